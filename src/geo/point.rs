@@ -1,0 +1,49 @@
+/// The largest absolute latitude that Redis GEO accepts, degrees (the limit of the Web Mercator square).
+pub const MAX_LATITUDE_DEG: f64 = 85.051_128_78;
+
+/// A place on earth that Redis GEO can hold: finite, within ±[`MAX_LATITUDE_DEG`] and ±180°.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Point {
+    lat: f64,
+    lon: f64,
+}
+
+/// Why two numbers are not a [`Point`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PointError {
+    /// Not finite, or beyond [`MAX_LATITUDE_DEG`].
+    #[error("latitude must be between -85.05112878 and 85.05112878 degrees")]
+    Latitude,
+    /// Not finite, or beyond ±180°.
+    #[error("longitude must be between -180 and 180 degrees")]
+    Longitude,
+}
+
+impl Point {
+    /// A point from degrees.
+    ///
+    /// # Errors
+    /// [`PointError`] names the coordinate that is not finite or out of range.
+    pub fn new(lat: f64, lon: f64) -> Result<Self, PointError> {
+        // A NaN fails both comparisons' `contains`, so it needs no test of its own.
+        if !(-MAX_LATITUDE_DEG..=MAX_LATITUDE_DEG).contains(&lat) {
+            return Err(PointError::Latitude);
+        }
+        if !(-180.0..=180.0).contains(&lon) {
+            return Err(PointError::Longitude);
+        }
+        Ok(Self { lat, lon })
+    }
+
+    /// Latitude, degrees north.
+    #[must_use]
+    pub const fn lat(self) -> f64 {
+        self.lat
+    }
+
+    /// Longitude, degrees east.
+    #[must_use]
+    pub const fn lon(self) -> f64 {
+        self.lon
+    }
+}

@@ -1,0 +1,5 @@
+//! fleetpulse: geo-tracking for a Mobility-as-a-Service platform.
+
+pub mod geo;
+pub mod ids;
+pub mod tracking;

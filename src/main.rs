@@ -1,0 +1,3 @@
+//! The `fleetpulse` command.
+
+fn main() {}

@@ -1,0 +1,6 @@
+//! Positions in, the nearest out.
+
+mod kind;
+pub mod model;
+
+pub use kind::Kind;
