@@ -1,5 +1,13 @@
 //! Points, distances, boxes: pure geometry on the WGS 84 sphere of mean radius, no I/O. Imports nothing of ours.
 
+mod bounding_box;
+mod geohash;
 mod point;
+mod sphere;
+mod unit_vec;
 
+pub use bounding_box::{BoundingBox, BoundingBoxError};
+pub use geohash::geohash52;
 pub use point::{MAX_LATITUDE_DEG, Point, PointError};
+pub use sphere::{EARTH_RADIUS_M, bearing_deg, destination, distance_m};
+pub use unit_vec::UnitVec;

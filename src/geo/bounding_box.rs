@@ -1,0 +1,148 @@
+use super::Point;
+
+/// An area between two parallels and two meridians, its borders included.
+///
+/// `west > east` means the box lies across the antimeridian. Since +180° and −180° are one meridian, a box that touches
+/// it holds the points of either name.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BoundingBox {
+    west: f64,
+    south: f64,
+    east: f64,
+    north: f64,
+}
+
+/// Why four numbers are not a [`BoundingBox`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BoundingBoxError {
+    /// South or north is not finite, or beyond ±90°.
+    #[error("south and north must be between -90 and 90 degrees")]
+    Latitude,
+    /// West or east is not finite, or beyond ±180°.
+    #[error("west and east must be between -180 and 180 degrees")]
+    Longitude,
+    /// South lies north of north.
+    #[error("south must not be greater than north")]
+    UpsideDown,
+}
+
+impl BoundingBox {
+    /// A box from degrees, in the order of RFC 7946.
+    ///
+    /// # Errors
+    /// [`BoundingBoxError`] names the first rule that the numbers break.
+    pub fn new(west: f64, south: f64, east: f64, north: f64) -> Result<Self, BoundingBoxError> {
+        // A NaN lies in no range.
+        if ![south, north].iter().all(|lat| (-90.0..=90.0).contains(lat)) {
+            return Err(BoundingBoxError::Latitude);
+        }
+        if ![west, east].iter().all(|lon| (-180.0..=180.0).contains(lon)) {
+            return Err(BoundingBoxError::Longitude);
+        }
+        if south > north {
+            return Err(BoundingBoxError::UpsideDown);
+        }
+        Ok(Self {
+            west,
+            south,
+            east,
+            north,
+        })
+    }
+
+    /// Whether a place lies in the box or on its border.
+    #[must_use]
+    pub fn contains(&self, point: Point) -> bool {
+        if point.lat() < self.south || point.lat() > self.north {
+            return false;
+        }
+        let between = |lon: f64| {
+            if self.west <= self.east {
+                (self.west..=self.east).contains(&lon)
+            } else {
+                lon >= self.west || lon <= self.east
+            }
+        };
+        between(point.lon()) || (point.lon().abs() >= 180.0 && between(-point.lon()))
+    }
+
+    /// Western border, degrees east.
+    #[must_use]
+    pub const fn west(&self) -> f64 {
+        self.west
+    }
+
+    /// Southern border, degrees north.
+    #[must_use]
+    pub const fn south(&self) -> f64 {
+        self.south
+    }
+
+    /// Eastern border, degrees east.
+    #[must_use]
+    pub const fn east(&self) -> f64 {
+        self.east
+    }
+
+    /// Northern border, degrees north.
+    #[must_use]
+    pub const fn north(&self) -> f64 {
+        self.north
+    }
+
+    /// How far it is from the western border eastwards to the eastern one, 0° to 360°.
+    #[must_use]
+    pub fn width_deg(&self) -> f64 {
+        if self.west <= self.east {
+            self.east - self.west
+        } else {
+            self.east - self.west + 360.0
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(lat: f64, lon: f64) -> Point {
+        Point::new(lat, lon).unwrap()
+    }
+
+    #[test]
+    fn what_is_no_box_is_refused() {
+        assert_eq!(BoundingBox::new(0.0, 2.0, 1.0, 1.0), Err(BoundingBoxError::UpsideDown));
+        assert_eq!(
+            BoundingBox::new(0.0, f64::NAN, 1.0, 1.0),
+            Err(BoundingBoxError::Latitude)
+        );
+        assert_eq!(BoundingBox::new(0.0, 0.0, 180.1, 1.0), Err(BoundingBoxError::Longitude));
+        assert_eq!(
+            BoundingBox::new(f64::INFINITY, 0.0, 1.0, 1.0),
+            Err(BoundingBoxError::Longitude)
+        );
+    }
+
+    #[test]
+    fn borders_belong_to_the_box() {
+        let bbox = BoundingBox::new(-10.0, -5.0, 10.0, 5.0).unwrap();
+        assert!(bbox.contains(at(5.0, 10.0)) && bbox.contains(at(-5.0, -10.0)));
+        assert!(!bbox.contains(at(5.1, 0.0)) && !bbox.contains(at(0.0, 10.1)));
+    }
+
+    #[test]
+    fn west_beyond_east_goes_across_the_antimeridian() {
+        let bbox = BoundingBox::new(170.0, -5.0, -170.0, 5.0).unwrap();
+        assert!((bbox.width_deg() - 20.0).abs() < 1e-12);
+        for lon in [170.0, 180.0, -180.0, -170.0] {
+            assert!(bbox.contains(at(0.0, lon)), "{lon}");
+        }
+        assert!(!bbox.contains(at(0.0, 0.0)));
+    }
+
+    #[test]
+    fn a_box_that_touches_the_antimeridian_holds_both_its_names() {
+        let bbox = BoundingBox::new(170.0, -5.0, 180.0, 5.0).unwrap();
+        assert!(bbox.contains(at(0.0, -180.0)));
+    }
+}
