@@ -20,6 +20,9 @@ pub enum PointError {
 }
 
 impl Point {
+    /// Latitude 0, longitude 0.
+    pub const NULL_ISLAND: Self = Self { lat: 0.0, lon: 0.0 };
+
     /// A point from degrees.
     ///
     /// # Errors

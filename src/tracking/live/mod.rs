@@ -1,0 +1,139 @@
+//! The live index: the positions of one kind of entity, in memory, for answers in microseconds.
+//!
+//! Called by the writer and the feed (changes), by the queries (answers) and by the sweep (expiry). It knows neither Redis nor
+//! the clock: the time is an argument, and Redis's word comes in as an [`Origin`].
+//!
+//! | part | what it is |
+//! |---|---|
+//! | `grid`, `tree` | an adaptive octree over 31-bit unit vectors of the sphere: no antimeridian, no poles |
+//! | `record`, `slab` | one packed record an entity, in slots that never move |
+//! | `id_map`, `slot_set` | id to slot; the slots that wait to be written to Redis |
+//! | `nearby`, `within`, `walk` | the queries |
+//! | `writes`, `profiles`, `unsaved`, `sweep` | the changes |
+//!
+//! **Newest wins**: a change counts if its `(timestamp, seq)` is not less than the entity's. An entity that is removed leaves
+//! a tombstone with the removal's time, against fixes that arrive late.
+//!
+//! **Age**: a fix is in no answer once `now − timestamp ≥ ttl`. A negative age (a sender's clock ahead) counts as 0.
+//!
+//! **Waiting**: one `RwLock`. Writers hold it for at most [`PIECE`] changes, readers for a bounded number of entries, and
+//! nothing under it takes time in proportion to the number of entities.
+
+mod grid;
+mod id_map;
+mod nearby;
+mod profiles;
+mod record;
+mod slab;
+mod slot_set;
+mod state;
+mod sweep;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod unsaved;
+mod update;
+mod visible;
+mod walk;
+mod within;
+mod writes;
+
+pub use unsaved::{Unsaved, UnsavedProfile};
+pub use update::{Applied, Origin, Outcome, Update};
+
+use crate::tracking::model::{Entity, Profile};
+use hashbrown::DefaultHashBuilder;
+use parking_lot::RwLock;
+use state::State;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+
+/// Changes made in one holding of the lock: about ten microseconds.
+const PIECE: usize = 32;
+
+/// The index of one kind's entities. Shared between threads behind a reference.
+#[derive(Debug)]
+pub struct LiveIndex {
+    state: RwLock<State>,
+    /// Seeded at random, so that no sender can choose ids that collide.
+    hasher: DefaultHashBuilder,
+    ttl_ms: i64,
+    max_entities: usize,
+    /// The slot at which the next sweep goes on.
+    sweep_at: AtomicU32,
+    /// The slot at which the next look for unsaved entities goes on.
+    unsaved_at: AtomicU32,
+}
+
+impl LiveIndex {
+    /// An empty index. `ttl_ms` is how long a fix is answered, at least 1; `max_entities` bounds entities and tombstones.
+    #[must_use]
+    pub fn new(ttl_ms: i64, max_entities: usize) -> Self {
+        Self {
+            state: RwLock::new(State::new()),
+            hasher: DefaultHashBuilder::default(),
+            ttl_ms: ttl_ms.max(1),
+            max_entities,
+            sweep_at: AtomicU32::new(0),
+            unsaved_at: AtomicU32::new(0),
+        }
+    }
+
+    /// An entity's latest fix, unless it has expired or the entity was removed.
+    #[must_use]
+    pub fn get(&self, id: &str, now_ms: i64) -> Option<Entity> {
+        let hash = self.hash(id);
+        let state = self.state.read();
+        let record = &state.records[state.find(hash, id)?];
+        (record.is_live() && !self.is_expired(record.timestamp_ms, now_ms)).then(|| record.entity())
+    }
+
+    /// The profile of an entity that the index knows, be it expired or removed.
+    #[must_use]
+    pub fn profile(&self, id: &str) -> Option<Arc<Profile>> {
+        let hash = self.hash(id);
+        let state = self.state.read();
+        state.records[state.find(hash, id)?].profile().cloned()
+    }
+
+    /// How many entities have a position here, those included that have expired and were not swept yet.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.state.read().tree.len()
+    }
+
+    /// Whether no entity has a position here.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many removals are remembered.
+    #[must_use]
+    pub fn tombstones(&self) -> usize {
+        let state = self.state.read();
+        state.records.len() - state.tree.len()
+    }
+
+    /// The memory that the index has taken, bytes, by its containers' capacities. The allocator's own overhead comes on
+    /// top, and so do the words of profiles.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        let state = self.state.read();
+        size_of::<Self>()
+            + state.records.memory_bytes()
+            + state.ids.memory_bytes()
+            + state.tree.memory_bytes()
+            + state.unsaved.memory_bytes()
+            + state.heap_bytes
+    }
+
+    fn hash(&self, id: &str) -> u64 {
+        self.hasher.hash_one(id.as_bytes())
+    }
+
+    const fn is_expired(&self, timestamp_ms: i64, now_ms: i64) -> bool {
+        now_ms.saturating_sub(timestamp_ms) >= self.ttl_ms
+    }
+}

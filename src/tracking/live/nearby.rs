@@ -1,0 +1,266 @@
+use super::LiveIndex;
+use super::grid::{At, Cell, chord_squared, grid_point, reach, with_slack};
+use super::record::Record;
+use super::slab::Slab;
+use super::state::State;
+use super::tree::{Branch, BranchKind, Entry, Tree};
+use super::visible::Visible;
+use super::walk::{Pace, Walk};
+use super::within::LOOK;
+use crate::geo::distance_m;
+use crate::tracking::model::{Hit, NearbyQuery};
+use std::cell::RefCell;
+use std::collections::BinaryHeap;
+use std::ops::ControlFlow;
+
+/// Entries that a search may look at without laying the lock down, besides [`LOOKS_PER_HIT`] for each entity wanted.
+const LOOKS: usize = 4096;
+const LOOKS_PER_HIT: usize = 16;
+
+thread_local! {
+    /// Kept from query to query, so that a search allocates nothing but its answer.
+    static SEARCH: RefCell<Search> = RefCell::default();
+}
+
+impl LiveIndex {
+    /// The nearest entities, nearest first, those equally far by id.
+    ///
+    /// The distance is [`distance_m`], and an entity exactly at the radius belongs to the answer. A search that has to look
+    /// at very many entities (a filter that hardly any passes) is put together in pieces, as a long [`Self::within`] is.
+    #[must_use]
+    pub fn nearby(&self, query: &NearbyQuery, now_ms: i64) -> Vec<Hit> {
+        let mut hits = Vec::new();
+        self.nearby_into(query, now_ms, &mut hits);
+        hits
+    }
+
+    /// As [`Self::nearby`], adding the answer to `hits`.
+    pub fn nearby_into(&self, query: &NearbyQuery, now_ms: i64, hits: &mut Vec<Hit>) {
+        let Some(visible) = Visible::new(self.ttl_ms, &query.filter, now_ms) else {
+            return;
+        };
+        if query.limit == 0 {
+            return;
+        }
+        let from = grid_point(query.center);
+        let reach = reach(query.radius_m);
+        SEARCH.with_borrow_mut(|search| {
+            search.nearest.begin(query.limit, reach);
+            let state = self.state.read();
+            if search.descend(&state, from, &visible) {
+                search.answer(&state, query, &visible, hits);
+                return;
+            }
+            drop(state);
+            search.nearest.begin(query.limit, reach);
+            search.walk(self, from, &visible);
+            search.answer(&self.state.read(), query, &visible, hits);
+        });
+    }
+}
+
+/// A query under way.
+#[derive(Debug, Default)]
+struct Search {
+    /// Branches still to be looked at, the nearest on top.
+    pending: Vec<Pending>,
+    nearest: Nearest,
+    ranked: Vec<(f64, u32)>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Pending {
+    /// The squared chord to the cell's nearest corner, side or inside.
+    near: u64,
+    branch: Branch,
+    cell: Cell,
+}
+
+impl Search {
+    /// Looks at branches nearest first. False if that takes too many looks to be done in one go.
+    fn descend(&mut self, State { tree, records, .. }: &State, from: At, visible: &Visible<'_>) -> bool {
+        let mut looks = self.nearest.limit.saturating_mul(LOOKS_PER_HIT).saturating_add(LOOKS);
+        self.pending.clear();
+        self.pending.push(Pending {
+            near: 0,
+            branch: tree.root(),
+            cell: Cell::ROOT,
+        });
+        while let Some(Pending { near, branch, cell }) = self.pending.pop() {
+            if near > self.nearest.bound {
+                continue;
+            }
+            match branch.kind() {
+                None => {}
+                Some(BranchKind::Node(node)) => self.expand(tree, node, cell, from),
+                Some(BranchKind::Leaf(leaf)) => {
+                    let entries = &tree.leaves[leaf].entries;
+                    if looks < entries.len() {
+                        return false;
+                    }
+                    looks -= entries.len();
+                    self.nearest.scan(entries, from, visible, records);
+                }
+            }
+        }
+        true
+    }
+
+    /// Puts a node's children that are near enough on the stack, the nearest last.
+    fn expand(&mut self, tree: &Tree, node: u32, cell: Cell, from: At) {
+        let [x, y, z] = cell.halves(from);
+        let base = self.pending.len();
+        for (index, &branch) in tree.nodes[node].children.iter().enumerate() {
+            if branch == Branch::NONE {
+                continue;
+            }
+            let near = x[index & 1] + y[index >> 1 & 1] + z[index >> 2 & 1];
+            if near > self.nearest.bound {
+                continue;
+            }
+            let cell = cell.child(index);
+            self.pending.push(Pending { near, branch, cell });
+            let mut at = self.pending.len() - 1;
+            while at > base && self.pending[at - 1].near < near {
+                self.pending.swap(at - 1, at);
+                at -= 1;
+            }
+        }
+    }
+
+    /// Looks at everything within reach in the tree's order, laying the lock down every now and then.
+    fn walk(&mut self, index: &LiveIndex, from: At, visible: &Visible<'_>) {
+        let mut walk = Walk::default();
+        let nearest = RefCell::new(&mut self.nearest);
+        loop {
+            let state = index.state.read();
+            let pace = walk.go_on(
+                &state.tree,
+                LOOK,
+                |cell| cell.near(from) <= nearest.borrow().bound,
+                |entries| {
+                    nearest.borrow_mut().scan(entries, from, visible, &state.records);
+                    ControlFlow::Continue(())
+                },
+            );
+            if pace == Pace::Done {
+                return;
+            }
+        }
+    }
+
+    /// Measures what was found and adds the best of it to `hits`.
+    fn answer(&mut self, state: &State, query: &NearbyQuery, visible: &Visible<'_>, hits: &mut Vec<Hit>) {
+        let Self { nearest, ranked, .. } = self;
+        let bound = nearest.bound;
+        let still_there = |slot| {
+            state
+                .records
+                .get(slot)
+                .filter(|record| record.is_live() && visible.young(record.timestamp_ms))
+        };
+        ranked.clear();
+        let mut last = None;
+        for found in nearest.found.iter().filter(|found| found.chord_squared <= bound) {
+            let Some(record) = still_there(found.slot) else {
+                continue;
+            };
+            // Vehicles parked on one spot need measuring once.
+            let metres = match last {
+                Some((point, metres)) if point == record.point() => metres,
+                _ => distance_m(query.center, record.point()),
+            };
+            last = Some((record.point(), metres));
+            if metres <= query.radius_m {
+                ranked.push((metres, found.slot));
+            }
+        }
+        let by_distance_and_id = |a: &(f64, u32), b: &(f64, u32)| {
+            a.0.total_cmp(&b.0)
+                .then_with(|| state.records[a.1].id.cmp(&state.records[b.1].id))
+        };
+        if ranked.len() > query.limit {
+            ranked.select_nth_unstable_by(query.limit - 1, by_distance_and_id);
+            ranked.truncate(query.limit);
+        }
+        ranked.sort_unstable_by(by_distance_and_id);
+        hits.reserve(ranked.len());
+        hits.extend(ranked.iter().map(|&(distance_m, slot)| Hit {
+            entity: state.records[slot].entity(),
+            distance_m,
+        }));
+    }
+}
+
+/// The nearest entries seen so far, and with them all that are too close to the last of them for the grid to tell.
+#[derive(Debug, Default)]
+struct Nearest {
+    limit: usize,
+    /// No entry further than this can be in the answer.
+    bound: u64,
+    /// The squared chords of the nearest `limit` entries.
+    best: BinaryHeap<u64>,
+    found: Vec<Found>,
+    /// At this length, what has fallen out of bound is thrown out of `found`.
+    tidy_at: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Found {
+    chord_squared: u64,
+    slot: u32,
+}
+
+impl Nearest {
+    fn begin(&mut self, limit: usize, reach: u64) {
+        /// What an unusually large answer leaves behind is given back.
+        const KEEP: usize = 1 << 16;
+        self.best.clear();
+        self.found.clear();
+        self.found.shrink_to(KEEP);
+        self.best.shrink_to(KEEP);
+        self.limit = limit;
+        self.bound = reach;
+        self.tidy_at = limit.saturating_mul(4).max(64);
+    }
+
+    fn scan(&mut self, entries: &[Entry], from: At, visible: &Visible<'_>, records: &Slab<Record>) {
+        for entry in entries {
+            let chord_squared = chord_squared(from, entry.at);
+            if chord_squared <= self.bound
+                && visible.young(entry.timestamp_ms)
+                && visible.wants(|| &records[entry.slot])
+            {
+                let slot = entry.slot;
+                self.take(Found { chord_squared, slot });
+            }
+        }
+    }
+
+    fn take(&mut self, found: Found) {
+        self.found.push(found);
+        if self.best.len() < self.limit {
+            self.best.push(found.chord_squared);
+            if self.best.len() == self.limit {
+                self.tighten();
+            }
+        } else if self.best.peek().is_some_and(|last| found.chord_squared < *last) {
+            if let Some(mut last) = self.best.peek_mut() {
+                *last = found.chord_squared;
+            }
+            self.tighten();
+        }
+        if self.found.len() >= self.tidy_at {
+            let bound = self.bound;
+            self.found.retain(|found| found.chord_squared <= bound);
+            // Twice what is left, lest a crowd at one distance be gone through again and again.
+            self.tidy_at = (2 * self.found.len()).max(self.tidy_at);
+        }
+    }
+
+    fn tighten(&mut self) {
+        if let Some(last) = self.best.peek() {
+            self.bound = self.bound.min(with_slack(*last));
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! All that is known of one entity, packed: a million of them live in memory.
+
+use super::tree::NOWHERE;
+use crate::geo::Point;
+use crate::ids::Id;
+use crate::tracking::model::{Entity, Fix, Profile};
+use std::sync::Arc;
+
+/// An entity, or the tombstone of one.
+#[derive(Debug)]
+pub(super) struct Record {
+    pub(super) id: Id,
+    point: Point,
+    /// When the fix was taken, or the entity removed.
+    pub(super) timestamp_ms: i64,
+    /// Redis's number of the batch that stored the fix; breaks ties between equal timestamps.
+    pub(super) seq: u64,
+    // NaN stands for absent: an Option would cost four bytes more, each.
+    accuracy_m: f32,
+    altitude_m: f32,
+    speed_mps: f32,
+    heading_deg: f32,
+    /// Boxed, because many entities have no profile.
+    pub(super) profile: Option<Box<HeldProfile>>,
+    /// The leaf of the tree that the entity lies in; [`NOWHERE`] makes it a tombstone.
+    pub(super) leaf: u32,
+    /// The reload during which Redis last had a word on this entity.
+    pub(super) generation: u16,
+    /// The position, or the removal, is not yet known to be in Redis.
+    pub(super) unsaved: bool,
+}
+
+/// A profile and how new it is.
+#[derive(Debug, Default)]
+pub(super) struct HeldProfile {
+    /// `None` once it was deleted: `seq` still guards against an older one that arrives late.
+    pub(super) profile: Option<Arc<Profile>>,
+    pub(super) seq: u64,
+    /// The profile, or its deletion, is not yet known to be in Redis.
+    pub(super) unsaved: bool,
+}
+
+impl Record {
+    pub(super) fn new(id: Id, fix: &Fix, seq: u64) -> Self {
+        let mut record = Self {
+            id,
+            point: fix.point,
+            timestamp_ms: fix.timestamp_ms,
+            seq,
+            accuracy_m: f32::NAN,
+            altitude_m: f32::NAN,
+            speed_mps: f32::NAN,
+            heading_deg: f32::NAN,
+            profile: None,
+            leaf: NOWHERE,
+            generation: 0,
+            unsaved: false,
+        };
+        record.set_fix(fix, seq);
+        record
+    }
+
+    /// The record of an entity that was removed before it was known. No answer shows its place.
+    pub(super) fn tombstone(id: Id, removed_at_ms: i64, seq: u64) -> Self {
+        let fix = Fix {
+            point: Point::NULL_ISLAND,
+            timestamp_ms: removed_at_ms,
+            accuracy_m: None,
+            altitude_m: None,
+            speed_mps: None,
+            heading_deg: None,
+        };
+        Self::new(id, &fix, seq)
+    }
+
+    pub(super) fn set_fix(&mut self, fix: &Fix, seq: u64) {
+        self.point = fix.point;
+        self.timestamp_ms = fix.timestamp_ms;
+        self.seq = seq;
+        self.accuracy_m = fix.accuracy_m.unwrap_or(f32::NAN);
+        self.altitude_m = fix.altitude_m.unwrap_or(f32::NAN);
+        self.speed_mps = fix.speed_mps.unwrap_or(f32::NAN);
+        self.heading_deg = fix.heading_deg.unwrap_or(f32::NAN);
+    }
+
+    pub(super) const fn is_live(&self) -> bool {
+        self.leaf != NOWHERE
+    }
+
+    pub(super) const fn point(&self) -> Point {
+        self.point
+    }
+
+    pub(super) fn fix(&self) -> Fix {
+        let given = |value: f32| (!value.is_nan()).then_some(value);
+        Fix {
+            point: self.point,
+            timestamp_ms: self.timestamp_ms,
+            accuracy_m: given(self.accuracy_m),
+            altitude_m: given(self.altitude_m),
+            speed_mps: given(self.speed_mps),
+            heading_deg: given(self.heading_deg),
+        }
+    }
+
+    pub(super) fn profile(&self) -> Option<&Arc<Profile>> {
+        self.profile.as_ref()?.profile.as_ref()
+    }
+
+    pub(super) fn entity(&self) -> Entity {
+        Entity {
+            id: self.id.clone(),
+            fix: self.fix(),
+            profile: self.profile().cloned(),
+        }
+    }
+
+    /// Whether anything of this entity waits to be written to Redis.
+    pub(super) fn has_unsaved(&self) -> bool {
+        self.unsaved || self.profile.as_ref().is_some_and(|held| held.unsaved)
+    }
+
+    /// What it holds besides the record itself.
+    pub(super) fn heap_bytes(&self) -> usize {
+        /// Ids of up to this length lie in the record.
+        const INLINE: usize = 24;
+        let id = if self.id.len() > INLINE { self.id.len() } else { 0 };
+        let profile = self.profile.as_ref().map_or(0, |held| {
+            // The words of a profile are shared with whoever set it, and are not counted.
+            size_of::<HeldProfile>() + held.profile.as_ref().map_or(0, |_| size_of::<Profile>() + 16)
+        });
+        id + profile
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_stays_small() {
+        // Of the 200 bytes that an entity may take, tree and id map need about 45.
+        assert!(size_of::<Record>() <= 96, "{}", size_of::<Record>());
+    }
+
+    #[test]
+    fn a_fix_comes_back_as_it_was() {
+        let fix = Fix {
+            point: Point::new(1.5, 2.5).unwrap(),
+            timestamp_ms: 7,
+            accuracy_m: Some(3.0),
+            altitude_m: None,
+            speed_mps: Some(0.0),
+            heading_deg: None,
+        };
+        assert_eq!(Record::new(Id::parse("a").unwrap(), &fix, 1).fix(), fix);
+    }
+}

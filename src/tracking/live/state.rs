@@ -1,0 +1,157 @@
+//! What the lock guards, and the changes to a single entity. Each takes time independent of how many entities there are.
+
+use super::grid::At;
+use super::id_map::IdMap;
+use super::record::Record;
+use super::slab::Slab;
+use super::slot_set::SlotSet;
+use super::tree::{Entry, NOWHERE, Tree};
+use super::{Origin, Outcome, Update};
+use crate::ids::Id;
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) records: Slab<Record>,
+    pub(super) ids: IdMap,
+    pub(super) tree: Tree,
+    /// The slots whose record has anything unsaved.
+    pub(super) unsaved: SlotSet,
+    /// Counts reloads.
+    pub(super) generation: u16,
+    /// What the records hold besides themselves, bytes.
+    pub(super) heap_bytes: usize,
+}
+
+impl State {
+    pub(super) fn new() -> Self {
+        Self {
+            records: Slab::new(),
+            ids: IdMap::new(),
+            tree: Tree::new(),
+            unsaved: SlotSet::default(),
+            generation: 0,
+            heap_bytes: 0,
+        }
+    }
+
+    pub(super) fn find(&self, hash: u64, id: &str) -> Option<u32> {
+        self.ids.find(hash, |slot| self.records[slot].id.as_str() == id)
+    }
+
+    /// Takes an update to a known entity.
+    pub(super) fn update(&mut self, slot: u32, origin: Origin, update: &Update, at: At) -> Outcome {
+        let record = &mut self.records[slot];
+        let seq = if origin == Origin::Local {
+            record.seq
+        } else {
+            update.seq
+        };
+        let was_unsaved = record.unsaved;
+        let newer = (update.fix.timestamp_ms, seq) >= (record.timestamp_ms, record.seq);
+        note(record, origin, update.fix.timestamp_ms, self.generation);
+        if newer {
+            record.set_fix(&update.fix, seq);
+            let leaf = record.leaf;
+            let entry = Entry {
+                at,
+                slot,
+                timestamp_ms: update.fix.timestamp_ms,
+            };
+            let records = &mut self.records;
+            let mut settle = |slot: u32, leaf| records[slot].leaf = leaf;
+            if leaf == NOWHERE {
+                self.tree.insert(entry, &mut settle);
+            } else {
+                self.tree.shift(leaf, entry, &mut settle);
+            }
+        }
+        if self.records[slot].unsaved != was_unsaved {
+            self.note_unsaved(slot);
+        }
+        if newer { Outcome::Applied } else { Outcome::Stale }
+    }
+
+    /// Takes the first update of an entity.
+    pub(super) fn add(&mut self, hash: u64, origin: Origin, update: &Update, at: At) {
+        let seq = if origin == Origin::Local { 0 } else { update.seq };
+        let record = Record::new(update.id.clone(), &update.fix, seq);
+        let slot = self.add_record(hash, record, origin);
+        let entry = Entry {
+            at,
+            slot,
+            timestamp_ms: update.fix.timestamp_ms,
+        };
+        let records = &mut self.records;
+        self.tree.insert(entry, &mut |slot, leaf| records[slot].leaf = leaf);
+    }
+
+    pub(super) fn add_tombstone(&mut self, hash: u64, origin: Origin, id: &Id, removed_at_ms: i64, seq: u64) {
+        let seq = if origin == Origin::Local { 0 } else { seq };
+        self.add_record(hash, Record::tombstone(id.clone(), removed_at_ms, seq), origin);
+    }
+
+    /// Makes a known entity a tombstone, unless its fix is newer; whether it was live until then.
+    pub(super) fn bury(&mut self, slot: u32, origin: Origin, removed_at_ms: i64, seq: u64) -> bool {
+        let record = &mut self.records[slot];
+        let seq = if origin == Origin::Local { record.seq } else { seq };
+        let newer = (removed_at_ms, seq) >= (record.timestamp_ms, record.seq);
+        note(record, origin, removed_at_ms, self.generation);
+        let leaf = record.leaf;
+        if newer {
+            record.timestamp_ms = removed_at_ms;
+            record.seq = seq;
+            record.leaf = NOWHERE;
+        }
+        self.note_unsaved(slot);
+        if !newer || leaf == NOWHERE {
+            return false;
+        }
+        self.unplant(leaf, slot);
+        true
+    }
+
+    /// Forgets an entity or a tombstone altogether.
+    pub(super) fn forget(&mut self, hash: u64, slot: u32) -> Record {
+        self.ids.remove(hash, slot);
+        self.unsaved.set(slot, false);
+        let record = self.records.remove(slot);
+        self.heap_bytes -= record.heap_bytes();
+        if record.is_live() {
+            self.unplant(record.leaf, slot);
+        }
+        record
+    }
+
+    /// Brings the set of unsaved slots up to the record's marks.
+    pub(super) fn note_unsaved(&mut self, slot: u32) {
+        self.unsaved.set(slot, self.records[slot].has_unsaved());
+    }
+
+    fn add_record(&mut self, hash: u64, mut record: Record, origin: Origin) -> u32 {
+        record.unsaved = origin == Origin::Local;
+        record.generation = self.generation;
+        self.heap_bytes += record.heap_bytes();
+        let slot = self.records.insert(record);
+        self.ids.insert(hash, slot);
+        self.note_unsaved(slot);
+        slot
+    }
+
+    fn unplant(&mut self, leaf: u32, slot: u32) {
+        let records = &mut self.records;
+        self.tree
+            .remove(leaf, slot, &mut |slot, leaf| records[slot].leaf = leaf);
+    }
+}
+
+/// What an update from `origin` with this timestamp says about whether Redis has the record as we have it.
+fn note(record: &mut Record, origin: Origin, timestamp_ms: i64, generation: u16) {
+    record.generation = generation;
+    match origin {
+        Origin::Local => record.unsaved |= timestamp_ms >= record.timestamp_ms,
+        Origin::Stored if timestamp_ms >= record.timestamp_ms => record.unsaved = false,
+        Origin::Stored => {}
+        // What Redis holds now is older than what is known here: Redis has lost it.
+        Origin::Loaded => record.unsaved = timestamp_ms < record.timestamp_ms,
+    }
+}

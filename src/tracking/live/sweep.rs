@@ -1,0 +1,63 @@
+use super::{LiveIndex, PIECE};
+use crate::ids::Id;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Records looked at in one holding of the lock.
+const LOOK: u32 = 256;
+
+impl LiveIndex {
+    /// Forgets what is past its time to live, tombstones and unsaved entities too; returns the ids of expired fixes.
+    ///
+    /// Looks at up to `budget` records, from where the last sweep stopped, and at each at most once.
+    pub fn sweep(&self, now_ms: i64, budget: usize) -> Vec<Id> {
+        let mut swept = Vec::new();
+        let mut left = u32::try_from(budget)
+            .unwrap_or(u32::MAX)
+            .min(self.state.read().records.end());
+        let mut expired = Vec::with_capacity(PIECE);
+        while left > 0 {
+            let looked = self.look_for_expired(now_ms, left.min(LOOK), &mut expired);
+            if looked == 0 {
+                break;
+            }
+            left -= looked.min(left);
+            if expired.is_empty() {
+                continue;
+            }
+            let mut state = self.state.write();
+            for slot in expired.drain(..) {
+                // It may have moved since it was looked at.
+                let Some(record) = state.records.get(slot) else {
+                    continue;
+                };
+                if self.is_expired(record.timestamp_ms, now_ms) {
+                    let hash = self.hash(&record.id);
+                    let record = state.forget(hash, slot);
+                    if record.is_live() {
+                        swept.push(record.id);
+                    }
+                }
+            }
+        }
+        swept
+    }
+
+    /// Collects up to [`PIECE`] expired slots; returns how many slots it has looked at.
+    fn look_for_expired(&self, now_ms: i64, most: u32, expired: &mut Vec<u32>) -> u32 {
+        let state = self.state.read();
+        let end = state.records.end();
+        let start = self.sweep_at.load(Relaxed);
+        let start = if start < end { start } else { 0 };
+        let mut at = start;
+        while at < end && at - start < most && expired.len() < PIECE {
+            if let Some(record) = state.records.get(at)
+                && self.is_expired(record.timestamp_ms, now_ms)
+            {
+                expired.push(at);
+            }
+            at += 1;
+        }
+        self.sweep_at.store(at, Relaxed);
+        at - start
+    }
+}

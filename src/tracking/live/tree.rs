@@ -1,0 +1,299 @@
+//! The octree over the grid: where every live entity is, in leaves of neighbours.
+//!
+//! Invariants: a leaf is never empty and holds at most [`LEAF_MAX`] entries; an inner node counts the entries below it and
+//! has more than [`JOIN_AT`] of them. So the tree's size follows what it holds, however far vehicles have roamed.
+
+use super::grid::{At, child_of, shared_depth};
+use super::slab::Slab;
+
+/// A leaf splits above this. Measured with 12 to 32: smaller costs memory in leaves, larger costs time in scanning.
+pub(super) const LEAF_MAX: usize = 20;
+
+/// A node with this many entries or fewer becomes a leaf; well below [`LEAF_MAX`], lest a border case split and join for ever.
+const JOIN_AT: u32 = 10;
+
+/// A leaf's room grows and shrinks by this many entries: doubling would waste a quarter of all memory.
+const ROOM_STEP: usize = 4;
+
+/// What a query reads of an entity before it looks at the record.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entry {
+    pub(super) at: At,
+    /// The record's slot.
+    pub(super) slot: u32,
+    pub(super) timestamp_ms: i64,
+}
+
+/// A node or a leaf.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Branch(u32);
+
+const LEAF_BIT: u32 = 1 << 31;
+
+impl Branch {
+    pub(super) const NONE: Self = Self(u32::MAX);
+
+    const fn leaf(number: u32) -> Self {
+        Self(number | LEAF_BIT)
+    }
+
+    pub(super) fn kind(self) -> Option<BranchKind> {
+        match self {
+            Self::NONE => None,
+            Self(number) if number & LEAF_BIT != 0 => Some(BranchKind::Leaf(number ^ LEAF_BIT)),
+            Self(number) => Some(BranchKind::Node(number)),
+        }
+    }
+}
+
+/// What a [`Branch`] leads to: a number in the tree's nodes or leaves.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum BranchKind {
+    Node(u32),
+    Leaf(u32),
+}
+
+/// Says that there is no node, or no leaf.
+pub(super) const NOWHERE: u32 = u32::MAX;
+
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) children: [Branch; 8],
+    parent: u32,
+    count: u32,
+    depth: u8,
+}
+
+#[derive(Debug)]
+pub(super) struct Leaf {
+    pub(super) entries: Vec<Entry>,
+    parent: u32,
+    depth: u8,
+}
+
+/// The tree. It does not know the records: whenever an entry comes to lie in another leaf, the caller's `settle(slot, leaf)`
+/// is told.
+#[derive(Debug)]
+pub(super) struct Tree {
+    pub(super) nodes: Slab<Node>,
+    pub(super) leaves: Slab<Leaf>,
+    root: Branch,
+    len: usize,
+    /// Entries that the leaves have room for.
+    room: usize,
+}
+
+impl Tree {
+    pub(super) const fn new() -> Self {
+        Self {
+            nodes: Slab::new(),
+            leaves: Slab::new(),
+            root: Branch::NONE,
+            len: 0,
+            room: 0,
+        }
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) const fn root(&self) -> Branch {
+        self.root
+    }
+
+    /// Adds an entry whose slot is not in the tree.
+    pub(super) fn insert(&mut self, entry: Entry, settle: &mut impl FnMut(u32, u32)) {
+        self.len += 1;
+        match self.root.kind() {
+            None => self.root = self.new_leaf(entry, NOWHERE, 0, settle),
+            Some(_) => self.insert_at(self.root, entry, settle),
+        }
+    }
+
+    /// Takes the entry of `slot` out of `leaf`.
+    pub(super) fn remove(&mut self, leaf: u32, slot: u32, settle: &mut impl FnMut(u32, u32)) {
+        self.len -= 1;
+        let parent = self.take_out(leaf, slot);
+        self.release(parent, NOWHERE, settle);
+    }
+
+    /// Moves an entry that lies in `leaf`; mostly it stays there.
+    pub(super) fn shift(&mut self, leaf: u32, entry: Entry, settle: &mut impl FnMut(u32, u32)) {
+        let Leaf { entries, depth, .. } = &mut self.leaves[leaf];
+        let Some(old) = entries.iter_mut().find(|old| old.slot == entry.slot) else {
+            unreachable!("a record knows its leaf")
+        };
+        let shared = shared_depth(old.at, entry.at);
+        if shared >= (*depth).min(super::grid::PLACE_DEPTH) {
+            *old = entry;
+            return;
+        }
+        // Counts change only below the smallest node that holds both places.
+        let parent = self.take_out(leaf, entry.slot);
+        let shared_node = self.ancestor(parent, shared);
+        self.release(parent, shared_node, settle);
+        self.insert_below(shared_node, entry, settle);
+    }
+
+    pub(super) const fn memory_bytes(&self) -> usize {
+        self.nodes.memory_bytes() + self.leaves.memory_bytes() + self.room * size_of::<Entry>()
+    }
+
+    /// Inserts into a branch, counting from there on.
+    fn insert_at(&mut self, branch: Branch, entry: Entry, settle: &mut impl FnMut(u32, u32)) {
+        match branch.kind() {
+            Some(BranchKind::Node(node)) => {
+                self.nodes[node].count += 1;
+                self.insert_below(node, entry, settle);
+            }
+            Some(BranchKind::Leaf(leaf)) => self.insert_into_leaf(leaf, entry, settle),
+            None => unreachable!("a branch to insert at exists"),
+        }
+    }
+
+    /// Inserts below a node that already counts the entry.
+    fn insert_below(&mut self, mut node: u32, entry: Entry, settle: &mut impl FnMut(u32, u32)) {
+        loop {
+            let Node { children, depth, .. } = &self.nodes[node];
+            let (child, depth) = (child_of(entry.at, entry.slot, *depth), *depth);
+            match children[child].kind() {
+                None => {
+                    let leaf = self.new_leaf(entry, node, depth + 1, settle);
+                    self.nodes[node].children[child] = leaf;
+                    return;
+                }
+                Some(BranchKind::Leaf(leaf)) => return self.insert_into_leaf(leaf, entry, settle),
+                Some(BranchKind::Node(below)) => {
+                    self.nodes[below].count += 1;
+                    node = below;
+                }
+            }
+        }
+    }
+
+    fn insert_into_leaf(&mut self, leaf: u32, entry: Entry, settle: &mut impl FnMut(u32, u32)) {
+        let Leaf { entries, .. } = &mut self.leaves[leaf];
+        if entries.len() < LEAF_MAX {
+            if entries.len() == entries.capacity() {
+                entries.reserve_exact(ROOM_STEP);
+                self.room += ROOM_STEP;
+            }
+            entries.push(entry);
+            settle(entry.slot, leaf);
+            return;
+        }
+        let node = self.split(leaf, settle);
+        self.nodes[node].count += 1;
+        self.insert_below(node, entry, settle);
+    }
+
+    fn new_leaf(&mut self, entry: Entry, parent: u32, depth: u8, settle: &mut impl FnMut(u32, u32)) -> Branch {
+        let mut entries = Vec::with_capacity(ROOM_STEP);
+        self.room += ROOM_STEP;
+        entries.push(entry);
+        let leaf = self.leaves.insert(Leaf { entries, parent, depth });
+        settle(entry.slot, leaf);
+        Branch::leaf(leaf)
+    }
+
+    /// Puts a node with the leaf's entries in the place of a full leaf.
+    fn split(&mut self, leaf: u32, settle: &mut impl FnMut(u32, u32)) -> u32 {
+        let Leaf { entries, parent, depth } = self.leaves.remove(leaf);
+        self.room -= entries.capacity();
+        let node = self.nodes.insert(Node {
+            children: [Branch::NONE; 8],
+            parent,
+            count: LEAF_MAX as u32,
+            depth,
+        });
+        self.replace(parent, Branch::leaf(leaf), Branch(node));
+        for entry in entries {
+            self.insert_below(node, entry, settle);
+        }
+        node
+    }
+
+    /// Takes an entry out of its leaf, and an emptied leaf out of its parent, which is returned.
+    fn take_out(&mut self, leaf: u32, slot: u32) -> u32 {
+        let Leaf { entries, parent, .. } = &mut self.leaves[leaf];
+        let parent = *parent;
+        if let Some(position) = entries.iter().position(|entry| entry.slot == slot) {
+            entries.swap_remove(position);
+        }
+        let room = entries.capacity();
+        if entries.is_empty() {
+            self.leaves.remove(leaf);
+            self.replace(parent, Branch::leaf(leaf), Branch::NONE);
+            self.room -= room;
+        } else if room - entries.len() >= 2 * ROOM_STEP {
+            entries.shrink_to(room - ROOM_STEP);
+            self.room -= room - entries.capacity();
+        }
+        parent
+    }
+
+    /// Uncounts an entry from `node` up to, not including, `end`; then joins the topmost node that has become small.
+    fn release(&mut self, mut node: u32, end: u32, settle: &mut impl FnMut(u32, u32)) {
+        let mut small = NOWHERE;
+        while node != end {
+            let Node { count, parent, .. } = &mut self.nodes[node];
+            *count -= 1;
+            if *count <= JOIN_AT {
+                small = node;
+            }
+            node = *parent;
+        }
+        if small != NOWHERE {
+            self.join(small, settle);
+        }
+    }
+
+    /// Puts one leaf in the place of a node with few entries.
+    fn join(&mut self, node: u32, settle: &mut impl FnMut(u32, u32)) {
+        let Node {
+            parent, depth, count, ..
+        } = self.nodes[node];
+        let mut entries = Vec::with_capacity((count as usize).next_multiple_of(ROOM_STEP));
+        let room = entries.capacity();
+        self.gather(node, &mut entries);
+        self.room += room;
+        let leaf = self.leaves.insert(Leaf { entries, parent, depth });
+        for entry in &self.leaves[leaf].entries {
+            settle(entry.slot, leaf);
+        }
+        self.replace(parent, Branch(node), Branch::leaf(leaf));
+    }
+
+    /// Moves everything below a node into `entries` and frees the node.
+    fn gather(&mut self, node: u32, entries: &mut Vec<Entry>) {
+        for child in self.nodes.remove(node).children {
+            match child.kind() {
+                None => {}
+                Some(BranchKind::Node(below)) => self.gather(below, entries),
+                Some(BranchKind::Leaf(leaf)) => {
+                    let leaf = self.leaves.remove(leaf);
+                    self.room -= leaf.entries.capacity();
+                    entries.extend_from_slice(&leaf.entries);
+                }
+            }
+        }
+    }
+
+    /// The node at `depth` above or at `node`.
+    fn ancestor(&self, mut node: u32, depth: u8) -> u32 {
+        while self.nodes[node].depth > depth {
+            node = self.nodes[node].parent;
+        }
+        node
+    }
+
+    /// Puts one branch in the place of another, in the parent or at the root.
+    fn replace(&mut self, parent: u32, old: Branch, new: Branch) {
+        if parent == NOWHERE {
+            self.root = new;
+        } else if let Some(child) = self.nodes[parent].children.iter_mut().find(|child| **child == old) {
+            *child = new;
+        }
+    }
+}

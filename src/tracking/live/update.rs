@@ -1,0 +1,49 @@
+//! The words of a change to the index.
+
+use crate::ids::Id;
+use crate::tracking::model::Fix;
+
+/// A fix on its way into the index.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Update {
+    /// Whose it is.
+    pub id: Id,
+    /// Where it was, and when.
+    pub fix: Fix,
+    /// Redis's number of the batch that stored the fix; 0 if none is known.
+    pub seq: u64,
+}
+
+/// Where a change comes from, and so whether Redis has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// Redis acknowledged it, to us or to the instance that published it. Clears the unsaved mark of anything not newer.
+    Stored,
+    /// Read from Redis at a load or reload, with `seq` 0. As `Stored`, but where the index knows something newer, Redis
+    /// has lost that, and it becomes unsaved.
+    Loaded,
+    /// Taken while Redis is away: becomes unsaved. The entity's current `seq` counts, not the update's.
+    Local,
+}
+
+/// What became of one update.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is the newest now.
+    Applied,
+    /// Something newer is known, or it is past its time to live already. Ignored.
+    Stale,
+    /// The entity is unknown and there is no room for another. Ignored.
+    Full,
+}
+
+/// How many updates of a batch came to which [`Outcome`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// [`Outcome::Applied`].
+    pub fresh: usize,
+    /// [`Outcome::Stale`].
+    pub stale: usize,
+    /// [`Outcome::Full`].
+    pub full: usize,
+}
