@@ -2,6 +2,7 @@
 
 use super::{MAX_LATITUDE_DEG, Point};
 use geo::{Bearing, Destination, Distance, Haversine};
+use std::f64::consts::PI;
 
 /// The mean earth radius, metres (GRS 80), as the `geo` crate's `Haversine` has it.
 pub const EARTH_RADIUS_M: f64 = 6_371_008.8;
@@ -20,11 +21,7 @@ pub fn distance_m(a: Point, b: Point) -> f64 {
     let (a, b) = side_by_side(a, b);
     let metres: f64 = Haversine.distance(a, b);
     // Rounding may carry the sine of a near-antipodal pair past 1, whose arcsine is NaN.
-    if metres.is_nan() {
-        EARTH_RADIUS_M * std::f64::consts::PI
-    } else {
-        metres
-    }
+    if metres.is_nan() { EARTH_RADIUS_M * PI } else { metres }
 }
 
 /// Initial course from `from` to `to`, degrees clockwise from north, `0 ≤ b < 360`; 0 between equal places.

@@ -4,6 +4,7 @@
 //! within [`SLACK`] of its place; whoever prunes adds that slack, and whoever answers measures the place itself.
 
 use crate::geo::{EARTH_RADIUS_M, Point, UnitVec};
+use std::f64::consts::FRAC_PI_2;
 
 /// A grid point: the unit vector, shifted to 0..2 and cut into 2³¹ steps an axis.
 pub(super) type At = [u32; 3];
@@ -41,7 +42,7 @@ pub(super) fn chord_squared(a: At, b: At) -> u64 {
 
 /// The squared grid chord within which everything up to `radius_m` metres away lies.
 pub(super) fn reach(radius_m: f64) -> u64 {
-    let half_angle = (radius_m.max(0.0) / (2.0 * EARTH_RADIUS_M)).min(std::f64::consts::FRAC_PI_2);
+    let half_angle = (radius_m.max(0.0) / (2.0 * EARTH_RADIUS_M)).min(FRAC_PI_2);
     widen(2.0 * half_angle.sin() * STEPS)
 }
 
@@ -76,6 +77,7 @@ pub(super) const fn child_of(at: At, slot: u32, depth: u8) -> usize {
 }
 
 /// The depth of the smallest cell that holds both grid points; at least [`PLACE_DEPTH`] if place cannot part them.
+#[expect(clippy::cast_possible_truncation, reason = "at most 31")]
 pub(super) const fn shared_depth(a: At, b: At) -> u8 {
     let differ = (a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]);
     (differ.leading_zeros() - (u32::BITS - BITS)) as u8
@@ -93,6 +95,7 @@ impl Cell {
     pub(super) const ROOT: Self = Self { low: [0; 3], depth: 0 };
 
     /// Child `index` (bit 0 is the upper half of x, bit 1 of y, bit 2 of z); below [`PLACE_DEPTH`] the same cube.
+    #[expect(clippy::cast_possible_truncation, reason = "a child's number is below 8")]
     pub(super) const fn child(self, index: usize) -> Self {
         let depth = self.depth + 1;
         if self.depth >= PLACE_DEPTH {
@@ -153,6 +156,7 @@ const fn gap(v: u32, low: u32, len: u32) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::geo::distance_m;
 
     fn at(lat: f64, lon: f64) -> At {
         grid_point(Point::new(lat, lon).unwrap())
@@ -161,8 +165,8 @@ mod tests {
     #[test]
     fn the_grid_keeps_distances_to_the_slack() {
         let (a, b) = (at(40.7, -74.0), at(40.701, -74.001));
-        let chord_m = (chord_squared(a, b) as f64).sqrt() / STEPS * EARTH_RADIUS_M;
-        let true_m = crate::geo::distance_m(Point::new(40.7, -74.0).unwrap(), Point::new(40.701, -74.001).unwrap());
+        let chord_m = f64::from(u32::try_from(chord_squared(a, b).isqrt()).unwrap()) / STEPS * EARTH_RADIUS_M;
+        let true_m = distance_m(Point::new(40.7, -74.0).unwrap(), Point::new(40.701, -74.001).unwrap());
         assert!((chord_m - true_m).abs() < SLACK / STEPS * EARTH_RADIUS_M);
     }
 

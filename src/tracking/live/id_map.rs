@@ -23,6 +23,7 @@ const fn stir(hash: u32) -> u64 {
 }
 
 /// Splits a 64-bit hash: the top bits choose the shard, the low half is kept.
+#[expect(clippy::cast_possible_truncation, reason = "the low half is what is wanted")]
 const fn split(hash: u64) -> (usize, u32) {
     ((hash >> (u64::BITS - SHARD_BITS)) as usize, hash as u32)
 }

@@ -1,3 +1,4 @@
+use std::mem;
 use std::ops::{Index, IndexMut};
 
 /// Slots a chunk; a power of two, so that finding a slot is a shift and a mask.
@@ -49,7 +50,7 @@ impl<T> Slab<T> {
         if self.free != END {
             let at = self.free;
             let slot = self.slot_mut(at);
-            let Slot::Free(next) = std::mem::replace(slot, Slot::Taken(value)) else {
+            let Slot::Free(next) = mem::replace(slot, Slot::Taken(value)) else {
                 unreachable!("the free list runs through free slots only")
             };
             self.free = next;
@@ -67,7 +68,7 @@ impl<T> Slab<T> {
     /// Frees a taken slot.
     pub(super) fn remove(&mut self, at: u32) -> T {
         let next = self.free;
-        let Slot::Taken(value) = std::mem::replace(self.slot_mut(at), Slot::Free(next)) else {
+        let Slot::Taken(value) = mem::replace(self.slot_mut(at), Slot::Free(next)) else {
             unreachable!("a slot is freed once")
         };
         self.free = at;
@@ -92,7 +93,8 @@ impl<T> Slab<T> {
     }
 }
 
-/// A slot number. Four thousand million slots are out of reach of any machine's memory here, and the top bit is the tree's.
+/// A slot number. Two thousand million of them would take hundreds of gigabytes; the top bit is the tree's.
+#[expect(clippy::cast_possible_truncation, reason = "asserted where it is cheap to")]
 fn number(at: usize) -> u32 {
     debug_assert!(at < 1 << 31, "slots have 31-bit numbers");
     at as u32

@@ -1,5 +1,6 @@
-const WORDS: usize = 16;
-const CHUNK: u32 = WORDS as u32 * u64::BITS;
+const WORDS: usize = (CHUNK / u64::BITS) as usize;
+/// Slots a chunk.
+const CHUNK: u32 = 1024;
 
 /// A set of slots: a bit each, and a count for every 1,024, so that a look for the next member skips what is empty.
 ///
@@ -49,6 +50,10 @@ impl SlotSet {
     }
 
     /// The first member at or after `slot`.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "chunks and words are counted from 32-bit slots"
+    )]
     pub(super) fn next(&self, slot: u32) -> Option<u32> {
         let mut chunk = (slot / CHUNK) as usize;
         let mut within = slot % CHUNK;

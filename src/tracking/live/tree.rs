@@ -7,7 +7,7 @@ use super::grid::{At, child_of, shared_depth};
 use super::slab::Slab;
 
 /// A leaf splits above this. Measured with 12 to 32: smaller costs memory in leaves, larger costs time in scanning.
-pub(super) const LEAF_MAX: usize = 20;
+pub(super) const LEAF_MAX: u32 = 20;
 
 /// A node with this many entries or fewer becomes a leaf; well below [`LEAF_MAX`], lest a border case split and join for ever.
 const JOIN_AT: u32 = 10;
@@ -174,7 +174,7 @@ impl Tree {
 
     fn insert_into_leaf(&mut self, leaf: u32, entry: Entry, settle: &mut impl FnMut(u32, u32)) {
         let Leaf { entries, .. } = &mut self.leaves[leaf];
-        if entries.len() < LEAF_MAX {
+        if entries.len() < LEAF_MAX as usize {
             if entries.len() == entries.capacity() {
                 entries.reserve_exact(ROOM_STEP);
                 self.room += ROOM_STEP;
@@ -204,7 +204,7 @@ impl Tree {
         let node = self.nodes.insert(Node {
             children: [Branch::NONE; 8],
             parent,
-            count: LEAF_MAX as u32,
+            count: LEAF_MAX,
             depth,
         });
         self.replace(parent, Branch::leaf(leaf), Branch(node));

@@ -17,14 +17,14 @@ fn roaming_the_whole_earth_leaves_nothing_behind() {
     let index = LiveIndex::new(i64::MAX, 10_000);
     let entities = 2_000_u32;
     let mut most = (0, 0);
-    for round in 0..30 {
+    for (round, now) in (NOW..NOW + 30).enumerate() {
         // Gathers and scatters by turns, so that leaves split and join at every depth.
         let center = at(rng.random_range(-80.0..80.0), rng.random_range(-180.0..180.0));
         let spread_m = [20.0, 2_000.0, 5_000_000.0][round % 3];
         let updates: Vec<Update> = (0..entities)
             .map(|n| {
                 let point = destination(center, rng.random_range(0.0..360.0), rng.random_range(0.0..spread_m));
-                update(n, point, NOW + round as i64, 1)
+                update(n, point, now, 1)
             })
             .collect();
         assert_eq!(index.apply(Origin::Stored, &updates, NOW).fresh, updates.len());
@@ -43,10 +43,10 @@ fn roaming_the_whole_earth_leaves_nothing_behind() {
 #[test]
 fn taking_and_forgetting_does_not_grow_memory() {
     let index = LiveIndex::new(TTL, 10_000);
-    let fill = |round: i64| {
-        let now = NOW + round * TTL;
+    let fill = |round: u32| {
+        let now = NOW + i64::from(round) * TTL;
         let updates: Vec<Update> = (0..5_000)
-            .map(|n| update(n + round as u32 * 5_000, at(f64::from(n) * 0.001, 0.0), now, 1))
+            .map(|n| update(n + round * 5_000, at(f64::from(n) * 0.001, 0.0), now, 1))
             .collect();
         index.apply(Origin::Local, &updates, now);
         let full = index.memory_bytes();
@@ -64,15 +64,17 @@ fn moving_step_by_step_keeps_neighbours_findable() {
     let (index, mut naive) = (LiveIndex::new(TTL, 10_000), Naive::default());
     let city = at(0.0005, 179.9995);
     let mut points = vec![city; 500];
-    for round in 0..40 {
+    for (round, now) in (NOW..NOW + 40).enumerate() {
         let mut updates = Vec::new();
         for (point, n) in points.iter_mut().zip(0..) {
             *point = destination(*point, rng.random_range(0.0..360.0), rng.random_range(0.0..60.0));
-            updates.push(update(n, *point, NOW + round, 1));
+            updates.push(update(n, *point, now, 1));
         }
         index.apply(Origin::Stored, &updates, NOW);
-        updates.iter().for_each(|update| naive.put(update));
-        let query = nearest(points[round as usize], 400.0, 25);
+        for update in &updates {
+            naive.put(update);
+        }
+        let query = nearest(points[round], 400.0, 25);
         assert_eq!(index.nearby(&query, NOW), naive.nearby(&query, NOW));
     }
 }

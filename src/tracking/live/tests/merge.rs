@@ -40,8 +40,10 @@ proptest! {
         }).prop_flat_map(|told| (Just(told.clone()), Just(told).prop_shuffle())),
     ) {
         let (one, other) = (LiveIndex::new(TTL, 10), LiveIndex::new(TTL, 10));
-        told.iter().for_each(|news| hear(&one, *news));
-        shuffled.iter().for_each(|news| hear(&other, *news));
+        for (told, shuffled) in told.into_iter().zip(shuffled) {
+            hear(&one, told);
+            hear(&other, shuffled);
+        }
         prop_assert_eq!(one.get("d-1", NOW), other.get("d-1", NOW));
         prop_assert_eq!((one.len(), one.tombstones()), (other.len(), other.tombstones()));
     }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::geo::{MAX_LATITUDE_DEG, destination};
 use proptest::prelude::*;
+use std::slice;
 
 /// Places where a naive index goes wrong, and ordinary ones.
 fn place() -> impl Strategy<Value = Point> {
@@ -81,7 +82,7 @@ fn play(steps: &[Step]) -> (LiveIndex, Naive) {
         match step {
             Step::Put(n, point, age) => {
                 let update = update(*n, *point, NOW - age, 1);
-                let outcome = index.apply(Origin::Stored, std::slice::from_ref(&update), NOW);
+                let outcome = index.apply(Origin::Stored, slice::from_ref(&update), NOW);
                 if outcome.fresh == 1 {
                     naive.put(&update);
                 }

@@ -1,0 +1,164 @@
+//! The live index beside a list searched from end to end, on the same city at the same moment.
+//!
+//! `cargo bench --bench live_index`; the memory of an entity is printed first. `CITY_CSV` names a CSV file with `lat` and
+//! `lon` columns to measure real places as well.
+
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use fleetpulse::geo::{BoundingBox, Point, distance_m};
+use fleetpulse::tracking::live::{LiveIndex, Origin, Update};
+use fleetpulse::tracking::model::{Filter, NearbyQuery};
+use std::env;
+use std::fs;
+use std::hint::black_box;
+use std::time::Duration;
+use support::{NOW, city, drive, index_of, seeded, update};
+
+mod support;
+
+const SIZES: [(&str, usize); 3] = [("10k", 10_000), ("100k", 100_000), ("1M", 1_000_000)];
+/// Above this a full search is not worth waiting for.
+const NAIVE_UP_TO: usize = 100_000;
+const BATCH: usize = 32;
+
+fn nearest(center: Point) -> NearbyQuery {
+    NearbyQuery {
+        center,
+        radius_m: 2_000.0,
+        limit: 10,
+        filter: Filter::default(),
+    }
+}
+
+fn nearby(c: &mut Criterion, name: &str, points: &[Point], index: &LiveIndex) {
+    let mut group = c.benchmark_group("nearby");
+    let queries: Vec<NearbyQuery> = points
+        .iter()
+        .step_by(points.len() / 1_000)
+        .copied()
+        .map(nearest)
+        .collect();
+    let mut turn = queries.iter().cycle();
+    group.bench_function(BenchmarkId::new("live", name), |b| {
+        b.iter(|| turn.next().map(|query| index.nearby(black_box(query), NOW)));
+    });
+    if points.len() <= NAIVE_UP_TO {
+        group.sample_size(10);
+        group.bench_function(BenchmarkId::new("naive", name), |b| {
+            b.iter(|| turn.next().map(|query| nearby_naive(points, black_box(query))));
+        });
+    }
+}
+
+fn nearby_naive(points: &[Point], query: &NearbyQuery) -> Vec<(f64, usize)> {
+    let mut hits: Vec<(f64, usize)> = points
+        .iter()
+        .enumerate()
+        .map(|(n, point)| (distance_m(query.center, *point), n))
+        .filter(|(metres, _)| *metres <= query.radius_m)
+        .collect();
+    hits.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+    hits.truncate(query.limit);
+    hits
+}
+
+fn within(c: &mut Criterion, name: &str, points: &[Point], index: &LiveIndex) {
+    let mut group = c.benchmark_group("within");
+    for (shape, half_lat, half_lon) in [("block", 0.005, 0.005), ("thin", 0.2, 0.000_05)] {
+        let boxes: Vec<BoundingBox> = points
+            .iter()
+            .step_by(points.len() / 100)
+            .filter_map(|p| {
+                let (lat, lon) = (p.lat(), p.lon());
+                BoundingBox::new(lon - half_lon, lat - half_lat, lon + half_lon, lat + half_lat).ok()
+            })
+            .collect();
+        let mut turn = boxes.iter().cycle();
+        group.bench_function(BenchmarkId::new(format!("live_{shape}"), name), |b| {
+            b.iter(|| {
+                turn.next()
+                    .map(|bbox| index.within(black_box(bbox), 100, NOW, &Filter::default()))
+            });
+        });
+        if points.len() <= NAIVE_UP_TO {
+            group.bench_function(BenchmarkId::new(format!("naive_{shape}"), name), |b| {
+                b.iter(|| {
+                    turn.next().map(|bbox| {
+                        let inside = points.iter().filter(|point| bbox.contains(**point));
+                        inside.take(100).copied().collect::<Vec<Point>>()
+                    })
+                });
+            });
+        }
+    }
+}
+
+/// Batches of 32 random entities, each 10 to 30 metres on; the time is that of a batch, the throughput that of updates.
+fn update_index(c: &mut Criterion, name: &str, points: &[Point], index: &LiveIndex) {
+    let mut group = c.benchmark_group("update");
+    group.throughput(Throughput::Elements(BATCH as u64));
+    let mut rng = seeded();
+    let mut points = points.to_vec();
+    let mut time = NOW;
+    let mut batch = || -> Vec<Update> {
+        time += 1;
+        (0..BATCH)
+            .map(|_| {
+                let n = rand::RngExt::random_range(&mut rng, 0..points.len());
+                points[n] = drive(&mut rng, points[n]);
+                update(n, points[n], time)
+            })
+            .collect()
+    };
+    group.bench_function(BenchmarkId::new("live", name), |b| {
+        b.iter_batched_ref(
+            &mut batch,
+            |batch| index.apply(Origin::Stored, black_box(batch), NOW),
+            BatchSize::LargeInput,
+        );
+    });
+}
+
+/// Resident memory of this process, bytes.
+fn resident() -> usize {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok());
+    kib.unwrap_or(0) * 1024
+}
+
+#[expect(clippy::print_stderr, reason = "the bench's report")]
+fn report_memory(name: &str, before: usize, index: &LiveIndex) {
+    let counted = index.memory_bytes() / index.len();
+    let taken = resident().saturating_sub(before) / index.len();
+    eprintln!("memory/{name}: {counted} bytes an entity by the index's count, {taken} by the process's growth");
+}
+
+fn real_places() -> Option<Vec<Point>> {
+    let mut rows = csv::Reader::from_path(env::var_os("CITY_CSV")?).ok()?;
+    let header = rows.headers().ok()?.clone();
+    let column = |name: &str| header.iter().position(|title| title == name);
+    let (lat, lon) = (column("lat")?, column("lon")?);
+    let place = |row: csv::StringRecord| Point::new(row.get(lat)?.parse().ok()?, row.get(lon)?.parse().ok()?).ok();
+    Some(rows.into_records().filter_map(|row| place(row.ok()?)).collect())
+}
+
+fn live_index(c: &mut Criterion) {
+    let mut rng = seeded();
+    let made = SIZES.iter().map(|(name, count)| (*name, city(&mut rng, *count)));
+    let real = real_places().map(|points| ("real", points));
+    for (name, points) in made.chain(real) {
+        let before = resident();
+        let index = index_of(&points);
+        report_memory(name, before, &index);
+        nearby(c, name, &points, &index);
+        within(c, name, &points, &index);
+        update_index(c, name, &points, &index);
+    }
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2)).sample_size(30);
+    targets = live_index
+}
+criterion_main!(benches);
