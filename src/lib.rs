@@ -2,4 +2,5 @@
 
 pub mod geo;
 pub mod ids;
+pub mod store;
 pub mod tracking;

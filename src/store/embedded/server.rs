@@ -1,0 +1,188 @@
+//! One server process, from its launch to its end.
+
+use super::EmbeddedSettings;
+use super::binary::Binary;
+use super::conf;
+use super::error::EmbeddedError;
+use super::home::Home;
+use super::orphan;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use redis::{AsyncConnectionConfig, Client, RedisError};
+use std::fs;
+use std::io::{Write, pipe};
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::process::{Child, Command};
+use tokio::time::{self, Instant};
+use tracing::{debug, info, warn};
+
+/// How long a server may take until it answers at all.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
+/// How long it may take to load its data: a minute reads some gigabytes.
+const LOADS_WITHIN: Duration = Duration::from_mins(10);
+/// How long it may take to write, sync and exit when told to.
+const STOPS_WITHIN: Duration = Duration::from_secs(10);
+
+/// All that a launch needs, and a relaunch needs again.
+#[derive(Debug)]
+pub(super) struct Launcher {
+    home: Home,
+    binary: Binary,
+    client: Client,
+    config: String,
+}
+
+impl Launcher {
+    pub(super) fn new(home: Home, binary: Binary, settings: &EmbeddedSettings) -> Result<Self, EmbeddedError> {
+        let client = Client::open(home.connection_info()?)?;
+        let config = conf::render(&home, settings);
+        Ok(Self {
+            home,
+            binary,
+            client,
+            config,
+        })
+    }
+
+    pub(super) fn binary(&self) -> &Binary {
+        &self.binary
+    }
+
+    async fn spawn(&self) -> Result<Child, EmbeddedError> {
+        let at_binary = || EmbeddedError::io(self.binary.path());
+        let console = orphan::clear(&self.home).await?;
+        // Filled and closed before the server exists: a kill of this process in between cannot leave a server that read
+        // half a configuration. It is far smaller than a pipe's buffer, so the write never waits for a reader.
+        let (stdin, mut config) = pipe().map_err(at_binary())?;
+        config.write_all(self.config.as_bytes()).map_err(at_binary())?;
+        drop(config);
+        let mut command = Command::new(self.binary.path());
+        command
+            .arg("-")
+            .current_dir(self.home.dir())
+            .stdin(stdin)
+            .stdout(console.try_clone().map_err(at_binary())?)
+            .stderr(Stdio::from(console))
+            .process_group(0)
+            .kill_on_drop(true);
+        // `command` ends here and with it this process's handles on the console: from now on the lock is the server's.
+        command.spawn().map_err(at_binary())
+    }
+
+    /// Waits until the server says PONG.
+    async fn answers(&self) -> Result<(), RedisError> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(Duration::from_secs(2)))
+            .set_response_timeout(Some(Duration::from_secs(2)));
+        let started = Instant::now();
+        let mut pause = Duration::from_millis(2);
+        let mut loading = false;
+        loop {
+            let ping = async {
+                let mut connection = self
+                    .client
+                    .get_multiplexed_async_connection_with_config(&config)
+                    .await?;
+                redis::cmd("PING").query_async::<()>(&mut connection).await
+            };
+            let Err(error) = ping.await else { return Ok(()) };
+            if orphan::is_loading(&error) && !loading {
+                loading = true;
+                info!("embedded Redis is loading its data");
+            }
+            let patience = if loading { LOADS_WITHIN } else { ANSWERS_WITHIN };
+            if started.elapsed() > patience {
+                return Err(error);
+            }
+            time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_millis(100));
+        }
+    }
+
+    /// The last lines of a file in the folder, on one line.
+    fn last_words(&self, ended: &str) -> String {
+        let tail = |path: &Path| {
+            let text = fs::read(path).unwrap_or_default();
+            let text = String::from_utf8_lossy(&text[text.len().saturating_sub(600)..]).into_owned();
+            let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+            lines[lines.len().saturating_sub(3)..].join(" | ")
+        };
+        format!(
+            "{ended}; it said: {} | {}; its log: {}",
+            tail(&self.home.console()),
+            tail(&self.home.log()),
+            self.home.log().display()
+        )
+    }
+}
+
+/// A server that answers. Dropping it kills the process.
+#[derive(Debug)]
+pub(super) struct Server {
+    child: Child,
+    pid: u32,
+}
+
+impl Server {
+    /// Starts a server and waits until it answers.
+    pub(super) async fn launch(launcher: &Launcher) -> Result<Self, EmbeddedError> {
+        let started = Instant::now();
+        let mut child = launcher.spawn().await?;
+        let not_started = |how: &str| EmbeddedError::NotStarted {
+            reason: launcher.last_words(how),
+        };
+        let pid = child.id().ok_or_else(|| not_started("it ended at once"))?;
+        tokio::select! {
+            ended = child.wait() => {
+                let how = ended.map_or_else(|error| error.to_string(), |status| status.to_string());
+                return Err(not_started(&how));
+            }
+            answered = launcher.answers() => {
+                if let Err(error) = answered {
+                    return Err(not_started(&format!("it does not answer ({error})")));
+                }
+            }
+        }
+        debug!(pid, elapsed = ?started.elapsed(), "embedded Redis answers");
+        Ok(Self { child, pid })
+    }
+
+    pub(super) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Waits for the server to end by itself; says how.
+    pub(super) async fn ended(&mut self) -> String {
+        match self.child.wait().await {
+            Ok(status) => status.to_string(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    /// Lets the server write and sync, then ends it; kills it if that takes too long.
+    pub(super) async fn stop(mut self) {
+        let started = Instant::now();
+        // Not yet waited for, so the pid is still the server's. SIGTERM works while it loads, too.
+        if let Some(pid) = self.child.id().and_then(|pid| i32::try_from(pid).ok())
+            && let Err(errno) = kill(Pid::from_raw(pid), Signal::SIGTERM)
+        {
+            warn!(pid, %errno, "embedded Redis cannot be signalled");
+        }
+        match time::timeout(STOPS_WITHIN, self.child.wait()).await {
+            Ok(_) => info!(pid = self.pid, elapsed = ?started.elapsed(), "embedded Redis has stopped"),
+            Err(_elapsed) => {
+                warn!(pid = self.pid, "embedded Redis does not stop; killing it");
+                self.kill().await;
+            }
+        }
+    }
+
+    /// Ends the server at once. What it acknowledged is in its file all the same.
+    pub(super) async fn kill(mut self) {
+        if let Err(error) = self.child.kill().await {
+            warn!(pid = self.pid, %error, "embedded Redis cannot be killed");
+        }
+    }
+}

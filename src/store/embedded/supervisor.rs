@@ -1,0 +1,125 @@
+//! Keeps a server running until it is told to stop, and tells how it stands.
+
+use super::server::{Launcher, Server};
+use chrono::{DateTime, Utc};
+use std::time::Duration;
+use tokio::sync::{oneshot, watch};
+use tokio::time::{self, Instant};
+use tracing::{info, warn};
+
+/// The pause before the first relaunch; doubled at each that fails.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// A server that ran this long did start well: the next death begins at the first pause again.
+const STABLE_AFTER: Duration = Duration::from_secs(30);
+
+/// How the embedded server stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// What it does.
+    pub phase: Phase,
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// Why, if it does not run. Holds no secret, but paths: for the log and for operators.
+    pub reason: Option<String>,
+    /// How often it died and was started again.
+    pub restarts: u32,
+}
+
+/// What the embedded server does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// It runs and has answered.
+    Running {
+        /// Its process.
+        pid: u32,
+    },
+    /// It died, and is being started again.
+    Restarting,
+    /// It has ended for good.
+    Stopped,
+}
+
+impl Status {
+    pub(super) fn running(pid: u32) -> Self {
+        Self {
+            phase: Phase::Running { pid },
+            since: Utc::now(),
+            reason: None,
+            restarts: 0,
+        }
+    }
+}
+
+/// Runs until `stop` is sent to (then the server ends gracefully) or dropped (then it is killed). Owns the folder by
+/// `launcher`, so the folder is free when this returns, not before the server is gone.
+pub(super) async fn supervise(
+    launcher: Launcher,
+    mut server: Server,
+    status: watch::Sender<Status>,
+    mut stop: oneshot::Receiver<()>,
+) {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let running_since = Instant::now();
+        let how = tokio::select! {
+            asked = &mut stop => {
+                if asked.is_ok() {
+                    server.stop().await;
+                } else {
+                    server.kill().await;
+                }
+                break;
+            }
+            how = server.ended() => how,
+        };
+        warn!(pid = server.pid(), how, "embedded Redis died; starting it again");
+        if running_since.elapsed() > STABLE_AFTER {
+            pause = FIRST_PAUSE;
+        }
+        status.send_modify(|status| status.restarting(format!("the server ended: {how}")));
+        // Dropped by a stop in the middle, a half-launched server is killed with it.
+        server = tokio::select! {
+            _ = &mut stop => break,
+            server = relaunch(&launcher, &status, &mut pause) => server,
+        };
+        info!(pid = server.pid(), "embedded Redis runs again");
+        status.send_modify(|status| {
+            *status = Status {
+                restarts: status.restarts + 1,
+                ..Status::running(server.pid())
+            };
+        });
+    }
+    status.send_modify(|status| {
+        *status = Status {
+            phase: Phase::Stopped,
+            since: Utc::now(),
+            reason: None,
+            restarts: status.restarts,
+        };
+    });
+}
+
+/// Tries for as long as it takes: a full disk, say, may be emptied.
+async fn relaunch(launcher: &Launcher, status: &watch::Sender<Status>, pause: &mut Duration) -> Server {
+    loop {
+        time::sleep(*pause).await;
+        *pause = (*pause * 2).min(LONGEST_PAUSE);
+        match Server::launch(launcher).await {
+            Ok(server) => return server,
+            Err(error) => {
+                warn!(%error, again_in = ?*pause, "embedded Redis does not start");
+                status.send_modify(|status| status.reason = Some(error.to_string()));
+            }
+        }
+    }
+}
+
+impl Status {
+    fn restarting(&mut self, reason: String) {
+        self.phase = Phase::Restarting;
+        self.since = Utc::now();
+        self.reason = Some(reason);
+    }
+}

@@ -1,0 +1,258 @@
+//! Stories of a server's life, told with a real one. A machine without `redis-server` fails them; none is skipped.
+
+use super::{Embedded, EmbeddedError, EmbeddedSettings, Phase};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use redis::aio::MultiplexedConnection;
+use redis::{Client, cmd};
+use std::env;
+use std::fs;
+use std::io::{BufRead, BufReader, ErrorKind};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{self, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+use tokio::time::{sleep, timeout};
+use uuid::Uuid;
+
+/// A data folder of a test's own, removed at its end.
+struct DataDir(PathBuf);
+
+impl DataDir {
+    fn new() -> Self {
+        Self(env::temp_dir().join(format!("fleetpulse-embedded-{}", Uuid::new_v4())))
+    }
+
+    fn settings(&self) -> EmbeddedSettings {
+        EmbeddedSettings {
+            binary: env::var_os("REDIS_SERVER_BIN").map(PathBuf::from),
+            ..EmbeddedSettings::new(&self.0)
+        }
+    }
+
+    async fn start(&self) -> Embedded {
+        match Embedded::start(&self.settings()).await {
+            Ok(embedded) => embedded,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+impl Drop for DataDir {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+async fn connect(embedded: &Embedded) -> MultiplexedConnection {
+    let client = Client::open(embedded.connection_info()).unwrap();
+    client.get_multiplexed_async_connection().await.unwrap()
+}
+
+fn pid(embedded: &Embedded) -> u32 {
+    match embedded.events().borrow().phase {
+        Phase::Running { pid } => pid,
+        other => panic!("not running but {other:?}"),
+    }
+}
+
+fn signal(pid: u32, signal: Signal) {
+    kill(Pid::from_raw(i32::try_from(pid).unwrap()), signal).unwrap();
+}
+
+/// Neither running nor dead and unburied: an orphan's body is its new parent's to bury, which may take a moment.
+async fn gone(pid: u32) {
+    let gone = async {
+        while alive(pid) {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(Duration::from_secs(10), gone)
+        .await
+        .expect("the server is gone");
+}
+
+fn alive(pid: u32) -> bool {
+    match fs::read_to_string(format!("/proc/{pid}/stat")) {
+        Ok(stat) => !stat.rsplit(") ").next().unwrap().starts_with('Z'),
+        Err(error) if error.kind() == ErrorKind::NotFound => false,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// Runs this very test again in a process of its own, which owns the data folder; returns it once its server holds a key.
+fn owner_process(test: &str, data_dir: &DataDir) -> (process::Child, u32) {
+    let mut owner = Command::new(env::current_exe().unwrap())
+        .args(["--exact", &format!("store::embedded::tests::{test}"), "--nocapture"])
+        .env("FLEETPULSE_TEST_OWNS", &data_dir.0)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(owner.stdout.take().unwrap()).lines();
+    let server = lines
+        .map_while(Result::ok)
+        .find_map(|line| line.split_once("server pid ").and_then(|(_, pid)| pid.parse().ok()))
+        .expect("the owner process starts its server");
+    (owner, server)
+}
+
+/// The other side of [`owner_process`]: never returns when run by it.
+async fn own_if_told() {
+    let Some(folder) = env::var_os("FLEETPULSE_TEST_OWNS") else {
+        return;
+    };
+    let embedded = Embedded::start(&EmbeddedSettings::new(folder)).await.unwrap();
+    let mut redis = connect(&embedded).await;
+    cmd("SET").arg("kept").arg("yes").exec_async(&mut redis).await.unwrap();
+    #[expect(clippy::print_stdout, reason = "the parent process reads it")]
+    {
+        println!("\nserver pid {}", pid(&embedded));
+    }
+    thread::sleep(Duration::from_mins(2));
+    process::exit(1);
+}
+
+async fn kept(embedded: &Embedded) -> Option<String> {
+    cmd("GET")
+        .arg("kept")
+        .query_async(&mut connect(embedded).await)
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn it_starts_in_private_and_stop_ends_it() {
+    let data_dir = DataDir::new();
+    let embedded = data_dir.start().await;
+    let server = pid(&embedded);
+    let events = embedded.events();
+    cmd("PING").exec_async(&mut connect(&embedded).await).await.unwrap();
+
+    let password = fs::read_to_string(embedded.folder().join("password")).unwrap();
+    assert_eq!(password.len(), 64);
+    for public in ["cmdline", "environ"] {
+        let shown = fs::read(format!("/proc/{server}/{public}")).unwrap();
+        assert!(!String::from_utf8_lossy(&shown).contains(&password), "{public}");
+    }
+    assert!(!format!("{embedded:?}").contains(&password));
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(embedded.folder()), 0o700);
+    assert_eq!(mode(&embedded.folder().join("password")), 0o600);
+    assert_eq!(mode(&embedded.folder().join("redis.sock")), 0o600);
+    let stranger = Client::open(format!("unix://{}", embedded.folder().join("redis.sock").display())).unwrap();
+    let mut stranger = stranger.get_multiplexed_async_connection().await.unwrap();
+    let refused = cmd("PING").exec_async(&mut stranger).await.unwrap_err();
+    assert_eq!(refused.code(), Some("NOAUTH"));
+
+    embedded.stop().await;
+    assert!(!alive(server));
+    assert_eq!(events.borrow().phase, Phase::Stopped);
+}
+
+#[tokio::test]
+async fn a_killed_server_is_started_again_with_all_it_acknowledged() {
+    let data_dir = DataDir::new();
+    let embedded = data_dir.start().await;
+    let mut redis = connect(&embedded).await;
+    for key in 0..1000 {
+        cmd("SET").arg(key).arg(key).exec_async(&mut redis).await.unwrap();
+    }
+    let (first, mut events) = (pid(&embedded), embedded.events());
+
+    signal(first, Signal::SIGKILL);
+    let again = |phase: Phase| matches!(phase, Phase::Running { pid } if pid != first);
+    let status = timeout(Duration::from_secs(20), events.wait_for(|status| again(status.phase)));
+    assert_eq!(status.await.unwrap().unwrap().restarts, 1);
+    let count: usize = cmd("DBSIZE").query_async(&mut connect(&embedded).await).await.unwrap();
+    assert_eq!(count, 1000);
+    embedded.stop().await;
+}
+
+#[tokio::test]
+async fn a_killed_owner_leaves_a_server_that_the_next_start_reclaims() {
+    own_if_told().await;
+    let data_dir = DataDir::new();
+    let (mut owner, orphan) = owner_process("a_killed_owner_leaves_a_server_that_the_next_start_reclaims", &data_dir);
+    owner.kill().unwrap();
+    owner.wait().unwrap();
+    assert!(alive(orphan), "the server outlives its owner");
+
+    let embedded = data_dir.start().await;
+    gone(orphan).await;
+    assert_ne!(pid(&embedded), orphan);
+    assert_eq!(kept(&embedded).await.as_deref(), Some("yes"));
+    embedded.stop().await;
+}
+
+#[tokio::test]
+async fn a_frozen_orphan_is_killed_and_a_bystander_is_not() {
+    own_if_told().await;
+    let data_dir = DataDir::new();
+    let (mut owner, orphan) = owner_process("a_frozen_orphan_is_killed_and_a_bystander_is_not", &data_dir);
+    owner.kill().unwrap();
+    owner.wait().unwrap();
+    // Only now: the kernel wakes the stopped processes of a group that loses its parent.
+    signal(orphan, Signal::SIGSTOP);
+    let mut bystander = Command::new("sleep")
+        .arg("100")
+        .current_dir(data_dir.0.join("redis"))
+        .spawn()
+        .unwrap();
+
+    let embedded = data_dir.start().await;
+    gone(orphan).await;
+    assert_eq!(kept(&embedded).await.as_deref(), Some("yes"));
+    assert!(
+        bystander.try_wait().unwrap().is_none(),
+        "another process in the folder lives on"
+    );
+    bystander.kill().unwrap();
+    bystander.wait().unwrap();
+    embedded.stop().await;
+}
+
+#[tokio::test]
+async fn a_second_owner_is_refused_and_the_first_unharmed() {
+    let data_dir = DataDir::new();
+    let first = data_dir.start().await;
+    let refused = Embedded::start(&data_dir.settings()).await.unwrap_err();
+    assert!(matches!(refused, EmbeddedError::InUse { pid: Some(pid), .. } if pid == process::id()));
+    assert!(refused.to_string().contains("--data-dir"), "{refused}");
+    cmd("PING").exec_async(&mut connect(&first).await).await.unwrap();
+    first.stop().await;
+
+    // And free again after.
+    data_dir.start().await.stop().await;
+}
+
+#[tokio::test]
+async fn a_dropped_handle_kills_the_server() {
+    let data_dir = DataDir::new();
+    let embedded = data_dir.start().await;
+    let server = pid(&embedded);
+    drop(embedded);
+    gone(server).await;
+}
+
+#[tokio::test]
+async fn a_path_too_long_for_a_socket_works() {
+    let short = DataDir::new();
+    let long = EmbeddedSettings {
+        data_dir: short.0.join("deep ".repeat(30)),
+        ..short.settings()
+    };
+    let embedded = Embedded::start(&long).await.unwrap();
+    cmd("PING").exec_async(&mut connect(&embedded).await).await.unwrap();
+    embedded.stop().await;
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_start_says_why() {
+    let data_dir = DataDir::new();
+    data_dir.start().await.stop().await;
+    let appended = data_dir.0.join("redis/appendonlydir/appendonly.aof.manifest");
+    fs::write(appended, "no manifest").unwrap();
+    let error = Embedded::start(&data_dir.settings()).await.unwrap_err().to_string();
+    assert!(error.contains("manifest") && error.contains("redis.log"), "{error}");
+}
