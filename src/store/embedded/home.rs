@@ -62,6 +62,11 @@ impl Home {
         self.dir.join("server.lock")
     }
 
+    /// Where the server keeps its append-only files, by its default name for it.
+    pub(super) fn data(&self) -> PathBuf {
+        self.dir.join("appendonlydir")
+    }
+
     pub(super) fn log(&self) -> PathBuf {
         self.dir.join("redis.log")
     }

@@ -28,6 +28,7 @@ mod home;
 mod orphan;
 mod server;
 mod supervisor;
+mod sync;
 #[cfg(test)]
 mod tests;
 
@@ -103,7 +104,13 @@ impl Embedded {
 
         let (announce, status) = watch::channel(Status::running(server.pid()));
         let (stop, stopping) = oneshot::channel();
-        let supervisor = tokio::spawn(supervisor::supervise(launcher, server, announce, stopping));
+        let supervisor = tokio::spawn(supervisor::supervise(
+            launcher,
+            server,
+            settings.append_fsync,
+            announce,
+            stopping,
+        ));
         Ok(Self {
             connection_info,
             folder,

@@ -50,6 +50,10 @@ impl Launcher {
         &self.binary
     }
 
+    pub(super) fn home(&self) -> &Home {
+        &self.home
+    }
+
     async fn spawn(&self) -> Result<Child, EmbeddedError> {
         let at_binary = || EmbeddedError::io(self.binary.path());
         let console = orphan::clear(&self.home).await?;

@@ -1,7 +1,10 @@
 //! Keeps a server running until it is told to stop, and tells how it stands.
 
+use super::conf::AppendFsync;
 use super::server::{Launcher, Server};
+use super::sync::keep_synced;
 use chrono::{DateTime, Utc};
+use std::future::pending;
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tokio::time::{self, Instant};
@@ -55,8 +58,37 @@ impl Status {
 /// `launcher`, so the folder is free when this returns, not before the server is gone.
 pub(super) async fn supervise(
     launcher: Launcher,
-    mut server: Server,
+    server: Server,
+    append_fsync: AppendFsync,
     status: watch::Sender<Status>,
+    stop: oneshot::Receiver<()>,
+) {
+    let sync = async {
+        match append_fsync {
+            AppendFsync::EverySec => keep_synced(launcher.home().data()).await,
+            // The server does it.
+            AppendFsync::Always => {}
+        }
+        pending::<()>().await;
+    };
+    tokio::select! {
+        () = keep_running(&launcher, server, &status, stop) => {}
+        () = sync => {}
+    }
+    status.send_modify(|status| {
+        *status = Status {
+            phase: Phase::Stopped,
+            since: Utc::now(),
+            reason: None,
+            restarts: status.restarts,
+        };
+    });
+}
+
+async fn keep_running(
+    launcher: &Launcher,
+    mut server: Server,
+    status: &watch::Sender<Status>,
     mut stop: oneshot::Receiver<()>,
 ) {
     let mut pause = FIRST_PAUSE;
@@ -69,7 +101,7 @@ pub(super) async fn supervise(
                 } else {
                     server.kill().await;
                 }
-                break;
+                return;
             }
             how = server.ended() => how,
         };
@@ -80,8 +112,8 @@ pub(super) async fn supervise(
         status.send_modify(|status| status.restarting(format!("the server ended: {how}")));
         // Dropped by a stop in the middle, a half-launched server is killed with it.
         server = tokio::select! {
-            _ = &mut stop => break,
-            server = relaunch(&launcher, &status, &mut pause) => server,
+            _ = &mut stop => return,
+            server = relaunch(launcher, status, &mut pause) => server,
         };
         info!(pid = server.pid(), "embedded Redis runs again");
         status.send_modify(|status| {
@@ -91,14 +123,6 @@ pub(super) async fn supervise(
             };
         });
     }
-    status.send_modify(|status| {
-        *status = Status {
-            phase: Phase::Stopped,
-            since: Utc::now(),
-            reason: None,
-            restarts: status.restarts,
-        };
-    });
 }
 
 /// Tries for as long as it takes: a full disk, say, may be emptied.

@@ -151,21 +151,30 @@ async fn it_starts_in_private_and_stop_ends_it() {
 }
 
 #[tokio::test]
-async fn a_killed_server_is_started_again_with_all_it_acknowledged() {
+async fn a_server_killed_while_it_works_is_started_again_with_all_it_acknowledged() {
     let data_dir = DataDir::new();
     let embedded = data_dir.start().await;
-    let mut redis = connect(&embedded).await;
-    for key in 0..1000 {
-        cmd("SET").arg(key).arg(key).exec_async(&mut redis).await.unwrap();
-    }
     let (first, mut events) = (pid(&embedded), embedded.events());
+    let mut redis = connect(&embedded).await;
+    // Longer than a second, so that a sync falls into it: an `appendfsync everysec` loses hundreds here now and then.
+    let kill_it = async {
+        sleep(Duration::from_millis(1300)).await;
+        signal(first, Signal::SIGKILL);
+    };
+    let write = async {
+        let mut acknowledged = 0;
+        while cmd("SET").arg(acknowledged).arg(1).exec_async(&mut redis).await.is_ok() {
+            acknowledged += 1;
+        }
+        acknowledged
+    };
+    let (acknowledged, ()): (usize, ()) = tokio::join!(write, kill_it);
 
-    signal(first, Signal::SIGKILL);
     let again = |phase: Phase| matches!(phase, Phase::Running { pid } if pid != first);
     let status = timeout(Duration::from_secs(20), events.wait_for(|status| again(status.phase)));
     assert_eq!(status.await.unwrap().unwrap().restarts, 1);
-    let count: usize = cmd("DBSIZE").query_async(&mut connect(&embedded).await).await.unwrap();
-    assert_eq!(count, 1000);
+    let kept: usize = cmd("DBSIZE").query_async(&mut connect(&embedded).await).await.unwrap();
+    assert!(kept >= acknowledged && acknowledged > 0, "{kept} of {acknowledged}");
     embedded.stop().await;
 }
 
