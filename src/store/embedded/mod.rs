@@ -19,7 +19,7 @@
 //!
 //! The server has a process group of its own: Ctrl-C in a terminal reaches the service, which drains into Redis first
 //! and stops it after. A `kill -9` of the service leaves the server running; the next start finds the lock on
-//! `server.lock` taken, ends that server ([`orphan`]) and starts anew.
+//! `server.lock` taken, ends that server (`orphan.rs`) and starts anew.
 
 mod binary;
 mod conf;

@@ -1,0 +1,52 @@
+# Everything a newcomer needs: `make run` and `make test`. `make help` lists the rest.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help run test setup fmt bench figures audit clean
+
+CARGO ?= cargo
+# Vehicles that drive about in `make run`.
+FLEET ?= 200
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+run: setup ## set up, build in release, start the service with its own Redis and a small fleet
+	$(CARGO) build --release --locked
+	@target/release/fleetpulse serve --demo-fleet $(FLEET)
+
+test: setup ## every check: format, lints, documentation, all tests
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --locked
+	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
+		set -x; $(CARGO) nextest run --locked && $(CARGO) test --doc --locked; \
+	else \
+		set -x; $(CARGO) test --locked; \
+	fi
+
+setup: ## install what is missing: a C compiler, rustfmt, clippy, redis-server
+	@scripts/setup.sh
+
+fmt: ## format the code
+	$(CARGO) fmt
+
+bench: setup ## the criterion benches
+	$(CARGO) bench --locked
+
+audit: ## licences, sources and advisories, by cargo-deny
+	@if $(CARGO) deny --version >/dev/null 2>&1; then \
+		set -x; $(CARGO) deny --locked check; \
+	else \
+		echo "cargo-deny is not installed; get it with: cargo install --locked cargo-deny" >&2; exit 1; \
+	fi
+
+ifneq ($(wildcard scripts/figures.sh),)
+figures: setup ## the figures of the README, measured here and now
+	@scripts/figures.sh
+endif
+
+clean: ## remove what was built; the data folder stays
+	$(CARGO) clean
