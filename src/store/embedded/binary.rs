@@ -109,13 +109,23 @@ fn version_in(said: &str) -> Option<&str> {
 mod tests {
     use super::*;
     use std::fs;
+    use std::process;
     use std::slice::from_ref;
 
+    /// Made by a process of its own: a file that this one holds open for writing could be inherited by a fork of another
+    /// test, and then not be run ("text file busy").
     fn fake(folder: &Path, name: &str, says: &str) -> PathBuf {
         let path = folder.join(name);
         fs::create_dir_all(folder).unwrap();
-        fs::write(&path, format!("#!/bin/sh\necho '{says}'\n")).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        let made = process::Command::new("sh")
+            .args([
+                "-c",
+                r##"printf "#!/bin/sh\necho '%s'\n" "$2" > "$1" && chmod 755 "$1""##,
+                "sh",
+            ])
+            .args([path.as_os_str(), says.as_ref()])
+            .status();
+        assert!(made.unwrap().success());
         path
     }
 

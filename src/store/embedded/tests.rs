@@ -25,17 +25,26 @@ impl DataDir {
     }
 
     fn settings(&self) -> EmbeddedSettings {
-        EmbeddedSettings {
-            binary: env::var_os("REDIS_SERVER_BIN").map(PathBuf::from),
-            ..EmbeddedSettings::new(&self.0)
-        }
+        settings(&self.0)
     }
 
     async fn start(&self) -> Embedded {
-        match Embedded::start(&self.settings()).await {
-            Ok(embedded) => embedded,
-            Err(error) => panic!("{error}"),
-        }
+        start(&self.settings()).await
+    }
+}
+
+fn settings(data_dir: &Path) -> EmbeddedSettings {
+    EmbeddedSettings {
+        binary: env::var_os("REDIS_SERVER_BIN").map(PathBuf::from),
+        ..EmbeddedSettings::new(data_dir)
+    }
+}
+
+/// Fails with the error's own words: they say how to get a server.
+async fn start(settings: &EmbeddedSettings) -> Embedded {
+    match Embedded::start(settings).await {
+        Ok(embedded) => embedded,
+        Err(error) => panic!("{error}"),
     }
 }
 
@@ -102,7 +111,7 @@ async fn own_if_told() {
     let Some(folder) = env::var_os("FLEETPULSE_TEST_OWNS") else {
         return;
     };
-    let embedded = Embedded::start(&EmbeddedSettings::new(folder)).await.unwrap();
+    let embedded = start(&settings(Path::new(&folder))).await;
     let mut redis = connect(&embedded).await;
     cmd("SET").arg("kept").arg("yes").exec_async(&mut redis).await.unwrap();
     #[expect(clippy::print_stdout, reason = "the parent process reads it")]
@@ -251,7 +260,7 @@ async fn a_path_too_long_for_a_socket_works() {
         data_dir: short.0.join("deep ".repeat(30)),
         ..short.settings()
     };
-    let embedded = Embedded::start(&long).await.unwrap();
+    let embedded = start(&long).await;
     cmd("PING").exec_async(&mut connect(&embedded).await).await.unwrap();
     embedded.stop().await;
 }
