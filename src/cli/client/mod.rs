@@ -1,0 +1,185 @@
+//! A small keep-alive HTTP/1.1 client for `http://` URLs: one connection, one request at a time.
+//!
+//! Our own because the load generator shares a machine's cores with the server it measures: every microsecond spent here
+//! is taken from what is measured, and general clients cost several times more. A request is one `write`, its answer
+//! typically one `read`, and neither allocates once the buffers have grown to their working size.
+
+mod deadline;
+mod endpoint;
+mod error;
+mod response;
+
+pub use endpoint::Endpoint;
+pub use error::ClientError;
+
+use deadline::Deadline;
+use response::{Head, Progress, parse};
+use std::io;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// Room for an answer before the buffer grows; most answers of the service fit.
+const INITIAL_BUFFER: usize = 16 * 1024;
+
+/// What a client tolerates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The longest wait for a connection, and for an answer from the moment its request is sent.
+    pub timeout: Duration,
+    /// The largest answer, head and body, in bytes.
+    pub max_response: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(10),
+            max_response: 16 * 1024 * 1024,
+        }
+    }
+}
+
+/// An answer; its body lies in the client's buffer until the next request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Response<'a> {
+    /// The status code.
+    pub status: u16,
+    /// How long a 503 or 429 asks to wait, if it says so in seconds.
+    pub retry_after: Option<Duration>,
+    /// The body, freed of its transfer coding.
+    pub body: &'a [u8],
+}
+
+impl Response<'_> {
+    /// Whether the status is a 2xx.
+    #[must_use]
+    pub const fn is_success(&self) -> bool {
+        self.status >= 200 && self.status < 300
+    }
+}
+
+/// One connection to a server, opened when first needed and opened again after it was closed.
+#[derive(Debug)]
+pub struct Client {
+    endpoint: Endpoint,
+    limits: Limits,
+    stream: Option<TcpStream>,
+    buffer: Vec<u8>,
+    deadline: Deadline,
+}
+
+impl Client {
+    /// A client that has no connection yet.
+    #[must_use]
+    pub fn new(endpoint: Endpoint, limits: Limits) -> Self {
+        Self {
+            endpoint,
+            limits,
+            stream: None,
+            buffer: Vec::new(),
+            deadline: Deadline::default(),
+        }
+    }
+
+    /// The server it talks to.
+    #[must_use]
+    pub const fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Opens the connection unless it is open.
+    ///
+    /// # Errors
+    /// [`ClientError::Connect`] or [`ClientError::Timeout`].
+    pub async fn connect(&mut self) -> Result<(), ClientError> {
+        if self.stream.is_none() {
+            self.deadline.start(self.limits.timeout);
+            let stream = self
+                .deadline
+                .guard(TcpStream::connect(self.endpoint.address()))
+                .await
+                .ok_or(ClientError::Timeout)?
+                .map_err(ClientError::Connect)?;
+            // A request is one write: waiting for more to fill a segment would only add Nagle's delay.
+            stream.set_nodelay(true).map_err(ClientError::Connect)?;
+            self.stream = Some(stream);
+        }
+        Ok(())
+    }
+
+    /// Sends a request, already encoded with all its headers, and reads the answer.
+    ///
+    /// A connection that turns out closed before a byte of the answer came is opened again and the request sent once
+    /// more: a server may close an idle connection at any time. Everything this crate sends can be sent twice (the
+    /// service keeps the newest fix, whichever came how often).
+    ///
+    /// # Errors
+    /// [`ClientError`]; after any of them the next request opens a connection of its own.
+    pub async fn send(&mut self, request: &[u8]) -> Result<Response<'_>, ClientError> {
+        let reused = self.stream.is_some();
+        let head = match self.exchange(request).await {
+            Err(ClientError::Closed) if reused => self.exchange(request).await?,
+            other => other?,
+        };
+        Ok(Response {
+            status: head.status,
+            retry_after: head.retry_after,
+            body: &self.buffer[head.body],
+        })
+    }
+
+    async fn exchange(&mut self, request: &[u8]) -> Result<Head, ClientError> {
+        self.connect().await?;
+        // Taken out and put back only when the answer is complete and the connection may stay: whatever else happens,
+        // also a caller who drops this future half-way, closes it, so that no answer is read as another request's.
+        let Some(mut stream) = self.stream.take() else {
+            return Err(ClientError::Closed);
+        };
+        self.deadline.start(self.limits.timeout);
+        let (buffer, max) = (&mut self.buffer, self.limits.max_response);
+        let head = self
+            .deadline
+            .guard(async {
+                stream.write_all(request).await.map_err(ClientError::from_io)?;
+                read_answer(&mut stream, buffer, max).await
+            })
+            .await
+            .ok_or(ClientError::Timeout)??;
+        if head.keep_alive {
+            self.stream = Some(stream);
+        }
+        Ok(head)
+    }
+}
+
+async fn read_answer(stream: &mut TcpStream, buffer: &mut Vec<u8>, max: usize) -> Result<Head, ClientError> {
+    let (mut filled, mut progress) = (0, Progress::default());
+    loop {
+        if filled == buffer.len() {
+            if filled >= max {
+                return Err(ClientError::TooLarge(max));
+            }
+            buffer.resize((filled * 2).clamp(INITIAL_BUFFER.min(max), max), 0);
+        }
+        let got = match stream.read(&mut buffer[filled..]).await {
+            Ok(got) => got,
+            Err(error) if filled == 0 => return Err(ClientError::from_io(error)),
+            Err(error) => return Err(ClientError::Io(error)),
+        };
+        if got == 0 {
+            return match progress.finish_at_end(filled) {
+                Some(head) => Ok(head),
+                None if filled == 0 => Err(ClientError::Closed),
+                None => Err(ClientError::Io(io::ErrorKind::UnexpectedEof.into())),
+            };
+        }
+        filled += got;
+        if let Some(head) = parse(&mut buffer[..filled], &mut progress, max)? {
+            return Ok(head);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

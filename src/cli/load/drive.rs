@@ -1,0 +1,178 @@
+//! The closed loop: threads with a runtime each, connections shared out among them, one clock for all.
+
+use super::LoadError;
+use super::report::GroupReport;
+use super::workload::Workload;
+use crate::cli::client::{Client, ClientError, Endpoint, Limits};
+use crate::cli::histogram::Latencies;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Barrier};
+use std::thread;
+use std::time::{Duration, Instant};
+use tokio::runtime::Builder;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+/// A connection that got no answer, or a 503, waits this long: a refused request costs next to nothing, and without a
+/// pause a failing service would be asked a million times a second.
+const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(10);
+
+/// How the load is put on.
+#[derive(Debug, Clone)]
+pub(super) struct Plan {
+    pub(super) endpoint: Endpoint,
+    pub(super) limits: Limits,
+    pub(super) duration: Duration,
+    pub(super) threads: u32,
+}
+
+/// Connections that are reported together.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub(super) name: &'static str,
+    /// One per connection.
+    pub(super) workloads: Vec<Workload>,
+}
+
+/// What one connection, then one group, went through.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    pub(super) latencies: Latencies,
+    pub(super) operations: u64,
+    pub(super) body_bytes: u64,
+    pub(super) statuses: BTreeMap<u16, u64>,
+    pub(super) errors: BTreeMap<&'static str, u64>,
+    /// From the common start to the last answer.
+    pub(super) elapsed: Duration,
+}
+
+impl Outcome {
+    fn merge(&mut self, other: &Self) {
+        self.latencies.merge(&other.latencies);
+        self.operations += other.operations;
+        self.body_bytes += other.body_bytes;
+        self.elapsed = self.elapsed.max(other.elapsed);
+        for (status, count) in &other.statuses {
+            *self.statuses.entry(*status).or_default() += count;
+        }
+        for (error, count) in &other.errors {
+            *self.errors.entry(error).or_default() += count;
+        }
+    }
+}
+
+/// Runs all groups at once for the plan's time.
+pub(super) async fn drive(plan: &Plan, groups: Vec<Group>) -> Result<Vec<GroupReport>, LoadError> {
+    let threads = plan.threads as usize;
+    let mut shares: Vec<Vec<(usize, Workload)>> = (0..threads).map(|_| Vec::new()).collect();
+    let mut totals = Vec::new();
+    let mut next = 0;
+    for (index, group) in groups.into_iter().enumerate() {
+        totals.push((group.name, group.workloads.len(), Outcome::default()));
+        for workload in group.workloads {
+            shares[next % threads].push((index, workload));
+            next += 1;
+        }
+    }
+    let ready = Arc::new(Barrier::new(threads));
+    let mut ends = Vec::new();
+    for share in shares {
+        let (sender, receiver) = oneshot::channel();
+        let (plan, ready) = (plan.clone(), Arc::clone(&ready));
+        thread::Builder::new()
+            .name("load".to_owned())
+            .spawn(move || {
+                // The receiver is only gone when another thread's failure was already reported.
+                let _ = sender.send(run_thread(&plan, share, &ready));
+            })
+            .map_err(LoadError::Thread)?;
+        ends.push(receiver);
+    }
+    for end in ends {
+        for (index, outcome) in end.await.map_err(|_gone| LoadError::Lost)?? {
+            totals[index].2.merge(&outcome);
+        }
+    }
+    Ok(totals
+        .into_iter()
+        .map(|(name, connections, outcome)| GroupReport::new(name, connections, outcome))
+        .collect())
+}
+
+fn run_thread(plan: &Plan, share: Vec<(usize, Workload)>, ready: &Barrier) -> Result<Vec<(usize, Outcome)>, LoadError> {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    let connected = runtime.map_err(LoadError::Thread).and_then(|runtime| {
+        let clients = runtime.block_on(connect(plan, share.len()))?;
+        Ok((runtime, clients))
+    });
+    // Also after a failure, or the other threads would wait for this one for ever.
+    ready.wait();
+    let (runtime, clients) = connected?;
+    let start = Instant::now();
+    runtime.block_on(async {
+        let mut tasks = JoinSet::new();
+        for ((index, workload), client) in share.into_iter().zip(clients) {
+            let until = start + plan.duration;
+            tasks.spawn(async move { (index, closed_loop(client, workload, start, until).await) });
+        }
+        let mut outcomes = Vec::new();
+        while let Some(outcome) = tasks.join_next().await {
+            outcomes.push(outcome.map_err(|_panicked| LoadError::Lost)?);
+        }
+        Ok(outcomes)
+    })
+}
+
+/// Connections are opened before the clock starts.
+async fn connect(plan: &Plan, count: usize) -> Result<Vec<Client>, LoadError> {
+    let mut clients = Vec::with_capacity(count);
+    for _ in 0..count {
+        let mut client = Client::new(plan.endpoint.clone(), plan.limits);
+        client.connect().await.map_err(|source| LoadError::Unreachable {
+            url: plan.endpoint.to_string(),
+            source,
+        })?;
+        clients.push(client);
+    }
+    Ok(clients)
+}
+
+async fn closed_loop(mut client: Client, mut workload: Workload, start: Instant, until: Instant) -> Outcome {
+    let mut outcome = Outcome::default();
+    let mut statuses: Vec<(u16, u64)> = Vec::new();
+    loop {
+        workload.compose();
+        let sent = Instant::now();
+        if sent >= until {
+            break;
+        }
+        match client.send(workload.request()).await {
+            Ok(response) => {
+                outcome.latencies.record(sent.elapsed());
+                outcome.body_bytes += response.body.len() as u64;
+                match statuses.iter_mut().find(|(status, _)| *status == response.status) {
+                    Some((_, count)) => *count += 1,
+                    None => statuses.push((response.status, 1)),
+                }
+                if !response.is_success() {
+                    *outcome.errors.entry("status").or_default() += 1;
+                    if response.status == 503 {
+                        sleep(PAUSE_AFTER_ERROR).await;
+                    }
+                } else if let Some(complaint) = workload.complaint(&response) {
+                    *outcome.errors.entry(complaint).or_default() += 1;
+                } else {
+                    outcome.operations += workload.operations();
+                }
+            }
+            Err(error) => {
+                *outcome.errors.entry(ClientError::kind(&error)).or_default() += 1;
+                sleep(PAUSE_AFTER_ERROR).await;
+            }
+        }
+    }
+    outcome.elapsed = start.elapsed();
+    outcome.statuses.extend(statuses);
+    outcome
+}
