@@ -3,6 +3,7 @@
 
 pub mod client;
 pub mod load;
+pub mod simulate;
 
 mod args;
 mod encode;

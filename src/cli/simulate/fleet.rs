@@ -1,0 +1,249 @@
+//! A fleet on its way: vehicles shared out among connections, each pushing its fix when its moment has come.
+
+use super::movement::Vehicle;
+use super::push::Pusher;
+use super::summary::{Summary, Tally};
+use super::{SimulateError, progress_bar};
+use crate::cli::encode::{millionths, push_integer, push_millionths, push_tenths, tenths};
+use crate::cli::hotspots::HotSpots;
+use crate::tracking::Kind;
+use chrono::Utc;
+use std::future::{Future, pending};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::select;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until};
+
+/// What vehicles there are and how many seats they have; a type named twice is twice as frequent.
+const TYPES: [(&str, u32); 8] = [
+    ("sedan", 4),
+    ("sedan", 4),
+    ("suv", 6),
+    ("sedan", 4),
+    ("van", 8),
+    ("sedan", 4),
+    ("suv", 6),
+    ("accessible", 3),
+];
+
+/// How a fleet is simulated.
+#[derive(Debug, Clone)]
+pub struct FleetOptions {
+    /// The service.
+    pub url: String,
+    /// Whose positions.
+    pub kind: Kind,
+    /// Size of the fleet.
+    pub vehicles: u32,
+    /// Simulated seconds in a second, more than 0.
+    pub speed: f64,
+    /// Push as fast as the service answers, one `interval` of simulated time (times `speed`) between two fixes of a
+    /// vehicle. Fixes then carry no timestamp: the service takes them as of now.
+    pub as_fast: bool,
+    /// For how long; `None` until stopped.
+    pub duration: Option<Duration>,
+    /// Time between two fixes of a vehicle.
+    pub interval: Duration,
+    /// Fixes in a request; 1 means a POST each.
+    pub batch: u32,
+    /// The fleet's life is drawn from this.
+    pub seed: u64,
+    /// How many connections.
+    pub connections: u32,
+    /// The longest wait for an answer.
+    pub timeout: Duration,
+    /// Show progress on stderr if it is a terminal.
+    pub progress: bool,
+}
+
+impl Default for FleetOptions {
+    fn default() -> Self {
+        Self {
+            url: "http://127.0.0.1:8080".to_owned(),
+            kind: Kind::Drivers,
+            vehicles: 200,
+            speed: 1.0,
+            as_fast: false,
+            duration: None,
+            interval: Duration::from_secs(2),
+            batch: 1,
+            seed: 1,
+            connections: 4,
+            timeout: Duration::from_secs(10),
+            progress: false,
+        }
+    }
+}
+
+/// One vehicle of the fleet and what the service knows of it.
+#[derive(Debug)]
+struct Member {
+    id: String,
+    vehicle: Vehicle,
+    /// When in each interval it reports.
+    phase: Duration,
+    kind: (&'static str, u32),
+    told_status: Option<&'static str>,
+    moved_at: Option<Instant>,
+}
+
+/// Simulates a fleet until its duration is over or `stop` is ready. Runs on the caller's tokio runtime.
+///
+/// # Errors
+/// [`SimulateError::Unreachable`] if the service is not there at the start; what goes wrong later is counted.
+pub async fn run_fleet(options: FleetOptions, stop: impl Future<Output = ()>) -> Result<Summary, SimulateError> {
+    let city = Arc::new(HotSpots::new_york());
+    let bar = progress_bar(options.progress, None);
+    let connections = options.connections.clamp(1, options.vehicles.max(1));
+    let pushers = Pusher::open(&options.url, options.kind, connections, options.timeout, &bar).await?;
+    let (stopper, signal) = watch::channel(false);
+    let start = Instant::now();
+    let mut lanes = JoinSet::new();
+    for (nth, mut pusher) in (0..).zip(pushers) {
+        let members = (nth..options.vehicles).step_by(connections as usize);
+        let mut lane = Lane {
+            members: members.map(|nth| Member::new(&options, &city, nth)).collect(),
+            city: Arc::clone(&city),
+            options: options.clone(),
+            body: Vec::new(),
+        };
+        let mut signal = signal.clone();
+        lanes.spawn(async move {
+            // A request that is under way at the end is given up: who stops a fleet may be about to stop the service.
+            select! {
+                _ = signal.wait_for(|stop| *stop) => {}
+                () = lane.drive(&mut pusher, start) => {}
+            }
+            pusher.tally
+        });
+    }
+    let time_is_up = async {
+        match options.duration {
+            Some(duration) => sleep(duration).await,
+            None => pending().await,
+        }
+    };
+    select! {
+        () = stop => {}
+        () = time_is_up => {}
+        // Lanes drive for ever; one that is back has panicked.
+        _ = lanes.join_next() => return Err(SimulateError::Lost),
+    }
+    stopper.send_replace(true);
+    let mut total = Tally::default();
+    while let Some(tally) = lanes.join_next().await {
+        total.merge(&tally.map_err(|_panicked| SimulateError::Lost)?);
+    }
+    bar.finish_and_clear();
+    Ok(Summary::new(total, start.elapsed()))
+}
+
+/// The vehicles of one connection.
+struct Lane {
+    members: Vec<Member>,
+    city: Arc<HotSpots>,
+    options: FleetOptions,
+    body: Vec<u8>,
+}
+
+impl Lane {
+    async fn drive(&mut self, pusher: &mut Pusher, start: Instant) {
+        let (interval, batch) = (self.options.interval, self.options.batch.max(1) as usize);
+        let mut round = start;
+        loop {
+            for first in (0..self.members.len()).step_by(batch) {
+                let group = first..(first + batch).min(self.members.len());
+                if !self.options.as_fast {
+                    // A batch goes when its last member's moment has come.
+                    sleep_until(round + self.members[group.end - 1].phase).await;
+                }
+                let members = &mut self.members[group];
+                self.body.clear();
+                for member in &mut *members {
+                    member.advance(&self.city, &self.options);
+                    member.push_fix(&mut self.body, &self.options, batch > 1);
+                }
+                let taken = if batch > 1 {
+                    pusher.batch(&self.body, members.len() as u64).await
+                } else {
+                    pusher.single(&members[0].id, &self.body).await
+                };
+                for member in members {
+                    member.told_status = taken.then(|| member.vehicle.status());
+                }
+            }
+            // A round that took longer than its time is not made up for by hurrying.
+            round = (round + interval).max(Instant::now().checked_sub(interval).unwrap_or(start));
+        }
+    }
+}
+
+impl Member {
+    fn new(options: &FleetOptions, city: &HotSpots, nth: u32) -> Self {
+        Self {
+            id: format!("{}-{nth:05}", options.kind.as_str().trim_end_matches('s')),
+            vehicle: Vehicle::new(city, options.seed, u64::from(nth)),
+            phase: options.interval.mul_f64(f64::from(nth) / f64::from(options.vehicles)),
+            kind: TYPES[nth as usize % TYPES.len()],
+            told_status: None,
+            moved_at: None,
+        }
+    }
+
+    fn advance(&mut self, city: &HotSpots, options: &FleetOptions) {
+        let now = Instant::now();
+        let lived = match self.moved_at.replace(now) {
+            None => Duration::ZERO,
+            Some(_) if options.as_fast => options.interval,
+            Some(then) => now - then,
+        };
+        self.vehicle.advance(city, lived.as_secs_f64() * options.speed);
+    }
+
+    /// Appends the fix as a JSON object; in a batch with its id, and as a line.
+    fn push_fix(&self, out: &mut Vec<u8>, options: &FleetOptions, in_batch: bool) {
+        let (lat, lon) = self.vehicle.place();
+        out.push(b'{');
+        if in_batch {
+            push_word(out, "id", &self.id);
+            out.push(b',');
+        }
+        out.extend_from_slice(b"\"lat\":");
+        push_millionths(out, millionths(lat));
+        out.extend_from_slice(b",\"lon\":");
+        push_millionths(out, millionths(lon));
+        out.extend_from_slice(b",\"speed_mps\":");
+        push_tenths(out, tenths(self.vehicle.speed_mps()));
+        out.extend_from_slice(b",\"heading_deg\":");
+        // 359.96 rounds to 360, which is no heading.
+        push_tenths(out, tenths(self.vehicle.heading_deg()) % 3600);
+        if !options.as_fast {
+            out.extend_from_slice(b",\"timestamp\":");
+            push_integer(out, Utc::now().timestamp_millis().unsigned_abs());
+        }
+        // People have neither seats nor a sign on the roof.
+        if options.kind != Kind::Users && self.told_status != Some(self.vehicle.status()) {
+            out.push(b',');
+            push_word(out, "status", self.vehicle.status());
+            if self.told_status.is_none() {
+                out.push(b',');
+                push_word(out, "vehicle_type", self.kind.0);
+                out.extend_from_slice(b",\"capacity\":");
+                push_integer(out, u64::from(self.kind.1));
+            }
+        }
+        out.push(b'}');
+        if in_batch {
+            out.push(b'\n');
+        }
+    }
+}
+
+/// Appends a member whose value is a word that needs no escaping.
+fn push_word(out: &mut Vec<u8>, name: &str, word: &str) {
+    for part in ["\"", name, "\":\"", word, "\""] {
+        out.extend_from_slice(part.as_bytes());
+    }
+}

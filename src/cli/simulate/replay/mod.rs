@@ -1,0 +1,207 @@
+//! Playing a recording: a first pass finds its span and its faults, the second sends it. Rows go out in batches over several
+//! connections; an entity keeps to one of them, so that its fixes arrive in their order. At most a few batches per
+//! connection are held, however long the file.
+
+mod reader;
+mod timeline;
+mod verify;
+
+pub use reader::TraceError;
+
+use super::push::Pusher;
+use super::summary::{Summary, Tally};
+use super::{SimulateError, progress_bar};
+use crate::tracking::Kind;
+use chrono::Utc;
+use reader::{Row, TraceReader};
+use std::future::Future;
+use std::hash::{BuildHasher, RandomState};
+use std::io::Write;
+use std::mem;
+use std::path::PathBuf;
+use std::time::Duration;
+use timeline::{Ledger, Survey, Timeline};
+use tokio::select;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+/// Batches waiting for a connection: enough that it never waits for the file, few enough to be nothing.
+const BATCHES_WAITING: usize = 2;
+
+/// How a recording is played.
+#[derive(Debug, Clone)]
+pub struct ReplayOptions {
+    /// The service.
+    pub url: String,
+    /// Whose positions.
+    pub kind: Kind,
+    /// The recording: CSV with the header `id,ts_ms,lat,lon[,speed,heading]`, gzip or plain, in order of time (a row
+    /// earlier than those before it is sent at once, with its own time).
+    pub path: PathBuf,
+    /// Recorded seconds in a second.
+    pub speed: f64,
+    /// Send as fast as the service answers; times are then mapped onto the minute before the start.
+    pub as_fast: bool,
+    /// Fixes in a request.
+    pub batch: u32,
+    /// How many connections.
+    pub connections: u32,
+    /// Ask for every entity's position afterwards.
+    pub verify: bool,
+    /// The service's TTL, for `verify`.
+    pub ttl: Duration,
+    /// The longest wait for an answer.
+    pub timeout: Duration,
+    /// Show progress on stderr if it is a terminal.
+    pub progress: bool,
+}
+
+/// Rows on their way: one NDJSON line each.
+#[derive(Debug, Default)]
+struct Batch {
+    lines: Vec<u8>,
+    count: u64,
+}
+
+/// Plays a recording to its end, or until `stop` is ready. Runs on the caller's tokio runtime.
+///
+/// # Errors
+/// [`SimulateError::Trace`] before anything is sent, [`SimulateError::Unreachable`] if the service is not there at the
+/// start; what goes wrong later is counted.
+pub async fn run_replay(options: ReplayOptions, stop: impl Future<Output = ()>) -> Result<Summary, SimulateError> {
+    let survey = Survey::of(TraceReader::open(&options.path)?)?;
+    let bar = progress_bar(options.progress, Some(survey.rows));
+    let pushers = Pusher::open(
+        &options.url,
+        options.kind,
+        options.connections.max(1),
+        options.timeout,
+        &bar,
+    )
+    .await?;
+    let start = Instant::now();
+    let mut lanes = JoinSet::new();
+    let mut player = Player::new(&options, &survey, start);
+    for mut pusher in pushers {
+        let (sender, mut batches) = mpsc::channel::<Batch>(BATCHES_WAITING);
+        player.lanes.push((sender, Batch::default()));
+        lanes.spawn(async move {
+            while let Some(batch) = batches.recv().await {
+                pusher.batch(&batch.lines, batch.count).await;
+            }
+            pusher.tally
+        });
+    }
+    let reader = TraceReader::open(&options.path)?;
+    select! {
+        end = player.play(reader) => end?,
+        () = stop => {}
+    }
+    let Player {
+        ledger,
+        lanes: channels,
+        ..
+    } = player;
+    // Each connection ends when it has sent what is waiting.
+    drop(channels);
+    let mut total = Tally::default();
+    while let Some(tally) = lanes.join_next().await {
+        total.merge(&tally.map_err(|_panicked| SimulateError::Lost)?);
+    }
+    bar.finish_and_clear();
+    let mut summary = Summary::new(total, start.elapsed());
+    if options.verify {
+        summary.verified = Some(verify::verify(&options, ledger).await?);
+    }
+    Ok(summary)
+}
+
+struct Player {
+    timeline: Timeline,
+    ledger: Ledger,
+    /// When rows are due by the clock; `None` as fast as it goes.
+    clock: Option<(Instant, i64)>,
+    start_ms: i64,
+    batch: u64,
+    hasher: RandomState,
+    lanes: Vec<(mpsc::Sender<Batch>, Batch)>,
+}
+
+impl Player {
+    fn new(options: &ReplayOptions, survey: &Survey, start: Instant) -> Self {
+        let start_ms = Utc::now().timestamp_millis();
+        let as_fast = options.as_fast || options.speed <= 0.0;
+        Self {
+            timeline: if as_fast {
+                Timeline::compressed(survey, start_ms)
+            } else {
+                Timeline::played(survey, start_ms, options.speed)
+            },
+            ledger: Ledger::default(),
+            clock: (!as_fast).then_some((start, start_ms)),
+            start_ms,
+            batch: u64::from(options.batch.max(1)),
+            hasher: RandomState::new(),
+            lanes: Vec::new(),
+        }
+    }
+
+    async fn play(&mut self, mut reader: TraceReader) -> Result<(), SimulateError> {
+        while let Some(row) = reader.next()? {
+            let mapped = row.recorded_ms.map(|recorded| self.timeline.sent_ms(recorded));
+            if let (Some(mapped), Some((start, start_ms))) = (mapped, self.clock) {
+                let due = start + Duration::from_millis(u64::try_from(mapped - start_ms).unwrap_or(0));
+                if due > Instant::now() {
+                    self.flush().await?;
+                    sleep_until(due).await;
+                }
+            }
+            // A row without a time is sent without one and counts as of now, in the order of the file.
+            let (recorded, base) = (row.recorded_ms.unwrap_or(0), mapped.unwrap_or(self.start_ms));
+            let sent = self.ledger.note(&row.id, recorded, base, row.lat, row.lon);
+            #[expect(clippy::cast_possible_truncation, reason = "less than the number of lanes")]
+            let nth = (self.hasher.hash_one(&row.id) % self.lanes.len() as u64) as usize;
+            let batch = &mut self.lanes[nth].1;
+            push_line(&mut batch.lines, &row, mapped.map(|_| sent));
+            batch.count += 1;
+            if batch.count >= self.batch {
+                self.send(nth).await?;
+            }
+        }
+        self.flush().await
+    }
+
+    async fn flush(&mut self) -> Result<(), SimulateError> {
+        for nth in 0..self.lanes.len() {
+            if self.lanes[nth].1.count > 0 {
+                self.send(nth).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self, nth: usize) -> Result<(), SimulateError> {
+        let (sender, batch) = &mut self.lanes[nth];
+        sender
+            .send(mem::take(batch))
+            .await
+            .map_err(|_closed| SimulateError::Lost)
+    }
+}
+
+/// Appends a row as a line of NDJSON. Coordinates keep all their digits, so that they can be compared afterwards.
+fn push_line(out: &mut Vec<u8>, row: &Row, sent_ms: Option<i64>) {
+    // Writing to a Vec cannot fail.
+    let _ = write!(out, r#"{{"id":"{}","lat":{},"lon":{}"#, row.id, row.lat, row.lon);
+    if let Some(ms) = sent_ms {
+        let _ = write!(out, r#","timestamp":{ms}"#);
+    }
+    if let Some(speed) = row.speed {
+        let _ = write!(out, r#","speed_mps":{speed}"#);
+    }
+    if let Some(heading) = row.heading {
+        let _ = write!(out, r#","heading_deg":{heading}"#);
+    }
+    out.extend_from_slice(b"}\n");
+}

@@ -1,0 +1,149 @@
+//! What a simulation did, counted per connection and summed.
+
+use crate::cli::histogram::{Latencies, Percentiles};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+/// How many kinds of error are told apart; details can name values, and there is no end to those.
+const MAX_ERROR_KINDS: usize = 32;
+
+/// Counts of one connection.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) sent: u64,
+    pub(super) accepted: u64,
+    pub(super) stale: u64,
+    pub(super) buffered: u64,
+    pub(super) rejected: u64,
+    pub(super) lost: u64,
+    pub(super) retries: u64,
+    pub(super) latencies: Latencies,
+    errors: BTreeMap<String, u64>,
+}
+
+impl Tally {
+    /// Counts an error by its kind.
+    pub(super) fn error(&mut self, kind: &str, count: u64) {
+        if let Some(known) = self.errors.get_mut(kind) {
+            *known += count;
+        } else if self.errors.len() < MAX_ERROR_KINDS {
+            self.errors.insert(kind.to_owned(), count);
+        } else {
+            *self.errors.entry("other".to_owned()).or_default() += count;
+        }
+    }
+
+    /// Adds another connection's counts.
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.sent += other.sent;
+        self.accepted += other.accepted;
+        self.stale += other.stale;
+        self.buffered += other.buffered;
+        self.rejected += other.rejected;
+        self.lost += other.lost;
+        self.retries += other.retries;
+        self.latencies.merge(&other.latencies);
+        for (kind, count) in &other.errors {
+            self.error(kind, *count);
+        }
+    }
+}
+
+/// What a simulation did.
+#[derive(Debug, Clone, Serialize)]
+pub struct Summary {
+    /// For how long it pushed, seconds.
+    pub seconds: f64,
+    /// Fixes sent, each counted once however often it had to be sent.
+    pub sent: u64,
+    /// Fixes sent a second.
+    pub per_second: f64,
+    /// Fixes stored.
+    pub accepted: u64,
+    /// Fixes ignored as older than what the service had.
+    pub stale: u64,
+    /// Fixes taken while the service's Redis was away.
+    pub buffered: u64,
+    /// Fixes refused.
+    pub rejected: u64,
+    /// Fixes that no answer was got for in the end.
+    pub lost: u64,
+    /// Requests sent again after a 503 or a broken connection.
+    pub retries: u64,
+    /// Answered requests.
+    pub requests: u64,
+    /// From sending a request to having its whole answer.
+    pub latency: Percentiles,
+    /// Errors by kind.
+    pub errors: BTreeMap<String, u64>,
+    /// What `--verify` found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verified: Option<Verified>,
+}
+
+/// Positions asked for after a replay.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Verified {
+    /// Equal to the last row of their entity.
+    pub right: u64,
+    /// Different, or not there although their TTL is not over.
+    pub wrong: u64,
+    /// Gone, as their TTL is over.
+    pub expired: u64,
+    /// The first few that are wrong.
+    pub wrong_ids: Vec<String>,
+}
+
+impl Summary {
+    pub(super) fn new(tally: Tally, elapsed: Duration) -> Self {
+        let seconds = elapsed.as_secs_f64();
+        #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+        let per_second = tally.sent as f64 / seconds.max(1e-9);
+        Self {
+            seconds,
+            sent: tally.sent,
+            per_second,
+            accepted: tally.accepted,
+            stale: tally.stale,
+            buffered: tally.buffered,
+            rejected: tally.rejected,
+            lost: tally.lost,
+            retries: tally.retries,
+            requests: tally.latencies.count(),
+            latency: tally.latencies.percentiles(),
+            errors: tally.errors,
+            verified: None,
+        }
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{} fixes in {:.1} s: {:.0}/s, in {} requests",
+            self.sent, self.seconds, self.per_second, self.requests
+        )?;
+        writeln!(
+            f,
+            "accepted {} · stale {} · buffered {} · rejected {} · lost {} · requests sent again {}",
+            self.accepted, self.stale, self.buffered, self.rejected, self.lost, self.retries
+        )?;
+        write!(f, "latency {}", self.latency)?;
+        for (kind, count) in &self.errors {
+            write!(f, "\nerror: {kind} × {count}")?;
+        }
+        if let Some(found) = &self.verified {
+            let Verified {
+                right, wrong, expired, ..
+            } = found;
+            write!(f, "\nverified: {right} right · {wrong} wrong · {expired} expired")?;
+            if !found.wrong_ids.is_empty() {
+                write!(f, " (wrong: {} …)", found.wrong_ids.join(", "))?;
+            }
+        }
+        Ok(())
+    }
+}
