@@ -2,131 +2,22 @@
 //! last has come, so a latency is that of a service as busy as the connections make it, and never counts a queue that
 //! the generator built itself.
 
+mod args;
 mod cpu;
 mod crowd;
 mod drive;
 mod report;
 mod workload;
 
+pub use args::{CommonArgs, LoadArgs, LoadCommand, MixArgs, PathArgs};
 pub use report::{CpuReport, GroupReport, LoadReport};
 
-use super::args::{kind, positive_duration};
 use super::client::{Client, ClientError, Endpoint, Limits};
 use super::encode;
-use crate::tracking::Kind;
-use clap::{Args, Subcommand};
 use cpu::CpuReading;
 use drive::{Group, Plan, drive};
 use std::io;
-use std::time::Duration;
 use workload::Workload;
-
-/// Put closed-loop load on a running service and measure it.
-#[derive(Debug, Clone, Args)]
-pub struct LoadArgs {
-    /// What kind of load.
-    #[command(subcommand)]
-    pub command: LoadCommand,
-}
-
-/// The kinds of load.
-#[derive(Debug, Clone, Subcommand)]
-pub enum LoadCommand {
-    /// One fix per POST.
-    Ingest(CommonArgs),
-    /// Batches of fixes.
-    Batch(CommonArgs),
-    /// Nearest-k queries at places drawn from a city's hot spots.
-    Nearby(CommonArgs),
-    /// Single fixes on --connections while --query-connections ask nearby without pause.
-    Mix(MixArgs),
-    /// GET any path.
-    Get(PathArgs),
-    /// POST --body to any path.
-    Post(PathArgs),
-}
-
-/// What all loads have in common.
-#[derive(Debug, Clone, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
-pub struct CommonArgs {
-    /// The service.
-    #[arg(long, default_value = "http://127.0.0.1:8080")]
-    pub url: String,
-    /// How many connections, each with one request under way.
-    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub connections: u32,
-    /// How long: 10s, 500ms, 2m.
-    #[arg(long, default_value = "10s", value_parser = positive_duration)]
-    pub duration: Duration,
-    /// Whose positions: drivers, vehicles or users.
-    #[arg(long, default_value = "drivers", value_parser = kind)]
-    pub kind: Kind,
-    /// How many entities the fixes are of.
-    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=crowd::MAX_ENTITIES))]
-    pub entities: u32,
-    /// Fixes in a batch.
-    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub batch_size: u32,
-    /// Send batches as NDJSON instead of a JSON array.
-    #[arg(long)]
-    pub ndjson: bool,
-    /// Send latitude and longitude only, without speed and heading.
-    #[arg(long)]
-    pub bare: bool,
-    /// Radius of a query, metres.
-    #[arg(long, default_value_t = 2000)]
-    pub radius_m: u32,
-    /// How many a query asks for.
-    #[arg(long, default_value_t = 10)]
-    pub limit: u32,
-    /// Threads of the load generator.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
-    pub threads: u32,
-    /// Send every entity's position once before the clock starts.
-    #[arg(long)]
-    pub preload: bool,
-    /// The longest wait for an answer.
-    #[arg(long, default_value = "10s", value_parser = positive_duration)]
-    pub timeout: Duration,
-    /// Print the report as JSON.
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `load mix`.
-#[derive(Debug, Clone, Args)]
-pub struct MixArgs {
-    /// What all loads have in common.
-    #[command(flatten)]
-    pub common: CommonArgs,
-    /// How many connections ask nearby.
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub query_connections: u32,
-    /// Run the writes alone first, for as long, and report the ratio of their rate that is kept.
-    #[arg(long)]
-    pub baseline: bool,
-    /// Write in batches instead of single fixes.
-    #[arg(long)]
-    pub batches: bool,
-}
-
-/// `load get` and `load post`.
-#[derive(Debug, Clone, Args)]
-pub struct PathArgs {
-    /// What all loads have in common.
-    #[command(flatten)]
-    pub common: CommonArgs,
-    /// The path, with its query.
-    #[arg(long)]
-    pub path: String,
-    /// What a POST sends, as application/json.
-    #[arg(
-        long,
-        default_value = r#"{"lat":40.758896,"lon":-73.985130,"speed_mps":8.3,"heading_deg":119.0}"#
-    )]
-    pub body: String,
-}
 
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
@@ -151,16 +42,6 @@ pub enum LoadError {
     /// The report could not be printed.
     #[error("cannot write the report: {0}")]
     Report(#[from] serde_json::Error),
-}
-
-impl LoadArgs {
-    const fn common(&self) -> &CommonArgs {
-        match &self.command {
-            LoadCommand::Ingest(common) | LoadCommand::Batch(common) | LoadCommand::Nearby(common) => common,
-            LoadCommand::Mix(mix) => &mix.common,
-            LoadCommand::Get(path) | LoadCommand::Post(path) => &path.common,
-        }
-    }
 }
 
 /// Runs the load and prints its report.
@@ -282,3 +163,6 @@ async fn preload(client: &mut Client, common: &CommonArgs) -> Result<(), LoadErr
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
