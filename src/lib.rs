@@ -1,7 +1,16 @@
-//! fleetpulse: geo-tracking for a Mobility-as-a-Service platform.
+//! fleetpulse: geo-tracking for a Mobility-as-a-Service platform. Positions of drivers, vehicles and users in, the
+//! nearest out.
+//!
+//! A folder is a **slice**, named in the product's words, with its model, its store functions, its Lua, its HTTP handlers
+//! and its errors: [`tracking`], [`health`]. Mechanics that slices share lie in folders of their own: [`geo`], [`store`],
+//! [`http`], [`config`], [`telemetry`], and the words that all of them use in [`ids`] and [`kind`].
+//!
+//! **Dependency rule.** A slice imports the shared folders, never another slice; [`geo`] imports nothing of ours. Only
+//! [`app`], [`routes`], [`openapi`] and [`cli`] see every slice.
 
 pub mod cli;
 pub mod geo;
 pub mod ids;
+pub mod kind;
 pub mod store;
 pub mod tracking;

@@ -1,3 +1,110 @@
-//! Redis.
+//! Redis: where it is, its connections, the names of keys, scripts. Slices see a [`Link`], a [`Script`] and [`Keys`];
+//! which of the modes is behind them (embedded, standalone) they cannot tell. One command, pipeline or script never
+//! crosses a slot.
 
 pub mod embedded;
+mod error;
+mod keys;
+mod link;
+mod script;
+
+pub use error::StoreError;
+pub use keys::Keys;
+pub use link::Link;
+pub use script::Script;
+
+use redis::aio::{MultiplexedConnection, PubSub};
+use redis::{AsyncConnectionConfig, Client, ConnectionInfo, IntoConnectionInfo};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The way to Redis, shared by everything that opens connections.
+#[derive(Debug, Clone)]
+pub struct Store(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// None where there is no Redis at all: then no link ever comes up.
+    client: Option<Client>,
+    keys: Keys,
+    timeout: Duration,
+}
+
+impl Store {
+    /// A store at an address; opens nothing yet. `timeout` bounds a connection attempt and an answer.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] if the address is not one that the client understands.
+    pub fn new(address: ConnectionInfo, keys: Keys, timeout: Duration) -> Result<Self, StoreError> {
+        let tcp = address.tcp_settings().clone().set_nodelay(true);
+        let client = Client::open(address.set_tcp_settings(tcp)).map_err(StoreError::Refused)?;
+        Ok(Self(Arc::new(Inner {
+            client: Some(client),
+            keys,
+            timeout,
+        })))
+    }
+
+    /// A store without a Redis behind it: every call answers [`StoreError::Away`].
+    #[must_use]
+    pub fn absent(keys: Keys) -> Self {
+        Self(Arc::new(Inner {
+            client: None,
+            keys,
+            timeout: Duration::ZERO,
+        }))
+    }
+
+    /// Parses a URL (`redis://`, `rediss://`, `unix://`) into an address.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] if it is not such a URL.
+    pub fn parse_url(url: &str) -> Result<ConnectionInfo, StoreError> {
+        url.into_connection_info().map_err(StoreError::Refused)
+    }
+
+    /// Whether there is a Redis to connect to at all.
+    #[must_use]
+    pub fn is_configured(&self) -> bool {
+        self.0.client.is_some()
+    }
+
+    /// The names of keys.
+    #[must_use]
+    pub fn keys(&self) -> &Keys {
+        &self.0.keys
+    }
+
+    /// How long an answer may take.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        self.0.timeout
+    }
+
+    /// A new connection to a Redis that answers commands (not one that still loads its data).
+    async fn connect(&self) -> Result<MultiplexedConnection, StoreError> {
+        let client = self.0.client.as_ref().ok_or(StoreError::Away)?;
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(self.0.timeout))
+            .set_response_timeout(Some(self.0.timeout));
+        let mut connection = client
+            .get_multiplexed_async_connection_with_config(&config)
+            .await
+            .map_err(StoreError::classify)?;
+        let _: () = redis::cmd("PING")
+            .query_async(&mut connection)
+            .await
+            .map_err(StoreError::classify)?;
+        Ok(connection)
+    }
+
+    /// A connection for subscriptions.
+    pub async fn subscriber(&self) -> Result<PubSub, StoreError> {
+        let client = self.0.client.as_ref().ok_or(StoreError::Away)?;
+        let attempt = tokio::time::timeout(self.0.timeout, client.get_async_pubsub()).await;
+        match attempt {
+            Ok(connection) => connection.map_err(StoreError::classify),
+            Err(_elapsed) => Err(StoreError::Away),
+        }
+    }
+}

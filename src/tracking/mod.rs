@@ -1,7 +1,6 @@
 //! Positions in, the nearest out.
 
-mod kind;
 pub mod live;
 pub mod model;
 
-pub use kind::Kind;
+pub use crate::kind::Kind;

@@ -4,6 +4,7 @@
 use crate::geo::Point;
 use crate::ids::Id;
 use compact_str::CompactString;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -38,7 +39,8 @@ pub struct Profile {
 }
 
 /// The value of an attribute.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
 pub enum Scalar {
     /// Text.
     Text(CompactString),
@@ -46,6 +48,21 @@ pub enum Scalar {
     Number(serde_json::Number),
     /// A truth value.
     Bool(bool),
+}
+
+impl Scalar {
+    /// The value as JSON text.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        // Text, a finite number or a truth value: nothing in this can fail.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// The value from JSON text; `None` if it is no scalar.
+    #[must_use]
+    pub fn from_json(json: &str) -> Option<Self> {
+        serde_json::from_str(json).ok()
+    }
 }
 
 /// An entity's latest fix with its profile, as queries answer it.

@@ -29,6 +29,8 @@ pub enum Origin {
 /// What became of one update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
+    /// It is the newest now, of an entity that was not known before.
+    Created,
     /// It is the newest now.
     Applied,
     /// Something newer is known, or it is past its time to live already. Ignored.
@@ -40,7 +42,7 @@ pub enum Outcome {
 /// How many updates of a batch came to which [`Outcome`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Applied {
-    /// [`Outcome::Applied`].
+    /// [`Outcome::Created`] and [`Outcome::Applied`].
     pub fresh: usize,
     /// [`Outcome::Stale`].
     pub stale: usize,

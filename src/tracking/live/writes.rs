@@ -32,7 +32,7 @@ impl LiveIndex {
             self.apply_piece(origin, updates, now_ms, &mut outcomes);
             for (i, became) in outcomes.iter().take(updates.len()).enumerate() {
                 match became {
-                    Outcome::Applied => applied.fresh += 1,
+                    Outcome::Created | Outcome::Applied => applied.fresh += 1,
                     Outcome::Stale => applied.stale += 1,
                     Outcome::Full => applied.full += 1,
                 }
@@ -95,7 +95,7 @@ impl LiveIndex {
             None if state.records.len() >= self.max_entities => Outcome::Full,
             None => {
                 state.add(hash, origin, update, at);
-                Outcome::Applied
+                Outcome::Created
             }
         }
     }

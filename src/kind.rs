@@ -1,3 +1,5 @@
+//! The three kinds of entity; named by keys, channels, URLs and metrics alike.
+
 use std::fmt;
 
 /// What kind of thing an entity is. Each kind has an index, a TTL and an update channel of its own.

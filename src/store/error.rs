@@ -1,0 +1,45 @@
+use redis::{ErrorKind, RedisError, ServerErrorKind};
+
+/// What went wrong between us and Redis, by what the caller can do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// There is no connection; nothing was sent.
+    #[error("Redis is away")]
+    Away,
+    /// The connection broke or timed out after the command may have been sent: it may or may not have been carried out.
+    #[error("the connection to Redis was lost")]
+    Lost(#[source] RedisError),
+    /// Redis is there and said no: the command was not carried out.
+    #[error("Redis refused")]
+    Refused(#[source] RedisError),
+    /// Redis answered something that this release does not understand.
+    #[error("an answer of Redis is not understood: {0}")]
+    Answer(String),
+}
+
+impl StoreError {
+    /// Sorts an error of the client.
+    #[must_use]
+    pub(super) fn classify(error: RedisError) -> Self {
+        if error.is_io_error() || error.is_timeout() || error.is_connection_dropped() || error.is_unrecoverable_error()
+        {
+            return Self::Lost(error);
+        }
+        match error.kind() {
+            // A server that is loading, demoted or cut off from its primary is not the server we want: look for it anew.
+            ErrorKind::Server(
+                ServerErrorKind::BusyLoading
+                | ServerErrorKind::ReadOnly
+                | ServerErrorKind::MasterDown
+                | ServerErrorKind::ClusterDown,
+            ) => Self::Lost(error),
+            _ => Self::Refused(error),
+        }
+    }
+
+    /// Whether the connection is of no more use.
+    #[must_use]
+    pub const fn is_lost(&self) -> bool {
+        matches!(self, Self::Lost(_))
+    }
+}

@@ -1,0 +1,135 @@
+use redis::Cmd;
+
+/// A Lua script with its contract.
+///
+/// The file opens with comment lines that say what `KEYS` and `ARGV` hold; in debug builds (so: in every test) each call
+/// is held against them.
+#[derive(Debug)]
+pub struct Script {
+    name: &'static str,
+    source: String,
+    sha: String,
+    contract: Contract,
+}
+
+/// How many keys and arguments the header of a script declares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Contract {
+    keys: Arity,
+    args: Arity,
+}
+
+/// A number of fixed places, and whether more may follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Arity {
+    fixed: usize,
+    more: bool,
+}
+
+impl Arity {
+    /// Reads `NAME[3]` and `NAME[4..]` off the comment lines that open a script.
+    fn declared(source: &str, name: &str) -> Self {
+        let mut arity = Self::default();
+        for line in source.lines().map_while(|line| line.strip_prefix("--")) {
+            let Some(place) = line
+                .trim_start()
+                .strip_prefix(name)
+                .and_then(|rest| rest.strip_prefix('['))
+            else {
+                continue;
+            };
+            let Some((place, _)) = place.split_once(']') else {
+                continue;
+            };
+            if place.ends_with("..") {
+                arity.more = true;
+            } else if let Ok(index) = place.parse::<usize>() {
+                arity.fixed = arity.fixed.max(index);
+            }
+        }
+        arity
+    }
+
+    const fn admits(self, count: usize) -> bool {
+        count == self.fixed || (self.more && count > self.fixed)
+    }
+}
+
+impl Script {
+    /// A script from its file, preceded by the shared functions it uses (`""` if none).
+    #[must_use]
+    pub fn new(name: &'static str, include: &str, source: &str) -> Self {
+        let contract = Contract {
+            keys: Arity::declared(source, "KEYS"),
+            args: Arity::declared(source, "ARGV"),
+        };
+        let source = format!("{include}{source}");
+        let sha = redis::Script::new(&source).get_hash().to_owned();
+        Self {
+            name,
+            source,
+            sha,
+            contract,
+        }
+    }
+
+    /// Its name, for logs and errors.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// An `EVALSHA` for `keys` keys; the caller appends them, then the arguments. `parts` and `bytes` say how many keys and
+    /// arguments, and how many bytes, to make room for.
+    #[must_use]
+    pub fn call(&self, keys: usize, parts: usize, bytes: usize) -> Cmd {
+        let mut cmd = Cmd::with_capacity(3 + parts, 64 + bytes);
+        cmd.arg("EVALSHA").arg(&self.sha).arg(keys);
+        cmd
+    }
+
+    /// The same call with the source in the place of its hash, for a server that does not know the script yet.
+    pub(super) fn with_source(&self, call: &Cmd) -> Cmd {
+        let mut cmd = redis::cmd("EVAL");
+        cmd.arg(&self.source);
+        for arg in call.args_iter().skip(2) {
+            if let redis::Arg::Simple(bytes) = arg {
+                cmd.arg(bytes);
+            }
+        }
+        cmd
+    }
+}
+
+/// Checks that a call carries what it announced; see [`Script::call`].
+#[cfg(debug_assertions)]
+pub(super) fn assert_contract(script: &Script, call: &Cmd) {
+    let total = call.args_iter().count();
+    let keys = call.args_iter().nth(2).map_or(0, |arg| match arg {
+        redis::Arg::Simple(bytes) => std::str::from_utf8(bytes)
+            .ok()
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(0),
+        _ => 0,
+    });
+    let args = total.saturating_sub(3 + keys);
+    assert!(
+        script.contract.keys.admits(keys) && script.contract.args.admits(args),
+        "{}: {keys} keys and {args} arguments do not fit its header {:?}",
+        script.name,
+        script.contract
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_declares_fixed_and_open_places() {
+        let source = "-- a script\n-- KEYS[1] index\n-- KEYS[2..] snapshots\n-- ARGV[1] channel\nreturn KEYS[9]";
+        let script = Script::new("s", "local function f() end\n", source);
+        assert_eq!(script.contract.keys, Arity { fixed: 1, more: true });
+        assert_eq!(script.contract.args, Arity { fixed: 1, more: false });
+    }
+}
