@@ -9,8 +9,11 @@
 //! [`app`], [`routes`], [`openapi`] and [`cli`] see every slice.
 
 pub mod cli;
+pub mod config;
 pub mod geo;
+pub mod http;
 pub mod ids;
 pub mod kind;
 pub mod store;
+pub mod telemetry;
 pub mod tracking;

@@ -1,0 +1,34 @@
+//! Settings: one struct per concern. Each field is a flag and a variable, named in its line; nothing here opens anything.
+
+mod http;
+mod log;
+mod redis;
+mod tracking;
+
+pub use http::HttpSettings;
+pub use log::LogSettings;
+pub use redis::{RedisSettings, RedisSource, RedisSourceError};
+pub use tracking::TrackingSettings;
+
+use clap::Args;
+use std::path::PathBuf;
+
+/// All settings of the service.
+#[derive(Debug, Clone, Args)]
+pub struct Settings {
+    /// The HTTP server's.
+    #[command(flatten)]
+    pub http: HttpSettings,
+    /// Where Redis is.
+    #[command(flatten)]
+    pub redis: RedisSettings,
+    /// The tracking slice's.
+    #[command(flatten)]
+    pub tracking: TrackingSettings,
+    /// The log's.
+    #[command(flatten)]
+    pub log: LogSettings,
+    /// Folder of the embedded Redis
+    #[arg(long, env = "DATA_DIR", default_value = "./data", help_heading = "Redis")]
+    pub data_dir: PathBuf,
+}

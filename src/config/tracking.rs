@@ -1,0 +1,44 @@
+use crate::kind::Kind;
+use clap::Args;
+
+/// The tracking slice.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Tracking")]
+pub struct TrackingSettings {
+    /// Seconds after which a fix is no longer true
+    #[arg(long = "ttl", env = "TRACKING_TTL_S", default_value_t = 300, value_parser = seconds())]
+    pub ttl_s: u32,
+    /// The same for drivers only
+    #[arg(long = "ttl-drivers", env = "TRACKING_TTL_DRIVERS_S", value_parser = seconds())]
+    pub ttl_drivers_s: Option<u32>,
+    /// The same for vehicles only
+    #[arg(long = "ttl-vehicles", env = "TRACKING_TTL_VEHICLES_S", value_parser = seconds())]
+    pub ttl_vehicles_s: Option<u32>,
+    /// The same for users only
+    #[arg(long = "ttl-users", env = "TRACKING_TTL_USERS_S", value_parser = seconds())]
+    pub ttl_users_s: Option<u32>,
+    /// Entities of one kind that the live index takes
+    #[arg(long = "max-entities", env = "TRACKING_MAX_ENTITIES", default_value_t = 5_000_000)]
+    pub max_entities: usize,
+    /// Fixes that may wait for Redis, per worker; beyond it the answer is 503
+    #[arg(long = "writer-queue", env = "TRACKING_WRITER_QUEUE", default_value_t = 50_000)]
+    pub writer_queue: usize,
+}
+
+/// From a second to a week.
+fn seconds() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..=604_800)
+}
+
+impl TrackingSettings {
+    /// The time to live of a kind's fixes, milliseconds.
+    #[must_use]
+    pub fn ttl_ms(&self, kind: Kind) -> i64 {
+        let own = match kind {
+            Kind::Drivers => self.ttl_drivers_s,
+            Kind::Vehicles => self.ttl_vehicles_s,
+            Kind::Users => self.ttl_users_s,
+        };
+        i64::from(own.unwrap_or(self.ttl_s)) * 1000
+    }
+}

@@ -1,0 +1,116 @@
+use super::Problem;
+use actix_web::HttpRequest;
+use actix_web::dev::Payload;
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use bytes::{Bytes, BytesMut};
+use futures_util::{FutureExt, StreamExt};
+use std::time::Duration;
+
+/// How long a body may take to arrive once its head is there.
+const SLOWEST_BODY: Duration = Duration::from_secs(10);
+
+/// The media types that bodies come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MediaType {
+    /// `application/json`, any `…+json`, or nothing said.
+    Json,
+    /// `application/x-ndjson` and its other names.
+    Ndjson,
+}
+
+/// A body, read whole.
+#[derive(Debug)]
+pub struct Body {
+    /// Its bytes.
+    pub bytes: Bytes,
+    /// What they are said to be.
+    pub media_type: MediaType,
+}
+
+impl Body {
+    /// Reads a body of at most `limit` bytes.
+    ///
+    /// # Errors
+    /// 415 for another media type, 413 beyond the limit, 408 if it does not arrive in time, 400 if it breaks off.
+    pub async fn read(request: &HttpRequest, payload: &mut Payload, limit: usize) -> Result<Self, Problem> {
+        let media_type = media_type(request)?;
+        let announced = request
+            .headers()
+            .get(CONTENT_LENGTH)
+            .and_then(|length| length.to_str().ok()?.parse().ok());
+        if announced.is_some_and(|length: usize| length > limit) {
+            return Err(too_large(limit));
+        }
+        // A small body comes with its head in one packet: it is there at once, and no timer is needed.
+        let mut reading = Box::pin(collect(payload, limit));
+        let bytes = match (&mut reading).now_or_never() {
+            Some(read) => read?,
+            None => tokio::time::timeout(SLOWEST_BODY, reading)
+                .await
+                .map_err(|_elapsed| Problem::too_slow())??,
+        };
+        Ok(Self { bytes, media_type })
+    }
+
+    /// Reads a body that has to be JSON.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub async fn read_json(request: &HttpRequest, payload: &mut Payload, limit: usize) -> Result<Bytes, Problem> {
+        let body = Self::read(request, payload, limit).await?;
+        match body.media_type {
+            MediaType::Json => Ok(body.bytes),
+            MediaType::Ndjson => Err(Problem::wrong_type("send application/json")),
+        }
+    }
+}
+
+async fn collect(payload: &mut Payload, limit: usize) -> Result<Bytes, Problem> {
+    let broken_off = |error| Problem::malformed(format!("the body broke off: {error}"));
+    let Some(first) = payload.next().await.transpose().map_err(broken_off)? else {
+        return Ok(Bytes::new());
+    };
+    let mut rest: Option<BytesMut> = None;
+    while let Some(chunk) = payload.next().await.transpose().map_err(broken_off)? {
+        let whole = rest.get_or_insert_with(|| BytesMut::from(&first[..]));
+        if whole.len() + chunk.len() > limit {
+            return Err(too_large(limit));
+        }
+        whole.extend_from_slice(&chunk);
+    }
+    let bytes = rest.map_or(first, BytesMut::freeze);
+    if bytes.len() > limit {
+        Err(too_large(limit))
+    } else {
+        Ok(bytes)
+    }
+}
+
+fn too_large(limit: usize) -> Problem {
+    Problem::too_large(format!("a body here has at most {limit} bytes"))
+}
+
+fn media_type(request: &HttpRequest) -> Result<MediaType, Problem> {
+    let Some(value) = request.headers().get(CONTENT_TYPE) else {
+        return Ok(MediaType::Json);
+    };
+    if value == "application/json" {
+        return Ok(MediaType::Json);
+    }
+    let name = value
+        .to_str()
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    match name.as_str() {
+        "application/json" => Ok(MediaType::Json),
+        "application/x-ndjson" | "application/ndjson" | "application/jsonl" => Ok(MediaType::Ndjson),
+        name if name.starts_with("application/") && name.ends_with("+json") => Ok(MediaType::Json),
+        _ => Err(Problem::wrong_type(
+            "send application/json; a batch may also be application/x-ndjson",
+        )),
+    }
+}

@@ -1,0 +1,11 @@
+//! What every slice's handlers share: problems, bodies, query strings, the request log.
+
+mod body;
+mod observe;
+mod problem;
+mod query;
+
+pub use body::{Body, MediaType};
+pub use observe::Observe;
+pub use problem::{FieldError, Problem};
+pub use query::Query;

@@ -1,0 +1,78 @@
+use super::{FieldError, Problem};
+use std::borrow::Cow;
+
+/// A query string, parameter by parameter. What is not asked for by name is a 400, so a misspelt filter never passes as
+/// no filter.
+#[derive(Debug)]
+pub struct Query<'a> {
+    pairs: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+}
+
+impl<'a> Query<'a> {
+    /// Splits a query string and holds its names against those that the call knows.
+    ///
+    /// # Errors
+    /// 400 with every parameter that is unknown, or given more than once and not in `repeatable`.
+    pub fn parse(query: &'a str, known: &[&str], repeatable: &[&str]) -> Result<Self, Problem> {
+        let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
+        for (index, (name, _)) in pairs.iter().enumerate() {
+            if !known.contains(&&**name) && !repeatable.contains(&&**name) {
+                let shown: String = name.chars().filter(|c| !c.is_control()).take(40).collect();
+                return Err(Problem::malformed(format!("unknown query parameter \"{shown}\"")));
+            }
+            if !repeatable.contains(&&**name) && pairs[..index].iter().any(|(other, _)| other == name) {
+                return Err(Problem::malformed(format!("query parameter \"{name}\" is given twice")));
+            }
+        }
+        Ok(Self { pairs })
+    }
+
+    /// The value of a parameter.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.pairs
+            .iter()
+            .find(|(other, _)| other == name)
+            .map(|(_, value)| &**value)
+    }
+
+    /// All values of a repeatable parameter.
+    pub fn all<'q>(&'q self, name: &'q str) -> impl Iterator<Item = &'q str> {
+        self.pairs
+            .iter()
+            .filter(move |(other, _)| other == name)
+            .map(|(_, value)| &**value)
+    }
+
+    /// A number, if it is given.
+    ///
+    /// # Errors
+    /// A [`FieldError`] if it is no number.
+    pub fn number<T: std::str::FromStr>(&self, name: &str) -> Result<Option<T>, FieldError> {
+        let parse = |text: &str| {
+            text.parse()
+                .map_err(|_unspecific| FieldError::new(name, "must be a number"))
+        };
+        self.text(name).map(parse).transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_and_repeated_parameters_are_refused() {
+        let known = ["lat", "limit"];
+        assert!(Query::parse("lat=1&status=a&status=b", &known, &["status"]).is_ok());
+        assert!(Query::parse("lat=1&lat=2", &known, &[]).is_err());
+        assert!(Query::parse("latt=1", &known, &[]).is_err());
+    }
+
+    #[test]
+    fn values_are_decoded() {
+        let query = Query::parse("s=a%20b+c", &["s"], &[]).unwrap();
+        assert_eq!(query.text("s"), Some("a b c"));
+        assert!(query.number::<f64>("s").is_err());
+    }
+}

@@ -1,0 +1,10 @@
+//! How the service tells of itself: the log and the metrics.
+
+mod board;
+mod log;
+mod metrics;
+mod process;
+
+pub use board::{Board, Part, State};
+pub use log::{LogFormat, init};
+pub use metrics::Metrics;
