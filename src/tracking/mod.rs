@@ -1,6 +1,50 @@
 //! Positions in, the nearest out.
+//!
+//! ```text
+//! handlers ─▶ input ─▶ writer ─▶ commands (Lua) ─▶ Redis ─▶ update channel
+//!                        │                                      │
+//!                        ▼                                      ▼
+//! handlers ◀─ answer ◀─ live index ◀───────────── feed, load (other instances)
+//! ```
+//!
+//! | key | type | what |
+//! |---|---|---|
+//! | `geo:{kind:p}` | GEO | every entity's place, by id |
+//! | `pos:{kind:p}:ID` | string | latest fix as JSON, or a tombstone; ends at the fix's timestamp plus the TTL |
+//! | `profile:{kind:p}:ID` | hash | `status`, `vehicle_type`, `capacity`, `a:NAME` as JSON, `v` the batch that wrote it |
+//! | `seq:{kind:p}` | counter | numbers the stored batches of the partition |
+//! | `updates:kind` | channel | a message per batch |
+//!
+//! An entity's life, as the live index and Redis agree on it:
+//!
+//! ```text
+//!            fix                   newer fix
+//! unknown ────────▶ here ◀──────────────────────── removed (tombstone)
+//!    ▲               │  └─────────── DELETE ────────▶  │
+//!    └── TTL over ───┴───────────────────── TTL over ──┘
+//! ```
+//!
+//! **Invariant.** Of one entity's fixes and removals the one with the newest timestamp stands, in Redis decided by the
+//! scripts and in every live index by (timestamp, batch number), whatever the order and the instance they came by.
 
+pub mod answer;
+pub mod commands;
+mod docs;
+pub mod expiry;
+pub mod feed;
+pub mod flush;
+mod geosearch;
+pub mod handlers;
+pub mod input;
 pub mod live;
+mod load;
 pub mod model;
+mod profiles;
+pub mod shared;
+pub mod snapshot;
+mod stamp;
+pub mod writer;
 
 pub use crate::kind::Kind;
+pub use shared::Shared;
+pub use writer::Writer;

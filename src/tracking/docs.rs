@@ -1,0 +1,143 @@
+//! The shapes of bodies, for OpenAPI alone: the handlers read and write them without these types.
+
+#![expect(dead_code, reason = "read by the schema derive only")]
+
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+
+/// A fix. The names `latitude`, `longitude`, `lng`, `accuracy`, `altitude`, `speed`, `heading` and `bearing` are read too;
+/// a member given twice under any of its names is refused, members of other names are ignored.
+#[derive(ToSchema)]
+#[schema(example = json!({"lat": 40.7484, "lon": -73.9857, "speed_mps": 8.3, "heading_deg": 211.0, "status": "available"}))]
+pub(super) struct FixBody {
+    /// Degrees north, WGS 84; at most 85.05112878 either way.
+    lat: f64,
+    /// Degrees east; at most 180 either way.
+    lon: f64,
+    /// RFC 3339 or epoch milliseconds; now if not given. Not more than 60 s ahead, not older than the time to live.
+    timestamp: Option<serde_json::Value>,
+    /// Radius of the 68 % confidence circle, metres.
+    accuracy_m: Option<f32>,
+    /// Height above the ellipsoid, metres.
+    altitude_m: Option<f32>,
+    /// Metres a second.
+    speed_mps: Option<f32>,
+    /// Degrees clockwise from north, at least 0 and less than 360.
+    heading_deg: Option<f32>,
+    /// Updates the profile.
+    status: Option<String>,
+    /// Updates the profile.
+    vehicle_type: Option<String>,
+    /// Updates the profile.
+    capacity: Option<u32>,
+    /// Updates the profile.
+    attributes: Option<BTreeMap<String, serde_json::Value>>,
+}
+
+/// A fix of a batch.
+#[derive(ToSchema)]
+pub(super) struct IdentifiedFix {
+    /// 1 to 128 characters of `A-Z a-z 0-9 . _ : @ -`.
+    id: String,
+    #[schema(inline)]
+    #[serde(flatten)]
+    fix: FixBody,
+}
+
+/// A batch: an array, or an object with the array.
+#[derive(ToSchema)]
+#[schema(example = json!([{"id": "d-1", "lat": 40.7484, "lon": -73.9857}, {"id": "d-2", "lat": 40.7527, "lon": -73.9772}]))]
+pub(super) struct BatchBody {
+    positions: Vec<IdentifiedFix>,
+}
+
+/// What became of a fix that was not stored.
+#[derive(ToSchema)]
+pub(super) struct OutcomeBody {
+    /// `stale` or `buffered`.
+    outcome: String,
+}
+
+/// The latest fix of an entity.
+#[derive(ToSchema)]
+pub(super) struct PositionBody {
+    id: String,
+    lat: f64,
+    lon: f64,
+    /// How old the fix is, milliseconds.
+    age_ms: u64,
+    /// RFC 3339 with milliseconds, UTC.
+    timestamp: String,
+    accuracy_m: Option<f32>,
+    altitude_m: Option<f32>,
+    speed_mps: Option<f32>,
+    heading_deg: Option<f32>,
+    status: Option<String>,
+    vehicle_type: Option<String>,
+    capacity: Option<u32>,
+    attributes: Option<BTreeMap<String, serde_json::Value>>,
+}
+
+/// An entity of a list.
+#[derive(ToSchema)]
+pub(super) struct HitBody {
+    #[serde(flatten)]
+    position: PositionBody,
+    /// Haversine distance, metres; only where a place was asked about.
+    distance_m: Option<f64>,
+}
+
+/// Entities that a query found.
+#[derive(ToSchema)]
+pub(super) struct ListBody {
+    results: Vec<HitBody>,
+    /// `live` or `redis`.
+    source: String,
+    /// Whether the answer may miss what other instances stored lately, because Redis is away or still being read.
+    stale: bool,
+    /// Whether there were more than the limit; only of boxes.
+    truncated: Option<bool>,
+}
+
+/// One place of many to ask about.
+#[derive(ToSchema)]
+pub(super) struct QueryBody {
+    lat: f64,
+    lon: f64,
+    /// 0 to 200,000; 2,000 if not given.
+    radius_m: Option<f64>,
+    /// 1 to 1,000; 10 if not given.
+    limit: Option<u32>,
+    max_age_s: Option<f64>,
+    /// A word or an array of words.
+    status: Option<serde_json::Value>,
+    /// A word or an array of words.
+    vehicle_type: Option<serde_json::Value>,
+    min_capacity: Option<u32>,
+}
+
+/// Up to 1,000 places to ask about.
+#[derive(ToSchema)]
+#[schema(example = json!({"queries": [{"lat": 40.7484, "lon": -73.9857, "limit": 3}]}))]
+pub(super) struct QueriesBody {
+    queries: Vec<QueryBody>,
+}
+
+/// A list for each query, in order.
+#[derive(ToSchema)]
+pub(super) struct QueriesAnswer {
+    results: Vec<Vec<HitBody>>,
+    source: String,
+    stale: bool,
+}
+
+/// What is known of an entity besides where it is.
+#[derive(ToSchema)]
+#[schema(example = json!({"status": "available", "vehicle_type": "sedan", "capacity": 4, "attributes": {"wheelchair": true}}))]
+pub(super) struct ProfileBody {
+    status: Option<String>,
+    vehicle_type: Option<String>,
+    capacity: Option<u32>,
+    /// At most 32 strings, numbers and booleans by name.
+    attributes: Option<BTreeMap<String, serde_json::Value>>,
+}

@@ -1,0 +1,133 @@
+//! What was taken while Redis was away, written when it is back: the newest fix, removal and profile of each entity. The
+//! newest still wins, so a fix that another instance stored meanwhile is not overwritten by an older one of ours.
+
+use super::Kind;
+use super::commands::{self, MAX_FIXES, ProfileChange, ProfileVerdict, Recorded, Target, Verdict};
+use super::input::ProfilePatch;
+use super::live::{Unsaved, UnsavedProfile};
+use super::shared::{Shared, now_ms};
+use crate::ids::Id;
+use crate::store::{Link, StoreError};
+use hashbrown::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often it is looked whether something is unsaved.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// Flushes for ever.
+pub async fn keep_flushing(shared: Arc<Shared>, link: Link) {
+    let mut tick = tokio::time::interval(LOOK_EVERY);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        if !link.is_up() {
+            continue;
+        }
+        for kind in Kind::ALL {
+            if let Err(error) = flush(&shared, &link, kind).await {
+                tracing::debug!(%kind, %error, "unsaved fixes cannot be written yet");
+            }
+        }
+    }
+}
+
+/// Writes everything of a kind that was unsaved when it began. Returns how many entities that were.
+///
+/// # Errors
+/// [`StoreError`] of the first piece that could not be written; it stays unsaved.
+pub async fn flush(shared: &Shared, link: &Link, kind: Kind) -> Result<usize, StoreError> {
+    let mut left = shared.live(kind).unsaved_len();
+    let mut written = 0;
+    while left > 0 {
+        let piece = shared.live(kind).unsaved(left.min(MAX_FIXES));
+        if piece.is_empty() {
+            break;
+        }
+        left -= piece.len();
+        written += piece.len();
+        let mut partitions: HashMap<u16, Vec<Unsaved>> = HashMap::new();
+        for unsaved in piece {
+            partitions
+                .entry(link.store().keys().partition(&unsaved.id))
+                .or_default()
+                .push(unsaved);
+        }
+        for (partition, piece) in partitions {
+            write(shared, link, kind, partition, &piece).await?;
+        }
+    }
+    if written > 0 {
+        tracing::info!(%kind, written, "unsaved fixes were written");
+    }
+    Ok(written)
+}
+
+async fn write(shared: &Shared, link: &Link, kind: Kind, partition: u16, piece: &[Unsaved]) -> Result<(), StoreError> {
+    let live = shared.live(kind);
+    let target = Target {
+        kind,
+        partition,
+        ttl_ms: shared.settings.ttl_ms(kind),
+        origin: &shared.origin,
+        now_ms: now_ms(),
+    };
+    let positions = || piece.iter().filter(|unsaved| unsaved.position_unsaved);
+    let fixes: Vec<Recorded<'_>> = positions()
+        .filter_map(|unsaved| {
+            unsaved.fix.as_ref().map(|fix| Recorded {
+                id: &unsaved.id,
+                fix,
+                patch: None,
+            })
+        })
+        .collect();
+    if !fixes.is_empty() {
+        let (sequence, verdicts) = commands::record(link, target, &fixes).await?;
+        // One that was stale is no longer ours to write: the newer one comes by the feed.
+        let saved: Vec<(Id, i64, u64)> = fixes
+            .iter()
+            .zip(verdicts)
+            .map(|(recorded, verdict)| {
+                let seq = if verdict == Verdict::Stored { sequence } else { 0 };
+                (recorded.id.clone(), recorded.fix.timestamp_ms, seq)
+            })
+            .collect();
+        live.mark_saved(&saved);
+    }
+    for unsaved in positions().filter(|unsaved| unsaved.fix.is_none()) {
+        let removed = commands::remove(link, target, &unsaved.id, Some(unsaved.timestamp_ms)).await?;
+        let sequence = removed.map_or(0, |(sequence, _)| sequence);
+        live.mark_saved(&[(unsaved.id.clone(), unsaved.timestamp_ms, sequence)]);
+    }
+    for unsaved in piece {
+        write_profile(shared, link, target, unsaved).await?;
+    }
+    Ok(())
+}
+
+async fn write_profile(shared: &Shared, link: &Link, target: Target<'_>, unsaved: &Unsaved) -> Result<(), StoreError> {
+    let (profile, verdict) = match &unsaved.profile {
+        UnsavedProfile::Saved => return Ok(()),
+        UnsavedProfile::Set(profile) => {
+            let patch = ProfilePatch::from(&**profile);
+            let change = ProfileChange::Replace(&patch);
+            (
+                Some(Arc::clone(profile)),
+                commands::change_profile(link, target, &unsaved.id, change).await?,
+            )
+        }
+        UnsavedProfile::Deleted => (
+            None,
+            commands::change_profile(link, target, &unsaved.id, ProfileChange::Delete).await?,
+        ),
+    };
+    let sequence = match verdict {
+        ProfileVerdict::Changed(sequence) => sequence,
+        ProfileVerdict::Absent | ProfileVerdict::TooManyAttributes => 0,
+    };
+    shared
+        .live(target.kind)
+        .mark_profiles_saved(&[(unsaved.id.clone(), profile, sequence)]);
+    Ok(())
+}

@@ -1,0 +1,134 @@
+//! `source=redis`: the same question to Redis itself, for those who want the truth and can wait for it.
+//!
+//! The GEO index holds places rounded to some decimetres; the snapshots hold them exactly. So more are asked for than are
+//! wanted, their exact distances are taken, and the answer stands once no entry beyond those asked for could be nearer.
+
+use super::Kind;
+use super::commands::{self, MAX_FIXES};
+use super::model::{Entity, Hit, NearbyQuery};
+use super::shared::Shared;
+use super::snapshot::Word;
+use crate::geo::distance_m;
+use crate::http::{FieldError, Problem};
+use crate::ids::Id;
+use crate::store::{Link, StoreError};
+use std::sync::Arc;
+
+/// How far a place in the index may lie from the exact one, metres: half a cell of 52 bits is at most 0.3 m by 0.15 m, and
+/// Redis computes on a sphere that is 0.02 % larger than ours, which [`STRETCH`] covers.
+const ROUNDING_M: f64 = 0.5;
+/// Redis's earth radius is 6 372 797.560856 m, ours 6 371 008.8 m.
+const STRETCH: f64 = 6_372_797.560_856 / 6_371_008.8;
+/// Index entries looked at before the question is refused as too broad.
+const MOST_LOOKED_AT: usize = 65_536;
+
+/// The nearest entities, exactly, by GEOSEARCH.
+///
+/// # Errors
+/// 503 while Redis is away, 422 if too few of the nearest 65,536 pass the filter.
+pub async fn nearby(
+    shared: &Shared,
+    link: &Link,
+    kind: Kind,
+    query: &NearbyQuery,
+    now_ms: i64,
+) -> Result<Vec<Hit>, Problem> {
+    let mut hits = Vec::new();
+    for partition in 0..link.store().keys().partitions() {
+        hits.extend(nearby_in(shared, link, kind, partition, query, now_ms).await?);
+    }
+    sort(&mut hits, query.limit);
+    Ok(hits)
+}
+
+fn sort(hits: &mut Vec<Hit>, limit: usize) {
+    hits.sort_by(|a, b| {
+        a.distance_m
+            .total_cmp(&b.distance_m)
+            .then_with(|| a.entity.id.cmp(&b.entity.id))
+    });
+    hits.truncate(limit);
+}
+
+async fn nearby_in(
+    shared: &Shared,
+    link: &Link,
+    kind: Kind,
+    partition: u16,
+    query: &NearbyQuery,
+    now_ms: i64,
+) -> Result<Vec<Hit>, Problem> {
+    let center = (query.center.lat(), query.center.lon());
+    let radius_m = query.radius_m * STRETCH + ROUNDING_M;
+    let mut count = 2 * query.limit + 32;
+    loop {
+        let found = commands::search(link, kind, partition, center, radius_m, count)
+            .await
+            .map_err(|error| away(&error))?;
+        let mut hits = Vec::new();
+        for found in found.chunks(MAX_FIXES) {
+            hits.extend(
+                exact(shared, link, kind, partition, query, now_ms, found)
+                    .await
+                    .map_err(|error| away(&error))?,
+            );
+        }
+        sort(&mut hits, query.limit);
+        let beyond_m = found
+            .last()
+            .map_or(0.0, |(_, distance_m)| distance_m / STRETCH - ROUNDING_M);
+        let settled = hits.len() == query.limit && hits.last().is_some_and(|last| last.distance_m < beyond_m);
+        if found.len() < count || settled {
+            return Ok(hits);
+        }
+        if count >= MOST_LOOKED_AT {
+            return Err(Problem::unacceptable(vec![FieldError::new(
+                "radius_m",
+                "too many entities lie inside it and too few pass the filter; narrow it or use source=live",
+            )]));
+        }
+        count = (4 * count).min(MOST_LOOKED_AT);
+    }
+}
+
+/// The entities of index entries that are really inside and pass the filter.
+async fn exact(
+    shared: &Shared,
+    link: &Link,
+    kind: Kind,
+    partition: u16,
+    query: &NearbyQuery,
+    now_ms: i64,
+    found: &[(Id, f64)],
+) -> Result<Vec<Hit>, StoreError> {
+    let ids: Vec<Id> = found.iter().map(|(id, _)| id.clone()).collect();
+    let (words, profiles) = tokio::try_join!(
+        commands::snapshots(link, kind, partition, &ids),
+        commands::profiles(link, kind, partition, &ids)
+    )?;
+    let oldest = shared
+        .settings
+        .ttl_ms(kind)
+        .min(query.filter.max_age_ms.map_or(i64::MAX, |age| age.saturating_add(1)));
+    let hits = words.into_iter().zip(profiles).filter_map(|(word, (profile, _))| {
+        let Some(Word::At(id, fix)) = word else { return None };
+        let distance_m = distance_m(query.center, fix.point);
+        let wanted = distance_m <= query.radius_m
+            && now_ms - fix.timestamp_ms < oldest
+            && query.filter.accepts(profile.as_ref());
+        wanted.then(|| Hit {
+            entity: Entity {
+                id,
+                fix,
+                profile: profile.map(Arc::new),
+            },
+            distance_m,
+        })
+    });
+    Ok(hits.collect())
+}
+
+fn away(error: &StoreError) -> Problem {
+    tracing::debug!(%error, "GEOSEARCH failed");
+    Problem::unavailable("Redis is away; source=live answers without it", 1)
+}

@@ -1,0 +1,135 @@
+use super::super::input::{Element, Rejection, parse_batch, parse_ndjson};
+use super::super::writer::Outcome;
+use super::position::age_s;
+use super::{State, kind_of, overloaded};
+use crate::http::{Body, MediaType, Problem};
+use crate::ids::Id;
+use crate::tracking::docs::BatchBody;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// The largest body of a batch, bytes: 10,000 fixes with everything that a fix may say.
+const MAX_BODY: usize = 8 * 1024 * 1024;
+
+/// What became of a batch.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct BatchAnswer {
+    /// Fixes that were stored.
+    accepted: usize,
+    /// Fixes older than the current one, ignored.
+    stale: usize,
+    /// Fixes in this instance's memory until Redis is back.
+    buffered: usize,
+    /// Elements that were not taken.
+    rejected: Vec<RejectedPosition>,
+}
+
+/// An element of a batch that was not taken.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RejectedPosition {
+    /// Its place in the batch, from 0; with NDJSON empty lines do not count.
+    index: usize,
+    /// Its id, if it gave a valid one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    id: Option<Id>,
+    /// What is wrong with it.
+    detail: String,
+}
+
+/// Report where many entities are
+///
+/// An array, `{"positions":[…]}`, or one object a line (`application/x-ndjson`), each with its `id`, up to 10,000. The good
+/// ones are taken whatever the others are.
+#[utoipa::path(
+    post, path = "/v1/{kind}/positions", tag = "tracking", request_body = BatchBody,
+    params(("kind" = String, Path, description = "drivers, vehicles or users")),
+    responses(
+        (status = 200, description = "What became of them", body = BatchAnswer),
+        (status = 400, description = "Not JSON", body = Problem),
+        (status = 413, description = "More than 10,000 positions or 8 MiB", body = Problem),
+        (status = 415, description = "Neither JSON nor NDJSON", body = Problem),
+        (status = 422, description = "Neither an array nor an object with positions", body = Problem),
+        (status = 503, description = "More fixes are waiting than the service can hold; none was taken", body = Problem),
+    )
+)]
+pub async fn report_batch(request: HttpRequest, payload: web::Payload, state: State) -> Result<HttpResponse, Problem> {
+    let kind = kind_of(&request)?;
+    let body = Body::read(&request, &mut payload.into_inner(), MAX_BODY).await?;
+    let clock = state.shared().clock(kind);
+    let elements = match body.media_type {
+        MediaType::Json => parse_batch(&body.bytes, clock)?,
+        MediaType::Ndjson => parse_ndjson(&body.bytes, clock)?,
+    };
+    drop(body);
+    let (places, reports, mut rejected) = sort(elements);
+    if let Some((_, report)) = reports.first() {
+        state
+            .shared()
+            .metrics
+            .fix_age_seconds
+            .observe(age_s(clock.now_ms - report.fix.timestamp_ms));
+    }
+    state.shared().counters(kind).rejected.inc_by(rejected.len() as u64);
+    // Ids are kept only for those that Redis may yet refuse, which is decided behind them.
+    let ids: Vec<Option<Id>> = reports
+        .iter()
+        .map(|(id, report)| report.patch.is_some().then(|| id.clone()))
+        .collect();
+    let outcomes = state.write_all(kind, reports).await.map_err(|_full| overloaded())?;
+    let mut answer = BatchAnswer {
+        accepted: 0,
+        stale: 0,
+        buffered: 0,
+        rejected: Vec::new(),
+    };
+    for ((outcome, index), id) in outcomes.into_iter().zip(places).zip(ids) {
+        let detail = match outcome {
+            Outcome::Stored => {
+                answer.accepted += 1;
+                continue;
+            }
+            Outcome::Stale => {
+                answer.stale += 1;
+                continue;
+            }
+            Outcome::Buffered => {
+                answer.buffered += 1;
+                continue;
+            }
+            Outcome::TooManyAttributes => "/attributes: a profile has at most 32 attributes",
+            Outcome::Full => "the live index has no room for another entity",
+        };
+        rejected.push(RejectedPosition {
+            index,
+            id,
+            detail: detail.to_owned(),
+        });
+    }
+    rejected.sort_by_key(|position| position.index);
+    answer.rejected = rejected;
+    Ok(HttpResponse::Ok().json(answer))
+}
+
+type Sorted = (
+    Vec<usize>,
+    Vec<(Id, super::super::input::Report)>,
+    Vec<RejectedPosition>,
+);
+
+/// The good ones with their places in the batch, and the bad ones.
+fn sort(elements: Vec<Element>) -> Sorted {
+    let (mut places, mut reports) = (Vec::with_capacity(elements.len()), Vec::with_capacity(elements.len()));
+    let mut rejected = Vec::new();
+    for (index, element) in elements.into_iter().enumerate() {
+        match element {
+            Ok(report) => {
+                places.push(index);
+                reports.push(report);
+            }
+            Err(Rejection { id, detail }) => rejected.push(RejectedPosition { index, id, detail }),
+        }
+    }
+    (places, reports, rejected)
+}

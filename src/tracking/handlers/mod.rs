@@ -1,0 +1,103 @@
+//! The HTTP interface of the slice; a file per resource.
+
+mod batch;
+mod nearby;
+mod position;
+mod profile;
+mod within;
+
+pub use batch::{__path_report_batch, BatchAnswer, RejectedPosition, report_batch};
+pub use nearby::{__path_nearby, __path_nearby_many, nearby, nearby_many};
+pub use position::{__path_forget, __path_locate, __path_report, forget, locate, report};
+pub use profile::{
+    __path_delete_profile, __path_get_profile, __path_patch_profile, __path_put_profile, delete_profile, get_profile,
+    patch_profile, put_profile,
+};
+pub use within::{__path_within, within};
+
+use super::answer::ListView;
+use super::input::BodyError;
+use super::{Kind, Writer};
+use crate::http::{FieldError, Problem, Query};
+use crate::ids::Id;
+use crate::store::StoreError;
+use actix_web::http::header::{ACCEPT, CONTENT_TYPE};
+use actix_web::{HttpRequest, HttpResponse, web};
+
+/// The state of a worker that the handlers use.
+pub type State = web::Data<Writer>;
+
+/// The kind that the route is of.
+fn kind_of(request: &HttpRequest) -> Result<Kind, Problem> {
+    request
+        .app_data::<Kind>()
+        .copied()
+        .ok_or_else(|| Problem::internal(&"a tracking route without its kind"))
+}
+
+/// The id in the path.
+fn id_of(request: &HttpRequest) -> Result<Id, Problem> {
+    let id = request.match_info().get("id").unwrap_or_default();
+    Id::parse(id).map_err(|error| Problem::unacceptable(vec![FieldError::new("id", error.to_string())]))
+}
+
+impl From<BodyError> for Problem {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::Malformed(detail) => Self::malformed(detail),
+            BodyError::Unacceptable(errors) => Self::unacceptable(errors),
+            BodyError::TooMany => Self::too_large(error.to_string()),
+        }
+    }
+}
+
+/// What a failure of Redis is to a client.
+fn away(error: &StoreError) -> Problem {
+    match error {
+        StoreError::Away | StoreError::Lost(_) => Problem::unavailable("Redis is away; try again", 1),
+        StoreError::Refused(cause) => {
+            tracing::warn!(%cause, "Redis refused a command");
+            Problem::unavailable("Redis does not take this now; try again", 2)
+        }
+        StoreError::Answer(_) => Problem::internal(error),
+    }
+}
+
+/// What a full writer is to a client.
+fn overloaded() -> Problem {
+    Problem::unavailable("more fixes are waiting than the service can hold; try again", 1)
+}
+
+fn no_room() -> Problem {
+    Problem::unavailable("the live index has no room for another entity", 30)
+}
+
+fn too_many_attributes() -> Problem {
+    Problem::unacceptable(vec![FieldError::new(
+        "attributes",
+        "a profile has at most 32 attributes",
+    )])
+}
+
+/// A call without query parameters; any is unknown.
+fn no_query(request: &HttpRequest) -> Result<(), Problem> {
+    Query::parse(request.query_string(), &[], &[]).map(drop)
+}
+
+/// Whether the client asks for RFC 7946.
+fn wants_geojson(request: &HttpRequest) -> bool {
+    let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok());
+    accept.is_some_and(|accept| accept.contains("application/geo+json"))
+}
+
+/// A list as the answer.
+fn list(list: &ListView<'_>) -> HttpResponse {
+    let media_type = if list.geojson {
+        "application/geo+json"
+    } else {
+        "application/json"
+    };
+    HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, media_type))
+        .body(list.to_json())
+}

@@ -1,0 +1,129 @@
+use super::super::answer::EntityView;
+use super::super::commands::{self, Target};
+use super::super::input::parse_fix;
+use super::super::live::Origin;
+use super::super::shared::now_ms;
+use super::super::writer::Outcome;
+use super::{State, away, id_of, kind_of, no_room, overloaded, too_many_attributes};
+use crate::http::{Body, Problem};
+use crate::store::StoreError;
+use crate::tracking::docs::{FixBody, OutcomeBody, PositionBody};
+use actix_web::http::header::ContentType;
+use actix_web::{HttpRequest, HttpResponse, web};
+
+/// The largest body of a single fix, bytes.
+const MAX_BODY: usize = 16 * 1024;
+
+/// Report where an entity is
+///
+/// The newest fix wins, by its timestamp; one that is older than the current fix is answered as stale and ignored.
+#[utoipa::path(
+    post, path = "/v1/{kind}/{id}/position", tag = "tracking", request_body = FixBody,
+    params(("kind" = String, Path, description = "drivers, vehicles or users"), ("id" = String, Path)),
+    responses(
+        (status = 204, description = "Stored"),
+        (status = 200, description = "Stale: a newer fix is there", body = OutcomeBody),
+        (status = 202, description = "Buffered: Redis is away, the fix is in this instance's memory", body = OutcomeBody),
+        (status = 400, description = "Not JSON", body = Problem),
+        (status = 413, description = "Too large", body = Problem),
+        (status = 415, description = "Not application/json", body = Problem),
+        (status = 422, description = "Not a valid fix", body = Problem),
+        (status = 503, description = "More fixes are waiting than the service can hold", body = Problem),
+    )
+)]
+pub async fn report(request: HttpRequest, payload: web::Payload, state: State) -> Result<HttpResponse, Problem> {
+    let (kind, id) = (kind_of(&request)?, id_of(&request)?);
+    let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
+    let clock = state.shared().clock(kind);
+    let report = parse_fix(&body, clock).inspect_err(|_| state.shared().counters(kind).rejected.inc())?;
+    state
+        .shared()
+        .metrics
+        .fix_age_seconds
+        .observe(age_s(clock.now_ms - report.fix.timestamp_ms));
+    match state.write(kind, id, report).await.map_err(|_full| overloaded())? {
+        Outcome::Stored => Ok(HttpResponse::NoContent().finish()),
+        Outcome::Stale => Ok(HttpResponse::Ok()
+            .content_type(ContentType::json())
+            .body(r#"{"outcome":"stale"}"#)),
+        Outcome::Buffered => Ok(buffered()),
+        Outcome::TooManyAttributes => Err(too_many_attributes()),
+        Outcome::Full => Err(no_room()),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "an age is far below 2^52 ms")]
+pub(super) fn age_s(age_ms: i64) -> f64 {
+    age_ms.max(0) as f64 / 1000.0
+}
+
+fn buffered() -> HttpResponse {
+    HttpResponse::Accepted()
+        .content_type(ContentType::json())
+        .body(r#"{"outcome":"buffered"}"#)
+}
+
+/// Where an entity is
+///
+/// Answered from the live index; 404 once the time to live of the latest fix is over.
+#[utoipa::path(
+    get, path = "/v1/{kind}/{id}/position", tag = "tracking",
+    params(("kind" = String, Path, description = "drivers, vehicles or users"), ("id" = String, Path)),
+    responses(
+        (status = 200, description = "The latest fix", body = PositionBody),
+        (status = 404, description = "No fix, or its time is over", body = Problem),
+        (status = 422, description = "Not an id", body = Problem),
+    )
+)]
+pub async fn locate(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
+    let (kind, id) = (kind_of(&request)?, id_of(&request)?);
+    super::no_query(&request)?;
+    let now_ms = now_ms();
+    let entity = state.shared().live(kind).get(&id, now_ms);
+    let entity = entity.ok_or_else(|| Problem::not_found("nobody of this id has reported lately"))?;
+    Ok(HttpResponse::Ok().json(EntityView {
+        entity: &entity,
+        distance_m: None,
+        now_ms,
+    }))
+}
+
+/// Forget where an entity is
+///
+/// Gone from every answer at once; fixes from before the removal that arrive late are ignored. The profile stays.
+#[utoipa::path(
+    delete, path = "/v1/{kind}/{id}/position", tag = "tracking",
+    params(("kind" = String, Path, description = "drivers, vehicles or users"), ("id" = String, Path)),
+    responses(
+        (status = 204, description = "Gone, or it was not there"),
+        (status = 202, description = "Gone here; Redis is away and will be told when it is back", body = OutcomeBody),
+        (status = 422, description = "Not an id", body = Problem),
+    )
+)]
+pub async fn forget(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
+    let (kind, id) = (kind_of(&request)?, id_of(&request)?);
+    let shared = state.shared();
+    let live = shared.live(kind);
+    let target = Target {
+        kind,
+        partition: shared.store.keys().partition(&id),
+        ttl_ms: shared.settings.ttl_ms(kind),
+        origin: &shared.origin,
+        now_ms: now_ms(),
+    };
+    match commands::remove(state.link(), target, &id, None).await {
+        Ok(removed) => {
+            if let Some((sequence, at_ms)) = removed {
+                live.remove(Origin::Stored, &id, at_ms, sequence);
+            }
+            Ok(HttpResponse::NoContent().finish())
+        }
+        Err(StoreError::Away | StoreError::Lost(_)) => {
+            // A sender whose clock is ahead must not keep its fix by that.
+            let newest = live.get(&id, target.now_ms).map_or(0, |entity| entity.fix.timestamp_ms);
+            live.remove(Origin::Local, &id, newest.max(target.now_ms), 0);
+            Ok(buffered())
+        }
+        Err(error) => Err(away(&error)),
+    }
+}

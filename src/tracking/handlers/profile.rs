@@ -1,0 +1,129 @@
+use super::super::answer::ProfileView;
+use super::super::commands::{self, ProfileChange, ProfileVerdict, Target};
+use super::super::input::parse_profile;
+use super::super::profiles;
+use super::super::shared::now_ms;
+use super::{State, away, id_of, kind_of, too_many_attributes};
+use crate::http::{Body, Problem};
+use crate::ids::Id;
+use crate::tracking::Kind;
+use crate::tracking::docs::ProfileBody;
+use actix_web::{HttpRequest, HttpResponse, web};
+
+/// The largest body of a profile, bytes.
+const MAX_BODY: usize = 32 * 1024;
+
+/// Replace an entity's profile
+///
+/// What is not in the body is gone.
+#[utoipa::path(
+    put, path = "/v1/{kind}/{id}", tag = "tracking", request_body = ProfileBody,
+    params(("kind" = String, Path, description = "drivers, vehicles or users"), ("id" = String, Path)),
+    responses(
+        (status = 204, description = "Replaced"),
+        (status = 400, description = "Not JSON", body = Problem),
+        (status = 422, description = "Not acceptable", body = Problem),
+        (status = 503, description = "Redis is away", body = Problem),
+    )
+)]
+pub async fn put_profile(request: HttpRequest, payload: web::Payload, state: State) -> Result<HttpResponse, Problem> {
+    write(&request, payload, &state, false).await
+}
+
+/// Change parts of an entity's profile
+///
+/// As JSON merge patch (RFC 7396): `null` takes a member or an attribute away, what is not named stays.
+#[utoipa::path(
+    patch, path = "/v1/{kind}/{id}", tag = "tracking", request_body = ProfileBody,
+    params(("kind" = String, Path, description = "drivers, vehicles or users"), ("id" = String, Path)),
+    responses(
+        (status = 204, description = "Changed"),
+        (status = 400, description = "Not JSON", body = Problem),
+        (status = 422, description = "Not acceptable, or more than 32 attributes with those that are there", body = Problem),
+        (status = 503, description = "Redis is away", body = Problem),
+    )
+)]
+pub async fn patch_profile(request: HttpRequest, payload: web::Payload, state: State) -> Result<HttpResponse, Problem> {
+    write(&request, payload, &state, true).await
+}
+
+/// An entity's profile
+#[utoipa::path(
+    get, path = "/v1/{kind}/{id}", tag = "tracking",
+    params(("kind" = String, Path, description = "drivers, vehicles or users"), ("id" = String, Path)),
+    responses(
+        (status = 200, description = "The profile", body = ProfileBody),
+        (status = 404, description = "There is none", body = Problem),
+        (status = 503, description = "Redis is away", body = Problem),
+    )
+)]
+pub async fn get_profile(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
+    let (kind, id) = (kind_of(&request)?, id_of(&request)?);
+    super::no_query(&request)?;
+    let partition = state.shared().store.keys().partition(&id);
+    let profiles = commands::profiles(state.link(), kind, partition, std::slice::from_ref(&id)).await;
+    let profile = profiles
+        .map_err(|error| away(&error))?
+        .pop()
+        .and_then(|(profile, _)| profile);
+    let profile = profile.ok_or_else(|| Problem::not_found("this id has no profile"))?;
+    Ok(HttpResponse::Ok().json(ProfileView {
+        id: &id,
+        profile: &profile,
+    }))
+}
+
+/// Delete an entity's profile
+///
+/// Its position stays.
+#[utoipa::path(
+    delete, path = "/v1/{kind}/{id}", tag = "tracking",
+    params(("kind" = String, Path, description = "drivers, vehicles or users"), ("id" = String, Path)),
+    responses(
+        (status = 204, description = "Gone, or it was not there"),
+        (status = 503, description = "Redis is away", body = Problem),
+    )
+)]
+pub async fn delete_profile(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
+    let (kind, id) = (kind_of(&request)?, id_of(&request)?);
+    change(&state, kind, &id, ProfileChange::Delete).await
+}
+
+async fn write(
+    request: &HttpRequest,
+    payload: web::Payload,
+    state: &State,
+    merge: bool,
+) -> Result<HttpResponse, Problem> {
+    let (kind, id) = (kind_of(request)?, id_of(request)?);
+    let body = Body::read_json(request, &mut payload.into_inner(), MAX_BODY).await?;
+    let patch = parse_profile(&body)?;
+    let verb = if merge {
+        ProfileChange::Merge(&patch)
+    } else {
+        ProfileChange::Replace(&patch)
+    };
+    change(state, kind, &id, verb).await
+}
+
+async fn change(state: &State, kind: Kind, id: &Id, change: ProfileChange<'_>) -> Result<HttpResponse, Problem> {
+    let shared = state.shared();
+    let target = Target {
+        kind,
+        partition: shared.store.keys().partition(id),
+        ttl_ms: shared.settings.ttl_ms(kind),
+        origin: &shared.origin,
+        now_ms: now_ms(),
+    };
+    let verdict = commands::change_profile(state.link(), target, id, change)
+        .await
+        .map_err(|error| away(&error))?;
+    match verdict {
+        ProfileVerdict::Changed(_) => {
+            profiles::refresh(shared, state.link(), kind, target.partition, vec![id.clone()]).await;
+            Ok(HttpResponse::NoContent().finish())
+        }
+        ProfileVerdict::Absent => Ok(HttpResponse::NoContent().finish()),
+        ProfileVerdict::TooManyAttributes => Err(too_many_attributes()),
+    }
+}

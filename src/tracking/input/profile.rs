@@ -1,0 +1,211 @@
+use super::loose::Loose;
+use super::raw::{RawFix, RawProfile};
+use super::{BodyError, malformed};
+use crate::http::FieldError;
+use crate::tracking::model::{Profile, Scalar};
+use compact_str::CompactString;
+
+/// The most attributes of a profile.
+pub const MAX_ATTRIBUTES: usize = 32;
+/// The longest word or attribute text, in bytes.
+const MAX_TEXT: usize = 256;
+/// The longest attribute name, in bytes.
+const MAX_NAME: usize = 64;
+
+/// A change of a profile: what to set and what to take away.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ProfilePatch {
+    /// New status; `Some(None)` takes it away.
+    pub status: Option<Option<CompactString>>,
+    /// New vehicle type.
+    pub vehicle_type: Option<Option<CompactString>>,
+    /// New capacity.
+    pub capacity: Option<Option<u32>>,
+    /// Attributes by name; `None` takes one away.
+    pub attributes: Vec<(CompactString, Option<Scalar>)>,
+}
+
+impl ProfilePatch {
+    /// Whether it changes nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.status.is_none() && self.vehicle_type.is_none() && self.capacity.is_none() && self.attributes.is_empty()
+    }
+
+    /// The profile that this patch makes of another, for as long as Redis cannot be asked. `None` where it would have too
+    /// many attributes.
+    #[must_use]
+    pub fn applied_to(&self, profile: Option<&Profile>) -> Option<Profile> {
+        let mut profile = profile.cloned().unwrap_or_default();
+        if let Some(status) = &self.status {
+            profile.status.clone_from(status);
+        }
+        if let Some(vehicle_type) = &self.vehicle_type {
+            profile.vehicle_type.clone_from(vehicle_type);
+        }
+        if let Some(capacity) = self.capacity {
+            profile.capacity = capacity;
+        }
+        for (name, value) in &self.attributes {
+            match value {
+                Some(value) => profile.attributes.insert(name.clone(), value.clone()),
+                None => profile.attributes.remove(name),
+            };
+        }
+        (profile.attributes.len() <= MAX_ATTRIBUTES).then_some(profile)
+    }
+}
+
+impl From<&Profile> for ProfilePatch {
+    /// The patch that sets all of a profile.
+    fn from(profile: &Profile) -> Self {
+        Self {
+            status: profile.status.clone().map(Some),
+            vehicle_type: profile.vehicle_type.clone().map(Some),
+            capacity: profile.capacity.map(Some),
+            attributes: profile
+                .attributes
+                .iter()
+                .map(|(name, value)| (name.clone(), Some(value.clone())))
+                .collect(),
+        }
+    }
+}
+
+/// What `null` means: in a fix "not known", in a profile's own body "take it away".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Nulls {
+    Ignore,
+    Remove,
+}
+
+/// Parses the body of `PUT` or `PATCH` of a profile.
+///
+/// # Errors
+/// [`BodyError`] with the fields at fault.
+pub fn parse_profile(body: &[u8]) -> Result<ProfilePatch, BodyError> {
+    let raw: RawFix<'_> = serde_json::from_slice(body).map_err(|error| malformed(&error))?;
+    let mut errors = Vec::new();
+    if let Some(what) = raw.not_an_object {
+        errors.push(FieldError::new("", format!("must be an object, not {what}")));
+    }
+    if let Some(name) = raw.duplicate {
+        errors.push(FieldError::new(name, "is given twice"));
+    }
+    let patch = patch(&raw.profile, Nulls::Remove, &mut errors);
+    if errors.is_empty() {
+        Ok(patch)
+    } else {
+        Err(BodyError::Unacceptable(errors))
+    }
+}
+
+/// The patch in a body's profile members; faults go to `errors`.
+pub(super) fn patch(raw: &RawProfile<'_>, nulls: Nulls, errors: &mut Vec<FieldError>) -> ProfilePatch {
+    ProfilePatch {
+        status: member(raw.status.as_ref(), nulls, |value| word("status", value, errors)),
+        vehicle_type: member(raw.vehicle_type.as_ref(), nulls, |value| {
+            word("vehicle_type", value, errors)
+        }),
+        capacity: member(raw.capacity.as_ref(), nulls, |value| capacity(value, errors)),
+        attributes: raw
+            .attributes
+            .as_ref()
+            .map_or_else(Vec::new, |value| attributes(value, errors)),
+    }
+}
+
+fn member<T>(
+    value: Option<&Loose<'_>>,
+    nulls: Nulls,
+    parse: impl FnOnce(&Loose<'_>) -> Option<T>,
+) -> Option<Option<T>> {
+    match (value?, nulls) {
+        (Loose::Null, Nulls::Ignore) => None,
+        (Loose::Null, Nulls::Remove) => Some(None),
+        (value, _) => parse(value).map(Some),
+    }
+}
+
+fn word(name: &'static str, value: &Loose<'_>, errors: &mut Vec<FieldError>) -> Option<CompactString> {
+    match value {
+        Loose::Text(text) if (1..=MAX_TEXT).contains(&text.len()) && !text.chars().any(char::is_control) => {
+            Some(CompactString::new(text))
+        }
+        Loose::Text(_) => {
+            errors.push(FieldError::new(
+                name,
+                "must have 1 to 256 bytes and no control characters",
+            ));
+            None
+        }
+        other => {
+            errors.push(FieldError::new(
+                name,
+                format!("must be a string, not {}", other.type_name()),
+            ));
+            None
+        }
+    }
+}
+
+fn capacity(value: &Loose<'_>, errors: &mut Vec<FieldError>) -> Option<u32> {
+    if let Loose::Int(value) = value
+        && let Ok(value @ 0..=1_000_000) = u32::try_from(*value)
+    {
+        return Some(value);
+    }
+    errors.push(FieldError::new(
+        "capacity",
+        "must be a whole number between 0 and 1000000",
+    ));
+    None
+}
+
+fn attributes(value: &Loose<'_>, errors: &mut Vec<FieldError>) -> Vec<(CompactString, Option<Scalar>)> {
+    let members = match value {
+        Loose::Object(members) => members,
+        Loose::Null => return Vec::new(),
+        other => {
+            errors.push(FieldError::new(
+                "attributes",
+                format!("must be an object, not {}", other.type_name()),
+            ));
+            return Vec::new();
+        }
+    };
+    if members.len() > MAX_ATTRIBUTES {
+        errors.push(FieldError::new("attributes", "has at most 32 members"));
+        return Vec::new();
+    }
+    let mut attributes: Vec<(CompactString, Option<Scalar>)> = Vec::with_capacity(members.len());
+    for (name, value) in members {
+        let pointer = || format!("attributes/{}", name.replace('~', "~0").replace('/', "~1"));
+        if !(1..=MAX_NAME).contains(&name.len()) || name.chars().any(char::is_control) {
+            errors.push(FieldError::new(
+                "attributes",
+                "names must have 1 to 64 bytes and no control characters",
+            ));
+        } else if attributes.iter().any(|(other, _)| other == name) {
+            errors.push(FieldError::new(&pointer(), "is given twice"));
+        } else {
+            match scalar(value) {
+                Ok(value) => attributes.push((CompactString::new(name), value)),
+                Err(detail) => errors.push(FieldError::new(&pointer(), detail)),
+            }
+        }
+    }
+    attributes
+}
+
+fn scalar(value: &Loose<'_>) -> Result<Option<Scalar>, &'static str> {
+    Ok(Some(match value {
+        Loose::Null => return Ok(None),
+        Loose::Bool(value) => Scalar::Bool(*value),
+        Loose::Int(value) => Scalar::Number((*value).into()),
+        Loose::Float(value) => Scalar::Number(serde_json::Number::from_f64(*value).ok_or("must be finite")?),
+        Loose::Text(text) if text.len() <= MAX_TEXT => Scalar::Text(CompactString::new(text)),
+        Loose::Text(_) => return Err("has at most 256 bytes"),
+        Loose::Words(_) | Loose::Array | Loose::Object(_) => return Err("must be a string, a number or a boolean"),
+    }))
+}

@@ -1,0 +1,324 @@
+use super::loose::Loose;
+use super::{BodyError, malformed, number};
+use crate::geo::{BoundingBox, Point, PointError};
+use crate::http::{FieldError, Problem, Query};
+use crate::tracking::model::{Filter, NearbyQuery};
+use compact_str::CompactString;
+
+/// The largest radius, metres.
+pub const MAX_RADIUS_M: f64 = 200_000.0;
+const DEFAULT_RADIUS_M: f64 = 2_000.0;
+/// The most entities in an answer.
+pub const MAX_LIMIT: usize = 1_000;
+const DEFAULT_LIMIT: usize = 10;
+/// The most queries in one call.
+pub const MAX_QUERIES: usize = 1_000;
+/// The most entities that the answers of one call may hold together; it bounds the size of the body.
+pub const MAX_ANSWERS: usize = 50_000;
+/// The most values of a repeatable filter.
+const MAX_WORDS: usize = 32;
+
+/// Where a query is to be answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// The live index of this instance.
+    Live,
+    /// Redis itself.
+    Redis,
+}
+
+impl Source {
+    /// The word in URLs and answers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Redis => "redis",
+        }
+    }
+}
+
+const FILTER: [&str; 2] = ["max_age_s", "min_capacity"];
+const WORDS: [&str; 2] = ["status", "vehicle_type"];
+
+/// Parses the query string of `GET …/nearby`.
+///
+/// # Errors
+/// 400 for what cannot be read, 422 for what is out of range.
+pub fn parse_nearby(query: &str) -> Result<(NearbyQuery, Source), Problem> {
+    let known = ["lat", "lon", "radius_m", "limit", FILTER[0], FILTER[1], "source"];
+    let query = Query::parse(query, &known, &WORDS)?;
+    let mut errors = Vec::new();
+    let lat = required(&query, "lat")?;
+    let lon = required(&query, "lon")?;
+    let radius_m = given(query.number("radius_m"))?;
+    let limit = given(query.number("limit"))?;
+    let filter = filter(&query, &mut errors)?;
+    let source = source(&query, &mut errors);
+    let nearby = build(lat, lon, radius_m, limit, filter, "", &mut errors);
+    match nearby {
+        Some(nearby) if errors.is_empty() => Ok((nearby, source)),
+        _ => Err(Problem::unacceptable(errors)),
+    }
+}
+
+/// What `GET …/within` asks.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WithinQuery {
+    /// The box.
+    pub bounds: BoundingBox,
+    /// How many at the most.
+    pub limit: usize,
+    /// Which.
+    pub filter: Filter,
+}
+
+/// Parses the query string of `GET …/within`.
+///
+/// # Errors
+/// As [`parse_nearby`].
+pub fn parse_within(query: &str) -> Result<WithinQuery, Problem> {
+    let known = ["bbox", "limit", FILTER[0], FILTER[1]];
+    let query = Query::parse(query, &known, &WORDS)?;
+    let text = query
+        .text("bbox")
+        .ok_or_else(|| Problem::malformed("query parameter \"bbox\" is required"))?;
+    let mut sides = text.split(',').map(|side| side.trim().parse::<f64>());
+    let four = (sides.next(), sides.next(), sides.next(), sides.next(), sides.next());
+    let (Some(Ok(west)), Some(Ok(south)), Some(Ok(east)), Some(Ok(north)), None) = four else {
+        return Err(Problem::malformed(
+            "\"bbox\" must be four numbers: west,south,east,north",
+        ));
+    };
+    let mut errors = Vec::new();
+    let bounds = BoundingBox::new(west, south, east, north);
+    if let Err(error) = &bounds {
+        errors.push(FieldError::new("bbox", error.to_string()));
+    }
+    let limit = limit(given(query.number("limit"))?, MAX_LIMIT, "", &mut errors);
+    let filter = filter(&query, &mut errors)?;
+    match bounds {
+        Ok(bounds) if errors.is_empty() => Ok(WithinQuery { bounds, limit, filter }),
+        _ => Err(Problem::unacceptable(errors)),
+    }
+}
+
+/// Parses the body of `POST …/nearby`: `{"queries":[…]}`.
+///
+/// # Errors
+/// [`BodyError`] with the fields at fault, by query.
+pub fn parse_queries(body: &[u8]) -> Result<Vec<NearbyQuery>, BodyError> {
+    let unacceptable = |path: &str, detail: String| BodyError::Unacceptable(vec![FieldError::new(path, detail)]);
+    let Queries(raw) = serde_json::from_slice(body).map_err(|error| malformed(&error))?;
+    if raw.len() > MAX_QUERIES {
+        return Err(unacceptable("queries", format!("has at most {MAX_QUERIES} elements")));
+    }
+    let mut errors = Vec::new();
+    let queries: Vec<_> = raw
+        .iter()
+        .enumerate()
+        .filter_map(|(index, raw)| one_query(raw, index, &mut errors))
+        .collect();
+    if !errors.is_empty() {
+        // The first few tell the sender enough, however many he sent.
+        errors.truncate(20);
+        return Err(BodyError::Unacceptable(errors));
+    }
+    if queries.iter().map(|query| query.limit).sum::<usize>() > MAX_ANSWERS {
+        return Err(unacceptable(
+            "queries",
+            format!("their limits must not add up to more than {MAX_ANSWERS}"),
+        ));
+    }
+    Ok(queries)
+}
+
+struct Queries<'a>(Vec<Loose<'a>>);
+
+impl<'de: 'a, 'a> serde::Deserialize<'de> for Queries<'a> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(serde::Deserialize)]
+        struct Body<'a> {
+            #[serde(borrow)]
+            queries: Vec<Loose<'a>>,
+        }
+        Body::deserialize(deserializer).map(|body| Self(body.queries))
+    }
+}
+
+fn one_query(raw: &Loose<'_>, index: usize, errors: &mut Vec<FieldError>) -> Option<NearbyQuery> {
+    let path = format!("queries/{index}/");
+    let Loose::Object(members) = raw else {
+        errors.push(FieldError::new(
+            path.trim_end_matches('/'),
+            format!("must be an object, not {}", raw.type_name()),
+        ));
+        return None;
+    };
+    let before = errors.len();
+    let (mut lat, mut lon, mut radius_m, mut count) = (None, None, None, None);
+    let (mut max_age_s, mut min_capacity, mut filter) = (None, None, Filter::default());
+    for (name, value) in members.iter().filter(|(_, value)| *value != Loose::Null) {
+        let slot = match &**name {
+            "lat" | "latitude" => &mut lat,
+            "lon" | "lng" | "longitude" => &mut lon,
+            "radius_m" => &mut radius_m,
+            "limit" => &mut count,
+            "max_age_s" => &mut max_age_s,
+            "min_capacity" => &mut min_capacity,
+            "status" => {
+                filter.statuses = words(value, &format!("{path}status"), errors);
+                continue;
+            }
+            "vehicle_type" => {
+                filter.vehicle_types = words(value, &format!("{path}vehicle_type"), errors);
+                continue;
+            }
+            _ => continue,
+        };
+        match number(value) {
+            Some(number) if slot.replace(number).is_none() => {}
+            Some(_) => errors.push(FieldError::new(&format!("{path}{name}"), "is given twice")),
+            None => errors.push(FieldError::new(&format!("{path}{name}"), "must be a number")),
+        }
+    }
+    let count = count.map(|count| whole(count).unwrap_or(usize::MAX));
+    let capacity = min_capacity.map(|least| {
+        whole(least)
+            .and_then(|least| u32::try_from(least).ok())
+            .ok_or("must be a whole number")
+    });
+    filter_numbers(max_age_s, capacity.transpose(), &path, &mut filter, errors);
+    for (name, value) in [("lat", lat), ("lon", lon)] {
+        if value.is_none() && !errors[before..].iter().any(|error| error.pointer.ends_with(name)) {
+            errors.push(FieldError::new(&format!("{path}{name}"), "is required"));
+        }
+    }
+    let query = build(lat?, lon?, radius_m, count, filter, &path, errors)?;
+    (errors.len() == before).then_some(query)
+}
+
+/// A number that counts something.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "checked to be a small whole number"
+)]
+fn whole(number: f64) -> Option<usize> {
+    ((0.0..=1e9).contains(&number) && number.fract() == 0.0).then_some(number as usize)
+}
+
+fn required(query: &Query<'_>, name: &str) -> Result<f64, Problem> {
+    given(query.number(name))?.ok_or_else(|| Problem::malformed(format!("query parameter \"{name}\" is required")))
+}
+
+fn given<T>(value: Result<Option<T>, FieldError>) -> Result<Option<T>, Problem> {
+    value.map_err(|error| Problem::malformed(format!("query parameter \"{}\" {}", &error.pointer[1..], error.detail)))
+}
+
+fn source(query: &Query<'_>, errors: &mut Vec<FieldError>) -> Source {
+    match query.text("source") {
+        None | Some("live") => Source::Live,
+        Some("redis") => Source::Redis,
+        Some(_) => {
+            errors.push(FieldError::new("source", "must be live or redis"));
+            Source::Live
+        }
+    }
+}
+
+fn filter(query: &Query<'_>, errors: &mut Vec<FieldError>) -> Result<Filter, Problem> {
+    let mut filter = Filter::default();
+    let max_age_s = given(query.number("max_age_s"))?;
+    let min_capacity = given(query.number("min_capacity"))?;
+    filter_numbers(max_age_s, Ok(min_capacity), "", &mut filter, errors);
+    for (name, words) in [
+        ("status", &mut filter.statuses),
+        ("vehicle_type", &mut filter.vehicle_types),
+    ] {
+        words.extend(query.all(name).take(MAX_WORDS + 1).map(CompactString::new));
+        if words.len() > MAX_WORDS {
+            errors.push(FieldError::new(name, format!("may be given at most {MAX_WORDS} times")));
+        }
+    }
+    Ok(filter)
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the range is checked just before")]
+fn filter_numbers(
+    max_age_s: Option<f64>,
+    min_capacity: Result<Option<u32>, &'static str>,
+    path: &str,
+    filter: &mut Filter,
+    errors: &mut Vec<FieldError>,
+) {
+    match max_age_s {
+        None => {}
+        Some(seconds) if (0.0..=1e9).contains(&seconds) => filter.max_age_ms = Some((seconds * 1000.0) as i64),
+        Some(_) => errors.push(FieldError::new(&format!("{path}max_age_s"), "must be at least 0")),
+    }
+    match min_capacity {
+        Ok(least) => filter.min_capacity = least,
+        Err(detail) => errors.push(FieldError::new(&format!("{path}min_capacity"), detail)),
+    }
+}
+
+fn words(value: &Loose<'_>, path: &str, errors: &mut Vec<FieldError>) -> Vec<CompactString> {
+    match value {
+        Loose::Text(word) => vec![CompactString::new(word)],
+        Loose::Words(words) if words.len() <= MAX_WORDS => words.iter().map(|word| CompactString::new(word)).collect(),
+        _ => {
+            errors.push(FieldError::new(
+                path,
+                format!("must be a string or an array of at most {MAX_WORDS} strings"),
+            ));
+            Vec::new()
+        }
+    }
+}
+
+fn limit(given: Option<usize>, default: usize, path: &str, errors: &mut Vec<FieldError>) -> usize {
+    let limit = given.unwrap_or(default);
+    if !(1..=MAX_LIMIT).contains(&limit) {
+        errors.push(FieldError::new(
+            &format!("{path}limit"),
+            "must be a whole number between 1 and 1000",
+        ));
+    }
+    limit
+}
+
+fn build(
+    lat: f64,
+    lon: f64,
+    radius_m: Option<f64>,
+    count: Option<usize>,
+    filter: Filter,
+    path: &str,
+    errors: &mut Vec<FieldError>,
+) -> Option<NearbyQuery> {
+    let radius_m = radius_m.unwrap_or(DEFAULT_RADIUS_M);
+    if !(0.0..=MAX_RADIUS_M).contains(&radius_m) {
+        errors.push(FieldError::new(
+            &format!("{path}radius_m"),
+            "must be between 0 and 200000 metres",
+        ));
+    }
+    let limit = limit(count, DEFAULT_LIMIT, path, errors);
+    match Point::new(lat, lon) {
+        Ok(center) => Some(NearbyQuery {
+            center,
+            radius_m,
+            limit,
+            filter,
+        }),
+        Err(error) => {
+            let name = match error {
+                PointError::Latitude => "lat",
+                PointError::Longitude => "lon",
+            };
+            errors.push(FieldError::new(&format!("{path}{name}"), error.to_string()));
+            None
+        }
+    }
+}

@@ -1,0 +1,31 @@
+use chrono::DateTime;
+
+/// Below this a number can only be seconds: as milliseconds it would lie in March 1973, as seconds in the year 5138.
+const SECONDS_BELOW: i64 = 100_000_000_000;
+
+/// Unix milliseconds from epoch milliseconds or seconds.
+pub(super) fn from_number(value: i64) -> Option<i64> {
+    if value.unsigned_abs() < SECONDS_BELOW.unsigned_abs() {
+        value.checked_mul(1000)
+    } else {
+        Some(value)
+    }
+}
+
+/// The same from a number with a fraction.
+#[expect(clippy::cast_possible_truncation, reason = "the range is checked just before")]
+pub(super) fn from_float(value: f64) -> Option<i64> {
+    if !value.is_finite() || value.abs() > 1e15 {
+        return None;
+    }
+    let milliseconds = if value.abs() < 1e11 { value * 1000.0 } else { value };
+    Some(milliseconds.round() as i64)
+}
+
+/// Unix milliseconds from RFC 3339 text; `None` if it is not that.
+#[must_use]
+pub fn parse_rfc3339(text: &str) -> Option<i64> {
+    DateTime::parse_from_rfc3339(text)
+        .ok()
+        .map(|time| time.timestamp_millis())
+}

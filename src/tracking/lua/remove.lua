@@ -1,0 +1,25 @@
+-- remove: takes an entity's fix away and leaves a tombstone, so that an older fix that arrives late cannot revive it.
+-- KEYS[1] GEO index
+-- KEYS[2] sequence of the partition
+-- KEYS[3] update channel
+-- KEYS[4] snapshot
+-- ARGV[1] head of the message, as in record.lua
+-- ARGV[2] id
+-- ARGV[3] TTL of the kind, ms
+-- ARGV[4] Unix ms of the removal; '' for now, by Redis's clock, but never before the fix that it removes
+-- Returns {sequence, Unix ms of the removal}; the sequence is 0 where a newer fix is there and stays.
+local newest = redis.call('GET', KEYS[4])
+local newest_ms = newest and tonumber(string.sub(newest, 10, 22)) or 0
+local at = tonumber(ARGV[4])
+if not at then
+  local now = redis.call('TIME')
+  at = math.max(now[1] * 1000 + math.floor(now[2] / 1000), newest_ms)
+elseif newest_ms > at then
+  return { 0, newest_ms }
+end
+local tombstone = string.format('{"ts_ms":%.0f,"id":"%s","deleted":true}', at, ARGV[2])
+redis.call('SET', KEYS[4], tombstone, 'PXAT', string.format('%.0f', at + tonumber(ARGV[3])))
+redis.call('ZREM', KEYS[1], ARGV[2])
+local sequence = redis.call('INCR', KEYS[2])
+redis.call('PUBLISH', KEYS[3], ARGV[1] .. ',"seq":' .. sequence .. ',"removed":[' .. tombstone .. ']}')
+return { sequence, at }

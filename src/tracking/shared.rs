@@ -1,0 +1,119 @@
+//! What all threads of an instance share of the tracking slice.
+
+use super::Kind;
+use super::input::Clock;
+use super::live::LiveIndex;
+use crate::config::TrackingSettings;
+use crate::store::Store;
+use crate::telemetry::{Board, Metrics, State};
+use prometheus::IntCounter;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+use uuid::Uuid;
+
+/// What all threads of an instance share of the tracking slice.
+#[derive(Debug)]
+pub struct Shared {
+    /// Names this instance in update messages.
+    pub origin: String,
+    /// The settings.
+    pub settings: TrackingSettings,
+    /// The way to Redis.
+    pub store: Store,
+    /// The instruments.
+    pub metrics: Arc<Metrics>,
+    board: Arc<Board>,
+    counters: [FixCounters; 3],
+    live: [LiveIndex; 3],
+    synced: AtomicBool,
+}
+
+/// The counters of one kind's fixes, looked up once.
+#[derive(Debug)]
+pub struct FixCounters {
+    /// Acknowledged by Redis.
+    pub stored: IntCounter,
+    /// A newer one was there.
+    pub stale: IntCounter,
+    /// Held in memory until Redis is back.
+    pub buffered: IntCounter,
+    /// Not valid, or no room.
+    pub rejected: IntCounter,
+}
+
+impl Shared {
+    /// The state of a fresh instance: an empty index for each kind.
+    #[must_use]
+    pub fn new(settings: TrackingSettings, store: Store, metrics: Arc<Metrics>, board: Arc<Board>) -> Self {
+        let live = Kind::ALL.map(|kind| LiveIndex::new(settings.ttl_ms(kind), settings.max_entities));
+        let counters = Kind::ALL.map(|kind| {
+            let counter = |outcome| metrics.fixes.with_label_values(&[kind.as_str(), outcome]);
+            FixCounters {
+                stored: counter("stored"),
+                stale: counter("stale"),
+                buffered: counter("buffered"),
+                rejected: counter("rejected"),
+            }
+        });
+        // 16 hexadecimal digits: short, because every message carries it.
+        let origin = Uuid::new_v4().simple().to_string()[..16].to_owned();
+        board.set("live_index", State::Starting, None);
+        Self {
+            origin,
+            settings,
+            store,
+            metrics,
+            board,
+            counters,
+            live,
+            synced: AtomicBool::new(false),
+        }
+    }
+
+    /// The live index of a kind.
+    #[must_use]
+    pub fn live(&self, kind: Kind) -> &LiveIndex {
+        &self.live[kind.index()]
+    }
+
+    /// The counters of a kind.
+    #[must_use]
+    pub fn counters(&self, kind: Kind) -> &FixCounters {
+        &self.counters[kind.index()]
+    }
+
+    /// Whether the live index is known to hold what Redis holds.
+    #[must_use]
+    pub fn is_synced(&self) -> bool {
+        self.synced.load(Ordering::Relaxed)
+    }
+
+    /// The live index follows Redis from here on.
+    pub(super) fn set_synced(&self) {
+        self.synced.store(true, Ordering::Relaxed);
+        self.board.set("live_index", State::Ok, None);
+    }
+
+    /// The live index answers from what it has, and may miss what other instances store.
+    pub(super) fn set_unsynced(&self, why: &str) {
+        self.synced.store(false, Ordering::Relaxed);
+        self.board.set("live_index", State::Degraded, Some(why));
+    }
+
+    /// Now, and how old a fix of this kind may be.
+    #[must_use]
+    pub fn clock(&self, kind: Kind) -> Clock {
+        Clock {
+            now_ms: now_ms(),
+            ttl_ms: self.settings.ttl_ms(kind),
+        }
+    }
+}
+
+/// Unix milliseconds by the system's clock.
+#[must_use]
+pub fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

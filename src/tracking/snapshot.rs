@@ -1,0 +1,189 @@
+//! The JSON that crosses Redis: snapshots and update messages.
+//!
+//! A snapshot begins with `{"ts_ms":` and 13 digits, because the scripts compare that text; every timestamp that passes
+//! `tracking::input` has 13 digits (2001 to 2286).
+
+use super::model::Fix;
+use crate::geo::Point;
+use crate::ids::Id;
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize)]
+struct SnapshotOut<'a> {
+    ts_ms: i64,
+    id: &'a str,
+    lat: f64,
+    lon: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accuracy_m: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    altitude_m: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    speed_mps: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    heading_deg: Option<f32>,
+}
+
+/// Writes a fix as a snapshot at the end of `buffer`.
+pub fn write(buffer: &mut Vec<u8>, id: &Id, fix: &Fix) {
+    let snapshot = SnapshotOut {
+        ts_ms: fix.timestamp_ms,
+        id,
+        lat: fix.point.lat(),
+        lon: fix.point.lon(),
+        accuracy_m: fix.accuracy_m,
+        altitude_m: fix.altitude_m,
+        speed_mps: fix.speed_mps,
+        heading_deg: fix.heading_deg,
+    };
+    // Numbers and text into memory: there is nothing in this that can fail.
+    let _ = serde_json::to_writer(buffer, &snapshot);
+}
+
+/// A snapshot or tombstone as Redis holds it.
+#[derive(Debug, Deserialize)]
+pub struct Snapshot<'a> {
+    ts_ms: i64,
+    id: &'a str,
+    #[serde(default)]
+    lat: f64,
+    #[serde(default)]
+    lon: f64,
+    accuracy_m: Option<f32>,
+    altitude_m: Option<f32>,
+    speed_mps: Option<f32>,
+    heading_deg: Option<f32>,
+    #[serde(default)]
+    deleted: bool,
+}
+
+/// What a key `pos:…` says of its entity.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Word {
+    /// It is here.
+    At(Id, Fix),
+    /// It was removed at this Unix millisecond.
+    Removed(Id, i64),
+}
+
+impl Snapshot<'_> {
+    /// The snapshot in the model's types; `None` for one that no release of ours can have written.
+    #[must_use]
+    pub fn word(&self) -> Option<Word> {
+        let id = Id::parse(self.id).ok()?;
+        if self.deleted {
+            return Some(Word::Removed(id, self.ts_ms));
+        }
+        let fix = Fix {
+            point: Point::new(self.lat, self.lon).ok()?,
+            timestamp_ms: self.ts_ms,
+            accuracy_m: self.accuracy_m,
+            altitude_m: self.altitude_m,
+            speed_mps: self.speed_mps,
+            heading_deg: self.heading_deg,
+        };
+        Some(Word::At(id, fix))
+    }
+}
+
+/// Reads a snapshot; `None` if it is not one.
+#[must_use]
+pub fn read(json: &[u8]) -> Option<Word> {
+    serde_json::from_slice::<Snapshot<'_>>(json).ok()?.word()
+}
+
+/// What was stored by one script call, as published.
+#[derive(Debug, Deserialize)]
+pub struct Message<'a> {
+    /// Fixes that were stored.
+    #[serde(borrow, default)]
+    pub fixes: Vec<Snapshot<'a>>,
+    /// Tombstones.
+    #[serde(borrow, default)]
+    pub removed: Vec<Snapshot<'a>>,
+    /// Whose profiles changed.
+    #[serde(borrow, default)]
+    pub profiles: Vec<&'a str>,
+}
+
+/// The first members of a message, read without parsing the rest: most messages an instance hears are its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head<'a> {
+    /// The instance that sent it.
+    pub origin: &'a str,
+    /// When it sent it, Unix milliseconds.
+    pub sent_ms: i64,
+    /// The partition that it is about.
+    pub partition: u16,
+    /// The number of the batch within its partition; without gaps.
+    pub sequence: u64,
+}
+
+impl<'a> Head<'a> {
+    /// The text that scripts are given to open a message with.
+    #[must_use]
+    pub fn open(origin: &str, sent_ms: i64, partition: u16) -> String {
+        format!("{{\"origin\":\"{origin}\",\"sent_ms\":{sent_ms},\"partition\":{partition}")
+    }
+
+    /// Reads the head of a message.
+    #[must_use]
+    pub fn read(message: &'a str) -> Option<Self> {
+        let (origin, rest) = message.strip_prefix("{\"origin\":\"")?.split_once('"')?;
+        let (sent_ms, rest) = rest.strip_prefix(",\"sent_ms\":")?.split_once(',')?;
+        let (partition, rest) = rest.strip_prefix("\"partition\":")?.split_once(',')?;
+        let rest = rest.strip_prefix("\"seq\":")?;
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        Some(Self {
+            origin,
+            sent_ms: sent_ms.parse().ok()?,
+            partition: partition.parse().ok()?,
+            sequence: rest[..digits].parse().ok()?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fix() -> Fix {
+        Fix {
+            point: Point::new(40.7128, -74.006).unwrap(),
+            timestamp_ms: 1_790_000_000_123,
+            accuracy_m: None,
+            altitude_m: Some(12.5),
+            speed_mps: Some(13.4),
+            heading_deg: None,
+        }
+    }
+
+    #[test]
+    fn a_snapshot_comes_back_as_it_went_and_has_its_time_where_scripts_look() {
+        let id = Id::parse("d-1").unwrap();
+        let mut json = Vec::new();
+        write(&mut json, &id, &fix());
+        assert_eq!(&json[9..22], b"1790000000123");
+        assert_eq!(read(&json), Some(Word::At(id, fix())));
+    }
+
+    #[test]
+    fn a_tombstone_is_told_from_a_fix() {
+        let word = read(br#"{"ts_ms":1790000000123,"id":"d-1","deleted":true}"#);
+        assert_eq!(word, Some(Word::Removed(Id::parse("d-1").unwrap(), 1_790_000_000_123)));
+    }
+
+    #[test]
+    fn a_head_is_read_without_the_rest() {
+        let message = format!("{},\"seq\":42,\"fixes\":[]}}", Head::open("abc", 1_790_000_000_123, 7));
+        let head = Head {
+            origin: "abc",
+            sent_ms: 1_790_000_000_123,
+            partition: 7,
+            sequence: 42,
+        };
+        assert_eq!(Head::read(&message), Some(head));
+        assert!(serde_json::from_str::<Message<'_>>(&message).is_ok());
+        assert_eq!(Head::read("{\"origin\":\"abc\""), None);
+    }
+}
