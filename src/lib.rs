@@ -8,12 +8,16 @@
 //! **Dependency rule.** A slice imports the shared folders, never another slice; [`geo`] imports nothing of ours. Only
 //! [`app`], [`routes`], [`openapi`] and [`cli`] see every slice.
 
+pub mod app;
 pub mod cli;
 pub mod config;
 pub mod geo;
+pub mod health;
 pub mod http;
 pub mod ids;
 pub mod kind;
+pub mod openapi;
+pub mod routes;
 pub mod store;
 pub mod telemetry;
 pub mod tracking;

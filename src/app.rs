@@ -1,0 +1,275 @@
+//! Settings → store → slices → workers → HTTP server. [`Application::build`] gives a service that knows the port it bound;
+//! [`Application::run`] serves until it is told to stop, then drains.
+
+use crate::config::{RedisSource, RedisSourceError, Settings};
+use crate::health::{self, Health};
+use crate::routes;
+use crate::store::embedded::{Embedded, EmbeddedError, EmbeddedSettings};
+use crate::store::{Keys, Link, Store, StoreError};
+use crate::telemetry::{Board, Metrics};
+use crate::tracking::{self, Shared, Writer};
+use actix_web::dev::Server;
+use actix_web::{App, HttpServer, web};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+
+/// How long unsaved fixes may take to be written when the service stops.
+const LAST_FLUSH: Duration = Duration::from_secs(5);
+
+/// A service that is ready to run.
+pub struct Application {
+    server: Server,
+    address: SocketAddr,
+    redis: Redis,
+    shared: Arc<Shared>,
+    link: Link,
+    background: Vec<JoinHandle<()>>,
+}
+
+impl std::fmt::Debug for Application {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Application")
+            .field("address", &self.address)
+            .field("redis", &self.redis)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What is behind the store.
+#[derive(Debug)]
+enum Redis {
+    Embedded(Embedded),
+    Elsewhere,
+    NotInstalled,
+}
+
+/// Why the service cannot start, or ended in failure.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The settings contradict each other.
+    #[error(transparent)]
+    Settings(#[from] RedisSourceError),
+    /// The embedded Redis does not start.
+    #[error("the embedded Redis does not start")]
+    Embedded(#[source] EmbeddedError),
+    /// The address of Redis is not one.
+    #[error("the address of Redis is not understood")]
+    Store(#[source] StoreError),
+    /// The address to listen on is taken or not ours.
+    #[error("cannot listen on {address}")]
+    Bind {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The data in Redis are laid out for another number of partitions.
+    #[error("the data in Redis are laid out in {found} partitions, this service is set to {wanted}")]
+    Layout {
+        /// What Redis says.
+        found: u16,
+        /// What was asked for.
+        wanted: u16,
+    },
+    /// The instruments cannot be made.
+    #[error("the metrics cannot be set up")]
+    Metrics(#[from] prometheus::Error),
+    /// The server broke.
+    #[error("the HTTP server failed")]
+    Server(#[source] io::Error),
+}
+
+impl Application {
+    /// Starts what is to be started and binds the port; serves nothing yet.
+    ///
+    /// # Errors
+    /// [`AppError`]. A Redis that is away is none.
+    pub async fn build(settings: &Settings) -> Result<Self, AppError> {
+        let keys = Keys::new(&settings.redis.key_prefix, 1);
+        let (store, redis) = open_store(settings, keys).await?;
+        let metrics = Arc::new(Metrics::new()?);
+        let board = Arc::new(Board::default());
+        let shared = Arc::new(Shared::new(
+            settings.tracking.clone(),
+            store.clone(),
+            Arc::clone(&metrics),
+            Arc::clone(&board),
+        ));
+        let link = Link::open(&store);
+        check_layout(&link, store.timeout()).await?;
+
+        let bind = |source| AppError::Bind {
+            address: settings.http.bind,
+            source,
+        };
+        let health = web::Data::new(Health {
+            board: Arc::clone(&board),
+            metrics: Arc::clone(&metrics),
+            link: link.clone(),
+        });
+        let worker_shared = Arc::clone(&shared);
+        let mut server = HttpServer::new(move || {
+            // Runs once in each worker, on its thread: the writer and its connection stay there.
+            let writer = Writer::start(&worker_shared, &Link::open(&worker_shared.store));
+            App::new()
+                .app_data(web::Data::new(writer))
+                .app_data(health.clone())
+                .configure(|routes| routes::configure(routes, &worker_shared.metrics))
+                .default_service(web::to(routes::not_found))
+        })
+        .disable_signals()
+        .shutdown_timeout(settings.http.drain_s)
+        .max_connections(settings.http.max_connections.get())
+        .client_request_timeout(Duration::from_secs(10))
+        .keep_alive(Duration::from_secs(75));
+        if let Some(workers) = settings.http.workers {
+            server = server.workers(workers.get());
+        }
+        let server = server.bind(settings.http.bind).map_err(bind)?;
+        let address = server.addrs().first().copied().unwrap_or(settings.http.bind);
+
+        let mut background = vec![tokio::spawn(health::watch(link.clone(), board, metrics))];
+        background.push(tokio::spawn(tracking::expiry::keep_sweeping(
+            Arc::clone(&shared),
+            link.clone(),
+        )));
+        if store.is_configured() {
+            background.push(tokio::spawn(tracking::feed::follow(Arc::clone(&shared), link.clone())));
+            background.push(tokio::spawn(tracking::flush::keep_flushing(
+                Arc::clone(&shared),
+                link.clone(),
+            )));
+        }
+        Ok(Self {
+            server: server.run(),
+            address,
+            redis,
+            shared,
+            link,
+            background,
+        })
+    }
+
+    /// The address that it listens on.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The folder of the embedded Redis, if there is one.
+    #[must_use]
+    pub fn data_folder(&self) -> Option<&std::path::Path> {
+        match &self.redis {
+            Redis::Embedded(embedded) => Some(embedded.folder()),
+            Redis::Elsewhere | Redis::NotInstalled => None,
+        }
+    }
+
+    /// Whether it runs without any Redis.
+    #[must_use]
+    pub const fn is_without_redis(&self) -> bool {
+        matches!(self.redis, Redis::NotInstalled)
+    }
+
+    /// Serves until `stop`, then lets requests under way end, writes what is unsaved and stops what it started.
+    ///
+    /// # Errors
+    /// [`AppError::Server`].
+    pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), AppError> {
+        let Self {
+            server,
+            redis,
+            shared,
+            link,
+            background,
+            ..
+        } = self;
+        let handle = server.handle();
+        let mut serving = actix_web::rt::spawn(server);
+        let ended = tokio::select! {
+            ended = &mut serving => ended,
+            () = stop => {
+                tracing::info!("stopping: requests under way may end");
+                handle.stop(true).await;
+                serving.await
+            }
+        };
+        for task in &background {
+            task.abort();
+        }
+        last_flush(&shared, &link).await;
+        if let Redis::Embedded(embedded) = redis {
+            embedded.stop().await;
+        }
+        match ended {
+            Ok(result) => result.map_err(AppError::Server),
+            Err(panic) => Err(AppError::Server(io::Error::other(panic))),
+        }
+    }
+}
+
+async fn open_store(settings: &Settings, keys: Keys) -> Result<(Store, Redis), AppError> {
+    let timeout = settings.redis.timeout();
+    let open = |address, keys| Store::new(address, keys, timeout).map_err(AppError::Store);
+    match settings.redis.source()? {
+        RedisSource::Standalone(address) => Ok((open(address, keys)?, Redis::Elsewhere)),
+        RedisSource::Embedded => {
+            let embedded = EmbeddedSettings {
+                binary: settings.redis.server_bin.clone(),
+                append_fsync: settings.redis.append_fsync,
+                ..EmbeddedSettings::new(&settings.data_dir)
+            };
+            match Embedded::start(&embedded).await {
+                Ok(embedded) => Ok((open(embedded.connection_info(), keys)?, Redis::Embedded(embedded))),
+                Err(EmbeddedError::NotInstalled) => {
+                    tracing::warn!("{}", EmbeddedError::NotInstalled);
+                    tracing::warn!("running with the live index alone: positions are lost when the service stops");
+                    Ok((Store::absent(keys), Redis::NotInstalled))
+                }
+                Err(error) => Err(AppError::Embedded(error)),
+            }
+        }
+    }
+}
+
+/// Writes the number of partitions at the first start and holds it against the settings at every other. A Redis that is
+/// away is not waited for.
+async fn check_layout(link: &Link, timeout: Duration) -> Result<(), AppError> {
+    if tokio::time::timeout(timeout, link.connected()).await.is_err() {
+        return Ok(());
+    }
+    let keys = link.store().keys();
+    let mut cmd = redis::cmd("SET");
+    cmd.arg(keys.layout()).arg(keys.partitions()).arg("NX").arg("GET");
+    match link.query::<Option<u16>>(&cmd).await {
+        Ok(Some(found)) if found != keys.partitions() => Err(AppError::Layout {
+            found,
+            wanted: keys.partitions(),
+        }),
+        Ok(_) => Ok(()),
+        Err(error) => {
+            tracing::warn!(%error, "the layout of the data could not be checked");
+            Ok(())
+        }
+    }
+}
+
+async fn last_flush(shared: &Shared, link: &Link) {
+    let flushing = async {
+        for kind in tracking::Kind::ALL {
+            if let Err(error) = tracking::flush::flush(shared, link, kind).await {
+                let lost = shared.live(kind).unsaved_len();
+                if lost > 0 {
+                    tracing::warn!(%kind, %error, lost, "unsaved fixes are lost with this process");
+                }
+            }
+        }
+    };
+    if tokio::time::timeout(LAST_FLUSH, flushing).await.is_err() {
+        tracing::warn!("unsaved fixes could not all be written in time");
+    }
+}

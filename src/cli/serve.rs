@@ -1,0 +1,93 @@
+//! `fleetpulse serve`: the service itself.
+
+use super::simulate::{FleetOptions, run_fleet};
+use crate::app::{AppError, Application};
+use crate::config::Settings;
+use crate::telemetry;
+use clap::Args;
+use std::future::pending;
+use std::net::SocketAddr;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// What `serve` takes.
+#[derive(Debug, Clone, Args)]
+pub struct ServeArgs {
+    /// The service's settings.
+    #[command(flatten)]
+    pub settings: Settings,
+    /// Let so many simulated drivers drive about New York, to have something to ask for
+    #[arg(long, default_value_t = 0)]
+    pub demo_fleet: u32,
+}
+
+/// Serves until SIGINT or SIGTERM.
+///
+/// # Errors
+/// [`AppError`].
+pub async fn run(args: ServeArgs) -> Result<(), AppError> {
+    telemetry::init(args.settings.log.format);
+    // Before anything is started, so that no signal finds us without a handler.
+    let stop = stop_signal();
+    let app = Application::build(&args.settings).await?;
+    let address = app.address();
+    greet(&app, args.demo_fleet);
+    let fleet = (args.demo_fleet > 0).then(|| actix_web::rt::spawn(drive(address, args.demo_fleet)));
+    let result = app
+        .run(async {
+            stop.await;
+            if let Some(fleet) = fleet {
+                fleet.abort();
+            }
+        })
+        .await;
+    println!("stopped");
+    result
+}
+
+fn greet(app: &Application, fleet: u32) {
+    let url = format!("http://{}", app.address());
+    println!("listening on {url}");
+    match app.data_folder() {
+        Some(folder) => println!("Redis:    embedded, its data in {}", folder.display()),
+        None if app.is_without_redis() => println!("Redis:    none installed; positions live in memory alone"),
+        None => println!("Redis:    as configured"),
+    }
+    println!("API:      {url}/docs");
+    if fleet > 0 {
+        println!("fleet:    {fleet} simulated drivers in New York\n\nTry:");
+        println!("  curl '{url}/v1/drivers/nearby?lat=40.7484&lon=-73.9857&limit=3'");
+        println!(
+            "  curl -i -X POST {url}/v1/drivers/me/position -H 'content-type: application/json' \\\n       \
+             -d '{{\"lat\":40.7484,\"lon\":-73.9857}}'"
+        );
+        println!("\nCtrl-C ends it all.");
+    }
+}
+
+/// The demo fleet, over HTTP like any other client.
+async fn drive(address: SocketAddr, vehicles: u32) {
+    let options = FleetOptions {
+        url: format!("http://{address}"),
+        vehicles,
+        ..FleetOptions::default()
+    };
+    if let Err(error) = run_fleet(options, pending()).await {
+        tracing::warn!(%error, "the simulated fleet stands still");
+    }
+}
+
+/// Resolves at the first SIGINT or SIGTERM. The handlers are installed by the call itself.
+fn stop_signal() -> impl Future<Output = ()> {
+    let interrupt = signal(SignalKind::interrupt());
+    let terminate = signal(SignalKind::terminate());
+    async move {
+        let (Ok(mut interrupt), Ok(mut terminate)) = (interrupt, terminate) else {
+            tracing::error!("signals cannot be handled; end the service by other means");
+            return pending().await;
+        };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    }
+}

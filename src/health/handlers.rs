@@ -1,0 +1,93 @@
+use super::redis::{self, RedisReport};
+use crate::http::Problem;
+use crate::store::Link;
+use crate::telemetry::{Board, Metrics, Part, State};
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, HttpResponseBuilder, web};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// What these handlers look at.
+#[derive(Debug)]
+pub struct Health {
+    /// What the parts say.
+    pub board: Arc<Board>,
+    /// The instruments.
+    pub metrics: Arc<Metrics>,
+    /// A connection for reports.
+    pub link: Link,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Report {
+    /// `ok`, `starting` or `degraded`: the worst of the parts.
+    status: State,
+    /// Each part by name.
+    #[schema(value_type = BTreeMap<String, Part>)]
+    parts: BTreeMap<&'static str, Part>,
+}
+
+/// Whether the process is alive
+///
+/// Does not look at Redis: a restart of the service would not bring that back.
+#[utoipa::path(get, path = "/health/live", tag = "health", responses((status = 200, description = "Alive")))]
+pub async fn live() -> HttpResponse {
+    HttpResponse::Ok().json(serde_json::json!({"status": "ok"}))
+}
+
+/// Whether requests should be sent here
+///
+/// Not while positions are first read from Redis. With Redis away it is ready: it answers from memory.
+#[utoipa::path(get, path = "/health/ready", tag = "health",
+    responses((status = 200, description = "Ready"), (status = 503, description = "Still loading")))]
+pub async fn ready(health: web::Data<Health>) -> HttpResponse {
+    let starting = health.board.state("live_index") == Some(State::Starting);
+    let status = if starting {
+        StatusCode::SERVICE_UNAVAILABLE
+    } else {
+        StatusCode::OK
+    };
+    let word = if starting { State::Starting } else { State::Ok };
+    HttpResponseBuilder::new(status).json(serde_json::json!({"status": word}))
+}
+
+/// How each part is, since when and why
+#[utoipa::path(get, path = "/health", tag = "health", responses((status = 200, description = "The parts", body = Report)))]
+pub async fn health(health: web::Data<Health>) -> HttpResponse {
+    let parts = health.board.parts();
+    let worst = |state| parts.values().any(|part| part.state == state);
+    let status = match () {
+        () if worst(State::Degraded) => State::Degraded,
+        () if worst(State::Starting) => State::Starting,
+        () => State::Ok,
+    };
+    HttpResponse::Ok().json(Report { status, parts })
+}
+
+/// What Redis says of itself
+///
+/// Read in one go. Never its clients' addresses or names, nor the arguments of slow commands.
+#[utoipa::path(get, path = "/health/redis", tag = "health", responses(
+    (status = 200, description = "The report", body = RedisReport), (status = 503, description = "Redis is away", body = Problem)))]
+pub async fn redis_report(health: web::Data<Health>) -> Result<HttpResponse, Problem> {
+    match redis::report(&health.link).await {
+        Ok(report) => Ok(HttpResponse::Ok().json(report)),
+        Err(error) => {
+            tracing::debug!(%error, "no report of Redis");
+            Err(Problem::unavailable("Redis is away", 1))
+        }
+    }
+}
+
+/// The metrics, for Prometheus
+#[utoipa::path(get, path = "/metrics", tag = "health", responses((status = 200, description = "Prometheus text format")))]
+pub async fn metrics(health: web::Data<Health>) -> HttpResponse {
+    if let Ok(seconds) = redis::cpu_seconds(&health.link).await {
+        health.metrics.redis_cpu_seconds.set(seconds);
+    }
+    HttpResponse::Ok()
+        .content_type("text/plain; version=0.0.4")
+        .body(health.metrics.encode())
+}

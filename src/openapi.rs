@@ -1,0 +1,37 @@
+//! The OpenAPI 3.1 document, put together from the handlers, and the page that shows it.
+
+use crate::{health, tracking::handlers as tracking};
+use actix_web::HttpResponse;
+use utoipa::OpenApi;
+use utoipa_swagger_ui::SwaggerUi;
+
+/// The service's interface.
+#[derive(Debug, OpenApi)]
+#[openapi(
+    info(
+        title = "fleetpulse",
+        description = "Positions of drivers, vehicles and users in, the nearest out.\n\nErrors are `application/problem+json` (RFC 9457).",
+    ),
+    paths(
+        tracking::report, tracking::locate, tracking::forget, tracking::report_batch, tracking::nearby,
+        tracking::nearby_many, tracking::within, tracking::get_profile, tracking::put_profile,
+        tracking::patch_profile, tracking::delete_profile, health::health, health::live, health::ready,
+        health::redis_report, health::metrics,
+    ),
+    tags(
+        (name = "tracking", description = "Where things are and who is near"),
+        (name = "health", description = "How the service is"),
+    ),
+)]
+pub struct ApiDoc;
+
+/// `GET /openapi.json`
+pub async fn json() -> HttpResponse {
+    HttpResponse::Ok().json(ApiDoc::openapi())
+}
+
+/// Swagger UI under `/docs`, its assets in the binary.
+#[must_use]
+pub fn swagger_ui() -> SwaggerUi {
+    SwaggerUi::new("/docs/{_:.*}").config(utoipa_swagger_ui::Config::from("/openapi.json"))
+}

@@ -1,0 +1,64 @@
+//! Every URL of the service, on one screen.
+
+use crate::health;
+use crate::http::{Observe, Problem};
+use crate::kind::Kind;
+use crate::openapi;
+use crate::telemetry::Metrics;
+use crate::tracking::handlers as tracking;
+use actix_web::web::{self, ServiceConfig, delete, get, patch, post, put};
+use actix_web::{HttpResponse, Resource, ResponseError};
+use std::sync::Arc;
+
+/// Mounts everything.
+pub fn configure(routes: &mut ServiceConfig, metrics: &Arc<Metrics>) {
+    // The name in the metrics, and what every method that is not mounted answers.
+    let at = |path: &str, name: &'static str| -> Resource<_> {
+        web::resource(path.to_owned())
+            .default_service(web::to(method_not_allowed))
+            .wrap(Observe::new(metrics, name))
+    };
+    // A scope for each kind and not `{kind}`: plain text is matched faster than a pattern, and an unknown kind is a 404.
+    for kind in Kind::ALL {
+        let scope = web::scope(&format!("/v1/{kind}"))
+            .app_data(kind)
+            .service(
+                at("/nearby", "nearby")
+                    .route(get().to(tracking::nearby))
+                    .route(post().to(tracking::nearby_many)),
+            )
+            .service(at("/positions", "positions").route(post().to(tracking::report_batch)))
+            .service(at("/within", "within").route(get().to(tracking::within)))
+            .service(
+                at("/{id}/position", "position")
+                    .route(post().to(tracking::report))
+                    .route(get().to(tracking::locate))
+                    .route(delete().to(tracking::forget)),
+            )
+            .service(
+                at("/{id}", "profile")
+                    .route(get().to(tracking::get_profile))
+                    .route(put().to(tracking::put_profile))
+                    .route(patch().to(tracking::patch_profile))
+                    .route(delete().to(tracking::delete_profile)),
+            );
+        routes.service(scope);
+    }
+    routes
+        .service(at("/health", "health").route(get().to(health::health)))
+        .service(at("/health/live", "health").route(get().to(health::live)))
+        .service(at("/health/ready", "health").route(get().to(health::ready)))
+        .service(at("/health/redis", "health").route(get().to(health::redis_report)))
+        .service(at("/metrics", "metrics").route(get().to(health::metrics)))
+        .service(at("/openapi.json", "openapi").route(get().to(openapi::json)))
+        .service(openapi::swagger_ui());
+}
+
+/// What every other URL answers.
+pub async fn not_found() -> HttpResponse {
+    Problem::not_found("there is nothing under this path; see /docs").error_response()
+}
+
+async fn method_not_allowed() -> HttpResponse {
+    Problem::method_not_allowed().error_response()
+}
