@@ -16,7 +16,7 @@
 //!
 //! **Age**: a fix is in no answer once `now − timestamp ≥ ttl`. A negative age (a sender's clock ahead) counts as 0.
 //!
-//! **Waiting**: one `RwLock`. Writers hold it for at most [`PIECE`] changes, readers for a bounded number of entries, and
+//! **Waiting**: one `RwLock`. Writers hold it for at most 32 changes, readers for a bounded number of entries, and
 //! nothing under it takes time in proportion to the number of entities.
 
 mod grid;

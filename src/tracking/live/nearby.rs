@@ -7,7 +7,7 @@ use super::tree::{Branch, BranchKind, Entry, Tree};
 use super::visible::Visible;
 use super::walk::{Pace, Walk};
 use super::within::LOOK;
-use crate::geo::distance_m;
+use crate::geo::{Point, distance_m};
 use crate::tracking::model::{Hit, NearbyQuery};
 use std::cell::RefCell;
 use std::collections::BinaryHeap;
@@ -16,6 +16,9 @@ use std::ops::ControlFlow;
 /// Entries that a search may look at without laying the lock down, besides [`LOOKS_PER_HIT`] for each entity wanted.
 const LOOKS: usize = 4096;
 const LOOKS_PER_HIT: usize = 16;
+
+/// How many more a search in pieces looks for: one that moves between the pieces may be met twice and take another's place.
+const SPARE: usize = 8;
 
 thread_local! {
     /// Kept from query to query, so that a search allocates nothing but its answer.
@@ -27,6 +30,25 @@ impl LiveIndex {
     ///
     /// The distance is [`distance_m`], and an entity exactly at the radius belongs to the answer. A search that has to look
     /// at very many entities (a filter that hardly any passes) is put together in pieces, as a long [`Self::within`] is.
+    ///
+    /// ```
+    /// use fleetpulse::geo::Point;
+    /// use fleetpulse::ids::Id;
+    /// use fleetpulse::tracking::live::{LiveIndex, Origin, Update};
+    /// use fleetpulse::tracking::model::{Filter, Fix, NearbyQuery};
+    ///
+    /// let now_ms = 1_700_000_000_000;
+    /// let index = LiveIndex::new(300_000, 1_000_000);
+    /// let (point, speed_mps) = (Point::new(48.208, 16.373)?, Some(4.0));
+    /// let fix = Fix { point, timestamp_ms: now_ms, accuracy_m: None, altitude_m: None, speed_mps, heading_deg: None };
+    /// index.apply(Origin::Stored, &[Update { id: Id::parse("d-1")?, fix, seq: 1 }], now_ms);
+    ///
+    /// let center = Point::new(48.209, 16.373)?;
+    /// let query = NearbyQuery { center, radius_m: 2_000.0, limit: 10, filter: Filter::default() };
+    /// let hits = index.nearby(&query, now_ms + 1_000);
+    /// assert_eq!((hits.len(), hits[0].distance_m.round()), (1, 111.0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn nearby(&self, query: &NearbyQuery, now_ms: i64) -> Vec<Hit> {
         let mut hits = Vec::new();
@@ -52,7 +74,7 @@ impl LiveIndex {
                 return;
             }
             drop(state);
-            search.nearest.begin(query.limit, reach);
+            search.nearest.begin(query.limit.saturating_add(SPARE), reach);
             search.walk(self, from, &visible);
             search.answer(&self.state.read(), query, &visible, hits);
         });
@@ -65,6 +87,9 @@ struct Search {
     /// Branches still to be looked at, the nearest on top.
     pending: Vec<Pending>,
     nearest: Nearest,
+    /// Where what was found is, by slot.
+    places: Vec<(Point, u32)>,
+    /// Distance and slot.
     ranked: Vec<(f64, u32)>,
 }
 
@@ -144,35 +169,44 @@ impl Search {
                 },
             );
             if pace == Pace::Done {
-                return;
+                break;
             }
         }
+        self.nearest.found.sort_unstable_by_key(|found| found.slot);
+        self.nearest.found.dedup_by_key(|found| found.slot);
     }
 
     /// Measures what was found and adds the best of it to `hits`.
     fn answer(&mut self, state: &State, query: &NearbyQuery, visible: &Visible<'_>, hits: &mut Vec<Hit>) {
-        let Self { nearest, ranked, .. } = self;
+        let Self {
+            nearest,
+            places,
+            ranked,
+            ..
+        } = self;
         let bound = nearest.bound;
-        let still_there = |slot| {
-            state
-                .records
-                .get(slot)
-                .filter(|record| record.is_live() && visible.young(record.timestamp_ms))
-        };
+        // Fetched all together, so that the processor waits for many places of memory at once, not between sines.
+        places.clear();
+        places.extend(nearest.found.iter().filter_map(|found| {
+            if found.chord_squared > bound {
+                return None;
+            }
+            // Between the pieces of a long search it may have gone, or changed.
+            let record = state.records.get(found.slot)?;
+            let answers = record.is_live() && visible.young(record.timestamp_ms) && visible.wants(|| record);
+            answers.then(|| (record.point(), found.slot))
+        }));
         ranked.clear();
         let mut last = None;
-        for found in nearest.found.iter().filter(|found| found.chord_squared <= bound) {
-            let Some(record) = still_there(found.slot) else {
-                continue;
-            };
+        for &(point, slot) in places.iter() {
             // Vehicles parked on one spot need measuring once.
             let metres = match last {
-                Some((point, metres)) if point == record.point() => metres,
-                _ => distance_m(query.center, record.point()),
+                Some((measured, metres)) if measured == point => metres,
+                _ => distance_m(query.center, point),
             };
-            last = Some((record.point(), metres));
+            last = Some((point, metres));
             if metres <= query.radius_m {
-                ranked.push((metres, found.slot));
+                ranked.push((metres, slot));
             }
         }
         let by_distance_and_id = |a: &(f64, u32), b: &(f64, u32)| {

@@ -5,6 +5,7 @@ mod marks;
 mod merge;
 mod queries;
 mod threads;
+mod walks;
 
 use super::{LiveIndex, Origin, Update};
 use crate::geo::{BoundingBox, Point, distance_m};
