@@ -8,8 +8,8 @@
 //! | `grid`, `tree` | an adaptive octree over 31-bit unit vectors of the sphere: no antimeridian, no poles |
 //! | `record`, `slab` | one packed record an entity, in slots that never move |
 //! | `id_map`, `slot_set` | id to slot; the slots that wait to be written to Redis |
-//! | `nearby`, `within`, `walk` | the queries |
-//! | `writes`, `profiles`, `unsaved`, `sweep` | the changes |
+//! | `nearby`, `nearest`, `within`, `walk`, `visible` | the queries |
+//! | `writes`, `state`, `profiles`, `unsaved`, `sweep` | the changes |
 //!
 //! **Newest wins**: a change counts if its `(timestamp, seq)` is not less than the entity's. An entity that is removed leaves
 //! a tombstone with the removal's time, against fixes that arrive late.
@@ -22,6 +22,7 @@
 mod grid;
 mod id_map;
 mod nearby;
+mod nearest;
 mod profiles;
 mod record;
 mod slab;

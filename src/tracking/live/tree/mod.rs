@@ -3,7 +3,9 @@
 //! Invariants: a leaf is never empty and holds at most [`LEAF_MAX`] entries; an inner node counts the entries below it and
 //! has more than [`JOIN_AT`] of them. So the tree's size follows what it holds, however far vehicles have roamed.
 
-use super::grid::{At, child_of, shared_depth};
+mod reshape;
+
+use super::grid::{At, PLACE_DEPTH, child_of, shared_depth};
 use super::slab::Slab;
 
 /// A leaf splits above this. Of 12, 16, 20 and 32, measured at 100,000 and 1,000,000 entities, this one was quickest for
@@ -126,7 +128,7 @@ impl Tree {
             unreachable!("a record knows its leaf")
         };
         let shared = shared_depth(old.at, entry.at);
-        if shared >= (*depth).min(super::grid::PLACE_DEPTH) {
+        if shared >= (*depth).min(PLACE_DEPTH) {
             *old = entry;
             return;
         }
@@ -198,23 +200,6 @@ impl Tree {
         Branch::leaf(leaf)
     }
 
-    /// Puts a node with the leaf's entries in the place of a full leaf.
-    fn split(&mut self, leaf: u32, settle: &mut impl FnMut(u32, u32)) -> u32 {
-        let Leaf { entries, parent, depth } = self.leaves.remove(leaf);
-        self.room -= entries.capacity();
-        let node = self.nodes.insert(Node {
-            children: [Branch::NONE; 8],
-            parent,
-            count: LEAF_MAX,
-            depth,
-        });
-        self.replace(parent, Branch::leaf(leaf), Branch(node));
-        for entry in entries {
-            self.insert_below(node, entry, settle);
-        }
-        node
-    }
-
     /// Takes an entry out of its leaf, and an emptied leaf out of its parent, which is returned.
     fn take_out(&mut self, leaf: u32, slot: u32) -> u32 {
         let Leaf { entries, parent, .. } = &mut self.leaves[leaf];
@@ -232,53 +217,6 @@ impl Tree {
             self.room -= room - entries.capacity();
         }
         parent
-    }
-
-    /// Uncounts an entry from `node` up to, not including, `end`; then joins the topmost node that has become small.
-    fn release(&mut self, mut node: u32, end: u32, settle: &mut impl FnMut(u32, u32)) {
-        let mut small = NOWHERE;
-        while node != end {
-            let Node { count, parent, .. } = &mut self.nodes[node];
-            *count -= 1;
-            if *count <= JOIN_AT {
-                small = node;
-            }
-            node = *parent;
-        }
-        if small != NOWHERE {
-            self.join(small, settle);
-        }
-    }
-
-    /// Puts one leaf in the place of a node with few entries.
-    fn join(&mut self, node: u32, settle: &mut impl FnMut(u32, u32)) {
-        let Node {
-            parent, depth, count, ..
-        } = self.nodes[node];
-        let mut entries = Vec::with_capacity((count as usize).next_multiple_of(ROOM_STEP));
-        let room = entries.capacity();
-        self.gather(node, &mut entries);
-        self.room += room;
-        let leaf = self.leaves.insert(Leaf { entries, parent, depth });
-        for entry in &self.leaves[leaf].entries {
-            settle(entry.slot, leaf);
-        }
-        self.replace(parent, Branch(node), Branch::leaf(leaf));
-    }
-
-    /// Moves everything below a node into `entries` and frees the node.
-    fn gather(&mut self, node: u32, entries: &mut Vec<Entry>) {
-        for child in self.nodes.remove(node).children {
-            match child.kind() {
-                None => {}
-                Some(BranchKind::Node(below)) => self.gather(below, entries),
-                Some(BranchKind::Leaf(leaf)) => {
-                    let leaf = self.leaves.remove(leaf);
-                    self.room -= leaf.entries.capacity();
-                    entries.extend_from_slice(&leaf.entries);
-                }
-            }
-        }
     }
 
     /// The node at `depth` above or at `node`.
