@@ -16,11 +16,12 @@
 //!
 //! **Age**: a fix is in no answer once `now − timestamp ≥ ttl`. A negative age (a sender's clock ahead) counts as 0.
 //!
-//! **Waiting**: one `RwLock`. Writers hold it for at most 32 changes, readers for a bounded number of entries, and
+//! **Waiting**: one `RwLock`. Writers hold it for at most 16 changes, readers for a bounded number of entries, and
 //! nothing under it takes time in proportion to the number of entities.
 
 mod grid;
 mod id_map;
+mod lock;
 mod nearby;
 mod nearest;
 mod profiles;
@@ -44,19 +45,19 @@ pub use update::{Applied, Origin, Outcome, Update};
 
 use crate::tracking::model::{Entity, Profile};
 use hashbrown::DefaultHashBuilder;
-use parking_lot::RwLock;
+use lock::StateLock;
 use state::State;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
-/// Changes made in one holding of the lock: about ten microseconds.
-const PIECE: usize = 32;
+/// Changes made in one holding of the lock: some microseconds.
+const PIECE: usize = 16;
 
 /// The index of one kind's entities. Shared between threads behind a reference.
 #[derive(Debug)]
 pub struct LiveIndex {
-    state: RwLock<State>,
+    state: StateLock,
     /// Seeded at random, so that no sender can choose ids that collide.
     hasher: DefaultHashBuilder,
     ttl_ms: i64,
@@ -72,7 +73,7 @@ impl LiveIndex {
     #[must_use]
     pub fn new(ttl_ms: i64, max_entities: usize) -> Self {
         Self {
-            state: RwLock::new(State::new()),
+            state: StateLock::new(State::new()),
             hasher: DefaultHashBuilder::default(),
             ttl_ms: ttl_ms.max(1),
             max_entities,
