@@ -41,7 +41,7 @@ impl std::fmt::Debug for Application {
 /// What is behind the store.
 #[derive(Debug)]
 enum Redis {
-    Embedded(Embedded),
+    Embedded(Box<Embedded>),
     Elsewhere,
     NotInstalled,
 }
@@ -216,7 +216,7 @@ async fn open_store(settings: &Settings, keys: Keys) -> Result<(Store, Redis), A
     let timeout = settings.redis.timeout();
     let open = |address, keys| Store::new(address, keys, timeout).map_err(AppError::Store);
     match settings.redis.source()? {
-        RedisSource::Standalone(address) => Ok((open(address, keys)?, Redis::Elsewhere)),
+        RedisSource::Standalone(address) => Ok((open(*address, keys)?, Redis::Elsewhere)),
         RedisSource::Embedded => {
             let embedded = EmbeddedSettings {
                 binary: settings.redis.server_bin.clone(),
@@ -224,7 +224,10 @@ async fn open_store(settings: &Settings, keys: Keys) -> Result<(Store, Redis), A
                 ..EmbeddedSettings::new(&settings.data_dir)
             };
             match Embedded::start(&embedded).await {
-                Ok(embedded) => Ok((open(embedded.connection_info(), keys)?, Redis::Embedded(embedded))),
+                Ok(embedded) => Ok((
+                    open(embedded.connection_info(), keys)?,
+                    Redis::Embedded(Box::new(embedded)),
+                )),
                 Err(EmbeddedError::NotInstalled) => {
                     tracing::warn!("{}", EmbeddedError::NotInstalled);
                     tracing::warn!("running with the live index alone: positions are lost when the service stops");

@@ -1,4 +1,4 @@
-//! The OpenAPI 3.1 document, put together from the handlers, and the page that shows it.
+//! The `OpenAPI` 3.1 document, put together from the handlers, and the page that shows it.
 
 use crate::{health, tracking::handlers as tracking};
 use actix_web::HttpResponse;

@@ -32,18 +32,16 @@ pub async fn run(args: ServeArgs) -> Result<(), AppError> {
     let address = app.address();
     greet(&app, args.demo_fleet);
     let fleet = (args.demo_fleet > 0).then(|| actix_web::rt::spawn(drive(address, args.demo_fleet)));
-    let result = app
-        .run(async {
-            stop.await;
-            if let Some(fleet) = fleet {
-                fleet.abort();
-            }
-        })
-        .await;
-    println!("stopped");
-    result
+    app.run(async {
+        stop.await;
+        if let Some(fleet) = fleet {
+            fleet.abort();
+        }
+    })
+    .await
 }
 
+#[expect(clippy::print_stdout, reason = "what is said here is this command's output")]
 fn greet(app: &Application, fleet: u32) {
     let url = format!("http://{}", app.address());
     println!("listening on {url}");

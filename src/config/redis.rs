@@ -56,7 +56,7 @@ pub enum RedisSource {
     /// A child of ours.
     Embedded,
     /// One server at an address.
-    Standalone(redis::ConnectionInfo),
+    Standalone(Box<redis::ConnectionInfo>),
 }
 
 /// Settings that contradict each other or cannot be read.
@@ -82,9 +82,9 @@ impl RedisSettings {
         match (url, host) {
             (Some(_), Some(_)) => Err(RedisSourceError::Both),
             (Some(url), None) => redis::IntoConnectionInfo::into_connection_info(url)
-                .map(RedisSource::Standalone)
+                .map(|address| RedisSource::Standalone(Box::new(address)))
                 .map_err(|_may_hold_a_password| RedisSourceError::Url),
-            (None, Some(host)) => Ok(RedisSource::Standalone(self.address(host)?)),
+            (None, Some(host)) => Ok(RedisSource::Standalone(Box::new(self.address(host)?))),
             (None, None) => Ok(RedisSource::Embedded),
         }
     }

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 /// The first pause between two attempts to connect; it doubles up to [`SLOWEST_RETRY`].
 const FIRST_RETRY: Duration = Duration::from_millis(20);
-const SLOWEST_RETRY: Duration = Duration::from_millis(1000);
+const SLOWEST_RETRY: Duration = Duration::from_secs(1);
 
 /// One multiplexed connection that is replaced when it breaks.
 ///

@@ -80,7 +80,7 @@ impl Serialize for ProfileView<'_> {
     }
 }
 
-/// An entity as a GeoJSON feature.
+/// An entity as a `GeoJSON` feature.
 struct FeatureView<'a>(EntityView<'a>);
 
 impl Serialize for FeatureView<'_> {

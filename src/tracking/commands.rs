@@ -1,7 +1,7 @@
 //! Every word that the tracking slice says to Redis, each as one typed function. All keys of a call share a slot.
 
 use super::Kind;
-use super::input::ProfilePatch;
+use super::input::{Change, ProfilePatch};
 use super::model::{Fix, Profile, Scalar};
 use super::snapshot::{self, Head, Word};
 use crate::geo::geohash52;
@@ -148,24 +148,21 @@ fn record_call(link: &Link, target: Target<'_>, fixes: &[Recorded<'_>]) -> Cmd {
 fn patch_args(call: &mut Cmd, patch: &ProfilePatch) {
     let mut sets: Vec<(String, String)> = Vec::new();
     let mut deletions: Vec<String> = Vec::new();
-    let mut put = |name: String, value: Option<String>| match value {
-        Some(value) => sets.push((name, value)),
-        None => deletions.push(name),
+    let mut put = |name: String, change: Change<String>| match change {
+        Change::Keep => {}
+        Change::Set(value) => sets.push((name, value)),
+        Change::Remove => deletions.push(name),
     };
-    if let Some(status) = &patch.status {
-        put("status".to_owned(), status.as_ref().map(ToString::to_string));
-    }
-    if let Some(vehicle_type) = &patch.vehicle_type {
-        put(
-            "vehicle_type".to_owned(),
-            vehicle_type.as_ref().map(ToString::to_string),
-        );
-    }
-    if let Some(capacity) = patch.capacity {
-        put("capacity".to_owned(), capacity.map(|capacity| capacity.to_string()));
-    }
+    put("status".to_owned(), patch.status.to_text());
+    put("vehicle_type".to_owned(), patch.vehicle_type.to_text());
+    put("capacity".to_owned(), patch.capacity.to_text());
     for (name, value) in &patch.attributes {
-        put(format!("a:{name}"), value.as_ref().map(Scalar::to_json));
+        put(
+            format!("a:{name}"),
+            value
+                .as_ref()
+                .map_or(Change::Remove, |value| Change::Set(value.to_json())),
+        );
     }
     call.arg(sets.len());
     for (name, value) in sets {

@@ -1,4 +1,4 @@
-//! The shapes of bodies, for OpenAPI alone: the handlers read and write them without these types.
+//! The shapes of bodies, for `OpenAPI` alone: the handlers read and write them without these types.
 
 #![expect(dead_code, reason = "read by the schema derive only")]
 

@@ -22,7 +22,7 @@ const TICKS_A_ROUND: usize = 16;
 const ASK_AFTER: [Duration; 3] = [
     Duration::from_millis(500),
     Duration::from_secs(3),
-    Duration::from_secs(60),
+    Duration::from_mins(1),
 ];
 /// Entities that wait to be asked about. Beyond this they are left to the next load.
 const MOST_WAITING: usize = 2_000_000;

@@ -112,8 +112,8 @@ async fn try_follow(shared: &Shared, link: &Link) -> Result<Never, Lost> {
                 tracing::info!(entities = Kind::ALL.map(|kind| shared.live(kind).len()).iter().sum::<usize>(), "the live index is loaded");
             }
             _ = ping.tick() => {
-                let pong = tokio::time::timeout(shared.store.timeout(), sink.ping::<redis::Value>()).await;
-                pong.map_err(|_elapsed| Lost::Silent)?.map_err(|error| Lost::Store(StoreError::Lost(error)))?;
+                let answer = tokio::time::timeout(shared.store.timeout(), sink.ping::<redis::Value>()).await;
+                answer.map_err(|_elapsed| Lost::Silent)?.map_err(|error| Lost::Store(StoreError::Lost(error)))?;
             }
         }
     }
@@ -157,7 +157,13 @@ impl Heard {
 }
 
 /// Takes one message into the live index.
-async fn hear(shared: &Shared, link: &Link, channels: &[String], heard: &mut Heard, message: &Msg) -> Result<(), Lost> {
+async fn hear(
+    shared: &Shared,
+    link: &Link,
+    channels: &[String],
+    so_far: &mut Heard,
+    message: &Msg,
+) -> Result<(), Lost> {
     let Some(kind) = Kind::ALL
         .into_iter()
         .find(|kind| channels[kind.index()] == message.get_channel_name())
@@ -169,7 +175,7 @@ async fn hear(shared: &Shared, link: &Link, channels: &[String], heard: &mut Hea
     };
     // Somebody else may publish what he likes; only what reads as a message of ours is one.
     let Some(head) = Head::read(text) else { return Ok(()) };
-    heard.note(kind, &head)?;
+    so_far.note(kind, &head)?;
     let now_ms = now_ms();
     #[expect(clippy::cast_precision_loss, reason = "a lag of 2^52 ms does not occur")]
     shared

@@ -66,7 +66,8 @@ mod tests {
         #[test]
         fn it_is_what_chrono_writes(unix_ms in 0_i64..253_402_300_799_999) {
             let expected = DateTime::from_timestamp_millis(unix_ms).unwrap().to_rfc3339_opts(SecondsFormat::Millis, true);
-            prop_assert_eq!(std::str::from_utf8(&Stamp(unix_ms).to_ascii()).unwrap(), expected);
+            let text = Stamp(unix_ms).to_ascii();
+            prop_assert_eq!(std::str::from_utf8(&text).unwrap(), expected);
         }
     }
 }

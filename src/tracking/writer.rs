@@ -238,15 +238,12 @@ fn batches(waiting: Vec<Pending>) -> Vec<Vec<Pending>> {
     let mut places: HashMap<(Kind, u16, usize), usize> = HashMap::new();
     let mut seen: HashMap<(Kind, Id), usize> = HashMap::with_capacity(waiting.len());
     for pending in waiting {
-        let times = match seen.get_mut(&SeenKey(pending.kind, &pending.id)) {
-            Some(times) => {
-                *times += 1;
-                *times
-            }
-            None => {
-                seen.insert((pending.kind, pending.id.clone()), 0);
-                0
-            }
+        let times = if let Some(times) = seen.get_mut(&SeenKey(pending.kind, &pending.id)) {
+            *times += 1;
+            *times
+        } else {
+            seen.insert((pending.kind, pending.id.clone()), 0);
+            0
         };
         let round = (pending.kind, pending.partition, times);
         let place = *places.entry(round).or_insert_with(|| {
@@ -395,12 +392,9 @@ fn buffer(shared: &Shared, kind: Kind, batch: Vec<Pending>) {
         if outcomes[index] != Outcome::Buffered {
             continue;
         }
-        match patch.applied_to(live.profile(&id).as_deref()) {
-            Some(profile) => {
-                live.set_profile_local(&id, Some(Arc::new(profile)));
-            }
-            // The fix itself is good; what it says of the profile does not fit and is left out.
-            None => tracing::debug!("a profile would have too many attributes"),
+        // Where it would have too many attributes the fix itself is still good, and what it says of the profile is left out.
+        if let Some(profile) = patch.applied_to(live.profile(&id).as_deref()) {
+            live.set_profile_local(&id, Some(Arc::new(profile)));
         }
     }
     let counters = shared.counters(kind);

@@ -46,7 +46,7 @@ pub async fn nearby(request: HttpRequest, state: State) -> Result<HttpResponse, 
     let (query, source) = parse_nearby(request.query_string())?;
     let shared = state.shared();
     let now_ms = now_ms();
-    let (hits, stale) = match source {
+    let (hits, is_stale) = match source {
         Source::Live => (shared.live(kind).nearby(&query, now_ms), !shared.is_synced()),
         Source::Redis => (
             geosearch::nearby(shared, state.link(), kind, &query, now_ms).await?,
@@ -57,7 +57,7 @@ pub async fn nearby(request: HttpRequest, state: State) -> Result<HttpResponse, 
     let list = ListView {
         found: Found::Hits(&hits),
         source: source.as_str(),
-        stale,
+        stale: is_stale,
         truncated: None,
         now_ms,
         geojson,

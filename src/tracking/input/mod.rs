@@ -9,7 +9,7 @@ mod query;
 mod raw;
 mod timestamp;
 
-pub use profile::{ProfilePatch, parse_profile};
+pub use profile::{Change, ProfilePatch, parse_profile};
 pub use query::{
     MAX_ANSWERS, MAX_LIMIT, MAX_QUERIES, MAX_RADIUS_M, Source, WithinQuery, parse_nearby, parse_queries, parse_within,
 };

@@ -15,21 +15,59 @@ const MAX_NAME: usize = 64;
 /// A change of a profile: what to set and what to take away.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ProfilePatch {
-    /// New status; `Some(None)` takes it away.
-    pub status: Option<Option<CompactString>>,
-    /// New vehicle type.
-    pub vehicle_type: Option<Option<CompactString>>,
-    /// New capacity.
-    pub capacity: Option<Option<u32>>,
+    /// The status.
+    pub status: Change<CompactString>,
+    /// The vehicle type.
+    pub vehicle_type: Change<CompactString>,
+    /// The capacity.
+    pub capacity: Change<u32>,
     /// Attributes by name; `None` takes one away.
     pub attributes: Vec<(CompactString, Option<Scalar>)>,
+}
+
+/// What a patch does to one member.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Change<T> {
+    /// Leaves it.
+    #[default]
+    Keep,
+    /// Gives it a value.
+    Set(T),
+    /// Takes it away.
+    Remove,
+}
+
+impl<T: Clone> Change<T> {
+    fn of(value: Option<&T>) -> Self {
+        value.map_or(Self::Keep, |value| Self::Set(value.clone()))
+    }
+
+    fn apply_to(&self, member: &mut Option<T>) {
+        match self {
+            Self::Keep => {}
+            Self::Set(value) => *member = Some(value.clone()),
+            Self::Remove => *member = None,
+        }
+    }
+}
+
+impl<T: ToString> Change<T> {
+    /// The same change of a member that is text.
+    #[must_use]
+    pub fn to_text(&self) -> Change<String> {
+        match self {
+            Self::Keep => Change::Keep,
+            Self::Set(value) => Change::Set(value.to_string()),
+            Self::Remove => Change::Remove,
+        }
+    }
 }
 
 impl ProfilePatch {
     /// Whether it changes nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.status.is_none() && self.vehicle_type.is_none() && self.capacity.is_none() && self.attributes.is_empty()
+        *self == Self::default()
     }
 
     /// The profile that this patch makes of another, for as long as Redis cannot be asked. `None` where it would have too
@@ -37,15 +75,9 @@ impl ProfilePatch {
     #[must_use]
     pub fn applied_to(&self, profile: Option<&Profile>) -> Option<Profile> {
         let mut profile = profile.cloned().unwrap_or_default();
-        if let Some(status) = &self.status {
-            profile.status.clone_from(status);
-        }
-        if let Some(vehicle_type) = &self.vehicle_type {
-            profile.vehicle_type.clone_from(vehicle_type);
-        }
-        if let Some(capacity) = self.capacity {
-            profile.capacity = capacity;
-        }
+        self.status.apply_to(&mut profile.status);
+        self.vehicle_type.apply_to(&mut profile.vehicle_type);
+        self.capacity.apply_to(&mut profile.capacity);
         for (name, value) in &self.attributes {
             match value {
                 Some(value) => profile.attributes.insert(name.clone(), value.clone()),
@@ -60,9 +92,9 @@ impl From<&Profile> for ProfilePatch {
     /// The patch that sets all of a profile.
     fn from(profile: &Profile) -> Self {
         Self {
-            status: profile.status.clone().map(Some),
-            vehicle_type: profile.vehicle_type.clone().map(Some),
-            capacity: profile.capacity.map(Some),
+            status: Change::of(profile.status.as_ref()),
+            vehicle_type: Change::of(profile.vehicle_type.as_ref()),
+            capacity: Change::of(profile.capacity.as_ref()),
             attributes: profile
                 .attributes
                 .iter()
@@ -115,15 +147,12 @@ pub(super) fn patch(raw: &RawProfile<'_>, nulls: Nulls, errors: &mut Vec<FieldEr
     }
 }
 
-fn member<T>(
-    value: Option<&Loose<'_>>,
-    nulls: Nulls,
-    parse: impl FnOnce(&Loose<'_>) -> Option<T>,
-) -> Option<Option<T>> {
-    match (value?, nulls) {
-        (Loose::Null, Nulls::Ignore) => None,
-        (Loose::Null, Nulls::Remove) => Some(None),
-        (value, _) => parse(value).map(Some),
+fn member<T>(value: Option<&Loose<'_>>, nulls: Nulls, parse: impl FnOnce(&Loose<'_>) -> Option<T>) -> Change<T> {
+    match (value, nulls) {
+        (None, _) | (Some(Loose::Null), Nulls::Ignore) => Change::Keep,
+        (Some(Loose::Null), Nulls::Remove) => Change::Remove,
+        // A fault is told besides, so what is made of it here is never used.
+        (Some(value), _) => parse(value).map_or(Change::Keep, Change::Set),
     }
 }
 
