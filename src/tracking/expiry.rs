@@ -9,6 +9,7 @@ use super::commands::{self, MAX_FIXES};
 use super::shared::{Shared, now_ms};
 use crate::ids::Id;
 use crate::store::Link;
+use prometheus::IntGaugeVec;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -47,6 +48,7 @@ pub async fn keep_sweeping(shared: Arc<Shared>, link: Link) {
                 .expired
                 .with_label_values(&[kind.as_str()])
                 .inc_by(expired.len() as u64);
+            gauge(&shared, kind);
             if shared.store.is_configured() {
                 waiting.push(0, kind, expired);
             }
@@ -58,6 +60,19 @@ pub async fn keep_sweeping(shared: Arc<Shared>, link: Link) {
             waiting = Waiting::default();
         }
     }
+}
+
+/// Shows how much the live index holds; here, because this task comes by regularly.
+fn gauge(shared: &Shared, kind: Kind) {
+    let live = shared.live(kind);
+    let show = |gauges: &IntGaugeVec, value: usize| {
+        gauges
+            .with_label_values(&[kind.as_str()])
+            .set(i64::try_from(value).unwrap_or(i64::MAX));
+    };
+    show(&shared.metrics.live_entities, live.len());
+    show(&shared.metrics.live_bytes, live.memory_bytes());
+    show(&shared.metrics.unsaved, live.unsaved_len());
 }
 
 impl Waiting {
