@@ -1,131 +1,18 @@
 //! Answers as JSON, written straight from what the live index gives.
+//!
+//! By hand and not by serde: an answer has some hundred member names, and serde looks through each for characters to
+//! escape. That took longer than the search. Only text that a client chose goes through serde here.
 
 use super::model::{Entity, Hit, Profile};
 use super::stamp::Stamp;
-use serde::ser::{SerializeMap, SerializeSeq};
-use serde::{Serialize, Serializer};
 
-/// An entity as clients see it, flat.
-#[derive(Debug, Clone, Copy)]
-pub struct EntityView<'a> {
-    /// The entity.
-    pub entity: &'a Entity,
-    /// How far it is, where a place was asked about.
-    pub distance_m: Option<f64>,
-    /// Now, for its age.
-    pub now_ms: i64,
-}
-
-impl EntityView<'_> {
-    fn members<M: SerializeMap>(&self, map: &mut M, with_place: bool) -> Result<(), M::Error> {
-        let Entity { id, fix, profile } = self.entity;
-        if with_place {
-            map.serialize_entry("id", id.as_str())?;
-            map.serialize_entry("lat", &fix.point.lat())?;
-            map.serialize_entry("lon", &fix.point.lon())?;
-        }
-        if let Some(distance_m) = self.distance_m {
-            // A position is no better than this; the digits behind cost more than they tell.
-            map.serialize_entry("distance_m", &((distance_m * 1000.0).round() / 1000.0))?;
-        }
-        map.serialize_entry("age_ms", &(self.now_ms - fix.timestamp_ms).max(0))?;
-        map.serialize_entry("timestamp", &Stamp(fix.timestamp_ms))?;
-        optional(map, "accuracy_m", fix.accuracy_m)?;
-        optional(map, "altitude_m", fix.altitude_m)?;
-        optional(map, "speed_mps", fix.speed_mps)?;
-        optional(map, "heading_deg", fix.heading_deg)?;
-        profile
-            .as_deref()
-            .map_or(Ok(()), |profile| profile_members(profile, map))
-    }
-}
-
-fn optional<M: SerializeMap>(map: &mut M, name: &'static str, value: Option<impl Serialize>) -> Result<(), M::Error> {
-    value.map_or(Ok(()), |value| map.serialize_entry(name, &value))
-}
-
-fn profile_members<M: SerializeMap>(profile: &Profile, map: &mut M) -> Result<(), M::Error> {
-    optional(map, "status", profile.status.as_ref())?;
-    optional(map, "vehicle_type", profile.vehicle_type.as_ref())?;
-    optional(map, "capacity", profile.capacity)?;
-    if !profile.attributes.is_empty() {
-        map.serialize_entry("attributes", &profile.attributes)?;
-    }
-    Ok(())
-}
-
-impl Serialize for EntityView<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        self.members(&mut map, true)?;
-        map.end()
-    }
-}
-
-/// A profile by itself.
-#[derive(Debug, Clone, Copy)]
-pub struct ProfileView<'a> {
-    /// Whose.
-    pub id: &'a str,
-    /// What.
-    pub profile: &'a Profile,
-}
-
-impl Serialize for ProfileView<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("id", self.id)?;
-        profile_members(self.profile, &mut map)?;
-        map.end()
-    }
-}
-
-/// An entity as a `GeoJSON` feature.
-struct FeatureView<'a>(EntityView<'a>);
-
-impl Serialize for FeatureView<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        struct Geometry<'a>(&'a Entity);
-        impl Serialize for Geometry<'_> {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                let mut map = serializer.serialize_map(Some(2))?;
-                map.serialize_entry("type", "Point")?;
-                map.serialize_entry("coordinates", &[self.0.fix.point.lon(), self.0.fix.point.lat()])?;
-                map.end()
-            }
-        }
-        struct Properties<'a>(EntityView<'a>);
-        impl Serialize for Properties<'_> {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                let mut map = serializer.serialize_map(None)?;
-                self.0.members(&mut map, false)?;
-                map.end()
-            }
-        }
-        let mut map = serializer.serialize_map(Some(4))?;
-        map.serialize_entry("type", "Feature")?;
-        map.serialize_entry("id", self.0.entity.id.as_str())?;
-        map.serialize_entry("geometry", &Geometry(self.0.entity))?;
-        map.serialize_entry("properties", &Properties(self.0))?;
-        map.end()
-    }
-}
-
-/// A list of entities with what is to be known of the list.
-#[derive(Debug, Clone, Copy)]
-pub struct ListView<'a> {
-    /// The entities, in order.
-    pub found: Found<'a>,
-    /// Where they were looked for: `live` or `redis`.
-    pub source: &'static str,
-    /// Whether the answer may miss what other instances stored lately.
-    pub stale: bool,
-    /// Whether there were more than the limit, where that is told.
-    pub truncated: Option<bool>,
-    /// Now, for ages.
-    pub now_ms: i64,
-    /// Whether as RFC 7946.
-    pub geojson: bool,
+/// How entities are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Flat objects.
+    Json,
+    /// Features of RFC 7946.
+    GeoJson,
 }
 
 /// What a query found.
@@ -138,79 +25,323 @@ pub enum Found<'a> {
 }
 
 impl Found<'_> {
-    fn serialize_views<S: Serializer>(&self, serializer: S, now_ms: i64, geojson: bool) -> Result<S::Ok, S::Error> {
-        let len = match self {
+    const fn len(&self) -> usize {
+        match self {
             Self::Hits(hits) => hits.len(),
             Self::Entities(entities) => entities.len(),
-        };
-        let mut seq = serializer.serialize_seq(Some(len))?;
-        let mut put = |entity, distance_m| {
-            let view = EntityView {
-                entity,
-                distance_m,
-                now_ms,
-            };
-            if geojson {
-                seq.serialize_element(&FeatureView(view))
-            } else {
-                seq.serialize_element(&view)
-            }
-        };
-        match self {
-            Self::Hits(hits) => hits.iter().try_for_each(|hit| put(&hit.entity, Some(hit.distance_m)))?,
-            Self::Entities(entities) => entities.iter().try_for_each(|entity| put(entity, None))?,
         }
-        seq.end()
     }
 }
 
-/// The entities of a list as a JSON array.
+/// A list of entities with what is to be known of the list.
 #[derive(Debug, Clone, Copy)]
-pub struct ArrayView<'a> {
+pub struct List<'a> {
     /// The entities, in order.
     pub found: Found<'a>,
+    /// Where they were looked for: `live` or `redis`.
+    pub source: &'static str,
+    /// Whether the answer may miss what other instances stored lately.
+    pub stale: bool,
+    /// Whether there were more than the limit, where that is told.
+    pub truncated: Option<bool>,
     /// Now, for ages.
     pub now_ms: i64,
-    /// Whether as features.
-    pub geojson: bool,
+    /// How they are shown.
+    pub form: Form,
 }
 
-impl Serialize for ArrayView<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.found.serialize_views(serializer, self.now_ms, self.geojson)
-    }
-}
-
-impl Serialize for ListView<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        if self.geojson {
-            map.serialize_entry("type", "FeatureCollection")?;
-        }
-        let array = ArrayView {
-            found: self.found,
-            now_ms: self.now_ms,
-            geojson: self.geojson,
-        };
-        map.serialize_entry(if self.geojson { "features" } else { "results" }, &array)?;
-        map.serialize_entry("source", self.source)?;
-        map.serialize_entry("stale", &self.stale)?;
-        optional(&mut map, "truncated", self.truncated)?;
-        map.end()
-    }
-}
-
-impl ListView<'_> {
+impl List<'_> {
     /// The answer's body.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
-        let len = match self.found {
-            Found::Hits(hits) => hits.len(),
-            Found::Entities(entities) => entities.len(),
+        let mut json = Json::for_entities(self.found.len());
+        match self.form {
+            Form::Json => json.raw(b"{\"results\":"),
+            Form::GeoJson => json.raw(b"{\"type\":\"FeatureCollection\",\"features\":"),
+        }
+        json.array(self.found, self.now_ms, self.form);
+        json.tail(self.source, self.stale);
+        if let Some(truncated) = self.truncated {
+            json.raw(b",\"truncated\":");
+            json.boolean(truncated);
+        }
+        json.raw(b"}");
+        json.0
+    }
+}
+
+/// The answers of many queries, in order.
+#[must_use]
+pub fn lists(results: &[Vec<Hit>], stale: bool, now_ms: i64) -> Vec<u8> {
+    let mut json = Json::for_entities(results.iter().map(Vec::len).sum());
+    json.raw(b"{\"results\":");
+    json.separated(results, |json, hits| json.array(Found::Hits(hits), now_ms, Form::Json));
+    json.tail("live", stale);
+    json.raw(b"}");
+    json.0
+}
+
+/// One entity by itself.
+#[must_use]
+pub fn entity(entity: &Entity, now_ms: i64) -> Vec<u8> {
+    let mut json = Json::for_entities(1);
+    json.entity(entity, None, now_ms, Form::Json);
+    json.0
+}
+
+/// A profile by itself.
+#[must_use]
+pub fn profile(id: &str, profile: &Profile) -> Vec<u8> {
+    let mut json = Json::for_entities(1);
+    json.raw(b"{\"id\":\"");
+    json.raw(id.as_bytes());
+    json.raw(b"\"");
+    json.profile(profile);
+    json.raw(b"}");
+    json.0
+}
+
+/// JSON that is being written.
+struct Json(Vec<u8>);
+
+impl Json {
+    fn for_entities(count: usize) -> Self {
+        // An entity without a profile takes about 160 bytes.
+        Self(Vec::with_capacity(128 + 176 * count))
+    }
+
+    fn raw(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    fn int(&mut self, number: i64) {
+        self.raw(itoa::Buffer::new().format(number).as_bytes());
+    }
+
+    fn boolean(&mut self, value: bool) {
+        self.raw(if value { b"true" } else { b"false" });
+    }
+
+    /// A coordinate; the shortest text that reads as the same number.
+    fn degrees(&mut self, degrees: f64) {
+        self.raw(zmij::Buffer::new().format_finite(degrees).as_bytes());
+    }
+
+    /// A length with millimetres: a position is no better than this, and the digits behind cost more than they tell.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "no two places are further apart than 20,100,000,000 mm"
+    )]
+    fn metres(&mut self, metres: f64) {
+        let millimetres = (metres * 1000.0).round() as i64;
+        self.int(millimetres / 1000);
+        let rest = millimetres % 1000;
+        let digit = |number: i64| b'0' + u8::try_from(number % 10).unwrap_or(0);
+        self.raw(&[b'.', digit(rest / 100), digit(rest / 10), digit(rest)]);
+    }
+
+    fn optional(&mut self, name: &[u8], value: Option<f32>) {
+        if let Some(value) = value {
+            self.raw(name);
+            self.raw(zmij::Buffer::new().format_finite(value).as_bytes());
+        }
+    }
+
+    /// What a client chose, escaped.
+    fn chosen(&mut self, value: &impl serde::Serialize) {
+        // Text and scalars into memory: there is nothing in this that can fail.
+        let _ = serde_json::to_writer(&mut self.0, value);
+    }
+
+    fn separated<T>(&mut self, items: &[T], mut write: impl FnMut(&mut Self, &T)) {
+        self.raw(b"[");
+        for (index, item) in items.iter().enumerate() {
+            if index > 0 {
+                self.raw(b",");
+            }
+            write(self, item);
+        }
+        self.raw(b"]");
+    }
+
+    fn array(&mut self, found: Found<'_>, now_ms: i64, form: Form) {
+        match found {
+            Found::Hits(hits) => {
+                self.separated(hits, |json, hit| {
+                    json.entity(&hit.entity, Some(hit.distance_m), now_ms, form);
+                });
+            }
+            Found::Entities(entities) => {
+                self.separated(entities, |json, entity| json.entity(entity, None, now_ms, form));
+            }
+        }
+    }
+
+    fn tail(&mut self, source: &'static str, stale: bool) {
+        self.raw(b",\"source\":\"");
+        self.raw(source.as_bytes());
+        self.raw(b"\",\"stale\":");
+        self.boolean(stale);
+    }
+
+    fn entity(&mut self, entity: &Entity, distance_m: Option<f64>, now_ms: i64, form: Form) {
+        let (lat, lon) = (entity.fix.point.lat(), entity.fix.point.lon());
+        match form {
+            Form::Json => {
+                self.raw(b"{\"id\":\"");
+                // The alphabet of ids has nothing to escape.
+                self.raw(entity.id.as_bytes());
+                self.raw(b"\",\"lat\":");
+                self.degrees(lat);
+                self.raw(b",\"lon\":");
+                self.degrees(lon);
+                self.raw(b",");
+                self.members(entity, distance_m, now_ms);
+                self.raw(b"}");
+            }
+            Form::GeoJson => {
+                self.raw(b"{\"type\":\"Feature\",\"id\":\"");
+                self.raw(entity.id.as_bytes());
+                self.raw(b"\",\"geometry\":{\"type\":\"Point\",\"coordinates\":[");
+                self.degrees(lon);
+                self.raw(b",");
+                self.degrees(lat);
+                self.raw(b"]},\"properties\":{");
+                self.members(entity, distance_m, now_ms);
+                self.raw(b"}}");
+            }
+        }
+    }
+
+    fn members(&mut self, entity: &Entity, distance_m: Option<f64>, now_ms: i64) {
+        let fix = &entity.fix;
+        if let Some(distance_m) = distance_m {
+            self.raw(b"\"distance_m\":");
+            self.metres(distance_m);
+            self.raw(b",");
+        }
+        self.raw(b"\"age_ms\":");
+        self.int((now_ms - fix.timestamp_ms).max(0));
+        self.raw(b",\"timestamp\":\"");
+        self.raw(&Stamp(fix.timestamp_ms).to_ascii());
+        self.raw(b"\"");
+        self.optional(b",\"accuracy_m\":", fix.accuracy_m);
+        self.optional(b",\"altitude_m\":", fix.altitude_m);
+        self.optional(b",\"speed_mps\":", fix.speed_mps);
+        self.optional(b",\"heading_deg\":", fix.heading_deg);
+        if let Some(profile) = &entity.profile {
+            self.profile(profile);
+        }
+    }
+
+    fn profile(&mut self, profile: &Profile) {
+        if let Some(status) = &profile.status {
+            self.raw(b",\"status\":");
+            self.chosen(status);
+        }
+        if let Some(vehicle_type) = &profile.vehicle_type {
+            self.raw(b",\"vehicle_type\":");
+            self.chosen(vehicle_type);
+        }
+        if let Some(capacity) = profile.capacity {
+            self.raw(b",\"capacity\":");
+            self.int(i64::from(capacity));
+        }
+        if !profile.attributes.is_empty() {
+            self.raw(b",\"attributes\":");
+            self.chosen(&profile.attributes);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geo::Point;
+    use crate::ids::Id;
+    use crate::tracking::model::{Fix, Scalar};
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+    use std::sync::Arc;
+
+    fn hit() -> Hit {
+        let profile = Profile {
+            status: Some("on \"break\"\n".into()),
+            vehicle_type: None,
+            capacity: Some(4),
+            attributes: [
+                ("color".into(), Scalar::Text("réd".into())),
+                ("ac".into(), Scalar::Bool(true)),
+            ]
+            .into(),
         };
-        let mut json = Vec::with_capacity(64 + 192 * len);
-        // Numbers and text into memory: there is nothing in this that can fail.
-        let _ = serde_json::to_writer(&mut json, self);
-        json
+        let fix = Fix {
+            point: Point::new(40.7484, -73.9857).unwrap(),
+            timestamp_ms: 1_790_000_000_123,
+            accuracy_m: None,
+            altitude_m: Some(-3.5),
+            speed_mps: Some(13.4),
+            heading_deg: Some(0.0),
+        };
+        let entity = Entity {
+            id: Id::parse("d-1").unwrap(),
+            fix,
+            profile: Some(Arc::new(profile)),
+        };
+        Hit {
+            entity,
+            distance_m: 12.0405,
+        }
+    }
+
+    fn list(found: Found<'_>, form: Form) -> Value {
+        let list = List {
+            found,
+            source: "live",
+            stale: false,
+            truncated: None,
+            now_ms: 1_790_000_000_623,
+            form,
+        };
+        serde_json::from_slice(&list.to_json()).unwrap()
+    }
+
+    #[test]
+    fn a_hit_is_shown_whole() {
+        let expected = json!({
+            "results": [{
+                "id": "d-1", "lat": 40.7484, "lon": -73.9857, "distance_m": 12.041, "age_ms": 500,
+                "timestamp": "2026-09-21T14:13:20.123Z", "altitude_m": -3.5, "speed_mps": 13.4, "heading_deg": 0.0,
+                "status": "on \"break\"\n", "capacity": 4, "attributes": {"color": "réd", "ac": true},
+            }],
+            "source": "live", "stale": false,
+        });
+        assert_eq!(list(Found::Hits(&[hit()]), Form::Json), expected);
+    }
+
+    #[test]
+    fn a_feature_has_longitude_first_and_the_rest_as_properties() {
+        let shown = list(Found::Hits(&[hit(), hit()]), Form::GeoJson);
+        assert_eq!(shown["type"], "FeatureCollection");
+        assert_eq!(
+            shown["features"][1]["geometry"],
+            json!({"type": "Point", "coordinates": [-73.9857, 40.7484]})
+        );
+        assert_eq!(shown["features"][1]["properties"]["distance_m"], 12.041);
+        assert!(shown["features"][1]["properties"].get("lat").is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_read_as_what_was_written(lat in -85.05..85.05, lon in -180.0..=180.0, distance in 0.0..2.1e7) {
+            let mut hit = hit();
+            hit.entity.fix.point = Point::new(lat, lon).unwrap();
+            hit.distance_m = distance;
+            let shown = list(Found::Hits(&[hit]), Form::Json);
+            let number = |name: &str| shown["results"][0][name].as_f64().unwrap();
+            prop_assert_eq!(number("lat").to_bits(), lat.to_bits());
+            prop_assert_eq!(number("lon").to_bits(), lon.to_bits());
+            prop_assert!((number("distance_m") - distance).abs() <= 0.000_501);
+        }
     }
 }

@@ -15,13 +15,13 @@ pub use profile::{
 };
 pub use within::{__path_within, within};
 
-use super::answer::ListView;
+use super::answer::{Form, List};
 use super::input::BodyError;
 use super::{Kind, Writer};
 use crate::http::{FieldError, Problem, Query};
 use crate::ids::Id;
 use crate::store::StoreError;
-use actix_web::http::header::{ACCEPT, CONTENT_TYPE};
+use actix_web::http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 
 /// The state of a worker that the handlers use.
@@ -84,20 +84,29 @@ fn no_query(request: &HttpRequest) -> Result<(), Problem> {
     Query::parse(request.query_string(), &[], &[]).map(drop)
 }
 
-/// Whether the client asks for RFC 7946.
-fn wants_geojson(request: &HttpRequest) -> bool {
+/// What the client asks to be shown.
+fn form(request: &HttpRequest) -> Form {
     let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok());
-    accept.is_some_and(|accept| accept.contains("application/geo+json"))
+    if accept.is_some_and(|accept| accept.contains("application/geo+json")) {
+        Form::GeoJson
+    } else {
+        Form::Json
+    }
 }
 
 /// A list as the answer.
-fn list(list: &ListView<'_>) -> HttpResponse {
-    let media_type = if list.geojson {
-        "application/geo+json"
-    } else {
-        "application/json"
-    };
-    HttpResponse::Ok()
-        .insert_header((CONTENT_TYPE, media_type))
-        .body(list.to_json())
+fn list(list: &List<'_>) -> HttpResponse {
+    match list.form {
+        Form::Json => json(list.to_json()),
+        Form::GeoJson => answer(HeaderValue::from_static("application/geo+json"), list.to_json()),
+    }
+}
+
+/// JSON as the answer.
+fn json(body: Vec<u8>) -> HttpResponse {
+    answer(HeaderValue::from_static("application/json"), body)
+}
+
+fn answer(media_type: HeaderValue, body: Vec<u8>) -> HttpResponse {
+    HttpResponse::Ok().insert_header((CONTENT_TYPE, media_type)).body(body)
 }

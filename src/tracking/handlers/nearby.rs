@@ -1,14 +1,11 @@
-use super::super::answer::{ArrayView, Found, ListView};
+use super::super::answer::{self, Found, List};
 use super::super::geosearch;
 use super::super::input::{Source, parse_nearby, parse_queries};
 use super::super::shared::now_ms;
-use super::{State, kind_of, wants_geojson};
+use super::{State, form, kind_of};
 use crate::http::{Body, Problem};
 use crate::tracking::docs::{ListBody, QueriesAnswer, QueriesBody};
-use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde::ser::{SerializeMap, SerializeSeq};
-use serde::{Serialize, Serializer};
 
 /// The largest body of many queries, bytes.
 const MAX_BODY: usize = 1024 * 1024;
@@ -53,16 +50,14 @@ pub async fn nearby(request: HttpRequest, state: State) -> Result<HttpResponse, 
             false,
         ),
     };
-    let geojson = wants_geojson(&request);
-    let list = ListView {
+    Ok(super::list(&List {
         found: Found::Hits(&hits),
         source: source.as_str(),
         stale: is_stale,
         truncated: None,
         now_ms,
-        geojson,
-    };
-    Ok(super::list(&list))
+        form: form(&request),
+    }))
 }
 
 /// Who is near each of many places
@@ -92,47 +87,6 @@ pub async fn nearby_many(request: HttpRequest, payload: web::Payload, state: Sta
         }
         results.push(shared.live(kind).nearby(query, now_ms));
     }
-    let lists = results
-        .iter()
-        .map(|hits| ArrayView {
-            found: Found::Hits(hits),
-            now_ms,
-            geojson: false,
-        })
-        .collect();
-    let mut json = Vec::with_capacity(64 + 192 * results.iter().map(Vec::len).sum::<usize>());
-    // Numbers and text into memory: there is nothing in this that can fail.
-    let _ = serde_json::to_writer(
-        &mut json,
-        &Lists {
-            lists,
-            stale: !shared.is_synced(),
-        },
-    );
-    Ok(HttpResponse::Ok()
-        .insert_header((CONTENT_TYPE, "application/json"))
-        .body(json))
-}
-
-struct Lists<'a> {
-    lists: Vec<ArrayView<'a>>,
-    stale: bool,
-}
-
-impl Serialize for Lists<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        struct Results<'a>(&'a [ArrayView<'a>]);
-        impl Serialize for Results<'_> {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                let mut seq = serializer.serialize_seq(Some(self.0.len()))?;
-                self.0.iter().try_for_each(|list| seq.serialize_element(list))?;
-                seq.end()
-            }
-        }
-        let mut map = serializer.serialize_map(Some(3))?;
-        map.serialize_entry("results", &Results(&self.lists))?;
-        map.serialize_entry("source", "live")?;
-        map.serialize_entry("stale", &self.stale)?;
-        map.end()
-    }
+    let json = answer::lists(&results, !shared.is_synced(), now_ms);
+    Ok(super::json(json))
 }

@@ -1,4 +1,4 @@
-use super::super::answer::EntityView;
+use super::super::answer;
 use super::super::commands::{self, Target};
 use super::super::input::parse_fix;
 use super::super::live::Origin;
@@ -81,11 +81,7 @@ pub async fn locate(request: HttpRequest, state: State) -> Result<HttpResponse, 
     let now_ms = now_ms();
     let entity = state.shared().live(kind).get(&id, now_ms);
     let entity = entity.ok_or_else(|| Problem::not_found("nobody of this id has reported lately"))?;
-    Ok(HttpResponse::Ok().json(EntityView {
-        entity: &entity,
-        distance_m: None,
-        now_ms,
-    }))
+    Ok(super::json(answer::entity(&entity, now_ms)))
 }
 
 /// Forget where an entity is

@@ -1,4 +1,4 @@
-use super::super::answer::ProfileView;
+use super::super::answer;
 use super::super::commands::{self, ProfileChange, ProfileVerdict, Target};
 use super::super::input::parse_profile;
 use super::super::profiles;
@@ -67,10 +67,7 @@ pub async fn get_profile(request: HttpRequest, state: State) -> Result<HttpRespo
         .pop()
         .and_then(|(profile, _)| profile);
     let profile = profile.ok_or_else(|| Problem::not_found("this id has no profile"))?;
-    Ok(HttpResponse::Ok().json(ProfileView {
-        id: &id,
-        profile: &profile,
-    }))
+    Ok(super::json(answer::profile(&id, &profile)))
 }
 
 /// Delete an entity's profile

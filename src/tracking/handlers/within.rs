@@ -1,7 +1,7 @@
-use super::super::answer::{Found, ListView};
+use super::super::answer::{Found, List};
 use super::super::input::parse_within;
 use super::super::shared::now_ms;
-use super::{State, kind_of, wants_geojson};
+use super::{State, form, kind_of};
 use crate::http::Problem;
 use crate::tracking::docs::ListBody;
 use actix_web::{HttpRequest, HttpResponse};
@@ -35,13 +35,13 @@ pub async fn within(request: HttpRequest, state: State) -> Result<HttpResponse, 
     let (entities, truncated) = shared
         .live(kind)
         .within(&query.bounds, query.limit, now_ms, &query.filter);
-    let list = ListView {
+    let list = List {
         found: Found::Entities(&entities),
         source: "live",
         stale: !shared.is_synced(),
         truncated: Some(truncated),
         now_ms,
-        geojson: wants_geojson(&request),
+        form: form(&request),
     };
     Ok(super::list(&list))
 }
