@@ -58,7 +58,9 @@ impl Shared {
         });
         // 16 hexadecimal digits: short, because every message carries it.
         let origin = Uuid::new_v4().simple().to_string()[..16].to_owned();
-        board.set("live_index", State::Starting, None);
+        // Without any Redis there is nothing to load and nobody else to hear of.
+        let alone = !store.is_configured();
+        board.set("live_index", if alone { State::Ok } else { State::Starting }, None);
         Self {
             origin,
             settings,
@@ -67,7 +69,7 @@ impl Shared {
             board,
             counters,
             live,
-            synced: AtomicBool::new(false),
+            synced: AtomicBool::new(alone),
         }
     }
 
