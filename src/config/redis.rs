@@ -26,6 +26,12 @@ pub struct RedisSettings {
     /// Whether to speak TLS with it
     #[arg(long = "redis-tls", env = "REDIS_TLS", default_value_t = false, action = clap::ArgAction::Set)]
     pub tls: bool,
+    /// Not yet taken: named here so that a fleet set up for Sentinel is refused and does not start a Redis of its own
+    #[arg(long = "redis-sentinels", env = "REDIS_SENTINELS", hide = true)]
+    pub sentinels: Option<String>,
+    /// Not yet taken, like the above
+    #[arg(long = "redis-cluster-nodes", env = "REDIS_CLUSTER_NODES", hide = true)]
+    pub cluster_nodes: Option<String>,
     /// Put before every key and channel
     #[arg(long = "redis-key-prefix", env = "REDIS_KEY_PREFIX", default_value = "fp:")]
     pub key_prefix: String,
@@ -65,6 +71,9 @@ pub enum RedisSourceError {
     /// Both ways of naming a server.
     #[error("give REDIS_URL or REDIS_HOST, not both")]
     Both,
+    /// A mode that is to come.
+    #[error("Sentinel and Cluster are not supported yet; give REDIS_URL or REDIS_HOST")]
+    NotYet,
     /// Not a URL of ours. The URL is not repeated: it may hold a password.
     #[error("REDIS_URL is not a redis://, rediss:// or unix:// URL")]
     Url,
@@ -77,6 +86,10 @@ impl RedisSettings {
     /// [`RedisSourceError`].
     pub fn source(&self) -> Result<RedisSource, RedisSourceError> {
         // A variable that is set to nothing, as compose files like to do, is a variable that is not set.
+        let given = |value: &'_ Option<String>| value.as_deref().is_some_and(|value| !value.is_empty());
+        if given(&self.sentinels) || given(&self.cluster_nodes) {
+            return Err(RedisSourceError::NotYet);
+        }
         let url = self.url.as_deref().filter(|url| !url.is_empty());
         let host = self.host.as_deref().filter(|host| !host.is_empty());
         match (url, host) {
