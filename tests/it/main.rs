@@ -1,0 +1,6 @@
+//! Stories of use, told against the real service and a real Redis; a folder per slice.
+
+#![expect(clippy::unwrap_used, reason = "a story that cannot go on fails")]
+
+mod support;
+mod tracking;

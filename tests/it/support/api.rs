@@ -1,0 +1,181 @@
+use super::wait::eventually;
+use reqwest::header::{ACCEPT, CONTENT_TYPE};
+use reqwest::{Client, Method, RequestBuilder};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// The calls of one instance about one kind of entity.
+#[derive(Clone)]
+pub struct Api {
+    http: Client,
+    url: String,
+    kind: &'static str,
+}
+
+/// What came back: the status, the media type, and the body if it was JSON.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    pub status: u16,
+    pub content_type: String,
+    pub retry_after: Option<String>,
+    pub body: Value,
+}
+
+impl Api {
+    pub fn new(url: String, kind: &'static str) -> Self {
+        let http = Client::builder().timeout(Duration::from_secs(30)).build().unwrap();
+        Self { http, url, kind }
+    }
+
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Waits until the instance says that it is ready.
+    pub async fn ready(&self) {
+        eventually(Duration::from_secs(20), "the service is ready", async || {
+            let ready = self.request(Method::GET, "/health/ready").send().await;
+            ready.is_ok_and(|answer| answer.status() == 200).then_some(())
+        })
+        .await;
+    }
+
+    /// A request to any path.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.url))
+    }
+
+    fn to(&self, method: Method, path: &str) -> RequestBuilder {
+        self.request(method, &format!("/v1/{}/{path}", self.kind))
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        send(self.request(Method::GET, path)).await
+    }
+
+    /// `POST …/{id}/position`.
+    pub async fn post_fix(&self, id: &str, fix: Value) -> Answer {
+        send(self.to(Method::POST, &format!("{id}/position")).json(&fix)).await
+    }
+
+    /// A fix that has to be stored.
+    pub async fn place(&self, id: &str, fix: Value) {
+        let answer = self.post_fix(id, fix).await;
+        assert_eq!(answer.status, 204, "{answer:?}");
+    }
+
+    /// `POST …/positions`, as JSON.
+    pub async fn post_batch(&self, batch: &Value) -> Answer {
+        send(self.to(Method::POST, "positions").json(batch)).await
+    }
+
+    /// A batch all of which has to be stored, in as many calls as it takes.
+    pub async fn place_all(&self, fixes: &[Value]) {
+        for fixes in fixes.chunks(5_000) {
+            let answer = self.post_batch(&json!(fixes)).await;
+            assert_eq!(answer.body["accepted"], fixes.len(), "{answer:?}");
+        }
+    }
+
+    /// `POST …/positions`, as lines.
+    pub async fn post_ndjson(&self, lines: &str) -> Answer {
+        let request = self.to(Method::POST, "positions");
+        send(
+            request
+                .header(CONTENT_TYPE, "application/x-ndjson")
+                .body(lines.to_owned()),
+        )
+        .await
+    }
+
+    pub async fn position(&self, id: &str) -> Answer {
+        send(self.to(Method::GET, &format!("{id}/position"))).await
+    }
+
+    pub async fn forget(&self, id: &str) -> Answer {
+        send(self.to(Method::DELETE, &format!("{id}/position"))).await
+    }
+
+    pub async fn put_profile(&self, id: &str, profile: Value) -> Answer {
+        send(self.to(Method::PUT, id).json(&profile)).await
+    }
+
+    pub async fn patch_profile(&self, id: &str, patch: Value) -> Answer {
+        send(self.to(Method::PATCH, id).json(&patch)).await
+    }
+
+    pub async fn profile(&self, id: &str) -> Answer {
+        send(self.to(Method::GET, id)).await
+    }
+
+    pub async fn delete_profile(&self, id: &str) -> Answer {
+        send(self.to(Method::DELETE, id)).await
+    }
+
+    /// `GET …/nearby?query`.
+    pub async fn nearby(&self, query: &str) -> Answer {
+        send(self.to(Method::GET, &format!("nearby?{query}"))).await
+    }
+
+    pub async fn nearby_many(&self, queries: Value) -> Answer {
+        send(self.to(Method::POST, "nearby").json(&json!({ "queries": queries }))).await
+    }
+
+    /// `GET …/within?query`.
+    pub async fn within(&self, query: &str) -> Answer {
+        send(self.to(Method::GET, &format!("within?{query}"))).await
+    }
+
+    /// `GET` of `nearby?…` or `within?…` as `GeoJSON`.
+    pub async fn geojson(&self, call: &str) -> Answer {
+        send(self.to(Method::GET, call).header(ACCEPT, "application/geo+json")).await
+    }
+}
+
+impl Answer {
+    /// The ids of the results, in order.
+    pub fn ids(&self) -> Vec<&str> {
+        assert_eq!(self.status, 200, "{self:?}");
+        ids(&self.body["results"])
+    }
+
+    /// Whether it is a problem as RFC 9457 wants it, naming these fields.
+    #[track_caller]
+    pub fn assert_problem(&self, status: u16, pointers: &[&str]) {
+        assert_eq!(self.status, status, "{self:?}");
+        assert_eq!(self.content_type, "application/problem+json", "{self:?}");
+        assert_eq!(self.body["status"], status, "{self:?}");
+        for member in ["type", "title", "detail"] {
+            assert!(self.body[member].is_string(), "{member}: {self:?}");
+        }
+        let errors = self.body["errors"].as_array().map_or(&[][..], Vec::as_slice);
+        let named: Vec<_> = errors.iter().filter_map(|error| error["pointer"].as_str()).collect();
+        assert_eq!(named, pointers, "{self:?}");
+    }
+}
+
+/// The ids of a list of entities, in order.
+pub fn ids(results: &Value) -> Vec<&str> {
+    let results = results.as_array().expect("a list of results");
+    results.iter().map(|entity| entity["id"].as_str().unwrap()).collect()
+}
+
+/// Sends a request that has to be answered.
+pub async fn send(request: RequestBuilder) -> Answer {
+    let response = request.send().await.unwrap();
+    let header = |name: &str| {
+        response
+            .headers()
+            .get(name)
+            .map(|value| value.to_str().unwrap().to_owned())
+    };
+    let (content_type, retry_after) = (header("content-type").unwrap_or_default(), header("retry-after"));
+    let status = response.status().as_u16();
+    let body = response.bytes().await.unwrap();
+    Answer {
+        status,
+        content_type,
+        retry_after,
+        body: serde_json::from_slice(&body).unwrap_or(Value::Null),
+    }
+}

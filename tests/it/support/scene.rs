@@ -1,0 +1,78 @@
+use super::{Redis, Service, ServiceProcess};
+use fleetpulse::ids::Id;
+use fleetpulse::kind::Kind;
+use fleetpulse::store::Keys;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// A Redis, a key prefix of its own and settings: what the instances of one test share.
+pub struct Scene<R = Arc<Redis>> {
+    pub redis: R,
+    prefix: String,
+    args: Vec<String>,
+}
+
+impl Scene {
+    /// On the Redis that the tests of this process share.
+    pub async fn new() -> Self {
+        Self::on(Redis::shared().await)
+    }
+}
+
+impl<R: AsRef<Redis>> Scene<R> {
+    /// On a Redis of the test's own.
+    pub fn on(redis: R) -> Self {
+        Self {
+            redis,
+            prefix: format!("{}:", Uuid::new_v4().simple()),
+            args: Vec::new(),
+        }
+    }
+
+    /// Flags for every instance that is started from now on.
+    #[must_use]
+    pub fn with(mut self, args: &[&str]) -> Self {
+        self.args.extend(args.iter().map(|arg| (*arg).to_owned()));
+        self
+    }
+
+    /// Starts an instance in this process.
+    pub async fn start(&self) -> Service {
+        Service::start(&self.args()).await
+    }
+
+    /// Starts the binary.
+    pub async fn start_process(&self) -> ServiceProcess {
+        ServiceProcess::start(&self.args()).await
+    }
+
+    fn args(&self) -> Vec<String> {
+        let mut args = vec![
+            format!("--redis-url={}", self.redis.as_ref().url()),
+            format!("--redis-key-prefix={}", self.prefix),
+        ];
+        args.extend_from_slice(&self.args);
+        args
+    }
+
+    /// The names of keys under the scene's prefix.
+    pub fn keys(&self) -> Keys {
+        Keys::new(&self.prefix, 1)
+    }
+
+    /// The GEO index of a kind.
+    pub fn geo(&self, kind: Kind) -> String {
+        self.keys().geo(kind, 0)
+    }
+
+    /// The snapshot of an entity.
+    pub fn snapshot(&self, kind: Kind, id: &str) -> String {
+        self.keys().snapshot(kind, 0, &Id::parse(id).unwrap())
+    }
+}
+
+impl AsRef<Self> for Redis {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}

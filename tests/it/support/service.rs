@@ -1,0 +1,86 @@
+use super::Api;
+use clap::Parser;
+use fleetpulse::app::Application;
+use fleetpulse::config::Settings;
+use std::net::SocketAddr;
+use std::thread::{self, JoinHandle};
+use tokio::sync::oneshot;
+
+/// The settings as the command line gives them, so that what a test does not name has its real default.
+#[derive(Parser)]
+struct Args {
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// An instance of the service in this process, on a thread and a port of its own; ends when dropped.
+pub struct Service {
+    address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Service {
+    /// Starts an instance and waits until it is ready. Of a flag that is given twice the last counts.
+    pub async fn start(args: &[impl AsRef<str>]) -> Self {
+        let settings = settings(args);
+        let (started, address) = oneshot::channel();
+        let (stop, stopped) = oneshot::channel();
+        let thread = thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async move {
+                let app = Application::build(&settings).await.unwrap();
+                started.send(app.address()).unwrap();
+                let stopped = async {
+                    // Dropped or told: both mean stop.
+                    let _ = stopped.await;
+                };
+                app.run(stopped).await.unwrap();
+            });
+        });
+        let address = address.await.expect("the service starts");
+        let service = Self {
+            address,
+            stop: Some(stop),
+            thread: Some(thread),
+        };
+        service.drivers().ready().await;
+        service
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Its calls about `drivers`, `vehicles` or `users`.
+    pub fn api(&self, kind: &'static str) -> Api {
+        Api::new(self.url(), kind)
+    }
+
+    pub fn drivers(&self) -> Api {
+        self.api("drivers")
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        let ended = self.thread.take().is_none_or(|thread| thread.join().is_ok());
+        assert!(ended || thread::panicking(), "the service panicked");
+    }
+}
+
+fn settings(args: &[impl AsRef<str>]) -> Settings {
+    // A client of the test may hold its connection while the test waits for the service to end.
+    let base = [
+        "fleetpulse",
+        "--bind=127.0.0.1:0",
+        "--workers=2",
+        "--drain=0",
+        "--redis-host=",
+    ];
+    let args = base.into_iter().chain(args.iter().map(AsRef::as_ref));
+    match Args::try_parse_from(args) {
+        Ok(args) => args.settings,
+        Err(error) => panic!("{error}"),
+    }
+}

@@ -1,0 +1,24 @@
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::time::sleep;
+
+/// Between two looks at what is awaited.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// Looks until there is something to see and gives it back; fails the test after `within`. For statements that are only
+/// ever true "soon", such as what another instance has heard.
+pub async fn eventually<T>(within: Duration, what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + within;
+    loop {
+        if let Some(seen) = look().await {
+            return seen;
+        }
+        assert!(Instant::now() < deadline, "not within {within:?}: {what}");
+        sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Unix milliseconds, by the clock that the service reads as well.
+pub fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    i64::try_from(since.as_millis()).unwrap()
+}

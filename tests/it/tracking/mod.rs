@@ -1,0 +1,3 @@
+//! Positions in, the nearest out: a file per subject.
+
+mod position;
