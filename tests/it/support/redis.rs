@@ -59,7 +59,8 @@ impl Redis {
         let server = server
             .redis_server_bin(server_bin.to_string_lossy())
             .redis_cli_bin(cli_bin.to_string_lossy());
-        let handle = server.port(free_port()).start().await.unwrap();
+        // Boxed, because the builder is large and every test's future would hold it.
+        let handle = Box::pin(server.port(free_port()).start()).await.unwrap();
         Self {
             handle: Some(handle),
             folder,
@@ -107,7 +108,7 @@ impl Redis {
     /// Starts it again after [`Self::kill`], on the same address and data.
     pub async fn restart(&mut self) {
         let handle = self.handle.as_mut().expect("the server is there until it is dropped");
-        chaos::restart_node(handle, STARTS_WITHIN).await.unwrap();
+        Box::pin(chaos::restart_node(handle, STARTS_WITHIN)).await.unwrap();
     }
 
     fn signal(&self, signal: Signal) {

@@ -1,3 +1,19 @@
 //! Positions in, the nearest out: a file per subject.
 
+mod batch;
+mod differential;
+mod expiry;
+mod filters;
+mod instances;
+mod nearby;
+mod newest_wins;
 mod position;
+mod profile;
+mod redis_layout;
+mod routes;
+mod within;
+
+use std::time::Duration;
+
+/// How long another instance may take to hear of something.
+const SOON: Duration = Duration::from_secs(10);

@@ -1,0 +1,153 @@
+//! Many fixes in one call: three forms, the good ones go in.
+
+use crate::support::{Scene, now_ms, send};
+use reqwest::Method;
+use reqwest::header::CONTENT_TYPE;
+use serde_json::{Value, json};
+
+fn fixes(prefix: &str, count: usize) -> Vec<Value> {
+    (0..count)
+        .map(|n| json!({"id": format!("{prefix}-{n}"), "lat": 40.0 + n as f64 * 1e-4, "lon": -73}))
+        .collect()
+}
+
+fn all_accepted(count: usize) -> Value {
+    json!({"accepted": count, "stale": 0, "buffered": 0, "rejected": []})
+}
+
+#[actix_web::test]
+async fn an_array_an_object_and_lines_say_the_same() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = service.drivers();
+    let array = api.post_batch(&json!(fixes("array", 3))).await;
+    assert_eq!((array.status, &array.body), (200, &all_accepted(3)));
+    let object = api
+        .post_batch(&json!({"sent_by": "a gateway", "positions": fixes("object", 3)}))
+        .await;
+    assert_eq!(object.body, all_accepted(3));
+    let lines: Vec<String> = fixes("line", 3).iter().map(ToString::to_string).collect();
+    // Empty lines and Windows' line ends are passed over.
+    let ndjson = api.post_ndjson(&format!("\n{}\r\n\r\n", lines.join("\r\n"))).await;
+    assert_eq!(ndjson.body, all_accepted(3));
+    for id in ["array-2", "object-2", "line-2"] {
+        assert_eq!(api.position(id).await.body["lat"], 40.000_2, "{id}");
+    }
+    assert_eq!(api.post_batch(&json!([])).await.body, all_accepted(0));
+    assert_eq!(api.post_ndjson("").await.body, all_accepted(0));
+}
+
+#[actix_web::test]
+async fn the_good_ones_go_in_whatever_the_others_are() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = service.drivers();
+    api.place("d-old", json!({"lat": 1, "lon": 1})).await;
+    let answer = api
+        .post_batch(&json!([
+            {"id": "d-0", "lat": 1, "lon": 1},
+            {"id": "d-1", "lat": 91, "lon": 1},
+            {"id": "no id", "lat": 1, "lon": 1},
+            {"lat": 1, "lon": 1},
+            {"id": 5, "lat": 1, "lon": 1},
+            "d-5",
+            null,
+            [[[]]],
+            {"id": "d-old", "lat": 2, "lon": 2, "timestamp": now_ms() - 60_000},
+            {"id": "d-9", "lat": 1, "lon": 1, "timestamp": 0},
+            {"id": "d-10", "lat": 1},
+            {"id": "d-11", "lat": 1, "lon": 1},
+        ]))
+        .await;
+    assert_eq!(answer.status, 200);
+    let counts = ["accepted", "stale", "buffered"].map(|name| answer.body[name].as_i64().unwrap());
+    assert_eq!(counts, [2, 1, 0]);
+    let rejected = answer.body["rejected"].as_array().unwrap();
+    let places: Vec<_> = rejected
+        .iter()
+        .map(|one| (one["index"].as_i64().unwrap(), one["id"].as_str()))
+        .collect();
+    assert_eq!(
+        places,
+        [
+            (1, Some("d-1")),
+            (2, None),
+            (3, None),
+            (4, None),
+            (5, None),
+            (6, None),
+            (7, None),
+            (9, Some("d-9")),
+            (10, Some("d-10"))
+        ]
+    );
+    assert!(
+        rejected.iter().all(|one| !one["detail"].as_str().unwrap().is_empty()),
+        "{rejected:?}"
+    );
+    assert_eq!(api.within("bbox=0,0,3,3").await.ids(), ["d-0", "d-11", "d-old"]);
+    assert_eq!(api.position("d-old").await.body["lat"], 1.0);
+}
+
+#[actix_web::test]
+async fn a_broken_line_harms_no_other() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = service.drivers();
+    let answer = api
+        .post_ndjson("{\"id\":\"a\",\"lat\":1,\"lon\":1}\n{\"id\":\"b\",\"lat\":\n{\"id\":\"c\",\"lat\":1,\"lon\":1}")
+        .await;
+    assert_eq!(answer.body["accepted"], 2);
+    assert_eq!(answer.body["rejected"][0]["index"], 1);
+    assert_eq!(api.within("bbox=0,0,3,3").await.ids(), ["a", "c"]);
+}
+
+#[actix_web::test]
+async fn of_an_entity_that_is_in_a_batch_often_the_newest_stands() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = service.drivers();
+    let now = now_ms();
+    let fix = |age_ms: i64| json!({"id": "d-1", "lat": age_ms, "lon": 0, "timestamp": now - age_ms});
+    let answer = api.post_batch(&json!([fix(5), fix(9), fix(1), fix(3), fix(2)])).await;
+    // The first, then the one that is newer; the others came too late.
+    assert_eq!(
+        (&answer.body["accepted"], &answer.body["stale"]),
+        (&json!(2), &json!(3))
+    );
+    assert_eq!(api.position("d-1").await.body["lat"], 1.0);
+}
+
+#[actix_web::test]
+async fn ten_thousand_go_in_and_one_more_does_not() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = service.drivers();
+    let mut batch = fixes("d", 10_000);
+    assert_eq!(api.post_batch(&json!(batch)).await.body, all_accepted(10_000));
+    assert_eq!(api.position("d-9999").await.status, 200);
+
+    batch.push(json!({"id": "too-many", "lat": 1, "lon": 1}));
+    api.post_batch(&json!(batch)).await.assert_problem(413, &[]);
+    let lines: Vec<String> = batch.iter().map(ToString::to_string).collect();
+    api.post_ndjson(&lines.join("\n")).await.assert_problem(413, &[]);
+    assert_eq!(api.position("too-many").await.status, 404);
+}
+
+#[actix_web::test]
+async fn a_body_that_is_no_batch_is_a_problem() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = service.drivers();
+    api.post_batch(&json!({"fixes": []})).await.assert_problem(422, &[""]);
+    api.post_batch(&json!("positions")).await.assert_problem(422, &[""]);
+    let path = "/v1/drivers/positions";
+    let cut = api.request(Method::POST, path).body("[{\"id\":\"a\",\"lat\":1");
+    send(cut.header(CONTENT_TYPE, "application/json"))
+        .await
+        .assert_problem(400, &[]);
+    let csv = api.request(Method::POST, path).body("a,1,1");
+    send(csv.header(CONTENT_TYPE, "text/csv"))
+        .await
+        .assert_problem(415, &[]);
+}
