@@ -33,6 +33,23 @@ pub fn geohash52(point: Point) -> u64 {
     bits as f64 as u64
 }
 
+/// The same place as a Redis GEO index can find it.
+///
+/// What lies on an upper limit has a score past all cells that a search looks through (see [`geohash52`]), and a search
+/// from there looks through cells of nowhere. So 180° is written as −180°, the same meridian, and the northern limit is
+/// left by a tenth of a millimetre.
+#[must_use]
+pub fn searchable(point: Point) -> Point {
+    /// Far less than a cell of the index and far more than the rounding of a double.
+    const HAIR_DEG: f64 = 1e-9;
+    let lon = if point.lon() > 180.0 - HAIR_DEG {
+        -180.0
+    } else {
+        point.lon()
+    };
+    Point::new(point.lat().min(MAX_LATITUDE_DEG - HAIR_DEG), lon).unwrap_or(point)
+}
+
 /// Moves bit `i` to bit `2i` (Sean Eron Anderson's "Interleave bits by Binary Magic Numbers", widened to 64 bits).
 const fn spread(bits: u32) -> u64 {
     let mut x = bits as u64;
@@ -74,6 +91,21 @@ mod tests {
         ] {
             assert_eq!(geohash52(Point::new(lat, lon).unwrap()), score, "{lon} {lat}");
         }
+    }
+
+    #[test]
+    fn a_searchable_place_has_a_score_of_52_bits() {
+        let hair_below_180 = 180.0_f64.next_down();
+        for (lat, lon) in [
+            (MAX_LATITUDE_DEG, 180.0),
+            (MAX_LATITUDE_DEG.next_down(), hair_below_180),
+            (0.0, 180.0),
+        ] {
+            let there = searchable(Point::new(lat, lon).unwrap());
+            assert!(geohash52(there) < 1 << 52, "{lat} {lon}");
+        }
+        let ordinary = Point::new(40.7484, -73.9857).unwrap();
+        assert_eq!(searchable(ordinary), ordinary);
     }
 
     #[test]

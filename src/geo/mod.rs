@@ -7,7 +7,7 @@ mod sphere;
 mod unit_vec;
 
 pub use bounding_box::{BoundingBox, BoundingBoxError};
-pub use geohash::geohash52;
+pub use geohash::{geohash52, searchable};
 pub use point::{MAX_LATITUDE_DEG, Point, PointError};
 pub use sphere::{EARTH_RADIUS_M, bearing_deg, destination, distance_m};
 pub use unit_vec::UnitVec;

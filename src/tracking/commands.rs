@@ -4,7 +4,7 @@ use super::Kind;
 use super::input::{Change, ProfilePatch};
 use super::model::{Fix, Profile, Scalar};
 use super::snapshot::{self, Head, Word};
-use crate::geo::geohash52;
+use crate::geo::{Point, geohash52, searchable};
 use crate::ids::Id;
 use crate::store::{Link, Script, StoreError};
 use compact_str::CompactString;
@@ -133,7 +133,7 @@ fn record_call(link: &Link, target: Target<'_>, fixes: &[Recorded<'_>]) -> Cmd {
         json.clear();
         snapshot::write(&mut json, id, fix);
         call.arg(id.as_str())
-            .arg(geohash52(fix.point))
+            .arg(geohash52(searchable(fix.point)))
             .arg(fix.timestamp_ms + ttl_ms)
             .arg(json.as_slice());
     }
@@ -348,15 +348,16 @@ pub async fn search(
     link: &Link,
     kind: Kind,
     partition: u16,
-    (lat, lon): (f64, f64),
+    center: Point,
     radius_m: f64,
     count: usize,
 ) -> Result<Vec<(Id, f64)>, StoreError> {
+    let center = searchable(center);
     let mut cmd = redis::cmd("GEOSEARCH");
     cmd.arg(link.store().keys().geo(kind, partition))
         .arg("FROMLONLAT")
-        .arg(lon)
-        .arg(lat);
+        .arg(center.lon())
+        .arg(center.lat());
     cmd.arg("BYRADIUS")
         .arg(radius_m)
         .arg("m")

@@ -58,11 +58,10 @@ async fn nearby_in(
     query: &NearbyQuery,
     now_ms: i64,
 ) -> Result<Vec<Hit>, Problem> {
-    let center = (query.center.lat(), query.center.lon());
     let radius_m = query.radius_m * STRETCH + ROUNDING_M;
     let mut count = 2 * query.limit + 32;
     loop {
-        let found = commands::search(link, kind, partition, center, radius_m, count)
+        let found = commands::search(link, kind, partition, query.center, radius_m, count)
             .await
             .map_err(|error| away(&error))?;
         let mut hits = Vec::new();
