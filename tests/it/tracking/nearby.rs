@@ -1,1 +1,169 @@
-//! .
+//! Who is near: the form of the answer, its bounds, what is refused.
+
+use crate::support::Scene;
+use fleetpulse::geo::{Point, distance_m};
+use serde_json::{Value, json};
+
+#[actix_web::test]
+async fn an_answer_holds_what_is_known_and_the_distance() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = service.drivers();
+    api.place(
+        "near",
+        json!({"lat": 40.7484, "lon": -73.9857, "heading_deg": 90, "speed_mps": 5}),
+    )
+    .await;
+    api.place("far", json!({"lat": 40.7584, "lon": -73.9857, "status": "available"}))
+        .await;
+    let answer = api.nearby("lat=40.7480&lon=-73.9850").await;
+    assert_eq!(
+        (&answer.body["source"], &answer.body["stale"]),
+        (&json!("live"), &json!(false))
+    );
+    assert_eq!(answer.ids(), ["near", "far"]);
+    let near = &answer.body["results"][0];
+    let exact = distance_m(
+        Point::new(40.748, -73.985).unwrap(),
+        Point::new(40.7484, -73.9857).unwrap(),
+    );
+    assert!(
+        (near["distance_m"].as_f64().unwrap() - exact).abs() < 0.001,
+        "{near} {exact}"
+    );
+    assert_eq!((&near["heading_deg"], &near["speed_mps"]), (&json!(90.0), &json!(5.0)));
+    // What is not known is not there.
+    let members: Vec<_> = answer.body["results"][1].as_object().unwrap().keys().cloned().collect();
+    for member in ["id", "lat", "lon", "distance_m", "age_ms", "timestamp", "status"] {
+        assert!(members.iter().any(|name| name == member), "{member} of {members:?}");
+    }
+    assert_eq!(members.len(), 7, "{members:?}");
+}
+
+#[actix_web::test]
+async fn without_a_radius_it_is_two_kilometres_and_without_a_limit_ten() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = service.drivers();
+    // 1e-3 degrees of latitude are 111.2 m: 17 of these lie within 2 km.
+    let row: Vec<Value> = (0..30)
+        .map(|n| json!({"id": format!("d-{n:02}"), "lat": f64::from(n) * 1e-3, "lon": 0}))
+        .collect();
+    api.place_all(&row).await;
+    assert_eq!(api.nearby("lat=0&lon=0").await.ids().len(), 10);
+    assert_eq!(api.nearby("lat=0&lon=0&limit=1000").await.ids().len(), 18);
+    assert_eq!(api.nearby("lat=0&lon=0&radius_m=0").await.ids(), ["d-00"]);
+    assert_eq!(
+        api.nearby("lat=0&lon=0&radius_m=200000&limit=1000").await.ids().len(),
+        30
+    );
+}
+
+#[actix_web::test]
+async fn it_is_near_across_the_antimeridian_too() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = service.drivers();
+    for (id, lon) in [
+        ("west", 179.999),
+        ("east", -179.999),
+        ("on", 180.0),
+        ("also-on", -180.0),
+    ] {
+        api.place(id, json!({"lat": 52, "lon": lon})).await;
+    }
+    for source in ["live", "redis"] {
+        for (lon, expected) in [
+            (180.0, ["also-on", "on", "east", "west"]),
+            (-180.0, ["also-on", "on", "east", "west"]),
+            (179.999, ["west", "also-on", "on", "east"]),
+        ] {
+            let query = format!("lat=52&lon={lon}&radius_m=500&source={source}");
+            assert_eq!(api.nearby(&query).await.ids(), expected, "{query}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn those_who_ask_for_geojson_get_it() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = service.drivers();
+    api.place("d-1", json!({"lat": 40.5, "lon": -73.5, "status": "busy"}))
+        .await;
+    for (call, has_distance) in [
+        ("nearby?lat=40.5&lon=-73.5", true),
+        ("within?bbox=-74,40,-73,41", false),
+    ] {
+        let answer = api.geojson(call).await;
+        assert_eq!((answer.status, &*answer.content_type), (200, "application/geo+json"));
+        assert_eq!(answer.body["type"], "FeatureCollection");
+        let feature = &answer.body["features"][0];
+        assert_eq!((&feature["type"], &feature["id"]), (&json!("Feature"), &json!("d-1")));
+        assert_eq!(
+            feature["geometry"],
+            json!({"type": "Point", "coordinates": [-73.5, 40.5]})
+        );
+        assert_eq!(feature["properties"]["status"], "busy");
+        assert_eq!(feature["properties"]["distance_m"].is_number(), has_distance);
+    }
+}
+
+#[actix_web::test]
+async fn what_cannot_be_read_is_a_400_and_what_is_out_of_range_a_422() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = service.drivers();
+    for query in [
+        "",
+        "lat=1",
+        "lat=north&lon=1",
+        "lat=1&lon=1&limit=1.5",
+        "lat=1&lon=1&limit=-1",
+        "lat=1&lon=1&radius_m=2km",
+        "lat=1&lon=1&max_age=5",
+        "lat=1&lon=1&lat=1",
+        "lat=1&lon=1&min_capacity=-1",
+    ] {
+        api.nearby(query).await.assert_problem(400, &[]);
+    }
+    for (query, field) in [
+        ("lat=85.06&lon=1", "/lat"),
+        ("lat=NaN&lon=1", "/lat"),
+        ("lat=1&lon=-inf", "/lon"),
+        ("lat=1&lon=180.1", "/lon"),
+        ("lat=1&lon=1&radius_m=200000.1", "/radius_m"),
+        ("lat=1&lon=1&radius_m=-1", "/radius_m"),
+        ("lat=1&lon=1&radius_m=NaN", "/radius_m"),
+        ("lat=1&lon=1&limit=0", "/limit"),
+        ("lat=1&lon=1&limit=1001", "/limit"),
+        ("lat=1&lon=1&max_age_s=-1", "/max_age_s"),
+        ("lat=1&lon=1&source=both", "/source"),
+    ] {
+        api.nearby(query).await.assert_problem(422, &[field]);
+    }
+}
+
+#[actix_web::test]
+async fn many_queries_are_bounded_and_all_or_nothing() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = service.drivers();
+    api.place("d-1", json!({"lat": 1, "lon": 1})).await;
+    let query = json!({"lat": 1, "lon": 1});
+    let answer = api.nearby_many(json!(vec![query.clone(); 1_000])).await;
+    let lists = answer.body["results"].as_array().unwrap();
+    assert!(lists.len() == 1_000 && lists.iter().all(|list| list[0]["id"] == "d-1"));
+
+    api.nearby_many(json!(vec![query.clone(); 1_001]))
+        .await
+        .assert_problem(422, &["/queries"]);
+    let greedy = json!({"lat": 1, "lon": 1, "limit": 1_000});
+    api.nearby_many(json!(vec![greedy; 51]))
+        .await
+        .assert_problem(422, &["/queries"]);
+    let wrong = json!([query, {"lat": 91, "lon": 1}, {"lat": 1, "lon": "1"}, 5]);
+    let answer = api.nearby_many(wrong).await;
+    answer.assert_problem(422, &["/queries/1/lat", "/queries/2/lon", "/queries/3"]);
+    assert_eq!(api.nearby_many(json!([])).await.body["results"], json!([]));
+}
