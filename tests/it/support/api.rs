@@ -27,10 +27,6 @@ impl Api {
         Self { http, url, kind }
     }
 
-    pub fn url(&self) -> &str {
-        &self.url
-    }
-
     /// Waits until the instance says that it is ready.
     pub async fn ready(&self) {
         eventually(Duration::from_secs(20), "the service is ready", async || {

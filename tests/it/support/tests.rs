@@ -40,6 +40,7 @@ async fn the_binary_runs_and_ends_as_it_is_told() {
     killed.kill().await;
 
     let told = scene.start_process().await;
+    assert!(told.url().starts_with("http://127.0.0.1:"), "{}", told.url());
     assert_eq!(told.api("drivers").position("d-1").await.status, 200);
     assert!(told.terminate().await.success());
 }

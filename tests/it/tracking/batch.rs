@@ -5,9 +5,9 @@ use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
-fn fixes(prefix: &str, count: usize) -> Vec<Value> {
+fn fixes(prefix: &str, count: u32) -> Vec<Value> {
     (0..count)
-        .map(|n| json!({"id": format!("{prefix}-{n}"), "lat": 40.0 + n as f64 * 1e-4, "lon": -73}))
+        .map(|n| json!({"id": format!("{prefix}-{n}"), "lat": 40.0 + f64::from(n) * 1e-4, "lon": -73}))
         .collect()
 }
 

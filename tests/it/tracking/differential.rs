@@ -142,7 +142,7 @@ async fn the_nearest_pick_ups_of_new_york_are_the_nearest() {
     place(&api, &drivers).await;
 
     let mut rng = StdRng::seed_from_u64(1);
-    for n in 0..300 {
+    for n in 0..120 {
         let at = drivers[rng.random_range(0..drivers.len())].place;
         // Every third time from where somebody stands, and with him at distance 0.
         let stray = if n % 3 == 0 { 0.0 } else { 0.02 };
@@ -190,7 +190,7 @@ async fn treacherous_places_are_found_by_the_live_index_and_by_redis_alike() {
     let service = scene.start().await;
     let api = service.drivers();
     place(&api, &drivers).await;
-    for n in 0..400 {
+    for n in 0..150 {
         let (lat, lon) = treacherous(&mut rng);
         let radius_m = [0.0, 1.0, 500.0, 20_000.0, 200_000.0][n % 5];
         let limit = [1, 10, 1_000][n % 3];
