@@ -64,11 +64,11 @@ fn each_update_of_a_batch_has_its_outcome() {
     let mut outcomes = Vec::new();
     index.apply_each(Origin::Stored, &batch, NOW, |i, outcome| outcomes.push((i, outcome)));
     let expected = [
-        Outcome::Applied,
+        Outcome::Created,
         Outcome::Stale,
         Outcome::Applied,
         Outcome::Stale,
-        Outcome::Applied,
+        Outcome::Created,
         Outcome::Full,
     ];
     assert_eq!(outcomes, expected.into_iter().enumerate().collect::<Vec<_>>());
