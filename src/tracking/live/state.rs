@@ -8,6 +8,7 @@ use super::slot_set::SlotSet;
 use super::tree::{Entry, NOWHERE, Tree};
 use super::{Origin, Outcome, Update};
 use crate::ids::Id;
+use std::cmp::Ordering;
 
 #[derive(Debug)]
 pub(super) struct State {
@@ -41,15 +42,10 @@ impl State {
     /// Takes an update to a known entity.
     pub(super) fn update(&mut self, slot: u32, origin: Origin, update: &Update, at: At) -> Outcome {
         let record = &mut self.records[slot];
-        let seq = if origin == Origin::Local {
-            record.seq
-        } else {
-            update.seq
-        };
         let was_unsaved = record.unsaved;
-        let newer = (update.fix.timestamp_ms, seq) >= (record.timestamp_ms, record.seq);
+        let superseding = superseding(record, origin, update.fix.timestamp_ms, update.seq, self.generation);
         note(record, origin, update.fix.timestamp_ms, self.generation);
-        if newer {
+        if let Some(seq) = superseding {
             record.set_fix(&update.fix, seq);
             let leaf = record.leaf;
             let entry = Entry {
@@ -68,7 +64,11 @@ impl State {
         if self.records[slot].unsaved != was_unsaved {
             self.note_unsaved(slot);
         }
-        if newer { Outcome::Applied } else { Outcome::Stale }
+        if superseding.is_some() {
+            Outcome::Applied
+        } else {
+            Outcome::Stale
+        }
     }
 
     /// Takes the first update of an entity.
@@ -93,17 +93,16 @@ impl State {
     /// Makes a known entity a tombstone, unless its fix is newer; whether it was live until then.
     pub(super) fn bury(&mut self, slot: u32, origin: Origin, removed_at_ms: i64, seq: u64) -> bool {
         let record = &mut self.records[slot];
-        let seq = if origin == Origin::Local { record.seq } else { seq };
-        let newer = (removed_at_ms, seq) >= (record.timestamp_ms, record.seq);
+        let superseding = superseding(record, origin, removed_at_ms, seq, self.generation);
         note(record, origin, removed_at_ms, self.generation);
         let leaf = record.leaf;
-        if newer {
+        if let Some(seq) = superseding {
             record.timestamp_ms = removed_at_ms;
             record.seq = seq;
             record.leaf = NOWHERE;
         }
         self.note_unsaved(slot);
-        if !newer || leaf == NOWHERE {
+        if superseding.is_none() || leaf == NOWHERE {
             return false;
         }
         self.unplant(leaf, slot);
@@ -144,6 +143,22 @@ impl State {
     }
 }
 
+/// The batch number that the record has once it takes a fix or a removal of this timestamp; `None` if it stays as it is.
+///
+/// What is loaded has no number. Equally new, it counts unless something was heard since the reload began: then whatever
+/// else happened to the entity is still to be heard, and decides. And unless ours is unsaved, which is to be written.
+fn superseding(record: &Record, origin: Origin, timestamp_ms: i64, seq: u64, generation: u16) -> Option<u64> {
+    let seq = if origin == Origin::Local { record.seq } else { seq };
+    match timestamp_ms.cmp(&record.timestamp_ms) {
+        Ordering::Less => None,
+        Ordering::Greater => Some(seq),
+        Ordering::Equal if origin == Origin::Loaded => {
+            (record.generation != generation && !record.unsaved).then_some(record.seq)
+        }
+        Ordering::Equal => (seq >= record.seq).then_some(seq),
+    }
+}
+
 /// What an update from `origin` with this timestamp says about whether Redis has the record as we have it.
 fn note(record: &mut Record, origin: Origin, timestamp_ms: i64, generation: u16) {
     record.generation = generation;
@@ -151,7 +166,8 @@ fn note(record: &mut Record, origin: Origin, timestamp_ms: i64, generation: u16)
         Origin::Local => record.unsaved |= timestamp_ms >= record.timestamp_ms,
         Origin::Stored if timestamp_ms >= record.timestamp_ms => record.unsaved = false,
         Origin::Stored => {}
-        // What Redis holds now is older than what is known here: Redis has lost it.
-        Origin::Loaded => record.unsaved = timestamp_ms < record.timestamp_ms,
+        // What Redis holds now is older than what is known here: Redis has lost it. Equally old, it may be another.
+        Origin::Loaded if timestamp_ms != record.timestamp_ms => record.unsaved = timestamp_ms < record.timestamp_ms,
+        Origin::Loaded => {}
     }
 }

@@ -20,7 +20,8 @@ pub enum Origin {
     /// Redis acknowledged it, to us or to the instance that published it. Clears the unsaved mark of anything not newer.
     Stored,
     /// Read from Redis at a load or reload, with `seq` 0. As `Stored`, but where the index knows something newer, Redis
-    /// has lost that, and it becomes unsaved.
+    /// has lost that, and it becomes unsaved; and where what it knows is equally new, what Redis holds counts, unless
+    /// something was heard since the reload began or what is known is unsaved.
     Loaded,
     /// Taken while Redis is away: becomes unsaved. The entity's current `seq` counts, not the update's.
     Local,

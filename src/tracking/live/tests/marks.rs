@@ -86,6 +86,42 @@ fn what_redis_has_lost_becomes_unsaved_at_a_load() {
 }
 
 #[test]
+fn a_load_settles_what_is_equally_new() {
+    let there = at(50.0, 20.0);
+    let load = |index: &LiveIndex| index.apply(Origin::Loaded, &[update(1, there, NOW, 0)], NOW);
+    let place = |index: &LiveIndex| index.get("d-1", NOW).map(|entity| entity.fix.point);
+
+    let missed = LiveIndex::new(TTL, 10);
+    put(&missed, Origin::Stored, 1, NOW, 7);
+    missed.begin_reload();
+    load(&missed);
+    assert_eq!(place(&missed), Some(there));
+    missed.begin_reload();
+    assert!(missed.remove(Origin::Loaded, &id(1), NOW, 0));
+
+    let heard = LiveIndex::new(TTL, 10);
+    heard.begin_reload();
+    put(&heard, Origin::Stored, 1, NOW, 7);
+    load(&heard);
+    assert_eq!(
+        place(&heard),
+        Some(here()),
+        "whatever came after it is still to be heard"
+    );
+
+    let unsaved = LiveIndex::new(TTL, 10);
+    put(&unsaved, Origin::Stored, 1, NOW, 7);
+    unsaved.remove(Origin::Local, &id(1), NOW, 0);
+    unsaved.begin_reload();
+    load(&unsaved);
+    assert_eq!(
+        (place(&unsaved), unsaved.unsaved_len()),
+        (None, 1),
+        "it is still to be written"
+    );
+}
+
+#[test]
 fn a_reload_tells_whom_redis_did_not_mention() {
     let index = LiveIndex::new(TTL, 1_000);
     (0..700).for_each(|n| put(&index, Origin::Stored, n, NOW, 1));
