@@ -1,7 +1,7 @@
 //! Several instances on one Redis.
 
 use super::SOON;
-use crate::support::{Api, Scene, eventually};
+use crate::support::{Api, Scene, eventually, now_ms};
 use fleetpulse::kind::Kind;
 use redis::cmd;
 use serde_json::{Value, json};
@@ -146,4 +146,60 @@ async fn an_instance_whose_subscription_was_cut_recovers_what_it_missed() {
         one.place("removed", json!({"lat": 0, "lon": 0})).await;
         finds(&two, "radius_m=1", &["removed"]).await;
     }
+}
+
+#[actix_web::test]
+async fn what_was_missed_counts_even_if_it_is_no_newer_than_what_is_known() {
+    let scene = Scene::on(crate::support::Redis::durable().await);
+    let (one, two) = (scene.start().await, scene.start().await);
+    let (one, two) = (one.drivers(), two.drivers());
+    // A clock that is ahead: a removal counts from the fix that it removes.
+    let ahead = now_ms() + 50_000;
+    one.place("removed", json!({"lat": 0, "lon": 0, "timestamp": ahead}))
+        .await;
+    one.place("corrected", json!({"lat": 0, "lon": 0, "timestamp": ahead}))
+        .await;
+    finds(&two, "radius_m=1", &["corrected", "removed"]).await;
+
+    let cut: u64 = scene
+        .redis
+        .query(cmd("CLIENT").arg("KILL").arg("TYPE").arg("pubsub"))
+        .await;
+    assert_eq!(cut, 2);
+    one.forget("removed").await;
+    one.place("corrected", json!({"lat": 0.001, "lon": 0, "timestamp": ahead}))
+        .await;
+    finds(&two, "limit=9", &["corrected"]).await;
+    finds(&two, "radius_m=1", &[]).await;
+    finds(&one, "radius_m=1", &[]).await;
+}
+
+#[actix_web::test]
+async fn a_removal_taken_while_redis_was_away_is_made_good_when_it_is_back() {
+    let mut scene = Scene::on(crate::support::Redis::durable().await);
+    let service = scene.start().await;
+    let api = service.drivers();
+    let ahead = now_ms() + 50_000;
+    for (id, at) in [("usual", now_ms()), ("ahead", ahead)] {
+        api.place(id, json!({"lat": 0, "lon": 0, "timestamp": at})).await;
+    }
+    scene.redis.kill().await;
+    for id in ["usual", "ahead"] {
+        assert_eq!(api.forget(id).await.status, 202);
+        assert_eq!(api.position(id).await.status, 404);
+    }
+    scene.redis.restart().await;
+    for id in ["usual", "ahead"] {
+        eventually(SOON, "Redis knows of the removal", async || {
+            let word: Option<String> = scene
+                .redis
+                .query(cmd("GET").arg(scene.snapshot(Kind::Drivers, id)))
+                .await;
+            word?.contains("\"deleted\":true").then_some(())
+        })
+        .await;
+        assert_eq!(api.position(id).await.status, 404, "{id}");
+    }
+    let left: u64 = scene.redis.query(cmd("ZCARD").arg(scene.geo(Kind::Drivers))).await;
+    assert_eq!(left, 0);
 }
