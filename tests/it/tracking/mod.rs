@@ -1,6 +1,7 @@
 //! Positions in, the nearest out: a file per subject.
 
 mod batch;
+mod convergence;
 mod differential;
 mod expiry;
 mod filters;
