@@ -165,9 +165,8 @@ fn note(record: &mut Record, origin: Origin, timestamp_ms: i64, generation: u16)
     match origin {
         Origin::Local => record.unsaved |= timestamp_ms >= record.timestamp_ms,
         Origin::Stored if timestamp_ms >= record.timestamp_ms => record.unsaved = false,
-        Origin::Stored => {}
         // What Redis holds now is older than what is known here: Redis has lost it. Equally old, it may be another.
         Origin::Loaded if timestamp_ms != record.timestamp_ms => record.unsaved = timestamp_ms < record.timestamp_ms,
-        Origin::Loaded => {}
+        Origin::Stored | Origin::Loaded => {}
     }
 }
