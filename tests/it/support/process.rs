@@ -1,4 +1,5 @@
 use super::Api;
+use super::leash::Leash;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::process::{ExitStatus, Stdio};
@@ -12,6 +13,8 @@ const ENDS_WITHIN: Duration = Duration::from_secs(30);
 
 /// The real binary as a process of its own; killed and buried when dropped.
 pub struct ServiceProcess {
+    // Pulled before the child is buried, when its pid is still its own.
+    leash: Leash,
     child: Child,
     url: String,
 }
@@ -35,6 +38,8 @@ impl ServiceProcess {
             .stdin(Stdio::null())
             .stdout(Stdio::piped());
         let mut child = command.kill_on_drop(true).spawn().unwrap();
+        let pid = child.id().expect("it runs").to_string();
+        let leash = Leash::new("kill -9 \"$0\"", pid.as_ref());
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let listening = async {
             while let Some(line) = lines.next_line().await.unwrap() {
@@ -47,7 +52,7 @@ impl ServiceProcess {
         let url = timeout(STARTS_WITHIN, listening).await.expect("it listens");
         // What else it says must not fill the pipe.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Self { child, url }
+        Self { leash, child, url }
     }
 
     pub fn url(&self) -> &str {
@@ -69,11 +74,13 @@ impl ServiceProcess {
 
     /// `kill -9`.
     pub async fn kill(mut self) {
+        self.leash.release();
         self.child.kill().await.unwrap();
     }
 
     /// SIGTERM; returns how it ended.
     pub async fn terminate(mut self) -> ExitStatus {
+        self.leash.release();
         kill(Pid::from_raw(self.pid().try_into().unwrap()), Signal::SIGTERM).unwrap();
         let ended = timeout(ENDS_WITHIN, self.child.wait()).await;
         ended.expect("it ends when told to").unwrap()

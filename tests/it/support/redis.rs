@@ -1,5 +1,6 @@
 //! A Redis server that belongs to the tests.
 
+use super::leash::Leash;
 use super::wait::eventually;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -10,9 +11,7 @@ use std::env;
 use std::ffi::OsStr;
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -21,13 +20,14 @@ use uuid::Uuid;
 /// Below the ports that systems hand out to clients, so that none of those takes the port of a server that was killed and
 /// is to come back on it.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
+/// Kills whichever server runs in a folder, and removes that. Servers are daemons; nothing else would end them.
+const END: &str = "find \"$0\" -name redis.pid -exec cat {} + | xargs -r kill -9; rm -rf \"$0\"";
 const STARTS_WITHIN: Duration = Duration::from_secs(20);
 
 /// A `redis-server`, ended with everything it wrote when this is dropped or this process ends, however it ends.
 pub struct Redis {
     // Taken out for `restart`, and at the end.
     handle: Option<RedisServerHandle>,
-    folder: PathBuf,
     leash: Leash,
 }
 
@@ -54,7 +54,7 @@ impl Redis {
         let (server_bin, cli_bin) = binaries();
         let folder = env::temp_dir().join(format!("fleetpulse-it-{}", Uuid::new_v4().simple()));
         fs::create_dir_all(&folder).unwrap();
-        let leash = Leash::new(&folder);
+        let leash = Leash::new(END, folder.as_os_str());
         let server = server.save(false).dir(&folder).bind("127.0.0.1").no_stack_modules();
         let server = server
             .redis_server_bin(server_bin.to_string_lossy())
@@ -63,7 +63,6 @@ impl Redis {
         let handle = Box::pin(server.port(free_port()).start()).await.unwrap();
         Self {
             handle: Some(handle),
-            folder,
             leash,
         }
     }
@@ -123,27 +122,6 @@ impl Drop for Redis {
             handle.detach();
         }
         self.leash.pull();
-        let _ = fs::remove_dir_all(&self.folder);
-    }
-}
-
-/// A shell that kills the servers whose pid files lie in a folder, and removes it, once this process closes its standard
-/// input: by [`Leash::pull`], or by dying of whatever cause. The servers are daemons; nothing else would end them.
-struct Leash(Child);
-
-impl Leash {
-    fn new(folder: &Path) -> Self {
-        const SCRIPT: &str = "read _; find \"$0\" -name redis.pid -exec cat {} + | xargs -r kill -9; rm -rf \"$0\"";
-        let mut shell = Command::new("sh");
-        shell.arg("-c").arg(SCRIPT).arg(folder).stdin(Stdio::piped());
-        shell.stdout(Stdio::null()).stderr(Stdio::null());
-        // Of its own group, so that a signal to the tests' group does not end it before it has done its work.
-        Self(shell.process_group(0).spawn().unwrap())
-    }
-
-    fn pull(&mut self) {
-        drop(self.0.stdin.take());
-        let _ = self.0.wait();
     }
 }
 
