@@ -34,5 +34,10 @@ local function merge_profile(key, at, version)
   local count = tonumber(ARGV[deletions])
   if count > 0 then redis.call('HDEL', key, unpack(ARGV, deletions + 1, deletions + count)) end
   redis.call('HSET', key, 'v', version)
-  redis.call('PERSIST', key)
+  if redis.call('HLEN', key) > 1 then
+    redis.call('PERSIST', key)
+  else
+    -- Nothing is left of it: it ends as a deleted one does.
+    redis.call('EXPIRE', key, 3600)
+  end
 end
