@@ -353,7 +353,12 @@ async fn settle(
     profiles::refresh(shared, link, kind, target.partition, changed).await;
     let counters = shared.counters(kind);
     counters.stored.inc_by(stored as u64);
-    counters.stale.inc_by((answers.len() - stored) as u64);
+    let refused = verdicts
+        .iter()
+        .filter(|verdict| **verdict == Verdict::TooManyAttributes)
+        .count();
+    counters.rejected.inc_by(refused as u64);
+    counters.stale.inc_by((answers.len() - stored - refused) as u64);
     for (ticket, outcome) in answers {
         ticket.tell(outcome);
     }
