@@ -1,6 +1,10 @@
 //! What is known of an entity besides where it is.
 
 use crate::support::Scene;
+use fleetpulse::ids::Id;
+use fleetpulse::kind::Kind;
+use redis::cmd;
+use reqwest::Method;
 use serde_json::{Map, Value, json};
 
 /// So many attributes, the first of that number.
@@ -52,6 +56,31 @@ async fn a_patch_merges_and_null_takes_away() {
     // An empty patch changes nothing.
     assert_eq!(api.patch_profile("d-1", json!({})).await.status, 204);
     assert_eq!(api.profile("d-1").await.body, expected);
+}
+
+#[actix_web::test]
+async fn a_profile_of_nothing_is_none_and_does_not_stay_in_redis() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = service.drivers();
+    api.put_profile("emptied", json!({"status": "busy", "attributes": {"a": 1}}))
+        .await;
+    let nothing = json!({"status": null, "attributes": {"a": null}});
+    assert_eq!(api.patch_profile("emptied", nothing).await.status, 204);
+    assert_eq!(api.put_profile("empty", json!({})).await.status, 204);
+    api.put_profile("deleted", full()).await;
+    api.delete_profile("deleted").await;
+    assert_eq!(api.patch_profile("deleted", json!({})).await.status, 204);
+    let lives_s = async |id: &str| -> i64 {
+        let key = scene.keys().profile(Kind::Drivers, 0, &Id::parse(id).unwrap());
+        scene.redis.query(cmd("TTL").arg(key)).await
+    };
+    for id in ["emptied", "empty", "deleted"] {
+        assert_eq!(api.profile(id).await.status, 404, "{id}");
+        assert!((1..=3_600).contains(&lives_s(id).await), "{id}");
+        api.patch_profile(id, json!({"status": "busy"})).await;
+        assert_eq!(lives_s(id).await, -1, "{id} stays now");
+    }
 }
 
 #[actix_web::test]
@@ -132,6 +161,17 @@ async fn a_profile_has_at_most_32_attributes_however_they_come() {
         (&answer["rejected"][0]["index"], &answer["rejected"][0]["id"]),
         (&json!(1), &json!("d-1"))
     );
+
+    let metrics = api
+        .request(Method::GET, "/metrics")
+        .send()
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
+    let rejected = "fleetpulse_fixes_total{kind=\"drivers\",outcome=\"rejected\"} 2";
+    assert!(metrics.contains(rejected), "{metrics}");
 
     // One out and one in, or a new value for an old name, is no more than before.
     assert_eq!(
