@@ -1,17 +1,21 @@
 //! A Redis server that belongs to the tests.
+//!
+//! A child of this process and not a daemon of a wrapper crate: those that there are end a server that lingers as a zombie
+//! by `kill -9 -PID` in a shell, which the `kill` of Debian 12 reads as every process of the machine.
 
 use super::leash::Leash;
 use super::wait::eventually;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use parking_lot::Mutex as SyncMutex;
 use redis::aio::MultiplexedConnection;
 use redis::{Client, Cmd, FromRedisValue};
-use redis_server_wrapper::{AppendFsync, RedisServer, RedisServerHandle, chaos};
 use std::env;
-use std::ffi::OsStr;
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -20,14 +24,16 @@ use uuid::Uuid;
 /// Below the ports that systems hand out to clients, so that none of those takes the port of a server that was killed and
 /// is to come back on it.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
-/// Kills whichever server runs in a folder, and removes that. Servers are daemons; nothing else would end them.
+/// Kills whichever server runs in a folder, and removes that; for a test process that ends without its destructors.
 const END: &str = "find \"$0\" -name redis.pid -exec cat {} + | xargs -r kill -9; rm -rf \"$0\"";
 const STARTS_WITHIN: Duration = Duration::from_secs(20);
 
 /// A `redis-server`, ended with everything it wrote when this is dropped or this process ends, however it ends.
 pub struct Redis {
-    // Taken out for `restart`, and at the end.
-    handle: Option<RedisServerHandle>,
+    child: SyncMutex<Child>,
+    folder: PathBuf,
+    port: u16,
+    appendonly: bool,
     leash: Leash,
 }
 
@@ -39,7 +45,7 @@ impl Redis {
         if let Some(redis) = shared.upgrade() {
             return redis;
         }
-        let redis = Arc::new(Self::start(RedisServer::new().appendonly(false)).await);
+        let redis = Arc::new(Self::start(false).await);
         *shared = Arc::downgrade(&redis);
         redis
     }
@@ -47,32 +53,28 @@ impl Redis {
     /// A server of the test's own that may be killed: what it acknowledged is in its file. Not synced, because what a
     /// process has written outlives it; and not `everysec`, which may hold a write back while it syncs.
     pub async fn durable() -> Self {
-        Self::start(RedisServer::new().appendonly(true).appendfsync(AppendFsync::No)).await
+        Self::start(true).await
     }
 
-    async fn start(server: RedisServer) -> Self {
-        let (server_bin, cli_bin) = binaries();
+    async fn start(appendonly: bool) -> Self {
         let folder = env::temp_dir().join(format!("fleetpulse-it-{}", Uuid::new_v4().simple()));
         fs::create_dir_all(&folder).unwrap();
         let leash = Leash::new(END, folder.as_os_str());
-        let server = server.save(false).dir(&folder).bind("127.0.0.1").no_stack_modules();
-        let server = server
-            .redis_server_bin(server_bin.to_string_lossy())
-            .redis_cli_bin(cli_bin.to_string_lossy());
-        // Boxed, because the builder is large and every test's future would hold it.
-        let handle = Box::pin(server.port(free_port()).start()).await.unwrap();
-        Self {
-            handle: Some(handle),
+        let port = free_port();
+        let child = SyncMutex::new(spawn(&folder, port, appendonly));
+        let redis = Self {
+            child,
+            folder,
+            port,
+            appendonly,
             leash,
-        }
-    }
-
-    fn handle(&self) -> &RedisServerHandle {
-        self.handle.as_ref().expect("the server is there until it is dropped")
+        };
+        redis.answers().await;
+        redis
     }
 
     pub fn url(&self) -> String {
-        format!("redis://{}", self.handle().addr())
+        format!("redis://127.0.0.1:{}", self.port)
     }
 
     pub async fn connect(&self) -> MultiplexedConnection {
@@ -85,13 +87,11 @@ impl Redis {
         cmd.query_async(&mut self.connect().await).await.unwrap()
     }
 
-    /// `kill -9`; returns when nobody listens any more.
-    pub async fn kill(&self) {
-        self.signal(Signal::SIGKILL);
-        eventually(STARTS_WITHIN, "the killed Redis is gone", async || {
-            TcpStream::connect(self.handle().addr()).is_err().then_some(())
-        })
-        .await;
+    /// `kill -9`; returns when it is gone.
+    pub fn kill(&self) {
+        let mut child = self.child.lock();
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 
     /// Stops it in its tracks: connections stay open and nothing answers.
@@ -106,23 +106,53 @@ impl Redis {
 
     /// Starts it again after [`Self::kill`], on the same address and data.
     pub async fn restart(&mut self) {
-        let handle = self.handle.as_mut().expect("the server is there until it is dropped");
-        Box::pin(chaos::restart_node(handle, STARTS_WITHIN)).await.unwrap();
+        *self.child.get_mut() = spawn(&self.folder, self.port, self.appendonly);
+        self.answers().await;
+    }
+
+    async fn answers(&self) {
+        eventually(STARTS_WITHIN, "Redis answers", async || {
+            let client = Client::open(self.url()).unwrap();
+            let mut connection = client.get_multiplexed_async_connection().await.ok()?;
+            redis::cmd("PING").query_async::<()>(&mut connection).await.ok()
+        })
+        .await;
     }
 
     fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.handle().pid().try_into().unwrap()), signal).unwrap();
+        kill(Pid::from_raw(self.child.lock().id().try_into().unwrap()), signal).unwrap();
     }
 }
 
 impl Drop for Redis {
     fn drop(&mut self) {
-        // The handle's own way to stop takes a second or more; the leash takes none.
-        if let Some(handle) = self.handle.take() {
-            handle.detach();
-        }
+        let child = self.child.get_mut();
+        // It may have been killed by its test.
+        let _ = child.kill();
+        let _ = child.wait();
         self.leash.pull();
     }
+}
+
+fn spawn(folder: &PathBuf, port: u16, appendonly: bool) -> Child {
+    let mut server = Command::new(server_bin());
+    server
+        .arg("--port")
+        .arg(port.to_string())
+        .args(["--bind", "127.0.0.1", "--save", "", "--appendfsync", "no"]);
+    server.args(["--appendonly", if appendonly { "yes" } else { "no" }]);
+    server
+        .arg("--dir")
+        .arg(folder)
+        .arg("--pidfile")
+        .arg(folder.join("redis.pid"));
+    server
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .unwrap()
 }
 
 fn free_port() -> u16 {
@@ -135,24 +165,16 @@ fn free_port() -> u16 {
     panic!("no free port between {} and {}", PORTS.start, PORTS.end);
 }
 
-/// The server and its command-line client: what `REDIS_SERVER_BIN` names, or the first in `PATH`.
-fn binaries() -> (PathBuf, PathBuf) {
+/// What `REDIS_SERVER_BIN` names, or the first in `PATH`.
+fn server_bin() -> PathBuf {
     let named = env::var_os("REDIS_SERVER_BIN").map(PathBuf::from);
     let found = named.or_else(|| ["redis-server", "valkey-server"].into_iter().find_map(in_path));
-    let server = found.unwrap_or_else(|| {
+    found.unwrap_or_else(|| {
         panic!(
             "no redis-server is installed: `make setup` installs one (Debian: apt-get install redis-server), \
              or REDIS_SERVER_BIN names one"
         )
-    });
-    let name = server.file_name().and_then(OsStr::to_str).unwrap_or_default();
-    let beside = server.with_file_name(name.replace("server", "cli"));
-    let client = if beside.is_file() {
-        Some(beside)
-    } else {
-        in_path("redis-cli")
-    };
-    (server, client.expect("no redis-cli beside redis-server"))
+    })
 }
 
 fn in_path(name: &str) -> Option<PathBuf> {

@@ -11,7 +11,7 @@ async fn a_killed_redis_comes_back_with_what_it_acknowledged() {
     let mut redis = Redis::durable().await;
     let url = redis.url();
     redis.query::<()>(cmd("SET").arg("word").arg("kept")).await;
-    redis.kill().await;
+    redis.kill();
     redis.restart().await;
     assert_eq!(redis.url(), url);
     assert_eq!(redis.query::<String>(cmd("GET").arg("word")).await, "kept");
