@@ -1,18 +1,29 @@
-//! The live index beside a list searched from end to end, on the same city at the same moment.
+//! The live index beside a list searched from end to end and beside GEOSEARCH on a real Redis, on the same city at the
+//! same moment.
 //!
 //! `cargo bench --bench live_index`; the memory of an entity is printed first. `CITY_CSV` names a CSV file with `lat` and
-//! `lon` columns to measure real places as well.
+//! `lon` columns to measure other places as well.
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use fleetpulse::geo::{BoundingBox, Point, distance_m};
 use fleetpulse::tracking::live::{LiveIndex, Origin, Update};
 use fleetpulse::tracking::model::{Filter, NearbyQuery};
+use fleetpulse::tracking::{Kind, commands};
+use ground::or_exit;
+use live::{NOW, drive, index_of, update};
+use redis_server::Redis;
 use std::env;
 use std::fs;
 use std::hint::black_box;
 use std::time::Duration;
-use support::{NOW, city, drive, index_of, seeded, update};
+use support::{city, seeded};
 
+#[path = "support/ground.rs"]
+mod ground;
+#[path = "support/live.rs"]
+mod live;
+#[path = "support/redis_server.rs"]
+mod redis_server;
 mod support;
 
 /// The largest first: its memory is measured while none that was freed can be taken again.
@@ -43,12 +54,42 @@ fn nearby(c: &mut Criterion, name: &str, points: &[Point], index: &LiveIndex) {
     group.bench_function(BenchmarkId::new("live", name), |b| {
         b.iter(|| turn.next().map(|query| index.nearby(black_box(query), NOW)));
     });
+    group.sample_size(10);
     if points.len() <= NAIVE_UP_TO {
-        group.sample_size(10);
         group.bench_function(BenchmarkId::new("naive", name), |b| {
             b.iter(|| turn.next().map(|query| nearby_naive(points, black_box(query))));
         });
     }
+    let redis = filled(name, points);
+    group.bench_function(BenchmarkId::new("redis", name), |b| {
+        b.iter(|| turn.next().map(|query| nearby_redis(&redis, black_box(query))));
+    });
+}
+
+/// A Redis with the same entities in its GEO index.
+fn filled(name: &str, points: &[Point]) -> Redis {
+    let redis = Redis::start(name);
+    let key = redis.link.store().keys().geo(Kind::Drivers, 0);
+    redis.runtime.block_on(async {
+        for (piece, points) in points.chunks(1_000).enumerate() {
+            let mut cmd = redis::cmd("GEOADD");
+            cmd.arg(&key);
+            for (i, point) in points.iter().enumerate() {
+                cmd.arg(point.lon())
+                    .arg(point.lat())
+                    .arg(support::id(piece * 1_000 + i).as_str());
+            }
+            or_exit(redis.link.query::<usize>(&cmd).await);
+        }
+    });
+    redis
+}
+
+/// GEOSEARCH over a Unix socket; only ids and distances, where the live index gives whole entities.
+fn nearby_redis(Redis { runtime, link, .. }: &Redis, query: &NearbyQuery) -> usize {
+    let center = (query.center.lat(), query.center.lon());
+    let found = commands::search(link, Kind::Drivers, 0, center, query.radius_m, query.limit);
+    or_exit(runtime.block_on(found)).len()
 }
 
 fn nearby_naive(points: &[Point], query: &NearbyQuery) -> Vec<(f64, usize)> {

@@ -10,7 +10,7 @@ const CELL_DEG: f64 = 0.005;
 
 /// Weighted places to draw from.
 #[derive(Debug, Clone)]
-pub(super) struct HotSpots {
+pub struct HotSpots {
     /// Latitude and longitude, degrees.
     places: Vec<(f64, f64)>,
     /// The sum of the weights up to and including each place.
@@ -19,7 +19,8 @@ pub(super) struct HotSpots {
 
 impl HotSpots {
     /// New York's.
-    pub(super) fn new_york() -> Self {
+    #[must_use]
+    pub fn new_york() -> Self {
         let (mut places, mut sums, mut sum) = (Vec::new(), Vec::new(), 0);
         for line in CSV.lines().skip(1) {
             // The file is compiled in and a test reads every line of it, so nothing is left out here.
@@ -33,7 +34,7 @@ impl HotSpots {
     }
 
     /// Draws a place by weight, and a point near it: latitude and longitude, degrees.
-    pub(super) fn draw(&self, rng: &mut impl Rng) -> (f64, f64) {
+    pub fn draw(&self, rng: &mut impl Rng) -> (f64, f64) {
         let ticket = rng.random_range(0..self.sums.last().copied().unwrap_or(1));
         let (lat, lon) = self.places[self.sums.partition_point(|sum| *sum <= ticket)];
         let mut scatter = || (rng.random::<f64>() - 0.5) * CELL_DEG;

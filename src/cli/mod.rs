@@ -3,6 +3,7 @@
 
 pub mod check;
 pub mod client;
+pub mod hotspots;
 pub mod load;
 pub mod serve;
 pub mod simulate;
@@ -10,4 +11,3 @@ pub mod simulate;
 mod args;
 mod encode;
 mod histogram;
-mod hotspots;
