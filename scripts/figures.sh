@@ -36,7 +36,7 @@ mkdir "$work/samples"
 note() { printf '%s\n' "$2" >>"$work/samples/$1"; }
 median() {
     [ -s "$work/samples/$1" ] || { echo -; return; }
-    sort -g "$work/samples/$1" | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'
+    sort -g "$work/samples/$1" | awk '{ v[NR] = $1 } END { print (NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2) }'
 }
 # ratio NAME A B: notes A / B, of the same round.
 ratio() { note "$1" "$(awk -v a="$2" -v b="$3" 'BEGIN { print a / b }')"; }
@@ -162,10 +162,10 @@ row() {
     awk -v what="$1" -v reach="$2" -v value="$3" -v unit="$4" -v beside="$5" 'BEGIN {
         split(reach, r, " ")
         met = value == "-" ? "–" : (r[1] == "<=" ? value + 0 <= r[2] + 0 : value + 0 >= r[2] + 0) ? "yes" : "**no**"
-        shown = value == "-" ? "–" : value >= 1000 ? sprintf("%.0f", value) : value >= 100 ? sprintf("%.0f", value) : sprintf("%.3g", value)
+        shown = value == "-" ? "–" : value >= 100 ? sprintf("%.0f", value) : sprintf("%.3g", value)
         printf "| %s | %s %s%s | %s%s | %s | %s |\n", what, r[1] == "<=" ? "≤" : "≥", r[2], unit, shown, unit, met, beside }'
 }
-m() { awk -v value="$(median "$1")" 'BEGIN { print value == "-" ? "–" : value >= 100 ? sprintf("%.0f", value) : sprintf("%.3g", value) }'; }
+m() { awk -v value="$(median "$1")" 'BEGIN { print (value == "-" ? "–" : value >= 100 ? sprintf("%.0f", value) : sprintf("%.3g", value)) }'; }
 
 cpu=$(sed -nE 's/^model name\s*: //p' /proc/cpuinfo | head -1)
 cat <<TABLE
