@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, SecondsFormat};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use fleetpulse::tracking::answer::{Found, ListView};
+use fleetpulse::tracking::answer::{Form, Found, List};
 use fleetpulse::tracking::input::{Clock, parse_batch, parse_fix};
 use fleetpulse::tracking::model::{Entity, Hit};
 use fleetpulse::tracking::snapshot;
@@ -169,13 +169,13 @@ fn write_answer(c: &mut Criterion) {
     group.bench_function(BenchmarkId::new("ours", HITS), |b| {
         b.iter(|| {
             turn.next().map(|hits| {
-                let view = ListView {
+                let view = List {
                     found: Found::Hits(black_box(hits)),
                     source: "live",
                     stale: false,
                     truncated: None,
                     now_ms: NOW,
-                    geojson: false,
+                    form: Form::Json,
                 };
                 view.to_json()
             })

@@ -9,7 +9,7 @@ use crate::store::{Keys, Link, Store, StoreError};
 use crate::telemetry::{Board, Metrics};
 use crate::tracking::{self, Shared, Writer};
 use actix_web::dev::Server;
-use actix_web::{App, HttpServer, web};
+use actix_web::{App, HttpServer, rt, web};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -132,14 +132,14 @@ impl Application {
         let server = server.bind(settings.http.bind).map_err(bind)?;
         let address = server.addrs().first().copied().unwrap_or(settings.http.bind);
 
-        let mut background = vec![tokio::spawn(health::watch(link.clone(), board, metrics))];
-        background.push(tokio::spawn(tracking::expiry::keep_sweeping(
+        let mut background = vec![rt::spawn(health::watch(link.clone(), board, metrics))];
+        background.push(rt::spawn(tracking::expiry::keep_sweeping(
             Arc::clone(&shared),
             link.clone(),
         )));
         if store.is_configured() {
-            background.push(tokio::spawn(tracking::feed::follow(Arc::clone(&shared), link.clone())));
-            background.push(tokio::spawn(tracking::flush::keep_flushing(
+            background.push(rt::spawn(tracking::feed::follow(Arc::clone(&shared), link.clone())));
+            background.push(rt::spawn(tracking::flush::keep_flushing(
                 Arc::clone(&shared),
                 link.clone(),
             )));
@@ -189,7 +189,7 @@ impl Application {
             ..
         } = self;
         let handle = server.handle();
-        let mut serving = actix_web::rt::spawn(server);
+        let mut serving = rt::spawn(server);
         let ended = tokio::select! {
             ended = &mut serving => ended,
             () = stop => {

@@ -102,7 +102,6 @@ impl Script {
 }
 
 /// Checks that a call carries what it announced; see [`Script::call`].
-#[cfg(debug_assertions)]
 pub(super) fn assert_contract(script: &Script, call: &Cmd) {
     let total = call.args_iter().count();
     let keys = call.args_iter().nth(2).map_or(0, |arg| match arg {

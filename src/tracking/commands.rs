@@ -282,6 +282,20 @@ pub async fn profiles(
     Ok(hashes.iter().map(read_profile).collect())
 }
 
+/// Whether any of the entities of one partition has a profile.
+pub async fn any_profile(link: &Link, kind: Kind, partition: u16, ids: &[Id]) -> Result<bool, StoreError> {
+    if ids.is_empty() {
+        return Ok(false);
+    }
+    let keys = link.store().keys();
+    let mut cmd = redis::cmd("EXISTS");
+    for id in ids {
+        cmd.arg(keys.profile(kind, partition, id));
+    }
+    let count: u64 = link.query(&cmd).await?;
+    Ok(count > 0)
+}
+
 fn read_profile(hash: &HashMap<String, String>) -> VersionedProfile {
     let version = hash.get("v").and_then(|version| version.parse().ok()).unwrap_or(0);
     // A hash with a version alone is what a deletion leaves.

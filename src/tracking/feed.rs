@@ -51,6 +51,7 @@ pub async fn follow(shared: Arc<Shared>, link: Link) {
         if !link.is_up() {
             wait(&shared, &link).await;
         }
+        shared.set_loading();
         let lost = follow_once(&shared, &link).await;
         shared.set_unsynced(&lost.to_string());
         match lost {

@@ -1,14 +1,18 @@
 //! The whole of Redis into the live index, piece by piece, and what to do about entities that Redis turns out not to have.
 
 use super::Kind;
-use super::commands::{self, MAX_FIXES};
+use super::commands::{self, MAX_FIXES, VersionedProfile};
 use super::live::{Origin, Update};
+use super::profiles;
 use super::shared::{Shared, now_ms};
 use super::snapshot::Word;
 use crate::ids::Id;
 use crate::store::{Link, StoreError};
+use futures_util::{TryStreamExt, stream};
 use hashbrown::HashMap;
-use std::sync::Arc;
+
+/// Pieces of the index that are on their way at once.
+const PAGES_AHEAD: usize = 4;
 
 /// Loads every kind. Index entries without a snapshot are taken out on the way.
 pub async fn load(shared: &Shared, link: &Link) -> Result<(), StoreError> {
@@ -21,41 +25,56 @@ pub async fn load(shared: &Shared, link: &Link) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// One piece of the index with what Redis says of each of its entities.
+struct Page {
+    ids: Vec<Id>,
+    words: Vec<Option<Word>>,
+    profiles: Vec<VersionedProfile>,
+}
+
 async fn load_partition(shared: &Shared, link: &Link, kind: Kind, partition: u16) -> Result<(), StoreError> {
-    let mut page = commands::index_page(link, kind, partition, 0).await?;
-    loop {
-        let (cursor, ids) = page;
-        // The next piece is on its way while this one is read.
-        let (words, profiles, next) = tokio::try_join!(
-            commands::snapshots(link, kind, partition, &ids),
-            commands::profiles(link, kind, partition, &ids),
-            async {
-                if cursor == 0 {
-                    return Ok(None);
-                }
-                commands::index_page(link, kind, partition, cursor).await.map(Some)
-            }
-        )?;
-        let mut ghosts = Vec::new();
-        for (id, word) in ids.iter().zip(&words) {
-            if !matches!(word, Some(Word::At(..))) {
-                ghosts.push(id.clone());
-            }
-        }
-        take(shared, kind, words.into_iter().flatten());
-        for (id, (profile, version)) in ids.iter().zip(profiles) {
-            if profile.is_some() || shared.live(kind).profile(id).is_some() {
-                shared.live(kind).set_profile(id, profile.map(Arc::new), version);
-            }
-        }
+    // The next pieces are on their way while one is taken in, so that neither Redis nor we wait for the other.
+    let index = stream::try_unfold(Some(0), |cursor| async move {
+        let Some(cursor) = cursor else { return Ok(None) };
+        let (next, ids) = commands::index_page(link, kind, partition, cursor).await?;
+        Ok(Some((ids, (next != 0).then_some(next))))
+    });
+    let fetch = |ids| fetch(link, kind, partition, ids);
+    let mut pages = std::pin::pin!(index.map_ok(fetch).try_buffered(PAGES_AHEAD));
+    while let Some(page) = pages.try_next().await? {
+        let ghosts = take_page(shared, kind, page);
         for ghosts in ghosts.chunks(MAX_FIXES) {
             commands::expire(link, kind, partition, ghosts).await?;
         }
-        match next {
-            Some(next) => page = next,
-            None => return Ok(()),
-        }
     }
+    Ok(())
+}
+
+async fn fetch(link: &Link, kind: Kind, partition: u16, ids: Vec<Id>) -> Result<Page, StoreError> {
+    let (words, profiles) = tokio::try_join!(commands::snapshots(link, kind, partition, &ids), async {
+        // Where nobody of a piece has a profile, one question is enough.
+        if commands::any_profile(link, kind, partition, &ids).await? {
+            commands::profiles(link, kind, partition, &ids).await
+        } else {
+            Ok(Vec::new())
+        }
+    })?;
+    Ok(Page { ids, words, profiles })
+}
+
+/// Takes a piece into the live index; returns the entities whose snapshot has ended.
+fn take_page(shared: &Shared, kind: Kind, page: Page) -> Vec<Id> {
+    let Page { ids, words, profiles } = page;
+    let is_ghost = |word: &Option<Word>| !matches!(word, Some(Word::At(..)));
+    let ghosts = ids
+        .iter()
+        .zip(&words)
+        .filter(|(_, word)| is_ghost(word))
+        .map(|(id, _)| id.clone())
+        .collect();
+    take(shared, kind, words.into_iter().flatten());
+    profiles::take(shared, kind, &ids, profiles);
+    ghosts
 }
 
 /// Takes Redis's words into the live index, where the newest wins.

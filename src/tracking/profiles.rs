@@ -2,7 +2,7 @@
 //! whichever instance. The version in the hash decides between two readings that cross.
 
 use super::Kind;
-use super::commands::{self, MAX_FIXES};
+use super::commands::{self, MAX_FIXES, VersionedProfile};
 use super::shared::Shared;
 use crate::ids::Id;
 use crate::store::Link;
@@ -13,14 +13,19 @@ use std::sync::Arc;
 pub async fn refresh(shared: &Shared, link: &Link, kind: Kind, partition: u16, ids: Vec<Id>) {
     for ids in ids.chunks(MAX_FIXES) {
         match commands::profiles(link, kind, partition, ids).await {
-            Ok(profiles) => {
-                for (id, (profile, version)) in ids.iter().zip(profiles) {
-                    if profile.is_some() || shared.live(kind).profile(id).is_some() {
-                        shared.live(kind).set_profile(id, profile.map(Arc::new), version);
-                    }
-                }
-            }
+            Ok(profiles) => take(shared, kind, ids, profiles),
             Err(error) => tracing::debug!(%error, "profiles cannot be read"),
+        }
+    }
+}
+
+/// Takes what was read of entities, in their order, into the live index.
+pub fn take(shared: &Shared, kind: Kind, ids: &[Id], profiles: Vec<VersionedProfile>) {
+    let live = shared.live(kind);
+    for (id, (profile, version)) in ids.iter().zip(profiles) {
+        // Most entities have none; they need no place for one.
+        if profile.is_some() || live.profile(id).is_some() {
+            live.set_profile(id, profile.map(Arc::new), version);
         }
     }
 }

@@ -27,6 +27,8 @@ pub struct Shared {
     counters: [FixCounters; 3],
     live: [LiveIndex; 3],
     synced: AtomicBool,
+    /// Whether it was synced once.
+    loaded: AtomicBool,
 }
 
 /// The counters of one kind's fixes, looked up once.
@@ -70,6 +72,7 @@ impl Shared {
             counters,
             live,
             synced: AtomicBool::new(alone),
+            loaded: AtomicBool::new(alone),
         }
     }
 
@@ -91,9 +94,17 @@ impl Shared {
         self.synced.load(Ordering::Relaxed)
     }
 
+    /// The live index is being loaded. Until it was for the first time, nobody should be sent here for answers.
+    pub(super) fn set_loading(&self) {
+        if !self.loaded.load(Ordering::Relaxed) {
+            self.board.set("live_index", State::Starting, None);
+        }
+    }
+
     /// The live index follows Redis from here on.
     pub(super) fn set_synced(&self) {
         self.synced.store(true, Ordering::Relaxed);
+        self.loaded.store(true, Ordering::Relaxed);
         self.board.set("live_index", State::Ok, None);
     }
 
