@@ -5,7 +5,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{Cmd, FromRedisValue, Pipeline, Value};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{SetOnce, watch};
 
 /// The first pause between two attempts to connect; it doubles up to [`SLOWEST_RETRY`].
 const FIRST_RETRY: Duration = Duration::from_millis(20);
@@ -23,6 +23,8 @@ struct Inner {
     store: Store,
     // A std-style mutex: held for a clone or a swap, never across an await.
     state: Mutex<State>,
+    /// Set when the first attempt to connect has ended, well or not.
+    tried: SetOnce<()>,
     up: watch::Sender<bool>,
 }
 
@@ -51,6 +53,7 @@ impl Link {
                 connection: None,
                 generation: 0,
             }),
+            tried: SetOnce::new(),
             up,
         });
         tokio::spawn(connect(Arc::downgrade(&inner)));
@@ -84,7 +87,7 @@ impl Link {
 
     /// Runs one command.
     pub async fn query<T: FromRedisValue>(&self, cmd: &Cmd) -> Result<T, StoreError> {
-        let (mut connection, generation) = self.current()?;
+        let (mut connection, generation) = self.current().await?;
         let answer = connection.send_packed_command(cmd).await.and_then(Value::extract_error);
         let value = self.judge(generation, answer)?;
         T::from_redis_value(value).map_err(|error| StoreError::Answer(error.to_string()))
@@ -92,7 +95,7 @@ impl Link {
 
     /// Runs a pipeline, all of whose keys share a slot.
     pub async fn pipeline<T: FromRedisValue>(&self, pipeline: &Pipeline) -> Result<T, StoreError> {
-        let (mut connection, generation) = self.current()?;
+        let (mut connection, generation) = self.current().await?;
         let answer = pipeline.query_async(&mut connection).await;
         self.judge(generation, answer)
     }
@@ -108,7 +111,12 @@ impl Link {
         }
     }
 
-    fn current(&self) -> Result<(MultiplexedConnection, u64), StoreError> {
+    /// The connection. Before the first attempt has ended nobody can say that Redis is away, so its end is waited for: a
+    /// request that comes with the start of the service is not told so.
+    async fn current(&self) -> Result<(MultiplexedConnection, u64), StoreError> {
+        if !self.0.tried.initialized() {
+            self.0.tried.wait().await;
+        }
         let state = self.0.state.lock();
         state
             .connection
@@ -160,9 +168,14 @@ async fn connect(link: Weak<Inner>) {
                 state.generation += 1;
                 drop(state);
                 link.up.send_replace(true);
+                // A second attempt finds it set.
+                let _ = link.tried.set(());
                 return;
             }
-            Err(error) => tracing::debug!(?error, "Redis cannot be reached"),
+            Err(error) => {
+                tracing::debug!(?error, "Redis cannot be reached");
+                let _ = link.tried.set(());
+            }
         }
         drop(link);
         // Jitter keeps the workers of many instances from knocking in step.
