@@ -46,6 +46,11 @@ impl<R: AsRef<Redis>> Scene<R> {
         ServiceProcess::start(&self.args()).await
     }
 
+    /// The same without waiting until it is ready.
+    pub async fn start_process_unready(&self) -> ServiceProcess {
+        ServiceProcess::start_unready(&self.args()).await
+    }
+
     fn args(&self) -> Vec<String> {
         let mut args = vec![
             format!("--redis-url={}", self.redis.as_ref().url()),

@@ -21,7 +21,7 @@ pub struct Service {
 }
 
 impl Service {
-    /// Starts an instance and waits until it is ready. Of a flag that is given twice the last counts.
+    /// Starts an instance and waits until it is ready.
     pub async fn start(args: &[impl AsRef<str>]) -> Self {
         let settings = settings(args);
         let (started, address) = oneshot::channel();
@@ -70,15 +70,14 @@ impl Drop for Service {
 }
 
 fn settings(args: &[impl AsRef<str>]) -> Settings {
-    // A client of the test may hold its connection while the test waits for the service to end.
-    let base = [
-        "fleetpulse",
-        "--bind=127.0.0.1:0",
-        "--workers=2",
-        "--drain=0",
-        "--redis-host=",
-    ];
-    let args = base.into_iter().chain(args.iter().map(AsRef::as_ref));
+    // No drain: a client of the test may hold its connection while the test waits for the service to end.
+    let own = ["--bind=127.0.0.1:0", "--workers=2", "--drain=0", "--redis-host="];
+    let args: Vec<&str> = args.iter().map(AsRef::as_ref).collect();
+    let flag = |arg: &str| arg.split('=').next().map(str::to_owned);
+    let own = own
+        .into_iter()
+        .filter(|own| args.iter().all(|arg| flag(arg) != flag(own)));
+    let args = ["fleetpulse"].into_iter().chain(own).chain(args.iter().copied());
     match Args::try_parse_from(args) {
         Ok(args) => args.settings,
         Err(error) => panic!("{error}"),

@@ -2,6 +2,7 @@
 
 use crate::support::{Scene, now_ms};
 use fleetpulse::tracking::input::parse_rfc3339;
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 #[actix_web::test]
@@ -216,5 +217,19 @@ async fn what_is_not_a_fix_is_told_field_by_field_and_not_stored() {
             json!({"lat": lat, "lon": lon, "timestamp": now - 290_000}),
         )
         .await;
+    }
+}
+
+#[actix_web::test]
+async fn the_first_fixes_after_a_start_are_stored_by_every_worker() {
+    let scene = Scene::new().await;
+    for _ in 0..3 {
+        let service = scene.start_process_unready().await;
+        // A connection each, so that every worker gets some.
+        let senders = (0..16).map(|n| {
+            let api = service.drivers();
+            async move { api.place(&format!("d-{n}"), json!({"lat": 1, "lon": 1})).await }
+        });
+        join_all(senders).await;
     }
 }
