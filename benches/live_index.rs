@@ -87,8 +87,7 @@ fn filled(name: &str, points: &[Point]) -> Redis {
 
 /// GEOSEARCH over a Unix socket; only ids and distances, where the live index gives whole entities.
 fn nearby_redis(Redis { runtime, link, .. }: &Redis, query: &NearbyQuery) -> usize {
-    let center = (query.center.lat(), query.center.lon());
-    let found = commands::search(link, Kind::Drivers, 0, center, query.radius_m, query.limit);
+    let found = commands::search(link, Kind::Drivers, 0, query.center, query.radius_m, query.limit);
     or_exit(runtime.block_on(found)).len()
 }
 
