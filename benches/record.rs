@@ -85,7 +85,7 @@ async fn by_pipeline(redis: &Redis, fixes: &[(Id, Fix)]) {
     let keys = redis.link.store().keys();
     // The kind that the script does not write here, so that each side has keys of its own.
     let kind = Kind::Vehicles;
-    let (geo, updates) = (keys.geo(kind, 0), keys.updates(kind));
+    let (geo, updates) = (keys.geo(kind, 0), keys.updates(kind, 0));
     let (mut pipeline, mut key, mut json) = (Pipeline::with_capacity(3 * fixes.len()), String::new(), Vec::new());
     for (id, fix) in fixes {
         json.clear();

@@ -33,7 +33,7 @@ pub struct RedisSettings {
     #[arg(long = "redis-cluster-nodes", env = "REDIS_CLUSTER_NODES", hide = true)]
     pub cluster_nodes: Option<String>,
     /// Put before every key and channel
-    #[arg(long = "redis-key-prefix", env = "REDIS_KEY_PREFIX", default_value = "fp:")]
+    #[arg(long = "redis-key-prefix", env = "REDIS_KEY_PREFIX", default_value = "fp:", value_parser = key_prefix)]
     pub key_prefix: String,
     /// Milliseconds that a connection attempt or an answer may take before Redis counts as away
     #[arg(long = "redis-timeout", env = "REDIS_TIMEOUT_MS", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(10..=60_000))]
@@ -44,6 +44,15 @@ pub struct RedisSettings {
     /// When the embedded Redis's append-only file is synced to the disk
     #[arg(long = "redis-append-fsync", env = "REDIS_APPEND_FSYNC", value_enum, default_value_t)]
     pub append_fsync: AppendFsync,
+}
+
+/// Braces would be taken for the hash tag that puts the keys of a partition into one slot.
+fn key_prefix(prefix: &str) -> Result<String, &'static str> {
+    if prefix.contains(['{', '}']) {
+        Err("must not contain braces")
+    } else {
+        Ok(prefix.to_owned())
+    }
 }
 
 impl fmt::Debug for RedisSettings {

@@ -83,10 +83,14 @@ impl Keys {
         format!("{}profile:{{{kind}:{partition}}}:{id}", self.prefix)
     }
 
-    /// Channel on which a kind's stored batches are published.
+    /// Channel on which the stored batches of a partition are published. With several partitions (Cluster) it is a sharded
+    /// channel, in the slot of the keys; the scripts tell the two apart by the hash tag.
     #[must_use]
-    pub fn updates(&self, kind: Kind) -> String {
-        format!("{}updates:{kind}", self.prefix)
+    pub fn updates(&self, kind: Kind, partition: u16) -> String {
+        if self.partitions == 1 {
+            return format!("{}updates:{kind}", self.prefix);
+        }
+        format!("{}updates:{{{kind}:{partition}}}", self.prefix)
     }
 
     /// Where the number of partitions is written at the first start.
@@ -108,7 +112,11 @@ mod tests {
         assert_eq!(keys.snapshot(Kind::Users, 0, &id), "fp:pos:{users:0}:d-1");
         assert_eq!(keys.snapshot(Kind::Users, 17, &id), "fp:pos:{users:17}:d-1");
         assert_eq!(keys.profile(Kind::Drivers, 3, &id), "fp:profile:{drivers:3}:d-1");
-        assert_eq!(keys.updates(Kind::Vehicles), "fp:updates:vehicles");
+        assert_eq!(keys.updates(Kind::Vehicles, 0), "fp:updates:vehicles");
+        assert_eq!(
+            Keys::new("fp:", 64).updates(Kind::Vehicles, 9),
+            "fp:updates:{vehicles:9}"
+        );
     }
 
     #[test]

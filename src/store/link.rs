@@ -79,12 +79,6 @@ impl Link {
         let _ = up.wait_for(|up| *up).await;
     }
 
-    /// Resolves when there is no connection.
-    pub async fn disconnected(&self) {
-        let mut up = self.0.up.subscribe();
-        let _ = up.wait_for(|up| !*up).await;
-    }
-
     /// Runs one command.
     pub async fn query<T: FromRedisValue>(&self, cmd: &Cmd) -> Result<T, StoreError> {
         let (mut connection, generation) = self.current().await?;

@@ -7,14 +7,16 @@ mod error;
 mod keys;
 mod link;
 mod script;
+mod subscription;
 
 pub use error::StoreError;
 pub use keys::Keys;
 pub use link::Link;
 pub use script::Script;
+pub use subscription::Subscription;
 
 use redis::aio::{MultiplexedConnection, PubSub};
-use redis::{AsyncConnectionConfig, Client, ConnectionInfo, IntoConnectionInfo};
+use redis::{AsyncConnectionConfig, Client, ConnectionInfo};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,14 +57,6 @@ impl Store {
         }))
     }
 
-    /// Parses a URL (`redis://`, `rediss://`, `unix://`) into an address.
-    ///
-    /// # Errors
-    /// [`StoreError::Refused`] if it is not such a URL.
-    pub fn parse_url(url: &str) -> Result<ConnectionInfo, StoreError> {
-        url.into_connection_info().map_err(StoreError::Refused)
-    }
-
     /// Whether there is a Redis to connect to at all.
     #[must_use]
     pub fn is_configured(&self) -> bool {
@@ -99,12 +93,8 @@ impl Store {
     }
 
     /// A connection for subscriptions.
-    pub async fn subscriber(&self) -> Result<PubSub, StoreError> {
+    async fn subscriber(&self) -> Result<PubSub, StoreError> {
         let client = self.0.client.as_ref().ok_or(StoreError::Away)?;
-        let attempt = tokio::time::timeout(self.0.timeout, client.get_async_pubsub()).await;
-        match attempt {
-            Ok(connection) => connection.map_err(StoreError::classify),
-            Err(_elapsed) => Err(StoreError::Away),
-        }
+        client.get_async_pubsub().await.map_err(StoreError::classify)
     }
 }

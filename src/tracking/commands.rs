@@ -15,7 +15,8 @@ use std::sync::LazyLock;
 /// The most fixes in one script call. Lua's `unpack` is the bound, and beyond some hundred a batch gains nothing.
 pub const MAX_FIXES: usize = 512;
 
-const MERGE_PROFILE: &str = include_str!("lua/merge_profile.lua");
+const PUBLISH: &str = include_str!("lua/publish.lua");
+const PUBLISH_AND_MERGE_PROFILE: &str = concat!(include_str!("lua/publish.lua"), include_str!("lua/merge_profile.lua"));
 
 macro_rules! script {
     ($name:literal, $include:expr) => {
@@ -23,10 +24,10 @@ macro_rules! script {
     };
 }
 
-static RECORD: LazyLock<Script> = script!("record", MERGE_PROFILE);
-static REMOVE: LazyLock<Script> = script!("remove", "");
+static RECORD: LazyLock<Script> = script!("record", PUBLISH_AND_MERGE_PROFILE);
+static REMOVE: LazyLock<Script> = script!("remove", PUBLISH);
 static EXPIRE: LazyLock<Script> = script!("expire", "");
-static PUT_PROFILE: LazyLock<Script> = script!("put_profile", MERGE_PROFILE);
+static PUT_PROFILE: LazyLock<Script> = script!("put_profile", PUBLISH_AND_MERGE_PROFILE);
 
 /// Where a call goes and who makes it.
 #[derive(Debug, Clone, Copy)]
@@ -65,6 +66,8 @@ pub struct Recorded<'a> {
 pub enum Verdict {
     /// Stored.
     Stored,
+    /// Stored, and its profile is another now.
+    StoredWithProfile,
     /// A newer one is there.
     Stale,
     /// The profile would have too many attributes; nothing was stored.
@@ -83,6 +86,7 @@ pub async fn record(
         .bytes()
         .map(|outcome| match outcome {
             b'1' => Verdict::Stored,
+            b'p' => Verdict::StoredWithProfile,
             b'a' => Verdict::TooManyAttributes,
             _ => Verdict::Stale,
         })
@@ -118,7 +122,7 @@ fn record_call(link: &Link, target: Target<'_>, fixes: &[Recorded<'_>]) -> Cmd {
     );
     call.arg(keys.geo(kind, partition))
         .arg(keys.sequence(kind, partition))
-        .arg(keys.updates(kind));
+        .arg(keys.updates(kind, partition));
     let mut key = String::with_capacity(64);
     for Recorded { id, .. } in fixes {
         keys.write_snapshot(&mut key, kind, partition, id);
@@ -187,7 +191,7 @@ pub async fn remove(
     let mut call = REMOVE.call(4, 8, 512);
     call.arg(keys.geo(kind, partition))
         .arg(keys.sequence(kind, partition))
-        .arg(keys.updates(kind));
+        .arg(keys.updates(kind, partition));
     call.arg(keys.snapshot(kind, partition, id));
     call.arg(target.head()).arg(id.as_str()).arg(target.ttl_ms);
     call.arg(at_ms.map_or_else(String::new, |at_ms| at_ms.to_string()));
@@ -243,7 +247,7 @@ pub async fn change_profile(
     let mut call = PUT_PROFILE.call(3, 80, 1024);
     call.arg(keys.profile(kind, partition, id))
         .arg(keys.sequence(kind, partition))
-        .arg(keys.updates(kind));
+        .arg(keys.updates(kind, partition));
     call.arg(target.head()).arg(id.as_str());
     match change {
         ProfileChange::Replace(patch) => patch_args(call.arg("replace"), patch),
@@ -350,11 +354,24 @@ pub async fn snapshots(link: &Link, kind: Kind, partition: u16, ids: &[Id]) -> R
 }
 
 /// The sequence of a partition's latest batch.
-pub async fn sequence(link: &Link, kind: Kind, partition: u16) -> Result<u64, StoreError> {
+async fn sequence(link: &Link, kind: Kind, partition: u16) -> Result<u64, StoreError> {
     let sequence: Option<u64> = link
         .query(redis::cmd("GET").arg(link.store().keys().sequence(kind, partition)))
         .await?;
     Ok(sequence.unwrap_or(0))
+}
+
+/// Lets the sequence of a partition go on behind `known`, if a Redis that has lost its tail would number anew what was
+/// numbered before. Returns the sequence.
+pub async fn raise_sequence(link: &Link, kind: Kind, partition: u16, known: u64) -> Result<u64, StoreError> {
+    let sequence = sequence(link, kind, partition).await?;
+    if sequence >= known {
+        return Ok(sequence);
+    }
+    let mut cmd = redis::cmd("INCRBY");
+    cmd.arg(link.store().keys().sequence(kind, partition))
+        .arg(known - sequence);
+    link.query(&cmd).await
 }
 
 /// Entities of one partition that the GEO index has within a radius, nearest first, with the distance of their index entry.

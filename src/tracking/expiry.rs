@@ -41,7 +41,7 @@ pub async fn keep_sweeping(shared: Arc<Shared>, link: Link) {
         tick.tick().await;
         for kind in Kind::ALL {
             let live = shared.live(kind);
-            let budget = 1024 + (live.len() + live.tombstones()) / TICKS_A_ROUND;
+            let budget = 1024 + live.slots() / TICKS_A_ROUND;
             let expired = live.sweep(now_ms(), budget);
             shared
                 .metrics
@@ -55,9 +55,6 @@ pub async fn keep_sweeping(shared: Arc<Shared>, link: Link) {
         }
         if link.is_up() {
             waiting.ask(&shared, &link).await;
-        } else {
-            // Whatever Redis still has then is found by the load that follows its return.
-            waiting = Waiting::default();
         }
     }
 }
@@ -87,12 +84,13 @@ impl Waiting {
         );
     }
 
-    /// Asks about all that are due. A failure drops them: it means a reload.
+    /// Asks about all that are due. Those about whom Redis could not be asked are asked about again.
     async fn ask(&mut self, shared: &Shared, link: &Link) {
         for round in 0..ASK_AFTER.len() {
             while let Some((kind, partition, ids)) = self.next_piece(round, shared) {
                 if let Err(error) = commands::expire(link, kind, partition, &ids).await {
                     tracing::debug!(%error, "expired entities cannot be taken out of Redis yet");
+                    self.push(round, kind, ids);
                     return;
                 }
                 self.push(round + 1, kind, ids);

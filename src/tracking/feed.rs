@@ -13,8 +13,6 @@ use super::snapshot::{Head, Message, Snapshot, Word};
 use crate::ids::Id;
 use crate::kind::Kind;
 use crate::store::{Link, StoreError};
-use futures_util::StreamExt;
-use redis::Msg;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,8 +26,8 @@ enum Lost {
     Store(#[from] StoreError),
     #[error("the subscription ended")]
     Ended,
-    #[error("the subscription does not answer")]
-    Silent,
+    #[error("something could not be read")]
+    Asked,
     #[error("updates of {kind} were missed between batch {last} and {next}")]
     Gap { kind: Kind, last: u64, next: u64 },
 }
@@ -47,13 +45,17 @@ struct Latest {
 
 /// Follows Redis for ever.
 pub async fn follow(shared: Arc<Shared>, link: Link) {
+    let mut heard = Heard::nothing(&link);
     loop {
         if !link.is_up() {
             wait(&shared, &link).await;
         }
         shared.set_loading();
-        let lost = follow_once(&shared, &link).await;
-        shared.set_unsynced(&lost.to_string());
+        let lost = match follow_once(&shared, &link, &mut heard).await {
+            Ok(never) => match never {},
+            Err(lost) => lost,
+        };
+        shared.set_unsynced(&lost.to_string(), !link.is_up());
         match lost {
             Lost::Store(StoreError::Away) => {}
             lost => tracing::warn!(%lost, "the live index no longer follows Redis; it will be loaded anew"),
@@ -70,31 +72,18 @@ async fn wait(shared: &Shared, link: &Link) {
         .await
         .is_err()
     {
-        shared.set_unsynced("Redis is away");
+        shared.set_unsynced("Redis is away", true);
         link.connected().await;
-    }
-}
-
-async fn follow_once(shared: &Shared, link: &Link) -> Lost {
-    match try_follow(shared, link).await {
-        Ok(never) => match never {},
-        Err(lost) => lost,
     }
 }
 
 enum Never {}
 
-async fn try_follow(shared: &Shared, link: &Link) -> Result<Never, Lost> {
-    let (mut sink, mut messages) = shared.store.subscriber().await?.split();
-    let channels: Vec<String> = Kind::ALL
-        .iter()
-        .map(|kind| shared.store.keys().updates(*kind))
-        .collect();
-    let subscribing = tokio::time::timeout(shared.store.timeout(), sink.subscribe(&channels)).await;
-    subscribing
-        .map_err(|_elapsed| Lost::Silent)?
-        .map_err(|error| Lost::Store(StoreError::Lost(error)))?;
-    let mut heard = Heard::now(link).await?;
+async fn follow_once(shared: &Shared, link: &Link, heard: &mut Heard) -> Result<Never, Lost> {
+    let channels = channels(shared);
+    let names: Vec<String> = channels.iter().map(|(name, _)| name.clone()).collect();
+    let mut subscription = shared.store.subscribe(&names).await?;
+    heard.catch_up(link).await?;
     for kind in Kind::ALL {
         shared.live(kind).begin_reload();
     }
@@ -105,33 +94,52 @@ async fn try_follow(shared: &Shared, link: &Link) -> Result<Never, Lost> {
     let mut ping = tokio::time::interval(PING_EVERY);
     loop {
         tokio::select! {
-            message = messages.next() => hear(shared, link, &channels, &mut heard, &message.ok_or(Lost::Ended)?).await?,
+            message = subscription.next() => {
+                let message = message.ok_or(Lost::Ended)?;
+                if let Some((_, kind)) = channels.iter().find(|(name, _)| name == message.get_channel_name()) {
+                    hear(shared, link, *kind, heard, message.get_payload_bytes()).await?;
+                }
+            }
             result = &mut loading, if !loaded => {
                 result?;
                 loaded = true;
                 shared.set_synced();
-                tracing::info!(entities = Kind::ALL.map(|kind| shared.live(kind).len()).iter().sum::<usize>(), "the live index is loaded");
+                let entities: usize = Kind::ALL.iter().map(|kind| shared.live(*kind).len()).sum();
+                tracing::info!(entities, "the live index is loaded");
             }
-            _ = ping.tick() => {
-                let answer = tokio::time::timeout(shared.store.timeout(), sink.ping::<redis::Value>()).await;
-                answer.map_err(|_elapsed| Lost::Silent)?.map_err(|error| Lost::Store(StoreError::Lost(error)))?;
-            }
+            () = shared.resync.notified() => return Err(Lost::Asked),
+            _ = ping.tick() => subscription.ping().await?,
         }
     }
 }
 
+/// The channels of all kinds and partitions, by name.
+fn channels(shared: &Shared) -> Vec<(String, Kind)> {
+    let keys = shared.store.keys();
+    let of_kind = |kind| (0..keys.partitions()).map(move |partition| (keys.updates(kind, partition), kind));
+    Kind::ALL.into_iter().flat_map(of_kind).collect()
+}
+
 impl Heard {
-    async fn now(link: &Link) -> Result<Self, StoreError> {
-        let mut heard = Vec::with_capacity(Kind::ALL.len());
+    fn nothing(link: &Link) -> Self {
+        let nothing = Latest {
+            sequence: 0,
+            heard: false,
+        };
+        let partitions = usize::from(link.store().keys().partitions());
+        Self(Kind::ALL.map(|_| vec![nothing; partitions]).to_vec())
+    }
+
+    /// Begins anew at what Redis has reached. A Redis that has fallen behind what was heard before lost its tail; it is
+    /// made to count on from there, because what is held was numbered so.
+    async fn catch_up(&mut self, link: &Link) -> Result<(), StoreError> {
         for kind in Kind::ALL {
-            let mut partitions = Vec::new();
-            for partition in 0..link.store().keys().partitions() {
-                let sequence = commands::sequence(link, kind, partition).await?;
-                partitions.push(Latest { sequence, heard: false });
+            for (partition, latest) in (0_u16..).zip(&mut self.0[kind.index()]) {
+                let sequence = commands::raise_sequence(link, kind, partition, latest.sequence).await?;
+                *latest = Latest { sequence, heard: false };
             }
-            heard.push(partitions);
         }
-        Ok(Self(heard))
+        Ok(())
     }
 
     /// Notes a batch; an error if one before it was missed.
@@ -158,20 +166,8 @@ impl Heard {
 }
 
 /// Takes one message into the live index.
-async fn hear(
-    shared: &Shared,
-    link: &Link,
-    channels: &[String],
-    so_far: &mut Heard,
-    message: &Msg,
-) -> Result<(), Lost> {
-    let Some(kind) = Kind::ALL
-        .into_iter()
-        .find(|kind| channels[kind.index()] == message.get_channel_name())
-    else {
-        return Ok(());
-    };
-    let Ok(text) = std::str::from_utf8(message.get_payload_bytes()) else {
+async fn hear(shared: &Shared, link: &Link, kind: Kind, so_far: &mut Heard, message: &[u8]) -> Result<(), Lost> {
+    let Ok(text) = std::str::from_utf8(message) else {
         return Ok(());
     };
     // Somebody else may publish what he likes; only what reads as a message of ours is one.
@@ -179,12 +175,10 @@ async fn hear(
     so_far.note(kind, &head)?;
     let now_ms = now_ms();
     #[expect(clippy::cast_precision_loss, reason = "a lag of 2^52 ms does not occur")]
-    shared
-        .metrics
-        .feed_lag_seconds
-        .observe((now_ms - head.sent_ms).max(0) as f64 / 1000.0);
-    if head.origin == shared.origin {
-        // The writer took it in when Redis acknowledged it.
+    let lag_s = (now_ms - head.sent_ms).max(0) as f64 / 1000.0;
+    shared.metrics.feed_lag_seconds.observe(lag_s);
+    if head.is_of_fixes && head.origin == shared.origin {
+        // The writer took it in when Redis acknowledged it. A handler may have been dropped before it could.
         return Ok(());
     }
     let Ok(message) = serde_json::from_str::<Message<'_>>(text) else {
@@ -210,6 +204,6 @@ async fn hear(
             changed.push(updates[index].id.clone());
         }
     });
-    profiles::refresh(shared, link, kind, head.partition, changed).await;
+    profiles::refresh(shared, link, kind, head.partition, changed).await?;
     Ok(())
 }

@@ -5,6 +5,7 @@ use super::Kind;
 use super::commands::{self, MAX_FIXES, ProfileChange, ProfileVerdict, Recorded, Target, Verdict};
 use super::input::ProfilePatch;
 use super::live::{Unsaved, UnsavedProfile};
+use super::profiles;
 use super::shared::{Shared, now_ms};
 use crate::ids::Id;
 use crate::store::{Link, StoreError};
@@ -89,11 +90,19 @@ async fn write(shared: &Shared, link: &Link, kind: Kind, partition: u16, piece: 
             .iter()
             .zip(verdicts)
             .map(|(recorded, verdict)| {
-                let seq = if verdict == Verdict::Stored { sequence } else { 0 };
+                let stored = matches!(verdict, Verdict::Stored | Verdict::StoredWithProfile);
+                let seq = if stored { sequence } else { 0 };
                 (recorded.id.clone(), recorded.fix.timestamp_ms, seq)
             })
             .collect();
         live.mark_saved(&saved);
+        // One that was first seen while Redis was away may have a profile from before.
+        let strangers = saved
+            .into_iter()
+            .map(|(id, ..)| id)
+            .filter(|id| live.profile(id).is_none())
+            .collect();
+        profiles::refresh(shared, link, kind, partition, strangers).await?;
     }
     for unsaved in positions().filter(|unsaved| unsaved.fix.is_none()) {
         let removed = commands::remove(link, target, &unsaved.id, Some(unsaved.timestamp_ms)).await?;
@@ -111,7 +120,8 @@ async fn write_profile(shared: &Shared, link: &Link, target: Target<'_>, unsaved
         UnsavedProfile::Saved => return Ok(()),
         UnsavedProfile::Set(profile) => {
             let patch = ProfilePatch::from(&**profile);
-            let change = ProfileChange::Replace(&patch);
+            // Not in the place of what Redis has: this instance may not have known all of it.
+            let change = ProfileChange::Merge(&patch);
             (
                 Some(Arc::clone(profile)),
                 commands::change_profile(link, target, &unsaved.id, change).await?,
@@ -129,5 +139,5 @@ async fn write_profile(shared: &Shared, link: &Link, target: Target<'_>, unsaved
     shared
         .live(target.kind)
         .mark_profiles_saved(&[(unsaved.id.clone(), profile, sequence)]);
-    Ok(())
+    profiles::refresh(shared, link, target.kind, target.partition, vec![unsaved.id.clone()]).await
 }

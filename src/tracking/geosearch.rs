@@ -33,6 +33,12 @@ pub async fn nearby(
     query: &NearbyQuery,
     now_ms: i64,
 ) -> Result<Vec<Hit>, Problem> {
+    let Ok(_permit) = shared.searches.try_acquire() else {
+        return Err(Problem::unavailable(
+            "as many searches in Redis as it should bear are under way; source=live answers at once",
+            1,
+        ));
+    };
     let mut hits = Vec::new();
     for partition in 0..link.store().keys().partitions() {
         hits.extend(nearby_in(shared, link, kind, partition, query, now_ms).await?);

@@ -51,14 +51,10 @@ async fn load_partition(shared: &Shared, link: &Link, kind: Kind, partition: u16
 }
 
 async fn fetch(link: &Link, kind: Kind, partition: u16, ids: Vec<Id>) -> Result<Page, StoreError> {
-    let (words, profiles) = tokio::try_join!(commands::snapshots(link, kind, partition, &ids), async {
-        // Where nobody of a piece has a profile, one question is enough.
-        if commands::any_profile(link, kind, partition, &ids).await? {
-            commands::profiles(link, kind, partition, &ids).await
-        } else {
-            Ok(Vec::new())
-        }
-    })?;
+    let (words, profiles) = tokio::try_join!(
+        commands::snapshots(link, kind, partition, &ids),
+        profiles::read(link, kind, partition, &ids)
+    )?;
     Ok(Page { ids, words, profiles })
 }
 

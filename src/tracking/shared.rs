@@ -8,9 +8,15 @@ use crate::store::Store;
 use crate::telemetry::{Board, Metrics, State};
 use prometheus::IntCounter;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
+
+/// `GEOSEARCH`es that an instance has under way at once.
+const SEARCHES: usize = 2;
+/// The least time between two lines in the log that say the same.
+const WARN_EVERY_MS: i64 = 5_000;
 
 /// What all threads of an instance share of the tracking slice.
 #[derive(Debug)]
@@ -26,6 +32,12 @@ pub struct Shared {
     board: Arc<Board>,
     counters: [FixCounters; 3],
     live: [LiveIndex; 3],
+    /// Asks the feed to load everything anew.
+    pub resync: Notify,
+    /// Bounds the `GEOSEARCH`es under way: each takes milliseconds of the one thread that Redis has.
+    pub searches: Semaphore,
+    /// When a failure to write was last told, Unix milliseconds.
+    warned_ms: AtomicI64,
     synced: AtomicBool,
     /// Whether it was synced once.
     loaded: AtomicBool,
@@ -71,6 +83,9 @@ impl Shared {
             board,
             counters,
             live,
+            resync: Notify::new(),
+            searches: Semaphore::new(SEARCHES),
+            warned_ms: AtomicI64::new(0),
             synced: AtomicBool::new(alone),
             loaded: AtomicBool::new(alone),
         }
@@ -108,10 +123,22 @@ impl Shared {
         self.board.set("live_index", State::Ok, None);
     }
 
-    /// The live index answers from what it has, and may miss what other instances store.
-    pub(super) fn set_unsynced(&self, why: &str) {
+    /// The live index answers from what it has, and may miss what other instances store. Before it was loaded for the
+    /// first time it is still starting, unless there is no Redis to load it from.
+    pub(super) fn set_unsynced(&self, why: &str, is_away: bool) {
         self.synced.store(false, Ordering::Relaxed);
-        self.board.set("live_index", State::Degraded, Some(why));
+        let starting = !is_away && !self.loaded.load(Ordering::Relaxed);
+        let state = if starting { State::Starting } else { State::Degraded };
+        self.board.set("live_index", state, Some(why));
+    }
+
+    /// Whether a failure that may come thousands of times a second is to be told now.
+    pub(super) fn may_warn(&self) -> bool {
+        let now_ms = now_ms();
+        now_ms - self.warned_ms.load(Ordering::Relaxed) >= WARN_EVERY_MS && {
+            self.warned_ms.store(now_ms, Ordering::Relaxed);
+            true
+        }
     }
 
     /// Now, and how old a fix of this kind may be.

@@ -117,6 +117,8 @@ pub struct Head<'a> {
     pub partition: u16,
     /// The number of the batch within its partition; without gaps.
     pub sequence: u64,
+    /// Whether it is about fixes first of all, so that a writer sent it.
+    pub is_of_fixes: bool,
 }
 
 impl<'a> Head<'a> {
@@ -139,6 +141,7 @@ impl<'a> Head<'a> {
             sent_ms: sent_ms.parse().ok()?,
             partition: partition.parse().ok()?,
             sequence: rest[..digits].parse().ok()?,
+            is_of_fixes: rest[digits..].starts_with(",\"fixes\":"),
         })
     }
 }
@@ -181,6 +184,7 @@ mod tests {
             sent_ms: 1_790_000_000_123,
             partition: 7,
             sequence: 42,
+            is_of_fixes: true,
         };
         assert_eq!(Head::read(&message), Some(head));
         assert!(serde_json::from_str::<Message<'_>>(&message).is_ok());

@@ -294,7 +294,7 @@ async fn store(shared: &Shared, link: &Link, batch: Vec<Pending>) {
         Err(error) => {
             timer.stop_and_discard();
             drop(fixes);
-            if !matches!(error, StoreError::Away) {
+            if !matches!(error, StoreError::Away) && shared.may_warn() {
                 tracing::warn!(error = %cause(&error), "a batch could not be written; its fixes wait in memory");
             }
             buffer(shared, kind, batch);
@@ -326,8 +326,8 @@ async fn settle(
     for (pending, verdict) in batch.into_iter().zip(verdicts) {
         let Pending { id, report, ticket, .. } = pending;
         let outcome = match verdict {
-            Verdict::Stored => {
-                if report.patch.is_some() {
+            Verdict::Stored | Verdict::StoredWithProfile => {
+                if *verdict == Verdict::StoredWithProfile {
                     changed.push(id.clone());
                 }
                 updates.push(Update {
@@ -350,7 +350,7 @@ async fn settle(
             changed.push(updates[index].id.clone());
         }
     });
-    profiles::refresh(shared, link, kind, target.partition, changed).await;
+    profiles::refresh_or_reload(shared, link, kind, target.partition, changed).await;
     let counters = shared.counters(kind);
     counters.stored.inc_by(stored as u64);
     let refused = verdicts

@@ -9,8 +9,6 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 /// The largest body of many queries, bytes.
 const MAX_BODY: usize = 1024 * 1024;
-/// Queries that are answered before others get the thread.
-const QUERIES_AT_ONCE: usize = 32;
 
 /// Who is near
 ///
@@ -81,11 +79,10 @@ pub async fn nearby_many(request: HttpRequest, payload: web::Payload, state: Sta
     let shared = state.shared();
     let now_ms = now_ms();
     let mut results = Vec::with_capacity(queries.len());
-    for (index, query) in queries.iter().enumerate() {
-        if index % QUERIES_AT_ONCE == QUERIES_AT_ONCE - 1 {
-            tokio::task::yield_now().await;
-        }
+    for query in &queries {
         results.push(shared.live(kind).nearby(query, now_ms));
+        // A single one may take long; others on this thread get their turn.
+        tokio::task::yield_now().await;
     }
     let json = answer::lists(&results, !shared.is_synced(), now_ms);
     Ok(super::json(json))

@@ -117,7 +117,7 @@ async fn change(state: &State, kind: Kind, id: &Id, change: ProfileChange<'_>) -
         .map_err(|error| away(&error))?;
     match verdict {
         ProfileVerdict::Changed(_) => {
-            profiles::refresh(shared, state.link(), kind, target.partition, vec![id.clone()]).await;
+            profiles::refresh_or_reload(shared, state.link(), kind, target.partition, vec![id.clone()]).await;
             Ok(HttpResponse::NoContent().finish())
         }
         ProfileVerdict::Absent => Ok(HttpResponse::NoContent().finish()),

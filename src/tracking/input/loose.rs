@@ -20,6 +20,9 @@ pub(super) enum Loose<'a> {
     Object(Vec<(Cow<'a, str>, Self)>),
 }
 
+/// Members of an object that are kept; more than any object of ours may have.
+const MOST_MEMBERS: usize = 64;
+
 impl Loose<'_> {
     /// The type's name for an error message.
     pub(super) const fn type_name(&self) -> &'static str {
@@ -95,7 +98,11 @@ impl<'de> Visitor<'de> for LooseVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut members = Vec::new();
         while let Some(Text(name)) = map.next_key::<Text<'de>>()? {
-            members.push((name, map.next_value()?));
+            let value = map.next_value()?;
+            // Enough to see that there are too many; a body of nothing but members takes no memory for the rest.
+            if members.len() <= MOST_MEMBERS {
+                members.push((name, value));
+            }
         }
         Ok(Loose::Object(members))
     }

@@ -143,7 +143,7 @@ pub(super) fn patch(raw: &RawProfile<'_>, nulls: Nulls, errors: &mut Vec<FieldEr
         attributes: raw
             .attributes
             .as_ref()
-            .map_or_else(Vec::new, |value| attributes(value, errors)),
+            .map_or_else(Vec::new, |value| attributes(value, nulls, errors)),
     }
 }
 
@@ -191,7 +191,7 @@ fn capacity(value: &Loose<'_>, errors: &mut Vec<FieldError>) -> Option<u32> {
     None
 }
 
-fn attributes(value: &Loose<'_>, errors: &mut Vec<FieldError>) -> Vec<(CompactString, Option<Scalar>)> {
+fn attributes(value: &Loose<'_>, nulls: Nulls, errors: &mut Vec<FieldError>) -> Vec<(CompactString, Option<Scalar>)> {
     let members = match value {
         Loose::Object(members) => members,
         Loose::Null => return Vec::new(),
@@ -219,6 +219,7 @@ fn attributes(value: &Loose<'_>, errors: &mut Vec<FieldError>) -> Vec<(CompactSt
             errors.push(FieldError::new(&pointer(), "is given twice"));
         } else {
             match scalar(value) {
+                Ok(None) if nulls == Nulls::Ignore => {}
                 Ok(value) => attributes.push((CompactString::new(name), value)),
                 Err(detail) => errors.push(FieldError::new(&pointer(), detail)),
             }

@@ -118,6 +118,12 @@ impl LiveIndex {
         state.records.len() - state.tree.len()
     }
 
+    /// Slots that a whole sweep looks at: of records, and of those that were forgotten and whose place is free.
+    #[must_use]
+    pub fn slots(&self) -> usize {
+        self.state.read().records.end() as usize
+    }
+
     /// The memory that the index has taken, bytes, by its containers' capacities. The allocator's own overhead comes on
     /// top, and so do the words of profiles.
     #[must_use]

@@ -16,7 +16,7 @@ const LOOKS: usize = 4096;
 const LOOKS_PER_HIT: usize = 16;
 
 /// How many more a search in pieces looks for: one that moves between the pieces may be met twice and take another's place.
-const SPARE: usize = 8;
+const SPARE: usize = 32;
 
 thread_local! {
     /// Kept from query to query, so that a search allocates nothing but its answer.

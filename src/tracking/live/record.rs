@@ -83,6 +83,10 @@ impl Record {
         self.heading_deg = fix.heading_deg.unwrap_or(f32::NAN);
     }
 
+    pub(super) fn has_unsaved_profile(&self) -> bool {
+        self.profile.as_deref().is_some_and(|held| held.unsaved)
+    }
+
     pub(super) const fn is_live(&self) -> bool {
         self.leaf != NOWHERE
     }

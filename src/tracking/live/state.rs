@@ -43,6 +43,8 @@ impl State {
     pub(super) fn update(&mut self, slot: u32, origin: Origin, update: &Update, at: At) -> Outcome {
         let record = &mut self.records[slot];
         let was_unsaved = record.unsaved;
+        // What is known of it is that it was removed; a profile of it was never asked for.
+        let is_first = record.leaf == NOWHERE && record.profile.is_none();
         let superseding = superseding(record, origin, update.fix.timestamp_ms, update.seq, self.generation);
         note(record, origin, update.fix.timestamp_ms, self.generation);
         if let Some(seq) = superseding {
@@ -64,10 +66,10 @@ impl State {
         if self.records[slot].unsaved != was_unsaved {
             self.note_unsaved(slot);
         }
-        if superseding.is_some() {
-            Outcome::Applied
-        } else {
-            Outcome::Stale
+        match superseding {
+            Some(_) if is_first => Outcome::Created,
+            Some(_) => Outcome::Applied,
+            None => Outcome::Stale,
         }
     }
 

@@ -6,7 +6,8 @@ use std::sync::atomic::Ordering::Relaxed;
 const LOOK: u32 = 256;
 
 impl LiveIndex {
-    /// Forgets what is past its time to live, tombstones and unsaved entities too; returns the ids of expired fixes.
+    /// Forgets what is past its time to live, tombstones and unsaved fixes too; returns the ids of expired fixes. An unsaved
+    /// profile has no time to live: its entity is kept, unseen, until that is written.
     ///
     /// Looks at up to `budget` records, from where the last sweep stopped, and at each at most once.
     pub fn sweep(&self, now_ms: i64, budget: usize) -> Vec<Id> {
@@ -30,7 +31,7 @@ impl LiveIndex {
                 let Some(record) = state.records.get(slot) else {
                     continue;
                 };
-                if self.is_expired(record.timestamp_ms, now_ms) {
+                if self.is_expired(record.timestamp_ms, now_ms) && !record.has_unsaved_profile() {
                     let hash = self.hash(&record.id);
                     let record = state.forget(hash, slot);
                     if record.is_live() {

@@ -73,7 +73,8 @@ impl LiveIndex {
             *slot = state.find(prepared.hash, &update.id);
         }
         for (i, update) in updates.iter().enumerate() {
-            outcomes[i] = if self.is_expired(update.fix.timestamp_ms, now_ms) {
+            // One that Redis has is taken at any age: the next sweep finds it, and has it taken out of Redis as well.
+            outcomes[i] = if origin != Origin::Stored && self.is_expired(update.fix.timestamp_ms, now_ms) {
                 Outcome::Stale
             } else {
                 self.apply_one(&mut state, origin, update, prepared[i], slots[i])

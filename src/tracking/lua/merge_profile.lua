@@ -26,6 +26,19 @@ local function too_many_attributes(key, at)
   return count > 32
 end
 
+-- Whether the patch would change anything. Senders like to repeat the same status with every fix.
+local function changes_profile(key, at)
+  local sets = tonumber(ARGV[at])
+  if tonumber(ARGV[at + 1 + 2 * sets]) > 0 then return true end
+  local names = {}
+  for i = 1, sets do names[i] = ARGV[at + 2 * i - 1] end
+  local values = redis.call('HMGET', key, unpack(names))
+  for i = 1, sets do
+    if values[i] ~= ARGV[at + 2 * i] then return true end
+  end
+  return false
+end
+
 -- Applies the patch and stamps the profile with `version`. It may have been deleted before and about to end.
 local function merge_profile(key, at, version)
   local sets = tonumber(ARGV[at])

@@ -1,7 +1,7 @@
 -- put_profile: replaces (also: deletes) or merges an entity's profile.
 -- KEYS[1]   profile
 -- KEYS[2]   sequence of the partition
--- KEYS[3]   update channel
+-- KEYS[3]   update channel; a sharded one if its name has a hash tag
 -- ARGV[1]   head of the message, as in record.lua
 -- ARGV[2]   id
 -- ARGV[3]   'replace', 'merge' or 'delete'
@@ -19,5 +19,5 @@ if verb == 'delete' then
 else
   merge_profile(KEYS[1], 4, sequence)
 end
-redis.call('PUBLISH', KEYS[3], ARGV[1] .. ',"seq":' .. sequence .. ',"profiles":["' .. ARGV[2] .. '"]}')
+publish(KEYS[3], ARGV[1] .. ',"seq":' .. sequence .. ',"profiles":["' .. ARGV[2] .. '"]}')
 return sequence

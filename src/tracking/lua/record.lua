@@ -1,14 +1,14 @@
 -- record: stores a batch of fixes of one kind and partition, the newest of each entity winning, and publishes what it stored.
 -- KEYS[1]   GEO index
 -- KEYS[2]   sequence of the partition
--- KEYS[3]   update channel
+-- KEYS[3]   update channel; a sharded one if its name has a hash tag
 -- KEYS[4..] n snapshots, then m profiles
 -- ARGV[1]   head of the message: its first members as JSON, without the opening brace's partner
 -- ARGV[2]   n, at most 512; no entity twice
 -- ARGV[3]   m
 -- ARGV[4..] for each fix: id, GEO score, expiry (Unix ms), snapshot (JSON whose characters 10-22 are its Unix ms);
 --           then for each profile patch: the number of its fix (from 1), the patch (see merge_profile.lua)
--- Returns {sequence, outcomes}: one character a fix: 1 stored, 0 stale, a refused for too many attributes.
+-- Returns {sequence, outcomes}: one character a fix: 1 stored, p stored and the profile changed, 0 stale, a refused for too many attributes.
 --         The sequence is 0 where nothing was stored.
 local n, m = tonumber(ARGV[2]), tonumber(ARGV[3])
 local call, sub = redis.call, string.sub
@@ -52,12 +52,13 @@ local sequence = call('INCR', KEYS[2])
 local changed = {}
 for i = 1, m do
   local patch = patches[i]
-  if outcomes[patch.fix] == '1' then
+  if outcomes[patch.fix] == '1' and changes_profile(patch.key, patch.at) then
+    outcomes[patch.fix] = 'p'
     merge_profile(patch.key, patch.at, sequence)
     changed[#changed + 1] = '"' .. ARGV[4 * patch.fix] .. '"'
   end
 end
 local message = ARGV[1] .. ',"seq":' .. sequence .. ',"fixes":[' .. table.concat(snapshots, ',') .. ']'
 if #changed > 0 then message = message .. ',"profiles":[' .. table.concat(changed, ',') .. ']' end
-call('PUBLISH', KEYS[3], message .. '}')
+publish(KEYS[3], message .. '}')
 return { sequence, table.concat(outcomes) }

@@ -1,7 +1,7 @@
 -- remove: takes an entity's fix away and leaves a tombstone, so that an older fix that arrives late cannot revive it.
 -- KEYS[1] GEO index
 -- KEYS[2] sequence of the partition
--- KEYS[3] update channel
+-- KEYS[3] update channel; a sharded one if its name has a hash tag
 -- KEYS[4] snapshot
 -- ARGV[1] head of the message, as in record.lua
 -- ARGV[2] id
@@ -21,5 +21,5 @@ local tombstone = string.format('{"ts_ms":%.0f,"id":"%s","deleted":true}', at, A
 redis.call('SET', KEYS[4], tombstone, 'PXAT', string.format('%.0f', at + tonumber(ARGV[3])))
 redis.call('ZREM', KEYS[1], ARGV[2])
 local sequence = redis.call('INCR', KEYS[2])
-redis.call('PUBLISH', KEYS[3], ARGV[1] .. ',"seq":' .. sequence .. ',"removed":[' .. tombstone .. ']}')
+publish(KEYS[3], ARGV[1] .. ',"seq":' .. sequence .. ',"removed":[' .. tombstone .. ']}')
 return { sequence, at }

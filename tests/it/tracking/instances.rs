@@ -113,7 +113,7 @@ async fn an_instance_whose_subscription_was_cut_recovers_what_it_missed() {
     one.place("removed", json!({"lat": 0, "lon": 0})).await;
     finds(&two, "limit=9", &["removed", "moved"]).await;
     for round in 0..5 {
-        let updates = scene.keys().updates(Kind::Drivers);
+        let updates = scene.keys().updates(Kind::Drivers, 0);
         eventually(SOON, "both follow", async || {
             let (_, following): (String, u64) = scene.redis.query(cmd("PUBSUB").arg("NUMSUB").arg(&updates)).await;
             (following == 2).then_some(())

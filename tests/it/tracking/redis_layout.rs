@@ -119,7 +119,7 @@ async fn a_batch_is_one_message_with_all_that_changed() {
     let api = service.drivers();
     let client = Client::open(scene.redis.url()).unwrap();
     let (mut sink, messages) = client.get_async_pubsub().await.unwrap().split();
-    sink.subscribe(scene.keys().updates(Kind::Drivers)).await.unwrap();
+    sink.subscribe(scene.keys().updates(Kind::Drivers, 0)).await.unwrap();
     let mut messages =
         messages.map(|message| serde_json::from_str::<Value>(&message.get_payload::<String>().unwrap()).unwrap());
     let mut next = async || timeout(Duration::from_secs(5), messages.next()).await.unwrap().unwrap();

@@ -62,7 +62,7 @@ fn each_update_of_a_batch_has_its_outcome() {
         update(3, here, NOW, 1),
     ];
     let mut outcomes = Vec::new();
-    index.apply_each(Origin::Stored, &batch, NOW, |i, outcome| outcomes.push((i, outcome)));
+    index.apply_each(Origin::Loaded, &batch, NOW, |i, outcome| outcomes.push((i, outcome)));
     let expected = [
         Outcome::Created,
         Outcome::Stale,
@@ -72,6 +72,15 @@ fn each_update_of_a_batch_has_its_outcome() {
         Outcome::Full,
     ];
     assert_eq!(outcomes, expected.into_iter().enumerate().collect::<Vec<_>>());
+}
+
+#[test]
+fn a_fix_that_redis_has_is_taken_at_any_age_so_that_the_sweep_finds_it() {
+    let index = LiveIndex::new(TTL, 10);
+    let late = [update(1, at(0.0, 0.0), NOW - TTL, 1)];
+    assert_eq!(index.apply(Origin::Stored, &late, NOW).fresh, 1);
+    assert_eq!(index.get(&id(1), NOW), None);
+    assert_eq!(index.sweep(NOW, 100), [id(1)]);
 }
 
 #[test]
