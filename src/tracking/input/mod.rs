@@ -21,6 +21,7 @@ use crate::http::FieldError;
 use crate::ids::Id;
 use loose::Loose;
 use raw::{RawBatch, RawFix};
+use serde_json::value::RawValue;
 
 pub(in crate::tracking) use raw::MAX_BATCH;
 
@@ -85,14 +86,25 @@ pub fn parse_fix(body: &[u8], clock: Clock) -> Result<Report, BodyError> {
 /// # Errors
 /// [`BodyError`] only where no element can be told from another; faults of single elements are in the answer.
 pub fn parse_batch(body: &[u8], clock: Clock) -> Result<Vec<Element>, BodyError> {
-    let RawBatch(raw) = serde_json::from_slice(body).map_err(|error| {
-        if error.to_string().starts_with(raw::TOO_MANY) {
-            BodyError::TooMany
-        } else {
-            malformed(&error)
-        }
-    })?;
-    Ok(raw.iter().map(|raw| element(raw, clock)).collect())
+    match serde_json::from_slice::<RawBatch<RawFix<'_>>>(body) {
+        Ok(RawBatch(raw)) => Ok(raw.iter().map(|raw| element(raw, clock)).collect()),
+        // JSON allows what the parser stops at (1e999, half a surrogate pair, any depth). The element in which it stands
+        // must not harm the others, so they are told apart first and then read one by one.
+        Err(error) if error.is_syntax() => match serde_json::from_slice::<RawBatch<&RawValue>>(body) {
+            Ok(RawBatch(raw)) => Ok(raw
+                .iter()
+                .map(|raw| text_element(raw.get().as_bytes(), clock))
+                .collect()),
+            Err(other) if is_too_many(&other) => Err(BodyError::TooMany),
+            Err(_) => Err(malformed(&error)),
+        },
+        Err(error) if is_too_many(&error) => Err(BodyError::TooMany),
+        Err(error) => Err(malformed(&error)),
+    }
+}
+
+fn is_too_many(error: &serde_json::Error) -> bool {
+    error.to_string().starts_with(raw::TOO_MANY)
 }
 
 /// Parses a batch of one JSON object a line; empty lines are passed over.
@@ -108,13 +120,7 @@ pub fn parse_ndjson(body: &[u8], clock: Clock) -> Result<Vec<Element>, BodyError
         if elements.len() == MAX_BATCH {
             return Err(BodyError::TooMany);
         }
-        elements.push(match serde_json::from_slice::<RawFix<'_>>(line) {
-            Ok(raw) => element(&raw, clock),
-            Err(error) => Err(Rejection {
-                id: None,
-                detail: format!("not JSON: {error}"),
-            }),
-        });
+        elements.push(text_element(line, clock));
     }
     Ok(elements)
 }
@@ -124,6 +130,17 @@ fn malformed(error: &serde_json::Error) -> BodyError {
         return BodyError::Unacceptable(vec![FieldError::new("", error.to_string())]);
     }
     BodyError::Malformed(format!("the body is not JSON: {error}"))
+}
+
+/// An element that is text of its own.
+fn text_element(json: &[u8], clock: Clock) -> Element {
+    match serde_json::from_slice::<RawFix<'_>>(json) {
+        Ok(raw) => element(&raw, clock),
+        Err(error) => Err(Rejection {
+            id: None,
+            detail: format!("cannot be read: {error}"),
+        }),
+    }
 }
 
 fn element(raw: &RawFix<'_>, clock: Clock) -> Element {

@@ -1,9 +1,11 @@
-use super::loose::Loose;
+use super::loose::{Loose, Text};
 use super::{BodyError, malformed, number};
 use crate::geo::{BoundingBox, Point, PointError};
 use crate::http::{FieldError, Problem, Query};
 use crate::tracking::model::{Filter, NearbyQuery};
 use compact_str::CompactString;
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
+use std::fmt;
 
 /// The largest radius, metres.
 pub const MAX_RADIUS_M: f64 = 200_000.0;
@@ -135,14 +137,32 @@ pub fn parse_queries(body: &[u8]) -> Result<Vec<NearbyQuery>, BodyError> {
 
 struct Queries<'a>(Vec<Loose<'a>>);
 
-impl<'de: 'a, 'a> serde::Deserialize<'de> for Queries<'a> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(serde::Deserialize)]
-        struct Body<'a> {
-            #[serde(borrow)]
-            queries: Vec<Loose<'a>>,
+impl<'de: 'a, 'a> Deserialize<'de> for Queries<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(QueriesVisitor).map(Self)
+    }
+}
+
+/// Written by hand because a derived one would read an array as well, and other members to any depth.
+struct QueriesVisitor;
+
+impl<'de> Visitor<'de> for QueriesVisitor {
+    type Value = Vec<Loose<'de>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with the member \"queries\"")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut queries = None;
+        while let Some(Text(name)) = map.next_key::<Text<'de>>()? {
+            if name != "queries" {
+                let _: Loose<'de> = map.next_value()?;
+            } else if queries.replace(map.next_value()?).is_some() {
+                return Err(A::Error::duplicate_field("queries"));
+            }
         }
-        Body::deserialize(deserializer).map(|body| Self(body.queries))
+        queries.ok_or_else(|| A::Error::missing_field("queries"))
     }
 }
 
@@ -158,28 +178,37 @@ fn one_query(raw: &Loose<'_>, index: usize, errors: &mut Vec<FieldError>) -> Opt
     let before = errors.len();
     let (mut lat, mut lon, mut radius_m, mut count) = (None, None, None, None);
     let (mut max_age_s, mut min_capacity, mut filter) = (None, None, Filter::default());
-    for (name, value) in members.iter().filter(|(_, value)| *value != Loose::Null) {
-        let slot = match &**name {
-            "lat" | "latitude" => &mut lat,
-            "lon" | "lng" | "longitude" => &mut lon,
-            "radius_m" => &mut radius_m,
-            "limit" => &mut count,
-            "max_age_s" => &mut max_age_s,
-            "min_capacity" => &mut min_capacity,
-            "status" => {
-                filter.statuses = words(value, &format!("{path}status"), errors);
-                continue;
-            }
-            "vehicle_type" => {
-                filter.vehicle_types = words(value, &format!("{path}vehicle_type"), errors);
-                continue;
-            }
+    let mut seen: Vec<&str> = Vec::with_capacity(members.len());
+    for (name, value) in members {
+        let name = match &**name {
+            "latitude" => "lat",
+            "lng" | "longitude" => "lon",
+            name => name,
+        };
+        let slot = match name {
+            "lat" => Some(&mut lat),
+            "lon" => Some(&mut lon),
+            "radius_m" => Some(&mut radius_m),
+            "limit" => Some(&mut count),
+            "max_age_s" => Some(&mut max_age_s),
+            "min_capacity" => Some(&mut min_capacity),
+            "status" | "vehicle_type" => None,
             _ => continue,
         };
-        match number(value) {
-            Some(number) if slot.replace(number).is_none() => {}
-            Some(_) => errors.push(FieldError::new(&format!("{path}{name}"), "is given twice")),
-            None => errors.push(FieldError::new(&format!("{path}{name}"), "must be a number")),
+        let at = format!("{path}{name}");
+        if seen.contains(&name) {
+            errors.push(FieldError::new(&at, "is given twice"));
+            continue;
+        }
+        seen.push(name);
+        match (value, slot) {
+            (Loose::Null, _) => {}
+            (value, Some(slot)) => match number(value) {
+                Some(number) => *slot = Some(number),
+                None => errors.push(FieldError::new(&at, "must be a number")),
+            },
+            (value, None) if name == "status" => filter.statuses = words(value, &at, errors),
+            (value, None) => filter.vehicle_types = words(value, &at, errors),
         }
     }
     let count = count.map(|count| whole(count).unwrap_or(usize::MAX));
@@ -190,8 +219,9 @@ fn one_query(raw: &Loose<'_>, index: usize, errors: &mut Vec<FieldError>) -> Opt
     });
     filter_numbers(max_age_s, capacity.transpose(), &path, &mut filter, errors);
     for (name, value) in [("lat", lat), ("lon", lon)] {
-        if value.is_none() && !errors[before..].iter().any(|error| error.pointer.ends_with(name)) {
-            errors.push(FieldError::new(&format!("{path}{name}"), "is required"));
+        let at = FieldError::new(&format!("{path}{name}"), "is required");
+        if value.is_none() && !errors[before..].iter().any(|error| error.pointer == at.pointer) {
+            errors.push(at);
         }
     }
     let query = build(lat?, lon?, radius_m, count, filter, &path, errors)?;

@@ -1,6 +1,7 @@
 use super::loose::{Loose, Text};
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use std::fmt;
+use std::marker::PhantomData;
 
 /// The members of a fix that mean something to us, as they came. Others are read and dropped.
 #[derive(Debug, Default, PartialEq)]
@@ -111,8 +112,8 @@ impl<'de> Visitor<'de> for RawFixVisitor {
     }
 }
 
-/// A batch in either of its JSON forms.
-pub(super) struct RawBatch<'a>(pub(super) Vec<RawFix<'a>>);
+/// A batch in either of its JSON forms, its elements read as `T`.
+pub(super) struct RawBatch<T>(pub(super) Vec<T>);
 
 /// The most fixes in a batch.
 pub(in crate::tracking) const MAX_BATCH: usize = 10_000;
@@ -120,16 +121,16 @@ pub(in crate::tracking) const MAX_BATCH: usize = 10_000;
 /// What the parser says of a batch that is too long; the caller looks for it to answer 413.
 pub(super) const TOO_MANY: &str = "more than 10000 positions";
 
-impl<'de: 'a, 'a> Deserialize<'de> for RawBatch<'a> {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for RawBatch<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(RawBatchVisitor).map(RawBatch)
+        deserializer.deserialize_any(RawBatchVisitor(PhantomData)).map(RawBatch)
     }
 }
 
-struct RawBatchVisitor;
+struct RawBatchVisitor<T>(PhantomData<T>);
 
-impl<'de> Visitor<'de> for RawBatchVisitor {
-    type Value = Vec<RawFix<'de>>;
+impl<'de, T: Deserialize<'de>> Visitor<'de> for RawBatchVisitor<T> {
+    type Value = Vec<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an array of positions or an object with the member \"positions\"")
@@ -153,7 +154,7 @@ impl<'de> Visitor<'de> for RawBatchVisitor {
                 if positions.is_some() {
                     return Err(A::Error::duplicate_field("positions"));
                 }
-                positions = Some(map.next_value_seed(PositionsSeed)?);
+                positions = Some(map.next_value_seed(PositionsSeed(PhantomData))?);
             } else {
                 let _: Loose<'de> = map.next_value()?;
             }
@@ -163,11 +164,11 @@ impl<'de> Visitor<'de> for RawBatchVisitor {
 }
 
 /// The array inside `{"positions": …}`; an object there would be one level too deep.
-struct PositionsSeed;
+struct PositionsSeed<T>(PhantomData<T>);
 
-impl<'de> serde::de::DeserializeSeed<'de> for PositionsSeed {
-    type Value = Vec<RawFix<'de>>;
+impl<'de, T: Deserialize<'de>> serde::de::DeserializeSeed<'de> for PositionsSeed<T> {
+    type Value = Vec<T>;
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_seq(RawBatchVisitor)
+        deserializer.deserialize_seq(RawBatchVisitor(PhantomData))
     }
 }
