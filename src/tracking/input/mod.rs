@@ -7,6 +7,8 @@ mod loose;
 mod profile;
 mod query;
 mod raw;
+#[cfg(test)]
+mod tests;
 mod timestamp;
 
 pub use profile::{Change, ProfilePatch, parse_profile};

@@ -1,0 +1,66 @@
+//! Whatever a client may send: taken for what it is, or refused with a word on why. Nothing panics.
+
+mod batches;
+mod fixes;
+mod ids;
+mod nesting;
+mod numbers;
+mod profiles;
+mod properties;
+mod queries;
+mod query_strings;
+mod timestamps;
+
+use super::*;
+use crate::http::Problem;
+use serde_json::Value;
+
+const NOW: i64 = 1_790_000_000_123;
+const CLOCK: Clock = Clock {
+    now_ms: NOW,
+    ttl_ms: 300_000,
+};
+
+/// A body that has to be a valid fix.
+#[track_caller]
+fn fix(body: &str) -> Fix {
+    match parse_fix(body.as_bytes(), CLOCK) {
+        Ok(report) => report.fix,
+        Err(error) => panic!("{body}: {error:?}"),
+    }
+}
+
+/// The pointers of what is wrong with a body that is JSON and no valid fix.
+#[track_caller]
+fn faults(body: &str) -> Vec<String> {
+    pointers(body, parse_fix(body.as_bytes(), CLOCK))
+}
+
+#[track_caller]
+fn pointers<T: std::fmt::Debug>(what: &str, parsed: Result<T, BodyError>) -> Vec<String> {
+    match parsed {
+        Err(BodyError::Unacceptable(errors)) => errors.into_iter().map(|error| error.pointer).collect(),
+        other => panic!("{what}: {other:?}"),
+    }
+}
+
+/// Whether a body cannot be read at all.
+fn is_malformed(body: impl AsRef<[u8]>) -> bool {
+    matches!(parse_fix(body.as_ref(), CLOCK), Err(BodyError::Malformed(_)))
+}
+
+/// A fix with one more member.
+fn with(member: &str) -> String {
+    format!(r#"{{"lat": 40.7, "lon": -74.0, {member}}}"#)
+}
+
+/// The status of a problem and the pointers of its errors, as clients see them.
+fn told(problem: &Problem) -> (u64, Vec<String>) {
+    let body: Value = serde_json::to_value(problem).unwrap();
+    let errors = body["errors"].as_array().map_or(&[][..], Vec::as_slice);
+    let pointers = errors
+        .iter()
+        .map(|error| error["pointer"].as_str().unwrap().to_owned())
+        .collect();
+    (body["status"].as_u64().unwrap(), pointers)
+}

@@ -1,0 +1,80 @@
+//! Depth: an error of the parser, never of the stack. A thread of an HTTP worker has 2 MiB of it, as a test's has.
+
+use super::*;
+
+const DEPTH: usize = 10_000;
+
+/// Values nested ten thousand deep, closed and left open.
+fn deep() -> [String; 4] {
+    let arrays = "[".repeat(DEPTH);
+    let objects = "{\"a\":".repeat(DEPTH);
+    [
+        format!("{arrays}{}", "]".repeat(DEPTH)),
+        format!("{objects}1{}", "}".repeat(DEPTH)),
+        arrays,
+        objects,
+    ]
+}
+
+#[test]
+fn a_deep_body_is_malformed() {
+    for deep in deep() {
+        assert!(is_malformed(&deep));
+        assert!(matches!(parse_profile(deep.as_bytes()), Err(BodyError::Malformed(_))));
+        assert!(parse_queries(deep.as_bytes()).is_err());
+    }
+}
+
+#[test]
+fn a_deep_member_is_malformed_whether_it_is_known_or_not() {
+    for deep in deep() {
+        for name in ["lat", "timestamp", "attributes", "status", "id", "anything"] {
+            let body = with(&format!(r#""{name}": {deep}"#));
+            assert!(is_malformed(&body), "{name}");
+            assert!(
+                matches!(parse_profile(body.as_bytes()), Err(BodyError::Malformed(_))),
+                "{name}"
+            );
+            let body = format!(r#"{{"queries": [], "{name}": {deep}}}"#);
+            assert!(
+                matches!(parse_queries(body.as_bytes()), Err(BodyError::Malformed(_))),
+                "{name}"
+            );
+        }
+        let body = format!(r#"{{"queries": [{{"lat": 1, "lon": 2, "x": {deep}}}]}}"#);
+        assert!(matches!(parse_queries(body.as_bytes()), Err(BodyError::Malformed(_))));
+    }
+}
+
+#[test]
+fn a_deep_element_does_not_harm_the_others() {
+    let good = r#"{"id": "d-1", "lat": 1, "lon": 2}"#;
+    for deep in deep().iter().take(2) {
+        for bad in [
+            deep.clone(),
+            format!(r#"{{"id": "d-2", "lat": 1, "lon": 2, "x": {deep}}}"#),
+        ] {
+            for body in [
+                format!("[{good}, {bad}, {good}]"),
+                format!(r#"{{"positions": [{good}, {bad}, {good}]}}"#),
+            ] {
+                let elements = parse_batch(body.as_bytes(), CLOCK).unwrap();
+                let taken: Vec<_> = elements.iter().map(Result::is_ok).collect();
+                assert_eq!(taken, [true, false, true]);
+            }
+            let elements = parse_ndjson(format!("{good}\n{bad}\n{good}").as_bytes(), CLOCK).unwrap();
+            assert_eq!(elements.iter().filter(|element| element.is_ok()).count(), 2);
+        }
+    }
+}
+
+#[test]
+fn a_batch_that_is_deep_outside_its_elements_is_malformed() {
+    for deep in deep() {
+        let body = format!(r#"{{"x": {deep}, "positions": []}}"#);
+        assert!(matches!(
+            parse_batch(body.as_bytes(), CLOCK),
+            Err(BodyError::Malformed(_))
+        ));
+    }
+}

@@ -1,0 +1,114 @@
+//! `POST …/nearby`: all queries are good, or none is answered.
+
+use super::*;
+
+fn query_faults(body: &str) -> Vec<String> {
+    pointers(body, parse_queries(body.as_bytes()))
+}
+
+fn one(members: &str) -> String {
+    format!(r#"{{"queries": [{{"lat": 1, "lon": 2}}, {{{members}}}]}}"#)
+}
+
+#[test]
+fn queries_are_read_with_their_defaults() {
+    let body =
+        one(r#""latitude": 1, "lng": 2, "status": "a", "vehicle_type": ["b", "c"], "max_age_s": 1.5, "limit": null"#);
+    let queries = parse_queries(body.as_bytes()).unwrap();
+    assert_eq!((queries[0].radius_m, queries[0].limit), (2_000.0, 10));
+    assert_eq!(queries[1].filter.statuses, ["a"]);
+    assert_eq!(queries[1].filter.vehicle_types, ["b", "c"]);
+    assert_eq!(queries[1].filter.max_age_ms, Some(1_500));
+    assert!(parse_queries(br#"{"queries": [], "x": {"y": []}}"#).unwrap().is_empty());
+}
+
+#[test]
+fn every_fault_is_named_with_its_query() {
+    for (members, pointers) in [
+        ("", &["/queries/1/lat", "/queries/1/lon"][..]),
+        (r#""lat": null, "lon": 2"#, &["/queries/1/lat"]),
+        (r#""lat": "1", "lon": 2"#, &["/queries/1/lat"]),
+        (r#""latitude": "1", "lon": 2"#, &["/queries/1/lat"]),
+        (r#""lat": 86, "lon": 2"#, &["/queries/1/lat"]),
+        (r#""lat": 1, "lon": 181"#, &["/queries/1/lon"]),
+        (r#""lat": 1, "lon": 2, "radius_m": -1"#, &["/queries/1/radius_m"]),
+        (r#""lat": 1, "lon": 2, "radius_m": 200000.1"#, &["/queries/1/radius_m"]),
+        (r#""lat": 1, "lon": 2, "limit": 0"#, &["/queries/1/limit"]),
+        (r#""lat": 1, "lon": 2, "limit": 1001"#, &["/queries/1/limit"]),
+        (r#""lat": 1, "lon": 2, "limit": 1.5"#, &["/queries/1/limit"]),
+        (r#""lat": 1, "lon": 2, "limit": 1e300"#, &["/queries/1/limit"]),
+        (r#""lat": 1, "lon": 2, "max_age_s": -1"#, &["/queries/1/max_age_s"]),
+        (
+            r#""lat": 1, "lon": 2, "min_capacity": -1"#,
+            &["/queries/1/min_capacity"],
+        ),
+        (
+            r#""lat": 1, "lon": 2, "min_capacity": "4""#,
+            &["/queries/1/min_capacity"],
+        ),
+        (r#""lat": 1, "lon": 2, "status": 7"#, &["/queries/1/status"]),
+        (
+            r#""lat": 1, "lon": 2, "vehicle_type": ["a", 7]"#,
+            &["/queries/1/vehicle_type"],
+        ),
+    ] {
+        assert_eq!(query_faults(&one(members)), pointers, "{members}");
+    }
+    for not in ["null", "7", "[]", "\"x\""] {
+        assert_eq!(query_faults(&format!(r#"{{"queries": [{not}]}}"#)), ["/queries/0"]);
+    }
+}
+
+#[test]
+fn a_member_given_twice_is_refused_here_too() {
+    for (twice, pointer) in [
+        (r#""lat": 1, "latitude": 1"#, "lat"),
+        (r#""lat": null, "lat": 1"#, "lat"),
+        (r#""lng": 1, "longitude": 1"#, "lon"),
+        (r#""limit": 1, "limit": 2"#, "limit"),
+        (r#""status": [], "status": "a""#, "status"),
+        (r#""vehicle_type": "a", "vehicle_type": "b""#, "vehicle_type"),
+    ] {
+        let faults = query_faults(&one(twice));
+        assert!(faults.contains(&format!("/queries/1/{pointer}")), "{twice}: {faults:?}");
+    }
+}
+
+#[test]
+fn a_body_of_another_form_is_refused() {
+    for body in [
+        "null",
+        "7",
+        "[]",
+        "[[]]",
+        r#"[[{"lat": 1, "lon": 2}]]"#,
+        "{}",
+        r#"{"queries": null}"#,
+        r#"{"queries": {}}"#,
+        r#"{"queries": [], "queries": []}"#,
+    ] {
+        assert_eq!(query_faults(body), [""], "{body}");
+    }
+    for body in ["", "{", r#"{"queries": [{"lat": 1e999}]}"#, r#"{"queries": [NaN]}"#] {
+        assert!(
+            matches!(parse_queries(body.as_bytes()), Err(BodyError::Malformed(_))),
+            "{body}"
+        );
+    }
+}
+
+#[test]
+fn there_are_limits_to_their_number_and_to_their_answers() {
+    let many = |count: usize, limit: usize| {
+        let query = format!(r#"{{"lat": 1, "lon": 2, "limit": {limit}}}"#);
+        format!(r#"{{"queries": [{}]}}"#, vec![query; count].join(","))
+    };
+    assert_eq!(
+        parse_queries(many(MAX_QUERIES, 50).as_bytes()).unwrap().len(),
+        MAX_QUERIES
+    );
+    assert_eq!(query_faults(&many(MAX_QUERIES + 1, 1)), ["/queries"]);
+    assert_eq!(query_faults(&many(MAX_QUERIES, 51)), ["/queries"]);
+    let bad = format!(r#"{{"queries": [{}]}}"#, vec!["7"; 900].join(","));
+    assert_eq!(query_faults(&bad).len(), 20);
+}
