@@ -3,6 +3,7 @@
 
 use crate::config::{RedisSource, RedisSourceError, Settings};
 use crate::health::{self, Health};
+use crate::http::BodyTimeout;
 use crate::routes;
 use crate::store::embedded::{Embedded, EmbeddedError, EmbeddedSettings};
 use crate::store::{Keys, Link, Store, StoreError};
@@ -112,19 +113,21 @@ impl Application {
             link: link.clone(),
         });
         let worker_shared = Arc::clone(&shared);
+        let request_timeout = settings.http.request_timeout();
         let mut server = HttpServer::new(move || {
             // Runs once in each worker, on its thread: the writer and its connection stay there.
             let writer = Writer::start(&worker_shared, &Link::open(&worker_shared.store));
             App::new()
                 .app_data(web::Data::new(writer))
                 .app_data(health.clone())
+                .app_data(BodyTimeout(request_timeout))
                 .configure(|routes| routes::configure(routes, &worker_shared.metrics))
                 .default_service(web::to(routes::not_found))
         })
         .disable_signals()
         .shutdown_timeout(settings.http.drain_s)
         .max_connections(settings.http.max_connections.get())
-        .client_request_timeout(Duration::from_secs(10))
+        .client_request_timeout(request_timeout)
         .keep_alive(Duration::from_secs(75));
         if let Some(workers) = settings.http.workers {
             server = server.workers(workers.get());

@@ -1,6 +1,7 @@
 use clap::Args;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 /// The HTTP server.
 #[derive(Debug, Clone, Args)]
@@ -15,7 +16,20 @@ pub struct HttpSettings {
     /// Connections that may be open at once, per worker
     #[arg(long = "max-connections", env = "HTTP_MAX_CONNECTIONS", default_value = "25000")]
     pub max_connections: NonZeroUsize,
+    /// Milliseconds that a request's head may take to arrive, and again its body; at least 1000
+    // The server counts the head's time from a clock that is up to half a second old, so that with less than that the
+    // time of a prompt request could be over before it began.
+    #[arg(long = "request-timeout", env = "HTTP_REQUEST_TIMEOUT_MS", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1000..=600_000))]
+    pub request_timeout_ms: u32,
     /// Seconds that requests under way may take to end when the service stops
     #[arg(long = "drain", env = "HTTP_DRAIN_S", default_value_t = 10)]
     pub drain_s: u64,
+}
+
+impl HttpSettings {
+    /// How long a request's head may take to arrive, and again its body.
+    #[must_use]
+    pub fn request_timeout(&self) -> Duration {
+        Duration::from_millis(u64::from(self.request_timeout_ms))
+    }
 }

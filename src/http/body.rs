@@ -6,8 +6,15 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt, StreamExt};
 use std::time::Duration;
 
-/// How long a body may take to arrive once its head is there.
-const SLOWEST_BODY: Duration = Duration::from_secs(10);
+/// How long a body may take to arrive once its head is there; the application's data.
+#[derive(Debug, Clone, Copy)]
+pub struct BodyTimeout(pub Duration);
+
+impl Default for BodyTimeout {
+    fn default() -> Self {
+        Self(Duration::from_secs(10))
+    }
+}
 
 /// The media types that bodies come in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,11 +50,13 @@ impl Body {
         }
         // A small body comes with its head in one packet: it is there at once, and no timer is needed.
         let mut reading = Box::pin(collect(payload, limit));
-        let bytes = match (&mut reading).now_or_never() {
-            Some(read) => read?,
-            None => tokio::time::timeout(SLOWEST_BODY, reading)
+        let bytes = if let Some(read) = (&mut reading).now_or_never() {
+            read?
+        } else {
+            let BodyTimeout(timeout) = request.app_data().copied().unwrap_or_default();
+            tokio::time::timeout(timeout, reading)
                 .await
-                .map_err(|_elapsed| Problem::too_slow())??,
+                .map_err(|_elapsed| Problem::too_slow())??
         };
         Ok(Self { bytes, media_type })
     }

@@ -5,7 +5,7 @@ mod observe;
 mod problem;
 mod query;
 
-pub use body::{Body, MediaType};
+pub use body::{Body, BodyTimeout, MediaType};
 pub use observe::Observe;
 pub use problem::{FieldError, Problem};
 pub use query::Query;
