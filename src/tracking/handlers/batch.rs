@@ -56,6 +56,7 @@ pub struct RejectedPosition {
 )]
 pub async fn report_batch(request: HttpRequest, payload: web::Payload, state: State) -> Result<HttpResponse, Problem> {
     let kind = kind_of(&request)?;
+    super::no_query(&request)?;
     let body = Body::read(&request, &mut payload.into_inner(), MAX_BODY).await?;
     let clock = state.shared().clock(kind);
     let elements = match body.media_type {

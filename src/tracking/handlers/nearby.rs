@@ -74,6 +74,7 @@ pub async fn nearby(request: HttpRequest, state: State) -> Result<HttpResponse, 
 )]
 pub async fn nearby_many(request: HttpRequest, payload: web::Payload, state: State) -> Result<HttpResponse, Problem> {
     let kind = kind_of(&request)?;
+    super::no_query(&request)?;
     let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
     let queries = parse_queries(&body)?;
     let shared = state.shared();

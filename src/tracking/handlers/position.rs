@@ -33,6 +33,7 @@ const MAX_BODY: usize = 16 * 1024;
 )]
 pub async fn report(request: HttpRequest, payload: web::Payload, state: State) -> Result<HttpResponse, Problem> {
     let (kind, id) = (kind_of(&request)?, id_of(&request)?);
+    super::no_query(&request)?;
     let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
     let clock = state.shared().clock(kind);
     let report = parse_fix(&body, clock).inspect_err(|_| state.shared().counters(kind).rejected.inc())?;
@@ -98,6 +99,7 @@ pub async fn locate(request: HttpRequest, state: State) -> Result<HttpResponse, 
 )]
 pub async fn forget(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
     let (kind, id) = (kind_of(&request)?, id_of(&request)?);
+    super::no_query(&request)?;
     let shared = state.shared();
     let live = shared.live(kind);
     let target = Target {

@@ -83,6 +83,7 @@ pub async fn get_profile(request: HttpRequest, state: State) -> Result<HttpRespo
 )]
 pub async fn delete_profile(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
     let (kind, id) = (kind_of(&request)?, id_of(&request)?);
+    super::no_query(&request)?;
     change(&state, kind, &id, ProfileChange::Delete).await
 }
 
@@ -93,6 +94,7 @@ async fn write(
     merge: bool,
 ) -> Result<HttpResponse, Problem> {
     let (kind, id) = (kind_of(request)?, id_of(request)?);
+    super::no_query(request)?;
     let body = Body::read_json(request, &mut payload.into_inner(), MAX_BODY).await?;
     let patch = parse_profile(&body)?;
     let verb = if merge {
