@@ -16,7 +16,7 @@ pub struct Metrics {
     pub fixes: IntCounterVec,
     /// Age of a fix when it is taken in.
     pub fix_age_seconds: Histogram,
-    /// Fixes that wait in the writers' queues.
+    /// Fixes that the writers hold: those that wait, and those on their way to Redis.
     pub writer_queued: IntGauge,
     /// Fixes in one script call.
     pub writer_batch: Histogram,
@@ -97,7 +97,7 @@ impl Metrics {
                 "Age of a fix when it is taken in",
                 &[0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0],
             )?,
-            writer_queued: gauge("fleetpulse_writer_queued", "Fixes that wait to be sent to Redis")?,
+            writer_queued: gauge("fleetpulse_writer_queued", "Fixes that wait for the answer of Redis")?,
             writer_batch: histogram(
                 "fleetpulse_writer_batch_fixes",
                 "Fixes in one script call",

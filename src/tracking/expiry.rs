@@ -53,6 +53,7 @@ pub async fn keep_sweeping(shared: Arc<Shared>, link: Link) {
                 waiting.push(0, kind, expired);
             }
         }
+        shared.measure();
         if link.is_up() {
             waiting.ask(&shared, &link).await;
         }

@@ -6,7 +6,7 @@ use super::live::LiveIndex;
 use crate::config::TrackingSettings;
 use crate::store::Store;
 use crate::telemetry::{Board, Metrics, State};
-use prometheus::IntCounter;
+use prometheus::{IntCounter, IntGaugeVec};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -138,6 +138,20 @@ impl Shared {
         now_ms - self.warned_ms.load(Ordering::Relaxed) >= WARN_EVERY_MS && {
             self.warned_ms.store(now_ms, Ordering::Relaxed);
             true
+        }
+    }
+
+    /// Sets the gauges of the live indexes.
+    pub(super) fn measure(&self) {
+        let gauge = |of: &IntGaugeVec, kind: Kind, value: usize| {
+            of.with_label_values(&[kind.as_str()])
+                .set(i64::try_from(value).unwrap_or(i64::MAX));
+        };
+        for kind in Kind::ALL {
+            let live = self.live(kind);
+            gauge(&self.metrics.live_entities, kind, live.len());
+            gauge(&self.metrics.live_bytes, kind, live.memory_bytes());
+            gauge(&self.metrics.unsaved, kind, live.unsaved_len());
         }
     }
 

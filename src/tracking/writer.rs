@@ -190,6 +190,8 @@ impl Writer {
             return Err(QueueFull);
         }
         held.set(held.get() + count);
+        let waiting = i64::try_from(count).unwrap_or(0);
+        self.0.shared.metrics.writer_queued.add(waiting);
         Ok(())
     }
 
@@ -216,7 +218,6 @@ async fn run(shared: Arc<Shared>, link: Link, queue: Rc<Queue>) {
             continue;
         }
         let count = waiting.len();
-        shared.metrics.writer_queued.add(i64::try_from(count).unwrap_or(0));
         stream::iter(batches(waiting))
             .map(|batch| store(&shared, &link, batch))
             .buffered(IN_FLIGHT)
