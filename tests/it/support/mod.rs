@@ -3,8 +3,11 @@
 //! A [`Scene`] is a Redis and a key prefix of its own; every instance started in it sees the same data.
 
 mod api;
+mod folder;
 mod leash;
 mod process;
+mod proxy;
+mod raw;
 mod redis;
 mod scene;
 mod service;
@@ -12,8 +15,22 @@ mod tests;
 mod wait;
 
 pub use api::{Answer, Api, ids, send};
+pub use folder::Folder;
 pub use process::ServiceProcess;
+pub use proxy::Proxy;
+pub use raw::Raw;
 pub use redis::Redis;
 pub use scene::Scene;
 pub use service::Service;
 pub use wait::{eventually, now_ms};
+
+/// The flags `--NAME=VALUE` of both lists; of one that is given twice the last counts.
+fn last_of_each<'a>(base: &[&'a str], more: &'a [impl AsRef<str>]) -> Vec<&'a str> {
+    let name = |flag: &'a str| flag.split('=').next();
+    let mut flags: Vec<&str> = Vec::new();
+    for flag in base.iter().copied().chain(more.iter().map(AsRef::as_ref)) {
+        flags.retain(|earlier| name(earlier) != name(flag));
+        flags.push(flag);
+    }
+    flags
+}

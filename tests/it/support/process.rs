@@ -1,11 +1,14 @@
-use super::Api;
 use super::leash::Leash;
+use super::{Api, last_of_each};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use std::process::{ExitStatus, Stdio};
+use parking_lot::Mutex;
+use std::process::{ExitStatus, Output, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 const STARTS_WITHIN: Duration = Duration::from_secs(30);
@@ -17,6 +20,7 @@ pub struct ServiceProcess {
     leash: Leash,
     child: Child,
     url: String,
+    said: Arc<Mutex<String>>,
 }
 
 impl ServiceProcess {
@@ -29,34 +33,57 @@ impl ServiceProcess {
 
     /// The same without waiting for more than its port.
     pub async fn start_unready(args: &[impl AsRef<str>]) -> Self {
+        Self::spawn(Self::command(args)).await
+    }
+
+    /// The command that starts it, for those who want to change the environment or to read the log: that is kept if
+    /// standard error is made a pipe, else shown with the test's.
+    pub fn command(args: &[impl AsRef<str>]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_fleetpulse"));
-        command.args(["serve", "--bind=127.0.0.1:0", "--workers=2", "--redis-host="]);
-        command.args(args.iter().map(AsRef::as_ref));
-        // Errors of the service are shown with those of the test.
+        let base = ["--bind=127.0.0.1:0", "--workers=2", "--redis-host="];
+        command.arg("serve").args(last_of_each(&base, args));
+        command.env("RUST_LOG", "warn").stdin(Stdio::null());
         command
-            .env("RUST_LOG", "warn")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped());
-        let mut child = command.kill_on_drop(true).spawn().unwrap();
+    }
+
+    /// Runs a command that [`Self::command`] made, and waits for its port.
+    pub async fn spawn(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
         let pid = child.id().expect("it runs").to_string();
         let leash = Leash::new("kill -9 \"$0\"", pid.as_ref());
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let listening = async {
-            while let Some(line) = lines.next_line().await.unwrap() {
-                if let Some(url) = line.strip_prefix("listening on ") {
-                    return url.to_owned();
-                }
-            }
-            panic!("the service ended before it listened");
-        };
+        let said = Arc::new(Mutex::new(String::new()));
+        let (address, listening) = oneshot::channel();
+        // Both are read to their ends, so that neither pipe fills.
+        tokio::spawn(listen(child.stdout.take().unwrap(), Arc::clone(&said), Some(address)));
+        if let Some(log) = child.stderr.take() {
+            tokio::spawn(listen(log, Arc::clone(&said), None));
+        }
         let url = timeout(STARTS_WITHIN, listening).await.expect("it listens");
-        // What else it says must not fill the pipe.
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Self { leash, child, url }
+        let url = url.unwrap_or_else(|_| panic!("it ended before it listened: {}", said.lock()));
+        Self {
+            leash,
+            child,
+            url,
+            said,
+        }
+    }
+
+    /// Runs it where it has to refuse to start; returns how it ended and what it said.
+    pub async fn refusal(args: &[impl AsRef<str>]) -> Output {
+        let mut command = Self::command(args);
+        let output = command.kill_on_drop(true).output();
+        let output = timeout(ENDS_WITHIN, output).await.expect("it ends by itself").unwrap();
+        assert!(!output.status.success(), "{output:?}");
+        output
     }
 
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Everything that it said so far, its log included if that is a pipe.
+    pub fn said(&self) -> String {
+        self.said.lock().clone()
     }
 
     pub fn pid(&self) -> u32 {
@@ -78,11 +105,37 @@ impl ServiceProcess {
         self.child.kill().await.unwrap();
     }
 
-    /// SIGTERM; returns how it ended.
-    pub async fn terminate(mut self) -> ExitStatus {
-        self.leash.release();
+    /// SIGTERM.
+    pub fn tell_to_stop(&self) {
         kill(Pid::from_raw(self.pid().try_into().unwrap()), Signal::SIGTERM).unwrap();
+    }
+
+    /// Returns how it ended, once it has.
+    pub async fn ended(mut self) -> ExitStatus {
+        self.leash.release();
         let ended = timeout(ENDS_WITHIN, self.child.wait()).await;
         ended.expect("it ends when told to").unwrap()
+    }
+
+    /// SIGTERM; returns how it ended.
+    pub async fn terminate(self) -> ExitStatus {
+        self.tell_to_stop();
+        self.ended().await
+    }
+}
+
+/// Reads lines to their end, keeps them, and tells the address when it is said.
+async fn listen(from: impl AsyncRead + Unpin, said: Arc<Mutex<String>>, mut address: Option<oneshot::Sender<String>>) {
+    let mut lines = BufReader::new(from).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        let mut said = said.lock();
+        said.push_str(&line);
+        said.push('\n');
+        drop(said);
+        if let Some(url) = line.strip_prefix("listening on ")
+            && let Some(address) = address.take()
+        {
+            let _ = address.send(url.to_owned());
+        }
     }
 }

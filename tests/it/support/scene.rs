@@ -51,7 +51,8 @@ impl<R: AsRef<Redis>> Scene<R> {
         ServiceProcess::start_unready(&self.args()).await
     }
 
-    fn args(&self) -> Vec<String> {
+    /// The flags that every instance is started with.
+    pub fn args(&self) -> Vec<String> {
         let mut args = vec![
             format!("--redis-url={}", self.redis.as_ref().url()),
             format!("--redis-key-prefix={}", self.prefix),

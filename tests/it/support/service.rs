@@ -1,7 +1,8 @@
-use super::Api;
+use super::{Api, last_of_each};
 use clap::Parser;
 use fleetpulse::app::Application;
 use fleetpulse::config::Settings;
+use std::iter;
 use std::net::SocketAddr;
 use std::thread::{self, JoinHandle};
 use tokio::sync::oneshot;
@@ -71,13 +72,8 @@ impl Drop for Service {
 
 fn settings(args: &[impl AsRef<str>]) -> Settings {
     // No drain: a client of the test may hold its connection while the test waits for the service to end.
-    let own = ["--bind=127.0.0.1:0", "--workers=2", "--drain=0", "--redis-host="];
-    let args: Vec<&str> = args.iter().map(AsRef::as_ref).collect();
-    let flag = |arg: &str| arg.split('=').next().map(str::to_owned);
-    let own = own
-        .into_iter()
-        .filter(|own| args.iter().all(|arg| flag(arg) != flag(own)));
-    let args = ["fleetpulse"].into_iter().chain(own).chain(args.iter().copied());
+    let base = ["--bind=127.0.0.1:0", "--workers=2", "--drain=0", "--redis-host="];
+    let args = iter::once("fleetpulse").chain(last_of_each(&base, args));
     match Args::try_parse_from(args) {
         Ok(args) => args.settings,
         Err(error) => panic!("{error}"),

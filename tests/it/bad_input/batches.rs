@@ -1,0 +1,129 @@
+//! One bad fix in a batch never harms the others.
+
+use super::{post, post_json, still_works};
+use crate::support::Scene;
+use serde_json::Value;
+
+const PATH: &str = "/v1/drivers/positions";
+
+/// What a batch may hold beside good fixes, and the id that is told of it.
+fn bad() -> Vec<(String, Option<&'static str>)> {
+    let deep = "[".repeat(10_000) + &"]".repeat(10_000);
+    let long = "x".repeat(10_000);
+    let mut bad: Vec<(String, Option<&str>)> = [
+        ("null", None),
+        ("7", None),
+        ("\"d-2\"", None),
+        ("[]", None),
+        ("{}", None),
+        (r#"{"lat": 1, "lon": 1}"#, None),
+        (r#"{"id": "{}", "lat": 1, "lon": 1}"#, None),
+        (r#"{"id": "a b", "lat": 1, "lon": 1}"#, None),
+        (r#"{"id": 7, "lat": 1, "lon": 1}"#, None),
+        (r#"{"id": "bad", "lat": 91, "lon": 1}"#, Some("bad")),
+        (r#"{"id": "bad", "lon": 1}"#, Some("bad")),
+        (r#"{"id": "bad", "lat": "NaN", "lon": 1}"#, Some("bad")),
+        (r#"{"id": "bad", "lat": 1, "lon": 1, "lng": 1}"#, Some("bad")),
+        (r#"{"id": "bad", "lat": 1, "lon": 1, "timestamp": 5}"#, Some("bad")),
+        (r#"{"id": "bad", "lat": 1, "lon": 1, "speed": "fast"}"#, Some("bad")),
+        (r#"{"id": "bad", "lat": 1e999, "lon": 1}"#, None),
+        (r#"{"id": "bad", "lat": 1, "lon": 1, "status": "\ud800"}"#, None),
+    ]
+    .map(|(element, id)| (element.to_owned(), id))
+    .into();
+    bad.push((deep.clone(), None));
+    bad.push((format!(r#"{{"id": "bad", "lat": 1, "lon": 1, "x": {deep}}}"#), None));
+    bad.push((format!(r#"{{"id": "{long}", "lat": 1, "lon": 1}}"#), None));
+    bad
+}
+
+/// A good fix before every bad one, and the ids of the good ones.
+fn mixed() -> (Vec<String>, Vec<String>) {
+    let (mut elements, mut ids) = (Vec::new(), Vec::new());
+    for (index, (element, _)) in bad().into_iter().enumerate() {
+        ids.push(format!("good-{index:02}"));
+        elements.push(format!(r#"{{"id": "good-{index:02}", "lat": 0.001, "lon": 0.001}}"#));
+        elements.push(element);
+    }
+    (elements, ids)
+}
+
+fn assert_rejections(answer: &Value, accepted: usize) {
+    assert_eq!(answer["accepted"], accepted, "{answer}");
+    let rejected = answer["rejected"].as_array().unwrap();
+    assert_eq!(rejected.len(), bad().len(), "{answer}");
+    for (nth, (rejection, (element, id))) in rejected.iter().zip(bad()).enumerate() {
+        assert_eq!(rejection["index"], 2 * nth + 1, "{rejection}");
+        assert_eq!(rejection["id"].as_str(), id, "{element:.80}");
+        assert!(!rejection["detail"].as_str().unwrap().is_empty());
+    }
+}
+
+#[actix_web::test]
+async fn the_good_ones_go_in_and_each_bad_one_is_named() {
+    let (elements, ids) = mixed();
+    for (content_type, body) in [
+        ("application/json", format!("[{}]", elements.join(","))),
+        (
+            "application/json",
+            format!(r#"{{"positions": [{}]}}"#, elements.join(",")),
+        ),
+        ("application/x-ndjson", elements.join("\n")),
+    ] {
+        let scene = Scene::new().await;
+        let service = scene.start().await;
+        let api = service.drivers();
+        let answer = post(&api, PATH, content_type, body).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_rejections(&answer.body, ids.len());
+        let found = api.nearby("lat=0&lon=0&limit=1000").await;
+        let mut found = found.ids();
+        found.sort_unstable();
+        assert_eq!(found, ids);
+    }
+}
+
+#[actix_web::test]
+async fn a_line_of_broken_text_is_one_bad_line() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = service.drivers();
+    let good = br#"{"id": "d-1", "lat": 1, "lon": 1}"#;
+    let nan = br#"{"id": "d-2", "lat": NaN, "lon": 1}"#;
+    let lines = [&b"\xff\xfe"[..], good, b"{", b"\x00", nan];
+    let answer = post(&api, PATH, "application/x-ndjson", lines.join(&b'\n')).await;
+    assert_eq!((answer.status, &answer.body["accepted"]), (200, &Value::from(1)));
+    let rejected = answer.body["rejected"].as_array().unwrap();
+    let indexes: Vec<_> = rejected.iter().map(|rejection| &rejection["index"]).collect();
+    assert_eq!(indexes, [0, 2, 3, 4]);
+}
+
+#[actix_web::test]
+async fn what_is_no_batch_as_a_whole_is_refused_as_a_whole() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = service.drivers();
+    let good = r#"{"id": "d-1", "lat": 1, "lon": 1}"#;
+    for body in [
+        "{}",
+        good,
+        "null",
+        r#"{"positions": 7}"#,
+        r#"{"positions": [], "positions": []}"#,
+    ] {
+        post_json(&api, PATH, body).await.assert_problem(422, &[""]);
+    }
+    let deep = format!(r#"{{"positions": [{good}], "x": {}"#, "[".repeat(10_000));
+    let (cut, nan) = (format!("[{good},"), format!("[{good}, NaN]"));
+    let broken = [b"[", good.as_bytes(), b", \"\xff\"]"].concat();
+    for body in [&b""[..], cut.as_bytes(), nan.as_bytes(), deep.as_bytes(), &broken] {
+        post_json(&api, PATH, body.to_vec()).await.assert_problem(400, &[]);
+    }
+    let many = vec![good; 10_001];
+    let answer = post_json(&api, PATH, format!("[{}]", many.join(","))).await;
+    answer.assert_problem(413, &[]);
+    let answer = post(&api, PATH, "application/x-ndjson", many.join("\n")).await;
+    answer.assert_problem(413, &[]);
+    assert_eq!(api.position("d-1").await.status, 404);
+    still_works(&api).await;
+}
