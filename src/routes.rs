@@ -51,6 +51,7 @@ pub fn configure(routes: &mut ServiceConfig, metrics: &Arc<Metrics>) {
         .service(at("/health/redis", "health").route(get().to(health::redis_report)))
         .service(at("/metrics", "metrics").route(get().to(health::metrics)))
         .service(at("/openapi.json", "openapi").route(get().to(openapi::json)))
+        .service(web::redirect("/docs", "/docs/"))
         .service(openapi::swagger_ui());
 }
 

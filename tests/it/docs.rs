@@ -1,0 +1,155 @@
+//! What the service says of itself: its `OpenAPI` document, the page that shows it, the lines of the README.
+
+use crate::support::{Scene, ServiceProcess};
+use reqwest::Method;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fs;
+use tokio::process::Command;
+
+const ROUTES: &str = include_str!("../../src/routes.rs");
+const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
+
+/// Every method and path that `routes.rs` mounts, as the document writes them.
+fn mounted() -> BTreeSet<(String, String)> {
+    let (scoped, plain) = ROUTES.split_once("routes.service(scope)").unwrap();
+    let mut mounted = BTreeSet::new();
+    for (prefix, part) in [("/v1/{kind}", scoped), ("", plain)] {
+        for mount in part.split("at(\"").skip(1) {
+            let (path, rest) = mount.split_once('"').unwrap();
+            for method in METHODS {
+                if rest.contains(&format!(".route({method}().to(")) {
+                    mounted.insert((method.to_owned(), format!("{prefix}{path}")));
+                }
+            }
+        }
+    }
+    mounted
+}
+
+#[actix_web::test]
+async fn the_openapi_document_names_every_route_and_no_other() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let answer = service.drivers().get("/openapi.json").await;
+    assert_eq!((answer.status, &*answer.content_type), (200, "application/json"));
+    let document = answer.body;
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1."), "{document}");
+    let mut described = BTreeSet::new();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            assert!(operation["summary"].is_string(), "{method} {path} says what it does");
+            assert!(operation["responses"].as_object().is_some_and(|all| !all.is_empty()));
+            described.insert((method.clone(), path.clone()));
+        }
+    }
+    let mut mounted = mounted();
+    assert!(mounted.len() > 12, "{mounted:?}");
+    // The document does not describe itself.
+    assert!(mounted.remove(&("get".to_owned(), "/openapi.json".to_owned())));
+    assert_eq!(described, mounted);
+}
+
+#[actix_web::test]
+async fn every_reference_of_the_document_leads_somewhere() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let document = service.drivers().get("/openapi.json").await.body;
+    let mut references = Vec::new();
+    collect_references(&document, &mut references);
+    assert!(!references.is_empty());
+    for reference in references {
+        let pointer = reference
+            .strip_prefix('#')
+            .unwrap_or_else(|| panic!("{reference} is foreign"));
+        assert!(document.pointer(pointer).is_some(), "{reference}");
+    }
+}
+
+fn collect_references(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Object(members) => {
+            for (name, value) in members {
+                match (name.as_str(), value) {
+                    ("$ref", Value::String(reference)) => found.push(reference.clone()),
+                    _ => collect_references(value, found),
+                }
+            }
+        }
+        Value::Array(elements) => elements.iter().for_each(|value| collect_references(value, found)),
+        _ => {}
+    }
+}
+
+#[actix_web::test]
+async fn the_page_comes_from_the_service_alone() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = service.drivers();
+    let get = async |path: &str| {
+        let answer = api.request(Method::GET, path).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{path}");
+        answer.text().await.unwrap()
+    };
+    // Without its slash it is found as well: that is how it is printed at the start.
+    get("/docs").await;
+    let page = get("/docs/").await;
+    let links: Vec<_> = ["src=\"", "href=\""]
+        .iter()
+        .flat_map(|attribute| page.split(attribute).skip(1))
+        .filter_map(|rest| rest.split('"').next())
+        .collect();
+    assert!(links.len() >= 3, "{page}");
+    for link in links {
+        assert!(!link.contains("//"), "{link} is foreign");
+        get(&format!("/docs/{}", link.trim_start_matches("./"))).await;
+    }
+    let start = get("/docs/swagger-initializer.js").await;
+    assert!(start.contains("/openapi.json"), "{start}");
+    assert!(!start.contains("http://") && !start.contains("https://"), "{start}");
+}
+
+/// The commands of the README's shell blocks that begin with `curl`, with their continued lines.
+fn curl_lines(readme: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    let blocks = readme.split("```sh\n").skip(1);
+    for block in blocks.filter_map(|block| block.split("\n```").next()) {
+        let block = block.replace("\\\n", " ");
+        lines.extend(
+            block
+                .lines()
+                .filter(|line| line.starts_with("curl "))
+                .map(str::to_owned),
+        );
+    }
+    lines
+}
+
+#[actix_web::test]
+async fn every_curl_line_of_the_readme_runs() {
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let lines = curl_lines(&readme);
+    assert!(!lines.is_empty(), "the README shows how to call the service");
+    let scene = Scene::new().await;
+    let service = ServiceProcess::start(&scene.args()).await;
+    for line in lines {
+        let here = line.replace("http://127.0.0.1:8080", service.url());
+        assert_ne!(here, line, "it asks another address");
+        let (status, output) = run(&here).await;
+        assert!(status.starts_with('2'), "{line}\n{status}\n{output}");
+    }
+}
+
+/// Runs a line in a shell; returns the status that curl was answered with, and everything that it said.
+async fn run(line: &str) -> (String, String) {
+    const MARK: &str = "\nanswered with ";
+    let line = line.replacen(
+        "curl ",
+        &format!("curl -sS -m 20 -w '{}%{{http_code}}' ", MARK.replace('\n', "\\n")),
+        1,
+    );
+    let output = Command::new("sh").arg("-c").arg(&line).output().await.unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let status = said.split(MARK).nth(1).unwrap_or_default().to_owned();
+    (status, said)
+}

@@ -1,0 +1,116 @@
+//! Redis away from the start, or from one instance only.
+
+use super::{NOTICE, SOON, becomes, here, here_at, is_stored, stored_ms};
+use crate::support::{Proxy, Redis, Scene, Service, eventually, now_ms};
+use fleetpulse::tracking::input::parse_rfc3339;
+use serde_json::json;
+
+#[actix_web::test]
+async fn a_service_that_starts_without_its_redis_works_and_finds_it_later() {
+    let mut scene = Scene::on(Redis::durable().await).with(&[NOTICE]);
+    scene.redis.kill().await;
+    let service = scene.start().await;
+    let api = service.drivers();
+    becomes(&api, "degraded").await;
+    let at = now_ms();
+    let taken = api.post_fix("d-1", here_at(at)).await;
+    assert_eq!((taken.status, &taken.body["outcome"]), (202, &"buffered".into()));
+    let found = api.nearby("lat=40.7484&lon=-73.9857").await;
+    assert_eq!((found.ids(), &found.body["stale"]), (vec!["d-1"], &true.into()));
+    let batch = json!([{"id": "d-2", "lat": 1, "lon": 1, "timestamp": at}]);
+    assert_eq!(api.post_batch(&batch).await.body["buffered"], 1);
+
+    scene.redis.restart().await;
+    becomes(&api, "ok").await;
+    is_stored(&scene, "d-1", at).await;
+    is_stored(&scene, "d-2", at).await;
+    assert_eq!(api.nearby("lat=40.7484&lon=-73.9857").await.body["stale"], false);
+    api.place("d-3", here()).await;
+}
+
+/// Two instances on one Redis, the first by a way that can be cut.
+async fn pair(scene: &Scene) -> (Proxy, Service, Service) {
+    let proxy = Proxy::to(&scene.redis.url()).await;
+    let mut args = scene.args();
+    args.push(format!("--redis-url={}", proxy.url()));
+    let cut_off = Service::start(&args).await;
+    (proxy, cut_off, scene.start().await)
+}
+
+#[actix_web::test]
+async fn the_newest_wins_between_what_was_taken_meanwhile_and_what_others_stored() {
+    let scene = Scene::new().await.with(&[NOTICE]);
+    let (proxy, a, b) = pair(&scene).await;
+    let (a, b) = (a.drivers(), b.drivers());
+    let at = now_ms();
+    proxy.cut();
+    becomes(&a, "degraded").await;
+    for (id, timestamp) in [("older", at), ("newer", at + 2_000), ("alone", at)] {
+        assert_eq!(a.post_fix(id, here_at(timestamp)).await.status, 202);
+    }
+    for id in ["older", "newer"] {
+        b.place(id, here_at(at + 1_000)).await;
+    }
+    let nearby = "lat=40.7484&lon=-73.9857";
+    let mut ids = a.nearby(nearby).await.body;
+    assert_eq!(ids["results"].take().as_array().unwrap().len(), 3);
+
+    proxy.mend();
+    becomes(&a, "ok").await;
+    is_stored(&scene, "newer", at + 2_000).await;
+    is_stored(&scene, "alone", at).await;
+    is_stored(&scene, "older", at + 1_000).await;
+    // And both instances agree with Redis.
+    for api in [&a, &b] {
+        for id in ["older", "newer", "alone"] {
+            let stored = stored_ms(&scene, id).await.unwrap();
+            eventually(SOON, id, async || {
+                let told = api.position(id).await.body["timestamp"].take();
+                let told = parse_rfc3339(told.as_str()?);
+                (told == Some(stored)).then_some(())
+            })
+            .await;
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_removal_while_away_is_carried_out_later_unless_something_newer_came() {
+    let scene = Scene::new().await.with(&[NOTICE]);
+    let (proxy, a, b) = pair(&scene).await;
+    let (a, b) = (a.drivers(), b.drivers());
+    for id in ["gone", "back"] {
+        a.place(id, here()).await;
+    }
+    proxy.cut();
+    becomes(&a, "degraded").await;
+    for id in ["gone", "back"] {
+        assert_eq!(a.forget(id).await.status, 202);
+        assert_eq!(a.position(id).await.status, 404);
+    }
+    assert!(a.nearby("lat=40.7484&lon=-73.9857").await.ids().is_empty());
+    // The other instance does not know yet.
+    assert_eq!(b.position("gone").await.status, 200);
+    let later = now_ms() + 1_000;
+    b.place("back", here_at(later)).await;
+
+    proxy.mend();
+    becomes(&a, "ok").await;
+    for api in [&a, &b] {
+        eventually(SOON, "the removal is everywhere", async || {
+            (api.position("gone").await.status == 404).then_some(())
+        })
+        .await;
+        eventually(SOON, "the newer fix stands everywhere", async || {
+            (api.position("back").await.status == 200).then_some(())
+        })
+        .await;
+    }
+    assert_eq!(stored_ms(&scene, "gone").await, None);
+    assert_eq!(stored_ms(&scene, "back").await, Some(later));
+    // A fix from before the removal that arrives late is ignored still.
+    assert_eq!(
+        b.post_fix("gone", here_at(later - 10_000)).await.body["outcome"],
+        "stale"
+    );
+}

@@ -1,0 +1,145 @@
+//! The service with a Redis of its own: killed, told to stop, started twice, and where no Redis is installed.
+
+use super::{SOON, becomes, here};
+use crate::support::{Folder, Raw, ServiceProcess, eventually};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+use std::process::Stdio;
+use tokio::net::TcpStream;
+
+/// Fixes of drivers `d-0` and on.
+fn fixes(count: usize) -> Vec<Value> {
+    (0..count)
+        .map(|n| json!({"id": format!("d-{n}"), "lat": 40.7484, "lon": -73.9857}))
+        .collect()
+}
+
+async fn start(folder: &Folder) -> ServiceProcess {
+    ServiceProcess::start(&[folder.flag()]).await
+}
+
+/// The Redis servers of a folder: whoever works in it.
+fn servers(folder: &Folder) -> Vec<Pid> {
+    folder.processes()
+}
+
+#[actix_web::test]
+async fn a_killed_service_comes_back_with_all_that_it_acknowledged() {
+    let folder = Folder::new();
+    let service = start(&folder).await;
+    let api = service.drivers();
+    api.place_all(&fixes(500)).await;
+    api.place("single", here()).await;
+    let profile = api.put_profile("single", json!({"status": "busy"})).await;
+    assert_eq!(profile.status, 204);
+    service.kill().await;
+
+    let again = start(&folder).await;
+    let api = again.drivers();
+    let found = api.nearby("lat=40.7484&lon=-73.9857&limit=1000").await;
+    assert_eq!(found.ids().len(), 501);
+    assert_eq!(api.position("single").await.body["status"], "busy");
+    assert_eq!(servers(&folder).len(), 1, "the server of before has made way");
+    becomes(&api, "ok").await;
+    assert!(again.terminate().await.success());
+    assert!(servers(&folder).is_empty());
+}
+
+#[actix_web::test]
+async fn a_killed_redis_is_started_again() {
+    let folder = Folder::new();
+    let service = start(&folder).await;
+    let api = service.drivers();
+    api.place_all(&fixes(100)).await;
+    let killed = servers(&folder)[0];
+    kill(killed, Signal::SIGKILL).unwrap();
+    eventually(SOON, "another server runs", async || {
+        (api.get("/health/redis").await.status == 200 && !servers(&folder).contains(&killed)).then_some(())
+    })
+    .await;
+    becomes(&api, "ok").await;
+    let found = api.nearby("lat=40.7484&lon=-73.9857&limit=1000&source=redis").await;
+    assert_eq!(found.ids().len(), 100);
+    assert!(service.terminate().await.success());
+    assert!(servers(&folder).is_empty());
+}
+
+#[actix_web::test]
+async fn a_service_that_is_told_to_stop_ends_what_is_under_way_and_leaves_nobody_behind() {
+    let folder = Folder::new();
+    let service = start(&folder).await;
+    assert_eq!(servers(&folder).len(), 1);
+    let fix = here().to_string();
+    let (half, rest) = fix.split_at(10);
+    let mut under_way = Raw::connect(service.url()).await;
+    let head = format!(
+        "POST /v1/drivers/last/position HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{half}",
+        fix.len()
+    );
+    under_way.say(head).await;
+    service.drivers().place("before", here()).await;
+
+    service.tell_to_stop();
+    eventually(SOON, "it takes no new connections", async || {
+        let address = service.url().strip_prefix("http://")?;
+        TcpStream::connect(address).await.is_err().then_some(())
+    })
+    .await;
+    let answer = under_way.say(rest).await.head().await;
+    assert!(answer.starts_with("HTTP/1.1 204 "), "{answer}");
+    drop(under_way);
+    assert!(service.ended().await.success());
+    assert!(servers(&folder).is_empty(), "the embedded server is gone");
+
+    let again = start(&folder).await;
+    for id in ["before", "last"] {
+        assert_eq!(again.drivers().position(id).await.status, 200, "{id}");
+    }
+}
+
+#[actix_web::test]
+async fn a_second_service_on_the_same_folder_refuses_and_the_first_goes_on() {
+    let folder = Folder::new();
+    let first = start(&folder).await;
+    first.drivers().place("d-1", here()).await;
+    let refusal = ServiceProcess::refusal(&[folder.flag()]).await;
+    let said = String::from_utf8_lossy(&refusal.stderr);
+    assert!(said.contains("in use by another fleetpulse"), "{said}");
+    assert!(said.contains(&format!("pid {}", first.pid())), "{said}");
+    assert!(said.contains("--data-dir"), "{said}");
+    first.drivers().place("d-2", here()).await;
+    becomes(&first.drivers(), "ok").await;
+}
+
+#[actix_web::test]
+async fn without_any_redis_it_runs_from_memory_and_says_so() {
+    let folder = Folder::new();
+    let mut command = ServiceProcess::command(&[folder.flag()]);
+    command.env("PATH", folder.path()).env_remove("REDIS_SERVER_BIN");
+    command.stderr(Stdio::piped());
+    let service = ServiceProcess::spawn(command).await;
+    let api = service.drivers();
+    api.ready().await;
+    eventually(SOON, "it says so", async || {
+        let said = service.said();
+        let told = said.contains("none installed") && said.contains("positions are lost when the service stops");
+        told.then_some(())
+    })
+    .await;
+    becomes(&api, "degraded").await;
+    let health = api.get("/health").await.body;
+    let why = health["parts"]["redis"]["why"].as_str().unwrap();
+    assert!(why.contains("no redis-server is installed"), "{why}");
+
+    assert_eq!(api.post_fix("d-1", here()).await.status, 202);
+    assert_eq!(api.nearby("lat=40.7484&lon=-73.9857").await.ids(), ["d-1"]);
+    assert_eq!(api.forget("d-1").await.status, 202);
+    assert_eq!(api.position("d-1").await.status, 404);
+    for path in ["/health/redis", "/v1/drivers/nearby?lat=1&lon=1&source=redis"] {
+        let answer = api.get(path).await;
+        answer.assert_problem(503, &[]);
+        assert!(answer.retry_after.is_some());
+    }
+    assert!(service.terminate().await.success());
+}

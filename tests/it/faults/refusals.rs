@@ -1,0 +1,80 @@
+//! Settings and data with which the service does not start, and what it says then.
+
+use crate::support::{Folder, Scene, ServiceProcess};
+use redis::cmd;
+use std::fs;
+use std::net::TcpListener;
+
+/// What a service says that must not start with these flags.
+async fn refusal(args: &[&str]) -> String {
+    let output = ServiceProcess::refusal(args).await;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!said.contains("panicked"), "{said}");
+    said
+}
+
+#[actix_web::test]
+async fn a_redis_that_is_named_twice() {
+    let said = refusal(&["--redis-url=redis://127.0.0.1:1", "--redis-host=localhost"]).await;
+    assert!(said.contains("REDIS_URL or REDIS_HOST, not both"), "{said}");
+}
+
+#[actix_web::test]
+async fn a_url_that_is_none() {
+    for url in ["localhost:6379", "https://x", "redis:", "redis://x:port"] {
+        let said = refusal(&[&format!("--redis-url={url}")]).await;
+        assert!(said.contains("REDIS_URL is not a redis://"), "{url}: {said}");
+    }
+}
+
+#[actix_web::test]
+async fn settings_out_of_range() {
+    for (flag, named) in [
+        ("--ttl=0", "--ttl"),
+        ("--ttl=604801", "--ttl"),
+        ("--ttl=soon", "--ttl"),
+        ("--redis-timeout=0", "--redis-timeout"),
+        ("--request-timeout=999", "--request-timeout"),
+        ("--bind=localhost", "--bind"),
+        ("--workers=0", "--workers"),
+    ] {
+        let said = refusal(&[flag]).await;
+        assert!(said.contains(named), "{flag}: {said}");
+    }
+}
+
+#[actix_web::test]
+async fn data_that_are_laid_out_for_another_number_of_partitions() {
+    let scene = Scene::new().await;
+    let layout = scene.keys().layout();
+    scene.redis.query::<()>(cmd("SET").arg(&layout).arg(64)).await;
+    let args = scene.args();
+    let said = refusal(&args.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    assert!(
+        said.contains("laid out in 64 partitions") && said.contains("set to 1"),
+        "{said}"
+    );
+    assert_eq!(scene.redis.query::<u16>(cmd("GET").arg(&layout)).await, 64);
+}
+
+#[actix_web::test]
+async fn a_port_that_is_taken() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let scene = Scene::new().await;
+    let mut args = scene.args();
+    args.push(format!("--bind={address}"));
+    let said = refusal(&args.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    assert!(said.contains(&format!("cannot listen on {address}")), "{said}");
+}
+
+#[actix_web::test]
+async fn a_redis_server_that_is_none_or_a_folder_that_cannot_be_made() {
+    let folder = Folder::new();
+    let said = refusal(&[&folder.flag(), "--redis-server-bin=/bin/true"]).await;
+    assert!(said.contains("/bin/true cannot be used as the Redis server"), "{said}");
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    let said = refusal(&[&format!("--data-dir={}/x", file.display())]).await;
+    assert!(said.contains("file/x"), "{said}");
+}
