@@ -64,7 +64,7 @@ async fn what_is_wrong_is_told_with_its_reason_and_for_how_long() {
     let service = scene.start().await;
     let api = service.drivers();
     let before = now_ms();
-    scene.redis.kill().await;
+    scene.redis.kill();
     let health = eventually(SOON, "both parts have noticed", async || {
         let health = api.get("/health").await;
         assert_eq!(health.status, 200);
@@ -209,9 +209,11 @@ async fn the_metrics_move_with_what_happens() {
 
 #[actix_web::test]
 async fn what_waits_for_redis_is_counted_while_it_waits() {
-    let scene = Scene::on(Redis::durable().await).with(&["--workers=1", "--redis-timeout=2000"]);
+    let scene = Scene::on(Redis::durable().await).with(&["--workers=1", "--redis-timeout=5000"]);
     let service = scene.start().await;
     let api = service.drivers();
+    // The writer has its connection, and does not know that it leads nowhere any more.
+    api.place("d-0", json!({"lat": 1, "lon": 1})).await;
     scene.redis.freeze();
     // Once the watch has given up, `/metrics` itself no longer waits for Redis; the writer has not tried yet.
     eventually(SOON, "the watch has noticed", async || {
@@ -238,7 +240,7 @@ async fn unsaved_fixes_are_counted_until_they_are_written() {
     let mut scene = Scene::on(Redis::durable().await).with(&["--redis-timeout=300"]);
     let service = scene.start().await;
     let api = service.drivers();
-    scene.redis.kill().await;
+    scene.redis.kill();
     for n in 0..5 {
         let answer = api.post_fix(&format!("d-{n}"), json!({"lat": 1, "lon": 1})).await;
         assert_eq!(answer.status, 202);

@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a story that cannot go on fails")]
 
 mod bad_input;
+mod docs;
+mod health;
 mod lua;
 mod support;
 mod tracking;
