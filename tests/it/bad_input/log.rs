@@ -1,6 +1,6 @@
 //! What the log says of all this: no panic, and at info neither a coordinate, an id nor a secret.
 
-use crate::support::{Api, Raw, Redis, Scene, ServiceProcess, eventually, send};
+use crate::support::{Raw, Redis, Scene, ServiceProcess, eventually, send};
 use fleetpulse::kind::Kind;
 use redis::cmd;
 use reqwest::Method;
@@ -30,7 +30,8 @@ async fn logged(args: &[String]) -> ServiceProcess {
 }
 
 /// Everything that a client may do, right and wrong, with values that are nobody's business.
-async fn everything(api: &Api) {
+async fn everything(process: &ServiceProcess) {
+    let api = process.drivers();
     let fix = json!({
         "id": "hidden-7", "lat": 40.123_456, "lon": -73.987_654,
         "status": "hidden-word", "attributes": {"a": "hidden-tag"},
@@ -57,7 +58,7 @@ async fn everything(api: &Api) {
         let request = api.request(method, "/v1/hidden-word/hidden-7?hidden-tag=1");
         send(request.bearer_auth("hidden-secret")).await;
     }
-    let mut raw = Raw::connect(api.url()).await;
+    let mut raw = Raw::connect(process.url()).await;
     raw.say("GET /hidden-7 hidden-word\r\nhidden-tag\r\n\r\n")
         .await
         .rest()
@@ -85,23 +86,23 @@ async fn nothing_private_is_logged_with_redis_there_away_and_back() {
     let mut scene = Scene::on(Redis::durable().await).with(&["--redis-timeout=300"]);
     let process = logged(&scene.args()).await;
     let api = process.drivers();
-    everything(&api).await;
+    everything(&process).await;
 
     // A key of another type makes Redis refuse what is to be written, and its words go to the log.
     let key = scene.snapshot(Kind::Drivers, "hidden-7");
     scene.redis.query::<()>(cmd("DEL").arg(&key)).await;
     scene.redis.query::<()>(cmd("RPUSH").arg(&key).arg("x")).await;
-    everything(&api).await;
+    everything(&process).await;
     scene.redis.query::<()>(cmd("DEL").arg(&key)).await;
 
-    scene.redis.kill().await;
-    everything(&api).await;
+    scene.redis.kill();
+    everything(&process).await;
     scene.redis.restart().await;
     eventually(SOON, "it has recovered", async || {
         (api.get("/health").await.body["status"] == "ok").then_some(())
     })
     .await;
-    everything(&api).await;
+    everything(&process).await;
     let log = process.said();
     assert!(log.contains("\"level\":\"INFO\""), "{log}");
     assert!(log.contains("a batch could not be written"), "{log}");
@@ -121,7 +122,7 @@ async fn no_password_is_logged_or_told() {
     })
     .await;
     assert!(!health.body.to_string().contains("hidden-"), "{health:?}");
-    everything(&api).await;
+    everything(&process).await;
     assert_clean(&process.said());
 
     for args in [

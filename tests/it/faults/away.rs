@@ -8,7 +8,7 @@ use serde_json::json;
 #[actix_web::test]
 async fn a_service_that_starts_without_its_redis_works_and_finds_it_later() {
     let mut scene = Scene::on(Redis::durable().await).with(&[NOTICE]);
-    scene.redis.kill().await;
+    scene.redis.kill();
     let service = scene.start().await;
     let api = service.drivers();
     becomes(&api, "degraded").await;
@@ -26,6 +26,29 @@ async fn a_service_that_starts_without_its_redis_works_and_finds_it_later() {
     is_stored(&scene, "d-2", at).await;
     assert_eq!(api.nearby("lat=40.7484&lon=-73.9857").await.body["stale"], false);
     api.place("d-3", here()).await;
+}
+
+#[actix_web::test]
+async fn what_needs_redis_says_at_once_when_to_come_back() {
+    let scene = Scene::on(Redis::durable().await).with(&[NOTICE]);
+    let service = scene.start().await;
+    let api = service.drivers();
+    api.place("d-1", here()).await;
+    scene.redis.kill();
+    becomes(&api, "degraded").await;
+    for answer in [
+        api.put_profile("d-1", json!({"status": "busy"})).await,
+        api.patch_profile("d-1", json!({"status": "busy"})).await,
+        api.delete_profile("d-1").await,
+        api.nearby("lat=40.7484&lon=-73.9857&source=redis").await,
+    ] {
+        answer.assert_problem(503, &[]);
+        assert!(answer.retry_after.is_some());
+    }
+    // What a fix says of its sender is taken with the fix.
+    let taken = api.post_fix("d-1", json!({"lat": 1, "lon": 1, "status": "busy"})).await;
+    assert_eq!(taken.status, 202);
+    assert_eq!(api.nearby("lat=1&lon=1&status=busy").await.ids(), ["d-1"]);
 }
 
 /// Two instances on one Redis, the first by a way that can be cut.

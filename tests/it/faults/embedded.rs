@@ -3,7 +3,6 @@
 use super::{SOON, becomes, here};
 use crate::support::{Folder, Raw, ServiceProcess, eventually};
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use serde_json::{Value, json};
 use std::process::Stdio;
 use tokio::net::TcpStream;
@@ -17,11 +16,6 @@ fn fixes(count: usize) -> Vec<Value> {
 
 async fn start(folder: &Folder) -> ServiceProcess {
     ServiceProcess::start(&[folder.flag()]).await
-}
-
-/// The Redis servers of a folder: whoever works in it.
-fn servers(folder: &Folder) -> Vec<Pid> {
-    folder.processes()
 }
 
 #[actix_web::test]
@@ -40,10 +34,10 @@ async fn a_killed_service_comes_back_with_all_that_it_acknowledged() {
     let found = api.nearby("lat=40.7484&lon=-73.9857&limit=1000").await;
     assert_eq!(found.ids().len(), 501);
     assert_eq!(api.position("single").await.body["status"], "busy");
-    assert_eq!(servers(&folder).len(), 1, "the server of before has made way");
+    assert_eq!(folder.processes().len(), 1, "the server of before has made way");
     becomes(&api, "ok").await;
     assert!(again.terminate().await.success());
-    assert!(servers(&folder).is_empty());
+    assert!(folder.processes().is_empty());
 }
 
 #[actix_web::test]
@@ -52,24 +46,29 @@ async fn a_killed_redis_is_started_again() {
     let service = start(&folder).await;
     let api = service.drivers();
     api.place_all(&fixes(100)).await;
-    let killed = servers(&folder)[0];
+    let killed = folder.processes()[0];
     kill(killed, Signal::SIGKILL).unwrap();
     eventually(SOON, "another server runs", async || {
-        (api.get("/health/redis").await.status == 200 && !servers(&folder).contains(&killed)).then_some(())
+        (api.get("/health/redis").await.status == 200 && !folder.processes().contains(&killed)).then_some(())
     })
     .await;
     becomes(&api, "ok").await;
-    let found = api.nearby("lat=40.7484&lon=-73.9857&limit=1000&source=redis").await;
+    // The watch's connection is back; the workers' own follow within a second.
+    let found = eventually(SOON, "every worker has found it", async || {
+        let found = api.nearby("lat=40.7484&lon=-73.9857&limit=1000&source=redis").await;
+        (found.status == 200).then_some(found)
+    })
+    .await;
     assert_eq!(found.ids().len(), 100);
     assert!(service.terminate().await.success());
-    assert!(servers(&folder).is_empty());
+    assert!(folder.processes().is_empty());
 }
 
 #[actix_web::test]
 async fn a_service_that_is_told_to_stop_ends_what_is_under_way_and_leaves_nobody_behind() {
     let folder = Folder::new();
     let service = start(&folder).await;
-    assert_eq!(servers(&folder).len(), 1);
+    assert_eq!(folder.processes().len(), 1);
     let fix = here().to_string();
     let (half, rest) = fix.split_at(10);
     let mut under_way = Raw::connect(service.url()).await;
@@ -90,7 +89,7 @@ async fn a_service_that_is_told_to_stop_ends_what_is_under_way_and_leaves_nobody
     assert!(answer.starts_with("HTTP/1.1 204 "), "{answer}");
     drop(under_way);
     assert!(service.ended().await.success());
-    assert!(servers(&folder).is_empty(), "the embedded server is gone");
+    assert!(folder.processes().is_empty(), "the embedded server is gone");
 
     let again = start(&folder).await;
     for id in ["before", "last"] {

@@ -48,7 +48,7 @@ async fn a_full_queue_is_a_503_that_says_when_to_come_back() {
 #[actix_web::test]
 async fn no_more_entities_are_taken_than_the_index_may_hold() {
     let mut scene = Scene::on(Redis::durable().await).with(&["--max-entities=3", NOTICE]);
-    scene.redis.kill().await;
+    scene.redis.kill();
     let service = scene.start().await;
     let api = service.drivers();
     let at = now_ms();

@@ -69,7 +69,7 @@ async fn nothing_that_was_acknowledged_is_lost() {
         eventually(SOON, what, async || (count.get() >= goal).then_some(())).await;
     };
     reaches("fixes are stored", &tally.stored, 400).await;
-    scene.redis.kill().await;
+    scene.redis.kill();
     reaches("fixes are buffered", &tally.buffered, 400).await;
     becomes(&api, "degraded").await;
     scene.redis.restart().await;
