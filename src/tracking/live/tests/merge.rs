@@ -62,13 +62,13 @@ fn each_update_of_a_batch_has_its_outcome() {
         update(3, here, NOW, 1),
     ];
     let mut outcomes = Vec::new();
-    index.apply_each(Origin::Loaded, &batch, NOW, |i, outcome| outcomes.push((i, outcome)));
+    index.apply_each(Origin::Stored, &batch, NOW, |i, outcome| outcomes.push((i, outcome)));
     let expected = [
         Outcome::Created,
         Outcome::Stale,
         Outcome::Applied,
-        Outcome::Stale,
         Outcome::Created,
+        Outcome::Applied,
         Outcome::Full,
     ];
     assert_eq!(outcomes, expected.into_iter().enumerate().collect::<Vec<_>>());
