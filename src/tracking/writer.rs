@@ -345,12 +345,15 @@ async fn settle(
     }
     let now_ms = now_ms();
     let stored = updates.len();
-    live.apply_each(Origin::Stored, &updates, now_ms, |index, applied| {
+    let taken = live.apply_each(Origin::Stored, &updates, now_ms, |index, applied| {
         // One that was not known may have a profile from before.
         if applied == Applied::Created {
             changed.push(updates[index].id.clone());
         }
     });
+    if taken.full > 0 && shared.may_warn() {
+        tracing::warn!(%kind, "the live index is full: Redis has entities that this instance does not answer with");
+    }
     profiles::refresh_or_reload(shared, link, kind, target.partition, changed).await;
     let counters = shared.counters(kind);
     counters.stored.inc_by(stored as u64);
