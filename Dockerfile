@@ -16,7 +16,7 @@ COPY . .
 RUN touch src/main.rs src/lib.rs && cargo build --release --locked --bin fleetpulse
 
 FROM debian:bookworm-slim
-# For rediss:// and webhooks: the roots that certificates are checked against.
+# For rediss://: the roots that certificates are checked against.
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates \

@@ -73,12 +73,6 @@ impl Script {
         }
     }
 
-    /// Its name, for logs and errors.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        self.name
-    }
-
     /// An `EVALSHA` for `keys` keys; the caller appends them, then the arguments. `parts` and `bytes` say how many keys and
     /// arguments, and how many bytes, to make room for.
     #[must_use]
