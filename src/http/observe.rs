@@ -4,6 +4,7 @@ use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forwar
 use futures_util::future::LocalBoxFuture;
 use prometheus::Histogram;
 use std::future::{Ready, ready};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -44,7 +45,7 @@ where
     fn new_transform(&self, service: S) -> Self::Future {
         ready(Ok(Observed {
             service,
-            observe: self.clone(),
+            observe: Rc::new(self.clone()),
         }))
     }
 }
@@ -53,7 +54,8 @@ where
 #[derive(Debug)]
 pub struct Observed<S> {
     service: S,
-    observe: Observe,
+    // Of this worker's own: a count that all workers share would be fought over at every request.
+    observe: Rc<Observe>,
 }
 
 impl<S, B> Service<ServiceRequest> for Observed<S>
@@ -69,7 +71,7 @@ where
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let start = Instant::now();
-        let observe = self.observe.clone();
+        let observe = Rc::clone(&self.observe);
         let handling = self.service.call(request);
         Box::pin(async move {
             let response = handling.await;
