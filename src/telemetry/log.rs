@@ -1,4 +1,5 @@
 use clap::ValueEnum;
+use std::io::{IsTerminal, stderr};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::Subscriber;
 
@@ -12,12 +13,17 @@ pub enum LogFormat {
     Json,
 }
 
+/// What is shown without `RUST_LOG`. The server below us tells of every worker at info.
+const DEFAULT: &str = "info,actix_server=warn";
+
 /// Starts logging to standard error. `RUST_LOG` selects what; `info` without it. A second call changes nothing.
 pub fn init(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_unset| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_unset| EnvFilter::new(DEFAULT));
+    let colours = stderr().is_terminal();
     let builder = Subscriber::builder()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_ansi(colours)
+        .with_writer(stderr)
         .with_target(false);
     // An error says that a subscriber is there already.
     let _ = match format {
