@@ -14,6 +14,7 @@ use actix_web::{App, HttpServer, rt, web};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 
@@ -113,10 +114,15 @@ impl Application {
             link: link.clone(),
         });
         let worker_shared = Arc::clone(&shared);
+        let feed = Arc::new(AtomicBool::new(false));
         let request_timeout = settings.http.request_timeout();
         let mut server = HttpServer::new(move || {
             // Runs once in each worker, on its thread: the writer and its connection stay there.
-            let writer = Writer::start(&worker_shared, &Link::open(&worker_shared.store));
+            let link = Link::open(&worker_shared.store);
+            let writer = Writer::start(&worker_shared, &link);
+            if worker_shared.store.is_configured() {
+                follow(&feed, Arc::clone(&worker_shared), link);
+            }
             App::new()
                 .app_data(web::Data::new(writer))
                 .app_data(health.clone())
@@ -141,7 +147,6 @@ impl Application {
             link.clone(),
         )));
         if store.is_configured() {
-            background.push(rt::spawn(tracking::feed::follow(Arc::clone(&shared), link.clone())));
             background.push(rt::spawn(tracking::flush::keep_flushing(
                 Arc::clone(&shared),
                 link.clone(),
@@ -213,6 +218,27 @@ impl Application {
             Err(panic) => Err(AppError::Server(io::Error::other(panic))),
         }
     }
+}
+
+/// Follows Redis on this worker, unless another one does. On a worker and not on a thread of its own, because most of what
+/// is heard are this instance's own batches: they come when the worker is awake for their answers anyway, and waking a
+/// thread for each costs more than reading it.
+fn follow(taken: &Arc<AtomicBool>, shared: Arc<Shared>, link: Link) {
+    /// Gives the feed back when its worker ends, for the one that takes the worker's place.
+    struct Claim(Arc<AtomicBool>);
+    impl Drop for Claim {
+        fn drop(&mut self) {
+            self.0.store(false, Ordering::Release);
+        }
+    }
+    if taken.swap(true, Ordering::AcqRel) {
+        return;
+    }
+    let claim = Claim(Arc::clone(taken));
+    rt::spawn(async move {
+        let _claim = claim;
+        tracking::feed::follow(shared, link).await;
+    });
 }
 
 async fn open_store(settings: &Settings, keys: Keys) -> Result<(Store, Redis), AppError> {
