@@ -6,7 +6,7 @@ use super::commands::{self, MAX_FIXES, ProfileChange, ProfileVerdict, Recorded, 
 use super::input::ProfilePatch;
 use super::live::{Unsaved, UnsavedProfile};
 use super::profiles;
-use super::shared::{Shared, now_ms};
+use super::shared::Shared;
 use crate::ids::Id;
 use crate::store::{Link, StoreError};
 use hashbrown::HashMap;
@@ -66,13 +66,7 @@ pub async fn flush(shared: &Shared, link: &Link, kind: Kind) -> Result<usize, St
 
 async fn write(shared: &Shared, link: &Link, kind: Kind, partition: u16, piece: &[Unsaved]) -> Result<(), StoreError> {
     let live = shared.live(kind);
-    let target = Target {
-        kind,
-        partition,
-        ttl_ms: shared.settings.ttl_ms(kind),
-        origin: &shared.origin,
-        now_ms: now_ms(),
-    };
+    let target = shared.target(kind, partition);
     let positions = || piece.iter().filter(|unsaved| unsaved.position_unsaved);
     let fixes: Vec<Recorded<'_>> = positions()
         .filter_map(|unsaved| {

@@ -1,6 +1,7 @@
 //! What all threads of an instance share of the tracking slice.
 
 use super::Kind;
+use super::commands::Target;
 use super::input::Clock;
 use super::live::LiveIndex;
 use crate::config::TrackingSettings;
@@ -152,6 +153,18 @@ impl Shared {
             gauge(&self.metrics.live_entities, kind, live.len());
             gauge(&self.metrics.live_bytes, kind, live.memory_bytes());
             gauge(&self.metrics.unsaved, kind, live.unsaved_len());
+        }
+    }
+
+    /// A call about a partition of a kind, made now by this instance.
+    #[must_use]
+    pub fn target(&self, kind: Kind, partition: u16) -> Target<'_> {
+        Target {
+            kind,
+            partition,
+            ttl_ms: self.settings.ttl_ms(kind),
+            origin: &self.origin,
+            now_ms: now_ms(),
         }
     }
 

@@ -281,13 +281,7 @@ fn batches(waiting: Vec<Pending>) -> Vec<Vec<Pending>> {
 async fn store(shared: &Shared, link: &Link, batch: Vec<Pending>) {
     let Some(first) = batch.first() else { return };
     let (kind, partition) = (first.kind, first.partition);
-    let target = Target {
-        kind,
-        partition,
-        ttl_ms: shared.settings.ttl_ms(kind),
-        origin: &shared.origin,
-        now_ms: now_ms(),
-    };
+    let target = shared.target(kind, partition);
     let fixes: Vec<Recorded<'_>> = batch
         .iter()
         .map(|pending| Recorded {

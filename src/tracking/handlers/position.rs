@@ -1,5 +1,5 @@
 use super::super::answer;
-use super::super::commands::{self, Target};
+use super::super::commands;
 use super::super::input::parse_fix;
 use super::super::live::Origin;
 use super::super::shared::now_ms;
@@ -102,13 +102,7 @@ pub async fn forget(request: HttpRequest, state: State) -> Result<HttpResponse, 
     super::no_query(&request)?;
     let shared = state.shared();
     let live = shared.live(kind);
-    let target = Target {
-        kind,
-        partition: shared.store.keys().partition(&id),
-        ttl_ms: shared.settings.ttl_ms(kind),
-        origin: &shared.origin,
-        now_ms: now_ms(),
-    };
+    let target = shared.target(kind, shared.store.keys().partition(&id));
     match commands::remove(state.link(), target, &id, None).await {
         Ok(removed) => {
             if let Some((sequence, at_ms)) = removed {

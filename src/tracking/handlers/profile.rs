@@ -1,8 +1,7 @@
 use super::super::answer;
-use super::super::commands::{self, ProfileChange, ProfileVerdict, Target};
+use super::super::commands::{self, ProfileChange, ProfileVerdict};
 use super::super::input::parse_profile;
 use super::super::profiles;
-use super::super::shared::now_ms;
 use super::{State, away, id_of, kind_of, too_many_attributes};
 use crate::http::{Body, Problem};
 use crate::ids::Id;
@@ -107,13 +106,7 @@ async fn write(
 
 async fn change(state: &State, kind: Kind, id: &Id, change: ProfileChange<'_>) -> Result<HttpResponse, Problem> {
     let shared = state.shared();
-    let target = Target {
-        kind,
-        partition: shared.store.keys().partition(id),
-        ttl_ms: shared.settings.ttl_ms(kind),
-        origin: &shared.origin,
-        now_ms: now_ms(),
-    };
+    let target = shared.target(kind, shared.store.keys().partition(id));
     let verdict = commands::change_profile(state.link(), target, id, change)
         .await
         .map_err(|error| away(&error))?;
