@@ -10,8 +10,7 @@ use mimalloc::MiMalloc;
 use std::error::Error;
 use std::process::ExitCode;
 
-/// Small allocations of many sizes from several threads are all that the hot paths do; this takes less time for them than
-/// the system's allocator.
+/// For small allocations of many sizes from several threads, which are all that the hot paths make.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

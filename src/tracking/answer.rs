@@ -1,7 +1,7 @@
 //! Answers as JSON, written straight from what the live index gives.
 //!
 //! By hand and not by serde: an answer has some hundred member names, and serde looks through each for characters to
-//! escape. That took longer than the search. Only text that a client chose goes through serde here.
+//! escape; in a profile of nearby under load that stood out. Only text that a client chose goes through serde here.
 
 use super::model::{Entity, Hit, Profile};
 use super::stamp::Stamp;

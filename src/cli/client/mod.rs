@@ -1,7 +1,7 @@
 //! A small keep-alive HTTP/1.1 client for `http://` URLs: one connection, one request at a time.
 //!
 //! Our own because the load generator shares a machine's cores with the server it measures: every microsecond spent here
-//! is taken from what is measured, and general clients cost several times more. A request is one `write`, its answer
+//! is taken from what is measured, and a general client does more than is needed here. A request is one `write`, its answer
 //! typically one `read`, and neither allocates once the buffers have grown to their working size.
 
 mod deadline;
