@@ -1,11 +1,16 @@
-//! What every slice's handlers share: problems, bodies, query strings, the request log.
+//! What every slice's handlers share: problems, bodies and their members, query strings, answers, the request log.
 
 mod body;
+mod fields;
 mod observe;
 mod problem;
 mod query;
+pub mod reply;
+mod request;
 
 pub use body::{Body, BodyTimeout, MediaType};
+pub use fields::Fields;
 pub use observe::Observe;
 pub use problem::{FieldError, Problem};
 pub use query::Query;
+pub use request::{no_query, path_id};

@@ -1,7 +1,9 @@
+use crate::store::StoreError;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use serde::Serialize;
+use serde_json::{Map, Value};
 use std::fmt;
 use utoipa::ToSchema;
 
@@ -55,6 +57,10 @@ pub struct Problem {
     /// The faults of single fields.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldError>,
+    /// What a program that reads the problem may want to know besides.
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    extensions: Option<Box<Map<String, Value>>>,
     /// Sent as the header, not in the body.
     #[serde(skip)]
     retry_after_s: Option<u32>,
@@ -68,8 +74,18 @@ impl Problem {
             status: status.as_u16(),
             detail: detail.into(),
             errors: Vec::new(),
+            extensions: None,
             retry_after_s: None,
         }
+    }
+
+    /// The same problem with a member more (RFC 9457, section 3.2).
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.extensions
+            .get_or_insert_default()
+            .insert(name.to_owned(), value.into());
+        self
     }
 
     /// 400: the request cannot be read.
@@ -97,6 +113,17 @@ impl Problem {
             detail,
         );
         Self { errors, ..problem }
+    }
+
+    /// 401: nobody, or nobody that is known.
+    #[must_use]
+    pub fn unauthorized(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "unauthorized",
+            "The credentials are missing or not valid",
+            detail,
+        )
     }
 
     /// 404.
@@ -129,6 +156,23 @@ impl Problem {
         )
     }
 
+    /// 409: at odds with how things are. `slug` names the kind of conflict for programs.
+    #[must_use]
+    pub fn conflict(slug: &str, title: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, slug, title, detail)
+    }
+
+    /// 412: it is not as the request's `If-Match` has it.
+    #[must_use]
+    pub fn precondition_failed(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::PRECONDITION_FAILED,
+            "precondition-failed",
+            "It is not as expected",
+            detail,
+        )
+    }
+
     /// 413.
     #[must_use]
     pub fn too_large(detail: impl Into<String>) -> Self {
@@ -149,6 +193,27 @@ impl Problem {
             "The media type is not taken here",
             detail,
         )
+    }
+
+    /// 429: too often; try again after so many seconds.
+    #[must_use]
+    pub fn too_many_requests(detail: impl Into<String>, retry_after_s: u32) -> Self {
+        let problem = Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too-many-requests",
+            "Too many requests",
+            detail,
+        );
+        Self {
+            retry_after_s: Some(retry_after_s),
+            ..problem
+        }
+    }
+
+    /// 504: what was waited for did not come in time.
+    #[must_use]
+    pub fn timed_out(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::GATEWAY_TIMEOUT, "timed-out", "Waited in vain", detail)
     }
 
     /// 503: not now, try again after so many seconds.
@@ -175,6 +240,20 @@ impl Problem {
     }
 }
 
+/// What a failure of Redis is to a client.
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Away | StoreError::Lost(_) => Self::unavailable("Redis is away; try again", 1),
+            StoreError::Refused(cause) => {
+                tracing::warn!(%cause, "Redis refused a command");
+                Self::unavailable("Redis does not take this now; try again", 2)
+            }
+            StoreError::Answer(_) => Self::internal(&error),
+        }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}: {}", self.status, self.title, self.detail)
@@ -189,6 +268,9 @@ impl ResponseError for Problem {
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponseBuilder::new(self.status_code());
         response.insert_header((CONTENT_TYPE, "application/problem+json"));
+        if self.status == StatusCode::UNAUTHORIZED.as_u16() {
+            response.insert_header((WWW_AUTHENTICATE, "Bearer"));
+        }
         if let Some(seconds) = self.retry_after_s {
             response.insert_header((RETRY_AFTER, seconds));
         }

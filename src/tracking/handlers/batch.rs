@@ -2,7 +2,7 @@ use super::super::input::{Element, Rejection, parse_batch, parse_ndjson};
 use super::super::writer::Outcome;
 use super::position::age_s;
 use super::{State, kind_of, overloaded};
-use crate::http::{Body, MediaType, Problem};
+use crate::http::{Body, MediaType, Problem, no_query};
 use crate::ids::Id;
 use crate::tracking::docs::BatchBody;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -56,7 +56,7 @@ pub struct RejectedPosition {
 )]
 pub async fn report_batch(request: HttpRequest, payload: web::Payload, state: State) -> Result<HttpResponse, Problem> {
     let kind = kind_of(&request)?;
-    super::no_query(&request)?;
+    no_query(&request)?;
     let body = Body::read(&request, &mut payload.into_inner(), MAX_BODY).await?;
     let clock = state.shared().clock(kind);
     let elements = match body.media_type {

@@ -18,10 +18,9 @@ pub use within::{__path_within, within};
 use super::answer::{Form, List};
 use super::input::BodyError;
 use super::{Kind, Writer};
-use crate::http::{FieldError, Problem, Query};
+use crate::http::{FieldError, Problem, path_id, reply};
 use crate::ids::Id;
-use crate::store::StoreError;
-use actix_web::http::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
+use actix_web::http::header::{ACCEPT, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 
 /// The state of a worker that the handlers use.
@@ -37,8 +36,7 @@ fn kind_of(request: &HttpRequest) -> Result<Kind, Problem> {
 
 /// The id in the path.
 fn id_of(request: &HttpRequest) -> Result<Id, Problem> {
-    let id = request.match_info().get("id").unwrap_or_default();
-    Id::parse(id).map_err(|error| Problem::unacceptable(vec![FieldError::new("id", error.to_string())]))
+    path_id(request, "id")
 }
 
 impl From<BodyError> for Problem {
@@ -48,18 +46,6 @@ impl From<BodyError> for Problem {
             BodyError::Unacceptable(errors) => Self::unacceptable(errors),
             BodyError::TooMany => Self::too_large(error.to_string()),
         }
-    }
-}
-
-/// What a failure of Redis is to a client.
-fn away(error: &StoreError) -> Problem {
-    match error {
-        StoreError::Away | StoreError::Lost(_) => Problem::unavailable("Redis is away; try again", 1),
-        StoreError::Refused(cause) => {
-            tracing::warn!(%cause, "Redis refused a command");
-            Problem::unavailable("Redis does not take this now; try again", 2)
-        }
-        StoreError::Answer(_) => Problem::internal(error),
     }
 }
 
@@ -79,14 +65,6 @@ fn too_many_attributes() -> Problem {
     )])
 }
 
-/// A call without query parameters; any is unknown.
-fn no_query(request: &HttpRequest) -> Result<(), Problem> {
-    match request.query_string() {
-        "" => Ok(()),
-        query => Query::parse(query, &[], &[]).map(drop),
-    }
-}
-
 /// What the client asks to be shown.
 fn form(request: &HttpRequest) -> Form {
     let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok());
@@ -100,16 +78,7 @@ fn form(request: &HttpRequest) -> Form {
 /// A list as the answer.
 fn list(list: &List<'_>) -> HttpResponse {
     match list.form {
-        Form::Json => json(list.to_json()),
-        Form::GeoJson => answer(HeaderValue::from_static("application/geo+json"), list.to_json()),
+        Form::Json => reply::json(list.to_json()),
+        Form::GeoJson => reply::answer(HeaderValue::from_static("application/geo+json"), list.to_json()),
     }
-}
-
-/// JSON as the answer.
-fn json(body: Vec<u8>) -> HttpResponse {
-    answer(HeaderValue::from_static("application/json"), body)
-}
-
-fn answer(media_type: HeaderValue, body: Vec<u8>) -> HttpResponse {
-    HttpResponse::Ok().insert_header((CONTENT_TYPE, media_type)).body(body)
 }

@@ -3,7 +3,7 @@ use super::super::geosearch;
 use super::super::input::{Source, parse_nearby, parse_queries};
 use super::super::shared::now_ms;
 use super::{State, form, kind_of};
-use crate::http::{Body, Problem};
+use crate::http::{Body, Problem, no_query, reply};
 use crate::tracking::docs::{ListBody, QueriesAnswer, QueriesBody};
 use actix_web::{HttpRequest, HttpResponse, web};
 
@@ -74,7 +74,7 @@ pub async fn nearby(request: HttpRequest, state: State) -> Result<HttpResponse, 
 )]
 pub async fn nearby_many(request: HttpRequest, payload: web::Payload, state: State) -> Result<HttpResponse, Problem> {
     let kind = kind_of(&request)?;
-    super::no_query(&request)?;
+    no_query(&request)?;
     let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
     let queries = parse_queries(&body)?;
     let shared = state.shared();
@@ -86,5 +86,5 @@ pub async fn nearby_many(request: HttpRequest, payload: web::Payload, state: Sta
         tokio::task::yield_now().await;
     }
     let json = answer::lists(&results, !shared.is_synced(), now_ms);
-    Ok(super::json(json))
+    Ok(reply::json(json))
 }

@@ -4,8 +4,8 @@ use super::super::input::parse_fix;
 use super::super::live::Origin;
 use super::super::shared::now_ms;
 use super::super::writer::Outcome;
-use super::{State, away, id_of, kind_of, no_room, overloaded, too_many_attributes};
-use crate::http::{Body, Problem};
+use super::{State, id_of, kind_of, no_room, overloaded, too_many_attributes};
+use crate::http::{Body, Problem, no_query, reply};
 use crate::store::StoreError;
 use crate::tracking::docs::{FixBody, OutcomeBody, PositionBody};
 use actix_web::http::header::ContentType;
@@ -33,7 +33,7 @@ const MAX_BODY: usize = 16 * 1024;
 )]
 pub async fn report(request: HttpRequest, payload: web::Payload, state: State) -> Result<HttpResponse, Problem> {
     let (kind, id) = (kind_of(&request)?, id_of(&request)?);
-    super::no_query(&request)?;
+    no_query(&request)?;
     let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
     let clock = state.shared().clock(kind);
     let report = parse_fix(&body, clock).inspect_err(|_| state.shared().counters(kind).rejected.inc())?;
@@ -78,11 +78,11 @@ fn buffered() -> HttpResponse {
 )]
 pub async fn locate(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
     let (kind, id) = (kind_of(&request)?, id_of(&request)?);
-    super::no_query(&request)?;
+    no_query(&request)?;
     let now_ms = now_ms();
     let entity = state.shared().live(kind).get(&id, now_ms);
     let entity = entity.ok_or_else(|| Problem::not_found("nobody of this id has reported lately"))?;
-    Ok(super::json(answer::entity(&entity, now_ms)))
+    Ok(reply::json(answer::entity(&entity, now_ms)))
 }
 
 /// Forget where an entity is
@@ -99,7 +99,7 @@ pub async fn locate(request: HttpRequest, state: State) -> Result<HttpResponse, 
 )]
 pub async fn forget(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
     let (kind, id) = (kind_of(&request)?, id_of(&request)?);
-    super::no_query(&request)?;
+    no_query(&request)?;
     let shared = state.shared();
     let live = shared.live(kind);
     let target = shared.target(kind, shared.store.keys().partition(&id));
@@ -116,6 +116,6 @@ pub async fn forget(request: HttpRequest, state: State) -> Result<HttpResponse, 
             live.remove(Origin::Local, &id, newest.max(target.now_ms), 0);
             Ok(buffered())
         }
-        Err(error) => Err(away(&error)),
+        Err(error) => Err(error.into()),
     }
 }

@@ -2,8 +2,8 @@ use super::super::answer;
 use super::super::commands::{self, ProfileChange, ProfileVerdict};
 use super::super::input::parse_profile;
 use super::super::profiles;
-use super::{State, away, id_of, kind_of, too_many_attributes};
-use crate::http::{Body, Problem};
+use super::{State, id_of, kind_of, too_many_attributes};
+use crate::http::{Body, Problem, no_query, reply};
 use crate::ids::Id;
 use crate::tracking::Kind;
 use crate::tracking::docs::ProfileBody;
@@ -58,15 +58,12 @@ pub async fn patch_profile(request: HttpRequest, payload: web::Payload, state: S
 )]
 pub async fn get_profile(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
     let (kind, id) = (kind_of(&request)?, id_of(&request)?);
-    super::no_query(&request)?;
+    no_query(&request)?;
     let partition = state.shared().store.keys().partition(&id);
     let profiles = commands::profiles(state.link(), kind, partition, std::slice::from_ref(&id)).await;
-    let profile = profiles
-        .map_err(|error| away(&error))?
-        .pop()
-        .and_then(|(profile, _)| profile);
+    let profile = profiles?.pop().and_then(|(profile, _)| profile);
     let profile = profile.ok_or_else(|| Problem::not_found("this id has no profile"))?;
-    Ok(super::json(answer::profile(&id, &profile)))
+    Ok(reply::json(answer::profile(&id, &profile)))
 }
 
 /// Delete an entity's profile
@@ -82,7 +79,7 @@ pub async fn get_profile(request: HttpRequest, state: State) -> Result<HttpRespo
 )]
 pub async fn delete_profile(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
     let (kind, id) = (kind_of(&request)?, id_of(&request)?);
-    super::no_query(&request)?;
+    no_query(&request)?;
     change(&state, kind, &id, ProfileChange::Delete).await
 }
 
@@ -93,7 +90,7 @@ async fn write(
     merge: bool,
 ) -> Result<HttpResponse, Problem> {
     let (kind, id) = (kind_of(request)?, id_of(request)?);
-    super::no_query(request)?;
+    no_query(request)?;
     let body = Body::read_json(request, &mut payload.into_inner(), MAX_BODY).await?;
     let patch = parse_profile(&body)?;
     let verb = if merge {
@@ -107,9 +104,7 @@ async fn write(
 async fn change(state: &State, kind: Kind, id: &Id, change: ProfileChange<'_>) -> Result<HttpResponse, Problem> {
     let shared = state.shared();
     let target = shared.target(kind, shared.store.keys().partition(id));
-    let verdict = commands::change_profile(state.link(), target, id, change)
-        .await
-        .map_err(|error| away(&error))?;
+    let verdict = commands::change_profile(state.link(), target, id, change).await?;
     match verdict {
         ProfileVerdict::Changed(_) => {
             profiles::refresh_or_reload(shared, state.link(), kind, target.partition, vec![id.clone()]).await;

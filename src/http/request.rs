@@ -1,0 +1,23 @@
+use super::{FieldError, Problem, Query};
+use crate::ids::Id;
+use actix_web::HttpRequest;
+
+/// The id in the path under `name`.
+///
+/// # Errors
+/// 422 if it is none.
+pub fn path_id(request: &HttpRequest, name: &str) -> Result<Id, Problem> {
+    let id = request.match_info().get(name).unwrap_or_default();
+    Id::parse(id).map_err(|error| Problem::unacceptable(vec![FieldError::new(name, error.to_string())]))
+}
+
+/// For a call without query parameters.
+///
+/// # Errors
+/// 400 for any.
+pub fn no_query(request: &HttpRequest) -> Result<(), Problem> {
+    match request.query_string() {
+        "" => Ok(()),
+        query => Query::parse(query, &[], &[]).map(drop),
+    }
+}
