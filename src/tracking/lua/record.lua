@@ -58,7 +58,9 @@ for i = 1, m do
     changed[#changed + 1] = '"' .. ARGV[4 * patch.fix] .. '"'
   end
 end
-local message = ARGV[1] .. ',"seq":' .. sequence .. ',"fixes":[' .. table.concat(snapshots, ',') .. ']'
-if #changed > 0 then message = message .. ',"profiles":[' .. table.concat(changed, ',') .. ']' end
-publish(KEYS[3], message .. '}')
+snapshots[1] = ARGV[1] .. ',"seq":' .. sequence .. ',"fixes":[' .. snapshots[1]
+local tail = ']}'
+if #changed > 0 then tail = '],"profiles":[' .. table.concat(changed, ',') .. ']}' end
+snapshots[stored] = snapshots[stored] .. tail
+publish(KEYS[3], table.concat(snapshots, ','))
 return { sequence, table.concat(outcomes) }
