@@ -4,7 +4,7 @@
 //! escape; in a profile of nearby under load that stood out. Only text that a client chose goes through serde here.
 
 use super::model::{Entity, Hit, Profile};
-use super::stamp::Stamp;
+use super::stamp::Stamps;
 
 /// How entities are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl List<'_> {
             json.boolean(truncated);
         }
         json.raw(b"}");
-        json.0
+        json.text
     }
 }
 
@@ -78,7 +78,7 @@ pub fn lists(results: &[Vec<Hit>], stale: bool, now_ms: i64) -> Vec<u8> {
     json.separated(results, |json, hits| json.array(Found::Hits(hits), now_ms, Form::Json));
     json.tail("live", stale);
     json.raw(b"}");
-    json.0
+    json.text
 }
 
 /// One entity by itself.
@@ -86,7 +86,7 @@ pub fn lists(results: &[Vec<Hit>], stale: bool, now_ms: i64) -> Vec<u8> {
 pub fn entity(entity: &Entity, now_ms: i64) -> Vec<u8> {
     let mut json = Json::for_entities(1);
     json.entity(entity, None, now_ms, Form::Json);
-    json.0
+    json.text
 }
 
 /// A profile by itself.
@@ -98,20 +98,26 @@ pub fn profile(id: &str, profile: &Profile) -> Vec<u8> {
     json.raw(b"\"");
     json.profile(profile);
     json.raw(b"}");
-    json.0
+    json.text
 }
 
 /// JSON that is being written.
-struct Json(Vec<u8>);
+struct Json {
+    text: Vec<u8>,
+    stamps: Stamps,
+}
 
 impl Json {
     fn for_entities(count: usize) -> Self {
         // An entity without a profile takes about 160 bytes.
-        Self(Vec::with_capacity(128 + 176 * count))
+        Self {
+            text: Vec::with_capacity(128 + 176 * count),
+            stamps: Stamps::default(),
+        }
     }
 
     fn raw(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
+        self.text.extend_from_slice(bytes);
     }
 
     fn int(&mut self, number: i64) {
@@ -150,7 +156,7 @@ impl Json {
     /// What a client chose, escaped.
     fn chosen(&mut self, value: &impl serde::Serialize) {
         // Text and scalars into memory: there is nothing in this that can fail.
-        let _ = serde_json::to_writer(&mut self.0, value);
+        let _ = serde_json::to_writer(&mut self.text, value);
     }
 
     fn separated<T>(&mut self, items: &[T], mut write: impl FnMut(&mut Self, &T)) {
@@ -223,7 +229,7 @@ impl Json {
         self.raw(b"\"age_ms\":");
         self.int((now_ms - fix.timestamp_ms).max(0));
         self.raw(b",\"timestamp\":\"");
-        self.raw(&Stamp(fix.timestamp_ms).to_ascii());
+        self.text.extend_from_slice(self.stamps.write(fix.timestamp_ms));
         self.raw(b"\"");
         self.optional(b",\"accuracy_m\":", fix.accuracy_m);
         self.optional(b",\"altitude_m\":", fix.altitude_m);
