@@ -22,6 +22,7 @@
 //! `server.lock` taken, ends that server (`orphan.rs`) and starts anew.
 
 mod binary;
+mod compact;
 mod conf;
 mod error;
 mod home;
@@ -138,7 +139,8 @@ impl Embedded {
         self.status.clone()
     }
 
-    /// Ends the server: it writes and syncs its append-only file and exits, or is killed if that takes more than 10 s.
+    /// Ends the server: it rewrites its append-only file if that has grown long and takes no more than 5 s, writes and syncs
+    /// it and exits, or is killed if that takes more than 10 s.
     /// Returns when the process is gone and the folder is free for another.
     pub async fn stop(self) {
         // A supervisor that is gone already has stopped its server on the way out, so neither result says anything.

@@ -2,6 +2,7 @@
 
 use super::EmbeddedSettings;
 use super::binary::Binary;
+use super::compact;
 use super::conf;
 use super::error::EmbeddedError;
 use super::home::Home;
@@ -52,6 +53,11 @@ impl Launcher {
 
     pub(super) fn home(&self) -> &Home {
         &self.home
+    }
+
+    /// Readies the data for a planned end.
+    pub(super) async fn compact(&self) {
+        compact::compact(&self.client, &self.home.data()).await;
     }
 
     async fn spawn(&self) -> Result<Child, EmbeddedError> {

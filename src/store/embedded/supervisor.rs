@@ -97,6 +97,7 @@ async fn keep_running(
         let how = tokio::select! {
             asked = &mut stop => {
                 if asked.is_ok() {
+                    launcher.compact().await;
                     server.stop().await;
                 } else {
                     server.kill().await;

@@ -188,6 +188,31 @@ async fn a_server_killed_while_it_works_is_started_again_with_all_it_acknowledge
 }
 
 #[tokio::test]
+async fn a_stop_leaves_the_data_and_not_their_history() {
+    let data_dir = DataDir::new();
+    let embedded = data_dir.start().await;
+    let mut redis = connect(&embedded).await;
+    let value = "x".repeat(1024 * 1024);
+    for _ in 0..40 {
+        cmd("SET").arg("kept").arg(&value).exec_async(&mut redis).await.unwrap();
+    }
+    let files = embedded.folder().join("appendonlydir");
+    let size = || {
+        fs::read_dir(&files)
+            .unwrap()
+            .map(|file| file.unwrap().metadata().unwrap().len())
+            .sum::<u64>()
+    };
+    assert!(size() > 40 * 1024 * 1024);
+    embedded.stop().await;
+    assert!(size() < 2 * 1024 * 1024, "{} bytes", size());
+
+    let embedded = data_dir.start().await;
+    assert_eq!(kept(&embedded).await, Some(value));
+    embedded.stop().await;
+}
+
+#[tokio::test]
 async fn a_killed_owner_leaves_a_server_that_the_next_start_reclaims() {
     own_if_told().await;
     let data_dir = DataDir::new();
