@@ -1,8 +1,8 @@
 //! Every word that the tracking slice says to Redis, each as one typed function. All keys of a call share a slot.
 
 use super::Kind;
-use super::input::{Change, ProfilePatch};
 use super::model::{Fix, Profile, Scalar};
+use super::patch::{Change, ProfilePatch};
 use super::snapshot::{self, Head, Word};
 use crate::geo::{Point, geohash52, searchable};
 use crate::ids::Id;

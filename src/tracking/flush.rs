@@ -1,10 +1,9 @@
-//! What was taken while Redis was away, written when it is back: the newest fix, removal and profile of each entity. The
+//! What was taken while Redis was away, written when it is back: the newest fix or removal of each entity and the changes of its profile. The
 //! newest still wins, so a fix that another instance stored meanwhile is not overwritten by an older one of ours.
 
 use super::Kind;
 use super::commands::{self, MAX_FIXES, ProfileChange, ProfileVerdict, Recorded, Target, Verdict};
-use super::input::ProfilePatch;
-use super::live::{Unsaved, UnsavedProfile};
+use super::live::Unsaved;
 use super::profiles;
 use super::shared::Shared;
 use crate::ids::Id;
@@ -109,29 +108,15 @@ async fn write(shared: &Shared, link: &Link, kind: Kind, partition: u16, piece: 
     Ok(())
 }
 
+/// Merges what was patched into what Redis has by now.
 async fn write_profile(shared: &Shared, link: &Link, target: Target<'_>, unsaved: &Unsaved) -> Result<(), StoreError> {
-    let (profile, verdict) = match &unsaved.profile {
-        UnsavedProfile::Saved => return Ok(()),
-        UnsavedProfile::Set(profile) => {
-            let patch = ProfilePatch::from(&**profile);
-            // Not in the place of what Redis has: this instance may not have known all of it.
-            let change = ProfileChange::Merge(&patch);
-            (
-                Some(Arc::clone(profile)),
-                commands::change_profile(link, target, &unsaved.id, change).await?,
-            )
-        }
-        UnsavedProfile::Deleted => (
-            None,
-            commands::change_profile(link, target, &unsaved.id, ProfileChange::Delete).await?,
-        ),
-    };
+    let Some(patch) = &unsaved.patch else { return Ok(()) };
+    let verdict = commands::change_profile(link, target, &unsaved.id, ProfileChange::Merge(patch)).await?;
     let sequence = match verdict {
         ProfileVerdict::Changed(sequence) => sequence,
         ProfileVerdict::Absent | ProfileVerdict::TooManyAttributes => 0,
     };
-    shared
-        .live(target.kind)
-        .mark_profiles_saved(&[(unsaved.id.clone(), profile, sequence)]);
+    let live = shared.live(target.kind);
+    live.mark_profiles_saved(&[(unsaved.id.clone(), Arc::clone(patch), sequence)]);
     profiles::refresh(shared, link, target.kind, target.partition, vec![unsaved.id.clone()]).await
 }

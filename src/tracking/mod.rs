@@ -39,6 +39,7 @@ pub mod input;
 pub mod live;
 mod load;
 pub mod model;
+pub mod patch;
 mod profiles;
 pub mod shared;
 pub mod snapshot;

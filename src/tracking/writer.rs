@@ -9,8 +9,9 @@
 
 use super::Kind;
 use super::commands::{self, MAX_FIXES, Recorded, Target, Verdict};
-use super::input::{ProfilePatch, Report};
+use super::input::Report;
 use super::live::{Origin, Outcome as Applied, Update};
+use super::patch::ProfilePatch;
 use super::profiles;
 use super::shared::{Shared, now_ms};
 use crate::ids::Id;
@@ -409,9 +410,7 @@ fn buffer(shared: &Shared, kind: Kind, batch: Vec<Pending>) {
             continue;
         }
         // Where it would have too many attributes the fix itself is still good, and what it says of the profile is left out.
-        if let Some(profile) = patch.applied_to(live.profile(&id).as_deref()) {
-            live.set_profile_local(&id, Some(Arc::new(profile)));
-        }
+        live.patch_profile(&id, &patch);
     }
     let counters = shared.counters(kind);
     counters.buffered.inc_by(applied.fresh as u64);

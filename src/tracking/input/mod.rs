@@ -11,13 +11,14 @@ mod raw;
 mod tests;
 mod timestamp;
 
-pub use profile::{Change, ProfilePatch, parse_profile};
+pub use profile::parse_profile;
 pub use query::{
     MAX_ANSWERS, MAX_LIMIT, MAX_QUERIES, MAX_RADIUS_M, Source, WithinQuery, parse_nearby, parse_queries, parse_within,
 };
 pub use timestamp::parse_rfc3339;
 
 use super::model::Fix;
+use super::patch::ProfilePatch;
 use crate::geo::{Point, PointError};
 use crate::http::FieldError;
 use crate::ids::Id;

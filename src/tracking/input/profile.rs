@@ -2,107 +2,14 @@ use super::loose::Loose;
 use super::raw::{RawFix, RawProfile};
 use super::{BodyError, malformed};
 use crate::http::FieldError;
-use crate::tracking::model::{Profile, Scalar};
+use crate::tracking::model::Scalar;
+use crate::tracking::patch::{Change, MAX_ATTRIBUTES, ProfilePatch};
 use compact_str::CompactString;
 
-/// The most attributes of a profile.
-pub const MAX_ATTRIBUTES: usize = 32;
 /// The longest word or attribute text, in bytes.
 const MAX_TEXT: usize = 256;
 /// The longest attribute name, in bytes.
 const MAX_NAME: usize = 64;
-
-/// A change of a profile: what to set and what to take away.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct ProfilePatch {
-    /// The status.
-    pub status: Change<CompactString>,
-    /// The vehicle type.
-    pub vehicle_type: Change<CompactString>,
-    /// The capacity.
-    pub capacity: Change<u32>,
-    /// Attributes by name; `None` takes one away.
-    pub attributes: Vec<(CompactString, Option<Scalar>)>,
-}
-
-/// What a patch does to one member.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Change<T> {
-    /// Leaves it.
-    #[default]
-    Keep,
-    /// Gives it a value.
-    Set(T),
-    /// Takes it away.
-    Remove,
-}
-
-impl<T: Clone> Change<T> {
-    fn of(value: Option<&T>) -> Self {
-        value.map_or(Self::Keep, |value| Self::Set(value.clone()))
-    }
-
-    fn apply_to(&self, member: &mut Option<T>) {
-        match self {
-            Self::Keep => {}
-            Self::Set(value) => *member = Some(value.clone()),
-            Self::Remove => *member = None,
-        }
-    }
-}
-
-impl<T: ToString> Change<T> {
-    /// The same change of a member that is text.
-    #[must_use]
-    pub fn to_text(&self) -> Change<String> {
-        match self {
-            Self::Keep => Change::Keep,
-            Self::Set(value) => Change::Set(value.to_string()),
-            Self::Remove => Change::Remove,
-        }
-    }
-}
-
-impl ProfilePatch {
-    /// Whether it changes nothing.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-
-    /// The profile that this patch makes of another, for as long as Redis cannot be asked. `None` where it would have too
-    /// many attributes.
-    #[must_use]
-    pub fn applied_to(&self, profile: Option<&Profile>) -> Option<Profile> {
-        let mut profile = profile.cloned().unwrap_or_default();
-        self.status.apply_to(&mut profile.status);
-        self.vehicle_type.apply_to(&mut profile.vehicle_type);
-        self.capacity.apply_to(&mut profile.capacity);
-        for (name, value) in &self.attributes {
-            match value {
-                Some(value) => profile.attributes.insert(name.clone(), value.clone()),
-                None => profile.attributes.remove(name),
-            };
-        }
-        (profile.attributes.len() <= MAX_ATTRIBUTES).then_some(profile)
-    }
-}
-
-impl From<&Profile> for ProfilePatch {
-    /// The patch that sets all of a profile.
-    fn from(profile: &Profile) -> Self {
-        Self {
-            status: Change::of(profile.status.as_ref()),
-            vehicle_type: Change::of(profile.vehicle_type.as_ref()),
-            capacity: Change::of(profile.capacity.as_ref()),
-            attributes: profile
-                .attributes
-                .iter()
-                .map(|(name, value)| (name.clone(), Some(value.clone())))
-                .collect(),
-        }
-    }
-}
 
 /// What `null` means: in a fix "not known", in a profile's own body "take it away".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -40,7 +40,7 @@ mod walk;
 mod within;
 mod writes;
 
-pub use unsaved::{Unsaved, UnsavedProfile};
+pub use unsaved::Unsaved;
 pub use update::{Applied, Origin, Outcome, Update};
 
 use crate::tracking::model::{Entity, Profile};

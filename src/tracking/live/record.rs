@@ -4,6 +4,7 @@ use super::tree::NOWHERE;
 use crate::geo::Point;
 use crate::ids::Id;
 use crate::tracking::model::{Entity, Fix, Profile};
+use crate::tracking::patch::ProfilePatch;
 use std::sync::Arc;
 
 /// An entity, or the tombstone of one.
@@ -36,8 +37,8 @@ pub(super) struct HeldProfile {
     /// `None` once it was deleted: `seq` still guards against an older one that arrives late.
     pub(super) profile: Option<Arc<Profile>>,
     pub(super) seq: u64,
-    /// The profile, or its deletion, is not yet known to be in Redis.
-    pub(super) unsaved: bool,
+    /// What of it is not yet known to be in Redis.
+    pub(super) unsaved: Option<Arc<ProfilePatch>>,
 }
 
 impl Record {
@@ -84,7 +85,7 @@ impl Record {
     }
 
     pub(super) fn has_unsaved_profile(&self) -> bool {
-        self.profile.as_deref().is_some_and(|held| held.unsaved)
+        self.profile.as_deref().is_some_and(|held| held.unsaved.is_some())
     }
 
     pub(super) const fn is_live(&self) -> bool {
@@ -121,7 +122,7 @@ impl Record {
 
     /// Whether anything of this entity waits to be written to Redis.
     pub(super) fn has_unsaved(&self) -> bool {
-        self.unsaved || self.profile.as_ref().is_some_and(|held| held.unsaved)
+        self.unsaved || self.profile.as_ref().is_some_and(|held| held.unsaved.is_some())
     }
 
     /// What it holds besides the record itself.
@@ -131,7 +132,9 @@ impl Record {
         let id = if self.id.len() > INLINE { self.id.len() } else { 0 };
         let profile = self.profile.as_ref().map_or(0, |held| {
             // The words of a profile are shared with whoever set it, and are not counted.
-            size_of::<HeldProfile>() + held.profile.as_ref().map_or(0, |_| size_of::<Profile>() + 16)
+            size_of::<HeldProfile>()
+                + held.profile.as_ref().map_or(0, |_| size_of::<Profile>() + 16)
+                + held.unsaved.as_ref().map_or(0, |_| size_of::<ProfilePatch>() + 16)
         });
         id + profile
     }

@@ -3,7 +3,8 @@
 use super::record::Record;
 use super::{LiveIndex, PIECE};
 use crate::ids::Id;
-use crate::tracking::model::{Fix, Profile};
+use crate::tracking::model::Fix;
+use crate::tracking::patch::ProfilePatch;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -15,41 +16,24 @@ const LOOK: u32 = 256;
 pub struct Unsaved {
     /// Which.
     pub id: Id,
-    /// Its newest fix; `None` if it was removed. Given even if only the profile is unsaved.
+    /// Its newest fix; `None` if it was removed. Given even if only a patch is unsaved.
     pub fix: Option<Fix>,
     /// When the fix was taken, or the entity removed.
     pub timestamp_ms: i64,
     /// Whether the fix, or the removal, is unsaved.
     pub position_unsaved: bool,
-    /// The profile, if that is unsaved.
-    pub profile: UnsavedProfile,
-}
-
-/// What is to be done about an entity's profile.
-#[derive(Debug, Clone, PartialEq)]
-pub enum UnsavedProfile {
-    /// Nothing: Redis has it.
-    Saved,
-    /// Write it.
-    Set(Arc<Profile>),
-    /// Delete it.
-    Deleted,
+    /// What of the profile is unsaved.
+    pub patch: Option<Arc<ProfilePatch>>,
 }
 
 impl Unsaved {
     fn of(record: &Record) -> Self {
-        let profile = match record.profile.as_deref() {
-            Some(held) if held.unsaved => held.profile.as_ref().map_or(UnsavedProfile::Deleted, |profile| {
-                UnsavedProfile::Set(Arc::clone(profile))
-            }),
-            _ => UnsavedProfile::Saved,
-        };
         Self {
             id: record.id.clone(),
             fix: record.is_live().then(|| record.fix()),
             timestamp_ms: record.timestamp_ms,
             position_unsaved: record.unsaved,
-            profile,
+            patch: record.profile.as_ref().and_then(|held| held.unsaved.clone()),
         }
     }
 }

@@ -137,3 +137,35 @@ async fn a_removal_while_away_is_carried_out_later_unless_something_newer_came()
         "stale"
     );
 }
+
+#[actix_web::test]
+async fn what_a_fix_said_of_the_profile_meanwhile_is_merged_into_what_others_wrote() {
+    let scene = Scene::new().await.with(&[NOTICE]);
+    let (proxy, a, b) = pair(&scene).await;
+    let (a, b) = (a.drivers(), b.drivers());
+    a.place(
+        "known",
+        json!({"lat": 40.7484, "lon": -73.9857, "status": "free", "capacity": 4}),
+    )
+    .await;
+    proxy.cut();
+    becomes(&a, "degraded").await;
+    let busy = json!({"lat": 40.7484, "lon": -73.9857, "status": "busy"});
+    for id in ["known", "new"] {
+        assert_eq!(a.post_fix(id, busy.clone()).await.status, 202);
+        assert_eq!(a.position(id).await.body["status"], "busy");
+        let patch = json!({"capacity": 6, "vehicle_type": "van"});
+        assert_eq!(b.patch_profile(id, patch).await.status, 204);
+    }
+
+    proxy.mend();
+    becomes(&a, "ok").await;
+    for (api, id) in [(&a, "known"), (&b, "known"), (&a, "new"), (&b, "new")] {
+        eventually(SOON, "all of it is everywhere", async || {
+            let shown = api.position(id).await.body;
+            (shown["status"] == "busy" && shown["capacity"] == 6 && shown["vehicle_type"] == "van").then_some(())
+        })
+        .await;
+        assert_eq!(api.profile(id).await.body["capacity"], 6);
+    }
+}

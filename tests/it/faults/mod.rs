@@ -5,6 +5,7 @@ mod embedded;
 mod frozen;
 mod limits;
 mod load;
+mod lost_tail;
 mod refusals;
 
 use crate::support::{Api, Redis, Scene, eventually};

@@ -56,6 +56,11 @@ impl Redis {
         Self::start(true).await
     }
 
+    /// A server of the test's own that has lost everything when it comes back from a kill.
+    pub async fn forgetful() -> Self {
+        Self::start(false).await
+    }
+
     async fn start(appendonly: bool) -> Self {
         let folder = env::temp_dir().join(format!("fleetpulse-it-{}", Uuid::new_v4().simple()));
         fs::create_dir_all(&folder).unwrap();

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::tracking::model::Scalar;
+use crate::tracking::patch::Change;
 
 fn profile_faults(body: &str) -> Vec<String> {
     pointers(body, parse_profile(body.as_bytes()))

@@ -1,7 +1,7 @@
 //! What is unsaved, what a reload finds missing.
 
 use super::*;
-use crate::tracking::live::UnsavedProfile;
+use crate::tracking::patch::{Change, ProfilePatch};
 
 fn here() -> Point {
     at(10.0, 20.0)
@@ -51,24 +51,31 @@ fn looks_at_the_unsaved_go_round() {
 }
 
 #[test]
-fn an_unsaved_profile_waits_and_gives_way_to_a_newer_one_only() {
+fn an_unsaved_patch_waits_on_top_of_what_redis_has() {
     let index = LiveIndex::new(TTL, 10);
     put(&index, Origin::Stored, 1, NOW, 1);
-    let ours = profile("busy", 2);
-    assert!(index.set_profile_local(&id(1), Some(Arc::clone(&ours))));
-    assert!(
-        !index.set_profile(&id(1), Some(profile("free", 2)), 0),
-        "read from Redis, which has not ours"
-    );
+    let status = |status: &str| ProfilePatch {
+        status: Change::Set(status.into()),
+        ..ProfilePatch::default()
+    };
+    assert!(index.patch_profile(&id(1), &status("full")));
+    assert!(index.patch_profile(&id(1), &status("busy")));
+    let shown = || index.profile(&id(1)).unwrap();
+    assert_eq!((shown().status.as_deref(), shown().capacity), (Some("busy"), None));
+    assert!(index.set_profile(&id(1), Some(profile("free", 2)), 3));
+    assert_eq!((shown().status.as_deref(), shown().capacity), (Some("busy"), Some(2)));
+
     let unsaved = index.unsaved(10);
-    assert_eq!(unsaved[0].profile, UnsavedProfile::Set(Arc::clone(&ours)));
-    assert!(!unsaved[0].position_unsaved);
-    index.mark_profiles_saved(&[(id(1), Some(profile("busy", 2)), 5)]);
-    assert_eq!(index.unsaved_len(), 1, "an equal profile is not the same");
-    index.mark_profiles_saved(&[(id(1), Some(ours), 5)]);
+    let patch = unsaved[0].patch.clone().unwrap();
+    assert_eq!((&*patch, unsaved[0].position_unsaved), (&status("busy"), false));
+    index.mark_profiles_saved(&[(id(1), Arc::new(status("busy")), 5)]);
+    assert_eq!(index.unsaved_len(), 1, "an equal patch is not the same");
+    index.mark_profiles_saved(&[(id(1), patch, 5)]);
     assert_eq!(index.unsaved_len(), 0);
-    index.set_profile_local(&id(1), None);
-    assert_eq!(index.unsaved(10)[0].profile, UnsavedProfile::Deleted);
+    assert!(
+        !index.set_profile(&id(1), Some(profile("free", 2)), 4),
+        "read before ours was written"
+    );
 }
 
 #[test]
