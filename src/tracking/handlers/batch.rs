@@ -48,7 +48,7 @@ pub struct RejectedPosition {
     responses(
         (status = 200, description = "What became of them", body = BatchAnswer),
         (status = 400, description = "Not JSON", body = Problem),
-        (status = 413, description = "More than 10,000 positions or 8 MiB", body = Problem),
+        (status = 413, description = "More than 10,000 positions, 8 MiB, or `TRACKING_WRITER_QUEUE`", body = Problem),
         (status = 415, description = "Neither JSON nor NDJSON", body = Problem),
         (status = 422, description = "Neither an array nor an object with positions", body = Problem),
         (status = 503, description = "More fixes are waiting than the service can hold; none was taken", body = Problem),
@@ -65,6 +65,13 @@ pub async fn report_batch(request: HttpRequest, payload: web::Payload, state: St
     };
     drop(body);
     let (places, reports, mut rejected) = sort(elements);
+    // Told apart from a queue that is full now: this batch would never fit.
+    let room = state.shared().settings.writer_queue;
+    if reports.len() > room {
+        return Err(Problem::too_large(format!(
+            "this service takes at most {room} fixes at once"
+        )));
+    }
     if let Some((_, report)) = reports.first() {
         state
             .shared()

@@ -16,7 +16,7 @@ async fn a_full_queue_is_a_503_that_says_when_to_come_back() {
     let service = scene.start().await;
     let api = service.drivers();
     api.place("d-0", here()).await;
-    let too_many: Vec<_> = (0..5)
+    let batch: Vec<_> = (0..5)
         .map(|n| json!({"id": format!("b-{n}"), "lat": 1, "lon": 1}))
         .collect();
 
@@ -34,7 +34,8 @@ async fn a_full_queue_is_a_503_that_says_when_to_come_back() {
         refused.assert_problem(503, &[]);
         assert_eq!(refused.retry_after.as_deref(), Some("1"));
     }
-    api.post_batch(&json!(too_many)).await.assert_problem(503, &[]);
+    api.post_batch(&json!(batch[..4])).await.assert_problem(503, &[]);
+    api.post_batch(&json!(batch)).await.assert_problem(413, &[]);
     scene.redis.thaw();
     while let Some(answer) = waiting.next().await {
         assert_eq!(answer.status, 204, "{answer:?}");
