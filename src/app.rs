@@ -4,6 +4,7 @@
 use crate::config::{RedisSource, RedisSourceError, Settings};
 use crate::health::{self, Health};
 use crate::http::BodyTimeout;
+use crate::inventory::{self, Inventory};
 use crate::routes;
 use crate::store::embedded::{Embedded, EmbeddedError, EmbeddedSettings};
 use crate::store::{Keys, Link, Store, StoreError};
@@ -116,15 +117,18 @@ impl Application {
         let worker_shared = Arc::clone(&shared);
         let feed = Arc::new(AtomicBool::new(false));
         let request_timeout = settings.http.request_timeout();
+        let inventory_settings = settings.inventory.clone();
         let mut server = HttpServer::new(move || {
             // Runs once in each worker, on its thread: the writer and its connection stay there.
             let link = Link::open(&worker_shared.store);
             let writer = Writer::start(&worker_shared, &link);
+            let inventory = Inventory::start(&link, &inventory_settings);
             if worker_shared.store.is_configured() {
                 follow(&feed, Arc::clone(&worker_shared), link);
             }
             App::new()
                 .app_data(web::Data::new(writer))
+                .app_data(web::Data::new(inventory))
                 .app_data(health.clone())
                 .app_data(BodyTimeout(request_timeout))
                 .configure(|routes| routes::configure(routes, &worker_shared.metrics))
@@ -147,6 +151,8 @@ impl Application {
             link.clone(),
         )));
         if store.is_configured() {
+            let inventory = Inventory::start(&link, &settings.inventory);
+            background.push(rt::spawn(inventory::sweep::keep_sweeping(inventory)));
             background.push(rt::spawn(tracking::flush::keep_flushing(
                 Arc::clone(&shared),
                 link.clone(),

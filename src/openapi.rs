@@ -1,5 +1,6 @@
 //! The `OpenAPI` 3.1 document, put together from the handlers, and the page that shows it.
 
+use crate::inventory::handlers as inventory;
 use crate::{health, tracking::handlers as tracking};
 use actix_web::HttpResponse;
 use utoipa::OpenApi;
@@ -15,11 +16,15 @@ use utoipa_swagger_ui::SwaggerUi;
     paths(
         tracking::report, tracking::locate, tracking::forget, tracking::report_batch, tracking::nearby,
         tracking::nearby_many, tracking::within, tracking::get_profile, tracking::put_profile,
-        tracking::patch_profile, tracking::delete_profile, health::health, health::live, health::ready,
+        tracking::patch_profile, tracking::delete_profile, inventory::put_item, inventory::get_item,
+        inventory::adjust_item, inventory::delete_item, inventory::list_items, inventory::reserve_item,
+        inventory::reserve, inventory::get_reservation, inventory::confirm, inventory::release, inventory::extend,
+        health::health, health::live, health::ready,
         health::redis_report, health::metrics,
     ),
     tags(
         (name = "tracking", description = "Where things are and who is near"),
+        (name = "inventory", description = "Stock, and what is reserved of it"),
         (name = "health", description = "How the service is"),
     ),
 )]

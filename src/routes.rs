@@ -2,6 +2,7 @@
 
 use crate::health;
 use crate::http::{Observe, Problem};
+use crate::inventory::handlers as inventory;
 use crate::kind::Kind;
 use crate::openapi;
 use crate::telemetry::Metrics;
@@ -45,6 +46,20 @@ pub fn configure(routes: &mut ServiceConfig, metrics: &Arc<Metrics>) {
         routes.service(scope);
     }
     routes
+        .service(at("/v1/inventory", "inventory").route(get().to(inventory::list_items)))
+        .service(
+            at("/v1/inventory/{sku}", "item")
+                .route(get().to(inventory::get_item))
+                .route(put().to(inventory::put_item))
+                .route(delete().to(inventory::delete_item)),
+        )
+        .service(at("/v1/inventory/{sku}/adjust", "adjust").route(post().to(inventory::adjust_item)))
+        .service(at("/v1/inventory/{sku}/reservations", "reserve").route(post().to(inventory::reserve_item)))
+        .service(at("/v1/reservations", "reserve").route(post().to(inventory::reserve)))
+        .service(at("/v1/reservations/{id}", "reservation").route(get().to(inventory::get_reservation)))
+        .service(at("/v1/reservations/{id}/confirm", "confirm").route(post().to(inventory::confirm)))
+        .service(at("/v1/reservations/{id}/release", "release").route(post().to(inventory::release)))
+        .service(at("/v1/reservations/{id}/extend", "extend").route(post().to(inventory::extend)))
         .service(at("/health", "health").route(get().to(health::health)))
         .service(at("/health/live", "health").route(get().to(health::live)))
         .service(at("/health/ready", "health").route(get().to(health::ready)))

@@ -1,11 +1,13 @@
 //! Settings: one struct per concern. Each field is a flag and a variable, named in its line; nothing here opens anything.
 
 mod http;
+mod inventory;
 mod log;
 mod redis;
 mod tracking;
 
 pub use http::HttpSettings;
+pub use inventory::InventorySettings;
 pub use log::LogSettings;
 pub use redis::{RedisSettings, RedisSource, RedisSourceError};
 pub use tracking::TrackingSettings;
@@ -25,6 +27,9 @@ pub struct Settings {
     /// The tracking slice's.
     #[command(flatten)]
     pub tracking: TrackingSettings,
+    /// The inventory slice's.
+    #[command(flatten)]
+    pub inventory: InventorySettings,
     /// The log's.
     #[command(flatten)]
     pub log: LogSettings,

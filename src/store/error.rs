@@ -1,7 +1,7 @@
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
 /// What went wrong between us and Redis, by what the caller can do about it.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     /// There is no connection; nothing was sent.
     #[error("Redis is away")]

@@ -1,6 +1,9 @@
 //! Every key and channel name of the service; a file per slice.
 
+mod inventory;
 mod tracking;
+
+pub use inventory::INVENTORY_PARTITIONS;
 
 /// Builds every key and channel name of the service; no name is put together anywhere else.
 ///
@@ -35,10 +38,7 @@ impl Keys {
         if self.partitions == 1 {
             return 0;
         }
-        let hash = id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-        });
-        u16::try_from(hash % u64::from(self.partitions)).unwrap_or(0)
+        u16::try_from(fnv1a(id) % u64::from(self.partitions)).unwrap_or(0)
     }
 
     /// Where the number of partitions is written at the first start.
@@ -46,6 +46,12 @@ impl Keys {
     pub fn layout(&self) -> String {
         format!("{}layout", self.prefix)
     }
+}
+
+fn fnv1a(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
 }
 
 #[cfg(test)]

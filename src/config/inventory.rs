@@ -1,0 +1,31 @@
+use clap::Args;
+use std::time::Duration;
+
+/// The inventory slice.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Inventory")]
+pub struct InventorySettings {
+    /// Seconds that an ended reservation is remembered, so that what is asked again is answered alike
+    #[arg(long = "inventory-keep", env = "INVENTORY_KEEP_S", default_value_t = 86_400, value_parser = clap::value_parser!(u32).range(1..=2_592_000))]
+    pub keep_s: u32,
+    /// Calls about reservations that may wait for Redis, per worker; beyond it the answer is 503
+    #[arg(long = "inventory-queue", env = "INVENTORY_QUEUE", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub queue: u32,
+}
+
+impl InventorySettings {
+    /// How long an ended reservation is remembered.
+    #[must_use]
+    pub fn keep(&self) -> Duration {
+        Duration::from_secs(u64::from(self.keep_s))
+    }
+}
+
+impl Default for InventorySettings {
+    fn default() -> Self {
+        Self {
+            keep_s: 86_400,
+            queue: 20_000,
+        }
+    }
+}

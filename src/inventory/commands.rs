@@ -1,0 +1,473 @@
+//! Every word that the inventory says to Redis, each as one typed function. All keys of a call are of one partition, and so
+//! in one slot.
+
+use super::model::{Item, Record};
+use crate::ids::Id;
+use crate::store::{Keys, Link, Script, StoreError};
+use redis::Cmd;
+use std::sync::LazyLock;
+
+/// The most calls about reservations in one script call: enough that Redis's own cost of a call is shared by many, few enough
+/// that it is done in a millisecond.
+pub const MAX_BATCH: usize = 128;
+
+/// How many holds a sweep ends at most.
+const SWEEP: usize = 500;
+/// How many sweeps a call makes before it gives up: so a million holds that end together are no obstacle.
+const MOST_SWEEPS: usize = 2_000;
+
+macro_rules! script {
+    ($name:literal, $include:expr) => {
+        LazyLock::new(|| Script::new($name, $include, include_str!(concat!("lua/", $name, ".lua"))))
+    };
+}
+
+const BOOKS: &str = include_str!("lua/books.lua");
+static RESERVE: LazyLock<Script> = script!("reserve", BOOKS);
+static CONFIRM: LazyLock<Script> = script!("confirm", BOOKS);
+static RELEASE: LazyLock<Script> = script!("release", BOOKS);
+static EXTEND: LazyLock<Script> = script!("extend", BOOKS);
+static FIND: LazyLock<Script> = script!("find", BOOKS);
+static PUT: LazyLock<Script> = script!("put", BOOKS);
+static ADJUST: LazyLock<Script> = script!("adjust", BOOKS);
+static CONSUME: LazyLock<Script> = script!("consume", BOOKS);
+static REMOVE: LazyLock<Script> = script!("remove", BOOKS);
+static LOOK: LazyLock<Script> = script!("look", BOOKS);
+static LIST: LazyLock<Script> = script!("list", BOOKS);
+static SWEEP_SCRIPT: LazyLock<Script> = script!("sweep", BOOKS);
+static CLAIM: LazyLock<Script> = script!("claim", "");
+static SETTLE: LazyLock<Script> = script!("settle", "");
+
+/// A partition of the inventory and how to reach it.
+#[derive(Debug, Clone, Copy)]
+pub struct Target<'a> {
+    /// The connection.
+    pub link: &'a Link,
+    /// The partition.
+    pub partition: u16,
+    /// How long an ended reservation is remembered, ms.
+    pub keep_ms: u64,
+}
+
+impl Target<'_> {
+    fn keys(&self) -> &Keys {
+        self.link.store().keys()
+    }
+
+    /// A call of a script that opens the books, with `more` keys behind those.
+    fn call(&self, script: &Script, more: &[String], args: usize, bytes: usize) -> Cmd {
+        let (keys, partition) = (self.keys(), self.partition);
+        let mut call = script.call(5 + more.len(), 6 + more.len() + args, 256 + bytes);
+        call.arg(keys.inventory_items(partition))
+            .arg(keys.inventory_reservations(partition))
+            .arg(keys.inventory_due(partition))
+            .arg(keys.inventory_ended(partition))
+            .arg(keys.inventory_events(partition))
+            .arg(more)
+            .arg(self.keep_ms);
+        call
+    }
+
+    /// Runs a call. Whoever finds more holds over than one call ends on its way ends all of them first: nothing is ever
+    /// decided while stock is to be given back.
+    async fn run(&self, script: &Script, call: &Cmd) -> Result<Vec<String>, StoreError> {
+        let mut sweeps = 0;
+        loop {
+            let answers: Vec<String> = self.link.run(script, call).await?;
+            if answers.first().is_none_or(|first| first != "behind") {
+                return Ok(answers);
+            }
+            while sweep(*self).await?.due {
+                sweeps += 1;
+                if sweeps > MOST_SWEEPS {
+                    return Err(StoreError::Away);
+                }
+            }
+        }
+    }
+
+    async fn run_one(&self, script: &Script, call: &Cmd) -> Result<String, StoreError> {
+        let mut answers = self.run(script, call).await?;
+        answers
+            .pop()
+            .ok_or_else(|| StoreError::Answer("inventory: nothing".to_owned()))
+    }
+}
+
+/// What is done to reservations, in batches of the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verb {
+    /// Take stock.
+    Reserve,
+    /// Make a hold final.
+    Confirm,
+    /// Give stock back.
+    Release,
+    /// Move the end of a hold.
+    Extend,
+}
+
+/// One call about a reservation.
+#[derive(Debug, Clone)]
+pub(super) struct Op {
+    pub verb: Verb,
+    /// As its script wants them.
+    args: Vec<String>,
+}
+
+impl Op {
+    /// `ends_ms`: the end of the hold if it is not the TTL of the terms from now.
+    pub fn reserve(id: String, ends_ms: Option<i64>, parts: Option<String>, terms: String) -> Self {
+        let ends = ends_ms.map(|ms| ms.to_string()).unwrap_or_default();
+        Self {
+            verb: Verb::Reserve,
+            args: vec![id, ends, parts.unwrap_or_else(|| "*".to_owned()), terms],
+        }
+    }
+
+    /// `ready`: whether its parts can be confirmed.
+    pub fn confirm(id: String, ready: bool) -> Self {
+        let ready = if ready { "1" } else { "" };
+        Self {
+            verb: Verb::Confirm,
+            args: vec![id, ready.to_owned()],
+        }
+    }
+
+    /// `undo`: also if it is still being made.
+    pub fn release(id: String, undo: bool) -> Self {
+        let undo = if undo { "1" } else { "" };
+        Self {
+            verb: Verb::Release,
+            args: vec![id, undo.to_owned()],
+        }
+    }
+
+    pub fn extend(id: String, ends: Ends, how: How) -> Self {
+        let (ms, at) = match ends {
+            Ends::In(ms) => (ms.to_string(), String::new()),
+            Ends::At(at) => (String::new(), at.to_string()),
+        };
+        let how = match how {
+            How::Plain => "",
+            How::Again => "again",
+            How::Ready => "ready",
+        };
+        Self {
+            verb: Verb::Extend,
+            args: vec![id, ms, at, how.to_owned()],
+        }
+    }
+}
+
+/// When a hold is to end.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Ends {
+    /// So many milliseconds from now.
+    In(u128),
+    /// At that Unix millisecond.
+    At(i64),
+}
+
+/// How a hold is extended.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum How {
+    /// If it is held.
+    Plain,
+    /// Also if it has run out and the stock is there.
+    Again,
+    /// Its parts have been.
+    Ready,
+}
+
+/// What became of a call about a reservation.
+#[derive(Debug, Clone)]
+pub(super) enum Outcome {
+    /// Done, or it was so already.
+    Done(Record),
+    /// It was made before, with the same terms.
+    There(Record),
+    /// It has parts, which come first.
+    Parts(Record),
+    /// There is no way from its state to what was asked for.
+    Wrong(Record),
+    /// It was made before, with other terms.
+    Differs,
+    /// It is being made.
+    Opening,
+    /// There is none.
+    Unknown,
+    /// There is no such item in this partition.
+    Absent(Id),
+    /// There is not enough of an item.
+    Short { sku: Id, available: u64 },
+}
+
+impl Outcome {
+    fn read(answer: &str) -> Result<Self, StoreError> {
+        let (word, rest) = answer.split_once(' ').unwrap_or((answer, ""));
+        Ok(match word {
+            "done" => Self::Done(Record::read(rest)?),
+            "there" => Self::There(Record::read(rest)?),
+            "parts" => Self::Parts(Record::read(rest)?),
+            "wrong" => Self::Wrong(Record::read(rest)?),
+            "differs" => Self::Differs,
+            "opening" => Self::Opening,
+            "unknown" => Self::Unknown,
+            "absent" => Self::Absent(Id::parse(rest).map_err(|_no_id| not_understood(answer))?),
+            "short" => {
+                let (sku, available) = rest.split_once(' ').ok_or_else(|| not_understood(answer))?;
+                Self::Short {
+                    sku: Id::parse(sku).map_err(|_no_id| not_understood(answer))?,
+                    available: available.parse().map_err(|_no_number| not_understood(answer))?,
+                }
+            }
+            _ => return Err(not_understood(answer)),
+        })
+    }
+}
+
+fn not_understood(answer: &str) -> StoreError {
+    StoreError::Answer(format!("inventory: {answer:?}"))
+}
+
+/// Carries out up to [`MAX_BATCH`] calls of the same verb, in order; an outcome each.
+pub(super) async fn batch(target: Target<'_>, verb: Verb, ops: &[&Op]) -> Result<Vec<Outcome>, StoreError> {
+    let parted = target.keys().inventory_parted(target.partition);
+    let (script, more) = match verb {
+        Verb::Reserve => (&*RESERVE, vec![]),
+        Verb::Confirm => (&*CONFIRM, vec![parted]),
+        Verb::Release => (&*RELEASE, vec![parted]),
+        Verb::Extend => (&*EXTEND, vec![]),
+    };
+    let mut call = target.call(script, &more, 4 * ops.len(), 160 * ops.len());
+    for op in ops {
+        call.arg(&op.args);
+    }
+    let answers = target.run(script, &call).await?;
+    if answers.len() != ops.len() {
+        return Err(StoreError::Answer(format!(
+            "inventory: {} answers to {} calls",
+            answers.len(),
+            ops.len()
+        )));
+    }
+    answers.iter().map(|answer| Outcome::read(answer)).collect()
+}
+
+/// A reservation, or a part of one, as it is now.
+pub(super) async fn find(target: Target<'_>, id: &str) -> Result<Option<Record>, StoreError> {
+    let mut call = target.call(&FIND, &[], 2, 64);
+    call.arg(id);
+    let answer = target.run_one(&FIND, &call).await?;
+    match answer.strip_prefix("done ") {
+        Some(record) => Record::read(record).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Which version of an item a change expects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Expected {
+    /// Whatever there is.
+    #[default]
+    Any,
+    /// Any, but there has to be an item.
+    Present,
+    /// This one; 0 for no item.
+    Version(u64),
+}
+
+impl Expected {
+    fn word(self) -> String {
+        match self {
+            Self::Any => String::new(),
+            Self::Present => "*".to_owned(),
+            Self::Version(version) => version.to_string(),
+        }
+    }
+}
+
+/// What became of a change of an item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum ItemOutcome {
+    Created(Item),
+    Done(Item),
+    Unknown,
+    /// It has another version; 0 for none at all.
+    Version(u64),
+    /// So much is reserved.
+    Below(u64),
+    /// It belongs to that group, or to none.
+    Elsewhere(Option<Id>),
+    /// 2⁵³ and more.
+    Beyond,
+    /// Not confirmed but this.
+    Wrong(Record),
+    /// Nothing of the item is in the reservation.
+    NotItsGoods,
+}
+
+impl ItemOutcome {
+    fn read(sku: &Id, answer: &str) -> Result<Self, StoreError> {
+        let (word, rest) = answer.split_once(' ').unwrap_or((answer, ""));
+        let number = || rest.parse().map_err(|_no_number| not_understood(answer));
+        Ok(match word {
+            "created" => Self::Created(Item::read(sku, rest)?),
+            "done" => Self::Done(Item::read(sku, rest)?),
+            "unknown" => Self::Unknown,
+            "version" => Self::Version(number()?),
+            "below" => Self::Below(number()?),
+            "elsewhere" => Self::Elsewhere(Id::parse(rest).ok()),
+            "beyond" => Self::Beyond,
+            "wrong" => Self::Wrong(Record::read(rest)?),
+            "absent" | "differs" => Self::NotItsGoods,
+            _ => return Err(not_understood(answer)),
+        })
+    }
+}
+
+/// Sets what is on hand. For an item without a group the partition is its own, and an item of a group is not passed over.
+pub(super) async fn put(
+    target: Target<'_>,
+    sku: &Id,
+    quantity: u64,
+    expected: Expected,
+    group: Option<&Id>,
+) -> Result<ItemOutcome, StoreError> {
+    let mut more = vec![target.keys().inventory_names(target.partition)];
+    if group.is_none() {
+        more.push(target.keys().inventory_group(sku));
+    }
+    let mut call = target.call(&PUT, &more, 5, 64);
+    call.arg(sku.as_str())
+        .arg(quantity)
+        .arg(expected.word())
+        .arg(group.map_or("*", |group| group.as_str()));
+    ItemOutcome::read(sku, &target.run_one(&PUT, &call).await?)
+}
+
+/// Adds to what is on hand.
+pub(super) async fn adjust(
+    target: Target<'_>,
+    sku: &Id,
+    delta: i64,
+    expected: Expected,
+) -> Result<ItemOutcome, StoreError> {
+    let mut call = target.call(&ADJUST, &[], 4, 64);
+    call.arg(sku.as_str()).arg(delta).arg(expected.word());
+    ItemOutcome::read(sku, &target.run_one(&ADJUST, &call).await?)
+}
+
+/// Takes what a confirmed reservation has of an item off what is on hand.
+pub(super) async fn consume(target: Target<'_>, id: &str, sku: &Id, quantity: u64) -> Result<ItemOutcome, StoreError> {
+    let mut call = target.call(&CONSUME, &[], 4, 128);
+    call.arg(id).arg(sku.as_str()).arg(quantity);
+    ItemOutcome::read(sku, &target.run_one(&CONSUME, &call).await?)
+}
+
+/// Deletes an item.
+pub(super) async fn remove(target: Target<'_>, sku: &Id, expected: Expected) -> Result<ItemOutcome, StoreError> {
+    let more = [target.keys().inventory_names(target.partition)];
+    let mut call = target.call(&REMOVE, &more, 3, 64);
+    call.arg(sku.as_str()).arg(expected.word());
+    ItemOutcome::read(sku, &target.run_one(&REMOVE, &call).await?)
+}
+
+/// An item as it is now.
+pub(super) async fn look(target: Target<'_>, sku: &Id) -> Result<Option<Item>, StoreError> {
+    let mut call = target.call(&LOOK, &[], 2, 64);
+    call.arg(sku.as_str());
+    match ItemOutcome::read(sku, &target.run_one(&LOOK, &call).await?)? {
+        ItemOutcome::Done(item) => Ok(Some(item)),
+        _ => Ok(None),
+    }
+}
+
+/// Up to `count` (at most 500) items of the partition behind a name, by name.
+pub(super) async fn list(target: Target<'_>, behind: &str, count: usize) -> Result<Vec<Item>, StoreError> {
+    let more = [target.keys().inventory_names(target.partition)];
+    let mut call = target.call(&LIST, &more, 3, 64);
+    call.arg(behind).arg(count);
+    let lines = target.run(&LIST, &call).await?;
+    lines
+        .iter()
+        .map(|line| {
+            let (sku, item) = line.split_once(' ').ok_or_else(|| not_understood(line))?;
+            Item::read(&Id::parse(sku).map_err(|_no_id| not_understood(line))?, item)
+        })
+        .collect()
+}
+
+/// What a claim came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Claim {
+    Done,
+    /// The item belongs to another group, or to none.
+    Elsewhere(Option<Id>),
+}
+
+/// Says that an item belongs to a group, for ever or for a time. The target is the item's partition without a group.
+pub(super) async fn claim(target: Target<'_>, sku: &Id, group: &Id, for_ms: Option<u64>) -> Result<Claim, StoreError> {
+    let keys = target.keys();
+    let mut call = CLAIM.call(2, 5, 256);
+    call.arg(keys.inventory_items(target.partition))
+        .arg(keys.inventory_group(sku))
+        .arg(sku.as_str())
+        .arg(group.as_str())
+        .arg(for_ms.map(|ms| ms.to_string()).unwrap_or_default());
+    let answers: Vec<String> = target.link.run(&CLAIM, &call).await?;
+    Ok(
+        match answers.first().and_then(|answer| answer.strip_prefix("elsewhere ")) {
+            Some(group) => Claim::Elsewhere(Id::parse(group).ok()),
+            None => Claim::Done,
+        },
+    )
+}
+
+/// The group that an item was said to belong to.
+pub(super) async fn group(link: &Link, sku: &Id) -> Result<Option<Id>, StoreError> {
+    let mut cmd = redis::cmd("GET");
+    cmd.arg(link.store().keys().inventory_group(sku));
+    let group: Option<String> = link.query(&cmd).await?;
+    Ok(group.and_then(|group| Id::parse(&group).ok()))
+}
+
+/// What a sweep leaves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Swept {
+    /// Whether more holds are over.
+    pub due: bool,
+    /// Whether there is more to forget.
+    pub ended: bool,
+    /// Reservations whose parts are to be looked after.
+    pub parted: Vec<Id>,
+}
+
+/// Ends holds whose time is over and forgets what ended long ago, up to 500 of each.
+pub(super) async fn sweep(target: Target<'_>) -> Result<Swept, StoreError> {
+    let more = [target.keys().inventory_parted(target.partition)];
+    let mut call = target.call(&SWEEP_SCRIPT, &more, 2, 16);
+    call.arg(SWEEP);
+    let answers: Vec<String> = target.link.run(&SWEEP_SCRIPT, &call).await?;
+    let (first, parted) = answers
+        .split_first()
+        .ok_or_else(|| StoreError::Answer("sweep: nothing".to_owned()))?;
+    Ok(Swept {
+        due: first == "more",
+        ended: first == "later",
+        parted: parted.iter().filter_map(|id| Id::parse(id).ok()).collect(),
+    })
+}
+
+/// Says when the parts of a reservation are to be looked after again; `None` if they are forgotten, and it with them.
+pub(super) async fn settle(target: Target<'_>, id: &Id, again_ms: Option<u64>) -> Result<(), StoreError> {
+    let keys = target.keys();
+    let mut call = SETTLE.call(2, 4, 192);
+    call.arg(keys.inventory_reservations(target.partition))
+        .arg(keys.inventory_parted(target.partition))
+        .arg(id.as_str())
+        .arg(again_ms.map(|ms| ms.to_string()).unwrap_or_default());
+    let _: Vec<String> = target.link.run(&SETTLE, &call).await?;
+    Ok(())
+}

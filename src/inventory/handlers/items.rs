@@ -1,0 +1,292 @@
+use super::super::commands::Expected;
+use super::super::docs::{AdjustBody, ItemAnswer, ItemsAnswer, PutBody};
+use super::super::model::{Goods, Item, MAX_QUANTITY};
+use super::super::{Cursor, InventoryError};
+use super::{MAX_BODY, State};
+use crate::http::{Body, FieldError, Fields, Problem, Query, no_query, path_id, reply};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, ETAG, HeaderMap, HeaderValue, IF_MATCH, IF_NONE_MATCH};
+use actix_web::{HttpRequest, HttpResponse, web};
+
+/// Items of a page if nothing is said, and at most.
+const PAGE: usize = 100;
+const LONGEST_PAGE: usize = 500;
+/// The largest quantity, as the reader of members wants it.
+const MOST: i64 = MAX_QUANTITY.cast_signed();
+
+/// Set what is on hand of an item
+///
+/// Makes the item if there is none. What is held and confirmed stays as it is, and no less can be on hand. For
+/// compare-and-set give the version that you saw: as `If-Match: "VERSION"` (a mismatch is a 412; `If-None-Match: *` for an item
+/// that must not exist yet), or as `version` in the body (a mismatch is a 409 that names the version that is there).
+#[utoipa::path(
+    put, path = "/v1/inventory/{sku}", tag = "inventory", request_body = PutBody,
+    params(("sku" = String, Path), ("If-Match" = Option<String>, Header), ("If-None-Match" = Option<String>, Header)),
+    responses(
+        (status = 200, description = "Set", body = ItemAnswer),
+        (status = 201, description = "Made", body = ItemAnswer),
+        (status = 400, description = "Not JSON", body = Problem),
+        (status = 409, description = "More is reserved, another version, or another group", body = Problem),
+        (status = 412, description = "Not the version of If-Match", body = Problem),
+        (status = 422, description = "Not acceptable", body = Problem),
+        (status = 503, description = "Redis is away", body = Problem),
+    )
+)]
+pub async fn put_item(request: HttpRequest, payload: web::Payload, state: State) -> Result<HttpResponse, Problem> {
+    let sku = path_id(&request, "sku")?;
+    no_query(&request)?;
+    let condition = Condition::read(request.headers())?;
+    let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
+    let mut fields = Fields::parse(&body)?;
+    let quantity = fields.required("quantity", |fields, name| fields.integer(name, 0..=MOST));
+    let version = fields.integer("version", 0..=MOST);
+    let group = fields.id("group");
+    let quantity = fields.finish(quantity)?.unsigned_abs();
+    let (expected, condition) = condition.with(version)?;
+    let put = state.put(&sku, quantity, group.as_ref(), expected).await;
+    let put = put.map_err(|error| condition.judge(error))?;
+    let status = if put.created {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
+    item(status, &put.item)
+}
+
+/// An item as it is now
+#[utoipa::path(
+    get, path = "/v1/inventory/{sku}", tag = "inventory", params(("sku" = String, Path)),
+    responses(
+        (status = 200, description = "The item; its ETag is the version", body = ItemAnswer),
+        (status = 404, description = "There is none", body = Problem),
+        (status = 503, description = "Redis is away", body = Problem),
+    )
+)]
+pub async fn get_item(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
+    let sku = path_id(&request, "sku")?;
+    no_query(&request)?;
+    item(StatusCode::OK, &state.item(&sku).await?)
+}
+
+/// Add to what is on hand of an item, or take from it
+///
+/// Never below what is held and confirmed. Repeated it is done again, unless it says which version it expects: do so
+/// where an answer may be lost. With `reservation`, all that this confirmed reservation has of the item leaves for good;
+/// the delta is that quantity with a minus, and repeating it changes nothing.
+#[utoipa::path(
+    post, path = "/v1/inventory/{sku}/adjust", tag = "inventory", request_body = AdjustBody,
+    params(("sku" = String, Path), ("If-Match" = Option<String>, Header)),
+    responses(
+        (status = 200, description = "The item as it is now", body = ItemAnswer),
+        (status = 400, description = "Not JSON", body = Problem),
+        (status = 404, description = "There is no such item or reservation", body = Problem),
+        (status = 409, description = "More is reserved, another version, or not confirmed", body = Problem),
+        (status = 412, description = "Not the version of If-Match", body = Problem),
+        (status = 422, description = "Not acceptable", body = Problem),
+        (status = 503, description = "Redis is away", body = Problem),
+    )
+)]
+pub async fn adjust_item(request: HttpRequest, payload: web::Payload, state: State) -> Result<HttpResponse, Problem> {
+    let sku = path_id(&request, "sku")?;
+    no_query(&request)?;
+    let condition = Condition::read(request.headers())?;
+    let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
+    let mut fields = Fields::parse(&body)?;
+    let delta = fields.required("delta", |fields, name| {
+        let delta = fields.integer(name, -MOST..=MOST)?;
+        if delta == 0 {
+            fields.refuse(name, "must not be 0");
+            return None;
+        }
+        Some(delta)
+    });
+    let version = fields.integer("version", 1..=MOST);
+    let reservation = fields.id("reservation");
+    if reservation.is_some() && delta.is_some_and(|delta| delta > 0) {
+        fields.refuse("delta", "must be negative: what a reservation has can only leave");
+    }
+    let delta = fields.finish(delta)?;
+    let (expected, condition) = condition.with(version)?;
+    let adjusted = match reservation {
+        None => state.adjust(&sku, delta, expected).await,
+        Some(id) if expected == Expected::Any => {
+            let quantity = delta.unsigned_abs();
+            state.consume(&id, &Goods { sku, quantity }).await
+        }
+        Some(_) => {
+            let detail = "a reservation leaves once as it is; no version is needed";
+            return Err(Problem::unacceptable(vec![FieldError::new("version", detail)]));
+        }
+    };
+    item(StatusCode::OK, &adjusted.map_err(|error| condition.judge(error))?)
+}
+
+/// Delete an item
+///
+/// Not while some of it is held. What is confirmed of it goes with it.
+#[utoipa::path(
+    delete, path = "/v1/inventory/{sku}", tag = "inventory",
+    params(("sku" = String, Path), ("If-Match" = Option<String>, Header)),
+    responses(
+        (status = 204, description = "Gone, or it was not there"),
+        (status = 409, description = "Some of it is held", body = Problem),
+        (status = 412, description = "Not the version of If-Match", body = Problem),
+        (status = 503, description = "Redis is away", body = Problem),
+    )
+)]
+pub async fn delete_item(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
+    let sku = path_id(&request, "sku")?;
+    no_query(&request)?;
+    let (expected, condition) = Condition::read(request.headers())?.with(None)?;
+    match state.remove(&sku, expected).await {
+        Ok(()) => Ok(HttpResponse::NoContent().finish()),
+        Err(InventoryError::NoItem(_)) if expected == Expected::Any => Ok(HttpResponse::NoContent().finish()),
+        Err(error) => Err(condition.judge(error)),
+    }
+}
+
+/// All items, a page at a time
+///
+/// In no order that means anything; each item that is there all the while comes once.
+#[utoipa::path(
+    get, path = "/v1/inventory", tag = "inventory",
+    params(
+        ("limit" = Option<u32>, Query, description = "1 to 500; 100 if not given"),
+        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
+    ),
+    responses(
+        (status = 200, description = "A page", body = ItemsAnswer),
+        (status = 422, description = "Not acceptable", body = Problem),
+        (status = 503, description = "Redis is away", body = Problem),
+    )
+)]
+pub async fn list_items(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
+    let query = Query::parse(request.query_string(), &["limit", "cursor"], &[])?;
+    let mut errors = Vec::new();
+    let limit = match query.number::<usize>("limit") {
+        Ok(limit) => limit.unwrap_or(PAGE),
+        Err(error) => {
+            errors.push(error);
+            PAGE
+        }
+    };
+    if !(1..=LONGEST_PAGE).contains(&limit) {
+        errors.push(FieldError::new("limit", format!("must be 1 to {LONGEST_PAGE}")));
+    }
+    let cursor = query.text("cursor").map(Cursor::parse);
+    if matches!(cursor, Some(None)) {
+        errors.push(FieldError::new("cursor", "must be what `next` was"));
+    }
+    if !errors.is_empty() {
+        return Err(Problem::unacceptable(errors));
+    }
+    let (items, next) = state.items(cursor.flatten().as_ref(), limit).await?;
+    let answer = ItemsAnswer {
+        items: items.iter().map(Into::into).collect(),
+        next: next.map(|cursor| cursor.text()),
+    };
+    reply::value(StatusCode::OK, &answer)
+}
+
+/// An item as the answer. The `ETag` says the version, so it stays the same while reservations come and go: for `If-Match`,
+/// not for caches.
+fn item(status: StatusCode, item: &Item) -> Result<HttpResponse, Problem> {
+    let mut response = reply::value(status, &ItemAnswer::from(item))?;
+    let headers = response.headers_mut();
+    if let Ok(etag) = HeaderValue::from_str(&format!("\"{}\"", item.version)) {
+        headers.insert(ETAG, etag);
+    }
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+/// What a request's headers expect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Condition(Option<Expected>);
+
+impl Condition {
+    fn read(headers: &HeaderMap) -> Result<Self, Problem> {
+        let text = |value: &HeaderValue| value.to_str().unwrap_or_default().trim().to_owned();
+        let (matches, none) = (headers.get(IF_MATCH).map(text), headers.get(IF_NONE_MATCH).map(text));
+        match (matches, none) {
+            (None, None) => Ok(Self(None)),
+            (None, Some(none)) if none == "*" => Ok(Self(Some(Expected::Version(0)))),
+            (Some(tag), None) if tag == "*" => Ok(Self(Some(Expected::Present))),
+            (Some(tag), None) => {
+                let version = tag.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+                let version =
+                    version.ok_or_else(|| Problem::malformed("If-Match takes one version in quotes, or *"))?;
+                // A tag that is no version of ours is one that the item does not have.
+                let version = version
+                    .parse()
+                    .ok()
+                    .filter(|version| (1..=MAX_QUANTITY).contains(version));
+                let version = version.ok_or_else(|| Problem::precondition_failed("no item has this ETag"))?;
+                Ok(Self(Some(Expected::Version(version))))
+            }
+            _ => Err(Problem::malformed(
+                "If-Match or If-None-Match: *, not both nor anything else",
+            )),
+        }
+    }
+
+    /// The version that is expected by the headers or the body.
+    fn with(self, version: Option<i64>) -> Result<(Expected, Self), Problem> {
+        let version = version.map(|version| Expected::Version(version.unsigned_abs()));
+        match (self.0, version) {
+            (Some(header), Some(body)) if header != body => Err(Problem::unacceptable(vec![FieldError::new(
+                "version",
+                "is not what If-Match says",
+            )])),
+            (header, body) => Ok((header.or(body).unwrap_or_default(), self)),
+        }
+    }
+
+    /// What another version is: a failed precondition if a header expected one.
+    fn judge(self, error: InventoryError) -> Problem {
+        match (self.0, error) {
+            (Some(_), InventoryError::Version { current }) => {
+                Problem::precondition_failed("the item has another version, or is not there").with("version", current)
+            }
+            (Some(_), InventoryError::NoItem(_)) => Problem::precondition_failed("there is no such item"),
+            (_, error) => error.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(name: &'static str, value: &'static str) -> Result<Expected, Problem> {
+        let mut headers = HeaderMap::new();
+        let name = if name == "if-match" { IF_MATCH } else { IF_NONE_MATCH };
+        headers.insert(name, HeaderValue::from_static(value));
+        Ok(Condition::read(&headers)?.with(None)?.0)
+    }
+
+    #[test]
+    fn a_condition_is_one_version_in_quotes_or_a_star() {
+        assert_eq!(read("if-match", "\"12\""), Ok(Expected::Version(12)));
+        assert_eq!(read("if-match", "*"), Ok(Expected::Present));
+        assert_eq!(read("if-none-match", "*"), Ok(Expected::Version(0)));
+        for unmatched in ["\"x\"", "\"0\"", "\"-1\"", "\"9007199254740992\""] {
+            assert!(
+                read("if-match", unmatched).unwrap_err().to_string().starts_with("412"),
+                "{unmatched}"
+            );
+        }
+        for malformed in ["12", "W/\"12\"", "\""] {
+            assert!(
+                read("if-match", malformed).unwrap_err().to_string().starts_with("400"),
+                "{malformed}"
+            );
+        }
+        assert!(
+            read("if-none-match", "\"1\"")
+                .unwrap_err()
+                .to_string()
+                .starts_with("400")
+        );
+    }
+}

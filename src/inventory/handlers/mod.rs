@@ -1,0 +1,79 @@
+//! The HTTP interface of the slice; a file per resource.
+
+mod items;
+mod reservations;
+
+pub use items::{
+    __path_adjust_item, __path_delete_item, __path_get_item, __path_list_items, __path_put_item, adjust_item,
+    delete_item, get_item, list_items, put_item,
+};
+pub use reservations::{
+    __path_confirm, __path_extend, __path_get_reservation, __path_release, __path_reserve, __path_reserve_item,
+    confirm, extend, get_reservation, release, reserve, reserve_item,
+};
+
+use super::{Inventory, InventoryError};
+use crate::http::{FieldError, Problem};
+use actix_web::web;
+
+/// The state of a worker that the handlers use.
+pub type State = web::Data<Inventory>;
+
+/// The largest body, bytes; 50 items with the longest names fit.
+const MAX_BODY: usize = 16 * 1024;
+
+impl From<InventoryError> for Problem {
+    fn from(error: InventoryError) -> Self {
+        let detail = error.to_string();
+        match error {
+            InventoryError::Store(error) => error.into(),
+            InventoryError::Busy => Self::unavailable("more calls are waiting than the service can hold; try again", 1),
+            InventoryError::NoItem(sku) => Self::not_found(detail).with("sku", sku.as_str()),
+            InventoryError::NoReservation(_) => Self::not_found(detail),
+            InventoryError::Insufficient { sku, available } => {
+                Self::conflict("insufficient_stock", "There is not enough in stock", detail)
+                    .with("sku", sku.as_str())
+                    .with("available", available)
+            }
+            InventoryError::BelowReserved { reserved } => Self::conflict(
+                "below_reserved",
+                "Less would be on hand than is reserved",
+                format!("{detail}; no less can be on hand"),
+            )
+            .with("reserved", reserved),
+            InventoryError::Held { held } => Self::conflict(
+                "held",
+                "The item is held",
+                format!("{detail}; release them, or wait until the holds have ended"),
+            )
+            .with("held", held),
+            InventoryError::Version { current } => {
+                let detail = match current {
+                    0 => "there is no such item".to_owned(),
+                    _ => detail,
+                };
+                Self::conflict("version_conflict", "It has another version", detail).with("version", current)
+            }
+            InventoryError::OtherGroup { group } => {
+                let problem = Self::conflict("other_group", "The item belongs elsewhere", detail);
+                match group {
+                    Some(group) => problem.with("group", group.as_str()),
+                    None => problem,
+                }
+            }
+            InventoryError::WrongState { state } => {
+                Self::conflict("wrong_state", "The reservation's state does not allow it", detail)
+                    .with("state", state.as_str())
+            }
+            InventoryError::KeyReused => Self::unacceptable(vec![FieldError::new("id", detail)]),
+            InventoryError::InProgress => Self::conflict(
+                "in_progress",
+                "The reservation is being made",
+                format!("{detail}; try again"),
+            ),
+            InventoryError::Beyond | InventoryError::NotItsGoods => {
+                Self::unacceptable(vec![FieldError::new("delta", detail)])
+            }
+        }
+    }
+}

@@ -1,0 +1,32 @@
+-- adjust: adds to what is on hand of an item, or takes from it.
+-- KEYS[1] items of the partition
+-- KEYS[2] reservations
+-- KEYS[3] holds by their end
+-- KEYS[4] ended and confirmed reservations by when they are looked at again
+-- KEYS[5] event channel; a sharded one if its name has a hash tag
+-- ARGV[1] how long an ended reservation is remembered, ms
+-- ARGV[2] SKU
+-- ARGV[3] how much more (or less) is on hand
+-- ARGV[4] expected version; '*' or '' for any
+-- Returns {'behind'} as reserve.lua does, else {'done ITEM'}; {'unknown'}, {'version VERSION'} if another one is there, {'below RESERVED'}
+--         if more would be held and confirmed than is on hand, {'beyond'} if a number could not say how much is on hand.
+local books = books_of(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], ARGV[1])
+if expire_due(books, 50) then return close_books(books, { 'behind' }) end
+
+local function adjust(sku, delta, expected)
+  local item = item_of(books, sku)
+  if not item then return 'unknown' end
+  if tonumber(expected) and tonumber(expected) ~= item.version then
+    return string.format('version %.0f', item.version)
+  end
+  if item.quantity + delta > MOST then return 'beyond' end
+  if item.quantity + delta < item.held + item.confirmed then
+    return string.format('below %.0f', item.held + item.confirmed)
+  end
+  item.quantity, item.version, item.updated = item.quantity + delta, item.version + 1, books.now
+  books.changed_items[sku] = true
+  tell_stock(books, 'stock', sku, item)
+  return 'done ' .. item_text(item)
+end
+
+return close_books(books, { adjust(ARGV[2], tonumber(ARGV[3]), ARGV[4]) })

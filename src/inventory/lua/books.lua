@@ -1,0 +1,217 @@
+-- Shared by the scripts of the inventory: the books of one partition. They are read as they are needed, changed in memory
+-- and written once by close_books, so that many calls about one item cost one read and one write of it.
+--
+-- An item is "QUANTITY HELD CONFIRMED VERSION UPDATED CREATED GROUP"; the group is * for none, times are Unix ms.
+-- A reservation is "STATE CREATED EXPIRES ENDED PARTS MASK TERMS":
+--   STATE  o opening, h held, c confirmed, r released, e expired
+--   PARTS  * where its goods are in this partition, else what names its parts elsewhere; its goods are not counted here then
+--   MASK   a digit for each of its goods: 1 once those have been consumed
+--   TERMS  "TTL_MS OWNER SKU QUANTITY [SKU QUANTITY …]" as it was asked for; the owner is * for none
+-- Words have no spaces, numbers are whole and below 2^53.
+local MOST = 9007199254740991
+local PIECE = 800
+
+local function books_of(items, reservations, due, ended, channel, keep_ms)
+  local time = redis.call('TIME')
+  return {
+    items = items, reservations = reservations, due = due, ended = ended, channel = channel,
+    now = time[1] * 1000 + math.floor(time[2] / 1000), keep_ms = tonumber(keep_ms),
+    verb = string.find(channel, '{', 1, true) and 'SPUBLISH' or 'PUBLISH',
+    item = {}, changed_items = {}, record = {}, changed_records = {}, due_at = {}, ended_at = {},
+  }
+end
+
+-- The item of that name, or false.
+local function item_of(books, sku)
+  local item = books.item[sku]
+  if item == nil then
+    local text = redis.call('HGET', books.items, sku)
+    item = false
+    if text then
+      local quantity, held, confirmed, version, updated, created, group =
+        string.match(text, '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%S+)$')
+      item = {
+        quantity = tonumber(quantity), held = tonumber(held), confirmed = tonumber(confirmed),
+        version = tonumber(version), updated = tonumber(updated), created = tonumber(created), group = group,
+      }
+    end
+    books.item[sku] = item
+  end
+  return item
+end
+
+local function available(item)
+  return item.quantity - item.held - item.confirmed
+end
+
+local function item_text(item)
+  return string.format('%.0f %.0f %.0f %.0f %.0f %.0f %s', item.quantity, item.held, item.confirmed, item.version,
+    item.updated, item.created, item.group)
+end
+
+local function record_text(record)
+  return string.format('%s %.0f %.0f %.0f %s %s %s', record.state, record.created, record.expires, record.ended,
+    record.parts, record.mask, record.terms)
+end
+
+-- The reservation of that id, or false.
+local function record_of(books, id)
+  local record = books.record[id]
+  if record == nil then
+    local text = redis.call('HGET', books.reservations, id)
+    record = false
+    if text then
+      local state, created, expires, ended, parts, mask, terms =
+        string.match(text, '^(%a) (%d+) (%d+) (%d+) (%S+) (%d+) (.+)$')
+      record = {
+        state = state, created = tonumber(created), expires = tonumber(expires), ended = tonumber(ended),
+        parts = parts, mask = mask, terms = terms,
+      }
+    end
+    books.record[id] = record
+  end
+  return record
+end
+
+-- What a reservation is of: a list of {sku, quantity, digits of the quantity}.
+local function goods_of(record)
+  if not record.goods then
+    local goods, n = {}, 0
+    record.owner = string.match(record.terms, ' (%S+)')
+    for sku, digits in string.gmatch(string.match(record.terms, '^%d+ %S+ (.+)$'), '(%S+) (%d+)') do
+      n = n + 1
+      goods[n] = { sku, tonumber(digits), digits }
+    end
+    record.goods = goods
+  end
+  return record.goods
+end
+
+-- Publishes a transition. Of a reservation with parts elsewhere each part tells of itself, under the reservation's id.
+local function tell(books, event, id, record)
+  if record.parts ~= '*' then return end
+  local goods = {}
+  for i, good in ipairs(goods_of(record)) do
+    goods[i] = '{"sku":"' .. good[1] .. '","quantity":' .. good[3] .. '}'
+  end
+  local owner = record.owner ~= '*' and ',"owner":"' .. record.owner .. '"' or ''
+  redis.call(books.verb, books.channel, string.format(
+    '{"event":"%s","reservation":"%s"%s,"items":[%s],"expires_ms":%.0f,"at_ms":%.0f}',
+    event, string.match(id, '^[^/]+'), owner, table.concat(goods, ','), record.expires, books.now))
+end
+
+local function tell_stock(books, event, sku, item)
+  redis.call(books.verb, books.channel, string.format(
+    '{"event":"%s","sku":"%s","quantity":%.0f,"reserved":%.0f,"version":%.0f,"at_ms":%.0f}',
+    event, sku, item.quantity, item.held + item.confirmed, item.version, books.now))
+end
+
+-- Adds to what is held and to what is confirmed of everything that a reservation is of.
+local function count(books, record, held, confirmed)
+  if record.parts ~= '*' then return end
+  for _, good in ipairs(goods_of(record)) do
+    local item = item_of(books, good[1])
+    if item then
+      item.held = item.held + held * good[2]
+      item.confirmed = item.confirmed + confirmed * good[2]
+      books.changed_items[good[1]] = true
+    end
+  end
+end
+
+-- What stands in the way of taking everything that a reservation is of; nil if nothing does.
+local function obstacle(books, record)
+  if record.parts ~= '*' then return nil end
+  for _, good in ipairs(goods_of(record)) do
+    local item = item_of(books, good[1])
+    if not item then return 'absent ' .. good[1] end
+    if available(item) < good[2] then return string.format('short %s %.0f', good[1], available(item)) end
+  end
+  return nil
+end
+
+-- Brings a reservation to a state, and lists it by what its time brings: the end of the hold, or being looked at again.
+local function enter(books, id, record, state)
+  record.state = state
+  books.record[id] = record
+  books.changed_records[id] = true
+  if state == 'h' then
+    books.due_at[id], books.ended_at[id] = record.expires, false
+  else
+    -- One with parts is not forgotten by this partition's time: it is looked after with them.
+    local looked_after = state == 'c' and record.parts ~= '*'
+    books.due_at[id], books.ended_at[id] = false, not looked_after and books.now + books.keep_ms
+  end
+end
+
+local function forget(books, id)
+  books.record[id] = false
+  books.changed_records[id] = true
+  books.due_at[id], books.ended_at[id] = false, false
+end
+
+-- Ends up to `limit` holds whose time is over. Returns whether there are more.
+local function expire_due(books, limit)
+  local ids = redis.call('ZRANGE', books.due, '-inf', books.now, 'BYSCORE', 'LIMIT', 0, limit + 1)
+  for i = 1, math.min(#ids, limit) do
+    local id = ids[i]
+    local record = record_of(books, id)
+    if record and record.state == 'h' then
+      count(books, record, -1, 0)
+      record.ended = record.expires
+      enter(books, id, record, 'e')
+      tell(books, 'expired', id, record)
+    elseif record and record.state == 'o' then
+      forget(books, id)
+    else
+      books.due_at[id] = false
+    end
+  end
+  return #ids > limit
+end
+
+local function in_pieces(command, key, list)
+  for from = 1, #list, PIECE do
+    redis.call(command, key, unpack(list, from, math.min(from + PIECE - 1, #list)))
+  end
+end
+
+-- Writes what has changed of a hash.
+local function write_fields(key, changed, values, text)
+  local sets, deletions = {}, {}
+  for name in pairs(changed) do
+    local value = values[name]
+    if value then
+      sets[#sets + 1] = name
+      sets[#sets + 1] = text(value)
+    else
+      deletions[#deletions + 1] = name
+    end
+  end
+  in_pieces('HSET', key, sets)
+  in_pieces('HDEL', key, deletions)
+end
+
+local function write_times(key, times)
+  local sets, deletions = {}, {}
+  for id, at in pairs(times) do
+    if at then
+      sets[#sets + 1] = at
+      sets[#sets + 1] = id
+    else
+      deletions[#deletions + 1] = id
+    end
+  end
+  in_pieces('ZADD', key, sets)
+  in_pieces('ZREM', key, deletions)
+end
+
+-- Writes everything that has changed and hands the answers on.
+local function close_books(books, answers)
+  write_fields(books.items, books.changed_items, books.item, item_text)
+  write_fields(books.reservations, books.changed_records, books.record, record_text)
+  write_times(books.due, books.due_at)
+  write_times(books.ended, books.ended_at)
+  return answers
+end
+

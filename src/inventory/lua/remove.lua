@@ -1,0 +1,32 @@
+-- remove: deletes an item of which nothing is held; what is confirmed of it goes with it.
+-- KEYS[1] items of the partition
+-- KEYS[2] reservations
+-- KEYS[3] holds by their end
+-- KEYS[4] ended and confirmed reservations by when they are looked at again
+-- KEYS[5] event channel; a sharded one if its name has a hash tag
+-- KEYS[6] names of the items, in order
+-- ARGV[1] how long an ended reservation is remembered, ms
+-- ARGV[2] SKU
+-- ARGV[3] expected version; '*' or '' for any
+-- Returns {'behind'} as reserve.lua does, else {'done ITEM'} as it was; {'unknown'}, {'version VERSION'} if another one is there,
+--         {'below HELD'} if some of it is held.
+local books = books_of(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], ARGV[1])
+if expire_due(books, 50) then return close_books(books, { 'behind' }) end
+
+local function remove(sku, expected)
+  local item = item_of(books, sku)
+  if not item then return 'unknown' end
+  if tonumber(expected) and tonumber(expected) ~= item.version then
+    return string.format('version %.0f', item.version)
+  end
+  if item.held > 0 then return string.format('below %.0f', item.held) end
+  local latest = tonumber(redis.call('HGET', books.items, '') or 0)
+  redis.call('HSET', books.items, '', string.format('%.0f', math.max(latest, item.version)))
+  redis.call('ZREM', KEYS[6], sku)
+  books.item[sku] = false
+  books.changed_items[sku] = true
+  tell_stock(books, 'deleted', sku, item)
+  return 'done ' .. item_text(item)
+end
+
+return close_books(books, { remove(ARGV[2], ARGV[3]) })

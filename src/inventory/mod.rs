@@ -1,0 +1,178 @@
+//! Stock and reservations: never sold twice, whoever asks, dies or is away.
+//!
+//! ```text
+//! handlers ─▶ stock ──────────────────────────▶ commands (Lua) ─▶ Redis ─▶ event channel
+//!       └───▶ reservations ─▶ batch ──────────▶ ▲
+//!                    └──────▶ saga (several partitions) ▲
+//!                                             sweep ────┘
+//! ```
+//!
+//! There are 16 partitions, `p`. An item is in that of its group, or of its own name if it has none, with everything
+//! that is about it; so one script keeps its books, and the items of a group are reserved in one step.
+//!
+//! | key | type | what |
+//! |---|---|---|
+//! | `inv:{i:p}:items` | hash | by SKU: `QUANTITY HELD CONFIRMED VERSION UPDATED CREATED GROUP`; under the empty name the highest version of what was deleted |
+//! | `inv:{i:p}:names` | sorted set | the SKUs in order, for listings |
+//! | `inv:{i:p}:reservations` | hash | by id: `STATE CREATED EXPIRES ENDED PARTS MASK TERMS` (see `lua/books.lua`) |
+//! | `inv:{i:p}:due` | sorted set | holds by their end |
+//! | `inv:{i:p}:ended` | sorted set | ended and confirmed reservations by when they are looked at again |
+//! | `inv:{i:p}:parted` | sorted set | reservations with parts in other partitions by when those are looked after |
+//! | `inv:{i:p}:group:SKU` | string | the group of an item, in the partition that it would be in without one; ends a while after the item |
+//! | `inventory` | channel | one message a transition |
+//!
+//! ```text
+//!  reserve          confirm
+//!     ▼            ┌────────▶ confirmed ─── adjust with the reservation: it has left, its quantity with it
+//!   held ──────────┤             ▲
+//!   ▲  │ release   └─▶ released  │ confirm, if the stock is there
+//!   └──┘ extend                  │
+//!     └── time over ─▶ expired ──┘
+//! ```
+//!
+//! **Invariant.** `HELD + CONFIRMED ≤ QUANTITY` of every item at every moment, and `HELD` and `CONFIRMED` are the sums over its
+//! held and its confirmed reservations. What is available is computed. A change that would break it is refused.
+//!
+//! **Ends are Redis's.** No script decides anything while a hold of its partition is over and has not given back: it ends up to
+//! 50 of them on its way, and if there are more it says so and its caller sweeps first.
+//!
+//! **Confirmed stock stays on hand** until it is said to have left, and counts for so long: `adjust` with the
+//! reservation takes it off once. So a confirmed reservation is remembered while it counts; others for a day
+//! (`INVENTORY_KEEP_S`) after their end, and an id or a key that is used again after that is a new one. A deleted item takes its
+//! confirmed reservations with it. Memory is bounded by the stock, and by what ends in a day: some 300 bytes each.
+//!
+//! **Versions** count changes of the quantity alone: an `If-Match` is not made void by a reservation, for it does not need to
+//! be; the invariant protects those.
+//!
+//! **Across groups** there is no moment at which all is taken: see [`saga`](self#across-groups).
+//!
+//! # Across groups
+//!
+//! A reservation of items in several partitions is a saga. What a reader can see in between: the stock of some of its items
+//! taken while the others are not (for the few round trips of the making; after a crash until the hold would have ended), then
+//! given back if one refuses; a part confirmed while another is still held (5 s at most after a crash). The reservation itself
+//! has one state at every moment, which one record decides. If a hold has run out and its confirmation is refused, parts that were
+//! there again stay taken for at most 30 s.
+//!
+//! **Not guaranteed:** what Redis loses (`appendfsync everysec` may lose a second to a power cut) is lost here.
+
+mod batch;
+pub mod commands;
+mod docs;
+mod error;
+pub mod handlers;
+pub mod model;
+mod reservations;
+mod saga;
+mod stock;
+pub mod sweep;
+
+pub use commands::Expected;
+pub use error::InventoryError;
+pub use model::{Goods, Item, Reservation, State, Terms};
+pub use reservations::{Made, Name};
+pub use stock::{Cursor, Put};
+
+use crate::config::InventorySettings;
+use crate::ids::Id;
+use crate::store::{Keys, Link};
+use batch::Batcher;
+use commands::{Op, Outcome, Target};
+use hashbrown::HashMap;
+use model::home_of;
+use parking_lot::Mutex;
+use std::sync::Arc;
+
+/// Groups of items that are remembered; beyond it they are asked for again.
+const MOST_GROUPS: usize = 10_000;
+
+/// The inventory over one connection. Clones are handles to the same one.
+#[derive(Debug, Clone)]
+pub struct Inventory(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    link: Link,
+    keep_ms: u64,
+    batcher: Batcher,
+    /// Where items are that are not where their names say. A wrong entry costs a round trip and no more: the script of the
+    /// wrong partition finds no such item.
+    groups: Mutex<HashMap<Id, Id>>,
+}
+
+impl Inventory {
+    /// Starts the task that sends reservations in batches, on the current runtime. It ends with the last handle.
+    #[must_use]
+    pub fn start(link: &Link, settings: &InventorySettings) -> Self {
+        let keep_ms = u64::from(settings.keep_s) * 1000;
+        let most = usize::try_from(settings.queue).unwrap_or(usize::MAX);
+        Self(Arc::new(Inner {
+            link: link.clone(),
+            keep_ms,
+            batcher: Batcher::start(link, keep_ms, most),
+            groups: Mutex::default(),
+        }))
+    }
+
+    /// The connection.
+    #[must_use]
+    pub fn link(&self) -> &Link {
+        &self.0.link
+    }
+
+    fn keep_ms(&self) -> u64 {
+        self.0.keep_ms
+    }
+
+    fn target(&self, partition: u16) -> Target<'_> {
+        Target {
+            link: &self.0.link,
+            partition,
+            keep_ms: self.0.keep_ms,
+        }
+    }
+
+    /// A reservation's own partition.
+    fn target_of(&self, id: &Id) -> Target<'_> {
+        self.target(home_of(id))
+    }
+
+    async fn call(&self, partition: u16, op: Op) -> Result<Outcome, InventoryError> {
+        self.0.batcher.call(partition, op).await
+    }
+
+    async fn call_home(&self, id: &Id, op: Op) -> Result<Outcome, InventoryError> {
+        self.call(home_of(id), op).await
+    }
+
+    /// The partition of an item, as far as it is known here.
+    fn place(&self, sku: &Id) -> u16 {
+        let groups = self.0.groups.lock();
+        Keys::inventory_partition(groups.get(sku).unwrap_or(sku))
+    }
+
+    /// Where an item is that was not found in `tried`.
+    ///
+    /// # Errors
+    /// [`InventoryError::NoItem`] if it is nowhere.
+    async fn moved(&self, sku: &Id, tried: u16) -> Result<u16, InventoryError> {
+        match commands::group(&self.0.link, sku).await? {
+            Some(group) => self.remember_group(sku, &group),
+            None => drop(self.0.groups.lock().remove(sku)),
+        }
+        let place = self.place(sku);
+        if place == tried {
+            Err(InventoryError::NoItem(sku.clone()))
+        } else {
+            Ok(place)
+        }
+    }
+
+    fn remember_group(&self, sku: &Id, group: &Id) {
+        let mut groups = self.0.groups.lock();
+        if groups.len() >= MOST_GROUPS {
+            groups.clear();
+        }
+        groups.insert(sku.clone(), group.clone());
+    }
+}

@@ -1,0 +1,345 @@
+//! What the slice is about: items, reservations, and how Redis writes them down.
+
+use crate::ids::Id;
+use crate::store::{Keys, StoreError};
+use std::fmt::Write;
+use std::time::Duration;
+
+/// The largest quantity: 2⁵³ − 1, the last whole number that Lua and every JSON reader hold exactly.
+pub const MAX_QUANTITY: u64 = (1 << 53) - 1;
+/// The longest that a hold may last, and be extended at once: a week.
+pub const MAX_TTL: Duration = Duration::from_hours(168);
+/// The most items of one reservation.
+pub const MAX_GOODS: usize = 50;
+
+/// An item of the stock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// Its name.
+    pub sku: Id,
+    /// What is on hand, with what is held and what is confirmed.
+    pub quantity: u64,
+    /// How much of it is held.
+    pub held: u64,
+    /// How much of it is confirmed and has not left.
+    pub confirmed: u64,
+    /// Grows by one with every change of the quantity; reservations leave it as it is.
+    pub version: u64,
+    /// When the quantity was last changed, Unix milliseconds by Redis's clock.
+    pub updated_ms: i64,
+    /// The group whose items are reserved together in one step.
+    pub group: Option<Id>,
+}
+
+impl Item {
+    /// What is held and confirmed; never above the quantity.
+    #[must_use]
+    pub const fn reserved(&self) -> u64 {
+        self.held + self.confirmed
+    }
+
+    /// What can be reserved now.
+    #[must_use]
+    pub const fn available(&self) -> u64 {
+        self.quantity.saturating_sub(self.reserved())
+    }
+
+    /// Reads `QUANTITY HELD CONFIRMED VERSION UPDATED CREATED GROUP`.
+    pub(super) fn read(sku: &Id, text: &str) -> Result<Self, StoreError> {
+        let mut words = text.split(' ');
+        let mut number = || words.next()?.parse::<u64>().ok();
+        let numbers = (|| Some([number()?, number()?, number()?, number()?, number()?, number()?]))();
+        let (Some([quantity, held, confirmed, version, updated, _created]), Some(group)) = (numbers, words.next())
+        else {
+            return Err(unreadable(text));
+        };
+        Ok(Self {
+            sku: sku.clone(),
+            quantity,
+            held,
+            confirmed,
+            version,
+            updated_ms: i64::try_from(updated).unwrap_or(i64::MAX),
+            group: Id::parse(group).ok(),
+        })
+    }
+}
+
+/// So much of an item.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Goods {
+    /// Of which item.
+    pub sku: Id,
+    /// How much: 1 to [`MAX_QUANTITY`].
+    pub quantity: u64,
+}
+
+/// How a reservation stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// The stock is taken until the hold ends.
+    Held,
+    /// The stock is taken for good.
+    Confirmed,
+    /// The stock was given back on demand.
+    Released,
+    /// The stock was given back because the hold's time was over.
+    Expired,
+}
+
+impl State {
+    /// The word for it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Confirmed => "confirmed",
+            Self::Released => "released",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// A reservation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reservation {
+    /// Its name.
+    pub id: Id,
+    /// How it stands.
+    pub state: State,
+    /// What it is of, by SKU.
+    pub goods: Vec<Goods>,
+    /// Who made it, if that was said.
+    pub owner: Option<Id>,
+    /// When it was made, Unix milliseconds by Redis's clock, like the following.
+    pub created_ms: i64,
+    /// When the hold ends or ended.
+    pub expires_ms: i64,
+    /// When it was confirmed, released or expired.
+    pub ended_ms: Option<i64>,
+}
+
+/// What a reservation was asked for with. Two that are asked for with the same id have to have the same terms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    /// How long the hold lasts at first.
+    pub ttl: Duration,
+    /// Who asks.
+    pub owner: Option<Id>,
+    /// What for.
+    pub goods: Vec<Goods>,
+}
+
+impl Terms {
+    /// `TTL_MS OWNER SKU QUANTITY …`, by SKU, so that the same wish is the same text in whichever order it came.
+    pub(super) fn text(&self) -> String {
+        let mut goods: Vec<&Goods> = self.goods.iter().collect();
+        goods.sort_unstable();
+        let mut text = String::with_capacity(32 * (goods.len() + 1));
+        // Writing to a String cannot fail.
+        let _ = write!(
+            text,
+            "{} {}",
+            self.ttl.as_millis(),
+            self.owner.as_deref().unwrap_or("*")
+        );
+        for Goods { sku, quantity } in goods {
+            let _ = write!(text, " {sku} {quantity}");
+        }
+        text
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let mut words = text.split(' ');
+        let ttl = Duration::from_millis(words.next()?.parse().ok()?);
+        let owner = Id::parse(words.next()?).ok();
+        let mut goods = Vec::new();
+        while let Some(sku) = words.next() {
+            goods.push(Goods {
+                sku: Id::parse(sku).ok()?,
+                quantity: words.next()?.parse().ok()?,
+            });
+        }
+        Some(Self { ttl, owner, goods })
+    }
+}
+
+/// Where the goods of a reservation are that are not in its own partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Parts {
+    /// Tells the parts of one making from those of another under the same id.
+    pub nonce: String,
+    pub partitions: Vec<u16>,
+}
+
+impl Parts {
+    /// `NONCE:P,P`.
+    pub fn text(&self) -> String {
+        let partitions: Vec<String> = self.partitions.iter().map(ToString::to_string).collect();
+        format!("{}:{}", self.nonce, partitions.join(","))
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let (nonce, partitions) = text.split_once(':')?;
+        Some(Self {
+            nonce: nonce.to_owned(),
+            partitions: partitions.split(',').map(|p| p.parse().ok()).collect::<Option<_>>()?,
+        })
+    }
+
+    /// The name of a part, the same in every partition. The slash is in no id, so no client can name one.
+    pub fn id_of(&self, id: &Id) -> String {
+        format!("{id}/{}", self.nonce)
+    }
+}
+
+/// A reservation as Redis has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Record {
+    /// None while it is being made.
+    pub state: Option<State>,
+    pub created_ms: i64,
+    pub expires_ms: i64,
+    pub ended_ms: i64,
+    pub parts: Option<Parts>,
+    pub terms: Terms,
+}
+
+impl Record {
+    /// Reads `STATE CREATED EXPIRES ENDED PARTS MASK TERMS`.
+    pub fn read(text: &str) -> Result<Self, StoreError> {
+        Self::parse(text).ok_or_else(|| unreadable(text))
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut words = text.splitn(7, ' ');
+        let state = match words.next()? {
+            "o" => None,
+            "h" => Some(State::Held),
+            "c" => Some(State::Confirmed),
+            "r" => Some(State::Released),
+            "e" => Some(State::Expired),
+            _ => return None,
+        };
+        let mut number = || words.next()?.parse::<i64>().ok();
+        let (created_ms, expires_ms, ended_ms) = (number()?, number()?, number()?);
+        let parts = match words.next()? {
+            "*" => None,
+            parts => Some(Parts::read(parts)?),
+        };
+        let _mask = words.next()?;
+        Some(Self {
+            state,
+            created_ms,
+            expires_ms,
+            ended_ms,
+            parts,
+            terms: Terms::read(words.next()?)?,
+        })
+    }
+
+    /// The reservation as it is.
+    pub fn reservation(self, id: &Id) -> Reservation {
+        Reservation {
+            id: id.clone(),
+            // One that is being made is as good as held for whoever makes it, and nobody else is shown it.
+            state: self.state.unwrap_or(State::Held),
+            goods: self.terms.goods,
+            owner: self.terms.owner,
+            created_ms: self.created_ms,
+            expires_ms: self.expires_ms,
+            ended_ms: (self.ended_ms > 0).then_some(self.ended_ms),
+        }
+    }
+
+    /// The reservation as it was when it was made.
+    pub fn into_made(self, id: &Id) -> Reservation {
+        let ttl_ms = i64::try_from(self.terms.ttl.as_millis()).unwrap_or(i64::MAX);
+        Self {
+            state: Some(State::Held),
+            expires_ms: self.created_ms.saturating_add(ttl_ms),
+            ended_ms: 0,
+            ..self
+        }
+        .reservation(id)
+    }
+}
+
+fn unreadable(text: &str) -> StoreError {
+    StoreError::Answer(format!("inventory: {text:?}"))
+}
+
+/// The partition in which a reservation is looked for first: the one that a name of ours says, `r`, a hexadecimal digit and
+/// a dot, or the hash of a name that its client gave it.
+#[must_use]
+pub(super) fn home_of(id: &Id) -> u16 {
+    match id.as_bytes() {
+        [b'r', digit @ (b'0'..=b'9' | b'a'..=b'f'), b'.', ..] => char::from(*digit)
+            .to_digit(16)
+            .and_then(|digit| u16::try_from(digit).ok())
+            .unwrap_or(0),
+        _ => Keys::inventory_partition(id),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(text: &str) -> Id {
+        Id::parse(text).unwrap()
+    }
+
+    #[test]
+    fn an_item_is_read_to_the_last_digit() {
+        let item = Item::read(&id("s"), "9007199254740991 1 2 7 1700000000000 1600000000000 g-1").unwrap();
+        assert_eq!((item.quantity, item.reserved(), item.version), (MAX_QUANTITY, 3, 7));
+        assert_eq!(item.available(), MAX_QUANTITY - 3);
+        assert_eq!(item.group, Some(id("g-1")));
+        assert_eq!(Item::read(&id("s"), "1 0 0 1 2 3 *").unwrap().group, None);
+        assert!(Item::read(&id("s"), "1 0 0 1 2").is_err());
+    }
+
+    #[test]
+    fn terms_are_the_same_text_in_any_order() {
+        let goods = |list: &[(&str, u64)]| {
+            list.iter()
+                .map(|(sku, quantity)| Goods {
+                    sku: id(sku),
+                    quantity: *quantity,
+                })
+                .collect()
+        };
+        let terms = |goods| Terms {
+            ttl: Duration::from_secs(2),
+            owner: Some(id("rider-7")),
+            goods,
+        };
+        let (one, other) = (terms(goods(&[("b", 1), ("a", 2)])), terms(goods(&[("a", 2), ("b", 1)])));
+        assert_eq!(one.text(), "2000 rider-7 a 2 b 1");
+        assert_eq!(one.text(), other.text());
+        assert_eq!(Terms::read(&one.text()), Some(other));
+    }
+
+    #[test]
+    fn a_record_is_read_with_its_parts() {
+        let record = Record::read("c 1700000000000 1700000002000 1700000001000 0a1b:3,12 00 2000 * a 2 b 1").unwrap();
+        assert_eq!(record.state, Some(State::Confirmed));
+        let parts = record.parts.clone().unwrap();
+        assert_eq!(
+            (parts.text().as_str(), parts.id_of(&id("x")).as_str()),
+            ("0a1b:3,12", "x/0a1b")
+        );
+        assert_eq!(record.reservation(&id("x")).ended_ms, Some(1_700_000_001_000));
+        assert!(Record::read("x 1 2 3 * 0 2000 * a 2").is_err());
+    }
+
+    #[test]
+    fn a_name_of_ours_says_its_partition() {
+        assert_eq!(home_of(&id("rb.0123")), 11);
+        assert_eq!(home_of(&id("r0.x")), 0);
+        for given in ["order-77", "rg.x", "r.x", "r", "rB.x"] {
+            assert_eq!(home_of(&id(given)), Keys::inventory_partition(given), "{given}");
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Reservations: taking stock and what becomes of it.
+
+use super::Inventory;
+use super::commands::{self, Ends, How, Op, Outcome};
+use super::error::InventoryError;
+use super::model::{Goods, Parts, Record, Reservation, State, Terms, home_of};
+use super::stock::MOST_MOVES;
+use crate::ids::Id;
+use crate::store::Keys;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use uuid::Uuid;
+
+/// How a reservation is named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Name {
+    /// By us.
+    New,
+    /// By its client. Whoever asks again by the same id gets the same answer.
+    Id(Id),
+    /// By us, after a key of the client's (at most [`Self::LONGEST_KEY`] bytes): the same key, the same answer. The place of
+    /// the first item decides where the reservation is, so for one item this costs nothing; the same key means something
+    /// else on another item.
+    ItemKey(Id),
+    /// The same, wherever the items are.
+    Key(Id),
+}
+
+impl Name {
+    /// The longest key.
+    pub const LONGEST_KEY: usize = crate::ids::MAX_LEN - 3;
+}
+
+/// A reservation as it was made, now or before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    /// As it was when it was made; for how it is now, look at it by its id.
+    pub reservation: Reservation,
+    /// Whether it was made before, by the same id or key.
+    pub before: bool,
+}
+
+impl Inventory {
+    /// Takes stock, all of it or none, until the hold ends, is confirmed or released.
+    ///
+    /// # Errors
+    /// [`InventoryError::NoItem`], [`InventoryError::Insufficient`], [`InventoryError::KeyReused`],
+    /// [`InventoryError::InProgress`] and those of Redis.
+    pub async fn reserve(&self, terms: &Terms, name: &Name) -> Result<Made, InventoryError> {
+        let mut places: Vec<u16> = terms.goods.iter().map(|goods| self.place(&goods.sku)).collect();
+        for _ in 0..MOST_MOVES {
+            match self.reserve_at(&places, terms, name).await {
+                // Not there: perhaps its group is, of which nobody had told us.
+                Err(InventoryError::NoItem(sku)) => {
+                    for (place, goods) in places.iter_mut().zip(&terms.goods) {
+                        if goods.sku == sku {
+                            *place = self.moved(&sku, *place).await?;
+                        }
+                    }
+                }
+                outcome => return outcome,
+            }
+        }
+        Err(InventoryError::Busy)
+    }
+
+    async fn reserve_at(&self, places: &[u16], terms: &Terms, name: &Name) -> Result<Made, InventoryError> {
+        let Some(first) = places.first().copied() else {
+            return Err(InventoryError::NotItsGoods);
+        };
+        let together = places.iter().all(|place| *place == first);
+        let ours = |partition: u16, rest: &str| {
+            Id::parse(&format!("r{partition:x}.{rest}")).map_err(|_too_long| InventoryError::KeyReused)
+        };
+        let id = match name {
+            Name::Id(id) => id.clone(),
+            Name::ItemKey(key) => ours(first, key)?,
+            Name::Key(key) => ours(Keys::inventory_partition(key), key)?,
+            Name::New => ours(first, Uuid::new_v4().simple().encode_lower(&mut Uuid::encode_buffer()))?,
+        };
+        if !together || home_of(&id) != first {
+            let mut parts: BTreeMap<u16, Vec<Goods>> = BTreeMap::new();
+            for (place, goods) in places.iter().zip(&terms.goods) {
+                parts.entry(*place).or_default().push(goods.clone());
+            }
+            return self.reserve_parts(id, terms.clone(), parts).await;
+        }
+        let op = Op::reserve(id.as_str().to_owned(), None, None, terms.text());
+        made(&id, self.call(first, op).await?)
+    }
+
+    /// Makes a hold final. One that has run out takes its stock again if that is there.
+    ///
+    /// # Errors
+    /// [`InventoryError::NoReservation`], [`InventoryError::WrongState`] after a release, [`InventoryError::Insufficient`]
+    /// and [`InventoryError::NoItem`] after it has run out, and those of Redis.
+    pub async fn confirm(&self, id: &Id) -> Result<Reservation, InventoryError> {
+        let outcome = self
+            .call(home_of(id), Op::confirm(id.as_str().to_owned(), false))
+            .await?;
+        match outcome {
+            Outcome::Parts(Record { parts: Some(parts), .. }) => self.confirm_parts(id, parts, true).await,
+            Outcome::Done(Record { parts: Some(parts), .. }) => self.confirm_parts(id, parts, false).await,
+            outcome => done(id, outcome),
+        }
+    }
+
+    /// Gives the stock of a hold back.
+    ///
+    /// # Errors
+    /// [`InventoryError::NoReservation`], [`InventoryError::WrongState`] if it is confirmed or has run out, and those of Redis.
+    pub async fn release(&self, id: &Id) -> Result<Reservation, InventoryError> {
+        let op = Op::release(id.as_str().to_owned(), false);
+        let outcome = self.call(home_of(id), op).await?;
+        if let Outcome::Done(Record { parts: Some(parts), .. }) = &outcome {
+            self.release_parts(id, parts.clone()).await?;
+        }
+        done(id, outcome)
+    }
+
+    /// Moves the end of a hold to so long from now; it never comes nearer.
+    ///
+    /// # Errors
+    /// [`InventoryError::NoReservation`], [`InventoryError::WrongState`] if it is no longer held, and those of Redis.
+    pub async fn extend(&self, id: &Id, ttl: Duration) -> Result<Reservation, InventoryError> {
+        let op = Op::extend(id.as_str().to_owned(), Ends::In(ttl.as_millis()), How::Plain);
+        match self.call(home_of(id), op).await? {
+            Outcome::Parts(Record {
+                parts: Some(parts),
+                expires_ms,
+                ..
+            }) => self.extend_parts(id, parts, expires_ms).await,
+            outcome => done(id, outcome),
+        }
+    }
+
+    /// A reservation as it is now.
+    ///
+    /// # Errors
+    /// [`InventoryError::NoReservation`] and those of Redis.
+    pub async fn reservation(&self, id: &Id) -> Result<Reservation, InventoryError> {
+        self.record(id).await.map(|record| record.reservation(id))
+    }
+
+    /// The record of a reservation that has been made.
+    async fn record(&self, id: &Id) -> Result<Record, InventoryError> {
+        let record = commands::find(self.target(home_of(id)), id).await?;
+        record
+            .filter(|record| record.state.is_some())
+            .ok_or_else(|| InventoryError::NoReservation(id.clone()))
+    }
+}
+
+/// What a making came to.
+pub(super) fn made(id: &Id, outcome: Outcome) -> Result<Made, InventoryError> {
+    let before = matches!(outcome, Outcome::There(_));
+    match outcome {
+        Outcome::Done(record) | Outcome::There(record) => Ok(Made {
+            reservation: record.into_made(id),
+            before,
+        }),
+        outcome => done(id, outcome).map(|reservation| Made { reservation, before }),
+    }
+}
+
+/// The reservation of an outcome, or why there is none.
+pub(super) fn done(id: &Id, outcome: Outcome) -> Result<Reservation, InventoryError> {
+    Err(match outcome {
+        Outcome::Done(record) | Outcome::There(record) => return Ok(record.reservation(id)),
+        Outcome::Parts(record) | Outcome::Wrong(record) => match record.state {
+            Some(state) => InventoryError::WrongState { state },
+            None => InventoryError::InProgress,
+        },
+        Outcome::Differs => InventoryError::KeyReused,
+        Outcome::Opening => InventoryError::InProgress,
+        Outcome::Unknown => InventoryError::NoReservation(id.clone()),
+        Outcome::Absent(sku) => InventoryError::NoItem(sku),
+        Outcome::Short { sku, available } => InventoryError::Insufficient { sku, available },
+    })
+}
+
+/// A name that tells the parts of one making from those of another.
+pub(super) fn nonce() -> String {
+    format!("{:08x}", rand::random::<u32>())
+}
+
+/// Whether a part is as one that can be confirmed has to be.
+pub(super) fn is_ready(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Done(_) => true,
+        Outcome::Wrong(record) => record.state == Some(State::Confirmed),
+        _ => false,
+    }
+}
+
+/// The record that stands for all parts.
+pub(super) fn parts_of(parts: &BTreeMap<u16, Vec<Goods>>) -> Parts {
+    Parts {
+        nonce: nonce(),
+        partitions: parts.keys().copied().collect(),
+    }
+}

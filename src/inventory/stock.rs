@@ -1,0 +1,251 @@
+//! Items: what is on hand.
+
+use super::commands::{self, Claim, Expected, ItemOutcome, Target};
+use super::error::InventoryError;
+use super::model::{Item, home_of};
+use super::{Inventory, model::Goods};
+use crate::ids::Id;
+use crate::store::{INVENTORY_PARTITIONS, Keys};
+
+/// How often a call follows an item to where it is said to be. Once is the rule; more takes an item that is deleted and made
+/// elsewhere while it is looked for.
+pub(super) const MOST_MOVES: usize = 4;
+
+/// What a `put` did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Put {
+    /// The item as it is now.
+    pub item: Item,
+    /// Whether there was none before.
+    pub created: bool,
+}
+
+/// Where a listing goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor {
+    partition: u16,
+    behind: Id,
+}
+
+impl Cursor {
+    /// Reads what [`Self::text`] wrote.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (partition, behind) = text.split_once('.')?;
+        let partition = partition.parse().ok().filter(|p| *p < INVENTORY_PARTITIONS)?;
+        let behind = Id::parse(behind).ok()?;
+        Some(Self { partition, behind })
+    }
+
+    /// The cursor for a URL.
+    #[must_use]
+    pub fn text(&self) -> String {
+        format!("{}.{}", self.partition, self.behind)
+    }
+}
+
+impl Inventory {
+    /// Sets what is on hand, and makes the item if there is none; in `group` if one is given, and then every time. Nothing
+    /// happens to what is held and confirmed.
+    ///
+    /// # Errors
+    /// [`InventoryError::Version`], [`InventoryError::BelowReserved`], [`InventoryError::OtherGroup`] and those of Redis.
+    pub async fn put(
+        &self,
+        sku: &Id,
+        quantity: u64,
+        group: Option<&Id>,
+        expected: Expected,
+    ) -> Result<Put, InventoryError> {
+        let own = self.target(Keys::inventory_partition(sku));
+        let mut known = group.cloned();
+        for _ in 0..MOST_MOVES {
+            let Some(of) = &known else {
+                match commands::put(own, sku, quantity, expected, None).await? {
+                    ItemOutcome::Elsewhere(other) => known = other,
+                    outcome => return put(outcome),
+                }
+                continue;
+            };
+            match commands::claim(own, sku, of, None).await? {
+                Claim::Done => return self.put_in_group(own, sku, quantity, of, expected).await,
+                Claim::Elsewhere(other) if group.is_some() => return Err(InventoryError::OtherGroup { group: other }),
+                Claim::Elsewhere(other) => known = other,
+            }
+        }
+        Err(InventoryError::Busy)
+    }
+
+    async fn put_in_group(
+        &self,
+        own: Target<'_>,
+        sku: &Id,
+        quantity: u64,
+        group: &Id,
+        expected: Expected,
+    ) -> Result<Put, InventoryError> {
+        let target = self.target(Keys::inventory_partition(group));
+        let outcome = commands::put(target, sku, quantity, expected, Some(group)).await?;
+        match &outcome {
+            // Again, because a deletion under way may have given the entry an end in between.
+            ItemOutcome::Created(_) => drop(commands::claim(own, sku, group, None).await?),
+            ItemOutcome::Version(0) => drop(commands::claim(own, sku, group, Some(self.keep_ms())).await?),
+            _ => {}
+        }
+        self.remember_group(sku, group);
+        put(outcome)
+    }
+
+    /// Adds to what is on hand, or takes from it, never below what is held and confirmed.
+    ///
+    /// # Errors
+    /// [`InventoryError::NoItem`], [`InventoryError::Version`], [`InventoryError::BelowReserved`],
+    /// [`InventoryError::Beyond`] and those of Redis. After [`crate::store::StoreError::Lost`] it may have been done: give
+    /// the version that you expect, and it is not done twice.
+    pub async fn adjust(&self, sku: &Id, delta: i64, expected: Expected) -> Result<Item, InventoryError> {
+        let mut partition = self.place(sku);
+        for _ in 0..MOST_MOVES {
+            match commands::adjust(self.target(partition), sku, delta, expected).await? {
+                ItemOutcome::Unknown => partition = self.moved(sku, partition).await?,
+                outcome => return done(outcome),
+            }
+        }
+        Err(InventoryError::Busy)
+    }
+
+    /// Lets what a confirmed reservation has of an item leave for good, so much of it: it is no longer on hand, and no longer
+    /// confirmed. Once, however often it is called.
+    ///
+    /// # Errors
+    /// [`InventoryError::NoReservation`], [`InventoryError::WrongState`], [`InventoryError::NotItsGoods`] and those of Redis.
+    pub async fn consume(&self, id: &Id, goods: &Goods) -> Result<Item, InventoryError> {
+        let target = self.target(home_of(id));
+        let record = commands::find(target, id).await?;
+        let record = record.ok_or_else(|| InventoryError::NoReservation(id.clone()))?;
+        let Some(parts) = record.parts else {
+            return consumed(id, commands::consume(target, id, &goods.sku, goods.quantity).await?);
+        };
+        let part = parts.id_of(id);
+        for partition in parts.partitions {
+            match commands::consume(self.target(partition), &part, &goods.sku, goods.quantity).await? {
+                ItemOutcome::NotItsGoods | ItemOutcome::Unknown => {}
+                outcome => return consumed(id, outcome),
+            }
+        }
+        Err(InventoryError::NotItsGoods)
+    }
+
+    /// An item as it is now.
+    ///
+    /// # Errors
+    /// [`InventoryError::NoItem`] and those of Redis.
+    pub async fn item(&self, sku: &Id) -> Result<Item, InventoryError> {
+        let mut partition = self.place(sku);
+        for _ in 0..MOST_MOVES {
+            if let Some(item) = commands::look(self.target(partition), sku).await? {
+                return Ok(item);
+            }
+            partition = self.moved(sku, partition).await?;
+        }
+        Err(InventoryError::Busy)
+    }
+
+    /// Deletes an item of which nothing is held. What is confirmed of it goes with it; its group is remembered for as long
+    /// as an ended reservation is.
+    ///
+    /// # Errors
+    /// [`InventoryError::NoItem`], [`InventoryError::Version`], [`InventoryError::Held`] and those of Redis.
+    pub async fn remove(&self, sku: &Id, expected: Expected) -> Result<(), InventoryError> {
+        let mut partition = self.place(sku);
+        for _ in 0..MOST_MOVES {
+            let target = self.target(partition);
+            match commands::remove(target, sku, expected).await? {
+                ItemOutcome::Unknown => partition = self.moved(sku, partition).await?,
+                ItemOutcome::Below(held) => return Err(InventoryError::Held { held }),
+                outcome => {
+                    let item = done(outcome)?;
+                    if let Some(group) = &item.group {
+                        let own = self.target(Keys::inventory_partition(sku));
+                        commands::claim(own, sku, group, Some(self.keep_ms())).await?;
+                        // Somebody may have made it again meanwhile.
+                        if commands::look(target, sku).await?.is_some() {
+                            commands::claim(own, sku, group, None).await?;
+                        }
+                    }
+                    return Ok(());
+                }
+            }
+        }
+        Err(InventoryError::Busy)
+    }
+
+    /// Up to `count` (1 to 500) items behind a cursor, and the cursor behind those if there may be more. Each item that is
+    /// there all the while comes once; the order is Redis's.
+    ///
+    /// # Errors
+    /// Those of Redis.
+    pub async fn items(
+        &self,
+        cursor: Option<&Cursor>,
+        count: usize,
+    ) -> Result<(Vec<Item>, Option<Cursor>), InventoryError> {
+        let mut items: Vec<Item> = Vec::new();
+        let (first, mut behind) = cursor.map_or((0, ""), |cursor| (cursor.partition, cursor.behind.as_str()));
+        for partition in first..INVENTORY_PARTITIONS {
+            let target = self.target(partition);
+            items.extend(commands::list(target, behind, count - items.len()).await?);
+            behind = "";
+            if items.len() >= count {
+                let next = items.last().map(|item| Cursor {
+                    partition,
+                    behind: item.sku.clone(),
+                });
+                return Ok((items, next));
+            }
+        }
+        Ok((items, None))
+    }
+}
+
+fn put(outcome: ItemOutcome) -> Result<Put, InventoryError> {
+    let created = matches!(outcome, ItemOutcome::Created(_));
+    done(outcome).map(|item| Put { item, created })
+}
+
+/// The item of an outcome, or why there is none. One that is not there has version 0.
+fn done(outcome: ItemOutcome) -> Result<Item, InventoryError> {
+    match outcome {
+        ItemOutcome::Created(item) | ItemOutcome::Done(item) => Ok(item),
+        ItemOutcome::Unknown => Err(InventoryError::Version { current: 0 }),
+        ItemOutcome::Version(current) => Err(InventoryError::Version { current }),
+        ItemOutcome::Below(reserved) => Err(InventoryError::BelowReserved { reserved }),
+        ItemOutcome::Elsewhere(group) => Err(InventoryError::OtherGroup { group }),
+        ItemOutcome::Beyond => Err(InventoryError::Beyond),
+        ItemOutcome::Wrong(_) | ItemOutcome::NotItsGoods => Err(InventoryError::NotItsGoods),
+    }
+}
+
+fn consumed(id: &Id, outcome: ItemOutcome) -> Result<Item, InventoryError> {
+    match outcome {
+        ItemOutcome::Unknown => Err(InventoryError::NoReservation(id.clone())),
+        ItemOutcome::Wrong(record) => Err(InventoryError::WrongState {
+            state: record.reservation(id).state,
+        }),
+        outcome => done(outcome),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_read_as_it_was_written() {
+        let cursor = Cursor::parse("15.a.b").unwrap();
+        assert_eq!((cursor.partition, cursor.behind.as_str()), (15, "a.b"));
+        assert_eq!(Cursor::parse(&cursor.text()), Some(cursor));
+        for bad in ["", "a", "16.a", "-1.a", "3.", "3.{a}", "3"] {
+            assert_eq!(Cursor::parse(bad), None, "{bad}");
+        }
+    }
+}
