@@ -12,9 +12,9 @@
 //!
 //! | key | type | what |
 //! |---|---|---|
-//! | `inv:{i:p}:items` | hash | by SKU: `QUANTITY HELD CONFIRMED VERSION UPDATED CREATED GROUP`; under the empty name the highest version of what was deleted |
+//! | `inv:{i:p}:items` | hash | by SKU: `QUANTITY HELD CONFIRMED VERSION UPDATED BORN GROUP`; under the empty name the highest version of what was deleted |
 //! | `inv:{i:p}:names` | sorted set | the SKUs in order, for listings |
-//! | `inv:{i:p}:reservations` | hash | by id: `STATE CREATED EXPIRES ENDED PARTS MASK TERMS` (see `lua/books.lua`) |
+//! | `inv:{i:p}:reservations` | hash | by id: `STATE CREATED EXPIRES ENDED PARTS BORNS TERMS` (see `lua/books.lua`) |
 //! | `inv:{i:p}:due` | sorted set | holds by their end |
 //! | `inv:{i:p}:ended` | sorted set | ended and confirmed reservations by when they are looked at again |
 //! | `inv:{i:p}:parted` | sorted set | reservations with parts in other partitions by when those are looked after |
@@ -149,6 +149,10 @@ impl Inventory {
     fn place(&self, sku: &Id) -> u16 {
         let groups = self.0.groups.lock();
         Keys::inventory_partition(groups.get(sku).unwrap_or(sku))
+    }
+
+    fn knows_group(&self, sku: &Id) -> bool {
+        self.0.groups.lock().contains_key(sku)
     }
 
     /// Where an item is that was not found in `tried`.

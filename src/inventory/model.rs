@@ -44,13 +44,12 @@ impl Item {
         self.quantity.saturating_sub(self.reserved())
     }
 
-    /// Reads `QUANTITY HELD CONFIRMED VERSION UPDATED CREATED GROUP`.
+    /// Reads `QUANTITY HELD CONFIRMED VERSION UPDATED BORN GROUP`.
     pub(super) fn read(sku: &Id, text: &str) -> Result<Self, StoreError> {
         let mut words = text.split(' ');
         let mut number = || words.next()?.parse::<u64>().ok();
         let numbers = (|| Some([number()?, number()?, number()?, number()?, number()?, number()?]))();
-        let (Some([quantity, held, confirmed, version, updated, _created]), Some(group)) = (numbers, words.next())
-        else {
+        let (Some([quantity, held, confirmed, version, updated, _born]), Some(group)) = (numbers, words.next()) else {
             return Err(unreadable(text));
         };
         Ok(Self {
@@ -206,7 +205,7 @@ pub(super) struct Record {
 }
 
 impl Record {
-    /// Reads `STATE CREATED EXPIRES ENDED PARTS MASK TERMS`.
+    /// Reads `STATE CREATED EXPIRES ENDED PARTS BORNS TERMS`.
     pub fn read(text: &str) -> Result<Self, StoreError> {
         Self::parse(text).ok_or_else(|| unreadable(text))
     }
@@ -227,7 +226,7 @@ impl Record {
             "*" => None,
             parts => Some(Parts::read(parts)?),
         };
-        let _mask = words.next()?;
+        let _borns = words.next()?;
         Some(Self {
             state,
             created_ms,
@@ -323,7 +322,7 @@ mod tests {
 
     #[test]
     fn a_record_is_read_with_its_parts() {
-        let record = Record::read("c 1700000000000 1700000002000 1700000001000 0a1b:3,12 00 2000 * a 2 b 1").unwrap();
+        let record = Record::read("c 1700000000000 1700000002000 1700000001000 0a1b:3,12 0 2000 * a 2 b 1").unwrap();
         assert_eq!(record.state, Some(State::Confirmed));
         let parts = record.parts.clone().unwrap();
         assert_eq!(

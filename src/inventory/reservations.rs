@@ -7,6 +7,7 @@ use super::model::{Goods, Parts, Record, Reservation, State, Terms, home_of};
 use super::stock::MOST_MOVES;
 use crate::ids::Id;
 use crate::store::Keys;
+use futures_util::future::try_join_all;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use uuid::Uuid;
@@ -47,6 +48,9 @@ impl Inventory {
     /// [`InventoryError::NoItem`], [`InventoryError::Insufficient`], [`InventoryError::KeyReused`],
     /// [`InventoryError::InProgress`] and those of Redis.
     pub async fn reserve(&self, terms: &Terms, name: &Name) -> Result<Made, InventoryError> {
+        if terms.goods.len() > 1 {
+            self.learn_groups(&terms.goods).await?;
+        }
         let mut places: Vec<u16> = terms.goods.iter().map(|goods| self.place(&goods.sku)).collect();
         for _ in 0..MOST_MOVES {
             match self.reserve_at(&places, terms, name).await {
@@ -62,6 +66,18 @@ impl Inventory {
             }
         }
         Err(InventoryError::Busy)
+    }
+
+    /// Asks for the groups of items that we know none of, so that those of one group are taken in one step.
+    async fn learn_groups(&self, goods: &[Goods]) -> Result<(), InventoryError> {
+        let unknown = goods.iter().filter(|goods| !self.knows_group(&goods.sku));
+        let asking = unknown.map(async |goods| Ok((&goods.sku, commands::group(self.link(), &goods.sku).await?)));
+        for (sku, group) in try_join_all(asking).await.map_err(InventoryError::Store)? {
+            if let Some(group) = group {
+                self.remember_group(sku, &group);
+            }
+        }
+        Ok(())
     }
 
     async fn reserve_at(&self, places: &[u16], terms: &Terms, name: &Name) -> Result<Made, InventoryError> {

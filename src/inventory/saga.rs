@@ -4,7 +4,7 @@
 //! by parts, a hold in each partition where there are any, all with the same end.
 //!
 //! - **Making**: the record opens, the parts are taken, the record is held. On the first refusal what was taken is given back
-//!   and the record forgotten. Whoever dies on the way leaves a record that is forgotten after 10 s and parts that run out.
+//!   and the record forgotten. Whoever dies on the way leaves a record that is forgotten after 5 s and parts that run out.
 //! - **Confirming**: every part is first made to last 30 s more (one that has run out takes its stock again). Then the record is
 //!   confirmed: that is the decision. Then the parts are; whoever dies on the way is stood in for within 5 s by the sweep of any
 //!   instance.

@@ -6,6 +6,7 @@ mod bad_input;
 mod docs;
 mod faults;
 mod health;
+mod inventory;
 mod lua;
 mod support;
 mod tracking;

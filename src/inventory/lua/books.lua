@@ -1,11 +1,13 @@
 -- Shared by the scripts of the inventory: the books of one partition. They are read as they are needed, changed in memory
 -- and written once by close_books, so that many calls about one item cost one read and one write of it.
 --
--- An item is "QUANTITY HELD CONFIRMED VERSION UPDATED CREATED GROUP"; the group is * for none, times are Unix ms.
--- A reservation is "STATE CREATED EXPIRES ENDED PARTS MASK TERMS":
+-- An item is "QUANTITY HELD CONFIRMED VERSION UPDATED BORN GROUP"; BORN is the first version, the group is * for none, times are
+-- Unix ms.
+-- A reservation is "STATE CREATED EXPIRES ENDED PARTS BORNS TERMS":
 --   STATE  o opening, h held, c confirmed, r released, e expired
 --   PARTS  * where its goods are in this partition, else what names its parts elsewhere; its goods are not counted here then
---   MASK   a digit for each of its goods: 1 once those have been consumed
+--   BORNS  of each of its goods the BORN of the item it was taken from, with commas: what is deleted and made anew owes it
+--          nothing; 0 once it has been consumed
 --   TERMS  "TTL_MS OWNER SKU QUANTITY [SKU QUANTITY …]" as it was asked for; the owner is * for none
 -- Words have no spaces, numbers are whole and below 2^53.
 local MOST = 9007199254740991
@@ -28,11 +30,11 @@ local function item_of(books, sku)
     local text = redis.call('HGET', books.items, sku)
     item = false
     if text then
-      local quantity, held, confirmed, version, updated, created, group =
+      local quantity, held, confirmed, version, updated, born, group =
         string.match(text, '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%S+)$')
       item = {
         quantity = tonumber(quantity), held = tonumber(held), confirmed = tonumber(confirmed),
-        version = tonumber(version), updated = tonumber(updated), created = tonumber(created), group = group,
+        version = tonumber(version), updated = tonumber(updated), born = tonumber(born), group = group,
       }
     end
     books.item[sku] = item
@@ -46,12 +48,12 @@ end
 
 local function item_text(item)
   return string.format('%.0f %.0f %.0f %.0f %.0f %.0f %s', item.quantity, item.held, item.confirmed, item.version,
-    item.updated, item.created, item.group)
+    item.updated, item.born, item.group)
 end
 
 local function record_text(record)
   return string.format('%s %.0f %.0f %.0f %s %s %s', record.state, record.created, record.expires, record.ended,
-    record.parts, record.mask, record.terms)
+    record.parts, record.borns, record.terms)
 end
 
 -- The reservation of that id, or false.
@@ -61,11 +63,11 @@ local function record_of(books, id)
     local text = redis.call('HGET', books.reservations, id)
     record = false
     if text then
-      local state, created, expires, ended, parts, mask, terms =
-        string.match(text, '^(%a) (%d+) (%d+) (%d+) (%S+) (%d+) (.+)$')
+      local state, created, expires, ended, parts, borns, terms =
+        string.match(text, '^(%a) (%d+) (%d+) (%d+) (%S+) (%S+) (.+)$')
       record = {
         state = state, created = tonumber(created), expires = tonumber(expires), ended = tonumber(ended),
-        parts = parts, mask = mask, terms = terms,
+        parts = parts, borns = borns, terms = terms,
       }
     end
     books.record[id] = record
@@ -117,6 +119,27 @@ local function count(books, record, held, confirmed)
       books.changed_items[good[1]] = true
     end
   end
+end
+
+-- Remembers from which items a reservation takes its goods.
+local function stamp(books, record)
+  record.borns = '0'
+  if record.parts ~= '*' then return end
+  local borns = {}
+  for i, good in ipairs(goods_of(record)) do borns[i] = string.format('%.0f', item_of(books, good[1]).born) end
+  record.borns = table.concat(borns, ',')
+end
+
+-- For each of a reservation's goods whether it still counts in the stock, once that is confirmed.
+local function counting(books, record)
+  local counts, i = {}, 0
+  for born in string.gmatch(record.borns, '%d+') do
+    i = i + 1
+    local good = goods_of(record)[i]
+    local item = good and item_of(books, good[1])
+    counts[i] = item and born ~= '0' and tonumber(born) == item.born
+  end
+  return counts
 end
 
 -- What stands in the way of taking everything that a reservation is of; nil if nothing does.

@@ -24,6 +24,7 @@ local function confirm(id, ready)
   if record.state == 'e' then
     local refusal = obstacle(books, record)
     if refusal then return refusal end
+    stamp(books, record)
     count(books, record, 0, 1)
   else
     count(books, record, -1, 1)

@@ -21,8 +21,12 @@ local function consume(id, sku, quantity)
   for i, good in ipairs(goods_of(record)) do
     if good[1] == sku and item then
       if good[2] ~= quantity then return 'differs' end
-      if string.sub(record.mask, i, i) == '0' and record.ended >= item.created and item.confirmed >= quantity then
-        record.mask = string.sub(record.mask, 1, i - 1) .. '1' .. string.sub(record.mask, i + 1)
+      if counting(books, record)[i] then
+        local at = 0
+        record.borns = string.gsub(record.borns, '%d+', function()
+          at = at + 1
+          return at == i and '0' or nil
+        end)
         enter(books, id, record, 'c')
         item.quantity, item.confirmed = item.quantity - quantity, item.confirmed - quantity
         item.version, item.updated = item.version + 1, books.now

@@ -20,6 +20,7 @@ local function extend(id, ms, ends, how)
   if record.state == 'e' and how == 'again' then
     local refusal = obstacle(books, record)
     if refusal then return refusal end
+    stamp(books, record)
     count(books, record, 1, 0)
     record.ended = 0
     event = 'held'

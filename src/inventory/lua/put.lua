@@ -29,8 +29,8 @@ local function put(sku, quantity, expected, group)
   local word = 'done '
   if not item then
     -- Behind every version that was ever deleted here, so that no version means two things.
-    item = { held = 0, confirmed = 0, created = books.now, group = group }
-    item.version = tonumber(redis.call('HGET', books.items, '') or 0)
+    local latest = tonumber(redis.call('HGET', books.items, '') or 0)
+    item = { held = 0, confirmed = 0, version = latest, born = latest + 1, group = group }
     books.item[sku] = item
     redis.call('ZADD', KEYS[6], 0, sku)
     word = 'created '

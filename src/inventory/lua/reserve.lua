@@ -13,7 +13,7 @@ local books = books_of(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], ARGV[1])
 if expire_due(books, 50) then return close_books(books, { 'behind' }) end
 
 -- How long one with parts elsewhere may take to be made.
-local OPENING_MS = 10000
+local OPENING_MS = 5000
 
 local function reserve(id, ends, parts, terms)
   local record = record_of(books, id)
@@ -24,9 +24,9 @@ local function reserve(id, ends, parts, terms)
   end
   local ttl_ms = tonumber(string.match(terms, '^%d+'))
   record = { created = books.now, expires = tonumber(ends) or books.now + ttl_ms, ended = 0, parts = parts, terms = terms }
-  record.mask = string.rep('0', #goods_of(record))
   local refusal = obstacle(books, record)
   if refusal then return refusal end
+  stamp(books, record)
   count(books, record, 1, 0)
   enter(books, id, record, 'h')
   if parts ~= '*' then

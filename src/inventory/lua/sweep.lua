@@ -15,9 +15,8 @@ local more = expire_due(books, limit)
 
 -- A confirmed reservation is remembered for as long as something of it counts in the stock.
 local function counts(record)
-  for i, good in ipairs(goods_of(record)) do
-    local item = string.sub(record.mask, i, i) == '0' and item_of(books, good[1])
-    if item and item.created <= record.ended then return true end
+  for _, does in ipairs(counting(books, record)) do
+    if does then return true end
   end
   return false
 end

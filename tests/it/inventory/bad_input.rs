@@ -1,0 +1,204 @@
+//! Anything a client can send: a clear 4xx, and nothing stored.
+
+use super::Stock;
+use crate::support::{Scene, send};
+use redis::cmd;
+use reqwest::Method;
+use reqwest::header::CONTENT_TYPE;
+
+const HOLD: &str = "/v1/inventory/seat/reservations";
+
+/// Everything under the scene's prefix, but the channel of the layout.
+async fn stored(scene: &Scene) -> Vec<String> {
+    let pattern = scene.keys().inventory_items(0);
+    let pattern = format!("{}*", pattern.split_once("inv:").unwrap().0);
+    let mut keys: Vec<String> = scene.redis.query(cmd("KEYS").arg(pattern)).await;
+    keys.sort();
+    keys
+}
+
+#[actix_web::test]
+async fn a_body_that_is_not_acceptable_is_told_and_nothing_is_stored() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let stock = Stock(service.drivers());
+    stock.has("seat", 10).await;
+    let (before, item) = (stored(&scene).await, stock.item("seat").await);
+    let (put, post) = (Method::PUT, Method::POST);
+    let (seat, adjust, many) = ("/v1/inventory/seat", "/v1/inventory/seat/adjust", "/v1/reservations");
+    let extend = "/v1/reservations/r0.x/extend";
+    let long = format!(r#"{{"quantity": 1, "ttl_s": 60, "owner": "{}"}}"#, "x".repeat(129));
+    let of_51: Vec<String> = (0..51)
+        .map(|n| format!(r#"{{"sku": "s{n}", "quantity": 1}}"#))
+        .collect();
+    let of_51 = format!(r#"{{"items": [{}], "ttl_s": 60}}"#, of_51.join(","));
+    for (method, path, body, pointers) in [
+        (&put, seat, "{}", &["/quantity"][..]),
+        (&put, seat, r#"{"quantity": -1}"#, &["/quantity"]),
+        (&put, seat, r#"{"quantity": 1.5}"#, &["/quantity"]),
+        (&put, seat, r#"{"quantity": "3"}"#, &["/quantity"]),
+        (&put, seat, r#"{"quantity": 9007199254740992}"#, &["/quantity"]),
+        (&put, seat, r#"{"quantity": 18446744073709551615}"#, &["/quantity"]),
+        (&put, seat, r#"{"quantity": 1e300}"#, &["/quantity"]),
+        (&put, seat, r#"{"quantity": 1, "version": -1}"#, &["/version"]),
+        (&put, seat, r#"{"quantity": 1, "group": "a b"}"#, &["/group"]),
+        (&put, seat, r#"{"quantity": 1, "group": "{x}"}"#, &["/group"]),
+        (&put, seat, "[]", &[""]),
+        (&post, adjust, "{}", &["/delta"]),
+        (&post, adjust, r#"{"delta": 0}"#, &["/delta"]),
+        (&post, adjust, r#"{"delta": 9007199254740992}"#, &["/delta"]),
+        (&post, adjust, r#"{"delta": -9007199254740992}"#, &["/delta"]),
+        (&post, adjust, r#"{"delta": -1, "reservation": ""}"#, &["/reservation"]),
+        (&post, HOLD, "{}", &["/quantity", "/ttl_s"]),
+        (&post, HOLD, r#"{"quantity": 0, "ttl_s": 60}"#, &["/quantity"]),
+        (&post, HOLD, r#"{"quantity": -5, "ttl_s": 60}"#, &["/quantity"]),
+        (
+            &post,
+            HOLD,
+            r#"{"quantity": 9007199254740992, "ttl_s": 60}"#,
+            &["/quantity"],
+        ),
+        (
+            &post,
+            HOLD,
+            r#"{"quantity": 9223372036854775808, "ttl_s": 60}"#,
+            &["/quantity"],
+        ),
+        (
+            &post,
+            HOLD,
+            r#"{"quantity": true, "ttl_s": null}"#,
+            &["/quantity", "/ttl_s"],
+        ),
+        (&post, HOLD, r#"{"quantity": 1, "ttl_s": 0}"#, &["/ttl_s"]),
+        (&post, HOLD, r#"{"quantity": 1, "ttl_s": -60}"#, &["/ttl_s"]),
+        (&post, HOLD, r#"{"quantity": 1, "ttl_s": 3155760000}"#, &["/ttl_s"]),
+        (&post, HOLD, r#"{"quantity": 1, "ttl_s": 0.5}"#, &["/ttl_s"]),
+        (
+            &post,
+            HOLD,
+            r#"{"quantity": 1, "ttl_s": 60, "owner": "a\nb"}"#,
+            &["/owner"],
+        ),
+        (
+            &post,
+            HOLD,
+            r#"{"quantity": 1, "ttl_s": 60, "owner": "*"}"#,
+            &["/owner"],
+        ),
+        (&post, HOLD, r#"{"quantity": 1, "ttl_s": 60, "id": "a/b"}"#, &["/id"]),
+        (&post, HOLD, long.as_str(), &["/owner"]),
+        (&post, many, r#"{"items": [], "ttl_s": 60}"#, &["/items"]),
+        (&post, many, of_51.as_str(), &["/items"]),
+        (
+            &post,
+            many,
+            r#"{"items": [7, {"sku": "seat"}], "ttl_s": 60}"#,
+            &["/items/0", "/items/1/quantity"],
+        ),
+        (
+            &post,
+            many,
+            r#"{"items": [{"sku": "seat", "quantity": 1}, {"sku": "seat", "quantity": 2}], "ttl_s": 60}"#,
+            &["/items"],
+        ),
+        (
+            &post,
+            many,
+            r#"{"items": [{"sku": "{}", "quantity": 0}], "ttl_s": 1}"#,
+            &["/items/0/sku", "/items/0/quantity"],
+        ),
+        (&post, extend, r#"{"ttl_s": 3155760000}"#, &["/ttl_s"]),
+        (&post, extend, "{}", &["/ttl_s"]),
+    ] {
+        let request = stock
+            .0
+            .request(method.clone(), path)
+            .header(CONTENT_TYPE, "application/json");
+        let answer = send(request.body(body.to_owned())).await;
+        assert_eq!(answer.status, 422, "{body}: {answer:?}");
+        answer.assert_problem(422, pointers);
+    }
+    assert_eq!(stored(&scene).await, before);
+    assert_eq!(stock.item("seat").await, item);
+}
+
+#[actix_web::test]
+async fn what_cannot_be_read_is_a_400_and_a_wrong_type_a_415() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let stock = Stock(service.drivers());
+    stock.has("seat", 10).await;
+    let item = stock.item("seat").await;
+    for body in [
+        "",
+        "{",
+        "quantity=1",
+        "\u{0}",
+        "{\"quantity\": 01, \"ttl_s\": 5}",
+        "{\"quantity\": NaN}",
+    ] {
+        let request = stock.0.request(Method::POST, HOLD).body(body);
+        send(request).await.assert_problem(400, &[]);
+        let request = stock.0.request(Method::PUT, "/v1/inventory/seat").body(body);
+        send(request).await.assert_problem(400, &[]);
+    }
+    let request = stock.0.request(Method::POST, HOLD).header(CONTENT_TYPE, "text/plain");
+    send(request.body("{}")).await.assert_problem(415, &[]);
+    let request = stock.0.request(Method::POST, HOLD).body(" ".repeat(20_000));
+    send(request).await.assert_problem(413, &[]);
+    let request = stock
+        .0
+        .request(Method::PUT, "/v1/inventory/seat")
+        .header("If-Match", "3");
+    send(request.body(r#"{"quantity": 1}"#)).await.assert_problem(400, &[]);
+    assert_eq!(stock.item("seat").await, item);
+}
+
+#[actix_web::test]
+async fn names_queries_and_keys_outside_their_alphabet_are_refused() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let stock = Stock(service.drivers());
+    stock.has("seat", 10).await;
+    let before = stored(&scene).await;
+    let long = "x".repeat(129);
+    for name in ["%7Ba%7D", "a%20b", "%00", "a%2Fb", "%F0%9F%9A%95", long.as_str()] {
+        stock.item(name).await.assert_problem(422, &["/sku"]);
+        stock.delete(name).await.assert_problem(422, &["/sku"]);
+        stock.reservation(name).await.assert_problem(422, &["/id"]);
+        for verb in ["confirm", "release", "extend"] {
+            stock.to(name, verb).await.assert_problem(422, &["/id"]);
+        }
+    }
+    for path in [
+        "/v1/inventory/seat?x=1",
+        "/v1/inventory?before=1",
+        "/v1/reservations/r0.x?x",
+    ] {
+        stock.0.get(path).await.assert_problem(400, &[]);
+    }
+    for (query, pointers) in [
+        ("limit=0", &["/limit"][..]),
+        ("limit=501", &["/limit"]),
+        ("limit=x", &["/limit"]),
+        ("cursor=99.a", &["/cursor"]),
+        ("cursor=&limit=-1", &["/limit", "/cursor"]),
+    ] {
+        stock
+            .0
+            .get(&format!("/v1/inventory?{query}"))
+            .await
+            .assert_problem(422, pointers);
+    }
+    let body = serde_json::json!({"quantity": 1, "ttl_s": 60});
+    let too_long = "k".repeat(126);
+    for key in ["", "a b", "a/b", too_long.as_str()] {
+        stock
+            .keyed(HOLD, key, body.clone())
+            .await
+            .assert_problem(422, &["/Idempotency-Key"]);
+    }
+    assert_eq!(stored(&scene).await, before);
+    assert_eq!(stock.keyed(HOLD, &"k".repeat(125), body).await.status, 201);
+}

@@ -1,0 +1,250 @@
+//! Several items at once: in one group, and across groups.
+
+use super::books::Books;
+use super::{Stock, apart, id, inventory, terms};
+use crate::support::{Scene, eventually};
+use fleetpulse::inventory::{InventoryError, Name};
+use redis::cmd;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+fn wish(items: &[(&str, u64)]) -> Value {
+    let items: Vec<Value> = items
+        .iter()
+        .map(|(sku, quantity)| json!({"sku": sku, "quantity": quantity}))
+        .collect();
+    json!({"items": items, "ttl_s": 60, "owner": "rider-7"})
+}
+
+#[actix_web::test]
+async fn items_of_a_group_are_taken_together_or_not_at_all() {
+    let scene = Scene::new().await;
+    let (one, two) = (scene.start().await, scene.start().await);
+    let (stock, other) = (Stock(one.drivers()), Stock(two.drivers()));
+    for (sku, quantity) in [("seat", 5), ("bike", 1), ("bag", 5)] {
+        let made = stock
+            .put(sku, json!({"quantity": quantity, "group": "shuttle-7"}))
+            .await;
+        assert_eq!(
+            (made.status, &made.body["group"]),
+            (201, &json!("shuttle-7")),
+            "{made:?}"
+        );
+    }
+    // The other instance has not heard of the group.
+    let made = other.post("/v1/reservations", wish(&[("seat", 2), ("bike", 1)])).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    let id = made.body["id"].as_str().unwrap();
+    let short = stock
+        .post("/v1/reservations", wish(&[("bag", 1), ("bike", 1), ("seat", 1)]))
+        .await;
+    short.assert_problem(409, &[]);
+    assert_eq!(
+        (&short.body["sku"], &short.body["available"]),
+        (&json!("bike"), &json!(0))
+    );
+    assert_eq!(stock.counts("bag").await, (5, 0, 5));
+    // One script, one record.
+    assert_eq!(
+        Books::read(&scene).await.states.into_iter().collect::<Vec<_>>(),
+        [(('h', false), 1)]
+    );
+
+    assert_eq!(stock.to(id, "release").await.status, 200);
+    assert_eq!(other.counts("bike").await, (1, 0, 1));
+    let missing = other
+        .post("/v1/reservations", wish(&[("seat", 1), ("nothing", 1)]))
+        .await;
+    missing.assert_problem(404, &[]);
+    assert_eq!(missing.body["sku"], "nothing");
+    assert_eq!(other.counts("seat").await, (5, 0, 5));
+}
+
+#[actix_web::test]
+async fn an_item_keeps_its_group() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let stock = Stock(service.drivers());
+    stock.put("seat", json!({"quantity": 1, "group": "g-1"})).await;
+    let other = stock.put("seat", json!({"quantity": 1, "group": "g-2"})).await;
+    other.assert_problem(409, &[]);
+    assert_eq!(other.body["group"], "g-1");
+    // Whoever does not name it means it all the same.
+    let set = stock.put("seat", json!({"quantity": 7})).await;
+    assert_eq!(
+        (set.status, &set.body["group"], &set.body["version"]),
+        (200, &json!("g-1"), &json!(2))
+    );
+    stock.has("alone", 1).await;
+    stock
+        .put("alone", json!({"quantity": 1, "group": "g-1"}))
+        .await
+        .assert_problem(409, &[]);
+
+    stock.delete("seat").await;
+    stock.item("seat").await.assert_problem(404, &[]);
+    let ends: i64 = scene
+        .redis
+        .query(cmd("PTTL").arg(scene.keys().inventory_group(&id("seat"))))
+        .await;
+    assert!(ends > 0, "{ends}");
+    stock.put("seat", json!({"quantity": 1, "group": "g-1"})).await;
+    let ends: i64 = scene
+        .redis
+        .query(cmd("PTTL").arg(scene.keys().inventory_group(&id("seat"))))
+        .await;
+    assert_eq!(ends, -1);
+
+    // A change that is refused claims nothing for good.
+    stock
+        .put("never", json!({"quantity": 1, "group": "g-3", "version": 5}))
+        .await
+        .assert_problem(409, &[]);
+    let ends: i64 = scene
+        .redis
+        .query(cmd("PTTL").arg(scene.keys().inventory_group(&id("never"))))
+        .await;
+    assert!(ends > 0, "{ends}");
+}
+
+#[actix_web::test]
+async fn across_groups_all_are_taken_or_what_was_taken_is_given_back() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let stock = Stock(service.drivers());
+    let skus = apart("sku", 3);
+    let all = |quantity: u64| -> Vec<(&str, u64)> { skus.iter().map(|sku| (sku.as_str(), quantity)).collect() };
+    for sku in &skus {
+        stock.has(sku, 5).await;
+    }
+    let made = stock.post("/v1/reservations", wish(&all(2))).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    let id = made.body["id"].as_str().unwrap();
+    assert_eq!(stock.reservation(id).await.body, made.body);
+    stock.adjust(&skus[2], json!({"delta": -2})).await;
+    let short = stock.post("/v1/reservations", wish(&all(2))).await;
+    short.assert_problem(409, &[]);
+    assert_eq!(
+        (&short.body["sku"], &short.body["available"]),
+        (&json!(skus[2]), &json!(1))
+    );
+    assert_eq!(stock.counts(&skus[0]).await, (5, 2, 3));
+    Books::read(&scene).await.balance();
+
+    let extended = stock.to(id, "extend").await;
+    assert!(
+        extended.body["expires_at"].as_str() > made.body["expires_at"].as_str(),
+        "{extended:?}"
+    );
+    let confirmed = stock.to(id, "confirm").await;
+    assert_eq!((confirmed.status, &confirmed.body["state"]), (200, &json!("confirmed")));
+    assert_eq!(stock.to(id, "confirm").await, confirmed);
+    stock.to(id, "release").await.assert_problem(409, &[]);
+    for sku in &skus {
+        assert_eq!(stock.counts(sku).await.1, 2);
+    }
+    let books = Books::read(&scene).await;
+    books.balance();
+    assert_eq!((books.states[&('c', false)], books.states[&('c', true)]), (3, 1));
+    for sku in &skus {
+        let left = stock.adjust(sku, json!({"delta": -2, "reservation": id})).await;
+        assert_eq!((left.status, &left.body["reserved"]), (200, &json!(0)), "{left:?}");
+    }
+}
+
+#[actix_web::test]
+async fn a_key_across_groups_means_one_reservation() {
+    let scene = Scene::new().await;
+    let (one, two) = (scene.start().await, scene.start().await);
+    let (stock, other) = (Stock(one.drivers()), Stock(two.drivers()));
+    let skus = apart("sku", 2);
+    for sku in &skus {
+        stock.has(sku, 9).await;
+    }
+    let body = wish(&[(&skus[0], 1), (&skus[1], 2)]);
+    let made = stock.keyed("/v1/reservations", "k-1", body.clone()).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    // The order of the items means nothing.
+    let turned = wish(&[(&skus[1], 2), (&skus[0], 1)]);
+    assert_eq!(
+        other.keyed("/v1/reservations", "k-1", turned).await.body["id"],
+        made.body["id"]
+    );
+    for different in [wish(&[(&skus[0], 1)]), wish(&[(&skus[0], 1), (&skus[1], 3)])] {
+        other
+            .keyed("/v1/reservations", "k-1", different)
+            .await
+            .assert_problem(422, &["/id"]);
+    }
+    assert_eq!((stock.counts(&skus[0]).await.1, stock.counts(&skus[1]).await.1), (1, 2));
+    stock.to(made.body["id"].as_str().unwrap(), "release").await;
+    assert_eq!(stock.keyed("/v1/reservations", "k-1", body).await.body, made.body);
+    assert_eq!((stock.counts(&skus[0]).await.1, stock.counts(&skus[1]).await.1), (0, 0));
+    Books::read(&scene).await.balance();
+}
+
+#[actix_web::test]
+async fn across_groups_a_hold_that_ran_out_is_confirmed_if_all_of_it_is_there_again() {
+    let scene = Scene::new().await;
+    let inventory = inventory(&scene).await;
+    let skus = apart("sku", 2);
+    for sku in &skus {
+        inventory.put(&id(sku), 2, None, super::Expected::Any).await.unwrap();
+    }
+    let both = terms(&[(&skus[0], 2), (&skus[1], 2)], Duration::from_millis(1));
+    let first = inventory.reserve(&both, &Name::New).await.unwrap().reservation.id;
+    let second = inventory.reserve(&both, &Name::New).await;
+    let second = second.unwrap().reservation.id;
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    assert_eq!(inventory.reservation(&first).await.unwrap().state.as_str(), "expired");
+    let confirmed = inventory.confirm(&second).await.unwrap();
+    assert_eq!(confirmed.state.as_str(), "confirmed");
+    let refused = inventory.confirm(&first).await.unwrap_err();
+    assert!(
+        matches!(refused, InventoryError::Insufficient { available: 0, .. }),
+        "{refused}"
+    );
+    Books::read(&scene).await.balance();
+}
+
+#[actix_web::test]
+async fn a_confirmation_that_was_cut_off_is_carried_through_by_another_instance() {
+    let scene = Scene::new().await;
+    let skus = apart("sku", 2);
+    let reserved = {
+        let inventory = inventory(&scene).await;
+        for sku in &skus {
+            inventory.put(&id(sku), 2, None, super::Expected::Any).await.unwrap();
+        }
+        let both = terms(&[(&skus[0], 1), (&skus[1], 1)], Duration::from_mins(1));
+        inventory.reserve(&both, &Name::New).await.unwrap().reservation.id
+    };
+    // As if whoever confirmed it had died after the decision: the parts are held, the record is confirmed and due.
+    let keys = scene.keys();
+    let home = u16::from_str_radix(&reserved[1..2], 16).unwrap();
+    let record: String = scene
+        .redis
+        .query(
+            cmd("HGET")
+                .arg(keys.inventory_reservations(home))
+                .arg(reserved.as_str()),
+        )
+        .await;
+    let decided = record.replacen('h', "c", 1);
+    let mut set = cmd("HSET");
+    set.arg(keys.inventory_reservations(home))
+        .arg(reserved.as_str())
+        .arg(decided);
+    scene.redis.query::<()>(&set).await;
+    let mut due = cmd("ZADD");
+    due.arg(keys.inventory_parted(home)).arg(1).arg(reserved.as_str());
+    scene.redis.query::<()>(&due).await;
+
+    let _service = scene.start().await;
+    let books = eventually(super::SOON, "the parts are confirmed", async || {
+        let books = Books::read(&scene).await;
+        (books.states.get(&('c', false)) == Some(&2)).then_some(books)
+    })
+    .await;
+    books.balance();
+}

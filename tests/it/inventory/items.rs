@@ -1,0 +1,215 @@
+//! What is on hand.
+
+use super::Stock;
+use crate::support::Scene;
+use reqwest::Method;
+use reqwest::header::{ETAG, IF_MATCH, IF_NONE_MATCH};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+#[actix_web::test]
+async fn an_item_is_set_read_adjusted_and_deleted() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let stock = Stock(service.drivers());
+    stock.item("seat").await.assert_problem(404, &[]);
+
+    let made = stock.put("seat", json!({"quantity": 100})).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    let item = made.body;
+    assert_eq!((&item["sku"], &item["version"]), (&json!("seat"), &json!(1)));
+    assert_eq!(
+        (&item["quantity"], &item["reserved"], &item["available"]),
+        (&json!(100), &json!(0), &json!(100))
+    );
+    assert!(item["updated_at"].as_str().unwrap().ends_with('Z'), "{item}");
+    assert_eq!(stock.item("seat").await.body, item);
+
+    let set = stock.put("seat", json!({"quantity": 50})).await;
+    assert_eq!((set.status, &set.body["version"]), (200, &json!(2)));
+    let adjusted = stock.adjust("seat", json!({"delta": -3})).await;
+    assert_eq!((adjusted.status, &adjusted.body["quantity"]), (200, &json!(47)));
+
+    assert_eq!(stock.delete("seat").await.status, 204);
+    stock.item("seat").await.assert_problem(404, &[]);
+    assert_eq!(stock.delete("seat").await.status, 204);
+    stock.adjust("seat", json!({"delta": 1})).await.assert_problem(404, &[]);
+}
+
+#[actix_web::test]
+async fn the_largest_quantity_is_kept_to_the_last_digit() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let stock = Stock(service.drivers());
+    let most = (1_u64 << 53) - 1;
+    stock.has("much", most).await;
+    stock.hold("much", most - 1, 60).await;
+    assert_eq!(stock.counts("much").await, (most, most - 1, 1));
+    stock
+        .adjust("much", json!({"delta": 1}))
+        .await
+        .assert_problem(422, &["/delta"]);
+    assert_eq!(
+        stock.adjust("much", json!({"delta": -1})).await.body["quantity"],
+        most - 1
+    );
+}
+
+#[actix_web::test]
+async fn a_change_says_which_version_it_expects() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let stock = Stock(service.drivers());
+    let put = async |headers: &[(&str, &str)], body: Value| {
+        let mut request = stock.0.request(Method::PUT, "/v1/inventory/s").json(&body);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        crate::support::send(request).await
+    };
+    let (if_match, if_none_match) = (IF_MATCH.as_str(), IF_NONE_MATCH.as_str());
+    put(&[(if_match, "*")], json!({"quantity": 1}))
+        .await
+        .assert_problem(412, &[]);
+    put(&[(if_match, "\"1\"")], json!({"quantity": 1}))
+        .await
+        .assert_problem(412, &[]);
+    let conflict = put(&[], json!({"quantity": 1, "version": 1})).await;
+    conflict.assert_problem(409, &[]);
+    assert_eq!(conflict.body["version"], 0);
+    assert_eq!(put(&[(if_none_match, "*")], json!({"quantity": 1})).await.status, 201);
+    put(&[(if_none_match, "*")], json!({"quantity": 1}))
+        .await
+        .assert_problem(412, &[]);
+
+    let etag = stock.0.request(Method::GET, "/v1/inventory/s").send().await.unwrap();
+    let etag = etag.headers()[ETAG].to_str().unwrap().to_owned();
+    assert_eq!(etag, "\"1\"");
+    // A reservation does not make it void.
+    stock.hold("s", 1, 60).await;
+    assert_eq!(put(&[(if_match, &etag)], json!({"quantity": 5})).await.status, 200);
+    put(&[(if_match, &etag)], json!({"quantity": 6}))
+        .await
+        .assert_problem(412, &[]);
+    let conflict = put(&[], json!({"quantity": 6, "version": 1})).await;
+    conflict.assert_problem(409, &[]);
+    assert_eq!(conflict.body["version"], 2);
+    assert_eq!(put(&[], json!({"quantity": 6, "version": 2})).await.status, 200);
+    put(&[(if_match, "\"3\"")], json!({"quantity": 6, "version": 2}))
+        .await
+        .assert_problem(422, &["/version"]);
+
+    stock
+        .adjust("s", json!({"delta": 1, "version": 2}))
+        .await
+        .assert_problem(409, &[]);
+    assert_eq!(stock.adjust("s", json!({"delta": 1, "version": 3})).await.status, 200);
+    let delete = stock
+        .0
+        .request(Method::DELETE, "/v1/inventory/s")
+        .header(if_match, "\"3\"");
+    crate::support::send(delete).await.assert_problem(412, &[]);
+    assert_eq!(stock.counts("s").await, (7, 1, 6));
+}
+
+#[actix_web::test]
+async fn no_version_comes_twice_even_if_the_item_is_deleted_in_between() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let stock = Stock(service.drivers());
+    let mut seen = BTreeSet::new();
+    for _ in 0..3 {
+        for quantity in 0..3 {
+            let item = stock.put("s", json!({ "quantity": quantity })).await;
+            assert!(seen.insert(item.body["version"].as_u64().unwrap()), "{seen:?}");
+        }
+        stock.delete("s").await;
+    }
+}
+
+#[actix_web::test]
+async fn an_item_that_is_held_is_not_deleted() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let stock = Stock(service.drivers());
+    stock.has("s", 3).await;
+    let (held, confirmed) = (stock.hold("s", 1, 60).await, stock.hold("s", 1, 60).await);
+    stock.to(&confirmed, "confirm").await;
+    let refused = stock.delete("s").await;
+    refused.assert_problem(409, &[]);
+    assert_eq!(refused.body["held"], 1);
+    stock.to(&held, "release").await;
+    assert_eq!(stock.delete("s").await.status, 204);
+    // Made anew it owes nothing to what was confirmed of the old one.
+    stock.has("s", 1).await;
+    assert_eq!(stock.counts("s").await, (1, 0, 1));
+    let gone = json!({"delta": -1, "reservation": confirmed});
+    assert_eq!(stock.adjust("s", gone).await.status, 200);
+    assert_eq!(stock.counts("s").await, (1, 0, 1));
+}
+
+#[actix_web::test]
+async fn what_is_confirmed_leaves_once() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let stock = Stock(service.drivers());
+    stock.has("scooter", 5).await;
+    let (ride, held) = (stock.hold("scooter", 2, 60).await, stock.hold("scooter", 1, 60).await);
+    let leaves = |id: &str, delta: i64| json!({"delta": delta, "reservation": id});
+    stock
+        .adjust("scooter", leaves(&ride, -2))
+        .await
+        .assert_problem(409, &[]);
+    stock.to(&ride, "confirm").await;
+    stock
+        .adjust("scooter", leaves(&ride, -1))
+        .await
+        .assert_problem(422, &["/delta"]);
+    stock
+        .adjust("scooter", leaves(&ride, 2))
+        .await
+        .assert_problem(422, &["/delta"]);
+    stock
+        .adjust("scooter", leaves("nobody", -2))
+        .await
+        .assert_problem(404, &[]);
+    for _ in 0..3 {
+        let left = stock.adjust("scooter", leaves(&ride, -2)).await;
+        assert_eq!(
+            (left.status, &left.body["quantity"], &left.body["version"]),
+            (200, &json!(3), &json!(2))
+        );
+    }
+    assert_eq!(stock.counts("scooter").await, (3, 1, 2));
+    assert_eq!(stock.state(&ride).await, "confirmed");
+    assert_eq!(stock.to(&held, "release").await.status, 200);
+}
+
+#[actix_web::test]
+async fn a_listing_has_every_item_once_a_page_at_a_time() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let stock = Stock(service.drivers());
+    let names: BTreeSet<String> = (0..57).map(|n| format!("item-{n:02}")).collect();
+    for name in &names {
+        stock.has(name, 1).await;
+    }
+    stock.has("deleted", 1).await;
+    stock.delete("deleted").await;
+    for limit in [1, 10, 57, 500] {
+        let (mut listed, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = stock.0.get(&format!("/v1/inventory?limit={limit}{cursor}")).await;
+            assert_eq!(page.status, 200, "{page:?}");
+            let items = page.body["items"].as_array().unwrap();
+            assert!(items.len() <= limit, "{limit}");
+            listed.extend(items.iter().map(|item| item["sku"].as_str().unwrap().to_owned()));
+            match page.body["next"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => break,
+            }
+        }
+        assert_eq!(listed.len(), names.len(), "{limit}");
+        assert_eq!(listed.into_iter().collect::<BTreeSet<_>>(), names, "{limit}");
+    }
+}
