@@ -17,11 +17,11 @@ local function adjust(sku, delta, expected)
   local item = item_of(books, sku)
   if not item then return 'unknown' end
   if tonumber(expected) and tonumber(expected) ~= item.version then
-    return string.format('version %.0f', item.version)
+    return string.format('version %d', item.version)
   end
   if item.quantity + delta > MOST then return 'beyond' end
   if item.quantity + delta < item.held + item.confirmed then
-    return string.format('below %.0f', item.held + item.confirmed)
+    return string.format('below %d', item.held + item.confirmed)
   end
   item.quantity, item.version, item.updated = item.quantity + delta, item.version + 1, books.now
   books.changed_items[sku] = true

@@ -9,17 +9,19 @@
 --   BORNS  of each of its goods the BORN of the item it was taken from, with commas: what is deleted and made anew owes it
 --          nothing; 0 once it has been consumed
 --   TERMS  "TTL_MS OWNER SKU QUANTITY [SKU QUANTITY …]" as it was asked for; the owner is * for none
--- Words have no spaces, numbers are whole and below 2^53.
+-- Words have no spaces, numbers are whole and below 2^53, up to which %d prints them exactly.
 local MOST = 9007199254740991
 local PIECE = 800
+-- Looked up once, and not at every call.
+local call, format, match, find = redis.call, string.format, string.match, string.find
 
 local function books_of(items, reservations, due, ended, channel, keep_ms)
-  local time = redis.call('TIME')
+  local time = call('TIME')
   return {
     items = items, reservations = reservations, due = due, ended = ended, channel = channel,
     now = time[1] * 1000 + math.floor(time[2] / 1000), keep_ms = tonumber(keep_ms),
-    verb = string.find(channel, '{', 1, true) and 'SPUBLISH' or 'PUBLISH',
-    item = {}, changed_items = {}, record = {}, changed_records = {}, due_at = {}, ended_at = {},
+    verb = find(channel, '{', 1, true) and 'SPUBLISH' or 'PUBLISH',
+    item = {}, changed_items = {}, record = {}, changed_records = {}, due_at = {}, ended_at = {}, wish = {},
   }
 end
 
@@ -27,11 +29,11 @@ end
 local function item_of(books, sku)
   local item = books.item[sku]
   if item == nil then
-    local text = redis.call('HGET', books.items, sku)
+    local text = call('HGET', books.items, sku)
     item = false
     if text then
       local quantity, held, confirmed, version, updated, born, group =
-        string.match(text, '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%S+)$')
+        match(text, '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%S+)$')
       item = {
         quantity = tonumber(quantity), held = tonumber(held), confirmed = tonumber(confirmed),
         version = tonumber(version), updated = tonumber(updated), born = tonumber(born), group = group,
@@ -47,71 +49,93 @@ local function available(item)
 end
 
 local function item_text(item)
-  return string.format('%.0f %.0f %.0f %.0f %.0f %.0f %s', item.quantity, item.held, item.confirmed, item.version,
+  return format('%d %d %d %d %d %d %s', item.quantity, item.held, item.confirmed, item.version,
     item.updated, item.born, item.group)
 end
 
+-- Kept until the record changes its state: it is answered with and written.
 local function record_text(record)
-  return string.format('%s %.0f %.0f %.0f %s %s %s', record.state, record.created, record.expires, record.ended,
-    record.parts, record.borns, record.terms)
+  if not record.text then
+    record.text = format('%s %d %d %d %s %s %s', record.state, record.created, record.expires, record.ended,
+      record.parts, record.borns, record.terms)
+  end
+  return record.text
+end
+
+local function read_record(text)
+  local state, created, expires, ended, parts, borns, terms =
+    match(text, '^(%a) (%d+) (%d+) (%d+) (%S+) (%S+) (.+)$')
+  return {
+    state = state, created = tonumber(created), expires = tonumber(expires), ended = tonumber(ended),
+    parts = parts, borns = borns, terms = terms, text = text,
+  }
 end
 
 -- The reservation of that id, or false.
 local function record_of(books, id)
   local record = books.record[id]
   if record == nil then
-    local text = redis.call('HGET', books.reservations, id)
-    record = false
-    if text then
-      local state, created, expires, ended, parts, borns, terms =
-        string.match(text, '^(%a) (%d+) (%d+) (%d+) (%S+) (%S+) (.+)$')
-      record = {
-        state = state, created = tonumber(created), expires = tonumber(expires), ended = tonumber(ended),
-        parts = parts, borns = borns, terms = terms,
-      }
-    end
+    local text = call('HGET', books.reservations, id)
+    record = text and read_record(text)
     books.record[id] = record
   end
   return record
 end
 
--- What a reservation is of: a list of {sku, quantity, digits of the quantity}.
-local function goods_of(record)
-  if not record.goods then
-    local goods, n = {}, 0
-    record.owner = string.match(record.terms, ' (%S+)')
-    for sku, digits in string.gmatch(string.match(record.terms, '^%d+ %S+ (.+)$'), '(%S+) (%d+)') do
-      n = n + 1
-      goods[n] = { sku, tonumber(digits), digits }
-    end
-    record.goods = goods
+-- Reads the reservations that a batch is about in one go: their ids are in every `step`th argument from the second on.
+local function fetch_records(books, step)
+  local ids = {}
+  for at = 2, #ARGV, step do
+    if books.record[ARGV[at]] == nil then ids[#ids + 1] = ARGV[at] end
   end
-  return record.goods
+  if #ids == 0 then return end
+  local texts = call('HMGET', books.reservations, unpack(ids))
+  for i = 1, #ids do
+    books.record[ids[i]] = texts[i] and read_record(texts[i])
+  end
+end
+
+-- What terms say: their TTL, the owner, the goods as a list of {sku, quantity}, and owner and goods as JSON. Kept, because the
+-- calls of a batch often ask for the same.
+local function wish_of(books, terms)
+  local wish = books.wish[terms]
+  if not wish then
+    local ttl_ms, owner, rest = match(terms, '^(%d+) (%S+) (.+)$')
+    local goods, json = {}, {}
+    for sku, digits in string.gmatch(rest, '(%S+) (%d+)') do
+      goods[#goods + 1] = { sku, tonumber(digits) }
+      json[#json + 1] = '{"sku":"' .. sku .. '","quantity":' .. digits .. '}'
+    end
+    owner = owner ~= '*' and ',"owner":"' .. owner .. '"' or ''
+    wish = { ttl_ms = tonumber(ttl_ms), goods = goods, json = owner .. ',"items":[' .. table.concat(json, ',') .. ']' }
+    books.wish[terms] = wish
+  end
+  return wish
+end
+
+local function goods_of(books, record)
+  return wish_of(books, record.terms).goods
 end
 
 -- Publishes a transition. Of a reservation with parts elsewhere each part tells of itself, under the reservation's id.
 local function tell(books, event, id, record)
   if record.parts ~= '*' then return end
-  local goods = {}
-  for i, good in ipairs(goods_of(record)) do
-    goods[i] = '{"sku":"' .. good[1] .. '","quantity":' .. good[3] .. '}'
-  end
-  local owner = record.owner ~= '*' and ',"owner":"' .. record.owner .. '"' or ''
-  redis.call(books.verb, books.channel, string.format(
-    '{"event":"%s","reservation":"%s"%s,"items":[%s],"expires_ms":%.0f,"at_ms":%.0f}',
-    event, string.match(id, '^[^/]+'), owner, table.concat(goods, ','), record.expires, books.now))
+  call(books.verb, books.channel, format('{"event":"%s","reservation":"%s"%s,"expires_ms":%d,"at_ms":%d}',
+    event, find(id, '/', 1, true) and match(id, '^[^/]+') or id, wish_of(books, record.terms).json, record.expires, books.now))
 end
 
 local function tell_stock(books, event, sku, item)
-  redis.call(books.verb, books.channel, string.format(
-    '{"event":"%s","sku":"%s","quantity":%.0f,"reserved":%.0f,"version":%.0f,"at_ms":%.0f}',
+  call(books.verb, books.channel, format(
+    '{"event":"%s","sku":"%s","quantity":%d,"reserved":%d,"version":%d,"at_ms":%d}',
     event, sku, item.quantity, item.held + item.confirmed, item.version, books.now))
 end
 
 -- Adds to what is held and to what is confirmed of everything that a reservation is of.
 local function count(books, record, held, confirmed)
   if record.parts ~= '*' then return end
-  for _, good in ipairs(goods_of(record)) do
+  local goods = goods_of(books, record)
+  for i = 1, #goods do
+    local good = goods[i]
     local item = item_of(books, good[1])
     if item then
       item.held = item.held + held * good[2]
@@ -125,9 +149,9 @@ end
 local function stamp(books, record)
   record.borns = '0'
   if record.parts ~= '*' then return end
-  local borns = {}
-  for i, good in ipairs(goods_of(record)) do borns[i] = string.format('%.0f', item_of(books, good[1]).born) end
-  record.borns = table.concat(borns, ',')
+  local goods = goods_of(books, record)
+  record.borns = format('%d', item_of(books, goods[1][1]).born)
+  for i = 2, #goods do record.borns = record.borns .. ',' .. format('%d', item_of(books, goods[i][1]).born) end
 end
 
 -- For each of a reservation's goods whether it still counts in the stock, once that is confirmed.
@@ -135,7 +159,7 @@ local function counting(books, record)
   local counts, i = {}, 0
   for born in string.gmatch(record.borns, '%d+') do
     i = i + 1
-    local good = goods_of(record)[i]
+    local good = goods_of(books, record)[i]
     local item = good and item_of(books, good[1])
     counts[i] = item and born ~= '0' and tonumber(born) == item.born
   end
@@ -145,25 +169,30 @@ end
 -- What stands in the way of taking everything that a reservation is of; nil if nothing does.
 local function obstacle(books, record)
   if record.parts ~= '*' then return nil end
-  for _, good in ipairs(goods_of(record)) do
+  local goods = goods_of(books, record)
+  for i = 1, #goods do
+    local good = goods[i]
     local item = item_of(books, good[1])
     if not item then return 'absent ' .. good[1] end
-    if available(item) < good[2] then return string.format('short %s %.0f', good[1], available(item)) end
+    if available(item) < good[2] then return format('short %s %d', good[1], available(item)) end
   end
   return nil
 end
 
 -- Brings a reservation to a state, and lists it by what its time brings: the end of the hold, or being looked at again.
 local function enter(books, id, record, state)
-  record.state = state
+  local before = record.state
+  record.state, record.text = state, nil
   books.record[id] = record
   books.changed_records[id] = true
   if state == 'h' then
-    books.due_at[id], books.ended_at[id] = record.expires, false
+    books.due_at[id] = record.expires
+    if before == 'e' then books.ended_at[id] = false end
   else
+    if before == 'h' then books.due_at[id] = false end
     -- One with parts is not forgotten by this partition's time: it is looked after with them.
     local looked_after = state == 'c' and record.parts ~= '*'
-    books.due_at[id], books.ended_at[id] = false, not looked_after and books.now + books.keep_ms
+    books.ended_at[id] = not looked_after and books.now + books.keep_ms
   end
 end
 
@@ -175,7 +204,7 @@ end
 
 -- Ends up to `limit` holds whose time is over. Returns whether there are more.
 local function expire_due(books, limit)
-  local ids = redis.call('ZRANGE', books.due, '-inf', books.now, 'BYSCORE', 'LIMIT', 0, limit + 1)
+  local ids = call('ZRANGE', books.due, '-inf', books.now, 'BYSCORE', 'LIMIT', 0, limit + 1)
   for i = 1, math.min(#ids, limit) do
     local id = ids[i]
     local record = record_of(books, id)
@@ -195,7 +224,7 @@ end
 
 local function in_pieces(command, key, list)
   for from = 1, #list, PIECE do
-    redis.call(command, key, unpack(list, from, math.min(from + PIECE - 1, #list)))
+    call(command, key, unpack(list, from, math.min(from + PIECE - 1, #list)))
   end
 end
 
@@ -219,7 +248,7 @@ local function write_times(key, times)
   local sets, deletions = {}, {}
   for id, at in pairs(times) do
     if at then
-      sets[#sets + 1] = at
+      sets[#sets + 1] = format('%d', at)
       sets[#sets + 1] = id
     else
       deletions[#deletions + 1] = id

@@ -36,6 +36,7 @@ local function confirm(id, ready)
   return 'done ' .. record_text(record)
 end
 
+fetch_records(books, 2)
 local answers = {}
 for at = 2, #ARGV, 2 do
   answers[#answers + 1] = confirm(ARGV[at], ARGV[at + 1])

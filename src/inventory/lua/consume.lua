@@ -18,7 +18,7 @@ local function consume(id, sku, quantity)
   if not record then return 'unknown' end
   if record.state ~= 'c' then return 'wrong ' .. record_text(record) end
   local item = item_of(books, sku)
-  for i, good in ipairs(goods_of(record)) do
+  for i, good in ipairs(goods_of(books, record)) do
     if good[1] == sku and item then
       if good[2] ~= quantity then return 'differs' end
       if counting(books, record)[i] then

@@ -30,9 +30,9 @@ local function extend(id, ms, ends, how)
     return 'wrong ' .. record_text(record)
   elseif record.parts ~= '*' and how ~= 'ready' then
     local expires = record.expires
-    record.expires = math.max(expires, ends)
+    record.expires, record.text = math.max(expires, ends), nil
     local text = record_text(record)
-    record.expires = expires
+    record.expires, record.text = expires, nil
     return 'parts ' .. text
   end
   record.expires = math.max(record.expires, ends)
@@ -41,6 +41,7 @@ local function extend(id, ms, ends, how)
   return 'done ' .. record_text(record)
 end
 
+fetch_records(books, 4)
 local answers = {}
 for at = 2, #ARGV, 4 do
   answers[#answers + 1] = extend(ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3])

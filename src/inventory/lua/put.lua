@@ -24,7 +24,7 @@ local function put(sku, quantity, expected, group)
     if elsewhere then return 'elsewhere ' .. elsewhere end
   end
   if expected == '*' and version == 0 or tonumber(expected) and tonumber(expected) ~= version then
-    return string.format('version %.0f', version)
+    return string.format('version %d', version)
   end
   local word = 'done '
   if not item then
@@ -35,7 +35,7 @@ local function put(sku, quantity, expected, group)
     redis.call('ZADD', KEYS[6], 0, sku)
     word = 'created '
   elseif quantity < item.held + item.confirmed then
-    return string.format('below %.0f', item.held + item.confirmed)
+    return string.format('below %d', item.held + item.confirmed)
   end
   item.quantity, item.version, item.updated = quantity, item.version + 1, books.now
   books.changed_items[sku] = true

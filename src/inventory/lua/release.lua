@@ -32,6 +32,7 @@ local function release(id, undo)
   return 'done ' .. record_text(record)
 end
 
+fetch_records(books, 2)
 local answers = {}
 for at = 2, #ARGV, 2 do
   answers[#answers + 1] = release(ARGV[at], ARGV[at + 1])

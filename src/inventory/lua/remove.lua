@@ -17,11 +17,11 @@ local function remove(sku, expected)
   local item = item_of(books, sku)
   if not item then return 'unknown' end
   if tonumber(expected) and tonumber(expected) ~= item.version then
-    return string.format('version %.0f', item.version)
+    return string.format('version %d', item.version)
   end
-  if item.held > 0 then return string.format('below %.0f', item.held) end
+  if item.held > 0 then return string.format('below %d', item.held) end
   local latest = tonumber(redis.call('HGET', books.items, '') or 0)
-  redis.call('HSET', books.items, '', string.format('%.0f', math.max(latest, item.version)))
+  redis.call('HSET', books.items, '', string.format('%d', math.max(latest, item.version)))
   redis.call('ZREM', KEYS[6], sku)
   books.item[sku] = false
   books.changed_items[sku] = true

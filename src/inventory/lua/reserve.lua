@@ -22,21 +22,22 @@ local function reserve(id, ends, parts, terms)
     if record.state == 'o' then return 'opening' end
     return 'there ' .. record_text(record)
   end
-  local ttl_ms = tonumber(string.match(terms, '^%d+'))
-  record = { created = books.now, expires = tonumber(ends) or books.now + ttl_ms, ended = 0, parts = parts, terms = terms }
+  local expires = tonumber(ends) or books.now + wish_of(books, terms).ttl_ms
+  record = { created = books.now, expires = expires, ended = 0, parts = parts, terms = terms }
   local refusal = obstacle(books, record)
   if refusal then return refusal end
   stamp(books, record)
   count(books, record, 1, 0)
   enter(books, id, record, 'h')
   if parts ~= '*' then
-    record.state = 'o'
+    record.state, record.text = 'o', nil
     books.due_at[id] = books.now + OPENING_MS
   end
   tell(books, 'held', id, record)
   return 'done ' .. record_text(record)
 end
 
+fetch_records(books, 4)
 local answers = {}
 for at = 2, #ARGV, 4 do
   answers[#answers + 1] = reserve(ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3])
