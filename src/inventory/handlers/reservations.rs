@@ -158,7 +158,15 @@ pub async fn extend(request: HttpRequest, payload: web::Payload, state: State) -
 }
 
 async fn make(state: &State, terms: &Terms, name: Name) -> Result<HttpResponse, Problem> {
-    let made = state.reserve(terms, &name).await?;
+    let made = state
+        .reserve(terms, &name)
+        .await
+        .map_err(|error| match (error, &name) {
+            (error @ InventoryError::KeyReused, Name::ItemKey(_) | Name::Key(_)) => {
+                Problem::unacceptable(vec![FieldError::new("Idempotency-Key", error.to_string())])
+            }
+            (error, _) => error.into(),
+        })?;
     let mut response = reply::value(StatusCode::CREATED, &ReservationAnswer::from(&made.reservation))?;
     let headers = response.headers_mut();
     if let Ok(location) = HeaderValue::from_str(&format!("/v1/reservations/{}", made.reservation.id)) {

@@ -33,7 +33,9 @@ impl Books {
             }
             let key = keys.inventory_reservations(partition);
             let reservations: BTreeMap<String, String> = redis.query(cmd("HGETALL").arg(key)).await;
-            reservations.values().for_each(|record| books.count(record, &born));
+            for record in reservations.values() {
+                books.count(record, &born);
+            }
         }
         books
     }

@@ -210,7 +210,6 @@ async fn the_books_balance_whoever_goes_away_and_when() {
     );
     assert!(told.away.load(Ordering::Relaxed) > 0 && told.dropped.load(Ordering::Relaxed) > 0);
 
-    // What nobody ended runs out, and nobody waits for a minute: the rest is released by hand below.
     Books::read(&scene).await.balance();
     for id in &confirmed {
         assert_eq!(one.state(id).await, "confirmed", "{id}");

@@ -174,7 +174,7 @@ async fn a_key_across_groups_means_one_reservation() {
         other
             .keyed("/v1/reservations", "k-1", different)
             .await
-            .assert_problem(422, &["/id"]);
+            .assert_problem(422, &["/Idempotency-Key"]);
     }
     assert_eq!((stock.counts(&skus[0]).await.1, stock.counts(&skus[1]).await.1), (1, 2));
     stock.to(made.body["id"].as_str().unwrap(), "release").await;

@@ -110,7 +110,8 @@ async fn the_same_key_gives_the_same_answer_also_after_the_hold_has_ended() {
         json!({"quantity": 2, "ttl_s": 61, "owner": "rider-7"}),
         json!({"quantity": 2, "ttl_s": 60}),
     ] {
-        stock.keyed(path, "k-1", other).await.assert_problem(422, &["/id"]);
+        let refused = stock.keyed(path, "k-1", other).await;
+        refused.assert_problem(422, &["/Idempotency-Key"]);
     }
     assert_ne!(stock.keyed(path, "k-2", body).await.body["id"], made.body["id"]);
 }
