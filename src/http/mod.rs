@@ -7,6 +7,7 @@ mod problem;
 mod query;
 pub mod reply;
 mod request;
+mod stamp;
 
 pub use body::{Body, BodyTimeout, MediaType};
 pub use fields::Fields;
@@ -14,3 +15,4 @@ pub use observe::Observe;
 pub use problem::{FieldError, Problem};
 pub use query::Query;
 pub use request::{no_query, path_id};
+pub use stamp::{Stamp, Stamps};

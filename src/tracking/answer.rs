@@ -4,7 +4,7 @@
 //! escape; in a profile of nearby under load that stood out. Only text that a client chose goes through serde here.
 
 use super::model::{Entity, Hit, Profile};
-use super::stamp::Stamps;
+use crate::http::Stamps;
 
 /// How entities are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -43,7 +43,6 @@ pub mod patch;
 mod profiles;
 pub mod shared;
 pub mod snapshot;
-mod stamp;
 pub mod writer;
 
 pub use crate::kind::Kind;

@@ -1,4 +1,27 @@
-/// Writes times as RFC 3339 with milliseconds in UTC, such as `2026-11-21T10:14:57.123Z`.
+use serde::{Serialize, Serializer};
+
+/// A time as RFC 3339 with milliseconds in UTC, such as `2026-11-21T10:14:57.123Z`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp(
+    /// Unix milliseconds, of a time between the years 0 and 9999.
+    pub i64,
+);
+
+impl Stamp {
+    /// The 24 characters.
+    #[must_use]
+    pub fn to_ascii(self) -> [u8; 24] {
+        *Stamps::default().write(self.0)
+    }
+}
+
+impl Serialize for Stamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(std::str::from_utf8(&self.to_ascii()).unwrap_or_default())
+    }
+}
+
+/// Writes many times, each as [`Stamp`] does.
 ///
 /// Our own and not chrono's, because ten of them stand in every nearby answer and this one needs neither a formatter nor an
 /// allocation, and works a date out once for all times of a day; the tests hold it against chrono's. From the days-to-civil
