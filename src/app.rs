@@ -6,6 +6,7 @@ use crate::health::{self, Health};
 use crate::http::BodyTimeout;
 use crate::inventory::{self, Inventory};
 use crate::routes;
+use crate::sessions::{self, Sessions};
 use crate::store::embedded::{Embedded, EmbeddedError, EmbeddedSettings};
 use crate::store::{Keys, Link, Store, StoreError};
 use crate::telemetry::{Board, Metrics};
@@ -102,6 +103,7 @@ impl Application {
             Arc::clone(&metrics),
             Arc::clone(&board),
         ));
+        let sessions = sessions::Shared::new(settings.sessions.clone(), &metrics);
         let link = Link::open(&store);
         check_layout(&link, store.timeout()).await?;
 
@@ -115,6 +117,7 @@ impl Application {
             link: link.clone(),
         });
         let worker_shared = Arc::clone(&shared);
+        let worker_sessions = Arc::clone(&sessions);
         let feed = Arc::new(AtomicBool::new(false));
         let request_timeout = settings.http.request_timeout();
         let inventory_settings = settings.inventory.clone();
@@ -123,12 +126,14 @@ impl Application {
             let link = Link::open(&worker_shared.store);
             let writer = Writer::start(&worker_shared, &link);
             let inventory = Inventory::start(&link, &inventory_settings);
+            let sessions = Sessions::new(link.clone(), Arc::clone(&worker_sessions));
             if worker_shared.store.is_configured() {
                 follow(&feed, Arc::clone(&worker_shared), link);
             }
             App::new()
                 .app_data(web::Data::new(writer))
                 .app_data(web::Data::new(inventory))
+                .app_data(web::Data::new(sessions))
                 .app_data(health.clone())
                 .app_data(BodyTimeout(request_timeout))
                 .configure(|routes| routes::configure(routes, &worker_shared.metrics))
@@ -157,6 +162,7 @@ impl Application {
                 Arc::clone(&shared),
                 link.clone(),
             )));
+            background.push(rt::spawn(sessions::stats::keep_measuring(sessions, link.clone())));
         }
         Ok(Self {
             server: server.run(),

@@ -1,9 +1,12 @@
 //! The `OpenAPI` 3.1 document, put together from the handlers, and the page that shows it.
 
+use crate::health;
 use crate::inventory::handlers as inventory;
-use crate::{health, tracking::handlers as tracking};
+use crate::sessions::handlers as sessions;
+use crate::tracking::handlers as tracking;
 use actix_web::HttpResponse;
-use utoipa::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi, openapi};
 use utoipa_swagger_ui::SwaggerUi;
 
 /// The service's interface.
@@ -16,19 +19,36 @@ use utoipa_swagger_ui::SwaggerUi;
     paths(
         tracking::report, tracking::locate, tracking::forget, tracking::report_batch, tracking::nearby,
         tracking::nearby_many, tracking::within, tracking::get_profile, tracking::put_profile,
-        tracking::patch_profile, tracking::delete_profile, inventory::put_item, inventory::get_item,
-        inventory::adjust_item, inventory::delete_item, inventory::list_items, inventory::reserve_item,
-        inventory::reserve, inventory::get_reservation, inventory::confirm, inventory::release, inventory::extend,
+        tracking::patch_profile, tracking::delete_profile,
+        inventory::put_item, inventory::get_item, inventory::adjust_item, inventory::delete_item, inventory::list_items,
+        inventory::reserve_item, inventory::reserve, inventory::get_reservation, inventory::confirm, inventory::release,
+        inventory::extend,
+        sessions::create_session, sessions::session_stats, sessions::get_session, sessions::patch_session,
+        sessions::sign_out, sessions::rotate_session, sessions::extend_session, sessions::list_sessions,
+        sessions::end_sessions, sessions::end_session,
         health::health, health::live, health::ready,
         health::redis_report, health::metrics,
     ),
     tags(
         (name = "tracking", description = "Where things are and who is near"),
         (name = "inventory", description = "Stock, and what is reserved of it"),
+        (name = "sessions", description = "Who is signed in"),
         (name = "health", description = "How the service is"),
     ),
+    modifiers(&SessionToken),
 )]
 pub struct ApiDoc;
+
+/// Says how a session's token is sent.
+struct SessionToken;
+
+impl Modify for SessionToken {
+    fn modify(&self, document: &mut openapi::OpenApi) {
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("session", SecurityScheme::Http(bearer));
+    }
+}
 
 /// `GET /openapi.json`
 pub async fn json() -> HttpResponse {

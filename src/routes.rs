@@ -5,6 +5,7 @@ use crate::http::{Observe, Problem};
 use crate::inventory::handlers as inventory;
 use crate::kind::Kind;
 use crate::openapi;
+use crate::sessions::handlers as sessions;
 use crate::telemetry::Metrics;
 use crate::tracking::handlers as tracking;
 use actix_web::web::{self, ServiceConfig, delete, get, patch, post, put};
@@ -59,7 +60,27 @@ pub fn configure(routes: &mut ServiceConfig, metrics: &Arc<Metrics>) {
         .service(at("/v1/reservations/{id}", "reservation").route(get().to(inventory::get_reservation)))
         .service(at("/v1/reservations/{id}/confirm", "confirm").route(post().to(inventory::confirm)))
         .service(at("/v1/reservations/{id}/release", "release").route(post().to(inventory::release)))
-        .service(at("/v1/reservations/{id}/extend", "extend").route(post().to(inventory::extend)))
+        .service(at("/v1/reservations/{id}/extend", "extend").route(post().to(inventory::extend)));
+    routes
+        .service(at("/v1/sessions", "sessions").route(post().to(sessions::create_session)))
+        .service(at("/v1/sessions/stats", "session_stats").route(get().to(sessions::session_stats)))
+        .service(
+            at("/v1/sessions/current", "session")
+                .route(get().to(sessions::get_session))
+                .route(patch().to(sessions::patch_session))
+                .route(delete().to(sessions::sign_out)),
+        )
+        .service(at("/v1/sessions/current/rotate", "session_rotate").route(post().to(sessions::rotate_session)))
+        .service(at("/v1/sessions/current/extend", "session_extend").route(post().to(sessions::extend_session)))
+        .service(
+            at("/v1/subjects/{subject}/sessions", "subject_sessions")
+                .route(get().to(sessions::list_sessions))
+                .route(delete().to(sessions::end_sessions)),
+        )
+        .service(
+            at("/v1/subjects/{subject}/sessions/{id}", "subject_session").route(delete().to(sessions::end_session)),
+        );
+    routes
         .service(at("/health", "health").route(get().to(health::health)))
         .service(at("/health/live", "health").route(get().to(health::live)))
         .service(at("/health/ready", "health").route(get().to(health::ready)))

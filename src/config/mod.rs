@@ -4,12 +4,14 @@ mod http;
 mod inventory;
 mod log;
 mod redis;
+mod sessions;
 mod tracking;
 
 pub use http::HttpSettings;
 pub use inventory::InventorySettings;
 pub use log::LogSettings;
 pub use redis::{RedisSettings, RedisSource, RedisSourceError};
+pub use sessions::SessionSettings;
 pub use tracking::TrackingSettings;
 
 use clap::Args;
@@ -30,6 +32,9 @@ pub struct Settings {
     /// The inventory slice's.
     #[command(flatten)]
     pub inventory: InventorySettings,
+    /// The sessions slice's.
+    #[command(flatten)]
+    pub sessions: SessionSettings,
     /// The log's.
     #[command(flatten)]
     pub log: LogSettings,

@@ -10,7 +10,7 @@ mod script;
 mod subscription;
 
 pub use error::StoreError;
-pub use keys::{INVENTORY_PARTITIONS, Keys};
+pub use keys::{INVENTORY_PARTITIONS, Keys, SessionPartition};
 pub use link::Link;
 pub use script::Script;
 pub use subscription::Subscription;

@@ -38,6 +38,14 @@ pub struct Metrics {
     pub feed_lag_seconds: Histogram,
     /// Loads of the whole live index from Redis.
     pub reloads: IntCounter,
+    /// Sessions created.
+    pub sessions_created: IntCounter,
+    /// Tokens looked at, by outcome (`valid`, `unknown`, `reused`).
+    pub session_validations: IntCounterVec,
+    /// Sessions ended because a token that had been replaced was used again.
+    pub sessions_stolen: IntCounter,
+    /// Sessions in use lately, of all instances, roughly.
+    pub sessions_active: IntGauge,
     process_cpu_seconds: Gauge,
     process_resident_bytes: IntGauge,
 }
@@ -66,6 +74,11 @@ impl Metrics {
             let gauge = Gauge::new(name, help)?;
             registry.register(Box::new(gauge.clone()))?;
             Ok::<_, prometheus::Error>(gauge)
+        };
+        let counter = |name: &str, help: &str| {
+            let counter = IntCounter::new(name, help)?;
+            registry.register(Box::new(counter.clone()))?;
+            Ok::<_, prometheus::Error>(counter)
         };
         let counters = |name: &str, help: &str, labels: &[&str]| {
             let counters = IntCounterVec::new(Opts::new(name, help), labels)?;
@@ -115,6 +128,20 @@ impl Metrics {
             unsaved: per_kind("fleetpulse_unsaved_fixes", "Newest fixes that Redis does not have yet")?,
             expired: counters("fleetpulse_expired_total", "Entities whose time was over", &["kind"])?,
             feed_lag_seconds: histogram("fleetpulse_feed_lag_seconds", "Age of an update on arrival", &latency)?,
+            sessions_created: counter("fleetpulse_sessions_created_total", "Sessions created")?,
+            session_validations: counters(
+                "fleetpulse_session_validations_total",
+                "Tokens of sessions looked at",
+                &["outcome"],
+            )?,
+            sessions_stolen: counter(
+                "fleetpulse_sessions_stolen_total",
+                "Sessions ended because a replaced token was used again",
+            )?,
+            sessions_active: gauge(
+                "fleetpulse_sessions_active",
+                "Sessions of all instances in use lately, roughly",
+            )?,
             process_cpu_seconds: float("process_cpu_seconds_total", "CPU time used by this process")?,
             process_resident_bytes: gauge("process_resident_memory_bytes", "Resident memory of this process")?,
             reloads,

@@ -8,5 +8,6 @@ mod faults;
 mod health;
 mod inventory;
 mod lua;
+mod sessions;
 mod support;
 mod tracking;

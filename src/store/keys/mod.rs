@@ -1,9 +1,11 @@
 //! Every key and channel name of the service; a file per slice.
 
 mod inventory;
+mod sessions;
 mod tracking;
 
 pub use inventory::INVENTORY_PARTITIONS;
+pub use sessions::SessionPartition;
 
 /// Builds every key and channel name of the service; no name is put together anywhere else.
 ///

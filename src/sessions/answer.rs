@@ -1,0 +1,161 @@
+//! Answers, and the shapes of bodies for `OpenAPI`.
+
+use super::model::{Listed, Session};
+use super::token::Token;
+use crate::http::Stamp;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use utoipa::ToSchema;
+
+/// A session. Times are RFC 3339 by Redis's clock.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Session)]
+pub(super) struct SessionBody<'a> {
+    /// What opens it; in the answers to its creation and its rotations alone, and known to nobody else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<&'a str>,
+    /// Its public name.
+    id: &'a str,
+    subject: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'a str>,
+    scopes: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    device: Option<&'a RawValue>,
+    #[schema(value_type = Object)]
+    data: &'a RawValue,
+    /// Counts the changes of `data`, from 1.
+    version: u64,
+    /// How long it lives without use.
+    idle_ttl_s: i64,
+    #[schema(value_type = String)]
+    created_at: Stamp,
+    /// Its last use that was written: up to a minute, or a tenth of the idle time to live, before the last.
+    #[schema(value_type = String)]
+    last_seen_at: Stamp,
+    /// When it ends if it is not used any more.
+    #[schema(value_type = String)]
+    expires_at: Stamp,
+    /// When it ends however much it is used.
+    #[schema(value_type = String)]
+    absolute_expires_at: Stamp,
+}
+
+impl<'a> SessionBody<'a> {
+    pub(super) fn new(session: &'a Session, token: Option<&'a Token>) -> Self {
+        let Session { about, times, .. } = session;
+        Self {
+            token: token.map(Token::reveal),
+            id: session.id.as_str(),
+            subject: &session.subject,
+            role: about.role.as_deref(),
+            scopes: &about.scopes,
+            device: about.device.as_deref(),
+            data: session.data.raw(),
+            version: session.version,
+            idle_ttl_s: times.idle_ttl_ms / 1000,
+            created_at: Stamp(times.created_ms),
+            last_seen_at: Stamp(times.seen_ms),
+            expires_at: Stamp(times.ends_ms),
+            absolute_expires_at: Stamp(times.absolute_ms),
+        }
+    }
+}
+
+/// A subject's sessions, the oldest first.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Sessions)]
+pub(super) struct SessionsBody<'a> {
+    sessions: Vec<ListedBody<'a>>,
+}
+
+/// A session as it is listed: neither its token nor its data.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ListedSession)]
+struct ListedBody<'a> {
+    id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'a str>,
+    scopes: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    device: Option<&'a RawValue>,
+    #[schema(value_type = String)]
+    created_at: Stamp,
+    #[schema(value_type = String)]
+    last_seen_at: Stamp,
+    #[schema(value_type = String)]
+    expires_at: Stamp,
+    #[schema(value_type = String)]
+    absolute_expires_at: Stamp,
+}
+
+impl<'a> SessionsBody<'a> {
+    pub(super) fn new(listed: &'a [Listed]) -> Self {
+        let sessions = listed.iter().map(|Listed { id, about, times }| ListedBody {
+            id: id.as_str(),
+            role: about.role.as_deref(),
+            scopes: &about.scopes,
+            device: about.device.as_deref(),
+            created_at: Stamp(times.created_ms),
+            last_seen_at: Stamp(times.seen_ms),
+            expires_at: Stamp(times.ends_ms),
+            absolute_expires_at: Stamp(times.absolute_ms),
+        });
+        Self {
+            sessions: sessions.collect(),
+        }
+    }
+}
+
+/// How many sessions were ended.
+#[derive(Serialize, ToSchema)]
+#[schema(as = EndedSessions)]
+pub(super) struct EndedBody {
+    pub(super) ended: u64,
+}
+
+/// A session to create.
+#[derive(ToSchema)]
+#[schema(as = NewSession, example = json!({"subject": "user-123", "role": "rider", "scopes": ["rides:book"], "device": {"name": "Anna's phone"}, "data": {"locale": "de"}, "idle_ttl_s": 3600, "absolute_ttl_s": 86400}))]
+#[expect(dead_code, reason = "read by the schema derive only")]
+pub(super) struct NewSessionBody {
+    /// Whose: 1 to 128 characters of `A-Z a-z 0-9 . _ : @ -`.
+    subject: String,
+    /// At most 64 bytes.
+    role: Option<String>,
+    /// At most 64, of 1 to 128 bytes each.
+    scopes: Option<Vec<String>>,
+    /// At most 2 KiB as JSON.
+    #[schema(value_type = Option<Object>)]
+    device: Option<()>,
+    /// At most 16 KiB as JSON without spaces. Numbers are kept as 64-bit integers or doubles.
+    #[schema(value_type = Option<Object>)]
+    data: Option<()>,
+    /// How long it lives without use; a setting's if not given.
+    idle_ttl_s: Option<u32>,
+    /// How long it lives at all; a setting's if not given.
+    absolute_ttl_s: Option<u32>,
+}
+
+/// A change of data.
+#[derive(ToSchema)]
+#[schema(as = SessionDataPatch, example = json!({"version": 1, "data": {"cart": {"sku": "scooter-1"}, "locale": null}}))]
+#[expect(dead_code, reason = "read by the schema derive only")]
+pub(super) struct DataPatchBody {
+    /// The version that the data were read at.
+    version: u64,
+    /// JSON merge patch (RFC 7396): `null` takes a member away, what is not named stays.
+    #[schema(value_type = Object)]
+    data: (),
+}
+
+/// An extension.
+#[derive(ToSchema)]
+#[schema(as = SessionExtension, example = json!({"seconds": 3600}))]
+#[expect(dead_code, reason = "read by the schema derive only")]
+pub(super) struct ExtensionBody {
+    /// By how much both ends move.
+    seconds: u32,
+}

@@ -1,0 +1,223 @@
+use super::SessionError;
+use super::commands::{self, Created, Lifetimes, milliseconds};
+use super::model::{Listed, NewSession, Session};
+use super::reply::Refusal;
+use super::shared::Shared;
+use super::token::{SessionId, Token};
+use crate::ids::Id;
+use crate::store::{Link, SessionPartition, StoreError};
+use serde_json::{Map, Value};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often a creation or a sign-out names the subject's sessions anew, because others changed them meanwhile. Each time
+/// one of those others has got its will, so that it takes as many of them at once for this to be not enough.
+const ROUNDS: usize = 32;
+
+/// The sessions, over one connection. Clones are cheap and share it.
+#[derive(Debug, Clone)]
+pub struct Sessions {
+    link: Link,
+    shared: Arc<Shared>,
+}
+
+impl Sessions {
+    /// Sessions over a connection; `shared` is what all connections of a process have in common.
+    #[must_use]
+    pub fn new(link: Link, shared: Arc<Shared>) -> Self {
+        Self { link, shared }
+    }
+
+    /// What all connections of this process have in common.
+    #[must_use]
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Creates a session. Its token is known to the caller alone. Where the subject has too many the oldest end.
+    ///
+    /// # Errors
+    /// [`SessionError::Busy`], [`SessionError::Random`], or [`SessionError::Store`]: after [`StoreError::Lost`] there may be
+    /// a session whose token nobody knows; it ends by itself.
+    pub async fn create(&self, new: &NewSession) -> Result<(Token, Session), SessionError> {
+        let settings = self.shared.settings();
+        let id = SessionId::draw()?;
+        let token = Token::draw(SessionPartition::of(&new.subject), &id)?;
+        let within = |given: Option<Duration>, usual: Duration| {
+            milliseconds(given.unwrap_or(usual).min(settings.max_ttl())).max(1)
+        };
+        let lifetimes = Lifetimes {
+            idle_ms: within(new.idle_ttl, settings.idle_ttl()),
+            absolute_ms: within(new.absolute_ttl, settings.absolute_ttl()),
+        };
+        let mut known = Vec::new();
+        for _ in 0..ROUNDS {
+            match commands::create(&self.link, &token, new, lifetimes, settings.per_subject, &known).await? {
+                Created::Done(times) => {
+                    self.shared.counted().created.inc();
+                    let session = Session {
+                        id,
+                        subject: new.subject.clone(),
+                        about: new.about.clone(),
+                        data: new.data.clone(),
+                        version: 1,
+                        times,
+                    };
+                    return Ok((token, session));
+                }
+                Created::Full(all) => known = all,
+            }
+        }
+        Err(SessionError::Busy)
+    }
+
+    /// The session that a token opens. Moves its end to its idle time to live from now, never past its absolute end.
+    ///
+    /// # Errors
+    /// [`SessionError::Unknown`], [`SessionError::Reused`], or [`SessionError::Store`]: without Redis nobody can say.
+    pub async fn validate(&self, token: &Token) -> Result<Session, SessionError> {
+        let validated = self.settle(token, commands::validate(&self.link, token).await).await;
+        let counted = self.shared.counted();
+        match &validated {
+            Ok(_) => counted.valid.inc(),
+            Err(SessionError::Unknown) => counted.unknown.inc(),
+            Err(SessionError::Reused) => counted.reused.inc(),
+            Err(_) => {}
+        }
+        validated
+    }
+
+    /// Merges a patch (RFC 7396) into the data of the session that a token opens, if they are still those of `version`.
+    ///
+    /// # Errors
+    /// As [`Self::validate`], [`SessionError::TooMuchData`], and [`SessionError::Conflict`]; also where an earlier attempt,
+    /// whose answer was lost, did it.
+    pub async fn merge(&self, token: &Token, version: u64, patch: Map<String, Value>) -> Result<Session, SessionError> {
+        let session = self.settle(token, commands::validate(&self.link, token).await).await?;
+        if session.version != version {
+            return Err(SessionError::Conflict {
+                version: session.version,
+            });
+        }
+        let data = session.data.merged(patch)?;
+        let written = commands::write_data(&self.link, token, version, &data).await;
+        self.settle(token, written).await
+    }
+
+    /// Replaces the token of a session. The old one is honoured for the grace that is set; after that its use ends the
+    /// session.
+    ///
+    /// Within the grace the old token may be rotated again: whoever did not get the answer gets another new token, and the
+    /// lost one is the next that is honoured for a grace only.
+    ///
+    /// # Errors
+    /// As [`Self::validate`], and [`SessionError::Random`].
+    pub async fn rotate(&self, token: &Token) -> Result<(Token, Session), SessionError> {
+        let id = SessionId::parse(token.id()).ok_or(SessionError::Unknown)?;
+        let new = Token::draw(token.partition(), &id)?;
+        let grace = self.shared.settings().rotation_grace();
+        let rotated = commands::rotate(&self.link, token, &new, grace).await;
+        let session = self.settle(token, rotated).await?;
+        Ok((new, session))
+    }
+
+    /// Lets a session end later: both its ends move by so much, but not beyond the longest life that is set. Neither ever
+    /// moves to an earlier time. Repeating it after a lost answer may move them twice.
+    ///
+    /// # Errors
+    /// As [`Self::validate`].
+    pub async fn extend(&self, token: &Token, by: Duration) -> Result<Session, SessionError> {
+        let subject = self.subject_of(token).await?;
+        let max_ttl = self.shared.settings().max_ttl();
+        let extended = commands::extend(&self.link, token, &subject, by, max_ttl).await;
+        self.settle(token, extended).await
+    }
+
+    /// Ends the session that a token opens.
+    ///
+    /// # Errors
+    /// As [`Self::validate`]; [`SessionError::Unknown`] also where an earlier attempt, whose answer was lost, did it.
+    pub async fn sign_out(&self, token: &Token) -> Result<(), SessionError> {
+        let subject = self.subject_of(token).await?;
+        let ended = commands::sign_out(&self.link, token, &subject).await;
+        self.settle(token, ended).await
+    }
+
+    /// The sessions of a subject, the oldest first.
+    ///
+    /// # Errors
+    /// [`SessionError::Store`].
+    pub async fn list(&self, subject: &Id) -> Result<Vec<Listed>, SessionError> {
+        let (_, all) = commands::list(&self.link, subject, &[]).await?;
+        if all.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (mut listed, _) = commands::list(&self.link, subject, &all).await?;
+        listed.sort_by(|a, b| (a.times.created_ms, &a.id).cmp(&(b.times.created_ms, &b.id)));
+        Ok(listed)
+    }
+
+    /// Ends one session of a subject. Returns whether there was one.
+    ///
+    /// # Errors
+    /// [`SessionError::Store`].
+    pub async fn end(&self, subject: &Id, session: &SessionId) -> Result<bool, SessionError> {
+        let named = std::slice::from_ref(session);
+        let (ended, _) = commands::end_sessions(&self.link, subject, named).await?;
+        Ok(ended > 0)
+    }
+
+    /// Ends all sessions of a subject, but `except`. Returns how many.
+    ///
+    /// When it returns, every session that there was when it was called is over. One that is created meanwhile is over as
+    /// well, unless so many are that it gives up looking for more.
+    ///
+    /// # Errors
+    /// [`SessionError::Store`]: some may be over, others not. Call it again.
+    pub async fn end_all(&self, subject: &Id, except: Option<&SessionId>) -> Result<u64, SessionError> {
+        let mut total = 0;
+        let mut named = Vec::new();
+        for _ in 0..ROUNDS {
+            let (ended, mut left) = commands::end_sessions(&self.link, subject, &named).await?;
+            total += ended;
+            left.retain(|id| Some(id) != except);
+            if left.is_empty() {
+                break;
+            }
+            named = left;
+        }
+        Ok(total)
+    }
+
+    async fn subject_of(&self, token: &Token) -> Result<Id, SessionError> {
+        commands::subject(&self.link, token).await?.ok_or(SessionError::Unknown)
+    }
+
+    /// What a script's refusal means, and what is to be done after a theft.
+    async fn settle<T>(&self, token: &Token, outcome: Result<T, Refusal>) -> Result<T, SessionError> {
+        match outcome {
+            Ok(done) => Ok(done),
+            Err(Refusal::Unknown) => Err(SessionError::Unknown),
+            Err(Refusal::Conflict(version)) => Err(SessionError::Conflict { version }),
+            Err(Refusal::Store(error)) => Err(error.into()),
+            Err(Refusal::Reused(subject)) => {
+                self.shared.counted().stolen.inc();
+                tracing::warn!(
+                    session = token.id(),
+                    "a replaced token was used again: its session is ended"
+                );
+                self.forget(&subject, token).await;
+                Err(SessionError::Reused)
+            }
+        }
+    }
+
+    /// Takes a session that is gone out of its subject's index. Were this to fail, the next reader would do it.
+    async fn forget(&self, subject: &Id, token: &Token) {
+        let Some(id) = SessionId::parse(token.id()) else { return };
+        let forgotten: Result<_, StoreError> = commands::end_sessions(&self.link, subject, &[id]).await;
+        if let Err(error) = forgotten {
+            tracing::debug!(%error, "the index of a subject is cleaned later");
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! Every word that the sessions slice says to Redis, each as one typed function. All keys of a call share a slot.
+
+use super::model::{Data, Listed, NewSession, Session, Times};
+use super::reply::{Refusal, Reply, id, ids, not_understood, session_id};
+use super::token::{SessionId, Token};
+use crate::ids::Id;
+use crate::store::{Link, Script, SessionPartition, StoreError};
+use redis::{Cmd, Value};
+use std::sync::LazyLock;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Replaced tokens that a session remembers. An older one is refused as one that never was.
+const REMEMBERED_TOKENS: u32 = 256;
+/// The windows in which sessions in use are counted. A count lives for two of them.
+const USED_WINDOW: Duration = Duration::from_mins(5);
+
+const CLOCK: &str = include_str!("lua/clock.lua");
+const HELD: &str = concat!(include_str!("lua/clock.lua"), include_str!("lua/held.lua"));
+
+macro_rules! script {
+    ($name:literal, $include:expr) => {
+        LazyLock::new(|| Script::new($name, $include, include_str!(concat!("lua/", $name, ".lua"))))
+    };
+}
+
+static CREATE: LazyLock<Script> = script!("create", CLOCK);
+static VALIDATE: LazyLock<Script> = script!("validate", HELD);
+static WRITE_DATA: LazyLock<Script> = script!("write_data", HELD);
+static ROTATE: LazyLock<Script> = script!("rotate", HELD);
+static EXTEND: LazyLock<Script> = script!("extend", HELD);
+static SIGN_OUT: LazyLock<Script> = script!("sign_out", HELD);
+static END_SESSIONS: LazyLock<Script> = script!("end_sessions", CLOCK);
+static LIST: LazyLock<Script> = script!("list", CLOCK);
+
+/// What became of a session to create.
+#[derive(Debug)]
+pub(super) enum Created {
+    /// It is there.
+    Done(Times),
+    /// Not created: room is to be made, and these are the sessions that there are.
+    Full(Vec<SessionId>),
+}
+
+/// How long a session lives, milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lifetimes {
+    pub(super) idle_ms: i64,
+    pub(super) absolute_ms: i64,
+}
+
+/// Creates a session with this token. To make room it may end the oldest of `known`.
+pub(super) async fn create(
+    link: &Link,
+    token: &Token,
+    new: &NewSession,
+    lifetimes: Lifetimes,
+    limit: u16,
+    known: &[SessionId],
+) -> Result<Created, StoreError> {
+    let keys = link.store().keys();
+    let partition = token.partition();
+    let about = serde_json::to_string(&new.about).map_err(|error| StoreError::Answer(error.to_string()))?;
+    let mut call = CREATE.call(3 + known.len(), 11 + 2 * known.len(), 512);
+    call.arg(keys.sessions_of(&new.subject))
+        .arg(used_now(link, partition))
+        .arg(keys.session(partition, token.id()));
+    push_sessions(&mut call, link, partition, known);
+    call.arg(token.id())
+        .arg(token.sha256())
+        .arg(new.subject.as_str())
+        .arg(about)
+        .arg(new.data.raw().get())
+        .arg(lifetimes.idle_ms)
+        .arg(lifetimes.absolute_ms)
+        .arg(limit);
+    push_ids(&mut call, known);
+    let reply: Vec<Value> = link.run(&CREATE, &call).await?;
+    let mut reply = Reply::new(reply)?;
+    match reply.outcome() {
+        "created" => Ok(Created::Done(reply.times()?)),
+        "full" => Ok(Created::Full(ids(reply.value()?)?)),
+        other => Err(not_understood(other)),
+    }
+}
+
+/// Reads the session that a token opens, and moves its end.
+pub(super) async fn validate(link: &Link, token: &Token) -> Result<Session, Refusal> {
+    let mut call = token_call(&VALIDATE, 2, link, token);
+    call.arg(token.sha256());
+    open(link, &VALIDATE, &call, token).await
+}
+
+/// Replaces the data of the session that a token opens, if they are at this version.
+pub(super) async fn write_data(link: &Link, token: &Token, version: u64, data: &Data) -> Result<Session, Refusal> {
+    let mut call = token_call(&WRITE_DATA, 2, link, token);
+    call.arg(token.sha256()).arg(version).arg(data.raw().get());
+    open(link, &WRITE_DATA, &call, token).await
+}
+
+/// Replaces the token of a session.
+pub(super) async fn rotate(link: &Link, old: &Token, new: &Token, grace: Duration) -> Result<Session, Refusal> {
+    let mut call = token_call(&ROTATE, 2, link, old);
+    call.arg(old.sha256())
+        .arg(new.sha256())
+        .arg(milliseconds(grace))
+        .arg(REMEMBERED_TOKENS);
+    open(link, &ROTATE, &call, old).await
+}
+
+/// Lets a session of this subject end later.
+pub(super) async fn extend(
+    link: &Link,
+    token: &Token,
+    subject: &Id,
+    by: Duration,
+    max_ttl: Duration,
+) -> Result<Session, Refusal> {
+    let mut call = token_call(&EXTEND, 3, link, token);
+    call.arg(link.store().keys().sessions_of(subject))
+        .arg(token.sha256())
+        .arg(milliseconds(by))
+        .arg(milliseconds(max_ttl))
+        .arg(token.id());
+    open(link, &EXTEND, &call, token).await
+}
+
+/// Ends the session of this subject that a token opens.
+pub(super) async fn sign_out(link: &Link, token: &Token, subject: &Id) -> Result<(), Refusal> {
+    let keys = link.store().keys();
+    let mut call = SIGN_OUT.call(2, 4, 256);
+    call.arg(keys.session(token.partition(), token.id()))
+        .arg(keys.sessions_of(subject))
+        .arg(token.sha256())
+        .arg(token.id());
+    let reply: Vec<Value> = link.run(&SIGN_OUT, &call).await?;
+    Reply::new(reply)?.accepted().map(drop)
+}
+
+/// Whose session a token names, whether or not it opens it.
+pub(super) async fn subject(link: &Link, token: &Token) -> Result<Option<Id>, StoreError> {
+    let mut cmd = redis::cmd("HGET");
+    cmd.arg(link.store().keys().session(token.partition(), token.id()))
+        .arg("subject");
+    let subject: Option<String> = link.query(&cmd).await?;
+    subject.map(|subject| id(&subject)).transpose()
+}
+
+/// Ends those of a subject's sessions that are named. Returns how many there were, and all that are left.
+pub(super) async fn end_sessions(
+    link: &Link,
+    subject: &Id,
+    named: &[SessionId],
+) -> Result<(u64, Vec<SessionId>), StoreError> {
+    let mut call = END_SESSIONS.call(1 + named.len(), 2 + 2 * named.len(), 64 * (2 + 2 * named.len()));
+    call.arg(link.store().keys().sessions_of(subject));
+    push_sessions(&mut call, link, SessionPartition::of(subject), named);
+    call.arg(subject.as_str());
+    push_ids(&mut call, named);
+    let (ended, left): (u64, Value) = link.run(&END_SESSIONS, &call).await?;
+    Ok((ended, ids(left)?))
+}
+
+/// Reads those of a subject's sessions that are named. Returns those that are there, and the names of all.
+pub(super) async fn list(
+    link: &Link,
+    subject: &Id,
+    named: &[SessionId],
+) -> Result<(Vec<Listed>, Vec<SessionId>), StoreError> {
+    let mut call = LIST.call(1 + named.len(), 1 + 2 * named.len(), 64 * (2 + 2 * named.len()));
+    call.arg(link.store().keys().sessions_of(subject));
+    push_sessions(&mut call, link, SessionPartition::of(subject), named);
+    push_ids(&mut call, named);
+    let (all, rows): (Value, Vec<Vec<Value>>) = link.run(&LIST, &call).await?;
+    let rows = rows.into_iter().map(|row| {
+        let mut row = Reply::new(row)?;
+        Ok(Listed {
+            id: session_id(row.outcome())?,
+            about: row.about()?,
+            times: row.times()?,
+        })
+    });
+    Ok((rows.collect::<Result<_, StoreError>>()?, ids(all)?))
+}
+
+/// How many sessions of a partition were in use in this window or the one before, roughly.
+pub(super) async fn count_used(link: &Link, partition: SessionPartition) -> Result<u64, StoreError> {
+    let (keys, window) = (link.store().keys(), window());
+    let mut cmd = redis::cmd("PFCOUNT");
+    cmd.arg(keys.sessions_used(partition, window.saturating_sub(1)))
+        .arg(keys.sessions_used(partition, window));
+    link.query(&cmd).await
+}
+
+/// The count of sessions in use that a use now adds to. By this instance's clock: it is rough anyway.
+fn used_now(link: &Link, partition: SessionPartition) -> String {
+    link.store().keys().sessions_used(partition, window())
+}
+
+fn window() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_secs() / USED_WINDOW.as_secs()
+}
+
+/// A call with the session that a token names, and what counts its use.
+fn token_call(script: &Script, keys: usize, link: &Link, token: &Token) -> Cmd {
+    let mut call = script.call(keys, keys + 4, 384);
+    call.arg(link.store().keys().session(token.partition(), token.id()))
+        .arg(used_now(link, token.partition()));
+    call
+}
+
+fn push_sessions(call: &mut Cmd, link: &Link, partition: SessionPartition, sessions: &[SessionId]) {
+    for session in sessions {
+        call.arg(link.store().keys().session(partition, session.as_str()));
+    }
+}
+
+fn push_ids(call: &mut Cmd, sessions: &[SessionId]) {
+    for session in sessions {
+        call.arg(session.as_str());
+    }
+}
+
+/// Runs a script that answers with a session.
+async fn open(link: &Link, script: &Script, call: &Cmd, token: &Token) -> Result<Session, Refusal> {
+    let reply: Vec<Value> = link.run(script, call).await?;
+    let mut reply = Reply::new(reply)?.accepted()?;
+    // In the order of held.lua.
+    let subject = reply.text()?;
+    let about = reply.about()?;
+    let data = Data::stored(reply.text()?).ok_or_else(|| not_understood("data that are no JSON"))?;
+    Ok(Session {
+        id: session_id(token.id())?,
+        subject: id(&subject)?,
+        about,
+        data,
+        version: reply.number()?,
+        times: reply.times()?,
+    })
+}
+
+/// As Redis and Lua have it: whole, and far below 2^53.
+pub(super) fn milliseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,53 @@
+use crate::http::{FieldError, Problem};
+use crate::store::StoreError;
+
+/// Why a call about a session was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The token opens nothing: it never did, or its session has ended.
+    #[error("there is no such session, or it has ended")]
+    Unknown,
+    /// The token was replaced before and is honoured no more: two hold tokens of this session, so one of them has stolen
+    /// theirs. The session is ended.
+    #[error("the token was replaced before; its session is ended")]
+    Reused,
+    /// The data are not those of the version that the caller has read.
+    #[error("the data were changed meanwhile")]
+    Conflict {
+        /// The version that is there.
+        version: u64,
+    },
+    /// The data would be larger than [`super::MAX_DATA`].
+    #[error("the data would have more than 16384 bytes")]
+    TooMuchData,
+    /// Too many sessions of the subject were created at the same time.
+    #[error("too many sessions of the subject are created at once")]
+    Busy,
+    /// The system's generator of random numbers failed.
+    #[error("the system gives no random numbers")]
+    Random(#[from] rand::rngs::SysError),
+    /// Redis.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<SessionError> for Problem {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Unknown | SessionError::Reused => Self::unauthorized(error.to_string()),
+            SessionError::Conflict { version } => Self::conflict(
+                "version-conflict",
+                "It was changed meanwhile",
+                format!("the data are at version {version}: read them, and merge into those"),
+            )
+            .with("version", version),
+            SessionError::TooMuchData => Self::unacceptable(vec![FieldError::new("data", error.to_string())]),
+            SessionError::Busy => Self::unavailable(error.to_string(), 1),
+            SessionError::Random(cause) => {
+                tracing::error!(%cause, "the system gives no random numbers");
+                Self::unavailable("no session can be created now", 5)
+            }
+            SessionError::Store(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,48 @@
+use super::super::answer::{NewSessionBody, SessionBody};
+use super::super::input::{MAX_BODY, new_session};
+use super::super::stats::Stats;
+use super::{State, answer};
+use crate::http::{Body, Problem, no_query, reply};
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+
+/// Create a session
+///
+/// The answer has its token, which is told this once. Where the subject has as many as it may have, the oldest ends. For the
+/// platform's other services, once they know who the user is: it carries no credentials yet.
+#[utoipa::path(
+    post, path = "/v1/sessions", tag = "sessions", request_body = NewSessionBody,
+    responses(
+        (status = 201, description = "Created", body = SessionBody),
+        (status = 400, description = "Not JSON, or a query parameter", body = Problem),
+        (status = 413, description = "A body of more than 64 KiB", body = Problem),
+        (status = 422, description = "Not acceptable", body = Problem),
+        (status = 503, description = "Redis is away; there may be a session that nobody has the token of", body = Problem),
+    )
+)]
+pub async fn create_session(
+    request: HttpRequest,
+    payload: web::Payload,
+    state: State,
+) -> Result<HttpResponse, Problem> {
+    no_query(&request)?;
+    let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
+    let new = new_session(&body, state.shared().settings())?;
+    let (token, session) = state.create(&new).await?;
+    answer(StatusCode::CREATED, &session, Some(&token))
+}
+
+/// How much is going on with sessions
+///
+/// What this instance has counted, and a rough count of the sessions of all instances that are in use.
+#[utoipa::path(
+    get, path = "/v1/sessions/stats", tag = "sessions",
+    responses(
+        (status = 200, description = "The figures", body = Stats),
+        (status = 400, description = "A query parameter", body = Problem),
+    )
+)]
+pub async fn session_stats(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
+    no_query(&request)?;
+    reply::value(StatusCode::OK, &state.shared().stats())
+}

@@ -1,0 +1,114 @@
+use super::super::answer::{DataPatchBody, ExtensionBody, SessionBody};
+use super::super::input::{MAX_BODY, data_patch, extension};
+use super::{State, answer, bearer};
+use crate::http::{Body, Problem, no_query};
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+
+/// The session that a token opens
+///
+/// A use of it: its end moves to its idle time to live from now, never past its absolute end. Written at most once a minute,
+/// or in a tenth of the idle time to live if that is shorter; `expires_at` is the end that holds.
+#[utoipa::path(
+    get, path = "/v1/sessions/current", tag = "sessions", security(("session" = [])),
+    responses(
+        (status = 200, description = "It is valid", body = SessionBody),
+        (status = 400, description = "A query parameter", body = Problem),
+        (status = 401, description = "No token, or one that opens nothing (any more)", body = Problem),
+        (status = 503, description = "Redis is away: nobody can say", body = Problem),
+    )
+)]
+pub async fn get_session(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
+    no_query(&request)?;
+    let session = state.validate(&bearer(&request)?).await?;
+    answer(StatusCode::OK, &session, None)
+}
+
+/// Merge into a session's data
+///
+/// With the version that they were read at. A 409 has the version that is there: read again, and merge into that. After a
+/// 503 the change may have been made; the same call again is then a 409.
+#[utoipa::path(
+    patch, path = "/v1/sessions/current", tag = "sessions", security(("session" = [])), request_body = DataPatchBody,
+    responses(
+        (status = 200, description = "Merged", body = SessionBody),
+        (status = 400, description = "Not JSON, or a query parameter", body = Problem),
+        (status = 401, description = "No token, or one that opens nothing (any more)", body = Problem),
+        (status = 409, description = "The data are at another version", body = Problem),
+        (status = 413, description = "A body of more than 64 KiB", body = Problem),
+        (status = 422, description = "Not acceptable, or more than 16 KiB with what is there", body = Problem),
+        (status = 503, description = "Redis is away", body = Problem),
+    )
+)]
+pub async fn patch_session(request: HttpRequest, payload: web::Payload, state: State) -> Result<HttpResponse, Problem> {
+    no_query(&request)?;
+    let token = bearer(&request)?;
+    let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
+    let (version, patch) = data_patch(&body)?;
+    let session = state.merge(&token, version, patch).await?;
+    answer(StatusCode::OK, &session, None)
+}
+
+/// End a session
+///
+/// Over for good once this is answered. After a 503 it may be over; then the same call again is a 401.
+#[utoipa::path(
+    delete, path = "/v1/sessions/current", tag = "sessions", security(("session" = [])),
+    responses(
+        (status = 204, description = "It is over"),
+        (status = 400, description = "A query parameter", body = Problem),
+        (status = 401, description = "No token, or one that opens nothing (any more)", body = Problem),
+        (status = 503, description = "Redis is away", body = Problem),
+    )
+)]
+pub async fn sign_out(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
+    no_query(&request)?;
+    state.sign_out(&bearer(&request)?).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Replace a session's token
+///
+/// The old one is honoured for a short grace, in which it may also be rotated again should the answer be lost. Its use after
+/// that means that two have it, and ends the session with all its tokens.
+#[utoipa::path(
+    post, path = "/v1/sessions/current/rotate", tag = "sessions", security(("session" = [])),
+    responses(
+        (status = 200, description = "The session with its new token", body = SessionBody),
+        (status = 400, description = "A query parameter", body = Problem),
+        (status = 401, description = "No token, or one that opens nothing (any more)", body = Problem),
+        (status = 503, description = "Redis is away", body = Problem),
+    )
+)]
+pub async fn rotate_session(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
+    no_query(&request)?;
+    let (token, session) = state.rotate(&bearer(&request)?).await?;
+    answer(StatusCode::OK, &session, Some(&token))
+}
+
+/// Let a session end later
+///
+/// Both its ends move by so much, but not beyond the longest life that is set; neither ever moves to an earlier time. Repeated
+/// after a 503 it may move them twice.
+#[utoipa::path(
+    post, path = "/v1/sessions/current/extend", tag = "sessions", security(("session" = [])), request_body = ExtensionBody,
+    responses(
+        (status = 200, description = "The session with its new ends", body = SessionBody),
+        (status = 400, description = "Not JSON, or a query parameter", body = Problem),
+        (status = 401, description = "No token, or one that opens nothing (any more)", body = Problem),
+        (status = 422, description = "Not acceptable", body = Problem),
+        (status = 503, description = "Redis is away", body = Problem),
+    )
+)]
+pub async fn extend_session(
+    request: HttpRequest,
+    payload: web::Payload,
+    state: State,
+) -> Result<HttpResponse, Problem> {
+    no_query(&request)?;
+    let token = bearer(&request)?;
+    let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
+    let by = extension(&body, state.shared().settings())?;
+    let session = state.extend(&token, by).await?;
+    answer(StatusCode::OK, &session, None)
+}

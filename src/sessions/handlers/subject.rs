@@ -1,0 +1,82 @@
+use super::super::SessionId;
+use super::super::answer::{EndedBody, SessionsBody};
+use super::State;
+use crate::http::{FieldError, Problem, Query, no_query, path_id, reply};
+use crate::ids::Id;
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse};
+
+/// The sessions of a subject
+///
+/// With their devices and when they were last seen; no tokens and no data. For the platform's other services: it carries no
+/// credentials yet.
+#[utoipa::path(
+    get, path = "/v1/subjects/{subject}/sessions", tag = "sessions", params(("subject" = String, Path)),
+    responses(
+        (status = 200, description = "Those that there are, the oldest first", body = SessionsBody),
+        (status = 400, description = "A query parameter", body = Problem),
+        (status = 422, description = "The subject is no id", body = Problem),
+        (status = 503, description = "Redis is away", body = Problem),
+    )
+)]
+pub async fn list_sessions(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
+    let subject = subject_of(&request)?;
+    no_query(&request)?;
+    reply::value(StatusCode::OK, &SessionsBody::new(&state.list(&subject).await?))
+}
+
+/// Sign a subject out everywhere
+///
+/// Every session that there was when this was called is over once it is answered, but the one that `except` names. For the
+/// platform's other services: it carries no credentials yet.
+#[utoipa::path(
+    delete, path = "/v1/subjects/{subject}/sessions", tag = "sessions",
+    params(("subject" = String, Path), ("except" = Option<String>, Query, description = "Id of a session that stays")),
+    responses(
+        (status = 200, description = "How many were ended", body = EndedBody),
+        (status = 400, description = "An unknown query parameter", body = Problem),
+        (status = 422, description = "The subject, or the session, is no id", body = Problem),
+        (status = 503, description = "Redis is away; call it again", body = Problem),
+    )
+)]
+pub async fn end_sessions(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
+    let subject = subject_of(&request)?;
+    let query = Query::parse(request.query_string(), &["except"], &[])?;
+    // A misspelt one is not taken for none: that would end the session that is to stay.
+    let no_id = || Problem::unacceptable(vec![FieldError::new("except", "is not the id of a session")]);
+    let except = query.text("except").map(|id| SessionId::parse(id).ok_or_else(no_id));
+    let ended = state.end_all(&subject, except.transpose()?.as_ref()).await?;
+    reply::value(StatusCode::OK, &EndedBody { ended })
+}
+
+/// End one session of a subject
+///
+/// For the platform's other services: it carries no credentials yet.
+#[utoipa::path(
+    delete, path = "/v1/subjects/{subject}/sessions/{id}", tag = "sessions",
+    params(("subject" = String, Path), ("id" = String, Path, description = "The session's id")),
+    responses(
+        (status = 204, description = "It is over"),
+        (status = 400, description = "A query parameter", body = Problem),
+        (status = 404, description = "The subject has no such session (any more)", body = Problem),
+        (status = 422, description = "One of the two is no id", body = Problem),
+        (status = 503, description = "Redis is away", body = Problem),
+    )
+)]
+pub async fn end_session(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
+    let (subject, id) = (subject_of(&request)?, path_id(&request, "id")?);
+    no_query(&request)?;
+    let ended = match SessionId::parse(&id) {
+        Some(id) => state.end(&subject, &id).await?,
+        None => false,
+    };
+    if ended {
+        Ok(HttpResponse::NoContent().finish())
+    } else {
+        Err(Problem::not_found("the subject has no such session"))
+    }
+}
+
+fn subject_of(request: &HttpRequest) -> Result<Id, Problem> {
+    path_id(request, "subject")
+}

@@ -1,0 +1,57 @@
+-- create: opens a session, and ends the oldest of its subject where that has too many.
+-- KEYS[1]   index of the subject
+-- KEYS[2]   sessions in use lately, of the partition
+-- KEYS[3]   the session
+-- KEYS[4..] sessions of the subject that the caller knows of
+-- ARGV[1]   id
+-- ARGV[2]   SHA-256 of the token
+-- ARGV[3]   subject
+-- ARGV[4]   role, scopes and device, JSON
+-- ARGV[5]   data, JSON
+-- ARGV[6]   idle time to live, ms
+-- ARGV[7]   absolute time to live, ms
+-- ARGV[8]   how many sessions the subject may have, at most 512
+-- ARGV[9..] the ids of the sessions in KEYS[4..], in their order
+-- Returns {'created', born, seen, idle, ends, absolute}, as held.lua has them, or {'full', ids}: nothing was created, because
+--         room is to be made and too few of those that exist were named; these are all.
+local index, active, session, id = KEYS[1], KEYS[2], KEYS[3], ARGV[1]
+local born = now_us()
+local now = math.floor(born / 1000)
+
+call('ZREMRANGEBYSCORE', index, '-inf', text(now))
+local over = call('ZCARD', index) + 1 - tonumber(ARGV[8])
+if over > 0 then
+  local alive = {}
+  for i = 9, #ARGV do
+    if call('ZSCORE', index, ARGV[i]) then
+      local since = call('HGET', KEYS[i - 5], 'born')
+      if since then
+        alive[#alive + 1] = { born = tonumber(since), key = KEYS[i - 5], id = ARGV[i] }
+      else
+        -- It ended by itself, unused, before its absolute end.
+        call('ZREM', index, ARGV[i])
+        over = over - 1
+      end
+    end
+  end
+  if over > #alive then return { 'full', call('ZRANGE', index, 0, 511) } end
+  table.sort(alive, function(a, b)
+    if a.born ~= b.born then return a.born < b.born end
+    return a.id < b.id
+  end)
+  for i = 1, over do
+    call('DEL', alive[i].key)
+    call('ZREM', index, alive[i].id)
+  end
+end
+
+local absolute = text(now + tonumber(ARGV[7]))
+local ends = text(now + math.min(tonumber(ARGV[6]), tonumber(ARGV[7])))
+call('HSET', session, 'token', ARGV[2], 'subject', ARGV[3], 'about', ARGV[4], 'data', ARGV[5], 'version', 1,
+  'born', text(born), 'seen', text(now), 'idle', ARGV[6], 'ends', ends, 'absolute', absolute)
+call('PEXPIREAT', session, ends)
+call('ZADD', index, absolute, id)
+call('PEXPIREAT', index, text(tonumber(call('ZRANGE', index, -1, -1, 'WITHSCORES')[2])))
+call('PFADD', active, session)
+call('PEXPIRE', active, 600000)
+return { 'created', text(born), text(now), ARGV[6], ends, absolute }

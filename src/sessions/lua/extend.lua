@@ -1,0 +1,24 @@
+-- extend: lets a session end later.
+-- KEYS[1] session
+-- KEYS[2] sessions in use lately, of the partition
+-- KEYS[3] index of the subject
+-- ARGV[1] SHA-256 of the token
+-- ARGV[2] how much later, ms
+-- ARGV[3] the longest that a session may live from its creation on, ms
+-- ARGV[4] id
+-- Returns {'ok', fields} as validate does, {'unknown'} or {'reused', subject}.
+local session, index, now, more = KEYS[1], KEYS[3], now_ms(), tonumber(ARGV[2])
+local outcome, f = held(session, ARGV[1], now)
+if outcome == 'reused' then call('ZREM', index, ARGV[4]) end
+if outcome ~= 'ok' then return refusal(outcome, f) end
+local absolute, latest = tonumber(f[10]), math.floor(tonumber(f[6]) / 1000) + tonumber(ARGV[3])
+-- One that lives longer than is allowed by now keeps its time: nothing is ever shortened.
+absolute = math.max(absolute, math.min(absolute + more, latest))
+f[10] = text(absolute)
+f[9] = text(math.min(tonumber(f[9]) + more, absolute))
+call('HSET', session, 'absolute', f[10])
+slide(session, KEYS[2], f, now)
+call('ZADD', index, f[10], ARGV[4])
+call('PEXPIREAT', index, text(tonumber(call('ZRANGE', index, -1, -1, 'WITHSCORES')[2])))
+f[1] = 'ok'
+return f

@@ -1,0 +1,17 @@
+-- list: reads those of a subject's sessions that the caller names, and names all.
+-- KEYS[1]   index of the subject
+-- KEYS[2..] sessions, at most 512
+-- ARGV[1..] the ids of the sessions, in their order
+-- Returns {the ids of all, for each session named that is there: {id, about, born, seen, idle, ends, absolute}}. The index is
+--         cleaned of those that have ended.
+local index, rows = KEYS[1], {}
+call('ZREMRANGEBYSCORE', index, '-inf', text(now_ms()))
+for i = 1, #ARGV do
+  local f = call('HMGET', KEYS[i + 1], 'about', 'born', 'seen', 'idle', 'ends', 'absolute')
+  if f[1] then
+    rows[#rows + 1] = { ARGV[i], unpack(f) }
+  else
+    call('ZREM', index, ARGV[i])
+  end
+end
+return { call('ZRANGE', index, 0, 511), rows }

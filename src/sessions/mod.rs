@@ -1,0 +1,66 @@
+//! Sessions of the platform's users: a token that opens one, until it is over.
+//!
+//! | key | type | what | ends |
+//! |---|---|---|---|
+//! | `session:{s:pp}:ID` | hash | a session, below | when the session does |
+//! | `sessions:{s:pp}:SUBJECT` | sorted set | ids of a subject's sessions by their absolute end, ms | with the latest of them |
+//! | `sessions_used:{s:pp}:WINDOW` | `HyperLogLog` | sessions in use in five minutes | ten minutes after the last use |
+//!
+//! `pp` is the partition, `00` to `ff`: the low byte of FNV-1a of the subject. All of a subject's sessions lie in one slot,
+//! and every token carries its partition, so a token leads to its session without saying whose it is.
+//!
+//! | field | what |
+//! |---|---|
+//! | `token` | SHA-256 of the token |
+//! | `s:SHA256` | of each token that was replaced: up to when it is honoured, Unix ms; the last 256 |
+//! | `r:N`, `rotations` | the ring in which those stand, and how often it was turned |
+//! | `subject`, `about`, `data`, `version` | whose; role, scopes and device (JSON); the data (JSON), the number of their version |
+//! | `born` | creation, Unix µs: also orders sessions of one millisecond |
+//! | `seen`, `idle`, `ends`, `absolute` | last use that was written, idle time to live, end without further use, end at all: ms |
+//!
+//! ```text
+//!                 use, extend, data, rotate
+//!                        ┌────┐
+//!          create        │    ▼    idle or absolute end, sign out, end, the subject's oldest of too many,
+//! nothing ────────▶      open      a replaced token used after its grace
+//!                          └──────────────────────────────────────────────────────────────────────▶ gone
+//!
+//!          rotate                      its grace is over
+//! valid ────────▶ replaced, honoured ────────────────────▶ replaced: its use ends the session
+//! ```
+//!
+//! **Invariants.** A session is one key, written with its end by one script. No script writes to a session that it did not
+//! find: what is gone stays gone, and an acknowledged end is final. Redis's clock decides, and Redis's expiry ends: a
+//! session is over at `ends` to the millisecond. Redis never sees a token, nor does the log.
+//!
+//! **Sliding.** A use moves the end only if the last move was a minute ago, or a tenth of the idle time to live if that is
+//! shorter. So a session may end by so much less than its idle time to live after its last use, and never later; one used
+//! at least every nine tenths of its idle time to live does not end by it. The end that an answer tells is the one that
+//! holds.
+//!
+//! **Not guaranteed.** A session whose creation, or an extension whose answer, was lost on the way may be there; both end
+//! by themselves. A subject's list is read in two steps, so it may miss a session created meanwhile. Redis decides: with it
+//! away nobody can say whether a token is valid, and every call answers [`StoreError`](crate::store::StoreError). A Redis
+//! that acknowledges before it writes (`appendfsync everysec`) or before its replica has it may forget an end when it dies.
+
+mod answer;
+mod api;
+mod commands;
+mod error;
+pub mod handlers;
+mod input;
+mod merge;
+mod model;
+mod reply;
+mod shared;
+pub mod stats;
+mod token;
+
+pub use api::Sessions;
+pub use error::SessionError;
+pub use model::{About, Data, Listed, NewSession, Session, Times};
+pub use shared::Shared;
+pub use token::{SessionId, Token};
+
+/// The most bytes that a session's data have, as JSON without spaces.
+pub const MAX_DATA: usize = 16 * 1024;

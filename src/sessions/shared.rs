@@ -1,0 +1,66 @@
+use super::stats::{Rates, Stats};
+use crate::config::SessionSettings;
+use crate::telemetry::Metrics;
+use parking_lot::Mutex;
+use prometheus::{IntCounter, IntGauge};
+use std::sync::Arc;
+
+/// What all connections of a process share of the sessions slice.
+#[derive(Debug)]
+pub struct Shared {
+    settings: SessionSettings,
+    counted: Counted,
+    // Held for a look or an entry, never across an await; by the sampling task and by who asks for the stats.
+    rates: Mutex<Rates>,
+}
+
+/// The instruments, looked up once.
+#[derive(Debug)]
+pub(super) struct Counted {
+    pub(super) created: IntCounter,
+    pub(super) valid: IntCounter,
+    pub(super) unknown: IntCounter,
+    pub(super) reused: IntCounter,
+    pub(super) stolen: IntCounter,
+    pub(super) active: IntGauge,
+}
+
+impl Shared {
+    /// The state of a fresh process.
+    #[must_use]
+    pub fn new(settings: SessionSettings, metrics: &Metrics) -> Arc<Self> {
+        let validations = |outcome| metrics.session_validations.with_label_values(&[outcome]);
+        Arc::new(Self {
+            settings,
+            counted: Counted {
+                created: metrics.sessions_created.clone(),
+                valid: validations("valid"),
+                unknown: validations("unknown"),
+                reused: validations("reused"),
+                stolen: metrics.sessions_stolen.clone(),
+                active: metrics.sessions_active.clone(),
+            },
+            rates: Mutex::default(),
+        })
+    }
+
+    /// The settings.
+    #[must_use]
+    pub const fn settings(&self) -> &SessionSettings {
+        &self.settings
+    }
+
+    /// How much is going on.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.rates.lock().stats(&self.counted)
+    }
+
+    pub(super) const fn counted(&self) -> &Counted {
+        &self.counted
+    }
+
+    pub(super) const fn rates(&self) -> &Mutex<Rates> {
+        &self.rates
+    }
+}

@@ -1,0 +1,145 @@
+//! How much is going on. Creations and validations are counted in this process, and looked at every few seconds, so that
+//! the calls themselves pay for no more than a counter. How many sessions are in use is asked of Redis as often: each use
+//! that moves a session's end puts it into a `HyperLogLog` of its partition, one for every five minutes.
+
+use super::commands;
+use super::shared::{Counted, Shared};
+use crate::store::{Link, SessionPartition, StoreError};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use serde::Serialize;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::time::{MissedTickBehavior, interval};
+use utoipa::ToSchema;
+
+const EVERY: Duration = Duration::from_secs(5);
+/// A minute of them.
+const SAMPLES: usize = 13;
+/// Partitions that Redis is asked about at once.
+const AT_ONCE: usize = 16;
+
+/// How much is going on.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Stats {
+    /// Sessions that this instance has created.
+    pub created_total: u64,
+    /// Tokens that this instance has looked at by `GET /v1/sessions/current` and found valid.
+    pub valid_total: u64,
+    /// The same of those that opened nothing.
+    pub refused_total: u64,
+    /// Sessions that this instance ended because a replaced token was used again.
+    pub stolen_total: u64,
+    /// Creations a second in the last minute, on this instance; null in its first seconds.
+    pub created_per_s: Option<f64>,
+    /// Validations a second in the last minute, on this instance; null in its first seconds.
+    pub validations_per_s: Option<f64>,
+    /// Sessions of all instances that were in use in the last five to ten minutes, to some two percent, those ended since
+    /// included; a few seconds old, null while it is not known.
+    pub active_estimate: Option<u64>,
+}
+
+/// The counters' values of the last minute.
+#[derive(Debug, Default)]
+pub(super) struct Rates {
+    samples: VecDeque<Sample>,
+    active: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Sample {
+    at: Instant,
+    created: u64,
+    validated: u64,
+}
+
+impl Rates {
+    fn take(&mut self, sample: Sample) {
+        if self.samples.len() == SAMPLES {
+            self.samples.pop_front();
+        }
+        self.samples.push_back(sample);
+    }
+
+    /// A second's share of what was counted from the oldest sample to the newest.
+    fn per_second(&self, count: impl Fn(&Sample) -> u64) -> Option<f64> {
+        let (oldest, newest) = (self.samples.front()?, self.samples.back()?);
+        let seconds = newest.at.duration_since(oldest.at).as_secs_f64();
+        let counted = u32::try_from(count(newest) - count(oldest)).unwrap_or(u32::MAX);
+        (seconds > 0.0).then(|| f64::from(counted) / seconds)
+    }
+
+    pub(super) fn stats(&self, counted: &Counted) -> Stats {
+        Stats {
+            created_total: counted.created.get(),
+            valid_total: counted.valid.get(),
+            refused_total: counted.unknown.get() + counted.reused.get(),
+            stolen_total: counted.stolen.get(),
+            created_per_s: self.per_second(|sample| sample.created),
+            validations_per_s: self.per_second(|sample| sample.validated),
+            active_estimate: self.active,
+        }
+    }
+}
+
+/// Looks at the counters, and asks Redis for its count, every few seconds; for ever.
+pub async fn keep_measuring(shared: Arc<Shared>, link: Link) {
+    let mut every = interval(EVERY);
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        every.tick().await;
+        let counted = shared.counted();
+        let sample = Sample {
+            at: Instant::now(),
+            created: counted.created.get(),
+            validated: counted.valid.get() + counted.unknown.get() + counted.reused.get(),
+        };
+        shared.rates().lock().take(sample);
+        let active = count_active(&link).await;
+        if let Err(error) = &active {
+            tracing::debug!(%error, "the sessions in use are not counted");
+        }
+        let active = active.ok();
+        counted
+            .active
+            .set(active.and_then(|active| i64::try_from(active).ok()).unwrap_or(0));
+        shared.rates().lock().active = active;
+    }
+}
+
+/// The sum over all partitions. Their slots differ, so each is a command of its own.
+async fn count_active(link: &Link) -> Result<u64, StoreError> {
+    stream::iter(SessionPartition::all())
+        .map(|partition| commands::count_used(link, partition))
+        .buffer_unordered(AT_ONCE)
+        .try_fold(0, |sum, count| std::future::ready(Ok(sum + count)))
+        .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_that_of_the_last_minute() {
+        let start = Instant::now();
+        let mut rates = Rates::default();
+        let mut take = |n: u32| {
+            rates.take(Sample {
+                at: start + EVERY * n,
+                created: u64::from(10 * n),
+                validated: if n < 10 { 0 } else { 600 },
+            });
+            (
+                rates.per_second(|sample| sample.created),
+                rates.per_second(|sample| sample.validated),
+            )
+        };
+        assert_eq!(take(0), (None, None));
+        assert_eq!(take(1), (Some(2.0), Some(0.0)));
+        for n in 2..22 {
+            take(n);
+        }
+        assert_eq!(take(22), (Some(2.0), Some(0.0)));
+    }
+}

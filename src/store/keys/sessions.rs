@@ -1,0 +1,68 @@
+use super::{Keys, fnv1a};
+use crate::ids::Id;
+
+/// A part of the sessions, in a slot of its own; all sessions of a subject lie in the same one.
+///
+/// There are 256 in every mode, and each token carries the number of its own: so a token leads to its session by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionPartition(pub u8);
+
+impl SessionPartition {
+    /// Every partition.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..=u8::MAX).map(Self)
+    }
+
+    /// Where a subject's sessions lie: the low byte of FNV-1a of its id.
+    #[must_use]
+    pub fn of(subject: &Id) -> Self {
+        Self(fnv1a(subject).to_le_bytes()[0])
+    }
+}
+
+impl Keys {
+    /// A session.
+    #[must_use]
+    pub fn session(&self, SessionPartition(p): SessionPartition, id: &str) -> String {
+        format!("{}session:{{s:{p:02x}}}:{id}", self.prefix)
+    }
+
+    /// The ids of a subject's sessions.
+    #[must_use]
+    pub fn sessions_of(&self, subject: &Id) -> String {
+        let SessionPartition(p) = SessionPartition::of(subject);
+        format!("{}sessions:{{s:{p:02x}}}:{subject}", self.prefix)
+    }
+
+    /// The sessions of a partition that were in use in a window of time, counted roughly.
+    #[must_use]
+    pub fn sessions_used(&self, SessionPartition(p): SessionPartition, window: u64) -> String {
+        format!("{}sessions_used:{{s:{p:02x}}}:{window}", self.prefix)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_as_agreed() {
+        let keys = Keys::new("fp:", 1);
+        let anna = Id::parse("anna").unwrap();
+        let partition = SessionPartition::of(&anna);
+        let hex = format!("{:02x}", partition.0);
+        assert_eq!(keys.session(partition, "0a"), format!("fp:session:{{s:{hex}}}:0a"));
+        assert_eq!(keys.sessions_of(&anna), format!("fp:sessions:{{s:{hex}}}:anna"));
+        assert_eq!(keys.sessions_used(SessionPartition(10), 7), "fp:sessions_used:{s:0a}:7");
+    }
+
+    #[test]
+    fn subjects_spread_over_all_partitions() {
+        let mut seen = [0_u32; 256];
+        for n in 0..64_000 {
+            let SessionPartition(p) = SessionPartition::of(&Id::parse(&format!("user-{n}")).unwrap());
+            seen[usize::from(p)] += 1;
+        }
+        assert!(seen.iter().all(|count| (120..500).contains(count)), "{seen:?}");
+    }
+}

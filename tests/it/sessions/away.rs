@@ -1,0 +1,91 @@
+//! Redis away, frozen, and back.
+
+use super::Calls;
+use crate::support::{Answer, Redis, Scene, eventually};
+use reqwest::Method;
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+const SOON: Duration = Duration::from_secs(20);
+const NOTICE: &str = "--redis-timeout=300";
+
+/// Every call that needs Redis.
+async fn all(calls: &Calls, token: &str) -> Vec<Answer> {
+    vec![
+        calls.get(token).await,
+        calls.patch(token, 1, json!({"a": 1})).await,
+        calls.rotate(token).await,
+        calls.extend(token, 60).await,
+        calls.sign_out(token).await,
+        calls.create(json!({"subject": "anna"})).await,
+        calls.list("anna").await,
+        calls.end("anna", "").await,
+        calls.end("anna", &format!("/{}", "0".repeat(32))).await,
+    ]
+}
+
+#[actix_web::test]
+async fn without_redis_nobody_can_say_and_says_so_at_once() {
+    let mut scene = Scene::on(Redis::durable().await).with(&[NOTICE]);
+    let service = scene.start().await;
+    let calls = Calls::of(&service);
+    let (kept, over) = (calls.open("anna").await, calls.open("anna").await);
+    assert_eq!(calls.sign_out(&over.token).await.status, 204);
+    scene.redis.kill();
+    eventually(SOON, "it is noticed", async || {
+        (calls.0.get("/health").await.body["status"] == "degraded").then_some(())
+    })
+    .await;
+    let asked = Instant::now();
+    for answer in all(&calls, &kept.token).await {
+        answer.assert_problem(503, &[]);
+        assert!(answer.retry_after.is_some(), "{answer:?}");
+    }
+    assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
+    // What is wrong with a call is told all the same.
+    calls
+        .with("fps_none", Method::GET, "", None)
+        .await
+        .assert_problem(401, &[]);
+    calls
+        .create(json!({"subject": "a b"}))
+        .await
+        .assert_problem(422, &["/subject"]);
+    assert_eq!(calls.0.get("/v1/sessions/stats").await.status, 200);
+
+    scene.redis.restart().await;
+    eventually(SOON, "every worker has it back", async || {
+        for _ in 0..8 {
+            if calls.get(&kept.token).await.status != 200 {
+                return None;
+            }
+        }
+        Some(())
+    })
+    .await;
+    calls.get(&over.token).await.assert_problem(401, &[]);
+}
+
+#[actix_web::test]
+async fn a_frozen_redis_holds_nobody_up() {
+    let scene = Scene::on(Redis::durable().await).with(&[NOTICE]);
+    let service = scene.start().await;
+    let calls = Calls::of(&service);
+    let token = calls.open("anna").await.token;
+    scene.redis.freeze();
+    let asked = Instant::now();
+    for answer in all(&calls, &token).await {
+        answer.assert_problem(503, &[]);
+    }
+    // Each worker waits once or twice; the rest is what a busy machine may take.
+    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+    scene.redis.thaw();
+    // The calls before it was noticed were sent and are carried out now, the sign-out perhaps among them; nothing is half done.
+    let answer = eventually(SOON, "it answers", async || {
+        let answer = calls.get(&token).await;
+        (answer.status != 503).then_some(answer)
+    })
+    .await;
+    assert!([200, 401].contains(&answer.status), "{answer:?}");
+    assert_eq!(calls.create(json!({"subject": "anna"})).await.status, 201);
+}

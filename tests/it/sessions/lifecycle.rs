@@ -1,0 +1,129 @@
+//! A session from its creation to its end.
+
+use super::{Calls, keys, ms, session_keys};
+use crate::support::{Scene, now_ms};
+use redis::cmd;
+use serde_json::json;
+use std::collections::HashMap;
+
+#[actix_web::test]
+async fn a_session_is_created_used_and_ended() {
+    let scene = Scene::new().await;
+    let (one, other) = (scene.start().await, scene.start().await);
+    let (one, other) = (Calls::of(&one), Calls::of(&other));
+    let before = now_ms();
+    let created = one
+        .create(json!({
+            "subject": "user-123", "role": "rider", "scopes": ["rides:book", "rides:see"],
+            "device": {"name": "Anna's phone", "os": 17}, "data": {"cart": [1, 2.5, null], "id": "mine", "subject": "else"},
+            "idle_ttl_s": 600, "absolute_ttl_s": 7200, "token": "chosen", "id": "chosen", "unknown": 1,
+        }))
+        .await;
+    assert_eq!(created.status, 201, "{created:?}");
+    let mut expected = created.body.clone();
+    let token = expected.as_object_mut().unwrap().remove("token").unwrap();
+    let token = token.as_str().unwrap();
+    assert_eq!(
+        (expected["subject"].as_str(), expected["role"].as_str()),
+        (Some("user-123"), Some("rider"))
+    );
+    assert_eq!(expected["scopes"], json!(["rides:book", "rides:see"]));
+    assert_eq!(expected["device"], json!({"name": "Anna's phone", "os": 17}));
+    // What the data call themselves is their own business.
+    assert_eq!(
+        expected["data"],
+        json!({"cart": [1, 2.5, null], "id": "mine", "subject": "else"})
+    );
+    assert_eq!(
+        (&expected["version"], &expected["idle_ttl_s"]),
+        (&json!(1), &json!(600))
+    );
+    let at = ms(&expected, "created_at");
+    assert!((before..=now_ms()).contains(&at), "{expected}");
+    assert_eq!(ms(&expected, "last_seen_at"), at);
+    assert_eq!(
+        (ms(&expected, "expires_at"), ms(&expected, "absolute_expires_at")),
+        (at + 600_000, at + 7_200_000)
+    );
+
+    for calls in [&one, &other] {
+        let valid = calls.get(token).await;
+        assert_eq!((valid.status, &valid.body), (200, &expected));
+    }
+    assert_eq!(other.sign_out(token).await.status, 204);
+    for calls in [&one, &other] {
+        calls.get(token).await.assert_problem(401, &[]);
+        calls.patch(token, 1, json!({})).await.assert_problem(401, &[]);
+        calls.rotate(token).await.assert_problem(401, &[]);
+        calls.extend(token, 60).await.assert_problem(401, &[]);
+        calls.sign_out(token).await.assert_problem(401, &[]);
+    }
+    assert!(session_keys(&scene).await.is_empty());
+    assert!(one.ids("user-123").await.is_empty());
+}
+
+#[actix_web::test]
+async fn what_is_not_said_has_its_default() {
+    let scene = Scene::new()
+        .await
+        .with(&["--session-idle-ttl=50", "--session-absolute-ttl=20"]);
+    let service = scene.start().await;
+    let calls = Calls::of(&service);
+    let body = calls
+        .create(json!({"subject": "anna", "role": null, "data": null}))
+        .await
+        .body;
+    assert_eq!((&body["data"], &body["scopes"]), (&json!({}), &json!([])));
+    assert!(body.get("role").is_none() && body.get("device").is_none(), "{body}");
+    assert_eq!(body["idle_ttl_s"], 50);
+    // The earlier of the two ends is the end.
+    assert_eq!(ms(&body, "expires_at"), ms(&body, "created_at") + 20_000);
+    assert_eq!(ms(&body, "absolute_expires_at"), ms(&body, "expires_at"));
+}
+
+#[actix_web::test]
+async fn no_cache_keeps_a_token() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = service.drivers();
+    let created = api
+        .request(reqwest::Method::POST, "/v1/sessions")
+        .json(&json!({"subject": "anna"}));
+    let created = created.send().await.unwrap();
+    assert_eq!(created.headers()["cache-control"], "no-store");
+    let refused = api
+        .request(reqwest::Method::GET, "/v1/sessions/current")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(
+        (refused.status().as_u16(), &refused.headers()["www-authenticate"]),
+        (401, &"Bearer".parse().unwrap())
+    );
+}
+
+#[actix_web::test]
+async fn it_lies_in_redis_as_documented_all_of_a_subject_in_one_slot() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let calls = Calls::of(&service);
+    let opened = calls.open_as(json!({"subject": "anna", "idle_ttl_s": 100})).await;
+    let mut keys = keys(&scene).await;
+    keys.sort();
+    let tag = format!("{{s:{}}}", &opened.token[4..6]);
+    assert_eq!(keys.len(), 3, "{keys:?}");
+    assert!(keys[0].ends_with(&format!(":session:{tag}:{}", opened.id)), "{keys:?}");
+    assert!(keys[1].ends_with(&format!(":sessions:{tag}:anna")), "{keys:?}");
+    assert!(keys[2].contains(&format!(":sessions_used:{tag}:")), "{keys:?}");
+    let session: HashMap<String, String> = scene.redis.query(cmd("HGETALL").arg(&keys[0])).await;
+    let ends: i64 = scene.redis.query(cmd("PEXPIRETIME").arg(&keys[0])).await;
+    assert_eq!(session["ends"], ends.to_string());
+    assert_eq!((&*session["subject"], &*session["data"]), ("anna", "{}"));
+    let members: Vec<(String, i64)> = scene
+        .redis
+        .query(cmd("ZRANGE").arg(&keys[1]).arg(0).arg(-1).arg("WITHSCORES"))
+        .await;
+    assert_eq!(members, [(opened.id, session["absolute"].parse().unwrap())]);
+    let index_ends: i64 = scene.redis.query(cmd("PEXPIRETIME").arg(&keys[1])).await;
+    assert_eq!(index_ends, members[0].1);
+}

@@ -1,0 +1,45 @@
+//! How much is going on.
+
+use super::Calls;
+use crate::support::{Scene, eventually};
+use std::time::Duration;
+
+const SOON: Duration = Duration::from_secs(20);
+
+#[actix_web::test]
+async fn creations_validations_and_sessions_in_use_are_told() {
+    let scene = Scene::new().await;
+    let (one, other) = (scene.start().await, scene.start().await);
+    let (one, other) = (Calls::of(&one), Calls::of(&other));
+    for n in 0..30 {
+        let opened = one.open(&format!("user-{n}")).await;
+        one.get(&opened.token).await;
+        if n < 10 {
+            other.open("anna").await;
+        }
+    }
+    one.get("fps_none").await;
+    one.get(&format!("fps_{}", "0".repeat(98))).await;
+    let stats = eventually(SOON, "it has measured", async || {
+        let stats = one.0.get("/v1/sessions/stats").await.body;
+        (stats["active_estimate"].as_u64()? >= 39).then_some(stats)
+    })
+    .await;
+    // What has not the form of a token is not looked at.
+    for (name, count) in [
+        ("created_total", 30),
+        ("valid_total", 30),
+        ("refused_total", 1),
+        ("stolen_total", 0),
+    ] {
+        assert_eq!(stats[name], count, "{stats}");
+    }
+    assert!(stats["active_estimate"].as_u64().unwrap() <= 41, "{stats}");
+    assert!(stats["created_per_s"].as_f64().unwrap() > 0.0, "{stats}");
+    assert!(stats["validations_per_s"].as_f64().unwrap() > 0.0, "{stats}");
+    let other = other.0.get("/v1/sessions/stats").await.body;
+    assert_eq!(
+        (&other["created_total"], &other["valid_total"]),
+        (&10.into(), &0.into())
+    );
+}
