@@ -152,8 +152,7 @@ impl Sessions {
         if all.is_empty() {
             return Ok(Vec::new());
         }
-        let (mut listed, _) = commands::list(&self.link, subject, &all).await?;
-        listed.sort_by(|a, b| (a.times.created_ms, &a.id).cmp(&(b.times.created_ms, &b.id)));
+        let (listed, _) = commands::list(&self.link, subject, &all).await?;
         Ok(listed)
     }
 

@@ -171,11 +171,10 @@ mod tests {
     fn the_hash_is_sha256_and_nothing_shows_the_token() {
         let text = format!("fps_{}", "0".repeat(98));
         let token = Token::parse(&text).unwrap();
-        // printf fps_000… | sha256sum
-        assert_eq!(token.sha256().len(), 64);
-        assert_ne!(
+        // As `sha256sum` has it.
+        assert_eq!(
             token.sha256(),
-            Token::parse(&text.replace("00", "01")).unwrap().sha256()
+            "e05b46bf6a9699c9cd29169a12ec5e096307b760e9ced994ce2aeef68be51be6"
         );
         assert_eq!(format!("{token:?}"), "Token");
     }

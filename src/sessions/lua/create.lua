@@ -18,7 +18,7 @@ local index, active, session, id = KEYS[1], KEYS[2], KEYS[3], ARGV[1]
 local born = now_us()
 local now = math.floor(born / 1000)
 
-call('ZREMRANGEBYSCORE', index, '-inf', text(now))
+call('ZREMRANGEBYSCORE', index, '-inf', '(' .. text(now))
 local over = call('ZCARD', index) + 1 - tonumber(ARGV[8])
 if over > 0 then
   local alive = {}

@@ -5,7 +5,7 @@
 -- ARGV[2..] the ids of the sessions, in their order
 -- Returns {how many were ended, the ids of all that are left}.
 local index, ended = KEYS[1], 0
-call('ZREMRANGEBYSCORE', index, '-inf', text(now_ms()))
+call('ZREMRANGEBYSCORE', index, '-inf', '(' .. text(now_ms()))
 for i = 2, #ARGV do
   -- Subjects share partitions: what is another's is left alone.
   if call('HGET', KEYS[i], 'subject') == ARGV[1] then

@@ -2,7 +2,9 @@
 
 use super::{Calls, embedded, ms, new, settings};
 use crate::support::{Scene, eventually, now_ms, send};
+use fleetpulse::ids::Id;
 use fleetpulse::sessions::SessionError;
+use fleetpulse::store::SessionPartition;
 use redis::cmd;
 use reqwest::Method;
 use serde_json::json;
@@ -111,10 +113,9 @@ async fn the_end_is_written_once_a_minute_however_often_it_is_used() {
     let service = scene.start().await;
     let calls = Calls::of(&service);
     let opened = calls.open_as(json!({"subject": "anna", "idle_ttl_s": 3600})).await;
-    let key = scene.keys().session(
-        fleetpulse::store::SessionPartition::of(&fleetpulse::ids::Id::parse("anna").unwrap()),
-        &opened.id,
-    );
+    let key = scene
+        .keys()
+        .session(SessionPartition::of(&Id::parse("anna").unwrap()), &opened.id);
     let first = calls.get(&opened.token).await.body;
     for _ in 0..5 {
         assert_eq!(calls.get(&opened.token).await.body, first);

@@ -1,1 +1,385 @@
-//! soon
+//! Random calls in random order, held against a model in memory. Time is moved by short times to live: what a call may
+//! answer follows from when it was sent and when its answer came.
+
+use super::{embedded, new, settings};
+use crate::support::{Redis, Scene, now_ms};
+use fleetpulse::ids::Id;
+use fleetpulse::sessions::{Session, SessionError, Sessions, Times, Token};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use serde_json::{Map, Value, json};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::Builder;
+use tokio::time::sleep;
+
+const SUBJECTS: [&str; 2] = ["anna", "berta"];
+const LIMIT: u16 = 3;
+const GRACE_MS: u32 = 60;
+const MAX_MS: i64 = 1_000;
+
+#[derive(Debug, Clone)]
+enum Call {
+    Create {
+        subject: usize,
+        idle_ms: u64,
+        absolute_ms: u64,
+    },
+    Validate(usize),
+    Merge {
+        token: usize,
+        stale: bool,
+    },
+    Rotate(usize),
+    Extend {
+        token: usize,
+        by_ms: u64,
+    },
+    SignOut(usize),
+    EndAll {
+        subject: usize,
+        except: Option<usize>,
+    },
+    List(usize),
+    Wait(u64),
+}
+
+fn call() -> impl Strategy<Value = Call> {
+    let token = 0..8_usize;
+    let subject = 0..SUBJECTS.len();
+    prop_oneof![
+        4 => (subject.clone(), 40..200_u64, 60..400_u64)
+            .prop_map(|(subject, idle_ms, absolute_ms)| Call::Create { subject, idle_ms, absolute_ms }),
+        8 => token.clone().prop_map(Call::Validate),
+        3 => (token.clone(), prop::bool::weighted(0.3)).prop_map(|(token, stale)| Call::Merge { token, stale }),
+        3 => token.clone().prop_map(Call::Rotate),
+        2 => (token.clone(), 1..300_u64).prop_map(|(token, by_ms)| Call::Extend { token, by_ms }),
+        2 => token.clone().prop_map(Call::SignOut),
+        1 => (subject.clone(), prop::option::of(token)).prop_map(|(subject, except)| Call::EndAll { subject, except }),
+        2 => subject.prop_map(Call::List),
+        4 => (5..60_u64).prop_map(Call::Wait),
+    ]
+}
+
+/// A session as the model has it.
+#[derive(Debug)]
+struct Known {
+    subject: usize,
+    id: String,
+    times: Times,
+    version: u64,
+    data: Map<String, Value>,
+    /// Its tokens in their order; the last is valid, of each other it is known when it was replaced at the earliest and the
+    /// latest.
+    tokens: Vec<(Token, RangeInclusive<i64>)>,
+    over: bool,
+}
+
+/// What a call may answer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Expected {
+    Open,
+    Unknown,
+    Reused,
+    /// Its time came while it was under way.
+    Any,
+}
+
+struct Model {
+    sessions: Sessions,
+    known: Vec<Known>,
+}
+
+/// When a call was under way.
+type Span = RangeInclusive<i64>;
+
+impl Known {
+    /// What a call with one of its tokens answers that was under way at this time.
+    fn expects(&self, token: usize, span: &Span) -> Expected {
+        if self.over || *span.start() > self.times.ends_ms {
+            return Expected::Unknown;
+        }
+        if *span.end() >= self.times.ends_ms {
+            return Expected::Any;
+        }
+        if token == self.tokens.len() - 1 {
+            return Expected::Open;
+        }
+        let replaced = &self.tokens[token].1;
+        let grace = i64::from(GRACE_MS);
+        if *span.end() < replaced.start() + grace {
+            Expected::Open
+        } else if *span.start() >= replaced.end() + grace {
+            Expected::Reused
+        } else {
+            Expected::Any
+        }
+    }
+
+    /// Holds what a call answered against what it may, and takes over what the model cannot know exactly.
+    fn opened(&mut self, session: &Session, span: &Span, wrote: bool) {
+        let (before, after) = (self.times, session.times);
+        assert_eq!((session.id.as_str(), session.version), (&*self.id, self.version));
+        assert_eq!(session.data.raw().get(), Value::Object(self.data.clone()).to_string());
+        assert_eq!(
+            (after.created_ms, after.idle_ttl_ms),
+            (before.created_ms, before.idle_ttl_ms)
+        );
+        assert_eq!(after.absolute_ms, before.absolute_ms);
+        // Whether so long a time since the last move asks for another.
+        let due = |now_ms: i64| 10 * (now_ms - before.seen_ms) >= before.idle_ttl_ms;
+        if after.seen_ms == before.seen_ms && !wrote {
+            assert!(!due(*span.start()), "{before:?} {span:?}");
+            assert_eq!(after, before);
+        } else {
+            assert!(span.contains(&after.seen_ms), "{after:?} {span:?}");
+            assert!(wrote || due(after.seen_ms), "{before:?} {after:?}");
+            let ends_ms = before
+                .ends_ms
+                .max(after.seen_ms + after.idle_ttl_ms)
+                .min(after.absolute_ms);
+            assert_eq!(after.ends_ms, ends_ms, "{before:?} {after:?}");
+        }
+        self.times = after;
+    }
+}
+
+impl Model {
+    /// Of the session and its token that a number means; the newest few, so that calls meet.
+    fn token(&self, number: usize) -> Option<(usize, usize)> {
+        let tokens = self.known.iter().enumerate().rev();
+        tokens
+            .flat_map(|(session, known)| (0..known.tokens.len()).rev().take(3).map(move |token| (session, token)))
+            .nth(number)
+    }
+
+    /// What became of a call with a token. Returns the session, if the call opened it.
+    fn settle<T>(&mut self, at: (usize, usize), span: &Span, answer: Result<T, SessionError>) -> Option<T> {
+        let known = &mut self.known[at.0];
+        let expected = known.expects(at.1, span);
+        let (seen, value) = match answer {
+            Ok(value) => (Expected::Open, Some(value)),
+            Err(SessionError::Unknown) => (Expected::Unknown, None),
+            Err(SessionError::Reused) => (Expected::Reused, None),
+            Err(error) => panic!("{error:?}"),
+        };
+        assert!(
+            expected == seen || expected == Expected::Any,
+            "{expected:?}, not {seen:?}: {known:?} {span:?}"
+        );
+        known.over |= seen != Expected::Open;
+        value
+    }
+
+    async fn run(&mut self, call: &Call) {
+        match *call {
+            Call::Wait(ms) => sleep(Duration::from_millis(ms)).await,
+            Call::Create {
+                subject,
+                idle_ms,
+                absolute_ms,
+            } => self.create(subject, idle_ms, absolute_ms).await,
+            Call::EndAll { subject, except } => self.end_all(subject, except).await,
+            Call::List(subject) => self.list(subject).await,
+            Call::Validate(n)
+            | Call::Merge { token: n, .. }
+            | Call::Rotate(n)
+            | Call::Extend { token: n, .. }
+            | Call::SignOut(n) => {
+                if let Some(at) = self.token(n) {
+                    self.with_token(call, at).await;
+                }
+            }
+        }
+    }
+
+    async fn with_token(&mut self, call: &Call, at: (usize, usize)) {
+        let sessions = self.sessions.clone();
+        let token = self.known[at.0].tokens[at.1].0.clone();
+        let start = now_ms();
+        match *call {
+            Call::Validate(_) => {
+                let answer = sessions.validate(&token).await;
+                let span = start..=now_ms();
+                if let Some(session) = self.settle(at, &span, answer) {
+                    self.known[at.0].opened(&session, &span, false);
+                }
+            }
+            Call::Merge { stale, .. } => {
+                let known = &self.known[at.0];
+                let (version, name) = (known.version - u64::from(stale), format!("n{}", known.version));
+                let patch = Map::from_iter([(name.clone(), json!(1))]);
+                let answer = sessions.merge(&token, version, patch).await;
+                let span = start..=now_ms();
+                if let Err(SessionError::Conflict { version }) = answer {
+                    assert!(stale && version == self.known[at.0].version);
+                    // It was a use, by which the end may have moved.
+                    let answer = sessions.validate(&token).await;
+                    let span = start..=now_ms();
+                    if let Some(session) = self.settle(at, &span, answer) {
+                        self.known[at.0].opened(&session, &span, false);
+                    }
+                } else if let Some(session) = self.settle(at, &span, answer) {
+                    assert!(!stale);
+                    let known = &mut self.known[at.0];
+                    known.version += 1;
+                    known.data.insert(name, json!(1));
+                    known.opened(&session, &span, true);
+                }
+            }
+            Call::Rotate(_) => {
+                let answer = sessions.rotate(&token).await;
+                let span = start..=now_ms();
+                if let Some((new, session)) = self.settle(at, &span, answer) {
+                    let known = &mut self.known[at.0];
+                    known.tokens.last_mut().unwrap().1 = span.clone();
+                    known.tokens.push((new, 0..=0));
+                    known.opened(&session, &span, true);
+                }
+            }
+            Call::Extend { by_ms, .. } => {
+                let answer = sessions.extend(&token, Duration::from_millis(by_ms)).await;
+                let span = start..=now_ms();
+                if let Some(session) = self.settle(at, &span, answer) {
+                    let (known, by_ms) = (&mut self.known[at.0], i64::try_from(by_ms).unwrap());
+                    let times = &mut known.times;
+                    times.absolute_ms = (times.absolute_ms + by_ms).min(times.created_ms + MAX_MS);
+                    times.ends_ms = (times.ends_ms + by_ms).min(times.absolute_ms);
+                    known.opened(&session, &span, true);
+                }
+            }
+            _ => {
+                let answer = sessions.sign_out(&token).await;
+                let span = start..=now_ms();
+                self.settle(at, &span, answer);
+                self.known[at.0].over = true;
+            }
+        }
+    }
+
+    async fn create(&mut self, subject: usize, idle_ms: u64, absolute_ms: u64) {
+        let start = now_ms();
+        let (token, session) = self
+            .sessions
+            .create(&new(SUBJECTS[subject], idle_ms, absolute_ms))
+            .await
+            .unwrap();
+        let span = start..=now_ms();
+        let times = session.times;
+        assert!(
+            span.contains(&times.created_ms) && times.seen_ms == times.created_ms,
+            "{times:?} {span:?}"
+        );
+        assert_eq!(
+            times.absolute_ms - times.created_ms,
+            i64::try_from(absolute_ms).unwrap()
+        );
+        assert_eq!(
+            times.ends_ms - times.created_ms,
+            i64::try_from(absolute_ms.min(idle_ms)).unwrap()
+        );
+        self.known.push(Known {
+            subject,
+            id: session.id.as_str().to_owned(),
+            times,
+            version: 1,
+            data: Map::new(),
+            tokens: vec![(token, 0..=0)],
+            over: false,
+        });
+        self.evict(subject, times.created_ms).await;
+    }
+
+    /// At the limit the oldest of those that were still there at this time have gone.
+    async fn evict(&mut self, subject: usize, at_ms: i64) {
+        let mut there: Vec<&mut Known> = self
+            .known
+            .iter_mut()
+            .filter(|known| known.subject == subject && !known.over)
+            .collect();
+        if there.iter().any(|known| (known.times.ends_ms - at_ms).abs() <= 2) {
+            // Whether one was there at its last moment only Redis can tell.
+            let listed = self
+                .sessions
+                .list(&Id::parse(SUBJECTS[subject]).unwrap())
+                .await
+                .unwrap();
+            for known in there {
+                known.over = listed.iter().all(|listed| listed.id.as_str() != known.id);
+            }
+            return;
+        }
+        there.retain(|known| known.times.ends_ms > at_ms);
+        let over = there.len().saturating_sub(usize::from(LIMIT));
+        for known in &mut there[..over] {
+            known.over = true;
+        }
+    }
+
+    async fn end_all(&mut self, subject: usize, except: Option<usize>) {
+        let except = except.and_then(|n| self.token(n)).map(|(session, _)| session);
+        let id = except.map(|session| self.known[session].tokens[0].0.id().to_owned());
+        let id = id.and_then(|id| fleetpulse::sessions::SessionId::parse(&id));
+        let anybody = Id::parse(SUBJECTS[subject]).unwrap();
+        self.sessions.end_all(&anybody, id.as_ref()).await.unwrap();
+        for (session, known) in self.known.iter_mut().enumerate() {
+            known.over |= known.subject == subject && except != Some(session);
+        }
+    }
+
+    async fn list(&mut self, subject: usize) {
+        let start = now_ms();
+        let listed = self
+            .sessions
+            .list(&Id::parse(SUBJECTS[subject]).unwrap())
+            .await
+            .unwrap();
+        let end = now_ms();
+        let mut listed = listed.iter().peekable();
+        for known in self
+            .known
+            .iter()
+            .filter(|known| known.subject == subject && !known.over)
+        {
+            let there = listed.next_if(|listed| listed.id.as_str() == known.id);
+            if let Some(there) = there {
+                assert_eq!(there.times, known.times);
+                assert!(start <= known.times.ends_ms);
+            } else {
+                assert!(end >= known.times.ends_ms, "it is missing: {known:?}");
+            }
+        }
+        assert!(listed.next().is_none(), "one is listed that is over");
+    }
+}
+
+async fn run(redis: Arc<Redis>, calls: Vec<Call>) {
+    let mut short = settings();
+    (short.per_subject, short.rotation_grace_ms, short.max_ttl_s) = (LIMIT, GRACE_MS, 1);
+    let mut model = Model {
+        sessions: embedded(&Scene::on(redis), short).await,
+        known: Vec::new(),
+    };
+    for call in calls {
+        model.run(&call).await;
+    }
+}
+
+#[test]
+fn any_sequence_of_calls_does_as_the_model_says() {
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let redis = runtime.block_on(Redis::shared());
+    let config = Config {
+        cases: 40,
+        max_shrink_iters: 60,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let calls = prop::collection::vec(call(), 10..60);
+    let held = TestRunner::new(config).run(&calls, |calls| {
+        runtime.block_on(run(Arc::clone(&redis), calls));
+        Ok(())
+    });
+    held.unwrap();
+}

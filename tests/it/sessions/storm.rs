@@ -1,1 +1,358 @@
-//! soon
+//! Hundreds of clients over two instances, some of whom hang up in the middle, and a Redis that is killed under them and
+//! comes back. Then the books are balanced.
+
+use super::{Calls, keys, session_keys};
+use crate::support::{Answer, Redis, Scene, eventually};
+use futures_util::future::{join, join_all};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use redis::cmd;
+use serde_json::json;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+use tokio::time::{sleep, timeout};
+
+const CLIENTS: u64 = 300;
+/// Few, so that clients of the same subject meet.
+const SUBJECTS: u64 = 40;
+const PER_SUBJECT: usize = 6;
+/// Clients that share their subject with nobody and end nothing: what they hold has to be there at the end.
+const QUIET: u64 = 30;
+const LASTS: Duration = Duration::from_secs(4);
+const SOON: Duration = Duration::from_secs(20);
+
+/// A session that a client holds.
+struct Held {
+    subject: String,
+    id: String,
+    token: String,
+    /// Changes of its data that were acknowledged, and those whose answer nobody heard.
+    acknowledged: u64,
+    unheard: u64,
+}
+
+impl Held {
+    /// Whether a session's data are at a version that its acknowledged changes allow.
+    fn assert_version(&self, version: u64) {
+        let least = 1 + self.acknowledged;
+        assert!(
+            (least..=least + self.unheard).contains(&version),
+            "{version}, {least} and {}",
+            self.unheard
+        );
+    }
+}
+
+/// What all clients know together.
+#[derive(Default)]
+struct Books {
+    /// Counts creations and sign-outs, so that "before" has a meaning.
+    now: u64,
+    /// Sessions that were acknowledged and that nobody is known to have ended: token and time, by subject and id.
+    open: HashMap<String, HashMap<String, (String, u64)>>,
+    /// Tokens of those whose end was acknowledged.
+    over: Vec<String>,
+    calls: u64,
+    hung_up: u64,
+}
+
+impl Books {
+    fn tick(&mut self) -> u64 {
+        self.now += 1;
+        self.now
+    }
+
+    fn opened(&mut self, held: &Held) {
+        let now = self.tick();
+        let subject = self.open.entry(held.subject.clone()).or_default();
+        subject.insert(held.id.clone(), (held.token.clone(), now));
+    }
+
+    fn rotated(&mut self, held: &Held) {
+        let open = self
+            .open
+            .get_mut(&held.subject)
+            .and_then(|subject| subject.get_mut(&held.id));
+        if let Some((token, _)) = open {
+            token.clone_from(&held.token);
+        }
+    }
+
+    /// One was told to end, and perhaps this was acknowledged.
+    fn ended(&mut self, held: &Held, acknowledged: bool) {
+        self.open.get_mut(&held.subject).unwrap().remove(&held.id);
+        if acknowledged {
+            self.over.push(held.token.clone());
+        }
+    }
+
+    /// All of a subject were told to end at a time, and perhaps this was acknowledged. What came later may be over as well.
+    fn all_ended(&mut self, subject: &str, asked: u64, acknowledged: bool) {
+        for (_, (token, since)) in self.open.get_mut(subject).unwrap().drain() {
+            if acknowledged && since < asked {
+                self.over.push(token);
+            }
+        }
+    }
+}
+
+struct Storm {
+    instances: [Calls; 2],
+    books: RefCell<Books>,
+    until: Instant,
+}
+
+/// A client, with its own dice.
+struct Client<'a> {
+    storm: &'a Storm,
+    rng: StdRng,
+    quiet: bool,
+}
+
+impl Client<'_> {
+    fn instance(&mut self) -> Calls {
+        self.storm.instances[self.rng.random_range(0..2)].clone()
+    }
+
+    fn goes_on(&self) -> bool {
+        Instant::now() < self.storm.until
+    }
+
+    /// A call for whose answer the client may not wait. None: it hung up, or Redis was away.
+    async fn call(&mut self, call: impl Future<Output = Answer>) -> Option<Answer> {
+        self.storm.books.borrow_mut().calls += 1;
+        let answer = if self.rng.random_bool(0.1) {
+            let patience = Duration::from_micros(self.rng.random_range(0..20_000));
+            let Ok(answer) = timeout(patience, call).await else {
+                self.storm.books.borrow_mut().hung_up += 1;
+                return None;
+            };
+            answer
+        } else {
+            call.await
+        };
+        if answer.status == 503 {
+            assert!(answer.retry_after.is_some());
+            sleep(Duration::from_millis(20)).await;
+            return None;
+        }
+        assert!([200, 201, 204, 401, 404, 409].contains(&answer.status), "{answer:?}");
+        Some(answer)
+    }
+
+    /// One session after another, each used until it or the time is over. Returns the last.
+    async fn run(mut self, subject: String) -> Option<Held> {
+        let mut last = None;
+        while self.goes_on() {
+            let calls = self.instance();
+            let Some(created) = self.call(calls.create(json!({ "subject": subject }))).await else {
+                continue;
+            };
+            let text = |name: &str| created.body[name].as_str().unwrap().to_owned();
+            let mut held = Held {
+                subject: subject.clone(),
+                id: text("id"),
+                token: text("token"),
+                acknowledged: 0,
+                unheard: 0,
+            };
+            self.storm.books.borrow_mut().opened(&held);
+            while self.goes_on() && self.step(&mut held).await {}
+            last = Some(held);
+        }
+        last
+    }
+
+    /// One call; false if the session is of no more use.
+    async fn step(&mut self, held: &mut Held) -> bool {
+        let most = if self.quiet { 80 } else { 100 };
+        match self.rng.random_range(0..most) {
+            0..50 => self.validate(held).await,
+            50..70 => self.change(held).await,
+            70..80 => self.rotate(held).await,
+            80..95 => self.end(held).await,
+            _ => self.end_all(held).await,
+        }
+    }
+
+    async fn validate(&mut self, held: &Held) -> bool {
+        let calls = self.instance();
+        let over_before = self.storm.books.borrow().over.len();
+        let Some(answer) = self.call(calls.get(&held.token)).await else {
+            return true;
+        };
+        if answer.status == 200 {
+            // Valid, so that no end of it can have been acknowledged before it was asked.
+            assert!(
+                !self.storm.books.borrow().over[..over_before].contains(&held.token),
+                "{answer:?}"
+            );
+            held.assert_version(answer.body["version"].as_u64().unwrap());
+        }
+        self.still_there(&answer)
+    }
+
+    async fn change(&mut self, held: &mut Held) -> bool {
+        let calls = self.instance();
+        let Some(read) = self.call(calls.get(&held.token)).await else {
+            return true;
+        };
+        if !self.still_there(&read) {
+            return false;
+        }
+        let version = read.body["version"].as_u64().unwrap();
+        let patch = json!({ "n": version });
+        let Some(written) = self.call(calls.patch(&held.token, version, patch)).await else {
+            held.unheard += 1;
+            return true;
+        };
+        match written.status {
+            200 => held.acknowledged += 1,
+            // An earlier one that was not heard of was carried out in between.
+            409 => assert!(held.unheard > 0, "{written:?}"),
+            _ => return self.still_there(&written),
+        }
+        true
+    }
+
+    async fn rotate(&mut self, held: &mut Held) -> bool {
+        let calls = self.instance();
+        // Where the answer is not heard the old token goes on: its grace is longer than this lasts.
+        let Some(answer) = self.call(calls.rotate(&held.token)).await else {
+            return true;
+        };
+        if answer.status == 200 {
+            answer.body["token"].as_str().unwrap().clone_into(&mut held.token);
+            self.storm.books.borrow_mut().rotated(held);
+        }
+        self.still_there(&answer)
+    }
+
+    async fn end(&mut self, held: &Held) -> bool {
+        let calls = self.instance();
+        let ended = if self.rng.random_bool(0.5) {
+            self.call(calls.sign_out(&held.token)).await
+        } else {
+            self.call(calls.end(&held.subject, &format!("/{}", held.id))).await
+        };
+        let acknowledged = ended.is_some_and(|answer| answer.status == 204);
+        self.storm.books.borrow_mut().ended(held, acknowledged);
+        if acknowledged {
+            self.assert_over(&held.token).await;
+        }
+        false
+    }
+
+    async fn end_all(&mut self, held: &Held) -> bool {
+        let calls = self.instance();
+        let asked = self.storm.books.borrow_mut().tick();
+        let answer = self.call(calls.end(&held.subject, "")).await;
+        self.storm
+            .books
+            .borrow_mut()
+            .all_ended(&held.subject, asked, answer.is_some());
+        if answer.is_some() {
+            self.assert_over(&held.token).await;
+        }
+        false
+    }
+
+    /// What is acknowledged to be over is so on both instances from that moment.
+    async fn assert_over(&mut self, token: &str) {
+        let calls = self.instance();
+        if let Some(answer) = self.call(calls.get(token)).await {
+            assert_eq!(answer.status, 401, "{answer:?}");
+        }
+    }
+
+    /// Nobody ends the session of a quiet client.
+    fn still_there(&self, answer: &Answer) -> bool {
+        assert!(answer.status == 200 || !self.quiet, "{answer:?}");
+        answer.status == 200
+    }
+}
+
+#[actix_web::test]
+async fn whatever_happens_what_is_over_is_over_and_what_is_not_is_there() {
+    let mut scene = Scene::on(Redis::durable().await).with(&[
+        "--redis-timeout=500",
+        &format!("--sessions-per-subject={PER_SUBJECT}"),
+        "--session-rotation-grace=300000",
+    ]);
+    let (one, other) = (scene.start().await, scene.start().await);
+    let storm = Storm {
+        instances: [Calls::of(&one), Calls::of(&other)],
+        books: RefCell::default(),
+        until: Instant::now() + LASTS,
+    };
+    let clients = join_all((0..CLIENTS).map(|n| {
+        let quiet = n < QUIET;
+        let subject = if quiet {
+            format!("quiet-{n}")
+        } else {
+            format!("user-{}", n % SUBJECTS)
+        };
+        let rng = StdRng::seed_from_u64(n);
+        Client {
+            storm: &storm,
+            rng,
+            quiet,
+        }
+        .run(subject)
+    }));
+    let killer = async {
+        for _ in 0..2 {
+            sleep(LASTS / 4).await;
+            scene.redis.kill();
+            sleep(Duration::from_millis(200)).await;
+            scene.redis.restart().await;
+        }
+    };
+    let (mut held, ()) = join(clients, killer).await;
+    held.truncate(usize::try_from(QUIET).unwrap());
+    for calls in &storm.instances {
+        eventually(SOON, "every worker has Redis back", async || {
+            let answers = join_all((0..8).map(|_| calls.list("user-0"))).await;
+            answers.iter().all(|answer| answer.status == 200).then_some(())
+        })
+        .await;
+    }
+    balance(&scene, &storm, &held).await;
+}
+
+/// What Redis has, held against what was acknowledged.
+async fn balance(scene: &Scene<Redis>, storm: &Storm, quiet: &[Option<Held>]) {
+    let books = storm.books.take();
+    let (calls, hung_up, over) = (books.calls, books.hung_up, books.over.len());
+    assert!(
+        calls > 2_000 && hung_up > 50 && over > 100,
+        "that was no storm: {calls}, {hung_up}, {over}"
+    );
+    for (n, token) in books.over.iter().enumerate() {
+        let answer = storm.instances[n % 2].get(token).await;
+        assert_eq!(answer.status, 401, "{answer:?}");
+    }
+    for held in quiet {
+        let held = held.as_ref().expect("a session was created in all that time");
+        let answer = storm.instances[0].get(&held.token).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        held.assert_version(answer.body["version"].as_u64().unwrap());
+    }
+    let mut listed = 0;
+    for (subject, open) in &books.open {
+        let ids = storm.instances[0].ids(subject).await;
+        assert!(ids.len() <= PER_SUBJECT, "{ids:?}");
+        listed += ids.len();
+        for (id, (token, _)) in open {
+            let status = storm.instances[1].get(token).await.status;
+            assert_eq!(status == 200, ids.contains(id), "{id} of {subject}: {status}");
+        }
+    }
+    // No session escapes its subject's index, and nothing is immortal.
+    assert_eq!(session_keys(scene).await.len(), listed);
+    for key in keys(scene).await {
+        let left_ms: i64 = scene.redis.query(cmd("PTTL").arg(&key)).await;
+        assert!(left_ms > 0, "{key}");
+    }
+}
