@@ -55,6 +55,16 @@ pub(super) fn get(out: &mut Vec<u8>, endpoint: &Endpoint, path: &str) {
     );
 }
 
+/// Adds a header to a whole request, as the first of them.
+pub(super) fn add_header(request: &mut Vec<u8>, header: Option<&str>) {
+    let Some(header) = header else { return };
+    let first = request
+        .windows(2)
+        .position(|pair| pair == b"\r\n")
+        .map_or(0, |at| at + 2);
+    request.splice(first..first, [header.as_bytes(), b"\r\n"].concat());
+}
+
 /// Appends a whole number.
 pub(super) fn push_integer(out: &mut Vec<u8>, mut value: u64) {
     let mut digits = [0; 20];
@@ -147,5 +157,18 @@ mod tests {
             "POST /api/v1/users/u-7/position HTTP/1.1\r\nHost: h:1\r\nContent-Type: application/json\r\n\
              Content-Length: 9\r\n\r\n{\"lat\":1}"
         );
+    }
+
+    #[test]
+    fn a_header_is_added_before_the_others() {
+        let endpoint = Endpoint::parse("http://h:1").unwrap();
+        let with = |header| {
+            text(|out| {
+                get(out, &endpoint, "/x");
+                add_header(out, header);
+            })
+        };
+        assert_eq!(with(Some("a: b")), "GET /x HTTP/1.1\r\na: b\r\nHost: h:1\r\n\r\n");
+        assert_eq!(with(None), "GET /x HTTP/1.1\r\nHost: h:1\r\n\r\n");
     }
 }

@@ -15,6 +15,20 @@ use std::time::Duration;
 const ROUNDS: usize = 32;
 
 /// The sessions, over one connection. Clones are cheap and share it.
+///
+/// ```no_run
+/// # use fleetpulse::config::SessionSettings;
+/// # use fleetpulse::sessions::{NewSession, SessionError, Sessions, Shared, Token};
+/// # use fleetpulse::{store::Link, telemetry::Metrics};
+/// # async fn sign_in(link: Link, settings: SessionSettings, metrics: &Metrics, new: NewSession) -> Result<(), SessionError> {
+/// let sessions = Sessions::new(link, Shared::new(settings, metrics));
+/// let (token, session) = sessions.create(&new).await?;
+/// assert_eq!(sessions.validate(&token).await?.id, session.id);
+/// sessions.sign_out(&token).await?;
+/// assert!(matches!(sessions.validate(&token).await, Err(SessionError::Unknown)));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Sessions {
     link: Link,

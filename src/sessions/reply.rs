@@ -62,15 +62,15 @@ impl Reply {
     }
 
     pub(super) fn text(&mut self) -> Result<String, StoreError> {
-        String::from_redis_value(self.value()?).map_err(|error| not_understood(error.to_string()))
+        read(self.value()?)
     }
 
     pub(super) fn number<T: FromRedisValue>(&mut self) -> Result<T, StoreError> {
-        T::from_redis_value(self.value()?).map_err(|error| not_understood(error.to_string()))
+        read(self.value()?)
     }
 
     pub(super) fn about(&mut self) -> Result<About, StoreError> {
-        serde_json::from_str(&self.text()?).map_err(|error| not_understood(error.to_string()))
+        serde_json::from_str(&self.text()?).map_err(|_private| not_understood("what is said of a session"))
     }
 
     pub(super) fn times(&mut self) -> Result<Times, StoreError> {
@@ -85,8 +85,7 @@ impl Reply {
 }
 
 pub(super) fn ids(value: Value) -> Result<Vec<SessionId>, StoreError> {
-    let ids: Vec<String> =
-        FromRedisValue::from_redis_value(value).map_err(|error| not_understood(error.to_string()))?;
+    let ids: Vec<String> = read(value)?;
     ids.iter().map(|id| session_id(id)).collect()
 }
 
@@ -96,6 +95,11 @@ pub(super) fn session_id(text: &str) -> Result<SessionId, StoreError> {
 
 pub(super) fn id(text: &str) -> Result<Id, StoreError> {
     Id::parse(text).map_err(|error| not_understood(error.to_string()))
+}
+
+/// The client's own error would show the value, and that is nobody's business.
+fn read<T: FromRedisValue>(value: Value) -> Result<T, StoreError> {
+    T::from_redis_value(value).map_err(|_private| not_understood("a value of another kind"))
 }
 
 pub(super) fn not_understood(what: impl Into<String>) -> StoreError {

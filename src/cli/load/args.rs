@@ -105,6 +105,9 @@ pub struct PathArgs {
     /// The path, with its query.
     #[arg(long)]
     pub path: String,
+    /// A header to send, such as "authorization: Bearer …".
+    #[arg(long)]
+    pub header: Option<String>,
     /// What a POST sends, as application/json.
     #[arg(
         long,

@@ -121,11 +121,13 @@ pub async fn measure(args: &LoadArgs) -> Result<LoadReport, LoadError> {
         }
         LoadCommand::Get(get) => {
             encode::get(&mut request, &plan.endpoint, &get.path);
+            encode::add_header(&mut request, get.header.as_deref());
             vec![fixed("get", request)]
         }
         LoadCommand::Post(post) => {
             let template = encode::Template::post(&plan.endpoint, &post.path, encode::JSON);
             template.write(&mut request, b"", post.body.as_bytes());
+            encode::add_header(&mut request, post.header.as_deref());
             vec![fixed("post", request)]
         }
     };
