@@ -1,11 +1,11 @@
 //! Every word that the sessions slice says to Redis, each as one typed function. All keys of a call share a slot.
 
 use super::model::{Data, Listed, NewSession, Session, Times};
-use super::reply::{Refusal, Reply, id, ids, not_understood, session_id};
+use super::reply::{Refusal, Reply, id, session_id};
 use super::token::{SessionId, Token};
 use crate::ids::Id;
 use crate::store::{Link, Script, SessionPartition, StoreError};
-use redis::{Cmd, Value};
+use redis::Cmd;
 use std::sync::LazyLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -59,7 +59,10 @@ pub(super) async fn create(
 ) -> Result<Created, StoreError> {
     let keys = link.store().keys();
     let partition = token.partition();
-    let about = serde_json::to_string(&new.about).map_err(|error| StoreError::Answer(error.to_string()))?;
+    // Between the words of a device that was not written here there may be line breaks, which separate values in answers.
+    let about = serde_json::to_string(&new.about)
+        .map_err(|error| StoreError::Answer(error.to_string()))?
+        .replace('\n', " ");
     let mut call = CREATE.call(3 + known.len(), 11 + 2 * known.len(), 512);
     call.arg(keys.sessions_of(&new.subject))
         .arg(used_now(link, partition))
@@ -74,12 +77,12 @@ pub(super) async fn create(
         .arg(lifetimes.absolute_ms)
         .arg(limit);
     push_ids(&mut call, known);
-    let reply: Vec<Value> = link.run(&CREATE, &call).await?;
-    let mut reply = Reply::new(reply)?;
-    match reply.outcome() {
-        "created" => Ok(Created::Done(reply.times()?)),
-        "full" => Ok(Created::Full(ids(reply.value()?)?)),
-        other => Err(not_understood(other)),
+    let reply: String = link.run(&CREATE, &call).await?;
+    let mut reply = Reply::new(&reply);
+    if reply.outcome() == "full" {
+        Ok(Created::Full(reply.ids()?))
+    } else {
+        Ok(Created::Done(reply.times()?))
     }
 }
 
@@ -132,8 +135,8 @@ pub(super) async fn sign_out(link: &Link, token: &Token, subject: &Id) -> Result
         .arg(keys.sessions_of(subject))
         .arg(token.sha256())
         .arg(token.id());
-    let reply: Vec<Value> = link.run(&SIGN_OUT, &call).await?;
-    Reply::new(reply)?.accepted().map(drop)
+    let reply: String = link.run(&SIGN_OUT, &call).await?;
+    Reply::new(&reply).accepted().map(drop)
 }
 
 /// Whose session a token names, whether or not it opens it.
@@ -156,8 +159,8 @@ pub(super) async fn end_sessions(
     push_sessions(&mut call, link, SessionPartition::of(subject), named);
     call.arg(subject.as_str());
     push_ids(&mut call, named);
-    let (ended, left): (u64, Value) = link.run(&END_SESSIONS, &call).await?;
-    Ok((ended, ids(left)?))
+    let (ended, left): (u64, Vec<String>) = link.run(&END_SESSIONS, &call).await?;
+    Ok((ended, ids(&left)?))
 }
 
 /// Reads those of a subject's sessions that are named. Returns those that are there, and the names of all.
@@ -170,16 +173,16 @@ pub(super) async fn list(
     call.arg(link.store().keys().sessions_of(subject));
     push_sessions(&mut call, link, SessionPartition::of(subject), named);
     push_ids(&mut call, named);
-    let (all, rows): (Value, Vec<Vec<Value>>) = link.run(&LIST, &call).await?;
-    let rows = rows.into_iter().map(|row| {
-        let mut row = Reply::new(row)?;
+    let (all, rows): (Vec<String>, Vec<String>) = link.run(&LIST, &call).await?;
+    let rows = rows.iter().map(|row| {
+        let mut row = Reply::new(row);
         Ok(Listed {
             id: session_id(row.outcome())?,
             about: row.about()?,
             times: row.times()?,
         })
     });
-    Ok((rows.collect::<Result<_, StoreError>>()?, ids(all)?))
+    Ok((rows.collect::<Result<_, StoreError>>()?, ids(&all)?))
 }
 
 /// How many sessions of a partition were in use in this window or the one before, roughly.
@@ -223,20 +226,21 @@ fn push_ids(call: &mut Cmd, sessions: &[SessionId]) {
 
 /// Runs a script that answers with a session.
 async fn open(link: &Link, script: &Script, call: &Cmd, token: &Token) -> Result<Session, Refusal> {
-    let reply: Vec<Value> = link.run(script, call).await?;
-    let mut reply = Reply::new(reply)?.accepted()?;
+    let reply: String = link.run(script, call).await?;
+    let mut reply = Reply::new(&reply).accepted()?;
     // In the order of held.lua.
-    let subject = reply.text()?;
-    let about = reply.about()?;
-    let data = Data::stored(reply.text()?).ok_or_else(|| not_understood("data that are no JSON"))?;
     Ok(Session {
         id: session_id(token.id())?,
-        subject: id(&subject)?,
-        about,
-        data,
+        subject: reply.id()?,
+        about: reply.about()?,
+        data: reply.data()?,
         version: reply.number()?,
         times: reply.times()?,
     })
+}
+
+fn ids(texts: &[String]) -> Result<Vec<SessionId>, StoreError> {
+    texts.iter().map(|text| session_id(text)).collect()
 }
 
 /// As Redis and Lua have it: whole, and far below 2^53.

@@ -1,10 +1,10 @@
 //! What the scripts answer, read value by value.
 
-use super::model::{About, Times};
+use super::model::{About, Data, Times};
 use super::token::SessionId;
 use crate::ids::Id;
 use crate::store::StoreError;
-use redis::{FromRedisValue, Value};
+use std::str::{FromStr, Split};
 
 /// Why a script did nothing.
 #[derive(Debug)]
@@ -25,52 +25,53 @@ impl From<StoreError> for Refusal {
     }
 }
 
-/// A script's answer: a word, then values in a fixed order.
-pub(super) struct Reply {
-    outcome: String,
-    rest: std::vec::IntoIter<Value>,
+/// A script's answer: a value a line, the first of them a word.
+pub(super) struct Reply<'a> {
+    outcome: &'a str,
+    rest: Split<'a, char>,
 }
 
-impl Reply {
-    pub(super) fn new(reply: Vec<Value>) -> Result<Self, StoreError> {
-        let mut reply = Self {
-            outcome: String::new(),
-            rest: reply.into_iter(),
-        };
-        reply.outcome = reply.text()?;
-        Ok(reply)
+impl<'a> Reply<'a> {
+    pub(super) fn new(reply: &'a str) -> Self {
+        let mut rest = reply.split('\n');
+        let outcome = rest.next().unwrap_or_default();
+        Self { outcome, rest }
     }
 
     /// Its first word.
-    pub(super) fn outcome(&self) -> &str {
-        &self.outcome
+    pub(super) const fn outcome(&self) -> &'a str {
+        self.outcome
     }
 
     /// The answer, if it is one of consent.
     pub(super) fn accepted(mut self) -> Result<Self, Refusal> {
-        match self.outcome.as_str() {
+        match self.outcome {
             "ok" => Ok(self),
             "unknown" => Err(Refusal::Unknown),
-            "reused" => Err(Refusal::Reused(id(&self.text()?)?)),
+            "reused" => Err(Refusal::Reused(self.id()?)),
             "conflict" => Err(Refusal::Conflict(self.number()?)),
-            other => Err(not_understood(other).into()),
+            _ => Err(not_understood("an answer").into()),
         }
     }
 
-    pub(super) fn value(&mut self) -> Result<Value, StoreError> {
-        self.rest.next().ok_or_else(|| not_understood("too few values"))
+    pub(super) fn text(&mut self) -> Result<&'a str, StoreError> {
+        self.rest.next().ok_or_else(|| not_understood("too short an answer"))
     }
 
-    pub(super) fn text(&mut self) -> Result<String, StoreError> {
-        read(self.value()?)
+    pub(super) fn number<T: FromStr>(&mut self) -> Result<T, StoreError> {
+        self.text()?.parse().map_err(|_private| not_understood("a number"))
     }
 
-    pub(super) fn number<T: FromRedisValue>(&mut self) -> Result<T, StoreError> {
-        read(self.value()?)
+    pub(super) fn id(&mut self) -> Result<Id, StoreError> {
+        id(self.text()?)
     }
 
     pub(super) fn about(&mut self) -> Result<About, StoreError> {
-        serde_json::from_str(&self.text()?).map_err(|_private| not_understood("what is said of a session"))
+        serde_json::from_str(self.text()?).map_err(|_private| not_understood("what is said of a session"))
+    }
+
+    pub(super) fn data(&mut self) -> Result<Data, StoreError> {
+        Data::stored(self.text()?.to_owned()).ok_or_else(|| not_understood("the data of a session"))
     }
 
     pub(super) fn times(&mut self) -> Result<Times, StoreError> {
@@ -82,26 +83,22 @@ impl Reply {
             absolute_ms: self.number()?,
         })
     }
-}
 
-pub(super) fn ids(value: Value) -> Result<Vec<SessionId>, StoreError> {
-    let ids: Vec<String> = read(value)?;
-    ids.iter().map(|id| session_id(id)).collect()
+    /// The rest of it, which are ids of sessions.
+    pub(super) fn ids(self) -> Result<Vec<SessionId>, StoreError> {
+        self.rest.map(session_id).collect()
+    }
 }
 
 pub(super) fn session_id(text: &str) -> Result<SessionId, StoreError> {
-    SessionId::parse(text).ok_or_else(|| not_understood("an id that is none"))
+    SessionId::parse(text).ok_or_else(|| not_understood("the id of a session"))
 }
 
 pub(super) fn id(text: &str) -> Result<Id, StoreError> {
-    Id::parse(text).map_err(|error| not_understood(error.to_string()))
+    Id::parse(text).map_err(|_private| not_understood("a subject"))
 }
 
-/// The client's own error would show the value, and that is nobody's business.
-fn read<T: FromRedisValue>(value: Value) -> Result<T, StoreError> {
-    T::from_redis_value(value).map_err(|_private| not_understood("a value of another kind"))
-}
-
-pub(super) fn not_understood(what: impl Into<String>) -> StoreError {
-    StoreError::Answer(format!("sessions: {}", what.into()))
+/// Says what was not understood, never how it reads: that is nobody's business.
+fn not_understood(what: &str) -> StoreError {
+    StoreError::Answer(format!("sessions: {what}"))
 }

@@ -12,8 +12,8 @@
 -- ARGV[7]   absolute time to live, ms
 -- ARGV[8]   how many sessions the subject may have, at most 512
 -- ARGV[9..] the ids of the sessions in KEYS[4..], in their order
--- Returns {'created', born, seen, idle, ends, absolute}, as held.lua has them, or {'full', ids}: nothing was created, because
---         room is to be made and too few of those that exist were named; these are all.
+-- Returns 'created', born, seen, idle, ends and absolute, as held.lua has them, or 'full' and ids: nothing was created, because
+--         room is to be made and too few of those that exist were named; these are all. A value a line.
 local index, active, session, id = KEYS[1], KEYS[2], KEYS[3], ARGV[1]
 local born = now_us()
 local now = math.floor(born / 1000)
@@ -34,7 +34,7 @@ if over > 0 then
       end
     end
   end
-  if over > #alive then return { 'full', call('ZRANGE', index, 0, 511) } end
+  if over > #alive then return lines({ 'full', unpack(call('ZRANGE', index, 0, 511)) }) end
   table.sort(alive, function(a, b)
     if a.born ~= b.born then return a.born < b.born end
     return a.id < b.id
@@ -54,4 +54,4 @@ call('ZADD', index, absolute, id)
 call('PEXPIREAT', index, text(tonumber(call('ZRANGE', index, -1, -1, 'WITHSCORES')[2])))
 call('PFADD', active, session)
 call('PEXPIRE', active, 600000)
-return { 'created', text(born), text(now), ARGV[6], ends, absolute }
+return lines({ 'created', text(born), text(now), ARGV[6], ends, absolute })

@@ -6,7 +6,7 @@
 -- ARGV[2] how much later, ms
 -- ARGV[3] the longest that a session may live from its creation on, ms
 -- ARGV[4] id
--- Returns {'ok', fields} as validate does, {'unknown'} or {'reused', subject}.
+-- Returns what validate does.
 local session, index, now, more = KEYS[1], KEYS[3], now_ms(), tonumber(ARGV[2])
 local outcome, f = held(session, ARGV[1], now)
 if outcome == 'reused' then call('ZREM', index, ARGV[4]) end
@@ -20,5 +20,4 @@ call('HSET', session, 'absolute', f[10])
 slide(session, KEYS[2], f, now)
 call('ZADD', index, f[10], ARGV[4])
 call('PEXPIREAT', index, text(tonumber(call('ZRANGE', index, -1, -1, 'WITHSCORES')[2])))
-f[1] = 'ok'
-return f
+return opened(f)

@@ -17,8 +17,14 @@ end
 
 -- The answer where there is no session to go on with.
 local function refusal(outcome, f)
-  if outcome == 'reused' then return { outcome, f[2] } end
-  return { outcome }
+  if outcome == 'reused' then return lines({ outcome, f[2] }) end
+  return outcome
+end
+
+-- The answer where there is one.
+local function opened(f)
+  f[1] = 'ok'
+  return lines(f)
 end
 
 -- Moves the end to `idle` ms from now: never to an earlier one, never past the absolute end. A use also counts the

@@ -2,8 +2,8 @@
 -- KEYS[1]   index of the subject
 -- KEYS[2..] sessions, at most 512
 -- ARGV[1..] the ids of the sessions, in their order
--- Returns {the ids of all, for each session named that is there, the oldest first: {id, about, born, seen, idle, ends,
---         absolute}}. The index is cleaned of those that have ended.
+-- Returns {the ids of all, for each session named that is there, the oldest first: id, about, born, seen, idle, ends and
+--         absolute, a value a line}. The index is cleaned of those that have ended.
 local index, rows = KEYS[1], {}
 call('ZREMRANGEBYSCORE', index, '-inf', '(' .. text(now_ms()))
 for i = 1, #ARGV do
@@ -15,4 +15,5 @@ for i = 1, #ARGV do
   end
 end
 table.sort(rows, function(a, b) return tonumber(a[3]) < tonumber(b[3]) end)
+for i, row in ipairs(rows) do rows[i] = lines(row) end
 return { call('ZRANGE', index, 0, 511), rows }

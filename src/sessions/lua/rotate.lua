@@ -5,7 +5,7 @@
 -- ARGV[2] SHA-256 of the new token
 -- ARGV[3] how long the one before is honoured, ms
 -- ARGV[4] how many replaced tokens are remembered
--- Returns {'ok', fields} as validate does, {'unknown'} or {'reused', subject}.
+-- Returns what validate does.
 -- A token that was replaced and is honoured still may rotate again: the answer to the first time may have been lost. The
 -- time up to which it is honoured does not move by that.
 local session, now = KEYS[1], now_ms()
@@ -17,5 +17,4 @@ local forgotten = call('HGET', session, place)
 if forgotten then call('HDEL', session, 's:' .. forgotten) end
 call('HSET', session, 'token', ARGV[2], place, f[1], 's:' .. f[1], text(now + tonumber(ARGV[3])))
 slide(session, KEYS[2], f, now)
-f[1] = 'ok'
-return f
+return opened(f)

@@ -3,9 +3,9 @@
 -- KEYS[2] index of the subject
 -- ARGV[1] SHA-256 of the token
 -- ARGV[2] id
--- Returns {'ok'}, {'unknown'} or {'reused', subject}.
+-- Returns 'ok', 'unknown', or 'reused' and the subject on a line of its own.
 local outcome, f = held(KEYS[1], ARGV[1], now_ms())
-if outcome == 'unknown' then return { outcome } end
+if outcome == 'unknown' then return outcome end
 call('DEL', KEYS[1])
 call('ZREM', KEYS[2], ARGV[2])
 return refusal(outcome, f)

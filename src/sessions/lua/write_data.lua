@@ -4,13 +4,12 @@
 -- ARGV[1] SHA-256 of the token
 -- ARGV[2] version that was read
 -- ARGV[3] data, JSON
--- Returns {'ok', fields} as validate does, {'conflict', the version that is there}, {'unknown'} or {'reused', subject}.
+-- Returns what validate does, or 'conflict' and the version that is there.
 local now = now_ms()
 local outcome, f = held(KEYS[1], ARGV[1], now)
 if outcome ~= 'ok' then return refusal(outcome, f) end
-if f[5] ~= ARGV[2] then return { 'conflict', f[5] } end
+if f[5] ~= ARGV[2] then return lines({ 'conflict', f[5] }) end
 f[4], f[5] = ARGV[3], text(tonumber(f[5]) + 1)
 call('HSET', KEYS[1], 'data', f[4], 'version', f[5])
 slide(KEYS[1], KEYS[2], f, now)
-f[1] = 'ok'
-return f
+return opened(f)
