@@ -12,8 +12,8 @@
 -- ARGV[7]   absolute time to live, ms
 -- ARGV[8]   how many sessions the subject may have, at most 512
 -- ARGV[9..] the ids of the sessions in KEYS[4..], in their order
--- Returns 'created', born, seen, idle, ends and absolute, as held.lua has them, or 'full' and ids: nothing was created, because
---         room is to be made and too few of those that exist were named; these are all. A value a line.
+-- Returns 'created', born, seen, idle, ends and absolute, as held.lua has them, or 'full' and ids: nothing was created,
+--         because room is to be made and too few of those that exist were named; these are all. A value a line.
 local index, active, session, id = KEYS[1], KEYS[2], KEYS[3], ARGV[1]
 local born = now_us()
 local now = math.floor(born / 1000)

@@ -5,7 +5,8 @@
 -- 3 about, 4 data, 5 version, 6 born, 7 seen, 8 idle, 9 ends, 10 absolute. Else 'unknown'; or 'reused' and the fields for a
 -- token that was replaced and is honoured no more: somebody else has it, and the session is gone, with all its tokens.
 local function held(session, token, now)
-  local f = call('HMGET', session, 'token', 'subject', 'about', 'data', 'version', 'born', 'seen', 'idle', 'ends', 'absolute')
+  local f = call('HMGET', session, 'token', 'subject', 'about', 'data', 'version', 'born', 'seen', 'idle', 'ends',
+    'absolute')
   if not f[1] then return 'unknown' end
   if f[1] == token then return 'ok', f end
   local honoured = call('HGET', session, 's:' .. token)

@@ -2,7 +2,8 @@
 -- KEYS[1] session
 -- KEYS[2] sessions in use lately, of the partition
 -- ARGV[1] SHA-256 of the token
--- Returns 'ok' and the fields from the second on as held.lua has them, 'unknown', or 'reused' and the subject; a value a line.
+-- Returns 'ok' and the fields from the second on as held.lua has them, 'unknown', or 'reused' and the subject; a value a
+--         line.
 -- It writes at most once a minute, or in a tenth of the idle time to live if that is shorter. So a session ends at its
 -- `ends` to the millisecond, and one that is used at least every nine tenths of its idle time to live does not end by that.
 local now = now_ms()
