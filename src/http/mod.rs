@@ -1,6 +1,7 @@
 //! What every slice's handlers share: problems, bodies and their members, query strings, answers, the request log.
 
 mod body;
+mod caller;
 mod fields;
 mod observe;
 mod problem;
@@ -10,6 +11,7 @@ mod request;
 mod stamp;
 
 pub use body::{Body, BodyTimeout, MediaType};
+pub use caller::{Caller, Callers, NetworkError, Networks, ProxyHeader};
 pub use fields::Fields;
 pub use observe::Observe;
 pub use problem::{FieldError, Problem};
