@@ -1,10 +1,11 @@
 //! Settings → store → slices → workers → HTTP server. [`Application::build`] gives a service that knows the port it bound;
 //! [`Application::run`] serves until it is told to stop, then drains.
 
-use crate::config::{RedisSource, RedisSourceError, Settings};
+use crate::config::{RedisSource, RedisSourceError, RuleError, Settings};
 use crate::health::{self, Health};
 use crate::http::BodyTimeout;
 use crate::inventory::{self, Inventory};
+use crate::limits::{self, Gate, Guard, Limits};
 use crate::routes;
 use crate::sessions::{self, Sessions};
 use crate::store::embedded::{Embedded, EmbeddedError, EmbeddedSettings};
@@ -56,6 +57,9 @@ pub enum AppError {
     /// The settings contradict each other.
     #[error(transparent)]
     Settings(#[from] RedisSourceError),
+    /// A limit on requests names a policy that it cannot have.
+    #[error(transparent)]
+    Limits(#[from] RuleError),
     /// The embedded Redis does not start.
     #[error("the embedded Redis does not start")]
     Embedded(#[source] EmbeddedError),
@@ -93,9 +97,10 @@ impl Application {
     /// # Errors
     /// [`AppError`]. A Redis that is away is none.
     pub async fn build(settings: &Settings) -> Result<Self, AppError> {
+        let metrics = Arc::new(Metrics::new()?);
+        let gate = Gate::new(&settings.limits, &metrics)?;
         let keys = Keys::new(&settings.redis.key_prefix, 1);
         let (store, redis) = open_store(settings, keys).await?;
-        let metrics = Arc::new(Metrics::new()?);
         let board = Arc::new(Board::default());
         let shared = Arc::new(Shared::new(
             settings.tracking.clone(),
@@ -118,6 +123,7 @@ impl Application {
         });
         let worker_shared = Arc::clone(&shared);
         let worker_sessions = Arc::clone(&sessions);
+        let (policies, guard) = (settings.limits.policies.clone(), Guard(gate.clone()));
         let feed = Arc::new(AtomicBool::new(false));
         let request_timeout = settings.http.request_timeout();
         let inventory_settings = settings.inventory.clone();
@@ -127,6 +133,7 @@ impl Application {
             let writer = Writer::start(&worker_shared, &link);
             let inventory = Inventory::start(&link, &inventory_settings);
             let sessions = Sessions::new(link.clone(), Arc::clone(&worker_sessions));
+            let limits = Limits::new(&link, &policies, &worker_shared.metrics);
             if worker_shared.store.is_configured() {
                 follow(&feed, Arc::clone(&worker_shared), link);
             }
@@ -134,10 +141,12 @@ impl Application {
                 .app_data(web::Data::new(writer))
                 .app_data(web::Data::new(inventory))
                 .app_data(web::Data::new(sessions))
+                .app_data(web::Data::new(limits))
                 .app_data(health.clone())
                 .app_data(BodyTimeout(request_timeout))
                 .configure(|routes| routes::configure(routes, &worker_shared.metrics))
                 .default_service(web::to(routes::not_found))
+                .wrap(guard.clone())
         })
         .disable_signals()
         .shutdown_timeout(settings.http.drain_s)
@@ -163,6 +172,9 @@ impl Application {
                 link.clone(),
             )));
             background.push(rt::spawn(sessions::stats::keep_measuring(sessions, link.clone())));
+        }
+        if let Some(gate) = gate {
+            background.push(rt::spawn(limits::keep_settling(Arc::clone(gate.share()), link.clone())));
         }
         Ok(Self {
             server: server.run(),

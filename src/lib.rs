@@ -2,8 +2,8 @@
 //! nearest out.
 //!
 //! A folder is a **slice**, named in the product's words, with its model, its store functions, its Lua, its HTTP handlers
-//! and its errors: [`tracking`], [`inventory`], [`sessions`], [`health`]. Mechanics that slices share lie in folders of
-//! their own: [`geo`], [`store`], [`http`], [`config`], [`telemetry`], and the words that all of them use in [`ids`] and
+//! and its errors: [`tracking`], [`inventory`], [`sessions`], [`limits`], [`health`]. Mechanics that slices share lie in folders
+//! of their own: [`geo`], [`store`], [`http`], [`config`], [`telemetry`], and the words that all of them use in [`ids`] and
 //! [`kind`].
 //!
 //! **Dependency rule.** A slice imports the shared folders, never another slice; [`geo`] imports nothing of ours. Only
@@ -18,6 +18,7 @@ pub mod http;
 pub mod ids;
 pub mod inventory;
 pub mod kind;
+pub mod limits;
 pub mod openapi;
 pub mod routes;
 pub mod sessions;

@@ -2,6 +2,7 @@
 
 use crate::health;
 use crate::inventory::handlers as inventory;
+use crate::limits::handlers as limits;
 use crate::sessions::handlers as sessions;
 use crate::tracking::handlers as tracking;
 use actix_web::HttpResponse;
@@ -26,6 +27,7 @@ use utoipa_swagger_ui::SwaggerUi;
         sessions::create_session, sessions::session_stats, sessions::get_session, sessions::patch_session,
         sessions::sign_out, sessions::rotate_session, sessions::extend_session, sessions::list_sessions,
         sessions::end_sessions, sessions::end_session,
+        limits::check, limits::reset, limits::policies,
         health::health, health::live, health::ready,
         health::redis_report, health::metrics,
     ),
@@ -33,6 +35,7 @@ use utoipa_swagger_ui::SwaggerUi;
         (name = "tracking", description = "Where things are and who is near"),
         (name = "inventory", description = "Stock, and what is reserved of it"),
         (name = "sessions", description = "Who is signed in"),
+        (name = "limits", description = "How often something may be done"),
         (name = "health", description = "How the service is"),
     ),
     modifiers(&SessionToken),

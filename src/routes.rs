@@ -4,6 +4,7 @@ use crate::health;
 use crate::http::{Observe, Problem};
 use crate::inventory::handlers as inventory;
 use crate::kind::Kind;
+use crate::limits::handlers as limits;
 use crate::openapi;
 use crate::sessions::handlers as sessions;
 use crate::telemetry::Metrics;
@@ -80,6 +81,10 @@ pub fn configure(routes: &mut ServiceConfig, metrics: &Arc<Metrics>) {
         .service(
             at("/v1/subjects/{subject}/sessions/{id}", "subject_session").route(delete().to(sessions::end_session)),
         );
+    routes
+        .service(at("/v1/limits/check", "limit_check").route(post().to(limits::check)))
+        .service(at("/v1/limits/policies", "limit_policies").route(get().to(limits::policies)))
+        .service(at("/v1/limits/{policy}/{key}", "limit").route(delete().to(limits::reset)));
     routes
         .service(at("/health", "health").route(get().to(health::health)))
         .service(at("/health/live", "health").route(get().to(health::live)))

@@ -2,6 +2,7 @@
 
 mod http;
 mod inventory;
+mod limits;
 mod log;
 mod redis;
 mod sessions;
@@ -9,6 +10,7 @@ mod tracking;
 
 pub use http::HttpSettings;
 pub use inventory::InventorySettings;
+pub use limits::{Algorithm, LimitSettings, MAX_QUOTA, Outage, PartError, Policies, Policy, RequestRules, RuleError};
 pub use log::LogSettings;
 pub use redis::{RedisSettings, RedisSource, RedisSourceError};
 pub use sessions::SessionSettings;
@@ -35,6 +37,9 @@ pub struct Settings {
     /// The sessions slice's.
     #[command(flatten)]
     pub sessions: SessionSettings,
+    /// The limits slice's.
+    #[command(flatten)]
+    pub limits: LimitSettings,
     /// The log's.
     #[command(flatten)]
     pub log: LogSettings,

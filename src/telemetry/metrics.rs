@@ -46,6 +46,10 @@ pub struct Metrics {
     pub sessions_stolen: IntCounter,
     /// Sessions in use lately, of all instances, roughly.
     pub sessions_active: IntGauge,
+    /// Checks of limits, by policy and outcome (`allowed`, `denied`, `degraded`: decided without Redis).
+    pub limit_checks: IntCounterVec,
+    /// Requests to this service that were refused with 429, by policy.
+    pub limited_requests: IntCounterVec,
     process_cpu_seconds: Gauge,
     process_resident_bytes: IntGauge,
 }
@@ -141,6 +145,16 @@ impl Metrics {
             sessions_active: gauge(
                 "fleetpulse_sessions_active",
                 "Sessions of all instances in use lately, roughly",
+            )?,
+            limit_checks: counters(
+                "fleetpulse_limit_checks_total",
+                "Checks of limits",
+                &["policy", "outcome"],
+            )?,
+            limited_requests: counters(
+                "fleetpulse_limited_requests_total",
+                "Requests refused with 429",
+                &["policy"],
             )?,
             process_cpu_seconds: float("process_cpu_seconds_total", "CPU time used by this process")?,
             process_resident_bytes: gauge("process_resident_memory_bytes", "Resident memory of this process")?,

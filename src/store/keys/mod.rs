@@ -1,6 +1,7 @@
 //! Every key and channel name of the service; a file per slice.
 
 mod inventory;
+mod limits;
 mod sessions;
 mod tracking;
 

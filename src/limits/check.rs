@@ -1,0 +1,146 @@
+use super::commands::{self, Verdict};
+use super::model::Decision;
+use crate::config::{Outage, Policies, Policy};
+use crate::ids::Id;
+use crate::store::{Link, StoreError};
+use crate::telemetry::Metrics;
+use prometheus::IntCounter;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// When to ask again after a refusal that Redis had no part in.
+const RETRY_WITHOUT_REDIS: Duration = Duration::from_secs(1);
+
+/// The limits, for those who embed the crate; cheap to clone. One for each link, so that a check stays on its thread.
+#[derive(Debug, Clone)]
+pub struct Limits(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    link: Link,
+    policies: Policies,
+    /// In the order of the policies.
+    counters: Vec<Counters>,
+}
+
+/// The counters of one policy, looked up once.
+#[derive(Debug)]
+struct Counters {
+    allowed: IntCounter,
+    denied: IntCounter,
+    /// Decided without Redis.
+    degraded: IntCounter,
+}
+
+/// Why a check or a reset has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum LimitError {
+    /// There is no policy of that name.
+    #[error("there is no such policy")]
+    UnknownPolicy,
+    /// No time would ever come at which the policy admits that.
+    #[error("must be 1 to {most} under this policy")]
+    Cost {
+        /// The most that it ever admits at once.
+        most: u32,
+    },
+    /// Redis is away (for a reset), or its answer is not understood.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Limits {
+    /// The limits of these policies, counted over `link`.
+    #[must_use]
+    pub fn new(link: &Link, policies: &Policies, metrics: &Metrics) -> Self {
+        let counter = |policy: &Policy, outcome| metrics.limit_checks.with_label_values(&[policy.name(), outcome]);
+        let counters = policies.iter().map(|policy| Counters {
+            allowed: counter(policy, "allowed"),
+            denied: counter(policy, "denied"),
+            degraded: counter(policy, "degraded"),
+        });
+        Self(Arc::new(Inner {
+            link: link.clone(),
+            policies: policies.clone(),
+            counters: counters.collect(),
+        }))
+    }
+
+    /// All policies.
+    #[must_use]
+    pub fn policies(&self) -> &Policies {
+        &self.0.policies
+    }
+
+    /// Asks whether something of `cost` units may be done for `key`; if so, it is counted. Counting in one script on
+    /// Redis's clock, right under any concurrency. With Redis away the policy's [`Outage`] decides.
+    ///
+    /// # Errors
+    /// [`LimitError`].
+    pub async fn check(&self, policy: &str, key: &Id, cost: u32) -> Result<Decision, LimitError> {
+        let (policy, counters) = self.find(policy)?;
+        let most = policy.capacity();
+        if !(1..=most).contains(&cost) {
+            return Err(LimitError::Cost { most });
+        }
+        match commands::check(&self.0.link, policy, key, cost).await {
+            Ok(verdict) => {
+                if verdict.damaged {
+                    tracing::error!(%policy, "what Redis held for a key was no count; it is limited as if its quota were spent");
+                }
+                let counter = if verdict.admitted {
+                    &counters.allowed
+                } else {
+                    &counters.denied
+                };
+                counter.inc();
+                Ok(counted(verdict, most))
+            }
+            Err(error @ StoreError::Answer(_)) => Err(error.into()),
+            Err(error) => {
+                tracing::debug!(%policy, ?error, "a check was decided without Redis");
+                counters.degraded.inc();
+                Ok(without_redis(policy))
+            }
+        }
+    }
+
+    /// Forgets what was counted of a key under a policy. Returns whether there was anything.
+    ///
+    /// # Errors
+    /// [`LimitError`].
+    pub async fn reset(&self, policy: &str, key: &Id) -> Result<bool, LimitError> {
+        let (policy, _) = self.find(policy)?;
+        Ok(commands::reset(&self.0.link, policy, key).await?)
+    }
+
+    fn find(&self, name: &str) -> Result<(&Policy, &Counters), LimitError> {
+        let mut all = self.0.policies.iter().zip(&self.0.counters);
+        all.find(|(policy, _)| policy.name() == name)
+            .ok_or(LimitError::UnknownPolicy)
+    }
+}
+
+fn counted(verdict: Verdict, limit: u32) -> Decision {
+    Decision {
+        allowed: verdict.admitted,
+        limit,
+        remaining: verdict.remaining,
+        retry_after: verdict.retry_after,
+        reset: verdict.reset,
+        degraded: false,
+    }
+}
+
+fn without_redis(policy: &Policy) -> Decision {
+    let allowed = policy.outage() == Outage::Open;
+    let wait = if allowed { Duration::ZERO } else { RETRY_WITHOUT_REDIS };
+    Decision {
+        allowed,
+        limit: policy.capacity(),
+        remaining: 0,
+        retry_after: wait,
+        reset: wait,
+        degraded: true,
+    }
+}

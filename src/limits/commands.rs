@@ -1,0 +1,88 @@
+//! Every word that the limits slice says to Redis, each as one typed function on one key.
+
+use crate::config::{Algorithm, Policy};
+use crate::ids::Id;
+use crate::store::{Link, Script, StoreError};
+use std::fmt;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+/// The slices of a sliding window; check_window.lua reads no more than these and the one that is leaving.
+const SLICES: u64 = 20;
+
+macro_rules! script {
+    ($name:literal) => {
+        LazyLock::new(|| Script::new($name, "", include_str!(concat!("lua/", $name, ".lua"))))
+    };
+}
+
+static CHECK_GCRA: LazyLock<Script> = script!("check_gcra");
+static CHECK_WINDOW: LazyLock<Script> = script!("check_window");
+static CHARGE: LazyLock<Script> = script!("charge");
+
+/// What Redis made of a check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verdict {
+    /// Whether the cost was admitted and is counted.
+    pub admitted: bool,
+    /// Units that are left.
+    pub remaining: u32,
+    /// After which time the cost could be admitted; zero if it was.
+    pub retry_after: Duration,
+    /// After which time all units are back.
+    pub reset: Duration,
+    /// What was stored was no count; it was taken for a spent quota and written over.
+    pub damaged: bool,
+}
+
+/// Asks for `cost` units, 1 to the policy's capacity.
+pub async fn check(link: &Link, policy: &Policy, key: &Id, cost: u32) -> Result<Verdict, StoreError> {
+    let (script, rate) = match policy.algorithm() {
+        Algorithm::Gcra => (&CHECK_GCRA, [policy.interval_us(), u64::from(policy.capacity())]),
+        Algorithm::Window => {
+            let window = policy.window_us();
+            (&CHECK_WINDOW, [window, window.div_ceil(SLICES)])
+        }
+    };
+    let mut call = script.call(1, 5, 256);
+    call.arg(name(link, policy, key)).arg(rate[0]).arg(rate[1]);
+    if policy.algorithm() == Algorithm::Window {
+        call.arg(policy.quota());
+    }
+    call.arg(cost);
+    let (admitted, remaining, wait_us, reset_us, damaged): (bool, u32, u64, u64, bool) =
+        link.run(script, &call).await?;
+    Ok(Verdict {
+        admitted,
+        remaining,
+        retry_after: Duration::from_micros(wait_us),
+        reset: Duration::from_micros(reset_us),
+        damaged,
+    })
+}
+
+/// Forgets what was counted of a key. Returns whether there was anything.
+pub async fn reset(link: &Link, policy: &Policy, key: &Id) -> Result<bool, StoreError> {
+    link.query(redis::cmd("DEL").arg(name(link, policy, key))).await
+}
+
+/// Adds `us` of a gcra policy's time to what all instances have admitted of a caller, at most `most_us` ahead. Returns how
+/// far ahead that is, µs.
+pub async fn charge(
+    link: &Link,
+    policy: &str,
+    caller: impl fmt::Display,
+    us: u64,
+    most_us: u64,
+) -> Result<u64, StoreError> {
+    let mut call = CHARGE.call(1, 3, 256);
+    call.arg(link.store().keys().limit_requests(policy, caller))
+        .arg(us)
+        .arg(most_us);
+    link.run(&CHARGE, &call).await
+}
+
+fn name(link: &Link, policy: &Policy, key: &Id) -> String {
+    let keys = link.store().keys();
+    keys.limit(policy.algorithm().as_str(), policy.name(), key)
+}

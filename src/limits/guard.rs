@@ -1,0 +1,199 @@
+use super::share::{Admission, Share};
+use crate::config::{LimitSettings, RuleError};
+use crate::http::{Caller, Callers, Problem};
+use crate::telemetry::Metrics;
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
+use actix_web::error::InternalError;
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::{HttpResponse, ResponseError};
+use futures_util::future::{Either, LocalBoxFuture};
+use prometheus::IntCounter;
+use std::future::{Ready, ready};
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+static RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+static RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
+/// The limits on this service's own requests, shared by all its workers.
+#[derive(Debug)]
+pub struct Gate {
+    /// The longest prefix first.
+    rules: Vec<Rule>,
+    callers: Callers,
+    share: Arc<Share>,
+}
+
+#[derive(Debug)]
+struct Rule {
+    /// Without a slash at its end; empty for everything.
+    prefix: String,
+    /// The place of the policy in the share.
+    place: u16,
+    policy: String,
+    /// What `RateLimit-Policy` says of it.
+    header: HeaderValue,
+    refused: IntCounter,
+}
+
+impl Gate {
+    /// What the settings ask for; none if they limit no path.
+    ///
+    /// # Errors
+    /// [`RuleError`].
+    pub fn new(settings: &LimitSettings, metrics: &Metrics) -> Result<Option<Arc<Self>>, RuleError> {
+        let asked_for = settings.request_rules()?;
+        if asked_for.is_empty() {
+            return Ok(None);
+        }
+        // Two rules of one policy share its counts.
+        let mut policies = Vec::new();
+        let mut rules = Vec::with_capacity(asked_for.len());
+        for (prefix, policy) in asked_for {
+            let known = policies.iter().position(|known| *known == policy);
+            let place = known.unwrap_or_else(|| {
+                policies.push(policy);
+                policies.len() - 1
+            });
+            let window_s = policy.window().as_secs_f64().ceil();
+            let header = format!("\"{policy}\";q={};w={window_s}", policy.quota());
+            rules.push(Rule {
+                prefix: prefix.to_owned(),
+                place: u16::try_from(place).unwrap_or(u16::MAX),
+                policy: policy.name().to_owned(),
+                // The alphabet of names is that of a header.
+                header: HeaderValue::try_from(header).unwrap_or(HeaderValue::from_static("")),
+                refused: metrics.limited_requests.with_label_values(&[policy.name()]),
+            });
+        }
+        Ok(Some(Arc::new(Self {
+            rules,
+            callers: Callers {
+                trusted: settings.trusted_proxies.clone(),
+                header: settings.proxy_header,
+                key_header: settings.caller_key_header.clone(),
+            },
+            share: Arc::new(Share::new(policies.into_iter())),
+        })))
+    }
+
+    /// The counts behind it, to be settled in the background.
+    #[must_use]
+    pub fn share(&self) -> &Arc<Share> {
+        &self.share
+    }
+
+    fn rule(&self, path: &str) -> Option<usize> {
+        let covers = |rule: &Rule| {
+            let rest = path.strip_prefix(rule.prefix.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        self.rules.iter().position(covers)
+    }
+
+    fn caller(&self, request: &ServiceRequest) -> Caller {
+        // Without an address are connections that are none of the network: all of them one caller.
+        let peer = request
+            .peer_addr()
+            .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
+        self.callers.identify(peer, request.headers())
+    }
+}
+
+impl Rule {
+    /// The fields of draft-ietf-httpapi-ratelimit-headers.
+    fn say(&self, headers: &mut HeaderMap, admission: &Admission) {
+        headers.insert(RATE_LIMIT_POLICY.clone(), self.header.clone());
+        let now = format!(
+            "\"{}\";r={};t={}",
+            self.policy,
+            admission.remaining,
+            seconds(admission.reset)
+        );
+        if let Ok(now) = HeaderValue::try_from(now) {
+            headers.insert(RATE_LIMIT.clone(), now);
+        }
+    }
+
+    fn refusal(&self, admission: &Admission) -> HttpResponse {
+        self.refused.inc();
+        let wait_s = seconds(admission.retry_after).max(1);
+        let problem = Problem::too_many_requests("the caller has spent what the policy allows", wait_s)
+            .with("violated-policies", vec![self.policy.clone()]);
+        let mut response = problem.error_response();
+        self.say(response.headers_mut(), admission);
+        response
+    }
+}
+
+/// Whole seconds, rounded up.
+fn seconds(duration: Duration) -> u32 {
+    u32::try_from(duration.as_micros().div_ceil(1_000_000)).unwrap_or(u32::MAX)
+}
+
+/// Middleware that holds requests against a [`Gate`]; without one it only hands them on.
+#[derive(Debug, Clone)]
+pub struct Guard(pub Option<Arc<Gate>>);
+
+impl<S, B> Transform<S, ServiceRequest> for Guard
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error>,
+    S::Future: 'static,
+    B: 'static,
+{
+    type Response = ServiceResponse<B>;
+    type Error = actix_web::Error;
+    type Transform = Guarded<S>;
+    type InitError = ();
+    type Future = Ready<Result<Self::Transform, Self::InitError>>;
+
+    fn new_transform(&self, service: S) -> Self::Future {
+        ready(Ok(Guarded {
+            service,
+            gate: self.0.clone(),
+        }))
+    }
+}
+
+/// What [`Guard`] makes of a service.
+#[derive(Debug)]
+pub struct Guarded<S> {
+    service: S,
+    gate: Option<Arc<Gate>>,
+}
+
+impl<S, B> Service<ServiceRequest> for Guarded<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error>,
+    S::Future: 'static,
+    B: 'static,
+{
+    type Response = ServiceResponse<B>;
+    type Error = actix_web::Error;
+    type Future = Either<S::Future, LocalBoxFuture<'static, Result<Self::Response, Self::Error>>>;
+
+    forward_ready!(service);
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        let Some(gate) = &self.gate else {
+            return Either::Left(self.service.call(request));
+        };
+        // The path as the router reads it: `%64rivers` is `drivers` to both.
+        let Some(at) = gate.rule(request.match_info().as_str()) else {
+            return Either::Left(self.service.call(request));
+        };
+        let rule = &gate.rules[at];
+        let admission = gate.share.admit(rule.place, gate.caller(&request));
+        if !admission.admitted {
+            let refusal = InternalError::from_response("limited", rule.refusal(&admission));
+            return Either::Right(Box::pin(ready(Err(refusal.into()))));
+        }
+        let (gate, handling) = (Arc::clone(gate), self.service.call(request));
+        Either::Right(Box::pin(async move {
+            let mut response = handling.await?;
+            gate.rules[at].say(response.headers_mut(), &admission);
+            Ok(response)
+        }))
+    }
+}

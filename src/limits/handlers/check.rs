@@ -1,0 +1,85 @@
+use super::super::docs::CheckBody;
+use super::super::model::Decision;
+use super::{LimitError, State};
+use crate::config::MAX_QUOTA;
+use crate::http::{Body, FieldError, Fields, Problem, no_query, reply};
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
+use std::time::Duration;
+use utoipa::ToSchema;
+
+/// The largest body of a check, bytes.
+const MAX_BODY: usize = 4 * 1024;
+/// Longer than any policy's name.
+const MAX_NAME: usize = 128;
+
+/// The answer to a check.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"allowed": true, "limit": 5, "remaining": 4, "retry_after_ms": 0, "reset_ms": 62000}))]
+pub struct DecisionBody {
+    /// Whether it may be done; then it is counted.
+    allowed: bool,
+    /// The most units that the policy ever admits at once.
+    limit: u32,
+    /// Units that are left.
+    remaining: u32,
+    /// After how many milliseconds the same cost would be allowed if nobody else asks; 0 if it was.
+    retry_after_ms: u64,
+    /// After how many milliseconds all units are back.
+    reset_ms: u64,
+    /// There and true where Redis did not answer: decided by the policy's `fail`, and counted nowhere.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    degraded: bool,
+}
+
+impl From<Decision> for DecisionBody {
+    fn from(decision: Decision) -> Self {
+        Self {
+            allowed: decision.allowed,
+            limit: decision.limit,
+            remaining: decision.remaining,
+            retry_after_ms: millis(decision.retry_after),
+            reset_ms: millis(decision.reset),
+            degraded: decision.degraded,
+        }
+    }
+}
+
+/// Whole milliseconds, rounded up: who waits for them does not come early.
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX)
+}
+
+/// Ask whether something may be done, and count it if so
+///
+/// Answered 200 either way. One count for all instances, by Redis's clock; what is refused changes nothing. With Redis away
+/// the policy decides (`fail`), and the answer has `"degraded": true`.
+#[utoipa::path(
+    post, path = "/v1/limits/check", tag = "limits", request_body = CheckBody,
+    responses(
+        (status = 200, description = "Whether it may", body = DecisionBody),
+        (status = 400, description = "Not JSON", body = Problem),
+        (status = 422, description = "Not acceptable, no such policy, or a cost that the policy never admits", body = Problem),
+    )
+)]
+pub async fn check(request: HttpRequest, payload: web::Payload, limits: State) -> Result<HttpResponse, Problem> {
+    no_query(&request)?;
+    let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
+    let mut fields = Fields::parse(&body)?;
+    let key = fields.required("key", Fields::id);
+    let policy = fields.required("policy", |fields, name| fields.text(name, MAX_NAME));
+    let cost = fields.integer("cost", 1..=i64::from(MAX_QUOTA)).unwrap_or(1);
+    let (key, policy) = fields.finish(key.zip(policy))?;
+    let cost = u32::try_from(cost).unwrap_or(u32::MAX);
+    let decision = limits.check(&policy, &key, cost).await.map_err(|error| match error {
+        LimitError::UnknownPolicy => refused("policy", &error),
+        LimitError::Cost { .. } => refused("cost", &error),
+        LimitError::Store(error) => error.into(),
+    })?;
+    reply::value(StatusCode::OK, &DecisionBody::from(decision))
+}
+
+fn refused(member: &str, error: &LimitError) -> Problem {
+    Problem::unacceptable(vec![FieldError::new(member, error.to_string())])
+}

@@ -1,0 +1,80 @@
+use super::{LimitError, State};
+use crate::config::{Algorithm, Policy};
+use crate::http::{Problem, no_query, path_id, reply};
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// A policy.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"name": "api", "algorithm": "gcra", "quota": 600, "window_ms": 60000, "burst": 100, "fail": "open"}))]
+pub struct PolicyBody {
+    name: String,
+    /// `gcra` or `window`.
+    algorithm: &'static str,
+    /// Units a window.
+    quota: u32,
+    window_ms: u64,
+    /// The most units at once; of gcra alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    burst: Option<u32>,
+    /// What is answered with Redis away: `open` or `closed`.
+    fail: &'static str,
+}
+
+/// All policies.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PoliciesBody {
+    policies: Vec<PolicyBody>,
+}
+
+impl From<&Policy> for PolicyBody {
+    fn from(policy: &Policy) -> Self {
+        Self {
+            name: policy.name().to_owned(),
+            algorithm: policy.algorithm().as_str(),
+            quota: policy.quota(),
+            window_ms: policy.window_us() / 1_000,
+            burst: (policy.algorithm() == Algorithm::Gcra).then(|| policy.capacity()),
+            fail: policy.outage().as_str(),
+        }
+    }
+}
+
+/// The policies
+///
+/// They are settings of the service; there is no call that changes them.
+#[utoipa::path(get, path = "/v1/limits/policies", tag = "limits",
+    responses((status = 200, description = "All of them", body = PoliciesBody)))]
+pub async fn policies(request: HttpRequest, limits: State) -> Result<HttpResponse, Problem> {
+    no_query(&request)?;
+    let policies = limits.policies().iter().map(PolicyBody::from).collect();
+    reply::value(StatusCode::OK, &PoliciesBody { policies })
+}
+
+/// Forget what was counted of a key
+///
+/// As after a login that succeeded.
+#[utoipa::path(
+    delete, path = "/v1/limits/{policy}/{key}", tag = "limits",
+    params(("policy" = String, Path), ("key" = String, Path)),
+    responses(
+        (status = 204, description = "Forgotten, or there was nothing"),
+        (status = 404, description = "No such policy", body = Problem),
+        (status = 422, description = "Not a key", body = Problem),
+        (status = 503, description = "Redis is away", body = Problem),
+    )
+)]
+pub async fn reset(request: HttpRequest, limits: State) -> Result<HttpResponse, Problem> {
+    let key = path_id(&request, "key")?;
+    no_query(&request)?;
+    let policy = request.match_info().get("policy").unwrap_or_default();
+    match limits.reset(policy, &key).await {
+        Ok(_) => Ok(HttpResponse::NoContent().finish()),
+        Err(LimitError::Store(error)) => Err(error.into()),
+        Err(error @ (LimitError::UnknownPolicy | LimitError::Cost { .. })) => {
+            Err(Problem::not_found(error.to_string()))
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! An instance's share of the limits on its own requests: counted in memory, settled with the others in the background.
+//!
+//! Each instance admits by a gcra count of its own, so a request waits for nobody. Ten times a second it adds what it has
+//! admitted to the count of all instances in Redis, and takes that over where it is further ahead than its own. So with one
+//! instance the policy is kept exactly. With *n* instances each may admit a caller's whole burst before it hears of the
+//! others, and what was admitted too much is then waited for: within any time *t* at most about
+//! `n × burst + (t + n × 100 ms) / interval`; over a long time the policy's rate, not *n* times it. An instance never refuses
+//! what the policy would have admitted, but for what it heard late (by a round trip) and for a charge whose answer was lost,
+//! which is made again.
+//!
+//! With Redis away each instance goes on by itself, at its own count: neither open nor closed, at most `n` times the policy.
+//!
+//! Memory is bounded: [`MOST_CALLERS`] at once, and one whose debt has drained is forgotten. Whoever finds no room shares
+//! one count with all others who do not.
+
+use super::commands;
+use crate::config::Policy;
+use crate::http::Caller;
+use crate::store::Link;
+use futures_util::{StreamExt, stream};
+use hashbrown::{DefaultHashBuilder, HashMap};
+use parking_lot::Mutex;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::time::{MissedTickBehavior, interval};
+
+/// Callers that are told apart at once.
+pub const MOST_CALLERS: usize = 100_000;
+/// Parts of the table, each with a lock of its own.
+const SHARDS: usize = 16;
+/// How often what was admitted is settled with the other instances.
+const SETTLE_EVERY: Duration = Duration::from_millis(100);
+/// Callers of a shard that are settled at once: 20,480 charges a second. Who comes later waits for the next time.
+const SETTLED_AT_ONCE: usize = 128;
+/// Charges on their way at once.
+const IN_FLIGHT: usize = 64;
+/// Rounds of settling after which the table is swept.
+const SWEEP_EVERY: u64 = 10;
+/// Bursts that may be owed to Redis: what the bursts of so many instances come to.
+const MOST_BURSTS: u64 = 64;
+
+/// Whose count: of a policy, and of a caller or (none) of all who found no room.
+type Account = (u16, Option<Caller>);
+
+/// This instance's counts.
+#[derive(Debug)]
+pub struct Share {
+    policies: Vec<Rate>,
+    hasher: DefaultHashBuilder,
+    shards: [Mutex<Shard>; SHARDS],
+    begun: Instant,
+}
+
+#[derive(Debug)]
+struct Rate {
+    name: String,
+    interval_us: u64,
+    /// The burst, µs.
+    full_us: u64,
+}
+
+#[derive(Debug, Default)]
+struct Shard {
+    counts: HashMap<Account, Count>,
+    /// Those with something to settle, each once.
+    unsettled: Vec<Account>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Count {
+    /// When all that was admitted will have drained, µs since the share began.
+    drained_us: u64,
+    /// What of it Redis has not been told, µs.
+    unsettled_us: u64,
+}
+
+/// The answer to a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Admission {
+    /// Whether it is admitted; then it is counted.
+    pub admitted: bool,
+    /// Requests that are left.
+    pub remaining: u64,
+    /// After which time the next would be admitted.
+    pub retry_after: Duration,
+    /// After which time all are back.
+    pub reset: Duration,
+}
+
+impl Share {
+    /// Empty counts for these policies, which are named by their place from now on.
+    #[must_use]
+    pub fn new<'a>(policies: impl Iterator<Item = &'a Policy>) -> Self {
+        let rate = |policy: &Policy| Rate {
+            name: policy.name().to_owned(),
+            interval_us: policy.interval_us(),
+            full_us: policy.interval_us() * u64::from(policy.capacity()),
+        };
+        Self {
+            policies: policies.map(rate).collect(),
+            hasher: DefaultHashBuilder::default(),
+            shards: Default::default(),
+            begun: Instant::now(),
+        }
+    }
+
+    /// Asks whether a request of `caller` is admitted under the policy at that place.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[must_use]
+    pub fn admit(&self, policy: u16, caller: Caller) -> Admission {
+        self.admit_at(policy, caller, self.now_us())
+    }
+
+    fn admit_at(&self, policy: u16, caller: Caller, now_us: u64) -> Admission {
+        let rate = &self.policies[usize::from(policy)];
+        let mut account = (policy, Some(caller));
+        let mut shard = self.shard(&account).lock();
+        let shard = &mut *shard;
+        if shard.counts.len() >= MOST_CALLERS / SHARDS && !shard.counts.contains_key(&account) {
+            account.1 = None;
+        }
+        let count = shard.counts.entry(account).or_default();
+        let ahead_us = count.drained_us.saturating_sub(now_us);
+        let wanted_us = ahead_us + rate.interval_us;
+        let admitted = wanted_us <= rate.full_us;
+        let ahead_us = if admitted {
+            count.drained_us = now_us + wanted_us;
+            if count.unsettled_us == 0 {
+                shard.unsettled.push(account);
+            }
+            count.unsettled_us += rate.interval_us;
+            wanted_us
+        } else {
+            ahead_us
+        };
+        Admission {
+            admitted,
+            remaining: rate.full_us.saturating_sub(ahead_us) / rate.interval_us,
+            retry_after: Duration::from_micros((ahead_us + rate.interval_us).saturating_sub(rate.full_us)),
+            reset: Duration::from_micros(ahead_us),
+        }
+    }
+
+    /// Tells Redis what was admitted since the last time, and takes over what the others have admitted.
+    async fn settle(&self, link: &Link) {
+        for shard in &self.shards {
+            let charges = self.take_unsettled(shard, self.now_us());
+            stream::iter(charges)
+                .for_each_concurrent(IN_FLIGHT, |(account, us)| self.charge(link, account, us))
+                .await;
+        }
+    }
+
+    /// What of a shard is to be told now. What has drained in the meantime, as with Redis away for long, is told no more.
+    fn take_unsettled(&self, shard: &Mutex<Shard>, now_us: u64) -> Vec<(Account, u64)> {
+        let mut shard = shard.lock();
+        let shard = &mut *shard;
+        let many = shard.unsettled.len().min(SETTLED_AT_ONCE);
+        let mut charges = Vec::with_capacity(many);
+        for account in shard.unsettled.drain(..many) {
+            let Some(count) = shard.counts.get_mut(&account) else {
+                continue;
+            };
+            let us = std::mem::take(&mut count.unsettled_us).min(count.drained_us.saturating_sub(now_us));
+            if us > 0 {
+                charges.push((account, us));
+            }
+        }
+        charges
+    }
+
+    async fn charge(&self, link: &Link, account: Account, us: u64) {
+        let rate = &self.policies[usize::from(account.0)];
+        // Those who share a count here share it with nobody elsewhere: each instance has others without room.
+        let Some(caller) = account.1 else { return };
+        let charged = commands::charge(link, &rate.name, caller, us, MOST_BURSTS * rate.full_us).await;
+        let mut shard = self.shard(&account).lock();
+        let shard = &mut *shard;
+        let Some(count) = shard.counts.get_mut(&account) else {
+            return;
+        };
+        match charged {
+            Ok(ahead_us) => {
+                let drained_us = self.now_us() + ahead_us + count.unsettled_us;
+                count.drained_us = count.drained_us.max(drained_us);
+            }
+            Err(error) => {
+                tracing::debug!(?error, "a share of the limits could not be settled");
+                if count.unsettled_us == 0 {
+                    shard.unsettled.push(account);
+                }
+                count.unsettled_us += us;
+            }
+        }
+    }
+
+    /// Forgets whose debt has drained.
+    fn sweep(&self, now_us: u64) {
+        for shard in &self.shards {
+            let mut shard = shard.lock();
+            let Shard { counts, unsettled } = &mut *shard;
+            counts.retain(|_, count| count.drained_us > now_us);
+            unsettled.retain(|account| counts.contains_key(account));
+        }
+    }
+
+    fn shard(&self, account: &Account) -> &Mutex<Shard> {
+        // The table itself uses the hash's other end.
+        let hash = self.hasher.hash_one(account).rotate_left(32);
+        &self.shards[usize::from(hash.to_le_bytes()[0]) % SHARDS]
+    }
+
+    fn now_us(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX / 2)
+    }
+}
+
+/// Settles a share with the other instances, for ever.
+pub async fn keep_settling(share: Arc<Share>, link: Link) {
+    let mut ticks = interval(SETTLE_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    for round in 1_u64.. {
+        ticks.tick().await;
+        if link.is_up() {
+            share.settle(&link).await;
+        }
+        if round.is_multiple_of(SWEEP_EVERY) {
+            share.sweep(share.now_us());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Policies;
+    use std::net::{IpAddr, Ipv4Addr};
+
+    fn share(policy: &str) -> Share {
+        let policies: Policies = policy.parse().unwrap();
+        Share::new(policies.iter())
+    }
+
+    fn caller(n: u32) -> Caller {
+        Caller::Address(IpAddr::V4(Ipv4Addr::from(n)))
+    }
+
+    fn take_all(share: &Share, now_us: u64) -> Vec<(Account, u64)> {
+        share
+            .shards
+            .iter()
+            .flat_map(|shard| share.take_unsettled(shard, now_us))
+            .collect()
+    }
+
+    #[test]
+    fn a_burst_then_the_rate() {
+        let share = share("api=gcra:10/1s,burst=3");
+        let at = |ms: u64| share.admit_at(0, caller(1), ms * 1_000);
+        let left: Vec<_> = (0..3).map(|_| at(0).remaining).collect();
+        assert_eq!(left, [2, 1, 0]);
+        let refused = at(20);
+        assert!(!refused.admitted);
+        assert_eq!(refused.retry_after, Duration::from_millis(80));
+        assert_eq!(refused.reset, Duration::from_millis(280));
+        // What was refused costs nothing.
+        assert!(!at(99).admitted);
+        assert!(at(100).admitted);
+        assert!(!at(100).admitted);
+        let admitted = (0..10_000).filter(|ms| at(1_000 + ms).admitted).count();
+        assert_eq!(admitted, 3 + 99);
+        assert!(
+            share.admit_at(0, caller(2), 0).admitted,
+            "another caller has a count of its own"
+        );
+    }
+
+    #[test]
+    fn what_was_admitted_is_told_once_and_less_what_has_drained() {
+        let share = share("api=gcra:10/1s,burst=5");
+        for _ in 0..3 {
+            assert!(share.admit_at(0, caller(1), 0).admitted);
+        }
+        assert_eq!(take_all(&share, 50_000), [((0, Some(caller(1))), 250_000)]);
+        assert_eq!(take_all(&share, 50_000), []);
+        // An hour with Redis away is not told as a debt of an hour.
+        for ms in (0..3_600_000).step_by(100) {
+            share.admit_at(0, caller(1), ms * 1_000);
+        }
+        let told = take_all(&share, 3_600_000_000);
+        assert!(told.iter().all(|(_, us)| *us <= 500_000), "{told:?}");
+    }
+
+    #[test]
+    fn who_has_drained_is_forgotten() {
+        let share = share("api=gcra:10/1s,burst=5");
+        for n in 0..1_000 {
+            share.admit_at(0, caller(n), 0);
+        }
+        share.sweep(100_000);
+        assert!(share.shards.iter().all(|shard| shard.lock().counts.is_empty()));
+        assert_eq!(take_all(&share, 100_000), []);
+        assert!(share.admit_at(0, caller(1), 100_000).admitted);
+        assert_eq!(take_all(&share, 100_000).len(), 1);
+    }
+
+    #[test]
+    fn the_table_is_bounded_and_who_finds_no_room_is_limited_all_the_same() {
+        let share = share("api=gcra:1/1h,burst=5");
+        let mut admitted = 0;
+        let callers = 2 * u32::try_from(MOST_CALLERS).unwrap();
+        for n in 0..callers {
+            admitted += usize::from(share.admit_at(0, caller(n), 0).admitted);
+        }
+        let held: usize = share.shards.iter().map(|shard| shard.lock().counts.len()).sum();
+        assert!(held <= MOST_CALLERS + SHARDS, "{held}");
+        // Each shard's others share one burst.
+        assert!(admitted <= MOST_CALLERS + 5 * SHARDS, "{admitted}");
+    }
+}
