@@ -32,7 +32,7 @@ pub struct LimitSettings {
     /// Which of this service's own paths are limited by caller: /PREFIX=POLICY; … (gcra policies); none if not given
     #[arg(long = "limit-requests", env = "LIMIT_REQUESTS", default_value = "")]
     pub requests: RequestRules,
-    /// Networks of the proxies that may say for whom they ask: 10.0.0.0/8, fd00::/8, …
+    /// Networks of the proxies that may say for whom they ask, with commas between: 10.0.0.0/8, 192.0.2.1
     #[arg(long = "trusted-proxies", env = "TRUSTED_PROXIES", default_value = "")]
     pub trusted_proxies: Networks,
     /// The header in which those proxies say it; they have to set or append to it themselves
@@ -362,7 +362,7 @@ mod tests {
         );
         assert_eq!(
             (login.window(), login.outage()),
-            (Duration::from_secs(60), Outage::Closed)
+            (Duration::from_mins(1), Outage::Closed)
         );
         let api = policies.get("api").unwrap();
         assert_eq!(

@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-/// The slices of a sliding window; check_window.lua reads no more than these and the one that is leaving.
+/// The slices of a sliding window; `check_window.lua` reads no more than these and the one that is leaving.
 const SLICES: u64 = 20;
 
 macro_rules! script {

@@ -147,29 +147,11 @@ impl Share {
     /// Tells Redis what was admitted since the last time, and takes over what the others have admitted.
     async fn settle(&self, link: &Link) {
         for shard in &self.shards {
-            let charges = self.take_unsettled(shard, self.now_us());
+            let charges = take_unsettled(shard, self.now_us());
             stream::iter(charges)
                 .for_each_concurrent(IN_FLIGHT, |(account, us)| self.charge(link, account, us))
                 .await;
         }
-    }
-
-    /// What of a shard is to be told now. What has drained in the meantime, as with Redis away for long, is told no more.
-    fn take_unsettled(&self, shard: &Mutex<Shard>, now_us: u64) -> Vec<(Account, u64)> {
-        let mut shard = shard.lock();
-        let shard = &mut *shard;
-        let many = shard.unsettled.len().min(SETTLED_AT_ONCE);
-        let mut charges = Vec::with_capacity(many);
-        for account in shard.unsettled.drain(..many) {
-            let Some(count) = shard.counts.get_mut(&account) else {
-                continue;
-            };
-            let us = std::mem::take(&mut count.unsettled_us).min(count.drained_us.saturating_sub(now_us));
-            if us > 0 {
-                charges.push((account, us));
-            }
-        }
-        charges
     }
 
     async fn charge(&self, link: &Link, account: Account, us: u64) {
@@ -218,6 +200,24 @@ impl Share {
     }
 }
 
+/// What of a shard is to be told now. What has drained in the meantime, as with Redis away for long, is told no more.
+fn take_unsettled(shard: &Mutex<Shard>, now_us: u64) -> Vec<(Account, u64)> {
+    let mut shard = shard.lock();
+    let shard = &mut *shard;
+    let many = shard.unsettled.len().min(SETTLED_AT_ONCE);
+    let mut charges = Vec::with_capacity(many);
+    for account in shard.unsettled.drain(..many) {
+        let Some(count) = shard.counts.get_mut(&account) else {
+            continue;
+        };
+        let us = std::mem::take(&mut count.unsettled_us).min(count.drained_us.saturating_sub(now_us));
+        if us > 0 {
+            charges.push((account, us));
+        }
+    }
+    charges
+}
+
 /// Settles a share with the other instances, for ever.
 pub async fn keep_settling(share: Arc<Share>, link: Link) {
     let mut ticks = interval(SETTLE_EVERY);
@@ -252,7 +252,7 @@ mod tests {
         share
             .shards
             .iter()
-            .flat_map(|shard| share.take_unsettled(shard, now_us))
+            .flat_map(|shard| take_unsettled(shard, now_us))
             .collect()
     }
 

@@ -7,6 +7,7 @@ mod docs;
 mod faults;
 mod health;
 mod inventory;
+mod limits;
 mod lua;
 mod sessions;
 mod support;

@@ -40,7 +40,7 @@ else
     if start > current then start, mended = current, true end
     if start + length > now - window then count(start, admitted) end
   end
-  if at <= #stored then damaged = 1 end
+  if at <= #stored or at == 1 then damaged = 1 end
 end
 if damaged == 1 then
   starts, units, n, used = {}, {}, 0, 0

@@ -1,0 +1,108 @@
+//! Redis away or frozen.
+
+use super::{SLOW, check, reset};
+use crate::support::{Redis, Scene, ServiceProcess, eventually};
+use reqwest::Method;
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+const SOON: Duration = Duration::from_secs(20);
+
+#[actix_web::test]
+async fn a_check_without_redis_is_open_or_closed_as_the_policy_says() {
+    let mut scene = Scene::on(Redis::durable().await).with(&[SLOW, "--redis-timeout=300"]);
+    let service = scene.start().await;
+    let api = service.drivers();
+    check(&api, "even", "k", 1).await;
+    check(&api, "sliding", "k", 1).await;
+    scene.redis.kill();
+    for _ in 0..5 {
+        let open = check(&api, "even", "k", 1).await;
+        assert_eq!(
+            (&open["allowed"], &open["degraded"], &open["retry_after_ms"]),
+            (&json!(true), &json!(true), &json!(0))
+        );
+        let closed = check(&api, "sliding", "k", 1).await;
+        assert_eq!((&closed["allowed"], &closed["degraded"]), (&json!(false), &json!(true)));
+        assert!(closed["retry_after_ms"].as_u64().unwrap() > 0);
+    }
+    let refused = reset(&api, "sliding", "k").await;
+    refused.assert_problem(503, &[]);
+    assert!(refused.retry_after.is_some());
+    let metrics = api.request(Method::GET, "/metrics").send().await.unwrap();
+    let metrics = metrics.text().await.unwrap();
+    let line = "fleetpulse_limit_checks_total{outcome=\"degraded\",policy=\"sliding\"} 5";
+    assert!(metrics.contains(line), "{metrics}");
+
+    // What was answered without Redis is counted nowhere; what was counted before is still there.
+    scene.redis.restart().await;
+    for policy in ["even", "sliding"] {
+        let answer = eventually(SOON, "Redis decides again", async || {
+            let answer = check(&api, policy, "k", 1).await;
+            answer["degraded"].is_null().then_some(answer)
+        })
+        .await;
+        assert_eq!(
+            (&answer["allowed"], &answer["remaining"]),
+            (&json!(true), &json!(1)),
+            "{policy}"
+        );
+    }
+}
+
+#[actix_web::test]
+async fn a_frozen_redis_holds_up_one_check_for_its_timeout_and_then_none() {
+    let scene = Scene::on(Redis::durable().await).with(&[SLOW, "--redis-timeout=200", "--workers=1"]);
+    let service = scene.start().await;
+    let api = service.drivers();
+    check(&api, "sliding", "k", 1).await;
+    scene.redis.freeze();
+    let begun = Instant::now();
+    for _ in 0..10 {
+        assert_eq!(check(&api, "sliding", "k", 1).await["degraded"], true);
+    }
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    scene.redis.thaw();
+    // Those that were on their way may have been counted: then less is left, never more.
+    let answer = eventually(SOON, "Redis decides again", async || {
+        let answer = check(&api, "sliding", "other", 1).await;
+        answer["degraded"].is_null().then_some(answer)
+    })
+    .await;
+    assert_eq!(answer["allowed"], true);
+    let left = check(&api, "sliding", "k", 1).await["remaining"].as_u64().unwrap();
+    assert!(left <= 1, "{left}");
+}
+
+#[actix_web::test]
+async fn the_limits_on_requests_go_on_without_redis() {
+    let limits = [
+        "--limits=api=gcra:10/1h,burst=3,fail=closed",
+        "--limit-requests=/v1=api",
+    ];
+    let scene = Scene::on(Redis::durable().await).with(&limits);
+    let service = scene.start().await;
+    scene.redis.kill();
+    let mut statuses = Vec::new();
+    for _ in 0..5 {
+        statuses.push(service.drivers().get("/v1/drivers/nearby?lat=1&lon=1").await.status);
+    }
+    assert_eq!(statuses, [200, 200, 200, 429, 429]);
+}
+
+#[actix_web::test]
+async fn settings_that_cannot_be_kept_refuse_to_start() {
+    for (flag, why) in [
+        ("--limits=login=window:0/1m", "a quota is 1 to 1000000"),
+        ("--limits=login", "has no ="),
+        ("--limit-requests=/v1=nobody", "does not have: nobody"),
+        ("--limit-requests=/v1=login", "gcra policies alone"),
+        ("--limit-requests=v1=api", "a prefix begins with /"),
+        ("--trusted-proxies=10.0.0.0/33", "is no network"),
+    ] {
+        let scene = Scene::new().await.with(&[flag]);
+        let refused = ServiceProcess::refusal(&scene.args()).await;
+        let said = String::from_utf8_lossy(&refused.stderr);
+        assert!(said.contains(why), "{flag}: {said}");
+    }
+}

@@ -1,0 +1,183 @@
+//! The faults of the systems that this replaces, each shown to be gone.
+
+use super::{POLICIES, SLOW, allowed, check, key};
+use crate::support::{Redis, Scene, Service, ServiceProcess, eventually};
+use redis::cmd;
+use reqwest::Method;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+use tokio::time::sleep;
+
+/// `INCR` and `EXPIRE` at every call began the window anew each time: who kept asking never came in again.
+#[actix_web::test]
+async fn asking_again_does_not_extend_the_window() {
+    let scene = Scene::new()
+        .await
+        .with(&["--limits=even=gcra:1/300ms; sliding=window:1/300ms"]);
+    let service = scene.start().await;
+    let api = service.drivers();
+    for (policy, algorithm) in POLICIES {
+        assert!(allowed(&api, policy, "k").await);
+        let begun = Instant::now();
+        let name = key(&scene, algorithm, policy, "k");
+        let ends: i64 = scene.redis.query(cmd("PEXPIRETIME").arg(&name)).await;
+        let mut refused = 0;
+        while !allowed(&api, policy, "k").await {
+            refused += 1;
+            assert!(
+                begun.elapsed() < Duration::from_secs(5),
+                "{policy}: it never comes in again"
+            );
+            let still: i64 = scene.redis.query(cmd("PEXPIRETIME").arg(&name)).await;
+            assert!(still == ends || still < 0, "{policy}: a refusal changed the end");
+        }
+        assert!(refused > 5, "{policy}: it was asked all the time ({refused})");
+        assert!(begun.elapsed() >= Duration::from_millis(290), "{policy}");
+    }
+}
+
+/// A key that was made without its end, by a crash between `INCR` and `EXPIRE`, limited for ever.
+#[actix_web::test]
+async fn no_count_is_without_an_end() {
+    let scene = Scene::new().await.with(&[SLOW]);
+    let service = scene.start().await;
+    let api = service.drivers();
+    for (policy, algorithm) in POLICIES {
+        for _ in 0..4 {
+            check(&api, policy, "k", 1).await;
+            let name = key(&scene, algorithm, policy, "k");
+            let lives_ms: i64 = scene.redis.query(cmd("PTTL").arg(name)).await;
+            assert!((1..=3_800_000).contains(&lives_ms), "{policy}: {lives_ms}");
+        }
+    }
+}
+
+/// A client of another version made the count `NaN`, which is below every limit: nothing was ever limited.
+#[actix_web::test]
+async fn a_count_that_is_no_number_limits_and_then_ends() {
+    let scene = Scene::new()
+        .await
+        .with(&["--limits=even=gcra:10/1h,burst=3; sliding=window:3/1h"]);
+    let mut command = ServiceProcess::command(&scene.args());
+    command.stderr(Stdio::piped());
+    let service = ServiceProcess::spawn(command).await;
+    let api = service.drivers();
+    api.ready().await;
+    let mut n = 0;
+    for (policy, algorithm) in POLICIES {
+        for garbage in [
+            "NaN",
+            "nan",
+            "inf",
+            "-inf",
+            "-1",
+            "1e300",
+            "0x10",
+            "",
+            " ",
+            "null",
+            "{}",
+            "12:",
+            ":",
+            "1:2",
+            "1:2,x",
+            "99999999999999999999999999",
+            "1:99999999999999999999999999,",
+            "\u{0}",
+            "\u{fffd}",
+        ] {
+            n += 1;
+            let name = format!("k{n}");
+            let stored = key(&scene, algorithm, policy, &name);
+            scene.redis.query::<()>(cmd("SET").arg(&stored).arg(garbage)).await;
+            let answer = check(&api, policy, &name, 1).await;
+            assert_eq!(answer["allowed"], false, "{policy}: {garbage:?}: {answer}");
+            assert_eq!(answer["remaining"], 0, "{policy}: {garbage:?}");
+            let lives_ms: i64 = scene.redis.query(cmd("PTTL").arg(&stored)).await;
+            assert!(
+                (1..=3_800_000).contains(&lives_ms),
+                "{policy}: {garbage:?} ends: {lives_ms}"
+            );
+        }
+        // Nor is a key of another type a reason to let everything pass.
+        for (verb, member) in [("SADD", "x"), ("RPUSH", "x")] {
+            n += 1;
+            let name = format!("k{n}");
+            let stored = key(&scene, algorithm, policy, &name);
+            scene.redis.query::<()>(cmd(verb).arg(&stored).arg(member)).await;
+            assert_eq!(
+                check(&api, policy, &name, 1).await["allowed"],
+                false,
+                "{policy}: {verb}"
+            );
+            assert_eq!(
+                check(&api, policy, &name, 1).await["allowed"],
+                false,
+                "{policy}: {verb}"
+            );
+        }
+    }
+    let log = eventually(Duration::from_secs(5), "the log tells of it", async || {
+        Some(service.said()).filter(|said| said.contains("ERROR"))
+    })
+    .await;
+    assert!(log.contains("was no count"), "{log}");
+}
+
+/// A clock that was set back, or a stricter policy, leaves times that lie too far ahead: they count as a spent quota from now.
+#[actix_web::test]
+async fn what_lies_in_the_future_limits_for_no_longer_than_a_spent_quota() {
+    let scene = Scene::new()
+        .await
+        .with(&["--limits=even=gcra:10/500ms,burst=3; sliding=window:3/200ms"]);
+    let service = scene.start().await;
+    let api = service.drivers();
+    let ahead = "9000000000000000";
+    for (policy, algorithm, value) in [
+        ("even", "gcra", ahead.to_owned()),
+        ("sliding", "window", format!("{ahead}:3,")),
+    ] {
+        let name = key(&scene, algorithm, policy, "k");
+        scene.redis.query::<()>(cmd("SET").arg(name).arg(value)).await;
+        let refused = check(&api, policy, "k", 1).await;
+        assert_eq!(refused["allowed"], false, "{policy}");
+        let wait = refused["retry_after_ms"].as_u64().unwrap();
+        assert!(wait <= 211, "{policy}: {wait}");
+        sleep(Duration::from_millis(wait)).await;
+        assert!(allowed(&api, policy, "k").await, "{policy}");
+    }
+}
+
+/// The address was whatever `X-Forwarded-For` said: a new one in each request was never limited.
+#[actix_web::test]
+async fn a_spoofed_address_does_not_get_past_the_limit() {
+    let limits = ["--limits=api=gcra:10/1h,burst=3", "--limit-requests=/v1=api"];
+    let scene = Scene::new().await.with(&limits);
+    let service = scene.start().await;
+    let mut admitted = 0;
+    for n in 0..10 {
+        let request = service.drivers().request(Method::GET, "/v1/drivers/nearby?lat=1&lon=1");
+        let request = request.header("x-forwarded-for", format!("198.51.100.{n}"));
+        let request = request.header("forwarded", format!("for=198.51.100.{n}"));
+        let request = request.header("x-api-key", format!("key-{n}"));
+        admitted += usize::from(request.send().await.unwrap().status() == 200);
+    }
+    assert_eq!(admitted, 3);
+}
+
+/// An error of Redis meant yes, whatever was limited.
+#[actix_web::test]
+async fn an_error_of_redis_is_a_yes_only_where_the_policy_says_so() {
+    let scene = Scene::on(Redis::durable().await).with(&[SLOW]);
+    let service: Service = scene.start().await;
+    let api = service.drivers();
+    // No memory left: Redis is there, and refuses.
+    let set = |bytes: &'static str| cmd("CONFIG").arg("SET").arg("maxmemory").arg(bytes).to_owned();
+    scene.redis.query::<()>(&set("1")).await;
+    let (open, closed) = (check(&api, "even", "k", 1).await, check(&api, "sliding", "k", 1).await);
+    assert_eq!((&open["allowed"], &open["degraded"]), (&true.into(), &true.into()));
+    assert_eq!((&closed["allowed"], &closed["degraded"]), (&false.into(), &true.into()));
+    scene.redis.query::<()>(&set("0")).await;
+    let counted = check(&api, "sliding", "k", 1).await;
+    assert_eq!((&counted["allowed"], &counted["remaining"]), (&true.into(), &2.into()));
+}
