@@ -1,9 +1,9 @@
 //! Who calls: by the address of the connection, or by what a trusted proxy says of it.
 
-use actix_web::http::header::{FORWARDED, HeaderMap, HeaderName};
+use actix_web::http::header::{FORWARDED, HeaderMap, HeaderName, HeaderValue};
 use clap::ValueEnum;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 use uuid::Uuid;
 
@@ -73,7 +73,8 @@ impl Callers {
         if !self.trusted.contain(peer) {
             return Caller::at(peer);
         }
-        let key = self.key_header.as_ref().and_then(|name| headers.get(name));
+        // The last, which is the nearest proxy's.
+        let key = self.key_header.as_ref().and_then(|name| headers.get_all(name).last());
         if let Some(key) = key.filter(|key| !key.is_empty()) {
             return Caller::Key(Uuid::new_v5(&Uuid::NAMESPACE_OID, key.as_bytes()));
         }
@@ -87,13 +88,14 @@ impl Callers {
             ProxyHeader::XForwardedFor => (&X_FORWARDED_FOR, address),
             ProxyHeader::Forwarded => (&FORWARDED, forwarded_for),
         };
-        let values: Vec<&str> = headers
-            .get_all(name)
-            .map(|value| value.to_str().unwrap_or(""))
-            .collect();
+        // By bytes, so that what a client wrote on the left cannot make the proxies' part unreadable.
+        let values: Vec<&[u8]> = headers.get_all(name).map(HeaderValue::as_bytes).collect();
+        let hops = values.iter().rev().flat_map(|value| value.rsplit(|byte| *byte == b','));
         let mut nearest = peer;
-        for hop in values.iter().rev().flat_map(|value| value.rsplit(',')).take(MAX_HOPS) {
-            let Some(address) = read(hop.trim()) else { break };
+        for hop in hops.take(MAX_HOPS) {
+            let Some(address) = str::from_utf8(hop).ok().and_then(|hop| read(hop.trim())) else {
+                break;
+            };
             nearest = address;
             if !self.trusted.contain(nearest) {
                 break;
@@ -105,20 +107,15 @@ impl Callers {
 
 /// An address with or without a port: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:80`.
 fn address(text: &str) -> Option<IpAddr> {
-    let bare = if let Some(rest) = text.strip_prefix('[') {
-        let (address, port) = rest.split_once(']')?;
-        if !port.is_empty() && !port.strip_prefix(':').is_some_and(is_port) {
-            return None;
-        }
-        return address
-            .parse::<Ipv6Addr>()
-            .ok()
-            .map(|address| IpAddr::V6(address).to_canonical());
-    } else {
-        match text.split_once(':') {
-            Some((address, port)) if is_port(port) => return address.parse::<Ipv4Addr>().ok().map(IpAddr::V4),
-            _ => text,
-        }
+    let bare = match (text.strip_prefix('['), text.split_once(':')) {
+        (Some(bracketed), _) => match bracketed.split_once(']')? {
+            (address, "") => address,
+            (address, port) if port.strip_prefix(':').is_some_and(is_port) => address,
+            _ => return None,
+        },
+        // An IPv6 address without brackets has more than one colon, and what follows the first is no port.
+        (None, Some((address, port))) if is_port(port) => address,
+        _ => text,
     };
     bare.parse::<IpAddr>().ok().map(|address| address.to_canonical())
 }
@@ -201,7 +198,6 @@ impl FromStr for Networks {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use actix_web::http::header::HeaderValue;
 
     fn callers(header: ProxyHeader) -> Callers {
         Callers {

@@ -56,8 +56,11 @@ impl Gate {
                 policies.push(policy);
                 policies.len() - 1
             });
-            let window_s = policy.window().as_secs_f64().ceil();
-            let header = format!("\"{policy}\";q={};w={window_s}", policy.quota());
+            let mut header = format!("\"{policy}\";q={}", policy.quota());
+            // The field has whole seconds alone; of another window it says nothing rather than something else.
+            if policy.window().subsec_nanos() == 0 {
+                header = format!("{header};w={}", policy.window().as_secs());
+            }
             rules.push(Rule {
                 prefix: prefix.to_owned(),
                 place: u16::try_from(place).unwrap_or(u16::MAX),
