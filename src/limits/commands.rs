@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-/// The slices of a sliding window; `check_window.lua` reads no more than these and the one that is leaving.
+/// The slices of a sliding window; `check_window.lua` counts in these and the one that is leaving.
 const SLICES: u64 = 20;
 
 macro_rules! script {
@@ -37,19 +37,15 @@ pub struct Verdict {
 
 /// Asks for `cost` units, 1 to the policy's capacity.
 pub async fn check(link: &Link, policy: &Policy, key: &Id, cost: u32) -> Result<Verdict, StoreError> {
-    let (script, rate) = match policy.algorithm() {
-        Algorithm::Gcra => (&CHECK_GCRA, [policy.interval_us(), u64::from(policy.capacity())]),
-        Algorithm::Window => {
-            let window = policy.window_us();
-            (&CHECK_WINDOW, [window, window.div_ceil(SLICES)])
-        }
+    let (script, length_us) = match policy.algorithm() {
+        Algorithm::Gcra => (&CHECK_GCRA, policy.interval_us()),
+        Algorithm::Window => (&CHECK_WINDOW, policy.window_us().div_ceil(SLICES)),
     };
-    let mut call = script.call(1, 5, 256);
-    call.arg(name(link, policy, key)).arg(rate[0]).arg(rate[1]);
-    if policy.algorithm() == Algorithm::Window {
-        call.arg(policy.quota());
-    }
-    call.arg(cost);
+    let mut call = script.call(1, 4, 256);
+    call.arg(name(link, policy, key))
+        .arg(length_us)
+        .arg(policy.capacity())
+        .arg(cost);
     let (admitted, remaining, wait_us, reset_us, damaged): (bool, u32, u64, u64, bool) =
         link.run(script, &call).await?;
     Ok(Verdict {

@@ -1,69 +1,68 @@
 -- check_window: admits a cost if the window that ends now has room for it, or refuses it and changes nothing.
--- KEYS[1] what was admitted, oldest first: 'START:UNITS,' for each slice of the window, START in µs of Redis's clock
--- ARGV[1] window, µs
--- ARGV[2] length of a slice, µs; at least a 20th of the window
--- ARGV[3] quota, units
--- ARGV[4] cost, units; at most the quota
+-- KEYS[1] what was admitted, big-endian: length of a slice and beginning of the newest (8 bytes each, µs of Redis's clock),
+--         then the units of 21 slices (4 bytes each), from the newest to the oldest, which is about to leave the window
+-- ARGV[1] length of a slice, µs: a 20th of the window, rounded up
+-- ARGV[2] quota, units
+-- ARGV[3] cost, units; at most the quota
 -- Returns {admitted 1 or 0, units that are left, µs until the cost could be admitted (0 if it was), µs until all units
 --         are back, 1 if what was stored is no count of ours, else 0}.
 -- A slice counts in full until its last moment has left the window: a unit comes back late, never early. What is no
 -- count is taken for a quota spent just now and is written over, so that it limits and then ends.
-local window, length = tonumber(ARGV[1]), tonumber(ARGV[2])
-local quota, cost = tonumber(ARGV[3]), tonumber(ARGV[4])
+-- Packed, because to read and write 21 numbers as text takes five times as long as all else here.
+local form = '>I8I8I4I4I4I4I4I4I4I4I4I4I4I4I4I4I4I4I4I4I4I4I4'
+local length, quota, cost = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local current = now - now % length
 
-local starts, units, n, used = {}, {}, 0, 0
-local function count(start, admitted)
-  if n > 0 and starts[n] == start then
-    units[n] = units[n] + admitted
-  else
-    n = n + 1
-    starts[n], units[n] = start, admitted
-  end
-  used = used + admitted
-end
+-- slices[3] is the one that is under way, slices[23] the one that leaves next; [24] is where the unpacking ended.
+local slices = { length, current, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+local used, damaged, mended = 0, 0, false
 
--- Of another type it is an error here, and no reason to let everything pass. We never write more than 21 slices.
+-- Of another type it is an error here, and no reason to let everything pass.
 local stored = redis.pcall('GET', KEYS[1])
-local damaged, mended, at = 0, false, 1
-if type(stored) ~= 'string' then
-  damaged = stored and 1 or 0
-else
-  for _ = 1, 22 do
-    if at > #stored then break end
-    local _, last, start, admitted = string.find(stored, '^(%d+):(%d+),', at)
-    if not last or last - at > 26 then break end
-    at, start, admitted = last + 1, tonumber(start), tonumber(admitted)
-    -- From the future: the clock was set back. It counts from now.
-    if start > current then start, mended = current, true end
-    if start + length > now - window then count(start, admitted) end
+if type(stored) == 'string' and #stored == 100 then
+  local was = { struct.unpack(form, stored) }
+  for i = 3, 23 do used = used + was[i] end
+  local passed = (current - was[2]) / length
+  if was[1] ~= length or passed < 0 or passed % 1 ~= 0 then
+    -- The policy was changed, or the clock was set back: all of it counts from now.
+    mended, used = true, math.min(used, quota)
+    slices[3] = used
+  elseif passed == 0 then
+    slices = was
+  else
+    used = 0
+    for i = 3 + passed, 23 do
+      slices[i], used = was[i - passed], used + was[i - passed]
+    end
   end
-  if at <= #stored or at == 1 then damaged = 1 end
-end
-if damaged == 1 then
-  starts, units, n, used = {}, {}, 0, 0
-  count(current, quota)
+elseif stored then
+  damaged, used = 1, quota
+  slices[3] = quota
 end
 
 local admitted = used + cost <= quota
-if admitted then count(current, cost) end
-local back = n > 0 and starts[n] + length + window - now or 0
+if admitted then slices[3], used = slices[3] + cost, used + cost end
+
+-- A slice has left 21 slices after it began.
+local function leaves(i) return current + (24 - i) * length - now end
+local newest = 3
+while newest < 23 and slices[newest] == 0 do newest = newest + 1 end
+local back = used > 0 and leaves(newest) or 0
 if admitted or mended or damaged == 1 then
-  local slices = {}
-  for i = 1, n do slices[i] = string.format('%.0f:%.0f,', starts[i], units[i]) end
   -- A millisecond more, because the key's time is counted in whole ones.
-  redis.call('SET', KEYS[1], table.concat(slices), 'PX', string.format('%.0f', math.ceil(back / 1000) + 1))
+  local lives = string.format('%.0f', math.ceil(back / 1000) + 1)
+  redis.call('SET', KEYS[1], struct.pack(form, unpack(slices, 1, 23)), 'PX', lives)
 end
 
 local wait = 0
 if not admitted then
-  local missing = used + cost - quota
-  for i = 1, n do
-    missing = missing - units[i]
-    wait = starts[i] + length + window - now
-    if missing <= 0 then break end
+  local missing, i = used + cost - quota, 24
+  while missing > 0 do
+    i = i - 1
+    missing = missing - slices[i]
   end
+  wait = leaves(i)
 end
 return { admitted and 1 or 0, math.max(0, quota - used), wait, back, damaged }

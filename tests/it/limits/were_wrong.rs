@@ -85,6 +85,7 @@ async fn a_count_that_is_no_number_limits_and_then_ends() {
             "1:99999999999999999999999999,",
             "\u{0}",
             "\u{fffd}",
+            &"x".repeat(100),
         ] {
             n += 1;
             let name = format!("k{n}");
@@ -132,10 +133,12 @@ async fn what_lies_in_the_future_limits_for_no_longer_than_a_spent_quota() {
         .with(&["--limits=even=gcra:10/500ms,burst=3; sliding=window:3/200ms"]);
     let service = scene.start().await;
     let api = service.drivers();
-    let ahead = "9000000000000000";
+    let ahead_us = 9_000_000_000_000_000_u64;
+    let slices = [vec![0, 0, 0, 3], vec![0; 80]].concat();
+    let window = [&10_000_u64.to_be_bytes()[..], &ahead_us.to_be_bytes(), &slices].concat();
     for (policy, algorithm, value) in [
-        ("even", "gcra", ahead.to_owned()),
-        ("sliding", "window", format!("{ahead}:3,")),
+        ("even", "gcra", ahead_us.to_string().into_bytes()),
+        ("sliding", "window", window),
     ] {
         let name = key(&scene, algorithm, policy, "k");
         scene.redis.query::<()>(cmd("SET").arg(name).arg(value)).await;
