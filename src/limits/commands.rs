@@ -62,19 +62,24 @@ pub async fn reset(link: &Link, policy: &Policy, key: &Id) -> Result<bool, Store
     link.query(redis::cmd("DEL").arg(name(link, policy, key))).await
 }
 
-/// Adds `us` of a gcra policy's time to what all instances have admitted of a caller, at most `most_us` ahead. Returns how
-/// far ahead that is, µs.
-pub async fn charge(
-    link: &Link,
-    policy: &str,
-    caller: impl fmt::Display,
-    us: u64,
-    most_us: u64,
-) -> Result<u64, StoreError> {
-    let mut call = CHARGE.call(1, 3, 256);
+/// What an instance has admitted of a caller by itself, in the time of a gcra policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Charge {
+    /// The units, each at the policy's interval, µs.
+    pub us: u64,
+    /// How long ago the first of them was admitted, µs.
+    pub ago_us: u64,
+    /// The most that may be ahead of all instances together, µs.
+    pub most_us: u64,
+}
+
+/// Adds a charge to what all instances have admitted of a caller. Returns how far ahead that is, µs.
+pub async fn charge(link: &Link, policy: &str, caller: impl fmt::Display, charge: Charge) -> Result<u64, StoreError> {
+    let mut call = CHARGE.call(1, 4, 256);
     call.arg(link.store().keys().limit_requests(policy, caller))
-        .arg(us)
-        .arg(most_us);
+        .arg(charge.us)
+        .arg(charge.ago_us)
+        .arg(charge.most_us);
     link.run(&CHARGE, &call).await
 }
 

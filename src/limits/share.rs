@@ -1,19 +1,19 @@
 //! An instance's share of the limits on its own requests: counted in memory, settled with the others in the background.
 //!
 //! Each instance admits by a gcra count of its own, so a request waits for nobody. Ten times a second it adds what it has
-//! admitted to the count of all instances in Redis, and takes that over where it is further ahead than its own. So with one
-//! instance the policy is kept exactly. With *n* instances each may admit a caller's whole burst before it hears of the
-//! others, and what was admitted too much is then waited for: within any time *t* at most about
-//! `n × burst + (t + n × 100 ms) / interval`; over a long time the policy's rate, not *n* times it. An instance never refuses
-//! what the policy would have admitted, but for what it heard late (by a round trip) and for a charge whose answer was lost,
-//! which is made again.
+//! admitted to the count of all instances in Redis, as of the time of the first of it, and takes that over where it is further
+//! ahead than its own. One instance keeps the policy. With *n* instances each may admit a caller's whole
+//! burst before it hears of the others, and what was admitted too much is then waited for: within any time *t* at most about
+//! `n × burst + (t + n × 100 ms) / interval`; over a long time the policy's rate, not *n* times it. Less than the policy is
+//! admitted by as much as the ways to Redis differ in time (some milliseconds), and after a charge whose answer was lost, which
+//! is made again.
 //!
 //! With Redis away each instance goes on by itself, at its own count: neither open nor closed, at most `n` times the policy.
 //!
 //! Memory is bounded: [`MOST_CALLERS`] at once, and one whose debt has drained is forgotten. Whoever finds no room shares
 //! one count with all others who do not.
 
-use super::commands;
+use super::commands::{self, Charge};
 use crate::config::Policy;
 use crate::http::Caller;
 use crate::store::Link;
@@ -35,6 +35,9 @@ const SETTLE_EVERY: Duration = Duration::from_millis(100);
 const SETTLED_AT_ONCE: usize = 128;
 /// Charges on their way at once.
 const IN_FLIGHT: usize = 64;
+/// What has drained for longer than this is not told any more: so after a time without Redis a caller does not owe for all that
+/// the instances admitted meanwhile, each by itself.
+const FORGIVEN_US: u64 = 1_000_000;
 /// Rounds of settling after which the table is swept.
 const SWEEP_EVERY: u64 = 10;
 /// Bursts that may be owed to Redis: what the bursts of so many instances come to.
@@ -68,11 +71,14 @@ struct Shard {
 }
 
 #[derive(Debug, Clone, Copy, Default)]
+#[expect(clippy::struct_field_names, reason = "every name says its unit")]
 struct Count {
     /// When all that was admitted will have drained, µs since the share began.
     drained_us: u64,
-    /// What of it Redis has not been told, µs.
+    /// What was admitted and Redis has not been told, µs.
     unsettled_us: u64,
+    /// When the first of that was admitted, µs since the share began.
+    since_us: u64,
 }
 
 /// The answer to a request.
@@ -129,6 +135,7 @@ impl Share {
         let ahead_us = if admitted {
             count.drained_us = now_us + wanted_us;
             if count.unsettled_us == 0 {
+                count.since_us = now_us;
                 shard.unsettled.push(account);
             }
             count.unsettled_us += rate.interval_us;
@@ -147,18 +154,21 @@ impl Share {
     /// Tells Redis what was admitted since the last time, and takes over what the others have admitted.
     async fn settle(&self, link: &Link) {
         for shard in &self.shards {
-            let charges = take_unsettled(shard, self.now_us());
-            stream::iter(charges)
-                .for_each_concurrent(IN_FLIGHT, |(account, us)| self.charge(link, account, us))
+            let now_us = self.now_us();
+            stream::iter(take_unsettled(shard, now_us))
+                .for_each_concurrent(IN_FLIGHT, |unsettled| self.charge(link, unsettled, now_us))
                 .await;
         }
     }
 
-    async fn charge(&self, link: &Link, account: Account, us: u64) {
+    /// Tells Redis what was taken at `taken_us`.
+    async fn charge(&self, link: &Link, unsettled: Unsettled, taken_us: u64) {
+        let Unsettled { account, us, ago_us } = unsettled;
         let rate = &self.policies[usize::from(account.0)];
         // Those who share a count here share it with nobody elsewhere: each instance has others without room.
         let Some(caller) = account.1 else { return };
-        let charged = commands::charge(link, &rate.name, caller, us, MOST_BURSTS * rate.full_us).await;
+        let most_us = MOST_BURSTS * rate.full_us;
+        let charged = commands::charge(link, &rate.name, caller, Charge { us, ago_us, most_us }).await;
         let mut shard = self.shard(&account).lock();
         let shard = &mut *shard;
         let Some(count) = shard.counts.get_mut(&account) else {
@@ -166,7 +176,8 @@ impl Share {
         };
         match charged {
             Ok(ahead_us) => {
-                let drained_us = self.now_us() + ahead_us + count.unsettled_us;
+                // As of when it was taken: what the way to Redis took is not held against the caller.
+                let drained_us = taken_us + ahead_us + count.unsettled_us;
                 count.drained_us = count.drained_us.max(drained_us);
             }
             Err(error) => {
@@ -175,16 +186,17 @@ impl Share {
                     shard.unsettled.push(account);
                 }
                 count.unsettled_us += us;
+                count.since_us = taken_us - ago_us;
             }
         }
     }
 
-    /// Forgets whose debt has drained.
+    /// Forgets whose debt has drained, and was told or is not told any more.
     fn sweep(&self, now_us: u64) {
         for shard in &self.shards {
             let mut shard = shard.lock();
             let Shard { counts, unsettled } = &mut *shard;
-            counts.retain(|_, count| count.drained_us > now_us);
+            counts.retain(|_, count| count.drained_us + FORGIVEN_US > now_us);
             unsettled.retain(|account| counts.contains_key(account));
         }
     }
@@ -200,8 +212,16 @@ impl Share {
     }
 }
 
-/// What of a shard is to be told now. What has drained in the meantime, as with Redis away for long, is told no more.
-fn take_unsettled(shard: &Mutex<Shard>, now_us: u64) -> Vec<(Account, u64)> {
+/// What Redis is to be told of an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Unsettled {
+    account: Account,
+    us: u64,
+    ago_us: u64,
+}
+
+/// What of a shard is to be told now.
+fn take_unsettled(shard: &Mutex<Shard>, now_us: u64) -> Vec<Unsettled> {
     let mut shard = shard.lock();
     let shard = &mut *shard;
     let many = shard.unsettled.len().min(SETTLED_AT_ONCE);
@@ -210,10 +230,10 @@ fn take_unsettled(shard: &Mutex<Shard>, now_us: u64) -> Vec<(Account, u64)> {
         let Some(count) = shard.counts.get_mut(&account) else {
             continue;
         };
-        let us = std::mem::take(&mut count.unsettled_us).min(count.drained_us.saturating_sub(now_us));
-        if us > 0 {
-            charges.push((account, us));
-        }
+        let ago_us = now_us.saturating_sub(count.since_us).min(FORGIVEN_US);
+        let ahead_us = count.drained_us.saturating_sub(now_us);
+        let us = std::mem::take(&mut count.unsettled_us).min(ahead_us + ago_us);
+        charges.push(Unsettled { account, us, ago_us });
     }
     charges
 }
@@ -248,7 +268,7 @@ mod tests {
         Caller::Address(IpAddr::V4(Ipv4Addr::from(n)))
     }
 
-    fn take_all(share: &Share, now_us: u64) -> Vec<(Account, u64)> {
+    fn take_all(share: &Share, now_us: u64) -> Vec<Unsettled> {
         share
             .shards
             .iter()
@@ -279,19 +299,20 @@ mod tests {
     }
 
     #[test]
-    fn what_was_admitted_is_told_once_and_less_what_has_drained() {
+    fn what_was_admitted_is_told_once_and_as_of_when() {
         let share = share("api=gcra:10/1s,burst=5");
+        let account = (0, Some(caller(1)));
         for _ in 0..3 {
-            assert!(share.admit_at(0, caller(1), 0).admitted);
+            assert!(share.admit_at(0, caller(1), 20_000).admitted);
         }
-        assert_eq!(take_all(&share, 50_000), [((0, Some(caller(1))), 250_000)]);
-        assert_eq!(take_all(&share, 50_000), []);
+        let told = |us, ago_us| [Unsettled { account, us, ago_us }];
+        assert_eq!(take_all(&share, 70_000), told(300_000, 50_000));
+        assert_eq!(take_all(&share, 70_000), []);
         // An hour with Redis away is not told as a debt of an hour.
-        for ms in (0..3_600_000).step_by(100) {
-            share.admit_at(0, caller(1), ms * 1_000);
+        for ms in (1_000..3_600_000).step_by(100) {
+            assert!(share.admit_at(0, caller(1), ms * 1_000).admitted);
         }
-        let told = take_all(&share, 3_600_000_000);
-        assert!(told.iter().all(|(_, us)| *us <= 500_000), "{told:?}");
+        assert_eq!(take_all(&share, 3_600_000_000), told(FORGIVEN_US, FORGIVEN_US));
     }
 
     #[test]
@@ -300,11 +321,15 @@ mod tests {
         for n in 0..1_000 {
             share.admit_at(0, caller(n), 0);
         }
+        let held = |share: &Share| -> usize { share.shards.iter().map(|shard| shard.lock().counts.len()).sum() };
         share.sweep(100_000);
-        assert!(share.shards.iter().all(|shard| shard.lock().counts.is_empty()));
-        assert_eq!(take_all(&share, 100_000), []);
-        assert!(share.admit_at(0, caller(1), 100_000).admitted);
-        assert_eq!(take_all(&share, 100_000).len(), 1);
+        assert_eq!(held(&share), 1_000, "they are still to be told");
+        let long_after = 100_000 + FORGIVEN_US;
+        share.sweep(long_after);
+        assert_eq!(held(&share), 0);
+        assert_eq!(take_all(&share, long_after), []);
+        assert!(share.admit_at(0, caller(1), long_after).admitted);
+        assert_eq!(take_all(&share, long_after).len(), 1);
     }
 
     #[test]
