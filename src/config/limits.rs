@@ -19,7 +19,7 @@ const MAX_NAME: usize = 64;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Limits")]
 pub struct LimitSettings {
-    /// Policies: NAME=gcra|window:QUOTA/WINDOW[,burst=N][,fail=open|closed]; …
+    /// Policies, with semicolons between: NAME=gcra|window:QUOTA/WINDOW, then ,burst=N and ,fail=open|closed where wanted
     ///
     /// WINDOW is a number with ms, s, m, h or d. `burst` (gcra alone) is the quota if not given; `fail` says what is
     /// answered with Redis away, `closed` if not given.

@@ -12,6 +12,19 @@ use std::time::Duration;
 const RETRY_WITHOUT_REDIS: Duration = Duration::from_secs(1);
 
 /// The limits, for those who embed the crate; cheap to clone. One for each link, so that a check stays on its thread.
+///
+/// ```no_run
+/// # use fleetpulse::{config::Policies, ids::Id, limits::Limits, store::Link, telemetry::Metrics};
+/// # async fn login(link: &Link, metrics: &Metrics) -> Result<(), Box<dyn std::error::Error>> {
+/// let policies: Policies = "login=window:5/1m,fail=closed".parse()?;
+/// let limits = Limits::new(link, &policies, metrics);
+/// let decision = limits.check("login", &Id::parse("anna")?, 1).await?;
+/// if !decision.allowed {
+///     println!("again in {:?}", decision.retry_after);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Limits(Arc<Inner>);
 
