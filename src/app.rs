@@ -3,7 +3,7 @@
 
 use crate::config::{RedisSource, RedisSourceError, RuleError, Settings};
 use crate::health::{self, Health};
-use crate::http::BodyTimeout;
+use crate::http::{BodyTimeout, remember_connection};
 use crate::inventory::{self, Inventory};
 use crate::limits::{self, Gate, Guard, Limits};
 use crate::routes;
@@ -152,6 +152,7 @@ impl Application {
         .shutdown_timeout(settings.http.drain_s)
         .max_connections(settings.http.max_connections.get())
         .client_request_timeout(request_timeout)
+        .on_connect(remember_connection)
         .keep_alive(Duration::from_secs(75));
         if let Some(workers) = settings.http.workers {
             server = server.workers(workers.get());

@@ -3,6 +3,7 @@
 mod body;
 mod caller;
 mod fields;
+mod gone;
 mod observe;
 mod problem;
 mod query;
@@ -13,6 +14,7 @@ mod stamp;
 pub use body::{Body, BodyTimeout, MediaType};
 pub use caller::{Caller, Callers, NetworkError, Networks, ProxyHeader};
 pub use fields::Fields;
+pub use gone::{client_gone, remember_connection};
 pub use observe::Observe;
 pub use problem::{FieldError, Problem};
 pub use query::Query;

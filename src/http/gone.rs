@@ -1,0 +1,42 @@
+use actix_web::HttpRequest;
+use actix_web::dev::Extensions;
+use std::any::Any;
+use std::future::pending;
+use std::net::TcpStream as Handle;
+use std::os::fd::AsFd;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::time::sleep;
+
+/// Between two looks at a connection on which the next request lies already.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A second handle to the connection that a request came by.
+#[derive(Debug)]
+struct Connection(Handle);
+
+/// Keeps a handle to a new connection for [`client_gone`]; for `HttpServer::on_connect`.
+///
+/// A handler that waits is not told by the server that its client has closed: that may have closed its own side only, and
+/// read on. Made to forbid that, the server would also drop good requests that garbage follows on the same connection.
+pub fn remember_connection(io: &dyn Any, data: &mut Extensions) {
+    if let Some(stream) = io.downcast_ref::<TcpStream>()
+        && let Ok(handle) = stream.as_fd().try_clone_to_owned()
+    {
+        data.insert(Connection(Handle::from(handle)));
+    }
+}
+
+/// Resolves when the client of a request has closed its side of the connection; for handlers that wait long.
+pub async fn client_gone(request: &HttpRequest) {
+    let watched = request
+        .conn_data()
+        .and_then(|Connection(handle)| TcpStream::from_std(handle.try_clone().ok()?).ok());
+    let Some(stream) = watched else {
+        return pending().await;
+    };
+    // Nothing to read is the end, and so is an error.
+    while let Ok(1..) = stream.peek(&mut [0]).await {
+        sleep(PAUSE).await;
+    }
+}
