@@ -6,6 +6,7 @@ use crate::health::{self, Health};
 use crate::http::{BodyTimeout, remember_connection};
 use crate::inventory::{self, Inventory};
 use crate::limits::{self, Gate, Guard, Limits};
+use crate::locks::{self, Locks, Wakeups};
 use crate::routes;
 use crate::sessions::{self, Sessions};
 use crate::store::embedded::{Embedded, EmbeddedError, EmbeddedSettings};
@@ -121,6 +122,7 @@ impl Application {
             metrics: Arc::clone(&metrics),
             link: link.clone(),
         });
+        let (lock_wakeups, lock_settings) = (Wakeups::listen(&store), settings.locks);
         let worker_shared = Arc::clone(&shared);
         let worker_sessions = Arc::clone(&sessions);
         let (policies, guard) = (settings.limits.policies.clone(), Guard(gate.clone()));
@@ -134,6 +136,10 @@ impl Application {
             let inventory = Inventory::start(&link, &inventory_settings);
             let sessions = Sessions::new(link.clone(), Arc::clone(&worker_sessions));
             let limits = Limits::new(&link, &policies, &worker_shared.metrics);
+            let locks = locks::handlers::State {
+                locks: Locks::new(link.clone(), lock_wakeups.clone(), lock_settings),
+                metrics: Arc::clone(&worker_shared.metrics),
+            };
             if worker_shared.store.is_configured() {
                 follow(&feed, Arc::clone(&worker_shared), link);
             }
@@ -142,6 +148,7 @@ impl Application {
                 .app_data(web::Data::new(inventory))
                 .app_data(web::Data::new(sessions))
                 .app_data(web::Data::new(limits))
+                .app_data(web::Data::new(locks))
                 .app_data(health.clone())
                 .app_data(BodyTimeout(request_timeout))
                 .configure(|routes| routes::configure(routes, &worker_shared.metrics))

@@ -3,6 +3,7 @@
 use crate::health;
 use crate::inventory::handlers as inventory;
 use crate::limits::handlers as limits;
+use crate::locks::handlers as locks;
 use crate::sessions::handlers as sessions;
 use crate::tracking::handlers as tracking;
 use actix_web::HttpResponse;
@@ -28,6 +29,7 @@ use utoipa_swagger_ui::SwaggerUi;
         sessions::sign_out, sessions::rotate_session, sessions::extend_session, sessions::list_sessions,
         sessions::end_sessions, sessions::end_session,
         limits::check, limits::reset, limits::policies,
+        locks::acquire, locks::inspect, locks::release, locks::renew,
         health::health, health::live, health::ready,
         health::redis_report, health::metrics,
     ),
@@ -36,6 +38,7 @@ use utoipa_swagger_ui::SwaggerUi;
         (name = "inventory", description = "Stock, and what is reserved of it"),
         (name = "sessions", description = "Who is signed in"),
         (name = "limits", description = "How often something may be done"),
+        (name = "locks", description = "Leases with fences"),
         (name = "health", description = "How the service is"),
     ),
     modifiers(&SessionToken),

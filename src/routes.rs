@@ -5,6 +5,7 @@ use crate::http::{Observe, Problem};
 use crate::inventory::handlers as inventory;
 use crate::kind::Kind;
 use crate::limits::handlers as limits;
+use crate::locks::handlers as locks;
 use crate::openapi;
 use crate::sessions::handlers as sessions;
 use crate::telemetry::Metrics;
@@ -85,6 +86,14 @@ pub fn configure(routes: &mut ServiceConfig, metrics: &Arc<Metrics>) {
         .service(at("/v1/limits/check", "limit_check").route(post().to(limits::check)))
         .service(at("/v1/limits/policies", "limit_policies").route(get().to(limits::policies)))
         .service(at("/v1/limits/{policy}/{key}", "limit").route(delete().to(limits::reset)));
+    routes
+        .service(
+            at("/v1/locks/{name}", "lock")
+                .route(post().to(locks::acquire))
+                .route(get().to(locks::inspect))
+                .route(delete().to(locks::release)),
+        )
+        .service(at("/v1/locks/{name}/renew", "lock_renew").route(post().to(locks::renew)));
     routes
         .service(at("/health", "health").route(get().to(health::health)))
         .service(at("/health/live", "health").route(get().to(health::live)))

@@ -3,6 +3,7 @@
 mod http;
 mod inventory;
 mod limits;
+mod locks;
 mod log;
 mod redis;
 mod sessions;
@@ -11,6 +12,7 @@ mod tracking;
 pub use http::HttpSettings;
 pub use inventory::InventorySettings;
 pub use limits::{Algorithm, LimitSettings, MAX_QUOTA, Outage, PartError, Policies, Policy, RequestRules, RuleError};
+pub use locks::LockSettings;
 pub use log::LogSettings;
 pub use redis::{RedisSettings, RedisSource, RedisSourceError};
 pub use sessions::SessionSettings;
@@ -40,6 +42,9 @@ pub struct Settings {
     /// The limits slice's.
     #[command(flatten)]
     pub limits: LimitSettings,
+    /// The locks slice's.
+    #[command(flatten)]
+    pub locks: LockSettings,
     /// The log's.
     #[command(flatten)]
     pub log: LogSettings,

@@ -50,6 +50,10 @@ pub struct Metrics {
     pub limit_checks: IntCounterVec,
     /// Requests to this service that were refused with 429, by policy.
     pub limited_requests: IntCounterVec,
+    /// Answers to those who wanted a lock, by outcome (`granted`, `taken`, `timed_out`, `failed`).
+    pub lock_acquires: IntCounterVec,
+    /// Requests that wait for a lock in this instance.
+    pub lock_waiters: IntGauge,
     process_cpu_seconds: Gauge,
     process_resident_bytes: IntGauge,
 }
@@ -156,6 +160,12 @@ impl Metrics {
                 "Requests refused with 429",
                 &["policy"],
             )?,
+            lock_acquires: counters(
+                "fleetpulse_lock_acquires_total",
+                "Answers to those who wanted a lock",
+                &["outcome"],
+            )?,
+            lock_waiters: gauge("fleetpulse_lock_waiters", "Requests that wait for a lock")?,
             process_cpu_seconds: float("process_cpu_seconds_total", "CPU time used by this process")?,
             process_resident_bytes: gauge("process_resident_memory_bytes", "Resident memory of this process")?,
             reloads,

@@ -2,6 +2,7 @@
 
 mod inventory;
 mod limits;
+mod locks;
 mod sessions;
 mod tracking;
 

@@ -1,0 +1,210 @@
+use super::LockError;
+use super::attempt::Attempt;
+use super::commands::{self, Asked, Held, View};
+use super::guard::LockGuard;
+use super::model::{Grant, Holder, TTL_MS, Token, Wanted, within};
+use super::wakeups::{Seat, Wakeups};
+use crate::config::LockSettings;
+use crate::ids::Id;
+use crate::store::{Link, StoreError};
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+
+/// Redis counts in milliseconds: a lease that ends within one is over in the next.
+const TICK: Duration = Duration::from_millis(1);
+
+/// Locks with leases and fences; clones are handles to the same connection.
+///
+/// ```no_run
+/// # async fn example(store: fleetpulse::store::Store) -> Result<(), Box<dyn std::error::Error>> {
+/// use fleetpulse::config::LockSettings;
+/// use fleetpulse::ids::Id;
+/// use fleetpulse::locks::{Locks, Wakeups, Wanted};
+/// use fleetpulse::store::Link;
+/// use std::time::Duration;
+///
+/// let locks = Locks::new(Link::open(&store), Wakeups::listen(&store), LockSettings::default());
+/// let wanted = Wanted::lasting(Duration::from_secs(10)).waiting(Duration::from_secs(5));
+/// let guard = locks.acquire(&Id::parse("invoices:2026-11")?, wanted).await?;
+/// tokio::select! {
+///     () = async { /* work that passes guard.fence() on to whatever it writes to */ } => {}
+///     () = guard.lost() => { /* stop: somebody else may hold it now */ }
+/// }
+/// guard.release().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Locks {
+    link: Link,
+    wakeups: Wakeups,
+    settings: LockSettings,
+}
+
+impl Locks {
+    /// Locks over a connection, woken by what the whole process shares.
+    #[must_use]
+    pub const fn new(link: Link, wakeups: Wakeups, settings: LockSettings) -> Self {
+        Self {
+            link,
+            wakeups,
+            settings,
+        }
+    }
+
+    pub(super) const fn link(&self) -> &Link {
+        &self.link
+    }
+
+    pub(super) const fn wakeups(&self) -> &Wakeups {
+        &self.wakeups
+    }
+
+    /// Acquires a lock for as long as the guard lives: it renews the grant, tells when it is lost, and releases it.
+    ///
+    /// # Errors
+    /// As [`Self::grant`].
+    pub async fn acquire(&self, name: &Id, wanted: Wanted) -> Result<LockGuard, LockError> {
+        let grant = self.grant(name, &wanted).await?;
+        Ok(LockGuard::keep(self.clone(), name.clone(), grant, wanted.ttl))
+    }
+
+    /// Acquires a lock once, for its time to live; for those who see to its renewal and release themselves. Dropped before
+    /// its end it gives back what it has come to.
+    ///
+    /// # Errors
+    /// [`LockError::Taken`], [`LockError::TimedOut`], [`LockError::QueueFull`], [`LockError::TokenReused`],
+    /// [`LockError::Store`]: at once if Redis is away when it is first asked; if it goes away later, at the end of the wait.
+    pub async fn grant(&self, name: &Id, wanted: &Wanted) -> Result<Grant, LockError> {
+        let deadline = Instant::now() + wanted.wait;
+        // Before the first asking, so that no wake-up is missed.
+        let mut attempt = Attempt::new(self, name, wanted.wait + wanted.ttl);
+        let key = self.link.store().keys().lock(name);
+        let seat = if wanted.wait.is_zero() {
+            None
+        } else {
+            Some(self.wakeups.sit(key, &attempt.id).await)
+        };
+        let answer = self.ask(name, wanted, &attempt.id).await;
+        if matches!(answer, Err(StoreError::Away | StoreError::Refused(_))) {
+            attempt.settle();
+        }
+        let (asked, since) = answer?;
+        let granted = match (asked, seat) {
+            (Asked::Waiting(view), Some(seat)) => {
+                let mut seen = view;
+                let outcome = timeout_at(deadline, self.wait(name, wanted, &attempt.id, &seat, &mut seen)).await;
+                match outcome {
+                    Ok(answer) => answer,
+                    Err(_elapsed) if self.wakeups.is_cut_off() => Err(StoreError::Away.into()),
+                    Err(_elapsed) => Err(LockError::TimedOut(seen.holder)),
+                }?
+            }
+            (asked, _) => {
+                // Nobody waits, so that an answer leaves nothing behind but a grant.
+                attempt.settle();
+                granted(asked, since, wanted)?
+            }
+        };
+        attempt.settle();
+        Ok(granted)
+    }
+
+    /// Asks whenever there is reason to, until there is another answer than to wait.
+    async fn wait(
+        &self,
+        name: &Id,
+        wanted: &Wanted,
+        attempt: &str,
+        seat: &Seat,
+        seen: &mut View,
+    ) -> Result<Grant, LockError> {
+        seat.note(Instant::now() + seen.left + TICK);
+        loop {
+            seat.called().await;
+            let (answer, since) = match self.ask(name, wanted, attempt).await {
+                // Who waits, waits for Redis as well. Whether it was granted meanwhile, the next asking tells.
+                Err(StoreError::Away | StoreError::Lost(_)) => {
+                    self.link.connected().await;
+                    seat.call();
+                    continue;
+                }
+                answer => answer?,
+            };
+            match answer {
+                Asked::Waiting(view) => {
+                    seat.note(Instant::now() + view.left + TICK);
+                    *seen = view;
+                }
+                Asked::Granted(ref held) => {
+                    seat.note(Instant::now() + held.expires_in + TICK);
+                    return granted(answer, since, wanted);
+                }
+                answer => return granted(answer, since, wanted),
+            }
+        }
+    }
+
+    async fn ask(&self, name: &Id, wanted: &Wanted, attempt: &str) -> Result<(Asked, Instant), StoreError> {
+        let since = Instant::now();
+        let asked = commands::acquire(&self.link, name, wanted, attempt, self.settings.max_waiters).await?;
+        Ok((asked, since))
+    }
+
+    /// Lets a grant last for `ttl` from now on, brought within [`TTL_MS`], or for as long as it was granted; never shorter
+    /// than it would.
+    ///
+    /// # Errors
+    /// [`LockError::NotHeld`], [`LockError::HeldByOther`]: it has ended. [`LockError::Store`]: it may have been renewed.
+    pub async fn renew(&self, name: &Id, token: &Token, ttl: Option<Duration>) -> Result<Grant, LockError> {
+        let since = Instant::now();
+        let ttl = ttl.map(|ttl| within(&TTL_MS, ttl));
+        match commands::renew(&self.link, name, token, ttl).await? {
+            Held::Done(View { holder: Some(held), .. }) => Ok(Grant {
+                token: token.clone(),
+                fence: held.fence,
+                owner: held.owner,
+                expires_at_ms: held.expires_at_ms,
+                until: since + held.expires_in,
+            }),
+            Held::ByOther(holder) => Err(LockError::HeldByOther(holder)),
+            Held::ByNobody | Held::Done(_) => Err(LockError::NotHeld),
+        }
+    }
+
+    /// Releases a lock. Repeating it is answered alike, until the next holder has released the lock as well.
+    ///
+    /// # Errors
+    /// [`LockError::NotHeld`], [`LockError::HeldByOther`]: it had ended before. [`LockError::Store`]: it may be released.
+    pub async fn release(&self, name: &Id, token: &Token) -> Result<(), LockError> {
+        match commands::release(&self.link, name, token).await? {
+            Held::Done(_) => Ok(()),
+            Held::ByOther(holder) => Err(LockError::HeldByOther(holder)),
+            Held::ByNobody => Err(LockError::NotHeld),
+        }
+    }
+
+    /// Who holds a lock, if anybody does, and how many wait for it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn inspect(&self, name: &Id) -> Result<(Option<Holder>, u64), StoreError> {
+        commands::inspect(&self.link, name).await
+    }
+}
+
+/// What an answer is to who asked. `since` is from before it was asked for.
+fn granted(asked: Asked, since: Instant, wanted: &Wanted) -> Result<Grant, LockError> {
+    match asked {
+        Asked::Granted(held) => Ok(Grant {
+            token: wanted.token.clone(),
+            fence: held.fence,
+            owner: held.owner,
+            expires_at_ms: held.expires_at_ms,
+            until: since + held.expires_in,
+        }),
+        Asked::Taken(view) | Asked::Waiting(view) => Err(LockError::Taken(view.holder)),
+        Asked::Full => Err(LockError::QueueFull),
+        Asked::Reused => Err(LockError::TokenReused),
+    }
+}

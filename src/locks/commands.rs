@@ -1,0 +1,177 @@
+//! Every word that the slice says to Redis, each as one typed function. All keys of a call are of one lock and share a slot.
+
+use super::model::{Holder, Token, WAIT_MS, Wanted};
+use crate::ids::Id;
+use crate::store::{Link, Script, StoreError};
+use std::sync::LazyLock;
+use std::time::Duration;
+
+/// How long a lock that is handed over waits for who was woken to take it, before it goes to the next. Redis passes over
+/// instances that are gone by itself; this is for one that is there and does not answer.
+pub(super) const CLAIM: Duration = Duration::from_secs(1);
+/// How long a lock's last fence is remembered after its last grant; see the module's page for what comes then.
+const REMEMBERED_MS: i64 = 30 * 24 * 3_600 * 1_000;
+
+const LOCK: &str = include_str!("lua/lock.lua");
+
+macro_rules! script {
+    ($name:literal) => {
+        LazyLock::new(|| Script::new($name, LOCK, include_str!(concat!("lua/", $name, ".lua"))))
+    };
+}
+
+static ACQUIRE: LazyLock<Script> = script!("acquire");
+static RELEASE: LazyLock<Script> = script!("release");
+static LEAVE: LazyLock<Script> = script!("leave");
+static RENEW: LazyLock<Script> = script!("renew");
+static INSPECT: LazyLock<Script> = script!("inspect");
+
+/// What the scripts answer: the outcome, the owner, the fence, until when, and now.
+type Words = (String, String, u64, i64, i64);
+
+/// How a lock was found.
+#[derive(Debug, Clone)]
+pub(super) struct View {
+    /// Who has it; `None` where it is offered to somebody.
+    pub holder: Option<Holder>,
+    /// How long until that ends, from when Redis was asked.
+    pub left: Duration,
+}
+
+impl View {
+    fn read(owner: &str, fence: u64, until_ms: i64, now_ms: i64) -> Self {
+        let left = Duration::from_millis(u64::try_from(until_ms - now_ms).unwrap_or(0));
+        let holder = (fence > 0).then(|| Holder {
+            owner: Id::parse(owner).ok(),
+            fence,
+            expires_at_ms: until_ms,
+            expires_in: left,
+        });
+        Self { holder, left }
+    }
+}
+
+/// What came of asking for a lock.
+#[derive(Debug)]
+pub(super) enum Asked {
+    /// It was granted, now or before.
+    Granted(Holder),
+    /// Somebody has it.
+    Taken(View),
+    /// Somebody has it, and the attempt is in the queue.
+    Waiting(View),
+    /// The queue has no room.
+    Full,
+    /// The token holds it for another owner or time.
+    Reused,
+}
+
+/// Asks for a lock. `attempt` names this one asking, whatever the token; it stands in the queue if the lock is waited for.
+pub(super) async fn acquire(
+    link: &Link,
+    name: &Id,
+    wanted: &Wanted,
+    attempt: &str,
+    max_waiters: u32,
+) -> Result<Asked, StoreError> {
+    let keys = link.store().keys();
+    let mut call = ACQUIRE.call(2, 12, 384);
+    call.arg(keys.lock(name)).arg(keys.lock_queue(name));
+    call.arg(wanted.token.as_str())
+        .arg(wanted.owner.as_deref().unwrap_or_default())
+        .arg(wanted.ttl.as_millis().to_string())
+        .arg(attempt)
+        .arg(u8::from(!wanted.wait.is_zero()))
+        .arg(max_waiters)
+        .arg(*WAIT_MS.end())
+        .arg(keys.lock_wake(""))
+        .arg(CLAIM.as_millis().to_string())
+        .arg(REMEMBERED_MS);
+    let (outcome, owner, fence, until_ms, now_ms): Words = link.run(&ACQUIRE, &call).await?;
+    let view = View::read(&owner, fence, until_ms, now_ms);
+    match (outcome.as_str(), view) {
+        ("granted", View { holder: Some(held), .. }) => Ok(Asked::Granted(held)),
+        ("taken", view) => Ok(Asked::Taken(view)),
+        ("waiting", view) => Ok(Asked::Waiting(view)),
+        ("full", _) => Ok(Asked::Full),
+        ("reused", _) => Ok(Asked::Reused),
+        _ => Err(not_understood("acquire", &outcome)),
+    }
+}
+
+/// What came of a call that only the holder may make.
+#[derive(Debug)]
+pub(super) enum Held {
+    /// It is carried out; the lock, as it was or is now.
+    Done(View),
+    /// Somebody else holds the lock.
+    ByOther(Holder),
+    /// Nobody does.
+    ByNobody,
+}
+
+impl Held {
+    fn read(script: &str, done: &str, (outcome, owner, fence, until_ms, now_ms): Words) -> Result<Self, StoreError> {
+        let view = View::read(&owner, fence, until_ms, now_ms);
+        match (outcome.as_str(), view) {
+            (outcome, view) if outcome == done => Ok(Self::Done(view)),
+            ("other", View { holder: Some(held), .. }) => Ok(Self::ByOther(held)),
+            ("free", _) => Ok(Self::ByNobody),
+            _ => Err(not_understood(script, &outcome)),
+        }
+    }
+}
+
+/// Releases a lock and hands it to who waits longest.
+pub(super) async fn release(link: &Link, name: &Id, token: &Token) -> Result<Held, StoreError> {
+    let keys = link.store().keys();
+    let mut call = RELEASE.call(2, 6, 256);
+    call.arg(keys.lock(name)).arg(keys.lock_queue(name));
+    call.arg(token.as_str())
+        .arg(keys.lock_wake(""))
+        .arg(CLAIM.as_millis().to_string())
+        .arg(*WAIT_MS.end());
+    Held::read("release", "released", link.run(&RELEASE, &call).await?)
+}
+
+/// Takes back all that an attempt has come to. Returns whether there was something.
+pub(super) async fn leave(link: &Link, name: &Id, attempt: &str) -> Result<bool, StoreError> {
+    let keys = link.store().keys();
+    let mut call = LEAVE.call(2, 6, 256);
+    call.arg(keys.lock(name)).arg(keys.lock_queue(name));
+    call.arg(attempt)
+        .arg(keys.lock_wake(""))
+        .arg(CLAIM.as_millis().to_string())
+        .arg(*WAIT_MS.end());
+    link.run(&LEAVE, &call).await
+}
+
+/// Lets a grant last for `ttl` from now on, or for as long as it was granted.
+pub(super) async fn renew(link: &Link, name: &Id, token: &Token, ttl: Option<Duration>) -> Result<Held, StoreError> {
+    let mut call = RENEW.call(1, 4, 192);
+    call.arg(link.store().keys().lock(name));
+    call.arg(token.as_str())
+        .arg(ttl.map_or_else(String::new, |ttl| ttl.as_millis().to_string()))
+        .arg(REMEMBERED_MS);
+    Held::read("renew", "renewed", link.run(&RENEW, &call).await?)
+}
+
+/// Who holds a lock, if anybody does, and how many wait for it.
+pub(super) async fn inspect(link: &Link, name: &Id) -> Result<(Option<Holder>, u64), StoreError> {
+    let keys = link.store().keys();
+    let mut call = INSPECT.call(2, 3, 192);
+    call.arg(keys.lock(name)).arg(keys.lock_queue(name));
+    call.arg(*WAIT_MS.end());
+    let (outcome, owner, fence, until_ms, now_ms, waiting): (String, String, u64, i64, i64, u64) =
+        link.run(&INSPECT, &call).await?;
+    let view = View::read(&owner, fence, until_ms, now_ms);
+    match outcome.as_str() {
+        "held" => Ok((view.holder, waiting)),
+        "free" => Ok((None, waiting)),
+        _ => Err(not_understood("inspect", &outcome)),
+    }
+}
+
+fn not_understood(script: &str, outcome: &str) -> StoreError {
+    StoreError::Answer(format!("{script}: {outcome:?}"))
+}

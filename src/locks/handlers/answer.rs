@@ -1,0 +1,113 @@
+//! Answers, from the model to the service's words.
+
+use super::super::LockError;
+use super::super::model::{Grant, Holder};
+use crate::http::{FieldError, Problem};
+use crate::ids::Id;
+use chrono::{DateTime, SecondsFormat};
+use serde::Serialize;
+use tokio::time::Instant;
+use utoipa::ToSchema;
+
+/// A grant.
+#[derive(Serialize, ToSchema)]
+pub(super) struct GrantBody<'a> {
+    #[schema(value_type = String)]
+    name: &'a Id,
+    /// What to renew and to release it with; a secret.
+    token: &'a str,
+    /// Greater than that of every grant of the name before; below 2^53.
+    fence: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    owner: Option<&'a Id>,
+    /// When it ends, by Redis's clock: RFC 3339 with milliseconds, UTC.
+    expires_at: String,
+    /// The same from when the request came, for clients whose clock is another.
+    expires_in_ms: u64,
+}
+
+impl<'a> GrantBody<'a> {
+    pub(super) fn new(name: &'a Id, grant: &'a Grant) -> Self {
+        let left = grant.until.saturating_duration_since(Instant::now());
+        Self {
+            name,
+            token: grant.token.as_str(),
+            fence: grant.fence,
+            owner: grant.owner.as_ref(),
+            expires_at: rfc3339(grant.expires_at_ms),
+            expires_in_ms: u64::try_from(left.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+/// A lock that is held.
+#[derive(Serialize, ToSchema)]
+pub(super) struct LockBody<'a> {
+    #[schema(value_type = String)]
+    name: &'a Id,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    owner: Option<&'a Id>,
+    /// That of the grant.
+    fence: u64,
+    /// When it ends, by Redis's clock: RFC 3339 with milliseconds, UTC.
+    expires_at: String,
+    /// How many wait for it.
+    waiting: u64,
+}
+
+impl<'a> LockBody<'a> {
+    pub(super) fn new(name: &'a Id, holder: &'a Holder, waiting: u64) -> Self {
+        Self {
+            name,
+            owner: holder.owner.as_ref(),
+            fence: holder.fence,
+            expires_at: rfc3339(holder.expires_at_ms),
+            waiting,
+        }
+    }
+}
+
+/// What a refusal is to a client.
+impl From<LockError> for Problem {
+    fn from(error: LockError) -> Self {
+        let detail = error.to_string();
+        match error {
+            LockError::Taken(holder) => naming(
+                Self::conflict("lock-taken", "The lock is taken", detail),
+                holder.as_ref(),
+            ),
+            LockError::TimedOut(holder) => naming(Self::timed_out(detail), holder.as_ref()),
+            LockError::QueueFull => Self::unavailable(detail, 1),
+            LockError::TokenReused => Self::unacceptable(vec![FieldError::new(
+                "token",
+                "holds this lock already, for another owner or ttl_ms",
+            )]),
+            LockError::NotHeld => Self::not_found(detail),
+            LockError::HeldByOther(holder) => naming(
+                Self::conflict("lock-held-by-other", "Somebody else holds the lock", detail),
+                Some(&holder),
+            ),
+            LockError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// Adds who has the lock.
+fn naming(problem: Problem, holder: Option<&Holder>) -> Problem {
+    let Some(holder) = holder else { return problem };
+    let problem = problem
+        .with("fence", holder.fence)
+        .with("expires_at", rfc3339(holder.expires_at_ms));
+    match &holder.owner {
+        Some(owner) => problem.with("owner", owner.as_str()),
+        None => problem,
+    }
+}
+
+fn rfc3339(unix_ms: i64) -> String {
+    DateTime::from_timestamp_millis(unix_ms)
+        .map(|at| at.to_rfc3339_opts(SecondsFormat::Millis, true))
+        .unwrap_or_default()
+}

@@ -1,0 +1,79 @@
+//! Bodies, from clients' words to the model.
+
+use super::super::model::{TTL_MS, Token, WAIT_MS, Wanted};
+use crate::http::{Fields, Problem};
+use std::time::Duration;
+use utoipa::ToSchema;
+
+/// How a lock is wanted.
+#[expect(dead_code, reason = "read by the schema derive only")]
+#[derive(ToSchema)]
+#[schema(example = json!({"ttl_ms": 30000, "wait_ms": 0, "owner": "billing-7"}))]
+pub(super) struct AcquireBody {
+    /// For how long, 100 to 3,600,000 ms.
+    ttl_ms: u32,
+    /// How long to wait if somebody has it, 0 to 60,000 ms; not at all if not given.
+    wait_ms: Option<u32>,
+    /// Who wants it, for others to see: 1 to 128 characters of `A-Z a-z 0-9 . _ : @ -`.
+    owner: Option<String>,
+    /// What to renew and to release it with, for clients that want to ask again after a lost answer: 16 to 128 random
+    /// characters of the same alphabet, others each time the lock is wanted. If not given the service makes one.
+    token: Option<String>,
+}
+
+/// Who renews a lock.
+#[expect(dead_code, reason = "read by the schema derive only")]
+#[derive(ToSchema)]
+pub(super) struct RenewBody {
+    /// As it was granted with.
+    token: String,
+    /// For how long from now on, 100 to 3,600,000 ms; as granted if not given.
+    ttl_ms: Option<u32>,
+}
+
+/// Who releases a lock.
+#[expect(dead_code, reason = "read by the schema derive only")]
+#[derive(ToSchema)]
+pub(super) struct TokenBody {
+    /// As it was granted with.
+    token: String,
+}
+
+pub(super) fn wanted(mut fields: Fields) -> Result<Wanted, Problem> {
+    let ttl = fields.required("ttl_ms", |fields, name| fields.integer(name, TTL_MS));
+    let wait = fields.integer("wait_ms", WAIT_MS);
+    let owner = fields.id("owner");
+    let token = read_token(&mut fields, "token");
+    let wanted = ttl.map(|ttl| {
+        let wanted = Wanted::lasting(milliseconds(ttl)).waiting(milliseconds(wait.unwrap_or(0)));
+        let wanted = wanted.owned_by(owner);
+        match token {
+            Some(token) => wanted.under(token),
+            None => wanted,
+        }
+    });
+    fields.finish(wanted)
+}
+
+pub(super) fn renewal(mut fields: Fields) -> Result<(Token, Option<Duration>), Problem> {
+    let token = fields.required("token", read_token);
+    let ttl = fields.integer("ttl_ms", TTL_MS);
+    fields.finish(token.map(|token| (token, ttl.map(milliseconds))))
+}
+
+pub(super) fn token(mut fields: Fields) -> Result<Token, Problem> {
+    let token = fields.required("token", read_token);
+    fields.finish(token)
+}
+
+fn read_token(fields: &mut Fields, name: &str) -> Option<Token> {
+    let text = fields.text(name, usize::MAX)?;
+    Token::parse(&text)
+        .map_err(|error| fields.refuse(name, error.to_string()))
+        .ok()
+}
+
+/// The ranges have no negative numbers.
+fn milliseconds(number: i64) -> Duration {
+    Duration::from_millis(number.unsigned_abs())
+}

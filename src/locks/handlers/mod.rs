@@ -1,0 +1,154 @@
+//! The HTTP interface of the slice: `/v1/locks/{name}`.
+
+mod answer;
+mod input;
+
+use super::{LockError, Locks};
+use crate::http::{Body, Fields, Problem, client_gone, no_query, path_id, reply};
+use crate::telemetry::Metrics;
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use answer::{GrantBody, LockBody};
+use input::{AcquireBody, RenewBody, TokenBody};
+use std::sync::Arc;
+
+/// The largest body, bytes.
+const MAX_BODY: usize = 4 * 1024;
+
+/// The state of a worker that the handlers use.
+#[derive(Debug, Clone)]
+pub struct State {
+    /// The locks.
+    pub locks: Locks,
+    /// The instruments.
+    pub metrics: Arc<Metrics>,
+}
+
+async fn fields(request: &HttpRequest, payload: web::Payload) -> Result<Fields, Problem> {
+    no_query(request)?;
+    Fields::parse(&Body::read_json(request, &mut payload.into_inner(), MAX_BODY).await?)
+}
+
+/// Acquire a lock
+///
+/// Asking again with the same `token` is answered with the same grant. A client that goes while it waits leaves the queue.
+#[utoipa::path(
+    post, path = "/v1/locks/{name}", tag = "locks", request_body = AcquireBody, params(("name" = String, Path)),
+    responses(
+        (status = 201, description = "Granted", body = GrantBody),
+        (status = 400, description = "Not JSON", body = Problem),
+        (status = 409, description = "Somebody has it (`lock-taken`), with `owner`, `fence` and `expires_at`", body = Problem),
+        (status = 422, description = "Not acceptable, or the token holds the lock for another owner or time", body = Problem),
+        (status = 503, description = "Redis is away, or too many wait", body = Problem),
+        (status = 504, description = "Waited in vain; with who has it", body = Problem),
+    )
+)]
+pub async fn acquire(
+    request: HttpRequest,
+    payload: web::Payload,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let name = path_id(&request, "name")?;
+    let wanted = input::wanted(fields(&request, payload).await?)?;
+    let answer = if wanted.wait.is_zero() {
+        state.locks.grant(&name, &wanted).await
+    } else {
+        let _waiting = Waiting::count(&state.metrics);
+        tokio::select! {
+            answer = state.locks.grant(&name, &wanted) => answer,
+            () = client_gone(&request) => return Err(Problem::timed_out("the client has gone")),
+        }
+    };
+    let outcome = match &answer {
+        Ok(_) => "granted",
+        Err(LockError::Taken(_)) => "taken",
+        Err(LockError::TimedOut(_)) => "timed_out",
+        Err(_) => "failed",
+    };
+    state.metrics.lock_acquires.with_label_values(&[outcome]).inc();
+    reply::value(StatusCode::CREATED, &GrantBody::new(&name, &answer?))
+}
+
+/// Renew a lock
+///
+/// It never ends earlier than it would have. One that has ended is not revived.
+#[utoipa::path(
+    post, path = "/v1/locks/{name}/renew", tag = "locks", request_body = RenewBody, params(("name" = String, Path)),
+    responses(
+        (status = 200, description = "Renewed", body = GrantBody),
+        (status = 400, description = "Not JSON", body = Problem),
+        (status = 404, description = "Nobody holds it: it has ended", body = Problem),
+        (status = 409, description = "Somebody else holds it (`lock-held-by-other`)", body = Problem),
+        (status = 422, description = "Not acceptable", body = Problem),
+        (status = 503, description = "Redis is away", body = Problem),
+    )
+)]
+pub async fn renew(
+    request: HttpRequest,
+    payload: web::Payload,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let name = path_id(&request, "name")?;
+    let (token, ttl) = input::renewal(fields(&request, payload).await?)?;
+    let grant = state.locks.renew(&name, &token, ttl).await?;
+    reply::value(StatusCode::OK, &GrantBody::new(&name, &grant))
+}
+
+/// Release a lock
+///
+/// Whoever waits longest has it next. Repeating it is answered alike, until the next holder has released it too.
+#[utoipa::path(
+    delete, path = "/v1/locks/{name}", tag = "locks", request_body = TokenBody, params(("name" = String, Path)),
+    responses(
+        (status = 204, description = "Released"),
+        (status = 400, description = "Not JSON", body = Problem),
+        (status = 404, description = "Nobody holds it: it had ended before", body = Problem),
+        (status = 409, description = "Somebody else holds it (`lock-held-by-other`)", body = Problem),
+        (status = 422, description = "Not acceptable", body = Problem),
+        (status = 503, description = "Redis is away", body = Problem),
+    )
+)]
+pub async fn release(
+    request: HttpRequest,
+    payload: web::Payload,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    let name = path_id(&request, "name")?;
+    let token = input::token(fields(&request, payload).await?)?;
+    state.locks.release(&name, &token).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Who holds a lock, and until when
+#[utoipa::path(
+    get, path = "/v1/locks/{name}", tag = "locks", params(("name" = String, Path)),
+    responses(
+        (status = 200, description = "Held", body = LockBody),
+        (status = 404, description = "Nobody holds it", body = Problem),
+        (status = 422, description = "The name is none", body = Problem),
+        (status = 503, description = "Redis is away", body = Problem),
+    )
+)]
+pub async fn inspect(request: HttpRequest, state: web::Data<State>) -> Result<HttpResponse, Problem> {
+    let name = path_id(&request, "name")?;
+    no_query(&request)?;
+    let (holder, waiting) = state.locks.inspect(&name).await?;
+    let holder = holder.ok_or_else(|| Problem::from(LockError::NotHeld))?;
+    reply::value(StatusCode::OK, &LockBody::new(&name, &holder, waiting))
+}
+
+/// Counts a request that may wait, however it ends.
+struct Waiting<'a>(&'a Metrics);
+
+impl<'a> Waiting<'a> {
+    fn count(metrics: &'a Metrics) -> Self {
+        metrics.lock_waiters.inc();
+        Self(metrics)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.lock_waiters.dec();
+    }
+}

@@ -1,0 +1,65 @@
+-- acquire: grants the lock if it is free and this attempt's turn; else lets the attempt wait, or not.
+-- KEYS[1]  lock
+-- KEYS[2]  queue
+-- ARGV[1]  token; whoever has it holds the lock, so that asking again is answered alike
+-- ARGV[2]  owner, '' for none
+-- ARGV[3]  for how long, ms
+-- ARGV[4]  attempt, INSTANCE-NUMBER
+-- ARGV[5]  '1' to wait if it is not free, '0' not to
+-- ARGV[6]  how many may wait
+-- ARGV[7]  how long one may wait at most, ms
+-- ARGV[8]  wake channel, without the instance
+-- ARGV[9]  how long an offer stands, ms
+-- ARGV[10] how long the last fence is remembered, ms
+-- Returns {outcome, owner, fence, until, now}, both times in Unix ms. Outcomes: 'granted'; 'taken' and 'waiting', with the
+-- holder, or with fence 0 where the lock is offered to somebody until then; 'full', too many wait; 'reused', the token
+-- holds the lock for another owner or time.
+local now_us = clock_us()
+local now = math.floor(now_us / 1000)
+local token, owner, ttl_ms, until_ms, attempt, offer, offer_ms, fence = read(KEYS[1])
+local me = ARGV[4]
+
+if until_ms > now then
+  if token == ARGV[1] then
+    if owner ~= ARGV[2] or ttl_ms ~= ARGV[3] then return { 'reused', owner, fence, until_ms, now } end
+    if attempt ~= me then
+      -- Two attempts have the same grant now: neither may give it up for the other.
+      redis.call('HSET', KEYS[1], 'attempt', '')
+      redis.call('ZREM', KEYS[2], me)
+    end
+    return { 'granted', owner, fence, until_ms, now }
+  end
+elseif offer and offer ~= me and offer_ms > now then
+  owner, fence, until_ms = '', 0, offer_ms
+else
+  local mine = offer == me
+  if not mine then
+    if offer then
+      -- Not taken up in time: its place is gone, so that it does not hold up everybody again.
+      redis.call('ZREM', KEYS[2], offer)
+      redis.call('HDEL', KEYS[1], 'offer', 'offer_ms')
+    end
+    mine = hand_over(KEYS[1], KEYS[2], ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[7]), now_us, me)
+  end
+  if mine then
+    fence, until_ms = math.max(fence + 1, now_us), now + tonumber(ARGV[3])
+    redis.call('HSET', KEYS[1], 'token', ARGV[1], 'owner', ARGV[2], 'ttl_ms', ARGV[3], 'until_ms', until_ms,
+      'attempt', me, 'fence', fence)
+    redis.call('PEXPIRE', KEYS[1], ARGV[10])
+    if offer then redis.call('HDEL', KEYS[1], 'offer', 'offer_ms') end
+    if ARGV[5] == '1' then redis.call('ZREM', KEYS[2], me) end
+    return { 'granted', ARGV[2], fence, until_ms, now }
+  end
+  -- A hash that the offer has made, in a Redis that lost the lock and kept the queue, must end as well.
+  redis.call('PEXPIRE', KEYS[1], ARGV[10])
+  owner, fence, until_ms = '', 0, now + tonumber(ARGV[9])
+end
+
+if ARGV[5] == '0' then return { 'taken', owner, fence, until_ms, now } end
+if not redis.call('ZSCORE', KEYS[2], me) then
+  redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now_us - tonumber(ARGV[7]) * 1000)
+  if redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[6]) then return { 'full', owner, fence, until_ms, now } end
+  redis.call('ZADD', KEYS[2], now_us, me)
+  redis.call('PEXPIRE', KEYS[2], ARGV[7])
+end
+return { 'waiting', owner, fence, until_ms, now }

@@ -1,0 +1,46 @@
+-- Shared by the scripts of the slice: Redis's clock, what a lock is, whose turn it is.
+-- A lock is a hash. Its holder: token, owner, ttl_ms, until_ms, attempt. To whom it is offered: offer, offer_ms. The fence
+-- that was given last: fence. The token that was released last: last.
+
+-- Microseconds; below 2^53 until the year 2255, and so printed whole by Redis (as %.17g).
+local function clock_us()
+  local now = redis.call('TIME')
+  return now[1] * 1000000 + now[2]
+end
+
+-- token, owner, ttl_ms, until_ms, attempt, offer, offer_ms, fence, last; the numbers as such, 0 for none.
+local function read(lock)
+  local f = redis.call('HMGET', lock, 'token', 'owner', 'ttl_ms', 'until_ms', 'attempt', 'offer', 'offer_ms', 'fence', 'last')
+  return f[1], f[2] or '', f[3], tonumber(f[4]) or 0, f[5], f[6], tonumber(f[7]) or 0, tonumber(f[8]) or 0, f[9]
+end
+
+local function free(lock)
+  redis.call('HDEL', lock, 'token', 'owner', 'ttl_ms', 'until_ms', 'attempt')
+end
+
+-- Offers a free lock to the first in the queue whose instance listens, and tells one other instance of it, so that
+-- somebody sees to it if the offer is not taken up. Who cannot be reached keeps its place. `me`, if given, is reached by
+-- being here. Returns true if nobody was before it, and the lock is not offered then.
+local function hand_over(lock, queue, channel, claim_ms, longest_ms, now_us, me)
+  if redis.call('EXISTS', queue) == 0 then return true end
+  redis.call('ZREMRANGEBYSCORE', queue, '-inf', now_us - longest_ms * 1000)
+  local listens, offered = {}, nil
+  for from = 0, 9900, 100 do
+    local piece = redis.call('ZRANGE', queue, from, from + 99)
+    for _, attempt in ipairs(piece) do
+      if attempt == me then return not offered end
+      local instance = string.match(attempt, '^%x+') or ''
+      if listens[instance] == nil then
+        listens[instance] = redis.call('PUBLISH', channel .. instance, (offered or attempt) .. ' ' .. lock) > 0
+        if listens[instance] then
+          if offered then return false end
+          offered = attempt
+          redis.call('HSET', lock, 'offer', offered, 'offer_ms', math.floor(now_us / 1000) + claim_ms)
+        end
+      end
+    end
+    if offered or #piece < 100 then break end
+  end
+  return not offered
+end
+

@@ -1,0 +1,55 @@
+//! Locks: leases that end by themselves, with fences.
+//!
+//! | key | type | what |
+//! |---|---|---|
+//! | `lock:{NAME}` | hash | the holder: `token`, `owner`, `ttl_ms`, `until_ms`, `attempt`; whom it is offered to: `offer`, `offer_ms`; `fence` given last; `last` token released. Ends 30 days after the last grant or renewal |
+//! | `lock:{NAME}:queue` | sorted set | who waits: attempts (`INSTANCE-NUMBER`), by the microsecond of their arrival; ends with the longest wait |
+//! | `lock-wake:INSTANCE` | channel | `ATTEMPT KEY`: this lock is offered to this attempt |
+//!
+//! ```text
+//!             acquire                              release, leave: the first in the queue that can be reached
+//!   free ───────────────▶ held (until its end) ─────────────────────────────────▶ offered (for a second)
+//!    ▲                     │  ▲ renew   │  ▲                                         │        │
+//!    │    nobody waits     │  └─────────┘  └──────────── it asks: a new grant ───────┘        │
+//!    ├─────────────────────┘                                                                  │
+//!    └──── its end, or an offer not taken up: whoever keeps watch asks, and it goes on to the next ◀┘
+//! ```
+//!
+//! **What a lease protects, and what only the fence does.** A lease keeps two holders apart as long as both look at the time
+//! before they act. It cannot stop one that does not: a holder that pauses (a garbage collector, a suspended machine, a
+//! stopped process) after its look and before its write wakes up later than its lease ended, and writes while the next
+//! holder works. Only the fence stops that write: each grant of a name has a greater one than every grant before, every
+//! write carries it, and what is written to refuses a smaller fence than it has seen. Use a lock without a fence where two
+//! at once cost work, and with the fence where they would cost data.
+//!
+//! **Fences** are the greater of the last one plus one and Redis's clock in microseconds. So they grow even where Redis
+//! forgot the last one: with the tail of its file, in a failover, or because the name has not been granted for 30 days (a
+//! name that is never used again does not stay in memory for ever). They would fall only if it forgot *and* its clock was
+//! behind where it had been. They stay below 2^53 until the year 2255, and grow with gaps.
+//!
+//! **Waiting.** First come first served over all instances, by Redis's order, among those that can be reached. A release hands
+//! the lock over in the same script: it looks along the queue for the first whose instance listens (a `PUBLISH` that nobody
+//! hears tells at once that an instance is gone) and offers it the lock; nobody can come in between. Who was woken asks again
+//! and has the grant, counted from then. An offer that is not taken up within a second goes on to the next. A client that
+//! goes leaves the queue at once. A holder that dies is found out at the end of its lease, by one call of each instance whose
+//! clients wait for it. Nobody asks in intervals. A client that subscribes to every channel of Redis (`PSUBSCRIBE *`) makes
+//! every instance look alive: then each of those who are gone costs a second.
+//!
+//! **Not promised.** That there is never more than one holder: a Redis that loses its tail (killed with `everysec`, a replica
+//! that takes over) may forget a grant that it has acknowledged; the fence of the next is greater. That the clock of Redis
+//! does not jump: leases end by it, and a jump forward ends them early for Redis, not for their holders.
+
+mod api;
+mod attempt;
+mod commands;
+mod error;
+mod guard;
+pub mod handlers;
+mod model;
+mod wakeups;
+
+pub use api::Locks;
+pub use error::LockError;
+pub use guard::LockGuard;
+pub use model::{Grant, Holder, TTL_MS, Token, TokenError, WAIT_MS, Wanted};
+pub use wakeups::Wakeups;

@@ -1,0 +1,185 @@
+use crate::ids::{Id, IdError};
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// For how long a lock can be had at once, milliseconds: a tenth of a second to an hour. Who needs it longer renews.
+pub const TTL_MS: RangeInclusive<i64> = 100..=3_600_000;
+/// How long one can wait for a lock, milliseconds.
+pub const WAIT_MS: RangeInclusive<i64> = 0..=60_000;
+
+/// What a holder shows to renew and to release: whoever has it is the holder. An [`Id`] of at least 16 characters.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(Id);
+
+/// Why a text is not a [`Token`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// Too short not to be met by chance.
+    #[error("a token has at least 16 characters")]
+    TooShort,
+    /// Not an id.
+    #[error(transparent)]
+    NoId(#[from] IdError),
+}
+
+impl Token {
+    /// A new one: 128 bits of the thread's cryptographic generator, as 32 hexadecimal digits.
+    #[must_use]
+    pub fn random() -> Self {
+        let text = format!("{:032x}", rand::random::<u128>());
+        let Ok(id) = Id::parse(&text) else {
+            unreachable!("hexadecimal digits are an id")
+        };
+        Self(id)
+    }
+
+    /// A token that a client has chosen.
+    ///
+    /// # Errors
+    /// [`TokenError`].
+    pub fn parse(text: &str) -> Result<Self, TokenError> {
+        if (1..16).contains(&text.len()) {
+            return Err(TokenError::TooShort);
+        }
+        Ok(Self(Id::parse(text)?))
+    }
+
+    /// The token as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Token {
+    /// Without the token: it is a secret, and this goes to logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+/// How a lock is wanted.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    pub(super) token: Token,
+    pub(super) ttl: Duration,
+    pub(super) wait: Duration,
+    pub(super) owner: Option<Id>,
+}
+
+impl Wanted {
+    /// For so long, brought within [`TTL_MS`], under a new token and without waiting.
+    #[must_use]
+    pub fn lasting(ttl: Duration) -> Self {
+        Self {
+            token: Token::random(),
+            ttl: within(&TTL_MS, ttl),
+            wait: Duration::ZERO,
+            owner: None,
+        }
+    }
+
+    /// The same, waiting for so long, brought within [`WAIT_MS`], if somebody has the lock.
+    #[must_use]
+    pub fn waiting(self, wait: Duration) -> Self {
+        Self {
+            wait: within(&WAIT_MS, wait),
+            ..self
+        }
+    }
+
+    /// The same, showing others who has it.
+    #[must_use]
+    pub fn owned_by(self, owner: Option<Id>) -> Self {
+        Self { owner, ..self }
+    }
+
+    /// The same under this token. It identifies the grant: asking again with it, because an answer was lost, is answered with
+    /// the same grant. So there is one for each time that a lock is wanted, and no two have the same.
+    #[must_use]
+    pub fn under(self, token: Token) -> Self {
+        Self { token, ..self }
+    }
+
+    /// The token that the grant will have.
+    #[must_use]
+    pub const fn token(&self) -> &Token {
+        &self.token
+    }
+}
+
+/// The nearest time within a range of milliseconds, in whole ones.
+pub(super) fn within(range_ms: &RangeInclusive<i64>, time: Duration) -> Duration {
+    let ms = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+    Duration::from_millis(ms.clamp(*range_ms.start(), *range_ms.end()).unsigned_abs())
+}
+
+/// A lock that was granted, or renewed.
+#[derive(Debug, Clone)]
+pub struct Grant {
+    /// What to renew and to release it with.
+    pub token: Token,
+    /// Greater than that of every grant of the same name before.
+    pub fence: u64,
+    /// Who has it now.
+    pub owner: Option<Id>,
+    /// When it ends, by Redis's clock, Unix milliseconds.
+    pub expires_at_ms: i64,
+    /// Until when it can be relied on, by this process's clock, counted from before the request was sent: never later than
+    /// it ends.
+    pub until: Instant,
+}
+
+/// Who has a lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// Who, if it was said.
+    pub owner: Option<Id>,
+    /// The fence of the grant.
+    pub fence: u64,
+    /// When it ends, by Redis's clock, Unix milliseconds.
+    pub expires_at_ms: i64,
+    /// How long that is from when Redis was asked.
+    pub expires_in: Duration,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_an_id_that_is_not_short() {
+        assert_eq!(Token::parse(""), Err(TokenError::NoId(IdError::Empty)));
+        assert_eq!(Token::parse("0123456789abcde"), Err(TokenError::TooShort));
+        assert_eq!(
+            Token::parse("0123456789abcde{"),
+            Err(TokenError::NoId(IdError::BadCharacter))
+        );
+        assert_eq!(Token::parse("0123456789abcdef").unwrap().as_str(), "0123456789abcdef");
+    }
+
+    #[test]
+    fn times_are_brought_within_what_is_possible() {
+        for (wanted, ttl_ms, wait_ms) in [
+            (Duration::ZERO, 100, 0),
+            (Duration::from_micros(250_900), 250, 250),
+            (Duration::MAX, 3_600_000, 60_000),
+        ] {
+            let wanted = Wanted::lasting(wanted).waiting(wanted);
+            assert_eq!((wanted.ttl.as_millis(), wanted.wait.as_millis()), (ttl_ms, wait_ms));
+        }
+    }
+
+    #[test]
+    fn tokens_differ_and_do_not_show() {
+        let (one, other) = (Token::random(), Token::random());
+        assert_ne!(one, other);
+        assert_eq!(one.as_str().len(), 32);
+        assert_eq!(
+            format!("{:?}", Wanted::lasting(Duration::from_secs(1)).token),
+            "Token(…)"
+        );
+    }
+}

@@ -1,0 +1,296 @@
+//! Who waits in this process, and the one subscription that wakes them.
+//!
+//! A waiter takes a seat before it asks for the lock, so that no message comes before it listens. Of those who wait for the
+//! same lock the first keeps watch: when the lease that stands in the way must have ended, it asks; so a lock whose holder
+//! died is found by one call of each instance, however many wait. After the subscription was interrupted everybody asks
+//! once, because a message may have been missed.
+
+use super::commands::CLAIM;
+use crate::store::{Store, StoreError, Subscription};
+use parking_lot::Mutex;
+use std::collections::{HashMap, VecDeque};
+use std::future::pending;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+use tokio::sync::{Notify, Semaphore, SetOnce};
+use tokio::time::{Instant, interval, sleep, sleep_until};
+use uuid::Uuid;
+
+/// How often the subscription is asked whether it still lives; a frozen Redis is noticed within twice this.
+const PING_EVERY: Duration = Duration::from_secs(1);
+/// The first pause between two attempts to subscribe; it doubles up to the other.
+const FIRST_RETRY: Duration = Duration::from_millis(20);
+const SLOWEST_RETRY: Duration = Duration::from_secs(1);
+/// Attempts that may be taken back at once; beyond it they end by themselves.
+const DEPARTURES: usize = 10_000;
+
+/// Wakes those who wait in this process; clones are handles to the same. One for a process.
+#[derive(Debug, Clone)]
+pub struct Wakeups(Arc<Room>);
+
+#[derive(Debug)]
+struct Room {
+    /// 16 hexadecimal digits; names the channel, and begins the name of every attempt.
+    instance: String,
+    attempts: AtomicU64,
+    /// By the lock's key. Held for a look or a change, never across an await.
+    rows: Mutex<HashMap<String, Row>>,
+    departures: Arc<Semaphore>,
+    /// Tells the listener that somebody waits for the first time, or that nobody can any more.
+    wanted: Arc<Notify>,
+    /// Set when the first attempt to listen has ended, well or not.
+    tried: SetOnce<()>,
+    /// Whether messages were to be heard at this moment, and are not.
+    cut_off: AtomicBool,
+}
+
+/// Those who wait for one lock, the first come first.
+#[derive(Debug)]
+struct Row {
+    places: VecDeque<Arc<Place>>,
+    /// When what stands in the way ends, as far as is known here.
+    until: Instant,
+}
+
+#[derive(Debug)]
+struct Place {
+    attempt: String,
+    /// It is to ask, and not only to look whether it keeps watch now.
+    called: AtomicBool,
+    wake: Notify,
+}
+
+impl Place {
+    fn call(&self) {
+        self.called.store(true, Ordering::Release);
+        self.wake.notify_one();
+    }
+}
+
+impl Wakeups {
+    /// Will listen, in the background of the current runtime, from the first time that somebody waits until the last handle
+    /// is dropped.
+    #[must_use]
+    pub fn listen(store: &Store) -> Self {
+        let room = Arc::new(Room {
+            instance: Uuid::new_v4().simple().to_string()[..16].to_owned(),
+            attempts: AtomicU64::new(0),
+            rows: Mutex::new(HashMap::new()),
+            departures: Arc::new(Semaphore::new(DEPARTURES)),
+            wanted: Arc::default(),
+            tried: SetOnce::new(),
+            cut_off: AtomicBool::new(false),
+        });
+        if store.is_configured() {
+            let channel = store.keys().lock_wake(&room.instance);
+            let (store, wanted, room) = (store.clone(), Arc::clone(&room.wanted), Arc::downgrade(&room));
+            tokio::spawn(async move {
+                wanted.notified().await;
+                keep_listening(store, channel, room).await;
+            });
+        } else {
+            room.note(true);
+        }
+        Self(room)
+    }
+
+    /// Whether messages were to be heard at this moment, and are not, because Redis is away.
+    pub(super) fn is_cut_off(&self) -> bool {
+        self.0.cut_off.load(Ordering::Acquire)
+    }
+
+    /// A name for one asking.
+    pub(super) fn attempt(&self) -> String {
+        let number = self.0.attempts.fetch_add(1, Ordering::Relaxed);
+        format!("{}-{number}", self.0.instance)
+    }
+
+    /// Bounds the attempts that are taken back at once.
+    pub(super) fn departures(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.0.departures)
+    }
+
+    /// A seat for an attempt at the lock with this key. The first of all waits until messages are heard.
+    pub(super) async fn sit(&self, key: String, attempt: &str) -> Seat {
+        let place = Arc::new(Place {
+            attempt: attempt.to_owned(),
+            called: AtomicBool::new(false),
+            wake: Notify::new(),
+        });
+        self.0.seat(&key, &place);
+        self.0.wanted.notify_one();
+        let seat = Seat {
+            room: Arc::clone(&self.0),
+            key,
+            place,
+        };
+        if !self.0.tried.initialized() {
+            self.0.tried.wait().await;
+        }
+        seat
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.wanted.notify_one();
+    }
+}
+
+impl Room {
+    fn seat(&self, key: &str, place: &Arc<Place>) {
+        let mut rows = self.rows.lock();
+        let row = rows.entry(key.to_owned()).or_insert_with(|| Row {
+            places: VecDeque::new(),
+            until: Instant::now() + CLAIM,
+        });
+        row.places.push_back(Arc::clone(place));
+    }
+
+    /// Takes in a message of a script: `ATTEMPT KEY`, the lock is offered to that attempt. It may be one of another
+    /// instance; then it is for those who keep watch here.
+    fn hear(&self, message: &str) {
+        let Some((attempt, key)) = message.split_once(' ') else {
+            return;
+        };
+        let mut rows = self.rows.lock();
+        let Some(row) = rows.get_mut(key) else { return };
+        row.until = Instant::now() + CLAIM;
+        if let Some(place) = row.places.iter().find(|place| place.attempt == attempt) {
+            place.call();
+        }
+        if let Some(first) = row.places.front() {
+            first.wake.notify_one();
+        }
+    }
+
+    /// Notes whether messages are heard from now on.
+    fn note(&self, cut_off: bool) {
+        self.cut_off.store(cut_off, Ordering::Release);
+        // A second attempt finds it set.
+        let _ = self.tried.set(());
+    }
+
+    fn call_everybody(&self) {
+        for row in self.rows.lock().values() {
+            row.places.iter().for_each(|place| place.call());
+        }
+    }
+}
+
+/// A waiter's place; given back when dropped.
+#[derive(Debug)]
+pub(super) struct Seat {
+    room: Arc<Room>,
+    key: String,
+    place: Arc<Place>,
+}
+
+impl Seat {
+    /// Tells everybody here when what stands in the way ends.
+    pub(super) fn note(&self, until: Instant) {
+        if let Some(row) = self.room.rows.lock().get_mut(&self.key) {
+            row.until = until;
+            if let Some(first) = row.places.front() {
+                first.wake.notify_one();
+            }
+        }
+    }
+
+    /// Lets [`Self::called`] resolve.
+    pub(super) fn call(&self) {
+        self.place.call();
+    }
+
+    /// Resolves when it is time to ask for the lock.
+    pub(super) async fn called(&self) {
+        loop {
+            if self.place.called.swap(false, Ordering::AcqRel) {
+                return;
+            }
+            let watch = self.watch_until();
+            let ended = async {
+                match watch {
+                    Some(until) => sleep_until(until).await,
+                    None => pending().await,
+                }
+            };
+            tokio::select! {
+                () = self.place.wake.notified() => {}
+                () = ended => return,
+            }
+        }
+    }
+
+    /// Until when to watch, if that is this one's turn.
+    fn watch_until(&self) -> Option<Instant> {
+        let rows = self.room.rows.lock();
+        let row = rows.get(&self.key)?;
+        let first = row.places.front()?;
+        Arc::ptr_eq(first, &self.place).then_some(row.until)
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut rows = self.room.rows.lock();
+        let Some(row) = rows.get_mut(&self.key) else { return };
+        row.places.retain(|place| !Arc::ptr_eq(place, &self.place));
+        match row.places.front() {
+            // It may keep watch from now on.
+            Some(first) => first.wake.notify_one(),
+            None => drop(rows.remove(&self.key)),
+        }
+    }
+}
+
+/// Subscribes, and again whenever the subscription ends, as long as somebody holds the room.
+async fn keep_listening(store: Store, channel: String, room: Weak<Room>) {
+    let channels = [channel];
+    let mut pause = FIRST_RETRY;
+    while room.strong_count() > 0 {
+        match listen_once(&store, &channels, &room).await {
+            // It worked for a while.
+            Ok(()) => pause = FIRST_RETRY,
+            Err(error) => tracing::debug!(?error, "wake-ups for locks cannot be heard"),
+        }
+        if let Some(room) = room.upgrade() {
+            room.note(true);
+        }
+        // Jitter keeps many instances from knocking in step.
+        sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
+        pause = (pause * 2).min(SLOWEST_RETRY);
+    }
+}
+
+/// Listens until the subscription ends; an error if there was none.
+async fn listen_once(store: &Store, channels: &[String], room: &Weak<Room>) -> Result<(), StoreError> {
+    let mut subscription = store.subscribe(channels).await?;
+    if let Some(room) = room.upgrade() {
+        room.note(false);
+        room.call_everybody();
+    }
+    hear_all(&mut subscription, room).await;
+    Ok(())
+}
+
+/// Hears messages until there are no more.
+async fn hear_all(subscription: &mut Subscription, room: &Weak<Room>) {
+    let mut ping = interval(PING_EVERY);
+    loop {
+        tokio::select! {
+            message = subscription.next() => {
+                let (Some(message), Some(room)) = (message, room.upgrade()) else { return };
+                if let Ok(text) = std::str::from_utf8(message.get_payload_bytes()) {
+                    room.hear(text);
+                }
+            }
+            _ = ping.tick() => {
+                if room.strong_count() == 0 || subscription.ping().await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
