@@ -8,6 +8,7 @@ mod faults;
 mod health;
 mod inventory;
 mod limits;
+mod locks;
 mod lua;
 mod sessions;
 mod support;

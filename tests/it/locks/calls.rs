@@ -1,0 +1,144 @@
+//! Every call, and what it answers where it does not do what was asked.
+
+use super::{LockApi, granted};
+use crate::support::{Scene, now_ms};
+use fleetpulse::tracking::input::parse_rfc3339;
+use serde_json::{Value, json};
+
+const TOKEN: &str = "0123456789abcdef";
+
+#[actix_web::test]
+async fn a_lock_is_granted_shown_renewed_and_released() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let locks = LockApi::of(&service);
+    let answer = locks
+        .acquire("dock:7", json!({"ttl_ms": 30_000, "wait_ms": 0, "owner": "billing-7"}))
+        .await;
+    let (token, fence) = granted(&answer);
+    assert_eq!(token.len(), 32);
+    assert!(fence < 1 << 53, "{fence}");
+    assert_eq!(
+        (&answer.body["name"], &answer.body["owner"]),
+        (&json!("dock:7"), &json!("billing-7"))
+    );
+    let ends_at = |body: &Value| parse_rfc3339(body["expires_at"].as_str().unwrap()).unwrap();
+    let first_end = ends_at(&answer.body);
+    assert!((first_end - now_ms() - 30_000).abs() < 5_000, "{first_end}");
+    assert!((20_000..=30_000).contains(&answer.body["expires_in_ms"].as_u64().unwrap()));
+
+    let shown = locks.look("dock:7").await;
+    assert_eq!(
+        shown.body,
+        json!({"name": "dock:7", "owner": "billing-7", "fence": fence, "expires_at": answer.body["expires_at"], "waiting": 0})
+    );
+
+    let renewed = locks.renew("dock:7", json!({"token": token, "ttl_ms": 60_000})).await;
+    assert_eq!((renewed.status, &renewed.body["fence"]), (200, &json!(fence)));
+    assert!(ends_at(&renewed.body) >= first_end + 30_000);
+    // Never shorter than it was.
+    let again = locks.renew("dock:7", json!({"token": token})).await;
+    assert_eq!(again.body["expires_at"], renewed.body["expires_at"]);
+
+    assert_eq!(locks.release("dock:7", &token).await.status, 204);
+    locks.look("dock:7").await.assert_problem(404, &[]);
+}
+
+#[actix_web::test]
+async fn who_comes_second_is_told_who_has_it_and_until_when() {
+    let scene = Scene::new().await;
+    let (one, other) = (scene.start().await, scene.start().await);
+    let (one, other) = (LockApi::of(&one), LockApi::of(&other));
+    let mine = one.acquire("l", json!({"ttl_ms": 30_000, "owner": "anna"})).await;
+    let (token, fence) = granted(&mine);
+    let taken = other.acquire("l", json!({"ttl_ms": 30_000, "owner": "ben"})).await;
+    taken.assert_problem(409, &[]);
+    assert_eq!(taken.body["type"], "urn:fleetpulse:problem:lock-taken");
+    assert_eq!(
+        (&taken.body["owner"], &taken.body["fence"]),
+        (&json!("anna"), &json!(fence))
+    );
+    assert_eq!(taken.body["expires_at"], mine.body["expires_at"]);
+    // Nor can the other do anything to it.
+    let wrong = other.release("l", TOKEN).await;
+    wrong.assert_problem(409, &[]);
+    assert_eq!(wrong.body["type"], "urn:fleetpulse:problem:lock-held-by-other");
+    other.renew("l", json!({"token": TOKEN})).await.assert_problem(409, &[]);
+    assert_eq!(other.look("l").await.body["expires_at"], mine.body["expires_at"]);
+
+    assert_eq!(other.release("l", &token).await.status, 204, "the token is what counts");
+    other.grant("l", 30_000).await;
+}
+
+#[actix_web::test]
+async fn what_nobody_holds_is_a_404() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let locks = LockApi::of(&service);
+    locks.look("l").await.assert_problem(404, &[]);
+    locks.release("l", TOKEN).await.assert_problem(404, &[]);
+    locks.renew("l", json!({"token": TOKEN})).await.assert_problem(404, &[]);
+    // A lease that is over is over: it is neither revived nor released.
+    let (token, _) = locks.grant("l", 100).await;
+    locks.is_free("l").await;
+    locks.renew("l", json!({"token": token})).await.assert_problem(404, &[]);
+    locks.release("l", &token).await.assert_problem(404, &[]);
+}
+
+#[actix_web::test]
+async fn asking_again_with_the_same_token_is_answered_with_the_same_grant() {
+    let scene = Scene::new().await;
+    let (one, other) = (scene.start().await, scene.start().await);
+    let (one, other) = (LockApi::of(&one), LockApi::of(&other));
+    let body = json!({"ttl_ms": 30_000, "owner": "anna", "token": TOKEN});
+    let first = one.acquire("l", body.clone()).await;
+    assert_eq!(granted(&first).0, TOKEN);
+    let mut waiting = body.clone();
+    waiting["wait_ms"] = json!(1_000);
+    for (locks, body) in [(&one, &body), (&other, &body), (&other, &waiting)] {
+        let again = locks.acquire("l", body.clone()).await;
+        assert_eq!(granted(&again), granted(&first));
+        assert_eq!(again.body["expires_at"], first.body["expires_at"]);
+    }
+    // Another body under the same token is a mistake.
+    for (member, value) in [
+        ("ttl_ms", json!(40_000)),
+        ("owner", json!("ben")),
+        ("owner", Value::Null),
+    ] {
+        let mut other_body = body.clone();
+        other_body[member] = value;
+        one.acquire("l", other_body).await.assert_problem(422, &["/token"]);
+    }
+    assert_eq!(one.look("l").await.body["expires_at"], first.body["expires_at"]);
+    assert_eq!(one.release("l", TOKEN).await.status, 204);
+}
+
+#[actix_web::test]
+async fn a_release_that_is_repeated_is_answered_alike() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let locks = LockApi::of(&service);
+    let (token, _) = locks.grant("l", 30_000).await;
+    for _ in 0..3 {
+        assert_eq!(locks.release("l", &token).await.status, 204);
+    }
+    let (next, fence) = locks.grant("l", 30_000).await;
+    // Also while the next one has it, to whom it does nothing.
+    assert_eq!(locks.release("l", &token).await.status, 204);
+    assert_eq!(locks.look("l").await.body["fence"], fence);
+    assert_eq!(locks.release("l", &next).await.status, 204);
+    locks.release("l", &token).await.assert_problem(404, &[]);
+}
+
+#[actix_web::test]
+async fn locks_of_other_names_have_nothing_to_do_with_each_other() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let locks = LockApi::of(&service);
+    let (a, _) = locks.grant("a", 30_000).await;
+    let (b, _) = locks.grant("b", 30_000).await;
+    locks.release("a", &b).await.assert_problem(409, &[]);
+    assert_eq!(locks.release("a", &a).await.status, 204);
+    assert_eq!(locks.look("b").await.status, 200);
+}

@@ -1,0 +1,168 @@
+//! Redis away, frozen, killed; answers that are lost on their way.
+
+use super::{LockApi, SOON, embedded, granted, name};
+use crate::support::{Answer, Proxy, Redis, Scene, Service, eventually};
+use fleetpulse::locks::Wanted;
+use redis::cmd;
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+/// So that a Redis that is away is noticed soon.
+const NOTICE: &str = "--redis-timeout=300";
+const TOKEN: &str = "0123456789abcdef";
+
+#[track_caller]
+fn assert_away(answer: &Answer) {
+    answer.assert_problem(503, &[]);
+    assert!(answer.retry_after.is_some(), "{answer:?}");
+}
+
+/// Every call.
+async fn all_calls(locks: &LockApi) -> [Answer; 5] {
+    [
+        locks.acquire("l", json!({"ttl_ms": 30_000})).await,
+        locks.acquire("l", json!({"ttl_ms": 30_000, "wait_ms": 20_000})).await,
+        locks.renew("l", json!({"token": TOKEN})).await,
+        locks.release("l", TOKEN).await,
+        locks.look("l").await,
+    ]
+}
+
+#[actix_web::test]
+async fn redis_away_looked_like_taken_before_and_is_a_503_at_once_now() {
+    let mut scene = Scene::on(Redis::durable().await).with(&[NOTICE]);
+    let service = scene.start().await;
+    let locks = LockApi::of(&service);
+    let held = locks.acquire("l", json!({"ttl_ms": 60_000, "token": TOKEN})).await;
+    scene.redis.kill();
+    let asked = Instant::now();
+    for answer in all_calls(&locks).await {
+        assert_away(&answer);
+    }
+    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+
+    scene.redis.restart().await;
+    // It is as it was: the same grant for who asks again, taken for others.
+    eventually(SOON, "Redis is found again", async || {
+        (locks.look("l").await.status == 200).then_some(())
+    })
+    .await;
+    let again = eventually(SOON, "both workers have found it", async || {
+        let again = locks.acquire("l", json!({"ttl_ms": 60_000, "token": TOKEN})).await;
+        (again.status != 503).then_some(again)
+    })
+    .await;
+    assert_eq!(granted(&again), granted(&held));
+    assert_eq!(locks.look("l").await.body["expires_at"], held.body["expires_at"]);
+}
+
+#[actix_web::test]
+async fn a_frozen_redis_is_a_503_after_its_timeout() {
+    let scene = Scene::on(Redis::durable().await).with(&[NOTICE]);
+    let service = scene.start().await;
+    let locks = LockApi::of(&service);
+    locks.look("l").await;
+    scene.redis.freeze();
+    let asked = Instant::now();
+    for answer in all_calls(&locks).await {
+        assert_away(&answer);
+    }
+    assert!(asked.elapsed() < Duration::from_secs(8), "{:?}", asked.elapsed());
+    scene.redis.thaw();
+    // What was asked for reached it, and nobody heard of a grant: it is given back, long before it would end.
+    eventually(SOON, "it can be had", async || {
+        (locks.acquire("l", json!({"ttl_ms": 30_000})).await.status == 201).then_some(())
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn a_grant_whose_answer_was_lost_is_found_by_who_asks_again() {
+    let scene = Scene::new().await.with(&[NOTICE]);
+    let proxy = Proxy::to(&scene.redis.url()).await;
+    let mut args = scene.args();
+    args.push(format!("--redis-url={}", proxy.url()));
+    let (cut_off, other) = (Service::start(&args).await, scene.start().await);
+    let (cut_off, other) = (LockApi::of(&cut_off), LockApi::of(&other));
+    let body = json!({"ttl_ms": 60_000, "token": TOKEN, "wait_ms": 10_000});
+    let (held, _) = other.grant("l", 60_000).await;
+    // It waits when its instance is cut off, and asks again elsewhere.
+    let first = tokio::spawn({
+        let (cut_off, body) = (cut_off.clone(), body.clone());
+        async move { cut_off.acquire("l", body).await }
+    });
+    other.has_waiting("l", 1).await;
+    proxy.cut();
+    let second = tokio::spawn({
+        let (other, body) = (other.clone(), body.clone());
+        async move { other.acquire("l", body).await }
+    });
+    other.has_waiting("l", 2).await;
+    other.release("l", &held).await;
+    let second = granted(&second.await.unwrap());
+    proxy.mend();
+    let first = granted(&first.await.unwrap());
+    assert_eq!(first, second, "one token, one grant");
+    // Neither may take it from the other; it stands until it is released.
+    assert_eq!(other.look("l").await.body["fence"], second.1);
+    assert_eq!(other.release("l", TOKEN).await.status, 204);
+    assert_eq!(other.look("l").await.status, 404);
+}
+
+#[actix_web::test]
+async fn those_who_wait_outlast_a_redis_that_is_killed_and_started_again() {
+    let mut scene = Scene::on(Redis::durable().await);
+    let locks = embedded(&scene).await;
+    let l = name("l");
+    let held = locks.grant(&l, &Wanted::lasting(Duration::from_mins(1))).await.unwrap();
+    let waiter = tokio::spawn({
+        let (locks, l) = (locks.clone(), l.clone());
+        let wanted = Wanted::lasting(Duration::from_mins(1)).waiting(Duration::from_secs(30));
+        async move { locks.grant(&l, &wanted).await }
+    });
+    eventually(SOON, "it waits", async || {
+        (locks.inspect(&l).await.unwrap().1 == 1).then_some(())
+    })
+    .await;
+    scene.redis.kill();
+    scene.redis.restart().await;
+    eventually(SOON, "it is released", async || {
+        locks.release(&l, &held.token).await.ok()
+    })
+    .await;
+    let next = waiter.await.unwrap().unwrap();
+    assert!(next.fence > held.fence);
+}
+
+#[actix_web::test]
+async fn who_waits_when_redis_goes_for_good_is_told_so_at_the_end_of_the_wait() {
+    let scene = Scene::on(Redis::durable().await).with(&[NOTICE]);
+    let service = scene.start().await;
+    let locks = LockApi::of(&service);
+    locks.grant("l", 60_000).await;
+    let waiter = tokio::spawn({
+        let locks = locks.clone();
+        async move { locks.acquire("l", json!({"ttl_ms": 1_000, "wait_ms": 2_000})).await }
+    });
+    locks.has_waiting("l", 1).await;
+    scene.redis.kill();
+    assert_away(&waiter.await.unwrap());
+}
+
+#[actix_web::test]
+async fn a_script_call_of_the_wrong_form_never_released_before_and_a_release_releases_now() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let locks = LockApi::of(&service);
+    for _ in 0..3 {
+        // A Redis that was restarted knows no script any more.
+        scene.redis.query::<()>(cmd("SCRIPT").arg("FLUSH")).await;
+        let (token, _) = locks.grant("l", 60_000).await;
+        scene.redis.query::<()>(cmd("SCRIPT").arg("FLUSH")).await;
+        assert_eq!(locks.release("l", &token).await.status, 204);
+        assert_eq!(locks.look("l").await.status, 404);
+        let key = scene.keys().lock(&name("l"));
+        let holder: Option<String> = scene.redis.query(cmd("HGET").arg(key).arg("token")).await;
+        assert_eq!(holder, None);
+    }
+}

@@ -1,0 +1,173 @@
+//! The guard of the Rust interface.
+
+use super::{SOON, embedded, embedded_at, name};
+use crate::support::{Proxy, Redis, Scene, eventually};
+use fleetpulse::ids::Id;
+use fleetpulse::locks::{LockError, Locks, Wanted};
+use redis::cmd;
+use std::time::{Duration, Instant};
+use tokio::time::{sleep, timeout};
+
+async fn is_free(locks: &Locks, l: &Id) {
+    eventually(SOON, "it is free", async || {
+        locks.inspect(l).await.unwrap().0.is_none().then_some(())
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn no_renewal_before_the_guard_renews_itself_for_as_long_as_it_lives() {
+    let scene = Scene::new().await;
+    let (locks, other) = (embedded(&scene).await, embedded(&scene).await);
+    let l = name("l");
+    let guard = locks
+        .acquire(&l, Wanted::lasting(Duration::from_millis(600)))
+        .await
+        .unwrap();
+    let first_end = guard.until();
+    let until = Instant::now() + Duration::from_millis(1_800);
+    while Instant::now() < until {
+        assert!(guard.is_held());
+        let refused = other.grant(&l, &Wanted::lasting(Duration::from_secs(1))).await;
+        let Err(LockError::Taken(Some(holder))) = refused else {
+            panic!("{refused:?}")
+        };
+        assert_eq!(holder.fence, guard.fence());
+        sleep(Duration::from_millis(50)).await;
+    }
+    assert!(guard.until() > first_end);
+    guard.release().await.unwrap();
+    let next = other.grant(&l, &Wanted::lasting(Duration::from_secs(1))).await.unwrap();
+    assert!(next.owner.is_none());
+}
+
+#[actix_web::test]
+async fn a_guard_that_is_dropped_releases() {
+    let scene = Scene::new().await;
+    let (locks, other) = (embedded(&scene).await, embedded(&scene).await);
+    let l = name("l");
+    let guard = locks
+        .acquire(&l, Wanted::lasting(Duration::from_mins(1)))
+        .await
+        .unwrap();
+    let fence = guard.fence();
+    let waiter = tokio::spawn({
+        let l = l.clone();
+        let wanted = Wanted::lasting(Duration::from_mins(1)).waiting(Duration::from_secs(30));
+        async move { other.acquire(&l, wanted).await }
+    });
+    eventually(SOON, "it waits", async || {
+        (locks.inspect(&l).await.unwrap().1 == 1).then_some(())
+    })
+    .await;
+    drop(guard);
+    let next = timeout(SOON, waiter).await.unwrap().unwrap().unwrap();
+    assert!(next.fence() > fence);
+    drop(next);
+    is_free(&locks, &l).await;
+}
+
+#[actix_web::test]
+async fn a_guard_whose_lock_was_taken_away_tells_at_its_next_renewal() {
+    let scene = Scene::new().await;
+    let (locks, other) = (embedded(&scene).await, embedded(&scene).await);
+    let l = name("l");
+    let guard = locks
+        .acquire(&l, Wanted::lasting(Duration::from_millis(900)))
+        .await
+        .unwrap();
+    assert!(guard.is_held());
+    assert!(timeout(Duration::from_millis(50), guard.lost()).await.is_err());
+    // As a Redis that lost its tail would.
+    scene.redis.query::<()>(cmd("DEL").arg(scene.keys().lock(&l))).await;
+    let next = other
+        .acquire(&l, Wanted::lasting(Duration::from_mins(1)))
+        .await
+        .unwrap();
+    timeout(SOON, guard.lost()).await.expect("it tells");
+    assert!(!guard.is_held());
+    assert!(next.fence() > guard.fence());
+    // What it does now does nothing to who has it.
+    let released = guard.release().await;
+    assert!(matches!(released, Err(LockError::HeldByOther(_))), "{released:?}");
+    assert!(next.is_held());
+    assert_eq!(other.inspect(&l).await.unwrap().0.unwrap().fence, next.fence());
+}
+
+#[actix_web::test]
+async fn a_guard_never_believes_its_lease_longer_than_it_lasts() {
+    let scene = Scene::on(Redis::durable().await);
+    let proxy = Proxy::to(&scene.redis.url()).await;
+    let locks = embedded_at(&proxy.url(), &scene).await;
+    let other = embedded(&scene).await;
+    let l = name("l");
+    let guard = locks
+        .acquire(&l, Wanted::lasting(Duration::from_millis(900)))
+        .await
+        .unwrap();
+    proxy.cut();
+    timeout(SOON, guard.lost()).await.expect("it tells");
+    assert!(!guard.is_held());
+    let wanted = Wanted::lasting(Duration::from_secs(1)).waiting(Duration::from_secs(5));
+    let next = other.grant(&l, &wanted).await.unwrap();
+    assert!(next.fence > guard.fence());
+    assert!(Instant::now() >= guard.until().into_std());
+}
+
+#[actix_web::test]
+async fn a_guard_outlives_an_interruption_that_is_shorter_than_its_lease() {
+    let scene = Scene::on(Redis::durable().await);
+    let proxy = Proxy::to(&scene.redis.url()).await;
+    let locks = embedded_at(&proxy.url(), &scene).await;
+    let l = name("l");
+    let guard = locks
+        .acquire(&l, Wanted::lasting(Duration::from_secs(3)))
+        .await
+        .unwrap();
+    let first_end = guard.until();
+    proxy.cut();
+    // Long enough for a renewal to fail.
+    sleep(Duration::from_millis(1_200)).await;
+    assert!(guard.is_held());
+    proxy.mend();
+    eventually(SOON, "it is renewed", async || {
+        (guard.until() > first_end).then_some(())
+    })
+    .await;
+    assert!(guard.is_held());
+    guard.release().await.unwrap();
+}
+
+#[actix_web::test]
+async fn an_acquisition_that_is_given_up_leaves_nothing_behind() {
+    let scene = Scene::new().await;
+    let locks = embedded(&scene).await;
+    let l = name("l");
+    let guard = locks
+        .acquire(&l, Wanted::lasting(Duration::from_mins(1)))
+        .await
+        .unwrap();
+    let wanted = || Wanted::lasting(Duration::from_mins(1)).waiting(Duration::from_mins(1));
+    for _ in 0..20 {
+        let acquiring = locks.acquire(&l, wanted());
+        let given_up = timeout(Duration::from_millis(rand::random_range(0..5)), acquiring).await;
+        assert!(given_up.is_err());
+    }
+    eventually(SOON, "nobody waits", async || {
+        (locks.inspect(&l).await.unwrap().1 == 0).then_some(())
+    })
+    .await;
+    guard.release().await.unwrap();
+    // Given up in the middle of being granted as well.
+    for _ in 0..50 {
+        let asked = timeout(
+            Duration::from_micros(rand::random_range(0..600)),
+            locks.grant(&l, &wanted()),
+        )
+        .await;
+        if let Ok(grant) = asked {
+            locks.release(&l, &grant.unwrap().token).await.unwrap();
+        }
+    }
+    is_free(&locks, &l).await;
+}

@@ -1,0 +1,266 @@
+//! Waiting: by wake-up, first come first served over all instances, and never behind one that is gone.
+
+use super::{LockApi, SOON, embedded, granted, name};
+use crate::support::{Answer, Raw, Redis, Scene, eventually};
+use fleetpulse::locks::{LockError, Wanted};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use redis::cmd;
+use reqwest::Method;
+use serde_json::json;
+use std::time::{Duration, Instant};
+use tokio::task::JoinHandle;
+
+/// A request that waits for the lock `l`, in the background.
+fn wait(locks: &LockApi, owner: &str, wait_ms: u64) -> JoinHandle<Answer> {
+    let (locks, owner) = (locks.clone(), owner.to_owned());
+    tokio::spawn(async move {
+        let body = json!({"ttl_ms": 30_000, "wait_ms": wait_ms, "owner": owner});
+        locks.acquire("l", body).await
+    })
+}
+
+#[actix_web::test]
+async fn nobody_could_wait_before_who_waits_has_it_as_soon_as_it_is_released() {
+    let scene = Scene::new().await;
+    let (one, other) = (scene.start().await, scene.start().await);
+    let (one, other) = (LockApi::of(&one), LockApi::of(&other));
+    for (holding, waiting) in [(&one, &other), (&one, &one)] {
+        let (token, fence) = holding.grant("l", 30_000).await;
+        let waiter = wait(waiting, "w", 20_000);
+        holding.has_waiting("l", 1).await;
+        let released = Instant::now();
+        assert_eq!(holding.release("l", &token).await.status, 204);
+        let (token, next) = granted(&waiter.await.unwrap());
+        // Not at the end of anything, but at once; a busy machine has its time.
+        assert!(released.elapsed() < Duration::from_secs(5), "{:?}", released.elapsed());
+        assert!(next > fence);
+        waiting.release("l", &token).await;
+    }
+}
+
+#[actix_web::test]
+async fn first_come_first_served_over_all_instances() {
+    let scene = Scene::new().await;
+    let instances = [scene.start().await, scene.start().await];
+    let instances = instances.each_ref().map(LockApi::of);
+    let (mut token, _) = instances[0].grant("l", 30_000).await;
+    let mut waiters = Vec::new();
+    for number in 0..12_u64 {
+        // Not simply by turns.
+        let instance = &instances[usize::from(number % 3 == 0)];
+        waiters.push(wait(instance, &format!("w{number}"), 30_000));
+        instances[0].has_waiting("l", number + 1).await;
+    }
+    let mut last_fence = 0;
+    for (number, waiter) in waiters.into_iter().enumerate() {
+        instances[number % 2].release("l", &token).await;
+        let (next, fence) = granted(&waiter.await.unwrap());
+        assert_eq!(instances[0].look("l").await.body["owner"], format!("w{number}"));
+        assert!(fence > last_fence);
+        (token, last_fence) = (next, fence);
+    }
+}
+
+#[actix_web::test]
+async fn nobody_comes_in_between_those_who_wait() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let locks = LockApi::of(&service);
+    let patient = embedded(&scene).await;
+    let (token, _) = locks.grant("l", 30_000).await;
+    let l = name("l");
+    let wanted = Wanted::lasting(Duration::from_secs(30)).waiting(Duration::from_secs(30));
+    let waiter = tokio::spawn(async move { patient.grant(&l, &wanted).await });
+    locks.has_waiting("l", 1).await;
+    // Released and asked for in one breath: the release has handed it over already.
+    let mut raw = Raw::connect(&service.url()).await;
+    let release = format!("{{\"token\":\"{token}\"}}");
+    let acquire = "{\"ttl_ms\":1000}";
+    raw.say(format!(
+        "DELETE /v1/locks/l HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{release}\
+         POST /v1/locks/l HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{acquire}",
+        release.len(),
+        acquire.len(),
+    ))
+    .await;
+    let answers = raw.rest().await;
+    assert!(answers.starts_with("HTTP/1.1 204 "), "{answers}");
+    assert!(answers.contains("HTTP/1.1 409 "), "{answers}");
+    waiter.await.unwrap().unwrap();
+}
+
+#[actix_web::test]
+async fn who_waits_in_vain_is_told_and_leaves_the_queue() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let locks = LockApi::of(&service);
+    let (_, fence) = locks.grant("l", 30_000).await;
+    let asked = Instant::now();
+    let answer = wait(&locks, "w", 150).await.unwrap();
+    answer.assert_problem(504, &[]);
+    assert_eq!(answer.body["fence"], fence);
+    assert!(answer.body["expires_at"].is_string());
+    assert!(asked.elapsed() >= Duration::from_millis(150));
+    locks.has_waiting("l", 0).await;
+}
+
+#[actix_web::test]
+async fn a_lease_that_ends_by_itself_goes_to_who_waits() {
+    let scene = Scene::new().await;
+    let (one, other) = (scene.start().await, scene.start().await);
+    let (one, other) = (LockApi::of(&one), LockApi::of(&other));
+    one.grant("l", 300).await;
+    let waiter = wait(&other, "w", 20_000);
+    let asked = Instant::now();
+    granted(&waiter.await.unwrap());
+    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+}
+
+#[actix_web::test]
+async fn a_client_that_goes_while_it_waits_leaves_the_queue() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let locks = LockApi::of(&service);
+    let (token, _) = locks.grant("l", 30_000).await;
+    let gone = wait(&locks, "gone", 30_000);
+    locks.has_waiting("l", 1).await;
+    let next = wait(&locks, "next", 30_000);
+    locks.has_waiting("l", 2).await;
+    gone.abort();
+    locks.has_waiting("l", 1).await;
+    locks.release("l", &token).await;
+    granted(&next.await.unwrap());
+    let metrics = locks.0.request(Method::GET, "/metrics").send().await.unwrap();
+    let metrics = metrics.text().await.unwrap();
+    assert!(metrics.contains("fleetpulse_lock_waiters 0"), "{metrics}");
+}
+
+#[actix_web::test]
+async fn those_of_an_instance_that_was_killed_are_passed_over_at_once() {
+    let scene = Scene::new().await;
+    let (killed, alive) = (scene.start_process().await, scene.start().await);
+    let (dead, alive) = (LockApi::of_process(&killed), LockApi::of(&alive));
+    let (token, _) = alive.grant("l", 60_000).await;
+    let mut gone = Vec::new();
+    for number in 0..8 {
+        gone.push(tokio::spawn({
+            let request = dead.0.request(Method::POST, "/v1/locks/l");
+            let request = request.json(&json!({"ttl_ms": 60_000, "wait_ms": 60_000}));
+            async move { drop(request.send().await) }
+        }));
+        alive.has_waiting("l", number + 1).await;
+    }
+    let next = wait(&alive, "next", 60_000);
+    alive.has_waiting("l", 9).await;
+    killed.kill().await;
+    let released = Instant::now();
+    alive.release("l", &token).await;
+    granted(&next.await.unwrap());
+    // Eight offers that nobody takes up would take eight seconds.
+    assert!(released.elapsed() < Duration::from_secs(4), "{:?}", released.elapsed());
+}
+
+#[actix_web::test]
+async fn an_instance_that_does_not_answer_is_passed_over_after_a_second() {
+    let scene = Scene::new().await;
+    let (frozen, alive) = (scene.start_process().await, scene.start().await);
+    let (asleep, alive) = (LockApi::of_process(&frozen), LockApi::of(&alive));
+    let (token, _) = alive.grant("l", 60_000).await;
+    let stuck = wait(&asleep, "stuck", 60_000);
+    alive.has_waiting("l", 1).await;
+    let next = wait(&alive, "next", 60_000);
+    alive.has_waiting("l", 2).await;
+    let pid = Pid::from_raw(frozen.pid().try_into().unwrap());
+    kill(pid, Signal::SIGSTOP).unwrap();
+    let released = Instant::now();
+    alive.release("l", &token).await;
+    let (token, _) = granted(&next.await.unwrap());
+    assert!(released.elapsed() >= Duration::from_secs(1));
+    assert!(released.elapsed() < Duration::from_secs(6), "{:?}", released.elapsed());
+
+    // When it goes on it finds that its turn is over, and waits anew.
+    kill(pid, Signal::SIGCONT).unwrap();
+    alive.has_waiting("l", 1).await;
+    alive.release("l", &token).await;
+    granted(&stuck.await.unwrap());
+}
+
+#[actix_web::test]
+async fn a_full_queue_is_a_503_and_holds_nobody_up() {
+    let scene = Scene::new().await.with(&["--lock-waiters=2"]);
+    let service = scene.start().await;
+    let locks = LockApi::of(&service);
+    let (token, _) = locks.grant("l", 30_000).await;
+    let waiters = [wait(&locks, "a", 30_000), wait(&locks, "b", 30_000)];
+    locks.has_waiting("l", 2).await;
+    let refused = wait(&locks, "c", 30_000).await.unwrap();
+    refused.assert_problem(503, &[]);
+    assert!(refused.retry_after.is_some());
+    // Of another name as many may wait again.
+    locks.grant("other", 30_000).await;
+    let other = locks.acquire("other", json!({"ttl_ms": 1000, "wait_ms": 100})).await;
+    other.assert_problem(504, &[]);
+    // Who does not want to wait is not told of the queue.
+    locks
+        .acquire("l", json!({"ttl_ms": 1000}))
+        .await
+        .assert_problem(409, &[]);
+    // Both of those who came in time are served.
+    let [a, b] = waiters;
+    locks.release("l", &token).await;
+    let release = async |waiter: JoinHandle<Answer>| {
+        let (token, _) = granted(&waiter.await.unwrap());
+        assert_eq!(locks.release("l", &token).await.status, 204);
+    };
+    tokio::join!(release(a), release(b));
+}
+
+#[actix_web::test]
+async fn waiting_holds_no_connection_and_asks_only_when_there_is_reason_to() {
+    let scene = Scene::on(Redis::durable().await);
+    let locks = embedded(&scene).await;
+    let l = name("l");
+    let held = locks
+        .grant(&l, &Wanted::lasting(Duration::from_secs(30)))
+        .await
+        .unwrap();
+    let waiters: Vec<_> = (0..50)
+        .map(|_| {
+            let (locks, l) = (locks.clone(), l.clone());
+            tokio::spawn(async move {
+                let wanted = Wanted::lasting(Duration::from_secs(30)).waiting(Duration::from_millis(1_500));
+                locks.grant(&l, &wanted).await
+            })
+        })
+        .collect();
+    eventually(SOON, "all wait", async || {
+        (locks.inspect(&l).await.unwrap().1 == 50).then_some(())
+    })
+    .await;
+    let info = async || -> String { scene.redis.query(cmd("INFO").arg("everything")).await };
+    let count = |info: &str, line: &str| -> u64 {
+        let line = info
+            .lines()
+            .find_map(|text| text.strip_prefix(line))
+            .unwrap_or("calls=0,");
+        let digits = line.trim_start_matches("calls=");
+        digits.split([',', '\r']).next().unwrap().trim().parse().unwrap()
+    };
+    let before = info().await;
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    let after = info().await;
+    for calls in ["cmdstat_evalsha:", "cmdstat_eval:"] {
+        assert_eq!(
+            count(&after, calls),
+            count(&before, calls),
+            "somebody asks in intervals"
+        );
+    }
+    // The connection, the subscription, and the one that this test asks by.
+    assert!(count(&after, "connected_clients:") <= 4, "{after}");
+    for waiter in waiters {
+        assert!(matches!(waiter.await.unwrap(), Err(LockError::TimedOut(Some(_)))));
+    }
+    locks.release(&l, &held.token).await.unwrap();
+}
