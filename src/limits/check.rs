@@ -66,7 +66,7 @@ impl Limits {
     /// The limits of these policies, counted over `link`.
     #[must_use]
     pub fn new(link: &Link, policies: &Policies, metrics: &Metrics) -> Self {
-        let counter = |policy: &Policy, outcome| metrics.limit_checks.with_label_values(&[policy.name(), outcome]);
+        let counter = |policy: &Policy, outcome| metrics.limits.checks.with_label_values(&[policy.name(), outcome]);
         let counters = policies.iter().map(|policy| Counters {
             allowed: counter(policy, "allowed"),
             denied: counter(policy, "denied"),

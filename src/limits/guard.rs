@@ -67,7 +67,7 @@ impl Gate {
                 policy: policy.name().to_owned(),
                 // The alphabet of names is that of a header.
                 header: HeaderValue::try_from(header).unwrap_or(HeaderValue::from_static("")),
-                refused: metrics.limited_requests.with_label_values(&[policy.name()]),
+                refused: metrics.limits.refused_requests.with_label_values(&[policy.name()]),
             });
         }
         Ok(Some(Arc::new(Self {

@@ -29,16 +29,16 @@ impl Shared {
     /// The state of a fresh process.
     #[must_use]
     pub fn new(settings: SessionSettings, metrics: &Metrics) -> Arc<Self> {
-        let validations = |outcome| metrics.session_validations.with_label_values(&[outcome]);
+        let validations = |outcome| metrics.sessions.validations.with_label_values(&[outcome]);
         Arc::new(Self {
             settings,
             counted: Counted {
-                created: metrics.sessions_created.clone(),
+                created: metrics.sessions.created.clone(),
                 valid: validations("valid"),
                 unknown: validations("unknown"),
                 reused: validations("reused"),
-                stolen: metrics.sessions_stolen.clone(),
-                active: metrics.sessions_active.clone(),
+                stolen: metrics.sessions.stolen.clone(),
+                active: metrics.sessions.active.clone(),
             },
             rates: Mutex::default(),
         })

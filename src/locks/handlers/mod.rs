@@ -65,7 +65,7 @@ pub async fn acquire(
         Err(LockError::TimedOut(_)) => "timed_out",
         Err(_) => "failed",
     };
-    state.metrics.lock_acquires.with_label_values(&[outcome]).inc();
+    state.metrics.locks.acquires.with_label_values(&[outcome]).inc();
     reply::value(StatusCode::CREATED, &GrantBody::new(&name, &answer?))
 }
 
@@ -142,13 +142,13 @@ struct Waiting<'a>(&'a Metrics);
 
 impl<'a> Waiting<'a> {
     fn count(metrics: &'a Metrics) -> Self {
-        metrics.lock_waiters.inc();
+        metrics.locks.waiters.inc();
         Self(metrics)
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.lock_waiters.dec();
+        self.0.locks.waiters.dec();
     }
 }

@@ -1,0 +1,84 @@
+use super::make::Make;
+use prometheus::{Error, IntCounter, IntCounterVec, IntGauge};
+
+/// Of the sessions slice.
+#[derive(Debug)]
+pub struct SessionMetrics {
+    /// Sessions created.
+    pub created: IntCounter,
+    /// Tokens looked at, by outcome (`valid`, `unknown`, `reused`).
+    pub validations: IntCounterVec,
+    /// Sessions ended because a token that had been replaced was used again.
+    pub stolen: IntCounter,
+    /// Sessions in use lately, of all instances, roughly.
+    pub active: IntGauge,
+}
+
+impl SessionMetrics {
+    pub(super) fn new(make: &Make<'_>) -> Result<Self, Error> {
+        Ok(Self {
+            created: make.counter("fleetpulse_sessions_created_total", "Sessions created")?,
+            validations: make.counters(
+                "fleetpulse_session_validations_total",
+                "Tokens of sessions looked at",
+                &["outcome"],
+            )?,
+            stolen: make.counter(
+                "fleetpulse_sessions_stolen_total",
+                "Sessions ended because a replaced token was used again",
+            )?,
+            active: make.gauge(
+                "fleetpulse_sessions_active",
+                "Sessions of all instances in use lately, roughly",
+            )?,
+        })
+    }
+}
+
+/// Of the limits slice.
+#[derive(Debug)]
+pub struct LimitMetrics {
+    /// Checks, by policy and outcome (`allowed`, `denied`, `degraded`: decided without Redis).
+    pub checks: IntCounterVec,
+    /// Requests to this service that were refused with 429, by policy.
+    pub refused_requests: IntCounterVec,
+}
+
+impl LimitMetrics {
+    pub(super) fn new(make: &Make<'_>) -> Result<Self, Error> {
+        Ok(Self {
+            checks: make.counters(
+                "fleetpulse_limit_checks_total",
+                "Checks of limits",
+                &["policy", "outcome"],
+            )?,
+            refused_requests: make.counters(
+                "fleetpulse_limited_requests_total",
+                "Requests refused with 429",
+                &["policy"],
+            )?,
+        })
+    }
+}
+
+/// Of the locks slice.
+#[derive(Debug)]
+pub struct LockMetrics {
+    /// Answers to those who wanted a lock, by outcome (`granted`, `taken`, `timed_out`, `failed`).
+    pub acquires: IntCounterVec,
+    /// Requests that wait for a lock in this instance.
+    pub waiters: IntGauge,
+}
+
+impl LockMetrics {
+    pub(super) fn new(make: &Make<'_>) -> Result<Self, Error> {
+        Ok(Self {
+            acquires: make.counters(
+                "fleetpulse_lock_acquires_total",
+                "Answers to those who wanted a lock",
+                &["outcome"],
+            )?,
+            waiters: make.gauge("fleetpulse_lock_waiters", "Requests that wait for a lock")?,
+        })
+    }
+}
