@@ -10,37 +10,42 @@ use crate::openapi;
 use crate::sessions::handlers as sessions;
 use crate::telemetry::Metrics;
 use crate::tracking::handlers as tracking;
+use actix_web::http::header::{ALLOW, HeaderValue};
 use actix_web::web::{self, ServiceConfig, delete, get, patch, post, put};
 use actix_web::{HttpResponse, Resource, ResponseError};
+use std::future::ready;
 use std::sync::Arc;
 
 /// Mounts everything.
+///
+/// A scope for each first word: plain text is matched faster than a pattern, and a request tries no pattern but its own
+/// slice's.
 pub fn configure(routes: &mut ServiceConfig, metrics: &Arc<Metrics>) {
-    // The name in the metrics, and what every method that is not mounted answers.
-    let at = |path: &str, name: &'static str| -> Resource<_> {
+    // The name in the metrics, and the methods that are mounted: every other one is told of them.
+    let at = |path: &str, name: &'static str, allow: &'static str| -> Resource<_> {
         web::resource(path.to_owned())
-            .default_service(web::to(method_not_allowed))
+            .default_service(web::to(move || ready(method_not_allowed(allow))))
             .wrap(Observe::new(metrics, name))
     };
-    // A scope for each kind and not `{kind}`: plain text is matched faster than a pattern, and an unknown kind is a 404.
+    // For each kind and not `{kind}`, so that an unknown kind is a 404.
     for kind in Kind::ALL {
         let scope = web::scope(&format!("/v1/{kind}"))
             .app_data(kind)
             .service(
-                at("/nearby", "nearby")
+                at("/nearby", "nearby", "GET, POST")
                     .route(get().to(tracking::nearby))
                     .route(post().to(tracking::nearby_many)),
             )
-            .service(at("/positions", "positions").route(post().to(tracking::report_batch)))
-            .service(at("/within", "within").route(get().to(tracking::within)))
+            .service(at("/positions", "positions", "POST").route(post().to(tracking::report_batch)))
+            .service(at("/within", "within", "GET").route(get().to(tracking::within)))
             .service(
-                at("/{id}/position", "position")
+                at("/{id}/position", "position", "POST, GET, DELETE")
                     .route(post().to(tracking::report))
                     .route(get().to(tracking::locate))
                     .route(delete().to(tracking::forget)),
             )
             .service(
-                at("/{id}", "profile")
+                at("/{id}", "profile", "GET, PUT, PATCH, DELETE")
                     .route(get().to(tracking::get_profile))
                     .route(put().to(tracking::put_profile))
                     .route(patch().to(tracking::patch_profile))
@@ -48,59 +53,61 @@ pub fn configure(routes: &mut ServiceConfig, metrics: &Arc<Metrics>) {
             );
         routes.service(scope);
     }
-    routes
-        .service(at("/v1/inventory", "inventory").route(get().to(inventory::list_items)))
+    let inventory = web::scope("/v1/inventory")
+        .service(at("", "inventory", "GET").route(get().to(inventory::list_items)))
         .service(
-            at("/v1/inventory/{sku}", "item")
+            at("/{sku}", "item", "GET, PUT, DELETE")
                 .route(get().to(inventory::get_item))
                 .route(put().to(inventory::put_item))
                 .route(delete().to(inventory::delete_item)),
         )
-        .service(at("/v1/inventory/{sku}/adjust", "adjust").route(post().to(inventory::adjust_item)))
-        .service(at("/v1/inventory/{sku}/reservations", "reserve").route(post().to(inventory::reserve_item)))
-        .service(at("/v1/reservations", "reserve").route(post().to(inventory::reserve)))
-        .service(at("/v1/reservations/{id}", "reservation").route(get().to(inventory::get_reservation)))
-        .service(at("/v1/reservations/{id}/confirm", "confirm").route(post().to(inventory::confirm)))
-        .service(at("/v1/reservations/{id}/release", "release").route(post().to(inventory::release)))
-        .service(at("/v1/reservations/{id}/extend", "extend").route(post().to(inventory::extend)));
-    routes
-        .service(at("/v1/sessions", "sessions").route(post().to(sessions::create_session)))
-        .service(at("/v1/sessions/stats", "session_stats").route(get().to(sessions::session_stats)))
+        .service(at("/{sku}/adjust", "adjust", "POST").route(post().to(inventory::adjust_item)))
+        .service(at("/{sku}/reservations", "reserve", "POST").route(post().to(inventory::reserve_item)));
+    let reservations = web::scope("/v1/reservations")
+        .service(at("", "reserve", "POST").route(post().to(inventory::reserve)))
+        .service(at("/{id}", "reservation", "GET").route(get().to(inventory::get_reservation)))
+        .service(at("/{id}/confirm", "confirm", "POST").route(post().to(inventory::confirm)))
+        .service(at("/{id}/release", "release", "POST").route(post().to(inventory::release)))
+        .service(at("/{id}/extend", "extend", "POST").route(post().to(inventory::extend)));
+    let sessions = web::scope("/v1/sessions")
         .service(
-            at("/v1/sessions/current", "session")
+            at("/current", "session", "GET, PATCH, DELETE")
                 .route(get().to(sessions::get_session))
                 .route(patch().to(sessions::patch_session))
                 .route(delete().to(sessions::sign_out)),
         )
-        .service(at("/v1/sessions/current/rotate", "session_rotate").route(post().to(sessions::rotate_session)))
-        .service(at("/v1/sessions/current/extend", "session_extend").route(post().to(sessions::extend_session)))
+        .service(at("/current/rotate", "session_rotate", "POST").route(post().to(sessions::rotate_session)))
+        .service(at("/current/extend", "session_extend", "POST").route(post().to(sessions::extend_session)))
+        .service(at("", "sessions", "POST").route(post().to(sessions::create_session)))
+        .service(at("/stats", "session_stats", "GET").route(get().to(sessions::session_stats)));
+    let subjects = web::scope("/v1/subjects")
         .service(
-            at("/v1/subjects/{subject}/sessions", "subject_sessions")
+            at("/{subject}/sessions", "subject_sessions", "GET, DELETE")
                 .route(get().to(sessions::list_sessions))
                 .route(delete().to(sessions::end_sessions)),
         )
+        .service(at("/{subject}/sessions/{id}", "subject_session", "DELETE").route(delete().to(sessions::end_session)));
+    let limits = web::scope("/v1/limits")
+        .service(at("/check", "limit_check", "POST").route(post().to(limits::check)))
+        .service(at("/policies", "limit_policies", "GET").route(get().to(limits::policies)))
+        .service(at("/{policy}/{key}", "limit", "DELETE").route(delete().to(limits::reset)));
+    let locks = web::scope("/v1/locks")
         .service(
-            at("/v1/subjects/{subject}/sessions/{id}", "subject_session").route(delete().to(sessions::end_session)),
-        );
-    routes
-        .service(at("/v1/limits/check", "limit_check").route(post().to(limits::check)))
-        .service(at("/v1/limits/policies", "limit_policies").route(get().to(limits::policies)))
-        .service(at("/v1/limits/{policy}/{key}", "limit").route(delete().to(limits::reset)));
-    routes
-        .service(
-            at("/v1/locks/{name}", "lock")
+            at("/{name}", "lock", "POST, GET, DELETE")
                 .route(post().to(locks::acquire))
                 .route(get().to(locks::inspect))
                 .route(delete().to(locks::release)),
         )
-        .service(at("/v1/locks/{name}/renew", "lock_renew").route(post().to(locks::renew)));
+        .service(at("/{name}/renew", "lock_renew", "POST").route(post().to(locks::renew)));
+    routes.service(inventory).service(reservations).service(sessions);
+    routes.service(subjects).service(limits).service(locks);
     routes
-        .service(at("/health", "health").route(get().to(health::health)))
-        .service(at("/health/live", "health").route(get().to(health::live)))
-        .service(at("/health/ready", "health").route(get().to(health::ready)))
-        .service(at("/health/redis", "health").route(get().to(health::redis_report)))
-        .service(at("/metrics", "metrics").route(get().to(health::metrics)))
-        .service(at("/openapi.json", "openapi").route(get().to(openapi::json)))
+        .service(at("/health", "health", "GET").route(get().to(health::health)))
+        .service(at("/health/live", "health", "GET").route(get().to(health::live)))
+        .service(at("/health/ready", "health", "GET").route(get().to(health::ready)))
+        .service(at("/health/redis", "health", "GET").route(get().to(health::redis_report)))
+        .service(at("/metrics", "metrics", "GET").route(get().to(health::metrics)))
+        .service(at("/openapi.json", "openapi", "GET").route(get().to(openapi::json)))
         .service(web::redirect("/docs", "/docs/"))
         .service(openapi::swagger_ui());
 }
@@ -110,6 +117,8 @@ pub async fn not_found() -> HttpResponse {
     Problem::not_found("there is nothing under this path; see /docs").error_response()
 }
 
-async fn method_not_allowed() -> HttpResponse {
-    Problem::method_not_allowed().error_response()
+fn method_not_allowed(allow: &'static str) -> HttpResponse {
+    let mut response = Problem::method_not_allowed().error_response();
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+    response
 }

@@ -12,9 +12,13 @@ const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
 /// Every method and path that `routes.rs` mounts, as the document writes them.
 fn mounted() -> BTreeSet<(String, String)> {
-    let (scoped, plain) = ROUTES.split_once("routes.service(scope)").unwrap();
+    let (slices, plain) = ROUTES.split_once("routes.service(inventory)").unwrap();
+    let scopes = slices.split("web::scope(").skip(1).map(|scope| {
+        let prefix = scope.split('"').nth(1).unwrap();
+        (prefix, scope)
+    });
     let mut mounted = BTreeSet::new();
-    for (prefix, part) in [("/v1/{kind}", scoped), ("", plain)] {
+    for (prefix, part) in scopes.chain([("", plain)]) {
         for mount in part.split("at(\"").skip(1) {
             let (path, rest) = mount.split_once('"').unwrap();
             for method in METHODS {
@@ -48,6 +52,36 @@ async fn the_openapi_document_names_every_route_and_no_other() {
     // The document does not describe itself.
     assert!(mounted.remove(&("get".to_owned(), "/openapi.json".to_owned())));
     assert_eq!(described, mounted);
+}
+
+#[actix_web::test]
+async fn a_method_that_a_path_does_not_have_is_answered_with_those_that_it_has() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = service.drivers();
+    let document = api.get("/openapi.json").await.body;
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        let described: BTreeSet<String> = operations
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(|name| name.to_uppercase())
+            .collect();
+        // Any id does where none is looked up.
+        let path: Vec<&str> = path
+            .split('/')
+            .map(|word| match word {
+                "{kind}" => "drivers",
+                word if word.starts_with('{') => "x",
+                word => word,
+            })
+            .collect();
+        let answer = api.request(Method::OPTIONS, &path.join("/")).send().await.unwrap();
+        assert_eq!(answer.status(), 405, "{path:?}");
+        let allow = answer.headers()["allow"].to_str().unwrap().to_owned();
+        let allowed: BTreeSet<String> = allow.split(", ").map(ToOwned::to_owned).collect();
+        assert_eq!(allowed, described, "{path:?}");
+    }
 }
 
 #[actix_web::test]
