@@ -1,13 +1,14 @@
 //! Calls about reservations on their way to Redis, in natural batches.
 //!
-//! While one round of batches is on its way the next collects: alone a call goes at once, under load a hundred share one
-//! script call, which reads and writes their item once. A batch holds calls of one verb about one partition. The queue is
-//! bounded; a call that finds it full is refused.
+//! While one round of batches is on its way the next collects, and goes when the first is back or when it has grown half as
+//! large: alone a call goes at once, under load a hundred share one script call, which reads and writes their item once. A
+//! batch holds calls of one verb about one partition. The queue is bounded; a call that finds it full is refused.
 
 use super::commands::{self, MAX_BATCH, Op, Outcome, Target, Verb};
 use super::error::InventoryError;
 use crate::store::{Link, StoreError};
-use futures_util::{StreamExt, stream};
+use futures_util::StreamExt;
+use futures_util::stream::{self, FuturesUnordered};
 use parking_lot::Mutex;
 use std::mem;
 use std::sync::Arc;
@@ -77,27 +78,46 @@ impl Batcher {
 }
 
 async fn run(link: Link, keep_ms: u64, queue: Arc<Queue>) {
+    let mut rounds = FuturesUnordered::new();
     let mut last = 0;
     loop {
-        if last >= BUSY {
-            for _ in 0..TURNS {
-                tokio::task::yield_now().await;
-            }
-        }
-        let waiting = mem::take(&mut *queue.waiting.lock());
-        last = waiting.len();
-        if waiting.is_empty() {
+        let waiting = queue.waiting.lock().len();
+        let goes = match rounds.len() {
+            0 => waiting > 0,
+            // A second one keeps Redis busy while the answers of the first are handed out, if it is worth a call.
+            1 => waiting >= BUSY.max(last / 2),
+            _ => false,
+        };
+        if goes {
+            let calls = mem::take(&mut *queue.waiting.lock());
+            last = calls.len();
+            rounds.push(round(&link, keep_ms, &queue, calls));
+        } else if rounds.is_empty() {
             if queue.closed.load(Ordering::Acquire) {
                 return;
             }
             queue.wake.notified().await;
             continue;
         }
-        stream::iter(batches(waiting))
-            .for_each_concurrent(IN_FLIGHT, |batch| settle(&link, keep_ms, batch))
-            .await;
-        queue.held.fetch_sub(last, Ordering::Relaxed);
+        tokio::select! {
+            _ = rounds.next() => {
+                if last >= BUSY {
+                    for _ in 0..TURNS {
+                        tokio::task::yield_now().await;
+                    }
+                }
+            }
+            () = queue.wake.notified(), if rounds.len() < 2 => {}
+        }
     }
+}
+
+async fn round(link: &Link, keep_ms: u64, queue: &Queue, calls: Vec<Pending>) {
+    let count = calls.len();
+    stream::iter(batches(calls))
+        .for_each_concurrent(IN_FLIGHT, |batch| settle(link, keep_ms, batch))
+        .await;
+    queue.held.fetch_sub(count, Ordering::Relaxed);
 }
 
 /// Sorts calls into batches of one partition and verb, keeping their order.
