@@ -46,6 +46,7 @@ audit: ## licences, sources and advisories, by cargo-deny
 ifneq ($(wildcard scripts/figures.sh),)
 figures: setup ## the figures of the README, measured here and now
 	@scripts/figures.sh
+	@scripts/figures_shared.sh
 endif
 
 clean: ## remove what was built; the data folder stays

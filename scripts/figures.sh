@@ -1,64 +1,24 @@
 #!/usr/bin/env bash
-# The service's figures, measured on this machine beside their references and printed as a Markdown table: every figure is
+# The figures of tracking, measured on this machine beside their references and printed as a Markdown table: every figure is
 # the median of several rounds, and every ratio is taken within a round. `make figures` runs it; about ten minutes, on a
 # machine that should have nothing else to do.
 #
-#   QUICK=1        one short round of everything, to see that it works; the figures are worth little then
-#   ROUNDS=5       rounds
-#   SECONDS_EACH=4 seconds of each measurement
-#   CONNECTIONS=64 connections of the load generator (one request under way on each)
+# Besides what scripts/measure.sh reads from the environment:
+#
 #   MANY=1000000   the size of the larger fleet
 #   SKIP_BENCH=1   leaves the in-process figures out, which need a build of their own
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-CARGO=${CARGO:-cargo}
+# shellcheck source=scripts/measure.sh
+source scripts/measure.sh
 
-if [ -n "${QUICK:-}" ]; then
-    ROUNDS=${ROUNDS:-1} SECONDS_EACH=${SECONDS_EACH:-1}
-    criterion=(--warm-up-time 0.2 --measurement-time 0.5 --sample-size 10)
-else
-    ROUNDS=${ROUNDS:-5} SECONDS_EACH=${SECONDS_EACH:-4}
-    criterion=()
-fi
-CONNECTIONS=${CONNECTIONS:-64} MANY=${MANY:-1000000}
+criterion=()
+if [ -n "${QUICK:-}" ]; then criterion=(--warm-up-time 0.2 --measurement-time 0.5 --sample-size 10); fi
+MANY=${MANY:-1000000}
 FEW=100000
 
-# shellcheck source=scripts/service.sh
-source scripts/service.sh
-
-command -v redis-server >/dev/null || fail "needs a redis-server: make setup installs one"
 say "building"
 "$CARGO" build --release --locked --quiet --bins --example do_nothing --example raw_redis
-fleetpulse=target/release/fleetpulse
-
-# Samples: one number a line in $work/samples/NAME.
-mkdir "$work/samples"
-note() { printf '%s\n' "$2" >>"$work/samples/$1"; }
-median() {
-    [ -s "$work/samples/$1" ] || { echo -; return; }
-    sort -g "$work/samples/$1" | awk '{ v[NR] = $1 } END { print (NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2) }'
-}
-# ratio NAME A B: notes A / B, of the same round.
-ratio() { note "$1" "$(awk -v a="$2" -v b="$3" 'BEGIN { print a / b }')"; }
-
-# The first number under a name in a line of JSON.
-number() { grep -oE "\"$1\":[-+0-9.eE]+" <<<"$report" | head -1 | cut -d: -f2; }
-
-# load SERVER WORDS...: puts load on a server; what it says is in $report.
-load() {
-    local server=$1 words=("${@:2}")
-    report=$("$fleetpulse" load "${words[@]}" --url "${urls[$server]}" --json)
-    if grep -q '"errors":{"' <<<"$report"; then
-        say "warning: errors under load ${words[*]}: $(grep -oE '"errors":\{"[^}]*\}' <<<"$report" | head -1)"
-        errors=yes
-    fi
-}
-errors=
-
-# A service with its embedded Redis; an hour's TTL, so that nobody drops out while others are measured.
-serve() { start "$1" "$fleetpulse" serve --bind 127.0.0.1:0 --data-dir "$work/$1" --ttl 3600; await_ready "$1"; }
-
-common=(--connections "$CONNECTIONS" --duration "${SECONDS_EACH}s")
 
 # get_beside SERVER SIZE: nearby beside a GET of nothing.
 get_beside() {
@@ -157,23 +117,7 @@ bench() {
                 printf "%.3g\n", $(j + 3) * us / per; exit } }'
 }
 
-# row WHAT REACH VALUE UNIT BESIDE: REACH is "<= number" or ">= number", and VALUE is held against it.
-row() {
-    awk -v what="$1" -v reach="$2" -v value="$3" -v unit="$4" -v beside="$5" 'BEGIN {
-        split(reach, r, " ")
-        met = value == "-" ? "–" : (r[1] == "<=" ? value + 0 <= r[2] + 0 : value + 0 >= r[2] + 0) ? "yes" : "**no**"
-        shown = value == "-" ? "–" : value >= 100 ? sprintf("%.0f", value) : sprintf("%.3g", value)
-        printf "| %s | %s %s%s | %s%s | %s | %s |\n", what, r[1] == "<=" ? "≤" : "≥", r[2], unit, shown, unit, met, beside }'
-}
-m() { awk -v value="$(median "$1")" 'BEGIN { print (value == "-" ? "–" : value >= 100 ? sprintf("%.0f", value) : sprintf("%.3g", value)) }'; }
-
-cpu=$(sed -nE 's/^model name\s*: //p' /proc/cpuinfo | head -1)
-cat <<TABLE
-Measured $(date -u +%F) on $(nproc) cores (${cpu:-unknown}), shared with the load generator; $(redis-server --version | grep -oE 'v=[0-9.]+' | tr '=' ' '); medians of $ROUNDS rounds of $SECONDS_EACH s, $CONNECTIONS connections${QUICK:+ (QUICK)}.
-
-| what | reach | here | met | beside |
-|---|---|---|---|---|
-TABLE
+table
 row "nearby over HTTP, server CPU, 100k drivers" "<= 2" "$(median nearby_ratio_few)" " ×" "$(m nearby_us_few) µs, $(m nearby_rate_few)/s; a GET of nothing $(m get_us) µs"
 row "the same, $MANY drivers" "<= 2.5" "$(median nearby_ratio_many)" " ×" "$(m nearby_us_many) µs, $(m nearby_rate_many)/s"
 row "nearby in the process, 100k" "<= 5" "$(bench nearby/live/100k 1)" " µs" "scan $(bench nearby/naive/100k 1) µs, GEOSEARCH $(bench nearby/redis/100k 1) µs"

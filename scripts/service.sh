@@ -3,7 +3,7 @@
 # shellcheck shell=bash
 
 # The service's defaults, and no Redis that the environment names: that is somebody else's.
-for variable in "${!REDIS_@}" "${!TRACKING_@}" "${!HTTP_@}" DATA_DIR RUST_LOG LOG_FORMAT; do
+for variable in "${!REDIS_@}" "${!TRACKING_@}" "${!HTTP_@}" "${!LIMIT@}" "${!SESSION@}" "${!INVENTORY_@}" "${!LOCKS_@}" TRUSTED_PROXIES DATA_DIR RUST_LOG LOG_FORMAT; do
     [ "$variable" = REDIS_SERVER_BIN ] || unset "$variable"
 done
 
