@@ -3,7 +3,8 @@
 use actix_web::http::header::{FORWARDED, HeaderMap, HeaderName, HeaderValue};
 use clap::ValueEnum;
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::iter;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 use uuid::Uuid;
 
@@ -11,12 +12,15 @@ use uuid::Uuid;
 const MAX_HOPS: usize = 32;
 /// The part of an IPv6 address that stands for one caller: a subscriber is given at least a /64 and may use all of it.
 const V6_CALLER_BITS: u8 = 64;
+/// `64:ff9b::/96`, behind which translators show IPv4 addresses (RFC 6052): by their first 64 bits all of those would be one
+/// caller. Only for telling callers apart: nobody is trusted for the address that is behind it.
+const NAT64: u128 = 0x0064_ff9b << 96;
 static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// A caller as far as limits tell them apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Caller {
-    /// By address; of an IPv6 address the first 64 bits.
+    /// By address; of an IPv6 address the first 64 bits, of one that stands for an IPv4 address that one.
     Address(IpAddr),
     /// By the key that a trusted proxy has checked: a digest of it, because this is written to Redis.
     Key(Uuid),
@@ -25,6 +29,10 @@ pub enum Caller {
 impl Caller {
     fn at(address: IpAddr) -> Self {
         Self::Address(match address {
+            IpAddr::V6(address) if u128::from(address) & !u128::from(u32::MAX) == NAT64 => {
+                let [.., a, b, c, d] = address.octets();
+                IpAddr::V4(Ipv4Addr::new(a, b, c, d))
+            }
             IpAddr::V6(address) => {
                 let mask = u128::MAX << (128 - u32::from(V6_CALLER_BITS));
                 IpAddr::V6(Ipv6Addr::from(u128::from(address) & mask))
@@ -84,16 +92,19 @@ impl Callers {
     /// Walks from the nearest proxy towards the client, as long as the proxies are trusted: the first address that is not
     /// is the caller's. What is no address ends the walk at the last that was one.
     fn origin(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-        let (name, read): (_, fn(&str) -> Option<IpAddr>) = match self.header {
-            ProxyHeader::XForwardedFor => (&X_FORWARDED_FOR, address),
-            ProxyHeader::Forwarded => (&FORWARDED, forwarded_for),
+        let (name, comma, read): (_, LastOf, Read) = match self.header {
+            ProxyHeader::XForwardedFor => (&X_FORWARDED_FOR, last_of, address),
+            ProxyHeader::Forwarded => (&FORWARDED, last_unquoted, forwarded_for),
         };
-        // By bytes, so that what a client wrote on the left cannot make the proxies' part unreadable.
+        // By bytes and from the right, so that what a client wrote on the left cannot make the proxies' part unreadable.
         let values: Vec<&[u8]> = headers.get_all(name).map(HeaderValue::as_bytes).collect();
-        let hops = values.iter().rev().flat_map(|value| value.rsplit(|byte| *byte == b','));
+        let hops = values
+            .iter()
+            .rev()
+            .flat_map(|value| parts_from_the_right(value, b',', comma));
         let mut nearest = peer;
         for hop in hops.take(MAX_HOPS) {
-            let Some(address) = str::from_utf8(hop).ok().and_then(|hop| read(hop.trim())) else {
+            let Some(address) = read(hop) else {
                 break;
             };
             nearest = address;
@@ -105,8 +116,52 @@ impl Callers {
     }
 }
 
+/// Where in a text a byte stands for the last time.
+type LastOf = fn(&[u8], u8) -> Option<usize>;
+/// The address that an element of a header names.
+type Read = fn(&[u8]) -> Option<IpAddr>;
+
+/// The parts of a text between separators, from the right to the left.
+fn parts_from_the_right(text: &[u8], separator: u8, last_of: LastOf) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(text);
+    iter::from_fn(move || {
+        let text = rest?;
+        let (left, part) = match last_of(text, separator) {
+            Some(at) => (Some(&text[..at]), &text[at + 1..]),
+            None => (None, text),
+        };
+        rest = left;
+        Some(part)
+    })
+}
+
+fn last_of(text: &[u8], separator: u8) -> Option<usize> {
+    text.iter().rposition(|byte| *byte == separator)
+}
+
+/// The last that stands outside of quotes (RFC 9110, section 5.6.4): what a proxy quotes may be the client's own words, such
+/// as a `Host`. Read from the right, where the proxies write, so that a quote which a client never ended hides nothing of
+/// theirs; a quote without another to its left takes all that is left of it, and that is then no address.
+fn last_unquoted(text: &[u8], separator: u8) -> Option<usize> {
+    let mut quoted = false;
+    for (at, byte) in text.iter().enumerate().rev() {
+        match *byte {
+            // Within quotes one behind an odd number of backslashes is a part of what is quoted.
+            b'"' if !(quoted && backslashes_at_the_end(&text[..at]) % 2 == 1) => quoted = !quoted,
+            byte if byte == separator && !quoted => return Some(at),
+            _ => {}
+        }
+    }
+    None
+}
+
+fn backslashes_at_the_end(text: &[u8]) -> usize {
+    text.iter().rev().take_while(|byte| **byte == b'\\').count()
+}
+
 /// An address with or without a port: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:80`.
-fn address(text: &str) -> Option<IpAddr> {
+fn address(text: &[u8]) -> Option<IpAddr> {
+    let text = str::from_utf8(text).ok()?.trim();
     let bare = match (text.strip_prefix('['), text.split_once(':')) {
         (Some(bracketed), _) => match bracketed.split_once(']')? {
             (address, "") => address,
@@ -124,14 +179,18 @@ fn is_port(text: &str) -> bool {
     text.parse::<u16>().is_ok()
 }
 
-/// The address of the `for` parameter of one element of `Forwarded`.
-fn forwarded_for(element: &str) -> Option<IpAddr> {
-    let node = element.split(';').find_map(|pair| {
-        let (name, value) = pair.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("for").then(|| value.trim())
-    })?;
-    let quoted = node.strip_prefix('"').and_then(|node| node.strip_suffix('"'));
-    address(quoted.unwrap_or(node))
+/// The address of the `for` parameter of one element of `Forwarded`. An element with two of them says nothing: RFC 7239 allows
+/// one, so what else is there was not written by a proxy.
+fn forwarded_for(element: &[u8]) -> Option<IpAddr> {
+    let mut nodes = parts_from_the_right(element, b';', last_unquoted).filter_map(|pair| {
+        let (name, value) = pair.split_at_checked(pair.iter().position(|byte| *byte == b'=')?)?;
+        let value = value[1..].trim_ascii();
+        name.trim_ascii().eq_ignore_ascii_case(b"for").then_some(value)
+    });
+    let (node, second) = (nodes.next()?, nodes.next());
+    let quoted = node.strip_prefix(b"\"").and_then(|node| node.strip_suffix(b"\""));
+    // An address has nothing in it that is to be escaped: with a backslash it is none.
+    address(quoted.unwrap_or(node)).filter(|_| second.is_none())
 }
 
 /// Networks in CIDR notation; a bare address is a network of one.
@@ -175,8 +234,19 @@ impl Network {
         };
         let address: IpAddr = address.parse().ok()?;
         let most = if address.is_ipv4() { 32 } else { 128 };
-        let bits = bits.unwrap_or(most);
-        (bits <= most).then_some(Self { address, bits })
+        let bits: u8 = bits.unwrap_or(most);
+        if bits > most {
+            return None;
+        }
+        // Addresses are compared as what they stand for, so a network of them is kept as that as well. One that
+        // holds other addresses besides cannot be.
+        match address {
+            IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some() => Some(Self {
+                address: address.to_canonical(),
+                bits: bits.checked_sub(96)?,
+            }),
+            _ => Some(Self { address, bits }),
+        }
     }
 }
 
@@ -293,6 +363,85 @@ mod tests {
         assert_eq!(who(ProxyHeader::XForwardedFor, "10.1.2.3", &both), "198.51.100.1");
     }
 
+    fn by_forwarded(value: &str) -> String {
+        who(ProxyHeader::Forwarded, "10.1.2.3", &[("forwarded", value)])
+    }
+
+    #[test]
+    fn what_a_proxy_quotes_is_not_read_as_its_own_words() {
+        for said in [
+            // What a client sent as its Host, copied by the proxy.
+            "1.1.1.1,for=1.1.1.1",
+            "x;for=1.1.1.1",
+            "x,for=1.1.1.1;",
+            "for=1.1.1.1",
+            ",;,for=1.1.1.1,",
+            r#"\",for=1.1.1.1"#,
+            r#"\";for=1.1.1.1"#,
+            r#"\\\",for=1.1.1.1;x=\""#,
+            r"\\",
+            "",
+        ] {
+            for element in [
+                format!("host=\"{said}\";for=198.51.100.1"),
+                format!("for=198.51.100.1;host=\"{said}\""),
+                format!("for=\"198.51.100.1:80\";host=\"{said}\";proto=https"),
+            ] {
+                assert_eq!(by_forwarded(&element), "198.51.100.1", "{element}");
+                let behind = format!("for=1.1.1.1, {element}, for=10.0.0.8;host=\"{said}\"");
+                assert_eq!(by_forwarded(&behind), "198.51.100.1", "{behind}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_quote_without_an_end_hides_nothing_of_the_proxies() {
+        for begun in ["for=\"1.1.1.1", "host=\"", "\"", "for=1.1.1.1;host=\"a\\\"", "\"\"\""] {
+            for element in ["for=198.51.100.1", "host=\"a,b\";for=\"198.51.100.1\""] {
+                let value = format!("{begun}, {element}");
+                assert_eq!(by_forwarded(&value), "198.51.100.1", "{value}");
+            }
+        }
+        // In the place of the proxies' own words it is no address.
+        for value in [
+            "for=\"198.51.100.1",
+            "\"\"\"",
+            "for=198.51.100.1\"",
+            "for=1.1.1.1;host=\"a",
+        ] {
+            assert_eq!(by_forwarded(value), "10.1.2.3", "{value}");
+        }
+    }
+
+    #[test]
+    fn an_element_that_says_for_twice_says_nothing() {
+        // A proxy that quotes without escaping what it quotes.
+        for value in [
+            "for=198.51.100.1;host=\"x\";for=\"1.1.1.1\"",
+            "host=\"x\";for=\"1.1.1.1\";for=198.51.100.1",
+            "for=198.51.100.1;For=198.51.100.1",
+        ] {
+            assert_eq!(by_forwarded(value), "10.1.2.3", "{value}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_spoil_only_what_they_stand_in() {
+        let value = HeaderValue::from_bytes(b"for=198.51.100.1;host=\"\xff\"").unwrap();
+        let headers: HeaderMap = [(FORWARDED, value)].into_iter().collect();
+        let caller = callers(ProxyHeader::Forwarded).identify("10.1.2.3".parse().unwrap(), &headers);
+        assert_eq!(caller.to_string(), "198.51.100.1");
+    }
+
+    #[test]
+    fn an_address_behind_nat64_is_the_one_that_it_stands_for() {
+        assert_eq!(by_xff("64:ff9b::198.51.100.1", &[]), "198.51.100.1");
+        assert_eq!(by_xff("10.1.2.3", &["64:ff9b::198.51.100.2"]), "198.51.100.2");
+        assert_eq!(by_xff("10.1.2.3", &["64:ff9b:1::198.51.100.2"]), "64:ff9b:1::");
+        // It is not trusted for it.
+        assert_eq!(by_xff("64:ff9b::10.1.2.3", &["198.51.100.1"]), "10.1.2.3");
+    }
+
     #[test]
     fn a_key_counts_only_from_a_trusted_proxy_and_is_not_shown() {
         let with_key = |peer| who(ProxyHeader::XForwardedFor, peer, &[("x-api-key", "secret-of-anna")]);
@@ -313,8 +462,21 @@ mod tests {
         assert!(!networks.contain("2001:db8:8000::1".parse().unwrap()));
         let one: Networks = "192.0.2.1".parse().unwrap();
         assert!(one.contain("192.0.2.1".parse().unwrap()) && !one.contain("192.0.2.2".parse().unwrap()));
+        // As an IPv6 socket shows them.
+        for mapped in ["::ffff:192.0.2.0/120", "::ffff:192.0.2.1", "::ffff:0:0/96"] {
+            let networks: Networks = mapped.parse().unwrap();
+            assert!(networks.contain("192.0.2.1".parse().unwrap()), "{mapped}");
+        }
         assert!(!Networks::default().contain("127.0.0.1".parse().unwrap()));
-        for bad in ["10.0.0.0/33", "::/129", "10.0.0", "host", "10.0.0.0/-1", "10.0.0.0/8/8"] {
+        for bad in [
+            "10.0.0.0/33",
+            "::/129",
+            "10.0.0",
+            "host",
+            "10.0.0.0/-1",
+            "10.0.0.0/8/8",
+            "::ffff:0:0/95",
+        ] {
             assert!(bad.parse::<Networks>().is_err(), "{bad}");
         }
     }
