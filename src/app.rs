@@ -15,15 +15,19 @@ use crate::telemetry::{Board, Metrics};
 use crate::tracking::{self, Shared, Writer};
 use actix_web::dev::Server;
 use actix_web::{App, HttpServer, rt, web};
+use futures_util::FutureExt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 /// How long unsaved fixes may take to be written when the service stops.
 const LAST_FLUSH: Duration = Duration::from_secs(5);
+/// How long the limits on requests may take to be settled when the service stops.
+const LAST_SETTLEMENT: Duration = Duration::from_secs(2);
 
 /// A service that is ready to run.
 pub struct Application {
@@ -33,6 +37,8 @@ pub struct Application {
     shared: Arc<Shared>,
     link: Link,
     background: Vec<JoinHandle<()>>,
+    /// Settles the limits on requests; ends, with a last time, once the sender is dropped.
+    settling: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
 }
 
 impl std::fmt::Debug for Application {
@@ -181,9 +187,12 @@ impl Application {
             )));
             background.push(rt::spawn(sessions::stats::keep_measuring(sessions, link.clone())));
         }
-        if let Some(gate) = gate {
-            background.push(rt::spawn(limits::keep_settling(Arc::clone(gate.share()), link.clone())));
-        }
+        let settling = gate.map(|gate| {
+            let (until, stopped) = oneshot::channel();
+            let stopped = stopped.map(|_: Result<(), _>| ());
+            let settling = limits::keep_settling(Arc::clone(gate.share()), link.clone(), stopped);
+            (until, rt::spawn(settling))
+        });
         Ok(Self {
             server: server.run(),
             address,
@@ -191,6 +200,7 @@ impl Application {
             shared,
             link,
             background,
+            settling,
         })
     }
 
@@ -226,6 +236,7 @@ impl Application {
             shared,
             link,
             background,
+            settling,
             ..
         } = self;
         let handle = server.handle();
@@ -240,6 +251,12 @@ impl Application {
         };
         for task in &background {
             task.abort();
+        }
+        if let Some((until, settling)) = settling {
+            drop(until);
+            if tokio::time::timeout(LAST_SETTLEMENT, settling).await.is_err() {
+                tracing::warn!("what was admitted last could not all be settled with the other instances in time");
+            }
         }
         last_flush(&shared, &link).await;
         if let Redis::Embedded(embedded) = redis {

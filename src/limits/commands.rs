@@ -71,16 +71,34 @@ pub struct Charge {
     pub ago_us: u64,
     /// The most that may be ahead of all instances together, µs.
     pub most_us: u64,
+    /// A burst, µs.
+    pub full_us: u64,
 }
 
-/// Adds a charge to what all instances have admitted of a caller. Returns how far ahead that is, µs.
-pub async fn charge(link: &Link, policy: &str, caller: impl fmt::Display, charge: Charge) -> Result<u64, StoreError> {
+/// What Redis made of a charge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Charged {
+    /// How far ahead all instances together are, µs.
+    pub ahead_us: u64,
+    /// What was stored was no count; it was taken for a spent burst and written over.
+    pub damaged: bool,
+}
+
+/// Adds a charge to what all instances have admitted of a caller.
+pub async fn charge(
+    link: &Link,
+    policy: &str,
+    caller: impl fmt::Display,
+    charge: Charge,
+) -> Result<Charged, StoreError> {
     let mut call = CHARGE.call(1, 4, 256);
     call.arg(link.store().keys().limit_requests(policy, caller))
         .arg(charge.us)
         .arg(charge.ago_us)
-        .arg(charge.most_us);
-    link.run(&CHARGE, &call).await
+        .arg(charge.most_us)
+        .arg(charge.full_us);
+    let (ahead_us, damaged) = link.run(&CHARGE, &call).await?;
+    Ok(Charged { ahead_us, damaged })
 }
 
 fn name(link: &Link, policy: &Policy, key: &Id) -> String {

@@ -9,7 +9,7 @@
 //! |---|---|---|
 //! | `limit:gcra:{POLICY:KEY}` | string | when all that was admitted will have drained, µs; ends then |
 //! | `limit:window:{POLICY:KEY}` | string, 100 bytes | length of a slice and beginning of the newest (8 bytes each, big-endian, µs), units of 21 slices back from it (4 bytes each); ends when the last that counts has left the window |
-//! | `limit:requests:{POLICY:CALLER}` | string | as `limit:gcra`, of a caller's requests to this service at all instances |
+//! | `limit:requests:{POLICY:CALLER}` | string | of a caller's requests to this service at all instances: when it was written, and when all that was admitted will have drained, µs; ends then |
 //!
 //! A check reads one key, decides by Redis's own clock, and writes with its end in the same `SET`: nothing lives longer
 //! than it limits, and no check makes a window longer. A refused check writes nothing.

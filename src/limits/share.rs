@@ -10,17 +10,25 @@
 //!
 //! With Redis away each instance goes on by itself, at its own count: neither open nor closed, at most `n` times the policy.
 //!
+//! The counts in memory are those of this process. One that is started anew has none and hears of a caller's count only once it
+//! has admitted something itself, so each start is worth one burst more, which is then waited for. What was admitted
+//! before a planned end is told to Redis at that end; a kill forgets what was not yet settled, the last 100 ms.
+//!
+//! A clock of Redis that was set back makes nobody wait for longer than what was owed when it was last written.
+//!
 //! Memory is bounded: [`MOST_CALLERS`] at once, and one whose debt has drained is forgotten. Whoever finds no room shares
 //! one count with all others who do not.
 
-use super::commands::{self, Charge};
+use super::commands::{self, Charge, Charged};
 use crate::config::Policy;
 use crate::http::Caller;
 use crate::store::Link;
+use futures_util::future::join_all;
 use futures_util::{StreamExt, stream};
 use hashbrown::{DefaultHashBuilder, HashMap};
 use parking_lot::Mutex;
 use std::hash::BuildHasher;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::time::{MissedTickBehavior, interval};
@@ -33,15 +41,19 @@ const SHARDS: usize = 16;
 const SETTLE_EVERY: Duration = Duration::from_millis(100);
 /// Callers of a shard that are settled at once: 20,480 charges a second. Who comes later waits for the next time.
 const SETTLED_AT_ONCE: usize = 128;
-/// Charges on their way at once.
-const IN_FLIGHT: usize = 64;
+/// Charges of a shard on their way at once; of all shards together 128.
+const IN_FLIGHT: usize = 8;
+/// Times that a share is settled at its end: enough for a full table.
+const LAST_ROUNDS: usize = MOST_CALLERS.div_ceil(SHARDS * SETTLED_AT_ONCE);
 /// What has drained for longer than this is not told any more: so after a time without Redis a caller does not owe for all that
 /// the instances admitted meanwhile, each by itself.
 const FORGIVEN_US: u64 = 1_000_000;
 /// Rounds of settling after which the table is swept.
 const SWEEP_EVERY: u64 = 10;
-/// Bursts that may be owed to Redis: what the bursts of so many instances come to.
-const MOST_BURSTS: u64 = 64;
+/// Instances whose admissions may all be owed to Redis: of each a burst, and what drained between two of its settlements, which
+/// is never told for longer than [`FORGIVEN_US`]. The bursts alone would be too little where they are short: whatever is
+/// above is admitted and never waited for.
+const MOST_INSTANCES: u64 = 64;
 
 /// Whose count: of a policy, and of a caller or (none) of all who found no room.
 type Account = (u16, Option<Caller>);
@@ -151,13 +163,27 @@ impl Share {
         }
     }
 
-    /// Tells Redis what was admitted since the last time, and takes over what the others have admitted.
+    /// Tells Redis what was admitted since the last time, and takes over what the others have admitted. All shards at once, so
+    /// that a long way to Redis is gone as often as the fullest of them needs it.
     async fn settle(&self, link: &Link) {
-        for shard in &self.shards {
-            let now_us = self.now_us();
-            stream::iter(take_unsettled(shard, now_us))
-                .for_each_concurrent(IN_FLIGHT, |unsettled| self.charge(link, unsettled, now_us))
-                .await;
+        join_all(self.shards.iter().map(|shard| self.settle_shard(link, shard))).await;
+    }
+
+    async fn settle_shard(&self, link: &Link, shard: &Mutex<Shard>) {
+        let now_us = self.now_us();
+        stream::iter(take_unsettled(shard, now_us))
+            .for_each_concurrent(IN_FLIGHT, |unsettled| self.charge(link, unsettled, now_us))
+            .await;
+    }
+
+    /// Tells Redis all that it was not told yet, as far as it takes it.
+    async fn settle_all(&self, link: &Link) {
+        for _ in 0..LAST_ROUNDS {
+            let is_settled = self.shards.iter().all(|shard| shard.lock().unsettled.is_empty());
+            if is_settled || !link.is_up() {
+                return;
+            }
+            self.settle(link).await;
         }
     }
 
@@ -167,15 +193,26 @@ impl Share {
         let rate = &self.policies[usize::from(account.0)];
         // Those who share a count here share it with nobody elsewhere: each instance has others without room.
         let Some(caller) = account.1 else { return };
-        let most_us = MOST_BURSTS * rate.full_us;
-        let charged = commands::charge(link, &rate.name, caller, Charge { us, ago_us, most_us }).await;
+        let charge = Charge {
+            us,
+            ago_us,
+            most_us: MOST_INSTANCES * (rate.full_us + FORGIVEN_US),
+            full_us: rate.full_us,
+        };
+        let charged = commands::charge(link, &rate.name, caller, charge).await;
         let mut shard = self.shard(&account).lock();
         let shard = &mut *shard;
         let Some(count) = shard.counts.get_mut(&account) else {
             return;
         };
         match charged {
-            Ok(ahead_us) => {
+            Ok(Charged { ahead_us, damaged }) => {
+                if damaged {
+                    tracing::error!(
+                        policy = rate.name,
+                        "what Redis held for a caller was no count; it is limited as if its burst were spent"
+                    );
+                }
                 // As of when it was taken: what the way to Redis took is not held against the caller.
                 let drained_us = taken_us + ahead_us + count.unsettled_us;
                 count.drained_us = count.drained_us.max(drained_us);
@@ -238,12 +275,17 @@ fn take_unsettled(shard: &Mutex<Shard>, now_us: u64) -> Vec<Unsettled> {
     charges
 }
 
-/// Settles a share with the other instances, for ever.
-pub async fn keep_settling(share: Arc<Share>, link: Link) {
+/// Settles a share with the other instances until it is told to stop, and then once more all that is left.
+pub async fn keep_settling(share: Arc<Share>, link: Link, stop: impl Future<Output = ()>) {
+    let mut stop = pin!(stop);
     let mut ticks = interval(SETTLE_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     for round in 1_u64.. {
-        ticks.tick().await;
+        tokio::select! {
+            biased;
+            () = &mut stop => break,
+            _ = ticks.tick() => {}
+        }
         if link.is_up() {
             share.settle(&link).await;
         }
@@ -251,6 +293,7 @@ pub async fn keep_settling(share: Arc<Share>, link: Link) {
             share.sweep(share.now_us());
         }
     }
+    share.settle_all(&link).await;
 }
 
 #[cfg(test)]

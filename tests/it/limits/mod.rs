@@ -6,6 +6,7 @@ mod check;
 mod concurrency;
 mod model;
 mod requests;
+mod share;
 mod were_wrong;
 
 use crate::support::{Answer, Api, Redis, Scene, send};

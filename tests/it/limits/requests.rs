@@ -202,6 +202,15 @@ async fn an_instance_hears_of_what_another_has_admitted() {
     .await;
 }
 
+#[actix_web::test]
+async fn what_was_admitted_last_is_settled_when_an_instance_stops() {
+    let scene = Scene::new().await.with(&[SLOW, "--limit-requests=/v1=api"]);
+    let service = scene.start().await;
+    assert_eq!(get(&service.drivers(), NEARBY, &[]).await.status(), 200);
+    drop(service);
+    assert_eq!(stored(&scene).await.len(), 1);
+}
+
 /// Sends to each instance once in each period for some time; returns how many were admitted and refused, and in how long.
 async fn pace(services: &[&Service], period: Duration, time: Duration) -> (u32, u32, Duration) {
     let apis: Vec<Api> = services.iter().map(|service| service.drivers()).collect();

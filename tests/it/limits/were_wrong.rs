@@ -125,6 +125,32 @@ async fn a_count_that_is_no_number_limits_and_then_ends() {
     assert!(log.contains("was no count"), "{log}");
 }
 
+/// The same of what instances share about this service's own callers.
+#[actix_web::test]
+async fn a_callers_count_that_is_no_number_limits_and_is_told_in_the_log() {
+    let limits = ["--limits=api=gcra:10/1h,burst=3", "--limit-requests=/v1=api"];
+    let scene = Scene::new().await.with(&limits);
+    let name = scene.keys().limit_requests("api", "127.0.0.1");
+    scene.redis.query::<()>(cmd("SET").arg(&name).arg("NaN")).await;
+    let mut command = ServiceProcess::command(&scene.args());
+    command.stderr(Stdio::piped());
+    let service = ServiceProcess::spawn(command).await;
+    let api = service.drivers();
+    api.ready().await;
+    let nearby = "/v1/drivers/nearby?lat=1&lon=1";
+    assert_eq!(api.get(nearby).await.status, 200, "it has not heard of it yet");
+    let soon = Duration::from_secs(5);
+    eventually(soon, "the burst is spent", async || {
+        (api.get(nearby).await.status == 429).then_some(())
+    })
+    .await;
+    eventually(soon, "the log tells of it", async || {
+        let said = service.said();
+        (said.contains("ERROR") && said.contains("was no count")).then_some(())
+    })
+    .await;
+}
+
 /// A clock that was set back, or a stricter policy, leaves times that lie too far ahead: they count as a spent quota from now.
 #[actix_web::test]
 async fn what_lies_in_the_future_limits_for_no_longer_than_a_spent_quota() {
