@@ -1,5 +1,5 @@
 use super::share::{Admission, Share};
-use crate::config::{LimitSettings, RuleError};
+use crate::config::{LimitSettings, Policy, RuleError};
 use crate::http::{Caller, Callers, Problem};
 use crate::telemetry::Metrics;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
@@ -56,17 +56,12 @@ impl Gate {
                 policies.push(policy);
                 policies.len() - 1
             });
-            let mut header = format!("\"{policy}\";q={}", policy.quota());
-            // The field has whole seconds alone; of another window it says nothing rather than something else.
-            if policy.window().subsec_nanos() == 0 {
-                header = format!("{header};w={}", policy.window().as_secs());
-            }
             rules.push(Rule {
                 prefix: prefix.to_owned(),
                 place: u16::try_from(place).unwrap_or(u16::MAX),
                 policy: policy.name().to_owned(),
                 // The alphabet of names is that of a header.
-                header: HeaderValue::try_from(header).unwrap_or(HeaderValue::from_static("")),
+                header: HeaderValue::try_from(advertised(policy)).unwrap_or(HeaderValue::from_static("")),
                 refused: metrics.limits.refused_requests.with_label_values(&[policy.name()]),
             });
         }
@@ -105,14 +100,14 @@ impl Gate {
 }
 
 impl Rule {
-    /// The fields of draft-ietf-httpapi-ratelimit-headers.
+    /// The fields of draft-ietf-httpapi-ratelimit-headers, as its version 10 has them.
     fn say(&self, headers: &mut HeaderMap, admission: &Admission) {
         headers.insert(RATE_LIMIT_POLICY.clone(), self.header.clone());
         let now = format!(
             "\"{}\";r={};t={}",
             self.policy,
             admission.remaining,
-            seconds(admission.reset)
+            seconds(admission.more_after)
         );
         if let Ok(now) = HeaderValue::try_from(now) {
             headers.insert(RATE_LIMIT.clone(), now);
@@ -121,12 +116,26 @@ impl Rule {
 
     fn refusal(&self, admission: &Admission) -> HttpResponse {
         self.refused.inc();
-        let wait_s = seconds(admission.retry_after).max(1);
+        // The same as `t`: a client that heeds either is not refused again for having come too early.
+        let wait_s = seconds(admission.more_after);
         let problem = Problem::too_many_requests("the caller has spent what the policy allows", wait_s)
             .with("violated-policies", vec![self.policy.clone()]);
         let mut response = problem.error_response();
         self.say(response.headers_mut(), admission);
         response
+    }
+}
+
+/// What `RateLimit-Policy` says of a policy: the burst, and the time in which it comes back. That is the policy's rate, and
+/// what is left (`r`) is never more than this quota. The field has whole seconds alone; of another time it says nothing
+/// rather than something else.
+fn advertised(policy: &Policy) -> String {
+    let (name, burst, quota) = (policy.name(), policy.capacity(), u64::from(policy.quota()));
+    let window_s = policy.window_us() * u64::from(burst) / (quota * 1_000_000);
+    if window_s * quota * 1_000_000 == policy.window_us() * u64::from(burst) {
+        format!("\"{name}\";q={burst};w={window_s}")
+    } else {
+        format!("\"{name}\";q={burst}")
     }
 }
 
@@ -198,5 +207,28 @@ where
             gate.rules[at].say(response.headers_mut(), &admission);
             Ok(response)
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Policies;
+
+    #[test]
+    fn the_burst_is_advertised_with_the_time_in_which_it_comes_back() {
+        for (policy, header) in [
+            ("a=gcra:10/1h", "\"a\";q=10;w=3600"),
+            ("a=gcra:600/1m,burst=100", "\"a\";q=100;w=10"),
+            ("a=gcra:10/1h,burst=30", "\"a\";q=30;w=10800"),
+            // Whole seconds, though the interval is rounded up.
+            ("a=gcra:3/1s", "\"a\";q=3;w=1"),
+            ("a=gcra:500/1s,burst=20", "\"a\";q=20"),
+            ("a=gcra:2/3s,burst=1", "\"a\";q=1"),
+            ("a=gcra:1000000/31d,burst=1000000", "\"a\";q=1000000;w=2678400"),
+        ] {
+            let policies: Policies = policy.parse().unwrap();
+            assert_eq!(advertised(policies.iter().next().unwrap()), header, "{policy}");
+        }
     }
 }

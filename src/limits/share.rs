@@ -100,8 +100,8 @@ pub struct Admission {
     pub admitted: bool,
     /// Requests that are left.
     pub remaining: u64,
-    /// After which time the next would be admitted.
-    pub retry_after: Duration,
+    /// After which time one more is left; to who was refused, when to come again.
+    pub more_after: Duration,
     /// After which time all are back.
     pub reset: Duration,
 }
@@ -155,10 +155,12 @@ impl Share {
         } else {
             ahead_us
         };
+        let remaining = rate.full_us.saturating_sub(ahead_us) / rate.interval_us;
+        let one_more_us = (remaining + 1) * rate.interval_us;
         Admission {
             admitted,
-            remaining: rate.full_us.saturating_sub(ahead_us) / rate.interval_us,
-            retry_after: Duration::from_micros((ahead_us + rate.interval_us).saturating_sub(rate.full_us)),
+            remaining,
+            more_after: Duration::from_micros((ahead_us + one_more_us).saturating_sub(rate.full_us)),
             reset: Duration::from_micros(ahead_us),
         }
     }
@@ -323,11 +325,13 @@ mod tests {
     fn a_burst_then_the_rate() {
         let share = share("api=gcra:10/1s,burst=3");
         let at = |ms: u64| share.admit_at(0, caller(1), ms * 1_000);
-        let left: Vec<_> = (0..3).map(|_| at(0).remaining).collect();
-        assert_eq!(left, [2, 1, 0]);
+        let left: Vec<_> = (0..3).map(|_| at(0)).collect();
+        let left: Vec<_> = left.iter().map(|left| (left.remaining, left.more_after)).collect();
+        let tenth = Duration::from_millis(100);
+        assert_eq!(left, [(2, tenth), (1, tenth), (0, tenth)]);
         let refused = at(20);
         assert!(!refused.admitted);
-        assert_eq!(refused.retry_after, Duration::from_millis(80));
+        assert_eq!(refused.more_after, Duration::from_millis(80));
         assert_eq!(refused.reset, Duration::from_millis(280));
         // What was refused costs nothing.
         assert!(!at(99).admitted);
