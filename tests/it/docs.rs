@@ -55,6 +55,30 @@ async fn the_openapi_document_names_every_route_and_no_other() {
 }
 
 #[actix_web::test]
+async fn every_call_of_the_openapi_document_may_be_answered_with_a_429() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let document = service.drivers().get("/openapi.json").await.body;
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            let reference = operation["responses"]["429"]["$ref"].as_str();
+            let pointer = reference.and_then(|reference| reference.strip_prefix('#'));
+            let answer = pointer.and_then(|pointer| document.pointer(pointer));
+            let answer = answer.unwrap_or_else(|| panic!("{method} {path}"));
+            for header in ["Retry-After", "RateLimit", "RateLimit-Policy"] {
+                assert!(
+                    answer["headers"][header]["schema"]["type"].is_string(),
+                    "{header}: {answer}"
+                );
+            }
+            let body = &answer["content"]["application/problem+json"]["schema"]["allOf"];
+            assert_eq!(body[0]["$ref"], "#/components/schemas/Problem", "{answer}");
+            assert_eq!(body[1]["properties"]["violated-policies"]["type"], "array", "{answer}");
+        }
+    }
+}
+
+#[actix_web::test]
 async fn a_method_that_a_path_does_not_have_is_answered_with_those_that_it_has() {
     let scene = Scene::new().await;
     let service = scene.start().await;
