@@ -4,12 +4,15 @@ use crate::config::{Outage, Policies, Policy};
 use crate::ids::Id;
 use crate::store::{Link, StoreError};
 use crate::telemetry::Metrics;
+use parking_lot::Mutex;
 use prometheus::IntCounter;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// When to ask again after a refusal that Redis had no part in.
 const RETRY_WITHOUT_REDIS: Duration = Duration::from_secs(1);
+/// How often the log tells that checks are decided without Redis.
+const TOLD_EVERY: Duration = Duration::from_mins(1);
 
 /// The limits, for those who embed the crate; cheap to clone. One for each link, so that a check stays on its thread.
 ///
@@ -34,6 +37,8 @@ struct Inner {
     policies: Policies,
     /// In the order of the policies.
     counters: Vec<Counters>,
+    /// When the log was last told of a check without Redis.
+    told: Mutex<Option<Instant>>,
 }
 
 /// The counters of one policy, looked up once.
@@ -76,6 +81,7 @@ impl Limits {
             link: link.clone(),
             policies: policies.clone(),
             counters: counters.collect(),
+            told: Mutex::new(None),
         }))
     }
 
@@ -111,7 +117,7 @@ impl Limits {
             }
             Err(error @ StoreError::Answer(_)) => Err(error.into()),
             Err(error) => {
-                tracing::debug!(%policy, ?error, "a check was decided without Redis");
+                self.tell_degraded(policy, &error);
                 counters.degraded.inc();
                 Ok(without_redis(policy))
             }
@@ -125,6 +131,18 @@ impl Limits {
     pub async fn reset(&self, policy: &str, key: &Id) -> Result<bool, LimitError> {
         let (policy, _) = self.find(policy)?;
         Ok(commands::reset(&self.0.link, policy, key).await?)
+    }
+
+    /// A warning a minute and not one a check: without Redis there are as many as there are callers.
+    fn tell_degraded(&self, policy: &Policy, error: &StoreError) {
+        let mut told = self.0.told.lock();
+        if told.is_some_and(|told| told.elapsed() < TOLD_EVERY) {
+            tracing::debug!(%policy, ?error, "a check was decided without Redis");
+            return;
+        }
+        *told = Some(Instant::now());
+        drop(told);
+        tracing::warn!(%policy, %error, "checks are decided without Redis, by what their policies say for that");
     }
 
     fn find(&self, name: &str) -> Result<(&Policy, &Counters), LimitError> {

@@ -4,6 +4,7 @@ use super::{SLOW, check, reset};
 use crate::support::{Redis, Scene, ServiceProcess, eventually};
 use reqwest::Method;
 use serde_json::json;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 const SOON: Duration = Duration::from_secs(20);
@@ -48,6 +49,23 @@ async fn a_check_without_redis_is_open_or_closed_as_the_policy_says() {
             "{policy}"
         );
     }
+}
+
+#[actix_web::test]
+async fn the_log_tells_of_checks_without_redis_once_and_not_for_each() {
+    let scene = Scene::on(Redis::durable().await).with(&[SLOW, "--redis-timeout=300", "--workers=1"]);
+    let mut command = ServiceProcess::command(&scene.args());
+    command.stderr(Stdio::piped());
+    let service = ServiceProcess::spawn(command).await;
+    let api = service.drivers();
+    api.ready().await;
+    scene.redis.kill();
+    for _ in 0..20 {
+        assert_eq!(check(&api, "sliding", "k", 1).await["degraded"], true);
+    }
+    let warned = || service.said().matches("checks are decided without Redis").count();
+    eventually(SOON, "it is told", async || (warned() > 0).then_some(())).await;
+    assert_eq!(warned(), 1);
 }
 
 #[actix_web::test]
