@@ -113,6 +113,29 @@ async fn no_more_is_admitted_than_the_policy_allows_whatever_happens() {
 }
 
 #[actix_web::test]
+async fn costs_of_more_than_one_fill_the_quota_and_never_more() {
+    const MOST: u32 = 7;
+    let scene = Scene::new().await.with(&[LIMITS]);
+    let (one, other) = (scene.start().await, scene.start().await);
+    let apis = [one.drivers(), other.drivers()];
+    for policy in ["sliding", "even"] {
+        let calls = (0..200).map(async |n: u32| {
+            let cost = 1 + n % MOST;
+            let answer = check(&apis[n as usize % 2], policy, "k", cost).await;
+            if answer["allowed"] == true { cost } else { 0 }
+        });
+        let spent: u32 = join_all(calls).await.into_iter().sum();
+        // Whoever was refused wanted more than was left.
+        assert!(spent <= 150 && spent > 150 - MOST, "{policy}: {spent}");
+        let mut left = 0;
+        while check(&apis[0], policy, "k", 1).await["allowed"] == true {
+            left += 1;
+        }
+        assert_eq!(spent + left, 150, "{policy}");
+    }
+}
+
+#[actix_web::test]
 async fn not_one_unit_is_forgotten_by_an_embedded_redis_that_syncs_always() {
     let folder = Folder::new();
     let flags = [
