@@ -118,17 +118,16 @@ impl Sessions {
         self.settle(token, written).await
     }
 
-    /// Replaces the token of a session. The old one is honoured for the grace that is set; after that its use ends the
-    /// session.
+    /// Replaces the token of a session. The old one is honoured for the grace that is set, and beyond it until a later one is
+    /// used for the first time; after both its use ends the session.
     ///
-    /// Within the grace the old token may be rotated again: whoever did not get the answer gets another new token, and the
-    /// lost one is the next that is honoured for a grace only.
+    /// Until a later one is used the old token may be rotated again: whoever did not get the answer, after
+    /// [`StoreError::Lost`] too, goes on with the old token and loses nothing.
     ///
     /// # Errors
-    /// As [`Self::validate`], and [`SessionError::Random`].
+    /// As [`Self::validate`], [`SessionError::Superseded`], [`SessionError::TooManyRotations`], and [`SessionError::Random`].
     pub async fn rotate(&self, token: &Token) -> Result<(Token, Session), SessionError> {
-        let id = SessionId::parse(token.id()).ok_or(SessionError::Unknown)?;
-        let new = Token::draw(token.partition(), &id)?;
+        let new = token.draw_next()?;
         let grace = self.shared.settings().rotation_grace();
         let rotated = commands::rotate(&self.link, token, &new, grace).await;
         let session = self.settle(token, rotated).await?;
@@ -211,6 +210,10 @@ impl Sessions {
         match outcome {
             Ok(done) => Ok(done),
             Err(Refusal::Unknown) => Err(SessionError::Unknown),
+            Err(Refusal::Superseded) => Err(SessionError::Superseded),
+            Err(Refusal::Crowded(after_ms)) => Err(SessionError::TooManyRotations {
+                after: Duration::from_millis(after_ms),
+            }),
             Err(Refusal::Conflict(version)) => Err(SessionError::Conflict { version }),
             Err(Refusal::Store(error)) => Err(error.into()),
             Err(Refusal::Reused(subject)) => {

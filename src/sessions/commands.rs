@@ -9,8 +9,6 @@ use redis::Cmd;
 use std::sync::LazyLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Replaced tokens that a session remembers. An older one is refused as one that never was.
-const REMEMBERED_TOKENS: u32 = 256;
 /// The windows in which sessions in use are counted. A count lives for two of them.
 const USED_WINDOW: Duration = Duration::from_mins(5);
 
@@ -63,13 +61,14 @@ pub(super) async fn create(
     let about = serde_json::to_string(&new.about)
         .map_err(|error| StoreError::Answer(error.to_string()))?
         .replace('\n', " ");
-    let mut call = CREATE.call(3 + known.len(), 11 + 2 * known.len(), 512);
+    let mut call = CREATE.call(3 + known.len(), 12 + 2 * known.len(), 576);
     call.arg(keys.sessions_of(&new.subject))
         .arg(used_now(link, partition))
         .arg(keys.session(partition, token.id()));
     push_sessions(&mut call, link, partition, known);
     call.arg(token.id())
         .arg(token.sha256())
+        .arg(token.family_sha256())
         .arg(new.subject.as_str())
         .arg(about)
         .arg(new.data.raw().get())
@@ -89,24 +88,24 @@ pub(super) async fn create(
 /// Reads the session that a token opens, and moves its end.
 pub(super) async fn validate(link: &Link, token: &Token) -> Result<Session, Refusal> {
     let mut call = token_call(&VALIDATE, 2, link, token);
-    call.arg(token.sha256());
+    push_token(&mut call, token);
     open(link, &VALIDATE, &call, token).await
 }
 
-/// Replaces the data of the session that a token opens, if they are at this version.
+/// Replaces the data of the session that a token opens, if they are at this version. For a token that [`validate`] took just
+/// now: its grace may have ended since.
 pub(super) async fn write_data(link: &Link, token: &Token, version: u64, data: &Data) -> Result<Session, Refusal> {
     let mut call = token_call(&WRITE_DATA, 2, link, token);
-    call.arg(token.sha256()).arg(version).arg(data.raw().get());
+    push_token(&mut call, token);
+    call.arg(version).arg(data.raw().get());
     open(link, &WRITE_DATA, &call, token).await
 }
 
 /// Replaces the token of a session.
 pub(super) async fn rotate(link: &Link, old: &Token, new: &Token, grace: Duration) -> Result<Session, Refusal> {
     let mut call = token_call(&ROTATE, 2, link, old);
-    call.arg(old.sha256())
-        .arg(new.sha256())
-        .arg(milliseconds(grace))
-        .arg(REMEMBERED_TOKENS);
+    push_token(&mut call, old);
+    call.arg(new.sha256()).arg(milliseconds(grace));
     open(link, &ROTATE, &call, old).await
 }
 
@@ -119,22 +118,20 @@ pub(super) async fn extend(
     max_ttl: Duration,
 ) -> Result<Session, Refusal> {
     let mut call = token_call(&EXTEND, 3, link, token);
-    call.arg(link.store().keys().sessions_of(subject))
-        .arg(token.sha256())
-        .arg(milliseconds(by))
-        .arg(milliseconds(max_ttl))
-        .arg(token.id());
+    call.arg(link.store().keys().sessions_of(subject));
+    push_token(&mut call, token);
+    call.arg(milliseconds(by)).arg(milliseconds(max_ttl)).arg(token.id());
     open(link, &EXTEND, &call, token).await
 }
 
 /// Ends the session of this subject that a token opens.
 pub(super) async fn sign_out(link: &Link, token: &Token, subject: &Id) -> Result<(), Refusal> {
     let keys = link.store().keys();
-    let mut call = SIGN_OUT.call(2, 4, 256);
+    let mut call = SIGN_OUT.call(2, 5, 320);
     call.arg(keys.session(token.partition(), token.id()))
-        .arg(keys.sessions_of(subject))
-        .arg(token.sha256())
-        .arg(token.id());
+        .arg(keys.sessions_of(subject));
+    push_token(&mut call, token);
+    call.arg(token.id());
     let reply: String = link.run(&SIGN_OUT, &call).await?;
     Reply::new(&reply).accepted().map(drop)
 }
@@ -206,10 +203,15 @@ fn window() -> u64 {
 
 /// A call with the session that a token names, and what counts its use.
 fn token_call(script: &Script, keys: usize, link: &Link, token: &Token) -> Cmd {
-    let mut call = script.call(keys, keys + 4, 384);
+    let mut call = script.call(keys, keys + 5, 448);
     call.arg(link.store().keys().session(token.partition(), token.id()))
         .arg(used_now(link, token.partition()));
     call
+}
+
+/// What held.lua knows a token by.
+fn push_token(call: &mut Cmd, token: &Token) {
+    call.arg(token.sha256()).arg(token.family_sha256());
 }
 
 fn push_sessions(call: &mut Cmd, link: &Link, partition: SessionPartition, sessions: &[SessionId]) {

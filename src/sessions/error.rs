@@ -1,5 +1,6 @@
 use crate::http::{FieldError, Problem};
 use crate::store::StoreError;
+use std::time::Duration;
 
 /// Why a call about a session was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -11,6 +12,15 @@ pub enum SessionError {
     /// theirs. The session is ended.
     #[error("the token was replaced before; its session is ended")]
     Reused,
+    /// The token was replaced, and what replaced it is in use: it is honoured for its grace, and cannot be rotated again.
+    #[error("the token was replaced before, and a later one is in use: rotate that")]
+    Superseded,
+    /// The session was rotated so often that too many of its replaced tokens are honoured still.
+    #[error("the token was replaced too often lately")]
+    TooManyRotations {
+        /// When there is room again.
+        after: Duration,
+    },
     /// The data are not those of the version that the caller has read.
     #[error("the data were changed meanwhile")]
     Conflict {
@@ -35,6 +45,13 @@ impl From<SessionError> for Problem {
     fn from(error: SessionError) -> Self {
         match error {
             SessionError::Unknown | SessionError::Reused => Self::unauthorized(error.to_string()),
+            SessionError::Superseded => {
+                Self::conflict("token-superseded", "Another token is in use", error.to_string())
+            }
+            SessionError::TooManyRotations { after } => {
+                let seconds = u32::try_from(after.as_millis().div_ceil(1000)).unwrap_or(u32::MAX);
+                Self::too_many_requests(error.to_string(), seconds.max(1))
+            }
             SessionError::Conflict { version } => Self::conflict(
                 "version-conflict",
                 "It was changed meanwhile",

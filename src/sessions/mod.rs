@@ -11,9 +11,9 @@
 //!
 //! | field | what |
 //! |---|---|
-//! | `token` | SHA-256 of the token |
-//! | `s:SHA256` | of each token that was replaced: up to when it is honoured, Unix ms; the last 256 |
-//! | `r:N`, `rotations` | the ring in which those stand, and how often it was turned |
+//! | `token`, `family` | SHA-256 of the token, and of what all the session's tokens have in common |
+//! | `number`, `used` | how many tokens came before this one; the highest number of one that was used |
+//! | `replaced` | `SHA256:MS:NUMBER,` of each replaced token that may be honoured still, at most eight; until when, Unix ms |
 //! | `subject`, `about`, `data`, `version` | whose; role, scopes and device (JSON); the data (JSON), the number of their version |
 //! | `born` | creation, Unix µs: also orders sessions of one millisecond |
 //! | `seen`, `idle`, `ends`, `absolute` | last use that was written, idle time to live, end without further use, end at all: ms |
@@ -25,9 +25,14 @@
 //! nothing ────────▶      open      a replaced token used after its grace
 //!                          └──────────────────────────────────────────────────────────────────────▶ gone
 //!
-//!          rotate                      its grace is over
-//! valid ────────▶ replaced, honoured ────────────────────▶ replaced: its use ends the session
+//!          rotate                      its grace is over, and a later one was used
+//! valid ────────▶ replaced, honoured ─────────────────────────────────────────────▶ replaced: its use ends the session
 //! ```
+//!
+//! **Rotation.** The tokens of a session have a secret in common. So whoever shows one that is not honoured had a token of
+//! this session, however long ago that was, and nothing needs to be remembered of those. A replaced token is honoured, and
+//! may be rotated again, beyond its grace until a later one is used: an answer that nobody got costs nobody the session. A
+//! rotation that would leave more than eight to be honoured has to wait for the first of their graces to end.
 //!
 //! **Invariants.** A session is one key, written with its end by one script. No script writes to a session that it did not
 //! find: what is gone stays gone, and an acknowledged end is final. Redis's clock decides, and Redis's expiry ends: a

@@ -13,6 +13,10 @@ pub(super) enum Refusal {
     Unknown,
     /// A token that is honoured no more; the session of this subject is ended.
     Reused(Id),
+    /// A token that is still honoured but may not be rotated: a later one is in use.
+    Superseded,
+    /// As many replaced tokens as may be are honoured still; the first of them for so many milliseconds.
+    Crowded(u64),
     /// The data are at another version.
     Conflict(u64),
     /// Redis.
@@ -49,6 +53,8 @@ impl<'a> Reply<'a> {
             "ok" => Ok(self),
             "unknown" => Err(Refusal::Unknown),
             "reused" => Err(Refusal::Reused(self.id()?)),
+            "superseded" => Err(Refusal::Superseded),
+            "crowded" => Err(Refusal::Crowded(self.number()?)),
             "conflict" => Err(Refusal::Conflict(self.number()?)),
             _ => Err(not_understood("an answer").into()),
         }

@@ -10,10 +10,13 @@ use std::fmt;
 const PREFIX: &str = "fps_";
 /// 128 bits. Public, and worth nothing without the secret.
 const ID_DIGITS: usize = 32;
-/// 256 bits.
+/// 128 bits, which all tokens of a session have in common.
+const FAMILY_DIGITS: usize = 32;
+/// 256 bits, which no other token has.
 const SECRET_DIGITS: usize = 64;
 const ID_AT: usize = PREFIX.len() + 2;
-const SECRET_AT: usize = ID_AT + ID_DIGITS;
+const FAMILY_AT: usize = ID_AT + ID_DIGITS;
+const SECRET_AT: usize = FAMILY_AT + FAMILY_DIGITS;
 const TOKEN_LEN: usize = SECRET_AT + SECRET_DIGITS;
 
 /// What names a session in public: 32 hexadecimal digits.
@@ -50,15 +53,17 @@ impl fmt::Display for SessionId {
     }
 }
 
-/// What opens a session: `fps_`, two digits that name the partition, the session's id, and a secret of 64 digits.
+/// What opens a session: `fps_`, two digits that name the partition, the session's id, a secret of 32 digits that all of
+/// the session's tokens have, and one of 64 that is its own.
 ///
-/// The id is in it so that one key leads to the session, whose hash tells whether the secret is right. Nobody who sees
-/// Redis or the log sees a token: it has no `Display`, and its `Debug` shows nothing.
+/// The id is in it so that one key leads to the session, whose hash tells whether the secret is right. The secret of the
+/// family is in it so that any token that was ever one of the session's is known for one, without a list of them: nobody
+/// else can have it. Nobody who sees Redis or the log sees a token: it has no `Display`, and its `Debug` shows nothing.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);
 
 impl Token {
-    /// A new one for a session.
+    /// The first one of a session.
     ///
     /// # Errors
     /// [`SysError`] if the system's generator fails.
@@ -67,6 +72,18 @@ impl Token {
         text.push_str(PREFIX);
         push_hex(&mut text, &[partition.0]);
         text.push_str(id.as_str());
+        push_random::<{ FAMILY_DIGITS / 2 }>(&mut text)?;
+        push_random::<{ SECRET_DIGITS / 2 }>(&mut text)?;
+        Ok(Self(text))
+    }
+
+    /// Another one of the same session.
+    ///
+    /// # Errors
+    /// [`SysError`] if the system's generator fails.
+    pub(super) fn draw_next(&self) -> Result<Self, SysError> {
+        let mut text = String::with_capacity(TOKEN_LEN);
+        text.push_str(&self.0[..SECRET_AT]);
         push_random::<{ SECRET_DIGITS / 2 }>(&mut text)?;
         Ok(Self(text))
     }
@@ -93,16 +110,20 @@ impl Token {
     /// The digits of its session's id.
     #[must_use]
     pub fn id(&self) -> &str {
-        &self.0[ID_AT..SECRET_AT]
+        &self.0[ID_AT..FAMILY_AT]
     }
 
-    /// SHA-256 of the whole token: all that Redis knows of it. Unsalted and fast, as is right for 256 random bits and would
-    /// not be for a password.
+    /// SHA-256 of the whole token. Unsalted and fast, as is right for so many random bits and would not be for a password.
+    /// This and [`Self::family_sha256`] are all that Redis knows of it.
     #[must_use]
     pub fn sha256(&self) -> String {
-        let mut text = String::with_capacity(64);
-        push_hex(&mut text, &Sha256::digest(&self.0));
-        text
+        sha256(&self.0)
+    }
+
+    /// SHA-256 of what all tokens of its session have in common.
+    #[must_use]
+    pub fn family_sha256(&self) -> String {
+        sha256(&self.0[..SECRET_AT])
     }
 }
 
@@ -110,6 +131,12 @@ impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Token")
     }
+}
+
+fn sha256(text: &str) -> String {
+    let mut digits = String::with_capacity(64);
+    push_hex(&mut digits, &Sha256::digest(text));
+    digits
 }
 
 fn push_random<const BYTES: usize>(text: &mut String) -> Result<(), SysError> {
@@ -148,6 +175,19 @@ mod tests {
     }
 
     #[test]
+    fn the_tokens_of_a_session_have_a_secret_in_common_that_no_other_session_has() {
+        let id = SessionId::draw().unwrap();
+        let token = Token::draw(SessionPartition(1), &id).unwrap();
+        let next = token.draw_next().unwrap();
+        assert_eq!(Token::parse(next.reveal()), Some(next.clone()));
+        assert_eq!((next.partition(), next.id()), (token.partition(), token.id()));
+        assert_eq!(next.family_sha256(), token.family_sha256());
+        assert_ne!(next.sha256(), token.sha256());
+        let another = Token::draw(SessionPartition(1), &id).unwrap();
+        assert_ne!(another.family_sha256(), token.family_sha256());
+    }
+
+    #[test]
     fn what_is_no_token_is_not_read() {
         let token = Token::draw(SessionPartition(1), &SessionId::draw().unwrap()).unwrap();
         let text = token.reveal();
@@ -169,12 +209,16 @@ mod tests {
 
     #[test]
     fn the_hash_is_sha256_and_nothing_shows_the_token() {
-        let text = format!("fps_{}", "0".repeat(98));
+        let text = format!("fps_{}", "0".repeat(130));
         let token = Token::parse(&text).unwrap();
         // As `sha256sum` has it.
         assert_eq!(
             token.sha256(),
-            "e05b46bf6a9699c9cd29169a12ec5e096307b760e9ced994ce2aeef68be51be6"
+            "5a4f0c71a138ad5fea6f46d9a000236f080dd3d614c7f7879be10ce5c2c46f6c"
+        );
+        assert_eq!(
+            token.family_sha256(),
+            "5943708c68e000cb77f8cf7f1d54a76dfc2ddacc60ae07c25673a1ed547cb9c8"
         );
         assert_eq!(format!("{token:?}"), "Token");
     }

@@ -5,13 +5,14 @@
 -- KEYS[4..] sessions of the subject that the caller knows of
 -- ARGV[1]   id
 -- ARGV[2]   SHA-256 of the token
--- ARGV[3]   subject
--- ARGV[4]   role, scopes and device, JSON
--- ARGV[5]   data, JSON
--- ARGV[6]   idle time to live, ms
--- ARGV[7]   absolute time to live, ms
--- ARGV[8]   how many sessions the subject may have, at most 512
--- ARGV[9..] the ids of the sessions in KEYS[4..], in their order
+-- ARGV[3]   SHA-256 of what all its tokens will have in common
+-- ARGV[4]   subject
+-- ARGV[5]   role, scopes and device, JSON
+-- ARGV[6]   data, JSON
+-- ARGV[7]   idle time to live, ms
+-- ARGV[8]   absolute time to live, ms
+-- ARGV[9]   how many sessions the subject may have, at most 512
+-- ARGV[10..] the ids of the sessions in KEYS[4..], in their order
 -- Returns 'created', born, seen, idle, ends and absolute, as held.lua has them, or 'full' and ids: nothing was created,
 --         because room is to be made and too few of those that exist were named; these are all. A value a line.
 local index, active, session, id = KEYS[1], KEYS[2], KEYS[3], ARGV[1]
@@ -19,14 +20,14 @@ local born = now_us()
 local now = math.floor(born / 1000)
 
 call('ZREMRANGEBYSCORE', index, '-inf', '(' .. text(now))
-local over = call('ZCARD', index) + 1 - tonumber(ARGV[8])
+local over = call('ZCARD', index) + 1 - tonumber(ARGV[9])
 if over > 0 then
   local alive = {}
-  for i = 9, #ARGV do
+  for i = 10, #ARGV do
     if call('ZSCORE', index, ARGV[i]) then
-      local since = call('HGET', KEYS[i - 5], 'born')
+      local since = call('HGET', KEYS[i - 6], 'born')
       if since then
-        alive[#alive + 1] = { born = tonumber(since), key = KEYS[i - 5], id = ARGV[i] }
+        alive[#alive + 1] = { born = tonumber(since), key = KEYS[i - 6], id = ARGV[i] }
       else
         -- It ended by itself, unused, before its absolute end.
         call('ZREM', index, ARGV[i])
@@ -45,13 +46,14 @@ if over > 0 then
   end
 end
 
-local absolute = text(now + tonumber(ARGV[7]))
-local ends = text(now + math.min(tonumber(ARGV[6]), tonumber(ARGV[7])))
-call('HSET', session, 'token', ARGV[2], 'subject', ARGV[3], 'about', ARGV[4], 'data', ARGV[5], 'version', 1,
-  'born', text(born), 'seen', text(now), 'idle', ARGV[6], 'ends', ends, 'absolute', absolute)
+local absolute = text(now + tonumber(ARGV[8]))
+local ends = text(now + math.min(tonumber(ARGV[7]), tonumber(ARGV[8])))
+call('HSET', session, 'token', ARGV[2], 'family', ARGV[3], 'number', 0, 'used', 0, 'replaced', '',
+  'subject', ARGV[4], 'about', ARGV[5], 'data', ARGV[6], 'version', 1,
+  'born', text(born), 'seen', text(now), 'idle', ARGV[7], 'ends', ends, 'absolute', absolute)
 call('PEXPIREAT', session, ends)
 call('ZADD', index, absolute, id)
 call('PEXPIREAT', index, text(tonumber(call('ZRANGE', index, -1, -1, 'WITHSCORES')[2])))
 call('PFADD', active, session)
 call('PEXPIRE', active, 600000)
-return lines({ 'created', text(born), text(now), ARGV[6], ends, absolute })
+return lines({ 'created', text(born), text(now), ARGV[7], ends, absolute })

@@ -3,21 +3,22 @@
 -- KEYS[2] sessions in use lately, of the partition
 -- KEYS[3] index of the subject
 -- ARGV[1] SHA-256 of the token
--- ARGV[2] how much later, ms
--- ARGV[3] the longest that a session may live from its creation on, ms
--- ARGV[4] id
+-- ARGV[2] SHA-256 of what all tokens of its session have in common
+-- ARGV[3] how much later, ms
+-- ARGV[4] the longest that a session may live from its creation on, ms
+-- ARGV[5] id
 -- Returns what validate does.
-local session, index, now, more = KEYS[1], KEYS[3], now_ms(), tonumber(ARGV[2])
-local outcome, f = held(session, ARGV[1], now)
-if outcome == 'reused' then call('ZREM', index, ARGV[4]) end
+local session, index, now, more = KEYS[1], KEYS[3], now_ms(), tonumber(ARGV[3])
+local outcome, f = held(session, ARGV[1], ARGV[2], now)
+if outcome == 'reused' then call('ZREM', index, ARGV[5]) end
 if outcome ~= 'ok' then return refusal(outcome, f) end
-local absolute, latest = tonumber(f[10]), math.floor(tonumber(f[6]) / 1000) + tonumber(ARGV[3])
+local absolute, latest = tonumber(f[10]), math.floor(tonumber(f[6]) / 1000) + tonumber(ARGV[4])
 -- One that lives longer than is allowed by now keeps its time: nothing is ever shortened.
 absolute = math.max(absolute, math.min(absolute + more, latest))
 f[10] = text(absolute)
 f[9] = text(math.min(tonumber(f[9]) + more, absolute))
 call('HSET', session, 'absolute', f[10])
 slide(session, KEYS[2], f, now)
-call('ZADD', index, f[10], ARGV[4])
+call('ZADD', index, f[10], ARGV[5])
 call('PEXPIREAT', index, text(tonumber(call('ZRANGE', index, -1, -1, 'WITHSCORES')[2])))
 return opened(f)

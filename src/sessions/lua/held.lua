@@ -1,17 +1,30 @@
 -- Shared by the scripts that take a token; clock.lua precedes it. A session is one hash. `token` is the SHA-256 of the
--- token that is valid, `s:SHA256` of each that it has replaced: its value is the Unix ms up to which that is honoured.
+-- token that is valid, `family` that of what all its tokens have in common. Its tokens are numbered in the order in which they
+-- were given, from 0: `number` is that of the valid one, `used` the highest of one that was ever used. `replaced` has those
+-- that rotate has replaced and that may be honoured still: SHA-256, Unix ms up to which it is honoured in any case, and
+-- number, as `SHA256:ms:number,` each.
 
 -- The session's fields if `token` opens it. Returns 'ok' and the fields, as the callers return them: 1 token, 2 subject,
--- 3 about, 4 data, 5 version, 6 born, 7 seen, 8 idle, 9 ends, 10 absolute. Else 'unknown'; or 'reused' and the fields for a
--- token that was replaced and is honoured no more: somebody else has it, and the session is gone, with all its tokens.
-local function held(session, token, now)
+-- 3 about, 4 data, 5 version, 6 born, 7 seen, 8 idle, 9 ends, 10 absolute; and besides 12 the number of the valid token,
+-- 14 replaced, `number` that of this one, `used`. Else 'unknown'; or 'reused' and the fields for a token of the session that
+-- is honoured no more: two have it, and the session is gone, with all its tokens.
+-- A replaced token is honoured beyond its time until one that came later is used: nobody may have heard of that one.
+-- `begun` says that the call found the token honoured a moment ago: its time does not end in the middle of a call.
+local function held(session, token, family, now, begun)
   local f = call('HMGET', session, 'token', 'subject', 'about', 'data', 'version', 'born', 'seen', 'idle', 'ends',
-    'absolute')
-  if not f[1] then return 'unknown' end
-  if f[1] == token then return 'ok', f end
-  local honoured = call('HGET', session, 's:' .. token)
-  if not honoured then return 'unknown' end
-  if now < tonumber(honoured) then return 'ok', f end
+    'absolute', 'family', 'number', 'used', 'replaced')
+  if f[11] ~= family then return 'unknown' end
+  f.used = tonumber(f[13])
+  if f[1] == token then
+    f.number = tonumber(f[12])
+    return 'ok', f
+  end
+  local honoured, number = string.match(f[14], token .. ':(%d+):(%d+),')
+  if honoured and (begun or now < tonumber(honoured) or tonumber(number) >= f.used) then
+    f.number = tonumber(number)
+    return 'ok', f
+  end
+  if begun then return 'unknown' end
   call('DEL', session)
   return 'reused', f
 end
@@ -25,7 +38,16 @@ end
 -- The answer where there is one.
 local function opened(f)
   f[1] = 'ok'
-  return lines(f)
+  return table.concat(f, '\n', 1, 10)
+end
+
+-- Redis that has no memory left refuses a script's HSET, but not where the script has written before. So PEXPIREAT comes
+-- first below: whoever is signed in stays so.
+
+-- Keeps in mind that a token was used.
+local function note_use(session, f)
+  call('PEXPIREAT', session, f[9])
+  call('HSET', session, 'used', text(f.number))
 end
 
 -- Moves the end to `idle` ms from now: never to an earlier one, never past the absolute end. A use also counts the
@@ -33,8 +55,8 @@ end
 local function slide(session, active, f, now)
   local ends = math.min(math.max(tonumber(f[9]), now + tonumber(f[8])), tonumber(f[10]))
   f[7], f[9] = text(now), text(ends)
-  call('HSET', session, 'seen', f[7], 'ends', f[9])
   call('PEXPIREAT', session, f[9])
+  call('HSET', session, 'seen', f[7], 'ends', f[9], 'used', text(math.max(f.used, f.number)))
   call('PFADD', active, session)
   call('PEXPIRE', active, 600000)
 end

@@ -2,10 +2,11 @@
 -- KEYS[1] session
 -- KEYS[2] index of the subject
 -- ARGV[1] SHA-256 of the token
--- ARGV[2] id
+-- ARGV[2] SHA-256 of what all tokens of its session have in common
+-- ARGV[3] id
 -- Returns 'ok', 'unknown', or 'reused' and the subject on a line of its own.
-local outcome, f = held(KEYS[1], ARGV[1], now_ms())
+local outcome, f = held(KEYS[1], ARGV[1], ARGV[2], now_ms())
 if outcome == 'unknown' then return outcome end
 call('DEL', KEYS[1])
-call('ZREM', KEYS[2], ARGV[2])
+call('ZREM', KEYS[2], ARGV[3])
 return refusal(outcome, f)

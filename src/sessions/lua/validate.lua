@@ -2,12 +2,18 @@
 -- KEYS[1] session
 -- KEYS[2] sessions in use lately, of the partition
 -- ARGV[1] SHA-256 of the token
+-- ARGV[2] SHA-256 of what all tokens of its session have in common
 -- Returns 'ok' and the fields from the second on as held.lua has them, 'unknown', or 'reused' and the subject; a value a
 --         line.
--- It writes at most once a minute, or in a tenth of the idle time to live if that is shorter. So a session ends at its
+-- It moves the end at most once a minute, or in a tenth of the idle time to live if that is shorter. So a session ends at its
 -- `ends` to the millisecond, and one that is used at least every nine tenths of its idle time to live does not end by that.
+-- Besides, it writes at the first use of a token that rotate gave.
 local now = now_ms()
-local outcome, f = held(KEYS[1], ARGV[1], now)
+local outcome, f = held(KEYS[1], ARGV[1], ARGV[2], now)
 if outcome ~= 'ok' then return refusal(outcome, f) end
-if now - tonumber(f[7]) >= math.min(60000, tonumber(f[8]) / 10) then slide(KEYS[1], KEYS[2], f, now) end
+if now - tonumber(f[7]) >= math.min(60000, tonumber(f[8]) / 10) then
+  slide(KEYS[1], KEYS[2], f, now)
+elseif f.number > f.used then
+  note_use(KEYS[1], f)
+end
 return opened(f)

@@ -1,15 +1,16 @@
 -- write_data: replaces a session's data, if nobody else did since they were read.
 -- KEYS[1] session
 -- KEYS[2] sessions in use lately, of the partition
--- ARGV[1] SHA-256 of the token
--- ARGV[2] version that was read
--- ARGV[3] data, JSON
+-- ARGV[1] SHA-256 of the token, which was honoured when the data were read
+-- ARGV[2] SHA-256 of what all tokens of its session have in common
+-- ARGV[3] version that was read
+-- ARGV[4] data, JSON
 -- Returns what validate does, or 'conflict' and the version that is there.
 local now = now_ms()
-local outcome, f = held(KEYS[1], ARGV[1], now)
+local outcome, f = held(KEYS[1], ARGV[1], ARGV[2], now, true)
 if outcome ~= 'ok' then return refusal(outcome, f) end
-if f[5] ~= ARGV[2] then return lines({ 'conflict', f[5] }) end
-f[4], f[5] = ARGV[3], text(tonumber(f[5]) + 1)
+if f[5] ~= ARGV[3] then return lines({ 'conflict', f[5] }) end
+f[4], f[5] = ARGV[4], text(tonumber(f[5]) + 1)
 call('HSET', KEYS[1], 'data', f[4], 'version', f[5])
 slide(KEYS[1], KEYS[2], f, now)
 return opened(f)

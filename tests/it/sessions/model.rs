@@ -70,10 +70,53 @@ struct Known {
     times: Times,
     version: u64,
     data: Map<String, Value>,
-    /// Its tokens in their order; the last is valid, of each other it is known when it was replaced at the earliest and the
-    /// latest.
-    tokens: Vec<(Token, RangeInclusive<i64>)>,
+    /// Its tokens in their order; the last is valid.
+    tokens: Vec<Given>,
+    /// The latest of them that was used.
+    used: usize,
     over: bool,
+}
+
+/// A token as the model has it.
+#[derive(Debug)]
+struct Given {
+    token: Token,
+    /// When it was replaced, at the earliest and the latest.
+    replaced: Span,
+    /// Whether a rotation has forgotten it, its grace being over; if not it may be honoured until a later one is used.
+    forgotten: Sure,
+}
+
+impl From<Token> for Given {
+    fn from(token: Token) -> Self {
+        Self {
+            token,
+            replaced: 0..=0,
+            forgotten: Sure::No,
+        }
+    }
+}
+
+impl Given {
+    /// Whether its grace was over at a time.
+    fn is_past_grace(&self, span: &Span) -> Sure {
+        let grace = i64::from(GRACE_MS);
+        if *span.end() < self.replaced.start() + grace {
+            Sure::No
+        } else if *span.start() >= self.replaced.end() + grace {
+            Sure::Yes
+        } else {
+            Sure::Perhaps
+        }
+    }
+}
+
+/// What the model knows of what depends on a moment.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Sure {
+    Yes,
+    No,
+    Perhaps,
 }
 
 /// What a call may answer.
@@ -106,15 +149,36 @@ impl Known {
         if token == self.tokens.len() - 1 {
             return Expected::Open;
         }
-        let replaced = &self.tokens[token].1;
-        let grace = i64::from(GRACE_MS);
-        if *span.end() < replaced.start() + grace {
-            Expected::Open
-        } else if *span.start() >= replaced.end() + grace {
-            Expected::Reused
-        } else {
-            Expected::Any
+        let given = &self.tokens[token];
+        match (given.is_past_grace(span), given.forgotten) {
+            (Sure::No, _) => Expected::Open,
+            (_, Sure::No) if token >= self.used => Expected::Open,
+            (Sure::Yes, Sure::Yes) => Expected::Reused,
+            (Sure::Yes, _) if token < self.used => Expected::Reused,
+            _ => Expected::Any,
         }
+    }
+
+    /// Takes a token over that was given for the one at this place.
+    fn rotated(&mut self, token: usize, new: Token, span: &Span) {
+        assert!(token >= self.used, "a later one was in use: {self:?}");
+        let last = self.tokens.len() - 1;
+        for (place, given) in self.tokens.iter_mut().enumerate() {
+            let past_grace = if place == last {
+                Sure::Yes
+            } else {
+                given.is_past_grace(span)
+            };
+            match (place == token || place == last, past_grace) {
+                // It is given its grace, for the first time or anew.
+                (true, Sure::Yes) => given.replaced = span.clone(),
+                (true, Sure::Perhaps) => given.replaced = *given.replaced.start()..=*span.end(),
+                (false, Sure::Yes) => given.forgotten = Sure::Yes,
+                (false, Sure::Perhaps) if given.forgotten == Sure::No => given.forgotten = Sure::Perhaps,
+                _ => {}
+            }
+        }
+        self.tokens.push(new.into());
     }
 
     /// Holds what a call answered against what it may, and takes over what the model cannot know exactly.
@@ -169,6 +233,9 @@ impl Model {
             "{expected:?}, not {seen:?}: {known:?} {span:?}"
         );
         known.over |= seen != Expected::Open;
+        if seen == Expected::Open {
+            known.used = known.used.max(at.1);
+        }
         value
     }
 
@@ -196,7 +263,7 @@ impl Model {
 
     async fn with_token(&mut self, call: &Call, at: (usize, usize)) {
         let sessions = self.sessions.clone();
-        let token = self.known[at.0].tokens[at.1].0.clone();
+        let token = self.known[at.0].tokens[at.1].token.clone();
         let start = now_ms();
         match *call {
             Call::Validate(_) => {
@@ -231,10 +298,23 @@ impl Model {
             Call::Rotate(_) => {
                 let answer = sessions.rotate(&token).await;
                 let span = start..=now_ms();
+                let known = &self.known[at.0];
+                match &answer {
+                    Err(SessionError::Superseded) => {
+                        assert!(at.1 < known.used && known.expects(at.1, &span) != Expected::Reused);
+                        return;
+                    }
+                    Err(SessionError::TooManyRotations { .. }) => {
+                        let replaced = known.tokens.iter().rev().skip(1);
+                        let honoured = replaced.filter(|given| given.is_past_grace(&span) != Sure::Yes);
+                        assert!(honoured.count() >= 7, "{known:?}");
+                        return;
+                    }
+                    _ => {}
+                }
                 if let Some((new, session)) = self.settle(at, &span, answer) {
                     let known = &mut self.known[at.0];
-                    known.tokens.last_mut().unwrap().1 = span.clone();
-                    known.tokens.push((new, 0..=0));
+                    known.rotated(at.1, new, &span);
                     known.opened(&session, &span, true);
                 }
             }
@@ -285,7 +365,8 @@ impl Model {
             times,
             version: 1,
             data: Map::new(),
-            tokens: vec![(token, 0..=0)],
+            tokens: vec![token.into()],
+            used: 0,
             over: false,
         });
         self.evict(subject, times.created_ms).await;
@@ -319,7 +400,7 @@ impl Model {
 
     async fn end_all(&mut self, subject: usize, except: Option<usize>) {
         let except = except.and_then(|n| self.token(n)).map(|(session, _)| session);
-        let id = except.map(|session| self.known[session].tokens[0].0.id().to_owned());
+        let id = except.map(|session| self.known[session].tokens[0].token.id().to_owned());
         let id = id.and_then(|id| fleetpulse::sessions::SessionId::parse(&id));
         let anybody = Id::parse(SUBJECTS[subject]).unwrap();
         self.sessions.end_all(&anybody, id.as_ref()).await.unwrap();

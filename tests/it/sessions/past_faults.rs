@@ -44,7 +44,7 @@ async fn guessable_ids_with_the_users_id_in_them() {
     let (mut secrets, mut ids) = (BTreeSet::new(), BTreeSet::new());
     for _ in 0..64 {
         let opened = calls.open("user-123").await;
-        assert_eq!((opened.token.len(), opened.id.len()), (102, 32));
+        assert_eq!((opened.token.len(), opened.id.len()), (134, 32));
         assert!(
             !opened.token.contains("user") && !opened.token.contains("123-"),
             "{opened:?}"
@@ -53,8 +53,8 @@ async fn guessable_ids_with_the_users_id_in_them() {
         ids.insert(opened.id);
     }
     assert_eq!((secrets.len(), ids.len()), (64, 64));
-    // 256 bits: every digit at every place is as likely, so none stays the same, and about half of all bits are set.
-    for place in 0..64 {
+    // 128 bits of the session's and 256 of the token's: every digit at every place is as likely, so none stays the same, and about half of all bits are set.
+    for place in 0..96 {
         let digits: BTreeSet<_> = secrets.iter().map(|secret| secret.as_bytes()[place]).collect();
         assert!(digits.len() > 8, "{place}: {digits:?}");
     }
@@ -63,7 +63,7 @@ async fn guessable_ids_with_the_users_id_in_them() {
         .flat_map(|secret| secret.chars())
         .map(|digit| digit.to_digit(16).unwrap().count_ones())
         .sum();
-    assert!((7_700..8_700).contains(&bits), "{bits} of 16384");
+    assert!((11_700..12_900).contains(&bits), "{bits} of 24576");
 }
 
 #[actix_web::test]
@@ -189,7 +189,9 @@ async fn raw_tokens_at_rest() {
     assert!(scripts > 30, "{scripts}");
     for token in tokens {
         assert!(heard.contains(&token[6..38]), "the session's id is heard");
-        assert!(!heard.contains(&token[38..]), "so is its secret");
+        for secret in [&token[38..70], &token[70..]] {
+            assert!(!heard.contains(secret), "so is its secret");
+        }
     }
 }
 

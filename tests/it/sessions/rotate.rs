@@ -3,8 +3,10 @@
 use super::{Calls, embedded, ms, new, session_keys, settings};
 use crate::support::{Scene, ServiceProcess, eventually};
 use fleetpulse::sessions::SessionError;
+use futures_util::future::{join, join_all};
+use redis::cmd;
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Map, json};
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::time::sleep;
@@ -65,7 +67,7 @@ async fn a_replaced_token_used_after_its_grace_ends_the_whole_family() {
         let refused = match call {
             "validate" => sessions.validate(stolen).await.map(drop),
             "rotate" => sessions.rotate(stolen).await.map(drop),
-            "merge" => sessions.merge(stolen, 1, serde_json::Map::new()).await.map(drop),
+            "merge" => sessions.merge(stolen, 1, Map::new()).await.map(drop),
             "extend" => sessions.extend(stolen, Duration::from_secs(1)).await.map(drop),
             _ => sessions.sign_out(stolen).await,
         };
@@ -116,24 +118,173 @@ async fn a_rotation_moves_the_end_forward_only() {
 }
 
 #[actix_web::test]
-async fn a_session_remembers_its_last_256_tokens_and_no_more() {
+async fn no_number_of_rotations_makes_a_token_forgotten() {
+    let scene = Scene::new().await;
+    let mut none = settings();
+    none.rotation_grace_ms = 0;
+    let sessions = embedded(&scene, none).await;
+    for old in [0, 1, 150] {
+        let (first, _) = sessions.create(&new("anna", 60_000, 60_000)).await.unwrap();
+        let mut tokens = vec![first];
+        // The thief's, who hopes that the owner's is taken for one that never was.
+        for n in 0..300 {
+            tokens.push(sessions.rotate(&tokens[n]).await.unwrap().0);
+        }
+        let last = &tokens[300];
+        assert!(sessions.validate(last).await.is_ok());
+        let key = scene.keys().session(last.partition(), last.id());
+        let replaced: String = scene.redis.query(cmd("HGET").arg(&key).arg("replaced")).await;
+        assert_eq!(replaced.matches(',').count(), 1, "{replaced}");
+        assert_eq!(scene.redis.query::<u64>(cmd("HLEN").arg(&key)).await, 14);
+        assert!(matches!(
+            sessions.validate(&tokens[old]).await,
+            Err(SessionError::Reused)
+        ));
+        assert!(matches!(sessions.validate(last).await, Err(SessionError::Unknown)));
+    }
+}
+
+#[actix_web::test]
+async fn only_so_many_replaced_tokens_are_honoured_at_once() {
+    let scene = Scene::new().await;
+    let mut long = settings();
+    long.rotation_grace_ms = 3_000;
+    let sessions = embedded(&scene, long).await;
+    let (first, _) = sessions.create(&new("anna", 60_000, 60_000)).await.unwrap();
+    let mut tokens = vec![first];
+    for n in 0..8 {
+        tokens.push(sessions.rotate(&tokens[n]).await.unwrap().0);
+    }
+    let Err(SessionError::TooManyRotations { after }) = sessions.rotate(&tokens[8]).await else {
+        panic!("a ninth is honoured");
+    };
+    for token in &tokens {
+        assert!(sessions.validate(token).await.is_ok());
+    }
+    sleep(after).await;
+    assert!(sessions.rotate(&tokens[8]).await.is_ok());
+    assert!(matches!(sessions.validate(&tokens[0]).await, Err(SessionError::Reused)));
+}
+
+#[actix_web::test]
+async fn too_many_rotations_are_told_when_there_is_room_again() {
+    let scene = Scene::new().await.with(&["--session-rotation-grace=60000"]);
+    let service = scene.start().await;
+    let calls = Calls::of(&service);
+    let mut token = calls.open("anna").await.token;
+    for _ in 0..8 {
+        calls.rotate(&token).await.body["token"]
+            .as_str()
+            .unwrap()
+            .clone_into(&mut token);
+    }
+    let refused = calls.rotate(&token).await;
+    refused.assert_problem(429, &[]);
+    let seconds: u64 = refused.retry_after.unwrap().parse().unwrap();
+    assert!((1..=60).contains(&seconds), "{seconds}");
+    assert_eq!(calls.get(&token).await.status, 200);
+}
+
+#[actix_web::test]
+async fn whoever_never_got_the_new_token_goes_on_with_the_old_one_however_late() {
+    let scene = Scene::new().await;
+    let mut short = settings();
+    short.rotation_grace_ms = 50;
+    let sessions = embedded(&scene, short).await;
+    let (first, _) = sessions.create(&new("anna", 60_000, 60_000)).await.unwrap();
+    // Carried out; the answers are lost, and nobody comes back in time.
+    let (lost, _) = sessions.rotate(&first).await.unwrap();
+    sleep(Duration::from_millis(60)).await;
+    assert!(sessions.validate(&first).await.is_ok());
+    sessions.rotate(&first).await.unwrap();
+    sleep(Duration::from_millis(60)).await;
+    let (second, _) = sessions.rotate(&first).await.unwrap();
+    assert!(sessions.merge(&first, 1, Map::new()).await.is_ok());
+    assert!(sessions.validate(&second).await.is_ok());
+    // From its first use on the old one has its grace alone, and is a thief's after that.
+    sleep(Duration::from_millis(60)).await;
+    assert!(sessions.validate(&second).await.is_ok());
+    assert!(matches!(sessions.validate(&first).await, Err(SessionError::Reused)));
+    assert!(matches!(sessions.validate(&lost).await, Err(SessionError::Unknown)));
+}
+
+#[actix_web::test]
+async fn a_token_that_was_lost_gives_away_whoever_found_it() {
     let scene = Scene::new().await;
     let mut none = settings();
     none.rotation_grace_ms = 0;
     let sessions = embedded(&scene, none).await;
     let (first, _) = sessions.create(&new("anna", 60_000, 60_000)).await.unwrap();
+    let (lost, _) = sessions.rotate(&first).await.unwrap();
     let (second, _) = sessions.rotate(&first).await.unwrap();
-    let mut last = second.clone();
-    for _ in 0..256 {
-        last = sessions.rotate(&last).await.unwrap().0;
+    assert!(sessions.validate(&second).await.is_ok());
+    assert!(matches!(sessions.validate(&lost).await, Err(SessionError::Reused)));
+    assert!(matches!(sessions.validate(&second).await, Err(SessionError::Unknown)));
+}
+
+#[actix_web::test]
+async fn a_token_whose_successor_is_in_use_is_not_rotated_again() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let calls = Calls::of(&service);
+    let first = calls.open("anna").await.token;
+    let second = calls.rotate(&first).await.body["token"].as_str().unwrap().to_owned();
+    assert_eq!(calls.get(&second).await.status, 200);
+    let refused = calls.rotate(&first).await;
+    refused.assert_problem(409, &[]);
+    assert_eq!(refused.body["type"], "urn:fleetpulse:problem:token-superseded");
+    for token in [&first, &second] {
+        assert_eq!(calls.get(token).await.status, 200);
     }
-    // Forgotten: refused like one that never was.
-    assert!(matches!(sessions.validate(&first).await, Err(SessionError::Unknown)));
-    assert!(sessions.validate(&last).await.is_ok());
-    let key = scene.keys().session(last.partition(), last.id());
-    let fields: u64 = scene.redis.query(redis::cmd("HLEN").arg(key)).await;
-    assert_eq!(fields, 10 + 1 + 2 * 256);
-    assert!(matches!(sessions.validate(&second).await, Err(SessionError::Reused)));
+    assert_eq!(calls.rotate(&second).await.status, 200);
+}
+
+#[actix_web::test]
+async fn of_two_rotations_of_one_token_at_once_either_goes_on() {
+    let scene = Scene::new().await;
+    let mut short = settings();
+    short.rotation_grace_ms = 200;
+    let (one, other) = (embedded(&scene, short.clone()).await, embedded(&scene, short).await);
+    let round = async |n: usize| {
+        let subject = format!("user-{n}");
+        let (first, _) = one.create(&new(&subject, 60_000, 60_000)).await.unwrap();
+        let (a, b) = join(one.rotate(&first), other.rotate(&first)).await;
+        let ((a, _), (b, _)) = (a.unwrap(), b.unwrap());
+        let (kept, lost) = if n.is_multiple_of(2) { (a, b) } else { (b, a) };
+        assert!(one.validate(&kept).await.is_ok());
+        sleep(Duration::from_millis(210)).await;
+        // Whichever came last: nobody used the other.
+        assert!(other.validate(&kept).await.is_ok());
+        let (next, _) = other.rotate(&kept).await.unwrap();
+        assert!(one.validate(&next).await.is_ok());
+        sleep(Duration::from_millis(210)).await;
+        assert!(matches!(one.validate(&lost).await, Err(SessionError::Reused)));
+        assert!(matches!(one.validate(&next).await, Err(SessionError::Unknown)));
+    };
+    join_all((0..16).map(round)).await;
+}
+
+#[actix_web::test]
+async fn a_rotation_under_way_does_not_undo_a_sign_out() {
+    let scene = Scene::new().await;
+    let (one, other) = (scene.start().await, scene.start().await);
+    let (one, other) = (Calls::of(&one), Calls::of(&other));
+    let mut rotated_first = 0;
+    for _ in 0..60 {
+        let token = one.open("anna").await.token;
+        let (rotated, over) = join(one.rotate(&token), other.sign_out(&token)).await;
+        assert_eq!(over.status, 204, "{over:?}");
+        if rotated.status == 200 {
+            rotated_first += 1;
+            let new = rotated.body["token"].as_str().unwrap();
+            one.get(new).await.assert_problem(401, &[]);
+        } else {
+            rotated.assert_problem(401, &[]);
+        }
+        one.get(&token).await.assert_problem(401, &[]);
+        assert!(session_keys(&scene).await.is_empty());
+    }
+    assert!(rotated_first > 0);
 }
 
 #[actix_web::test]
@@ -149,6 +300,7 @@ async fn a_theft_is_counted_and_logged_without_the_token() {
         .as_str()
         .unwrap()
         .to_owned();
+    assert_eq!(calls.get(&new).await.status, 200);
     calls.get(&opened.token).await.assert_problem(401, &[]);
     calls.get(&new).await.assert_problem(401, &[]);
     let log = eventually(SOON, "it is told", async || {
@@ -157,7 +309,7 @@ async fn a_theft_is_counted_and_logged_without_the_token() {
     })
     .await;
     assert!(log.contains(&opened.id), "which session it was is told: {log}");
-    for private in [&opened.token[38..], &new[38..], "somebody"] {
+    for private in [&opened.token[38..70], &opened.token[70..], &new[70..], "somebody"] {
         assert!(!log.contains(private), "{private} in {log}");
     }
     let metrics = calls

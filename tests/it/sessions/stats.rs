@@ -19,7 +19,7 @@ async fn creations_validations_and_sessions_in_use_are_told() {
         }
     }
     one.get("fps_none").await;
-    one.get(&format!("fps_{}", "0".repeat(98))).await;
+    one.get(&format!("fps_{}", "0".repeat(130))).await;
     let stats = eventually(SOON, "it has measured", async || {
         let stats = one.0.get("/v1/sessions/stats").await.body;
         (stats["active_estimate"].as_u64()? >= 39).then_some(stats)

@@ -137,7 +137,10 @@ impl Client<'_> {
             sleep(Duration::from_millis(20)).await;
             return None;
         }
-        assert!([200, 201, 204, 401, 404, 409].contains(&answer.status), "{answer:?}");
+        assert!(
+            [200, 201, 204, 401, 404, 409, 429].contains(&answer.status),
+            "{answer:?}"
+        );
         Some(answer)
     }
 
@@ -218,7 +221,7 @@ impl Client<'_> {
 
     async fn rotate(&mut self, held: &mut Held) -> bool {
         let calls = self.instance();
-        // Where the answer is not heard the old token goes on: its grace is longer than this lasts.
+        // Where the answer is not heard the old token goes on, and is honoured for as long as nobody uses a later one.
         let Some(answer) = self.call(calls.rotate(&held.token)).await else {
             return true;
         };
@@ -226,7 +229,8 @@ impl Client<'_> {
             answer.body["token"].as_str().unwrap().clone_into(&mut held.token);
             self.storm.books.borrow_mut().rotated(held);
         }
-        self.still_there(&answer)
+        // So often that too many are honoured still: no harm is done.
+        answer.status == 429 || self.still_there(&answer)
     }
 
     async fn end(&mut self, held: &Held) -> bool {
@@ -278,7 +282,8 @@ async fn whatever_happens_what_is_over_is_over_and_what_is_not_is_there() {
     let mut scene = Scene::on(Redis::durable().await).with(&[
         "--redis-timeout=500",
         &format!("--sessions-per-subject={PER_SUBJECT}"),
-        "--session-rotation-grace=300000",
+        // Longer than a call that its client gave up may be under way, and much shorter than all this lasts.
+        "--session-rotation-grace=1500",
     ]);
     let (one, other) = (scene.start().await, scene.start().await);
     let storm = Storm {
@@ -338,6 +343,10 @@ async fn balance(scene: &Scene<Redis>, storm: &Storm, quiet: &[Option<Held>]) {
         let answer = storm.instances[0].get(&held.token).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         held.assert_version(answer.body["version"].as_u64().unwrap());
+    }
+    // Each token had one holder, whatever answers were lost.
+    for calls in &storm.instances {
+        assert_eq!(calls.0.get("/v1/sessions/stats").await.body["stolen_total"], 0);
     }
     let mut listed = 0;
     for (subject, open) in &books.open {
