@@ -1,6 +1,8 @@
 use super::{FieldError, Problem};
 use crate::ids::Id;
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
+use std::fmt;
 use std::ops::RangeInclusive;
 
 /// The members of a JSON object, read one by one. What is wrong with each is collected, so that a client hears of all its
@@ -20,9 +22,15 @@ impl Fields {
     /// Reads a body, which has to be a JSON object.
     ///
     /// # Errors
-    /// 400 if it is not JSON, 422 if it is not an object.
+    /// 400 if it is not JSON, 422 if it is not an object, or has a member of the name that `serde_json` keeps for itself.
     pub fn parse(body: &[u8]) -> Result<Self, Problem> {
-        let value = serde_json::from_slice(body).map_err(|error| Problem::malformed(format!("not JSON: {error}")))?;
+        let Plain(value) = serde_json::from_slice(body).map_err(|error| {
+            if error.is_data() {
+                Problem::unacceptable(vec![FieldError::new("", error.to_string())])
+            } else {
+                Problem::malformed(format!("not JSON: {error}"))
+            }
+        })?;
         match value {
             Value::Object(members) => Ok(Self::new(members, String::new())),
             _ => Err(Problem::unacceptable(vec![FieldError::new("", "must be an object")])),
@@ -161,6 +169,76 @@ impl Fields {
     }
 }
 
+/// The name by which `serde_json` tells itself that the text of a member is JSON in the place of the object. Wherever a
+/// [`Value`] is read it takes this from a client as well, and reads the text as deep as it goes.
+const RESERVED: &str = "$serde_json::private::RawValue";
+
+/// A value as the client wrote it: nothing in it means anything to `serde_json` but what JSON says.
+struct Plain(Value);
+
+impl<'de> Deserialize<'de> for Plain {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(PlainVisitor).map(Self)
+    }
+}
+
+struct PlainVisitor;
+
+impl<'de> Visitor<'de> for PlainVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        let mut elements = Vec::new();
+        while let Some(Plain(element)) = seq.next_element()? {
+            elements.push(element);
+        }
+        Ok(Value::Array(elements))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut members = Map::new();
+        while let Some((name, Plain(value))) = map.next_entry::<String, _>()? {
+            if name == RESERVED {
+                return Err(A::Error::custom(format!("no member may be named {RESERVED}")));
+            }
+            members.insert(name, value);
+        }
+        Ok(Value::Object(members))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -212,5 +290,50 @@ mod tests {
         assert!(read("[1]").unwrap_err().to_string().starts_with("422"));
         assert!(read("{").unwrap_err().to_string().starts_with("400"));
         assert!(read(&"[".repeat(10_000)).unwrap_err().to_string().starts_with("400"));
+    }
+
+    #[test]
+    fn a_body_is_read_as_serde_json_reads_it() {
+        for body in [
+            r#"{"a":[1,-2,3.5,1e300,18446744073709551615,-9223372036854775808,0.1,-0.0],"b":{"c":null,"d":"\u00e9\n"}}"#,
+            r#"{"a":true,"a":false,"":{},"x":[[],{}]}"#,
+        ] {
+            let expected: Value = serde_json::from_str(body).unwrap();
+            let fields = Fields::parse(body.as_bytes()).unwrap();
+            assert_eq!(Value::Object(fields.members), expected);
+        }
+        for body in [
+            "",
+            "{\"a\":}",
+            "{\"a\":1e999}",
+            "{\"a\":\"\\ud800\"}",
+            "{} {}",
+            "{\"a\":nul}",
+        ] {
+            assert!(serde_json::from_str::<Value>(body).is_err());
+            let problem = Fields::parse(body.as_bytes()).unwrap_err();
+            assert!(problem.to_string().starts_with("400"), "{body}: {problem}");
+        }
+    }
+
+    #[test]
+    fn the_name_that_serde_json_keeps_for_itself_is_refused_wherever_it_is() {
+        // As it is, and in other letters for the same.
+        for name in [
+            RESERVED,
+            r"\u0024serde_json::private::RawValue",
+            r"$serde_json::privat\u0065::RawValue",
+        ] {
+            for body in [
+                format!(r#"{{"{name}":"{{}}"}}"#),
+                format!(r#"{{"data":{{"{name}":"{{\"a\":1}}"}}}}"#),
+                format!(r#"{{"data":[1,{{"a":1,"{name}":"[]"}}]}}"#),
+            ] {
+                let problem = Fields::parse(body.as_bytes()).unwrap_err();
+                assert!(problem.to_string().starts_with("422"), "{body}: {problem}");
+            }
+            // As a value it is nothing but a text.
+            assert!(Fields::parse(format!(r#"{{"data":"{name}"}}"#).as_bytes()).is_ok());
+        }
     }
 }
