@@ -127,10 +127,10 @@ pub(super) struct NewSessionBody {
     role: Option<String>,
     /// At most 64, of 1 to 128 bytes each.
     scopes: Option<Vec<String>>,
-    /// At most 2 KiB as JSON.
+    /// At most 2 KiB as JSON, nested at most 32 deep.
     #[schema(value_type = Option<Object>)]
     device: Option<()>,
-    /// At most 16 KiB as JSON without spaces. Numbers are kept as 64-bit integers or doubles.
+    /// At most 16 KiB as JSON without spaces, nested at most 32 deep. Numbers are kept as 64-bit integers or doubles.
     #[schema(value_type = Option<Object>)]
     data: Option<()>,
     /// How long it lives without use; a setting's if not given.

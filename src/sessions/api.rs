@@ -104,7 +104,7 @@ impl Sessions {
     /// Merges a patch (RFC 7396) into the data of the session that a token opens, if they are still those of `version`.
     ///
     /// # Errors
-    /// As [`Self::validate`], [`SessionError::TooMuchData`], and [`SessionError::Conflict`]; also where an earlier attempt,
+    /// As [`Self::validate`], [`SessionError::TooMuchData`], [`SessionError::TooDeep`], and [`SessionError::Conflict`]; also where an earlier attempt,
     /// whose answer was lost, did it.
     pub async fn merge(&self, token: &Token, version: u64, patch: Map<String, Value>) -> Result<Session, SessionError> {
         let session = self.settle(token, commands::validate(&self.link, token).await).await?;

@@ -30,6 +30,9 @@ pub enum SessionError {
     /// The data would be larger than [`super::MAX_DATA`].
     #[error("the data would have more than 16384 bytes")]
     TooMuchData,
+    /// The data would be nested deeper than [`super::MAX_NESTING`].
+    #[error("the data would be nested more than 32 deep")]
+    TooDeep,
     /// Too many sessions of the subject were created at the same time.
     #[error("too many sessions of the subject are created at once")]
     Busy,
@@ -58,7 +61,9 @@ impl From<SessionError> for Problem {
                 format!("the data are at version {version}: read them, and merge into those"),
             )
             .with("version", version),
-            SessionError::TooMuchData => Self::unacceptable(vec![FieldError::new("data", error.to_string())]),
+            SessionError::TooMuchData | SessionError::TooDeep => {
+                Self::unacceptable(vec![FieldError::new("data", error.to_string())])
+            }
             SessionError::Busy => Self::unavailable(error.to_string(), 1),
             SessionError::Random(cause) => {
                 tracing::error!(%cause, "the system gives no random numbers");

@@ -1,13 +1,15 @@
 //! Clients' words.
 
-use super::model::{About, Data, NewSession};
+use super::MAX_NESTING;
+use super::model::{About, Data, NewSession, is_shallow};
 use crate::config::SessionSettings;
 use crate::http::{Fields, Problem};
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 use std::time::Duration;
 
-/// The largest body, bytes: data may be written with spaces and escapes.
+/// The largest body, bytes. Data are measured as they are kept, so this leaves room for spaces and some escapes; data near
+/// their limit whose every character is written as an escape do not fit.
 pub(super) const MAX_BODY: usize = 64 * 1024;
 const MAX_DEVICE: usize = 2 * 1024;
 const MAX_ROLE: usize = 64;
@@ -71,7 +73,12 @@ fn object(fields: &mut Fields, name: &str) -> Option<Map<String, Value>> {
 }
 
 fn device(fields: &mut Fields) -> Option<Box<RawValue>> {
-    let device = to_raw_value(&object(fields, "device")?).ok()?;
+    let members = object(fields, "device")?;
+    if !is_shallow(&members) {
+        fields.refuse("device", format!("must be nested at most {MAX_NESTING} deep"));
+        return None;
+    }
+    let device = to_raw_value(&members).ok()?;
     if device.get().len() > MAX_DEVICE {
         fields.refuse("device", format!("must have at most {MAX_DEVICE} bytes"));
         return None;

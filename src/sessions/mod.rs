@@ -69,3 +69,6 @@ pub use token::{SessionId, Token};
 
 /// The most bytes that a session's data have, as JSON without spaces.
 pub const MAX_DATA: usize = 16 * 1024;
+
+/// How deep objects and arrays may be nested in a session's data and its device, the outermost included.
+pub const MAX_NESTING: usize = 32;

@@ -1,6 +1,7 @@
 use super::merge::merge;
+use super::reply::not_understood;
 use super::token::SessionId;
-use super::{MAX_DATA, SessionError};
+use super::{MAX_DATA, MAX_NESTING, SessionError};
 use crate::ids::Id;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -21,7 +22,7 @@ pub struct About {
     pub device: Option<Box<RawValue>>,
 }
 
-/// Data of a session: a JSON object that is at most [`MAX_DATA`] bytes as text.
+/// Data of a session: a JSON object that is at most [`MAX_DATA`] bytes as text, and nested at most [`MAX_NESTING`] deep.
 #[derive(Debug, Clone)]
 pub struct Data(Box<RawValue>);
 
@@ -29,8 +30,11 @@ impl Data {
     /// An object as data.
     ///
     /// # Errors
-    /// [`SessionError::TooMuchData`].
+    /// [`SessionError::TooMuchData`] and [`SessionError::TooDeep`].
     pub fn new(members: &Map<String, Value>) -> Result<Self, SessionError> {
+        if !is_shallow(members) {
+            return Err(SessionError::TooDeep);
+        }
         // An object of values is always JSON; were it not, it would be no data.
         let text = serde_json::value::to_raw_value(members).map_err(|_not_json| SessionError::TooMuchData)?;
         if text.get().len() > MAX_DATA {
@@ -52,10 +56,24 @@ impl Data {
 
     /// These data with a merge patch (RFC 7396) applied.
     pub(super) fn merged(&self, patch: Map<String, Value>) -> Result<Self, SessionError> {
-        let mut members: Map<String, Value> = serde_json::from_str(self.0.get()).unwrap_or_default();
+        let mut members: Map<String, Value> =
+            serde_json::from_str(self.0.get()).map_err(|_private| not_understood("the data of a session"))?;
         merge(&mut members, patch);
         Self::new(&members)
     }
+}
+
+/// Whether an object is nested at most [`MAX_NESTING`] deep, counting itself. What is deeper could be written and not be
+/// read again: readers have bounds of their own.
+pub(super) fn is_shallow(members: &Map<String, Value>) -> bool {
+    fn is_within(value: &Value, levels: usize) -> bool {
+        match value {
+            Value::Array(elements) => levels > 0 && elements.iter().all(|value| is_within(value, levels - 1)),
+            Value::Object(members) => levels > 0 && members.values().all(|value| is_within(value, levels - 1)),
+            _ => true,
+        }
+    }
+    members.values().all(|value| is_within(value, MAX_NESTING - 1))
 }
 
 /// A session to create.
@@ -114,4 +132,18 @@ pub struct Listed {
     pub about: About,
     /// When it began and ends.
     pub times: Times,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_that_cannot_be_read_are_not_taken_for_none() {
+        for stored in ["[]", r#"{"a":{"$serde_json::private::RawValue":"{"}}"#] {
+            let data = Data::stored(stored.to_owned()).unwrap();
+            let merged = data.merged(Map::from_iter([("a".to_owned(), Value::Null)]));
+            assert!(matches!(merged, Err(SessionError::Store(_))), "{stored}: {merged:?}");
+        }
+    }
 }

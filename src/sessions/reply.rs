@@ -105,6 +105,6 @@ pub(super) fn id(text: &str) -> Result<Id, StoreError> {
 }
 
 /// Says what was not understood, never how it reads: that is nobody's business.
-fn not_understood(what: &str) -> StoreError {
+pub(super) fn not_understood(what: &str) -> StoreError {
     StoreError::Answer(format!("sessions: {what}"))
 }

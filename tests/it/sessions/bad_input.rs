@@ -148,6 +148,67 @@ async fn a_change_or_an_extension_that_is_not_acceptable() {
     assert_eq!(calls.get(&token).await.body, before);
 }
 
+/// An object that is nested so deep.
+fn nested(levels: usize) -> Value {
+    let inner = json!({});
+    // The outermost and every second one are objects, the others arrays.
+    let around = |inner, n| {
+        if (levels - n) % 2 == 1 {
+            json!({"a": inner})
+        } else {
+            json!([inner])
+        }
+    };
+    (1..levels).fold(inner, around)
+}
+
+#[actix_web::test]
+async fn what_is_nested_too_deep_is_refused_and_nothing_is_lost_by_it() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let calls = Calls::of(&service);
+    let most = json!({"subject": "anna", "data": {"kept": nested(31)}, "device": {"kept": nested(31)}});
+    let token = calls.open_as(most).await.token;
+    let before = calls.get(&token).await.body;
+    for name in ["data", "device"] {
+        let body = json!({"subject": "anna", name: {"x": nested(32)}});
+        calls.create(body).await.assert_problem(422, &[&format!("/{name}")]);
+    }
+    for levels in [32, 100] {
+        let patch = json!({"x": nested(levels)});
+        calls.patch(&token, 1, patch).await.assert_problem(422, &["/data"]);
+    }
+    assert_eq!(calls.get(&token).await.body, before);
+    let merged = calls.patch(&token, 1, json!({"more": nested(31)})).await.body;
+    assert_eq!(
+        merged["data"],
+        json!({"kept": before["data"]["kept"], "more": nested(31)})
+    );
+}
+
+#[actix_web::test]
+async fn json_in_a_text_of_json_is_a_text() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let calls = Calls::of(&service);
+    let token = calls
+        .open_as(json!({"subject": "anna", "data": {"kept": 1}}))
+        .await
+        .token;
+    let before = calls.get(&token).await.body;
+    // What serde_json would take for a value that somebody has read already, and read with a depth of its own.
+    let hidden = json!({"$serde_json::private::RawValue": nested(100).to_string()});
+    let patch = json!({"x": hidden});
+    calls.patch(&token, 1, patch).await.assert_problem(422, &[""]);
+    for name in ["data", "device"] {
+        let body = json!({"subject": "anna", name: {"x": hidden}});
+        calls.create(body).await.assert_problem(422, &[""]);
+    }
+    assert_eq!(calls.get(&token).await.body, before);
+    let merged = calls.patch(&token, 1, json!({"y": 2})).await.body;
+    assert_eq!(merged["data"], json!({"kept": 1, "y": 2}));
+}
+
 #[actix_web::test]
 async fn ids_queries_and_methods() {
     let scene = Scene::new().await;
