@@ -15,35 +15,35 @@
 -- ARGV[10..] the ids of the sessions in KEYS[4..], in their order
 -- Returns 'created', born, seen, idle, ends and absolute, as held.lua has them, or 'full' and ids: nothing was created,
 --         because room is to be made and too few of those that exist were named; these are all. A value a line.
+-- Redis that has no memory left refuses a script's HSET, but not where the script has written before: so the session comes
+-- first, and what makes room for it after that. A subject keeps its sessions where it cannot have one more.
 local index, active, session, id = KEYS[1], KEYS[2], KEYS[3], ARGV[1]
 local born = now_us()
 local now = math.floor(born / 1000)
 
-call('ZREMRANGEBYSCORE', index, '-inf', '(' .. text(now))
-local over = call('ZCARD', index) + 1 - tonumber(ARGV[9])
+local over = call('ZCOUNT', index, text(now), '+inf') + 1 - tonumber(ARGV[9])
+local alive, unused = {}, {}
 if over > 0 then
-  local alive = {}
   for i = 10, #ARGV do
-    if call('ZSCORE', index, ARGV[i]) then
+    local ends = call('ZSCORE', index, ARGV[i])
+    if ends and tonumber(ends) >= now then
       local since = call('HGET', KEYS[i - 6], 'born')
       if since then
         alive[#alive + 1] = { born = tonumber(since), key = KEYS[i - 6], id = ARGV[i] }
       else
         -- It ended by itself, unused, before its absolute end.
-        call('ZREM', index, ARGV[i])
+        unused[#unused + 1] = ARGV[i]
         over = over - 1
       end
     end
   end
-  if over > #alive then return lines({ 'full', unpack(call('ZRANGE', index, 0, 511)) }) end
+  if over > #alive then
+    return lines({ 'full', unpack(call('ZRANGEBYSCORE', index, text(now), '+inf', 'LIMIT', 0, 512)) })
+  end
   table.sort(alive, function(a, b)
     if a.born ~= b.born then return a.born < b.born end
     return a.id < b.id
   end)
-  for i = 1, over do
-    call('DEL', alive[i].key)
-    call('ZREM', index, alive[i].id)
-  end
 end
 
 local absolute = text(now + tonumber(ARGV[8]))
@@ -52,6 +52,12 @@ call('HSET', session, 'token', ARGV[2], 'family', ARGV[3], 'number', 0, 'used', 
   'subject', ARGV[4], 'about', ARGV[5], 'data', ARGV[6], 'version', 1,
   'born', text(born), 'seen', text(now), 'idle', ARGV[7], 'ends', ends, 'absolute', absolute)
 call('PEXPIREAT', session, ends)
+for i = 1, over do
+  call('DEL', alive[i].key)
+  call('ZREM', index, alive[i].id)
+end
+for _, gone in ipairs(unused) do call('ZREM', index, gone) end
+call('ZREMRANGEBYSCORE', index, '-inf', '(' .. text(now))
 call('ZADD', index, absolute, id)
 call('PEXPIREAT', index, text(tonumber(call('ZRANGE', index, -1, -1, 'WITHSCORES')[2])))
 call('PFADD', active, session)

@@ -1,7 +1,10 @@
 //! Redis away, frozen, and back.
 
-use super::Calls;
+use super::{Calls, ms};
 use crate::support::{Answer, Redis, Scene, eventually};
+use fleetpulse::ids::Id;
+use fleetpulse::store::SessionPartition;
+use redis::cmd;
 use reqwest::Method;
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -64,6 +67,60 @@ async fn without_redis_nobody_can_say_and_says_so_at_once() {
     })
     .await;
     calls.get(&over.token).await.assert_problem(401, &[]);
+}
+
+#[actix_web::test]
+async fn a_full_redis_keeps_those_who_are_signed_in_and_takes_nobody_else() {
+    let scene = Scene::on(Redis::durable().await).with(&["--sessions-per-subject=2", "--session-rotation-grace=0"]);
+    let service = scene.start().await;
+    let calls = Calls::of(&service);
+    let (first, second) = (calls.open("anna").await, calls.open("anna").await);
+    let others = calls.open("berta").await;
+    let new = calls.rotate(&first.token).await.body["token"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    // As if it had been used last an hour ago: its end is to be moved.
+    let key = scene
+        .keys()
+        .session(SessionPartition::of(&Id::parse("berta").unwrap()), &others.id);
+    let mut seen = cmd("HINCRBY");
+    seen.arg(&key).arg("seen").arg(-1_800_000);
+    scene.redis.query::<i64>(&seen).await;
+    let before = scene.redis.query::<i64>(cmd("PEXPIRETIME").arg(&key)).await;
+    let set = |bytes: &'static str| cmd("CONFIG").arg("SET").arg("maxmemory").arg(bytes).to_owned();
+    scene.redis.query::<()>(&set("1")).await;
+
+    let moved = calls.get(&others.token).await;
+    assert_eq!(moved.status, 200, "{moved:?}");
+    assert!(ms(&moved.body, "expires_at") > before);
+    assert_eq!(
+        scene.redis.query::<i64>(cmd("PEXPIRETIME").arg(&key)).await,
+        ms(&moved.body, "expires_at")
+    );
+    // The first use of a new token, by which the old one becomes a thief's.
+    assert_eq!(calls.get(&new).await.status, 200);
+    // No room for one more: none of those that there are is ended for it.
+    for subject in ["anna", "carla"] {
+        let refused = calls.create(json!({ "subject": subject })).await;
+        refused.assert_problem(503, &[]);
+    }
+    assert_eq!(calls.ids("anna").await, [first.id.clone(), second.id.clone()]);
+    for (token, refused) in [
+        (&second.token, calls.patch(&second.token, 1, json!({"a": 1})).await),
+        (&second.token, calls.rotate(&second.token).await),
+        (&second.token, calls.extend(&second.token, 60).await),
+    ] {
+        refused.assert_problem(503, &[]);
+        assert_eq!(calls.get(token).await.status, 200);
+    }
+    assert_eq!(calls.sign_out(&second.token).await.status, 204);
+    calls.get(&first.token).await.assert_problem(401, &[]);
+    calls.get(&new).await.assert_problem(401, &[]);
+
+    scene.redis.query::<()>(&set("0")).await;
+    let opened = calls.open("anna").await;
+    assert_eq!(calls.ids("anna").await, [opened.id]);
 }
 
 #[actix_web::test]
