@@ -1,5 +1,6 @@
 use super::stats::{Rates, Stats};
 use crate::config::SessionSettings;
+use crate::store::StoreError;
 use crate::telemetry::Metrics;
 use parking_lot::Mutex;
 use prometheus::{IntCounter, IntGauge};
@@ -56,11 +57,48 @@ impl Shared {
         self.rates.lock().stats(&self.counted)
     }
 
+    /// Takes over what Redis says of the sessions in use.
+    pub(super) fn keep_active(&self, active: Result<u64, StoreError>) {
+        match &active {
+            // The gauge keeps its last value when Redis does not answer: none in use would be a false alarm.
+            Ok(active) => self.counted.active.set(i64::try_from(*active).unwrap_or(i64::MAX)),
+            Err(error) => tracing::debug!(%error, "the sessions in use are not counted"),
+        }
+        self.rates.lock().active = active.ok();
+    }
+
     pub(super) const fn counted(&self) -> &Counted {
         &self.counted
     }
 
     pub(super) const fn rates(&self) -> &Mutex<Rates> {
         &self.rates
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gauge_keeps_its_value_when_redis_does_not_answer() {
+        let settings = SessionSettings {
+            idle_ttl_s: 1,
+            absolute_ttl_s: 1,
+            max_ttl_s: 1,
+            per_subject: 1,
+            rotation_grace_ms: 1,
+        };
+        let shared = Shared::new(settings, &Metrics::new().unwrap());
+        shared.keep_active(Ok(7));
+        assert_eq!(
+            (shared.counted().active.get(), shared.stats().active_estimate),
+            (7, Some(7))
+        );
+        shared.keep_active(Err(StoreError::Away));
+        assert_eq!(
+            (shared.counted().active.get(), shared.stats().active_estimate),
+            (7, None)
+        );
     }
 }

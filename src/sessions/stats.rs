@@ -1,6 +1,7 @@
 //! How much is going on. Creations and validations are counted in this process, and looked at every few seconds, so that
-//! the calls themselves pay for no more than a counter. How many sessions are in use is asked of Redis as often: each use
-//! that moves a session's end puts it into a `HyperLogLog` of its partition, one for every five minutes.
+//! the calls themselves pay for no more than a counter. How many sessions are in use is asked of Redis twice a minute, by a
+//! command for each of the 256 partitions: each use that moves a session's end puts it into a `HyperLogLog` of its partition,
+//! one for every five minutes.
 
 use super::commands;
 use super::shared::{Counted, Shared};
@@ -16,6 +17,8 @@ use utoipa::ToSchema;
 const EVERY: Duration = Duration::from_secs(5);
 /// A minute of them.
 const SAMPLES: usize = 13;
+/// One look in so many asks Redis as well: half a minute.
+const ASKING: u32 = 6;
 /// Partitions that Redis is asked about at once.
 const AT_ONCE: usize = 16;
 
@@ -35,7 +38,7 @@ pub struct Stats {
     /// Validations a second in the last minute, on this instance; null in its first seconds.
     pub validations_per_s: Option<f64>,
     /// Sessions of all instances that were in use in the last five to ten minutes, to some two percent, those ended since
-    /// included; a few seconds old, null while it is not known.
+    /// included; up to half a minute old, null while it is not known.
     pub active_estimate: Option<u64>,
 }
 
@@ -43,7 +46,7 @@ pub struct Stats {
 #[derive(Debug, Default)]
 pub(super) struct Rates {
     samples: VecDeque<Sample>,
-    active: Option<u64>,
+    pub(super) active: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -82,11 +85,11 @@ impl Rates {
     }
 }
 
-/// Looks at the counters, and asks Redis for its count, every few seconds; for ever.
+/// Looks at the counters every few seconds, and asks Redis for its count less often; for ever.
 pub async fn keep_measuring(shared: Arc<Shared>, link: Link) {
     let mut every = interval(EVERY);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
+    for look in (0..ASKING).cycle() {
         every.tick().await;
         let counted = shared.counted();
         let sample = Sample {
@@ -95,15 +98,12 @@ pub async fn keep_measuring(shared: Arc<Shared>, link: Link) {
             validated: counted.valid.get() + counted.unknown.get() + counted.reused.get(),
         };
         shared.rates().lock().take(sample);
-        let active = count_active(&link).await;
-        if let Err(error) = &active {
-            tracing::debug!(%error, "the sessions in use are not counted");
+        // While it is not known it is asked for at each look: at the start, and when Redis is back.
+        let is_known = shared.rates().lock().active.is_some();
+        if look == 0 || !is_known {
+            let active = count_active(&link).await;
+            shared.keep_active(active);
         }
-        let active = active.ok();
-        counted
-            .active
-            .set(active.and_then(|active| i64::try_from(active).ok()).unwrap_or(0));
-        shared.rates().lock().active = active;
     }
 }
 

@@ -22,9 +22,17 @@ async fn creations_validations_and_sessions_in_use_are_told() {
     one.get(&format!("fps_{}", "0".repeat(130))).await;
     let stats = eventually(SOON, "it has measured", async || {
         let stats = one.0.get("/v1/sessions/stats").await.body;
-        (stats["active_estimate"].as_u64()? >= 39).then_some(stats)
+        (stats["created_per_s"].as_f64()? > 0.0).then_some(stats)
     })
     .await;
+    // Redis is asked at the start of an instance, and twice a minute from then on: here by one that starts now.
+    let third = scene.start().await;
+    let third = Calls::of(&third);
+    let estimate = eventually(SOON, "it has asked", async || {
+        third.0.get("/v1/sessions/stats").await.body["active_estimate"].as_u64()
+    })
+    .await;
+    assert!((39..=41).contains(&estimate), "{estimate}");
     // What has not the form of a token is not looked at.
     for (name, count) in [
         ("created_total", 30),
@@ -34,8 +42,6 @@ async fn creations_validations_and_sessions_in_use_are_told() {
     ] {
         assert_eq!(stats[name], count, "{stats}");
     }
-    assert!(stats["active_estimate"].as_u64().unwrap() <= 41, "{stats}");
-    assert!(stats["created_per_s"].as_f64().unwrap() > 0.0, "{stats}");
     assert!(stats["validations_per_s"].as_f64().unwrap() > 0.0, "{stats}");
     let other = other.0.get("/v1/sessions/stats").await.body;
     assert_eq!(
