@@ -22,6 +22,7 @@ use crate::http::{Problem, reply};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
 
 /// The state of a worker that the handlers use.
 pub type State = web::Data<Sessions>;
@@ -42,9 +43,14 @@ fn bearer(request: &HttpRequest) -> Result<Token, Problem> {
     Token::parse(token.trim()).ok_or_else(|| super::SessionError::Unknown.into())
 }
 
-/// A session as the answer; no cache may keep it.
+/// A session as the answer.
 fn answer(status: StatusCode, session: &Session, token: Option<&Token>) -> Result<HttpResponse, Problem> {
-    let mut response = reply::value(status, &SessionBody::new(session, token))?;
+    private(status, &SessionBody::new(session, token))
+}
+
+/// An answer that no cache may keep.
+fn private(status: StatusCode, body: &impl Serialize) -> Result<HttpResponse, Problem> {
+    let mut response = reply::value(status, body)?;
     response
         .headers_mut()
         .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

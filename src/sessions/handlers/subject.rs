@@ -1,7 +1,7 @@
 use super::super::SessionId;
 use super::super::answer::{EndedBody, SessionsBody};
-use super::State;
-use crate::http::{FieldError, Problem, Query, no_query, path_id, reply};
+use super::{State, private};
+use crate::http::{FieldError, Problem, Query, no_query, path_id};
 use crate::ids::Id;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
@@ -22,7 +22,7 @@ use actix_web::{HttpRequest, HttpResponse};
 pub async fn list_sessions(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
     let subject = subject_of(&request)?;
     no_query(&request)?;
-    reply::value(StatusCode::OK, &SessionsBody::new(&state.list(&subject).await?))
+    private(StatusCode::OK, &SessionsBody::new(&state.list(&subject).await?))
 }
 
 /// Sign a subject out everywhere
@@ -46,7 +46,7 @@ pub async fn end_sessions(request: HttpRequest, state: State) -> Result<HttpResp
     let no_id = || Problem::unacceptable(vec![FieldError::new("except", "is not the id of a session")]);
     let except = query.text("except").map(|id| SessionId::parse(id).ok_or_else(no_id));
     let ended = state.end_all(&subject, except.transpose()?.as_ref()).await?;
-    reply::value(StatusCode::OK, &EndedBody { ended })
+    private(StatusCode::OK, &EndedBody { ended })
 }
 
 /// End one session of a subject

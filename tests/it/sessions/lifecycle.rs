@@ -82,7 +82,7 @@ async fn what_is_not_said_has_its_default() {
 }
 
 #[actix_web::test]
-async fn no_cache_keeps_a_token() {
+async fn no_cache_keeps_a_token_or_who_is_signed_in_where() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -91,6 +91,12 @@ async fn no_cache_keeps_a_token() {
         .json(&json!({"subject": "anna"}));
     let created = created.send().await.unwrap();
     assert_eq!(created.headers()["cache-control"], "no-store");
+    let listed = api.request(reqwest::Method::GET, "/v1/subjects/anna/sessions");
+    let listed = listed.send().await.unwrap();
+    assert_eq!(
+        (listed.status().as_u16(), &listed.headers()["cache-control"]),
+        (200, &"no-store".parse().unwrap())
+    );
     let refused = api
         .request(reqwest::Method::GET, "/v1/sessions/current")
         .send()
