@@ -134,8 +134,9 @@ impl Sessions {
         Ok((new, session))
     }
 
-    /// Lets a session end later: both its ends move by so much, but not beyond the longest life that is set. Neither ever
-    /// moves to an earlier time. Repeating it after a lost answer may move them twice.
+    /// Lets a session end later: both its ends move by so much, but not beyond the longest life that is set
+    /// ([`SessionSettings::max_ttl`](crate::config::SessionSettings::max_ttl)); what its creator gave is no bound. Neither
+    /// ever moves to an earlier time. Repeating it after a lost answer may move them twice.
     ///
     /// # Errors
     /// As [`Self::validate`].

@@ -4,7 +4,7 @@
 //! |---|---|---|---|
 //! | `session:{s:pp}:ID` | hash | a session, below | when the session does |
 //! | `sessions:{s:pp}:SUBJECT` | sorted set | ids of a subject's sessions by their absolute end, ms | with the latest of them |
-//! | `sessions_used:{s:pp}:WINDOW` | `HyperLogLog` | sessions in use in five minutes | ten minutes after the last use |
+//! | `sessions_used:{s:pp}:WINDOW` | `HyperLogLog` | sessions in use in five minutes | ten minutes after the last use in them |
 //!
 //! `pp` is the partition, `00` to `ff`: the low byte of FNV-1a of the subject. All of a subject's sessions lie in one slot,
 //! and every token carries its partition, so a token leads to its session without saying whose it is.

@@ -91,8 +91,9 @@ pub async fn rotate_session(request: HttpRequest, state: State) -> Result<HttpRe
 
 /// Let a session end later
 ///
-/// Both its ends move by so much, but not beyond the longest life that is set; neither ever moves to an earlier time. Repeated
-/// after a 503 it may move them twice.
+/// Both its ends move by so much; neither ever moves to an earlier time. Whoever has the token may do this over and over, up
+/// to the longest life that the service allows (`SESSION_MAX_TTL_S`, from the session's creation on): the absolute time to
+/// live that its creator gave is no bound to it. Repeated after a 503 it may move them twice.
 #[utoipa::path(
     post, path = "/v1/sessions/current/extend", tag = "sessions", security(("session" = [])), request_body = ExtensionBody,
     responses(
