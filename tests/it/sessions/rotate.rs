@@ -1,13 +1,14 @@
 //! A new token for an old one, and what the old one is then.
 
 use super::{Calls, embedded, ms, new, session_keys, settings};
-use crate::support::{Scene, ServiceProcess, eventually};
+use crate::support::{Redis, Scene, ServiceProcess, eventually};
 use fleetpulse::sessions::SessionError;
 use futures_util::future::{join, join_all};
 use redis::cmd;
 use reqwest::Method;
 use serde_json::{Map, json};
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -285,6 +286,41 @@ async fn a_rotation_under_way_does_not_undo_a_sign_out() {
         assert!(session_keys(&scene).await.is_empty());
     }
     assert!(rotated_first > 0);
+}
+
+/// How many scripts a server has run.
+async fn scripts_run(redis: &Redis) -> usize {
+    let stats: String = redis.query(cmd("INFO").arg("commandstats")).await;
+    let calls = stats.split("cmdstat_evalsha:calls=").nth(1).unwrap();
+    calls.split(',').next().unwrap().parse().unwrap()
+}
+
+#[actix_web::test]
+async fn a_change_is_refused_before_it_is_begun_or_not_at_all() {
+    let scene = Scene::on(Arc::new(Redis::durable().await));
+    let mut short = settings();
+    short.rotation_grace_ms = 20;
+    let sessions = embedded(&scene, short).await;
+    // The first round teaches Redis the scripts.
+    for n in 0..16 {
+        let before = if n == 0 { 0 } else { scripts_run(&scene.redis).await };
+        let (first, _) = sessions.create(&new("anna", 60_000, 60_000)).await.unwrap();
+        let (second, _) = sessions.rotate(&first).await.unwrap();
+        assert!(sessions.validate(&second).await.is_ok());
+        let mut version = 1;
+        let refused = loop {
+            match sessions.merge(&first, version, Map::new()).await {
+                Ok(_) => version += 1,
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(refused, SessionError::Reused), "{refused:?}");
+        // Each change that was made is a reading and a writing, and so the last was a reading alone: the grace did not end for
+        // it in between. Besides there are the three calls above, and the index that is cleaned after a theft.
+        let changes = usize::try_from(version - 1).unwrap();
+        let run = scripts_run(&scene.redis).await - before;
+        assert!(n == 0 || run == 3 + 2 * changes + 1 + 1, "{run} for {changes}");
+    }
 }
 
 #[actix_web::test]
