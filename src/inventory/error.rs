@@ -65,6 +65,14 @@ pub enum InventoryError {
     /// The reservation is being made right now by another call.
     #[error("the reservation is being made by another call")]
     InProgress,
+    /// A value outside its range: nothing was sent to Redis.
+    #[error("{field}: {detail}")]
+    Unacceptable {
+        /// Of which member of the call, as the HTTP interface names it.
+        field: &'static str,
+        /// Why.
+        detail: String,
+    },
     /// The reservation has none of the item, or another quantity of it.
     #[error("the reservation does not have this quantity of the item")]
     NotItsGoods,

@@ -57,6 +57,7 @@
 //! **Not guaranteed:** what Redis loses (`appendfsync everysec` may lose a second to a power cut) is lost here.
 
 mod batch;
+mod check;
 pub mod commands;
 mod docs;
 mod error;

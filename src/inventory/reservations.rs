@@ -1,6 +1,7 @@
 //! Reservations: taking stock and what becomes of it.
 
 use super::Inventory;
+use super::check;
 use super::commands::{self, Ends, How, Op, Outcome};
 use super::error::InventoryError;
 use super::model::{Goods, Parts, Record, Reservation, State, Terms, home_of};
@@ -46,8 +47,9 @@ impl Inventory {
     ///
     /// # Errors
     /// [`InventoryError::NoItem`], [`InventoryError::Insufficient`], [`InventoryError::KeyReused`],
-    /// [`InventoryError::InProgress`] and those of Redis.
+    /// [`InventoryError::InProgress`], [`InventoryError::Unacceptable`] and those of Redis.
     pub async fn reserve(&self, terms: &Terms, name: &Name) -> Result<Made, InventoryError> {
+        check::terms(terms)?;
         if terms.goods.len() > 1 {
             self.learn_groups(&terms.goods).await?;
         }
@@ -137,8 +139,10 @@ impl Inventory {
     /// Moves the end of a hold to so long from now; it never comes nearer.
     ///
     /// # Errors
-    /// [`InventoryError::NoReservation`], [`InventoryError::WrongState`] if it is no longer held, and those of Redis.
+    /// [`InventoryError::NoReservation`], [`InventoryError::WrongState`] if it is no longer held,
+    /// [`InventoryError::Unacceptable`] and those of Redis.
     pub async fn extend(&self, id: &Id, ttl: Duration) -> Result<Reservation, InventoryError> {
+        check::ttl(ttl)?;
         let op = Op::extend(id.as_str().to_owned(), Ends::In(ttl.as_millis()), How::Plain);
         match self.call(home_of(id), op).await? {
             Outcome::Parts(Record {

@@ -1,5 +1,6 @@
 //! Items: what is on hand.
 
+use super::check;
 use super::commands::{self, Claim, Expected, ItemOutcome, Target};
 use super::error::InventoryError;
 use super::model::{Item, home_of};
@@ -49,7 +50,8 @@ impl Inventory {
     /// happens to what is held and confirmed.
     ///
     /// # Errors
-    /// [`InventoryError::Version`], [`InventoryError::BelowReserved`], [`InventoryError::OtherGroup`] and those of Redis.
+    /// [`InventoryError::Unacceptable`], [`InventoryError::Version`], [`InventoryError::BelowReserved`],
+    /// [`InventoryError::OtherGroup`] and those of Redis.
     pub async fn put(
         &self,
         sku: &Id,
@@ -57,6 +59,8 @@ impl Inventory {
         group: Option<&Id>,
         expected: Expected,
     ) -> Result<Put, InventoryError> {
+        check::on_hand(quantity)?;
+        check::expected(expected)?;
         let own = self.target(Keys::inventory_partition(sku));
         let mut known = group.cloned();
         for _ in 0..MOST_MOVES {
@@ -100,9 +104,11 @@ impl Inventory {
     ///
     /// # Errors
     /// [`InventoryError::NoItem`], [`InventoryError::Version`], [`InventoryError::BelowReserved`],
-    /// [`InventoryError::Beyond`] and those of Redis. After [`crate::store::StoreError::Lost`] it may have been done: give
+    /// [`InventoryError::Beyond`], [`InventoryError::Unacceptable`] and those of Redis. After [`crate::store::StoreError::Lost`] it may have been done: give
     /// the version that you expect, and it is not done twice.
     pub async fn adjust(&self, sku: &Id, delta: i64, expected: Expected) -> Result<Item, InventoryError> {
+        check::delta(delta)?;
+        check::expected(expected)?;
         let mut partition = self.place(sku);
         for _ in 0..MOST_MOVES {
             match commands::adjust(self.target(partition), sku, delta, expected).await? {
@@ -119,6 +125,7 @@ impl Inventory {
     /// # Errors
     /// [`InventoryError::NoReservation`], [`InventoryError::WrongState`], [`InventoryError::NotItsGoods`] and those of Redis.
     pub async fn consume(&self, id: &Id, goods: &Goods) -> Result<Item, InventoryError> {
+        check::goods(goods)?;
         let target = self.target(home_of(id));
         let record = commands::find(target, id).await?;
         let record = record.ok_or_else(|| InventoryError::NoReservation(id.clone()))?;
@@ -156,6 +163,7 @@ impl Inventory {
     /// # Errors
     /// [`InventoryError::NoItem`], [`InventoryError::Version`], [`InventoryError::Held`] and those of Redis.
     pub async fn remove(&self, sku: &Id, expected: Expected) -> Result<(), InventoryError> {
+        check::expected(expected)?;
         let mut partition = self.place(sku);
         for _ in 0..MOST_MOVES {
             let target = self.target(partition);
@@ -189,6 +197,7 @@ impl Inventory {
         cursor: Option<&Cursor>,
         count: usize,
     ) -> Result<(Vec<Item>, Option<Cursor>), InventoryError> {
+        check::page(count)?;
         let mut items: Vec<Item> = Vec::new();
         let (first, mut behind) = cursor.map_or((0, ""), |cursor| (cursor.partition, cursor.behind.as_str()));
         for partition in first..INVENTORY_PARTITIONS {

@@ -71,6 +71,7 @@ impl From<InventoryError> for Problem {
                 "The reservation is being made",
                 format!("{detail}; try again"),
             ),
+            InventoryError::Unacceptable { field, detail } => Self::unacceptable(vec![FieldError::new(field, detail)]),
             InventoryError::Beyond | InventoryError::NotItsGoods => {
                 Self::unacceptable(vec![FieldError::new("delta", detail)])
             }

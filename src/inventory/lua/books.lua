@@ -174,7 +174,12 @@ local function obstacle(books, record)
     local good = goods[i]
     local item = item_of(books, good[1])
     if not item then return 'absent ' .. good[1] end
-    if available(item) < good[2] then return format('short %s %d', good[1], available(item)) end
+    -- What is asked for more than once has to be there as often.
+    local needed = good[2]
+    for j = 1, i - 1 do
+      if goods[j][1] == good[1] then needed = needed + goods[j][2] end
+    end
+    if available(item) < needed then return format('short %s %d', good[1], available(item)) end
   end
   return nil
 end

@@ -1,10 +1,13 @@
 //! Anything a client can send: a clear 4xx, and nothing stored.
 
-use super::Stock;
+use super::books::Books;
+use super::{Expected, Stock, id, inventory, terms};
 use crate::support::{Scene, send};
+use fleetpulse::inventory::{Goods, InventoryError, Name};
 use redis::cmd;
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
+use std::time::Duration;
 
 const HOLD: &str = "/v1/inventory/seat/reservations";
 
@@ -201,4 +204,53 @@ async fn names_queries_and_keys_outside_their_alphabet_are_refused() {
     }
     assert_eq!(stored(&scene).await, before);
     assert_eq!(stock.keyed(HOLD, &"k".repeat(125), body).await.status, 201);
+}
+
+#[track_caller]
+fn assert_refused<T: std::fmt::Debug>(said: Result<T, InventoryError>, of: &str) {
+    match said {
+        Err(InventoryError::Unacceptable { field, .. }) => assert_eq!(field, of),
+        other => panic!("{of}: {other:?}"),
+    }
+}
+
+#[actix_web::test]
+async fn the_rust_interface_refuses_what_the_books_could_not_hold() {
+    let scene = Scene::new().await;
+    let inventory = inventory(&scene).await;
+    let (seat, minute) = (id("seat"), Duration::from_mins(1));
+    inventory.put(&seat, 10, None, Expected::Any).await.unwrap();
+    let before = stored(&scene).await;
+    let reserve = async |goods: &[(&str, u64)], ttl| inventory.reserve(&terms(goods, ttl), &Name::New).await;
+    // Each alone would fit; together they are more than there is.
+    assert_refused(reserve(&[("seat", 6), ("seat", 6)], minute).await, "items");
+    assert_refused(reserve(&[], minute).await, "items");
+    for quantity in [0, 1 << 53, u64::MAX] {
+        assert_refused(reserve(&[("seat", quantity)], minute).await, "quantity");
+        let goods = Goods {
+            sku: seat.clone(),
+            quantity,
+        };
+        assert_refused(inventory.consume(&id("order-1"), &goods).await, "quantity");
+    }
+    for ttl in [Duration::ZERO, Duration::from_nanos(1), Duration::MAX] {
+        assert_refused(reserve(&[("seat", 1)], ttl).await, "ttl_s");
+        assert_refused(inventory.extend(&id("order-1"), ttl).await, "ttl_s");
+    }
+    for quantity in [1 << 53, u64::MAX] {
+        assert_refused(inventory.put(&seat, quantity, None, Expected::Any).await, "quantity");
+        let version = Expected::Version(quantity);
+        assert_refused(inventory.put(&seat, 1, None, version).await, "version");
+        assert_refused(inventory.adjust(&seat, 1, version).await, "version");
+        assert_refused(inventory.remove(&seat, version).await, "version");
+    }
+    for delta in [0, 1 << 53, i64::MIN, i64::MAX] {
+        assert_refused(inventory.adjust(&seat, delta, Expected::Any).await, "delta");
+    }
+    for count in [0, 501, usize::MAX] {
+        assert_refused(inventory.items(None, count).await, "limit");
+    }
+    assert_eq!(stored(&scene).await, before);
+    assert_eq!(inventory.item(&seat).await.unwrap().available(), 10);
+    Books::read(&scene).await.balance();
 }

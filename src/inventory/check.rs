@@ -1,0 +1,77 @@
+//! The ranges of what the Rust interface is given. A number beyond 2⁵³ or a hold without an end would be written into the books
+//! of a whole partition, so it is refused before anything is sent; the HTTP interface refuses the same, member by member.
+
+use super::commands::Expected;
+use super::error::InventoryError;
+use super::model::{Goods, MAX_GOODS, MAX_QUANTITY, MAX_TTL, Terms};
+use std::time::Duration;
+
+fn refuse(field: &'static str, detail: impl Into<String>) -> InventoryError {
+    InventoryError::Unacceptable {
+        field,
+        detail: detail.into(),
+    }
+}
+
+pub(super) fn terms(terms: &Terms) -> Result<(), InventoryError> {
+    if !(1..=MAX_GOODS).contains(&terms.goods.len()) {
+        return Err(refuse("items", format!("must be 1 to {MAX_GOODS}")));
+    }
+    for (index, one) in terms.goods.iter().enumerate() {
+        goods(one)?;
+        if terms.goods.iter().take(index).any(|other| other.sku == one.sku) {
+            return Err(refuse("items", format!("has {} twice", one.sku)));
+        }
+    }
+    ttl(terms.ttl)
+}
+
+pub(super) fn goods(goods: &Goods) -> Result<(), InventoryError> {
+    if (1..=MAX_QUANTITY).contains(&goods.quantity) {
+        Ok(())
+    } else {
+        Err(refuse("quantity", format!("must be 1 to {MAX_QUANTITY}")))
+    }
+}
+
+pub(super) fn ttl(ttl: Duration) -> Result<(), InventoryError> {
+    if (Duration::from_millis(1)..=MAX_TTL).contains(&ttl) {
+        Ok(())
+    } else {
+        let most = MAX_TTL.as_secs();
+        Err(refuse("ttl_s", format!("must be a millisecond to {most} s")))
+    }
+}
+
+pub(super) fn on_hand(quantity: u64) -> Result<(), InventoryError> {
+    if quantity <= MAX_QUANTITY {
+        Ok(())
+    } else {
+        Err(refuse("quantity", format!("must be 0 to {MAX_QUANTITY}")))
+    }
+}
+
+pub(super) fn delta(delta: i64) -> Result<(), InventoryError> {
+    if (1..=MAX_QUANTITY).contains(&delta.unsigned_abs()) {
+        Ok(())
+    } else {
+        Err(refuse("delta", format!("must not be 0, and {MAX_QUANTITY} at most")))
+    }
+}
+
+pub(super) fn expected(expected: Expected) -> Result<(), InventoryError> {
+    match expected {
+        Expected::Version(version) if version > MAX_QUANTITY => {
+            Err(refuse("version", format!("must be 0 to {MAX_QUANTITY}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn page(count: usize) -> Result<(), InventoryError> {
+    if (1..=500).contains(&count) {
+        Ok(())
+    } else {
+        Err(refuse("limit", "must be 1 to 500"))
+    }
+}
