@@ -174,8 +174,8 @@ mod tests {
     fn a_batch_is_of_one_partition_and_verb_and_bounded() {
         let mut waiting = Vec::new();
         for n in 0..300_u16 {
-            waiting.push(pending(n % 2, Op::release(n.to_string(), false)));
-            waiting.push(pending(0, Op::confirm(n.to_string(), false)));
+            waiting.push(pending(n % 2, Op::release(n.to_string())));
+            waiting.push(pending(0, Op::confirm(n.to_string())));
         }
         let batches = batches(waiting);
         assert_eq!(batches.iter().map(Vec::len).sum::<usize>(), 600);

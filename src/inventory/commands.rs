@@ -1,7 +1,7 @@
 //! Every word that the inventory says to Redis, each as one typed function. All keys of a call are of one partition, and so
 //! in one slot.
 
-use super::model::{Item, Record};
+use super::model::{Item, Parts, Record};
 use crate::ids::Id;
 use crate::store::{Keys, Link, Script, StoreError};
 use redis::Cmd;
@@ -125,37 +125,54 @@ impl Op {
         }
     }
 
-    /// `ready`: whether its parts can be confirmed.
-    pub fn confirm(id: String, ready: bool) -> Self {
-        let ready = if ready { "1" } else { "" };
+    /// One whose parts, if it has any, are not ready to be confirmed.
+    pub fn confirm(id: String) -> Self {
         Self {
             verb: Verb::Confirm,
-            args: vec![id, ready.to_owned()],
+            args: vec![id, String::new(), String::new()],
         }
     }
 
-    /// `undo`: also if it is still being made.
-    pub fn release(id: String, undo: bool) -> Self {
-        let undo = if undo { "1" } else { "" };
+    /// One whose parts are ready to be confirmed until then.
+    pub fn decide(id: String, parts: &Parts, until_ms: i64) -> Self {
+        Self {
+            verb: Verb::Confirm,
+            args: vec![id, parts.text(), until_ms.to_string()],
+        }
+    }
+
+    pub fn release(id: String) -> Self {
         Self {
             verb: Verb::Release,
-            args: vec![id, undo.to_owned()],
+            args: vec![id, String::new()],
         }
     }
 
-    pub fn extend(id: String, ends: Ends, how: How) -> Self {
+    /// Forgets one that is still being made with these parts.
+    pub fn undo(id: String, parts: &Parts) -> Self {
+        Self {
+            verb: Verb::Release,
+            args: vec![id, parts.text()],
+        }
+    }
+
+    pub fn extend(id: String, ends: Ends, how: How<'_>) -> Self {
         let (ms, at) = match ends {
             Ends::In(ms) => (ms.to_string(), String::new()),
             Ends::At(at) => (String::new(), at.to_string()),
+            Ends::Within(ms, at) => (ms.to_string(), at.to_string()),
         };
-        let how = match how {
-            How::Plain => "",
-            How::Again => "again",
-            How::Ready => "ready",
+        let (how, parts) = match how {
+            How::Plain => ("", None),
+            How::Again => ("again", None),
+            How::Back => ("back", None),
+            How::Ready(parts) => ("ready", Some(parts)),
+            How::Soon(parts) => ("soon", Some(parts)),
         };
+        let parts = parts.map(Parts::text).unwrap_or_default();
         Self {
             verb: Verb::Extend,
-            args: vec![id, ms, at, how.to_owned()],
+            args: vec![id, ms, at, how.to_owned(), parts],
         }
     }
 }
@@ -167,17 +184,23 @@ pub(super) enum Ends {
     In(u128),
     /// At that Unix millisecond.
     At(i64),
+    /// So many milliseconds from now, but not after that Unix millisecond.
+    Within(u128, i64),
 }
 
 /// How a hold is extended.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum How {
+pub(super) enum How<'a> {
     /// If it is held.
     Plain,
     /// Also if it has run out and the stock is there.
     Again,
-    /// Its parts have been.
-    Ready,
+    /// Not at all: it runs out now, if nobody has moved its end since.
+    Back,
+    /// These parts of it last as long.
+    Ready(&'a Parts),
+    /// These parts of it last for a while, and will be lengthened next.
+    Soon(&'a Parts),
 }
 
 /// What became of a call about a reservation.
@@ -185,6 +208,8 @@ pub(super) enum How {
 pub(super) enum Outcome {
     /// Done, or it was so already.
     Done(Record),
+    /// Done; it had run out, and its stock was taken again.
+    Again(Record),
     /// It was made before, with the same terms.
     There(Record),
     /// It has parts, which come first.
@@ -208,6 +233,7 @@ impl Outcome {
         let (word, rest) = answer.split_once(' ').unwrap_or((answer, ""));
         Ok(match word {
             "done" => Self::Done(Record::read(rest)?),
+            "again" => Self::Again(Record::read(rest)?),
             "there" => Self::There(Record::read(rest)?),
             "parts" => Self::Parts(Record::read(rest)?),
             "wrong" => Self::Wrong(Record::read(rest)?),
@@ -238,9 +264,9 @@ pub(super) async fn batch(target: Target<'_>, verb: Verb, ops: &[&Op]) -> Result
         Verb::Reserve => (&*RESERVE, vec![]),
         Verb::Confirm => (&*CONFIRM, vec![parted]),
         Verb::Release => (&*RELEASE, vec![parted]),
-        Verb::Extend => (&*EXTEND, vec![]),
+        Verb::Extend => (&*EXTEND, vec![parted]),
     };
-    let mut call = target.call(script, &more, 4 * ops.len(), 160 * ops.len());
+    let mut call = target.call(script, &more, 5 * ops.len(), 160 * ops.len());
     for op in ops {
         call.arg(&op.args);
     }
@@ -460,14 +486,30 @@ pub(super) async fn sweep(target: Target<'_>) -> Result<Swept, StoreError> {
     })
 }
 
-/// Says when the parts of a reservation are to be looked after again; `None` if they are forgotten, and it with them.
-pub(super) async fn settle(target: Target<'_>, id: &Id, again_ms: Option<u64>) -> Result<(), StoreError> {
+/// When parts are to be looked after again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Again {
+    /// In so many milliseconds.
+    In(u64),
+    /// Not until something else is decided.
+    Never,
+    /// Never: they are forgotten, and what stands for them with them.
+    Forget,
+}
+
+/// Says when the parts of a reservation are to be looked after again, unless it has gone on since it was `seen` as it is there.
+pub(super) async fn settle(target: Target<'_>, id: &Id, seen: &str, again: Again) -> Result<(), StoreError> {
     let keys = target.keys();
-    let mut call = SETTLE.call(2, 4, 192);
+    let mut call = SETTLE.call(2, 5, 256);
     call.arg(keys.inventory_reservations(target.partition))
         .arg(keys.inventory_parted(target.partition))
         .arg(id.as_str())
-        .arg(again_ms.map(|ms| ms.to_string()).unwrap_or_default());
+        .arg(seen)
+        .arg(match again {
+            Again::In(ms) => ms.to_string(),
+            Again::Never => "never".to_owned(),
+            Again::Forget => "forget".to_owned(),
+        });
     let _: Vec<String> = target.link.run(&SETTLE, &call).await?;
     Ok(())
 }

@@ -49,10 +49,10 @@
 //! # Across groups
 //!
 //! A reservation of items in several partitions is a saga. What a reader can see in between: the stock of some of its items
-//! taken while the others are not (for the few round trips of the making; after a crash until the hold would have ended), then
-//! given back if one refuses; a part confirmed while another is still held (5 s at most after a crash). The reservation itself
-//! has one state at every moment, which one record decides. If a hold has run out and its confirmation is refused, parts that were
-//! there again stay taken for at most 30 s.
+//! taken while the others are not (for the few round trips of the making; after a crash for 30 s at most), then given back if one
+//! refuses; a part confirmed while another is still held, or held after a release (5 s at most after a crash). The reservation itself
+//! has one state at every moment, which one record decides. A late confirmation that is refused puts back what it had taken
+//! again, unless another call counts on the same parts at that moment: then they run out within 30 s.
 //!
 //! **Not guaranteed:** what Redis loses (`appendfsync everysec` may lose a second to a power cut) is lost here.
 

@@ -237,6 +237,19 @@ impl Record {
         })
     }
 
+    /// `STATE EXPIRES PARTS`, by which is told whether it has gone on since.
+    pub fn seen(&self) -> String {
+        let state = match self.state {
+            None => 'o',
+            Some(State::Held) => 'h',
+            Some(State::Confirmed) => 'c',
+            Some(State::Released) => 'r',
+            Some(State::Expired) => 'e',
+        };
+        let parts = self.parts.as_ref().map_or_else(|| "*".to_owned(), Parts::text);
+        format!("{state} {} {parts}", self.expires_ms)
+    }
+
     /// The reservation as it is.
     pub fn reservation(self, id: &Id) -> Reservation {
         Reservation {
@@ -329,6 +342,7 @@ mod tests {
             (parts.text().as_str(), parts.id_of(&id("x")).as_str()),
             ("0a1b:3,12", "x/0a1b")
         );
+        assert_eq!(record.seen(), "c 1700000002000 0a1b:3,12");
         assert_eq!(record.reservation(&id("x")).ended_ms, Some(1_700_000_001_000));
         assert!(Record::read("x 1 2 3 * 0 2000 * a 2").is_err());
     }

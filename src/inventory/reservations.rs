@@ -4,7 +4,7 @@ use super::Inventory;
 use super::check;
 use super::commands::{self, Ends, How, Op, Outcome};
 use super::error::InventoryError;
-use super::model::{Goods, Parts, Record, Reservation, State, Terms, home_of};
+use super::model::{Goods, Parts, Record, Reservation, Terms, home_of};
 use super::stock::MOST_MOVES;
 use crate::ids::Id;
 use crate::store::Keys;
@@ -113,12 +113,9 @@ impl Inventory {
     /// [`InventoryError::NoReservation`], [`InventoryError::WrongState`] after a release, [`InventoryError::Insufficient`]
     /// and [`InventoryError::NoItem`] after it has run out, and those of Redis.
     pub async fn confirm(&self, id: &Id) -> Result<Reservation, InventoryError> {
-        let outcome = self
-            .call(home_of(id), Op::confirm(id.as_str().to_owned(), false))
-            .await?;
-        match outcome {
-            Outcome::Parts(Record { parts: Some(parts), .. }) => self.confirm_parts(id, parts, true).await,
-            Outcome::Done(Record { parts: Some(parts), .. }) => self.confirm_parts(id, parts, false).await,
+        match self.call_home(id, Op::confirm(id.as_str().to_owned())).await? {
+            Outcome::Parts(record) => self.confirm_parts(id, record).await,
+            Outcome::Done(record) if record.parts.is_some() => self.follow(id, record).await,
             outcome => done(id, outcome),
         }
     }
@@ -128,12 +125,10 @@ impl Inventory {
     /// # Errors
     /// [`InventoryError::NoReservation`], [`InventoryError::WrongState`] if it is confirmed or has run out, and those of Redis.
     pub async fn release(&self, id: &Id) -> Result<Reservation, InventoryError> {
-        let op = Op::release(id.as_str().to_owned(), false);
-        let outcome = self.call(home_of(id), op).await?;
-        if let Outcome::Done(Record { parts: Some(parts), .. }) = &outcome {
-            self.release_parts(id, parts.clone()).await?;
+        match self.call_home(id, Op::release(id.as_str().to_owned())).await? {
+            Outcome::Done(record) if record.parts.is_some() => self.follow(id, record).await,
+            outcome => done(id, outcome),
         }
-        done(id, outcome)
     }
 
     /// Moves the end of a hold to so long from now; it never comes nearer.
@@ -144,12 +139,8 @@ impl Inventory {
     pub async fn extend(&self, id: &Id, ttl: Duration) -> Result<Reservation, InventoryError> {
         check::ttl(ttl)?;
         let op = Op::extend(id.as_str().to_owned(), Ends::In(ttl.as_millis()), How::Plain);
-        match self.call(home_of(id), op).await? {
-            Outcome::Parts(Record {
-                parts: Some(parts),
-                expires_ms,
-                ..
-            }) => self.extend_parts(id, parts, expires_ms).await,
+        match self.call_home(id, op).await? {
+            Outcome::Parts(record) => self.extend_parts(id, record).await,
             outcome => done(id, outcome),
         }
     }
@@ -186,7 +177,7 @@ pub(super) fn made(id: &Id, outcome: Outcome) -> Result<Made, InventoryError> {
 /// The reservation of an outcome, or why there is none.
 pub(super) fn done(id: &Id, outcome: Outcome) -> Result<Reservation, InventoryError> {
     Err(match outcome {
-        Outcome::Done(record) | Outcome::There(record) => return Ok(record.reservation(id)),
+        Outcome::Done(record) | Outcome::Again(record) | Outcome::There(record) => return Ok(record.reservation(id)),
         Outcome::Parts(record) | Outcome::Wrong(record) => match record.state {
             Some(state) => InventoryError::WrongState { state },
             None => InventoryError::InProgress,
@@ -202,15 +193,6 @@ pub(super) fn done(id: &Id, outcome: Outcome) -> Result<Reservation, InventoryEr
 /// A name that tells the parts of one making from those of another.
 pub(super) fn nonce() -> String {
     format!("{:08x}", rand::random::<u32>())
-}
-
-/// Whether a part is as one that can be confirmed has to be.
-pub(super) fn is_ready(outcome: &Outcome) -> bool {
-    match outcome {
-        Outcome::Done(_) => true,
-        Outcome::Wrong(record) => record.state == Some(State::Confirmed),
-        _ => false,
-    }
 }
 
 /// The record that stands for all parts.

@@ -1,30 +1,40 @@
 //! Reservations whose items are in several partitions, or elsewhere than their client's name for them.
 //!
 //! One record in the reservation's own partition stands for all, and alone decides what became of it; the goods are taken
-//! by parts, a hold in each partition where there are any, all with the same end.
+//! by parts, a hold in each partition where there are any. Before a decision the parts last half a minute at most, and no longer
+//! than the hold that they are of; what was decided is carried to them afterwards. Each decision leaves an entry in the list of
+//! those whose parts are looked after, so whoever dies behind it is stood in for within 5 s by the sweep of any instance. Whoever
+//! dies before it leaves parts that run out by themselves.
 //!
-//! - **Making**: the record opens, the parts are taken, the record is held. On the first refusal what was taken is given back
-//!   and the record forgotten. Whoever dies on the way leaves a record that is forgotten after 5 s and parts that run out.
-//! - **Confirming**: every part is first made to last 30 s more (one that has run out takes its stock again). Then the record is
-//!   confirmed: that is the decision. Then the parts are; whoever dies on the way is stood in for within 5 s by the sweep of any
-//!   instance.
-//! - **Releasing**: the record is released, then the parts, by the sweep if need be.
-//! - **Extending**: the parts first, then the record. Whoever dies on the way leaves parts that outlive it by what was asked for.
+//! - **Making**: the record opens, the parts are taken for the half minute, the record is held: that is the decision. Then the parts
+//!   are made to last as long. On the first refusal what was taken is given back and the record forgotten; a record that is
+//!   left open is forgotten after 5 s.
+//! - **Confirming**: every part is made to last half a minute more (one that has run out takes its stock again; if another one
+//!   cannot, it is put back). Then the record is confirmed: that is the decision. Then the parts are.
+//! - **Releasing**: the record is released, then the parts.
+//! - **Extending**: the parts for the half minute, then the record, which decides, then the parts to the end.
+//!
+//! The parts of one making have a name of their own (`Parts::nonce`), and every decision says which parts it is about: a record that
+//! was forgotten and made anew under the same id meanwhile is left as it is.
 //!
 //! All of it runs in a task of its own, so that a caller that goes away does not leave it half done.
 
 use super::Inventory;
-use super::commands::{self, Ends, How, Op, Outcome};
+use super::commands::{self, Again, Ends, How, Op, Outcome};
 use super::error::InventoryError;
-use super::model::{Goods, Parts, Reservation, State, Terms};
-use super::reservations::{Made, done, is_ready, made, parts_of};
+use super::model::{Goods, Parts, Record, Reservation, State, Terms};
+use super::reservations::{Made, done, made, parts_of};
 use crate::ids::Id;
 use crate::store::StoreError;
 use futures_util::future::join_all;
 use std::collections::BTreeMap;
 
-/// How much longer the parts last at least when they are about to be confirmed, ms.
-const READY_MS: u128 = 30_000;
+/// How long parts last while their record has not decided, ms.
+const READY_MS: u32 = 30_000;
+/// How often a decision is tried anew whose parts did not last until it, or that met a record made anew.
+const MOST_TRIES: usize = 3;
+/// Later than every time.
+const FOR_EVER_MS: i64 = (1 << 53) - 1;
 
 /// Runs to its end, whether or not anybody waits for it.
 async fn whole<T: Send + 'static>(
@@ -36,6 +46,15 @@ async fn whole<T: Send + 'static>(
         Err(_ended) => Err(StoreError::Away.into()),
     }
 }
+
+fn leave_to_sweep(looked_after: Result<(), InventoryError>) {
+    if let Err(error) = looked_after {
+        tracing::debug!(%error, "the parts of a reservation are left to the sweep");
+    }
+}
+
+/// A part whose end was moved, and to when.
+type Moved = (u16, i64);
 
 impl Inventory {
     pub(super) async fn reserve_parts(
@@ -52,9 +71,10 @@ impl Inventory {
                 Outcome::Done(record) => record,
                 outcome => return made(&id, outcome),
             };
+            let until_ms = record.expires_ms.min(record.created_ms + i64::from(READY_MS));
             let taken = join_all(goods.into_iter().map(|(partition, goods)| {
                 let terms = Terms { goods, ..terms.clone() };
-                let op = Op::reserve(parts.id_of(&id), Some(record.expires_ms), None, terms.text());
+                let op = Op::reserve(parts.id_of(&id), Some(until_ms), None, terms.text());
                 this.call(partition, op)
             }));
             let refused = taken.await.into_iter().find_map(|outcome| match outcome {
@@ -63,116 +83,230 @@ impl Inventory {
                 Err(error) => Some(error),
             });
             if let Some(refused) = refused {
-                this.give_back(&id, &parts, true).await;
+                this.give_back(&id, &parts).await;
+                if let Err(error) = this.undo(&id, &parts).await {
+                    tracing::debug!(%error, "a reservation that was not made runs out");
+                }
                 return Err(refused);
             }
-            let held = Op::extend(id.as_str().to_owned(), Ends::At(record.expires_ms), How::Ready);
-            if let Outcome::Done(record) = this.call_home(&id, held).await? {
-                return made(&id, Outcome::Done(record));
+            let short = record.expires_ms > until_ms;
+            let how = if short { How::Soon(&parts) } else { How::Ready(&parts) };
+            let held = Op::extend(id.as_str().to_owned(), Ends::At(record.expires_ms), how);
+            let decided = match this.call_home(&id, held).await {
+                Ok(Outcome::Done(record)) => Some(record),
+                // It took so long that the record was forgotten, or is being made anew.
+                Ok(_) => None,
+                // Nobody knows whether it is held. If not even that can be found out, the parts are left to the sweep if it is,
+                // and run out if it is not.
+                Err(error) => match this.undo(&id, &parts).await {
+                    Ok(Some(record)) => Some(record),
+                    Ok(None) => {
+                        this.give_back(&id, &parts).await;
+                        return Err(error);
+                    }
+                    Err(_) => return Err(error),
+                },
+            };
+            let Some(record) = decided else {
+                this.give_back(&id, &parts).await;
+                return Err(InventoryError::InProgress);
+            };
+            if short {
+                leave_to_sweep(this.look_after(&id, &record).await);
             }
-            // It took so long that the record was forgotten.
-            this.give_back(&id, &parts, false).await;
-            Err(InventoryError::InProgress)
+            made(&id, Outcome::Done(record))
         })
         .await
     }
 
     /// Gives back what was taken, as far as Redis can be reached; the rest runs out.
-    async fn give_back(&self, id: &Id, parts: &Parts, record: bool) {
-        let part = parts.id_of(id);
-        let releases = parts
-            .partitions
-            .iter()
-            .map(|p| self.call(*p, Op::release(part.clone(), false)));
-        join_all(releases).await;
-        if record && let Err(error) = self.call_home(id, Op::release(id.as_str().to_owned(), true)).await {
-            tracing::debug!(%error, "a reservation that was not made runs out");
+    async fn give_back(&self, id: &Id, parts: &Parts) {
+        let releases = self.each(parts, |_| Op::release(parts.id_of(id)));
+        for outcome in releases.await {
+            if let Err(error) = outcome {
+                tracing::debug!(%error, "a part of a reservation that was not made runs out");
+            }
         }
     }
 
-    /// `undecided`: whether the record is yet to be confirmed.
-    pub(super) async fn confirm_parts(
-        &self,
-        id: &Id,
-        parts: Parts,
-        undecided: bool,
-    ) -> Result<Reservation, InventoryError> {
+    /// Forgets a record that is still being made with these parts; the record if it has been made.
+    async fn undo(&self, id: &Id, parts: &Parts) -> Result<Option<Record>, InventoryError> {
+        match self.call_home(id, Op::undo(id.as_str().to_owned(), parts)).await? {
+            Outcome::Wrong(record) if record.parts.as_ref() == Some(parts) => Ok(Some(record)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Says the same to every part.
+    async fn each(&self, parts: &Parts, op: impl Fn(u16) -> Op) -> Vec<Result<Outcome, InventoryError>> {
+        join_all(parts.partitions.iter().map(|p| self.call(*p, op(*p)))).await
+    }
+
+    /// Lets parts run out whose ends were moved for nothing, unless others have moved them since.
+    async fn put_back(&self, id: &Id, parts: &Parts, moved: Vec<Moved>) {
+        let part = parts.id_of(id);
+        let back = moved.into_iter().map(|(partition, expires_ms)| {
+            let op = Op::extend(part.clone(), Ends::At(expires_ms), How::Back);
+            self.call(partition, op)
+        });
+        for outcome in join_all(back).await {
+            if let Err(error) = outcome {
+                tracing::debug!(%error, "a part that was taken again runs out");
+            }
+        }
+    }
+
+    /// `record`: one that is held or has run out, with its parts.
+    pub(super) async fn confirm_parts(&self, id: &Id, record: Record) -> Result<Reservation, InventoryError> {
         let (this, id) = (self.clone(), id.clone());
         whole(async move {
-            if undecided {
-                let part = parts.id_of(&id);
-                let ready = parts.partitions.iter().map(|partition| {
-                    let op = Op::extend(part.clone(), Ends::In(READY_MS), How::Again);
-                    this.call(*partition, op)
-                });
-                for outcome in join_all(ready).await {
-                    let outcome = outcome?;
-                    if !is_ready(&outcome) {
-                        done(&id, outcome)?;
+            let mut record = record;
+            for _ in 0..MOST_TRIES {
+                let Some(parts) = record.parts.clone() else { break };
+                let (until_ms, retaken) = this.make_ready(&id, &parts).await?;
+                let decision = Op::decide(id.as_str().to_owned(), &parts, until_ms);
+                match this.call_home(&id, decision).await? {
+                    Outcome::Done(record) => {
+                        leave_to_sweep(this.look_after(&id, &record).await);
+                        return Ok(record.reservation(&id));
+                    }
+                    Outcome::Parts(anew) => {
+                        if anew.parts.as_ref() != Some(&parts) {
+                            this.put_back(&id, &parts, retaken).await;
+                        }
+                        record = anew;
+                    }
+                    outcome => {
+                        this.put_back(&id, &parts, retaken).await;
+                        return done(&id, outcome);
                     }
                 }
             }
-            let record = this.call_home(&id, Op::confirm(id.as_str().to_owned(), true)).await?;
-            let confirmed = done(&id, record)?;
-            // It is decided. What fails from here on the sweep makes good.
-            if let Err(error) = this.look_after(&id, &parts, State::Confirmed).await {
-                tracing::debug!(%error, "the parts of a reservation are left to the sweep");
-            }
-            Ok(confirmed)
+            Err(InventoryError::Busy)
         })
         .await
     }
 
-    pub(super) async fn release_parts(&self, id: &Id, parts: Parts) -> Result<(), InventoryError> {
-        let (this, id) = (self.clone(), id.clone());
-        whole(async move { this.look_after(&id, &parts, State::Released).await }).await
+    /// Makes every part last until it can be confirmed: until when they do, and which of them had run out and took their stock
+    /// again. If one of them cannot, those are put back.
+    async fn make_ready(&self, id: &Id, parts: &Parts) -> Result<(i64, Vec<Moved>), InventoryError> {
+        let part = parts.id_of(id);
+        let ready = || Op::extend(part.clone(), Ends::In(READY_MS.into()), How::Again);
+        let outcomes = self.each(parts, |_| ready()).await;
+        let (mut until_ms, mut retaken, mut refused) = (FOR_EVER_MS, Vec::new(), None);
+        for (partition, outcome) in parts.partitions.iter().copied().zip(outcomes) {
+            match outcome {
+                Ok(Outcome::Done(part)) => until_ms = until_ms.min(part.expires_ms),
+                Ok(Outcome::Again(part)) => {
+                    until_ms = until_ms.min(part.expires_ms);
+                    retaken.push((partition, part.expires_ms));
+                }
+                Ok(Outcome::Wrong(part)) if part.state == Some(State::Confirmed) => {}
+                Ok(outcome) => refused = refused.or(done(id, outcome).err()),
+                Err(error) => refused = refused.or(Some(error)),
+            }
+        }
+        match refused {
+            None => Ok((until_ms, retaken)),
+            Some(refused) => {
+                self.put_back(id, parts, retaken).await;
+                Err(refused)
+            }
+        }
     }
 
-    pub(super) async fn extend_parts(
-        &self,
-        id: &Id,
-        parts: Parts,
-        ends_ms: i64,
-    ) -> Result<Reservation, InventoryError> {
+    /// `record`: as it would be, with the end that its parts are to reach first.
+    pub(super) async fn extend_parts(&self, id: &Id, record: Record) -> Result<Reservation, InventoryError> {
         let (this, id) = (self.clone(), id.clone());
         whole(async move {
-            let part = parts.id_of(&id);
-            let extend = |id: &str, how| Op::extend(id.to_owned(), Ends::At(ends_ms), how);
-            let extended = parts
-                .partitions
-                .iter()
-                .map(|p| this.call(*p, extend(&part, How::Plain)));
-            for outcome in join_all(extended).await {
-                done(&id, outcome?)?;
+            let (ends_ms, mut record) = (record.expires_ms, record);
+            for _ in 0..MOST_TRIES {
+                let Some(parts) = record.parts.clone() else { break };
+                let (part, ends) = (parts.id_of(&id), Ends::Within(READY_MS.into(), ends_ms));
+                let lasting = this.each(&parts, |_| Op::extend(part.clone(), ends, How::Plain));
+                let mut moved = Vec::new();
+                for (partition, outcome) in parts.partitions.iter().copied().zip(lasting.await) {
+                    moved.push((partition, done(&id, outcome?)?.expires_ms));
+                }
+                let decision = Op::extend(id.as_str().to_owned(), Ends::At(ends_ms), How::Soon(&parts));
+                match this.call_home(&id, decision).await? {
+                    Outcome::Done(record) => {
+                        leave_to_sweep(this.look_after(&id, &record).await);
+                        return Ok(record.reservation(&id));
+                    }
+                    Outcome::Parts(anew) => record = anew,
+                    // It has run out meanwhile, and its parts would have.
+                    outcome => {
+                        if let Outcome::Wrong(Record {
+                            state: Some(State::Expired),
+                            ..
+                        }) = &outcome
+                        {
+                            this.put_back(&id, &parts, moved).await;
+                        }
+                        return done(&id, outcome);
+                    }
+                }
             }
-            done(&id, this.call_home(&id, extend(&id, How::Ready)).await?)
+            Err(InventoryError::Busy)
+        })
+        .await
+    }
+
+    /// Carries to the parts what their record has decided; what fails the sweep makes good.
+    pub(super) async fn follow(&self, id: &Id, record: Record) -> Result<Reservation, InventoryError> {
+        let (this, id) = (self.clone(), id.clone());
+        whole(async move {
+            leave_to_sweep(this.look_after(&id, &record).await);
+            Ok(record.reservation(&id))
         })
         .await
     }
 
     /// Brings the parts to where their record is; says when they are to be looked after again, and forgets the record of a
     /// reservation of which nothing is left.
-    pub(super) async fn look_after(&self, id: &Id, parts: &Parts, state: State) -> Result<(), InventoryError> {
-        let part = parts.id_of(id);
-        let op = || match state {
-            State::Confirmed => Op::confirm(part.clone(), false),
-            _ => Op::release(part.clone(), false),
-        };
-        let outcomes = join_all(parts.partitions.iter().map(|p| self.call(*p, op()))).await;
-        let mut left = false;
-        for outcome in outcomes {
-            match outcome? {
-                Outcome::Unknown | Outcome::Absent(_) => {}
-                Outcome::Done(_) => left = true,
-                // Run out before the release came to it: the stock is back.
-                Outcome::Wrong(_) if state == State::Released => left = true,
-                outcome => {
-                    done(id, outcome)?;
+    pub(super) async fn look_after(&self, id: &Id, record: &Record) -> Result<(), InventoryError> {
+        let again = match (record.state, &record.parts) {
+            (Some(State::Held), Some(parts)) => {
+                let ends = Ends::At(record.expires_ms);
+                let lengthened = self.each(parts, |_| Op::extend(parts.id_of(id), ends, How::Plain));
+                for outcome in lengthened.await {
+                    match outcome? {
+                        Outcome::Wrong(Record {
+                            state: Some(State::Confirmed | State::Released),
+                            ..
+                        }) => {}
+                        // Never again by itself: what took its place may have been sold. A confirmation asks for it.
+                        outcome => drop(done(id, outcome)?),
+                    }
                 }
+                Again::Never
             }
-        }
-        let again_ms = left.then(|| self.keep_ms());
-        commands::settle(self.target_of(id), id, again_ms).await?;
+            (Some(state @ (State::Confirmed | State::Released)), Some(parts)) => {
+                let confirmed = state == State::Confirmed;
+                let op = || {
+                    if confirmed {
+                        Op::confirm(parts.id_of(id))
+                    } else {
+                        Op::release(parts.id_of(id))
+                    }
+                };
+                let mut left = false;
+                for outcome in self.each(parts, |_| op()).await {
+                    match outcome? {
+                        Outcome::Unknown | Outcome::Absent(_) => {}
+                        Outcome::Done(_) => left = true,
+                        // Run out before the release came to it: the stock is back.
+                        Outcome::Wrong(_) if !confirmed => left = true,
+                        outcome => drop(done(id, outcome)?),
+                    }
+                }
+                if left { Again::In(self.keep_ms()) } else { Again::Forget }
+            }
+            // Its parts have run out with it, or it has none.
+            _ => Again::Never,
+        };
+        commands::settle(self.target_of(id), id, &record.seen(), again).await?;
         Ok(())
     }
 
@@ -180,13 +314,8 @@ impl Inventory {
     pub(super) async fn drive(&self, id: &Id) -> Result<(), InventoryError> {
         let target = self.target_of(id);
         match commands::find(target, id).await? {
-            Some(record) => match (record.state, &record.parts) {
-                (Some(state @ (State::Confirmed | State::Released)), Some(parts)) => {
-                    self.look_after(id, parts, state).await
-                }
-                _ => Ok(commands::settle(target, id, Some(self.keep_ms())).await?),
-            },
-            None => Ok(commands::settle(target, id, None).await?),
+            Some(record) => self.look_after(id, &record).await,
+            None => Ok(commands::settle(target, id, "", Again::Never).await?),
         }
     }
 }

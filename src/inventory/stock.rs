@@ -3,7 +3,7 @@
 use super::check;
 use super::commands::{self, Claim, Expected, ItemOutcome, Target};
 use super::error::InventoryError;
-use super::model::{Item, home_of};
+use super::model::{Item, State, home_of};
 use super::{Inventory, model::Goods};
 use crate::ids::Id;
 use crate::store::{INVENTORY_PARTITIONS, Keys};
@@ -129,12 +129,24 @@ impl Inventory {
         let target = self.target(home_of(id));
         let record = commands::find(target, id).await?;
         let record = record.ok_or_else(|| InventoryError::NoReservation(id.clone()))?;
-        let Some(parts) = record.parts else {
+        let Some(parts) = &record.parts else {
             return consumed(id, commands::consume(target, id, &goods.sku, goods.quantity).await?);
         };
+        match record.state {
+            Some(State::Confirmed) => {}
+            Some(state) => return Err(InventoryError::WrongState { state }),
+            None => return Err(InventoryError::NoReservation(id.clone())),
+        }
         let part = parts.id_of(id);
-        for partition in parts.partitions {
-            match commands::consume(self.target(partition), &part, &goods.sku, goods.quantity).await? {
+        for partition in parts.partitions.iter().copied() {
+            let consume = async || commands::consume(self.target(partition), &part, &goods.sku, goods.quantity).await;
+            let mut outcome = consume().await?;
+            if matches!(outcome, ItemOutcome::Wrong(_)) {
+                // Decided, and its parts are behind.
+                self.look_after(id, &record).await?;
+                outcome = consume().await?;
+            }
+            match outcome {
                 ItemOutcome::NotItsGoods | ItemOutcome::Unknown => {}
                 outcome => return consumed(id, outcome),
             }

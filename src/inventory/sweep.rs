@@ -3,7 +3,7 @@
 //! Every instance looks at every partition a few times a second: one script call that finds nothing is all that costs. What
 //! is due is ended in pieces, and by whoever comes first: the script ends each hold once, however many sweep.
 
-use super::{Inventory, commands};
+use super::{Inventory, InventoryError, commands};
 use crate::store::{INVENTORY_PARTITIONS, StoreError};
 use futures_util::future::join_all;
 use std::time::Duration;
@@ -37,7 +37,13 @@ async fn sweep(inventory: &Inventory, partition: u16) -> Result<(), StoreError> 
         let swept = commands::sweep(inventory.target(partition)).await?;
         for id in &swept.parted {
             if let Err(error) = inventory.drive(id).await {
-                tracing::debug!(%error, "the parts of a reservation are looked after later");
+                match error {
+                    InventoryError::Store(_) | InventoryError::Busy => {
+                        tracing::debug!(%error, "the parts of a reservation are looked after later");
+                    }
+                    // Something that was decided cannot be had: its parts ran out while nobody could look after them.
+                    _ => tracing::warn!(%id, %error, "a part of a reservation is missing"),
+                }
             }
         }
         if !swept.due && !swept.ended {

@@ -21,7 +21,7 @@ local function books_of(items, reservations, due, ended, channel, keep_ms)
     items = items, reservations = reservations, due = due, ended = ended, channel = channel,
     now = time[1] * 1000 + math.floor(time[2] / 1000), keep_ms = tonumber(keep_ms),
     verb = find(channel, '{', 1, true) and 'SPUBLISH' or 'PUBLISH',
-    item = {}, changed_items = {}, record = {}, changed_records = {}, due_at = {}, ended_at = {}, wish = {},
+    messages = {}, item = {}, changed_items = {}, record = {}, changed_records = {}, due_at = {}, ended_at = {}, wish = {},
   }
 end
 
@@ -117,17 +117,17 @@ local function goods_of(books, record)
   return wish_of(books, record.terms).goods
 end
 
--- Publishes a transition. Of a reservation with parts elsewhere each part tells of itself, under the reservation's id.
+-- Tells a transition, once it is written. A part (it has a slash in its name) is silent: what stands for it tells for all.
 local function tell(books, event, id, record)
-  if record.parts ~= '*' then return end
-  call(books.verb, books.channel, format('{"event":"%s","reservation":"%s"%s,"expires_ms":%d,"at_ms":%d}',
-    event, find(id, '/', 1, true) and match(id, '^[^/]+') or id, wish_of(books, record.terms).json, record.expires, books.now))
+  if find(id, '/', 1, true) then return end
+  books.messages[#books.messages + 1] = format('{"event":"%s","reservation":"%s"%s,"expires_ms":%d,"at_ms":%d}',
+    event, id, wish_of(books, record.terms).json, record.expires, books.now)
 end
 
 local function tell_stock(books, event, sku, item)
-  call(books.verb, books.channel, format(
+  books.messages[#books.messages + 1] = format(
     '{"event":"%s","sku":"%s","quantity":%d,"reserved":%d,"version":%d,"at_ms":%d}',
-    event, sku, item.quantity, item.held + item.confirmed, item.version, books.now))
+    event, sku, item.quantity, item.held + item.confirmed, item.version, books.now)
 end
 
 -- Adds to what is held and to what is confirmed of everything that a reservation is of.
@@ -263,12 +263,13 @@ local function write_times(key, times)
   in_pieces('ZREM', key, deletions)
 end
 
--- Writes everything that has changed and hands the answers on.
+-- Writes everything that has changed, publishes what there is to tell of it and hands the answers on.
 local function close_books(books, answers)
   write_fields(books.items, books.changed_items, books.item, item_text)
   write_fields(books.reservations, books.changed_records, books.record, record_text)
   write_times(books.due, books.due_at)
   write_times(books.ended, books.ended_at)
+  for i = 1, #books.messages do call(books.verb, books.channel, books.messages[i]) end
   return answers
 end
 

@@ -6,9 +6,10 @@
 -- KEYS[5]   event channel; a sharded one if its name has a hash tag
 -- KEYS[6]   reservations with parts elsewhere, by when those are looked after
 -- ARGV[1]   how long an ended reservation is remembered, ms
--- ARGV[2..] for each of at most 128: id, '1' to undo one that is still being made as well
+-- ARGV[2..] for each of at most 128: id, which parts elsewhere it is being made with to undo the making, else ''
 -- Returns {'behind'} as reserve.lua does, else an answer each: 'done RECORD', also if it is released already; 'wrong RECORD' in
---         another state, 'unknown'. One that is undone is forgotten as if it had never been asked for.
+--         another state, 'unknown'. One that is undone is forgotten as if it had never been asked for; one that has been made,
+--         or is being made with other parts, is 'wrong' and left as it is.
 local books = books_of(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], ARGV[1])
 if expire_due(books, 50) then return close_books(books, { 'behind' }) end
 
@@ -18,7 +19,8 @@ local DRIVEN_AFTER_MS = 5000
 local function release(id, undo)
   local record = record_of(books, id)
   if not record then return 'unknown' end
-  if record.state == 'o' and undo == '1' then
+  if undo ~= '' then
+    if record.state ~= 'o' or record.parts ~= undo then return 'wrong ' .. record_text(record) end
     forget(books, id)
   elseif record.state == 'h' then
     count(books, record, -1, 0)

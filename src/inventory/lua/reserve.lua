@@ -32,8 +32,9 @@ local function reserve(id, ends, parts, terms)
   if parts ~= '*' then
     record.state, record.text = 'o', nil
     books.due_at[id] = books.now + OPENING_MS
+  else
+    tell(books, 'held', id, record)
   end
-  tell(books, 'held', id, record)
   return 'done ' .. record_text(record)
 end
 

@@ -16,31 +16,104 @@ pub struct Books {
     pub consumed: BTreeMap<String, u64>,
     /// How many reservations are in each state, parts and what stands for them apart.
     pub states: BTreeMap<(char, bool), usize>,
+    /// Reservations with parts elsewhere, by id.
+    homes: BTreeMap<String, Home>,
+    /// By the id of their reservation and what names its parts: partition, state and end of each.
+    parts: BTreeMap<(String, String), BTreeMap<u16, (char, i64)>>,
+}
+
+/// A record that stands for parts elsewhere.
+#[derive(Debug)]
+struct Home {
+    state: char,
+    expires_ms: i64,
+    nonce: String,
+    partitions: Vec<u16>,
 }
 
 impl Books {
     pub async fn read<R: AsRef<Redis>>(scene: &Scene<R>) -> Self {
         let mut books = Self::default();
         let (redis, keys) = (scene.redis.as_ref(), scene.keys());
+        let (mut records, mut all_born) = (Vec::new(), BTreeMap::new());
         for partition in 0..INVENTORY_PARTITIONS {
             let items: BTreeMap<String, String> =
                 redis.query(cmd("HGETALL").arg(keys.inventory_items(partition))).await;
-            let mut born = BTreeMap::new();
+            let mut born: BTreeMap<String, u64> = BTreeMap::new();
             for (sku, item) in items.iter().filter(|(sku, _)| !sku.is_empty()) {
                 let numbers: Vec<u64> = item.split(' ').map_while(|word| word.parse().ok()).collect();
                 books.items.insert(sku.clone(), (numbers[0], numbers[1], numbers[2]));
-                born.insert(sku.as_str(), numbers[5]);
+                born.insert(sku.clone(), numbers[5]);
             }
             let key = keys.inventory_reservations(partition);
             let reservations: BTreeMap<String, String> = redis.query(cmd("HGETALL").arg(key)).await;
-            for record in reservations.values() {
-                books.count(record, &born);
-            }
+            all_born.insert(partition, born);
+            records.extend(reservations.into_iter().map(|(id, record)| (partition, id, record)));
+        }
+        let now: (i64, i64) = redis.query(&cmd("TIME")).await;
+        let now_ms = now.0 * 1_000 + now.1 / 1_000;
+        for (partition, id, record) in &records {
+            books.count(record, &all_born[partition]);
+            books.tie(*partition, id, record, now_ms);
         }
         books
     }
 
-    fn count(&mut self, record: &str, born: &BTreeMap<&str, u64>) {
+    /// Notes what belongs together.
+    fn tie(&mut self, partition: u16, id: &str, record: &str, now_ms: i64) {
+        let words: Vec<&str> = record.split(' ').collect();
+        let expires_ms = words[2].parse().unwrap();
+        // What is over is over, even if nobody has come by yet.
+        let state = match words[0].chars().next().unwrap() {
+            'h' if expires_ms <= now_ms => 'e',
+            state => state,
+        };
+        if let Some((of, nonce)) = id.split_once('/') {
+            let parts = self.parts.entry((of.to_owned(), nonce.to_owned())).or_default();
+            parts.insert(partition, (state, expires_ms));
+        }
+        if let Some((nonce, partitions)) = words[4].split_once(':') {
+            let home = Home {
+                state,
+                expires_ms,
+                nonce: nonce.to_owned(),
+                partitions: partitions.split(',').map(|p| p.parse().unwrap()).collect(),
+            };
+            self.homes.insert(id.to_owned(), home);
+        }
+    }
+
+    /// What does not belong together as it has to once nobody is at work: each part that is held or confirmed has a record
+    /// that names it and is in the same state, and the other way round; no part outlives its record, nor ends before it.
+    pub fn loose(&self) -> Vec<String> {
+        let mut loose = Vec::new();
+        for ((id, nonce), parts) in &self.parts {
+            let home = self.homes.get(id).filter(|home| home.nonce == *nonce);
+            for (partition, part) in parts.iter().filter(|(_, (state, _))| "hc".contains(*state)) {
+                let tied = home.is_some_and(|home| home.state == part.0 && home.partitions.contains(partition));
+                if !tied {
+                    loose.push(format!(
+                        "part {id}/{nonce} in {partition} is {part:?}, its record {home:?}"
+                    ));
+                }
+            }
+        }
+        for (id, home) in self.homes.iter().filter(|(_, home)| "ohc".contains(home.state)) {
+            let parts = self.parts.get(&(id.clone(), home.nonce.clone()));
+            for partition in &home.partitions {
+                let part = parts.and_then(|parts| parts.get(partition));
+                let tied = part.is_some_and(|(state, expires_ms)| {
+                    *state == home.state && (*state == 'c' || *expires_ms == home.expires_ms)
+                });
+                if !tied {
+                    loose.push(format!("record {id} is {home:?}, its part in {partition} {part:?}"));
+                }
+            }
+        }
+        loose
+    }
+
+    fn count(&mut self, record: &str, born: &BTreeMap<String, u64>) {
         let words: Vec<&str> = record.split(' ').collect();
         let state = words[0].chars().next().unwrap();
         let stands_for_parts = words[4] != "*";
@@ -64,9 +137,17 @@ impl Books {
         }
     }
 
-    /// Every item has on hand what is reserved of it, and says what its reservations add up to.
+    /// The books of an inventory at which nobody is at work: they add up, and all that belongs together is there.
     #[track_caller]
     pub fn balance(&self) {
+        self.add_up();
+        let loose = self.loose();
+        assert!(loose.is_empty(), "{loose:#?}");
+    }
+
+    /// Every item has on hand what is reserved of it, and says what its reservations add up to.
+    #[track_caller]
+    pub fn add_up(&self) {
         for (sku, (quantity, held, confirmed)) in &self.items {
             assert!(held + confirmed <= *quantity, "{sku} is oversold: {self:?}");
             let sums = self.reserved.get(sku).copied().unwrap_or_default();

@@ -1,6 +1,6 @@
 //! What is published of it.
 
-use super::{Expected, SOON, Stock, id, inventory, terms};
+use super::{Expected, SOON, Stock, apart, id, inventory, terms};
 use crate::support::Scene;
 use fleetpulse::inventory::Name;
 use fleetpulse::store::{Store, Subscription};
@@ -64,4 +64,55 @@ async fn each_transition_is_told_once() {
     );
     inventory.remove(&id("seat"), Expected::Any).await.unwrap();
     assert_eq!(next(&mut events).await["event"], "deleted");
+}
+
+#[actix_web::test]
+async fn across_groups_too_each_transition_is_told_once_and_of_all_items() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let stock = Stock(service.drivers());
+    let skus = apart("sku", 3);
+    for sku in &skus {
+        stock.has(sku, 9).await;
+    }
+    let address = redis::IntoConnectionInfo::into_connection_info(scene.redis.url()).unwrap();
+    let store = Store::new(address, scene.keys(), Duration::from_secs(5)).unwrap();
+    let mut events = store.subscribe(&[scene.keys().inventory_events(0)]).await.unwrap();
+
+    let items: Vec<Value> = skus.iter().map(|sku| json!({"sku": sku, "quantity": 1})).collect();
+    let body = json!({"items": items, "ttl_s": 60});
+    let mut told = Vec::new();
+    for last in ["confirm", "release"] {
+        let made = stock.post("/v1/reservations", body.clone()).await;
+        let hold = made.body["id"].as_str().unwrap();
+        for verb in ["extend", last, last] {
+            assert_eq!(stock.to(hold, verb).await.status, 200, "{verb}");
+        }
+        told.extend(
+            [
+                "held",
+                "extended",
+                if last == "confirm" { "confirmed" } else { "released" },
+            ]
+            .map(|e| (e, hold.to_owned())),
+        );
+    }
+    let inventory = inventory(&scene).await;
+    let goods: Vec<(&str, u64)> = skus.iter().map(|sku| (sku.as_str(), 1)).collect();
+    let short = inventory
+        .reserve(&terms(&goods, Duration::from_millis(300)), &Name::New)
+        .await;
+    let short = short.unwrap().reservation.id.as_str().to_owned();
+    told.extend([("held", short.clone()), ("expired", short)]);
+    for (event, id) in told {
+        let said = next(&mut events).await;
+        assert_eq!(
+            (&said["event"], &said["reservation"]),
+            (&json!(event), &json!(id)),
+            "{said}"
+        );
+        assert_eq!(said["items"].as_array().unwrap().len(), 3, "{said}");
+    }
+    stock.has(&skus[0], 8).await;
+    assert_eq!(next(&mut events).await["event"], "stock");
 }

@@ -3,7 +3,7 @@
 use super::books::Books;
 use super::{Stock, apart, id, inventory, terms};
 use crate::support::{Scene, eventually};
-use fleetpulse::inventory::{InventoryError, Name};
+use fleetpulse::inventory::{Goods, InventoryError, Name};
 use redis::cmd;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -205,6 +205,166 @@ async fn across_groups_a_hold_that_ran_out_is_confirmed_if_all_of_it_is_there_ag
         "{refused}"
     );
     Books::read(&scene).await.balance();
+}
+
+#[actix_web::test]
+async fn a_late_confirmation_that_is_refused_keeps_nothing() {
+    let scene = Scene::new().await;
+    let inventory = inventory(&scene).await;
+    let skus = apart("sku", 2);
+    for sku in &skus {
+        inventory.put(&id(sku), 2, None, super::Expected::Any).await.unwrap();
+    }
+    let both = terms(&[(&skus[0], 2), (&skus[1], 2)], Duration::from_millis(1));
+    let late = inventory.reserve(&both, &Name::New).await.unwrap().reservation.id;
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    let sold = terms(&[(&skus[1], 1)], Duration::from_mins(1));
+    let sold = inventory.reserve(&sold, &Name::New).await.unwrap().reservation.id;
+    for _ in 0..3 {
+        let refused = inventory.confirm(&late).await.unwrap_err();
+        assert!(
+            matches!(refused, InventoryError::Insufficient { available: 1, .. }),
+            "{refused}"
+        );
+        assert_eq!(inventory.item(&id(&skus[0])).await.unwrap().available(), 2);
+    }
+    inventory.release(&sold).await.unwrap();
+    assert_eq!(inventory.confirm(&late).await.unwrap().state.as_str(), "confirmed");
+    Books::read(&scene).await.balance();
+}
+
+/// Breaks the list of those whose parts are looked after, so that a decision that has to be entered there cannot be written.
+async fn no_decisions(scene: &Scene, home: u16) {
+    let mut set = cmd("SET");
+    set.arg(scene.keys().inventory_parted(home)).arg("broken");
+    scene.redis.query::<()>(&set).await;
+}
+
+#[actix_web::test]
+async fn a_making_that_fails_at_its_last_step_keeps_nothing_and_its_key_may_be_used_again() {
+    let scene = Scene::new().await;
+    let inventory = inventory(&scene).await;
+    let skus = apart("sku", 2);
+    for sku in &skus {
+        inventory.put(&id(sku), 1, None, super::Expected::Any).await.unwrap();
+    }
+    let both = terms(&[(&skus[0], 1), (&skus[1], 1)], Duration::from_hours(100));
+    let name = Name::Id(id("order-1"));
+    let home = fleetpulse::store::Keys::inventory_partition("order-1");
+    no_decisions(&scene, home).await;
+    inventory.reserve(&both, &name).await.unwrap_err();
+    for sku in &skus {
+        assert_eq!(inventory.item(&id(sku)).await.unwrap().available(), 1);
+    }
+    scene
+        .redis
+        .query::<()>(cmd("DEL").arg(scene.keys().inventory_parted(home)))
+        .await;
+    let made = inventory.reserve(&both, &name).await.unwrap();
+    assert!(!made.before);
+    // The parts last as long as what stands for them, and nothing is left to look after.
+    Books::read(&scene).await.balance();
+    let parted: usize = scene
+        .redis
+        .query(cmd("ZCARD").arg(scene.keys().inventory_parted(home)))
+        .await;
+    assert_eq!(parted, 0);
+}
+
+#[actix_web::test]
+async fn an_extension_that_is_not_decided_keeps_no_part_for_long() {
+    let scene = Scene::new().await;
+    let inventory = inventory(&scene).await;
+    let skus = apart("sku", 2);
+    for sku in &skus {
+        inventory.put(&id(sku), 1, None, super::Expected::Any).await.unwrap();
+    }
+    let both = terms(&[(&skus[0], 1), (&skus[1], 1)], Duration::from_secs(10));
+    let name = Name::Id(id("order-1"));
+    let expires_ms = inventory.reserve(&both, &name).await.unwrap().reservation.expires_ms;
+    no_decisions(&scene, fleetpulse::store::Keys::inventory_partition("order-1")).await;
+    inventory
+        .extend(&id("order-1"), Duration::from_hours(100))
+        .await
+        .unwrap_err();
+    for sku in &skus {
+        let due = scene
+            .keys()
+            .inventory_due(fleetpulse::store::Keys::inventory_partition(sku));
+        let ends: Vec<(String, i64)> = scene
+            .redis
+            .query(cmd("ZRANGE").arg(due).arg(0).arg(-1).arg("WITHSCORES"))
+            .await;
+        assert_eq!(ends.len(), 1, "{ends:?}");
+        assert!(ends[0].1 <= expires_ms + 30_000, "{ends:?}");
+    }
+}
+
+#[actix_web::test]
+async fn parts_that_were_not_lengthened_are_by_another_instance() {
+    let scene = Scene::new().await;
+    let skus = apart("sku", 2);
+    let inventory = inventory(&scene).await;
+    for sku in &skus {
+        inventory.put(&id(sku), 1, None, super::Expected::Any).await.unwrap();
+    }
+    let both = terms(&[(&skus[0], 1), (&skus[1], 1)], Duration::from_secs(20));
+    inventory.reserve(&both, &Name::Id(id("order-1"))).await.unwrap();
+    // As if whoever extended it had died after the decision.
+    let (keys, home) = (scene.keys(), fleetpulse::store::Keys::inventory_partition("order-1"));
+    let key = keys.inventory_reservations(home);
+    let record: String = scene.redis.query(cmd("HGET").arg(&key).arg("order-1")).await;
+    let words: Vec<&str> = record.splitn(4, ' ').collect();
+    let later = words[2].parse::<i64>().unwrap() + 3_600_000;
+    let decided = format!("{} {} {later} {}", words[0], words[1], words[3]);
+    scene
+        .redis
+        .query::<()>(cmd("HSET").arg(&key).arg("order-1").arg(decided))
+        .await;
+    scene
+        .redis
+        .query::<()>(cmd("ZADD").arg(keys.inventory_due(home)).arg(later).arg("order-1"))
+        .await;
+    scene
+        .redis
+        .query::<()>(cmd("ZADD").arg(keys.inventory_parted(home)).arg(1).arg("order-1"))
+        .await;
+    assert_eq!(Books::read(&scene).await.loose().len(), 2);
+
+    let _service = scene.start().await;
+    eventually(super::SOON, "the parts last as long", async || {
+        Books::read(&scene).await.loose().is_empty().then_some(())
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn what_was_confirmed_leaves_even_if_its_part_is_behind() {
+    let scene = Scene::new().await;
+    let inventory = inventory(&scene).await;
+    let skus = apart("sku", 2);
+    for sku in &skus {
+        inventory.put(&id(sku), 3, None, super::Expected::Any).await.unwrap();
+    }
+    let both = terms(&[(&skus[0], 1), (&skus[1], 1)], Duration::from_mins(1));
+    inventory.reserve(&both, &Name::Id(id("order-1"))).await.unwrap();
+    let key = scene
+        .keys()
+        .inventory_reservations(fleetpulse::store::Keys::inventory_partition("order-1"));
+    let record: String = scene.redis.query(cmd("HGET").arg(&key).arg("order-1")).await;
+    let decided = record.replacen('h', "c", 1);
+    scene
+        .redis
+        .query::<()>(cmd("HSET").arg(&key).arg("order-1").arg(decided))
+        .await;
+    for sku in &skus {
+        let goods = Goods {
+            sku: id(sku),
+            quantity: 1,
+        };
+        let left = inventory.consume(&id("order-1"), &goods).await.unwrap();
+        assert_eq!((left.quantity, left.reserved()), (2, 0));
+    }
 }
 
 #[actix_web::test]
