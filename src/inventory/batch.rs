@@ -113,11 +113,14 @@ async fn run(link: Link, keep_ms: u64, queue: Arc<Queue>) {
 }
 
 async fn round(link: &Link, keep_ms: u64, queue: &Queue, calls: Vec<Pending>) {
-    let count = calls.len();
     stream::iter(batches(calls))
-        .for_each_concurrent(IN_FLIGHT, |batch| settle(link, keep_ms, batch))
+        .for_each_concurrent(IN_FLIGHT, async |batch| {
+            // Each by itself: one that has to wait keeps no place for the others.
+            let count = batch.len();
+            settle(link, keep_ms, batch).await;
+            queue.held.fetch_sub(count, Ordering::Relaxed);
+        })
         .await;
-    queue.held.fetch_sub(count, Ordering::Relaxed);
 }
 
 /// Sorts calls into batches of one partition and verb, keeping their order.
@@ -147,7 +150,7 @@ async fn settle(link: &Link, keep_ms: u64, batch: Vec<Pending>) {
     match commands::batch(target, verb, &ops).await {
         Ok(outcomes) => {
             for (pending, outcome) in batch.into_iter().zip(outcomes) {
-                drop(pending.answer.send(Ok(outcome)));
+                drop(pending.answer.send(outcome));
             }
         }
         Err(error) => {

@@ -77,7 +77,8 @@ impl Target<'_> {
             if answers.first().is_none_or(|first| first != "behind") {
                 return Ok(answers);
             }
-            while sweep(*self).await?.due {
+            // Their parts are looked after by whoever sweeps for that.
+            while sweep(*self, 0).await?.due {
                 sweeps += 1;
                 if sweeps > MOST_SWEEPS {
                     return Err(StoreError::Away);
@@ -257,8 +258,12 @@ fn not_understood(answer: &str) -> StoreError {
     StoreError::Answer(format!("inventory: {answer:?}"))
 }
 
-/// Carries out up to [`MAX_BATCH`] calls of the same verb, in order; an outcome each.
-pub(super) async fn batch(target: Target<'_>, verb: Verb, ops: &[&Op]) -> Result<Vec<Outcome>, StoreError> {
+/// Carries out up to [`MAX_BATCH`] calls of the same verb, in order; an outcome each, or why it cannot be read.
+pub(super) async fn batch(
+    target: Target<'_>,
+    verb: Verb,
+    ops: &[&Op],
+) -> Result<Vec<Result<Outcome, StoreError>>, StoreError> {
     let parted = target.keys().inventory_parted(target.partition);
     let (script, more) = match verb {
         Verb::Reserve => (&*RESERVE, vec![]),
@@ -278,7 +283,7 @@ pub(super) async fn batch(target: Target<'_>, verb: Verb, ops: &[&Op]) -> Result
             ops.len()
         )));
     }
-    answers.iter().map(|answer| Outcome::read(answer)).collect()
+    Ok(answers.iter().map(|answer| Outcome::read(answer)).collect())
 }
 
 /// A reservation, or a part of one, as it is now.
@@ -470,11 +475,12 @@ pub(super) struct Swept {
     pub parted: Vec<Id>,
 }
 
-/// Ends holds whose time is over and forgets what ended long ago, up to 500 of each.
-pub(super) async fn sweep(target: Target<'_>) -> Result<Swept, StoreError> {
+/// Ends holds whose time is over and forgets what ended long ago, up to 500 of each; names up to `parted` reservations that the
+/// caller is to look after.
+pub(super) async fn sweep(target: Target<'_>, parted: usize) -> Result<Swept, StoreError> {
     let more = [target.keys().inventory_parted(target.partition)];
-    let mut call = target.call(&SWEEP_SCRIPT, &more, 2, 16);
-    call.arg(SWEEP);
+    let mut call = target.call(&SWEEP_SCRIPT, &more, 3, 16);
+    call.arg(SWEEP).arg(parted);
     let answers: Vec<String> = target.link.run(&SWEEP_SCRIPT, &call).await?;
     let (first, parted) = answers
         .split_first()

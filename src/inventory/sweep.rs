@@ -13,6 +13,8 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 const TICK: Duration = Duration::from_millis(400);
 /// Pieces of one partition in one tick; what is left waits for the next.
 const MOST_PIECES: usize = 100;
+/// Reservations of a piece whose parts are looked after.
+const MOST_PARTED: usize = 10;
 
 /// Sweeps for ever.
 pub async fn keep_sweeping(inventory: Inventory) {
@@ -34,7 +36,7 @@ pub async fn keep_sweeping(inventory: Inventory) {
 
 async fn sweep(inventory: &Inventory, partition: u16) -> Result<(), StoreError> {
     for _ in 0..MOST_PIECES {
-        let swept = commands::sweep(inventory.target(partition)).await?;
+        let swept = commands::sweep(inventory.target(partition), MOST_PARTED).await?;
         for id in &swept.parted {
             if let Err(error) = inventory.drive(id).await {
                 match error {

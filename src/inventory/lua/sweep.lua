@@ -7,8 +7,9 @@
 -- KEYS[6] reservations with parts elsewhere, by when those are looked after
 -- ARGV[1] how long an ended reservation is remembered, ms
 -- ARGV[2] how many of each at most, up to 500
--- Returns 'more' if there are more holds to end, 'later' if there are only more to forget, else 'done'; then up to 10 ids of
---         reservations whose parts are to be looked after now.
+-- ARGV[3] how many reservations the caller will look after whose parts are to be; 0 if none
+-- Returns 'more' if there are more holds to end, 'later' if there are only more to forget, else 'done'; then the ids of those
+--         reservations; each is named again in 5 s, unless it has been settled.
 local books = books_of(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], ARGV[1])
 local limit = tonumber(ARGV[2])
 local more = expire_due(books, limit)
@@ -34,7 +35,7 @@ for _, id in ipairs(ids) do
 end
 
 local answers = { more and 'more' or #ids == limit and 'later' or 'done' }
-for _, id in ipairs(redis.call('ZRANGE', KEYS[6], '-inf', books.now, 'BYSCORE', 'LIMIT', 0, 10)) do
+for _, id in ipairs(redis.call('ZRANGE', KEYS[6], '-inf', books.now, 'BYSCORE', 'LIMIT', 0, tonumber(ARGV[3]))) do
   redis.call('ZADD', KEYS[6], books.now + 5000, id)
   answers[#answers + 1] = id
 end

@@ -173,3 +173,26 @@ async fn what_has_ended_is_forgotten_and_what_counts_is_not() {
     assert_eq!(stock.state(&confirmed).await, "confirmed");
     Books::read(&scene).await.balance();
 }
+
+#[actix_web::test]
+async fn whoever_ends_holds_on_the_way_leaves_other_work_to_those_who_do_it() {
+    let scene = Scene::new().await;
+    let inventory = inventory(&scene).await;
+    inventory.put(&id("seat"), 1_000, None, Expected::Any).await.unwrap();
+    let short = terms(&[("seat", 1)], MOMENT);
+    let all = (0..200).map(|_| inventory.reserve(&short, &Name::New));
+    for made in futures_util::future::join_all(all).await {
+        made.unwrap();
+    }
+    let parted = scene
+        .keys()
+        .inventory_parted(fleetpulse::store::Keys::inventory_partition("seat"));
+    scene
+        .redis
+        .query::<()>(cmd("ZADD").arg(&parted).arg(1).arg("order-1"))
+        .await;
+    sleep(MOMENT * 2).await;
+    assert_eq!(inventory.item(&id("seat")).await.unwrap().available(), 1_000);
+    let due: f64 = scene.redis.query(cmd("ZSCORE").arg(&parted).arg("order-1")).await;
+    assert!((due - 1.0).abs() < 0.5, "{due}");
+}
