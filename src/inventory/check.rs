@@ -3,7 +3,8 @@
 
 use super::commands::Expected;
 use super::error::InventoryError;
-use super::model::{Goods, MAX_GOODS, MAX_QUANTITY, MAX_TTL, Terms};
+use super::model::{Goods, MAX_GOODS, MAX_QUANTITY, MAX_TTL, Terms, is_ours};
+use super::reservations::Name;
 use std::time::Duration;
 
 fn refuse(field: &'static str, detail: impl Into<String>) -> InventoryError {
@@ -24,6 +25,23 @@ pub(super) fn terms(terms: &Terms) -> Result<(), InventoryError> {
         }
     }
     ttl(terms.ttl)
+}
+
+pub(super) fn name(name: &Name) -> Result<(), InventoryError> {
+    match name {
+        Name::Id(id) if is_ours(id) => Err(refuse(
+            "id",
+            "must not begin with r, a hexadecimal digit and a dot: so do names that are given by the service",
+        )),
+        Name::ItemKey(key) | Name::Key(key) if key.len() > Name::LONGEST_KEY => {
+            let most = Name::LONGEST_KEY;
+            Err(refuse(
+                "Idempotency-Key",
+                format!("a key has at most {most} characters"),
+            ))
+        }
+        _ => Ok(()),
+    }
 }
 
 pub(super) fn goods(goods: &Goods) -> Result<(), InventoryError> {

@@ -161,16 +161,22 @@ impl Inventory {
     /// # Errors
     /// [`InventoryError::NoItem`] if it is nowhere.
     async fn moved(&self, sku: &Id, tried: u16) -> Result<u16, InventoryError> {
-        match commands::group(&self.0.link, sku).await? {
-            Some(group) => self.remember_group(sku, &group),
-            None => drop(self.0.groups.lock().remove(sku)),
-        }
+        self.learn_group(sku).await?;
         let place = self.place(sku);
         if place == tried {
             Err(InventoryError::NoItem(sku.clone()))
         } else {
             Ok(place)
         }
+    }
+
+    /// Asks for an item's group.
+    async fn learn_group(&self, sku: &Id) -> Result<(), InventoryError> {
+        match commands::group(&self.0.link, sku).await? {
+            Some(group) => self.remember_group(sku, &group),
+            None => drop(self.0.groups.lock().remove(sku)),
+        }
+        Ok(())
     }
 
     fn remember_group(&self, sku: &Id, group: &Id) {

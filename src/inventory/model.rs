@@ -23,7 +23,8 @@ pub struct Item {
     pub held: u64,
     /// How much of it is confirmed and has not left.
     pub confirmed: u64,
-    /// Grows by one with every change of the quantity; reservations leave it as it is.
+    /// Grows by one with every change of the quantity; reservations leave it as it is. Where it begins means nothing, but it is
+    /// behind every version that an item of this name has had.
     pub version: u64,
     /// When the quantity was last changed, Unix milliseconds by Redis's clock.
     pub updated_ms: i64,
@@ -281,17 +282,25 @@ fn unreadable(text: &str) -> StoreError {
     StoreError::Answer(format!("inventory: {text:?}"))
 }
 
-/// The partition in which a reservation is looked for first: the one that a name of ours says, `r`, a hexadecimal digit and
-/// a dot, or the hash of a name that its client gave it.
-#[must_use]
-pub(super) fn home_of(id: &Id) -> u16 {
+/// Whether a name has the form of those that we give: `r`, a hexadecimal digit and a dot.
+pub(super) fn is_ours(id: &Id) -> bool {
+    partition_in(id).is_some()
+}
+
+fn partition_in(id: &Id) -> Option<u16> {
     match id.as_bytes() {
         [b'r', digit @ (b'0'..=b'9' | b'a'..=b'f'), b'.', ..] => char::from(*digit)
             .to_digit(16)
-            .and_then(|digit| u16::try_from(digit).ok())
-            .unwrap_or(0),
-        _ => Keys::inventory_partition(id),
+            .and_then(|digit| u16::try_from(digit).ok()),
+        _ => None,
     }
+}
+
+/// The partition in which a reservation is looked for first: the one that a name of ours says, or the hash of a name that its
+/// client gave it.
+#[must_use]
+pub(super) fn home_of(id: &Id) -> u16 {
+    partition_in(id).unwrap_or_else(|| Keys::inventory_partition(id))
 }
 
 #[cfg(test)]

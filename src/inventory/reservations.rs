@@ -9,7 +9,9 @@ use super::stock::MOST_MOVES;
 use crate::ids::Id;
 use crate::store::Keys;
 use futures_util::future::try_join_all;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -18,13 +20,14 @@ use uuid::Uuid;
 pub enum Name {
     /// By us.
     New,
-    /// By its client. Whoever asks again by the same id gets the same answer.
+    /// By its client. Whoever asks again by the same id gets the same answer. Not one that looks like ours: `r`, a
+    /// hexadecimal digit and a dot.
     Id(Id),
-    /// By us, after a key of the client's (at most [`Self::LONGEST_KEY`] bytes): the same key, the same answer. The place of
-    /// the first item decides where the reservation is, so for one item this costs nothing; the same key means something
-    /// else on another item.
+    /// By us, after a key of the client's (at most [`Self::LONGEST_KEY`] bytes) and the first item: the same key on that item,
+    /// the same answer; on another item it means another reservation. It is recorded where the item is, so for one item this
+    /// costs nothing.
     ItemKey(Id),
-    /// The same, wherever the items are.
+    /// By us, after a key of the client's, wherever the items are; it has nothing to do with the same key on an item.
     Key(Id),
 }
 
@@ -50,24 +53,36 @@ impl Inventory {
     /// [`InventoryError::InProgress`], [`InventoryError::Unacceptable`] and those of Redis.
     pub async fn reserve(&self, terms: &Terms, name: &Name) -> Result<Made, InventoryError> {
         check::terms(terms)?;
+        check::name(name)?;
         if terms.goods.len() > 1 {
             self.learn_groups(&terms.goods).await?;
         }
-        let mut places: Vec<u16> = terms.goods.iter().map(|goods| self.place(&goods.sku)).collect();
+        let mut places = self.places(&terms.goods);
         for _ in 0..MOST_MOVES {
             match self.reserve_at(&places, terms, name).await {
-                // Not there: perhaps its group is, of which nobody had told us.
+                // Not there: perhaps its group is, of which nobody had told us, or those of others as well.
                 Err(InventoryError::NoItem(sku)) => {
-                    for (place, goods) in places.iter_mut().zip(&terms.goods) {
-                        if goods.sku == sku {
-                            *place = self.moved(&sku, *place).await?;
-                        }
+                    self.relearn_groups(&terms.goods).await?;
+                    let before = std::mem::replace(&mut places, self.places(&terms.goods));
+                    if places == before {
+                        return Err(InventoryError::NoItem(sku));
                     }
                 }
                 outcome => return outcome,
             }
         }
         Err(InventoryError::Busy)
+    }
+
+    fn places(&self, goods: &[Goods]) -> Vec<u16> {
+        goods.iter().map(|goods| self.place(&goods.sku)).collect()
+    }
+
+    /// Asks for the groups of all items.
+    async fn relearn_groups(&self, goods: &[Goods]) -> Result<(), InventoryError> {
+        let asking = goods.iter().map(|goods| self.learn_group(&goods.sku));
+        try_join_all(asking).await?;
+        Ok(())
     }
 
     /// Asks for the groups of items that we know none of, so that those of one group are taken in one step.
@@ -87,14 +102,18 @@ impl Inventory {
             return Err(InventoryError::NotItsGoods);
         };
         let together = places.iter().all(|place| *place == first);
-        let ours = |partition: u16, rest: &str| {
-            Id::parse(&format!("r{partition:x}.{rest}")).map_err(|_too_long| InventoryError::KeyReused)
-        };
         let id = match name {
             Name::Id(id) => id.clone(),
-            Name::ItemKey(key) => ours(first, key)?,
-            Name::Key(key) => ours(Keys::inventory_partition(key), key)?,
-            Name::New => ours(first, Uuid::new_v4().simple().encode_lower(&mut Uuid::encode_buffer()))?,
+            Name::ItemKey(key) => {
+                let sku = terms.goods.first().map_or("", |goods| goods.sku.as_str());
+                ours(first, 'i', &digest(&[sku, key]))?
+            }
+            Name::Key(key) => ours(Keys::inventory_partition(key), 'k', &digest(&[key]))?,
+            Name::New => ours(
+                first,
+                'n',
+                Uuid::new_v4().simple().encode_lower(&mut Uuid::encode_buffer()),
+            )?,
         };
         if !together || home_of(&id) != first {
             let mut parts: BTreeMap<u16, Vec<Goods>> = BTreeMap::new();
@@ -160,6 +179,28 @@ impl Inventory {
             .filter(|record| record.state.is_some())
             .ok_or_else(|| InventoryError::NoReservation(id.clone()))
     }
+}
+
+/// A name that we give: `of` keeps names of one origin apart from those of the others.
+fn ours(partition: u16, of: char, rest: &str) -> Result<Id, InventoryError> {
+    // Short enough, and of the alphabet.
+    Id::parse(&format!("r{partition:x}.{of}{rest}")).map_err(|_no_id| InventoryError::KeyReused)
+}
+
+/// What stands for words in a name: 128 bits of their SHA-256, so that nobody finds others that come to the same.
+fn digest(words: &[&str]) -> String {
+    let mut sha256 = Sha256::new();
+    for word in words {
+        sha256.update(word.as_bytes());
+        // In no id.
+        sha256.update(b"/");
+    }
+    let mut text = String::with_capacity(32);
+    for byte in sha256.finalize().iter().take(16) {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 /// What a making came to.

@@ -90,14 +90,30 @@ impl Inventory {
     ) -> Result<Put, InventoryError> {
         let target = self.target(Keys::inventory_partition(group));
         let outcome = commands::put(target, sku, quantity, expected, Some(group)).await?;
-        match &outcome {
-            // Again, because a deletion under way may have given the entry an end in between.
-            ItemOutcome::Created(_) => drop(commands::claim(own, sku, group, None).await?),
-            ItemOutcome::Version(0) => drop(commands::claim(own, sku, group, Some(self.keep_ms())).await?),
-            _ => {}
+        let claim = match &outcome {
+            // None was made, so none is claimed for good; unless another call has made it meanwhile.
+            ItemOutcome::Version(0) => self.let_go(own, target, sku, group).await?,
+            // There is one. Again, because a deletion under way may have given the entry an end in between.
+            _ => commands::claim(own, sku, group, None).await?,
+        };
+        if let Claim::Elsewhere(group) = claim {
+            // The entry had come to its end, and the item was made elsewhere: there it stays, and not here as well.
+            if let ItemOutcome::Created(item) = &outcome {
+                commands::remove(target, sku, Expected::Version(item.version)).await?;
+            }
+            return Err(InventoryError::OtherGroup { group });
         }
         self.remember_group(sku, group);
         put(outcome)
+    }
+
+    /// Lets the entry that says an item's group end in a while, because there is no such item; unless somebody has made it again.
+    async fn let_go(&self, own: Target<'_>, target: Target<'_>, sku: &Id, group: &Id) -> Result<Claim, InventoryError> {
+        let mut claim = commands::claim(own, sku, group, Some(self.keep_ms())).await?;
+        if claim == Claim::Done && commands::look(target, sku).await?.is_some() {
+            claim = commands::claim(own, sku, group, None).await?;
+        }
+        Ok(claim)
     }
 
     /// Adds to what is on hand, or takes from it, never below what is held and confirmed.
@@ -186,11 +202,7 @@ impl Inventory {
                     let item = done(outcome)?;
                     if let Some(group) = &item.group {
                         let own = self.target(Keys::inventory_partition(sku));
-                        commands::claim(own, sku, group, Some(self.keep_ms())).await?;
-                        // Somebody may have made it again meanwhile.
-                        if commands::look(target, sku).await?.is_some() {
-                            commands::claim(own, sku, group, None).await?;
-                        }
+                        self.let_go(own, target, sku, group).await?;
                     }
                     return Ok(());
                 }

@@ -123,7 +123,9 @@ pub async fn adjust_item(request: HttpRequest, payload: web::Payload, state: Sta
 
 /// Delete an item
 ///
-/// Not while some of it is held. What is confirmed of it goes with it.
+/// Not while some of it is held. What is confirmed of it is dropped with it: those reservations stay confirmed and count nowhere
+/// any more. An item of a group stays bound to it for a day (`INVENTORY_KEEP_S`): made anew by then it is in that group again, and
+/// another `group` is a 409.
 #[utoipa::path(
     delete, path = "/v1/inventory/{sku}", tag = "inventory",
     params(("sku" = String, Path), ("If-Match" = Option<String>, Header)),

@@ -17,7 +17,8 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 ///
 /// It is held until it is confirmed or released, or its time is over. With an `Idempotency-Key` (or an `id` in the body) a call
 /// that is repeated takes nothing more and gets the same answer, whatever became of the reservation, for a day after its end;
-/// with another body it is a 422. A key counts for this item; an id is the client's own and counts everywhere.
+/// with another body it is a 422. A key counts for this item alone; an id is the client's own and counts everywhere (it must not
+/// begin with `r`, a hexadecimal digit and a dot, as those do that the service gives).
 #[utoipa::path(
     post, path = "/v1/inventory/{sku}/reservations", tag = "inventory", request_body = ReserveItemBody,
     params(("sku" = String, Path), ("Idempotency-Key" = Option<String>, Header)),

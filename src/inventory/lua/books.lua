@@ -19,7 +19,7 @@ local function books_of(items, reservations, due, ended, channel, keep_ms)
   local time = call('TIME')
   return {
     items = items, reservations = reservations, due = due, ended = ended, channel = channel,
-    now = time[1] * 1000 + math.floor(time[2] / 1000), keep_ms = tonumber(keep_ms),
+    now = time[1] * 1000 + math.floor(time[2] / 1000), now_us = time[1] * 1000000 + time[2], keep_ms = tonumber(keep_ms),
     verb = find(channel, '{', 1, true) and 'SPUBLISH' or 'PUBLISH',
     messages = {}, item = {}, changed_items = {}, record = {}, changed_records = {}, due_at = {}, ended_at = {}, wish = {},
   }

@@ -28,9 +28,11 @@ local function put(sku, quantity, expected, group)
   end
   local word = 'done '
   if not item then
-    -- Behind every version that was ever deleted here, so that no version means two things.
+    -- Behind every version that was ever deleted here, and by the clock behind those of the same name in another partition: an
+    -- item that is made anew may be in a group by now. So no version means two things: none changes oftener than each µs.
     local latest = tonumber(redis.call('HGET', books.items, '') or 0)
-    item = { held = 0, confirmed = 0, version = latest, born = latest + 1, group = group }
+    local first = math.max(latest + 1, books.now_us)
+    item = { held = 0, confirmed = 0, version = first - 1, born = first, group = group }
     books.item[sku] = item
     redis.call('ZADD', KEYS[6], 0, sku)
     word = 'created '

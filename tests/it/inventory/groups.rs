@@ -65,7 +65,8 @@ async fn an_item_keeps_its_group() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let stock = Stock(service.drivers());
-    stock.put("seat", json!({"quantity": 1, "group": "g-1"})).await;
+    let made = stock.put("seat", json!({"quantity": 1, "group": "g-1"})).await;
+    let version = made.body["version"].as_u64().unwrap();
     let other = stock.put("seat", json!({"quantity": 1, "group": "g-2"})).await;
     other.assert_problem(409, &[]);
     assert_eq!(other.body["group"], "g-1");
@@ -73,7 +74,7 @@ async fn an_item_keeps_its_group() {
     let set = stock.put("seat", json!({"quantity": 7})).await;
     assert_eq!(
         (set.status, &set.body["group"], &set.body["version"]),
-        (200, &json!("g-1"), &json!(2))
+        (200, &json!("g-1"), &json!(version + 1))
     );
     stock.has("alone", 1).await;
     stock
@@ -407,4 +408,54 @@ async fn a_confirmation_that_was_cut_off_is_carried_through_by_another_instance(
     })
     .await;
     books.balance();
+}
+
+#[actix_web::test]
+async fn the_entry_of_a_group_lasts_as_long_as_the_item_whoever_is_refused_meanwhile() {
+    let scene = Scene::new().await;
+    let (one, two) = (inventory(&scene).await, inventory(&scene).await);
+    let group = id("g");
+    for n in 0..100 {
+        let sku = id(&format!("seat-{n}"));
+        let (made, refused) = tokio::join!(
+            one.put(&sku, 1, Some(&group), super::Expected::Any),
+            two.put(&sku, 1, Some(&group), super::Expected::Version(5)),
+        );
+        assert!(
+            made.is_ok() && matches!(refused, Err(InventoryError::Version { .. })),
+            "{refused:?}"
+        );
+        let ends: i64 = scene
+            .redis
+            .query(cmd("PTTL").arg(scene.keys().inventory_group(&sku)))
+            .await;
+        assert_eq!(ends, -1, "{sku}");
+    }
+}
+
+#[actix_web::test]
+async fn one_sku_after_the_other_moves_and_all_are_found() {
+    let scene = Scene::new().await;
+    let (one, two) = (inventory(&scene).await, inventory(&scene).await);
+    let skus: Vec<String> = (0..9).map(|n| format!("seat-{n}")).collect();
+    let all: Vec<(&str, u64)> = skus.iter().map(|sku| (sku.as_str(), 1)).collect();
+    let minute = terms(&all, Duration::from_mins(1));
+    for sku in &skus {
+        one.put(&id(sku), 2, Some(&id("g-1")), super::Expected::Any)
+            .await
+            .unwrap();
+    }
+    let held = two.reserve(&minute, &Name::New).await.unwrap().reservation.id;
+    two.release(&held).await.unwrap();
+    // Each is made anew in a group of its own, of which the other has not heard.
+    for (n, sku) in skus.iter().enumerate() {
+        one.remove(&id(sku), super::Expected::Any).await.unwrap();
+        let key = scene.keys().inventory_group(&id(sku));
+        scene.redis.query::<()>(cmd("DEL").arg(key)).await;
+        one.put(&id(sku), 1, Some(&id(&format!("g-{n}-x"))), super::Expected::Any)
+            .await
+            .unwrap();
+    }
+    two.reserve(&minute, &Name::New).await.unwrap();
+    Books::read(&scene).await.balance();
 }

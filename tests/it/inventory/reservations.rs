@@ -167,3 +167,55 @@ async fn what_nobody_made_is_not_found() {
     let path = "/v1/inventory/nothing/reservations";
     stock.keyed(path, "k", both).await.assert_problem(422, &["/id"]);
 }
+
+#[actix_web::test]
+async fn a_key_counts_for_one_item_and_apart_from_that_for_several() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let stock = Stock(service.drivers());
+    for sku in ["seat", "bike"] {
+        // In one partition.
+        stock.put(sku, json!({"quantity": 10, "group": "shuttle-7"})).await;
+    }
+    let (body, paths) = (
+        json!({"quantity": 1, "ttl_s": 60}),
+        ["/v1/inventory/seat/reservations", "/v1/inventory/bike/reservations"],
+    );
+    let several = json!({"items": [{"sku": "seat", "quantity": 1}], "ttl_s": 60});
+    // One key of several looks like a name that the service gives.
+    for key in ["k-1", "r0.k-1"] {
+        let mut ids = std::collections::BTreeSet::new();
+        for _ in 0..2 {
+            for path in paths {
+                let made = stock.keyed(path, key, body.clone()).await;
+                assert_eq!(made.status, 201, "{made:?}");
+                ids.insert(made.body["id"].as_str().unwrap().to_owned());
+            }
+            let made = stock.keyed("/v1/reservations", key, several.clone()).await;
+            assert_eq!(made.status, 201, "{made:?}");
+            ids.insert(made.body["id"].as_str().unwrap().to_owned());
+        }
+        assert_eq!(ids.len(), 3, "{ids:?}");
+    }
+    assert_eq!((stock.counts("seat").await.1, stock.counts("bike").await.1), (4, 2));
+}
+
+#[actix_web::test]
+async fn a_client_does_not_choose_an_id_that_looks_like_ours() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let stock = Stock(service.drivers());
+    stock.has("seat", 10).await;
+    let given = stock.hold("seat", 1, 60).await;
+    for id in [given.as_str(), "r0.x", "rf.k-1"] {
+        let body = json!({"quantity": 1, "ttl_s": 60, "id": id});
+        stock.reserve("seat", body).await.assert_problem(422, &["/id"]);
+        let body = json!({"items": [{"sku": "seat", "quantity": 1}], "ttl_s": 60, "id": id});
+        stock.post("/v1/reservations", body).await.assert_problem(422, &["/id"]);
+    }
+    for id in ["r0-x", "rg.x", "ride.7"] {
+        let body = json!({"quantity": 1, "ttl_s": 60, "id": id});
+        assert_eq!(stock.reserve("seat", body).await.status, 201, "{id}");
+    }
+    assert_eq!(stock.counts("seat").await, (10, 4, 6));
+}
