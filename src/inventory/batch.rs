@@ -2,9 +2,10 @@
 //!
 //! While one round of batches is on its way the next collects, and goes when the first is back or when it has grown half as
 //! large: alone a call goes at once, under load a hundred share one script call, which reads and writes their item once. A
-//! batch holds calls of one verb about one partition. The queue is bounded; a call that finds it full is refused.
+//! batch holds calls of one verb about one partition; one whose partition has holds to end first steps aside. The queue is
+//! bounded; a call that finds it full is refused.
 
-use super::commands::{self, MAX_BATCH, Op, Outcome, Target, Verb};
+use super::commands::{self, MAX_BATCH, Op, Outcome, Outcomes, Target, Verb};
 use super::error::InventoryError;
 use crate::store::{Link, StoreError};
 use futures_util::StreamExt;
@@ -112,14 +113,9 @@ async fn run(link: Link, keep_ms: u64, queue: Arc<Queue>) {
     }
 }
 
-async fn round(link: &Link, keep_ms: u64, queue: &Queue, calls: Vec<Pending>) {
+async fn round(link: &Link, keep_ms: u64, queue: &Arc<Queue>, calls: Vec<Pending>) {
     stream::iter(batches(calls))
-        .for_each_concurrent(IN_FLIGHT, async |batch| {
-            // Each by itself: one that has to wait keeps no place for the others.
-            let count = batch.len();
-            settle(link, keep_ms, batch).await;
-            queue.held.fetch_sub(count, Ordering::Relaxed);
-        })
+        .for_each_concurrent(IN_FLIGHT, |batch| settle(link, keep_ms, queue, batch))
         .await;
 }
 
@@ -137,8 +133,26 @@ fn batches(mut waiting: Vec<Pending>) -> Vec<Vec<Pending>> {
     batches
 }
 
-async fn settle(link: &Link, keep_ms: u64, batch: Vec<Pending>) {
-    let Some(first) = batch.first() else { return };
+async fn settle(link: &Link, keep_ms: u64, queue: &Arc<Queue>, batch: Vec<Pending>) {
+    match ask(link, keep_ms, &batch, true).await {
+        Ok(Some(outcomes)) => answer(queue, batch, Ok(outcomes)),
+        Err(error) => answer(queue, batch, Err(error)),
+        Ok(None) => {
+            // This may take a while, for which the other partitions do not wait.
+            let (link, queue) = (link.clone(), Arc::clone(queue));
+            tokio::spawn(async move {
+                let outcomes = ask(&link, keep_ms, &batch, false).await;
+                answer(&queue, batch, outcomes.map(Option::unwrap_or_default));
+            });
+        }
+    }
+}
+
+/// `at_once`: `None` rather than to wait until the partition's holds that are over are ended.
+async fn ask(link: &Link, keep_ms: u64, batch: &[Pending], at_once: bool) -> Result<Option<Outcomes>, StoreError> {
+    let Some(first) = batch.first() else {
+        return Ok(Some(Vec::new()));
+    };
     let target = Target {
         link,
         partition: first.partition,
@@ -146,8 +160,17 @@ async fn settle(link: &Link, keep_ms: u64, batch: Vec<Pending>) {
     };
     let verb: Verb = first.op.verb;
     let ops: Vec<&Op> = batch.iter().map(|pending| &pending.op).collect();
+    if at_once {
+        commands::batch_at_once(target, verb, &ops).await
+    } else {
+        commands::batch(target, verb, &ops).await.map(Some)
+    }
+}
+
+fn answer(queue: &Queue, batch: Vec<Pending>, outcomes: Result<Outcomes, StoreError>) {
+    queue.held.fetch_sub(batch.len(), Ordering::Relaxed);
     // Nobody listening any more is no fault: the caller has gone.
-    match commands::batch(target, verb, &ops).await {
+    match outcomes {
         Ok(outcomes) => {
             for (pending, outcome) in batch.into_iter().zip(outcomes) {
                 drop(pending.answer.send(outcome));

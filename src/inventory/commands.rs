@@ -74,7 +74,7 @@ impl Target<'_> {
         let mut sweeps = 0;
         loop {
             let answers: Vec<String> = self.link.run(script, call).await?;
-            if answers.first().is_none_or(|first| first != "behind") {
+            if !is_behind(&answers) {
                 return Ok(answers);
             }
             // Their parts are looked after by whoever sweeps for that.
@@ -258,32 +258,51 @@ fn not_understood(answer: &str) -> StoreError {
     StoreError::Answer(format!("inventory: {answer:?}"))
 }
 
-/// Carries out up to [`MAX_BATCH`] calls of the same verb, in order; an outcome each, or why it cannot be read.
-pub(super) async fn batch(
-    target: Target<'_>,
-    verb: Verb,
-    ops: &[&Op],
-) -> Result<Vec<Result<Outcome, StoreError>>, StoreError> {
+/// An outcome for each call, or why it cannot be read.
+pub(super) type Outcomes = Vec<Result<Outcome, StoreError>>;
+
+/// Carries out up to [`MAX_BATCH`] calls of the same verb, in order; `None` if so many holds of the partition are over that they
+/// are to be ended first.
+pub(super) async fn batch_at_once(target: Target<'_>, verb: Verb, ops: &[&Op]) -> Result<Option<Outcomes>, StoreError> {
+    let (script, call) = batch_call(target, verb, ops);
+    let answers: Vec<String> = target.link.run(script, &call).await?;
+    if is_behind(&answers) {
+        return Ok(None);
+    }
+    outcomes(&answers, ops.len()).map(Some)
+}
+
+/// The same, once those are ended.
+pub(super) async fn batch(target: Target<'_>, verb: Verb, ops: &[&Op]) -> Result<Outcomes, StoreError> {
+    let (script, call) = batch_call(target, verb, ops);
+    outcomes(&target.run(script, &call).await?, ops.len())
+}
+
+fn batch_call(target: Target<'_>, verb: Verb, ops: &[&Op]) -> (&'static Script, Cmd) {
     let parted = target.keys().inventory_parted(target.partition);
-    let (script, more) = match verb {
-        Verb::Reserve => (&*RESERVE, vec![]),
-        Verb::Confirm => (&*CONFIRM, vec![parted]),
-        Verb::Release => (&*RELEASE, vec![parted]),
-        Verb::Extend => (&*EXTEND, vec![parted]),
+    let (script, more): (&'static Script, _) = match verb {
+        Verb::Reserve => (&RESERVE, vec![]),
+        Verb::Confirm => (&CONFIRM, vec![parted]),
+        Verb::Release => (&RELEASE, vec![parted]),
+        Verb::Extend => (&EXTEND, vec![parted]),
     };
     let mut call = target.call(script, &more, 5 * ops.len(), 160 * ops.len());
     for op in ops {
         call.arg(&op.args);
     }
-    let answers = target.run(script, &call).await?;
-    if answers.len() != ops.len() {
-        return Err(StoreError::Answer(format!(
-            "inventory: {} answers to {} calls",
-            answers.len(),
-            ops.len()
-        )));
+    (script, call)
+}
+
+fn outcomes(answers: &[String], calls: usize) -> Result<Outcomes, StoreError> {
+    if answers.len() != calls {
+        let detail = format!("inventory: {} answers to {calls} calls", answers.len());
+        return Err(StoreError::Answer(detail));
     }
     Ok(answers.iter().map(|answer| Outcome::read(answer)).collect())
+}
+
+fn is_behind(answers: &[String]) -> bool {
+    answers.first().is_some_and(|first| first == "behind")
 }
 
 /// A reservation, or a part of one, as it is now.
