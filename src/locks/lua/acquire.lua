@@ -11,23 +11,23 @@
 -- ARGV[8]  wake channel, without the instance
 -- ARGV[9]  how long an offer stands, ms
 -- ARGV[10] how long the last fence is remembered, ms
--- Returns {outcome, owner, fence, until, now}, both times in Unix ms. Outcomes: 'granted'; 'taken' and 'waiting', with the
+-- Returns {outcome, owner, fence, until, now}, both times in Unix ms, now rounded up. Outcomes: 'granted'; 'taken' and 'waiting', with the
 -- holder, or with fence 0 where the lock is offered to somebody until then; 'full', too many wait; 'reused', the token
 -- holds the lock for another owner or time.
 local now_us = clock_us()
-local now = math.floor(now_us / 1000)
+local now, from = milliseconds(now_us)
 local token, owner, ttl_ms, until_ms, attempt, offer, offer_ms, fence = read(KEYS[1])
 local me = ARGV[4]
 
 if until_ms > now then
   if token == ARGV[1] then
-    if owner ~= ARGV[2] or ttl_ms ~= ARGV[3] then return { 'reused', owner, fence, until_ms, now } end
+    if owner ~= ARGV[2] or ttl_ms ~= ARGV[3] then return { 'reused', owner, fence, until_ms, from } end
     if attempt ~= me then
       -- Two attempts have the same grant now: neither may give it up for the other.
       redis.call('HSET', KEYS[1], 'attempt', '')
       redis.call('ZREM', KEYS[2], me)
     end
-    return { 'granted', owner, fence, until_ms, now }
+    return { 'granted', owner, fence, until_ms, from }
   end
 elseif offer and offer ~= me and offer_ms > now then
   owner, fence, until_ms = '', 0, offer_ms
@@ -42,24 +42,24 @@ else
     mine = hand_over(KEYS[1], KEYS[2], ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[7]), now_us, me)
   end
   if mine then
-    fence, until_ms = math.max(fence + 1, now_us), now + tonumber(ARGV[3])
+    fence, until_ms = math.max(fence + 1, now_us), from + tonumber(ARGV[3])
     redis.call('HSET', KEYS[1], 'token', ARGV[1], 'owner', ARGV[2], 'ttl_ms', ARGV[3], 'until_ms', until_ms,
       'attempt', me, 'fence', fence)
     redis.call('PEXPIRE', KEYS[1], ARGV[10])
     if offer then redis.call('HDEL', KEYS[1], 'offer', 'offer_ms') end
     if ARGV[5] == '1' then redis.call('ZREM', KEYS[2], me) end
-    return { 'granted', ARGV[2], fence, until_ms, now }
+    return { 'granted', ARGV[2], fence, until_ms, from }
   end
   -- A hash that the offer has made, in a Redis that lost the lock and kept the queue, must end as well.
   redis.call('PEXPIRE', KEYS[1], ARGV[10])
-  owner, fence, until_ms = '', 0, now + tonumber(ARGV[9])
+  owner, fence, until_ms = '', 0, from + tonumber(ARGV[9])
 end
 
-if ARGV[5] == '0' then return { 'taken', owner, fence, until_ms, now } end
+if ARGV[5] == '0' then return { 'taken', owner, fence, until_ms, from } end
 if not redis.call('ZSCORE', KEYS[2], me) then
   redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now_us - tonumber(ARGV[7]) * 1000)
-  if redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[6]) then return { 'full', owner, fence, until_ms, now } end
+  if redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[6]) then return { 'full', owner, fence, until_ms, from } end
   redis.call('ZADD', KEYS[2], now_us, me)
   redis.call('PEXPIRE', KEYS[2], ARGV[7])
 end
-return { 'waiting', owner, fence, until_ms, now }
+return { 'waiting', owner, fence, until_ms, from }

@@ -2,10 +2,10 @@
 -- KEYS[1] lock
 -- KEYS[2] queue
 -- ARGV[1] how long one may wait at most, ms
--- Returns {outcome, owner, fence, until, now, waiting}. Outcomes: 'held'; 'free'.
+-- Returns {outcome, owner, fence, until, from, waiting}. Outcomes: 'held'; 'free'.
 local now_us = clock_us()
-local now = math.floor(now_us / 1000)
+local now, from = milliseconds(now_us)
 local _, owner, _, until_ms, _, _, _, fence = read(KEYS[1])
 local waiting = redis.call('ZCOUNT', KEYS[2], now_us - tonumber(ARGV[1]) * 1000, '+inf')
-if until_ms <= now then return { 'free', '', 0, 0, now, waiting } end
-return { 'held', owner, fence, until_ms, now, waiting }
+if until_ms <= now then return { 'free', '', 0, 0, from, waiting } end
+return { 'held', owner, fence, until_ms, from, waiting }

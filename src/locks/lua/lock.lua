@@ -8,6 +8,12 @@ local function clock_us()
   return now[1] * 1000000 + now[2]
 end
 
+-- The millisecond to compare an end with, and the one that a time to come is counted from: rounded up, or a lease would end
+-- before its time was over, and what is left of one would be told too long.
+local function milliseconds(now_us)
+  return math.floor(now_us / 1000), math.ceil(now_us / 1000)
+end
+
 -- token, owner, ttl_ms, until_ms, attempt, offer, offer_ms, fence, last; the numbers as such, 0 for none.
 local function read(lock)
   local f = redis.call('HMGET', lock, 'token', 'owner', 'ttl_ms', 'until_ms', 'attempt', 'offer', 'offer_ms', 'fence', 'last')

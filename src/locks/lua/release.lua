@@ -5,18 +5,18 @@
 -- ARGV[2] wake channel, without the instance
 -- ARGV[3] how long an offer stands, ms
 -- ARGV[4] how long one may wait at most, ms
--- Returns {outcome, owner, fence, until, now}. Outcomes: 'released', also when this token was the last to be released;
+-- Returns {outcome, owner, fence, until, from}. Outcomes: 'released', also when this token was the last to be released;
 -- 'other', somebody else holds it, with who; 'free', nobody does.
 local now_us = clock_us()
-local now = math.floor(now_us / 1000)
+local now, from = milliseconds(now_us)
 local token, owner, _, until_ms, _, _, _, fence, last = read(KEYS[1])
 local is_held = until_ms > now
 if is_held and token == ARGV[1] then
   free(KEYS[1])
   redis.call('HSET', KEYS[1], 'last', token)
   hand_over(KEYS[1], KEYS[2], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), now_us)
-  return { 'released', owner, fence, now, now }
+  return { 'released', owner, fence, from, from }
 end
-if last == ARGV[1] then return { 'released', '', 0, 0, now } end
-if is_held then return { 'other', owner, fence, until_ms, now } end
-return { 'free', '', 0, 0, now }
+if last == ARGV[1] then return { 'released', '', 0, 0, from } end
+if is_held then return { 'other', owner, fence, until_ms, from } end
+return { 'free', '', 0, 0, from }

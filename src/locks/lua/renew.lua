@@ -5,11 +5,11 @@
 -- ARGV[3] how long the last fence is remembered, ms
 -- Returns {outcome, owner, fence, until, now}. Outcomes: 'renewed'; 'other', somebody else holds it, with who; 'free',
 -- nobody does, so that a grant which has ended stays ended.
-local now = math.floor(clock_us() / 1000)
+local now, from = milliseconds(clock_us())
 local token, owner, ttl_ms, until_ms, _, _, _, fence = read(KEYS[1])
-if until_ms <= now then return { 'free', '', 0, 0, now } end
-if token ~= ARGV[1] then return { 'other', owner, fence, until_ms, now } end
-until_ms = math.max(until_ms, now + (tonumber(ARGV[2]) or tonumber(ttl_ms)))
+if until_ms <= now then return { 'free', '', 0, 0, from } end
+if token ~= ARGV[1] then return { 'other', owner, fence, until_ms, from } end
+until_ms = math.max(until_ms, from + (tonumber(ARGV[2]) or tonumber(ttl_ms)))
 redis.call('HSET', KEYS[1], 'until_ms', until_ms)
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
-return { 'renewed', owner, fence, until_ms, now }
+return { 'renewed', owner, fence, until_ms, from }

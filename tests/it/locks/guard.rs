@@ -3,9 +3,9 @@
 use super::{SOON, embedded, embedded_at, name};
 use crate::support::{Proxy, Redis, Scene, eventually};
 use fleetpulse::ids::Id;
-use fleetpulse::locks::{LockError, Locks, Wanted};
+use fleetpulse::locks::{Grant, LockError, Locks, Wanted};
 use redis::cmd;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::time::{sleep, timeout};
 
 async fn is_free(locks: &Locks, l: &Id) {
@@ -112,6 +112,30 @@ async fn a_guard_never_believes_its_lease_longer_than_it_lasts() {
     let next = other.grant(&l, &wanted).await.unwrap();
     assert!(next.fence > guard.fence());
     assert!(Instant::now() >= guard.until().into_std());
+}
+
+#[actix_web::test]
+async fn a_lease_is_not_believed_for_a_part_of_a_millisecond_longer_than_it_lasts() {
+    let scene = Scene::new().await;
+    let locks = embedded(&scene).await;
+    let l = name("l");
+    let assert_over = |grant: &Grant| {
+        // Of the two clocks Redis's is read first, so that what passes in between does not speak against us.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let left = grant.until.into_std().saturating_duration_since(Instant::now());
+        let ends = Duration::from_millis(grant.expires_at_ms.unsigned_abs());
+        assert!(now + left <= ends, "{:?} is after {ends:?}", now + left);
+    };
+    for _ in 0..200 {
+        let wanted = Wanted::lasting(Duration::from_mins(1));
+        let grant = locks.grant(&l, &wanted).await.unwrap();
+        assert_over(&grant);
+        // The same grant, as who asks again has it.
+        assert_over(&locks.grant(&l, &wanted).await.unwrap());
+        let ttl = Duration::from_secs(rand::random_range(61..90));
+        assert_over(&locks.renew(&l, &grant.token, Some(ttl)).await.unwrap());
+        locks.release(&l, &grant.token).await.unwrap();
+    }
 }
 
 #[actix_web::test]
