@@ -20,33 +20,40 @@ local function read(lock)
   return f[1], f[2] or '', f[3], tonumber(f[4]) or 0, f[5], f[6], tonumber(f[7]) or 0, tonumber(f[8]) or 0, f[9]
 end
 
+local function instance_of(attempt)
+  return string.match(attempt, '^%x+') or ''
+end
+
 local function free(lock)
   redis.call('HDEL', lock, 'token', 'owner', 'ttl_ms', 'until_ms', 'attempt')
 end
 
--- Offers a free lock to the first in the queue whose instance listens, and tells one other instance of it, so that
--- somebody sees to it if the offer is not taken up. Who cannot be reached keeps its place. `me`, if given, is reached by
--- being here. Returns true if nobody was before it, and the lock is not offered then.
+-- Offers a free lock to the first in the queue whose instance listens, and tells every other instance among the first
+-- thousand, so that each looks again soon: whoever has it next may go without a word long before the end they knew of. Who
+-- cannot be reached keeps its place. `me`, if given, is reached by being here. Returns true if nobody was before it, and the
+-- lock is not offered then.
 local function hand_over(lock, queue, channel, claim_ms, longest_ms, now_us, me)
   if redis.call('EXISTS', queue) == 0 then return true end
   redis.call('ZREMRANGEBYSCORE', queue, '-inf', now_us - longest_ms * 1000)
-  local listens, offered = {}, nil
+  local listens, first = {}, nil
   for from = 0, 9900, 100 do
+    if first and from >= 1000 then break end
     local piece = redis.call('ZRANGE', queue, from, from + 99)
     for _, attempt in ipairs(piece) do
-      if attempt == me then return not offered end
-      local instance = string.match(attempt, '^%x+') or ''
-      if listens[instance] == nil then
-        listens[instance] = redis.call('PUBLISH', channel .. instance, (offered or attempt) .. ' ' .. lock) > 0
-        if listens[instance] then
-          if offered then return false end
-          offered = attempt
-          redis.call('HSET', lock, 'offer', offered, 'offer_ms', math.floor(now_us / 1000) + claim_ms)
+      local instance = instance_of(attempt)
+      if attempt == me then
+        first = first or me
+        listens[instance] = true
+      elseif listens[instance] == nil then
+        listens[instance] = redis.call('PUBLISH', channel .. instance, (first or attempt) .. ' ' .. lock) > 0
+        if listens[instance] and not first then
+          first = attempt
+          redis.call('HSET', lock, 'offer', first, 'offer_ms', math.floor(now_us / 1000) + claim_ms)
         end
       end
     end
-    if offered or #piece < 100 then break end
+    if #piece < 100 then break end
   end
-  return not offered
+  return first == nil or first == me
 end
 

@@ -10,6 +10,7 @@ use reqwest::Method;
 use serde_json::json;
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 /// A request that waits for the lock `l`, in the background.
 fn wait(locks: &LockApi, owner: &str, wait_ms: u64) -> JoinHandle<Answer> {
@@ -115,6 +116,36 @@ async fn a_lease_that_ends_by_itself_goes_to_who_waits() {
     let asked = Instant::now();
     granted(&waiter.await.unwrap());
     assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+}
+
+#[actix_web::test]
+async fn every_instance_hears_that_the_end_it_knew_of_is_no_longer_true() {
+    let scene = Scene::new().await;
+    let holding = embedded(&scene).await;
+    let instances = [
+        embedded(&scene).await,
+        embedded(&scene).await,
+        embedded(&scene).await,
+        embedded(&scene).await,
+    ];
+    let l = name("l");
+    let long = Wanted::lasting(Duration::from_mins(10));
+    let held = holding.grant(&l, &long).await.unwrap();
+    let mut waiters = Vec::new();
+    for (number, locks) in (1..).zip(instances) {
+        let mine = l.clone();
+        let wanted = Wanted::lasting(Duration::from_millis(100)).waiting(Duration::from_mins(1));
+        // Each has it in its turn and goes without a word.
+        waiters.push(tokio::spawn(async move { locks.grant(&mine, &wanted).await }));
+        eventually(SOON, "it waits", async || {
+            (holding.inspect(&l).await.unwrap().1 == number).then_some(())
+        })
+        .await;
+    }
+    holding.release(&l, &held.token).await.unwrap();
+    for waiter in waiters {
+        timeout(SOON, waiter).await.expect("its turn comes").unwrap().unwrap();
+    }
 }
 
 #[actix_web::test]
