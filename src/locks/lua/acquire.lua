@@ -38,6 +38,7 @@ else
       -- Not taken up in time: its place is gone, so that it does not hold up everybody again.
       redis.call('ZREM', KEYS[2], offer)
       redis.call('HDEL', KEYS[1], 'offer', 'offer_ms')
+      put_behind(KEYS[2], instance_of(offer), now_us, ARGV[7])
     end
     mine = hand_over(KEYS[1], KEYS[2], ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[7]), now_us, me)
   end

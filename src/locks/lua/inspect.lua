@@ -2,7 +2,7 @@
 -- KEYS[1] lock
 -- KEYS[2] queue
 -- ARGV[1] how long one may wait at most, ms
--- Returns {outcome, owner, fence, until, from, waiting}. Outcomes: 'held'; 'free'.
+-- Returns {outcome, owner, fence, until, now, waiting}. Outcomes: 'held'; 'free'.
 local now_us = clock_us()
 local now, from = milliseconds(now_us)
 local _, owner, _, until_ms, _, _, _, fence = read(KEYS[1])

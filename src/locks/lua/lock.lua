@@ -28,6 +28,22 @@ local function free(lock)
   redis.call('HDEL', lock, 'token', 'owner', 'ttl_ms', 'until_ms', 'attempt')
 end
 
+-- Puts the attempts of an instance that does not answer behind all others, as far as they are among the first hundred: else
+-- each of them would cost the others the time of an offer. They stay in the queue, because only the first of them asks by
+-- itself when the instance goes on.
+local function put_behind(queue, instance, now_us, longest_ms)
+  local behind = {}
+  for _, attempt in ipairs(redis.call('ZRANGE', queue, 0, 99)) do
+    if instance_of(attempt) == instance then
+      behind[#behind + 1] = now_us + #behind
+      behind[#behind + 1] = attempt
+    end
+  end
+  if #behind == 0 then return end
+  redis.call('ZADD', queue, unpack(behind))
+  redis.call('PEXPIRE', queue, longest_ms)
+end
+
 -- Offers a free lock to the first in the queue whose instance listens, and tells every other instance among the first
 -- thousand, so that each looks again soon: whoever has it next may go without a word long before the end they knew of. Who
 -- cannot be reached keeps its place. `me`, if given, is reached by being here. Returns true if nobody was before it, and the

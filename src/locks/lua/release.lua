@@ -5,7 +5,7 @@
 -- ARGV[2] wake channel, without the instance
 -- ARGV[3] how long an offer stands, ms
 -- ARGV[4] how long one may wait at most, ms
--- Returns {outcome, owner, fence, until, from}. Outcomes: 'released', also when this token was the last to be released;
+-- Returns {outcome, owner, fence, until, now}. Outcomes: 'released', also when this token was the last to be released;
 -- 'other', somebody else holds it, with who; 'free', nobody does.
 local now_us = clock_us()
 local now, from = milliseconds(now_us)

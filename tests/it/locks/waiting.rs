@@ -218,6 +218,37 @@ async fn an_instance_that_does_not_answer_is_passed_over_after_a_second() {
 }
 
 #[actix_web::test]
+async fn an_instance_that_does_not_answer_costs_a_second_once_however_many_wait_there() {
+    let scene = Scene::new().await;
+    let (frozen, alive) = (scene.start_process().await, scene.start().await);
+    let (asleep, alive) = (LockApi::of_process(&frozen), LockApi::of(&alive));
+    let (token, _) = alive.grant("l", 60_000).await;
+    let mut stuck = Vec::new();
+    for number in 0..8 {
+        let asleep = asleep.clone();
+        stuck.push(tokio::spawn(async move {
+            asleep.acquire("l", json!({"ttl_ms": 100, "wait_ms": 60_000})).await
+        }));
+        alive.has_waiting("l", number + 1).await;
+    }
+    let next = wait(&alive, "next", 60_000);
+    alive.has_waiting("l", 9).await;
+    let pid = Pid::from_raw(frozen.pid().try_into().unwrap());
+    kill(pid, Signal::SIGSTOP).unwrap();
+    let released = Instant::now();
+    alive.release("l", &token).await;
+    let (token, _) = granted(&next.await.unwrap());
+    assert!(released.elapsed() < Duration::from_secs(5), "{:?}", released.elapsed());
+
+    // Those who were put behind have their turn when it goes on.
+    kill(pid, Signal::SIGCONT).unwrap();
+    alive.release("l", &token).await;
+    for waiter in stuck {
+        granted(&waiter.await.unwrap());
+    }
+}
+
+#[actix_web::test]
 async fn a_full_queue_is_a_503_and_holds_nobody_up() {
     let scene = Scene::new().await.with(&["--lock-waiters=2"]);
     let service = scene.start().await;
