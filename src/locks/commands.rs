@@ -175,3 +175,14 @@ pub(super) async fn inspect(link: &Link, name: &Id) -> Result<(Option<Holder>, u
 fn not_understood(script: &str, outcome: &str) -> StoreError {
     StoreError::Answer(format!("{script}: {outcome:?}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::model::TTL_MS;
+    use super::*;
+
+    #[test]
+    fn the_scripts_know_the_longest_time_to_live() {
+        assert!(LOCK.contains(&format!("\nlocal LONGEST_MS = {}\n", TTL_MS.end())));
+    }
+}

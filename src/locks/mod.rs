@@ -38,7 +38,8 @@
 //!
 //! **Not promised.** That there is never more than one holder: a Redis that loses its tail (killed with `everysec`, a replica
 //! that takes over) may forget a grant that it has acknowledged; the fence of the next is greater. That the clock of Redis
-//! does not jump: leases end by it, and a jump forward ends them early for Redis, not for their holders.
+//! does not jump: leases end by it, and a jump forward ends them early for Redis, not for their holders. After a jump back a
+//! lock whose holder is gone stays taken for up to an hour more, the longest that one can be had, however far it jumped.
 
 mod api;
 mod attempt;

@@ -16,7 +16,7 @@
 -- holds the lock for another owner or time.
 local now_us = clock_us()
 local now, from = milliseconds(now_us)
-local token, owner, ttl_ms, until_ms, attempt, offer, offer_ms, fence = read(KEYS[1])
+local token, owner, ttl_ms, until_ms, attempt, offer, offer_ms, fence = read(KEYS[1], now)
 local me = ARGV[4]
 
 if until_ms > now then
@@ -29,7 +29,7 @@ if until_ms > now then
     end
     return { 'granted', owner, fence, until_ms, from }
   end
-elseif offer and offer ~= me and offer_ms > now then
+elseif offer and offer ~= me and offer_ms > now and offer_ms <= now + tonumber(ARGV[9]) then
   owner, fence, until_ms = '', 0, offer_ms
 else
   local mine = offer == me

@@ -7,9 +7,10 @@
 -- ARGV[4] how long one may wait at most, ms
 -- Returns 1 if there was something to take back, else 0.
 local now_us = clock_us()
+local now = milliseconds(now_us)
 local left = redis.call('ZREM', KEYS[2], ARGV[1])
-local _, _, _, until_ms, attempt, offer = read(KEYS[1])
-if until_ms > math.floor(now_us / 1000) then
+local _, _, _, until_ms, attempt, offer = read(KEYS[1], now)
+if until_ms > now then
   if attempt ~= ARGV[1] then return left end
   free(KEYS[1])
 elseif offer == ARGV[1] then

@@ -14,10 +14,19 @@ local function milliseconds(now_us)
   return math.floor(now_us / 1000), math.ceil(now_us / 1000)
 end
 
--- token, owner, ttl_ms, until_ms, attempt, offer, offer_ms, fence, last; the numbers as such, 0 for none.
-local function read(lock)
+-- The longest that a lock can be had at once, ms; as TTL_MS in the model.
+local LONGEST_MS = 3600000
+
+-- token, owner, ttl_ms, until_ms, attempt, offer, offer_ms, fence, last; the numbers as such, 0 for none. An end that no
+-- lease can have, because the clock was set back since, is brought within what is possible from `now` on.
+local function read(lock, now)
   local f = redis.call('HMGET', lock, 'token', 'owner', 'ttl_ms', 'until_ms', 'attempt', 'offer', 'offer_ms', 'fence', 'last')
-  return f[1], f[2] or '', f[3], tonumber(f[4]) or 0, f[5], f[6], tonumber(f[7]) or 0, tonumber(f[8]) or 0, f[9]
+  local until_ms = tonumber(f[4]) or 0
+  if until_ms > now + 1 + LONGEST_MS then
+    until_ms = now + LONGEST_MS
+    redis.call('HSET', lock, 'until_ms', until_ms)
+  end
+  return f[1], f[2] or '', f[3], until_ms, f[5], f[6], tonumber(f[7]) or 0, tonumber(f[8]) or 0, f[9]
 end
 
 local function instance_of(attempt)

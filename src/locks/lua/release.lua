@@ -9,7 +9,7 @@
 -- 'other', somebody else holds it, with who; 'free', nobody does.
 local now_us = clock_us()
 local now, from = milliseconds(now_us)
-local token, owner, _, until_ms, _, _, _, fence, last = read(KEYS[1])
+local token, owner, _, until_ms, _, _, _, fence, last = read(KEYS[1], now)
 local is_held = until_ms > now
 if is_held and token == ARGV[1] then
   free(KEYS[1])

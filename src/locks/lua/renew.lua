@@ -6,7 +6,7 @@
 -- Returns {outcome, owner, fence, until, now}. Outcomes: 'renewed'; 'other', somebody else holds it, with who; 'free',
 -- nobody does, so that a grant which has ended stays ended.
 local now, from = milliseconds(clock_us())
-local token, owner, ttl_ms, until_ms, _, _, _, fence = read(KEYS[1])
+local token, owner, ttl_ms, until_ms, _, _, _, fence = read(KEYS[1], now)
 if until_ms <= now then return { 'free', '', 0, 0, from } end
 if token ~= ARGV[1] then return { 'other', owner, fence, until_ms, from } end
 until_ms = math.max(until_ms, from + (tonumber(ARGV[2]) or tonumber(ttl_ms)))

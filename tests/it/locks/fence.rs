@@ -1,7 +1,8 @@
 //! Fences grow with every grant, whatever happened in between.
 
 use super::{LockApi, name};
-use crate::support::Scene;
+use crate::support::{Scene, now_ms};
+use fleetpulse::tracking::input::parse_rfc3339;
 use redis::cmd;
 
 #[actix_web::test]
@@ -52,6 +53,37 @@ async fn a_clock_that_was_set_back_does_not_set_the_fence_back() {
         .await;
     let (_, next) = locks.grant("l", 30_000).await;
     assert_eq!(next, ahead + 1);
+}
+
+#[actix_web::test]
+async fn a_clock_that_was_set_back_does_not_keep_a_lock_for_longer_than_it_can_be_had() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let locks = LockApi::of(&service);
+    let key = scene.keys().lock(&name("l"));
+    let (token, fence) = locks.grant("l", 30_000).await;
+    let day_ahead = now_ms() + 24 * 3_600 * 1_000;
+    // As if it had been granted when the clock was a day ahead.
+    let mut ahead = cmd("HSET");
+    scene
+        .redis
+        .query::<()>(ahead.arg(&key).arg("until_ms").arg(day_ahead))
+        .await;
+    let ends = async || {
+        let taken = locks.acquire("l", serde_json::json!({"ttl_ms": 1_000})).await;
+        taken.assert_problem(409, &[]);
+        parse_rfc3339(taken.body["expires_at"].as_str().unwrap()).unwrap()
+    };
+    let first = ends().await;
+    assert!(first <= now_ms() + 3_600_000, "{first}");
+    assert_eq!(ends().await, first, "it comes nearer");
+    assert_eq!(locks.look("l").await.body["fence"], fence);
+    assert_eq!(locks.release("l", &token).await.status, 204);
+    // Nor does an offer stand for longer.
+    let mut offer = cmd("HSET");
+    offer.arg(&key).arg("offer").arg("0-0").arg("offer_ms").arg(day_ahead);
+    scene.redis.query::<()>(&offer).await;
+    locks.grant("l", 1_000).await;
 }
 
 #[actix_web::test]
