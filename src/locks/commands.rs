@@ -62,7 +62,7 @@ pub(super) enum Asked {
     Waiting(View),
     /// The queue has no room.
     Full,
-    /// The token holds it for another owner or time.
+    /// The token holds it for another owner or time, or was the last to be released.
     Reused,
 }
 

@@ -13,8 +13,9 @@ pub enum LockError {
     /// As many wait for it as may.
     #[error("too many wait for the lock")]
     QueueFull,
-    /// The token holds this lock already, but for another owner or another time.
-    #[error("the token holds this lock for another owner or time")]
+    /// The token holds this lock already, but for another owner or another time, or it was the last to be released: each time
+    /// that a lock is wanted has a token of its own.
+    #[error("the token holds this lock for another owner or time, or has released it")]
     TokenReused,
     /// Nobody holds it: the grant has ended.
     #[error("nobody holds the lock")]

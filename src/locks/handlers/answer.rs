@@ -82,7 +82,7 @@ impl From<LockError> for Problem {
             LockError::QueueFull => Self::unavailable(detail, 1),
             LockError::TokenReused => Self::unacceptable(vec![FieldError::new(
                 "token",
-                "holds this lock already, for another owner or ttl_ms",
+                "holds this lock already, for another owner or ttl_ms, or has released it",
             )]),
             LockError::NotHeld => Self::not_found(detail),
             LockError::HeldByOther(holder) => naming(

@@ -38,7 +38,7 @@ async fn fields(request: &HttpRequest, payload: web::Payload) -> Result<Fields, 
         (status = 201, description = "Granted", body = GrantBody),
         (status = 400, description = "Not JSON", body = Problem),
         (status = 409, description = "Somebody has it (`lock-taken`), with `owner`, `fence` and `expires_at`", body = Problem),
-        (status = 422, description = "Not acceptable, or the token holds the lock for another owner or time", body = Problem),
+        (status = 422, description = "Not acceptable, or the token holds the lock for another owner or time, or has released it", body = Problem),
         (status = 503, description = "Redis is away, or too many wait", body = Problem),
         (status = 504, description = "Waited in vain; with who has it", body = Problem),
     )

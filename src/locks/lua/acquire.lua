@@ -13,11 +13,14 @@
 -- ARGV[10] how long the last fence is remembered, ms
 -- Returns {outcome, owner, fence, until, now}, both times in Unix ms, now rounded up. Outcomes: 'granted'; 'taken' and 'waiting', with the
 -- holder, or with fence 0 where the lock is offered to somebody until then; 'full', too many wait; 'reused', the token
--- holds the lock for another owner or time.
+-- holds the lock for another owner or time, or was the last to be released.
 local now_us = clock_us()
 local now, from = milliseconds(now_us)
-local token, owner, ttl_ms, until_ms, attempt, offer, offer_ms, fence = read(KEYS[1], now)
+local token, owner, ttl_ms, until_ms, attempt, offer, offer_ms, fence, last = read(KEYS[1], now)
 local me = ARGV[4]
+
+-- An asking that was sent before the release and comes after it: nobody would release what it is granted.
+if last == ARGV[1] then return { 'reused', '', 0, 0, from } end
 
 if until_ms > now then
   if token == ARGV[1] then

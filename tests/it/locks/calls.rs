@@ -1,7 +1,7 @@
 //! Every call, and what it answers where it does not do what was asked.
 
-use super::{LockApi, granted};
-use crate::support::{Scene, now_ms};
+use super::{LockApi, SOON, granted};
+use crate::support::{Scene, eventually, now_ms};
 use fleetpulse::tracking::input::parse_rfc3339;
 use serde_json::{Value, json};
 
@@ -129,6 +129,44 @@ async fn a_release_that_is_repeated_is_answered_alike() {
     assert_eq!(locks.look("l").await.body["fence"], fence);
     assert_eq!(locks.release("l", &next).await.status, 204);
     locks.release("l", &token).await.assert_problem(404, &[]);
+}
+
+#[actix_web::test]
+async fn an_asking_that_comes_after_the_release_of_its_grant_is_granted_nothing() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let locks = LockApi::of(&service);
+    let body = json!({"ttl_ms": 30_000, "token": TOKEN});
+    let mut waiting = body.clone();
+    waiting["wait_ms"] = json!(20_000);
+    granted(&locks.acquire("l", body.clone()).await);
+    assert_eq!(locks.release("l", TOKEN).await.status, 204);
+    // A repetition that was late on its way: nobody would release it.
+    for body in [&body, &waiting] {
+        locks.acquire("l", body.clone()).await.assert_problem(422, &["/token"]);
+    }
+    assert_eq!(locks.look("l").await.status, 404);
+    // One that waits while its grant is released is not left waiting, and leaves nothing.
+    let (held, _) = locks.grant("l", 30_000).await;
+    let [one, other] = ["fedcba9876543210"; 2].map(|token| {
+        let (locks, body) = (
+            locks.clone(),
+            json!({"ttl_ms": 30_000, "token": token, "wait_ms": 20_000}),
+        );
+        tokio::spawn(async move { locks.acquire("l", body).await })
+    });
+    locks.has_waiting("l", 2).await;
+    locks.release("l", &held).await;
+    locks.has_waiting("l", 1).await;
+    assert_eq!(locks.release("l", "fedcba9876543210").await.status, 204);
+    let mut answers = [one.await.unwrap(), other.await.unwrap()];
+    answers.sort_by_key(|answer| answer.status);
+    granted(&answers[0]);
+    answers[1].assert_problem(422, &["/token"]);
+    eventually(SOON, "it can be had", async || {
+        (locks.acquire("l", json!({"ttl_ms": 1_000})).await.status == 201).then_some(())
+    })
+    .await;
 }
 
 #[actix_web::test]
