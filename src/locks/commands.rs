@@ -9,8 +9,9 @@ use std::time::Duration;
 /// How long a lock that is handed over waits for who was woken to take it, before it goes to the next. Redis passes over
 /// instances that are gone by itself; this is for one that is there and does not answer.
 pub(super) const CLAIM: Duration = Duration::from_secs(1);
-/// How long a lock's last fence is remembered after its last grant; see the module's page for what comes then.
-const REMEMBERED_MS: i64 = 30 * 24 * 3_600 * 1_000;
+/// How long a lock's last fence is remembered after its last grant; see the module's page for what comes then. Longer than
+/// a lease can be, and no longer than it has to be: services that name a lock after an order or a job leave one each behind.
+const REMEMBERED_MS: i64 = 24 * 3_600 * 1_000;
 
 const LOCK: &str = include_str!("lua/lock.lua");
 

@@ -2,7 +2,7 @@
 //!
 //! | key | type | what |
 //! |---|---|---|
-//! | `lock:{NAME}` | hash | the holder: `token`, `owner`, `ttl_ms`, `until_ms`, `attempt`; whom it is offered to: `offer`, `offer_ms`; `fence` given last; `last` token released. Ends 30 days after the last grant or renewal |
+//! | `lock:{NAME}` | hash | the holder: `token`, `owner`, `ttl_ms`, `until_ms`, `attempt`; whom it is offered to: `offer`, `offer_ms`; `fence` given last; `last` token released. Ends a day after the last grant or renewal |
 //! | `lock:{NAME}:queue` | sorted set | who waits: attempts (`INSTANCE-NUMBER`), by the microsecond of their arrival; ends with the longest wait |
 //! | `lock-wake:INSTANCE` | channel | `ATTEMPT KEY`: this lock is offered to this attempt |
 //!
@@ -23,7 +23,7 @@
 //! at once cost work, and with the fence where they would cost data.
 //!
 //! **Fences** are the greater of the last one plus one and Redis's clock in microseconds. So they grow even where Redis
-//! forgot the last one: with the tail of its file, in a failover, or because the name has not been granted for 30 days (a
+//! forgot the last one: with the tail of its file, in a failover, or because the name has not been granted for a day (a
 //! name that is never used again does not stay in memory for ever). They would fall only if it forgot *and* its clock was
 //! behind where it had been. They stay below 2^53 until the year 2255, and grow with gaps.
 //!
