@@ -4,12 +4,15 @@ use parking_lot::Mutex;
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, FromRedisValue, Pipeline, Value};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{SetOnce, watch};
 
 /// The first pause between two attempts to connect; it doubles up to [`SLOWEST_RETRY`].
 const FIRST_RETRY: Duration = Duration::from_millis(20);
 const SLOWEST_RETRY: Duration = Duration::from_secs(1);
+/// A connection that was of use for less did not end the search: a server that has been demoted takes connections and
+/// answers a ping, and refuses what it is asked for.
+const SHORT_LIVED: Duration = Duration::from_secs(1);
 
 /// One multiplexed connection that is replaced when it breaks.
 ///
@@ -32,6 +35,10 @@ struct State {
     connection: Option<MultiplexedConnection>,
     /// Counts connections, so that a late failure of an old one does not throw away the new one.
     generation: u64,
+    /// When the last connection was made.
+    since: Instant,
+    /// What to wait before the next one if that one is short-lived.
+    pause: Duration,
 }
 
 impl std::fmt::Debug for Inner {
@@ -52,11 +59,13 @@ impl Link {
             state: Mutex::new(State {
                 connection: None,
                 generation: 0,
+                since: Instant::now(),
+                pause: FIRST_RETRY,
             }),
             tried: SetOnce::new(),
             up,
         });
-        tokio::spawn(connect(Arc::downgrade(&inner)));
+        tokio::spawn(connect(Arc::downgrade(&inner), None));
         Self(inner)
     }
 
@@ -129,16 +138,19 @@ impl Link {
         })
     }
 
-    /// Drops the connection of that generation and looks for a new one.
+    /// Drops the connection of that generation and looks for a new one; not at once if it was short-lived.
     fn replace(&self, generation: u64, why: &StoreError) {
         let mut state = self.0.state.lock();
         if state.generation != generation || state.connection.take().is_none() {
             return;
         }
+        let short_lived = state.since.elapsed() < SHORT_LIVED;
+        let pause = short_lived.then_some(state.pause);
+        state.pause = if short_lived { slower(state.pause) } else { FIRST_RETRY };
         drop(state);
         tracing::debug!(error = ?why, "a connection to Redis is replaced");
         self.0.up.send_replace(false);
-        tokio::spawn(connect(Arc::downgrade(&self.0)));
+        tokio::spawn(connect(Arc::downgrade(&self.0), pause));
     }
 }
 
@@ -146,9 +158,21 @@ fn is_unknown_script(error: &redis::RedisError) -> bool {
     matches!(error.kind(), redis::ErrorKind::Server(redis::ServerErrorKind::NoScript))
 }
 
-/// Connects and, until it has, tries again; ends when nobody holds the link any more.
-async fn connect(link: Weak<Inner>) {
-    let mut pause = FIRST_RETRY;
+fn slower(pause: Duration) -> Duration {
+    (pause * 2).min(SLOWEST_RETRY)
+}
+
+/// Jitter keeps the workers of many instances from knocking in step.
+async fn rest(pause: Duration) {
+    tokio::time::sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
+}
+
+/// Connects, after a pause if one is given, and, until it has, tries again; ends when nobody holds the link any more.
+async fn connect(link: Weak<Inner>, first: Option<Duration>) {
+    if let Some(pause) = first {
+        rest(pause).await;
+    }
+    let mut pause = first.map_or(FIRST_RETRY, slower);
     loop {
         let Some(store) = link.upgrade().map(|link| link.store.clone()) else {
             return;
@@ -160,6 +184,7 @@ async fn connect(link: Weak<Inner>) {
                 let mut state = link.state.lock();
                 state.connection = Some(connection);
                 state.generation += 1;
+                state.since = Instant::now();
                 drop(state);
                 link.up.send_replace(true);
                 // A second attempt finds it set.
@@ -172,8 +197,7 @@ async fn connect(link: Weak<Inner>) {
             }
         }
         drop(link);
-        // Jitter keeps the workers of many instances from knocking in step.
-        tokio::time::sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
-        pause = (pause * 2).min(SLOWEST_RETRY);
+        rest(pause).await;
+        pause = slower(pause);
     }
 }

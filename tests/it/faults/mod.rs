@@ -1,6 +1,7 @@
 //! What breaks, and what stays true meanwhile and afterwards.
 
 mod away;
+mod demoted;
 mod embedded;
 mod frozen;
 mod limits;
