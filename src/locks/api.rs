@@ -3,15 +3,30 @@ use super::attempt::Attempt;
 use super::commands::{self, Asked, Held, View};
 use super::guard::LockGuard;
 use super::model::{Grant, Holder, TTL_MS, Token, Wanted, within};
-use super::wakeups::{Seat, Wakeups};
+use super::wakeups::Wakeups;
 use crate::config::LockSettings;
 use crate::ids::Id;
 use crate::store::{Link, StoreError};
+use std::mem;
 use std::time::Duration;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout};
 
 /// Redis counts in milliseconds: a lease that ends within one is over in the next.
 const TICK: Duration = Duration::from_millis(1);
+/// The first pause before Redis is asked again that was lost; it doubles up to the other.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// What one who waits knows so far.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Who had the lock when Redis was last heard.
+    holder: Option<Holder>,
+    /// The last asking has no answer.
+    is_unheard: bool,
+    /// Something of the attempt may be in Redis.
+    may_queue: bool,
+}
 
 /// Locks with leases and fences; clones are handles to the same connection.
 ///
@@ -74,74 +89,82 @@ impl Locks {
     ///
     /// # Errors
     /// [`LockError::Taken`], [`LockError::TimedOut`], [`LockError::QueueFull`], [`LockError::TokenReused`],
-    /// [`LockError::Store`]: at once if Redis is away when it is first asked; if it goes away later, at the end of the wait.
+    /// [`LockError::Store`]: at once if Redis is away when it is first asked; if it goes away later, or does not answer in
+    /// time, at the end of the wait, which bounds all of it.
     pub async fn grant(&self, name: &Id, wanted: &Wanted) -> Result<Grant, LockError> {
-        let deadline = Instant::now() + wanted.wait;
-        // Before the first asking, so that no wake-up is missed.
         let mut attempt = Attempt::new(self, name, wanted.wait + wanted.ttl);
-        let key = self.link.store().keys().lock(name);
-        let seat = if wanted.wait.is_zero() {
-            None
+        let mut seen = Seen::default();
+        let answer = if wanted.wait.is_zero() {
+            self.ask_once(name, wanted, &attempt.id).await
         } else {
-            Some(self.wakeups.sit(key, &attempt.id).await)
+            let waiting = self.wait(name, wanted, &attempt.id, &mut seen);
+            match timeout(wanted.wait, waiting).await {
+                Ok(answer) => answer,
+                Err(_elapsed) if seen.is_unheard || self.wakeups.is_cut_off() => Err(StoreError::Away.into()),
+                Err(_elapsed) => Err(LockError::TimedOut(seen.holder)),
+            }
         };
-        let answer = self.ask(name, wanted, &attempt.id).await;
-        if matches!(answer, Err(StoreError::Away | StoreError::Refused(_))) {
-            attempt.settle();
+        match &answer {
+            Ok(_) => attempt.settle(),
+            // Not in the queue, and told so or never sent: nothing is left behind.
+            Err(
+                LockError::Taken(_)
+                | LockError::QueueFull
+                | LockError::TokenReused
+                | LockError::Store(StoreError::Away | StoreError::Refused(_)),
+            ) if !seen.may_queue => attempt.settle(),
+            Err(_) => {}
         }
-        let (asked, since) = answer?;
-        let granted = match (asked, seat) {
-            (Asked::Waiting(view), Some(seat)) => {
-                let mut seen = view;
-                let outcome = timeout_at(deadline, self.wait(name, wanted, &attempt.id, &seat, &mut seen)).await;
-                match outcome {
-                    Ok(answer) => answer,
-                    Err(_elapsed) if self.wakeups.is_cut_off() => Err(StoreError::Away.into()),
-                    Err(_elapsed) => Err(LockError::TimedOut(seen.holder)),
-                }?
-            }
-            (asked, _) => {
-                // Nobody waits, so that an answer leaves nothing behind but a grant.
-                attempt.settle();
-                granted(asked, since, wanted)?
-            }
-        };
-        attempt.settle();
-        Ok(granted)
+        answer
+    }
+
+    async fn ask_once(&self, name: &Id, wanted: &Wanted, attempt: &str) -> Result<Grant, LockError> {
+        let (asked, since) = self.ask(name, wanted, attempt).await?;
+        granted(asked, since, wanted)
     }
 
     /// Asks whenever there is reason to, until there is another answer than to wait.
-    async fn wait(
-        &self,
-        name: &Id,
-        wanted: &Wanted,
-        attempt: &str,
-        seat: &Seat,
-        seen: &mut View,
-    ) -> Result<Grant, LockError> {
-        seat.note(Instant::now() + seen.left + TICK);
+    async fn wait(&self, name: &Id, wanted: &Wanted, attempt: &str, seen: &mut Seen) -> Result<Grant, LockError> {
+        let key = self.link.store().keys().lock(name);
+        // Before the first asking, so that no wake-up is missed.
+        seen.is_unheard = true;
+        let seat = self.wakeups.sit(key, attempt).await;
+        let mut pause = FIRST_PAUSE;
         loop {
-            seat.called().await;
+            let was_asked = mem::replace(&mut seen.may_queue, true);
+            seen.is_unheard = true;
             let (answer, since) = match self.ask(name, wanted, attempt).await {
                 // Who waits, waits for Redis as well. Whether it was granted meanwhile, the next asking tells.
-                Err(StoreError::Away | StoreError::Lost(_)) => {
+                Err(StoreError::Away | StoreError::Lost(_)) if was_asked => {
                     self.link.connected().await;
-                    seat.call();
+                    // A Redis may be there and take no writes. Jitter keeps those who wait from asking in step.
+                    sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
                     continue;
                 }
-                answer => answer?,
+                Err(error) => {
+                    seen.may_queue = was_asked;
+                    return Err(error.into());
+                }
+                Ok(answer) => answer,
             };
+            pause = FIRST_PAUSE;
+            seen.is_unheard = false;
             match answer {
                 Asked::Waiting(view) => {
                     seat.note(Instant::now() + view.left + TICK);
-                    *seen = view;
+                    seen.holder = view.holder;
                 }
                 Asked::Granted(ref held) => {
                     seat.note(Instant::now() + held.expires_in + TICK);
                     return granted(answer, since, wanted);
                 }
-                answer => return granted(answer, since, wanted),
+                answer => {
+                    seen.may_queue = was_asked;
+                    return granted(answer, since, wanted);
+                }
             }
+            seat.called().await;
         }
     }
 

@@ -198,11 +198,6 @@ impl Seat {
         }
     }
 
-    /// Lets [`Self::called`] resolve.
-    pub(super) fn call(&self) {
-        self.place.call();
-    }
-
     /// Resolves when it is time to ask for the lock.
     pub(super) async fn called(&self) {
         loop {

@@ -6,6 +6,7 @@ use fleetpulse::locks::Wanted;
 use redis::cmd;
 use serde_json::json;
 use std::time::{Duration, Instant};
+use tokio::time::{sleep, timeout};
 
 /// So that a Redis that is away is noticed soon.
 const NOTICE: &str = "--redis-timeout=300";
@@ -74,6 +75,69 @@ async fn a_frozen_redis_is_a_503_after_its_timeout() {
         (locks.acquire("l", json!({"ttl_ms": 30_000})).await.status == 201).then_some(())
     })
     .await;
+}
+
+#[actix_web::test]
+async fn a_wait_is_over_in_time_though_redis_does_not_answer() {
+    let scene = Scene::on(Redis::durable().await).with(&["--redis-timeout=20000"]);
+    let service = scene.start().await;
+    let locks = LockApi::of(&service);
+    for is_first in [true, false] {
+        // With the subscription still to come, and with all there that it takes.
+        if !is_first {
+            let waited = locks.acquire("l", json!({"ttl_ms": 100, "wait_ms": 2_000})).await;
+            assert_eq!(waited.status, 201);
+        }
+        scene.redis.freeze();
+        let asked = Instant::now();
+        assert_away(&locks.acquire("l", json!({"ttl_ms": 1_000, "wait_ms": 500})).await);
+        assert!(asked.elapsed() < Duration::from_secs(8), "{:?}", asked.elapsed());
+        scene.redis.thaw();
+        locks.is_free("l").await;
+    }
+}
+
+#[actix_web::test]
+async fn those_who_wait_leave_a_redis_alone_that_takes_no_writes() {
+    let scene = Scene::on(Redis::durable().await);
+    let locks = embedded(&scene).await;
+    let mut waiters = Vec::new();
+    for number in 0..40 {
+        let l = name(&format!("l{number}"));
+        locks.grant(&l, &Wanted::lasting(Duration::from_secs(2))).await.unwrap();
+        let locks = locks.clone();
+        waiters.push(tokio::spawn(async move {
+            let wanted = Wanted::lasting(Duration::from_secs(2)).waiting(Duration::from_mins(1));
+            locks.grant(&l, &wanted).await
+        }));
+    }
+    let scripts = async || -> u64 {
+        let stats: String = scene.redis.query(cmd("INFO").arg("commandstats")).await;
+        let line = stats
+            .lines()
+            .find_map(|line| line.strip_prefix("cmdstat_evalsha:calls="));
+        line.unwrap().split(',').next().unwrap().parse().unwrap()
+    };
+    eventually(SOON, "all wait", async || {
+        let mut waiting = 0;
+        for number in 0..40 {
+            waiting += locks.inspect(&name(&format!("l{number}"))).await.unwrap().1;
+        }
+        (waiting == 40).then_some(())
+    })
+    .await;
+    let mut demote = cmd("REPLICAOF");
+    scene.redis.query::<()>(demote.arg("127.0.0.1").arg(1)).await;
+    let before = scripts().await;
+    sleep(Duration::from_secs(4)).await;
+    // They ask when the leases end, and then by and by.
+    let asked = scripts().await - before;
+    assert!(asked < 40 * 12, "{asked}");
+    let mut promote = cmd("REPLICAOF");
+    scene.redis.query::<()>(promote.arg("NO").arg("ONE")).await;
+    for waiter in waiters {
+        timeout(SOON, waiter).await.expect("it is granted").unwrap().unwrap();
+    }
 }
 
 #[actix_web::test]
