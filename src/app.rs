@@ -36,6 +36,7 @@ pub struct Application {
     redis: Redis,
     shared: Arc<Shared>,
     link: Link,
+    lock_wakeups: Wakeups,
     background: Vec<JoinHandle<()>>,
     /// Settles the limits on requests; ends, with a last time, once the sender is dropped.
     settling: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
@@ -129,6 +130,7 @@ impl Application {
             link: link.clone(),
         });
         let (lock_wakeups, lock_settings) = (Wakeups::listen(&store), settings.locks);
+        let worker_wakeups = lock_wakeups.clone();
         let worker_shared = Arc::clone(&shared);
         let worker_sessions = Arc::clone(&sessions);
         let (policies, guard) = (settings.limits.policies.clone(), Guard(gate.clone()));
@@ -143,7 +145,7 @@ impl Application {
             let sessions = Sessions::new(link.clone(), Arc::clone(&worker_sessions));
             let limits = Limits::new(&link, &policies, &worker_shared.metrics);
             let locks = locks::handlers::State {
-                locks: Locks::new(link.clone(), lock_wakeups.clone(), lock_settings),
+                locks: Locks::new(link.clone(), worker_wakeups.clone(), lock_settings),
                 metrics: Arc::clone(&worker_shared.metrics),
             };
             if worker_shared.store.is_configured() {
@@ -199,6 +201,7 @@ impl Application {
             redis,
             shared,
             link,
+            lock_wakeups,
             background,
             settling,
         })
@@ -235,6 +238,7 @@ impl Application {
             redis,
             shared,
             link,
+            lock_wakeups,
             background,
             settling,
             ..
@@ -245,6 +249,8 @@ impl Application {
             ended = &mut serving => ended,
             () = stop => {
                 tracing::info!("stopping: requests under way may end");
+                // They would wait for as long as the drain lasts, and then be cut off without an answer.
+                lock_wakeups.close();
                 handle.stop(true).await;
                 serving.await
             }

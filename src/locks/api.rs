@@ -89,6 +89,7 @@ impl Locks {
     ///
     /// # Errors
     /// [`LockError::Taken`], [`LockError::TimedOut`], [`LockError::QueueFull`], [`LockError::TokenReused`],
+    /// [`LockError::Closed`];
     /// [`LockError::Store`]: at once if Redis is away when it is first asked; if it goes away later, or does not answer in
     /// time, at the end of the wait, which bounds all of it.
     pub async fn grant(&self, name: &Id, wanted: &Wanted) -> Result<Grant, LockError> {
@@ -97,11 +98,23 @@ impl Locks {
         let answer = if wanted.wait.is_zero() {
             self.ask_once(name, wanted, &attempt.id).await
         } else {
-            let waiting = self.wait(name, wanted, &attempt.id, &mut seen);
-            match timeout(wanted.wait, waiting).await {
-                Ok(answer) => answer,
-                Err(_elapsed) if seen.is_unheard || self.wakeups.is_cut_off() => Err(StoreError::Away.into()),
-                Err(_elapsed) => Err(LockError::TimedOut(seen.holder)),
+            let waiting = timeout(wanted.wait, self.wait(name, wanted, &attempt.id, &mut seen));
+            let answer = tokio::select! {
+                biased;
+                answer = waiting => Some(answer),
+                () = self.wakeups.closed() => None,
+            };
+            match answer {
+                Some(Ok(answer)) => answer,
+                Some(Err(_)) if seen.is_unheard || self.wakeups.is_cut_off() => Err(StoreError::Away.into()),
+                Some(Err(_)) => Err(LockError::TimedOut(seen.holder)),
+                None => {
+                    // Not in the background: the runtime may end with those who wait.
+                    if commands::leave(&self.link, name, &attempt.id).await.is_ok() {
+                        attempt.settle();
+                    }
+                    Err(LockError::Closed)
+                }
             }
         };
         match &answer {

@@ -17,6 +17,9 @@ pub enum LockError {
     /// that a lock is wanted has a token of its own.
     #[error("the token holds this lock for another owner or time, or has released it")]
     TokenReused,
+    /// It was waited for, and this process is about to end: [`super::Wakeups::close`].
+    #[error("nobody can wait for the lock here any more")]
+    Closed,
     /// Nobody holds it: the grant has ended.
     #[error("nobody holds the lock")]
     NotHeld,

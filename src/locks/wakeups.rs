@@ -43,6 +43,8 @@ struct Room {
     tried: SetOnce<()>,
     /// Whether messages were to be heard at this moment, and are not.
     cut_off: AtomicBool,
+    /// Set when nobody is to wait here any more.
+    closed: SetOnce<()>,
 }
 
 /// Those who wait for one lock, the first come first.
@@ -81,6 +83,7 @@ impl Wakeups {
             wanted: Arc::default(),
             tried: SetOnce::new(),
             cut_off: AtomicBool::new(false),
+            closed: SetOnce::new(),
         });
         if store.is_configured() {
             let channel = store.keys().lock_wake(&room.instance);
@@ -98,6 +101,18 @@ impl Wakeups {
     /// Whether messages were to be heard at this moment, and are not, because Redis is away.
     pub(super) fn is_cut_off(&self) -> bool {
         self.0.cut_off.load(Ordering::Acquire)
+    }
+
+    /// Sends everybody who waits in this process away, with [`super::LockError::Closed`], and whoever would from now on; for
+    /// its end, so that they leave their queues while they can, and ask another instance.
+    pub fn close(&self) {
+        // It may be closed already.
+        let _ = self.0.closed.set(());
+    }
+
+    /// Resolves when nobody is to wait here any more.
+    pub(super) async fn closed(&self) {
+        self.0.closed.wait().await;
     }
 
     /// A name for one asking.

@@ -79,7 +79,7 @@ impl From<LockError> for Problem {
                 holder.as_ref(),
             ),
             LockError::TimedOut(holder) => naming(Self::timed_out(detail), holder.as_ref()),
-            LockError::QueueFull => Self::unavailable(detail, 1),
+            LockError::QueueFull | LockError::Closed => Self::unavailable(detail, 1),
             LockError::TokenReused => Self::unacceptable(vec![FieldError::new(
                 "token",
                 "holds this lock already, for another owner or ttl_ms, or has released it",

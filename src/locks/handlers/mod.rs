@@ -39,7 +39,7 @@ async fn fields(request: &HttpRequest, payload: web::Payload) -> Result<Fields, 
         (status = 400, description = "Not JSON", body = Problem),
         (status = 409, description = "Somebody has it (`lock-taken`), with `owner`, `fence` and `expires_at`", body = Problem),
         (status = 422, description = "Not acceptable, or the token holds the lock for another owner or time, or has released it", body = Problem),
-        (status = 503, description = "Redis is away, or too many wait", body = Problem),
+        (status = 503, description = "Redis is away, too many wait, or this instance is about to end: ask again", body = Problem),
         (status = 504, description = "Waited in vain; with who has it", body = Problem),
     )
 )]
@@ -63,6 +63,7 @@ pub async fn acquire(
         Ok(_) => "granted",
         Err(LockError::Taken(_)) => "taken",
         Err(LockError::TimedOut(_)) => "timed_out",
+        Err(LockError::Closed) => "closed",
         Err(_) => "failed",
     };
     state.metrics.locks.acquires.with_label_values(&[outcome]).inc();

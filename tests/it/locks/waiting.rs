@@ -249,6 +249,28 @@ async fn an_instance_that_does_not_answer_costs_a_second_once_however_many_wait_
 }
 
 #[actix_web::test]
+async fn who_waits_in_an_instance_that_is_told_to_stop_is_told_to_ask_again() {
+    let scene = Scene::new().await.with(&["--drain=20"]);
+    let (stopped, alive) = (scene.start_process().await, scene.start().await);
+    let (there, alive) = (LockApi::of_process(&stopped), LockApi::of(&alive));
+    let (token, _) = alive.grant("l", 60_000).await;
+    let waiters = [wait(&there, "a", 60_000), wait(&there, "b", 60_000)];
+    alive.has_waiting("l", 2).await;
+    let told = Instant::now();
+    stopped.tell_to_stop();
+    for waiter in waiters {
+        let answer = waiter.await.unwrap();
+        answer.assert_problem(503, &[]);
+        assert!(answer.retry_after.is_some(), "{answer:?}");
+    }
+    // Who has an answer is in the queue no more.
+    assert_eq!(alive.look("l").await.body["waiting"], 0);
+    assert!(stopped.ended().await.success());
+    assert!(told.elapsed() < Duration::from_secs(12), "{:?}", told.elapsed());
+    assert_eq!(alive.release("l", &token).await.status, 204);
+}
+
+#[actix_web::test]
 async fn a_full_queue_is_a_503_and_holds_nobody_up() {
     let scene = Scene::new().await.with(&["--lock-waiters=2"]);
     let service = scene.start().await;
