@@ -5,10 +5,11 @@ use crate::ids::Id;
 use std::mem;
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep_until};
 
-/// Between two attempts to give something back to a Redis that refuses.
-const PAUSE: Duration = Duration::from_millis(200);
+/// The first pause between two attempts to give something back to a Redis that does not take it; it doubles up to the other.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// One asking for a lock, from before it is sent until its answer is handed on. Dropped before that, because the client has
 /// gone or the answer was lost, it gives back whatever it has come to: its place in the queue, an offer, a grant.
@@ -18,19 +19,19 @@ pub(super) struct Attempt<'a> {
     name: &'a Id,
     /// Names it.
     pub id: String,
-    /// When nothing of it can be left.
-    moot: Instant,
+    /// How long something of it can be left in Redis after that has taken in what was sent.
+    lasting: Duration,
     settled: bool,
 }
 
 impl<'a> Attempt<'a> {
-    /// An attempt of which nothing is left after `lasting`.
+    /// An attempt of which nothing is left when Redis has had it for `lasting`.
     pub(super) fn new(locks: &'a Locks, name: &'a Id, lasting: Duration) -> Self {
         Self {
             locks,
             name,
             id: locks.wakeups().attempt(),
-            moot: Instant::now() + lasting,
+            lasting,
             settled: false,
         }
     }
@@ -45,7 +46,7 @@ impl Drop for Attempt<'_> {
     fn drop(&mut self) {
         if !self.settled {
             let left = Left::Attempt(mem::take(&mut self.id));
-            give_back(self.locks, self.name, left, self.moot);
+            give_back(self.locks, self.name, left, self.lasting);
         }
     }
 }
@@ -59,17 +60,20 @@ pub(super) enum Left {
     Grant(Token),
 }
 
-/// Gives something back in the background, as soon as Redis takes it and until it makes no difference any more. Without a
-/// runtime, as at the end of a process, or with very many under way it is left to end by itself.
-pub(super) fn give_back(locks: &Locks, name: &Id, left: Left, moot: Instant) {
+/// Gives something back in the background, as soon as Redis takes it and until it makes no difference any more: until Redis
+/// has had it for `lasting`. A Redis that stood still takes in what was sent when it goes on, however long that was; so after
+/// a failure that time counts from when it is reached again. Without a runtime, as at the end of a process, or with very many
+/// under way it is left to end by itself.
+pub(super) fn give_back(locks: &Locks, name: &Id, left: Left, lasting: Duration) {
     let (Ok(runtime), Ok(permit)) = (Handle::try_current(), locks.wakeups().departures().try_acquire_owned()) else {
         return;
     };
     let (link, name) = (locks.link().clone(), name.clone());
-    let giving = async move {
+    runtime.spawn(async move {
         let _permit = permit;
+        let mut pause = FIRST_PAUSE;
+        let mut moot = None;
         loop {
-            link.connected().await;
             let given = match &left {
                 Left::Attempt(attempt) => commands::leave(&link, &name, attempt).await.map(drop),
                 Left::Grant(token) => commands::release(&link, &name, token).await.map(drop),
@@ -77,8 +81,14 @@ pub(super) fn give_back(locks: &Locks, name: &Id, left: Left, moot: Instant) {
             if given.is_ok() {
                 return;
             }
-            sleep(PAUSE).await;
+            link.connected().await;
+            let moot = *moot.get_or_insert_with(|| Instant::now() + lasting);
+            // Jitter keeps those who give back from knocking in step.
+            sleep_until(moot.min(Instant::now() + pause.mul_f64(rand::random_range(0.5..1.0)))).await;
+            if Instant::now() >= moot {
+                return;
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
-    };
-    runtime.spawn(timeout_at(moot, giving));
+    });
 }

@@ -103,7 +103,8 @@ impl Drop for LockGuard {
         if self.released || Instant::now() >= until {
             return;
         }
-        give_back(&self.locks, &self.name, Left::Grant(self.token.clone()), until);
+        let lasting = until.saturating_duration_since(Instant::now());
+        give_back(&self.locks, &self.name, Left::Grant(self.token.clone()), lasting);
     }
 }
 

@@ -78,6 +78,26 @@ async fn a_frozen_redis_is_a_503_after_its_timeout() {
 }
 
 #[actix_web::test]
+async fn a_grant_that_a_frozen_redis_makes_when_its_time_would_be_over_is_given_back() {
+    let scene = Scene::on(Redis::durable().await).with(&[NOTICE]);
+    let service = scene.start().await;
+    let locks = LockApi::of(&service);
+    // Redis has to know the script, or it will not carry out what nobody can say twice.
+    locks.grant("other", 1_000).await;
+    scene.redis.freeze();
+    assert_away(&locks.acquire("l", json!({"ttl_ms": 6_000})).await);
+    sleep(Duration::from_millis(6_500)).await;
+    scene.redis.thaw();
+    let thawed = Instant::now();
+    eventually(SOON, "it can be had", async || {
+        (locks.acquire("l", json!({"ttl_ms": 1_000})).await.status == 201).then_some(())
+    })
+    .await;
+    // It was granted when Redis went on, for the six seconds that were asked for.
+    assert!(thawed.elapsed() < Duration::from_secs(5), "{:?}", thawed.elapsed());
+}
+
+#[actix_web::test]
 async fn a_wait_is_over_in_time_though_redis_does_not_answer() {
     let scene = Scene::on(Redis::durable().await).with(&["--redis-timeout=20000"]);
     let service = scene.start().await;
