@@ -2,6 +2,7 @@ use super::attempt::{Left, give_back};
 use super::model::{Grant, Token};
 use super::{LockError, Locks};
 use crate::ids::Id;
+use crate::store::StoreError;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
@@ -19,6 +20,7 @@ pub struct LockGuard {
     name: Id,
     token: Token,
     fence: u64,
+    ttl: Duration,
     lease: watch::Receiver<Lease>,
     keeper: AbortHandle,
     released: bool,
@@ -29,6 +31,8 @@ pub struct LockGuard {
 struct Lease {
     until: Instant,
     lost: bool,
+    /// A renewal was sent, and its answer is not there yet or was lost: Redis may hold the lock for longer than is known.
+    unheard: bool,
 }
 
 impl LockGuard {
@@ -37,6 +41,7 @@ impl LockGuard {
         let (sender, lease) = watch::channel(Lease {
             until: grant.until,
             lost: false,
+            unheard: false,
         });
         let keeping = keep(locks.clone(), name.clone(), grant.token.clone(), ttl, sender);
         Self {
@@ -44,6 +49,7 @@ impl LockGuard {
             name,
             token: grant.token,
             fence: grant.fence,
+            ttl,
             lease,
             keeper: tokio::spawn(keeping).abort_handle(),
             released: false,
@@ -99,11 +105,13 @@ impl LockGuard {
 impl Drop for LockGuard {
     fn drop(&mut self) {
         self.keeper.abort();
-        let until = self.until();
-        if self.released || Instant::now() >= until {
+        let Lease { until, unheard, .. } = *self.lease.borrow();
+        // A renewal that nobody heard of was carried out before the end, or not at all.
+        let moot = if unheard { until + self.ttl } else { until };
+        let lasting = moot.saturating_duration_since(Instant::now());
+        if self.released || lasting.is_zero() {
             return;
         }
-        let lasting = until.saturating_duration_since(Instant::now());
         give_back(&self.locks, &self.name, Left::Grant(self.token.clone()), lasting);
     }
 }
@@ -118,13 +126,23 @@ async fn keep(locks: Locks, name: Id, token: Token, ttl: Duration, lease: watch:
         sleep_until(next.min(until)).await;
         let renewing = async {
             locks.link().connected().await;
-            locks.renew(&name, &token, None).await
+            let was_unheard = lease.borrow().unheard;
+            lease.send_modify(|lease| lease.unheard = true);
+            let renewed = locks.renew(&name, &token, None).await;
+            let is_unheard = match &renewed {
+                // Of this or of one before nobody knows; what this one did not do, that may have done.
+                Err(LockError::Store(StoreError::Away | StoreError::Refused(_))) => was_unheard,
+                Err(LockError::Store(_)) => true,
+                _ => false,
+            };
+            lease.send_modify(|lease| lease.unheard = is_unheard);
+            renewed
         };
         match timeout_at(until, renewing).await {
             Ok(Ok(grant)) => {
                 until = until.max(grant.until);
                 next = Instant::now() + third;
-                lease.send_replace(Lease { until, lost: false });
+                lease.send_modify(|lease| lease.until = until);
             }
             // Redis was asked and did not answer; it may by the next time.
             Ok(Err(LockError::Store(error))) => {
@@ -134,5 +152,5 @@ async fn keep(locks: Locks, name: Id, token: Token, ttl: Duration, lease: watch:
             Ok(Err(_)) | Err(_) => break,
         }
     }
-    lease.send_replace(Lease { until, lost: true });
+    lease.send_modify(|lease| lease.lost = true);
 }

@@ -163,6 +163,39 @@ async fn a_guard_outlives_an_interruption_that_is_shorter_than_its_lease() {
 }
 
 #[actix_web::test]
+async fn a_guard_whose_renewal_nobody_heard_of_releases_what_that_has_made_longer() {
+    let scene = Scene::on(Redis::durable().await);
+    let proxy = Proxy::to(&scene.redis.url()).await;
+    let locks = embedded_at(&proxy.url(), &scene).await;
+    let other = embedded(&scene).await;
+    let l = name("l");
+    let wanted = Wanted::lasting(Duration::from_secs(9));
+    let guard = locks.acquire(&l, wanted).await.unwrap();
+    // Redis has to know the script, or it will not carry out what nobody can say twice.
+    locks.renew(&l, guard.token(), None).await.unwrap();
+    scene.redis.freeze();
+    // The renewal is sent after three seconds, and its answer has no way back when Redis goes on.
+    sleep(Duration::from_millis(4_500)).await;
+    proxy.cut();
+    sleep(Duration::from_millis(500)).await;
+    scene.redis.thaw();
+    timeout(SOON, guard.lost()).await.expect("it tells");
+    let holder = eventually(SOON, "Redis is found", async || other.inspect(&l).await.ok())
+        .await
+        .0;
+    let left = holder.expect("it was renewed").expires_in;
+    assert!(left > Duration::from_secs(3), "{left:?}");
+    proxy.mend();
+    drop(guard);
+    let dropped = Instant::now();
+    is_free(&other, &l).await;
+    assert!(
+        dropped.elapsed() + Duration::from_millis(500) < left,
+        "it ended by itself"
+    );
+}
+
+#[actix_web::test]
 async fn an_acquisition_that_is_given_up_leaves_nothing_behind() {
     let scene = Scene::new().await;
     let locks = embedded(&scene).await;
