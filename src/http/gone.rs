@@ -2,14 +2,11 @@ use actix_web::HttpRequest;
 use actix_web::dev::Extensions;
 use std::any::Any;
 use std::future::pending;
+use std::io;
 use std::net::TcpStream as Handle;
 use std::os::fd::AsFd;
-use std::time::Duration;
+use tokio::io::Interest;
 use tokio::net::TcpStream;
-use tokio::time::sleep;
-
-/// Between two looks at a connection on which the next request lies already.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// A second handle to the connection that a request came by.
 #[derive(Debug)]
@@ -27,7 +24,8 @@ pub fn remember_connection(io: &dyn Any, data: &mut Extensions) {
     }
 }
 
-/// Resolves when the client of a request has closed its side of the connection; for handlers that wait long.
+/// Resolves when the client of a request has closed its side of the connection, also where the next request lies on it
+/// already; for handlers that wait long.
 pub async fn client_gone(request: &HttpRequest) {
     let watched = request
         .conn_data()
@@ -35,8 +33,13 @@ pub async fn client_gone(request: &HttpRequest) {
     let Some(stream) = watched else {
         return pending().await;
     };
-    // Nothing to read is the end, and so is an error.
-    while let Ok(1..) = stream.peek(&mut [0]).await {
-        sleep(PAUSE).await;
+    // That it is closed is told beside that there is something to read, so what lies there is left to the server. An error
+    // is an end as well.
+    while let Ok(ready) = stream.ready(Interest::READABLE).await {
+        if ready.is_read_closed() {
+            return;
+        }
+        // Takes note of what is there, so that the next look waits until something is new.
+        let _: io::Result<()> = stream.try_io(Interest::READABLE, || Err(io::ErrorKind::WouldBlock.into()));
     }
 }

@@ -23,7 +23,8 @@ pub(super) struct GrantBody<'a> {
     owner: Option<&'a Id>,
     /// When it ends, by Redis's clock: RFC 3339 with milliseconds, UTC.
     expires_at: String,
-    /// The same from when the request came, for clients whose clock is another.
+    /// What is left of it when this is written, rounded down, for clients whose clock is another. The answer takes time on
+    /// its way: without waiting count from before the request was sent; else take off what the way can have taken.
     expires_in_ms: u64,
 }
 

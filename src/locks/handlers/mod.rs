@@ -31,7 +31,8 @@ async fn fields(request: &HttpRequest, payload: web::Payload) -> Result<Fields, 
 
 /// Acquire a lock
 ///
-/// Asking again with the same `token` is answered with the same grant. A client that goes while it waits leaves the queue.
+/// Asking again with the same `token` is answered with the same grant, until that is released. A client that goes while it
+/// waits leaves the queue; one that closes its own side of the connection and reads on has gone as well, and is not answered.
 #[utoipa::path(
     post, path = "/v1/locks/{name}", tag = "locks", request_body = AcquireBody, params(("name" = String, Path)),
     responses(
@@ -56,7 +57,10 @@ pub async fn acquire(
         let _waiting = Waiting::count(&state.metrics);
         tokio::select! {
             answer = state.locks.grant(&name, &wanted) => answer,
-            () = client_gone(&request) => return Err(Problem::timed_out("the client has gone")),
+            () = client_gone(&request) => {
+                state.metrics.locks.acquires.with_label_values(&["gone"]).inc();
+                return Err(Problem::timed_out("the client has gone"));
+            }
         }
     };
     let outcome = match &answer {

@@ -64,7 +64,7 @@ impl LimitMetrics {
 /// Of the locks slice.
 #[derive(Debug)]
 pub struct LockMetrics {
-    /// Answers to those who wanted a lock, by outcome (`granted`, `taken`, `timed_out`, `closed`, `failed`).
+    /// Answers to those who wanted a lock, by outcome (`granted`, `taken`, `timed_out`, `closed`, `gone`, `failed`).
     pub acquires: IntCounterVec,
     /// Requests that wait for a lock in this instance.
     pub waiters: IntGauge,

@@ -168,6 +168,38 @@ async fn a_client_that_goes_while_it_waits_leaves_the_queue() {
 }
 
 #[actix_web::test]
+async fn a_client_that_closes_its_side_has_gone_also_behind_requests_that_nobody_has_read() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let locks = LockApi::of(&service);
+    locks.grant("l", 60_000).await;
+    let body = "{\"ttl_ms\":1000,\"wait_ms\":60000}";
+    let asking = format!(
+        "POST /v1/locks/l HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    // More than the server reads ahead.
+    let next = "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n".repeat(10_000);
+    for follows in ["", &next] {
+        let mut raw = Raw::connect(&service.url()).await;
+        raw.say(&asking).await;
+        locks.has_waiting("l", 1).await;
+        raw.say(follows).await;
+        // It waits on, whatever lies there.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert_eq!(locks.look("l").await.body["waiting"], 1);
+        raw.close_own_side().await;
+        locks.has_waiting("l", 0).await;
+    }
+    let metrics = locks.0.request(Method::GET, "/metrics").send().await.unwrap();
+    let metrics = metrics.text().await.unwrap();
+    assert!(
+        metrics.contains("fleetpulse_lock_acquires_total{outcome=\"gone\"} 2"),
+        "{metrics}"
+    );
+}
+
+#[actix_web::test]
 async fn those_of_an_instance_that_was_killed_are_passed_over_at_once() {
     let scene = Scene::new().await;
     let (killed, alive) = (scene.start_process().await, scene.start().await);

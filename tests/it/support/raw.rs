@@ -21,6 +21,11 @@ impl Raw {
         self
     }
 
+    /// Says that no more will be said, and can still read.
+    pub async fn close_own_side(&mut self) {
+        let _ = self.0.shutdown().await;
+    }
+
     /// Everything that comes back until the service closes.
     pub async fn rest(&mut self) -> String {
         let mut answer = Vec::new();
