@@ -1,13 +1,17 @@
-//! Hundreds of clients over several instances, some of whom go without a word, and a Redis that is killed in the middle.
+//! Hundreds of clients over several instances, some of whom go without a word; an instance and a Redis that are killed in the
+//! middle.
 //! Afterwards the books are balanced: no two grants of a name overlapped, and fences grew in the order of the grants.
 
 use super::{LockApi, SOON, embedded, name};
-use crate::support::{Redis, Scene, eventually};
+use crate::support::{Folder, Redis, Scene, ServiceProcess, eventually, try_send};
+use actix_web::rt::task::JoinHandle;
 use fleetpulse::locks::{LockError, Locks, Token, Wanted};
 use fleetpulse::tracking::input::parse_rfc3339;
 use futures_util::future::join_all;
+use nix::sys::signal::{Signal, kill};
 use rand::RngExt;
 use redis::cmd;
+use reqwest::Method;
 use serde_json::json;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -33,6 +37,7 @@ struct Books {
     held: RefCell<HashMap<String, Vec<Held>>>,
     grants: Cell<usize>,
     away: Cell<usize>,
+    killed: Cell<usize>,
     in_vain: Cell<usize>,
     dropped: Cell<usize>,
     over: Cell<bool>,
@@ -60,13 +65,19 @@ enum Asked {
     Granted(String, u64, i64),
     InVain,
     Away,
+    /// Its instance was killed.
+    Killed,
 }
 
 impl Way {
     async fn ask(&self, lock: &str) -> Asked {
         match self {
             Self::Http(api) => {
-                let answer = api.acquire(lock, json!({"ttl_ms": TTL_MS, "wait_ms": WAIT_MS})).await;
+                let request = api.0.request(Method::POST, &format!("/v1/locks/{lock}"));
+                let body = json!({"ttl_ms": TTL_MS, "wait_ms": WAIT_MS});
+                let Ok(answer) = try_send(request.json(&body)).await else {
+                    return Asked::Killed;
+                };
                 match answer.status {
                     201 => {
                         let ends_ms = parse_rfc3339(answer.body["expires_at"].as_str().unwrap()).unwrap();
@@ -94,15 +105,19 @@ impl Way {
         }
     }
 
-    /// Whether it still had the lock; nothing is known where Redis is away.
+    /// Whether it still had the lock; nothing is known where Redis is away or the instance was killed.
     async fn release(&self, lock: &str, token: &str) -> Option<bool> {
         match self {
-            Self::Http(api) => match api.release(lock, token).await.status {
-                204 => Some(true),
-                404 | 409 => Some(false),
-                503 => None,
-                status => panic!("{status}"),
-            },
+            Self::Http(api) => {
+                let request = api.0.request(Method::DELETE, &format!("/v1/locks/{lock}"));
+                let answer = try_send(request.json(&json!({ "token": token }))).await.ok()?;
+                match answer.status {
+                    204 => Some(true),
+                    404 | 409 => Some(false),
+                    503 => None,
+                    status => panic!("{status}"),
+                }
+            }
             Self::Rust(locks) => match locks.release(&name(lock), &Token::parse(token).unwrap()).await {
                 Ok(()) => Some(true),
                 Err(LockError::NotHeld | LockError::HeldByOther(_)) => Some(false),
@@ -132,6 +147,11 @@ async fn client(ways: Vec<Way>, books: Rc<Books>) {
                 count(&books.in_vain);
                 continue;
             }
+            Asked::Killed => {
+                count(&books.killed);
+                sleep(Duration::from_millis(50)).await;
+                continue;
+            }
             Asked::Away => {
                 count(&books.away);
                 sleep(Duration::from_millis(50)).await;
@@ -159,54 +179,146 @@ async fn sync_always(redis: &Redis) {
     redis.query::<()>(set.arg("SET").arg("appendfsync").arg("always")).await;
 }
 
+/// Clients at work.
+struct Storm {
+    books: Rc<Books>,
+    clients: Vec<JoinHandle<()>>,
+}
+
+impl Storm {
+    fn begin(clients: usize, ways: &[Way]) -> Self {
+        let books = Rc::new(Books::default());
+        let clients = (0..clients)
+            .map(|_| actix_web::rt::spawn(client(ways.to_vec(), Rc::clone(&books))))
+            .collect();
+        Self { books, clients }
+    }
+
+    /// Goes on until so many more are counted.
+    async fn reaches(&self, what: &str, count: impl Fn(&Books) -> &Cell<usize>, more: usize) {
+        let count = count(&self.books);
+        let goal = count.get() + more;
+        eventually(SOON, what, async || (count.get() >= goal).then_some(())).await;
+    }
+
+    /// Ends it and balances the books; returns how many grants are in them, and how many clients went.
+    async fn end(self) -> (usize, usize) {
+        self.books.over.set(true);
+        for ended in join_all(self.clients).await {
+            ended.expect("no client failed");
+        }
+        let mut fences = 0;
+        for (lock, mut held) in self.books.held.take() {
+            held.sort_by_key(|held| held.fence);
+            for pair in held.windows(2) {
+                assert!(pair[0].fence < pair[1].fence, "{lock}: {pair:?}");
+                assert!(pair[0].until <= pair[1].from, "{lock}: {pair:?}");
+            }
+            fences += held.len();
+        }
+        (fences, self.books.dropped.get())
+    }
+}
+
 #[actix_web::test]
 async fn no_two_grants_overlap_and_fences_grow_whoever_dies() {
     let mut scene = Scene::on(Redis::durable().await).with(&["--redis-timeout=500"]);
     sync_always(&scene.redis).await;
-    let (one, other) = (scene.start().await, scene.start().await);
-    let ways = vec![
+    let (one, other, doomed) = (scene.start().await, scene.start().await, scene.start_process().await);
+    let ways = [
         Way::Http(LockApi::of(&one)),
         Way::Http(LockApi::of(&other)),
+        Way::Http(LockApi::of_process(&doomed)),
         Way::Rust(embedded(&scene).await),
     ];
-    let books = Rc::new(Books::default());
-    let clients: Vec<_> = (0..CLIENTS)
-        .map(|_| actix_web::rt::spawn(client(ways.clone(), Rc::clone(&books))))
-        .collect();
-    let reaches = async |what: &str, count: &Cell<usize>, more: usize| {
-        let goal = count.get() + more;
-        eventually(SOON, what, async || (count.get() >= goal).then_some(())).await;
-    };
-    reaches("locks are granted", &books.grants, 300).await;
+    let storm = Storm::begin(CLIENTS, &ways);
+    storm.reaches("locks are granted", |books| &books.grants, 300).await;
+    // With whatever it holds and whoever waits there.
+    doomed.kill().await;
+    storm.reaches("some are cut off", |books| &books.killed, 50).await;
+    storm.reaches("the others have locks", |books| &books.grants, 200).await;
     scene.redis.kill();
-    reaches("some are told that Redis is away", &books.away, 50).await;
+    storm
+        .reaches("some are told that Redis is away", |books| &books.away, 50)
+        .await;
     scene.redis.restart().await;
     sync_always(&scene.redis).await;
-    reaches("locks are granted again", &books.grants, 400).await;
-    books.over.set(true);
-    for ended in join_all(clients).await {
-        ended.expect("no client failed");
-    }
-
-    let mut fences = 0;
-    for (lock, mut held) in books.held.take() {
-        held.sort_by_key(|held| held.fence);
-        for pair in held.windows(2) {
-            assert!(pair[0].fence < pair[1].fence, "{lock}: {pair:?}");
-            assert!(pair[0].until <= pair[1].from, "{lock}: {pair:?}");
-        }
-        fences += held.len();
-    }
+    storm
+        .reaches("locks are granted again", |books| &books.grants, 400)
+        .await;
+    let (fences, dropped) = storm.end().await;
     assert!(fences > 500, "{fences}");
-    assert!(books.dropped.get() > 50, "{}", books.dropped.get());
-    // Nothing is left of those who went.
+    assert!(dropped > 50, "{dropped}");
+    // Nothing is left of those who went, but places that those had who waited in the instance that was killed.
     for number in 0..NAMES {
         let l = name(&format!("l{number}"));
+        let Way::Rust(locks) = &ways[3] else { unreachable!() };
         eventually(SOON, "everything is free, and nobody waits", async || {
-            let queue: u64 = scene.redis.query(cmd("ZCARD").arg(scene.keys().lock_queue(&l))).await;
-            let Way::Rust(locks) = &ways[2] else { return None };
-            (queue == 0 && locks.inspect(&l).await.ok()?.0.is_none()).then_some(())
+            let mut queue = cmd("ZRANGE");
+            let queue: Vec<String> = scene
+                .redis
+                .query(queue.arg(scene.keys().lock_queue(&l)).arg(0).arg(-1))
+                .await;
+            for attempt in queue {
+                let channel = scene.keys().lock_wake(attempt.split('-').next().unwrap());
+                let mut hear = cmd("PUBSUB");
+                let (_, listeners): (String, u64) = scene.redis.query(hear.arg("NUMSUB").arg(channel)).await;
+                if listeners > 0 {
+                    return None;
+                }
+            }
+            locks.inspect(&l).await.ok()?.0.is_none().then_some(())
+        })
+        .await;
+        // Those hold up nobody.
+        let grant = locks.grant(&l, &Wanted::lasting(Duration::from_secs(1))).await.unwrap();
+        locks.release(&l, &grant.token).await.unwrap();
+    }
+}
+
+#[actix_web::test]
+async fn the_embedded_redis_forgets_no_grant_that_it_acknowledged_when_it_is_killed() {
+    let folder = Folder::new();
+    let args = [
+        folder.flag(),
+        "--redis-append-fsync=always".to_owned(),
+        "--redis-timeout=500".to_owned(),
+    ];
+    let service = ServiceProcess::start(&args).await;
+    let locks = LockApi::of_process(&service);
+    // Somebody has this one all the time.
+    let (token, fence) = locks.grant("kept", 3_600_000).await;
+    let storm = Storm::begin(CLIENTS / 3, &[Way::Http(locks.clone())]);
+    for _ in 0..3 {
+        storm.reaches("locks are granted", |books| &books.grants, 100).await;
+        kill(folder.processes()[0], Signal::SIGKILL).unwrap();
+        storm
+            .reaches("some are told that Redis is away", |books| &books.away, 10)
+            .await;
+    }
+    storm
+        .reaches("locks are granted again", |books| &books.grants, 200)
+        .await;
+    let (fences, dropped) = storm.end().await;
+    assert!(fences > 300, "{fences}");
+    assert!(dropped > 20, "{dropped}");
+    assert_eq!(locks.look("kept").await.body["fence"], fence);
+    for number in 0..NAMES {
+        let l = format!("l{number}");
+        eventually(SOON, "everything is free", async || {
+            let answer = locks.acquire(&l, json!({"ttl_ms": 100})).await;
+            (answer.status == 201).then_some(())
         })
         .await;
     }
+    service.kill().await;
+
+    // Nor when the service is killed with it.
+    let again = ServiceProcess::start(&args).await;
+    let locks = LockApi::of_process(&again);
+    assert_eq!(locks.look("kept").await.body["fence"], fence);
+    assert_eq!(locks.release("kept", &token).await.status, 204);
+    let (_, next) = locks.grant("kept", 1_000).await;
+    assert!(next > fence);
+    assert!(again.terminate().await.success());
 }

@@ -158,7 +158,12 @@ pub fn ids(results: &Value) -> Vec<&str> {
 
 /// Sends a request that has to be answered.
 pub async fn send(request: RequestBuilder) -> Answer {
-    let response = request.send().await.unwrap();
+    try_send(request).await.unwrap()
+}
+
+/// Sends a request to an instance that may be killed meanwhile.
+pub async fn try_send(request: RequestBuilder) -> reqwest::Result<Answer> {
+    let response = request.send().await?;
     let header = |name: &str| {
         response
             .headers()
@@ -167,11 +172,11 @@ pub async fn send(request: RequestBuilder) -> Answer {
     };
     let (content_type, retry_after) = (header("content-type").unwrap_or_default(), header("retry-after"));
     let status = response.status().as_u16();
-    let body = response.bytes().await.unwrap();
-    Answer {
+    let body = response.bytes().await?;
+    Ok(Answer {
         status,
         content_type,
         retry_after,
         body: serde_json::from_slice(&body).unwrap_or(Value::Null),
-    }
+    })
 }
