@@ -31,9 +31,9 @@
 //! the lock over in the same script: it looks along the queue for the first whose instance listens (a `PUBLISH` that nobody
 //! hears tells at once that an instance is gone) and offers it the lock; nobody can come in between. Who was woken asks again
 //! and has the grant, counted from then. Every instance among the first thousand in the queue is told, and looks again a
-//! second later; so an offer that is not taken up within that goes on, and those of its instance go behind all others. A client that
-//! goes leaves the queue at once. A holder that dies is found out at the end of its lease, by one call of each instance whose
-//! clients wait for it. Nobody asks in intervals. A client that subscribes to every channel of Redis (`PSUBSCRIBE *`) makes
+//! second later; so an offer that is not taken up within that goes on, and those of its instance go behind all
+//! others. A client that goes leaves the queue at once. A holder that dies is found out at the end of its lease, by one call
+//! of each instance whose clients wait for it. Nobody asks in intervals. A client that subscribes to every channel of Redis (`PSUBSCRIBE *`) makes
 //! every instance look alive: then each of those who are gone costs a second.
 //!
 //! **Not promised.** That there is never more than one holder: a Redis that loses its tail (killed with `everysec`, a replica

@@ -11,8 +11,8 @@
 -- ARGV[8]  wake channel, without the instance
 -- ARGV[9]  how long an offer stands, ms
 -- ARGV[10] how long the last fence is remembered, ms
--- Returns {outcome, owner, fence, until, now}, both times in Unix ms, now rounded up. Outcomes: 'granted'; 'taken' and 'waiting', with the
--- holder, or with fence 0 where the lock is offered to somebody until then; 'full', too many wait; 'reused', the token
+-- Returns {outcome, owner, fence, until, now}, both times in Unix ms, now rounded up. Outcomes: 'granted'; 'taken' and 'waiting',
+-- with the holder, or with fence 0 where the lock is offered to somebody until then; 'full', too many wait; 'reused', the token
 -- holds the lock for another owner or time, or was the last to be released.
 local now_us = clock_us()
 local now, from = milliseconds(now_us)
