@@ -19,7 +19,7 @@ use utoipa_swagger_ui::SwaggerUi;
 #[openapi(
     info(
         title = "fleetpulse",
-        description = "Positions of drivers, vehicles and users in, the nearest out.\n\nErrors are `application/problem+json` (RFC 9457).",
+        description = "Positions of drivers, vehicles and users in, the nearest out; beside it the state that services share: stock, sessions, limits, locks.\n\nErrors are `application/problem+json` (RFC 9457).",
     ),
     paths(
         tracking::report, tracking::locate, tracking::forget, tracking::report_batch, tracking::nearby,
