@@ -71,7 +71,8 @@ pub async fn sign_out(request: HttpRequest, state: State) -> Result<HttpResponse
 ///
 /// The old one is honoured for a short grace, and beyond it until a later one is used for the first time. Its use after both
 /// means that two have it, and ends the session with all its tokens. Should the answer be lost, or be a 503, go on with the
-/// old token and repeat the call with it: that gives another new one. Of several new ones keep the one that came last.
+/// old token and repeat the call with it: that gives another new one. Of several new ones keep the one that came last. While eight replaced tokens are honoured still, the
+/// answer is a 429 whose `Retry-After` says for how long.
 #[utoipa::path(
     post, path = "/v1/sessions/current/rotate", tag = "sessions", security(("session" = [])),
     responses(
@@ -79,7 +80,6 @@ pub async fn sign_out(request: HttpRequest, state: State) -> Result<HttpResponse
         (status = 400, description = "A query parameter", body = Problem),
         (status = 401, description = "No token, or one that opens nothing (any more)", body = Problem),
         (status = 409, description = "The token was replaced, and a later one is in use: rotate that", body = Problem),
-        (status = 429, description = "Eight replaced tokens are honoured still; Retry-After says for how long", body = Problem),
         (status = 503, description = "Redis is away; the old token is honoured, repeat the call with it", body = Problem),
     )
 )]
