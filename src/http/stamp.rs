@@ -1,4 +1,5 @@
 use serde::{Serialize, Serializer};
+use std::fmt;
 
 /// A time as RFC 3339 with milliseconds in UTC, such as `2026-11-21T10:14:57.123Z`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +13,12 @@ impl Stamp {
     #[must_use]
     pub fn to_ascii(self) -> [u8; 24] {
         *Stamps::default().write(self.0)
+    }
+}
+
+impl fmt::Display for Stamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(std::str::from_utf8(&self.to_ascii()).unwrap_or_default())
     }
 }
 

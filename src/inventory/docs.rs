@@ -1,7 +1,7 @@
 //! The bodies of the interface, as they are sent and as the `OpenAPI` document shows them.
 
 use super::model::{Goods, Item, Reservation};
-use chrono::{DateTime, SecondsFormat};
+use crate::http::Stamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -22,7 +22,8 @@ pub(super) struct ItemAnswer<'a> {
     /// Grows by one with every change of the quantity; reservations leave it as it is.
     version: u64,
     /// When the quantity was last changed, RFC 3339.
-    updated_at: String,
+    #[schema(value_type = String)]
+    updated_at: Stamp,
     #[serde(skip_serializing_if = "Option::is_none")]
     group: Option<&'a str>,
 }
@@ -37,7 +38,7 @@ impl<'a> From<&'a Item> for ItemAnswer<'a> {
             confirmed: item.confirmed,
             available: item.available(),
             version: item.version,
-            updated_at: rfc3339(item.updated_ms),
+            updated_at: Stamp(item.updated_ms),
             group: item.group.as_deref(),
         }
     }
@@ -77,12 +78,15 @@ pub(super) struct ReservationAnswer<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     owner: Option<&'a str>,
     /// RFC 3339, as the following.
-    created_at: String,
+    #[schema(value_type = String)]
+    created_at: Stamp,
     /// When the hold ends or ended.
-    expires_at: String,
+    #[schema(value_type = String)]
+    expires_at: Stamp,
     /// When it was confirmed, released or expired.
     #[serde(skip_serializing_if = "Option::is_none")]
-    ended_at: Option<String>,
+    #[schema(value_type = Option<String>)]
+    ended_at: Option<Stamp>,
 }
 
 impl<'a> From<&'a Reservation> for ReservationAnswer<'a> {
@@ -92,17 +96,11 @@ impl<'a> From<&'a Reservation> for ReservationAnswer<'a> {
             state: reservation.state.as_str(),
             items: reservation.goods.iter().map(Into::into).collect(),
             owner: reservation.owner.as_deref(),
-            created_at: rfc3339(reservation.created_ms),
-            expires_at: rfc3339(reservation.expires_ms),
-            ended_at: reservation.ended_ms.map(rfc3339),
+            created_at: Stamp(reservation.created_ms),
+            expires_at: Stamp(reservation.expires_ms),
+            ended_at: reservation.ended_ms.map(Stamp),
         }
     }
-}
-
-fn rfc3339(unix_ms: i64) -> String {
-    DateTime::from_timestamp_millis(unix_ms)
-        .unwrap_or_default()
-        .to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 /// What is on hand of an item.

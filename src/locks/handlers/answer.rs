@@ -2,9 +2,8 @@
 
 use super::super::LockError;
 use super::super::model::{Grant, Holder};
-use crate::http::{FieldError, Problem};
+use crate::http::{FieldError, Problem, Stamp};
 use crate::ids::Id;
-use chrono::{DateTime, SecondsFormat};
 use serde::Serialize;
 use tokio::time::Instant;
 use utoipa::ToSchema;
@@ -22,7 +21,8 @@ pub(super) struct GrantBody<'a> {
     #[schema(value_type = Option<String>)]
     owner: Option<&'a Id>,
     /// When it ends, by Redis's clock: RFC 3339 with milliseconds, UTC.
-    expires_at: String,
+    #[schema(value_type = String)]
+    expires_at: Stamp,
     /// What is left of it when this is written, rounded down, for clients whose clock is another. The answer takes time on
     /// its way: without waiting count from before the request was sent; else take off what the way can have taken.
     expires_in_ms: u64,
@@ -36,7 +36,7 @@ impl<'a> GrantBody<'a> {
             token: grant.token.as_str(),
             fence: grant.fence,
             owner: grant.owner.as_ref(),
-            expires_at: rfc3339(grant.expires_at_ms),
+            expires_at: Stamp(grant.expires_at_ms),
             expires_in_ms: u64::try_from(left.as_millis()).unwrap_or(u64::MAX),
         }
     }
@@ -53,7 +53,8 @@ pub(super) struct LockBody<'a> {
     /// That of the grant.
     fence: u64,
     /// When it ends, by Redis's clock: RFC 3339 with milliseconds, UTC.
-    expires_at: String,
+    #[schema(value_type = String)]
+    expires_at: Stamp,
     /// How many wait for it.
     waiting: u64,
 }
@@ -64,7 +65,7 @@ impl<'a> LockBody<'a> {
             name,
             owner: holder.owner.as_ref(),
             fence: holder.fence,
-            expires_at: rfc3339(holder.expires_at_ms),
+            expires_at: Stamp(holder.expires_at_ms),
             waiting,
         }
     }
@@ -100,15 +101,9 @@ fn naming(problem: Problem, holder: Option<&Holder>) -> Problem {
     let Some(holder) = holder else { return problem };
     let problem = problem
         .with("fence", holder.fence)
-        .with("expires_at", rfc3339(holder.expires_at_ms));
+        .with("expires_at", Stamp(holder.expires_at_ms).to_string());
     match &holder.owner {
         Some(owner) => problem.with("owner", owner.as_str()),
         None => problem,
     }
-}
-
-fn rfc3339(unix_ms: i64) -> String {
-    DateTime::from_timestamp_millis(unix_ms)
-        .map(|at| at.to_rfc3339_opts(SecondsFormat::Millis, true))
-        .unwrap_or_default()
 }
