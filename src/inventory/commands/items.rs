@@ -1,0 +1,198 @@
+use super::super::model::{Item, Record};
+use super::{BOOKS, Target, not_understood, script};
+use crate::ids::Id;
+use crate::store::{Link, Script, StoreError};
+use std::sync::LazyLock;
+
+static PUT: LazyLock<Script> = script!("put", BOOKS);
+static ADJUST: LazyLock<Script> = script!("adjust", BOOKS);
+static CONSUME: LazyLock<Script> = script!("consume", BOOKS);
+static REMOVE: LazyLock<Script> = script!("remove", BOOKS);
+static LOOK: LazyLock<Script> = script!("look", BOOKS);
+static LIST: LazyLock<Script> = script!("list", BOOKS);
+static CLAIM: LazyLock<Script> = script!("claim", "");
+
+/// Which version of an item a change expects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Expected {
+    /// Whatever there is.
+    #[default]
+    Any,
+    /// Any, but there has to be an item.
+    Present,
+    /// This one; 0 for no item.
+    Version(u64),
+}
+
+impl Expected {
+    fn word(self) -> String {
+        match self {
+            Self::Any => String::new(),
+            Self::Present => "*".to_owned(),
+            Self::Version(version) => version.to_string(),
+        }
+    }
+}
+
+/// What became of a change of an item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::inventory) enum ItemOutcome {
+    Created(Item),
+    Done(Item),
+    Unknown,
+    /// It has another version; 0 for none at all.
+    Version(u64),
+    /// So much is reserved.
+    Below(u64),
+    /// It belongs to that group, or to none.
+    Elsewhere(Option<Id>),
+    /// 2⁵³ and more.
+    Beyond,
+    /// Not confirmed but this.
+    Wrong(Record),
+    /// Nothing of the item is in the reservation.
+    NotItsGoods,
+}
+
+impl ItemOutcome {
+    fn read(sku: &Id, answer: &str) -> Result<Self, StoreError> {
+        let (word, rest) = answer.split_once(' ').unwrap_or((answer, ""));
+        let number = || rest.parse().map_err(|_no_number| not_understood(answer));
+        Ok(match word {
+            "created" => Self::Created(Item::read(sku, rest)?),
+            "done" => Self::Done(Item::read(sku, rest)?),
+            "unknown" => Self::Unknown,
+            "version" => Self::Version(number()?),
+            "below" => Self::Below(number()?),
+            "elsewhere" => Self::Elsewhere(Id::parse(rest).ok()),
+            "beyond" => Self::Beyond,
+            "wrong" => Self::Wrong(Record::read(rest)?),
+            "absent" | "differs" => Self::NotItsGoods,
+            _ => return Err(not_understood(answer)),
+        })
+    }
+}
+
+/// Sets what is on hand. For an item without a group the partition is its own, and an item of a group is not passed over.
+pub(in crate::inventory) async fn put(
+    target: Target<'_>,
+    sku: &Id,
+    quantity: u64,
+    expected: Expected,
+    group: Option<&Id>,
+) -> Result<ItemOutcome, StoreError> {
+    let mut more = vec![target.keys().inventory_names(target.partition)];
+    if group.is_none() {
+        more.push(target.keys().inventory_group(sku));
+    }
+    let mut call = target.call(&PUT, &more, 5, 64);
+    call.arg(sku.as_str())
+        .arg(quantity)
+        .arg(expected.word())
+        .arg(group.map_or("*", |group| group.as_str()));
+    ItemOutcome::read(sku, &target.run_one(&PUT, &call).await?)
+}
+
+/// Adds to what is on hand.
+pub(in crate::inventory) async fn adjust(
+    target: Target<'_>,
+    sku: &Id,
+    delta: i64,
+    expected: Expected,
+) -> Result<ItemOutcome, StoreError> {
+    let mut call = target.call(&ADJUST, &[], 4, 64);
+    call.arg(sku.as_str()).arg(delta).arg(expected.word());
+    ItemOutcome::read(sku, &target.run_one(&ADJUST, &call).await?)
+}
+
+/// Takes what a confirmed reservation has of an item off what is on hand.
+pub(in crate::inventory) async fn consume(
+    target: Target<'_>,
+    id: &str,
+    sku: &Id,
+    quantity: u64,
+) -> Result<ItemOutcome, StoreError> {
+    let mut call = target.call(&CONSUME, &[], 4, 128);
+    call.arg(id).arg(sku.as_str()).arg(quantity);
+    ItemOutcome::read(sku, &target.run_one(&CONSUME, &call).await?)
+}
+
+/// Deletes an item.
+pub(in crate::inventory) async fn remove(
+    target: Target<'_>,
+    sku: &Id,
+    expected: Expected,
+) -> Result<ItemOutcome, StoreError> {
+    let more = [target.keys().inventory_names(target.partition)];
+    let mut call = target.call(&REMOVE, &more, 3, 64);
+    call.arg(sku.as_str()).arg(expected.word());
+    ItemOutcome::read(sku, &target.run_one(&REMOVE, &call).await?)
+}
+
+/// An item as it is now.
+pub(in crate::inventory) async fn look(target: Target<'_>, sku: &Id) -> Result<Option<Item>, StoreError> {
+    let mut call = target.call(&LOOK, &[], 2, 64);
+    call.arg(sku.as_str());
+    match ItemOutcome::read(sku, &target.run_one(&LOOK, &call).await?)? {
+        ItemOutcome::Done(item) => Ok(Some(item)),
+        _ => Ok(None),
+    }
+}
+
+/// Up to `count` (at most 500) items of the partition behind a name, by name.
+pub(in crate::inventory) async fn list(
+    target: Target<'_>,
+    behind: &str,
+    count: usize,
+) -> Result<Vec<Item>, StoreError> {
+    let more = [target.keys().inventory_names(target.partition)];
+    let mut call = target.call(&LIST, &more, 3, 64);
+    call.arg(behind).arg(count);
+    let lines = target.run(&LIST, &call).await?;
+    lines
+        .iter()
+        .map(|line| {
+            let (sku, item) = line.split_once(' ').ok_or_else(|| not_understood(line))?;
+            Item::read(&Id::parse(sku).map_err(|_no_id| not_understood(line))?, item)
+        })
+        .collect()
+}
+
+/// What a claim came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::inventory) enum Claim {
+    Done,
+    /// The item belongs to another group, or to none.
+    Elsewhere(Option<Id>),
+}
+
+/// Says that an item belongs to a group, for ever or for a time. The target is the item's partition without a group.
+pub(in crate::inventory) async fn claim(
+    target: Target<'_>,
+    sku: &Id,
+    group: &Id,
+    for_ms: Option<u64>,
+) -> Result<Claim, StoreError> {
+    let keys = target.keys();
+    let mut call = CLAIM.call(2, 5, 256);
+    call.arg(keys.inventory_items(target.partition))
+        .arg(keys.inventory_group(sku))
+        .arg(sku.as_str())
+        .arg(group.as_str())
+        .arg(for_ms.map(|ms| ms.to_string()).unwrap_or_default());
+    let answers: Vec<String> = target.link.run(&CLAIM, &call).await?;
+    Ok(
+        match answers.first().and_then(|answer| answer.strip_prefix("elsewhere ")) {
+            Some(group) => Claim::Elsewhere(Id::parse(group).ok()),
+            None => Claim::Done,
+        },
+    )
+}
+
+/// The group that an item was said to belong to.
+pub(in crate::inventory) async fn group(link: &Link, sku: &Id) -> Result<Option<Id>, StoreError> {
+    let mut cmd = redis::cmd("GET");
+    cmd.arg(link.store().keys().inventory_group(sku));
+    let group: Option<String> = link.query(&cmd).await?;
+    Ok(group.and_then(|group| Id::parse(&group).ok()))
+}

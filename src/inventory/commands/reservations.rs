@@ -1,0 +1,233 @@
+use super::super::model::{Parts, Record};
+use super::{BOOKS, Target, is_behind, not_understood, script};
+use crate::ids::Id;
+use crate::store::{Script, StoreError};
+use redis::Cmd;
+use std::sync::LazyLock;
+
+/// The most calls about reservations in one script call: enough that Redis's own cost of a call is shared by many, few enough
+/// that it is done in a millisecond.
+pub const MAX_BATCH: usize = 128;
+
+static RESERVE: LazyLock<Script> = script!("reserve", BOOKS);
+static CONFIRM: LazyLock<Script> = script!("confirm", BOOKS);
+static RELEASE: LazyLock<Script> = script!("release", BOOKS);
+static EXTEND: LazyLock<Script> = script!("extend", BOOKS);
+static FIND: LazyLock<Script> = script!("find", BOOKS);
+
+/// What is done to reservations, in batches of the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verb {
+    /// Take stock.
+    Reserve,
+    /// Make a hold final.
+    Confirm,
+    /// Give stock back.
+    Release,
+    /// Move the end of a hold.
+    Extend,
+}
+
+/// One call about a reservation.
+#[derive(Debug, Clone)]
+pub(in crate::inventory) struct Op {
+    pub verb: Verb,
+    /// As its script wants them.
+    args: Vec<String>,
+}
+
+impl Op {
+    /// `ends_ms`: the end of the hold if it is not the TTL of the terms from now.
+    pub fn reserve(id: String, ends_ms: Option<i64>, parts: Option<String>, terms: String) -> Self {
+        let ends = ends_ms.map(|ms| ms.to_string()).unwrap_or_default();
+        Self {
+            verb: Verb::Reserve,
+            args: vec![id, ends, parts.unwrap_or_else(|| "*".to_owned()), terms],
+        }
+    }
+
+    /// One whose parts, if it has any, are not ready to be confirmed.
+    pub fn confirm(id: String) -> Self {
+        Self {
+            verb: Verb::Confirm,
+            args: vec![id, String::new(), String::new()],
+        }
+    }
+
+    /// One whose parts are ready to be confirmed until then.
+    pub fn decide(id: String, parts: &Parts, until_ms: i64) -> Self {
+        Self {
+            verb: Verb::Confirm,
+            args: vec![id, parts.text(), until_ms.to_string()],
+        }
+    }
+
+    pub fn release(id: String) -> Self {
+        Self {
+            verb: Verb::Release,
+            args: vec![id, String::new()],
+        }
+    }
+
+    /// Forgets one that is still being made with these parts.
+    pub fn undo(id: String, parts: &Parts) -> Self {
+        Self {
+            verb: Verb::Release,
+            args: vec![id, parts.text()],
+        }
+    }
+
+    pub fn extend(id: String, ends: Ends, how: How<'_>) -> Self {
+        let (ms, at) = match ends {
+            Ends::In(ms) => (ms.to_string(), String::new()),
+            Ends::At(at) => (String::new(), at.to_string()),
+            Ends::Within(ms, at) => (ms.to_string(), at.to_string()),
+        };
+        let (how, parts) = match how {
+            How::Plain => ("", None),
+            How::Again => ("again", None),
+            How::Back => ("back", None),
+            How::Ready(parts) => ("ready", Some(parts)),
+            How::Soon(parts) => ("soon", Some(parts)),
+        };
+        let parts = parts.map(Parts::text).unwrap_or_default();
+        Self {
+            verb: Verb::Extend,
+            args: vec![id, ms, at, how.to_owned(), parts],
+        }
+    }
+}
+
+/// When a hold is to end.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::inventory) enum Ends {
+    /// So many milliseconds from now.
+    In(u128),
+    /// At that Unix millisecond.
+    At(i64),
+    /// So many milliseconds from now, but not after that Unix millisecond.
+    Within(u128, i64),
+}
+
+/// How a hold is extended.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::inventory) enum How<'a> {
+    /// If it is held.
+    Plain,
+    /// Also if it has run out and the stock is there.
+    Again,
+    /// Not at all: it runs out now, if nobody has moved its end since.
+    Back,
+    /// These parts of it last as long.
+    Ready(&'a Parts),
+    /// These parts of it last for a while, and will be lengthened next.
+    Soon(&'a Parts),
+}
+
+/// What became of a call about a reservation.
+#[derive(Debug, Clone)]
+pub(in crate::inventory) enum Outcome {
+    /// Done, or it was so already.
+    Done(Record),
+    /// Done; it had run out, and its stock was taken again.
+    Again(Record),
+    /// It was made before, with the same terms.
+    There(Record),
+    /// It has parts, which come first.
+    Parts(Record),
+    /// There is no way from its state to what was asked for.
+    Wrong(Record),
+    /// It was made before, with other terms.
+    Differs,
+    /// It is being made.
+    Opening,
+    /// There is none.
+    Unknown,
+    /// There is no such item in this partition.
+    Absent(Id),
+    /// There is not enough of an item.
+    Short { sku: Id, available: u64 },
+}
+
+impl Outcome {
+    fn read(answer: &str) -> Result<Self, StoreError> {
+        let (word, rest) = answer.split_once(' ').unwrap_or((answer, ""));
+        Ok(match word {
+            "done" => Self::Done(Record::read(rest)?),
+            "again" => Self::Again(Record::read(rest)?),
+            "there" => Self::There(Record::read(rest)?),
+            "parts" => Self::Parts(Record::read(rest)?),
+            "wrong" => Self::Wrong(Record::read(rest)?),
+            "differs" => Self::Differs,
+            "opening" => Self::Opening,
+            "unknown" => Self::Unknown,
+            "absent" => Self::Absent(Id::parse(rest).map_err(|_no_id| not_understood(answer))?),
+            "short" => {
+                let (sku, available) = rest.split_once(' ').ok_or_else(|| not_understood(answer))?;
+                Self::Short {
+                    sku: Id::parse(sku).map_err(|_no_id| not_understood(answer))?,
+                    available: available.parse().map_err(|_no_number| not_understood(answer))?,
+                }
+            }
+            _ => return Err(not_understood(answer)),
+        })
+    }
+}
+
+/// An outcome for each call, or why it cannot be read.
+pub(in crate::inventory) type Outcomes = Vec<Result<Outcome, StoreError>>;
+
+/// Carries out up to [`MAX_BATCH`] calls of the same verb, in order; `None` if so many holds of the partition are over that they
+/// are to be ended first.
+pub(in crate::inventory) async fn batch_at_once(
+    target: Target<'_>,
+    verb: Verb,
+    ops: &[&Op],
+) -> Result<Option<Outcomes>, StoreError> {
+    let (script, call) = batch_call(target, verb, ops);
+    let answers: Vec<String> = target.link.run(script, &call).await?;
+    if is_behind(&answers) {
+        return Ok(None);
+    }
+    outcomes(&answers, ops.len()).map(Some)
+}
+
+/// The same, once those are ended.
+pub(in crate::inventory) async fn batch(target: Target<'_>, verb: Verb, ops: &[&Op]) -> Result<Outcomes, StoreError> {
+    let (script, call) = batch_call(target, verb, ops);
+    outcomes(&target.run(script, &call).await?, ops.len())
+}
+
+fn batch_call(target: Target<'_>, verb: Verb, ops: &[&Op]) -> (&'static Script, Cmd) {
+    let parted = target.keys().inventory_parted(target.partition);
+    let (script, more): (&'static Script, _) = match verb {
+        Verb::Reserve => (&RESERVE, vec![]),
+        Verb::Confirm => (&CONFIRM, vec![parted]),
+        Verb::Release => (&RELEASE, vec![parted]),
+        Verb::Extend => (&EXTEND, vec![parted]),
+    };
+    let mut call = target.call(script, &more, 5 * ops.len(), 160 * ops.len());
+    for op in ops {
+        call.arg(&op.args);
+    }
+    (script, call)
+}
+
+fn outcomes(answers: &[String], calls: usize) -> Result<Outcomes, StoreError> {
+    if answers.len() != calls {
+        let detail = format!("inventory: {} answers to {calls} calls", answers.len());
+        return Err(StoreError::Answer(detail));
+    }
+    Ok(answers.iter().map(|answer| Outcome::read(answer)).collect())
+}
+
+/// A reservation, or a part of one, as it is now.
+pub(in crate::inventory) async fn find(target: Target<'_>, id: &str) -> Result<Option<Record>, StoreError> {
+    let mut call = target.call(&FIND, &[], 2, 64);
+    call.arg(id);
+    let answer = target.run_one(&FIND, &call).await?;
+    match answer.strip_prefix("done ") {
+        Some(record) => Record::read(record).map(Some),
+        None => Ok(None),
+    }
+}

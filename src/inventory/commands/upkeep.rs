@@ -1,0 +1,71 @@
+use super::{BOOKS, Target, script};
+use crate::ids::Id;
+use crate::store::{Script, StoreError};
+use std::sync::LazyLock;
+
+/// How many holds a sweep ends at most.
+const SWEEP: usize = 500;
+
+static SWEEP_SCRIPT: LazyLock<Script> = script!("sweep", BOOKS);
+static SETTLE: LazyLock<Script> = script!("settle", "");
+
+/// What a sweep leaves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::inventory) struct Swept {
+    /// Whether more holds are over.
+    pub due: bool,
+    /// Whether there is more to forget.
+    pub ended: bool,
+    /// Reservations whose parts are to be looked after.
+    pub parted: Vec<Id>,
+}
+
+/// Ends holds whose time is over and forgets what ended long ago, up to 500 of each; names up to `parted` reservations that the
+/// caller is to look after.
+pub(in crate::inventory) async fn sweep(target: Target<'_>, parted: usize) -> Result<Swept, StoreError> {
+    let more = [target.keys().inventory_parted(target.partition)];
+    let mut call = target.call(&SWEEP_SCRIPT, &more, 3, 16);
+    call.arg(SWEEP).arg(parted);
+    let answers: Vec<String> = target.link.run(&SWEEP_SCRIPT, &call).await?;
+    let (first, parted) = answers
+        .split_first()
+        .ok_or_else(|| StoreError::Answer("sweep: nothing".to_owned()))?;
+    Ok(Swept {
+        due: first == "more",
+        ended: first == "later",
+        parted: parted.iter().filter_map(|id| Id::parse(id).ok()).collect(),
+    })
+}
+
+/// When parts are to be looked after again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::inventory) enum Again {
+    /// In so many milliseconds.
+    In(u64),
+    /// Not until something else is decided.
+    Never,
+    /// Never: they are forgotten, and what stands for them with them.
+    Forget,
+}
+
+/// Says when the parts of a reservation are to be looked after again, unless it has gone on since it was `seen` as it is there.
+pub(in crate::inventory) async fn settle(
+    target: Target<'_>,
+    id: &Id,
+    seen: &str,
+    again: Again,
+) -> Result<(), StoreError> {
+    let keys = target.keys();
+    let mut call = SETTLE.call(2, 5, 256);
+    call.arg(keys.inventory_reservations(target.partition))
+        .arg(keys.inventory_parted(target.partition))
+        .arg(id.as_str())
+        .arg(seen)
+        .arg(match again {
+            Again::In(ms) => ms.to_string(),
+            Again::Never => "never".to_owned(),
+            Again::Forget => "forget".to_owned(),
+        });
+    let _: Vec<String> = target.link.run(&SETTLE, &call).await?;
+    Ok(())
+}
