@@ -20,6 +20,10 @@ async fn nearby_says_what_it_does_not_understand() {
         "lat=%FF&lon=1",
         "lat=1&lon=1&%00",
         "lat=1&lon=1&min_capacity=4.5",
+        "lat=1&lon=1&min_capacity=-1",
+        "lat=1&lon=1&limit=1.5",
+        "lat=1&lon=1&radius_m=2km",
+        "lat=1&lon=1&max_age=5",
     ] {
         api.nearby(query).await.assert_problem(400, &[]);
     }
@@ -28,9 +32,10 @@ async fn nearby_says_what_it_does_not_understand() {
         ("lat=1&lon=inf", "/lon"),
         ("lat=1e999&lon=1", "/lat"),
         ("lat=85.06&lon=1", "/lat"),
-        ("lat=1&lon=181", "/lon"),
+        ("lat=1&lon=-inf", "/lon"),
+        ("lat=1&lon=180.1", "/lon"),
         ("lat=1&lon=1&radius_m=-0.1", "/radius_m"),
-        ("lat=1&lon=1&radius_m=200001", "/radius_m"),
+        ("lat=1&lon=1&radius_m=200000.1", "/radius_m"),
         ("lat=1&lon=1&radius_m=nan", "/radius_m"),
         ("lat=1&lon=1&limit=0", "/limit"),
         ("lat=1&lon=1&limit=1001", "/limit"),
@@ -54,13 +59,17 @@ async fn within_says_what_it_does_not_understand() {
         "bbox=1,2,3,4,5",
         "bbox=a,b,c,d",
         "bbox=1,2,3,4&radius_m=5",
+        "bbox=0,0,1,1&source=redis",
+        "bbox=0,0,1,1&lat=1",
     ] {
         api.within(query).await.assert_problem(400, &[]);
     }
     for (query, pointer) in [
         ("bbox=0,5,1,4", "/bbox"),
         ("bbox=NaN,0,1,1", "/bbox"),
-        ("bbox=0,0,200,1", "/bbox"),
+        ("bbox=0,0,181,1", "/bbox"),
+        ("bbox=0,-91,1,1", "/bbox"),
+        ("bbox=0,0,1,1&limit=0", "/limit"),
         ("bbox=0,0,1,1&limit=1001", "/limit"),
     ] {
         api.within(query).await.assert_problem(422, &[pointer]);

@@ -110,41 +110,6 @@ async fn those_who_ask_for_geojson_get_it() {
 }
 
 #[actix_web::test]
-async fn what_cannot_be_read_is_a_400_and_what_is_out_of_range_a_422() {
-    let scene = Scene::new().await;
-    let service = scene.start().await;
-    let api = service.drivers();
-    for query in [
-        "",
-        "lat=1",
-        "lat=north&lon=1",
-        "lat=1&lon=1&limit=1.5",
-        "lat=1&lon=1&limit=-1",
-        "lat=1&lon=1&radius_m=2km",
-        "lat=1&lon=1&max_age=5",
-        "lat=1&lon=1&lat=1",
-        "lat=1&lon=1&min_capacity=-1",
-    ] {
-        api.nearby(query).await.assert_problem(400, &[]);
-    }
-    for (query, field) in [
-        ("lat=85.06&lon=1", "/lat"),
-        ("lat=NaN&lon=1", "/lat"),
-        ("lat=1&lon=-inf", "/lon"),
-        ("lat=1&lon=180.1", "/lon"),
-        ("lat=1&lon=1&radius_m=200000.1", "/radius_m"),
-        ("lat=1&lon=1&radius_m=-1", "/radius_m"),
-        ("lat=1&lon=1&radius_m=NaN", "/radius_m"),
-        ("lat=1&lon=1&limit=0", "/limit"),
-        ("lat=1&lon=1&limit=1001", "/limit"),
-        ("lat=1&lon=1&max_age_s=-1", "/max_age_s"),
-        ("lat=1&lon=1&source=both", "/source"),
-    ] {
-        api.nearby(query).await.assert_problem(422, &[field]);
-    }
-}
-
-#[actix_web::test]
 async fn many_queries_are_bounded_and_all_or_nothing() {
     let scene = Scene::new().await;
     let service = scene.start().await;

@@ -56,31 +56,3 @@ async fn a_box_whose_west_is_greater_lies_across_the_antimeridian() {
         assert_eq!(api.within(&format!("bbox={bbox}")).await.ids(), expected, "{bbox}");
     }
 }
-
-#[actix_web::test]
-async fn what_is_no_box_is_refused() {
-    let scene = Scene::new().await;
-    let service = scene.start().await;
-    let api = service.drivers();
-    for query in [
-        "",
-        "bbox=",
-        "bbox=1,2,3",
-        "bbox=1,2,3,4,5",
-        "bbox=a,b,c,d",
-        "bbox=0,0,1,1&source=redis",
-        "bbox=0,0,1,1&lat=1",
-    ] {
-        api.within(query).await.assert_problem(400, &[]);
-    }
-    for (query, field) in [
-        ("bbox=0,2,1,1", "/bbox"),
-        ("bbox=0,0,181,1", "/bbox"),
-        ("bbox=0,-91,1,1", "/bbox"),
-        ("bbox=NaN,0,1,1", "/bbox"),
-        ("bbox=0,0,1,1&limit=0", "/limit"),
-        ("bbox=0,0,1,1&limit=1001", "/limit"),
-    ] {
-        api.within(query).await.assert_problem(422, &[field]);
-    }
-}
