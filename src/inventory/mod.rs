@@ -39,7 +39,7 @@
 //! **Confirmed stock stays on hand** until it is said to have left, and counts for so long: `adjust` with the
 //! reservation takes it off once. So a confirmed reservation is remembered while it counts; others for a day
 //! (`INVENTORY_KEEP_S`) after their end, and an id or a key that is used again after that is a new one. A deleted item takes its
-//! confirmed reservations with it. Memory is bounded by the stock, and by what ends in a day: some 300 bytes each.
+//! confirmed reservations with it. Memory is bounded by the stock, and by what ends in a day: some 320 bytes each.
 //!
 //! **Versions** count changes of the quantity alone: an `If-Match` is not made void by a reservation, for it does not need to
 //! be; the invariant protects those.

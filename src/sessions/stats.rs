@@ -37,7 +37,7 @@ pub struct Stats {
     pub created_per_s: Option<f64>,
     /// Validations a second in the last minute, on this instance; null in its first seconds.
     pub validations_per_s: Option<f64>,
-    /// Sessions of all instances that were in use in the last five to ten minutes, to some two percent, those ended since
+    /// Sessions of all instances that were in use in the last five to ten minutes, by `HyperLogLog`, those ended since
     /// included; up to half a minute old, null while it is not known.
     pub active_estimate: Option<u64>,
 }
