@@ -1,7 +1,7 @@
 //! Settings → store → slices → workers → HTTP server. [`Application::build`] gives a service that knows the port it bound;
 //! [`Application::run`] serves until it is told to stop, then drains.
 
-use crate::config::{RedisSource, RedisSourceError, RuleError, Settings};
+use crate::config::{HttpSettings, RedisSource, RedisSourceError, RuleError, Settings};
 use crate::health::{self, Health};
 use crate::http::{BodyTimeout, remember_connection};
 use crate::inventory::{self, Inventory};
@@ -12,9 +12,10 @@ use crate::sessions::{self, Sessions};
 use crate::store::embedded::{Embedded, EmbeddedError, EmbeddedSettings};
 use crate::store::{Keys, Link, Store, StoreError};
 use crate::telemetry::{Board, Metrics};
-use crate::tracking::{self, Shared, Writer};
+use crate::tracking::{self, Writer};
 use actix_web::dev::Server;
-use actix_web::{App, HttpServer, rt, web};
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{App, HttpServer, rt};
 use futures_util::FutureExt;
 use std::io;
 use std::net::SocketAddr;
@@ -34,9 +35,7 @@ pub struct Application {
     server: Server,
     address: SocketAddr,
     redis: Redis,
-    shared: Arc<Shared>,
-    link: Link,
-    lock_wakeups: Wakeups,
+    parts: Arc<Parts>,
     background: Vec<JoinHandle<()>>,
     /// Settles the limits on requests; ends, with a last time, once the sender is dropped.
     settling: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
@@ -109,99 +108,18 @@ impl Application {
         let gate = Gate::new(&settings.limits, &metrics)?;
         let keys = Keys::new(&settings.redis.key_prefix, 1);
         let (store, redis) = open_store(settings, keys).await?;
-        let board = Arc::new(Board::default());
-        let shared = Arc::new(Shared::new(
-            settings.tracking.clone(),
-            store.clone(),
-            Arc::clone(&metrics),
-            Arc::clone(&board),
-        ));
-        let sessions = sessions::Shared::new(settings.sessions.clone(), &metrics);
         let link = Link::open(&store);
         check_layout(&link, store.timeout()).await?;
 
-        let bind = |source| AppError::Bind {
-            address: settings.http.bind,
-            source,
-        };
-        let health = web::Data::new(Health {
-            board: Arc::clone(&board),
-            metrics: Arc::clone(&metrics),
-            link: link.clone(),
-        });
-        let (lock_wakeups, lock_settings) = (Wakeups::listen(&store), settings.locks);
-        let worker_wakeups = lock_wakeups.clone();
-        let worker_shared = Arc::clone(&shared);
-        let worker_sessions = Arc::clone(&sessions);
-        let (policies, guard) = (settings.limits.policies.clone(), Guard(gate.clone()));
-        let feed = Arc::new(AtomicBool::new(false));
-        let request_timeout = settings.http.request_timeout();
-        let inventory_settings = settings.inventory.clone();
-        let mut server = HttpServer::new(move || {
-            // Runs once in each worker, on its thread: the writer and its connection stay there.
-            let link = Link::open(&worker_shared.store);
-            let writer = Writer::start(&worker_shared, &link);
-            let inventory = Inventory::start(&link, &inventory_settings);
-            let sessions = Sessions::new(link.clone(), Arc::clone(&worker_sessions));
-            let limits = Limits::new(&link, &policies, &worker_shared.metrics);
-            let locks = locks::handlers::State {
-                locks: Locks::new(link.clone(), worker_wakeups.clone(), lock_settings),
-                metrics: Arc::clone(&worker_shared.metrics),
-            };
-            if worker_shared.store.is_configured() {
-                follow(&feed, Arc::clone(&worker_shared), link);
-            }
-            App::new()
-                .app_data(web::Data::new(writer))
-                .app_data(web::Data::new(inventory))
-                .app_data(web::Data::new(sessions))
-                .app_data(web::Data::new(limits))
-                .app_data(web::Data::new(locks))
-                .app_data(health.clone())
-                .app_data(BodyTimeout(request_timeout))
-                .configure(|routes| routes::configure(routes, &worker_shared.metrics))
-                .default_service(web::to(routes::not_found))
-                .wrap(guard.clone())
-        })
-        .disable_signals()
-        .shutdown_timeout(settings.http.drain_s)
-        .max_connections(settings.http.max_connections.get())
-        .client_request_timeout(request_timeout)
-        .on_connect(remember_connection)
-        .keep_alive(Duration::from_secs(75));
-        if let Some(workers) = settings.http.workers {
-            server = server.workers(workers.get());
-        }
-        let server = server.bind(settings.http.bind).map_err(bind)?;
-        let address = server.addrs().first().copied().unwrap_or(settings.http.bind);
-
-        let mut background = vec![rt::spawn(health::watch(link.clone(), board, metrics))];
-        background.push(rt::spawn(tracking::expiry::keep_sweeping(
-            Arc::clone(&shared),
-            link.clone(),
-        )));
-        if store.is_configured() {
-            let inventory = Inventory::start(&link, &settings.inventory);
-            background.push(rt::spawn(inventory::sweep::keep_sweeping(inventory)));
-            background.push(rt::spawn(tracking::flush::keep_flushing(
-                Arc::clone(&shared),
-                link.clone(),
-            )));
-            background.push(rt::spawn(sessions::stats::keep_measuring(sessions, link.clone())));
-        }
-        let settling = gate.map(|gate| {
-            let (until, stopped) = oneshot::channel();
-            let stopped = stopped.map(|_: Result<(), _>| ());
-            let settling = limits::keep_settling(Arc::clone(gate.share()), link.clone(), stopped);
-            (until, rt::spawn(settling))
-        });
+        let parts = Arc::new(Parts::new(settings, store, &metrics, link.clone()));
+        let (server, address) = serve(&settings.http, &parts, Guard(gate.clone()))?;
+        let background = parts.spawn_background();
+        let settling = gate.map(|gate| spawn_settling(&gate, link));
         Ok(Self {
-            server: server.run(),
+            server,
             address,
             redis,
-            shared,
-            link,
-            lock_wakeups,
+            parts,
             background,
             settling,
         })
@@ -236,12 +154,10 @@ impl Application {
         let Self {
             server,
             redis,
-            shared,
-            link,
-            lock_wakeups,
+            parts,
             background,
             settling,
-            ..
+            address: _,
         } = self;
         let handle = server.handle();
         let mut serving = rt::spawn(server);
@@ -250,7 +166,7 @@ impl Application {
             () = stop => {
                 tracing::info!("stopping: requests under way may end");
                 // They would wait for as long as the drain lasts, and then be cut off without an answer.
-                lock_wakeups.close();
+                parts.wakeups.close();
                 handle.stop(true).await;
                 serving.await
             }
@@ -264,7 +180,7 @@ impl Application {
                 tracing::warn!("what was admitted last could not all be settled with the other instances in time");
             }
         }
-        last_flush(&shared, &link).await;
+        last_flush(&parts.tracking, &parts.link).await;
         if let Redis::Embedded(embedded) = redis {
             embedded.stop().await;
         }
@@ -275,25 +191,144 @@ impl Application {
     }
 }
 
-/// Follows Redis on this worker, unless another one does. On a worker and not on a thread of its own, because most of what
-/// is heard are this instance's own batches: they come when the worker is awake for their answers anyway, and waking a
-/// thread for each costs more than reading it.
-fn follow(taken: &Arc<AtomicBool>, shared: Arc<Shared>, link: Link) {
-    /// Gives the feed back when its worker ends, for the one that takes the worker's place.
-    struct Claim(Arc<AtomicBool>);
-    impl Drop for Claim {
-        fn drop(&mut self) {
-            self.0.store(false, Ordering::Release);
+/// What a process has once: its workers share it, and its background tasks work on it.
+struct Parts {
+    settings: Settings,
+    store: Store,
+    /// For whatever is not a worker.
+    link: Link,
+    metrics: Arc<Metrics>,
+    health: web::Data<Health>,
+    tracking: Arc<tracking::Shared>,
+    /// Whether a worker follows Redis.
+    feed: Arc<AtomicBool>,
+    sessions: Arc<sessions::Shared>,
+    wakeups: Wakeups,
+}
+
+impl Parts {
+    fn new(settings: &Settings, store: Store, metrics: &Arc<Metrics>, link: Link) -> Self {
+        let board = Arc::new(Board::default());
+        let tracking = tracking::Shared::new(
+            settings.tracking.clone(),
+            store.clone(),
+            Arc::clone(metrics),
+            Arc::clone(&board),
+        );
+        Self {
+            settings: settings.clone(),
+            health: web::Data::new(Health {
+                board,
+                metrics: Arc::clone(metrics),
+                link: link.clone(),
+            }),
+            tracking: Arc::new(tracking),
+            feed: Arc::new(AtomicBool::new(false)),
+            sessions: sessions::Shared::new(settings.sessions.clone(), metrics),
+            wakeups: Wakeups::listen(&store),
+            metrics: Arc::clone(metrics),
+            store,
+            link,
         }
     }
-    if taken.swap(true, Ordering::AcqRel) {
-        return;
+
+    /// Sets up one worker. Runs on the worker's own thread: what it starts, and its connection, stay there.
+    fn worker(&self, app: &mut ServiceConfig) {
+        let Self { settings, metrics, .. } = self;
+        let link = Link::open(&self.store);
+        app.app_data(web::Data::new(Writer::start(&self.tracking, &link)))
+            .app_data(web::Data::new(Inventory::start(&link, &settings.inventory)))
+            .app_data(web::Data::new(Sessions::new(link.clone(), Arc::clone(&self.sessions))))
+            .app_data(web::Data::new(Limits::new(&link, &settings.limits.policies, metrics)))
+            .app_data(web::Data::new(locks::handlers::State {
+                locks: Locks::new(link.clone(), self.wakeups.clone(), settings.locks),
+                metrics: Arc::clone(metrics),
+            }))
+            .app_data(self.health.clone())
+            .app_data(BodyTimeout(settings.http.request_timeout()));
+        if self.store.is_configured() {
+            self.follow(link);
+        }
+        routes::configure(app, metrics);
+        app.default_service(web::to(routes::not_found));
     }
-    let claim = Claim(Arc::clone(taken));
-    rt::spawn(async move {
-        let _claim = claim;
-        tracking::feed::follow(shared, link).await;
-    });
+
+    /// Follows Redis on this worker, unless another one does. On a worker and not on a thread of its own, because most of
+    /// what is heard are this instance's own batches: they come when the worker is awake for their answers anyway, and
+    /// waking a thread for each costs more than reading it.
+    fn follow(&self, link: Link) {
+        /// Gives the feed back when its worker ends, for the one that takes the worker's place.
+        struct Claim(Arc<AtomicBool>);
+        impl Drop for Claim {
+            fn drop(&mut self) {
+                self.0.store(false, Ordering::Release);
+            }
+        }
+        if self.feed.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let claim = Claim(Arc::clone(&self.feed));
+        let tracking = Arc::clone(&self.tracking);
+        rt::spawn(async move {
+            let _claim = claim;
+            tracking::feed::follow(tracking, link).await;
+        });
+    }
+
+    /// Starts what goes on beside the requests, until it is aborted.
+    fn spawn_background(&self) -> Vec<JoinHandle<()>> {
+        let Self {
+            settings,
+            tracking,
+            link,
+            health,
+            ..
+        } = self;
+        let watching = health::watch(link.clone(), Arc::clone(&health.board), Arc::clone(&self.metrics));
+        let mut tasks = vec![
+            rt::spawn(watching),
+            rt::spawn(tracking::expiry::keep_sweeping(Arc::clone(tracking), link.clone())),
+        ];
+        if self.store.is_configured() {
+            let inventory = Inventory::start(link, &settings.inventory);
+            let sessions = Arc::clone(&self.sessions);
+            tasks.extend([
+                rt::spawn(tracking::flush::keep_flushing(Arc::clone(tracking), link.clone())),
+                rt::spawn(inventory::sweep::keep_sweeping(inventory)),
+                rt::spawn(sessions::stats::keep_measuring(sessions, link.clone())),
+            ]);
+        }
+        tasks
+    }
+}
+
+/// Binds the port. Workers start, and connections are taken, once the server is polled.
+fn serve(settings: &HttpSettings, parts: &Arc<Parts>, guard: Guard) -> Result<(Server, SocketAddr), AppError> {
+    let parts = Arc::clone(parts);
+    let mut server = HttpServer::new(move || App::new().configure(|app| parts.worker(app)).wrap(guard.clone()))
+        .disable_signals()
+        .shutdown_timeout(settings.drain_s)
+        .max_connections(settings.max_connections.get())
+        .client_request_timeout(settings.request_timeout())
+        .on_connect(remember_connection)
+        .keep_alive(Duration::from_secs(75));
+    if let Some(workers) = settings.workers {
+        server = server.workers(workers.get());
+    }
+    let server = server.bind(settings.bind).map_err(|source| AppError::Bind {
+        address: settings.bind,
+        source,
+    })?;
+    let address = server.addrs().first().copied().unwrap_or(settings.bind);
+    Ok((server.run(), address))
+}
+
+/// Starts to settle the limits on requests with the other instances.
+fn spawn_settling(gate: &Gate, link: Link) -> (oneshot::Sender<()>, JoinHandle<()>) {
+    let (until, stopped) = oneshot::channel();
+    let stopped = stopped.map(|_: Result<(), _>| ());
+    let settling = limits::keep_settling(Arc::clone(gate.share()), link, stopped);
+    (until, rt::spawn(settling))
 }
 
 async fn open_store(settings: &Settings, keys: Keys) -> Result<(Store, Redis), AppError> {
@@ -345,11 +380,11 @@ async fn check_layout(link: &Link, timeout: Duration) -> Result<(), AppError> {
     }
 }
 
-async fn last_flush(shared: &Shared, link: &Link) {
+async fn last_flush(tracking: &tracking::Shared, link: &Link) {
     let flushing = async {
         for kind in tracking::Kind::ALL {
-            if let Err(error) = tracking::flush::flush(shared, link, kind).await {
-                let lost = shared.live(kind).unsaved_len();
+            if let Err(error) = tracking::flush::flush(tracking, link, kind).await {
+                let lost = tracking.live(kind).unsaved_len();
                 if lost > 0 {
                     tracing::warn!(%kind, %error, lost, "unsaved fixes are lost with this process");
                 }
