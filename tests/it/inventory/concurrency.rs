@@ -3,11 +3,10 @@
 
 use super::books::Books;
 use super::{Stock, apart};
-use crate::support::{Answer, Redis, Scene, eventually};
+use crate::support::{Redis, Scene, answered, eventually};
 use futures_util::future::join_all;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use redis::cmd;
 use serde_json::{Value, json};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -152,15 +151,6 @@ async fn watch(stock: &Stock, skus: &[String], done: &AtomicBool) -> usize {
     looks
 }
 
-/// Calls until Redis is there for the worker that answers: it may be on its way back to it still, or learn by this very call
-/// that its connection has ended, and both are a 503 that says to come back.
-async fn answered(mut call: impl AsyncFnMut() -> Answer) -> Answer {
-    eventually(Duration::from_secs(10), "Redis is back for every worker", async || {
-        Some(call().await).filter(|answer| answer.status != 503)
-    })
-    .await
-}
-
 async fn state(stock: &Stock, id: &str) -> String {
     let answer = answered(async || stock.reservation(id).await).await;
     assert_eq!(answer.status, 200, "{answer:?}");
@@ -171,16 +161,9 @@ fn ids(told: &Mutex<Vec<String>>) -> Vec<String> {
     told.lock().unwrap().clone()
 }
 
-async fn always_sync(redis: &Redis) {
-    let mut config = cmd("CONFIG");
-    config.arg("SET").arg("appendfsync").arg("always");
-    redis.query::<()>(&config).await;
-}
-
 #[actix_web::test]
 async fn the_books_balance_whoever_goes_away_and_when() {
-    let mut scene = Scene::on(Redis::durable().await).with(&["--redis-timeout=500"]);
-    always_sync(&scene.redis).await;
+    let mut scene = Scene::on(Redis::synced().await).with(&["--redis-timeout=500"]);
     let (one, two) = (scene.start().await, scene.start().await);
     let (one, two) = (Stock(one.drivers()), Stock(two.drivers()));
     let mut skus = apart("sku", 3);
@@ -211,7 +194,6 @@ async fn the_books_balance_whoever_goes_away_and_when() {
             scene.redis.kill();
             sleep(Duration::from_millis(100)).await;
             scene.redis.restart().await;
-            always_sync(&scene.redis).await;
         }
     };
     let ((), (), looks) = tokio::join!(all, breaking, watch(&two, &skus, &done));

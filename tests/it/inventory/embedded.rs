@@ -1,46 +1,181 @@
-//! The embedded Redis, killed in the middle: what was acknowledged stands.
+//! The embedded Redis, killed under hundreds of clients: what was acknowledged stands, and the books balance.
 
 use super::Stock;
-use crate::support::{Folder, ServiceProcess, eventually};
+use crate::support::{Answer, Folder, ServiceProcess, answered};
+use futures_util::future::{join, join_all};
 use nix::sys::signal::{Signal, kill};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde_json::json;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+use tokio::time::{sleep, timeout};
+
+const CLIENTS: usize = 240;
+const ROUNDS: usize = 6;
+const SKUS: usize = 4;
+const ON_HAND: u64 = 400;
+
+/// One wish: always asked for by the same key on the same terms.
+#[derive(Debug, Clone)]
+struct Wish {
+    key: String,
+    sku: String,
+    quantity: u64,
+}
+
+impl Wish {
+    async fn ask(&self, stock: &Stock) -> Answer {
+        let path = format!("/v1/inventory/{}/reservations", self.sku);
+        let body = json!({"quantity": self.quantity, "ttl_s": 3_600});
+        stock.keyed(&path, &self.key, body).await
+    }
+}
+
+/// What became of a wish, as far as its client was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Confirmed,
+    Released,
+    Held,
+    Refused,
+    /// The client hung up.
+    Nothing,
+}
+
+/// What the clients count together.
+#[derive(Default)]
+struct Counts {
+    done: AtomicUsize,
+    away: AtomicUsize,
+}
+
+/// Asks until there is an answer, as a good client does; a bad one hangs up in the middle.
+async fn patiently(counts: &Counts, hangs_up: bool, call: impl AsyncFn() -> Answer) -> Option<Answer> {
+    loop {
+        let patience = Duration::from_millis(if hangs_up { 3 } else { 30_000 });
+        let answer = timeout(patience, call()).await.ok()?;
+        if answer.status != 503 {
+            return Some(answer);
+        }
+        counts.away.fetch_add(1, Ordering::Relaxed);
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn client(stock: &Stock, number: usize, counts: &Counts) -> Vec<(Wish, Told)> {
+    let mut random = StdRng::seed_from_u64(number as u64);
+    let mut told = Vec::new();
+    for round in 0..ROUNDS {
+        let wish = Wish {
+            key: format!("c{number}-{round}"),
+            sku: format!("seat-{}", random.random_range(0..SKUS)),
+            quantity: random.random_range(1..4),
+        };
+        let outcome = one_wish(stock, &wish, &mut random, counts).await;
+        told.push((wish, outcome));
+        counts.done.fetch_add(1, Ordering::Relaxed);
+        // A client has other things to do as well; with this the calls outlast Redis's death.
+        sleep(Duration::from_millis(random.random_range(0..200))).await;
+    }
+    told
+}
+
+async fn one_wish(stock: &Stock, wish: &Wish, random: &mut StdRng, counts: &Counts) -> Told {
+    let hangs_up = random.random_bool(0.1);
+    let Some(made) = patiently(counts, hangs_up, || wish.ask(stock)).await else {
+        return Told::Nothing;
+    };
+    if made.status == 409 {
+        assert!(made.body["available"].is_u64(), "{made:?}");
+        return Told::Refused;
+    }
+    assert_eq!(made.status, 201, "{made:?}");
+    let (verb, outcome) = match random.random_range(0..10) {
+        0..5 => ("confirm", Told::Confirmed),
+        5..8 => ("release", Told::Released),
+        _ => return Told::Held,
+    };
+    let id = made.body["id"].as_str().unwrap();
+    let hangs_up = random.random_bool(0.1);
+    let Some(ended) = patiently(counts, hangs_up, || stock.to(id, verb)).await else {
+        return Told::Nothing;
+    };
+    assert_eq!(ended.status, 200, "{ended:?}");
+    outcome
+}
+
+/// Every wish is asked for once more: what became of it must be what its client was told, and together they are what the items
+/// say.
+async fn balance(stock: &Stock, told: &[(Wish, Told)]) {
+    let mut reserved: HashMap<&str, u64> = HashMap::new();
+    let states = join_all(told.iter().map(async |(wish, _)| {
+        let made = answered(async || wish.ask(stock).await).await;
+        if made.status == 409 {
+            return "refused".to_owned();
+        }
+        assert_eq!(made.status, 201, "{made:?}");
+        let id = made.body["id"].as_str().unwrap();
+        let now = answered(async || stock.reservation(id).await).await;
+        now.body["state"].as_str().unwrap().to_owned()
+    }));
+    for ((wish, told), state) in told.iter().zip(states.await) {
+        if ["held", "confirmed"].contains(&&*state) {
+            *reserved.entry(&wish.sku).or_default() += wish.quantity;
+        }
+        let allowed: &[&str] = match told {
+            Told::Confirmed => &["confirmed"],
+            Told::Released => &["released"],
+            Told::Held => &["held"],
+            Told::Refused => &["refused", "held"],
+            Told::Nothing => &["refused", "held", "confirmed", "released"],
+        };
+        assert!(allowed.contains(&&*state), "{wish:?} {told:?}: {state}");
+    }
+    for n in 0..SKUS {
+        let sku = format!("seat-{n}");
+        answered(async || stock.item(&sku).await).await;
+        let (quantity, taken, available) = stock.counts(&sku).await;
+        assert_eq!((quantity, available), (ON_HAND, ON_HAND - taken), "{sku}");
+        assert_eq!(taken, reserved.get(&*sku).copied().unwrap_or_default(), "{sku}");
+    }
+}
 
 #[actix_web::test]
-async fn what_was_acknowledged_outlives_a_kill_of_redis_and_of_the_service() {
+async fn what_was_acknowledged_outlives_kills_of_redis_and_of_the_service() {
     let folder = Folder::new();
-    let args = [folder.flag(), "--redis-append-fsync=always".to_owned()];
-    let service = ServiceProcess::start(&args).await;
+    let flags = [
+        folder.flag(),
+        "--redis-append-fsync=always".to_owned(),
+        "--redis-timeout=500".to_owned(),
+    ];
+    let service = ServiceProcess::start(&flags).await;
     let stock = Stock(service.drivers());
-    stock.has("seat", 1_000).await;
-    let mut confirmed = Vec::new();
-    for n in 0..60 {
-        if n == 30 {
-            kill(folder.processes()[0], Signal::SIGKILL).unwrap();
-        }
-        let id = format!("order-{n}");
-        let body = serde_json::json!({"quantity": 2, "ttl_s": 600, "id": id});
-        // Asked again until it is answered; the id makes that harmless.
-        eventually(Duration::from_secs(20), "it is held and confirmed", async || {
-            let held = stock.reserve("seat", body.clone()).await;
-            if held.status != 201 {
-                assert!(held.status == 503 || held.status == 409, "{held:?}");
-                return None;
-            }
-            let done = stock.to(&id, "confirm").await;
-            assert!(done.status == 200 || done.status == 503, "{done:?}");
-            (done.status == 200).then_some(())
-        })
-        .await;
-        confirmed.push(id);
+    for n in 0..SKUS {
+        stock.has(&format!("seat-{n}"), ON_HAND).await;
     }
-    assert_eq!(stock.counts("seat").await, (1_000, 120, 880));
+    let counts = Counts::default();
+    let clients = join_all((0..CLIENTS).map(|number| client(&stock, number, &counts)));
+    let killing = async {
+        for third in 1..=2 {
+            while counts.done.load(Ordering::Relaxed) < third * CLIENTS * ROUNDS / 3 {
+                sleep(Duration::from_millis(5)).await;
+            }
+            for server in folder.processes() {
+                kill(server, Signal::SIGKILL).unwrap();
+            }
+        }
+    };
+    let (told, ()) = join(clients, killing).await;
+    let told: Vec<(Wish, Told)> = told.into_iter().flatten().collect();
+    let count = |what| told.iter().filter(|(_, told)| *told == what).count();
+    assert!(count(Told::Confirmed) > 200 && count(Told::Released) > 100 && count(Told::Nothing) > 20);
+    assert!(counts.away.load(Ordering::Relaxed) > 20, "{:?}", counts.away);
+    // And the service itself, with the server that it started anew.
     service.kill().await;
 
-    let again = ServiceProcess::start(&args).await;
-    let stock = Stock(again.drivers());
-    assert_eq!(stock.counts("seat").await, (1_000, 120, 880));
-    for id in &confirmed {
-        assert_eq!(stock.state(id).await, "confirmed", "{id}");
-    }
+    let again = ServiceProcess::start(&flags).await;
+    balance(&Stock(again.drivers()), &told).await;
     assert!(again.terminate().await.success());
 }

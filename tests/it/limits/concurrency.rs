@@ -99,7 +99,7 @@ async fn balance(api: &Api, books: &Books, begun: Instant) {
 
 #[actix_web::test]
 async fn no_more_is_admitted_than_the_policy_allows_whatever_happens() {
-    let scene = Scene::on(Redis::durable().await).with(&[LIMITS, "--redis-timeout=300"]);
+    let scene = Scene::on(Redis::synced().await).with(&[LIMITS, "--redis-timeout=300"]);
     let (one, other) = (scene.start().await, scene.start().await);
     let (apis, begun) = ([one.drivers(), other.drivers()], Instant::now());
     let mut redis = scene.redis;
@@ -144,7 +144,7 @@ async fn not_one_unit_is_forgotten_by_an_embedded_redis_that_syncs_always() {
         LIMITS.to_owned(),
     ];
     let (service, begun) = (ServiceProcess::start(&flags).await, Instant::now());
-    let books = storm(&[service.drivers()], 100, async || {
+    let books = storm(&[service.drivers()], 300, async || {
         for server in folder.processes() {
             kill(server, Signal::SIGKILL).unwrap();
         }

@@ -106,14 +106,19 @@ impl Calls {
 
     /// The ids of a subject's sessions, in order.
     async fn ids(&self, subject: &str) -> Vec<String> {
-        let listed = self.list(subject).await;
-        assert_eq!(listed.status, 200, "{listed:?}");
-        let sessions = listed.body["sessions"].as_array().unwrap();
-        sessions
-            .iter()
-            .map(|session| session["id"].as_str().unwrap().to_owned())
-            .collect()
+        listed(&self.list(subject).await)
     }
+}
+
+/// The ids of a list of sessions, in order.
+#[track_caller]
+fn listed(answer: &Answer) -> Vec<String> {
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let sessions = answer.body["sessions"].as_array().unwrap();
+    sessions
+        .iter()
+        .map(|session| session["id"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 /// A time of an answer, Unix milliseconds.

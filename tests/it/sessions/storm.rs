@@ -1,9 +1,10 @@
 //! Hundreds of clients over two instances, some of whom hang up in the middle, and a Redis that is killed under them and
 //! comes back. Then the books are balanced.
 
-use super::{Calls, keys, session_keys};
-use crate::support::{Answer, Redis, Scene, eventually};
+use super::{Calls, keys, listed, session_keys};
+use crate::support::{Answer, Folder, Redis, Scene, ServiceProcess, answered};
 use futures_util::future::{join, join_all};
+use nix::sys::signal::{Signal, kill};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use redis::cmd;
@@ -20,7 +21,12 @@ const PER_SUBJECT: usize = 6;
 /// Clients that share their subject with nobody and end nothing: what they hold has to be there at the end.
 const QUIET: u64 = 30;
 const LASTS: Duration = Duration::from_secs(4);
-const SOON: Duration = Duration::from_secs(20);
+const SETTINGS: [&str; 3] = [
+    "--redis-timeout=500",
+    "--sessions-per-subject=6",
+    // Longer than a call that its client gave up may be under way, and much shorter than all this lasts.
+    "--session-rotation-grace=1500",
+];
 
 /// A session that a client holds.
 struct Held {
@@ -101,6 +107,42 @@ struct Storm {
     instances: [Calls; 2],
     books: RefCell<Books>,
     until: Instant,
+}
+
+impl Storm {
+    /// Lets the clients live, while `killing` does its work. Returns what the quiet ones hold at the end.
+    async fn rage(instances: [Calls; 2], killing: impl Future<Output = ()>) -> (Books, Vec<Held>) {
+        let storm = Self {
+            instances,
+            books: RefCell::default(),
+            until: Instant::now() + LASTS,
+        };
+        let clients = (0..CLIENTS).map(|n| {
+            let quiet = n < QUIET;
+            let subject = if quiet {
+                format!("quiet-{n}")
+            } else {
+                format!("user-{}", n % SUBJECTS)
+            };
+            let client = Client {
+                storm: &storm,
+                rng: StdRng::seed_from_u64(n),
+                quiet,
+            };
+            client.run(subject)
+        });
+        let (held, ()) = join(join_all(clients), killing).await;
+        let quiet = held.into_iter().take(usize::try_from(QUIET).unwrap());
+        let quiet = quiet.map(|held| held.expect("a session was created in all that time"));
+        let quiet = quiet.collect();
+        let books = storm.books.take();
+        let (calls, hung_up, over) = (books.calls, books.hung_up, books.over.len());
+        assert!(
+            calls > 2_000 && hung_up > 50 && over > 100,
+            "that was no storm: {calls}, {hung_up}, {over}"
+        );
+        (books, quiet)
+    }
 }
 
 /// A client, with its own dice.
@@ -279,34 +321,10 @@ impl Client<'_> {
 
 #[actix_web::test]
 async fn whatever_happens_what_is_over_is_over_and_what_is_not_is_there() {
-    let mut scene = Scene::on(Redis::durable().await).with(&[
-        "--redis-timeout=500",
-        &format!("--sessions-per-subject={PER_SUBJECT}"),
-        // Longer than a call that its client gave up may be under way, and much shorter than all this lasts.
-        "--session-rotation-grace=1500",
-    ]);
+    let mut scene = Scene::on(Redis::synced().await).with(&SETTINGS);
     let (one, other) = (scene.start().await, scene.start().await);
-    let storm = Storm {
-        instances: [Calls::of(&one), Calls::of(&other)],
-        books: RefCell::default(),
-        until: Instant::now() + LASTS,
-    };
-    let clients = join_all((0..CLIENTS).map(|n| {
-        let quiet = n < QUIET;
-        let subject = if quiet {
-            format!("quiet-{n}")
-        } else {
-            format!("user-{}", n % SUBJECTS)
-        };
-        let rng = StdRng::seed_from_u64(n);
-        Client {
-            storm: &storm,
-            rng,
-            quiet,
-        }
-        .run(subject)
-    }));
-    let killer = async {
+    let instances = [Calls::of(&one), Calls::of(&other)];
+    let killing = async {
         for _ in 0..2 {
             sleep(LASTS / 4).await;
             scene.redis.kill();
@@ -314,54 +332,71 @@ async fn whatever_happens_what_is_over_is_over_and_what_is_not_is_there() {
             scene.redis.restart().await;
         }
     };
-    let (mut held, ()) = join(clients, killer).await;
-    held.truncate(usize::try_from(QUIET).unwrap());
-    for calls in &storm.instances {
-        eventually(SOON, "every worker has Redis back", async || {
-            let answers = join_all((0..8).map(|_| calls.list("user-0"))).await;
-            answers.iter().all(|answer| answer.status == 200).then_some(())
-        })
-        .await;
-    }
-    balance(&scene, &storm, &held).await;
-}
-
-/// What Redis has, held against what was acknowledged.
-async fn balance(scene: &Scene<Redis>, storm: &Storm, quiet: &[Option<Held>]) {
-    let books = storm.books.take();
-    let (calls, hung_up, over) = (books.calls, books.hung_up, books.over.len());
-    assert!(
-        calls > 2_000 && hung_up > 50 && over > 100,
-        "that was no storm: {calls}, {hung_up}, {over}"
-    );
-    for (n, token) in books.over.iter().enumerate() {
-        let answer = storm.instances[n % 2].get(token).await;
-        assert_eq!(answer.status, 401, "{answer:?}");
-    }
-    for held in quiet {
-        let held = held.as_ref().expect("a session was created in all that time");
-        let answer = storm.instances[0].get(&held.token).await;
-        assert_eq!(answer.status, 200, "{answer:?}");
-        held.assert_version(answer.body["version"].as_u64().unwrap());
-    }
-    // Each token had one holder, whatever answers were lost.
-    for calls in &storm.instances {
-        assert_eq!(calls.0.get("/v1/sessions/stats").await.body["stolen_total"], 0);
-    }
-    let mut listed = 0;
-    for (subject, open) in &books.open {
-        let ids = storm.instances[0].ids(subject).await;
-        assert!(ids.len() <= PER_SUBJECT, "{ids:?}");
-        listed += ids.len();
-        for (id, (token, _)) in open {
-            let status = storm.instances[1].get(token).await.status;
-            assert_eq!(status == 200, ids.contains(id), "{id} of {subject}: {status}");
-        }
-    }
+    let (books, quiet) = Storm::rage(instances.clone(), killing).await;
+    let count = balance(&instances, &books, &quiet).await;
+    nothing_was_stolen(&instances).await;
     // No session escapes its subject's index, and nothing is immortal.
-    assert_eq!(session_keys(scene).await.len(), listed);
-    for key in keys(scene).await {
+    assert_eq!(session_keys(&scene).await.len(), count);
+    for key in keys(&scene).await {
         let left_ms: i64 = scene.redis.query(cmd("PTTL").arg(&key)).await;
         assert!(left_ms > 0, "{key}");
     }
+}
+
+#[actix_web::test]
+async fn the_embedded_redis_forgets_nothing_that_it_acknowledged_when_it_is_killed() {
+    let folder = Folder::new();
+    let mut flags = vec![folder.flag(), "--redis-append-fsync=always".to_owned()];
+    flags.extend(SETTINGS.map(str::to_owned));
+    let service = ServiceProcess::start(&flags).await;
+    let calls = Calls(service.drivers());
+    let killing = async {
+        for _ in 0..2 {
+            sleep(LASTS / 4).await;
+            for server in folder.processes() {
+                kill(server, Signal::SIGKILL).unwrap();
+            }
+        }
+    };
+    let instances = [calls.clone(), calls];
+    let (books, quiet) = Storm::rage(instances.clone(), killing).await;
+    nothing_was_stolen(&instances).await;
+    // And the service itself, with the server that it started anew.
+    service.kill().await;
+    let again = ServiceProcess::start(&flags).await;
+    let calls = Calls(again.drivers());
+    balance(&[calls.clone(), calls], &books, &quiet).await;
+}
+
+/// Each token had one holder, whatever answers were lost.
+async fn nothing_was_stolen(instances: &[Calls]) {
+    for calls in instances {
+        let stats = answered(async || calls.0.get("/v1/sessions/stats").await).await;
+        assert_eq!(stats.body["stolen_total"], 0, "{stats:?}");
+    }
+}
+
+/// What there is, held against what was acknowledged; returns how many sessions there are.
+async fn balance(instances: &[Calls; 2], books: &Books, quiet: &[Held]) -> usize {
+    let [one, other] = instances;
+    for (n, token) in books.over.iter().enumerate() {
+        let answer = answered(async || instances[n % 2].get(token).await).await;
+        assert_eq!(answer.status, 401, "{answer:?}");
+    }
+    for held in quiet {
+        let answer = answered(async || one.get(&held.token).await).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        held.assert_version(answer.body["version"].as_u64().unwrap());
+    }
+    let mut count = 0;
+    for (subject, open) in &books.open {
+        let ids = listed(&answered(async || one.list(subject).await).await);
+        assert!(ids.len() <= PER_SUBJECT, "{ids:?}");
+        count += ids.len();
+        for (id, (token, _)) in open {
+            let status = answered(async || other.get(token).await).await.status;
+            assert_eq!(status == 200, ids.contains(id), "{id} of {subject}: {status}");
+        }
+    }
+    count
 }

@@ -22,7 +22,7 @@ pub use raw::Raw;
 pub use redis::Redis;
 pub use scene::Scene;
 pub use service::Service;
-pub use wait::{eventually, now_ms};
+pub use wait::{answered, eventually, now_ms};
 
 /// The flags `--NAME=VALUE` of both lists; of one that is given twice the last counts.
 fn last_of_each<'a>(base: &[&'a str], more: &'a [impl AsRef<str>]) -> Vec<&'a str> {

@@ -33,7 +33,8 @@ pub struct Redis {
     child: SyncMutex<Child>,
     folder: PathBuf,
     port: u16,
-    appendonly: bool,
+    /// What `appendfsync` is, if there is a file.
+    synced: Option<&'static str>,
     leash: Leash,
 }
 
@@ -45,7 +46,7 @@ impl Redis {
         if let Some(redis) = shared.upgrade() {
             return redis;
         }
-        let redis = Arc::new(Self::start(false).await);
+        let redis = Arc::new(Self::start(None).await);
         *shared = Arc::downgrade(&redis);
         redis
     }
@@ -53,25 +54,30 @@ impl Redis {
     /// A server of the test's own that may be killed: what it acknowledged is in its file. Not synced, because what a
     /// process has written outlives it; and not `everysec`, which may hold a write back while it syncs.
     pub async fn durable() -> Self {
-        Self::start(true).await
+        Self::start(Some("no")).await
+    }
+
+    /// The same with what it acknowledged on the disk as well.
+    pub async fn synced() -> Self {
+        Self::start(Some("always")).await
     }
 
     /// A server of the test's own that has lost everything when it comes back from a kill.
     pub async fn forgetful() -> Self {
-        Self::start(false).await
+        Self::start(None).await
     }
 
-    async fn start(appendonly: bool) -> Self {
+    async fn start(synced: Option<&'static str>) -> Self {
         let folder = env::temp_dir().join(format!("fleetpulse-it-{}", Uuid::new_v4().simple()));
         fs::create_dir_all(&folder).unwrap();
         let leash = Leash::new(END, folder.as_os_str());
         let port = free_port();
-        let child = SyncMutex::new(spawn(&folder, port, appendonly));
+        let child = SyncMutex::new(spawn(&folder, port, synced));
         let redis = Self {
             child,
             folder,
             port,
-            appendonly,
+            synced,
             leash,
         };
         redis.answers().await;
@@ -111,7 +117,7 @@ impl Redis {
 
     /// Starts it again after [`Self::kill`], on the same address and data.
     pub async fn restart(&mut self) {
-        *self.child.get_mut() = spawn(&self.folder, self.port, self.appendonly);
+        *self.child.get_mut() = spawn(&self.folder, self.port, self.synced);
         self.answers().await;
     }
 
@@ -139,13 +145,14 @@ impl Drop for Redis {
     }
 }
 
-fn spawn(folder: &PathBuf, port: u16, appendonly: bool) -> Child {
+fn spawn(folder: &PathBuf, port: u16, synced: Option<&str>) -> Child {
     let mut server = Command::new(server_bin());
     server
         .arg("--port")
         .arg(port.to_string())
-        .args(["--bind", "127.0.0.1", "--save", "", "--appendfsync", "no"]);
-    server.args(["--appendonly", if appendonly { "yes" } else { "no" }]);
+        .args(["--bind", "127.0.0.1", "--save", ""]);
+    server.args(["--appendonly", if synced.is_some() { "yes" } else { "no" }]);
+    server.args(["--appendfsync", synced.unwrap_or("no")]);
     server
         .arg("--dir")
         .arg(folder)

@@ -1,3 +1,4 @@
+use super::Answer;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::time::sleep;
 
@@ -15,6 +16,15 @@ pub async fn eventually<T>(within: Duration, what: &str, mut look: impl AsyncFnM
         assert!(Instant::now() < deadline, "not within {within:?}: {what}");
         sleep(LOOK_EVERY).await;
     }
+}
+
+/// Calls an instance whose Redis has come back until that is there for the worker that answers: it may be on its way back to
+/// it still, or learn by this very call that its connection has ended, and both are a 503 that says to come back.
+pub async fn answered(mut call: impl AsyncFnMut() -> Answer) -> Answer {
+    eventually(Duration::from_secs(20), "Redis is back for every worker", async || {
+        Some(call().await).filter(|answer| answer.status != 503)
+    })
+    .await
 }
 
 /// Unix milliseconds, by the clock that the service reads as well.
