@@ -16,6 +16,10 @@ pub struct Books {
     pub consumed: BTreeMap<String, u64>,
     /// How many reservations are in each state, parts and what stands for them apart.
     pub states: BTreeMap<(char, bool), usize>,
+    /// The state of every reservation as it is written, by id, parts left out.
+    pub records: BTreeMap<String, char>,
+    /// How many are written as held whose end is past or not ten seconds away.
+    pub ending: usize,
     /// Reservations with parts elsewhere, by id.
     homes: BTreeMap<String, Home>,
     /// By the id of their reservation and what names its parts: partition, state and end of each.
@@ -64,13 +68,17 @@ impl Books {
         let words: Vec<&str> = record.split(' ').collect();
         let expires_ms = words[2].parse().unwrap();
         // What is over is over, even if nobody has come by yet.
-        let state = match words[0].chars().next().unwrap() {
+        let written = words[0].chars().next().unwrap();
+        let state = match written {
             'h' if expires_ms <= now_ms => 'e',
             state => state,
         };
+        self.ending += usize::from(written == 'h' && expires_ms < now_ms + 10_000);
         if let Some((of, nonce)) = id.split_once('/') {
             let parts = self.parts.entry((of.to_owned(), nonce.to_owned())).or_default();
             parts.insert(partition, (state, expires_ms));
+        } else {
+            self.records.insert(id.to_owned(), written);
         }
         if let Some((nonce, partitions)) = words[4].split_once(':') {
             let home = Home {
@@ -111,6 +119,34 @@ impl Books {
             }
         }
         loose
+    }
+
+    /// What has been decided and its parts have not heard of.
+    pub fn behind(&self) -> Vec<String> {
+        let mut behind = Vec::new();
+        for (id, home) in self.homes.iter().filter(|(_, home)| "cr".contains(home.state)) {
+            let parts = self.parts.get(&(id.clone(), home.nonce.clone()));
+            for partition in &home.partitions {
+                let part = parts.and_then(|parts| parts.get(partition)).map(|(state, _)| *state);
+                let is_there = match home.state {
+                    'c' => part == Some('c'),
+                    _ => part != Some('h') && part != Some('c'),
+                };
+                if !is_there {
+                    behind.push(format!("record {id} is {home:?}, its part in {partition} {part:?}"));
+                }
+            }
+        }
+        behind
+    }
+
+    /// How many reservations were begun to be made more than once.
+    pub fn made_anew(&self) -> usize {
+        let mut makings: BTreeMap<&str, usize> = BTreeMap::new();
+        for (id, _) in self.parts.keys() {
+            *makings.entry(id).or_default() += 1;
+        }
+        makings.values().filter(|makings| **makings > 1).count()
     }
 
     fn count(&mut self, record: &str, born: &BTreeMap<String, u64>) {

@@ -1,9 +1,11 @@
 //! Stock and reservations: a file per subject.
 
 mod bad_input;
+mod batches;
 mod books;
 mod concurrency;
 mod embedded;
+mod event_storm;
 mod events;
 mod expiry;
 mod faults;
@@ -11,6 +13,7 @@ mod groups;
 mod items;
 mod model;
 mod reservations;
+mod sagas;
 mod was_wrong;
 
 use crate::support::{Answer, Api, Redis, Scene, send};
@@ -103,7 +106,16 @@ async fn inventory<R: AsRef<Redis>>(scene: &Scene<R>) -> Inventory {
 }
 
 async fn with_settings<R: AsRef<Redis>>(scene: &Scene<R>, settings: &InventorySettings) -> Inventory {
-    let address = redis::IntoConnectionInfo::into_connection_info(scene.redis.as_ref().url()).unwrap();
+    connect(&scene.redis.as_ref().url(), scene, settings).await
+}
+
+/// The same by another way to the scene's Redis.
+async fn at<R: AsRef<Redis>>(url: &str, scene: &Scene<R>) -> Inventory {
+    connect(url, scene, &InventorySettings::default()).await
+}
+
+async fn connect<R: AsRef<Redis>>(url: &str, scene: &Scene<R>, settings: &InventorySettings) -> Inventory {
+    let address = redis::IntoConnectionInfo::into_connection_info(url).unwrap();
     let store = Store::new(address, scene.keys(), Duration::from_secs(5)).unwrap();
     let link = Link::open(&store);
     link.connected().await;

@@ -1,0 +1,147 @@
+//! Reservations across groups whose callers, instances and connections go away between the steps.
+
+use super::books::Books;
+use super::{Expected, SOON, Stock, apart, at, id, inventory, terms};
+use crate::support::{Proxy, Redis, Scene, eventually, try_send};
+use fleetpulse::inventory::{Inventory, InventoryError, Name, Reservation, Terms};
+use futures_util::future::{join, join_all};
+use rand::RngExt;
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::time::sleep;
+
+const CALLERS: u32 = 40;
+const ORDERS: u32 = 8;
+
+/// Asks until there is an answer, as whoever lost one does.
+async fn until_done(mut call: impl AsyncFnMut() -> Result<Reservation, InventoryError>) -> Reservation {
+    eventually(SOON * 2, "it is done", async || match call().await {
+        Ok(done) => Some(done),
+        Err(InventoryError::Store(_) | InventoryError::InProgress | InventoryError::Busy) => {
+            sleep(Duration::from_millis(20)).await;
+            None
+        }
+        Err(error) => panic!("{error}"),
+    })
+    .await
+}
+
+async fn order(inventory: &Inventory, terms: &Terms, name: String) {
+    let name = id(&name);
+    until_done(async || {
+        let made = inventory.reserve(terms, &Name::Id(name.clone())).await;
+        made.map(|made| made.reservation)
+    })
+    .await;
+    until_done(async || inventory.confirm(&name).await).await;
+}
+
+#[actix_web::test]
+async fn a_step_that_is_repeated_because_its_answer_was_lost_is_taken_once() {
+    let scene = Scene::on(Redis::forgetful().await);
+    let _sweeping = scene.start().await;
+    let direct = inventory(&scene).await;
+    let skus = apart("sku", 3);
+    for sku in &skus {
+        direct.put(&id(sku), 10_000, None, Expected::Any).await.unwrap();
+    }
+    let goods: Vec<(&str, u64)> = skus.iter().map(|sku| (sku.as_str(), 2)).collect();
+    let all = terms(&goods, Duration::from_secs(2));
+    join_all((0..CALLERS).map(async |caller| {
+        let proxy = Proxy::to(&scene.redis.url()).await;
+        let cut_off = at(&proxy.url(), &scene).await;
+        sleep(Duration::from_millis(30) * caller).await;
+        let orders = (0..ORDERS).map(|number| order(&cut_off, &all, format!("order-{caller}-{number}")));
+        // At some step, and then at another.
+        let cutting = async {
+            for _ in 0..2 {
+                sleep(Duration::from_micros(rand::rng().random_range(500..15_000))).await;
+                proxy.cut();
+                sleep(Duration::from_millis(5)).await;
+                proxy.mend();
+            }
+        };
+        join(join_all(orders), cutting).await;
+    }))
+    .await;
+    // The parts of makings that came to nothing run out with what they would have been.
+    let books = eventually(SOON, "what was cut off is made good", async || {
+        let books = Books::read(&scene).await;
+        let held = books.items.values().any(|(_, held, _)| *held > 0);
+        (!held && books.loose().is_empty()).then_some(books)
+    })
+    .await;
+    books.balance();
+    for sku in &skus {
+        assert_eq!(books.items[sku], (10_000, 0, 2 * u64::from(CALLERS * ORDERS)), "{sku}");
+    }
+    assert!(books.made_anew() > 0, "nothing was cut off in the middle of its making");
+}
+
+/// Confirms or releases orders by an instance that is killed meanwhile; those whose client was answered, and with what.
+async fn end_under_a_kill(scene: &Scene, orders: &[String]) -> Vec<(String, Value)> {
+    let doomed = scene.start_process().await;
+    let api = doomed.drivers();
+    let ending = join_all(orders.iter().enumerate().map(async |(n, order)| {
+        let verb = if n % 3 == 0 { "release" } else { "confirm" };
+        let request = api.request(Method::POST, &format!("/v1/reservations/{order}/{verb}"));
+        let answer = try_send(request).await.ok()?;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        Some((order.clone(), answer.body["state"].clone()))
+    }));
+    let killing = async {
+        sleep(Duration::from_millis(rand::rng().random_range(2..30))).await;
+        doomed.kill().await;
+    };
+    let (answers, ()) = tokio::join!(ending, killing);
+    answers.into_iter().flatten().collect()
+}
+
+#[actix_web::test]
+async fn whoever_dies_behind_a_decision_is_stood_in_for() {
+    let scene = Scene::new().await;
+    let survivor = scene.start().await;
+    let stock = Stock(survivor.drivers());
+    let skus = apart("sku", 2);
+    for sku in &skus {
+        stock.has(sku, 10_000).await;
+    }
+    let (mut orders, mut answered) = (Vec::new(), Vec::new());
+    for round in 0..20 {
+        let made = join_all((0..100).map(async |n| {
+            let items: Vec<Value> = skus.iter().map(|sku| json!({"sku": sku, "quantity": 1})).collect();
+            let name = format!("order-{round}-{n}");
+            let body = json!({"items": items, "ttl_s": 600, "id": name});
+            let made = stock.post("/v1/reservations", body).await;
+            assert_eq!(made.status, 201, "{made:?}");
+            name
+        }));
+        let made = made.await;
+        answered.extend(end_under_a_kill(&scene, &made).await);
+        orders.extend(made);
+        if !Books::read(&scene).await.behind().is_empty() {
+            break;
+        }
+    }
+    assert!(
+        !Books::read(&scene).await.behind().is_empty(),
+        "nobody died behind a decision"
+    );
+    eventually(SOON, "the survivor stands in for the dead", async || {
+        Books::read(&scene).await.behind().is_empty().then_some(())
+    })
+    .await;
+    for (order, state) in &answered {
+        assert_eq!(stock.state(order).await, *state, "{order}");
+    }
+    // What was not decided is as it was, and those who were not answered ask again.
+    for order in &orders {
+        let ended = stock.to(order, "confirm").await;
+        assert!(
+            ended.status == 200 || ended.body["state"] == "released",
+            "{order}: {ended:?}"
+        );
+    }
+    Books::read(&scene).await.balance();
+}
