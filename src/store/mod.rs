@@ -2,6 +2,7 @@
 //! which of the modes is behind them (embedded, standalone) they cannot tell. One command, pipeline or script never
 //! crosses a slot.
 
+mod batch;
 pub mod embedded;
 mod error;
 mod keys;
@@ -9,6 +10,7 @@ mod link;
 mod script;
 mod subscription;
 
+pub use batch::{Batcher, QueueFull};
 pub use error::StoreError;
 pub use keys::{INVENTORY_PARTITIONS, Keys, SessionPartition};
 pub use link::Link;
