@@ -1,44 +1,24 @@
 //! Calls about reservations on their way to Redis, in natural batches.
 //!
-//! While one round of batches is on its way the next collects, and goes when the first is back or when it has grown half as
-//! large: alone a call goes at once, under load a hundred share one script call, which reads and writes their item once. A
-//! batch holds calls of one verb about one partition; one whose partition has holds to end first steps aside. The queue is
-//! bounded; a call that finds it full is refused.
+//! Under load a hundred share one script call, which reads and writes their item once. A batch holds calls of one verb about
+//! one partition; one whose partition has holds to end first steps aside.
 
 use super::commands::{self, MAX_BATCH, Op, Outcome, Outcomes, Target, Verb};
 use super::error::InventoryError;
-use crate::store::{Link, StoreError};
+use crate::store::{self, Link, StoreError};
 use futures_util::StreamExt;
-use futures_util::stream::{self, FuturesUnordered};
-use parking_lot::Mutex;
-use std::mem;
+use futures_util::stream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Semaphore, oneshot};
 
 /// Batches that may be on their way at once.
 const IN_FLIGHT: usize = 8;
-/// From a round of this size on there is load, and the next one waits for so many turns of the runtime's other tasks: the
-/// answers of the last round go out and the calls that they bring come in. Nothing waits for a clock.
-const BUSY: usize = 8;
-const TURNS: usize = 4;
+/// Batches that may have stepped aside at once: one for each verb of a few partitions. Beyond it a round waits for them.
+const ASIDE: usize = 64;
 
 /// The way to the task that sends the batches; that ends when this is dropped.
 #[derive(Debug)]
-pub(super) struct Batcher {
-    queue: Arc<Queue>,
-    most: usize,
-}
-
-#[derive(Debug, Default)]
-struct Queue {
-    // Held for a push or a swap, never across an await.
-    waiting: Mutex<Vec<Pending>>,
-    /// Calls accepted and not yet answered.
-    held: AtomicUsize,
-    wake: Notify,
-    closed: AtomicBool,
-}
+pub(super) struct Batcher(store::Batcher<Pending>);
 
 #[derive(Debug)]
 struct Pending {
@@ -47,75 +27,38 @@ struct Pending {
     answer: oneshot::Sender<Result<Outcome, StoreError>>,
 }
 
-impl Drop for Batcher {
-    fn drop(&mut self) {
-        self.queue.closed.store(true, Ordering::Release);
-        self.queue.wake.notify_one();
-    }
+/// Where batches go.
+#[derive(Debug, Clone)]
+struct Way {
+    link: Link,
+    keep_ms: u64,
+    aside: Arc<Semaphore>,
 }
 
 impl Batcher {
     /// Starts the task on the current runtime; at most `most` calls wait in it.
     pub fn start(link: &Link, keep_ms: u64, most: usize) -> Self {
-        let queue = Arc::new(Queue::default());
-        tokio::spawn(run(link.clone(), keep_ms, Arc::clone(&queue)));
-        Self { queue, most }
+        let way = Way {
+            link: link.clone(),
+            keep_ms,
+            aside: Arc::new(Semaphore::new(ASIDE)),
+        };
+        Self(store::Batcher::start(most, move |calls| round(way.clone(), calls)))
     }
 
     /// Carries one call out. A caller that goes away leaves it to be carried out all the same.
     pub async fn call(&self, partition: u16, op: Op) -> Result<Outcome, InventoryError> {
-        let queue = &self.queue;
-        if queue.held.fetch_add(1, Ordering::Relaxed) >= self.most {
-            queue.held.fetch_sub(1, Ordering::Relaxed);
-            return Err(InventoryError::Busy);
-        }
         let (answer, outcome) = oneshot::channel();
-        queue.waiting.lock().push(Pending { partition, op, answer });
-        queue.wake.notify_one();
+        self.0.push(Pending { partition, op, answer })?;
         // Without an answer the task has ended with its runtime, and nobody knows how far it came.
         let outcome = outcome.await.unwrap_or(Err(StoreError::Away));
         Ok(outcome?)
     }
 }
 
-async fn run(link: Link, keep_ms: u64, queue: Arc<Queue>) {
-    let mut rounds = FuturesUnordered::new();
-    let mut last = 0;
-    loop {
-        let waiting = queue.waiting.lock().len();
-        let goes = match rounds.len() {
-            0 => waiting > 0,
-            // A second one keeps Redis busy while the answers of the first are handed out, if it is worth a call.
-            1 => waiting >= BUSY.max(last / 2),
-            _ => false,
-        };
-        if goes {
-            let calls = mem::take(&mut *queue.waiting.lock());
-            last = calls.len();
-            rounds.push(round(&link, keep_ms, &queue, calls));
-        } else if rounds.is_empty() {
-            if queue.closed.load(Ordering::Acquire) {
-                return;
-            }
-            queue.wake.notified().await;
-            continue;
-        }
-        tokio::select! {
-            _ = rounds.next() => {
-                if last >= BUSY {
-                    for _ in 0..TURNS {
-                        tokio::task::yield_now().await;
-                    }
-                }
-            }
-            () = queue.wake.notified(), if rounds.len() < 2 => {}
-        }
-    }
-}
-
-async fn round(link: &Link, keep_ms: u64, queue: &Arc<Queue>, calls: Vec<Pending>) {
+async fn round(way: Way, calls: Vec<Pending>) {
     stream::iter(batches(calls))
-        .for_each_concurrent(IN_FLIGHT, |batch| settle(link, keep_ms, queue, batch))
+        .for_each_concurrent(IN_FLIGHT, |batch| settle(&way, batch))
         .await;
 }
 
@@ -133,30 +76,32 @@ fn batches(mut waiting: Vec<Pending>) -> Vec<Vec<Pending>> {
     batches
 }
 
-async fn settle(link: &Link, keep_ms: u64, queue: &Arc<Queue>, batch: Vec<Pending>) {
-    match ask(link, keep_ms, &batch, true).await {
-        Ok(Some(outcomes)) => answer(queue, batch, Ok(outcomes)),
-        Err(error) => answer(queue, batch, Err(error)),
+async fn settle(way: &Way, batch: Vec<Pending>) {
+    match ask(way, &batch, true).await {
+        Ok(Some(outcomes)) => answer(batch, Ok(outcomes)),
+        Err(error) => answer(batch, Err(error)),
         Ok(None) => {
             // This may take a while, for which the other partitions do not wait.
-            let (link, queue) = (link.clone(), Arc::clone(queue));
+            let permit = Arc::clone(&way.aside).acquire_owned().await;
+            let way = way.clone();
             tokio::spawn(async move {
-                let outcomes = ask(&link, keep_ms, &batch, false).await;
-                answer(&queue, batch, outcomes.map(Option::unwrap_or_default));
+                let outcomes = ask(&way, &batch, false).await;
+                answer(batch, outcomes.map(Option::unwrap_or_default));
+                drop(permit);
             });
         }
     }
 }
 
 /// `at_once`: `None` rather than to wait until the partition's holds that are over are ended.
-async fn ask(link: &Link, keep_ms: u64, batch: &[Pending], at_once: bool) -> Result<Option<Outcomes>, StoreError> {
+async fn ask(way: &Way, batch: &[Pending], at_once: bool) -> Result<Option<Outcomes>, StoreError> {
     let Some(first) = batch.first() else {
         return Ok(Some(Vec::new()));
     };
     let target = Target {
-        link,
+        link: &way.link,
         partition: first.partition,
-        keep_ms,
+        keep_ms: way.keep_ms,
     };
     let verb: Verb = first.op.verb;
     let ops: Vec<&Op> = batch.iter().map(|pending| &pending.op).collect();
@@ -167,8 +112,7 @@ async fn ask(link: &Link, keep_ms: u64, batch: &[Pending], at_once: bool) -> Res
     }
 }
 
-fn answer(queue: &Queue, batch: Vec<Pending>, outcomes: Result<Outcomes, StoreError>) {
-    queue.held.fetch_sub(batch.len(), Ordering::Relaxed);
+fn answer(batch: Vec<Pending>, outcomes: Result<Outcomes, StoreError>) {
     // Nobody listening any more is no fault: the caller has gone.
     match outcomes {
         Ok(outcomes) => {

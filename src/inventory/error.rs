@@ -1,6 +1,6 @@
 use super::model::State;
 use crate::ids::Id;
-use crate::store::StoreError;
+use crate::store::{QueueFull, StoreError};
 
 /// Why a call of the inventory was not carried out.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -76,4 +76,10 @@ pub enum InventoryError {
     /// The reservation has none of the item, or another quantity of it.
     #[error("the reservation does not have this quantity of the item")]
     NotItsGoods,
+}
+
+impl From<QueueFull> for InventoryError {
+    fn from(_: QueueFull) -> Self {
+        Self::Busy
+    }
 }
