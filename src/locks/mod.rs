@@ -3,7 +3,7 @@
 //! | key | type | what |
 //! |---|---|---|
 //! | `lock:{NAME}` | hash | the holder: `token`, `owner`, `ttl_ms`, `until_ms`, `attempt`; whom it is offered to: `offer`, `offer_ms`; `fence` given last; `last` token released. Ends a day after the last grant or renewal |
-//! | `lock:{NAME}:queue` | sorted set | who waits: attempts (`INSTANCE-NUMBER`), by the microsecond of their arrival; ends with the longest wait |
+//! | `lock:{NAME}:queue` | sorted set | who waits: attempts (`INSTANCE-NUMBER`), by the microsecond of their arrival, or the next behind the last; ends with the longest wait |
 //! | `lock-wake:INSTANCE` | channel | `ATTEMPT KEY`: this lock is offered to this attempt |
 //!
 //! ```text
@@ -32,14 +32,17 @@
 //! hears tells at once that an instance is gone) and offers it the lock; nobody can come in between. Who was woken asks again
 //! and has the grant, counted from then. Every instance among the first thousand in the queue is told, and looks again a
 //! second later; so an offer that is not taken up within that goes on, and those of its instance go behind all
-//! others. A client that goes leaves the queue at once. A holder that dies is found out at the end of its lease, by one call
+//! others. That look costs Redis 0.1 ms with a hundred waiters and 0.7 ms with a thousand, and not more with more, as long as one of
+//! the thousand can be reached. A client that goes leaves the queue at once. A holder that dies is found out at the end of its lease, by one call
 //! of each instance whose clients wait for it. Nobody asks in intervals. A client that subscribes to every channel of Redis (`PSUBSCRIBE *`) makes
 //! every instance look alive: then each of those who are gone costs a second.
 //!
 //! **Not promised.** That there is never more than one holder: a Redis that loses its tail (killed with `everysec`, a replica
 //! that takes over) may forget a grant that it has acknowledged; the fence of the next is greater. That the clock of Redis
 //! does not jump: leases end by it, and a jump forward ends them early for Redis, not for their holders. After a jump back a
-//! lock whose holder is gone stays taken for up to an hour more, the longest that one can be had, however far it jumped.
+//! lock whose holder is gone stays taken for up to an hour more, the longest that one can be had, however far it jumped. Who comes
+//! after such a jump stands behind those who came before it, if it was by less than a minute, the longest wait; after a longer
+//! one those may be passed. The place of one who died then stays for so much longer, and holds up nobody.
 
 mod api;
 mod attempt;

@@ -41,7 +41,7 @@ else
       -- Not taken up in time: its place is gone, so that it does not hold up everybody again.
       redis.call('ZREM', KEYS[2], offer)
       redis.call('HDEL', KEYS[1], 'offer', 'offer_ms')
-      put_behind(KEYS[2], instance_of(offer), now_us, ARGV[7])
+      put_behind(KEYS[2], instance_of(offer), now_us, tonumber(ARGV[7]))
     end
     mine = hand_over(KEYS[1], KEYS[2], ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[7]), now_us, me)
   end
@@ -63,7 +63,7 @@ if ARGV[5] == '0' then return { 'taken', owner, fence, until_ms, from } end
 if not redis.call('ZSCORE', KEYS[2], me) then
   redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now_us - tonumber(ARGV[7]) * 1000)
   if redis.call('ZCARD', KEYS[2]) >= tonumber(ARGV[6]) then return { 'full', owner, fence, until_ms, from } end
-  redis.call('ZADD', KEYS[2], now_us, me)
+  redis.call('ZADD', KEYS[2], last_place(KEYS[2], now_us, tonumber(ARGV[7])), me)
   redis.call('PEXPIRE', KEYS[2], ARGV[7])
 end
 return { 'waiting', owner, fence, until_ms, from }

@@ -37,14 +37,21 @@ local function free(lock)
   redis.call('HDEL', lock, 'token', 'owner', 'ttl_ms', 'until_ms', 'attempt')
 end
 
+-- The score of a place behind all others. Behind those as well that came before the clock was set back, as long as that was by less
+-- than one may wait: beyond it a place would outlast its wait for too long.
+local function last_place(queue, now_us, longest_ms)
+  local last = redis.call('ZRANGE', queue, -1, -1, 'WITHSCORES')[2]
+  return math.max(now_us, math.min((tonumber(last) or 0) + 1, now_us + longest_ms * 1000))
+end
+
 -- Puts the attempts of an instance that does not answer behind all others, as far as they are among the first hundred: else
 -- each of them would cost the others the time of an offer. They stay in the queue, because only the first of them asks by
 -- itself when the instance goes on.
 local function put_behind(queue, instance, now_us, longest_ms)
-  local behind = {}
+  local behind, place = {}, last_place(queue, now_us, longest_ms)
   for _, attempt in ipairs(redis.call('ZRANGE', queue, 0, 99)) do
     if instance_of(attempt) == instance then
-      behind[#behind + 1] = now_us + #behind
+      behind[#behind + 1] = place + #behind
       behind[#behind + 1] = attempt
     end
   end

@@ -64,6 +64,31 @@ async fn first_come_first_served_over_all_instances() {
 }
 
 #[actix_web::test]
+async fn who_came_before_the_clock_was_set_back_is_served_first() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let locks = LockApi::of(&service);
+    let (mut token, _) = locks.grant("l", 30_000).await;
+    let mut waiters = vec![wait(&locks, "w0", 30_000)];
+    locks.has_waiting("l", 1).await;
+    // As it is for whoever comes later, by a clock that is behind.
+    let queue = scene.keys().lock_queue(&name("l"));
+    let first: Vec<String> = scene.redis.query(cmd("ZRANGE").arg(&queue).arg(0).arg(0)).await;
+    let mut ahead = cmd("ZINCRBY");
+    ahead.arg(&queue).arg(5_000_000).arg(first);
+    scene.redis.query::<()>(&ahead).await;
+    for number in 1..4 {
+        waiters.push(wait(&locks, &format!("w{number}"), 30_000));
+        locks.has_waiting("l", number + 1).await;
+    }
+    for (number, waiter) in waiters.into_iter().enumerate() {
+        locks.release("l", &token).await;
+        token = granted(&waiter.await.unwrap()).0;
+        assert_eq!(locks.look("l").await.body["owner"], format!("w{number}"));
+    }
+}
+
+#[actix_web::test]
 async fn nobody_comes_in_between_those_who_wait() {
     let scene = Scene::new().await;
     let service = scene.start().await;
