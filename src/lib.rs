@@ -10,6 +10,7 @@
 //! [`app`], [`routes`], [`openapi`] and [`cli`] see every slice.
 
 pub mod app;
+pub mod cache;
 pub mod cli;
 pub mod config;
 pub mod geo;

@@ -1,5 +1,6 @@
 //! Settings: one struct per concern. Each field is a flag and a variable, named in its line; nothing here opens anything.
 
+mod cache;
 mod http;
 mod inventory;
 mod limits;
@@ -9,6 +10,7 @@ mod redis;
 mod sessions;
 mod tracking;
 
+pub use cache::{CacheSettings, EventRules, MAX_TTL, Target, TargetError, TtlClass};
 pub use http::HttpSettings;
 pub use inventory::InventorySettings;
 pub use limits::{Algorithm, LimitSettings, MAX_QUOTA, Outage, PartError, Policies, Policy, RequestRules, RuleError};
@@ -45,6 +47,9 @@ pub struct Settings {
     /// The locks slice's.
     #[command(flatten)]
     pub locks: LockSettings,
+    /// The cache slice's.
+    #[command(flatten)]
+    pub cache: CacheSettings,
     /// The log's.
     #[command(flatten)]
     pub log: LogSettings,

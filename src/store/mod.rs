@@ -12,7 +12,7 @@ mod subscription;
 
 pub use batch::{Batcher, QueueFull};
 pub use error::StoreError;
-pub use keys::{INVENTORY_PARTITIONS, Keys, SessionPartition};
+pub use keys::{INVENTORY_PARTITIONS, Keys, Placed, SessionPartition};
 pub use link::Link;
 pub use script::Script;
 pub use subscription::Subscription;

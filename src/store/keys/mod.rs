@@ -1,11 +1,13 @@
 //! Every key and channel name of the service; a file per slice.
 
+mod cache;
 mod inventory;
 mod limits;
 mod locks;
 mod sessions;
 mod tracking;
 
+pub use cache::Placed;
 pub use inventory::INVENTORY_PARTITIONS;
 pub use sessions::SessionPartition;
 

@@ -3,7 +3,7 @@
 mod make;
 mod slices;
 
-pub use slices::{LimitMetrics, LockMetrics, SessionMetrics};
+pub use slices::{CacheMetrics, LimitMetrics, LockMetrics, SessionMetrics};
 
 use super::process;
 use make::Make;
@@ -52,6 +52,8 @@ pub struct Metrics {
     pub limits: LimitMetrics,
     /// Of the locks slice.
     pub locks: LockMetrics,
+    /// Of the cache slice.
+    pub cache: CacheMetrics,
     process_cpu_seconds: Gauge,
     process_resident_bytes: IntGauge,
 }
@@ -109,6 +111,7 @@ impl Metrics {
             sessions: SessionMetrics::new(&make)?,
             limits: LimitMetrics::new(&make)?,
             locks: LockMetrics::new(&make)?,
+            cache: CacheMetrics::new(&make)?,
             process_cpu_seconds: make.float("process_cpu_seconds_total", "CPU time used by this process")?,
             process_resident_bytes: make.gauge("process_resident_memory_bytes", "Resident memory of this process")?,
             registry,

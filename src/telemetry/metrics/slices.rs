@@ -82,3 +82,32 @@ impl LockMetrics {
         })
     }
 }
+
+/// Of the cache slice.
+#[derive(Debug)]
+pub struct CacheMetrics {
+    /// Looks for an entry, by outcome (`local`: found in this process, `shared`: found in Redis, `stale`, `miss`, `error`,
+    /// `corrupt`).
+    pub reads: IntCounterVec,
+    /// Computations, by outcome (`computed`, `failed`, `saved`: another one under way made it needless).
+    pub computations: IntCounterVec,
+    /// Calls that invalidated keys, tags or namespaces.
+    pub invalidations: IntCounter,
+}
+
+impl CacheMetrics {
+    pub(super) fn new(make: &Make<'_>) -> Result<Self, Error> {
+        Ok(Self {
+            reads: make.counters("fleetpulse_cache_reads_total", "Looks into the cache", &["outcome"])?,
+            computations: make.counters(
+                "fleetpulse_cache_computations_total",
+                "Computations of what the cache did not have",
+                &["outcome"],
+            )?,
+            invalidations: make.counter(
+                "fleetpulse_cache_invalidations_total",
+                "Calls that invalidated something in the cache",
+            )?,
+        })
+    }
+}

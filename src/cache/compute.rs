@@ -1,0 +1,458 @@
+//! Get, or compute: one computation for a key in this process and, if asked for, across instances.
+
+use super::Cache;
+use super::api::{Ticket, Ticketing, json};
+use super::entry::Nonce;
+use super::error::{CacheError, ComputeError};
+use super::flights::{Boarding, Destination, Flight, Outcome, View};
+use super::local::Marks;
+use super::look::{Found, Look};
+use super::model::{Entry, Fetched, Made, Name, Outage, Policy, Source, Stored};
+use crate::ids::Id;
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::any::TypeId;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::task::spawn_local;
+use tokio::time::sleep;
+
+/// The pauses between two looks at what another instance computes: the first doubles up to the other.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+
+/// Why a typed computation failed.
+enum TypedError<E> {
+    Theirs(Arc<E>),
+    NotJson(String),
+}
+
+impl Cache {
+    /// The value under a key, found, or computed by `compute` and stored.
+    ///
+    /// However many ask for it in this process, one computes, and all of them have its value or its error. That one is a
+    /// task of the current thread: it goes on if its caller goes away. The value is that of before an invalidation only for
+    /// those who asked before the invalidation was acknowledged. What is found and is no `T` counts as a miss.
+    ///
+    /// # Errors
+    /// [`ComputeError::Failed`], unless there is an entry that may be served then. [`ComputeError::Cache`]: with
+    /// [`CacheError::Store`] only if the policy says so.
+    ///
+    /// # Panics
+    /// Outside of a `LocalSet`; every actix worker runs in one.
+    pub async fn get_or_compute<T, E, F, C>(
+        &self,
+        namespace: &Id,
+        key: &str,
+        policy: &Policy,
+        compute: F,
+    ) -> Result<Fetched<T>, ComputeError<E>>
+    where
+        T: Serialize + DeserializeOwned,
+        E: Send + Sync + 'static,
+        F: FnOnce() -> C + 'static,
+        C: Future<Output = Result<T, E>> + 'static,
+    {
+        let put = policy.put.clone();
+        let mut compute = Some(move || async move {
+            let value = compute().await.map_err(|error| TypedError::Theirs(Arc::new(error)))?;
+            match json(&value) {
+                Ok(bytes) => Ok(Made {
+                    bytes: bytes.into(),
+                    put: Some(put),
+                }),
+                Err(error) => Err(TypedError::NotJson(error.to_string())),
+            }
+        });
+        loop {
+            let fetched = self.fetch_once(namespace, key, policy, &mut compute).await;
+            let fetched = fetched.map_err(|error: ComputeError<TypedError<E>>| match error {
+                ComputeError::Failed(error) => match &*error {
+                    TypedError::Theirs(error) => ComputeError::Failed(Arc::clone(error)),
+                    TypedError::NotJson(why) => ComputeError::Cache(CacheError::NotJson(why.clone())),
+                },
+                ComputeError::Cache(error) => ComputeError::Cache(error),
+                ComputeError::Lost => ComputeError::Lost,
+            })?;
+            if let Ok(value) = serde_json::from_slice(&fetched.value) {
+                return Ok(Fetched {
+                    value,
+                    source: fetched.source,
+                    age: fetched.age,
+                    fresh_for: fetched.fresh_for,
+                });
+            }
+            self.shared().namespaces.of(namespace).corrupt.add(1);
+            self.shared().counted.corrupt.inc();
+            // Nothing else is known of it than that it is of no use here. Computed for this caller it would be the same again.
+            if compute.is_none() {
+                return Err(ComputeError::Cache(CacheError::Corrupt));
+            }
+            self.delete(namespace, key).await?;
+        }
+    }
+
+    /// The same with bytes; the computation itself says how its value is kept.
+    ///
+    /// # Errors
+    /// As [`Self::get_or_compute`].
+    ///
+    /// # Panics
+    /// As [`Self::get_or_compute`].
+    pub async fn fetch<E, F, C>(
+        &self,
+        namespace: &Id,
+        key: &str,
+        policy: &Policy,
+        compute: F,
+    ) -> Result<Fetched<Bytes>, ComputeError<E>>
+    where
+        E: Send + Sync + 'static,
+        F: FnOnce() -> C + 'static,
+        C: Future<Output = Result<Made, E>> + 'static,
+    {
+        self.fetch_once(namespace, key, policy, &mut Some(compute)).await
+    }
+
+    /// Takes `compute` if it is this caller who computes.
+    async fn fetch_once<E, F, C>(
+        &self,
+        namespace: &Id,
+        key: &str,
+        policy: &Policy,
+        compute: &mut Option<F>,
+    ) -> Result<Fetched<Bytes>, ComputeError<E>>
+    where
+        E: Send + Sync + 'static,
+        F: FnOnce() -> C + 'static,
+        C: Future<Output = Result<Made, E>> + 'static,
+    {
+        let name = Name::new(namespace, key)?;
+        if let Some(entry) = self.local(&name) {
+            let level = entry.level;
+            return Ok(found(entry, Source::Fresh(level)));
+        }
+        policy.put.check()?;
+        let tags = &policy.put.tags;
+        let destination = Destination {
+            namespace: namespace.clone(),
+            key: key.into(),
+            error: TypeId::of::<E>(),
+        };
+        let mut replace = false;
+        loop {
+            let marks = self.shared().local.marks(&name, tags);
+            let looked = self.counted(&name, self.look(&name, tags).await);
+            let looked = match looked {
+                Ok(look) => Some(look),
+                Err(CacheError::Store(_)) if policy.outage == Outage::Compute => None,
+                Err(error) => return Err(error.into()),
+            };
+            let view = looked.as_ref().map_or(View::Away, View::Look);
+            let mut spare = None;
+            if let Some(look) = &looked
+                && let Found::Live(head, entry) = &look.found
+            {
+                let is_due = !entry.is_fresh() || is_early(entry.cost, policy.beta, entry.fresh_for);
+                if entry.is_fresh() || !entry.stale_for.is_zero() {
+                    if is_due && let Boarding::Started(flight) = self.board(&destination, view, &marks, false) {
+                        if entry.is_fresh() {
+                            self.shared().namespaces.of(namespace).early.add(1);
+                        }
+                        self.take_off(policy, destination, flight, Some(head.nonce), marks, compute);
+                    }
+                    self.keep(&name, look);
+                    let source = if entry.is_fresh() {
+                        Source::Fresh(entry.level)
+                    } else {
+                        Source::Stale
+                    };
+                    return Ok(found(entry.clone(), source));
+                }
+                spare = Some((entry.clone(), look.asked));
+            }
+            let (flight, source) = match self.board(&destination, view, &marks, replace) {
+                Boarding::Joined(flight) => (flight, Source::Joined),
+                Boarding::Started(flight) => {
+                    let was = looked.as_ref().and_then(|look| look.nonce);
+                    self.take_off(policy, destination, Arc::clone(&flight), was, marks, compute);
+                    (flight, Source::Computed)
+                }
+                Boarding::Outdated => {
+                    // It may have begun after the look, and then it shows in another.
+                    replace = true;
+                    continue;
+                }
+                Boarding::Full => return Err(CacheError::Busy.into()),
+            };
+            return self.arrive(&name, &flight, source, spare).await;
+        }
+    }
+
+    fn board(&self, destination: &Destination, view: View<'_>, marks: &Marks, replace: bool) -> Boarding {
+        let shared = self.shared();
+        shared.flights.board(destination, view, marks, &shared.local, replace)
+    }
+
+    /// Waits for a computation. `spare` is what may be served in its place if it fails, and when that was looked at.
+    async fn arrive<E: Send + Sync + 'static>(
+        &self,
+        name: &Name<'_>,
+        flight: &Flight,
+        source: Source,
+        spare: Option<(Entry, Instant)>,
+    ) -> Result<Fetched<Bytes>, ComputeError<E>> {
+        let outcome = flight.outcome.wait().await.clone();
+        if source == Source::Joined {
+            self.shared().namespaces.of(name.namespace).saved.add(1);
+            self.shared().counted.joined.inc();
+        }
+        let error = match outcome {
+            Outcome::Made(entry) => return Ok(found(entry, source)),
+            Outcome::Failed(error) => error.downcast().map_or(ComputeError::Lost, ComputeError::Failed),
+            Outcome::Refused(error) => ComputeError::Cache(error),
+            Outcome::Lost => ComputeError::Lost,
+        };
+        match spare {
+            Some((entry, looked)) if looked.elapsed() < entry.error_for => {
+                self.shared().namespaces.of(name.namespace).stale.add(1);
+                self.shared().counted.stale.inc();
+                Ok(found(entry, Source::StaleOnError))
+            }
+            _ => Err(error),
+        }
+    }
+
+    /// Begins a computation in the background.
+    fn take_off<E, F, C>(
+        &self,
+        policy: &Policy,
+        destination: Destination,
+        flight: Arc<Flight>,
+        was: Option<Nonce>,
+        marks: Marks,
+        compute: &mut Option<F>,
+    ) where
+        E: Send + Sync + 'static,
+        F: FnOnce() -> C + 'static,
+        C: Future<Output = Result<Made, E>> + 'static,
+    {
+        let crossing = Crossing {
+            cache: self.clone(),
+            policy: policy.clone(),
+            destination,
+            flight,
+            was,
+            marks,
+        };
+        // Always there: a caller who takes off has not done so before, and is answered.
+        if let Some(compute) = compute.take() {
+            spawn_local(crossing.cross(compute));
+        }
+    }
+}
+
+/// A computation on its way. Dropped, as by a panic or with its thread, it tells those who wait.
+struct Crossing {
+    cache: Cache,
+    policy: Policy,
+    destination: Destination,
+    flight: Arc<Flight>,
+    /// The nonce of what lay there when it was decided to compute.
+    was: Option<Nonce>,
+    marks: Marks,
+}
+
+impl Drop for Crossing {
+    fn drop(&mut self) {
+        self.cache.shared().flights.remove(&self.destination, &self.flight);
+        self.flight.land(Outcome::Lost);
+    }
+}
+
+impl Crossing {
+    async fn cross<E, F, C>(self, compute: F)
+    where
+        E: Send + Sync + 'static,
+        F: FnOnce() -> C + 'static,
+        C: Future<Output = Result<Made, E>> + 'static,
+    {
+        let outcome = match self.ticket().await {
+            Ok(Ready::Compute(ticket)) => {
+                self.flight.depart(ticket.clone());
+                self.compute(ticket, compute).await
+            }
+            Ok(Ready::Found(entry)) => Outcome::Made(entry),
+            Err(error) => Outcome::Refused(error),
+        };
+        // Before those who wait are told: whoever asks from now on finds what is stored.
+        self.cache.shared().flights.remove(&self.destination, &self.flight);
+        self.flight.land(outcome);
+    }
+
+    fn name(&self) -> Result<Name<'_>, CacheError> {
+        Name::new(&self.destination.namespace, &self.destination.key)
+    }
+
+    /// The leave to compute; none with Redis away, if the policy says to compute all the same. Or what another instance has
+    /// computed meanwhile.
+    async fn ticket(&self) -> Result<Ready, CacheError> {
+        let (name, policy) = (self.name()?, &self.policy);
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let life = policy.put.life();
+            match self.cache.ticket_for(&name, &policy.put.tags, life, policy.lease).await {
+                Ok(Ticketing::Granted(ticket)) => return Ok(Ready::Compute(Some(ticket))),
+                Ok(Ticketing::Leased(left)) => {
+                    // Jitter keeps instances from asking in step. A lease ends by itself if its holder died.
+                    let pausing = pause.mul_f64(rand::random_range(0.5..1.0));
+                    sleep(pausing.min(left + Duration::from_millis(1))).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    let look = self.cache.look(&name, &policy.put.tags).await;
+                    if let Ok(look) = look
+                        && let Some(entry) = self.anew(&look)
+                    {
+                        self.cache.keep(&name, &look);
+                        return Ok(Ready::Found(entry));
+                    }
+                }
+                Err(CacheError::Store(_)) if policy.outage == Outage::Compute => return Ok(Ready::Compute(None)),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The entry of a look, if it is fresh and another than before.
+    fn anew(&self, look: &Look) -> Option<Entry> {
+        match &look.found {
+            Found::Live(head, entry) if entry.is_fresh() && Some(head.nonce) != self.was => Some(entry.clone()),
+            _ => None,
+        }
+    }
+
+    async fn compute<E, F, C>(&self, ticket: Option<Ticket>, compute: F) -> Outcome
+    where
+        E: Send + Sync + 'static,
+        F: FnOnce() -> C,
+        C: Future<Output = Result<Made, E>>,
+    {
+        let began = Instant::now();
+        let made = compute().await;
+        let cost = began.elapsed();
+        let shared = self.cache.shared();
+        let counts = shared.namespaces.of(&self.destination.namespace);
+        let made = match made {
+            Ok(made) => made,
+            Err(error) => {
+                counts.failed.add(1);
+                shared.counted.failed.inc();
+                if let (Some(ticket), Ok(name)) = (&ticket, self.name()) {
+                    self.cache.give_up(&name, ticket).await;
+                }
+                return Outcome::Failed(Arc::new(error));
+            }
+        };
+        counts.computed.add(1);
+        shared.counted.computed.inc();
+        let mut entry = Entry {
+            bytes: made.bytes,
+            age: cost,
+            fresh_for: Duration::ZERO,
+            stale_for: Duration::ZERO,
+            error_for: Duration::ZERO,
+            cost,
+            level: super::Level::Shared,
+        };
+        if let Some(kept) = self.save(&entry.bytes, made.put, ticket, cost).await {
+            entry = kept;
+        }
+        Outcome::Made(entry)
+    }
+
+    /// Stores a computed value, if it is to be and can be. That it is not is no reason not to hand it out.
+    async fn save(
+        &self,
+        bytes: &Bytes,
+        put: Option<super::Put>,
+        ticket: Option<Ticket>,
+        cost: Duration,
+    ) -> Option<Entry> {
+        let name = self.name().ok()?;
+        let Some(put) = put else {
+            if let Some(ticket) = ticket {
+                self.cache.give_up(&name, &ticket).await;
+            }
+            return None;
+        };
+        let ticket = ticket?;
+        let (namespace, key) = (name.namespace, name.key);
+        match self.cache.store(namespace, key, bytes, &put, Some(ticket)).await {
+            Ok(Stored::Stored) => {}
+            Ok(Stored::Superseded) => return None,
+            Err(error) => {
+                tracing::debug!(%error, %namespace, "a computed value is not stored");
+                return None;
+            }
+        }
+        let stored = Instant::now();
+        let entry = Entry::computed(bytes.clone(), &put, cost);
+        // The marks are of the policy's tags alone.
+        if !put.local.is_zero() && put.tags.iter().all(|tag| self.policy.put.tags.contains(tag)) {
+            let shared = self.cache.shared();
+            let counts = shared.namespaces.of(namespace);
+            shared
+                .local
+                .keep(&name, &entry, stored, put.local, self.marks.clone(), &counts);
+        }
+        Some(entry)
+    }
+}
+
+/// What there is to do.
+enum Ready {
+    /// Compute, and store with this ticket.
+    Compute(Option<Ticket>),
+    /// Nothing: it was found.
+    Found(Entry),
+}
+
+fn found(entry: Entry, source: Source) -> Fetched<Bytes> {
+    Fetched {
+        value: entry.bytes,
+        source,
+        age: entry.age,
+        fresh_for: entry.fresh_for,
+    }
+}
+
+/// Whether a fresh entry is to be computed anew now, by chance: the more likely the sooner its time is over and the longer
+/// computing it takes. `XFetch`, of Vattani, Chierichetti and Lowenstein, "Optimal Probabilistic Cache Stampede Prevention",
+/// PVLDB 8 (2015): if now − cost · β · ln(random) has come to the end of its time.
+fn is_early(cost: Duration, beta: f64, left: Duration) -> bool {
+    // 0 is left out, whose logarithm is infinite.
+    let random = 1.0 - rand::random_range(0.0..1.0_f64);
+    cost.as_secs_f64() * beta * -random.ln() >= left.as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn early_refresh_grows_with_the_cost_and_towards_the_end() {
+        let share = |cost, beta, left| {
+            let times = 20_000;
+            let early = (0..times).filter(|_| is_early(Duration::from_millis(cost), beta, Duration::from_millis(left)));
+            f64::from(u32::try_from(early.count()).unwrap()) / f64::from(times)
+        };
+        // The chance is e^(−left / (cost · β)).
+        for (cost, beta, left, expected) in [(100, 1.0, 100, 0.368), (100, 1.0, 300, 0.050), (100, 2.0, 200, 0.368)] {
+            let found = share(cost, beta, left);
+            assert!((found - expected).abs() < 0.02, "{cost} {beta} {left}: {found}");
+        }
+        assert!(share(100, 1.0, 60_000) < 1e-9);
+        assert!(share(100, 0.0, 1) < 1e-9);
+        assert!(share(0, 1.0, 1) < 1e-9);
+    }
+}

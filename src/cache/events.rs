@@ -1,0 +1,64 @@
+//! Events of other services, and what they invalidate by the configured rules.
+
+use super::Cache;
+use super::commands;
+use super::error::CacheError;
+use super::local::{Message, Subject};
+use crate::config::{Target, TargetError};
+use crate::ids::Id;
+
+/// What an event came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Tags, namespaces and keys that the rules name for it.
+    pub targets: usize,
+    /// Those of them of which something was invalidated; nothing was of the others, because nothing depends on them or all of
+    /// it is newer than the event.
+    pub invalidated: u64,
+}
+
+impl Cache {
+    /// What an event of this type about this entity invalidates.
+    ///
+    /// # Errors
+    /// [`TargetError`] if the entity's id makes one of them too long.
+    pub fn targets(&self, kind: &str, entity: &Id) -> Result<Vec<Target>, TargetError> {
+        self.shared().settings().rules.targets(kind, entity)
+    }
+
+    /// Invalidates those entries that began to be computed at `by_ms`, Unix milliseconds, or before; newer ones stay, and an
+    /// event that comes late or twice does nothing to them. A time to come counts as now. By Redis's clock.
+    ///
+    /// # Errors
+    /// [`CacheError::Store`]: some of it may be invalidated. [`CacheError::Key`].
+    pub async fn outdate(&self, targets: &[Target], by_ms: u64) -> Result<Applied, CacheError> {
+        let keys = self.link().store().keys();
+        let (mut versions, mut entries) = (Vec::new(), Vec::new());
+        let (mut of_versions, mut of_entries) = (Vec::new(), Vec::new());
+        for target in targets {
+            match target {
+                Target::Tag(tag) => {
+                    versions.push(keys.cache_tag(tag));
+                    of_versions.push(Subject::tag(tag));
+                }
+                Target::Namespace(namespace) => {
+                    versions.push(keys.cache_namespace(namespace));
+                    of_versions.push(Subject::namespace(namespace));
+                }
+                Target::Key(namespace, key) => {
+                    entries.push(keys.cache_entry(namespace, key));
+                    of_entries.push(Subject::entry(namespace, key));
+                }
+            }
+        }
+        let (of_versions, of_entries) = (Message::of(of_versions), Message::of(of_entries));
+        let outdated = commands::outdate(self.link(), &versions, by_ms, &of_versions).await;
+        let outdated = self.forget(&of_versions, outdated)?;
+        let dropped = commands::drop_outdated(self.link(), &entries, by_ms, &of_entries).await;
+        let dropped = self.forget(&of_entries, dropped)?;
+        Ok(Applied {
+            targets: targets.len(),
+            invalidated: outdated + dropped,
+        })
+    }
+}

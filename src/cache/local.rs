@@ -1,0 +1,441 @@
+//! The level in this process: entries that their writers allow to be kept here for a moment.
+//!
+//! It serves only while the channel of invalidations is heard; when that is lost the level is emptied. What an entry depends
+//! on (its namespace, its tags) is a number in a table of marks, by hash: an invalidation counts the mark up, whatever the
+//! number of entries, and an entry is good for as long as its marks stand where they stood *before it was read from Redis*.
+//! So a read that races with an invalidation never brings the old value back. Two names may share a mark; that costs a
+//! look at Redis and nothing else.
+
+use super::model::{Entry, Level, Name, Tag};
+use super::stats::Counts;
+use crate::ids::Id;
+use bytes::Bytes;
+use hashbrown::DefaultHashBuilder;
+use moka::notification::RemovalCause;
+use moka::sync::Cache;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+
+const MARKS: usize = 1 << 14;
+/// What an entry costs beside its bytes: the record, its place in the table and in the queues of its order.
+const OVERHEAD: usize = 320;
+
+/// The hash of what an invalidation is about: an entry, a namespace, a tag. It goes over the channel, so it stays the same in
+/// every release. Eight bytes a step and not one, because each hit computes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Subject(pub u64);
+
+impl Subject {
+    pub(super) fn entry(namespace: &Id, key: &str) -> Self {
+        Self(mixed(taken_in(taken_in(1, namespace.as_bytes()), key.as_bytes())))
+    }
+
+    pub(super) fn namespace(namespace: &Id) -> Self {
+        Self(mixed(taken_in(2, namespace.as_bytes())))
+    }
+
+    pub(super) fn tag(tag: &Tag) -> Self {
+        Self(mixed(taken_in(3, tag.as_bytes())))
+    }
+
+    const fn mark(self) -> usize {
+        // The lowest bits; nothing else is left of them.
+        #[expect(clippy::cast_possible_truncation, reason = "masked to 14 bits")]
+        let mark = (self.0 & (MARKS as u64 - 1)) as usize;
+        mark
+    }
+}
+
+fn taken_in(hash: u64, bytes: &[u8]) -> u64 {
+    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+    let step = |hash: u64, word: u64| (hash.rotate_left(23) ^ word).wrapping_mul(FACTOR);
+    let (words, rest) = bytes.as_chunks::<8>();
+    let hash = words
+        .iter()
+        .fold(hash, |hash, word| step(hash, u64::from_le_bytes(*word)));
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    // The length keeps apart what ends in zeros, and where one text ends and the next begins.
+    step(step(hash, u64::from_le_bytes(last)), bytes.len() as u64)
+}
+
+/// The finish of `MurmurHash3` (Appleby), so that every bit counts in the lowest.
+const fn mixed(hash: u64) -> u64 {
+    let hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    let hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    hash ^ (hash >> 33)
+}
+
+/// What a message over the channel says: the hashes of what is to be forgotten, 8 bytes each, big-endian.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Message(Vec<u8>);
+
+impl Message {
+    pub(super) fn of(subjects: impl IntoIterator<Item = Subject>) -> Self {
+        let mut bytes = Vec::new();
+        for Subject(hash) in subjects {
+            bytes.extend(hash.to_be_bytes());
+        }
+        Self(bytes)
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Where the marks stood; taken before Redis is asked.
+#[derive(Debug, Clone)]
+pub(super) struct Marks {
+    epoch: u64,
+    entry: (Subject, u32),
+    /// Of the namespace and the tags.
+    rest: Vec<(Subject, u32)>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    namespace: Id,
+    key: Box<str>,
+    entry: Entry,
+    /// When Redis was asked for it.
+    since: Instant,
+    until: Instant,
+    marks: Marks,
+    counts: Arc<Counts>,
+}
+
+/// The level of a process.
+#[derive(Debug)]
+pub(super) struct Local {
+    kept: Cache<u64, Arc<Kept>, DefaultHashBuilder>,
+    marks: Box<[AtomicU32]>,
+    /// Counts the times that the channel was lost or found.
+    epoch: AtomicU64,
+    heard: AtomicBool,
+    is_on: bool,
+    longest: Duration,
+    /// Tells the listener that something is to be kept for the first time.
+    pub wanted: Notify,
+}
+
+impl Local {
+    /// At most so many bytes, each entry for at most so long.
+    pub(super) fn new(bytes: u64, longest: Duration) -> Self {
+        let kept = Cache::builder()
+            .max_capacity(bytes)
+            .weigher(|_, kept: &Arc<Kept>| weight(kept))
+            .eviction_listener(|_, kept: Arc<Kept>, _: RemovalCause| {
+                kept.counts.local_bytes.sub(u64::from(weight(&kept)));
+            })
+            .build_with_hasher(DefaultHashBuilder::default());
+        Self {
+            kept,
+            marks: (0..MARKS).map(|_| AtomicU32::new(0)).collect(),
+            epoch: AtomicU64::new(0),
+            heard: AtomicBool::new(false),
+            is_on: bytes > 0,
+            longest,
+            wanted: Notify::new(),
+        }
+    }
+
+    /// The entry of a name, if it is here and good. Its bytes are shared, not copied.
+    #[inline]
+    pub(super) fn get(&self, name: &Name<'_>) -> Option<Entry> {
+        if !self.heard.load(Ordering::Acquire) {
+            return None;
+        }
+        let kept = self.kept.get(&name.subject.0)?;
+        if kept.key.as_ref() != name.key || kept.namespace != *name.namespace {
+            return None;
+        }
+        let now = Instant::now();
+        if now >= kept.until || !self.stand(&kept.marks) {
+            self.kept.invalidate(&name.subject.0);
+            return None;
+        }
+        let elapsed = now - kept.since;
+        kept.counts.local_hits.add(1);
+        kept.counts.local_served.add(kept.entry.bytes.len() as u64);
+        Some(Entry {
+            bytes: Bytes::clone(&kept.entry.bytes),
+            age: kept.entry.age + elapsed,
+            fresh_for: kept.entry.fresh_for.saturating_sub(elapsed),
+            stale_for: kept.entry.stale_for.saturating_sub(elapsed),
+            error_for: kept.entry.error_for.saturating_sub(elapsed),
+            cost: kept.entry.cost,
+            level: Level::Local,
+        })
+    }
+
+    /// Where the marks of a name and of tags stand; to be asked before Redis is.
+    pub(super) fn marks<'a>(&self, name: &Name<'_>, tags: impl IntoIterator<Item = &'a Tag>) -> Marks {
+        let epoch = self.epoch.load(Ordering::SeqCst);
+        let mut marks = Marks {
+            epoch,
+            entry: (name.subject, self.at(name.subject)),
+            rest: Vec::new(),
+        };
+        let namespace = Subject::namespace(name.namespace);
+        marks.rest.push((namespace, self.at(namespace)));
+        self.add(&mut marks, tags);
+        marks
+    }
+
+    /// Adds the marks of more tags; to be asked before Redis is asked for their versions.
+    pub(super) fn add<'a>(&self, marks: &mut Marks, tags: impl IntoIterator<Item = &'a Tag>) {
+        for tag in tags {
+            let subject = Subject::tag(tag);
+            marks.rest.push((subject, self.at(subject)));
+        }
+    }
+
+    /// Whether nothing has happened since, to the entry or to what it depends on.
+    pub(super) fn is_untouched(&self, marks: &Marks) -> bool {
+        let (subject, stood) = marks.entry;
+        self.at(subject) == stood && self.rest_stands(marks)
+    }
+
+    /// Keeps an entry that was read after `marks` were taken, for as long as it is fresh and `wanted` says.
+    pub(super) fn keep(
+        &self,
+        name: &Name<'_>,
+        entry: &Entry,
+        since: Instant,
+        wanted: Duration,
+        marks: Marks,
+        counts: &Arc<Counts>,
+    ) {
+        let lasting = wanted.min(self.longest).min(entry.fresh_for);
+        if !self.is_on || lasting.is_zero() {
+            return;
+        }
+        if !self.heard.load(Ordering::Acquire) {
+            self.wanted.notify_one();
+            return;
+        }
+        if !self.is_untouched(&marks) || !self.stand(&marks) {
+            return;
+        }
+        let kept = Arc::new(Kept {
+            namespace: name.namespace.clone(),
+            key: name.key.into(),
+            entry: entry.clone(),
+            since,
+            until: since + lasting,
+            marks,
+            counts: Arc::clone(counts),
+        });
+        counts.local_bytes.add(u64::from(weight(&kept)));
+        self.kept.insert(name.subject.0, Arc::clone(&kept));
+        // Who hears of the entry counts its mark up and then takes it out: either that came after, or it is seen here.
+        if !self.is_untouched(&kept.marks) {
+            self.kept.invalidate(&name.subject.0);
+        }
+    }
+
+    /// Forgets what a message is about.
+    pub(super) fn hear(&self, message: &[u8]) {
+        let (subjects, _) = message.as_chunks::<8>();
+        for subject in subjects {
+            let subject = Subject(u64::from_be_bytes(*subject));
+            self.marks[subject.mark()].fetch_add(1, Ordering::SeqCst);
+            self.kept.invalidate(&subject.0);
+        }
+    }
+
+    /// Notes whether messages are heard from now on; what was kept until now is forgotten.
+    pub(super) fn note(&self, heard: bool) {
+        if !heard {
+            self.heard.store(false, Ordering::SeqCst);
+        }
+        self.epoch.fetch_add(1, Ordering::SeqCst);
+        self.kept.invalidate_all();
+        if heard {
+            self.heard.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// Whether messages are heard.
+    pub(super) fn is_heard(&self) -> bool {
+        self.heard.load(Ordering::Acquire)
+    }
+
+    /// How many entries are kept, and their bytes; roughly.
+    pub(super) fn size(&self) -> (u64, u64) {
+        self.kept.run_pending_tasks();
+        (self.kept.entry_count(), self.kept.weighted_size())
+    }
+
+    fn at(&self, subject: Subject) -> u32 {
+        self.marks[subject.mark()].load(Ordering::SeqCst)
+    }
+
+    /// Whether what an entry depends on is as it was. Its own mark is none of it: whoever counts that up takes it out.
+    fn stand(&self, marks: &Marks) -> bool {
+        self.epoch.load(Ordering::SeqCst) == marks.epoch && self.rest_stands(marks)
+    }
+
+    fn rest_stands(&self, marks: &Marks) -> bool {
+        marks.rest.iter().all(|&(subject, stood)| self.at(subject) == stood)
+    }
+}
+
+fn weight(kept: &Kept) -> u32 {
+    let bytes = kept.entry.bytes.len() + kept.key.len() + kept.namespace.len() + 16 * kept.marks.rest.len() + OVERHEAD;
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(value: &'static str) -> Entry {
+        let second = Duration::from_secs(1);
+        Entry {
+            bytes: Bytes::from_static(value.as_bytes()),
+            age: Duration::ZERO,
+            fresh_for: second,
+            stale_for: second,
+            error_for: second,
+            cost: Duration::ZERO,
+            level: Level::Shared,
+        }
+    }
+
+    struct Bench {
+        local: Local,
+        namespace: Id,
+        tag: Tag,
+        counts: Arc<Counts>,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            let local = Local::new(1 << 20, Duration::from_mins(1));
+            local.note(true);
+            Self {
+                local,
+                namespace: Id::parse("prices").unwrap(),
+                tag: Tag::parse("product:7").unwrap(),
+                counts: Arc::default(),
+            }
+        }
+
+        fn name(&self) -> Name<'_> {
+            Name::new(&self.namespace, "a").unwrap()
+        }
+
+        fn marks(&self) -> Marks {
+            self.local.marks(&self.name(), [&self.tag])
+        }
+
+        fn keep(&self, marks: Marks) {
+            let minute = Duration::from_mins(1);
+            self.local
+                .keep(&self.name(), &entry("v"), Instant::now(), minute, marks, &self.counts);
+        }
+
+        fn has(&self) -> bool {
+            self.local.get(&self.name()).is_some()
+        }
+
+        fn subjects(&self) -> [Subject; 3] {
+            [
+                self.name().subject,
+                Subject::namespace(&self.namespace),
+                Subject::tag(&self.tag),
+            ]
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_found_until_it_is_invalidated() {
+        for subject in 0..3 {
+            let bench = Bench::new();
+            assert!(!bench.has());
+            bench.keep(bench.marks());
+            assert!(bench.has());
+            bench.local.hear(Message::of([bench.subjects()[subject]]).bytes());
+            assert!(!bench.has());
+        }
+    }
+
+    #[test]
+    fn a_read_that_races_with_an_invalidation_does_not_bring_the_old_value_back() {
+        for subject in 0..3 {
+            let bench = Bench::new();
+            let marks = bench.marks();
+            bench.local.hear(Message::of([bench.subjects()[subject]]).bytes());
+            bench.keep(marks);
+            assert!(!bench.has());
+            bench.keep(bench.marks());
+            assert!(bench.has());
+        }
+    }
+
+    #[test]
+    fn with_the_channel_lost_it_is_empty_and_what_was_read_meanwhile_does_not_count_afterwards() {
+        let bench = Bench::new();
+        bench.keep(bench.marks());
+        bench.local.note(false);
+        assert!(!bench.has());
+        let meanwhile = bench.marks();
+        bench.keep(meanwhile.clone());
+        assert!(!bench.has());
+        bench.local.note(true);
+        assert!(!bench.has());
+        bench.keep(meanwhile);
+        assert!(!bench.has());
+        bench.keep(bench.marks());
+        assert!(bench.has());
+    }
+
+    #[test]
+    fn an_entry_of_the_same_hash_is_not_taken_for_another() {
+        let bench = Bench::new();
+        bench.keep(bench.marks());
+        let other = Name {
+            key: "b",
+            ..bench.name()
+        };
+        assert!(bench.local.get(&other).is_none());
+    }
+
+    #[test]
+    fn an_entry_is_kept_no_longer_than_it_is_fresh_and_its_bytes_are_counted() {
+        let bench = Bench::new();
+        let since = Instant::now().checked_sub(Duration::from_secs(1)).unwrap();
+        let (marks, minute) = (bench.marks(), Duration::from_mins(1));
+        bench
+            .local
+            .keep(&bench.name(), &entry("v"), since, minute, marks, &bench.counts);
+        assert!(!bench.has());
+        bench.keep(bench.marks());
+        assert_eq!(bench.local.size().0, 1);
+        assert_eq!(bench.local.size().1, bench.counts.local_bytes.get());
+        bench.local.note(false);
+        bench.local.size();
+        assert_eq!(bench.counts.local_bytes.get(), 0);
+    }
+
+    #[test]
+    fn a_subject_is_the_same_in_every_release() {
+        let prices = Id::parse("prices").unwrap();
+        let subjects = [
+            Subject::entry(&prices, "a/b"),
+            Subject::namespace(&prices),
+            Subject::tag(&prices),
+        ];
+        assert_eq!(
+            subjects.map(|Subject(hash)| hash),
+            [0x5847_18c1_0cf8_3a95, 0x9301_d116_2bf4_d724, 0x42ea_c3ef_e814_f187],
+            "{subjects:x?}"
+        );
+        let bc = Id::parse("bc").unwrap();
+        assert_ne!(Subject::entry(&Id::parse("b").unwrap(), "cd"), Subject::entry(&bc, "d"));
+    }
+}

@@ -1,0 +1,165 @@
+//! What lies under a key, and whether it is valid: the entry is read together with what it depends on.
+
+use super::Cache;
+use super::entry::{Head, Nonce, Stored, Version};
+use super::error::CacheError;
+use super::local::Marks;
+use super::model::{Entry, Level, Name, Tag};
+use crate::store::Placed;
+use bytes::Bytes;
+use std::time::{Duration, Instant};
+
+/// What lay under a key when it was looked at.
+#[derive(Debug)]
+pub(super) struct Look {
+    pub found: Found,
+    /// The nonce of whatever lay there.
+    pub nonce: Option<Nonce>,
+    /// The version of the namespace.
+    pub namespace: Option<Version>,
+    /// The versions of the tags that were asked for, or found in the entry.
+    pub tags: Vec<(Tag, Option<Version>)>,
+    /// Redis's clock, ms.
+    pub now_ms: u64,
+    /// When Redis was asked.
+    pub asked: Instant,
+    /// Where the marks stood before that.
+    pub marks: Marks,
+}
+
+#[derive(Debug)]
+pub(super) enum Found {
+    /// Nothing that is valid and of use.
+    Nothing,
+    /// Something that is no entry.
+    Corrupt,
+    /// An entry, fresh or stale.
+    Live(Head, Entry),
+}
+
+impl Look {
+    pub(super) fn version_of(&self, tag: &Tag) -> Option<&Version> {
+        let (_, version) = self.tags.iter().find(|(other, _)| other == tag)?;
+        version.as_ref()
+    }
+
+    /// Whether nothing that an entry depends on has been invalidated.
+    fn upholds(&self, head: &Head) -> bool {
+        let upholds =
+            |version: Option<&Version>, nonce| version.is_some_and(|version| version.upholds(nonce, head.made_ms));
+        upholds(self.namespace.as_ref(), head.namespace)
+            && head
+                .tags
+                .iter()
+                .all(|(tag, nonce)| upholds(self.version_of(tag), *nonce))
+    }
+
+    /// Takes over what was read of the entry, once the versions are known.
+    fn judge(&mut self, stored: Option<Stored>) {
+        self.found = match stored {
+            None | Some(Stored::Mark(_)) => Found::Nothing,
+            Some(Stored::Corrupt(_)) => Found::Corrupt,
+            Some(Stored::Entry(head, value)) => match entry(&head, value, self.now_ms) {
+                Some(entry) if self.upholds(&head) => Found::Live(head, entry),
+                _ => Found::Nothing,
+            },
+        };
+    }
+}
+
+/// An entry as it is at a time; `None` if it is of no more use.
+fn entry(head: &Head, value: Bytes, now_ms: u64) -> Option<Entry> {
+    let left = |until_ms: u64| Duration::from_millis(until_ms.saturating_sub(now_ms));
+    let entry = Entry {
+        bytes: value,
+        age: Duration::from_millis(now_ms.saturating_sub(head.made_ms)),
+        fresh_for: left(head.fresh_until_ms),
+        stale_for: left(head.fresh_until_ms.saturating_add(head.stale_ms.into())),
+        error_for: left(head.fresh_until_ms.saturating_add(head.error_ms.into())),
+        cost: Duration::from_micros(head.cost_us.into()),
+        level: Level::Shared,
+    };
+    let is_of_use = now_ms < head.fresh_until_ms.saturating_add(head.afterlife_ms());
+    is_of_use.then_some(entry)
+}
+
+impl Cache {
+    /// Looks at one key. The versions of `tags` are read with it; those of others that the entry has, in a second round.
+    pub(super) async fn look(&self, name: &Name<'_>, tags: &[Tag]) -> Result<Look, CacheError> {
+        let mut looks = self.look_at_all(std::slice::from_ref(name), tags).await?;
+        looks.pop().ok_or(CacheError::Busy)
+    }
+
+    /// The same for many keys at once.
+    pub(super) async fn look_at_all(&self, names: &[Name<'_>], tags: &[Tag]) -> Result<Vec<Look>, CacheError> {
+        let (keys, local) = (self.link().store().keys(), &self.shared().local);
+        let marks: Vec<_> = names.iter().map(|name| local.marks(name, tags)).collect();
+        let mut asked: Vec<Placed> = Vec::with_capacity(2 * names.len() + tags.len());
+        for name in names {
+            asked.push(keys.cache_entry(name.namespace, name.key));
+            asked.push(keys.cache_namespace(name.namespace));
+        }
+        asked.extend(tags.iter().map(|tag| keys.cache_tag(tag)));
+        let answer = self.reads().get(asked).await?;
+        let version = |value: &Option<Bytes>| value.as_deref().and_then(Version::decode);
+        let (of_names, of_tags) = answer.values.split_at(2 * names.len());
+        let known: Vec<_> = tags.iter().cloned().zip(of_tags.iter().map(version)).collect();
+        let mut looks = Vec::with_capacity(names.len());
+        let mut stored = Vec::with_capacity(names.len());
+        // The tags of all entries that are not known yet.
+        let mut unknown: Vec<Tag> = Vec::new();
+        for (values, mut marks) in of_names.chunks_exact(2).zip(marks) {
+            let found = values[0].as_ref().map(Stored::decode);
+            if let Some(Stored::Entry(head, _)) = &found {
+                for (tag, _) in head.tags.iter().filter(|(tag, _)| !tags.contains(tag)) {
+                    // Before its version is read.
+                    local.add(&mut marks, [tag]);
+                    if !unknown.contains(tag) {
+                        unknown.push(tag.clone());
+                    }
+                }
+            }
+            looks.push(Look {
+                found: Found::Nothing,
+                nonce: found.as_ref().and_then(Stored::nonce),
+                namespace: version(&values[1]),
+                tags: known.clone(),
+                now_ms: answer.now_ms,
+                asked: answer.asked,
+                marks,
+            });
+            stored.push(found);
+        }
+        if !unknown.is_empty() {
+            let versions = self
+                .reads()
+                .get(unknown.iter().map(|tag| keys.cache_tag(tag)).collect())
+                .await?;
+            let versions: Vec<_> = unknown.into_iter().zip(versions.values.iter().map(version)).collect();
+            for (look, found) in looks.iter_mut().zip(&stored) {
+                if let Some(Stored::Entry(head, _)) = found {
+                    let of_entry = versions
+                        .iter()
+                        .filter(|(tag, _)| head.tags.iter().any(|(own, _)| own == tag));
+                    look.tags.extend(of_entry.cloned());
+                }
+            }
+        }
+        for (look, found) in looks.iter_mut().zip(stored) {
+            look.judge(found);
+        }
+        Ok(looks)
+    }
+
+    /// Keeps a fresh entry in this process, if its writer allows that.
+    pub(super) fn keep(&self, name: &Name<'_>, look: &Look) {
+        if let Found::Live(head, entry) = &look.found
+            && head.local_ms > 0
+        {
+            let counts = self.shared().namespaces.of(name.namespace);
+            let wanted = Duration::from_millis(head.local_ms.into());
+            let local = &self.shared().local;
+            local.keep(name, entry, look.asked, wanted, look.marks.clone(), &counts);
+        }
+    }
+}

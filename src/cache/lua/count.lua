@@ -1,0 +1,21 @@
+-- count: adds to a counter; its end is set when it begins, and no call moves it.
+-- KEYS[1] counter
+-- ARGV[1] what to add
+-- ARGV[2] for how long the counter lives if it begins now, ms
+-- Returns {outcome, value, ends in, ms}, the value as text. Outcomes: 'counted'; 'range', it would leave ±(2^53 - 1) and is
+-- as it was; 'none', what lies there is no counter.
+local was = redis.pcall('GET', KEYS[1])
+if type(was) == 'table' then return { 'none', '', 0 } end
+local number = was and tonumber(was) or 0
+-- Exact: within 2^53 each of them, and so no further off than 2^54.
+if was and (not string.match(was, '^%-?%d+$') or math.abs(number) > 9007199254740991) then return { 'none', '', 0 } end
+if math.abs(number + tonumber(ARGV[1])) > 9007199254740991 then
+  return { 'range', was or '0', math.max(redis.call('PTTL', KEYS[1]), 0) }
+end
+local now = redis.call('INCRBY', KEYS[1], ARGV[1])
+local ends = redis.call('PTTL', KEYS[1])
+if ends < 0 then
+  redis.call('PEXPIRE', KEYS[1], ARGV[2])
+  ends = tonumber(ARGV[2])
+end
+return { 'counted', string.format('%.0f', now), ends }

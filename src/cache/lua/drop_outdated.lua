@@ -1,0 +1,17 @@
+-- drop_outdated: removes those entries that began to be computed by a time, and tells every instance to forget them.
+-- KEYS[1..] entries
+-- ARGV[1] the time, Unix ms; one to come counts as now
+-- ARGV[2] channel
+-- ARGV[3] message
+-- Returns how many were removed.
+local time = redis.call('TIME')
+local by = math.min(tonumber(ARGV[1]), time[1] * 1000 + math.floor(time[2] / 1000))
+local dropped = 0
+for _, key in ipairs(KEYS) do
+  local made = redis.pcall('GETRANGE', key, 16, 23)
+  if type(made) == 'string' and #made == 8 and struct.unpack('>I8', made) <= by then
+    dropped = dropped + redis.call('UNLINK', key)
+  end
+end
+if dropped > 0 then redis.call('PUBLISH', ARGV[2], ARGV[3]) end
+return dropped

@@ -1,0 +1,18 @@
+-- outdate: lets versions uphold nothing that began to be computed by a time, and tells every instance to look again.
+-- KEYS[1..] versions
+-- ARGV[1] the time, Unix ms; one to come counts as now
+-- ARGV[2] channel
+-- ARGV[3] message
+-- Returns how many changed: one that is not there upholds nothing, and one that was outdated by a later time stays as it is.
+local time = redis.call('TIME')
+local by = math.min(tonumber(ARGV[1]), time[1] * 1000 + math.floor(time[2] / 1000))
+local changed = 0
+for _, key in ipairs(KEYS) do
+  local version = redis.pcall('GET', key)
+  if type(version) == 'string' and #version == 24 and struct.unpack('>I8', version, 17) < by then
+    redis.call('SET', key, string.sub(version, 1, 16) .. struct.pack('>I8', by), 'KEEPTTL')
+    changed = changed + 1
+  end
+end
+if changed > 0 then redis.call('PUBLISH', ARGV[2], ARGV[3]) end
+return changed

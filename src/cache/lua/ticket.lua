@@ -1,0 +1,23 @@
+-- ticket: notes what lies under a key before its value is computed, so that what is written or deleted meanwhile shows.
+-- KEYS[1] entry
+-- KEYS[2] lease
+-- ARGV[1] a mark without its time, for where nothing lies: 16 bytes, the last 8 a nonce
+-- ARGV[2] for how long what lies there has to stay, ms
+-- ARGV[3] for how long nobody else may have a ticket, ms; '0' if others may
+-- ARGV[4] the lease's token
+-- Returns {outcome, nonce, now}. Outcomes: 'granted', with the nonce of what lies there and Redis's clock, ms; 'leased',
+-- somebody else computes, with '' and for how long that may last, ms.
+if ARGV[3] ~= '0' and not redis.call('SET', KEYS[2], ARGV[4], 'NX', 'PX', ARGV[3]) then
+  return { 'leased', '', math.max(redis.call('PTTL', KEYS[2]), 0) }
+end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+-- Of another type it is an error here, and written over.
+local nonce = redis.pcall('GETRANGE', KEYS[1], 8, 15)
+if type(nonce) == 'string' and #nonce == 8 then
+  -- Longer than it is of use, if need be: its header says until when that is.
+  if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+  return { 'granted', nonce, now }
+end
+redis.call('SET', KEYS[1], ARGV[1] .. struct.pack('>I8', now), 'PX', ARGV[2])
+return { 'granted', string.sub(ARGV[1], 9, 16), now }

@@ -1,0 +1,23 @@
+-- versions: reads the versions of namespaces and tags, makes those that are not there, and lets all of them live.
+-- KEYS[1..] versions
+-- ARGV[1] for how long what depends on them may live from now on, ms
+-- ARGV[2..] a nonce for each, for where there is none
+-- Returns {now, versions ...}: Redis's clock, ms; each version 24 bytes: nonce, when it was made, and by when what began to be
+-- computed is outdated (0: nothing is), both in ms.
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local life = tonumber(ARGV[1])
+local versions = { now }
+for i, key in ipairs(KEYS) do
+  -- Of another type it is an error here, and written over.
+  local version = redis.pcall('GET', key)
+  if type(version) ~= 'string' or #version ~= 24 then
+    version = ARGV[i + 1] .. struct.pack('>I8I8', now, 0)
+    redis.call('SET', key, version, 'PX', 2 * life)
+  elseif redis.call('PTTL', key) < life then
+    -- Twice as long as it needs to, so that the next one need not.
+    redis.call('PEXPIRE', key, 2 * life)
+  end
+  versions[i + 1] = version
+end
+return versions

@@ -1,0 +1,142 @@
+//! Reads in natural batches: those that come while one is on its way share the next, one `MGET` a partition. A version that
+//! many of them need is read once. Each `MGET` goes with a `TIME`, so that ages are told by Redis's clock.
+
+use super::error::CacheError;
+use crate::store::{Batcher, Link, Placed, StoreError};
+use bytes::Bytes;
+use futures_util::future::join_all;
+use hashbrown::HashMap;
+use redis::Value;
+use std::mem;
+use std::time::Instant;
+use tokio::sync::oneshot;
+
+/// Reads that may wait in a worker at once.
+const MOST: usize = 100_000;
+/// Keys in one `MGET`: so many values of a megabyte are as much as one answer should be.
+const AT_ONCE: usize = 256;
+
+/// The way to the task that reads.
+#[derive(Debug)]
+pub(super) struct Reads(Batcher<Asked>);
+
+#[derive(Debug)]
+struct Asked {
+    keys: Vec<Placed>,
+    answer: oneshot::Sender<Result<Answer, StoreError>>,
+}
+
+/// What was read.
+#[derive(Debug, Clone)]
+pub(super) struct Answer {
+    /// In the order of the keys. A key of another type than a string reads as none.
+    pub values: Vec<Option<Bytes>>,
+    /// What Redis's clock said, ms; the earliest, if several were asked.
+    pub now_ms: u64,
+    /// When Redis was asked.
+    pub asked: Instant,
+}
+
+impl Reads {
+    pub(super) fn start(link: &Link) -> Self {
+        let link = link.clone();
+        Self(Batcher::start(MOST, move |batch| carry(link.clone(), batch)))
+    }
+
+    pub(super) async fn get(&self, keys: Vec<Placed>) -> Result<Answer, CacheError> {
+        let (answer, answered) = oneshot::channel();
+        self.0.push(Asked { keys, answer })?;
+        // Without an answer the task has ended with its runtime.
+        Ok(answered.await.unwrap_or(Err(StoreError::Away))?)
+    }
+}
+
+/// The keys of a partition that a batch needs, each once, and what was read.
+#[derive(Debug)]
+struct Group<'a> {
+    partition: u16,
+    names: Vec<&'a str>,
+    places: HashMap<&'a str, usize>,
+    read: Result<(Vec<Option<Bytes>>, u64), StoreError>,
+}
+
+async fn carry(link: Link, batch: Vec<Asked>) {
+    let asked = Instant::now();
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    // Where each key of each asking is: the group, and the place in it.
+    let mut places: Vec<(usize, usize)> = Vec::with_capacity(2 * batch.len());
+    for Placed { partition, name } in batch.iter().flat_map(|asked| &asked.keys) {
+        let index = groups.iter().position(|group| group.partition == *partition);
+        let index = index.unwrap_or_else(|| {
+            groups.push(Group {
+                partition: *partition,
+                names: Vec::new(),
+                places: HashMap::with_capacity(batch.len() + 1),
+                read: Err(StoreError::Away),
+            });
+            groups.len() - 1
+        });
+        let Group {
+            names, places: known, ..
+        } = &mut groups[index];
+        let place = *known.entry(name.as_str()).or_insert_with(|| {
+            names.push(name);
+            names.len() - 1
+        });
+        places.push((index, place));
+    }
+    let link = &link;
+    let answers = join_all(groups.iter().map(|group| read(link, &group.names))).await;
+    for (group, answer) in groups.iter_mut().zip(answers) {
+        group.read = answer;
+    }
+    let read: Vec<_> = groups.into_iter().map(|group| group.read).collect();
+    let mut places = places.into_iter();
+    for Asked { keys, answer } in batch {
+        let mut values = Vec::with_capacity(keys.len());
+        let mut now_ms = u64::MAX;
+        let mut failure = None;
+        for (group, place) in places.by_ref().take(keys.len()) {
+            match &read[group] {
+                Ok((found, at)) => {
+                    values.push(found.get(place).cloned().flatten());
+                    now_ms = now_ms.min(*at);
+                }
+                Err(error) => failure = Some(error.clone()),
+            }
+        }
+        let result = match failure {
+            None => Ok(Answer { values, now_ms, asked }),
+            Some(error) => Err(error),
+        };
+        // Nobody listening any more is no fault: the caller has gone.
+        drop(answer.send(result));
+    }
+}
+
+async fn read(link: &Link, names: &[&str]) -> Result<(Vec<Option<Bytes>>, u64), StoreError> {
+    let mut values = Vec::with_capacity(names.len());
+    let mut now_ms = u64::MAX;
+    for names in names.chunks(AT_ONCE) {
+        let mut pipeline = redis::pipe();
+        let get = pipeline.cmd("MGET");
+        for name in names {
+            get.arg(name);
+        }
+        let (found, (seconds, micros)): (Value, (u64, u64)) = link.pipeline(pipeline.cmd("TIME")).await?;
+        now_ms = now_ms.min(seconds * 1_000 + micros / 1_000);
+        let Value::Array(found) = found else {
+            return Err(StoreError::Answer("MGET: no array".to_owned()));
+        };
+        values.extend(found.into_iter().map(text));
+    }
+    Ok((values, now_ms))
+}
+
+fn text(mut value: Value) -> Option<Bytes> {
+    match &mut value {
+        // Taken over, not copied.
+        Value::BulkString(bytes) => Some(Bytes::from(mem::take(bytes))),
+        _ => None,
+    }
+}

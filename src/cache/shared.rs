@@ -1,0 +1,100 @@
+use super::channel;
+use super::flights::Flights;
+use super::local::Local;
+use super::stats::{LocalStats, Namespaces, Stats};
+use super::warm::Warmers;
+use crate::config::CacheSettings;
+use crate::store::Store;
+use crate::telemetry::Metrics;
+use prometheus::IntCounter;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What all connections of a process share of the cache: the level in memory, the computations under way, the counts.
+#[derive(Debug)]
+pub struct Shared {
+    settings: CacheSettings,
+    pub(super) local: Arc<Local>,
+    pub(super) flights: Flights,
+    pub(super) namespaces: Namespaces,
+    pub(super) warmers: Warmers,
+    pub(super) counted: Counted,
+}
+
+/// The instruments, looked up once.
+#[derive(Debug)]
+pub(super) struct Counted {
+    pub local: IntCounter,
+    pub shared: IntCounter,
+    pub stale: IntCounter,
+    pub miss: IntCounter,
+    pub error: IntCounter,
+    pub corrupt: IntCounter,
+    pub computed: IntCounter,
+    pub failed: IntCounter,
+    pub joined: IntCounter,
+    pub invalidations: IntCounter,
+}
+
+impl Shared {
+    /// The state of a fresh process. Invalidations are listened to, in the background of the current runtime, from the first
+    /// time that something is to be kept in memory.
+    #[must_use]
+    pub fn new(store: &Store, settings: CacheSettings, metrics: &Metrics) -> Arc<Self> {
+        let longest = Duration::from_millis(u64::from(settings.local_ttl_ms));
+        let local = Arc::new(Local::new(settings.local_bytes, longest));
+        channel::listen(store, &local);
+        let read = |outcome| metrics.cache.reads.with_label_values(&[outcome]);
+        let computation = |outcome| metrics.cache.computations.with_label_values(&[outcome]);
+        let counted = Counted {
+            local: read("local"),
+            shared: read("shared"),
+            stale: read("stale"),
+            miss: read("miss"),
+            error: read("error"),
+            corrupt: read("corrupt"),
+            computed: computation("computed"),
+            failed: computation("failed"),
+            joined: computation("saved"),
+            invalidations: metrics.cache.invalidations.clone(),
+        };
+        Arc::new(Self {
+            flights: Flights::new(usize::try_from(settings.max_computations).unwrap_or(usize::MAX)),
+            settings,
+            local,
+            namespaces: Namespaces::default(),
+            warmers: Warmers::default(),
+            counted,
+        })
+    }
+
+    /// The settings.
+    #[must_use]
+    pub const fn settings(&self) -> &CacheSettings {
+        &self.settings
+    }
+
+    /// What this process has done.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let (namespaces, total) = self.namespaces.read();
+        let (entries, bytes) = self.local.size();
+        Stats {
+            total,
+            namespaces,
+            local: LocalStats {
+                entries,
+                bytes,
+                max_bytes: self.settings.local_bytes,
+                listening: self.is_heard(),
+            },
+            computing: self.flights.count(),
+        }
+    }
+
+    /// Whether invalidations are heard, so that the level in this process serves.
+    #[must_use]
+    pub fn is_heard(&self) -> bool {
+        self.local.is_heard()
+    }
+}

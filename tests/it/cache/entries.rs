@@ -1,0 +1,127 @@
+//! Entries by the Rust interface: written, found, told from each other, ended.
+
+use super::{MINUTE, SOON, embedded, id, minute};
+use crate::support::{Scene, eventually};
+use fleetpulse::cache::{CacheError, Level, Put};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+#[actix_web::test]
+async fn a_value_is_found_by_every_instance_until_it_is_deleted() {
+    let scene = Scene::new().await;
+    let (here, there) = (embedded(&scene).await, embedded(&scene).await);
+    let prices = id("prices");
+    assert!(here.get::<Value>(&prices, "7/eur").await.unwrap().is_none());
+    here.set(&prices, "7/eur", &json!({"cents": 1_999}), &minute())
+        .await
+        .unwrap();
+    let hit = there.get::<Value>(&prices, "7/eur").await.unwrap().unwrap();
+    assert_eq!((hit.value, hit.level), (json!({"cents": 1_999}), Level::Shared));
+    assert!(hit.fresh_for > MINUTE / 2 && hit.fresh_for <= MINUTE);
+    assert!(there.exists(&prices, "7/eur").await.unwrap());
+    there.delete(&prices, "7/eur").await.unwrap();
+    assert!(here.get::<Value>(&prices, "7/eur").await.unwrap().is_none());
+}
+
+#[actix_web::test]
+async fn null_is_a_value() {
+    let scene = Scene::new().await;
+    let cache = embedded(&scene).await;
+    cache.set(&id("n"), "k", &Value::Null, &minute()).await.unwrap();
+    let hit = cache.get::<Option<u32>>(&id("n"), "k").await.unwrap();
+    assert_eq!(hit.expect("a hit").value, None);
+    assert!(cache.get::<Option<u32>>(&id("n"), "other").await.unwrap().is_none());
+}
+
+#[actix_web::test]
+async fn many_are_written_found_and_deleted_at_once() {
+    let scene = Scene::new().await;
+    let cache = embedded(&scene).await;
+    let names: Vec<String> = (0..1_200).map(|n| format!("k{n}")).collect();
+    let values: Vec<(&str, usize)> = names.iter().map(String::as_str).zip(0..).collect();
+    cache
+        .set_many(&id("n"), &values, &minute().tagged([id("t")]))
+        .await
+        .unwrap();
+    let keys: Vec<&str> = names.iter().map(String::as_str).collect();
+    let found = cache.get_many::<usize>(&id("n"), &keys).await.unwrap();
+    for (place, hit) in found.into_iter().enumerate() {
+        assert_eq!(hit.unwrap().expect("a hit").value, place);
+    }
+    cache.delete_many(&id("n"), &keys[..600]).await.unwrap();
+    let found = cache.get_many::<usize>(&id("n"), &keys).await.unwrap();
+    let found = found.into_iter().filter(|hit| matches!(hit, Ok(Some(_)))).count();
+    assert_eq!(found, 600);
+}
+
+#[actix_web::test]
+async fn an_entry_ends_with_its_time_and_redis_keeps_it_no_longer() {
+    let scene = Scene::new().await;
+    let cache = embedded(&scene).await;
+    let put = Put::fresh_for(Duration::from_millis(60)).stale_for(Duration::from_millis(60), Duration::ZERO);
+    cache.set(&id("n"), "k", &1, &put).await.unwrap();
+    eventually(SOON, "it is stale", async || {
+        let hit = cache.get::<u8>(&id("n"), "k").await.unwrap()?;
+        hit.fresh_for.is_zero().then_some(())
+    })
+    .await;
+    eventually(SOON, "it is gone", async || {
+        let hit = cache.get::<u8>(&id("n"), "k").await.unwrap();
+        hit.is_none().then_some(())
+    })
+    .await;
+    let name = scene.keys().cache_entry(&id("n"), "k").name;
+    eventually(SOON, "Redis has nothing", async || {
+        let mut exists = redis::cmd("EXISTS");
+        (!scene.redis.query::<bool>(exists.arg(&name)).await).then_some(())
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn a_touch_lets_an_entry_live_on() {
+    let scene = Scene::new().await;
+    let (here, there) = (embedded(&scene).await, embedded(&scene).await);
+    here.set(
+        &id("n"),
+        "k",
+        &1,
+        &Put::fresh_for(Duration::from_secs(5)).tagged([id("t")]),
+    )
+    .await
+    .unwrap();
+    assert!(there.touch(&id("n"), "k", MINUTE).await.unwrap());
+    let left = here.ttl(&id("n"), "k").await.unwrap().unwrap();
+    assert!(left.fresh_for > Duration::from_secs(50), "{left:?}");
+    let name = scene.keys().cache_entry(&id("n"), "k").name;
+    let mut pttl = redis::cmd("PTTL");
+    assert!(scene.redis.query::<i64>(pttl.arg(&name)).await > 50_000);
+    assert!(!here.touch(&id("n"), "other", MINUTE).await.unwrap());
+    here.invalidate(&[id("t")]).await.unwrap();
+    assert!(!there.touch(&id("n"), "k", MINUTE).await.unwrap());
+}
+
+#[actix_web::test]
+async fn keys_values_and_tags_have_their_bounds() {
+    let scene = Scene::new().await;
+    let cache = embedded(&scene).await;
+    let n = id("n");
+    let set = async |key: &str, put: &Put| cache.set(&n, key, &1, put).await;
+    assert!(matches!(set("", &minute()).await, Err(CacheError::Key)));
+    assert!(matches!(set(&"x".repeat(257), &minute()).await, Err(CacheError::Key)));
+    assert!(set(&"x".repeat(256), &minute()).await.is_ok());
+    assert!(set("{a}\n b/ü\0", &minute()).await.is_ok());
+    assert!(cache.exists(&n, "{a}\n b/ü\0").await.unwrap());
+    let tags = |count: u32| (0..count).map(|n| id(&format!("t{n}")));
+    assert!(set("k", &minute().tagged(tags(32))).await.is_ok());
+    assert!(cache.exists(&n, "k").await.unwrap());
+    assert!(matches!(
+        set("k", &minute().tagged(tags(33))).await,
+        Err(CacheError::TooManyTags)
+    ));
+    let big = "x".repeat(1_048_576);
+    assert!(matches!(
+        cache.set(&n, "k", &big, &minute()).await,
+        Err(CacheError::TooBig { .. })
+    ));
+}
