@@ -18,6 +18,7 @@ pub mod health;
 pub mod http;
 pub mod ids;
 pub mod inventory;
+pub mod jobs;
 pub mod kind;
 pub mod limits;
 pub mod locks;

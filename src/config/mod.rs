@@ -3,6 +3,7 @@
 mod cache;
 mod http;
 mod inventory;
+mod jobs;
 mod limits;
 mod locks;
 mod log;
@@ -13,6 +14,7 @@ mod tracking;
 pub use cache::{CacheSettings, EventRules, MAX_TTL, Target, TargetError, TtlClass};
 pub use http::HttpSettings;
 pub use inventory::InventorySettings;
+pub use jobs::JobSettings;
 pub use limits::{Algorithm, LimitSettings, MAX_QUOTA, Outage, PartError, Policies, Policy, RequestRules, RuleError};
 pub use locks::LockSettings;
 pub use log::LogSettings;
@@ -50,6 +52,9 @@ pub struct Settings {
     /// The cache slice's.
     #[command(flatten)]
     pub cache: CacheSettings,
+    /// The jobs slice's.
+    #[command(flatten)]
+    pub jobs: JobSettings,
     /// The log's.
     #[command(flatten)]
     pub log: LogSettings,

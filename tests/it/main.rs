@@ -8,6 +8,7 @@ mod docs;
 mod faults;
 mod health;
 mod inventory;
+mod jobs;
 mod limits;
 mod locks;
 mod lua;

@@ -2,6 +2,7 @@
 
 mod cache;
 mod inventory;
+mod jobs;
 mod limits;
 mod locks;
 mod sessions;

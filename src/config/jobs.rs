@@ -1,0 +1,48 @@
+use clap::Args;
+use std::time::Duration;
+
+/// The jobs slice.
+#[derive(Debug, Clone, Copy, Args)]
+#[command(next_help_heading = "Jobs")]
+pub struct JobSettings {
+    /// Bytes that a job's payload, or its result, may have
+    #[arg(long = "job-payload", env = "JOBS_MAX_PAYLOAD", default_value_t = Self::default().payload, value_parser = clap::value_parser!(u32).range(1_024..=1_048_576))]
+    pub payload: u32,
+    /// Done jobs that a queue remembers at most, and cancelled ones; the oldest are forgotten before their time
+    #[arg(long = "job-keep-done", env = "JOBS_KEEP_DONE", default_value_t = Self::default().keep_done)]
+    pub keep_done: u32,
+    /// Dead jobs that a queue remembers at most
+    #[arg(long = "job-keep-dead", env = "JOBS_KEEP_DEAD", default_value_t = Self::default().keep_dead)]
+    pub keep_dead: u32,
+    /// Seconds that a dead job is remembered
+    #[arg(long = "job-dead-ttl", env = "JOBS_DEAD_TTL_S", default_value_t = Self::default().dead_s, value_parser = clap::value_parser!(u32).range(1..=31_622_400))]
+    pub dead_s: u32,
+    /// Entries of the stream of events that a queue keeps, roughly; 0 for no events
+    #[arg(long = "job-events", env = "JOBS_EVENTS", default_value_t = Self::default().events)]
+    pub events: u32,
+    /// Queues that there may be
+    // Every instance looks after each of them a few times a second.
+    #[arg(long = "job-queues", env = "JOBS_MAX_QUEUES", default_value_t = Self::default().queues, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub queues: u32,
+}
+
+impl JobSettings {
+    /// For how long a dead job is remembered.
+    #[must_use]
+    pub fn dead(&self) -> Duration {
+        Duration::from_secs(u64::from(self.dead_s))
+    }
+}
+
+impl Default for JobSettings {
+    fn default() -> Self {
+        Self {
+            payload: 65_536,
+            keep_done: 10_000,
+            keep_dead: 10_000,
+            dead_s: 7 * 86_400,
+            events: 1_000,
+            queues: 1_000,
+        }
+    }
+}

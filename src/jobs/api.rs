@@ -1,0 +1,457 @@
+use super::commands::{self, Event, Target};
+use super::error::{Fault, JobsError};
+use super::id::{JobId, LeaseToken};
+use super::known::KnownQueues;
+use super::model::{Added, LeaseRequest, Leased, NewJob, SettleOutcome, Settlement, State};
+use super::record::Job;
+use super::stats::Counts;
+use super::wakeups::Wakeups;
+use super::{check, delivery};
+use crate::config::JobSettings;
+use crate::ids::Id;
+use crate::store::{Link, StoreError};
+use compact_str::CompactString;
+use serde_json::value::RawValue;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
+
+/// How often the first of those who wait asks without being called; for what no message tells.
+const ASK_EVERY: Duration = Duration::from_secs(5);
+/// The shortest pause between two askings of one who waits: what is due is promoted in pieces.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
+/// How often a stream of events is looked at while there are none behind the one that was seen.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// Dead jobs that one step of clearing forgets, and how many steps a call takes at most.
+const PIECE: usize = 1_000;
+const MOST_PIECES: usize = 10_000;
+/// Queues that are listed with how they are.
+const MOST_LISTED: usize = 100;
+
+/// Looks at a job before it is put in: what its type refuses is not acceptable.
+pub type Validator = Arc<dyn Fn(&Id, &NewJob) -> Result<(), Vec<Fault>> + Send + Sync>;
+
+/// Queues over a connection; clones are handles to the same one.
+#[derive(Debug, Clone)]
+pub struct Jobs(Arc<Inner>);
+
+struct Inner {
+    link: Link,
+    wakeups: Wakeups,
+    settings: JobSettings,
+    known: KnownQueues,
+    validator: Option<Validator>,
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inner")
+            .field("link", &self.link)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Jobs of a listing, and where it goes on.
+pub type Page = (Vec<Job>, Option<Cursor>);
+
+/// Where a listing goes on: behind a job, by its score and what names it in its queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cursor {
+    score: CompactString,
+    short: CompactString,
+}
+
+impl Cursor {
+    /// Reads what [`fmt::Display`] wrote.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (score, short) = text.split_once('.')?;
+        let is_number = (1..=17).contains(&score.len()) && score.bytes().all(|byte| byte.is_ascii_digit());
+        (is_number && JobId::parse(&format!("q.{short}")).is_some()).then(|| Self {
+            score: score.into(),
+            short: short.into(),
+        })
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.score, self.short)
+    }
+}
+
+impl Jobs {
+    /// Queues over a connection. `wakeups` is what the whole process shares.
+    #[must_use]
+    pub fn new(link: Link, wakeups: Wakeups, settings: JobSettings) -> Self {
+        Self(Arc::new(Inner {
+            link,
+            wakeups,
+            settings,
+            known: KnownQueues::default(),
+            validator: None,
+        }))
+    }
+
+    /// The same with someone who looks at each job before it is put in.
+    #[must_use]
+    pub fn with_validator(self, validator: Validator) -> Self {
+        Self(Arc::new(Inner {
+            link: self.0.link.clone(),
+            wakeups: self.0.wakeups.clone(),
+            settings: self.0.settings,
+            known: KnownQueues::default(),
+            validator: Some(validator),
+        }))
+    }
+
+    /// The connection.
+    #[must_use]
+    pub fn link(&self) -> &Link {
+        &self.0.link
+    }
+
+    /// The settings.
+    #[must_use]
+    pub fn settings(&self) -> &JobSettings {
+        &self.0.settings
+    }
+
+    pub(super) fn target<'a>(&'a self, queue: &'a Id) -> Target<'a> {
+        Target {
+            link: &self.0.link,
+            known: &self.0.known,
+            settings: &self.0.settings,
+            queue,
+        }
+    }
+
+    /// The queue of a job.
+    fn home(id: &JobId) -> Result<Id, JobsError> {
+        Id::parse(id.queue()).map_err(|_no_id| JobsError::Unknown)
+    }
+
+    /// Sees to it that every instance looks after the queue.
+    async fn note(&self, queue: &Id) -> Result<(), JobsError> {
+        check::queue(queue)?;
+        if !self.0.known.is_to_be_noted(queue) {
+            return Ok(());
+        }
+        let at = Instant::now();
+        if !commands::register(&self.0.link, queue, self.0.settings.queues).await? {
+            return Err(JobsError::TooManyQueues);
+        }
+        self.0.known.noted(queue, at);
+        Ok(())
+    }
+
+    /// What is wrong with jobs that are to be put in.
+    ///
+    /// # Errors
+    /// [`JobsError::Invalid`] with every fault.
+    pub fn check(&self, queue: &Id, jobs: &[NewJob]) -> Result<(), JobsError> {
+        check::queue(queue)?;
+        let mut faults = Vec::new();
+        if !(1..=check::MAX_BATCH).contains(&jobs.len()) {
+            faults.push(Fault::new("", "must be 1 to 1000 jobs"));
+            return check::finish(faults);
+        }
+        for (index, job) in jobs.iter().enumerate() {
+            let mut found = check::new_job(job, self.0.settings.payload);
+            if found.is_empty()
+                && let Some(validator) = &self.0.validator
+                && let Err(more) = validator(queue, job)
+            {
+                found = more;
+            }
+            faults.extend(found.into_iter().map(|fault| fault.of(index)));
+        }
+        check::finish(faults)
+    }
+
+    /// Puts up to 1,000 jobs in, all or none; answered in their order.
+    ///
+    /// # Errors
+    /// [`JobsError::Invalid`], [`JobsError::TooManyTypes`], [`JobsError::TooManyQueues`]: nothing was put in.
+    /// [`JobsError::Store`].
+    pub async fn add(&self, queue: &Id, jobs: Vec<NewJob>) -> Result<Vec<Added>, JobsError> {
+        self.check(queue, &jobs)?;
+        self.note(queue).await?;
+        commands::add(self.target(queue), &jobs).await
+    }
+
+    /// Leases jobs; if there are none, as soon as there are, or none when it was waited for long enough or the process is about
+    /// to end. Dropped in the middle it takes none.
+    ///
+    /// # Errors
+    /// [`JobsError::Invalid`]; [`JobsError::Store`], at once if Redis is away.
+    pub async fn lease(&self, queue: &Id, request: &LeaseRequest) -> Result<Vec<Leased>, JobsError> {
+        check::lease(request)?;
+        self.note(queue).await?;
+        if request.wait.is_zero() {
+            return Ok(delivery::lease(self, queue, request).await?.jobs);
+        }
+        self.wait(queue, request).await
+    }
+
+    async fn wait(&self, queue: &Id, request: &LeaseRequest) -> Result<Vec<Leased>, JobsError> {
+        let until = Instant::now() + request.wait;
+        let wakeups = &self.0.wakeups;
+        let waiting = async {
+            let seat = wakeups.sit(queue, &request.kinds).await;
+            let mut ask_at = until;
+            loop {
+                if seat.is_first() {
+                    let since = Instant::now();
+                    let taken = delivery::lease(self, queue, request).await?;
+                    if !taken.jobs.is_empty() {
+                        return Ok(taken.jobs);
+                    }
+                    let due = taken
+                        .due_in
+                        .map_or(ASK_EVERY, |due| due.clamp(SHORTEST_PAUSE, ASK_EVERY));
+                    ask_at = until.min(since + due);
+                }
+                seat.called(ask_at).await;
+                if Instant::now() >= until {
+                    return Ok(Vec::new());
+                }
+                ask_at = until;
+            }
+        };
+        tokio::select! {
+            biased;
+            leased = waiting => leased,
+            () = wakeups.closed() => Ok(Vec::new()),
+            // While the first subscription is made, or Redis does not answer.
+            () = sleep_until(until + self.0.link.store().timeout()) => Err(StoreError::Away.into()),
+        }
+    }
+
+    /// Ends leases, up to 1,000 at once, each by itself; and leases what is ready, if asked to, in the same step. The next
+    /// lease is waited for only if nothing is ready. Repeated settlements are answered as the first were, as long as
+    /// the job is remembered.
+    ///
+    /// # Errors
+    /// [`JobsError::Invalid`], [`JobsError::TooManyTypes`]: nothing was done. [`JobsError::Store`].
+    pub async fn settle(
+        &self,
+        queue: &Id,
+        settlements: Vec<Settlement>,
+        next: Option<&LeaseRequest>,
+    ) -> Result<(Vec<SettleOutcome>, Vec<Leased>), JobsError> {
+        check::queue(queue)?;
+        check::settlements(queue, &settlements, self.0.settings.payload)?;
+        let Some(next) = next else {
+            let (outcomes, _) = commands::settle(self.target(queue), &settlements, None).await?;
+            return Ok((outcomes, Vec::new()));
+        };
+        check::lease(next)?;
+        self.note(queue).await?;
+        let (outcomes, taken) = delivery::settle(self, queue, settlements, next.clone()).await?;
+        if !taken.jobs.is_empty() || next.wait.is_zero() {
+            return Ok((outcomes, taken.jobs));
+        }
+        // The settlements hold whatever comes of the waiting.
+        let leased = self.wait(queue, next).await.unwrap_or_default();
+        Ok((outcomes, leased))
+    }
+
+    /// Lets a lease last for so long from now on, never shorter than it would and never beyond the job's time limit; returns
+    /// when it ends, Unix milliseconds.
+    ///
+    /// # Errors
+    /// [`JobsError::NotYours`], [`JobsError::Unknown`], [`JobsError::Invalid`], [`JobsError::Store`].
+    pub async fn extend(&self, id: &JobId, token: LeaseToken, lease: Duration) -> Result<i64, JobsError> {
+        check::lease_time(lease)?;
+        commands::extend(self.target(&Self::home(id)?), id, token, lease).await
+    }
+
+    /// Notes how far a job is: any JSON, instead of what was noted before.
+    ///
+    /// # Errors
+    /// As [`Self::extend`].
+    pub async fn progress(&self, id: &JobId, token: LeaseToken, value: &RawValue) -> Result<(), JobsError> {
+        check::json("progress", value, self.0.settings.payload)?;
+        commands::progress(self.target(&Self::home(id)?), id, token, value).await
+    }
+
+    /// A job as it is.
+    ///
+    /// # Errors
+    /// [`JobsError::Unknown`], [`JobsError::Store`].
+    pub async fn get(&self, id: &JobId) -> Result<Job, JobsError> {
+        let found = commands::find(self.target(&Self::home(id)?), id).await?;
+        found.ok_or(JobsError::Unknown)
+    }
+
+    /// Cancels a job that has not ended. A worker that has it is told so by whatever it says next. Repeating it changes nothing.
+    ///
+    /// # Errors
+    /// [`JobsError::Conflict`]: it has ended. [`JobsError::Unknown`], [`JobsError::Store`].
+    pub async fn cancel(&self, id: &JobId) -> Result<(), JobsError> {
+        commands::cancel(self.target(&Self::home(id)?), id.short(), "")
+            .await
+            .map(drop)
+    }
+
+    /// Cancels the job that has a unique key, as [`Self::cancel`] does, and frees the key; returns the job.
+    ///
+    /// # Errors
+    /// As [`Self::cancel`]; [`JobsError::Unknown`] also if no job has the key.
+    pub async fn cancel_unique(&self, queue: &Id, key: &Id) -> Result<JobId, JobsError> {
+        check::queue(queue)?;
+        commands::cancel(self.target(queue), "", key).await
+    }
+
+    /// Makes a delayed job ready now, and one that is dead or was cancelled ready again, with all its attempts before it.
+    ///
+    /// # Errors
+    /// [`JobsError::Conflict`]: it is leased or done. [`JobsError::Unknown`], [`JobsError::Store`].
+    pub async fn retry(&self, id: &JobId) -> Result<(), JobsError> {
+        commands::retry(self.target(&Self::home(id)?), id).await
+    }
+
+    /// How a queue is; one that is not in use is an empty one.
+    ///
+    /// # Errors
+    /// [`JobsError::Store`].
+    pub async fn counts(&self, queue: &Id) -> Result<Counts, JobsError> {
+        check::queue(queue)?;
+        commands::counts(self.target(queue)).await
+    }
+
+    /// Up to 100 jobs in a state, in its order: that of the line, by when they are due, by when their leases end, by when they
+    /// are forgotten. What changes meanwhile may be missed or seen twice.
+    ///
+    /// # Errors
+    /// [`JobsError::Store`].
+    pub async fn list(
+        &self,
+        queue: &Id,
+        state: State,
+        cursor: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Page, JobsError> {
+        check::queue(queue)?;
+        let behind = cursor.map(|Cursor { score, short }| (score.as_str(), short.as_str()));
+        let limit = limit.clamp(1, 100);
+        let found = commands::list(self.target(queue), state, behind, limit).await?;
+        let last = found.last().filter(|_| found.len() == limit);
+        let next = last.map(|(job, score)| Cursor {
+            score: score.clone(),
+            short: job.id.short().into(),
+        });
+        Ok((found.into_iter().map(|(job, _)| job).collect(), next))
+    }
+
+    /// Leases nothing of a queue any more. What is leased goes on.
+    ///
+    /// # Errors
+    /// [`JobsError::TooManyQueues`], [`JobsError::Store`].
+    pub async fn pause(&self, queue: &Id) -> Result<(), JobsError> {
+        self.note(queue).await?;
+        commands::hold(self.target(queue), true).await
+    }
+
+    /// Ends a pause.
+    ///
+    /// # Errors
+    /// [`JobsError::Store`].
+    pub async fn resume(&self, queue: &Id) -> Result<(), JobsError> {
+        check::queue(queue)?;
+        commands::hold(self.target(queue), false).await
+    }
+
+    /// Puts up to so many (1,000 at most) of the jobs that have been dead for longest back into their lines; returns how many
+    /// were, and how many are left.
+    ///
+    /// # Errors
+    /// [`JobsError::Store`].
+    pub async fn redrive(&self, queue: &Id, limit: usize) -> Result<(u64, u64), JobsError> {
+        self.note(queue).await?;
+        commands::redrive(self.target(queue), limit.clamp(1, PIECE)).await
+    }
+
+    /// Forgets all dead jobs of a queue; returns how many.
+    ///
+    /// # Errors
+    /// [`JobsError::Store`]: some may be forgotten.
+    pub async fn clear_dead(&self, queue: &Id) -> Result<u64, JobsError> {
+        check::queue(queue)?;
+        let mut forgotten = 0;
+        for _ in 0..MOST_PIECES {
+            let (count, left) = commands::clear(self.target(queue), PIECE).await?;
+            forgotten += count;
+            if left == 0 {
+                break;
+            }
+        }
+        Ok(forgotten)
+    }
+
+    /// Up to `limit` events of a queue behind one (`0-0` for all that are kept); if there are none, waits for so long.
+    ///
+    /// # Errors
+    /// [`JobsError::Store`].
+    pub async fn events(&self, queue: &Id, after: &str, limit: usize, wait: Duration) -> Result<Vec<Event>, JobsError> {
+        check::queue(queue)?;
+        let until = Instant::now() + wait;
+        loop {
+            let events = commands::events(&self.0.link, queue, after, limit).await?;
+            let now = Instant::now();
+            if !events.is_empty() || now >= until {
+                return Ok(events);
+            }
+            tokio::select! {
+                () = sleep_until(until.min(now + LOOK_EVERY)) => {}
+                () = self.0.wakeups.closed() => return Ok(events),
+            }
+        }
+    }
+
+    /// The queues that are in use, by name, behind a name; with how each is. Up to 100, and whether there are more.
+    ///
+    /// # Errors
+    /// [`JobsError::Store`].
+    pub async fn queues(&self, behind: Option<&str>, limit: usize) -> Result<(Vec<(Id, Counts)>, bool), JobsError> {
+        let names = commands::queues(&self.0.link, self.0.settings.queues).await?;
+        let mut names = names
+            .into_iter()
+            .filter(|name| behind.is_none_or(|behind| &**name > behind));
+        let mut queues = Vec::new();
+        for name in names.by_ref().take(limit.clamp(1, MOST_LISTED)) {
+            let counts = commands::counts(self.target(&name)).await?;
+            queues.push((name, counts));
+        }
+        Ok((queues, names.next().is_some()))
+    }
+
+    pub(super) fn forget(&self, queue: &Id) {
+        self.0.known.forget(queue);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_read_as_it_is_written() {
+        let cursor = Cursor::parse("8805000000000001.AbCdEfGhIjKl-").unwrap();
+        assert_eq!(Cursor::parse(&cursor.to_string()), Some(cursor));
+        for wrong in [
+            "",
+            ".",
+            "1",
+            "-1.AbCdEfGhIjKl-",
+            "1.short",
+            "1.AbCdEfGhIjKl*",
+            "x.AbCdEfGhIjKl-",
+        ] {
+            assert_eq!(Cursor::parse(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! What is acceptable. Looked at for every caller, from HTTP and from Rust, before anything is sent to Redis.
+
+use super::error::{Fault, JobsError};
+use super::id::MAX_QUEUE_LEN;
+use super::model::{End, LeaseRequest, NewJob, Retry, RunAt, Settlement};
+use crate::ids::Id;
+use serde_json::value::RawValue;
+use std::collections::HashSet;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// Types of jobs that a queue has at most.
+pub const MAX_TYPES: usize = 64;
+/// Jobs that are put in, leased or settled by one call at most.
+pub const MAX_BATCH: usize = 1_000;
+/// How many types, and at once, in JSON's words.
+pub const COUNT: RangeInclusive<i64> = 1..=1_000;
+/// For how long a job can be leased at once, ms; who needs it longer extends.
+pub const LEASE_MS: RangeInclusive<i64> = 100..=3_600_000;
+/// How long can be waited for jobs, ms.
+pub const WAIT_MS: RangeInclusive<i64> = 0..=60_000;
+/// Higher ones first.
+pub const PRIORITY: RangeInclusive<i64> = 0..=1_000;
+/// How often a job is tried.
+pub const ATTEMPTS: RangeInclusive<i64> = 1..=100;
+/// A year, and a day for the leap: no job is due later.
+pub const YEAR: Duration = Duration::from_secs(366 * 86_400);
+/// The same in JSON's words.
+pub const YEAR_MS: RangeInclusive<i64> = 0..=366 * 86_400_000;
+/// How long one attempt may take, ms; 0 for no limit.
+pub const TIMEOUT_MS: RangeInclusive<i64> = 0..=86_400_000;
+/// For how long a done job is remembered, s.
+pub const KEEP_S: RangeInclusive<i64> = 0..=31_622_400;
+/// Bytes of an error that are remembered.
+pub const MAX_ERROR: usize = 1_000;
+
+/// A queue's name.
+pub(super) fn queue(queue: &Id) -> Result<(), JobsError> {
+    if queue.len() <= MAX_QUEUE_LEN {
+        return Ok(());
+    }
+    let detail = format!("the name of a queue has at most {MAX_QUEUE_LEN} characters");
+    Err(JobsError::Invalid(vec![Fault::new("queue", detail)]))
+}
+
+struct Faults(Vec<Fault>);
+
+impl Faults {
+    fn unless(&mut self, is_fine: bool, member: &str, detail: impl FnOnce() -> String) {
+        if !is_fine {
+            self.0.push(Fault::new(member, detail()));
+        }
+    }
+
+    fn id(&mut self, member: &str, text: &str) {
+        if let Err(error) = Id::parse(text) {
+            self.0.push(Fault::new(member, error.to_string()));
+        }
+    }
+
+    fn json(&mut self, member: &str, value: &RawValue, most: u32) {
+        self.unless(value.get().len() <= most as usize, member, || {
+            format!("must have at most {most} bytes")
+        });
+    }
+
+    fn ms(&mut self, member: &str, time: Duration, range: &RangeInclusive<i64>) {
+        let is_within = i64::try_from(time.as_millis()).is_ok_and(|ms| range.contains(&ms));
+        self.unless(is_within, member, || {
+            format!("must be {} to {}", range.start(), range.end())
+        });
+    }
+}
+
+/// What is wrong with a job.
+pub(super) fn new_job(job: &NewJob, most_bytes: u32) -> Vec<Fault> {
+    let mut faults = Faults(Vec::new());
+    faults.id("type", &job.kind);
+    faults.json("payload", &job.payload, most_bytes);
+    faults.unless(PRIORITY.contains(&job.priority.into()), "priority", || {
+        "must be 0 to 1000".to_owned()
+    });
+    match job.run_at {
+        RunAt::After(delay) => faults.ms("delay_ms", delay, &YEAR_MS),
+        // How far that is, Redis's clock decides.
+        RunAt::At(at) => faults.unless(at <= 9_999_999_999_999, "run_at", || "is too late".to_owned()),
+        RunAt::Now => {}
+    }
+    faults.unless(ATTEMPTS.contains(&job.max_attempts.into()), "max_attempts", || {
+        "must be 1 to 100".to_owned()
+    });
+    faults.ms("backoff/base_ms", job.backoff.base, &YEAR_MS);
+    faults.ms("backoff/max_ms", job.backoff.max, &YEAR_MS);
+    faults.unless((0.0..=1.0).contains(&job.backoff.jitter), "backoff/jitter", || {
+        "must be 0 to 1".to_owned()
+    });
+    faults.ms("timeout_ms", job.timeout, &TIMEOUT_MS);
+    if let Some(unique) = &job.unique {
+        faults.id("unique_key", &unique.key);
+        if let Some(keep) = unique.keep {
+            faults.ms("unique_for_ms", keep, &(1..=*YEAR_MS.end()));
+        }
+    }
+    let keep_s = i64::try_from(job.keep_result.as_secs()).unwrap_or(i64::MAX);
+    faults.unless(KEEP_S.contains(&keep_s), "keep_result_s", || {
+        format!("must be 0 to {}", KEEP_S.end())
+    });
+    faults.0
+}
+
+/// A call for jobs.
+pub(super) fn lease(request: &LeaseRequest) -> Result<(), JobsError> {
+    let mut faults = Faults(Vec::new());
+    faults.unless((1..=MAX_BATCH).contains(&request.count), "count", || {
+        "must be 1 to 1000".to_owned()
+    });
+    faults.ms("lease_ms", request.lease, &LEASE_MS);
+    faults.ms("wait_ms", request.wait, &WAIT_MS);
+    faults.unless(request.kinds.len() <= MAX_TYPES, "types", || {
+        format!("must have at most {MAX_TYPES} elements")
+    });
+    for (index, kind) in request.kinds.iter().enumerate() {
+        faults.id(&format!("types/{index}"), kind);
+        faults.unless(
+            !request.kinds[..index].contains(kind),
+            &format!("types/{index}"),
+            || "is there twice".to_owned(),
+        );
+    }
+    finish(faults.0)
+}
+
+/// The ends of leases.
+pub(super) fn settlements(queue: &str, settlements: &[Settlement], most_bytes: u32) -> Result<(), JobsError> {
+    let mut all = Vec::new();
+    if settlements.len() > MAX_BATCH {
+        all.push(Fault::new("", format!("more than {MAX_BATCH} at once")));
+    }
+    let mut seen = HashSet::with_capacity(settlements.len());
+    for (index, settlement) in settlements.iter().enumerate() {
+        let mut faults = Faults(Vec::new());
+        faults.unless(settlement.id.queue() == queue, "id", || {
+            "is of another queue".to_owned()
+        });
+        faults.unless(seen.insert(settlement.id.as_str()), "id", || {
+            "is there twice".to_owned()
+        });
+        match &settlement.end {
+            End::Complete { result: Some(result) } => faults.json("result", result, most_bytes),
+            End::Fail {
+                retry: Retry::After(delay),
+                ..
+            } => faults.ms("retry", *delay, &YEAR_MS),
+            End::Then { kind, payload, delay } => {
+                faults.ms("then/delay_ms", *delay, &YEAR_MS);
+                kind.iter().for_each(|kind| faults.id("then/type", kind));
+                payload
+                    .iter()
+                    .for_each(|payload| faults.json("then/payload", payload, most_bytes));
+            }
+            End::Complete { .. } | End::Fail { .. } | End::Release => {}
+        }
+        all.extend(faults.0.into_iter().map(|fault| fault.of(index)));
+    }
+    finish(all)
+}
+
+/// A time that a lease is to last.
+pub(super) fn lease_time(lease: Duration) -> Result<(), JobsError> {
+    let mut faults = Faults(Vec::new());
+    faults.ms("lease_ms", lease, &LEASE_MS);
+    finish(faults.0)
+}
+
+/// JSON beside a job.
+pub(super) fn json(member: &str, value: &RawValue, most_bytes: u32) -> Result<(), JobsError> {
+    let mut faults = Faults(Vec::new());
+    faults.json(member, value, most_bytes);
+    finish(faults.0)
+}
+
+pub(super) fn finish(faults: Vec<Fault>) -> Result<(), JobsError> {
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(JobsError::Invalid(faults))
+    }
+}

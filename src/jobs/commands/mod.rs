@@ -1,0 +1,146 @@
+//! Every word that the slice says to Redis, each as one typed function; a file per subject. All keys of a call are of one
+//! queue, and so in one slot.
+
+mod one;
+mod put;
+mod queue;
+mod registry;
+mod take;
+
+pub(super) use one::{cancel, extend, find, progress, retry};
+pub(super) use put::add;
+pub use queue::Event;
+pub(super) use queue::{clear, counts, events, hold, list, redrive, sweep};
+pub(super) use registry::{queues, register, unregister};
+pub(super) use take::{Taken, lease, settle};
+
+use super::error::JobsError;
+use super::known::KnownQueues;
+use crate::config::JobSettings;
+use crate::ids::Id;
+use crate::store::{Link, Script, StoreError};
+use redis::{Cmd, Value};
+use std::vec::IntoIter;
+
+/// How often a queue may have more types than was known, within one call.
+const TRIES: usize = 8;
+
+macro_rules! script {
+    ($name:literal $(, $include:literal)*) => {
+        LazyLock::new(|| {
+            let include = concat!(include_str!("../lua/queue.lua") $(, include_str!(concat!("../lua/", $include, ".lua")))*);
+            Script::new($name, include, include_str!(concat!("../lua/", $name, ".lua")))
+        })
+    };
+}
+use script;
+
+/// A queue and how to reach it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Target<'a> {
+    pub link: &'a Link,
+    pub known: &'a KnownQueues,
+    pub settings: &'a JobSettings,
+    pub queue: &'a Id,
+}
+
+impl Target<'_> {
+    /// Runs a script that changes something: its channel, name and limits, then what `args` adds.
+    async fn change(
+        &self,
+        script: &Script,
+        parts: usize,
+        bytes: usize,
+        args: impl Fn(&mut Cmd),
+    ) -> Result<Words, JobsError> {
+        let JobSettings {
+            keep_done,
+            keep_dead,
+            events,
+            ..
+        } = self.settings;
+        let limits = format!("{keep_done} {keep_dead} {} {events}", self.settings.dead().as_millis());
+        let channel = self.link.store().keys().queue_wake();
+        self.look(script, parts + 3, bytes, |call| {
+            call.arg(&channel).arg(self.queue.as_str()).arg(&limits);
+            args(call);
+        })
+        .await
+    }
+
+    /// Runs a script with the keys of the queue; again, with more of them, where there are more types than was known.
+    async fn look(
+        &self,
+        script: &Script,
+        parts: usize,
+        bytes: usize,
+        args: impl Fn(&mut Cmd),
+    ) -> Result<Words, JobsError> {
+        for _ in 0..TRIES {
+            let keys = self.known.keys(self.link.store().keys(), self.queue);
+            let mut call = script.call(keys.len(), keys.len() + parts, 1_024 + bytes);
+            for key in keys.iter() {
+                call.arg(key);
+            }
+            args(&mut call);
+            let mut words = Words(self.link.run::<Vec<Value>>(script, &call).await?.into_iter());
+            match &*words.text()? {
+                "types" => self
+                    .known
+                    .learn(self.queue, usize::try_from(words.number()?).unwrap_or(1)),
+                "full" => return Err(JobsError::TooManyTypes),
+                "ok" => return Ok(words),
+                other => return Err(words.refusal(other)?),
+            }
+        }
+        Err(StoreError::Away.into())
+    }
+}
+
+/// The words of an answer, one behind the other.
+#[derive(Debug)]
+pub(super) struct Words(IntoIter<Value>);
+
+impl Words {
+    fn text(&mut self) -> Result<String, StoreError> {
+        match self.0.next() {
+            Some(Value::BulkString(bytes)) => String::from_utf8(bytes).map_err(|_no_text| not_understood()),
+            Some(Value::SimpleString(text)) => Ok(text),
+            Some(Value::Int(number)) => Ok(number.to_string()),
+            _ => Err(not_understood()),
+        }
+    }
+
+    fn number(&mut self) -> Result<i64, StoreError> {
+        match self.0.next() {
+            Some(Value::Int(number)) => Ok(number),
+            Some(Value::BulkString(bytes)) => str::from_utf8(&bytes)
+                .ok()
+                .and_then(|text| text.parse().ok())
+                .ok_or_else(not_understood),
+            _ => Err(not_understood()),
+        }
+    }
+
+    fn count(&mut self) -> Result<u64, StoreError> {
+        u64::try_from(self.number()?).map_err(|_negative| not_understood())
+    }
+
+    fn left(&self) -> usize {
+        self.0.len()
+    }
+
+    /// What a first word other than `ok` means.
+    fn refusal(&mut self, word: &str) -> Result<JobsError, StoreError> {
+        Ok(match word {
+            "unknown" => JobsError::Unknown,
+            "no" => JobsError::Conflict(one::state(&self.text()?)?),
+            "far" => put::too_far(self.number()?),
+            _ => not_understood().into(),
+        })
+    }
+}
+
+fn not_understood() -> StoreError {
+    StoreError::Answer("jobs: not what a script answers".to_owned())
+}

@@ -1,0 +1,90 @@
+use super::{Target, not_understood, script};
+use crate::jobs::error::JobsError;
+use crate::jobs::id::{JobId, LeaseToken};
+use crate::jobs::model::State;
+use crate::jobs::record::{Job, on_one_line};
+use crate::store::{Script, StoreError};
+use serde_json::value::RawValue;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+static EXTEND: LazyLock<Script> = script!("extend");
+static PROGRESS: LazyLock<Script> = script!("progress");
+static FIND: LazyLock<Script> = script!("find");
+static CANCEL: LazyLock<Script> = script!("cancel");
+static RETRY: LazyLock<Script> = script!("retry", "revive");
+
+/// What a refusal is of a call that only the holder of a lease may make.
+fn of_the_holder(error: JobsError) -> JobsError {
+    match error {
+        JobsError::Conflict(state) => JobsError::NotYours(state),
+        error => error,
+    }
+}
+
+pub(super) fn state(letter: &str) -> Result<State, StoreError> {
+    let letter = letter.chars().next().ok_or_else(not_understood)?;
+    State::from_letter(letter).ok_or_else(not_understood)
+}
+
+/// Lets a lease last for so long from now on; returns when it ends, Unix ms.
+pub(in crate::jobs) async fn extend(
+    target: Target<'_>,
+    id: &JobId,
+    token: LeaseToken,
+    lease: Duration,
+) -> Result<i64, JobsError> {
+    let extended = target.change(&EXTEND, 3, 64, |call| {
+        let ms = u64::try_from(lease.as_millis()).unwrap_or(0);
+        call.arg(id.short()).arg(token.as_str()).arg(ms);
+    });
+    Ok(extended.await.map_err(of_the_holder)?.number()?)
+}
+
+/// Notes how far the run of a job is.
+pub(in crate::jobs) async fn progress(
+    target: Target<'_>,
+    id: &JobId,
+    token: LeaseToken,
+    value: &RawValue,
+) -> Result<(), JobsError> {
+    let value = on_one_line(value);
+    let noted = target.change(&PROGRESS, 3, value.len(), |call| {
+        call.arg(id.short()).arg(token.as_str()).arg(&value);
+    });
+    noted.await.map(drop).map_err(of_the_holder)
+}
+
+/// A job as it is.
+pub(in crate::jobs) async fn find(target: Target<'_>, id: &JobId) -> Result<Option<Job>, JobsError> {
+    let mut words = target
+        .look(&FIND, 1, 0, |call| {
+            call.arg(id.short());
+        })
+        .await?;
+    if words.left() == 0 {
+        return Ok(None);
+    }
+    let (_state, spec, run) = (words.text()?, words.text()?, words.text()?);
+    Ok(Some(Job::read(id.clone(), &spec, &run, words.number()?)?))
+}
+
+/// Cancels the job with that short id, or if that is empty the one with that unique key.
+pub(in crate::jobs) async fn cancel(target: Target<'_>, short: &str, key: &str) -> Result<JobId, JobsError> {
+    let mut words = target
+        .change(&CANCEL, 2, 128, |call| {
+            call.arg(short).arg(key);
+        })
+        .await?;
+    Ok(JobId::of(target.queue, &words.text()?))
+}
+
+/// Makes a job ready now.
+pub(in crate::jobs) async fn retry(target: Target<'_>, id: &JobId) -> Result<(), JobsError> {
+    target
+        .change(&RETRY, 1, 0, |call| {
+            call.arg(id.short());
+        })
+        .await
+        .map(drop)
+}

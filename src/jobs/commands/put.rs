@@ -1,0 +1,61 @@
+use super::{Target, not_understood, script};
+use crate::jobs::error::{Fault, JobsError};
+use crate::jobs::id::JobId;
+use crate::jobs::model::{AddOutcome, Added, NewJob, RunAt};
+use crate::jobs::record::{brief, flags, terms};
+use crate::store::Script;
+use std::sync::LazyLock;
+
+static ADD: LazyLock<Script> = script!("add", "put");
+
+/// Puts jobs in, all or none. They have been checked.
+pub(in crate::jobs) async fn add(target: Target<'_>, jobs: &[NewJob]) -> Result<Vec<Added>, JobsError> {
+    let mut kinds: Vec<&str> = Vec::new();
+    let mut numbers = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        let number = kinds.iter().position(|kind| **kind == job.kind).unwrap_or_else(|| {
+            kinds.push(&job.kind);
+            kinds.len() - 1
+        });
+        numbers.push(number + 1);
+    }
+    let ids: Vec<JobId> = jobs.iter().map(|_| JobId::draw(target.queue)).collect();
+    let bytes: usize = jobs.iter().map(|job| 128 + job.payload.get().len()).sum();
+    let mut words = target
+        .change(&ADD, 1 + kinds.len() + 7 * jobs.len(), bytes, |call| {
+            call.arg(kinds.len()).arg(&kinds);
+            for ((job, id), number) in jobs.iter().zip(&ids).zip(&numbers) {
+                call.arg(id.short()).arg(number).arg(job.priority);
+                match job.run_at {
+                    RunAt::Now => call.arg(""),
+                    RunAt::After(delay) => call.arg(format!("+{}", delay.as_millis())),
+                    RunAt::At(at) => call.arg(format!("@{}", at.max(0))),
+                };
+                call.arg(terms(job)).arg(flags(job).to_string()).arg(brief(job));
+            }
+        })
+        .await?;
+    let created = |id| Added {
+        id,
+        outcome: AddOutcome::Created,
+    };
+    let mut added: Vec<Added> = ids.into_iter().map(created).collect();
+    while words.left() > 0 {
+        let index = usize::try_from(words.number()? - 1).map_err(|_negative| not_understood())?;
+        let one = added.get_mut(index).ok_or_else(not_understood)?;
+        one.outcome = match &*words.text()? {
+            "existing" => AddOutcome::Existing,
+            "replaced" => AddOutcome::Replaced,
+            "debounced" => AddOutcome::Debounced,
+            _ => return Err(not_understood().into()),
+        };
+        one.id = JobId::of(target.queue, &words.text()?);
+    }
+    Ok(added)
+}
+
+/// A job, counted from 1, is due too late.
+pub(super) fn too_far(which: i64) -> JobsError {
+    let index = usize::try_from(which - 1).unwrap_or(0);
+    JobsError::Invalid(vec![Fault::new("run_at", "must be within a year from now").of(index)])
+}

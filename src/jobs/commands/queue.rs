@@ -1,0 +1,145 @@
+use super::{Target, Words, not_understood, script};
+use crate::ids::Id;
+use crate::jobs::error::JobsError;
+use crate::jobs::id::JobId;
+use crate::jobs::model::State;
+use crate::jobs::record::Job;
+use crate::jobs::stats::Counts;
+use crate::store::{Link, Script, StoreError};
+use compact_str::CompactString;
+use std::sync::LazyLock;
+
+static COUNTS: LazyLock<Script> = script!("counts");
+static LIST: LazyLock<Script> = script!("list");
+static HOLD: LazyLock<Script> = script!("hold");
+static REDRIVE: LazyLock<Script> = script!("redrive", "revive");
+static CLEAR: LazyLock<Script> = script!("clear");
+static SWEEP: LazyLock<Script> = script!("sweep");
+
+/// Heads of lines that are looked at for the job that waits longest.
+const HEADS: u32 = 200;
+
+/// How a queue is.
+pub(in crate::jobs) async fn counts(target: Target<'_>) -> Result<Counts, JobsError> {
+    let mut words = target
+        .look(&COUNTS, 1, 0, |call| {
+            call.arg(HEADS);
+        })
+        .await?;
+    let now_ms = words.number()?;
+    let mut numbers = [0; 6];
+    for number in &mut numbers {
+        *number = words.count()?;
+    }
+    let since = words.number()?;
+    let mut fields = Vec::with_capacity(words.left() / 2);
+    while words.left() > 0 {
+        fields.push((words.text()?, words.text()?));
+    }
+    Ok(Counts::read(now_ms, numbers, since, &fields))
+}
+
+/// Up to `most` jobs in a state, behind a cursor: the score and the short id of the last one that was seen. Returns them each
+/// with its score.
+pub(in crate::jobs) async fn list(
+    target: Target<'_>,
+    state: State,
+    behind: Option<(&str, &str)>,
+    most: usize,
+) -> Result<Vec<(Job, CompactString)>, JobsError> {
+    let (score, short) = behind.unwrap_or_default();
+    let mut words = target
+        .look(&LIST, 4, 64, |call| {
+            call.arg(state.letter().to_string()).arg(score).arg(short).arg(most);
+        })
+        .await?;
+    let mut jobs = Vec::with_capacity(words.left() / 4);
+    while words.left() > 0 {
+        let id = JobId::of(target.queue, &words.text()?);
+        let (score, spec, run) = (words.text()?, words.text()?, words.text()?);
+        let when = match state {
+            State::Ready => 0,
+            _ => score.parse().map_err(|_no_time| not_understood())?,
+        };
+        jobs.push((Job::read(id, &spec, &run, when)?, score.into()));
+    }
+    Ok(jobs)
+}
+
+/// Pauses a queue, or lets it go on.
+pub(in crate::jobs) async fn hold(target: Target<'_>, paused: bool) -> Result<(), JobsError> {
+    let held = target.change(&HOLD, 1, 0, |call| {
+        call.arg(u8::from(paused));
+    });
+    held.await.map(drop)
+}
+
+/// Puts up to so many dead jobs back into their lines; returns how many were, and how many are left.
+pub(in crate::jobs) async fn redrive(target: Target<'_>, most: usize) -> Result<(u64, u64), JobsError> {
+    moved(
+        target
+            .change(&REDRIVE, 1, 0, |call| {
+                call.arg(most);
+            })
+            .await?,
+    )
+}
+
+/// Forgets up to so many dead jobs; returns how many were, and how many are left.
+pub(in crate::jobs) async fn clear(target: Target<'_>, most: usize) -> Result<(u64, u64), JobsError> {
+    moved(
+        target
+            .change(&CLEAR, 1, 0, |call| {
+                call.arg(most);
+            })
+            .await?,
+    )
+}
+
+fn moved(mut words: Words) -> Result<(u64, u64), JobsError> {
+    Ok((words.count()?, words.count()?))
+}
+
+/// Does up to so much of each kind of what is due; returns whether there may be more, and whether there is no job at all.
+/// With `forget` a queue that has nothing is forgotten.
+pub(in crate::jobs) async fn sweep(target: Target<'_>, most: usize, forget: bool) -> Result<(bool, bool), JobsError> {
+    let mut words = target
+        .change(&SWEEP, 2, 0, |call| {
+            call.arg(most).arg(u8::from(forget));
+        })
+        .await?;
+    Ok((words.number()? > 0, words.number()? > 0))
+}
+
+/// Something that happened in a queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Its place in the stream: Unix milliseconds by Redis's clock and a number, `MS-N`.
+    pub id: String,
+    /// What: `added`, `replaced`, `debounced`, `ready`, `leased`, `progress`, `completed`, `failed`, `continued`, `released`,
+    /// `lost`, `dead`, `cancelled`, `revived`, `cleared`.
+    pub kind: String,
+    /// To which jobs.
+    pub jobs: Vec<JobId>,
+}
+
+/// Up to `most` entries of a queue's stream behind one.
+pub(in crate::jobs) async fn events(
+    link: &Link,
+    queue: &Id,
+    behind: &str,
+    most: usize,
+) -> Result<Vec<Event>, StoreError> {
+    let mut cmd = redis::cmd("XRANGE");
+    cmd.arg(link.store().keys().queue_events(queue))
+        .arg(format!("({behind}"));
+    cmd.arg("+").arg("COUNT").arg(most);
+    let entries: Vec<(String, Vec<String>)> = link.query(&cmd).await?;
+    let event = |(id, fields): (String, Vec<String>)| {
+        let mut fields = fields.into_iter();
+        let (kind, jobs) = (fields.next()?, fields.next()?);
+        let jobs = jobs.split(' ').map(|short| JobId::of(queue, short)).collect();
+        Some(Event { id, kind, jobs })
+    };
+    Ok(entries.into_iter().filter_map(event).collect())
+}

@@ -1,0 +1,185 @@
+use super::{Target, Words, not_understood, script};
+use crate::ids::Id;
+use crate::jobs::check::MAX_ERROR;
+use crate::jobs::error::JobsError;
+use crate::jobs::id::{JobId, LeaseToken};
+use crate::jobs::model::{End, LeaseRequest, Leased, Retry, SettleOutcome, Settlement, State};
+use crate::jobs::record::{Spec, on_one_line};
+use crate::store::{Script, StoreError};
+use redis::Cmd;
+use serde_json::value::RawValue;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+static LEASE: LazyLock<Script> = script!("lease", "line");
+static SETTLE: LazyLock<Script> = script!("settle", "put", "line");
+
+/// What came of asking for jobs.
+#[derive(Debug, Default)]
+pub(in crate::jobs) struct Taken {
+    pub jobs: Vec<Leased>,
+    /// Where there are none: how long from when Redis was asked until something is due, if anything is.
+    pub due_in: Option<Duration>,
+}
+
+impl Taken {
+    fn read(words: &mut Words, queue: &Id, token: LeaseToken, lease: Duration) -> Result<Self, StoreError> {
+        let now = words.number()?;
+        if words.left() == 0 {
+            return Ok(Self::default());
+        }
+        let due = words.number()?;
+        let due_in = (due > 0).then(|| Duration::from_millis(u64::try_from(due - now).unwrap_or(0)));
+        let mut jobs = Vec::with_capacity(words.left() / 3);
+        while words.left() > 0 {
+            let id = JobId::of(queue, &words.text()?);
+            let attempt = u32::try_from(words.number()?).map_err(|_too_large| not_understood())?;
+            let text = words.text()?;
+            let spec = Spec::read(&text)?;
+            let lasts = if spec.timeout.is_zero() {
+                lease
+            } else {
+                lease.min(spec.timeout)
+            };
+            let kind = spec.kind.into();
+            let (priority, max_attempts, timeout) = (spec.priority, spec.max_attempts, spec.timeout);
+            let payload = RawValue::from_string(spec.payload.to_owned()).map_err(|_no_json| not_understood())?;
+            jobs.push(Leased {
+                id,
+                kind,
+                payload,
+                priority,
+                attempt,
+                max_attempts,
+                timeout,
+                token,
+                lease_expires_at: now + i64::try_from(lasts.as_millis()).unwrap_or(0),
+            });
+        }
+        Ok(Self { jobs, due_in })
+    }
+}
+
+/// Leases what is ready. The request has been checked.
+pub(in crate::jobs) async fn lease(
+    target: Target<'_>,
+    request: &LeaseRequest,
+    token: LeaseToken,
+) -> Result<Taken, JobsError> {
+    let mut words = target
+        .change(&LEASE, 3 + request.kinds.len(), 64, |call| {
+            call.arg(token.as_str()).arg(request.count).arg(ms(request.lease));
+            kinds(call, request);
+        })
+        .await?;
+    Ok(Taken::read(&mut words, target.queue, token, request.lease)?)
+}
+
+/// Ends leases, and leases what is ready if that is asked for. Both have been checked.
+pub(in crate::jobs) async fn settle(
+    target: Target<'_>,
+    settlements: &[Settlement],
+    next: Option<(&LeaseRequest, LeaseToken)>,
+) -> Result<(Vec<SettleOutcome>, Taken), JobsError> {
+    // Drawn once, so that a call that is made again says the same.
+    let ends: Vec<String> = settlements.iter().map(|settlement| word(&settlement.end)).collect();
+    let bytes: usize = ends.iter().map(|end| 96 + end.len()).sum();
+    let parts = 4 + next.map_or(0, |(request, _)| request.kinds.len()) + 3 * settlements.len();
+    let mut words = target
+        .change(&SETTLE, parts, bytes, |call| {
+            match next {
+                Some((request, token)) => {
+                    call.arg(token.as_str()).arg(request.count).arg(ms(request.lease));
+                    call.arg(request.kinds.len());
+                    kinds(call, request);
+                }
+                None => {
+                    call.arg("").arg(0).arg(0).arg(0);
+                }
+            }
+            for (settlement, end) in settlements.iter().zip(&ends) {
+                call.arg(settlement.id.short()).arg(settlement.token.as_str()).arg(end);
+            }
+        })
+        .await?;
+    let outcomes = words.text()?.chars().map(outcome).collect::<Result<_, _>>()?;
+    let taken = match next {
+        Some((request, token)) => Taken::read(&mut words, target.queue, token, request.lease)?,
+        None => Taken::default(),
+    };
+    Ok((outcomes, taken))
+}
+
+fn kinds(call: &mut Cmd, request: &LeaseRequest) {
+    for kind in &request.kinds {
+        call.arg(kind.as_str());
+    }
+}
+
+fn ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn outcome(letter: char) -> Result<SettleOutcome, StoreError> {
+    if letter == '?' {
+        return Ok(SettleOutcome::Unknown);
+    }
+    let state = State::from_letter(letter.to_ascii_lowercase()).ok_or_else(not_understood)?;
+    Ok(if letter.is_ascii_lowercase() {
+        SettleOutcome::Settled(state)
+    } else {
+        SettleOutcome::NotYours(state)
+    })
+}
+
+/// An end as `lua/settle.lua` has it.
+fn word(end: &End) -> String {
+    match end {
+        End::Complete { result: None } => String::new(),
+        End::Complete { result: Some(result) } => format!("c{}", on_one_line(result)),
+        End::Release => "r".to_owned(),
+        End::Fail { error, retry } => {
+            let retry = match retry {
+                Retry::Policy => format!("p{}", rand::random_range(0..1_000)),
+                Retry::Never => "n0".to_owned(),
+                Retry::After(delay) => format!("a{}", delay.as_millis()),
+            };
+            let error = &error[..error.floor_char_boundary(MAX_ERROR)];
+            // A text is always JSON, and has no line ends then.
+            format!("f{retry} {}", serde_json::to_string(error).unwrap_or_default())
+        }
+        End::Then { kind, payload, delay } => {
+            let payload = payload.as_deref().map(on_one_line).unwrap_or_default();
+            format!(
+                "t{} {}\n{payload}",
+                delay.as_millis(),
+                kind.as_deref().unwrap_or_default()
+            )
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_are_written_as_the_script_reads_them() {
+        let fail = |error: &str, retry| {
+            word(&End::Fail {
+                error: error.to_owned(),
+                retry,
+            })
+        };
+        assert_eq!(fail("a\n\"b\"", Retry::Never), r#"fn0 "a\n\"b\"""#);
+        assert_eq!(fail("", Retry::After(Duration::from_secs(2))), "fa2000 \"\"");
+        assert!(fail("x", Retry::Policy).starts_with("fp"));
+        assert_eq!(fail(&"é".repeat(1_000), Retry::Never).len(), 4 + 1_000 + 2);
+        let then = End::Then {
+            kind: Some("next".into()),
+            payload: None,
+            delay: Duration::from_millis(5),
+        };
+        assert_eq!(word(&then), "t5 next\n");
+    }
+}

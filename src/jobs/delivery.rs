@@ -1,0 +1,84 @@
+//! Jobs on their way from Redis to who asked for them. Whoever has gone meanwhile (a client that closed its connection, a future
+//! that was dropped) gets none: they go back to their places at once, and the attempt does not count.
+
+use super::api::Jobs;
+use super::commands::{self, Taken};
+use super::error::JobsError;
+use super::id::LeaseToken;
+use super::model::{End, LeaseRequest, Leased, SettleOutcome, Settlement};
+use crate::ids::Id;
+use crate::store::StoreError;
+use std::mem;
+use tokio::sync::oneshot;
+
+/// Leased jobs that nobody has taken yet. Dropped, it gives them back.
+#[derive(Debug)]
+struct Parcel {
+    jobs: Jobs,
+    queue: Id,
+    taken: Taken,
+}
+
+impl Parcel {
+    fn open(mut self) -> Taken {
+        mem::take(&mut self.taken)
+    }
+}
+
+impl Drop for Parcel {
+    fn drop(&mut self) {
+        let leased = mem::take(&mut self.taken.jobs);
+        if leased.is_empty() {
+            return;
+        }
+        let (jobs, queue) = (self.jobs.clone(), self.queue.clone());
+        tokio::spawn(async move {
+            let back = |Leased { id, token, .. }: Leased| Settlement {
+                id,
+                token,
+                end: End::Release,
+            };
+            let settlements: Vec<Settlement> = leased.into_iter().map(back).collect();
+            if let Err(error) = commands::settle(jobs.target(&queue), &settlements, None).await {
+                tracing::debug!(%error, "jobs that nobody waited for come back at the end of their leases");
+            }
+        });
+    }
+}
+
+/// A runtime that ends takes the task with it, and nobody knows how far it came.
+fn cut_off<E>(_closed: E) -> JobsError {
+    StoreError::Away.into()
+}
+
+/// Leases what is ready, in a task of its own: dropped in the middle, this loses nothing.
+pub(super) async fn lease(jobs: &Jobs, queue: &Id, request: &LeaseRequest) -> Result<Taken, JobsError> {
+    let (answer, answered) = oneshot::channel();
+    let (jobs, queue, request) = (jobs.clone(), queue.clone(), request.clone());
+    tokio::spawn(async move {
+        let taken = commands::lease(jobs.target(&queue), &request, LeaseToken::draw()).await;
+        let parcel = taken.map(|taken| Parcel { jobs, queue, taken });
+        // Not to be delivered, it is dropped.
+        drop(answer.send(parcel));
+    });
+    Ok(answered.await.map_err(cut_off)??.open())
+}
+
+/// Ends leases and leases what is ready, in a task of its own.
+pub(super) async fn settle(
+    jobs: &Jobs,
+    queue: &Id,
+    settlements: Vec<Settlement>,
+    next: LeaseRequest,
+) -> Result<(Vec<SettleOutcome>, Taken), JobsError> {
+    let (answer, answered) = oneshot::channel();
+    let (jobs, queue) = (jobs.clone(), queue.clone());
+    tokio::spawn(async move {
+        let next = Some((&next, LeaseToken::draw()));
+        let settled = commands::settle(jobs.target(&queue), &settlements, next).await;
+        let parcel = settled.map(|(outcomes, taken)| (outcomes, Parcel { jobs, queue, taken }));
+        drop(answer.send(parcel));
+    });
+    let (outcomes, parcel) = answered.await.map_err(cut_off)??;
+    Ok((outcomes, parcel.open()))
+}

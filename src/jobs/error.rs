@@ -1,0 +1,58 @@
+use super::model::State;
+use crate::store::StoreError;
+
+/// What is wrong with one member of a job, or of a call about jobs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Which job of those that were handed in; the first has 0.
+    pub index: usize,
+    /// The member, by its name in JSON.
+    pub member: String,
+    /// Why.
+    pub detail: String,
+}
+
+impl Fault {
+    /// A fault of the first job.
+    pub fn new(member: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self {
+            index: 0,
+            member: member.into(),
+            detail: detail.into(),
+        }
+    }
+
+    /// The same fault of another job.
+    #[must_use]
+    pub fn of(self, index: usize) -> Self {
+        Self { index, ..self }
+    }
+}
+
+/// Why a call about jobs came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum JobsError {
+    /// Something is not acceptable; nothing was done.
+    #[error("{} value(s) are not acceptable", .0.len())]
+    Invalid(Vec<Fault>),
+    /// The queue would have more types of jobs than it may, [`super::MAX_TYPES`].
+    #[error("a queue has at most {} types of jobs", super::MAX_TYPES)]
+    TooManyTypes,
+    /// There would be more queues than there may be.
+    #[error("there are as many queues as there may be")]
+    TooManyQueues,
+    /// There is no such job, or none any more.
+    #[error("there is no such job")]
+    Unknown,
+    /// The lease is another's or is over; the job is in this state.
+    #[error("the lease is over; the job is {0}")]
+    NotYours(State),
+    /// What is asked for cannot be done to a job in this state.
+    #[error("the job is {0}")]
+    Conflict(State),
+    /// Redis. After [`StoreError::Lost`] the call may have been carried out: a repeated settlement is answered as the first was,
+    /// repeated adding puts the jobs in again unless they have a unique key, and what was leased unheard comes back at the end
+    /// of its lease.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

@@ -1,0 +1,176 @@
+//! The names of jobs, and the tokens of their leases.
+
+use crate::ids::{Id, MAX_LEN};
+use compact_str::CompactString;
+use rand::RngExt;
+use serde::{Serialize, Serializer};
+use std::fmt;
+
+/// Between a queue's name and what names a job in it.
+const SEPARATOR: char = '.';
+/// 78 bits: among a thousand million jobs of a queue two are drawn alike with a chance of one in half a million.
+const SHORT: usize = 13;
+/// The longest name of a queue, so that the ids of its jobs are ids.
+pub const MAX_QUEUE_LEN: usize = MAX_LEN - SHORT - 1;
+/// 96 bits.
+const TOKEN: usize = 16;
+/// 64 characters of an [`Id`] without the separator.
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+
+fn draw<const N: usize>() -> [u8; N] {
+    let mut bytes: [u8; N] = rand::rng().random();
+    for byte in &mut bytes {
+        *byte = ALPHABET[usize::from(*byte & 63)];
+    }
+    bytes
+}
+
+fn text(bytes: &[u8]) -> &str {
+    str::from_utf8(bytes).unwrap_or_default()
+}
+
+/// The name of a job: `QUEUE.SHORT`, so that it says where the job is.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct JobId {
+    whole: CompactString,
+    /// The length of the queue's name; below [`MAX_LEN`].
+    queue: u8,
+}
+
+impl JobId {
+    /// A new one, drawn by the thread's generator: it stays the only one also where Redis forgot the last ones.
+    pub(super) fn draw(queue: &Id) -> Self {
+        Self::of(queue, text(&draw::<SHORT>()))
+    }
+
+    /// That of a job by what names it in its queue.
+    pub(super) fn of(queue: &str, short: &str) -> Self {
+        let mut whole = CompactString::with_capacity(queue.len() + 1 + short.len());
+        whole.push_str(queue);
+        whole.push(SEPARATOR);
+        whole.push_str(short);
+        Self {
+            whole,
+            queue: u8::try_from(queue.len()).unwrap_or(u8::MAX),
+        }
+    }
+
+    /// Reads one; `None` if no job can have that name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (queue, short) = text.rsplit_once(SEPARATOR)?;
+        let fits = short.len() == SHORT && queue.len() <= MAX_QUEUE_LEN;
+        (fits && Id::parse(queue).is_ok() && short.bytes().all(|byte| ALPHABET.contains(&byte)))
+            .then(|| Self::of(queue, short))
+    }
+
+    /// The queue that it is in.
+    #[must_use]
+    pub fn queue(&self) -> &str {
+        &self.whole[..usize::from(self.queue)]
+    }
+
+    /// What names it there.
+    pub(super) fn short(&self) -> &str {
+        &self.whole[usize::from(self.queue) + 1..]
+    }
+
+    /// All of it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.whole
+    }
+}
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.whole)
+    }
+}
+
+impl fmt::Debug for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "JobId({})", self.whole)
+    }
+}
+
+impl Serialize for JobId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.whole)
+    }
+}
+
+/// What a worker shows to end or to extend a lease; the jobs of one call have the same.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct LeaseToken([u8; TOKEN]);
+
+impl LeaseToken {
+    /// A new one, of the thread's cryptographic generator.
+    pub(super) fn draw() -> Self {
+        Self(draw())
+    }
+
+    /// Reads one; `None` if it cannot be one that was handed out.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes: [u8; TOKEN] = text.as_bytes().try_into().ok()?;
+        // The scripts stand for no token at all by hyphens.
+        let is_one = bytes.iter().all(|byte| ALPHABET.contains(byte)) && bytes != [b'-'; TOKEN];
+        is_one.then_some(Self(bytes))
+    }
+
+    /// The token as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        text(&self.0)
+    }
+}
+
+impl fmt::Debug for LeaseToken {
+    /// Without the token: it is a secret, and this goes to logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LeaseToken(…)")
+    }
+}
+
+impl Serialize for LeaseToken {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_says_where_its_job_is() {
+        let queue = Id::parse("eu.emails").unwrap();
+        let id = JobId::draw(&queue);
+        assert_eq!(id.queue(), "eu.emails");
+        assert_eq!(JobId::parse(id.as_str()), Some(id.clone()));
+        assert!(Id::parse(id.as_str()).is_ok());
+        assert_ne!(JobId::draw(&queue), id);
+        for wrong in [
+            "",
+            "emails",
+            "emails.",
+            ".AAAAAAAAAAAAA",
+            "a.AAAAAAAAAAAA",
+            "a.AAAAAAAAAAAA:",
+            "é.AAAAAAAAAAAAA",
+        ] {
+            assert_eq!(JobId::parse(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_read_as_written_and_does_not_show() {
+        let token = LeaseToken::draw();
+        assert_eq!(LeaseToken::parse(token.as_str()), Some(token));
+        assert_eq!(format!("{token:?}"), "LeaseToken(…)");
+        for wrong in ["", "----------------", "AAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAA."] {
+            assert_eq!(LeaseToken::parse(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,65 @@
+-- add: puts jobs in, all or none.
+-- KEYS[1..]  the queue, as queue.lua names it
+-- ARGV[1]    wake channel
+-- ARGV[2]    the queue's name
+-- ARGV[3]    limits: done jobs, dead jobs, for how long, ms, events
+-- ARGV[4]    how many types the jobs have
+-- ARGV[5..]  those, then of each job: short id, which of the types, priority, when, unique key ('' or as put.lua has it), flags,
+--            and its brief from KEEP_S on with the payload
+-- Returns {'ok', {which, outcome, id}...}, flat, of each job that was not simply created; {'types', n}: the caller has to know of n
+-- types; {'full'}: there are too many types; {'far', which}: one is due too late. But for 'ok' nothing is done.
+if unknown then return { 'types', types } end
+open(ARGV[1], ARGV[2], ARGV[3])
+local of_types = tonumber(ARGV[4])
+local numbers, lacking, new, all_types = number_types({ unpack(ARGV, 5, 4 + of_types) })
+if not numbers then
+  if lacking == 0 then return { 'full' } end
+  return { 'types', lacking }
+end
+local first = 5 + of_types
+local n = (#ARGV - first + 1) / 7
+local dues = {}
+for i = 1, n do
+  local due = due_at(ARGV[first + 7 * i - 4])
+  if due > now + YEAR_MS then return { 'far', i } end
+  dues[i] = due
+end
+
+remember_types(new, all_types)
+forget_keys(100)
+local seq = call('HINCRBY', META, 'seq', n) - n
+look_at_delayed()
+local out, added, specs, runs, delayed = { 'ok' }, {}, {}, {}, {}
+for i = 1, n do
+  local at = first + 7 * (i - 1)
+  local id, number, place, due = ARGV[at], numbers[tonumber(ARGV[at + 1])], place_of(ARGV[at + 2], seq + i), dues[i]
+  if ARGV[at + 4] ~= '' then
+    local outcome, whose = put_unique(id, number, due, ARGV[at + 5], ARGV[at + 6], place, ARGV[at + 4])
+    if outcome ~= 'created' then
+      out[#out + 1], out[#out + 2], out[#out + 3] = i, outcome, whose
+    end
+  else
+    local spec, run = records_of(number, due, ARGV[at + 5], ARGV[at + 6], place)
+    local k = #added
+    added[k + 1] = id
+    specs[2 * k + 1], specs[2 * k + 2] = id, spec
+    if run then
+      k = #runs
+      runs[k + 1], runs[k + 2] = id, run
+      delayed[k + 1], delayed[k + 2] = due, id
+      will_be_due(due)
+    else
+      make_ready(number, place, id)
+    end
+  end
+end
+many('HSET', SPECS, specs)
+many('HSET', RUNS, runs)
+many('ZADD', DELAYED, delayed)
+line_up()
+if #added > 0 then
+  count('added', #added)
+  note_all('added', added)
+end
+close()
+return out

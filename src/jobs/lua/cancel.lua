@@ -1,0 +1,33 @@
+-- cancel: ends a job that has not ended, wherever it is.
+-- KEYS[1..]  the queue, as queue.lua names it
+-- ARGV[1]    wake channel
+-- ARGV[2]    the queue's name
+-- ARGV[3]    limits: done jobs, dead jobs, for how long, ms, events
+-- ARGV[4]    short id; '' for the job that has the unique key
+-- ARGV[5]    unique key, '' if the id is given
+-- Returns {'ok', id}, also for one that was cancelled before; {'no', state}: it has ended; {'unknown'}; {'types', n} as lease.lua.
+if unknown then return { 'types', types } end
+open(ARGV[1], ARGV[2], ARGV[3])
+local id = ARGV[4]
+if id == '' then
+  local ends, holder = match(call('HGET', UNIQUE, ARGV[5]) or '', '^(%d+) (.+)$')
+  if not holder or (ends ~= '0' and tonumber(ends) <= now) then return { 'unknown' } end
+  id = holder
+  call('HDEL', UNIQUE, ARGV[5])
+  call('ZREM', UNIQUE_ENDS, ARGV[5])
+end
+local r = find_job(id)
+if not r then return { 'unknown' } end
+if r.state == 'c' then return { 'ok', id } end
+if r.state == 'd' or r.state == 'x' then return { 'no', r.state } end
+take_out(r, id)
+if r.unique ~= '' then free_key(r.unique, id) end
+r.state, r.since = 'c', now_text
+call('HSET', RUNS, id, written(r))
+-- Its worker is to be told of it, so it is remembered for an hour at least.
+call('ZADD', CANCELLED, now + math.max(r.keep * 1000, 3600000), id)
+forget(CANCELLED, most_done, 100)
+count('cancelled', 1)
+note('cancelled', id)
+close()
+return { 'ok', id }

@@ -1,0 +1,21 @@
+-- extend: lets a lease last for a time from now on; never shorter than it would, nor longer than the job may run.
+-- KEYS[1..]  the queue, as queue.lua names it
+-- ARGV[1]    wake channel
+-- ARGV[2]    the queue's name
+-- ARGV[3]    limits: done jobs, dead jobs, for how long, ms, events
+-- ARGV[4]    short id
+-- ARGV[5]    token
+-- ARGV[6]    for how long, ms
+-- Returns {'ok', until, now}; {'no', state}: the lease is not that token's or is over; {'unknown'}; {'types', n} as lease.lua.
+if unknown then return { 'types', types } end
+open(ARGV[1], ARGV[2], ARGV[3])
+reclaim(100)
+line_up()
+close()
+local r = find_job(ARGV[4])
+if not r then return { 'unknown' } end
+if r.state ~= 'l' or r.token ~= ARGV[5] then return { 'no', r.state } end
+local ends = math.max(from + ARGV[6], tonumber(call('ZSCORE', LEASED, ARGV[4]) or 0))
+if r.limit > 0 then ends = math.min(ends, tonumber(r.leased) + r.limit) end
+call('ZADD', LEASED, 'XX', ends, ARGV[4])
+return { 'ok', ends, now }

@@ -1,0 +1,44 @@
+-- list: the jobs in a state, in their order, behind a cursor.
+-- KEYS[1..]  the queue, as queue.lua names it
+-- ARGV[1]    state, its letter
+-- ARGV[2]    score of the last one that was seen, '' for none
+-- ARGV[3]    its short id
+-- ARGV[4]    at most so many, up to 100
+-- Returns {'ok', {id, score, spec up to the payload, run}...}, flat, with '' for a run that there is not; {'types', n} as lease.lua.
+if unknown then return { 'types', types } end
+local most, found = tonumber(ARGV[4]), {}
+if ARGV[1] == 'r' then
+  -- No two have the same score.
+  local least = ARGV[2] == '' and '-inf' or '(' .. ARGV[2]
+  for number = 1, types do
+    local line = call('ZRANGEBYSCORE', KEYS[LINES + number], least, '+inf', 'WITHSCORES', 'LIMIT', 0, most)
+    for i = 1, #line, 2 do
+      found[#found + 1] = { line[i], line[i + 1], tonumber(line[i + 1]) }
+    end
+  end
+  table.sort(found, function(a, b) return a[3] < b[3] end)
+else
+  local key, start = ({ w = DELAYED, l = LEASED, d = DONE, x = DEAD, c = CANCELLED })[ARGV[1]], 0
+  if ARGV[2] ~= '' then
+    if call('ZSCORE', key, ARGV[3]) == ARGV[2] then
+      start = call('ZRANK', key, ARGV[3]) + 1
+    else
+      start = call('ZCOUNT', key, '-inf', '(' .. ARGV[2])
+    end
+  end
+  local line = call('ZRANGE', key, start, start + most - 1, 'WITHSCORES')
+  for i = 1, #line, 2 do
+    found[#found + 1] = { line[i], line[i + 1] }
+  end
+end
+local out = { 'ok' }
+for i = 1, math.min(most, #found) do
+  local id = found[i][1]
+  local spec = call('HGET', SPECS, id)
+  if spec then
+    local at = #out
+    out[at + 1], out[at + 2], out[at + 3] = id, found[i][2], sub(spec, 1, find(spec, '\n', 16, true) - 1)
+    out[at + 4] = call('HGET', RUNS, id) or ''
+  end
+end
+return out

@@ -1,0 +1,24 @@
+-- progress: notes how far the run of a job is.
+-- KEYS[1..]  the queue, as queue.lua names it
+-- ARGV[1]    wake channel
+-- ARGV[2]    the queue's name
+-- ARGV[3]    limits: done jobs, dead jobs, for how long, ms, events
+-- ARGV[4]    short id
+-- ARGV[5]    token
+-- ARGV[6]    JSON without line ends
+-- Returns {'ok'}; {'no', state}: the lease is not that token's or is over; {'unknown'}; {'types', n} as lease.lua.
+if unknown then return { 'types', types } end
+open(ARGV[1], ARGV[2], ARGV[3])
+reclaim(100)
+line_up()
+local r = find_job(ARGV[4])
+if r and r.state == 'l' and r.token == ARGV[5] then
+  local _, result, errors = parts(r.tail)
+  r.tail = '\n' .. ARGV[6] .. '\n' .. result .. errors
+  call('HSET', RUNS, ARGV[4], written(r))
+  note('progress', ARGV[4])
+end
+close()
+if not r then return { 'unknown' } end
+if r.state ~= 'l' or r.token ~= ARGV[5] then return { 'no', r.state } end
+return { 'ok' }

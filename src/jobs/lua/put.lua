@@ -1,0 +1,116 @@
+-- Shared by the scripts that put jobs in.
+local YEAR_MS = 366 * 86400000
+
+-- The numbers of some types. Returns nil and why if there is no room for a new one here: the number of types that the caller
+-- has to know of, or 0 if there are as many as may be.
+local function number_types(names)
+  local fields, numbers, new = {}, {}, {}
+  for i, name in ipairs(names) do
+    fields[i] = 't:' .. name
+  end
+  local found, n = call('HMGET', META, unpack(fields)), types
+  for i = 1, #names do
+    if not found[i] then
+      n = n + 1
+      new[#new + 1], new[#new + 2] = fields[i], n
+    end
+    numbers[i] = tonumber(found[i] or n)
+  end
+  if n > MOST_TYPES then return nil, 0 end
+  if n > #KEYS - LINES then return nil, n end
+  return numbers, nil, new, n
+end
+local function remember_types(new, n)
+  if #new > 0 then
+    call('HSET', META, 'types', n, unpack(new))
+    types = n
+  end
+end
+
+-- When a job is due: '' is now, '+' and ms from now on, '@' and a time.
+local function due_at(when)
+  local sign, ms = match(when, '^([+@])(%d+)$')
+  if not sign or ms == '0' then return now end
+  return sign == '+' and from + ms or math.max(tonumber(ms), now)
+end
+
+-- The place in line: higher priorities first, then as they came. Below 2^53.
+local function place_of(priority, seq)
+  return (1001 - priority) * 8796093022208 + seq
+end
+
+-- The spec, and the run where the job is delayed.
+local function records_of(number, due, flags, rest, place)
+  local since = stamp(due)
+  local spec = flags .. since .. ' ' .. number .. ' ' .. now_text .. ' ' .. rest
+  if due <= now then return spec end
+  return spec, 'w' .. flags .. '-' .. NO_TOKEN .. NEVER .. since .. '0 ' .. format('%.0f', place) .. ' '
+    .. sub(spec, 16, find(spec, '\n', 16, true) - 1)
+end
+
+-- Whether a delayed job that is due then will be the first: those who wait have to know.
+local first_due
+local function look_at_delayed()
+  first_due = tonumber(call('ZRANGE', DELAYED, 0, 0, 'WITHSCORES')[2]) or math.huge
+end
+local function will_be_due(due)
+  if due < first_due then first_due, woken = due, true end
+end
+
+-- Puts one job in, at once.
+local function put_one(id, number, due, flags, rest, place)
+  local spec, run = records_of(number, due, flags, rest, place)
+  call('HSET', SPECS, id, spec)
+  if run then
+    call('HSET', RUNS, id, run)
+    call('ZADD', DELAYED, due, id)
+    will_be_due(due)
+  else
+    call('HDEL', RUNS, id)
+    make_ready(number, place, id)
+    line_up()
+  end
+end
+
+-- Puts one job with a unique key in, as far as the key allows: `terms` is how ('r' refuse, 'p' replace, 'd' debounce), for
+-- how many ms the key is kept (0 until the job has ended), and the key. Returns what became of it and the id.
+local function put_unique(id, number, due, flags, rest, place, terms)
+  local how, for_ms, key = match(terms, '^(%a)(%d+) (.+)$')
+  local ends, holder = match(call('HGET', UNIQUE, key) or '', '^(%d+) (.+)$')
+  local outcome = 'created'
+  if holder and (ends == '0' or tonumber(ends) > now) then
+    if how == 'r' then return 'existing', holder end
+    local r = find_job(holder)
+    if r and (r.state == 'r' or r.state == 'w') and take_out(r, holder) then
+      if how == 'd' then
+        outcome, id = 'debounced', holder
+      else
+        call('HDEL', SPECS, holder)
+        call('HDEL', RUNS, holder)
+        outcome = 'replaced'
+        count('replaced', 1)
+        note('replaced', holder)
+      end
+    end
+  end
+  put_one(id, number, due, flags, rest, place)
+  ends = for_ms == '0' and 0 or from + for_ms
+  call('HSET', UNIQUE, key, format('%.0f ', ends) .. id)
+  if ends > 0 then call('ZADD', UNIQUE_ENDS, ends, key) else call('ZREM', UNIQUE_ENDS, key) end
+  if outcome == 'debounced' then
+    note('debounced', id)
+  else
+    count('added', 1)
+    note('added', id)
+  end
+  return outcome, id
+end
+
+-- Forgets up to so many unique keys that were kept for a time.
+local function forget_keys(most)
+  local keys = call('ZRANGEBYSCORE', UNIQUE_ENDS, '-inf', now, 'LIMIT', 0, most)
+  if #keys == 0 then return 0 end
+  call('HDEL', UNIQUE, unpack(keys))
+  call('ZREM', UNIQUE_ENDS, unpack(keys))
+  return #keys
+end

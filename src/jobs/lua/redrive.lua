@@ -1,0 +1,19 @@
+-- redrive: puts the jobs that have been dead for longest back into their lines.
+-- KEYS[1..]  the queue, as queue.lua names it
+-- ARGV[1]    wake channel
+-- ARGV[2]    the queue's name
+-- ARGV[3]    limits: done jobs, dead jobs, for how long, ms, events
+-- ARGV[4]    at most so many, up to 1000
+-- Returns {'ok', moved, left}; {'types', n} as lease.lua.
+if unknown then return { 'types', types } end
+open(ARGV[1], ARGV[2], ARGV[3])
+local ids = call('ZRANGE', DEAD, 0, ARGV[4] - 1)
+if #ids > 0 then
+  local runs = call('HMGET', RUNS, unpack(ids))
+  for i, id in ipairs(ids) do
+    if runs[i] then revive(read(runs[i]), id) else call('ZREM', DEAD, id) end
+  end
+end
+line_up()
+close()
+return { 'ok', #ids, call('ZCARD', DEAD) }

@@ -1,0 +1,23 @@
+-- sweep: does what is due in a queue that perhaps nobody calls: promotes, takes back and forgets, in a bounded piece.
+-- KEYS[1..]  the queue, as queue.lua names it
+-- ARGV[1]    wake channel
+-- ARGV[2]    the queue's name
+-- ARGV[3]    limits: done jobs, dead jobs, for how long, ms, events
+-- ARGV[4]    at most so many of each kind, up to 500
+-- ARGV[5]    '1' to forget a queue that has nothing: no job, key or schedule, and is not paused
+-- Returns {'ok', behind, empty}: 1 if there may be more to do, 1 if the queue has no job at all; {'types', n} as lease.lua.
+if unknown then return { 'types', types } end
+open(ARGV[1], ARGV[2], ARGV[3])
+local most = tonumber(ARGV[4])
+local behind = promote(most) == most
+behind = reclaim(most) == most or behind
+line_up()
+behind = forget(DONE, most_done, most) == most or behind
+behind = forget(DEAD, most_dead, most) == most or behind
+behind = forget(CANCELLED, most_done, most) == most or behind
+behind = forget_keys(most) == most or behind
+close()
+if ARGV[5] == '1' and not paused and call('EXISTS', SPECS, UNIQUE_ENDS, SCHEDULES) == 0 then
+  call('DEL', META, EVENTS, UNIQUE)
+end
+return { 'ok', behind and 1 or 0, call('EXISTS', SPECS) == 0 and 1 or 0 }

@@ -1,0 +1,311 @@
+//! Jobs as they are written in Redis (see `lua/queue.lua`), and read from there.
+
+use super::id::JobId;
+use super::model::{Backoff, BackoffKind, NewJob, State, UniqueMode};
+use crate::store::StoreError;
+use compact_str::CompactString;
+use serde_json::value::RawValue;
+use std::time::Duration;
+
+/// Bits of the letter that a spec begins with, above `@`.
+const IS_FORGOTTEN: u8 = 1;
+const IS_UNIQUE: u8 = 2;
+const HAS_LIMIT: u8 = 4;
+
+/// JSON on one line: outside of its strings a line end is as good as a blank, and inside there is none.
+pub(super) fn on_one_line(json: &RawValue) -> String {
+    json.get().replace(['\n', '\r'], " ")
+}
+
+pub(super) fn flags(job: &NewJob) -> char {
+    let mut flags = b'@';
+    if job.keep_result.as_secs() == 0 {
+        flags |= IS_FORGOTTEN;
+    }
+    if job.unique.is_some() {
+        flags |= IS_UNIQUE;
+    }
+    if !job.timeout.is_zero() {
+        flags |= HAS_LIMIT;
+    }
+    flags.into()
+}
+
+/// How a job's key is wanted, as `lua/put.lua` has it.
+pub(super) fn terms(job: &NewJob) -> String {
+    let Some(unique) = &job.unique else {
+        return String::new();
+    };
+    let mode = match unique.mode {
+        UniqueMode::Refuse => 'r',
+        UniqueMode::Replace => 'p',
+        UniqueMode::Debounce => 'd',
+    };
+    format!("{mode}{} {}", unique.keep.unwrap_or_default().as_millis(), unique.key)
+}
+
+/// A job's brief from the time that it is kept for on, and the payload.
+pub(super) fn brief(job: &NewJob) -> String {
+    let Backoff {
+        kind,
+        base,
+        max,
+        jitter,
+    } = job.backoff;
+    let kind = match kind {
+        BackoffKind::Fixed => 'f',
+        BackoffKind::Exponential => 'e',
+    };
+    format!(
+        "{} {} {kind} {} {} {jitter:.3} {} {} {} {}\n{}",
+        job.keep_result.as_secs(),
+        job.max_attempts,
+        base.as_millis(),
+        max.as_millis(),
+        job.timeout.as_millis(),
+        job.priority,
+        job.kind,
+        job.unique.as_ref().map_or("", |unique| &unique.key),
+        on_one_line(&job.payload),
+    )
+}
+
+/// What a spec says; the number of its type left out.
+#[derive(Debug)]
+pub(super) struct Spec<'a> {
+    pub since_ms: i64,
+    pub created_ms: i64,
+    pub keep_s: u64,
+    pub max_attempts: u32,
+    pub backoff: Backoff,
+    pub timeout: Duration,
+    pub priority: u16,
+    pub kind: &'a str,
+    pub unique_key: &'a str,
+    /// Empty where it was cut off.
+    pub payload: &'a str,
+}
+
+impl<'a> Spec<'a> {
+    pub fn read(text: &'a str) -> Result<Self, StoreError> {
+        Self::parse(text).ok_or_else(|| StoreError::Answer("jobs: a spec".to_owned()))
+    }
+
+    fn parse(text: &'a str) -> Option<Self> {
+        let (head, payload) = text.split_once('\n').unwrap_or((text, ""));
+        let mut words = head.get(1..)?.split(' ');
+        let since_ms = words.next()?.parse().ok()?;
+        let _number = words.next()?;
+        let created_ms = words.next()?.parse().ok()?;
+        let keep_s = words.next()?.parse().ok()?;
+        let max_attempts = words.next()?.parse().ok()?;
+        let kind = match words.next()? {
+            "f" => BackoffKind::Fixed,
+            _ => BackoffKind::Exponential,
+        };
+        let mut ms = || Some(Duration::from_millis(words.next()?.parse().ok()?));
+        let (base, max) = (ms()?, ms()?);
+        let jitter = words.next()?.parse().ok()?;
+        let timeout = Duration::from_millis(words.next()?.parse().ok()?);
+        Some(Self {
+            since_ms,
+            created_ms,
+            keep_s,
+            max_attempts,
+            backoff: Backoff {
+                kind,
+                base,
+                max,
+                jitter,
+            },
+            timeout,
+            priority: words.next()?.parse().ok()?,
+            kind: words.next()?,
+            unique_key: words.next()?,
+            payload,
+        })
+    }
+}
+
+/// An attempt that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// Which; the first is 1.
+    pub attempt: u32,
+    /// When, by Redis's clock, Unix milliseconds.
+    pub at_ms: i64,
+    /// Why.
+    pub error: String,
+}
+
+/// A job as it is.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// Which.
+    pub id: JobId,
+    /// What it is; called `type` in JSON.
+    pub kind: CompactString,
+    /// Where it is.
+    pub state: State,
+    /// What it is about; `None` in lists.
+    pub payload: Option<Box<RawValue>>,
+    /// 0 to 1,000; higher ones first.
+    pub priority: u16,
+    /// How often it was tried, an attempt under way included.
+    pub attempts: u32,
+    /// How often it is tried at most.
+    pub max_attempts: u32,
+    /// How long it waits between that.
+    pub backoff: Backoff,
+    /// How long an attempt may take; zero for no limit.
+    pub timeout: Duration,
+    /// Its unique key.
+    pub unique_key: Option<CompactString>,
+    /// For how long it is remembered when it is done.
+    pub keep_result: Duration,
+    /// When it was put in, Unix milliseconds; all times are Redis's.
+    pub created_ms: i64,
+    /// When it was or is to run first.
+    pub run_at_ms: i64,
+    /// When it was last leased.
+    pub leased_ms: Option<i64>,
+    /// When it ended: was done, died or was cancelled.
+    pub ended_ms: Option<i64>,
+    /// When it is due, when its lease ends, or when it is forgotten, by its state; `None` for one that is ready.
+    pub until_ms: Option<i64>,
+    /// What its worker last said of how far it is.
+    pub progress: Option<Box<RawValue>>,
+    /// What came of it.
+    pub result: Option<Box<RawValue>>,
+    /// Its last failures, the latest last.
+    pub failures: Vec<Failure>,
+}
+
+impl Job {
+    /// Reads a job from its records. `run` is empty where there is none, `when` 0.
+    pub(super) fn read(id: JobId, spec: &str, run: &str, when: i64) -> Result<Self, StoreError> {
+        let spec = Spec::read(spec)?;
+        let run = Run::parse(run).ok_or_else(|| StoreError::Answer("jobs: a run".to_owned()))?;
+        let has_ended = matches!(run.state, State::Done | State::Dead | State::Cancelled);
+        Ok(Self {
+            id,
+            kind: spec.kind.into(),
+            state: run.state,
+            payload: json(spec.payload),
+            priority: spec.priority,
+            attempts: run.attempts,
+            max_attempts: spec.max_attempts,
+            backoff: spec.backoff,
+            timeout: spec.timeout,
+            unique_key: (!spec.unique_key.is_empty()).then(|| spec.unique_key.into()),
+            keep_result: Duration::from_secs(spec.keep_s),
+            created_ms: spec.created_ms,
+            run_at_ms: spec.since_ms,
+            leased_ms: (run.leased_ms > 0).then_some(run.leased_ms),
+            ended_ms: has_ended.then_some(run.since_ms),
+            until_ms: (when > 0).then_some(when),
+            progress: json(run.progress),
+            result: json(run.result),
+            failures: run.failures,
+        })
+    }
+}
+
+fn json(text: &str) -> Option<Box<RawValue>> {
+    RawValue::from_string(text.to_owned()).ok()
+}
+
+struct Run<'a> {
+    state: State,
+    leased_ms: i64,
+    since_ms: i64,
+    attempts: u32,
+    progress: &'a str,
+    result: &'a str,
+    failures: Vec<Failure>,
+}
+
+impl<'a> Run<'a> {
+    fn parse(text: &'a str) -> Option<Self> {
+        if text.is_empty() {
+            return Some(Self {
+                state: State::Ready,
+                leased_ms: 0,
+                since_ms: 0,
+                attempts: 0,
+                progress: "",
+                result: "",
+                failures: Vec::new(),
+            });
+        }
+        let mut lines = text.split('\n');
+        let head = lines.next()?;
+        let attempts = head.get(45..)?.split(' ').next()?;
+        let (progress, result) = (lines.next().unwrap_or(""), lines.next().unwrap_or(""));
+        let failure = |line: &str| {
+            let (attempt, rest) = line.split_once(' ')?;
+            let (at_ms, error) = rest.split_once(' ')?;
+            Some(Failure {
+                attempt: attempt.parse().ok()?,
+                at_ms: at_ms.parse().ok()?,
+                error: serde_json::from_str(error).ok()?,
+            })
+        };
+        Some(Self {
+            state: State::from_letter(head.chars().next()?)?,
+            leased_ms: head.get(19..32)?.parse().ok()?,
+            since_ms: head.get(32..45)?.parse().ok()?,
+            attempts: attempts.parse().ok()?,
+            progress,
+            result,
+            failures: lines.filter_map(failure).collect(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::model::Unique;
+    use super::*;
+    use crate::ids::Id;
+
+    fn raw(text: &str) -> Box<RawValue> {
+        RawValue::from_string(text.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let mut job = NewJob::new("send-email", raw("{\"to\":\n\"a\"}"));
+        job.priority = 7;
+        job.timeout = Duration::from_secs(60);
+        job.unique = Some(Unique {
+            key: "order:1".into(),
+            mode: UniqueMode::Debounce,
+            keep: Some(Duration::from_secs(1)),
+        });
+        assert_eq!((flags(&job), terms(&job)), ('F', "d1000 order:1".to_owned()));
+        let spec = format!("{}1700000000000 1 1699999999999 {}", flags(&job), brief(&job));
+        let id = JobId::draw(&Id::parse("emails").unwrap());
+        let run = "xFfAAAAAAAAAAAAAAAA17000000000011700000000002 3 17 1 1699999999999\n50\n\n3 1700000000002 \"no\\n\"";
+        // The fixed places come before the attempts.
+        let run = run.replacen("002 3", "0023", 1);
+        let read = Job::read(id, &spec, &run, 5).unwrap();
+        assert_eq!((read.state, read.attempts, &*read.kind), (State::Dead, 3, "send-email"));
+        assert_eq!(read.payload.unwrap().get(), "{\"to\": \"a\"}");
+        assert_eq!(
+            (read.priority, read.timeout, read.backoff),
+            (7, job.timeout, job.backoff)
+        );
+        assert_eq!(
+            (read.created_ms, read.run_at_ms),
+            (1_699_999_999_999, 1_700_000_000_000)
+        );
+        assert_eq!(
+            (read.leased_ms, read.ended_ms),
+            (Some(1_700_000_000_001), Some(1_700_000_000_002))
+        );
+        assert_eq!(read.unique_key.as_deref(), Some("order:1"));
+        assert_eq!((read.progress.unwrap().get(), read.result.is_none()), ("50", true));
+        assert_eq!(read.failures[0].error, "no\n");
+    }
+}

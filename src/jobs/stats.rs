@@ -1,0 +1,164 @@
+//! How a queue is: how many jobs are where, and how fast it is.
+
+use super::model::State;
+use std::collections::HashMap;
+
+/// The counters of a span of time begin with its number, modulo 2^16, in these upper bits.
+const SPAN: u64 = 1 << 32;
+const MINUTE_MS: i64 = 60_000;
+/// Times are summed up over windows of this length; an answer is about the last one and the one under way.
+const WINDOW_MS: i64 = 600_000;
+/// The longest time has 2^32 ms; what takes longer counts as that.
+const BUCKETS: u32 = 64;
+
+/// How a queue is.
+#[derive(Debug, Clone, Default)]
+pub struct Counts {
+    /// Jobs by state, as [`State::ALL`] has them.
+    states: [u64; 6],
+    /// Nothing of it is leased.
+    pub paused: bool,
+    /// For how long the job waits that is ready for longest, ms.
+    pub oldest_ready_ms: Option<i64>,
+    /// Since the queue was made.
+    pub totals: Totals,
+    /// Jobs completed in each of the last 60 whole minutes, the latest first.
+    pub completed_per_minute: Vec<u64>,
+    /// From when they were ready until they were leased, of the last ten to twenty minutes.
+    pub wait: Times,
+    /// From when they were leased until they were completed, of the last ten to twenty minutes.
+    pub run: Times,
+}
+
+/// Counts since a queue was made. `added + revived` is the sum of the jobs that are ready, delayed and leased and of
+/// `completed`, `died`, `cancelled` and `replaced`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Jobs put in.
+    pub added: u64,
+    /// Jobs done.
+    pub completed: u64,
+    /// Attempts that failed.
+    pub failed: u64,
+    /// Leases that ran out.
+    pub lost: u64,
+    /// Jobs that failed for the last time.
+    pub died: u64,
+    /// Jobs cancelled.
+    pub cancelled: u64,
+    /// Jobs withdrawn for another with their unique key.
+    pub replaced: u64,
+    /// Jobs that were dead or cancelled and are not any more.
+    pub revived: u64,
+}
+
+/// Times of many jobs, in buckets that grow by the square root of two.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Times(Vec<(u32, u64)>);
+
+impl Counts {
+    /// How many jobs are in a state.
+    #[must_use]
+    pub fn of(&self, state: State) -> u64 {
+        let place = State::ALL.iter().position(|other| *other == state);
+        place.and_then(|place| self.states.get(place)).copied().unwrap_or(0)
+    }
+
+    pub(super) fn read(now_ms: i64, states: [u64; 6], since_ms: i64, fields: &[(String, String)]) -> Self {
+        let fields: HashMap<&str, u64> = fields
+            .iter()
+            .filter_map(|(name, value)| Some((name.as_str(), value.parse().ok()?)))
+            .collect();
+        let total = |name: &str| fields.get(name).copied().unwrap_or(0);
+        let within = |number: i64, name: &str| {
+            let value = total(name);
+            (value / SPAN == number.unsigned_abs() % 65_536)
+                .then_some(value % SPAN)
+                .unwrap_or(0)
+        };
+        let minute = now_ms / MINUTE_MS;
+        let window = now_ms / WINDOW_MS;
+        let times = |what: char| {
+            let count = |k: u32| {
+                let of = |number: i64| within(number, &format!("{what}{}{k}", number % 2));
+                of(window) + of(window - 1)
+            };
+            Times(
+                (0..=BUCKETS)
+                    .map(|k| (k, count(k)))
+                    .filter(|(_, count)| *count > 0)
+                    .collect(),
+            )
+        };
+        Self {
+            states,
+            paused: total("paused") > 0,
+            oldest_ready_ms: (since_ms > 0).then(|| (now_ms - since_ms).max(0)),
+            totals: Totals {
+                added: total("added"),
+                completed: total("completed"),
+                failed: total("failed"),
+                lost: total("lost"),
+                died: total("died"),
+                cancelled: total("cancelled"),
+                replaced: total("replaced"),
+                revived: total("revived"),
+            },
+            completed_per_minute: (1..60)
+                .map(|ago| within(minute - ago, &format!("m{}", (minute - ago) % 60)))
+                .collect(),
+            wait: times('w'),
+            run: times('r'),
+        }
+    }
+}
+
+impl Times {
+    /// The time that so large a part of them (0 to 1) does not exceed, ms: the upper end of its bucket, so up to 41 % too much.
+    #[must_use]
+    pub fn quantile(&self, part: f64) -> Option<f64> {
+        let all: u64 = self.0.iter().map(|(_, count)| count).sum();
+        let mut left = (part * all as f64).ceil();
+        self.0
+            .iter()
+            .find(|(_, count)| {
+                left -= *count as f64;
+                left <= 0.0
+            })
+            .map(|(k, _)| {
+                if *k == 0 {
+                    1.0
+                } else {
+                    2_f64.powf(f64::from(*k) / 2.0).round()
+                }
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_of_another_time_do_not_count() {
+        let now = 1_000 * WINDOW_MS + 5;
+        let field = |name: &str, span: u64, count: u64| (name.to_owned(), (span * SPAN + count).to_string());
+        let minute = u64::try_from(now / MINUTE_MS).unwrap();
+        let fields = [
+            field("w01", 1_000, 3),
+            field("w14", 999, 1),
+            field("w16", 997, 9),
+            field(&format!("m{}", (minute - 1) % 60), minute - 1, 7),
+            field(&format!("m{}", (minute - 2) % 60), minute - 62, 7),
+            ("added".to_owned(), "12".to_owned()),
+        ];
+        let counts = Counts::read(now, [1, 2, 3, 4, 5, 6], now - 8, &fields);
+        assert_eq!(counts.wait, Times(vec![(1, 3), (4, 1)]));
+        assert_eq!(counts.wait.quantile(0.5), Some(1.0));
+        assert_eq!(counts.wait.quantile(0.99), Some(4.0));
+        assert_eq!(counts.run.quantile(0.5), None);
+        assert_eq!((counts.completed_per_minute[0], counts.completed_per_minute[1]), (7, 0));
+        assert_eq!((counts.totals.added, counts.oldest_ready_ms), (12, Some(8)));
+        assert_eq!(counts.of(State::Dead), 5);
+    }
+}

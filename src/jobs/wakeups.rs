@@ -1,0 +1,237 @@
+//! Who waits for jobs in this process, and the one subscription that wakes them.
+//!
+//! Those who wait for the same types of the same queue stand in one row. Only the first asks Redis, so who comes first is
+//! served first; when it goes, with or without jobs, the next asks. A message wakes the first of each row of its queue. After the
+//! subscription was interrupted the first of every row asks, because a message may have been missed.
+
+use crate::ids::Id;
+use crate::store::{Store, StoreError, Subscription};
+use compact_str::CompactString;
+use parking_lot::Mutex;
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+use tokio::sync::{Notify, SetOnce};
+use tokio::time::{Instant, interval, sleep, timeout_at};
+
+/// How often the subscription is asked whether it still lives; a frozen Redis is noticed within twice this.
+const PING_EVERY: Duration = Duration::from_secs(1);
+/// The first pause between two attempts to subscribe; it doubles up to the other.
+const FIRST_RETRY: Duration = Duration::from_millis(20);
+const SLOWEST_RETRY: Duration = Duration::from_secs(1);
+
+/// Wakes those who wait for jobs in this process; clones are handles to the same. One for a process.
+#[derive(Debug, Clone)]
+pub struct Wakeups(Arc<Room>);
+
+#[derive(Debug)]
+struct Room {
+    // Held for a look or a change, never across an await.
+    rows: Mutex<HashMap<Id, Rows>>,
+    /// Tells the listener that somebody waits for the first time, or that nobody can any more.
+    wanted: Arc<Notify>,
+    /// Set when the first attempt to listen has ended, well or not.
+    tried: SetOnce<()>,
+    /// Set when nobody is to wait here any more.
+    closed: SetOnce<()>,
+}
+
+/// Those who wait for jobs of one queue, by the types that they want.
+type Rows = HashMap<Vec<CompactString>, VecDeque<Arc<Place>>>;
+
+#[derive(Debug, Default)]
+struct Place {
+    /// It is to ask.
+    called: AtomicBool,
+    wake: Notify,
+}
+
+impl Place {
+    fn call(&self) {
+        self.called.store(true, Ordering::Release);
+        self.wake.notify_one();
+    }
+}
+
+impl Wakeups {
+    /// Will listen, in the background of the current runtime, from the first time that somebody waits until the last handle
+    /// is dropped.
+    #[must_use]
+    pub fn listen(store: &Store) -> Self {
+        let room = Arc::new(Room {
+            rows: Mutex::default(),
+            wanted: Arc::default(),
+            tried: SetOnce::new(),
+            closed: SetOnce::new(),
+        });
+        if store.is_configured() {
+            let (store, wanted, room) = (store.clone(), Arc::clone(&room.wanted), Arc::downgrade(&room));
+            tokio::spawn(async move {
+                wanted.notified().await;
+                keep_listening(store, room).await;
+            });
+        } else {
+            // There is nothing to listen to.
+            let _ = room.tried.set(());
+        }
+        Self(room)
+    }
+
+    /// Sends everybody who waits in this process away without jobs, and whoever would from now on; for its end.
+    pub fn close(&self) {
+        // It may be closed already.
+        let _ = self.0.closed.set(());
+    }
+
+    /// Resolves when nobody is to wait here any more.
+    pub(super) async fn closed(&self) {
+        self.0.closed.wait().await;
+    }
+
+    /// A seat for one who waits, at the end of its row. The first of all waits until messages are heard.
+    pub(super) async fn sit(&self, queue: &Id, kinds: &[CompactString]) -> Seat {
+        let mut kinds = kinds.to_vec();
+        kinds.sort_unstable();
+        let place = Arc::new(Place::default());
+        {
+            let mut rows = self.0.rows.lock();
+            let rows = rows.entry(queue.clone()).or_default();
+            rows.entry(kinds.clone()).or_default().push_back(Arc::clone(&place));
+        }
+        let seat = Seat {
+            room: Arc::clone(&self.0),
+            queue: queue.clone(),
+            kinds,
+            place,
+        };
+        self.0.wanted.notify_one();
+        if !self.0.tried.initialized() {
+            self.0.tried.wait().await;
+        }
+        seat
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.wanted.notify_one();
+    }
+}
+
+impl Room {
+    /// Takes in a message of a script: there is something in that queue, or there will be earlier than was known.
+    fn hear(&self, queue: &str) {
+        if let Some(rows) = self.rows.lock().get(queue) {
+            call_first(rows);
+        }
+    }
+
+    fn call_everybody(&self) {
+        self.rows.lock().values().for_each(call_first);
+    }
+}
+
+fn call_first(rows: &Rows) {
+    rows.values().filter_map(VecDeque::front).for_each(|place| place.call());
+}
+
+/// A waiter's place; given back when dropped.
+#[derive(Debug)]
+pub(super) struct Seat {
+    room: Arc<Room>,
+    queue: Id,
+    kinds: Vec<CompactString>,
+    place: Arc<Place>,
+}
+
+impl Seat {
+    /// Whether it is the first of its row.
+    pub fn is_first(&self) -> bool {
+        let rows = self.room.rows.lock();
+        let row = rows.get(&self.queue).and_then(|rows| rows.get(&self.kinds));
+        row.and_then(VecDeque::front)
+            .is_some_and(|first| Arc::ptr_eq(first, &self.place))
+    }
+
+    /// Resolves when it is called, at the latest at `until`.
+    pub async fn called(&self, until: Instant) {
+        let called = async {
+            while !self.place.called.swap(false, Ordering::AcqRel) {
+                self.place.wake.notified().await;
+            }
+        };
+        // To be called and to have waited long enough come to the same.
+        let _ = timeout_at(until, called).await;
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut queues = self.room.rows.lock();
+        let Some(rows) = queues.get_mut(&self.queue) else {
+            return;
+        };
+        let Some(row) = rows.get_mut(&self.kinds) else { return };
+        row.retain(|place| !Arc::ptr_eq(place, &self.place));
+        if let Some(first) = row.front() {
+            first.call();
+            return;
+        }
+        rows.remove(&self.kinds);
+        if rows.is_empty() {
+            queues.remove(&self.queue);
+        }
+    }
+}
+
+/// Subscribes, and again whenever the subscription ends, as long as somebody holds the room.
+async fn keep_listening(store: Store, room: Weak<Room>) {
+    let channels = [store.keys().queue_wake()];
+    let mut pause = FIRST_RETRY;
+    while room.strong_count() > 0 {
+        match listen_once(&store, &channels, &room).await {
+            // It worked for a while.
+            Ok(()) => pause = FIRST_RETRY,
+            Err(error) => tracing::debug!(?error, "wake-ups for jobs cannot be heard"),
+        }
+        if let Some(room) = room.upgrade() {
+            // A second attempt finds it set.
+            let _ = room.tried.set(());
+        }
+        // Jitter keeps many instances from knocking in step.
+        sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
+        pause = (pause * 2).min(SLOWEST_RETRY);
+    }
+}
+
+/// Listens until the subscription ends; an error if there was none.
+async fn listen_once(store: &Store, channels: &[String], room: &Weak<Room>) -> Result<(), StoreError> {
+    let mut subscription = store.subscribe(channels).await?;
+    if let Some(room) = room.upgrade() {
+        let _ = room.tried.set(());
+        room.call_everybody();
+    }
+    hear_all(&mut subscription, room).await;
+    Ok(())
+}
+
+/// Hears messages until there are no more.
+async fn hear_all(subscription: &mut Subscription, room: &Weak<Room>) {
+    let mut ping = interval(PING_EVERY);
+    loop {
+        tokio::select! {
+            message = subscription.next() => {
+                let (Some(message), Some(room)) = (message, room.upgrade()) else { return };
+                if let Ok(queue) = str::from_utf8(message.get_payload_bytes()) {
+                    room.hear(queue);
+                }
+            }
+            _ = ping.tick() => {
+                if room.strong_count() == 0 || subscription.ping().await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
