@@ -9,6 +9,7 @@ mod id;
 mod known;
 mod model;
 mod record;
+pub mod schedule;
 mod stats;
 pub mod sweep;
 mod wakeups;

@@ -1,0 +1,142 @@
+//! When something is to be done again and again: a cron expression in a time zone, or a fixed interval.
+//!
+//! Pure: no clock is read here. A time is given, the next one is answered, both in Unix milliseconds.
+//!
+//! **Cron** has five fields (minute, hour, day of month, month, day of week) or six, with seconds in front; `*`, lists,
+//! ranges, steps, names (`MON`, `JAN`), `L`, `W`, `#` and the nicknames `@hourly` to `@yearly`. If both day fields are
+//! restricted one of them is enough, as in Vixie cron. The time zone is a name of the IANA database; UTC without one.
+//!
+//! **When the clocks change**, as in Vixie cron. An expression with one hour, minute and second (`30 2 * * *`) fires once
+//! a day: if its time is skipped, at the first moment after the gap; if its time comes twice, at the first of the two. Every
+//! other one (`*/30 * * * *`) goes by the clock on the wall: what is skipped does not fire, what comes twice fires twice.
+//!
+//! **An interval** is counted from the schedule's own start: `start + n × every`, so instances and restarts change
+//! nothing about its times.
+
+#[cfg(test)]
+mod tests;
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use croner::Cron;
+use croner::parser::{CronParser, Seconds, Year};
+
+/// The shortest interval, in milliseconds.
+pub const MIN_EVERY_MS: i64 = 1_000;
+/// The longest interval: a year, in milliseconds.
+pub const MAX_EVERY_MS: i64 = 366 * 86_400_000;
+/// The longest cron expression, in bytes.
+pub const MAX_CRON: usize = 256;
+
+/// When to fire; see the module.
+#[derive(Debug, Clone)]
+pub struct Schedule(Rule);
+
+#[derive(Debug, Clone)]
+enum Rule {
+    Cron { cron: Box<Cron>, zone: Tz },
+    Every { every_ms: i64, start_ms: i64 },
+}
+
+/// Why there is no such schedule.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ScheduleError {
+    /// Neither an expression nor an interval, or both.
+    #[error("must have either `cron` or `every_ms`")]
+    Which,
+    /// A time zone for an interval, which has none.
+    #[error("goes with `cron` only")]
+    ZoneOfInterval,
+    /// Not an expression.
+    #[error("is no cron expression: {0}")]
+    Cron(String),
+    /// An expression that no date fulfils, such as 30 February.
+    #[error("never fires")]
+    Never,
+    /// Not a name of the IANA database.
+    #[error("is no time zone of the IANA database, such as Europe/Berlin")]
+    Zone,
+    /// An interval out of bounds.
+    #[error("must be {MIN_EVERY_MS} to {MAX_EVERY_MS}")]
+    Every,
+}
+
+impl ScheduleError {
+    /// The member at fault; empty for the whole.
+    #[must_use]
+    pub const fn member(&self) -> &'static str {
+        match self {
+            Self::Which => "",
+            Self::Cron(_) | Self::Never => "cron",
+            Self::Zone | Self::ZoneOfInterval => "time_zone",
+            Self::Every => "every_ms",
+        }
+    }
+}
+
+impl Schedule {
+    /// Either by `cron` and, if given, its `time_zone`, or `every_ms` from `start_ms` on. `start_ms` is also the time from
+    /// which an expression has to fire at all.
+    ///
+    /// # Errors
+    /// [`ScheduleError`] names the member at fault.
+    pub fn parse(
+        cron: Option<&str>,
+        time_zone: Option<&str>,
+        every_ms: Option<i64>,
+        start_ms: i64,
+    ) -> Result<Self, ScheduleError> {
+        match (cron, every_ms) {
+            (Some(cron), None) => Self::cron(cron, time_zone, start_ms),
+            (None, Some(_)) if time_zone.is_some() => Err(ScheduleError::ZoneOfInterval),
+            (None, Some(every_ms)) => Self::every(every_ms, start_ms),
+            _ => Err(ScheduleError::Which),
+        }
+    }
+
+    fn cron(expression: &str, time_zone: Option<&str>, start_ms: i64) -> Result<Self, ScheduleError> {
+        let zone = time_zone.map_or(Ok(Tz::UTC), |name| name.parse().map_err(|_| ScheduleError::Zone))?;
+        if expression.len() > MAX_CRON {
+            return Err(ScheduleError::Cron(format!("it has more than {MAX_CRON} bytes")));
+        }
+        let parser = CronParser::builder()
+            .seconds(Seconds::Optional)
+            // A year would be a schedule that ends.
+            .year(Year::Disallowed)
+            .build();
+        let cron = parser
+            .parse(expression)
+            .map_err(|error| ScheduleError::Cron(error.to_string()))?;
+        let schedule = Self(Rule::Cron {
+            cron: Box::new(cron),
+            zone,
+        });
+        schedule.next_after(start_ms).ok_or(ScheduleError::Never)?;
+        Ok(schedule)
+    }
+
+    fn every(every_ms: i64, start_ms: i64) -> Result<Self, ScheduleError> {
+        if (MIN_EVERY_MS..=MAX_EVERY_MS).contains(&every_ms) {
+            Ok(Self(Rule::Every { every_ms, start_ms }))
+        } else {
+            Err(ScheduleError::Every)
+        }
+    }
+
+    /// The first time later than `after_ms`. `None` if there is none in what dates can express.
+    #[must_use]
+    pub fn next_after(&self, after_ms: i64) -> Option<i64> {
+        match &self.0 {
+            Rule::Cron { cron, zone } => {
+                let after = DateTime::<Utc>::from_timestamp_millis(after_ms)?.with_timezone(zone);
+                let next = cron.find_next_occurrence(&after, false).ok()?;
+                Some(next.timestamp_millis())
+            }
+            Rule::Every { every_ms, start_ms } => {
+                let passed = after_ms.checked_sub(*start_ms)?;
+                let firings = passed.div_euclid(*every_ms).max(0).checked_add(1)?;
+                start_ms.checked_add(firings.checked_mul(*every_ms)?)
+            }
+        }
+    }
+}

@@ -1,0 +1,168 @@
+use super::*;
+
+/// The next `count` firings from a time on, as the zone's clocks show them.
+fn firings(cron: &str, zone: &str, from: &str, count: usize) -> Vec<String> {
+    let mut at = DateTime::parse_from_rfc3339(from).unwrap().timestamp_millis();
+    let schedule = Schedule::parse(Some(cron), Some(zone), None, at).unwrap();
+    let zone: Tz = zone.parse().unwrap();
+    let next = || {
+        at = schedule.next_after(at)?;
+        let time = DateTime::from_timestamp_millis(at)?.with_timezone(&zone);
+        Some(time.format("%m-%d %H:%M:%S %z").to_string())
+    };
+    std::iter::from_fn(next).take(count).collect()
+}
+
+fn refused(cron: Option<&str>, zone: Option<&str>, every_ms: Option<i64>) -> ScheduleError {
+    Schedule::parse(cron, zone, every_ms, 1_790_000_000_000).unwrap_err()
+}
+
+#[test]
+fn workdays_at_eight_in_berlin() {
+    // From a Thursday on.
+    assert_eq!(
+        firings("0 8 * * 1-5", "Europe/Berlin", "2026-11-19T12:00:00Z", 3),
+        ["11-20 08:00:00 +0100", "11-23 08:00:00 +0100", "11-24 08:00:00 +0100"]
+    );
+}
+
+#[test]
+fn seconds_names_lists_and_nicknames() {
+    assert_eq!(
+        firings("*/20 * * * * *", "UTC", "2026-11-19T12:00:59.999Z", 3),
+        ["11-19 12:01:00 +0000", "11-19 12:01:20 +0000", "11-19 12:01:40 +0000"]
+    );
+    assert_eq!(
+        firings("15,45 6 * jan mon", "UTC", "2026-12-31T00:00:00Z", 2),
+        ["01-04 06:15:00 +0000", "01-04 06:45:00 +0000"]
+    );
+    assert_eq!(
+        firings("@hourly", "Asia/Kolkata", "2026-11-19T12:00:00Z", 1),
+        ["11-19 18:00:00 +0530"]
+    );
+    assert_eq!(
+        firings("0 0 29 2 *", "UTC", "2026-01-01T00:00:00Z", 1),
+        ["02-29 00:00:00 +0000"]
+    );
+}
+
+#[test]
+fn the_time_that_was_asked_about_is_not_its_own_next() {
+    let start = 1_790_000_000_000 / 60_000 * 60_000;
+    let minutely = Schedule::parse(Some("* * * * *"), None, None, start).unwrap();
+    assert_eq!(minutely.next_after(start), Some(start + 60_000));
+    assert_eq!(minutely.next_after(start - 1), Some(start));
+    assert_eq!(minutely.next_after(start + 1), Some(start + 60_000));
+}
+
+#[test]
+fn a_skipped_hour_fires_once_after_the_gap() {
+    // On 29 March 2026 Berlin goes from 02:00 to 03:00.
+    assert_eq!(
+        firings("30 2 * * *", "Europe/Berlin", "2026-03-28T00:00:00Z", 3),
+        ["03-28 02:30:00 +0100", "03-29 03:00:00 +0200", "03-30 02:30:00 +0200"]
+    );
+    assert_eq!(
+        firings("*/30 * * * *", "Europe/Berlin", "2026-03-29T00:30:00Z", 2),
+        ["03-29 03:00:00 +0200", "03-29 03:30:00 +0200"]
+    );
+    // What is named in the gap by a list is left out: these go by the clock on the wall.
+    assert_eq!(
+        firings("15,45 2 * * *", "Europe/Berlin", "2026-03-28T12:00:00Z", 1),
+        ["03-30 02:15:00 +0200"]
+    );
+}
+
+#[test]
+fn a_doubled_hour_fires_once_unless_it_goes_by_the_clock_on_the_wall() {
+    // On 25 October 2026 Berlin goes from 03:00 back to 02:00.
+    assert_eq!(
+        firings("30 2 * * *", "Europe/Berlin", "2026-10-24T12:00:00Z", 2),
+        ["10-25 02:30:00 +0200", "10-26 02:30:00 +0100"]
+    );
+    assert_eq!(
+        firings("*/30 * * * *", "Europe/Berlin", "2026-10-24T23:45:00Z", 5),
+        [
+            "10-25 02:00:00 +0200",
+            "10-25 02:30:00 +0200",
+            "10-25 02:00:00 +0100",
+            "10-25 02:30:00 +0100",
+            "10-25 03:00:00 +0100"
+        ]
+    );
+}
+
+#[test]
+fn firings_only_go_forward_around_every_change_of_the_clocks() {
+    for zone in ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "UTC"] {
+        for cron in ["30 2 * * *", "0 3 * * *", "*/7 1-3 * * *", "59 59 1 * * *", "0 2 * * 0"] {
+            let start = 1_772_000_000_000; // February 2026
+            let schedule = Schedule::parse(Some(cron), Some(zone), None, start).unwrap();
+            let mut at = start;
+            for _ in 0..300 {
+                let next = schedule.next_after(at).unwrap();
+                assert!(next > at, "{cron} in {zone}: {at} then {next}");
+                // Whoever asks in between hears the same.
+                assert_eq!(schedule.next_after(next - 1), Some(next), "{cron} in {zone}");
+                at = next;
+            }
+        }
+    }
+}
+
+#[test]
+fn an_interval_counts_from_its_own_start() {
+    let schedule = Schedule::parse(None, None, Some(60_000), 1_000).unwrap();
+    assert_eq!(schedule.next_after(1_000), Some(61_000));
+    assert_eq!(schedule.next_after(60_999), Some(61_000));
+    assert_eq!(schedule.next_after(61_000), Some(121_000));
+    // Before its start its first is the next, and after a long time away the rhythm is the same.
+    assert_eq!(schedule.next_after(-5_000_000), Some(61_000));
+    assert_eq!(
+        schedule.next_after(1_000 + 60_000 * 1_000_000 + 7),
+        Some(1_000 + 60_000 * 1_000_001)
+    );
+    assert_eq!(schedule.next_after(i64::MAX), None);
+}
+
+#[test]
+fn what_is_at_fault_is_named() {
+    for (error, member) in [
+        (refused(None, None, None), ""),
+        (refused(Some("* * * * *"), None, Some(60_000)), ""),
+        (refused(None, Some("Europe/Berlin"), Some(60_000)), "time_zone"),
+        (refused(Some("* * * * *"), Some("Mars/Olympus"), None), "time_zone"),
+        (refused(Some("* * * * *"), Some(""), None), "time_zone"),
+        (refused(None, None, Some(999)), "every_ms"),
+        (refused(None, None, Some(MAX_EVERY_MS + 1)), "every_ms"),
+        (refused(None, None, Some(-1)), "every_ms"),
+    ] {
+        assert_eq!(error.member(), member, "{error}");
+    }
+    for cron in [
+        "",
+        " ",
+        "* * * *",
+        "* * * * * * *",
+        "60 * * * *",
+        "* 24 * * *",
+        "* * 0 * *",
+        "* * * 13 *",
+        "* * * * 8",
+        "*/0 * * * *",
+        "5-1 * * * *",
+        "a b c d e",
+        "@never",
+        "é * * * *",
+        "\u{0} * * * *",
+        "99999999999999999999 * * * *",
+        &"1,".repeat(200),
+    ] {
+        let error = refused(Some(cron), None, None);
+        assert!(matches!(error, ScheduleError::Cron(_)), "{cron:?}: {error:?}");
+        assert_eq!(error.member(), "cron");
+    }
+    for never in ["0 0 30 2 *", "0 0 31 4,6,9,11 *", "0 0 12 31 2,4 *"] {
+        assert_eq!(refused(Some(never), None, None), ScheduleError::Never, "{never}");
+    }
+}
