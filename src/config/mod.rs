@@ -7,6 +7,7 @@ mod jobs;
 mod limits;
 mod locks;
 mod log;
+mod outgoing;
 mod redis;
 mod sessions;
 mod tracking;
@@ -18,6 +19,7 @@ pub use jobs::JobSettings;
 pub use limits::{Algorithm, LimitSettings, MAX_QUOTA, Outage, PartError, Policies, Policy, RequestRules, RuleError};
 pub use locks::LockSettings;
 pub use log::LogSettings;
+pub use outgoing::OutgoingSettings;
 pub use redis::{RedisSettings, RedisSource, RedisSourceError};
 pub use sessions::SessionSettings;
 pub use tracking::TrackingSettings;
@@ -55,6 +57,9 @@ pub struct Settings {
     /// The jobs slice's.
     #[command(flatten)]
     pub jobs: JobSettings,
+    /// Of calls to other hosts.
+    #[command(flatten)]
+    pub outgoing: OutgoingSettings,
     /// The log's.
     #[command(flatten)]
     pub log: LogSettings,

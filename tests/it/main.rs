@@ -12,6 +12,7 @@ mod jobs;
 mod limits;
 mod locks;
 mod lua;
+mod outgoing;
 mod sessions;
 mod support;
 mod tracking;

@@ -95,7 +95,7 @@ impl Schedule {
     }
 
     fn cron(expression: &str, time_zone: Option<&str>, start_ms: i64) -> Result<Self, ScheduleError> {
-        let zone = time_zone.map_or(Ok(Tz::UTC), |name| name.parse().map_err(|_| ScheduleError::Zone))?;
+        let zone = time_zone.map_or(Ok(Tz::UTC), |name| name.parse().or(Err(ScheduleError::Zone)))?;
         if expression.len() > MAX_CRON {
             return Err(ScheduleError::Cron(format!("it has more than {MAX_CRON} bytes")));
         }

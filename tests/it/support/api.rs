@@ -1,8 +1,20 @@
 use super::wait::eventually;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use reqwest::{Client, Method, RequestBuilder};
+use rustls::RootCertStore;
+use rustls::crypto::ring;
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::Duration;
+
+/// The tests speak plain HTTP: no certificates are loaded for each of their clients.
+pub fn no_tls() -> rustls::ClientConfig {
+    rustls::ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth()
+}
 
 /// The calls of one instance about one kind of entity.
 #[derive(Clone)]
@@ -23,7 +35,11 @@ pub struct Answer {
 
 impl Api {
     pub fn new(url: String, kind: &'static str) -> Self {
-        let http = Client::builder().timeout(Duration::from_secs(30)).build().unwrap();
+        let http = Client::builder()
+            .tls_backend_preconfigured(no_tls())
+            .timeout(Duration::from_secs(30))
+            .build()
+            .unwrap();
         Self { http, url, kind }
     }
 

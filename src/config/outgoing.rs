@@ -1,0 +1,60 @@
+use crate::http::Networks;
+use clap::Args;
+use std::time::Duration;
+
+/// Calls to other hosts.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Outgoing calls")]
+pub struct OutgoingSettings {
+    /// Networks that may be called though they are not on the public Internet, with commas between: 10.0.0.0/8, 127.0.0.1
+    #[arg(long = "outgoing-allow", env = "OUTGOING_ALLOW", default_value = "")]
+    pub allow: Networks,
+    /// Milliseconds that a connection may take
+    #[arg(long = "outgoing-connect-timeout", env = "OUTGOING_CONNECT_TIMEOUT_MS", default_value_t = 3_000, value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    pub connect_timeout_ms: u32,
+    /// Milliseconds that a call may take, its connection and answer included
+    #[arg(long = "outgoing-timeout", env = "OUTGOING_TIMEOUT_MS", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=300_000))]
+    pub call_timeout_ms: u32,
+    /// Redirects that are followed, of those that keep method and body (307, 308); never to where a call may not go
+    #[arg(long = "outgoing-redirects", env = "OUTGOING_REDIRECTS", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=10))]
+    pub redirects: u8,
+    /// Failures in a row after which a host is left alone
+    #[arg(long = "circuit-failures", env = "CIRCUIT_FAILURES", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub circuit_failures: u32,
+    /// Milliseconds that it is left alone for, until one call may try
+    #[arg(long = "circuit-rest", env = "CIRCUIT_REST_MS", default_value_t = 30_000, value_parser = clap::value_parser!(u32).range(1..=3_600_000))]
+    pub circuit_rest_ms: u32,
+}
+
+impl OutgoingSettings {
+    /// How long a connection may take.
+    #[must_use]
+    pub fn connect_timeout(&self) -> Duration {
+        Duration::from_millis(u64::from(self.connect_timeout_ms))
+    }
+
+    /// How long a call may take.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        Duration::from_millis(u64::from(self.call_timeout_ms))
+    }
+
+    /// How long a host that failed is left alone.
+    #[must_use]
+    pub fn circuit_rest(&self) -> Duration {
+        Duration::from_millis(u64::from(self.circuit_rest_ms))
+    }
+}
+
+impl Default for OutgoingSettings {
+    fn default() -> Self {
+        Self {
+            allow: Networks::default(),
+            connect_timeout_ms: 3_000,
+            call_timeout_ms: 10_000,
+            redirects: 0,
+            circuit_failures: 5,
+            circuit_rest_ms: 30_000,
+        }
+    }
+}

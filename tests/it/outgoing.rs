@@ -1,0 +1,121 @@
+//! Calls to other hosts, against a real HTTP server.
+
+use crate::support::{HttpAnswer, Receiver};
+use bytes::Bytes;
+use fleetpulse::config::OutgoingSettings;
+use fleetpulse::outgoing::{CallError, HeaderMap, Outgoing, Reply, Url};
+use std::time::{Duration, Instant};
+use tokio::net::TcpListener;
+
+fn settings() -> OutgoingSettings {
+    OutgoingSettings {
+        allow: "127.0.0.0/8, ::1".parse().unwrap(),
+        call_timeout_ms: 500,
+        ..OutgoingSettings::default()
+    }
+}
+
+async fn post(outgoing: &Outgoing, url: &str) -> Result<Reply, CallError> {
+    let url = Url::parse(url).unwrap();
+    outgoing.post(&url, HeaderMap::new(), Bytes::from_static(b"{}")).await
+}
+
+#[actix_web::test]
+async fn a_call_brings_the_answer_and_how_long_to_wait() {
+    let receiver = Receiver::start();
+    receiver.answer_with([HttpAnswer(429, vec![("retry-after", "7".to_owned())], Duration::ZERO)]);
+    let outgoing = Outgoing::new(&settings()).unwrap();
+    let reply = post(&outgoing, &format!("{}/hook", receiver.url)).await.unwrap();
+    assert_eq!((reply.status, reply.retry_after), (429, Some(Duration::from_secs(7))));
+    let received = receiver.wait_for(1).await;
+    let agent = &received[0].headers["user-agent"];
+    assert!(agent.starts_with("fleetpulse/"), "{agent}");
+    assert_eq!((received[0].path.as_str(), received[0].body.as_str()), ("/hook", "{}"));
+}
+
+#[actix_web::test]
+async fn no_call_reaches_the_inside_by_address_name_or_redirect() {
+    let receiver = Receiver::start();
+    let closed = Outgoing::new(&OutgoingSettings::default()).unwrap();
+    let port = receiver.url.rsplit_once(':').unwrap().1;
+    for host in ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "2130706433"] {
+        let answer = post(&closed, &format!("http://{host}:{port}/")).await;
+        assert_eq!(answer.unwrap_err(), CallError::Forbidden, "{host}");
+    }
+    assert!(receiver.received().is_empty());
+
+    // To where it may go it follows, if it is set to, and what keeps method and body.
+    let open = Outgoing::new(&OutgoingSettings {
+        redirects: 1,
+        ..settings()
+    })
+    .unwrap();
+    let to = |url: &str| HttpAnswer(307, vec![("location", url.to_owned())], Duration::ZERO);
+    receiver.answer_with([to("/elsewhere")]);
+    assert_eq!(post(&open, &receiver.url).await.unwrap().status, 204);
+    assert_eq!(receiver.received()[1].path, "/elsewhere");
+    // One is allowed, two are not: the second redirect is the answer.
+    receiver.answer_with([to("/a"), to("/b")]);
+    assert_eq!(post(&open, &receiver.url).await.unwrap().status, 307);
+    receiver.answer_with([HttpAnswer(302, vec![("location", "/get".to_owned())], Duration::ZERO)]);
+    assert_eq!(post(&open, &receiver.url).await.unwrap().status, 302);
+    let before = receiver.received().len();
+    for inside in ["http://169.254.169.254/latest/meta-data/", "http://10.0.0.1/"] {
+        receiver.answer_with([to(inside)]);
+        assert_eq!(post(&open, &receiver.url).await.unwrap_err(), CallError::Forbidden);
+    }
+    assert_eq!(receiver.received().len(), before + 2);
+    // Set to follow none the redirect is the answer.
+    let none = Outgoing::new(&settings()).unwrap();
+    receiver.answer_with([to("/elsewhere")]);
+    assert_eq!(post(&none, &receiver.url).await.unwrap().status, 307);
+}
+
+#[actix_web::test]
+async fn a_host_that_does_not_answer_is_given_up_in_time_and_left_alone() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", silent.local_addr().unwrap());
+    let outgoing = Outgoing::new(&OutgoingSettings {
+        circuit_failures: 2,
+        circuit_rest_ms: 300,
+        call_timeout_ms: 100,
+        ..settings()
+    })
+    .unwrap();
+    for _ in 0..2 {
+        let start = Instant::now();
+        assert_eq!(post(&outgoing, &url).await.unwrap_err(), CallError::TimedOut);
+        assert!(start.elapsed() < Duration::from_secs(1));
+    }
+    assert!(matches!(post(&outgoing, &url).await.unwrap_err(), CallError::Open(_)));
+    // After its rest one may try.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(post(&outgoing, &url).await.unwrap_err(), CallError::TimedOut);
+    assert!(matches!(post(&outgoing, &url).await.unwrap_err(), CallError::Open(_)));
+}
+
+#[actix_web::test]
+async fn a_host_that_is_not_there_or_not_well_is_left_alone_and_called_again_when_it_is() {
+    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let outgoing = Outgoing::new(&OutgoingSettings {
+        circuit_failures: 1,
+        circuit_rest_ms: 100,
+        ..settings()
+    })
+    .unwrap();
+    let refused = post(&outgoing, &format!("http://{gone}/")).await.unwrap_err();
+    assert!(matches!(refused, CallError::Connect(_)), "{refused:?}");
+
+    let receiver = Receiver::start();
+    receiver.answer_with([500]);
+    assert_eq!(post(&outgoing, &receiver.url).await.unwrap().status, 500);
+    assert!(matches!(
+        post(&outgoing, &receiver.url).await.unwrap_err(),
+        CallError::Open(_)
+    ));
+    tokio::time::sleep(Duration::from_millis(110)).await;
+    receiver.answer_with([404, 204]);
+    // What it says is an answer, whatever it says: the host is well.
+    assert_eq!(post(&outgoing, &receiver.url).await.unwrap().status, 404);
+    assert_eq!(post(&outgoing, &receiver.url).await.unwrap().status, 204);
+}
