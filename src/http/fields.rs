@@ -158,9 +158,17 @@ impl Fields {
     /// # Errors
     /// 422 with every fault.
     pub fn finish<T>(self, made: Option<T>) -> Result<T, Problem> {
+        self.faults(made).map_err(Problem::unacceptable)
+    }
+
+    /// The same for who makes something else of the faults than an answer.
+    ///
+    /// # Errors
+    /// Every fault.
+    pub fn faults<T>(self, made: Option<T>) -> Result<T, Vec<FieldError>> {
         match made {
             Some(made) if self.errors.is_empty() => Ok(made),
-            _ => Err(Problem::unacceptable(self.errors)),
+            _ => Err(self.errors),
         }
     }
 
