@@ -34,6 +34,13 @@
 //! may be rotated again, beyond its grace until a later one is used: an answer that nobody got costs nobody the session. A
 //! rotation that would leave more than eight to be honoured has to wait for the first of their graces to end.
 //!
+//! So a token whose last part is damaged ends its session as well: nothing tells it from one that was replaced long ago, since
+//! those are not remembered. Nobody but who had a token of the session can do that; its family is 128 bits that nobody guesses.
+//!
+//! **Who may call.** The calls about `current` are opened by their token. Creating a session, the calls about a subject and the
+//! stats carry no credentials: they are for the platform's own services, who know who the user is, and have to be reachable
+//! from their network alone.
+//!
 //! **Invariants.** A session is one key, written with its end by one script. No script writes to a session that it did not
 //! find: what is gone stays gone, and an acknowledged end is final. Redis's clock decides, and Redis's expiry ends: a
 //! session is over at `ends` to the millisecond. Redis never sees a token, nor does the log.

@@ -224,6 +224,25 @@ async fn a_token_that_was_lost_gives_away_whoever_found_it() {
 }
 
 #[actix_web::test]
+async fn a_token_with_a_damaged_end_ends_its_session_and_one_with_another_family_opens_nothing() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let calls = Calls::of(&service);
+    let token = calls.open("anna").await.token;
+    let flipped = |at: usize| {
+        let digit = if token.as_bytes()[at] == b'0' { "1" } else { "0" };
+        format!("{}{digit}{}", &token[..at], &token[at + 1..])
+    };
+    // Before the secret of the family ends there is nothing that only its holder knows.
+    let (in_family, at_the_end) = (flipped(token.len() - 65), flipped(token.len() - 1));
+    assert_eq!(calls.get(&in_family).await.status, 401);
+    assert_eq!(calls.get(&token).await.status, 200);
+    // Nothing tells it from one that was replaced long ago.
+    assert_eq!(calls.get(&at_the_end).await.status, 401);
+    assert_eq!(calls.get(&token).await.status, 401);
+}
+
+#[actix_web::test]
 async fn a_token_whose_successor_is_in_use_is_not_rotated_again() {
     let scene = Scene::new().await;
     let service = scene.start().await;
