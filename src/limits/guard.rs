@@ -103,12 +103,14 @@ impl Rule {
     /// The fields of draft-ietf-httpapi-ratelimit-headers, as its version 10 has them.
     fn say(&self, headers: &mut HeaderMap, admission: &Admission) {
         headers.insert(RATE_LIMIT_POLICY.clone(), self.header.clone());
-        let now = format!(
-            "\"{}\";r={};t={}",
-            self.policy,
-            admission.remaining,
-            seconds(admission.more_after)
-        );
+        // Put together by hand: with `format!` this was a third of what the whole check costs a request.
+        let mut now = String::with_capacity(self.policy.len() + 32);
+        now.push('"');
+        now.push_str(&self.policy);
+        now.push_str("\";r=");
+        now.push_str(itoa::Buffer::new().format(admission.remaining));
+        now.push_str(";t=");
+        now.push_str(itoa::Buffer::new().format(seconds(admission.more_after)));
         if let Ok(now) = HeaderValue::try_from(now) {
             headers.insert(RATE_LIMIT.clone(), now);
         }
