@@ -1,4 +1,4 @@
-use super::{FieldError, Problem};
+use super::{FieldError, Problem, timestamp};
 use crate::ids::Id;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
@@ -99,6 +99,51 @@ impl Fields {
         Id::parse(&text)
             .map_err(|error| self.refuse(name, error.to_string()))
             .ok()
+    }
+
+    /// A time as Unix milliseconds: RFC 3339, or a number of milliseconds (of seconds if it can only be that).
+    pub fn time(&mut self, name: &str) -> Option<i64> {
+        let time = match self.given(name)? {
+            Value::String(text) => timestamp::parse_rfc3339(&text),
+            Value::Number(number) => match number.as_i64() {
+                Some(whole) => timestamp::from_number(whole),
+                None => number.as_f64().and_then(timestamp::from_float),
+            },
+            _ => None,
+        };
+        if time.is_none() {
+            self.refuse(name, "must be a time: RFC 3339, or milliseconds since 1970");
+        }
+        time
+    }
+
+    /// A number within `range`.
+    pub fn number(&mut self, name: &str, range: RangeInclusive<f64>) -> Option<f64> {
+        let number = self.given(name)?.as_f64().filter(|number| range.contains(number));
+        if number.is_none() {
+            self.refuse(name, format!("must be {} to {}", range.start(), range.end()));
+        }
+        number
+    }
+
+    /// An array of at most `most` [`Id`]s.
+    pub fn ids(&mut self, name: &str, most: usize) -> Option<Vec<Id>> {
+        let Value::Array(elements) = self.given(name)? else {
+            self.refuse(name, "must be an array");
+            return None;
+        };
+        if elements.len() > most {
+            self.refuse(name, format!("must have at most {most} elements"));
+            return None;
+        }
+        let mut ids = Vec::with_capacity(elements.len());
+        for (index, element) in elements.iter().enumerate() {
+            match Id::parse(element.as_str().unwrap_or_default()) {
+                Ok(id) => ids.push(id),
+                Err(error) => self.refuse(&format!("{name}/{index}"), error.to_string()),
+            }
+        }
+        Some(ids)
     }
 
     /// True or false.

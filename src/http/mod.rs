@@ -10,6 +10,7 @@ mod query;
 pub mod reply;
 mod request;
 mod stamp;
+pub mod timestamp;
 
 pub use body::{Body, BodyTimeout, MediaType};
 pub use caller::{Caller, Callers, NetworkError, Networks, ProxyHeader};

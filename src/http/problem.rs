@@ -126,6 +126,12 @@ impl Problem {
         )
     }
 
+    /// 403: not allowed here, whoever asks.
+    #[must_use]
+    pub fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "Not allowed here", detail)
+    }
+
     /// 404.
     #[must_use]
     pub fn not_found(detail: impl Into<String>) -> Self {

@@ -9,18 +9,17 @@ mod query;
 mod raw;
 #[cfg(test)]
 mod tests;
-mod timestamp;
 
+pub use crate::http::timestamp::parse_rfc3339;
 pub use profile::parse_profile;
 pub use query::{
     MAX_ANSWERS, MAX_LIMIT, MAX_QUERIES, MAX_RADIUS_M, Source, WithinQuery, parse_nearby, parse_queries, parse_within,
 };
-pub use timestamp::parse_rfc3339;
 
 use super::model::Fix;
 use super::patch::ProfilePatch;
 use crate::geo::{Point, PointError};
-use crate::http::FieldError;
+use crate::http::{FieldError, timestamp};
 use crate::ids::Id;
 use loose::Loose;
 use raw::{RawBatch, RawFix};
@@ -179,7 +178,7 @@ fn validate(raw: &RawFix<'_>, clock: Clock) -> Result<Report, Vec<FieldError>> {
         errors.push(FieldError::new(name, "is given twice"));
     }
     let point = point(raw, &mut errors);
-    let timestamp_ms = timestamp(raw, clock, &mut errors);
+    let timestamp_ms = timestamp_of(raw, clock, &mut errors);
     let mut optional = |name: &'static str, value: &Option<Loose<'_>>, within: (f32, f32), what: &str| {
         optional_number(name, value.as_ref(), within, what, &mut errors)
     };
@@ -278,7 +277,7 @@ fn optional_number(
     number
 }
 
-fn timestamp(raw: &RawFix<'_>, clock: Clock, errors: &mut Vec<FieldError>) -> i64 {
+fn timestamp_of(raw: &RawFix<'_>, clock: Clock, errors: &mut Vec<FieldError>) -> i64 {
     let parsed = match &raw.timestamp {
         None | Some(Loose::Null) => return clock.now_ms,
         Some(Loose::Int(value)) => timestamp::from_number(*value),

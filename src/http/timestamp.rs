@@ -1,10 +1,13 @@
+//! Times as clients write them.
+
 use chrono::DateTime;
 
 /// Below this a number can only be seconds: as milliseconds it would lie in March 1973, as seconds in the year 5138.
 const SECONDS_BELOW: i64 = 100_000_000_000;
 
-/// Unix milliseconds from epoch milliseconds or seconds.
-pub(super) fn from_number(value: i64) -> Option<i64> {
+/// Unix milliseconds from epoch milliseconds or seconds; `None` beyond what can be one.
+#[must_use]
+pub fn from_number(value: i64) -> Option<i64> {
     if value.unsigned_abs() < SECONDS_BELOW.unsigned_abs() {
         value.checked_mul(1000)
     } else {
@@ -13,8 +16,9 @@ pub(super) fn from_number(value: i64) -> Option<i64> {
 }
 
 /// The same from a number with a fraction.
+#[must_use]
 #[expect(clippy::cast_possible_truncation, reason = "the range is checked just before")]
-pub(super) fn from_float(value: f64) -> Option<i64> {
+pub fn from_float(value: f64) -> Option<i64> {
     if !value.is_finite() || value.abs() > 1e15 {
         return None;
     }
