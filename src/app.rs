@@ -1,6 +1,7 @@
 //! Settings → store → slices → workers → HTTP server. [`Application::build`] gives a service that knows the port it bound;
 //! [`Application::run`] serves until it is told to stop, then drains.
 
+use crate::cache::{self, Cache};
 use crate::config::{HttpSettings, RedisSource, RedisSourceError, RuleError, Settings};
 use crate::health::{self, Health};
 use crate::http::{BodyTimeout, remember_connection};
@@ -204,6 +205,7 @@ struct Parts {
     feed: Arc<AtomicBool>,
     sessions: Arc<sessions::Shared>,
     wakeups: Wakeups,
+    cache: Arc<cache::Shared>,
 }
 
 impl Parts {
@@ -226,6 +228,7 @@ impl Parts {
             feed: Arc::new(AtomicBool::new(false)),
             sessions: sessions::Shared::new(settings.sessions.clone(), metrics),
             wakeups: Wakeups::listen(&store),
+            cache: cache::Shared::new(&store, settings.cache.clone(), metrics),
             metrics: Arc::clone(metrics),
             store,
             link,
@@ -244,6 +247,7 @@ impl Parts {
                 locks: Locks::new(link.clone(), self.wakeups.clone(), settings.locks),
                 metrics: Arc::clone(metrics),
             }))
+            .app_data(web::Data::new(Cache::new(link.clone(), Arc::clone(&self.cache))))
             .app_data(self.health.clone())
             .app_data(BodyTimeout(settings.http.request_timeout()));
         if self.store.is_configured() {
@@ -292,10 +296,12 @@ impl Parts {
         if self.store.is_configured() {
             let inventory = Inventory::start(link, &settings.inventory);
             let sessions = Arc::clone(&self.sessions);
+            let cache = Cache::new(link.clone(), Arc::clone(&self.cache));
             tasks.extend([
                 rt::spawn(tracking::flush::keep_flushing(Arc::clone(tracking), link.clone())),
                 rt::spawn(inventory::sweep::keep_sweeping(inventory)),
                 rt::spawn(sessions::stats::keep_measuring(sessions, link.clone())),
+                rt::spawn(cache::warm_at_start(cache)),
             ]);
         }
         tasks

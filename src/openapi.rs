@@ -1,5 +1,6 @@
 //! The `OpenAPI` 3.1 document, put together from the handlers, and the page that shows it.
 
+use crate::cache::handlers as cache;
 use crate::health;
 use crate::inventory::handlers as inventory;
 use crate::limits::handlers as limits;
@@ -19,7 +20,7 @@ use utoipa_swagger_ui::SwaggerUi;
 #[openapi(
     info(
         title = "fleetpulse",
-        description = "Positions of drivers, vehicles and users in, the nearest out; beside it the state that services share: stock, sessions, limits, locks.\n\nErrors are `application/problem+json` (RFC 9457).",
+        description = "Positions of drivers, vehicles and users in, the nearest out; beside it the state that services share: stock, sessions, limits, locks, a cache.\n\nErrors are `application/problem+json` (RFC 9457).",
     ),
     paths(
         tracking::report, tracking::locate, tracking::forget, tracking::report_batch, tracking::nearby,
@@ -33,6 +34,9 @@ use utoipa_swagger_ui::SwaggerUi;
         sessions::end_sessions, sessions::end_session,
         limits::check, limits::reset, limits::policies,
         locks::acquire, locks::inspect, locks::release, locks::renew,
+        cache::get_entry, cache::put_entry, cache::touch_entry, cache::delete_entry, cache::batch, cache::list_keys,
+        cache::clear_namespace, cache::invalidate_tags, cache::tell_event, cache::count, cache::get_counter,
+        cache::delete_counter, cache::cache_stats,
         health::health, health::live, health::ready,
         health::redis_report, health::metrics,
     ),
@@ -42,6 +46,7 @@ use utoipa_swagger_ui::SwaggerUi;
         (name = "sessions", description = "Who is signed in"),
         (name = "limits", description = "How often something may be done"),
         (name = "locks", description = "Leases with fences"),
+        (name = "cache", description = "Values that services share for a while"),
         (name = "health", description = "How the service is"),
     ),
     modifiers(&SessionToken, &Limited),

@@ -1,5 +1,6 @@
 //! Every URL of the service, on one screen.
 
+use crate::cache::handlers as cache;
 use crate::health;
 use crate::http::{Observe, Problem};
 use crate::inventory::handlers as inventory;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 ///
 /// A scope for each first word: plain text is matched faster than a pattern, and a request tries no pattern but its own
 /// slice's.
+#[expect(clippy::too_many_lines, reason = "a list, to be read as one")]
 pub fn configure(routes: &mut ServiceConfig, metrics: &Arc<Metrics>) {
     // The name in the metrics, and the methods that are mounted: every other one is told of them.
     let at = |path: &str, name: &'static str, allow: &'static str| -> Resource<_> {
@@ -99,8 +101,32 @@ pub fn configure(routes: &mut ServiceConfig, metrics: &Arc<Metrics>) {
                 .route(delete().to(locks::release)),
         )
         .service(at("/{name}/renew", "lock_renew", "POST").route(post().to(locks::renew)));
+    let cache = web::scope("/v1/cache")
+        .service(at("/stats", "cache_stats", "GET").route(get().to(cache::cache_stats)))
+        .service(at("/events", "cache_events", "POST").route(post().to(cache::tell_event)))
+        .service(at("/tags/invalidate", "cache_tags", "POST").route(post().to(cache::invalidate_tags)))
+        .service(
+            at("/counters/{namespace}/{key}", "cache_counter", "POST, GET, DELETE")
+                .route(post().to(cache::count))
+                .route(get().to(cache::get_counter))
+                .route(delete().to(cache::delete_counter)),
+        )
+        .service(
+            at("/{namespace}", "cache_namespace", "GET, POST, DELETE")
+                .route(get().to(cache::list_keys))
+                .route(post().to(cache::batch))
+                .route(delete().to(cache::clear_namespace)),
+        )
+        .service(
+            at("/{namespace}/{key}", "cache_entry", "GET, PUT, PATCH, DELETE")
+                .route(get().to(cache::get_entry))
+                .route(put().to(cache::put_entry))
+                .route(patch().to(cache::touch_entry))
+                .route(delete().to(cache::delete_entry)),
+        );
     routes.service(inventory).service(reservations).service(sessions);
     routes.service(subjects).service(limits).service(locks);
+    routes.service(cache);
     routes
         .service(at("/health", "health", "GET").route(get().to(health::health)))
         .service(at("/health/live", "health", "GET").route(get().to(health::live)))

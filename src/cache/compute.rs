@@ -160,7 +160,7 @@ impl Cache {
                         if entry.is_fresh() {
                             self.shared().namespaces.of(namespace).early.add(1);
                         }
-                        self.take_off(policy, destination, flight, Some(head.nonce), marks, compute);
+                        self.take_off(policy, destination, flight, Seen::There(head.nonce), marks, compute);
                     }
                     self.keep(&name, look);
                     let source = if entry.is_fresh() {
@@ -175,8 +175,10 @@ impl Cache {
             let (flight, source) = match self.board(&destination, view, &marks, replace) {
                 Boarding::Joined(flight) => (flight, Source::Joined),
                 Boarding::Started(flight) => {
-                    let was = looked.as_ref().and_then(|look| look.nonce);
-                    self.take_off(policy, destination, Arc::clone(&flight), was, marks, compute);
+                    let seen = looked
+                        .as_ref()
+                        .map_or(Seen::Away, |look| look.nonce.map_or(Seen::Nothing, Seen::There));
+                    self.take_off(policy, destination, Arc::clone(&flight), seen, marks, compute);
                     (flight, Source::Computed)
                 }
                 Boarding::Outdated => {
@@ -230,7 +232,7 @@ impl Cache {
         policy: &Policy,
         destination: Destination,
         flight: Arc<Flight>,
-        was: Option<Nonce>,
+        seen: Seen,
         marks: Marks,
         compute: &mut Option<F>,
     ) where
@@ -243,7 +245,7 @@ impl Cache {
             policy: policy.clone(),
             destination,
             flight,
-            was,
+            seen,
             marks,
         };
         // Always there: a caller who takes off has not done so before, and is answered.
@@ -253,14 +255,22 @@ impl Cache {
     }
 }
 
+/// What was seen in Redis when it was decided to compute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    There(Nonce),
+    Nothing,
+    /// It is away, and computed is all the same.
+    Away,
+}
+
 /// A computation on its way. Dropped, as by a panic or with its thread, it tells those who wait.
 struct Crossing {
     cache: Cache,
     policy: Policy,
     destination: Destination,
     flight: Arc<Flight>,
-    /// The nonce of what lay there when it was decided to compute.
-    was: Option<Nonce>,
+    seen: Seen,
     marks: Marks,
 }
 
@@ -299,6 +309,10 @@ impl Crossing {
     /// computed meanwhile.
     async fn ticket(&self) -> Result<Ready, CacheError> {
         let (name, policy) = (self.name()?, &self.policy);
+        if self.seen == Seen::Away {
+            // It would not answer now either, and may take its time over that.
+            return Ok(Ready::Compute(None));
+        }
         let mut pause = FIRST_PAUSE;
         loop {
             let life = policy.put.life();
@@ -326,7 +340,7 @@ impl Crossing {
     /// The entry of a look, if it is fresh and another than before.
     fn anew(&self, look: &Look) -> Option<Entry> {
         match &look.found {
-            Found::Live(head, entry) if entry.is_fresh() && Some(head.nonce) != self.was => Some(entry.clone()),
+            Found::Live(head, entry) if entry.is_fresh() && Seen::There(head.nonce) != self.seen => Some(entry.clone()),
             _ => None,
         }
     }

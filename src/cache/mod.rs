@@ -1,4 +1,48 @@
-//! A cache that services share: entries in Redis, a level in this process before it, one computation however many ask.
+//! A cache that services share: entries in Redis, a level in each process before it, one computation however many ask.
+//!
+//! ```text
+//!             GET: in this process? ──yes──▶ served
+//!                        │ no
+//!                        ▼ MGET: the entry, and the versions it depends on
+//!   ┌─────────┐ ttl over ┌───────┐ allowance over  ┌──────┐
+//!   │  fresh  │─────────▶│ stale │────────────────▶│ gone │──▶ ticket ─▶ compute ─▶ store, if nothing
+//!   └─────────┘          └───────┘                 └──────┘             happened to it meanwhile
+//!        │   a version of its namespace or of a tag changed   ▲
+//!        └────────────────────────────────────────────────────┘
+//! ```
+//!
+//! | in Redis | name | what |
+//! |---|---|---|
+//! | an entry | `cache:{c:p}:NAMESPACE/KEY` | string: a header (`entry.rs`), the value; ends when it is of no more use |
+//! | a computation's mark | the same | 24 bytes, where nothing lies when a ticket is taken; ends after five minutes |
+//! | a version | `cache-version:{c:p}:n:NAMESPACE`, `…:t:TAG` | 24 bytes: a nonce, when it was made, by when what began to be computed is outdated; outlives whatever depends on it |
+//! | who computes for all | `cache-lease:{c:p}:NAMESPACE/KEY` | a token; ends with the lease |
+//! | a counter | `cache-count:{c:p}:NAMESPACE/NAME` | number; ends when that was set to be at its beginning |
+//! | who warms | `cache-warming` | `1`; ends 30 seconds after the warming, or with its lease |
+//! | what to forget | channel `cache` | hashes of entries, namespaces and tags, 8 bytes each |
+//!
+//! `p` is the partition: 0 on a single Redis; in a Cluster of the name, so that a namespace spreads over all slots. Nothing
+//! needs an entry and its versions in one slot: they are only ever compared, and a difference either way is a miss.
+//!
+//! **Invalidation.** An entry carries the nonces of its namespace's version and its tags' as they were *before* its value was
+//! computed, and is valid as long as all of them are there. To clear a namespace or to invalidate a tag is to remove one key,
+//! whatever depends on it; the next to compute makes a version with another nonce. So a value from before is not served after,
+//! whenever it is written, and a version that Redis evicted, lost or flushed makes misses and never makes anything valid. An event
+//! raises the time in a version instead: what began to be computed by then is outdated, what began later stays.
+//!
+//! **One key.** Before a value is computed a ticket notes the nonce of whatever lies under its key; there is always something,
+//! a mark if need be. The value is written only in the place of that. So neither a deletion nor a write that came meanwhile
+//! is undone, and that is decided by what is there and never by what is not.
+//!
+//! **What is strict.** Reads from Redis, and computations that somebody joins, in every instance: nobody is given a value that is
+//! older than an invalidation acknowledged before they asked. The memory of the instance that acknowledged it as well. The memory
+//! of another hears by a message: it lags for as long as that takes, and in any case no longer than `CACHE_LOCAL_TTL_MS`, or
+//! what the entry's writer allowed. With the subscription lost it is emptied, and not used until messages are heard again; a
+//! connection that dies without a word is noticed within about two seconds. Only entries whose writer says so are kept there.
+//!
+//! **What is not promised.** An invalidation is as durable as Redis is set to be: a replica that takes over without it, or a
+//! server that comes back without its last second, has the old version again. Times are compared by Redis's clock; one that is
+//! set back lets entries live longer by as much.
 
 mod api;
 mod channel;
@@ -8,6 +52,8 @@ mod entry;
 mod error;
 mod events;
 mod flights;
+pub mod handlers;
+mod list;
 mod local;
 mod look;
 mod model;
@@ -19,10 +65,11 @@ mod warm;
 pub use api::{Cache, Ticket};
 pub use error::{CacheError, ComputeError};
 pub use events::Applied;
+pub use list::Page;
 pub use model::{
-    Counter, Entry, Fetched, Hit, JITTER, Level, Lookup, MAX_KEY, MAX_TAGS, Made, Outage, Policy, Put, Remaining,
-    Source, Stored, Tag,
+    Counter, Entry, Fetched, Hit, Level, Lookup, MAX_KEY, MAX_TAGS, Made, Outage, Policy, Put, Remaining, Source,
+    Stored, Tag,
 };
 pub use shared::Shared;
 pub use stats::{LocalStats, NamespaceStats, Stats};
-pub use warm::Warmed;
+pub use warm::{Warmed, warm_at_start};

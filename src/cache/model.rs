@@ -11,8 +11,6 @@ use std::time::Duration;
 pub const MAX_KEY: usize = 256;
 /// The most tags of an entry.
 pub const MAX_TAGS: usize = 32;
-/// The share of a time to live that jitter takes off, unless a [`Put`] says otherwise.
-pub const JITTER: f64 = 0.1;
 
 /// What entries of any namespace may have in common, to be invalidated together.
 pub type Tag = Id;

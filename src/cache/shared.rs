@@ -77,8 +77,9 @@ impl Shared {
     /// What this process has done.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let (namespaces, total) = self.namespaces.read();
+        // First, because it settles what was evicted.
         let (entries, bytes) = self.local.size();
+        let (namespaces, total) = self.namespaces.read();
         Stats {
             total,
             namespaces,

@@ -47,6 +47,16 @@ pub enum Warmed {
     Elsewhere,
 }
 
+/// Warms as soon as Redis is there; for the start of an instance.
+pub async fn warm_at_start(cache: Cache) {
+    cache.link().connected().await;
+    match cache.warm().await {
+        Ok(Warmed::Here { done: 0, failed: 0 }) => {}
+        Ok(warmed) => tracing::info!(?warmed, "the cache is warmed"),
+        Err(error) => tracing::warn!(%error, "the cache is not warmed"),
+    }
+}
+
 impl Cache {
     /// Adds a warmer to those of this process, by a name for the log.
     pub fn add_warmer<W, F>(&self, name: &str, warm: W)
@@ -64,6 +74,10 @@ impl Cache {
     /// [`CacheError::Store`]: nothing was warmed.
     pub async fn warm(&self) -> Result<Warmed, CacheError> {
         let warmers = self.shared().warmers.0.read().clone();
+        let count = warmers.len();
+        if count == 0 {
+            return Ok(Warmed::Here { done: 0, failed: 0 });
+        }
         let key = self.link().store().keys().cache_warming();
         let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let mut begin = redis::cmd("SET");
@@ -83,7 +97,6 @@ impl Cache {
                 }
             }
         });
-        let count = self.shared().warmers.0.read().len();
         let mut done = 0;
         let warming = runs.buffer_unordered(AT_ONCE).for_each(|is_done| {
             done += usize::from(is_done);

@@ -1,0 +1,131 @@
+use super::super::Put;
+use super::entries::EntryBody;
+use super::input::{self, PutBody};
+use super::{CacheError, OVERHEAD, State, namespace};
+use crate::http::{Body, Fields, Problem, no_query, reply};
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use futures_util::future::try_join_all;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+/// Elements of each list.
+const MAX_EACH: usize = 1_000;
+/// The largest body, bytes; more if a single value may have more.
+const MAX_BATCH: usize = 8 * 1_048_576;
+
+/// What is to be deleted, written and found: in this order, at most 1,000 of each.
+#[expect(dead_code, reason = "read by the schema derive only")]
+#[derive(ToSchema)]
+#[schema(example = json!({"delete": ["a"], "set": [{"key": "b", "value": 1, "ttl_s": 60}], "get": ["b", "c"]}))]
+pub(super) struct BatchBody {
+    /// Keys.
+    delete: Option<Vec<String>>,
+    /// Values, each with its `key`.
+    set: Option<Vec<SetBody>>,
+    /// Keys.
+    get: Option<Vec<String>>,
+}
+
+/// A value under a key.
+#[expect(dead_code, reason = "read by the schema derive only")]
+#[derive(ToSchema)]
+pub(super) struct SetBody {
+    key: String,
+    #[serde(flatten)]
+    put: PutBody,
+}
+
+/// What was found, in order.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct BatchAnswer<'a> {
+    results: Vec<FoundBody<'a>>,
+}
+
+/// What was found under a key.
+#[derive(Debug, Serialize, ToSchema)]
+struct FoundBody<'a> {
+    key: &'a str,
+    /// There if nothing was found: `miss`, or `corrupt` where what lies there is no entry.
+    #[serde(skip_serializing_if = "Option::is_none", rename = "state")]
+    #[schema(value_type = Option<String>)]
+    without: Option<&'static str>,
+    #[serde(flatten)]
+    entry: Option<EntryBody<'a>>,
+}
+
+/// Delete, write and find many entries
+///
+/// Each of them by itself: after a failure some may be deleted and written.
+#[utoipa::path(
+    post, path = "/v1/cache/{namespace}", tag = "cache", request_body = BatchBody, params(("namespace" = String, Path)),
+    responses(
+        (status = 200, description = "Done; what was found, in the order of `get`", body = BatchAnswer),
+        (status = 400, description = "Not JSON", body = Problem),
+        (status = 413, description = "A value, or all of it, is too large", body = Problem),
+        (status = 422, description = "Not acceptable: nothing was done", body = Problem),
+        (status = 503, description = "Redis is away: some of it may be done", body = Problem),
+    )
+)]
+pub async fn batch(request: HttpRequest, payload: web::Payload, cache: State) -> Result<HttpResponse, Problem> {
+    let namespace = namespace(&request)?;
+    no_query(&request)?;
+    let settings = cache.shared().settings();
+    let most = usize::try_from(settings.max_value_bytes)
+        .unwrap_or(usize::MAX)
+        .max(MAX_BATCH);
+    let body = Body::read_json(&request, &mut payload.into_inner(), most.saturating_add(OVERHEAD)).await?;
+    let mut fields = Fields::parse(&body)?;
+    let deleted = input::keys(&mut fields, "delete", MAX_EACH);
+    let written = fields.each("set", 0..=MAX_EACH, |fields| {
+        let key = fields.required("key", input::key);
+        let put = input::put(fields, settings);
+        Some((put, key?, input::value(fields)?))
+    });
+    let found = input::keys(&mut fields, "get", MAX_EACH);
+    let written = fields.finish(Some(written.unwrap_or_default()))?;
+
+    let deleted: Vec<&str> = deleted.iter().map(String::as_str).collect();
+    cache.delete_many(&namespace, &deleted).await?;
+    let groups = alike(&written);
+    try_join_all(
+        groups
+            .iter()
+            .map(|(put, values)| cache.set_many(&namespace, values, put)),
+    )
+    .await?;
+    let keys: Vec<&str> = found.iter().map(String::as_str).collect();
+    let entries = cache.get_many_bytes(&namespace, &keys).await?;
+    let results = keys.into_iter().zip(&entries).map(|(key, entry)| {
+        let body = match entry {
+            Ok(Some(entry)) => EntryBody::new(entry).map(Some),
+            Ok(None) => Ok(None),
+            Err(error) => Err(error.clone()),
+        };
+        let (without, entry) = match body {
+            Ok(Some(entry)) => (None, Some(entry)),
+            Ok(None) => (Some("miss"), None),
+            Err(CacheError::Corrupt) => (Some("corrupt"), None),
+            Err(error) => return Err(error),
+        };
+        Ok(FoundBody { key, without, entry })
+    });
+    let results = results.collect::<Result<_, CacheError>>()?;
+    reply::value(StatusCode::OK, &BatchAnswer { results })
+}
+
+/// Values that are kept alike, together; of one key that is given twice the last.
+fn alike(written: &[(Put, String, Value)]) -> Vec<(&Put, Vec<(&str, &Value)>)> {
+    let mut groups: Vec<(&Put, Vec<(&str, &Value)>)> = Vec::new();
+    for (index, (put, key, value)) in written.iter().enumerate() {
+        if written[index + 1..].iter().any(|(_, later, _)| later == key) {
+            continue;
+        }
+        match groups.iter_mut().find(|(known, _)| *known == put) {
+            Some((_, values)) => values.push((key, value)),
+            None => groups.push((put, vec![(key, value)])),
+        }
+    }
+    groups
+}

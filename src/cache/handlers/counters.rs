@@ -1,0 +1,108 @@
+use super::super::Counter;
+use super::entries::millis;
+use super::input::{self};
+use super::{MAX_BODY, State, key, namespace};
+use crate::config::TtlClass;
+use crate::http::{Body, Fields, Problem, no_query, reply};
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// The most that is added at once: 2^53 − 1.
+const MOST: i64 = 9_007_199_254_740_991;
+
+/// What is added to a counter.
+#[expect(dead_code, reason = "read by the schema derive only")]
+#[derive(ToSchema)]
+#[schema(example = json!({"by": 1, "ttl_s": 3600}))]
+pub(super) struct CountBody {
+    /// How much, ±(2^53 − 1); 1 if not given.
+    by: Option<i64>,
+    /// How many seconds the counter lives if it begins now; as long as the class `default` if not given. In its place `ttl_ms` or
+    /// `ttl_class`. Nothing moves its end later.
+    ttl_s: Option<u32>,
+}
+
+/// A counter.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"value": 7, "ends_in_ms": 3_599_000}))]
+pub(super) struct CounterBody {
+    /// What it stands at.
+    value: i64,
+    /// For how long it lives.
+    ends_in_ms: u64,
+}
+
+impl From<Counter> for CounterBody {
+    fn from(counter: Counter) -> Self {
+        Self {
+            value: counter.value,
+            ends_in_ms: millis(counter.ends_in),
+        }
+    }
+}
+
+/// Add to a counter
+///
+/// It begins at 0, and its end is set when it begins. A call whose answer was lost may have counted.
+#[utoipa::path(
+    post, path = "/v1/cache/counters/{namespace}/{key}", tag = "cache", request_body = CountBody,
+    params(("namespace" = String, Path), ("key" = String, Path, description = "1 to 256 bytes of UTF-8, percent-encoded")),
+    responses(
+        (status = 200, description = "Counted", body = CounterBody),
+        (status = 400, description = "Not JSON", body = Problem),
+        (status = 409, description = "It would leave ±(2^53 - 1) (`counter-range`), or what lies there is none (`no-counter`)", body = Problem),
+        (status = 422, description = "Not acceptable", body = Problem),
+        (status = 503, description = "Redis is away: it may be counted or not", body = Problem),
+    )
+)]
+pub async fn count(request: HttpRequest, payload: web::Payload, cache: State) -> Result<HttpResponse, Problem> {
+    let (namespace, key) = (namespace(&request)?, key(&request)?);
+    no_query(&request)?;
+    let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
+    let mut fields = Fields::parse_optional(&body)?;
+    let settings = cache.shared().settings();
+    let by = fields.integer("by", -MOST..=MOST).unwrap_or(1);
+    let ttl = input::ttl(&mut fields, settings).unwrap_or_else(|| settings.ttl(TtlClass::Default));
+    let by = fields.finish(Some(by))?;
+    let counter = cache.incr(&namespace, &key, by, ttl).await?;
+    reply::value(StatusCode::OK, &CounterBody::from(counter))
+}
+
+/// What a counter stands at
+#[utoipa::path(
+    get, path = "/v1/cache/counters/{namespace}/{key}", tag = "cache",
+    params(("namespace" = String, Path), ("key" = String, Path, description = "1 to 256 bytes of UTF-8, percent-encoded")),
+    responses(
+        (status = 200, description = "There is one", body = CounterBody),
+        (status = 404, description = "There is none", body = Problem),
+        (status = 409, description = "What lies there is none (`no-counter`)", body = Problem),
+        (status = 422, description = "The namespace or the key is none", body = Problem),
+        (status = 503, description = "Redis is away", body = Problem),
+    )
+)]
+pub async fn get_counter(request: HttpRequest, cache: State) -> Result<HttpResponse, Problem> {
+    let (namespace, key) = (namespace(&request)?, key(&request)?);
+    no_query(&request)?;
+    let counter = cache.counter(&namespace, &key).await?;
+    let counter = counter.ok_or_else(|| Problem::not_found("there is no such counter"))?;
+    reply::value(StatusCode::OK, &CounterBody::from(counter))
+}
+
+/// End a counter
+#[utoipa::path(
+    delete, path = "/v1/cache/counters/{namespace}/{key}", tag = "cache",
+    params(("namespace" = String, Path), ("key" = String, Path, description = "1 to 256 bytes of UTF-8, percent-encoded")),
+    responses(
+        (status = 204, description = "There is none any more"),
+        (status = 422, description = "The namespace or the key is none", body = Problem),
+        (status = 503, description = "Redis is away", body = Problem),
+    )
+)]
+pub async fn delete_counter(request: HttpRequest, cache: State) -> Result<HttpResponse, Problem> {
+    let (namespace, key) = (namespace(&request)?, key(&request)?);
+    no_query(&request)?;
+    cache.delete_counter(&namespace, &key).await?;
+    Ok(HttpResponse::NoContent().finish())
+}

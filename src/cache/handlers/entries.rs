@@ -1,0 +1,151 @@
+use super::super::{Entry, Level};
+use super::input::{self, PutBody, TouchBody};
+use super::{CacheError, MAX_BODY, OVERHEAD, State, key, namespace};
+use crate::http::{Body, Fields, Problem, no_query, reply};
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use std::time::Duration;
+use utoipa::ToSchema;
+
+/// An entry.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"value": {"cents": 1999}, "state": "fresh", "age_ms": 1200, "ttl_ms": 298_800, "ends_in_ms": 328_800, "level": "shared"}))]
+pub struct EntryBody<'a> {
+    #[schema(value_type = Object)]
+    value: &'a RawValue,
+    /// `fresh`, or `stale`: its time is over, and it is still served as its writer wanted.
+    #[schema(value_type = String)]
+    state: &'static str,
+    /// The time since it was written, or its computation began.
+    age_ms: u64,
+    /// For how long it is still fresh; 0 if it is stale.
+    ttl_ms: u64,
+    /// For how long it is served.
+    ends_in_ms: u64,
+    /// Where it was found: `local`, in this instance's own memory, or `shared`, in Redis.
+    #[schema(value_type = String)]
+    level: &'static str,
+}
+
+impl<'a> EntryBody<'a> {
+    /// # Errors
+    /// [`CacheError::Corrupt`] if the value is not JSON.
+    pub(super) fn new(entry: &'a Entry) -> Result<Self, CacheError> {
+        let value = serde_json::from_slice(&entry.bytes).map_err(|_unspecific| CacheError::Corrupt)?;
+        Ok(Self {
+            value,
+            state: if entry.is_fresh() { "fresh" } else { "stale" },
+            age_ms: millis(entry.age),
+            ttl_ms: millis(entry.fresh_for),
+            ends_in_ms: millis(entry.stale_for),
+            level: match entry.level {
+                Level::Local => "local",
+                Level::Shared => "shared",
+            },
+        })
+    }
+}
+
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Find an entry
+#[utoipa::path(
+    get, path = "/v1/cache/{namespace}/{key}", tag = "cache",
+    params(("namespace" = String, Path), ("key" = String, Path, description = "1 to 256 bytes of UTF-8, percent-encoded")),
+    responses(
+        (status = 200, description = "Found", body = EntryBody),
+        (status = 404, description = "There is none", body = Problem),
+        (status = 409, description = "What lies there is no entry, or not JSON (`cache-corrupt`)", body = Problem),
+        (status = 422, description = "The namespace or the key is none", body = Problem),
+        (status = 503, description = "Redis is away: nobody knows", body = Problem),
+    )
+)]
+pub async fn get_entry(request: HttpRequest, cache: State) -> Result<HttpResponse, Problem> {
+    let (namespace, key) = (namespace(&request)?, key(&request)?);
+    no_query(&request)?;
+    let entry = cache.get_bytes(&namespace, &key).await?;
+    let entry = entry.ok_or_else(|| Problem::not_found("there is no such entry"))?;
+    reply::value(StatusCode::OK, &EntryBody::new(&entry)?)
+}
+
+/// Write an entry
+///
+/// Whatever lies there. A value whose computation is under way meanwhile does not overwrite it.
+#[utoipa::path(
+    put, path = "/v1/cache/{namespace}/{key}", tag = "cache", request_body = PutBody,
+    params(("namespace" = String, Path), ("key" = String, Path, description = "1 to 256 bytes of UTF-8, percent-encoded")),
+    responses(
+        (status = 204, description = "Written"),
+        (status = 400, description = "Not JSON", body = Problem),
+        (status = 413, description = "The value is too large", body = Problem),
+        (status = 422, description = "Not acceptable; a time to live of 0 above all", body = Problem),
+        (status = 503, description = "Redis is away: it may be written or not", body = Problem),
+    )
+)]
+pub async fn put_entry(request: HttpRequest, payload: web::Payload, cache: State) -> Result<HttpResponse, Problem> {
+    let (namespace, key) = (namespace(&request)?, key(&request)?);
+    no_query(&request)?;
+    let settings = cache.shared().settings();
+    let most = usize::try_from(settings.max_value_bytes).unwrap_or(usize::MAX);
+    let body = Body::read_json(&request, &mut payload.into_inner(), most.saturating_add(OVERHEAD)).await?;
+    let mut fields = Fields::parse(&body)?;
+    let put = input::put(&mut fields, settings);
+    let value = input::value(&mut fields);
+    let value = fields.finish(value)?;
+    cache.set(&namespace, &key, &value, &put).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Let an entry live on
+///
+/// Its value and what it depends on stay as they are.
+#[utoipa::path(
+    patch, path = "/v1/cache/{namespace}/{key}", tag = "cache", request_body = TouchBody,
+    params(("namespace" = String, Path), ("key" = String, Path, description = "1 to 256 bytes of UTF-8, percent-encoded")),
+    responses(
+        (status = 204, description = "It is fresh for so long from now on"),
+        (status = 400, description = "Not JSON", body = Problem),
+        (status = 404, description = "There is none", body = Problem),
+        (status = 409, description = "What lies there is no entry (`cache-corrupt`)", body = Problem),
+        (status = 422, description = "Not acceptable", body = Problem),
+        (status = 503, description = "Redis is away", body = Problem),
+    )
+)]
+pub async fn touch_entry(request: HttpRequest, payload: web::Payload, cache: State) -> Result<HttpResponse, Problem> {
+    let (namespace, key) = (namespace(&request)?, key(&request)?);
+    no_query(&request)?;
+    let mut fields = Fields::parse(&Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?)?;
+    let given = input::ttl(&mut fields, cache.shared().settings());
+    if given.is_none() {
+        fields.refuse("ttl_s", "is missing");
+    }
+    let ttl = fields.finish(given)?;
+    if cache.touch(&namespace, &key, ttl).await? {
+        Ok(HttpResponse::NoContent().finish())
+    } else {
+        Err(Problem::not_found("there is no such entry"))
+    }
+}
+
+/// Delete an entry
+///
+/// A value whose computation is under way is not stored any more. Repeating it is answered alike.
+#[utoipa::path(
+    delete, path = "/v1/cache/{namespace}/{key}", tag = "cache",
+    params(("namespace" = String, Path), ("key" = String, Path, description = "1 to 256 bytes of UTF-8, percent-encoded")),
+    responses(
+        (status = 204, description = "There is none any more"),
+        (status = 422, description = "The namespace or the key is none", body = Problem),
+        (status = 503, description = "Redis is away: it may be deleted or not", body = Problem),
+    )
+)]
+pub async fn delete_entry(request: HttpRequest, cache: State) -> Result<HttpResponse, Problem> {
+    let (namespace, key) = (namespace(&request)?, key(&request)?);
+    no_query(&request)?;
+    cache.delete(&namespace, &key).await?;
+    Ok(HttpResponse::NoContent().finish())
+}

@@ -1,0 +1,146 @@
+//! Bodies, from clients' words to the model.
+
+use super::super::Put;
+use super::super::model::{MAX_KEY, MAX_TAGS};
+use crate::config::{CacheSettings, MAX_TTL, TtlClass};
+use crate::http::Fields;
+use serde_json::Value;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+use utoipa::ToSchema;
+
+const MAX_TTL_S: i64 = MAX_TTL.as_secs().cast_signed();
+/// An instance's settings say how long it keeps an entry at most; nobody sets more than this.
+const LOCAL_MS: RangeInclusive<i64> = 0..=60_000;
+
+/// A value and how it is kept.
+#[expect(dead_code, reason = "read by the schema derive only")]
+#[derive(ToSchema)]
+#[schema(example = json!({"value": {"cents": 1999}, "ttl_s": 300, "tags": ["product:7"], "stale_s": 30}))]
+pub(super) struct PutBody {
+    /// The value: any JSON, `null` too.
+    value: Value,
+    /// For how many seconds it is fresh, 1 to 2,678,400 (31 days). In its place `ttl_ms` or `ttl_class`; if none is given as
+    /// long as the class `default`.
+    ttl_s: Option<u32>,
+    /// For how many milliseconds it is fresh, from 1.
+    ttl_ms: Option<u32>,
+    /// `static`, `dynamic`, `session`, `realtime` or `default`: as long as the service's settings say.
+    ttl_class: Option<String>,
+    /// For how many seconds after that it is still served, with `"state":"stale"`; 0 if not given.
+    stale_s: Option<u32>,
+    /// For how many seconds after that those who compute it may serve it when computing it anew fails; 0 if not given.
+    stale_if_error_s: Option<u32>,
+    /// What it depends on: at most 32 ids.
+    tags: Option<Vec<String>>,
+    /// For how many milliseconds an instance may answer from its own memory, within its settings; 0 if not given. It hears of
+    /// invalidations by message then, a moment after others have acknowledged them.
+    local_ms: Option<u32>,
+}
+
+/// For how long an entry is to live on.
+#[expect(dead_code, reason = "read by the schema derive only")]
+#[expect(clippy::struct_field_names, reason = "the words of the interface")]
+#[derive(ToSchema)]
+#[schema(example = json!({"ttl_s": 300}))]
+pub(super) struct TouchBody {
+    /// For how many seconds from now on it is fresh, 1 to 2,678,400. In its place `ttl_ms` or `ttl_class`.
+    ttl_s: Option<u32>,
+    /// For how many milliseconds it is fresh, from 1.
+    ttl_ms: Option<u32>,
+    /// `static`, `dynamic`, `session`, `realtime` or `default`.
+    ttl_class: Option<String>,
+}
+
+/// How a value is to be kept. What is not acceptable is noted in `fields`.
+pub(super) fn put(fields: &mut Fields, settings: &CacheSettings) -> Put {
+    let ttl = ttl(fields, settings);
+    let mut seconds = |name| {
+        fields
+            .integer(name, 0..=MAX_TTL_S)
+            .map_or(Duration::ZERO, whole_seconds)
+    };
+    let (stale, if_error) = (seconds("stale_s"), seconds("stale_if_error_s"));
+    let local = fields
+        .integer("local_ms", LOCAL_MS)
+        .map_or(Duration::ZERO, milliseconds);
+    let tags = fields.ids("tags", MAX_TAGS).unwrap_or_default();
+    let ttl = ttl.unwrap_or_else(|| settings.ttl(TtlClass::Default));
+    Put::fresh_for(ttl)
+        .tagged(tags)
+        .stale_for(stale, if_error)
+        .kept_locally(local)
+}
+
+/// For how long an entry is to be fresh; `None` if it is not said.
+pub(super) fn ttl(fields: &mut Fields, settings: &CacheSettings) -> Option<Duration> {
+    let seconds = fields.integer("ttl_s", 1..=MAX_TTL_S).map(whole_seconds);
+    let millis = fields.integer("ttl_ms", 1..=MAX_TTL_S * 1_000).map(milliseconds);
+    let class = fields.text("ttl_class", usize::MAX).and_then(|name| {
+        let class = TtlClass::parse(&name);
+        if class.is_none() {
+            fields.refuse("ttl_class", "must be static, dynamic, session, realtime or default");
+        }
+        class.map(|class| settings.ttl(class))
+    });
+    let given: Vec<_> = [seconds, millis, class].into_iter().flatten().collect();
+    if given.len() > 1 {
+        fields.refuse("ttl_s", "give one of ttl_s, ttl_ms, ttl_class");
+    }
+    given.first().copied()
+}
+
+/// The value, which has to be there, and may be `null`.
+pub(super) fn value(fields: &mut Fields) -> Option<Value> {
+    let value = fields.value("value");
+    if value.is_none() {
+        fields.refuse("value", "is missing");
+    }
+    value
+}
+
+/// A key in a body.
+pub(super) fn key(fields: &mut Fields, name: &str) -> Option<String> {
+    let key = fields.text(name, MAX_KEY)?;
+    if key.is_empty() {
+        fields.refuse(name, "must not be empty");
+        return None;
+    }
+    Some(key)
+}
+
+/// An array of keys.
+pub(super) fn keys(fields: &mut Fields, name: &str, most: usize) -> Vec<String> {
+    let elements = match fields.value(name) {
+        None | Some(Value::Null) => return Vec::new(),
+        Some(Value::Array(elements)) => elements,
+        Some(_) => {
+            fields.refuse(name, "must be an array");
+            return Vec::new();
+        }
+    };
+    if elements.len() > most {
+        fields.refuse(name, format!("must have at most {most} elements"));
+        return Vec::new();
+    }
+    let mut keys = Vec::with_capacity(elements.len());
+    for (index, element) in elements.into_iter().enumerate() {
+        match element {
+            Value::String(key) if (1..=MAX_KEY).contains(&key.len()) => keys.push(key),
+            _ => fields.refuse(
+                &format!("{name}/{index}"),
+                format!("must be a string of 1 to {MAX_KEY} bytes"),
+            ),
+        }
+    }
+    keys
+}
+
+/// The ranges have no negative numbers.
+fn whole_seconds(number: i64) -> Duration {
+    Duration::from_secs(number.unsigned_abs())
+}
+
+fn milliseconds(number: i64) -> Duration {
+    Duration::from_millis(number.unsigned_abs())
+}

@@ -1,0 +1,122 @@
+use super::super::Applied;
+use super::{MAX_BODY, State};
+use crate::http::{Body, FieldError, Fields, Problem, no_query, reply};
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// Tags that a call invalidates at once.
+const MAX_INVALIDATED: usize = 1_000;
+
+/// What is to be invalidated.
+#[expect(dead_code, reason = "read by the schema derive only")]
+#[derive(ToSchema)]
+#[schema(example = json!({"tags": ["product:7", "catalog"]}))]
+pub(super) struct TagsBody {
+    /// 1 to 1,000 tags.
+    tags: Vec<String>,
+}
+
+/// Something that happened to an entity.
+#[expect(dead_code, reason = "read by the schema derive only")]
+#[derive(ToSchema)]
+#[schema(example = json!({"type": "product.updated", "entity_id": "7", "timestamp": "2026-11-21T10:14:57.123Z"}))]
+pub(super) struct EventBody {
+    /// What happened; an id.
+    #[schema(value_type = String)]
+    r#type: String,
+    /// To whom; an id.
+    entity_id: String,
+    /// When: RFC 3339, or milliseconds since 1970; now if not given, or to come.
+    timestamp: Option<String>,
+}
+
+/// What an event came to.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(example = json!({"targets": 2, "invalidated": 1}))]
+pub(super) struct EventAnswer {
+    /// Tags, namespaces and keys that the rules name for it; 0 if there is no rule.
+    targets: usize,
+    /// Those of them of which something was invalidated: nothing was where nothing depends on it, or all of it is newer.
+    invalidated: u64,
+}
+
+impl From<Applied> for EventAnswer {
+    fn from(applied: Applied) -> Self {
+        Self {
+            targets: applied.targets,
+            invalidated: applied.invalidated,
+        }
+    }
+}
+
+/// Invalidate tags
+///
+/// One write for each tag, however many entries have it. Nothing that was computed before, or is being computed, is served to
+/// those who ask from then on. Repeating it is harmless.
+#[utoipa::path(
+    post, path = "/v1/cache/tags/invalidate", tag = "cache", request_body = TagsBody,
+    responses(
+        (status = 204, description = "Nothing with one of them is served any more"),
+        (status = 400, description = "Not JSON", body = Problem),
+        (status = 422, description = "Not acceptable", body = Problem),
+        (status = 503, description = "Redis is away: some of them may be invalidated", body = Problem),
+    )
+)]
+pub async fn invalidate_tags(
+    request: HttpRequest,
+    payload: web::Payload,
+    cache: State,
+) -> Result<HttpResponse, Problem> {
+    let mut fields = fields(&request, payload).await?;
+    let tags = fields.required("tags", |fields, name| fields.ids(name, MAX_INVALIDATED));
+    let tags = fields.finish(tags)?;
+    if tags.is_empty() {
+        return Err(Problem::unacceptable(vec![FieldError::new(
+            "tags",
+            "must not be empty",
+        )]));
+    }
+    cache.invalidate(&tags).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Tell of something that happened
+///
+/// What it invalidates the rules say (`CACHE_RULES`). Entries that began to be computed after the event stay, so one that comes
+/// late, or twice, does nothing to them; times are compared by Redis's clock.
+#[utoipa::path(
+    post, path = "/v1/cache/events", tag = "cache", request_body = EventBody,
+    responses(
+        (status = 200, description = "What it came to", body = EventAnswer),
+        (status = 400, description = "Not JSON", body = Problem),
+        (status = 422, description = "Not acceptable", body = Problem),
+        (status = 503, description = "Redis is away: tell of it again", body = Problem),
+    )
+)]
+pub async fn tell_event(request: HttpRequest, payload: web::Payload, cache: State) -> Result<HttpResponse, Problem> {
+    let mut fields = fields(&request, payload).await?;
+    let kind = fields.required("type", Fields::id);
+    let entity = fields.required("entity_id", Fields::id);
+    // A time to come counts as now.
+    let by_ms = fields.time("timestamp").map_or(Some(u64::MAX >> 11), |at| {
+        let at = u64::try_from(at).ok();
+        if at.is_none() {
+            fields.refuse("timestamp", "must not lie before 1970");
+        }
+        at
+    });
+    let event = kind.zip(entity).zip(by_ms);
+    let ((kind, entity), by_ms) = fields.finish(event)?;
+    let targets = cache
+        .targets(&kind, &entity)
+        .map_err(|error| Problem::unacceptable(vec![FieldError::new("entity_id", error.to_string())]))?;
+    let applied = cache.outdate(&targets, by_ms).await?;
+    reply::value(StatusCode::OK, &EventAnswer::from(applied))
+}
+
+async fn fields(request: &HttpRequest, payload: web::Payload) -> Result<Fields, Problem> {
+    no_query(request)?;
+    Fields::parse(&Body::read_json(request, &mut payload.into_inner(), MAX_BODY).await?)
+}

@@ -1,0 +1,98 @@
+//! The HTTP interface of the slice: `/v1/cache`.
+
+mod batch;
+mod counters;
+mod entries;
+mod input;
+mod invalidate;
+mod namespace;
+
+pub use batch::*;
+pub use counters::*;
+pub use entries::*;
+pub use invalidate::*;
+pub use namespace::*;
+
+use super::model::MAX_KEY;
+use super::{Cache, CacheError};
+use crate::http::{FieldError, Problem, path_id};
+use crate::ids::Id;
+use actix_web::{HttpRequest, web};
+
+/// The state of a worker that the handlers use.
+pub type State = web::Data<Cache>;
+
+/// What a body has beside its values, bytes.
+const OVERHEAD: usize = 64 * 1024;
+/// The largest body of a call without values, bytes.
+const MAX_BODY: usize = 256 * 1024;
+/// Words of paths, and so no namespaces.
+const RESERVED: [&str; 4] = ["stats", "events", "tags", "counters"];
+
+/// The namespace in the path.
+fn namespace(request: &HttpRequest) -> Result<Id, Problem> {
+    let namespace = path_id(request, "namespace")?;
+    if RESERVED.contains(&namespace.as_str()) {
+        let detail = format!("none of {} is a namespace", RESERVED.join(", "));
+        return Err(Problem::unacceptable(vec![FieldError::new("namespace", detail)]));
+    }
+    Ok(namespace)
+}
+
+/// The key in the path: its last word, decoded. From the path as the client wrote it, because the router leaves some of it
+/// encoded and replaces what is no UTF-8.
+fn key(request: &HttpRequest) -> Result<String, Problem> {
+    let raw = request.uri().path().rsplit('/').next().unwrap_or_default();
+    let key = decoded(raw).filter(|key| (1..=MAX_KEY).contains(&key.len()));
+    key.ok_or_else(|| {
+        let detail = format!("must be 1 to {MAX_KEY} bytes of UTF-8, percent-encoded");
+        Problem::unacceptable(vec![FieldError::new("key", detail)])
+    })
+}
+
+fn decoded(raw: &str) -> Option<String> {
+    let mut parts = raw.split('%');
+    let mut bytes = parts.next()?.as_bytes().to_vec();
+    for part in parts {
+        let code = part
+            .get(..2)
+            .filter(|code| code.bytes().all(|c| c.is_ascii_hexdigit()))?;
+        bytes.push(u8::from_str_radix(code, 16).ok()?);
+        bytes.extend_from_slice(&part.as_bytes()[2..]);
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// What a refusal is to a client.
+impl From<CacheError> for Problem {
+    fn from(error: CacheError) -> Self {
+        let detail = error.to_string();
+        let refused = |member| Self::unacceptable(vec![FieldError::new(member, detail.clone())]);
+        match error {
+            CacheError::Store(error) => error.into(),
+            CacheError::Corrupt => Self::conflict("cache-corrupt", "There is something else", detail),
+            CacheError::NoCounter => Self::conflict("no-counter", "There is something else", detail),
+            CacheError::CounterRange => Self::conflict("counter-range", "The counter is at its end", detail),
+            CacheError::TooBig { .. } => Self::too_large(detail),
+            CacheError::Busy => Self::unavailable(detail, 1),
+            CacheError::Ttl => refused("ttl_s"),
+            CacheError::Key => refused("key"),
+            CacheError::TooManyTags => refused("tags"),
+            CacheError::NotJson(_) => refused("value"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_decoded_once_and_whole() {
+        assert_eq!(decoded("a%2Fb%20c+d%25%2541").as_deref(), Some("a/b c+d%%41"));
+        assert_eq!(decoded("%C3%BC").as_deref(), Some("ü"));
+        for bad in ["%", "%2", "%zz", "%+1", "%FF", "a%é1"] {
+            assert_eq!(decoded(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+use super::super::Stats;
+use super::{State, namespace};
+use crate::http::{FieldError, Problem, Query, no_query, reply};
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// The longest pattern, bytes.
+const MAX_PATTERN: usize = 256;
+
+/// A piece of a listing.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ListBody {
+    /// Keys; one may come twice.
+    keys: Vec<String>,
+    /// Where to go on; none at the end.
+    next: Option<String>,
+}
+
+/// The keys of a namespace, in pieces
+///
+/// For those who look after the service: only where `CACHE_LISTING` allows it. Each call looks through a bounded number of
+/// keys, so a piece may be empty and not the last.
+#[utoipa::path(
+    get, path = "/v1/cache/{namespace}", tag = "cache",
+    params(
+        ("namespace" = String, Path),
+        ("pattern" = Option<String>, Query, description = "What keys are like: `*`, `?` and `[…]` as Redis has them; all if not given"),
+        ("cursor" = Option<String>, Query, description = "`next` of the last piece"),
+    ),
+    responses(
+        (status = 200, description = "A piece", body = ListBody),
+        (status = 400, description = "An unknown query parameter", body = Problem),
+        (status = 403, description = "Not allowed here", body = Problem),
+        (status = 422, description = "Not acceptable", body = Problem),
+        (status = 503, description = "Redis is away", body = Problem),
+    )
+)]
+pub async fn list_keys(request: HttpRequest, cache: State) -> Result<HttpResponse, Problem> {
+    let namespace = namespace(&request)?;
+    let query = Query::parse(request.query_string(), &["pattern", "cursor"], &[])?;
+    if !cache.shared().settings().listing {
+        return Err(Problem::forbidden("keys are not listed here: CACHE_LISTING is off"));
+    }
+    let pattern = query.text("pattern").unwrap_or("*");
+    if pattern.is_empty() || pattern.len() > MAX_PATTERN {
+        let detail = format!("must have 1 to {MAX_PATTERN} bytes");
+        return Err(Problem::unacceptable(vec![FieldError::new("pattern", detail)]));
+    }
+    let cursor = query
+        .number("cursor")
+        .map_err(|error| Problem::unacceptable(vec![error]))?;
+    let page = cache.list(&namespace, pattern, cursor.unwrap_or(0)).await?;
+    let body = ListBody {
+        keys: page.keys,
+        next: page.next.map(|next| next.to_string()),
+    };
+    reply::value(StatusCode::OK, &body)
+}
+
+/// Invalidate a namespace
+///
+/// One write, whatever lies in it. A value whose computation is under way is never served to those who ask from then on.
+#[utoipa::path(
+    delete, path = "/v1/cache/{namespace}", tag = "cache", params(("namespace" = String, Path)),
+    responses(
+        (status = 204, description = "Nothing of it is served any more"),
+        (status = 422, description = "The namespace is none", body = Problem),
+        (status = 503, description = "Redis is away: it may be invalidated or not", body = Problem),
+    )
+)]
+pub async fn clear_namespace(request: HttpRequest, cache: State) -> Result<HttpResponse, Problem> {
+    let namespace = namespace(&request)?;
+    no_query(&request)?;
+    cache.clear(&namespace).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// What this instance has done since it started, by namespace and level
+#[utoipa::path(
+    get, path = "/v1/cache/stats", tag = "cache",
+    responses((status = 200, description = "The counts of this instance", body = Stats))
+)]
+pub async fn cache_stats(request: HttpRequest, cache: State) -> Result<HttpResponse, Problem> {
+    no_query(&request)?;
+    reply::value(StatusCode::OK, &cache.shared().stats())
+}

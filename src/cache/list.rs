@@ -1,0 +1,56 @@
+//! The keys of a namespace, in pieces; for those who look after the service.
+
+use super::Cache;
+use super::error::CacheError;
+use crate::ids::Id;
+
+/// Keys that Redis looks through for one piece; most of them may be of others.
+const LOOKED_THROUGH: u32 = 1_000;
+
+/// A piece of a listing. A key may come twice, and one that is written or ends meanwhile come or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// Keys under which something lies; what was invalidated lies there until its time is over.
+    pub keys: Vec<String>,
+    /// Where to go on; `None` at the end.
+    pub next: Option<u64>,
+}
+
+impl Cache {
+    /// The keys of a namespace that match a pattern (`*`, `?`, `[…]`, as Redis has them), a bounded piece at a time: `cursor` is
+    /// 0, then what the last piece says. A piece may be empty and not the last.
+    ///
+    /// # Errors
+    /// [`CacheError::Store`].
+    pub async fn list(&self, namespace: &Id, pattern: &str, cursor: u64) -> Result<Page, CacheError> {
+        // All keys of one Redis lie in one partition; a Cluster has them asked one by one.
+        let keys = self.link().store().keys();
+        let begins = keys.cache_entries(namespace, 0);
+        let mut scan = redis::cmd("SCAN");
+        scan.arg(cursor)
+            .arg("MATCH")
+            .arg(format!("{}{pattern}", escaped(&begins)));
+        scan.arg("COUNT").arg(LOOKED_THROUGH).arg("TYPE").arg("string");
+        let (next, names): (u64, Vec<Vec<u8>>) = self.link().query(&scan).await?;
+        let key = |name: Vec<u8>| {
+            let name = String::from_utf8(name).ok()?;
+            Some(name.strip_prefix(&begins)?.to_owned())
+        };
+        Ok(Page {
+            keys: names.into_iter().filter_map(key).collect(),
+            next: (next != 0).then_some(next),
+        })
+    }
+}
+
+/// A text that a pattern takes as it is.
+fn escaped(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len());
+    for c in text.chars() {
+        if matches!(c, '*' | '?' | '[' | ']' | '\\' | '^') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern
+}

@@ -1,0 +1,85 @@
+//! Events of other services, by the rules, on all instances.
+
+use super::{CacheApi, SOON};
+use crate::support::{Scene, eventually, now_ms};
+use serde_json::json;
+
+const RULES: &str = "--cache-rules=product.updated=tag:product:{id},key:prices/{id}/eur; catalog.*=namespace:catalog";
+
+#[actix_web::test]
+async fn an_event_invalidates_what_the_rules_say_on_all_instances() {
+    let scene = Scene::new().await.with(&[RULES]);
+    let (one, other) = (scene.start().await, scene.start().await);
+    let (one, other) = (CacheApi::of(&one), CacheApi::of(&other));
+    let local = json!({"value": 1, "ttl_s": 60, "local_ms": 60_000});
+    let in_tag = json!({"value": 1, "ttl_s": 60, "local_ms": 60_000, "tags": ["product:7"]});
+    for (path, body) in [
+        ("pages/p", in_tag),
+        ("prices/7%2Feur", local.clone()),
+        ("catalog/all", local.clone()),
+        ("n/k", local),
+    ] {
+        assert_eq!(one.put(path, body).await.status, 204);
+        eventually(SOON, "the other keeps it in its process", async || {
+            (other.get(path).await.body["level"] == "local").then_some(())
+        })
+        .await;
+    }
+    let told = one
+        .post(
+            "events",
+            json!({"type": "product.updated", "entity_id": "7", "timestamp": now_ms() + 1}),
+        )
+        .await;
+    assert_eq!(
+        (told.status, &told.body),
+        (200, &json!({"targets": 2, "invalidated": 2}))
+    );
+    for path in ["pages/p", "prices/7%2Feur"] {
+        assert_eq!(one.get(path).await.status, 404);
+        eventually(SOON, "the other has heard", async || {
+            (other.get(path).await.status == 404).then_some(())
+        })
+        .await;
+    }
+    assert_eq!(other.get("catalog/all").await.status, 200);
+    let told = other
+        .post("events", json!({"type": "catalog.moved", "entity_id": "x"}))
+        .await;
+    assert_eq!(told.body, json!({"targets": 1, "invalidated": 1}));
+    assert_eq!(other.get("catalog/all").await.status, 404);
+    assert_eq!(other.get("n/k").await.status, 200);
+    let told = other
+        .post("events", json!({"type": "weather.changed", "entity_id": "x"}))
+        .await;
+    assert_eq!(told.body, json!({"targets": 0, "invalidated": 0}));
+}
+
+#[actix_web::test]
+async fn an_event_older_than_what_it_would_invalidate_does_nothing() {
+    let scene = Scene::new().await.with(&[RULES]);
+    let service = scene.start().await;
+    let api = CacheApi::of(&service);
+    let before = now_ms() - 1_000;
+    api.put("pages/p", json!({"value": 1, "ttl_s": 60, "tags": ["product:7"]}))
+        .await;
+    api.put("prices/7%2Feur", json!({"value": 1, "ttl_s": 60})).await;
+    api.put("catalog/all", json!({"value": 1, "ttl_s": 60})).await;
+    let event = |kind: &str, timestamp: i64| json!({"type": kind, "entity_id": "7", "timestamp": timestamp});
+    for _ in 0..2 {
+        api.post("events", event("product.updated", before)).await;
+        api.post("events", event("catalog.updated", before)).await;
+        for path in ["pages/p", "prices/7%2Feur", "catalog/all"] {
+            assert_eq!(api.get(path).await.status, 200, "{path}");
+        }
+    }
+    // One that is newer does its work, and comes late for what is written afterwards.
+    let now = now_ms();
+    api.post("events", event("product.updated", now)).await;
+    assert_eq!(api.get("pages/p").await.status, 404);
+    eventually(SOON, "the clock goes on", async || (now_ms() > now + 1).then_some(())).await;
+    api.put("pages/p", json!({"value": 2, "ttl_s": 60, "tags": ["product:7"]}))
+        .await;
+    api.post("events", event("product.updated", now)).await;
+    assert_eq!(api.get("pages/p").await.body["value"], 2);
+}
