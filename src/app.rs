@@ -6,8 +6,9 @@ use crate::config::{HttpSettings, RedisSource, RedisSourceError, RuleError, Sett
 use crate::health::{self, Health};
 use crate::http::{BodyTimeout, remember_connection};
 use crate::inventory::{self, Inventory};
+use crate::jobs::{self, Jobs};
 use crate::limits::{self, Gate, Guard, Limits};
-use crate::locks::{self, Locks, Wakeups};
+use crate::locks::{self, Locks};
 use crate::routes;
 use crate::sessions::{self, Sessions};
 use crate::store::embedded::{Embedded, EmbeddedError, EmbeddedSettings};
@@ -167,7 +168,8 @@ impl Application {
             () = stop => {
                 tracing::info!("stopping: requests under way may end");
                 // They would wait for as long as the drain lasts, and then be cut off without an answer.
-                parts.wakeups.close();
+                parts.lock_wakeups.close();
+                parts.job_wakeups.close();
                 handle.stop(true).await;
                 serving.await
             }
@@ -204,7 +206,8 @@ struct Parts {
     /// Whether a worker follows Redis.
     feed: Arc<AtomicBool>,
     sessions: Arc<sessions::Shared>,
-    wakeups: Wakeups,
+    lock_wakeups: locks::Wakeups,
+    job_wakeups: jobs::Wakeups,
     cache: Arc<cache::Shared>,
 }
 
@@ -227,7 +230,8 @@ impl Parts {
             tracking: Arc::new(tracking),
             feed: Arc::new(AtomicBool::new(false)),
             sessions: sessions::Shared::new(settings.sessions.clone(), metrics),
-            wakeups: Wakeups::listen(&store),
+            lock_wakeups: locks::Wakeups::listen(&store),
+            job_wakeups: jobs::Wakeups::listen(&store),
             cache: cache::Shared::new(&store, settings.cache.clone(), metrics),
             metrics: Arc::clone(metrics),
             store,
@@ -244,7 +248,11 @@ impl Parts {
             .app_data(web::Data::new(Sessions::new(link.clone(), Arc::clone(&self.sessions))))
             .app_data(web::Data::new(Limits::new(&link, &settings.limits.policies, metrics)))
             .app_data(web::Data::new(locks::handlers::State {
-                locks: Locks::new(link.clone(), self.wakeups.clone(), settings.locks),
+                locks: Locks::new(link.clone(), self.lock_wakeups.clone(), settings.locks),
+                metrics: Arc::clone(metrics),
+            }))
+            .app_data(web::Data::new(jobs::handlers::State {
+                jobs: Jobs::new(link.clone(), self.job_wakeups.clone(), settings.jobs),
                 metrics: Arc::clone(metrics),
             }))
             .app_data(web::Data::new(Cache::new(link.clone(), Arc::clone(&self.cache))))
@@ -297,11 +305,13 @@ impl Parts {
             let inventory = Inventory::start(link, &settings.inventory);
             let sessions = Arc::clone(&self.sessions);
             let cache = Cache::new(link.clone(), Arc::clone(&self.cache));
+            let jobs = Jobs::new(link.clone(), self.job_wakeups.clone(), settings.jobs);
             tasks.extend([
                 rt::spawn(tracking::flush::keep_flushing(Arc::clone(tracking), link.clone())),
                 rt::spawn(inventory::sweep::keep_sweeping(inventory)),
                 rt::spawn(sessions::stats::keep_measuring(sessions, link.clone())),
                 rt::spawn(cache::warm_at_start(cache)),
+                rt::spawn(jobs::sweep::keep_sweeping(jobs)),
             ]);
         }
         tasks

@@ -2,9 +2,9 @@
 //! nearest out.
 //!
 //! A folder is a **slice**, named in the product's words, with its model, its store functions, its Lua, its HTTP handlers
-//! and its errors: [`tracking`], [`inventory`], [`sessions`], [`limits`], [`locks`], [`health`]. Mechanics that slices share
-//! lie in folders of their own: [`geo`], [`store`], [`http`], [`outgoing`], [`config`], [`telemetry`], and the words that all of them use in
-//! [`ids`] and [`kind`].
+//! and its errors: [`tracking`], [`inventory`], [`sessions`], [`limits`], [`locks`], [`jobs`], [`cache`], [`health`]. Mechanics
+//! that slices share lie in folders of their own: [`geo`], [`store`], [`http`], [`outgoing`], [`config`], [`telemetry`], and the
+//! words that all of them use in [`ids`] and [`kind`].
 //!
 //! **Dependency rule.** A slice imports the shared folders, never another slice; [`geo`] imports nothing of ours. Only
 //! [`app`], [`routes`], [`openapi`] and [`cli`] see every slice.

@@ -3,6 +3,7 @@
 use crate::cache::handlers as cache;
 use crate::health;
 use crate::inventory::handlers as inventory;
+use crate::jobs::handlers as jobs;
 use crate::limits::handlers as limits;
 use crate::locks::handlers as locks;
 use crate::sessions::handlers as sessions;
@@ -20,7 +21,7 @@ use utoipa_swagger_ui::SwaggerUi;
 #[openapi(
     info(
         title = "fleetpulse",
-        description = "Positions of drivers, vehicles and users in, the nearest out; beside it the state that services share: stock, sessions, limits, locks, a cache.\n\nErrors are `application/problem+json` (RFC 9457).",
+        description = "Positions of drivers, vehicles and users in, the nearest out; beside it the state that services share: stock, sessions, limits, locks, queues of jobs, a cache.\n\nErrors are `application/problem+json` (RFC 9457).",
     ),
     paths(
         tracking::report, tracking::locate, tracking::forget, tracking::report_batch, tracking::nearby,
@@ -34,6 +35,10 @@ use utoipa_swagger_ui::SwaggerUi;
         sessions::end_sessions, sessions::end_session,
         limits::check, limits::reset, limits::policies,
         locks::acquire, locks::inspect, locks::release, locks::renew,
+        jobs::list_queues, jobs::get_queue, jobs::add_jobs, jobs::list_jobs, jobs::lease_jobs, jobs::settle_jobs,
+        jobs::pause_queue, jobs::resume_queue, jobs::redrive, jobs::clear_dead, jobs::list_events, jobs::cancel_unique,
+        jobs::get_job, jobs::cancel_job, jobs::complete_job, jobs::fail_job, jobs::extend_job, jobs::progress_job,
+        jobs::retry_job,
         cache::get_entry, cache::put_entry, cache::touch_entry, cache::delete_entry, cache::batch, cache::list_keys,
         cache::clear_namespace, cache::invalidate_tags, cache::tell_event, cache::count, cache::get_counter,
         cache::delete_counter, cache::cache_stats,
@@ -46,6 +51,7 @@ use utoipa_swagger_ui::SwaggerUi;
         (name = "sessions", description = "Who is signed in"),
         (name = "limits", description = "How often something may be done"),
         (name = "locks", description = "Leases with fences"),
+        (name = "jobs", description = "Queues of work, each job in its turn, at least once"),
         (name = "cache", description = "Values that services share for a while"),
         (name = "health", description = "How the service is"),
     ),

@@ -4,6 +4,7 @@ use crate::cache::handlers as cache;
 use crate::health;
 use crate::http::{Observe, Problem};
 use crate::inventory::handlers as inventory;
+use crate::jobs::handlers as jobs;
 use crate::kind::Kind;
 use crate::limits::handlers as limits;
 use crate::locks::handlers as locks;
@@ -101,6 +102,33 @@ pub fn configure(routes: &mut ServiceConfig, metrics: &Arc<Metrics>) {
                 .route(delete().to(locks::release)),
         )
         .service(at("/{name}/renew", "lock_renew", "POST").route(post().to(locks::renew)));
+    let queues = web::scope("/v1/queues")
+        .service(at("", "queues", "GET").route(get().to(jobs::list_queues)))
+        .service(at("/{queue}", "queue", "GET").route(get().to(jobs::get_queue)))
+        .service(
+            at("/{queue}/jobs", "queue_jobs", "POST, GET")
+                .route(post().to(jobs::add_jobs))
+                .route(get().to(jobs::list_jobs)),
+        )
+        .service(at("/{queue}/lease", "queue_lease", "POST").route(post().to(jobs::lease_jobs)))
+        .service(at("/{queue}/settle", "queue_settle", "POST").route(post().to(jobs::settle_jobs)))
+        .service(at("/{queue}/pause", "queue_pause", "POST").route(post().to(jobs::pause_queue)))
+        .service(at("/{queue}/resume", "queue_resume", "POST").route(post().to(jobs::resume_queue)))
+        .service(at("/{queue}/redrive", "queue_redrive", "POST").route(post().to(jobs::redrive)))
+        .service(at("/{queue}/dead", "queue_dead", "DELETE").route(delete().to(jobs::clear_dead)))
+        .service(at("/{queue}/events", "queue_events", "GET").route(get().to(jobs::list_events)))
+        .service(at("/{queue}/unique/{key}", "queue_unique", "DELETE").route(delete().to(jobs::cancel_unique)));
+    let jobs = web::scope("/v1/jobs")
+        .service(
+            at("/{id}", "job", "GET, DELETE")
+                .route(get().to(jobs::get_job))
+                .route(delete().to(jobs::cancel_job)),
+        )
+        .service(at("/{id}/complete", "job_complete", "POST").route(post().to(jobs::complete_job)))
+        .service(at("/{id}/fail", "job_fail", "POST").route(post().to(jobs::fail_job)))
+        .service(at("/{id}/extend", "job_extend", "POST").route(post().to(jobs::extend_job)))
+        .service(at("/{id}/progress", "job_progress", "POST").route(post().to(jobs::progress_job)))
+        .service(at("/{id}/retry", "job_retry", "POST").route(post().to(jobs::retry_job)));
     let cache = web::scope("/v1/cache")
         .service(at("/stats", "cache_stats", "GET").route(get().to(cache::cache_stats)))
         .service(at("/events", "cache_events", "POST").route(post().to(cache::tell_event)))
@@ -126,7 +154,7 @@ pub fn configure(routes: &mut ServiceConfig, metrics: &Arc<Metrics>) {
         );
     routes.service(inventory).service(reservations).service(sessions);
     routes.service(subjects).service(limits).service(locks);
-    routes.service(cache);
+    routes.service(queues).service(jobs).service(cache);
     routes
         .service(at("/health", "health", "GET").route(get().to(health::health)))
         .service(at("/health/live", "health", "GET").route(get().to(health::live)))

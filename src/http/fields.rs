@@ -49,7 +49,8 @@ impl Fields {
         }
     }
 
-    const fn new(members: Map<String, Value>, path: String) -> Self {
+    /// The members of an object at a path in the body: empty, or with a trailing slash.
+    pub(super) const fn new(members: Map<String, Value>, path: String) -> Self {
         Self {
             members,
             path,
@@ -227,7 +228,7 @@ impl Fields {
 const RESERVED: &str = "$serde_json::private::RawValue";
 
 /// A value as the client wrote it: nothing in it means anything to `serde_json` but what JSON says.
-struct Plain(Value);
+pub(super) struct Plain(pub(super) Value);
 
 impl<'de> Deserialize<'de> for Plain {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -2,7 +2,7 @@ use super::commands::{self, Event, Target};
 use super::error::{Fault, JobsError};
 use super::id::{JobId, LeaseToken};
 use super::known::KnownQueues;
-use super::model::{Added, LeaseRequest, Leased, NewJob, SettleOutcome, Settlement, State};
+use super::model::{Added, End, LeaseRequest, Leased, NewJob, SettleOutcome, Settlement, State};
 use super::record::Job;
 use super::stats::Counts;
 use super::wakeups::Wakeups;
@@ -257,6 +257,23 @@ impl Jobs {
         // The settlements hold whatever comes of the waiting.
         let leased = self.wait(queue, next).await.unwrap_or_default();
         Ok((outcomes, leased))
+    }
+
+    /// Gives back jobs that were not begun: they go to the places that they had, and the attempts do not count.
+    ///
+    /// # Errors
+    /// [`JobsError::Store`]: some come back at the end of their leases.
+    pub async fn release(&self, queue: &Id, leased: Vec<Leased>) -> Result<(), JobsError> {
+        if leased.is_empty() {
+            return Ok(());
+        }
+        let back = |Leased { id, token, .. }: Leased| Settlement {
+            id,
+            token,
+            end: End::Release,
+        };
+        let settlements: Vec<Settlement> = leased.into_iter().map(back).collect();
+        commands::settle(self.target(queue), &settlements, None).await.map(drop)
     }
 
     /// Lets a lease last for so long from now on, never shorter than it would and never beyond the job's time limit; returns

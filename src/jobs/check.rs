@@ -24,7 +24,7 @@ pub const PRIORITY: RangeInclusive<i64> = 0..=1_000;
 /// How often a job is tried.
 pub const ATTEMPTS: RangeInclusive<i64> = 1..=100;
 /// A year, and a day for the leap: no job is due later.
-pub const YEAR: Duration = Duration::from_secs(366 * 86_400);
+pub const YEAR: Duration = Duration::from_hours(366 * 24);
 /// The same in JSON's words.
 pub const YEAR_MS: RangeInclusive<i64> = 0..=366 * 86_400_000;
 /// How long one attempt may take, ms; 0 for no limit.
@@ -33,6 +33,28 @@ pub const TIMEOUT_MS: RangeInclusive<i64> = 0..=86_400_000;
 pub const KEEP_S: RangeInclusive<i64> = 0..=31_622_400;
 /// Bytes of an error that are remembered.
 pub const MAX_ERROR: usize = 1_000;
+
+/// How deep JSON beside a job may be nested, so that whoever gets it can read it.
+const MAX_DEPTH: usize = 64;
+
+/// How deep JSON is nested.
+fn depth(json: &str) -> usize {
+    let (mut depth, mut deepest, mut in_text, mut is_escaped) = (0_usize, 0, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = in_text,
+            b'"' => in_text = !in_text,
+            b'[' | b'{' if !in_text => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' if !in_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
 
 /// A queue's name.
 pub(super) fn queue(queue: &Id) -> Result<(), JobsError> {
@@ -61,6 +83,9 @@ impl Faults {
     fn json(&mut self, member: &str, value: &RawValue, most: u32) {
         self.unless(value.get().len() <= most as usize, member, || {
             format!("must have at most {most} bytes")
+        });
+        self.unless(depth(value.get()) <= MAX_DEPTH, member, || {
+            format!("must be nested at most {MAX_DEPTH} deep")
         });
     }
 
@@ -153,10 +178,12 @@ pub(super) fn settlements(queue: &str, settlements: &[Settlement], most_bytes: u
             } => faults.ms("retry", *delay, &YEAR_MS),
             End::Then { kind, payload, delay } => {
                 faults.ms("then/delay_ms", *delay, &YEAR_MS);
-                kind.iter().for_each(|kind| faults.id("then/type", kind));
-                payload
-                    .iter()
-                    .for_each(|payload| faults.json("then/payload", payload, most_bytes));
+                if let Some(kind) = kind {
+                    faults.id("then/type", kind);
+                }
+                if let Some(payload) = payload {
+                    faults.json("then/payload", payload, most_bytes);
+                }
             }
             End::Complete { .. } | End::Fail { .. } | End::Release => {}
         }
@@ -184,5 +211,22 @@ pub(super) fn finish(faults: Vec<Fault>) -> Result<(), JobsError> {
         Ok(())
     } else {
         Err(JobsError::Invalid(faults))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_in_texts_nests_nothing() {
+        for (json, deep) in [
+            ("1", 0),
+            ("[]", 1),
+            (r#"{"a":[1,[2]],"b":{}}"#, 3),
+            (r#"["[[\"[[","\\",[]]"#, 2),
+        ] {
+            assert_eq!(depth(json), deep, "{json}");
+        }
     }
 }

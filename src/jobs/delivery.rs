@@ -5,7 +5,7 @@ use super::api::Jobs;
 use super::commands::{self, Taken};
 use super::error::JobsError;
 use super::id::LeaseToken;
-use super::model::{End, LeaseRequest, Leased, SettleOutcome, Settlement};
+use super::model::{LeaseRequest, SettleOutcome, Settlement};
 use crate::ids::Id;
 use crate::store::StoreError;
 use std::mem;
@@ -33,13 +33,7 @@ impl Drop for Parcel {
         }
         let (jobs, queue) = (self.jobs.clone(), self.queue.clone());
         tokio::spawn(async move {
-            let back = |Leased { id, token, .. }: Leased| Settlement {
-                id,
-                token,
-                end: End::Release,
-            };
-            let settlements: Vec<Settlement> = leased.into_iter().map(back).collect();
-            if let Err(error) = commands::settle(jobs.target(&queue), &settlements, None).await {
+            if let Err(error) = jobs.release(&queue, leased).await {
                 tracing::debug!(%error, "jobs that nobody waited for come back at the end of their leases");
             }
         });

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 /// Queues that are remembered; beyond it all are forgotten.
 const MOST: usize = 10_000;
 /// How often a queue in use is noted as that.
-const NOTED_EVERY: Duration = Duration::from_secs(60);
+const NOTED_EVERY: Duration = Duration::from_mins(1);
 
 /// The queues that this process knows of.
 #[derive(Debug, Default)]

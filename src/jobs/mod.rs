@@ -5,6 +5,7 @@ mod check;
 mod commands;
 mod delivery;
 mod error;
+pub mod handlers;
 mod id;
 mod known;
 mod model;

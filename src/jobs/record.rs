@@ -277,7 +277,7 @@ mod tests {
     fn what_is_written_is_read() {
         let mut job = NewJob::new("send-email", raw("{\"to\":\n\"a\"}"));
         job.priority = 7;
-        job.timeout = Duration::from_secs(60);
+        job.timeout = Duration::from_mins(1);
         job.unique = Some(Unique {
             key: "order:1".into(),
             mode: UniqueMode::Debounce,

@@ -72,9 +72,11 @@ impl Counts {
         let total = |name: &str| fields.get(name).copied().unwrap_or(0);
         let within = |number: i64, name: &str| {
             let value = total(name);
-            (value / SPAN == number.unsigned_abs() % 65_536)
-                .then_some(value % SPAN)
-                .unwrap_or(0)
+            if value / SPAN == number.unsigned_abs() % 65_536 {
+                value % SPAN
+            } else {
+                0
+            }
         };
         let minute = now_ms / MINUTE_MS;
         let window = now_ms / WINDOW_MS;
@@ -114,24 +116,18 @@ impl Counts {
 }
 
 impl Times {
-    /// The time that so large a part of them (0 to 1) does not exceed, ms: the upper end of its bucket, so up to 41 % too much.
+    /// The time that so many of a hundred do not exceed, ms: the upper end of its bucket, so up to 41 % too much.
     #[must_use]
-    pub fn quantile(&self, part: f64) -> Option<f64> {
+    pub fn percentile(&self, part: u64) -> Option<f64> {
         let all: u64 = self.0.iter().map(|(_, count)| count).sum();
-        let mut left = (part * all as f64).ceil();
-        self.0
-            .iter()
-            .find(|(_, count)| {
-                left -= *count as f64;
-                left <= 0.0
-            })
-            .map(|(k, _)| {
-                if *k == 0 {
-                    1.0
-                } else {
-                    2_f64.powf(f64::from(*k) / 2.0).round()
-                }
-            })
+        let mut left = (part * all).div_ceil(100).max(1);
+        let (k, _) = self.0.iter().find(|(_, count)| {
+            let is_within = left <= *count;
+            left = left.saturating_sub(*count);
+            is_within
+        })?;
+        // Below a millisecond nothing is told apart.
+        Some(2_f64.powf(f64::from(*k) / 2.0).round().max(1.0))
     }
 }
 
@@ -154,9 +150,9 @@ mod tests {
         ];
         let counts = Counts::read(now, [1, 2, 3, 4, 5, 6], now - 8, &fields);
         assert_eq!(counts.wait, Times(vec![(1, 3), (4, 1)]));
-        assert_eq!(counts.wait.quantile(0.5), Some(1.0));
-        assert_eq!(counts.wait.quantile(0.99), Some(4.0));
-        assert_eq!(counts.run.quantile(0.5), None);
+        assert_eq!(counts.wait.percentile(50), Some(1.0));
+        assert_eq!(counts.wait.percentile(99), Some(4.0));
+        assert_eq!(counts.run.percentile(50), None);
         assert_eq!((counts.completed_per_minute[0], counts.completed_per_minute[1]), (7, 0));
         assert_eq!((counts.totals.added, counts.oldest_ready_ms), (12, Some(8)));
         assert_eq!(counts.of(State::Dead), 5);

@@ -7,6 +7,7 @@ use super::api::Jobs;
 use super::commands;
 use super::error::JobsError;
 use crate::ids::Id;
+use crate::store::StoreError;
 use futures_util::{StreamExt, stream};
 use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval, sleep};
@@ -19,7 +20,7 @@ const MOST_PIECES: usize = 20;
 /// Queues that are looked at at once.
 const AT_ONCE: usize = 16;
 /// A queue without jobs that was not used for so long is not in use.
-const UNUSED: Duration = Duration::from_secs(600);
+const UNUSED: Duration = Duration::from_mins(10);
 
 /// Sweeps for ever.
 pub async fn keep_sweeping(jobs: Jobs) {
@@ -32,8 +33,9 @@ pub async fn keep_sweeping(jobs: Jobs) {
         if !jobs.link().is_up() {
             continue;
         }
-        if let Err(error) = sweep_all(&jobs).await {
-            tracing::debug!(%error, "the queues cannot be swept yet");
+        match sweep_all(&jobs).await {
+            Err(JobsError::Store(StoreError::Away | StoreError::Lost(_))) | Ok(()) => {}
+            Err(error) => tracing::warn!(?error, "the queues cannot be swept"),
         }
     }
 }

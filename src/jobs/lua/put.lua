@@ -105,12 +105,3 @@ local function put_unique(id, number, due, flags, rest, place, terms)
   end
   return outcome, id
 end
-
--- Forgets up to so many unique keys that were kept for a time.
-local function forget_keys(most)
-  local keys = call('ZRANGEBYSCORE', UNIQUE_ENDS, '-inf', now, 'LIMIT', 0, most)
-  if #keys == 0 then return 0 end
-  call('HDEL', UNIQUE, unpack(keys))
-  call('ZREM', UNIQUE_ENDS, unpack(keys))
-  return #keys
-end

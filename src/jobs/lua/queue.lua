@@ -211,6 +211,15 @@ local function forget(ended, most, bite)
   return #ids
 end
 
+-- Forgets up to so many unique keys that were kept for a time.
+local function forget_keys(most)
+  local keys = call('ZRANGEBYSCORE', UNIQUE_ENDS, '-inf', now, 'LIMIT', 0, most)
+  if #keys == 0 then return 0 end
+  call('HDEL', UNIQUE, unpack(keys))
+  call('ZREM', UNIQUE_ENDS, unpack(keys))
+  return #keys
+end
+
 local function die(r, id)
   r.state, r.since = 'x', now_text
   call('HSET', RUNS, id, written(r))

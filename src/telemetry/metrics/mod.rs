@@ -3,7 +3,7 @@
 mod make;
 mod slices;
 
-pub use slices::{CacheMetrics, LimitMetrics, LockMetrics, SessionMetrics};
+pub use slices::{CacheMetrics, JobMetrics, LimitMetrics, LockMetrics, SessionMetrics};
 
 use super::process;
 use make::Make;
@@ -54,6 +54,8 @@ pub struct Metrics {
     pub locks: LockMetrics,
     /// Of the cache slice.
     pub cache: CacheMetrics,
+    /// Of the jobs slice.
+    pub jobs: JobMetrics,
     process_cpu_seconds: Gauge,
     process_resident_bytes: IntGauge,
 }
@@ -112,6 +114,7 @@ impl Metrics {
             limits: LimitMetrics::new(&make)?,
             locks: LockMetrics::new(&make)?,
             cache: CacheMetrics::new(&make)?,
+            jobs: JobMetrics::new(&make)?,
             process_cpu_seconds: make.float("process_cpu_seconds_total", "CPU time used by this process")?,
             process_resident_bytes: make.gauge("process_resident_memory_bytes", "Resident memory of this process")?,
             registry,

@@ -111,3 +111,31 @@ impl CacheMetrics {
         })
     }
 }
+
+/// Of the jobs slice.
+#[derive(Debug)]
+pub struct JobMetrics {
+    /// Jobs put in over HTTP, by outcome (`created`, `existing`, `replaced`, `debounced`).
+    pub added: IntCounterVec,
+    /// Jobs leased over HTTP.
+    pub leased: IntCounter,
+    /// Leases ended over HTTP, by what the job is then (`done`, `delayed`, `ready`, `dead`), `not_yours` or `unknown`.
+    pub settled: IntCounterVec,
+    /// Requests that may wait for jobs in this instance.
+    pub waiters: IntGauge,
+}
+
+impl JobMetrics {
+    pub(super) fn new(make: &Make<'_>) -> Result<Self, Error> {
+        Ok(Self {
+            added: make.counters("fleetpulse_jobs_added_total", "Jobs put in over HTTP", &["outcome"])?,
+            leased: make.counter("fleetpulse_jobs_leased_total", "Jobs leased over HTTP")?,
+            settled: make.counters(
+                "fleetpulse_jobs_settled_total",
+                "Leases of jobs ended over HTTP",
+                &["outcome"],
+            )?,
+            waiters: make.gauge("fleetpulse_job_waiters", "Requests that wait for jobs")?,
+        })
+    }
+}

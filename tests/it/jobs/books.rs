@@ -50,6 +50,11 @@ impl Books {
         self.meta.get(name).map_or(0, |count| count.parse().unwrap())
     }
 
+    /// Jobs of which there is a record.
+    pub fn records(&self) -> usize {
+        self.specs.len()
+    }
+
     pub fn count(&self, place: &str) -> usize {
         self.places[place].len()
     }

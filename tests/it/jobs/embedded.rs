@@ -5,7 +5,7 @@ use fleetpulse::jobs::{AddOutcome, Added, Retry, RunAt, SettleOutcome, State};
 
 #[actix_web::test]
 async fn what_is_put_in_is_taken_out_in_order_and_done() {
-    let (scene, queue) = (Scene::new().await, id("orders"));
+    let (scene, queue) = (Scene::new().await, id_of("orders"));
     let jobs = embedded(&scene).await;
     let added = jobs.add(&queue, (0..5).map(job).collect()).await.unwrap();
     assert!(
@@ -31,7 +31,7 @@ async fn what_is_put_in_is_taken_out_in_order_and_done() {
 
 #[actix_web::test]
 async fn a_job_that_fails_comes_back_and_dies_in_the_end() {
-    let (scene, queue) = (Scene::new().await, id("orders"));
+    let (scene, queue) = (Scene::new().await, id_of("orders"));
     let jobs = embedded(&scene).await;
     let mut one = job(1);
     one.max_attempts = 3;
@@ -60,7 +60,7 @@ async fn a_job_that_fails_comes_back_and_dies_in_the_end() {
 
 #[actix_web::test]
 async fn a_delayed_job_waits_for_its_time() {
-    let (scene, queue) = (Scene::new().await, id("orders"));
+    let (scene, queue) = (Scene::new().await, id_of("orders"));
     let jobs = embedded(&scene).await;
     let mut one = job(1);
     one.run_at = RunAt::After(Duration::from_millis(300));

@@ -1,23 +1,88 @@
 //! Queues of jobs: a file per subject.
 
+mod bad_input;
 mod books;
+mod calls;
 mod embedded;
+mod faults;
+mod storm;
+mod waiting;
+mod was_wrong;
 
-use crate::support::{Redis, Scene};
+use crate::support::{Answer, Api, Redis, Scene, Service, send};
 use books::Books;
 use fleetpulse::config::JobSettings;
+use fleetpulse::http::timestamp::parse_rfc3339;
 use fleetpulse::ids::Id;
 use fleetpulse::jobs::{End, Jobs, LeaseRequest, Leased, NewJob, Settlement, Wakeups};
 use fleetpulse::store::{Link, Store};
 use redis::IntoConnectionInfo;
+use reqwest::Method;
 use serde_json::value::RawValue;
+use serde_json::{Value, json as body};
 use std::time::Duration;
 
 /// Longer than anything here takes that comes soon.
 const SOON: Duration = Duration::from_secs(20);
 
-fn id(text: &str) -> Id {
+fn id_of(text: &str) -> Id {
     Id::parse(text).unwrap()
+}
+
+/// The calls of one instance about jobs.
+#[derive(Clone)]
+struct JobApi(Api);
+
+impl JobApi {
+    fn of(service: &Service) -> Self {
+        Self(service.drivers())
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.0.get(path).await
+    }
+
+    async fn post(&self, path: &str, body: Value) -> Answer {
+        send(self.0.request(Method::POST, path).json(&body)).await
+    }
+
+    async fn delete(&self, path: &str) -> Answer {
+        send(self.0.request(Method::DELETE, path)).await
+    }
+
+    /// Puts jobs in, which has to be done; their ids.
+    async fn add(&self, queue: &str, jobs: Value) -> Vec<String> {
+        let answer = self.post(&format!("/v1/queues/{queue}/jobs"), jobs).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        ids_of(answer.body["jobs"].as_array().unwrap())
+            .into_iter()
+            .map(ToOwned::to_owned)
+            .collect()
+    }
+
+    /// The jobs that are leased.
+    async fn lease(&self, queue: &str, wanted: Value) -> Vec<Value> {
+        let answer = self.post(&format!("/v1/queues/{queue}/lease"), wanted).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.body["jobs"].as_array().unwrap().clone()
+    }
+
+    /// Completes a leased job, which has to be done.
+    async fn complete(&self, job: &Value) {
+        let path = format!("/v1/jobs/{}/complete", job["id"].as_str().unwrap());
+        let answer = self.post(&path, body!({"token": job["token"]})).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+}
+
+fn ids_of(jobs: &[Value]) -> Vec<&str> {
+    jobs.iter().map(|job| job["id"].as_str().unwrap()).collect()
+}
+
+/// Unix ms of a time in an answer.
+#[track_caller]
+fn stamp(value: &Value) -> i64 {
+    parse_rfc3339(value.as_str().unwrap_or_default()).unwrap_or_else(|| panic!("{value} is no time"))
 }
 
 fn json(text: &str) -> Box<RawValue> {

@@ -1,0 +1,160 @@
+//! The bodies that clients send, for the `OpenAPI` document.
+
+use serde_json::Value;
+use utoipa::ToSchema;
+
+/// A job to be put in.
+#[expect(dead_code, reason = "read by the schema derive only")]
+#[derive(ToSchema)]
+#[schema(example = json!({"type": "send-email", "payload": {"to": "ada@example.org"}, "priority": 5, "delay_ms": 1000}))]
+pub(super) struct NewJobBody {
+    /// What it is: 1 to 128 characters of `A-Z a-z 0-9 . _ : @ -`. A queue has up to 64 types.
+    r#type: String,
+    /// What it is about; any JSON, up to 64 KiB.
+    payload: Value,
+    /// 0 to 1,000; higher ones first, equal ones first come first served. 0 if not given.
+    priority: Option<u16>,
+    /// After how long it is to run first, up to a year.
+    delay_ms: Option<u64>,
+    /// When it is to run first, instead: RFC 3339, or milliseconds since 1970. At once if that is over.
+    run_at: Option<String>,
+    /// How often it is tried, 1 to 100; 5 if not given.
+    max_attempts: Option<u32>,
+    backoff: Option<BackoffBody>,
+    /// How long one attempt may take, up to a day: no lease of it lasts longer. No limit if 0 or not given.
+    timeout_ms: Option<u64>,
+    /// A key that no two jobs of the queue have at once; of the same characters as the type.
+    unique_key: Option<String>,
+    /// What happens if another job has the key: `refuse` (the default) names that instead; `replace` withdraws it if it still
+    /// waits; `debounce` lets it become as this one and wait anew, under its own id, if it still waits.
+    unique_mode: Option<String>,
+    /// For how long from now on the job keeps the key, whether it has ended or not; until it has ended if not given.
+    unique_for_ms: Option<u64>,
+    /// For how long it is remembered when it is done; an hour if not given, 0 for not at all.
+    keep_result_s: Option<u64>,
+}
+
+/// How long a job waits after a failure.
+#[expect(dead_code, reason = "read by the schema derive only")]
+#[derive(ToSchema)]
+pub(super) struct BackoffBody {
+    /// `exponential` (the default): each wait is twice as long as the one before; `fixed`.
+    kind: Option<String>,
+    /// The first wait; 1,000 if not given.
+    base_ms: Option<u64>,
+    /// The longest; ten minutes if not given.
+    max_ms: Option<u64>,
+    /// The part of a wait, 0 to 1, of which a random share is left out; 0.2 if not given.
+    jitter: Option<f64>,
+}
+
+/// What a worker asks for.
+#[expect(dead_code, reason = "read by the schema derive only")]
+#[derive(ToSchema)]
+#[schema(example = json!({"count": 10, "lease_ms": 30000, "wait_ms": 20000}))]
+pub(super) struct LeaseBody {
+    /// At most so many jobs, 1 to 1,000; 1 if not given.
+    count: Option<u32>,
+    /// For how long, 100 to 3,600,000 ms; 30,000 if not given.
+    lease_ms: Option<u32>,
+    /// How long to wait if there are none, up to 60,000 ms; not at all if not given.
+    wait_ms: Option<u32>,
+    /// Only jobs of these types, up to 64; of all if not given.
+    types: Option<Vec<String>>,
+}
+
+/// A job that is done.
+#[expect(dead_code, reason = "read by the schema derive only")]
+#[derive(ToSchema)]
+pub(super) struct CompleteBody {
+    /// As it was leased with.
+    token: String,
+    /// What came of it; any JSON, up to 64 KiB.
+    result: Option<Value>,
+    /// It goes on, instead, under the same id.
+    then: Option<ThenBody>,
+    /// What the worker wants next, in the same step.
+    lease_next: Option<LeaseBody>,
+}
+
+/// How a job goes on.
+#[expect(dead_code, reason = "read by the schema derive only")]
+#[derive(ToSchema)]
+pub(super) struct ThenBody {
+    /// After how long, up to a year.
+    delay_ms: u64,
+    /// Of what type it is then; as it was if not given.
+    r#type: Option<String>,
+    /// What it is about then; as it was if not given.
+    payload: Option<Value>,
+}
+
+/// A job that could not be done.
+#[expect(dead_code, reason = "read by the schema derive only")]
+#[derive(ToSchema)]
+pub(super) struct FailBody {
+    /// As it was leased with.
+    token: String,
+    /// Why; the first 1,000 bytes are remembered.
+    error: String,
+    /// `true` (the default): as its backoff has it; `false`: it is dead at once; a number: after so many ms.
+    #[schema(value_type = Option<Object>)]
+    retry: Option<Value>,
+    /// What the worker wants next, in the same step.
+    lease_next: Option<LeaseBody>,
+}
+
+/// The ends of many leases.
+#[expect(dead_code, reason = "read by the schema derive only")]
+#[derive(ToSchema)]
+pub(super) struct SettleBody {
+    /// Up to 1,000, each of another job.
+    jobs: Vec<EndBody>,
+    /// What the worker wants next, in the same step.
+    lease_next: Option<LeaseBody>,
+}
+
+/// The end of one lease.
+#[expect(dead_code, reason = "read by the schema derive only")]
+#[derive(ToSchema)]
+pub(super) struct EndBody {
+    id: String,
+    /// As it was leased with.
+    token: String,
+    /// `complete`, with `result` or `then`; `fail`, with `error` and `retry`; `release` for one that was not begun: the
+    /// attempt does not count.
+    end: String,
+    result: Option<Value>,
+    then: Option<ThenBody>,
+    error: Option<String>,
+    #[schema(value_type = Option<Object>)]
+    retry: Option<Value>,
+}
+
+/// For how long a lease is to last.
+#[expect(dead_code, reason = "read by the schema derive only")]
+#[derive(ToSchema)]
+pub(super) struct ExtendBody {
+    /// As it was leased with.
+    token: String,
+    /// From now on, 100 to 3,600,000 ms.
+    lease_ms: u32,
+}
+
+/// How far a job is.
+#[expect(dead_code, reason = "read by the schema derive only")]
+#[derive(ToSchema)]
+pub(super) struct ProgressBody {
+    /// As it was leased with.
+    token: String,
+    /// Any JSON, up to 64 KiB.
+    progress: Value,
+}
+
+/// How many jobs are to be put back.
+#[expect(dead_code, reason = "read by the schema derive only")]
+#[derive(ToSchema)]
+pub(super) struct RedriveBody {
+    /// 1 to 1,000; 1,000 if not given.
+    limit: Option<u32>,
+}

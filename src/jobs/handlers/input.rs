@@ -1,0 +1,335 @@
+//! Bodies, from clients' words to the model. What is acceptable in range and size, the slice itself looks at; here is what JSON
+//! can get wrong.
+
+use super::super::check::{
+    ATTEMPTS, COUNT, KEEP_S, LEASE_MS, MAX_BATCH, MAX_TYPES, PRIORITY, TIMEOUT_MS, WAIT_MS, YEAR_MS,
+};
+use super::super::{
+    Backoff, BackoffKind, End, JobId, LeaseRequest, LeaseToken, NewJob, Retry, RunAt, Settlement, Unique, UniqueMode,
+};
+use crate::http::{FieldError, Fields, Problem, RawObject, elements, raw};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use std::time::Duration;
+
+/// The faults of a body that is read object by object.
+#[derive(Debug, Default)]
+struct Faults(Vec<FieldError>);
+
+impl Faults {
+    /// Notes what was wrong.
+    fn note<T>(&mut self, read: Result<T, FieldError>) -> Option<T> {
+        read.map_err(|error| self.0.push(error)).ok()
+    }
+
+    /// Reads the rest of an object.
+    fn rest<T>(&mut self, object: RawObject<'_>, read: impl FnOnce(&mut Fields) -> T) -> Option<T> {
+        let mut fields = self.note(object.into_fields())?;
+        let made = read(&mut fields);
+        fields
+            .faults(Some(made))
+            .map_err(|mut faults| self.0.append(&mut faults))
+            .ok()
+    }
+
+    fn finish<T>(self, made: Option<T>) -> Result<T, Problem> {
+        match made {
+            Some(made) if self.0.is_empty() => Ok(made),
+            _ => Err(Problem::unacceptable(self.0)),
+        }
+    }
+}
+
+/// The ranges have no negative numbers.
+fn ms(number: i64) -> Duration {
+    Duration::from_millis(number.unsigned_abs())
+}
+
+/// One job or an array of them, and whether it was an array.
+pub(super) fn new_jobs(body: &[u8]) -> Result<(Vec<NewJob>, bool), Problem> {
+    let body = raw(body)?;
+    let mut faults = Faults::default();
+    let Some(all) = elements(body) else {
+        let job = new_job(&mut faults, body, "");
+        return Ok((vec![faults.finish(job)?], false));
+    };
+    if !(1..=MAX_BATCH).contains(&all.len()) {
+        let detail = format!("must have 1 to {MAX_BATCH} elements");
+        return Err(Problem::unacceptable(vec![FieldError::new("", detail)]));
+    }
+    let read = |(index, element): (usize, &&RawValue)| new_job(&mut faults, element, &index.to_string());
+    let jobs = all.iter().enumerate().filter_map(read).collect();
+    Ok((faults.finish(Some(jobs))?, true))
+}
+
+/// What is read of a job besides its payload.
+fn new_job(faults: &mut Faults, value: &RawValue, path: &str) -> Option<NewJob> {
+    let mut object = faults.note(RawObject::read(value, path))?;
+    let payload = object.take("payload").unwrap_or(RawValue::NULL).to_owned();
+    let backoff = object.take("backoff");
+    let place = object.path_of("backoff");
+    let backoff = match backoff {
+        Some(value) => faults
+            .note(RawObject::read(value, &place))
+            .and_then(|object| faults.rest(object, read_backoff))
+            // A fault is noted, and the other members are looked at as well.
+            .unwrap_or_default(),
+        None => Backoff::default(),
+    };
+    faults.rest(object, |fields| {
+        let kind = fields.required("type", Fields::id)?;
+        let mut job = NewJob::new(kind.as_str(), payload);
+        job.backoff = backoff;
+        if let Some(priority) = fields.integer("priority", PRIORITY) {
+            job.priority = u16::try_from(priority).unwrap_or(0);
+        }
+        job.run_at = match (fields.integer("delay_ms", YEAR_MS), fields.time("run_at")) {
+            (Some(_), Some(_)) => {
+                fields.refuse("run_at", "goes without delay_ms only");
+                RunAt::Now
+            }
+            (Some(delay), None) => RunAt::After(ms(delay)),
+            (None, Some(at)) => RunAt::At(at),
+            (None, None) => RunAt::Now,
+        };
+        if let Some(attempts) = fields.integer("max_attempts", ATTEMPTS) {
+            job.max_attempts = u32::try_from(attempts).unwrap_or(1);
+        }
+        if let Some(timeout) = fields.integer("timeout_ms", TIMEOUT_MS) {
+            job.timeout = ms(timeout);
+        }
+        if let Some(keep) = fields.integer("keep_result_s", KEEP_S) {
+            job.keep_result = Duration::from_secs(keep.unsigned_abs());
+        }
+        job.unique = read_unique(fields);
+        Some(job)
+    })?
+}
+
+fn read_backoff(fields: &mut Fields) -> Backoff {
+    let usual = Backoff::default();
+    let kind = match fields.text("kind", 16).as_deref() {
+        None | Some("exponential") => BackoffKind::Exponential,
+        Some("fixed") => BackoffKind::Fixed,
+        Some(_) => {
+            fields.refuse("kind", "must be fixed or exponential");
+            usual.kind
+        }
+    };
+    let base = fields.integer("base_ms", YEAR_MS).map_or(usual.base, ms);
+    let max = fields.integer("max_ms", YEAR_MS).map_or(usual.max.max(base), ms);
+    let jitter = fields.number("jitter", 0.0..=1.0).unwrap_or(usual.jitter);
+    Backoff {
+        kind,
+        base,
+        max,
+        jitter,
+    }
+}
+
+fn read_unique(fields: &mut Fields) -> Option<Unique> {
+    let key = fields.id("unique_key");
+    let mode = match fields.text("unique_mode", 16).as_deref() {
+        None | Some("refuse") => UniqueMode::Refuse,
+        Some("replace") => UniqueMode::Replace,
+        Some("debounce") => UniqueMode::Debounce,
+        Some(_) => {
+            fields.refuse("unique_mode", "must be refuse, replace or debounce");
+            UniqueMode::Refuse
+        }
+    };
+    let keep = fields.integer("unique_for_ms", 1..=*YEAR_MS.end()).map(ms);
+    key.map(|key| Unique {
+        key: key.as_str().into(),
+        mode,
+        keep,
+    })
+}
+
+/// What a worker asks for.
+pub(super) fn lease(mut fields: Fields) -> Result<LeaseRequest, Problem> {
+    let request = read_lease(&mut fields);
+    fields.finish(Some(request))
+}
+
+fn read_lease(fields: &mut Fields) -> LeaseRequest {
+    let usual = LeaseRequest::of(1);
+    let types = fields.ids("types", MAX_TYPES).unwrap_or_default();
+    LeaseRequest {
+        count: fields
+            .integer("count", COUNT)
+            .map_or(1, |count| usize::try_from(count).unwrap_or(1)),
+        lease: fields.integer("lease_ms", LEASE_MS).map_or(usual.lease, ms),
+        wait: fields.integer("wait_ms", WAIT_MS).map_or(usual.wait, ms),
+        kinds: types.iter().map(|kind| kind.as_str().into()).collect(),
+    }
+}
+
+/// How a lease ends, by the call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verb {
+    Complete,
+    Fail,
+    Release,
+}
+
+/// The end of the lease that the path names, and what its worker wants next.
+pub(super) fn end(body: &[u8], verb: Verb) -> Result<(LeaseToken, End, Option<LeaseRequest>), Problem> {
+    let mut faults = Faults::default();
+    let body = raw(body)?;
+    let read = (|| {
+        let mut object = faults.note(RawObject::read(body, ""))?;
+        let next = read_next(&mut faults, &mut object);
+        let (token, end) = read_end(&mut faults, object, Some(verb))?.1;
+        Some((token, end, next))
+    })();
+    faults.finish(read)
+}
+
+/// The ends of many leases, and what their worker wants next.
+pub(super) fn ends(body: &[u8]) -> Result<(Vec<Settlement>, Option<LeaseRequest>), Problem> {
+    let mut faults = Faults::default();
+    let body = raw(body)?;
+    let read = (|| {
+        let mut object = faults.note(RawObject::read(body, ""))?;
+        let next = read_next(&mut faults, &mut object);
+        let Some(all) = object
+            .take("jobs")
+            .and_then(elements)
+            .filter(|all| all.len() <= MAX_BATCH)
+        else {
+            faults.0.push(FieldError::new(
+                "jobs",
+                format!("must be an array of at most {MAX_BATCH}"),
+            ));
+            return None;
+        };
+        let mut settlements = Vec::with_capacity(all.len());
+        for (index, value) in all.iter().enumerate() {
+            let object = faults.note(RawObject::read(value, &format!("jobs/{index}")));
+            let read = object.and_then(|object| read_end(&mut faults, object, None));
+            settlements.extend(read.and_then(|(id, (token, end))| Some(Settlement { id: id?, token, end })));
+        }
+        Some((settlements, next))
+    })();
+    faults.finish(read)
+}
+
+/// What is wanted next, if anything is.
+fn read_next(faults: &mut Faults, object: &mut RawObject<'_>) -> Option<LeaseRequest> {
+    let next = object.take("lease_next")?;
+    let next = faults.note(RawObject::read(next, "lease_next"))?;
+    faults.rest(next, read_lease)
+}
+
+type ReadEnd = (Option<JobId>, (LeaseToken, End));
+
+/// One end; without a verb that and the id stand in the object.
+fn read_end(faults: &mut Faults, mut object: RawObject<'_>, verb: Option<Verb>) -> Option<ReadEnd> {
+    let result = object.take("result").map(ToOwned::to_owned);
+    let (then, place) = (object.take("then"), object.path_of("then"));
+    let then = then.and_then(|then| read_then(faults, then, &place));
+    faults.rest(object, |fields| {
+        let (id, verb) = match verb {
+            Some(verb) => (None, Some(verb)),
+            None => (read_id(fields), read_verb(fields)),
+        };
+        let token = token(fields);
+        let end = match verb? {
+            Verb::Complete if then.is_some() && result.is_some() => {
+                fields.refuse("result", "goes without then only");
+                None
+            }
+            Verb::Complete => Some(then.unwrap_or(End::Complete { result })),
+            Verb::Release => Some(End::Release),
+            Verb::Fail => {
+                let error = fields.required("error", |fields, name| fields.text(name, usize::MAX));
+                let retry = read_retry(fields);
+                error.map(|error| End::Fail { error, retry })
+            }
+        };
+        Some((id, (token?, end?)))
+    })?
+}
+
+fn read_id(fields: &mut Fields) -> Option<JobId> {
+    let text = fields.required("id", |fields, name| fields.text(name, usize::MAX))?;
+    let id = JobId::parse(&text);
+    if id.is_none() {
+        fields.refuse("id", "is not the id of a job");
+    }
+    id
+}
+
+fn read_verb(fields: &mut Fields) -> Option<Verb> {
+    let end = fields.required("end", |fields, name| fields.text(name, 16))?;
+    match end.as_str() {
+        "complete" => Some(Verb::Complete),
+        "fail" => Some(Verb::Fail),
+        "release" => Some(Verb::Release),
+        _ => {
+            fields.refuse("end", "must be complete, fail or release");
+            None
+        }
+    }
+}
+
+/// True as the job's policy has it, false not again, a number after so many ms.
+fn read_retry(fields: &mut Fields) -> Retry {
+    match fields.value("retry") {
+        None | Some(Value::Null | Value::Bool(true)) => Retry::Policy,
+        Some(Value::Bool(false)) => Retry::Never,
+        Some(value) => {
+            if let Some(after) = value.as_i64().filter(|after| YEAR_MS.contains(after)) {
+                return Retry::After(ms(after));
+            }
+            fields.refuse("retry", format!("must be true, false, or 0 to {} ms", YEAR_MS.end()));
+            Retry::Policy
+        }
+    }
+}
+
+fn read_then(faults: &mut Faults, value: &RawValue, place: &str) -> Option<End> {
+    let mut object = faults.note(RawObject::read(value, place))?;
+    let payload = object.take("payload").map(ToOwned::to_owned);
+    faults.rest(object, |fields| {
+        let kind = fields.id("type").map(|kind| kind.as_str().into());
+        let delay = fields.required("delay_ms", |fields, name| fields.integer(name, YEAR_MS))?;
+        Some(End::Then {
+            kind,
+            payload,
+            delay: ms(delay),
+        })
+    })?
+}
+
+/// A token and for how long.
+pub(super) fn extension(mut fields: Fields) -> Result<(LeaseToken, Duration), Problem> {
+    let token = token(&mut fields);
+    let lease = fields.required("lease_ms", |fields, name| fields.integer(name, LEASE_MS));
+    fields.finish(token.zip(lease.map(ms)))
+}
+
+fn token(fields: &mut Fields) -> Option<LeaseToken> {
+    let text = fields.required("token", |fields, name| fields.text(name, usize::MAX))?;
+    let token = LeaseToken::parse(&text);
+    if token.is_none() {
+        fields.refuse("token", "is no token of a lease");
+    }
+    token
+}
+
+/// A token and how far the job is.
+pub(super) fn progress(body: &[u8]) -> Result<(LeaseToken, Box<RawValue>), Problem> {
+    let mut faults = Faults::default();
+    let body = raw(body)?;
+    let read = (|| {
+        let mut object = faults.note(RawObject::read(body, ""))?;
+        let progress = object.take("progress").map(ToOwned::to_owned);
+        if progress.is_none() {
+            faults.0.push(FieldError::new("progress", "is missing"));
+        }
+        faults.rest(object, token)?.zip(progress)
+    })();
+    faults.finish(read)
+}

@@ -1,0 +1,176 @@
+use super::super::{End, JobsError, LeaseRequest, SettleOutcome, Settlement};
+use super::answer::{EndedAnswer, ExtendedAnswer, JobAnswer};
+use super::docs::{CompleteBody, ExtendBody, FailBody, ProgressBody};
+use super::input::{self, Verb};
+use super::{Data, MAX_BODY, count_leased, count_settled, job_id, waiting};
+use crate::http::{Body, Fields, Problem, Stamp, no_query, reply};
+use crate::ids::Id;
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+
+/// A job as it is
+#[utoipa::path(
+    get, path = "/v1/jobs/{id}", tag = "jobs", params(("id" = String, Path)),
+    responses(
+        (status = 200, description = "The job", body = JobAnswer),
+        (status = 404, description = "There is none, or none any more", body = Problem),
+        (status = 503, description = "Redis is away", body = Problem),
+    )
+)]
+pub async fn get_job(request: HttpRequest, state: Data) -> Result<HttpResponse, Problem> {
+    let id = job_id(&request)?;
+    no_query(&request)?;
+    let job = state.jobs.get(&id).await?;
+    reply::value(StatusCode::OK, &JobAnswer::from(&job))
+}
+
+/// Cancel a job
+///
+/// Wherever it is, unless it has ended. A worker that has it is told by a 409 to whatever it says next. Repeating it changes
+/// nothing.
+#[utoipa::path(
+    delete, path = "/v1/jobs/{id}", tag = "jobs", params(("id" = String, Path)),
+    responses(
+        (status = 204, description = "Cancelled"),
+        (status = 404, description = "There is none, or none any more", body = Problem),
+        (status = 409, description = "It is done or dead (`wrong-state`)", body = Problem),
+        (status = 503, description = "Redis is away", body = Problem),
+    )
+)]
+pub async fn cancel_job(request: HttpRequest, state: Data) -> Result<HttpResponse, Problem> {
+    let id = job_id(&request)?;
+    no_query(&request)?;
+    state.jobs.cancel(&id).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Let a job run now
+///
+/// A delayed one does not wait any longer; one that is dead or was cancelled has all its attempts before it again.
+#[utoipa::path(
+    post, path = "/v1/jobs/{id}/retry", tag = "jobs", params(("id" = String, Path)),
+    responses(
+        (status = 204, description = "It is ready"),
+        (status = 404, description = "There is none, or none any more", body = Problem),
+        (status = 409, description = "It is leased or done (`wrong-state`)", body = Problem),
+        (status = 503, description = "Redis is away", body = Problem),
+    )
+)]
+pub async fn retry_job(request: HttpRequest, state: Data) -> Result<HttpResponse, Problem> {
+    let id = job_id(&request)?;
+    no_query(&request)?;
+    state.jobs.retry(&id).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Say that a job is done
+///
+/// With `then` it is done for now and goes on later under the same id, so that cancelling ends the whole series. Repeating it is
+/// answered alike, as long as the job is remembered.
+#[utoipa::path(
+    post, path = "/v1/jobs/{id}/complete", tag = "jobs", request_body = CompleteBody, params(("id" = String, Path)),
+    responses(
+        (status = 200, description = "It is done, or delayed with `then`", body = EndedAnswer),
+        (status = 400, description = "Not JSON", body = Problem),
+        (status = 404, description = "There is none, or none any more", body = Problem),
+        (status = 409, description = "The lease is another's or is over (`lease-over`), with the job's `state`", body = Problem),
+        (status = 422, description = "Not acceptable", body = Problem),
+        (status = 503, description = "Redis is away", body = Problem),
+    )
+)]
+pub async fn complete_job(request: HttpRequest, payload: web::Payload, state: Data) -> Result<HttpResponse, Problem> {
+    end(&request, payload, &state, Verb::Complete).await
+}
+
+/// Say that a job could not be done
+///
+/// It is tried again as its backoff has it, and is dead after its last attempt. Repeating it is answered alike, as long
+/// as nobody has leased it again.
+#[utoipa::path(
+    post, path = "/v1/jobs/{id}/fail", tag = "jobs", request_body = FailBody, params(("id" = String, Path)),
+    responses(
+        (status = 200, description = "It is delayed, ready or dead", body = EndedAnswer),
+        (status = 400, description = "Not JSON", body = Problem),
+        (status = 404, description = "There is none, or none any more", body = Problem),
+        (status = 409, description = "The lease is another's or is over (`lease-over`), with the job's `state`", body = Problem),
+        (status = 422, description = "Not acceptable", body = Problem),
+        (status = 503, description = "Redis is away", body = Problem),
+    )
+)]
+pub async fn fail_job(request: HttpRequest, payload: web::Payload, state: Data) -> Result<HttpResponse, Problem> {
+    end(&request, payload, &state, Verb::Fail).await
+}
+
+async fn end(request: &HttpRequest, payload: web::Payload, state: &Data, verb: Verb) -> Result<HttpResponse, Problem> {
+    let id = job_id(request)?;
+    no_query(request)?;
+    let body = Body::read_json(request, &mut payload.into_inner(), MAX_BODY).await?;
+    let (token, end, next): (_, End, Option<LeaseRequest>) = input::end(&body, verb)?;
+    let queue = Id::parse(id.queue()).map_err(|_no_queue| JobsError::Unknown)?;
+    let settling = state
+        .jobs
+        .settle(&queue, vec![Settlement { id, token, end }], next.as_ref());
+    let (outcomes, leased) = match &next {
+        Some(LeaseRequest { wait, .. }) if !wait.is_zero() => waiting(request, &state.metrics, settling).await??,
+        _ => settling.await?,
+    };
+    count_settled(&state.metrics, &outcomes);
+    let refused = match outcomes.first() {
+        Some(SettleOutcome::Settled(now)) => {
+            count_leased(&state.metrics, &leased);
+            let next = next.map(|_| &*leased);
+            return reply::value(StatusCode::OK, &EndedAnswer::new(*now, next));
+        }
+        Some(SettleOutcome::NotYours(now)) => JobsError::NotYours(*now),
+        Some(SettleOutcome::Unknown) | None => JobsError::Unknown,
+    };
+    // A problem has no jobs with it: they go back as if they had not been taken.
+    state.jobs.release(&queue, leased).await?;
+    Err(refused.into())
+}
+
+/// Let a lease last longer
+///
+/// Never shorter than it would, and never beyond the job's `timeout_ms`.
+#[utoipa::path(
+    post, path = "/v1/jobs/{id}/extend", tag = "jobs", request_body = ExtendBody, params(("id" = String, Path)),
+    responses(
+        (status = 200, description = "When it ends now", body = ExtendedAnswer),
+        (status = 400, description = "Not JSON", body = Problem),
+        (status = 404, description = "There is none, or none any more", body = Problem),
+        (status = 409, description = "The lease is another's or is over (`lease-over`), with the job's `state`", body = Problem),
+        (status = 422, description = "Not acceptable", body = Problem),
+        (status = 503, description = "Redis is away", body = Problem),
+    )
+)]
+pub async fn extend_job(request: HttpRequest, payload: web::Payload, state: Data) -> Result<HttpResponse, Problem> {
+    let id = job_id(&request)?;
+    no_query(&request)?;
+    let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
+    let (token, lease) = input::extension(Fields::parse(&body)?)?;
+    let lease_expires_at = Stamp(state.jobs.extend(&id, token, lease).await?);
+    reply::value(StatusCode::OK, &ExtendedAnswer { lease_expires_at })
+}
+
+/// Say how far a job is
+///
+/// Any JSON, in the place of what was said before.
+#[utoipa::path(
+    post, path = "/v1/jobs/{id}/progress", tag = "jobs", request_body = ProgressBody, params(("id" = String, Path)),
+    responses(
+        (status = 204, description = "Noted"),
+        (status = 400, description = "Not JSON", body = Problem),
+        (status = 404, description = "There is none, or none any more", body = Problem),
+        (status = 409, description = "The lease is another's or is over (`lease-over`), with the job's `state`", body = Problem),
+        (status = 422, description = "Not acceptable", body = Problem),
+        (status = 503, description = "Redis is away", body = Problem),
+    )
+)]
+pub async fn progress_job(request: HttpRequest, payload: web::Payload, state: Data) -> Result<HttpResponse, Problem> {
+    let id = job_id(&request)?;
+    no_query(&request)?;
+    let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
+    let (token, progress) = input::progress(&body)?;
+    state.jobs.progress(&id, token, &progress).await?;
+    Ok(HttpResponse::NoContent().finish())
+}

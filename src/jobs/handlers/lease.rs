@@ -1,0 +1,110 @@
+use super::super::{AddOutcome, LeaseRequest};
+use super::answer::{AddedAnswer, LeasedAnswer, SettledAnswer, ids};
+use super::docs::{LeaseBody, NewJobBody, SettleBody};
+use super::{Data, MAX_BODY, count_leased, count_settled, input, problem_of_many, waiting};
+use crate::http::{Body, Fields, Problem, no_query, path_id, reply};
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+
+/// Put jobs in
+///
+/// One job or an array of up to 1,000: all are put in, or none. They are answered in their order. A call whose answer was lost
+/// may have put them in: give them a `unique_key` where once is enough.
+#[utoipa::path(
+    post, path = "/v1/queues/{queue}/jobs", tag = "jobs", request_body = NewJobBody, params(("queue" = String, Path)),
+    responses(
+        (status = 200, description = "Nothing new: others have the unique keys", body = AddedAnswer),
+        (status = 201, description = "Put in", body = AddedAnswer),
+        (status = 400, description = "Not JSON", body = Problem),
+        (status = 409, description = "Too many queues, or types of jobs in the queue", body = Problem),
+        (status = 413, description = "More than 8 MiB", body = Problem),
+        (status = 422, description = "Not acceptable; nothing was put in", body = Problem),
+        (status = 503, description = "Redis is away", body = Problem),
+    )
+)]
+pub async fn add_jobs(request: HttpRequest, payload: web::Payload, state: Data) -> Result<HttpResponse, Problem> {
+    let queue = path_id(&request, "queue")?;
+    no_query(&request)?;
+    let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
+    let (jobs, are_many) = input::new_jobs(&body)?;
+    let path = |index| if are_many { format!("{index}/") } else { String::new() };
+    let added = state
+        .jobs
+        .add(&queue, jobs)
+        .await
+        .map_err(|error| problem_of_many(error, path))?;
+    for one in &added {
+        let outcome = match one.outcome {
+            AddOutcome::Created => "created",
+            AddOutcome::Existing => "existing",
+            AddOutcome::Replaced => "replaced",
+            AddOutcome::Debounced => "debounced",
+        };
+        state.metrics.jobs.added.with_label_values(&[outcome]).inc();
+    }
+    let is_new = added.iter().any(|one| one.outcome != AddOutcome::Existing);
+    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+    reply::value(status, &AddedAnswer::new(&added))
+}
+
+/// Take jobs out
+///
+/// The first in line, each for a time: the worker ends its lease with `complete` or `fail`, or makes it last with `extend`. A
+/// lease that ran out goes to the next worker, its attempt counted. So a job may be run twice, and a handler has
+/// to bear it. With `wait_ms` it waits for jobs, and is answered with none at its end. A client that goes while it waits takes none;
+/// one that closes its own side of the connection and reads on has gone as well.
+#[utoipa::path(
+    post, path = "/v1/queues/{queue}/lease", tag = "jobs", request_body = LeaseBody, params(("queue" = String, Path)),
+    responses(
+        (status = 200, description = "The jobs; none if there are none", body = LeasedAnswer),
+        (status = 400, description = "Not JSON", body = Problem),
+        (status = 422, description = "Not acceptable", body = Problem),
+        (status = 503, description = "Redis is away", body = Problem),
+    )
+)]
+pub async fn lease_jobs(request: HttpRequest, payload: web::Payload, state: Data) -> Result<HttpResponse, Problem> {
+    let queue = path_id(&request, "queue")?;
+    no_query(&request)?;
+    let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
+    let wanted = input::lease(Fields::parse_optional(&body)?)?;
+    let leased = if wanted.wait.is_zero() {
+        state.jobs.lease(&queue, &wanted).await?
+    } else {
+        waiting(&request, &state.metrics, state.jobs.lease(&queue, &wanted)).await??
+    };
+    count_leased(&state.metrics, &leased);
+    reply::value(StatusCode::OK, &LeasedAnswer::new(&leased))
+}
+
+/// End many leases at once
+///
+/// Each by itself: the answer says of each what it came to. With `lease_next` the next jobs come in the same step.
+#[utoipa::path(
+    post, path = "/v1/queues/{queue}/settle", tag = "jobs", request_body = SettleBody, params(("queue" = String, Path)),
+    responses(
+        (status = 200, description = "What each came to, in their order", body = SettledAnswer),
+        (status = 400, description = "Not JSON", body = Problem),
+        (status = 409, description = "Too many types of jobs in the queue", body = Problem),
+        (status = 413, description = "More than 8 MiB", body = Problem),
+        (status = 422, description = "Not acceptable; nothing was done", body = Problem),
+        (status = 503, description = "Redis is away", body = Problem),
+    )
+)]
+pub async fn settle_jobs(request: HttpRequest, payload: web::Payload, state: Data) -> Result<HttpResponse, Problem> {
+    let queue = path_id(&request, "queue")?;
+    no_query(&request)?;
+    let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
+    let (settlements, next) = input::ends(&body)?;
+    let ids = ids(&settlements);
+    let settling = state.jobs.settle(&queue, settlements, next.as_ref());
+    let settled = match &next {
+        Some(LeaseRequest { wait, .. }) if !wait.is_zero() => waiting(&request, &state.metrics, settling).await?,
+        _ => settling.await,
+    };
+    let path = |index| format!("jobs/{index}/");
+    let (outcomes, leased) = settled.map_err(|error| problem_of_many(error, path))?;
+    count_settled(&state.metrics, &outcomes);
+    count_leased(&state.metrics, &leased);
+    let next = next.map(|_| &*leased);
+    reply::value(StatusCode::OK, &SettledAnswer::new(&ids, &outcomes, next))
+}

@@ -1,0 +1,125 @@
+//! The HTTP interface of the slice: `/v1/queues` and `/v1/jobs`.
+
+mod answer;
+mod docs;
+mod input;
+mod job;
+mod lease;
+mod queue;
+
+pub use job::{
+    __path_cancel_job, __path_complete_job, __path_extend_job, __path_fail_job, __path_get_job, __path_progress_job,
+    __path_retry_job, cancel_job, complete_job, extend_job, fail_job, get_job, progress_job, retry_job,
+};
+pub use lease::{__path_add_jobs, __path_lease_jobs, __path_settle_jobs, add_jobs, lease_jobs, settle_jobs};
+pub use queue::{
+    __path_cancel_unique, __path_clear_dead, __path_get_queue, __path_list_events, __path_list_jobs,
+    __path_list_queues, __path_pause_queue, __path_redrive, __path_resume_queue, cancel_unique, clear_dead, get_queue,
+    list_events, list_jobs, list_queues, pause_queue, redrive, resume_queue,
+};
+
+use super::{Fault, JobId, Jobs, JobsError, Leased, SettleOutcome};
+use crate::http::{FieldError, Problem, client_gone, path_id};
+use crate::telemetry::Metrics;
+use actix_web::{HttpRequest, web};
+use std::sync::Arc;
+
+/// The largest body of a call about many jobs, bytes.
+const MAX_BODY: usize = 8 * 1024 * 1024;
+
+/// The state of a worker that the handlers use.
+#[derive(Debug, Clone)]
+pub struct State {
+    /// The queues.
+    pub jobs: Jobs,
+    /// The instruments.
+    pub metrics: Arc<Metrics>,
+}
+
+type Data = web::Data<State>;
+
+impl From<JobsError> for Problem {
+    fn from(error: JobsError) -> Self {
+        let detail = error.to_string();
+        match error {
+            JobsError::Invalid(faults) => unacceptable(faults, |_| String::new()),
+            JobsError::TooManyTypes => Self::conflict("too-many-types", "The queue has too many types of jobs", detail),
+            JobsError::TooManyQueues => Self::conflict("too-many-queues", "There are too many queues", detail),
+            JobsError::Unknown => Self::not_found(detail),
+            JobsError::NotYours(state) => {
+                Self::conflict("lease-over", "The lease is over", detail).with("state", state.name())
+            }
+            JobsError::Conflict(state) => {
+                Self::conflict("wrong-state", "The job's state does not allow it", detail).with("state", state.name())
+            }
+            JobsError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// 422 for faults of which `path` says where the object of each is: empty, or a path with a trailing slash.
+fn unacceptable(faults: Vec<Fault>, path: impl Fn(usize) -> String) -> Problem {
+    let error = |fault: Fault| {
+        let place = format!("{}{}", path(fault.index), fault.member);
+        FieldError::new(place.trim_end_matches('/'), fault.detail)
+    };
+    Problem::unacceptable(faults.into_iter().map(error).collect())
+}
+
+/// The same for an error of a call about many.
+fn problem_of_many(error: JobsError, path: impl Fn(usize) -> String) -> Problem {
+    match error {
+        JobsError::Invalid(faults) => unacceptable(faults, path),
+        error => error.into(),
+    }
+}
+
+/// The job that the path names. What cannot be the name of one is none.
+fn job_id(request: &HttpRequest) -> Result<JobId, Problem> {
+    let id = path_id(request, "id")?;
+    JobId::parse(&id).ok_or_else(|| JobsError::Unknown.into())
+}
+
+/// Carries out what may wait, for as long as the client is there: what nobody is there for is not taken.
+async fn waiting<T>(
+    request: &HttpRequest,
+    metrics: &Metrics,
+    answer: impl Future<Output = Result<T, JobsError>>,
+) -> Result<Result<T, JobsError>, Problem> {
+    let _waiting = Waiting::count(metrics);
+    tokio::select! {
+        answer = answer => Ok(answer),
+        () = client_gone(request) => Err(Problem::timed_out("the client has gone")),
+    }
+}
+
+fn count_leased(metrics: &Metrics, leased: &[Leased]) {
+    metrics.jobs.leased.inc_by(leased.len() as u64);
+}
+
+fn count_settled(metrics: &Metrics, outcomes: &[SettleOutcome]) {
+    for outcome in outcomes {
+        let word = match outcome {
+            SettleOutcome::Settled(state) => state.name(),
+            SettleOutcome::NotYours(_) => "not_yours",
+            SettleOutcome::Unknown => "unknown",
+        };
+        metrics.jobs.settled.with_label_values(&[word]).inc();
+    }
+}
+
+/// Counts a request that may wait, however it ends.
+struct Waiting<'a>(&'a Metrics);
+
+impl<'a> Waiting<'a> {
+    fn count(metrics: &'a Metrics) -> Self {
+        metrics.jobs.waiters.inc();
+        Self(metrics)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.jobs.waiters.dec();
+    }
+}

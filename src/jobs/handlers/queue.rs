@@ -1,0 +1,254 @@
+use super::super::{Cursor, State as JobState, WAIT_MS};
+use super::answer::{CancelledAnswer, EventsAnswer, JobAnswer, JobsAnswer, MovedAnswer, QueueAnswer, QueuesAnswer};
+use super::docs::RedriveBody;
+use super::{Data, MAX_BODY, waiting};
+use crate::http::{Body, FieldError, Fields, Problem, Query, no_query, path_id, reply};
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// Jobs, queues and events of a page, if nothing is said and at most.
+const PAGE: u64 = 100;
+const PAGES: RangeInclusive<u64> = 1..=100;
+const EVENTS: RangeInclusive<u64> = 1..=1_000;
+
+fn fault(name: &str, detail: impl Into<String>) -> Problem {
+    Problem::unacceptable(vec![FieldError::new(name, detail)])
+}
+
+fn number(query: &Query<'_>, name: &str, usual: u64, range: &RangeInclusive<u64>) -> Result<u64, Problem> {
+    let number = query.number(name).map_err(|error| Problem::unacceptable(vec![error]))?;
+    let number = number.unwrap_or(usual);
+    if range.contains(&number) {
+        Ok(number)
+    } else {
+        Err(fault(name, format!("must be {} to {}", range.start(), range.end())))
+    }
+}
+
+fn limit(query: &Query<'_>, usual: u64, range: &RangeInclusive<u64>) -> Result<usize, Problem> {
+    number(query, "limit", usual, range).map(|limit| usize::try_from(limit).unwrap_or(usize::MAX))
+}
+
+/// The queues that are in use
+///
+/// By name, each with how it is. One without jobs is in use for ten minutes more.
+#[utoipa::path(
+    get, path = "/v1/queues", tag = "jobs",
+    params(("limit" = Option<u64>, Query, description = "1 to 100; 100 if not given"), ("cursor" = Option<String>, Query, description = "`next` of the page before")),
+    responses(
+        (status = 200, description = "A page of them", body = QueuesAnswer),
+        (status = 400, description = "An unknown parameter", body = Problem),
+        (status = 422, description = "Not acceptable", body = Problem),
+        (status = 503, description = "Redis is away", body = Problem),
+    )
+)]
+pub async fn list_queues(request: HttpRequest, state: Data) -> Result<HttpResponse, Problem> {
+    let query = Query::parse(request.query_string(), &["limit", "cursor"], &[])?;
+    let limit = limit(&query, PAGE, &PAGES)?;
+    let (queues, are_more) = state.jobs.queues(query.text("cursor"), limit).await?;
+    let answer = QueuesAnswer {
+        queues: queues
+            .iter()
+            .map(|(name, counts)| QueueAnswer::new(name, counts))
+            .collect(),
+        next: queues.last().filter(|_| are_more).map(|(name, _)| &**name),
+    };
+    reply::value(StatusCode::OK, &answer)
+}
+
+/// How a queue is
+///
+/// One that nobody has put anything into is an empty one.
+#[utoipa::path(
+    get, path = "/v1/queues/{queue}", tag = "jobs", params(("queue" = String, Path)),
+    responses(
+        (status = 200, description = "Jobs by state, throughput, times", body = QueueAnswer),
+        (status = 422, description = "The name is none", body = Problem),
+        (status = 503, description = "Redis is away", body = Problem),
+    )
+)]
+pub async fn get_queue(request: HttpRequest, state: Data) -> Result<HttpResponse, Problem> {
+    let queue = path_id(&request, "queue")?;
+    no_query(&request)?;
+    let counts = state.jobs.counts(&queue).await?;
+    reply::value(StatusCode::OK, &QueueAnswer::new(&queue, &counts))
+}
+
+/// The jobs in a state
+///
+/// In the order of the state: that of the line, by when they are due, by when their leases end, by when they are forgotten. What
+/// changes meanwhile may be missed or seen twice.
+#[utoipa::path(
+    get, path = "/v1/queues/{queue}/jobs", tag = "jobs",
+    params(
+        ("queue" = String, Path),
+        ("state" = JobState, Query),
+        ("limit" = Option<u64>, Query, description = "1 to 100; 100 if not given"),
+        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
+    ),
+    responses(
+        (status = 200, description = "A page of them, without payloads", body = JobsAnswer),
+        (status = 400, description = "An unknown parameter", body = Problem),
+        (status = 422, description = "Not acceptable", body = Problem),
+        (status = 503, description = "Redis is away", body = Problem),
+    )
+)]
+pub async fn list_jobs(request: HttpRequest, state: Data) -> Result<HttpResponse, Problem> {
+    let queue = path_id(&request, "queue")?;
+    let query = Query::parse(request.query_string(), &["state", "limit", "cursor"], &[])?;
+    let wanted = query.text("state").unwrap_or_default();
+    let wanted = JobState::ALL.into_iter().find(|state| state.name() == wanted);
+    let wanted = wanted.ok_or_else(|| fault("state", "must be ready, delayed, leased, done, dead or cancelled"))?;
+    let limit = limit(&query, PAGE, &PAGES)?;
+    let cursor = match query.text("cursor") {
+        Some(text) => Some(Cursor::parse(text).ok_or_else(|| fault("cursor", "is not one that a page named"))?),
+        None => None,
+    };
+    let (jobs, next) = state.jobs.list(&queue, wanted, cursor.as_ref(), limit).await?;
+    let answer = JobsAnswer {
+        jobs: jobs.iter().map(JobAnswer::from).collect(),
+        next: next.map(|cursor| cursor.to_string()),
+    };
+    reply::value(StatusCode::OK, &answer)
+}
+
+/// Pause a queue
+///
+/// Nothing of it is leased until it goes on; what is leased can be ended.
+#[utoipa::path(
+    post, path = "/v1/queues/{queue}/pause", tag = "jobs", params(("queue" = String, Path)),
+    responses(
+        (status = 204, description = "Paused"),
+        (status = 409, description = "Too many queues", body = Problem),
+        (status = 422, description = "The name is none", body = Problem),
+        (status = 503, description = "Redis is away", body = Problem),
+    )
+)]
+pub async fn pause_queue(request: HttpRequest, state: Data) -> Result<HttpResponse, Problem> {
+    let queue = path_id(&request, "queue")?;
+    no_query(&request)?;
+    state.jobs.pause(&queue).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Let a queue go on
+#[utoipa::path(
+    post, path = "/v1/queues/{queue}/resume", tag = "jobs", params(("queue" = String, Path)),
+    responses(
+        (status = 204, description = "It goes on"),
+        (status = 422, description = "The name is none", body = Problem),
+        (status = 503, description = "Redis is away", body = Problem),
+    )
+)]
+pub async fn resume_queue(request: HttpRequest, state: Data) -> Result<HttpResponse, Problem> {
+    let queue = path_id(&request, "queue")?;
+    no_query(&request)?;
+    state.jobs.resume(&queue).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// Put dead jobs back into their lines
+///
+/// Those that have been dead for longest, at the places that they had, with all their attempts before them.
+#[utoipa::path(
+    post, path = "/v1/queues/{queue}/redrive", tag = "jobs", request_body = RedriveBody, params(("queue" = String, Path)),
+    responses(
+        (status = 200, description = "How many", body = MovedAnswer),
+        (status = 400, description = "Not JSON", body = Problem),
+        (status = 422, description = "Not acceptable", body = Problem),
+        (status = 503, description = "Redis is away", body = Problem),
+    )
+)]
+pub async fn redrive(request: HttpRequest, payload: web::Payload, state: Data) -> Result<HttpResponse, Problem> {
+    let queue = path_id(&request, "queue")?;
+    no_query(&request)?;
+    let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
+    let mut fields = Fields::parse_optional(&body)?;
+    let limit = fields.integer("limit", 1..=1_000);
+    let limit = fields.finish(Some(limit))?.unwrap_or(1_000);
+    let (jobs, left) = state.jobs.redrive(&queue, usize::try_from(limit).unwrap_or(1)).await?;
+    reply::value(StatusCode::OK, &MovedAnswer { jobs, left })
+}
+
+/// Forget the dead jobs of a queue
+#[utoipa::path(
+    delete, path = "/v1/queues/{queue}/dead", tag = "jobs", params(("queue" = String, Path)),
+    responses(
+        (status = 200, description = "How many", body = MovedAnswer),
+        (status = 422, description = "The name is none", body = Problem),
+        (status = 503, description = "Redis is away; some may be forgotten", body = Problem),
+    )
+)]
+pub async fn clear_dead(request: HttpRequest, state: Data) -> Result<HttpResponse, Problem> {
+    let queue = path_id(&request, "queue")?;
+    no_query(&request)?;
+    let jobs = state.jobs.clear_dead(&queue).await?;
+    reply::value(StatusCode::OK, &MovedAnswer { jobs, left: 0 })
+}
+
+/// Cancel the job that has a unique key
+///
+/// And free the key.
+#[utoipa::path(
+    delete, path = "/v1/queues/{queue}/unique/{key}", tag = "jobs",
+    params(("queue" = String, Path), ("key" = String, Path)),
+    responses(
+        (status = 200, description = "Cancelled", body = CancelledAnswer),
+        (status = 404, description = "No job has the key", body = Problem),
+        (status = 409, description = "It has ended (`wrong-state`); the key is free", body = Problem),
+        (status = 422, description = "A name is none", body = Problem),
+        (status = 503, description = "Redis is away", body = Problem),
+    )
+)]
+pub async fn cancel_unique(request: HttpRequest, state: Data) -> Result<HttpResponse, Problem> {
+    let (queue, key) = (path_id(&request, "queue")?, path_id(&request, "key")?);
+    no_query(&request)?;
+    let id = state.jobs.cancel_unique(&queue, &key).await?;
+    reply::value(StatusCode::OK, &CancelledAnswer { id })
+}
+
+/// What happened in a queue
+///
+/// The events behind `after`, the oldest first; all that are kept if it is not given. With `wait_ms` it waits for some if there are none.
+/// About a thousand entries are kept, each of what one call did to any number of jobs.
+#[utoipa::path(
+    get, path = "/v1/queues/{queue}/events", tag = "jobs",
+    params(
+        ("queue" = String, Path),
+        ("after" = Option<String>, Query, description = "`next` of the page before"),
+        ("limit" = Option<u64>, Query, description = "1 to 1,000; 100 if not given"),
+        ("wait_ms" = Option<u64>, Query, description = "Up to 60,000; 0 if not given"),
+    ),
+    responses(
+        (status = 200, description = "A page of them", body = EventsAnswer),
+        (status = 400, description = "An unknown parameter", body = Problem),
+        (status = 422, description = "Not acceptable", body = Problem),
+        (status = 503, description = "Redis is away", body = Problem),
+    )
+)]
+pub async fn list_events(request: HttpRequest, state: Data) -> Result<HttpResponse, Problem> {
+    let queue = path_id(&request, "queue")?;
+    let query = Query::parse(request.query_string(), &["after", "limit", "wait_ms"], &[])?;
+    let after = query.text("after").unwrap_or("0-0");
+    if !is_place(after) {
+        return Err(fault("after", "is not a place in the stream"));
+    }
+    let limit = limit(&query, PAGE, &EVENTS)?;
+    let wait = Duration::from_millis(number(&query, "wait_ms", 0, &(0..=WAIT_MS.end().unsigned_abs()))?);
+    let events = state.jobs.events(&queue, after, limit, wait);
+    let events = if wait.is_zero() {
+        events.await?
+    } else {
+        waiting(&request, &state.metrics, events).await??
+    };
+    reply::value(StatusCode::OK, &EventsAnswer::new(&events, after))
+}
+
+/// Whether it is one as Redis has them: `MS-N`.
+fn is_place(text: &str) -> bool {
+    let is_number = |text: &str| (1..=19).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.split_once('-')
+        .is_some_and(|(ms, number)| is_number(ms) && is_number(number))
+}

@@ -1,0 +1,134 @@
+//! Redis away, frozen, killed.
+
+use super::*;
+use crate::support::eventually;
+use std::time::Instant;
+
+/// So that a Redis that is away is noticed soon.
+const NOTICE: &str = "--redis-timeout=300";
+const TOKEN: &str = "AAAAAAAAAAAAAAAA";
+
+#[track_caller]
+fn assert_away(answer: &Answer) {
+    answer.assert_problem(503, &[]);
+    assert!(answer.retry_after.is_some(), "{answer:?}");
+}
+
+/// Every call.
+async fn all_calls(api: &JobApi) -> Vec<Answer> {
+    let mut answers = Vec::new();
+    let job = "/v1/jobs/q.AAAAAAAAAAAAA";
+    for (path, body) in [
+        ("/v1/queues/q/jobs".to_owned(), body!({"type": "a"})),
+        ("/v1/queues/q/lease".to_owned(), body!({})),
+        ("/v1/queues/q/lease".to_owned(), body!({"wait_ms": 10_000})),
+        (
+            "/v1/queues/q/settle".to_owned(),
+            body!({"jobs": [], "lease_next": {"wait_ms": 10_000}}),
+        ),
+        ("/v1/queues/q/pause".to_owned(), body!({})),
+        ("/v1/queues/q/resume".to_owned(), body!({})),
+        ("/v1/queues/q/redrive".to_owned(), body!({})),
+        (format!("{job}/complete"), body!({"token": TOKEN})),
+        (format!("{job}/fail"), body!({"token": TOKEN, "error": "x"})),
+        (format!("{job}/extend"), body!({"token": TOKEN, "lease_ms": 1_000})),
+        (format!("{job}/progress"), body!({"token": TOKEN, "progress": 1})),
+        (format!("{job}/retry"), body!({})),
+    ] {
+        answers.push(api.post(&path, body).await);
+    }
+    for path in [
+        "/v1/queues",
+        "/v1/queues/q",
+        "/v1/queues/q/jobs?state=dead",
+        "/v1/queues/q/events?wait_ms=10000",
+        job,
+    ] {
+        answers.push(api.get(path).await);
+    }
+    for path in ["/v1/queues/q/dead", "/v1/queues/q/unique/k", job] {
+        answers.push(api.delete(path).await);
+    }
+    answers
+}
+
+#[actix_web::test]
+async fn redis_away_is_a_503_at_once_and_nothing_is_lost() {
+    let mut scene = Scene::on(Redis::durable().await).with(&[NOTICE]);
+    let service = scene.start().await;
+    let api = JobApi::of(&service);
+    let ids = api
+        .add(
+            "q",
+            body!([{"type": "a"}, {"type": "a"}, {"type": "a", "delay_ms": 60_000}]),
+        )
+        .await;
+    let leased = api.lease("q", body!({"lease_ms": 60_000})).await;
+    scene.redis.kill();
+    let asked = Instant::now();
+    for answer in all_calls(&api).await {
+        assert_away(&answer);
+    }
+    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+    scene.redis.restart().await;
+    let done = eventually(SOON, "Redis is found again", async || {
+        let path = format!("/v1/jobs/{}/complete", ids[0]);
+        let done = api.post(&path, body!({"token": leased[0]["token"]})).await;
+        (done.status != 503).then_some(done)
+    })
+    .await;
+    assert_eq!(done.body, body!({"state": "done"}));
+    let next = eventually(SOON, "both workers have found it", async || {
+        let next = api.post("/v1/queues/q/lease", body!({"count": 9})).await;
+        (next.status != 503).then_some(next)
+    })
+    .await;
+    assert_eq!(ids_of(next.body["jobs"].as_array().unwrap()), [&ids[1]]);
+    Books::read(&scene, &id_of("q")).await.balance();
+}
+
+#[actix_web::test]
+async fn a_frozen_redis_is_a_503_after_its_timeout() {
+    let scene = Scene::on(Redis::durable().await).with(&[NOTICE]);
+    let service = scene.start().await;
+    let api = JobApi::of(&service);
+    api.add("q", body!([{"type": "a"}, {"type": "a"}])).await;
+    scene.redis.freeze();
+    let asked = Instant::now();
+    for answer in all_calls(&api).await {
+        assert_away(&answer);
+    }
+    assert!(asked.elapsed() < Duration::from_secs(15), "{:?}", asked.elapsed());
+    scene.redis.thaw();
+    eventually(SOON, "it goes on", async || {
+        (api.get("/v1/queues/q").await.status == 200).then_some(())
+    })
+    .await;
+    Books::read(&scene, &id_of("q")).await.balance();
+}
+
+#[actix_web::test]
+async fn who_waits_hears_of_a_redis_that_goes_away_and_comes_back() {
+    let mut scene = Scene::on(Redis::forgetful().await).with(&[NOTICE]);
+    let service = scene.start().await;
+    let api = JobApi::of(&service);
+    let waiting = api.clone();
+    let waiter = tokio::spawn(async move { waiting.post("/v1/queues/q/lease", body!({"wait_ms": 60_000})).await });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    scene.redis.kill();
+    // It hears of it at the latest when it asks next.
+    assert_away(&waiter.await.unwrap());
+    scene.redis.restart().await;
+    let waiting = eventually(SOON, "one can wait again", async || {
+        let api = api.clone();
+        let mut waiter = tokio::spawn(async move { api.post("/v1/queues/q/lease", body!({"wait_ms": 60_000})).await });
+        let soon = tokio::time::timeout(Duration::from_millis(300), &mut waiter).await;
+        soon.is_err().then_some(waiter)
+    })
+    .await;
+    eventually(SOON, "both workers have found it", async || {
+        (api.post("/v1/queues/q/jobs", body!({"type": "a"})).await.status == 201).then_some(())
+    })
+    .await;
+    assert_eq!(waiting.await.unwrap().body["jobs"].as_array().unwrap().len(), 1);
+}

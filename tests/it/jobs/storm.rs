@@ -1,0 +1,96 @@
+//! Many at once, some of whom die: every job that was put in ends once, and the books balance all along.
+
+use super::*;
+use fleetpulse::jobs::{Retry, RunAt, SettleOutcome, State, Unique, UniqueMode};
+use rand::RngExt;
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+const JOBS: usize = 600;
+const WORKERS: usize = 6;
+
+#[actix_web::test]
+async fn every_job_ends_though_workers_die_fail_and_give_back() {
+    let (scene, queue) = (Scene::new().await, id_of("q"));
+    let looked_after = scene.start().await;
+    let producer = embedded(&scene).await;
+    let put_in = async {
+        for n in (0..JOBS).step_by(20) {
+            let batch = (n..n + 20).map(|n| {
+                let mut one = job(n);
+                one.kind = format!("t{}", n % 4).into();
+                one.priority = u16::try_from(n % 3).unwrap();
+                one.max_attempts = 100;
+                one.backoff.base = Duration::from_millis(5);
+                if n % 5 == 0 {
+                    one.run_at = RunAt::After(Duration::from_millis(n as u64 % 50));
+                }
+                if n % 7 == 0 {
+                    one.unique = Some(Unique {
+                        key: format!("k{n}").into(),
+                        mode: UniqueMode::Refuse,
+                        keep: None,
+                    });
+                }
+                one
+            });
+            producer.add(&queue, batch.collect()).await.unwrap();
+        }
+    };
+    let workers = futures_util::future::join_all((0..WORKERS).map(|_| embedded(&scene))).await;
+    let until = Instant::now() + SOON;
+    let work = async |jobs: &Jobs| {
+        let mut done = Vec::new();
+        let request = LeaseRequest {
+            lease: Duration::from_millis(150),
+            wait: Duration::from_millis(700),
+            ..up_to(8)
+        };
+        loop {
+            let leased = jobs.lease(&queue, &request).await.unwrap();
+            if leased.is_empty() {
+                return done;
+            }
+            assert!(Instant::now() < until, "it comes to an end");
+            let mut settlements = Vec::new();
+            for one in &leased {
+                match rand::rng().random_range(0..10) {
+                    // It dies with it.
+                    0 => {}
+                    1 => settlements.push(ended(one, End::Release)),
+                    2 => settlements.push(ended(
+                        one,
+                        End::Fail {
+                            error: "no".to_owned(),
+                            retry: Retry::Policy,
+                        },
+                    )),
+                    _ => settlements.push(completed(one)),
+                }
+            }
+            let (outcomes, _) = jobs.settle(&queue, settlements.clone(), None).await.unwrap();
+            for (settlement, outcome) in settlements.iter().zip(outcomes) {
+                let is_done = outcome == SettleOutcome::Settled(State::Done);
+                if is_done && matches!(settlement.end, End::Complete { .. }) {
+                    let one = leased.iter().find(|one| one.id == settlement.id).unwrap();
+                    done.push(number(one));
+                }
+            }
+        }
+    };
+    let working = futures_util::future::join_all(workers.iter().map(work));
+    let ((), done) = futures_util::join!(put_in, working);
+    let mut times = BTreeMap::new();
+    for n in done.into_iter().flatten() {
+        *times.entry(n).or_insert(0) += 1;
+    }
+    assert_eq!(times.len(), JOBS);
+    assert!(times.values().all(|times| *times == 1), "a job is done once: {times:?}");
+    let books = Books::read(&scene, &queue).await;
+    books.balance();
+    assert_eq!(
+        (books.count("done"), books.count("ready") + books.count("leased")),
+        (JOBS, 0)
+    );
+    drop(looked_after);
+}
