@@ -1,4 +1,82 @@
 //! Queues of jobs: none is lost, each runs in its turn, at least once.
+//!
+//! ```text
+//! handlers ─▶ api ──────────────────────────▶ commands (Lua) ─▶ Redis ─▶ wake-up channel, event stream
+//!              ├──▶ delivery (nothing lost on its way) ─▶ ▲
+//!              └──▶ wakeups (who waits in this process)   │
+//!                                              sweep ─────┘
+//! ```
+//!
+//! All of a queue is under the hash tag `q:{QUEUE}`. Jobs go by a short id within it; outside that is `QUEUE.SHORT`, so that an id
+//! says where its job is.
+//!
+//! | key | type | what |
+//! |---|---|---|
+//! | `…:ready:N` | sorted set | the line of the jobs of type `N`: `(1001 − priority) × 2^43 + sequence`, below 2^53 |
+//! | `…:delayed` | sorted set | by when they are due: the first time, or for another attempt |
+//! | `…:leased` | sorted set | by the end of the lease |
+//! | `…:done`, `…:dead`, `…:cancelled` | sorted sets | by when they are forgotten |
+//! | `…:specs` | hash | by short id what was put in: a line of its terms and the payload |
+//! | `…:runs` | hash | by short id how it goes: state, token, attempts, place in line, progress, result, errors; of a job that was never but ready there is none |
+//! | `…:unique` | hash | by unique key `UNTIL SHORT`; 0 for until the job has ended |
+//! | `…:unique_ends` | sorted set | the keys that are kept for a time, by its end |
+//! | `…:meta` | hash | the numbers of the types, the last sequence, whether it is paused, counters |
+//! | `…:events` | stream | an entry for what a call did, with the jobs that it did it to; capped |
+//! | `queues` | sorted set | the queues in use, by when that was noted last |
+//! | `queue-wake` | channel | the name of a queue in which there is something, or will be earlier than was known |
+//!
+//! ```text
+//!           add                lease               complete
+//!  ─────────┬───────▶ ready ──────────▶ leased ──────────────▶ done
+//!           │          ▲ ▲ ▲              │ │ │
+//!           │ its time │ │ └── release ───┘ │ └── fail, lease over: last attempt ─▶ dead ── retry, redrive ─▶ ready
+//!           └──▶ delayed └─── lease over ───┤
+//!                  ▲                        │          ready, delayed, leased ── cancel ─▶ cancelled ── retry ─▶ ready
+//!                  └── fail, complete with then
+//! ```
+//!
+//! **Few commands for many jobs.** What is known of a job lies in two hashes for the whole queue and not in a hash of its own,
+//! because a field of one hash can be read and written for a hundred jobs by one command. So a call that ends a hundred leases and
+//! takes the next hundred jobs makes some twenty commands. The terms of a job never change and its payload is long;
+//! how it goes changes with every step and is short: so there are two of them.
+//!
+//! **Higher priorities first, equal ones first come first served,** by the sequence that a script draws as it puts a job in.
+//! A job that comes back (an attempt that failed, a lease that ran out, a delay that is over) has the place that it was given then.
+//! Each type has a line, so that a worker which takes some of them walks past nothing; who takes all has the heads of
+//! the lines merged. With one type that is one `ZPOPMIN`. With one worker jobs run in this order; with several they
+//! begin in it.
+//!
+//! **At least once.** A job is lost by no crash of a worker or an instance: its lease runs out, the attempt is counted, and the
+//! next worker has it. So it may run twice: where the worker was only slow, or its last word was lost. A handler has to
+//! bear that, by making its effect idempotent (the job's id is the same each time) or by a fence of its own. A late word with an old
+//! token is refused. With `keep_result` 0 a job that is done is gone at once, and a repeated completion finds none.
+//!
+//! **Time is Redis's.** Whatever is due is due by its clock, rounded up to whole milliseconds: nothing runs early. Every
+//! lease and settlement first makes up to 100 delayed jobs ready that are due, and takes up to 100 leases back that ran out. Who
+//! waits is told when the next thing is due and asks then; who does not wait is not kept waiting. Queues that nobody calls are looked at
+//! by every instance each 400 ms.
+//!
+//! **Waiting** is by wake-up: a script that makes the first job of a line ready, or puts one before all delayed ones, publishes the queue's name,
+//! and in every instance the first of each row asks. Who is served leaves the row, and the next asks. Jobs on their way to one who
+//! has gone are given back. After a broken subscription everybody who is first asks once, and each five seconds in any case.
+//!
+//! **A time limit** (`timeout`) bounds one attempt: no lease of it, extended or not, lasts longer. Without one it lasts for as long as
+//! its worker extends the lease.
+//!
+//! **Unique keys.** A job has its key until it has ended, or for a time from its putting in. Another one with the key is refused,
+//! or takes the place of the first if that still waits (`replace`), or is what the first becomes, under its id and waiting anew
+//! (`debounce`). What runs is never changed: then the other is put in, and has the key.
+//!
+//! **A series** goes on under one id (`End::Then`): the same job, delayed, with another type or payload. One cancelling ends it,
+//! whether it waits or runs.
+//!
+//! **Bounded.** Done, dead and cancelled jobs are kept by number and age, and what is known of them goes in the step that forgets
+//! them; which is at the number's limit the one whose time would be over first. A queue has up to 64 types of jobs, for ever; there are up to
+//! `JOBS_MAX_QUEUES` queues. Waiting jobs are bounded by Redis's memory alone: some 350 bytes each with a short payload.
+//!
+//! **Not guaranteed:** what Redis loses (`appendfsync everysec` may lose a second to a power cut) is lost here. That two
+//! instances' waiters are served in the order of their coming. That an `add` whose answer was lost was not carried out: give its jobs
+//! unique keys where once is enough.
 
 mod api;
 mod check;

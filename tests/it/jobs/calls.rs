@@ -1,8 +1,10 @@
 //! The calls, one by one, as workers in any language make them.
 
 use super::*;
-use crate::support::now_ms;
+use crate::support::{eventually, now_ms};
+use futures_util::join;
 use serde_json::json as value;
+use tokio::time::sleep;
 
 #[actix_web::test]
 async fn a_job_from_its_putting_in_to_its_end() {
@@ -330,7 +332,7 @@ async fn a_unique_key_refuses_replaces_or_debounces() {
         200,
         "the key outlives its job"
     );
-    crate::support::eventually(SOON, "the key is free", async || {
+    eventually(SOON, "the key is free", async || {
         (api.post("/v1/queues/q/jobs", kept.clone()).await.status == 201).then_some(())
     })
     .await;
@@ -394,7 +396,7 @@ async fn lists_and_events_tell_what_there_is_and_was() {
         "/v1/queues/q/events?wait_ms=5000&after={}",
         events["next"].as_str().unwrap()
     );
-    let (waited, _) = futures_util::join!(api.get(&path), api.add("q", value!({"type": "t0"})));
+    let (waited, _) = join!(api.get(&path), api.add("q", value!({"type": "t0"})));
     assert_eq!(waited.body["events"][0]["event"], "added");
     let queues = api.get("/v1/queues?limit=100").await.body;
     assert!(
@@ -416,8 +418,8 @@ async fn a_paused_queue_hands_nothing_out_until_it_goes_on() {
     let ids = api.add("q", value!([{"type": "a"}])).await;
     assert!(api.lease("q", value!({"wait_ms": 200})).await.is_empty());
     assert_eq!(api.get("/v1/queues/q").await.body["paused"], true);
-    let (leased, resumed) = futures_util::join!(api.lease("q", value!({"wait_ms": 10_000})), async {
-        actix_web::rt::time::sleep(Duration::from_millis(100)).await;
+    let (leased, resumed) = join!(api.lease("q", value!({"wait_ms": 10_000})), async {
+        sleep(Duration::from_millis(100)).await;
         api.post("/v1/queues/q/resume", value!({})).await
     });
     assert_eq!((ids_of(&leased), resumed.status), (vec![&*ids[0]], 204));

@@ -3,6 +3,7 @@
 use super::*;
 use crate::support::eventually;
 use std::time::Instant;
+use tokio::time::{sleep, timeout};
 
 /// So that a Redis that is away is noticed soon.
 const NOTICE: &str = "--redis-timeout=300";
@@ -114,7 +115,7 @@ async fn who_waits_hears_of_a_redis_that_goes_away_and_comes_back() {
     let api = JobApi::of(&service);
     let waiting = api.clone();
     let waiter = tokio::spawn(async move { waiting.post("/v1/queues/q/lease", body!({"wait_ms": 60_000})).await });
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    sleep(Duration::from_millis(200)).await;
     scene.redis.kill();
     // It hears of it at the latest when it asks next.
     assert_away(&waiter.await.unwrap());
@@ -122,7 +123,7 @@ async fn who_waits_hears_of_a_redis_that_goes_away_and_comes_back() {
     let waiting = eventually(SOON, "one can wait again", async || {
         let api = api.clone();
         let mut waiter = tokio::spawn(async move { api.post("/v1/queues/q/lease", body!({"wait_ms": 60_000})).await });
-        let soon = tokio::time::timeout(Duration::from_millis(300), &mut waiter).await;
+        let soon = timeout(Duration::from_millis(300), &mut waiter).await;
         soon.is_err().then_some(waiter)
     })
     .await;

@@ -2,6 +2,8 @@
 
 use super::*;
 use fleetpulse::jobs::{Retry, RunAt, SettleOutcome, State, Unique, UniqueMode};
+use futures_util::future::join_all;
+use futures_util::join;
 use rand::RngExt;
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -37,7 +39,7 @@ async fn every_job_ends_though_workers_die_fail_and_give_back() {
             producer.add(&queue, batch.collect()).await.unwrap();
         }
     };
-    let workers = futures_util::future::join_all((0..WORKERS).map(|_| embedded(&scene))).await;
+    let workers = join_all((0..WORKERS).map(|_| embedded(&scene))).await;
     let until = Instant::now() + SOON;
     let work = async |jobs: &Jobs| {
         let mut done = Vec::new();
@@ -78,8 +80,8 @@ async fn every_job_ends_though_workers_die_fail_and_give_back() {
             }
         }
     };
-    let working = futures_util::future::join_all(workers.iter().map(work));
-    let ((), done) = futures_util::join!(put_in, working);
+    let working = join_all(workers.iter().map(work));
+    let ((), done) = join!(put_in, working);
     let mut times = BTreeMap::new();
     for n in done.into_iter().flatten() {
         *times.entry(n).or_insert(0) += 1;

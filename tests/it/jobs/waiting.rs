@@ -4,7 +4,8 @@ use super::*;
 use crate::support::{Raw, eventually};
 use fleetpulse::jobs::{RunAt, State};
 use std::time::Instant;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::{sleep, timeout};
 
 fn waiting(jobs: &Jobs, queue: &Id, kinds: &[&str]) -> JoinHandle<Vec<Leased>> {
     let (jobs, queue) = (jobs.clone(), queue.clone());
@@ -18,7 +19,7 @@ fn waiting(jobs: &Jobs, queue: &Id, kinds: &[&str]) -> JoinHandle<Vec<Leased>> {
 
 /// Lets those who have been started come to rest.
 async fn settle_down() {
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    sleep(Duration::from_millis(100)).await;
 }
 
 #[actix_web::test]
@@ -147,9 +148,7 @@ async fn a_lease_that_is_dropped_in_the_middle_loses_nothing() {
     for n in 0..50 {
         let request = up_to(10);
         let leasing = jobs.lease(&queue, &request);
-        let _ = tokio::time::timeout(Duration::from_micros(n * 40), leasing)
-            .await
-            .map(drop);
+        let _ = timeout(Duration::from_micros(n * 40), leasing).await.map(drop);
     }
     // What was handed on is lost with who took it; all others come back by themselves.
     eventually(SOON, "all of them are back, or were handed on", async || {
@@ -168,7 +167,7 @@ async fn a_service_that_stops_sends_those_who_wait_away_without_jobs() {
     let waiter = tokio::spawn(async move { api.lease("q", body!({"wait_ms": 20_000})).await });
     settle_down().await;
     let stopped = Instant::now();
-    tokio::task::spawn_blocking(move || drop(service)).await.unwrap();
+    spawn_blocking(move || drop(service)).await.unwrap();
     assert!(waiter.await.unwrap().is_empty());
     assert!(stopped.elapsed() < Duration::from_secs(10), "{:?}", stopped.elapsed());
 }

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::support::eventually;
-use fleetpulse::jobs::{Retry, RunAt, State};
+use fleetpulse::jobs::{Retry, RunAt, SettleOutcome, State};
+use futures_util::future::join_all;
 use redis::cmd;
 use std::collections::BTreeSet;
 
@@ -35,7 +36,7 @@ async fn three_writes_could_tear_before_a_step_is_one_script_call_now() {
 #[actix_web::test]
 async fn two_workers_took_the_same_job_before_each_has_its_own_now() {
     let (scene, queue) = (Scene::new().await, id_of("q"));
-    let workers = futures_util::future::join_all((0..8).map(|_| embedded(&scene))).await;
+    let workers = join_all((0..8).map(|_| embedded(&scene))).await;
     workers[0].add(&queue, (0..1_000).map(job).collect()).await.unwrap();
     let work = async |jobs: &Jobs| {
         let mut taken = Vec::new();
@@ -50,7 +51,7 @@ async fn two_workers_took_the_same_job_before_each_has_its_own_now() {
                 .unwrap();
         }
     };
-    let taken = futures_util::future::join_all(workers.iter().map(work)).await;
+    let taken = join_all(workers.iter().map(work)).await;
     let all: Vec<usize> = taken.into_iter().flatten().collect();
     assert_eq!(all.len(), 1_000);
     assert_eq!(all.into_iter().collect::<BTreeSet<_>>(), (0..1_000).collect());
@@ -105,7 +106,7 @@ async fn a_crash_lost_the_job_before_the_next_worker_has_it_now() {
         },
     ] {
         let (outcomes, _) = jobs.settle(&queue, vec![ended(&lost[0], end)], None).await.unwrap();
-        assert_eq!(outcomes, [fleetpulse::jobs::SettleOutcome::NotYours(State::Leased)]);
+        assert_eq!(outcomes, [SettleOutcome::NotYours(State::Leased)]);
     }
     // Nobody asks: a service that looks after the queues takes it back, and it was the last attempt.
     let service = scene.start().await;
