@@ -11,6 +11,7 @@ mod outgoing;
 mod redis;
 mod sessions;
 mod tracking;
+mod work;
 
 pub use cache::{CacheSettings, EventRules, MAX_TTL, Target, TargetError, TtlClass};
 pub use http::HttpSettings;
@@ -23,6 +24,7 @@ pub use outgoing::OutgoingSettings;
 pub use redis::{RedisSettings, RedisSource, RedisSourceError};
 pub use sessions::SessionSettings;
 pub use tracking::TrackingSettings;
+pub use work::{HoursError, MOST_SCALE, Rate, RateError, ReminderHours, WorkSettings, exact_decimal};
 
 use clap::Args;
 use std::path::PathBuf;
@@ -60,6 +62,9 @@ pub struct Settings {
     /// Of calls to other hosts.
     #[command(flatten)]
     pub outgoing: OutgoingSettings,
+    /// Of the jobs that the service runs itself.
+    #[command(flatten)]
+    pub work: WorkSettings,
     /// The log's.
     #[command(flatten)]
     pub log: LogSettings,

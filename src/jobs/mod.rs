@@ -87,6 +87,7 @@ pub mod handlers;
 mod id;
 mod known;
 mod model;
+pub mod presets;
 mod record;
 pub mod schedule;
 mod stats;

@@ -66,6 +66,7 @@ mod model;
 mod reply;
 mod shared;
 pub mod stats;
+pub mod sweep;
 mod token;
 
 pub use api::Sessions;

@@ -34,11 +34,40 @@ impl Keys {
         format!("{}sessions:{{s:{p:02x}}}:{subject}", self.prefix)
     }
 
+    /// The pattern of all subjects' lists.
+    #[must_use]
+    pub fn all_sessions_of(&self) -> String {
+        format!("{}sessions:{{s:*", glob(&self.prefix))
+    }
+
+    /// A session whose id is in a subject's list; `None` if that is not the name of a list.
+    #[must_use]
+    pub fn session_in(&self, list: &str, id: &str) -> Option<String> {
+        let partition = list
+            .strip_prefix(&self.prefix)?
+            .strip_prefix("sessions:{s:")?
+            .get(..2)?;
+        let partition = u8::from_str_radix(partition, 16).ok()?;
+        Some(self.session(SessionPartition(partition), id))
+    }
+
     /// The sessions of a partition that were in use in a window of time, counted roughly.
     #[must_use]
     pub fn sessions_used(&self, SessionPartition(p): SessionPartition, window: u64) -> String {
         format!("{}sessions_used:{{s:{p:02x}}}:{window}", self.prefix)
     }
+}
+
+/// A text as a pattern that matches it alone.
+fn glob(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len());
+    for character in text.chars() {
+        if matches!(character, '*' | '?' | '[' | ']' | '\\' | '^' | '-') {
+            pattern.push('\\');
+        }
+        pattern.push(character);
+    }
+    pattern
 }
 
 #[cfg(test)]
@@ -54,6 +83,12 @@ mod tests {
         assert_eq!(keys.session(partition, "0a"), format!("fp:session:{{s:{hex}}}:0a"));
         assert_eq!(keys.sessions_of(&anna), format!("fp:sessions:{{s:{hex}}}:anna"));
         assert_eq!(keys.sessions_used(SessionPartition(10), 7), "fp:sessions_used:{s:0a}:7");
+        assert_eq!(
+            keys.session_in(&keys.sessions_of(&anna), "0a"),
+            Some(keys.session(partition, "0a"))
+        );
+        assert_eq!(keys.session_in("fp:session:{s:00}:x", "0a"), None);
+        assert_eq!(Keys::new("a*b:", 1).all_sessions_of(), "a\\*b:sessions:{s:*");
     }
 
     #[test]

@@ -1,0 +1,182 @@
+use super::payload::{read, words};
+use super::webhook::{DEFAULT, Webhooks};
+use crate::http::{Fields, Stamp};
+use crate::jobs::worker::{Context, Job, JobFailure, Outcome};
+use crate::jobs::{Backoff, BackoffKind, Fault};
+use crate::outgoing::{CallError, Outgoing, Reply};
+use bytes::Bytes;
+use chrono::Utc;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Attempts within a day: five seconds, doubled up to eight hours.
+pub(super) const ATTEMPTS: u32 = 15;
+pub(super) const BACKOFF: Backoff = Backoff {
+    kind: BackoffKind::Exponential,
+    base: Duration::from_secs(5),
+    max: Duration::from_hours(8),
+    jitter: 0.2,
+};
+/// The least that a host is left alone for when it says that it is busy.
+const LEAST_WAIT: Duration = Duration::from_secs(1);
+
+/// Tells webhooks. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Notifier {
+    outgoing: Outgoing,
+    webhooks: Arc<Webhooks>,
+}
+
+/// What is told: `{"type","timestamp","data":{"title","body",…}}`.
+#[derive(Debug)]
+pub(super) struct Message<'a> {
+    /// The message, the same at each attempt.
+    pub id: &'a str,
+    pub kind: &'a str,
+    pub title: &'a str,
+    pub body: &'a str,
+    pub data: Value,
+}
+
+impl Notifier {
+    /// Tells these webhooks by that client.
+    #[must_use]
+    pub fn new(outgoing: Outgoing, webhooks: Webhooks) -> Self {
+        Self {
+            outgoing,
+            webhooks: Arc::new(webhooks),
+        }
+    }
+
+    /// Tells a webhook, and says what a failure means: a 2xx is heard, and of the others those are tried again that may be
+    /// answered otherwise later.
+    pub(super) async fn tell(&self, webhook: Option<&str>, message: &Message<'_>) -> Result<(), JobFailure> {
+        let name = webhook.unwrap_or(DEFAULT);
+        let Some(webhook) = self.webhooks.get(name) else {
+            return Err(JobFailure::never(format!(
+                "the webhook \"{name}\" is not configured (WEBHOOK_URLS)"
+            )));
+        };
+        let now = Utc::now();
+        let body = json!({
+            "type": message.kind,
+            "timestamp": Stamp(now.timestamp_millis()),
+            "data": { "title": message.title, "body": message.body, "data": message.data },
+        });
+        let body = Bytes::from(serde_json::to_vec(&body)?);
+        // The id is a part of what is signed, which has full stops between its parts.
+        let id = message.id.replace('.', ":");
+        let headers = webhook.headers(&id, now.timestamp(), &body);
+        match self.outgoing.post(&webhook.url, headers, body).await {
+            Ok(reply) => judge(&reply),
+            Err(error @ CallError::Forbidden) => Err(JobFailure::never(error)),
+            Err(error @ CallError::Open(rest)) => Err(JobFailure::after(rest.max(LEAST_WAIT), error)),
+            Err(error) => Err(JobFailure::new(error)),
+        }
+    }
+}
+
+fn judge(reply: &Reply) -> Result<(), JobFailure> {
+    let said = format!("the webhook answered {}", reply.status);
+    match (reply.status, reply.retry_after) {
+        (200..=299, _) => Ok(()),
+        (429 | 503, Some(wait)) => Err(JobFailure::after(wait.max(LEAST_WAIT), said)),
+        (408 | 409 | 425 | 429 | 500.., _) => Err(JobFailure::new(said)),
+        // What was said is not acceptable, or the webhook is gone (410), or is elsewhere: so it will be the next time.
+        _ => Err(JobFailure::never(said)),
+    }
+}
+
+/// `notification`: tells a webhook something.
+#[derive(Debug, PartialEq)]
+pub struct Notification {
+    title: String,
+    body: String,
+    data: Value,
+    webhook: Option<String>,
+}
+
+/// The name of a webhook. Whether there is one of that name is looked at when it is to be told: instances may be
+/// configured one after the other.
+pub(super) fn webhook(fields: &mut Fields) -> Option<String> {
+    fields.id("webhook").map(|name| name.to_string())
+}
+
+impl Job for Notification {
+    const NAME: &'static str = "notification";
+    const MAX_ATTEMPTS: u32 = ATTEMPTS;
+    const BACKOFF: Backoff = BACKOFF;
+    type State = Notifier;
+
+    fn parse(payload: &str) -> Result<Self, Vec<Fault>> {
+        read(payload, |fields| {
+            let title = words(fields, "title", 200);
+            let body = words(fields, "body", 4_000);
+            let webhook = webhook(fields);
+            let data = fields.value("data").unwrap_or_default();
+            if !(data.is_null() || data.is_object()) {
+                fields.refuse("data", "must be an object");
+            }
+            Some(Self {
+                title: title?,
+                body: body?,
+                data,
+                webhook,
+            })
+        })
+    }
+
+    async fn run(self, context: Context<Notifier>) -> Result<Outcome, JobFailure> {
+        let message = Message {
+            id: context.id().as_str(),
+            kind: Self::NAME,
+            title: &self.title,
+            body: &self.body,
+            data: self.data,
+        };
+        context.tell(self.webhook.as_deref(), &message).await?;
+        Ok(Outcome::Done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jobs::Retry;
+
+    #[test]
+    fn only_what_may_be_answered_otherwise_later_is_tried_again() {
+        let judged = |status, retry_after: Option<u64>| {
+            let reply = Reply {
+                status,
+                retry_after: retry_after.map(Duration::from_secs),
+                body: Bytes::new(),
+            };
+            judge(&reply).err().map(|failure| failure.retry)
+        };
+        for heard in [200, 202, 204] {
+            assert_eq!(judged(heard, None), None);
+        }
+        for later in [408, 425, 429, 500, 502, 503, 504] {
+            assert_eq!(judged(later, None), Some(Retry::Policy), "{later}");
+        }
+        for never in [301, 302, 307, 400, 401, 403, 404, 410, 413, 422] {
+            assert_eq!(judged(never, Some(5)), Some(Retry::Never), "{never}");
+        }
+        assert_eq!(judged(429, Some(7)), Some(Retry::After(Duration::from_secs(7))));
+        assert_eq!(judged(503, Some(0)), Some(Retry::After(LEAST_WAIT)));
+    }
+
+    #[test]
+    fn a_payload_is_read_and_its_faults_are_named() {
+        let read = Notification::parse(r#"{"title":"Hi","body":"There","data":{"a":1},"more":2}"#).unwrap();
+        assert_eq!((read.title.as_str(), &read.data["a"]), ("Hi", &json!(1)));
+        let faults = Notification::parse(r#"{"title":"","data":[1],"webhook":"no webhook"}"#).unwrap_err();
+        let members: Vec<_> = faults.iter().map(|fault| fault.member.as_str()).collect();
+        assert_eq!(members, ["title", "body", "webhook", "data"]);
+        for wrong in ["[]", "1", "null", "\"\""] {
+            assert_eq!(Notification::parse(wrong).unwrap_err()[0].member, "", "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,159 @@
+use super::notify::{ATTEMPTS, BACKOFF, Message, Notifier, webhook};
+use super::payload::read;
+use crate::config::ReminderHours;
+use crate::http::Fields;
+use crate::ids::Id;
+use crate::jobs::worker::{Context, Job, JobFailure, Outcome};
+use crate::jobs::{Backoff, Fault, NewJob};
+use serde_json::value::to_raw_value;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// How long after the last reminder another vendor is recommended.
+const UNTIL_ALTERNATIVE: Duration = Duration::from_hours(24);
+
+/// What reminders are sent with.
+#[derive(Debug)]
+pub struct Reminders {
+    /// Sends them.
+    pub notifier: Notifier,
+    /// When.
+    pub hours: ReminderHours,
+}
+
+/// Who has not answered whom.
+#[derive(Debug, PartialEq)]
+struct Conversation {
+    id: Id,
+    vendor_id: Option<Id>,
+    user_id: Option<Id>,
+    webhook: Option<String>,
+}
+
+impl Conversation {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let conversation_id = fields.required("conversation_id", Fields::id);
+        let (vendor_id, user_id) = (fields.id("vendor_id"), fields.id("user_id"));
+        let webhook = webhook(fields);
+        Some(Self {
+            id: conversation_id?,
+            vendor_id,
+            user_id,
+            webhook,
+        })
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "conversation_id": self.id,
+            "vendor_id": self.vendor_id,
+            "user_id": self.user_id,
+            "webhook": self.webhook,
+        })
+    }
+}
+
+/// `response_reminder`: reminds of a conversation that waits for an answer, again and again, and in the end recommends
+/// another vendor.
+///
+/// Put in, it only begins the series: the first reminder comes after the first of the hours.
+#[derive(Debug)]
+pub struct ResponseReminder {
+    conversation: Conversation,
+    /// Which reminder is to be sent now; the first is 1, 0 begins the series.
+    number: usize,
+}
+
+impl Job for ResponseReminder {
+    const NAME: &'static str = "response_reminder";
+    const MAX_ATTEMPTS: u32 = ATTEMPTS;
+    const BACKOFF: Backoff = BACKOFF;
+    type State = Reminders;
+
+    fn parse(payload: &str) -> Result<Self, Vec<Fault>> {
+        read(payload, |fields| {
+            let number = fields.integer("reminder", 0..=20).unwrap_or(0);
+            Some(Self {
+                conversation: Conversation::read(fields)?,
+                number: usize::try_from(number).unwrap_or(0),
+            })
+        })
+    }
+
+    /// Without the conversation as its key no one could end the series by one call.
+    fn check(&self, job: &NewJob) -> Vec<Fault> {
+        let key = job.unique.as_ref().map(|unique| unique.key.as_str());
+        if key == Some(self.conversation.id.as_str()) {
+            Vec::new()
+        } else {
+            vec![Fault::new(
+                "unique_key",
+                "must be the conversation_id: by it the series is ended",
+            )]
+        }
+    }
+
+    async fn run(self, context: Context<Reminders>) -> Result<Outcome, JobFailure> {
+        let Self { conversation, number } = self;
+        let hours = &context.hours;
+        if (1..=hours.count()).contains(&number) {
+            let message = Message {
+                // A message for each reminder, though the job is the same.
+                id: &format!("{}:{number}", context.id()),
+                kind: Self::NAME,
+                title: "Still waiting for an answer",
+                body: &format!(
+                    "Reminder {number} of {}: a conversation has not been answered.",
+                    hours.count()
+                ),
+                data: with(conversation.json(), "reminder", number.into()),
+            };
+            let webhook = conversation.webhook.as_deref();
+            context.notifier.tell(webhook, &message).await?;
+        }
+        let (kind, delay, payload) = if let Some(wait) = hours.wait_for(number + 1) {
+            let payload = with(conversation.json(), "reminder", (number + 1).into());
+            (None, wait, payload)
+        } else {
+            let kind = Some(AlternativeVendorRecommendation::NAME);
+            (kind, UNTIL_ALTERNATIVE, conversation.json())
+        };
+        Ok(Outcome::Then {
+            kind,
+            payload: Some(to_raw_value(&payload)?),
+            delay,
+        })
+    }
+}
+
+fn with(mut object: Value, name: &str, value: Value) -> Value {
+    object[name] = value;
+    object
+}
+
+/// `alternative_vendor_recommendation`: tells that another vendor should be recommended, as this one has not answered.
+#[derive(Debug)]
+pub struct AlternativeVendorRecommendation(Conversation);
+
+impl Job for AlternativeVendorRecommendation {
+    const NAME: &'static str = "alternative_vendor_recommendation";
+    const MAX_ATTEMPTS: u32 = ATTEMPTS;
+    const BACKOFF: Backoff = BACKOFF;
+    type State = Notifier;
+
+    fn parse(payload: &str) -> Result<Self, Vec<Fault>> {
+        read(payload, Conversation::read).map(Self)
+    }
+
+    async fn run(self, context: Context<Notifier>) -> Result<Outcome, JobFailure> {
+        let message = Message {
+            id: &format!("{}:alternative", context.id()),
+            kind: Self::NAME,
+            title: "Another vendor may answer",
+            body: "A conversation was not answered in spite of reminders: recommend another vendor.",
+            data: self.0.json(),
+        };
+        context.tell(self.0.webhook.as_deref(), &message).await?;
+        Ok(Outcome::Done)
+    }
+}

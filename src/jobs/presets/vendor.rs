@@ -1,0 +1,115 @@
+use super::notify::{ATTEMPTS, BACKOFF, Message, Notifier, webhook};
+use super::payload::{read, words};
+use crate::http::Fields;
+use crate::ids::Id;
+use crate::jobs::worker::{Context, Job, JobFailure, Outcome};
+use crate::jobs::{Backoff, Fault};
+use serde_json::json;
+
+/// What a user has put somewhere.
+#[derive(Debug)]
+struct Added {
+    vendor: Id,
+    user: Id,
+    item: Id,
+    name: String,
+    quantity: i64,
+    webhook: Option<String>,
+}
+
+impl Added {
+    fn parse(payload: &str) -> Result<Self, Vec<Fault>> {
+        read(payload, |fields| {
+            let mut id = |name| fields.required(name, Fields::id);
+            let (vendor_id, user_id, item_id) = (id("vendor_id"), id("user_id"), id("item_id"));
+            let item_name = words(fields, "item_name", 200);
+            let quantity = fields.integer("quantity", 1..=1_000_000).unwrap_or(1);
+            let webhook = webhook(fields);
+            Some(Self {
+                vendor: vendor_id?,
+                user: user_id?,
+                item: item_id?,
+                name: item_name?,
+                quantity,
+                webhook,
+            })
+        })
+    }
+
+    async fn tell(
+        self,
+        context: Context<Notifier>,
+        kind: &str,
+        title: &str,
+        place: &str,
+    ) -> Result<Outcome, JobFailure> {
+        let Self { quantity, name, .. } = &self;
+        let message = Message {
+            id: context.id().as_str(),
+            kind,
+            title,
+            body: &format!("{quantity} × {name} was put into a {place}."),
+            data: json!({
+                "vendor_id": self.vendor,
+                "user_id": self.user,
+                "item_id": self.item,
+                "item_name": name,
+                "quantity": quantity,
+            }),
+        };
+        context.tell(self.webhook.as_deref(), &message).await?;
+        Ok(Outcome::Done)
+    }
+}
+
+/// `vendor_cart_add`: tells that somebody put a vendor's item into a cart.
+#[derive(Debug)]
+pub struct VendorCartAdd(Added);
+
+impl Job for VendorCartAdd {
+    const NAME: &'static str = "vendor_cart_add";
+    const MAX_ATTEMPTS: u32 = ATTEMPTS;
+    const BACKOFF: Backoff = BACKOFF;
+    type State = Notifier;
+
+    fn parse(payload: &str) -> Result<Self, Vec<Fault>> {
+        Added::parse(payload).map(Self)
+    }
+
+    async fn run(self, context: Context<Notifier>) -> Result<Outcome, JobFailure> {
+        self.0.tell(context, Self::NAME, "Added to a cart", "cart").await
+    }
+}
+
+/// `vendor_wishlist_add`: tells that somebody put a vendor's item onto a wish list.
+#[derive(Debug)]
+pub struct VendorWishlistAdd(Added);
+
+impl Job for VendorWishlistAdd {
+    const NAME: &'static str = "vendor_wishlist_add";
+    const MAX_ATTEMPTS: u32 = ATTEMPTS;
+    const BACKOFF: Backoff = BACKOFF;
+    type State = Notifier;
+
+    fn parse(payload: &str) -> Result<Self, Vec<Fault>> {
+        Added::parse(payload).map(Self)
+    }
+
+    async fn run(self, context: Context<Notifier>) -> Result<Outcome, JobFailure> {
+        self.0
+            .tell(context, Self::NAME, "Added to a wish list", "wish list")
+            .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_is_named() {
+        let faults = VendorCartAdd::parse(r#"{"vendor_id":"a b","item_id":"i","quantity":0}"#).unwrap_err();
+        let members: Vec<_> = faults.iter().map(|fault| fault.member.as_str()).collect();
+        assert_eq!(members, ["vendor_id", "user_id", "item_name", "quantity"]);
+    }
+}

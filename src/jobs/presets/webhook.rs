@@ -1,0 +1,207 @@
+//! Webhooks signed as [Standard Webhooks](https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md)
+//! has it, so that a receiver can check them with a library.
+//!
+//! | header | what |
+//! |---|---|
+//! | `webhook-id` | the message, the same at each attempt: who has it already ignores it |
+//! | `webhook-timestamp` | of the attempt, Unix seconds: who finds it too old ignores it |
+//! | `webhook-signature` | `v1,` and the Base64 of HMAC-SHA256, with the secret's bytes, of `ID.TIMESTAMP.BODY` |
+
+use crate::ids::Id;
+use crate::outgoing::{HeaderMap, HeaderName, HeaderValue, Url};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// The name of a webhook that no one named.
+pub const DEFAULT: &str = "default";
+
+/// What messages are signed with: 24 to 64 bytes, written as `whsec_` and their Base64.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Vec<u8>);
+
+impl Secret {
+    /// Reads one; `None` if it is none.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = STANDARD.decode(text.strip_prefix("whsec_")?).ok()?;
+        (24..=64).contains(&bytes.len()).then_some(Self(bytes))
+    }
+
+    /// The signature of a message.
+    #[must_use]
+    pub fn sign(&self, id: &str, timestamp_s: i64, body: &[u8]) -> String {
+        // HMAC takes a key of any length.
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.0) else {
+            return String::new();
+        };
+        mac.update(format!("{id}.{timestamp_s}.").as_bytes());
+        mac.update(body);
+        format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
+    }
+}
+
+/// Not the secret itself: this may go to a log.
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+/// Somebody who is told.
+#[derive(Clone)]
+pub struct Webhook {
+    /// Where. May hold a secret of its own.
+    pub url: Url,
+    secret: Secret,
+}
+
+impl fmt::Debug for Webhook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Webhook({})", self.url.host_str().unwrap_or_default())
+    }
+}
+
+impl Webhook {
+    /// The headers of a message.
+    #[must_use]
+    pub fn headers(&self, id: &str, timestamp_s: i64, body: &[u8]) -> HeaderMap {
+        let signature = self.secret.sign(id, timestamp_s, body);
+        let texts = [
+            ("content-type", "application/json"),
+            ("webhook-id", id),
+            ("webhook-timestamp", &timestamp_s.to_string()),
+            ("webhook-signature", &signature),
+        ];
+        let header = |(name, text): (&'static str, &str)| {
+            let value = HeaderValue::from_str(text).ok()?;
+            Some((HeaderName::from_static(name), value))
+        };
+        texts.into_iter().filter_map(header).collect()
+    }
+}
+
+/// Those who may be told, by their names.
+#[derive(Debug, Clone, Default)]
+pub struct Webhooks(BTreeMap<Id, Webhook>);
+
+/// Why the settings name no webhooks. Never shows an address or a secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WebhookError {
+    /// No address.
+    #[error("WEBHOOK_URLS: the address of \"{0}\" is none, or not of http or https")]
+    Url(String),
+    /// No secret.
+    #[error("WEBHOOK_SECRETS: the secret of \"{0}\" is none; it is whsec_ and the Base64 of 24 to 64 bytes")]
+    Secret(String),
+    /// A webhook without a secret, or the other way round.
+    #[error("WEBHOOK_URLS and WEBHOOK_SECRETS: \"{0}\" is in only one of them")]
+    Unpaired(String),
+}
+
+impl Webhooks {
+    /// Reads `NAME=URL` and `NAME=SECRET`, with blanks between; what has no name is called `default`.
+    ///
+    /// # Errors
+    /// [`WebhookError`].
+    pub fn parse(urls: &str, secrets: &str) -> Result<Self, WebhookError> {
+        let mut secrets: BTreeMap<Id, &str> = secrets.split_whitespace().filter_map(named).collect();
+        let mut webhooks = BTreeMap::new();
+        for (name, url) in urls.split_whitespace().filter_map(named) {
+            let url = Url::parse(url)
+                .ok()
+                .filter(|url| matches!(url.scheme(), "http" | "https"))
+                .ok_or_else(|| WebhookError::Url(name.to_string()))?;
+            let secret = secrets
+                .remove(&name)
+                .ok_or_else(|| WebhookError::Unpaired(name.to_string()))?;
+            let secret = Secret::parse(secret).ok_or_else(|| WebhookError::Secret(name.to_string()))?;
+            webhooks.insert(name, Webhook { url, secret });
+        }
+        match secrets.into_keys().next() {
+            Some(name) => Err(WebhookError::Unpaired(name.to_string())),
+            None => Ok(Self(webhooks)),
+        }
+    }
+
+    /// The one of that name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Webhook> {
+        self.0.get(name)
+    }
+}
+
+/// The name before the first `=`; neither an address nor a secret looks like one.
+fn named(word: &str) -> Option<(Id, &str)> {
+    match word.split_once('=') {
+        Some((name, rest)) if !name.starts_with("whsec_") && !name.contains("://") => {
+            Some((Id::parse(name).ok()?, rest))
+        }
+        _ => Some((Id::parse(DEFAULT).ok()?, word)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+    #[test]
+    fn a_message_is_signed_as_the_published_example() {
+        // The example of the reference libraries of Standard Webhooks.
+        let secret = Secret::parse(SECRET).unwrap();
+        let signature = secret.sign(
+            "msg_p5jXN8AQM9LWM0D4loKWxJek",
+            1_614_265_330,
+            br#"{"test": 2432232314}"#,
+        );
+        assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+        assert_eq!(format!("{secret:?}"), "Secret");
+    }
+
+    #[test]
+    fn webhooks_have_a_name_an_address_and_a_secret() {
+        let one = Webhooks::parse("https://a.example/hook?key=value=", SECRET).unwrap();
+        assert_eq!(one.get(DEFAULT).unwrap().url.query(), Some("key=value="));
+        assert!(!format!("{one:?}").contains("key"), "{one:?}");
+        let two = Webhooks::parse(
+            "ops=https://b.example/ https://a.example/",
+            &format!("default={SECRET}  ops={SECRET}"),
+        )
+        .unwrap();
+        assert_eq!(two.get("ops").unwrap().url.host_str(), Some("b.example"));
+        assert!(two.get("other").is_none());
+        assert!(Webhooks::parse("", "").unwrap().get(DEFAULT).is_none());
+        // With Base64's own equals signs.
+        let padded = format!("whsec_{}", STANDARD.encode([7; 25]));
+        assert!(padded.ends_with('='));
+        assert!(Webhooks::parse("https://a.example/", &padded).is_ok());
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_by_name_alone() {
+        fn parse(urls: &str, secrets: &str) -> WebhookError {
+            Webhooks::parse(urls, secrets).unwrap_err()
+        }
+        let unpaired = |name: &str| WebhookError::Unpaired(name.to_owned());
+        assert_eq!(parse("https://a.example/", ""), unpaired("default"));
+        assert_eq!(parse("", SECRET), unpaired("default"));
+        assert_eq!(
+            parse("ftp://a.example/", SECRET),
+            WebhookError::Url("default".to_owned())
+        );
+        assert_eq!(
+            parse("ops=nothing", &format!("ops={SECRET}")),
+            WebhookError::Url("ops".to_owned())
+        );
+        for secret in ["whsec_AAAA", "whsec_!", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"] {
+            let error = parse("https://a.example/", secret);
+            assert_eq!(error, WebhookError::Secret("default".to_owned()));
+            assert!(!error.to_string().contains(secret));
+        }
+    }
+}
