@@ -93,6 +93,7 @@ pub mod schedule;
 mod stats;
 pub mod sweep;
 mod wakeups;
+pub mod worker;
 
 pub use api::{Cursor, Jobs, Page, Validator};
 pub use check::{

@@ -3,7 +3,7 @@
 mod make;
 mod slices;
 
-pub use slices::{CacheMetrics, JobMetrics, LimitMetrics, LockMetrics, SessionMetrics};
+pub use slices::{CacheMetrics, JobMetrics, LimitMetrics, LockMetrics, SessionMetrics, WorkerMetrics};
 
 use super::process;
 use make::Make;
@@ -56,6 +56,8 @@ pub struct Metrics {
     pub cache: CacheMetrics,
     /// Of the jobs slice.
     pub jobs: JobMetrics,
+    /// Attempts at jobs by pools of this process, by queue and outcome; see [`WorkerMetrics`].
+    pub worker_jobs: IntCounterVec,
     process_cpu_seconds: Gauge,
     process_resident_bytes: IntGauge,
 }
@@ -115,6 +117,11 @@ impl Metrics {
             locks: LockMetrics::new(&make)?,
             cache: CacheMetrics::new(&make)?,
             jobs: JobMetrics::new(&make)?,
+            worker_jobs: make.counters(
+                "fleetpulse_worker_jobs_total",
+                "Attempts at jobs by the pools of this process",
+                &["queue", "outcome"],
+            )?,
             process_cpu_seconds: make.float("process_cpu_seconds_total", "CPU time used by this process")?,
             process_resident_bytes: make.gauge("process_resident_memory_bytes", "Resident memory of this process")?,
             registry,

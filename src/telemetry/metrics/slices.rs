@@ -139,3 +139,39 @@ impl JobMetrics {
         })
     }
 }
+
+/// Of a pool of workers in this process: how attempts at jobs of its queue ended.
+#[derive(Debug, Clone)]
+pub struct WorkerMetrics {
+    /// Well.
+    pub completed: IntCounter,
+    /// The handler said that it could not.
+    pub failed: IntCounter,
+    /// The handler panicked.
+    pub panicked: IntCounter,
+    /// It took too long.
+    pub timed_out: IntCounter,
+    /// The lease was over, or the job cancelled, before the handler ended.
+    pub lost: IntCounter,
+    /// The same, found when its end was told.
+    pub late: IntCounter,
+    /// Given back because the service stops.
+    pub released: IntCounter,
+}
+
+impl WorkerMetrics {
+    /// Of the pool of a queue, out of the counters of all pools.
+    #[must_use]
+    pub fn of(counters: &IntCounterVec, queue: &str) -> Self {
+        let of = |outcome| counters.with_label_values(&[queue, outcome]);
+        Self {
+            completed: of("completed"),
+            failed: of("failed"),
+            panicked: of("panicked"),
+            timed_out: of("timed_out"),
+            lost: of("lost"),
+            late: of("late"),
+            released: of("released"),
+        }
+    }
+}

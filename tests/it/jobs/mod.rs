@@ -8,6 +8,7 @@ mod faults;
 mod storm;
 mod waiting;
 mod was_wrong;
+mod worker;
 
 use crate::support::{Answer, Api, Redis, Scene, Service, send};
 use books::Books;

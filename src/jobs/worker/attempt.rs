@@ -1,0 +1,91 @@
+use super::context::Lease;
+use super::registry::{Attempt, Handler};
+use super::{JobFailure, Outcome};
+use crate::jobs::{Jobs, Leased};
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, ready};
+use std::time::Duration;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// One attempt at a job: the handler, guarded against panics, against taking too long, and against going on without a lease.
+pub(super) struct Running {
+    pub lease: Arc<Lease>,
+    work: Attempt,
+    began: Instant,
+    limit: Duration,
+    /// Made when the handler first waits: most never do.
+    over: Option<Pin<Box<Sleep>>>,
+}
+
+/// How an attempt ended.
+#[derive(Debug)]
+pub(super) enum Ended {
+    Ran(Result<Outcome, JobFailure>),
+    Panicked(String),
+    TimedOut(Duration),
+    /// The lease is no longer ours: nobody wants to hear how it ended.
+    Lost,
+}
+
+impl Running {
+    /// Begins an attempt. What panics before there is anything to wait for is an end as well.
+    pub fn begin(leased: &Leased, lease: &Arc<Lease>, handler: &dyn Handler, jobs: &Jobs) -> Result<Self, String> {
+        let work = catch_unwind(AssertUnwindSafe(|| handler.start(leased.payload.get(), lease, jobs)))
+            .map_err(|panic| words_of(&*panic))?;
+        let limit = match leased.timeout {
+            Duration::ZERO => handler.timeout(),
+            timeout => timeout,
+        };
+        // Redis ends the lease when the time is over, so the word that it was has to be there before.
+        let margin = (limit / 10).min(Duration::from_secs(1));
+        Ok(Self {
+            lease: Arc::clone(lease),
+            work,
+            began: Instant::now(),
+            limit: limit.saturating_sub(margin),
+            over: None,
+        })
+    }
+}
+
+impl Future for Running {
+    type Output = (Arc<Lease>, Ended);
+
+    fn poll(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let ended = ready!(this.poll_end(task));
+        Poll::Ready((Arc::clone(&this.lease), ended))
+    }
+}
+
+impl Running {
+    fn poll_end(&mut self, task: &mut TaskContext<'_>) -> Poll<Ended> {
+        let this = self;
+        if this.lease.is_lost() {
+            return Poll::Ready(Ended::Lost);
+        }
+        match catch_unwind(AssertUnwindSafe(|| this.work.as_mut().poll(task))) {
+            Ok(Poll::Ready(result)) => return Poll::Ready(Ended::Ran(result)),
+            Ok(Poll::Pending) => {}
+            Err(panic) => return Poll::Ready(Ended::Panicked(words_of(&*panic))),
+        }
+        if this.lease.watch(task) {
+            return Poll::Ready(Ended::Lost);
+        }
+        let limit = this.limit;
+        let over = this
+            .over
+            .get_or_insert_with(|| Box::pin(sleep_until(this.began + limit)));
+        over.as_mut().poll(task).map(|()| Ended::TimedOut(limit))
+    }
+}
+
+/// What a panic says.
+fn words_of(panic: &(dyn Any + Send)) -> String {
+    let words = panic.downcast_ref::<&str>().copied();
+    let words = words.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("panicked: {}", words.unwrap_or("without a word"))
+}

@@ -1,0 +1,134 @@
+use crate::jobs::{Fault, JobId, Jobs, JobsError, LeaseToken, Leased};
+use futures_util::task::AtomicWaker;
+use parking_lot::Mutex;
+use serde::Serialize;
+use serde_json::value::to_raw_value;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Context as TaskContext;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// What a handler knows of its job. Cheap to clone; outlives the handler in whatever it started.
+#[derive(Debug)]
+pub struct Context<S> {
+    pub(super) lease: Arc<Lease>,
+    pub(super) jobs: Jobs,
+    pub(super) state: Arc<S>,
+}
+
+impl<S> Clone for Context<S> {
+    fn clone(&self) -> Self {
+        Self {
+            lease: Arc::clone(&self.lease),
+            jobs: self.jobs.clone(),
+            state: Arc::clone(&self.state),
+        }
+    }
+}
+
+/// The state that handlers share.
+impl<S> Deref for Context<S> {
+    type Target = S;
+
+    fn deref(&self) -> &S {
+        &self.state
+    }
+}
+
+impl<S> Context<S> {
+    /// The job's id: the same at each attempt, so of use as an idempotency key.
+    #[must_use]
+    pub fn id(&self) -> &JobId {
+        &self.lease.id
+    }
+
+    /// Which attempt this is; the first is 1.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.lease.attempt
+    }
+
+    /// How many there may be.
+    #[must_use]
+    pub fn max_attempts(&self) -> u32 {
+        self.lease.max_attempts
+    }
+
+    /// Says how far it has come: any JSON, shown by `GET /v1/jobs/{id}`.
+    ///
+    /// # Errors
+    /// [`JobsError::NotYours`] if the lease was lost or the job cancelled: it is of no use to go on.
+    pub async fn progress(&self, value: &impl Serialize) -> Result<(), JobsError> {
+        let value =
+            to_raw_value(value).map_err(|error| JobsError::Invalid(vec![Fault::new("progress", error.to_string())]))?;
+        let told = self.jobs.progress(&self.lease.id, self.lease.token, &value).await;
+        if matches!(told, Err(JobsError::NotYours(_) | JobsError::Unknown)) {
+            self.lease.lose();
+        }
+        told
+    }
+
+    /// Whether the lease was lost: the job was cancelled, has run out of time, or is another's by now. The handler's future
+    /// has been dropped then; this is for what it started elsewhere, such as a thread.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.lease.is_lost()
+    }
+
+    /// Resolves when [`Self::is_lost`].
+    pub async fn lost(&self) {
+        let notified = self.lease.lost_here.notified();
+        if !self.is_lost() {
+            notified.await;
+        }
+    }
+}
+
+/// A job that this pool has leased.
+#[derive(Debug)]
+pub(super) struct Lease {
+    pub id: JobId,
+    pub token: LeaseToken,
+    pub attempt: u32,
+    pub max_attempts: u32,
+    /// Until when by this machine's monotonic clock; counted from before it was asked for, so never later than Redis has it.
+    // Held for a look or a change.
+    pub until: Mutex<Instant>,
+    lost: AtomicBool,
+    /// The task that runs the handler.
+    runner: AtomicWaker,
+    lost_here: Notify,
+}
+
+impl Lease {
+    pub fn new(leased: &Leased, until: Instant) -> Self {
+        Self {
+            id: leased.id.clone(),
+            token: leased.token,
+            attempt: leased.attempt,
+            max_attempts: leased.max_attempts,
+            until: Mutex::new(until),
+            lost: AtomicBool::new(false),
+            runner: AtomicWaker::new(),
+            lost_here: Notify::new(),
+        }
+    }
+
+    pub fn lose(&self) {
+        self.lost.store(true, Ordering::Release);
+        self.runner.wake();
+        self.lost_here.notify_waiters();
+    }
+
+    pub fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Acquire)
+    }
+
+    /// Wakes this task when the lease is lost; says whether it is.
+    pub fn watch(&self, task: &TaskContext<'_>) -> bool {
+        self.runner.register(task.waker());
+        self.is_lost()
+    }
+}

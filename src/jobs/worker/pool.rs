@@ -1,0 +1,97 @@
+use super::Registry;
+use super::work::Work;
+use crate::ids::Id;
+use crate::jobs::Jobs;
+use crate::telemetry::WorkerMetrics;
+use std::pin::pin;
+use std::time::Duration;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+
+/// How a pool works.
+#[derive(Debug, Clone, Copy)]
+pub struct PoolSettings {
+    /// Handlers at work at once.
+    pub concurrency: usize,
+    /// For how long jobs are leased and leases extended; how long the jobs of a worker that died wait, at most.
+    pub lease: Duration,
+    /// How long handlers may go on when the pool is told to stop.
+    pub drain: Duration,
+}
+
+impl Default for PoolSettings {
+    fn default() -> Self {
+        Self {
+            concurrency: 16,
+            lease: Duration::from_secs(30),
+            drain: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Takes jobs off a queue and runs them; see the module.
+#[derive(Debug)]
+pub struct Pool {
+    pub(super) jobs: Jobs,
+    pub(super) queue: Id,
+    pub(super) registry: Registry,
+    pub(super) settings: PoolSettings,
+    pub(super) metrics: WorkerMetrics,
+}
+
+/// How long the last word of what ended may take once everything has ended.
+const LAST_WORD: Duration = Duration::from_secs(2);
+
+impl Pool {
+    /// A pool for the types of a registry in one queue.
+    #[must_use]
+    pub const fn new(
+        jobs: Jobs,
+        queue: Id,
+        registry: Registry,
+        settings: PoolSettings,
+        metrics: WorkerMetrics,
+    ) -> Self {
+        Self {
+            jobs,
+            queue,
+            registry,
+            settings,
+            metrics,
+        }
+    }
+
+    /// Runs jobs until `stop`, then drains. Dropped instead, it leaves what it has to the ends of the leases.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        let lease = self.settings.lease;
+        let drain = self.settings.drain;
+        let mut work = Work::new(self);
+        let mut stop = pin!(stop);
+        let mut stopped_at = None;
+        let mut look = interval((lease / 6).max(Duration::from_millis(20)));
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let more = work.begin();
+            work.call();
+            if stopped_at.is_some() && work.is_over() {
+                return;
+            }
+            let alarm = work.pause_until().unwrap_or_else(|| Instant::now() + lease);
+            let end = stopped_at.map_or(alarm + lease, |at: Instant| at + drain);
+            tokio::select! {
+                () = work.next() => {}
+                () = tokio::task::yield_now(), if more => {}
+                () = sleep_until(alarm), if work.pause_until().is_some() => work.go_on(),
+                _ = look.tick() => work.look_after_leases(),
+                () = sleep_until(end), if stopped_at.is_some() && !work.is_cut_off() => work.cut_off(),
+                () = sleep_until(end + LAST_WORD), if stopped_at.is_some() => {
+                    tracing::warn!("the ends of some jobs could not be told; their leases run out");
+                    return;
+                }
+                () = &mut stop, if stopped_at.is_none() => {
+                    stopped_at = Some(Instant::now());
+                    work.stop();
+                }
+            }
+        }
+    }
+}

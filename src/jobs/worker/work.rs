@@ -1,0 +1,449 @@
+//! What a pool has at hand. No clock but the monotonic one is read here.
+
+use super::attempt::{Ended, Running};
+use super::context::Lease;
+use super::{JobFailure, Outcome, Pool};
+use crate::jobs::{End, JobsError, LeaseRequest, Leased, MAX_BATCH, Retry, SettleOutcome, Settlement};
+use compact_str::CompactString;
+use futures_util::future::{BoxFuture, pending};
+use futures_util::stream::{self, FuturesUnordered};
+use futures_util::{FutureExt, StreamExt};
+use std::collections::VecDeque;
+use std::mem;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, Waker};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Jobs leased or settled by one call. Redis does nothing else meanwhile: some four milliseconds.
+const BATCH: usize = 500;
+/// What is leased ahead is run within this, at the rate of the last jobs,
+const AHEAD: Duration = Duration::from_millis(8);
+/// which is measured over at least this,
+const WINDOW: Duration = Duration::from_millis(5);
+/// and is never more.
+const MOST_AHEAD: usize = 1_000;
+/// Ends that are worth a second call while one is under way.
+const WORTH: usize = 16;
+/// How long handlers are begun without a look at anything else.
+const TURN: Duration = Duration::from_millis(2);
+/// How long the pool waits for jobs in one call.
+const WAIT: Duration = Duration::from_secs(30);
+/// Leases extended at once.
+const EXTENDING: usize = 64;
+/// The pause after a call that failed; it doubles.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+pub(super) struct Work {
+    pool: Pool,
+    kinds: Vec<CompactString>,
+    /// Leased and not begun.
+    waiting: VecDeque<(Leased, Arc<Lease>)>,
+    running: FuturesUnordered<Running>,
+    /// Ended and not yet told.
+    ended: Vec<Settlement>,
+    /// Calls under way.
+    calls: FuturesUnordered<BoxFuture<'static, Called>>,
+    /// The call that waits for jobs.
+    waiter: Option<BoxFuture<'static, Called>>,
+    /// How many it waits for; counted in `asked`.
+    awaited: usize,
+    extending: Option<BoxFuture<'static, ()>>,
+    /// Jobs that calls under way have asked for.
+    asked: usize,
+    /// The last call brought fewer jobs than it asked for: who asks next waits.
+    is_dry: bool,
+    /// How many ended in the last call.
+    last: usize,
+    ahead: usize,
+    window: Instant,
+    ended_in_window: usize,
+    pause: Duration,
+    pause_until: Option<Instant>,
+    is_stopping: bool,
+    is_cut_off: bool,
+}
+
+/// A call that has come back.
+struct Called {
+    at: Instant,
+    asked: usize,
+    sent: Vec<Settlement>,
+    answer: Result<(Vec<SettleOutcome>, Vec<Leased>), JobsError>,
+}
+
+impl Work {
+    pub fn new(pool: Pool) -> Self {
+        Self {
+            kinds: pool.registry.kinds(),
+            pool,
+            waiting: VecDeque::new(),
+            running: FuturesUnordered::new(),
+            ended: Vec::new(),
+            calls: FuturesUnordered::new(),
+            waiter: None,
+            awaited: 0,
+            extending: None,
+            asked: 0,
+            is_dry: false,
+            last: 0,
+            ahead: 0,
+            window: Instant::now(),
+            ended_in_window: 0,
+            pause: FIRST_PAUSE,
+            pause_until: None,
+            is_stopping: false,
+            is_cut_off: false,
+        }
+    }
+
+    /// Begins what waits, as far as there are places, and lets each go as far as it goes without waiting. Says whether there
+    /// is more to begin.
+    pub fn begin(&mut self) -> bool {
+        let start = Instant::now();
+        let mut task = TaskContext::from_waker(Waker::noop());
+        while self.running.len() < self.pool.settings.concurrency {
+            let Some((leased, lease)) = self.waiting.pop_front() else {
+                return false;
+            };
+            if lease.is_lost() {
+                self.pool.metrics.lost.inc();
+                continue;
+            }
+            let Some(handler) = self.pool.registry.get(&leased.kind) else {
+                self.end(
+                    &lease,
+                    Ended::Ran(Err(JobFailure::new("nobody handles this type here"))),
+                );
+                continue;
+            };
+            match Running::begin(&leased, &lease, handler.as_ref(), &self.pool.jobs) {
+                Err(panic) => self.end(&lease, Ended::Panicked(panic)),
+                Ok(mut running) => match Pin::new(&mut running).poll(&mut task) {
+                    Poll::Ready((lease, ended)) => self.end(&lease, ended),
+                    // Polled once more there, by a waker that wakes.
+                    Poll::Pending => self.running.push(running),
+                },
+            }
+            if self.ended.len().is_multiple_of(32) && start.elapsed() > TURN {
+                return !self.waiting.is_empty();
+            }
+        }
+        false
+    }
+
+    /// Notes how an attempt ended.
+    fn end(&mut self, lease: &Lease, ended: Ended) {
+        let metrics = &self.pool.metrics;
+        let failed = |error: String| End::Fail {
+            error,
+            retry: Retry::Policy,
+        };
+        self.ended_in_window += 1;
+        let end = match ended {
+            Ended::Ran(Ok(outcome)) => {
+                metrics.completed.inc();
+                match outcome {
+                    Outcome::Done => End::Complete { result: None },
+                    Outcome::Result(result) => End::Complete { result: Some(result) },
+                    Outcome::Then { kind, payload, delay } => End::Then {
+                        kind: kind.map(CompactString::const_new),
+                        payload,
+                        delay,
+                    },
+                }
+            }
+            Ended::Ran(Err(JobFailure { error, retry })) => {
+                metrics.failed.inc();
+                End::Fail { error, retry }
+            }
+            Ended::Panicked(words) => {
+                metrics.panicked.inc();
+                tracing::error!(job = %lease.id, "{words}");
+                failed(words)
+            }
+            Ended::TimedOut(limit) => {
+                metrics.timed_out.inc();
+                failed(format!("not done in {} ms", limit.as_millis()))
+            }
+            Ended::Lost if self.is_cut_off => {
+                metrics.released.inc();
+                End::Release
+            }
+            Ended::Lost => {
+                metrics.lost.inc();
+                return;
+            }
+        };
+        self.ended.push(Settlement {
+            id: lease.id.clone(),
+            token: lease.token,
+            end,
+        });
+    }
+
+    /// Calls Redis if that is due.
+    pub fn call(&mut self) {
+        if self.pause_until.is_some() {
+            return;
+        }
+        let elapsed = self.window.elapsed();
+        if elapsed >= WINDOW {
+            let within = AHEAD.as_nanos() * self.ended_in_window as u128 / elapsed.as_nanos();
+            self.ahead = usize::try_from(within).map_or(MOST_AHEAD, |within| within.min(MOST_AHEAD));
+            (self.window, self.ended_in_window) = (Instant::now(), 0);
+        }
+        let most = self.pool.settings.concurrency + self.ahead;
+        let held = self.running.len() + self.waiting.len() + self.asked;
+        let mut want = most.saturating_sub(held);
+        // Of two calls under way nobody knows which is answered first: a single worker, who keeps the order, makes one.
+        let keeps_order = self.pool.settings.concurrency == 1;
+        if self.is_stopping || (keeps_order && self.asked > 0) {
+            want = 0;
+        }
+        let is_due = match self.calls.len() {
+            0 => !self.ended.is_empty(),
+            1 => self.ended.len() >= WORTH.max(self.last / 2),
+            _ => false,
+        };
+        if is_due {
+            let ask = if self.is_dry { 0 } else { want.min(BATCH) };
+            want -= ask;
+            self.settle(ask);
+        }
+        let nothing_comes = self.calls.is_empty() && self.ended.is_empty();
+        let is_room = want > most / 2 && !keeps_order;
+        if want > 0 && self.waiter.is_none() && (self.is_dry || nothing_comes || is_room) {
+            self.wait(want.min(BATCH));
+        }
+    }
+
+    fn request(&self, count: usize, wait: Duration) -> LeaseRequest {
+        LeaseRequest {
+            count,
+            lease: self.pool.settings.lease,
+            wait,
+            kinds: self.kinds.clone(),
+        }
+    }
+
+    fn settle(&mut self, ask: usize) {
+        let rest = self.ended.split_off(self.ended.len().min(MAX_BATCH));
+        let sent = mem::replace(&mut self.ended, rest);
+        self.last = sent.len();
+        self.asked += ask;
+        let (jobs, queue) = (self.pool.jobs.clone(), self.pool.queue.clone());
+        let next = (ask > 0).then(|| self.request(ask, Duration::ZERO));
+        let at = Instant::now();
+        self.calls.push(Box::pin(async move {
+            let answer = jobs.settle(&queue, sent.clone(), next.as_ref()).await;
+            Called {
+                at,
+                asked: ask,
+                sent,
+                answer,
+            }
+        }));
+    }
+
+    fn wait(&mut self, ask: usize) {
+        self.asked += ask;
+        self.awaited = ask;
+        let (jobs, queue) = (self.pool.jobs.clone(), self.pool.queue.clone());
+        let request = self.request(ask, WAIT);
+        self.waiter = Some(Box::pin(async move {
+            let answer = jobs.lease(&queue, &request).await;
+            Called {
+                // It may have waited for long. What it brings was leased a little before now.
+                at: Instant::now() - request.lease / 10,
+                asked: ask,
+                sent: Vec::new(),
+                answer: answer.map(|leased| (Vec::new(), leased)),
+            }
+        }));
+    }
+
+    /// Waits until something has happened, and does what follows from it.
+    pub async fn next(&mut self) {
+        tokio::select! {
+            Some(called) = self.calls.next() => self.called(called),
+            called = or_never(&mut self.waiter) => {
+                self.waiter = None;
+                let in_vain = matches!(&called.answer, Ok((_, leased)) if leased.is_empty());
+                self.called(called);
+                // Whoever is told at once that there is nothing would ask without end.
+                if in_vain {
+                    self.pause_until = Some(Instant::now() + FIRST_PAUSE);
+                }
+            }
+            () = or_never(&mut self.extending) => self.extending = None,
+            Some((lease, ended)) = self.running.next() => {
+                self.end(&lease, ended);
+                // What else has ended goes with it. The stream is asked again before anybody sleeps.
+                while let Some(Some((lease, ended))) = self.running.next().now_or_never() {
+                    self.end(&lease, ended);
+                }
+            }
+        }
+    }
+
+    fn called(&mut self, called: Called) {
+        let Called {
+            at,
+            asked,
+            sent,
+            answer,
+        } = called;
+        self.asked -= asked;
+        match answer {
+            Ok((outcomes, leased)) => {
+                self.pause = FIRST_PAUSE;
+                let is_lost = |outcome: &&SettleOutcome| matches!(outcome, SettleOutcome::NotYours(_));
+                self.pool
+                    .metrics
+                    .late
+                    .inc_by(outcomes.iter().filter(is_lost).count() as u64);
+                if asked > 0 {
+                    self.is_dry = leased.len() < asked;
+                }
+                for leased in leased {
+                    self.take(leased, at);
+                }
+            }
+            Err(error) => self.failed(error, sent),
+        }
+    }
+
+    fn take(&mut self, leased: Leased, at: Instant) {
+        let lease = Lease::new(&leased, at + self.pool.settings.lease);
+        if self.is_stopping {
+            self.release(&lease);
+        } else {
+            self.waiting.push_back((leased, Arc::new(lease)));
+        }
+    }
+
+    fn release(&mut self, lease: &Lease) {
+        self.pool.metrics.released.inc();
+        self.ended.push(Settlement {
+            id: lease.id.clone(),
+            token: lease.token,
+            end: End::Release,
+        });
+    }
+
+    /// What a call would have told is told again: after a pause, or without what made it unacceptable.
+    fn failed(&mut self, error: JobsError, mut sent: Vec<Settlement>) {
+        let fail = |settlement: &mut Settlement, error: String| {
+            settlement.end = End::Fail {
+                error,
+                retry: Retry::Policy,
+            };
+        };
+        match error {
+            JobsError::Store(error) => tracing::debug!(%error, "a call about jobs failed and is made again"),
+            JobsError::Invalid(faults) if !sent.is_empty() => {
+                for fault in faults {
+                    if let Some(settlement) = sent.get_mut(fault.index) {
+                        fail(
+                            settlement,
+                            format!("its end is not acceptable: {}: {}", fault.member, fault.detail),
+                        );
+                    }
+                }
+            }
+            error if !sent.is_empty() => {
+                for settlement in &mut sent {
+                    if matches!(settlement.end, End::Then { .. }) {
+                        fail(settlement, error.to_string());
+                    }
+                }
+            }
+            error => tracing::error!(%error, "no jobs can be leased"),
+        }
+        sent.append(&mut self.ended);
+        self.ended = sent;
+        self.pause_until = Some(Instant::now() + self.pause.mul_f64(rand::random_range(0.5..1.0)));
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+    }
+
+    /// When calls go on after a failure.
+    pub const fn pause_until(&self) -> Option<Instant> {
+        self.pause_until
+    }
+
+    pub const fn go_on(&mut self) {
+        self.pause_until = None;
+    }
+
+    /// Extends what has a third of its time behind it, and gives up what has all of it behind.
+    pub fn look_after_leases(&mut self) {
+        let (now, lease_time) = (Instant::now(), self.pool.settings.lease);
+        let waiting = self.waiting.iter().map(|(_, lease)| lease);
+        let mut due = Vec::new();
+        for lease in waiting.chain(self.running.iter().map(|running| &running.lease)) {
+            let until = *lease.until.lock();
+            if until <= now {
+                lease.lose();
+            } else if until - now <= lease_time * 2 / 3 {
+                due.push(Arc::clone(lease));
+            }
+        }
+        if due.is_empty() || self.extending.is_some() {
+            return;
+        }
+        let jobs = self.pool.jobs.clone();
+        self.extending = Some(Box::pin(async move {
+            let each = |lease: Arc<Lease>| {
+                let jobs = jobs.clone();
+                async move {
+                    let at = Instant::now();
+                    match jobs.extend(&lease.id, lease.token, lease_time).await {
+                        Ok(_) => *lease.until.lock() = at + lease_time,
+                        Err(JobsError::NotYours(_) | JobsError::Unknown) => lease.lose(),
+                        // Tried again at the next look.
+                        Err(error) => tracing::debug!(%error, job = %lease.id, "a lease could not be extended"),
+                    }
+                }
+            };
+            stream::iter(due).for_each_concurrent(EXTENDING, each).await;
+        }));
+    }
+
+    /// Leases nothing more and gives back what is not begun.
+    pub fn stop(&mut self) {
+        self.is_stopping = true;
+        if self.waiter.take().is_some() {
+            self.asked -= self.awaited;
+        }
+        for (_, lease) in mem::take(&mut self.waiting) {
+            self.release(&lease);
+        }
+    }
+
+    /// Drops what still runs, and gives it back.
+    pub fn cut_off(&mut self) {
+        self.is_cut_off = true;
+        for running in &self.running {
+            running.lease.lose();
+        }
+    }
+
+    pub const fn is_cut_off(&self) -> bool {
+        self.is_cut_off
+    }
+
+    /// Whether nothing is left to be done.
+    pub fn is_over(&self) -> bool {
+        self.running.is_empty() && self.ended.is_empty() && self.calls.is_empty()
+    }
+}
+
+async fn or_never<T>(future: &mut Option<BoxFuture<'static, T>>) -> T {
+    match future {
+        Some(future) => future.await,
+        None => pending().await,
+    }
+}

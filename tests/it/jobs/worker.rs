@@ -1,0 +1,393 @@
+//! The pool of workers: what it makes of handlers that fail, panic, take long or are cut off.
+
+use super::{Books, SOON, embedded, id_of as id};
+use crate::support::{Redis, Scene, eventually};
+use fleetpulse::jobs::worker::{Context, Job, JobFailure, Outcome, Pool, PoolSettings, Registry, json};
+use fleetpulse::jobs::{Backoff, BackoffKind, Fault, JobId, Jobs, NewJob, State};
+use fleetpulse::telemetry::{Metrics, WorkerMetrics};
+use parking_lot::Mutex;
+use serde::Deserialize;
+use serde_json::json as value;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+/// A job that does as it is told, and notes it.
+#[derive(Debug, Deserialize)]
+struct Deed {
+    n: usize,
+    /// One for each attempt; the last for all that follow.
+    deeds: Vec<String>,
+}
+
+#[derive(Debug, Default)]
+struct Notes {
+    begun: Mutex<Vec<(usize, u32)>>,
+    ended: Mutex<Vec<usize>>,
+    dropped: AtomicUsize,
+    running: AtomicUsize,
+    most: AtomicUsize,
+}
+
+/// Counted out however the handler ends.
+struct Inside<'a>(&'a Notes);
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::SeqCst);
+        self.0.dropped.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Job for Deed {
+    const NAME: &'static str = "deed";
+    const MAX_ATTEMPTS: u32 = 3;
+    const BACKOFF: Backoff = Backoff {
+        kind: BackoffKind::Fixed,
+        base: Duration::from_millis(20),
+        max: Duration::from_millis(20),
+        jitter: 0.0,
+    };
+    type State = Notes;
+
+    fn parse(payload: &str) -> Result<Self, Vec<Fault>> {
+        json(payload)
+    }
+
+    async fn run(self, context: Context<Notes>) -> Result<Outcome, JobFailure> {
+        context.begun.lock().push((self.n, context.attempt()));
+        let running = context.running.fetch_add(1, Ordering::SeqCst) + 1;
+        context.most.fetch_max(running, Ordering::SeqCst);
+        let inside = Inside(&context);
+        let attempt = usize::try_from(context.attempt()).unwrap();
+        let deed = self.deeds.get(attempt - 1).or(self.deeds.last());
+        let (deed, ms) = deed.and_then(|deed| deed.split_once(' ')).unwrap_or_default();
+        sleep(Duration::from_millis(ms.parse().unwrap_or(0))).await;
+        match deed {
+            "fail" => return Err(JobFailure::new("as told")),
+            "die" => return Err(JobFailure::never("for good")),
+            "panic" => panic!("as told"),
+            "progress" => {
+                context.progress(&value!({ "half": true })).await?;
+                std::future::pending::<()>().await;
+            }
+            _ => {}
+        }
+        context.ended.lock().push(self.n);
+        drop(inside);
+        Ok(match deed {
+            "then" => Outcome::Then {
+                kind: None,
+                payload: Some(serde_json::value::to_raw_value(
+                    &value!({ "n": self.n + 100, "deeds": [] }),
+                )?),
+                delay: Duration::from_millis(30),
+            },
+            _ => Outcome::result(&value!({ "n": self.n }))?,
+        })
+    }
+}
+
+fn deed(n: usize, deeds: &[&str]) -> NewJob {
+    Deed::new_job(&value!({ "n": n, "deeds": deeds })).unwrap()
+}
+
+struct Running {
+    notes: Arc<Notes>,
+    stop: oneshot::Sender<()>,
+    pool: JoinHandle<()>,
+    metrics: WorkerMetrics,
+}
+
+impl Running {
+    fn start(jobs: &Jobs, settings: PoolSettings) -> Self {
+        Self::with(jobs, settings, Arc::default())
+    }
+
+    fn with(jobs: &Jobs, settings: PoolSettings, notes: Arc<Notes>) -> Self {
+        let registry = Registry::default().with::<Deed>(Arc::clone(&notes));
+        let metrics = WorkerMetrics::of(&Metrics::new().unwrap().worker_jobs, "q");
+        let pool = Pool::new(jobs.clone(), id("q"), registry, settings, metrics.clone());
+        let (stop, stopped) = oneshot::channel();
+        let pool = tokio::spawn(pool.run(async { drop(stopped.await) }));
+        Self {
+            notes,
+            stop,
+            pool,
+            metrics,
+        }
+    }
+
+    /// Tells it to stop and waits until it has.
+    async fn stop(self) -> Arc<Notes> {
+        drop(self.stop);
+        self.pool.await.unwrap();
+        self.notes
+    }
+}
+
+fn settings(concurrency: usize) -> PoolSettings {
+    PoolSettings {
+        concurrency,
+        lease: Duration::from_secs(5),
+        drain: Duration::from_secs(5),
+    }
+}
+
+async fn put(jobs: &Jobs, new: Vec<NewJob>) -> Vec<JobId> {
+    let added = jobs.add(&id("q"), new).await.unwrap();
+    added.into_iter().map(|added| added.id).collect()
+}
+
+async fn reaches(jobs: &Jobs, job: &JobId, state: State) -> fleetpulse::jobs::Job {
+    eventually(SOON, &format!("the job is {state}"), async || {
+        let job = jobs.get(job).await.unwrap();
+        (job.state == state).then_some(job)
+    })
+    .await
+}
+
+#[actix_web::test]
+async fn every_job_runs_once_with_at_most_so_many_at_a_time_and_its_result_is_kept() {
+    let scene = Scene::new().await;
+    let jobs = embedded(&scene).await;
+    let ids = put(&jobs, (0..300).map(|n| deed(n, &["wait 5"])).collect()).await;
+    let pool = Running::start(&jobs, settings(8));
+    let last = reaches(&jobs, ids.last().unwrap(), State::Done).await;
+    assert_eq!(last.result.as_ref().unwrap().get(), r#"{"n":299}"#);
+    for job in &ids {
+        reaches(&jobs, job, State::Done).await;
+    }
+    let metrics = pool.metrics.clone();
+    let notes = pool.stop().await;
+    assert_eq!(notes.most.load(Ordering::SeqCst), 8);
+    let mut ended = notes.ended.lock().clone();
+    ended.sort_unstable();
+    assert_eq!(ended, (0..300).collect::<Vec<_>>());
+    assert_eq!(metrics.completed.get(), 300);
+    Books::read(&scene, &id("q")).await.balance();
+}
+
+#[actix_web::test]
+async fn one_worker_keeps_the_order_within_a_priority() {
+    let scene = Scene::new().await;
+    let jobs = embedded(&scene).await;
+    let new = (0..600).map(|n| NewJob {
+        priority: if n % 3 == 0 { 7 } else { 0 },
+        ..deed(n, &[])
+    });
+    let ids = put(&jobs, new.collect()).await;
+    let pool = Running::start(&jobs, settings(1));
+    for job in &ids {
+        reaches(&jobs, job, State::Done).await;
+    }
+    let notes = pool.stop().await;
+    let order: Vec<usize> = notes.begun.lock().iter().map(|(n, _)| *n).collect();
+    let (high, low): (Vec<usize>, Vec<usize>) = (0..600).partition(|n| n % 3 == 0);
+    assert_eq!(order, [high, low].concat());
+}
+
+#[actix_web::test]
+async fn a_panic_is_a_failure_and_the_pool_goes_on() {
+    let scene = Scene::new().await;
+    let jobs = embedded(&scene).await;
+    let ids = put(
+        &jobs,
+        vec![
+            deed(0, &["panic 0"]),
+            deed(1, &["fail 0", "panic 5", "well 0"]),
+            deed(2, &["die 0"]),
+            deed(3, &[]),
+        ],
+    )
+    .await;
+    let pool = Running::start(&jobs, settings(4));
+    let panicked = reaches(&jobs, &ids[0], State::Dead).await;
+    assert_eq!((panicked.attempts, panicked.failures.len()), (3, 3));
+    assert!(panicked.failures[0].error.contains("panicked: as told"), "{panicked:?}");
+    assert_eq!(reaches(&jobs, &ids[1], State::Done).await.attempts, 3);
+    let died = reaches(&jobs, &ids[2], State::Dead).await;
+    assert_eq!((died.attempts, died.failures[0].error.as_str()), (1, "for good"));
+    reaches(&jobs, &ids[3], State::Done).await;
+    assert_eq!(pool.metrics.panicked.get(), 4);
+    pool.stop().await;
+    Books::read(&scene, &id("q")).await.balance();
+}
+
+#[actix_web::test]
+async fn a_payload_that_the_type_does_not_take_is_dead_at_once() {
+    let scene = Scene::new().await;
+    let jobs = embedded(&scene).await;
+    let ids = put(&jobs, vec![NewJob::new(Deed::NAME, super::json("[]"))]).await;
+    let pool = Running::start(&jobs, settings(4));
+    let dead = reaches(&jobs, &ids[0], State::Dead).await;
+    assert_eq!(dead.attempts, 1);
+    assert!(
+        dead.failures[0].error.starts_with("the payload is not acceptable"),
+        "{dead:?}"
+    );
+    assert!(pool.stop().await.begun.lock().is_empty());
+}
+
+#[actix_web::test]
+async fn what_takes_too_long_is_stopped_and_fails() {
+    let scene = Scene::new().await;
+    let jobs = embedded(&scene).await;
+    let new = NewJob {
+        timeout: Duration::from_millis(300),
+        max_attempts: 1,
+        ..deed(0, &["wait 60000"])
+    };
+    let ids = put(&jobs, vec![new]).await;
+    let pool = Running::start(&jobs, settings(4));
+    let dead = reaches(&jobs, &ids[0], State::Dead).await;
+    assert_eq!(dead.failures[0].error, "not done in 270 ms");
+    assert_eq!(pool.metrics.timed_out.get(), 1);
+    let notes = pool.stop().await;
+    assert_eq!(notes.dropped.load(Ordering::SeqCst), 1);
+}
+
+#[actix_web::test]
+async fn a_lease_lasts_as_long_as_its_handler() {
+    let scene = Scene::new().await;
+    let jobs = embedded(&scene).await;
+    let ids = put(&jobs, (0..20).map(|n| deed(n, &["wait 1500"])).collect()).await;
+    let short = PoolSettings {
+        lease: Duration::from_millis(400),
+        ..settings(20)
+    };
+    // Another one stands by to take what is let go.
+    let (pool, other) = (
+        Running::start(&jobs, short),
+        Running::start(&embedded(&scene).await, short),
+    );
+    for job in &ids {
+        assert_eq!(reaches(&jobs, job, State::Done).await.attempts, 1);
+    }
+    let begun = pool.stop().await.begun.lock().len() + other.stop().await.begun.lock().len();
+    assert_eq!(begun, 20);
+}
+
+#[actix_web::test]
+async fn a_handler_whose_job_is_cancelled_is_dropped() {
+    let scene = Scene::new().await;
+    let jobs = embedded(&scene).await;
+    let ids = put(&jobs, vec![deed(0, &["progress 0"])]).await;
+    let short = PoolSettings {
+        lease: Duration::from_millis(600),
+        ..settings(4)
+    };
+    let pool = Running::start(&jobs, short);
+    let job = eventually(SOON, "it has told how far it is", async || {
+        let job = jobs.get(&ids[0]).await.unwrap();
+        job.progress.is_some().then_some(job)
+    })
+    .await;
+    assert_eq!(job.progress.unwrap().get(), r#"{"half":true}"#);
+    jobs.cancel(&ids[0]).await.unwrap();
+    eventually(SOON, "the handler is gone", async || {
+        (pool.notes.dropped.load(Ordering::SeqCst) == 1).then_some(())
+    })
+    .await;
+    assert_eq!(pool.metrics.lost.get(), 1);
+    assert_eq!(pool.notes.begun.lock().len(), 1);
+    pool.stop().await;
+    Books::read(&scene, &id("q")).await.balance();
+}
+
+#[actix_web::test]
+async fn a_job_that_goes_on_is_the_same_job() {
+    let scene = Scene::new().await;
+    let jobs = embedded(&scene).await;
+    let ids = put(&jobs, vec![deed(1, &["then 0"])]).await;
+    let pool = Running::start(&jobs, settings(4));
+    reaches(&jobs, &ids[0], State::Done).await;
+    let notes = pool.stop().await;
+    assert_eq!(*notes.begun.lock(), [(1, 1), (101, 1)]);
+}
+
+#[actix_web::test]
+async fn a_deploy_neither_loses_nor_doubles_a_job() {
+    let scene = Scene::new().await;
+    let jobs = embedded(&scene).await;
+    let ids = put(&jobs, (0..200).map(|n| deed(n, &["wait 40"])).collect()).await;
+    let notes = Arc::<Notes>::default();
+    // Each instance is replaced in the middle of its work.
+    for _ in 0..3 {
+        let before = notes.ended.lock().len();
+        let pool = Running::with(&jobs, settings(10), Arc::clone(&notes));
+        eventually(SOON, "some are done", async || {
+            (notes.ended.lock().len() > before + 5).then_some(())
+        })
+        .await;
+        pool.stop().await;
+        let counts = jobs.counts(&id("q")).await.unwrap();
+        assert_eq!(
+            counts.of(State::Leased),
+            0,
+            "what was not begun went back at once: {counts:?}"
+        );
+    }
+    let pool = Running::with(&jobs, settings(50), Arc::clone(&notes));
+    for job in &ids {
+        assert_eq!(reaches(&jobs, job, State::Done).await.attempts, 1);
+    }
+    pool.stop().await;
+    let mut ended = notes.ended.lock().clone();
+    ended.sort_unstable();
+    assert_eq!(ended, (0..200).collect::<Vec<_>>());
+    Books::read(&scene, &id("q")).await.balance();
+}
+
+#[actix_web::test]
+async fn what_does_not_end_in_time_is_cut_off_and_goes_back() {
+    let scene = Scene::new().await;
+    let jobs = embedded(&scene).await;
+    let ids = put(&jobs, vec![deed(0, &["wait 60000", "well 0"])]).await;
+    let hasty = PoolSettings {
+        drain: Duration::from_millis(50),
+        ..settings(1)
+    };
+    let pool = Running::start(&jobs, hasty);
+    eventually(SOON, "it has begun", async || {
+        (!pool.notes.begun.lock().is_empty()).then_some(())
+    })
+    .await;
+    assert_eq!(pool.stop().await.dropped.load(Ordering::SeqCst), 1);
+    let job = jobs.get(&ids[0]).await.unwrap();
+    assert_eq!((job.state, job.attempts), (State::Ready, 0));
+}
+
+#[actix_web::test]
+async fn with_redis_gone_for_a_while_what_ended_is_told_when_it_is_back() {
+    let mut scene = Scene::on(Redis::durable().await);
+    let jobs = embedded(&scene).await;
+    let ids = put(&jobs, (0..40).map(|n| deed(n, &["wait 200"])).collect()).await;
+    let long = PoolSettings {
+        lease: Duration::from_secs(30),
+        ..settings(20)
+    };
+    let pool = Running::start(&jobs, long);
+    eventually(SOON, "some have begun", async || {
+        (pool.notes.begun.lock().len() == 20).then_some(())
+    })
+    .await;
+    scene.redis.kill();
+    eventually(SOON, "they have ended", async || {
+        (pool.notes.ended.lock().len() == 20).then_some(())
+    })
+    .await;
+    scene.redis.restart().await;
+    for job in &ids {
+        let done = eventually(SOON, "the job is done", async || {
+            jobs.get(job).await.ok().filter(|job| job.state == State::Done)
+        })
+        .await;
+        assert_eq!(done.attempts, 1, "{done:?}");
+    }
+    assert_eq!(pool.stop().await.begun.lock().len(), 40);
+    Books::read(&scene, &id("q")).await.balance();
+}
