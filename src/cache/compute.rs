@@ -1,13 +1,14 @@
 //! Get, or compute: one computation for a key in this process and, if asked for, across instances.
 
 use super::Cache;
-use super::api::{Ticket, Ticketing, json};
 use super::entry::Nonce;
 use super::error::{CacheError, ComputeError};
 use super::flights::{Boarding, Destination, Flight, Outcome, View};
 use super::local::Marks;
 use super::look::{Found, Look};
 use super::model::{Entry, Fetched, Made, Name, Outage, Policy, Source, Stored};
+use super::ticket::{Ticket, Ticketing};
+use super::write::json;
 use crate::ids::Id;
 use bytes::Bytes;
 use serde::Serialize;

@@ -4,11 +4,11 @@
 //! versions in Redis, and joins a computation only if it began under the same ones; one that did not is left to those who
 //! wait for it already, and another takes its place.
 
-use super::api::Ticket;
 use super::error::CacheError;
 use super::local::{Local, Marks};
 use super::look::Look;
 use super::model::Entry;
+use super::ticket::Ticket;
 use crate::ids::Id;
 use parking_lot::Mutex;
 use std::any::{Any, TypeId};

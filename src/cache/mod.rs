@@ -48,6 +48,7 @@ mod api;
 mod channel;
 mod commands;
 mod compute;
+mod counters;
 mod entry;
 mod error;
 mod events;
@@ -60,9 +61,11 @@ mod model;
 mod reads;
 mod shared;
 mod stats;
+mod ticket;
 mod warm;
+mod write;
 
-pub use api::{Cache, Ticket};
+pub use api::Cache;
 pub use error::{CacheError, ComputeError};
 pub use events::Applied;
 pub use list::Page;
@@ -72,4 +75,5 @@ pub use model::{
 };
 pub use shared::Shared;
 pub use stats::{LocalStats, NamespaceStats, Stats};
+pub use ticket::Ticket;
 pub use warm::{Warmed, warm_at_start};

@@ -208,6 +208,19 @@ impl Entry {
     pub const fn is_fresh(&self) -> bool {
         !self.fresh_for.is_zero()
     }
+
+    /// An entry just computed.
+    pub(super) fn computed(bytes: Bytes, put: &Put, cost: Duration) -> Self {
+        Self {
+            bytes,
+            age: cost,
+            fresh_for: put.ttl,
+            stale_for: put.ttl + put.stale_while_revalidate,
+            error_for: put.ttl + put.stale_if_error,
+            cost,
+            level: Level::Shared,
+        }
+    }
 }
 
 /// What lies under a key.

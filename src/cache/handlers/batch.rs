@@ -12,8 +12,11 @@ use utoipa::ToSchema;
 
 /// Elements of each list.
 const MAX_EACH: usize = 1_000;
-/// The largest body, bytes; more if a single value may have more.
+/// The largest body, and the most that is found, bytes; more if a single value may have more.
 const MAX_BATCH: usize = 8 * 1_048_576;
+
+/// Keys that are read at once, so that an answer that would be too large is noticed before all of it is in memory.
+const READ_AT_ONCE: usize = 32;
 
 /// What is to be deleted, written and found: in this order, at most 1,000 of each.
 #[expect(dead_code, reason = "read by the schema derive only")]
@@ -63,7 +66,7 @@ struct FoundBody<'a> {
     responses(
         (status = 200, description = "Done; what was found, in the order of `get`", body = BatchAnswer),
         (status = 400, description = "Not JSON", body = Problem),
-        (status = 413, description = "A value, or all of it, is too large", body = Problem),
+        (status = 413, description = "A value, the body, or what was asked for is too large", body = Problem),
         (status = 422, description = "Not acceptable: nothing was done", body = Problem),
         (status = 503, description = "Redis is away: some of it may be done", body = Problem),
     )
@@ -96,7 +99,18 @@ pub async fn batch(request: HttpRequest, payload: web::Payload, cache: State) ->
     )
     .await?;
     let keys: Vec<&str> = found.iter().map(String::as_str).collect();
-    let entries = cache.get_many_bytes(&namespace, &keys).await?;
+    let mut entries = Vec::with_capacity(keys.len());
+    let mut left = most;
+    for keys in keys.chunks(READ_AT_ONCE) {
+        for entry in cache.get_many_bytes(&namespace, keys).await? {
+            if let Ok(Some(entry)) = &entry {
+                let room = left.checked_sub(entry.bytes.len());
+                left = room
+                    .ok_or_else(|| Problem::too_large("what was asked for is too large for one answer: get fewer"))?;
+            }
+            entries.push(entry);
+        }
+    }
     let results = keys.into_iter().zip(&entries).map(|(key, entry)| {
         let body = match entry {
             Ok(Some(entry)) => EntryBody::new(entry).map(Some),

@@ -1,0 +1,54 @@
+//! Counters: numbers that instances count together, each with an end that is set when it begins.
+
+use super::Cache;
+use super::commands::{self, Counted};
+use super::error::CacheError;
+use super::model::{Counter, Name, Put};
+use crate::ids::Id;
+use std::time::Duration;
+
+impl Cache {
+    /// Adds to a counter, which begins at 0 and ends `ttl` after it began, however it is used meanwhile.
+    ///
+    /// # Errors
+    /// [`CacheError::CounterRange`], [`CacheError::NoCounter`], [`CacheError::Ttl`], [`CacheError::Key`]: it is as it was.
+    /// [`CacheError::Store`]: it may have been counted, and counting again may count twice.
+    pub async fn incr(&self, namespace: &Id, name: &str, by: i64, ttl: Duration) -> Result<Counter, CacheError> {
+        Name::new(namespace, name)?;
+        Put::fresh_for(ttl).check()?;
+        let key = self.link().store().keys().cache_counter(namespace, name);
+        match commands::count(self.link(), &key, by, ttl).await? {
+            Counted::At(value, ends_in) => Ok(Counter { value, ends_in }),
+            Counted::Range => Err(CacheError::CounterRange),
+            Counted::NoCounter => Err(CacheError::NoCounter),
+        }
+    }
+
+    /// What a counter stands at; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`CacheError::NoCounter`], [`CacheError::Key`], [`CacheError::Store`].
+    pub async fn counter(&self, namespace: &Id, name: &str) -> Result<Option<Counter>, CacheError> {
+        Name::new(namespace, name)?;
+        let key = self.link().store().keys().cache_counter(namespace, name);
+        let mut both = redis::pipe();
+        both.cmd("MGET").arg(&key.name).cmd("PTTL").arg(&key.name);
+        let ((value,), ends_ms): ((Option<String>,), i64) = self.link().pipeline(&both).await?;
+        let Some(value) = value else { return Ok(None) };
+        let value = value.parse().map_err(|_unspecific| CacheError::NoCounter)?;
+        let ends_in = Duration::from_millis(u64::try_from(ends_ms).unwrap_or(0));
+        Ok(Some(Counter { value, ends_in }))
+    }
+
+    /// Ends a counter.
+    ///
+    /// # Errors
+    /// [`CacheError::Key`], [`CacheError::Store`].
+    pub async fn delete_counter(&self, namespace: &Id, name: &str) -> Result<(), CacheError> {
+        Name::new(namespace, name)?;
+        let key = self.link().store().keys().cache_counter(namespace, name);
+        let mut unlink = redis::cmd("UNLINK");
+        unlink.arg(key.name);
+        Ok(self.link().query::<u64>(&unlink).await.map(drop)?)
+    }
+}

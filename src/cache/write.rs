@@ -1,0 +1,261 @@
+//! What changes entries: writes, deletions, invalidations. Each tells every instance what to forget.
+
+use super::Cache;
+use super::commands::{self, Written};
+use super::entry::{Head, Nonce};
+use super::error::CacheError;
+use super::local::{Message, Subject};
+use super::look::Found;
+use super::model::{Name, Put, Stored, Tag};
+use super::ticket::{TICKET_LIFE, Ticket};
+use crate::config::MAX_TTL;
+use crate::ids::Id;
+use crate::store::StoreError;
+use serde::Serialize;
+use std::time::{Duration, Instant};
+
+impl Cache {
+    /// Writes a value: with a ticket as that has it; without one whatever lies there, as of now.
+    ///
+    /// A tag that the ticket does not have has to have been there before the ticket was taken, because nobody knows else whether
+    /// it was invalidated meanwhile; the value is superseded if not, and the next one with the tag is not.
+    ///
+    /// # Errors
+    /// [`CacheError::TooBig`], [`CacheError::Ttl`], [`CacheError::TooManyTags`], [`CacheError::Key`]: nothing is stored.
+    /// [`CacheError::Store`].
+    pub async fn store(
+        &self,
+        namespace: &Id,
+        key: &str,
+        bytes: &[u8],
+        put: &Put,
+        ticket: Option<Ticket>,
+    ) -> Result<Stored, CacheError> {
+        let name = Name::new(namespace, key)?;
+        let checked = put.check().and_then(|()| self.check_size(bytes.len()));
+        match (checked, ticket) {
+            (Ok(()), None) => {
+                self.put_all(&[name], &[bytes], put).await?;
+                Ok(Stored::Stored)
+            }
+            (Ok(()), Some(ticket)) => self.store_with(&name, bytes, put, &ticket).await,
+            (Err(error), ticket) => {
+                if let Some(ticket) = ticket {
+                    self.give_up(&name, &ticket).await;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn store_with(
+        &self,
+        name: &Name<'_>,
+        bytes: &[u8],
+        put: &Put,
+        ticket: &Ticket,
+    ) -> Result<Stored, CacheError> {
+        let cost = ticket.taken.elapsed();
+        let stored = match self.depending(name, put, ticket).await {
+            Ok(Some(tags)) => {
+                let now_ms = ticket.made_ms.saturating_add(millis(ticket.taken.elapsed()));
+                let head = head(put, now_ms, ticket.made_ms, cost, ticket.namespace, tags);
+                let written = Written::new(&head, bytes, now_ms);
+                Ok(commands::store(self.link(), name, ticket.nonce, &written, ticket.lease).await?)
+            }
+            Ok(None) => Ok(Stored::Superseded),
+            Err(error) => Err(error),
+        };
+        let counts = self.shared().namespaces.of(name.namespace);
+        match stored {
+            Ok(Stored::Stored) => {
+                counts.stored.add(1);
+                counts.stored_bytes.add(bytes.len() as u64);
+            }
+            Ok(Stored::Superseded) => {
+                counts.superseded.add(1);
+                self.give_up(name, ticket).await;
+            }
+            Err(_) => self.give_up(name, ticket).await,
+        }
+        stored
+    }
+
+    /// Writes a value, whatever lies there.
+    ///
+    /// # Errors
+    /// As [`Self::store`], and [`CacheError::NotJson`].
+    pub async fn set<T: Serialize + ?Sized>(
+        &self,
+        namespace: &Id,
+        key: &str,
+        value: &T,
+        put: &Put,
+    ) -> Result<(), CacheError> {
+        let bytes = json(value)?;
+        self.store(namespace, key, &bytes, put, None).await.map(drop)
+    }
+
+    /// Writes values under keys of a namespace, whatever lies there; those of a partition together.
+    ///
+    /// # Errors
+    /// As [`Self::set`]: nothing is stored. After [`CacheError::Store`] some of them may be.
+    pub async fn set_many<T: Serialize>(
+        &self,
+        namespace: &Id,
+        values: &[(&str, T)],
+        put: &Put,
+    ) -> Result<(), CacheError> {
+        let names = values.iter().map(|(key, _)| Name::new(namespace, key));
+        let names: Vec<Name<'_>> = names.collect::<Result<_, _>>()?;
+        let bytes: Vec<Vec<u8>> = values.iter().map(|(_, value)| json(value)).collect::<Result<_, _>>()?;
+        put.check()?;
+        for bytes in &bytes {
+            self.check_size(bytes.len())?;
+        }
+        let bytes: Vec<&[u8]> = bytes.iter().map(Vec::as_slice).collect();
+        self.put_all(&names, &bytes, put).await
+    }
+
+    async fn put_all(&self, names: &[Name<'_>], values: &[&[u8]], put: &Put) -> Result<(), CacheError> {
+        let Some(first) = names.first() else { return Ok(()) };
+        let asked = Instant::now();
+        let version_keys = self.version_keys(first.namespace, &put.tags);
+        let versions = commands::versions(self.link(), &version_keys, put.life() + TICKET_LIFE).await?;
+        let mut nonces = versions.all.iter().map(|version| version.nonce);
+        let namespace = nonces.next().ok_or(CacheError::Busy)?;
+        let tags: Vec<_> = put.tags.iter().cloned().zip(nonces).collect();
+        let now_ms = versions.now_ms.saturating_add(millis(asked.elapsed()));
+        let written = values.iter().map(|value| {
+            let head = head(put, now_ms, versions.now_ms, Duration::ZERO, namespace, tags.clone());
+            Written::new(&head, value, now_ms)
+        });
+        let written: Vec<_> = written.collect();
+        let keys = self.link().store().keys();
+        let keys: Vec<_> = names
+            .iter()
+            .map(|name| keys.cache_entry(name.namespace, name.key))
+            .collect();
+        let message = Message::of(names.iter().map(|name| name.subject));
+        let answer = commands::put(self.link(), &keys, &written, &message).await;
+        // Whatever came of it: nobody knows after a lost answer.
+        self.shared().local.hear(message.bytes());
+        answer?;
+        let counts = self.shared().namespaces.of(first.namespace);
+        counts.stored.add(names.len() as u64);
+        counts
+            .stored_bytes
+            .add(values.iter().map(|value| value.len() as u64).sum());
+        Ok(())
+    }
+
+    /// Deletes what is under a key. A value whose computation is under way is not stored any more.
+    ///
+    /// # Errors
+    /// [`CacheError::Store`], [`CacheError::Key`].
+    pub async fn delete(&self, namespace: &Id, key: &str) -> Result<(), CacheError> {
+        self.delete_many(namespace, &[key]).await
+    }
+
+    /// The same for many keys of a namespace; those of a partition together.
+    ///
+    /// # Errors
+    /// As [`Self::delete`]; some of them may be deleted.
+    pub async fn delete_many(&self, namespace: &Id, keys: &[&str]) -> Result<(), CacheError> {
+        let names = keys.iter().map(|key| Name::new(namespace, key));
+        let names: Vec<Name<'_>> = names.collect::<Result<_, _>>()?;
+        let message = Message::of(names.iter().map(|name| name.subject));
+        let keys = self.link().store().keys();
+        let keys: Vec<_> = names
+            .iter()
+            .map(|name| keys.cache_entry(name.namespace, name.key))
+            .collect();
+        let answer = commands::drop_all(self.link(), &keys, &message).await;
+        self.forget(&message, answer).map(drop)
+    }
+
+    /// Lets the value under a key be fresh for `ttl` from now on. Returns whether there is one.
+    ///
+    /// # Errors
+    /// As [`Self::get`], and [`CacheError::Ttl`].
+    pub async fn touch(&self, namespace: &Id, key: &str, ttl: Duration) -> Result<bool, CacheError> {
+        Put::fresh_for(ttl).check()?;
+        let name = Name::new(namespace, key)?;
+        let look = self.look(&name, &[]).await?;
+        let head = match look.found {
+            Found::Live(head, entry) if !entry.stale_for.is_zero() => head,
+            Found::Live(..) | Found::Nothing => return Ok(false),
+            Found::Corrupt => return Err(CacheError::Corrupt),
+        };
+        let life = ttl + Duration::from_millis(head.afterlife_ms());
+        let tags: Vec<Tag> = head.tags.iter().map(|(tag, _)| tag.clone()).collect();
+        let keys = self.version_keys(namespace, &tags);
+        let versions = commands::versions(self.link(), &keys, life + TICKET_LIFE).await?;
+        let fresh_until_ms = versions.now_ms.saturating_add(millis(ttl));
+        let answer = commands::touch(self.link(), &name, head.nonce, fresh_until_ms, life).await;
+        self.shared().local.hear(Message::of([name.subject]).bytes());
+        Ok(answer?)
+    }
+
+    /// Invalidates everything in a namespace, by one write.
+    ///
+    /// # Errors
+    /// [`CacheError::Store`].
+    pub async fn clear(&self, namespace: &Id) -> Result<(), CacheError> {
+        let key = self.link().store().keys().cache_namespace(namespace);
+        let message = Message::of([Subject::namespace(namespace)]);
+        let answer = commands::drop_all(self.link(), &[key], &message).await;
+        self.forget(&message, answer).map(drop)
+    }
+
+    /// Invalidates everything with one of these tags, by one write for each tag.
+    ///
+    /// # Errors
+    /// [`CacheError::Store`]; some of them may be invalidated.
+    pub async fn invalidate(&self, tags: &[Tag]) -> Result<(), CacheError> {
+        let keys = self.link().store().keys();
+        let keys: Vec<_> = tags.iter().map(|tag| keys.cache_tag(tag)).collect();
+        let message = Message::of(tags.iter().map(Subject::tag));
+        let answer = commands::drop_all(self.link(), &keys, &message).await;
+        self.forget(&message, answer).map(drop)
+    }
+
+    /// Whatever came of an invalidation, this process forgets at once: nobody knows after a lost answer.
+    pub(super) fn forget<T>(&self, message: &Message, answer: Result<T, StoreError>) -> Result<T, CacheError> {
+        self.shared().local.hear(message.bytes());
+        self.shared().counted.invalidations.inc();
+        Ok(answer?)
+    }
+
+    fn check_size(&self, bytes: usize) -> Result<(), CacheError> {
+        let most = usize::try_from(self.shared().settings().max_value_bytes).unwrap_or(usize::MAX);
+        if bytes > most {
+            return Err(CacheError::TooBig { bytes, most });
+        }
+        Ok(())
+    }
+}
+
+/// An entry that is stored at `now_ms`, ms of Redis's clock.
+fn head(put: &Put, now_ms: u64, made_ms: u64, cost: Duration, namespace: Nonce, tags: Vec<(Tag, Nonce)>) -> Head {
+    let ms = |duration: Duration| u32::try_from(duration.min(MAX_TTL).as_millis()).unwrap_or(u32::MAX);
+    Head {
+        nonce: Nonce::random(),
+        made_ms,
+        fresh_until_ms: now_ms.saturating_add(millis(put.drawn_ttl())),
+        stale_ms: ms(put.stale_while_revalidate),
+        error_ms: ms(put.stale_if_error),
+        cost_us: u32::try_from(cost.as_micros()).unwrap_or(u32::MAX),
+        local_ms: ms(put.local),
+        namespace,
+        tags,
+    }
+}
+
+pub(super) fn json<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CacheError> {
+    serde_json::to_vec(value).map_err(|error| CacheError::NotJson(error.to_string()))
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
