@@ -1,13 +1,12 @@
 //! Get, or compute: one computation for a key in this process and, if asked for, across instances.
 
 use super::Cache;
-use super::entry::Nonce;
+use super::crossing::{Crossing, Seen};
 use super::error::{CacheError, ComputeError};
 use super::flights::{Boarding, Destination, Flight, Outcome, View};
 use super::local::Marks;
-use super::look::{Found, Look};
-use super::model::{Entry, Fetched, Made, Name, Outage, Policy, Source, Stored};
-use super::ticket::{Ticket, Ticketing};
+use super::look::Found;
+use super::model::{Entry, Fetched, Made, Name, Outage, Policy, Source};
 use super::write::json;
 use crate::ids::Id;
 use bytes::Bytes;
@@ -17,11 +16,6 @@ use std::any::TypeId;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::task::spawn_local;
-use tokio::time::sleep;
-
-/// The pauses between two looks at what another instance computes: the first doubles up to the other.
-const FIRST_PAUSE: Duration = Duration::from_millis(10);
-const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// Why a typed computation failed.
 enum TypedError<E> {
@@ -254,182 +248,6 @@ impl Cache {
             spawn_local(crossing.cross(compute));
         }
     }
-}
-
-/// What was seen in Redis when it was decided to compute.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Seen {
-    There(Nonce),
-    Nothing,
-    /// It is away, and computed is all the same.
-    Away,
-}
-
-/// A computation on its way. Dropped, as by a panic or with its thread, it tells those who wait.
-struct Crossing {
-    cache: Cache,
-    policy: Policy,
-    destination: Destination,
-    flight: Arc<Flight>,
-    seen: Seen,
-    marks: Marks,
-}
-
-impl Drop for Crossing {
-    fn drop(&mut self) {
-        self.cache.shared().flights.remove(&self.destination, &self.flight);
-        self.flight.land(Outcome::Lost);
-    }
-}
-
-impl Crossing {
-    async fn cross<E, F, C>(self, compute: F)
-    where
-        E: Send + Sync + 'static,
-        F: FnOnce() -> C + 'static,
-        C: Future<Output = Result<Made, E>> + 'static,
-    {
-        let outcome = match self.ticket().await {
-            Ok(Ready::Compute(ticket)) => {
-                self.flight.depart(ticket.clone());
-                self.compute(ticket, compute).await
-            }
-            Ok(Ready::Found(entry)) => Outcome::Made(entry),
-            Err(error) => Outcome::Refused(error),
-        };
-        // Before those who wait are told: whoever asks from now on finds what is stored.
-        self.cache.shared().flights.remove(&self.destination, &self.flight);
-        self.flight.land(outcome);
-    }
-
-    fn name(&self) -> Result<Name<'_>, CacheError> {
-        Name::new(&self.destination.namespace, &self.destination.key)
-    }
-
-    /// The leave to compute; none with Redis away, if the policy says to compute all the same. Or what another instance has
-    /// computed meanwhile.
-    async fn ticket(&self) -> Result<Ready, CacheError> {
-        let (name, policy) = (self.name()?, &self.policy);
-        if self.seen == Seen::Away {
-            // It would not answer now either, and may take its time over that.
-            return Ok(Ready::Compute(None));
-        }
-        let mut pause = FIRST_PAUSE;
-        loop {
-            let life = policy.put.life();
-            match self.cache.ticket_for(&name, &policy.put.tags, life, policy.lease).await {
-                Ok(Ticketing::Granted(ticket)) => return Ok(Ready::Compute(Some(ticket))),
-                Ok(Ticketing::Leased(left)) => {
-                    // Jitter keeps instances from asking in step. A lease ends by itself if its holder died.
-                    let pausing = pause.mul_f64(rand::random_range(0.5..1.0));
-                    sleep(pausing.min(left + Duration::from_millis(1))).await;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
-                    let look = self.cache.look(&name, &policy.put.tags).await;
-                    if let Ok(look) = look
-                        && let Some(entry) = self.anew(&look)
-                    {
-                        self.cache.keep(&name, &look);
-                        return Ok(Ready::Found(entry));
-                    }
-                }
-                Err(CacheError::Store(_)) if policy.outage == Outage::Compute => return Ok(Ready::Compute(None)),
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    /// The entry of a look, if it is fresh and another than before.
-    fn anew(&self, look: &Look) -> Option<Entry> {
-        match &look.found {
-            Found::Live(head, entry) if entry.is_fresh() && Seen::There(head.nonce) != self.seen => Some(entry.clone()),
-            _ => None,
-        }
-    }
-
-    async fn compute<E, F, C>(&self, ticket: Option<Ticket>, compute: F) -> Outcome
-    where
-        E: Send + Sync + 'static,
-        F: FnOnce() -> C,
-        C: Future<Output = Result<Made, E>>,
-    {
-        let began = Instant::now();
-        let made = compute().await;
-        let cost = began.elapsed();
-        let shared = self.cache.shared();
-        let counts = shared.namespaces.of(&self.destination.namespace);
-        let made = match made {
-            Ok(made) => made,
-            Err(error) => {
-                counts.failed.add(1);
-                shared.counted.failed.inc();
-                if let (Some(ticket), Ok(name)) = (&ticket, self.name()) {
-                    self.cache.give_up(&name, ticket).await;
-                }
-                return Outcome::Failed(Arc::new(error));
-            }
-        };
-        counts.computed.add(1);
-        shared.counted.computed.inc();
-        let mut entry = Entry {
-            bytes: made.bytes,
-            age: cost,
-            fresh_for: Duration::ZERO,
-            stale_for: Duration::ZERO,
-            error_for: Duration::ZERO,
-            cost,
-            level: super::Level::Shared,
-        };
-        if let Some(kept) = self.save(&entry.bytes, made.put, ticket, cost).await {
-            entry = kept;
-        }
-        Outcome::Made(entry)
-    }
-
-    /// Stores a computed value, if it is to be and can be. That it is not is no reason not to hand it out.
-    async fn save(
-        &self,
-        bytes: &Bytes,
-        put: Option<super::Put>,
-        ticket: Option<Ticket>,
-        cost: Duration,
-    ) -> Option<Entry> {
-        let name = self.name().ok()?;
-        let Some(put) = put else {
-            if let Some(ticket) = ticket {
-                self.cache.give_up(&name, &ticket).await;
-            }
-            return None;
-        };
-        let ticket = ticket?;
-        let (namespace, key) = (name.namespace, name.key);
-        match self.cache.store(namespace, key, bytes, &put, Some(ticket)).await {
-            Ok(Stored::Stored) => {}
-            Ok(Stored::Superseded) => return None,
-            Err(error) => {
-                tracing::debug!(%error, %namespace, "a computed value is not stored");
-                return None;
-            }
-        }
-        let stored = Instant::now();
-        let entry = Entry::computed(bytes.clone(), &put, cost);
-        // The marks are of the policy's tags alone.
-        if !put.local.is_zero() && put.tags.iter().all(|tag| self.policy.put.tags.contains(tag)) {
-            let shared = self.cache.shared();
-            let counts = shared.namespaces.of(namespace);
-            shared
-                .local
-                .keep(&name, &entry, stored, put.local, self.marks.clone(), &counts);
-        }
-        Some(entry)
-    }
-}
-
-/// What there is to do.
-enum Ready {
-    /// Compute, and store with this ticket.
-    Compute(Option<Ticket>),
-    /// Nothing: it was found.
-    Found(Entry),
 }
 
 fn found(entry: Entry, source: Source) -> Fetched<Bytes> {

@@ -49,6 +49,7 @@ mod channel;
 mod commands;
 mod compute;
 mod counters;
+mod crossing;
 mod entry;
 mod error;
 mod events;
