@@ -68,13 +68,12 @@ async fn main() -> Result<()> {
     let (jobs, waiting, concurrency, priorities) =
         (number(0, 500_000)?, number(1, 100)?, number(2, 100)?, number(3, 1)?);
     let folder = Folder(env::temp_dir().join(format!("fleetpulse-jobs-{}", process::id())));
-    let (server, address) = match words.get(4) {
-        Some(url) => (None, url.as_str().into_connection_info()?),
-        None => {
-            let server = Embedded::start(&EmbeddedSettings::new(&folder.0)).await?;
-            let address = server.connection_info();
-            (Some(server), address)
-        }
+    let (server, address) = if let Some(url) = words.get(4) {
+        (None, url.as_str().into_connection_info()?)
+    } else {
+        let server = Embedded::start(&EmbeddedSettings::new(&folder.0)).await?;
+        let address = server.connection_info();
+        (Some(server), address)
     };
     let store = Store::new(address, Keys::new("fp:", 1), Duration::from_secs(10))?;
     let link = Link::open(&store);

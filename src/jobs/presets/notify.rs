@@ -175,7 +175,7 @@ mod tests {
         let faults = Notification::parse(r#"{"title":"","data":[1],"webhook":"no webhook"}"#).unwrap_err();
         let members: Vec<_> = faults.iter().map(|fault| fault.member.as_str()).collect();
         assert_eq!(members, ["title", "body", "webhook", "data"]);
-        for wrong in ["[]", "1", "null", "\"\""] {
+        for wrong in ["[]", "1", "\"\""] {
             assert_eq!(Notification::parse(wrong).unwrap_err()[0].member, "", "{wrong}");
         }
     }

@@ -1,8 +1,9 @@
 use crate::http::Fields;
 use crate::jobs::Fault;
 
-/// Reads a payload, which is a JSON object, member by member.
+/// Reads a payload, which is a JSON object, member by member. One that was not given is an empty one.
 pub(super) fn read<T>(payload: &str, read: impl FnOnce(&mut Fields) -> Option<T>) -> Result<T, Vec<Fault>> {
+    let payload = if payload == "null" { "{}" } else { payload };
     let Ok(mut fields) = Fields::parse(payload.as_bytes()) else {
         return Err(vec![Fault::new("", "must be an object")]);
     };

@@ -48,7 +48,7 @@ impl Added {
             id: context.id().as_str(),
             kind,
             title,
-            body: &format!("{quantity} × {name} was put into a {place}."),
+            body: &format!("{quantity} × {name} was put {place}."),
             data: json!({
                 "vendor_id": self.vendor,
                 "user_id": self.user,
@@ -77,7 +77,7 @@ impl Job for VendorCartAdd {
     }
 
     async fn run(self, context: Context<Notifier>) -> Result<Outcome, JobFailure> {
-        self.0.tell(context, Self::NAME, "Added to a cart", "cart").await
+        self.0.tell(context, Self::NAME, "Added to a cart", "into a cart").await
     }
 }
 
@@ -97,7 +97,7 @@ impl Job for VendorWishlistAdd {
 
     async fn run(self, context: Context<Notifier>) -> Result<Outcome, JobFailure> {
         self.0
-            .tell(context, Self::NAME, "Added to a wish list", "wish list")
+            .tell(context, Self::NAME, "Added to a wish list", "onto a wish list")
             .await
     }
 }

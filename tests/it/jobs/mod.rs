@@ -5,6 +5,7 @@ mod books;
 mod calls;
 mod embedded;
 mod faults;
+mod presets;
 mod storm;
 mod waiting;
 mod was_wrong;

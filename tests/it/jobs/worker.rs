@@ -267,8 +267,8 @@ async fn a_lease_lasts_as_long_as_its_handler() {
     for job in &ids {
         assert_eq!(reaches(&jobs, job, State::Done).await.attempts, 1);
     }
-    let begun = pool.stop().await.begun.lock().len() + other.stop().await.begun.lock().len();
-    assert_eq!(begun, 20);
+    let (notes, others) = (pool.stop().await, other.stop().await);
+    assert_eq!(notes.begun.lock().len() + others.begun.lock().len(), 20);
 }
 
 #[actix_web::test]

@@ -1,14 +1,19 @@
 //! Settings → store → slices → workers → HTTP server. [`Application::build`] gives a service that knows the port it bound;
 //! [`Application::run`] serves until it is told to stop, then drains.
 
+mod own_work;
+
 use crate::cache::{self, Cache};
 use crate::config::{HttpSettings, RedisSource, RedisSourceError, RuleError, Settings};
 use crate::health::{self, Health};
 use crate::http::{BodyTimeout, remember_connection};
 use crate::inventory::{self, Inventory};
+use crate::jobs::presets::webhook::WebhookError;
+use crate::jobs::worker::Registry;
 use crate::jobs::{self, Jobs};
 use crate::limits::{self, Gate, Guard, Limits};
 use crate::locks::{self, Locks};
+use crate::outgoing::CallError;
 use crate::routes;
 use crate::sessions::{self, Sessions};
 use crate::store::embedded::{Embedded, EmbeddedError, EmbeddedSettings};
@@ -39,6 +44,8 @@ pub struct Application {
     redis: Redis,
     parts: Arc<Parts>,
     background: Vec<JoinHandle<()>>,
+    /// Runs the service's own jobs; drains once the sender is dropped.
+    work: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
     /// Settles the limits on requests; ends, with a last time, once the sender is dropped.
     settling: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
 }
@@ -69,6 +76,12 @@ pub enum AppError {
     /// A limit on requests names a policy that it cannot have.
     #[error(transparent)]
     Limits(#[from] RuleError),
+    /// The webhooks are not what they should be.
+    #[error(transparent)]
+    Webhooks(#[from] WebhookError),
+    /// Calls to other hosts cannot be set up.
+    #[error("outgoing calls cannot be set up")]
+    Outgoing(#[source] CallError),
     /// The embedded Redis does not start.
     #[error("the embedded Redis does not start")]
     Embedded(#[source] EmbeddedError),
@@ -113,9 +126,11 @@ impl Application {
         let link = Link::open(&store);
         check_layout(&link, store.timeout()).await?;
 
-        let parts = Arc::new(Parts::new(settings, store, &metrics, link.clone()));
+        let own_jobs = own_work::registry(settings, &link)?;
+        let parts = Arc::new(Parts::new(settings, store, &metrics, link.clone(), own_jobs));
         let (server, address) = serve(&settings.http, &parts, Guard(gate.clone()))?;
         let background = parts.spawn_background();
+        let work = parts.spawn_own_work();
         let settling = gate.map(|gate| spawn_settling(&gate, link));
         Ok(Self {
             server,
@@ -123,6 +138,7 @@ impl Application {
             redis,
             parts,
             background,
+            work,
             settling,
         })
     }
@@ -158,15 +174,18 @@ impl Application {
             redis,
             parts,
             background,
+            work,
             settling,
             address: _,
         } = self;
+        let (own_work, working) = work.unzip();
         let handle = server.handle();
         let mut serving = rt::spawn(server);
         let ended = tokio::select! {
             ended = &mut serving => ended,
             () = stop => {
                 tracing::info!("stopping: requests under way may end");
+                drop(own_work);
                 // They would wait for as long as the drain lasts, and then be cut off without an answer.
                 parts.lock_wakeups.close();
                 parts.job_wakeups.close();
@@ -174,6 +193,10 @@ impl Application {
                 serving.await
             }
         };
+        if let Some(working) = working {
+            // Ends by itself, in the time that it was given. Of its panic the log has told.
+            let _ = working.await;
+        }
         for task in &background {
             task.abort();
         }
@@ -208,11 +231,12 @@ struct Parts {
     sessions: Arc<sessions::Shared>,
     lock_wakeups: locks::Wakeups,
     job_wakeups: jobs::Wakeups,
+    own_jobs: Registry,
     cache: Arc<cache::Shared>,
 }
 
 impl Parts {
-    fn new(settings: &Settings, store: Store, metrics: &Arc<Metrics>, link: Link) -> Self {
+    fn new(settings: &Settings, store: Store, metrics: &Arc<Metrics>, link: Link, own_jobs: Registry) -> Self {
         let board = Arc::new(Board::default());
         let tracking = tracking::Shared::new(
             settings.tracking.clone(),
@@ -232,6 +256,7 @@ impl Parts {
             sessions: sessions::Shared::new(settings.sessions.clone(), metrics),
             lock_wakeups: locks::Wakeups::listen(&store),
             job_wakeups: jobs::Wakeups::listen(&store),
+            own_jobs,
             cache: cache::Shared::new(&store, settings.cache.clone(), metrics),
             metrics: Arc::clone(metrics),
             store,
@@ -252,7 +277,9 @@ impl Parts {
                 metrics: Arc::clone(metrics),
             }))
             .app_data(web::Data::new(jobs::handlers::State {
-                jobs: Jobs::new(link.clone(), self.job_wakeups.clone(), settings.jobs),
+                jobs: self
+                    .jobs(&link)
+                    .with_validator(own_work::validator(&settings.work, &self.own_jobs)),
                 metrics: Arc::clone(metrics),
             }))
             .app_data(web::Data::new(Cache::new(link.clone(), Arc::clone(&self.cache))))
@@ -287,6 +314,26 @@ impl Parts {
         });
     }
 
+    fn jobs(&self, link: &Link) -> Jobs {
+        Jobs::new(link.clone(), self.job_wakeups.clone(), self.settings.jobs)
+    }
+
+    /// Runs the service's own jobs until the sender is dropped, if it is to run any.
+    fn spawn_own_work(&self) -> Option<(oneshot::Sender<()>, JoinHandle<()>)> {
+        if !self.store.is_configured() {
+            return None;
+        }
+        let metrics = &self.metrics.worker_jobs;
+        let pool = own_work::pool(
+            &self.settings.work,
+            self.jobs(&self.link),
+            self.own_jobs.clone(),
+            metrics,
+        )?;
+        let (until, stopped) = oneshot::channel();
+        Some((until, rt::spawn(pool.run(stopped.map(|_: Result<(), _>| ())))))
+    }
+
     /// Starts what goes on beside the requests, until it is aborted.
     fn spawn_background(&self) -> Vec<JoinHandle<()>> {
         let Self {
@@ -305,7 +352,7 @@ impl Parts {
             let inventory = Inventory::start(link, &settings.inventory);
             let sessions = Arc::clone(&self.sessions);
             let cache = Cache::new(link.clone(), Arc::clone(&self.cache));
-            let jobs = Jobs::new(link.clone(), self.job_wakeups.clone(), settings.jobs);
+            let jobs = self.jobs(link);
             tasks.extend([
                 rt::spawn(tracking::flush::keep_flushing(Arc::clone(tracking), link.clone())),
                 rt::spawn(inventory::sweep::keep_sweeping(inventory)),

@@ -1,0 +1,67 @@
+//! The jobs that the service runs itself, with what they need of other slices.
+
+use super::AppError;
+use crate::config::{Settings, WorkSettings};
+use crate::jobs::presets::webhook::Webhooks;
+use crate::jobs::presets::{self, Means, SweepPiece};
+use crate::jobs::worker::{Pool, PoolSettings, Registry};
+use crate::jobs::{Jobs, Validator};
+use crate::outgoing::Outgoing;
+use crate::sessions;
+use crate::store::Link;
+use crate::telemetry::WorkerMetrics;
+use futures_util::FutureExt;
+use prometheus::IntCounterVec;
+use std::sync::Arc;
+
+/// The types of jobs that it runs.
+pub(super) fn registry(settings: &Settings, link: &Link) -> Result<Registry, AppError> {
+    let WorkSettings {
+        webhook_urls,
+        webhook_secrets,
+        reminder_hours,
+        commission_rate,
+        ..
+    } = &settings.work;
+    let sweeping = link.clone();
+    Ok(presets::registry(Means {
+        outgoing: Outgoing::new(&settings.outgoing).map_err(AppError::Outgoing)?,
+        webhooks: Webhooks::parse(webhook_urls, webhook_secrets)?,
+        reminders: reminder_hours.clone(),
+        commission_rate: *commission_rate,
+        sweep_sessions: Box::new(move |cursor| {
+            let link = sweeping.clone();
+            async move {
+                let swept = sessions::sweep::sweep(&link, cursor).await?;
+                Ok(SweepPiece {
+                    next: swept.next,
+                    looked_at: swept.looked_at,
+                    removed: swept.removed,
+                })
+            }
+            .boxed()
+        }),
+        warm_cache: None,
+    }))
+}
+
+/// Looks at jobs of the service's own queue as their types have it; the others are their workers' business.
+pub(super) fn validator(settings: &WorkSettings, own_jobs: &Registry) -> Validator {
+    let (queue, own_jobs) = (settings.work_queue.clone(), own_jobs.clone());
+    Arc::new(move |at, job| if *at == queue { own_jobs.check(job) } else { Ok(()) })
+}
+
+/// The pool that runs them, if any are to run here.
+pub(super) fn pool(settings: &WorkSettings, jobs: Jobs, own_jobs: Registry, counters: &IntCounterVec) -> Option<Pool> {
+    if settings.work_concurrency == 0 {
+        return None;
+    }
+    let pool = PoolSettings {
+        concurrency: settings.work_concurrency.into(),
+        lease: settings.lease(),
+        drain: settings.drain(),
+    };
+    let queue = settings.work_queue.clone();
+    let metrics = WorkerMetrics::of(counters, &queue);
+    Some(Pool::new(jobs, queue, own_jobs, pool, metrics))
+}

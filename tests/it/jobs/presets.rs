@@ -1,0 +1,430 @@
+//! The jobs that the service runs itself: what they refuse, and what comes of them, told by a real receiver of webhooks.
+
+use super::{Books, SOON, id_of};
+use crate::support::{Answer, Api, HttpAnswer, Receiver, Redis, Scene, Service, eventually, send};
+use fleetpulse::jobs::presets::webhook::Secret;
+use redis::cmd;
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+const QUEUE: &str = "/v1/queues/platform";
+
+/// A service that may call receivers on this machine.
+fn with_webhook(scene: Scene, receiver: &Receiver) -> Scene {
+    scene.with(&[
+        &format!("--webhook-urls={}/hook", receiver.url),
+        &format!("--webhook-secrets={SECRET}"),
+        "--outgoing-allow=127.0.0.1",
+        "--outgoing-timeout=1000",
+    ])
+}
+
+async fn put(api: &Api, job: Value) -> String {
+    let answer = send(api.request(Method::POST, &format!("{QUEUE}/jobs")).json(&job)).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    let id = answer.body["jobs"][0]["id"].as_str();
+    id.unwrap_or_else(|| panic!("{answer:?}")).to_owned()
+}
+
+async fn job(api: &Api, id: &str) -> Value {
+    let answer = api.get(&format!("/v1/jobs/{id}")).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.body
+}
+
+async fn reaches(api: &Api, id: &str, state: &str) -> Value {
+    eventually(SOON, &format!("the job is {state}"), async || {
+        let job = job(api, id).await;
+        (job["state"] == state).then_some(job)
+    })
+    .await
+}
+
+fn notification() -> Value {
+    json!({"type":"notification","payload":{"title":"Hello","body":"There you are","data":{"trip":7}}})
+}
+
+async fn refused(api: &Api, job: Value) -> Answer {
+    let answer = send(api.request(Method::POST, &format!("{QUEUE}/jobs")).json(&job)).await;
+    assert_eq!(answer.status, 422, "{job}: {answer:?}");
+    answer
+}
+
+#[actix_web::test]
+async fn a_notification_is_told_once_and_its_signature_can_be_checked() {
+    let receiver = Receiver::start();
+    let scene = with_webhook(Scene::new().await, &receiver);
+    let service = scene.start().await;
+    let api = service.drivers();
+    let id = put(&api, notification()).await;
+    reaches(&api, &id, "done").await;
+    let received = receiver.wait_for(1).await;
+    let message = &received[0];
+    let header = |name: &str| message.headers[name].as_str();
+    assert_eq!(
+        (message.path.as_str(), header("content-type")),
+        ("/hook", "application/json")
+    );
+    assert_eq!(header("webhook-id"), id.replace('.', ":"));
+    let timestamp: i64 = header("webhook-timestamp").parse().unwrap();
+    let signature = Secret::parse(SECRET)
+        .unwrap()
+        .sign(header("webhook-id"), timestamp, message.body.as_bytes());
+    assert_eq!(header("webhook-signature"), signature);
+    let body: Value = serde_json::from_str(&message.body).unwrap();
+    assert_eq!(
+        (&body["type"], &body["data"]["title"]),
+        (&json!("notification"), &json!("Hello"))
+    );
+    assert_eq!(body["data"]["data"], json!({"trip":7}));
+    assert_eq!(receiver.received().len(), 1);
+}
+
+#[actix_web::test]
+async fn a_webhook_that_is_not_well_is_told_again_under_the_same_id() {
+    let receiver = Receiver::start();
+    let scene = with_webhook(Scene::new().await, &receiver).with(&["--circuit-failures=100"]);
+    let service = scene.start().await;
+    let api = service.drivers();
+    let retry_after = HttpAnswer(503, vec![("retry-after", "1".to_owned())], Duration::ZERO);
+    receiver.answer_with([500.into(), retry_after]);
+    let mut new = notification();
+    new["backoff"] = json!({"kind":"fixed","base_ms":20,"jitter":0});
+    let id = put(&api, new).await;
+    let done = reaches(&api, &id, "done").await;
+    assert_eq!(done["attempts"], 3, "{done}");
+    let received = receiver.received();
+    let ids: Vec<&String> = received.iter().map(|message| &message.headers["webhook-id"]).collect();
+    assert_eq!(ids.len(), 3);
+    assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+    // The second wait is the one that was asked for.
+    let failures = done["errors"].as_array().unwrap();
+    assert!(failures[1]["error"].as_str().unwrap().contains("503"), "{done}");
+}
+
+#[actix_web::test]
+async fn what_will_never_be_heard_is_dead_at_once() {
+    let receiver = Receiver::start();
+    let scene = with_webhook(Scene::new().await, &receiver);
+    let service = scene.start().await;
+    let api = service.drivers();
+    for status in [400, 404, 410, 307] {
+        receiver.answer_with([status]);
+        let id = put(&api, notification()).await;
+        let dead = reaches(&api, &id, "dead").await;
+        assert_eq!(dead["attempts"], 1, "{dead}");
+    }
+    let mut unknown = notification();
+    unknown["payload"]["webhook"] = json!("elsewhere");
+    let id = put(&api, unknown).await;
+    let dead = reaches(&api, &id, "dead").await;
+    assert!(
+        dead["errors"][0]["error"].as_str().unwrap().contains("not configured"),
+        "{dead}"
+    );
+}
+
+#[actix_web::test]
+async fn a_webhook_on_the_inside_is_not_called_unless_allowed() {
+    let receiver = Receiver::start();
+    let scene = with_webhook(Scene::new().await, &receiver).with(&["--outgoing-allow=192.0.2.0/24"]);
+    let service = scene.start().await;
+    let api = service.drivers();
+    let id = put(&api, notification()).await;
+    let dead = reaches(&api, &id, "dead").await;
+    assert!(
+        dead["errors"][0]["error"].as_str().unwrap().contains("OUTGOING_ALLOW"),
+        "{dead}"
+    );
+    assert!(receiver.received().is_empty());
+}
+
+#[actix_web::test]
+async fn the_templates_say_what_was_added() {
+    let receiver = Receiver::start();
+    let scene = with_webhook(Scene::new().await, &receiver);
+    let service = scene.start().await;
+    let api = service.drivers();
+    let payload = json!({"vendor_id":"v-1","user_id":"u-1","item_id":"i-1","item_name":"E-bike","quantity":2});
+    for (kind, words) in [
+        ("vendor_cart_add", "2 × E-bike was put into a cart."),
+        ("vendor_wishlist_add", "2 × E-bike was put onto a wish list."),
+    ] {
+        let id = put(&api, json!({"type":kind,"payload":payload})).await;
+        reaches(&api, &id, "done").await;
+        let received = receiver.received();
+        let body: Value = serde_json::from_str(&received.last().unwrap().body).unwrap();
+        assert_eq!((&body["type"], &body["data"]["body"]), (&json!(kind), &json!(words)));
+        assert_eq!(body["data"]["data"]["vendor_id"], "v-1");
+    }
+}
+
+fn reminder() -> Value {
+    json!({"type":"response_reminder","unique_key":"c-1","payload":{"conversation_id":"c-1","vendor_id":"v-1"}})
+}
+
+/// Lets a delayed job be due now.
+async fn hurry(api: &Api, id: &str) {
+    let answer = send(api.request(Method::POST, &format!("/v1/jobs/{id}/retry"))).await;
+    assert!(answer.status < 300, "{answer:?}");
+}
+
+/// How many hours from now a delayed job is due, by Redis's clock.
+async fn due_in_h(scene: &Scene, api: &Api, id: &str) -> i64 {
+    reaches(api, id, "delayed").await;
+    let delayed = &scene.keys().queue(&id_of("platform"), 1)[3];
+    let due: Vec<(String, f64)> = scene
+        .redis
+        .query(cmd("ZRANGE").arg(delayed).arg(0).arg(-1).arg("WITHSCORES"))
+        .await;
+    let now: (f64, f64) = scene.redis.query(&cmd("TIME")).await;
+    assert_eq!(due.len(), 1);
+    #[expect(clippy::cast_possible_truncation, reason = "hours")]
+    let hours = ((due[0].1 / 1000.0 - now.0) / 3600.0).round() as i64;
+    hours
+}
+
+#[actix_web::test]
+async fn a_conversation_is_reminded_of_at_its_hours_and_then_another_vendor_recommended() {
+    let receiver = Receiver::start();
+    let scene = with_webhook(Scene::new().await, &receiver);
+    let service = scene.start().await;
+    let api = service.drivers();
+    let id = put(&api, reminder()).await;
+    for (hours, sent) in [(8, 0), (16, 1), (24, 2), (120, 3), (24, 4)] {
+        let due = eventually(SOON, "the next is due", async || {
+            let due = due_in_h(&scene, &api, &id).await;
+            (receiver.received().len() == sent && due == hours).then_some(due)
+        });
+        assert_eq!(due.await, hours);
+        // Nobody gets a second series beside it.
+        let again = send(api.request(Method::POST, &format!("{QUEUE}/jobs")).json(&reminder())).await;
+        assert_eq!(again.body["jobs"][0]["id"], id.as_str(), "{again:?}");
+        hurry(&api, &id).await;
+    }
+    reaches(&api, &id, "done").await;
+    let received = receiver.received();
+    let kinds: Vec<String> = received
+        .iter()
+        .map(|message| {
+            serde_json::from_str::<Value>(&message.body).unwrap()["type"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        })
+        .collect();
+    let reminder = "response_reminder";
+    assert_eq!(
+        kinds,
+        [
+            reminder,
+            reminder,
+            reminder,
+            reminder,
+            "alternative_vendor_recommendation"
+        ]
+    );
+    let mut ids: Vec<&String> = received.iter().map(|message| &message.headers["webhook-id"]).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 5, "each is a message of its own");
+    Books::read(&scene, &id_of("platform")).await.balance();
+}
+
+#[actix_web::test]
+async fn one_call_ends_a_series_as_a_whole_whatever_it_has_become() {
+    let receiver = Receiver::start();
+    let scene = with_webhook(Scene::new().await, &receiver).with(&["--response-reminder-hours=1"]);
+    let service = scene.start().await;
+    let api = service.drivers();
+    for steps in 0..3 {
+        let id = put(&api, reminder()).await;
+        let hours = [1, 24];
+        for hours in &hours[..steps.min(2)] {
+            eventually(SOON, "the next is due", async || {
+                (due_in_h(&scene, &api, &id).await == *hours).then_some(())
+            })
+            .await;
+            if steps == 2 && *hours == 24 {
+                break;
+            }
+            hurry(&api, &id).await;
+        }
+        reaches(&api, &id, "delayed").await;
+        let sent = receiver.received().len();
+        let answer = send(api.request(Method::DELETE, &format!("{QUEUE}/unique/c-1"))).await;
+        assert!(answer.status < 300, "{answer:?}");
+        reaches(&api, &id, "cancelled").await;
+        assert_eq!(receiver.received().len(), sent);
+    }
+    Books::read(&scene, &id_of("platform")).await.balance();
+}
+
+#[actix_web::test]
+async fn a_commission_is_exact_and_its_result_is_kept() {
+    let scene = Scene::new().await.with(&["--commission-rate=0.125"]);
+    let service = scene.start().await;
+    let api = service.drivers();
+    let id = put(
+        &api,
+        json!({"type":"commission","payload":{"amount":"0.30","currency":"EUR","scale":3}}),
+    )
+    .await;
+    let done = reaches(&api, &id, "done").await;
+    // 0.0375, halves away from zero.
+    assert_eq!(done["result"]["commission"], "0.038", "{done}");
+    assert_eq!(done["result"]["rate"], "0.125");
+    let id = put(
+        &api,
+        json!({"type":"commission","payload":{"amount":"19.99","rate":"0.15"}}),
+    )
+    .await;
+    assert_eq!(reaches(&api, &id, "done").await["result"]["commission"], "3.00");
+}
+
+#[actix_web::test]
+async fn sessions_that_have_ended_leave_their_lists() {
+    let scene = Scene::new().await;
+    let service: Service = scene.start().await;
+    let api = service.drivers();
+    for n in 0..30 {
+        let subject = format!("user-{}", n % 10);
+        // Of each subject two end soon and one lives on.
+        let idle = if n < 20 { 1 } else { 600 };
+        let new = json!({"subject":subject,"idle_ttl_s":idle});
+        let made = send(api.request(Method::POST, "/v1/sessions").json(&new)).await;
+        assert_eq!(made.status, 201, "{made:?}");
+    }
+    let session_keys = async || -> usize {
+        let keys: Vec<String> = scene
+            .redis
+            .query(cmd("KEYS").arg(format!(
+                    "{}*",
+                    scene
+                        .keys()
+                        .session(fleetpulse::store::SessionPartition(0), "")
+                        .split("{s:")
+                        .next()
+                        .unwrap()
+                )))
+            .await;
+        keys.len()
+    };
+    eventually(SOON, "twenty have ended", async || {
+        (session_keys().await == 10).then_some(())
+    })
+    .await;
+    let id = put(&api, json!({"type":"cleanup_expired_sessions"})).await;
+    let done = reaches(&api, &id, "done").await;
+    assert_eq!(done["result"], json!({"looked_at":30,"removed":20}), "{done}");
+    let id = put(&api, json!({"type":"cleanup_expired_sessions","payload":{}})).await;
+    assert_eq!(
+        reaches(&api, &id, "done").await["result"],
+        json!({"looked_at":10,"removed":0})
+    );
+}
+
+#[actix_web::test]
+async fn what_a_type_does_not_take_is_refused_with_its_place_and_nothing_is_stored() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = service.drivers();
+    let pointers = |answer: &Answer| -> Vec<String> {
+        let errors = answer.body["errors"].as_array().unwrap();
+        errors
+            .iter()
+            .map(|error| error["pointer"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let one = |job: Value, expected: &'static [&'static str]| (job, expected);
+    for (job, expected) in [
+        one(json!({"type":"send-email","payload":{}}), &["/type"]),
+        one(json!({"type":"cache_warmup","payload":{}}), &["/type"]),
+        one(
+            json!({"type":"notification","payload":{"title":1}}),
+            &["/payload/title", "/payload/body"],
+        ),
+        one(json!({"type":"notification","payload":[]}), &["/payload"]),
+        one(
+            json!({"type":"commission","payload":{"amount":1.5}}),
+            &["/payload/amount"],
+        ),
+        one(
+            json!({"type":"commission","payload":{"amount":"1","rate":"2"}}),
+            &["/payload/rate"],
+        ),
+        one(
+            json!({"type":"vendor_cart_add","payload":{"vendor_id":"v","user_id":"u","item_id":"{i}","item_name":"n"}}),
+            &["/payload/item_id"],
+        ),
+        one(
+            json!({"type":"response_reminder","payload":{"conversation_id":"c"}}),
+            &["/unique_key"],
+        ),
+        one(
+            json!({"type":"response_reminder","unique_key":"d","payload":{"conversation_id":"c"}}),
+            &["/unique_key"],
+        ),
+        one(
+            json!({"type":"cleanup_expired_sessions","payload":{"cursor":"x"}}),
+            &["/payload/cursor"],
+        ),
+    ] {
+        let answer = refused(&api, job.clone()).await;
+        assert_eq!(pointers(&answer), expected, "{job}: {answer:?}");
+    }
+    let answer = refused(
+        &api,
+        json!([notification(), {"type":"notification","payload":{"title":"a"}}]),
+    )
+    .await;
+    assert_eq!(pointers(&answer), ["/1/payload/body"]);
+    let books = Books::read(&scene, &id_of("platform")).await;
+    assert_eq!(books.count("ready") + books.count("delayed") + books.count("done"), 0);
+    // Other queues have jobs of any type.
+    let elsewhere = api
+        .request(Method::POST, "/v1/queues/mine/jobs")
+        .json(&json!({"type":"send-email"}));
+    assert_eq!(send(elsewhere).await.status, 201);
+}
+
+#[actix_web::test]
+async fn an_instance_that_is_to_run_none_leaves_them_to_the_others() {
+    let receiver = Receiver::start();
+    let scene = with_webhook(Scene::new().await, &receiver).with(&["--work-concurrency=0"]);
+    let idle = scene.start().await;
+    let id = put(&idle.drivers(), notification()).await;
+    assert_eq!(job(&idle.drivers(), &id).await["state"], "ready");
+    let scene = scene.with(&["--work-concurrency=2"]);
+    let working = scene.start().await;
+    reaches(&idle.drivers(), &id, "done").await;
+    drop(working);
+    assert_eq!(receiver.received().len(), 1);
+}
+
+#[actix_web::test]
+async fn settings_that_name_no_webhook_refuse_to_start_without_showing_a_secret() {
+    use crate::support::ServiceProcess;
+    let redis = Redis::shared().await;
+    for (urls, secrets, word) in [
+        ("https://a.example/?key=topsecret", "", "only one of them"),
+        ("https://a.example/?key=topsecret", "whsec_topsecret", "the secret of"),
+        ("gopher://a.example/?key=topsecret", SECRET, "the address of"),
+    ] {
+        let output = ServiceProcess::refusal(&[
+            format!("--redis-url={}", redis.url()),
+            format!("--webhook-urls={urls}"),
+            format!("--webhook-secrets={secrets}"),
+        ])
+        .await;
+        let said = format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stderr),
+            String::from_utf8_lossy(&output.stdout)
+        );
+        assert!(said.contains(word), "{said}");
+        assert!(!said.contains("topsecret"), "{said}");
+    }
+}
