@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test setup fmt bench figures audit clean
+.PHONY: help run test soak setup fmt bench figures audit clean
 
 CARGO ?= cargo
 # Vehicles that drive about in `make run`.
@@ -26,6 +26,12 @@ test: setup ## every check: format, lints, documentation, all tests
 	else \
 		set -x; $(CARGO) test --locked; \
 	fi
+
+# Seconds that `make soak` goes on.
+SOAK_SECONDS ?= 120
+
+soak: setup ## kill processes and Redis at random while jobs run, for SOAK_SECONDS
+	SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test --locked --test it -- --nocapture jobs::soak
 
 setup: ## install what is missing: a C compiler, rustfmt, clippy, redis-server
 	@scripts/setup.sh

@@ -8,7 +8,7 @@ source scripts/measure.sh
 
 command -v redis-benchmark >/dev/null || fail "needs redis-benchmark, from the package redis-tools"
 say "building"
-"$CARGO" build --release --locked --quiet --bins --example do_nothing --example reserve_and_confirm
+"$CARGO" build --release --locked --quiet --bins --example do_nothing --example reserve_and_confirm --example jobs_rate
 
 # The embedded Redis of the service, spoken to directly.
 direct() {
@@ -45,6 +45,16 @@ pairs() {
     said=$(target/release/examples/reserve_and_confirm "$2" "$SECONDS_EACH" "$3")
     note "$1" "$(grep -oE '^[0-9]+' <<<"$said")"
     note "$1_redis_us" "$(sed -nE 's/.*Redis ([0-9.]+).*/\1/p' <<<"$said")"
+}
+
+# jobs NAME WAITING PRIORITIES: jobs with an empty handler, put in and run by one pool while so many others wait.
+jobs() {
+    local said
+    said=$(target/release/examples/jobs_rate 300000 "$2" 100 "$3")
+    note "$1_add" "$(sed -nE 's/^put in: ([0-9]+) .*/\1/p' <<<"$said")"
+    note "$1_rate" "$(sed -nE 's/^run: ([0-9]+) .*/\1/p' <<<"$said")"
+    note "$1_us" "$(sed -nE 's/^run: .* CPU a job ([0-9.]+) .*/\1/p' <<<"$said")"
+    note "$1_redis_us" "$(sed -nE 's/^run: .* \+ ([0-9.]+) of Redis/\1/p' <<<"$said")"
 }
 
 # ask METHOD PATH BODY: the answer's body, of the service.
@@ -84,6 +94,8 @@ for ((n = 1; n <= ROUNDS; n++)); do
     done
     pairs pairs_rust rust 256
     pairs pairs_http http 256
+    jobs jobs_few 100 1
+    jobs jobs_many 1000000 10
 done
 stop service
 stop nothing
@@ -95,4 +107,6 @@ row "a gcra limit checked over HTTP, beside a POST of nothing and a bare script"
 row "the same of a sliding window" "<= 2.5" "$(median check_slide_ratio)" " ×" "$(beside check_slide "a POST" post_us)"
 row "reserved and confirmed on one item, Rust API, 256 callers" ">= 40000" "$(median pairs_rust)" "/s" "Redis $(m pairs_rust_redis_us) µs a pair"
 row "the same over HTTP, 256 connections" ">= 25000" "$(median pairs_http)" "/s" "Redis $(m pairs_http_redis_us) µs a pair"
+row "jobs run by one pool, empty handler, 100 waiting" ">= 112000" "$(median jobs_few_rate)" "/s" "$(m jobs_few_us) µs CPU a job, $(m jobs_few_redis_us) of them Redis; put in at $(m jobs_few_add)/s"
+row "the same with ten priorities and 1,000,000 waiting" ">= 75000" "$(median jobs_many_rate)" "/s" "$(m jobs_many_us) µs CPU a job, $(m jobs_many_redis_us) of them Redis; put in at $(m jobs_many_add)/s"
 [ -z "$errors" ] || fail "there were errors; see above"
