@@ -60,6 +60,7 @@ mod local;
 mod look;
 mod model;
 mod reads;
+pub mod response;
 mod shared;
 mod stats;
 mod ticket;

@@ -9,6 +9,7 @@ mod locks;
 mod log;
 mod outgoing;
 mod redis;
+mod responses;
 mod sessions;
 mod tracking;
 mod work;
@@ -22,6 +23,7 @@ pub use locks::LockSettings;
 pub use log::LogSettings;
 pub use outgoing::OutgoingSettings;
 pub use redis::{RedisSettings, RedisSource, RedisSourceError};
+pub use responses::ResponseSettings;
 pub use sessions::SessionSettings;
 pub use tracking::TrackingSettings;
 pub use work::{HoursError, MOST_SCALE, Rate, RateError, ReminderHours, WorkSettings, exact_decimal};
@@ -65,6 +67,9 @@ pub struct Settings {
     /// Of the jobs that the service runs itself.
     #[command(flatten)]
     pub work: WorkSettings,
+    /// The HTTP response cache's.
+    #[command(flatten)]
+    pub responses: ResponseSettings,
     /// The log's.
     #[command(flatten)]
     pub log: LogSettings,

@@ -222,6 +222,13 @@ impl Problem {
         Self::new(StatusCode::GATEWAY_TIMEOUT, "timed-out", "Waited in vain", detail)
     }
 
+    /// 504: the request wants what is cached or nothing, and nothing is.
+    #[must_use]
+    pub fn not_cached() -> Self {
+        let detail = "the request asks for a cached answer alone (only-if-cached)";
+        Self::new(StatusCode::GATEWAY_TIMEOUT, "not-cached", "Nothing cached", detail)
+    }
+
     /// 503: not now, try again after so many seconds.
     #[must_use]
     pub fn unavailable(detail: impl Into<String>, retry_after_s: u32) -> Self {

@@ -13,6 +13,7 @@ mod limits;
 mod locks;
 mod lua;
 mod outgoing;
+mod responses;
 mod sessions;
 mod support;
 mod tracking;

@@ -3,7 +3,7 @@
 mod make;
 mod slices;
 
-pub use slices::{CacheMetrics, JobMetrics, LimitMetrics, LockMetrics, SessionMetrics, WorkerMetrics};
+pub use slices::{CacheMetrics, JobMetrics, LimitMetrics, LockMetrics, ResponseMetrics, SessionMetrics, WorkerMetrics};
 
 use super::process;
 use make::Make;
@@ -58,6 +58,8 @@ pub struct Metrics {
     pub jobs: JobMetrics,
     /// Attempts at jobs by pools of this process, by queue and outcome; see [`WorkerMetrics`].
     pub worker_jobs: IntCounterVec,
+    /// Of the HTTP response cache.
+    pub responses: ResponseMetrics,
     process_cpu_seconds: Gauge,
     process_resident_bytes: IntGauge,
 }
@@ -122,6 +124,7 @@ impl Metrics {
                 "Attempts at jobs by the pools of this process",
                 &["queue", "outcome"],
             )?,
+            responses: ResponseMetrics::new(&make)?,
             process_cpu_seconds: make.float("process_cpu_seconds_total", "CPU time used by this process")?,
             process_resident_bytes: make.gauge("process_resident_memory_bytes", "Resident memory of this process")?,
             registry,

@@ -1,0 +1,222 @@
+use parking_lot::Mutex;
+use std::collections::{HashMap, VecDeque};
+use std::hash::Hash;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// So many at once; whoever comes beyond that goes alone.
+const MOST: usize = 10_000;
+/// For how long a landing is remembered, for those who looked before it: longer than a look takes.
+const REMEMBERED: Duration = Duration::from_secs(1);
+
+/// Who is under way for what: of all that want the same thing at once one fetches it, and the others wait for what that
+/// one brings.
+///
+/// Over all workers of a process. What is fetched has to be `Send`; the fetching need not be.
+#[derive(Debug)]
+pub struct Flights<K, T>(Mutex<Board<K, T>>);
+
+#[derive(Debug)]
+struct Board<K, T> {
+    flights: HashMap<K, Flight<T>>,
+    /// The landings that are remembered, the oldest first.
+    landings: VecDeque<(Instant, K)>,
+}
+
+#[derive(Debug)]
+enum Flight<T> {
+    Boarding(Arrival<T>),
+    /// What it brings is being stored.
+    Closed(Arrival<T>),
+    /// What it brought was stored by then.
+    Landed(Instant),
+}
+
+/// What a flight is going to bring.
+pub type Arrival<T> = watch::Receiver<Option<T>>;
+
+impl<K, T> Default for Flights<K, T> {
+    fn default() -> Self {
+        Self(Mutex::new(Board {
+            flights: HashMap::new(),
+            landings: VecDeque::new(),
+        }))
+    }
+}
+
+/// Somebody's part in a flight.
+#[derive(Debug)]
+pub enum Seat<K: Hash + Eq + Clone, T> {
+    /// To fetch it.
+    Pilot(Pilot<K, T>),
+    /// To wait for it and have it.
+    Passenger(Arrival<T>),
+    /// Came while it was already being stored: to wait for that, and look again. What it brings may have been invalidated
+    /// before this one came.
+    Late(Arrival<T>),
+    /// It was stored after this one had looked: to look again.
+    Landed,
+    /// There are too many under way.
+    Full,
+}
+
+impl<K: Hash + Eq + Clone, T: Clone> Flights<K, T> {
+    /// Takes a seat, for somebody who began to look for it at `looked` and has not found it.
+    pub fn board(self: &Arc<Self>, key: &K, looked: Instant) -> Seat<K, T> {
+        let mut board = self.0.lock();
+        board.forget();
+        match board.flights.get(key) {
+            Some(Flight::Boarding(arrival)) => return Seat::Passenger(arrival.clone()),
+            Some(Flight::Closed(arrival)) => return Seat::Late(arrival.clone()),
+            Some(Flight::Landed(at)) if looked < *at => return Seat::Landed,
+            None if board.flights.len() >= MOST => return Seat::Full,
+            Some(Flight::Landed(_)) | None => {}
+        }
+        let (brings, arrival) = watch::channel(None);
+        board.flights.insert(key.clone(), Flight::Boarding(arrival));
+        Seat::Pilot(Pilot {
+            flights: Arc::clone(self),
+            key: key.clone(),
+            brings,
+            has_landed: false,
+        })
+    }
+}
+
+impl<K: Hash + Eq, T> Board<K, T> {
+    /// Forgets old landings.
+    fn forget(&mut self) {
+        while let Some((at, _)) = self.landings.front()
+            && at.elapsed() > REMEMBERED
+            && let Some((at, key)) = self.landings.pop_front()
+        {
+            // Another may have gone to the same place since.
+            if matches!(self.flights.get(&key), Some(Flight::Landed(last)) if *last == at) {
+                self.flights.remove(&key);
+            }
+        }
+    }
+}
+
+/// The one that fetches. Dropped before it has [landed](Self::land), whoever waits is told that nothing comes.
+#[derive(Debug)]
+pub struct Pilot<K: Hash + Eq + Clone, T> {
+    flights: Arc<Flights<K, T>>,
+    key: K,
+    brings: watch::Sender<Option<T>>,
+    has_landed: bool,
+}
+
+impl<K: Hash + Eq + Clone, T> Pilot<K, T> {
+    /// To be called before what was fetched is stored: whoever comes from now on is [late](Seat::Late). Says whether anybody
+    /// waits.
+    pub fn close(&self) -> bool {
+        let mut board = self.flights.0.lock();
+        if let Some(flight) = board.flights.get_mut(&self.key)
+            && let Flight::Boarding(arrival) = flight
+        {
+            *flight = Flight::Closed(arrival.clone());
+        }
+        // One of them is the board's.
+        self.brings.receiver_count() > 1
+    }
+
+    /// Gives everybody what was fetched; `stored` if whoever looks from now on finds it.
+    pub fn land(mut self, what: T, stored: bool) {
+        self.has_landed = stored;
+        if stored {
+            let mut board = self.flights.0.lock();
+            let now = Instant::now();
+            board.flights.insert(self.key.clone(), Flight::Landed(now));
+            board.landings.push_back((now, self.key.clone()));
+        }
+        self.brings.send_replace(Some(what));
+    }
+}
+
+impl<K: Hash + Eq + Clone, T> Drop for Pilot<K, T> {
+    fn drop(&mut self) {
+        if !self.has_landed {
+            self.flights.0.lock().flights.remove(&self.key);
+        }
+    }
+}
+
+/// What a flight brought; nothing if its pilot was lost.
+pub async fn wait<T: Clone>(mut arrival: Arrival<T>) -> Option<T> {
+    let landed = arrival.wait_for(Option::is_some).await.ok()?;
+    landed.clone()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type ToKey = Arc<Flights<&'static str, u32>>;
+
+    fn pilot(flights: &ToKey, key: &'static str) -> Pilot<&'static str, u32> {
+        match flights.board(&key, Instant::now()) {
+            Seat::Pilot(pilot) => pilot,
+            seat => panic!("{seat:?}"),
+        }
+    }
+
+    #[actix_web::test]
+    async fn one_fetches_and_all_who_wait_have_it() {
+        let flights = ToKey::default();
+        let before = Instant::now();
+        let first = pilot(&flights, "a");
+        let waiting: Vec<_> = (0..3)
+            .map(|_| match flights.board(&"a", before) {
+                Seat::Passenger(arrival) => tokio::spawn(wait(arrival)),
+                seat => panic!("{seat:?}"),
+            })
+            .collect();
+        let other = pilot(&flights, "b");
+        assert!(first.close() && !other.close());
+        assert!(matches!(flights.board(&"a", before), Seat::Late(_)));
+        first.land(7, true);
+        for waiting in waiting {
+            assert_eq!(waiting.await.unwrap(), Some(7));
+        }
+        // Whoever looked before the landing finds it in another look; whoever looked after it has not found it.
+        assert!(matches!(flights.board(&"a", before), Seat::Landed));
+        assert!(matches!(flights.board(&"a", Instant::now()), Seat::Pilot(_)));
+        // What was not stored nobody finds.
+        other.land(8, false);
+        assert!(matches!(flights.board(&"b", before), Seat::Pilot(_)));
+    }
+
+    #[actix_web::test]
+    async fn a_lost_pilot_is_told_of() {
+        let flights = ToKey::default();
+        let lost = pilot(&flights, "a");
+        let Seat::Passenger(arrival) = flights.board(&"a", Instant::now()) else {
+            panic!("there is a pilot");
+        };
+        drop(lost);
+        assert_eq!(wait(arrival).await, None);
+        pilot(&flights, "a");
+    }
+
+    #[test]
+    fn their_number_is_bounded_and_landings_are_forgotten() {
+        let flights = Arc::new(Flights::<usize, u32>::default());
+        let now = Instant::now();
+        let mut pilots: Vec<_> = (0..MOST).map(|n| flights.board(&n, now)).collect();
+        assert!(matches!(flights.board(&MOST, now), Seat::Full));
+        let Some(Seat::Pilot(pilot)) = pilots.pop() else {
+            panic!("it has one");
+        };
+        pilot.land(1, true);
+        drop(pilots);
+        let mut board = flights.0.lock();
+        assert_eq!((board.flights.len(), board.landings.len()), (1, 1));
+        board.landings[0].0 -= REMEMBERED * 2;
+        let (at, key) = board.landings[0];
+        board.flights.insert(key, Flight::Landed(at));
+        board.forget();
+        assert_eq!((board.flights.len(), board.landings.len()), (0, 0));
+    }
+}

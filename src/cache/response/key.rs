@@ -1,0 +1,266 @@
+//! Under which key an answer is kept (RFC 9111, sections 2 and 4.1): everything that the answer depends on, and nothing
+//! that clients may change at will without changing the answer.
+
+use super::validators::hex;
+use actix_web::dev::ServiceRequest;
+use actix_web::http::header::{HOST, HeaderMap, HeaderName};
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+
+/// So much of a path stands in a key as it is, for who looks at the keys.
+const READABLE: usize = 96;
+
+/// Which query parameters an answer depends on.
+#[derive(Debug, Clone, Default)]
+pub enum QueryKey {
+    /// On all of them, in whichever order of their names.
+    #[default]
+    Sorted,
+    /// On all of them as they were sent.
+    AsSent,
+    /// On these alone, in whichever order.
+    Only(Vec<String>),
+    /// On none.
+    Ignored,
+}
+
+type Custom = Arc<dyn Fn(&ServiceRequest) -> String + Send + Sync>;
+
+/// How keys are made.
+#[derive(Clone, Default)]
+pub struct KeyRule {
+    /// Whether each `Host` has answers of its own.
+    pub per_host: bool,
+    /// The query parameters.
+    pub query: QueryKey,
+    /// The request's headers that answers depend on.
+    pub vary: Vec<HeaderName>,
+    /// In the place of path and query.
+    pub custom: Option<Custom>,
+}
+
+impl std::fmt::Debug for KeyRule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeyRule")
+            .field("per_host", &self.per_host)
+            .field("query", &self.query)
+            .field("vary", &self.vary)
+            .finish_non_exhaustive()
+    }
+}
+
+impl KeyRule {
+    /// The key of a request, as far as it is known before the answer is.
+    #[must_use]
+    pub fn primary(&self, request: &ServiceRequest) -> String {
+        let mut digest = Parts(Sha256::new());
+        if self.per_host {
+            let host = request.headers().get(HOST);
+            digest.add(host.map_or(&b""[..], |host| host.as_bytes()));
+        }
+        let own = self.custom.as_ref().map(|custom| custom(request));
+        // As the router reads it: `%64rivers` is `drivers`.
+        let what = own.as_deref().unwrap_or(request.match_info().as_str());
+        digest.add(what.as_bytes());
+        if own.is_none() {
+            add_query(&mut digest, &self.query, request.query_string());
+        }
+        add_headers(&mut digest, &self.vary, request.headers());
+        digest.key(what)
+    }
+
+    /// The key where the answer varies on more headers than the rule knows of.
+    #[must_use]
+    pub fn variant(primary: &str, names: &[HeaderName], headers: &HeaderMap) -> String {
+        let mut digest = Parts(Sha256::new());
+        digest.add(primary.as_bytes());
+        // In whichever order they were named.
+        let mut names = names.to_vec();
+        names.sort_by(|one, other| one.as_str().cmp(other.as_str()));
+        add_headers(&mut digest, &names, headers);
+        digest.key(primary.split('#').next().unwrap_or_default())
+    }
+
+    /// What is put on whatever a path answers, so that a write to it can invalidate all of that.
+    #[must_use]
+    pub fn path_tag(namespace: &str, request: &ServiceRequest) -> String {
+        let mut digest = Parts(Sha256::new());
+        digest.add(namespace.as_bytes());
+        digest.add(request.match_info().as_str().as_bytes());
+        format!("path:{}", hex(&digest.0.finalize()[..16]))
+    }
+}
+
+/// A digest of parts, each with its length, so that no two lists of parts read the same.
+struct Parts(Sha256);
+
+impl Parts {
+    fn add(&mut self, part: &[u8]) {
+        self.0.update(part.len().to_be_bytes());
+        self.0.update(part);
+    }
+
+    fn key(self, path: &str) -> String {
+        let mut readable: String = path.chars().take(READABLE).filter(char::is_ascii_graphic).collect();
+        readable.retain(|letter| letter != '#');
+        format!("{readable}#{}", hex(&self.0.finalize()[..16]))
+    }
+}
+
+fn add_query(digest: &mut Parts, rule: &QueryKey, query: &str) {
+    let mut pairs: Vec<&str> = match rule {
+        QueryKey::Ignored => return,
+        QueryKey::AsSent => return digest.add(query.as_bytes()),
+        QueryKey::Sorted => query.split('&').filter(|pair| !pair.is_empty()).collect(),
+        QueryKey::Only(names) => {
+            let is_meant = |pair: &&str| names.iter().any(|known| known == name(pair));
+            query.split('&').filter(is_meant).collect()
+        }
+    };
+    // Stable: of a parameter that is given twice the order may matter.
+    pairs.sort_by_key(|pair| name(pair));
+    for pair in pairs {
+        digest.add(pair.as_bytes());
+    }
+    // Else a header could be read as a parameter.
+    digest.add(b"");
+}
+
+fn name(pair: &str) -> &str {
+    pair.split('=').next().unwrap_or_default()
+}
+
+fn add_headers(digest: &mut Parts, names: &[HeaderName], headers: &HeaderMap) {
+    for name in names {
+        digest.add(name.as_str().as_bytes());
+        let mut lines = 0_usize;
+        for line in headers.get_all(name) {
+            digest.add(line.as_bytes().trim_ascii());
+            lines += 1;
+        }
+        digest.add(&lines.to_be_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::http::header::{ACCEPT, ACCEPT_LANGUAGE};
+    use actix_web::test::TestRequest;
+
+    fn request(uri: &str, headers: &[(HeaderName, &str)]) -> ServiceRequest {
+        let mut request = TestRequest::with_uri(uri);
+        for (name, value) in headers {
+            request = request.append_header((name.clone(), *value));
+        }
+        request.to_srv_request()
+    }
+
+    fn same(rule: &KeyRule, one: &str, other: &str) -> bool {
+        rule.primary(&request(one, &[])) == rule.primary(&request(other, &[]))
+    }
+
+    #[test]
+    fn parameters_count_in_any_order_unless_one_is_given_twice() {
+        let rule = KeyRule::default();
+        assert!(same(&rule, "/a?x=1&y=2", "/a?y=2&x=1"));
+        assert!(same(&rule, "/a?x=1&&", "/a?x=1"));
+        assert!(!same(&rule, "/a?x=1&x=2", "/a?x=2&x=1"));
+        for (one, other) in [
+            ("/a", "/b"),
+            ("/a?x=1", "/a?x=2"),
+            ("/a?x=1", "/a"),
+            ("/a?x=1y=2", "/a?x=1&y=2"),
+        ] {
+            assert!(!same(&rule, one, other), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn some_parameters_may_count_or_none() {
+        let some = KeyRule {
+            query: QueryKey::Only(vec!["x".to_owned()]),
+            ..KeyRule::default()
+        };
+        assert!(same(&some, "/a?x=1&utm=7", "/a?utm=8&x=1"));
+        assert!(!same(&some, "/a?x=1", "/a?x=2"));
+        let none = KeyRule {
+            query: QueryKey::Ignored,
+            ..KeyRule::default()
+        };
+        assert!(same(&none, "/a?x=1", "/a"));
+        let sent = KeyRule {
+            query: QueryKey::AsSent,
+            ..KeyRule::default()
+        };
+        assert!(!same(&sent, "/a?x=1&y=2", "/a?y=2&x=1"));
+    }
+
+    #[test]
+    fn the_headers_that_an_answer_varies_on_are_in_the_key() {
+        let rule = KeyRule {
+            vary: vec![ACCEPT, ACCEPT_LANGUAGE],
+            ..KeyRule::default()
+        };
+        let key = |headers: &[(HeaderName, &str)]| rule.primary(&request("/a", headers));
+        assert_eq!(key(&[(ACCEPT, " x ")]), key(&[(ACCEPT, "x")]));
+        let all = [
+            key(&[]),
+            key(&[(ACCEPT, "")]),
+            key(&[(ACCEPT, "x")]),
+            key(&[(ACCEPT_LANGUAGE, "x")]),
+            key(&[(ACCEPT, "x"), (ACCEPT, "x")]),
+            key(&[(ACCEPT, "x,x")]),
+            key(&[(ACCEPT, "x"), (ACCEPT_LANGUAGE, "x")]),
+        ];
+        for (i, one) in all.iter().enumerate() {
+            assert!(all[..i].iter().all(|other| other != one), "{i}");
+        }
+        let plain = KeyRule::default();
+        let (de, en) = (
+            request("/a", &[(ACCEPT_LANGUAGE, "de")]),
+            request("/a", &[(ACCEPT_LANGUAGE, "en")]),
+        );
+        let primary = plain.primary(&de);
+        assert_eq!(primary, plain.primary(&en));
+        let variant = |of: &ServiceRequest| KeyRule::variant(&primary, &[ACCEPT_LANGUAGE], of.headers());
+        assert_ne!(variant(&de), variant(&en));
+    }
+
+    #[test]
+    fn hosts_have_answers_of_their_own_if_so_said() {
+        let rule = KeyRule {
+            per_host: true,
+            ..KeyRule::default()
+        };
+        let key = |host| rule.primary(&request("/a", &[(HOST, host)]));
+        assert_ne!(key("a.example"), key("b.example"));
+    }
+
+    #[test]
+    fn a_key_is_short_and_plain_whatever_the_path() {
+        let long = format!("/{}?{}", "x".repeat(3_000), "y".repeat(3_000));
+        let key = KeyRule::default().primary(&request(&long, &[]));
+        assert_eq!(key.len(), 96 + 33);
+        let odd = KeyRule::default().primary(&request("/%7Bx%7D%23%20%C3%A9%0A", &[]));
+        assert!(odd.is_ascii() && !odd.contains(['\n', ' ']), "{odd}");
+        assert_eq!(odd.matches('#').count(), 1);
+    }
+
+    #[test]
+    fn a_function_may_stand_for_path_and_query() {
+        let rule = KeyRule {
+            custom: Some(Arc::new(|_| "one".to_owned())),
+            ..KeyRule::default()
+        };
+        assert!(same(&rule, "/a?x=1", "/b?x=2"));
+    }
+
+    #[test]
+    fn all_queries_of_a_path_have_its_tag() {
+        let tag = |namespace, uri| KeyRule::path_tag(namespace, &request(uri, &[]));
+        assert_eq!(tag("n", "/a?x=1"), tag("n", "/a"));
+        assert_ne!(tag("n", "/a"), tag("n", "/b"));
+        assert_ne!(tag("n", "/a"), tag("m", "/a"));
+    }
+}

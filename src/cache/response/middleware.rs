@@ -1,0 +1,463 @@
+//! The middleware: what a request asks for, and which way it goes.
+
+use super::builder::Builder;
+use super::directives::RequestDirectives;
+use super::fetch::Fetched;
+use super::flight::{Seat, wait};
+use super::key::KeyRule;
+use super::shared::{Outcome, Shared};
+use super::shelf::{Look, Shelf};
+use super::status::{Forward, Left, Status};
+use super::stored::{Response, Stored};
+use super::terms::{Use, is_failure};
+use super::validators::Has;
+use crate::cache::{Cache, Tag};
+use crate::http::Problem;
+use crate::ids::Id;
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
+use actix_web::error::InternalError;
+use actix_web::http::header::{
+    AUTHORIZATION, CONTENT_LENGTH, HeaderName, IF_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE, TRANSFER_ENCODING,
+    UPGRADE,
+};
+use actix_web::http::{Method, StatusCode};
+use actix_web::test::TestRequest;
+use actix_web::{Error, HttpRequest, HttpResponse, ResponseError, rt};
+use futures_util::future::LocalBoxFuture;
+use std::future::{Ready, ready};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+/// So often a request looks again after what it waited for was not for it; then it goes alone.
+const ROUNDS: usize = 3;
+
+/// Middleware that keeps responses; see the [module](super).
+#[derive(Debug, Clone)]
+pub struct ResponseCache(Arc<Builder>);
+
+impl ResponseCache {
+    /// Begins to say how responses are kept: in a namespace of `cache`, which can be cleared and is counted by itself.
+    #[must_use]
+    pub fn builder(cache: &Cache, shared: &Arc<Shared>, namespace: Id) -> Builder {
+        Builder::new(cache, shared, namespace)
+    }
+
+    pub(super) fn new(builder: Builder) -> Self {
+        Self(Arc::new(builder))
+    }
+}
+
+impl<S, B> Transform<S, ServiceRequest> for ResponseCache
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse<BoxBody>;
+    type Error = Error;
+    type Transform = Caching<S>;
+    type InitError = ();
+    type Future = Ready<Result<Self::Transform, Self::InitError>>;
+
+    fn new_transform(&self, service: S) -> Self::Future {
+        ready(Ok(Caching(Rc::new(Worker {
+            service,
+            shelf: self.0.shelf(),
+            rule: Arc::clone(&self.0),
+        }))))
+    }
+}
+
+/// What [`ResponseCache`] makes of a service.
+#[derive(Debug)]
+pub struct Caching<S>(Rc<Worker<S>>);
+
+/// The middleware in one worker.
+#[derive(Debug)]
+pub(super) struct Worker<S> {
+    pub(super) service: S,
+    pub(super) shelf: Shelf,
+    pub(super) rule: Arc<Builder>,
+}
+
+/// What a request asks for.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    /// The key, as far as it is known before the answer is.
+    pub primary: String,
+    pub tags: Vec<Tag>,
+    pub directives: RequestDirectives,
+    pub has: Has,
+    /// It says who asks, and answers are not said to be the same for all.
+    pub guarded: bool,
+}
+
+/// What was found for it.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// Where its answer lies or is to lie.
+    pub key: String,
+    /// The headers on which answers depend besides those of the rule, if any are known of.
+    pub names: Vec<HeaderName>,
+    pub response: Option<(Box<Response>, Duration)>,
+    /// Redis did not answer.
+    pub away: bool,
+    /// When it began to be looked for.
+    pub looked: Instant,
+}
+
+impl<S, B> Service<ServiceRequest> for Caching<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse<BoxBody>;
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.0.service.poll_ready(context)
+    }
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        let worker = Rc::clone(&self.0);
+        match worker.passes(&request) {
+            Some(why) => Box::pin(worker.pass(request, why)),
+            None => Box::pin(worker.serve(request)),
+        }
+    }
+}
+
+impl<S, B> Worker<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody + 'static,
+{
+    /// Why the cache is not for a request, if it is not.
+    fn passes(&self, request: &ServiceRequest) -> Option<Forward> {
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return Some(Forward::Method);
+        }
+        // A part of a response, conditions that only the handler can judge, a body, another protocol.
+        let special = [
+            RANGE,
+            IF_RANGE,
+            IF_MATCH,
+            IF_UNMODIFIED_SINCE,
+            TRANSFER_ENCODING,
+            UPGRADE,
+        ];
+        let headers = request.headers();
+        let is_special = special.iter().any(|name| headers.contains_key(name))
+            || headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0")
+            || self.rule.skip.as_ref().is_some_and(|skip| skip(request.head()));
+        is_special.then_some(Forward::Bypass)
+    }
+
+    /// Past the cache.
+    async fn pass(self: Rc<Self>, request: ServiceRequest, why: Forward) -> Result<ServiceResponse, Error> {
+        let writes = self.rule.invalidate_on_write && !request.method().is_safe();
+        let tag = if writes { self.path_tag(&request) } else { None };
+        let mut response = self.service.call(request).await?.map_into_boxed_body();
+        let succeeded = response.status().is_success() || response.status().is_redirection();
+        if let Some(tag) = tag.filter(|_| succeeded)
+            && let Err(error) = self.shelf.invalidate(&[tag]).await
+        {
+            tracing::warn!(%error, "what was kept of a path that was written to could not be invalidated");
+        }
+        self.rule.shared.metrics.bypassed.inc();
+        Status::forwarded(why).say(response.headers_mut());
+        Ok(response)
+    }
+
+    fn path_tag(&self, request: &ServiceRequest) -> Option<Tag> {
+        Id::parse(&KeyRule::path_tag(self.shelf.namespace(), request)).ok()
+    }
+
+    fn asked(&self, request: &ServiceRequest) -> Asked {
+        let mut tags = self.rule.tags.as_ref().map_or_else(Vec::new, |tags| tags(request));
+        if self.rule.invalidate_on_write {
+            tags.extend(self.path_tag(request));
+        }
+        Asked {
+            primary: self.rule.key.primary(request),
+            tags,
+            directives: RequestDirectives::of(request.headers()),
+            has: Has::of(request.headers()),
+            guarded: !self.rule.rules.share_authorized && request.headers().contains_key(AUTHORIZATION),
+        }
+    }
+
+    async fn serve(self: Rc<Self>, request: ServiceRequest) -> Result<ServiceResponse, Error> {
+        let asked = self.asked(&request);
+        let mut round = 1;
+        loop {
+            let found = self.find(&asked, &request).await;
+            let (use_, response) = match &found.response {
+                Some((response, age)) => {
+                    let floor = self.rule.rules.floor;
+                    let use_ = response.terms.good_for(*age, &asked.directives, floor);
+                    (use_, Some((response, *age)))
+                }
+                None => (Use::Forward(found.missing()), None),
+            };
+            let why = match (use_, response) {
+                (Use::Serve(left), Some((response, age))) => {
+                    self.count_hit(left);
+                    return Ok(request.into_response(self.hit(response, age, left, &asked)));
+                }
+                (Use::ServeAndRefresh(left), Some((response, age))) => {
+                    self.count_hit(left);
+                    let answer = self.hit(response, age, left, &asked);
+                    if asked.directives.no_store {
+                        return Ok(request.into_response(answer));
+                    }
+                    return Ok(self.refresh_behind(request, asked, found, answer));
+                }
+                (Use::Forward(why), _) => why,
+                // There is nothing to serve.
+                (_, None) => Forward::Miss,
+            };
+            if asked.directives.only_if_cached {
+                let mut answer = Problem::not_cached().error_response();
+                Status::forwarded(why).say(answer.headers_mut());
+                return Ok(request.into_response(answer));
+            }
+            let goes_alone = asked.guarded || asked.directives.no_store || round == ROUNDS;
+            let seat = if goes_alone {
+                Seat::Full
+            } else {
+                self.rule.shared.flights.board(&self.flight(&found), found.looked)
+            };
+            let errand = |found| {
+                Rc::new(Errand {
+                    asked: asked.clone(),
+                    found,
+                    why,
+                })
+            };
+            match seat {
+                Seat::Pilot(pilot) => {
+                    let errand = errand(found);
+                    // A task of its own: others wait for what it brings, whether or not this client does.
+                    let fetching = rt::spawn(Rc::clone(&self).fetch(request, Rc::clone(&errand), Some(pilot)));
+                    let fetched = fetching.await.unwrap_or_else(|lost| Fetched::lost(&lost));
+                    return self.conclude(fetched, &errand);
+                }
+                Seat::Full => {
+                    let errand = errand(found);
+                    let fetched = Rc::clone(&self).fetch(request, Rc::clone(&errand), None).await;
+                    return self.conclude(fetched, &errand);
+                }
+                Seat::Passenger(arrival) => match wait(arrival).await {
+                    Some(Outcome::Answer(answer)) => {
+                        if let Some(Stored::Response(response)) = Stored::decode(answer.bytes) {
+                            self.rule.shared.metrics.collapsed.inc();
+                            let answer = self.made(&response, answer.stored, true, &errand(found));
+                            return Ok(request.into_response(answer));
+                        }
+                    }
+                    Some(Outcome::Alone) => round = ROUNDS - 1,
+                    Some(Outcome::Again) | None => {}
+                },
+                Seat::Late(arrival) => drop(wait(arrival).await),
+                Seat::Landed => {}
+            }
+            round += 1;
+        }
+    }
+
+    /// What there is for a request.
+    async fn find(&self, asked: &Asked, request: &ServiceRequest) -> Found {
+        let mut found = Found {
+            key: asked.primary.clone(),
+            names: Vec::new(),
+            response: None,
+            away: false,
+            looked: Instant::now(),
+        };
+        let mut look = self.shelf.look(&found.key, &asked.tags).await;
+        if let Look::Found(Stored::Varies(names), _) = look {
+            found.key = KeyRule::variant(&asked.primary, &names, request.headers());
+            found.names = names;
+            look = self.shelf.look(&found.key, &asked.tags).await;
+        }
+        match look {
+            Look::Found(Stored::Response(response), age) if response.terms.open || !asked.guarded => {
+                found.response = Some((response, age));
+            }
+            Look::Found(..) | Look::Nothing => {}
+            Look::Away => found.away = true,
+        }
+        found
+    }
+
+    fn flight(&self, found: &Found) -> (Id, String) {
+        (self.shelf.namespace().clone(), found.key.clone())
+    }
+
+    /// Sends the request on for a new response, and gives back the answer that there is.
+    fn refresh_behind(
+        self: Rc<Self>,
+        request: ServiceRequest,
+        asked: Asked,
+        found: Found,
+        answer: HttpResponse,
+    ) -> ServiceResponse {
+        let Seat::Pilot(pilot) = self.rule.shared.flights.board(&self.flight(&found), found.looked) else {
+            // Somebody does already.
+            return request.into_response(answer);
+        };
+        // The handler needs the request itself, with all that routing has put into it; the answer goes out with its twin.
+        let twin = twin(&request);
+        let errand = Rc::new(Errand {
+            asked,
+            found,
+            why: Forward::Stale,
+        });
+        rt::spawn(self.fetch(request, errand, Some(pilot)));
+        ServiceResponse::new(twin, answer)
+    }
+
+    fn hit(&self, response: &Response, age: Duration, left: Left, asked: &Asked) -> HttpResponse {
+        let mut answer = self.answer(response, Some(age), asked);
+        Status::Hit { left }.say(answer.headers_mut());
+        answer
+    }
+
+    fn count_hit(&self, left: Left) {
+        let metrics = &self.rule.shared.metrics;
+        match left {
+            Left::Fresh(_) => metrics.hits.inc(),
+            Left::Stale(_) => metrics.stale.inc(),
+        }
+    }
+
+    /// The response, or a 304 if the client has it.
+    fn answer(&self, response: &Response, age: Option<Duration>, asked: &Asked) -> HttpResponse {
+        if response.status.is_success() && asked.has.is(&response.headers) {
+            self.rule.shared.metrics.not_modified.inc();
+            response.not_modified(age)
+        } else {
+            response.answer(age)
+        }
+    }
+
+    /// What a handler made, for this request or another, unless something stale is better.
+    fn made(&self, response: &Response, stored: bool, collapsed: bool, errand: &Errand) -> HttpResponse {
+        if let Some(answer) = self.better(response.status, collapsed, errand) {
+            return answer;
+        }
+        let mut answer = self.answer(response, None, &errand.asked);
+        errand.status(None, stored, collapsed).say(answer.headers_mut());
+        answer
+    }
+
+    /// Something stale in the place of an error, where there is something and that is allowed.
+    fn better(&self, status: StatusCode, collapsed: bool, errand: &Errand) -> Option<HttpResponse> {
+        let (response, age) = errand.found.response.as_ref().filter(|_| is_failure(status))?;
+        if !response.terms.good_after_error(*age, &errand.asked.directives) {
+            return None;
+        }
+        self.rule.shared.metrics.stale.inc();
+        let mut answer = self.answer(response, Some(*age), &errand.asked);
+        let status = Status::Forwarded {
+            why: errand.why,
+            answered: Some(status),
+            stored: false,
+            collapsed,
+            detail: Some("stale-if-error"),
+        };
+        status.say(answer.headers_mut());
+        Some(answer)
+    }
+
+    /// The answer for who fetched it.
+    fn conclude(&self, fetched: Fetched, errand: &Errand) -> Result<ServiceResponse, Error> {
+        self.rule.shared.metrics.misses.inc();
+        match fetched {
+            Fetched::Shared {
+                request,
+                response,
+                stored,
+            } => Ok(ServiceResponse::new(
+                request,
+                self.made(&response, stored, false, errand),
+            )),
+            Fetched::Alone(response, reason) => {
+                if let Some(answer) = self.better(response.status(), false, errand) {
+                    return Ok(response.into_response(answer));
+                }
+                // The handler was not shown what the client has.
+                let has_it = response.status().is_success() && errand.asked.has.is(response.headers());
+                let mut response = response.map_body(|head, body| {
+                    if has_it {
+                        head.status = StatusCode::NOT_MODIFIED;
+                        return BoxBody::new(());
+                    }
+                    body
+                });
+                errand.status(Some(reason), false, false).say(response.headers_mut());
+                Ok(response)
+            }
+            Fetched::Failed(error) => {
+                let status = error.as_response_error().status_code();
+                Err(match self.better(status, false, errand) {
+                    // There is no request left to answer.
+                    Some(answer) => InternalError::from_response(error, answer).into(),
+                    None => error,
+                })
+            }
+        }
+    }
+}
+
+/// What is fetched, and for whom.
+#[derive(Debug)]
+pub(super) struct Errand {
+    pub asked: Asked,
+    pub found: Found,
+    pub why: Forward,
+}
+
+impl Errand {
+    fn status(&self, detail: Option<&'static str>, stored: bool, collapsed: bool) -> Status {
+        Status::Forwarded {
+            why: self.why,
+            answered: None,
+            stored,
+            collapsed,
+            detail: detail.or(self.found.away.then_some("redis-away")),
+        }
+    }
+}
+
+impl Found {
+    const fn missing(&self) -> Forward {
+        if self.away {
+            Forward::Miss
+        } else if self.names.is_empty() {
+            Forward::UriMiss
+        } else {
+            Forward::VaryMiss
+        }
+    }
+}
+
+/// A request that says the same, for those outside of here that look at an answer's request; it knows nothing of the
+/// application that it was sent to.
+fn twin(request: &ServiceRequest) -> HttpRequest {
+    let mut twin = TestRequest::default()
+        .method(request.method().clone())
+        .uri(&request.uri().to_string())
+        .version(request.version());
+    for header in request.headers() {
+        twin = twin.append_header(header);
+    }
+    if let Some(peer) = request.peer_addr() {
+        twin = twin.peer_addr(peer);
+    }
+    twin.to_http_request()
+}

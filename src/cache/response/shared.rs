@@ -1,0 +1,56 @@
+use super::flight::Flights;
+use crate::config::ResponseSettings;
+use crate::ids::Id;
+use crate::telemetry::{Metrics, ResponseMetrics};
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// What is fetched: in this namespace, under this key.
+pub type FlightKey = (Id, String);
+
+/// What all workers of a process have in common.
+#[derive(Debug)]
+pub struct Shared {
+    settings: ResponseSettings,
+    pub(super) flights: Arc<Flights<FlightKey, Outcome>>,
+    pub(super) metrics: ResponseMetrics,
+}
+
+/// What a flight brings.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// An answer for all who wait.
+    Answer(Answer),
+    /// An answer for the one alone that asked for it.
+    Alone,
+    /// Nothing that those who wait may have as it is: it may have been invalidated before they came, or vary on what differs
+    /// between them. They look again.
+    Again,
+}
+
+/// An answer for several.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// As it is stored.
+    pub bytes: Bytes,
+    /// Whether it is.
+    pub stored: bool,
+}
+
+impl Shared {
+    /// For one process.
+    #[must_use]
+    pub fn new(settings: ResponseSettings, metrics: &Metrics) -> Arc<Self> {
+        Arc::new(Self {
+            settings,
+            flights: Arc::default(),
+            metrics: metrics.responses.clone(),
+        })
+    }
+
+    /// The settings.
+    #[must_use]
+    pub fn settings(&self) -> &ResponseSettings {
+        &self.settings
+    }
+}

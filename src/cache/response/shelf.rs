@@ -1,0 +1,137 @@
+use super::stored::Stored;
+use super::terms::Terms;
+use crate::cache::look::Found;
+use crate::cache::model::Name;
+use crate::cache::{self, Cache, CacheError, Put, Tag, Ticket};
+use crate::config::MAX_TTL;
+use crate::ids::Id;
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+use tokio::time::timeout;
+
+/// For how long nobody asks again after Redis has kept somebody waiting for too long.
+const REST: Duration = Duration::from_secs(1);
+
+/// Where responses lie: a namespace of the cache.
+///
+/// Nothing here fails a request. Whatever the cache cannot say within the patience that it is given is a miss.
+#[derive(Debug)]
+pub struct Shelf {
+    cache: Cache,
+    namespace: Id,
+    patience: Duration,
+    /// Until then nobody is kept waiting again. Of this worker alone, as its connection is.
+    rests_until: Cell<Option<Instant>>,
+}
+
+/// What lies under a key.
+#[derive(Debug)]
+pub enum Look {
+    /// This, which was begun to be made so long ago.
+    Found(Stored, Duration),
+    /// Nothing, or nothing that can be read.
+    Nothing,
+    /// Nobody can say.
+    Away,
+}
+
+impl Shelf {
+    /// The namespace of a cache.
+    pub fn new(cache: Cache, namespace: Id, patience: Duration) -> Self {
+        Self {
+            cache,
+            namespace,
+            patience,
+            rests_until: Cell::new(None),
+        }
+    }
+
+    /// The namespace.
+    pub fn namespace(&self) -> &Id {
+        &self.namespace
+    }
+
+    /// What lies under a key.
+    pub async fn look(&self, key: &str, tags: &[Tag]) -> Look {
+        let Some(found) = self.patiently(self.cache.lookup(&self.namespace, key, tags)).await else {
+            return Look::Away;
+        };
+        let entry = match found {
+            Ok(cache::Lookup::Fresh(entry) | cache::Lookup::Stale(entry)) => entry,
+            Ok(cache::Lookup::Miss) | Err(CacheError::Corrupt) => return Look::Nothing,
+            Err(error) => {
+                tracing::debug!(%error, "a response could not be looked up");
+                return Look::Away;
+            }
+        };
+        match Stored::decode(entry.bytes) {
+            Some(stored) => Look::Found(stored, entry.age),
+            None => Look::Nothing,
+        }
+    }
+
+    /// To be taken before the handler is asked: what is invalidated from then on, its answer will not outlive.
+    pub async fn ticket(&self, key: &str, tags: &[Tag]) -> Option<Ticket> {
+        let ticket = self.patiently(self.cache.ticket(&self.namespace, key, tags)).await?;
+        ticket
+            .inspect_err(|error| tracing::debug!(%error, "a response will not be stored"))
+            .ok()
+    }
+
+    /// Stores something for as long as its terms say. `None` if that failed.
+    pub async fn put(&self, key: &str, bytes: &[u8], keep: &Keep<'_>, ticket: Ticket) -> Option<cache::Stored> {
+        let terms = keep.terms;
+        let put = Put {
+            ttl: terms.lifetime().clamp(Duration::from_millis(1), MAX_TTL),
+            stale_while_revalidate: terms.stale_while_revalidate.min(MAX_TTL),
+            stale_if_error: terms.stale_if_error.min(MAX_TTL),
+            tags: keep.tags.to_vec(),
+            // What clients are told of its end is to be true.
+            jitter: 0.0,
+            local: keep.local,
+        };
+        let stored = self.cache.store(&self.namespace, key, bytes, &put, Some(ticket));
+        let stored = self.patiently(stored).await?;
+        stored
+            .inspect_err(|error| tracing::debug!(%error, "a response was not stored"))
+            .ok()
+    }
+
+    /// Whether this lies under a key and is valid, by Redis's own word.
+    pub async fn holds(&self, key: &str, tags: &[Tag], bytes: &[u8]) -> bool {
+        let Ok(name) = Name::new(&self.namespace, key) else {
+            return false;
+        };
+        let look = self.patiently(self.cache.look(&name, tags)).await;
+        matches!(look, Some(Ok(look)) if matches!(&look.found, Found::Live(_, entry) if entry.bytes == bytes))
+    }
+
+    /// Makes everything with these tags of no use. Not hurried: whoever wrote something is not to be told so before.
+    ///
+    /// # Errors
+    /// [`CacheError`].
+    pub async fn invalidate(&self, tags: &[Tag]) -> Result<(), CacheError> {
+        self.cache.invalidate(tags).await
+    }
+
+    /// What comes of it in time.
+    async fn patiently<T>(&self, asking: impl Future<Output = T>) -> Option<T> {
+        if self.rests_until.get().is_some_and(|until| Instant::now() < until) {
+            return None;
+        }
+        let answer = timeout(self.patience, asking).await.ok();
+        self.rests_until.set(answer.is_none().then(|| Instant::now() + REST));
+        answer
+    }
+}
+
+/// How something is kept.
+#[derive(Debug)]
+pub struct Keep<'a> {
+    /// For how long.
+    pub terms: &'a Terms,
+    /// What it depends on.
+    pub tags: &'a [Tag],
+    /// For how long an instance may keep it in its own memory.
+    pub local: Duration,
+}

@@ -1,0 +1,355 @@
+//! A response as it lies in the cache: its terms, status, headers and body in one string.
+//!
+//! ```text
+//! version 1 · flags 1 · status 2 · fresh, stale while revalidating, stale if error, aged at birth: 8 each, ms
+//! number of headers 2 · of each: length of the name 2, of the value 4, name, value · length of the body 4 · body
+//! ```
+//!
+//! Integers are big-endian. A string that is not exactly this is no response, whoever wrote it.
+
+use super::terms::Terms;
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{
+    AGE, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_LOCATION, DATE, ETAG, EXPIRES, HeaderMap, HeaderName,
+    HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VARY,
+};
+use bytes::{Buf, BufMut, Bytes};
+use std::time::Duration;
+
+const VERSION: u8 = 1;
+const OPEN: u8 = 1;
+const MUST_REVALIDATE: u8 = 2;
+const MADE_ETAG: u8 = 4;
+const MADE_CONTROL: u8 = 8;
+const VARIES: u8 = 16;
+
+/// What lies under a key.
+#[derive(Debug, Clone)]
+pub enum Stored {
+    /// A response.
+    Response(Box<Response>),
+    /// The headers on whose values it depends under which further key the response lies.
+    Varies(Vec<HeaderName>),
+}
+
+/// A kept response.
+#[derive(Debug, Clone)]
+pub struct Response {
+    /// What holds for it.
+    pub terms: Terms,
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers, without those of a single connection.
+    pub headers: HeaderMap,
+    /// Whether its entity tag is ours, so that its handler does not know it.
+    pub made_etag: bool,
+    /// Whether its `Cache-Control` is ours, and so says nothing about keeping it here.
+    pub made_control: bool,
+    /// Its body.
+    pub body: Bytes,
+}
+
+impl Stored {
+    /// As it is kept.
+    #[must_use]
+    pub fn encode(&self) -> Bytes {
+        let mut out = Vec::new();
+        match self {
+            Self::Response(response) => response.write(&mut out),
+            Self::Varies(names) => {
+                out.put_slice(&[VERSION, VARIES]);
+                out.put_bytes(0, 2 + 4 * 8);
+                put_headers(&mut out, names.iter().map(|name| (name, &b""[..])));
+                out.put_u32(0);
+            }
+        }
+        out.into()
+    }
+
+    /// What a string holds; none if it was not written by [`Self::encode`], or only in part.
+    #[must_use]
+    pub fn decode(mut from: Bytes) -> Option<Self> {
+        if from.try_get_u8().ok()? != VERSION {
+            return None;
+        }
+        let flags = from.try_get_u8().ok()?;
+        let status = from.try_get_u16().ok()?;
+        let mut ms = || from.try_get_u64().ok().map(Duration::from_millis);
+        let terms = Terms {
+            fresh: ms()?,
+            stale_while_revalidate: ms()?,
+            stale_if_error: ms()?,
+            born_aged: ms()?,
+            must_revalidate: flags & MUST_REVALIDATE != 0,
+            open: flags & OPEN != 0,
+        };
+        let headers = get_headers(&mut from)?;
+        let length = usize::try_from(from.try_get_u32().ok()?).ok()?;
+        if from.len() != length {
+            return None;
+        }
+        if flags & VARIES != 0 {
+            return Some(Self::Varies(headers.keys().cloned().collect()));
+        }
+        Some(Self::Response(Box::new(Response {
+            terms,
+            status: StatusCode::from_u16(status).ok()?,
+            headers,
+            made_etag: flags & MADE_ETAG != 0,
+            made_control: flags & MADE_CONTROL != 0,
+            body: from,
+        })))
+    }
+}
+
+impl Response {
+    fn write(&self, out: &mut Vec<u8>) {
+        let terms = &self.terms;
+        let flag = |is: bool, flag| if is { flag } else { 0 };
+        let flags = flag(terms.open, OPEN)
+            | flag(terms.must_revalidate, MUST_REVALIDATE)
+            | flag(self.made_etag, MADE_ETAG)
+            | flag(self.made_control, MADE_CONTROL);
+        out.reserve(512 + self.body.len());
+        out.put_slice(&[VERSION, flags]);
+        out.put_u16(self.status.as_u16());
+        for time in [
+            terms.fresh,
+            terms.stale_while_revalidate,
+            terms.stale_if_error,
+            terms.born_aged,
+        ] {
+            out.put_u64(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+        }
+        put_headers(out, self.headers.iter().map(|(name, value)| (name, value.as_bytes())));
+        out.put_u32(u32::try_from(self.body.len()).unwrap_or(u32::MAX));
+        out.put_slice(&self.body);
+    }
+
+    /// As an answer; `age` after its making, or as one that was made for this request.
+    #[must_use]
+    pub fn answer(&self, age: Option<Duration>) -> HttpResponse {
+        let mut answer = HttpResponse::with_body(self.status, self.body.clone()).map_into_boxed_body();
+        for (name, value) in &self.headers {
+            answer.headers_mut().append(name.clone(), value.clone());
+        }
+        self.say_age(&mut answer, age);
+        answer
+    }
+
+    /// As an answer to a client that has it already (RFC 9110, section 15.4.5).
+    #[must_use]
+    pub fn not_modified(&self, age: Option<Duration>) -> HttpResponse {
+        let mut answer = HttpResponse::new(StatusCode::NOT_MODIFIED);
+        for name in [CACHE_CONTROL, CONTENT_LOCATION, DATE, ETAG, EXPIRES, VARY] {
+            for value in self.headers.get_all(&name) {
+                answer.headers_mut().append(name.clone(), value.clone());
+            }
+        }
+        self.say_age(&mut answer, age);
+        answer
+    }
+
+    fn say_age(&self, answer: &mut HttpResponse, age: Option<Duration>) {
+        let age = age.unwrap_or_default() + self.terms.born_aged;
+        // Of an answer that was made just now there is none to tell.
+        if !age.is_zero() {
+            answer.headers_mut().insert(AGE, HeaderValue::from(age.as_secs()));
+        }
+    }
+}
+
+/// The headers of a response that are kept with it: not those of a single connection (RFC 9110, section 7.6.1), nor those
+/// that are worked out for each answer.
+#[must_use]
+pub fn kept_headers(headers: &HeaderMap) -> HeaderMap {
+    let named: Vec<&[u8]> = headers
+        .get_all(CONNECTION)
+        .flat_map(|line| super::directives::split_list(line.as_bytes()))
+        .collect();
+    let mut kept = HeaderMap::with_capacity(headers.len());
+    for (name, value) in headers {
+        let of_connection = named
+            .iter()
+            .any(|named| named.eq_ignore_ascii_case(name.as_str().as_bytes()));
+        if !of_connection && !is_left_out(name) {
+            kept.append(name.clone(), value.clone());
+        }
+    }
+    kept
+}
+
+fn is_left_out(name: &HeaderName) -> bool {
+    let of_connection = [
+        CONNECTION,
+        PROXY_AUTHENTICATE,
+        PROXY_AUTHORIZATION,
+        TE,
+        TRAILER,
+        TRANSFER_ENCODING,
+        UPGRADE,
+    ];
+    let worked_out = [CONTENT_LENGTH, AGE];
+    of_connection.contains(name) || worked_out.contains(name) || matches!(name.as_str(), "keep-alive" | "cache-status")
+}
+
+fn put_headers<'a>(out: &mut Vec<u8>, headers: impl Iterator<Item = (&'a HeaderName, &'a [u8])>) {
+    let at = out.len();
+    out.put_u16(0);
+    let mut count = 0_u16;
+    for (name, value) in headers {
+        let (Ok(name_len), Ok(value_len)) = (u16::try_from(name.as_str().len()), u32::try_from(value.len())) else {
+            continue;
+        };
+        out.put_u16(name_len);
+        out.put_u32(value_len);
+        out.put_slice(name.as_str().as_bytes());
+        out.put_slice(value);
+        count += 1;
+    }
+    out[at..at + 2].copy_from_slice(&count.to_be_bytes());
+}
+
+fn get_headers(from: &mut Bytes) -> Option<HeaderMap> {
+    let count = from.try_get_u16().ok()?;
+    let mut headers = HeaderMap::with_capacity(usize::from(count.min(64)));
+    for _ in 0..count {
+        let name = usize::from(from.try_get_u16().ok()?);
+        let value = usize::try_from(from.try_get_u32().ok()?).ok()?;
+        if from.len() < name.checked_add(value)? {
+            return None;
+        }
+        let name = HeaderName::from_bytes(&from.split_to(name)).ok()?;
+        // A piece of the string itself, not a copy.
+        let value = HeaderValue::from_maybe_shared(from.split_to(value)).ok()?;
+        headers.append(name, value);
+    }
+    Some(headers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::http::header::{CONTENT_TYPE, SET_COOKIE};
+    use proptest::prelude::*;
+
+    fn response() -> Response {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+        headers.append(SET_COOKIE, HeaderValue::from_static("a=1"));
+        headers.append(SET_COOKIE, HeaderValue::from_static("b=2"));
+        headers.insert(ETAG, HeaderValue::from_static("W/\"x\""));
+        Response {
+            terms: Terms {
+                fresh: Duration::from_mins(1),
+                stale_while_revalidate: Duration::from_millis(1_500),
+                stale_if_error: Duration::ZERO,
+                born_aged: Duration::from_secs(3),
+                must_revalidate: true,
+                open: false,
+            },
+            status: StatusCode::NOT_FOUND,
+            headers,
+            made_etag: true,
+            made_control: false,
+            body: Bytes::from_static(b"hello"),
+        }
+    }
+
+    fn encoded() -> Bytes {
+        Stored::Response(Box::new(response())).encode()
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let Some(Stored::Response(read)) = Stored::decode(encoded()) else {
+            panic!("it is a response");
+        };
+        let wrote = response();
+        assert_eq!(
+            (read.terms, read.status, read.made_etag),
+            (wrote.terms, wrote.status, true)
+        );
+        assert_eq!(read.body, wrote.body);
+        let headers = |of: &Response| -> Vec<(String, HeaderValue)> {
+            let mut all: Vec<_> = of
+                .headers
+                .iter()
+                .map(|(name, value)| (name.to_string(), value.clone()))
+                .collect();
+            all.sort();
+            all
+        };
+        assert_eq!(headers(&read), headers(&wrote));
+        let names = vec![CONTENT_TYPE, ETAG];
+        let Some(Stored::Varies(mut read)) = Stored::decode(Stored::Varies(names.clone()).encode()) else {
+            panic!("it is a list of names");
+        };
+        read.sort_by_key(|name| name.as_str().to_owned());
+        assert_eq!(read, names);
+    }
+
+    #[test]
+    fn a_piece_of_one_is_none() {
+        let whole = encoded();
+        for end in 0..whole.len() {
+            assert!(Stored::decode(whole.slice(..end)).is_none(), "{end}");
+        }
+        let mut longer = whole.to_vec();
+        longer.push(0);
+        assert!(Stored::decode(longer.into()).is_none());
+        assert!(Stored::decode(Bytes::from_static(b"{\"json\":true}")).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn no_string_makes_it_panic(mut bytes in prop::collection::vec(any::<u8>(), 0..200), like in any::<bool>()) {
+            if like && !bytes.is_empty() {
+                bytes[0] = VERSION;
+            }
+            let _ = Stored::decode(bytes.into());
+        }
+
+        #[test]
+        fn nor_does_one_with_a_byte_changed(at in 0..150_usize, to in any::<u8>()) {
+            let mut bytes = encoded().to_vec();
+            let at = at % bytes.len();
+            bytes[at] = to;
+            if let Some(Stored::Response(response)) = Stored::decode(bytes.into()) {
+                let _ = response.answer(Some(Duration::from_secs(1)));
+                let _ = response.not_modified(None);
+            }
+        }
+    }
+
+    #[test]
+    fn an_answer_tells_its_age_and_a_304_only_what_it_has_to() {
+        let answer = response().answer(Some(Duration::from_millis(4_999)));
+        assert_eq!(answer.status(), StatusCode::NOT_FOUND);
+        assert_eq!(answer.headers().get(AGE).unwrap(), "7");
+        assert_eq!(answer.headers().get_all(SET_COOKIE).count(), 2);
+        let answer = response().not_modified(None);
+        assert_eq!(answer.headers().get(ETAG).unwrap(), "W/\"x\"");
+        assert!(!answer.headers().contains_key(CONTENT_TYPE));
+    }
+
+    #[test]
+    fn headers_of_a_connection_are_not_kept() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("connection", "close, X-Secret"),
+            ("x-secret", "1"),
+            ("keep-alive", "5"),
+            ("transfer-encoding", "chunked"),
+            ("content-length", "7"),
+            ("age", "3"),
+            ("cache-status", "x; hit"),
+            ("x-kept", "1"),
+        ] {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        let kept = kept_headers(&headers);
+        assert_eq!(kept.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-kept"]);
+    }
+}

@@ -1,0 +1,55 @@
+use clap::Args;
+use std::time::Duration;
+
+/// The HTTP response cache.
+#[derive(Debug, Clone, Copy, Args)]
+#[command(next_help_heading = "Response cache")]
+pub struct ResponseSettings {
+    /// Whether this service's own answers are cached where that is worth it
+    #[arg(long = "response-cache", env = "RESPONSE_CACHE", default_value_t = Self::default().response_cache, action = clap::ArgAction::Set)]
+    pub response_cache: bool,
+    /// Seconds for which such an answer is fresh
+    #[arg(long = "response-cache-ttl", env = "RESPONSE_CACHE_TTL_S", default_value_t = Self::default().response_ttl_s, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub response_ttl_s: u32,
+    /// The largest body that is kept, in bytes
+    #[arg(long = "response-cache-max-body", env = "RESPONSE_CACHE_MAX_BODY", default_value_t = Self::default().response_max_body)]
+    pub response_max_body: usize,
+    /// Milliseconds for which an answer is fresh enough even for a client that sends no-cache
+    #[arg(long = "response-cache-floor", env = "RESPONSE_CACHE_FLOOR_MS", default_value_t = Self::default().response_floor_ms, value_parser = clap::value_parser!(u32).range(0..=60_000))]
+    pub response_floor_ms: u32,
+    /// Milliseconds that a request waits for Redis to say what is kept; beyond that it goes on without
+    #[arg(long = "response-cache-patience", env = "RESPONSE_CACHE_PATIENCE_MS", default_value_t = Self::default().response_patience_ms, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub response_patience_ms: u32,
+}
+
+impl Default for ResponseSettings {
+    fn default() -> Self {
+        Self {
+            response_cache: true,
+            response_ttl_s: 300,
+            response_max_body: 1 << 20,
+            response_floor_ms: 1_000,
+            response_patience_ms: 100,
+        }
+    }
+}
+
+impl ResponseSettings {
+    /// For how long an answer of this service is fresh.
+    #[must_use]
+    pub fn ttl(&self) -> Duration {
+        Duration::from_secs(u64::from(self.response_ttl_s))
+    }
+
+    /// For how long after its making an answer is fresh enough for any client.
+    #[must_use]
+    pub fn floor(&self) -> Duration {
+        Duration::from_millis(u64::from(self.response_floor_ms))
+    }
+
+    /// How long a request waits for Redis to say what is kept.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        Duration::from_millis(u64::from(self.response_patience_ms))
+    }
+}

@@ -1,0 +1,119 @@
+//! Redis away, frozen, or full of rubbish.
+
+use super::Site;
+use crate::support::{Redis, Scene, eventually};
+use actix_web::HttpResponse;
+use fleetpulse::config::ResponseSettings;
+use fleetpulse::ids::Id;
+use futures_util::future::join_all;
+use redis::cmd;
+use std::time::{Duration, Instant};
+
+const MINUTE: Duration = Duration::from_mins(1);
+const SOON: Duration = Duration::from_secs(20);
+
+async fn start<R: AsRef<Redis>>(scene: &Scene<R>, patience_ms: u32) -> Site {
+    let settings = ResponseSettings {
+        response_patience_ms: patience_ms,
+        ..ResponseSettings::default()
+    };
+    Site::start_with(
+        scene,
+        settings,
+        |cache| cache.ttl(MINUTE),
+        |_, n| {
+            Box::pin(async move {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                HttpResponse::Ok().body(format!("{n}"))
+            })
+        },
+    )
+    .await
+}
+
+#[actix_web::test]
+async fn without_redis_requests_are_answered_as_without_the_cache() {
+    let mut scene = Scene::on(Redis::durable().await);
+    let site = start(&scene, 5_000).await;
+    site.get("/a").await.assert(200, "1", "fwd=uri-miss; stored");
+    scene.redis.kill();
+    let asked = Instant::now();
+    for n in 2..12 {
+        let got = site.get("/a").await;
+        got.assert(200, &format!("{n}"), "fwd=miss; detail=redis-away");
+    }
+    assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
+    // Those who ask at once still have one answer among them.
+    let all = join_all((0..20).map(|_| site.get("/a"))).await;
+    assert!(all.iter().all(|got| got.status == 200), "{all:?}");
+    assert!(site.calls() < 20, "{}", site.calls());
+    scene.redis.restart().await;
+    eventually(SOON, "it is answered from the cache again", async || {
+        site.get("/a").await.is_hit().then_some(())
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn a_frozen_redis_holds_requests_up_for_no_longer_than_the_patience() {
+    let scene = Scene::on(Redis::forgetful().await);
+    let site = start(&scene, 100).await;
+    eventually(SOON, "it is stored", async || {
+        site.get("/a").await.is_hit().then_some(())
+    })
+    .await;
+    scene.redis.freeze();
+    let frozen = Instant::now();
+    let mut longest = Duration::ZERO;
+    let mut answered = 0;
+    while frozen.elapsed() < Duration::from_secs(3) {
+        let asked = Instant::now();
+        let got = site.get("/a").await;
+        assert_eq!(got.status, 200, "{got:?}");
+        assert!(got.cache().contains("redis-away"), "{got:?}");
+        longest = longest.max(asked.elapsed());
+        answered += 1;
+    }
+    scene.redis.thaw();
+    // The patience, the handler's 20 ms, and a busy machine.
+    assert!(longest < Duration::from_millis(600), "{longest:?}");
+    // Once a second a worker asks whether it is back; all others do not wait.
+    assert!(answered > 40, "{answered}");
+    eventually(SOON, "it is answered from the cache again", async || {
+        site.get("/a").await.is_hit().then_some(())
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn what_cannot_be_read_is_a_miss() {
+    let scene = Scene::new().await;
+    let site = start(&scene, 5_000).await;
+    site.get("/a").await.assert(200, "1", "fwd=uri-miss; stored");
+    let entries = scene.keys().cache_entries(&Id::parse("site").unwrap(), 0);
+    let keys: Vec<String> = scene.redis.query(cmd("KEYS").arg(format!("{entries}*"))).await;
+    let [key] = keys.as_slice() else { panic!("{keys:?}") };
+    let whole: Vec<u8> = scene.redis.query(cmd("GET").arg(key)).await;
+    let mut n = 1;
+    let mut poison = vec![b"rubbish".to_vec(), Vec::new(), vec![0; 4_096], b"{\"a\":1}".to_vec()];
+    poison.extend((1..whole.len()).step_by(23).map(|end| whole[..end].to_vec()));
+    // The envelope is whole, what is in it is not.
+    let mut inside = whole.clone();
+    let end = inside.len() - 3;
+    inside.truncate(end);
+    poison.push(inside);
+    for poison in poison {
+        let _: () = scene
+            .redis
+            .query(cmd("SET").arg(key).arg(&poison).arg("PX").arg(60_000))
+            .await;
+        n += 1;
+        let got = site.get("/a").await;
+        assert_eq!(
+            (got.status, got.body.as_str()),
+            (200, &*n.to_string()),
+            "{got:?} {poison:?}"
+        );
+    }
+    site.get("/a").await.assert(200, &n.to_string(), "hit");
+}

@@ -1,0 +1,93 @@
+//! Many who want the same at once.
+
+use super::Site;
+use crate::support::Scene;
+use actix_web::{HttpRequest, HttpResponse};
+use futures_util::future::{LocalBoxFuture, join_all};
+use std::time::Duration;
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+#[actix_web::test]
+async fn a_thousand_who_find_nothing_ask_the_handler_once() {
+    let scene = Scene::new().await;
+    let site = Site::start_slow(
+        &scene,
+        |cache| cache.ttl(MINUTE),
+        |_, n| {
+            Box::pin(async move {
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                HttpResponse::Ok().body(format!("{n}"))
+            })
+        },
+    )
+    .await;
+    let all = join_all((0..1_000).map(|_| site.get("/a"))).await;
+    assert!(all.iter().all(|got| (got.status, got.body.as_str()) == (200, "1")));
+    let waited = all.iter().filter(|got| got.cache().contains("; collapsed")).count();
+    let found = all.iter().filter(|got| got.is_hit()).count();
+    assert_eq!(waited + found, 999, "{waited} {found}");
+    assert_eq!(site.calls(), 1);
+}
+
+#[actix_web::test]
+async fn a_failure_is_told_to_all_who_wait_and_the_next_who_comes_asks_again() {
+    let scene = Scene::new().await;
+    let site = Site::start_slow(
+        &scene,
+        |cache| cache.ttl(MINUTE),
+        |_, n| {
+            Box::pin(async move {
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                HttpResponse::ServiceUnavailable().body(format!("{n}"))
+            })
+        },
+    )
+    .await;
+    let all = join_all((0..100).map(|_| site.get("/a"))).await;
+    assert!(all.iter().all(|got| got.status == 503), "{all:?}");
+    // Whoever is connected late finds nothing under way any more.
+    assert!(site.calls() <= 3, "{}", site.calls());
+    let n = site.calls();
+    site.get("/a").await.assert(503, &format!("{}", n + 1), "fwd=uri-miss");
+}
+
+#[actix_web::test]
+async fn what_is_fetched_is_fetched_although_its_client_has_gone() {
+    let scene = Scene::new().await;
+    let site = Site::start_slow(
+        &scene,
+        |cache| cache.ttl(MINUTE),
+        |_, n| {
+            Box::pin(async move {
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                HttpResponse::Ok().body(format!("{n}"))
+            })
+        },
+    )
+    .await;
+    let impatient = site
+        .request(reqwest::Method::GET, "/a")
+        .timeout(Duration::from_millis(100))
+        .send()
+        .await;
+    assert!(impatient.is_err());
+    site.get("/a").await.assert(200, "1", "");
+    assert_eq!(site.calls(), 1);
+}
+
+#[actix_web::test]
+async fn a_handler_that_panics_leaves_nobody_waiting() {
+    let scene = Scene::new().await;
+    let handler = |_: HttpRequest, n: usize| -> LocalBoxFuture<'static, HttpResponse> {
+        Box::pin(async move {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            assert!(n > 1, "the first one is to panic");
+            HttpResponse::Ok().body(format!("{n}"))
+        })
+    };
+    let site = Site::start_slow(&scene, |cache| cache.ttl(MINUTE), handler).await;
+    let all = join_all((0..10).map(|_| site.get("/a"))).await;
+    assert_eq!(all.iter().filter(|got| got.status == 500).count(), 1, "{all:?}");
+    assert_eq!(all.iter().filter(|got| got.body == "2").count(), 9, "{all:?}");
+}

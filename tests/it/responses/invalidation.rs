@@ -1,0 +1,135 @@
+//! What was invalidated is served to nobody.
+
+use super::{Got, Site};
+use crate::support::Scene;
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse};
+use fleetpulse::cache::response::Builder;
+use fleetpulse::cache::{self, Cache};
+use fleetpulse::config::CacheSettings;
+use fleetpulse::ids::Id;
+use fleetpulse::store::{Link, Store};
+use fleetpulse::telemetry::Metrics;
+use reqwest::Method;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+fn id(id: &str) -> Id {
+    Id::parse(id).unwrap()
+}
+
+/// The cache as anybody else has it.
+fn cache(scene: &Scene) -> Cache {
+    let client = redis::Client::open(scene.redis.url()).unwrap();
+    let store = Store::new(
+        client.get_connection_info().clone(),
+        scene.keys(),
+        Duration::from_secs(5),
+    )
+    .unwrap();
+    let shared = cache::Shared::new(&store, CacheSettings::default(), &Metrics::new().unwrap());
+    Cache::new(Link::open(&store), shared)
+}
+
+#[actix_web::test]
+async fn a_tag_takes_everything_with_it_that_has_it() {
+    let scene = Scene::new().await;
+    let build = |cache: Builder| {
+        cache
+            .ttl(MINUTE)
+            .tags(|request| vec![Id::parse(&format!("site:{}", &request.path()[1..2])).unwrap()])
+    };
+    let site = Site::start(&scene, build, |_, n| HttpResponse::Ok().body(format!("{n}"))).await;
+    for (path, n) in [("/a", "1"), ("/a?x", "2"), ("/b", "3")] {
+        site.get(path).await.assert(200, n, "fwd");
+    }
+    let cache = cache(&scene);
+    cache.invalidate(&[id("site:a")]).await.unwrap();
+    site.get("/a").await.assert(200, "4", "fwd=uri-miss");
+    site.get("/a?x").await.assert(200, "5", "fwd=uri-miss");
+    site.get("/b").await.assert(200, "3", "hit");
+    // The namespace as a whole.
+    cache.clear(&id("site")).await.unwrap();
+    site.get("/b").await.assert(200, "6", "fwd=uri-miss");
+}
+
+#[actix_web::test]
+async fn what_was_made_before_an_invalidation_is_neither_kept_nor_told_after_it() {
+    let scene = Scene::new().await;
+    let gate = Arc::new(Semaphore::new(0));
+    let handler = {
+        let gate = Arc::clone(&gate);
+        move |_: HttpRequest, n: usize| -> futures_util::future::LocalBoxFuture<'static, HttpResponse> {
+            let gate = Arc::clone(&gate);
+            Box::pin(async move {
+                gate.acquire().await.unwrap().forget();
+                HttpResponse::Ok().body(format!("{n}"))
+            })
+        }
+    };
+    let build = |cache: Builder| cache.ttl(MINUTE).tags(|_| vec![Id::parse("site:all").unwrap()]);
+    let site = Arc::new(Site::start_slow(&scene, build, handler).await);
+    let ask = || {
+        let site = Arc::clone(&site);
+        actix_web::rt::spawn(async move { site.get("/a").await })
+    };
+    let before = ask();
+    crate::support::eventually(MINUTE, "the handler is at work", async || {
+        (site.calls() == 1).then_some(())
+    })
+    .await;
+    cache(&scene).invalidate(&[id("site:all")]).await.unwrap();
+    // These come after it, and wait for the same key.
+    let after: Vec<_> = (0..5).map(|_| ask()).collect();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    gate.add_permits(1);
+    assert_eq!(before.await.unwrap().body, "1");
+    gate.add_permits(100);
+    for after in after {
+        let got = after.await.unwrap();
+        assert_eq!(got.body, "2", "{got:?}");
+    }
+    site.get("/a").await.assert(200, "2", "hit");
+    assert_eq!(site.calls(), 2);
+}
+
+#[actix_web::test]
+async fn a_write_to_a_path_takes_all_that_is_kept_of_it() {
+    let scene = Scene::new().await;
+    let build = |cache: Builder| cache.ttl(MINUTE).any_host().invalidate_on_write();
+    let handler = |request: &HttpRequest, n: usize| {
+        let status = if request.query_string() == "refused" {
+            StatusCode::CONFLICT
+        } else {
+            StatusCode::OK
+        };
+        HttpResponse::build(status).body(format!("{n}"))
+    };
+    let (site, other) = (
+        Site::start(&scene, build, handler).await,
+        Site::start(&scene, build, handler).await,
+    );
+    for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+        let n = site.calls();
+        site.get("/a?x").await;
+        site.get("/b").await;
+        assert!(other.get("/a?x").await.is_hit());
+        Got::of(site.request(method.clone(), "/a?refused")).await.assert(
+            409,
+            &format!("{}", site.calls()),
+            "fwd=method",
+        );
+        assert!(other.get("/a?x").await.is_hit(), "{method}");
+        Got::of(site.request(method.clone(), "/a"))
+            .await
+            .assert(200, &format!("{}", site.calls()), "fwd=method");
+        assert!(!other.get("/a?x").await.is_hit(), "{method}");
+        assert!(other.get("/b").await.is_hit());
+        assert!(site.calls() > n);
+        // Kept anew by the other one.
+        Got::of(site.request(Method::POST, "/a")).await;
+    }
+}

@@ -1,0 +1,14 @@
+//! The HTTP response cache: as middleware of a small application whose handler the test is, and on the service's own
+//! answers.
+
+mod answers;
+mod away;
+mod bad_input;
+mod crowds;
+mod freshness;
+mod invalidation;
+mod privacy;
+mod site;
+mod were_wrong;
+
+use site::{Got, Site};

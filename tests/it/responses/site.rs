@@ -1,0 +1,185 @@
+use crate::support::{Redis, Scene};
+use actix_web::web;
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
+use fleetpulse::cache::response::{Builder, ResponseCache, Shared};
+use fleetpulse::cache::{self, Cache};
+use fleetpulse::config::{CacheSettings, ResponseSettings};
+use fleetpulse::ids::Id;
+use fleetpulse::store::{Link, Store};
+use fleetpulse::telemetry::Metrics;
+use futures_util::future::LocalBoxFuture;
+use reqwest::header::HeaderMap;
+use reqwest::{Client, Method, RequestBuilder};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// A small application behind a response cache: one handler for every path and method, which counts its calls.
+pub struct Site {
+    url: String,
+    http: Client,
+    calls: Arc<AtomicUsize>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Got {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+/// What the handler answers: to this request, which is the so-manieth, from 1.
+pub trait Handler: Fn(HttpRequest, usize) -> LocalBoxFuture<'static, HttpResponse> + Clone + Send + 'static {}
+impl<F: Fn(HttpRequest, usize) -> LocalBoxFuture<'static, HttpResponse> + Clone + Send + 'static> Handler for F {}
+
+impl Site {
+    /// On the scene's Redis, with a handler that answers at once.
+    pub async fn start<R: AsRef<Redis>>(
+        scene: &Scene<R>,
+        build: impl Fn(Builder) -> Builder + Clone + Send + 'static,
+        handler: impl Fn(&HttpRequest, usize) -> HttpResponse + Clone + Send + 'static,
+    ) -> Self {
+        let handler = move |request: HttpRequest, n| -> LocalBoxFuture<'static, HttpResponse> {
+            let answer = handler(&request, n);
+            Box::pin(async move { answer })
+        };
+        Self::start_slow(scene, build, handler).await
+    }
+
+    /// With one that may take its time.
+    pub async fn start_slow<R: AsRef<Redis>>(
+        scene: &Scene<R>,
+        build: impl Fn(Builder) -> Builder + Clone + Send + 'static,
+        handler: impl Handler,
+    ) -> Self {
+        // Patient: the machine may be busy, and what is waited for here is not what these tests are about.
+        let settings = ResponseSettings {
+            response_patience_ms: 5_000,
+            ..ResponseSettings::default()
+        };
+        Self::start_with(scene, settings, build, handler).await
+    }
+
+    pub async fn start_with<R: AsRef<Redis>>(
+        scene: &Scene<R>,
+        settings: ResponseSettings,
+        build: impl Fn(Builder) -> Builder + Clone + Send + 'static,
+        handler: impl Handler,
+    ) -> Self {
+        let client = redis::Client::open(scene.redis.as_ref().url()).unwrap();
+        let address = client.get_connection_info().clone();
+        let store = Store::new(address, scene.keys(), Duration::from_secs(1)).unwrap();
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&calls);
+        let (started, address) = oneshot::channel();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let thread = thread::spawn(move || {
+            actix_web::rt::System::new().block_on(async move {
+                let metrics = Arc::new(Metrics::new().unwrap());
+                let shared = Shared::new(settings, &metrics);
+                let cache_shared = cache::Shared::new(&store, CacheSettings::default(), &metrics);
+                let server = HttpServer::new(move || {
+                    let cache = Cache::new(Link::open(&store), Arc::clone(&cache_shared));
+                    let responses = build(ResponseCache::builder(&cache, &shared, Id::parse("site").unwrap())).build();
+                    let (handler, calls) = (handler.clone(), Arc::clone(&counted));
+                    let handle = move |request: HttpRequest| handler(request, calls.fetch_add(1, Ordering::SeqCst) + 1);
+                    App::new()
+                        .app_data(web::Data::new("known to the application"))
+                        .service(web::resource("/{path:.*}").route(web::to(handle)).wrap(responses))
+                })
+                .workers(2)
+                .disable_signals()
+                .shutdown_timeout(0)
+                .bind("127.0.0.1:0")
+                .unwrap();
+                started.send(server.addrs()[0]).unwrap();
+                let server = server.run();
+                let handle = server.handle();
+                actix_web::rt::spawn(async move {
+                    let _ = stopped.await;
+                    handle.stop(false).await;
+                });
+                server.await.unwrap();
+            });
+        });
+        let address = address.await.expect("the application starts");
+        Self {
+            url: format!("http://{address}"),
+            http: Client::builder().timeout(Duration::from_secs(30)).build().unwrap(),
+            calls,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
+    }
+
+    /// How often the handler was asked.
+    pub fn calls(&self) -> usize {
+        self.calls.load(Ordering::SeqCst)
+    }
+
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.url))
+    }
+
+    pub async fn get(&self, path: &str) -> Got {
+        self.get_with(path, &[]).await
+    }
+
+    pub async fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Got {
+        let mut request = self.request(Method::GET, path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        Got::of(request).await
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        let ended = self.thread.take().is_none_or(|thread| thread.join().is_ok());
+        assert!(ended || thread::panicking(), "the application panicked");
+    }
+}
+
+impl Got {
+    pub async fn of(request: RequestBuilder) -> Self {
+        let response = request.send().await.unwrap();
+        Self {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            body: response.text().await.unwrap(),
+        }
+    }
+
+    /// A header, empty if it is not there.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// What `Cache-Status` says behind the cache's name.
+    pub fn cache(&self) -> &str {
+        self.header("cache-status")
+            .strip_prefix("fleetpulse; ")
+            .unwrap_or_else(|| panic!("{self:?}"))
+    }
+
+    pub fn is_hit(&self) -> bool {
+        self.cache().starts_with("hit; ttl=")
+    }
+
+    #[track_caller]
+    pub fn assert(&self, status: u16, body: &str, cache: &str) {
+        assert_eq!((self.status, self.body.as_str()), (status, body), "{self:?}");
+        assert!(self.cache().starts_with(cache), "{self:?}");
+    }
+}

@@ -1,0 +1,115 @@
+//! What was wrong before.
+
+use super::Site;
+use crate::support::Scene;
+use actix_web::HttpResponse;
+use actix_web::http::header::HeaderName;
+use fleetpulse::cache::response::Builder;
+use futures_util::future::join_all;
+use std::time::Duration;
+
+const MINUTE: Duration = Duration::from_mins(1);
+static USER: HeaderName = HeaderName::from_static("x-user");
+
+fn who(request: &actix_web::HttpRequest) -> String {
+    let user = request.headers().get(&USER);
+    user.map_or_else(|| "nobody".to_owned(), |user| user.to_str().unwrap().to_owned())
+}
+
+#[actix_web::test]
+async fn the_key_ignored_what_answers_vary_by_so_that_one_user_saw_anothers() {
+    let scene = Scene::new().await;
+    // Once the middleware is told of it, and once the handler alone says so.
+    for told in [true, false] {
+        let build = move |cache: Builder| {
+            let cache = cache.ttl(MINUTE);
+            if told { cache.vary([USER.clone()]) } else { cache }
+        };
+        let site = Site::start(&scene, build, move |request, _| {
+            let mut response = HttpResponse::Ok();
+            if !told {
+                response.insert_header(("vary", "X-User"));
+            }
+            response.body(who(request))
+        })
+        .await;
+        let path = format!("/{told}");
+        let ask = async |user: &str| {
+            let got = site.get_with(&path, &[("x-user", user)]).await;
+            assert_eq!((got.status, &*got.body), (200, user), "{got:?}");
+            assert!(got.header("vary").eq_ignore_ascii_case("x-user"), "{got:?}");
+            got
+        };
+        for _ in 0..3 {
+            for user in ["anna", "bert", "carl"] {
+                ask(user).await;
+            }
+        }
+        for user in ["anna", "bert", "carl"] {
+            assert!(ask(user).await.is_hit());
+        }
+        assert_eq!(site.get(&path).await.body, "nobody");
+        // One for each, and one more where the first answer is what told of it.
+        assert_eq!(site.calls(), if told { 4 } else { 5 });
+    }
+}
+
+#[actix_web::test]
+async fn users_who_asked_at_once_were_given_one_answer() {
+    let scene = Scene::new().await;
+    let site = Site::start_slow(
+        &scene,
+        |cache| cache.ttl(MINUTE),
+        |request, _| {
+            Box::pin(async move {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                HttpResponse::Ok().insert_header(("vary", "x-user")).body(who(&request))
+            })
+        },
+    )
+    .await;
+    let users: Vec<String> = (0..40).map(|n| format!("user-{}", n % 4)).collect();
+    let asked = users
+        .iter()
+        .map(async |user| (user, site.get_with("/a", &[("x-user", user)]).await));
+    for (user, got) in join_all(asked).await {
+        assert_eq!(&got.body, user, "{got:?}");
+    }
+    // One for each, and the first that told of it.
+    assert!(site.calls() <= 5, "{}", site.calls());
+}
+
+#[actix_web::test]
+async fn every_no_cache_reached_the_database() {
+    let scene = Scene::new().await;
+    let site = Site::start(
+        &scene,
+        |cache| cache.ttl(MINUTE),
+        |_, n| HttpResponse::Ok().body(format!("{n}")),
+    )
+    .await;
+    let impatient: [&[(&str, &str)]; 4] = [
+        &[("cache-control", "no-cache")],
+        &[("cache-control", "max-age=0")],
+        &[("pragma", "no-cache")],
+        &[("cache-control", "min-fresh=3600")],
+    ];
+    site.get("/a").await;
+    let start = std::time::Instant::now();
+    let mut asked = 0;
+    while start.elapsed() < Duration::from_millis(2_200) {
+        let round = join_all((0..8).map(|n| site.get_with("/a", impatient[n % 4]))).await;
+        assert!(round.iter().all(|got| got.status == 200));
+        asked += round.len();
+    }
+    // What was made within the last second is new enough for anybody.
+    assert!(asked > 100, "{asked}");
+    assert!((2..=4).contains(&site.calls()), "{} of {asked}", site.calls());
+    // And it is truly asked after that: once for all who ask at once.
+    tokio::time::sleep(Duration::from_millis(1_050)).await;
+    let before = site.calls();
+    let all = join_all((0..50).map(|n| site.get_with("/a", impatient[n % 4]))).await;
+    assert_eq!(site.calls(), before + 1);
+    let new = (before + 1).to_string();
+    assert!(all.iter().all(|got| got.body == new), "{all:?}");
+}
