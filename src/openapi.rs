@@ -1,7 +1,10 @@
 //! The `OpenAPI` 3.1 document, put together from the handlers, and the page that shows it.
 
+use crate::cache::Cache;
 use crate::cache::handlers as cache;
+use crate::cache::response::{ResponseCache, Shared};
 use crate::health;
+use crate::ids::Id;
 use crate::inventory::handlers as inventory;
 use crate::jobs::handlers as jobs;
 use crate::limits::handlers as limits;
@@ -9,12 +12,17 @@ use crate::locks::handlers as locks;
 use crate::sessions::handlers as sessions;
 use crate::tracking::handlers as tracking;
 use actix_web::HttpResponse;
+use actix_web::middleware::Condition;
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, UNIX_EPOCH};
+use std::{env, fs};
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::schema::{AllOfBuilder, ArrayBuilder, ObjectBuilder, Schema, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Content, Ref, Response, ResponseBuilder};
 use utoipa::{Modify, OpenApi, openapi};
 use utoipa_swagger_ui::SwaggerUi;
+use uuid::Uuid;
 
 /// The service's interface.
 #[derive(Debug, OpenApi)]
@@ -136,6 +144,37 @@ fn too_many_requests() -> Response {
 pub async fn json() -> HttpResponse {
     HttpResponse::Ok().json(ApiDoc::openapi())
 }
+
+/// How the document is kept: put together once for all instances of a build, and not for each request.
+#[must_use]
+pub fn kept(cache: &Cache, responses: &Arc<Shared>) -> Condition<ResponseCache> {
+    let settings = responses.settings();
+    let namespace = Id::parse("responses").expect("it is an id");
+    let kept = ResponseCache::builder(cache, responses, namespace)
+        .ttl(settings.ttl())
+        .stale_while_revalidate(settings.ttl())
+        .any_host()
+        .share_authorized()
+        .local(LOCAL)
+        .key(|_| BUILD.clone())
+        .build();
+    Condition::new(settings.response_cache, kept)
+}
+
+/// For how long an instance keeps the document in its own memory, if the cache's settings allow as much.
+const LOCAL: Duration = Duration::from_mins(1);
+
+/// Tells this build's document from those of other builds that run beside it, as during a deploy: the size and time of the
+/// executable, which instances of one image have in common.
+static BUILD: LazyLock<String> = LazyLock::new(|| {
+    let executable = env::current_exe().and_then(fs::metadata).ok();
+    let named = executable.and_then(|executable| {
+        let modified = executable.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+        Some(format!("openapi.json of {} {}", executable.len(), modified.as_nanos()))
+    });
+    // Its own alone, if nobody can say.
+    named.unwrap_or_else(|| format!("openapi.json of {}", Uuid::new_v4()))
+});
 
 /// Swagger UI under `/docs`, its assets in the binary.
 #[must_use]

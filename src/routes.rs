@@ -1,6 +1,7 @@
 //! Every URL of the service, on one screen.
 
 use crate::cache::handlers as cache;
+use crate::cache::response::ResponseCache;
 use crate::health;
 use crate::http::{Observe, Problem};
 use crate::inventory::handlers as inventory;
@@ -13,22 +14,28 @@ use crate::sessions::handlers as sessions;
 use crate::telemetry::Metrics;
 use crate::tracking::handlers as tracking;
 use actix_web::http::header::{ALLOW, HeaderValue};
+use actix_web::middleware::Condition;
 use actix_web::web::{self, ServiceConfig, delete, get, patch, post, put};
 use actix_web::{HttpResponse, Resource, ResponseError};
 use std::future::ready;
 use std::sync::Arc;
 
-/// Mounts everything.
+/// Mounts everything; `document` keeps the answers of `/openapi.json`.
 ///
 /// A scope for each first word: plain text is matched faster than a pattern, and a request tries no pattern but its own
 /// slice's.
 #[expect(clippy::too_many_lines, reason = "a list, to be read as one")]
-pub fn configure(routes: &mut ServiceConfig, metrics: &Arc<Metrics>) {
+pub fn configure(routes: &mut ServiceConfig, metrics: &Arc<Metrics>, document: Condition<ResponseCache>) {
+    let unobserved = |path: &str, allow: &'static str| {
+        web::resource(path.to_owned()).default_service(web::to(move || ready(method_not_allowed(allow))))
+    };
     // The name in the metrics, and the methods that are mounted: every other one is told of them.
     let at = |path: &str, name: &'static str, allow: &'static str| -> Resource<_> {
-        web::resource(path.to_owned())
-            .default_service(web::to(move || ready(method_not_allowed(allow))))
-            .wrap(Observe::new(metrics, name))
+        unobserved(path, allow).wrap(Observe::new(metrics, name))
+    };
+    // Observed from outside of the cache: an answer from there counts as well.
+    let cached_at = |path: &str, name: &'static str, allow: &'static str, cache| -> Resource<_> {
+        unobserved(path, allow).wrap(cache).wrap(Observe::new(metrics, name))
     };
     // For each kind and not `{kind}`, so that an unknown kind is a 404.
     for kind in Kind::ALL {
@@ -161,7 +168,7 @@ pub fn configure(routes: &mut ServiceConfig, metrics: &Arc<Metrics>) {
         .service(at("/health/ready", "health", "GET").route(get().to(health::ready)))
         .service(at("/health/redis", "health", "GET").route(get().to(health::redis_report)))
         .service(at("/metrics", "metrics", "GET").route(get().to(health::metrics)))
-        .service(at("/openapi.json", "openapi", "GET").route(get().to(openapi::json)))
+        .service(cached_at("/openapi.json", "openapi", "GET", document).route(get().to(openapi::json)))
         .service(web::redirect("/docs", "/docs/"))
         .service(openapi::swagger_ui());
 }

@@ -2,32 +2,25 @@
 //! [`Application::run`] serves until it is told to stop, then drains.
 
 mod own_work;
+mod parts;
+mod warm;
 
-use crate::cache::{self, Cache};
 use crate::config::{HttpSettings, RedisSource, RedisSourceError, RuleError, Settings};
-use crate::health::{self, Health};
-use crate::http::{BodyTimeout, remember_connection};
-use crate::inventory::{self, Inventory};
+use crate::http::remember_connection;
 use crate::jobs::presets::webhook::WebhookError;
-use crate::jobs::worker::Registry;
-use crate::jobs::{self, Jobs};
-use crate::limits::{self, Gate, Guard, Limits};
-use crate::locks::{self, Locks};
+use crate::limits::{self, Gate, Guard};
 use crate::outgoing::CallError;
-use crate::routes;
-use crate::sessions::{self, Sessions};
 use crate::store::embedded::{Embedded, EmbeddedError, EmbeddedSettings};
 use crate::store::{Keys, Link, Store, StoreError};
-use crate::telemetry::{Board, Metrics};
-use crate::tracking::{self, Writer};
+use crate::telemetry::Metrics;
+use crate::tracking;
 use actix_web::dev::Server;
-use actix_web::web::{self, ServiceConfig};
 use actix_web::{App, HttpServer, rt};
 use futures_util::FutureExt;
+use parts::Parts;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -129,7 +122,7 @@ impl Application {
         let own_jobs = own_work::registry(settings, &link)?;
         let parts = Arc::new(Parts::new(settings, store, &metrics, link.clone(), own_jobs));
         let (server, address) = serve(&settings.http, &parts, Guard(gate.clone()))?;
-        let background = parts.spawn_background();
+        let background = parts.spawn_background(address);
         let work = parts.spawn_own_work();
         let settling = gate.map(|gate| spawn_settling(&gate, link));
         Ok(Self {
@@ -214,154 +207,6 @@ impl Application {
             Ok(result) => result.map_err(AppError::Server),
             Err(panic) => Err(AppError::Server(io::Error::other(panic))),
         }
-    }
-}
-
-/// What a process has once: its workers share it, and its background tasks work on it.
-struct Parts {
-    settings: Settings,
-    store: Store,
-    /// For whatever is not a worker.
-    link: Link,
-    metrics: Arc<Metrics>,
-    health: web::Data<Health>,
-    tracking: Arc<tracking::Shared>,
-    /// Whether a worker follows Redis.
-    feed: Arc<AtomicBool>,
-    sessions: Arc<sessions::Shared>,
-    lock_wakeups: locks::Wakeups,
-    job_wakeups: jobs::Wakeups,
-    own_jobs: Registry,
-    cache: Arc<cache::Shared>,
-}
-
-impl Parts {
-    fn new(settings: &Settings, store: Store, metrics: &Arc<Metrics>, link: Link, own_jobs: Registry) -> Self {
-        let board = Arc::new(Board::default());
-        let tracking = tracking::Shared::new(
-            settings.tracking.clone(),
-            store.clone(),
-            Arc::clone(metrics),
-            Arc::clone(&board),
-        );
-        Self {
-            settings: settings.clone(),
-            health: web::Data::new(Health {
-                board,
-                metrics: Arc::clone(metrics),
-                link: link.clone(),
-            }),
-            tracking: Arc::new(tracking),
-            feed: Arc::new(AtomicBool::new(false)),
-            sessions: sessions::Shared::new(settings.sessions.clone(), metrics),
-            lock_wakeups: locks::Wakeups::listen(&store),
-            job_wakeups: jobs::Wakeups::listen(&store),
-            own_jobs,
-            cache: cache::Shared::new(&store, settings.cache.clone(), metrics),
-            metrics: Arc::clone(metrics),
-            store,
-            link,
-        }
-    }
-
-    /// Sets up one worker. Runs on the worker's own thread: what it starts, and its connection, stay there.
-    fn worker(&self, app: &mut ServiceConfig) {
-        let Self { settings, metrics, .. } = self;
-        let link = Link::open(&self.store);
-        app.app_data(web::Data::new(Writer::start(&self.tracking, &link)))
-            .app_data(web::Data::new(Inventory::start(&link, &settings.inventory)))
-            .app_data(web::Data::new(Sessions::new(link.clone(), Arc::clone(&self.sessions))))
-            .app_data(web::Data::new(Limits::new(&link, &settings.limits.policies, metrics)))
-            .app_data(web::Data::new(locks::handlers::State {
-                locks: Locks::new(link.clone(), self.lock_wakeups.clone(), settings.locks),
-                metrics: Arc::clone(metrics),
-            }))
-            .app_data(web::Data::new(jobs::handlers::State {
-                jobs: self
-                    .jobs(&link)
-                    .with_validator(own_work::validator(&settings.work, &self.own_jobs)),
-                metrics: Arc::clone(metrics),
-            }))
-            .app_data(web::Data::new(Cache::new(link.clone(), Arc::clone(&self.cache))))
-            .app_data(self.health.clone())
-            .app_data(BodyTimeout(settings.http.request_timeout()));
-        if self.store.is_configured() {
-            self.follow(link);
-        }
-        routes::configure(app, metrics);
-        app.default_service(web::to(routes::not_found));
-    }
-
-    /// Follows Redis on this worker, unless another one does. On a worker and not on a thread of its own, because most of
-    /// what is heard are this instance's own batches: they come when the worker is awake for their answers anyway, and
-    /// waking a thread for each costs more than reading it.
-    fn follow(&self, link: Link) {
-        /// Gives the feed back when its worker ends, for the one that takes the worker's place.
-        struct Claim(Arc<AtomicBool>);
-        impl Drop for Claim {
-            fn drop(&mut self) {
-                self.0.store(false, Ordering::Release);
-            }
-        }
-        if self.feed.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        let claim = Claim(Arc::clone(&self.feed));
-        let tracking = Arc::clone(&self.tracking);
-        rt::spawn(async move {
-            let _claim = claim;
-            tracking::feed::follow(tracking, link).await;
-        });
-    }
-
-    fn jobs(&self, link: &Link) -> Jobs {
-        Jobs::new(link.clone(), self.job_wakeups.clone(), self.settings.jobs)
-    }
-
-    /// Runs the service's own jobs until the sender is dropped, if it is to run any.
-    fn spawn_own_work(&self) -> Option<(oneshot::Sender<()>, JoinHandle<()>)> {
-        if !self.store.is_configured() {
-            return None;
-        }
-        let metrics = &self.metrics.worker_jobs;
-        let pool = own_work::pool(
-            &self.settings.work,
-            self.jobs(&self.link),
-            self.own_jobs.clone(),
-            metrics,
-        )?;
-        let (until, stopped) = oneshot::channel();
-        Some((until, rt::spawn(pool.run(stopped.map(|_: Result<(), _>| ())))))
-    }
-
-    /// Starts what goes on beside the requests, until it is aborted.
-    fn spawn_background(&self) -> Vec<JoinHandle<()>> {
-        let Self {
-            settings,
-            tracking,
-            link,
-            health,
-            ..
-        } = self;
-        let watching = health::watch(link.clone(), Arc::clone(&health.board), Arc::clone(&self.metrics));
-        let mut tasks = vec![
-            rt::spawn(watching),
-            rt::spawn(tracking::expiry::keep_sweeping(Arc::clone(tracking), link.clone())),
-        ];
-        if self.store.is_configured() {
-            let inventory = Inventory::start(link, &settings.inventory);
-            let sessions = Arc::clone(&self.sessions);
-            let cache = Cache::new(link.clone(), Arc::clone(&self.cache));
-            let jobs = self.jobs(link);
-            tasks.extend([
-                rt::spawn(tracking::flush::keep_flushing(Arc::clone(tracking), link.clone())),
-                rt::spawn(inventory::sweep::keep_sweeping(inventory)),
-                rt::spawn(sessions::stats::keep_measuring(sessions, link.clone())),
-                rt::spawn(cache::warm_at_start(cache)),
-                rt::spawn(jobs::sweep::keep_sweeping(jobs)),
-            ]);
-        }
-        tasks
     }
 }
 

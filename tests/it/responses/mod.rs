@@ -7,6 +7,7 @@ mod bad_input;
 mod crowds;
 mod freshness;
 mod invalidation;
+mod own_answers;
 mod privacy;
 mod site;
 mod were_wrong;

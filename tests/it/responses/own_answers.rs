@@ -1,0 +1,116 @@
+//! The service's own answers that are cached.
+
+use super::Got;
+use crate::support::{Api, Redis, Scene, eventually};
+use reqwest::Method;
+use std::time::Duration;
+
+const SOON: Duration = Duration::from_secs(20);
+const PATIENT: &str = "--response-cache-patience=5000";
+
+async fn document(api: &Api, headers: &[(&str, &str)]) -> Got {
+    let mut request = api.request(Method::GET, "/openapi.json");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    Got::of(request).await
+}
+
+#[actix_web::test]
+async fn the_openapi_document_is_made_once_for_all_instances() {
+    let scene = Scene::new().await.with(&[PATIENT]);
+    let (one, other) = (scene.start().await, scene.start().await);
+    // At their start one of them has made it; whoever asks before that makes it itself.
+    let first = document(&one.drivers(), &[]).await;
+    assert_eq!(first.status, 200);
+    assert_eq!(first.header("content-type"), "application/json");
+    for service in [&one, &other] {
+        let got = document(&service.drivers(), &[]).await;
+        assert!(got.is_hit(), "{got:?}");
+        assert_eq!(got.body, first.body);
+        let tag = got.header("etag").to_owned();
+        let again = document(&service.drivers(), &[("if-none-match", &tag)]).await;
+        again.assert(304, "", "hit");
+    }
+    let stats = one.drivers().get("/v1/cache/stats").await.body;
+    let own = stats["namespaces"]["responses"].as_object();
+    let own = own.unwrap_or_else(|| panic!("{stats}"));
+    let hits = own["local_hits"].as_u64().unwrap() + own["shared_hits"].as_u64().unwrap();
+    assert!(hits > 0, "{stats}");
+    let metrics = one.drivers().request(Method::GET, "/metrics").send().await.unwrap();
+    let metrics = metrics.text().await.unwrap();
+    for line in [
+        "fleetpulse_response_cache_total{outcome=\"hit\"}",
+        "fleetpulse_response_cache_not_modified_total 1",
+        "fleetpulse_request_seconds_count{route=\"openapi\"}",
+    ] {
+        assert!(metrics.contains(line), "{line}: {metrics}");
+    }
+}
+
+#[actix_web::test]
+async fn one_instance_fills_the_cache_before_anybody_asks() {
+    let scene = Scene::new().await.with(&[PATIENT]);
+    let services = [scene.start().await, scene.start().await, scene.start().await];
+    let only = [("cache-control", "only-if-cached")];
+    for service in &services {
+        let api = service.drivers();
+        eventually(SOON, "it is there", async || {
+            document(&api, &only).await.is_hit().then_some(())
+        })
+        .await;
+    }
+    let mut made = 0;
+    for service in &services {
+        let metrics = service.drivers().request(Method::GET, "/metrics").send().await.unwrap();
+        let metrics = metrics.text().await.unwrap();
+        made += usize::from(metrics.contains("fleetpulse_response_cache_total{outcome=\"miss\"} 1"));
+    }
+    assert_eq!(made, 1);
+}
+
+#[actix_web::test]
+async fn it_is_there_without_redis_and_without_the_cache() {
+    let mut scene = Scene::on(Redis::durable().await).with(&[PATIENT]);
+    let service = scene.start().await;
+    let api = service.drivers();
+    eventually(SOON, "it is kept", async || {
+        document(&api, &[]).await.is_hit().then_some(())
+    })
+    .await;
+    scene.redis.kill();
+    eventually(SOON, "the memory of the instance has let go of it", async || {
+        let got = document(&api, &[]).await;
+        assert_eq!(got.status, 200);
+        got.cache().contains("redis-away").then_some(())
+    })
+    .await;
+    scene.redis.restart().await;
+    eventually(SOON, "it is kept again", async || {
+        document(&api, &[]).await.is_hit().then_some(())
+    })
+    .await;
+
+    let without = Scene::new().await.with(&["--response-cache=false"]);
+    let service = without.start().await;
+    let got = document(&service.drivers(), &[]).await;
+    assert_eq!((got.status, got.header("cache-status")), (200, ""));
+}
+
+#[actix_web::test]
+async fn what_has_to_be_fresh_is_not_cached() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = service.drivers();
+    for path in [
+        "/health",
+        "/metrics",
+        "/v1/drivers/nearby?lat=1&lon=1",
+        "/v1/drivers/nearby?lat=1&lon=1&source=redis",
+        "/v1/inventory",
+        "/v1/limits/policies",
+    ] {
+        let got = Got::of(api.request(Method::GET, path)).await;
+        assert_eq!((got.status, got.header("cache-status")), (200, ""), "{path}");
+    }
+}
