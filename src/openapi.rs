@@ -149,8 +149,7 @@ pub async fn json() -> HttpResponse {
 #[must_use]
 pub fn kept(cache: &Cache, responses: &Arc<Shared>) -> Condition<ResponseCache> {
     let settings = responses.settings();
-    let namespace = Id::parse("responses").expect("it is an id");
-    let kept = ResponseCache::builder(cache, responses, namespace)
+    let kept = ResponseCache::builder(cache, responses, NAMESPACE.clone())
         .ttl(settings.ttl())
         .stale_while_revalidate(settings.ttl())
         .any_host()
@@ -160,6 +159,9 @@ pub fn kept(cache: &Cache, responses: &Arc<Shared>) -> Condition<ResponseCache> 
         .build();
     Condition::new(settings.response_cache, kept)
 }
+
+/// Of the cache: where the answers of this service lie.
+static NAMESPACE: LazyLock<Id> = LazyLock::new(|| Id::parse("responses").expect("it is an id"));
 
 /// For how long an instance keeps the document in its own memory, if the cache's settings allow as much.
 const LOCAL: Duration = Duration::from_mins(1);

@@ -113,7 +113,11 @@ fn add_query(digest: &mut Parts, rule: &QueryKey, query: &str) {
         QueryKey::AsSent => return digest.add(query.as_bytes()),
         QueryKey::Sorted => query.split('&').filter(|pair| !pair.is_empty()).collect(),
         QueryKey::Only(names) => {
-            let is_meant = |pair: &&str| names.iter().any(|known| known == name(pair));
+            // As whoever reads it does: `l%61t` is `lat`, and would go past the key else.
+            let is_meant = |pair: &&str| {
+                let read = form_urlencoded::parse(pair.as_bytes()).next();
+                read.is_some_and(|(name, _)| names.iter().any(|known| *known == name))
+            };
             query.split('&').filter(is_meant).collect()
         }
     };
@@ -184,6 +188,7 @@ mod tests {
         };
         assert!(same(&some, "/a?x=1&utm=7", "/a?utm=8&x=1"));
         assert!(!same(&some, "/a?x=1", "/a?x=2"));
+        assert!(!same(&some, "/a?%78=1", "/a"));
         let none = KeyRule {
             query: QueryKey::Ignored,
             ..KeyRule::default()

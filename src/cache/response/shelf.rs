@@ -1,5 +1,6 @@
 use super::stored::Stored;
 use super::terms::Terms;
+use crate::cache::local::Message;
 use crate::cache::look::Found;
 use crate::cache::model::Name;
 use crate::cache::{self, Cache, CacheError, Put, Tag, Ticket};
@@ -90,9 +91,14 @@ impl Shelf {
             jitter: 0.0,
             local: keep.local,
         };
-        let stored = self.cache.store(&self.namespace, key, bytes, &put, Some(ticket));
-        let stored = self.patiently(stored).await?;
-        stored
+        let storing = self.cache.store(&self.namespace, key, bytes, &put, Some(ticket));
+        let stored = self.patiently(storing).await;
+        // Whatever came of it: a client that wants something newer than what this process has is not to find that again.
+        if let Ok(name) = Name::new(&self.namespace, key) {
+            let local = &self.cache.shared().local;
+            local.hear(Message::of([name.subject]).bytes());
+        }
+        stored?
             .inspect_err(|error| tracing::debug!(%error, "a response was not stored"))
             .ok()
     }
