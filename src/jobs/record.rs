@@ -17,7 +17,8 @@ pub(super) fn on_one_line(json: &RawValue) -> String {
     json.get().replace(['\n', '\r'], " ")
 }
 
-pub(super) fn flags(job: &NewJob) -> char {
+/// A job's flags, and for how long it is kept.
+pub(super) fn flags(job: &NewJob) -> String {
     let mut flags = b'@';
     if job.keep_result.as_secs() == 0 {
         flags |= IS_FORGOTTEN;
@@ -28,7 +29,7 @@ pub(super) fn flags(job: &NewJob) -> char {
     if !job.timeout.is_zero() {
         flags |= HAS_LIMIT;
     }
-    flags.into()
+    format!("{}{:08}", char::from(flags), job.keep_result.as_secs())
 }
 
 /// How a job's key is wanted, as `lua/put.lua` has it.
@@ -44,7 +45,7 @@ pub(super) fn terms(job: &NewJob) -> String {
     format!("{mode}{} {}", unique.keep.unwrap_or_default().as_millis(), unique.key)
 }
 
-/// A job's brief from the time that it is kept for on, and the payload.
+/// A job's brief from its attempts on, and the payload.
 pub(super) fn brief(job: &NewJob) -> String {
     let Backoff {
         kind,
@@ -57,8 +58,7 @@ pub(super) fn brief(job: &NewJob) -> String {
         BackoffKind::Exponential => 'e',
     };
     format!(
-        "{} {} {kind} {} {} {jitter:.3} {} {} {} {}\n{}",
-        job.keep_result.as_secs(),
+        "{} {kind} {} {} {jitter:.3} {} {} {} {}\n{}",
         job.max_attempts,
         base.as_millis(),
         max.as_millis(),
@@ -70,7 +70,7 @@ pub(super) fn brief(job: &NewJob) -> String {
     )
 }
 
-/// What a spec says; the number of its type left out.
+/// What a spec says; but for the number of its type, and its place.
 #[derive(Debug)]
 pub(super) struct Spec<'a> {
     pub since_ms: i64,
@@ -93,11 +93,10 @@ impl<'a> Spec<'a> {
 
     fn parse(text: &'a str) -> Option<Self> {
         let (head, payload) = text.split_once('\n').unwrap_or((text, ""));
-        let mut words = head.get(1..)?.split(' ');
-        let since_ms = words.next()?.parse().ok()?;
-        let _number = words.next()?;
+        let keep_s = head.get(1..9)?.parse().ok()?;
+        let since_ms = head.get(9..22)?.parse().ok()?;
+        let mut words = head.get(23..)?.split(' ').skip(2);
         let created_ms = words.next()?.parse().ok()?;
-        let keep_s = words.next()?.parse().ok()?;
         let max_attempts = words.next()?.parse().ok()?;
         let kind = match words.next()? {
             "f" => BackoffKind::Fixed,
@@ -240,7 +239,6 @@ impl<'a> Run<'a> {
         }
         let mut lines = text.split('\n');
         let head = lines.next()?;
-        let attempts = head.get(45..)?.split(' ').next()?;
         let (progress, result) = (lines.next().unwrap_or(""), lines.next().unwrap_or(""));
         let failure = |line: &str| {
             let (attempt, rest) = line.split_once(' ')?;
@@ -253,9 +251,10 @@ impl<'a> Run<'a> {
         };
         Some(Self {
             state: State::from_letter(head.chars().next()?)?,
-            leased_ms: head.get(19..32)?.parse().ok()?,
-            since_ms: head.get(32..45)?.parse().ok()?,
-            attempts: attempts.parse().ok()?,
+            leased_ms: head.get(18..31)?.parse().ok()?,
+            // Not there while it is leased.
+            since_ms: head.get(43..56).map_or(Some(0), |since| since.parse().ok())?,
+            attempts: head.get(40..43)?.parse().ok()?,
             progress,
             result,
             failures: lines.filter_map(failure).collect(),
@@ -283,12 +282,11 @@ mod tests {
             mode: UniqueMode::Debounce,
             keep: Some(Duration::from_secs(1)),
         });
-        assert_eq!((flags(&job), terms(&job)), ('F', "d1000 order:1".to_owned()));
-        let spec = format!("{}1700000000000 1 1699999999999 {}", flags(&job), brief(&job));
+        assert_eq!((&*flags(&job), &*terms(&job)), ("F00003600", "d1000 order:1"));
+        let spec = format!("{}1700000000000 1 17 1699999999999 {}", flags(&job), brief(&job));
         let id = JobId::draw(&Id::parse("emails").unwrap());
-        let run = "xFfAAAAAAAAAAAAAAAA17000000000011700000000002 3 17 1 1699999999999\n50\n\n3 1700000000002 \"no\\n\"";
-        // The fixed places come before the attempts.
-        let run = run.replacen("002 3", "0023", 1);
+        let head = "xfAAAAAAAAAAAAAAAA1700000000001F000036000031700000000002 1 17";
+        let run = format!("{head}\n50\n\n3 1700000000002 \"no\\n\"");
         let read = Job::read(id, &spec, &run, 5).unwrap();
         assert_eq!((read.state, read.attempts, &*read.kind), (State::Dead, 3, "send-email"));
         assert_eq!(read.payload.unwrap().get(), "{\"to\": \"a\"}");

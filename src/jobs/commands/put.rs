@@ -31,7 +31,7 @@ pub(in crate::jobs) async fn add(target: Target<'_>, jobs: &[NewJob]) -> Result<
                     RunAt::After(delay) => call.arg(format!("+{}", delay.as_millis())),
                     RunAt::At(at) => call.arg(format!("@{}", at.max(0))),
                 };
-                call.arg(terms(job)).arg(flags(job).to_string()).arg(brief(job));
+                call.arg(terms(job)).arg(flags(job)).arg(brief(job));
             }
         })
         .await?;

@@ -8,6 +8,7 @@ use crate::jobs::record::{Spec, on_one_line};
 use crate::store::{Script, StoreError};
 use redis::Cmd;
 use serde_json::value::RawValue;
+use std::ops::Range;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -83,8 +84,9 @@ pub(in crate::jobs) async fn settle(
 ) -> Result<(Vec<SettleOutcome>, Taken), JobsError> {
     // Drawn once, so that a call that is made again says the same.
     let ends: Vec<String> = settlements.iter().map(|settlement| word(&settlement.end)).collect();
-    let bytes: usize = ends.iter().map(|end| 96 + end.len()).sum();
-    let parts = 4 + next.map_or(0, |(request, _)| request.kinds.len()) + 3 * settlements.len();
+    let groups = groups(settlements, &ends);
+    let bytes: usize = ends.iter().map(|end| 40 + end.len()).sum();
+    let parts = 4 + next.map_or(0, |(request, _)| request.kinds.len()) + 2 * settlements.len() + 3 * groups.len();
     let mut words = target
         .change(&SETTLE, parts, bytes, |call| {
             match next {
@@ -97,8 +99,15 @@ pub(in crate::jobs) async fn settle(
                     call.arg("").arg(0).arg(0).arg(0);
                 }
             }
-            for (settlement, end) in settlements.iter().zip(&ends) {
-                call.arg(settlement.id.short()).arg(settlement.token.as_str()).arg(end);
+            for group in groups.iter() {
+                call.arg(group.token.as_str());
+                call.arg(if group.is_plain { "d" } else { "e" }).arg(group.range.len());
+                for (settlement, end) in settlements[group.range.clone()].iter().zip(&ends[group.range.clone()]) {
+                    call.arg(settlement.id.short());
+                    if !group.is_plain {
+                        call.arg(end);
+                    }
+                }
             }
         })
         .await?;
@@ -108,6 +117,30 @@ pub(in crate::jobs) async fn settle(
         None => Taken::default(),
     };
     Ok((outcomes, taken))
+}
+
+/// Settlements in a row with the same token, that all are completions without a result or all are something else: most are all
+/// of one call's jobs, and so told in few words.
+struct Group {
+    token: LeaseToken,
+    is_plain: bool,
+    range: Range<usize>,
+}
+
+fn groups(settlements: &[Settlement], ends: &[String]) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for (index, (settlement, end)) in settlements.iter().zip(ends).enumerate() {
+        let (token, is_plain) = (settlement.token, end.is_empty());
+        match groups.last_mut() {
+            Some(group) if group.token == token && group.is_plain == is_plain => group.range.end += 1,
+            _ => groups.push(Group {
+                token,
+                is_plain,
+                range: index..index + 1,
+            }),
+        }
+    }
+    groups
 }
 
 fn kinds(call: &mut Cmd, request: &LeaseRequest) {
@@ -135,6 +168,7 @@ fn outcome(letter: char) -> Result<SettleOutcome, StoreError> {
 /// An end as `lua/settle.lua` has it.
 fn word(end: &End) -> String {
     match end {
+        // Told by being in a group of such.
         End::Complete { result: None } => String::new(),
         End::Complete { result: Some(result) } => format!("c{}", on_one_line(result)),
         End::Release => "r".to_owned(),

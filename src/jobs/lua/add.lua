@@ -4,8 +4,8 @@
 -- ARGV[2]    the queue's name
 -- ARGV[3]    limits: done jobs, dead jobs, for how long, ms, events
 -- ARGV[4]    how many types the jobs have
--- ARGV[5..]  those, then of each job: short id, which of the types, priority, when, unique key ('' or as put.lua has it), flags,
---            and its brief from KEEP_S on with the payload
+-- ARGV[5..]  those, then of each job: short id, which of the types, priority, when, unique key ('' or as put.lua has it), flags
+--            with KEEP, and its brief from MAX_ATTEMPTS on with the payload
 -- Returns {'ok', {which, outcome, id}...}, flat, of each job that was not simply created; {'types', n}: the caller has to know of n
 -- types; {'full'}: there are too many types; {'far', which}: one is due too late. But for 'ok' nothing is done.
 if unknown then return { 'types', types } end
@@ -46,7 +46,7 @@ for i = 1, n do
     if run then
       k = #runs
       runs[k + 1], runs[k + 2] = id, run
-      delayed[k + 1], delayed[k + 2] = due, id
+      delayed[k + 1], delayed[k + 2] = stamp(due), id
       will_be_due(due)
     else
       make_ready(number, place, id)

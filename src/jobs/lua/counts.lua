@@ -15,13 +15,14 @@ for number = 1, types do
     local head = call('ZRANGEBYSCORE', key, least, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
     if #head == 0 then break end
     local run = call('HGET', RUNS, head[1])
-    local since = run and sub(run, 33, 45) or sub(call('HGET', SPECS, head[1]) or '', 2, 14)
+    local since = run and sub(run, 44, 56) or sub(call('HGET', SPECS, head[1]) or '', 10, 22)
     since = tonumber(since)
     if since and (oldest == 0 or since < oldest) then oldest = since end
     least = (math.floor(head[2] / 8796093022208) + 1) * 8796093022208
   end
 end
-local out = { 'ok', now, ready, call('ZCARD', DELAYED), call('ZCARD', LEASED), call('ZCARD', DONE), call('ZCARD', DEAD),
+local out = { 'ok', now, ready, call('ZCARD', DELAYED), call('ZCOUNT', LEASED, '-inf', '(+inf'),
+  call('ZCARD', DONE), call('ZCARD', DEAD),
   call('ZCARD', CANCELLED), oldest }
 for _, word in ipairs(call('HGETALL', META)) do
   out[#out + 1] = word

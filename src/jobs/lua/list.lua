@@ -37,7 +37,7 @@ for i = 1, math.min(most, #found) do
   local spec = call('HGET', SPECS, id)
   if spec then
     local at = #out
-    out[at + 1], out[at + 2], out[at + 3] = id, found[i][2], sub(spec, 1, find(spec, '\n', 16, true) - 1)
+    out[at + 1], out[at + 2], out[at + 3] = id, found[i][2], sub(spec, 1, find(spec, '\n', 24, true) - 1)
     out[at + 4] = call('HGET', RUNS, id) or ''
   end
 end

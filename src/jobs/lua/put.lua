@@ -22,7 +22,9 @@ local function number_types(names)
 end
 local function remember_types(new, n)
   if #new > 0 then
-    call('HSET', META, 'types', n, unpack(new))
+    call('HSET', META, 'types', n, '', WEIGHT, unpack(new))
+    call('HSET', RUNS, '', WEIGHT)
+    call('ZADD', LEASED, '+inf', WEIGHT)
     types = n
   end
 end
@@ -36,16 +38,15 @@ end
 
 -- The place in line: higher priorities first, then as they came. Below 2^53.
 local function place_of(priority, seq)
-  return (1001 - priority) * 8796093022208 + seq
+  return format('%d', (1001 - priority) * 8796093022208 + seq)
 end
 
--- The spec, and the run where the job is delayed.
+-- The spec, and the run where the job is delayed. `flags` are its flags and for how long it is kept.
 local function records_of(number, due, flags, rest, place)
-  local since = stamp(due)
-  local spec = flags .. since .. ' ' .. number .. ' ' .. now_text .. ' ' .. rest
+  local since = due == now and now_text or stamp(due)
+  local spec = flags .. since .. ' ' .. number .. ' ' .. place .. ' ' .. now_text .. ' ' .. rest
   if due <= now then return spec end
-  return spec, 'w' .. flags .. '-' .. NO_TOKEN .. NEVER .. since .. '0 ' .. format('%.0f', place) .. ' '
-    .. sub(spec, 16, find(spec, '\n', 16, true) - 1)
+  return spec, 'w-' .. NO_TOKEN .. NEVER .. flags .. '000' .. since .. ' ' .. number .. ' ' .. place
 end
 
 -- Whether a delayed job that is due then will be the first: those who wait have to know.
@@ -63,7 +64,7 @@ local function put_one(id, number, due, flags, rest, place)
   call('HSET', SPECS, id, spec)
   if run then
     call('HSET', RUNS, id, run)
-    call('ZADD', DELAYED, due, id)
+    call('ZADD', DELAYED, stamp(due), id)
     will_be_due(due)
   else
     call('HDEL', RUNS, id)
@@ -95,7 +96,7 @@ local function put_unique(id, number, due, flags, rest, place, terms)
   end
   put_one(id, number, due, flags, rest, place)
   ends = for_ms == '0' and 0 or from + for_ms
-  call('HSET', UNIQUE, key, format('%.0f ', ends) .. id)
+  call('HSET', UNIQUE, key, format('%d ', ends) .. id)
   if ends > 0 then call('ZADD', UNIQUE_ENDS, ends, key) else call('ZREM', UNIQUE_ENDS, key) end
   if outcome == 'debounced' then
     note('debounced', id)

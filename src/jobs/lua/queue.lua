@@ -1,19 +1,24 @@
 -- Shared by the scripts of a queue: where all of it is, how records are written, and what every call does at its end.
 --
--- Two records, fields of hashes under the job's short id. Times are Unix ms of 13 digits, what is in capitals stands for itself:
---   specs  FLAGS SINCE ' ' BRIEF '\n' PAYLOAD     what was put in, and since when it is due
---   runs   STATE FLAGS END TOKEN LEASED SINCE ATTEMPTS ' ' PLACE ' ' BRIEF ['\n' PROGRESS '\n' RESULT {'\n' ERROR}]
---   BRIEF  NUMBER CREATED KEEP_S MAX_ATTEMPTS BACKOFF BASE_MS MAX_MS JITTER TIMEOUT_MS PRIORITY TYPE UNIQUE_KEY
--- FLAGS is '@' plus 1 if the job is forgotten when it is done, 2 if it has a unique key, 4 if it has a time limit. STATE is 'l'
--- leased, 'r' ready, 'w' delayed, 'd' done, 'x' dead, 'c' cancelled; END how the last lease ended: 'c' completed, 'f' failed, 't'
--- to go on, '-' otherwise. TOKEN has 16 characters. SINCE of a run is since when it is ready, or ended. A job that is ready and
--- was never anything else has no run. What scripts read often stands at fixed places, so that it is cut out and not parsed.
+-- Two records, fields of hashes under the job's short id. Times are Unix ms of 13 digits; what is in capitals stands for itself:
+--   specs  FLAGS KEEP SINCE ' ' BRIEF '\n' PAYLOAD      what was put in
+--   BRIEF  NUMBER PLACE CREATED MAX_ATTEMPTS BACKOFF BASE_MS MAX_MS JITTER TIMEOUT_MS PRIORITY TYPE UNIQUE_KEY
+--   runs   STATE END TOKEN LEASED FLAGS KEEP ATTEMPTS [SINCE ' ' NUMBER ' ' PLACE] ['\n' PROGRESS '\n' RESULT {'\n' ERROR}]
+-- FLAGS is '@' plus 1 if the job is forgotten when it is done, 2 if it has a unique key, 4 if it has a time limit. KEEP is for how
+-- many s it is remembered when it is done, 8 digits. SINCE of a spec is when the job is first due; of a run, since when it is
+-- ready or has ended: not there while it is leased. STATE is 'l' leased, 'r' ready, 'w' delayed, 'd' done, 'x' dead, 'c' cancelled;
+-- END how the last lease ended: 'c' completed, 'f' failed, 't' to go on, '-' otherwise. TOKEN has 16 characters, ATTEMPTS 3 digits.
+-- A job that is ready and was never anything else has no run. What scripts read often stands at fixed places, and is short: Redis's
+-- Lua hashes every byte of every new string, and prints numbers slowly.
 local META, SPECS, RUNS, DELAYED, LEASED = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local DONE, DEAD, CANCELLED, UNIQUE, UNIQUE_ENDS, EVENTS = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
 local SCHEDULES, SCHEDULES_DUE = KEYS[12], KEYS[13]
 -- The ready jobs of type NUMBER are in KEYS[LINES + NUMBER].
 local LINES = 13
 local MOST_TYPES, MOST_ERRORS = 64, 5
+-- Stands in the hashes and sorted sets that are small and much used, under the empty name or behind all others: with something so
+-- long in them Redis does not keep them as lists, in which it would look for each name from the beginning.
+local WEIGHT = string.rep('-', 65)
 local NO_TOKEN, NEVER = '----------------', '0000000000000'
 
 local call, sub, byte, find, match, format = redis.call, string.sub, string.byte, string.find, string.match, string.format
@@ -21,7 +26,7 @@ local time = call('TIME')
 -- Now, and the first whole ms that is not before it: what lasts from now on lasts from that.
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local from = time[1] * 1000 + math.ceil(time[2] / 1000)
-local now_text = format('%.0f', now)
+local now_text = format('%013d', now)
 
 local meta = call('HMGET', META, 'types', 'paused')
 local types, paused = tonumber(meta[1] or 0), meta[2]
@@ -135,40 +140,33 @@ local function line_up()
   readied = {}
 end
 
--- A run taken apart, for all that is seldom.
-local function read(run)
-  local line, tail, at = run, '', find(run, '\n', 46, true)
-  if at then line, tail = sub(run, 1, at - 1), sub(run, at) end
-  local attempts, place, brief = match(line, '^(%d+) (%d+) (.*)$', 46)
-  local number, keep, most, backoff, base, cap, jitter, limit, unique =
-    match(brief, '^(%d+) %d+ (%d+) (%d+) (%a) (%d+) (%d+) (%S+) (%d+) %d+ %S+ (%S*)$')
+local function stamp(ms)
+  return format('%013d', ms)
+end
+
+-- A run taken apart, with its spec, for all that is seldom.
+local function read(run, spec)
+  local tail = find(run, '\n', 44, true)
+  local number, place, created, most, backoff, base, cap, jitter, limit, priority, kind, unique =
+    match(spec, '^(%d+) (%d+) (%d+) (%d+) (%a) (%d+) (%d+) (%S+) (%d+) (%d+) (%S+) (%S*)\n', 24)
   return {
-    state = sub(run, 1, 1), flags = sub(run, 2, 2), ended_by = sub(run, 3, 3), token = sub(run, 4, 19),
-    leased = sub(run, 20, 32), since = sub(run, 33, 45), attempts = tonumber(attempts), place = place, brief = brief,
-    number = number, keep = tonumber(keep), most = tonumber(most), backoff = backoff, base = tonumber(base),
-    cap = tonumber(cap), jitter = tonumber(jitter), limit = tonumber(limit), unique = unique, tail = tail,
+    state = sub(run, 1, 1), ended_by = sub(run, 2, 2), token = sub(run, 3, 18), leased = sub(run, 19, 31),
+    flags = sub(run, 32, 32), keep = sub(run, 33, 40), attempts = tonumber(sub(run, 41, 43)), since = sub(run, 44, 56),
+    tail = tail and sub(run, tail) or '', number = number, place = place, created = created, most = tonumber(most),
+    backoff = backoff, base = tonumber(base), cap = tonumber(cap), jitter = tonumber(jitter), limit = tonumber(limit),
+    terms = table.concat({ most, backoff, base, cap, jitter, limit, priority }, ' '), kind = kind, unique = unique,
   }
 end
 local function written(r)
-  return r.state .. r.flags .. r.ended_by .. r.token .. r.leased .. r.since .. r.attempts .. ' ' .. r.place .. ' '
-    .. r.brief .. r.tail
+  local where = r.state == 'l' and '' or r.since .. ' ' .. r.number .. ' ' .. r.place
+  return r.state .. r.ended_by .. r.token .. r.leased .. r.flags .. r.keep .. format('%03d', r.attempts) .. where .. r.tail
 end
--- A job that is ready and was never anything else, as if it had a run.
-local function fresh(id, spec)
-  local flags, since = sub(spec, 1, 1), sub(spec, 2, 14)
-  local brief = sub(spec, 16, find(spec, '\n', 16, true) - 1)
-  local place = call('ZSCORE', KEYS[LINES + tonumber(match(brief, '^%d+'))], id)
-  return read('r' .. flags .. '-' .. NO_TOKEN .. NEVER .. since .. '0 ' .. (place or '0') .. ' ' .. brief)
-end
--- A job as it is; nil if there is none.
+-- A job as it is; nil if there is none. One that is ready and was never anything else is as if it had a run.
 local function find_job(id)
-  local run = call('HGET', RUNS, id)
-  if run then return read(run) end
   local spec = call('HGET', SPECS, id)
-  return spec and fresh(id, spec)
-end
-local function stamp(ms)
-  return format('%013.0f', ms)
+  if not spec then return nil end
+  local run = call('HGET', RUNS, id) or 'r-' .. NO_TOKEN .. NEVER .. sub(spec, 1, 9) .. '000' .. sub(spec, 10, 22)
+  return read(run, spec)
 end
 
 -- The progress, the result and the errors of a tail.
@@ -202,10 +200,9 @@ end
 local function forget(ended, most, bite)
   local over = math.max(call('ZCOUNT', ended, '-inf', now), call('ZCARD', ended) - most)
   if over <= 0 then return 0 end
-  local popped, ids = call('ZPOPMIN', ended, math.min(over, bite)), {}
-  for i = 1, #popped, 2 do
-    ids[(i + 1) / 2] = popped[i]
-  end
+  over = math.min(over, bite)
+  local ids = call('ZRANGE', ended, 0, over - 1)
+  call('ZREMRANGEBYRANK', ended, 0, over - 1)
   many('HDEL', SPECS, ids)
   many('HDEL', RUNS, ids)
   return #ids
@@ -223,7 +220,7 @@ end
 local function die(r, id)
   r.state, r.since = 'x', now_text
   call('HSET', RUNS, id, written(r))
-  call('ZADD', DEAD, now + dead_ms, id)
+  call('ZADD', DEAD, stamp(now + dead_ms), id)
   if r.unique ~= '' then free_key(r.unique, id) end
   count('died', 1)
   note('dead', id)
@@ -237,7 +234,7 @@ local function promote(most)
   for i, id in ipairs(ids) do
     local run = runs[i]
     if run then
-      local place, number = match(run, '^%d+ (%d+) (%d+)', 46)
+      local number, place = match(run, '^ (%d+) (%d+)', 57)
       make_ready(number, place, id)
       changed[#changed + 1] = id
       changed[#changed + 1] = 'r' .. sub(run, 2)
@@ -253,12 +250,12 @@ end
 local function reclaim(most)
   local ids = call('ZRANGEBYSCORE', LEASED, '-inf', now, 'LIMIT', 0, most)
   if #ids == 0 then return 0 end
-  local runs = call('HMGET', RUNS, unpack(ids))
+  local runs, specs = call('HMGET', RUNS, unpack(ids)), call('HMGET', SPECS, unpack(ids))
   call('ZREM', LEASED, unpack(ids))
   local died = false
   for i, id in ipairs(ids) do
-    if runs[i] then
-      local r = read(runs[i])
+    if runs[i] and specs[i] then
+      local r = read(runs[i], specs[i])
       r.token, r.ended_by = NO_TOKEN, '-'
       add_error(r, '"the lease ran out"')
       if r.attempts >= r.most then

@@ -9,9 +9,9 @@ if unknown then return { 'types', types } end
 open(ARGV[1], ARGV[2], ARGV[3])
 local ids = call('ZRANGE', DEAD, 0, ARGV[4] - 1)
 if #ids > 0 then
-  local runs = call('HMGET', RUNS, unpack(ids))
+  local runs, specs = call('HMGET', RUNS, unpack(ids)), call('HMGET', SPECS, unpack(ids))
   for i, id in ipairs(ids) do
-    if runs[i] then revive(read(runs[i]), id) else call('ZREM', DEAD, id) end
+    if runs[i] and specs[i] then revive(read(runs[i], specs[i]), id) else call('ZREM', DEAD, id) end
   end
 end
 line_up()

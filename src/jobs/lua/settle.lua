@@ -7,24 +7,32 @@
 -- ARGV[5]    at most so many
 -- ARGV[6]    for how long, ms
 -- ARGV[7]    of how many types, 0 for all
--- ARGV[8..]  those, then of each lease to end: short id, token, and how: '' completed, 'c' RESULT completed with it; 'f' failed,
---            with 'p' DRAWN (0 to 999, for the jitter) as the job's policy has it, 'n0' for good, 'a' MS to be tried again after
---            that, then ' ' ERROR; 't' MS ' ' TYPE '\n' PAYLOAD to go on as that, both '' as before; 'r' given back
+-- ARGV[8..]  those, then groups of leases to end: token, 'd' or 'e', how many, and of each the short id and, behind 'e', how:
+--            'c' RESULT completed; 'f' failed, with 'p' DRAWN (0 to 999, for the jitter) as the job's policy has it, 'n0' for good,
+--            'a' MS to be tried again after that, then ' ' ERROR; 't' MS ' ' TYPE '\n' PAYLOAD to go on as that, both '' as
+--            before; 'r' given back. Those behind 'd' are completed without a result
 -- Returns {'ok', outcomes, now, due, {id, attempt, spec}...} as lease.lua does. Outcomes has a letter a lease: the state
 -- of the job, in capitals if the lease was not that token's or is over; '?' for no such job. {'types', n} and {'full'} as add.lua.
 if unknown then return { 'types', types } end
 open(ARGV[1], ARGV[2], ARGV[3])
 local first = 8 + tonumber(ARGV[7])
-local n = (#ARGV - first + 1) / 3
-local new_types = {}
-for i = 1, n do
-  local how = ARGV[first + 3 * i - 1]
-  if byte(how) == 116 then
-    local name = match(how, '^t%d+ ([^\n]+)\n')
-    if name and not new_types[name] then
-      new_types[name] = true
-      new_types[#new_types + 1] = name
+local ids, hows, tokens, n, new_types = {}, {}, {}, 0, {}
+while first <= #ARGV do
+  local token, plain, group = ARGV[first], ARGV[first + 1] == 'd', tonumber(ARGV[first + 2])
+  first = first + 3
+  for _ = 1, group do
+    n = n + 1
+    ids[n], tokens[n] = ARGV[first], token
+    if not plain then
+      first = first + 1
+      hows[n] = ARGV[first]
+      local name = match(ARGV[first], '^t%d+ ([^\n]+)\n')
+      if name and not new_types[name] then
+        new_types[name] = true
+        new_types[#new_types + 1] = name
+      end
     end
+    first = first + 1
   end
 end
 if #new_types > 0 then
@@ -45,19 +53,17 @@ line_up()
 
 local function go_on(r, id, how)
   local ms, name, payload = match(how, '^t(%d+) ([^\n]*)\n(.*)$')
-  local spec = call('HGET', SPECS, id)
-  local line = find(spec, '\n', 16, true)
-  if payload == '' then payload = sub(spec, line + 1) end
-  if name ~= '' then
-    local created, middle, unique = match(r.brief, '^%d+ (%d+) (%d+ %d+ %a %d+ %d+ %S+ %d+ %d+) %S+ (%S*)$')
-    r.number = new_types[name]
-    r.brief = r.number .. ' ' .. created .. ' ' .. middle .. ' ' .. name .. ' ' .. unique
+  if payload == '' then
+    local spec = call('HGET', SPECS, id)
+    payload = sub(spec, find(spec, '\n', 24, true) + 1)
   end
+  if name ~= '' then r.number, r.kind = new_types[name], name end
   local due = from + ms
   r.state, r.ended_by, r.attempts, r.since, r.tail = 'w', 't', 0, stamp(due), ''
-  call('HSET', SPECS, id, r.flags .. r.since .. ' ' .. r.brief .. '\n' .. payload)
+  local brief = table.concat({ r.number, r.place, r.created, r.terms, r.kind, r.unique }, ' ')
+  call('HSET', SPECS, id, r.flags .. r.keep .. r.since .. ' ' .. brief .. '\n' .. payload)
   call('HSET', RUNS, id, written(r))
-  call('ZADD', DELAYED, due, id)
+  call('ZADD', DELAYED, stamp(due), id)
   will_be_due(due)
   count('continued', 1)
   note('continued', id)
@@ -87,7 +93,7 @@ local function fail(r, id, how)
     make_ready(r.number, r.place, id)
   else
     r.state = 'w'
-    call('ZADD', DELAYED, due, id)
+    call('ZADD', DELAYED, stamp(due), id)
     will_be_due(due)
   end
   call('HSET', RUNS, id, written(r))
@@ -102,59 +108,57 @@ local function give_back(r, id)
   return 'r'
 end
 
-local ids = {}
-for i = 1, n do
-  ids[i] = ARGV[first + 3 * (i - 1)]
-end
 local runs = n > 0 and call('HMGET', RUNS, unpack(ids)) or {}
 local deadlines = behind and n > 0 and call('ZMSCORE', LEASED, unpack(ids))
 look_at_delayed()
-local outcomes, over, gone, kept, ends, done, spent = {}, {}, {}, {}, {}, {}, {}
+local outcomes, over, gone, kept, keeps, ends, done, spent = {}, {}, {}, {}, {}, {}, {}, {}
 local died = false
+-- How long they took is looked at for some sixteen of a call, which stand for the others.
+local every = math.ceil(n / 16)
 for i = 1, n do
-  local id, run, at = ids[i], runs[i], first + 3 * i
-  local token, how = ARGV[at - 2], ARGV[at - 1]
+  local id, run, token, how = ids[i], runs[i], tokens[i], hows[i]
+  local kind = how and byte(how) or 99
   if not run then
     outcomes[i] = call('HEXISTS', SPECS, id) == 1 and 'R' or '?'
-  elseif byte(run) == 108 and sub(run, 4, 19) == token and not (deadlines and tonumber(deadlines[i] or 0) <= now) then
-    over[#over + 1] = id
-    local kind = byte(how) or 99
-    if kind == 99 then
-      outcomes[i] = 'd'
-      done[#done + 1] = id
-      local k = bucket(now - sub(run, 20, 32))
-      spent[k] = (spent[k] or 0) + 1
-      local flags = byte(run, 2)
-      if flags % 4 >= 2 then free_key(read(run).unique, id) end
-      if flags % 2 == 1 then
-        gone[#gone + 1] = id
-      else
-        local record = 'd' .. sub(run, 2, 2) .. 'c' .. sub(run, 4, 32) .. now_text .. sub(run, 46)
-        if how ~= '' then
-          local r = read(record)
-          local progress, _, errors = parts(r.tail)
-          r.tail = '\n' .. progress .. '\n' .. sub(how, 2) .. errors
-          record = written(r)
-        end
-        local j = #kept
-        kept[j + 1], kept[j + 2] = id, record
-        ends[j + 1], ends[j + 2] = now + 1000 * match(run, '^%d+ %d+ %d+ %d+ (%d+)', 46), id
-      end
-    else
-      local r = read(run)
-      if kind == 116 then
-        outcomes[i] = go_on(r, id, how)
-      elseif kind == 114 then
-        outcomes[i] = give_back(r, id)
-      else
-        outcomes[i] = fail(r, id, how)
-        died = died or outcomes[i] == 'x'
-      end
-    end
-  elseif sub(run, 4, 19) == token and byte(run, 3) == (byte(how) or 99) then
-    outcomes[i] = sub(run, 1, 1)
-  else
+  elseif sub(run, 3, 18) ~= token then
     outcomes[i] = string.upper(sub(run, 1, 1))
+  elseif byte(run) ~= 108 or deadlines and tonumber(deadlines[i] or 0) <= now then
+    -- Said before, or too late.
+    outcomes[i] = byte(run, 2) == kind and sub(run, 1, 1) or string.upper(sub(run, 1, 1))
+  elseif kind == 99 then
+    over[#over + 1], done[#done + 1], outcomes[i] = id, id, 'd'
+    if i % every == 0 then
+      local k = bucket(now - sub(run, 19, 31))
+      spent[k] = (spent[k] or 0) + every
+    end
+    local flags = byte(run, 32)
+    if flags % 4 >= 2 then free_key(read(run, call('HGET', SPECS, id)).unique, id) end
+    if flags % 2 == 1 then
+      gone[#gone + 1] = id
+    else
+      local tail = find(run, '\n', 44, true)
+      tail = tail and sub(run, tail) or ''
+      if how then
+        local progress, _, errors = parts(tail)
+        tail = '\n' .. progress .. '\n' .. sub(how, 2) .. errors
+      end
+      local j = #kept
+      kept[j + 1], kept[j + 2] = id, 'dc' .. sub(run, 3, 43) .. now_text .. tail
+      local keep = sub(run, 33, 40)
+      keeps[keep] = keeps[keep] or stamp(now + 1000 * keep)
+      ends[j + 1], ends[j + 2] = keeps[keep], id
+    end
+  else
+    over[#over + 1] = id
+    local r = read(run, call('HGET', SPECS, id))
+    if kind == 116 then
+      outcomes[i] = go_on(r, id, how)
+    elseif kind == 114 then
+      outcomes[i] = give_back(r, id)
+    else
+      outcomes[i] = fail(r, id, how)
+      died = died or outcomes[i] == 'x'
+    end
   end
 end
 many('ZREM', LEASED, over)
@@ -173,7 +177,7 @@ end
 
 local out = { 'ok', table.concat(outcomes), now }
 if ARGV[4] ~= '' then
-  lease(out, ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]), { unpack(ARGV, 8, first - 1) })
+  lease(out, ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]), { unpack(ARGV, 8, 7 + tonumber(ARGV[7])) })
 end
 close()
 return out

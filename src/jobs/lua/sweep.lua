@@ -18,6 +18,6 @@ behind = forget(CANCELLED, most_done, most) == most or behind
 behind = forget_keys(most) == most or behind
 close()
 if ARGV[5] == '1' and not paused and call('EXISTS', SPECS, UNIQUE_ENDS, SCHEDULES) == 0 then
-  call('DEL', META, EVENTS, UNIQUE)
+  call('DEL', META, EVENTS, UNIQUE, RUNS, LEASED)
 end
 return { 'ok', behind and 1 or 0, call('EXISTS', SPECS) == 0 and 1 or 0 }

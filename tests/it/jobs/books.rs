@@ -21,8 +21,11 @@ impl Books {
         let redis = scene.redis.as_ref();
         let mut books = Self::default();
         let keys = scene.keys().queue(queue, 64);
-        let zset =
-            async |key: &String| -> BTreeSet<String> { redis.query(cmd("ZRANGE").arg(key).arg(0).arg(-1)).await };
+        let zset = async |key: &String| -> BTreeSet<String> {
+            redis
+                .query(cmd("ZRANGE").arg(key).arg("-inf").arg("(+inf").arg("BYSCORE"))
+                .await
+        };
         for (place, key) in [
             ("delayed", 3),
             ("leased", 4),
@@ -41,6 +44,8 @@ impl Books {
         books.places.insert("ready", ready);
         books.specs = redis.query(cmd("HKEYS").arg(&keys[1])).await;
         books.runs = redis.query(cmd("HGETALL").arg(&keys[2])).await;
+        // What keeps it from being a list.
+        books.runs.remove("");
         books.meta = redis.query(cmd("HGETALL").arg(&keys[0])).await;
         books.unique = redis.query(cmd("HGETALL").arg(&keys[8])).await;
         books
