@@ -119,8 +119,7 @@ impl Application {
         let link = Link::open(&store);
         check_layout(&link, store.timeout()).await?;
 
-        let own_jobs = own_work::registry(settings, &link)?;
-        let parts = Arc::new(Parts::new(settings, store, &metrics, link.clone(), own_jobs));
+        let parts = Arc::new(Parts::new(settings, store, &metrics, link.clone())?);
         let (server, address) = serve(&settings.http, &parts, Guard(gate.clone()))?;
         let background = parts.spawn_background(address);
         let work = parts.spawn_own_work();

@@ -1,6 +1,7 @@
 //! The jobs that the service runs itself, with what they need of other slices.
 
 use super::AppError;
+use crate::cache::{Cache, Warmed};
 use crate::config::{Settings, WorkSettings};
 use crate::jobs::presets::webhook::Webhooks;
 use crate::jobs::presets::{self, Means, SweepPiece};
@@ -10,12 +11,13 @@ use crate::outgoing::Outgoing;
 use crate::sessions;
 use crate::store::Link;
 use crate::telemetry::WorkerMetrics;
+use actix_web::rt;
 use futures_util::FutureExt;
 use prometheus::IntCounterVec;
 use std::sync::Arc;
 
 /// The types of jobs that it runs.
-pub(super) fn registry(settings: &Settings, link: &Link) -> Result<Registry, AppError> {
+pub(super) fn registry(settings: &Settings, link: &Link, cache: Cache) -> Result<Registry, AppError> {
     let WorkSettings {
         webhook_urls,
         webhook_secrets,
@@ -41,8 +43,21 @@ pub(super) fn registry(settings: &Settings, link: &Link) -> Result<Registry, App
             }
             .boxed()
         }),
-        warm_cache: None,
+        warm_cache: Some(Box::new(move || {
+            let warming = rt::spawn(warm(cache.clone()));
+            async move { warming.await.map_err(|panic| panic.to_string())? }.boxed()
+        })),
     }))
+}
+
+/// Says how many parts were warmed: none, if another instance does it.
+async fn warm(cache: Cache) -> Result<u64, String> {
+    match cache.warm().await {
+        Ok(Warmed::Here { failed: 0, done }) => Ok(u64::try_from(done).unwrap_or(u64::MAX)),
+        Ok(Warmed::Here { failed, .. }) => Err(format!("{failed} parts could not be warmed")),
+        Ok(Warmed::Elsewhere) => Ok(0),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// Looks at jobs of the service's own queue as their types have it; the others are their workers' business.

@@ -1,7 +1,7 @@
 //! What a process has once: its workers share it, and its background tasks work on it.
 
-use super::own_work;
 use super::warm::warm_path;
+use super::{AppError, own_work};
 use crate::cache::{self, Cache};
 use crate::config::Settings;
 use crate::health::{self, Health};
@@ -46,7 +46,7 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    pub fn new(settings: &Settings, store: Store, metrics: &Arc<Metrics>, link: Link, own_jobs: Registry) -> Self {
+    pub fn new(settings: &Settings, store: Store, metrics: &Arc<Metrics>, link: Link) -> Result<Self, AppError> {
         let board = Arc::new(Board::default());
         let tracking = tracking::Shared::new(
             settings.tracking.clone(),
@@ -54,7 +54,9 @@ impl Parts {
             Arc::clone(metrics),
             Arc::clone(&board),
         );
-        Self {
+        let cache = cache::Shared::new(&store, settings.cache.clone(), metrics);
+        let own_jobs = own_work::registry(settings, &link, Cache::new(link.clone(), Arc::clone(&cache)))?;
+        Ok(Self {
             settings: settings.clone(),
             health: web::Data::new(Health {
                 board,
@@ -67,12 +69,12 @@ impl Parts {
             lock_wakeups: locks::Wakeups::listen(&store),
             job_wakeups: jobs::Wakeups::listen(&store),
             own_jobs,
-            cache: cache::Shared::new(&store, settings.cache.clone(), metrics),
+            cache,
             responses: cache::response::Shared::new(settings.responses, metrics),
             metrics: Arc::clone(metrics),
             store,
             link,
-        }
+        })
     }
 
     /// Sets up one worker. Runs on the worker's own thread: what it starts, and its connection, stay there.
