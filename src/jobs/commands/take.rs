@@ -99,7 +99,7 @@ pub(in crate::jobs) async fn settle(
                     call.arg("").arg(0).arg(0).arg(0);
                 }
             }
-            for group in groups.iter() {
+            for group in &groups {
                 call.arg(group.token.as_str());
                 call.arg(if group.is_plain { "d" } else { "e" }).arg(group.range.len());
                 for (settlement, end) in settlements[group.range.clone()].iter().zip(&ends[group.range.clone()]) {
