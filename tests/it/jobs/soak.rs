@@ -85,7 +85,7 @@ async fn with_processes_and_redis_killed_at_random_every_acknowledged_job_comple
         }
         next_kill = Instant::now() + Duration::from_millis(rand::rng().random_range(100..700));
     }
-    let left = Duration::from_secs(60);
+    let left = Duration::from_mins(1);
     eventually(left, "all jobs have ended", async || {
         let counts = jobs.counts(&platform).await.ok()?;
         let alive = [State::Ready, State::Delayed, State::Leased].map(|state| counts.of(state));
