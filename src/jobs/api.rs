@@ -1,16 +1,14 @@
-use super::commands::{self, Event, Target};
+use super::commands::{self, Target};
 use super::error::{Fault, JobsError};
 use super::id::{JobId, LeaseToken};
 use super::known::KnownQueues;
-use super::model::{Added, End, LeaseRequest, Leased, NewJob, SettleOutcome, Settlement, State};
+use super::model::{Added, End, LeaseRequest, Leased, NewJob, SettleOutcome, Settlement};
 use super::record::Job;
-use super::stats::Counts;
 use super::wakeups::Wakeups;
 use super::{check, delivery};
 use crate::config::JobSettings;
 use crate::ids::Id;
 use crate::store::{Link, StoreError};
-use compact_str::CompactString;
 use serde_json::value::RawValue;
 use std::fmt;
 use std::sync::Arc;
@@ -21,13 +19,6 @@ use tokio::time::{Instant, sleep_until};
 const ASK_EVERY: Duration = Duration::from_secs(5);
 /// The shortest pause between two askings of one who waits: what is due is promoted in pieces.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
-/// How often a stream of events is looked at while there are none behind the one that was seen.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// Dead jobs that one step of clearing forgets, and how many steps a call takes at most.
-const PIECE: usize = 1_000;
-const MOST_PIECES: usize = 10_000;
-/// Queues that are listed with how they are.
-const MOST_LISTED: usize = 100;
 
 /// Looks at a job before it is put in: what its type refuses is not acceptable.
 pub type Validator = Arc<dyn Fn(&Id, &NewJob) -> Result<(), Vec<Fault>> + Send + Sync>;
@@ -50,35 +41,6 @@ impl fmt::Debug for Inner {
             .field("link", &self.link)
             .field("settings", &self.settings)
             .finish_non_exhaustive()
-    }
-}
-
-/// Jobs of a listing, and where it goes on.
-pub type Page = (Vec<Job>, Option<Cursor>);
-
-/// Where a listing goes on: behind a job, by its score and what names it in its queue.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cursor {
-    score: CompactString,
-    short: CompactString,
-}
-
-impl Cursor {
-    /// Reads what [`fmt::Display`] wrote.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let (score, short) = text.split_once('.')?;
-        let is_number = (1..=17).contains(&score.len()) && score.bytes().all(|byte| byte.is_ascii_digit());
-        (is_number && JobId::parse(&format!("q.{short}")).is_some()).then(|| Self {
-            score: score.into(),
-            short: short.into(),
-        })
-    }
-}
-
-impl fmt::Display for Cursor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.score, self.short)
     }
 }
 
@@ -128,13 +90,17 @@ impl Jobs {
         }
     }
 
+    pub(super) fn wakeups(&self) -> &Wakeups {
+        &self.0.wakeups
+    }
+
     /// The queue of a job.
     fn home(id: &JobId) -> Result<Id, JobsError> {
         Id::parse(id.queue()).map_err(|_no_id| JobsError::Unknown)
     }
 
     /// Sees to it that every instance looks after the queue.
-    async fn note(&self, queue: &Id) -> Result<(), JobsError> {
+    pub(super) async fn note(&self, queue: &Id) -> Result<(), JobsError> {
         check::queue(queue)?;
         if !self.0.known.is_to_be_noted(queue) {
             return Ok(());
@@ -331,144 +297,7 @@ impl Jobs {
         commands::retry(self.target(&Self::home(id)?), id).await
     }
 
-    /// How a queue is; one that is not in use is an empty one.
-    ///
-    /// # Errors
-    /// [`JobsError::Store`].
-    pub async fn counts(&self, queue: &Id) -> Result<Counts, JobsError> {
-        check::queue(queue)?;
-        commands::counts(self.target(queue)).await
-    }
-
-    /// Up to 100 jobs in a state, in its order: that of the line, by when they are due, by when their leases end, by when they
-    /// are forgotten. What changes meanwhile may be missed or seen twice.
-    ///
-    /// # Errors
-    /// [`JobsError::Store`].
-    pub async fn list(
-        &self,
-        queue: &Id,
-        state: State,
-        cursor: Option<&Cursor>,
-        limit: usize,
-    ) -> Result<Page, JobsError> {
-        check::queue(queue)?;
-        let behind = cursor.map(|Cursor { score, short }| (score.as_str(), short.as_str()));
-        let limit = limit.clamp(1, 100);
-        let found = commands::list(self.target(queue), state, behind, limit).await?;
-        let last = found.last().filter(|_| found.len() == limit);
-        let next = last.map(|(job, score)| Cursor {
-            score: score.clone(),
-            short: job.id.short().into(),
-        });
-        Ok((found.into_iter().map(|(job, _)| job).collect(), next))
-    }
-
-    /// Leases nothing of a queue any more. What is leased goes on.
-    ///
-    /// # Errors
-    /// [`JobsError::TooManyQueues`], [`JobsError::Store`].
-    pub async fn pause(&self, queue: &Id) -> Result<(), JobsError> {
-        self.note(queue).await?;
-        commands::hold(self.target(queue), true).await
-    }
-
-    /// Ends a pause.
-    ///
-    /// # Errors
-    /// [`JobsError::Store`].
-    pub async fn resume(&self, queue: &Id) -> Result<(), JobsError> {
-        check::queue(queue)?;
-        commands::hold(self.target(queue), false).await
-    }
-
-    /// Puts up to so many (1,000 at most) of the jobs that have been dead for longest back into their lines; returns how many
-    /// were, and how many are left.
-    ///
-    /// # Errors
-    /// [`JobsError::Store`].
-    pub async fn redrive(&self, queue: &Id, limit: usize) -> Result<(u64, u64), JobsError> {
-        self.note(queue).await?;
-        commands::redrive(self.target(queue), limit.clamp(1, PIECE)).await
-    }
-
-    /// Forgets all dead jobs of a queue; returns how many.
-    ///
-    /// # Errors
-    /// [`JobsError::Store`]: some may be forgotten.
-    pub async fn clear_dead(&self, queue: &Id) -> Result<u64, JobsError> {
-        check::queue(queue)?;
-        let mut forgotten = 0;
-        for _ in 0..MOST_PIECES {
-            let (count, left) = commands::clear(self.target(queue), PIECE).await?;
-            forgotten += count;
-            if left == 0 {
-                break;
-            }
-        }
-        Ok(forgotten)
-    }
-
-    /// Up to `limit` events of a queue behind one (`0-0` for all that are kept); if there are none, waits for so long.
-    ///
-    /// # Errors
-    /// [`JobsError::Store`].
-    pub async fn events(&self, queue: &Id, after: &str, limit: usize, wait: Duration) -> Result<Vec<Event>, JobsError> {
-        check::queue(queue)?;
-        let until = Instant::now() + wait;
-        loop {
-            let events = commands::events(&self.0.link, queue, after, limit).await?;
-            let now = Instant::now();
-            if !events.is_empty() || now >= until {
-                return Ok(events);
-            }
-            tokio::select! {
-                () = sleep_until(until.min(now + LOOK_EVERY)) => {}
-                () = self.0.wakeups.closed() => return Ok(events),
-            }
-        }
-    }
-
-    /// The queues that are in use, by name, behind a name; with how each is. Up to 100, and whether there are more.
-    ///
-    /// # Errors
-    /// [`JobsError::Store`].
-    pub async fn queues(&self, behind: Option<&str>, limit: usize) -> Result<(Vec<(Id, Counts)>, bool), JobsError> {
-        let names = commands::queues(&self.0.link, self.0.settings.queues).await?;
-        let mut names = names
-            .into_iter()
-            .filter(|name| behind.is_none_or(|behind| &**name > behind));
-        let mut queues = Vec::new();
-        for name in names.by_ref().take(limit.clamp(1, MOST_LISTED)) {
-            let counts = commands::counts(self.target(&name)).await?;
-            queues.push((name, counts));
-        }
-        Ok((queues, names.next().is_some()))
-    }
-
     pub(super) fn forget(&self, queue: &Id) {
         self.0.known.forget(queue);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cursor_is_read_as_it_is_written() {
-        let cursor = Cursor::parse("8805000000000001.AbCdEfGhIjKl-").unwrap();
-        assert_eq!(Cursor::parse(&cursor.to_string()), Some(cursor));
-        for wrong in [
-            "",
-            ".",
-            "1",
-            "-1.AbCdEfGhIjKl-",
-            "1.short",
-            "1.AbCdEfGhIjKl*",
-            "x.AbCdEfGhIjKl-",
-        ] {
-            assert_eq!(Cursor::parse(wrong), None, "{wrong}");
-        }
     }
 }

@@ -92,6 +92,7 @@ pub mod handlers;
 mod id;
 mod known;
 mod model;
+mod overview;
 pub mod presets;
 mod record;
 pub mod schedule;
@@ -100,7 +101,7 @@ pub mod sweep;
 mod wakeups;
 pub mod worker;
 
-pub use api::{Cursor, Jobs, Page, Validator};
+pub use api::{Jobs, Validator};
 pub use check::{
     ATTEMPTS, COUNT, KEEP_S, LEASE_MS, MAX_BATCH, MAX_ERROR, MAX_TYPES, PRIORITY, TIMEOUT_MS, WAIT_MS, YEAR, YEAR_MS,
 };
@@ -111,6 +112,7 @@ pub use model::{
     AddOutcome, Added, Backoff, BackoffKind, End, LeaseRequest, Leased, NewJob, Retry, RunAt, SettleOutcome,
     Settlement, State, Unique, UniqueMode,
 };
+pub use overview::{Cursor, Page};
 pub use record::{Failure, Job};
 pub use stats::{Counts, Times, Totals};
 pub use wakeups::Wakeups;

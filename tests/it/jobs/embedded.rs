@@ -1,7 +1,8 @@
 //! A queue from Rust, without HTTP.
 
 use super::*;
-use fleetpulse::jobs::{AddOutcome, Added, Retry, RunAt, SettleOutcome, State};
+use fleetpulse::jobs::{AddOutcome, Added, Fault, JobsError, Retry, RunAt, SettleOutcome, State};
+use std::sync::Arc;
 
 #[actix_web::test]
 async fn what_is_put_in_is_taken_out_in_order_and_done() {
@@ -76,5 +77,51 @@ async fn a_delayed_job_waits_for_its_time() {
     );
     assert!((0..100).contains(&late), "{late} ms late");
     assert_eq!(numbers(&leased), [1]);
+    Books::read(&scene, &queue).await.balance();
+}
+
+#[actix_web::test]
+async fn a_job_that_its_type_refuses_is_not_put_in() {
+    let (scene, queue) = (Scene::new().await, id_of("orders"));
+    let validator = |_: &Id, job: &NewJob| match job.payload.get() {
+        "1" => Err(vec![Fault::new("payload", "is odd")]),
+        _ => Ok(()),
+    };
+    let jobs = embedded(&scene).await.with_validator(Arc::new(validator));
+    let refused = jobs.add(&queue, (0..3).map(job).collect()).await.unwrap_err();
+    let JobsError::Invalid(faults) = refused else {
+        panic!("{refused:?}")
+    };
+    assert_eq!(faults, [Fault::new("payload", "is odd").of(1)]);
+    assert_eq!(jobs.counts(&queue).await.unwrap().of(State::Ready), 0, "all or none");
+    jobs.add(&queue, vec![job(2)]).await.unwrap();
+}
+
+#[actix_web::test]
+async fn a_queue_of_many_types_is_known_to_who_has_not_seen_them() {
+    let (scene, queue) = (Scene::new().await, id_of("orders"));
+    let (one, other) = (embedded(&scene).await, embedded(&scene).await);
+    other.counts(&queue).await.unwrap();
+    for n in 0..64 {
+        let mut next = job(n);
+        next.kind = format!("t{n}").into();
+        one.add(&queue, vec![next]).await.unwrap();
+    }
+    let mut more = job(64);
+    more.kind = "t64".into();
+    let refused = one.add(&queue, vec![more.clone()]).await.unwrap_err();
+    assert!(matches!(refused, JobsError::TooManyTypes), "{refused:?}");
+    let leased = other.lease(&queue, &up_to(100)).await.unwrap();
+    assert_eq!(numbers(&leased), (0..64).collect::<Vec<_>>());
+    let then = End::Then {
+        kind: Some(more.kind),
+        payload: None,
+        delay: Duration::ZERO,
+    };
+    let refused = other
+        .settle(&queue, vec![ended(&leased[0], then)], None)
+        .await
+        .unwrap_err();
+    assert!(matches!(refused, JobsError::TooManyTypes), "{refused:?}");
     Books::read(&scene, &queue).await.balance();
 }
