@@ -22,7 +22,6 @@
 //! | `…:unique_ends` | sorted set | the keys that are kept for a time, by its end |
 //! | `…:meta` | hash | the numbers of the types, the last sequence, whether it is paused, counters |
 //! | `…:events` | stream | an entry for what a call did, with the jobs that it did it to; capped |
-//! | `…:schedules`, `…:schedules_due` | | kept free for what is put in again and again |
 //! | `queues` | sorted set | the queues in use, by when that was noted last |
 //! | `queue-wake` | channel | the name of a queue in which there is something, or will be earlier than was known |
 //!
