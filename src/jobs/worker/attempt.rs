@@ -15,6 +15,7 @@ pub(super) struct Running {
     pub lease: Arc<Lease>,
     work: Attempt,
     began: Instant,
+    /// Zero for none.
     limit: Duration,
     /// Made when the handler first waits: most never do.
     over: Option<Pin<Box<Sleep>>>,
@@ -76,6 +77,9 @@ impl Running {
             return Poll::Ready(Ended::Lost);
         }
         let limit = this.limit;
+        if limit.is_zero() {
+            return Poll::Pending;
+        }
         let over = this
             .over
             .get_or_insert_with(|| Box::pin(sleep_until(this.began + limit)));

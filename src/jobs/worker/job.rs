@@ -49,7 +49,7 @@ pub trait Job: Sized + Send + 'static {
         max: Duration::from_mins(10),
         jitter: 0.2,
     };
-    /// How long one attempt may take, from its lease on.
+    /// How long one attempt may take, from its lease on; zero for as long as it likes.
     const TIMEOUT: Duration = Duration::from_mins(1);
     /// How long it is remembered when it is done.
     const KEEP_RESULT: Duration = Duration::from_hours(1);

@@ -345,13 +345,24 @@ impl Work {
         match error {
             JobsError::Store(error) => tracing::debug!(%error, "a call about jobs failed and is made again"),
             JobsError::Invalid(faults) if !sent.is_empty() => {
+                let mut stale = Vec::new();
                 for fault in faults {
-                    if let Some(settlement) = sent.get_mut(fault.index) {
-                        fail(
-                            settlement,
-                            format!("its end is not acceptable: {}: {}", fault.member, fault.detail),
-                        );
+                    let Some(settlement) = sent.get(fault.index) else {
+                        continue;
+                    };
+                    if fault.member == "id" {
+                        // Leased here once more before its first end could be told: that is of no use any more.
+                        let earlier = sent[..fault.index].iter().position(|other| other.id == settlement.id);
+                        stale.push(earlier.unwrap_or(fault.index));
+                    } else {
+                        let words = format!("its end is not acceptable: {}: {}", fault.member, fault.detail);
+                        fail(&mut sent[fault.index], words);
                     }
+                }
+                stale.sort_unstable();
+                stale.dedup();
+                for index in stale.into_iter().rev() {
+                    sent.remove(index);
                 }
             }
             error if !sent.is_empty() => {
