@@ -3,8 +3,9 @@
 use super::*;
 use redis::cmd;
 
+/// The keys of queues; not the list of those in use, in which the service's own is from the start.
 async fn keys_in_redis(scene: &Scene) -> Vec<String> {
-    let pattern = scene.keys().layout().replace("layout", "q*");
+    let pattern = scene.keys().layout().replace("layout", "q:*");
     scene.redis.query(cmd("KEYS").arg(pattern)).await
 }
 
