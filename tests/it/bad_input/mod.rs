@@ -12,12 +12,14 @@ use reqwest::header::CONTENT_TYPE;
 use reqwest::{Body, Method};
 use serde_json::json;
 
-/// How many keys there are under the scene's prefix.
+/// How many keys there are under the scene's prefix, but for the list of queues in use: the service's own is in it once it has
+/// begun to look for work.
 async fn keys(scene: &Scene) -> usize {
     let layout = scene.keys().layout();
     let pattern = format!("{}*", layout.split_once(':').unwrap().0);
     let keys: Vec<String> = scene.redis.query(cmd("KEYS").arg(pattern)).await;
-    keys.len()
+    let queues = scene.keys().queues();
+    keys.iter().filter(|key| **key != queues).count()
 }
 
 /// Sends a body as it is.
