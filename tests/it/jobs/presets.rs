@@ -327,6 +327,25 @@ async fn sessions_that_have_ended_leave_their_lists() {
 }
 
 #[actix_web::test]
+async fn the_cache_is_warmed_as_a_job_and_by_one_instance() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = service.drivers();
+    let warming = scene.keys().cache_warming();
+    let is_resting = async || {
+        let ttl: i64 = scene.redis.query(cmd("PTTL").arg(&warming)).await;
+        (1..=30_000).contains(&ttl).then_some(())
+    };
+    eventually(SOON, "it was warmed at the start", is_resting).await;
+    // That was a moment ago, so there is nothing to do.
+    let id = put(&api, json!({"type":"cache_warmup"})).await;
+    assert_eq!(reaches(&api, &id, "done").await["result"], json!({"warmed":0}));
+    let _: i64 = scene.redis.query(cmd("DEL").arg(&warming)).await;
+    let id = put(&api, json!({"type":"cache_warmup","payload":{}})).await;
+    assert_eq!(reaches(&api, &id, "done").await["result"], json!({"warmed":1}));
+}
+
+#[actix_web::test]
 async fn what_a_type_does_not_take_is_refused_with_its_place_and_nothing_is_stored() {
     let scene = Scene::new().await;
     let service = scene.start().await;
@@ -341,7 +360,6 @@ async fn what_a_type_does_not_take_is_refused_with_its_place_and_nothing_is_stor
     let one = |job: Value, expected: &'static [&'static str]| (job, expected);
     for (job, expected) in [
         one(json!({"type":"send-email","payload":{}}), &["/type"]),
-        one(json!({"type":"cache_warmup","payload":{}}), &["/type"]),
         one(
             json!({"type":"notification","payload":{"title":1}}),
             &["/payload/title", "/payload/body"],

@@ -1,7 +1,7 @@
 //! What a cached route answers.
 
 use super::{Got, Site};
-use crate::support::{Raw, Scene};
+use crate::support::{Raw, Scene, http_client};
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::ACCEPT;
@@ -255,7 +255,7 @@ async fn some_statuses_are_kept_and_others_are_not() {
     ] {
         let path = format!("/{status}");
         // A client that follows nothing.
-        let http = reqwest::Client::builder()
+        let http = http_client()
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .unwrap();

@@ -1,4 +1,4 @@
-use crate::support::{Redis, Scene};
+use crate::support::{Redis, Scene, http_client};
 use actix_web::web;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 use fleetpulse::cache::response::{Builder, ResponseCache, Shared};
@@ -110,7 +110,7 @@ impl Site {
         let address = address.await.expect("the application starts");
         Self {
             url: format!("http://{address}"),
-            http: Client::builder().timeout(Duration::from_secs(30)).build().unwrap(),
+            http: http_client().build().unwrap(),
             calls,
             stop: Some(stop),
             thread: Some(thread),

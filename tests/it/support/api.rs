@@ -1,6 +1,6 @@
 use super::wait::eventually;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
-use reqwest::{Client, Method, RequestBuilder};
+use reqwest::{Client, ClientBuilder, Method, RequestBuilder};
 use rustls::RootCertStore;
 use rustls::crypto::ring;
 use serde_json::{Value, json};
@@ -33,13 +33,16 @@ pub struct Answer {
     pub body: Value,
 }
 
+/// A client for plain HTTP that waits long enough for a busy machine.
+pub fn http_client() -> ClientBuilder {
+    Client::builder()
+        .tls_backend_preconfigured(no_tls())
+        .timeout(Duration::from_secs(30))
+}
+
 impl Api {
     pub fn new(url: String, kind: &'static str) -> Self {
-        let http = Client::builder()
-            .tls_backend_preconfigured(no_tls())
-            .timeout(Duration::from_secs(30))
-            .build()
-            .unwrap();
+        let http = http_client().build().unwrap();
         Self { http, url, kind }
     }
 

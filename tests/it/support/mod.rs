@@ -15,7 +15,7 @@ mod service;
 mod tests;
 mod wait;
 
-pub use api::{Answer, Api, ids, send, try_send};
+pub use api::{Answer, Api, http_client, ids, send, try_send};
 pub use folder::Folder;
 pub use process::ServiceProcess;
 pub use proxy::Proxy;
