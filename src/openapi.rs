@@ -46,7 +46,7 @@ use uuid::Uuid;
         jobs::list_queues, jobs::get_queue, jobs::add_jobs, jobs::list_jobs, jobs::lease_jobs, jobs::settle_jobs,
         jobs::pause_queue, jobs::resume_queue, jobs::redrive, jobs::clear_dead, jobs::list_events, jobs::cancel_unique,
         jobs::get_job, jobs::cancel_job, jobs::complete_job, jobs::fail_job, jobs::extend_job, jobs::progress_job,
-        jobs::retry_job,
+        jobs::retry_job, jobs::list_schedules, jobs::get_schedule, jobs::put_schedule, jobs::delete_schedule,
         cache::get_entry, cache::put_entry, cache::touch_entry, cache::delete_entry, cache::batch, cache::list_keys,
         cache::clear_namespace, cache::invalidate_tags, cache::tell_event, cache::count, cache::get_counter,
         cache::delete_counter, cache::cache_stats,

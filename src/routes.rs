@@ -124,6 +124,13 @@ pub fn configure(routes: &mut ServiceConfig, metrics: &Arc<Metrics>, document: C
         .service(at("/{queue}/redrive", "queue_redrive", "POST").route(post().to(jobs::redrive)))
         .service(at("/{queue}/dead", "queue_dead", "DELETE").route(delete().to(jobs::clear_dead)))
         .service(at("/{queue}/events", "queue_events", "GET").route(get().to(jobs::list_events)))
+        .service(at("/{queue}/schedules", "queue_schedules", "GET").route(get().to(jobs::list_schedules)))
+        .service(
+            at("/{queue}/schedules/{name}", "queue_schedule", "GET, PUT, DELETE")
+                .route(get().to(jobs::get_schedule))
+                .route(put().to(jobs::put_schedule))
+                .route(delete().to(jobs::delete_schedule)),
+        )
         .service(at("/{queue}/unique/{key}", "queue_unique", "DELETE").route(delete().to(jobs::cancel_unique)));
     let jobs = web::scope("/v1/jobs")
         .service(

@@ -6,7 +6,7 @@ use crate::config::{Settings, WorkSettings};
 use crate::jobs::presets::webhook::Webhooks;
 use crate::jobs::presets::{self, Means, SweepPiece};
 use crate::jobs::worker::{Pool, PoolSettings, Registry};
-use crate::jobs::{Jobs, Validator};
+use crate::jobs::{Jobs, Usual, Validator};
 use crate::outgoing::Outgoing;
 use crate::sessions;
 use crate::store::Link;
@@ -62,8 +62,14 @@ async fn warm(cache: Cache) -> Result<u64, String> {
 
 /// Looks at jobs of the service's own queue as their types have it; the others are their workers' business.
 pub(super) fn validator(settings: &WorkSettings, own_jobs: &Registry) -> Validator {
-    let (queue, own_jobs) = (settings.work_queue.clone(), own_jobs.clone());
-    Arc::new(move |at, job| if *at == queue { own_jobs.check(job) } else { Ok(()) })
+    let (queue, types) = (settings.work_queue.clone(), own_jobs.clone());
+    Arc::new(move |at, job| if *at == queue { types.check(job) } else { Ok(()) })
+}
+
+/// Gives jobs of the service's own queue the terms of their types, where their sender says nothing.
+pub(super) fn usual(settings: &WorkSettings, own_jobs: &Registry) -> Usual {
+    let (queue, types) = (settings.work_queue.clone(), own_jobs.clone());
+    Arc::new(move |at, job| if *at == queue { types.usual(job) } else { job })
 }
 
 /// The pool that runs them, if any are to run here.

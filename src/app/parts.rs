@@ -82,6 +82,8 @@ impl Parts {
         let Self { settings, metrics, .. } = self;
         let link = Link::open(&self.store);
         let cache = Cache::new(link.clone(), Arc::clone(&self.cache));
+        let jobs = self.jobs(&link);
+        let jobs = jobs.with_validator(own_work::validator(&settings.work, &self.own_jobs));
         let document = openapi::kept(&cache, &self.responses);
         app.app_data(web::Data::new(Writer::start(&self.tracking, &link)))
             .app_data(web::Data::new(Inventory::start(&link, &settings.inventory)))
@@ -92,9 +94,7 @@ impl Parts {
                 metrics: Arc::clone(metrics),
             }))
             .app_data(web::Data::new(jobs::handlers::State {
-                jobs: self
-                    .jobs(&link)
-                    .with_validator(own_work::validator(&settings.work, &self.own_jobs)),
+                jobs: jobs.with_usual(own_work::usual(&settings.work, &self.own_jobs)),
                 metrics: Arc::clone(metrics),
             }))
             .app_data(web::Data::new(cache))
@@ -176,6 +176,7 @@ impl Parts {
                 rt::spawn(inventory::sweep::keep_sweeping(inventory)),
                 rt::spawn(sessions::stats::keep_measuring(sessions, link.clone())),
                 rt::spawn(cache::warm_at_start(cache)),
+                rt::spawn(jobs::schedules::keep_firing(jobs.clone())),
                 rt::spawn(jobs::sweep::keep_sweeping(jobs)),
             ]);
         }

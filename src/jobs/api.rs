@@ -23,6 +23,9 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 /// Looks at a job before it is put in: what its type refuses is not acceptable.
 pub type Validator = Arc<dyn Fn(&Id, &NewJob) -> Result<(), Vec<Fault>> + Send + Sync>;
 
+/// Gives a job the terms that are usual for its type in a queue; what its sender said comes after.
+pub type Usual = Arc<dyn Fn(&Id, NewJob) -> NewJob + Send + Sync>;
+
 /// Queues over a connection; clones are handles to the same one.
 #[derive(Debug, Clone)]
 pub struct Jobs(Arc<Inner>);
@@ -33,6 +36,7 @@ struct Inner {
     settings: JobSettings,
     known: KnownQueues,
     validator: Option<Validator>,
+    usual: Option<Usual>,
 }
 
 impl fmt::Debug for Inner {
@@ -54,19 +58,48 @@ impl Jobs {
             settings,
             known: KnownQueues::default(),
             validator: None,
+            usual: None,
         }))
     }
 
     /// The same with someone who looks at each job before it is put in.
     #[must_use]
     pub fn with_validator(self, validator: Validator) -> Self {
+        let inner = self.again();
         Self(Arc::new(Inner {
+            validator: Some(validator),
+            ..inner
+        }))
+    }
+
+    /// The same with someone who knows what is usual for the jobs of a type.
+    #[must_use]
+    pub fn with_usual(self, usual: Usual) -> Self {
+        let inner = self.again();
+        Self(Arc::new(Inner {
+            usual: Some(usual),
+            ..inner
+        }))
+    }
+
+    fn again(&self) -> Inner {
+        Inner {
             link: self.0.link.clone(),
             wakeups: self.0.wakeups.clone(),
             settings: self.0.settings,
             known: KnownQueues::default(),
-            validator: Some(validator),
-        }))
+            validator: self.0.validator.clone(),
+            usual: self.0.usual.clone(),
+        }
+    }
+
+    /// A job with the terms that are usual for its type.
+    #[must_use]
+    pub fn usual(&self, queue: &Id, job: NewJob) -> NewJob {
+        match &self.0.usual {
+            Some(usual) => usual(queue, job),
+            None => job,
+        }
     }
 
     /// The connection.

@@ -41,6 +41,12 @@ pub enum JobsError {
     /// There would be more queues than there may be.
     #[error("there are as many queues as there may be")]
     TooManyQueues,
+    /// The queue would have more schedules than it may, [`super::schedules::MAX_SCHEDULES`].
+    #[error("a queue has at most {} schedules", super::schedules::MAX_SCHEDULES)]
+    TooManySchedules,
+    /// There is no schedule of that name.
+    #[error("there is no such schedule")]
+    UnknownSchedule,
     /// There is no such job, or none any more.
     #[error("there is no such job")]
     Unknown,

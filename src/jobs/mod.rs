@@ -21,6 +21,8 @@
 //! | `…:unique` | hash | by unique key `UNTIL SHORT`; 0 for until the job has ended |
 //! | `…:unique_ends` | sorted set | the keys that are kept for a time, by its end |
 //! | `…:meta` | hash | the numbers of the types, the last sequence, whether it is paused, counters |
+//! | `…:schedules` | hash | by name what a schedule is, JSON |
+//! | `…:schedules_due` | sorted set | the schedules by when they fire next |
 //! | `…:events` | stream | an entry for what a call did, with the jobs that it did it to; capped |
 //! | `queues` | sorted set | the queues in use, by when that was noted last |
 //! | `queue-wake` | channel | the name of a queue in which there is something, or will be earlier than was known |
@@ -95,12 +97,13 @@ mod overview;
 pub mod presets;
 mod record;
 pub mod schedule;
+pub mod schedules;
 mod stats;
 pub mod sweep;
 mod wakeups;
 pub mod worker;
 
-pub use api::{Jobs, Validator};
+pub use api::{Jobs, Usual, Validator};
 pub use check::{
     ATTEMPTS, COUNT, KEEP_S, LEASE_MS, MAX_BATCH, MAX_ERROR, MAX_TYPES, PRIORITY, TIMEOUT_MS, WAIT_MS, YEAR, YEAR_MS,
 };

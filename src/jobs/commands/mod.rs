@@ -5,6 +5,7 @@ mod one;
 mod put;
 mod queue;
 mod registry;
+mod schedule;
 mod take;
 
 pub(super) use one::{cancel, extend, find, progress, retry};
@@ -12,6 +13,7 @@ pub(super) use put::add;
 pub use queue::Event;
 pub(super) use queue::{clear, counts, events, hold, list, redrive, sweep};
 pub(super) use registry::{queues, register, unregister};
+pub(super) use schedule::{Found, fire, schedules, set_schedule};
 pub(super) use take::{Taken, lease, settle};
 
 use super::error::JobsError;
@@ -136,6 +138,7 @@ impl Words {
             "unknown" => JobsError::Unknown,
             "no" => JobsError::Conflict(one::state(&self.text()?)?),
             "far" => put::too_far(self.number()?),
+            "crowded" => JobsError::TooManySchedules,
             _ => not_understood().into(),
         })
     }

@@ -26,12 +26,7 @@ pub(in crate::jobs) async fn add(target: Target<'_>, jobs: &[NewJob]) -> Result<
             call.arg(kinds.len()).arg(&kinds);
             for ((job, id), number) in jobs.iter().zip(&ids).zip(&numbers) {
                 call.arg(id.short()).arg(number).arg(job.priority);
-                match job.run_at {
-                    RunAt::Now => call.arg(""),
-                    RunAt::After(delay) => call.arg(format!("+{}", delay.as_millis())),
-                    RunAt::At(at) => call.arg(format!("@{}", at.max(0))),
-                };
-                call.arg(terms(job)).arg(flags(job)).arg(brief(job));
+                call.arg(when(job)).arg(terms(job)).arg(flags(job)).arg(brief(job));
             }
         })
         .await?;
@@ -52,6 +47,15 @@ pub(in crate::jobs) async fn add(target: Target<'_>, jobs: &[NewJob]) -> Result<
         one.id = JobId::of(target.queue, &words.text()?);
     }
     Ok(added)
+}
+
+/// When a job is to run first, as `lua/put.lua` has it.
+pub(super) fn when(job: &NewJob) -> String {
+    match job.run_at {
+        RunAt::Now => String::new(),
+        RunAt::After(delay) => format!("+{}", delay.as_millis()),
+        RunAt::At(at) => format!("@{}", at.max(0)),
+    }
 }
 
 /// A job, counted from 1, is due too late.

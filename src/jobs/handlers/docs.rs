@@ -158,3 +158,20 @@ pub(super) struct RedriveBody {
     /// 1 to 1,000; 1,000 if not given.
     limit: Option<u32>,
 }
+
+/// A schedule to be set: either `cron` or `every_ms`.
+#[expect(dead_code, reason = "read by the schema derive only")]
+#[derive(ToSchema)]
+#[schema(example = json!({"cron": "0 8 * * 1-5", "time_zone": "Europe/Berlin", "job": {"type": "report", "payload": {}}}))]
+pub(super) struct ScheduleBody {
+    /// Five fields (minute, hour, day of month, month, day of week), or six with seconds in front.
+    cron: Option<String>,
+    /// A name of the IANA database; UTC if not given.
+    time_zone: Option<String>,
+    /// An interval, a second to a year, counted from when it was set first.
+    every_ms: Option<i64>,
+    /// What becomes of a firing that was due while no instance was there: `run_once` (the default) makes up for it, however many
+    /// there were, `skip` does not.
+    missed: Option<String>,
+    job: NewJobBody,
+}

@@ -4,6 +4,8 @@
 use super::super::check::{
     ATTEMPTS, COUNT, KEEP_S, LEASE_MS, MAX_BATCH, MAX_TYPES, PRIORITY, TIMEOUT_MS, WAIT_MS, YEAR_MS,
 };
+use super::super::schedule::{MAX_EVERY_MS, MIN_EVERY_MS};
+use super::super::schedules::{Missed, NewSchedule};
 use super::super::{
     Backoff, BackoffKind, End, JobId, LeaseRequest, LeaseToken, NewJob, Retry, RunAt, Settlement, Unique, UniqueMode,
 };
@@ -46,40 +48,77 @@ fn ms(number: i64) -> Duration {
 }
 
 /// One job or an array of them, and whether it was an array.
-pub(super) fn new_jobs(body: &[u8]) -> Result<(Vec<NewJob>, bool), Problem> {
+pub(super) fn new_jobs(body: &[u8], usual: &dyn Fn(NewJob) -> NewJob) -> Result<(Vec<NewJob>, bool), Problem> {
     let body = raw(body)?;
     let mut faults = Faults::default();
     let Some(all) = elements(body) else {
-        let job = new_job(&mut faults, body, "");
+        let job = new_job(&mut faults, body, "", usual);
         return Ok((vec![faults.finish(job)?], false));
     };
     if !(1..=MAX_BATCH).contains(&all.len()) {
         let detail = format!("must have 1 to {MAX_BATCH} elements");
         return Err(Problem::unacceptable(vec![FieldError::new("", detail)]));
     }
-    let read = |(index, element): (usize, &&RawValue)| new_job(&mut faults, element, &index.to_string());
+    let read = |(index, element): (usize, &&RawValue)| new_job(&mut faults, element, &index.to_string(), usual);
     let jobs = all.iter().enumerate().filter_map(read).collect();
     Ok((faults.finish(Some(jobs))?, true))
 }
 
+/// A schedule with its job.
+pub(super) fn schedule(body: &[u8], usual: &dyn Fn(NewJob) -> NewJob) -> Result<NewSchedule, Problem> {
+    let mut faults = Faults::default();
+    let mut object = RawObject::read(raw(body)?, "").map_err(|error| Problem::unacceptable(vec![error]))?;
+    let job = if let Some(value) = object.take("job") {
+        new_job(&mut faults, value, "job", usual)
+    } else {
+        faults.0.push(FieldError::new("job", "is missing"));
+        None
+    };
+    if job.as_ref().is_some_and(|job| matches!(job.run_at, RunAt::At(_))) {
+        faults
+            .0
+            .push(FieldError::new("job/run_at", "goes without a schedule only"));
+    }
+    let rest = faults.rest(object, |fields| {
+        let (cron, time_zone) = (fields.text("cron", 256), fields.text("time_zone", 64));
+        let every_ms = fields.integer("every_ms", MIN_EVERY_MS..=MAX_EVERY_MS);
+        let missed = match fields.text("missed", 16).as_deref() {
+            None | Some("run_once") => Missed::RunOnce,
+            Some("skip") => Missed::Skip,
+            Some(_) => {
+                fields.refuse("missed", "must be run_once or skip");
+                Missed::RunOnce
+            }
+        };
+        (cron, time_zone, every_ms, missed)
+    });
+    let made = rest
+        .zip(job)
+        .map(|((cron, time_zone, every_ms, missed), job)| NewSchedule {
+            cron,
+            time_zone,
+            every_ms,
+            missed,
+            job,
+        });
+    faults.finish(made)
+}
+
 /// What is read of a job besides its payload.
-fn new_job(faults: &mut Faults, value: &RawValue, path: &str) -> Option<NewJob> {
+fn new_job(faults: &mut Faults, value: &RawValue, path: &str, usual: &dyn Fn(NewJob) -> NewJob) -> Option<NewJob> {
     let mut object = faults.note(RawObject::read(value, path))?;
     let payload = object.take("payload").unwrap_or(RawValue::NULL).to_owned();
     let backoff = object.take("backoff");
     let place = object.path_of("backoff");
-    let backoff = match backoff {
-        Some(value) => faults
-            .note(RawObject::read(value, &place))
-            .and_then(|object| faults.rest(object, read_backoff))
-            // A fault is noted, and the other members are looked at as well.
-            .unwrap_or_default(),
-        None => Backoff::default(),
-    };
+    // A fault is noted, and the other members are looked at as well.
+    let backoff = backoff.and_then(|value| {
+        let object = faults.note(RawObject::read(value, &place))?;
+        faults.rest(object, read_backoff)
+    });
     faults.rest(object, |fields| {
         let kind = fields.required("type", Fields::id)?;
-        let mut job = NewJob::new(kind.as_str(), payload);
-        job.backoff = backoff;
+        let mut job = usual(NewJob::new(kind.as_str(), payload));
+        job.backoff = backoff.unwrap_or(job.backoff);
         if let Some(priority) = fields.integer("priority", PRIORITY) {
             job.priority = u16::try_from(priority).unwrap_or(0);
         }

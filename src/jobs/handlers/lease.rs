@@ -26,7 +26,7 @@ pub async fn add_jobs(request: HttpRequest, payload: web::Payload, state: Data) 
     let queue = path_id(&request, "queue")?;
     no_query(&request)?;
     let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
-    let (jobs, are_many) = input::new_jobs(&body)?;
+    let (jobs, are_many) = input::new_jobs(&body, &|job| state.jobs.usual(&queue, job))?;
     let path = |index| if are_many { format!("{index}/") } else { String::new() };
     let added = state
         .jobs

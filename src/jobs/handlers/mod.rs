@@ -6,6 +6,7 @@ mod input;
 mod job;
 mod lease;
 mod queue;
+mod schedule;
 
 pub use job::{
     __path_cancel_job, __path_complete_job, __path_extend_job, __path_fail_job, __path_get_job, __path_progress_job,
@@ -16,6 +17,11 @@ pub use queue::{
     __path_cancel_unique, __path_clear_dead, __path_get_queue, __path_list_events, __path_list_jobs,
     __path_list_queues, __path_pause_queue, __path_redrive, __path_resume_queue, cancel_unique, clear_dead, get_queue,
     list_events, list_jobs, list_queues, pause_queue, redrive, resume_queue,
+};
+
+pub use schedule::{
+    __path_delete_schedule, __path_get_schedule, __path_list_schedules, __path_put_schedule, delete_schedule,
+    get_schedule, list_schedules, put_schedule,
 };
 
 use super::{Fault, JobId, Jobs, JobsError, Leased, SettleOutcome};
@@ -45,7 +51,10 @@ impl From<JobsError> for Problem {
             JobsError::Invalid(faults) => unacceptable(faults, |_| String::new()),
             JobsError::TooManyTypes => Self::conflict("too-many-types", "The queue has too many types of jobs", detail),
             JobsError::TooManyQueues => Self::conflict("too-many-queues", "There are too many queues", detail),
-            JobsError::Unknown => Self::not_found(detail),
+            JobsError::TooManySchedules => {
+                Self::conflict("too-many-schedules", "The queue has too many schedules", detail)
+            }
+            JobsError::Unknown | JobsError::UnknownSchedule => Self::not_found(detail),
             JobsError::NotYours(state) => {
                 Self::conflict("lease-over", "The lease is over", detail).with("state", state.name())
             }

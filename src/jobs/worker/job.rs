@@ -77,14 +77,21 @@ pub trait Job: Sized + Send + 'static {
     /// # Errors
     /// If the payload cannot be written as JSON.
     fn new_job(payload: &impl Serialize) -> Result<NewJob, serde_json::Error> {
-        Ok(NewJob {
+        let kind = CompactString::const_new(Self::NAME);
+        Ok(Self::on_its_terms(NewJob::new(kind, to_raw_value(payload)?)))
+    }
+
+    /// A job on the terms of this type.
+    #[must_use]
+    fn on_its_terms(job: NewJob) -> NewJob {
+        NewJob {
             priority: Self::PRIORITY,
             max_attempts: Self::MAX_ATTEMPTS,
             backoff: Self::BACKOFF,
             timeout: Self::TIMEOUT,
             keep_result: Self::KEEP_RESULT,
-            ..NewJob::new(CompactString::const_new(Self::NAME), to_raw_value(payload)?)
-        })
+            ..job
+        }
     }
 }
 

@@ -60,6 +60,15 @@ impl Registry {
         handler.check(job, &under_payload)
     }
 
+    /// A job on the terms of its type.
+    #[must_use]
+    pub fn usual(&self, job: NewJob) -> NewJob {
+        match self.handlers.get(&job.kind) {
+            Some(handler) => handler.usual(job),
+            None => job,
+        }
+    }
+
     pub(super) fn get(&self, kind: &str) -> Option<&Arc<dyn Handler>> {
         self.handlers.get(kind)
     }
@@ -71,6 +80,7 @@ pub(super) trait Handler: Send + Sync + fmt::Debug {
     fn start(&self, payload: &str, lease: &Arc<Lease>, jobs: &Jobs) -> Attempt;
     /// `place` says where a fault of the payload is.
     fn check(&self, job: &NewJob, place: &dyn Fn(Fault) -> Fault) -> Result<(), Vec<Fault>>;
+    fn usual(&self, job: NewJob) -> NewJob;
     fn timeout(&self) -> Duration;
 }
 
@@ -113,6 +123,10 @@ impl<J: Job> Handler for HandlerOf<J> {
             Err(faults) => faults.into_iter().map(place).collect(),
         };
         if faults.is_empty() { Ok(()) } else { Err(faults) }
+    }
+
+    fn usual(&self, job: NewJob) -> NewJob {
+        J::on_its_terms(job)
     }
 
     fn timeout(&self) -> Duration {

@@ -6,6 +6,7 @@ mod calls;
 mod embedded;
 mod faults;
 mod presets;
+mod schedules;
 mod soak;
 mod storm;
 mod waiting;

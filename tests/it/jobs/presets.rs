@@ -59,7 +59,13 @@ async fn a_notification_is_told_once_and_its_signature_can_be_checked() {
     let service = scene.start().await;
     let api = service.drivers();
     let id = put(&api, notification()).await;
-    reaches(&api, &id, "done").await;
+    let done = reaches(&api, &id, "done").await;
+    // On the terms of its type, as nothing else was said.
+    assert_eq!(
+        (&done["max_attempts"], &done["backoff"]["base_ms"]),
+        (&json!(15), &json!(5_000)),
+        "{done}"
+    );
     let received = receiver.wait_for(1).await;
     let message = &received[0];
     let header = |name: &str| message.headers[name].as_str();

@@ -1,0 +1,116 @@
+use super::super::schedules::{Scheduled, Stored};
+use super::docs::ScheduleBody;
+use super::{Data, input};
+use crate::http::{Body, Problem, Stamp, no_query, path_id, reply};
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// The largest body: a job's payload, and what is said of it.
+const MAX_BODY: usize = 2 * 1024 * 1024;
+
+/// A schedule.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ScheduleAnswer {
+    name: String,
+    #[serde(flatten)]
+    what: Stored,
+    /// When it fires next.
+    #[schema(value_type = String)]
+    next_at: Stamp,
+}
+
+/// The schedules of a queue, by when they fire next.
+#[derive(Serialize, ToSchema)]
+pub(super) struct SchedulesAnswer {
+    schedules: Vec<ScheduleAnswer>,
+}
+
+impl From<Scheduled> for ScheduleAnswer {
+    fn from(scheduled: Scheduled) -> Self {
+        Self {
+            name: scheduled.name,
+            what: scheduled.what,
+            next_at: Stamp(scheduled.next_ms),
+        }
+    }
+}
+
+/// Set a schedule
+///
+/// In the place of one of the same name. Set again as it was, it goes on in its rhythm. However many instances there are, each
+/// firing puts one job in.
+#[utoipa::path(
+    put, path = "/v1/queues/{queue}/schedules/{name}", tag = "jobs", request_body = ScheduleBody,
+    params(("queue" = String, Path), ("name" = String, Path)),
+    responses(
+        (status = 200, description = "Set, and when it fires first", body = ScheduleAnswer),
+        (status = 400, description = "Not JSON", body = Problem),
+        (status = 409, description = "The queue has a hundred others (`too-many-schedules`)", body = Problem),
+        (status = 422, description = "Not acceptable: no cron expression, one that never fires, no such time zone, …", body = Problem),
+        (status = 503, description = "Redis is away", body = Problem),
+    )
+)]
+pub async fn put_schedule(request: HttpRequest, payload: web::Payload, state: Data) -> Result<HttpResponse, Problem> {
+    let (queue, name) = (path_id(&request, "queue")?, path_id(&request, "name")?);
+    no_query(&request)?;
+    let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
+    let new = input::schedule(&body, &|job| state.jobs.usual(&queue, job))?;
+    let set = state.jobs.set_schedule(&queue, &name, &new).await?;
+    reply::value(StatusCode::OK, &ScheduleAnswer::from(set))
+}
+
+/// A schedule
+#[utoipa::path(
+    get, path = "/v1/queues/{queue}/schedules/{name}", tag = "jobs",
+    params(("queue" = String, Path), ("name" = String, Path)),
+    responses(
+        (status = 200, description = "What it is, and when it fires next", body = ScheduleAnswer),
+        (status = 404, description = "There is none of that name", body = Problem),
+        (status = 503, description = "Redis is away", body = Problem),
+    )
+)]
+pub async fn get_schedule(request: HttpRequest, state: Data) -> Result<HttpResponse, Problem> {
+    let (queue, name) = (path_id(&request, "queue")?, path_id(&request, "name")?);
+    no_query(&request)?;
+    let schedules = state.jobs.schedules(&queue).await?;
+    let found = schedules.into_iter().find(|schedule| *schedule.name == *name);
+    let found = found.ok_or_else(|| Problem::not_found("there is no such schedule"))?;
+    reply::value(StatusCode::OK, &ScheduleAnswer::from(found))
+}
+
+/// The schedules of a queue
+#[utoipa::path(
+    get, path = "/v1/queues/{queue}/schedules", tag = "jobs", params(("queue" = String, Path)),
+    responses(
+        (status = 200, description = "All, by when they fire next", body = SchedulesAnswer),
+        (status = 503, description = "Redis is away", body = Problem),
+    )
+)]
+pub async fn list_schedules(request: HttpRequest, state: Data) -> Result<HttpResponse, Problem> {
+    let queue = path_id(&request, "queue")?;
+    no_query(&request)?;
+    let schedules = state.jobs.schedules(&queue).await?;
+    let schedules = schedules.into_iter().map(ScheduleAnswer::from).collect();
+    reply::value(StatusCode::OK, &SchedulesAnswer { schedules })
+}
+
+/// Take a schedule away
+///
+/// What it has put in stays.
+#[utoipa::path(
+    delete, path = "/v1/queues/{queue}/schedules/{name}", tag = "jobs",
+    params(("queue" = String, Path), ("name" = String, Path)),
+    responses(
+        (status = 204, description = "It is gone"),
+        (status = 404, description = "There is none of that name", body = Problem),
+        (status = 503, description = "Redis is away", body = Problem),
+    )
+)]
+pub async fn delete_schedule(request: HttpRequest, state: Data) -> Result<HttpResponse, Problem> {
+    let (queue, name) = (path_id(&request, "queue")?, path_id(&request, "name")?);
+    no_query(&request)?;
+    state.jobs.remove_schedule(&queue, &name).await?;
+    Ok(HttpResponse::NoContent().finish())
+}

@@ -1,0 +1,13 @@
+-- schedules: the schedules of a queue, or of those only what is due, by when they are due.
+-- KEYS[1..]  the queue, as queue.lua names it
+-- ARGV[1]    '1' for those that are due only
+-- ARGV[2]    at most so many, up to 100
+-- Returns {'ok', now, how many there are in all, {name, due, what it is}...}, flat.
+local latest = ARGV[1] == '1' and now_text or '+inf'
+local found = call('ZRANGEBYSCORE', SCHEDULES_DUE, '-inf', latest, 'WITHSCORES', 'LIMIT', 0, ARGV[2])
+local out = { 'ok', now, call('HLEN', SCHEDULES) }
+for i = 1, #found, 2 do
+  local n = #out
+  out[n + 1], out[n + 2], out[n + 3] = found[i], found[i + 1], call('HGET', SCHEDULES, found[i]) or ''
+end
+return out

@@ -1,0 +1,312 @@
+//! Jobs that are put in again and again: what a queue's schedules are, and their firing.
+//!
+//! Every instance looks at the schedules of all queues a few times a second and fires what is due. It says when it saw the
+//! schedule to be due, and the script puts the job in only if it still is: so however many try, one fires. A firing that was
+//! due while nobody was there is made up for once, or left out, as the schedule has it; several are never made up for.
+
+use super::api::Jobs;
+use super::commands::{self, Found};
+use super::error::{Fault, JobsError};
+use super::model::{Backoff, BackoffKind, NewJob, RunAt, Unique, UniqueMode};
+use super::schedule::Schedule;
+use crate::ids::Id;
+use compact_str::CompactString;
+use futures_util::{StreamExt, stream};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::time::Duration;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+use utoipa::ToSchema;
+
+/// Schedules that a queue has at most.
+pub const MAX_SCHEDULES: usize = 100;
+/// How often every queue is looked at.
+const TICK: Duration = Duration::from_millis(200);
+/// Queues that are looked at at once.
+const AT_ONCE: usize = 16;
+/// A firing that is later by more was missed.
+const LATE_MS: i64 = 30_000;
+
+/// What becomes of a firing that was due while no instance was there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Missed {
+    /// It is made up for, once.
+    #[default]
+    RunOnce,
+    /// It is left out.
+    Skip,
+}
+
+/// A schedule to be set.
+#[derive(Debug, Clone)]
+pub struct NewSchedule {
+    /// A cron expression, or
+    pub cron: Option<String>,
+    /// with its time zone,
+    pub time_zone: Option<String>,
+    /// an interval in milliseconds.
+    pub every_ms: Option<i64>,
+    /// What becomes of a firing that was missed.
+    pub missed: Missed,
+    /// What is put in at each firing. Its time, if it has one, is a delay.
+    pub job: NewJob,
+}
+
+/// A schedule as it is.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Scheduled {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    #[serde(flatten)]
+    pub what: Stored,
+    /// When it fires next, Unix milliseconds.
+    #[serde(skip)]
+    pub next_ms: i64,
+}
+
+/// What a schedule is, as it is stored and shown.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Stored {
+    /// A cron expression of five fields, or six with seconds in front.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cron: Option<String>,
+    /// A name of the IANA database; UTC if there is none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub time_zone: Option<String>,
+    /// An interval.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub every_ms: Option<i64>,
+    /// From when the interval counts, Unix milliseconds.
+    pub start_ms: i64,
+    /// What becomes of a firing that was due while no instance was there.
+    pub missed: Missed,
+    /// What is put in at each firing.
+    pub job: StoredJob,
+}
+
+/// The job of a schedule, member by member as `POST /v1/queues/{queue}/jobs` takes it.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct StoredJob {
+    r#type: String,
+    #[schema(value_type = Object)]
+    payload: Box<RawValue>,
+    priority: u16,
+    delay_ms: u64,
+    max_attempts: u32,
+    backoff: StoredBackoff,
+    timeout_ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    unique_key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    unique_mode: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    unique_for_ms: Option<u64>,
+    keep_result_s: u64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+struct StoredBackoff {
+    kind: String,
+    base_ms: u64,
+    max_ms: u64,
+    jitter: f64,
+}
+
+fn ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl StoredJob {
+    fn of(job: &NewJob) -> Self {
+        let unique = job.unique.as_ref();
+        Self {
+            r#type: job.kind.to_string(),
+            payload: job.payload.clone(),
+            priority: job.priority,
+            delay_ms: match job.run_at {
+                RunAt::After(delay) => ms(delay),
+                RunAt::Now | RunAt::At(_) => 0,
+            },
+            max_attempts: job.max_attempts,
+            backoff: StoredBackoff {
+                kind: match job.backoff.kind {
+                    BackoffKind::Fixed => "fixed",
+                    BackoffKind::Exponential => "exponential",
+                }
+                .to_owned(),
+                base_ms: ms(job.backoff.base),
+                max_ms: ms(job.backoff.max),
+                jitter: job.backoff.jitter,
+            },
+            timeout_ms: ms(job.timeout),
+            unique_key: unique.map(|unique| unique.key.to_string()),
+            unique_mode: unique.map(|unique| {
+                match unique.mode {
+                    UniqueMode::Refuse => "refuse",
+                    UniqueMode::Replace => "replace",
+                    UniqueMode::Debounce => "debounce",
+                }
+                .to_owned()
+            }),
+            unique_for_ms: unique.and_then(|unique| unique.keep).map(ms),
+            keep_result_s: job.keep_result.as_secs(),
+        }
+    }
+
+    fn job(&self) -> NewJob {
+        let Self { backoff, .. } = self;
+        NewJob {
+            kind: CompactString::new(&self.r#type),
+            payload: self.payload.clone(),
+            priority: self.priority,
+            run_at: match self.delay_ms {
+                0 => RunAt::Now,
+                delay => RunAt::After(Duration::from_millis(delay)),
+            },
+            max_attempts: self.max_attempts,
+            backoff: Backoff {
+                kind: if backoff.kind == "fixed" {
+                    BackoffKind::Fixed
+                } else {
+                    BackoffKind::Exponential
+                },
+                base: Duration::from_millis(backoff.base_ms),
+                max: Duration::from_millis(backoff.max_ms),
+                jitter: backoff.jitter,
+            },
+            timeout: Duration::from_millis(self.timeout_ms),
+            unique: self.unique_key.as_ref().map(|key| Unique {
+                key: CompactString::new(key),
+                mode: match self.unique_mode.as_deref() {
+                    Some("replace") => UniqueMode::Replace,
+                    Some("debounce") => UniqueMode::Debounce,
+                    _ => UniqueMode::Refuse,
+                },
+                keep: self.unique_for_ms.map(Duration::from_millis),
+            }),
+            keep_result: Duration::from_secs(self.keep_result_s),
+        }
+    }
+}
+
+impl Stored {
+    fn schedule(&self) -> Result<Schedule, JobsError> {
+        let (cron, zone) = (self.cron.as_deref(), self.time_zone.as_deref());
+        Schedule::parse(cron, zone, self.every_ms, self.start_ms)
+            .map_err(|error| JobsError::Invalid(vec![Fault::new(error.member(), error.to_string())]))
+    }
+}
+
+impl Jobs {
+    /// Sets a schedule of a queue, in the place of one of the same name. Set again as it is, it goes on in its rhythm.
+    ///
+    /// # Errors
+    /// [`JobsError::Invalid`], [`JobsError::TooManySchedules`], [`JobsError::TooManyQueues`]: nothing was done.
+    /// [`JobsError::Store`].
+    pub async fn set_schedule(&self, queue: &Id, name: &Id, new: &NewSchedule) -> Result<Scheduled, JobsError> {
+        let mut what = Stored {
+            cron: new.cron.clone(),
+            time_zone: new.time_zone.clone(),
+            every_ms: new.every_ms,
+            start_ms: 0,
+            missed: new.missed,
+            job: StoredJob::of(&new.job),
+        };
+        let mut faults = match what.schedule() {
+            Err(JobsError::Invalid(faults)) => faults,
+            _ => Vec::new(),
+        };
+        if let Err(JobsError::Invalid(more)) = self.check(queue, std::slice::from_ref(&new.job)) {
+            let in_job = |fault: Fault| Fault::new(format!("job/{}", fault.member), fault.detail);
+            faults.extend(more.into_iter().map(in_job));
+        }
+        if !faults.is_empty() {
+            return Err(JobsError::Invalid(faults));
+        }
+        self.note(queue).await?;
+        let Found { now, schedules, .. } = commands::schedules(self.target(queue), false, MAX_SCHEDULES).await?;
+        what.start_ms = now;
+        let mut due = None;
+        if let Some((_, was_due, record)) = schedules.iter().find(|(known, ..)| **known == **name)
+            && let Ok(was) = serde_json::from_str::<Stored>(record)
+            && (&was.cron, &was.time_zone, was.every_ms) == (&what.cron, &what.time_zone, what.every_ms)
+        {
+            what.start_ms = was.start_ms;
+            due = Some(*was_due);
+        }
+        let never = || JobsError::Invalid(vec![Fault::new("cron", "never fires")]);
+        let next_ms = due.or(what.schedule()?.next_after(now)).ok_or_else(never)?;
+        let record = serde_json::to_string(&what).unwrap_or_default();
+        commands::set_schedule(self.target(queue), name, Some((&record, next_ms)), MAX_SCHEDULES).await?;
+        Ok(Scheduled {
+            name: name.to_string(),
+            what,
+            next_ms,
+        })
+    }
+
+    /// The schedules of a queue, by when they fire next.
+    ///
+    /// # Errors
+    /// [`JobsError::Store`].
+    pub async fn schedules(&self, queue: &Id) -> Result<Vec<Scheduled>, JobsError> {
+        let found = commands::schedules(self.target(queue), false, MAX_SCHEDULES).await?;
+        let read = |(name, next_ms, record): (String, i64, String)| {
+            let what = serde_json::from_str(&record).ok()?;
+            Some(Scheduled { name, what, next_ms })
+        };
+        Ok(found.schedules.into_iter().filter_map(read).collect())
+    }
+
+    /// Takes a schedule away. What it has put in stays.
+    ///
+    /// # Errors
+    /// [`JobsError::UnknownSchedule`], [`JobsError::Store`].
+    pub async fn remove_schedule(&self, queue: &Id, name: &Id) -> Result<(), JobsError> {
+        let was = commands::set_schedule(self.target(queue), name, None, MAX_SCHEDULES).await?;
+        if was { Ok(()) } else { Err(JobsError::UnknownSchedule) }
+    }
+}
+
+/// Fires what is due, for ever.
+pub async fn keep_firing(jobs: Jobs) {
+    // Not in step with the other instances.
+    sleep(TICK.mul_f64(rand::random_range(0.0..1.0))).await;
+    let mut tick = interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        if !jobs.link().is_up() {
+            continue;
+        }
+        let Ok(queues) = commands::queues(jobs.link(), jobs.settings().queues).await else {
+            continue;
+        };
+        let fire = async |queue: &Id| match fire_due(&jobs, queue).await {
+            Ok(()) | Err(JobsError::Store(_)) => {}
+            Err(error) => tracing::warn!(%error, %queue, "a schedule cannot fire"),
+        };
+        stream::iter(&queues).for_each_concurrent(AT_ONCE, fire).await;
+    }
+}
+
+async fn fire_due(jobs: &Jobs, queue: &Id) -> Result<(), JobsError> {
+    let found = commands::schedules(jobs.target(queue), true, MAX_SCHEDULES).await?;
+    if found.all > 0 {
+        // A queue with a schedule is in use, whether there are jobs in it or not.
+        jobs.note(queue).await?;
+    }
+    for (name, due, record) in found.schedules {
+        let Ok(what) = serde_json::from_str::<Stored>(&record) else {
+            tracing::warn!(%queue, name, "a schedule cannot be read");
+            continue;
+        };
+        let next = what.schedule()?.next_after(found.now.max(due));
+        let is_left_out = what.missed == Missed::Skip && found.now - due > LATE_MS;
+        let job = (!is_left_out).then(|| what.job.job());
+        commands::fire(jobs.target(queue), &name, due, next, job.as_ref()).await?;
+    }
+    Ok(())
+}

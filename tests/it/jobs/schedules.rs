@@ -1,0 +1,206 @@
+//! Schedules: set, shown, taken away; each firing once, however many instances there are.
+
+use super::{Books, SOON, id_of};
+use crate::support::{Answer, Api, Redis, Scene, eventually, now_ms, send};
+use fleetpulse::http::timestamp::parse_rfc3339;
+use redis::cmd;
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::time::sleep;
+
+const QUEUE: &str = "/v1/queues/reports";
+
+async fn set(api: &Api, name: &str, schedule: Value) -> Answer {
+    send(
+        api.request(Method::PUT, &format!("{QUEUE}/schedules/{name}"))
+            .json(&schedule),
+    )
+    .await
+}
+
+fn every(ms: i64) -> Value {
+    json!({"every_ms":ms,"job":{"type":"report","payload":{"of":"yesterday"},"keep_result_s":0}})
+}
+
+async fn ready(api: &Api) -> u64 {
+    let answer = api.get(QUEUE).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.body["counts"]["ready"]
+        .as_u64()
+        .unwrap_or_else(|| panic!("{answer:?}"))
+}
+
+/// Makes a schedule due so long ago.
+async fn was_due<R: AsRef<Redis>>(scene: &Scene<R>, name: &str, ago_ms: i64) {
+    let due = &scene.keys().queue(&id_of("reports"), 1)[12];
+    let at = now_ms() - ago_ms;
+    let _: i64 = scene.redis.as_ref().query(cmd("ZADD").arg(due).arg(at).arg(name)).await;
+}
+
+#[actix_web::test]
+async fn each_firing_puts_one_job_in_however_many_instances_there_are() {
+    let scene = Scene::new().await;
+    let (one, other) = (scene.start().await, scene.start().await);
+    let api = one.drivers();
+    let set = set(&api, "hourly", every(1_000)).await;
+    assert_eq!(set.status, 200, "{set:?}");
+    assert_eq!(ready(&api).await, 0);
+    eventually(SOON, "three have fired", async || {
+        (ready(&other.drivers()).await >= 3).then_some(())
+    })
+    .await;
+    let listed = api.get(&format!("{QUEUE}/jobs?state=ready")).await;
+    let created: Vec<i64> = listed.body["jobs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|job| parse_rfc3339(job["created_at"].as_str().unwrap()).unwrap())
+        .collect();
+    let start = parse_rfc3339(set.body["next_at"].as_str().unwrap()).unwrap();
+    for (n, at) in created.iter().enumerate() {
+        // In its rhythm, none twice, none early.
+        let due = start + 1_000 * i64::try_from(n).unwrap();
+        assert!((due..due + 900).contains(at), "{n}: {due} {created:?}");
+    }
+    Books::read(&scene, &id_of("reports")).await.balance();
+}
+
+#[actix_web::test]
+async fn a_schedule_is_shown_as_it_was_set_and_keeps_its_rhythm_when_set_again() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = service.drivers();
+    let cron = json!({"cron":"0 8 * * 1-5","time_zone":"Europe/Berlin","missed":"skip",
+        "job":{"type":"report","payload":{"n":1.50},"priority":7,"unique_key":"k","unique_mode":"replace"}});
+    let first = set(&api, "weekdays", cron).await;
+    assert_eq!(first.status, 200, "{first:?}");
+    let body = &first.body;
+    assert_eq!(
+        (&body["name"], &body["cron"], &body["missed"]),
+        (&json!("weekdays"), &json!("0 8 * * 1-5"), &json!("skip"))
+    );
+    assert_eq!(
+        (&body["job"]["priority"], &body["job"]["unique_mode"]),
+        (&json!(7), &json!("replace"))
+    );
+    assert!(body["next_at"].as_str().unwrap().ends_with(":00:00.000Z"), "{body}");
+    let first = set(&api, "often", every(60_000)).await.body["next_at"].clone();
+    sleep(Duration::from_millis(30)).await;
+    assert_eq!(set(&api, "often", every(60_000)).await.body["next_at"], first);
+    assert_ne!(set(&api, "often", every(61_000)).await.body["next_at"], first);
+    let listed = api.get(&format!("{QUEUE}/schedules")).await;
+    assert_eq!(listed.body["schedules"].as_array().unwrap().len(), 2, "{listed:?}");
+    let path = format!("{QUEUE}/schedules/often");
+    assert_eq!(api.get(&path).await.body["every_ms"], 61_000);
+    assert_eq!(send(api.request(Method::DELETE, &path)).await.status, 204);
+    assert_eq!(send(api.request(Method::DELETE, &path)).await.status, 404);
+    assert_eq!(api.get(&path).await.status, 404);
+}
+
+#[actix_web::test]
+async fn a_firing_that_was_missed_is_made_up_for_once_or_left_out() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = service.drivers();
+    let mut skipping = every(60_000);
+    skipping["missed"] = json!("skip");
+    set(&api, "made-up-for", every(60_000)).await;
+    set(&api, "left-out", skipping).await;
+    for name in ["made-up-for", "left-out"] {
+        was_due(&scene, name, 3_600_000).await;
+    }
+    let next = async |name: &str| -> i64 {
+        let answer = api.get(&format!("{QUEUE}/schedules/{name}")).await;
+        parse_rfc3339(answer.body["next_at"].as_str().unwrap()).unwrap()
+    };
+    eventually(SOON, "both are due later", async || {
+        let now = now_ms();
+        (next("made-up-for").await > now && next("left-out").await > now).then_some(())
+    })
+    .await;
+    // An hour of minutes was missed.
+    assert_eq!(ready(&api).await, 1);
+    Books::read(&scene, &id_of("reports")).await.balance();
+}
+
+#[actix_web::test]
+async fn what_is_no_schedule_is_refused_with_its_place_and_nothing_is_stored() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = service.drivers();
+    let job = json!({"type":"report"});
+    for (schedule, pointer) in [
+        (json!({"job":job}), ""),
+        (json!({"cron":"* * * * *","every_ms":5000,"job":job}), ""),
+        (json!({"cron":"every day","job":job}), "/cron"),
+        (json!({"cron":"0 0 30 2 *","job":job}), "/cron"),
+        (json!({"cron":7,"job":job}), "/cron"),
+        (
+            json!({"cron":"* * * * *","time_zone":"Mars/Olympus","job":job}),
+            "/time_zone",
+        ),
+        (json!({"every_ms":5000,"time_zone":"UTC","job":job}), "/time_zone"),
+        (json!({"every_ms":0,"job":job}), "/every_ms"),
+        (json!({"every_ms":999,"job":job}), "/every_ms"),
+        (json!({"every_ms":99_999_999_999_i64,"job":job}), "/every_ms"),
+        (json!({"every_ms":5000,"missed":"never","job":job}), "/missed"),
+        (json!({"every_ms":5000}), "/job"),
+        (json!({"every_ms":5000,"job":{"type":"a b"}}), "/job/type"),
+        (
+            json!({"every_ms":5000,"job":{"type":"a","priority":1001}}),
+            "/job/priority",
+        ),
+        (
+            json!({"every_ms":5000,"job":{"type":"a","run_at":"2027-01-01T00:00:00Z"}}),
+            "/job/run_at",
+        ),
+    ] {
+        let answer = set(&api, "s", schedule.clone()).await;
+        assert_eq!(answer.status, 422, "{schedule}: {answer:?}");
+        assert_eq!(answer.body["errors"][0]["pointer"], pointer, "{schedule}: {answer:?}");
+    }
+    assert_eq!(set(&api, "s", json!([])).await.status, 422);
+    assert_eq!(set(&api, "a%20b", every(5_000)).await.status, 422);
+    let listed = api.get(&format!("{QUEUE}/schedules")).await;
+    assert_eq!(listed.body, json!({"schedules":[]}));
+    // The service's own queue looks at the job as well.
+    let own = api.request(Method::PUT, "/v1/queues/platform/schedules/s");
+    let answer = send(own.json(&json!({"every_ms":5000,"job":{"type":"commission","payload":{}}}))).await;
+    assert_eq!(
+        (answer.status, &answer.body["errors"][0]["pointer"]),
+        (422, &json!("/job/payload/amount"))
+    );
+}
+
+#[actix_web::test]
+async fn a_queue_has_so_many_schedules_and_no_more() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = service.drivers();
+    for n in 0..100 {
+        assert_eq!(set(&api, &format!("s{n}"), every(3_600_000)).await.status, 200);
+    }
+    assert_eq!(set(&api, "s100", every(3_600_000)).await.status, 409);
+    assert_eq!(set(&api, "s7", every(7_200_000)).await.status, 200);
+}
+
+#[actix_web::test]
+async fn with_redis_away_the_answer_is_503_and_schedules_go_on_when_it_is_back() {
+    let mut scene = Scene::on(Redis::durable().await);
+    let service = scene.start().await;
+    let api = service.drivers();
+    assert_eq!(set(&api, "s", every(1_000)).await.status, 200);
+    scene.redis.kill();
+    let answer = eventually(SOON, "it is noticed", async || {
+        let answer = set(&api, "t", every(1_000)).await;
+        (answer.status == 503).then_some(answer)
+    });
+    assert!(answer.await.retry_after.is_some());
+    scene.redis.restart().await;
+    eventually(SOON, "it fires again", async || {
+        let answer = api.get(QUEUE).await;
+        (answer.body["counts"]["ready"].as_u64() > Some(1)).then_some(())
+    })
+    .await;
+}
