@@ -325,7 +325,7 @@ impl Jobs {
     /// Makes a delayed job ready now, and one that is dead or was cancelled ready again, with all its attempts before it.
     ///
     /// # Errors
-    /// [`JobsError::Conflict`]: it is leased or done. [`JobsError::Unknown`], [`JobsError::Store`].
+    /// [`JobsError::Conflict`]: it is leased or done, or another job has its unique key. [`JobsError::Unknown`], [`JobsError::Store`].
     pub async fn retry(&self, id: &JobId) -> Result<(), JobsError> {
         commands::retry(self.target(&Self::home(id)?), id).await
     }

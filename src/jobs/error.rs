@@ -53,7 +53,7 @@ pub enum JobsError {
     /// The lease is another's or is over; the job is in this state.
     #[error("the lease is over; the job is {0}")]
     NotYours(State),
-    /// What is asked for cannot be done to a job in this state.
+    /// What is asked for cannot be done to a job in this state, or another job has its unique key.
     #[error("the job is {0}")]
     Conflict(State),
     /// Redis. After [`StoreError::Lost`] the call may have been carried out: a repeated settlement is answered as the first was,

@@ -69,7 +69,8 @@
 //!
 //! **Unique keys.** A job has its key until it has ended, or for a time from its putting in. Another one with the key is refused,
 //! or takes the place of the first if that still waits (`replace`), or is what the first becomes, under its id and waiting anew
-//! (`debounce`). What runs is never changed: then the other is put in, and has the key.
+//! (`debounce`). What runs is never changed: then the other is put in, and has the key; a series without its key ends where it would
+//! go on. What has ended is not made ready again while another job has its key.
 //!
 //! **A series** goes on under one id (`End::Then`): the same job, delayed, with another type or payload. One cancelling ends it,
 //! whether it waits or runs.

@@ -104,7 +104,7 @@ impl Jobs {
     }
 
     /// Puts up to so many (1,000 at most) of the jobs that have been dead for longest back into their lines; returns how many
-    /// were, and how many are left.
+    /// were, and how many are left. Those whose unique keys other jobs have stay dead.
     ///
     /// # Errors
     /// [`JobsError::Store`].

@@ -52,7 +52,7 @@ pub async fn cancel_job(request: HttpRequest, state: Data) -> Result<HttpRespons
     responses(
         (status = 204, description = "It is ready"),
         (status = 404, description = "There is none, or none any more", body = Problem),
-        (status = 409, description = "It is leased or done (`wrong-state`)", body = Problem),
+        (status = 409, description = "It is leased or done, or another has its unique key (`wrong-state`)", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]

@@ -10,9 +10,8 @@ if unknown then return { 'types', types } end
 open(ARGV[1], ARGV[2], ARGV[3])
 local id = ARGV[4]
 if id == '' then
-  local ends, holder = match(call('HGET', UNIQUE, ARGV[5]) or '', '^(%d+) (.+)$')
-  if not holder or (ends ~= '0' and tonumber(ends) <= now) then return { 'unknown' } end
-  id = holder
+  id = holder_of(ARGV[5])
+  if not id then return { 'unknown' } end
   call('HDEL', UNIQUE, ARGV[5])
   call('ZREM', UNIQUE_ENDS, ARGV[5])
 end
@@ -22,12 +21,7 @@ if r.state == 'c' then return { 'ok', id } end
 if r.state == 'd' or r.state == 'x' then return { 'no', r.state } end
 take_out(r, id)
 if r.unique ~= '' then free_key(r.unique, id) end
-r.state, r.since = 'c', now_text
-call('HSET', RUNS, id, written(r))
--- Its worker is to be told of it, so it is remembered for an hour at least.
-call('ZADD', CANCELLED, now + math.max(r.keep * 1000, 3600000), id)
+end_cancelled(r, id)
 forget(CANCELLED, most_done, 100)
-count('cancelled', 1)
-note('cancelled', id)
 close()
 return { 'ok', id }

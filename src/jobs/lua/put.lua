@@ -77,9 +77,8 @@ end
 -- how many ms the key is kept (0 until the job has ended), and the key. Returns what became of it and the id.
 local function put_unique(id, number, due, flags, rest, place, terms)
   local how, for_ms, key = match(terms, '^(%a)(%d+) (.+)$')
-  local ends, holder = match(call('HGET', UNIQUE, key) or '', '^(%d+) (.+)$')
-  local outcome = 'created'
-  if holder and (ends == '0' or tonumber(ends) > now) then
+  local outcome, holder = 'created', holder_of(key)
+  if holder then
     if how == 'r' then return 'existing', holder end
     local r = find_job(holder)
     if r and (r.state == 'r' or r.state == 'w') and take_out(r, holder) then
@@ -95,7 +94,7 @@ local function put_unique(id, number, due, flags, rest, place, terms)
     end
   end
   put_one(id, number, due, flags, rest, place)
-  ends = for_ms == '0' and 0 or from + for_ms
+  local ends = for_ms == '0' and 0 or from + for_ms
   call('HSET', UNIQUE, key, format('%d ', ends) .. id)
   if ends > 0 then call('ZADD', UNIQUE_ENDS, ends, key) else call('ZREM', UNIQUE_ENDS, key) end
   if outcome == 'debounced' then

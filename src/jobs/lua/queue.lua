@@ -184,6 +184,11 @@ local function add_error(r, text)
   r.tail = '\n' .. progress .. '\n' .. result .. errors
 end
 
+-- Which job has a unique key now; nil for none.
+local function holder_of(key)
+  local ends, holder = match(call('HGET', UNIQUE, key) or '', '^(%d+) (.+)$')
+  if holder and (ends == '0' or tonumber(ends) > now) then return holder end
+end
 -- Frees the unique key of a job that has ended, unless it is kept for a time.
 local function free_key(key, id)
   if call('HGET', UNIQUE, key) == '0 ' .. id then call('HDEL', UNIQUE, key) end
@@ -224,6 +229,15 @@ local function die(r, id)
   if r.unique ~= '' then free_key(r.unique, id) end
   count('died', 1)
   note('dead', id)
+end
+
+local function end_cancelled(r, id)
+  r.state, r.since = 'c', now_text
+  call('HSET', RUNS, id, written(r))
+  -- Its worker is to be told of it, so it is remembered for an hour at least.
+  call('ZADD', CANCELLED, now + math.max(r.keep * 1000, 3600000), id)
+  count('cancelled', 1)
+  note('cancelled', id)
 end
 
 -- Makes up to so many delayed jobs ready that are due.

@@ -4,7 +4,7 @@
 -- ARGV[2]    the queue's name
 -- ARGV[3]    limits: done jobs, dead jobs, for how long, ms, events
 -- ARGV[4]    short id
--- Returns {'ok'}, also for one that is ready; {'no', state}: it is leased or done; {'unknown'}; {'types', n} as lease.lua.
+-- Returns {'ok'}, also for one that is ready; {'no', state}: it is leased or done, or another has its unique key; {'unknown'}; {'types', n} as lease.lua.
 if unknown then return { 'types', types } end
 open(ARGV[1], ARGV[2], ARGV[3])
 local id = ARGV[4]
@@ -17,8 +17,8 @@ if r.state == 'w' then
   call('HSET', RUNS, id, written(r))
   make_ready(r.number, r.place, id)
   note('ready', id)
-elseif r.state ~= 'r' then
-  revive(r, id)
+elseif r.state ~= 'r' and not revive(r, id) then
+  return { 'no', r.state }
 end
 line_up()
 close()

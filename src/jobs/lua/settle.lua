@@ -52,6 +52,13 @@ local behind = reclaim(100) == 100
 line_up()
 
 local function go_on(r, id, how)
+  local holder = r.unique ~= '' and holder_of(r.unique)
+  if holder and holder ~= id then
+    -- Another has taken the key while this one ran, and with it its place: else it would go on for ever where no key leads to it.
+    r.ended_by = 't'
+    end_cancelled(r, id)
+    return 'c'
+  end
   local ms, name, payload = match(how, '^t(%d+) ([^\n]*)\n(.*)$')
   if payload == '' then
     local spec = call('HGET', SPECS, id)
@@ -112,7 +119,7 @@ local runs = n > 0 and call('HMGET', RUNS, unpack(ids)) or {}
 local deadlines = behind and n > 0 and call('ZMSCORE', LEASED, unpack(ids))
 look_at_delayed()
 local outcomes, over, gone, kept, keeps, ends, done, spent = {}, {}, {}, {}, {}, {}, {}, {}
-local died = false
+local died, cancelled = false, false
 -- How long they took is looked at for some sixteen of a call, which stand for the others.
 local every = math.ceil(n / 16)
 for i = 1, n do
@@ -153,6 +160,7 @@ for i = 1, n do
     local r = read(run, call('HGET', SPECS, id))
     if kind == 116 then
       outcomes[i] = go_on(r, id, how)
+      cancelled = cancelled or outcomes[i] == 'c'
     elseif kind == 114 then
       outcomes[i] = give_back(r, id)
     else
@@ -168,6 +176,7 @@ many('HSET', RUNS, kept)
 many('ZADD', DONE, ends)
 if #ends > 0 then forget(DONE, most_done, 100 + #ends) end
 if died then forget(DEAD, most_dead, 100 + n) end
+if cancelled then forget(CANCELLED, most_done, 100 + n) end
 line_up()
 if #done > 0 then
   completed(#done)

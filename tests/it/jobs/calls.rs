@@ -340,6 +340,60 @@ async fn a_unique_key_refuses_replaces_or_debounces() {
 }
 
 #[actix_web::test]
+async fn a_series_ends_where_another_has_taken_its_key() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = JobApi::of(&service);
+    let first = value!({"type": "a", "unique_key": "k"});
+    let ids = api.add("q", first).await;
+    let leased = api.lease("q", value!({})).await;
+    let second = value!({"type": "a", "unique_key": "k", "unique_mode": "replace", "delay_ms": 60_000});
+    let second = api.add("q", second).await;
+    let body = value!({"token": leased[0]["token"], "then": {"delay_ms": 60_000}});
+    for _ in 0..2 {
+        let ended = api.post(&format!("/v1/jobs/{}/complete", ids[0]), body.clone()).await;
+        assert_eq!((ended.status, &ended.body["state"]), (200, &value!("cancelled")));
+    }
+    let cancelled = api.delete("/v1/queues/q/unique/k").await;
+    assert_eq!(cancelled.body["id"], value!(second[0]));
+    let books = Books::read(&scene, &id_of("q")).await;
+    books.balance();
+    assert_eq!((books.count("delayed"), books.count("cancelled")), (0, 2));
+}
+
+#[actix_web::test]
+async fn what_has_ended_stays_so_while_another_has_its_key() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = JobApi::of(&service);
+    let job = value!({"type": "a", "unique_key": "k"});
+    let cancelled = api.add("q", job.clone()).await;
+    api.delete(&format!("/v1/jobs/{}", cancelled[0])).await;
+    let dead = api.add("q", job.clone()).await;
+    let leased = api.lease("q", value!({})).await;
+    let failed = value!({"token": leased[0]["token"], "error": "no", "retry": false});
+    api.post(&format!("/v1/jobs/{}/fail", dead[0]), failed).await;
+    let third = api.add("q", job).await;
+    for (id, state) in [(&cancelled[0], "cancelled"), (&dead[0], "dead")] {
+        let refused = api.post(&format!("/v1/jobs/{id}/retry"), value!({})).await;
+        refused.assert_problem(409, &[]);
+        assert_eq!(refused.body["state"], state);
+    }
+    let redriven = api.post("/v1/queues/q/redrive", value!({})).await;
+    assert_eq!(redriven.body, value!({"jobs": 0, "left": 1}));
+    Books::read(&scene, &id_of("q")).await.balance();
+    // With the key free again, one of them has it.
+    api.delete(&format!("/v1/jobs/{}", third[0])).await;
+    let redriven = api.post("/v1/queues/q/redrive", value!({})).await;
+    assert_eq!(redriven.body, value!({"jobs": 1, "left": 0}));
+    let refused = api.post(&format!("/v1/jobs/{}/retry", cancelled[0]), value!({})).await;
+    refused.assert_problem(409, &[]);
+    let by_key = api.delete("/v1/queues/q/unique/k").await;
+    assert_eq!(by_key.body["id"], value!(dead[0]));
+    Books::read(&scene, &id_of("q")).await.balance();
+}
+
+#[actix_web::test]
 async fn lists_and_events_tell_what_there_is_and_was() {
     let scene = Scene::new().await;
     let service = scene.start().await;
