@@ -132,7 +132,8 @@ impl Jobs {
         Id::parse(id.queue()).map_err(|_no_id| JobsError::Unknown)
     }
 
-    /// Sees to it that every instance looks after the queue.
+    /// Sees to it that every instance looks after the queue. For what puts something in: whoever only asks for jobs, of any name
+    /// that there may be, takes no place among the queues.
     pub(super) async fn note(&self, queue: &Id) -> Result<(), JobsError> {
         check::queue(queue)?;
         if !self.0.known.is_to_be_noted(queue) {
@@ -187,8 +188,8 @@ impl Jobs {
     /// # Errors
     /// [`JobsError::Invalid`]; [`JobsError::Store`], at once if Redis is away.
     pub async fn lease(&self, queue: &Id, request: &LeaseRequest) -> Result<Vec<Leased>, JobsError> {
+        check::queue(queue)?;
         check::lease(request)?;
-        self.note(queue).await?;
         if request.wait.is_zero() {
             return Ok(delivery::lease(self, queue, request).await?.jobs);
         }
@@ -248,7 +249,6 @@ impl Jobs {
             return Ok((outcomes, Vec::new()));
         };
         check::lease(next)?;
-        self.note(queue).await?;
         let (outcomes, taken) = delivery::settle(self, queue, settlements, next.clone()).await?;
         if !taken.jobs.is_empty() || next.wait.is_zero() {
             return Ok((outcomes, taken.jobs));

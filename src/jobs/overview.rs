@@ -109,7 +109,7 @@ impl Jobs {
     /// # Errors
     /// [`JobsError::Store`].
     pub async fn redrive(&self, queue: &Id, limit: usize) -> Result<(u64, u64), JobsError> {
-        self.note(queue).await?;
+        check::queue(queue)?;
         commands::redrive(self.target(queue), limit.clamp(1, PIECE)).await
     }
 

@@ -19,7 +19,7 @@ const PIECE: usize = 500;
 const MOST_PIECES: usize = 20;
 /// Queues that are looked at at once.
 const AT_ONCE: usize = 16;
-/// A queue without jobs that was not used for so long is not in use.
+/// A queue that has nothing, and into which nothing was put for so long, is not in use.
 const UNUSED: Duration = Duration::from_mins(10);
 
 /// Sweeps for ever.

@@ -100,8 +100,8 @@ fn moved(mut words: Words) -> Result<(u64, u64), JobsError> {
     Ok((words.count()?, words.count()?))
 }
 
-/// Does up to so much of each kind of what is due; returns whether there may be more, and whether there is no job at all.
-/// With `forget` a queue that has nothing is forgotten.
+/// Does up to so much of each kind of what is due; returns whether there may be more, and whether the queue has nothing: no job,
+/// key or schedule, nor a pause. With `forget` it is forgotten then.
 pub(in crate::jobs) async fn sweep(target: Target<'_>, most: usize, forget: bool) -> Result<(bool, bool), JobsError> {
     let mut words = target
         .change(&SWEEP, 2, 0, |call| {

@@ -5,7 +5,7 @@
 -- ARGV[3]    limits: done jobs, dead jobs, for how long, ms, events
 -- ARGV[4]    at most so many of each kind, up to 500
 -- ARGV[5]    '1' to forget a queue that has nothing: no job, key or schedule, and is not paused
--- Returns {'ok', behind, empty}: 1 if there may be more to do, 1 if the queue has no job at all; {'types', n} as lease.lua.
+-- Returns {'ok', behind, empty}: 1 if there may be more to do, 1 if the queue has nothing; {'types', n} as lease.lua.
 if unknown then return { 'types', types } end
 open(ARGV[1], ARGV[2], ARGV[3])
 local most = tonumber(ARGV[4])
@@ -17,7 +17,6 @@ behind = forget(DEAD, most_dead, most) == most or behind
 behind = forget(CANCELLED, most_done, most) == most or behind
 behind = forget_keys(most) == most or behind
 close()
-if ARGV[5] == '1' and not paused and call('EXISTS', SPECS, UNIQUE_ENDS, SCHEDULES) == 0 then
-  call('DEL', META, EVENTS, UNIQUE, RUNS, LEASED)
-end
-return { 'ok', behind and 1 or 0, call('EXISTS', SPECS) == 0 and 1 or 0 }
+local empty = not paused and call('EXISTS', SPECS, UNIQUE_ENDS, SCHEDULES) == 0
+if empty and ARGV[5] == '1' then call('DEL', META, EVENTS, UNIQUE, RUNS, LEASED) end
+return { 'ok', behind and 1 or 0, empty and 1 or 0 }

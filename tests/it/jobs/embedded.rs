@@ -1,7 +1,9 @@
 //! A queue from Rust, without HTTP.
 
 use super::*;
-use fleetpulse::jobs::{AddOutcome, Added, Fault, JobsError, Retry, RunAt, SettleOutcome, State};
+use crate::support::eventually;
+use fleetpulse::jobs::{AddOutcome, Added, Fault, JobsError, Retry, RunAt, SettleOutcome, State, Unique, UniqueMode};
+use redis::cmd;
 use std::sync::Arc;
 
 #[actix_web::test]
@@ -28,6 +30,81 @@ async fn what_is_put_in_is_taken_out_in_order_and_done() {
     let books = Books::read(&scene, &queue).await;
     books.balance();
     assert_eq!((books.count("done"), books.count("leased")), (3, 2));
+}
+
+#[actix_web::test]
+async fn who_only_asks_for_jobs_takes_no_place_among_the_queues() {
+    let (scene, queue) = (Scene::new().await, id_of("orders"));
+    let settings = JobSettings {
+        queues: 1,
+        ..JobSettings::default()
+    };
+    let jobs = embedded_with(&scene, settings).await;
+    for name in ["one", "two"] {
+        assert!(jobs.lease(&id_of(name), &up_to(1)).await.unwrap().is_empty());
+    }
+    jobs.add(&queue, vec![job(1)]).await.unwrap();
+    let full = jobs.add(&id_of("three"), vec![job(2)]).await;
+    assert!(matches!(full, Err(JobsError::TooManyQueues)), "{full:?}");
+    let leased = jobs.lease(&queue, &up_to(1)).await.unwrap();
+    // As another instance, which has never heard of the queue, while the places are taken.
+    let other = embedded_with(&scene, settings).await;
+    scene
+        .redis
+        .query::<()>(cmd("ZREM").arg(scene.keys().queues()).arg("orders"))
+        .await;
+    other.add(&id_of("three"), vec![job(2)]).await.unwrap();
+    let settled = other.settle(&queue, vec![completed(&leased[0])], Some(&up_to(1))).await;
+    assert_eq!(settled.unwrap().0, [SettleOutcome::Settled(State::Done)]);
+}
+
+#[actix_web::test]
+async fn a_queue_that_still_has_something_is_looked_after() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let jobs = embedded(&scene).await;
+    let mut keyed = job(1);
+    keyed.keep_result = Duration::ZERO;
+    let unique = Unique {
+        key: "k".into(),
+        mode: UniqueMode::Refuse,
+        keep: Some(Duration::from_mins(1)),
+    };
+    let with_key = NewJob {
+        unique: Some(unique),
+        ..keyed.clone()
+    };
+    for (name, job) in [("plain", keyed), ("keyed", with_key)] {
+        let queue = id_of(name);
+        jobs.add(&queue, vec![job]).await.unwrap();
+        let leased = jobs.lease(&queue, &up_to(1)).await.unwrap();
+        jobs.settle(&queue, vec![completed(&leased[0])], None).await.unwrap();
+    }
+    jobs.pause(&id_of("paused")).await.unwrap();
+    let registry = scene.keys().queues();
+    for name in ["plain", "keyed", "paused"] {
+        scene
+            .redis
+            .query::<()>(cmd("ZADD").arg(&registry).arg(1).arg(name))
+            .await;
+    }
+    eventually(SOON, "what has nothing is forgotten", async || {
+        let exists: u8 = scene
+            .redis
+            .query(cmd("EXISTS").arg(&scene.keys().queue(&id_of("plain"), 1)[0]))
+            .await;
+        (exists == 0).then_some(())
+    })
+    .await;
+    // The queues are swept in turn, so once more over all of them.
+    tokio::time::sleep(Duration::from_millis(900)).await;
+    let left: Vec<String> = scene
+        .redis
+        .query(cmd("ZRANGE").arg(&registry).arg(0).arg(-1))
+        .await;
+    let has = |name: &str| left.iter().any(|left| left == name);
+    assert!(has("keyed") && has("paused") && !has("plain"), "{left:?}");
+    drop(service);
 }
 
 #[actix_web::test]
