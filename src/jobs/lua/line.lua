@@ -18,32 +18,26 @@ local function wanted(names)
   return numbers
 end
 
--- The first of one line. Not ZPOPMIN, which prints their places.
-local function first(key, most)
-  local ids = call('ZRANGE', key, 0, most - 1)
-  if #ids > 0 then call('ZREMRANGEBYRANK', key, 0, #ids - 1) end
-  return ids
-end
+-- How many bytes of specs one lease hands out, but for the first job, whatever it has; and how many specs are read at once, which
+-- are 6 MiB at most where payloads may have 64 KiB.
+local MOST_BYTES, PIECE = 8388608, 100
 
--- The first of several lines by their places.
+-- The first of several lines by their places, and the line of each. Where only one line has any: nil for the second, and its key.
 local function merge(keys, most)
-  local piece, lines, all = math.ceil(most / #keys) + 4, {}, {}
+  local piece, lines = math.ceil(most / #keys) + 4, {}
   for _, key in ipairs(keys) do
     local head = call('ZRANGE', key, 0, piece - 1, 'WITHSCORES')
     if #head > 0 then lines[#lines + 1] = { key = key, head = head, at = 1, taken = 0, place = tonumber(head[2]) } end
   end
-  if #lines == 1 then return first(lines[1].key, most) end
-  for i, line in ipairs(lines) do
-    all[i] = line
-  end
-  local popped, n = {}, 0
+  if #lines == 1 then return call('ZRANGE', lines[1].key, 0, most - 1), nil, lines[1].key end
+  local heads, whose, n = {}, {}, 0
   while n < most and #lines > 0 do
     local best, which = lines[1], 1
     for i = 2, #lines do
       if lines[i].place < best.place then best, which = lines[i], i end
     end
     n = n + 1
-    popped[n] = best.head[best.at]
+    heads[n], whose[n] = best.head[best.at], best.key
     best.taken, best.at = best.taken + 1, best.at + 2
     if best.at > #best.head then
       best.head, best.at = call('ZRANGE', best.key, best.taken, best.taken + piece - 1, 'WITHSCORES'), 1
@@ -54,36 +48,70 @@ local function merge(keys, most)
       best.place = tonumber(best.head[best.at + 1])
     end
   end
-  for _, line in ipairs(all) do
-    if line.taken > 0 then call('ZREMRANGEBYRANK', line.key, 0, line.taken - 1) end
-  end
-  return popped
+  return heads, whose
 end
 
--- Leases up to so many jobs, and appends to `out`: when something is due next (0 for nothing; looked for only where no job was
--- had), and of each job its short id, the number of the attempt and the spec.
+-- The specs of jobs, and how many of these are so few bytes.
+local function specs_within(ids)
+  local specs, bytes, n = {}, 0, #ids
+  for from_id = 1, n, PIECE do
+    local piece = call('HMGET', SPECS, unpack(ids, from_id, math.min(from_id + PIECE - 1, n)))
+    for i, spec in ipairs(piece) do
+      bytes = bytes + (spec and #spec or 0)
+      local k = from_id + i - 1
+      if bytes > MOST_BYTES and k > 1 then return specs, k - 1 end
+      specs[k] = spec
+    end
+  end
+  return specs, n
+end
+
+-- Takes the first so many out of their lines, by rank. Not ZPOPMIN, which prints their places.
+local function take_heads(whose, key, n)
+  if not whose then
+    call('ZREMRANGEBYRANK', key, 0, n - 1)
+    return
+  end
+  local taken = {}
+  for i = 1, n do
+    taken[whose[i]] = (taken[whose[i]] or 0) + 1
+  end
+  for line, count_of in pairs(taken) do
+    call('ZREMRANGEBYRANK', line, 0, count_of - 1)
+  end
+end
+
+-- Leases up to so many jobs, fewer where they are long, and appends to `out`: when something is due next (0 for nothing; looked
+-- for only where no job was had), and of each job its short id, the number of the attempt and the spec.
 local function lease(out, token, most, lease_ms, names)
-  local numbers, keys, ids = wanted(names), {}, {}
+  local numbers, keys, ids, whose, key = wanted(names), {}, {}, nil, nil
   for i, number in ipairs(numbers) do
     keys[i] = KEYS[LINES + number]
   end
   if not paused and #keys == 1 then
-    ids = first(keys[1], most)
+    key = keys[1]
+    ids = call('ZRANGE', key, 0, most - 1)
   elseif not paused and #keys > 1 then
-    ids = merge(keys, most)
+    ids, whose, key = merge(keys, most)
   end
   local at = #out + 1
   out[at] = 0
   local n = #ids
   if n == 0 then
-    for _, key in ipairs({ DELAYED, LEASED }) do
-      local due = tonumber(call('ZRANGE', key, 0, 0, 'WITHSCORES')[2])
+    for _, waiting in ipairs({ DELAYED, LEASED }) do
+      local due = tonumber(call('ZRANGE', waiting, 0, 0, 'WITHSCORES')[2])
       if due and due < math.huge and (out[at] == 0 or due < out[at]) then out[at] = due end
     end
     return
   end
 
-  local specs, runs = call('HMGET', SPECS, unpack(ids)), call('HMGET', RUNS, unpack(ids))
+  local specs
+  specs, n = specs_within(ids)
+  for i = #ids, n + 1, -1 do
+    ids[i] = nil
+  end
+  take_heads(whose, key, n)
+  local runs = call('HMGET', RUNS, unpack(ids))
   local head, ends, ends_text = 'l-' .. token .. now_text, from + lease_ms, stamp(from + lease_ms)
   -- How long jobs waited is looked at for some sixteen of a call, which stand for the others.
   local deadlines, records, waits, every = {}, {}, {}, math.ceil(n / 16)

@@ -108,6 +108,39 @@ async fn a_queue_that_still_has_something_is_looked_after() {
 }
 
 #[actix_web::test]
+async fn a_lease_of_long_jobs_takes_as_many_as_are_not_too_long_together() {
+    let (scene, queue) = (Scene::new().await, id_of("long"));
+    let settings = JobSettings {
+        payload: 1 << 20,
+        ..JobSettings::default()
+    };
+    let jobs = embedded_with(&scene, settings).await;
+    let text = json(&format!("\"{}\"", "x".repeat(900_000)));
+    for n in 0..20 {
+        let kind = ["a", "b"][n % 2];
+        jobs.add(&queue, vec![NewJob::new(kind, text.clone())]).await.unwrap();
+    }
+    let mut lengths = Vec::new();
+    for _ in 0..3 {
+        lengths.push(jobs.lease(&queue, &up_to(1_000)).await.unwrap().len());
+        Books::read(&scene, &queue).await.balance();
+    }
+    assert_eq!(lengths, [9, 9, 2]);
+    // Of one type alike.
+    let small = id_of("small");
+    for _ in 0..10 {
+        jobs.add(&small, vec![NewJob::new("a", text.clone())]).await.unwrap();
+    }
+    jobs.add(&small, (0..900).map(job).collect()).await.unwrap();
+    let mut of_a = up_to(1_000);
+    of_a.kinds = vec!["a".into()];
+    assert_eq!(jobs.lease(&small, &of_a).await.unwrap().len(), 9);
+    let rest = jobs.lease(&small, &up_to(1_000)).await.unwrap();
+    assert_eq!((rest.len(), number(&rest[900])), (901, 899), "in their order");
+    Books::read(&scene, &small).await.balance();
+}
+
+#[actix_web::test]
 async fn a_job_that_fails_comes_back_and_dies_in_the_end() {
     let (scene, queue) = (Scene::new().await, id_of("orders"));
     let jobs = embedded(&scene).await;
