@@ -230,9 +230,9 @@ impl Jobs {
         }
     }
 
-    /// Ends leases, up to 1,000 at once, each by itself; and leases what is ready, if asked to, in the same step. The next
-    /// lease is waited for only if nothing is ready. Repeated settlements are answered as the first were, as long as
-    /// the job is remembered.
+    /// Ends leases, up to 1,000 at once, each by itself; and leases what is ready, if asked to and any of them holds, in the same
+    /// step. The next lease is waited for only if nothing is ready. Repeated settlements are answered as the first were, as
+    /// long as the job is remembered and nobody has leased it again.
     ///
     /// # Errors
     /// [`JobsError::Invalid`], [`JobsError::TooManyTypes`]: nothing was done. [`JobsError::Store`].
@@ -250,7 +250,10 @@ impl Jobs {
         };
         check::lease(next)?;
         let (outcomes, taken) = delivery::settle(self, queue, settlements, next.clone()).await?;
-        if !taken.jobs.is_empty() || next.wait.is_zero() {
+        let is_any_held = outcomes
+            .iter()
+            .any(|outcome| matches!(outcome, SettleOutcome::Settled(_)));
+        if !taken.jobs.is_empty() || next.wait.is_zero() || !is_any_held {
             return Ok((outcomes, taken.jobs));
         }
         // The settlements hold whatever comes of the waiting.

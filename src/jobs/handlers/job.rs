@@ -115,18 +115,16 @@ async fn end(request: &HttpRequest, payload: web::Payload, state: &Data, verb: V
         _ => settling.await?,
     };
     count_settled(&state.metrics, &outcomes);
-    let refused = match outcomes.first() {
+    // Where it is refused, nothing was leased.
+    match outcomes.first() {
         Some(SettleOutcome::Settled(now)) => {
             count_leased(&state.metrics, &leased);
             let next = next.map(|_| &*leased);
-            return reply::value(StatusCode::OK, &EndedAnswer::new(*now, next));
+            reply::value(StatusCode::OK, &EndedAnswer::new(*now, next))
         }
-        Some(SettleOutcome::NotYours(now)) => JobsError::NotYours(*now),
-        Some(SettleOutcome::Unknown) | None => JobsError::Unknown,
-    };
-    // A problem has no jobs with it: they go back as if they had not been taken.
-    state.jobs.release(&queue, leased).await?;
-    Err(refused.into())
+        Some(SettleOutcome::NotYours(now)) => Err(JobsError::NotYours(*now).into()),
+        Some(SettleOutcome::Unknown) | None => Err(JobsError::Unknown.into()),
+    }
 }
 
 /// Let a lease last longer

@@ -7,7 +7,7 @@
 -- FLAGS is '@' plus 1 if the job is forgotten when it is done, 2 if it has a unique key, 4 if it has a time limit. KEEP is for how
 -- many s it is remembered when it is done, 8 digits. SINCE of a spec is when the job is first due; of a run, since when it is
 -- ready or has ended: not there while it is leased. STATE is 'l' leased, 'r' ready, 'w' delayed, 'd' done, 'x' dead, 'c' cancelled;
--- END how the last lease ended: 'c' completed, 'f' failed, 't' to go on, '-' otherwise. TOKEN has 16 characters, ATTEMPTS 3 digits.
+-- END how the last lease ended: 'c' completed, 'f' failed, 't' to go on, 'r' given back, '-' otherwise. TOKEN has 16 characters, ATTEMPTS 3 digits.
 -- A job that is ready and was never anything else has no run. What scripts read often stands at fixed places, and is short: Redis's
 -- Lua hashes every byte of every new string, and prints numbers slowly.
 local META, SPECS, RUNS, DELAYED, LEASED = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]

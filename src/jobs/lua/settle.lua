@@ -11,8 +11,9 @@
 --            'c' RESULT completed; 'f' failed, with 'p' DRAWN (0 to 999, for the jitter) as the job's policy has it, 'n0' for good,
 --            'a' MS to be tried again after that, then ' ' ERROR; 't' MS ' ' TYPE '\n' PAYLOAD to go on as that, both '' as
 --            before; 'r' given back. Those behind 'd' are completed without a result
--- Returns {'ok', outcomes, now, due, {id, attempt, spec}...} as lease.lua does. Outcomes has a letter a lease: the state
--- of the job, in capitals if the lease was not that token's or is over; '?' for no such job. {'types', n} and {'full'} as add.lua.
+-- Returns {'ok', outcomes, now, due, {id, attempt, spec}...} as lease.lua does, nothing behind `now` if no outcome holds.
+-- Outcomes has a letter a lease: the state of the job, in capitals if the lease was not that token's or is over; '?' for no such
+-- job. {'types', n} and {'full'} as add.lua.
 if unknown then return { 'types', types } end
 open(ARGV[1], ARGV[2], ARGV[3])
 local first = 8 + tonumber(ARGV[7])
@@ -108,7 +109,7 @@ local function fail(r, id, how)
 end
 
 local function give_back(r, id)
-  r.state, r.since, r.attempts, r.token = 'r', now_text, r.attempts - 1, NO_TOKEN
+  r.state, r.ended_by, r.since, r.attempts = 'r', 'r', now_text, r.attempts - 1
   call('HSET', RUNS, id, written(r))
   make_ready(r.number, r.place, id)
   note('released', id)
@@ -185,7 +186,7 @@ if #done > 0 then
 end
 
 local out = { 'ok', table.concat(outcomes), now }
-if ARGV[4] ~= '' then
+if ARGV[4] ~= '' and find(out[2], '%l') then
   lease(out, ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]), { unpack(ARGV, 8, 7 + tonumber(ARGV[7])) })
 end
 close()

@@ -4,6 +4,7 @@ use super::*;
 use crate::support::{eventually, now_ms};
 use futures_util::join;
 use serde_json::json as value;
+use std::time::Instant;
 use tokio::time::sleep;
 
 #[actix_web::test]
@@ -170,8 +171,13 @@ async fn a_settlement_that_is_not_its_workers_is_refused_and_takes_no_jobs() {
     assert_eq!(
         ids_of(&api.lease("q", value!({})).await),
         [&ids[1]],
-        "the other was given back"
+        "the other was not taken"
     );
+    let patient = value!({"token": "AAAAAAAAAAAAAAAA", "lease_next": {"count": 1, "wait_ms": 20_000}});
+    let started = Instant::now();
+    let refused = api.post(&format!("/v1/jobs/{}/complete", ids[0]), patient).await;
+    refused.assert_problem(409, &[]);
+    assert!(started.elapsed() < SOON / 2, "it is not waited for the next");
     let none = value!({"token": leased[0]["token"]});
     for (path, body) in [
         ("complete", none.clone()),

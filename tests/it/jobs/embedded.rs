@@ -141,6 +141,27 @@ async fn a_lease_of_long_jobs_takes_as_many_as_are_not_too_long_together() {
 }
 
 #[actix_web::test]
+async fn giving_back_can_be_repeated_until_another_has_the_job() {
+    let (scene, queue) = (Scene::new().await, id_of("orders"));
+    let jobs = embedded(&scene).await;
+    jobs.add(&queue, vec![job(1)]).await.unwrap();
+    let leased = jobs.lease(&queue, &up_to(1)).await.unwrap();
+    let release = vec![ended(&leased[0], End::Release)];
+    for _ in 0..2 {
+        let (outcomes, _) = jobs.settle(&queue, release.clone(), None).await.unwrap();
+        assert_eq!(outcomes, [SettleOutcome::Settled(State::Ready)]);
+    }
+    let late = vec![completed(&leased[0])];
+    let (outcomes, next) = jobs.settle(&queue, late, Some(&up_to(1))).await.unwrap();
+    assert_eq!(outcomes, [SettleOutcome::NotYours(State::Ready)]);
+    assert!(next.is_empty(), "nothing is handed out where nothing holds");
+    let again = jobs.lease(&queue, &up_to(1)).await.unwrap();
+    assert_eq!(again[0].attempt, 1);
+    let (outcomes, _) = jobs.settle(&queue, release, None).await.unwrap();
+    assert_eq!(outcomes, [SettleOutcome::NotYours(State::Leased)]);
+}
+
+#[actix_web::test]
 async fn a_job_that_fails_comes_back_and_dies_in_the_end() {
     let (scene, queue) = (Scene::new().await, id_of("orders"));
     let jobs = embedded(&scene).await;
