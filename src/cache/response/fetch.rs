@@ -4,7 +4,7 @@ use super::flight::Pilot;
 use super::middleware::{Errand, Worker};
 use super::shared::{Answer, FlightKey, Outcome};
 use super::shelf::Keep;
-use super::stored::{Response, Stored, kept_headers};
+use super::stored::{Response, Stored, headers_size, kept_headers};
 use super::terms::{MAX_VARY, Terms, Verdict, varies_on};
 use super::validators::make_etag;
 use crate::cache::{self, Ticket};
@@ -21,6 +21,9 @@ use bytes::Bytes;
 use std::fmt;
 use std::rc::Rc;
 use std::time::SystemTime;
+
+/// What a stored response has beside its handler's headers and its body, bytes: more than that is seldom.
+const ADDED: usize = 512;
 
 /// What a handler answered.
 #[derive(Debug)]
@@ -126,19 +129,20 @@ where
             // The confirmation was for us; its client has not got what it confirms.
             (Err(reason), Some((known, _))) => return Err(alone(request, known.answer(None), reason)),
         };
+        let headers = kept_headers(&headers);
+        let room = self.shelf.most().saturating_sub(ADDED + headers_size(&headers));
+        let most = self.rule.max_body.min(room) as u64;
         let body = match known {
             Some((known, _)) => known.body.clone(),
             None => match answered.body().size() {
                 BodySize::None => Bytes::new(),
-                BodySize::Sized(size) if size <= self.rule.max_body as u64 => {
-                    match to_bytes(answered.into_body()).await {
-                        Ok(body) => body,
-                        Err(error) => {
-                            let error: Box<dyn std::error::Error> = error.into();
-                            return Err(Fetched::Failed(Problem::internal(&error).into()));
-                        }
+                BodySize::Sized(size) if size <= most => match to_bytes(answered.into_body()).await {
+                    Ok(body) => body,
+                    Err(error) => {
+                        let error: Box<dyn std::error::Error> = error.into();
+                        return Err(Fetched::Failed(Problem::internal(&error).into()));
                     }
-                }
+                },
                 BodySize::Sized(_) => return Err(alone(request, answered, "too-large")),
                 // Without an end in sight: whoever waits for it would wait for as long as it streams.
                 BodySize::Stream => return Err(alone(request, answered, "streamed")),
@@ -147,7 +151,7 @@ where
         let mut response = Box::new(Response {
             terms: terms.unwrap_or(Terms::NONE),
             status,
-            headers: kept_headers(&headers),
+            headers,
             made_etag: false,
             made_control: false,
             body,

@@ -253,7 +253,12 @@ where
                 }
                 Seat::Passenger(arrival) => match wait(arrival).await {
                     Some(Outcome::Answer(answer)) => {
-                        if let Some(Stored::Response(response)) = Stored::decode(answer.bytes) {
+                        // Of what is not stored nobody can say whether it was invalidated before this one came: it is for
+                        // those alone that have no Redis either. A failure is for all.
+                        let stored = answer.stored || found.away;
+                        if let Some(Stored::Response(response)) = Stored::decode(answer.bytes)
+                            && (stored || is_failure(response.status))
+                        {
                             self.rule.shared.metrics.collapsed.inc();
                             let answer = self.made(&response, answer.stored, true, &errand(found));
                             return Ok(request.into_response(answer));

@@ -52,6 +52,11 @@ impl Shelf {
         &self.namespace
     }
 
+    /// The largest response that it takes, as it is stored, bytes.
+    pub fn most(&self) -> usize {
+        usize::try_from(self.cache.shared().settings().max_value_bytes).unwrap_or(usize::MAX)
+    }
+
     /// What lies under a key.
     pub async fn look(&self, key: &str, tags: &[Tag]) -> Look {
         let Some(found) = self.patiently(self.cache.lookup(&self.namespace, key, tags)).await else {
@@ -62,7 +67,11 @@ impl Shelf {
             Ok(cache::Lookup::Miss) | Err(CacheError::Corrupt) => return Look::Nothing,
             Err(error) => {
                 tracing::debug!(%error, "a response could not be looked up");
-                return Look::Away;
+                return match error {
+                    CacheError::Store(_) | CacheError::Busy => Look::Away,
+                    // Redis is there; the call was not one that it could be asked.
+                    _ => Look::Nothing,
+                };
             }
         };
         match Stored::decode(entry.bytes) {

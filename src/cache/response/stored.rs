@@ -180,6 +180,13 @@ pub fn kept_headers(headers: &HeaderMap) -> HeaderMap {
     kept
 }
 
+/// How many bytes headers have where they are stored.
+#[must_use]
+pub fn headers_size(headers: &HeaderMap) -> usize {
+    let size = |(name, value): (&HeaderName, &HeaderValue)| 6 + name.as_str().len() + value.len();
+    headers.iter().map(size).sum()
+}
+
 fn is_left_out(name: &HeaderName) -> bool {
     let of_connection = [
         CONNECTION,

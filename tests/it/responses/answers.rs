@@ -296,6 +296,23 @@ async fn what_is_too_large_or_has_no_end_in_sight_is_handed_on_as_it_comes() {
 }
 
 #[actix_web::test]
+async fn what_is_too_large_for_the_cache_is_too_large() {
+    let scene = Scene::new().await;
+    let site = Site::start(
+        &scene,
+        |cache| cache.ttl(MINUTE),
+        |request, _| {
+            let less = if request.path() == "/fits" { 1_024 } else { 0 };
+            HttpResponse::Ok().body(vec![b'x'; (1 << 20) - less])
+        },
+    )
+    .await;
+    assert_eq!(site.get("/large").await.cache(), "fwd=uri-miss; detail=too-large");
+    site.get("/fits").await;
+    assert!(site.get("/fits").await.is_hit());
+}
+
+#[actix_web::test]
 async fn only_if_cached_asks_nobody() {
     let scene = Scene::new().await;
     let site = Site::start(

@@ -97,6 +97,48 @@ async fn what_was_made_before_an_invalidation_is_neither_kept_nor_told_after_it(
 }
 
 #[actix_web::test]
+async fn what_could_not_be_stored_is_not_told_to_those_who_came_later() {
+    let scene = Scene::new().await;
+    let gate = Arc::new(Semaphore::new(0));
+    let handler = {
+        let gate = Arc::clone(&gate);
+        move |_: HttpRequest, n: usize| -> futures_util::future::LocalBoxFuture<'static, HttpResponse> {
+            let gate = Arc::clone(&gate);
+            Box::pin(async move {
+                gate.acquire().await.unwrap().forget();
+                HttpResponse::Ok().body(format!("{n}"))
+            })
+        }
+    };
+    // More tags than an entry may have.
+    let build = |cache: Builder| {
+        let tags = || (0..40).map(|n| Id::parse(&format!("site:{n}")).unwrap()).collect();
+        cache.ttl(MINUTE).tags(move |_| tags())
+    };
+    let site = Arc::new(Site::start_slow(&scene, build, handler).await);
+    let ask = || {
+        let site = Arc::clone(&site);
+        actix_web::rt::spawn(async move { site.get("/a").await })
+    };
+    let before = ask();
+    crate::support::eventually(MINUTE, "the handler is at work", async || {
+        (site.calls() == 1).then_some(())
+    })
+    .await;
+    cache(&scene).invalidate(&[id("site:7")]).await.unwrap();
+    let after: Vec<_> = (0..5).map(|_| ask()).collect();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    gate.add_permits(1);
+    assert_eq!(before.await.unwrap().body, "1");
+    gate.add_permits(100);
+    for after in after {
+        let got = after.await.unwrap();
+        assert!(got.status == 200 && got.body != "1", "{got:?}");
+        assert!(!got.cache().contains("redis-away"), "{got:?}");
+    }
+}
+
+#[actix_web::test]
 async fn a_write_to_a_path_takes_all_that_is_kept_of_it() {
     let scene = Scene::new().await;
     let build = |cache: Builder| cache.ttl(MINUTE).any_host().invalidate_on_write();
