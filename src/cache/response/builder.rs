@@ -123,7 +123,8 @@ impl Builder {
         self
     }
 
-    /// Answers are the same whatever the `Host`. Only where no answer repeats what that header says.
+    /// Answers are the same whatever the scheme and host. Only where no answer repeats what a client says of them: in `Host`,
+    /// or in `Forwarded` and `X-Forwarded-*`, which handlers are shown in its place.
     #[must_use]
     pub fn any_host(mut self) -> Self {
         self.key.per_host = false;

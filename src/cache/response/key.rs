@@ -3,7 +3,7 @@
 
 use super::validators::hex;
 use actix_web::dev::ServiceRequest;
-use actix_web::http::header::{HOST, HeaderMap, HeaderName};
+use actix_web::http::header::{HeaderMap, HeaderName};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ type Custom = Arc<dyn Fn(&ServiceRequest) -> String + Send + Sync>;
 /// How keys are made.
 #[derive(Clone, Default)]
 pub struct KeyRule {
-    /// Whether each `Host` has answers of its own.
+    /// Whether each scheme and host has answers of its own.
     pub per_host: bool,
     /// The query parameters.
     pub query: QueryKey,
@@ -55,8 +55,10 @@ impl KeyRule {
     pub fn primary(&self, request: &ServiceRequest) -> String {
         let mut digest = Parts(Sha256::new());
         if self.per_host {
-            let host = request.headers().get(HOST);
-            digest.add(host.map_or(&b""[..], |host| host.as_bytes()));
+            // As handlers see them: from `Forwarded` and its like before `Host`.
+            let connection = request.connection_info();
+            digest.add(connection.scheme().as_bytes());
+            digest.add(connection.host().as_bytes());
         }
         let own = self.custom.as_ref().map(|custom| custom(request));
         // As the router reads it: `%64rivers` is `drivers`.
@@ -149,7 +151,7 @@ fn add_headers(digest: &mut Parts, names: &[HeaderName], headers: &HeaderMap) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use actix_web::http::header::{ACCEPT, ACCEPT_LANGUAGE};
+    use actix_web::http::header::{ACCEPT, ACCEPT_LANGUAGE, HOST};
     use actix_web::test::TestRequest;
 
     fn request(uri: &str, headers: &[(HeaderName, &str)]) -> ServiceRequest {
@@ -240,6 +242,20 @@ mod tests {
         };
         let key = |host| rule.primary(&request("/a", &[(HOST, host)]));
         assert_ne!(key("a.example"), key("b.example"));
+        for forwarded in [
+            (HeaderName::from_static("x-forwarded-host"), "b.example"),
+            (HeaderName::from_static("x-forwarded-proto"), "https"),
+            (HeaderName::from_static("forwarded"), "host=b.example"),
+        ] {
+            let key = rule.primary(&request("/a", &[(HOST, "a.example"), forwarded.clone()]));
+            assert_ne!(
+                key,
+                rule.primary(&request("/a", &[(HOST, "a.example")])),
+                "{forwarded:?}"
+            );
+        }
+        let over_h2 = |uri| rule.primary(&request(uri, &[]));
+        assert_ne!(over_h2("https://a.example/a"), over_h2("https://b.example/a"));
     }
 
     #[test]

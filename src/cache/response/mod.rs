@@ -40,7 +40,7 @@
 //! such a request is given only what is kept so. `HEAD` is answered from a `GET`. Requests for a range, with `If-Match`,
 //! with a body, or for another protocol go past the cache.
 //!
-//! **The key** is the host (unless said otherwise), the path, the query, and the values of the headers that the rule names. If
+//! **The key** is the scheme and host as `connection_info` shows them to handlers (unless said otherwise), the path, the query, and the values of the headers that the rule names. If
 //! a handler names more of them in `Vary`, their names are noted under that key, and answers lie under a second one with
 //! their values; the answer that told of them first is not kept, because nobody watched its key while it was made. Cookies
 //! are not looked at: where an answer depends on them, `Cookie` has to be among these headers.
