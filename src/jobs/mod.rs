@@ -47,7 +47,7 @@
 //! **Higher priorities first, equal ones first come first served,** by the sequence that a script draws as it puts a job in.
 //! A job that comes back (an attempt that failed, a lease that ran out, a delay that is over) has the place that it was given then.
 //! Each type has a line, so that a worker which takes some of them walks past nothing; who takes all has the heads of
-//! the lines merged. With one type that is one `ZPOPMIN`. With one worker jobs run in this order; with several they
+//! the lines merged. With one type that is one `ZRANGE`. With one worker jobs run in this order; with several they
 //! begin in it.
 //!
 //! **At least once.** A job is lost by no crash of a worker or an instance: its lease runs out, the attempt is counted, and the

@@ -18,11 +18,12 @@ pub struct Counts {
     states: [u64; 6],
     /// Nothing of it is leased.
     pub paused: bool,
-    /// For how long the job waits that is ready for longest, ms.
+    /// For how long the job waits that is ready for longest, ms: of the first sixteen in line of each type and priority. Behind
+    /// more than fifteen that have come back, which are ready for a shorter time than others behind them, it may be too short.
     pub oldest_ready_ms: Option<i64>,
     /// Since the queue was made.
     pub totals: Totals,
-    /// Jobs completed in each of the last 60 whole minutes, the latest first.
+    /// Jobs completed in each of the last 59 whole minutes, the latest first.
     pub completed_per_minute: Vec<u64>,
     /// From when they were ready until they were leased, of the last ten to twenty minutes.
     pub wait: Times,

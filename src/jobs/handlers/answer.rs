@@ -319,7 +319,7 @@ pub(super) struct QueueAnswer<'a> {
     queue: &'a str,
     paused: bool,
     counts: CountsAnswer,
-    /// For how long the job waits that is ready for longest.
+    /// For how long the job waits that is ready for longest, of the first sixteen in line of each type and priority.
     #[serde(skip_serializing_if = "Option::is_none")]
     oldest_ready_ms: Option<i64>,
     /// Jobs completed in the last whole minute.

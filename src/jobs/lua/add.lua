@@ -21,7 +21,7 @@ local n = (#ARGV - first + 1) / 7
 local dues = {}
 for i = 1, n do
   local due = due_at(ARGV[first + 7 * i - 4])
-  if due > now + YEAR_MS then return { 'far', i } end
+  if due > from + YEAR_MS then return { 'far', i } end
   dues[i] = due
 end
 

@@ -14,8 +14,10 @@ line_up()
 close()
 local r = find_job(ARGV[4])
 if not r then return { 'unknown' } end
-if r.state ~= 'l' or r.token ~= ARGV[5] then return { 'no', r.state } end
-local ends = math.max(from + ARGV[6], tonumber(call('ZSCORE', LEASED, ARGV[4]) or 0))
+local was = tonumber(call('ZSCORE', LEASED, ARGV[4]) or 0)
+if r.state ~= 'l' or r.token ~= ARGV[5] or was <= now then return { 'no', r.state } end
+local ends = from + ARGV[6]
 if r.limit > 0 then ends = math.min(ends, tonumber(r.leased) + r.limit) end
+ends = math.max(ends, was)
 call('ZADD', LEASED, 'XX', ends, ARGV[4])
 return { 'ok', ends, now }

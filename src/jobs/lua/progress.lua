@@ -12,7 +12,9 @@ open(ARGV[1], ARGV[2], ARGV[3])
 reclaim(100)
 line_up()
 local r = find_job(ARGV[4])
-if r and r.state == 'l' and r.token == ARGV[5] then
+local ends = tonumber(call('ZSCORE', LEASED, ARGV[4]) or 0)
+local is_its = r and r.state == 'l' and r.token == ARGV[5] and ends > now
+if is_its then
   local _, result, errors = parts(r.tail)
   r.tail = '\n' .. ARGV[6] .. '\n' .. result .. errors
   call('HSET', RUNS, ARGV[4], written(r))
@@ -20,5 +22,5 @@ if r and r.state == 'l' and r.token == ARGV[5] then
 end
 close()
 if not r then return { 'unknown' } end
-if r.state ~= 'l' or r.token ~= ARGV[5] then return { 'no', r.state } end
+if not is_its then return { 'no', r.state } end
 return { 'ok' }

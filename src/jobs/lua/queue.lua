@@ -63,10 +63,10 @@ local function completed(n)
   count('completed', n)
   count_within(minute, 'm' .. minute % 60, n)
 end
--- The times from 2^((k-1)/2) to 2^(k/2) ms are in bucket k.
+-- The times from 2^((k-1)/2) to 2^(k/2) ms are in bucket k, of which the last is 64.
 local function bucket(ms)
   if ms < 1 then return 0 end
-  local m, e = math.frexp(ms)
+  local m, e = math.frexp(math.min(ms, 4294967295))
   return m < 0.70710678 and 2 * e - 1 or 2 * e
 end
 local function took(what, buckets)

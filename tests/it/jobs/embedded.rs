@@ -98,10 +98,7 @@ async fn a_queue_that_still_has_something_is_looked_after() {
     .await;
     // The queues are swept in turn, so once more over all of them.
     tokio::time::sleep(Duration::from_millis(900)).await;
-    let left: Vec<String> = scene
-        .redis
-        .query(cmd("ZRANGE").arg(&registry).arg(0).arg(-1))
-        .await;
+    let left: Vec<String> = scene.redis.query(cmd("ZRANGE").arg(&registry).arg(0).arg(-1)).await;
     let has = |name: &str| left.iter().any(|left| left == name);
     assert!(has("keyed") && has("paused") && !has("plain"), "{left:?}");
     drop(service);
@@ -159,6 +156,72 @@ async fn giving_back_can_be_repeated_until_another_has_the_job() {
     assert_eq!(again[0].attempt, 1);
     let (outcomes, _) = jobs.settle(&queue, release, None).await.unwrap();
     assert_eq!(outcomes, [SettleOutcome::NotYours(State::Leased)]);
+}
+
+#[actix_web::test]
+async fn a_job_that_came_back_does_not_hide_who_waits_for_longer() {
+    let (scene, queue) = (Scene::new().await, id_of("orders"));
+    let jobs = embedded(&scene).await;
+    jobs.add(&queue, vec![job(1), job(2)]).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let leased = jobs.lease(&queue, &up_to(1)).await.unwrap();
+    jobs.release(&queue, leased).await.unwrap();
+    let oldest = jobs.counts(&queue).await.unwrap().oldest_ready_ms;
+    assert!(oldest >= Some(300), "{oldest:?}");
+}
+
+/// What names a job in its queue's keys.
+fn short(leased: &Leased) -> String {
+    leased.id.to_string().split_once('.').unwrap().1.to_owned()
+}
+
+#[actix_web::test]
+async fn a_delay_may_be_a_year_and_a_lease_never_becomes_shorter() {
+    let (scene, queue) = (Scene::new().await, id_of("orders"));
+    let jobs = embedded(&scene).await;
+    let year = fleetpulse::jobs::YEAR;
+    let far = NewJob {
+        run_at: RunAt::After(year),
+        ..job(1)
+    };
+    jobs.add(&queue, vec![far; 20]).await.unwrap();
+    let limited = NewJob {
+        timeout: Duration::from_mins(1),
+        ..job(2)
+    };
+    jobs.add(&queue, vec![limited; 20]).await.unwrap();
+    let mut longest = up_to(20);
+    longest.lease = Duration::from_mins(2);
+    let ends = async |leased: &Leased| -> i64 {
+        let key = &scene.keys().queue(&queue, 1)[4];
+        scene.redis.query(cmd("ZSCORE").arg(key).arg(short(leased))).await
+    };
+    for leased in jobs.lease(&queue, &longest).await.unwrap() {
+        let before = ends(&leased).await;
+        let said = jobs.extend(&leased.id, leased.token, longest.lease).await.unwrap();
+        assert_eq!((said, ends(&leased).await), (before, before));
+    }
+}
+
+#[actix_web::test]
+async fn a_token_that_ran_out_is_refused_among_many_that_did() {
+    let (scene, queue) = (Scene::new().await, id_of("orders"));
+    let jobs = embedded(&scene).await;
+    jobs.add(&queue, (0..300).map(job).collect()).await.unwrap();
+    let leased = jobs.lease(&queue, &up_to(300)).await.unwrap();
+    // All are over, which nobody has looked at: each call takes back a hundred.
+    let key = &scene.keys().queue(&queue, 1)[4];
+    let mut over = cmd("ZADD");
+    over.arg(key);
+    for (place, leased) in leased.iter().enumerate() {
+        over.arg(place + 1).arg(short(leased));
+    }
+    scene.redis.query::<()>(&over).await;
+    let last = leased.last().unwrap();
+    let extended = jobs.extend(&last.id, last.token, Duration::from_secs(9)).await;
+    assert!(matches!(extended, Err(JobsError::NotYours(_))), "{extended:?}");
+    let noted = jobs.progress(&last.id, last.token, &json("1")).await;
+    assert!(matches!(noted, Err(JobsError::NotYours(_))), "{noted:?}");
 }
 
 #[actix_web::test]
