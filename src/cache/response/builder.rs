@@ -206,7 +206,9 @@ impl Builder {
     }
 
     /// A `POST`, `PUT`, `PATCH` or `DELETE` that succeeds invalidates everything that is kept of its path (RFC 9111,
-    /// section 4.4), before it is answered.
+    /// section 4.4), before it is answered, and though its client has gone. If Redis does not take that for a second, the
+    /// write is answered nevertheless, because it was done; `Cache-Status` then says `not-invalidated`, and what was kept
+    /// may be served for as long as its lifetime.
     #[must_use]
     pub fn invalidate_on_write(mut self) -> Self {
         self.invalidate_on_write = true;

@@ -30,9 +30,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
+use tokio::time::sleep;
 
 /// So often a request looks again after what it waited for was not for it; then it goes alone.
 const ROUNDS: usize = 3;
+/// For how long an invalidation is repeated that fails after a write: longer than a connection takes to come back.
+const INSISTENCE: Duration = Duration::from_secs(1);
+/// How long to wait in between.
+const BETWEEN: Duration = Duration::from_millis(50);
 
 /// Middleware that keeps responses; see the [module](super).
 #[derive(Debug, Clone)]
@@ -160,16 +165,45 @@ where
     async fn pass(self: Rc<Self>, request: ServiceRequest, why: Forward) -> Result<ServiceResponse, Error> {
         let writes = self.rule.invalidate_on_write && !request.method().is_safe();
         let tag = if writes { self.path_tag(&request) } else { None };
-        let mut response = self.service.call(request).await?.map_into_boxed_body();
-        let succeeded = response.status().is_success() || response.status().is_redirection();
-        if let Some(tag) = tag.filter(|_| succeeded)
-            && let Err(error) = self.shelf.invalidate(&[tag]).await
-        {
-            tracing::warn!(%error, "what was kept of a path that was written to could not be invalidated");
-        }
+        let (mut response, detail) = match tag {
+            Some(tag) => {
+                // A task of its own: what the handler wrote stays written, whether or not its client does.
+                let writing = rt::spawn(Rc::clone(&self).write(request, tag)).await;
+                writing.unwrap_or_else(|lost| Err(Problem::internal(&lost).into()))?
+            }
+            None => (self.service.call(request).await?.map_into_boxed_body(), None),
+        };
         self.rule.shared.metrics.bypassed.inc();
-        Status::forwarded(why).say(response.headers_mut());
+        let status = Status::Forwarded {
+            why,
+            answered: None,
+            stored: false,
+            collapsed: false,
+            detail,
+        };
+        status.say(response.headers_mut());
         Ok(response)
+    }
+
+    /// Asks the handler to write, and invalidates what is kept of its path if it did; says if that failed.
+    async fn write(
+        self: Rc<Self>,
+        request: ServiceRequest,
+        tag: Tag,
+    ) -> Result<(ServiceResponse, Option<&'static str>), Error> {
+        let response = self.service.call(request).await?.map_into_boxed_body();
+        if !response.status().is_success() && !response.status().is_redirection() {
+            return Ok((response, None));
+        }
+        let written = Instant::now();
+        while let Err(error) = self.shelf.invalidate(std::slice::from_ref(&tag)).await {
+            if written.elapsed() >= INSISTENCE {
+                tracing::warn!(%error, "what was kept of a path that was written to could not be invalidated");
+                return Ok((response, Some("not-invalidated")));
+            }
+            sleep(BETWEEN).await;
+        }
+        Ok((response, None))
     }
 
     fn path_tag(&self, request: &ServiceRequest) -> Option<Tag> {

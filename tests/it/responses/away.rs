@@ -1,12 +1,13 @@
 //! Redis away, frozen, or full of rubbish.
 
-use super::Site;
+use super::{Got, Site};
 use crate::support::{Redis, Scene, eventually};
 use actix_web::HttpResponse;
 use fleetpulse::config::ResponseSettings;
 use fleetpulse::ids::Id;
 use futures_util::future::join_all;
 use redis::cmd;
+use reqwest::Method;
 use std::time::{Duration, Instant};
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -50,6 +51,33 @@ async fn without_redis_requests_are_answered_as_without_the_cache() {
     scene.redis.restart().await;
     eventually(SOON, "it is answered from the cache again", async || {
         site.get("/a").await.is_hit().then_some(())
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn a_write_without_redis_is_answered_and_says_that_nothing_was_invalidated() {
+    let mut scene = Scene::on(Redis::durable().await);
+    let site = Site::start(
+        &scene,
+        |cache| cache.ttl(MINUTE).invalidate_on_write(),
+        |_, n| HttpResponse::Ok().body(format!("{n}")),
+    )
+    .await;
+    scene.redis.kill();
+    let got = Got::of(site.request(Method::POST, "/a")).await;
+    got.assert(200, "1", "fwd=method; detail=not-invalidated");
+    // It is repeated for a moment, so that a connection that breaks costs nothing.
+    let write = Got::of(site.request(Method::POST, "/a"));
+    let back = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        scene.redis.restart().await;
+    };
+    let (got, ()) = futures_util::future::join(write, back).await;
+    assert_eq!((got.status, &*got.body), (200, "2"), "{got:?}");
+    eventually(SOON, "writes invalidate again", async || {
+        let got = Got::of(site.request(Method::POST, "/a")).await;
+        (got.cache() == "fwd=method").then_some(())
     })
     .await;
 }

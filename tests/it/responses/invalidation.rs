@@ -139,6 +139,38 @@ async fn what_could_not_be_stored_is_not_told_to_those_who_came_later() {
 }
 
 #[actix_web::test]
+async fn a_write_whose_client_goes_invalidates_nevertheless() {
+    let scene = Scene::new().await;
+    let written = Arc::new(Semaphore::new(0));
+    let handler = {
+        let written = Arc::clone(&written);
+        move |request: HttpRequest, n: usize| -> futures_util::future::LocalBoxFuture<'static, HttpResponse> {
+            let written = Arc::clone(&written);
+            Box::pin(async move {
+                if request.method() == Method::POST.as_str() {
+                    written.acquire().await.unwrap().forget();
+                }
+                HttpResponse::Ok().body(format!("{n}"))
+            })
+        }
+    };
+    let build = |cache: Builder| cache.ttl(MINUTE).invalidate_on_write();
+    let site = Site::start_slow(&scene, build, handler).await;
+    site.get("/a").await.assert(200, "1", "fwd=uri-miss");
+    let request = site.request(Method::POST, "/a").timeout(Duration::from_millis(300));
+    assert!(request.send().await.unwrap_err().is_timeout());
+    assert_eq!(site.calls(), 2);
+    // The server hears of it, and drops what the client waited for.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    site.get("/a").await.assert(200, "1", "hit");
+    written.add_permits(1);
+    crate::support::eventually(MINUTE, "it is invalidated", async || {
+        (site.get("/a").await.body == "3").then_some(())
+    })
+    .await;
+}
+
+#[actix_web::test]
 async fn a_write_to_a_path_takes_all_that_is_kept_of_it() {
     let scene = Scene::new().await;
     let build = |cache: Builder| cache.ttl(MINUTE).any_host().invalidate_on_write();
