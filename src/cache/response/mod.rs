@@ -63,7 +63,10 @@
 //! **The floor.** A client's `no-cache`, `max-age` or `min-fresh` makes the handler be asked, or asked whether what is kept
 //! still holds if its entity tag is the handler's own; but not if what is kept was begun to be made within the last second
 //! (`RESPONSE_CACHE_FLOOR_MS`). So clients cause at most one call of a handler per second, key and instance, however many they
-//! are. `no-store` in a request means that nothing of it is kept; it may be given what is there.
+//! are. `no-store` in a request means that nothing of it is kept; it is given what is fresh, whatever else it says. That
+//! holds for requests that come to the cache. The handler is asked each time by those that go past it (a range, `If-Match`,
+//! a body, `Upgrade`), by `no-store` where nothing is fresh, by what is for one client alone, and for each new key: hosts,
+//! queries and headers that count. Against that stand limits, and a narrow key.
 //!
 //! # Without Redis
 //!

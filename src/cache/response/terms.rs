@@ -143,7 +143,7 @@ impl Terms {
     /// What it is good for, `age` after its making, for a client that asks so.
     ///
     /// `floor` is what keeps clients that always ask for something new from asking the handler: what was made so lately
-    /// counts as validated for them, as long as it is fresh at all.
+    /// counts as validated for them, as long as it is fresh at all. With `no-store` whatever is fresh does.
     #[must_use]
     pub fn good_for(&self, age: Duration, asked: &RequestDirectives, floor: Duration) -> Use {
         let left = self.left(age);
@@ -152,7 +152,9 @@ impl Terms {
         match left {
             Left::Fresh(for_another) => {
                 let too_short = asked.min_fresh.is_some_and(|least| for_another < seconds(least));
-                if (asked.no_cache || too_old || too_short) && age >= floor {
+                // What comes of `no-store` is not kept: the floor would never move for who wants that as well.
+                let impatient = (asked.no_cache || too_old || too_short) && !asked.no_store;
+                if impatient && age >= floor {
                     Use::Forward(Forward::Request)
                 } else {
                     Use::Serve(left)
@@ -388,6 +390,8 @@ mod tests {
             // The client wants something newer: not if it is as new as the floor has it.
             (0, "no-cache", "fresh 10"),
             (1, "no-cache", "request"),
+            (9, "no-cache, no-store", "fresh 1"),
+            (11, "no-cache, no-store", "stale"),
             (0, "max-age=0", "fresh 10"),
             (3, "max-age=2", "request"),
             (2, "max-age=2", "fresh 8"),
