@@ -76,7 +76,7 @@ where
         let answered = match self.service.call(request).await {
             Ok(answered) => answered,
             Err(error) => {
-                tell(pilot, self.failure(&error));
+                tell(pilot, self.failure(&error, errand.asked.guarded));
                 return Fetched::Failed(error);
             }
         };
@@ -259,12 +259,12 @@ where
     }
 
     /// What whoever waits is told of a middleware's error.
-    fn failure(&self, error: &Error) -> Outcome {
+    fn failure(&self, error: &Error, guarded: bool) -> Outcome {
         let response = error.error_response();
         let verdict = self
             .rule
             .rules
-            .judge(response.status(), response.headers(), false, SystemTime::now());
+            .judge(response.status(), response.headers(), guarded, SystemTime::now());
         let headers = kept_headers(response.headers());
         let status = response.status();
         match (verdict, response.into_body().try_into_bytes()) {

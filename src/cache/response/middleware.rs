@@ -356,7 +356,11 @@ where
             found,
             why: Forward::Stale,
         });
-        rt::spawn(self.fetch(request, errand, Some(pilot)));
+        rt::spawn(async move {
+            if let Fetched::Failed(error) = self.fetch(request, errand, Some(pilot)).await {
+                tracing::warn!(%error, "a response could not be refreshed");
+            }
+        });
         ServiceResponse::new(twin, answer)
     }
 
