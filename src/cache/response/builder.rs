@@ -13,14 +13,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The statuses that are kept if nothing else is said.
-const STATUSES: [StatusCode; 7] = [
+const STATUSES: [StatusCode; 5] = [
     StatusCode::OK,
     StatusCode::NON_AUTHORITATIVE_INFORMATION,
     StatusCode::NO_CONTENT,
     StatusCode::MOVED_PERMANENTLY,
     StatusCode::PERMANENT_REDIRECT,
-    StatusCode::NOT_FOUND,
-    StatusCode::GONE,
 ];
 
 type Tags = Arc<dyn Fn(&ServiceRequest) -> Vec<Tag> + Send + Sync>;
@@ -116,7 +114,9 @@ impl Builder {
         self
     }
 
-    /// The query parameters that answers depend on; all of them in any order if nothing is said.
+    /// The query parameters that answers depend on; all of them in any order if nothing is said. Whoever may be asked by
+    /// anybody should name them ([`QueryKey::Only`]): else each query that a client makes up is a key of its own, which asks
+    /// the handler and takes room.
     #[must_use]
     pub fn query(mut self, query: QueryKey) -> Self {
         self.key.query = query;
@@ -160,7 +160,8 @@ impl Builder {
         self
     }
 
-    /// Which statuses are kept, instead of 200, 203, 204, 301, 308, 404 and 410.
+    /// Which statuses are kept, instead of 200, 203, 204, 301 and 308. With 404 or 410 among them anybody fills the cache
+    /// with what is not there.
     #[must_use]
     pub fn statuses(mut self, statuses: impl IntoIterator<Item = StatusCode>) -> Self {
         self.rules.statuses = statuses.into_iter().collect();
