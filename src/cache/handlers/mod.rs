@@ -26,8 +26,8 @@ pub type State = web::Data<Cache>;
 const OVERHEAD: usize = 64 * 1024;
 /// The largest body of a call without values, bytes.
 const MAX_BODY: usize = 256 * 1024;
-/// Words of paths, and so no namespaces.
-const RESERVED: [&str; 4] = ["stats", "events", "tags", "counters"];
+/// No namespaces of callers: words of paths, and where the service keeps its own answers.
+const RESERVED: [&str; 5] = ["stats", "events", "tags", "counters", "responses"];
 
 /// The namespace in the path.
 fn namespace(request: &HttpRequest) -> Result<Id, Problem> {

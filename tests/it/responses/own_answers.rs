@@ -3,6 +3,7 @@
 use super::Got;
 use crate::support::{Api, Redis, Scene, eventually};
 use reqwest::Method;
+use serde_json::json;
 use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -32,6 +33,10 @@ async fn the_openapi_document_is_made_once_for_all_instances() {
         let again = document(&service.drivers(), &[("if-none-match", &tag)]).await;
         again.assert(304, "", "hit");
     }
+    // Nobody else writes there.
+    let entry = one.drivers().request(Method::PUT, "/v1/cache/responses/a");
+    let entry = entry.json(&json!({"value": 1})).send().await.unwrap();
+    assert_eq!(entry.status(), 422);
     let stats = one.drivers().get("/v1/cache/stats").await.body;
     let own = stats["namespaces"]["responses"].as_object();
     let own = own.unwrap_or_else(|| panic!("{stats}"));
