@@ -166,13 +166,19 @@ static NAMESPACE: LazyLock<Id> = LazyLock::new(|| Id::parse("responses").expect(
 /// For how long an instance keeps the document in its own memory, if the cache's settings allow as much.
 const LOCAL: Duration = Duration::from_mins(1);
 
-/// Tells this build's document from those of other builds that run beside it, as during a deploy: the size and time of the
-/// executable, which instances of one image have in common.
+/// Tells this build's document from those of other builds that run beside it, as during a deploy: the version, and the size
+/// and time of the executable, which instances of one image have in common. Two builds of one version and size are told apart
+/// by their time alone: where images set all times alike, they may share a document until it is stale.
 static BUILD: LazyLock<String> = LazyLock::new(|| {
     let executable = env::current_exe().and_then(fs::metadata).ok();
     let named = executable.and_then(|executable| {
         let modified = executable.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
-        Some(format!("openapi.json of {} {}", executable.len(), modified.as_nanos()))
+        let version = env!("CARGO_PKG_VERSION");
+        Some(format!(
+            "openapi.json of {version} {} {}",
+            executable.len(),
+            modified.as_nanos()
+        ))
     });
     // Its own alone, if nobody can say.
     named.unwrap_or_else(|| format!("openapi.json of {}", Uuid::new_v4()))

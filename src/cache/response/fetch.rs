@@ -12,8 +12,8 @@ use crate::http::Problem;
 use actix_web::body::{BodySize, MessageBody, to_bytes};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{
-    AUTHORIZATION, CACHE_CONTROL, DATE, ETAG, EXPIRES, HeaderMap, HeaderName, HeaderValue, HttpDate, IF_MODIFIED_SINCE,
-    IF_NONE_MATCH, TryIntoHeaderValue, VARY,
+    AGE, AUTHORIZATION, CACHE_CONTROL, DATE, ETAG, EXPIRES, HeaderMap, HeaderName, HeaderValue, HttpDate,
+    IF_MODIFIED_SINCE, IF_NONE_MATCH, TryIntoHeaderValue, VARY,
 };
 use actix_web::http::{Method, StatusCode};
 use actix_web::{Error, HttpRequest, HttpResponse};
@@ -311,12 +311,17 @@ fn updated(known: &Response, by: &HeaderMap) -> HeaderMap {
     if known.made_control {
         headers.remove(CACHE_CONTROL);
     }
+    let age = by.get(AGE).cloned();
     let by = kept_headers(by);
     for name in by.keys() {
         headers.remove(name);
     }
     for (name, value) in &by {
         headers.append(name.clone(), value.clone());
+    }
+    // Not kept, but it counts: a cache behind the handler may have confirmed it.
+    if let Some(age) = age {
+        headers.insert(AGE, age);
     }
     headers
 }
