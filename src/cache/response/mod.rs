@@ -40,10 +40,11 @@
 //! such a request is given only what is kept so. `HEAD` is answered from a `GET`. Requests for a range, with `If-Match`,
 //! with a body, or for another protocol go past the cache.
 //!
-//! **The key** is the scheme and host as `connection_info` shows them to handlers (unless said otherwise), the path, the query, and the values of the headers that the rule names. If
-//! a handler names more of them in `Vary`, their names are noted under that key, and answers lie under a second one with
-//! their values; the answer that told of them first is not kept, because nobody watched its key while it was made. Cookies
-//! are not looked at: where an answer depends on them, `Cookie` has to be among these headers.
+//! **The key** is the scheme and host as `connection_info` shows them to handlers (unless said otherwise), the path, the
+//! query, and the values of the headers that the rule names. If a handler names more of them in `Vary`, their names are
+//! noted under that key, and answers lie under a second one with their values; the answer that told of them first is not
+//! kept, because nobody watched its key while it was made. Cookies are not looked at: where an answer depends on them,
+//! `Cookie` has to be among these headers.
 //!
 //! # Who waits for whom
 //!
@@ -52,9 +53,10 @@
 //! though its client has gone. Instances do not wait for each other: each asks once at most.
 //!
 //! What was made before an invalidation is neither kept nor given to whoever comes after it. For that a ticket is taken
-//! before the handler is asked; if anybody waits, what was stored is read back from Redis before they are told, and where
-//! it is not valid any more they look again; so they do where it could not be stored, unless Redis is away for them too. These flights are not those of [`Cache::fetch`](super::Cache::fetch), because
-//! here a client may want something newer than what is fresh, and only the answer says whether it is for others at all.
+//! before the handler is asked; if anybody waits, what was stored is read back from Redis before they are told, and where it
+//! is not valid any more they look again; so they do where it could not be stored, unless Redis is away for them too. These
+//! flights are not those of [`Cache::fetch`](super::Cache::fetch), because here a client may want something newer than what
+//! is fresh, and only the answer says whether it is for others at all.
 //!
 //! **Stale while revalidating:** whoever finds it stale is answered at once; the first of them leaves its request behind,
 //! with which the handler is asked in the background (its answer goes out with a copy of that, for the middleware
@@ -70,6 +72,7 @@
 //!
 //! # Without Redis
 //!
+//! A write that `invalidate_on_write` is for tries for a second to invalidate, and says `not-invalidated` if it could not.
 //! Requests are answered as if there were no cache, and `Cache-Status` says `redis-away`; those who ask at once still share
 //! one answer. A Redis that does not answer holds a request up for no longer than `RESPONSE_CACHE_PATIENCE_MS`, and one
 //! request a second and worker.
