@@ -125,3 +125,15 @@ async fn keys_values_and_tags_have_their_bounds() {
         Err(CacheError::TooBig { .. })
     ));
 }
+
+#[actix_web::test]
+async fn a_number_that_redis_does_not_count_on_is_no_counter() {
+    let scene = Scene::new().await;
+    let cache = embedded(&scene).await;
+    let name = scene.keys().cache_counter(&id("n"), "c").name;
+    for text in ["007", "-0", "1.5", "x"] {
+        let () = scene.redis.query(redis::cmd("SET").arg(&name).arg(text)).await;
+        let counted = cache.incr(&id("n"), "c", 1, MINUTE).await;
+        assert!(matches!(counted, Err(CacheError::NoCounter)), "{text}: {counted:?}");
+    }
+}
