@@ -16,6 +16,7 @@ use std::any::TypeId;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::task::spawn_local;
+use tokio::time::timeout_at;
 
 /// Why a typed computation failed.
 enum TypedError<E> {
@@ -50,6 +51,8 @@ impl Cache {
         C: Future<Output = Result<T, E>> + 'static,
     {
         let put = policy.put.clone();
+        // A computation that this caller began in the background.
+        let mut renewal = None;
         let mut compute = Some(move || async move {
             let value = compute().await.map_err(|error| TypedError::Theirs(Arc::new(error)))?;
             match json(&value) {
@@ -61,7 +64,16 @@ impl Cache {
             }
         });
         loop {
-            let fetched = self.fetch_once(namespace, key, policy, &mut compute).await;
+            let fetched = match renewal.take() {
+                None => {
+                    self.fetch_once(namespace, key, policy, &mut compute, &mut renewal)
+                        .await
+                }
+                Some(flight) => {
+                    let arrived = self.arrive(namespace, &flight, Source::Computed, None).await;
+                    arrived.unwrap_or(Err(ComputeError::Lost))
+                }
+            };
             let fetched = fetched.map_err(|error: ComputeError<TypedError<E>>| match error {
                 ComputeError::Failed(error) => match &*error {
                     TypedError::Theirs(error) => ComputeError::Failed(Arc::clone(error)),
@@ -80,6 +92,9 @@ impl Cache {
             }
             self.shared().namespaces.of(namespace).corrupt.add(1);
             self.shared().counted.corrupt.inc();
+            if renewal.is_some() {
+                continue;
+            }
             // Nothing else is known of it than that it is of no use here. Computed for this caller it would be the same again.
             if compute.is_none() {
                 return Err(ComputeError::Cache(CacheError::Corrupt));
@@ -107,16 +122,18 @@ impl Cache {
         F: FnOnce() -> C + 'static,
         C: Future<Output = Result<Made, E>> + 'static,
     {
-        self.fetch_once(namespace, key, policy, &mut Some(compute)).await
+        self.fetch_once(namespace, key, policy, &mut Some(compute), &mut None)
+            .await
     }
 
-    /// Takes `compute` if it is this caller who computes.
+    /// Takes `compute` if it is this caller who computes; with `renewal`, if it has its answer before that.
     async fn fetch_once<E, F, C>(
         &self,
         namespace: &Id,
         key: &str,
         policy: &Policy,
         compute: &mut Option<F>,
+        renewal: &mut Option<Arc<Flight>>,
     ) -> Result<Fetched<Bytes>, ComputeError<E>>
     where
         E: Send + Sync + 'static,
@@ -135,7 +152,7 @@ impl Cache {
             key: key.into(),
             error: TypeId::of::<E>(),
         };
-        let mut replace = false;
+        let (mut replace, mut has_joined) = (false, false);
         loop {
             let marks = self.shared().local.marks(&name, tags);
             let looked = self.counted(&name, self.look(&name, tags).await);
@@ -155,10 +172,14 @@ impl Cache {
                         if entry.is_fresh() {
                             self.shared().namespaces.of(namespace).early.add(1);
                         }
+                        *renewal = Some(Arc::clone(&flight));
                         self.take_off(policy, destination, flight, Seen::There(head.nonce), marks, compute);
                     }
                     self.keep(&name, look);
-                    let source = if entry.is_fresh() {
+                    let source = if has_joined && entry.is_fresh() {
+                        self.count_joined(namespace);
+                        Source::Joined
+                    } else if entry.is_fresh() {
                         Source::Fresh(entry.level)
                     } else {
                         Source::Stale
@@ -173,7 +194,7 @@ impl Cache {
                     let seen = looked
                         .as_ref()
                         .map_or(Seen::Away, |look| look.nonce.map_or(Seen::Nothing, Seen::There));
-                    self.take_off(policy, destination, Arc::clone(&flight), seen, marks, compute);
+                    self.take_off(policy, destination.clone(), Arc::clone(&flight), seen, marks, compute);
                     (flight, Source::Computed)
                 }
                 Boarding::Outdated => {
@@ -183,7 +204,10 @@ impl Cache {
                 }
                 Boarding::Full => return Err(CacheError::Busy.into()),
             };
-            return self.arrive(&name, &flight, source, spare).await;
+            if let Some(arrived) = self.arrive(namespace, &flight, source, spare).await {
+                return arrived;
+            }
+            (replace, has_joined) = (false, true);
         }
     }
 
@@ -192,32 +216,44 @@ impl Cache {
         shared.flights.board(destination, view, marks, &shared.local, replace)
     }
 
-    /// Waits for a computation. `spare` is what may be served in its place if it fails, and when that was looked at.
+    fn count_joined(&self, namespace: &Id) {
+        self.shared().namespaces.of(namespace).saved.add(1);
+        self.shared().counted.joined.inc();
+    }
+
+    /// Waits for a computation. `spare` is what may be served in its place if it fails, and when that was looked at. `None` if
+    /// one who joined has to look again.
     async fn arrive<E: Send + Sync + 'static>(
         &self,
-        name: &Name<'_>,
+        namespace: &Id,
         flight: &Flight,
         source: Source,
         spare: Option<(Entry, Instant)>,
-    ) -> Result<Fetched<Bytes>, ComputeError<E>> {
-        let outcome = flight.outcome.wait().await.clone();
-        if source == Source::Joined {
-            self.shared().namespaces.of(name.namespace).saved.add(1);
-            self.shared().counted.joined.inc();
-        }
-        let error = match outcome {
-            Outcome::Made(entry) => return Ok(found(entry, source)),
+    ) -> Option<Result<Fetched<Bytes>, ComputeError<E>>> {
+        let outcome = if source == Source::Joined {
+            // One that hangs does not block its key for ever.
+            let outcome = timeout_at(flight.overdue().into(), flight.outcome.wait()).await.ok()?;
+            if let Outcome::Made { for_all: false, .. } = outcome {
+                return None;
+            }
+            self.count_joined(namespace);
+            outcome
+        } else {
+            flight.outcome.wait().await
+        };
+        let error = match outcome.clone() {
+            Outcome::Made { entry, .. } => return Some(Ok(found(entry, source))),
             Outcome::Failed(error) => error.downcast().map_or(ComputeError::Lost, ComputeError::Failed),
             Outcome::Refused(error) => ComputeError::Cache(error),
             Outcome::Lost => ComputeError::Lost,
         };
         match spare {
             Some((entry, looked)) if looked.elapsed() < entry.error_for => {
-                self.shared().namespaces.of(name.namespace).stale.add(1);
+                self.shared().namespaces.of(namespace).stale.add(1);
                 self.shared().counted.stale.inc();
-                Ok(found(entry, Source::StaleOnError))
+                Some(Ok(found(entry, Source::StaleOnError)))
             }
-            _ => Err(error),
+            _ => Some(Err(error)),
         }
     }
 

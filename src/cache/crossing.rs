@@ -6,11 +6,12 @@ use super::error::CacheError;
 use super::flights::{Destination, Flight, Outcome};
 use super::local::Marks;
 use super::look::{Found, Look};
-use super::model::{Entry, Level, Made, Name, Outage, Policy, Put, Stored};
+use super::model::{Entry, Level, Made, Outage, Policy, Put, Stored};
 use super::ticket::{Ticket, Ticketing};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
 use tokio::time::sleep;
 
 /// The pauses between two looks at what another instance computes: the first doubles up to the other.
@@ -26,7 +27,7 @@ pub(super) enum Seen {
     Away,
 }
 
-/// A computation on its way. Dropped, as by a panic or with its thread, it tells those who wait.
+/// A computation on its way. Dropped, as by a panic or with its thread, it tells those who wait, here and elsewhere.
 pub(super) struct Crossing {
     pub cache: Cache,
     pub policy: Policy,
@@ -39,8 +40,20 @@ pub(super) struct Crossing {
 
 impl Drop for Crossing {
     fn drop(&mut self) {
-        self.cache.shared().flights.remove(&self.destination, &self.flight);
-        self.flight.land(Outcome::Lost);
+        let flights = &self.cache.shared().flights;
+        flights.remove(&self.destination, &self.flight);
+        flights.end();
+        if self.flight.land(Outcome::Lost)
+            && let Some(ticket) = self.flight.ticket()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            let (cache, destination) = (self.cache.clone(), self.destination.clone());
+            runtime.spawn(async move {
+                if let Ok(name) = destination.name() {
+                    cache.give_up(&name, &ticket).await;
+                }
+            });
+        }
     }
 }
 
@@ -56,7 +69,8 @@ impl Crossing {
                 self.flight.depart(ticket.clone());
                 self.compute(ticket, compute).await
             }
-            Ok(Ready::Found(entry)) => Outcome::Made(entry),
+            // Found by a look of before some of those who wait asked.
+            Ok(Ready::Found(entry)) => Outcome::Made { entry, for_all: false },
             Err(error) => Outcome::Refused(error),
         };
         // Before those who wait are told: whoever asks from now on finds what is stored.
@@ -64,14 +78,10 @@ impl Crossing {
         self.flight.land(outcome);
     }
 
-    fn name(&self) -> Result<Name<'_>, CacheError> {
-        Name::new(&self.destination.namespace, &self.destination.key)
-    }
-
     /// The leave to compute; none with Redis away, if the policy says to compute all the same. Or what another instance has
     /// computed meanwhile.
     async fn ticket(&self) -> Result<Ready, CacheError> {
-        let (name, policy) = (self.name()?, &self.policy);
+        let (name, policy) = (self.destination.name()?, &self.policy);
         if self.seen == Seen::Away {
             // It would not answer now either, and may take its time over that.
             return Ok(Ready::Compute(None));
@@ -124,7 +134,7 @@ impl Crossing {
             Err(error) => {
                 counts.failed.add(1);
                 shared.counted.failed.inc();
-                if let (Some(ticket), Ok(name)) = (&ticket, self.name()) {
+                if let (Some(ticket), Ok(name)) = (&ticket, self.destination.name()) {
                     self.cache.give_up(&name, ticket).await;
                 }
                 return Outcome::Failed(Arc::new(error));
@@ -141,15 +151,20 @@ impl Crossing {
             cost,
             level: Level::Shared,
         };
+        let for_all = match (&made.put, &ticket) {
+            // Whoever joined has seen what the ticket has, and nothing of other tags.
+            (Some(put), Some(ticket)) => put.tags.iter().all(|tag| ticket.knows(tag)),
+            _ => true,
+        };
         if let Some(kept) = self.save(&entry.bytes, made.put, ticket, cost).await {
             entry = kept;
         }
-        Outcome::Made(entry)
+        Outcome::Made { entry, for_all }
     }
 
     /// Stores a computed value, if it is to be and can be. That it is not is no reason not to hand it out.
     async fn save(&self, bytes: &Bytes, put: Option<Put>, ticket: Option<Ticket>, cost: Duration) -> Option<Entry> {
-        let name = self.name().ok()?;
+        let name = self.destination.name().ok()?;
         let Some(put) = put else {
             if let Some(ticket) = ticket {
                 self.cache.give_up(&name, &ticket).await;
@@ -157,8 +172,12 @@ impl Crossing {
             return None;
         };
         let ticket = ticket?;
-        let (namespace, key) = (name.namespace, name.key);
-        match self.cache.store(namespace, key, bytes, &put, Some(ticket)).await {
+        let (namespace, mut marks) = (name.namespace, self.marks.clone());
+        match self
+            .cache
+            .store_computed(&name, bytes, &put, &ticket, Some(&mut marks))
+            .await
+        {
             Ok(Stored::Stored) => {}
             Ok(Stored::Superseded) => return None,
             Err(error) => {
@@ -172,9 +191,7 @@ impl Crossing {
         if !put.local.is_zero() && put.tags.iter().all(|tag| self.policy.put.tags.contains(tag)) {
             let shared = self.cache.shared();
             let counts = shared.namespaces.of(namespace);
-            shared
-                .local
-                .keep(&name, &entry, stored, put.local, self.marks.clone(), &counts);
+            shared.local.keep(&name, &entry, stored, put.local, marks, &counts);
         }
         Some(entry)
     }

@@ -2,19 +2,26 @@
 //!
 //! Nobody is given a value that is older than an invalidation which was acknowledged before they asked. Who asks has read the
 //! versions in Redis, and joins a computation only if it began under the same ones; one that did not is left to those who
-//! wait for it already, and another takes its place.
+//! wait for it already, and another takes its place. What only the end of a computation tells, such as the tags that it names
+//! itself, those who joined look up once more.
+//!
+//! With Redis away, or there and refusing writes, there is no ticket to compare with. Then what was read when the computation
+//! began is compared, and what this process has heard: an invalidation that another instance had acknowledged of something
+//! that nobody could write down may be missed by those who join.
 
+use super::entry::{Nonce, Version};
 use super::error::CacheError;
 use super::local::{Local, Marks};
 use super::look::Look;
-use super::model::Entry;
-use super::ticket::Ticket;
+use super::model::{Entry, Name, Tag};
+use super::ticket::{TICKET_LIFE, Ticket};
 use crate::ids::Id;
 use parking_lot::Mutex;
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Place;
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::sync::SetOnce;
 
 /// What a computation is of: a key, and the type of the error that it may end with.
@@ -25,14 +32,58 @@ pub(super) struct Destination {
     pub error: TypeId,
 }
 
+impl Destination {
+    pub(super) fn name(&self) -> Result<Name<'_>, CacheError> {
+        Name::new(&self.namespace, &self.key)
+    }
+}
+
 /// A computation under way, or ended a moment ago.
 #[derive(Debug)]
 pub(super) struct Flight {
     /// Where the marks stood before it began.
     marks: Marks,
+    /// What lay in Redis then; `None` with Redis away.
+    base: Option<Base>,
+    began: Instant,
     // Held for a look or a change, never across an await.
     stage: Mutex<Stage>,
     pub outcome: SetOnce<Outcome>,
+}
+
+/// What a look showed.
+#[derive(Debug)]
+struct Base {
+    nonce: Option<Nonce>,
+    namespace: Option<Nonce>,
+    tags: Vec<(Tag, Option<Nonce>)>,
+    now_ms: u64,
+}
+
+impl Base {
+    fn of(look: &Look) -> Self {
+        let tags = look.tags.iter();
+        Self {
+            nonce: look.nonce,
+            namespace: look.namespace.map(|version| version.nonce),
+            tags: tags
+                .map(|(tag, version)| (tag.clone(), version.map(|version| version.nonce)))
+                .collect(),
+            now_ms: look.now_ms,
+        }
+    }
+
+    /// Whether another look shows the same.
+    fn is_in(&self, look: &Look) -> bool {
+        let same = |now: Option<&Version>, then: Option<Nonce>| match (now, then) {
+            (Some(now), Some(then)) => now.upholds(then, self.now_ms),
+            (now, then) => now.is_none() && then.is_none(),
+        };
+        let mut tags = self.tags.iter();
+        look.nonce == self.nonce
+            && same(look.namespace.as_ref(), self.namespace)
+            && tags.all(|(tag, then)| same(look.version_of(tag), *then))
+    }
 }
 
 #[derive(Debug)]
@@ -41,7 +92,7 @@ enum Stage {
     Boarding,
     /// It has, under this ticket.
     Ticketed(Ticket),
-    /// It has, with Redis away.
+    /// It has, without a ticket: Redis is away, or refuses writes.
     Unsaved,
 }
 
@@ -49,7 +100,12 @@ enum Stage {
 #[derive(Debug, Clone)]
 pub(super) enum Outcome {
     /// A value.
-    Made(Entry),
+    Made {
+        entry: Entry,
+        /// Whether it is good for all who wait. If not it is for who began; those who joined look again, because something
+        /// that it depends on may have been invalidated before they did.
+        for_all: bool,
+    },
     /// Its own error, of the type that the destination names.
     Failed(Arc<dyn Any + Send + Sync>),
     /// It was not begun, because of this.
@@ -86,13 +142,29 @@ impl Flight {
         *self.stage.lock() = ticket.map_or(Stage::Unsaved, Stage::Ticketed);
     }
 
-    pub(super) fn land(&self, outcome: Outcome) {
-        // A second attempt finds it set.
-        let _ = self.outcome.set(outcome);
+    /// Returns whether it had not landed before.
+    pub(super) fn land(&self, outcome: Outcome) -> bool {
+        self.outcome.set(outcome).is_ok()
+    }
+
+    /// The ticket, if the computation has begun under one.
+    pub(super) fn ticket(&self) -> Option<Ticket> {
+        match &*self.stage.lock() {
+            Stage::Ticketed(ticket) => Some(ticket.clone()),
+            Stage::Boarding | Stage::Unsaved => None,
+        }
+    }
+
+    /// When those who joined wait no longer: what comes later is not stored.
+    pub(super) fn overdue(&self) -> Instant {
+        self.began + TICKET_LIFE
     }
 
     /// Whether nothing that the computation depends on has been invalidated since it began, as far as the caller has seen.
     fn admits(&self, view: View<'_>, local: &Local) -> bool {
+        if Instant::now() >= self.overdue() {
+            return false;
+        }
         match (&*self.stage.lock(), view) {
             (Stage::Boarding, _) => true,
             (Stage::Ticketed(ticket), View::Look(look)) => {
@@ -104,9 +176,13 @@ impl Flight {
                         version.is_some_and(|version| version.upholds(*nonce, ticket.made_ms))
                     })
             }
-            (Stage::Unsaved, View::Look(_)) => false,
+            (Stage::Unsaved, View::Look(look)) => {
+                self.base.as_ref().is_some_and(|base| base.is_in(look)) && local.is_untouched(&self.marks)
+            }
             // What this process has heard is all there is.
-            (Stage::Ticketed(_) | Stage::Unsaved, View::Away) => local.is_untouched(&self.marks),
+            (Stage::Unsaved, View::Away) if self.base.is_none() => local.is_untouched(&self.marks),
+            // It began with Redis there, and others may have invalidated something since.
+            (Stage::Ticketed(_) | Stage::Unsaved, View::Away) => local.is_heard() && local.stand(&self.marks),
         }
     }
 }
@@ -115,8 +191,15 @@ impl Flight {
 #[derive(Debug)]
 pub(super) struct Flights {
     // Held for a look or a change, never across an await.
-    table: Mutex<HashMap<Destination, Arc<Flight>>>,
+    table: Mutex<Table>,
     most: usize,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    flights: HashMap<Destination, Arc<Flight>>,
+    /// Those that others have taken the place of as well.
+    running: usize,
 }
 
 impl Flights {
@@ -127,7 +210,8 @@ impl Flights {
         }
     }
 
-    /// Finds the computation for one who has seen `view`. `replace`: takes the place of one that is outdated.
+    /// Finds the computation for one who has seen `view`. `replace`: takes the place of one that is outdated. One that is
+    /// started counts until [`Self::end`].
     pub(super) fn board(
         &self,
         destination: &Destination,
@@ -137,36 +221,49 @@ impl Flights {
         replace: bool,
     ) -> Boarding {
         let mut table = self.table.lock();
-        let count = table.len();
-        let flight = || {
+        let Table { flights, running } = &mut *table;
+        let is_full = *running >= self.most;
+        let mut flight = || {
+            *running += 1;
             Arc::new(Flight {
                 marks: marks.clone(),
+                base: match view {
+                    View::Look(look) => Some(Base::of(look)),
+                    View::Away => None,
+                },
+                began: Instant::now(),
                 stage: Mutex::new(Stage::Boarding),
                 outcome: SetOnce::new(),
             })
         };
-        match table.entry(destination.clone()) {
+        match flights.entry(destination.clone()) {
             Place::Occupied(place) if place.get().admits(view, local) => Boarding::Joined(Arc::clone(place.get())),
-            Place::Occupied(mut place) if replace => {
+            Place::Occupied(_) if !replace => Boarding::Outdated,
+            _ if is_full => Boarding::Full,
+            Place::Occupied(mut place) => {
                 place.insert(flight());
                 Boarding::Started(Arc::clone(place.get()))
             }
-            Place::Occupied(_) => Boarding::Outdated,
-            Place::Vacant(_) if count >= self.most => Boarding::Full,
             Place::Vacant(place) => Boarding::Started(Arc::clone(place.insert(flight()))),
         }
     }
 
     /// How many are under way.
     pub(super) fn count(&self) -> usize {
-        self.table.lock().len()
+        self.table.lock().running
     }
 
     /// Takes one out that has ended, unless another has its place.
     pub(super) fn remove(&self, destination: &Destination, flight: &Arc<Flight>) {
-        let mut table = self.table.lock();
-        if table.get(destination).is_some_and(|there| Arc::ptr_eq(there, flight)) {
-            table.remove(destination);
+        let flights = &mut self.table.lock().flights;
+        if flights.get(destination).is_some_and(|there| Arc::ptr_eq(there, flight)) {
+            flights.remove(destination);
         }
+    }
+
+    /// One that was started is over, whatever came of it.
+    pub(super) fn end(&self) {
+        let running = &mut self.table.lock().running;
+        *running = running.saturating_sub(1);
     }
 }

@@ -15,6 +15,7 @@ use moka::notification::RemovalCause;
 use moka::sync::Cache;
 #[cfg(target_os = "linux")]
 use nix::time::{ClockId, clock_gettime};
+use std::iter;
 use std::sync::Arc;
 #[cfg(not(target_os = "linux"))]
 use std::sync::LazyLock;
@@ -216,8 +217,13 @@ impl Local {
 
     /// Whether nothing has happened since, to the entry or to what it depends on.
     pub(super) fn is_untouched(&self, marks: &Marks) -> bool {
-        let (subject, stood) = marks.entry;
-        self.at(subject) == stood && self.rest_stands(marks)
+        let mut all = iter::once(&marks.entry).chain(&marks.rest);
+        all.all(|&(subject, stood)| self.at(subject) == stood)
+    }
+
+    /// The same, and messages were heard all the while.
+    pub(super) fn stand(&self, marks: &Marks) -> bool {
+        self.epoch.load(Ordering::SeqCst) == marks.epoch && self.is_untouched(marks)
     }
 
     /// Keeps an entry that was read after `marks` were taken, for as long as it is fresh and `wanted` says.
@@ -238,7 +244,7 @@ impl Local {
             self.wanted.notify_one();
             return;
         }
-        if !self.is_untouched(&marks) || !self.stand(&marks) {
+        if !self.stand(&marks) {
             return;
         }
         // The coarse clock may be behind by a tick when it is read: what is over is not served by that much longer.
@@ -254,7 +260,7 @@ impl Local {
         });
         counts.local_bytes.add(u64::from(weight(&kept)));
         self.kept.insert(name.subject.0, Arc::clone(&kept));
-        // Who hears of the entry counts its mark up and then takes it out: either that came after, or it is seen here.
+        // Good for nobody any more if its mark was counted up since; then it only takes up room.
         if !self.is_untouched(&kept.marks) {
             self.kept.invalidate(&name.subject.0);
         }
@@ -267,6 +273,18 @@ impl Local {
             let subject = Subject(u64::from_be_bytes(*subject));
             self.marks[subject.mark()].fetch_add(1, Ordering::SeqCst);
             self.kept.invalidate(&subject.0);
+        }
+    }
+
+    /// Forgets an entry that this process has written anew. If nothing else has happened to it since `marks` were taken they
+    /// are then those of the new one.
+    pub(super) fn forget(&self, subject: Subject, marks: Option<&mut Marks>) {
+        let stood = self.marks[subject.mark()].fetch_add(1, Ordering::SeqCst);
+        self.kept.invalidate(&subject.0);
+        if let Some(Marks { entry, .. }) = marks
+            && *entry == (subject, stood)
+        {
+            entry.1 = stood.wrapping_add(1);
         }
     }
 
@@ -295,15 +313,6 @@ impl Local {
 
     fn at(&self, subject: Subject) -> u32 {
         self.marks[subject.mark()].load(Ordering::SeqCst)
-    }
-
-    /// Whether what an entry depends on is as it was. Its own mark is none of it: whoever counts that up takes it out.
-    fn stand(&self, marks: &Marks) -> bool {
-        self.epoch.load(Ordering::SeqCst) == marks.epoch && self.rest_stands(marks)
-    }
-
-    fn rest_stands(&self, marks: &Marks) -> bool {
-        marks.rest.iter().all(|&(subject, stood)| self.at(subject) == stood)
     }
 }
 

@@ -42,7 +42,10 @@
 //!
 //! **What is not promised.** An invalidation is as durable as Redis is set to be: a replica that takes over without it, or a
 //! server that comes back without its last second, has the old version again. Times are compared by Redis's clock; one that is
-//! set back lets entries live longer by as much.
+//! set back lets entries live longer by as much. A tag that only the computation names counts as untouched if its version was
+//! made before the computation began, by that clock: set back between the two, or in a Cluster ahead on one node of another,
+//! it lets pass what was invalidated within that time. Tags that the policy or the ticket names are compared by nonces alone.
+//! With Redis away, or refusing writes, those who join a computation know only what this process has heard.
 
 mod api;
 mod channel;

@@ -18,12 +18,21 @@ pub struct Ticket {
     pub(super) nonce: Nonce,
     /// Redis's clock, ms.
     pub(super) made_ms: u64,
+    /// Before Redis was asked for it, and when it had answered.
     pub(super) taken: Instant,
+    pub(super) granted: Instant,
     pub(super) namespace: Nonce,
     pub(super) tags: Vec<(Tag, Nonce)>,
     /// For how long what depends on the versions may live, from when the ticket was taken.
     life: Duration,
     pub(super) lease: Option<Nonce>,
+}
+
+impl Ticket {
+    /// Whether it notes the version of a tag.
+    pub(super) fn knows(&self, tag: &Tag) -> bool {
+        self.tags.iter().any(|(other, _)| other == tag)
+    }
 }
 
 /// What came of asking for a ticket.
@@ -67,6 +76,7 @@ impl Cache {
             commands::ticket(self.link(), name, TICKET_LIFE, lease),
             commands::versions(self.link(), &keys, life),
         )?;
+        let granted = Instant::now();
         let (nonce, now_ms) = match asked {
             Asked::Granted(nonce, now_ms) => (nonce, now_ms),
             Asked::Leased(left) => return Ok(Ticketing::Leased(left)),
@@ -77,6 +87,7 @@ impl Cache {
             nonce,
             made_ms: now_ms.min(versions.now_ms),
             taken,
+            granted,
             namespace,
             tags: tags.iter().cloned().zip(nonces).collect(),
             life,

@@ -4,7 +4,7 @@ use super::Cache;
 use super::commands::{self, Written};
 use super::entry::{Head, Nonce};
 use super::error::CacheError;
-use super::local::{Message, Subject};
+use super::local::{Marks, Message, Subject};
 use super::look::Found;
 use super::model::{Name, Put, Stored, Tag};
 use super::ticket::{TICKET_LIFE, Ticket};
@@ -32,20 +32,34 @@ impl Cache {
         ticket: Option<Ticket>,
     ) -> Result<Stored, CacheError> {
         let name = Name::new(namespace, key)?;
-        let checked = put.check().and_then(|()| self.check_size(bytes.len()));
-        match (checked, ticket) {
-            (Ok(()), None) => {
-                self.put_all(&[name], &[bytes], put).await?;
-                Ok(Stored::Stored)
-            }
-            (Ok(()), Some(ticket)) => self.store_with(&name, bytes, put, &ticket).await,
-            (Err(error), ticket) => {
-                if let Some(ticket) = ticket {
-                    self.give_up(&name, &ticket).await;
-                }
-                Err(error)
-            }
+        if let Some(ticket) = ticket {
+            return self.store_computed(&name, bytes, put, &ticket, None).await;
         }
+        put.check()?;
+        self.check_size(bytes.len())?;
+        self.put_all(&[name], &[bytes], put).await?;
+        Ok(Stored::Stored)
+    }
+
+    /// Writes a value as a ticket has it. `marks`, as they stood before, are afterwards those under which the value may be kept
+    /// in this process.
+    pub(super) async fn store_computed(
+        &self,
+        name: &Name<'_>,
+        bytes: &[u8],
+        put: &Put,
+        ticket: &Ticket,
+        marks: Option<&mut Marks>,
+    ) -> Result<Stored, CacheError> {
+        let checked = put.check().and_then(|()| self.check_size(bytes.len()));
+        if let Err(error) = checked {
+            self.give_up(name, ticket).await;
+            return Err(error);
+        }
+        let stored = self.store_with(name, bytes, put, ticket).await;
+        // Whatever came of it: what this process has of before is not served any more.
+        self.shared().local.forget(name.subject, marks);
+        stored
     }
 
     async fn store_with(
@@ -58,10 +72,12 @@ impl Cache {
         let cost = ticket.taken.elapsed();
         let stored = match self.depending(name, put, ticket).await {
             Ok(Some(tags)) => {
-                let now_ms = ticket.made_ms.saturating_add(millis(ticket.taken.elapsed()));
+                // Of Redis's clock, and never ahead of it: nothing is fresh for longer than it was given.
+                let now_ms = ticket.made_ms.saturating_add(millis(ticket.granted.elapsed()));
                 let head = head(put, now_ms, ticket.made_ms, cost, ticket.namespace, tags);
                 let written = Written::new(&head, bytes, now_ms);
-                Ok(commands::store(self.link(), name, ticket.nonce, &written, ticket.lease).await?)
+                let stored = commands::store(self.link(), name, ticket.nonce, &written, ticket.lease).await;
+                stored.map_err(CacheError::from)
             }
             Ok(None) => Ok(Stored::Superseded),
             Err(error) => Err(error),
@@ -119,13 +135,14 @@ impl Cache {
 
     async fn put_all(&self, names: &[Name<'_>], values: &[&[u8]], put: &Put) -> Result<(), CacheError> {
         let Some(first) = names.first() else { return Ok(()) };
-        let asked = Instant::now();
         let version_keys = self.version_keys(first.namespace, &put.tags);
         let versions = commands::versions(self.link(), &version_keys, put.life() + TICKET_LIFE).await?;
+        let answered = Instant::now();
         let mut nonces = versions.all.iter().map(|version| version.nonce);
         let namespace = nonces.next().ok_or(CacheError::Busy)?;
         let tags: Vec<_> = put.tags.iter().cloned().zip(nonces).collect();
-        let now_ms = versions.now_ms.saturating_add(millis(asked.elapsed()));
+        // Of Redis's clock, and never ahead of it: nothing is fresh for longer than it was given.
+        let now_ms = versions.now_ms.saturating_add(millis(answered.elapsed()));
         let written = values.iter().map(|value| {
             let head = head(put, now_ms, versions.now_ms, Duration::ZERO, namespace, tags.clone());
             Written::new(&head, value, now_ms)

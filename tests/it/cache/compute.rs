@@ -1,7 +1,7 @@
 //! Get, or compute: one computation however many ask, stale values where they are allowed.
 
 use super::{MINUTE, SOON, embedded, embedded_with, get_or, id, minute};
-use crate::support::{Scene, eventually};
+use crate::support::{Redis, Scene, eventually};
 use actix_web::rt;
 use fleetpulse::cache::{Cache, CacheError, ComputeError, Fetched, Made, Policy, Put, Source};
 use fleetpulse::config::CacheSettings;
@@ -156,7 +156,8 @@ async fn the_error_of_a_computation_goes_to_all_who_wait_and_is_not_kept() {
 async fn a_panic_in_a_computation_is_told_to_those_who_wait() {
     let scene = Scene::new().await;
     let cache = embedded(&scene).await;
-    let policy = Policy::new(minute());
+    // Its lease is given back as well.
+    let policy = Policy::new(minute()).leased(MINUTE);
     let panics = async || {
         let compute = || async {
             assert!(!cache_is_broken(), "on purpose");
@@ -312,4 +313,43 @@ async fn the_number_of_computations_is_bounded() {
     };
     let (one, other, ()) = tokio::join!(one, other, asking);
     assert!(one.is_ok() && other.is_ok());
+}
+
+#[actix_web::test]
+async fn with_redis_refusing_writes_one_computes_for_all() {
+    let scene = Scene::on(Redis::durable().await);
+    let cache = embedded(&scene).await;
+    let mut limit = redis::cmd("CONFIG");
+    let () = scene
+        .redis
+        .query(
+            limit
+                .arg("SET")
+                .arg("maxmemory")
+                .arg("1")
+                .arg("maxmemory-policy")
+                .arg("noeviction"),
+        )
+        .await;
+    let (origin, policy) = (Origin::default(), Policy::new(minute().tagged([id("t")])));
+    let first = origin.fetch(&cache, &policy, Duration::from_millis(500));
+    let others = async {
+        eventually(SOON, "it has begun", async || (origin.asked() == 1).then_some(())).await;
+        join_all((0..50).map(|_| origin.fetch(&cache, &policy, Duration::ZERO))).await
+    };
+    let (first, others) = tokio::join!(first, others);
+    assert_eq!((first.value, origin.asked()), (1, 1));
+    assert!(others.iter().all(|fetched| fetched.source == Source::Joined));
+}
+
+#[actix_web::test]
+async fn a_value_of_another_type_that_is_due_is_a_miss() {
+    let scene = Scene::new().await;
+    let cache = embedded(&scene).await;
+    let policy = Policy::new(minute());
+    let text = || async { Ok::<_, Infallible>("text".to_owned()) };
+    let fetched = cache.get_or_compute(&id("n"), "k", &policy, text).await.unwrap();
+    assert_eq!(fetched.value, "text");
+    let eager = Policy { beta: 1e12, ..policy };
+    assert_eq!(get_or(&cache, "n", "k", &eager, 2).await, 2);
 }

@@ -2,7 +2,7 @@
 
 use super::{SOON, embedded, get_or, id, minute, tagged};
 use crate::support::{Scene, eventually};
-use fleetpulse::cache::{Cache, Lookup, Policy, Put, Source, Stored};
+use fleetpulse::cache::{Cache, Lookup, Made, Policy, Put, Source, Stored};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -213,4 +213,39 @@ async fn an_early_refresh_does_not_keep_what_was_invalidated_alive() {
     let compute = || async { Ok::<_, Infallible>(2_u64) };
     let fetched = here.get_or_compute(&id("n"), "k", &eager, compute).await.unwrap();
     assert_eq!((fetched.value, fetched.source), (2, Source::Computed));
+}
+
+#[actix_web::test]
+async fn who_joins_is_given_nothing_of_before_an_invalidation_of_a_tag_that_only_the_computation_names() {
+    let scene = Scene::new().await;
+    let cache = embedded(&scene).await;
+    let (n, policy) = (id("n"), Policy::new(minute()));
+    cache.set(&n, "other", &1, &minute().tagged([id("t")])).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(2)).await;
+    let made = |bytes: &'static str| {
+        Ok::<_, Infallible>(Made {
+            bytes: bytes.into(),
+            put: Some(minute().tagged([id("t")])),
+        })
+    };
+    let (begun, end) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (beginning, ending) = (Arc::clone(&begun), Arc::clone(&end));
+    let before = cache.fetch(&n, "k", &policy, move || async move {
+        beginning.notify_one();
+        ending.notified().await;
+        made("before")
+    });
+    let after = async {
+        begun.notified().await;
+        cache.invalidate(&[id("t")]).await.unwrap();
+        let asking = cache.fetch(&n, "k", &policy, move || async move { made("after") });
+        let ending = async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            end.notify_one();
+        };
+        tokio::join!(asking, ending).0
+    };
+    let (before, after) = tokio::join!(before, after);
+    assert_eq!(&before.unwrap().value[..], b"before");
+    assert_eq!(&after.unwrap().value[..], b"after");
 }
