@@ -6,7 +6,8 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::time::{interval, sleep};
 
-/// How often the subscription is asked whether it still lives; a frozen Redis is noticed within twice this.
+/// How often the subscription is asked whether it still lives; a frozen Redis is noticed within this and
+/// the time that a command may take (`REDIS_TIMEOUT_MS`).
 const PING_EVERY: Duration = Duration::from_secs(1);
 /// The first pause between two attempts to subscribe; it doubles up to the other.
 const FIRST_RETRY: Duration = Duration::from_millis(20);

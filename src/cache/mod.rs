@@ -38,7 +38,7 @@
 //! older than an invalidation acknowledged before they asked. The memory of the instance that acknowledged it as well. The memory
 //! of another hears by a message: it lags for as long as that takes, and in any case no longer than `CACHE_LOCAL_TTL_MS`, or
 //! what the entry's writer allowed. With the subscription lost it is emptied, and not used until messages are heard again; a
-//! connection that dies without a word is noticed within about two seconds. Only entries whose writer says so are kept there.
+//! connection that dies without a word is noticed within a second and `REDIS_TIMEOUT_MS`. Only entries whose writer says so are kept there.
 //!
 //! **What is not promised.** An invalidation is as durable as Redis is set to be: a replica that takes over without it, or a
 //! server that comes back without its last second, has the old version again. Times are compared by Redis's clock; one that is

@@ -7,9 +7,9 @@
 local was = redis.pcall('GET', KEYS[1])
 if type(was) == 'table' then return { 'none', '', 0 } end
 local number = was and tonumber(was) or 0
--- Exact: within 2^53 each of them, and so no further off than 2^54.
--- As INCRBY reads it: no zeros in front.
-if was and ((was ~= '0' and not string.match(was, '^%-?[1-9]%d*$')) or math.abs(number) > 9007199254740991) then return { 'none', '', 0 } end
+-- Whole as INCRBY reads it, without zeros in front. Exact: within 2^53 each of them, and so no further off than 2^54.
+local is_whole = was == '0' or not was or string.match(was, '^%-?[1-9]%d*$')
+if not is_whole or math.abs(number) > 9007199254740991 then return { 'none', '', 0 } end
 if math.abs(number + tonumber(ARGV[1])) > 9007199254740991 then
   return { 'range', was or '0', math.max(redis.call('PTTL', KEYS[1]), 0) }
 end
