@@ -281,10 +281,10 @@ impl Local {
     pub(super) fn forget(&self, subject: Subject, marks: Option<&mut Marks>) {
         let stood = self.marks[subject.mark()].fetch_add(1, Ordering::SeqCst);
         self.kept.invalidate(&subject.0);
-        if let Some(Marks { entry, .. }) = marks
-            && *entry == (subject, stood)
+        if let Some(marks) = marks
+            && marks.entry == (subject, stood)
         {
-            entry.1 = stood.wrapping_add(1);
+            marks.entry.1 = stood.wrapping_add(1);
         }
     }
 
