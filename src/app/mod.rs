@@ -174,16 +174,20 @@ impl Application {
         let handle = server.handle();
         let mut serving = rt::spawn(server);
         let ended = tokio::select! {
-            ended = &mut serving => ended,
-            () = stop => {
-                tracing::info!("stopping: requests under way may end");
-                drop(own_work);
-                // They would wait for as long as the drain lasts, and then be cut off without an answer.
-                parts.lock_wakeups.close();
-                parts.job_wakeups.close();
-                handle.stop(true).await;
-                serving.await
-            }
+            ended = &mut serving => Some(ended),
+            () = stop => None,
+        };
+        // The pool is to end whether the server was told to or ended by itself: it is waited for below.
+        drop(own_work);
+        let ended = if let Some(ended) = ended {
+            ended
+        } else {
+            tracing::info!("stopping: requests under way may end");
+            // They would wait for as long as the drain lasts, and then be cut off without an answer.
+            parts.lock_wakeups.close();
+            parts.job_wakeups.close();
+            handle.stop(true).await;
+            serving.await
         };
         if let Some(working) = working {
             // Ends by itself, in the time that it was given. Of its panic the log has told.
