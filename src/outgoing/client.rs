@@ -84,7 +84,7 @@ impl Outgoing {
         let pass = inner.circuits.enter(&host, Instant::now()).map_err(CallError::Open)?;
         let request = inner.client.post(url.clone()).headers(headers).body(body);
         let answered = match request.send().await {
-            Ok(response) => read(response).await,
+            Ok(response) => Ok(read(response).await),
             Err(error) => Err(error),
         };
         match answered {
@@ -108,28 +108,31 @@ impl Outgoing {
     }
 }
 
-async fn read(mut response: Response) -> Result<Reply, reqwest::Error> {
+/// What was answered. A status says what became of the call, so a body that is slow or breaks off is only a shorter one.
+async fn read(mut response: Response) -> Reply {
     let status = response.status().as_u16();
     let retry_after = retry_after(response.headers());
     let mut body = BytesMut::new();
     while body.len() < MOST_READ
-        && let Some(chunk) = response.chunk().await?
+        && let Ok(Some(chunk)) = response.chunk().await
     {
         let room = MOST_READ - body.len();
         body.extend_from_slice(&chunk[..chunk.len().min(room)]);
     }
-    Ok(Reply {
+    Reply {
         status,
         retry_after,
         body: body.freeze(),
-    })
+    }
 }
 
-/// Follows only what keeps the method and the body, as 307 and 308 do, and only to where a call may go.
+/// Follows only what keeps the method and the body, as 307 and 308 do, and only to where a call may go. What was sent over TLS
+/// is not sent again in the clear.
 fn redirects(allowed: Allowed, most: u8) -> Policy {
     let follow = move |attempt: Attempt<'_>| -> Action {
         let keeps = [StatusCode::TEMPORARY_REDIRECT, StatusCode::PERMANENT_REDIRECT].contains(&attempt.status());
-        if !keeps || attempt.previous().len() > usize::from(most) {
+        let bares = |from: &Url| bares(from, attempt.url());
+        if !keeps || attempt.previous().len() > usize::from(most) || attempt.previous().last().is_some_and(bares) {
             return attempt.stop();
         }
         if allowed.url(attempt.url()) {
@@ -143,6 +146,11 @@ fn redirects(allowed: Allowed, most: u8) -> Policy {
     } else {
         Policy::custom(follow)
     }
+}
+
+/// Whether a redirect leads out of TLS.
+fn bares(from: &Url, to: &Url) -> bool {
+    from.scheme() == "https" && to.scheme() != "https"
 }
 
 /// `Retry-After` in seconds, or as a date: measured from the date of the answer, as the clocks may differ.
@@ -162,6 +170,13 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_redirect_may_lead_into_tls_and_not_out_of_it() {
+        let [plain, secret] = ["http://a.example/", "https://a.example/"].map(|url| Url::parse(url).unwrap());
+        assert!(bares(&secret, &plain));
+        assert!(!bares(&plain, &secret) && !bares(&secret, &secret) && !bares(&plain, &plain));
+    }
 
     #[test]
     fn how_long_to_wait_is_read_as_seconds_and_as_a_date() {

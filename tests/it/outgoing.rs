@@ -5,6 +5,7 @@ use bytes::Bytes;
 use fleetpulse::config::OutgoingSettings;
 use fleetpulse::outgoing::{CallError, HeaderMap, Outgoing, Reply, Url};
 use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 fn settings() -> OutgoingSettings {
@@ -31,6 +32,26 @@ async fn a_call_brings_the_answer_and_how_long_to_wait() {
     let agent = &received[0].headers["user-agent"];
     assert!(agent.starts_with("fleetpulse/"), "{agent}");
     assert_eq!((received[0].path.as_str(), received[0].body.as_str()), ("/hook", "{}"));
+}
+
+#[actix_web::test]
+async fn a_call_was_answered_though_the_body_breaks_off_or_never_ends() {
+    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", server.local_addr().unwrap());
+    let outgoing = Outgoing::new(&settings()).unwrap();
+    for breaks_off in [true, false] {
+        let answer = async {
+            let (mut client, _) = server.accept().await.unwrap();
+            let mut request = [0; 1_024];
+            assert!(client.read(&mut request).await.unwrap() > 0);
+            let half = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf";
+            client.write_all(half).await.unwrap();
+            (!breaks_off).then_some(client)
+        };
+        let (reply, _client) = tokio::join!(post(&outgoing, &url), answer);
+        let reply = reply.unwrap();
+        assert_eq!((reply.status, &*reply.body), (200, &b"half"[..]));
+    }
 }
 
 #[actix_web::test]
