@@ -80,16 +80,20 @@ impl Job for ResponseReminder {
         })
     }
 
-    /// Without the conversation as its key no one could end the series by one call.
+    /// Without the conversation as its key, from its beginning to its end, no one could end the series by one call.
     fn check(&self, job: &NewJob) -> Vec<Fault> {
-        let key = job.unique.as_ref().map(|unique| unique.key.as_str());
-        if key == Some(self.conversation.id.as_str()) {
-            Vec::new()
-        } else {
-            vec![Fault::new(
+        match &job.unique {
+            Some(unique) if unique.key == self.conversation.id.as_str() => match unique.keep {
+                None => Vec::new(),
+                Some(_) => vec![Fault::new(
+                    "unique_for_ms",
+                    "must not be given: the series has its key until it ends",
+                )],
+            },
+            _ => vec![Fault::new(
                 "unique_key",
                 "must be the conversation_id: by it the series is ended",
-            )]
+            )],
         }
     }
 
