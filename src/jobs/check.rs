@@ -173,7 +173,7 @@ pub(super) fn settlements(queue: &str, settlements: &[Settlement], most_bytes: u
         match &settlement.end {
             End::Complete { result: Some(result) } => faults.json("result", result, most_bytes),
             End::Fail {
-                retry: Retry::After(delay),
+                retry: Retry::After(delay) | Retry::AtLeast(delay) | Retry::Uncounted(delay),
                 ..
             } => faults.ms("retry", *delay, &YEAR_MS),
             End::Then { kind, payload, delay } => {

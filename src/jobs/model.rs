@@ -230,6 +230,10 @@ pub enum Retry {
     Never,
     /// After so long.
     After(Duration),
+    /// As its backoff says, but not before so long.
+    AtLeast(Duration),
+    /// After so long, and the attempt does not count: what it needs was not to be had, and nothing was begun.
+    Uncounted(Duration),
 }
 
 /// The end of one lease.

@@ -177,6 +177,8 @@ fn word(end: &End) -> String {
                 Retry::Policy => format!("p{}", rand::random_range(0..1_000)),
                 Retry::Never => "n0".to_owned(),
                 Retry::After(delay) => format!("a{}", delay.as_millis()),
+                Retry::AtLeast(delay) => format!("p{},{}", rand::random_range(0..1_000), delay.as_millis()),
+                Retry::Uncounted(delay) => format!("u{}", delay.as_millis()),
             };
             let error = &error[..error.floor_char_boundary(MAX_ERROR)];
             // A text is always JSON, and has no line ends then.
@@ -207,7 +209,9 @@ mod tests {
         };
         assert_eq!(fail("a\n\"b\"", Retry::Never), r#"fn0 "a\n\"b\"""#);
         assert_eq!(fail("", Retry::After(Duration::from_secs(2))), "fa2000 \"\"");
+        assert_eq!(fail("", Retry::Uncounted(Duration::from_secs(2))), "fu2000 \"\"");
         assert!(fail("x", Retry::Policy).starts_with("fp"));
+        assert!(fail("x", Retry::AtLeast(Duration::from_secs(2))).ends_with(",2000 \"x\""));
         assert_eq!(fail(&"é".repeat(1_000), Retry::Never).len(), 4 + 1_000 + 2);
         let then = End::Then {
             kind: Some("next".into()),

@@ -8,8 +8,8 @@
 -- ARGV[6]    for how long, ms
 -- ARGV[7]    of how many types, 0 for all
 -- ARGV[8..]  those, then groups of leases to end: token, 'd' or 'e', how many, and of each the short id and, behind 'e', how:
---            'c' RESULT completed; 'f' failed, with 'p' DRAWN (0 to 999, for the jitter) as the job's policy has it, 'n0' for good,
---            'a' MS to be tried again after that, then ' ' ERROR; 't' MS ' ' TYPE '\n' PAYLOAD to go on as that, both '' as
+--            'c' RESULT completed; 'f' failed, with 'p' DRAWN (0 to 999, for the jitter) as the job's policy has it, with ',' MS
+--            not before that, 'n0' for good, 'a' MS to be tried again after that, 'u' MS likewise, and not counted, then ' ' ERROR; 't' MS ' ' TYPE '\n' PAYLOAD to go on as that, both '' as
 --            before; 'r' given back. Those behind 'd' are completed without a result
 -- Returns {'ok', outcomes, now, due, {id, attempt, spec}...} as lease.lua does, nothing behind `now` if no outcome holds.
 -- Outcomes has a letter a lease: the state of the job, in capitals if the lease was not that token's or is over; '?' for no such
@@ -79,23 +79,27 @@ local function go_on(r, id, how)
 end
 
 local function fail(r, id, how)
-  local mode, number, text = match(how, '^f(%a)(%d+) (.*)$')
-  add_error(r, text)
+  local mode, number, least, text = match(how, '^f(%a)(%d+),?(%d*) (.*)$')
   r.ended_by = 'f'
-  count('failed', 1)
-  if mode == 'n' or r.attempts >= r.most then
-    die(r, id)
-    return 'x'
+  if mode == 'u' then
+    r.attempts = r.attempts - 1
+  else
+    add_error(r, text)
+    count('failed', 1)
+    if mode == 'n' or r.attempts >= r.most then
+      die(r, id)
+      return 'x'
+    end
   end
   local ms = tonumber(number)
   if mode == 'p' then
     ms = r.base
     if r.backoff == 'e' then ms = math.min(r.cap, ms * 2 ^ math.min(r.attempts - 1, 40)) end
-    ms = math.floor(ms * (1 - r.jitter * number / 1000))
+    ms = math.max(math.floor(ms * (1 - r.jitter * number / 1000)), tonumber(least) or 0)
   end
   local due = from + ms
   r.since = stamp(due)
-  note('failed', id)
+  note(mode == 'u' and 'released' or 'failed', id)
   if ms == 0 then
     r.state = 'r'
     make_ready(r.number, r.place, id)

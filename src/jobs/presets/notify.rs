@@ -20,6 +20,8 @@ pub(super) const BACKOFF: Backoff = Backoff {
 };
 /// The least that a host is left alone for when it says that it is busy.
 const LEAST_WAIT: Duration = Duration::from_secs(1);
+/// The least that a job waits for a host that is left alone.
+const LEAST_REST: Duration = Duration::from_millis(20);
 
 /// Tells webhooks. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -71,7 +73,7 @@ impl Notifier {
         match self.outgoing.post(&webhook.url, headers, body).await {
             Ok(reply) => judge(&reply),
             Err(error @ CallError::Forbidden) => Err(JobFailure::never(error)),
-            Err(error @ CallError::Open(rest)) => Err(JobFailure::after(rest.max(LEAST_WAIT), error)),
+            Err(error @ CallError::Open(rest)) => Err(JobFailure::uncounted(rest.max(LEAST_REST), error)),
             Err(error) => Err(JobFailure::new(error)),
         }
     }
@@ -81,7 +83,7 @@ fn judge(reply: &Reply) -> Result<(), JobFailure> {
     let said = format!("the webhook answered {}", reply.status);
     match (reply.status, reply.retry_after) {
         (200..=299, _) => Ok(()),
-        (429 | 503, Some(wait)) => Err(JobFailure::after(wait.max(LEAST_WAIT), said)),
+        (429 | 503, Some(wait)) => Err(JobFailure::at_least(wait.max(LEAST_WAIT), said)),
         (408 | 409 | 425 | 429 | 500.., _) => Err(JobFailure::new(said)),
         // What was said is not acceptable, or the webhook is gone (410), or is elsewhere: so it will be the next time.
         _ => Err(JobFailure::never(said)),
@@ -164,8 +166,8 @@ mod tests {
         for never in [301, 302, 307, 400, 401, 403, 404, 410, 413, 422] {
             assert_eq!(judged(never, Some(5)), Some(Retry::Never), "{never}");
         }
-        assert_eq!(judged(429, Some(7)), Some(Retry::After(Duration::from_secs(7))));
-        assert_eq!(judged(503, Some(0)), Some(Retry::After(LEAST_WAIT)));
+        assert_eq!(judged(429, Some(7)), Some(Retry::AtLeast(Duration::from_secs(7))));
+        assert_eq!(judged(503, Some(0)), Some(Retry::AtLeast(LEAST_WAIT)));
     }
 
     #[test]

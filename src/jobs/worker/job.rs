@@ -158,6 +158,22 @@ impl JobFailure {
         }
     }
 
+    /// To be tried again as the job's terms have it, but not before so long.
+    pub fn at_least(delay: Duration, error: impl Display) -> Self {
+        Self {
+            error: error.to_string(),
+            retry: Retry::AtLeast(delay),
+        }
+    }
+
+    /// Nothing was begun, as what it needs is not to be had: to be tried again after a time, and no attempt.
+    pub fn uncounted(delay: Duration, error: impl Display) -> Self {
+        Self {
+            error: error.to_string(),
+            retry: Retry::Uncounted(delay),
+        }
+    }
+
     /// To be tried again after a time.
     pub fn after(delay: Duration, error: impl Display) -> Self {
         Self {

@@ -111,6 +111,30 @@ async fn a_webhook_that_is_not_well_is_told_again_under_the_same_id() {
 }
 
 #[actix_web::test]
+async fn a_webhook_that_is_down_for_a_while_kills_no_job_that_waits_for_it() {
+    let receiver = Receiver::start();
+    let scene = with_webhook(Scene::new().await, &receiver).with(&["--circuit-failures=2", "--circuit-rest=50"]);
+    let service = scene.start().await;
+    let api = service.drivers();
+    receiver.answer_with([500; 12]);
+    let mut new = notification();
+    new["max_attempts"] = json!(3);
+    new["backoff"] = json!({"kind":"fixed","base_ms":2_000,"jitter":0});
+    let mut ids = Vec::new();
+    for _ in 0..30 {
+        ids.push(put(&api, new.clone()).await);
+    }
+    let mut failures = 0;
+    for id in &ids {
+        let done = reaches(&api, id, "done").await;
+        failures += done["errors"].as_array().map_or(0, Vec::len);
+    }
+    // Only what was told counts.
+    assert_eq!((failures, receiver.received().len()), (12, 42));
+    Books::read(&scene, &id_of("platform")).await.balance();
+}
+
+#[actix_web::test]
 async fn what_will_never_be_heard_is_dead_at_once() {
     let receiver = Receiver::start();
     let scene = with_webhook(Scene::new().await, &receiver);
@@ -390,6 +414,10 @@ async fn what_a_type_does_not_take_is_refused_with_its_place_and_nothing_is_stor
         one(
             json!({"type":"response_reminder","unique_key":"d","payload":{"conversation_id":"c"}}),
             &["/unique_key"],
+        ),
+        one(
+            json!({"type":"response_reminder","unique_key":"c","unique_for_ms":1000,"payload":{"conversation_id":"c"}}),
+            &["/unique_for_ms"],
         ),
         one(
             json!({"type":"cleanup_expired_sessions","payload":{"cursor":"x"}}),
