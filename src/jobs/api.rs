@@ -11,6 +11,8 @@ use crate::ids::Id;
 use crate::store::{Link, StoreError};
 use serde_json::value::RawValue;
 use std::fmt;
+use std::future::pending;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
@@ -193,30 +195,62 @@ impl Jobs {
         if request.wait.is_zero() {
             return Ok(delivery::lease(self, queue, request).await?.jobs);
         }
-        self.wait(queue, request).await
+        self.wait(queue, request, pending()).await.map(|(_, leased)| leased)
     }
 
-    async fn wait(&self, queue: &Id, request: &LeaseRequest) -> Result<Vec<Leased>, JobsError> {
+    /// Leases jobs, waiting for them until `stop`, and says when they were asked for. A call to Redis that is under way then is
+    /// still waited for, so that nothing is on its way to nobody.
+    pub(super) async fn lease_unless(
+        &self,
+        queue: &Id,
+        request: &LeaseRequest,
+        stop: impl Future<Output = ()>,
+    ) -> Result<(Instant, Vec<Leased>), JobsError> {
+        check::lease(request)?;
+        self.note(queue).await?;
+        self.wait(queue, request, stop).await
+    }
+
+    async fn wait(
+        &self,
+        queue: &Id,
+        request: &LeaseRequest,
+        stop: impl Future<Output = ()>,
+    ) -> Result<(Instant, Vec<Leased>), JobsError> {
         let until = Instant::now() + request.wait;
         let wakeups = &self.0.wakeups;
+        let mut stop = pin!(async {
+            tokio::select! {
+                () = stop => {}
+                () = wakeups.closed() => {}
+            }
+        });
         let waiting = async {
-            let seat = wakeups.sit(queue, &request.kinds).await;
+            let seat = tokio::select! {
+                biased;
+                () = &mut stop => return Ok((Instant::now(), Vec::new())),
+                seat = wakeups.sit(queue, &request.kinds) => seat,
+            };
             let mut ask_at = until;
             loop {
                 if seat.is_first() {
                     let since = Instant::now();
                     let taken = delivery::lease(self, queue, request).await?;
                     if !taken.jobs.is_empty() {
-                        return Ok(taken.jobs);
+                        return Ok((since, taken.jobs));
                     }
                     let due = taken
                         .due_in
                         .map_or(ASK_EVERY, |due| due.clamp(SHORTEST_PAUSE, ASK_EVERY));
                     ask_at = until.min(since + due);
                 }
-                seat.called(ask_at).await;
-                if Instant::now() >= until {
-                    return Ok(Vec::new());
+                let is_over = tokio::select! {
+                    biased;
+                    () = &mut stop => true,
+                    () = seat.called(ask_at) => Instant::now() >= until,
+                };
+                if is_over {
+                    return Ok((Instant::now(), Vec::new()));
                 }
                 ask_at = until;
             }
@@ -224,7 +258,6 @@ impl Jobs {
         tokio::select! {
             biased;
             leased = waiting => leased,
-            () = wakeups.closed() => Ok(Vec::new()),
             // While the first subscription is made, or Redis does not answer.
             () = sleep_until(until + self.0.link.store().timeout()) => Err(StoreError::Away.into()),
         }
@@ -257,8 +290,8 @@ impl Jobs {
             return Ok((outcomes, taken.jobs));
         }
         // The settlements hold whatever comes of the waiting.
-        let leased = self.wait(queue, next).await.unwrap_or_default();
-        Ok((outcomes, leased))
+        let waited = self.wait(queue, next, pending()).await;
+        Ok((outcomes, waited.map(|(_, leased)| leased).unwrap_or_default()))
     }
 
     /// Gives back jobs that were not begun: they go to the places that they had, and the attempts do not count.

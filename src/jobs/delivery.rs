@@ -9,6 +9,7 @@ use super::model::{LeaseRequest, SettleOutcome, Settlement};
 use crate::ids::Id;
 use crate::store::StoreError;
 use std::mem;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 /// Leased jobs that nobody has taken yet. Dropped, it gives them back.
@@ -31,8 +32,10 @@ impl Drop for Parcel {
         if leased.is_empty() {
             return;
         }
+        // Dropped by the end of the runtime, it leaves them to the ends of their leases.
+        let Ok(runtime) = Handle::try_current() else { return };
         let (jobs, queue) = (self.jobs.clone(), self.queue.clone());
-        tokio::spawn(async move {
+        runtime.spawn(async move {
             if let Err(error) = jobs.release(&queue, leased).await {
                 tracing::debug!(%error, "jobs that nobody waited for come back at the end of their leases");
             }

@@ -8,14 +8,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Sleep, sleep_until};
 
 /// One attempt at a job: the handler, guarded against panics, against taking too long, and against going on without a lease.
 pub(super) struct Running {
     pub lease: Arc<Lease>,
     work: Attempt,
-    began: Instant,
-    /// Zero for none.
+    /// From the lease on; zero for none.
     limit: Duration,
     /// Made when the handler first waits: most never do.
     over: Option<Pin<Box<Sleep>>>,
@@ -45,7 +44,6 @@ impl Running {
         Ok(Self {
             lease: Arc::clone(lease),
             work,
-            began: Instant::now(),
             limit: limit.saturating_sub(margin),
             over: None,
         })
@@ -82,7 +80,7 @@ impl Running {
         }
         let over = this
             .over
-            .get_or_insert_with(|| Box::pin(sleep_until(this.began + limit)));
+            .get_or_insert_with(|| Box::pin(sleep_until(this.lease.start + limit)));
         over.as_mut().poll(task).map(|()| Ended::TimedOut(limit))
     }
 }

@@ -7,6 +7,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Context as TaskContext;
+use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -86,6 +87,10 @@ impl<S> Context<S> {
     }
 }
 
+fn within(ends: Option<Instant>, until: Instant) -> Instant {
+    ends.map_or(until, |ends| until.min(ends))
+}
+
 /// A job that this pool has leased.
 #[derive(Debug)]
 pub(super) struct Lease {
@@ -93,7 +98,11 @@ pub(super) struct Lease {
     pub token: LeaseToken,
     pub attempt: u32,
     pub max_attempts: u32,
-    /// Until when by this machine's monotonic clock; counted from before it was asked for, so never later than Redis has it.
+    /// When it was asked for, by this machine's monotonic clock: not later than it began.
+    pub start: Instant,
+    /// When the job's time is over, however often the lease is extended.
+    pub ends: Option<Instant>,
+    /// Until when; counted from before it was asked for, so never later than Redis has it.
     // Held for a look or a change.
     pub until: Mutex<Instant>,
     lost: AtomicBool,
@@ -103,17 +112,26 @@ pub(super) struct Lease {
 }
 
 impl Lease {
-    pub fn new(leased: &Leased, until: Instant) -> Self {
+    pub fn new(leased: &Leased, start: Instant, time: Duration) -> Self {
+        let ends = (!leased.timeout.is_zero()).then(|| start + leased.timeout);
         Self {
             id: leased.id.clone(),
             token: leased.token,
             attempt: leased.attempt,
             max_attempts: leased.max_attempts,
-            until: Mutex::new(until),
+            start,
+            ends,
+            until: Mutex::new(within(ends, start + time)),
             lost: AtomicBool::new(false),
             runner: AtomicWaker::new(),
             lost_here: Notify::new(),
         }
+    }
+
+    /// It was extended, as asked at `start`.
+    pub fn extended(&self, start: Instant, time: Duration) {
+        let mut until = self.until.lock();
+        *until = (*until).max(within(self.ends, start + time));
     }
 
     pub fn lose(&self) {

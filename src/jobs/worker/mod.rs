@@ -14,7 +14,8 @@
 //! `spawn_blocking`, or start a pool for each thread.
 //!
 //! **Leased ahead** is only what is run within the next few milliseconds, by the rate of the last ones: slow jobs are
-//! leased one for each place that is free, and other workers find the rest.
+//! leased one for each place that is free, and other workers find the rest. What stands behind slow ones nevertheless is
+//! given back after a second.
 //!
 //! **Leases** are extended at a third of their time for as long as the handler may run ([`Job::TIMEOUT`]). One that could
 //! not be extended in time by the monotonic clock of this machine is lost, and its handler is dropped where it waits:

@@ -67,7 +67,7 @@ impl Pool {
         let mut work = Work::new(self);
         let mut stop = pin!(stop);
         let mut stopped_at = None;
-        let mut look = interval((lease / 6).max(Duration::from_millis(20)));
+        let mut look = interval((lease / 6).clamp(Duration::from_millis(20), Duration::from_secs(1)));
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let more = work.begin();

@@ -14,6 +14,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Duration;
+use tokio::sync::SetOnce;
 use tokio::time::Instant;
 
 /// Jobs leased or settled by one call. Redis does nothing else meanwhile: some four milliseconds.
@@ -30,6 +31,8 @@ const WORTH: usize = 16;
 const TURN: Duration = Duration::from_millis(2);
 /// How long the pool waits for jobs in one call.
 const WAIT: Duration = Duration::from_secs(30);
+/// What was leased and not begun within this, or a third of the lease, is given back: others may have places for it.
+const STUCK: Duration = Duration::from_secs(1);
 /// Leases extended at once.
 const EXTENDING: usize = 64;
 /// The pause after a call that failed; it doubles.
@@ -48,8 +51,8 @@ pub(super) struct Work {
     calls: FuturesUnordered<BoxFuture<'static, Called>>,
     /// The call that waits for jobs.
     waiter: Option<BoxFuture<'static, Called>>,
-    /// How many it waits for; counted in `asked`.
-    awaited: usize,
+    /// Set when it is to wait no longer.
+    stopping: Arc<SetOnce<()>>,
     extending: Option<BoxFuture<'static, ()>>,
     /// Jobs that calls under way have asked for.
     asked: usize,
@@ -84,7 +87,7 @@ impl Work {
             ended: Vec::new(),
             calls: FuturesUnordered::new(),
             waiter: None,
-            awaited: 0,
+            stopping: Arc::default(),
             extending: None,
             asked: 0,
             is_dry: false,
@@ -113,10 +116,8 @@ impl Work {
                 continue;
             }
             let Some(handler) = self.pool.registry.get(&leased.kind) else {
-                self.end(
-                    &lease,
-                    Ended::Ran(Err(JobFailure::new("nobody handles this type here"))),
-                );
+                // Another's.
+                self.release(&lease);
                 continue;
             };
             match Running::begin(&leased, &lease, handler.as_ref(), &self.pool.jobs) {
@@ -156,7 +157,10 @@ impl Work {
                 }
             }
             Ended::Ran(Err(JobFailure { error, retry })) => {
-                metrics.failed.inc();
+                match retry {
+                    Retry::Uncounted(_) => metrics.released.inc(),
+                    _ => metrics.failed.inc(),
+                }
                 End::Fail { error, retry }
             }
             Ended::Panicked(words) => {
@@ -200,7 +204,7 @@ impl Work {
         let mut want = most.saturating_sub(held);
         // Of two calls under way nobody knows which is answered first: a single worker, who keeps the order, makes one.
         let keeps_order = self.pool.settings.concurrency == 1;
-        if self.is_stopping || (keeps_order && self.asked > 0) {
+        if self.is_stopping || self.kinds.is_empty() || (keeps_order && self.asked > 0) {
             want = 0;
         }
         let is_due = match self.calls.len() {
@@ -250,17 +254,22 @@ impl Work {
 
     fn wait(&mut self, ask: usize) {
         self.asked += ask;
-        self.awaited = ask;
         let (jobs, queue) = (self.pool.jobs.clone(), self.pool.queue.clone());
         let request = self.request(ask, WAIT);
+        let stopping = Arc::clone(&self.stopping);
         self.waiter = Some(Box::pin(async move {
-            let answer = jobs.lease(&queue, &request).await;
+            let stop = async {
+                stopping.wait().await;
+            };
+            let (at, answer) = match jobs.lease_unless(&queue, &request, stop).await {
+                Ok((at, leased)) => (at, Ok((Vec::new(), leased))),
+                Err(error) => (Instant::now(), Err(error)),
+            };
             Called {
-                // It may have waited for long. What it brings was leased a little before now.
-                at: Instant::now() - request.lease / 10,
+                at,
                 asked: ask,
                 sent: Vec::new(),
-                answer: answer.map(|leased| (Vec::new(), leased)),
+                answer,
             }
         }));
     }
@@ -274,7 +283,7 @@ impl Work {
                 let in_vain = matches!(&called.answer, Ok((_, leased)) if leased.is_empty());
                 self.called(called);
                 // Whoever is told at once that there is nothing would ask without end.
-                if in_vain {
+                if in_vain && !self.is_stopping {
                     self.pause_until = Some(Instant::now() + FIRST_PAUSE);
                 }
             }
@@ -317,7 +326,7 @@ impl Work {
     }
 
     fn take(&mut self, leased: Leased, at: Instant) {
-        let lease = Lease::new(&leased, at + self.pool.settings.lease);
+        let lease = Lease::new(&leased, at, self.pool.settings.lease);
         if self.is_stopping {
             self.release(&lease);
         } else {
@@ -389,16 +398,28 @@ impl Work {
         self.pause_until = None;
     }
 
-    /// Extends what has a third of its time behind it, and gives up what has all of it behind.
+    /// Extends what has a third of its time behind it, gives up what has all of it behind, and gives back what has not been
+    /// begun for too long: it waits behind slow ones.
     pub fn look_after_leases(&mut self) {
         let (now, lease_time) = (Instant::now(), self.pool.settings.lease);
+        // The first was leased first.
+        while let Some((_, lease)) = self
+            .waiting
+            .pop_front_if(|(_, lease)| now - lease.start > STUCK.min(lease_time / 3))
+        {
+            if lease.is_lost() {
+                self.pool.metrics.lost.inc();
+            } else {
+                self.release(&lease);
+            }
+        }
         let waiting = self.waiting.iter().map(|(_, lease)| lease);
         let mut due = Vec::new();
         for lease in waiting.chain(self.running.iter().map(|running| &running.lease)) {
             let until = *lease.until.lock();
             if until <= now {
                 lease.lose();
-            } else if until - now <= lease_time * 2 / 3 {
+            } else if until - now <= lease_time * 2 / 3 && lease.ends.is_none_or(|ends| until < ends) {
                 due.push(Arc::clone(lease));
             }
         }
@@ -412,7 +433,7 @@ impl Work {
                 async move {
                     let at = Instant::now();
                     match jobs.extend(&lease.id, lease.token, lease_time).await {
-                        Ok(_) => *lease.until.lock() = at + lease_time,
+                        Ok(_) => lease.extended(at, lease_time),
                         Err(JobsError::NotYours(_) | JobsError::Unknown) => lease.lose(),
                         // Tried again at the next look.
                         Err(error) => tracing::debug!(%error, job = %lease.id, "a lease could not be extended"),
@@ -426,9 +447,8 @@ impl Work {
     /// Leases nothing more and gives back what is not begun.
     pub fn stop(&mut self) {
         self.is_stopping = true;
-        if self.waiter.take().is_some() {
-            self.asked -= self.awaited;
-        }
+        // The waiter ends by itself: what a call under way brings is still to be given back. It may be told twice.
+        let _ = self.stopping.set(());
         for (_, lease) in mem::take(&mut self.waiting) {
             self.release(&lease);
         }
@@ -448,7 +468,7 @@ impl Work {
 
     /// Whether nothing is left to be done.
     pub fn is_over(&self) -> bool {
-        self.running.is_empty() && self.ended.is_empty() && self.calls.is_empty()
+        self.running.is_empty() && self.ended.is_empty() && self.calls.is_empty() && self.waiter.is_none()
     }
 }
 

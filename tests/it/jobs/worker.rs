@@ -343,6 +343,62 @@ async fn a_deploy_neither_loses_nor_doubles_a_job() {
 }
 
 #[actix_web::test]
+async fn what_was_leased_ahead_does_not_wait_behind_slow_ones() {
+    let scene = Scene::new().await;
+    let jobs = embedded(&scene).await;
+    // So quick that many are leased ahead; then slow all at once.
+    let new = (0..400).map(|n| deed(n, if n < 350 { &[] } else { &["wait 4000"] }));
+    let ids = put(&jobs, new.collect()).await;
+    let pool = Running::start(&jobs, settings(2));
+    eventually(SOON, "the slow ones have begun", async || {
+        (pool.notes.begun.lock().len() == 352).then_some(())
+    })
+    .await;
+    let other = Running::start(&jobs, settings(60));
+    for job in &ids {
+        assert_eq!(reaches(&jobs, job, State::Done).await.attempts, 1);
+    }
+    let (notes, others) = (pool.stop().await, other.stop().await);
+    assert_eq!(notes.begun.lock().len() + others.begun.lock().len(), 400);
+    assert!(others.begun.lock().len() >= 40, "{others:?}");
+    Books::read(&scene, &id("q")).await.balance();
+}
+
+#[actix_web::test]
+async fn what_comes_while_a_pool_stops_is_done_or_given_back() {
+    let scene = Scene::new().await;
+    let jobs = embedded(&scene).await;
+    for n in 0..40 {
+        let pool = Running::start(&jobs, settings(4));
+        // It waits for jobs by then.
+        sleep(Duration::from_millis(20)).await;
+        let stop = async {
+            sleep(Duration::from_micros(u64::try_from(n).unwrap() * 50)).await;
+            pool.stop().await;
+        };
+        let (ids, ()) = tokio::join!(put(&jobs, vec![deed(n, &[])]), stop);
+        let job = jobs.get(&ids[0]).await.unwrap();
+        assert!(
+            matches!((job.state, job.attempts), (State::Done, 1) | (State::Ready, 0)),
+            "{job:?}"
+        );
+    }
+    Books::read(&scene, &id("q")).await.balance();
+}
+
+#[actix_web::test]
+async fn a_pool_without_types_takes_no_jobs() {
+    let scene = Scene::new().await;
+    let jobs = embedded(&scene).await;
+    let ids = put(&jobs, vec![deed(0, &[])]).await;
+    let metrics = WorkerMetrics::of(&Metrics::new().unwrap().worker_jobs, "q");
+    let pool = Pool::new(jobs.clone(), id("q"), Registry::default(), settings(4), metrics);
+    pool.run(sleep(Duration::from_millis(200))).await;
+    let job = jobs.get(&ids[0]).await.unwrap();
+    assert_eq!((job.state, job.attempts), (State::Ready, 0));
+}
+
+#[actix_web::test]
 async fn what_does_not_end_in_time_is_cut_off_and_goes_back() {
     let scene = Scene::new().await;
     let jobs = embedded(&scene).await;
