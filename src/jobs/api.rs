@@ -207,7 +207,6 @@ impl Jobs {
         stop: impl Future<Output = ()>,
     ) -> Result<(Instant, Vec<Leased>), JobsError> {
         check::lease(request)?;
-        self.note(queue).await?;
         self.wait(queue, request, stop).await
     }
 

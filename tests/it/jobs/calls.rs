@@ -302,7 +302,7 @@ async fn a_unique_key_refuses_replaces_or_debounces() {
         .await
         .assert_problem(404, &[]);
     let mut later = job(4, "debounce");
-    later["delay_ms"] = value!(100);
+    later["delay_ms"] = value!(1_500);
     let debounced = api.post("/v1/queues/q/jobs", later).await;
     assert_eq!(
         debounced.body["jobs"][0],
