@@ -9,6 +9,7 @@ mod presets;
 mod schedules;
 mod soak;
 mod storm;
+mod unique;
 mod waiting;
 mod was_wrong;
 mod worker;

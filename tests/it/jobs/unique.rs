@@ -1,0 +1,156 @@
+//! Unique keys, and series that one of them ends as a whole.
+
+use super::*;
+use crate::support::eventually;
+use serde_json::json as value;
+
+#[actix_web::test]
+async fn a_series_goes_on_under_one_id_and_ends_as_a_whole() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = JobApi::of(&service);
+    let ids = api
+        .add("q", value!({"type": "remind", "payload": 1, "unique_key": "talk:7"}))
+        .await;
+    let leased = api.lease("q", value!({})).await;
+    let body = value!({"token": leased[0]["token"], "then": {"delay_ms": 50, "payload": 2, "type": "remind-again"}});
+    let done = api.post(&format!("/v1/jobs/{}/complete", ids[0]), body.clone()).await;
+    assert_eq!(done.body, value!({"state": "delayed"}));
+    let done = api.post(&format!("/v1/jobs/{}/complete", ids[0]), body).await;
+    assert_eq!(
+        done.body,
+        value!({"state": "delayed"}),
+        "repeating it is answered alike"
+    );
+    let second = api.lease("q", value!({"wait_ms": 5_000})).await;
+    assert_eq!((&second[0]["id"], &second[0]["payload"]), (&value!(ids[0]), &value!(2)));
+    assert_eq!(
+        (&second[0]["type"], &second[0]["attempt"]),
+        (&value!("remind-again"), &value!(1))
+    );
+    let cancelled = api.delete("/v1/queues/q/unique/talk:7").await;
+    assert_eq!((cancelled.status, &cancelled.body["id"]), (200, &value!(ids[0])));
+    api.delete("/v1/queues/q/unique/talk:7").await.assert_problem(404, &[]);
+    let body = value!({"token": second[0]["token"], "then": {"delay_ms": 50}});
+    let late = api.post(&format!("/v1/jobs/{}/complete", ids[0]), body).await;
+    late.assert_problem(409, &[]);
+    Books::read(&scene, &id_of("q")).await.balance();
+}
+
+#[actix_web::test]
+async fn a_unique_key_refuses_replaces_or_debounces() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = JobApi::of(&service);
+    let job =
+        |payload: u32, mode: &str| value!({"type": "a", "payload": payload, "unique_key": "k", "unique_mode": mode});
+    let first = api.post("/v1/queues/q/jobs", job(1, "refuse")).await;
+    let refused = api.post("/v1/queues/q/jobs", job(2, "refuse")).await;
+    assert_eq!((first.status, refused.status), (201, 200));
+    assert_eq!(refused.body["jobs"][0]["outcome"], "existing");
+    assert_eq!(refused.body["jobs"][0]["id"], first.body["jobs"][0]["id"]);
+    let replaced = api.post("/v1/queues/q/jobs", job(3, "replace")).await;
+    assert_eq!(
+        (replaced.status, &replaced.body["jobs"][0]["outcome"]),
+        (201, &value!("replaced"))
+    );
+    api.get(&format!("/v1/jobs/{}", first.body["jobs"][0]["id"].as_str().unwrap()))
+        .await
+        .assert_problem(404, &[]);
+    let mut later = job(4, "debounce");
+    later["delay_ms"] = value!(1_500);
+    let debounced = api.post("/v1/queues/q/jobs", later).await;
+    assert_eq!(
+        debounced.body["jobs"][0],
+        value!({"id": replaced.body["jobs"][0]["id"], "outcome": "debounced"})
+    );
+    Books::read(&scene, &id_of("q")).await.balance();
+    assert!(api.lease("q", value!({})).await.is_empty(), "it waits anew");
+    let leased = api.lease("q", value!({"wait_ms": 5_000})).await;
+    assert_eq!(leased[0]["payload"], 4);
+    // What runs cannot be changed any more: another one is put in, and has the key.
+    let next = api.post("/v1/queues/q/jobs", job(5, "debounce")).await;
+    assert_eq!(next.body["jobs"][0]["outcome"], "created");
+    api.complete(&leased[0]).await;
+    let refused = api.post("/v1/queues/q/jobs", job(6, "refuse")).await;
+    assert_eq!(
+        refused.body["jobs"][0],
+        value!({"id": next.body["jobs"][0]["id"], "outcome": "existing"})
+    );
+    let leased = api.lease("q", value!({})).await;
+    api.complete(&leased[0]).await;
+    assert_eq!(
+        api.post("/v1/queues/q/jobs", job(7, "refuse")).await.status,
+        201,
+        "the key is free at its job's end"
+    );
+    // For a time.
+    let kept = value!({"type": "a", "unique_key": "t", "unique_for_ms": 300, "keep_result_s": 0, "priority": 9});
+    assert_eq!(api.post("/v1/queues/q/jobs", kept.clone()).await.status, 201);
+    let leased = api.lease("q", value!({})).await;
+    api.complete(&leased[0]).await;
+    assert_eq!(
+        api.post("/v1/queues/q/jobs", kept.clone()).await.status,
+        200,
+        "the key outlives its job"
+    );
+    eventually(SOON, "the key is free", async || {
+        (api.post("/v1/queues/q/jobs", kept.clone()).await.status == 201).then_some(())
+    })
+    .await;
+    Books::read(&scene, &id_of("q")).await.balance();
+}
+
+#[actix_web::test]
+async fn a_series_ends_where_another_has_taken_its_key() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = JobApi::of(&service);
+    let first = value!({"type": "a", "unique_key": "k"});
+    let ids = api.add("q", first).await;
+    let leased = api.lease("q", value!({})).await;
+    let second = value!({"type": "a", "unique_key": "k", "unique_mode": "replace", "delay_ms": 60_000});
+    let second = api.add("q", second).await;
+    let body = value!({"token": leased[0]["token"], "then": {"delay_ms": 60_000}});
+    for _ in 0..2 {
+        let ended = api.post(&format!("/v1/jobs/{}/complete", ids[0]), body.clone()).await;
+        assert_eq!((ended.status, &ended.body["state"]), (200, &value!("cancelled")));
+    }
+    let cancelled = api.delete("/v1/queues/q/unique/k").await;
+    assert_eq!(cancelled.body["id"], value!(second[0]));
+    let books = Books::read(&scene, &id_of("q")).await;
+    books.balance();
+    assert_eq!((books.count("delayed"), books.count("cancelled")), (0, 2));
+}
+
+#[actix_web::test]
+async fn what_has_ended_stays_so_while_another_has_its_key() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = JobApi::of(&service);
+    let job = value!({"type": "a", "unique_key": "k"});
+    let cancelled = api.add("q", job.clone()).await;
+    api.delete(&format!("/v1/jobs/{}", cancelled[0])).await;
+    let dead = api.add("q", job.clone()).await;
+    let leased = api.lease("q", value!({})).await;
+    let failed = value!({"token": leased[0]["token"], "error": "no", "retry": false});
+    api.post(&format!("/v1/jobs/{}/fail", dead[0]), failed).await;
+    let third = api.add("q", job).await;
+    for (id, state) in [(&cancelled[0], "cancelled"), (&dead[0], "dead")] {
+        let refused = api.post(&format!("/v1/jobs/{id}/retry"), value!({})).await;
+        refused.assert_problem(409, &[]);
+        assert_eq!(refused.body["state"], state);
+    }
+    let redriven = api.post("/v1/queues/q/redrive", value!({})).await;
+    assert_eq!(redriven.body, value!({"jobs": 0, "left": 1}));
+    Books::read(&scene, &id_of("q")).await.balance();
+    // With the key free again, one of them has it.
+    api.delete(&format!("/v1/jobs/{}", third[0])).await;
+    let redriven = api.post("/v1/queues/q/redrive", value!({})).await;
+    assert_eq!(redriven.body, value!({"jobs": 1, "left": 0}));
+    let refused = api.post(&format!("/v1/jobs/{}/retry", cancelled[0]), value!({})).await;
+    refused.assert_problem(409, &[]);
+    let by_key = api.delete("/v1/queues/q/unique/k").await;
+    assert_eq!(by_key.body["id"], value!(dead[0]));
+    Books::read(&scene, &id_of("q")).await.balance();
+}
