@@ -47,8 +47,8 @@ pairs() {
     note "$1_redis_us" "$(sed -nE 's/.*Redis ([0-9.]+).*/\1/p' <<<"$said")"
 }
 
-# jobs NAME WAITING PRIORITIES: jobs with an empty handler, put in and run by one pool while so many others wait.
-jobs() {
+# run_jobs NAME WAITING PRIORITIES: jobs with an empty handler, put in and run by one pool while so many others wait.
+run_jobs() {
     local said
     said=$(target/release/examples/jobs_rate 300000 "$2" 100 "$3")
     note "$1_add" "$(sed -nE 's/^put in: ([0-9]+) .*/\1/p' <<<"$said")"
@@ -94,8 +94,8 @@ for ((n = 1; n <= ROUNDS; n++)); do
     done
     pairs pairs_rust rust 256
     pairs pairs_http http 256
-    jobs jobs_few 100 1
-    jobs jobs_many 1000000 10
+    run_jobs jobs_few 100 1
+    run_jobs jobs_many 1000000 10
 done
 stop service
 stop nothing
