@@ -21,7 +21,7 @@
 //! | `…:unique` | hash | by unique key `UNTIL SHORT`; 0 for until the job has ended |
 //! | `…:unique_ends` | sorted set | the keys that are kept for a time, by its end |
 //! | `…:meta` | hash | the numbers of the types, the last sequence, whether it is paused, counters |
-//! | `…:schedules` | hash | by name what a schedule is, JSON |
+//! | `…:schedules` | hash | by name when a schedule fired last, 13 digits, and what it is, JSON |
 //! | `…:schedules_due` | sorted set | the schedules by when they fire next |
 //! | `…:events` | stream | an entry for what a call did, with the jobs that it did it to; capped |
 //! | `queues` | sorted set | the queues in use, by when that was noted last |

@@ -1,11 +1,11 @@
 //! Jobs that are put in again and again: what a queue's schedules are, and their firing.
 //!
-//! Every instance looks at the schedules of all queues a few times a second and fires what is due. It says when it saw the
-//! schedule to be due, and the script puts the job in only if it still is: so however many try, one fires. A firing that was
+//! Every instance looks at the schedules of all queues a few times a second and fires what is due. It says what it saw the
+//! schedule to be and when due, and the script puts the job in only if that still holds: so however many try, one fires. A firing that was
 //! due while nobody was there is made up for once, or left out, as the schedule has it; several are never made up for.
 
 use super::api::Jobs;
-use super::commands::{self, Found};
+use super::commands::{self, AllFound, Found};
 use super::error::{Fault, JobsError};
 use super::model::{Backoff, BackoffKind, NewJob, RunAt, Unique, UniqueMode};
 use super::schedule::Schedule;
@@ -64,6 +64,9 @@ pub struct Scheduled {
     /// When it fires next, Unix milliseconds.
     #[serde(skip)]
     pub next_ms: i64,
+    /// When it fired last, Unix milliseconds.
+    #[serde(skip)]
+    pub last_ms: Option<i64>,
 }
 
 /// What a schedule is, as it is stored and shown.
@@ -226,24 +229,35 @@ impl Jobs {
             return Err(JobsError::Invalid(faults));
         }
         self.note(queue).await?;
-        let Found { now, schedules, .. } = commands::schedules(self.target(queue), false, MAX_SCHEDULES).await?;
-        what.start_ms = now;
-        let mut due = None;
-        if let Some((_, was_due, record)) = schedules.iter().find(|(known, ..)| **known == **name)
-            && let Ok(was) = serde_json::from_str::<Stored>(record)
-            && (&was.cron, &was.time_zone, was.every_ms) == (&what.cron, &what.time_zone, what.every_ms)
-        {
+        let AllFound { now, schedules, .. } = commands::schedules(self.target(queue), false, MAX_SCHEDULES).await?;
+        let was = schedules.iter().find(|known| *known.name == **name);
+        let goes_on = was.filter(|was| {
+            let Ok(was) = serde_json::from_str::<Stored>(&was.what) else {
+                return false;
+            };
             what.start_ms = was.start_ms;
-            due = Some(*was_due);
+            (&was.cron, &was.time_zone, was.every_ms) == (&what.cron, &what.time_zone, what.every_ms)
+        });
+        if goes_on.is_none() {
+            what.start_ms = now;
         }
         let never = || JobsError::Invalid(vec![Fault::new("cron", "never fires")]);
-        let next_ms = due.or(what.schedule()?.next_after(now)).ok_or_else(never)?;
+        let due = what.schedule()?.next_after(now).ok_or_else(never)?;
         let record = serde_json::to_string(&what).unwrap_or_default();
-        commands::set_schedule(self.target(queue), name, Some((&record, next_ms)), MAX_SCHEDULES).await?;
+        let next_ms = commands::set_schedule(
+            self.target(queue),
+            name,
+            (&record, &new.job.kind),
+            due,
+            goes_on,
+            MAX_SCHEDULES,
+        )
+        .await?;
         Ok(Scheduled {
             name: name.to_string(),
             what,
             next_ms,
+            last_ms: goes_on.and_then(Found::fired_last),
         })
     }
 
@@ -253,9 +267,13 @@ impl Jobs {
     /// [`JobsError::Store`].
     pub async fn schedules(&self, queue: &Id) -> Result<Vec<Scheduled>, JobsError> {
         let found = commands::schedules(self.target(queue), false, MAX_SCHEDULES).await?;
-        let read = |(name, next_ms, record): (String, i64, String)| {
-            let what = serde_json::from_str(&record).ok()?;
-            Some(Scheduled { name, what, next_ms })
+        let read = |found: Found| {
+            Some(Scheduled {
+                what: serde_json::from_str(&found.what).ok()?,
+                next_ms: found.due,
+                last_ms: found.fired_last(),
+                name: found.name,
+            })
         };
         Ok(found.schedules.into_iter().filter_map(read).collect())
     }
@@ -265,8 +283,11 @@ impl Jobs {
     /// # Errors
     /// [`JobsError::UnknownSchedule`], [`JobsError::Store`].
     pub async fn remove_schedule(&self, queue: &Id, name: &Id) -> Result<(), JobsError> {
-        let was = commands::set_schedule(self.target(queue), name, None, MAX_SCHEDULES).await?;
-        if was { Ok(()) } else { Err(JobsError::UnknownSchedule) }
+        if commands::remove_schedule(self.target(queue), name).await? {
+            Ok(())
+        } else {
+            Err(JobsError::UnknownSchedule)
+        }
     }
 }
 
@@ -284,10 +305,8 @@ pub async fn keep_firing(jobs: Jobs) {
         let Ok(queues) = commands::queues(jobs.link(), jobs.settings().queues).await else {
             continue;
         };
-        let fire = async |queue: &Id| match fire_due(&jobs, queue).await {
-            Ok(()) | Err(JobsError::Store(_)) => {}
-            Err(error) => tracing::warn!(%error, %queue, "a schedule cannot fire"),
-        };
+        // What Redis's absence left undone is seen at the next look.
+        let fire = async |queue: &Id| drop(fire_due(&jobs, queue).await);
         stream::iter(&queues).for_each_concurrent(AT_ONCE, fire).await;
     }
 }
@@ -298,15 +317,23 @@ async fn fire_due(jobs: &Jobs, queue: &Id) -> Result<(), JobsError> {
         // A queue with a schedule is in use, whether there are jobs in it or not.
         jobs.note(queue).await?;
     }
-    for (name, due, record) in found.schedules {
-        let Ok(what) = serde_json::from_str::<Stored>(&record) else {
-            tracing::warn!(%queue, name, "a schedule cannot be read");
-            continue;
-        };
-        let next = what.schedule()?.next_after(found.now.max(due));
-        let is_left_out = what.missed == Missed::Skip && found.now - due > LATE_MS;
-        let job = (!is_left_out).then(|| what.job.job());
-        commands::fire(jobs.target(queue), &name, due, next, job.as_ref()).await?;
+    for schedule in found.schedules {
+        // One that cannot fire keeps none of the others from it.
+        match fire(jobs, queue, found.now, &schedule).await {
+            Err(error @ JobsError::Store(_)) => return Err(error),
+            Err(error) => tracing::warn!(%error, %queue, schedule.name, "a schedule cannot fire"),
+            Ok(()) => {}
+        }
     }
+    Ok(())
+}
+
+async fn fire(jobs: &Jobs, queue: &Id, now: i64, schedule: &Found) -> Result<(), JobsError> {
+    let what: Stored = serde_json::from_str(&schedule.what)
+        .map_err(|error| JobsError::Invalid(vec![Fault::new("schedule", error.to_string())]))?;
+    let next = what.schedule()?.next_after(now.max(schedule.due));
+    let is_left_out = what.missed == Missed::Skip && now - schedule.due > LATE_MS;
+    let job = (!is_left_out).then(|| what.job.job());
+    commands::fire(jobs.target(queue), schedule, next, job.as_ref()).await?;
     Ok(())
 }

@@ -13,7 +13,7 @@ pub(super) use put::add;
 pub use queue::Event;
 pub(super) use queue::{clear, counts, events, hold, list, redrive, sweep};
 pub(super) use registry::{queues, register, unregister};
-pub(super) use schedule::{Found, fire, schedules, set_schedule};
+pub(super) use schedule::{AllFound, Found, fire, remove_schedule, schedules, set_schedule};
 pub(super) use take::{Taken, lease, settle};
 
 use super::error::JobsError;

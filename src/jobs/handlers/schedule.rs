@@ -19,6 +19,10 @@ pub(super) struct ScheduleAnswer {
     /// When it fires next.
     #[schema(value_type = String)]
     next_at: Stamp,
+    /// When it fired last; not there before it has.
+    #[schema(value_type = Option<String>)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_at: Option<Stamp>,
 }
 
 /// The schedules of a queue, by when they fire next.
@@ -33,6 +37,7 @@ impl From<Scheduled> for ScheduleAnswer {
             name: scheduled.name,
             what: scheduled.what,
             next_at: Stamp(scheduled.next_ms),
+            last_at: scheduled.last_ms.map(Stamp),
         }
     }
 }
@@ -47,7 +52,7 @@ impl From<Scheduled> for ScheduleAnswer {
     responses(
         (status = 200, description = "Set, and when it fires first", body = ScheduleAnswer),
         (status = 400, description = "Not JSON", body = Problem),
-        (status = 409, description = "The queue has a hundred others (`too-many-schedules`)", body = Problem),
+        (status = 409, description = "The queue has a hundred others (`too-many-schedules`), or no room for another type of job", body = Problem),
         (status = 422, description = "Not acceptable: no cron expression, one that never fires, no such time zone, …", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )

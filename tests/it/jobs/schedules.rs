@@ -1,6 +1,6 @@
 //! Schedules: set, shown, taken away; each firing once, however many instances there are.
 
-use super::{Books, SOON, id_of};
+use super::{Books, JobApi, SOON, id_of};
 use crate::support::{Answer, Api, Redis, Scene, eventually, now_ms, send};
 use fleetpulse::http::timestamp::parse_rfc3339;
 use redis::cmd;
@@ -63,7 +63,88 @@ async fn each_firing_puts_one_job_in_however_many_instances_there_are() {
         let due = start + 1_000 * i64::try_from(n).unwrap();
         assert!((due..due + 900).contains(at), "{n}: {due} {created:?}");
     }
+    let shown = api.get(&format!("{QUEUE}/schedules/hourly")).await;
+    let last = parse_rfc3339(shown.body["last_at"].as_str().unwrap()).unwrap();
+    assert!(created.contains(&last) || last > start, "{shown:?} {created:?}");
     Books::read(&scene, &id_of("reports")).await.balance();
+}
+
+#[actix_web::test]
+async fn a_firing_of_what_a_schedule_was_or_before_its_time_puts_nothing_in() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = service.drivers();
+    assert_eq!(set(&api, "s", every(3_600_000)).await.status, 200);
+    let keys = scene.keys().queue(&id_of("reports"), 1);
+    let redis = scene.redis.as_ref();
+    let (due_key, what_key) = (&keys[12], &keys[11]);
+    let script = [
+        include_str!("../../../src/jobs/lua/queue.lua"),
+        include_str!("../../../src/jobs/lua/put.lua"),
+        include_str!("../../../src/jobs/lua/fire.lua"),
+    ]
+    .concat();
+    // As an instance says it that saw the schedule to be so, and due then.
+    let fires = async |seen: &str, due: i64| -> bool {
+        let mut call = cmd("EVAL");
+        call.arg(&script).arg(keys.len());
+        for key in &keys {
+            call.arg(key);
+        }
+        call.arg("wake").arg("reports").arg("10 10 10 10").arg("s").arg(due);
+        call.arg(seen).arg(due + 3_600_000);
+        for part in [
+            "report",
+            "short-id",
+            "0",
+            "",
+            "",
+            "@00000000",
+            "1 e 1 1 0 0 0 report \nnull",
+        ] {
+            call.arg(part);
+        }
+        let (ok, fired): (String, i64) = redis.query(&call).await;
+        assert_eq!(ok, "ok");
+        fired == 1
+    };
+    let read = async || -> (String, i64) {
+        let what = redis.query(cmd("HGET").arg(what_key).arg("s")).await;
+        (what, redis.query(cmd("ZSCORE").arg(due_key).arg("s")).await)
+    };
+    let (seen, due) = read().await;
+    let mut other = every(3_600_000);
+    other["job"]["payload"] = json!({"of":"today"});
+    assert_eq!(set(&api, "s", other).await.status, 200);
+    let (other, still_due) = read().await;
+    assert!(other != seen && still_due == due);
+    drop(service);
+    assert!(!fires(&other, due).await, "an hour early");
+    was_due(&scene, "s", 5).await;
+    let (_, due) = read().await;
+    assert!(!fires(&seen, due).await, "it is another now");
+    assert!(!fires(&other, due - 1).await, "it was due at another time");
+    assert!(fires(&other, due).await);
+    assert!(!fires(&other, due).await, "another has fired it");
+    assert_eq!(ready(&scene.start().await.drivers()).await, 1);
+}
+
+#[actix_web::test]
+async fn a_schedule_has_room_for_its_type_or_is_not_set() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let (api, jobs) = (service.drivers(), JobApi::of(&service));
+    let others: Vec<Value> = (0..63).map(|n| json!({"type":format!("t{n}")})).collect();
+    jobs.add("reports", json!(others)).await;
+    assert_eq!(set(&api, "s", every(1_000)).await.status, 200);
+    // The place of its type is taken before it fires first.
+    let other = json!({"type":"other"});
+    assert_eq!(jobs.post(&format!("{QUEUE}/jobs"), other).await.status, 409);
+    let mut late = every(1_000);
+    late["job"]["type"] = json!("other");
+    assert_eq!(set(&api, "late", late).await.status, 409);
+    assert_eq!(api.get(&format!("{QUEUE}/schedules/late")).await.status, 404);
+    eventually(SOON, "it fires", async || (ready(&api).await > 63).then_some(())).await;
 }
 
 #[actix_web::test]
