@@ -29,6 +29,7 @@ static OUTDATE: LazyLock<Script> = script!("outdate");
 static DROP_OUTDATED: LazyLock<Script> = script!("drop_outdated");
 static TOUCH: LazyLock<Script> = script!("touch");
 static COUNT: LazyLock<Script> = script!("count");
+static WARM: LazyLock<Script> = script!("warm");
 
 /// Milliseconds for a script: at least one.
 fn ms(duration: Duration) -> u64 {
@@ -324,5 +325,32 @@ mod tests {
             );
         }
         assert_eq!(groups.iter().map(Vec::len).sum::<usize>(), 1_300);
+    }
+}
+
+/// Whose turn it is to warm the cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// The caller's.
+    Yours,
+    /// Somebody else's, for so long at least.
+    UnderWay(Duration),
+    /// It has been done a moment ago.
+    Done,
+}
+
+/// Takes the turn to warm the cache, or goes on with it; or ends it, so that nobody else has one for that long.
+pub(super) async fn warm(link: &Link, token: Nonce, lasting: Duration, is_end: bool) -> Result<Turn, StoreError> {
+    let mut call = WARM.call(1, 4, 128);
+    call.arg(link.store().keys().cache_warming());
+    call.arg(format!("{:016x}", u64::from_be_bytes(token.0)))
+        .arg(ms(lasting))
+        .arg(u8::from(is_end));
+    let (whose, left): (String, u64) = link.run(&WARM, &call).await?;
+    match whose.as_str() {
+        "yours" => Ok(Turn::Yours),
+        "under way" => Ok(Turn::UnderWay(Duration::from_millis(left))),
+        "done" => Ok(Turn::Done),
+        _ => Err(not_understood("warm", &whose)),
     }
 }

@@ -1,18 +1,23 @@
-//! Warming: what is wanted from the first request on is computed before it, by one instance for all.
+//! Warming: what is wanted from the first request on is computed before it, by one instance for all. Its turn is a lease that it
+//! renews while it warms: if it dies, one of those that started with it takes over.
 
 use super::Cache;
+use super::commands::{self, Turn};
+use super::entry::Nonce;
 use super::error::CacheError;
-use crate::store::StoreError;
 use futures_util::future::LocalBoxFuture;
 use futures_util::{StreamExt, stream};
 use parking_lot::RwLock;
 use std::fmt;
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::time::{Instant, interval, sleep, timeout};
 
 /// For how long one instance may warm; whoever has not ended by then is left.
 const LONGEST: Duration = Duration::from_mins(2);
+/// For how long a turn lasts that is not renewed; it is, three times as often.
+const TURN: Duration = Duration::from_secs(6);
 /// For how long after the end of one warming no other begins: the instances of a deploy start within that time.
 const REST: Duration = Duration::from_secs(30);
 /// Warmers at work at once.
@@ -47,10 +52,10 @@ pub enum Warmed {
     Elsewhere,
 }
 
-/// Warms as soon as Redis is there; for the start of an instance.
+/// Warms as soon as Redis is there, or sees to it that another instance comes to the end of it; for the start of an instance.
 pub async fn warm_at_start(cache: Cache) {
     cache.link().connected().await;
-    match cache.warm().await {
+    match cache.warm_within(LONGEST).await {
         Ok(Warmed::Here { done: 0, failed: 0 }) => {}
         Ok(warmed) => tracing::info!(?warmed, "the cache is warmed"),
         Err(error) => tracing::warn!(%error, "the cache is not warmed"),
@@ -73,18 +78,30 @@ impl Cache {
     /// # Errors
     /// [`CacheError::Store`]: nothing was warmed.
     pub async fn warm(&self) -> Result<Warmed, CacheError> {
-        let warmers = self.shared().warmers.0.read().clone();
-        let count = warmers.len();
-        if count == 0 {
+        self.warm_within(Duration::ZERO).await
+    }
+
+    /// The same; and if another instance does it, waits for so long whether it comes to the end of it, and takes over if not.
+    ///
+    /// # Errors
+    /// As [`Self::warm`].
+    pub async fn warm_within(&self, patience: Duration) -> Result<Warmed, CacheError> {
+        if self.shared().warmers.0.read().is_empty() {
             return Ok(Warmed::Here { done: 0, failed: 0 });
         }
-        let key = self.link().store().keys().cache_warming();
-        let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-        let mut begin = redis::cmd("SET");
-        begin.arg(&key).arg("1").arg("NX").arg("PX").arg(millis(LONGEST + REST));
-        if self.link().query::<Option<String>>(&begin).await?.is_none() {
-            return Ok(Warmed::Elsewhere);
+        let (token, until) = (Nonce::random(), Instant::now() + patience);
+        loop {
+            match commands::warm(self.link(), token, TURN, false).await? {
+                Turn::Yours => return Ok(self.warm_all(token).await),
+                Turn::UnderWay(left) if Instant::now() + left < until => sleep(left).await,
+                Turn::UnderWay(_) | Turn::Done => return Ok(Warmed::Elsewhere),
+            }
         }
+    }
+
+    async fn warm_all(&self, token: Nonce) -> Warmed {
+        let warmers = self.shared().warmers.0.read().clone();
+        let count = warmers.len();
         let runs = stream::iter(warmers).map(|(name, warm)| {
             let warming = warm(self.clone());
             async move {
@@ -100,20 +117,34 @@ impl Cache {
         let mut done = 0;
         let warming = runs.buffer_unordered(AT_ONCE).for_each(|is_done| {
             done += usize::from(is_done);
-            std::future::ready(())
+            ready(())
         });
-        if timeout(LONGEST, warming).await.is_err() {
-            tracing::warn!("warming the cache took too long, and was left");
+        let renewing = async {
+            let mut renew = interval(TURN / 3);
+            loop {
+                renew.tick().await;
+                // A turn that is lost costs a second warming, and is no reason to leave this one.
+                self.say_turn(token, TURN, false).await;
+            }
+        };
+        tokio::select! {
+            () = renewing => {}
+            ended = timeout(LONGEST, warming) => {
+                if ended.is_err() {
+                    tracing::warn!("warming the cache took too long, and was left");
+                }
+            }
         }
-        let mut rest = redis::cmd("PEXPIRE");
-        rest.arg(&key).arg(millis(REST));
-        let rested: Result<i64, StoreError> = self.link().query(&rest).await;
-        if let Err(error) = rested {
-            tracing::debug!(%error, "no other instance warms the cache until the lease of this one has ended");
-        }
-        Ok(Warmed::Here {
+        self.say_turn(token, REST, true).await;
+        Warmed::Here {
             done,
             failed: count.saturating_sub(done),
-        })
+        }
+    }
+
+    async fn say_turn(&self, token: Nonce, lasting: Duration, is_end: bool) {
+        if let Err(error) = commands::warm(self.link(), token, lasting, is_end).await {
+            tracing::debug!(%error, "another instance may warm the cache as well");
+        }
     }
 }

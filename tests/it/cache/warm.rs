@@ -1,9 +1,10 @@
 //! Warming, by one instance for all.
 
-use super::{embedded, id, minute};
-use crate::support::Scene;
+use super::{SOON, embedded, id, minute};
+use crate::support::{Scene, eventually};
 use fleetpulse::cache::{Cache, Warmed};
 use futures_util::future::join_all;
+use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -40,4 +41,31 @@ async fn of_many_instances_that_start_together_one_warms() {
         .query(redis::cmd("PTTL").arg(scene.keys().cache_warming()))
         .await;
     assert!(left > 0 && left <= 30_000, "{left}");
+}
+
+#[actix_web::test]
+async fn a_warming_whose_instance_died_is_taken_over_and_one_that_ended_is_not() {
+    let scene = Scene::new().await;
+    let ran = Arc::new(AtomicU64::new(0));
+    let (dies, lives) = (embedded(&scene).await, embedded(&scene).await);
+    dies.add_warmer("stuck", |_| pending());
+    let counted = Arc::clone(&ran);
+    lives.add_warmer("prices", move |_| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        async { Ok(()) }
+    });
+    let warming = actix_web::rt::spawn(async move { dies.warm().await });
+    let turn = scene.keys().cache_warming();
+    eventually(SOON, "it has the turn", async || {
+        let has: i64 = scene.redis.query(redis::cmd("EXISTS").arg(&turn)).await;
+        (has == 1).then_some(())
+    })
+    .await;
+    // Whoever does not wait leaves it to the other.
+    assert_eq!(lives.warm().await.unwrap(), Warmed::Elsewhere);
+    warming.abort();
+    let here = Warmed::Here { done: 1, failed: 0 };
+    assert_eq!(lives.warm_within(SOON).await.unwrap(), here);
+    assert_eq!(lives.warm_within(SOON).await.unwrap(), Warmed::Elsewhere);
+    assert_eq!(ran.load(Ordering::SeqCst), 1);
 }
