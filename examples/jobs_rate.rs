@@ -36,6 +36,7 @@ struct Empty;
 
 impl Job for Empty {
     const NAME: &'static str = "empty";
+    const QUEUE: &'static str = "bench";
     const KEEP_RESULT: Duration = Duration::ZERO;
     const TIMEOUT: Duration = Duration::ZERO;
     type State = Done;
@@ -80,7 +81,7 @@ async fn main() -> Result<()> {
     link.connected().await;
     let queue = Queue {
         jobs: Jobs::new(link.clone(), Wakeups::listen(&store), JobSettings::default()),
-        name: Id::parse("bench")?,
+        name: Id::parse(Empty::QUEUE)?,
         link,
         priorities: u16::try_from(priorities)?,
     };

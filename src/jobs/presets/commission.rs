@@ -63,6 +63,7 @@ fn text_of(fields: &mut Fields, name: &str) -> Option<String> {
 
 impl Job for Commission {
     const NAME: &'static str = "commission";
+    const QUEUE: &'static str = super::QUEUE;
     const KEEP_RESULT: Duration = Duration::from_hours(7 * 24);
     type State = Rate;
 

@@ -36,6 +36,9 @@ use crate::outgoing::Outgoing;
 use std::sync::Arc;
 use webhook::Webhooks;
 
+/// The queue of the presets, where the settings name no other.
+pub const QUEUE: &str = "platform";
+
 /// What the presets need of the rest of the service.
 pub struct Means {
     /// Calls to other hosts.

@@ -107,6 +107,7 @@ pub(super) fn webhook(fields: &mut Fields) -> Option<String> {
 
 impl Job for Notification {
     const NAME: &'static str = "notification";
+    const QUEUE: &'static str = super::QUEUE;
     const MAX_ATTEMPTS: u32 = ATTEMPTS;
     const BACKOFF: Backoff = BACKOFF;
     type State = Notifier;

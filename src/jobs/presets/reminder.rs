@@ -66,6 +66,7 @@ pub struct ResponseReminder {
 
 impl Job for ResponseReminder {
     const NAME: &'static str = "response_reminder";
+    const QUEUE: &'static str = super::QUEUE;
     const MAX_ATTEMPTS: u32 = ATTEMPTS;
     const BACKOFF: Backoff = BACKOFF;
     type State = Reminders;
@@ -141,6 +142,7 @@ pub struct AlternativeVendorRecommendation(Conversation);
 
 impl Job for AlternativeVendorRecommendation {
     const NAME: &'static str = "alternative_vendor_recommendation";
+    const QUEUE: &'static str = super::QUEUE;
     const MAX_ATTEMPTS: u32 = ATTEMPTS;
     const BACKOFF: Backoff = BACKOFF;
     type State = Notifier;

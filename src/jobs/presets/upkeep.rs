@@ -41,6 +41,7 @@ pub struct CleanupExpiredSessions {
 
 impl Job for CleanupExpiredSessions {
     const NAME: &'static str = "cleanup_expired_sessions";
+    const QUEUE: &'static str = super::QUEUE;
     type State = Box<Sweep>;
 
     fn parse(payload: &str) -> Result<Self, Vec<Fault>> {
@@ -95,6 +96,7 @@ pub struct CacheWarmup;
 
 impl Job for CacheWarmup {
     const NAME: &'static str = "cache_warmup";
+    const QUEUE: &'static str = super::QUEUE;
     const TIMEOUT: Duration = Duration::from_mins(10);
     type State = Box<Warmup>;
 

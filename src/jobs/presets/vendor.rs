@@ -68,6 +68,7 @@ pub struct VendorCartAdd(Added);
 
 impl Job for VendorCartAdd {
     const NAME: &'static str = "vendor_cart_add";
+    const QUEUE: &'static str = super::QUEUE;
     const MAX_ATTEMPTS: u32 = ATTEMPTS;
     const BACKOFF: Backoff = BACKOFF;
     type State = Notifier;
@@ -87,6 +88,7 @@ pub struct VendorWishlistAdd(Added);
 
 impl Job for VendorWishlistAdd {
     const NAME: &'static str = "vendor_wishlist_add";
+    const QUEUE: &'static str = super::QUEUE;
     const MAX_ATTEMPTS: u32 = ATTEMPTS;
     const BACKOFF: Backoff = BACKOFF;
     type State = Notifier;

@@ -1,5 +1,6 @@
 use super::Context;
-use crate::jobs::{Backoff, BackoffKind, Fault, NewJob, Retry};
+use crate::ids::Id;
+use crate::jobs::{Added, Backoff, BackoffKind, Fault, Jobs, JobsError, NewJob, Retry};
 use compact_str::CompactString;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -22,6 +23,7 @@ use std::time::Duration;
 ///
 /// impl Job for SendEmail {
 ///     const NAME: &'static str = "send-email";
+///     const QUEUE: &'static str = "mail";
 ///     const MAX_ATTEMPTS: u32 = 8;
 ///     type State = ();
 ///
@@ -38,6 +40,8 @@ use std::time::Duration;
 pub trait Job: Sized + Send + 'static {
     /// The type, as the queue has it.
     const NAME: &'static str;
+    /// The queue that its jobs are put into.
+    const QUEUE: &'static str;
     /// Higher ones first, 0 to 1,000.
     const PRIORITY: u16 = 0;
     /// How often it is tried before it is dead.
@@ -71,6 +75,20 @@ pub trait Job: Sized + Send + 'static {
 
     /// Does it. The future is dropped where it waits when the lease is lost or the time is over.
     fn run(self, context: Context<Self::State>) -> impl Future<Output = Result<Outcome, JobFailure>> + Send;
+
+    /// Puts a job of this type into its queue, on its terms.
+    ///
+    /// # Errors
+    /// As [`Jobs::add`]; [`JobsError::Invalid`] also if the payload cannot be written as JSON.
+    fn put(jobs: &Jobs, payload: &impl Serialize) -> impl Future<Output = Result<Added, JobsError>> {
+        let invalid = |member: &str, error: &dyn Error| JobsError::Invalid(vec![Fault::new(member, error.to_string())]);
+        let job = Self::new_job(payload).map_err(|error| invalid("payload", &error));
+        async move {
+            let queue = Id::parse(Self::QUEUE).map_err(|error| invalid("queue", &error))?;
+            let added = jobs.add(&queue, vec![job?]).await?;
+            added.into_iter().next().ok_or(JobsError::Unknown)
+        }
+    }
 
     /// A job of this type, on its terms.
     ///

@@ -28,6 +28,26 @@ impl Registry {
         self
     }
 
+    /// The queues of the types, each once, by name.
+    #[must_use]
+    pub fn queues(&self) -> Vec<&'static str> {
+        let mut queues: Vec<_> = self.handlers.values().map(|handler| handler.queue()).collect();
+        queues.sort_unstable();
+        queues.dedup();
+        queues
+    }
+
+    /// Those of its types that are put into a queue: what a pool of that queue handles.
+    #[must_use]
+    pub fn of_queue(&self, queue: &str) -> Self {
+        let of_queue = self.handlers.iter().filter(|(_, handler)| handler.queue() == queue);
+        Self {
+            handlers: of_queue
+                .map(|(kind, handler)| (kind.clone(), Arc::clone(handler)))
+                .collect(),
+        }
+    }
+
     /// The types, in the order of their names.
     #[must_use]
     pub fn kinds(&self) -> Vec<CompactString> {
@@ -82,6 +102,7 @@ pub(super) trait Handler: Send + Sync + fmt::Debug {
     fn check(&self, job: &NewJob, place: &dyn Fn(Fault) -> Fault) -> Result<(), Vec<Fault>>;
     fn usual(&self, job: NewJob) -> NewJob;
     fn timeout(&self) -> Duration;
+    fn queue(&self) -> &'static str;
 }
 
 /// A handler at its work.
@@ -131,5 +152,9 @@ impl<J: Job> Handler for HandlerOf<J> {
 
     fn timeout(&self) -> Duration {
         J::TIMEOUT
+    }
+
+    fn queue(&self) -> &'static str {
+        J::QUEUE
     }
 }

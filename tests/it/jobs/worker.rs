@@ -44,6 +44,7 @@ impl Drop for Inside<'_> {
 
 impl Job for Deed {
     const NAME: &'static str = "deed";
+    const QUEUE: &'static str = "q";
     const MAX_ATTEMPTS: u32 = 3;
     const BACKOFF: Backoff = Backoff {
         kind: BackoffKind::Fixed,
@@ -384,6 +385,53 @@ async fn what_comes_while_a_pool_stops_is_done_or_given_back() {
         );
     }
     Books::read(&scene, &id("q")).await.balance();
+}
+
+/// The same on a queue of its own.
+#[derive(Deserialize)]
+struct ElsewhereDeed(Deed);
+
+impl Job for ElsewhereDeed {
+    const NAME: &'static str = "elsewhere";
+    const QUEUE: &'static str = "elsewhere";
+    const PRIORITY: u16 = 7;
+    type State = Notes;
+
+    fn parse(payload: &str) -> Result<Self, Vec<Fault>> {
+        json(payload)
+    }
+
+    async fn run(self, context: Context<Notes>) -> Result<Outcome, JobFailure> {
+        self.0.run(context).await
+    }
+}
+
+#[actix_web::test]
+async fn each_type_is_put_into_its_queue_where_a_pool_of_its_own_handles_it() {
+    let scene = Scene::new().await;
+    let jobs = embedded(&scene).await;
+    let notes = [Arc::<Notes>::default(), Arc::default()];
+    let all = Registry::default()
+        .with::<Deed>(Arc::clone(&notes[0]))
+        .with::<ElsewhereDeed>(Arc::clone(&notes[1]));
+    assert_eq!(all.queues(), ["elsewhere", "q"]);
+    let nothing = value!({ "n": 1, "deeds": [] });
+    let here = Deed::put(&jobs, &nothing).await.unwrap();
+    let elsewhere = ElsewhereDeed::put(&jobs, &nothing).await.unwrap();
+    assert_eq!((here.id.queue(), elsewhere.id.queue()), ("q", "elsewhere"));
+    assert_eq!(jobs.get(&elsewhere.id).await.unwrap().priority, 7);
+    let counters = Metrics::new().unwrap().worker_jobs;
+    let pool_of = |queue: &str| {
+        let metrics = WorkerMetrics::of(&counters, queue);
+        Pool::new(jobs.clone(), id(queue), all.of_queue(queue), settings(2), metrics)
+    };
+    for (queue, notes) in all.queues().into_iter().rev().zip(&notes) {
+        let is_done = eventually(SOON, "it is done", async || {
+            (!notes.ended.lock().is_empty()).then_some(())
+        });
+        pool_of(queue).run(is_done).await;
+        assert_eq!(*notes.ended.lock(), [1]);
+    }
 }
 
 #[actix_web::test]
