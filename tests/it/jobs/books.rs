@@ -2,7 +2,7 @@
 
 use crate::support::{Redis, Scene};
 use fleetpulse::ids::Id;
-use redis::cmd;
+use redis::{Value, cmd, from_redis_value, pipe};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a queue's keys say.
@@ -17,37 +17,41 @@ pub struct Books {
 }
 
 impl Books {
+    /// All of it as it is at one moment, whoever works at it.
     pub async fn read<R: AsRef<Redis>>(scene: &Scene<R>, queue: &Id) -> Self {
-        let redis = scene.redis.as_ref();
-        let mut books = Self::default();
         let keys = scene.keys().queue(queue, 64);
-        let zset = async |key: &String| -> BTreeSet<String> {
-            redis
-                .query(cmd("ZRANGE").arg(key).arg("-inf").arg("(+inf").arg("BYSCORE"))
-                .await
-        };
-        for (place, key) in [
-            ("delayed", 3),
-            ("leased", 4),
-            ("done", 5),
-            ("dead", 6),
-            ("cancelled", 7),
-        ] {
-            books.places.insert(place, zset(&keys[key]).await);
+        let mut all = pipe();
+        all.atomic();
+        // But for what keeps sorted sets and hashes from being lists.
+        let zset = |key| cmd("ZRANGE").arg(key).arg("-inf").arg("(+inf").arg("BYSCORE").clone();
+        for key in keys[3..8].iter().chain(&keys[13..]) {
+            all.add_command(zset(key));
+        }
+        all.cmd("HKEYS").arg(&keys[1]);
+        for key in [2, 0, 8] {
+            all.cmd("HGETALL").arg(&keys[key]);
+        }
+        let mut connection = scene.redis.as_ref().connect().await;
+        let answers: Vec<Value> = all.query_async(&mut connection).await.unwrap();
+        let mut answers = answers.into_iter();
+        let mut ids = || -> BTreeSet<String> { from_redis_value(answers.next().unwrap()).unwrap() };
+        let mut books = Self::default();
+        for place in ["delayed", "leased", "done", "dead", "cancelled"] {
+            books.places.insert(place, ids());
         }
         let mut ready = BTreeSet::new();
-        for key in &keys[13..] {
-            for id in zset(key).await {
+        for _ in &keys[13..] {
+            for id in ids() {
                 assert!(ready.insert(id.clone()), "{id} is in two lines");
             }
         }
         books.places.insert("ready", ready);
-        books.specs = redis.query(cmd("HKEYS").arg(&keys[1])).await;
-        books.runs = redis.query(cmd("HGETALL").arg(&keys[2])).await;
-        // What keeps it from being a list.
+        books.specs = ids();
+        let mut fields = || -> BTreeMap<String, String> { from_redis_value(answers.next().unwrap()).unwrap() };
+        books.runs = fields();
         books.runs.remove("");
-        books.meta = redis.query(cmd("HGETALL").arg(&keys[0])).await;
-        books.unique = redis.query(cmd("HGETALL").arg(&keys[8])).await;
+        books.meta = fields();
+        books.unique = fields();
         books
     }
 

@@ -1,28 +1,82 @@
 //! Processes that run jobs are killed at random, and Redis too, while jobs are put in. Eight seconds; `make soak` goes on for
 //! `SOAK_SECONDS`.
 
-use super::{Books, SOON, embedded_with, id_of};
+use super::{Books, embedded_with, id_of};
 use crate::support::{Receiver, Redis, Scene, ServiceProcess, eventually};
 use fleetpulse::config::JobSettings;
-use fleetpulse::jobs::{JobId, NewJob, State};
+use fleetpulse::ids::Id;
+use fleetpulse::jobs::{JobId, Jobs, JobsError, NewJob, RunAt, State, Unique, UniqueMode};
 use rand::RngExt;
 use redis::cmd;
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::env;
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 const PROCESSES: usize = 3;
+const BATCH: usize = 20;
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
+/// Some at once, some later, some under keys of which each puts the one before out of the line.
 fn job(n: usize) -> NewJob {
     let payload = json!({ "title": "soak", "body": n.to_string() });
     NewJob {
         priority: u16::try_from(n % 3).unwrap(),
+        run_at: match n % 10 {
+            0 | 3 | 5 => RunAt::After(Duration::from_millis(n as u64 % 500)),
+            _ => RunAt::Now,
+        },
+        unique: (n % 10 == 3).then(|| Unique {
+            key: format!("k{}", n / 10 % 20).into(),
+            mode: UniqueMode::Replace,
+            keep: None,
+        }),
         // Each kill may cost an attempt.
         max_attempts: 100,
         ..NewJob::new("notification", serde_json::value::to_raw_value(&payload).unwrap())
+    }
+}
+
+/// What the client knows.
+#[derive(Debug, Default)]
+struct Known {
+    /// Jobs that are there, and whether they may be put out of the line.
+    acknowledged: HashMap<JobId, bool>,
+    last: Option<JobId>,
+    /// Jobs that may be there or not.
+    unknown: usize,
+    /// Jobs that were to be cancelled, and whether they are.
+    cancelled: HashMap<JobId, bool>,
+}
+
+impl Known {
+    fn count(&self) -> usize {
+        self.acknowledged.len() + self.unknown
+    }
+
+    async fn add(&mut self, jobs: &Jobs, queue: &Id) {
+        let batch: Vec<NewJob> = (self.count()..self.count() + BATCH).map(job).collect();
+        let may_go: Vec<bool> = batch.iter().map(|job| job.unique.is_some()).collect();
+        match jobs.add(queue, batch).await {
+            Ok(added) => {
+                let ids: Vec<JobId> = added.into_iter().map(|added| added.id).collect();
+                self.last = ids.last().cloned();
+                self.acknowledged.extend(ids.into_iter().zip(may_go));
+            }
+            Err(_) => self.unknown += BATCH,
+        }
+    }
+
+    /// Cancels the last one, if it has not ended.
+    async fn cancel(&mut self, jobs: &Jobs) {
+        let Some(id) = self.last.take() else { return };
+        match jobs.cancel(&id).await {
+            Ok(()) => drop(self.cancelled.insert(id.clone(), true)),
+            Err(JobsError::Store(_)) => drop(self.cancelled.entry(id.clone()).or_insert(false)),
+            Err(JobsError::Conflict(State::Done) | JobsError::Unknown) => {}
+            Err(error) => panic!("{id}: {error}"),
+        }
     }
 }
 
@@ -56,16 +110,14 @@ async fn with_processes_and_redis_killed_at_random_every_acknowledged_job_comple
     for _ in 0..PROCESSES {
         processes.push(scene.start_process().await);
     }
-    let (mut acknowledged, mut unknown): (Vec<JobId>, usize) = (Vec::new(), 0);
+    let mut known = Known::default();
     let (mut killed, mut redis_killed) = (0, 0);
     let start = Instant::now();
     let mut next_kill = Instant::now() + Duration::from_millis(300);
     while start.elapsed() < Duration::from_secs(seconds) {
-        let from = acknowledged.len() + unknown;
-        match jobs.add(&platform, (from..from + 20).map(job).collect()).await {
-            Ok(added) => acknowledged.extend(added.into_iter().map(|added| added.id)),
-            // They may be there or not.
-            Err(_) => unknown += 20,
+        known.add(&jobs, &platform).await;
+        if rand::rng().random_range(0..4) == 0 {
+            known.cancel(&jobs).await;
         }
         sleep(Duration::from_millis(15)).await;
         if Instant::now() < next_kill {
@@ -83,8 +135,16 @@ async fn with_processes_and_redis_killed_at_random_every_acknowledged_job_comple
             processes.push(scene.start_process_unready().await);
             killed += 1;
         }
+        // In the middle of it, as at every moment.
+        Books::read(&scene, &platform).await.balance();
         next_kill = Instant::now() + Duration::from_millis(rand::rng().random_range(100..700));
     }
+    let Known {
+        acknowledged,
+        unknown,
+        cancelled,
+        ..
+    } = known;
     let left = Duration::from_mins(1);
     eventually(left, "all jobs have ended", async || {
         let counts = jobs.counts(&platform).await.ok()?;
@@ -92,43 +152,45 @@ async fn with_processes_and_redis_killed_at_random_every_acknowledged_job_comple
         (alive.iter().sum::<u64>() == 0).then_some(())
     })
     .await;
-    let mut attempts = BTreeMap::<u32, usize>::new();
-    for id in &acknowledged {
-        let job = jobs.get(id).await.unwrap();
-        assert_eq!(job.state, State::Done, "{job:?}");
-        *attempts.entry(job.attempts).or_default() += 1;
-    }
     // Its effect is there as well.
     let mut told = BTreeMap::<String, usize>::new();
     for message in receiver.received() {
         *told.entry(message.headers["webhook-id"].clone()).or_default() += 1;
     }
-    for id in &acknowledged {
-        assert!(
-            told.contains_key(&id.as_str().replace('.', ":")),
-            "{id} was told to nobody"
-        );
+    let (mut attempts, mut replaced) = (BTreeMap::<u32, usize>::new(), 0);
+    for (id, may_go) in &acknowledged {
+        let job = match jobs.get(id).await {
+            Err(JobsError::Unknown) if *may_go => {
+                replaced += 1;
+                continue;
+            }
+            job => job.unwrap(),
+        };
+        let end = match cancelled.get(id) {
+            Some(true) => State::Cancelled,
+            Some(false) if job.state == State::Cancelled => continue,
+            _ => State::Done,
+        };
+        assert_eq!(job.state, end, "{job:?}");
+        if end == State::Done {
+            *attempts.entry(job.attempts).or_default() += 1;
+            let was_told = told.contains_key(&id.as_str().replace('.', ":"));
+            assert!(was_told, "{id} was told to nobody");
+        }
     }
-    let books = eventually(SOON, "the books can be read", async || {
-        Some(Books::read(&scene, &platform).await)
-    })
-    .await;
+    let books = Books::read(&scene, &platform).await;
     books.balance();
-    let (done, dead) = (books.count("done"), books.count("dead"));
+    let (all, dead) = (books.records(), books.count("dead"));
     assert_eq!(dead, 0, "no attempt failed for good");
-    assert!(
-        (acknowledged.len()..=acknowledged.len() + unknown).contains(&done),
-        "{done}"
-    );
-    assert!(
-        acknowledged.len() > 100 && killed > 0,
-        "{} {killed}",
-        acknowledged.len()
-    );
+    let most = acknowledged.len() - replaced + unknown;
+    assert!((most - unknown..=most).contains(&all), "{all} {most} {unknown}");
+    assert!(acknowledged.len() > 100 && killed > 0, "{most} {killed}");
     tell(&format!(
-        "soak of {seconds} s: {} jobs acknowledged, {done} done (of {unknown} more nobody knew), {killed} processes and \
-         {redis_killed} times Redis killed; jobs by attempts {attempts:?}; {} told more than once",
+        "soak of {seconds} s: {} jobs acknowledged ({unknown} more nobody knew), {} done, {} cancelled, {replaced} replaced; \
+         {killed} processes and {redis_killed} times Redis killed; jobs by attempts {attempts:?}; {} told more than once",
         acknowledged.len(),
+        books.count("done"),
+        books.count("cancelled"),
         told.values().filter(|count| **count > 1).count(),
     ));
 }
