@@ -1,5 +1,6 @@
 //! The books of a queue, read from Redis behind the service's back.
 
+use super::SOON;
 use crate::support::{Redis, Scene};
 use fleetpulse::ids::Id;
 use redis::{Value, cmd, from_redis_value, pipe};
@@ -32,6 +33,7 @@ impl Books {
             all.cmd("HGETALL").arg(&keys[key]);
         }
         let mut connection = scene.redis.as_ref().connect().await;
+        connection.set_response_timeout(SOON);
         let answers: Vec<Value> = all.query_async(&mut connection).await.unwrap();
         let mut answers = answers.into_iter();
         let mut ids = || -> BTreeSet<String> { from_redis_value(answers.next().unwrap()).unwrap() };
