@@ -1,7 +1,8 @@
 //! Asking the handler, and what becomes of its answer.
 
+use super::answer::Errand;
 use super::flight::Pilot;
-use super::middleware::{Errand, Worker};
+use super::middleware::Worker;
 use super::shared::{Answer, FlightKey, Outcome};
 use super::shelf::Keep;
 use super::stored::{Response, Stored, headers_size, kept_headers};

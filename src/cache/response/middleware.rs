@@ -1,5 +1,6 @@
 //! The middleware: what a request asks for, and which way it goes.
 
+use super::answer::Errand;
 use super::builder::Builder;
 use super::directives::RequestDirectives;
 use super::fetch::Fetched;
@@ -7,7 +8,7 @@ use super::flight::{Seat, wait};
 use super::key::KeyRule;
 use super::shared::{Outcome, Shared};
 use super::shelf::{Look, Shelf};
-use super::status::{Forward, Left, Status};
+use super::status::{Forward, Status};
 use super::stored::{Response, Stored};
 use super::terms::{Use, is_failure};
 use super::validators::Has;
@@ -16,12 +17,11 @@ use crate::http::Problem;
 use crate::ids::Id;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
-use actix_web::error::InternalError;
+use actix_web::http::Method;
 use actix_web::http::header::{
     AUTHORIZATION, CONTENT_LENGTH, HeaderName, IF_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE, TRANSFER_ENCODING,
     UPGRADE,
 };
-use actix_web::http::{Method, StatusCode};
 use actix_web::test::TestRequest;
 use actix_web::{Error, HttpRequest, HttpResponse, ResponseError, rt};
 use futures_util::future::LocalBoxFuture;
@@ -362,118 +362,6 @@ where
             }
         });
         ServiceResponse::new(twin, answer)
-    }
-
-    fn hit(&self, response: &Response, age: Duration, left: Left, asked: &Asked) -> HttpResponse {
-        let mut answer = self.answer(response, Some(age), asked);
-        Status::Hit { left }.say(answer.headers_mut());
-        answer
-    }
-
-    fn count_hit(&self, left: Left) {
-        let metrics = &self.rule.shared.metrics;
-        match left {
-            Left::Fresh(_) => metrics.hits.inc(),
-            Left::Stale(_) => metrics.stale.inc(),
-        }
-    }
-
-    /// The response, or a 304 if the client has it.
-    fn answer(&self, response: &Response, age: Option<Duration>, asked: &Asked) -> HttpResponse {
-        if response.status.is_success() && asked.has.is(&response.headers) {
-            self.rule.shared.metrics.not_modified.inc();
-            response.not_modified(age)
-        } else {
-            response.answer(age)
-        }
-    }
-
-    /// What a handler made, for this request or another, unless something stale is better.
-    fn made(&self, response: &Response, stored: bool, collapsed: bool, errand: &Errand) -> HttpResponse {
-        if let Some(answer) = self.better(response.status, collapsed, errand) {
-            return answer;
-        }
-        let mut answer = self.answer(response, None, &errand.asked);
-        errand.status(None, stored, collapsed).say(answer.headers_mut());
-        answer
-    }
-
-    /// Something stale in the place of an error, where there is something and that is allowed.
-    fn better(&self, status: StatusCode, collapsed: bool, errand: &Errand) -> Option<HttpResponse> {
-        let (response, age) = errand.found.response.as_ref().filter(|_| is_failure(status))?;
-        if !response.terms.good_after_error(*age, &errand.asked.directives) {
-            return None;
-        }
-        self.rule.shared.metrics.stale.inc();
-        let mut answer = self.answer(response, Some(*age), &errand.asked);
-        let status = Status::Forwarded {
-            why: errand.why,
-            answered: Some(status),
-            stored: false,
-            collapsed,
-            detail: Some("stale-if-error"),
-        };
-        status.say(answer.headers_mut());
-        Some(answer)
-    }
-
-    /// The answer for who fetched it.
-    fn conclude(&self, fetched: Fetched, errand: &Errand) -> Result<ServiceResponse, Error> {
-        self.rule.shared.metrics.misses.inc();
-        match fetched {
-            Fetched::Shared {
-                request,
-                response,
-                stored,
-            } => Ok(ServiceResponse::new(
-                request,
-                self.made(&response, stored, false, errand),
-            )),
-            Fetched::Alone(response, reason) => {
-                if let Some(answer) = self.better(response.status(), false, errand) {
-                    return Ok(response.into_response(answer));
-                }
-                // The handler was not shown what the client has.
-                let has_it = response.status().is_success() && errand.asked.has.is(response.headers());
-                let mut response = response.map_body(|head, body| {
-                    if has_it {
-                        head.status = StatusCode::NOT_MODIFIED;
-                        return BoxBody::new(());
-                    }
-                    body
-                });
-                errand.status(Some(reason), false, false).say(response.headers_mut());
-                Ok(response)
-            }
-            Fetched::Failed(error) => {
-                let status = error.as_response_error().status_code();
-                Err(match self.better(status, false, errand) {
-                    // There is no request left to answer.
-                    Some(answer) => InternalError::from_response(error, answer).into(),
-                    None => error,
-                })
-            }
-        }
-    }
-}
-
-/// What is fetched, and for whom.
-#[derive(Debug)]
-pub(super) struct Errand {
-    pub asked: Asked,
-    pub found: Found,
-    pub why: Forward,
-}
-
-impl Errand {
-    fn status(&self, detail: Option<&'static str>, stored: bool, collapsed: bool) -> Status {
-        Status::Forwarded {
-            why: self.why,
-            answered: None,
-            stored,
-            collapsed,
-            detail: detail.or(self.found.away.then_some("redis-away")),
-        }
     }
 }
 

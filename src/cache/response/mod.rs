@@ -84,6 +84,7 @@
 //! clock; and it keeps the headers of request and response as its policy beside the response. It knows neither the floor
 //! nor what is told to those who wait. What is left of the RFCs (`directives`, `terms`) is smaller than the translation.
 
+mod answer;
 mod builder;
 mod directives;
 mod fetch;
