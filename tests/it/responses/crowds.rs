@@ -1,27 +1,20 @@
 //! Many who want the same at once.
 
 use super::Site;
+use super::site::{after, numbered};
 use crate::support::Scene;
-use actix_web::{HttpRequest, HttpResponse};
-use futures_util::future::{LocalBoxFuture, join_all};
+use actix_web::HttpResponse;
+use futures_util::future::join_all;
 use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_mins(1);
+/// Longer than many requests take to come in.
+const LONG: Duration = Duration::from_millis(300);
 
 #[actix_web::test]
 async fn a_thousand_who_find_nothing_ask_the_handler_once() {
     let scene = Scene::new().await;
-    let site = Site::start_slow(
-        &scene,
-        |cache| cache.ttl(MINUTE),
-        |_, n| {
-            Box::pin(async move {
-                tokio::time::sleep(Duration::from_millis(300)).await;
-                HttpResponse::Ok().body(format!("{n}"))
-            })
-        },
-    )
-    .await;
+    let site = Site::start_slow(&scene, |cache| cache.ttl(MINUTE), after(LONG, |_, n| numbered(n))).await;
     let all = join_all((0..1_000).map(|_| site.get("/a"))).await;
     assert!(all.iter().all(|got| (got.status, got.body.as_str()) == (200, "1")));
     let waited = all.iter().filter(|got| got.cache().contains("; collapsed")).count();
@@ -36,12 +29,7 @@ async fn a_failure_is_told_to_all_who_wait_and_the_next_who_comes_asks_again() {
     let site = Site::start_slow(
         &scene,
         |cache| cache.ttl(MINUTE),
-        |_, n| {
-            Box::pin(async move {
-                tokio::time::sleep(Duration::from_millis(300)).await;
-                HttpResponse::ServiceUnavailable().body(format!("{n}"))
-            })
-        },
+        after(LONG, |_, n| HttpResponse::ServiceUnavailable().body(format!("{n}"))),
     )
     .await;
     let all = join_all((0..100).map(|_| site.get("/a"))).await;
@@ -55,17 +43,7 @@ async fn a_failure_is_told_to_all_who_wait_and_the_next_who_comes_asks_again() {
 #[actix_web::test]
 async fn what_is_fetched_is_fetched_although_its_client_has_gone() {
     let scene = Scene::new().await;
-    let site = Site::start_slow(
-        &scene,
-        |cache| cache.ttl(MINUTE),
-        |_, n| {
-            Box::pin(async move {
-                tokio::time::sleep(Duration::from_millis(300)).await;
-                HttpResponse::Ok().body(format!("{n}"))
-            })
-        },
-    )
-    .await;
+    let site = Site::start_slow(&scene, |cache| cache.ttl(MINUTE), after(LONG, |_, n| numbered(n))).await;
     let impatient = site
         .request(reqwest::Method::GET, "/a")
         .timeout(Duration::from_millis(100))
@@ -79,13 +57,10 @@ async fn what_is_fetched_is_fetched_although_its_client_has_gone() {
 #[actix_web::test]
 async fn a_handler_that_panics_leaves_nobody_waiting() {
     let scene = Scene::new().await;
-    let handler = |_: HttpRequest, n: usize| -> LocalBoxFuture<'static, HttpResponse> {
-        Box::pin(async move {
-            tokio::time::sleep(Duration::from_millis(200)).await;
-            assert!(n > 1, "the first one is to panic");
-            HttpResponse::Ok().body(format!("{n}"))
-        })
-    };
+    let handler = after(LONG, |_, n| {
+        assert!(n > 1, "the first one is to panic");
+        numbered(n)
+    });
     let site = Site::start_slow(&scene, |cache| cache.ttl(MINUTE), handler).await;
     let all = join_all((0..10).map(|_| site.get("/a"))).await;
     assert_eq!(all.iter().filter(|got| got.status == 500).count(), 1, "{all:?}");

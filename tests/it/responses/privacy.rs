@@ -1,6 +1,7 @@
 //! What is for one caller alone.
 
 use super::Site;
+use super::site::after;
 use crate::support::Scene;
 use actix_web::{HttpRequest, HttpResponse};
 use fleetpulse::cache::response::Builder;
@@ -96,15 +97,12 @@ async fn what_a_response_keeps_for_its_caller_nobody_else_gets_not_even_who_wait
     let site = Site::start_slow(
         &scene,
         |cache| cache.ttl(MINUTE),
-        |request, n| {
-            Box::pin(async move {
-                tokio::time::sleep(Duration::from_millis(30)).await;
-                let said = request.path()[1..].to_owned();
-                HttpResponse::Ok()
-                    .insert_header(("cache-control", said))
-                    .body(format!("{n}"))
-            })
-        },
+        after(Duration::from_millis(30), |request, n| {
+            let said = request.path()[1..].to_owned();
+            HttpResponse::Ok()
+                .insert_header(("cache-control", said))
+                .body(format!("{n}"))
+        }),
     )
     .await;
     for said in ["private", "no-store", "no-cache", "private=x"] {

@@ -14,7 +14,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::time::sleep;
 
 /// A small application behind a response cache: one handler for every path and method, which counts its calls.
 pub struct Site {
@@ -36,6 +37,37 @@ pub struct Got {
 /// What the handler answers: to this request, which is the so-manieth, from 1.
 pub trait Handler: Fn(HttpRequest, usize) -> LocalBoxFuture<'static, HttpResponse> + Clone + Send + 'static {}
 impl<F: Fn(HttpRequest, usize) -> LocalBoxFuture<'static, HttpResponse> + Clone + Send + 'static> Handler for F {}
+
+/// A handler that takes so long.
+pub fn after(
+    takes: Duration,
+    answer: impl Fn(&HttpRequest, usize) -> HttpResponse + Clone + Send + 'static,
+) -> impl Handler {
+    move |request: HttpRequest, n| -> LocalBoxFuture<'static, HttpResponse> {
+        let answer = answer.clone();
+        Box::pin(async move {
+            sleep(takes).await;
+            answer(&request, n)
+        })
+    }
+}
+
+/// A handler that says which call it is, once it is let through.
+pub fn gated(gate: &Arc<Semaphore>) -> impl Handler {
+    let gate = Arc::clone(gate);
+    move |_: HttpRequest, n| -> LocalBoxFuture<'static, HttpResponse> {
+        let gate = Arc::clone(&gate);
+        Box::pin(async move {
+            gate.acquire().await.unwrap().forget();
+            numbered(n)
+        })
+    }
+}
+
+/// An answer that says which call it is of.
+pub fn numbered(n: usize) -> HttpResponse {
+    HttpResponse::Ok().body(n.to_string())
+}
 
 impl Site {
     /// On the scene's Redis, with a handler that answers at once.

@@ -1,6 +1,7 @@
 //! What was wrong before.
 
 use super::Site;
+use super::site::after;
 use crate::support::Scene;
 use actix_web::HttpResponse;
 use actix_web::http::header::HeaderName;
@@ -60,12 +61,9 @@ async fn users_who_asked_at_once_were_given_one_answer() {
     let site = Site::start_slow(
         &scene,
         |cache| cache.ttl(MINUTE),
-        |request, _| {
-            Box::pin(async move {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                HttpResponse::Ok().insert_header(("vary", "x-user")).body(who(&request))
-            })
-        },
+        after(Duration::from_millis(50), |request, _| {
+            HttpResponse::Ok().insert_header(("vary", "x-user")).body(who(request))
+        }),
     )
     .await;
     let users: Vec<String> = (0..40).map(|n| format!("user-{}", n % 4)).collect();
