@@ -3,6 +3,7 @@
 //! batches and answers for each fix. The time is that of a batch, the throughput that of fixes.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use fleetpulse::clock;
 use fleetpulse::geo::Point;
 use fleetpulse::ids::Id;
 use fleetpulse::tracking::commands::{self, Recorded, Target};
@@ -12,7 +13,7 @@ use ground::or_exit;
 use redis::Pipeline;
 use redis_server::Redis;
 use std::mem;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use support::{city, fix, id, seeded};
 
 #[path = "support/ground.rs"]
@@ -38,7 +39,7 @@ impl Fleet {
     fn new() -> Self {
         let mut places = city(&mut seeded(), 2 * DRIVERS);
         let elsewhere = places.split_off(DRIVERS);
-        let now_ms = now_ms();
+        let now_ms = clock::now_ms();
         let report = |(n, point)| (id(n), fix(point, now_ms));
         Self {
             fixes: places.into_iter().enumerate().map(report).collect(),
@@ -61,11 +62,6 @@ impl Fleet {
         }
         turn
     }
-}
-
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 async fn by_script(redis: &Redis, fixes: &[(Id, Fix)]) {

@@ -4,7 +4,7 @@
 //! A folder is a **slice**, named in the product's words, with its model, its store functions, its Lua, its HTTP handlers
 //! and its errors: [`tracking`], [`inventory`], [`sessions`], [`limits`], [`locks`], [`jobs`], [`cache`], [`health`]. Mechanics
 //! that slices share lie in folders of their own: [`geo`], [`store`], [`http`], [`outgoing`], [`config`], [`telemetry`], and the
-//! words that all of them use in [`ids`] and [`kind`].
+//! words that all of them use in [`ids`], [`kind`] and [`clock`].
 //!
 //! **Dependency rule.** A slice imports the shared folders, never another slice; [`geo`] imports nothing of ours. Only
 //! [`app`], [`routes`], [`openapi`] and [`cli`] see every slice.
@@ -12,6 +12,7 @@
 pub mod app;
 pub mod cache;
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod geo;
 pub mod health;

@@ -26,7 +26,7 @@ pub use redis::{RedisSettings, RedisSource, RedisSourceError};
 pub use responses::ResponseSettings;
 pub use sessions::SessionSettings;
 pub use tracking::TrackingSettings;
-pub use work::{HoursError, MOST_SCALE, Rate, RateError, ReminderHours, WorkSettings, exact_decimal};
+pub use work::{HoursError, MOST_SCALE, Rate, RateError, ReminderHours, WORK_QUEUE, WorkSettings, exact_decimal};
 
 use clap::Args;
 use std::path::PathBuf;

@@ -1,5 +1,4 @@
 use crate::ids::Id;
-use crate::jobs::presets;
 use clap::Args;
 use rust_decimal::Decimal;
 use std::fmt;
@@ -11,12 +10,15 @@ const RATE_DIGITS: u32 = 9;
 /// The most digits behind the point of a rate or an amount.
 pub const MOST_SCALE: u32 = 8;
 
+/// The queue of the jobs that the service runs itself, where nothing else is said.
+pub const WORK_QUEUE: &str = "platform";
+
 /// The jobs that the service runs itself.
 #[derive(Clone, Args)]
 #[command(next_help_heading = "Work")]
 pub struct WorkSettings {
     /// The queue of the jobs that the service runs itself
-    #[arg(long = "work-queue", env = "WORK_QUEUE", default_value = presets::QUEUE, value_parser = Id::parse)]
+    #[arg(long = "work-queue", env = "WORK_QUEUE", default_value = WORK_QUEUE, value_parser = Id::parse)]
     pub work_queue: Id,
     /// Jobs of that queue that this instance runs at once; 0 for none here
     #[arg(long = "work-concurrency", env = "WORK_CONCURRENCY", default_value_t = 16, value_parser = clap::value_parser!(u16).range(0..=1_000))]

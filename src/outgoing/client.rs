@@ -2,9 +2,10 @@ use super::CallError;
 use super::address::Allowed;
 use super::circuit::Circuits;
 use super::tls;
+use crate::clock;
 use crate::config::OutgoingSettings;
 use bytes::{Bytes, BytesMut};
-use chrono::{DateTime, Utc};
+use chrono::DateTime;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use reqwest::redirect::{Action, Attempt, Policy};
 use reqwest::{Client, Response, StatusCode, Url};
@@ -161,7 +162,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
         Duration::from_secs(seconds)
     } else {
         let answered = headers.get(DATE).and_then(|value| date(value.to_str().ok()?));
-        let wait = date(text)? - answered.unwrap_or_else(Utc::now);
+        let wait = date(text)? - answered.unwrap_or_else(clock::now);
         wait.to_std().unwrap_or_default()
     };
     Some(wait.min(MOST_WAIT))

@@ -3,11 +3,12 @@
 use super::model::{Data, Listed, NewSession, Session, Times};
 use super::reply::{Refusal, Reply, id, session_id};
 use super::token::{SessionId, Token};
+use crate::clock;
 use crate::ids::Id;
 use crate::store::{Link, Script, SessionPartition, StoreError};
 use redis::Cmd;
 use std::sync::LazyLock;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 /// The windows in which sessions in use are counted. A count lives for two of them.
 const USED_WINDOW: Duration = Duration::from_mins(5);
@@ -197,8 +198,7 @@ fn used_now(link: &Link, partition: SessionPartition) -> String {
 }
 
 fn window() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    since.as_secs() / USED_WINDOW.as_secs()
+    clock::now_ms().unsigned_abs() / 1_000 / USED_WINDOW.as_secs()
 }
 
 /// A call with the session that a token names, and what counts its use.

@@ -1,3 +1,4 @@
+use crate::clock;
 use parking_lot::RwLock;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -42,7 +43,7 @@ impl Board {
         let since = match parts.get(part) {
             // Another reason for the same state does not begin it anew.
             Some(known) if known.state == state => known.since.clone(),
-            _ => chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
+            _ => clock::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
         };
         parts.insert(
             part,

@@ -6,7 +6,8 @@
 
 use super::Kind;
 use super::commands::{self, MAX_FIXES};
-use super::shared::{Shared, now_ms};
+use super::shared::Shared;
+use crate::clock;
 use crate::ids::Id;
 use crate::store::Link;
 use prometheus::IntGaugeVec;
@@ -42,7 +43,7 @@ pub async fn keep_sweeping(shared: Arc<Shared>, link: Link) {
         for kind in Kind::ALL {
             let live = shared.live(kind);
             let budget = 1024 + live.slots() / TICKS_A_ROUND;
-            let expired = live.sweep(now_ms(), budget);
+            let expired = live.sweep(clock::now_ms(), budget);
             shared
                 .metrics
                 .expired

@@ -8,8 +8,9 @@ use super::commands;
 use super::live::{Origin, Outcome, Update};
 use super::load;
 use super::profiles;
-use super::shared::{Shared, now_ms};
+use super::shared::Shared;
 use super::snapshot::{Head, Message, Snapshot, Word};
+use crate::clock;
 use crate::ids::Id;
 use crate::kind::Kind;
 use crate::store::{Link, StoreError};
@@ -173,7 +174,7 @@ async fn hear(shared: &Shared, link: &Link, kind: Kind, so_far: &mut Heard, mess
     // Somebody else may publish what he likes; only what reads as a message of ours is one.
     let Some(head) = Head::read(text) else { return Ok(()) };
     so_far.note(kind, &head)?;
-    let now_ms = now_ms();
+    let now_ms = clock::now_ms();
     #[expect(clippy::cast_precision_loss, reason = "a lag of 2^52 ms does not occur")]
     let lag_s = (now_ms - head.sent_ms).max(0) as f64 / 1000.0;
     shared.metrics.feed_lag_seconds.observe(lag_s);

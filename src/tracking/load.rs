@@ -4,8 +4,9 @@ use super::Kind;
 use super::commands::{self, MAX_FIXES, VersionedProfile};
 use super::live::{Origin, Update};
 use super::profiles;
-use super::shared::{Shared, now_ms};
+use super::shared::Shared;
 use super::snapshot::Word;
+use crate::clock;
 use crate::ids::Id;
 use crate::store::{Link, StoreError};
 use futures_util::{TryStreamExt, stream};
@@ -85,7 +86,7 @@ fn take(shared: &Shared, kind: Kind, words: impl Iterator<Item = Word>) {
             }
         }
     }
-    live.apply(Origin::Loaded, &updates, now_ms());
+    live.apply(Origin::Loaded, &updates, clock::now_ms());
 }
 
 /// Entities that the live index knows and the GEO index did not name: Redis was asked about each. One that was removed is

@@ -4,13 +4,13 @@ use super::Kind;
 use super::commands::Target;
 use super::input::Clock;
 use super::live::LiveIndex;
+use crate::clock;
 use crate::config::TrackingSettings;
 use crate::store::Store;
 use crate::telemetry::{Board, Metrics, State};
 use prometheus::{IntCounter, IntGaugeVec};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
 
@@ -135,7 +135,7 @@ impl Shared {
 
     /// Whether a failure that may come thousands of times a second is to be told now.
     pub(super) fn may_warn(&self) -> bool {
-        let now_ms = now_ms();
+        let now_ms = clock::now_ms();
         now_ms - self.warned_ms.load(Ordering::Relaxed) >= WARN_EVERY_MS && {
             self.warned_ms.store(now_ms, Ordering::Relaxed);
             true
@@ -164,7 +164,7 @@ impl Shared {
             partition,
             ttl_ms: self.settings.ttl_ms(kind),
             origin: &self.origin,
-            now_ms: now_ms(),
+            now_ms: clock::now_ms(),
         }
     }
 
@@ -172,15 +172,8 @@ impl Shared {
     #[must_use]
     pub fn clock(&self, kind: Kind) -> Clock {
         Clock {
-            now_ms: now_ms(),
+            now_ms: clock::now_ms(),
             ttl_ms: self.settings.ttl_ms(kind),
         }
     }
-}
-
-/// Unix milliseconds by the system's clock.
-#[must_use]
-pub fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -13,7 +13,8 @@ use super::input::Report;
 use super::live::{Origin, Outcome as Applied, Update};
 use super::patch::ProfilePatch;
 use super::profiles;
-use super::shared::{Shared, now_ms};
+use super::shared::Shared;
+use crate::clock;
 use crate::ids::Id;
 use crate::store::{Link, StoreError};
 use futures_util::StreamExt;
@@ -351,7 +352,7 @@ async fn settle(
         };
         answers.push((ticket, outcome));
     }
-    let now_ms = now_ms();
+    let now_ms = clock::now_ms();
     let stored = updates.len();
     let taken = live.apply_each(Origin::Stored, &updates, now_ms, |index, applied| {
         // One that was not known may have a profile from before.
@@ -394,7 +395,7 @@ fn buffer(shared: &Shared, kind: Kind, batch: Vec<Pending>) {
         tickets.push(ticket);
     }
     let mut outcomes = vec![Outcome::Stale; updates.len()];
-    let applied = live.apply_each(Origin::Local, &updates, now_ms(), |index, applied| {
+    let applied = live.apply_each(Origin::Local, &updates, clock::now_ms(), |index, applied| {
         outcomes[index] = match applied {
             Applied::Created | Applied::Applied => Outcome::Buffered,
             Applied::Stale => Outcome::Stale,

@@ -9,6 +9,7 @@ use super::stored::{Response, Stored, headers_size, kept_headers};
 use super::terms::{MAX_VARY, Terms, Verdict, varies_on};
 use super::validators::make_etag;
 use crate::cache::{self, Ticket};
+use crate::clock;
 use crate::http::Problem;
 use actix_web::body::{BodySize, MessageBody, to_bytes};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
@@ -111,7 +112,7 @@ where
             None => (answered.status(), answered.headers().clone()),
         };
         let authorized = request.headers().contains_key(AUTHORIZATION);
-        let verdict = self.rule.rules.judge(status, &headers, authorized, SystemTime::now());
+        let verdict = self.rule.rules.judge(status, &headers, authorized, clock::now().into());
         let wanted = || {
             self.rule
                 .condition
@@ -169,7 +170,7 @@ where
     fn complete(&self, response: &mut Response, kept: bool) {
         let headers = &mut response.headers;
         if !headers.contains_key(DATE)
-            && let Ok(now) = HttpDate::from(SystemTime::now()).try_into_value()
+            && let Ok(now) = HttpDate::from(SystemTime::from(clock::now())).try_into_value()
         {
             headers.insert(DATE, now);
         }
@@ -265,7 +266,7 @@ where
         let verdict = self
             .rule
             .rules
-            .judge(response.status(), response.headers(), guarded, SystemTime::now());
+            .judge(response.status(), response.headers(), guarded, clock::now().into());
         let headers = kept_headers(response.headers());
         let status = response.status();
         match (verdict, response.into_body().try_into_bytes()) {

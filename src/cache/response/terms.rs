@@ -237,6 +237,7 @@ fn expires(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock;
     use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
 
     fn rules() -> Rules {
@@ -260,7 +261,7 @@ mod tests {
     }
 
     fn judged(all: &[(HeaderName, &str)]) -> Verdict {
-        rules().judge(StatusCode::OK, &map(all), false, SystemTime::now())
+        rules().judge(StatusCode::OK, &map(all), false, clock::now().into())
     }
 
     fn fresh_s(verdict: Verdict) -> Option<u64> {
@@ -287,7 +288,7 @@ mod tests {
         assert_eq!(fresh_s(judged(&[(DATE, later), (EXPIRES, date)])), None);
         assert_eq!(fresh_s(judged(&[(EXPIRES, "0")])), None);
         let without = Rules { ttl: None, ..rules() };
-        let verdict = without.judge(StatusCode::OK, &map(&[]), false, SystemTime::now());
+        let verdict = without.judge(StatusCode::OK, &map(&[]), false, clock::now().into());
         assert_eq!(verdict, Verdict::Alone("no-lifetime"));
     }
 
@@ -313,7 +314,7 @@ mod tests {
                 headers.insert(VARY, HeaderValue::from_bytes(vary.as_bytes()).unwrap());
                 headers
             };
-            let verdict = rules().judge(StatusCode::OK, &headers, false, SystemTime::now());
+            let verdict = rules().judge(StatusCode::OK, &headers, false, clock::now().into());
             assert_eq!(verdict, Verdict::Alone("varies-too-much"), "{vary}");
         }
         for status in [
@@ -321,7 +322,7 @@ mod tests {
             StatusCode::PARTIAL_CONTENT,
             StatusCode::CREATED,
         ] {
-            let verdict = rules().judge(status, &map(&[]), false, SystemTime::now());
+            let verdict = rules().judge(status, &map(&[]), false, clock::now().into());
             assert_eq!(verdict, Verdict::Alone("status"), "{status}");
         }
     }
@@ -330,7 +331,7 @@ mod tests {
     fn an_authorized_answer_is_shared_only_if_somebody_says_so() {
         let of = |rules: &Rules, said: &str| {
             let headers = map(&[(CACHE_CONTROL, said)]);
-            rules.judge(StatusCode::OK, &headers, true, SystemTime::now())
+            rules.judge(StatusCode::OK, &headers, true, clock::now().into())
         };
         assert_eq!(of(&rules(), "max-age=5"), Verdict::Alone("authorized"));
         for said in ["public, max-age=5", "s-maxage=5", "must-revalidate, max-age=5"] {
@@ -351,7 +352,7 @@ mod tests {
     fn a_failure_is_told_and_not_kept() {
         let of = |headers: &[(HeaderName, &str)]| {
             let status = StatusCode::SERVICE_UNAVAILABLE;
-            rules().judge(status, &map(headers), false, SystemTime::now())
+            rules().judge(status, &map(headers), false, clock::now().into())
         };
         assert_eq!(of(&[]), Verdict::Tell);
         assert_eq!(of(&[(CACHE_CONTROL, "private")]), Verdict::Alone("response-says-so"));

@@ -6,8 +6,8 @@ use super::summary::{Summary, Tally};
 use super::{SimulateError, progress_bar};
 use crate::cli::encode::{millionths, push_integer, push_millionths, push_tenths, tenths};
 use crate::cli::hotspots::HotSpots;
+use crate::clock;
 use crate::tracking::Kind;
-use chrono::Utc;
 use std::future::{Future, pending};
 use std::sync::Arc;
 use std::time::Duration;
@@ -221,7 +221,7 @@ impl Member {
         push_tenths(out, tenths(self.vehicle.heading_deg()) % 3600);
         if !options.as_fast {
             out.extend_from_slice(b",\"timestamp\":");
-            push_integer(out, Utc::now().timestamp_millis().unsigned_abs());
+            push_integer(out, clock::now_ms().unsigned_abs());
         }
         // People have neither seats nor a sign on the roof.
         if options.kind != Kind::Users && self.told_status != Some(self.vehicle.status()) {

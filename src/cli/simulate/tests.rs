@@ -1,10 +1,10 @@
 //! The fleet and a replay against a stand-in for the service that keeps the newest fix of each entity.
 
 use super::*;
+use crate::clock;
 use actix_web::rt::spawn;
 use actix_web::web::{self, Bytes, Data, Path as UrlPath};
 use actix_web::{App, HttpResponse, HttpServer};
-use chrono::Utc;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::future::pending;
@@ -27,7 +27,7 @@ struct Seen {
 impl Seen {
     /// True if the fix is the newest of its entity.
     fn take(&mut self, id: &str, mut fix: Value) -> bool {
-        let now = Utc::now().timestamp_millis();
+        let now = clock::now_ms();
         let time = fix["timestamp"].as_i64().unwrap_or(now);
         fix["timestamp"] = time.into();
         self.fixes += 1;
@@ -131,7 +131,7 @@ async fn a_replay_leaves_every_entity_where_its_recording_ends() {
     // What is moved behind its back is found out.
     for fix in seen.lock().unwrap().newest.values_mut() {
         fix["lat"] = json!(0.0);
-        fix["timestamp"] = json!(Utc::now().timestamp_millis() + 60_000);
+        fix["timestamp"] = json!(clock::now_ms() + 60_000);
     }
     let summary = run_replay(replay(url, "aircraft_1k.csv"), pending()).await.unwrap();
     assert_eq!(summary.stale, 948);

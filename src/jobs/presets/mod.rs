@@ -31,13 +31,13 @@ pub use upkeep::{CacheWarmup, CleanupExpiredSessions, Sweep, SweepPiece, Warmup}
 pub use vendor::{VendorCartAdd, VendorWishlistAdd};
 
 use super::worker::Registry;
-use crate::config::{Rate, ReminderHours};
+use crate::config::{Rate, ReminderHours, WORK_QUEUE};
 use crate::outgoing::Outgoing;
 use std::sync::Arc;
 use webhook::Webhooks;
 
 /// The queue of the presets, where the settings name no other.
-pub const QUEUE: &str = "platform";
+pub const QUEUE: &str = WORK_QUEUE;
 
 /// What the presets need of the rest of the service.
 pub struct Means {

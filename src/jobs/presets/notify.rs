@@ -1,11 +1,11 @@
 use super::payload::{read, words};
 use super::webhook::{DEFAULT, Webhooks};
+use crate::clock;
 use crate::http::{Fields, Stamp};
 use crate::jobs::worker::{Context, Job, JobFailure, Outcome};
 use crate::jobs::{Backoff, BackoffKind, Fault};
 use crate::outgoing::{CallError, Outgoing, Reply};
 use bytes::Bytes;
-use chrono::Utc;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,7 +60,7 @@ impl Notifier {
                 "the webhook \"{name}\" is not configured (WEBHOOK_URLS)"
             )));
         };
-        let now = Utc::now();
+        let now = clock::now();
         let body = json!({
             "type": message.kind,
             "timestamp": Stamp(now.timestamp_millis()),

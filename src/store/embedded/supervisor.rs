@@ -3,6 +3,7 @@
 use super::conf::AppendFsync;
 use super::server::{Launcher, Server};
 use super::sync::keep_synced;
+use crate::clock;
 use chrono::{DateTime, Utc};
 use std::future::pending;
 use std::time::Duration;
@@ -47,7 +48,7 @@ impl Status {
     pub(super) fn running(pid: u32) -> Self {
         Self {
             phase: Phase::Running { pid },
-            since: Utc::now(),
+            since: clock::now(),
             reason: None,
             restarts: 0,
         }
@@ -78,7 +79,7 @@ pub(super) async fn supervise(
     status.send_modify(|status| {
         *status = Status {
             phase: Phase::Stopped,
-            since: Utc::now(),
+            since: clock::now(),
             reason: None,
             restarts: status.restarts,
         };
@@ -144,7 +145,7 @@ async fn relaunch(launcher: &Launcher, status: &watch::Sender<Status>, pause: &m
 impl Status {
     fn restarting(&mut self, reason: String) {
         self.phase = Phase::Restarting;
-        self.since = Utc::now();
+        self.since = clock::now();
         self.reason = Some(reason);
     }
 }

@@ -1,8 +1,8 @@
 use super::super::answer::{self, Found, List};
 use super::super::geosearch;
 use super::super::input::{Source, parse_nearby, parse_queries};
-use super::super::shared::now_ms;
 use super::{State, form, kind_of};
+use crate::clock;
 use crate::http::{Body, Problem, no_query, reply};
 use crate::tracking::docs::{ListBody, QueriesAnswer, QueriesBody};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -40,7 +40,7 @@ pub async fn nearby(request: HttpRequest, state: State) -> Result<HttpResponse, 
     let kind = kind_of(&request)?;
     let (query, source) = parse_nearby(request.query_string())?;
     let shared = state.shared();
-    let now_ms = now_ms();
+    let now_ms = clock::now_ms();
     let (hits, is_stale) = match source {
         Source::Live => (shared.live(kind).nearby(&query, now_ms), !shared.is_synced()),
         Source::Redis => (
@@ -78,7 +78,7 @@ pub async fn nearby_many(request: HttpRequest, payload: web::Payload, state: Sta
     let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
     let queries = parse_queries(&body)?;
     let shared = state.shared();
-    let now_ms = now_ms();
+    let now_ms = clock::now_ms();
     let mut results = Vec::with_capacity(queries.len());
     for query in &queries {
         results.push(shared.live(kind).nearby(query, now_ms));

@@ -2,9 +2,9 @@ use super::super::answer;
 use super::super::commands;
 use super::super::input::parse_fix;
 use super::super::live::Origin;
-use super::super::shared::now_ms;
 use super::super::writer::Outcome;
 use super::{State, id_of, kind_of, no_room, overloaded, too_many_attributes};
+use crate::clock;
 use crate::http::{Body, Problem, no_query, reply};
 use crate::store::StoreError;
 use crate::tracking::docs::{FixBody, OutcomeBody, PositionBody};
@@ -79,7 +79,7 @@ fn buffered() -> HttpResponse {
 pub async fn locate(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
     let (kind, id) = (kind_of(&request)?, id_of(&request)?);
     no_query(&request)?;
-    let now_ms = now_ms();
+    let now_ms = clock::now_ms();
     let entity = state.shared().live(kind).get(&id, now_ms);
     let entity = entity.ok_or_else(|| Problem::not_found("nobody of this id has reported lately"))?;
     Ok(reply::json(answer::entity(&entity, now_ms)))

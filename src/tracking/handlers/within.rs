@@ -1,7 +1,7 @@
 use super::super::answer::{Found, List};
 use super::super::input::parse_within;
-use super::super::shared::now_ms;
 use super::{State, form, kind_of};
+use crate::clock;
 use crate::http::Problem;
 use crate::tracking::docs::ListBody;
 use actix_web::{HttpRequest, HttpResponse};
@@ -31,7 +31,7 @@ pub async fn within(request: HttpRequest, state: State) -> Result<HttpResponse, 
     let kind = kind_of(&request)?;
     let query = parse_within(request.query_string())?;
     let shared = state.shared();
-    let now_ms = now_ms();
+    let now_ms = clock::now_ms();
     let (entities, truncated) = shared
         .live(kind)
         .within(&query.bounds, query.limit, now_ms, &query.filter);

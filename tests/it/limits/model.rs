@@ -2,7 +2,7 @@
 //! not known, only that it was between the call and its answer: so the model says what must be admitted, what must not be,
 //! and leaves open what depends on the microsecond.
 
-use crate::support::Scene;
+use crate::support::{Scene, now_us};
 use fleetpulse::config::{Algorithm, Policies, Policy};
 use fleetpulse::ids::Id;
 use fleetpulse::limits::{Decision, Limits};
@@ -13,7 +13,7 @@ use proptest::prelude::{Just, Strategy, prop_oneof};
 use proptest::test_runner::{Config, TestRunner};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use tokio::runtime::Builder;
 use tokio::time::sleep;
 
@@ -88,11 +88,6 @@ fn verdict(policy: &Policy, admitted: &Admitted, from: i64, to: i64, cost: u32) 
         () if least + cost > room => Verdict::MustNot,
         () => Verdict::May,
     }
-}
-
-fn now_us() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    i64::try_from(since.as_micros()).unwrap()
 }
 
 async fn follow(limits: &Limits, calls: Vec<Call>, case: u32) {

@@ -1,11 +1,11 @@
 //! The guard of the Rust interface.
 
 use super::{SOON, embedded, embedded_at, name};
-use crate::support::{Proxy, Redis, Scene, eventually};
+use crate::support::{Proxy, Redis, Scene, eventually, now_us};
 use fleetpulse::ids::Id;
 use fleetpulse::locks::{Grant, LockError, Locks, Wanted};
 use redis::cmd;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 use tokio::time::{sleep, timeout};
 
 async fn is_free(locks: &Locks, l: &Id) {
@@ -121,7 +121,7 @@ async fn a_lease_is_not_believed_for_a_part_of_a_millisecond_longer_than_it_last
     let l = name("l");
     let assert_over = |grant: &Grant| {
         // Of the two clocks Redis's is read first, so that what passes in between does not speak against us.
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let now = Duration::from_micros(now_us().unsigned_abs());
         let left = grant.until.into_std().saturating_duration_since(Instant::now());
         let ends = Duration::from_millis(grant.expires_at_ms.unsigned_abs());
         assert!(now + left <= ends, "{:?} is after {ends:?}", now + left);

@@ -3,7 +3,7 @@
 //! Afterwards the books are balanced: no two grants of a name overlapped, and fences grew in the order of the grants.
 
 use super::{LockApi, SOON, embedded, name};
-use crate::support::{Folder, Redis, Scene, ServiceProcess, answered, eventually, try_send};
+use crate::support::{Folder, Redis, Scene, ServiceProcess, answered, eventually, now_us, try_send};
 use actix_web::rt::task::JoinHandle;
 use fleetpulse::locks::{LockError, Locks, Token, Wanted};
 use fleetpulse::tracking::input::parse_rfc3339;
@@ -16,7 +16,7 @@ use serde_json::json;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 const CLIENTS: usize = 300;
@@ -41,11 +41,6 @@ struct Books {
     in_vain: Cell<usize>,
     dropped: Cell<usize>,
     over: Cell<bool>,
-}
-
-fn now_us() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    i64::try_from(since.as_micros()).unwrap()
 }
 
 fn count(cell: &Cell<usize>) {

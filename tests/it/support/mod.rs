@@ -16,6 +16,7 @@ mod tests;
 mod wait;
 
 pub use api::{Answer, Api, http_client, ids, send, try_send};
+pub use fleetpulse::clock::now_ms;
 pub use folder::Folder;
 pub use process::ServiceProcess;
 pub use proxy::Proxy;
@@ -24,7 +25,7 @@ pub use receiver::{HttpAnswer, Receiver};
 pub use redis::Redis;
 pub use scene::Scene;
 pub use service::Service;
-pub use wait::{answered, eventually, now_ms};
+pub use wait::{answered, eventually, now_us};
 
 /// The flags `--NAME=VALUE` of both lists; of one that is given twice the last counts.
 fn last_of_each<'a>(base: &[&'a str], more: &'a [impl AsRef<str>]) -> Vec<&'a str> {

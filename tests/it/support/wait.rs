@@ -1,5 +1,6 @@
 use super::Answer;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use fleetpulse::clock;
+use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 /// Between two looks at what is awaited.
@@ -27,8 +28,7 @@ pub async fn answered(mut call: impl AsyncFnMut() -> Answer) -> Answer {
     .await
 }
 
-/// Unix milliseconds, by the clock that the service reads as well.
-pub fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    i64::try_from(since.as_millis()).unwrap()
+/// Unix microseconds, by the clock that the service and Redis read as well.
+pub fn now_us() -> i64 {
+    clock::now().timestamp_micros()
 }

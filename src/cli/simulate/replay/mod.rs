@@ -11,8 +11,8 @@ pub use reader::TraceError;
 use super::push::Pusher;
 use super::summary::{Summary, Tally};
 use super::{SimulateError, progress_bar};
+use crate::clock;
 use crate::tracking::Kind;
-use chrono::Utc;
 use reader::{Row, TraceReader};
 use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
@@ -130,7 +130,7 @@ struct Player {
 
 impl Player {
     fn new(options: &ReplayOptions, survey: &Survey, start: Instant) -> Self {
-        let start_ms = Utc::now().timestamp_millis();
+        let start_ms = clock::now_ms();
         let as_fast = options.as_fast || options.speed <= 0.0;
         Self {
             timeline: if as_fast {

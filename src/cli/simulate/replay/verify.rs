@@ -5,8 +5,8 @@ use super::{ReplayOptions, SimulateError};
 use crate::cli::client::{Client, ClientError, Endpoint, Limits};
 use crate::cli::encode;
 use crate::cli::simulate::summary::Verified;
+use crate::clock;
 use crate::ids::Id;
-use chrono::Utc;
 use serde::Deserialize;
 use tokio::task::JoinSet;
 
@@ -68,7 +68,7 @@ async fn ask(mut client: Client, options: ReplayOptions, entities: Vec<(Id, Newe
             });
         if same {
             found.right += 1;
-        } else if response.status == 404 && Utc::now().timestamp_millis() - newest.sent_ms >= ttl_ms {
+        } else if response.status == 404 && clock::now_ms() - newest.sent_ms >= ttl_ms {
             found.expired += 1;
         } else {
             found.wrong += 1;

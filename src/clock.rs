@@ -1,0 +1,21 @@
+//! The clock of this machine. It may be wrong, it may jump, and no two instances have the same one.
+//!
+//! So it decides nothing about what services share: what is due, over or first, Redis's clock tells, inside the scripts; and how
+//! long something takes here, the monotonic one. This one is for positions (when they were reported and how old they are), for
+//! dates that leave the service, and for what is rough by nature. `clippy.toml` keeps everybody from asking the system past this
+//! module, so that a new use of it is seen.
+
+use chrono::{DateTime, Utc};
+
+/// Now.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "the one place")]
+pub fn now() -> DateTime<Utc> {
+    Utc::now()
+}
+
+/// Now, in Unix milliseconds.
+#[must_use]
+pub fn now_ms() -> i64 {
+    now().timestamp_millis()
+}
