@@ -21,5 +21,5 @@ pub use observe::Observe;
 pub use problem::{FieldError, Problem};
 pub use query::Query;
 pub use raw::{RawObject, elements, raw};
-pub use request::{no_query, path_id};
+pub use request::{asks_for, no_query, path_id};
 pub use stamp::{Stamp, Stamps};

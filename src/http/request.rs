@@ -1,6 +1,7 @@
 use super::{FieldError, Problem, Query};
 use crate::ids::Id;
 use actix_web::HttpRequest;
+use actix_web::http::header::ACCEPT;
 
 /// The id in the path under `name`.
 ///
@@ -9,6 +10,13 @@ use actix_web::HttpRequest;
 pub fn path_id(request: &HttpRequest, name: &str) -> Result<Id, Problem> {
     let id = request.match_info().get(name).unwrap_or_default();
     Id::parse(id).map_err(|error| Problem::unacceptable(vec![FieldError::new(name, error.to_string())]))
+}
+
+/// Whether the client names a media type that it would have instead of what a call answers otherwise.
+#[must_use]
+pub fn asks_for(request: &HttpRequest, media_type: &str) -> bool {
+    let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok());
+    accept.is_some_and(|accept| accept.contains(media_type))
 }
 
 /// For a call without query parameters.

@@ -441,16 +441,21 @@ pub(super) struct EventAnswer<'a> {
     jobs: &'a [JobId],
 }
 
-impl<'a> EventsAnswer<'a> {
-    pub(super) fn new(events: &'a [Event], after: &'a str) -> Self {
-        let answer = |event: &'a Event| EventAnswer {
+impl<'a> EventAnswer<'a> {
+    pub(super) fn new(event: &'a Event) -> Self {
+        Self {
             id: &event.id,
             event: &event.kind,
             jobs: &event.jobs,
-        };
+        }
+    }
+}
+
+impl<'a> EventsAnswer<'a> {
+    pub(super) fn new(events: &'a [Event], after: &'a str) -> Self {
         Self {
             next: events.last().map_or(after, |event| &event.id),
-            events: events.iter().map(answer).collect(),
+            events: events.iter().map(EventAnswer::new).collect(),
         }
     }
 }

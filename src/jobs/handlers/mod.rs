@@ -2,21 +2,23 @@
 
 mod answer;
 mod docs;
+mod events;
 mod input;
 mod job;
 mod lease;
 mod queue;
 mod schedule;
 
+pub use events::{__path_list_events, list_events};
 pub use job::{
     __path_cancel_job, __path_complete_job, __path_extend_job, __path_fail_job, __path_get_job, __path_progress_job,
     __path_retry_job, cancel_job, complete_job, extend_job, fail_job, get_job, progress_job, retry_job,
 };
 pub use lease::{__path_add_jobs, __path_lease_jobs, __path_settle_jobs, add_jobs, lease_jobs, settle_jobs};
 pub use queue::{
-    __path_cancel_unique, __path_clear_dead, __path_get_queue, __path_list_events, __path_list_jobs,
-    __path_list_queues, __path_pause_queue, __path_redrive, __path_resume_queue, cancel_unique, clear_dead, get_queue,
-    list_events, list_jobs, list_queues, pause_queue, redrive, resume_queue,
+    __path_cancel_unique, __path_clear_dead, __path_get_queue, __path_list_jobs, __path_list_queues,
+    __path_pause_queue, __path_redrive, __path_resume_queue, cancel_unique, clear_dead, get_queue, list_jobs,
+    list_queues, pause_queue, redrive, resume_queue,
 };
 
 pub use schedule::{

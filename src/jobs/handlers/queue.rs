@@ -1,23 +1,21 @@
-use super::super::{Cursor, State as JobState, WAIT_MS};
-use super::answer::{CancelledAnswer, EventsAnswer, JobAnswer, JobsAnswer, MovedAnswer, QueueAnswer, QueuesAnswer};
+use super::super::{Cursor, State as JobState};
+use super::answer::{CancelledAnswer, JobAnswer, JobsAnswer, MovedAnswer, QueueAnswer, QueuesAnswer};
 use super::docs::RedriveBody;
-use super::{Data, MAX_BODY, waiting};
+use super::{Data, MAX_BODY};
 use crate::http::{Body, FieldError, Fields, Problem, Query, no_query, path_id, reply};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use std::ops::RangeInclusive;
-use std::time::Duration;
 
-/// Jobs, queues and events of a page, if nothing is said and at most.
+/// Jobs and queues of a page, if nothing is said and at most.
 const PAGE: u64 = 100;
 const PAGES: RangeInclusive<u64> = 1..=100;
-const EVENTS: RangeInclusive<u64> = 1..=1_000;
 
-fn fault(name: &str, detail: impl Into<String>) -> Problem {
+pub(super) fn fault(name: &str, detail: impl Into<String>) -> Problem {
     Problem::unacceptable(vec![FieldError::new(name, detail)])
 }
 
-fn number(query: &Query<'_>, name: &str, usual: u64, range: &RangeInclusive<u64>) -> Result<u64, Problem> {
+pub(super) fn number(query: &Query<'_>, name: &str, usual: u64, range: &RangeInclusive<u64>) -> Result<u64, Problem> {
     let number = query.number(name).map_err(|error| Problem::unacceptable(vec![error]))?;
     let number = number.unwrap_or(usual);
     if range.contains(&number) {
@@ -27,7 +25,7 @@ fn number(query: &Query<'_>, name: &str, usual: u64, range: &RangeInclusive<u64>
     }
 }
 
-fn limit(query: &Query<'_>, usual: u64, range: &RangeInclusive<u64>) -> Result<usize, Problem> {
+pub(super) fn limit(query: &Query<'_>, usual: u64, range: &RangeInclusive<u64>) -> Result<usize, Problem> {
     number(query, "limit", usual, range).map(|limit| usize::try_from(limit).unwrap_or(usize::MAX))
 }
 
@@ -207,48 +205,4 @@ pub async fn cancel_unique(request: HttpRequest, state: Data) -> Result<HttpResp
     no_query(&request)?;
     let id = state.jobs.cancel_unique(&queue, &key).await?;
     reply::value(StatusCode::OK, &CancelledAnswer { id })
-}
-
-/// What happened in a queue
-///
-/// The events behind `after`, the oldest first; all that are kept if it is not given. With `wait_ms` it waits for some if there are none.
-/// About a thousand entries are kept, each of what one call did to any number of jobs.
-#[utoipa::path(
-    get, path = "/v1/queues/{queue}/events", tag = "jobs",
-    params(
-        ("queue" = String, Path),
-        ("after" = Option<String>, Query, description = "`next` of the page before"),
-        ("limit" = Option<u64>, Query, description = "1 to 1,000; 100 if not given"),
-        ("wait_ms" = Option<u64>, Query, description = "Up to 60,000; 0 if not given"),
-    ),
-    responses(
-        (status = 200, description = "A page of them", body = EventsAnswer),
-        (status = 400, description = "An unknown parameter", body = Problem),
-        (status = 422, description = "Not acceptable", body = Problem),
-        (status = 503, description = "Redis is away", body = Problem),
-    )
-)]
-pub async fn list_events(request: HttpRequest, state: Data) -> Result<HttpResponse, Problem> {
-    let queue = path_id(&request, "queue")?;
-    let query = Query::parse(request.query_string(), &["after", "limit", "wait_ms"], &[])?;
-    let after = query.text("after").unwrap_or("0-0");
-    if !is_place(after) {
-        return Err(fault("after", "is not a place in the stream"));
-    }
-    let limit = limit(&query, PAGE, &EVENTS)?;
-    let wait = Duration::from_millis(number(&query, "wait_ms", 0, &(0..=WAIT_MS.end().unsigned_abs()))?);
-    let events = state.jobs.events(&queue, after, limit, wait);
-    let events = if wait.is_zero() {
-        events.await?
-    } else {
-        waiting(&request, &state.metrics, events).await??
-    };
-    reply::value(StatusCode::OK, &EventsAnswer::new(&events, after))
-}
-
-/// Whether it is one as Redis has them: `MS-N`.
-fn is_place(text: &str) -> bool {
-    let is_number = |text: &str| (1..=19).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
-    text.split_once('-')
-        .is_some_and(|(ms, number)| is_number(ms) && is_number(number))
 }

@@ -18,9 +18,9 @@ pub use within::{__path_within, within};
 use super::answer::{Form, List};
 use super::input::BodyError;
 use super::{Kind, Writer};
-use crate::http::{FieldError, Problem, path_id, reply};
+use crate::http::{FieldError, Problem, asks_for, path_id, reply};
 use crate::ids::Id;
-use actix_web::http::header::{ACCEPT, HeaderValue};
+use actix_web::http::header::HeaderValue;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 /// The state of a worker that the handlers use.
@@ -65,10 +65,11 @@ fn too_many_attributes() -> Problem {
     )])
 }
 
+const GEO_JSON: &str = "application/geo+json";
+
 /// What the client asks to be shown.
 fn form(request: &HttpRequest) -> Form {
-    let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok());
-    if accept.is_some_and(|accept| accept.contains("application/geo+json")) {
+    if asks_for(request, GEO_JSON) {
         Form::GeoJson
     } else {
         Form::Json
@@ -79,6 +80,6 @@ fn form(request: &HttpRequest) -> Form {
 fn list(list: &List<'_>) -> HttpResponse {
     match list.form {
         Form::Json => reply::json(list.to_json()),
-        Form::GeoJson => reply::answer(HeaderValue::from_static("application/geo+json"), list.to_json()),
+        Form::GeoJson => reply::answer(HeaderValue::from_static(GEO_JSON), list.to_json()),
     }
 }

@@ -319,6 +319,41 @@ async fn lists_and_events_tell_what_there_is_and_was() {
 }
 
 #[actix_web::test]
+async fn what_happens_is_streamed_and_goes_on_behind_the_last_that_a_client_has() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = JobApi::of(&service);
+    let ids = api.add("q", value!([{"type": "a"}])).await;
+    let follow = async |last: Option<&str>| {
+        let request = api.0.request(Method::GET, "/v1/queues/q/events");
+        let request = request.header("accept", "text/event-stream");
+        let request = match last {
+            Some(last) => request.header("last-event-id", last),
+            None => request,
+        };
+        request.send().await.unwrap()
+    };
+    let next = async |stream: &mut reqwest::Response| -> String {
+        String::from_utf8(stream.chunk().await.unwrap().unwrap().to_vec()).unwrap()
+    };
+    let mut stream = follow(None).await;
+    assert_eq!(stream.headers()["content-type"], "text/event-stream");
+    let added = next(&mut stream).await;
+    let (id, rest) = added.strip_prefix("id: ").unwrap().split_once('\n').unwrap();
+    let data = value!({"id": id, "event": "added", "jobs": ids});
+    let told = rest.strip_prefix("event: added\ndata: ").unwrap();
+    assert!(told.ends_with("\n\n"), "{told:?}");
+    assert_eq!(serde_json::from_str::<Value>(told).unwrap(), data);
+    assert_eq!(api.lease("q", value!({})).await.len(), 1);
+    assert!(next(&mut stream).await.contains("\nevent: leased\n"));
+    assert!(next(&mut follow(Some(id)).await).await.contains("\nevent: leased\n"));
+    assert_eq!(follow(Some("x")).await.status(), 422);
+    // A service that stops ends its streams.
+    drop(service);
+    assert!(matches!(stream.chunk().await, Ok(None) | Err(_)));
+}
+
+#[actix_web::test]
 async fn a_paused_queue_hands_nothing_out_until_it_goes_on() {
     let scene = Scene::new().await;
     let service = scene.start().await;
