@@ -14,5 +14,6 @@ for _, key in ipairs(KEYS) do
     changed = changed + 1
   end
 end
-if changed > 0 then redis.call('PUBLISH', ARGV[2], ARGV[3]) end
+-- Always: what an instance has in its memory may depend on a version that is not there any more.
+redis.call('PUBLISH', ARGV[2], ARGV[3])
 return changed

@@ -1,6 +1,6 @@
 //! Events of other services, by the rules, on all instances.
 
-use super::{CacheApi, SOON};
+use super::{CacheApi, SOON, id};
 use crate::support::{Scene, eventually, now_ms};
 use serde_json::json;
 
@@ -82,4 +82,36 @@ async fn an_event_older_than_what_it_would_invalidate_does_nothing() {
         .await;
     api.post("events", event("product.updated", now)).await;
     assert_eq!(api.get("pages/p").await.body["value"], 2);
+}
+
+#[actix_web::test]
+async fn an_event_is_told_to_all_also_where_redis_has_nothing_to_remove() {
+    let scene = Scene::new().await.with(&[RULES, "--cache-local-ttl=60000"]);
+    let (one, other) = (scene.start().await, scene.start().await);
+    let (one, other) = (CacheApi::of(&one), CacheApi::of(&other));
+    let body = json!({"value": 1, "ttl_s": 60, "local_ms": 60_000, "tags": ["product:7"]});
+    for path in ["prices/7%2Feur", "pages/p"] {
+        one.put(path, body.clone()).await;
+        eventually(SOON, "the other keeps it in its process", async || {
+            (other.get(path).await.body["level"] == "local").then_some(())
+        })
+        .await;
+    }
+    // Redis evicts both the entry and the version that the other one depends on.
+    let keys = scene.keys();
+    let (entry, version) = (
+        keys.cache_entry(&id("prices"), "7/eur"),
+        keys.cache_tag(&id("product:7")),
+    );
+    for key in [entry, version] {
+        let _: i64 = scene.redis.query(redis::cmd("DEL").arg(key.name)).await;
+    }
+    let event = json!({"type": "product.updated", "entity_id": "7"});
+    assert_eq!(one.post("events", event).await.body["invalidated"], 0);
+    for path in ["prices/7%2Feur", "pages/p"] {
+        eventually(SOON, "the other has heard", async || {
+            (other.get(path).await.status == 404).then_some(())
+        })
+        .await;
+    }
 }
