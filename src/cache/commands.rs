@@ -40,7 +40,12 @@ fn ms(duration: Duration) -> u64 {
 #[derive(Debug)]
 pub(super) enum Asked {
     /// What lies there has this nonce, and Redis's clock says so many ms.
-    Granted(Nonce, u64),
+    Granted {
+        nonce: Nonce,
+        now_ms: u64,
+        /// Nothing lay there.
+        was_nothing: bool,
+    },
     /// Somebody else computes, for at most so long.
     Leased(Duration),
 }
@@ -63,7 +68,11 @@ pub(super) async fn ticket(
         .arg(&token.0[..]);
     let (outcome, nonce, number): (String, Vec<u8>, u64) = link.run(&TICKET, &call).await?;
     match (outcome.as_str(), <[u8; 8]>::try_from(nonce)) {
-        ("granted", Ok(nonce)) => Ok(Asked::Granted(Nonce(nonce), number)),
+        ("granted" | "marked", Ok(nonce)) => Ok(Asked::Granted {
+            nonce: Nonce(nonce),
+            now_ms: number,
+            was_nothing: outcome == "marked",
+        }),
         ("leased", _) => Ok(Asked::Leased(Duration::from_millis(number))),
         _ => Err(not_understood("ticket", &outcome)),
     }

@@ -5,7 +5,7 @@ use super::entry::Nonce;
 use super::error::CacheError;
 use super::flights::{Destination, Flight, Outcome};
 use super::local::Marks;
-use super::look::{Found, Look};
+use super::look::Found;
 use super::model::{Entry, Level, Made, Outage, Policy, Put, Stored};
 use super::ticket::{Ticket, Ticketing};
 use bytes::Bytes;
@@ -90,17 +90,26 @@ impl Crossing {
         loop {
             let life = policy.put.life();
             match self.cache.ticket_for(&name, &policy.put.tags, life, policy.lease).await {
-                Ok(Ticketing::Granted(ticket)) => return Ok(Ready::Compute(Some(ticket))),
+                Ok(Ticketing::Granted(ticket)) => {
+                    if self.is_as_seen(&ticket) {
+                        return Ok(Ready::Compute(Some(ticket)));
+                    }
+                    // It was written between the look and the ticket: by a computation here that landed, or an instance that
+                    // had the lease.
+                    return Ok(match self.found_anew().await {
+                        Some(entry) => {
+                            self.cache.give_up(&name, &ticket).await;
+                            Ready::Found(entry)
+                        }
+                        None => Ready::Compute(Some(ticket)),
+                    });
+                }
                 Ok(Ticketing::Leased(left)) => {
                     // Jitter keeps instances from asking in step. A lease ends by itself if its holder died.
                     let pausing = pause.mul_f64(rand::random_range(0.5..1.0));
                     sleep(pausing.min(left + Duration::from_millis(1))).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
-                    let look = self.cache.look(&name, &policy.put.tags).await;
-                    if let Ok(look) = look
-                        && let Some(entry) = self.anew(&look)
-                    {
-                        self.cache.keep(&name, &look);
+                    if let Some(entry) = self.found_anew().await {
                         return Ok(Ready::Found(entry));
                     }
                 }
@@ -110,10 +119,21 @@ impl Crossing {
         }
     }
 
-    /// The entry of a look, if it is fresh and another than before.
-    fn anew(&self, look: &Look) -> Option<Entry> {
+    /// Whether there lies what was seen when it was decided to compute.
+    fn is_as_seen(&self, ticket: &Ticket) -> bool {
+        ticket.was_nothing || self.seen == Seen::There(ticket.nonce)
+    }
+
+    /// The entry that there is now, if it is fresh and another than before.
+    async fn found_anew(&self) -> Option<Entry> {
+        let name = self.destination.name().ok()?;
+        let look = self.cache.look(&name, &self.policy.put.tags).await.ok()?;
         match &look.found {
-            Found::Live(head, entry) if entry.is_fresh() && Seen::There(head.nonce) != self.seen => Some(entry.clone()),
+            Found::Live(head, entry) if entry.is_fresh() && Seen::There(head.nonce) != self.seen => {
+                let entry = entry.clone();
+                self.cache.keep(&name, &look);
+                Some(entry)
+            }
             _ => None,
         }
     }

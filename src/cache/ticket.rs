@@ -16,6 +16,8 @@ pub(super) const TICKET_LIFE: Duration = Duration::from_mins(5);
 #[derive(Debug, Clone)]
 pub struct Ticket {
     pub(super) nonce: Nonce,
+    /// Nothing lay there, and the nonce is of the ticket's own mark.
+    pub(super) was_nothing: bool,
     /// Redis's clock, ms.
     pub(super) made_ms: u64,
     /// Before Redis was asked for it, and when it had answered.
@@ -77,14 +79,19 @@ impl Cache {
             commands::versions(self.link(), &keys, life),
         )?;
         let granted = Instant::now();
-        let (nonce, now_ms) = match asked {
-            Asked::Granted(nonce, now_ms) => (nonce, now_ms),
+        let (nonce, now_ms, was_nothing) = match asked {
+            Asked::Granted {
+                nonce,
+                now_ms,
+                was_nothing,
+            } => (nonce, now_ms, was_nothing),
             Asked::Leased(left) => return Ok(Ticketing::Leased(left)),
         };
         let mut nonces = versions.all.iter().map(|version| version.nonce);
         let namespace = nonces.next().ok_or(CacheError::Busy)?;
         Ok(Ticketing::Granted(Ticket {
             nonce,
+            was_nothing,
             made_ms: now_ms.min(versions.now_ms),
             taken,
             granted,

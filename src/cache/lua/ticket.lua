@@ -5,8 +5,8 @@
 -- ARGV[2] for how long what lies there has to stay, ms
 -- ARGV[3] for how long nobody else may have a ticket, ms; '0' if others may
 -- ARGV[4] the lease's token
--- Returns {outcome, nonce, now}. Outcomes: 'granted', with the nonce of what lies there and Redis's clock, ms; 'leased',
--- somebody else computes, with '' and for how long that may last, ms.
+-- Returns {outcome, nonce, now}. Outcomes: 'granted', with the nonce of what lay there already and Redis's clock, ms; 'marked', the
+-- same with that of the mark, as nothing lay there; 'leased', somebody else computes, with '' and for how long that may last, ms.
 if ARGV[3] ~= '0' and not redis.call('SET', KEYS[2], ARGV[4], 'NX', 'PX', ARGV[3]) then
   return { 'leased', '', math.max(redis.call('PTTL', KEYS[2]), 0) }
 end
@@ -20,4 +20,4 @@ if type(nonce) == 'string' and #nonce == 8 then
   return { 'granted', nonce, now }
 end
 redis.call('SET', KEYS[1], ARGV[1] .. struct.pack('>I8', now), 'PX', ARGV[2])
-return { 'granted', string.sub(ARGV[1], 9, 16), now }
+return { 'marked', string.sub(ARGV[1], 9, 16), now }

@@ -24,14 +24,47 @@ impl Origin {
     }
 
     async fn fetch(&self, cache: &Cache, policy: &Policy, takes: Duration) -> Fetched<u64> {
+        self.fetch_for("k", cache, policy, takes).await
+    }
+
+    async fn fetch_for(&self, key: &str, cache: &Cache, policy: &Policy, takes: Duration) -> Fetched<u64> {
         let origin = self.clone();
         let compute = move || async move {
             let value = origin.0.fetch_add(1, Ordering::SeqCst) + 1;
             sleep(takes).await;
             Ok::<_, Infallible>(value)
         };
-        cache.get_or_compute(&id("n"), "k", policy, compute).await.unwrap()
+        cache.get_or_compute(&id("n"), key, policy, compute).await.unwrap()
     }
+}
+
+/// Callers keep coming while a computation begins and ends, so that some have looked before it was stored and ask after it
+/// has landed.
+async fn is_computed_once_however_they_come(instances: &[Cache], policy: &Policy) {
+    for round in 0..60 {
+        let (key, origin) = (format!("k{round}"), Origin::default());
+        let all = (0..200_usize).map(async |n| {
+            sleep(Duration::from_millis(n as u64 / 40)).await;
+            for _ in 0..n % 40 {
+                tokio::task::yield_now().await;
+            }
+            let instance = &instances[n % instances.len()];
+            origin.fetch_for(&key, instance, policy, Duration::from_millis(1)).await
+        });
+        let all = join_all(all).await;
+        assert_eq!(origin.asked(), 1, "round {round}");
+        assert!(all.iter().all(|fetched| fetched.value == 1));
+    }
+}
+
+#[actix_web::test]
+async fn who_looked_before_a_computation_ended_does_not_compute_again_after_it() {
+    let scene = Scene::new().await;
+    let one = [embedded(&scene).await];
+    is_computed_once_however_they_come(&one, &Policy::new(minute())).await;
+    let several = [embedded(&scene).await, embedded(&scene).await, embedded(&scene).await];
+    several[0].clear(&id("n")).await.unwrap();
+    is_computed_once_however_they_come(&several, &Policy::new(minute()).leased(SOON)).await;
 }
 
 #[actix_web::test]
