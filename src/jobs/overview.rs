@@ -19,6 +19,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Dead jobs that one step of clearing forgets, and how many steps a call takes at most.
 const PIECE: usize = 1_000;
 const MOST_PIECES: usize = 10_000;
+/// Dead jobs that one call puts back at most, how many at once, and how often.
+const MOST_REDRIVEN: u64 = 1_000;
+const REDRIVEN_AT_ONCE: u64 = 100;
+const MOST_REDRIVES: usize = 200;
 /// Queues that are listed with how they are.
 const MOST_LISTED: usize = 100;
 
@@ -62,7 +66,8 @@ impl Jobs {
     }
 
     /// Up to 100 jobs in a state, in its order: that of the line, by when they are due, by when their leases end, by when they
-    /// are forgotten. What changes meanwhile may be missed or seen twice.
+    /// are forgotten. Fewer where they are long, and a cursor if there may be more. What changes meanwhile may be missed or seen
+    /// twice.
     ///
     /// # Errors
     /// [`JobsError::Store`].
@@ -76,8 +81,8 @@ impl Jobs {
         check::queue(queue)?;
         let behind = cursor.map(|Cursor { score, short }| (score.as_str(), short.as_str()));
         let limit = limit.clamp(1, 100);
-        let found = commands::list(self.target(queue), state, behind, limit).await?;
-        let last = found.last().filter(|_| found.len() == limit);
+        let (found, are_more) = commands::list(self.target(queue), state, behind, limit).await?;
+        let last = found.last().filter(|_| are_more);
         let next = last.map(|(job, score)| Cursor {
             score: score.clone(),
             short: job.id.short().into(),
@@ -104,25 +109,36 @@ impl Jobs {
     }
 
     /// Puts up to so many (1,000 at most) of the jobs that have been dead for longest back into their lines; returns how many
-    /// were, and how many are left. Those whose unique keys other jobs have stay dead.
+    /// were, and how many are left. Those whose unique keys other jobs have stay dead, and are passed over.
     ///
     /// # Errors
-    /// [`JobsError::Store`].
-    pub async fn redrive(&self, queue: &Id, limit: usize) -> Result<(u64, u64), JobsError> {
+    /// [`JobsError::Store`]: some may be back.
+    pub async fn redrive(&self, queue: &Id, limit: u64) -> Result<(u64, u64), JobsError> {
         check::queue(queue)?;
-        commands::redrive(self.target(queue), limit.clamp(1, PIECE)).await
+        let limit = limit.clamp(1, MOST_REDRIVEN);
+        let (mut moved, mut stayed) = (0, 0);
+        for _ in 0..MOST_REDRIVES {
+            let piece = commands::redrive(self.target(queue), (limit - moved).min(REDRIVEN_AT_ONCE), stayed).await?;
+            moved += piece.moved;
+            stayed += piece.stayed;
+            if moved >= limit || stayed >= piece.left {
+                return Ok((moved, piece.left));
+            }
+        }
+        let left = commands::counts(self.target(queue)).await?.of(State::Dead);
+        Ok((moved, left))
     }
 
-    /// Forgets all dead jobs of a queue; returns how many.
+    /// Forgets the dead jobs of a queue, a million at most; returns how many, and how many are left.
     ///
     /// # Errors
     /// [`JobsError::Store`]: some may be forgotten.
-    pub async fn clear_dead(&self, queue: &Id) -> Result<u64, JobsError> {
+    pub async fn clear_dead(&self, queue: &Id) -> Result<(u64, u64), JobsError> {
         check::queue(queue)?;
-        let mut forgotten = 0;
+        let mut forgotten = (0, 0);
         for _ in 0..MOST_PIECES {
             let (count, left) = commands::clear(self.target(queue), PIECE).await?;
-            forgotten += count;
+            forgotten = (forgotten.0 + count, left);
             if left == 0 {
                 break;
             }

@@ -1,4 +1,4 @@
-use super::{Target, Words, not_understood, script};
+use super::{Target, not_understood, script};
 use crate::ids::Id;
 use crate::jobs::error::JobsError;
 use crate::jobs::id::JobId;
@@ -40,19 +40,20 @@ pub(in crate::jobs) async fn counts(target: Target<'_>) -> Result<Counts, JobsEr
 }
 
 /// Up to `most` jobs in a state, behind a cursor: the score and the short id of the last one that was seen. Returns them each
-/// with its score.
+/// with its score, and whether there may be more.
 pub(in crate::jobs) async fn list(
     target: Target<'_>,
     state: State,
     behind: Option<(&str, &str)>,
     most: usize,
-) -> Result<Vec<(Job, CompactString)>, JobsError> {
+) -> Result<(Vec<(Job, CompactString)>, bool), JobsError> {
     let (score, short) = behind.unwrap_or_default();
     let mut words = target
         .look(&LIST, 4, 64, |call| {
             call.arg(state.letter().to_string()).arg(score).arg(short).arg(most);
         })
         .await?;
+    let are_more = words.number()? == 1;
     let mut jobs = Vec::with_capacity(words.left() / 4);
     while words.left() > 0 {
         let id = JobId::of(target.queue, &words.text()?);
@@ -63,7 +64,7 @@ pub(in crate::jobs) async fn list(
         };
         jobs.push((Job::read(id, &spec, &run, when)?, score.into()));
     }
-    Ok(jobs)
+    Ok((jobs, are_more))
 }
 
 /// Pauses a queue, or lets it go on.
@@ -74,29 +75,37 @@ pub(in crate::jobs) async fn hold(target: Target<'_>, paused: bool) -> Result<()
     held.await.map(drop)
 }
 
-/// Puts up to so many dead jobs back into their lines; returns how many were, and how many are left.
-pub(in crate::jobs) async fn redrive(target: Target<'_>, most: usize) -> Result<(u64, u64), JobsError> {
-    moved(
-        target
-            .change(&REDRIVE, 1, 0, |call| {
-                call.arg(most);
-            })
-            .await?,
-    )
+/// What came of putting dead jobs back.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::jobs) struct Redriven {
+    pub moved: u64,
+    /// Those that were looked at and stay dead.
+    pub stayed: u64,
+    /// How many are dead now.
+    pub left: u64,
+}
+
+/// Puts up to so many dead jobs back into their lines, passing over the first so many.
+pub(in crate::jobs) async fn redrive(target: Target<'_>, most: u64, behind: u64) -> Result<Redriven, JobsError> {
+    let mut words = target
+        .change(&REDRIVE, 2, 0, |call| {
+            call.arg(most).arg(behind);
+        })
+        .await?;
+    Ok(Redriven {
+        moved: words.count()?,
+        stayed: words.count()?,
+        left: words.count()?,
+    })
 }
 
 /// Forgets up to so many dead jobs; returns how many were, and how many are left.
 pub(in crate::jobs) async fn clear(target: Target<'_>, most: usize) -> Result<(u64, u64), JobsError> {
-    moved(
-        target
-            .change(&CLEAR, 1, 0, |call| {
-                call.arg(most);
-            })
-            .await?,
-    )
-}
-
-fn moved(mut words: Words) -> Result<(u64, u64), JobsError> {
+    let mut words = target
+        .change(&CLEAR, 1, 0, |call| {
+            call.arg(most);
+        })
+        .await?;
     Ok((words.count()?, words.count()?))
 }
 

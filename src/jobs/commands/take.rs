@@ -15,6 +15,9 @@ use std::time::Duration;
 static LEASE: LazyLock<Script> = script!("lease", "line");
 static SETTLE: LazyLock<Script> = script!("settle", "put", "line");
 
+/// Ends of one call that read the job as it was put in, with its payload: all but completions. Redis's Lua takes some 8 ms a MiB.
+const MOST_HEAVY: usize = 64;
+
 /// What came of asking for jobs.
 #[derive(Debug, Default)]
 pub(in crate::jobs) struct Taken {
@@ -78,6 +81,29 @@ pub(in crate::jobs) async fn lease(
 
 /// Ends leases, and leases what is ready if that is asked for. Both have been checked.
 pub(in crate::jobs) async fn settle(
+    target: Target<'_>,
+    settlements: &[Settlement],
+    next: Option<(&LeaseRequest, LeaseToken)>,
+) -> Result<(Vec<SettleOutcome>, Taken), JobsError> {
+    let (mut outcomes, mut rest) = (Vec::with_capacity(settlements.len()), settlements);
+    while let Some((piece, more)) = too_heavy(rest) {
+        outcomes.extend(settle_piece(target, piece, None).await?.0);
+        rest = more;
+    }
+    let (told, taken) = settle_piece(target, rest, next).await?;
+    outcomes.extend(told);
+    Ok((outcomes, taken))
+}
+
+/// Parts settlements for which more whole jobs would be read, payloads and all, than one call may.
+fn too_heavy(settlements: &[Settlement]) -> Option<(&[Settlement], &[Settlement])> {
+    let is_heavy = |settlement: &Settlement| !matches!(settlement.end, End::Complete { .. });
+    let mut heavy = settlements.iter().enumerate().filter(|(_, one)| is_heavy(one));
+    let (last, _) = heavy.nth(MOST_HEAVY)?;
+    Some(settlements.split_at(last))
+}
+
+async fn settle_piece(
     target: Target<'_>,
     settlements: &[Settlement],
     next: Option<(&LeaseRequest, LeaseToken)>,

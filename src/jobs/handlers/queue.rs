@@ -149,14 +149,15 @@ pub async fn resume_queue(request: HttpRequest, state: Data) -> Result<HttpRespo
 
 /// Put dead jobs back into their lines
 ///
-/// Those that have been dead for longest, at the places that they had, with all their attempts before them.
+/// Those that have been dead for longest, at the places that they had, with all their attempts before them. Those whose unique
+/// keys other jobs have stay dead and are passed over, twenty thousand at most: so if fewer than `limit` were moved no more can be.
 #[utoipa::path(
     post, path = "/v1/queues/{queue}/redrive", tag = "jobs", request_body = RedriveBody, params(("queue" = String, Path)),
     responses(
         (status = 200, description = "How many", body = MovedAnswer),
         (status = 400, description = "Not JSON", body = Problem),
         (status = 422, description = "Not acceptable", body = Problem),
-        (status = 503, description = "Redis is away", body = Problem),
+        (status = 503, description = "Redis is away; some may be back", body = Problem),
     )
 )]
 pub async fn redrive(request: HttpRequest, payload: web::Payload, state: Data) -> Result<HttpResponse, Problem> {
@@ -166,7 +167,7 @@ pub async fn redrive(request: HttpRequest, payload: web::Payload, state: Data) -
     let mut fields = Fields::parse_optional(&body)?;
     let limit = fields.integer("limit", 1..=1_000);
     let limit = fields.finish(Some(limit))?.unwrap_or(1_000);
-    let (jobs, left) = state.jobs.redrive(&queue, usize::try_from(limit).unwrap_or(1)).await?;
+    let (jobs, left) = state.jobs.redrive(&queue, limit.unsigned_abs()).await?;
     reply::value(StatusCode::OK, &MovedAnswer { jobs, left })
 }
 
@@ -182,8 +183,8 @@ pub async fn redrive(request: HttpRequest, payload: web::Payload, state: Data) -
 pub async fn clear_dead(request: HttpRequest, state: Data) -> Result<HttpResponse, Problem> {
     let queue = path_id(&request, "queue")?;
     no_query(&request)?;
-    let jobs = state.jobs.clear_dead(&queue).await?;
-    reply::value(StatusCode::OK, &MovedAnswer { jobs, left: 0 })
+    let (jobs, left) = state.jobs.clear_dead(&queue).await?;
+    reply::value(StatusCode::OK, &MovedAnswer { jobs, left })
 }
 
 /// Cancel the job that has a unique key

@@ -18,10 +18,6 @@ local function wanted(names)
   return numbers
 end
 
--- How many bytes of specs one lease hands out, but for the first job, whatever it has; and how many specs are read at once, which
--- are 6 MiB at most where payloads may have 64 KiB.
-local MOST_BYTES, PIECE = 8388608, 100
-
 -- The first of several lines by their places, and the line of each. Where only one line has any: nil for the second, and its key.
 local function merge(keys, most)
   local piece, lines = math.ceil(most / #keys) + 4, {}
@@ -49,21 +45,6 @@ local function merge(keys, most)
     end
   end
   return heads, whose
-end
-
--- The specs of jobs, and how many of these are so few bytes.
-local function specs_within(ids)
-  local specs, bytes, n = {}, 0, #ids
-  for from_id = 1, n, PIECE do
-    local piece = call('HMGET', SPECS, unpack(ids, from_id, math.min(from_id + PIECE - 1, n)))
-    for i, spec in ipairs(piece) do
-      bytes = bytes + (spec and #spec or 0)
-      local k = from_id + i - 1
-      if bytes > MOST_BYTES and k > 1 then return specs, k - 1 end
-      specs[k] = spec
-    end
-  end
-  return specs, n
 end
 
 -- Takes the first so many out of their lines, by rank. Not ZPOPMIN, which prints their places.

@@ -4,7 +4,8 @@
 -- ARGV[2]    score of the last one that was seen, '' for none
 -- ARGV[3]    its short id
 -- ARGV[4]    at most so many, up to 100
--- Returns {'ok', {id, score, spec up to the payload, run}...}, flat, with '' for a run that there is not; {'types', n} as lease.lua.
+-- Returns {'ok', 1 if there may be more, {id, score, spec up to the payload, run}...}, flat, with '' for a run that there is not;
+-- fewer than are wanted where they are long. {'types', n} as lease.lua.
 if unknown then return { 'types', types } end
 local most, found = tonumber(ARGV[4]), {}
 if ARGV[1] == 'r' then
@@ -31,14 +32,18 @@ else
     found[#found + 1] = { line[i], line[i + 1] }
   end
 end
-local out = { 'ok' }
+local ids = {}
 for i = 1, math.min(most, #found) do
-  local id = found[i][1]
-  local spec = call('HGET', SPECS, id)
+  ids[i] = found[i][1]
+end
+local specs, n = specs_within(ids)
+local out = { 'ok', (n == most or n < #ids) and 1 or 0 }
+for i = 1, n do
+  local spec = specs[i]
   if spec then
     local at = #out
-    out[at + 1], out[at + 2], out[at + 3] = id, found[i][2], sub(spec, 1, find(spec, '\n', 24, true) - 1)
-    out[at + 4] = call('HGET', RUNS, id) or ''
+    out[at + 1], out[at + 2], out[at + 3] = ids[i], found[i][2], sub(spec, 1, find(spec, '\n', 24, true) - 1)
+    out[at + 4] = call('HGET', RUNS, ids[i]) or ''
   end
 end
 return out

@@ -49,7 +49,7 @@ if #new_types > 0 then
 end
 
 promote(100)
-local behind = reclaim(100) == 100
+local behind = reclaim(100)
 line_up()
 
 local function go_on(r, id, how)

@@ -10,7 +10,7 @@ if unknown then return { 'types', types } end
 open(ARGV[1], ARGV[2], ARGV[3])
 local most = tonumber(ARGV[4])
 local behind = promote(most) == most
-behind = reclaim(most) == most or behind
+behind = reclaim(most) or behind
 line_up()
 behind = forget(DONE, most_done, most) == most or behind
 behind = forget(DEAD, most_dead, most) == most or behind
