@@ -125,6 +125,10 @@ impl Jobs {
         }
     }
 
+    pub(super) fn queues_key(&self) -> String {
+        self.0.link.store().keys().queues()
+    }
+
     pub(super) fn wakeups(&self) -> &Wakeups {
         &self.0.wakeups
     }
@@ -142,7 +146,7 @@ impl Jobs {
             return Ok(());
         }
         let at = Instant::now();
-        if !commands::register(&self.0.link, queue, self.0.settings.queues).await? {
+        if !commands::register(&self.0.link, &self.queues_key(), queue, self.0.settings.queues).await? {
             return Err(JobsError::TooManyQueues);
         }
         self.0.known.noted(queue, at);

@@ -24,7 +24,7 @@
 //! | `…:schedules` | hash | by name when a schedule fired last, 13 digits, and what it is, JSON |
 //! | `…:schedules_due` | sorted set | the schedules by when they fire next |
 //! | `…:events` | stream | an entry for what a call did, with the jobs that it did it to; capped |
-//! | `queues` | sorted set | the queues in use, by when that was noted last |
+//! | `queues`, `queues-scheduled` | sorted sets | the queues in use, and those that have schedules, by when that was noted last |
 //! | `queue-wake` | channel | the name of a queue in which there is something, or will be earlier than was known |
 //!
 //! ```text

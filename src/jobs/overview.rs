@@ -171,7 +171,7 @@ impl Jobs {
     /// # Errors
     /// [`JobsError::Store`].
     pub async fn queues(&self, behind: Option<&str>, limit: usize) -> Result<(Vec<(Id, Counts)>, bool), JobsError> {
-        let names = commands::queues(self.link(), self.settings().queues).await?;
+        let names = commands::queues(self.link(), &self.queues_key(), self.settings().queues).await?;
         let mut names = names
             .into_iter()
             .filter(|name| behind.is_none_or(|behind| &**name > behind));

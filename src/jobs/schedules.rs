@@ -1,19 +1,22 @@
 //! Jobs that are put in again and again: what a queue's schedules are, and their firing.
 //!
-//! Every instance looks at the schedules of all queues a few times a second and fires what is due. It says what it saw the
+//! Every instance looks at the schedules of all queues that have any a few times a second and fires what is due. It says what it saw the
 //! schedule to be and when due, and the script puts the job in only if that still holds: so however many try, one fires. A firing that was
 //! due while nobody was there is made up for once, or left out, as the schedule has it; several are never made up for.
 
 use super::api::Jobs;
+use super::check;
 use super::commands::{self, AllFound, Found};
 use super::error::{Fault, JobsError};
 use super::model::{Backoff, BackoffKind, NewJob, RunAt, Unique, UniqueMode};
 use super::schedule::Schedule;
 use crate::ids::Id;
+use crate::store::StoreError;
 use compact_str::CompactString;
 use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use std::collections::HashSet;
 use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use utoipa::ToSchema;
@@ -24,6 +27,8 @@ pub const MAX_SCHEDULES: usize = 100;
 const TICK: Duration = Duration::from_millis(200);
 /// Queues that are looked at at once.
 const AT_ONCE: usize = 16;
+/// A queue that has had no schedules for so long is not looked at any more.
+const UNUSED: Duration = Duration::from_mins(10);
 /// A firing that is later by more was missed.
 const LATE_MS: i64 = 30_000;
 
@@ -209,6 +214,7 @@ impl Jobs {
     /// [`JobsError::Invalid`], [`JobsError::TooManySchedules`], [`JobsError::TooManyQueues`]: nothing was done.
     /// [`JobsError::Store`].
     pub async fn set_schedule(&self, queue: &Id, name: &Id, new: &NewSchedule) -> Result<Scheduled, JobsError> {
+        check::queue(queue)?;
         let mut what = Stored {
             cron: new.cron.clone(),
             time_zone: new.time_zone.clone(),
@@ -228,7 +234,6 @@ impl Jobs {
         if !faults.is_empty() {
             return Err(JobsError::Invalid(faults));
         }
-        self.note(queue).await?;
         let AllFound { now, schedules, .. } = commands::schedules(self.target(queue), false, MAX_SCHEDULES).await?;
         let was = schedules.iter().find(|known| *known.name == **name);
         let goes_on = was.filter(|was| {
@@ -244,6 +249,12 @@ impl Jobs {
         let never = || JobsError::Invalid(vec![Fault::new("cron", "never fires")]);
         let due = what.schedule()?.next_after(now).ok_or_else(never)?;
         let record = serde_json::to_string(&what).unwrap_or_default();
+        self.note(queue).await?;
+        // Before it is set: it is forgotten only where there have been no schedules for a time.
+        let most = self.settings().queues;
+        if !commands::register(self.link(), &scheduled(self), queue, most).await? {
+            return Err(JobsError::TooManyQueues);
+        }
         let next_ms = commands::set_schedule(
             self.target(queue),
             name,
@@ -266,6 +277,7 @@ impl Jobs {
     /// # Errors
     /// [`JobsError::Store`].
     pub async fn schedules(&self, queue: &Id) -> Result<Vec<Scheduled>, JobsError> {
+        check::queue(queue)?;
         let found = commands::schedules(self.target(queue), false, MAX_SCHEDULES).await?;
         let read = |found: Found| {
             Some(Scheduled {
@@ -283,6 +295,7 @@ impl Jobs {
     /// # Errors
     /// [`JobsError::UnknownSchedule`], [`JobsError::Store`].
     pub async fn remove_schedule(&self, queue: &Id, name: &Id) -> Result<(), JobsError> {
+        check::queue(queue)?;
         if commands::remove_schedule(self.target(queue), name).await? {
             Ok(())
         } else {
@@ -297,35 +310,66 @@ pub async fn keep_firing(jobs: Jobs) {
     sleep(TICK.mul_f64(rand::random_range(0.0..1.0))).await;
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // Schedules that could not fire at the last look: it is told once.
+    let mut unable = HashSet::new();
     loop {
         tick.tick().await;
         if !jobs.link().is_up() {
             continue;
         }
-        let Ok(queues) = commands::queues(jobs.link(), jobs.settings().queues).await else {
+        let Ok(queues) = commands::queues(jobs.link(), &scheduled(&jobs), jobs.settings().queues).await else {
             continue;
         };
-        // What Redis's absence left undone is seen at the next look.
-        let fire = async |queue: &Id| drop(fire_due(&jobs, queue).await);
-        stream::iter(&queues).for_each_concurrent(AT_ONCE, fire).await;
+        let fire = async |queue| fire_due(&jobs, queue).await;
+        let failures: Vec<_> = stream::iter(&queues)
+            .map(fire)
+            .buffer_unordered(AT_ONCE)
+            .collect()
+            .await;
+        let now: HashSet<_> = failures.into_iter().flatten().collect();
+        for (place, error) in now.difference(&unable) {
+            tracing::warn!(place, error, "a schedule cannot fire");
+        }
+        unable = now;
     }
 }
 
-async fn fire_due(jobs: &Jobs, queue: &Id) -> Result<(), JobsError> {
+fn scheduled(jobs: &Jobs) -> String {
+    jobs.link().store().keys().queues_with_schedules()
+}
+
+/// Fires what is due in a queue. Returns what could not fire, and why; what the absence of Redis left undone is seen at the next
+/// look.
+async fn fire_due(jobs: &Jobs, queue: &Id) -> Vec<(String, String)> {
+    let mut failures = Vec::new();
+    let mut note = |place: String, error: JobsError| match error {
+        JobsError::Store(StoreError::Away | StoreError::Lost(_)) => {}
+        error => failures.push((place, error.to_string())),
+    };
+    match look(jobs, queue).await {
+        Ok(found) => {
+            for schedule in found.schedules {
+                // One that cannot fire keeps none of the others from it.
+                if let Err(error) = fire(jobs, queue, found.now, &schedule).await {
+                    note(format!("{queue}/{}", schedule.name), error);
+                }
+            }
+        }
+        Err(error) => note(queue.to_string(), error),
+    }
+    failures
+}
+
+/// What is due in a queue.
+async fn look(jobs: &Jobs, queue: &Id) -> Result<AllFound, JobsError> {
     let found = commands::schedules(jobs.target(queue), true, MAX_SCHEDULES).await?;
     if found.all > 0 {
         // A queue with a schedule is in use, whether there are jobs in it or not.
         jobs.note(queue).await?;
+    } else {
+        commands::unregister(jobs.link(), &scheduled(jobs), queue, UNUSED).await?;
     }
-    for schedule in found.schedules {
-        // One that cannot fire keeps none of the others from it.
-        match fire(jobs, queue, found.now, &schedule).await {
-            Err(error @ JobsError::Store(_)) => return Err(error),
-            Err(error) => tracing::warn!(%error, %queue, schedule.name, "a schedule cannot fire"),
-            Ok(()) => {}
-        }
-    }
-    Ok(())
+    Ok(found)
 }
 
 async fn fire(jobs: &Jobs, queue: &Id, now: i64, schedule: &Found) -> Result<(), JobsError> {

@@ -109,15 +109,29 @@ pub(in crate::jobs) async fn clear(target: Target<'_>, most: usize) -> Result<(u
     Ok((words.count()?, words.count()?))
 }
 
-/// Does up to so much of each kind of what is due; returns whether there may be more, and whether the queue has nothing: no job,
-/// key or schedule, nor a pause. With `forget` it is forgotten then.
-pub(in crate::jobs) async fn sweep(target: Target<'_>, most: usize, forget: bool) -> Result<(bool, bool), JobsError> {
+/// What a sweep came upon.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::jobs) struct Swept {
+    /// There may be more to do.
+    pub is_behind: bool,
+    /// The queue has nothing: no job, key or schedule, nor a pause.
+    pub is_empty: bool,
+    /// Something is leased or delayed.
+    pub is_active: bool,
+}
+
+/// Does up to so much of each kind of what is due. With `forget` a queue that has nothing is forgotten.
+pub(in crate::jobs) async fn sweep(target: Target<'_>, most: usize, forget: bool) -> Result<Swept, JobsError> {
     let mut words = target
         .change(&SWEEP, 2, 0, |call| {
             call.arg(most).arg(u8::from(forget));
         })
         .await?;
-    Ok((words.number()? > 0, words.number()? > 0))
+    Ok(Swept {
+        is_behind: words.number()? > 0,
+        is_empty: words.number()? > 0,
+        is_active: words.number()? > 0,
+    })
 }
 
 /// Something that happened in a queue.

@@ -7,26 +7,29 @@ static REGISTER: LazyLock<Script> = LazyLock::new(|| Script::new("register", "",
 static UNREGISTER: LazyLock<Script> =
     LazyLock::new(|| Script::new("unregister", "", include_str!("../lua/unregister.lua")));
 
-/// Notes that a queue is in use; false if there are `most` others.
-pub(in crate::jobs) async fn register(link: &Link, queue: &Id, most: u32) -> Result<bool, StoreError> {
+/// Notes a queue in one of the sets of queues; false if there are `most` others.
+pub(in crate::jobs) async fn register(link: &Link, set: &str, queue: &Id, most: u32) -> Result<bool, StoreError> {
     let mut call = REGISTER.call(1, 3, 128);
-    call.arg(link.store().keys().queues()).arg(queue.as_str()).arg(most);
+    call.arg(set).arg(queue.as_str()).arg(most);
     link.run(&REGISTER, &call).await
 }
 
-/// Forgets a queue that has not been in use for so long.
-pub(in crate::jobs) async fn unregister(link: &Link, queue: &Id, unused: Duration) -> Result<bool, StoreError> {
+/// Forgets a queue that has not been noted for so long.
+pub(in crate::jobs) async fn unregister(
+    link: &Link,
+    set: &str,
+    queue: &Id,
+    unused: Duration,
+) -> Result<bool, StoreError> {
     let mut call = UNREGISTER.call(1, 3, 128);
-    call.arg(link.store().keys().queues())
-        .arg(queue.as_str())
-        .arg(unused.as_secs());
+    call.arg(set).arg(queue.as_str()).arg(unused.as_secs());
     link.run(&UNREGISTER, &call).await
 }
 
-/// The queues that are in use, by name; `most` of them.
-pub(in crate::jobs) async fn queues(link: &Link, most: u32) -> Result<Vec<Id>, StoreError> {
+/// The queues of a set, by name; `most` of them.
+pub(in crate::jobs) async fn queues(link: &Link, set: &str, most: u32) -> Result<Vec<Id>, StoreError> {
     let mut cmd = redis::cmd("ZREVRANGE");
-    cmd.arg(link.store().keys().queues()).arg(0).arg(i64::from(most) - 1);
+    cmd.arg(set).arg(0).arg(i64::from(most) - 1);
     let names: Vec<String> = link.query(&cmd).await?;
     let mut queues: Vec<Id> = names.iter().filter_map(|name| Id::parse(name).ok()).collect();
     queues.sort_unstable();

@@ -1,5 +1,5 @@
--- register: notes that a queue is in use.
--- KEYS[1]  queues
+-- register: notes a queue, as one that is in use or has schedules.
+-- KEYS[1]  set of queues, by when they were noted last
 -- ARGV[1]  the queue's name
 -- ARGV[2]  how many there may be
 -- Returns 1; 0 if there are too many others.

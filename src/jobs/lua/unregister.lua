@@ -1,5 +1,5 @@
--- unregister: forgets a queue that has not been in use for a time.
--- KEYS[1]  queues
+-- unregister: forgets a queue that has not been noted for a time.
+-- KEYS[1]  set of queues
 -- ARGV[1]  the queue's name
 -- ARGV[2]  for how long, s
 -- Returns 1 if it is forgotten, else 0.

@@ -40,6 +40,12 @@ impl Keys {
         format!("{}queues", self.prefix)
     }
 
+    /// The queues that have schedules, or had.
+    #[must_use]
+    pub fn queues_with_schedules(&self) -> String {
+        format!("{}queues-scheduled", self.prefix)
+    }
+
     /// Channel on which every instance hears that there is something to lease.
     #[must_use]
     pub fn queue_wake(&self) -> String {

@@ -453,3 +453,36 @@ async fn what_has_to_stay_dead_does_not_keep_others_from_being_redriven() {
     assert_eq!(back.state, State::Ready);
     Books::read(&scene, &queue).await.balance();
 }
+
+#[actix_web::test]
+async fn queues_in_which_nothing_can_be_due_cost_next_to_nothing() {
+    const QUEUES: usize = 60;
+    let scene = Scene::on(Redis::forgetful().await);
+    let service = scene.start().await;
+    let api = JobApi::of(&service);
+    for n in 0..QUEUES {
+        api.add(&format!("q{n}"), body!([{"type": "a"}])).await;
+    }
+    let calls = async || -> usize {
+        let stats: String = scene.redis.query(cmd("INFO").arg("commandstats")).await;
+        let line = stats
+            .lines()
+            .find_map(|line| line.strip_prefix("cmdstat_evalsha:calls="));
+        line.map_or(0, |line| line.split(',').next().unwrap().parse().unwrap())
+    };
+    // All of them have been looked at once.
+    eventually(SOON, "they are left alone", async || {
+        let before = calls().await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        (calls().await - before < QUEUES).then_some(())
+    })
+    .await;
+    // What is leased is looked after as ever.
+    let mut leased = api.lease("q7", body!({"lease_ms": 1_000})).await;
+    let id = leased.remove(0)["id"].as_str().unwrap().to_owned();
+    eventually(SOON, "it is taken back", async || {
+        let job = api.get(&format!("/v1/jobs/{id}")).await;
+        (job.body["state"] == "ready").then_some(())
+    })
+    .await;
+}
