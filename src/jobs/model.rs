@@ -232,7 +232,8 @@ pub enum Retry {
     After(Duration),
     /// As its backoff says, but not before so long.
     AtLeast(Duration),
-    /// After so long, and the attempt does not count: what it needs was not to be had, and nothing was begun.
+    /// After so long, and the attempt does not count: what it needs was not to be had, and nothing was begun. A day after the job
+    /// was put in it counts, and the backoff holds beside that: nothing is tried for ever.
     Uncounted(Duration),
 }
 

@@ -16,6 +16,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// How long others stay away while one call tries whether a host is back, if the host rests for as long.
+const TRIAL: Duration = Duration::from_secs(10);
 /// Hosts that are remembered.
 const MOST: usize = 1_024;
 
@@ -75,8 +77,9 @@ impl Circuits {
                     return Err(until - now);
                 }
                 if circuit.trying {
-                    // What the one that tries will find is worth waiting for, but not to be waited for here.
-                    return Err(self.0.rest.min(Duration::from_secs(1)));
+                    // What the one that tries will find is worth waiting for, but not to be waited for here. A call may take
+                    // its time, and those who wait are not to come back again and again.
+                    return Err(self.0.rest.min(TRIAL));
                 }
                 circuit.trying = true;
                 trying = true;

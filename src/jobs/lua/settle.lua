@@ -9,7 +9,7 @@
 -- ARGV[7]    of how many types, 0 for all
 -- ARGV[8..]  those, then groups of leases to end: token, 'd' or 'e', how many, and of each the short id and, behind 'e', how:
 --            'c' RESULT completed; 'f' failed, with 'p' DRAWN (0 to 999, for the jitter) as the job's policy has it, with ',' MS
---            not before that, 'n0' for good, 'a' MS to be tried again after that, 'u' MS likewise, and not counted, then ' ' ERROR; 't' MS ' ' TYPE '\n' PAYLOAD to go on as that, both '' as
+--            not before that, 'n0' for good, 'a' MS to be tried again after that, 'u' MS likewise, and in the first day of the job not counted, then ' ' ERROR; 't' MS ' ' TYPE '\n' PAYLOAD to go on as that, both '' as
 --            before; 'r' given back. Those behind 'd' are completed without a result
 -- Returns {'ok', outcomes, now, due, {id, attempt, spec}...} as lease.lua does, nothing behind `now` if no outcome holds.
 -- Outcomes has a letter a lease: the state of the job, in capitals if the lease was not that token's or is over; '?' for no such
@@ -78,13 +78,15 @@ local function go_on(r, id, how)
   return 'w'
 end
 
+local DAY_MS = 86400000
 local function fail(r, id, how)
   local mode, number, least, text = match(how, '^f(%a)(%d+),?(%d*) (.*)$')
   r.ended_by = 'f'
-  if mode == 'u' then
+  add_error(r, text)
+  if mode == 'u' and now - r.created < DAY_MS then
     r.attempts = r.attempts - 1
   else
-    add_error(r, text)
+    if mode == 'u' then mode, number, least = 'p', 0, number end
     count('failed', 1)
     if mode == 'n' or r.attempts >= r.most then
       die(r, id)

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Attempts within a day: five seconds, doubled up to eight hours.
+/// Attempts within a day: five seconds, doubled up to eight hours. While the host is left alone none is counted, in the first day
+/// of a job.
 pub(super) const ATTEMPTS: u32 = 15;
 pub(super) const BACKOFF: Backoff = Backoff {
     kind: BackoffKind::Exponential,
@@ -73,7 +74,11 @@ impl Notifier {
         match self.outgoing.post(&webhook.url, headers, body).await {
             Ok(reply) => judge(&reply),
             Err(error @ CallError::Forbidden) => Err(JobFailure::never(error)),
-            Err(error @ CallError::Open(rest)) => Err(JobFailure::uncounted(rest.max(LEAST_REST), error)),
+            Err(error @ CallError::Open(rest)) => {
+                // Not all of them at once, when the host may be back.
+                let rest = rest.max(LEAST_REST).mul_f64(rand::random_range(1.0..1.5));
+                Err(JobFailure::uncounted(rest, error))
+            }
             Err(error) => Err(JobFailure::new(error)),
         }
     }

@@ -4,7 +4,7 @@ use crate::config::ReminderHours;
 use crate::http::Fields;
 use crate::ids::Id;
 use crate::jobs::worker::{Context, Job, JobFailure, Outcome};
-use crate::jobs::{Backoff, Fault, NewJob};
+use crate::jobs::{Backoff, Fault, NewJob, Retry};
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -114,7 +114,14 @@ impl Job for ResponseReminder {
                 data: with(conversation.json(), "reminder", number.into()),
             };
             let webhook = conversation.webhook.as_deref();
-            context.notifier.tell(webhook, &message).await?;
+            if let Err(failure) = context.notifier.tell(webhook, &message).await {
+                let is_final = failure.retry == Retry::Never || context.attempt() >= Self::MAX_ATTEMPTS;
+                if !is_final {
+                    return Err(failure);
+                }
+                // The series is more than one of its reminders.
+                tracing::warn!(job = %context.id(), number, failure.error, "a reminder could not be sent; the series goes on");
+            }
         }
         let (kind, delay, payload) = if let Some(wait) = hours.wait_for(number + 1) {
             let payload = with(conversation.json(), "reminder", (number + 1).into());

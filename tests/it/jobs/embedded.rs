@@ -486,3 +486,39 @@ async fn queues_in_which_nothing_can_be_due_cost_next_to_nothing() {
     })
     .await;
 }
+
+#[actix_web::test]
+async fn what_is_put_off_uncounted_counts_once_it_has_gone_on_for_a_day() {
+    let (scene, queue) = (Scene::new().await, id_of("orders"));
+    let jobs = embedded(&scene).await;
+    let mut one = job(0);
+    one.max_attempts = 2;
+    let id = jobs.add(&queue, vec![one]).await.unwrap().remove(0).id;
+    let put_off = async || {
+        let leased = jobs
+            .lease(&queue, &LeaseRequest { wait: SOON, ..up_to(1) })
+            .await
+            .unwrap();
+        let end = End::Fail {
+            error: "the host is left alone".to_owned(),
+            retry: Retry::Uncounted(Duration::from_millis(20)),
+        };
+        jobs.settle(&queue, vec![ended(&leased[0], end)], None).await.unwrap();
+        let job = jobs.get(&id).await.unwrap();
+        (job.state, job.attempts, job.failures.len())
+    };
+    for times in 1..=4 {
+        assert_eq!(put_off().await, (State::Delayed, 0, times), "why is told");
+    }
+    // As if it had been put in a day ago: the fourth word of its spec says when.
+    let specs = &scene.keys().queue(&queue, 1)[1];
+    let (_, short) = id.as_str().split_once('.').unwrap();
+    let spec: String = scene.redis.query(cmd("HGET").arg(specs).arg(short)).await;
+    let created = spec.split(' ').nth(3).unwrap();
+    let earlier = (created.parse::<i64>().unwrap() - 86_400_001).to_string();
+    let spec = spec.replacen(&format!(" {created} "), &format!(" {earlier} "), 1);
+    let _: i64 = scene.redis.query(cmd("HSET").arg(specs).arg(short).arg(spec)).await;
+    assert_eq!(put_off().await.0, State::Delayed);
+    assert_eq!(put_off().await.0, State::Dead);
+    Books::read(&scene, &queue).await.balance();
+}
