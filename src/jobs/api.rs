@@ -2,7 +2,7 @@ use super::commands::{self, Target};
 use super::error::{Fault, JobsError};
 use super::id::{JobId, LeaseToken};
 use super::known::KnownQueues;
-use super::model::{Added, End, LeaseRequest, Leased, NewJob, SettleOutcome, Settlement};
+use super::model::{Added, End, LeaseRequest, Leased, NewJob, RunAt, SettleOutcome, Settlement};
 use super::record::Job;
 use super::wakeups::Wakeups;
 use super::{check, delivery};
@@ -10,6 +10,7 @@ use crate::config::JobSettings;
 use crate::ids::Id;
 use crate::store::{Link, StoreError};
 use serde_json::value::RawValue;
+use std::collections::HashSet;
 use std::fmt;
 use std::future::pending;
 use std::pin::pin;
@@ -184,8 +185,30 @@ impl Jobs {
     /// [`JobsError::Store`].
     pub async fn add(&self, queue: &Id, jobs: Vec<NewJob>) -> Result<Vec<Added>, JobsError> {
         self.check(queue, &jobs)?;
+        if self.0.known.is_to_be_noted(queue) {
+            // What the script would refuse is not to take a place among the queues.
+            self.check_for_new_queue(&jobs).await?;
+        }
         self.note(queue).await?;
         commands::add(self.target(queue), &jobs).await
+    }
+
+    /// What a queue that has nothing yet would refuse.
+    async fn check_for_new_queue(&self, jobs: &[NewJob]) -> Result<(), JobsError> {
+        let kinds: HashSet<&str> = jobs.iter().map(|job| job.kind.as_str()).collect();
+        if kinds.len() > check::MAX_TYPES {
+            return Err(JobsError::TooManyTypes);
+        }
+        let at = |job: &NewJob| match job.run_at {
+            RunAt::At(at) => Some(at),
+            RunAt::Now | RunAt::After(_) => None,
+        };
+        if jobs.iter().all(|job| at(job).is_none()) {
+            return Ok(());
+        }
+        let latest = commands::now_ms(&self.0.link).await? + check::YEAR_MS.end();
+        let late = jobs.iter().position(|job| at(job).is_some_and(|at| at > latest));
+        late.map_or(Ok(()), |index| Err(commands::too_far(index)))
     }
 
     /// Leases jobs; if there are none, as soon as there are, or none when it was waited for long enough or the process is about
@@ -280,6 +303,7 @@ impl Jobs {
     ) -> Result<(Vec<SettleOutcome>, Vec<Leased>), JobsError> {
         check::queue(queue)?;
         check::settlements(queue, &settlements, self.0.settings.payload)?;
+        self.check_continuations(queue, &settlements)?;
         let Some(next) = next else {
             let (outcomes, _) = commands::settle(self.target(queue), &settlements, None).await?;
             return Ok((outcomes, Vec::new()));
@@ -295,6 +319,36 @@ impl Jobs {
         // The settlements hold whatever comes of the waiting.
         let waited = self.wait(queue, next, pending()).await;
         Ok((outcomes, waited.map(|(_, leased)| leased).unwrap_or_default()))
+    }
+
+    /// What jobs are to go on as is looked at as if it were put in.
+    fn check_continuations(&self, queue: &Id, settlements: &[Settlement]) -> Result<(), JobsError> {
+        let Some(validator) = &self.0.validator else {
+            return Ok(());
+        };
+        let mut faults = Vec::new();
+        for (index, settlement) in settlements.iter().enumerate() {
+            let End::Then {
+                kind: Some(kind),
+                payload,
+                ..
+            } = &settlement.end
+            else {
+                continue;
+            };
+            let job = NewJob::new(
+                kind.clone(),
+                payload.clone().unwrap_or_else(|| RawValue::NULL.to_owned()),
+            );
+            // Of the payload that it has, nothing is known here; and its terms stay.
+            let is_told =
+                |fault: &Fault| fault.member == "type" || payload.is_some() && fault.member.starts_with("payload");
+            if let Err(found) = validator(queue, &job) {
+                let in_then = |fault: Fault| Fault::new(format!("then/{}", fault.member), fault.detail).of(index);
+                faults.extend(found.into_iter().filter(is_told).map(in_then));
+            }
+        }
+        check::finish(faults)
     }
 
     /// Gives back jobs that were not begun: they go to the places that they had, and the attempts do not count.

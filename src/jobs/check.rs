@@ -13,7 +13,7 @@ use std::time::Duration;
 pub const MAX_TYPES: usize = 64;
 /// Jobs that are put in, leased or settled by one call at most.
 pub const MAX_BATCH: usize = 1_000;
-/// How many types, and at once, in JSON's words.
+/// How many jobs a call may lease, as a number in JSON.
 pub const COUNT: RangeInclusive<i64> = 1..=1_000;
 /// For how long a job can be leased at once, ms; who needs it longer extends.
 pub const LEASE_MS: RangeInclusive<i64> = 100..=3_600_000;

@@ -1,5 +1,8 @@
 //! Jobs on their way from Redis to who asked for them. Whoever has gone meanwhile (a client that closed its connection, a future
 //! that was dropped) gets none: they go back to their places at once, and the attempt does not count.
+//!
+//! Where the answer of Redis itself is lost nobody knows of the leases: those jobs come back at the ends of them as after a crash
+//! of their worker, with the attempt counted; and are dead if it was the last.
 
 use super::api::Jobs;
 use super::commands::{self, Taken};

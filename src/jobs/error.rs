@@ -57,8 +57,8 @@ pub enum JobsError {
     #[error("the job is {0}")]
     Conflict(State),
     /// Redis. After [`StoreError::Lost`] the call may have been carried out: a repeated settlement is answered as the first was,
-    /// repeated adding puts the jobs in again unless they have a unique key, and what was leased unheard comes back at the end
-    /// of its lease.
+    /// repeated adding puts the jobs in again unless they have a unique key, and what was leased unheard is as after a crash of its worker:
+    /// the lease runs out, and the attempt counts.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -9,10 +9,10 @@ mod schedule;
 mod take;
 
 pub(super) use one::{cancel, extend, find, progress, retry};
-pub(super) use put::add;
+pub(super) use put::{add, too_far};
 pub use queue::Event;
 pub(super) use queue::{clear, counts, events, hold, list, redrive, sweep};
-pub(super) use registry::{queues, register, unregister};
+pub(super) use registry::{now_ms, queues, register, unregister};
 pub(super) use schedule::{AllFound, Found, fire, remove_schedule, schedules, set_schedule};
 pub(super) use take::{Taken, lease, settle};
 
@@ -137,7 +137,7 @@ impl Words {
         Ok(match word {
             "unknown" => JobsError::Unknown,
             "no" => JobsError::Conflict(one::state(&self.text()?)?),
-            "far" => put::too_far(self.number()?),
+            "far" => too_far(usize::try_from(self.number()? - 1).unwrap_or(0)),
             "crowded" => JobsError::TooManySchedules,
             _ => not_understood().into(),
         })

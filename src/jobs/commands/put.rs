@@ -58,8 +58,7 @@ pub(super) fn when(job: &NewJob) -> String {
     }
 }
 
-/// A job, counted from 1, is due too late.
-pub(super) fn too_far(which: i64) -> JobsError {
-    let index = usize::try_from(which - 1).unwrap_or(0);
+/// A job is due too late; the first has 0.
+pub(in crate::jobs) fn too_far(index: usize) -> JobsError {
     JobsError::Invalid(vec![Fault::new("run_at", "must be within a year from now").of(index)])
 }

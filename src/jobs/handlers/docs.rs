@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 pub(super) struct NewJobBody {
     /// What it is: 1 to 128 characters of `A-Z a-z 0-9 . _ : @ -`. A queue has up to 64 types.
     r#type: String,
-    /// What it is about; any JSON, up to 64 KiB.
+    /// What it is about; any JSON, up to 64 KiB if `JOBS_MAX_PAYLOAD` does not say otherwise.
     payload: Value,
     /// 0 to 1,000; higher ones first, equal ones first come first served. 0 if not given.
     priority: Option<u16>,
@@ -69,7 +69,7 @@ pub(super) struct LeaseBody {
 pub(super) struct CompleteBody {
     /// As it was leased with.
     token: String,
-    /// What came of it; any JSON, up to 64 KiB.
+    /// What came of it; any JSON, up to 64 KiB if `JOBS_MAX_PAYLOAD` does not say otherwise.
     result: Option<Value>,
     /// It goes on, instead, under the same id.
     then: Option<ThenBody>,
@@ -147,7 +147,7 @@ pub(super) struct ExtendBody {
 pub(super) struct ProgressBody {
     /// As it was leased with.
     token: String,
-    /// Any JSON, up to 64 KiB.
+    /// Any JSON, up to 64 KiB if `JOBS_MAX_PAYLOAD` does not say otherwise.
     progress: Value,
 }
 

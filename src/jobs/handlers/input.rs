@@ -168,7 +168,17 @@ fn read_backoff(fields: &mut Fields) -> Backoff {
 
 fn read_unique(fields: &mut Fields) -> Option<Unique> {
     let key = fields.id("unique_key");
-    let mode = match fields.text("unique_mode", 16).as_deref() {
+    let mode = fields.text("unique_mode", 16);
+    let keep = fields.integer("unique_for_ms", 1..=*YEAR_MS.end()).map(ms);
+    if key.is_none() {
+        // Without it they would mean nothing, to somebody who relies on them.
+        for (name, is_there) in [("unique_mode", mode.is_some()), ("unique_for_ms", keep.is_some())] {
+            if is_there {
+                fields.refuse(name, "goes with unique_key only");
+            }
+        }
+    }
+    let mode = match mode.as_deref() {
         None | Some("refuse") => UniqueMode::Refuse,
         Some("replace") => UniqueMode::Replace,
         Some("debounce") => UniqueMode::Debounce,
@@ -177,7 +187,6 @@ fn read_unique(fields: &mut Fields) -> Option<Unique> {
             UniqueMode::Refuse
         }
     };
-    let keep = fields.integer("unique_for_ms", 1..=*YEAR_MS.end()).map(ms);
     key.map(|key| Unique {
         key: key.as_str().into(),
         mode,
@@ -274,6 +283,13 @@ fn read_end(faults: &mut Faults, mut object: RawObject<'_>, verb: Option<Verb>) 
             None => (read_id(fields), read_verb(fields)),
         };
         let token = token(fields);
+        if verb.is_some_and(|verb| verb != Verb::Complete) {
+            for (name, is_there) in [("result", result.is_some()), ("then", then.is_some())] {
+                if is_there {
+                    fields.refuse(name, "goes with a completion only");
+                }
+            }
+        }
         let end = match verb? {
             Verb::Complete if then.is_some() && result.is_some() => {
                 fields.refuse("result", "goes without then only");

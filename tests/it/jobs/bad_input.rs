@@ -15,7 +15,7 @@ async fn a_job_that_is_not_acceptable() {
     let service = scene.start().await;
     let api = JobApi::of(&service);
     let year_ms = 366_u64 * 86_400_000;
-    let faults: [(Value, &[&str]); 30] = [
+    let faults: [(Value, &[&str]); 31] = [
         (body!({}), &["/type"]),
         (body!(7), &[""]),
         (body!([]), &[""]),
@@ -51,6 +51,10 @@ async fn a_job_that_is_not_acceptable() {
             body!({"type": "a", "unique_key": "k", "unique_mode": "x"}),
             &["/unique_mode"],
         ),
+        (
+            body!({"type": "a", "unique_mode": "replace", "unique_for_ms": 1_000}),
+            &["/unique_mode", "/unique_for_ms"],
+        ),
         (body!({"type": "a", "keep_result_s": 31_622_401}), &["/keep_result_s"]),
         (body!({"type": "a", "payload": "x".repeat(65_535)}), &["/payload"]),
         (
@@ -76,6 +80,9 @@ async fn a_job_that_is_not_acceptable() {
         .assert_problem(409, &[]);
     let kept = keys_in_redis(&scene).await;
     assert!(kept.is_empty(), "{kept:?}");
+    // Nor has it taken a place among the queues.
+    let queues = api.get("/v1/queues").await.body;
+    assert!(!queues.to_string().contains("\"q\""), "{queues}");
     // What nobody knows is ignored, and nothing given is the default.
     let taken = body!({"type": "a", "payload": null, "priority": null, "backoff": null, "colour": "red"});
     assert_eq!(api.post("/v1/queues/q/jobs", taken).await.status, 201);
@@ -108,7 +115,7 @@ async fn a_worker_that_asks_for_what_cannot_be() {
     let leased = api.lease("q", body!({})).await;
     let (path, token) = (format!("/v1/jobs/{}", ids[0]), &leased[0]["token"]);
     let big = "x".repeat(65_535);
-    let faults: [(&str, Value, &[&str]); 18] = [
+    let faults: [(&str, Value, &[&str]); 19] = [
         ("complete", body!({}), &["/token"]),
         ("complete", body!({"token": "short"}), &["/token"]),
         ("complete", body!({"token": "----------------"}), &["/token"]),
@@ -142,6 +149,11 @@ async fn a_worker_that_asks_for_what_cannot_be() {
         ),
         ("fail", body!({"token": token, "error": "x", "retry": -1}), &["/retry"]),
         ("fail", body!({"token": token, "error": 7}), &["/error"]),
+        (
+            "fail",
+            body!({"token": token, "error": "x", "result": 1, "then": {"delay_ms": 1}}),
+            &["/result", "/then"],
+        ),
         ("extend", body!({"token": token}), &["/lease_ms"]),
         ("extend", body!({"token": token, "lease_ms": 0}), &["/lease_ms"]),
         ("progress", body!({"token": token}), &["/progress"]),

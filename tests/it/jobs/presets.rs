@@ -468,6 +468,34 @@ async fn what_a_type_does_not_take_is_refused_with_its_place_and_nothing_is_stor
 }
 
 #[actix_web::test]
+async fn what_a_job_is_to_go_on_as_is_looked_at_as_well() {
+    let scene = Scene::new().await.with(&["--work-concurrency=0"]);
+    let service = scene.start().await;
+    let api = service.drivers();
+    let id = put(&api, json!({"type":"commission","payload":{"amount":"1"}})).await;
+    let lease = api.request(Method::POST, &format!("{QUEUE}/lease"));
+    let leased = send(lease.json(&json!({}))).await;
+    let token = leased.body["jobs"][0]["token"].clone();
+    let complete = async |then: Value| {
+        let request = api.request(Method::POST, &format!("/v1/jobs/{id}/complete"));
+        send(request.json(&json!({"token": token, "then": then}))).await
+    };
+    for (then, pointer) in [
+        (json!({"type":"nope","delay_ms":0}), "/then/type"),
+        (json!({"type":"nope","delay_ms":0,"payload":[1]}), "/then/type"),
+        (
+            json!({"type":"notification","delay_ms":0,"payload":{"title":"a"}}),
+            "/then/payload/body",
+        ),
+    ] {
+        complete(then).await.assert_problem(422, &[pointer]);
+    }
+    // Its payload stays: whether that is one of a notification shows when it runs.
+    let on = complete(json!({"type":"notification","delay_ms":60_000})).await;
+    assert_eq!((on.status, &on.body["state"]), (200, &json!("delayed")));
+}
+
+#[actix_web::test]
 async fn an_instance_that_is_to_run_none_leaves_them_to_the_others() {
     let receiver = Receiver::start();
     let scene = with_webhook(Scene::new().await, &receiver).with(&["--work-concurrency=0"]);
