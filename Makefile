@@ -50,7 +50,7 @@ audit: ## licences, sources and advisories, by cargo-deny
 	fi
 
 ifneq ($(wildcard scripts/figures.sh),)
-figures: setup ## the figures of the README, measured here and now
+figures: setup ## how fast each part is, beside references, measured here and now
 	@scripts/figures.sh
 	@scripts/figures_shared.sh
 endif

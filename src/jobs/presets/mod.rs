@@ -12,7 +12,7 @@
 //! | `cache_warmup` | nothing | fills the cache |
 //!
 //! **A series is one job.** A reminder that was sent goes on as the same job, delayed, and after the last one as the
-//! recommendation. Its unique key is the conversation, so one call ends all of it whatever it has become:
+//! recommendation; one that cannot be sent is left out. Its unique key is the conversation, so one call ends all of it whatever it has become:
 //! `DELETE /v1/queues/platform/unique/CONVERSATION`. Delays count from one deed to the next by Redis's clock, and not from
 //! a date in the payload: a clock that is wrong here changes nothing.
 
