@@ -59,7 +59,7 @@ pub struct Problem {
     errors: Vec<FieldError>,
     /// What a program that reads the problem may want to know besides.
     #[serde(flatten)]
-    #[schema(value_type = Object)]
+    #[schema(value_type = Option<Object>)]
     extensions: Option<Box<Map<String, Value>>>,
     /// Sent as the header, not in the body.
     #[serde(skip)]

@@ -98,7 +98,7 @@ pub struct Stored {
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct StoredJob {
     r#type: String,
-    #[schema(value_type = Object)]
+    #[schema(value_type = serde_json::Value)]
     payload: Box<RawValue>,
     priority: u16,
     delay_ms: u64,

@@ -52,7 +52,7 @@ pub(super) struct LeasedJob<'a> {
     id: &'a JobId,
     #[serde(rename = "type")]
     kind: &'a str,
-    #[schema(value_type = Object)]
+    #[schema(value_type = serde_json::Value)]
     payload: &'a RawValue,
     priority: u16,
     /// Which attempt this is; the first is 1.
@@ -172,7 +172,7 @@ pub(super) struct JobAnswer<'a> {
     state: State,
     /// Not in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Object)]
+    #[schema(value_type = Option<serde_json::Value>)]
     payload: Option<&'a RawValue>,
     priority: u16,
     /// How often it was tried, an attempt under way included.
@@ -191,31 +191,31 @@ pub(super) struct JobAnswer<'a> {
     run_at: Stamp,
     /// When it was last leased.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = String)]
+    #[schema(value_type = Option<String>)]
     leased_at: Option<Stamp>,
     /// When its lease ends.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = String)]
+    #[schema(value_type = Option<String>)]
     lease_expires_at: Option<Stamp>,
     /// When it is due, while it is delayed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = String)]
+    #[schema(value_type = Option<String>)]
     due_at: Option<Stamp>,
     /// When it was done, died or was cancelled.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = String)]
+    #[schema(value_type = Option<String>)]
     ended_at: Option<Stamp>,
     /// Until when it is remembered.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = String)]
+    #[schema(value_type = Option<String>)]
     kept_until: Option<Stamp>,
     /// What its worker last said of how far it is.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Object)]
+    #[schema(value_type = Option<serde_json::Value>)]
     progress: Option<&'a RawValue>,
     /// What came of it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Object)]
+    #[schema(value_type = Option<serde_json::Value>)]
     result: Option<&'a RawValue>,
     /// Its last five failures, the latest last.
     errors: Vec<FailureAnswer<'a>>,

@@ -11,7 +11,7 @@ pub(super) struct NewJobBody {
     /// What it is: 1 to 128 characters of `A-Z a-z 0-9 . _ : @ -`. A queue has up to 64 types.
     r#type: String,
     /// What it is about; any JSON, up to 64 KiB if `JOBS_MAX_PAYLOAD` does not say otherwise.
-    payload: Value,
+    payload: Option<Value>,
     /// 0 to 1,000; higher ones first, equal ones first come first served. 0 if not given.
     priority: Option<u16>,
     /// After how long it is to run first, up to a year.
