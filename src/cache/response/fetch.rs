@@ -69,10 +69,12 @@ where
         errand: Rc<Errand>,
         pilot: Option<Pilot<FlightKey, Outcome>>,
     ) -> Fetched {
+        let (key, tags) = (&errand.found.key, &errand.asked.tags);
+        let begun = self.shelf.begun(key, tags, errand.found.away);
         let ticket = if errand.found.away || errand.asked.directives.no_store {
             None
         } else {
-            self.shelf.ticket(&errand.found.key, &errand.asked.tags).await
+            self.shelf.ticket(key, tags).await
         };
         let validates = prepare(&mut request, &errand);
         let answered = match self.service.call(request).await {
@@ -90,7 +92,12 @@ where
             }
         };
         let awaited = pilot.as_ref().is_some_and(Pilot::close);
-        let (outcome, stored) = self.keep(&made, &errand, ticket, awaited).await;
+        let (mut outcome, stored) = self.keep(&made, &errand, ticket, awaited).await;
+        if let Outcome::Answer(answer) = &mut outcome
+            && !stored
+        {
+            answer.begun = begun;
+        }
         if let Some(pilot) = pilot {
             pilot.land(outcome, stored);
         }
@@ -281,6 +288,7 @@ where
                 }))
                 .encode(),
                 stored: false,
+                begun: None,
             }),
             _ => Outcome::Alone,
         }
@@ -333,7 +341,11 @@ fn alone<B: MessageBody + 'static>(request: HttpRequest, response: HttpResponse<
 }
 
 fn answer(bytes: Bytes, stored: bool) -> Outcome {
-    Outcome::Answer(Answer { bytes, stored })
+    Outcome::Answer(Answer {
+        bytes,
+        stored,
+        begun: None,
+    })
 }
 
 fn tell(pilot: Option<Pilot<FlightKey, Outcome>>, outcome: Outcome) {

@@ -287,11 +287,13 @@ where
                 }
                 Seat::Passenger(arrival) => match wait(arrival).await {
                     Some(Outcome::Answer(answer)) => {
-                        // Of what is not stored nobody can say whether it was invalidated before this one came: it is for
-                        // those alone that have no Redis either. A failure is for all.
-                        let stored = answer.stored || found.away;
+                        // Of what is not stored Redis cannot say whether it was invalidated before this one came: it is for
+                        // those alone that have no Redis either, and only if this process has heard of nothing since it
+                        // began to be made. A failure is for all.
+                        let untouched = |begun| self.shelf.is_untouched(begun);
+                        let good = answer.stored || found.away && answer.begun.as_ref().is_some_and(untouched);
                         if let Some(Stored::Response(response)) = Stored::decode(answer.bytes)
-                            && (stored || is_failure(response.status))
+                            && (good || is_failure(response.status))
                         {
                             self.rule.shared.metrics.collapsed.inc();
                             let answer = self.made(&response, answer.stored, true, &errand(found));

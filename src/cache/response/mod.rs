@@ -54,9 +54,10 @@
 //!
 //! What was made before an invalidation is neither kept nor given to whoever comes after it. For that a ticket is taken
 //! before the handler is asked; if anybody waits, what was stored is read back from Redis before they are told, and where it
-//! is not valid any more they look again; so they do where it could not be stored, unless Redis is away for them too. These
-//! flights are not those of [`Cache::fetch`](super::Cache::fetch), because here a client may want something newer than what
-//! is fresh, and only the answer says whether it is for others at all.
+//! is not valid any more they look again; so they do where it could not be stored, unless Redis is away for them too and
+//! this process has heard of no invalidation since before the handler was asked. These flights are not those of
+//! [`Cache::fetch`](super::Cache::fetch), because here a client may want something newer than what is fresh, and only the
+//! answer says whether it is for others at all.
 //!
 //! **Stale while revalidating:** whoever finds it stale is answered at once; the first of them leaves its request behind,
 //! with which the handler is asked in the background (its answer goes out with a copy of that, for the middleware

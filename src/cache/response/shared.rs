@@ -1,4 +1,5 @@
 use super::flight::Flights;
+use crate::cache::local::Marks;
 use crate::config::ResponseSettings;
 use crate::ids::Id;
 use crate::telemetry::{Metrics, ResponseMetrics};
@@ -35,6 +36,16 @@ pub struct Answer {
     pub bytes: Bytes,
     /// Whether it is.
     pub stored: bool,
+    /// What this process had heard when it began to be made; none of what is stored, or a failure.
+    pub(super) begun: Option<Begun>,
+}
+
+/// What this process had heard of invalidations before the handler was asked.
+#[derive(Debug, Clone)]
+pub(super) struct Begun {
+    pub marks: Marks,
+    /// Redis was away already.
+    pub away: bool,
 }
 
 impl Shared {

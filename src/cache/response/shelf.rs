@@ -1,3 +1,4 @@
+use super::shared::Begun;
 use super::stored::Stored;
 use super::terms::Terms;
 use crate::cache::local::Message;
@@ -77,6 +78,24 @@ impl Shelf {
         match Stored::decode(entry.bytes) {
             Some(stored) => Look::Found(stored, entry.age),
             None => Look::Nothing,
+        }
+    }
+
+    /// To be asked before the handler is: what this process has heard until then of what its answer depends on.
+    pub fn begun(&self, key: &str, tags: &[Tag], away: bool) -> Option<Begun> {
+        let name = Name::new(&self.namespace, key).ok()?;
+        let marks = self.cache.shared().local.marks(&name, tags);
+        Some(Begun { marks, away })
+    }
+
+    /// Whether this process has heard of no invalidation since. Where Redis was there at the beginning, others may have
+    /// invalidated what it would have heard of since: then it has to have listened all the while.
+    pub fn is_untouched(&self, begun: &Begun) -> bool {
+        let local = &self.cache.shared().local;
+        if begun.away {
+            local.is_untouched(&begun.marks)
+        } else {
+            local.is_heard() && local.stand(&begun.marks)
         }
     }
 

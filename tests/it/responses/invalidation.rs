@@ -1,19 +1,20 @@
 //! What was invalidated is served to nobody.
 
-use super::site::gated;
+use super::site::{gated, numbered};
 use super::{Got, Site};
-use crate::support::{Scene, eventually};
+use crate::support::{Proxy, Scene, eventually};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
 use fleetpulse::cache::response::Builder;
 use fleetpulse::cache::{self, Cache};
-use fleetpulse::config::CacheSettings;
+use fleetpulse::config::{CacheSettings, ResponseSettings};
 use fleetpulse::ids::Id;
 use fleetpulse::store::{Link, Store};
 use fleetpulse::telemetry::Metrics;
 use futures_util::future::{LocalBoxFuture, join_all};
 use reqwest::Method;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
@@ -112,6 +113,58 @@ async fn what_could_not_be_stored_is_not_told_to_those_who_came_later() {
         assert!(got.status == 200 && got.body != "1", "{got:?}");
         assert!(!got.cache().contains("redis-away"), "{got:?}");
     }
+}
+
+#[actix_web::test]
+async fn what_was_made_before_a_write_is_not_told_after_it_to_those_who_cannot_ask_redis() {
+    let scene = Scene::new().await;
+    // Too far away for those who look, so that they say that it is away; not for those who write, who are not hurried.
+    let proxy = Proxy::far_from(&scene.redis.url(), Duration::from_millis(20)).await;
+    let settings = ResponseSettings {
+        response_patience_ms: 1,
+        ..ResponseSettings::default()
+    };
+    let (gate, value) = (Arc::new(Semaphore::new(0)), Arc::new(AtomicUsize::new(1)));
+    let handler = {
+        let (gate, value) = (Arc::clone(&gate), Arc::clone(&value));
+        move |request: HttpRequest, _| -> LocalBoxFuture<'static, HttpResponse> {
+            let (gate, value) = (Arc::clone(&gate), Arc::clone(&value));
+            Box::pin(async move {
+                if request.method() == Method::POST.as_str() {
+                    value.fetch_add(1, Ordering::SeqCst);
+                    return HttpResponse::Ok().finish();
+                }
+                let read = value.load(Ordering::SeqCst);
+                gate.acquire().await.unwrap().forget();
+                numbered(read)
+            })
+        }
+    };
+    let build = |cache: Builder| cache.ttl(MINUTE).invalidate_on_write();
+    let site = Arc::new(Site::start_at(&proxy.url(), &scene, settings, build, handler).await);
+    let ask = || {
+        let site = Arc::clone(&site);
+        actix_web::rt::spawn(async move { site.get("/a").await })
+    };
+    let before = ask();
+    eventually(MINUTE, "the handler is at work", async || {
+        (site.calls() == 1).then_some(())
+    })
+    .await;
+    let written = Got::of(site.request(Method::POST, "/a")).await;
+    written.assert(200, "", "fwd=method");
+    assert_eq!(written.cache(), "fwd=method");
+    let after: Vec<_> = (0..5).map(|_| ask()).collect();
+    // Most of them are there by then; it holds for those that are not as well.
+    sleep(Duration::from_millis(50)).await;
+    gate.add_permits(1);
+    before.await.unwrap().assert(200, "1", "fwd=miss; detail=redis-away");
+    gate.add_permits(100);
+    for got in join_all(after).await {
+        got.unwrap().assert(200, "2", "fwd=miss");
+    }
+    // They still have one answer among them.
+    assert!(site.calls() <= 4, "{}", site.calls());
 }
 
 #[actix_web::test]

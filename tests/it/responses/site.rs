@@ -103,7 +103,18 @@ impl Site {
         build: impl Fn(Builder) -> Builder + Clone + Send + 'static,
         handler: impl Handler,
     ) -> Self {
-        let client = redis::Client::open(scene.redis.as_ref().url()).unwrap();
+        Self::start_at(&scene.redis.as_ref().url(), scene, settings, build, handler).await
+    }
+
+    /// By another way to the scene's Redis.
+    pub async fn start_at<R: AsRef<Redis>>(
+        url: &str,
+        scene: &Scene<R>,
+        settings: ResponseSettings,
+        build: impl Fn(Builder) -> Builder + Clone + Send + 'static,
+        handler: impl Handler,
+    ) -> Self {
+        let client = redis::Client::open(url).unwrap();
         let address = client.get_connection_info().clone();
         let store = Store::new(address, scene.keys(), Duration::from_secs(1)).unwrap();
         let calls = Arc::new(AtomicUsize::new(0));

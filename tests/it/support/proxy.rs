@@ -1,7 +1,11 @@
+use std::io;
 use std::net::SocketAddr;
-use tokio::io::copy_bidirectional;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::time::sleep;
 
 /// The way from one instance to Redis, which can be cut while others keep theirs.
 pub struct Proxy {
@@ -12,6 +16,11 @@ pub struct Proxy {
 impl Proxy {
     /// Leads to a `redis://` URL; open at first.
     pub async fn to(url: &str) -> Self {
+        Self::far_from(url, Duration::ZERO).await
+    }
+
+    /// The same, and what is sent arrives so much later.
+    pub async fn far_from(url: &str, latency: Duration) -> Self {
         let upstream = url.strip_prefix("redis://").unwrap().to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -21,7 +30,7 @@ impl Proxy {
             while is_open.has_changed().is_ok() {
                 let (client, _) = listener.accept().await.unwrap();
                 if *is_open.borrow() {
-                    tokio::spawn(lead(client, upstream.clone(), is_open.clone()));
+                    tokio::spawn(lead(client, upstream.clone(), latency, is_open.clone()));
                 }
             }
         });
@@ -42,12 +51,29 @@ impl Proxy {
     }
 }
 
-async fn lead(mut client: TcpStream, upstream: String, mut is_open: watch::Receiver<bool>) {
-    let Ok(mut server) = TcpStream::connect(upstream).await else {
+async fn lead(client: TcpStream, upstream: String, latency: Duration, mut is_open: watch::Receiver<bool>) {
+    let Ok(server) = TcpStream::connect(upstream).await else {
         return;
     };
+    let ((mut asks, mut hears), (mut answers, mut is_asked)) = (client.into_split(), server.into_split());
     tokio::select! {
-        _ = copy_bidirectional(&mut client, &mut server) => {}
+        _ = copy(&mut answers, &mut hears) => {}
+        _ = late(&mut asks, &mut is_asked, latency) => {}
         _ = is_open.wait_for(|open| !open) => {}
+    }
+}
+
+async fn late(from: &mut OwnedReadHalf, to: &mut OwnedWriteHalf, latency: Duration) -> io::Result<()> {
+    if latency.is_zero() {
+        return copy(from, to).await.map(drop);
+    }
+    let mut bytes = vec![0; 65_536];
+    loop {
+        let read = from.read(&mut bytes).await?;
+        if read == 0 {
+            return Ok(());
+        }
+        sleep(latency).await;
+        to.write_all(&bytes[..read]).await?;
     }
 }
