@@ -4,11 +4,16 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
+use tokio::time::timeout_at;
 
 /// So many at once; whoever comes beyond that goes alone.
 const MOST: usize = 10_000;
 /// For how long a landing is remembered, for those who looked before it: longer than a look takes.
 const REMEMBERED: Duration = Duration::from_secs(1);
+
+/// For how long a flight is waited for. A handler that never returns holds nobody up for longer: whoever waits goes on
+/// by itself, and whoever comes takes its place.
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// Who is under way for what: of all that want the same thing at once one fetches it, and the others wait for what that
 /// one brings.
@@ -34,7 +39,30 @@ enum Flight<T> {
 }
 
 /// What a flight is going to bring.
-pub type Arrival<T> = watch::Receiver<Option<T>>;
+#[derive(Debug)]
+pub struct Arrival<T> {
+    brings: watch::Receiver<Option<T>>,
+    began: Instant,
+}
+
+// Derived, it would ask for a `T` that can be cloned as well.
+impl<T> Clone for Arrival<T> {
+    fn clone(&self) -> Self {
+        Self {
+            brings: self.brings.clone(),
+            began: self.began,
+        }
+    }
+}
+
+/// Why a flight brought nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missed {
+    /// Its pilot was lost.
+    Lost,
+    /// It takes too long.
+    Overdue,
+}
 
 impl<K, T> Default for Flights<K, T> {
     fn default() -> Self {
@@ -67,6 +95,7 @@ impl<K: Hash + Eq + Clone, T: Clone> Flights<K, T> {
         let mut board = self.0.lock();
         board.forget();
         match board.flights.get(key) {
+            Some(Flight::Boarding(arrival) | Flight::Closed(arrival)) if arrival.began.elapsed() >= LONGEST => {}
             Some(Flight::Boarding(arrival)) => return Seat::Passenger(arrival.clone()),
             Some(Flight::Closed(arrival)) => return Seat::Late(arrival.clone()),
             Some(Flight::Landed(at)) if looked < *at => return Seat::Landed,
@@ -74,6 +103,10 @@ impl<K: Hash + Eq + Clone, T: Clone> Flights<K, T> {
             Some(Flight::Landed(_)) | None => {}
         }
         let (brings, arrival) = watch::channel(None);
+        let arrival = Arrival {
+            brings: arrival,
+            began: Instant::now(),
+        };
         board.flights.insert(key.clone(), Flight::Boarding(arrival));
         Seat::Pilot(Pilot {
             flights: Arc::clone(self),
@@ -113,40 +146,64 @@ impl<K: Hash + Eq + Clone, T> Pilot<K, T> {
     /// waits.
     pub fn close(&self) -> bool {
         let mut board = self.flights.0.lock();
-        if let Some(flight) = board.flights.get_mut(&self.key)
+        let mine = board.flights.get_mut(&self.key).filter(|flight| self.flies(flight));
+        // One of them is the board's.
+        let of_board = usize::from(mine.is_some());
+        if let Some(flight) = mine
             && let Flight::Boarding(arrival) = flight
         {
             *flight = Flight::Closed(arrival.clone());
         }
-        // One of them is the board's.
-        self.brings.receiver_count() > 1
+        self.brings.receiver_count() > of_board
+    }
+
+    /// Whether a flight is this one, and not one that took its place.
+    fn flies(&self, flight: &Flight<T>) -> bool {
+        match flight {
+            Flight::Boarding(arrival) | Flight::Closed(arrival) => {
+                arrival.brings.same_channel(&self.brings.subscribe())
+            }
+            Flight::Landed(_) => false,
+        }
     }
 
     /// Gives everybody what was fetched; `stored` if whoever looks from now on finds it.
     pub fn land(mut self, what: T, stored: bool) {
-        self.has_landed = stored;
-        if stored {
-            let mut board = self.flights.0.lock();
+        let mut board = self.flights.0.lock();
+        if stored && board.flights.get(&self.key).is_some_and(|flight| self.flies(flight)) {
+            self.has_landed = true;
             let now = Instant::now();
             board.flights.insert(self.key.clone(), Flight::Landed(now));
             board.landings.push_back((now, self.key.clone()));
         }
+        drop(board);
         self.brings.send_replace(Some(what));
     }
 }
 
 impl<K: Hash + Eq + Clone, T> Drop for Pilot<K, T> {
     fn drop(&mut self) {
-        if !self.has_landed {
-            self.flights.0.lock().flights.remove(&self.key);
+        if self.has_landed {
+            return;
+        }
+        let mut board = self.flights.0.lock();
+        if board.flights.get(&self.key).is_some_and(|flight| self.flies(flight)) {
+            board.flights.remove(&self.key);
         }
     }
 }
 
-/// What a flight brought; nothing if its pilot was lost.
-pub async fn wait<T: Clone>(mut arrival: Arrival<T>) -> Option<T> {
-    let landed = arrival.wait_for(Option::is_some).await.ok()?;
-    landed.clone()
+/// What a flight brought.
+///
+/// # Errors
+/// [`Missed`]: it brought nothing, or has not yet.
+pub async fn wait<T: Clone>(mut arrival: Arrival<T>) -> Result<T, Missed> {
+    let overdue = arrival.began + LONGEST;
+    let landing = arrival.brings.wait_for(Option::is_some);
+    let landed = timeout_at(overdue.into(), landing)
+        .await
+        .map_err(|_late| Missed::Overdue)?;
+    landed.map_err(|_lost| Missed::Lost)?.clone().ok_or(Missed::Lost)
 }
 
 #[cfg(test)]
@@ -178,7 +235,7 @@ mod tests {
         assert!(matches!(flights.board(&"a", before), Seat::Late(_)));
         first.land(7, true);
         for waiting in waiting {
-            assert_eq!(waiting.await.unwrap(), Some(7));
+            assert_eq!(waiting.await.unwrap(), Ok(7));
         }
         // Whoever looked before the landing finds it in another look; whoever looked after it has not found it.
         assert!(matches!(flights.board(&"a", before), Seat::Landed));
@@ -196,8 +253,51 @@ mod tests {
             panic!("there is a pilot");
         };
         drop(lost);
-        assert_eq!(wait(arrival).await, None);
+        assert_eq!(wait(arrival).await, Err(Missed::Lost));
         pilot(&flights, "a");
+    }
+
+    /// As if the flight under way had begun too long ago.
+    fn delay(flights: &ToKey, key: &'static str) {
+        match flights.0.lock().flights.get_mut(key) {
+            Some(Flight::Boarding(arrival) | Flight::Closed(arrival)) => arrival.began -= LONGEST,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[actix_web::test]
+    async fn nobody_waits_for_ever_and_the_place_of_one_that_takes_too_long_is_taken() {
+        for closes in [false, true] {
+            let flights = ToKey::default();
+            let before = Instant::now();
+            let stuck = pilot(&flights, "a");
+            delay(&flights, "a");
+            if closes {
+                stuck.close();
+            }
+            let successor = pilot(&flights, "a");
+            let Seat::Passenger(arrival) = flights.board(&"a", before) else {
+                panic!("there is a successor");
+            };
+            // Nothing that becomes of the first one touches the second.
+            stuck.close();
+            assert!(matches!(flights.board(&"a", before), Seat::Passenger(_)));
+            if closes {
+                stuck.land(1, true);
+            } else {
+                drop(stuck);
+            }
+            assert!(matches!(flights.board(&"a", before), Seat::Passenger(_)));
+            successor.land(2, true);
+            assert_eq!(wait(arrival).await, Ok(2));
+        }
+        let flights = ToKey::default();
+        let _stuck = pilot(&flights, "a");
+        let Seat::Passenger(mut arrival) = flights.board(&"a", Instant::now()) else {
+            panic!("there is a pilot");
+        };
+        arrival.began -= LONGEST;
+        assert_eq!(wait(arrival).await, Err(Missed::Overdue));
     }
 
     #[test]

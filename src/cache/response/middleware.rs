@@ -4,7 +4,7 @@ use super::answer::Errand;
 use super::builder::Builder;
 use super::directives::RequestDirectives;
 use super::fetch::Fetched;
-use super::flight::{Seat, wait};
+use super::flight::{Missed, Seat, wait};
 use super::key::KeyRule;
 use super::shared::{Outcome, Shared};
 use super::shelf::{Look, Shelf};
@@ -286,7 +286,7 @@ where
                     return self.conclude(fetched, &errand);
                 }
                 Seat::Passenger(arrival) => match wait(arrival).await {
-                    Some(Outcome::Answer(answer)) => {
+                    Ok(Outcome::Answer(answer)) => {
                         // Of what is not stored Redis cannot say whether it was invalidated before this one came: it is for
                         // those alone that have no Redis either, and only if this process has heard of nothing since it
                         // began to be made. A failure is for all.
@@ -300,10 +300,14 @@ where
                             return Ok(request.into_response(answer));
                         }
                     }
-                    Some(Outcome::Alone) => round = ROUNDS - 1,
-                    Some(Outcome::Again) | None => {}
+                    Ok(Outcome::Alone) | Err(Missed::Overdue) => round = ROUNDS - 1,
+                    Ok(Outcome::Again) | Err(Missed::Lost) => {}
                 },
-                Seat::Late(arrival) => drop(wait(arrival).await),
+                Seat::Late(arrival) => {
+                    if let Err(Missed::Overdue) = wait(arrival).await {
+                        round = ROUNDS - 1;
+                    }
+                }
                 Seat::Landed => {}
             }
             round += 1;

@@ -50,7 +50,8 @@
 //!
 //! Of all who want the same thing at once in a process one asks the handler; the others have its answer, if it is for
 //! them: kept, or a failure (500, 502, 503, 504). Everything else they ask for themselves. The handler runs to its end
-//! though its client has gone. Instances do not wait for each other: each asks once at most.
+//! though its client has gone; but if it takes more than 30 seconds nobody waits for it any longer, those who did ask for
+//! themselves, and the next who comes takes its place. Instances do not wait for each other: each asks once at most.
 //!
 //! What was made before an invalidation is neither kept nor given to whoever comes after it. For that a ticket is taken
 //! before the handler is asked; if anybody waits, what was stored is read back from Redis before they are told, and where it
