@@ -122,14 +122,24 @@ impl Cache {
         values: &[(&str, T)],
         put: &Put,
     ) -> Result<(), CacheError> {
+        let bytes: Vec<Vec<u8>> = values.iter().map(|(_, value)| json(value)).collect::<Result<_, _>>()?;
+        let keys = values.iter().map(|(key, _)| *key);
+        let values: Vec<_> = keys.zip(bytes.iter().map(Vec::as_slice)).collect();
+        self.store_many(namespace, &values, put).await
+    }
+
+    /// The same as bytes.
+    ///
+    /// # Errors
+    /// As [`Self::set_many`].
+    pub async fn store_many(&self, namespace: &Id, values: &[(&str, &[u8])], put: &Put) -> Result<(), CacheError> {
         let names = values.iter().map(|(key, _)| Name::new(namespace, key));
         let names: Vec<Name<'_>> = names.collect::<Result<_, _>>()?;
-        let bytes: Vec<Vec<u8>> = values.iter().map(|(_, value)| json(value)).collect::<Result<_, _>>()?;
         put.check()?;
-        for bytes in &bytes {
+        for (_, bytes) in values {
             self.check_size(bytes.len())?;
         }
-        let bytes: Vec<&[u8]> = bytes.iter().map(Vec::as_slice).collect();
+        let bytes: Vec<&[u8]> = values.iter().map(|(_, bytes)| *bytes).collect();
         self.put_all(&names, &bytes, put).await
     }
 
@@ -244,7 +254,7 @@ impl Cache {
         Ok(answer?)
     }
 
-    fn check_size(&self, bytes: usize) -> Result<(), CacheError> {
+    pub(super) fn check_size(&self, bytes: usize) -> Result<(), CacheError> {
         let most = usize::try_from(self.shared().settings().max_value_bytes).unwrap_or(usize::MAX);
         if bytes > most {
             return Err(CacheError::TooBig { bytes, most });

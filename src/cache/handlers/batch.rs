@@ -7,7 +7,6 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::future::try_join_all;
 use serde::Serialize;
-use serde_json::Value;
 use utoipa::ToSchema;
 
 /// Elements of each list.
@@ -60,15 +59,16 @@ struct FoundBody<'a> {
 
 /// Delete, write and find many entries
 ///
-/// Each of them by itself: after a failure some may be deleted and written.
+/// Each of them by itself, and no two at one time. What is not acceptable or too large is refused before anything is done;
+/// after that a failure leaves what was deleted and written by then.
 #[utoipa::path(
     post, path = "/v1/cache/{namespace}", tag = "cache", request_body = BatchBody, params(("namespace" = String, Path)),
     responses(
         (status = 200, description = "Done; what was found, in the order of `get`", body = BatchAnswer),
         (status = 400, description = "Not JSON", body = Problem),
-        (status = 413, description = "A value, the body, or what was asked for is too large", body = Problem),
+        (status = 413, description = "A value or the body is too large: nothing was done. Or what `get` found is: all that was to be deleted and written is", body = Problem),
         (status = 422, description = "Not acceptable: nothing was done", body = Problem),
-        (status = 503, description = "Redis is away: some of it may be done", body = Problem),
+        (status = 503, description = "Redis is away: some of it may be deleted and written", body = Problem),
     )
 )]
 pub async fn batch(request: HttpRequest, payload: web::Payload, cache: State) -> Result<HttpResponse, Problem> {
@@ -84,20 +84,22 @@ pub async fn batch(request: HttpRequest, payload: web::Payload, cache: State) ->
     let written = fields.each("set", 0..=MAX_EACH, |fields| {
         let key = fields.required("key", input::key);
         let put = input::put(fields, settings);
-        Some((put, key?, input::value(fields)?))
+        Some((put, key?, input::value(fields)?.to_string().into_bytes()))
     });
     let found = input::keys(&mut fields, "get", MAX_EACH);
     let written = fields.finish(Some(written.unwrap_or_default()))?;
+    // Before anything is done.
+    for (_, _, value) in &written {
+        cache.check_size(value.len())?;
+    }
 
     let deleted: Vec<&str> = deleted.iter().map(String::as_str).collect();
     cache.delete_many(&namespace, &deleted).await?;
     let groups = alike(&written);
-    try_join_all(
-        groups
-            .iter()
-            .map(|(put, values)| cache.set_many(&namespace, values, put)),
-    )
-    .await?;
+    let writes = groups
+        .iter()
+        .map(|(put, values)| cache.store_many(&namespace, values, put));
+    try_join_all(writes).await?;
     let keys: Vec<&str> = found.iter().map(String::as_str).collect();
     let mut entries = Vec::with_capacity(keys.len());
     let mut left = most;
@@ -130,8 +132,8 @@ pub async fn batch(request: HttpRequest, payload: web::Payload, cache: State) ->
 }
 
 /// Values that are kept alike, together; of one key that is given twice the last.
-fn alike(written: &[(Put, String, Value)]) -> Vec<(&Put, Vec<(&str, &Value)>)> {
-    let mut groups: Vec<(&Put, Vec<(&str, &Value)>)> = Vec::new();
+fn alike(written: &[(Put, String, Vec<u8>)]) -> Vec<(&Put, Vec<(&str, &[u8])>)> {
+    let mut groups: Vec<(&Put, Vec<(&str, &[u8])>)> = Vec::new();
     for (index, (put, key, value)) in written.iter().enumerate() {
         if written[index + 1..].iter().any(|(_, later, _)| later == key) {
             continue;

@@ -121,6 +121,25 @@ async fn a_batch_deletes_writes_and_finds_in_this_order() {
 }
 
 #[actix_web::test]
+async fn a_batch_with_a_value_that_is_too_large_does_nothing() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = CacheApi::of(&service);
+    api.put("n/a", json!({"value": 1, "ttl_s": 60})).await;
+    let batch = json!({
+        "delete": ["a"],
+        "set": [
+            {"key": "b", "value": 2, "ttl_s": 60},
+            {"key": "c", "value": "x".repeat(1_048_576), "ttl_s": 61},
+        ],
+    });
+    api.post("n", batch).await.assert_problem(413, &[]);
+    let found = api.post("n", json!({"get": ["a", "b"]})).await;
+    assert_eq!(found.body["results"][0]["value"], 1);
+    assert_eq!(found.body["results"][1]["state"], "miss");
+}
+
+#[actix_web::test]
 async fn a_counter_counts_over_all_instances_and_its_end_is_set_once() {
     let scene = Scene::new().await;
     let (one, other) = (scene.start().await, scene.start().await);
