@@ -348,13 +348,26 @@ pub(super) enum Turn {
     Done,
 }
 
-/// Takes the turn to warm the cache, or goes on with it; or ends it, so that nobody else has one for that long.
-pub(super) async fn warm(link: &Link, token: Nonce, lasting: Duration, is_end: bool) -> Result<Turn, StoreError> {
-    let mut call = WARM.call(1, 4, 128);
+/// What is to become of the turn to warm the cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wish {
+    /// To take it, or go on with it.
+    Take,
+    /// The same, though it has been done a moment ago.
+    TakeAnew,
+    /// To end it.
+    End,
+}
+
+/// Takes the turn to warm the cache, or goes on with it, for so long; or ends it, so that nobody [takes](Wish::Take) it for
+/// so long.
+pub(super) async fn warm(link: &Link, token: Nonce, lasting: Duration, wish: Wish) -> Result<Turn, StoreError> {
+    let mut call = WARM.call(1, 5, 128);
     call.arg(link.store().keys().cache_warming());
     call.arg(format!("{:016x}", u64::from_be_bytes(token.0)))
         .arg(ms(lasting))
-        .arg(u8::from(is_end));
+        .arg(u8::from(wish == Wish::End))
+        .arg(u8::from(wish == Wish::TakeAnew));
     let (whose, left): (String, u64) = link.run(&WARM, &call).await?;
     match whose.as_str() {
         "yours" => Ok(Turn::Yours),

@@ -18,7 +18,7 @@
 //! | a version | `cache-version:{c:p}:n:NAMESPACE`, `…:t:TAG` | 24 bytes: a nonce, when it was made, by when what began to be computed is outdated; outlives whatever depends on it |
 //! | who computes for all | `cache-lease:{c:p}:NAMESPACE/KEY` | a token; ends with the lease |
 //! | a counter | `cache-count:{c:p}:NAMESPACE/NAME` | number; ends when that was set to be at its beginning |
-//! | who warms | `cache-warming` | `1`; ends 30 seconds after the warming, or with its lease |
+//! | who warms | `cache-warming` | a token, which ends with its lease; `done` for 30 seconds after the warming |
 //! | what to forget | channel `cache` | hashes of entries, namespaces and tags, 8 bytes each |
 //!
 //! `p` is the partition: 0 on a single Redis; in a Cluster of the name, so that a namespace spreads over all slots. Nothing

@@ -2,7 +2,7 @@
 //! renews while it warms: if it dies, one of those that started with it takes over.
 
 use super::Cache;
-use super::commands::{self, Turn};
+use super::commands::{self, Turn, Wish};
 use super::entry::Nonce;
 use super::error::CacheError;
 use futures_util::future::LocalBoxFuture;
@@ -18,7 +18,7 @@ use tokio::time::{Instant, interval, sleep, timeout};
 const LONGEST: Duration = Duration::from_mins(2);
 /// For how long a turn lasts that is not renewed; it is, three times as often.
 const TURN: Duration = Duration::from_secs(6);
-/// For how long after the end of one warming no other begins: the instances of a deploy start within that time.
+/// For how long after the end of one warming none begins at the start of an instance: the instances of a deploy start within that time.
 const REST: Duration = Duration::from_secs(30);
 /// Warmers at work at once.
 const AT_ONCE: usize = 4;
@@ -48,7 +48,7 @@ pub enum Warmed {
         /// Warmers that failed or took too long; the log says which.
         failed: usize,
     },
-    /// Another instance does it, or did a moment ago.
+    /// Another instance does it; or, for those who begin with it, did a moment ago.
     Elsewhere,
 }
 
@@ -73,25 +73,31 @@ impl Cache {
         self.shared().warmers.0.write().push((name.to_owned(), warm));
     }
 
-    /// Runs all warmers of this process, a few at a time, unless another instance does it or has just done so.
+    /// Runs all warmers of this process, a few at a time, unless another instance does it. That it was done a moment ago
+    /// holds nobody back: it may have been cleared since.
     ///
     /// # Errors
     /// [`CacheError::Store`]: nothing was warmed.
     pub async fn warm(&self) -> Result<Warmed, CacheError> {
-        self.warm_within(Duration::ZERO).await
+        self.warm_as(Wish::TakeAnew, Duration::ZERO).await
     }
 
-    /// The same; and if another instance does it, waits for so long whether it comes to the end of it, and takes over if not.
+    /// The same for the start of an instance: unless another has just done it; and if one does it, waits for so long whether
+    /// it comes to the end of it, and takes over if not.
     ///
     /// # Errors
     /// As [`Self::warm`].
     pub async fn warm_within(&self, patience: Duration) -> Result<Warmed, CacheError> {
+        self.warm_as(Wish::Take, patience).await
+    }
+
+    async fn warm_as(&self, wish: Wish, patience: Duration) -> Result<Warmed, CacheError> {
         if self.shared().warmers.0.read().is_empty() {
             return Ok(Warmed::Here { done: 0, failed: 0 });
         }
         let (token, until) = (Nonce::random(), Instant::now() + patience);
         loop {
-            match commands::warm(self.link(), token, TURN, false).await? {
+            match commands::warm(self.link(), token, TURN, wish).await? {
                 Turn::Yours => return Ok(self.warm_all(token).await),
                 Turn::UnderWay(left) if Instant::now() + left < until => sleep(left).await,
                 Turn::UnderWay(_) | Turn::Done => return Ok(Warmed::Elsewhere),
@@ -124,7 +130,7 @@ impl Cache {
             loop {
                 renew.tick().await;
                 // A turn that is lost costs a second warming, and is no reason to leave this one.
-                self.say_turn(token, TURN, false).await;
+                self.say_turn(token, TURN, Wish::Take).await;
             }
         };
         tokio::select! {
@@ -135,15 +141,15 @@ impl Cache {
                 }
             }
         }
-        self.say_turn(token, REST, true).await;
+        self.say_turn(token, REST, Wish::End).await;
         Warmed::Here {
             done,
             failed: count.saturating_sub(done),
         }
     }
 
-    async fn say_turn(&self, token: Nonce, lasting: Duration, is_end: bool) {
-        if let Err(error) = commands::warm(self.link(), token, lasting, is_end).await {
+    async fn say_turn(&self, token: Nonce, lasting: Duration, wish: Wish) {
+        if let Err(error) = commands::warm(self.link(), token, lasting, wish).await {
             tracing::debug!(%error, "another instance may warm the cache as well");
         }
     }

@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 #[actix_web::test]
 async fn of_many_instances_that_start_together_one_warms() {
@@ -27,7 +28,7 @@ async fn of_many_instances_that_start_together_one_warms() {
         cache.add_warmer("broken", |_| async { Err("on purpose".to_owned()) });
         instances.push(cache);
     }
-    let all = join_all(instances.iter().map(Cache::warm)).await;
+    let all = join_all(instances.iter().map(|cache| cache.warm_within(Duration::ZERO))).await;
     let here = all
         .iter()
         .filter(|warmed| matches!(warmed, Ok(Warmed::Here { done: 2, failed: 1 })));
@@ -35,7 +36,7 @@ async fn of_many_instances_that_start_together_one_warms() {
     assert_eq!((here.count(), elsewhere.count()), (1, 4), "{all:?}");
     assert_eq!(ran.load(Ordering::SeqCst), 2);
     assert!(instances[4].exists(&id("catalog"), "k").await.unwrap());
-    // Its turn ends by itself, also if it dies.
+    // The turn ends by itself.
     let left: i64 = scene
         .redis
         .query(redis::cmd("PTTL").arg(scene.keys().cache_warming()))
@@ -68,4 +69,22 @@ async fn a_warming_whose_instance_died_is_taken_over_and_one_that_ended_is_not()
     assert_eq!(lives.warm_within(SOON).await.unwrap(), here);
     assert_eq!(lives.warm_within(SOON).await.unwrap(), Warmed::Elsewhere);
     assert_eq!(ran.load(Ordering::SeqCst), 1);
+}
+
+#[actix_web::test]
+async fn a_wish_to_warm_is_done_though_it_was_done_a_moment_ago() {
+    let scene = Scene::new().await;
+    let cache = embedded(&scene).await;
+    cache.add_warmer("prices", |cache: Cache| async move {
+        let set = cache.set(&id("prices"), "k", &1, &minute()).await;
+        set.map_err(|error| error.to_string())
+    });
+    let here = Warmed::Here { done: 1, failed: 0 };
+    assert_eq!(cache.warm_within(SOON).await.unwrap(), here);
+    cache.clear(&id("prices")).await.unwrap();
+    // For those who start it is done; who asks for it has it.
+    assert_eq!(cache.warm_within(SOON).await.unwrap(), Warmed::Elsewhere);
+    assert!(!cache.exists(&id("prices"), "k").await.unwrap());
+    assert_eq!(cache.warm().await.unwrap(), here);
+    assert!(cache.exists(&id("prices"), "k").await.unwrap());
 }

@@ -387,17 +387,20 @@ async fn the_cache_is_warmed_as_a_job_and_by_one_instance() {
     let service = scene.start().await;
     let api = service.drivers();
     let warming = scene.keys().cache_warming();
-    let is_resting = async || {
-        let ttl: i64 = scene.redis.query(cmd("PTTL").arg(&warming)).await;
-        (1..=30_000).contains(&ttl).then_some(())
+    let is_done = async || {
+        let turn: Option<String> = scene.redis.query(cmd("GET").arg(&warming)).await;
+        (turn.as_deref() == Some("done")).then_some(())
     };
-    eventually(SOON, "it was warmed at the start", is_resting).await;
-    // That was a moment ago, so there is nothing to do.
+    eventually(SOON, "it was warmed at the start", is_done).await;
+    // A moment ago; a job is the wish to have it done again.
     let id = put(&api, json!({"type":"cache_warmup"})).await;
-    assert_eq!(reaches(&api, &id, "done").await["result"], json!({"warmed":0}));
-    let _: i64 = scene.redis.query(cmd("DEL").arg(&warming)).await;
-    let id = put(&api, json!({"type":"cache_warmup","payload":{}})).await;
     assert_eq!(reaches(&api, &id, "done").await["result"], json!({"warmed":1}));
+    // While another instance is at it there is nothing to do.
+    let mut taken = cmd("SET");
+    taken.arg(&warming).arg("another").arg("PX").arg(60_000);
+    let _: String = scene.redis.query(&taken).await;
+    let id = put(&api, json!({"type":"cache_warmup","payload":{}})).await;
+    assert_eq!(reaches(&api, &id, "done").await["result"], json!({"warmed":0}));
 }
 
 #[actix_web::test]
