@@ -47,14 +47,26 @@ pub(super) struct BatchAnswer<'a> {
 
 /// What was found under a key.
 #[derive(Debug, Serialize, ToSchema)]
-struct FoundBody<'a> {
-    key: &'a str,
-    /// There if nothing was found: `miss`, or `corrupt` where what lies there is no entry.
-    #[serde(skip_serializing_if = "Option::is_none", rename = "state")]
-    #[schema(value_type = Option<String>)]
-    without: Option<&'static str>,
-    #[serde(flatten)]
-    entry: Option<EntryBody<'a>>,
+#[serde(untagged)]
+enum FoundBody<'a> {
+    /// An entry.
+    Entry {
+        key: &'a str,
+        #[serde(flatten)]
+        entry: EntryBody<'a>,
+    },
+    /// None.
+    Nothing { key: &'a str, state: Without },
+}
+
+/// Why there is no entry.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Without {
+    /// There is nothing.
+    Miss,
+    /// What lies there is no entry, or not JSON.
+    Corrupt,
 }
 
 /// Delete, write and find many entries
@@ -114,18 +126,16 @@ pub async fn batch(request: HttpRequest, payload: web::Payload, cache: State) ->
         }
     }
     let results = keys.into_iter().zip(&entries).map(|(key, entry)| {
-        let body = match entry {
-            Ok(Some(entry)) => EntryBody::new(entry).map(Some),
-            Ok(None) => Ok(None),
+        let nothing = |state| FoundBody::Nothing { key, state };
+        match entry {
+            Ok(Some(entry)) => Ok(match EntryBody::new(entry) {
+                Ok(entry) => FoundBody::Entry { key, entry },
+                Err(_corrupt) => nothing(Without::Corrupt),
+            }),
+            Ok(None) => Ok(nothing(Without::Miss)),
+            Err(CacheError::Corrupt) => Ok(nothing(Without::Corrupt)),
             Err(error) => Err(error.clone()),
-        };
-        let (without, entry) = match body {
-            Ok(Some(entry)) => (None, Some(entry)),
-            Ok(None) => (Some("miss"), None),
-            Err(CacheError::Corrupt) => (Some("corrupt"), None),
-            Err(error) => return Err(error),
-        };
-        Ok(FoundBody { key, without, entry })
+        }
     });
     let results = results.collect::<Result<_, CacheError>>()?;
     reply::value(StatusCode::OK, &BatchAnswer { results })

@@ -19,9 +19,13 @@ const MOST: i64 = 9_007_199_254_740_991;
 pub(super) struct CountBody {
     /// How much, ±(2^53 − 1); 1 if not given.
     by: Option<i64>,
-    /// How many seconds the counter lives if it begins now; as long as the class `default` if not given. In its place `ttl_ms` or
-    /// `ttl_class`. Nothing moves its end later.
+    /// How many seconds the counter lives if it begins now, 1 to 2,678,400 (31 days); as long as the class `default` if not
+    /// given. In its place `ttl_ms` or `ttl_class`. Nothing moves its end later.
     ttl_s: Option<u32>,
+    /// How many milliseconds it lives, 1 to 2,678,400,000.
+    ttl_ms: Option<u64>,
+    /// `static`, `dynamic`, `session`, `realtime` or `default`: as long as the service's settings say.
+    ttl_class: Option<String>,
 }
 
 /// A counter.

@@ -13,7 +13,8 @@ use utoipa::ToSchema;
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"value": {"cents": 1999}, "state": "fresh", "age_ms": 1200, "ttl_ms": 298_800, "ends_in_ms": 328_800, "level": "shared"}))]
 pub struct EntryBody<'a> {
-    #[schema(value_type = Object)]
+    /// The value: any JSON.
+    #[schema(value_type = serde_json::Value)]
     value: &'a RawValue,
     /// `fresh`, or `stale`: its time is over, and it is still served as its writer wanted.
     #[schema(value_type = String)]

@@ -23,8 +23,8 @@ pub(super) struct PutBody {
     /// For how many seconds it is fresh, 1 to 2,678,400 (31 days). In its place `ttl_ms` or `ttl_class`; if none is given as
     /// long as the class `default`.
     ttl_s: Option<u32>,
-    /// For how many milliseconds it is fresh, from 1.
-    ttl_ms: Option<u32>,
+    /// For how many milliseconds it is fresh, 1 to 2,678,400,000.
+    ttl_ms: Option<u64>,
     /// `static`, `dynamic`, `session`, `realtime` or `default`: as long as the service's settings say.
     ttl_class: Option<String>,
     /// For how many seconds after that it is still served, with `"state":"stale"`; 0 if not given.
@@ -46,8 +46,8 @@ pub(super) struct PutBody {
 pub(super) struct TouchBody {
     /// For how many seconds from now on it is fresh, 1 to 2,678,400. In its place `ttl_ms` or `ttl_class`.
     ttl_s: Option<u32>,
-    /// For how many milliseconds it is fresh, from 1.
-    ttl_ms: Option<u32>,
+    /// For how many milliseconds it is fresh, 1 to 2,678,400,000.
+    ttl_ms: Option<u64>,
     /// `static`, `dynamic`, `session`, `realtime` or `default`.
     ttl_class: Option<String>,
 }

@@ -29,7 +29,18 @@ pub(super) struct EventBody {
     /// To whom; an id.
     entity_id: String,
     /// When: RFC 3339, or milliseconds since 1970; now if not given, or to come.
-    timestamp: Option<String>,
+    timestamp: Option<EventTime>,
+}
+
+/// When something happened.
+#[expect(dead_code, reason = "read by the schema derive only")]
+#[derive(ToSchema)]
+#[serde(untagged)]
+pub(super) enum EventTime {
+    /// RFC 3339.
+    Text(String),
+    /// Milliseconds since 1970; seconds, if it can only be that.
+    Number(f64),
 }
 
 /// What an event came to.
