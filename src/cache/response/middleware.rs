@@ -256,7 +256,7 @@ where
             };
             if asked.directives.only_if_cached {
                 let mut answer = Problem::not_cached().error_response();
-                Status::forwarded(why).say(answer.headers_mut());
+                Status::NotCached.say(answer.headers_mut());
                 return Ok(request.into_response(answer));
             }
             let goes_alone = asked.guarded || asked.directives.no_store || round == ROUNDS;

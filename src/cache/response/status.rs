@@ -46,6 +46,8 @@ impl Forward {
 /// What became of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
+    /// Refused: it is not there, and the client wanted nothing else.
+    NotCached,
     /// Answered from the cache.
     Hit {
         /// For how much longer it is fresh.
@@ -76,18 +78,6 @@ pub enum Left {
 }
 
 impl Status {
-    /// Went on to the handler, and no more than that.
-    #[must_use]
-    pub const fn forwarded(why: Forward) -> Self {
-        Self::Forwarded {
-            why,
-            answered: None,
-            stored: false,
-            collapsed: false,
-            detail: None,
-        }
-    }
-
     /// Adds it behind those of the caches that were asked before, if there were any.
     pub fn say(self, headers: &mut HeaderMap) {
         headers.append(CACHE_STATUS.clone(), self.header());
@@ -97,6 +87,7 @@ impl Status {
         let mut text = String::from("fleetpulse");
         // Writing to a String cannot fail.
         let _ = match self {
+            Self::NotCached => write!(text, "; detail=not-cached"),
             Self::Hit {
                 left: Left::Fresh(left),
             } => write!(text, "; hit; ttl={}", left.as_secs()),
@@ -138,7 +129,15 @@ mod tests {
             "fleetpulse; hit; ttl=30"
         );
         assert_eq!(hit(Left::Stale(Duration::from_secs(5))), "fleetpulse; hit; ttl=-5");
-        assert_eq!(Status::forwarded(Forward::Bypass).header(), "fleetpulse; fwd=bypass");
+        let bypass = Status::Forwarded {
+            why: Forward::Bypass,
+            answered: None,
+            stored: false,
+            collapsed: false,
+            detail: None,
+        };
+        assert_eq!(bypass.header(), "fleetpulse; fwd=bypass");
+        assert_eq!(Status::NotCached.header(), "fleetpulse; detail=not-cached");
         let all = Status::Forwarded {
             why: Forward::Stale,
             answered: Some(StatusCode::NOT_MODIFIED),

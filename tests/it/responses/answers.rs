@@ -323,7 +323,7 @@ async fn only_if_cached_asks_nobody() {
     .await;
     let only = [("cache-control", "only-if-cached")];
     let nothing = site.get_with("/a", &only).await;
-    assert_eq!((nothing.status, nothing.cache()), (504, "fwd=uri-miss"));
+    assert_eq!((nothing.status, nothing.cache()), (504, "detail=not-cached"));
     assert_eq!(nothing.header("content-type"), "application/problem+json");
     assert_eq!(site.calls(), 0);
     site.get("/a").await;
