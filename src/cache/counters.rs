@@ -31,10 +31,18 @@ impl Cache {
     pub async fn counter(&self, namespace: &Id, name: &str) -> Result<Option<Counter>, CacheError> {
         Name::new(namespace, name)?;
         let key = self.link().store().keys().cache_counter(namespace, name);
-        let mut both = redis::pipe();
-        both.cmd("MGET").arg(&key.name).cmd("PTTL").arg(&key.name);
-        let ((value,), ends_ms): ((Option<String>,), i64) = self.link().pipeline(&both).await?;
-        let Some(value) = value else { return Ok(None) };
+        let mut all = redis::pipe();
+        // MGET has nothing to say of what is no string, where GET would fail: the type tells it from nothing.
+        all.cmd("MGET").arg(&key.name).cmd("TYPE").arg(&key.name);
+        all.cmd("PTTL").arg(&key.name);
+        let ((value,), kind, ends_ms): ((Option<String>,), String, i64) = self.link().pipeline(&all).await?;
+        let Some(value) = value else {
+            return if kind == "none" {
+                Ok(None)
+            } else {
+                Err(CacheError::NoCounter)
+            };
+        };
         let value = value.parse().map_err(|_unspecific| CacheError::NoCounter)?;
         let ends_in = Duration::from_millis(u64::try_from(ends_ms).unwrap_or(0));
         Ok(Some(Counter { value, ends_in }))

@@ -136,4 +136,10 @@ async fn a_number_that_redis_does_not_count_on_is_no_counter() {
         let counted = cache.incr(&id("n"), "c", 1, MINUTE).await;
         assert!(matches!(counted, Err(CacheError::NoCounter)), "{text}: {counted:?}");
     }
+    let () = scene.redis.query(redis::cmd("DEL").arg(&name)).await;
+    let () = scene.redis.query(redis::cmd("RPUSH").arg(&name).arg(1)).await;
+    let counted = cache.incr(&id("n"), "c", 1, MINUTE).await;
+    assert!(matches!(counted, Err(CacheError::NoCounter)), "{counted:?}");
+    let stands = cache.counter(&id("n"), "c").await;
+    assert!(matches!(stands, Err(CacheError::NoCounter)), "{stands:?}");
 }
