@@ -190,6 +190,11 @@ impl Fields {
             .push(FieldError::new(&format!("{}{name}", self.path), detail));
     }
 
+    /// Adds what was wrong with a part of the body that was read by itself.
+    pub fn add(&mut self, mut faults: Vec<FieldError>) {
+        self.errors.append(&mut faults);
+    }
+
     /// A member that has to be there: hands `read` on, and refuses the member if it was not given.
     pub fn required<T>(&mut self, name: &str, read: impl FnOnce(&mut Self, &str) -> Option<T>) -> Option<T> {
         if self.members.get(name).is_none_or(Value::is_null) {

@@ -32,6 +32,11 @@ impl<'a> RawObject<'a> {
 
     /// Takes a member out; of one that is given twice the last. `null` counts as not given.
     pub fn take(&mut self, name: &str) -> Option<&'a RawValue> {
+        self.value(name).filter(|value| value.get() != "null")
+    }
+
+    /// The same, whatever it is; `null` too.
+    pub fn value(&mut self, name: &str) -> Option<&'a RawValue> {
         let mut taken = None;
         self.members.retain(|(member, value)| {
             let is_it = member == name;
@@ -40,7 +45,7 @@ impl<'a> RawObject<'a> {
             }
             !is_it
         });
-        taken.filter(|value| value.get() != "null")
+        taken
     }
 
     /// The path of a member.
@@ -142,6 +147,8 @@ mod tests {
         let payload = object.take("payload").unwrap();
         assert_eq!(payload.get(), r#"{"b" : 1, "a":[1.0, 1e400]}"#);
         assert!(object.take("no").is_none() && object.take("payload").is_none());
+        let mut nothing = RawObject::read(raw(b"{\"no\": null}").unwrap(), "").unwrap();
+        assert_eq!(nothing.value("no").map(RawValue::get), Some("null"));
         let mut fields = object.into_fields().unwrap();
         assert_eq!(
             (fields.integer("n", 0..=9), fields.text("name", 9)),

@@ -1,8 +1,8 @@
 use super::super::Put;
 use super::entries::EntryBody;
-use super::input::{self, PutBody};
+use super::input::{self, PutBody, Write};
 use super::{CacheError, OVERHEAD, State, namespace};
-use crate::http::{Body, Fields, Problem, no_query, reply};
+use crate::http::{Body, Problem, RawObject, no_query, raw, reply};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::future::try_join_all;
@@ -91,18 +91,17 @@ pub async fn batch(request: HttpRequest, payload: web::Payload, cache: State) ->
         .unwrap_or(usize::MAX)
         .max(MAX_BATCH);
     let body = Body::read_json(&request, &mut payload.into_inner(), most.saturating_add(OVERHEAD)).await?;
-    let mut fields = Fields::parse(&body)?;
+    let refused = |fault| Problem::unacceptable(vec![fault]);
+    let mut object = RawObject::read(raw(&body)?, "").map_err(refused)?;
+    let set = object.take("set");
+    let mut fields = object.into_fields().map_err(refused)?;
     let deleted = input::keys(&mut fields, "delete", MAX_EACH);
-    let written = fields.each("set", 0..=MAX_EACH, |fields| {
-        let key = fields.required("key", input::key);
-        let put = input::put(fields, settings);
-        Some((put, key?, input::value(fields)?.to_string().into_bytes()))
-    });
+    let written = input::writes(&mut fields, "set", set, MAX_EACH, settings);
     let found = input::keys(&mut fields, "get", MAX_EACH);
-    let written = fields.finish(Some(written.unwrap_or_default()))?;
+    let written = fields.finish(Some(written))?;
     // Before anything is done.
     for (_, _, value) in &written {
-        cache.check_size(value.len())?;
+        cache.check_size(value.get().len())?;
     }
 
     let deleted: Vec<&str> = deleted.iter().map(String::as_str).collect();
@@ -142,12 +141,13 @@ pub async fn batch(request: HttpRequest, payload: web::Payload, cache: State) ->
 }
 
 /// Values that are kept alike, together; of one key that is given twice the last.
-fn alike(written: &[(Put, String, Vec<u8>)]) -> Vec<(&Put, Vec<(&str, &[u8])>)> {
+fn alike<'a>(written: &'a [Write<'a>]) -> Vec<(&'a Put, Vec<(&'a str, &'a [u8])>)> {
     let mut groups: Vec<(&Put, Vec<(&str, &[u8])>)> = Vec::new();
     for (index, (put, key, value)) in written.iter().enumerate() {
         if written[index + 1..].iter().any(|(_, later, _)| later == key) {
             continue;
         }
+        let value = value.get().as_bytes();
         match groups.iter_mut().find(|(known, _)| *known == put) {
             Some((_, values)) => values.push((key, value)),
             None => groups.push((put, vec![(key, value)])),

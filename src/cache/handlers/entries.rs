@@ -93,11 +93,10 @@ pub async fn put_entry(request: HttpRequest, payload: web::Payload, cache: State
     let settings = cache.shared().settings();
     let most = usize::try_from(settings.max_value_bytes).unwrap_or(usize::MAX);
     let body = Body::read_json(&request, &mut payload.into_inner(), most.saturating_add(OVERHEAD)).await?;
-    let mut fields = Fields::parse(&body)?;
+    let (mut fields, value) = input::written(&body)?;
     let put = input::put(&mut fields, settings);
-    let value = input::value(&mut fields);
-    let value = fields.finish(value)?;
-    cache.set(&namespace, &key, &value, &put).await?;
+    let value = fields.finish(value)?.get().as_bytes();
+    cache.store(&namespace, &key, value, &put, None).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -3,8 +3,9 @@
 use super::super::Put;
 use super::super::model::{MAX_KEY, MAX_TAGS};
 use crate::config::{CacheSettings, MAX_TTL, TtlClass};
-use crate::http::Fields;
+use crate::http::{FieldError, Fields, Problem, RawObject, elements, raw};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 use utoipa::ToSchema;
@@ -18,7 +19,7 @@ const LOCAL_MS: RangeInclusive<i64> = 0..=60_000;
 #[derive(ToSchema)]
 #[schema(example = json!({"value": {"cents": 1999}, "ttl_s": 300, "tags": ["product:7"], "stale_s": 30}))]
 pub(super) struct PutBody {
-    /// The value: any JSON, `null` too.
+    /// The value: any JSON, `null` too. It is kept as it is written, to the last digit.
     value: Value,
     /// For how many seconds it is fresh, 1 to 2,678,400 (31 days). In its place `ttl_ms` or `ttl_class`; if none is given as
     /// long as the class `default`.
@@ -90,13 +91,57 @@ pub(super) fn ttl(fields: &mut Fields, settings: &CacheSettings) -> Option<Durat
     given.first().copied()
 }
 
-/// The value, which has to be there, and may be `null`.
-pub(super) fn value(fields: &mut Fields) -> Option<Value> {
-    let value = fields.value("value");
+/// The body of a call that writes: its members, and its value as it was written.
+pub(super) fn written(body: &[u8]) -> Result<(Fields, Option<&RawValue>), Problem> {
+    with_value(raw(body)?, "").map_err(|fault| Problem::unacceptable(vec![fault]))
+}
+
+/// The members of an object, and its value as it was written, which has to be there and may be `null`.
+fn with_value<'a>(object: &'a RawValue, path: &str) -> Result<(Fields, Option<&'a RawValue>), FieldError> {
+    let mut object = RawObject::read(object, path)?;
+    let value = object.value("value");
+    let mut fields = object.into_fields()?;
     if value.is_none() {
         fields.refuse("value", "is missing");
     }
-    value
+    Ok((fields, value))
+}
+
+/// What a batch writes under a key, and how it is kept.
+pub(super) type Write<'a> = (Put, String, &'a RawValue);
+
+/// An array of values with their keys.
+pub(super) fn writes<'a>(
+    fields: &mut Fields,
+    name: &str,
+    given: Option<&'a RawValue>,
+    most: usize,
+    settings: &CacheSettings,
+) -> Vec<Write<'a>> {
+    let Some(given) = given else { return Vec::new() };
+    let Some(all) = elements(given) else {
+        fields.refuse(name, "must be an array");
+        return Vec::new();
+    };
+    if all.len() > most {
+        fields.refuse(name, format!("must have at most {most} elements"));
+        return Vec::new();
+    }
+    let mut writes = Vec::with_capacity(all.len());
+    for (index, element) in all.into_iter().enumerate() {
+        match write(element, &format!("{name}/{index}"), settings) {
+            Ok(write) => writes.push(write),
+            Err(faults) => fields.add(faults),
+        }
+    }
+    writes
+}
+
+fn write<'a>(element: &'a RawValue, path: &str, settings: &CacheSettings) -> Result<Write<'a>, Vec<FieldError>> {
+    let (mut fields, value) = with_value(element, path).map_err(|fault| vec![fault])?;
+    let key = fields.required("key", key);
+    let put = put(&mut fields, settings);
+    fields.faults(key.zip(value).map(|(key, value)| (put, key, value)))
 }
 
 /// A key in a body.

@@ -2,6 +2,7 @@
 
 use super::{CacheApi, SOON};
 use crate::support::{Scene, eventually};
+use reqwest::Method;
 use serde_json::json;
 
 #[actix_web::test]
@@ -62,6 +63,26 @@ async fn a_key_is_any_text_and_comes_encoded() {
     let results = found.body["results"].as_array().unwrap();
     let values: Vec<_> = results.iter().map(|result| result["value"].as_u64().unwrap()).collect();
     assert_eq!(values, [0, 1, 2, 3, 4]);
+}
+
+#[actix_web::test]
+async fn a_value_is_kept_as_it_was_written() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = CacheApi::of(&service);
+    let value = r#"{"b": 12345678901234567890123, "a":[1.10, 1e400, "\u00fc"], "b":null}"#;
+    let send = async |method, path: &str, body: String| {
+        let request = api.0.request(method, &format!("/v1/cache/{path}"));
+        let request = request.header("content-type", "application/json").body(body);
+        request.send().await.unwrap().text().await.unwrap()
+    };
+    let put = format!(r#"{{"value": {value}, "ttl_s": 60}}"#);
+    assert_eq!(send(Method::PUT, "n/a", put).await, "");
+    let batch = format!(r#"{{"set": [{{"key": "b", "value":{value}, "ttl_s": 60}}], "get": ["a", "b"]}}"#);
+    let found = send(Method::POST, "n", batch).await;
+    assert_eq!(found.matches(&format!(r#""value":{value},"#)).count(), 2, "{found}");
+    let found = send(Method::GET, "n/b", String::new()).await;
+    assert!(found.contains(&format!(r#""value":{value},"#)), "{found}");
 }
 
 #[actix_web::test]
@@ -226,7 +247,7 @@ async fn the_stats_tell_namespaces_and_levels_apart() {
     assert_eq!(stats.body["local"]["entries"], 1);
     assert_eq!(stats.body["local"]["listening"], true);
     assert_eq!(stats.body["total"]["stored"], 2);
-    let metrics = api.0.request(reqwest::Method::GET, "/metrics").send().await.unwrap();
+    let metrics = api.0.request(Method::GET, "/metrics").send().await.unwrap();
     let metrics = metrics.text().await.unwrap();
     assert!(
         metrics.contains("fleetpulse_cache_reads_total{outcome=\"miss\"} 1"),
