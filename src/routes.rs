@@ -15,7 +15,7 @@ use crate::telemetry::Metrics;
 use crate::tracking::handlers as tracking;
 use actix_web::http::header::{ALLOW, HeaderValue};
 use actix_web::middleware::Condition;
-use actix_web::web::{self, ServiceConfig, delete, get, patch, post, put};
+use actix_web::web::{self, ServiceConfig, delete, get, head, patch, post, put};
 use actix_web::{HttpResponse, Resource, ResponseError};
 use std::future::ready;
 use std::sync::Arc;
@@ -175,7 +175,11 @@ pub fn configure(routes: &mut ServiceConfig, metrics: &Arc<Metrics>, document: C
         .service(at("/health/ready", "health", "GET").route(get().to(health::ready)))
         .service(at("/health/redis", "health", "GET").route(get().to(health::redis_report)))
         .service(at("/metrics", "metrics", "GET").route(get().to(health::metrics)))
-        .service(cached_at("/openapi.json", "openapi", "GET", document).route(get().to(openapi::json)))
+        .service(
+            cached_at("/openapi.json", "openapi", "GET, HEAD", document)
+                .route(get().to(openapi::json))
+                .route(head().to(openapi::json)),
+        )
         .service(web::redirect("/docs", "/docs/"))
         .service(openapi::swagger_ui());
 }

@@ -2,7 +2,7 @@
 
 use super::answer::Errand;
 use super::flight::Pilot;
-use super::middleware::Worker;
+use super::middleware::{Worker, ask_as_get};
 use super::shared::{Answer, FlightKey, Outcome};
 use super::shelf::Keep;
 use super::stored::{Response, Stored, headers_size, kept_headers};
@@ -304,7 +304,7 @@ fn prepare(request: &mut ServiceRequest, errand: &Errand) -> bool {
         }
     }
     if request.method() == Method::HEAD {
-        request.head_mut().method = Method::GET;
+        ask_as_get(request);
     }
     let known = errand.found.response.as_ref().filter(|(known, _)| !known.made_etag);
     let tag = known.and_then(|(known, _)| known.headers.get(ETAG));

@@ -32,6 +32,8 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
+/// Of a GET alone.
+const PARTS: [HeaderName; 2] = [RANGE, IF_RANGE];
 /// So often a request looks again after what it waited for was not for it; then it goes alone.
 const ROUNDS: usize = 3;
 /// For how long an invalidation is repeated that fails after a write: longer than a connection takes to come back.
@@ -145,24 +147,26 @@ where
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return Some(Forward::Method);
         }
-        // A part of a response, conditions that only the handler can judge, a body, another protocol.
-        let special = [
-            RANGE,
-            IF_RANGE,
-            IF_MATCH,
-            IF_UNMODIFIED_SINCE,
-            TRANSFER_ENCODING,
-            UPGRADE,
-        ];
+        // Conditions that only the handler can judge, a body, another protocol; a part of a response, which only a GET can
+        // ask for (RFC 9110, section 14.2).
+        let special = [IF_MATCH, IF_UNMODIFIED_SINCE, TRANSFER_ENCODING, UPGRADE];
         let headers = request.headers();
         let is_special = special.iter().any(|name| headers.contains_key(name))
+            || request.method() == Method::GET && PARTS.iter().any(|name| headers.contains_key(name))
             || headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0")
-            || self.rule.skip.as_ref().is_some_and(|skip| skip(request.head()));
+            || self.skips(request);
         is_special.then_some(Forward::Bypass)
     }
 
+    fn skips(&self, request: &ServiceRequest) -> bool {
+        self.rule.skip.as_ref().is_some_and(|skip| skip(request.head()))
+    }
+
     /// Past the cache.
-    async fn pass(self: Rc<Self>, request: ServiceRequest, why: Forward) -> Result<ServiceResponse, Error> {
+    async fn pass(self: Rc<Self>, mut request: ServiceRequest, why: Forward) -> Result<ServiceResponse, Error> {
+        if request.method() == Method::HEAD && !self.skips(&request) {
+            ask_as_get(&mut request);
+        }
         let writes = self.rule.invalidate_on_write && !request.method().is_safe();
         let tag = if writes { self.path_tag(&request) } else { None };
         let (mut response, detail) = match tag {
@@ -380,6 +384,14 @@ impl Found {
         } else {
             Forward::VaryMiss
         }
+    }
+}
+
+/// Makes of a HEAD a GET, so that there is a HEAD wherever there is a handler of GET. The server sends no body.
+pub(super) fn ask_as_get(request: &mut ServiceRequest) {
+    request.head_mut().method = Method::GET;
+    for name in PARTS {
+        request.headers_mut().remove(name);
     }
 }
 

@@ -38,7 +38,7 @@
 //! rule's. Never `private`, `no-store`, `no-cache`, `Vary: *`, a part, a stream, what is too large; with `Set-Cookie` only
 //! if the rule says so; to a request with `Authorization` only if the rule or the response does (RFC 9111, section 3.5), and
 //! such a request is given only what is kept so. `HEAD` is answered from a `GET`. Requests for a range, with `If-Match`,
-//! with a body, or for another protocol go past the cache.
+//! with a body, or for another protocol go past the cache; a `HEAD` among them is a `GET` to the handler as well.
 //!
 //! **The key** is the scheme and host as `connection_info` shows them to handlers (unless said otherwise), the path, the
 //! query, and the values of the headers that the rule names. If a handler names more of them in `Vary`, their names are

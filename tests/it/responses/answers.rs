@@ -161,6 +161,17 @@ async fn a_head_is_answered_from_a_get() {
     let next = raw.rest().await;
     assert!(next.starts_with("HTTP/1.1 200 OK") && next.ends_with("GET"), "{next}");
     assert_eq!(site.calls(), 1);
+    // Of a part only a GET can ask; and what goes past the cache is asked of the handler in the same way.
+    let head = async |path, name, value| Got::of(site.request(Method::HEAD, path).header(name, value)).await;
+    head("/a", "range", "bytes=0-1").await.assert(200, "", "hit");
+    for (path, name, value, cache) in [
+        ("/a", "if-match", "\"x\"", "fwd=bypass"),
+        ("/b", "range", "bytes=0-1", "fwd=uri-miss; stored"),
+    ] {
+        let got = head(path, name, value).await;
+        got.assert(200, "", cache);
+        assert_eq!(got.header("content-length"), "3", "{got:?}");
+    }
 }
 
 #[actix_web::test]

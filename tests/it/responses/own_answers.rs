@@ -103,6 +103,27 @@ async fn it_is_there_without_redis_and_without_the_cache() {
 }
 
 #[actix_web::test]
+async fn there_is_a_head_wherever_there_is_a_get() {
+    for caches in ["true", "false"] {
+        let scene = Scene::new().await.with(&[&format!("--response-cache={caches}")]);
+        let service = scene.start().await;
+        let api = service.drivers();
+        for (name, value) in [("accept", "*/*"), ("range", "bytes=0-9"), ("if-match", "\"x\"")] {
+            let head = Got::of(api.request(Method::HEAD, "/openapi.json").header(name, value)).await;
+            assert_eq!(
+                (head.status, head.body.as_str()),
+                (200, ""),
+                "{caches} {name}: {head:?}"
+            );
+            let length: usize = head.header("content-length").parse().unwrap();
+            assert!(length > 10_000, "{caches} {name}: {head:?}");
+        }
+        let other = Got::of(api.request(Method::POST, "/openapi.json")).await;
+        assert_eq!((other.status, other.header("allow")), (405, "GET, HEAD"), "{other:?}");
+    }
+}
+
+#[actix_web::test]
 async fn what_has_to_be_fresh_is_not_cached() {
     let scene = Scene::new().await;
     let service = scene.start().await;
