@@ -1,3 +1,5 @@
+//! The cache as others use it, and how it finds what lies there.
+
 use super::error::CacheError;
 use super::look::{Found, Look};
 use super::model::{Entry, Hit, Lookup, Name, Remaining, Tag};

@@ -1,5 +1,7 @@
-use super::model::{MAX_KEY, MAX_TAGS};
-use crate::config::MAX_TTL;
+//! Why the cache did not do what it was asked to, or has no value.
+
+use super::model::MAX_TAGS;
+use crate::config::{MAX_KEY, MAX_TTL};
 use crate::store::{QueueFull, StoreError};
 use std::sync::Arc;
 

@@ -12,8 +12,8 @@ use crate::ids::Id;
 pub struct Applied {
     /// Tags, namespaces and keys that the rules name for it.
     pub targets: usize,
-    /// Those of them of which something was invalidated; nothing was of the others, because nothing depends on them or all of
-    /// it is newer than the event.
+    /// How many of them it changed: keys whose entry fell; tags and namespaces whose version is there, and was not outdated by
+    /// as late a time, whether or not anything that depends on them was old enough to fall.
     pub invalidated: u64,
 }
 

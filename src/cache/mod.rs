@@ -21,6 +21,21 @@
 //! | who warms | `cache-warming` | a token, which ends with its lease; `done` for 30 seconds after the warming |
 //! | what to forget | channel `cache` | hashes of entries, namespaces and tags, 8 bytes each |
 //!
+//! | file | what |
+//! |---|---|
+//! | `api` | the cache as others use it: finding |
+//! | `write`, `events` | storing, deleting, invalidating; what other services tell of |
+//! | `compute`, `crossing` | finding or computing; a computation on its way to all who wait |
+//! | `ticket`, `flights` | what is noted before a computation; one of a key in this process |
+//! | `look`, `reads` | what lies in Redis, and whether it is valid; many reads in one |
+//! | `local`, `channel` | the level in this process; how it hears what to forget |
+//! | `entry`, `model`, `error` | an entry's bytes; the words of the slice; why not |
+//! | `commands`, `lua/` | what is said to Redis |
+//! | `counters`, `list`, `stats`, `warm` | counters; a namespace's keys; what was done; what is computed before anybody asks |
+//! | `shared` | what all workers have in common |
+//! | `handlers/` | HTTP |
+//! | `response/` | the HTTP response cache |
+//!
 //! `p` is the partition: 0 on a single Redis; in a Cluster of the name, so that a namespace spreads over all slots. Nothing
 //! needs an entry and its versions in one slot: they are only ever compared, and a difference either way is a miss.
 //!
@@ -33,6 +48,9 @@
 //! **One key.** Before a value is computed a ticket notes the nonce of whatever lies under its key; there is always something,
 //! a mark if need be. The value is written only in the place of that. So neither a deletion nor a write that came meanwhile
 //! is undone, and that is decided by what is there and never by what is not.
+//!
+//! **What else may lie there.** A string under an entry's name that is no entry is `Corrupt`. Anything of another type reads as a
+//! miss, because `MGET` has nothing to say of it, and is written over.
 //!
 //! **What is strict.** Reads from Redis, and computations that somebody joins, in every instance: nobody is given a value that is
 //! older than an invalidation acknowledged before they asked. The memory of the instance that acknowledged it as well. The memory
@@ -75,8 +93,7 @@ pub use error::{CacheError, ComputeError};
 pub use events::Applied;
 pub use list::Page;
 pub use model::{
-    Counter, Entry, Fetched, Hit, Level, Lookup, MAX_KEY, MAX_TAGS, Made, Outage, Policy, Put, Remaining, Source,
-    Stored, Tag,
+    Counter, Entry, Fetched, Hit, Level, Lookup, MAX_TAGS, Made, Outage, Policy, Put, Remaining, Source, Stored, Tag,
 };
 pub use shared::Shared;
 pub use stats::{LocalStats, NamespaceStats, Stats};

@@ -2,13 +2,11 @@
 
 use super::error::CacheError;
 use super::local::Subject;
-use crate::config::MAX_TTL;
+use crate::config::{MAX_KEY, MAX_TTL};
 use crate::ids::Id;
 use bytes::Bytes;
 use std::time::Duration;
 
-/// The longest key, bytes.
-pub const MAX_KEY: usize = 256;
 /// The most tags of an entry.
 pub const MAX_TAGS: usize = 32;
 

@@ -1,3 +1,5 @@
+//! What all workers of a process have in common.
+
 use super::channel;
 use super::flights::Flights;
 use super::local::Local;

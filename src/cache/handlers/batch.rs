@@ -1,3 +1,5 @@
+//! Many entries in one call.
+
 use super::super::Put;
 use super::entries::EntryBody;
 use super::input::{self, PutBody, Write};
@@ -140,9 +142,12 @@ pub async fn batch(request: HttpRequest, payload: web::Payload, cache: State) ->
     reply::value(StatusCode::OK, &BatchAnswer { results })
 }
 
+/// Keys with their values, and how all of them are kept.
+type Alike<'a> = (&'a Put, Vec<(&'a str, &'a [u8])>);
+
 /// Values that are kept alike, together; of one key that is given twice the last.
-fn alike<'a>(written: &'a [Write<'a>]) -> Vec<(&'a Put, Vec<(&'a str, &'a [u8])>)> {
-    let mut groups: Vec<(&Put, Vec<(&str, &[u8])>)> = Vec::new();
+fn alike<'a>(written: &'a [Write<'a>]) -> Vec<Alike<'a>> {
+    let mut groups: Vec<Alike<'a>> = Vec::new();
     for (index, (put, key, value)) in written.iter().enumerate() {
         if written[index + 1..].iter().any(|(_, later, _)| later == key) {
             continue;

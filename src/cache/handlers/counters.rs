@@ -1,3 +1,5 @@
+//! Counters.
+
 use super::super::Counter;
 use super::entries::millis;
 use super::input::{self};

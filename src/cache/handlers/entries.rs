@@ -1,3 +1,5 @@
+//! One entry.
+
 use super::super::{Entry, Level};
 use super::input::{self, PutBody, TouchBody};
 use super::{CacheError, MAX_BODY, OVERHEAD, State, key, namespace};
@@ -54,6 +56,8 @@ pub(super) fn millis(duration: Duration) -> u64 {
 }
 
 /// Find an entry
+///
+/// Of another type than a string what lies there reads as nothing, and is written over.
 #[utoipa::path(
     get, path = "/v1/cache/{namespace}/{key}", tag = "cache",
     params(("namespace" = String, Path), ("key" = String, Path, description = "1 to 256 bytes of UTF-8, percent-encoded")),

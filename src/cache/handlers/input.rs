@@ -1,8 +1,8 @@
 //! Bodies, from clients' words to the model.
 
 use super::super::Put;
-use super::super::model::{MAX_KEY, MAX_TAGS};
-use crate::config::{CacheSettings, MAX_TTL, TtlClass};
+use super::super::model::MAX_TAGS;
+use crate::config::{CacheSettings, MAX_KEY, MAX_TTL, TtlClass};
 use crate::http::{FieldError, Fields, Problem, RawObject, elements, raw};
 use serde_json::Value;
 use serde_json::value::RawValue;

@@ -1,3 +1,5 @@
+//! Tags that are invalidated, and events that invalidate by rules.
+
 use super::super::Applied;
 use super::{MAX_BODY, State};
 use crate::http::{Body, FieldError, Fields, Problem, no_query, reply};
@@ -49,7 +51,8 @@ pub(super) enum EventTime {
 pub(super) struct EventAnswer {
     /// Tags, namespaces and keys that the rules name for it; 0 if there is no rule.
     targets: usize,
-    /// Those of them of which something was invalidated: nothing was where nothing depends on it, or all of it is newer.
+    /// How many of them it changed: keys whose entry fell; tags and namespaces that something depends on, or lately did, and that
+    /// no event as late had outdated, whether or not anything with them was old enough to fall.
     invalidated: u64,
 }
 

@@ -13,8 +13,8 @@ pub use entries::*;
 pub use invalidate::*;
 pub use namespace::*;
 
-use super::model::MAX_KEY;
 use super::{Cache, CacheError};
+use crate::config::MAX_KEY;
 use crate::http::{FieldError, Problem, path_id};
 use crate::ids::Id;
 use actix_web::{HttpRequest, web};

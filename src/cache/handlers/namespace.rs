@@ -1,3 +1,5 @@
+//! A namespace as a whole, and the counts of all.
+
 use super::super::Stats;
 use super::{State, namespace};
 use crate::http::{FieldError, Problem, Query, no_query, reply};

@@ -1,3 +1,5 @@
+//! How responses are kept, as whoever mounts the middleware says it.
+
 use super::key::{KeyRule, QueryKey};
 use super::middleware::ResponseCache;
 use super::shared::Shared;

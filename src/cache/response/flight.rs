@@ -1,3 +1,5 @@
+//! One fetches, and all who want the same wait for that.
+
 use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;

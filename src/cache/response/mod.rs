@@ -30,7 +30,9 @@
 //! | `stored` | a response as one string |
 //! | `shelf` | the way to the cache; fails nobody |
 //! | `flight` | one fetches, the others wait |
+//! | `builder`, `shared` | how responses are kept; what all workers have in common |
 //! | `middleware`, `fetch` | which way a request goes; asking the handler, and what becomes of its answer |
+//! | `answer` | what a request is answered with |
 //!
 //! # What is kept
 //!

@@ -1,3 +1,5 @@
+//! What all workers of a process have in common, and what a flight brings.
+
 use super::flight::Flights;
 use crate::cache::local::Marks;
 use crate::config::ResponseSettings;

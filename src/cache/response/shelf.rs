@@ -1,3 +1,5 @@
+//! The way to the cache. It fails nobody.
+
 use super::shared::Begun;
 use super::stored::Stored;
 use super::terms::Terms;

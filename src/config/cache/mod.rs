@@ -9,6 +9,9 @@ use std::time::Duration;
 pub const MAX_TTL: Duration = Duration::from_hours(31 * 24);
 const MAX_TTL_S: i64 = 31 * 24 * 3_600;
 
+/// The longest key of an entry, bytes.
+pub const MAX_KEY: usize = 256;
+
 /// The cache slice.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Cache")]

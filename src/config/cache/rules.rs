@@ -1,11 +1,10 @@
+use super::MAX_KEY;
 use crate::ids::Id;
 use std::str::FromStr;
 use std::sync::Arc;
 
 /// Stands for the entity's id in a target.
 const ENTITY: &str = "{id}";
-/// The longest key of an entry, bytes.
-const MAX_KEY: usize = 256;
 
 /// What an event invalidates.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
