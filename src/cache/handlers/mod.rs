@@ -26,17 +26,33 @@ pub type State = web::Data<Cache>;
 const OVERHEAD: usize = 64 * 1024;
 /// The largest body of a call without values, bytes.
 const MAX_BODY: usize = 256 * 1024;
-/// No namespaces of callers: words of paths, and where the service keeps its own answers.
-const RESERVED: [&str; 5] = ["stats", "events", "tags", "counters", "responses"];
+/// No namespaces: words of paths.
+const RESERVED: [&str; 4] = ["stats", "events", "tags", "counters"];
+/// Where the service keeps its own answers.
+const OWN: &str = "responses";
 
-/// The namespace in the path.
+/// The namespace in the path, one of callers.
 fn namespace(request: &HttpRequest) -> Result<Id, Problem> {
-    let namespace = path_id(request, "namespace")?;
-    if RESERVED.contains(&namespace.as_str()) {
-        let detail = format!("none of {} is a namespace", RESERVED.join(", "));
-        return Err(Problem::unacceptable(vec![FieldError::new("namespace", detail)]));
+    let namespace = any_namespace(request)?;
+    if namespace.as_str() == OWN {
+        return Err(no_namespace(format!(
+            "{OWN} is the service's own, and can only be cleared"
+        )));
     }
     Ok(namespace)
+}
+
+/// The same, or the service's own.
+fn any_namespace(request: &HttpRequest) -> Result<Id, Problem> {
+    let namespace = path_id(request, "namespace")?;
+    if RESERVED.contains(&namespace.as_str()) {
+        return Err(no_namespace(format!("none of {} is a namespace", RESERVED.join(", "))));
+    }
+    Ok(namespace)
+}
+
+fn no_namespace(detail: String) -> Problem {
+    Problem::unacceptable(vec![FieldError::new("namespace", detail)])
 }
 
 /// The key in the path: its last word, decoded. From the path as the client wrote it, because the router leaves some of it

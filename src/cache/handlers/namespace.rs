@@ -1,7 +1,7 @@
 //! A namespace as a whole, and the counts of all.
 
 use super::super::Stats;
-use super::{State, namespace};
+use super::{State, any_namespace, namespace};
 use crate::http::{FieldError, Problem, Query, no_query, reply};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
@@ -64,6 +64,7 @@ pub async fn list_keys(request: HttpRequest, cache: State) -> Result<HttpRespons
 /// Invalidate a namespace
 ///
 /// One write, whatever lies in it. A value whose computation is under way is never served to those who ask from then on.
+/// `responses` is where the service's own answers lie.
 #[utoipa::path(
     delete, path = "/v1/cache/{namespace}", tag = "cache", params(("namespace" = String, Path)),
     responses(
@@ -73,7 +74,7 @@ pub async fn list_keys(request: HttpRequest, cache: State) -> Result<HttpRespons
     )
 )]
 pub async fn clear_namespace(request: HttpRequest, cache: State) -> Result<HttpResponse, Problem> {
-    let namespace = namespace(&request)?;
+    let namespace = any_namespace(&request)?;
     no_query(&request)?;
     cache.clear(&namespace).await?;
     Ok(HttpResponse::NoContent().finish())

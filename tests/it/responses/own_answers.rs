@@ -103,6 +103,26 @@ async fn it_is_there_without_redis_and_without_the_cache() {
 }
 
 #[actix_web::test]
+async fn they_can_be_cleared_as_a_namespace() {
+    let scene = Scene::new().await.with(&[PATIENT]);
+    let (one, other) = (scene.start().await, scene.start().await);
+    let kept = async |api: &Api| {
+        let only = [("cache-control", "only-if-cached")];
+        document(api, &only).await.status == 200
+    };
+    eventually(SOON, "it is kept", async || kept(&one.drivers()).await.then_some(())).await;
+    let cleared = one.drivers().request(Method::DELETE, "/v1/cache/responses");
+    assert_eq!(cleared.send().await.unwrap().status(), 204);
+    assert!(!kept(&one.drivers()).await);
+    eventually(SOON, "the other has heard of it", async || {
+        (!kept(&other.drivers()).await).then_some(())
+    })
+    .await;
+    let again = document(&other.drivers(), &[]).await;
+    again.assert(200, &again.body, "fwd=uri-miss; stored");
+}
+
+#[actix_web::test]
 async fn there_is_a_head_wherever_there_is_a_get() {
     for caches in ["true", "false"] {
         let scene = Scene::new().await.with(&[&format!("--response-cache={caches}")]);
