@@ -73,7 +73,7 @@ enum Without {
 
 /// Delete, write and find many entries
 ///
-/// Each of them by itself, and no two at one time. What is not acceptable or too large is refused before anything is done;
+/// Each of them by itself, not all at one time. What is not acceptable or too large is refused before anything is done;
 /// after that a failure leaves what was deleted and written by then.
 #[utoipa::path(
     post, path = "/v1/cache/{namespace}", tag = "cache", request_body = BatchBody, params(("namespace" = String, Path)),
