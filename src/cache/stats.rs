@@ -55,6 +55,7 @@ pub(super) struct Counts {
 
 /// What this instance has done since it started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = CacheStats)]
 pub struct Stats {
     /// All namespaces together.
     pub total: NamespaceStats,

@@ -23,3 +23,4 @@ pub use query::Query;
 pub use raw::{RawObject, elements, raw};
 pub use request::{asks_for, no_query, path_id};
 pub use stamp::{Stamp, Stamps};
+pub use timestamp::TimeBody;

@@ -1,6 +1,7 @@
 //! Times as clients write them.
 
 use chrono::DateTime;
+use utoipa::ToSchema;
 
 /// Below this a number can only be seconds: as milliseconds it would lie in March 1973, as seconds in the year 5138.
 const SECONDS_BELOW: i64 = 100_000_000_000;
@@ -32,4 +33,13 @@ pub fn parse_rfc3339(text: &str) -> Option<i64> {
     DateTime::parse_from_rfc3339(text)
         .ok()
         .map(|time| time.timestamp_millis())
+}
+/// A time in a body, as `OpenAPI` has it.
+#[derive(ToSchema)]
+#[serde(untagged)]
+pub enum TimeBody {
+    /// RFC 3339.
+    Text(String),
+    /// Milliseconds since 1970; seconds, if it can only be that.
+    Number(f64),
 }

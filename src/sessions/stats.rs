@@ -24,6 +24,7 @@ const AT_ONCE: usize = 16;
 
 /// How much is going on.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = SessionStats)]
 pub struct Stats {
     /// Sessions that this instance has created.
     pub created_total: u64,

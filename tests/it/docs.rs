@@ -5,6 +5,7 @@ use reqwest::Method;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 use tokio::process::Command;
 
 const ROUTES: &str = include_str!("../../src/routes.rs");
@@ -210,4 +211,47 @@ async fn run(line: &str) -> (String, String) {
     let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     let status = said.split(MARK).nth(1).unwrap_or_default().to_owned();
     (status, said)
+}
+
+/// Every file of the source.
+fn sources(folder: &Path, all: &mut Vec<String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, all);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            all.push(fs::read_to_string(path).unwrap());
+        }
+    }
+}
+
+#[test]
+fn no_two_schemas_have_one_name() {
+    let mut all = Vec::new();
+    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut all);
+    let mut names = BTreeSet::new();
+    for source in &all {
+        for derived in source.split("#[derive(").skip(1) {
+            let (derived, item) = derived.split_once(")]").unwrap();
+            if !derived.contains("ToSchema") {
+                continue;
+            }
+            // What the attributes say, or else the name of the type.
+            let (attributes, rest) = item.split_at(
+                item.find("struct ")
+                    .into_iter()
+                    .chain(item.find("enum "))
+                    .min()
+                    .unwrap(),
+            );
+            let given = attributes.split_once("schema(as = ").map(|(_, given)| given);
+            let name = given.unwrap_or_else(|| rest.split_once(' ').unwrap().1);
+            let name = name.split(|letter: char| !letter.is_alphanumeric()).next().unwrap();
+            assert!(
+                names.insert(name.to_owned()),
+                "{name} names two schemas, of which the document has one"
+            );
+        }
+    }
+    assert!(names.len() > 50, "{names:?}");
 }

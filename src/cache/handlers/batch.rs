@@ -22,7 +22,7 @@ const READ_AT_ONCE: usize = 32;
 /// What is to be deleted, written and found: in this order, at most 1,000 of each.
 #[expect(dead_code, reason = "read by the schema derive only")]
 #[derive(ToSchema)]
-#[schema(example = json!({"delete": ["a"], "set": [{"key": "b", "value": 1, "ttl_s": 60}], "get": ["b", "c"]}))]
+#[schema(as = CacheBatch, example = json!({"delete": ["a"], "set": [{"key": "b", "value": 1, "ttl_s": 60}], "get": ["b", "c"]}))]
 pub(super) struct BatchBody {
     /// Keys.
     delete: Option<Vec<String>>,
@@ -43,6 +43,7 @@ pub(super) struct SetBody {
 
 /// What was found, in order.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CacheBatchAnswer)]
 pub(super) struct BatchAnswer<'a> {
     results: Vec<FoundBody<'a>>,
 }

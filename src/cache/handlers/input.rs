@@ -17,7 +17,7 @@ const LOCAL_MS: RangeInclusive<i64> = 0..=60_000;
 /// A value and how it is kept.
 #[expect(dead_code, reason = "read by the schema derive only")]
 #[derive(ToSchema)]
-#[schema(example = json!({"value": {"cents": 1999}, "ttl_s": 300, "tags": ["product:7"], "stale_s": 30}))]
+#[schema(as = CachePut, example = json!({"value": {"cents": 1999}, "ttl_s": 300, "tags": ["product:7"], "stale_s": 30}))]
 pub(super) struct PutBody {
     /// The value: any JSON, `null` too. It is kept as it is written, to the last digit.
     value: Value,

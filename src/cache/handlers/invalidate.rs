@@ -2,7 +2,7 @@
 
 use super::super::Applied;
 use super::{MAX_BODY, State};
-use crate::http::{Body, FieldError, Fields, Problem, no_query, reply};
+use crate::http::{Body, FieldError, Fields, Problem, TimeBody, no_query, reply};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
@@ -31,23 +31,12 @@ pub(super) struct EventBody {
     /// To whom; an id.
     entity_id: String,
     /// When: RFC 3339, or milliseconds since 1970; now if not given, or to come.
-    timestamp: Option<EventTime>,
-}
-
-/// When something happened.
-#[expect(dead_code, reason = "read by the schema derive only")]
-#[derive(ToSchema)]
-#[serde(untagged)]
-pub(super) enum EventTime {
-    /// RFC 3339.
-    Text(String),
-    /// Milliseconds since 1970; seconds, if it can only be that.
-    Number(f64),
+    timestamp: Option<TimeBody>,
 }
 
 /// What an event came to.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(example = json!({"targets": 2, "invalidated": 1}))]
+#[schema(as = CacheEventAnswer, example = json!({"targets": 2, "invalidated": 1}))]
 pub(super) struct EventAnswer {
     /// Tags, namespaces and keys that the rules name for it; 0 if there is no rule.
     targets: usize,

@@ -13,6 +13,7 @@ const MAX_PATTERN: usize = 256;
 
 /// A piece of a listing.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CacheListing)]
 pub(super) struct ListBody {
     /// Keys; one may come twice.
     keys: Vec<String>,

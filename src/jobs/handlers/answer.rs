@@ -431,6 +431,7 @@ pub(super) struct EventsAnswer<'a> {
 
 /// Something that happened.
 #[derive(Serialize, ToSchema)]
+#[schema(as = JobEvent)]
 pub(super) struct EventAnswer<'a> {
     id: &'a str,
     /// `added`, `replaced`, `debounced`, `ready`, `leased`, `progress`, `completed`, `failed`, `continued`, `released`, `lost`,

@@ -1,5 +1,6 @@
 //! The bodies that clients send, for the `OpenAPI` document.
 
+use crate::http::TimeBody;
 use serde_json::Value;
 use utoipa::ToSchema;
 
@@ -17,7 +18,7 @@ pub(super) struct NewJobBody {
     /// After how long it is to run first, up to a year.
     delay_ms: Option<u64>,
     /// When it is to run first, instead: RFC 3339, or milliseconds since 1970. At once if that is over.
-    run_at: Option<String>,
+    run_at: Option<TimeBody>,
     /// How often it is tried, 1 to 100; 5 if not given.
     max_attempts: Option<u32>,
     backoff: Option<BackoffBody>,
@@ -32,6 +33,15 @@ pub(super) struct NewJobBody {
     unique_for_ms: Option<u64>,
     /// For how long it is remembered when it is done; an hour if not given, 0 for not at all.
     keep_result_s: Option<u64>,
+}
+
+/// What is put in: one job, or 1 to 1,000 of them.
+#[expect(dead_code, reason = "read by the schema derive only")]
+#[derive(ToSchema)]
+#[serde(untagged)]
+pub(super) enum NewJobsBody {
+    One(Box<NewJobBody>),
+    Many(Vec<NewJobBody>),
 }
 
 /// How long a job waits after a failure.
@@ -98,7 +108,7 @@ pub(super) struct FailBody {
     /// Why; the first 1,000 bytes are remembered.
     error: String,
     /// `true` (the default): as its backoff has it; `false`: it is dead at once; a number: after so many ms.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<serde_json::Value>)]
     retry: Option<Value>,
     /// What the worker wants next, in the same step.
     lease_next: Option<LeaseBody>,
@@ -127,13 +137,14 @@ pub(super) struct EndBody {
     result: Option<Value>,
     then: Option<ThenBody>,
     error: Option<String>,
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Option<serde_json::Value>)]
     retry: Option<Value>,
 }
 
 /// For how long a lease is to last.
 #[expect(dead_code, reason = "read by the schema derive only")]
 #[derive(ToSchema)]
+#[schema(as = LeaseExtension)]
 pub(super) struct ExtendBody {
     /// As it was leased with.
     token: String,

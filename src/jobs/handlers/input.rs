@@ -380,7 +380,7 @@ pub(super) fn progress(body: &[u8]) -> Result<(LeaseToken, Box<RawValue>), Probl
     let body = raw(body)?;
     let read = (|| {
         let mut object = faults.note(RawObject::read(body, ""))?;
-        let progress = object.take("progress").map(ToOwned::to_owned);
+        let progress = object.value("progress").map(ToOwned::to_owned);
         if progress.is_none() {
             faults.0.push(FieldError::new("progress", "is missing"));
         }

@@ -1,6 +1,6 @@
 use super::super::{AddOutcome, LeaseRequest};
 use super::answer::{AddedAnswer, LeasedAnswer, SettledAnswer, ids};
-use super::docs::{LeaseBody, NewJobBody, SettleBody};
+use super::docs::{LeaseBody, NewJobsBody, SettleBody};
 use super::{Data, MAX_BODY, count_leased, count_settled, input, problem_of_many, waiting};
 use crate::http::{Body, Fields, Problem, no_query, path_id, reply};
 use actix_web::http::StatusCode;
@@ -11,7 +11,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 /// One job or an array of up to 1,000: all are put in, or none. They are answered in their order. A call whose answer was lost
 /// may have put them in: give them a `unique_key` where once is enough.
 #[utoipa::path(
-    post, path = "/v1/queues/{queue}/jobs", tag = "jobs", request_body = NewJobBody, params(("queue" = String, Path)),
+    post, path = "/v1/queues/{queue}/jobs", tag = "jobs", request_body = NewJobsBody, params(("queue" = String, Path)),
     responses(
         (status = 200, description = "Nothing new: others have the unique keys", body = AddedAnswer),
         (status = 201, description = "Put in", body = AddedAnswer),

@@ -3,6 +3,7 @@
 mod bad_input;
 mod books;
 mod calls;
+mod document;
 mod embedded;
 mod faults;
 mod presets;

@@ -3,6 +3,7 @@
 //! A [`Scene`] is a Redis and a key prefix of its own; every instance started in it sees the same data.
 
 mod api;
+mod document;
 mod folder;
 mod leash;
 mod process;
@@ -16,6 +17,7 @@ mod tests;
 mod wait;
 
 pub use api::{Answer, Api, http_client, ids, send, try_send};
+pub use document::Document;
 pub use fleetpulse::clock::now_ms;
 pub use folder::Folder;
 pub use process::ServiceProcess;
