@@ -25,7 +25,8 @@ pub fn remember_connection(io: &dyn Any, data: &mut Extensions) {
 }
 
 /// Resolves when the client of a request has closed its side of the connection, also where the next request lies on it
-/// already; for handlers that wait long.
+/// already; for handlers that wait long. Of a client that has sent more than server and kernel have room for, some hundred
+/// kilobytes, nobody knows, and the wait goes on to its end.
 pub async fn client_gone(request: &HttpRequest) {
     let watched = request
         .conn_data()
