@@ -34,6 +34,7 @@ pub fn parse_rfc3339(text: &str) -> Option<i64> {
         .ok()
         .map(|time| time.timestamp_millis())
 }
+
 /// A time in a body, as `OpenAPI` has it.
 #[derive(ToSchema)]
 #[serde(untagged)]
