@@ -1,7 +1,7 @@
 //! The `OpenAPI` document is true of what the calls take and answer.
 
 use super::CacheApi;
-use crate::support::{Document, Scene};
+use crate::support::{Document, Scene, any_json};
 use serde_json::json;
 
 #[actix_web::test]
@@ -10,14 +10,7 @@ async fn what_the_calls_take_and_answer_is_what_the_document_says() {
     let service = scene.start().await;
     let api = CacheApi::of(&service);
     let document = Document::of(&api.0).await;
-    for value in [
-        json!(null),
-        json!(true),
-        json!(1.5),
-        json!("x"),
-        json!([1]),
-        json!({"a": 1}),
-    ] {
+    for value in any_json() {
         let put = json!({"value": value, "ttl_ms": 2_678_400_000_u64, "tags": ["t"]});
         document.allows("put /v1/cache/{namespace}/{key}", &put);
         assert_eq!(api.put("n/k", put).await.status, 204);

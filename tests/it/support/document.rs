@@ -1,5 +1,17 @@
 use super::Api;
-use serde_json::Value;
+use serde_json::{Value, json};
+
+/// One of each kind of JSON.
+pub fn any_json() -> [Value; 6] {
+    [
+        json!(null),
+        json!(true),
+        json!(1.5),
+        json!("x"),
+        json!([1]),
+        json!({"a": 1}),
+    ]
+}
 
 /// What the service says of its calls.
 pub struct Document(Value);

@@ -17,7 +17,7 @@ mod tests;
 mod wait;
 
 pub use api::{Answer, Api, http_client, ids, send, try_send};
-pub use document::Document;
+pub use document::{Document, any_json};
 pub use fleetpulse::clock::now_ms;
 pub use folder::Folder;
 pub use process::ServiceProcess;
