@@ -2,11 +2,13 @@
 
 mod bad_input;
 mod books;
+mod bounds;
 mod calls;
 mod document;
 mod embedded;
 mod faults;
 mod presets;
+mod reminders;
 mod schedules;
 mod soak;
 mod storm;

@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-const QUEUE: &str = "/v1/queues/platform";
+pub(super) const QUEUE: &str = "/v1/queues/platform";
 
 /// A service that may call receivers on this machine.
-fn with_webhook(scene: Scene, receiver: &Receiver) -> Scene {
+pub(super) fn with_webhook(scene: Scene, receiver: &Receiver) -> Scene {
     scene.with(&[
         &format!("--webhook-urls={}/hook", receiver.url),
         &format!("--webhook-secrets={SECRET}"),
@@ -21,7 +21,7 @@ fn with_webhook(scene: Scene, receiver: &Receiver) -> Scene {
     ])
 }
 
-async fn put(api: &Api, job: Value) -> String {
+pub(super) async fn put(api: &Api, job: Value) -> String {
     let answer = send(api.request(Method::POST, &format!("{QUEUE}/jobs")).json(&job)).await;
     assert_eq!(answer.status, 201, "{answer:?}");
     let id = answer.body["jobs"][0]["id"].as_str();
@@ -34,7 +34,7 @@ async fn job(api: &Api, id: &str) -> Value {
     answer.body
 }
 
-async fn reaches(api: &Api, id: &str, state: &str) -> Value {
+pub(super) async fn reaches(api: &Api, id: &str, state: &str) -> Value {
     eventually(SOON, &format!("the job is {state}"), async || {
         let job = job(api, id).await;
         (job["state"] == state).then_some(job)
@@ -188,133 +188,6 @@ async fn the_templates_say_what_was_added() {
         assert_eq!((&body["type"], &body["data"]["body"]), (&json!(kind), &json!(words)));
         assert_eq!(body["data"]["data"]["vendor_id"], "v-1");
     }
-}
-
-fn reminder() -> Value {
-    json!({"type":"response_reminder","unique_key":"c-1","payload":{"conversation_id":"c-1","vendor_id":"v-1"}})
-}
-
-/// Lets a delayed job be due now.
-async fn hurry(api: &Api, id: &str) {
-    let answer = send(api.request(Method::POST, &format!("/v1/jobs/{id}/retry"))).await;
-    assert!(answer.status < 300, "{answer:?}");
-}
-
-/// How many hours from now a delayed job is due, by Redis's clock.
-async fn due_in_h(scene: &Scene, api: &Api, id: &str) -> i64 {
-    reaches(api, id, "delayed").await;
-    let delayed = &scene.keys().queue(&id_of("platform"), 1)[3];
-    let due: Vec<(String, f64)> = scene
-        .redis
-        .query(cmd("ZRANGE").arg(delayed).arg(0).arg(-1).arg("WITHSCORES"))
-        .await;
-    let now: (f64, f64) = scene.redis.query(&cmd("TIME")).await;
-    assert_eq!(due.len(), 1);
-    #[expect(clippy::cast_possible_truncation, reason = "hours")]
-    let hours = ((due[0].1 / 1000.0 - now.0) / 3600.0).round() as i64;
-    hours
-}
-
-#[actix_web::test]
-async fn a_conversation_is_reminded_of_at_its_hours_and_then_another_vendor_recommended() {
-    let receiver = Receiver::start();
-    let scene = with_webhook(Scene::new().await, &receiver);
-    let service = scene.start().await;
-    let api = service.drivers();
-    let id = put(&api, reminder()).await;
-    for (hours, sent) in [(8, 0), (16, 1), (24, 2), (120, 3), (24, 4)] {
-        let due = eventually(SOON, "the next is due", async || {
-            let due = due_in_h(&scene, &api, &id).await;
-            (receiver.received().len() == sent && due == hours).then_some(due)
-        });
-        assert_eq!(due.await, hours);
-        // Nobody gets a second series beside it.
-        let again = send(api.request(Method::POST, &format!("{QUEUE}/jobs")).json(&reminder())).await;
-        assert_eq!(again.body["jobs"][0]["id"], id.as_str(), "{again:?}");
-        hurry(&api, &id).await;
-    }
-    reaches(&api, &id, "done").await;
-    let received = receiver.received();
-    let kinds: Vec<String> = received
-        .iter()
-        .map(|message| {
-            serde_json::from_str::<Value>(&message.body).unwrap()["type"]
-                .as_str()
-                .unwrap()
-                .to_owned()
-        })
-        .collect();
-    let reminder = "response_reminder";
-    assert_eq!(
-        kinds,
-        [
-            reminder,
-            reminder,
-            reminder,
-            reminder,
-            "alternative_vendor_recommendation"
-        ]
-    );
-    let mut ids: Vec<&String> = received.iter().map(|message| &message.headers["webhook-id"]).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    assert_eq!(ids.len(), 5, "each is a message of its own");
-    Books::read(&scene, &id_of("platform")).await.balance();
-}
-
-#[actix_web::test]
-async fn a_reminder_that_cannot_be_sent_does_not_end_its_series() {
-    let receiver = Receiver::start();
-    let scene = with_webhook(Scene::new().await, &receiver);
-    let service = scene.start().await;
-    let api = service.drivers();
-    receiver.answer_with([404]);
-    let id = put(&api, reminder()).await;
-    for (hours, sent) in [(8, 0), (16, 1), (24, 2)] {
-        eventually(SOON, "the next is due", async || {
-            let due = due_in_h(&scene, &api, &id).await;
-            (receiver.received().len() == sent && due == hours).then_some(())
-        })
-        .await;
-        hurry(&api, &id).await;
-    }
-    eventually(SOON, "the third is sent", async || {
-        (receiver.received().len() == 3).then_some(())
-    })
-    .await;
-    // And the answer ends it still.
-    let end = api.request(Method::DELETE, &format!("{QUEUE}/unique/c-1"));
-    assert_eq!(send(end).await.status, 200);
-    reaches(&api, &id, "cancelled").await;
-}
-
-#[actix_web::test]
-async fn one_call_ends_a_series_as_a_whole_whatever_it_has_become() {
-    let receiver = Receiver::start();
-    let scene = with_webhook(Scene::new().await, &receiver).with(&["--response-reminder-hours=1"]);
-    let service = scene.start().await;
-    let api = service.drivers();
-    for steps in 0..3 {
-        let id = put(&api, reminder()).await;
-        let hours = [1, 24];
-        for hours in &hours[..steps.min(2)] {
-            eventually(SOON, "the next is due", async || {
-                (due_in_h(&scene, &api, &id).await == *hours).then_some(())
-            })
-            .await;
-            if steps == 2 && *hours == 24 {
-                break;
-            }
-            hurry(&api, &id).await;
-        }
-        reaches(&api, &id, "delayed").await;
-        let sent = receiver.received().len();
-        let answer = send(api.request(Method::DELETE, &format!("{QUEUE}/unique/c-1"))).await;
-        assert!(answer.status < 300, "{answer:?}");
-        reaches(&api, &id, "cancelled").await;
-        assert_eq!(receiver.received().len(), sent);
-    }
-    Books::read(&scene, &id_of("platform")).await.balance();
 }
 
 #[actix_web::test]

@@ -1,0 +1,204 @@
+//! What one call takes of Redis is bounded: long jobs and many of them go in pieces, and idle queues cost next to nothing.
+
+use super::*;
+use crate::support::eventually;
+use fleetpulse::jobs::{JobId, Retry, SettleOutcome, State, Unique, UniqueMode};
+use redis::cmd;
+
+#[actix_web::test]
+async fn a_lease_of_long_jobs_takes_as_many_as_are_not_too_long_together() {
+    let (scene, queue) = (Scene::new().await, id_of("long"));
+    let settings = JobSettings {
+        payload: 1 << 20,
+        ..JobSettings::default()
+    };
+    let jobs = embedded_with(&scene, settings).await;
+    let text = json(&format!("\"{}\"", "x".repeat(900_000)));
+    for n in 0..20 {
+        let kind = ["a", "b"][n % 2];
+        jobs.add(&queue, vec![NewJob::new(kind, text.clone())]).await.unwrap();
+    }
+    let mut lengths = Vec::new();
+    for _ in 0..3 {
+        lengths.push(jobs.lease(&queue, &up_to(1_000)).await.unwrap().len());
+        Books::read(&scene, &queue).await.balance();
+    }
+    assert_eq!(lengths, [4, 4, 4]);
+    // Of one type alike.
+    let small = id_of("small");
+    for _ in 0..10 {
+        jobs.add(&small, vec![NewJob::new("a", text.clone())]).await.unwrap();
+    }
+    jobs.add(&small, (0..900).map(job).collect()).await.unwrap();
+    let mut of_a = up_to(1_000);
+    of_a.kinds = vec!["a".into()];
+    let mut of_a_leased = 0;
+    while of_a_leased < 9 {
+        of_a_leased += jobs
+            .lease(
+                &small,
+                &LeaseRequest {
+                    count: 9 - of_a_leased,
+                    ..of_a.clone()
+                },
+            )
+            .await
+            .unwrap()
+            .len();
+    }
+    let rest = jobs.lease(&small, &up_to(1_000)).await.unwrap();
+    assert_eq!((rest.len(), number(&rest[900])), (901, 899), "in their order");
+    Books::read(&scene, &small).await.balance();
+}
+
+#[actix_web::test]
+async fn long_jobs_are_listed_ended_and_redriven_in_pieces() {
+    const JOBS: usize = 30;
+    let (scene, queue) = (Scene::new().await, id_of("long"));
+    let settings = JobSettings {
+        payload: 1 << 20,
+        ..JobSettings::default()
+    };
+    let jobs = embedded_with(&scene, settings).await;
+    let text = json(&format!("\"{}\"", "x".repeat(600_000)));
+    let mut put_in = Vec::new();
+    for _ in 0..JOBS {
+        let new = vec![NewJob::new("a", text.clone())];
+        put_in.push(jobs.add(&queue, new).await.unwrap().remove(0).id);
+    }
+    let all = async |state: State| -> Vec<JobId> {
+        let (mut found, mut cursor, mut pages) = (Vec::new(), None, 0);
+        loop {
+            let (page, next) = jobs.list(&queue, state, cursor.as_ref(), 100).await.unwrap();
+            found.extend(page.into_iter().map(|job| job.id));
+            pages += 1;
+            match next {
+                Some(next) => cursor = Some(next),
+                None => break,
+            }
+        }
+        assert!(pages > 3 || found.is_empty(), "{pages}");
+        found
+    };
+    assert_eq!(all(State::Ready).await, put_in);
+    let mut leased = Vec::new();
+    while leased.len() < JOBS {
+        leased.extend(jobs.lease(&queue, &up_to(100)).await.unwrap());
+    }
+    let fail = End::Fail {
+        error: "no".to_owned(),
+        retry: Retry::Never,
+    };
+    let ends = leased.iter().map(|one| ended(one, fail.clone())).collect();
+    let (outcomes, _) = jobs.settle(&queue, ends, None).await.unwrap();
+    assert_eq!(outcomes, [SettleOutcome::Settled(State::Dead); JOBS]);
+    assert_eq!(all(State::Dead).await.len(), JOBS);
+    assert_eq!(jobs.redrive(&queue, 25).await.unwrap(), (25, 5));
+    assert_eq!(jobs.redrive(&queue, 1_000).await.unwrap(), (5, 0));
+    assert_eq!(all(State::Ready).await, put_in, "at the places that they had");
+    // Leases that run out come back as well, however many at once.
+    let brief = LeaseRequest {
+        lease: Duration::from_secs(2),
+        ..up_to(100)
+    };
+    let mut lost = 0;
+    while lost < JOBS {
+        lost += jobs.lease(&queue, &brief).await.unwrap().len();
+    }
+    let patient = LeaseRequest { wait: SOON, ..up_to(1) };
+    for id in &put_in {
+        let again = jobs.lease(&queue, &patient).await.unwrap();
+        assert_eq!((&again[0].id, again[0].attempt), (id, 2));
+    }
+    Books::read(&scene, &queue).await.balance();
+}
+
+#[actix_web::test]
+async fn many_ends_of_all_kinds_in_one_call_are_answered_in_their_order() {
+    let (scene, queue) = (Scene::new().await, id_of("many"));
+    let jobs = embedded(&scene).await;
+    jobs.add(&queue, (0..300).map(job).collect()).await.unwrap();
+    let leased = jobs.lease(&queue, &up_to(300)).await.unwrap();
+    let ends = leased.iter().map(|one| {
+        let end = match number(one) % 3 {
+            0 => End::Complete { result: None },
+            1 => End::Release,
+            _ => End::Fail {
+                error: "no".to_owned(),
+                retry: Retry::Never,
+            },
+        };
+        ended(one, end)
+    });
+    let ends = ends.collect();
+    let (outcomes, next) = jobs.settle(&queue, ends, Some(&up_to(1_000))).await.unwrap();
+    let states = [State::Done, State::Ready, State::Dead].map(SettleOutcome::Settled);
+    let expected: Vec<_> = (0..300).map(|n| states[n % 3]).collect();
+    assert_eq!(outcomes, expected);
+    assert_eq!(numbers(&next), (0..300).filter(|n| n % 3 == 1).collect::<Vec<_>>());
+    Books::read(&scene, &queue).await.balance();
+}
+
+#[actix_web::test]
+async fn what_has_to_stay_dead_does_not_keep_others_from_being_redriven() {
+    let (scene, queue) = (Scene::new().await, id_of("orders"));
+    let jobs = embedded(&scene).await;
+    let keyed = |n| NewJob {
+        unique: Some(Unique {
+            key: format!("k{n}").into(),
+            mode: UniqueMode::Refuse,
+            keep: None,
+        }),
+        ..job(n)
+    };
+    jobs.add(&queue, (0..150).map(keyed).chain([job(150)]).collect())
+        .await
+        .unwrap();
+    let fail = End::Fail {
+        error: "no".to_owned(),
+        retry: Retry::Never,
+    };
+    let leased = jobs.lease(&queue, &up_to(1_000)).await.unwrap();
+    let ends = leased.iter().map(|one| ended(one, fail.clone())).collect();
+    jobs.settle(&queue, ends, None).await.unwrap();
+    // Others have all the keys now.
+    jobs.add(&queue, (0..150).map(keyed).collect()).await.unwrap();
+    assert_eq!(jobs.redrive(&queue, 1).await.unwrap(), (1, 150));
+    assert_eq!(jobs.redrive(&queue, 1_000).await.unwrap(), (0, 150));
+    let back = jobs.get(&leased[150].id).await.unwrap();
+    assert_eq!(back.state, State::Ready);
+    Books::read(&scene, &queue).await.balance();
+}
+
+#[actix_web::test]
+async fn queues_in_which_nothing_can_be_due_cost_next_to_nothing() {
+    const QUEUES: usize = 60;
+    let scene = Scene::on(Redis::forgetful().await);
+    let service = scene.start().await;
+    let api = JobApi::of(&service);
+    for n in 0..QUEUES {
+        api.add(&format!("q{n}"), body!([{"type": "a"}])).await;
+    }
+    let calls = async || -> usize {
+        let stats: String = scene.redis.query(cmd("INFO").arg("commandstats")).await;
+        let line = stats
+            .lines()
+            .find_map(|line| line.strip_prefix("cmdstat_evalsha:calls="));
+        line.map_or(0, |line| line.split(',').next().unwrap().parse().unwrap())
+    };
+    // All of them have been looked at once.
+    eventually(SOON, "they are left alone", async || {
+        let before = calls().await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        (calls().await - before < QUEUES).then_some(())
+    })
+    .await;
+    // What is leased is looked after as ever.
+    let mut leased = api.lease("q7", body!({"lease_ms": 1_000})).await;
+    let id = leased.remove(0)["id"].as_str().unwrap().to_owned();
+    eventually(SOON, "it is taken back", async || {
+        let job = api.get(&format!("/v1/jobs/{id}")).await;
+        (job.body["state"] == "ready").then_some(())
+    })
+    .await;
+}
