@@ -1,6 +1,6 @@
 //! Bodies of a single fix and of a profile.
 
-use super::{keys, post, post_json, still_works};
+use super::{post, post_json, still_works};
 use crate::support::{Raw, Scene, send};
 use reqwest::Method;
 
@@ -11,7 +11,7 @@ async fn a_body_that_is_no_valid_fix_is_told_and_not_stored() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
-    let before = keys(&scene).await;
+    let before = scene.stored_for_callers().await;
     for (body, pointers) in [
         ("{}", &["/lat", "/lon"][..]),
         (r#"{"lat": 1}"#, &["/lon"]),
@@ -46,7 +46,7 @@ async fn a_body_that_is_no_valid_fix_is_told_and_not_stored() {
     ] {
         post_json(&api, PATH, body).await.assert_problem(422, pointers);
     }
-    assert_eq!(keys(&scene).await, before);
+    assert_eq!(scene.stored_for_callers().await, before);
     assert_eq!(api.position("d-1").await.status, 404);
     still_works(&api).await;
 }
@@ -56,7 +56,7 @@ async fn a_body_that_cannot_be_read_is_a_400() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
-    let before = keys(&scene).await;
+    let before = scene.stored_for_callers().await;
     // A single fix has at most 16 KiB; a deep one fits into that only half open.
     let deep_arrays = "[".repeat(10_000);
     let deep_member = format!(r#"{{"lat": 1, "lon": 1, "x": {}"#, "[".repeat(10_000));
@@ -78,7 +78,7 @@ async fn a_body_that_cannot_be_read_is_a_400() {
         let profile = api.request(Method::PUT, "/v1/drivers/d-1").body(body.to_vec());
         send(profile).await.assert_problem(400, &[]);
     }
-    assert_eq!(keys(&scene).await, before);
+    assert_eq!(scene.stored_for_callers().await, before);
     still_works(&api).await;
 }
 
@@ -87,7 +87,7 @@ async fn a_body_over_the_limit_is_a_413_announced_or_not() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
-    let before = keys(&scene).await;
+    let before = scene.stored_for_callers().await;
     for (path, limit) in [
         (PATH, 16 * 1024),
         ("/v1/drivers/positions", 8 * 1024 * 1024),
@@ -115,7 +115,7 @@ async fn a_body_over_the_limit_is_a_413_announced_or_not() {
         assert!(answer.starts_with("HTTP/1.1 413 "), "{path}: {answer}");
         assert!(answer.contains("application/problem+json"), "{path}: {answer}");
     }
-    assert_eq!(keys(&scene).await, before);
+    assert_eq!(scene.stored_for_callers().await, before);
     still_works(&api).await;
 }
 
@@ -124,7 +124,7 @@ async fn another_media_type_is_a_415() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
-    let before = keys(&scene).await;
+    let before = scene.stored_for_callers().await;
     let fix = r#"{"lat": 1, "lon": 1}"#;
     for content_type in [
         "text/plain",
@@ -139,7 +139,7 @@ async fn another_media_type_is_a_415() {
         let answer = post(&api, "/v1/drivers/positions", content_type, "[]").await;
         answer.assert_problem(415, &[]);
     }
-    assert_eq!(keys(&scene).await, before);
+    assert_eq!(scene.stored_for_callers().await, before);
     for content_type in [
         "application/json; charset=utf-8",
         "Application/JSON",
@@ -154,7 +154,7 @@ async fn ids_outside_the_alphabet_are_refused_before_redis_hears_of_them() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
-    let before = keys(&scene).await;
+    let before = scene.stored_for_callers().await;
     let long = "x".repeat(10_000);
     for id in [
         "%7Ba%7D",
@@ -174,7 +174,7 @@ async fn ids_outside_the_alphabet_are_refused_before_redis_hears_of_them() {
         answer.assert_problem(422, &["/id"]);
         api.get(&path).await.assert_problem(422, &["/id"]);
     }
-    assert_eq!(keys(&scene).await, before);
+    assert_eq!(scene.stored_for_callers().await, before);
     still_works(&api).await;
 }
 

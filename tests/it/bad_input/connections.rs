@@ -1,6 +1,6 @@
 //! Clients that are slow, stop half-way, or speak no HTTP.
 
-use super::{keys, still_works};
+use super::still_works;
 use crate::support::{Raw, Scene};
 use std::time::Duration;
 use tokio::time::{interval, timeout};
@@ -21,10 +21,10 @@ async fn half_a_head_times_out_and_harms_nobody() {
     let mut half = Raw::connect(&service.url()).await;
     half.say(HALF_A_HEAD).await;
     still_works(&service.drivers()).await;
-    let before = keys(&scene).await;
+    let before = scene.stored_for_callers().await;
     let answer = half.rest().await;
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
-    assert_eq!(keys(&scene).await, before);
+    assert_eq!(scene.stored_for_callers().await, before);
 }
 
 #[actix_web::test]
@@ -95,7 +95,7 @@ async fn a_hundred_slow_clients_keep_nobody_waiting() {
 async fn what_is_no_http_is_a_400_and_the_end_of_the_connection() {
     let scene = Scene::new().await;
     let service = scene.start().await;
-    let before = keys(&scene).await;
+    let before = scene.stored_for_callers().await;
     let post = "POST /v1/drivers/d-1/position HTTP/1.1\r\nHost: x\r\n";
     let fix = "{\"lat\": 1, \"lon\": 1}";
     for garbage in [
@@ -118,7 +118,7 @@ async fn what_is_no_http_is_a_400_and_the_end_of_the_connection() {
             garbage.escape_ascii()
         );
     }
-    assert_eq!(keys(&scene).await, before);
+    assert_eq!(scene.stored_for_callers().await, before);
     still_works(&service.drivers()).await;
 }
 

@@ -164,9 +164,7 @@ async fn what_lies_in_redis_ends_by_itself() {
     cache.ticket(&id("n"), "m", &[id("u")]).await.unwrap();
     cache.incr(&id("n"), "c", 1, Duration::from_secs(5)).await.unwrap();
     cache.invalidate(&[id("never-used")]).await.unwrap();
-    let keys = scene.keys();
-    let pattern = format!("{}*", keys.cache_warming().trim_end_matches("cache-warming"));
-    let names: Vec<String> = scene.redis.query(redis::cmd("KEYS").arg(pattern)).await;
+    let names = scene.stored("").await;
     assert_eq!(names.len(), 7, "{names:?}");
     for name in names {
         let left: i64 = scene.redis.query(redis::cmd("PTTL").arg(&name)).await;

@@ -4,21 +4,11 @@ use super::books::Books;
 use super::{Expected, Stock, id, inventory, terms};
 use crate::support::{Scene, send};
 use fleetpulse::inventory::{Goods, InventoryError, Name};
-use redis::cmd;
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 use std::time::Duration;
 
 const HOLD: &str = "/v1/inventory/seat/reservations";
-
-/// Everything under the scene's prefix, but the channel of the layout.
-async fn stored(scene: &Scene) -> Vec<String> {
-    let pattern = scene.keys().inventory_items(0);
-    let pattern = format!("{}*", pattern.split_once("inv:").unwrap().0);
-    let mut keys: Vec<String> = scene.redis.query(cmd("KEYS").arg(pattern)).await;
-    keys.sort();
-    keys
-}
 
 #[actix_web::test]
 async fn a_body_that_is_not_acceptable_is_told_and_nothing_is_stored() {
@@ -26,7 +16,7 @@ async fn a_body_that_is_not_acceptable_is_told_and_nothing_is_stored() {
     let service = scene.start().await;
     let stock = Stock(service.drivers());
     stock.has("seat", 10).await;
-    let (before, item) = (stored(&scene).await, stock.item("seat").await);
+    let (before, item) = (scene.stored_for_callers().await, stock.item("seat").await);
     let (put, post) = (Method::PUT, Method::POST);
     let (seat, adjust, many) = ("/v1/inventory/seat", "/v1/inventory/seat/adjust", "/v1/reservations");
     let extend = "/v1/reservations/r0.x/extend";
@@ -122,7 +112,7 @@ async fn a_body_that_is_not_acceptable_is_told_and_nothing_is_stored() {
         assert_eq!(answer.status, 422, "{body}: {answer:?}");
         answer.assert_problem(422, pointers);
     }
-    assert_eq!(stored(&scene).await, before);
+    assert_eq!(scene.stored_for_callers().await, before);
     assert_eq!(stock.item("seat").await, item);
 }
 
@@ -164,7 +154,7 @@ async fn names_queries_and_keys_outside_their_alphabet_are_refused() {
     let service = scene.start().await;
     let stock = Stock(service.drivers());
     stock.has("seat", 10).await;
-    let before = stored(&scene).await;
+    let before = scene.stored_for_callers().await;
     let long = "x".repeat(129);
     for name in ["%7Ba%7D", "a%20b", "%00", "a%2Fb", "%F0%9F%9A%95", long.as_str()] {
         stock.item(name).await.assert_problem(422, &["/sku"]);
@@ -202,7 +192,7 @@ async fn names_queries_and_keys_outside_their_alphabet_are_refused() {
             .await
             .assert_problem(422, &["/Idempotency-Key"]);
     }
-    assert_eq!(stored(&scene).await, before);
+    assert_eq!(scene.stored_for_callers().await, before);
     assert_eq!(stock.keyed(HOLD, &"k".repeat(125), body).await.status, 201);
 }
 
@@ -220,7 +210,7 @@ async fn the_rust_interface_refuses_what_the_books_could_not_hold() {
     let inventory = inventory(&scene).await;
     let (seat, minute) = (id("seat"), Duration::from_mins(1));
     inventory.put(&seat, 10, None, Expected::Any).await.unwrap();
-    let before = stored(&scene).await;
+    let before = scene.stored_for_callers().await;
     let reserve = async |goods: &[(&str, u64)], ttl| inventory.reserve(&terms(goods, ttl), &Name::New).await;
     // Each alone would fit; together they are more than there is.
     assert_refused(reserve(&[("seat", 6), ("seat", 6)], minute).await, "items");
@@ -250,7 +240,7 @@ async fn the_rust_interface_refuses_what_the_books_could_not_hold() {
     for count in [0, 501, usize::MAX] {
         assert_refused(inventory.items(None, count).await, "limit");
     }
-    assert_eq!(stored(&scene).await, before);
+    assert_eq!(scene.stored_for_callers().await, before);
     assert_eq!(inventory.item(&seat).await.unwrap().available(), 10);
     Books::read(&scene).await.balance();
 }

@@ -1,12 +1,10 @@
 //! What is not acceptable is told, all of it at once, and leaves nothing in Redis.
 
 use super::*;
-use redis::cmd;
 
 /// The keys of queues; not the list of those in use, in which the service's own is from the start.
 async fn keys_in_redis(scene: &Scene) -> Vec<String> {
-    let pattern = scene.keys().layout().replace("layout", "q:*");
-    scene.redis.query(cmd("KEYS").arg(pattern)).await
+    scene.stored("q:").await
 }
 
 #[actix_web::test]

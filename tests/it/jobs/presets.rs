@@ -225,23 +225,8 @@ async fn sessions_that_have_ended_leave_their_lists() {
         let made = send(api.request(Method::POST, "/v1/sessions").json(&new)).await;
         assert_eq!(made.status, 201, "{made:?}");
     }
-    let session_keys = async || -> usize {
-        let keys: Vec<String> = scene
-            .redis
-            .query(cmd("KEYS").arg(format!(
-                    "{}*",
-                    scene
-                        .keys()
-                        .session(fleetpulse::store::SessionPartition(0), "")
-                        .split("{s:")
-                        .next()
-                        .unwrap()
-                )))
-            .await;
-        keys.len()
-    };
     eventually(SOON, "twenty have ended", async || {
-        (session_keys().await == 10).then_some(())
+        (scene.stored("session:").await.len() == 10).then_some(())
     })
     .await;
     let id = put(&api, json!({"type":"cleanup_expired_sessions"})).await;

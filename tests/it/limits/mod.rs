@@ -11,7 +11,6 @@ mod were_wrong;
 
 use crate::support::{Answer, Api, Redis, Scene, send};
 use fleetpulse::ids::Id;
-use redis::cmd;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -44,7 +43,5 @@ fn key<R: AsRef<Redis>>(scene: &Scene<R>, algorithm: &str, policy: &str, key: &s
 
 /// The names of all keys of limits under the scene's prefix.
 async fn stored(scene: &Scene) -> Vec<String> {
-    let layout = scene.keys().layout();
-    let prefix = layout.strip_suffix("layout").unwrap();
-    scene.redis.query(cmd("KEYS").arg(format!("{prefix}limit:*"))).await
+    scene.stored("limit:").await
 }

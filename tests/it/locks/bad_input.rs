@@ -2,16 +2,13 @@
 
 use super::LockApi;
 use crate::support::{Scene, send};
-use redis::cmd;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 const TOKEN: &str = "0123456789abcdef";
 
 async fn keys_in_redis(scene: &Scene) -> usize {
-    let pattern = scene.keys().layout().replace("layout", "lock*");
-    let keys: Vec<String> = scene.redis.query(cmd("KEYS").arg(pattern)).await;
-    keys.len()
+    scene.stored("lock").await.len()
 }
 
 #[actix_web::test]

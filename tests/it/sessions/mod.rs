@@ -20,7 +20,7 @@ use fleetpulse::ids::Id;
 use fleetpulse::sessions::{About, Data, NewSession, Sessions, Shared};
 use fleetpulse::store::{Link, Store};
 use fleetpulse::telemetry::Metrics;
-use redis::{IntoConnectionInfo, cmd};
+use redis::IntoConnectionInfo;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
@@ -161,9 +161,7 @@ fn new(subject: &str, idle_ms: u64, absolute_ms: u64) -> NewSession {
 
 /// The keys of the slice under the scene's prefix.
 async fn keys<R: AsRef<Redis>>(scene: &Scene<R>) -> Vec<String> {
-    let layout = scene.keys().layout();
-    let pattern = format!("{}session*", layout.strip_suffix("layout").unwrap());
-    scene.redis.as_ref().query(cmd("KEYS").arg(pattern)).await
+    scene.stored("session").await
 }
 
 /// Those of them that are sessions.

@@ -2,6 +2,7 @@ use super::{Redis, Service, ServiceProcess};
 use fleetpulse::ids::Id;
 use fleetpulse::kind::Kind;
 use fleetpulse::store::Keys;
+use redis::cmd;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -64,6 +65,23 @@ impl<R: AsRef<Redis>> Scene<R> {
     /// The names of keys under the scene's prefix.
     pub fn keys(&self) -> Keys {
         Keys::new(&self.prefix, 1)
+    }
+
+    /// Every key in Redis whose name goes on with `start` behind the scene's prefix, in order.
+    pub async fn stored(&self, start: &str) -> Vec<String> {
+        let pattern = format!("{}{start}*", self.prefix);
+        let mut keys: Vec<String> = self.redis.as_ref().query(cmd("KEYS").arg(pattern)).await;
+        keys.sort_unstable();
+        keys
+    }
+
+    /// All that callers had stored: every key but those that a service makes of its own accord, some time after its start. They are
+    /// the list of queues in use, in which its own one is, and its own answers that it keeps.
+    pub async fn stored_for_callers(&self) -> Vec<String> {
+        let (queues, warming) = (self.keys().queues(), self.keys().cache_warming());
+        let mut keys = self.stored("").await;
+        keys.retain(|key| *key != queues && *key != warming && !key.contains("responses"));
+        keys
     }
 
     /// The GEO index of a kind.
