@@ -9,6 +9,7 @@
 use super::model::{Entry, Level, Name, Tag};
 use super::stats::Counts;
 use crate::ids::Id;
+use crate::store::Listener;
 use bytes::Bytes;
 use hashbrown::DefaultHashBuilder;
 use moka::notification::RemovalCause;
@@ -139,8 +140,8 @@ pub(super) struct Local {
     heard: AtomicBool,
     is_on: bool,
     longest: Duration,
-    /// Tells the listener that something is to be kept for the first time.
-    pub wanted: Notify,
+    /// Tells the listener that something is to be kept for the first time, or that nothing can be any more.
+    pub wanted: Arc<Notify>,
 }
 
 impl Local {
@@ -160,7 +161,7 @@ impl Local {
             heard: AtomicBool::new(false),
             is_on: bytes > 0,
             longest,
-            wanted: Notify::new(),
+            wanted: Arc::default(),
         }
     }
 
@@ -266,16 +267,6 @@ impl Local {
         }
     }
 
-    /// Forgets what a message is about.
-    pub(super) fn hear(&self, message: &[u8]) {
-        let (subjects, _) = message.as_chunks::<8>();
-        for subject in subjects {
-            let subject = Subject(u64::from_be_bytes(*subject));
-            self.marks[subject.mark()].fetch_add(1, Ordering::SeqCst);
-            self.kept.invalidate(&subject.0);
-        }
-    }
-
     /// Forgets an entry that this process has written anew. If nothing else has happened to it since `marks` were taken they
     /// are then those of the new one.
     pub(super) fn forget(&self, subject: Subject, marks: Option<&mut Marks>) {
@@ -285,18 +276,6 @@ impl Local {
             && marks.entry == (subject, stood)
         {
             marks.entry.1 = stood.wrapping_add(1);
-        }
-    }
-
-    /// Notes whether messages are heard from now on; what was kept until now is forgotten.
-    pub(super) fn note(&self, heard: bool) {
-        if !heard {
-            self.heard.store(false, Ordering::SeqCst);
-        }
-        self.epoch.fetch_add(1, Ordering::SeqCst);
-        self.kept.invalidate_all();
-        if heard {
-            self.heard.store(true, Ordering::SeqCst);
         }
     }
 
@@ -313,6 +292,38 @@ impl Local {
 
     fn at(&self, subject: Subject) -> u32 {
         self.marks[subject.mark()].load(Ordering::SeqCst)
+    }
+}
+
+impl Listener for Local {
+    /// What was kept until now is forgotten.
+    fn note(&self, heard: bool) {
+        if !heard && !self.heard.swap(false, Ordering::SeqCst) {
+            return;
+        }
+        self.epoch.fetch_add(1, Ordering::SeqCst);
+        self.kept.invalidate_all();
+        if heard {
+            self.heard.store(true, Ordering::SeqCst);
+        } else {
+            tracing::debug!("invalidations are not heard: the cache in this process is emptied");
+        }
+    }
+
+    /// Forgets what a message is about.
+    fn hear(&self, message: &[u8]) {
+        let (subjects, _) = message.as_chunks::<8>();
+        for subject in subjects {
+            let subject = Subject(u64::from_be_bytes(*subject));
+            self.marks[subject.mark()].fetch_add(1, Ordering::SeqCst);
+            self.kept.invalidate(&subject.0);
+        }
+    }
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        self.wanted.notify_one();
     }
 }
 

@@ -28,7 +28,7 @@
 //! | `compute`, `crossing` | finding or computing; a computation on its way to all who wait |
 //! | `ticket`, `flights` | what is noted before a computation; one of a key in this process |
 //! | `look`, `reads` | what lies in Redis, and whether it is valid; many reads in one |
-//! | `local`, `channel` | the level in this process; how it hears what to forget |
+//! | `local` | the level in this process, and what it hears of that is to be forgotten |
 //! | `entry`, `model`, `error` | an entry's bytes; the words of the slice; why not |
 //! | `commands`, `lua/` | what is said to Redis |
 //! | `counters`, `list`, `stats`, `warm` | counters; a namespace's keys; what was done; what is computed before anybody asks |
@@ -66,7 +66,6 @@
 //! With Redis away, or refusing writes, those who join a computation know only what this process has heard.
 
 mod api;
-mod channel;
 mod commands;
 mod compute;
 mod counters;

@@ -1,6 +1,5 @@
 //! What all workers of a process have in common.
 
-use super::channel;
 use super::flights::Flights;
 use super::local::Local;
 use super::stats::{LocalStats, Namespaces, Stats};
@@ -45,7 +44,7 @@ impl Shared {
     pub fn new(store: &Store, settings: CacheSettings, metrics: &Metrics) -> Arc<Self> {
         let longest = Duration::from_millis(u64::from(settings.local_ttl_ms));
         let local = Arc::new(Local::new(settings.local_bytes, longest));
-        channel::listen(store, &local);
+        store.listen(store.keys().cache_channel(), &local.wanted, &local);
         let read = |outcome| metrics.cache.reads.with_label_values(&[outcome]);
         let computation = |outcome| metrics.cache.computations.with_label_values(&[outcome]);
         let counted = Counted {

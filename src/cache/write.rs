@@ -10,7 +10,7 @@ use super::model::{Name, Put, Stored, Tag};
 use super::ticket::{TICKET_LIFE, Ticket};
 use crate::config::MAX_TTL;
 use crate::ids::Id;
-use crate::store::StoreError;
+use crate::store::{Listener as _, StoreError};
 use serde::Serialize;
 use std::time::{Duration, Instant};
 

@@ -5,21 +5,14 @@
 //! subscription was interrupted the first of every row asks, because a message may have been missed.
 
 use crate::ids::Id;
-use crate::store::{Store, StoreError, Subscription};
+use crate::store::{Listener, Store};
 use compact_str::CompactString;
 use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
-use std::time::Duration;
 use tokio::sync::{Notify, SetOnce};
-use tokio::time::{Instant, interval, sleep, timeout_at};
-
-/// How often the subscription is asked whether it still lives; a frozen Redis is noticed within twice this.
-const PING_EVERY: Duration = Duration::from_secs(1);
-/// The first pause between two attempts to subscribe; it doubles up to the other.
-const FIRST_RETRY: Duration = Duration::from_millis(20);
-const SLOWEST_RETRY: Duration = Duration::from_secs(1);
+use tokio::time::{Instant, timeout_at};
 
 /// Wakes those who wait for jobs in this process; clones are handles to the same. One for a process.
 #[derive(Debug, Clone)]
@@ -65,16 +58,7 @@ impl Wakeups {
             tried: SetOnce::new(),
             closed: SetOnce::new(),
         });
-        if store.is_configured() {
-            let (store, wanted, room) = (store.clone(), Arc::clone(&room.wanted), Arc::downgrade(&room));
-            tokio::spawn(async move {
-                wanted.notified().await;
-                keep_listening(store, room).await;
-            });
-        } else {
-            // There is nothing to listen to.
-            let _ = room.tried.set(());
-        }
+        store.listen(store.keys().queue_wake(), &room.wanted, &room);
         Self(room)
     }
 
@@ -119,16 +103,21 @@ impl Drop for Room {
     }
 }
 
-impl Room {
-    /// Takes in a message of a script: there is something in that queue, or there will be earlier than was known.
-    fn hear(&self, queue: &str) {
-        if let Some(rows) = self.rows.lock().get(queue) {
-            call_first(rows);
+impl Listener for Room {
+    fn note(&self, heard: bool) {
+        // A second attempt finds it set.
+        let _ = self.tried.set(());
+        if heard {
+            self.rows.lock().values().for_each(call_first);
         }
     }
 
-    fn call_everybody(&self) {
-        self.rows.lock().values().for_each(call_first);
+    /// Takes in a message of a script: there is something in that queue, or there will be earlier than was known.
+    fn hear(&self, queue: &[u8]) {
+        let rows = self.rows.lock();
+        if let Some(rows) = str::from_utf8(queue).ok().and_then(|queue| rows.get(queue)) {
+            call_first(rows);
+        }
     }
 }
 
@@ -181,57 +170,6 @@ impl Drop for Seat {
         rows.remove(&self.kinds);
         if rows.is_empty() {
             queues.remove(&self.queue);
-        }
-    }
-}
-
-/// Subscribes, and again whenever the subscription ends, as long as somebody holds the room.
-async fn keep_listening(store: Store, room: Weak<Room>) {
-    let channels = [store.keys().queue_wake()];
-    let mut pause = FIRST_RETRY;
-    while room.strong_count() > 0 {
-        match listen_once(&store, &channels, &room).await {
-            // It worked for a while.
-            Ok(()) => pause = FIRST_RETRY,
-            Err(error) => tracing::debug!(?error, "wake-ups for jobs cannot be heard"),
-        }
-        if let Some(room) = room.upgrade() {
-            // A second attempt finds it set.
-            let _ = room.tried.set(());
-        }
-        // Jitter keeps many instances from knocking in step.
-        sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
-        pause = (pause * 2).min(SLOWEST_RETRY);
-    }
-}
-
-/// Listens until the subscription ends; an error if there was none.
-async fn listen_once(store: &Store, channels: &[String], room: &Weak<Room>) -> Result<(), StoreError> {
-    let mut subscription = store.subscribe(channels).await?;
-    if let Some(room) = room.upgrade() {
-        let _ = room.tried.set(());
-        room.call_everybody();
-    }
-    hear_all(&mut subscription, room).await;
-    Ok(())
-}
-
-/// Hears messages until there are no more.
-async fn hear_all(subscription: &mut Subscription, room: &Weak<Room>) {
-    let mut ping = interval(PING_EVERY);
-    loop {
-        tokio::select! {
-            message = subscription.next() => {
-                let (Some(message), Some(room)) = (message, room.upgrade()) else { return };
-                if let Ok(queue) = str::from_utf8(message.get_payload_bytes()) {
-                    room.hear(queue);
-                }
-            }
-            _ = ping.tick() => {
-                if room.strong_count() == 0 || subscription.ping().await.is_err() {
-                    return;
-                }
-            }
         }
     }
 }

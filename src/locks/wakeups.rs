@@ -6,22 +6,16 @@
 //! once, because a message may have been missed.
 
 use super::commands::CLAIM;
-use crate::store::{Store, StoreError, Subscription};
+use crate::store::{Listener, Store};
 use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
 use std::future::pending;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
-use std::time::Duration;
 use tokio::sync::{Notify, Semaphore, SetOnce};
-use tokio::time::{Instant, interval, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
-/// How often the subscription is asked whether it still lives; a frozen Redis is noticed within twice this.
-const PING_EVERY: Duration = Duration::from_secs(1);
-/// The first pause between two attempts to subscribe; it doubles up to the other.
-const FIRST_RETRY: Duration = Duration::from_millis(20);
-const SLOWEST_RETRY: Duration = Duration::from_secs(1);
 /// Attempts that may be taken back at once; beyond it they end by themselves.
 const DEPARTURES: usize = 10_000;
 
@@ -85,16 +79,7 @@ impl Wakeups {
             cut_off: AtomicBool::new(false),
             closed: SetOnce::new(),
         });
-        if store.is_configured() {
-            let channel = store.keys().lock_wake(&room.instance);
-            let (store, wanted, room) = (store.clone(), Arc::clone(&room.wanted), Arc::downgrade(&room));
-            tokio::spawn(async move {
-                wanted.notified().await;
-                keep_listening(store, channel, room).await;
-            });
-        } else {
-            room.note(true);
-        }
+        store.listen(store.keys().lock_wake(&room.instance), &room.wanted, &room);
         Self(room)
     }
 
@@ -162,11 +147,25 @@ impl Room {
         });
         row.places.push_back(Arc::clone(place));
     }
+}
+
+impl Listener for Room {
+    fn note(&self, heard: bool) {
+        self.cut_off.store(!heard, Ordering::Release);
+        // A second attempt finds it set.
+        let _ = self.tried.set(());
+        if heard {
+            for row in self.rows.lock().values() {
+                row.places.iter().for_each(|place| place.call());
+            }
+        }
+    }
 
     /// Takes in a message of a script: `ATTEMPT KEY`, the lock is offered to that attempt. It may be one of another
     /// instance; then it is for those who keep watch here.
-    fn hear(&self, message: &str) {
-        let Some((attempt, key)) = message.split_once(' ') else {
+    fn hear(&self, message: &[u8]) {
+        let message = str::from_utf8(message).ok();
+        let Some((attempt, key)) = message.and_then(|message| message.split_once(' ')) else {
             return;
         };
         let mut rows = self.rows.lock();
@@ -177,19 +176,6 @@ impl Room {
         }
         if let Some(first) = row.places.front() {
             first.wake.notify_one();
-        }
-    }
-
-    /// Notes whether messages are heard from now on.
-    fn note(&self, cut_off: bool) {
-        self.cut_off.store(cut_off, Ordering::Release);
-        // A second attempt finds it set.
-        let _ = self.tried.set(());
-    }
-
-    fn call_everybody(&self) {
-        for row in self.rows.lock().values() {
-            row.places.iter().for_each(|place| place.call());
         }
     }
 }
@@ -251,56 +237,6 @@ impl Drop for Seat {
             // It may keep watch from now on.
             Some(first) => first.wake.notify_one(),
             None => drop(rows.remove(&self.key)),
-        }
-    }
-}
-
-/// Subscribes, and again whenever the subscription ends, as long as somebody holds the room.
-async fn keep_listening(store: Store, channel: String, room: Weak<Room>) {
-    let channels = [channel];
-    let mut pause = FIRST_RETRY;
-    while room.strong_count() > 0 {
-        match listen_once(&store, &channels, &room).await {
-            // It worked for a while.
-            Ok(()) => pause = FIRST_RETRY,
-            Err(error) => tracing::debug!(?error, "wake-ups for locks cannot be heard"),
-        }
-        if let Some(room) = room.upgrade() {
-            room.note(true);
-        }
-        // Jitter keeps many instances from knocking in step.
-        sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
-        pause = (pause * 2).min(SLOWEST_RETRY);
-    }
-}
-
-/// Listens until the subscription ends; an error if there was none.
-async fn listen_once(store: &Store, channels: &[String], room: &Weak<Room>) -> Result<(), StoreError> {
-    let mut subscription = store.subscribe(channels).await?;
-    if let Some(room) = room.upgrade() {
-        room.note(false);
-        room.call_everybody();
-    }
-    hear_all(&mut subscription, room).await;
-    Ok(())
-}
-
-/// Hears messages until there are no more.
-async fn hear_all(subscription: &mut Subscription, room: &Weak<Room>) {
-    let mut ping = interval(PING_EVERY);
-    loop {
-        tokio::select! {
-            message = subscription.next() => {
-                let (Some(message), Some(room)) = (message, room.upgrade()) else { return };
-                if let Ok(text) = std::str::from_utf8(message.get_payload_bytes()) {
-                    room.hear(text);
-                }
-            }
-            _ = ping.tick() => {
-                if room.strong_count() == 0 || subscription.ping().await.is_err() {
-                    return;
-                }
-            }
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{SetOnce, watch};
 
 /// The first pause between two attempts to connect; it doubles up to [`SLOWEST_RETRY`].
-const FIRST_RETRY: Duration = Duration::from_millis(20);
+pub(super) const FIRST_RETRY: Duration = Duration::from_millis(20);
 const SLOWEST_RETRY: Duration = Duration::from_secs(1);
 /// A connection that was of use for less did not end the search: a server that has been demoted takes connections and
 /// answers a ping, and refuses what it is asked for.
@@ -158,12 +158,12 @@ fn is_unknown_script(error: &redis::RedisError) -> bool {
     matches!(error.kind(), redis::ErrorKind::Server(redis::ServerErrorKind::NoScript))
 }
 
-fn slower(pause: Duration) -> Duration {
+pub(super) fn slower(pause: Duration) -> Duration {
     (pause * 2).min(SLOWEST_RETRY)
 }
 
 /// Jitter keeps the workers of many instances from knocking in step.
-async fn rest(pause: Duration) {
+pub(super) async fn rest(pause: Duration) {
     tokio::time::sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
 }
 

@@ -7,6 +7,7 @@ pub mod embedded;
 mod error;
 mod keys;
 mod link;
+mod listen;
 mod script;
 mod subscription;
 
@@ -14,6 +15,7 @@ pub use batch::{Batcher, QueueFull};
 pub use error::StoreError;
 pub use keys::{INVENTORY_PARTITIONS, Keys, Placed, SessionPartition};
 pub use link::Link;
+pub use listen::{Listener, PING_EVERY};
 pub use script::Script;
 pub use subscription::Subscription;
 

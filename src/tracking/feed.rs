@@ -13,12 +13,9 @@ use super::snapshot::{Head, Message, Snapshot, Word};
 use crate::clock;
 use crate::ids::Id;
 use crate::kind::Kind;
-use crate::store::{Link, StoreError};
+use crate::store::{Link, PING_EVERY, StoreError};
 use std::sync::Arc;
 use std::time::Duration;
-
-/// How often the subscription is asked whether it still lives; a frozen Redis is noticed within twice this.
-const PING_EVERY: Duration = Duration::from_secs(1);
 
 /// Why following ended.
 #[derive(Debug, thiserror::Error)]

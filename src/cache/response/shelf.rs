@@ -9,6 +9,7 @@ use crate::cache::model::Name;
 use crate::cache::{self, Cache, CacheError, Put, Tag, Ticket};
 use crate::config::MAX_TTL;
 use crate::ids::Id;
+use crate::store::Listener as _;
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 use tokio::time::timeout;

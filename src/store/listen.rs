@@ -1,0 +1,77 @@
+use super::link::{FIRST_RETRY, rest, slower};
+use super::{Store, StoreError};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::interval;
+
+/// How often a subscription is asked whether it still lives; a frozen Redis is noticed within this and the time that a command
+/// may take (`REDIS_TIMEOUT_MS`).
+pub const PING_EVERY: Duration = Duration::from_secs(1);
+
+/// Hears what comes over a channel that is subscribed to again whenever the subscription ends.
+pub trait Listener: Send + Sync + 'static {
+    /// Notes whether messages are heard from now on: after each attempt to subscribe, and when a subscription has ended. What was
+    /// published between an end and the next beginning was missed.
+    fn note(&self, heard: bool);
+
+    /// Takes in a message.
+    fn hear(&self, message: &[u8]);
+}
+
+impl Store {
+    /// Listens to a channel, in the background of the current runtime: from the first time that somebody `wanted` it to, for as
+    /// long as somebody holds the listener. When that is dropped it has to notify `wanted` as well. Where there is no Redis at all
+    /// the listener is told so at once.
+    pub fn listen<L: Listener>(&self, channel: String, wanted: &Arc<Notify>, listener: &Arc<L>) {
+        if !self.is_configured() {
+            listener.note(false);
+            return;
+        }
+        let (store, wanted, listener) = (self.clone(), Arc::clone(wanted), Arc::downgrade(listener));
+        tokio::spawn(async move {
+            wanted.notified().await;
+            store.keep_listening(channel, listener).await;
+        });
+    }
+
+    /// Subscribes, and again whenever the subscription ends.
+    async fn keep_listening(&self, channel: String, listener: Weak<impl Listener>) {
+        let channels = [channel];
+        let mut pause = FIRST_RETRY;
+        while listener.strong_count() > 0 {
+            match self.listen_once(&channels, &listener).await {
+                // It worked for a while.
+                Ok(()) => pause = FIRST_RETRY,
+                Err(error) => tracing::debug!(?error, channel = channels[0], "a channel cannot be heard"),
+            }
+            if let Some(listener) = listener.upgrade() {
+                listener.note(false);
+            }
+            rest(pause).await;
+            pause = slower(pause);
+        }
+    }
+
+    /// Listens until the subscription ends, or the listener is gone; an error if there was none.
+    async fn listen_once(&self, channels: &[String], listener: &Weak<impl Listener>) -> Result<(), StoreError> {
+        let mut subscription = self.subscribe(channels).await?;
+        if let Some(listener) = listener.upgrade() {
+            listener.note(true);
+        }
+        let mut ping = interval(PING_EVERY);
+        loop {
+            tokio::select! {
+                message = subscription.next() => {
+                    let (Some(message), Some(listener)) = (message, listener.upgrade()) else { return Ok(()) };
+                    listener.hear(message.get_payload_bytes());
+                }
+                _ = ping.tick() => {
+                    if listener.strong_count() == 0 || subscription.ping().await.is_err() {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+}
