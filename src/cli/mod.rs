@@ -1,5 +1,6 @@
-//! The commands that talk to a running service over HTTP, and what they share. `simulate` is a fleet or a recording that
-//! pushes its positions; `load` measures. Nothing here looks into the service: what they see is what any client sees.
+//! The commands, and what they share. `serve` is the service itself. The others talk to a running one over HTTP and see what any
+//! client sees: `simulate` is a fleet or a recording that pushes its positions, `load` measures, `check` asks whether it is well.
+//! `client` is their HTTP client, and that of the service where it asks itself.
 
 pub mod check;
 pub mod client;

@@ -21,7 +21,7 @@ pub struct JobSettings {
     #[arg(long = "job-events", env = "JOBS_EVENTS", default_value_t = Self::default().events)]
     pub events: u32,
     /// Queues that there may be
-    // Every instance looks after each of them a few times a second.
+    // Every instance looks at each of them every 5 s, and a few times a second where something is leased or delayed.
     #[arg(long = "job-queues", env = "JOBS_MAX_QUEUES", default_value_t = Self::default().queues, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub queues: u32,
 }

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Middleware of one route: counts its requests by status class, measures them, and logs each at debug.
+/// Middleware of one route: measures its requests, counts those answered with 400 and above by status, and logs each at debug.
 ///
 /// It is put on each route with a name of its own, because asking the router for the matched pattern afterwards costs
 /// more than everything else here.

@@ -57,8 +57,8 @@
 //!
 //! **Time is Redis's.** Whatever is due is due by its clock, rounded up to whole milliseconds: nothing runs early. Every
 //! lease and settlement first makes up to 100 delayed jobs ready that are due, and takes up to 100 leases back that ran out. Who
-//! waits is told when the next thing is due and asks then; who does not wait is not kept waiting. Queues that nobody calls are looked at
-//! by every instance each 400 ms.
+//! waits is told when the next thing is due and asks then; who does not wait is not kept waiting. Every instance
+//! looks at queues that nobody calls as well: every 400 ms where something is leased or delayed, every 5 s elsewhere.
 //!
 //! **Waiting** is by wake-up: a script that makes the first job of a line ready, or puts one before all delayed ones, publishes the queue's name,
 //! and in every instance the first of each row asks. Who is served leaves the row, and the next asks. Jobs on their way to one who

@@ -27,7 +27,7 @@ pub struct SweepPiece {
     pub removed: u64,
 }
 
-/// Fills the cache and says with how many entries.
+/// Fills the cache and says in how many parts; none, if another instance does it.
 pub type Warmup = dyn Fn() -> BoxFuture<'static, Result<u64, String>> + Send + Sync;
 
 /// `cleanup_expired_sessions`: takes sessions that have ended out of the lists of their subjects. In pieces, and after a

@@ -22,7 +22,7 @@ pub struct Metrics {
     pub request_errors: IntCounterVec,
     /// Fixes taken in, by kind and outcome (`stored`, `stale`, `buffered`, `rejected`).
     pub fixes: IntCounterVec,
-    /// Age of a fix when it is taken in.
+    /// Age of a fix when it is taken in; of a batch, that of its first.
     pub fix_age_seconds: Histogram,
     /// Fixes that the writers hold: those that wait, and those on their way to Redis.
     pub writer_queued: IntGauge,
