@@ -33,7 +33,7 @@ SOAK_SECONDS ?= 120
 soak: setup ## kill processes and Redis at random while jobs run, for SOAK_SECONDS
 	SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test --locked --test it -- --nocapture jobs::soak
 
-setup: ## install what is missing: a C compiler, rustfmt, clippy, redis-server
+setup: ## install what is missing: a C compiler, curl, rustfmt, clippy, redis-server
 	@scripts/setup.sh
 
 fmt: ## format the code

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs what the project needs and the machine lacks, with the system's package manager: make, a C compiler and
-# redis-server or valkey-server, 7.0 or newer; and rustfmt and clippy by rustup. Does nothing where all is there.
+# Installs what the project needs and the machine lacks, with the system's package manager: make, a C compiler, curl (the
+# tests run the README's examples) and redis-server or valkey-server, 7.0 or newer; and rustfmt and clippy by rustup. Does
+# nothing where all is there.
 # The service starts its own Redis: no system service is left running, or enabled, by this.
 set -euo pipefail
 
@@ -76,6 +77,16 @@ install_tools() {
     fi
 }
 
+install_curl() {
+    say "installing curl"
+    if have apt-get; then apt_install curl
+    elif have dnf; then as_root dnf install -y curl
+    elif have apk; then as_root apk add curl
+    elif have pacman; then as_root pacman -S --noconfirm --needed curl
+    else fail "install curl, then try again"
+    fi
+}
+
 install_server() {
     say "installing a Redis server"
     # Names and preference differ: distributions are moving from Redis to Valkey.
@@ -90,6 +101,7 @@ install_server() {
 
 have cargo || fail "Rust is not installed; see https://rustup.rs"
 if ! have make || ! have cc; then install_tools; fi
+have curl || install_curl
 for component in rustfmt clippy; do
     tool=$component
     [ "$component" = rustfmt ] || tool=cargo-clippy
