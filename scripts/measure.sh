@@ -17,7 +17,17 @@ CONNECTIONS=${CONNECTIONS:-64}
 # shellcheck source=scripts/service.sh
 source scripts/service.sh
 
-command -v redis-server >/dev/null || fail "needs a redis-server: make setup installs one"
+# The server that the service would choose; named, so that the references run the same one.
+if [ -z "${REDIS_SERVER_BIN:-}" ]; then
+    for name in redis-server valkey-server; do
+        if "$name" --version 2>/dev/null | grep -E ' v=([7-9]|[1-9][0-9]+)\.' >/dev/null; then
+            REDIS_SERVER_BIN=$(command -v "$name")
+            break
+        fi
+    done
+fi
+[ -n "${REDIS_SERVER_BIN:-}" ] || fail "needs a redis-server or valkey-server, 7.0 or newer: make setup installs one"
+export REDIS_SERVER_BIN
 fleetpulse=target/release/fleetpulse
 
 # Samples: one number a line in $work/samples/NAME.
@@ -64,7 +74,7 @@ table() {
     local cpu
     cpu=$(sed -nE 's/^model name\s*: //p' /proc/cpuinfo | head -1)
     cat <<TABLE
-Measured $(date -u +%F) on $(nproc) cores (${cpu:-unknown}), shared with the load generator; $(redis-server --version | grep -oE 'v=[0-9.]+' | tr '=' ' '); medians of $ROUNDS rounds of $SECONDS_EACH s, $CONNECTIONS connections${QUICK:+ (QUICK)}.
+Measured $(date -u +%F) on $(nproc) cores (${cpu:-unknown}), shared with the load generator; $("$REDIS_SERVER_BIN" --version | grep -oE 'v=[0-9.]+' | tr '=' ' '); medians of $ROUNDS rounds of $SECONDS_EACH s, $CONNECTIONS connections${QUICK:+ (QUICK)}.
 
 | what | reach | here | met | beside |
 |---|---|---|---|---|
