@@ -49,11 +49,9 @@ audit: ## licences, sources and advisories, by cargo-deny
 		echo "cargo-deny is not installed; get it with: cargo install --locked cargo-deny" >&2; exit 1; \
 	fi
 
-ifneq ($(wildcard scripts/figures.sh),)
 figures: setup ## how fast each part is, beside references, measured here and now
 	@scripts/figures.sh
 	@scripts/figures_shared.sh
-endif
 
 clean: ## remove what was built; the data folder stays
 	$(CARGO) clean
