@@ -48,7 +48,7 @@ use uuid::Uuid;
         jobs::get_job, jobs::cancel_job, jobs::complete_job, jobs::fail_job, jobs::extend_job, jobs::progress_job,
         jobs::retry_job, jobs::list_schedules, jobs::get_schedule, jobs::put_schedule, jobs::delete_schedule,
         cache::get_entry, cache::put_entry, cache::touch_entry, cache::delete_entry, cache::batch, cache::list_keys,
-        cache::clear_namespace, cache::invalidate_tags, cache::tell_event, cache::count, cache::get_counter,
+        cache::clear_namespace, cache::take_ticket, cache::invalidate_tags, cache::tell_event, cache::count, cache::get_counter,
         cache::delete_counter, cache::cache_stats,
         health::health, health::live, health::ready,
         health::redis_report, health::metrics,

@@ -147,6 +147,7 @@ pub fn configure(routes: &mut ServiceConfig, metrics: &Arc<Metrics>, document: C
         .service(at("/stats", "cache_stats", "GET").route(get().to(cache::cache_stats)))
         .service(at("/events", "cache_events", "POST").route(post().to(cache::tell_event)))
         .service(at("/tags/invalidate", "cache_tags", "POST").route(post().to(cache::invalidate_tags)))
+        .service(at("/tickets/{namespace}/{key}", "cache_ticket", "POST").route(post().to(cache::take_ticket)))
         .service(
             at("/counters/{namespace}/{key}", "cache_counter", "POST, GET, DELETE")
                 .route(post().to(cache::count))

@@ -26,7 +26,7 @@
 //! | `api` | the cache as others use it: finding |
 //! | `write`, `events` | storing, deleting, invalidating; what other services tell of |
 //! | `compute`, `crossing` | finding or computing; a computation on its way to all who wait |
-//! | `ticket`, `flights` | what is noted before a computation; one of a key in this process |
+//! | `ticket`, `carried`, `flights` | what is noted before a computation; that as text, for those who compute elsewhere; one of a key in this process |
 //! | `look`, `reads` | what lies in Redis, and whether it is valid; many reads in one |
 //! | `local` | the level in this process, and what it hears of that is to be forgotten |
 //! | `entry`, `model`, `error` | an entry's bytes; the words of the slice; why not |
@@ -66,6 +66,7 @@
 //! With Redis away, or refusing writes, those who join a computation know only what this process has heard.
 
 mod api;
+mod carried;
 mod commands;
 mod compute;
 mod counters;

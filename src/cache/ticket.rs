@@ -26,7 +26,7 @@ pub struct Ticket {
     pub(super) namespace: Nonce,
     pub(super) tags: Vec<(Tag, Nonce)>,
     /// For how long what depends on the versions may live, from when the ticket was taken.
-    life: Duration,
+    pub(super) life: Duration,
     pub(super) lease: Option<Nonce>,
 }
 

@@ -1,6 +1,6 @@
 //! One entry.
 
-use super::super::{Entry, Level};
+use super::super::{Entry, Level, Stored};
 use super::input::{self, PutBody, TouchBody};
 use super::{CacheError, MAX_BODY, OVERHEAD, State, key, namespace};
 use crate::http::{Body, Fields, Problem, no_query, reply};
@@ -79,13 +79,15 @@ pub async fn get_entry(request: HttpRequest, cache: State) -> Result<HttpRespons
 
 /// Write an entry
 ///
-/// Whatever lies there. A value whose computation is under way meanwhile does not overwrite it.
+/// Whatever lies there, as a value of now; one whose computation is under way meanwhile does not overwrite it. A value that was
+/// computed from data which may be older than the last invalidation is written with the ticket that was taken before.
 #[utoipa::path(
     put, path = "/v1/cache/{namespace}/{key}", tag = "cache", request_body = PutBody,
     params(("namespace" = String, Path), ("key" = String, Path, description = "1 to 256 bytes of UTF-8, percent-encoded")),
     responses(
         (status = 204, description = "Written"),
         (status = 400, description = "Not JSON", body = Problem),
+        (status = 409, description = "Its ticket does not hold any more; nothing is written (`superseded`)", body = Problem),
         (status = 413, description = "The value is too large", body = Problem),
         (status = 422, description = "Not acceptable; a time to live of 0 above all", body = Problem),
         (status = 503, description = "Redis is away: it may be written or not", body = Problem),
@@ -99,9 +101,23 @@ pub async fn put_entry(request: HttpRequest, payload: web::Payload, cache: State
     let body = Body::read_json(&request, &mut payload.into_inner(), most.saturating_add(OVERHEAD)).await?;
     let (mut fields, value) = input::written(&body)?;
     let put = input::put(&mut fields, settings);
+    let ticket = input::ticket(&mut fields);
     let value = fields.finish(value)?.get().as_bytes();
-    cache.store(&namespace, &key, value, &put, None).await?;
-    Ok(HttpResponse::NoContent().finish())
+    let stored = match ticket {
+        None => cache.store(&namespace, &key, value, &put, None).await?,
+        Some(carried) => match cache.take_up(&namespace, carried).await? {
+            None => Stored::Superseded,
+            ticket => cache.store(&namespace, &key, value, &put, ticket).await?,
+        },
+    };
+    match stored {
+        Stored::Stored => Ok(HttpResponse::NoContent().finish()),
+        Stored::Superseded => Err(Problem::conflict(
+            "superseded",
+            "Something happened meanwhile",
+            "the key was written or deleted, or what the value depends on invalidated, since the ticket was taken",
+        )),
+    }
 }
 
 /// Let an entry live on

@@ -1,6 +1,7 @@
 //! Bodies, from clients' words to the model.
 
 use super::super::Put;
+use super::super::carried::Carried;
 use super::super::model::MAX_TAGS;
 use crate::config::{CacheSettings, MAX_KEY, MAX_TTL, TtlClass};
 use crate::http::{FieldError, Fields, Problem, RawObject, elements, raw};
@@ -11,6 +12,8 @@ use std::time::Duration;
 use utoipa::ToSchema;
 
 const MAX_TTL_S: i64 = MAX_TTL.as_secs().cast_signed();
+/// With 32 tags of 128 characters one has 5,900.
+const MAX_TICKET: usize = 8_192;
 /// An instance's settings say how long it keeps an entry at most; nobody sets more than this.
 const LOCAL_MS: RangeInclusive<i64> = 0..=60_000;
 
@@ -37,6 +40,8 @@ pub(super) struct PutBody {
     /// For how many milliseconds an instance may answer from its own memory, within its settings; 0 if not given. It hears of
     /// invalidations by message then, a moment after others have acknowledged them.
     local_ms: Option<u32>,
+    /// A ticket that was taken before the value was computed; not in a batch.
+    ticket: Option<String>,
 }
 
 /// For how long an entry is to live on.
@@ -71,6 +76,16 @@ pub(super) fn put(fields: &mut Fields, settings: &CacheSettings) -> Put {
         .tagged(tags)
         .stale_for(stale, if_error)
         .kept_locally(local)
+}
+
+/// The ticket that a value was computed under.
+pub(super) fn ticket(fields: &mut Fields) -> Option<Carried> {
+    let text = fields.text("ticket", MAX_TICKET)?;
+    let ticket = Carried::parse(&text);
+    if ticket.is_none() {
+        fields.refuse("ticket", "is none that was given out here");
+    }
+    ticket
 }
 
 /// For how long an entry is to be fresh; `None` if it is not said.
@@ -141,6 +156,9 @@ fn write<'a>(element: &'a RawValue, path: &str, settings: &CacheSettings) -> Res
     let (mut fields, value) = with_value(element, path).map_err(|fault| vec![fault])?;
     let key = fields.required("key", key);
     let put = put(&mut fields, settings);
+    if fields.value("ticket").is_some() {
+        fields.refuse("ticket", "is for a value by itself: PUT it");
+    }
     fields.faults(key.zip(value).map(|(key, value)| (put, key, value)))
 }
 

@@ -6,12 +6,14 @@ mod entries;
 mod input;
 mod invalidate;
 mod namespace;
+mod tickets;
 
 pub use batch::*;
 pub use counters::*;
 pub use entries::*;
 pub use invalidate::*;
 pub use namespace::*;
+pub use tickets::*;
 
 use super::{Cache, CacheError};
 use crate::config::MAX_KEY;
@@ -27,7 +29,7 @@ const OVERHEAD: usize = 64 * 1024;
 /// The largest body of a call without values, bytes.
 const MAX_BODY: usize = 256 * 1024;
 /// No namespaces: words of paths.
-const RESERVED: [&str; 4] = ["stats", "events", "tags", "counters"];
+const RESERVED: [&str; 5] = ["stats", "events", "tags", "counters", "tickets"];
 /// Where the service keeps its own answers.
 const OWN: &str = "responses";
 

@@ -11,6 +11,7 @@ mod events;
 mod invalidate;
 mod local;
 mod model;
+mod tickets;
 mod warm;
 mod was_wrong;
 
