@@ -63,18 +63,20 @@ use uuid::Uuid;
         (name = "cache", description = "Values that services share for a while"),
         (name = "health", description = "How the service is"),
     ),
-    modifiers(&SessionToken, &Limited),
+    modifiers(&Tokens, &Limited),
 )]
 pub struct ApiDoc;
 
-/// Says how a session's token is sent.
-struct SessionToken;
+/// Says how tokens are sent: a session's, and that of those who look after the service.
+struct Tokens;
 
-impl Modify for SessionToken {
+impl Modify for Tokens {
     fn modify(&self, document: &mut openapi::OpenApi) {
         let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
         let components = document.components.get_or_insert_default();
-        components.add_security_scheme("session", SecurityScheme::Http(bearer));
+        for name in ["session", "admin"] {
+            components.add_security_scheme(name, SecurityScheme::Http(bearer.clone()));
+        }
     }
 }
 

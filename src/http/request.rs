@@ -1,7 +1,7 @@
 use super::{FieldError, Problem, Query};
 use crate::ids::Id;
 use actix_web::HttpRequest;
-use actix_web::http::header::ACCEPT;
+use actix_web::http::header::{ACCEPT, AUTHORIZATION};
 
 /// The id in the path under `name`.
 ///
@@ -17,6 +17,14 @@ pub fn path_id(request: &HttpRequest, name: &str) -> Result<Id, Problem> {
 pub fn asks_for(request: &HttpRequest, media_type: &str) -> bool {
     let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok());
     accept.is_some_and(|accept| accept.contains(media_type))
+}
+
+/// The token of a request's `Authorization: Bearer`, if it has one.
+#[must_use]
+pub fn bearer(request: &HttpRequest) -> Option<&str> {
+    let credentials = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = credentials.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 /// For a call without query parameters.

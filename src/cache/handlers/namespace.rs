@@ -2,7 +2,7 @@
 
 use super::super::Stats;
 use super::{State, any_namespace, namespace};
-use crate::http::{FieldError, Problem, Query, no_query, reply};
+use crate::http::{FieldError, Problem, Query, bearer, no_query, reply};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
@@ -23,10 +23,10 @@ pub(super) struct ListBody {
 
 /// The keys of a namespace, in pieces
 ///
-/// For those who look after the service: only where `CACHE_LISTING` allows it. Each call looks through a bounded number of
-/// keys, so a piece may be empty and not the last.
+/// For those who look after the service: with the token of `CACHE_LISTING_TOKEN`. Each call looks through a bounded number of
+/// keys, so a piece may be empty and not the last. A key whose value is being computed is among them.
 #[utoipa::path(
-    get, path = "/v1/cache/{namespace}", tag = "cache",
+    get, path = "/v1/cache/{namespace}", tag = "cache", security(("admin" = [])),
     params(
         ("namespace" = String, Path),
         ("pattern" = Option<String>, Query, description = "What keys are like: `*`, `?` and `[…]` as Redis has them; all if not given"),
@@ -35,7 +35,8 @@ pub(super) struct ListBody {
     responses(
         (status = 200, description = "A piece", body = ListBody),
         (status = 400, description = "An unknown query parameter", body = Problem),
-        (status = 403, description = "Not allowed here", body = Problem),
+        (status = 401, description = "Not with the token that is set", body = Problem),
+        (status = 403, description = "No token is set: keys are not listed here", body = Problem),
         (status = 422, description = "Not acceptable", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
@@ -43,8 +44,15 @@ pub(super) struct ListBody {
 pub async fn list_keys(request: HttpRequest, cache: State) -> Result<HttpResponse, Problem> {
     let namespace = namespace(&request)?;
     let query = Query::parse(request.query_string(), &["pattern", "cursor"], &[])?;
-    if !cache.shared().settings().listing {
-        return Err(Problem::forbidden("keys are not listed here: CACHE_LISTING is off"));
+    let Some(token) = &cache.shared().settings().listing_token else {
+        return Err(Problem::forbidden(
+            "keys are not listed here: CACHE_LISTING_TOKEN is not set",
+        ));
+    };
+    if !bearer(&request).is_some_and(|given| token.is(given)) {
+        return Err(Problem::unauthorized(
+            "send the token for listings as Authorization: Bearer",
+        ));
     }
     let pattern = query.text("pattern").unwrap_or("*");
     if pattern.is_empty() || pattern.len() > MAX_PATTERN {

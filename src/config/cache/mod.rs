@@ -1,6 +1,8 @@
 mod rules;
+mod token;
 
 pub use rules::{EventRules, Target, TargetError};
+pub use token::{AdminToken, TokenError};
 
 use clap::Args;
 use std::time::Duration;
@@ -43,9 +45,9 @@ pub struct CacheSettings {
     /// Computations that may be under way at once in an instance; beyond it the answer is 503
     #[arg(long = "cache-computations", env = "CACHE_MAX_COMPUTATIONS", default_value_t = Self::default().max_computations, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub max_computations: u32,
-    /// Whether the keys of a namespace may be listed over HTTP
-    #[arg(long = "cache-listing", env = "CACHE_LISTING", default_value_t = Self::default().listing)]
-    pub listing: bool,
+    /// Whoever sends this as a Bearer token may list the keys of a namespace; without it nobody may
+    #[arg(long = "cache-listing-token", env = "CACHE_LISTING_TOKEN", hide_env_values = true)]
+    pub listing_token: Option<AdminToken>,
     /// What events invalidate: TYPE=tag:TAG,namespace:NAMESPACE,key:NAMESPACE/KEY; … with {id} for the entity's id
     ///
     /// A TYPE that ends with * stands for all that begin so. An event goes by every rule that names it.
@@ -65,7 +67,7 @@ impl Default for CacheSettings {
             local_bytes: 67_108_864,
             local_ttl_ms: 5_000,
             max_computations: 10_000,
-            listing: false,
+            listing_token: None,
             rules: EventRules::default(),
         }
     }

@@ -18,9 +18,9 @@ pub use subject::{
 
 use super::answer::SessionBody;
 use super::{Session, Sessions, Token};
-use crate::http::{Problem, reply};
+use crate::http::{self, Problem, reply};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{AUTHORIZATION, CACHE_CONTROL, HeaderValue};
+use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 
@@ -29,18 +29,10 @@ pub type State = web::Data<Sessions>;
 
 /// The token that a request carries.
 fn bearer(request: &HttpRequest) -> Result<Token, Problem> {
-    let missing = || Problem::unauthorized("send the session's token as Authorization: Bearer");
-    let credentials = request.headers().get(AUTHORIZATION).ok_or_else(missing)?;
-    let (scheme, token) = credentials
-        .to_str()
-        .ok()
-        .and_then(|text| text.split_once(' '))
-        .ok_or_else(missing)?;
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(missing());
-    }
+    let token = http::bearer(request)
+        .ok_or_else(|| Problem::unauthorized("send the session's token as Authorization: Bearer"))?;
     // In the words of one that opens nothing: the form of tokens is nobody's business.
-    Token::parse(token.trim()).ok_or_else(|| super::SessionError::Unknown.into())
+    Token::parse(token).ok_or_else(|| super::SessionError::Unknown.into())
 }
 
 /// A session as the answer.

@@ -1,6 +1,6 @@
 //! Redis away, or there and silent.
 
-use super::{CacheApi, SOON, embedded, get_or, id, minute};
+use super::{CacheApi, LISTING, SOON, embedded, get_or, id, minute};
 use crate::support::{Redis, Scene, eventually};
 use fleetpulse::cache::{CacheError, ComputeError, Outage, Policy};
 use fleetpulse::store::StoreError;
@@ -14,7 +14,7 @@ use tokio::time::sleep;
 
 #[actix_web::test]
 async fn every_call_says_so_at_once_and_goes_on_when_redis_is_back() {
-    let mut scene = Scene::on(Redis::durable().await).with(&["--cache-listing", "--cache-rules=a=tag:t"]);
+    let mut scene = Scene::on(Redis::durable().await).with(&[LISTING[0], "--cache-rules=a=tag:t"]);
     let service = scene.start().await;
     let api = CacheApi::of(&service);
     assert_eq!(api.put("n/k", json!({"value": 1, "ttl_s": 60})).await.status, 204);
@@ -27,7 +27,7 @@ async fn every_call_says_so_at_once_and_goes_on_when_redis_is_back() {
         api.delete("n/k").await,
         api.post("n", json!({"get": ["k"], "set": [{"key": "l", "value": 1}]}))
             .await,
-        api.get("n").await,
+        api.list("n").await,
         api.delete("n").await,
         api.post("tags/invalidate", json!({"tags": ["t"]})).await,
         api.post("events", json!({"type": "a", "entity_id": "x"})).await,

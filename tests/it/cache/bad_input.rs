@@ -1,6 +1,6 @@
 //! What clients may get wrong: a clear answer, and nothing stored.
 
-use super::{CacheApi, id};
+use super::{CacheApi, LISTING, id};
 use crate::support::Scene;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -54,7 +54,7 @@ async fn what_is_not_acceptable_is_refused_with_its_place() {
 async fn every_other_call_has_its_refusals() {
     let scene = Scene::new()
         .await
-        .with(&["--cache-listing", "--cache-rules=a=tag:product:{id}"]);
+        .with(&["--cache-rules=a=tag:product:{id}", LISTING[0]]);
     let service = scene.start().await;
     let api = CacheApi::of(&service);
     api.patch("n/k", json!({})).await.assert_problem(422, &["/ttl_s"]);
@@ -91,9 +91,9 @@ async fn every_other_call_has_its_refusals() {
         .assert_problem(422, &["/timestamp"]);
     let long = json!({"type": "a", "entity_id": "x".repeat(128)});
     api.post("events", long).await.assert_problem(422, &["/entity_id"]);
-    assert_eq!(api.get("n?patern=x").await.status, 400);
-    api.get("n?pattern=").await.assert_problem(422, &["/pattern"]);
-    api.get("n?cursor=x").await.assert_problem(422, &["/cursor"]);
+    assert_eq!(api.list("n?patern=x").await.status, 400);
+    api.list("n?pattern=").await.assert_problem(422, &["/pattern"]);
+    api.list("n?cursor=x").await.assert_problem(422, &["/cursor"]);
     assert_eq!(api.get("stats?x=1").await.status, 400);
     assert_eq!(api.delete("n?x=1").await.status, 400);
     for (method, path, body) in [

@@ -1,8 +1,9 @@
 //! Each call over HTTP, by two instances.
 
-use super::{CacheApi, SOON};
-use crate::support::{Scene, eventually};
+use super::{CacheApi, LISTING, SOON};
+use crate::support::{Scene, eventually, send};
 use reqwest::Method;
+use reqwest::header::AUTHORIZATION;
 use serde_json::json;
 
 #[actix_web::test]
@@ -189,20 +190,25 @@ async fn a_counter_counts_over_all_instances_and_its_end_is_set_once() {
 }
 
 #[actix_web::test]
-async fn keys_are_listed_in_pieces_where_that_is_allowed() {
+async fn keys_are_listed_in_pieces_to_who_has_the_token() {
     let scene = Scene::new().await;
     let closed = scene.start().await;
-    CacheApi::of(&closed).get("n").await.assert_problem(403, &[]);
-    let scene = scene.with(&["--cache-listing"]);
+    CacheApi::of(&closed).list("n").await.assert_problem(403, &[]);
+    let scene = scene.with(&LISTING);
     let service = scene.start().await;
     let api = CacheApi::of(&service);
+    api.get("n").await.assert_problem(401, &[]);
+    for bad in ["Bearer wrong", "Basic 0123456789abcdefghijkl", "0123456789abcdefghijkl"] {
+        let request = api.0.request(Method::GET, "/v1/cache/n").header(AUTHORIZATION, bad);
+        send(request).await.assert_problem(401, &[]);
+    }
     let set: Vec<_> = (0..500).map(|n| json!({"key": format!("a*{n}"), "value": n})).collect();
     assert_eq!(api.post("n", json!({ "set": set })).await.status, 200);
     api.put("n2/a*1", json!({"value": 1})).await;
     for (pattern, expected) in [("", 500), ("&pattern=a%5C*1*", 111), ("&pattern=b*", 0)] {
         let (mut found, mut cursor) = (Vec::new(), "0".to_owned());
         loop {
-            let page = api.get(&format!("n?cursor={cursor}{pattern}")).await;
+            let page = api.list(&format!("n?cursor={cursor}{pattern}")).await;
             assert_eq!(page.status, 200, "{page:?}");
             found.extend(page.body["keys"].as_array().unwrap().iter().map(ToString::to_string));
             let Some(next) = page.body["next"].as_str() else { break };

@@ -27,6 +27,9 @@ use serde_json::Value;
 use std::convert::Infallible;
 use std::time::Duration;
 
+/// The setting that lets keys be listed, and how that is asked for.
+const LISTING: [&str; 1] = ["--cache-listing-token=0123456789abcdefghijkl"];
+
 /// Longer than anything here takes that comes soon.
 const SOON: Duration = Duration::from_secs(20);
 const MINUTE: Duration = Duration::from_mins(1);
@@ -94,6 +97,12 @@ impl CacheApi {
 
     async fn get(&self, path: &str) -> Answer {
         self.0.get(&format!("/v1/cache/{path}")).await
+    }
+
+    /// With the token of [`LISTING`].
+    async fn list(&self, path: &str) -> Answer {
+        let request = self.0.request(Method::GET, &format!("/v1/cache/{path}"));
+        send(request.bearer_auth("0123456789abcdefghijkl")).await
     }
 
     async fn delete(&self, path: &str) -> Answer {
