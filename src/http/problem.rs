@@ -135,7 +135,7 @@ impl Problem {
     /// 404.
     #[must_use]
     pub fn not_found(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not-found", "Not found", detail)
+        Self::new(StatusCode::NOT_FOUND, "not_found", "Not found", detail)
     }
 
     /// 405, for a path that exists.
@@ -144,7 +144,7 @@ impl Problem {
         let detail = "the path exists, but not with this method";
         Self::new(
             StatusCode::METHOD_NOT_ALLOWED,
-            "method-not-allowed",
+            "method_not_allowed",
             "Method not allowed",
             detail,
         )
@@ -156,13 +156,14 @@ impl Problem {
         let detail = "the body did not arrive in time";
         Self::new(
             StatusCode::REQUEST_TIMEOUT,
-            "too-slow",
+            "too_slow",
             "The request took too long",
             detail,
         )
     }
 
-    /// 409: at odds with how things are. `slug` names the kind of conflict for programs.
+    /// 409: at odds with how things are. `slug` names the kind of conflict for programs, its words joined by `_` as in the
+    /// names of members.
     #[must_use]
     pub fn conflict(slug: &str, title: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, slug, title, detail)
@@ -173,7 +174,7 @@ impl Problem {
     pub fn precondition_failed(detail: impl Into<String>) -> Self {
         Self::new(
             StatusCode::PRECONDITION_FAILED,
-            "precondition-failed",
+            "precondition_failed",
             "It is not as expected",
             detail,
         )
@@ -184,7 +185,7 @@ impl Problem {
     pub fn too_large(detail: impl Into<String>) -> Self {
         Self::new(
             StatusCode::PAYLOAD_TOO_LARGE,
-            "too-large",
+            "too_large",
             "The request is too large",
             detail,
         )
@@ -195,7 +196,7 @@ impl Problem {
     pub fn wrong_type(detail: impl Into<String>) -> Self {
         Self::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "wrong-type",
+            "wrong_type",
             "The media type is not taken here",
             detail,
         )
@@ -206,7 +207,7 @@ impl Problem {
     pub fn too_many_requests(detail: impl Into<String>, retry_after_s: u32) -> Self {
         let problem = Self::new(
             StatusCode::TOO_MANY_REQUESTS,
-            "too-many-requests",
+            "too_many_requests",
             "Too many requests",
             detail,
         );
@@ -219,14 +220,14 @@ impl Problem {
     /// 504: what was waited for did not come in time.
     #[must_use]
     pub fn timed_out(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::GATEWAY_TIMEOUT, "timed-out", "Waited in vain", detail)
+        Self::new(StatusCode::GATEWAY_TIMEOUT, "timed_out", "Waited in vain", detail)
     }
 
     /// 504: the request wants what is cached or nothing, and nothing is.
     #[must_use]
     pub fn not_cached() -> Self {
         let detail = "the request asks for a cached answer alone (only-if-cached)";
-        Self::new(StatusCode::GATEWAY_TIMEOUT, "not-cached", "Nothing cached", detail)
+        Self::new(StatusCode::GATEWAY_TIMEOUT, "not_cached", "Nothing cached", detail)
     }
 
     /// 503: not now, try again after so many seconds.

@@ -49,14 +49,14 @@ impl From<SessionError> for Problem {
         match error {
             SessionError::Unknown | SessionError::Reused => Self::unauthorized(error.to_string()),
             SessionError::Superseded => {
-                Self::conflict("token-superseded", "Another token is in use", error.to_string())
+                Self::conflict("token_superseded", "Another token is in use", error.to_string())
             }
             SessionError::TooManyRotations { after } => {
                 let seconds = u32::try_from(after.as_millis().div_ceil(1000)).unwrap_or(u32::MAX);
                 Self::too_many_requests(error.to_string(), seconds.max(1))
             }
             SessionError::Conflict { version } => Self::conflict(
-                "version-conflict",
+                "version_conflict",
                 "It was changed meanwhile",
                 format!("the data are at version {version}: read them, and merge into those"),
             )

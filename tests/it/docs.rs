@@ -255,3 +255,31 @@ fn no_two_schemas_have_one_name() {
     }
     assert!(names.len() > 50, "{names:?}");
 }
+
+#[test]
+fn the_readme_names_every_type_of_problem() {
+    let mut all = Vec::new();
+    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut all);
+    let mut types = BTreeSet::new();
+    for source in &all {
+        let conflicts = source.split("::conflict(").skip(1);
+        let others = source.split("Self::new(").skip(1).filter_map(|made| {
+            let (status, rest) = made.split_once(',')?;
+            status.trim_start().starts_with("StatusCode::").then_some(rest)
+        });
+        let first = conflicts
+            .chain(others)
+            .filter_map(|rest| rest.trim_start().strip_prefix('"'));
+        types.extend(first.filter_map(|rest| rest.split('"').next()));
+    }
+    assert!(types.len() > 25, "{types:?}");
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let (_, told) = readme.split_once("`type` is `urn:fleetpulse:problem:`").unwrap();
+    let (told, _) = told.split_once("\n\n").unwrap();
+    let told: BTreeSet<&str> = told.split('`').skip(1).step_by(2).collect();
+    assert_eq!(told, types);
+    for name in types {
+        let is_plain = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        assert!(is_plain, "{name} is spelled as no other");
+    }
+}

@@ -64,7 +64,7 @@ pub(super) fn millis(duration: Duration) -> u64 {
     responses(
         (status = 200, description = "Found", body = EntryBody),
         (status = 404, description = "There is none", body = Problem),
-        (status = 409, description = "What lies there is no entry, or not JSON (`cache-corrupt`)", body = Problem),
+        (status = 409, description = "What lies there is no entry, or not JSON (`cache_corrupt`)", body = Problem),
         (status = 422, description = "The namespace or the key is none", body = Problem),
         (status = 503, description = "Redis is away: nobody knows", body = Problem),
     )
@@ -130,7 +130,7 @@ pub async fn put_entry(request: HttpRequest, payload: web::Payload, cache: State
         (status = 204, description = "It is fresh for so long from now on"),
         (status = 400, description = "Not JSON", body = Problem),
         (status = 404, description = "There is none", body = Problem),
-        (status = 409, description = "What lies there is no entry (`cache-corrupt`)", body = Problem),
+        (status = 409, description = "What lies there is no entry (`cache_corrupt`)", body = Problem),
         (status = 422, description = "Not acceptable", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )

@@ -88,9 +88,9 @@ impl From<CacheError> for Problem {
         let refused = |member| Self::unacceptable(vec![FieldError::new(member, detail.clone())]);
         match error {
             CacheError::Store(error) => error.into(),
-            CacheError::Corrupt => Self::conflict("cache-corrupt", "There is something else", detail),
-            CacheError::NoCounter => Self::conflict("no-counter", "There is something else", detail),
-            CacheError::CounterRange => Self::conflict("counter-range", "The counter is at its end", detail),
+            CacheError::Corrupt => Self::conflict("cache_corrupt", "There is something else", detail),
+            CacheError::NoCounter => Self::conflict("no_counter", "There is something else", detail),
+            CacheError::CounterRange => Self::conflict("counter_range", "The counter is at its end", detail),
             CacheError::TooBig { .. } => Self::too_large(detail),
             CacheError::Busy => Self::unavailable(detail, 1),
             CacheError::Ttl => refused("ttl_s"),

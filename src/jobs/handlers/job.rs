@@ -33,7 +33,7 @@ pub async fn get_job(request: HttpRequest, state: Data) -> Result<HttpResponse, 
     responses(
         (status = 204, description = "Cancelled"),
         (status = 404, description = "There is none, or none any more", body = Problem),
-        (status = 409, description = "It is done or dead (`wrong-state`)", body = Problem),
+        (status = 409, description = "It is done or dead (`wrong_state`)", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]
@@ -52,7 +52,7 @@ pub async fn cancel_job(request: HttpRequest, state: Data) -> Result<HttpRespons
     responses(
         (status = 204, description = "It is ready"),
         (status = 404, description = "There is none, or none any more", body = Problem),
-        (status = 409, description = "It is leased or done, or another has its unique key (`wrong-state`)", body = Problem),
+        (status = 409, description = "It is leased or done, or another has its unique key (`wrong_state`)", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]
@@ -73,7 +73,7 @@ pub async fn retry_job(request: HttpRequest, state: Data) -> Result<HttpResponse
         (status = 200, description = "It is done, or delayed with `then`", body = EndedAnswer),
         (status = 400, description = "Not JSON", body = Problem),
         (status = 404, description = "There is none, or none any more", body = Problem),
-        (status = 409, description = "The lease is another's or is over (`lease-over`), with the job's `state`", body = Problem),
+        (status = 409, description = "The lease is another's or is over (`lease_over`), with the job's `state`", body = Problem),
         (status = 422, description = "Not acceptable", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
@@ -92,7 +92,7 @@ pub async fn complete_job(request: HttpRequest, payload: web::Payload, state: Da
         (status = 200, description = "It is delayed, ready or dead", body = EndedAnswer),
         (status = 400, description = "Not JSON", body = Problem),
         (status = 404, description = "There is none, or none any more", body = Problem),
-        (status = 409, description = "The lease is another's or is over (`lease-over`), with the job's `state`", body = Problem),
+        (status = 409, description = "The lease is another's or is over (`lease_over`), with the job's `state`", body = Problem),
         (status = 422, description = "Not acceptable", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
@@ -136,7 +136,7 @@ async fn end(request: &HttpRequest, payload: web::Payload, state: &Data, verb: V
         (status = 200, description = "When it ends now", body = ExtendedAnswer),
         (status = 400, description = "Not JSON", body = Problem),
         (status = 404, description = "There is none, or none any more", body = Problem),
-        (status = 409, description = "The lease is another's or is over (`lease-over`), with the job's `state`", body = Problem),
+        (status = 409, description = "The lease is another's or is over (`lease_over`), with the job's `state`", body = Problem),
         (status = 422, description = "Not acceptable", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
@@ -159,7 +159,7 @@ pub async fn extend_job(request: HttpRequest, payload: web::Payload, state: Data
         (status = 204, description = "Noted"),
         (status = 400, description = "Not JSON", body = Problem),
         (status = 404, description = "There is none, or none any more", body = Problem),
-        (status = 409, description = "The lease is another's or is over (`lease-over`), with the job's `state`", body = Problem),
+        (status = 409, description = "The lease is another's or is over (`lease_over`), with the job's `state`", body = Problem),
         (status = 422, description = "Not acceptable", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )

@@ -51,17 +51,17 @@ impl From<JobsError> for Problem {
         let detail = error.to_string();
         match error {
             JobsError::Invalid(faults) => unacceptable(faults, |_| String::new()),
-            JobsError::TooManyTypes => Self::conflict("too-many-types", "The queue has too many types of jobs", detail),
-            JobsError::TooManyQueues => Self::conflict("too-many-queues", "There are too many queues", detail),
+            JobsError::TooManyTypes => Self::conflict("too_many_types", "The queue has too many types of jobs", detail),
+            JobsError::TooManyQueues => Self::conflict("too_many_queues", "There are too many queues", detail),
             JobsError::TooManySchedules => {
-                Self::conflict("too-many-schedules", "The queue has too many schedules", detail)
+                Self::conflict("too_many_schedules", "The queue has too many schedules", detail)
             }
             JobsError::Unknown | JobsError::UnknownSchedule => Self::not_found(detail),
             JobsError::NotYours(state) => {
-                Self::conflict("lease-over", "The lease is over", detail).with("state", state.name())
+                Self::conflict("lease_over", "The lease is over", detail).with("state", state.name())
             }
             JobsError::Conflict(state) => {
-                Self::conflict("wrong-state", "The job's state does not allow it", detail).with("state", state.name())
+                Self::conflict("wrong_state", "The job's state does not allow it", detail).with("state", state.name())
             }
             JobsError::Store(error) => error.into(),
         }

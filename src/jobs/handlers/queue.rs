@@ -196,7 +196,7 @@ pub async fn clear_dead(request: HttpRequest, state: Data) -> Result<HttpRespons
     responses(
         (status = 200, description = "Cancelled", body = CancelledAnswer),
         (status = 404, description = "No job has the key", body = Problem),
-        (status = 409, description = "It has ended (`wrong-state`); the key is free", body = Problem),
+        (status = 409, description = "It has ended (`wrong_state`); the key is free", body = Problem),
         (status = 422, description = "A name is none", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )

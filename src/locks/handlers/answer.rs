@@ -77,7 +77,7 @@ impl From<LockError> for Problem {
         let detail = error.to_string();
         match error {
             LockError::Taken(holder) => naming(
-                Self::conflict("lock-taken", "The lock is taken", detail),
+                Self::conflict("lock_taken", "The lock is taken", detail),
                 holder.as_ref(),
             ),
             LockError::TimedOut(holder) => naming(Self::timed_out(detail), holder.as_ref()),
@@ -88,7 +88,7 @@ impl From<LockError> for Problem {
             )]),
             LockError::NotHeld => Self::not_found(detail),
             LockError::HeldByOther(holder) => naming(
-                Self::conflict("lock-held-by-other", "Somebody else holds the lock", detail),
+                Self::conflict("lock_held_by_other", "Somebody else holds the lock", detail),
                 Some(&holder),
             ),
             LockError::Store(error) => error.into(),

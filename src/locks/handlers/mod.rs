@@ -38,7 +38,7 @@ async fn fields(request: &HttpRequest, payload: web::Payload) -> Result<Fields, 
     responses(
         (status = 201, description = "Granted", body = GrantBody),
         (status = 400, description = "Not JSON", body = Problem),
-        (status = 409, description = "Somebody has it (`lock-taken`), with `owner`, `fence` and `expires_at`", body = Problem),
+        (status = 409, description = "Somebody has it (`lock_taken`), with `owner`, `fence` and `expires_at`", body = Problem),
         (status = 422, description = "Not acceptable, or the token holds the lock for another owner or time, or has released it", body = Problem),
         (status = 503, description = "Redis is away, too many wait, or this instance is about to end: ask again", body = Problem),
         (status = 504, description = "Waited in vain; with who has it", body = Problem),
@@ -83,7 +83,7 @@ pub async fn acquire(
         (status = 200, description = "Renewed", body = GrantBody),
         (status = 400, description = "Not JSON", body = Problem),
         (status = 404, description = "Nobody holds it: it has ended", body = Problem),
-        (status = 409, description = "Somebody else holds it (`lock-held-by-other`)", body = Problem),
+        (status = 409, description = "Somebody else holds it (`lock_held_by_other`)", body = Problem),
         (status = 422, description = "Not acceptable", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
@@ -108,7 +108,7 @@ pub async fn renew(
         (status = 204, description = "Released"),
         (status = 400, description = "Not JSON", body = Problem),
         (status = 404, description = "Nobody holds it: it had ended before", body = Problem),
-        (status = 409, description = "Somebody else holds it (`lock-held-by-other`)", body = Problem),
+        (status = 409, description = "Somebody else holds it (`lock_held_by_other`)", body = Problem),
         (status = 422, description = "Not acceptable", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )

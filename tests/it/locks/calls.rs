@@ -53,7 +53,7 @@ async fn who_comes_second_is_told_who_has_it_and_until_when() {
     let (token, fence) = granted(&mine);
     let taken = other.acquire("l", json!({"ttl_ms": 30_000, "owner": "ben"})).await;
     taken.assert_problem(409, &[]);
-    assert_eq!(taken.body["type"], "urn:fleetpulse:problem:lock-taken");
+    assert_eq!(taken.body["type"], "urn:fleetpulse:problem:lock_taken");
     assert_eq!(
         (&taken.body["owner"], &taken.body["fence"]),
         (&json!("anna"), &json!(fence))
@@ -62,7 +62,7 @@ async fn who_comes_second_is_told_who_has_it_and_until_when() {
     // Nor can the other do anything to it.
     let wrong = other.release("l", TOKEN).await;
     wrong.assert_problem(409, &[]);
-    assert_eq!(wrong.body["type"], "urn:fleetpulse:problem:lock-held-by-other");
+    assert_eq!(wrong.body["type"], "urn:fleetpulse:problem:lock_held_by_other");
     other.renew("l", json!({"token": TOKEN})).await.assert_problem(409, &[]);
     assert_eq!(other.look("l").await.body["expires_at"], mine.body["expires_at"]);
 

@@ -41,7 +41,7 @@ async fn of_two_changes_of_one_version_the_second_is_a_conflict() {
         let conflict = other.patch(&token, version, json!({"a": 2})).await;
         conflict.assert_problem(409, &[]);
         assert_eq!(conflict.body["version"], 2, "{conflict:?}");
-        assert_eq!(conflict.body["type"], "urn:fleetpulse:problem:version-conflict");
+        assert_eq!(conflict.body["type"], "urn:fleetpulse:problem:version_conflict");
     }
     assert_eq!(one.get(&token).await.body["data"], json!({"a": 1}));
 }

@@ -252,7 +252,7 @@ async fn a_token_whose_successor_is_in_use_is_not_rotated_again() {
     assert_eq!(calls.get(&second).await.status, 200);
     let refused = calls.rotate(&first).await;
     refused.assert_problem(409, &[]);
-    assert_eq!(refused.body["type"], "urn:fleetpulse:problem:token-superseded");
+    assert_eq!(refused.body["type"], "urn:fleetpulse:problem:token_superseded");
     for token in [&first, &second] {
         assert_eq!(calls.get(token).await.status, 200);
     }
