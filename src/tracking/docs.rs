@@ -44,11 +44,13 @@ pub(super) struct IdentifiedFix {
     fix: FixBody,
 }
 
-/// A batch: an array, or an object with the array.
+/// A batch: up to 10,000 fixes in an array, or an object with the array.
 #[derive(ToSchema)]
+#[serde(untagged)]
 #[schema(example = json!([{"id": "d-1", "lat": 40.7484, "lon": -73.9857}, {"id": "d-2", "lat": 40.7527, "lon": -73.9772}]))]
-pub(super) struct BatchBody {
-    positions: Vec<IdentifiedFix>,
+pub(super) enum BatchBody {
+    Fixes(Vec<IdentifiedFix>),
+    Named { positions: Vec<IdentifiedFix> },
 }
 
 /// What became of a fix that was not stored.
@@ -140,4 +142,12 @@ pub(super) struct ProfileBody {
     capacity: Option<u32>,
     /// At most 32 strings, numbers and booleans by name.
     attributes: Option<BTreeMap<String, serde_json::Value>>,
+}
+
+/// The same of an entity that is named.
+#[derive(ToSchema)]
+pub(super) struct ProfileAnswer {
+    id: String,
+    #[serde(flatten)]
+    profile: ProfileBody,
 }

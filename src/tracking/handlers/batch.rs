@@ -43,7 +43,10 @@ pub struct RejectedPosition {
 /// An array, `{"positions":[…]}`, or one object a line (`application/x-ndjson`), each with its `id`, up to 10,000. The good
 /// ones are taken whatever the others are.
 #[utoipa::path(
-    post, path = "/v1/{kind}/positions", tag = "tracking", request_body = BatchBody,
+    post, path = "/v1/{kind}/positions", tag = "tracking",
+    request_body(content(
+        (BatchBody = "application/json"),
+        (String = "application/x-ndjson", example = "{\"id\":\"d-1\",\"lat\":40.7484,\"lon\":-73.9857}\n{\"id\":\"d-2\",\"lat\":40.7527,\"lon\":-73.9772}\n"))),
     params(("kind" = String, Path, description = "drivers, vehicles or users")),
     responses(
         (status = 200, description = "What became of them", body = BatchAnswer),

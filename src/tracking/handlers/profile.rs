@@ -6,7 +6,7 @@ use super::{State, id_of, kind_of, too_many_attributes};
 use crate::http::{Body, Problem, no_query, reply};
 use crate::ids::Id;
 use crate::tracking::Kind;
-use crate::tracking::docs::ProfileBody;
+use crate::tracking::docs::{ProfileAnswer, ProfileBody};
 use actix_web::{HttpRequest, HttpResponse, web};
 
 /// The largest body of a profile, bytes.
@@ -51,7 +51,7 @@ pub async fn patch_profile(request: HttpRequest, payload: web::Payload, state: S
     get, path = "/v1/{kind}/{id}", tag = "tracking",
     params(("kind" = String, Path, description = "drivers, vehicles or users"), ("id" = String, Path)),
     responses(
-        (status = 200, description = "The profile", body = ProfileBody),
+        (status = 200, description = "The profile", body = ProfileAnswer),
         (status = 404, description = "There is none", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )

@@ -25,6 +25,11 @@ impl Document {
         &self.0["components"]["schemas"][name]
     }
 
+    /// The body of a call that the document gives as an example of a media type.
+    pub fn example(&self, call: &str, media_type: &str) -> &Value {
+        &self.call(call)["requestBody"]["content"][media_type]["example"]
+    }
+
     /// The document allows such a body of a call, named `post /v1/…` as it stands there.
     #[track_caller]
     pub fn allows(&self, call: &str, body: &Value) {

@@ -3,6 +3,7 @@
 mod batch;
 mod convergence;
 mod differential;
+mod document;
 mod expiry;
 mod filters;
 mod instances;

@@ -1,0 +1,43 @@
+//! The `OpenAPI` document is true of what the calls take and answer.
+
+use crate::support::{Document, Scene};
+use serde_json::json;
+
+const BATCH: &str = "post /v1/{kind}/positions";
+const PUT: &str = "put /v1/{kind}/{id}";
+const GET: &str = "get /v1/{kind}/{id}";
+
+#[actix_web::test]
+async fn a_batch_is_an_array_or_has_one_or_is_lines() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = service.drivers();
+    let document = Document::of(&api).await;
+    let fixes = json!([{"id": "d-1", "lat": 40.7484, "lon": -73.9857}, {"id": "d-2", "lat": 40.7527, "lon": -73.9772}]);
+    for batch in [fixes.clone(), json!({"positions": fixes})] {
+        document.allows(BATCH, &batch);
+        let answer = api.post_batch(&batch).await;
+        document.has(BATCH, 200, &answer.body);
+        assert_eq!(answer.body["accepted"], 2, "{answer:?}");
+    }
+    let lines = document.example(BATCH, "application/x-ndjson");
+    let answer = api.post_ndjson(lines.as_str().unwrap()).await;
+    assert_eq!(answer.body["accepted"], 2, "{answer:?}");
+}
+
+#[actix_web::test]
+async fn a_profile_is_answered_with_its_id() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = service.drivers();
+    let document = Document::of(&api).await;
+    let full = document.schema("ProfileBody")["example"].clone();
+    for profile in [full, json!({"status": "busy"})] {
+        document.allows(PUT, &profile);
+        assert_eq!(api.put_profile("d-1", profile.clone()).await.status, 204);
+        let mut answer = api.profile("d-1").await;
+        document.has(GET, 200, &answer.body);
+        assert_eq!(answer.body["id"].take(), "d-1", "{answer:?}");
+    }
+    assert_eq!(document.schema("ProfileAnswer")["allOf"][1]["required"], json!(["id"]));
+}
