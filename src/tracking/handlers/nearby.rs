@@ -33,7 +33,7 @@ const MAX_BODY: usize = 1024 * 1024;
             (ListBody = "application/json"), (serde_json::Value = "application/geo+json"))),
         (status = 400, description = "A parameter is unknown, missing or not a number", body = Problem),
         (status = 422, description = "A value is out of range", body = Problem),
-        (status = 503, description = "source=redis while Redis is away", body = Problem),
+        (status = 503, description = "source=redis while Redis is away, or two such searches of this instance are under way", body = Problem),
     )
 )]
 pub async fn nearby(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {

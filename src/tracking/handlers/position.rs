@@ -95,6 +95,7 @@ pub async fn locate(request: HttpRequest, state: State) -> Result<HttpResponse, 
         (status = 204, description = "Gone, or it was not there"),
         (status = 202, description = "Gone here; Redis is away and will be told when it is back", body = OutcomeBody),
         (status = 422, description = "Not an id", body = Problem),
+        (status = 503, description = "Redis refuses it now; nothing is forgotten", body = Problem),
     )
 )]
 pub async fn forget(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
