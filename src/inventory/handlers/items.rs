@@ -23,8 +23,8 @@ const MOST: i64 = MAX_QUANTITY.cast_signed();
     put, path = "/v1/inventory/{sku}", tag = "inventory", request_body = PutBody,
     params(("sku" = String, Path), ("If-Match" = Option<String>, Header), ("If-None-Match" = Option<String>, Header)),
     responses(
-        (status = 200, description = "Set", body = ItemAnswer),
-        (status = 201, description = "Made", body = ItemAnswer),
+        (status = 200, description = "Set", body = ItemAnswer, headers(("ETag" = String, description = "The version in quotes"))),
+        (status = 201, description = "Made", body = ItemAnswer, headers(("ETag" = String, description = "The version in quotes"))),
         (status = 400, description = "Not JSON", body = Problem),
         (status = 409, description = "More is reserved, another version, or another group", body = Problem),
         (status = 412, description = "Not the version of If-Match", body = Problem),
@@ -57,7 +57,7 @@ pub async fn put_item(request: HttpRequest, payload: web::Payload, state: State)
 #[utoipa::path(
     get, path = "/v1/inventory/{sku}", tag = "inventory", params(("sku" = String, Path)),
     responses(
-        (status = 200, description = "The item; its ETag is the version", body = ItemAnswer),
+        (status = 200, description = "The item", body = ItemAnswer, headers(("ETag" = String, description = "The version in quotes"))),
         (status = 404, description = "There is none", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
@@ -77,7 +77,7 @@ pub async fn get_item(request: HttpRequest, state: State) -> Result<HttpResponse
     post, path = "/v1/inventory/{sku}/adjust", tag = "inventory", request_body = AdjustBody,
     params(("sku" = String, Path), ("If-Match" = Option<String>, Header)),
     responses(
-        (status = 200, description = "The item as it is now", body = ItemAnswer),
+        (status = 200, description = "The item as it is now", body = ItemAnswer, headers(("ETag" = String, description = "The version in quotes"))),
         (status = 400, description = "Not JSON", body = Problem),
         (status = 404, description = "There is no such item or reservation", body = Problem),
         (status = 409, description = "More is reserved, another version, or not confirmed", body = Problem),

@@ -23,7 +23,10 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
     post, path = "/v1/inventory/{sku}/reservations", tag = "inventory", request_body = ReserveItemBody,
     params(("sku" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
     responses(
-        (status = 201, description = "Held", body = ReservationAnswer),
+        (status = 201, description = "Held", body = ReservationAnswer, headers(
+            ("Location" = String, description = "Where the reservation is: `/v1/reservations/ID`"),
+            ("Idempotent-Replayed" = String, description = "`true` where it was made before, by the same id or key; else not there"),
+        )),
         (status = 400, description = "Not JSON", body = Problem),
         (status = 404, description = "There is no such item", body = Problem),
         (status = 409, description = "`insufficient_stock`, with what is `available`; or `in_progress`", body = Problem),
@@ -50,7 +53,10 @@ pub async fn reserve_item(request: HttpRequest, payload: web::Payload, state: St
     post, path = "/v1/reservations", tag = "inventory", request_body = ReserveBody,
     params(("Idempotency-Key" = Option<String>, Header)),
     responses(
-        (status = 201, description = "Held", body = ReservationAnswer),
+        (status = 201, description = "Held", body = ReservationAnswer, headers(
+            ("Location" = String, description = "Where the reservation is: `/v1/reservations/ID`"),
+            ("Idempotent-Replayed" = String, description = "`true` where it was made before, by the same id or key; else not there"),
+        )),
         (status = 400, description = "Not JSON", body = Problem),
         (status = 404, description = "There is no such item", body = Problem),
         (status = 409, description = "`insufficient_stock`, with the `sku` and what is `available` of it; or `in_progress`", body = Problem),

@@ -2,6 +2,7 @@
 
 use super::Stock;
 use crate::support::Scene;
+use reqwest::Method;
 use serde_json::{Value, json};
 
 #[actix_web::test]
@@ -34,6 +35,41 @@ async fn a_hold_is_made_seen_and_confirmed() {
         let wrong = stock.to(id, verb).await;
         wrong.assert_problem(409, &[]);
         assert_eq!(wrong.body["state"], "confirmed", "{verb}");
+    }
+}
+
+#[actix_web::test]
+async fn an_answer_says_where_the_reservation_is_and_whether_it_was_there_before() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let stock = Stock(service.drivers());
+    stock.has("seat", 10).await;
+    let document = stock.0.get("/openapi.json").await.body;
+    for (call, path, body) in [
+        (
+            "/v1/inventory/{sku}/reservations",
+            "/v1/inventory/seat/reservations",
+            json!({"id": "a", "quantity": 1, "ttl_s": 60}),
+        ),
+        (
+            "/v1/reservations",
+            "/v1/reservations",
+            json!({"id": "b", "items": [{"sku": "seat", "quantity": 1}], "ttl_s": 60}),
+        ),
+    ] {
+        let described = &document["paths"][call]["post"]["responses"]["201"]["headers"];
+        for before in [None, Some("true")] {
+            let request = stock.0.request(Method::POST, path).json(&body);
+            let made = request.send().await.unwrap();
+            assert_eq!(made.status(), 201, "{made:?}");
+            let header = |name: &str| {
+                assert!(described[name].is_object(), "{name}: {described}");
+                made.headers().get(name).map(|value| value.to_str().unwrap())
+            };
+            assert_eq!(header("Idempotent-Replayed"), before);
+            let id = body["id"].as_str().unwrap();
+            assert_eq!(header("Location"), Some(&*format!("/v1/reservations/{id}")));
+        }
     }
 }
 
