@@ -73,7 +73,7 @@ pub async fn retry_job(request: HttpRequest, state: Data) -> Result<HttpResponse
         (status = 200, description = "It is done, or delayed with `then`", body = EndedAnswer),
         (status = 400, description = "Not JSON", body = Problem),
         (status = 404, description = "There is none, or none any more", body = Problem),
-        (status = 409, description = "The lease is another's or is over (`lease_over`), with the job's `state`", body = Problem),
+        (status = 409, description = "The lease is another's or is over (`lease_over`), with the job's `state`; or `then` is of a type too many (`too_many_types`)", body = Problem),
         (status = 422, description = "Not acceptable", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
