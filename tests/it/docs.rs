@@ -1,8 +1,9 @@
 //! What the service says of itself: its `OpenAPI` document, the page that shows it, the lines of the README.
 
-use crate::support::{Scene, ServiceProcess};
+use crate::support::{Raw, Scene, ServiceProcess, send};
+use futures_util::future::join_all;
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -55,28 +56,142 @@ async fn the_openapi_document_names_every_route_and_no_other() {
     assert_eq!(described, mounted);
 }
 
+/// A call of the document: its method, its path, and what is said of it.
+type Call<'a> = (&'a str, &'a str, &'a Value);
+
+fn calls(document: &Value) -> impl Iterator<Item = Call<'_>> {
+    let paths = document["paths"].as_object().unwrap();
+    paths.iter().flat_map(|(path, operations)| {
+        let operations = operations.as_object().unwrap();
+        operations.iter().map(|(method, call)| (&**method, &**path, call))
+    })
+}
+
+/// What a call says of a status, there or where it refers to.
+fn described<'a>(document: &'a Value, (method, path, call): Call<'a>, status: u16) -> &'a Value {
+    let answer = &call["responses"][status.to_string()];
+    assert!(answer.is_object(), "{method} {path} says nothing of {status}");
+    let reference = answer["$ref"]
+        .as_str()
+        .and_then(|reference| reference.strip_prefix('#'));
+    reference.map_or(answer, |pointer| document.pointer(pointer).unwrap())
+}
+
 #[actix_web::test]
 async fn every_call_of_the_openapi_document_may_be_answered_with_a_429() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let document = service.drivers().get("/openapi.json").await.body;
-    for (path, operations) in document["paths"].as_object().unwrap() {
-        for (method, operation) in operations.as_object().unwrap() {
-            let reference = operation["responses"]["429"]["$ref"].as_str();
-            let pointer = reference.and_then(|reference| reference.strip_prefix('#'));
-            let answer = pointer.and_then(|pointer| document.pointer(pointer));
-            let answer = answer.unwrap_or_else(|| panic!("{method} {path}"));
-            for header in ["Retry-After", "RateLimit", "RateLimit-Policy"] {
+    for call in calls(&document) {
+        let answer = described(&document, call, 429);
+        for header in ["Retry-After", "RateLimit", "RateLimit-Policy"] {
+            let kind = &answer["headers"][header]["schema"]["type"];
+            assert!(kind.is_string(), "{header}: {answer}");
+        }
+        let body = &answer["content"]["application/problem+json"]["schema"]["allOf"];
+        assert_eq!(body[0]["$ref"], "#/components/schemas/Problem", "{answer}");
+        assert_eq!(body[1]["properties"]["violated-policies"]["type"], "array", "{answer}");
+        // Where it is the session that was rotated too often there are none.
+        assert_eq!(body[1]["required"], Value::Null, "{answer}");
+    }
+}
+
+#[actix_web::test]
+async fn a_refusal_is_a_problem_and_one_that_passes_says_when_to_come_again() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let document = service.drivers().get("/openapi.json").await.body;
+    for call in calls(&document) {
+        let (method, path, said) = call;
+        for status in said["responses"].as_object().unwrap().keys() {
+            let answer = described(&document, call, status.parse().unwrap());
+            let types: Vec<&String> = answer["content"].as_object().into_iter().flat_map(Map::keys).collect();
+            if **status < *"400" {
                 assert!(
-                    answer["headers"][header]["schema"]["type"].is_string(),
-                    "{header}: {answer}"
+                    !types.iter().any(|kind| kind.contains("problem")),
+                    "{method} {path} {status}"
+                );
+            } else if path != "/health/ready" {
+                assert_eq!(types, ["application/problem+json"], "{method} {path} {status}");
+                let retry_after = &answer["headers"]["Retry-After"];
+                assert_eq!(
+                    retry_after.is_object(),
+                    ["429", "503"].contains(&&**status),
+                    "{method} {path} {status}"
                 );
             }
-            let body = &answer["content"]["application/problem+json"]["schema"]["allOf"];
-            assert_eq!(body[0]["$ref"], "#/components/schemas/Problem", "{answer}");
-            assert_eq!(body[1]["properties"]["violated-policies"]["type"], "array", "{answer}");
         }
     }
+}
+
+/// A path with its kind and its ids.
+fn filled(path: &str, kind: &str, id: &str) -> String {
+    let word = |word: &str| match word {
+        "{kind}" => kind.to_owned(),
+        word if word.starts_with('{') => id.to_owned(),
+        word => word.to_owned(),
+    };
+    path.split('/').map(word).collect::<Vec<_>>().join("/")
+}
+
+/// Requests as a call does not take them: what each is answered with, its path, and what follows the lines that all have.
+fn wrong(path: &str, call: &Value) -> Vec<(u16, String, &'static str)> {
+    // That of a job as well.
+    const ID: &str = "a.ABCDEFGHIJKLM";
+    let good = filled(path, "drivers", ID);
+    let mut wrong = Vec::new();
+    if path.starts_with("/v1/") {
+        wrong.push((400, format!("{good}?unheard-of=1"), "\r\n"));
+    }
+    if path.contains("{kind}") {
+        wrong.push((404, filled(path, "bicycles", ID), "\r\n"));
+    }
+    if path.replace("{kind}", "").contains('{') {
+        wrong.push((422, filled(path, "drivers", "%20"), "\r\n"));
+    }
+    if call["requestBody"].is_object() {
+        wrong.extend([
+            (408, good.clone(), "Content-Length: 2\r\n\r\n"),
+            (413, good.clone(), "Content-Length: 1000000000\r\n\r\n"),
+            (415, good.clone(), "Content-Type: text/plain\r\n\r\n"),
+            (422, good, "Content-Length: 1\r\n\r\n7"),
+        ]);
+    }
+    wrong
+}
+
+#[actix_web::test]
+async fn every_call_answers_as_it_describes_to_what_none_takes() {
+    let scene = Scene::new().await.with(&["--request-timeout=1000"]);
+    let service = scene.start().await;
+    let (api, url) = (service.drivers(), service.url());
+    let document = api.get("/openapi.json").await.body;
+    let opened = api
+        .request(Method::POST, "/v1/sessions")
+        .json(&json!({"subject": "anna"}));
+    let opened = send(opened).await.body;
+    let token = opened["token"].as_str().unwrap();
+    let mut asked = Vec::new();
+    let mut statuses = BTreeSet::new();
+    for (method, path, call) in calls(&document) {
+        for (status, there, rest) in wrong(path, call) {
+            described(&document, (method, path, call), status);
+            statuses.insert(status);
+            let method = method.to_uppercase();
+            let request = format!("{method} {there} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n{rest}");
+            let url = &url;
+            asked.push(async move {
+                let answer = Raw::connect(url).await.say(&request).await.head().await;
+                assert!(
+                    answer.starts_with(&format!("HTTP/1.1 {status} ")),
+                    "{request}\n{answer}"
+                );
+                assert!(answer.contains("application/problem+json"), "{request}\n{answer}");
+            });
+        }
+    }
+    assert_eq!(statuses, BTreeSet::from([400, 404, 408, 413, 415, 422]));
+    join_all(asked).await;
 }
 
 #[actix_web::test]
@@ -93,19 +208,12 @@ async fn a_method_that_a_path_does_not_have_is_answered_with_those_that_it_has()
             .map(|name| name.to_uppercase())
             .collect();
         // Any id does where none is looked up.
-        let path: Vec<&str> = path
-            .split('/')
-            .map(|word| match word {
-                "{kind}" => "drivers",
-                word if word.starts_with('{') => "x",
-                word => word,
-            })
-            .collect();
-        let answer = api.request(Method::OPTIONS, &path.join("/")).send().await.unwrap();
-        assert_eq!(answer.status(), 405, "{path:?}");
+        let path = filled(path, "drivers", "x");
+        let answer = api.request(Method::OPTIONS, &path).send().await.unwrap();
+        assert_eq!(answer.status(), 405, "{path}");
         let allow = answer.headers()["allow"].to_str().unwrap().to_owned();
         let allowed: BTreeSet<String> = allow.split(", ").map(ToOwned::to_owned).collect();
-        assert_eq!(allowed, described, "{path:?}");
+        assert_eq!(allowed, described, "{path}");
     }
 }
 

@@ -80,7 +80,6 @@ enum Without {
     post, path = "/v1/cache/{namespace}", tag = "cache", request_body = BatchBody, params(("namespace" = String, Path)),
     responses(
         (status = 200, description = "Done; what was found, in the order of `get`", body = BatchAnswer),
-        (status = 400, description = "Not JSON", body = Problem),
         (status = 413, description = "A value or the body is too large: nothing was done. Or what `get` found is: all that was to be deleted and written is", body = Problem),
         (status = 422, description = "Not acceptable: nothing was done", body = Problem),
         (status = 503, description = "Redis is away: some of it may be deleted and written", body = Problem),

@@ -57,9 +57,7 @@ impl From<Counter> for CounterBody {
     params(("namespace" = String, Path), ("key" = String, Path, description = "1 to 256 bytes of UTF-8, percent-encoded")),
     responses(
         (status = 200, description = "Counted", body = CounterBody),
-        (status = 400, description = "Not JSON", body = Problem),
         (status = 409, description = "It would leave ±(2^53 - 1) (`counter_range`), or what lies there is none (`no_counter`)", body = Problem),
-        (status = 422, description = "Not acceptable", body = Problem),
         (status = 503, description = "Redis is away: it may be counted or not", body = Problem),
     )
 )]
@@ -84,7 +82,6 @@ pub async fn count(request: HttpRequest, payload: web::Payload, cache: State) ->
         (status = 200, description = "There is one", body = CounterBody),
         (status = 404, description = "There is none", body = Problem),
         (status = 409, description = "What lies there is none (`no_counter`)", body = Problem),
-        (status = 422, description = "The namespace or the key is none", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]
@@ -102,7 +99,6 @@ pub async fn get_counter(request: HttpRequest, cache: State) -> Result<HttpRespo
     params(("namespace" = String, Path), ("key" = String, Path, description = "1 to 256 bytes of UTF-8, percent-encoded")),
     responses(
         (status = 204, description = "There is none any more"),
-        (status = 422, description = "The namespace or the key is none", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]

@@ -65,7 +65,6 @@ pub(super) fn millis(duration: Duration) -> u64 {
         (status = 200, description = "Found", body = EntryBody),
         (status = 404, description = "There is none", body = Problem),
         (status = 409, description = "What lies there is no entry, or not JSON (`cache_corrupt`)", body = Problem),
-        (status = 422, description = "The namespace or the key is none", body = Problem),
         (status = 503, description = "Redis is away: nobody knows", body = Problem),
     )
 )]
@@ -86,7 +85,6 @@ pub async fn get_entry(request: HttpRequest, cache: State) -> Result<HttpRespons
     params(("namespace" = String, Path), ("key" = String, Path, description = "1 to 256 bytes of UTF-8, percent-encoded")),
     responses(
         (status = 204, description = "Written"),
-        (status = 400, description = "Not JSON", body = Problem),
         (status = 409, description = "Its ticket does not hold any more; nothing is written (`superseded`)", body = Problem),
         (status = 413, description = "The value is too large", body = Problem),
         (status = 422, description = "Not acceptable; a time to live of 0 above all", body = Problem),
@@ -128,10 +126,8 @@ pub async fn put_entry(request: HttpRequest, payload: web::Payload, cache: State
     params(("namespace" = String, Path), ("key" = String, Path, description = "1 to 256 bytes of UTF-8, percent-encoded")),
     responses(
         (status = 204, description = "It is fresh for so long from now on"),
-        (status = 400, description = "Not JSON", body = Problem),
         (status = 404, description = "There is none", body = Problem),
         (status = 409, description = "What lies there is no entry (`cache_corrupt`)", body = Problem),
-        (status = 422, description = "Not acceptable", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]
@@ -159,7 +155,6 @@ pub async fn touch_entry(request: HttpRequest, payload: web::Payload, cache: Sta
     params(("namespace" = String, Path), ("key" = String, Path, description = "1 to 256 bytes of UTF-8, percent-encoded")),
     responses(
         (status = 204, description = "There is none any more"),
-        (status = 422, description = "The namespace or the key is none", body = Problem),
         (status = 503, description = "Redis is away: it may be deleted or not", body = Problem),
     )
 )]

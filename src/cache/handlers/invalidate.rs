@@ -62,8 +62,6 @@ impl From<Applied> for EventAnswer {
     post, path = "/v1/cache/tags/invalidate", tag = "cache", request_body = TagsBody,
     responses(
         (status = 204, description = "Nothing with one of them is served any more"),
-        (status = 400, description = "Not JSON", body = Problem),
-        (status = 422, description = "Not acceptable", body = Problem),
         (status = 503, description = "Redis is away: some of them may be invalidated", body = Problem),
     )
 )]
@@ -93,8 +91,6 @@ pub async fn invalidate_tags(
     post, path = "/v1/cache/events", tag = "cache", request_body = EventBody,
     responses(
         (status = 200, description = "What it came to", body = EventAnswer),
-        (status = 400, description = "Not JSON", body = Problem),
-        (status = 422, description = "Not acceptable", body = Problem),
         (status = 503, description = "Redis is away: tell of it again", body = Problem),
     )
 )]

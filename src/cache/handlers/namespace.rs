@@ -34,10 +34,8 @@ pub(super) struct ListBody {
     ),
     responses(
         (status = 200, description = "A piece", body = ListBody),
-        (status = 400, description = "An unknown query parameter", body = Problem),
         (status = 401, description = "Not with the token that is set", body = Problem),
         (status = 403, description = "No token is set: keys are not listed here", body = Problem),
-        (status = 422, description = "Not acceptable", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]
@@ -78,7 +76,6 @@ pub async fn list_keys(request: HttpRequest, cache: State) -> Result<HttpRespons
     delete, path = "/v1/cache/{namespace}", tag = "cache", params(("namespace" = String, Path)),
     responses(
         (status = 204, description = "Nothing of it is served any more"),
-        (status = 422, description = "The namespace is none", body = Problem),
         (status = 503, description = "Redis is away: it may be invalidated or not", body = Problem),
     )
 )]

@@ -48,9 +48,7 @@ pub(super) struct TicketBody {
     params(("namespace" = String, Path), ("key" = String, Path, description = "1 to 256 bytes of UTF-8, percent-encoded")),
     responses(
         (status = 201, description = "The ticket", body = TicketBody),
-        (status = 400, description = "Not JSON", body = Problem),
         (status = 409, description = "Somebody else has the lease, for `retry_after_ms` at most (`leased`)", body = Problem),
-        (status = 422, description = "Not acceptable", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]

@@ -25,10 +25,8 @@ const MOST: i64 = MAX_QUANTITY.cast_signed();
     responses(
         (status = 200, description = "Set", body = ItemAnswer, headers(("ETag" = String, description = "The version in quotes"))),
         (status = 201, description = "Made", body = ItemAnswer, headers(("ETag" = String, description = "The version in quotes"))),
-        (status = 400, description = "Not JSON", body = Problem),
         (status = 409, description = "More is reserved, another version, or another group", body = Problem),
         (status = 412, description = "Not the version of If-Match", body = Problem),
-        (status = 422, description = "Not acceptable", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]
@@ -78,11 +76,9 @@ pub async fn get_item(request: HttpRequest, state: State) -> Result<HttpResponse
     params(("sku" = String, Path), ("If-Match" = Option<String>, Header)),
     responses(
         (status = 200, description = "The item as it is now", body = ItemAnswer, headers(("ETag" = String, description = "The version in quotes"))),
-        (status = 400, description = "Not JSON", body = Problem),
         (status = 404, description = "There is no such item or reservation", body = Problem),
         (status = 409, description = "More is reserved, another version, or not confirmed", body = Problem),
         (status = 412, description = "Not the version of If-Match", body = Problem),
-        (status = 422, description = "Not acceptable", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]
@@ -158,7 +154,6 @@ pub async fn delete_item(request: HttpRequest, state: State) -> Result<HttpRespo
     ),
     responses(
         (status = 200, description = "A page", body = ItemsAnswer),
-        (status = 422, description = "Not acceptable", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]

@@ -27,7 +27,6 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
             ("Location" = String, description = "Where the reservation is: `/v1/reservations/ID`"),
             ("Idempotent-Replayed" = String, description = "`true` where it was made before, by the same id or key; else not there"),
         )),
-        (status = 400, description = "Not JSON", body = Problem),
         (status = 404, description = "There is no such item", body = Problem),
         (status = 409, description = "`insufficient_stock`, with what is `available`; or `in_progress`", body = Problem),
         (status = 422, description = "Not acceptable, or the same key with another body", body = Problem),
@@ -57,7 +56,6 @@ pub async fn reserve_item(request: HttpRequest, payload: web::Payload, state: St
             ("Location" = String, description = "Where the reservation is: `/v1/reservations/ID`"),
             ("Idempotent-Replayed" = String, description = "`true` where it was made before, by the same id or key; else not there"),
         )),
-        (status = 400, description = "Not JSON", body = Problem),
         (status = 404, description = "There is no such item", body = Problem),
         (status = 409, description = "`insufficient_stock`, with the `sku` and what is `available` of it; or `in_progress`", body = Problem),
         (status = 422, description = "Not acceptable, or the same key with another body", body = Problem),
@@ -147,10 +145,8 @@ pub async fn release(request: HttpRequest, state: State) -> Result<HttpResponse,
     post, path = "/v1/reservations/{id}/extend", tag = "inventory", request_body = ExtendBody, params(("id" = String, Path)),
     responses(
         (status = 200, description = "Extended", body = ReservationAnswer),
-        (status = 400, description = "Not JSON", body = Problem),
         (status = 404, description = "There is no such reservation", body = Problem),
         (status = 409, description = "`wrong_state` with the `state`", body = Problem),
-        (status = 422, description = "Not acceptable", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]

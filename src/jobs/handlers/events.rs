@@ -38,8 +38,6 @@ const EVENT_STREAM: &str = "text/event-stream";
     ),
     responses(
         (status = 200, description = "A page of them, or the stream", content((EventsAnswer = "application/json"), (String = "text/event-stream"))),
-        (status = 400, description = "An unknown parameter", body = Problem),
-        (status = 422, description = "Not acceptable", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]

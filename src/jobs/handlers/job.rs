@@ -71,10 +71,8 @@ pub async fn retry_job(request: HttpRequest, state: Data) -> Result<HttpResponse
     post, path = "/v1/jobs/{id}/complete", tag = "jobs", request_body = CompleteBody, params(("id" = String, Path)),
     responses(
         (status = 200, description = "It is done, or delayed with `then`", body = EndedAnswer),
-        (status = 400, description = "Not JSON", body = Problem),
         (status = 404, description = "There is none, or none any more", body = Problem),
         (status = 409, description = "The lease is another's or is over (`lease_over`), with the job's `state`; or `then` is of a type too many (`too_many_types`)", body = Problem),
-        (status = 422, description = "Not acceptable", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]
@@ -90,10 +88,8 @@ pub async fn complete_job(request: HttpRequest, payload: web::Payload, state: Da
     post, path = "/v1/jobs/{id}/fail", tag = "jobs", request_body = FailBody, params(("id" = String, Path)),
     responses(
         (status = 200, description = "It is delayed, ready or dead", body = EndedAnswer),
-        (status = 400, description = "Not JSON", body = Problem),
         (status = 404, description = "There is none, or none any more", body = Problem),
         (status = 409, description = "The lease is another's or is over (`lease_over`), with the job's `state`", body = Problem),
-        (status = 422, description = "Not acceptable", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]
@@ -134,10 +130,8 @@ async fn end(request: &HttpRequest, payload: web::Payload, state: &Data, verb: V
     post, path = "/v1/jobs/{id}/extend", tag = "jobs", request_body = ExtendBody, params(("id" = String, Path)),
     responses(
         (status = 200, description = "When it ends now", body = ExtendedAnswer),
-        (status = 400, description = "Not JSON", body = Problem),
         (status = 404, description = "There is none, or none any more", body = Problem),
         (status = 409, description = "The lease is another's or is over (`lease_over`), with the job's `state`", body = Problem),
-        (status = 422, description = "Not acceptable", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]
@@ -157,10 +151,8 @@ pub async fn extend_job(request: HttpRequest, payload: web::Payload, state: Data
     post, path = "/v1/jobs/{id}/progress", tag = "jobs", request_body = ProgressBody, params(("id" = String, Path)),
     responses(
         (status = 204, description = "Noted"),
-        (status = 400, description = "Not JSON", body = Problem),
         (status = 404, description = "There is none, or none any more", body = Problem),
         (status = 409, description = "The lease is another's or is over (`lease_over`), with the job's `state`", body = Problem),
-        (status = 422, description = "Not acceptable", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]

@@ -15,7 +15,6 @@ use actix_web::{HttpRequest, HttpResponse, web};
     responses(
         (status = 200, description = "Nothing new: others have the unique keys", body = AddedAnswer),
         (status = 201, description = "Put in", body = AddedAnswer),
-        (status = 400, description = "Not JSON", body = Problem),
         (status = 409, description = "Too many queues, or types of jobs in the queue", body = Problem),
         (status = 413, description = "More than 8 MiB", body = Problem),
         (status = 422, description = "Not acceptable; nothing was put in", body = Problem),
@@ -57,8 +56,6 @@ pub async fn add_jobs(request: HttpRequest, payload: web::Payload, state: Data) 
     post, path = "/v1/queues/{queue}/lease", tag = "jobs", request_body = LeaseBody, params(("queue" = String, Path)),
     responses(
         (status = 200, description = "The jobs; none if there are none", body = LeasedAnswer),
-        (status = 400, description = "Not JSON", body = Problem),
-        (status = 422, description = "Not acceptable", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]
@@ -83,7 +80,6 @@ pub async fn lease_jobs(request: HttpRequest, payload: web::Payload, state: Data
     post, path = "/v1/queues/{queue}/settle", tag = "jobs", request_body = SettleBody, params(("queue" = String, Path)),
     responses(
         (status = 200, description = "What each came to, in their order", body = SettledAnswer),
-        (status = 400, description = "Not JSON", body = Problem),
         (status = 409, description = "Too many types of jobs in the queue", body = Problem),
         (status = 413, description = "More than 8 MiB", body = Problem),
         (status = 422, description = "Not acceptable; nothing was done", body = Problem),

@@ -37,8 +37,6 @@ pub(super) fn limit(query: &Query<'_>, usual: u64, range: &RangeInclusive<u64>) 
     params(("limit" = Option<u64>, Query, description = "1 to 100; 100 if not given"), ("cursor" = Option<String>, Query, description = "`next` of the page before")),
     responses(
         (status = 200, description = "A page of them", body = QueuesAnswer),
-        (status = 400, description = "An unknown parameter", body = Problem),
-        (status = 422, description = "Not acceptable", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]
@@ -63,7 +61,6 @@ pub async fn list_queues(request: HttpRequest, state: Data) -> Result<HttpRespon
     get, path = "/v1/queues/{queue}", tag = "jobs", params(("queue" = String, Path)),
     responses(
         (status = 200, description = "Jobs by state, throughput, times", body = QueueAnswer),
-        (status = 422, description = "The name is none", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]
@@ -88,8 +85,6 @@ pub async fn get_queue(request: HttpRequest, state: Data) -> Result<HttpResponse
     ),
     responses(
         (status = 200, description = "A page of them, without payloads", body = JobsAnswer),
-        (status = 400, description = "An unknown parameter", body = Problem),
-        (status = 422, description = "Not acceptable", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]
@@ -120,7 +115,6 @@ pub async fn list_jobs(request: HttpRequest, state: Data) -> Result<HttpResponse
     responses(
         (status = 204, description = "Paused"),
         (status = 409, description = "Too many queues", body = Problem),
-        (status = 422, description = "The name is none", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]
@@ -136,7 +130,6 @@ pub async fn pause_queue(request: HttpRequest, state: Data) -> Result<HttpRespon
     post, path = "/v1/queues/{queue}/resume", tag = "jobs", params(("queue" = String, Path)),
     responses(
         (status = 204, description = "It goes on"),
-        (status = 422, description = "The name is none", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]
@@ -155,8 +148,6 @@ pub async fn resume_queue(request: HttpRequest, state: Data) -> Result<HttpRespo
     post, path = "/v1/queues/{queue}/redrive", tag = "jobs", request_body = RedriveBody, params(("queue" = String, Path)),
     responses(
         (status = 200, description = "How many", body = MovedAnswer),
-        (status = 400, description = "Not JSON", body = Problem),
-        (status = 422, description = "Not acceptable", body = Problem),
         (status = 503, description = "Redis is away; some may be back", body = Problem),
     )
 )]
@@ -176,7 +167,6 @@ pub async fn redrive(request: HttpRequest, payload: web::Payload, state: Data) -
     delete, path = "/v1/queues/{queue}/dead", tag = "jobs", params(("queue" = String, Path)),
     responses(
         (status = 200, description = "How many", body = MovedAnswer),
-        (status = 422, description = "The name is none", body = Problem),
         (status = 503, description = "Redis is away; some may be forgotten", body = Problem),
     )
 )]
@@ -197,7 +187,6 @@ pub async fn clear_dead(request: HttpRequest, state: Data) -> Result<HttpRespons
         (status = 200, description = "Cancelled", body = CancelledAnswer),
         (status = 404, description = "No job has the key", body = Problem),
         (status = 409, description = "It has ended (`wrong_state`); the key is free", body = Problem),
-        (status = 422, description = "A name is none", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]

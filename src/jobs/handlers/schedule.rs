@@ -51,7 +51,6 @@ impl From<Scheduled> for ScheduleAnswer {
     params(("queue" = String, Path), ("name" = String, Path)),
     responses(
         (status = 200, description = "Set, and when it fires first", body = ScheduleAnswer),
-        (status = 400, description = "Not JSON", body = Problem),
         (status = 409, description = "The queue has a hundred others (`too_many_schedules`), or no room for another type of job", body = Problem),
         (status = 422, description = "Not acceptable: no cron expression, one that never fires, no such time zone, …", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),

@@ -59,7 +59,6 @@ fn millis(duration: Duration) -> u64 {
     post, path = "/v1/limits/check", tag = "limits", request_body = CheckBody,
     responses(
         (status = 200, description = "Whether it may", body = DecisionBody),
-        (status = 400, description = "Not JSON", body = Problem),
         (status = 422, description = "Not acceptable, no such policy, or a cost that the policy never admits", body = Problem),
     )
 )]

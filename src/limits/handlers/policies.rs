@@ -62,7 +62,6 @@ pub async fn policies(request: HttpRequest, limits: State) -> Result<HttpRespons
     responses(
         (status = 204, description = "Forgotten, or there was nothing"),
         (status = 404, description = "No such policy", body = Problem),
-        (status = 422, description = "Not a key", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]

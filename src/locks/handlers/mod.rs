@@ -37,7 +37,6 @@ async fn fields(request: &HttpRequest, payload: web::Payload) -> Result<Fields, 
     post, path = "/v1/locks/{name}", tag = "locks", request_body = AcquireBody, params(("name" = String, Path)),
     responses(
         (status = 201, description = "Granted", body = GrantBody),
-        (status = 400, description = "Not JSON", body = Problem),
         (status = 409, description = "Somebody has it (`lock_taken`), with `owner`, `fence` and `expires_at`", body = Problem),
         (status = 422, description = "Not acceptable, or the token holds the lock for another owner or time, or has released it", body = Problem),
         (status = 503, description = "Redis is away, too many wait, or this instance is about to end: ask again", body = Problem),
@@ -81,10 +80,8 @@ pub async fn acquire(
     post, path = "/v1/locks/{name}/renew", tag = "locks", request_body = RenewBody, params(("name" = String, Path)),
     responses(
         (status = 200, description = "Renewed", body = GrantBody),
-        (status = 400, description = "Not JSON", body = Problem),
         (status = 404, description = "Nobody holds it: it has ended", body = Problem),
         (status = 409, description = "Somebody else holds it (`lock_held_by_other`)", body = Problem),
-        (status = 422, description = "Not acceptable", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]
@@ -106,10 +103,8 @@ pub async fn renew(
     delete, path = "/v1/locks/{name}", tag = "locks", request_body = TokenBody, params(("name" = String, Path)),
     responses(
         (status = 204, description = "Released"),
-        (status = 400, description = "Not JSON", body = Problem),
         (status = 404, description = "Nobody holds it: it had ended before", body = Problem),
         (status = 409, description = "Somebody else holds it (`lock_held_by_other`)", body = Problem),
-        (status = 422, description = "Not acceptable", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]
@@ -130,7 +125,6 @@ pub async fn release(
     responses(
         (status = 200, description = "Held", body = LockBody),
         (status = 404, description = "Nobody holds it", body = Problem),
-        (status = 422, description = "The name is none", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]

@@ -14,9 +14,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
     post, path = "/v1/sessions", tag = "sessions", request_body = NewSessionBody,
     responses(
         (status = 201, description = "Created", body = SessionBody),
-        (status = 400, description = "Not JSON, or a query parameter", body = Problem),
         (status = 413, description = "A body of more than 64 KiB", body = Problem),
-        (status = 422, description = "Not acceptable", body = Problem),
         (status = 503, description = "Redis is away; there may be a session that nobody has the token of", body = Problem),
     )
 )]
@@ -39,7 +37,6 @@ pub async fn create_session(
     get, path = "/v1/sessions/stats", tag = "sessions",
     responses(
         (status = 200, description = "The figures", body = Stats),
-        (status = 400, description = "A query parameter", body = Problem),
     )
 )]
 pub async fn session_stats(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {

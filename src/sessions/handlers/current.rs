@@ -13,7 +13,6 @@ use actix_web::{HttpRequest, HttpResponse, web};
     get, path = "/v1/sessions/current", tag = "sessions", security(("session" = [])),
     responses(
         (status = 200, description = "It is valid", body = SessionBody),
-        (status = 400, description = "A query parameter", body = Problem),
         (status = 401, description = "No token, or one that opens nothing (any more)", body = Problem),
         (status = 503, description = "Redis is away: nobody can say", body = Problem),
     )
@@ -32,7 +31,6 @@ pub async fn get_session(request: HttpRequest, state: State) -> Result<HttpRespo
     patch, path = "/v1/sessions/current", tag = "sessions", security(("session" = [])), request_body = DataPatchBody,
     responses(
         (status = 200, description = "Merged", body = SessionBody),
-        (status = 400, description = "Not JSON, or a query parameter", body = Problem),
         (status = 401, description = "No token, or one that opens nothing (any more)", body = Problem),
         (status = 409, description = "The data are at another version", body = Problem),
         (status = 413, description = "A body of more than 64 KiB", body = Problem),
@@ -56,7 +54,6 @@ pub async fn patch_session(request: HttpRequest, payload: web::Payload, state: S
     delete, path = "/v1/sessions/current", tag = "sessions", security(("session" = [])),
     responses(
         (status = 204, description = "It is over"),
-        (status = 400, description = "A query parameter", body = Problem),
         (status = 401, description = "No token, or one that opens nothing (any more)", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
@@ -77,7 +74,6 @@ pub async fn sign_out(request: HttpRequest, state: State) -> Result<HttpResponse
     post, path = "/v1/sessions/current/rotate", tag = "sessions", security(("session" = [])),
     responses(
         (status = 200, description = "The session with its new token", body = SessionBody),
-        (status = 400, description = "A query parameter", body = Problem),
         (status = 401, description = "No token, or one that opens nothing (any more)", body = Problem),
         (status = 409, description = "The token was replaced, and a later one is in use: rotate that", body = Problem),
         (status = 503, description = "Redis is away; the old token is honoured, repeat the call with it", body = Problem),
@@ -98,9 +94,7 @@ pub async fn rotate_session(request: HttpRequest, state: State) -> Result<HttpRe
     post, path = "/v1/sessions/current/extend", tag = "sessions", security(("session" = [])), request_body = ExtensionBody,
     responses(
         (status = 200, description = "The session with its new ends", body = SessionBody),
-        (status = 400, description = "Not JSON, or a query parameter", body = Problem),
         (status = 401, description = "No token, or one that opens nothing (any more)", body = Problem),
-        (status = 422, description = "Not acceptable", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]

@@ -14,8 +14,6 @@ use actix_web::{HttpRequest, HttpResponse};
     get, path = "/v1/subjects/{subject}/sessions", tag = "sessions", params(("subject" = String, Path)),
     responses(
         (status = 200, description = "Those that there are, the oldest first", body = SessionsBody),
-        (status = 400, description = "A query parameter", body = Problem),
-        (status = 422, description = "The subject is no id", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]
@@ -34,8 +32,6 @@ pub async fn list_sessions(request: HttpRequest, state: State) -> Result<HttpRes
     params(("subject" = String, Path), ("except" = Option<String>, Query, description = "Id of a session that stays")),
     responses(
         (status = 200, description = "How many were ended", body = EndedBody),
-        (status = 400, description = "An unknown query parameter", body = Problem),
-        (status = 422, description = "The subject, or the session, is no id", body = Problem),
         (status = 503, description = "Redis is away; call it again", body = Problem),
     )
 )]
@@ -57,9 +53,7 @@ pub async fn end_sessions(request: HttpRequest, state: State) -> Result<HttpResp
     params(("subject" = String, Path), ("id" = String, Path, description = "The session's id")),
     responses(
         (status = 204, description = "It is over"),
-        (status = 400, description = "A query parameter", body = Problem),
         (status = 404, description = "The subject has no such session (any more)", body = Problem),
-        (status = 422, description = "One of the two is no id", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]

@@ -50,9 +50,7 @@ pub struct RejectedPosition {
     params(("kind" = String, Path, description = "drivers, vehicles or users")),
     responses(
         (status = 200, description = "What became of them", body = BatchAnswer),
-        (status = 400, description = "Not JSON", body = Problem),
         (status = 413, description = "More than 10,000 positions, 8 MiB, or `TRACKING_WRITER_QUEUE`", body = Problem),
-        (status = 415, description = "Neither JSON nor NDJSON", body = Problem),
         (status = 422, description = "Neither an array nor an object with positions", body = Problem),
         (status = 503, description = "More fixes are waiting than the service can hold; none was taken", body = Problem),
     )

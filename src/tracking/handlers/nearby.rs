@@ -32,7 +32,6 @@ const MAX_BODY: usize = 1024 * 1024;
         (status = 200, description = "The nearest", content(
             (ListBody = "application/json"), (serde_json::Value = "application/geo+json"))),
         (status = 400, description = "A parameter is unknown, missing or not a number", body = Problem),
-        (status = 422, description = "A value is out of range", body = Problem),
         (status = 503, description = "source=redis while Redis is away, or two such searches of this instance are under way", body = Problem),
     )
 )]
@@ -66,9 +65,7 @@ pub async fn nearby(request: HttpRequest, state: State) -> Result<HttpResponse, 
     params(("kind" = String, Path, description = "drivers, vehicles or users")),
     responses(
         (status = 200, description = "A list for each query", body = QueriesAnswer),
-        (status = 400, description = "Not JSON", body = Problem),
         (status = 413, description = "More than 1 MiB", body = Problem),
-        (status = 415, description = "Not application/json", body = Problem),
         (status = 422, description = "A query is not acceptable; none was answered", body = Problem),
     )
 )]

@@ -24,10 +24,6 @@ const MAX_BODY: usize = 16 * 1024;
         (status = 204, description = "Stored"),
         (status = 200, description = "Stale: a newer fix is there", body = OutcomeBody),
         (status = 202, description = "Buffered: Redis is away, the fix is in this instance's memory", body = OutcomeBody),
-        (status = 400, description = "Not JSON", body = Problem),
-        (status = 413, description = "Too large", body = Problem),
-        (status = 415, description = "Not application/json", body = Problem),
-        (status = 422, description = "Not a valid fix", body = Problem),
         (status = 503, description = "More fixes are waiting than the service can hold", body = Problem),
     )
 )]
@@ -73,7 +69,6 @@ fn buffered() -> HttpResponse {
     responses(
         (status = 200, description = "The latest fix", body = PositionBody),
         (status = 404, description = "No fix, or its time is over", body = Problem),
-        (status = 422, description = "Not an id", body = Problem),
     )
 )]
 pub async fn locate(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
@@ -94,7 +89,6 @@ pub async fn locate(request: HttpRequest, state: State) -> Result<HttpResponse, 
     responses(
         (status = 204, description = "Gone, or it was not there"),
         (status = 202, description = "Gone here; Redis is away and will be told when it is back", body = OutcomeBody),
-        (status = 422, description = "Not an id", body = Problem),
         (status = 503, description = "Redis refuses it now; nothing is forgotten", body = Problem),
     )
 )]

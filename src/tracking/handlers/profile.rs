@@ -20,8 +20,6 @@ const MAX_BODY: usize = 32 * 1024;
     params(("kind" = String, Path, description = "drivers, vehicles or users"), ("id" = String, Path)),
     responses(
         (status = 204, description = "Replaced"),
-        (status = 400, description = "Not JSON", body = Problem),
-        (status = 422, description = "Not acceptable", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]
@@ -37,7 +35,6 @@ pub async fn put_profile(request: HttpRequest, payload: web::Payload, state: Sta
     params(("kind" = String, Path, description = "drivers, vehicles or users"), ("id" = String, Path)),
     responses(
         (status = 204, description = "Changed"),
-        (status = 400, description = "Not JSON", body = Problem),
         (status = 422, description = "Not acceptable, or more than 32 attributes with those that are there", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )

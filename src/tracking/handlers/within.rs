@@ -24,7 +24,6 @@ use actix_web::{HttpRequest, HttpResponse};
         (status = 200, description = "Those inside", content(
             (ListBody = "application/json"), (serde_json::Value = "application/geo+json"))),
         (status = 400, description = "A parameter is unknown, missing or cannot be read", body = Problem),
-        (status = 422, description = "A value is out of range", body = Problem),
     )
 )]
 pub async fn within(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {

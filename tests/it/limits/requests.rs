@@ -1,7 +1,7 @@
 //! The limits on the service's own requests.
 
 use super::{ask, stored};
-use crate::support::{Api, Scene, Service, eventually};
+use crate::support::{Api, Document, Scene, Service, eventually};
 use redis::cmd;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
@@ -57,6 +57,8 @@ async fn a_limited_answer_says_what_is_left_and_a_429_when_to_come_back() {
         (&problem["status"], &problem["violated-policies"]),
         (&json!(429), &json!(["api"]))
     );
+    let document = Document::of(&api).await;
+    document.has("get /v1/{kind}/nearby", 429, &problem);
     let metrics = get(&api, "/metrics", &[]).await;
     let metrics = metrics.text().await.unwrap();
     assert!(

@@ -1,7 +1,7 @@
 //! A new token for an old one, and what the old one is then.
 
 use super::{Calls, embedded, ms, new, session_keys, settings};
-use crate::support::{Redis, Scene, ServiceProcess, eventually};
+use crate::support::{Document, Redis, Scene, ServiceProcess, eventually};
 use fleetpulse::sessions::SessionError;
 use futures_util::future::{join, join_all};
 use redis::cmd;
@@ -181,6 +181,8 @@ async fn too_many_rotations_are_told_when_there_is_room_again() {
     }
     let refused = calls.rotate(&token).await;
     refused.assert_problem(429, &[]);
+    let document = Document::of(&calls.0).await;
+    document.has("post /v1/sessions/current/rotate", 429, &refused.body);
     let seconds: u64 = refused.retry_after.unwrap().parse().unwrap();
     assert!((1..=60).contains(&seconds), "{seconds}");
     assert_eq!(calls.get(&token).await.status, 200);

@@ -52,19 +52,27 @@ impl Document {
 
     #[track_caller]
     fn fits(&self, content: &Value, value: &Value) {
-        let schema = &content["content"]["application/json"]["schema"];
-        assert!(schema.is_object(), "there is a schema");
+        let content = resolved(&self.0, content)["content"].as_object().unwrap();
+        // A refusal is a problem, and everything else of ours is JSON.
+        let kinds = ["application/problem+json", "application/json"];
+        let content = kinds.into_iter().find_map(|kind| content.get(kind));
+        let schema = &content.expect("there is a schema")["schema"];
         let fault = fault(&self.0, schema, value);
         assert_eq!(fault, None, "{schema}");
     }
 }
 
+/// What stands where a reference leads; a value that is none as it is.
+fn resolved<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
+    match value["$ref"].as_str() {
+        Some(reference) => document.pointer(reference.trim_start_matches('#')).unwrap(),
+        None => value,
+    }
+}
+
 /// Why a value is not as a schema has it. As much of JSON Schema as the document uses.
 fn fault(document: &Value, schema: &Value, value: &Value) -> Option<String> {
-    if let Some(reference) = schema["$ref"].as_str() {
-        let schema = document.pointer(reference.trim_start_matches('#')).unwrap();
-        return fault(document, schema, value);
-    }
+    let schema = resolved(document, schema);
     let of = |all: &Value| all.as_array().cloned().unwrap_or_default();
     let faults =
         |all: &Value| -> Vec<Option<String>> { of(all).iter().map(|schema| fault(document, schema, value)).collect() };

@@ -1,5 +1,7 @@
 //! The `OpenAPI` 3.1 document, put together from the handlers, and the page that shows it.
 
+mod answers;
+
 use crate::cache::Cache;
 use crate::cache::handlers as cache;
 use crate::cache::response::{ResponseCache, Shared};
@@ -13,13 +15,11 @@ use crate::sessions::handlers as sessions;
 use crate::tracking::handlers as tracking;
 use actix_web::HttpResponse;
 use actix_web::middleware::Condition;
+use answers::Answers;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, UNIX_EPOCH};
 use std::{env, fs};
-use utoipa::openapi::header::HeaderBuilder;
-use utoipa::openapi::schema::{AllOfBuilder, ArrayBuilder, ObjectBuilder, Schema, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{Content, Ref, Response, ResponseBuilder};
 use utoipa::{Modify, OpenApi, openapi};
 use utoipa_swagger_ui::SwaggerUi;
 use uuid::Uuid;
@@ -63,7 +63,7 @@ use uuid::Uuid;
         (name = "cache", description = "Values that services share for a while"),
         (name = "health", description = "How the service is"),
     ),
-    modifiers(&Tokens, &Limited),
+    modifiers(&Tokens, &Answers),
 )]
 pub struct ApiDoc;
 
@@ -78,68 +78,6 @@ impl Modify for Tokens {
             components.add_security_scheme(name, SecurityScheme::Http(bearer.clone()));
         }
     }
-}
-
-/// Says what a caller hears who has spent what `LIMIT_REQUESTS` allows: any path may be limited.
-struct Limited;
-
-impl Modify for Limited {
-    fn modify(&self, document: &mut openapi::OpenApi) {
-        const NAME: &str = "TooManyRequests";
-        let components = document.components.get_or_insert_default();
-        components.responses.insert(NAME.to_owned(), too_many_requests().into());
-        for item in document.paths.paths.values_mut() {
-            let operations = [
-                &mut item.get,
-                &mut item.put,
-                &mut item.post,
-                &mut item.patch,
-                &mut item.delete,
-            ];
-            for operation in operations.into_iter().flatten() {
-                let answers = &mut operation.responses.responses;
-                answers
-                    .entry("429".to_owned())
-                    .or_insert_with(|| Ref::from_response_name(NAME).into());
-            }
-        }
-    }
-}
-
-fn too_many_requests() -> Response {
-    let header = |kind, description: &str| {
-        let schema = ObjectBuilder::new().schema_type(kind);
-        let header = HeaderBuilder::new().schema(Some(schema));
-        header.description(Some(description)).build()
-    };
-    let policies = ArrayBuilder::new().items(ObjectBuilder::new().schema_type(Type::String));
-    let violated = ObjectBuilder::new()
-        .property("violated-policies", policies)
-        .required("violated-policies");
-    let problem = AllOfBuilder::new()
-        .item(Ref::from_schema_name("Problem"))
-        .item(violated);
-    ResponseBuilder::new()
-        .description(
-            "Too often, where the service limits its callers; other answers have the two `RateLimit` headers as well",
-        )
-        .header(
-            "Retry-After",
-            header(Type::Integer, "After how many seconds to come again"),
-        )
-        .header(
-            "RateLimit",
-            header(Type::String, "`\"POLICY\";r=LEFT;t=SECONDS` until one more is left"),
-        )
-        .header(
-            "RateLimit-Policy",
-            header(Type::String, "`\"POLICY\";q=QUOTA;w=SECONDS`"),
-        )
-        .content(
-            "application/problem+json",
-            Content::new(Some(Schema::from(problem.build()))),
-        )
-        .build()
 }
 
 /// `GET /openapi.json`

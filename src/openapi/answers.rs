@@ -1,0 +1,176 @@
+//! What the document says of errors for all calls alike. Their handlers owe these answers to what they have in common
+//! (`http::Body`, `http::no_query`, `http::path_id`, `limits::Guard`), so they stand here once, each beside the calls that it is of.
+
+use utoipa::Modify;
+use utoipa::openapi::header::{Header, HeaderBuilder};
+use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
+use utoipa::openapi::schema::{AllOfBuilder, ArrayBuilder, ObjectBuilder, Schema, Type};
+use utoipa::openapi::{Content, OpenApi, PathItem, Ref, RefOr, Response, ResponseBuilder};
+
+/// What a derived answer is said to be, and what a problem is.
+const JSON: &str = "application/json";
+const PROBLEM_JSON: &str = "application/problem+json";
+const RETRY_AFTER: &str = "Retry-After";
+
+/// An answer that calls have in common.
+struct Common {
+    status: &'static str,
+    name: &'static str,
+    description: &'static str,
+    /// Whether a call of this path may be answered so.
+    is_of: fn(&str, &Operation) -> bool,
+}
+
+const COMMON: [Common; 7] = [
+    Common {
+        status: "400",
+        name: "Malformed",
+        description: "It cannot be read; above all a query parameter that the call does not have, or a body that is not JSON",
+        is_of: |path, _| path.starts_with("/v1/"),
+    },
+    Common {
+        status: "404",
+        name: "UnknownKind",
+        description: "There is no such kind",
+        is_of: |path, _| path.contains("{kind}"),
+    },
+    Common {
+        status: "408",
+        name: "TooSlow",
+        description: "The body did not arrive in time (`HTTP_REQUEST_TIMEOUT_MS`)",
+        is_of: |_, call| call.request_body.is_some(),
+    },
+    Common {
+        status: "413",
+        name: "TooLarge",
+        description: "The body is larger than the call takes",
+        is_of: |_, call| call.request_body.is_some(),
+    },
+    Common {
+        status: "415",
+        name: "WrongType",
+        description: "The body is said to be something else than the call takes",
+        is_of: |_, call| call.request_body.is_some(),
+    },
+    Common {
+        status: "422",
+        name: "Unacceptable",
+        description: "A value of the path, the query or the body is not acceptable: `errors` says which, and why",
+        is_of: |_, call| takes_values(call),
+    },
+    Common {
+        status: "429",
+        name: "TooManyRequests",
+        description: "Too often: by this caller, where the service limits its callers (other answers have the two `RateLimit` headers \
+                      there as well), or as the call says itself",
+        is_of: |_, _| true,
+    },
+];
+
+/// Whether a client says anything that may be refused. Another kind than those that there are is another path.
+fn takes_values(call: &Operation) -> bool {
+    let is_value = |parameter: &RefOr<Parameter>| match parameter {
+        RefOr::T(parameter) => !(parameter.parameter_in == ParameterIn::Path && parameter.name == "kind"),
+        RefOr::Ref(_) => true,
+    };
+    call.request_body.is_some() || call.parameters.iter().flatten().any(is_value)
+}
+
+/// Adds to each call the common answers that are of it, where it does not describe that status itself; and sets right in
+/// its own what the derive does not know of problems.
+pub(super) struct Answers;
+
+impl Modify for Answers {
+    fn modify(&self, document: &mut OpenApi) {
+        let responses = &mut document.components.get_or_insert_default().responses;
+        for common in &COMMON {
+            responses.insert(common.name.to_owned(), common.response().into());
+        }
+        for (path, item) in &mut document.paths.paths {
+            for call in calls(item) {
+                complete(path, call);
+            }
+        }
+    }
+}
+
+fn complete(path: &str, call: &mut Operation) {
+    for (status, answer) in &mut call.responses.responses {
+        if let RefOr::T(answer) = answer {
+            set_right(status, answer);
+        }
+    }
+    for common in &COMMON {
+        if (common.is_of)(path, call) {
+            let own = call.responses.responses.entry(common.status.to_owned());
+            own.or_insert_with(|| Ref::from_response_name(common.name).into());
+        }
+    }
+}
+
+fn calls(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    let all = [
+        &mut item.get,
+        &mut item.put,
+        &mut item.post,
+        &mut item.patch,
+        &mut item.delete,
+    ];
+    all.into_iter().flatten()
+}
+
+/// A problem has a media type of its own, and one that passes says when to come again.
+fn set_right(status: &str, answer: &mut Response) {
+    let problem = RefOr::from(Ref::from_schema_name("Problem"));
+    let is_problem =
+        |content: &RefOr<Content>| matches!(content, RefOr::T(content) if content.schema.as_ref() == Some(&problem));
+    if !answer.content.get(JSON).is_some_and(is_problem) {
+        return;
+    }
+    if let Some(content) = answer.content.shift_remove(JSON) {
+        answer.content.insert(PROBLEM_JSON.to_owned(), content);
+    }
+    if status == "503" {
+        answer.headers.insert(RETRY_AFTER.to_owned(), retry_after().into());
+    }
+}
+
+impl Common {
+    fn response(&self) -> Response {
+        let response = ResponseBuilder::new().description(self.description);
+        let problem = Ref::from_schema_name("Problem");
+        match self.status {
+            "429" => too_often(response, problem),
+            _ => response.content(PROBLEM_JSON, Content::new(Some(problem))).build(),
+        }
+    }
+}
+
+/// A refusal of the `Guard`'s has more than one of a handler's: nothing but `Retry-After` is in both.
+fn too_often(response: ResponseBuilder, problem: Ref) -> Response {
+    let policies = ArrayBuilder::new()
+        .items(ObjectBuilder::new().schema_type(Type::String))
+        .description(Some(
+            "Those of which the caller has spent what they allow; there where the service limits its callers",
+        ));
+    let violated = ObjectBuilder::new().property("violated-policies", policies);
+    let problem = AllOfBuilder::new().item(problem).item(violated).build();
+    let left = "`\"POLICY\";r=LEFT;t=SECONDS` until one more is left; there where the service limits its callers";
+    let policy = "`\"POLICY\";q=QUOTA;w=SECONDS`; there where the service limits its callers";
+    response
+        .header(RETRY_AFTER, retry_after())
+        .header("RateLimit", header(Type::String, left))
+        .header("RateLimit-Policy", header(Type::String, policy))
+        .content(PROBLEM_JSON, Content::new(Some(Schema::from(problem))))
+        .build()
+}
+
+fn retry_after() -> Header {
+    header(Type::Integer, "After how many seconds to come again")
+}
+
+fn header(kind: Type, description: &str) -> Header {
+    let schema = ObjectBuilder::new().schema_type(kind);
+    let header = HeaderBuilder::new().schema(Some(schema));
+    header.description(Some(description)).build()
+}
