@@ -85,7 +85,7 @@ pub async fn get_entry(request: HttpRequest, cache: State) -> Result<HttpRespons
     params(("namespace" = String, Path), ("key" = String, Path, description = "1 to 256 bytes of UTF-8, percent-encoded")),
     responses(
         (status = 204, description = "Written"),
-        (status = 409, description = "Its ticket does not hold any more; nothing is written (`superseded`)", body = Problem),
+        (status = 409, description = "Its ticket does not hold any more; nothing is written (`cache_superseded`)", body = Problem),
         (status = 413, description = "The value is too large", body = Problem),
         (status = 422, description = "Not acceptable; a time to live of 0 above all", body = Problem),
         (status = 503, description = "Redis is away: it may be written or not", body = Problem),
@@ -111,7 +111,7 @@ pub async fn put_entry(request: HttpRequest, payload: web::Payload, cache: State
     match stored {
         Stored::Stored => Ok(HttpResponse::NoContent().finish()),
         Stored::Superseded => Err(Problem::conflict(
-            "superseded",
+            "cache_superseded",
             "Something happened meanwhile",
             "the key was written or deleted, or what the value depends on invalidated, since the ticket was taken",
         )),

@@ -48,7 +48,7 @@ pub(super) struct TicketBody {
     params(("namespace" = String, Path), ("key" = String, Path, description = "1 to 256 bytes of UTF-8, percent-encoded")),
     responses(
         (status = 201, description = "The ticket", body = TicketBody),
-        (status = 409, description = "Somebody else has the lease, for `retry_after_ms` at most (`leased`)", body = Problem),
+        (status = 409, description = "Somebody else has the lease, for `retry_after_ms` at most (`cache_leased`)", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]

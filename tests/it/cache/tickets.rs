@@ -37,14 +37,14 @@ async fn a_value_from_before_an_invalidation_does_not_pass_for_one_from_after() 
             _ => other.put("n/k", json!({"value": 0, "ttl_s": 60})).await,
         };
         assert_eq!(meanwhile.status, 204, "{happens}");
-        assert_is(&other.put("n/k", value(1, &before)).await, "superseded");
+        assert_is(&other.put("n/k", value(1, &before)).await, "cache_superseded");
         let found = one.get("n/k").await;
         assert!(found.status == 404 || found.body["value"] == 0, "{happens}: {found:?}");
         // Computed anew it is stored, once.
         let after = ticket(&other, "n/k", tagged()).await;
         assert_eq!(one.put("n/k", value(2, &after)).await.status, 204, "{happens}");
         assert_eq!(other.get("n/k").await.body["value"], 2);
-        assert_is(&one.put("n/k", value(3, &after)).await, "superseded");
+        assert_is(&one.put("n/k", value(3, &after)).await, "cache_superseded");
         assert_eq!(other.get("n/k").await.body["value"], 2);
     }
     // Also what is invalidated between a value's coming and its reading.
@@ -60,7 +60,7 @@ async fn one_client_computes_and_the_others_come_back() {
     let leased = || json!({"lease_ms": 60_000});
     let mine = ticket(&one, "n/k", leased()).await;
     let refused = other.post("tickets/n/k", leased()).await;
-    assert_is(&refused, "leased");
+    assert_is(&refused, "cache_leased");
     let wait = refused.body["retry_after_ms"].as_u64().unwrap();
     assert!(wait > 30_000 && wait <= 60_000, "{wait}");
     // Another key is another matter.
@@ -96,7 +96,7 @@ async fn what_is_no_ticket_is_refused_and_nothing_is_written() {
         .await
         .assert_problem(422, &["/namespace"]);
     // One for another key is no longer true there.
-    assert_is(&api.put("n/other", value(1, &good)).await, "superseded");
+    assert_is(&api.put("n/other", value(1, &good)).await, "cache_superseded");
     assert_eq!(
         scene.stored_for_callers().await.len(),
         before.len() + 1,
