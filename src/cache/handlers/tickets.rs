@@ -72,7 +72,7 @@ pub async fn take_ticket(request: HttpRequest, payload: web::Payload, cache: Sta
         }
         Ticketing::Leased(left) => {
             let problem = Problem::conflict(
-                "leased",
+                "cache_leased",
                 "Somebody else computes it",
                 "look for the value a little later",
             );
