@@ -8,6 +8,7 @@ use super::model::{MAX_TAGS, Name, Put, Tag};
 use crate::ids::Id;
 use crate::store::Placed;
 use std::time::{Duration, Instant};
+use tokio::time::timeout_at;
 
 /// For how long what lies under a key is kept for the sake of a ticket: a computation that takes longer is not stored.
 pub(super) const TICKET_LIFE: Duration = Duration::from_mins(5);
@@ -74,10 +75,20 @@ impl Cache {
         let (taken, life) = (Instant::now(), life + TICKET_LIFE);
         let lease = lease.map(|lasting| (Nonce::random(), lasting));
         let keys = self.version_keys(name.namespace, tags);
-        let (asked, versions) = tokio::try_join!(
+        let both = tokio::try_join!(
             commands::ticket(self.link(), name, TICKET_LIFE, lease),
             commands::versions(self.link(), &keys, life),
-        )?;
+        );
+        let (asked, versions) = match both {
+            Ok(both) => both,
+            Err(error) => {
+                // The lease may have been taken all the same, by a call whose answer was lost or not waited for.
+                if let Some((token, lasting)) = lease {
+                    self.give_up_behind(name, token, lasting);
+                }
+                return Err(error.into());
+            }
+        };
         let granted = Instant::now();
         let (nonce, now_ms, was_nothing) = match asked {
             Asked::Granted {
@@ -147,6 +158,23 @@ impl Cache {
         {
             tracing::debug!(%error, "a lease of the cache is left to end by itself");
         }
+    }
+
+    /// Ends a lease that nobody may know of, in the background: else nobody would compute before its time is over. Once more
+    /// if that fails, when Redis is there again; then it is left to end by itself.
+    fn give_up_behind(&self, name: &Name<'_>, token: Nonce, lasting: Duration) {
+        let (cache, namespace, key) = (self.clone(), name.namespace.clone(), name.key.to_owned());
+        tokio::spawn(async move {
+            let ends = Instant::now() + lasting;
+            let Ok(name) = Name::new(&namespace, &key) else { return };
+            let given_up = commands::give_up(cache.link(), &name, token).await;
+            if given_up.is_err()
+                && timeout_at(ends.into(), cache.link().connected()).await.is_ok()
+                && let Err(error) = commands::give_up(cache.link(), &name, token).await
+            {
+                tracing::debug!(%error, "a lease of the cache is left to end by itself");
+            }
+        });
     }
 
     pub(super) fn version_keys(&self, namespace: &Id, tags: &[Tag]) -> Vec<Placed> {

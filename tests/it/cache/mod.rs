@@ -9,6 +9,7 @@ mod document;
 mod entries;
 mod events;
 mod invalidate;
+mod leases;
 mod local;
 mod model;
 mod tickets;

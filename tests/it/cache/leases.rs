@@ -1,0 +1,39 @@
+//! Leases: one instance computes for all, and one that fails holds nobody up.
+
+use super::{MINUTE, SOON, embedded, embedded_at, get_or, id, minute};
+use crate::support::{Redis, Scene, eventually};
+use fleetpulse::cache::Policy;
+use redis::cmd;
+
+#[actix_web::test]
+async fn one_that_is_taken_by_a_call_that_fails_is_given_up() {
+    let scene = Scene::on(Redis::forgetful().await);
+    let (namespace, key) = (id("n"), "k");
+    let keys = scene.keys();
+    let prefix = keys.cache_tag(&id("t")).name;
+    let prefix = prefix.split_once("cache-version:").unwrap().0;
+    // It may take leases and write entries, but versions it can only read: one half of what it asks for is refused.
+    let mut user = cmd("ACL");
+    user.arg(&["SETUSER", "half", "on", ">secret", "allcommands", "allchannels"])
+        .arg(format!("%RW~{prefix}cache:*"))
+        .arg(format!("%RW~{prefix}cache-lease:*"))
+        .arg(format!("%R~{prefix}cache-version:*"));
+    let () = scene.redis.query(&user).await;
+    let url = scene.redis.url().replace("redis://", "redis://half:secret@");
+    let (half, whole) = (embedded_at(&url, &scene).await, embedded(&scene).await);
+    let policy = Policy::new(minute()).leased(MINUTE);
+    // From now on Redis knows the scripts, so that both halves are asked for by one call each.
+    assert_eq!(get_or(&whole, "n", "other", &policy, 1).await, 1);
+    // Computed, and kept nowhere.
+    assert_eq!(get_or(&half, "n", key, &policy, 1).await, 1);
+    let lease = keys.cache_lease(&namespace, key).name;
+    eventually(SOON, "its lease is given up", async || {
+        let there: bool = scene.redis.query(cmd("EXISTS").arg(&lease)).await;
+        (!there).then_some(())
+    })
+    .await;
+    let entry = keys.cache_entry(&namespace, key).name;
+    let marked: bool = scene.redis.query(cmd("EXISTS").arg(entry)).await;
+    assert!(marked, "it had been taken");
+    assert_eq!(get_or(&whole, "n", key, &policy, 2).await, 2);
+}
