@@ -3,7 +3,7 @@
 use super::Cache;
 use super::crossing::{Crossing, Seen};
 use super::error::{CacheError, ComputeError};
-use super::flights::{Boarding, Destination, Flight, Outcome, View};
+use super::flights::{Boarding, Destination, Flight, Outcome, Replace, View};
 use super::local::Marks;
 use super::look::Found;
 use super::model::{Entry, Fetched, Made, Name, Outage, Policy, Source};
@@ -18,10 +18,24 @@ use std::time::{Duration, Instant};
 use tokio::task::spawn_local;
 use tokio::time::timeout_at;
 
+/// So often a caller waits for computations that turn out not to be for it, because they had begun before it asked; then it
+/// takes only one that has not.
+const ROUNDS: usize = 3;
+
 /// Why a typed computation failed.
 enum TypedError<E> {
     Theirs(Arc<E>),
     NotJson(String),
+}
+
+/// A caller's part in a computation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Began,
+    Joined {
+        /// Before it began to compute.
+        early: bool,
+    },
 }
 
 impl Cache {
@@ -70,7 +84,7 @@ impl Cache {
                         .await
                 }
                 Some(flight) => {
-                    let arrived = self.arrive(namespace, &flight, Source::Computed, None).await;
+                    let arrived = self.arrive(namespace, &flight, Part::Began, None).await;
                     arrived.unwrap_or(Err(ComputeError::Lost))
                 }
             };
@@ -152,7 +166,7 @@ impl Cache {
             key: key.into(),
             error: TypeId::of::<E>(),
         };
-        let (mut replace, mut has_joined) = (false, false);
+        let (mut replace, mut rounds) = (Replace::Nothing, 0);
         loop {
             let marks = self.shared().local.marks(&name, tags);
             let looked = self.counted(&name, self.look(&name, tags).await);
@@ -168,7 +182,9 @@ impl Cache {
             {
                 let is_due = !entry.is_fresh() || is_early(entry.cost, policy.beta, entry.fresh_for);
                 if entry.is_fresh() || !entry.stale_for.is_zero() {
-                    if is_due && let Boarding::Started(flight) = self.board(&destination, view, &marks, false) {
+                    if is_due
+                        && let Boarding::Started(flight) = self.board(&destination, view, &marks, Replace::Nothing)
+                    {
                         if entry.is_fresh() {
                             self.shared().namespaces.of(namespace).early.add(1);
                         }
@@ -176,7 +192,7 @@ impl Cache {
                         self.take_off(policy, destination, flight, Seen::There(head.nonce), marks, compute);
                     }
                     self.keep(&name, look);
-                    let source = if has_joined && entry.is_fresh() {
+                    let source = if rounds > 0 && entry.is_fresh() {
                         self.count_joined(namespace);
                         Source::Joined
                     } else if entry.is_fresh() {
@@ -188,30 +204,35 @@ impl Cache {
                 }
                 spare = Some((entry.clone(), look.asked));
             }
-            let (flight, source) = match self.board(&destination, view, &marks, replace) {
-                Boarding::Joined(flight) => (flight, Source::Joined),
+            let (flight, part) = match self.board(&destination, view, &marks, replace) {
+                Boarding::Joined { flight, early } => (flight, Part::Joined { early }),
                 Boarding::Started(flight) => {
                     let seen = looked
                         .as_ref()
                         .map_or(Seen::Away, |look| look.nonce.map_or(Seen::Nothing, Seen::There));
                     self.take_off(policy, destination.clone(), Arc::clone(&flight), seen, marks, compute);
-                    (flight, Source::Computed)
+                    (flight, Part::Began)
                 }
                 Boarding::Outdated => {
                     // It may have begun after the look, and then it shows in another.
-                    replace = true;
+                    replace = Replace::Outdated;
                     continue;
                 }
                 Boarding::Full => return Err(CacheError::Busy.into()),
             };
-            if let Some(arrived) = self.arrive(namespace, &flight, source, spare).await {
+            if let Some(arrived) = self.arrive(namespace, &flight, part, spare).await {
                 return arrived;
             }
-            (replace, has_joined) = (false, true);
+            rounds += 1;
+            replace = if rounds < ROUNDS {
+                Replace::Nothing
+            } else {
+                Replace::Begun
+            };
         }
     }
 
-    fn board(&self, destination: &Destination, view: View<'_>, marks: &Marks, replace: bool) -> Boarding {
+    fn board(&self, destination: &Destination, view: View<'_>, marks: &Marks, replace: Replace) -> Boarding {
         let shared = self.shared();
         shared.flights.board(destination, view, marks, &shared.local, replace)
     }
@@ -227,22 +248,24 @@ impl Cache {
         &self,
         namespace: &Id,
         flight: &Flight,
-        source: Source,
+        part: Part,
         spare: Option<(Entry, Instant)>,
     ) -> Option<Result<Fetched<Bytes>, ComputeError<E>>> {
-        let outcome = if source == Source::Joined {
-            // One that hangs does not block its key for ever.
-            let outcome = timeout_at(flight.overdue().into(), flight.outcome.wait()).await.ok()?;
-            if let Outcome::Made { for_all: false, .. } = outcome {
-                return None;
+        let (outcome, source) = match part {
+            Part::Began => (flight.outcome.wait().await, Source::Computed),
+            Part::Joined { early } => {
+                // One that hangs does not block its key for ever.
+                let outcome = timeout_at(flight.overdue().into(), flight.outcome.wait()).await.ok()?;
+                match outcome {
+                    Outcome::Made { for_all: false, .. } if !early => return None,
+                    Outcome::Found(_) => return None,
+                    _ => self.count_joined(namespace),
+                }
+                (outcome, Source::Joined)
             }
-            self.count_joined(namespace);
-            outcome
-        } else {
-            flight.outcome.wait().await
         };
         let error = match outcome.clone() {
-            Outcome::Made { entry, .. } => return Some(Ok(found(entry, source))),
+            Outcome::Made { entry, .. } | Outcome::Found(entry) => return Some(Ok(found(entry, source))),
             Outcome::Failed(error) => error.downcast().map_or(ComputeError::Lost, ComputeError::Failed),
             Outcome::Refused(error) => ComputeError::Cache(error),
             Outcome::Lost => ComputeError::Lost,

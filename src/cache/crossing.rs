@@ -69,8 +69,7 @@ impl Crossing {
                 self.flight.depart(ticket.clone());
                 self.compute(ticket, compute).await
             }
-            // Found by a look of before some of those who wait asked.
-            Ok(Ready::Found(entry)) => Outcome::Made { entry, for_all: false },
+            Ok(Ready::Found(entry)) => Outcome::Found(entry),
             Err(error) => Outcome::Refused(error),
         };
         // Before those who wait are told: whoever asks from now on finds what is stored.

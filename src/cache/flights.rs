@@ -3,7 +3,8 @@
 //! Nobody is given a value that is older than an invalidation which was acknowledged before they asked. Who asks has read the
 //! versions in Redis, and joins a computation only if it began under the same ones; one that did not is left to those who
 //! wait for it already, and another takes its place. What only the end of a computation tells, such as the tags that it names
-//! itself, those who joined look up once more.
+//! itself, counts for those alone who joined after it had begun: they look up once more, and after some rounds of that
+//! take only one that has not begun.
 //!
 //! With Redis away, or there and refusing writes, there is no ticket to compare with. Then what was read when the computation
 //! began is compared, and what this process has heard: an invalidation that another instance had acknowledged of something
@@ -19,7 +20,6 @@ use crate::ids::Id;
 use parking_lot::Mutex;
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
-use std::collections::hash_map::Entry as Place;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::SetOnce;
@@ -102,10 +102,13 @@ pub(super) enum Outcome {
     /// A value.
     Made {
         entry: Entry,
-        /// Whether it is good for all who wait. If not it is for who began; those who joined look again, because something
-        /// that it depends on may have been invalidated before they did.
+        /// Whether it is good for all who wait. If not it is for those who asked before the computation began; the others
+        /// look again, because something that it depends on may have been invalidated before they asked.
         for_all: bool,
     },
+    /// What another instance had stored meanwhile. It was found by a look of before some of those who joined asked: they
+    /// look again.
+    Found(Entry),
     /// Its own error, of the type that the destination names.
     Failed(Arc<dyn Any + Send + Sync>),
     /// It was not begun, because of this.
@@ -127,13 +130,28 @@ pub(super) enum View<'a> {
 #[derive(Debug)]
 pub(super) enum Boarding {
     /// A computation that somebody began.
-    Joined(Arc<Flight>),
+    Joined {
+        flight: Arc<Flight>,
+        /// Whether it has not begun to compute, so that whatever it comes to was made after the caller asked.
+        early: bool,
+    },
     /// One that this caller has to begin.
     Started(Arc<Flight>),
     /// One that began before something was invalidated, or seems to have.
     Outdated,
     /// As many are under way as may be.
     Full,
+}
+
+/// Which computation under way gives its place to one that the caller begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Replace {
+    /// None.
+    Nothing,
+    /// One that is outdated.
+    Outdated,
+    /// Any that has begun to compute.
+    Begun,
 }
 
 impl Flight {
@@ -160,9 +178,17 @@ impl Flight {
         self.began + TICKET_LIFE
     }
 
+    fn is_overdue(&self) -> bool {
+        Instant::now() >= self.overdue()
+    }
+
+    fn is_boarding(&self) -> bool {
+        matches!(&*self.stage.lock(), Stage::Boarding)
+    }
+
     /// Whether nothing that the computation depends on has been invalidated since it began, as far as the caller has seen.
     fn admits(&self, view: View<'_>, local: &Local) -> bool {
-        if Instant::now() >= self.overdue() {
+        if self.is_overdue() {
             return false;
         }
         match (&*self.stage.lock(), view) {
@@ -210,42 +236,43 @@ impl Flights {
         }
     }
 
-    /// Finds the computation for one who has seen `view`. `replace`: takes the place of one that is outdated. One that is
-    /// started counts until [`Self::end`].
+    /// Finds the computation for one who has seen `view`. One that is started counts until [`Self::end`].
     pub(super) fn board(
         &self,
         destination: &Destination,
         view: View<'_>,
         marks: &Marks,
         local: &Local,
-        replace: bool,
+        replace: Replace,
     ) -> Boarding {
         let mut table = self.table.lock();
         let Table { flights, running } = &mut *table;
-        let is_full = *running >= self.most;
-        let mut flight = || {
-            *running += 1;
-            Arc::new(Flight {
-                marks: marks.clone(),
-                base: match view {
-                    View::Look(look) => Some(Base::of(look)),
-                    View::Away => None,
-                },
-                began: Instant::now(),
-                stage: Mutex::new(Stage::Boarding),
-                outcome: SetOnce::new(),
-            })
-        };
-        match flights.entry(destination.clone()) {
-            Place::Occupied(place) if place.get().admits(view, local) => Boarding::Joined(Arc::clone(place.get())),
-            Place::Occupied(_) if !replace => Boarding::Outdated,
-            _ if is_full => Boarding::Full,
-            Place::Occupied(mut place) => {
-                place.insert(flight());
-                Boarding::Started(Arc::clone(place.get()))
+        if let Some(there) = flights.get(destination) {
+            let early = there.is_boarding();
+            if there.admits(view, local) && (early || replace < Replace::Begun) {
+                let flight = Arc::clone(there);
+                return Boarding::Joined { flight, early };
             }
-            Place::Vacant(place) => Boarding::Started(Arc::clone(place.insert(flight()))),
+            if replace == Replace::Nothing {
+                return Boarding::Outdated;
+            }
         }
+        if *running >= self.most {
+            return Boarding::Full;
+        }
+        *running += 1;
+        let flight = Arc::new(Flight {
+            marks: marks.clone(),
+            base: match view {
+                View::Look(look) => Some(Base::of(look)),
+                View::Away => None,
+            },
+            began: Instant::now(),
+            stage: Mutex::new(Stage::Boarding),
+            outcome: SetOnce::new(),
+        });
+        flights.insert(destination.clone(), Arc::clone(&flight));
+        Boarding::Started(flight)
     }
 
     /// How many are under way.

@@ -5,6 +5,7 @@ mod bad_input;
 mod calls;
 mod compute;
 mod corrupt;
+mod crowds;
 mod document;
 mod entries;
 mod events;
