@@ -170,11 +170,12 @@ impl Crossing {
             cost,
             level: Level::Shared,
         };
-        let for_all = match (&made.put, &ticket) {
-            // Whoever joined has seen what the ticket has, and nothing of other tags.
-            (Some(put), Some(ticket)) => put.tags.iter().all(|tag| ticket.knows(tag)),
-            _ => true,
+        // Whoever joined has seen what the ticket has, or without one the policy, and nothing of other tags.
+        let is_seen = |tag| {
+            let of_policy = || self.policy.put.tags.contains(tag);
+            ticket.as_ref().map_or_else(of_policy, |ticket| ticket.knows(tag))
         };
+        let for_all = made.put.as_ref().is_none_or(|put| put.tags.iter().all(is_seen));
         if let Some(kept) = self.save(&entry.bytes, made.put, ticket, cost).await {
             entry = kept;
         }

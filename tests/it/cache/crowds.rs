@@ -1,7 +1,7 @@
 //! Many who want at once what cannot be kept.
 
 use super::{SOON, embedded, embedded_with, id, minute};
-use crate::support::{Scene, eventually};
+use crate::support::{Redis, Scene, eventually};
 use actix_web::rt;
 use bytes::Bytes;
 use fleetpulse::cache::{Cache, Made, Policy};
@@ -78,4 +78,27 @@ async fn a_value_that_is_too_large_to_be_kept_is_not_computed_by_each_who_waits(
         assert_ne!(waited.unwrap(), format!("{:0101}", 1));
     }
     assert!(origin.asked() <= 6, "{}", origin.asked());
+}
+
+#[actix_web::test]
+async fn with_redis_refusing_writes_a_tag_that_only_the_computation_names_counts_as_well() {
+    let scene = Scene::on(Redis::forgetful().await);
+    let (cache, other) = (embedded(&scene).await, embedded(&scene).await);
+    let mut full = redis::cmd("CONFIG");
+    full.arg(&["SET", "maxmemory", "1", "maxmemory-policy", "noeviction"]);
+    let () = scene.redis.query(&full).await;
+    let origin = Origin::of(1);
+    let fetch = || {
+        let (origin, cache) = (origin.clone(), cache.clone());
+        rt::spawn(async move { origin.fetch(&cache).await })
+    };
+    let before = fetch();
+    eventually(SOON, "it has begun", async || (origin.asked() == 1).then_some(())).await;
+    other.invalidate(&[id("own")]).await.unwrap();
+    let after = fetch();
+    let missed = async || (cache.shared().stats().total.misses == 2).then_some(());
+    eventually(SOON, "the second one has looked", missed).await;
+    origin.gate.add_permits(10);
+    assert_eq!(before.await.unwrap(), "1");
+    assert_eq!(after.await.unwrap(), "2");
 }
