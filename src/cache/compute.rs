@@ -166,7 +166,7 @@ impl Cache {
             key: key.into(),
             error: TypeId::of::<E>(),
         };
-        let (mut replace, mut rounds) = (Replace::Nothing, 0);
+        let (mut replace, mut rounds) = (Replace::Overdue, 0);
         loop {
             let marks = self.shared().local.marks(&name, tags);
             let looked = self.counted(&name, self.look(&name, tags).await);
@@ -183,7 +183,7 @@ impl Cache {
                 let is_due = !entry.is_fresh() || is_early(entry.cost, policy.beta, entry.fresh_for);
                 if entry.is_fresh() || !entry.stale_for.is_zero() {
                     if is_due
-                        && let Boarding::Started(flight) = self.board(&destination, view, &marks, Replace::Nothing)
+                        && let Boarding::Started(flight) = self.board(&destination, view, &marks, Replace::Overdue)
                     {
                         if entry.is_fresh() {
                             self.shared().namespaces.of(namespace).early.add(1);
@@ -225,7 +225,7 @@ impl Cache {
             }
             rounds += 1;
             replace = if rounds < ROUNDS {
-                Replace::Nothing
+                Replace::Overdue
             } else {
                 Replace::Begun
             };

@@ -146,8 +146,8 @@ pub(super) enum Boarding {
 /// Which computation under way gives its place to one that the caller begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Replace {
-    /// None.
-    Nothing,
+    /// Only one that is overdue.
+    Overdue,
     /// One that is outdated.
     Outdated,
     /// Any that has begun to compute.
@@ -253,7 +253,7 @@ impl Flights {
                 let flight = Arc::clone(there);
                 return Boarding::Joined { flight, early };
             }
-            if replace == Replace::Nothing {
+            if replace == Replace::Overdue && !there.is_overdue() {
                 return Boarding::Outdated;
             }
         }
@@ -292,5 +292,90 @@ impl Flights {
     pub(super) fn end(&self) {
         let running = &mut self.table.lock().running;
         *running = running.saturating_sub(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    /// The flights of a process without a level of its own, and where one goes.
+    struct Bench {
+        flights: Flights,
+        local: Local,
+        destination: Destination,
+    }
+
+    impl Bench {
+        fn new() -> Self {
+            Self {
+                flights: Flights::new(10),
+                local: Local::new(0, Duration::ZERO),
+                destination: Destination {
+                    namespace: Id::parse("n").unwrap(),
+                    key: "k".into(),
+                    error: TypeId::of::<()>(),
+                },
+            }
+        }
+
+        fn board(&self, replace: Replace) -> Boarding {
+            let marks = self.local.marks(&self.destination.name().unwrap(), []);
+            let flights = &self.flights;
+            flights.board(&self.destination, View::Away, &marks, &self.local, replace)
+        }
+
+        fn start(&self) -> Arc<Flight> {
+            match self.board(Replace::Overdue) {
+                Boarding::Started(flight) => flight,
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn one_that_has_begun_gives_its_place_to_who_wants_none_that_has() {
+        let bench = Bench::new();
+        let first = bench.start();
+        assert!(matches!(
+            bench.board(Replace::Begun),
+            Boarding::Joined { early: true, .. }
+        ));
+        first.depart(None);
+        assert!(matches!(
+            bench.board(Replace::Outdated),
+            Boarding::Joined { early: false, .. }
+        ));
+        assert!(matches!(bench.board(Replace::Begun), Boarding::Started(_)));
+        // That one all of them may have.
+        assert!(matches!(
+            bench.board(Replace::Begun),
+            Boarding::Joined { early: true, .. }
+        ));
+    }
+
+    #[test]
+    fn one_that_is_overdue_gives_its_place_to_whoever_comes() {
+        let bench = Bench::new();
+        let first = bench.start();
+        first.depart(None);
+        // Something happened to what it is of: it is not for who comes, and keeps its place.
+        bench.local.forget(bench.destination.name().unwrap().subject, None);
+        assert!(matches!(bench.board(Replace::Overdue), Boarding::Outdated));
+        let long_ago = Flight {
+            marks: first.marks.clone(),
+            base: None,
+            began: first.began.checked_sub(TICKET_LIFE).unwrap(),
+            stage: Mutex::new(Stage::Unsaved),
+            outcome: SetOnce::new(),
+        };
+        let table = &bench.flights.table;
+        table
+            .lock()
+            .flights
+            .insert(bench.destination.clone(), Arc::new(long_ago));
+        bench.start();
+        assert!(matches!(bench.board(Replace::Overdue), Boarding::Joined { .. }));
     }
 }
