@@ -77,6 +77,9 @@ where
             self.shelf.ticket(key, tags).await
         };
         let validates = prepare(&mut request, &errand);
+        if let Some(pilot) = &pilot {
+            pilot.depart();
+        }
         let answered = match self.service.call(request).await {
             Ok(answered) => answered,
             Err(error) => {

@@ -34,6 +34,8 @@ struct Board<K, T> {
 #[derive(Debug)]
 enum Flight<T> {
     Boarding(Arrival<T>),
+    /// It is being fetched.
+    Departed(Arrival<T>),
     /// What it brings is being stored.
     Closed(Arrival<T>),
     /// What it brought was stored by then.
@@ -81,7 +83,11 @@ pub enum Seat<K: Hash + Eq + Clone, T> {
     /// To fetch it.
     Pilot(Pilot<K, T>),
     /// To wait for it and have it.
-    Passenger(Arrival<T>),
+    Passenger {
+        arrival: Arrival<T>,
+        /// Before it began to be fetched: whatever it brings was made after this one came.
+        early: bool,
+    },
     /// Came while it was already being stored: to wait for that, and look again. What it brings may have been invalidated
     /// before this one came.
     Late(Arrival<T>),
@@ -92,13 +98,27 @@ pub enum Seat<K: Hash + Eq + Clone, T> {
 }
 
 impl<K: Hash + Eq + Clone, T: Clone> Flights<K, T> {
-    /// Takes a seat, for somebody who began to look for it at `looked` and has not found it.
-    pub fn board(self: &Arc<Self>, key: &K, looked: Instant) -> Seat<K, T> {
+    /// Takes a seat, for somebody who began to look for it at `looked` and has not found it. `only_early`: takes the place of
+    /// a flight that has departed, because what that brings may not be for this one.
+    pub fn board(self: &Arc<Self>, key: &K, looked: Instant, only_early: bool) -> Seat<K, T> {
         let mut board = self.0.lock();
         board.forget();
         match board.flights.get(key) {
-            Some(Flight::Boarding(arrival) | Flight::Closed(arrival)) if arrival.began.elapsed() >= LONGEST => {}
-            Some(Flight::Boarding(arrival)) => return Seat::Passenger(arrival.clone()),
+            Some(Flight::Boarding(arrival) | Flight::Departed(arrival) | Flight::Closed(arrival))
+                if arrival.began.elapsed() >= LONGEST => {}
+            Some(Flight::Boarding(arrival)) => {
+                return Seat::Passenger {
+                    arrival: arrival.clone(),
+                    early: true,
+                };
+            }
+            Some(Flight::Departed(_) | Flight::Closed(_)) if only_early => {}
+            Some(Flight::Departed(arrival)) => {
+                return Seat::Passenger {
+                    arrival: arrival.clone(),
+                    early: false,
+                };
+            }
             Some(Flight::Closed(arrival)) => return Seat::Late(arrival.clone()),
             Some(Flight::Landed(at)) if looked < *at => return Seat::Landed,
             None if board.flights.len() >= MOST => return Seat::Full,
@@ -144,6 +164,16 @@ pub struct Pilot<K: Hash + Eq + Clone, T> {
 }
 
 impl<K: Hash + Eq + Clone, T> Pilot<K, T> {
+    /// To be called before it is fetched: whoever comes from now on is not early.
+    pub fn depart(&self) {
+        let mut board = self.flights.0.lock();
+        if let Some(flight) = board.flights.get_mut(&self.key).filter(|flight| self.flies(flight))
+            && let Flight::Boarding(arrival) = flight
+        {
+            *flight = Flight::Departed(arrival.clone());
+        }
+    }
+
     /// To be called before what was fetched is stored: whoever comes from now on is [late](Seat::Late). Says whether anybody
     /// waits.
     pub fn close(&self) -> bool {
@@ -152,7 +182,7 @@ impl<K: Hash + Eq + Clone, T> Pilot<K, T> {
         // One of them is the board's.
         let of_board = usize::from(mine.is_some());
         if let Some(flight) = mine
-            && let Flight::Boarding(arrival) = flight
+            && let Flight::Boarding(arrival) | Flight::Departed(arrival) = flight
         {
             *flight = Flight::Closed(arrival.clone());
         }
@@ -162,7 +192,7 @@ impl<K: Hash + Eq + Clone, T> Pilot<K, T> {
     /// Whether a flight is this one, and not one that took its place.
     fn flies(&self, flight: &Flight<T>) -> bool {
         match flight {
-            Flight::Boarding(arrival) | Flight::Closed(arrival) => {
+            Flight::Boarding(arrival) | Flight::Departed(arrival) | Flight::Closed(arrival) => {
                 arrival.brings.same_channel(&self.brings.subscribe())
             }
             Flight::Landed(_) => false,
@@ -215,7 +245,7 @@ mod tests {
     type ToKey = Arc<Flights<&'static str, u32>>;
 
     fn pilot(flights: &ToKey, key: &'static str) -> Pilot<&'static str, u32> {
-        match flights.board(&key, Instant::now()) {
+        match flights.board(&key, Instant::now(), false) {
             Seat::Pilot(pilot) => pilot,
             seat => panic!("{seat:?}"),
         }
@@ -227,31 +257,54 @@ mod tests {
         let before = Instant::now();
         let first = pilot(&flights, "a");
         let waiting: Vec<_> = (0..3)
-            .map(|_| match flights.board(&"a", before) {
-                Seat::Passenger(arrival) => tokio::spawn(wait(arrival)),
+            .map(|_| match flights.board(&"a", before, false) {
+                Seat::Passenger { arrival, .. } => tokio::spawn(wait(arrival)),
                 seat => panic!("{seat:?}"),
             })
             .collect();
         let other = pilot(&flights, "b");
         assert!(first.close() && !other.close());
-        assert!(matches!(flights.board(&"a", before), Seat::Late(_)));
+        assert!(matches!(flights.board(&"a", before, false), Seat::Late(_)));
         first.land(7, true);
         for waiting in waiting {
             assert_eq!(waiting.await.unwrap(), Ok(7));
         }
         // Whoever looked before the landing finds it in another look; whoever looked after it has not found it.
-        assert!(matches!(flights.board(&"a", before), Seat::Landed));
-        assert!(matches!(flights.board(&"a", Instant::now()), Seat::Pilot(_)));
+        assert!(matches!(flights.board(&"a", before, false), Seat::Landed));
+        assert!(matches!(flights.board(&"a", Instant::now(), false), Seat::Pilot(_)));
         // What was not stored nobody finds.
         other.land(8, false);
-        assert!(matches!(flights.board(&"b", before), Seat::Pilot(_)));
+        assert!(matches!(flights.board(&"b", before, false), Seat::Pilot(_)));
+    }
+
+    #[actix_web::test]
+    async fn who_comes_after_the_departure_may_have_a_flight_of_their_own() {
+        let flights = ToKey::default();
+        let before = Instant::now();
+        let early = |seat| matches!(seat, Seat::Passenger { early: true, .. });
+        let first = pilot(&flights, "a");
+        assert!(early(flights.board(&"a", before, false)) && early(flights.board(&"a", before, true)));
+        first.depart();
+        assert!(matches!(
+            flights.board(&"a", before, false),
+            Seat::Passenger { early: false, .. }
+        ));
+        let Seat::Pilot(second) = flights.board(&"a", before, true) else {
+            panic!("the first one has departed");
+        };
+        first.depart();
+        assert!(!first.close());
+        assert!(early(flights.board(&"a", before, true)));
+        second.depart();
+        second.close();
+        assert!(matches!(flights.board(&"a", before, true), Seat::Pilot(_)));
     }
 
     #[actix_web::test]
     async fn a_lost_pilot_is_told_of() {
         let flights = ToKey::default();
         let lost = pilot(&flights, "a");
-        let Seat::Passenger(arrival) = flights.board(&"a", Instant::now()) else {
+        let Seat::Passenger { arrival, .. } = flights.board(&"a", Instant::now(), false) else {
             panic!("there is a pilot");
         };
         drop(lost);
@@ -262,7 +315,9 @@ mod tests {
     /// As if the flight under way had begun too long ago.
     fn delay(flights: &ToKey, key: &'static str) {
         match flights.0.lock().flights.get_mut(key) {
-            Some(Flight::Boarding(arrival) | Flight::Closed(arrival)) => arrival.began -= LONGEST,
+            Some(Flight::Boarding(arrival) | Flight::Departed(arrival) | Flight::Closed(arrival)) => {
+                arrival.began -= LONGEST;
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -278,24 +333,24 @@ mod tests {
                 stuck.close();
             }
             let successor = pilot(&flights, "a");
-            let Seat::Passenger(arrival) = flights.board(&"a", before) else {
+            let Seat::Passenger { arrival, .. } = flights.board(&"a", before, false) else {
                 panic!("there is a successor");
             };
             // Nothing that becomes of the first one touches the second.
             stuck.close();
-            assert!(matches!(flights.board(&"a", before), Seat::Passenger(_)));
+            assert!(matches!(flights.board(&"a", before, false), Seat::Passenger { .. }));
             if closes {
                 stuck.land(1, true);
             } else {
                 drop(stuck);
             }
-            assert!(matches!(flights.board(&"a", before), Seat::Passenger(_)));
+            assert!(matches!(flights.board(&"a", before, false), Seat::Passenger { .. }));
             successor.land(2, true);
             assert_eq!(wait(arrival).await, Ok(2));
         }
         let flights = ToKey::default();
         let _stuck = pilot(&flights, "a");
-        let Seat::Passenger(mut arrival) = flights.board(&"a", Instant::now()) else {
+        let Seat::Passenger { mut arrival, .. } = flights.board(&"a", Instant::now(), false) else {
             panic!("there is a pilot");
         };
         arrival.began -= LONGEST;
@@ -306,8 +361,8 @@ mod tests {
     fn their_number_is_bounded_and_landings_are_forgotten() {
         let flights = Arc::new(Flights::<usize, u32>::default());
         let now = Instant::now();
-        let mut pilots: Vec<_> = (0..MOST).map(|n| flights.board(&n, now)).collect();
-        assert!(matches!(flights.board(&MOST, now), Seat::Full));
+        let mut pilots: Vec<_> = (0..MOST).map(|n| flights.board(&n, now, false)).collect();
+        assert!(matches!(flights.board(&MOST, now, false), Seat::Full));
         let Some(Seat::Pilot(pilot)) = pilots.pop() else {
             panic!("it has one");
         };

@@ -34,7 +34,8 @@ use tokio::time::sleep;
 
 /// Of a GET alone.
 const PARTS: [HeaderName; 2] = [RANGE, IF_RANGE];
-/// So often a request looks again after what it waited for was not for it; then it goes alone.
+/// So often a request waits for what may turn out not to be for it, the last time for nothing that was under way before it
+/// came; then it goes alone.
 const ROUNDS: usize = 3;
 /// For how long an invalidation is repeated that fails after a write: longer than a connection takes to come back.
 const INSISTENCE: Duration = Duration::from_secs(1);
@@ -230,6 +231,7 @@ where
 
     async fn serve(self: Rc<Self>, request: ServiceRequest) -> Result<ServiceResponse, Error> {
         let asked = self.asked(&request);
+        let mut goes_alone = asked.guarded || asked.directives.no_store;
         let mut round = 1;
         loop {
             let found = self.find(&asked, &request).await;
@@ -263,11 +265,11 @@ where
                 Status::NotCached.say(answer.headers_mut());
                 return Ok(request.into_response(answer));
             }
-            let goes_alone = asked.guarded || asked.directives.no_store || round == ROUNDS;
-            let seat = if goes_alone {
+            let seat = if goes_alone || round > ROUNDS {
                 Seat::Full
             } else {
-                self.rule.shared.flights.board(&self.flight(&found), found.looked)
+                let flights = &self.rule.shared.flights;
+                flights.board(&self.flight(&found), found.looked, round == ROUNDS)
             };
             let errand = |found| {
                 Rc::new(Errand {
@@ -289,13 +291,13 @@ where
                     let fetched = Rc::clone(&self).fetch(request, Rc::clone(&errand), None).await;
                     return self.conclude(fetched, &errand);
                 }
-                Seat::Passenger(arrival) => match wait(arrival).await {
+                Seat::Passenger { arrival, early } => match wait(arrival).await {
                     Ok(Outcome::Answer(answer)) => {
-                        // Of what is not stored Redis cannot say whether it was invalidated before this one came: it is for
-                        // those alone that have no Redis either, and only if this process has heard of nothing since it
-                        // began to be made. A failure is for all.
+                        // Of what is not stored Redis cannot say whether it was invalidated before this one came. If this one
+                        // came before it began to be made it was not; else it is for those alone that have no Redis either,
+                        // and only if this process has heard of nothing since then. A failure is for all.
                         let untouched = |begun| self.shelf.is_untouched(begun);
-                        let good = answer.stored || found.away && answer.begun.as_ref().is_some_and(untouched);
+                        let good = answer.stored || early || found.away && answer.begun.as_ref().is_some_and(untouched);
                         if let Some(Stored::Response(response)) = Stored::decode(answer.bytes)
                             && (good || is_failure(response.status))
                         {
@@ -304,13 +306,11 @@ where
                             return Ok(request.into_response(answer));
                         }
                     }
-                    Ok(Outcome::Alone) | Err(Missed::Overdue) => round = ROUNDS - 1,
+                    Ok(Outcome::Alone) | Err(Missed::Overdue) => goes_alone = true,
                     Ok(Outcome::Again) | Err(Missed::Lost) => {}
                 },
                 Seat::Late(arrival) => {
-                    if let Err(Missed::Overdue) = wait(arrival).await {
-                        round = ROUNDS - 1;
-                    }
+                    goes_alone = matches!(wait(arrival).await, Err(Missed::Overdue));
                 }
                 Seat::Landed => {}
             }
@@ -355,7 +355,12 @@ where
         found: Found,
         answer: HttpResponse,
     ) -> ServiceResponse {
-        let Seat::Pilot(pilot) = self.rule.shared.flights.board(&self.flight(&found), found.looked) else {
+        let Seat::Pilot(pilot) = self
+            .rule
+            .shared
+            .flights
+            .board(&self.flight(&found), found.looked, false)
+        else {
             // Somebody does already.
             return request.into_response(answer);
         };

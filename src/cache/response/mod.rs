@@ -51,14 +51,15 @@
 //! # Who waits for whom
 //!
 //! Of all who want the same thing at once in a process one asks the handler; the others have its answer, if it is for
-//! them: kept, or a failure (500, 502, 503, 504). Everything else they ask for themselves. The handler runs to its end
+//! them: kept, or asked for after they came, or a failure (500, 502, 503, 504). What the response or the rule has for one
+//! client alone they ask for themselves. The handler runs to its end
 //! though its client has gone; but if it takes more than 30 seconds nobody waits for it any longer, those who did ask for
 //! themselves, and the next who comes takes its place. Instances do not wait for each other: each asks once at most.
 //!
 //! What was made before an invalidation is neither kept nor given to whoever comes after it. For that a ticket is taken
 //! before the handler is asked; if anybody waits, what was stored is read back from Redis before they are told, and where it
-//! is not valid any more they look again; so they do where it could not be stored, unless Redis is away for them too and
-//! this process has heard of no invalidation since before the handler was asked. These flights are not those of
+//! is not valid any more they look again; so they do where it could not be stored, unless they came before the handler was
+//! asked, or Redis is away for them too and this process has heard of no invalidation since then. These flights are not those of
 //! [`Cache::fetch`](super::Cache::fetch), because here a client may want something newer than what is fresh, and only the
 //! answer says whether it is for others at all.
 //!

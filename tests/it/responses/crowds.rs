@@ -2,9 +2,12 @@
 
 use super::Site;
 use super::site::{after, numbered};
-use crate::support::Scene;
+use crate::support::{Redis, Scene};
 use actix_web::HttpResponse;
+use fleetpulse::cache::response::Builder;
+use fleetpulse::ids::Id;
 use futures_util::future::join_all;
+use redis::cmd;
 use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -65,4 +68,38 @@ async fn a_handler_that_panics_leaves_nobody_waiting() {
     let all = join_all((0..10).map(|_| site.get("/a"))).await;
     assert_eq!(all.iter().filter(|got| got.status == 500).count(), 1, "{all:?}");
     assert_eq!(all.iter().filter(|got| got.body == "2").count(), 9, "{all:?}");
+}
+
+/// Many ask at once; how often the handler was.
+async fn calls_of_a_crowd(
+    scene: &Scene<impl AsRef<Redis>>,
+    build: impl Fn(Builder) -> Builder + Clone + Send + 'static,
+) -> usize {
+    let site = Site::start_slow(scene, build, after(LONG, |_, n| numbered(n))).await;
+    let all = join_all((0..500).map(|_| site.get("/a"))).await;
+    assert!(all.iter().all(|got| got.status == 200), "{all:?}");
+    assert!(all.iter().all(|got| !got.cache().contains("stored")), "{all:?}");
+    site.calls()
+}
+
+#[actix_web::test]
+async fn what_a_full_redis_does_not_take_is_shared_all_the_same() {
+    let scene = Scene::on(Redis::forgetful().await);
+    let mut full = cmd("CONFIG");
+    full.arg(&["SET", "maxmemory", "1", "maxmemory-policy", "noeviction"]);
+    let () = scene.redis.query(&full).await;
+    let calls = calls_of_a_crowd(&scene, |cache| cache.ttl(MINUTE)).await;
+    assert!(calls <= 10, "{calls}");
+}
+
+#[actix_web::test]
+async fn what_has_too_many_tags_to_be_kept_is_shared_all_the_same() {
+    let scene = Scene::new().await;
+    let build = |cache: Builder| {
+        cache
+            .ttl(MINUTE)
+            .tags(|_| (0..40).map(|n| Id::parse(&format!("site:{n}")).unwrap()).collect())
+    };
+    let calls = calls_of_a_crowd(&scene, build).await;
+    assert!(calls <= 10, "{calls}");
 }
