@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::any::TypeId;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::task::spawn_local;
 use tokio::time::timeout_at;
 
@@ -155,7 +155,9 @@ impl Cache {
         C: Future<Output = Result<Made, E>> + 'static,
     {
         let name = Name::new(namespace, key)?;
-        if let Some(entry) = self.local(&name) {
+        let mut luck = Luck::default();
+        let mut kept = self.local(&name);
+        if let Some(entry) = kept.take_if(|entry| !luck.is_early(entry, policy.beta)) {
             let level = entry.level;
             return Ok(found(entry, Source::Fresh(level)));
         }
@@ -171,16 +173,28 @@ impl Cache {
             let marks = self.shared().local.marks(&name, tags);
             let looked = self.counted(&name, self.look(&name, tags).await);
             let looked = match looked {
-                Ok(look) => Some(look),
-                Err(CacheError::Store(_)) if policy.outage == Outage::Compute => None,
-                Err(error) => return Err(error.into()),
+                Ok(look) => {
+                    kept = None;
+                    Some(look)
+                }
+                Err(error) => {
+                    // It was due, which is no reason not to serve it.
+                    if let Some(entry) = kept.take() {
+                        let level = entry.level;
+                        return Ok(found(entry, Source::Fresh(level)));
+                    }
+                    match error {
+                        CacheError::Store(_) if policy.outage == Outage::Compute => None,
+                        error => return Err(error.into()),
+                    }
+                }
             };
             let view = looked.as_ref().map_or(View::Away, View::Look);
             let mut spare = None;
             if let Some(look) = &looked
                 && let Found::Live(head, entry) = &look.found
             {
-                let is_due = !entry.is_fresh() || is_early(entry.cost, policy.beta, entry.fresh_for);
+                let is_due = !entry.is_fresh() || luck.is_early(entry, policy.beta);
                 if entry.is_fresh() || !entry.stale_for.is_zero() {
                     if is_due
                         && let Boarding::Started(flight) = self.board(&destination, view, &marks, Replace::Overdue)
@@ -318,24 +332,43 @@ fn found(entry: Entry, source: Source) -> Fetched<Bytes> {
     }
 }
 
-/// Whether a fresh entry is to be computed anew now, by chance: the more likely the sooner its time is over and the longer
-/// computing it takes. `XFetch`, of Vattani, Chierichetti and Lowenstein, "Optimal Probabilistic Cache Stampede Prevention",
-/// PVLDB 8 (2015): if now − cost · β · ln(random) has come to the end of its time.
-fn is_early(cost: Duration, beta: f64, left: Duration) -> bool {
-    // 0 is left out, whose logarithm is infinite.
-    let random = 1.0 - rand::random_range(0.0..1.0_f64);
-    cost.as_secs_f64() * beta * -random.ln() >= left.as_secs_f64()
+/// What chance says to one caller: whether a fresh entry is to be computed anew now, the more likely the sooner its time is
+/// over and the longer computing it takes. Drawn once, so that where the same entry is found twice it says the same.
+///
+/// `XFetch`, of Vattani, Chierichetti and Lowenstein, "Optimal Probabilistic Cache Stampede Prevention", PVLDB 8 (2015): if
+/// now − cost · β · ln(random) has come to the end of its time.
+#[derive(Debug, Default)]
+struct Luck(Option<f64>);
+
+impl Luck {
+    /// More than −ln(random) ever is: the least random number is 2⁻⁵³.
+    const MOST: f64 = 37.0;
+
+    fn is_early(&mut self, entry: &Entry, beta: f64) -> bool {
+        let (reach, left) = (entry.cost.as_secs_f64() * beta, entry.fresh_for.as_secs_f64());
+        // Most entries are far from it, and found in this process each costs less than a random number does.
+        if reach * Self::MOST < left {
+            return false;
+        }
+        // 0 is left out, whose logarithm is infinite.
+        let drawn = || -(1.0 - rand::random_range(0.0..1.0_f64)).ln();
+        reach * *self.0.get_or_insert_with(drawn) >= left
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cache::Put;
+    use std::time::Duration;
 
     #[test]
     fn early_refresh_grows_with_the_cost_and_towards_the_end() {
         let share = |cost, beta, left| {
             let times = 20_000;
-            let early = (0..times).filter(|_| is_early(Duration::from_millis(cost), beta, Duration::from_millis(left)));
+            let put = Put::fresh_for(Duration::from_millis(left));
+            let entry = Entry::computed(Bytes::new(), &put, Duration::from_millis(cost));
+            let early = (0..times).filter(|_| Luck::default().is_early(&entry, beta));
             f64::from(u32::try_from(early.count()).unwrap()) / f64::from(times)
         };
         // The chance is e^(−left / (cost · β)).

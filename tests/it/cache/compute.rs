@@ -3,7 +3,7 @@
 use super::{MINUTE, SOON, embedded, embedded_with, get_or, id, minute};
 use crate::support::{Redis, Scene, eventually};
 use actix_web::rt;
-use fleetpulse::cache::{Cache, CacheError, ComputeError, Fetched, Made, Policy, Put, Source};
+use fleetpulse::cache::{Cache, CacheError, ComputeError, Fetched, Level, Made, Policy, Put, Source};
 use fleetpulse::config::CacheSettings;
 use futures_util::future::join_all;
 use std::convert::Infallible;
@@ -285,11 +285,48 @@ async fn an_entry_is_refreshed_before_its_time_is_over() {
     assert_eq!(origin.fetch(&cache, &policy, takes).await.value, 1);
     assert_eq!(
         origin.fetch(&cache, &policy, takes).await.source,
-        Source::Fresh(fleetpulse::cache::Level::Shared)
+        Source::Fresh(Level::Shared)
     );
     eventually(SOON, "it was computed anew", async || {
         let hit = cache.get::<u64>(&id("n"), "k").await.unwrap().unwrap();
         (hit.value == 2).then_some(())
+    })
+    .await;
+    assert_eq!(cache.shared().stats().total.refreshed_early, 1);
+}
+
+#[actix_web::test]
+async fn an_entry_that_the_process_keeps_is_refreshed_before_its_time_is_over_as_well() {
+    let scene = Scene::new().await;
+    let settings = CacheSettings {
+        local_ttl_ms: 60_000,
+        ..CacheSettings::default()
+    };
+    let cache = embedded_with(&scene.redis.url(), &scene, settings).await;
+    let origin = Origin::default();
+    let kept = Policy {
+        beta: 0.0,
+        ..Policy::new(minute().kept_locally(MINUTE))
+    };
+    let takes = Duration::from_millis(30);
+    eventually(SOON, "it is kept in the process", async || {
+        let fetched = origin.fetch(&cache, &kept, takes).await;
+        (fetched.source == Source::Fresh(Level::Local)).then_some(())
+    })
+    .await;
+    let eager = Policy {
+        beta: 1e9,
+        ..kept.clone()
+    };
+    // Nobody waits for that.
+    assert_eq!(origin.fetch(&cache, &eager, takes).await.value, 1);
+    eventually(SOON, "it was computed anew", async || {
+        (origin.asked() == 2).then_some(())
+    })
+    .await;
+    eventually(SOON, "the new one is kept", async || {
+        let fetched = origin.fetch(&cache, &kept, takes).await;
+        (fetched.value == 2 && fetched.source == Source::Fresh(Level::Local)).then_some(())
     })
     .await;
     assert_eq!(cache.shared().stats().total.refreshed_early, 1);
