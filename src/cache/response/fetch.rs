@@ -12,7 +12,7 @@ use crate::cache::{self, Ticket};
 use crate::clock;
 use crate::http::Problem;
 use actix_web::body::{BodySize, MessageBody, to_bytes};
-use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
+use actix_web::dev::{ResponseHead, Service, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{
     AGE, AUTHORIZATION, CACHE_CONTROL, DATE, ETAG, EXPIRES, HeaderMap, HeaderName, HeaderValue, HttpDate,
     IF_MODIFIED_SINCE, IF_NONE_MATCH, TryIntoHeaderValue, VARY,
@@ -123,11 +123,15 @@ where
         };
         let authorized = request.headers().contains_key(AUTHORIZATION);
         let verdict = self.rule.rules.judge(status, &headers, authorized, clock::now().into());
-        let wanted = || {
-            self.rule
-                .condition
-                .as_ref()
-                .is_none_or(|wanted| wanted(answered.head()))
+        let wanted = || match (&self.rule.condition, known) {
+            (None, _) => true,
+            (Some(wanted), None) => wanted(answered.head()),
+            // It is about the response that is kept, not about the word that it still holds.
+            (Some(wanted), Some(_)) => {
+                let mut head = ResponseHead::new(status);
+                head.headers = headers.clone();
+                wanted(&head)
+            }
         };
         let terms = match verdict {
             Verdict::Keep(terms) if wanted() => Ok(Some(terms)),

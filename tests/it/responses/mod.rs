@@ -4,6 +4,7 @@
 mod answers;
 mod away;
 mod bad_input;
+mod confirmations;
 mod crowds;
 mod freshness;
 mod invalidation;
