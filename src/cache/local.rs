@@ -140,7 +140,7 @@ pub(super) struct Local {
     heard: AtomicBool,
     is_on: bool,
     longest: Duration,
-    /// Tells the listener that something is to be kept for the first time, or that nothing can be any more.
+    /// Tells the listener that messages are of use from now on, or that they can be of none any more.
     pub wanted: Arc<Notify>,
 }
 
@@ -241,8 +241,8 @@ impl Local {
         if !self.is_on || lasting.is_zero() {
             return;
         }
-        if !self.heard.load(Ordering::Acquire) {
-            self.wanted.notify_one();
+        if !self.is_heard() {
+            self.want();
             return;
         }
         if !self.stand(&marks) {
@@ -277,6 +277,11 @@ impl Local {
         {
             marks.entry.1 = stood.wrapping_add(1);
         }
+    }
+
+    /// Has messages listened to, if they are not yet.
+    pub(super) fn want(&self) {
+        self.wanted.notify_one();
     }
 
     /// Whether messages are heard.

@@ -39,7 +39,7 @@ pub(super) struct Counted {
 
 impl Shared {
     /// The state of a fresh process. Invalidations are listened to, in the background of the current runtime, from the first
-    /// time that something is to be kept in memory.
+    /// time that something is to be kept in memory, or that Redis keeps a response waiting for too long.
     #[must_use]
     pub fn new(store: &Store, settings: CacheSettings, metrics: &Metrics) -> Arc<Self> {
         let longest = Duration::from_millis(u64::from(settings.local_ttl_ms));

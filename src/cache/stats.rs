@@ -76,7 +76,8 @@ pub struct LocalStats {
     pub bytes: u64,
     /// What they may take.
     pub max_bytes: u64,
-    /// Whether invalidations are heard; it is empty if not, and they are listened to once something is to be kept.
+    /// Whether invalidations are heard; it is empty if not. They are listened to once something is to be kept, or responses
+    /// were kept waiting by Redis.
     pub listening: bool,
 }
 

@@ -27,7 +27,7 @@ impl Errand {
             answered: None,
             stored,
             collapsed,
-            detail: detail.or(self.found.away.then_some("redis-away")),
+            detail: detail.or(self.found.silence.map(|_| "redis-away")),
         }
     }
 }

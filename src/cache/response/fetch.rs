@@ -70,8 +70,8 @@ where
         pilot: Option<Pilot<FlightKey, Outcome>>,
     ) -> Fetched {
         let (key, tags) = (&errand.found.key, &errand.asked.tags);
-        let begun = self.shelf.begun(key, tags, errand.found.away);
-        let ticket = if errand.found.away || errand.asked.directives.no_store {
+        let begun = self.shelf.begun(key, tags, errand.found.silence);
+        let ticket = if errand.found.silence.is_some() || errand.asked.directives.no_store {
             None
         } else {
             self.shelf.ticket(key, tags).await

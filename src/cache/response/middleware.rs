@@ -6,8 +6,8 @@ use super::directives::RequestDirectives;
 use super::fetch::Fetched;
 use super::flight::{Missed, Seat, wait};
 use super::key::KeyRule;
-use super::shared::{Outcome, Shared};
-use super::shelf::{Look, Shelf};
+use super::shared::{Begun, Outcome, Shared};
+use super::shelf::{Look, Shelf, Silence};
 use super::status::{Forward, Status};
 use super::stored::{Response, Stored};
 use super::terms::{Use, is_failure};
@@ -110,8 +110,8 @@ pub(super) struct Found {
     /// The headers on which answers depend besides those of the rule, if any are known of.
     pub names: Vec<HeaderName>,
     pub response: Option<(Box<Response>, Duration)>,
-    /// Redis did not answer.
-    pub away: bool,
+    /// Why Redis did not answer, if it did not.
+    pub silence: Option<Silence>,
     /// When it began to be looked for.
     pub looked: Instant,
 }
@@ -294,10 +294,11 @@ where
                 Seat::Passenger { arrival, early } => match wait(arrival).await {
                     Ok(Outcome::Answer(answer)) => {
                         // Of what is not stored Redis cannot say whether it was invalidated before this one came. If this one
-                        // came before it began to be made it was not; else it is for those alone that have no Redis either,
-                        // and only if this process has heard of nothing since then. A failure is for all.
-                        let untouched = |begun| self.shelf.is_untouched(begun);
-                        let good = answer.stored || early || found.away && answer.begun.as_ref().is_some_and(untouched);
+                        // came before it began to be made it was not; else it is for those alone that Redis does not answer
+                        // either, and only if this process would have heard of it. A failure is for all.
+                        let untouched = |(begun, silence): (&Begun, Silence)| self.shelf.is_untouched(begun, silence);
+                        let silent = answer.begun.as_ref().zip(found.silence).is_some_and(untouched);
+                        let good = answer.stored || early || silent;
                         if let Some(Stored::Response(response)) = Stored::decode(answer.bytes)
                             && (good || is_failure(response.status))
                         {
@@ -324,7 +325,7 @@ where
             key: asked.primary.clone(),
             names: Vec::new(),
             response: None,
-            away: false,
+            silence: None,
             looked: Instant::now(),
         };
         let mut look = self.shelf.look(&found.key, &asked.tags).await;
@@ -338,7 +339,7 @@ where
                 found.response = Some((response, age));
             }
             Look::Found(..) | Look::Nothing => {}
-            Look::Away => found.away = true,
+            Look::Silent(silence) => found.silence = Some(silence),
         }
         found
     }
@@ -382,7 +383,7 @@ where
 
 impl Found {
     const fn missing(&self) -> Forward {
-        if self.away {
+        if self.silence.is_some() {
             Forward::Miss
         } else if self.names.is_empty() {
             Forward::UriMiss

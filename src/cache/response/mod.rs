@@ -59,7 +59,8 @@
 //! What was made before an invalidation is neither kept nor given to whoever comes after it. For that a ticket is taken
 //! before the handler is asked; if anybody waits, what was stored is read back from Redis before they are told, and where it
 //! is not valid any more they look again; so they do where it could not be stored, unless they came before the handler was
-//! asked, or Redis is away for them too and this process has heard of no invalidation since then. These flights are not those of
+//! asked, or Redis does not answer them either and this process has heard of no invalidation since then (where Redis is not
+//! away but slow it has to have listened to them as well). These flights are not those of
 //! [`Cache::fetch`](super::Cache::fetch), because here a client may want something newer than what is fresh, and only the
 //! answer says whether it is for others at all.
 //!
@@ -79,7 +80,7 @@
 //!
 //! A write that `invalidate_on_write` is for tries for a second to invalidate, and says `not-invalidated` if it could not.
 //! Requests are answered as if there were no cache, and `Cache-Status` says `redis-away`; those who ask at once still share
-//! one answer. A Redis that does not answer holds a request up for no longer than `RESPONSE_CACHE_PATIENCE_MS`, and one
+//! one answer (where it is not away but slow, once this process listens to invalidations, which it does then). A Redis that does not answer holds a request up for no longer than `RESPONSE_CACHE_PATIENCE_MS`, and one
 //! request a second and worker.
 //!
 //! # Why no crate

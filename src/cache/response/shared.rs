@@ -1,6 +1,7 @@
 //! What all workers of a process have in common, and what a flight brings.
 
 use super::flight::Flights;
+use super::shelf::Silence;
 use crate::cache::local::Marks;
 use crate::config::ResponseSettings;
 use crate::ids::Id;
@@ -46,8 +47,8 @@ pub struct Answer {
 #[derive(Debug, Clone)]
 pub(super) struct Begun {
     pub marks: Marks,
-    /// Redis was away already.
-    pub away: bool,
+    /// How Redis was silent already, if it was.
+    pub silence: Option<Silence>,
 }
 
 impl Shared {

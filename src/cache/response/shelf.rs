@@ -9,7 +9,7 @@ use crate::cache::model::Name;
 use crate::cache::{self, Cache, CacheError, Put, Tag, Ticket};
 use crate::config::MAX_TTL;
 use crate::ids::Id;
-use crate::store::Listener as _;
+use crate::store::{Listener as _, StoreError};
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
@@ -36,8 +36,17 @@ pub enum Look {
     Found(Stored, Duration),
     /// Nothing, or nothing that can be read.
     Nothing,
-    /// Nobody can say.
+    /// Nobody can say, and why.
+    Silent(Silence),
+}
+
+/// Why nobody can say what lies there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Silence {
+    /// There is no connection to Redis.
     Away,
+    /// It did not answer in time, or lately did not. It lives, for all that is known, and others may change what lies there.
+    Slow,
 }
 
 impl Shelf {
@@ -64,7 +73,7 @@ impl Shelf {
     /// What lies under a key.
     pub async fn look(&self, key: &str, tags: &[Tag]) -> Look {
         let Some(found) = self.patiently(self.cache.lookup(&self.namespace, key, tags)).await else {
-            return Look::Away;
+            return Look::Silent(Silence::Slow);
         };
         let entry = match found {
             Ok(cache::Lookup::Fresh(entry) | cache::Lookup::Stale(entry)) => entry,
@@ -72,7 +81,8 @@ impl Shelf {
             Err(error) => {
                 tracing::debug!(%error, "a response could not be looked up");
                 return match error {
-                    CacheError::Store(_) | CacheError::Busy => Look::Away,
+                    CacheError::Store(StoreError::Away) => Look::Silent(Silence::Away),
+                    CacheError::Store(_) | CacheError::Busy => Look::Silent(Silence::Slow),
                     // Redis is there; the call was not one that it could be asked.
                     _ => Look::Nothing,
                 };
@@ -85,17 +95,17 @@ impl Shelf {
     }
 
     /// To be asked before the handler is: what this process has heard until then of what its answer depends on.
-    pub fn begun(&self, key: &str, tags: &[Tag], away: bool) -> Option<Begun> {
+    pub fn begun(&self, key: &str, tags: &[Tag], silence: Option<Silence>) -> Option<Begun> {
         let name = Name::new(&self.namespace, key).ok()?;
         let marks = self.cache.shared().local.marks(&name, tags);
-        Some(Begun { marks, away })
+        Some(Begun { marks, silence })
     }
 
-    /// Whether this process has heard of no invalidation since. Where Redis was there at the beginning, others may have
-    /// invalidated what it would have heard of since: then it has to have listened all the while.
-    pub fn is_untouched(&self, begun: &Begun) -> bool {
+    /// Whether this process has heard of no invalidation since, for one who is met by `silence` now. Unless Redis was and is
+    /// away, others may have invalidated what it would have heard of: then it has to have listened all the while.
+    pub fn is_untouched(&self, begun: &Begun, silence: Silence) -> bool {
         let local = &self.cache.shared().local;
-        if begun.away {
+        if (begun.silence, silence) == (Some(Silence::Away), Silence::Away) {
             local.is_untouched(&begun.marks)
         } else {
             local.is_heard() && local.stand(&begun.marks)
@@ -158,6 +168,10 @@ impl Shelf {
         }
         let answer = timeout(self.patience, asking).await.ok();
         self.rests_until.set(answer.is_none().then(|| Instant::now() + REST));
+        if answer.is_none() {
+            // What is not stored can be shared as long as Redis is slow, if invalidations are heard.
+            self.cache.shared().local.want();
+        }
         answer
     }
 }
