@@ -8,13 +8,16 @@ use futures_util::future::join_all;
 use hashbrown::HashMap;
 use redis::Value;
 use std::mem;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 use tokio::sync::oneshot;
 
 /// Reads that may wait in a worker at once.
 const MOST: usize = 100_000;
-/// Keys in one `MGET`: so many values of a megabyte are as much as one answer should be.
+/// The most keys in one `MGET`, and the most bytes that its answer should have.
 const AT_ONCE: usize = 256;
+const ONE_ANSWER: usize = 8 * 1_048_576;
 
 /// The way to the task that reads.
 #[derive(Debug)]
@@ -37,10 +40,29 @@ pub(super) struct Answer {
     pub asked: Instant,
 }
 
+/// How many keys go into one `MGET`: as many as fit if all values are as large as the largest that was met lately. How large
+/// they are shows only when they are there, and an upper bound would part small ones for nothing.
+#[derive(Debug, Default)]
+struct Pace(AtomicUsize);
+
+impl Pace {
+    fn keys(&self) -> usize {
+        (ONE_ANSWER / self.0.load(Ordering::Relaxed).max(1)).clamp(1, AT_ONCE)
+    }
+
+    fn note(&self, largest: usize) {
+        // Forgotten by and by.
+        let left = self.0.load(Ordering::Relaxed) / 2;
+        self.0.store(largest.max(left), Ordering::Relaxed);
+    }
+}
+
 impl Reads {
     pub(super) fn start(link: &Link) -> Self {
-        let link = link.clone();
-        Self(Batcher::start(MOST, move |batch| carry(link.clone(), batch)))
+        let (link, lately) = (link.clone(), Arc::<Pace>::default());
+        Self(Batcher::start(MOST, move |batch| {
+            carry(link.clone(), Arc::clone(&lately), batch)
+        }))
     }
 
     pub(super) async fn get(&self, keys: Vec<Placed>) -> Result<Answer, CacheError> {
@@ -60,7 +82,7 @@ struct Group<'a> {
     read: Result<(Vec<Option<Bytes>>, u64), StoreError>,
 }
 
-async fn carry(link: Link, batch: Vec<Asked>) {
+async fn carry(link: Link, lately: Arc<Pace>, batch: Vec<Asked>) {
     let asked = Instant::now();
     let mut groups: Vec<Group<'_>> = Vec::new();
     // Where each key of each asking is: the group, and the place in it.
@@ -85,8 +107,8 @@ async fn carry(link: Link, batch: Vec<Asked>) {
         });
         places.push((index, place));
     }
-    let link = &link;
-    let answers = join_all(groups.iter().map(|group| read(link, &group.names))).await;
+    let (link, lately) = (&link, &lately);
+    let answers = join_all(groups.iter().map(|group| read(link, lately, &group.names))).await;
     for (group, answer) in groups.iter_mut().zip(answers) {
         group.read = answer;
     }
@@ -114,13 +136,15 @@ async fn carry(link: Link, batch: Vec<Asked>) {
     }
 }
 
-async fn read(link: &Link, names: &[&str]) -> Result<(Vec<Option<Bytes>>, u64), StoreError> {
+async fn read(link: &Link, lately: &Pace, mut names: &[&str]) -> Result<(Vec<Option<Bytes>>, u64), StoreError> {
     let mut values = Vec::with_capacity(names.len());
     let mut now_ms = u64::MAX;
-    for names in names.chunks(AT_ONCE) {
+    while !names.is_empty() {
+        let (now, later) = names.split_at(names.len().min(lately.keys()));
+        names = later;
         let mut pipeline = redis::pipe();
         let get = pipeline.cmd("MGET");
-        for name in names {
+        for name in now {
             get.arg(name);
         }
         let (found, (seconds, micros)): (Value, (u64, u64)) = link.pipeline(pipeline.cmd("TIME")).await?;
@@ -128,7 +152,10 @@ async fn read(link: &Link, names: &[&str]) -> Result<(Vec<Option<Bytes>>, u64), 
         let Value::Array(found) = found else {
             return Err(StoreError::Answer("MGET: no array".to_owned()));
         };
+        let from = values.len();
         values.extend(found.into_iter().map(text));
+        let largest = values[from..].iter().flatten().map(Bytes::len).max();
+        lately.note(largest.unwrap_or(0));
     }
     Ok((values, now_ms))
 }
@@ -138,5 +165,29 @@ fn text(mut value: Value) -> Option<Bytes> {
         // Taken over, not copied.
         Value::BulkString(bytes) => Some(Bytes::from(mem::take(bytes))),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_larger_the_values_the_fewer_are_read_at_once() {
+        let lately = Pace::default();
+        assert_eq!(lately.keys(), AT_ONCE);
+        lately.note(1_000);
+        assert_eq!(lately.keys(), AT_ONCE);
+        lately.note(ONE_ANSWER / 8);
+        assert_eq!(lately.keys(), 8);
+        lately.note(ONE_ANSWER * 8);
+        assert_eq!(lately.keys(), 1);
+        // One small answer does not undo that, many do.
+        lately.note(0);
+        assert_eq!(lately.keys(), 1);
+        for _ in 0..20 {
+            lately.note(0);
+        }
+        assert_eq!(lately.keys(), AT_ONCE);
     }
 }

@@ -16,7 +16,8 @@ const MAX_EACH: usize = 1_000;
 /// The largest body, and the most that is found, bytes; more if a single value may have more.
 const MAX_BATCH: usize = 8 * 1_048_576;
 
-/// Keys that are read at once, so that an answer that would be too large is noticed before all of it is in memory.
+/// The most keys that are read at once; fewer if so many of the largest values were more than an answer may have. So one that
+/// would be too large is noticed before all of it is in memory.
 const READ_AT_ONCE: usize = 32;
 
 /// What is to be deleted, written and found: in this order, at most 1,000 of each.
@@ -89,9 +90,8 @@ pub async fn batch(request: HttpRequest, payload: web::Payload, cache: State) ->
     let namespace = namespace(&request)?;
     no_query(&request)?;
     let settings = cache.shared().settings();
-    let most = usize::try_from(settings.max_value_bytes)
-        .unwrap_or(usize::MAX)
-        .max(MAX_BATCH);
+    let largest = usize::try_from(settings.max_value_bytes).unwrap_or(usize::MAX).max(1);
+    let most = largest.max(MAX_BATCH);
     let body = Body::read_json(&request, &mut payload.into_inner(), most.saturating_add(OVERHEAD)).await?;
     let refused = |fault| Problem::unacceptable(vec![fault]);
     let mut object = RawObject::read(raw(&body)?, "").map_err(refused)?;
@@ -116,7 +116,7 @@ pub async fn batch(request: HttpRequest, payload: web::Payload, cache: State) ->
     let keys: Vec<&str> = found.iter().map(String::as_str).collect();
     let mut entries = Vec::with_capacity(keys.len());
     let mut left = most;
-    for keys in keys.chunks(READ_AT_ONCE) {
+    for keys in keys.chunks((MAX_BATCH / largest).clamp(1, READ_AT_ONCE)) {
         for entry in cache.get_many_bytes(&namespace, keys).await? {
             if let Ok(Some(entry)) = &entry {
                 let room = left.checked_sub(entry.bytes.len());

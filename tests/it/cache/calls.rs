@@ -1,7 +1,7 @@
 //! Each call over HTTP, by two instances.
 
 use super::{CacheApi, LISTING, SOON};
-use crate::support::{Scene, eventually, send};
+use crate::support::{Redis, Scene, eventually, send};
 use reqwest::Method;
 use reqwest::header::AUTHORIZATION;
 use serde_json::json;
@@ -159,6 +159,29 @@ async fn a_batch_with_a_value_that_is_too_large_does_nothing() {
     let found = api.post("n", json!({"get": ["a", "b"]})).await;
     assert_eq!(found.body["results"][0]["value"], 1);
     assert_eq!(found.body["results"][1]["state"], "miss");
+}
+
+#[actix_web::test]
+async fn a_batch_that_finds_too_much_is_refused_before_all_of_it_is_read() {
+    let scene = Scene::on(Redis::forgetful().await);
+    let service = scene.start().await;
+    let api = CacheApi::of(&service);
+    let large = "x".repeat(1_000_000);
+    let keys: Vec<_> = (0..32).map(|n| format!("k{n}")).collect();
+    for key in &keys {
+        assert_eq!(api.put(&format!("n/{key}"), json!({"value": large})).await.status, 204);
+    }
+    let sent = async || {
+        let stats: String = scene.redis.query(redis::cmd("INFO").arg("stats")).await;
+        let sent = stats
+            .lines()
+            .find_map(|line| line.strip_prefix("total_net_output_bytes:"));
+        sent.unwrap().parse::<u64>().unwrap()
+    };
+    let before = sent().await;
+    api.post("n", json!({ "get": keys })).await.assert_problem(413, &[]);
+    let sent = sent().await - before;
+    assert!((8_000_000..20_000_000).contains(&sent), "{sent}");
 }
 
 #[actix_web::test]
