@@ -2,8 +2,8 @@
 //! lies in several partitions is asked of each by a call of its own.
 
 use super::entry::{self, Head, Nonce, Version};
-use super::local::Message;
 use super::model::{Name, Stored};
+use super::subject::Message;
 use crate::store::{Link, Placed, Script, StoreError};
 use futures_util::future::try_join_all;
 use redis::Value;

@@ -3,7 +3,7 @@
 use super::Cache;
 use super::commands;
 use super::error::CacheError;
-use super::local::{Message, Subject};
+use super::subject::{Message, Subject};
 use crate::config::{Target, TargetError};
 use crate::ids::Id;
 

@@ -28,7 +28,7 @@
 //! | `compute`, `crossing` | finding or computing; a computation on its way to all who wait |
 //! | `ticket`, `carried`, `flights` | what is noted before a computation; that as text, for those who compute elsewhere; one of a key in this process |
 //! | `look`, `reads` | what lies in Redis, and whether it is valid; many reads in one |
-//! | `local` | the level in this process, and what it hears of that is to be forgotten |
+//! | `local`, `subject` | the level in this process; what it hears of that is to be forgotten |
 //! | `entry`, `model`, `error` | an entry's bytes; the words of the slice; why not |
 //! | `commands`, `lua/` | what is said to Redis |
 //! | `counters`, `list`, `stats`, `warm` | counters; a namespace's keys; what was done; what is computed before anybody asks |
@@ -84,6 +84,7 @@ mod reads;
 pub mod response;
 mod shared;
 mod stats;
+mod subject;
 mod ticket;
 mod warm;
 mod write;

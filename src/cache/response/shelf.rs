@@ -3,9 +3,9 @@
 use super::shared::Begun;
 use super::stored::Stored;
 use super::terms::Terms;
-use crate::cache::local::Message;
 use crate::cache::look::Found;
 use crate::cache::model::Name;
+use crate::cache::subject::Message;
 use crate::cache::{self, Cache, CacheError, Put, Tag, Ticket};
 use crate::config::MAX_TTL;
 use crate::ids::Id;
