@@ -183,7 +183,7 @@ pub(super) async fn give_up(link: &Link, name: &Name<'_>, token: Nonce) -> Resul
     link.run::<Value>(&GIVE_UP, &call).await.map(drop)
 }
 
-/// Writes entries, whatever lies there.
+/// Writes entries, whatever lies there. `message` is about the keys, in their order, here and below.
 pub(super) async fn put(
     link: &Link,
     keys: &[Placed],
@@ -198,7 +198,7 @@ pub(super) async fn put(
         for &index in group {
             call.arg(&keys[index].name);
         }
-        call.arg(&channel).arg(message.bytes());
+        call.arg(&channel).arg(message.part(group).bytes());
         for &index in group {
             call.arg(ms(entries[index].life)).arg(&entries[index].bytes);
         }
@@ -244,7 +244,7 @@ async fn each_group(
         if let Some(by_ms) = by_ms {
             call.arg(by_ms);
         }
-        call.arg(&channel).arg(message.bytes());
+        call.arg(&channel).arg(message.part(group).bytes());
         link.run::<u64>(script, &call).await
     });
     Ok(try_join_all(calls).await?.into_iter().sum())

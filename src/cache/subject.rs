@@ -58,6 +58,13 @@ impl Message {
     pub(super) fn bytes(&self) -> &[u8] {
         &self.0
     }
+
+    /// What it says of those alone that stand in these places of it.
+    pub(super) fn part(&self, places: &[usize]) -> Self {
+        let (subjects, _) = self.0.as_chunks::<8>();
+        let those = places.iter().filter_map(|&place| subjects.get(place));
+        Self(those.flatten().copied().collect())
+    }
 }
 
 #[cfg(test)]

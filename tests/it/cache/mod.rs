@@ -12,6 +12,7 @@ mod events;
 mod invalidate;
 mod leases;
 mod local;
+mod messages;
 mod model;
 mod tickets;
 mod warm;

@@ -1,0 +1,42 @@
+//! What instances tell each other.
+
+use super::{embedded, id, minute};
+use crate::support::Scene;
+use fleetpulse::cache::Cache;
+use futures_util::{FutureExt, StreamExt};
+use redis::Client;
+
+const KEYS: usize = 1_200;
+
+#[actix_web::test]
+async fn each_piece_of_a_call_tells_of_its_own_keys_alone() {
+    let scene = Scene::new().await;
+    let cache = embedded(&scene).await;
+    let client = Client::open(scene.redis.url()).unwrap();
+    let (mut sink, mut messages) = client.get_async_pubsub().await.unwrap().split();
+    sink.subscribe(scene.keys().cache_channel()).await.unwrap();
+    let names: Vec<String> = (0..KEYS).map(|n| format!("k{n}")).collect();
+    let keys: Vec<&str> = names.iter().map(String::as_str).collect();
+    let values: Vec<(&str, u64)> = keys.iter().copied().zip(0..).collect();
+    let end = async |cache: &Cache| cache.delete(&id("n"), "the last one").await.unwrap();
+
+    for written in [true, false] {
+        if written {
+            cache.set_many(&id("n"), &values, &minute()).await.unwrap();
+        } else {
+            cache.delete_many(&id("n"), &keys).await.unwrap();
+        }
+        end(&cache).await;
+        let mut told = Vec::new();
+        while told.len() < 8 * KEYS + 8 {
+            let message = messages.next().await.unwrap();
+            told.extend_from_slice(message.get_payload_bytes());
+        }
+        assert_eq!(told.len(), 8 * KEYS + 8);
+        let mut subjects: Vec<&[u8]> = told.chunks(8).collect();
+        subjects.sort_unstable();
+        subjects.dedup();
+        assert_eq!(subjects.len(), KEYS + 1, "each is told of once");
+    }
+    assert!(messages.next().now_or_never().is_none());
+}
