@@ -7,6 +7,7 @@ use super::local::Marks;
 use super::model::{Entry, Level, Name, Tag};
 use crate::store::Placed;
 use bytes::Bytes;
+use hashbrown::HashMap;
 use std::time::{Duration, Instant};
 
 /// What lay under a key when it was looked at.
@@ -106,16 +107,19 @@ impl Cache {
         let known: Vec<_> = tags.iter().cloned().zip(of_tags.iter().map(version)).collect();
         let mut looks = Vec::with_capacity(names.len());
         let mut stored = Vec::with_capacity(names.len());
-        // The tags of all entries that are not known yet.
-        let mut unknown: Vec<Tag> = Vec::new();
+        // The tags of all entries that are not known yet, each with its place among their versions. There may be many: entries
+        // by the thousand, each with tags of its own.
+        let mut unknown: HashMap<Tag, usize> = HashMap::new();
+        let mut of_unknown: Vec<Placed> = Vec::new();
         for (values, mut marks) in of_names.chunks_exact(2).zip(marks) {
             let found = values[0].as_ref().map(Stored::decode);
             if let Some(Stored::Entry(head, _)) = &found {
                 for (tag, _) in head.tags.iter().filter(|(tag, _)| !tags.contains(tag)) {
                     // Before its version is read.
                     local.add(&mut marks, [tag]);
-                    if !unknown.contains(tag) {
-                        unknown.push(tag.clone());
+                    if !unknown.contains_key(tag) {
+                        unknown.insert(tag.clone(), of_unknown.len());
+                        of_unknown.push(keys.cache_tag(tag));
                     }
                 }
             }
@@ -131,17 +135,14 @@ impl Cache {
             stored.push(found);
         }
         if !unknown.is_empty() {
-            let versions = self
-                .reads()
-                .get(unknown.iter().map(|tag| keys.cache_tag(tag)).collect())
-                .await?;
-            let versions: Vec<_> = unknown.into_iter().zip(versions.values.iter().map(version)).collect();
+            let versions = self.reads().get(of_unknown).await?.values;
             for (look, found) in looks.iter_mut().zip(&stored) {
                 if let Some(Stored::Entry(head, _)) = found {
-                    let of_entry = versions
-                        .iter()
-                        .filter(|(tag, _)| head.tags.iter().any(|(own, _)| own == tag));
-                    look.tags.extend(of_entry.cloned());
+                    let of_entry = head.tags.iter().filter_map(|(tag, _)| {
+                        let &place = unknown.get(tag)?;
+                        Some((tag.clone(), versions.get(place).and_then(version)))
+                    });
+                    look.tags.extend(of_entry);
                 }
             }
         }

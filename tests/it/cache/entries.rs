@@ -3,8 +3,9 @@
 use super::{MINUTE, SOON, embedded, id, minute};
 use crate::support::{Scene, eventually};
 use fleetpulse::cache::{CacheError, Level, Put};
+use futures_util::future::join_all;
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 #[actix_web::test]
 async fn a_value_is_found_by_every_instance_until_it_is_deleted() {
@@ -52,6 +53,27 @@ async fn many_are_written_found_and_deleted_at_once() {
     let found = cache.get_many::<usize>(&id("n"), &keys).await.unwrap();
     let found = found.into_iter().filter(|hit| matches!(hit, Ok(Some(_)))).count();
     assert_eq!(found, 600);
+}
+
+#[actix_web::test]
+async fn many_are_found_in_no_time_though_each_has_tags_of_its_own() {
+    let scene = Scene::new().await;
+    let cache = embedded(&scene).await;
+    let names: Vec<String> = (0..500).map(|n| format!("k{n}")).collect();
+    for names in names.chunks(20) {
+        let written = names.iter().map(async |name| {
+            let tags = (0..32).map(|n| id(&format!("{name}:{n}")));
+            cache.set(&id("n"), name, &1, &minute().tagged(tags)).await.unwrap();
+        });
+        join_all(written).await;
+    }
+    let keys: Vec<&str> = names.iter().map(String::as_str).collect();
+    let began = Instant::now();
+    let found = cache.get_many::<u64>(&id("n"), &keys).await.unwrap();
+    let took = began.elapsed();
+    assert!(found.into_iter().all(|hit| hit.unwrap().is_some()));
+    // Comparing each of 16,000 tags with each takes many seconds here.
+    assert!(took < Duration::from_secs(4), "{took:?}");
 }
 
 #[actix_web::test]
