@@ -265,18 +265,24 @@ impl Cache {
         part: Part,
         spare: Option<(Entry, Instant)>,
     ) -> Option<Result<Fetched<Bytes>, ComputeError<E>>> {
-        let (outcome, source) = match part {
-            Part::Began => (flight.outcome.wait().await, Source::Computed),
+        let outcome = match part {
+            Part::Began => flight.outcome.wait().await,
             Part::Joined { early } => {
                 // One that hangs does not block its key for ever.
                 let outcome = timeout_at(flight.overdue().into(), flight.outcome.wait()).await.ok()?;
                 match outcome {
                     Outcome::Made { for_all: false, .. } if !early => return None,
                     Outcome::Found(_) => return None,
-                    _ => self.count_joined(namespace),
+                    _ => outcome,
                 }
-                (outcome, Source::Joined)
             }
+        };
+        // By another caller, here or, where it was found, in another instance.
+        let source = if part == Part::Began && !matches!(outcome, Outcome::Found(_)) {
+            Source::Computed
+        } else {
+            self.count_joined(namespace);
+            Source::Joined
         };
         let error = match outcome.clone() {
             Outcome::Made { entry, .. } | Outcome::Found(entry) => return Some(Ok(found(entry, source))),

@@ -2,8 +2,13 @@
 
 use super::{MINUTE, SOON, embedded, embedded_at, get_or, id, minute};
 use crate::support::{Redis, Scene, eventually};
-use fleetpulse::cache::Policy;
+use actix_web::rt;
+use fleetpulse::cache::{Policy, Source};
 use redis::cmd;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::Notify;
 
 #[actix_web::test]
 async fn one_that_is_taken_by_a_call_that_fails_is_given_up() {
@@ -36,4 +41,40 @@ async fn one_that_is_taken_by_a_call_that_fails_is_given_up() {
     let marked: bool = scene.redis.query(cmd("EXISTS").arg(entry)).await;
     assert!(marked, "it had been taken");
     assert_eq!(get_or(&whole, "n", key, &policy, 2).await, 2);
+}
+
+#[actix_web::test]
+async fn who_waited_for_another_instance_is_told_so() {
+    let scene = Scene::new().await;
+    let (here, there) = (embedded(&scene).await, embedded(&scene).await);
+    let policy = Policy::new(minute()).leased(MINUTE);
+    let (begun, gate) = (Arc::new(AtomicBool::new(false)), Arc::new(Notify::new()));
+    let first = {
+        let (policy, begun, gate) = (policy.clone(), Arc::clone(&begun), Arc::clone(&gate));
+        rt::spawn(async move {
+            let compute = move || async move {
+                begun.store(true, Ordering::SeqCst);
+                gate.notified().await;
+                Ok::<_, Infallible>(1_u64)
+            };
+            there.get_or_compute(&id("n"), "k", &policy, compute).await.unwrap()
+        })
+    };
+    let has_begun = async || begun.load(Ordering::SeqCst).then_some(());
+    eventually(SOON, "it has begun there", has_begun).await;
+    let waiting = {
+        let here = here.clone();
+        rt::spawn(async move {
+            let compute = || async { Ok::<_, Infallible>(2_u64) };
+            here.get_or_compute(&id("n"), "k", &policy, compute).await.unwrap()
+        })
+    };
+    let waits = async || (here.shared().stats().computing == 1).then_some(());
+    eventually(SOON, "it is waited for here", waits).await;
+    gate.notify_one();
+    assert_eq!(first.await.unwrap().source, Source::Computed);
+    let waited = waiting.await.unwrap();
+    assert_eq!((waited.value, waited.source), (1, Source::Joined));
+    let stats = here.shared().stats().total;
+    assert_eq!((stats.computed, stats.computations_saved), (0, 1));
 }
