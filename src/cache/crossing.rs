@@ -192,6 +192,16 @@ impl Crossing {
             return None;
         };
         let ticket = ticket?;
+        // Drawn once: this process keeps it for no longer than the others, and its callers are told the same. Of a lifetime
+        // that is not allowed there is nothing to draw.
+        let put = match put.check() {
+            Ok(()) => Put {
+                ttl: put.drawn_ttl(),
+                jitter: 0.0,
+                ..put
+            },
+            Err(_) => put,
+        };
         let (namespace, mut marks) = (name.namespace, self.marks.clone());
         match self
             .cache

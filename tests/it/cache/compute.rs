@@ -333,6 +333,22 @@ async fn an_entry_that_the_process_keeps_is_refreshed_before_its_time_is_over_as
 }
 
 #[actix_web::test]
+async fn who_computes_is_told_the_time_that_was_drawn() {
+    let scene = Scene::new().await;
+    let cache = embedded(&scene).await;
+    let (origin, policy) = (Origin::default(), Policy::new(minute().jittered(1.0)));
+    for n in 0..10 {
+        let key = format!("k{n}");
+        let fetched = origin.fetch_for(&key, &cache, &policy, Duration::ZERO).await;
+        // By the drawn time it may be over already.
+        let left = cache.ttl(&id("n"), &key).await.unwrap();
+        let left = left.map_or(Duration::ZERO, |left| left.fresh_for);
+        let difference = fetched.fresh_for.abs_diff(left);
+        assert!(difference < Duration::from_secs(1), "{:?} {left:?}", fetched.fresh_for);
+    }
+}
+
+#[actix_web::test]
 async fn a_computation_may_say_that_its_value_is_not_kept() {
     let scene = Scene::new().await;
     let cache = embedded(&scene).await;
