@@ -199,7 +199,6 @@ impl Cache {
 
     /// Counts what a look came to.
     pub(super) fn counted(&self, name: &Name<'_>, look: Result<Look, CacheError>) -> Result<Look, CacheError> {
-        let counts = self.shared().namespaces.of(name.namespace);
         let counted = &self.shared().counted;
         let look = match look {
             Ok(look) => look,
@@ -207,6 +206,11 @@ impl Cache {
                 self.note_error(name.namespace, 1);
                 return Err(error);
             }
+        };
+        let namespaces = &self.shared().namespaces;
+        let counts = match &look.found {
+            Found::Live(..) => namespaces.of(name.namespace),
+            Found::Nothing | Found::Corrupt => namespaces.if_named(name.namespace),
         };
         match &look.found {
             Found::Live(_, entry) if entry.is_fresh() => {
@@ -232,7 +236,7 @@ impl Cache {
     }
 
     fn note_error(&self, namespace: &Id, times: usize) {
-        self.shared().namespaces.of(namespace).errors.add(times as u64);
+        self.shared().namespaces.if_named(namespace).errors.add(times as u64);
         self.shared().counted.error.inc_by(times as u64);
     }
 

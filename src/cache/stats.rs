@@ -59,7 +59,8 @@ pub(super) struct Counts {
 pub struct Stats {
     /// All namespaces together.
     pub total: NamespaceStats,
-    /// Each by its name; of many the first 256 that were used, and the others together under `*`.
+    /// Each by its name, from when something was found or written in it; of many the first 256, and the others together under
+    /// `*`.
     pub namespaces: BTreeMap<String, NamespaceStats>,
     /// This instance's own memory.
     pub local: LocalStats,
@@ -173,6 +174,7 @@ pub(super) struct Namespaces {
 }
 
 impl Namespaces {
+    /// The counts of a namespace in which something is, or is computed: by its name from now on, if there is room.
     pub(super) fn of(&self, namespace: &Id) -> Arc<Counts> {
         if let Some(counts) = self.by_name.read().get(namespace) {
             return Arc::clone(counts);
@@ -182,6 +184,12 @@ impl Namespaces {
             return Arc::clone(&self.others);
         }
         Arc::clone(by_name.entry(namespace.clone()).or_default())
+    }
+
+    /// The counts of a namespace in which nothing may ever have been: anybody can ask for any, and is not to use up the names.
+    pub(super) fn if_named(&self, namespace: &Id) -> Arc<Counts> {
+        let by_name = self.by_name.read();
+        Arc::clone(by_name.get(namespace).unwrap_or(&self.others))
     }
 
     /// Each namespace by its name, the rest under `*`, and all together.
@@ -205,12 +213,27 @@ mod tests {
     #[test]
     fn namespaces_beyond_the_bound_are_counted_together() {
         let namespaces = Namespaces::default();
+        let name = |n| Id::parse(&format!("n{n}")).unwrap();
         for n in 0..NAMESPACES + 10 {
-            namespaces.of(&Id::parse(&format!("n{n}")).unwrap()).misses.add(1);
+            namespaces.of(&name(n)).misses.add(1);
         }
         let (all, total) = namespaces.read();
         assert_eq!(all.len(), NAMESPACES + 1);
         assert_eq!(all["*"].misses, 10);
         assert_eq!(total.misses, 266);
+    }
+
+    #[test]
+    fn who_asks_for_what_is_not_there_uses_up_no_names() {
+        let namespaces = Namespaces::default();
+        let name = |n| Id::parse(&format!("n{n}")).unwrap();
+        for n in 0..NAMESPACES {
+            namespaces.if_named(&name(n)).misses.add(1);
+        }
+        namespaces.of(&name(7)).stored.add(1);
+        namespaces.if_named(&name(7)).misses.add(1);
+        let (all, total) = namespaces.read();
+        assert_eq!(all.len(), 2);
+        assert_eq!((all["n7"].misses, all["*"].misses, total.misses), (1, 256, 257));
     }
 }

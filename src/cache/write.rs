@@ -83,14 +83,15 @@ impl Cache {
             Ok(None) => Ok(Stored::Superseded),
             Err(error) => Err(error),
         };
-        let counts = self.shared().namespaces.of(name.namespace);
+        let namespaces = &self.shared().namespaces;
         match stored {
             Ok(Stored::Stored) => {
+                let counts = namespaces.of(name.namespace);
                 counts.stored.add(1);
                 counts.stored_bytes.add(bytes.len() as u64);
             }
             Ok(Stored::Superseded) => {
-                counts.superseded.add(1);
+                namespaces.if_named(name.namespace).superseded.add(1);
                 self.give_up(name, ticket).await;
             }
             Err(_) => self.give_up(name, ticket).await,

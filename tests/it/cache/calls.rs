@@ -249,9 +249,11 @@ async fn the_stats_tell_namespaces_and_levels_apart() {
     let scene = Scene::new().await.with(&["--workers=1", "--response-cache=false"]);
     let service = scene.start().await;
     let api = CacheApi::of(&service);
+    // Where nothing ever was counts under no name: it may be anybody's invention.
     api.get("a/k").await;
     api.put("a/k", json!({"value": "xy", "ttl_s": 60})).await;
     api.get("a/k").await;
+    api.get("a/other").await;
     api.put("b/k", json!({"value": 1, "ttl_s": 60, "local_ms": 5_000}))
         .await;
     eventually(SOON, "it is kept in the process", async || {
@@ -273,13 +275,14 @@ async fn the_stats_tell_namespaces_and_levels_apart() {
         b["local_hits"].as_u64().unwrap() >= 1 && b["local_bytes"].as_u64().unwrap() > 0,
         "{stats:?}"
     );
+    assert_eq!(stats.body["namespaces"]["*"]["misses"], 1);
     assert_eq!(stats.body["local"]["entries"], 1);
     assert_eq!(stats.body["local"]["listening"], true);
     assert_eq!(stats.body["total"]["stored"], 2);
     let metrics = api.0.request(Method::GET, "/metrics").send().await.unwrap();
     let metrics = metrics.text().await.unwrap();
     assert!(
-        metrics.contains("fleetpulse_cache_reads_total{outcome=\"miss\"} 1"),
+        metrics.contains("fleetpulse_cache_reads_total{outcome=\"miss\"} 2"),
         "{metrics}"
     );
 }
