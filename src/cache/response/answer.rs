@@ -21,10 +21,17 @@ pub(super) struct Errand {
 }
 
 impl Errand {
-    pub(super) fn status(&self, detail: Option<&'static str>, stored: bool, collapsed: bool) -> Status {
+    /// `answered` is the handler's status, `told` the client's.
+    fn status(
+        &self,
+        (answered, told): (StatusCode, StatusCode),
+        detail: Option<&'static str>,
+        stored: bool,
+        collapsed: bool,
+    ) -> Status {
         Status::Forwarded {
             why: self.why,
-            answered: None,
+            answered: (answered != told).then_some(answered),
             stored,
             collapsed,
             detail: detail.or(self.found.silence.map(|_| "redis-away")),
@@ -58,12 +65,20 @@ impl<S> Worker<S> {
     }
 
     /// What a handler made, for this request or another, unless something stale is better.
-    pub(super) fn made(&self, response: &Response, stored: bool, collapsed: bool, errand: &Errand) -> HttpResponse {
+    pub(super) fn made(
+        &self,
+        response: &Response,
+        answered: StatusCode,
+        stored: bool,
+        collapsed: bool,
+        errand: &Errand,
+    ) -> HttpResponse {
         if let Some(answer) = self.better(response.status, collapsed, errand) {
             return answer;
         }
         let mut answer = self.answer(response, None, &errand.asked);
-        errand.status(None, stored, collapsed).say(answer.headers_mut());
+        let status = errand.status((answered, answer.status()), None, stored, collapsed);
+        status.say(answer.headers_mut());
         answer
     }
 
@@ -93,12 +108,17 @@ impl<S> Worker<S> {
             Fetched::Shared {
                 request,
                 response,
+                answered,
                 stored,
             } => Ok(ServiceResponse::new(
                 request,
-                self.made(&response, stored, false, errand),
+                self.made(&response, answered, stored, false, errand),
             )),
-            Fetched::Alone(response, reason) => {
+            Fetched::Alone {
+                response,
+                answered,
+                reason,
+            } => {
                 if let Some(answer) = self.better(response.status(), false, errand) {
                     return Ok(response.into_response(answer));
                 }
@@ -111,7 +131,8 @@ impl<S> Worker<S> {
                     }
                     body
                 });
-                errand.status(Some(reason), false, false).say(response.headers_mut());
+                let status = errand.status((answered, response.status()), Some(reason), false, false);
+                status.say(response.headers_mut());
                 Ok(response)
             }
             Fetched::Failed(error) => {

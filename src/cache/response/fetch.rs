@@ -34,10 +34,16 @@ pub(super) enum Fetched {
     Shared {
         request: HttpRequest,
         response: Box<Response>,
+        /// The handler's own status: a confirmation's is not that of what it confirms.
+        answered: StatusCode,
         stored: bool,
     },
     /// Something for this client alone, and why.
-    Alone(ServiceResponse, &'static str),
+    Alone {
+        response: ServiceResponse,
+        answered: StatusCode,
+        reason: &'static str,
+    },
     /// Nothing.
     Failed(Error),
 }
@@ -53,6 +59,7 @@ impl Fetched {
 struct Made {
     request: HttpRequest,
     response: Box<Response>,
+    answered: StatusCode,
     /// Whether it is kept: else it is a failure, to be told and forgotten.
     terms: Option<Terms>,
 }
@@ -96,10 +103,8 @@ where
         };
         let awaited = pilot.as_ref().is_some_and(Pilot::close);
         let (mut outcome, stored) = self.keep(&made, &errand, ticket, awaited).await;
-        if let Outcome::Answer(answer) = &mut outcome
-            && !stored
-        {
-            answer.begun = begun;
+        if let Outcome::Answer(answer) = &mut outcome {
+            answer.begun = begun.filter(|_| !stored);
         }
         if let Some(pilot) = pilot {
             pilot.land(outcome, stored);
@@ -107,6 +112,7 @@ where
         Fetched::Shared {
             request: made.request,
             response: made.response,
+            answered: made.answered,
             stored,
         }
     }
@@ -114,12 +120,13 @@ where
     /// What an answer is, if it is for several.
     async fn make(&self, answered: ServiceResponse<B>, errand: &Errand, validates: bool) -> Result<Made, Fetched> {
         let (request, answered) = answered.into_parts();
-        let confirmed = validates && answered.status() == StatusCode::NOT_MODIFIED;
+        let by_handler = answered.status();
+        let confirmed = validates && by_handler == StatusCode::NOT_MODIFIED;
         let known = errand.found.response.as_ref().filter(|_| confirmed);
         // What was confirmed goes on with the headers of its confirmation (RFC 9111, section 4.3.4).
         let (status, headers) = match known {
             Some((known, _)) => (known.status, updated(known, answered.headers())),
-            None => (answered.status(), answered.headers().clone()),
+            None => (by_handler, answered.headers().clone()),
         };
         let authorized = request.headers().contains_key(AUTHORIZATION);
         let verdict = self.rule.rules.judge(status, &headers, authorized, clock::now().into());
@@ -141,9 +148,9 @@ where
         };
         let terms = match (terms, known) {
             (Ok(terms), _) => terms,
-            (Err(reason), None) => return Err(alone(request, answered, reason)),
+            (Err(reason), None) => return Err(alone(request, answered, by_handler, reason)),
             // The confirmation was for us; its client has not got what it confirms.
-            (Err(reason), Some((known, _))) => return Err(alone(request, known.answer(None), reason)),
+            (Err(reason), Some((known, _))) => return Err(alone(request, known.answer(None), by_handler, reason)),
         };
         let headers = kept_headers(&headers);
         let room = self.shelf.most().saturating_sub(ADDED + headers_size(&headers));
@@ -159,9 +166,9 @@ where
                         return Err(Fetched::Failed(Problem::internal(&error).into()));
                     }
                 },
-                BodySize::Sized(_) => return Err(alone(request, answered, "too-large")),
+                BodySize::Sized(_) => return Err(alone(request, answered, by_handler, "too-large")),
                 // Without an end in sight: whoever waits for it would wait for as long as it streams.
-                BodySize::Stream => return Err(alone(request, answered, "streamed")),
+                BodySize::Stream => return Err(alone(request, answered, by_handler, "streamed")),
             },
         };
         let mut response = Box::new(Response {
@@ -176,6 +183,7 @@ where
         Ok(Made {
             request,
             response,
+            answered: by_handler,
             terms,
         })
     }
@@ -222,7 +230,10 @@ where
         let (Some(terms), Some(ticket)) = (&made.terms, ticket) else {
             // A failure, or without Redis.
             return if known {
-                (answer(Stored::Response(made.response.clone()).encode(), false), false)
+                (
+                    answer(made, Stored::Response(made.response.clone()).encode(), false),
+                    false,
+                )
             } else {
                 (Outcome::Alone, false)
             };
@@ -241,11 +252,11 @@ where
         match self.shelf.put(&found.key, &bytes, &keep, ticket).await {
             // Some who wait may have come after an invalidation that the making did not see.
             Some(cache::Stored::Stored) if !awaited || self.shelf.holds(&found.key, tags, &bytes).await => {
-                (answer(bytes, true), true)
+                (answer(made, bytes, true), true)
             }
             Some(cache::Stored::Stored) => (Outcome::Again, true),
             Some(cache::Stored::Superseded) => (Outcome::Again, false),
-            None => (answer(bytes, false), false),
+            None => (answer(made, bytes, false), false),
         }
     }
 
@@ -294,6 +305,7 @@ where
                     body,
                 }))
                 .encode(),
+                answered: status,
                 stored: false,
                 begun: None,
             }),
@@ -343,13 +355,23 @@ fn updated(known: &Response, by: &HeaderMap) -> HeaderMap {
     headers
 }
 
-fn alone<B: MessageBody + 'static>(request: HttpRequest, response: HttpResponse<B>, reason: &'static str) -> Fetched {
-    Fetched::Alone(ServiceResponse::new(request, response.map_into_boxed_body()), reason)
+fn alone<B: MessageBody + 'static>(
+    request: HttpRequest,
+    response: HttpResponse<B>,
+    answered: StatusCode,
+    reason: &'static str,
+) -> Fetched {
+    Fetched::Alone {
+        response: ServiceResponse::new(request, response.map_into_boxed_body()),
+        answered,
+        reason,
+    }
 }
 
-fn answer(bytes: Bytes, stored: bool) -> Outcome {
+fn answer(made: &Made, bytes: Bytes, stored: bool) -> Outcome {
     Outcome::Answer(Answer {
         bytes,
+        answered: made.answered,
         stored,
         begun: None,
     })

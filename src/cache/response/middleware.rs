@@ -303,7 +303,8 @@ where
                             && (good || is_failure(response.status))
                         {
                             self.rule.shared.metrics.collapsed.inc();
-                            let answer = self.made(&response, answer.stored, true, &errand(found));
+                            let (answered, stored) = (answer.answered, answer.stored);
+                            let answer = self.made(&response, answered, stored, true, &errand(found));
                             return Ok(request.into_response(answer));
                         }
                     }

@@ -6,6 +6,7 @@ use crate::cache::local::Marks;
 use crate::config::ResponseSettings;
 use crate::ids::Id;
 use crate::telemetry::{Metrics, ResponseMetrics};
+use actix_web::http::StatusCode;
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -37,7 +38,9 @@ pub enum Outcome {
 pub struct Answer {
     /// As it is stored.
     pub bytes: Bytes,
-    /// Whether it is.
+    /// The status that the handler answered with.
+    pub answered: StatusCode,
+    /// Whether it is stored.
     pub stored: bool,
     /// What this process had heard when it began to be made; none of what is stored, or a failure.
     pub(super) begun: Option<Begun>,

@@ -44,3 +44,41 @@ async fn a_condition_is_about_the_response_and_not_about_its_confirmation() {
     kept.assert(200, "whole", "hit");
     assert_eq!(kept.header("x-n"), "2");
 }
+
+#[actix_web::test]
+async fn the_status_of_the_handler_is_told_where_it_is_not_the_clients() {
+    let scene = Scene::new().await;
+    let site = Site::start(
+        &scene,
+        |cache| cache.ttl(MINUTE).floor(Duration::ZERO),
+        |request, n| {
+            if request.path() == "/alone" {
+                let mut response = HttpResponse::Ok();
+                response
+                    .insert_header(("etag", "\"v1\""))
+                    .insert_header(("cache-control", "private"));
+                return response.body("mine");
+            }
+            confirming(request, n)
+        },
+    )
+    .await;
+    let has = ("if-none-match", "\"v1\"");
+    let anew = ("cache-control", "no-cache");
+    let ask = async |path: &str, headers: &[(&str, &str)], status: u16, cache: &str| {
+        let got = site.get_with(path, headers).await;
+        assert_eq!((got.status, got.cache()), (status, cache), "{got:?}");
+    };
+    ask("/a", &[has], 304, "fwd=uri-miss; fwd-status=200; stored").await;
+    ask("/a", &[anew], 200, "fwd=request; fwd-status=304; stored").await;
+    ask("/a", &[anew, has], 304, "fwd=request; stored").await;
+    ask("/b", &[], 200, "fwd=uri-miss; stored").await;
+    ask("/alone", &[], 200, "fwd=uri-miss; detail=response-says-so").await;
+    ask(
+        "/alone",
+        &[has],
+        304,
+        "fwd=uri-miss; fwd-status=200; detail=response-says-so",
+    )
+    .await;
+}
