@@ -108,8 +108,8 @@ fn keep(place: &mut Option<u32>, value: Option<u32>, stricter: fn(u32, u32) -> u
     }
 }
 
-/// A number of seconds: digits alone.
-fn seconds(value: Option<&[u8]>) -> Option<u32> {
+/// A number of seconds: digits alone, and no more than [`FOREVER_S`].
+pub(super) fn seconds(value: Option<&[u8]>) -> Option<u32> {
     let digits = value.filter(|digits| !digits.is_empty())?;
     digits.iter().try_fold(0_u32, |sum, digit| {
         let digit = digit.is_ascii_digit().then(|| u32::from(digit - b'0'))?;

@@ -152,9 +152,11 @@ impl Response {
     }
 
     fn say_age(&self, answer: &mut HttpResponse, age: Option<Duration>) {
-        let age = age.unwrap_or_default() + self.terms.born_aged;
-        // Of an answer that was made just now there is none to tell.
-        if !age.is_zero() {
+        let born_aged = Some(self.terms.born_aged).filter(|aged| !aged.is_zero());
+        // An answer that was made for this request has one only if it had one already; what was kept always (RFC 9111,
+        // section 4), be it of this very millisecond.
+        if age.is_some() || born_aged.is_some() {
+            let age = age.unwrap_or_default().saturating_add(born_aged.unwrap_or_default());
             answer.headers_mut().insert(AGE, HeaderValue::from(age.as_secs()));
         }
     }
@@ -336,6 +338,11 @@ mod tests {
         assert_eq!(answer.status(), StatusCode::NOT_FOUND);
         assert_eq!(answer.headers().get(AGE).unwrap(), "7");
         assert_eq!(answer.headers().get_all(SET_COOKIE).count(), 2);
+        let mut unaged = response();
+        unaged.terms.born_aged = Duration::ZERO;
+        // Kept in this very millisecond, and not kept.
+        assert_eq!(unaged.answer(Some(Duration::ZERO)).headers().get(AGE).unwrap(), "0");
+        assert!(!unaged.answer(None).headers().contains_key(AGE));
         let answer = response().not_modified(None);
         assert_eq!(answer.headers().get(ETAG).unwrap(), "W/\"x\"");
         assert!(!answer.headers().contains_key(CONTENT_TYPE));

@@ -90,7 +90,7 @@ impl Rules {
         };
         let born_aged = headers
             .get(AGE)
-            .and_then(|age| age.to_str().ok()?.trim().parse::<u32>().ok())
+            .and_then(|age| super::directives::seconds(Some(age.as_bytes().trim_ascii())))
             .map_or(Duration::ZERO, seconds);
         if fresh <= born_aged {
             return Verdict::Alone("no-lifetime");
@@ -281,7 +281,9 @@ mod tests {
         assert_eq!(fresh_s(judged(&[(CACHE_CONTROL, "max-age=5")])), Some(5));
         assert_eq!(fresh_s(judged(&[(CACHE_CONTROL, "max-age=5, s-maxage=7")])), Some(7));
         assert_eq!(fresh_s(judged(&[(CACHE_CONTROL, "max-age=50"), (AGE, "20")])), Some(30));
-        assert_eq!(fresh_s(judged(&[(CACHE_CONTROL, "max-age=50"), (AGE, "50")])), None);
+        for age in ["50", "4294967296", "99999999999999999999999"] {
+            assert_eq!(fresh_s(judged(&[(CACHE_CONTROL, "max-age=50"), (AGE, age)])), None);
+        }
         assert_eq!(fresh_s(judged(&[(CACHE_CONTROL, "max-age=0")])), None);
         let (date, later) = ("Mon, 02 Nov 2026 10:00:00 GMT", "Mon, 02 Nov 2026 10:00:09 GMT");
         assert_eq!(fresh_s(judged(&[(DATE, date), (EXPIRES, later)])), Some(9));
