@@ -43,6 +43,10 @@ const INSISTENCE: Duration = Duration::from_secs(1);
 const BETWEEN: Duration = Duration::from_millis(50);
 
 /// Middleware that keeps responses; see the [module](super).
+///
+/// It changes the headers of requests that it sends on, so nothing outside of it may hold a clone of their [`HttpRequest`]
+/// meanwhile: actix-web panics then, as it does where a clone is held while a request is routed, and does not show
+/// whether one is. What a middleware outside wants of a request it takes before, or of the response's own.
 #[derive(Debug, Clone)]
 pub struct ResponseCache(Arc<Builder>);
 
