@@ -8,12 +8,13 @@
 -- 3 about, 4 data, 5 version, 6 born, 7 seen, 8 idle, 9 ends, 10 absolute; and besides 12 the number of the valid token,
 -- 14 replaced, `number` that of this one, `used`. Else 'unknown'; or 'reused' and the fields for a token of the session that
 -- is honoured no more: two have it, and the session is gone, with all its tokens.
+-- At its end a session is 'unknown' as well: Redis has its key until that millisecond is over.
 -- A replaced token is honoured beyond its time until one that came later is used: nobody may have heard of that one.
 -- `begun` says that the call found the token honoured a moment ago: its time does not end in the middle of a call.
 local function held(session, token, family, now, begun)
   local f = call('HMGET', session, 'token', 'subject', 'about', 'data', 'version', 'born', 'seen', 'idle', 'ends',
     'absolute', 'family', 'number', 'used', 'replaced')
-  if f[11] ~= family then return 'unknown' end
+  if f[11] ~= family or tonumber(f[9]) <= now then return 'unknown' end
   f.used = tonumber(f[13])
   if f[1] == token then
     f.number = tonumber(f[12])
@@ -41,13 +42,18 @@ local function opened(f)
   return table.concat(f, '\n', 1, 10)
 end
 
--- Redis that has no memory left refuses a script's HSET, but not where the script has written before. So PEXPIREAT comes
--- first below: whoever is signed in stays so.
+-- Redis that has no memory left refuses a script's HSET, but not where the script has written before: whoever is signed in
+-- stays so. It is not PEXPIREAT that comes first: with an end that has come since the script looked at the clock it deletes
+-- the session, and HSET would make one anew that never ends.
+local function write_until(session, ends, ...)
+  call('PERSIST', session)
+  call('HSET', session, ...)
+  call('PEXPIREAT', session, ends)
+end
 
 -- Keeps in mind that a token was used.
 local function note_use(session, f)
-  call('PEXPIREAT', session, f[9])
-  call('HSET', session, 'used', text(f.number))
+  write_until(session, f[9], 'used', text(f.number))
 end
 
 -- Moves the end to `idle` ms from now: never to an earlier one, never past the absolute end. A use also counts the
@@ -55,8 +61,7 @@ end
 local function slide(session, active, f, now)
   local ends = math.min(math.max(tonumber(f[9]), now + tonumber(f[8])), tonumber(f[10]))
   f[7], f[9] = text(now), text(ends)
-  call('PEXPIREAT', session, f[9])
-  call('HSET', session, 'seen', f[7], 'ends', f[9], 'used', text(math.max(f.used, f.number)))
+  write_until(session, f[9], 'seen', f[7], 'ends', f[9], 'used', text(math.max(f.used, f.number)))
   call('PFADD', active, session)
   call('PEXPIRE', active, 600000)
 end

@@ -1,9 +1,10 @@
 //! A session from its creation to its end.
 
-use super::{Calls, keys, ms, session_keys};
-use crate::support::{Scene, now_ms};
+use super::{Calls, embedded, keys, ms, new, session_keys, settings};
+use crate::support::{Redis, Scene, now_ms};
+use fleetpulse::sessions::{SessionError, Sessions, Token};
 use redis::cmd;
-use serde_json::json;
+use serde_json::{Map, json};
 use std::collections::HashMap;
 
 #[actix_web::test]
@@ -132,4 +133,41 @@ async fn it_lies_in_redis_as_documented_all_of_a_subject_in_one_slot() {
     assert_eq!(members, [(opened.id, session["absolute"].parse().unwrap())]);
     let index_ends: i64 = scene.redis.query(cmd("PEXPIRETIME").arg(&keys[1])).await;
     assert_eq!(index_ends, members[0].1);
+}
+
+/// Uses a session in every way that writes, without a pause, until that is refused.
+async fn use_until_it_ends(sessions: &Sessions, first: Token) -> SessionError {
+    let mut token = first;
+    loop {
+        let rotated = match sessions.rotate(&token).await {
+            Ok((next, _)) => next,
+            Err(refused) => return refused,
+        };
+        // The first use of a token is written.
+        let session = match sessions.validate(&rotated).await {
+            Ok(session) => session,
+            Err(refused) => return refused,
+        };
+        if let Err(refused) = sessions.merge(&rotated, session.version, Map::new()).await {
+            return refused;
+        }
+        token = rotated;
+    }
+}
+
+#[actix_web::test]
+async fn a_use_in_the_last_millisecond_of_a_session_leaves_nothing_behind() {
+    let scene = Scene::on(Redis::durable().await);
+    let mut none = settings();
+    none.rotation_grace_ms = 0;
+    let sessions = embedded(&scene, none).await;
+    for n in 0..100 {
+        let (token, _) = sessions.create(&new("anna", 4, 4)).await.unwrap();
+        let refused = use_until_it_ends(&sessions, token).await;
+        assert!(matches!(refused, SessionError::Unknown), "{n}: {refused}");
+        for key in session_keys(&scene).await {
+            let left_ms: i64 = scene.redis.query(cmd("PTTL").arg(&key)).await;
+            assert_ne!(left_ms, -1, "{n}: {key} never ends");
+        }
+    }
 }
