@@ -233,8 +233,8 @@ local function in_pieces(command, key, list)
   end
 end
 
--- Writes what has changed of a hash.
-local function write_fields(key, changed, values, text)
+-- What has changed, as the arguments of what sets it, and the names of what is to be deleted.
+local function fields_of(changed, values, text)
   local sets, deletions = {}, {}
   for name in pairs(changed) do
     local value = values[name]
@@ -245,11 +245,10 @@ local function write_fields(key, changed, values, text)
       deletions[#deletions + 1] = name
     end
   end
-  in_pieces('HSET', key, sets)
-  in_pieces('HDEL', key, deletions)
+  return sets, deletions
 end
 
-local function write_times(key, times)
+local function times_of(times)
   local sets, deletions = {}, {}
   for id, at in pairs(times) do
     if at then
@@ -259,16 +258,31 @@ local function write_times(key, times)
       deletions[#deletions + 1] = id
     end
   end
-  in_pieces('ZADD', key, sets)
-  in_pieces('ZREM', key, deletions)
+  return sets, deletions
+end
+
+-- Lists a reservation with parts elsewhere by when those are looked after. Removed first, as in close_books.
+local function look_after(parted, id, at)
+  call('ZREM', parted, id)
+  call('ZADD', parted, at, id)
 end
 
 -- Writes everything that has changed, publishes what there is to tell of it and hands the answers on.
+-- Redis that has no memory left refuses what may take some, but not where the script has written before. So removals come
+-- first: whatever gives stock back leaves the list of holds, and is never refused.
 local function close_books(books, answers)
-  write_fields(books.items, books.changed_items, books.item, item_text)
-  write_fields(books.reservations, books.changed_records, books.record, record_text)
-  write_times(books.due, books.due_at)
-  write_times(books.ended, books.ended_at)
+  local items, items_gone = fields_of(books.changed_items, books.item, item_text)
+  local records, records_gone = fields_of(books.changed_records, books.record, record_text)
+  local due, due_gone = times_of(books.due_at)
+  local ended, ended_gone = times_of(books.ended_at)
+  in_pieces('ZREM', books.due, due_gone)
+  in_pieces('ZREM', books.ended, ended_gone)
+  in_pieces('HDEL', books.items, items_gone)
+  in_pieces('HDEL', books.reservations, records_gone)
+  in_pieces('HSET', books.items, items)
+  in_pieces('HSET', books.reservations, records)
+  in_pieces('ZADD', books.due, due)
+  in_pieces('ZADD', books.ended, ended)
   for i = 1, #books.messages do call(books.verb, books.channel, books.messages[i]) end
   return answers
 end

@@ -36,7 +36,7 @@ local function confirm(id, ready, ends)
   end
   record.ended = books.now
   enter(books, id, record, 'c')
-  if record.parts ~= '*' then redis.call('ZADD', KEYS[6], books.now + DRIVEN_AFTER_MS, id) end
+  if record.parts ~= '*' then look_after(KEYS[6], id, books.now + DRIVEN_AFTER_MS) end
   tell(books, 'confirmed', id, record)
   return 'done ' .. record_text(record)
 end

@@ -60,7 +60,7 @@ local function extend(id, ms, ends, how, parts)
   end
   record.expires = math.max(record.expires, ends)
   enter(books, id, record, 'h')
-  if how == 'soon' then redis.call('ZADD', KEYS[6], books.now + DRIVEN_AFTER_MS, id) end
+  if how == 'soon' then look_after(KEYS[6], id, books.now + DRIVEN_AFTER_MS) end
   tell(books, event, id, record)
   return answer .. record_text(record)
 end

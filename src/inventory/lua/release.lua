@@ -26,7 +26,7 @@ local function release(id, undo)
     count(books, record, -1, 0)
     record.ended = books.now
     enter(books, id, record, 'r')
-    if record.parts ~= '*' then redis.call('ZADD', KEYS[6], books.now + DRIVEN_AFTER_MS, id) end
+    if record.parts ~= '*' then look_after(KEYS[6], id, books.now + DRIVEN_AFTER_MS) end
     tell(books, 'released', id, record)
   elseif record.state ~= 'r' then
     return 'wrong ' .. record_text(record)

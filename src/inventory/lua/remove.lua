@@ -20,9 +20,10 @@ local function remove(sku, expected)
     return string.format('version %d', item.version)
   end
   if item.held > 0 then return string.format('below %d', item.held) end
+  -- First, so that a Redis that has no memory left lets it go: see close_books.
+  redis.call('ZREM', KEYS[6], sku)
   local latest = tonumber(redis.call('HGET', books.items, '') or 0)
   redis.call('HSET', books.items, '', string.format('%d', math.max(latest, item.version)))
-  redis.call('ZREM', KEYS[6], sku)
   books.item[sku] = false
   books.changed_items[sku] = true
   tell_stock(books, 'deleted', sku, item)

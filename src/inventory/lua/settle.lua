@@ -12,7 +12,10 @@ if record then
 end
 if tonumber(ARGV[3]) then
   local time = redis.call('TIME')
-  redis.call('ZADD', KEYS[2], 'XX', time[1] * 1000 + tonumber(ARGV[3]), ARGV[1])
+  -- Only what is listed still; removed first, because a Redis that has no memory left refuses a script that begins with ZADD.
+  if redis.call('ZREM', KEYS[2], ARGV[1]) == 1 then
+    redis.call('ZADD', KEYS[2], time[1] * 1000 + tonumber(ARGV[3]), ARGV[1])
+  end
 else
   if ARGV[3] == 'forget' then redis.call('HDEL', KEYS[1], ARGV[1]) end
   redis.call('ZREM', KEYS[2], ARGV[1])

@@ -23,6 +23,8 @@ local function counts(record)
 end
 
 local ids = redis.call('ZRANGE', books.ended, '-inf', books.now, 'BYSCORE', 'LIMIT', 0, limit)
+-- Those that stay are listed anew: for why they are removed first see close_books.
+if #ids > 0 then redis.call('ZREM', books.ended, unpack(ids)) end
 for _, id in ipairs(ids) do
   local record = record_of(books, id)
   if record and record.state == 'c' and counts(record) then
@@ -36,7 +38,7 @@ end
 
 local answers = { more and 'more' or #ids == limit and 'later' or 'done' }
 for _, id in ipairs(redis.call('ZRANGE', KEYS[6], '-inf', books.now, 'BYSCORE', 'LIMIT', 0, tonumber(ARGV[3]))) do
-  redis.call('ZADD', KEYS[6], books.now + 5000, id)
+  look_after(KEYS[6], id, books.now + 5000)
   answers[#answers + 1] = id
 end
 return close_books(books, answers)

@@ -1,8 +1,10 @@
 //! Redis away, frozen, and back.
 
 use super::books::Books;
-use super::{SOON, Stock};
+use super::{Expected, SOON, Stock, apart, id, inventory, terms};
 use crate::support::{Redis, Scene, eventually};
+use fleetpulse::inventory::Name;
+use redis::cmd;
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -76,5 +78,60 @@ async fn a_frozen_redis_may_have_done_it_and_the_same_key_finds_out() {
     .await;
     assert_eq!(made.body["state"], "held");
     assert_eq!(stock.counts("seat").await, (10, 3, 7));
+    Books::read(&scene).await.balance();
+}
+
+#[actix_web::test]
+async fn a_full_redis_takes_stock_back_and_gives_none_out() {
+    let scene = Scene::on(Redis::durable().await).with(&["--inventory-keep=1"]);
+    let service = scene.start().await;
+    let (stock, inventory) = (Stock(service.drivers()), inventory(&scene).await);
+    let skus = apart("sku", 3);
+    for sku in &skus {
+        stock.has(sku, 5).await;
+    }
+    let released = stock.hold(&skus[0], 1, 600).await;
+    let confirmed = stock.hold(&skus[1], 1, 600).await;
+    let across: Vec<_> = skus.iter().map(|sku| json!({"sku": sku, "quantity": 1})).collect();
+    let across = stock
+        .post("/v1/reservations", json!({"items": across, "ttl_s": 600}))
+        .await;
+    let across = across.body["id"].as_str().unwrap().to_owned();
+    let short = terms(&[(&skus[2], 4)], Duration::from_millis(300));
+    inventory.reserve(&short, &Name::New).await.unwrap();
+    let set = |bytes: &'static str| cmd("CONFIG").arg("SET").arg("maxmemory").arg(bytes).to_owned();
+    scene.redis.query::<()>(&set("1")).await;
+
+    // It ends by itself, whether a call or the sweep comes first.
+    eventually(SOON, "what ran out is back", async || {
+        (stock.counts(&skus[2]).await == (5, 1, 4)).then_some(())
+    })
+    .await;
+    for sku in &skus {
+        let refused = stock.reserve(sku, json!({"quantity": 1, "ttl_s": 60})).await;
+        refused.assert_problem(503, &[]);
+    }
+    for reservation in [&released, &across] {
+        let answer = stock.to(reservation, "release").await;
+        assert_eq!((answer.status, &answer.body["state"]), (200, &json!("released")));
+    }
+    assert_eq!(stock.to(&confirmed, "confirm").await.status, 200);
+    eventually(SOON, "the parts are back as well", async || {
+        let books = Books::read(&scene).await;
+        (books.behind().is_empty() && books.items[&skus[0]] == (5, 0, 0)).then_some(())
+    })
+    .await;
+    for reservation in [&released, &across] {
+        eventually(SOON, "it is forgotten", async || {
+            (stock.reservation(reservation).await.status == 404).then_some(())
+        })
+        .await;
+    }
+    assert_eq!(stock.state(&confirmed).await, "confirmed");
+    assert_eq!(stock.delete(&skus[2]).await.status, 204);
+    inventory.put(&id("new"), 1, None, Expected::Any).await.unwrap_err();
+
+    scene.redis.query::<()>(&set("0")).await;
+    stock.hold(&skus[0], 5, 60).await;
     Books::read(&scene).await.balance();
 }
