@@ -10,6 +10,7 @@ local token, owner, ttl_ms, until_ms, _, _, _, fence = read(KEYS[1], now)
 if until_ms <= now then return { 'free', '', 0, 0, from } end
 if token ~= ARGV[1] then return { 'other', owner, fence, until_ms, from } end
 until_ms = math.max(until_ms, from + (tonumber(ARGV[2]) or tonumber(ttl_ms)))
-redis.call('HSET', KEYS[1], 'until_ms', until_ms)
+-- Redis that has no memory left refuses a script's HSET, but not where the script has written before: who holds a lock keeps it.
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
+redis.call('HSET', KEYS[1], 'until_ms', until_ms)
 return { 'renewed', owner, fence, until_ms, from }

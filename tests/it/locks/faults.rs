@@ -250,3 +250,35 @@ async fn a_script_call_of_the_wrong_form_never_released_before_and_a_release_rel
         assert_eq!(holder, None);
     }
 }
+
+#[actix_web::test]
+async fn a_full_redis_lets_who_holds_a_lock_keep_it_and_give_it_back() {
+    let scene = Scene::on(Redis::durable().await);
+    let locks = embedded(&scene).await;
+    let (l, other) = (name("l"), name("other"));
+    let guard = locks
+        .acquire(&l, Wanted::lasting(Duration::from_secs(3)))
+        .await
+        .unwrap();
+    let first_end = guard.until();
+    let set = |bytes: &'static str| cmd("CONFIG").arg("SET").arg("maxmemory").arg(bytes).to_owned();
+    scene.redis.query::<()>(&set("1")).await;
+    eventually(SOON, "it is renewed", async || {
+        (guard.until() > first_end).then_some(())
+    })
+    .await;
+    let long = locks
+        .renew(&l, guard.token(), Some(Duration::from_mins(1)))
+        .await
+        .unwrap();
+    let held = locks.inspect(&l).await.unwrap().0.unwrap();
+    assert_eq!(held.expires_at_ms, long.expires_at_ms);
+    let forgotten: i64 = scene.redis.query(cmd("PTTL").arg(scene.keys().lock(&l))).await;
+    assert!(forgotten > 23 * 3_600_000, "{forgotten}");
+    locks
+        .grant(&other, &Wanted::lasting(Duration::from_secs(1)))
+        .await
+        .unwrap_err();
+    guard.release().await.unwrap();
+    assert!(locks.inspect(&l).await.unwrap().0.is_none());
+}
