@@ -18,7 +18,7 @@
 //! | `inv:{i:p}:due` | sorted set | holds by their end |
 //! | `inv:{i:p}:ended` | sorted set | ended and confirmed reservations by when they are looked at again |
 //! | `inv:{i:p}:parted` | sorted set | reservations with parts in other partitions by when those are looked after |
-//! | `inv:{i:p}:group:SKU` | string | the group of an item, in the partition that it would be in without one; ends a while after the item |
+//! | `inv:{i:p}:group:SKU` | string | the group of an item, in the partition that it would be in without one; claimed for a while before the item is made, and kept for a while after it |
 //! | `inventory` | channel | one message a transition |
 //!
 //! ```text
@@ -54,7 +54,9 @@
 //! has one state at every moment, which one record decides. A late confirmation that is refused puts back what it had taken
 //! again, unless another call counts on the same parts at that moment: then they run out within 30 s.
 //!
-//! **Not guaranteed:** what Redis loses (`appendfsync everysec` may lose a second to a power cut) is lost here.
+//! **Not guaranteed:** what Redis loses (`appendfsync everysec` may lose a second to a power cut) is lost here. An item of a group
+//! whose making was not answered, because the instance or Redis went away, may be found by its name for a day
+//! (`INVENTORY_KEEP_S`) only: put it again, as after every answer that was lost.
 
 mod batch;
 mod check;
@@ -152,8 +154,9 @@ impl Inventory {
         Keys::inventory_partition(groups.get(sku).unwrap_or(sku))
     }
 
-    fn knows_group(&self, sku: &Id) -> bool {
-        self.0.groups.lock().contains_key(sku)
+    /// The group of an item, as far as it is known here.
+    fn known_group(&self, sku: &Id) -> Option<Id> {
+        self.0.groups.lock().get(sku).cloned()
     }
 
     /// Where an item is that was not found in `tried`.

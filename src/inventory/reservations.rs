@@ -87,7 +87,7 @@ impl Inventory {
 
     /// Asks for the groups of items that we know none of, so that those of one group are taken in one step.
     async fn learn_groups(&self, goods: &[Goods]) -> Result<(), InventoryError> {
-        let unknown = goods.iter().filter(|goods| !self.knows_group(&goods.sku));
+        let unknown = goods.iter().filter(|goods| self.known_group(&goods.sku).is_none());
         let asking = unknown.map(async |goods| Ok((&goods.sku, commands::group(self.link(), &goods.sku).await?)));
         for (sku, group) in try_join_all(asking).await.map_err(InventoryError::Store)? {
             if let Some(group) = group {

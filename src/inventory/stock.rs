@@ -1,7 +1,7 @@
 //! Items: what is on hand.
 
 use super::check;
-use super::commands::{self, Claim, Expected, ItemOutcome, Target};
+use super::commands::{self, Claim, Expected, ItemOutcome, Lasting, Target};
 use super::error::InventoryError;
 use super::model::{Item, State, home_of};
 use super::{Inventory, model::Goods};
@@ -11,6 +11,8 @@ use crate::store::{INVENTORY_PARTITIONS, Keys};
 /// How often a call follows an item to where it is said to be. Once is the rule; more takes an item that is deleted and made
 /// elsewhere while it is looked for.
 pub(super) const MOST_MOVES: usize = 4;
+/// The shortest that a group is claimed for an item before that is made, ms: its making takes two round trips.
+const CLAIM_MS: u64 = 60_000;
 
 /// What a `put` did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,15 +73,19 @@ impl Inventory {
                 }
                 continue;
             };
-            match commands::claim(own, sku, of, None).await? {
-                Claim::Done => return self.put_in_group(own, sku, quantity, of, expected).await,
+            // For a while only: whoever goes away behind it binds nothing for good.
+            let begin = Lasting::Begin(self.keep_ms().max(CLAIM_MS));
+            match commands::claim(own, sku, of, begin).await? {
                 Claim::Elsewhere(other) if group.is_some() => return Err(InventoryError::OtherGroup { group: other }),
                 Claim::Elsewhere(other) => known = other,
+                claim => return self.put_in_group(own, sku, quantity, of, expected, claim).await,
             }
         }
         Err(InventoryError::Busy)
     }
 
+    /// `begun`: the claim, which is for a while only. Whoever goes away between the making and the claim for good leaves an item
+    /// that is not found any more after that while, unless it is put again.
     async fn put_in_group(
         &self,
         own: Target<'_>,
@@ -87,14 +93,21 @@ impl Inventory {
         quantity: u64,
         group: &Id,
         expected: Expected,
+        begun: Claim,
     ) -> Result<Put, InventoryError> {
         let target = self.target(Keys::inventory_partition(group));
         let outcome = commands::put(target, sku, quantity, expected, Some(group)).await?;
         let claim = match &outcome {
-            // None was made, so none is claimed for good; unless another call has made it meanwhile.
-            ItemOutcome::Version(0) => self.let_go(own, target, sku, group).await?,
-            // There is one. Again, because a deletion under way may have given the entry an end in between.
-            _ => commands::claim(own, sku, group, None).await?,
+            ItemOutcome::Version(0) => {
+                // None was made, so it belongs nowhere; unless another call makes it at this moment.
+                if let Claim::Made(ends_ms) = begun {
+                    commands::unclaim(own, sku, ends_ms).await?;
+                    return put(outcome);
+                }
+                self.let_go(own, target, sku, group).await?
+            }
+            // There is one: the claim is for good from now on, also if a deletion under way has given it an end in between.
+            _ => commands::claim(own, sku, group, Lasting::Keep).await?,
         };
         if let Claim::Elsewhere(group) = claim {
             // The entry had come to its end, and the item was made elsewhere: there it stays, and not here as well.
@@ -109,9 +122,9 @@ impl Inventory {
 
     /// Lets the entry that says an item's group end in a while, because there is no such item; unless somebody has made it again.
     async fn let_go(&self, own: Target<'_>, target: Target<'_>, sku: &Id, group: &Id) -> Result<Claim, InventoryError> {
-        let mut claim = commands::claim(own, sku, group, Some(self.keep_ms())).await?;
+        let mut claim = commands::claim(own, sku, group, Lasting::End(self.keep_ms())).await?;
         if claim == Claim::Done && commands::look(target, sku).await?.is_some() {
-            claim = commands::claim(own, sku, group, None).await?;
+            claim = commands::claim(own, sku, group, Lasting::Keep).await?;
         }
         Ok(claim)
     }
@@ -192,16 +205,25 @@ impl Inventory {
     /// [`InventoryError::NoItem`], [`InventoryError::Version`], [`InventoryError::Held`] and those of Redis.
     pub async fn remove(&self, sku: &Id, expected: Expected) -> Result<(), InventoryError> {
         check::expected(expected)?;
+        let own = self.target(Keys::inventory_partition(sku));
         let mut partition = self.place(sku);
         for _ in 0..MOST_MOVES {
             let target = self.target(partition);
             match commands::remove(target, sku, expected).await? {
-                ItemOutcome::Unknown => partition = self.moved(sku, partition).await?,
+                ItemOutcome::Unknown => match self.moved(sku, partition).await {
+                    Ok(place) => partition = place,
+                    Err(error) => {
+                        // Whoever deleted it may not have come to this.
+                        if let (InventoryError::NoItem(_), Some(group)) = (&error, self.known_group(sku)) {
+                            self.let_go(own, target, sku, &group).await?;
+                        }
+                        return Err(error);
+                    }
+                },
                 ItemOutcome::Below(held) => return Err(InventoryError::Held { held }),
                 outcome => {
                     let item = done(outcome)?;
                     if let Some(group) = &item.group {
-                        let own = self.target(Keys::inventory_partition(sku));
                         self.let_go(own, target, sku, group).await?;
                     }
                     return Ok(());

@@ -11,6 +11,7 @@ static REMOVE: LazyLock<Script> = script!("remove", BOOKS);
 static LOOK: LazyLock<Script> = script!("look", BOOKS);
 static LIST: LazyLock<Script> = script!("list", BOOKS);
 static CLAIM: LazyLock<Script> = script!("claim", "");
+static UNCLAIM: LazyLock<Script> = script!("unclaim", "");
 
 /// Which version of an item a change expects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -162,31 +163,62 @@ pub(in crate::inventory) async fn list(
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::inventory) enum Claim {
     Done,
+    /// Nobody had claimed it before; the claim ends then, Unix ms.
+    Made(i64),
     /// The item belongs to another group, or to none.
     Elsewhere(Option<Id>),
 }
 
-/// Says that an item belongs to a group, for ever or for a time. The target is the item's partition without a group.
+/// How long an item is said to belong to a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::inventory) enum Lasting {
+    /// So many milliseconds at least: it is about to be made there.
+    Begin(u64),
+    /// For ever: it is there.
+    Keep,
+    /// So many milliseconds, if it would be for ever: it is gone.
+    End(u64),
+}
+
+/// Says that an item belongs to a group. The target is the item's partition without a group.
 pub(in crate::inventory) async fn claim(
     target: Target<'_>,
     sku: &Id,
     group: &Id,
-    for_ms: Option<u64>,
+    lasting: Lasting,
 ) -> Result<Claim, StoreError> {
     let keys = target.keys();
-    let mut call = CLAIM.call(2, 5, 256);
+    let (how, ms) = match lasting {
+        Lasting::Begin(ms) => ("begin", ms.to_string()),
+        Lasting::Keep => ("keep", String::new()),
+        Lasting::End(ms) => ("end", ms.to_string()),
+    };
+    let mut call = CLAIM.call(2, 6, 256);
     call.arg(keys.inventory_items(target.partition))
         .arg(keys.inventory_group(sku))
         .arg(sku.as_str())
         .arg(group.as_str())
-        .arg(for_ms.map(|ms| ms.to_string()).unwrap_or_default());
+        .arg(how)
+        .arg(ms);
     let answers: Vec<String> = target.link.run(&CLAIM, &call).await?;
-    Ok(
-        match answers.first().and_then(|answer| answer.strip_prefix("elsewhere ")) {
-            Some(group) => Claim::Elsewhere(Id::parse(group).ok()),
-            None => Claim::Done,
-        },
-    )
+    let answer = answers.first().map_or("", String::as_str);
+    match answer.split_once(' ').unwrap_or((answer, "")) {
+        ("done", _) => Ok(Claim::Done),
+        ("made", ends) => {
+            let ends_ms = ends.parse().map_err(|_no_number| not_understood(answer))?;
+            Ok(Claim::Made(ends_ms))
+        }
+        ("elsewhere", group) => Ok(Claim::Elsewhere(Id::parse(group).ok())),
+        _ => Err(not_understood(answer)),
+    }
+}
+
+/// Takes a claim back that was made until then, unless somebody else counts on it by now.
+pub(in crate::inventory) async fn unclaim(target: Target<'_>, sku: &Id, ends_ms: i64) -> Result<(), StoreError> {
+    let mut call = UNCLAIM.call(1, 2, 128);
+    call.arg(target.keys().inventory_group(sku)).arg(ends_ms);
+    let _: u64 = target.link.run(&UNCLAIM, &call).await?;
+    Ok(())
 }
 
 /// The group that an item was said to belong to.

@@ -6,7 +6,7 @@ mod reservations;
 mod upkeep;
 
 pub use items::Expected;
-pub(super) use items::{Claim, ItemOutcome, adjust, claim, consume, group, list, look, put, remove};
+pub(super) use items::{Claim, ItemOutcome, Lasting, adjust, claim, consume, group, list, look, put, remove, unclaim};
 pub(super) use reservations::{Ends, How, Op, Outcome, Outcomes, batch, batch_at_once, find};
 pub use reservations::{MAX_BATCH, Verb};
 pub(super) use upkeep::{Again, settle, sweep};

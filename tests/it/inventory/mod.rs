@@ -3,6 +3,7 @@
 mod bad_input;
 mod batches;
 mod books;
+mod claims;
 mod concurrency;
 mod embedded;
 mod event_storm;

@@ -1,0 +1,96 @@
+//! What binds a name to a group: for as long as the item is there, and for a while around it.
+
+use super::{Expected, Stock, id, inventory};
+use crate::support::{Redis, Scene};
+use fleetpulse::inventory::InventoryError;
+use fleetpulse::store::Keys;
+use redis::cmd;
+use serde_json::json;
+
+/// How long the entry of an item's group lasts, ms; -1 for ever, -2 if there is none.
+async fn entry_lasts<R: AsRef<Redis>>(scene: &Scene<R>, sku: &str) -> i64 {
+    let key = scene.keys().inventory_group(&id(sku));
+    scene.redis.as_ref().query(cmd("PTTL").arg(key)).await
+}
+
+#[actix_web::test]
+async fn a_refusal_binds_nothing() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let stock = Stock(service.drivers());
+    for (sku, group) in [("x", None), ("y", Some("g2"))] {
+        stock
+            .put(sku, json!({"quantity": 1, "group": "g1", "version": 5}))
+            .await
+            .assert_problem(409, &[]);
+        assert_eq!(entry_lasts(&scene, sku).await, -2, "{sku}");
+        let body = group.map_or(json!({"quantity": 1}), |group| json!({"quantity": 1, "group": group}));
+        let made = stock.put(sku, body).await;
+        assert_eq!((made.status, made.body["group"].as_str()), (201, group), "{made:?}");
+    }
+    // What is bound already stays so, for as long as it was.
+    for lasts in [-1, 0] {
+        if lasts == 0 {
+            stock.delete("y").await;
+        }
+        stock
+            .put("y", json!({"quantity": 1, "group": "g2", "version": 5}))
+            .await
+            .assert_problem(409, &[]);
+        assert_eq!(entry_lasts(&scene, "y").await.signum(), if lasts == 0 { 1 } else { -1 });
+    }
+}
+
+#[actix_web::test]
+async fn whoever_goes_away_behind_a_claim_binds_nothing_for_good() {
+    let scene = Scene::new().await;
+    let inventory = inventory(&scene).await;
+    let group = id("g");
+    // Its item cannot be made.
+    let items = scene.keys().inventory_items(Keys::inventory_partition("g"));
+    scene.redis.query::<()>(cmd("SET").arg(&items).arg("broken")).await;
+    let lost = inventory
+        .put(&id("x"), 1, Some(&group), Expected::Any)
+        .await
+        .unwrap_err();
+    assert!(matches!(lost, InventoryError::Store(_)), "{lost}");
+    let lasts = entry_lasts(&scene, "x").await;
+    assert!(lasts > 0, "{lasts}");
+    scene.redis.query::<()>(cmd("DEL").arg(&items)).await;
+    inventory.put(&id("x"), 1, Some(&group), Expected::Any).await.unwrap();
+    assert_eq!(entry_lasts(&scene, "x").await, -1);
+}
+
+#[actix_web::test]
+async fn a_deletion_that_is_repeated_lets_go_of_the_group() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let stock = Stock(service.drivers());
+    stock.put("x", json!({"quantity": 1, "group": "g"})).await;
+    assert_eq!(stock.delete("x").await.status, 204);
+    // As if whoever deleted it had died before it came to that.
+    let key = scene.keys().inventory_group(&id("x"));
+    scene.redis.query::<()>(cmd("PERSIST").arg(key)).await;
+    assert_eq!(entry_lasts(&scene, "x").await, -1);
+    assert_eq!(stock.delete("x").await.status, 204);
+    assert!(entry_lasts(&scene, "x").await > 0);
+}
+
+#[actix_web::test]
+async fn who_is_refused_leaves_the_claim_of_others_alone() {
+    let scene = Scene::new().await;
+    let (one, two) = (inventory(&scene).await, inventory(&scene).await);
+    let group = id("g");
+    for n in 0..100 {
+        let sku = id(&format!("seat-{n}"));
+        let (refused, made) = tokio::join!(
+            one.put(&sku, 1, Some(&group), Expected::Version(5)),
+            two.put(&sku, 1, Some(&group), Expected::Any),
+        );
+        assert!(
+            made.is_ok() && matches!(refused, Err(InventoryError::Version { .. })),
+            "{refused:?} {made:?}"
+        );
+        assert_eq!(entry_lasts(&scene, &sku).await, -1, "{sku}");
+    }
+}
