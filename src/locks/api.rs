@@ -146,6 +146,7 @@ impl Locks {
         loop {
             let was_asked = mem::replace(&mut seen.may_queue, true);
             seen.is_unheard = true;
+            let heard = seat.heard();
             let (answer, since) = match self.ask(name, wanted, attempt).await {
                 // Who waits, waits for Redis as well. Whether it was granted meanwhile, the next asking tells.
                 Err(StoreError::Away | StoreError::Lost(_)) if was_asked => {
@@ -165,11 +166,11 @@ impl Locks {
             seen.is_unheard = false;
             match answer {
                 Asked::Waiting(view) => {
-                    seat.note(Instant::now() + view.left + TICK);
+                    seat.note(heard, Instant::now() + view.left + TICK);
                     seen.holder = view.holder;
                 }
                 Asked::Granted(ref held) => {
-                    seat.note(Instant::now() + held.expires_in + TICK);
+                    seat.note(heard, Instant::now() + held.expires_in + TICK);
                     return granted(answer, since, wanted);
                 }
                 answer => {

@@ -47,6 +47,9 @@ struct Row {
     places: VecDeque<Arc<Place>>,
     /// When what stands in the way ends, as far as is known here.
     until: Instant,
+    /// Messages about the lock. They and the answers of Redis come by different connections, so an answer may be older than a
+    /// message that came before it.
+    heard: u64,
 }
 
 #[derive(Debug)]
@@ -69,16 +72,7 @@ impl Wakeups {
     /// is dropped.
     #[must_use]
     pub fn listen(store: &Store) -> Self {
-        let room = Arc::new(Room {
-            instance: Uuid::new_v4().simple().to_string()[..16].to_owned(),
-            attempts: AtomicU64::new(0),
-            rows: Mutex::new(HashMap::new()),
-            departures: Arc::new(Semaphore::new(DEPARTURES)),
-            wanted: Arc::default(),
-            tried: SetOnce::new(),
-            cut_off: AtomicBool::new(false),
-            closed: SetOnce::new(),
-        });
+        let room = Arc::new(Room::new());
         store.listen(store.keys().lock_wake(&room.instance), &room.wanted, &room);
         Self(room)
     }
@@ -139,11 +133,25 @@ impl Drop for Room {
 }
 
 impl Room {
+    fn new() -> Self {
+        Self {
+            instance: Uuid::new_v4().simple().to_string()[..16].to_owned(),
+            attempts: AtomicU64::new(0),
+            rows: Mutex::new(HashMap::new()),
+            departures: Arc::new(Semaphore::new(DEPARTURES)),
+            wanted: Arc::default(),
+            tried: SetOnce::new(),
+            cut_off: AtomicBool::new(false),
+            closed: SetOnce::new(),
+        }
+    }
+
     fn seat(&self, key: &str, place: &Arc<Place>) {
         let mut rows = self.rows.lock();
         let row = rows.entry(key.to_owned()).or_insert_with(|| Row {
             places: VecDeque::new(),
             until: Instant::now() + CLAIM,
+            heard: 0,
         });
         row.places.push_back(Arc::clone(place));
     }
@@ -171,6 +179,7 @@ impl Listener for Room {
         let mut rows = self.rows.lock();
         let Some(row) = rows.get_mut(key) else { return };
         row.until = Instant::now() + CLAIM;
+        row.heard += 1;
         if let Some(place) = row.places.iter().find(|place| place.attempt == attempt) {
             place.call();
         }
@@ -189,10 +198,20 @@ pub(super) struct Seat {
 }
 
 impl Seat {
-    /// Tells everybody here when what stands in the way ends.
-    pub(super) fn note(&self, until: Instant) {
+    /// How many messages about the lock were heard so far, to be told with the answer to what is asked next.
+    pub(super) fn heard(&self) -> u64 {
+        self.room.rows.lock().get(&self.key).map_or(0, |row| row.heard)
+    }
+
+    /// Tells everybody here when what stands in the way ends, by an answer that was asked for when so many messages were
+    /// heard. If there are more by now, it may be older than those, and nobody is to watch for longer because of it.
+    pub(super) fn note(&self, heard: u64, until: Instant) {
         if let Some(row) = self.room.rows.lock().get_mut(&self.key) {
-            row.until = until;
+            row.until = if row.heard == heard {
+                until
+            } else {
+                row.until.min(until)
+            };
             if let Some(first) = row.places.front() {
                 first.wake.notify_one();
             }
@@ -238,5 +257,45 @@ impl Drop for Seat {
             Some(first) => first.wake.notify_one(),
             None => drop(rows.remove(&self.key)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    const HOUR: Duration = Duration::from_hours(1);
+
+    /// Two who wait for the same lock in a room that hears.
+    async fn two_seats() -> (Wakeups, Seat, Seat) {
+        let wakeups = Wakeups(Arc::new(Room::new()));
+        wakeups.0.note(true);
+        let (first, second) = (
+            wakeups.sit("lock".into(), "a-1").await,
+            wakeups.sit("lock".into(), "a-2").await,
+        );
+        (wakeups, first, second)
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_a_message_has_overtaken_lengthens_no_watch() {
+        let (wakeups, first, second) = two_seats().await;
+        let (asked, later) = (first.heard(), Instant::now() + HOUR);
+        wakeups.0.hear(b"b-1 lock");
+        let until = first.watch_until();
+        assert!(until < Some(later), "{until:?}");
+        // Whichever of them has asked before it.
+        for seat in [&first, &second] {
+            seat.note(asked, later);
+            assert_eq!(first.watch_until(), until);
+        }
+        // What is nearer counts all the same, and whoever keeps watch asks then.
+        let soon = Instant::now() + Duration::from_millis(5);
+        second.note(asked, soon);
+        assert_eq!(first.watch_until(), Some(soon));
+        first.called().await;
+        first.note(first.heard(), later);
+        assert_eq!(first.watch_until(), Some(later));
     }
 }
