@@ -203,14 +203,21 @@ struct Condition(Option<Expected>);
 
 impl Condition {
     fn read(headers: &HeaderMap) -> Result<Self, Problem> {
-        let text = |value: &HeaderValue| value.to_str().unwrap_or_default().trim().to_owned();
-        let (matches, none) = (headers.get(IF_MATCH).map(text), headers.get(IF_NONE_MATCH).map(text));
-        match (matches, none) {
+        // Several lines are one list.
+        let lines = |name| {
+            let lines = headers
+                .get_all(name)
+                .map(|line| line.to_str().unwrap_or_default().trim());
+            lines.map(str::to_owned).reduce(|list, line| format!("{list}, {line}"))
+        };
+        match (lines(IF_MATCH), lines(IF_NONE_MATCH)) {
             (None, None) => Ok(Self(None)),
             (None, Some(none)) if none == "*" => Ok(Self(Some(Expected::Version(0)))),
             (Some(tag), None) if tag == "*" => Ok(Self(Some(Expected::Present))),
             (Some(tag), None) => {
                 let version = tag.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+                // A list of several would match by any of them: better refused than judged by one. No tag has a quote in it.
+                let version = version.filter(|version| !version.contains('"'));
                 let version =
                     version.ok_or_else(|| Problem::malformed("If-Match takes one version in quotes, or *"))?;
                 // A tag that is no version of ours is one that the item does not have.
@@ -273,7 +280,7 @@ mod tests {
                 "{unmatched}"
             );
         }
-        for malformed in ["12", "W/\"12\"", "\""] {
+        for malformed in ["12", "W/\"12\"", "\"", "\"5\", \"7\"", "\"5\",", "*, \"5\""] {
             assert!(
                 read("if-match", malformed).unwrap_err().to_string().starts_with("400"),
                 "{malformed}"
@@ -285,5 +292,21 @@ mod tests {
                 .to_string()
                 .starts_with("400")
         );
+    }
+
+    #[test]
+    fn several_lines_are_a_list() {
+        for (name, lines) in [
+            (IF_MATCH, ["\"5\"", "\"7\""]),
+            (IF_MATCH, ["*", "\"7\""]),
+            (IF_NONE_MATCH, ["*", "\"7\""]),
+        ] {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append(name.clone(), HeaderValue::from_static(line));
+            }
+            let refused = Condition::read(&headers).unwrap_err();
+            assert!(refused.to_string().starts_with("400"), "{name}: {refused}");
+        }
     }
 }
