@@ -14,6 +14,10 @@
 //! - **Releasing**: the record is released, then the parts.
 //! - **Extending**: the parts for the half minute, then the record, which decides, then the parts to the end.
 //!
+//! So a decision that Redis has acknowledged can be left without its stock: if Redis goes away behind it, before the parts have
+//! heard of it, and for longer than they last. Then another may take what has run out. A part that is missing is looked for
+//! again every ten minutes.
+//!
 //! The parts of one making have a name of their own (`Parts::nonce`), and every decision says which parts it is about: a record that
 //! was forgotten and made anew under the same id meanwhile is left as it is.
 //!
@@ -31,6 +35,9 @@ use std::collections::BTreeMap;
 
 /// How long parts last while their record has not decided, ms.
 const READY_MS: u32 = 30_000;
+/// How soon a part is asked for again that ran out before what was decided came to it, ms: nobody knows when its stock is there
+/// again, or whether it ever is.
+const MISSING_MS: u64 = 600_000;
 /// How often a decision is tried anew whose parts did not last until it, or that met a record made anew.
 const MOST_TRIES: usize = 3;
 /// Later than every time.
@@ -264,8 +271,9 @@ impl Inventory {
     }
 
     /// Brings the parts to where their record is; says when they are to be looked after again, and forgets the record of a
-    /// reservation of which nothing is left.
+    /// reservation of which nothing is left. If a part is missing, the others are brought there all the same.
     pub(super) async fn look_after(&self, id: &Id, record: &Record) -> Result<(), InventoryError> {
+        let mut missing = None;
         let again = match (record.state, &record.parts) {
             (Some(State::Held), Some(parts)) => {
                 let ends = Ends::At(record.expires_ms);
@@ -277,7 +285,7 @@ impl Inventory {
                             ..
                         }) => {}
                         // Never again by itself: what took its place may have been sold. A confirmation asks for it.
-                        outcome => drop(done(id, outcome)?),
+                        outcome => missing = missing.or(done(id, outcome).err()),
                     }
                 }
                 Again::Never
@@ -298,7 +306,7 @@ impl Inventory {
                         Outcome::Done(_) => left = true,
                         // Run out before the release came to it: the stock is back.
                         Outcome::Wrong(_) if !confirmed => left = true,
-                        outcome => drop(done(id, outcome)?),
+                        outcome => missing = missing.or(done(id, outcome).err()),
                     }
                 }
                 if left { Again::In(self.keep_ms()) } else { Again::Forget }
@@ -306,8 +314,13 @@ impl Inventory {
             // Its parts have run out with it, or it has none.
             _ => Again::Never,
         };
+        let again = if missing.is_some() {
+            Again::In(MISSING_MS)
+        } else {
+            again
+        };
         commands::settle(self.target_of(id), id, &record.seen(), again).await?;
-        Ok(())
+        missing.map_or(Ok(()), Err)
     }
 
     /// What the sweep does about a reservation that nobody has looked after in time.

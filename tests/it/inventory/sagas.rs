@@ -2,10 +2,12 @@
 
 use super::books::Books;
 use super::{Expected, SOON, Stock, apart, at, id, inventory, terms};
-use crate::support::{Proxy, Redis, Scene, eventually, try_send};
+use crate::support::{Proxy, Redis, Scene, eventually, now_ms, try_send};
 use fleetpulse::inventory::{Inventory, InventoryError, Name, Reservation, Terms};
+use fleetpulse::store::Keys;
 use futures_util::future::{join, join_all};
 use rand::RngExt;
+use redis::cmd;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -144,4 +146,55 @@ async fn whoever_dies_behind_a_decision_is_stood_in_for() {
         );
     }
     Books::read(&scene).await.balance();
+}
+
+/// As if Redis had gone away behind the decision to confirm this order, and for longer than the part in `missing` lasted.
+async fn decided_and_cut_off(scene: &Scene, order: &str, missing: &str) {
+    let (keys, home) = (scene.keys(), Keys::inventory_partition(order));
+    let key = keys.inventory_reservations(home);
+    let record: String = scene.redis.query(cmd("HGET").arg(&key).arg(order)).await;
+    let mut decided = cmd("HSET");
+    decided.arg(&key).arg(order).arg(record.replacen('h', "c", 1));
+    scene.redis.query::<()>(&decided).await;
+    let due = keys.inventory_due(Keys::inventory_partition(missing));
+    let holds: Vec<String> = scene.redis.query(cmd("ZRANGE").arg(&due).arg(0).arg(-1)).await;
+    let part = holds.iter().find(|hold| hold.contains('/')).unwrap();
+    scene.redis.query::<()>(cmd("ZADD").arg(&due).arg(1).arg(part)).await;
+}
+
+#[actix_web::test]
+async fn a_part_that_is_missing_behind_a_decision_keeps_the_others_from_nothing_and_is_asked_for_now_and_then() {
+    let scene = Scene::new().await;
+    let inventory = inventory(&scene).await;
+    let skus = apart("sku", 2);
+    for sku in &skus {
+        inventory.put(&id(sku), 1, None, Expected::Any).await.unwrap();
+    }
+    let both = terms(&[(&skus[0], 1), (&skus[1], 1)], Duration::from_mins(10));
+    inventory.reserve(&both, &Name::Id(id("order-1"))).await.unwrap();
+    decided_and_cut_off(&scene, "order-1", &skus[0]).await;
+    let taken = terms(&[(&skus[0], 1)], Duration::from_mins(10));
+    let taken = inventory.reserve(&taken, &Name::New).await.unwrap().reservation.id;
+    let parted = scene.keys().inventory_parted(Keys::inventory_partition("order-1"));
+    let mut look = cmd("ZADD");
+    look.arg(&parted).arg(1).arg("order-1");
+    scene.redis.query::<()>(&look).await;
+
+    let _service = scene.start().await;
+    eventually(SOON, "it is asked for by and by", async || {
+        let next: i64 = scene.redis.query(cmd("ZSCORE").arg(&parted).arg("order-1")).await;
+        (next > now_ms() + 60_000).then_some(())
+    })
+    .await;
+    let books = Books::read(&scene).await;
+    assert_eq!((books.items[&skus[0]], books.items[&skus[1]]), ((1, 1, 0), (1, 0, 1)));
+    // When its stock is there again, it is had.
+    inventory.release(&taken).await.unwrap();
+    scene.redis.query::<()>(&look).await;
+    let books = eventually(SOON, "it is confirmed", async || {
+        let books = Books::read(&scene).await;
+        (books.items[&skus[0]] == (1, 0, 1)).then_some(books)
+    })
+    .await;
+    books.balance();
 }
