@@ -41,6 +41,10 @@
 //! (`INVENTORY_KEEP_S`) after their end, and an id or a key that is used again after that is a new one. A deleted item takes its
 //! confirmed reservations with it. Memory is bounded by the stock, and by what ends in a day: some 320 bytes each.
 //!
+//! **A key for one item ends with the item.** It becomes part of an id that lies where the item does. After a deletion the item may
+//! be made anew elsewhere, in a group or without one; then the same key may be answered with the old reservation or make a
+//! new one.
+//!
 //! **Versions** count changes of the quantity alone: an `If-Match` is not made void by a reservation, for it does not need to
 //! be; the invariant protects those.
 //!
