@@ -19,7 +19,7 @@
 //! | `inv:{i:p}:ended` | sorted set | ended and confirmed reservations by when they are looked at again |
 //! | `inv:{i:p}:parted` | sorted set | reservations with parts in other partitions by when those are looked after |
 //! | `inv:{i:p}:group:SKU` | string | the group of an item, in the partition that it would be in without one; claimed for a while before the item is made, and kept for a while after it |
-//! | `inventory` | channel | one message a transition |
+//! | `inventory` | channel | one message a transition, [below](self#events) |
 //!
 //! ```text
 //!  reserve          confirm
@@ -49,6 +49,24 @@
 //! be; the invariant protects those.
 //!
 //! **Across groups** there is no moment at which all is taken: see [`saga`](self#across-groups).
+//!
+//! # Events
+//!
+//! Each transition is published once, by the script that writes it, to whoever listens at that moment: a JSON object. On a
+//! Cluster the channel is a sharded one for each partition, `inventory:{i:p}`.
+//!
+//! | `event` | when | members besides `at_ms` |
+//! |---|---|---|
+//! | `held` | a reservation was made | `reservation`, `owner` if it has one, `items`, `expires_ms` |
+//! | `extended` | its hold was moved to `expires_ms` | the same |
+//! | `confirmed` | it was confirmed, in time or late | the same |
+//! | `released` | it was released | the same |
+//! | `expired` | its time was over: at `expires_ms`, and `at_ms` is when that was noticed | the same |
+//! | `stock` | the quantity of an item was set or adjusted, or something confirmed has left | `sku`, `quantity`, `reserved`, `version`, as they are now |
+//! | `deleted` | an item was deleted | the same, as they were |
+//!
+//! `items` is a list of `{"sku", "quantity"}`; of items of several groups as well one event tells of all. Times are Unix
+//! milliseconds by Redis's clock.
 //!
 //! # Across groups
 //!

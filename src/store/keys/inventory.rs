@@ -42,7 +42,8 @@ impl Keys {
         self.inventory("ended", partition)
     }
 
-    /// The confirmed reservations of a partition that have their parts elsewhere, by when those are looked after.
+    /// The reservations of a partition that have their parts elsewhere and whose parts are to be looked after, by when. They are
+    /// those of which something was decided lately, and the confirmed and released ones for as long as they are remembered.
     #[must_use]
     pub fn inventory_parted(&self, partition: u16) -> String {
         self.inventory("parted", partition)
