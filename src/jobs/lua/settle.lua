@@ -17,7 +17,7 @@
 if unknown then return { 'types', types } end
 open(ARGV[1], ARGV[2], ARGV[3])
 local first = 8 + tonumber(ARGV[7])
-local ids, hows, tokens, n, new_types = {}, {}, {}, 0, {}
+local ids, hows, tokens, n, renamed = {}, {}, {}, 0, {}
 while first <= #ARGV do
   local token, plain, group = ARGV[first], ARGV[first + 1] == 'd', tonumber(ARGV[first + 2])
   first = first + 3
@@ -27,13 +27,27 @@ while first <= #ARGV do
     if not plain then
       first = first + 1
       hows[n] = ARGV[first]
-      local name = match(ARGV[first], '^t%d+ ([^\n]+)\n')
-      if name and not new_types[name] then
-        new_types[name] = true
-        new_types[#new_types + 1] = name
-      end
+      if match(ARGV[first], '^t%d+ [^\n]') then renamed[#renamed + 1] = n end
     end
     first = first + 1
+  end
+end
+-- The types that jobs are to go on as, with their numbers; only of leases that hold. A type has its number for ever, so who has no
+-- lease gives none.
+local new_types = {}
+if #renamed > 0 then
+  local asked = {}
+  for k, i in ipairs(renamed) do
+    asked[k] = ids[i]
+  end
+  local held, ends = call('HMGET', RUNS, unpack(asked)), call('ZMSCORE', LEASED, unpack(asked))
+  for k, i in ipairs(renamed) do
+    local run, name = held[k], match(hows[i], '^t%d+ ([^\n]+)\n')
+    local holds = run and byte(run) == 108 and sub(run, 3, 18) == tokens[i] and tonumber(ends[k] or math.huge) > now
+    if holds and not new_types[name] then
+      new_types[name] = true
+      new_types[#new_types + 1] = name
+    end
   end
 end
 if #new_types > 0 then

@@ -197,6 +197,42 @@ async fn a_worker_that_asks_for_what_cannot_be() {
 }
 
 #[actix_web::test]
+async fn who_has_no_lease_names_no_types() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = JobApi::of(&service);
+    let stranger = |kind: &str| body!({"token": "AAAAAAAAAAAAAAAA", "then": {"type": kind, "delay_ms": 0}});
+    let unknown = "/v1/jobs/ghost.AAAAAAAAAAAAA/complete";
+    api.post(unknown, stranger("x")).await.assert_problem(404, &[]);
+    let kept = keys_in_redis(&scene).await;
+    assert!(kept.is_empty(), "{kept:?}");
+    // Nor where there is such a job: with another's token, or with its own once that has been said.
+    let ids = api.add("q", body!([{"type": "a"}, {"type": "a"}])).await;
+    let leased = api.lease("q", body!({"count": 2})).await;
+    api.complete(&leased[1]).await;
+    let late = leased[1]["token"].as_str().unwrap();
+    for n in 0..64 {
+        let path = format!("/v1/jobs/{}/complete", ids[0]);
+        let answer = api.post(&path, stranger(&format!("x{n}"))).await;
+        answer.assert_problem(409, &[]);
+        let again = body!({"token": late, "then": {"type": format!("y{n}"), "delay_ms": 0}});
+        let answer = api.post(&format!("/v1/jobs/{}/complete", ids[1]), again).await;
+        answer.assert_problem(409, &[]);
+    }
+    let types: Option<usize> = scene
+        .redis
+        .query(redis::cmd("HGET").arg(&scene.keys().queue(&id_of("q"), 1)[0]).arg("types"))
+        .await;
+    assert_eq!(types, Some(1));
+    // Who has it does.
+    let then = body!({"token": leased[0]["token"], "then": {"type": "b", "delay_ms": 0}});
+    let on = api.post(&format!("/v1/jobs/{}/complete", ids[0]), then).await;
+    assert_eq!((on.status, &on.body["state"]), (200, &body!("delayed")));
+    assert_eq!(api.lease("q", body!({"wait_ms": 5_000})).await[0]["type"], "b");
+    Books::read(&scene, &id_of("q")).await.balance();
+}
+
+#[actix_web::test]
 async fn bodies_that_cannot_be_read() {
     let scene = Scene::new().await;
     let service = scene.start().await;
