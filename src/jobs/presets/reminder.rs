@@ -115,7 +115,7 @@ impl Job for ResponseReminder {
             };
             let webhook = conversation.webhook.as_deref();
             if let Err(failure) = context.notifier.tell(webhook, &message).await {
-                let is_final = failure.retry == Retry::Never || context.attempt() >= Self::MAX_ATTEMPTS;
+                let is_final = failure.retry == Retry::Never || context.attempt() >= context.max_attempts();
                 if !is_final {
                     return Err(failure);
                 }

@@ -106,6 +106,27 @@ async fn a_reminder_that_cannot_be_sent_does_not_end_its_series() {
 }
 
 #[actix_web::test]
+async fn a_series_outlives_the_last_attempt_that_its_sender_allowed() {
+    let receiver = Receiver::start();
+    let scene = with_webhook(Scene::new().await, &receiver).with(&["--circuit-failures=100"]);
+    let service = scene.start().await;
+    let api = service.drivers();
+    receiver.answer_with([500, 500]);
+    let mut new = reminder();
+    new["max_attempts"] = json!(2);
+    new["backoff"] = json!({"kind":"fixed","base_ms":20,"jitter":0});
+    let id = put(&api, new).await;
+    eventually(SOON, "the first is due", async || {
+        (due_in_h(&scene, &api, &id).await == 8).then_some(())
+    })
+    .await;
+    hurry(&api, &id).await;
+    receiver.wait_for(2).await;
+    assert_eq!(due_in_h(&scene, &api, &id).await, 16);
+    assert_eq!(receiver.received().len(), 2);
+}
+
+#[actix_web::test]
 async fn one_call_ends_a_series_as_a_whole_whatever_it_has_become() {
     let receiver = Receiver::start();
     let scene = with_webhook(Scene::new().await, &receiver).with(&["--response-reminder-hours=1"]);
