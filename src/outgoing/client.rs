@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 const MOST_READ: usize = 64 * 1024;
 /// The longest that an answer may ask us to wait.
 const MOST_WAIT: Duration = Duration::from_hours(24);
+/// A host that has not answered within less than this is not known to be unwell: some callers have no time.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// How long an unused connection is kept: shorter than the minute after which many servers close theirs.
 const IDLE: Duration = Duration::from_secs(30);
 
@@ -26,6 +28,8 @@ pub struct Outgoing(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     client: Client,
+    /// How long a call may take.
+    timeout: Duration,
     allowed: Allowed,
     circuits: Circuits,
 }
@@ -54,7 +58,6 @@ impl Outgoing {
             .dns_resolver(Arc::new(allowed.clone()))
             .redirect(redirects(allowed.clone(), settings.redirects))
             .connect_timeout(settings.connect_timeout())
-            .timeout(settings.timeout())
             .pool_idle_timeout(IDLE)
             .no_proxy()
             .referer(false)
@@ -63,17 +66,26 @@ impl Outgoing {
             .map_err(CallError::of)?;
         Ok(Self(Arc::new(Inner {
             client,
+            timeout: settings.timeout(),
             allowed,
             circuits: Circuits::new(settings.circuit_failures, settings.circuit_rest()),
         })))
     }
 
-    /// Posts a body. A host that answers with 5xx, or not at all, has failed; whatever else it says is an answer.
+    /// Posts a body, within this time if the settings allow no less. A host that answers with 5xx, or not at all, has failed;
+    /// whatever else it says is an answer. A call that is dropped instead of given up tells nothing of its host.
     ///
     /// # Errors
     /// [`CallError`].
-    pub async fn post(&self, url: &Url, headers: HeaderMap, body: Bytes) -> Result<Reply, CallError> {
+    pub async fn post(
+        &self,
+        url: &Url,
+        headers: HeaderMap,
+        body: Bytes,
+        within: Option<Duration>,
+    ) -> Result<Reply, CallError> {
         let inner = &*self.0;
+        let limit = within.map_or(inner.timeout, |within| within.min(inner.timeout));
         if !inner.allowed.url(url) {
             return Err(CallError::Forbidden);
         }
@@ -83,7 +95,12 @@ impl Outgoing {
             url.port_or_known_default().unwrap_or(0)
         );
         let pass = inner.circuits.enter(&host, Instant::now()).map_err(CallError::Open)?;
-        let request = inner.client.post(url.clone()).headers(headers).body(body);
+        let request = inner
+            .client
+            .post(url.clone())
+            .headers(headers)
+            .body(body)
+            .timeout(limit);
         let answered = match request.send().await {
             Ok(response) => Ok(read(response).await),
             Err(error) => Err(error),
@@ -99,8 +116,13 @@ impl Outgoing {
             }
             Err(error) => {
                 let error = CallError::of(error);
-                // Of a host that may not be called nothing is known.
-                if error != CallError::Forbidden {
+                let tells = match error {
+                    // Of a host that may not be called nothing is known.
+                    CallError::Forbidden => false,
+                    CallError::TimedOut => limit >= PATIENCE.min(inner.timeout),
+                    _ => true,
+                };
+                if tells {
                     pass.failed(Instant::now());
                 }
                 Err(error)

@@ -17,8 +17,13 @@ fn settings() -> OutgoingSettings {
 }
 
 async fn post(outgoing: &Outgoing, url: &str) -> Result<Reply, CallError> {
+    post_within(outgoing, url, None).await
+}
+
+async fn post_within(outgoing: &Outgoing, url: &str, within: Option<Duration>) -> Result<Reply, CallError> {
     let url = Url::parse(url).unwrap();
-    outgoing.post(&url, HeaderMap::new(), Bytes::from_static(b"{}")).await
+    let body = Bytes::from_static(b"{}");
+    outgoing.post(&url, HeaderMap::new(), body, within).await
 }
 
 #[actix_web::test]
@@ -113,6 +118,25 @@ async fn a_host_that_does_not_answer_is_given_up_in_time_and_left_alone() {
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(post(&outgoing, &url).await.unwrap_err(), CallError::TimedOut);
     assert!(matches!(post(&outgoing, &url).await.unwrap_err(), CallError::Open(_)));
+}
+
+#[actix_web::test]
+async fn who_has_less_time_gives_a_host_up_earlier_and_says_nothing_of_it_if_that_was_too_little() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", silent.local_addr().unwrap());
+    let outgoing = Outgoing::new(&OutgoingSettings {
+        circuit_failures: 1,
+        call_timeout_ms: 60_000,
+        ..settings()
+    })
+    .unwrap();
+    for within in [0, 50, 50, 1_000] {
+        let within = Some(Duration::from_millis(within));
+        let given_up = post_within(&outgoing, &url, within).await.unwrap_err();
+        assert_eq!(given_up, CallError::TimedOut);
+    }
+    let left_alone = post(&outgoing, &url).await.unwrap_err();
+    assert!(matches!(left_alone, CallError::Open(_)), "{left_alone:?}");
 }
 
 #[actix_web::test]

@@ -21,6 +21,9 @@ pub(super) const BACKOFF: Backoff = Backoff {
 };
 /// The least that a host is left alone for when it says that it is busy.
 const LEAST_WAIT: Duration = Duration::from_secs(1);
+/// What is left of an attempt, at most, when its call is given up: a call that was dropped with its attempt would be no failure
+/// to the breaker, nor to the handler.
+const LEFT_OVER: Duration = Duration::from_millis(250);
 /// The least that a job waits for a host that is left alone.
 const LEAST_REST: Duration = Duration::from_millis(20);
 
@@ -52,9 +55,14 @@ impl Notifier {
         }
     }
 
-    /// Tells a webhook, and says what a failure means: a 2xx is heard, and of the others those are tried again that may be
+    /// Tells a webhook while there is time for it, and says what a failure means: a 2xx is heard, and of the others those are tried again that may be
     /// answered otherwise later.
-    pub(super) async fn tell(&self, webhook: Option<&str>, message: &Message<'_>) -> Result<(), JobFailure> {
+    pub(super) async fn tell<S>(
+        &self,
+        context: &Context<S>,
+        webhook: Option<&str>,
+        message: &Message<'_>,
+    ) -> Result<(), JobFailure> {
         let name = webhook.unwrap_or(DEFAULT);
         let Some(webhook) = self.webhooks.get(name) else {
             return Err(JobFailure::never(format!(
@@ -71,7 +79,10 @@ impl Notifier {
         // The id is a part of what is signed, which has full stops between its parts.
         let id = message.id.replace('.', ":");
         let headers = webhook.headers(&id, now.timestamp(), &body);
-        match self.outgoing.post(&webhook.url, headers, body).await {
+        let within = context
+            .time_left()
+            .map(|left| left.saturating_sub((left / 10).min(LEFT_OVER)));
+        match self.outgoing.post(&webhook.url, headers, body, within).await {
             Ok(reply) => judge(&reply),
             Err(error @ CallError::Forbidden) => Err(JobFailure::never(error)),
             Err(error @ CallError::Open(rest)) => {
@@ -143,7 +154,7 @@ impl Job for Notification {
             body: &self.body,
             data: self.data,
         };
-        context.tell(self.webhook.as_deref(), &message).await?;
+        context.tell(&context, self.webhook.as_deref(), &message).await?;
         Ok(Outcome::Done)
     }
 }

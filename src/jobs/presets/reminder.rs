@@ -114,7 +114,7 @@ impl Job for ResponseReminder {
                 data: with(conversation.json(), "reminder", number.into()),
             };
             let webhook = conversation.webhook.as_deref();
-            if let Err(failure) = context.notifier.tell(webhook, &message).await {
+            if let Err(failure) = context.notifier.tell(&context, webhook, &message).await {
                 let is_final = failure.retry == Retry::Never || context.attempt() >= context.max_attempts();
                 if !is_final {
                     return Err(failure);
@@ -166,7 +166,7 @@ impl Job for AlternativeVendorRecommendation {
             body: "A conversation was not answered in spite of reminders: recommend another vendor.",
             data: self.0.json(),
         };
-        context.tell(self.0.webhook.as_deref(), &message).await?;
+        context.tell(&context, self.0.webhook.as_deref(), &message).await?;
         Ok(Outcome::Done)
     }
 }

@@ -57,7 +57,7 @@ impl Added {
                 "quantity": quantity,
             }),
         };
-        context.tell(self.webhook.as_deref(), &message).await?;
+        context.tell(&context, self.webhook.as_deref(), &message).await?;
         Ok(Outcome::Done)
     }
 }

@@ -35,16 +35,10 @@ impl Running {
     pub fn begin(leased: &Leased, lease: &Arc<Lease>, handler: &dyn Handler, jobs: &Jobs) -> Result<Self, String> {
         let work = catch_unwind(AssertUnwindSafe(|| handler.start(leased.payload.get(), lease, jobs)))
             .map_err(|panic| words_of(&*panic))?;
-        let limit = match leased.timeout {
-            Duration::ZERO => handler.timeout(),
-            timeout => timeout,
-        };
-        // Redis ends the lease when the time is over, so the word that it was has to be there before.
-        let margin = (limit / 10).min(Duration::from_secs(1));
         Ok(Self {
             lease: Arc::clone(lease),
             work,
-            limit: limit.saturating_sub(margin),
+            limit: lease.limit(handler.timeout()),
             over: None,
         })
     }

@@ -17,6 +17,8 @@ pub struct Context<S> {
     pub(super) lease: Arc<Lease>,
     pub(super) jobs: Jobs,
     pub(super) state: Arc<S>,
+    /// How long the attempt may take from its lease on; zero for as long as it likes.
+    pub(super) limit: Duration,
 }
 
 impl<S> Clone for Context<S> {
@@ -25,6 +27,7 @@ impl<S> Clone for Context<S> {
             lease: Arc::clone(&self.lease),
             jobs: self.jobs.clone(),
             state: Arc::clone(&self.state),
+            limit: self.limit,
         }
     }
 }
@@ -55,6 +58,14 @@ impl<S> Context<S> {
     #[must_use]
     pub fn max_attempts(&self) -> u32 {
         self.lease.max_attempts
+    }
+
+    /// How long this attempt may still take before it is dropped where it waits; `None` for as long as it likes. What has to be
+    /// seen as a failure by the handler itself is given up before.
+    #[must_use]
+    pub fn time_left(&self) -> Option<Duration> {
+        let over = self.lease.start + self.limit;
+        (!self.limit.is_zero()).then(|| over.saturating_duration_since(Instant::now()))
     }
 
     /// Says how far it has come: any JSON, shown by `GET /v1/jobs/{id}`.
@@ -126,6 +137,14 @@ impl Lease {
             runner: AtomicWaker::new(),
             lost_here: Notify::new(),
         }
+    }
+
+    /// How long an attempt may go on from its start, as the job says or as is usual for its type; zero for as long as it likes.
+    pub fn limit(&self, usual: Duration) -> Duration {
+        let limit = self.ends.map_or(usual, |ends| ends - self.start);
+        // Redis ends the lease when the time is over, so the word that it was has to be there before.
+        let margin = (limit / 10).min(Duration::from_secs(1));
+        limit.saturating_sub(margin)
     }
 
     /// It was extended, as asked at `start`.

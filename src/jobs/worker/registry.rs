@@ -126,6 +126,7 @@ impl<J: Job> Handler for HandlerOf<J> {
                 lease: Arc::clone(lease),
                 jobs: jobs.clone(),
                 state: Arc::clone(&self.state),
+                limit: lease.limit(J::TIMEOUT),
             })),
             Err(faults) => {
                 let mut error = "the payload is not acceptable".to_owned();

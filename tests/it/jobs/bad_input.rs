@@ -221,7 +221,11 @@ async fn who_has_no_lease_names_no_types() {
     }
     let types: Option<usize> = scene
         .redis
-        .query(redis::cmd("HGET").arg(&scene.keys().queue(&id_of("q"), 1)[0]).arg("types"))
+        .query(
+            redis::cmd("HGET")
+                .arg(&scene.keys().queue(&id_of("q"), 1)[0])
+                .arg("types"),
+        )
         .await;
     assert_eq!(types, Some(1));
     // Who has it does.

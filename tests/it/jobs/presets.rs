@@ -156,6 +156,27 @@ async fn what_will_never_be_heard_is_dead_at_once() {
 }
 
 #[actix_web::test]
+async fn a_webhook_that_hangs_for_longer_than_an_attempt_is_left_alone() {
+    let receiver = Receiver::start();
+    let settings = ["--outgoing-timeout=60000", "--circuit-failures=1"];
+    let scene = with_webhook(Scene::new().await, &receiver).with(&settings);
+    let service = scene.start().await;
+    let api = service.drivers();
+    receiver.answer_with([HttpAnswer(204, Vec::new(), SOON)]);
+    let mut new = notification();
+    new["timeout_ms"] = json!(3_000);
+    new["max_attempts"] = json!(1);
+    let id = put(&api, new.clone()).await;
+    let dead = reaches(&api, &id, "dead").await;
+    assert_eq!(dead["errors"][0]["error"], "no answer in time", "{dead}");
+    let id = put(&api, new).await;
+    let waits = reaches(&api, &id, "delayed").await;
+    let error = waits["errors"][0]["error"].as_str().unwrap();
+    assert!(error.starts_with("the host failed lately"), "{waits}");
+    assert_eq!(receiver.received().len(), 1);
+}
+
+#[actix_web::test]
 async fn a_webhook_on_the_inside_is_not_called_unless_allowed() {
     let receiver = Receiver::start();
     let scene = with_webhook(Scene::new().await, &receiver).with(&["--outgoing-allow=192.0.2.0/24"]);

@@ -2,7 +2,7 @@
 
 use super::presets::{QUEUE, put, reaches, with_webhook};
 use super::{Books, SOON, id_of};
-use crate::support::{Api, Receiver, Scene, eventually, send};
+use crate::support::{Api, HttpAnswer, Receiver, Scene, eventually, send};
 use redis::cmd;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -124,6 +124,26 @@ async fn a_series_outlives_the_last_attempt_that_its_sender_allowed() {
     receiver.wait_for(2).await;
     assert_eq!(due_in_h(&scene, &api, &id).await, 16);
     assert_eq!(receiver.received().len(), 2);
+}
+
+#[actix_web::test]
+async fn a_series_outlives_a_last_attempt_that_runs_out_of_time() {
+    let receiver = Receiver::start();
+    let scene = with_webhook(Scene::new().await, &receiver).with(&["--outgoing-timeout=60000"]);
+    let service = scene.start().await;
+    let api = service.drivers();
+    receiver.answer_with([HttpAnswer(204, Vec::new(), SOON)]);
+    let mut new = reminder();
+    new["max_attempts"] = json!(1);
+    new["timeout_ms"] = json!(2_000);
+    let id = put(&api, new).await;
+    for (hours, sent) in [(8, 0), (16, 1)] {
+        assert_eq!(due_in_h(&scene, &api, &id).await, hours);
+        if sent == 0 {
+            hurry(&api, &id).await;
+            receiver.wait_for(1).await;
+        }
+    }
 }
 
 #[actix_web::test]
