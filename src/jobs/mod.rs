@@ -69,8 +69,9 @@
 //!
 //! **Unique keys.** A job has its key until it has ended, or for a time from its putting in. Another one with the key is refused,
 //! or takes the place of the first if that still waits (`replace`), or is what the first becomes, under its id and waiting anew
-//! (`debounce`). What runs is never changed: then the other is put in, and has the key; a series without its key ends where it would
-//! go on. What has ended is not made ready again while another job has its key.
+//! (`debounce`). What runs is never changed: then the other is put in, and has the key. What lost its key while it ran does not run
+//! again beside the other or after it: where it would be tried again, be given back or go on, it is cancelled. So is a series that
+//! would go on while another has its key. What has ended is not made ready again while another job has its key.
 //!
 //! **A series** goes on under one id (`End::Then`): the same job, delayed, with another type or payload. One cancelling ends it,
 //! whether it waits or runs.

@@ -72,9 +72,10 @@ pub enum UniqueMode {
     /// It is not put in; the answer names the other.
     #[default]
     Refuse,
-    /// It is put in. The other, if it still waits, is withdrawn.
+    /// It is put in. The other, if it still waits, is withdrawn; if it runs it may end, and is cancelled where it would run again.
     Replace,
-    /// The other, if it still waits, keeps its id and becomes as this one, and waits for as long anew; else this one is put in.
+    /// The other, if it still waits, keeps its id and becomes as this one, and waits for as long anew; else this one is
+    /// put in, as by [`Self::Replace`].
     Debounce,
 }
 
@@ -216,11 +217,11 @@ pub enum End {
         /// After how long.
         delay: Duration,
     },
-    /// It was not begun, and goes back to its place; the attempt does not count.
+    /// It was not begun, and goes back to its place, unless another has taken its unique key; the attempt does not count.
     Release,
 }
 
-/// Whether a job that failed is tried again. Never after its last attempt.
+/// Whether a job that failed is tried again. Never after its last attempt, nor once another has taken its unique key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Retry {
     /// As its backoff says.

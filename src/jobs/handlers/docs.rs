@@ -27,7 +27,8 @@ pub(super) struct NewJobBody {
     /// A key that no two jobs of the queue have at once; of the same characters as the type.
     unique_key: Option<String>,
     /// What happens if another job has the key: `refuse` (the default) names that instead; `replace` withdraws it if it still
-    /// waits; `debounce` lets it become as this one and wait anew, under its own id, if it still waits.
+    /// waits; `debounce` lets it become as this one and wait anew, under its own id, if it still waits. One that runs may end, and
+    /// is cancelled where it would run again.
     unique_mode: Option<String>,
     /// For how long from now on the job keeps the key, whether it has ended or not; until it has ended if not given.
     unique_for_ms: Option<u64>,

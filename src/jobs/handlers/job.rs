@@ -87,7 +87,7 @@ pub async fn complete_job(request: HttpRequest, payload: web::Payload, state: Da
 #[utoipa::path(
     post, path = "/v1/jobs/{id}/fail", tag = "jobs", request_body = FailBody, params(("id" = String, Path)),
     responses(
-        (status = 200, description = "It is delayed, ready or dead", body = EndedAnswer),
+        (status = 200, description = "It is delayed, ready or dead; or cancelled, if another has taken its unique key", body = EndedAnswer),
         (status = 404, description = "There is none, or none any more", body = Problem),
         (status = 409, description = "The lease is another's or is over (`lease_over`), with the job's `state`", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),

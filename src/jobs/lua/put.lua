@@ -91,6 +91,8 @@ local function put_unique(id, number, due, flags, rest, place, terms)
         count('replaced', 1)
         note('replaced', holder)
       end
+    elseif r and r.state == 'l' then
+      lose_key(r, holder)
     end
   end
   put_one(id, number, due, flags, rest, place)

@@ -4,9 +4,9 @@
 --   specs  FLAGS KEEP SINCE ' ' BRIEF '\n' PAYLOAD      what was put in
 --   BRIEF  NUMBER PLACE CREATED MAX_ATTEMPTS BACKOFF BASE_MS MAX_MS JITTER TIMEOUT_MS PRIORITY TYPE UNIQUE_KEY
 --   runs   STATE END TOKEN LEASED FLAGS KEEP ATTEMPTS [SINCE ' ' NUMBER ' ' PLACE] ['\n' PROGRESS '\n' RESULT {'\n' ERROR}]
--- FLAGS is '@' plus 1 if the job is forgotten when it is done, 2 if it has a unique key, 4 if it has a time limit. KEEP is for how
--- many s it is remembered when it is done, 8 digits. SINCE of a spec is when the job is first due; of a run, since when it is
--- ready or has ended: not there while it is leased. STATE is 'l' leased, 'r' ready, 'w' delayed, 'd' done, 'x' dead, 'c' cancelled;
+-- FLAGS is '@' plus 1 if the job is forgotten when it is done, 2 if it has a unique key, 4 if it has a time limit; of a run, 8 if
+-- another has taken the key since it was leased. KEEP is for how many s it is remembered when it is done, 8 digits. SINCE of a
+-- spec is when the job is first due; of a run, since when it is ready or has ended: not there while it is leased. STATE is 'l' leased, 'r' ready, 'w' delayed, 'd' done, 'x' dead, 'c' cancelled;
 -- END how the last lease ended: 'c' completed, 'f' failed, 't' to go on, 'r' given back, '-' otherwise. TOKEN has 16 characters, ATTEMPTS 3 digits.
 -- A job that is ready and was never anything else has no run. What scripts read often stands at fixed places, and is short: Redis's
 -- Lua hashes every byte of every new string, and prints numbers slowly.
@@ -194,6 +194,17 @@ local function free_key(key, id)
   if call('HGET', UNIQUE, key) == '0 ' .. id then call('HDEL', UNIQUE, key) end
 end
 
+-- A job that runs is not to run again once another has its key: that one is put in for it.
+local function lose_key(r, id)
+  local flags = byte(r.flags)
+  if flags % 16 >= 8 then return end
+  r.flags = string.char(flags + 8)
+  call('HSET', RUNS, id, written(r))
+end
+local function has_lost_key(r)
+  return byte(r.flags) % 16 >= 8
+end
+
 -- Takes a job that is not leased out of where it is; false if it is not there to be taken.
 local function take_out(r, id)
   if r.state == 'r' then return call('ZREM', KEYS[LINES + tonumber(r.number)], id) == 1 end
@@ -278,8 +289,8 @@ local function specs_within(ids)
   return specs, n
 end
 
--- Takes back up to so many leases that ran out: to the place in the line that the job had, or to the dead. Returns whether there
--- may be more.
+-- Takes back up to so many leases that ran out: to the place in the line that the job had, to the dead, or where another has
+-- taken its key to the cancelled. Returns whether there may be more.
 local function reclaim(most)
   local ids = call('ZRANGEBYSCORE', LEASED, '-inf', now, 'LIMIT', 0, most)
   if #ids == 0 then return false end
@@ -290,7 +301,7 @@ local function reclaim(most)
   end
   local runs = call('HMGET', RUNS, unpack(ids))
   call('ZREM', LEASED, unpack(ids))
-  local died = false
+  local died, cancelled = false, false
   for i, id in ipairs(ids) do
     if runs[i] and specs[i] then
       local r = read(runs[i], specs[i])
@@ -299,6 +310,9 @@ local function reclaim(most)
       if r.attempts >= r.most then
         die(r, id)
         died = true
+      elseif has_lost_key(r) then
+        end_cancelled(r, id)
+        cancelled = true
       else
         r.state, r.since = 'r', now_text
         call('HSET', RUNS, id, written(r))
@@ -307,6 +321,7 @@ local function reclaim(most)
     end
   end
   if died then forget(DEAD, most_dead, 2 * most) end
+  if cancelled then forget(CANCELLED, most_done, 2 * most) end
   count('lost', #ids)
   note_all('lost', ids)
   return behind

@@ -68,8 +68,8 @@ line_up()
 
 local function go_on(r, id, how)
   local holder = r.unique ~= '' and holder_of(r.unique)
-  if holder and holder ~= id then
-    -- Another has taken the key while this one ran, and with it its place: else it would go on for ever where no key leads to it.
+  if has_lost_key(r) or holder and holder ~= id then
+    -- Another has the key, and with it its place: else it would go on for ever where no key leads to it.
     r.ended_by = 't'
     end_cancelled(r, id)
     return 'c'
@@ -107,6 +107,10 @@ local function fail(r, id, how)
       return 'x'
     end
   end
+  if has_lost_key(r) then
+    end_cancelled(r, id)
+    return 'c'
+  end
   local ms = tonumber(number)
   if mode == 'p' then
     ms = r.base
@@ -130,6 +134,10 @@ end
 
 local function give_back(r, id)
   r.state, r.ended_by, r.since, r.attempts = 'r', 'r', now_text, r.attempts - 1
+  if has_lost_key(r) then
+    end_cancelled(r, id)
+    return 'c'
+  end
   call('HSET', RUNS, id, written(r))
   make_ready(r.number, r.place, id)
   note('released', id)
@@ -181,13 +189,12 @@ for i = 1, n do
     local r = read(run, call('HGET', SPECS, id))
     if kind == 116 then
       outcomes[i] = go_on(r, id, how)
-      cancelled = cancelled or outcomes[i] == 'c'
     elseif kind == 114 then
       outcomes[i] = give_back(r, id)
     else
       outcomes[i] = fail(r, id, how)
-      died = died or outcomes[i] == 'x'
     end
+    died, cancelled = died or outcomes[i] == 'x', cancelled or outcomes[i] == 'c'
   end
 end
 many('ZREM', LEASED, over)

@@ -124,6 +124,53 @@ async fn a_series_ends_where_another_has_taken_its_key() {
 }
 
 #[actix_web::test]
+async fn what_lost_its_key_while_it_ran_does_not_run_again_after_the_other() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = JobApi::of(&service);
+    let job = |mode: &str| value!({"type": "a", "unique_key": "k", "unique_mode": mode, "backoff": {"base_ms": 1}});
+    for mode in ["replace", "debounce"] {
+        for end in ["fail", "release", "none"] {
+            let first = api.add("q", job("refuse")).await.remove(0);
+            let lease_ms = if end == "none" { 2_000 } else { 30_000 };
+            let leased = api.lease("q", value!({"lease_ms": lease_ms})).await;
+            let second = api.add("q", job(mode)).await;
+            // The other has its turn, and its end, in between: the key is free again.
+            let other = api.lease("q", value!({})).await;
+            assert_eq!(ids_of(&other), second);
+            api.complete(&other[0]).await;
+            let settle = value!({"jobs": [{"id": first, "token": leased[0]["token"], "end": end, "error": "no"}]});
+            for _ in 0..if end == "none" { 0 } else { 2 } {
+                let settled = api.post("/v1/queues/q/settle", settle.clone()).await;
+                let outcome = value!([{"id": first, "outcome": "settled", "state": "cancelled"}]);
+                assert_eq!(settled.body["outcomes"], outcome, "{mode} {end}");
+            }
+            eventually(SOON, "it is cancelled", async || {
+                let job = api.get(&format!("/v1/jobs/{first}")).await;
+                (job.body["state"] == "cancelled").then_some(())
+            })
+            .await;
+            assert!(api.lease("q", value!({})).await.is_empty(), "{mode} {end}");
+            Books::read(&scene, &id_of("q")).await.balance();
+        }
+    }
+    // Called back by hand, it has the key as before.
+    let first = api.add("q", job("refuse")).await.remove(0);
+    let leased = api.lease("q", value!({})).await;
+    let second = api.add("q", job("replace")).await.remove(0);
+    let failed = value!({"token": leased[0]["token"], "error": "no"});
+    api.post(&format!("/v1/jobs/{first}/fail"), failed).await;
+    api.delete(&format!("/v1/jobs/{second}")).await;
+    let back = api.post(&format!("/v1/jobs/{first}/retry"), value!({})).await;
+    assert_eq!(back.status, 204);
+    let leased = api.lease("q", value!({})).await;
+    let failed = value!({"token": leased[0]["token"], "error": "no", "retry": 60_000});
+    let failed = api.post(&format!("/v1/jobs/{first}/fail"), failed).await;
+    assert_eq!(failed.body["state"], "delayed");
+    Books::read(&scene, &id_of("q")).await.balance();
+}
+
+#[actix_web::test]
 async fn what_has_ended_stays_so_while_another_has_its_key() {
     let scene = Scene::new().await;
     let service = scene.start().await;
