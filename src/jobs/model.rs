@@ -187,6 +187,10 @@ pub struct Leased {
     pub max_attempts: u32,
     /// How long this one may take; zero for as long as the lease is extended.
     pub timeout: Duration,
+    /// When it was put in, by Redis's clock, Unix milliseconds.
+    pub created_ms: i64,
+    /// When it was to run first, or as what it is since it went on ([`End::Then`]); the same at each attempt.
+    pub run_at_ms: i64,
     /// What to settle it with.
     pub token: LeaseToken,
     /// When the lease ends, by Redis's clock, Unix milliseconds.

@@ -47,6 +47,7 @@ impl Taken {
             };
             let kind = spec.kind.into();
             let (priority, max_attempts, timeout) = (spec.priority, spec.max_attempts, spec.timeout);
+            let (created_ms, run_at_ms) = (spec.created_ms, spec.since_ms);
             let payload = RawValue::from_string(spec.payload.to_owned()).map_err(|_no_json| not_understood())?;
             jobs.push(Leased {
                 id,
@@ -56,6 +57,8 @@ impl Taken {
                 attempt,
                 max_attempts,
                 timeout,
+                created_ms,
+                run_at_ms,
                 token,
                 lease_expires_at: now + i64::try_from(lasts.as_millis()).unwrap_or(0),
             });

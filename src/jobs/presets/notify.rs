@@ -39,6 +39,8 @@ pub struct Notifier {
 pub(super) struct Message<'a> {
     /// The message, the same at each attempt.
     pub id: &'a str,
+    /// When that happened which is told, Unix milliseconds: the same at each attempt, of which the header has the time.
+    pub at_ms: i64,
     pub kind: &'a str,
     pub title: &'a str,
     pub body: &'a str,
@@ -72,7 +74,7 @@ impl Notifier {
         let now = clock::now();
         let body = json!({
             "type": message.kind,
-            "timestamp": Stamp(now.timestamp_millis()),
+            "timestamp": Stamp(message.at_ms),
             "data": { "title": message.title, "body": message.body, "data": message.data },
         });
         let body = Bytes::from(serde_json::to_vec(&body)?);
@@ -149,6 +151,7 @@ impl Job for Notification {
     async fn run(self, context: Context<Notifier>) -> Result<Outcome, JobFailure> {
         let message = Message {
             id: context.id().as_str(),
+            at_ms: context.created_ms(),
             kind: Self::NAME,
             title: &self.title,
             body: &self.body,

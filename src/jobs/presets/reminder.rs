@@ -1,5 +1,6 @@
 use super::notify::{ATTEMPTS, BACKOFF, Message, Notifier, webhook};
 use super::payload::read;
+use crate::clock;
 use crate::config::ReminderHours;
 use crate::http::Fields;
 use crate::ids::Id;
@@ -105,6 +106,7 @@ impl Job for ResponseReminder {
             let message = Message {
                 // A message for each reminder, though the job is the same.
                 id: &format!("{}:{number}", context.id()),
+                at_ms: due_ms(&context),
                 kind: Self::NAME,
                 title: "Still waiting for an answer",
                 body: &format!(
@@ -138,6 +140,11 @@ impl Job for ResponseReminder {
     }
 }
 
+/// When a message of the series was due; now, if somebody let it go before.
+fn due_ms<S>(context: &Context<S>) -> i64 {
+    context.run_at_ms().min(clock::now_ms())
+}
+
 fn with(mut object: Value, name: &str, value: Value) -> Value {
     object[name] = value;
     object
@@ -161,6 +168,7 @@ impl Job for AlternativeVendorRecommendation {
     async fn run(self, context: Context<Notifier>) -> Result<Outcome, JobFailure> {
         let message = Message {
             id: &format!("{}:alternative", context.id()),
+            at_ms: due_ms(&context),
             kind: Self::NAME,
             title: "Another vendor may answer",
             body: "A conversation was not answered in spite of reminders: recommend another vendor.",

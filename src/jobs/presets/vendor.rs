@@ -46,6 +46,7 @@ impl Added {
         let Self { quantity, name, .. } = &self;
         let message = Message {
             id: context.id().as_str(),
+            at_ms: context.created_ms(),
             kind,
             title,
             body: &format!("{quantity} × {name} was put {place}."),

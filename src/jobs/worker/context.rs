@@ -60,6 +60,19 @@ impl<S> Context<S> {
         self.lease.max_attempts
     }
 
+    /// When the job was put in, by Redis's clock, Unix milliseconds.
+    #[must_use]
+    pub fn created_ms(&self) -> i64 {
+        self.lease.created_ms
+    }
+
+    /// When it was to run first, or as what it is since it went on ([`super::Outcome::Then`]), by Redis's clock, Unix milliseconds:
+    /// the same at each attempt. Later than now if it was called on to run before.
+    #[must_use]
+    pub fn run_at_ms(&self) -> i64 {
+        self.lease.run_at_ms
+    }
+
     /// How long this attempt may still take before it is dropped where it waits; `None` for as long as it likes. What has to be
     /// seen as a failure by the handler itself is given up before.
     #[must_use]
@@ -109,6 +122,8 @@ pub(super) struct Lease {
     pub token: LeaseToken,
     pub attempt: u32,
     pub max_attempts: u32,
+    pub created_ms: i64,
+    pub run_at_ms: i64,
     /// When it was asked for, by this machine's monotonic clock: not later than it began.
     pub start: Instant,
     /// When the job's time is over, however often the lease is extended.
@@ -130,6 +145,8 @@ impl Lease {
             token: leased.token,
             attempt: leased.attempt,
             max_attempts: leased.max_attempts,
+            created_ms: leased.created_ms,
+            run_at_ms: leased.run_at_ms,
             start,
             ends,
             until: Mutex::new(within(ends, start + time)),

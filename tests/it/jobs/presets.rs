@@ -105,6 +105,10 @@ async fn a_webhook_that_is_not_well_is_told_again_under_the_same_id() {
     let ids: Vec<&String> = received.iter().map(|message| &message.headers["webhook-id"]).collect();
     assert_eq!(ids.len(), 3);
     assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+    // So is what was said: when it happened is no other time because it was heard later.
+    assert!(received.iter().all(|message| message.body == received[0].body));
+    let body: Value = serde_json::from_str(&received[0].body).unwrap();
+    assert_eq!(body["timestamp"], done["created_at"]);
     // The second wait is the one that was asked for.
     let failures = done["errors"].as_array().unwrap();
     assert!(failures[1]["error"].as_str().unwrap().contains("503"), "{done}");
