@@ -57,8 +57,8 @@ impl Notifier {
         }
     }
 
-    /// Tells a webhook while there is time for it, and says what a failure means: a 2xx is heard, and of the others those are tried again that may be
-    /// answered otherwise later.
+    /// Tells a webhook while there is time for it, and says what a failure means: a 2xx is heard, everything else is tried again
+    /// but for the 410 of one that wants to be told no more.
     pub(super) async fn tell<S>(
         &self,
         context: &Context<S>,
@@ -101,10 +101,10 @@ fn judge(reply: &Reply) -> Result<(), JobFailure> {
     let said = format!("the webhook answered {}", reply.status);
     match (reply.status, reply.retry_after) {
         (200..=299, _) => Ok(()),
+        (410, _) => Err(JobFailure::never(said)),
         (429 | 503, Some(wait)) => Err(JobFailure::at_least(wait.max(LEAST_WAIT), said)),
-        (408 | 409 | 425 | 429 | 500.., _) => Err(JobFailure::new(said)),
-        // What was said is not acceptable, or the webhook is gone (410), or is elsewhere: so it will be the next time.
-        _ => Err(JobFailure::never(said)),
+        // A 404 or 401 too: of a receiver that is being set up, or whose secret is being changed.
+        _ => Err(JobFailure::new(said)),
     }
 }
 
@@ -168,7 +168,7 @@ mod tests {
     use crate::jobs::Retry;
 
     #[test]
-    fn only_what_may_be_answered_otherwise_later_is_tried_again() {
+    fn all_but_a_webhook_that_is_gone_is_tried_again() {
         let judged = |status, retry_after: Option<u64>| {
             let reply = Reply {
                 status,
@@ -180,12 +180,13 @@ mod tests {
         for heard in [200, 202, 204] {
             assert_eq!(judged(heard, None), None);
         }
-        for later in [408, 425, 429, 500, 502, 503, 504] {
-            assert_eq!(judged(later, None), Some(Retry::Policy), "{later}");
+        for later in [301, 302, 307, 400, 401, 403, 404, 408, 413, 422, 425, 500, 502, 504] {
+            assert_eq!(judged(later, Some(5)), Some(Retry::Policy), "{later}");
         }
-        for never in [301, 302, 307, 400, 401, 403, 404, 410, 413, 422] {
-            assert_eq!(judged(never, Some(5)), Some(Retry::Never), "{never}");
+        for busy in [429, 503] {
+            assert_eq!(judged(busy, None), Some(Retry::Policy), "{busy}");
         }
+        assert_eq!(judged(410, Some(5)), Some(Retry::Never));
         assert_eq!(judged(429, Some(7)), Some(Retry::AtLeast(Duration::from_secs(7))));
         assert_eq!(judged(503, Some(0)), Some(Retry::AtLeast(LEAST_WAIT)));
     }

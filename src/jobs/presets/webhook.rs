@@ -6,6 +6,9 @@
 //! | `webhook-id` | the message, the same at each attempt: who has it already ignores it |
 //! | `webhook-timestamp` | of the attempt, Unix seconds: who finds it too old ignores it |
 //! | `webhook-signature` | `v1,` and the Base64 of HMAC-SHA256, with the secret's bytes, of `ID.TIMESTAMP.BODY` |
+//!
+//! A 2xx says that it was heard, and a 410 that nothing more is wanted; after everything else the message is told again, as often
+//! as its job has attempts.
 
 use crate::ids::Id;
 use crate::outgoing::{HeaderMap, HeaderName, HeaderValue, Url};

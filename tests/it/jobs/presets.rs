@@ -95,15 +95,15 @@ async fn a_webhook_that_is_not_well_is_told_again_under_the_same_id() {
     let service = scene.start().await;
     let api = service.drivers();
     let retry_after = HttpAnswer(503, vec![("retry-after", "1".to_owned())], Duration::ZERO);
-    receiver.answer_with([500.into(), retry_after]);
+    receiver.answer_with([500.into(), retry_after, 404.into(), 307.into()]);
     let mut new = notification();
     new["backoff"] = json!({"kind":"fixed","base_ms":20,"jitter":0});
     let id = put(&api, new).await;
     let done = reaches(&api, &id, "done").await;
-    assert_eq!(done["attempts"], 3, "{done}");
+    assert_eq!(done["attempts"], 5, "{done}");
     let received = receiver.received();
     let ids: Vec<&String> = received.iter().map(|message| &message.headers["webhook-id"]).collect();
-    assert_eq!(ids.len(), 3);
+    assert_eq!(ids.len(), 5);
     assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
     // So is what was said: when it happened is no other time because it was heard later.
     assert!(received.iter().all(|message| message.body == received[0].body));
@@ -143,12 +143,10 @@ async fn what_will_never_be_heard_is_dead_at_once() {
     let scene = with_webhook(Scene::new().await, &receiver);
     let service = scene.start().await;
     let api = service.drivers();
-    for status in [400, 404, 410, 307] {
-        receiver.answer_with([status]);
-        let id = put(&api, notification()).await;
-        let dead = reaches(&api, &id, "dead").await;
-        assert_eq!(dead["attempts"], 1, "{dead}");
-    }
+    receiver.answer_with([410]);
+    let id = put(&api, notification()).await;
+    let dead = reaches(&api, &id, "dead").await;
+    assert_eq!(dead["attempts"], 1, "{dead}");
     let mut unknown = notification();
     unknown["payload"]["webhook"] = json!("elsewhere");
     let id = put(&api, unknown).await;

@@ -85,7 +85,7 @@ async fn a_reminder_that_cannot_be_sent_does_not_end_its_series() {
     let scene = with_webhook(Scene::new().await, &receiver);
     let service = scene.start().await;
     let api = service.drivers();
-    receiver.answer_with([404]);
+    receiver.answer_with([410]);
     let id = put(&api, reminder()).await;
     for (hours, sent) in [(8, 0), (16, 1), (24, 2)] {
         eventually(SOON, "the next is due", async || {
