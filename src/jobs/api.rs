@@ -290,7 +290,7 @@ impl Jobs {
     }
 
     /// Ends leases, up to 1,000 at once, each by itself; and leases what is ready, if asked to and any of them holds, in the same
-    /// step. The next lease is waited for only if nothing is ready. Repeated settlements are answered as the first were, as
+    /// step. The next lease is waited for only if nothing is ready. With no leases to end it is a lease. Repeated settlements are answered as the first were, as
     /// long as the job is remembered and nobody has leased it again.
     ///
     /// # Errors
@@ -308,6 +308,9 @@ impl Jobs {
             let (outcomes, _) = commands::settle(self.target(queue), &settlements, None).await?;
             return Ok((outcomes, Vec::new()));
         };
+        if settlements.is_empty() {
+            return Ok((Vec::new(), self.lease(queue, next).await?));
+        }
         check::lease(next)?;
         let (outcomes, taken) = delivery::settle(self, queue, settlements, next.clone()).await?;
         let is_any_held = outcomes

@@ -75,7 +75,8 @@ pub async fn lease_jobs(request: HttpRequest, payload: web::Payload, state: Data
 
 /// End many leases at once
 ///
-/// Each by itself: the answer says of each what it came to. With `lease_next` the next jobs come in the same step.
+/// Each by itself: the answer says of each what it came to. With `lease_next` the next jobs come in the same step, unless none of
+/// the leases was still the worker's. With no leases to end it takes jobs out as `lease` does.
 #[utoipa::path(
     post, path = "/v1/queues/{queue}/settle", tag = "jobs", request_body = SettleBody, params(("queue" = String, Path)),
     responses(

@@ -196,6 +196,25 @@ async fn a_settlement_that_is_not_its_workers_is_refused_and_takes_no_jobs() {
 }
 
 #[actix_web::test]
+async fn who_has_nothing_to_settle_is_given_the_next_or_waits_for_it() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = JobApi::of(&service);
+    let settle = async |next: Value| {
+        let body = value!({"jobs": [], "lease_next": next});
+        api.post("/v1/queues/q/settle", body).await.body
+    };
+    let none = settle(value!({"count": 9})).await;
+    assert_eq!(none, value!({"outcomes": [], "jobs": []}));
+    let ids = api.add("q", value!([{"type": "a"}])).await;
+    let next = settle(value!({"count": 9})).await;
+    assert_eq!(ids_of(next["jobs"].as_array().unwrap()), ids);
+    let waiting = settle(value!({"wait_ms": 20_000}));
+    let (next, ids) = join!(waiting, api.add("q", value!([{"type": "a"}])));
+    assert_eq!(ids_of(next["jobs"].as_array().unwrap()), ids);
+}
+
+#[actix_web::test]
 async fn a_cancelled_job_is_taken_from_its_worker() {
     let scene = Scene::new().await;
     let service = scene.start().await;
