@@ -252,7 +252,7 @@ impl<'a> Run<'a> {
         Some(Self {
             state: State::from_letter(head.chars().next()?)?,
             leased_ms: head.get(18..31)?.parse().ok()?,
-            // Not there while it is leased.
+            // While it is leased perhaps not there, and of no use.
             since_ms: head.get(43..56).map_or(Some(0), |since| since.parse().ok())?,
             attempts: head.get(40..43)?.parse().ok()?,
             progress,

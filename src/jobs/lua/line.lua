@@ -101,13 +101,14 @@ local function lease(out, token, most, lease_ms, names)
     local id, spec, run = ids[i], specs[i], runs[i]
     -- A job without a spec is not one.
     if spec then
-      local attempt, record = 1, nil
+      local attempt, record, where = 1, nil, ''
+      if byte(spec) % 4 >= 2 then where = now_text .. ' ' .. match(spec, ' (%S+)\n', 24) end
       if run then
         attempt = sub(run, 41, 43) + 1
         local tail = find(run, '\n', 44, true)
-        record = head .. sub(spec, 1, 9) .. format('%03d', attempt) .. (tail and sub(run, tail) or '')
+        record = head .. sub(spec, 1, 9) .. format('%03d', attempt) .. where .. (tail and sub(run, tail) or '')
       else
-        record = head .. sub(spec, 1, 9) .. '001'
+        record = head .. sub(spec, 1, 9) .. '001' .. where
       end
       local deadline = ends_text
       if byte(spec) >= 68 then

@@ -3,11 +3,14 @@
 -- Two records, fields of hashes under the job's short id. Times are Unix ms of 13 digits; what is in capitals stands for itself:
 --   specs  FLAGS KEEP SINCE ' ' BRIEF '\n' PAYLOAD      what was put in
 --   BRIEF  NUMBER PLACE CREATED MAX_ATTEMPTS BACKOFF BASE_MS MAX_MS JITTER TIMEOUT_MS PRIORITY TYPE UNIQUE_KEY
---   runs   STATE END TOKEN LEASED FLAGS KEEP ATTEMPTS [SINCE ' ' NUMBER ' ' PLACE] ['\n' PROGRESS '\n' RESULT {'\n' ERROR}]
+--   runs   STATE END TOKEN LEASED FLAGS KEEP ATTEMPTS [WHERE] ['\n' PROGRESS '\n' RESULT {'\n' ERROR}]
+--   WHERE  SINCE ' ' NUMBER ' ' PLACE; while it is leased LEASED ' ' UNIQUE_KEY if it has a unique key, so that its end need not
+--          read the spec for that, or nothing
 -- FLAGS is '@' plus 1 if the job is forgotten when it is done, 2 if it has a unique key, 4 if it has a time limit; of a run, 8 if
 -- another has taken the key since it was leased. KEEP is for how many s it is remembered when it is done, 8 digits. SINCE of a
--- spec is when the job is first due; of a run, since when it is ready or has ended: not there while it is leased. STATE is 'l' leased, 'r' ready, 'w' delayed, 'd' done, 'x' dead, 'c' cancelled;
--- END how the last lease ended: 'c' completed, 'f' failed, 't' to go on, 'r' given back, '-' otherwise. TOKEN has 16 characters, ATTEMPTS 3 digits.
+-- spec is when the job is first due; of a run, since when it is ready or has ended. STATE is 'l' leased, 'r' ready, 'w' delayed,
+-- 'd' done, 'x' dead, 'c' cancelled; END how the last lease ended: 'c' completed, 'f' failed, 't' to go on, 'r' given back, '-'
+-- otherwise. TOKEN has 16 characters, ATTEMPTS 3 digits.
 -- A job that is ready and was never anything else has no run. What scripts read often stands at fixed places, and is short: Redis's
 -- Lua hashes every byte of every new string, and prints numbers slowly.
 local META, SPECS, RUNS, DELAYED, LEASED = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
@@ -158,7 +161,8 @@ local function read(run, spec)
   }
 end
 local function written(r)
-  local where = r.state == 'l' and '' or r.since .. ' ' .. r.number .. ' ' .. r.place
+  local where = r.since .. ' ' .. r.number .. ' ' .. r.place
+  if r.state == 'l' then where = r.unique == '' and '' or r.leased .. ' ' .. r.unique end
   return r.state .. r.ended_by .. r.token .. r.leased .. r.flags .. r.keep .. format('%03d', r.attempts) .. where .. r.tail
 end
 -- A job as it is; nil if there is none. One that is ready and was never anything else is as if it had a run.

@@ -168,7 +168,8 @@ for i = 1, n do
       spent[k] = (spent[k] or 0) + every
     end
     local flags = byte(run, 32)
-    if flags % 4 >= 2 then free_key(read(run, call('HGET', SPECS, id)).unique, id) end
+    -- The key is not in the runs of jobs that an earlier version has leased.
+    if flags % 4 >= 2 then free_key(match(run, '^%d+ (%S+)', 44) or read(run, call('HGET', SPECS, id)).unique, id) end
     if flags % 2 == 1 then
       gone[#gone + 1] = id
     else

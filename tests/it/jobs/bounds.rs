@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::support::eventually;
-use fleetpulse::jobs::{JobId, Retry, SettleOutcome, State, Unique, UniqueMode};
+use fleetpulse::jobs::{AddOutcome, JobId, Retry, SettleOutcome, State, Unique, UniqueMode};
 use redis::cmd;
 
 #[actix_web::test]
@@ -139,18 +139,64 @@ async fn many_ends_of_all_kinds_in_one_call_are_answered_in_their_order() {
     Books::read(&scene, &queue).await.balance();
 }
 
-#[actix_web::test]
-async fn what_has_to_stay_dead_does_not_keep_others_from_being_redriven() {
-    let (scene, queue) = (Scene::new().await, id_of("orders"));
-    let jobs = embedded(&scene).await;
-    let keyed = |n| NewJob {
+/// A job with a unique key of its own.
+fn keyed(n: usize) -> NewJob {
+    NewJob {
         unique: Some(Unique {
             key: format!("k{n}").into(),
             mode: UniqueMode::Refuse,
             keep: None,
         }),
         ..job(n)
-    };
+    }
+}
+
+/// How often a command was called, by scripts as well.
+async fn calls_of(redis: &Redis, command: &str) -> usize {
+    let stats: String = redis.query(cmd("INFO").arg("commandstats")).await;
+    let opening = format!("cmdstat_{command}:calls=");
+    let line = stats.lines().find_map(|line| line.strip_prefix(&*opening));
+    line.map_or(0, |line| line.split(',').next().unwrap().parse().unwrap())
+}
+
+#[actix_web::test]
+async fn the_ends_of_jobs_with_keys_do_not_read_what_they_are_about() {
+    const JOBS: usize = 100;
+    let (scene, queue) = (Scene::on(Redis::forgetful().await), id_of("orders"));
+    let jobs = embedded(&scene).await;
+    jobs.add(&queue, (0..JOBS).map(keyed).collect()).await.unwrap();
+    let leased = jobs.lease(&queue, &up_to(JOBS)).await.unwrap();
+    jobs.progress(&leased[0].id, leased[0].token, &json("50"))
+        .await
+        .unwrap();
+    // One as it was leased before keys were noted there.
+    let (runs, id) = (&scene.keys().queue(&queue, 1)[2], leased[1].id.as_str());
+    let short = id.split_once('.').unwrap().1;
+    let run: String = scene.redis.query(cmd("HGET").arg(runs).arg(short)).await;
+    assert!(run[43..].ends_with(" k1"), "{run}");
+    let _: i64 = scene
+        .redis
+        .query(cmd("HSET").arg(runs).arg(short).arg(&run[..43]))
+        .await;
+    assert_eq!(jobs.get(&leased[2].id).await.unwrap().unique_key.as_deref(), Some("k2"));
+    let before = calls_of(&scene.redis, "hget").await;
+    let ends = leased.iter().map(completed).collect();
+    let (outcomes, _) = jobs.settle(&queue, ends, None).await.unwrap();
+    assert_eq!(outcomes, [SettleOutcome::Settled(State::Done); JOBS]);
+    // Who has the key is looked at once for each.
+    assert_eq!(calls_of(&scene.redis, "hget").await - before, JOBS + 1);
+    Books::read(&scene, &queue).await.balance();
+    let again = jobs.add(&queue, (0..JOBS).map(keyed).collect()).await.unwrap();
+    assert!(
+        again.iter().all(|added| added.outcome == AddOutcome::Created),
+        "the keys are free"
+    );
+}
+
+#[actix_web::test]
+async fn what_has_to_stay_dead_does_not_keep_others_from_being_redriven() {
+    let (scene, queue) = (Scene::new().await, id_of("orders"));
+    let jobs = embedded(&scene).await;
     jobs.add(&queue, (0..150).map(keyed).chain([job(150)]).collect())
         .await
         .unwrap();
@@ -179,13 +225,7 @@ async fn queues_in_which_nothing_can_be_due_cost_next_to_nothing() {
     for n in 0..QUEUES {
         api.add(&format!("q{n}"), body!([{"type": "a"}])).await;
     }
-    let calls = async || -> usize {
-        let stats: String = scene.redis.query(cmd("INFO").arg("commandstats")).await;
-        let line = stats
-            .lines()
-            .find_map(|line| line.strip_prefix("cmdstat_evalsha:calls="));
-        line.map_or(0, |line| line.split(',').next().unwrap().parse().unwrap())
-    };
+    let calls = async || calls_of(&scene.redis, "evalsha").await;
     // All of them have been looked at once.
     eventually(SOON, "they are left alone", async || {
         let before = calls().await;
