@@ -114,6 +114,30 @@ async fn long_jobs_are_listed_ended_and_redriven_in_pieces() {
 }
 
 #[actix_web::test]
+async fn how_a_queue_is_does_not_depend_on_how_long_its_jobs_are() {
+    let (scene, queue) = (Scene::on(Redis::forgetful().await), id_of("long"));
+    let settings = JobSettings {
+        payload: 1 << 20,
+        ..JobSettings::default()
+    };
+    let jobs = embedded_with(&scene, settings).await;
+    let text = json(&format!("\"{}\"", "x".repeat(900_000)));
+    for priority in 0..20 {
+        let one = NewJob {
+            priority,
+            ..NewJob::new("a", text.clone())
+        };
+        jobs.add(&queue, vec![one]).await.unwrap();
+    }
+    let before = calls_of(&scene.redis, "hget").await;
+    let counts = jobs.counts(&queue).await.unwrap();
+    assert_eq!(counts.of(State::Ready), 20);
+    assert!(counts.oldest_ready_ms.is_some());
+    let read = calls_of(&scene.redis, "hget").await - before;
+    assert_eq!(read, 5, "4 MiB and what goes beyond");
+}
+
+#[actix_web::test]
 async fn many_ends_of_all_kinds_in_one_call_are_answered_in_their_order() {
     let (scene, queue) = (Scene::new().await, id_of("many"));
     let jobs = embedded(&scene).await;
