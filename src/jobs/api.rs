@@ -381,12 +381,12 @@ impl Jobs {
         commands::extend(self.target(&Self::home(id)?), id, token, lease).await
     }
 
-    /// Notes how far a job is: any JSON, instead of what was noted before.
+    /// Notes how far a job is: any JSON of up to 4 KiB, instead of what was noted before.
     ///
     /// # Errors
     /// As [`Self::extend`].
     pub async fn progress(&self, id: &JobId, token: LeaseToken, value: &RawValue) -> Result<(), JobsError> {
-        check::json("progress", value, self.0.settings.payload)?;
+        check::json("progress", value, check::MAX_PROGRESS)?;
         commands::progress(self.target(&Self::home(id)?), id, token, value).await
     }
 

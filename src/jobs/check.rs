@@ -33,6 +33,8 @@ pub const TIMEOUT_MS: RangeInclusive<i64> = 0..=86_400_000;
 pub const KEEP_S: RangeInclusive<i64> = 0..=31_622_400;
 /// Bytes of an error that are remembered.
 pub const MAX_ERROR: usize = 1_000;
+/// Bytes of what a worker says of how far it is: it lies with what every lease and settlement of the job reads.
+pub const MAX_PROGRESS: u32 = 4_096;
 
 /// How deep JSON beside a job may be nested, so that whoever gets it can read it.
 const MAX_DEPTH: usize = 64;

@@ -107,7 +107,8 @@ pub mod worker;
 
 pub use api::{Jobs, Usual, Validator};
 pub use check::{
-    ATTEMPTS, COUNT, KEEP_S, LEASE_MS, MAX_BATCH, MAX_ERROR, MAX_TYPES, PRIORITY, TIMEOUT_MS, WAIT_MS, YEAR, YEAR_MS,
+    ATTEMPTS, COUNT, KEEP_S, LEASE_MS, MAX_BATCH, MAX_ERROR, MAX_PROGRESS, MAX_TYPES, PRIORITY, TIMEOUT_MS, WAIT_MS,
+    YEAR, YEAR_MS,
 };
 pub use commands::Event;
 pub use error::{Fault, JobsError};

@@ -159,7 +159,7 @@ pub(super) struct ExtendBody {
 pub(super) struct ProgressBody {
     /// As it was leased with.
     token: String,
-    /// Any JSON, up to 64 KiB if `JOBS_MAX_PAYLOAD` does not say otherwise.
+    /// Any JSON, up to 4 KiB.
     progress: Value,
 }
 

@@ -146,7 +146,7 @@ pub async fn extend_job(request: HttpRequest, payload: web::Payload, state: Data
 
 /// Say how far a job is
 ///
-/// Any JSON, in the place of what was said before.
+/// Any JSON of up to 4 KiB, in the place of what was said before.
 #[utoipa::path(
     post, path = "/v1/jobs/{id}/progress", tag = "jobs", request_body = ProgressBody, params(("id" = String, Path)),
     responses(

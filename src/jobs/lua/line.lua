@@ -87,7 +87,7 @@ local function lease(out, token, most, lease_ms, names)
   end
 
   local specs
-  specs, n = specs_within(ids)
+  specs, n = within(SPECS, ids)
   for i = #ids, n + 1, -1 do
     ids[i] = nil
   end

@@ -36,14 +36,20 @@ local ids = {}
 for i = 1, math.min(most, #found) do
   ids[i] = found[i][1]
 end
-local specs, n = specs_within(ids)
-local out = { 'ok', (n == most or n < #ids) and 1 or 0 }
+local all = #ids
+local specs, n = within(SPECS, ids)
+for i = all, n + 1, -1 do
+  ids[i] = nil
+end
+local runs
+runs, n = within(RUNS, ids)
+local out = { 'ok', (n == most or n < all) and 1 or 0 }
 for i = 1, n do
   local spec = specs[i]
   if spec then
     local at = #out
     out[at + 1], out[at + 2], out[at + 3] = ids[i], found[i][2], sub(spec, 1, find(spec, '\n', 24, true) - 1)
-    out[at + 4] = call('HGET', RUNS, ids[i]) or ''
+    out[at + 4] = runs[i] or ''
   end
 end
 return out

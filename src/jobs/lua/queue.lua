@@ -275,22 +275,22 @@ local function promote(most)
   return #ids
 end
 
--- How many bytes of specs one call reads, but for the first, whatever it has; and how many specs are read at once: Redis's Lua
--- hashes every byte of them, some 8 ms a MiB.
+-- How many bytes of records one call reads of a hash, but for the first, whatever it has; and how many records are read at once:
+-- Redis's Lua hashes every byte of them, some 8 ms a MiB.
 local MOST_BYTES, PIECE = 4194304, 16
--- The specs of jobs from the first on, and how many of them are so few bytes.
-local function specs_within(ids)
-  local specs, bytes, n = {}, 0, #ids
+-- The records of jobs, in SPECS or RUNS, from the first on, and how many of them are so few bytes.
+local function within(key, ids)
+  local records, bytes, n = {}, 0, #ids
   for from_id = 1, n, PIECE do
-    local piece = call('HMGET', SPECS, unpack(ids, from_id, math.min(from_id + PIECE - 1, n)))
-    for i, spec in ipairs(piece) do
-      bytes = bytes + (spec and #spec or 0)
+    local piece = call('HMGET', key, unpack(ids, from_id, math.min(from_id + PIECE - 1, n)))
+    for i, record in ipairs(piece) do
+      bytes = bytes + (record and #record or 0)
       local k = from_id + i - 1
-      if bytes > MOST_BYTES and k > 1 then return specs, k - 1 end
-      specs[k] = spec
+      if bytes > MOST_BYTES and k > 1 then return records, k - 1 end
+      records[k] = record
     end
   end
-  return specs, n
+  return records, n
 end
 
 -- Takes back up to so many leases that ran out: to the place in the line that the job had, to the dead, or where another has
@@ -298,7 +298,7 @@ end
 local function reclaim(most)
   local ids = call('ZRANGEBYSCORE', LEASED, '-inf', now, 'LIMIT', 0, most)
   if #ids == 0 then return false end
-  local specs, n = specs_within(ids)
+  local specs, n = within(SPECS, ids)
   local behind = n < #ids or n == most
   for i = #ids, n + 1, -1 do
     ids[i] = nil

@@ -10,7 +10,7 @@
 if unknown then return { 'types', types } end
 open(ARGV[1], ARGV[2], ARGV[3])
 local ids, moved, gone = call('ZRANGE', DEAD, ARGV[5], ARGV[5] + ARGV[4] - 1), 0, 0
-local specs, n = specs_within(ids)
+local specs, n = within(SPECS, ids)
 for i = 1, n do
   local id, run = ids[i], call('HGET', RUNS, ids[i])
   if not (run and specs[i]) then

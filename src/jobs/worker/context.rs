@@ -81,10 +81,10 @@ impl<S> Context<S> {
         (!self.limit.is_zero()).then(|| over.saturating_duration_since(Instant::now()))
     }
 
-    /// Says how far it has come: any JSON, shown by `GET /v1/jobs/{id}`.
+    /// Says how far it has come: any JSON of up to 4 KiB, shown by `GET /v1/jobs/{id}`.
     ///
     /// # Errors
-    /// [`JobsError::NotYours`] if the lease was lost or the job cancelled: it is of no use to go on.
+    /// [`JobsError::Invalid`] if it is too long. [`JobsError::NotYours`] if the lease was lost or the job cancelled: it is of no use to go on.
     pub async fn progress(&self, value: &impl Serialize) -> Result<(), JobsError> {
         let value =
             to_raw_value(value).map_err(|error| JobsError::Invalid(vec![Fault::new("progress", error.to_string())]))?;

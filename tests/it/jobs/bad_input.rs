@@ -155,7 +155,11 @@ async fn a_worker_that_asks_for_what_cannot_be() {
         ("extend", body!({"token": token}), &["/lease_ms"]),
         ("extend", body!({"token": token, "lease_ms": 0}), &["/lease_ms"]),
         ("progress", body!({"token": token}), &["/progress"]),
-        ("progress", body!({"token": token, "progress": big}), &["/progress"]),
+        (
+            "progress",
+            body!({"token": token, "progress": "x".repeat(4_095)}),
+            &["/progress"],
+        ),
         ("progress", body!(7), &[""]),
     ];
     for (call, body, pointers) in faults {

@@ -114,6 +114,35 @@ async fn long_jobs_are_listed_ended_and_redriven_in_pieces() {
 }
 
 #[actix_web::test]
+async fn long_results_are_listed_in_pieces() {
+    const JOBS: usize = 20;
+    let (scene, queue) = (Scene::new().await, id_of("long"));
+    let settings = JobSettings {
+        payload: 1 << 20,
+        ..JobSettings::default()
+    };
+    let jobs = embedded_with(&scene, settings).await;
+    jobs.add(&queue, (0..JOBS).map(job).collect()).await.unwrap();
+    let text = json(&format!("\"{}\"", "x".repeat(900_000)));
+    let leased = jobs.lease(&queue, &up_to(JOBS)).await.unwrap();
+    for one in &leased {
+        let result = Some(text.clone());
+        let end = ended(one, End::Complete { result });
+        jobs.settle(&queue, vec![end], None).await.unwrap();
+    }
+    let (mut lengths, mut cursor) = (Vec::new(), None);
+    loop {
+        let (page, next) = jobs.list(&queue, State::Done, cursor.as_ref(), 100).await.unwrap();
+        lengths.push(page.len());
+        match next {
+            Some(next) => cursor = Some(next),
+            None => break,
+        }
+    }
+    assert_eq!(lengths, [4; 5]);
+}
+
+#[actix_web::test]
 async fn how_a_queue_is_does_not_depend_on_how_long_its_jobs_are() {
     let (scene, queue) = (Scene::on(Redis::forgetful().await), id_of("long"));
     let settings = JobSettings {
