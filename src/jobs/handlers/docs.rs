@@ -45,7 +45,8 @@ pub(super) enum NewJobsBody {
     Many(Vec<NewJobBody>),
 }
 
-/// How long a job waits after a failure.
+/// How long a job waits after a failure. What is not given is as usual for the type among the service's own jobs; otherwise as said
+/// here.
 #[expect(dead_code, reason = "read by the schema derive only")]
 #[derive(ToSchema)]
 pub(super) struct BackoffBody {
@@ -53,7 +54,7 @@ pub(super) struct BackoffBody {
     kind: Option<String>,
     /// The first wait; 1,000 if not given.
     base_ms: Option<u64>,
-    /// The longest; ten minutes if not given.
+    /// The longest; ten minutes if not given, and never less than a first wait that is.
     max_ms: Option<u64>,
     /// The part of a wait, 0 to 1, of which a random share is left out; 0.2 if not given.
     jitter: Option<f64>,

@@ -113,12 +113,14 @@ fn new_job(faults: &mut Faults, value: &RawValue, path: &str, usual: &dyn Fn(New
     // A fault is noted, and the other members are looked at as well.
     let backoff = backoff.and_then(|value| {
         let object = faults.note(RawObject::read(value, &place))?;
-        faults.rest(object, read_backoff)
+        faults.rest(object, SaidBackoff::read)
     });
     faults.rest(object, |fields| {
         let kind = fields.required("type", Fields::id)?;
         let mut job = usual(NewJob::new(kind.as_str(), payload));
-        job.backoff = backoff.unwrap_or(job.backoff);
+        if let Some(said) = backoff {
+            job.backoff = said.over(job.backoff);
+        }
         if let Some(priority) = fields.integer("priority", PRIORITY) {
             job.priority = u16::try_from(priority).unwrap_or(0);
         }
@@ -145,24 +147,41 @@ fn new_job(faults: &mut Faults, value: &RawValue, path: &str, usual: &dyn Fn(New
     })?
 }
 
-fn read_backoff(fields: &mut Fields) -> Backoff {
-    let usual = Backoff::default();
-    let kind = match fields.text("kind", 16).as_deref() {
-        None | Some("exponential") => BackoffKind::Exponential,
-        Some("fixed") => BackoffKind::Fixed,
-        Some(_) => {
-            fields.refuse("kind", "must be fixed or exponential");
-            usual.kind
+/// What a sender says of a backoff.
+struct SaidBackoff {
+    kind: Option<BackoffKind>,
+    base: Option<Duration>,
+    max: Option<Duration>,
+    jitter: Option<f64>,
+}
+
+impl SaidBackoff {
+    fn read(fields: &mut Fields) -> Self {
+        let kind = fields.text("kind", 16).and_then(|kind| match kind.as_str() {
+            "exponential" => Some(BackoffKind::Exponential),
+            "fixed" => Some(BackoffKind::Fixed),
+            _ => {
+                fields.refuse("kind", "must be fixed or exponential");
+                None
+            }
+        });
+        Self {
+            kind,
+            base: fields.integer("base_ms", YEAR_MS).map(ms),
+            max: fields.integer("max_ms", YEAR_MS).map(ms),
+            jitter: fields.number("jitter", 0.0..=1.0),
         }
-    };
-    let base = fields.integer("base_ms", YEAR_MS).map_or(usual.base, ms);
-    let max = fields.integer("max_ms", YEAR_MS).map_or(usual.max.max(base), ms);
-    let jitter = fields.number("jitter", 0.0..=1.0).unwrap_or(usual.jitter);
-    Backoff {
-        kind,
-        base,
-        max,
-        jitter,
+    }
+
+    /// What is usual where nothing was said. The longest wait is not shorter than a first one that was.
+    fn over(self, usual: Backoff) -> Backoff {
+        let base = self.base.unwrap_or(usual.base);
+        Backoff {
+            kind: self.kind.unwrap_or(usual.kind),
+            base,
+            max: self.max.unwrap_or(usual.max.max(base)),
+            jitter: self.jitter.unwrap_or(usual.jitter),
+        }
     }
 }
 

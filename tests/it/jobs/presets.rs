@@ -89,6 +89,33 @@ async fn a_notification_is_told_once_and_its_signature_can_be_checked() {
 }
 
 #[actix_web::test]
+async fn what_is_said_of_a_backoff_is_laid_over_that_of_the_type() {
+    let scene = Scene::new().await.with(&["--work-concurrency=0"]);
+    let service = scene.start().await;
+    let api = service.drivers();
+    let hours = 8 * 3_600_000;
+    for (said, base, max, jitter) in [
+        (json!({"jitter":0}), 5_000, hours, 0.0),
+        (json!({"base_ms":hours + 1}), hours + 1, hours + 1, 0.2),
+        (json!({"max_ms":9}), 5_000, 9, 0.2),
+        (json!({}), 5_000, hours, 0.2),
+    ] {
+        let mut new = notification();
+        new["backoff"] = said;
+        let id = put(&api, new).await;
+        let expected = json!({"kind":"exponential","base_ms":base,"max_ms":max,"jitter":jitter});
+        assert_eq!(job(&api, &id).await["backoff"], expected);
+    }
+    // Elsewhere over the general one.
+    let elsewhere = api.request(Method::POST, "/v1/queues/mine/jobs");
+    let new = json!({"type":"send-email","backoff":{"kind":"fixed"}});
+    let answer = send(elsewhere.json(&new)).await;
+    let id = answer.body["jobs"][0]["id"].as_str().unwrap();
+    let expected = json!({"kind":"fixed","base_ms":1_000,"max_ms":600_000,"jitter":0.2});
+    assert_eq!(job(&api, id).await["backoff"], expected);
+}
+
+#[actix_web::test]
 async fn a_webhook_that_is_not_well_is_told_again_under_the_same_id() {
     let receiver = Receiver::start();
     let scene = with_webhook(Scene::new().await, &receiver).with(&["--circuit-failures=100"]);
