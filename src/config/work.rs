@@ -37,7 +37,7 @@ pub struct WorkSettings {
         hide_env_values = true
     )]
     pub webhook_urls: String,
-    /// What they are signed with, NAME=SECRET with blanks between
+    /// What they are signed with, NAME=SECRET with blanks between; several of a name all sign
     #[arg(
         long = "webhook-secrets",
         env = "WEBHOOK_SECRETS",

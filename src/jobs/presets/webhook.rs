@@ -5,7 +5,9 @@
 //! |---|---|
 //! | `webhook-id` | the message, the same at each attempt: who has it already ignores it |
 //! | `webhook-timestamp` | of the attempt, Unix seconds: who finds it too old ignores it |
-//! | `webhook-signature` | `v1,` and the Base64 of HMAC-SHA256, with the secret's bytes, of `ID.TIMESTAMP.BODY` |
+//! | `webhook-signature` | `v1,` and the Base64 of HMAC-SHA256, with the secret's bytes, of `ID.TIMESTAMP.BODY`; one for each secret, with blanks between |
+//!
+//! Several secrets of one webhook are for changing them: the new one is added, its receiver takes it, the old one goes.
 //!
 //! A 2xx says that it was heard, and a 410 that nothing more is wanted; after everything else the message is told again, as often
 //! as its job has attempts.
@@ -59,7 +61,8 @@ impl fmt::Debug for Secret {
 pub struct Webhook {
     /// Where. May hold a secret of its own.
     pub url: Url,
-    secret: Secret,
+    /// One, or several while they are being changed.
+    secrets: Vec<Secret>,
 }
 
 impl fmt::Debug for Webhook {
@@ -72,7 +75,8 @@ impl Webhook {
     /// The headers of a message.
     #[must_use]
     pub fn headers(&self, id: &str, timestamp_s: i64, body: &[u8]) -> HeaderMap {
-        let signature = self.secret.sign(id, timestamp_s, body);
+        let signatures = self.secrets.iter().map(|secret| secret.sign(id, timestamp_s, body));
+        let signature = signatures.collect::<Vec<_>>().join(" ");
         let texts = [
             ("content-type", "application/json"),
             ("webhook-id", id),
@@ -94,6 +98,12 @@ pub struct Webhooks(BTreeMap<Id, Webhook>);
 /// Why the settings name no webhooks. Never shows an address or a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WebhookError {
+    /// No name. Which word it is, as the word itself may be a part of a secret.
+    #[error("{0}: what stands before the = of word {1} is no name: 1 to 128 characters of A-Z a-z 0-9 . _ : @ -")]
+    Name(&'static str, usize),
+    /// Two addresses of one name.
+    #[error("WEBHOOK_URLS: \"{0}\" has two addresses")]
+    TwoUrls(String),
     /// No address.
     #[error("WEBHOOK_URLS: the address of \"{0}\" is none, or not of http or https")]
     Url(String),
@@ -106,25 +116,33 @@ pub enum WebhookError {
 }
 
 impl Webhooks {
-    /// Reads `NAME=URL` and `NAME=SECRET`, with blanks between; what has no name is called `default`.
+    /// Reads `NAME=URL` and `NAME=SECRET`, with blanks between; what has no name is called `default`. All secrets of a name sign.
     ///
     /// # Errors
     /// [`WebhookError`].
     pub fn parse(urls: &str, secrets: &str) -> Result<Self, WebhookError> {
-        let mut secrets: BTreeMap<Id, &str> = secrets.split_whitespace().filter_map(named).collect();
-        let mut webhooks = BTreeMap::new();
-        for (name, url) in urls.split_whitespace().filter_map(named) {
+        let mut by_name = BTreeMap::<Id, Vec<Secret>>::new();
+        for named in all_named("WEBHOOK_SECRETS", secrets) {
+            let (name, secret) = named?;
+            let secret = Secret::parse(secret).ok_or_else(|| WebhookError::Secret(name.to_string()))?;
+            by_name.entry(name).or_default().push(secret);
+        }
+        let mut webhooks = BTreeMap::<Id, Webhook>::new();
+        for named in all_named("WEBHOOK_URLS", urls) {
+            let (name, url) = named?;
+            if webhooks.contains_key(&name) {
+                return Err(WebhookError::TwoUrls(name.to_string()));
+            }
             let url = Url::parse(url)
                 .ok()
                 .filter(|url| matches!(url.scheme(), "http" | "https"))
                 .ok_or_else(|| WebhookError::Url(name.to_string()))?;
-            let secret = secrets
+            let secrets = by_name
                 .remove(&name)
                 .ok_or_else(|| WebhookError::Unpaired(name.to_string()))?;
-            let secret = Secret::parse(secret).ok_or_else(|| WebhookError::Secret(name.to_string()))?;
-            webhooks.insert(name, Webhook { url, secret });
+            webhooks.insert(name, Webhook { url, secrets });
         }
-        match secrets.into_keys().next() {
+        match by_name.into_keys().next() {
             Some(name) => Err(WebhookError::Unpaired(name.to_string())),
             None => Ok(Self(webhooks)),
         }
@@ -137,14 +155,16 @@ impl Webhooks {
     }
 }
 
-/// The name before the first `=`; neither an address nor a secret looks like one.
-fn named(word: &str) -> Option<(Id, &str)> {
-    match word.split_once('=') {
-        Some((name, rest)) if !name.starts_with("whsec_") && !name.contains("://") => {
-            Some((Id::parse(name).ok()?, rest))
-        }
-        _ => Some((Id::parse(DEFAULT).ok()?, word)),
-    }
+/// The words of a setting, each with its name: what is before the first `=`, if neither an address nor a secret begins there.
+fn all_named<'a>(setting: &'static str, words: &'a str) -> impl Iterator<Item = Result<(Id, &'a str), WebhookError>> {
+    words.split_whitespace().enumerate().map(move |(index, word)| {
+        let (name, rest) = match word.split_once('=') {
+            Some((name, rest)) if !name.starts_with("whsec_") && !name.contains("://") => (name, rest),
+            _ => (DEFAULT, word),
+        };
+        let name = Id::parse(name).map_err(|_no_name| WebhookError::Name(setting, index + 1))?;
+        Ok((name, rest))
+    })
 }
 
 #[cfg(test)]
@@ -186,6 +206,20 @@ mod tests {
     }
 
     #[test]
+    fn while_a_secret_is_changed_both_sign() {
+        let (old, new) = (SECRET, format!("whsec_{}", STANDARD.encode([7; 32])));
+        let secrets = format!("{old} ops={old} {new}");
+        let webhooks = Webhooks::parse("https://a.example/ ops=https://b.example/", &secrets).unwrap();
+        let signed = |name| {
+            let headers = webhooks.get(name).unwrap().headers("m", 5, b"{}");
+            headers["webhook-signature"].to_str().unwrap().to_owned()
+        };
+        let [old, new] = [old, new.as_str()].map(|secret| Secret::parse(secret).unwrap().sign("m", 5, b"{}"));
+        assert_eq!(signed(DEFAULT), format!("{old} {new}"));
+        assert_eq!(signed("ops"), old);
+    }
+
+    #[test]
     fn what_is_wrong_is_told_by_name_alone() {
         fn parse(urls: &str, secrets: &str) -> WebhookError {
             Webhooks::parse(urls, secrets).unwrap_err()
@@ -200,6 +234,17 @@ mod tests {
         assert_eq!(
             parse("ops=nothing", &format!("ops={SECRET}")),
             WebhookError::Url("ops".to_owned())
+        );
+        let no_name = parse("https://a.example/ my/ops=https://b.example/", SECRET);
+        assert_eq!(no_name, WebhookError::Name("WEBHOOK_URLS", 2));
+        assert!(!no_name.to_string().contains("my/ops"), "{no_name}");
+        assert_eq!(
+            parse("https://a.example/", &format!("={SECRET}")),
+            WebhookError::Name("WEBHOOK_SECRETS", 1)
+        );
+        assert_eq!(
+            parse("https://a.example/ https://b.example/", SECRET),
+            WebhookError::TwoUrls("default".to_owned())
         );
         for secret in ["whsec_AAAA", "whsec_!", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"] {
             let error = parse("https://a.example/", secret);

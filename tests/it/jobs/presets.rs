@@ -428,6 +428,7 @@ async fn settings_that_name_no_webhook_refuse_to_start_without_showing_a_secret(
         ("https://a.example/?key=topsecret", "", "only one of them"),
         ("https://a.example/?key=topsecret", "whsec_topsecret", "the secret of"),
         ("gopher://a.example/?key=topsecret", SECRET, "the address of"),
+        ("top/secret=https://a.example/?key=topsecret", SECRET, "is no name"),
     ] {
         let output = ServiceProcess::refusal(&[
             format!("--redis-url={}", redis.url()),
