@@ -23,7 +23,8 @@ const ASK_EVERY: Duration = Duration::from_secs(5);
 /// The shortest pause between two askings of one who waits: what is due is promoted in pieces.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 
-/// Looks at a job before it is put in: what its type refuses is not acceptable.
+/// Looks at a job before it is put in: what its type refuses is not acceptable. Also at what one goes on as, of which the type may
+/// not be said, and is empty then.
 pub type Validator = Arc<dyn Fn(&Id, &NewJob) -> Result<(), Vec<Fault>> + Send + Sync>;
 
 /// Gives a job the terms that are usual for its type in a queue; what its sender said comes after.
@@ -331,23 +332,29 @@ impl Jobs {
         };
         let mut faults = Vec::new();
         for (index, settlement) in settlements.iter().enumerate() {
-            let End::Then {
-                kind: Some(kind),
-                payload,
-                ..
-            } = &settlement.end
-            else {
+            let End::Then { kind, payload, .. } = &settlement.end else {
                 continue;
             };
+            if kind.is_none() && payload.is_none() {
+                continue;
+            }
+            // A payload of no type: where types are looked at at all, that is none of them.
             let job = NewJob::new(
-                kind.clone(),
+                kind.clone().unwrap_or_default(),
                 payload.clone().unwrap_or_else(|| RawValue::NULL.to_owned()),
             );
             // Of the payload that it has, nothing is known here; and its terms stay.
             let is_told =
                 |fault: &Fault| fault.member == "type" || payload.is_some() && fault.member.starts_with("payload");
             if let Err(found) = validator(queue, &job) {
-                let in_then = |fault: Fault| Fault::new(format!("then/{}", fault.member), fault.detail).of(index);
+                let in_then = |fault: Fault| {
+                    let detail = if kind.is_none() && fault.member == "type" {
+                        "is missing: a payload is looked at by it".to_owned()
+                    } else {
+                        fault.detail
+                    };
+                    Fault::new(format!("then/{}", fault.member), detail).of(index)
+                };
                 faults.extend(found.into_iter().filter(is_told).map(in_then));
             }
         }

@@ -95,7 +95,7 @@ pub(super) struct CompleteBody {
 pub(super) struct ThenBody {
     /// After how long, up to a year.
     delay_ms: u64,
-    /// Of what type it is then; as it was if not given.
+    /// Of what type it is then; as it was if not given. Among the service's own jobs it goes with a payload.
     r#type: Option<String>,
     /// What it is about then; as it was if not given.
     payload: Option<Value>,

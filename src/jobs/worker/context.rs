@@ -1,4 +1,5 @@
 use crate::jobs::{Fault, JobId, Jobs, JobsError, LeaseToken, Leased};
+use compact_str::CompactString;
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -119,6 +120,7 @@ fn within(ends: Option<Instant>, until: Instant) -> Instant {
 #[derive(Debug)]
 pub(super) struct Lease {
     pub id: JobId,
+    pub kind: CompactString,
     pub token: LeaseToken,
     pub attempt: u32,
     pub max_attempts: u32,
@@ -142,6 +144,7 @@ impl Lease {
         let ends = (!leased.timeout.is_zero()).then(|| start + leased.timeout);
         Self {
             id: leased.id.clone(),
+            kind: leased.kind.clone(),
             token: leased.token,
             attempt: leased.attempt,
             max_attempts: leased.max_attempts,

@@ -150,7 +150,11 @@ impl Work {
                     Outcome::Done => End::Complete { result: None },
                     Outcome::Result(result) => End::Complete { result: Some(result) },
                     Outcome::Then { kind, payload, delay } => End::Then {
-                        kind: kind.map(CompactString::const_new),
+                        // A payload is looked at by its type, so that is said.
+                        kind: match kind {
+                            Some(kind) => Some(CompactString::const_new(kind)),
+                            None => payload.is_some().then(|| lease.kind.clone()),
+                        },
                         payload,
                         delay,
                     },

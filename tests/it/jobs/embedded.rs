@@ -259,6 +259,35 @@ async fn a_job_that_its_type_refuses_is_not_put_in() {
 }
 
 #[actix_web::test]
+async fn what_a_job_goes_on_with_is_looked_at_by_its_type() {
+    let (scene, queue) = (Scene::new().await, id_of("q"));
+    let validator = |_: &Id, job: &NewJob| match &*job.kind {
+        "deed" => Ok(()),
+        other => Err(vec![Fault::new("type", format!("{other:?} is none"))]),
+    };
+    let jobs = embedded(&scene).await.with_validator(Arc::new(validator));
+    let deed = NewJob::new("deed", json("1"));
+    jobs.add(&queue, vec![deed]).await.unwrap();
+    let leased = jobs.lease(&queue, &up_to(1)).await.unwrap();
+    let then = |kind: Option<&str>, payload: Option<&str>| {
+        let end = End::Then {
+            kind: kind.map(Into::into),
+            payload: payload.map(json),
+            delay: Duration::from_mins(1),
+        };
+        vec![ended(&leased[0], end)]
+    };
+    let refused = jobs.settle(&queue, then(None, Some("2")), None).await.unwrap_err();
+    let JobsError::Invalid(faults) = refused else {
+        panic!("{refused:?}")
+    };
+    assert_eq!(faults[0].member, "then/type");
+    // Without one it stays as it is.
+    let (outcomes, _) = jobs.settle(&queue, then(None, None), None).await.unwrap();
+    assert_eq!(outcomes, [SettleOutcome::Settled(State::Delayed)]);
+}
+
+#[actix_web::test]
 async fn a_queue_of_many_types_is_known_to_who_has_not_seen_them() {
     let (scene, queue) = (Scene::new().await, id_of("orders"));
     let (one, other) = (embedded(&scene).await, embedded(&scene).await);

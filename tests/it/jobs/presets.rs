@@ -401,6 +401,10 @@ async fn what_a_job_is_to_go_on_as_is_looked_at_as_well() {
     ] {
         complete(then).await.assert_problem(422, &[pointer]);
     }
+    // Looked at by a type, without which nobody knows what it should be.
+    complete(json!({"delay_ms":0,"payload":[1]}))
+        .await
+        .assert_problem(422, &["/then/type"]);
     // Its payload stays: whether that is one of a notification shows when it runs.
     let on = complete(json!({"type":"notification","delay_ms":60_000})).await;
     assert_eq!((on.status, &on.body["state"]), (200, &json!("delayed")));

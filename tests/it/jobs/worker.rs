@@ -2,6 +2,7 @@
 
 use super::{Books, SOON, embedded, id_of as id};
 use crate::support::{Redis, Scene, eventually};
+use fleetpulse::ids::Id;
 use fleetpulse::jobs::worker::{Context, Job, JobFailure, Outcome, Pool, PoolSettings, Registry, json};
 use fleetpulse::jobs::{Backoff, BackoffKind, Fault, JobId, Jobs, NewJob, State};
 use fleetpulse::telemetry::{Metrics, WorkerMetrics};
@@ -302,7 +303,9 @@ async fn a_handler_whose_job_is_cancelled_is_dropped() {
 #[actix_web::test]
 async fn a_job_that_goes_on_is_the_same_job() {
     let scene = Scene::new().await;
-    let jobs = embedded(&scene).await;
+    let types = Registry::default().with::<Deed>(Arc::default());
+    let validator = move |_: &Id, job: &NewJob| types.check(job);
+    let jobs = embedded(&scene).await.with_validator(Arc::new(validator));
     let ids = put(&jobs, vec![deed(1, &["then 0"])]).await;
     let pool = Running::start(&jobs, settings(4));
     reaches(&jobs, &ids[0], State::Done).await;
