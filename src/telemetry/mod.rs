@@ -7,4 +7,4 @@ mod process;
 
 pub use board::{Board, Part, State};
 pub use log::{LogFormat, init};
-pub use metrics::{Metrics, ResponseMetrics, WorkerMetrics};
+pub use metrics::{Metrics, Present, ResponseMetrics, WorkerMetrics};

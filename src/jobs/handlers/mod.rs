@@ -28,7 +28,7 @@ pub use schedule::{
 
 use super::{Fault, JobId, Jobs, JobsError, Leased, SettleOutcome};
 use crate::http::{FieldError, Problem, client_gone, path_id};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, Present};
 use actix_web::{HttpRequest, web};
 use std::sync::Arc;
 
@@ -97,7 +97,7 @@ async fn waiting<T>(
     metrics: &Metrics,
     answer: impl Future<Output = Result<T, JobsError>>,
 ) -> Result<Result<T, JobsError>, Problem> {
-    let _waiting = Waiting::count(metrics);
+    let _waiting = Present::count(&metrics.jobs.waiters);
     tokio::select! {
         answer = answer => Ok(answer),
         () = client_gone(request) => Err(Problem::timed_out("the client has gone")),
@@ -116,21 +116,5 @@ fn count_settled(metrics: &Metrics, outcomes: &[SettleOutcome]) {
             SettleOutcome::Unknown => "unknown",
         };
         metrics.jobs.settled.with_label_values(&[word]).inc();
-    }
-}
-
-/// Counts a request that may wait, however it ends.
-struct Waiting<'a>(&'a Metrics);
-
-impl<'a> Waiting<'a> {
-    fn count(metrics: &'a Metrics) -> Self {
-        metrics.jobs.waiters.inc();
-        Self(metrics)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.jobs.waiters.dec();
     }
 }

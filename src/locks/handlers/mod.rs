@@ -5,7 +5,7 @@ mod input;
 
 use super::{LockError, Locks};
 use crate::http::{Body, Fields, Problem, client_gone, no_query, path_id, reply};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, Present};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use answer::{GrantBody, LockBody};
@@ -53,7 +53,7 @@ pub async fn acquire(
     let answer = if wanted.wait.is_zero() {
         state.locks.grant(&name, &wanted).await
     } else {
-        let _waiting = Waiting::count(&state.metrics);
+        let _waiting = Present::count(&state.metrics.locks.waiters);
         tokio::select! {
             answer = state.locks.grant(&name, &wanted) => answer,
             () = client_gone(&request) => {
@@ -134,20 +134,4 @@ pub async fn inspect(request: HttpRequest, state: web::Data<State>) -> Result<Ht
     let (holder, waiting) = state.locks.inspect(&name).await?;
     let holder = holder.ok_or_else(|| Problem::from(LockError::NotHeld))?;
     reply::value(StatusCode::OK, &LockBody::new(&name, &holder, waiting))
-}
-
-/// Counts a request that may wait, however it ends.
-struct Waiting<'a>(&'a Metrics);
-
-impl<'a> Waiting<'a> {
-    fn count(metrics: &'a Metrics) -> Self {
-        metrics.locks.waiters.inc();
-        Self(metrics)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.locks.waiters.dec();
-    }
 }

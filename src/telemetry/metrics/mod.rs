@@ -1,8 +1,10 @@
 //! What `/metrics` shows.
 
 mod make;
+mod present;
 mod slices;
 
+pub use present::Present;
 pub use slices::{CacheMetrics, JobMetrics, LimitMetrics, LockMetrics, ResponseMetrics, SessionMetrics, WorkerMetrics};
 
 use super::process;
