@@ -340,36 +340,3 @@ async fn only_if_cached_asks_nobody() {
     site.get("/a").await;
     site.get_with("/a", &only).await.assert(200, "1", "hit");
 }
-
-#[actix_web::test]
-async fn the_handler_confirms_what_is_kept_where_it_can() {
-    let scene = Scene::new().await;
-    let build = |cache: Builder| cache.ttl(MINUTE).floor(Duration::ZERO);
-    let site = Site::start(&scene, build, |request, n| {
-        let has = request
-            .headers()
-            .get("if-none-match")
-            .is_some_and(|tag| tag == "\"v1\"");
-        let mut response = if has {
-            HttpResponse::NotModified()
-        } else {
-            HttpResponse::Ok()
-        };
-        response
-            .insert_header(("etag", "\"v1\""))
-            .insert_header(("x-n", n.to_string()));
-        if has { response.finish() } else { response.body("whole") }
-    })
-    .await;
-    site.get("/a").await.assert(200, "whole", "fwd=uri-miss; stored");
-    let confirmed = site.get_with("/a", &[("cache-control", "no-cache")]).await;
-    confirmed.assert(200, "whole", "fwd=request");
-    assert!(confirmed.cache().contains("stored"), "{confirmed:?}");
-    assert_eq!(confirmed.header("x-n"), "2");
-    let kept = site.get("/a").await;
-    kept.assert(200, "whole", "hit");
-    assert_eq!(kept.header("x-n"), "2");
-    site.get_with("/a", &[("if-none-match", "\"v1\""), ("cache-control", "no-cache")])
-        .await
-        .assert(304, "", "fwd=request");
-}

@@ -3,6 +3,7 @@
 use super::Site;
 use crate::support::Scene;
 use actix_web::{HttpRequest, HttpResponse};
+use fleetpulse::cache::response::Builder;
 use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -22,6 +23,24 @@ fn confirming(request: &HttpRequest, n: usize) -> HttpResponse {
         .insert_header(("etag", "\"v1\""))
         .insert_header(("x-n", n.to_string()));
     if has { response.finish() } else { response.body("whole") }
+}
+
+#[actix_web::test]
+async fn the_handler_confirms_what_is_kept_where_it_can() {
+    let scene = Scene::new().await;
+    let build = |cache: Builder| cache.ttl(MINUTE).floor(Duration::ZERO);
+    let site = Site::start(&scene, build, confirming).await;
+    site.get("/a").await.assert(200, "whole", "fwd=uri-miss; stored");
+    let confirmed = site.get_with("/a", &[("cache-control", "no-cache")]).await;
+    confirmed.assert(200, "whole", "fwd=request");
+    assert!(confirmed.cache().contains("stored"), "{confirmed:?}");
+    assert_eq!(confirmed.header("x-n"), "2");
+    let kept = site.get("/a").await;
+    kept.assert(200, "whole", "hit");
+    assert_eq!(kept.header("x-n"), "2");
+    site.get_with("/a", &[("if-none-match", "\"v1\""), ("cache-control", "no-cache")])
+        .await
+        .assert(304, "", "fwd=request");
 }
 
 #[actix_web::test]
