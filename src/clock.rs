@@ -6,6 +6,7 @@
 //! module, so that a new use of it is seen.
 
 use chrono::{DateTime, Utc};
+use std::time::Duration;
 
 /// Now.
 #[must_use]
@@ -18,4 +19,10 @@ pub fn now() -> DateTime<Utc> {
 #[must_use]
 pub fn now_ms() -> i64 {
     now().timestamp_millis()
+}
+
+/// A duration in whole milliseconds, as it is told to clients and to Redis; what is beyond 64 bits is the most that they hold.
+#[must_use]
+pub fn whole_ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -4,6 +4,7 @@
 use super::entry::{self, Head, Nonce, Version};
 use super::model::{Name, Stored};
 use super::subject::Message;
+use crate::clock::whole_ms;
 use crate::store::{Link, Placed, Script, StoreError};
 use futures_util::future::try_join_all;
 use redis::Value;
@@ -33,7 +34,7 @@ static WARM: LazyLock<Script> = script!("warm");
 
 /// Milliseconds for a script: at least one.
 fn ms(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).max(1)
+    whole_ms(duration).max(1)
 }
 
 /// What came of asking for a ticket.

@@ -9,6 +9,7 @@ use super::look::Found;
 use super::model::{Name, Put, Stored, Tag};
 use super::subject::{Message, Subject};
 use super::ticket::{TICKET_LIFE, Ticket};
+use crate::clock::whole_ms;
 use crate::config::MAX_TTL;
 use crate::ids::Id;
 use crate::store::{Listener as _, StoreError};
@@ -74,7 +75,7 @@ impl Cache {
         let stored = match self.depending(name, put, ticket).await {
             Ok(Some(tags)) => {
                 // Of Redis's clock, and never ahead of it: nothing is fresh for longer than it was given.
-                let now_ms = ticket.made_ms.saturating_add(millis(ticket.granted.elapsed()));
+                let now_ms = ticket.made_ms.saturating_add(whole_ms(ticket.granted.elapsed()));
                 let head = head(put, now_ms, ticket.made_ms, cost, ticket.namespace, tags);
                 let written = Written::new(&head, bytes, now_ms);
                 let stored = commands::store(self.link(), name, ticket.nonce, &written, ticket.lease).await;
@@ -154,7 +155,7 @@ impl Cache {
         let namespace = nonces.next().ok_or(CacheError::Busy)?;
         let tags: Vec<_> = put.tags.iter().cloned().zip(nonces).collect();
         // Of Redis's clock, and never ahead of it: nothing is fresh for longer than it was given.
-        let now_ms = versions.now_ms.saturating_add(millis(answered.elapsed()));
+        let now_ms = versions.now_ms.saturating_add(whole_ms(answered.elapsed()));
         let written = values.iter().map(|value| {
             let head = head(put, now_ms, versions.now_ms, Duration::ZERO, namespace, tags.clone());
             Written::new(&head, value, now_ms)
@@ -220,7 +221,7 @@ impl Cache {
         let tags: Vec<Tag> = head.tags.iter().map(|(tag, _)| tag.clone()).collect();
         let keys = self.version_keys(namespace, &tags);
         let versions = commands::versions(self.link(), &keys, life + TICKET_LIFE).await?;
-        let fresh_until_ms = versions.now_ms.saturating_add(millis(ttl));
+        let fresh_until_ms = versions.now_ms.saturating_add(whole_ms(ttl));
         let answer = commands::touch(self.link(), &name, head.nonce, fresh_until_ms, life).await;
         self.shared().local.hear(Message::of([name.subject]).bytes());
         Ok(answer?)
@@ -271,7 +272,7 @@ fn head(put: &Put, now_ms: u64, made_ms: u64, cost: Duration, namespace: Nonce, 
     Head {
         nonce: Nonce::random(),
         made_ms,
-        fresh_until_ms: now_ms.saturating_add(millis(put.drawn_ttl())),
+        fresh_until_ms: now_ms.saturating_add(whole_ms(put.drawn_ttl())),
         stale_ms: ms(put.stale_while_revalidate),
         error_ms: ms(put.stale_if_error),
         cost_us: u32::try_from(cost.as_micros()).unwrap_or(u32::MAX),
@@ -283,8 +284,4 @@ fn head(put: &Put, now_ms: u64, made_ms: u64, cost: Duration, namespace: Nonce, 
 
 pub(super) fn json<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, CacheError> {
     serde_json::to_vec(value).map_err(|error| CacheError::NotJson(error.to_string()))
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -10,6 +10,7 @@ use super::commands::{self, AllFound, Found};
 use super::error::{Fault, JobsError};
 use super::model::{Backoff, BackoffKind, NewJob, RunAt, Unique, UniqueMode};
 use super::schedule::Schedule;
+use crate::clock::whole_ms;
 use crate::ids::Id;
 use crate::store::StoreError;
 use compact_str::CompactString;
@@ -122,10 +123,6 @@ struct StoredBackoff {
     jitter: f64,
 }
 
-fn ms(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
 impl StoredJob {
     fn of(job: &NewJob) -> Self {
         let unique = job.unique.as_ref();
@@ -134,7 +131,7 @@ impl StoredJob {
             payload: job.payload.clone(),
             priority: job.priority,
             delay_ms: match job.run_at {
-                RunAt::After(delay) => ms(delay),
+                RunAt::After(delay) => whole_ms(delay),
                 RunAt::Now | RunAt::At(_) => 0,
             },
             max_attempts: job.max_attempts,
@@ -144,11 +141,11 @@ impl StoredJob {
                     BackoffKind::Exponential => "exponential",
                 }
                 .to_owned(),
-                base_ms: ms(job.backoff.base),
-                max_ms: ms(job.backoff.max),
+                base_ms: whole_ms(job.backoff.base),
+                max_ms: whole_ms(job.backoff.max),
                 jitter: job.backoff.jitter,
             },
-            timeout_ms: ms(job.timeout),
+            timeout_ms: whole_ms(job.timeout),
             unique_key: unique.map(|unique| unique.key.to_string()),
             unique_mode: unique.map(|unique| {
                 match unique.mode {
@@ -158,7 +155,7 @@ impl StoredJob {
                 }
                 .to_owned()
             }),
-            unique_for_ms: unique.and_then(|unique| unique.keep).map(ms),
+            unique_for_ms: unique.and_then(|unique| unique.keep).map(whole_ms),
             keep_result_s: job.keep_result.as_secs(),
         }
     }

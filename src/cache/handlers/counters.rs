@@ -1,9 +1,9 @@
 //! Counters.
 
 use super::super::Counter;
-use super::entries::millis;
 use super::input::{self};
 use super::{MAX_BODY, State, key, namespace};
+use crate::clock::whole_ms;
 use crate::config::TtlClass;
 use crate::http::{Body, Fields, Problem, no_query, reply};
 use actix_web::http::StatusCode;
@@ -44,7 +44,7 @@ impl From<Counter> for CounterBody {
     fn from(counter: Counter) -> Self {
         Self {
             value: counter.value,
-            ends_in_ms: millis(counter.ends_in),
+            ends_in_ms: whole_ms(counter.ends_in),
         }
     }
 }

@@ -3,12 +3,12 @@
 use super::super::{Entry, Level, Stored};
 use super::input::{self, PutBody, TouchBody};
 use super::{CacheError, MAX_BODY, OVERHEAD, State, key, namespace};
+use crate::clock::whole_ms;
 use crate::http::{Body, Fields, Problem, no_query, reply};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use serde_json::value::RawValue;
-use std::time::Duration;
 use utoipa::ToSchema;
 
 /// An entry.
@@ -40,19 +40,15 @@ impl<'a> EntryBody<'a> {
         Ok(Self {
             value,
             state: if entry.is_fresh() { "fresh" } else { "stale" },
-            age_ms: millis(entry.age),
-            ttl_ms: millis(entry.fresh_for),
-            ends_in_ms: millis(entry.stale_for),
+            age_ms: whole_ms(entry.age),
+            ttl_ms: whole_ms(entry.fresh_for),
+            ends_in_ms: whole_ms(entry.stale_for),
             level: match entry.level {
                 Level::Local => "local",
                 Level::Shared => "shared",
             },
         })
     }
-}
-
-pub(super) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Find an entry

@@ -3,8 +3,8 @@
 use super::super::carried::Carried;
 use super::super::model::{MAX_TAGS, Name};
 use super::super::ticket::{TICKET_LIFE, Ticketing};
-use super::entries::millis;
 use super::{MAX_BODY, State, key, namespace};
+use crate::clock::whole_ms;
 use crate::http::{Body, Fields, Problem, no_query, reply};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -66,7 +66,7 @@ pub async fn take_ticket(request: HttpRequest, payload: web::Payload, cache: Sta
         Ticketing::Granted(ticket) => {
             let body = TicketBody {
                 ticket: Carried::from(&ticket).to_text(),
-                expires_in_ms: millis(TICKET_LIFE),
+                expires_in_ms: whole_ms(TICKET_LIFE),
             };
             reply::value(StatusCode::CREATED, &body)
         }
@@ -76,7 +76,7 @@ pub async fn take_ticket(request: HttpRequest, payload: web::Payload, cache: Sta
                 "Somebody else computes it",
                 "look for the value a little later",
             );
-            Err(problem.with("retry_after_ms", millis(left)))
+            Err(problem.with("retry_after_ms", whole_ms(left)))
         }
     }
 }

@@ -8,6 +8,7 @@
 //! Integers are big-endian. A string that is not exactly this is no response, whoever wrote it.
 
 use super::terms::Terms;
+use crate::clock::whole_ms;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
@@ -120,7 +121,7 @@ impl Response {
             terms.stale_if_error,
             terms.born_aged,
         ] {
-            out.put_u64(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
+            out.put_u64(whole_ms(time));
         }
         put_headers(out, self.headers.iter().map(|(name, value)| (name, value.as_bytes())));
         out.put_u32(u32::try_from(self.body.len()).unwrap_or(u32::MAX));

@@ -1,4 +1,5 @@
 use super::{Target, Words, not_understood, script};
+use crate::clock::whole_ms;
 use crate::ids::Id;
 use crate::jobs::check::MAX_ERROR;
 use crate::jobs::error::JobsError;
@@ -75,7 +76,7 @@ pub(in crate::jobs) async fn lease(
 ) -> Result<Taken, JobsError> {
     let mut words = target
         .change(&LEASE, 3 + request.kinds.len(), 64, |call| {
-            call.arg(token.as_str()).arg(request.count).arg(ms(request.lease));
+            call.arg(token.as_str()).arg(request.count).arg(whole_ms(request.lease));
             kinds(call, request);
         })
         .await?;
@@ -120,7 +121,7 @@ async fn settle_piece(
         .change(&SETTLE, parts, bytes, |call| {
             match next {
                 Some((request, token)) => {
-                    call.arg(token.as_str()).arg(request.count).arg(ms(request.lease));
+                    call.arg(token.as_str()).arg(request.count).arg(whole_ms(request.lease));
                     call.arg(request.kinds.len());
                     kinds(call, request);
                 }
@@ -176,10 +177,6 @@ fn kinds(call: &mut Cmd, request: &LeaseRequest) {
     for kind in &request.kinds {
         call.arg(kind.as_str());
     }
-}
-
-fn ms(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn outcome(letter: char) -> Result<SettleOutcome, StoreError> {

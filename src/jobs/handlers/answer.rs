@@ -5,15 +5,11 @@ use super::super::{
     AddOutcome, Added, Backoff, BackoffKind, Counts, Failure, Job, JobId, LeaseToken, Leased, SettleOutcome,
     Settlement, State, Times,
 };
+use crate::clock::whole_ms;
 use crate::http::Stamp;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use std::time::Duration;
 use utoipa::ToSchema;
-
-fn whole_ms(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
 
 /// What became of the jobs, in their order.
 #[derive(Serialize, ToSchema)]

@@ -2,6 +2,7 @@
 
 use super::super::LockError;
 use super::super::model::{Grant, Holder};
+use crate::clock::whole_ms;
 use crate::http::{FieldError, Problem, Stamp};
 use crate::ids::Id;
 use serde::Serialize;
@@ -37,7 +38,7 @@ impl<'a> GrantBody<'a> {
             fence: grant.fence,
             owner: grant.owner.as_ref(),
             expires_at: Stamp(grant.expires_at_ms),
-            expires_in_ms: u64::try_from(left.as_millis()).unwrap_or(u64::MAX),
+            expires_in_ms: whole_ms(left),
         }
     }
 }
