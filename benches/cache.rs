@@ -41,6 +41,13 @@ async fn found(cache: &Cache, namespace: &Id, key: &str) {
     assert!(entry.is_some_and(|entry| entry.level == Level::Shared));
 }
 
+async fn made() -> Result<Made, Infallible> {
+    Ok(Made {
+        bytes: Bytes::from_static(VALUE),
+        put: None,
+    })
+}
+
 fn cache(c: &mut Criterion) {
     let redis = Redis::start("cache");
     let (link, runtime) = (&redis.link, &redis.runtime);
@@ -82,6 +89,17 @@ fn cache(c: &mut Criterion) {
             }
         });
     });
+    let policy = Policy::new(local);
+    group.bench_function("get_or_compute_local_hit", |b| {
+        b.iter(|| {
+            let hit = cache.fetch(&kept, &keys[0], &policy, made);
+            let mut hit = pin!(hit);
+            match hit.as_mut().now_or_never() {
+                Some(fetched) => drop(black_box(or_exit(fetched))),
+                None => drop(LocalSet::new().block_on(runtime, hit)),
+            }
+        });
+    });
     for at_once in AT_ONCE {
         let keys = &keys[..at_once];
         let bare_keys: Vec<String> = keys.iter().map(|key| format!("bare:{key}")).collect();
@@ -96,13 +114,7 @@ fn cache(c: &mut Criterion) {
         let tasks = LocalSet::new();
         group.bench_function(BenchmarkId::new("get_or_compute_hit", at_once), |b| {
             let fetch = async |key: &String| {
-                let compute = || async {
-                    Ok::<_, Infallible>(Made {
-                        bytes: Bytes::from_static(VALUE),
-                        put: None,
-                    })
-                };
-                let fetched = or_exit(cache.fetch(&prices, key, &policy, compute).await);
+                let fetched = or_exit(cache.fetch(&prices, key, &policy, made).await);
                 assert_eq!(fetched.source, Source::Fresh(Level::Shared));
             };
             b.iter(|| tasks.block_on(runtime, join_all(keys.iter().map(&fetch))));
