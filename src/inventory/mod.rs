@@ -76,11 +76,12 @@
 //! has one state at every moment, which one record decides. A late confirmation that is refused puts back what it had taken
 //! again, unless another call counts on the same parts at that moment: then they run out within 30 s.
 //!
-//! **A limit.** If Redis goes away right behind a decision that it has acknowledged, before the parts have heard of it (a
-//! moment, or 5 s if the instance dies as well), and stays away for longer than the parts last then (30 s, or what was left
-//! of the hold if that is more; of a reservation just made 30 s at most), they run out, and whoever comes first may take the
-//! stock. The reservation stays as it was decided. A confirmed one takes its stock as soon as that is there again, which is
-//! tried every ten minutes with a warning in the log; one that is held asks for it when it is confirmed, and may be refused.
+//! **A limit.** If Redis goes away right behind a decision, before the parts have heard of it (a moment, or 5 s if the instance dies
+//! as well), and stays away for longer than the parts last then (30 s, or what was left of the hold if that is more; of a
+//! reservation just made 30 s at most), they run out, and whoever comes first may take the stock. A confirmation is not
+//! acknowledged before its parts have heard of it: its client was told a 503, and asking again is a 409 until the stock is there,
+//! which is also tried every ten minutes with a warning in the log. A reservation that is held, or was extended, may have been
+//! acknowledged: it asks for its stock when it is confirmed, and may be refused.
 //!
 //! **Not guaranteed:** what Redis loses (`appendfsync everysec` may lose a second to a power cut) is lost here. An item of a group
 //! whose making was not answered, because the instance or Redis went away, may be found by its name for a day

@@ -130,7 +130,7 @@ impl Inventory {
     ///
     /// # Errors
     /// [`InventoryError::NoReservation`], [`InventoryError::WrongState`] after a release, [`InventoryError::Insufficient`]
-    /// and [`InventoryError::NoItem`] after it has run out, and those of Redis.
+    /// and [`InventoryError::NoItem`] after it has run out, in whole or in a part, and those of Redis.
     pub async fn confirm(&self, id: &Id) -> Result<Reservation, InventoryError> {
         match self.call_home(id, Op::confirm(id.as_str().to_owned())).await? {
             Outcome::Parts(record) => self.confirm_parts(id, record).await,

@@ -14,9 +14,9 @@
 //! - **Releasing**: the record is released, then the parts.
 //! - **Extending**: the parts for the half minute, then the record, which decides, then the parts to the end.
 //!
-//! So a decision that Redis has acknowledged can be left without its stock: if Redis goes away behind it, before the parts have
-//! heard of it, and for longer than they last. Then another may take what has run out. A part that is missing is looked for
-//! again every ten minutes.
+//! So a decision can be left without its stock: if Redis goes away behind it, before the parts have heard of it, and for longer than
+//! they last. Then another may take what has run out. A confirmation is therefore not acknowledged before all its parts are
+//! confirmed. A part that is missing is looked for again every ten minutes.
 //!
 //! The parts of one making have a name of their own (`Parts::nonce`), and every decision says which parts it is about: a record that
 //! was forgotten and made anew under the same id meanwhile is left as it is.
@@ -173,10 +173,7 @@ impl Inventory {
                 let (until_ms, retaken) = this.make_ready(&id, &parts).await?;
                 let decision = Op::decide(id.as_str().to_owned(), &parts, until_ms);
                 match this.call_home(&id, decision).await? {
-                    Outcome::Done(record) => {
-                        leave_to_sweep(this.look_after(&id, &record).await);
-                        return Ok(record.reservation(&id));
-                    }
+                    Outcome::Done(record) => return this.carry(&id, record).await,
                     Outcome::Parts(anew) => {
                         if anew.parts.as_ref() != Some(&parts) {
                             this.put_back(&id, &parts, retaken).await;
@@ -237,10 +234,7 @@ impl Inventory {
                 }
                 let decision = Op::extend(id.as_str().to_owned(), Ends::At(ends_ms), How::Soon(&parts));
                 match this.call_home(&id, decision).await? {
-                    Outcome::Done(record) => {
-                        leave_to_sweep(this.look_after(&id, &record).await);
-                        return Ok(record.reservation(&id));
-                    }
+                    Outcome::Done(record) => return this.carry(&id, record).await,
                     Outcome::Parts(anew) => record = anew,
                     // It has run out meanwhile, and its parts would have.
                     outcome => {
@@ -260,14 +254,22 @@ impl Inventory {
         .await
     }
 
-    /// Carries to the parts what their record has decided; what fails the sweep makes good.
+    /// Carries to the parts what their record has decided.
     pub(super) async fn follow(&self, id: &Id, record: Record) -> Result<Reservation, InventoryError> {
         let (this, id) = (self.clone(), id.clone());
-        whole(async move {
-            leave_to_sweep(this.look_after(&id, &record).await);
-            Ok(record.reservation(&id))
-        })
-        .await
+        whole(async move { this.carry(&id, record).await }).await
+    }
+
+    /// The same. A confirmation is answered only when all parts have it, because what was acknowledged must not lose its stock;
+    /// what fails of anything else the sweep makes good.
+    async fn carry(&self, id: &Id, record: Record) -> Result<Reservation, InventoryError> {
+        let carried = self.look_after(id, &record).await;
+        if record.state == Some(State::Confirmed) {
+            carried?;
+        } else {
+            leave_to_sweep(carried);
+        }
+        Ok(record.reservation(id))
     }
 
     /// Brings the parts to where their record is; says when they are to be looked after again, and forgets the record of a

@@ -188,6 +188,12 @@ async fn a_part_that_is_missing_behind_a_decision_keeps_the_others_from_nothing_
     .await;
     let books = Books::read(&scene).await;
     assert_eq!((books.items[&skus[0]], books.items[&skus[1]]), ((1, 1, 0), (1, 0, 1)));
+    // So nobody is told that it is confirmed.
+    let refused = inventory.confirm(&id("order-1")).await;
+    assert!(
+        matches!(refused, Err(InventoryError::Insufficient { .. })),
+        "{refused:?}"
+    );
     // When its stock is there again, it is had.
     inventory.release(&taken).await.unwrap();
     scene.redis.query::<()>(&look).await;
@@ -197,4 +203,5 @@ async fn a_part_that_is_missing_behind_a_decision_keeps_the_others_from_nothing_
     })
     .await;
     books.balance();
+    inventory.confirm(&id("order-1")).await.unwrap();
 }
