@@ -1,9 +1,16 @@
 //! The books of a whole inventory, read from Redis behind the service's back.
 
+use super::SOON;
 use crate::support::{Redis, Scene};
 use fleetpulse::store::INVENTORY_PARTITIONS;
-use redis::cmd;
+use redis::{Value, cmd, from_redis_value};
 use std::collections::BTreeMap;
+
+/// All at one moment, because between two looks scripts change items and reservations. Not a transaction, which a full Redis refuses.
+const READ: &str = "local all = {}
+for i, key in ipairs(KEYS) do all[i] = redis.call('HGETALL', key) end
+all[#all + 1] = redis.call('TIME')
+return all";
 
 /// What the items say, and what the reservations add up to.
 #[derive(Debug, Default)]
@@ -37,25 +44,34 @@ struct Home {
 
 impl Books {
     pub async fn read<R: AsRef<Redis>>(scene: &Scene<R>) -> Self {
+        let keys = scene.keys();
+        let hashes: Vec<String> = (0..INVENTORY_PARTITIONS)
+            .flat_map(|partition| [keys.inventory_items(partition), keys.inventory_reservations(partition)])
+            .collect();
+        let mut read = cmd("EVAL");
+        read.arg(READ).arg(hashes.len()).arg(hashes);
+        let mut connection = scene.redis.as_ref().connect().await;
+        connection.set_response_timeout(SOON);
+        let mut answers: Vec<Value> = read.query_async(&mut connection).await.unwrap();
+        let now: (i64, i64) = from_redis_value(answers.pop().unwrap()).unwrap();
+        let now_ms = now.0 * 1_000 + now.1 / 1_000;
+
         let mut books = Self::default();
-        let (redis, keys) = (scene.redis.as_ref(), scene.keys());
+        let mut hashes = answers
+            .into_iter()
+            .map(|hash| from_redis_value::<BTreeMap<String, String>>(hash).unwrap());
         let (mut records, mut all_born) = (Vec::new(), BTreeMap::new());
         for partition in 0..INVENTORY_PARTITIONS {
-            let items: BTreeMap<String, String> =
-                redis.query(cmd("HGETALL").arg(keys.inventory_items(partition))).await;
+            let (items, reservations) = (hashes.next().unwrap(), hashes.next().unwrap());
             let mut born: BTreeMap<String, u64> = BTreeMap::new();
             for (sku, item) in items.iter().filter(|(sku, _)| !sku.is_empty()) {
                 let numbers: Vec<u64> = item.split(' ').map_while(|word| word.parse().ok()).collect();
                 books.items.insert(sku.clone(), (numbers[0], numbers[1], numbers[2]));
                 born.insert(sku.clone(), numbers[5]);
             }
-            let key = keys.inventory_reservations(partition);
-            let reservations: BTreeMap<String, String> = redis.query(cmd("HGETALL").arg(key)).await;
             all_born.insert(partition, born);
             records.extend(reservations.into_iter().map(|(id, record)| (partition, id, record)));
         }
-        let now: (i64, i64) = redis.query(&cmd("TIME")).await;
-        let now_ms = now.0 * 1_000 + now.1 / 1_000;
         for (partition, id, record) in &records {
             books.count(record, &all_born[partition]);
             books.tie(*partition, id, record, now_ms);
