@@ -1,6 +1,6 @@
 //! Redis away from the start, or from one instance only.
 
-use super::{NOTICE, SOON, becomes, here, here_at, is_stored, stored_ms};
+use super::{NOTICE, SOON, becomes, here, here_at, is_stored, is_taken, stored_ms};
 use crate::support::{Proxy, Redis, Scene, Service, eventually, now_ms};
 use fleetpulse::tracking::input::parse_rfc3339;
 use serde_json::json;
@@ -25,7 +25,7 @@ async fn a_service_that_starts_without_its_redis_works_and_finds_it_later() {
     is_stored(&scene, "d-1", at).await;
     is_stored(&scene, "d-2", at).await;
     assert_eq!(api.nearby("lat=40.7484&lon=-73.9857").await.body["stale"], false);
-    api.place("d-3", here()).await;
+    is_taken(&api, "d-3", here()).await;
 }
 
 #[actix_web::test]

@@ -1,6 +1,6 @@
 //! Redis stopped in its tracks: connections stay open and nothing answers.
 
-use super::{NOTICE, becomes, here_at, is_stored};
+use super::{NOTICE, becomes, here_at, is_stored, is_taken};
 use crate::support::{Redis, Scene, now_ms};
 use std::time::{Duration, Instant};
 
@@ -32,5 +32,5 @@ async fn fixes_are_taken_within_the_timeout_and_written_when_it_goes_on() {
     becomes(&api, "ok").await;
     is_stored(&scene, "d-1", at + 1).await;
     is_stored(&scene, "d-2", at).await;
-    api.place("d-1", here_at(at + 2)).await;
+    is_taken(&api, "d-1", here_at(at + 2)).await;
 }

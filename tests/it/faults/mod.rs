@@ -38,6 +38,14 @@ async fn becomes(api: &Api, status: &str) {
     .await;
 }
 
+/// Reports a fix until Redis has it: each worker has a connection of its own, and health speaks of one.
+async fn is_taken(api: &Api, id: &str, fix: Value) {
+    eventually(SOON, "every worker has Redis again", async || {
+        (api.post_fix(id, fix.clone()).await.status == 204).then_some(())
+    })
+    .await;
+}
+
 /// The time of an entity's snapshot in Redis, if there is one.
 async fn stored_ms(scene: &Scene<impl AsRef<Redis>>, id: &str) -> Option<i64> {
     let key = scene.snapshot(Kind::Drivers, id);
