@@ -6,7 +6,7 @@ use super::entry::Nonce;
 use super::error::CacheError;
 use super::model::{MAX_TAGS, Name, Put, Tag};
 use crate::ids::Id;
-use crate::store::Placed;
+use crate::store::{Placed, StoreError};
 use std::time::{Duration, Instant};
 use tokio::time::timeout_at;
 
@@ -82,8 +82,11 @@ impl Cache {
         let (asked, versions) = match both {
             Ok(both) => both,
             Err(error) => {
-                // The lease may have been taken all the same, by a call whose answer was lost or not waited for.
-                if let Some((token, lasting)) = lease {
+                // The lease may have been taken all the same, by a call whose answer was lost or not waited for. With Redis away
+                // none was sent; else each call would leave a task behind until it is there again.
+                if let Some((token, lasting)) = lease
+                    && !matches!(error, StoreError::Away)
+                {
                     self.give_up_behind(name, token, lasting);
                 }
                 return Err(error.into());
