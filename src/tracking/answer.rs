@@ -280,6 +280,7 @@ mod tests {
                 ("ac".into(), Scalar::Bool(true)),
             ]
             .into(),
+            ..Profile::default()
         };
         let fix = Fix {
             point: Point::new(40.7484, -73.9857).unwrap(),

@@ -115,17 +115,17 @@ async fn exact(
         .settings
         .ttl_ms(kind)
         .min(query.filter.max_age_ms.map_or(i64::MAX, |age| age.saturating_add(1)));
-    let hits = words.into_iter().zip(profiles).filter_map(|(word, (profile, _))| {
+    let hits = words.into_iter().zip(profiles).filter_map(|(word, reading)| {
         let Some(Word::At(id, fix)) = word else { return None };
+        let profile = Some(&reading.profile).filter(|profile| !profile.is_blank());
         let distance_m = distance_m(query.center, fix.point);
-        let wanted = distance_m <= query.radius_m
-            && now_ms - fix.timestamp_ms < oldest
-            && query.filter.accepts(profile.as_ref());
+        let wanted =
+            distance_m <= query.radius_m && now_ms - fix.timestamp_ms < oldest && query.filter.accepts(profile);
         wanted.then(|| Hit {
             entity: Entity {
                 id,
                 fix,
-                profile: profile.map(Arc::new),
+                profile: profile.cloned().map(Arc::new),
             },
             distance_m,
         })

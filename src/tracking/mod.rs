@@ -28,6 +28,7 @@
 //! scripts and in every live index by (timestamp, batch number), whatever the order and the instance they came by.
 
 pub mod answer;
+mod batches;
 pub mod commands;
 mod docs;
 pub mod expiry;
@@ -36,13 +37,21 @@ pub mod flush;
 mod geosearch;
 pub mod handlers;
 pub mod input;
+mod lag;
 pub mod live;
+
 mod load;
 pub mod model;
+mod orphans;
 pub mod patch;
+pub mod profile;
+pub mod profile_hash;
 mod profiles;
+mod settle;
 pub mod shared;
 pub mod snapshot;
+mod ticket;
+mod unread;
 pub mod writer;
 
 pub use crate::kind::Kind;

@@ -94,7 +94,7 @@ pub async fn report_batch(request: HttpRequest, payload: web::Payload, state: St
         rejected: Vec::new(),
     };
     for ((outcome, index), id) in outcomes.into_iter().zip(places).zip(ids) {
-        let detail = match outcome {
+        let detail = match outcome.outcome {
             Outcome::Stored => {
                 answer.accepted += 1;
                 continue;
@@ -107,7 +107,7 @@ pub async fn report_batch(request: HttpRequest, payload: web::Payload, state: St
                 answer.buffered += 1;
                 continue;
             }
-            Outcome::TooManyAttributes => "/attributes: a profile has at most 32 attributes",
+            Outcome::Interrupted => "its writing was interrupted",
             Outcome::Full => "the live index has no room for another entity",
         };
         rejected.push(RejectedPosition {

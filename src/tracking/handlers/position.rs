@@ -1,9 +1,9 @@
 use super::super::answer;
-use super::super::commands;
+use super::super::commands::{self, Removal};
 use super::super::input::parse_fix;
 use super::super::live::Origin;
 use super::super::writer::Outcome;
-use super::{State, id_of, kind_of, no_room, overloaded, too_many_attributes};
+use super::{State, id_of, kind_of, no_room, overloaded};
 use crate::clock;
 use crate::http::{Body, Problem, no_query, reply};
 use crate::store::StoreError;
@@ -38,13 +38,18 @@ pub async fn report(request: HttpRequest, payload: web::Payload, state: State) -
         .metrics
         .fix_age_seconds
         .observe(age_s(clock.now_ms - report.fix.timestamp_ms));
-    match state.write(kind, id, report).await.map_err(|_full| overloaded())? {
+    match state
+        .write(kind, id, report)
+        .await
+        .map_err(|_full| overloaded())?
+        .outcome
+    {
         Outcome::Stored => Ok(HttpResponse::NoContent().finish()),
         Outcome::Stale => Ok(HttpResponse::Ok()
             .content_type(ContentType::json())
             .body(r#"{"outcome":"stale"}"#)),
         Outcome::Buffered => Ok(buffered()),
-        Outcome::TooManyAttributes => Err(too_many_attributes()),
+        Outcome::Interrupted => Err(overloaded()),
         Outcome::Full => Err(no_room()),
     }
 }
@@ -98,7 +103,9 @@ pub async fn forget(request: HttpRequest, state: State) -> Result<HttpResponse, 
     let shared = state.shared();
     let live = shared.live(kind);
     let target = shared.target(kind, shared.store.keys().partition(&id));
-    match commands::remove(state.link(), target, &id, None).await {
+    // A sender whose clock is ahead must not keep its fix by that, here or in Redis.
+    let newest_ms = live.get(&id, target.now_ms).map_or(0, |entity| entity.fix.timestamp_ms);
+    match commands::remove(state.link(), target, &id, Removal::NotBefore(newest_ms)).await {
         Ok(removed) => {
             if let Some((sequence, at_ms)) = removed {
                 live.remove(Origin::Stored, &id, at_ms, sequence);
@@ -106,9 +113,7 @@ pub async fn forget(request: HttpRequest, state: State) -> Result<HttpResponse, 
             Ok(HttpResponse::NoContent().finish())
         }
         Err(StoreError::Away | StoreError::Lost(_)) => {
-            // A sender whose clock is ahead must not keep its fix by that.
-            let newest = live.get(&id, target.now_ms).map_or(0, |entity| entity.fix.timestamp_ms);
-            live.remove(Origin::Local, &id, newest.max(target.now_ms), 0);
+            live.remove(Origin::Local, &id, newest_ms.max(target.now_ms), 0);
             Ok(buffered())
         }
         Err(error) => Err(error.into()),

@@ -40,7 +40,8 @@ mod walk;
 mod within;
 mod writes;
 
-pub use unsaved::Unsaved;
+pub use sweep::Swept;
+pub use unsaved::{Missing, Unsaved};
 pub use update::{Applied, Origin, Outcome, Update};
 
 use crate::tracking::model::{Entity, Profile};
@@ -89,6 +90,13 @@ impl LiveIndex {
         let state = self.state.read();
         let record = &state.records[state.find(hash, id)?];
         (record.is_live() && !self.is_expired(record.timestamp_ms, now_ms)).then(|| record.entity())
+    }
+
+    /// Whether anything is known of an entity: a position, be it expired, or a removal.
+    #[must_use]
+    pub fn knows(&self, id: &str) -> bool {
+        let hash = self.hash(id);
+        self.state.read().find(hash, id).is_some()
     }
 
     /// The profile of an entity that the index knows, be it expired or removed.

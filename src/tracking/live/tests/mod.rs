@@ -11,6 +11,7 @@ use super::{LiveIndex, Origin, Update};
 use crate::geo::{BoundingBox, Point, distance_m};
 use crate::ids::Id;
 use crate::tracking::model::{Entity, Filter, Fix, Hit, NearbyQuery, Profile};
+use crate::tracking::profile_hash::VersionedProfile;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -109,4 +110,9 @@ fn profile(status: &str, capacity: u32) -> Arc<Profile> {
         capacity: Some(capacity),
         ..Profile::default()
     })
+}
+
+fn set_profile(index: &LiveIndex, n: u32, profile: Arc<Profile>) {
+    let profile = Arc::unwrap_or_clone(profile);
+    index.set_profiles(&[id(n)], vec![VersionedProfile { profile, version: 1 }], NOW);
 }

@@ -97,7 +97,7 @@ fn play(steps: &[Step]) -> (LiveIndex, Naive) {
             }
             Step::Describe(n, free, capacity) => {
                 let profile = profile(if *free { "free" } else { "busy" }, *capacity);
-                index.set_profile(&id(*n), Some(Arc::clone(&profile)), 1);
+                set_profile(&index, *n, Arc::clone(&profile));
                 if let Some(entity) = naive.entities.get_mut(&id(*n)) {
                     entity.profile = Some(profile);
                 }
@@ -200,7 +200,7 @@ fn a_search_that_hardly_anything_passes_is_still_complete() {
         .collect();
     index.apply(Origin::Stored, &updates, NOW);
     for n in [19_990, 15_000, 17_000] {
-        index.set_profile(&id(n), Some(profile("free", 4)), 1);
+        set_profile(&index, n, profile("free", 4));
     }
     let mut query = nearest(city, 50_000.0, 2);
     query.filter.statuses.push("free".into());

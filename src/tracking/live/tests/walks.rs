@@ -69,7 +69,7 @@ fn a_search_in_pieces_answers_each_entity_once_while_all_move() {
     index.apply(Origin::Stored, &fleet(0), NOW);
     let wanted: Vec<u32> = (1..=30).map(|n| n * 600).collect();
     for n in &wanted {
-        index.set_profile(&id(*n), Some(profile("free", 4)), 1);
+        set_profile(&index, *n, profile("free", 4));
     }
     let mut query = nearest(city, 50_000.0, 10);
     query.filter.statuses.push("free".into());
