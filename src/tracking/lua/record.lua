@@ -1,5 +1,4 @@
--- record: stores a batch of fixes of one kind and partition, the newest of each entity winning, merges what they say of profiles, and
--- publishes what changed.
+-- record: stores fixes of one kind and partition, of each entity the newest, merges what they say of profiles, publishes what changed.
 -- KEYS[1]   GEO index
 -- KEYS[2]   sequence of the partition
 -- KEYS[3]   update channel; a sharded one if its name has a hash tag

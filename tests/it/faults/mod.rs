@@ -3,11 +3,15 @@
 mod away;
 mod demoted;
 mod embedded;
+mod feed;
+mod foreign_keys;
 mod frozen;
 mod limits;
 mod load;
 mod lost_tail;
 mod refusals;
+mod replicas;
+mod storm;
 
 use crate::support::{Api, Redis, Scene, eventually};
 use fleetpulse::kind::Kind;

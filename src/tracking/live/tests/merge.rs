@@ -67,9 +67,9 @@ fn each_update_of_a_batch_has_its_outcome() {
     let expected = [
         Outcome::Created,
         Outcome::Stale,
-        Outcome::Applied,
         Outcome::Created,
-        Outcome::Applied,
+        Outcome::Created,
+        Outcome::Created,
         Outcome::Full,
     ];
     assert_eq!(outcomes, expected.into_iter().enumerate().collect::<Vec<_>>());
