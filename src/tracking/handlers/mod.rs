@@ -16,10 +16,10 @@ pub use profile::{
 pub use within::{__path_within, within};
 
 use super::answer::{Form, List};
-use super::input::BodyError;
+use super::input::{BodyError, Clock, Report};
 use super::{Kind, Writer};
-use crate::http::{FieldError, Problem, asks_for, path_id, reply};
-use crate::ids::Id;
+use crate::http::{FieldError, Problem, asks_for, reply, unreserved_path_id};
+use crate::ids::{Id, RESERVED_ENTITIES};
 use actix_web::http::header::HeaderValue;
 use actix_web::{HttpRequest, HttpResponse, web};
 
@@ -36,7 +36,17 @@ fn kind_of(request: &HttpRequest) -> Result<Kind, Problem> {
 
 /// The id in the path.
 fn id_of(request: &HttpRequest) -> Result<Id, Problem> {
-    path_id(request, "id")
+    unreserved_path_id(request, "id", RESERVED_ENTITIES)
+}
+
+/// Whether a position is stale by its age alone, so that it is not written; it is counted then. Decided here for single
+/// positions and batches alike.
+fn is_outdated(state: &State, kind: Kind, clock: Clock, report: &Report) -> bool {
+    let is_outdated = clock.outdates(&report.fix);
+    if is_outdated {
+        state.shared().counters(kind).stale.inc();
+    }
+    is_outdated
 }
 
 impl From<BodyError> for Problem {
