@@ -21,6 +21,6 @@ pub use observe::Observe;
 pub use problem::{FieldError, Problem};
 pub use query::Query;
 pub use raw::{RawObject, elements, raw};
-pub use request::{asks_for, bearer, no_query, path_id};
+pub use request::{asks_for, bearer, no_query, path_id, unreserved_path_id};
 pub use stamp::{Stamp, Stamps};
 pub use timestamp::TimeBody;

@@ -5,7 +5,7 @@
 
 use super::Kind;
 use super::commands::{MAX_FIXES, Recorded};
-use super::input::Report;
+use super::input::{Clock, Report};
 use super::model::Fix;
 use super::profile::Profile;
 use super::ticket::Ticket;
@@ -47,12 +47,12 @@ pub(super) struct Batch {
 }
 
 impl Coalesced {
-    fn new(id: Id, report: Report, ticket: Ticket, oldest_ms: i64) -> Self {
-        let Report { fix, patch } = report;
+    fn new(id: Id, report: Report, ticket: Ticket, clock: Clock) -> Self {
+        let Report { fix, patch, .. } = report;
         Self {
             id,
             fix,
-            is_expired: fix.timestamp_ms < oldest_ms,
+            is_expired: clock.outdates(&fix),
             change: patch.map(|patch| Box::new(patch.at(fix.timestamp_ms))),
             ticket,
             others: Vec::new(),
@@ -60,8 +60,8 @@ impl Coalesced {
     }
 
     /// Takes in a fix that came after.
-    fn add(&mut self, report: Report, ticket: Ticket, oldest_ms: i64) {
-        let Report { fix, patch } = report;
+    fn add(&mut self, report: Report, ticket: Ticket, clock: Clock) {
+        let Report { fix, patch, .. } = report;
         if let Some(patch) = patch {
             let change = patch.at(fix.timestamp_ms);
             match &mut self.change {
@@ -78,7 +78,7 @@ impl Coalesced {
         // It was stored, as far as its sender can see, unless it was too old for that.
         self.others.push((replaced, !self.is_expired));
         self.fix = fix;
-        self.is_expired = fix.timestamp_ms < oldest_ms;
+        self.is_expired = clock.outdates(&fix);
     }
 
     /// Whether there is nothing in it for Redis.
@@ -96,8 +96,8 @@ impl Coalesced {
     }
 }
 
-/// Sorts fixes into batches. `oldest_ms` tells of a kind when the oldest fix was taken that is not past its time to live.
-pub(super) fn batches(waiting: Vec<Pending>, oldest_ms: impl Fn(Kind) -> i64) -> Vec<Batch> {
+/// Sorts fixes into batches.
+pub(super) fn batches(waiting: Vec<Pending>, clock: impl Fn(Kind) -> Clock) -> Vec<Batch> {
     let mut batches: Vec<Batch> = Vec::new();
     // The batch that is being filled, by kind and partition.
     let mut filling: HashMap<(Kind, u16), usize> = HashMap::new();
@@ -112,7 +112,7 @@ pub(super) fn batches(waiting: Vec<Pending>, oldest_ms: impl Fn(Kind) -> i64) ->
     } in waiting
     {
         if let Some((batch, place)) = places.get(&EntityKey(kind, &id)) {
-            batches[*batch].entities[*place].add(report, ticket, oldest_ms(kind));
+            batches[*batch].entities[*place].add(report, ticket, clock(kind));
             continue;
         }
         let batch = match filling.get(&(kind, partition)) {
@@ -131,7 +131,7 @@ pub(super) fn batches(waiting: Vec<Pending>, oldest_ms: impl Fn(Kind) -> i64) ->
         if !is_alone {
             places.insert((kind, id.clone()), (batch, entities.len()));
         }
-        entities.push(Coalesced::new(id, report, ticket, oldest_ms(kind)));
+        entities.push(Coalesced::new(id, report, ticket, clock(kind)));
     }
     batches
 }

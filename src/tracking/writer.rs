@@ -13,7 +13,6 @@ use super::input::Report;
 use super::settle::{buffer, settle};
 use super::shared::Shared;
 use super::ticket::Ticket;
-use crate::clock;
 use crate::ids::Id;
 use crate::store::{Link, StoreError};
 use futures_util::StreamExt;
@@ -197,9 +196,8 @@ async fn run(shared: Arc<Shared>, link: Link, queue: Rc<Queue>) {
             queue: &queue,
             count: waiting.len(),
         };
-        let now_ms = clock::now_ms();
-        let oldest_ms = |kind| now_ms - shared.settings.ttl_ms(kind) + 1;
-        stream::iter(batches(waiting, oldest_ms))
+        let clocks = Kind::ALL.map(|kind| shared.clock(kind));
+        stream::iter(batches(waiting, |kind| clocks[kind.index()]))
             .map(|batch| store(&shared, &link, batch))
             .buffered(IN_FLIGHT)
             .for_each(|()| std::future::ready(()))

@@ -28,8 +28,8 @@ pub fn parse_profile(body: &[u8]) -> Result<ProfilePatch, BodyError> {
     if let Some(what) = raw.not_an_object {
         errors.push(FieldError::new("", format!("must be an object, not {what}")));
     }
-    if let Some(name) = raw.duplicate {
-        errors.push(FieldError::new(name, "is given twice"));
+    for member in raw.repeated() {
+        errors.push(FieldError::new(member.name(), "is given twice"));
     }
     let patch = patch(&raw.profile, Nulls::Remove, &mut errors);
     if errors.is_empty() {
@@ -58,7 +58,7 @@ fn member<T>(value: Option<&Loose<'_>>, nulls: Nulls, parse: impl FnOnce(&Loose<
     match (value, nulls) {
         (None, _) | (Some(Loose::Null), Nulls::Ignore) => Change::Keep,
         (Some(Loose::Null), Nulls::Remove) => Change::Remove,
-        // A fault is told besides, so what is made of it here is never used.
+        // The fault goes to `errors`; a position leaves the member as it is then.
         (Some(value), _) => parse(value).map_or(Change::Keep, Change::Set),
     }
 }
@@ -112,10 +112,15 @@ fn attributes(value: &Loose<'_>, nulls: Nulls, errors: &mut Vec<FieldError>) -> 
     };
     if members.len() > MAX_ATTRIBUTES {
         errors.push(FieldError::new("attributes", "has at most 32 members"));
-        return Vec::new();
+        if nulls == Nulls::Remove {
+            return Vec::new();
+        }
     }
-    let mut attributes: Vec<(CompactString, Option<Scalar>)> = Vec::with_capacity(members.len());
+    let mut attributes: Vec<(CompactString, Option<Scalar>)> = Vec::with_capacity(members.len().min(MAX_ATTRIBUTES));
     for (name, value) in members {
+        if attributes.len() == MAX_ATTRIBUTES {
+            break;
+        }
         let pointer = || format!("attributes/{}", name.replace('~', "~0").replace('/', "~1"));
         if !(1..=MAX_NAME).contains(&name.len()) || name.chars().any(char::is_control) {
             errors.push(FieldError::new(
@@ -143,6 +148,8 @@ fn scalar(value: &Loose<'_>) -> Result<Option<Scalar>, &'static str> {
         Loose::Float(value) => Scalar::Number(serde_json::Number::from_f64(*value).ok_or("must be finite")?),
         Loose::Text(text) if text.len() <= MAX_TEXT => Scalar::Text(CompactString::new(text)),
         Loose::Text(_) => return Err("has at most 256 bytes"),
-        Loose::Words(_) | Loose::Array | Loose::Object(_) => return Err("must be a string, a number or a boolean"),
+        Loose::Words(_) | Loose::Array | Loose::Object(_) | Loose::Unreadable => {
+            return Err("must be a string, a number or a boolean");
+        }
     }))
 }

@@ -20,10 +20,7 @@ fn null_takes_away_in_a_profile_and_says_nothing_in_a_fix() {
         ("pets".into(), Some(Scalar::Bool(true))),
     ];
     assert_eq!(patch.attributes, expected);
-    assert_eq!(
-        parse_fix(with(r#""status": null"#).as_bytes(), CLOCK).unwrap().patch,
-        None
-    );
+    assert_eq!(report(&with(r#""status": null"#)).patch, None);
 }
 
 #[test]
