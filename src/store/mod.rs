@@ -42,6 +42,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Refused`] if the address is not one that the client understands.
     pub fn new(address: ConnectionInfo, keys: Keys, timeout: Duration) -> Result<Self, StoreError> {
+        let keys = keys.in_database(address.redis_settings().db());
         let tcp = address.tcp_settings().clone().set_nodelay(true);
         let client = Client::open(address.set_tcp_settings(tcp)).map_err(StoreError::Refused)?;
         Ok(Self(Arc::new(Inner {
