@@ -1,6 +1,8 @@
 //! Redis is not always the one of a moment ago, nor for one deployment alone.
 
 mod databases;
+mod idle;
+mod links;
 
 use std::time::Duration;
 
