@@ -6,6 +6,7 @@ mod batch;
 pub mod embedded;
 mod error;
 mod keys;
+mod life;
 mod link;
 mod listen;
 mod script;
@@ -14,11 +15,13 @@ mod subscription;
 pub use batch::{Batcher, QueueFull};
 pub use error::StoreError;
 pub use keys::{INVENTORY_PARTITIONS, Keys, Placed, SessionPartition};
+pub use life::watch_life;
 pub use link::Link;
 pub use listen::{Listener, PING_EVERY};
 pub use script::Script;
 pub use subscription::Subscription;
 
+use life::Life;
 use redis::aio::{AsyncPushSender, MultiplexedConnection, PubSub};
 use redis::{AsyncConnectionConfig, Client, ConnectionInfo, ProtocolVersion};
 use std::sync::Arc;
@@ -34,6 +37,7 @@ struct Inner {
     clients: Option<Clients>,
     keys: Keys,
     timeout: Duration,
+    life: Life,
 }
 
 #[derive(Debug)]
@@ -62,6 +66,7 @@ impl Store {
             }),
             keys,
             timeout,
+            life: Life::new(),
         })))
     }
 
@@ -72,6 +77,7 @@ impl Store {
             clients: None,
             keys,
             timeout: Duration::ZERO,
+            life: Life::new(),
         }))
     }
 

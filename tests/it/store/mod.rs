@@ -1,6 +1,7 @@
 //! Redis is not always the one of a moment ago, nor for one deployment alone.
 
 mod databases;
+mod flushed;
 mod idle;
 mod links;
 
