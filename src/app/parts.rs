@@ -14,7 +14,7 @@ use crate::locks::{self, Locks};
 use crate::openapi;
 use crate::routes;
 use crate::sessions::{self, Sessions};
-use crate::store::{Link, Store};
+use crate::store::{self, Link, Store};
 use crate::telemetry::{Board, Metrics};
 use crate::tracking::{self, Writer};
 use actix_web::rt;
@@ -149,6 +149,21 @@ impl Parts {
         Some((until, rt::spawn(pool.run(stopped.map(|_: Result<(), _>| ())))))
     }
 
+    /// Forgets what is remembered of Redis whenever that is another one; what asks for the generation itself is not named here.
+    fn forget_with_redis(&self) -> impl Future<Output = ()> + 'static {
+        let mut generations = self.store.generations();
+        let (tracking, cache) = (Arc::clone(&self.tracking), Arc::clone(&self.cache));
+        let (locks, jobs) = (self.lock_wakeups.clone(), self.job_wakeups.clone());
+        async move {
+            while generations.changed().await.is_ok() {
+                cache.forget_all();
+                tracking.resync.notify_one();
+                locks.ask_again();
+                jobs.ask_again();
+            }
+        }
+    }
+
     /// Starts what goes on beside the requests, until it is aborted.
     pub fn spawn_background(&self, address: SocketAddr) -> Vec<JoinHandle<()>> {
         let Self {
@@ -172,6 +187,8 @@ impl Parts {
             }
             let jobs = self.jobs(link);
             tasks.extend([
+                rt::spawn(store::watch_life(link.clone())),
+                rt::spawn(self.forget_with_redis()),
                 rt::spawn(tracking::flush::keep_flushing(Arc::clone(tracking), link.clone())),
                 rt::spawn(inventory::sweep::keep_sweeping(inventory)),
                 rt::spawn(sessions::stats::keep_measuring(sessions, link.clone())),

@@ -13,7 +13,7 @@
 //! | `pos:{kind:p}:ID` | string | latest fix as JSON, or a tombstone; ends at the fix's timestamp plus the TTL |
 //! | `profile:{kind:p}:ID` | hash | `status`, `vehicle_type`, `capacity`, `a:NAME` as JSON, `v` the batch that wrote it |
 //! | `seq:{kind:p}` | counter | numbers the stored batches of the partition |
-//! | `updates:kind` | channel | a message per batch |
+//! | `dbN:updates:kind` | channel | a message per batch; `N` is the number of the Redis database |
 //!
 //! An entity's life, as the live index and Redis agree on it:
 //!
