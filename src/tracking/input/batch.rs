@@ -2,10 +2,10 @@
 
 use super::loose::{Loose, Text};
 use super::names::Member;
-use super::raw::{MAX_BATCH, RawFix};
+use super::raw::{Fill, MAX_BATCH, RawFix};
 use super::split::{self, SplitError};
 use super::warnings::Warnings;
-use super::{BodyError, Clock, Report, id_of, malformed, read_fix, unmarked, validate};
+use super::{BodyError, Clock, Report, malformed, unmarked, validate};
 use crate::http::FieldError;
 use crate::ids::{Id, RESERVED_ENTITIES};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
@@ -105,8 +105,9 @@ impl Batch {
 
 /// An element that is text of its own.
 fn text_element(json: &[u8], clock: Clock) -> Element {
-    match read_fix(json) {
-        Ok(raw) => element(raw, clock),
+    let mut raw = RawFix::default();
+    match raw.fill(json) {
+        Ok(()) => element(&mut raw, clock),
         Err(error) => Err(Rejection {
             id: split::id(json).and_then(|id| Id::parse_unreserved(&id, RESERVED_ENTITIES).ok()),
             detail: if json.is_empty() {
@@ -118,11 +119,19 @@ fn text_element(json: &[u8], clock: Clock) -> Element {
     }
 }
 
-fn element(raw: RawFix<'_>, clock: Clock) -> Element {
-    let id = match id_of(&raw) {
-        Ok(id) => id.ok_or_else(|| "is required".to_owned()),
-        Err(detail) => Err(detail),
-    };
+/// The id that an element gives, or what is wrong with it.
+fn id_of(raw: &RawFix<'_>) -> Result<Id, String> {
+    let id = raw.read(Member::Id, |value| match value {
+        Loose::Text(text) => Id::parse_unreserved(text, RESERVED_ENTITIES)
+            .map(Some)
+            .map_err(|error| error.to_string()),
+        other => Err(format!("must be a string, not {}", other.type_name())),
+    });
+    id?.ok_or_else(|| "is required".to_owned())
+}
+
+fn element(raw: &mut RawFix<'_>, clock: Clock) -> Element {
+    let id = id_of(raw);
     let is_object = raw.not_an_object.is_none();
     match (id, validate(raw, clock)) {
         (Ok(id), Ok(report)) => Ok((id, report)),
@@ -165,13 +174,16 @@ impl<'de> Visitor<'de> for Positions {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Batch, A::Error> {
         let mut batch = Batch::with_capacity(seq.size_hint().unwrap_or(256).min(MAX_BATCH));
-        while let Some(raw) = seq.next_element::<RawFix<'de>>()? {
+        loop {
+            let mut raw = RawFix::default();
+            if seq.next_element_seed(Fill(&mut raw))?.is_none() {
+                return Ok(batch);
+            }
             if batch.elements.len() == MAX_BATCH {
                 return Err(A::Error::custom(TOO_MANY));
             }
-            batch.push(element(raw, self.0));
+            batch.push(element(&mut raw, self.0));
         }
-        Ok(batch)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Batch, A::Error> {

@@ -31,7 +31,7 @@ use super::model::Fix;
 use super::patch::ProfilePatch;
 use crate::geo::{MAX_LATITUDE_DEG, Point, PointError};
 use crate::http::FieldError;
-use crate::ids::{Id, RESERVED_ENTITIES};
+use crate::ids::Id;
 use loose::Loose;
 use names::Member;
 use raw::RawFix;
@@ -90,13 +90,15 @@ impl Clock {
 /// # Errors
 /// [`BodyError`] with the fields at fault.
 pub fn parse_fix(body: &[u8], of: &Id, clock: Clock) -> Result<Report, BodyError> {
-    let raw = read_fix(unmarked(body)).map_err(|error| malformed(&error))?;
-    let id = match id_of(&raw) {
-        Ok(Some(id)) if id != *of => Err(format!("must be {of}, the id in the path, or be left out")),
-        other => other.map(drop),
-    };
-    match (id, validate(raw, clock)) {
-        (Ok(()), report) => report.map_err(BodyError::Unacceptable),
+    let mut raw = RawFix::default();
+    raw.fill(unmarked(body)).map_err(|error| malformed(&error))?;
+    let id = raw.read(Member::Id, |value| match value {
+        Loose::Text(text) if **text == **of => Ok(Some(())),
+        Loose::Text(_) => Err(format!("must be {of}, the id in the path, or be left out")),
+        other => Err(format!("must be a string, not {}", other.type_name())),
+    });
+    match (id, validate(&mut raw, clock)) {
+        (Ok(_), report) => report.map_err(BodyError::Unacceptable),
         (Err(detail), report) => {
             let mut errors = vec![FieldError::new(Member::Id.name(), detail)];
             errors.extend(report.err().unwrap_or_default());
@@ -117,25 +119,7 @@ fn malformed(error: &serde_json::Error) -> BodyError {
     BodyError::Malformed(format!("the body is not JSON: {error}"))
 }
 
-/// Reads a position in one go, and only if the parser stops at something member by member.
-fn read_fix(json: &[u8]) -> serde_json::Result<RawFix<'_>> {
-    match serde_json::from_slice(json) {
-        Err(error) if error.is_syntax() => RawFix::read_member_by_member(json).map_err(|_second| error),
-        read => read,
-    }
-}
-
-/// The id in a body, if it has one.
-fn id_of(raw: &RawFix<'_>) -> Result<Option<Id>, String> {
-    raw.read(Member::Id, |value| match value {
-        Loose::Text(text) => Id::parse_unreserved(text, RESERVED_ENTITIES)
-            .map(Some)
-            .map_err(|error| error.to_string()),
-        other => Err(format!("must be a string, not {}", other.type_name())),
-    })
-}
-
-fn validate(mut raw: RawFix<'_>, clock: Clock) -> Result<Report, Vec<FieldError>> {
+fn validate(raw: &mut RawFix<'_>, clock: Clock) -> Result<Report, Vec<FieldError>> {
     if let Some(what) = raw.not_an_object {
         return Err(vec![FieldError::new("", format!("must be an object, not {what}"))]);
     }
@@ -147,10 +131,10 @@ fn validate(mut raw: RawFix<'_>, clock: Clock) -> Result<Report, Vec<FieldError>
             warnings.push(FieldError::new(member.name(), "is given twice; the first value counts"));
         }
     }
-    let point = point(&raw, &mut errors);
-    let timestamp_ms = time::timestamp(&raw, clock, &mut errors);
-    let readings = side::readings(&raw, &mut warnings);
-    let patch = side::patch(&mut raw, &mut warnings);
+    let point = point(raw, &mut errors);
+    let timestamp_ms = time::timestamp(raw, clock, &mut errors);
+    let readings = side::readings(raw, &mut warnings);
+    let patch = side::patch(raw, &mut warnings);
     warnings.truncate(side::MAX_WARNINGS);
     match point {
         Some(point) if errors.is_empty() => Ok(Report {

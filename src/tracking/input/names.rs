@@ -1,6 +1,6 @@
 //! The names under which devices send the members of a position.
 
-/// A member of a position that means something to us.
+/// A member of a position that means something to us; those of the profile last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Member {
@@ -72,6 +72,7 @@ const LONGEST: usize = "timestamp_ms".len();
 
 impl Name {
     /// The name as it is written; in lower case, as nearly every device writes it.
+    #[inline]
     pub(super) fn exact(name: &str) -> Option<Self> {
         use Member::{
             Accuracy, Altitude, Attributes, Capacity, Heading, Id, Lat, Lon, Speed, Status, Timestamp, VehicleType,
@@ -111,6 +112,7 @@ impl Name {
     }
 
     /// The name in whatever case it is written.
+    #[cold]
     pub(super) fn in_any_case(name: &str) -> Option<Self> {
         let mut buffer = [0; LONGEST];
         let lower = buffer.get_mut(..name.len())?;

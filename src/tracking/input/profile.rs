@@ -23,7 +23,7 @@ pub(super) enum Nulls {
 /// # Errors
 /// [`BodyError`] with the fields at fault.
 pub fn parse_profile(body: &[u8]) -> Result<ProfilePatch, BodyError> {
-    let raw: RawFix<'_> = serde_json::from_slice(body).map_err(|error| malformed(&error))?;
+    let mut raw: RawFix<'_> = serde_json::from_slice(body).map_err(|error| malformed(&error))?;
     let mut errors = Vec::new();
     if let Some(what) = raw.not_an_object {
         errors.push(FieldError::new("", format!("must be an object, not {what}")));
@@ -31,7 +31,8 @@ pub fn parse_profile(body: &[u8]) -> Result<ProfilePatch, BodyError> {
     for member in raw.repeated() {
         errors.push(FieldError::new(member.name(), "is given twice"));
     }
-    let patch = patch(&raw.profile, Nulls::Remove, &mut errors);
+    let profile = raw.take_profile().unwrap_or_default();
+    let patch = patch(&profile, Nulls::Remove, &mut errors);
     if errors.is_empty() {
         Ok(patch)
     } else {

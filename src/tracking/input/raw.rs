@@ -2,7 +2,7 @@
 
 use super::loose::{Loose, Text};
 use super::names::{Member, Name};
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
@@ -13,16 +13,9 @@ pub(super) const MAX_BATCH: usize = 10_000;
 /// The members of a fix that mean something to us, as they came. Others are read and dropped.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct RawFix<'a> {
-    id: Option<Loose<'a>>,
-    lat: Option<Loose<'a>>,
-    lon: Option<Loose<'a>>,
-    timestamp: Option<Loose<'a>>,
-    accuracy: Option<Loose<'a>>,
-    altitude: Option<Loose<'a>>,
-    speed: Option<Loose<'a>>,
-    heading: Option<Loose<'a>>,
-    pub(super) profile: RawProfile<'a>,
-    /// The rank of the name that each of the above came under.
+    /// The first value of each member under a name in lower case.
+    values: [Option<Loose<'a>>; Member::ALL.len()],
+    /// The rank of the name that each of these came under.
     ranks: [u8; Member::ALL.len()],
     /// The names of each member that were given, a bit for each rank.
     seen: [u8; Member::ALL.len()],
@@ -53,11 +46,19 @@ struct Other<'a> {
 }
 
 impl<'a> RawFix<'a> {
-    /// What a device sends that reads as no object.
-    fn no_object(what: &'static str) -> Self {
-        Self {
-            not_an_object: Some(what),
-            ..Self::default()
+    /// Reads a position in one go, and only if the parser stops at something member by member.
+    ///
+    /// # Errors
+    /// The parser's.
+    pub(super) fn fill(&mut self, json: &'a [u8]) -> serde_json::Result<()> {
+        let mut parser = serde_json::Deserializer::from_slice(json);
+        let read = Fill(self).deserialize(&mut parser).and_then(|()| parser.end());
+        match read {
+            Err(error) if error.is_syntax() => {
+                *self = Self::read_member_by_member(json).map_err(|_second| error)?;
+                Ok(())
+            }
+            read => read,
         }
     }
 
@@ -66,15 +67,16 @@ impl<'a> RawFix<'a> {
     ///
     /// # Errors
     /// The parser's, for all else.
-    pub(super) fn read_member_by_member(json: &'a [u8]) -> serde_json::Result<Self> {
+    fn read_member_by_member(json: &'a [u8]) -> serde_json::Result<Self> {
         serde_json::from_slice::<ByMember<'a>>(json).map(|ByMember(fix)| fix)
     }
 
     /// The members of which one name was given twice.
     pub(super) fn repeated(&self) -> impl Iterator<Item = Member> {
         let repeated = self.repeated;
-        Member::ALL
-            .into_iter()
+        let all: &[Member] = if repeated == 0 { &[] } else { &Member::ALL };
+        all.iter()
+            .copied()
             .filter(move |member| repeated & (1 << *member as u8) != 0)
     }
 
@@ -83,22 +85,36 @@ impl<'a> RawFix<'a> {
     ///
     /// # Errors
     /// That of the first value, if `read` can use none.
+    #[inline]
     pub(super) fn read<T, E>(
         &self,
         member: Member,
         mut read: impl FnMut(&Loose<'a>) -> Result<Option<T>, E>,
     ) -> Result<Option<T>, E> {
-        let preferred = self.get(member).filter(|value| **value != Loose::Null);
-        if self.others.is_empty() {
-            return preferred.map_or(Ok(None), read);
+        if !self.others.is_empty() {
+            return self.read_one_of_several(member, read);
         }
-        let rank = self.ranks[member as usize];
+        match &self.values[member as usize] {
+            None | Some(Loose::Null) => Ok(None),
+            Some(value) => read(value),
+        }
+    }
+
+    #[cold]
+    fn read_one_of_several<T, E>(
+        &self,
+        member: Member,
+        mut read: impl FnMut(&Loose<'a>) -> Result<Option<T>, E>,
+    ) -> Result<Option<T>, E> {
+        let index = member as usize;
+        let first = self.values[index].as_ref();
         let mut values: Vec<(u8, bool, &Loose<'a>)> = self
             .others
             .iter()
-            .filter(|other| other.name.member == member && other.value != Loose::Null)
+            .filter(|other| other.name.member == member)
             .map(|other| (other.name.rank, other.written.is_some(), &other.value))
-            .chain(preferred.map(|value| (rank, false, value)))
+            .chain(first.map(|value| (self.ranks[index], false, value)))
+            .filter(|(_, _, value)| !matches!(value, Loose::Null))
             .collect();
         values.sort_by_key(|(rank, is_other_case, _)| (*rank, *is_other_case));
         let mut fault = None;
@@ -112,23 +128,32 @@ impl<'a> RawFix<'a> {
         fault.map_or(Ok(None), Err)
     }
 
-    /// The members of the profile; each that came in another case alone is in its place then.
-    pub(super) fn profile(&mut self) -> &mut RawProfile<'a> {
+    /// Puts what came only in another case in the place of its member.
+    pub(super) fn settle_other_cases(&mut self) {
         for other in std::mem::take(&mut self.others) {
-            let slot = match other.name.member {
-                Member::Status => &mut self.profile.status,
-                Member::VehicleType => &mut self.profile.vehicle_type,
-                Member::Capacity => &mut self.profile.capacity,
-                Member::Attributes => &mut self.profile.attributes,
-                _ => continue,
-            };
+            let slot = &mut self.values[other.name.member as usize];
             if matches!(slot, None | Some(Loose::Null)) {
                 *slot = Some(other.value);
             }
         }
-        &mut self.profile
     }
 
+    /// Takes the members of the profile out, if there is any.
+    pub(super) fn take_profile(&mut self) -> Option<RawProfile<'a>> {
+        const FIRST: usize = Member::Status as usize;
+        if self.values[FIRST..].iter().all(Option::is_none) {
+            return None;
+        }
+        let mut take = |member: Member| self.values[member as usize].take();
+        Some(RawProfile {
+            status: take(Member::Status),
+            vehicle_type: take(Member::VehicleType),
+            capacity: take(Member::Capacity),
+            attributes: take(Member::Attributes),
+        })
+    }
+
+    #[inline]
     fn take(&mut self, written: Cow<'a, str>, value: Loose<'a>) {
         if let Some(name) = Name::exact(&written) {
             self.take_exact(name, value);
@@ -137,24 +162,24 @@ impl<'a> RawFix<'a> {
         }
     }
 
+    #[inline]
     fn take_exact(&mut self, name: Name, value: Loose<'a>) {
         let index = name.member as usize;
         let bit = 1 << name.rank;
-        if self.seen[index] & bit != 0 {
-            self.repeated |= 1 << index;
-            return;
-        }
-        self.seen[index] |= bit;
-        if self.get(name.member).is_none() {
+        if self.seen[index] == 0 {
+            self.seen[index] = bit;
             self.ranks[index] = name.rank;
-            *self.slot(name.member) = Some(value);
-            return;
+            self.values[index] = Some(value);
+        } else if self.seen[index] & bit != 0 {
+            self.repeated |= 1 << index;
+        } else {
+            self.seen[index] |= bit;
+            self.others.push(Other {
+                name,
+                written: None,
+                value,
+            });
         }
-        self.others.push(Other {
-            name,
-            written: None,
-            value,
-        });
     }
 
     /// Of several spellings of one name the first counts.
@@ -174,62 +199,40 @@ impl<'a> RawFix<'a> {
             }),
         }
     }
-
-    const fn get(&self, member: Member) -> Option<&Loose<'a>> {
-        match member {
-            Member::Id => &self.id,
-            Member::Lat => &self.lat,
-            Member::Lon => &self.lon,
-            Member::Timestamp => &self.timestamp,
-            Member::Accuracy => &self.accuracy,
-            Member::Altitude => &self.altitude,
-            Member::Speed => &self.speed,
-            Member::Heading => &self.heading,
-            Member::Status => &self.profile.status,
-            Member::VehicleType => &self.profile.vehicle_type,
-            Member::Capacity => &self.profile.capacity,
-            Member::Attributes => &self.profile.attributes,
-        }
-        .as_ref()
-    }
-
-    const fn slot(&mut self, member: Member) -> &mut Option<Loose<'a>> {
-        match member {
-            Member::Id => &mut self.id,
-            Member::Lat => &mut self.lat,
-            Member::Lon => &mut self.lon,
-            Member::Timestamp => &mut self.timestamp,
-            Member::Accuracy => &mut self.accuracy,
-            Member::Altitude => &mut self.altitude,
-            Member::Speed => &mut self.speed,
-            Member::Heading => &mut self.heading,
-            Member::Status => &mut self.profile.status,
-            Member::VehicleType => &mut self.profile.vehicle_type,
-            Member::Capacity => &mut self.profile.capacity,
-            Member::Attributes => &mut self.profile.attributes,
-        }
-    }
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for RawFix<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(RawFixVisitor)
+        let mut fix = Self::default();
+        Fill(&mut fix).deserialize(deserializer)?;
+        Ok(fix)
     }
 }
 
-struct RawFixVisitor;
+/// Reads into an empty position where it is: it is large, and would otherwise be moved several times on its way out of the
+/// parser.
+pub(super) struct Fill<'f, 'a>(pub(super) &'f mut RawFix<'a>);
+
+impl<'de: 'a, 'a> DeserializeSeed<'de> for Fill<'_, 'a> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
 
 /// What is no object is remembered, not an error of the parser: one bad element must not spoil a batch.
 macro_rules! not_an_object {
     ($($visit:ident($type:ty) => $name:literal),+ $(,)?) => {
-        $(fn $visit<E>(self, _: $type) -> Result<Self::Value, E> {
-            Ok(RawFix::no_object($name))
+        $(fn $visit<E>(self, _: $type) -> Result<(), E> {
+            self.0.not_an_object = Some($name);
+            Ok(())
         })+
     };
 }
 
-impl<'de> Visitor<'de> for RawFixVisitor {
-    type Value = RawFix<'de>;
+impl<'de: 'a, 'a> Visitor<'de> for Fill<'_, 'a> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
@@ -243,21 +246,22 @@ impl<'de> Visitor<'de> for RawFixVisitor {
         visit_str(&str) => "a string",
     }
 
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(RawFix::no_object("null"))
+    fn visit_unit<E>(self) -> Result<(), E> {
+        self.0.not_an_object = Some("null");
+        Ok(())
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
         while seq.next_element::<Loose<'de>>()?.is_some() {}
-        Ok(RawFix::no_object("an array"))
+        self.0.not_an_object = Some("an array");
+        Ok(())
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut fix = RawFix::default();
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(Text(name)) = map.next_key::<Text<'de>>()? {
-            fix.take(name, map.next_value()?);
+            self.0.take(name, map.next_value()?);
         }
-        Ok(fix)
+        Ok(())
     }
 }
 

@@ -87,18 +87,27 @@ fn within(value: f64, least: f64, most: f64) -> Result<Option<f32>, Unusable> {
     reason = "single precision is finer than any compass"
 )]
 fn heading(degrees: f64) -> Option<f32> {
-    (!is_unknown(degrees)).then(|| (degrees.rem_euclid(360.0) as f32).min(360.0_f32.next_down()))
+    let turned = match degrees {
+        _ if is_unknown(degrees) => return None,
+        // What nearly every device sends, and without a division.
+        0.0..360.0 => degrees,
+        _ => degrees.rem_euclid(360.0),
+    };
+    Some((turned as f32).min(360.0_f32.next_down()))
 }
 
 /// What a position says of its entity's profile; `null` says nothing.
 pub(super) fn patch(raw: &mut RawFix<'_>, warnings: &mut Vec<FieldError>) -> ProfilePatch {
-    let profile = raw.profile();
+    raw.settle_other_cases();
+    let Some(mut profile) = raw.take_profile() else {
+        return ProfilePatch::default();
+    };
     if let Some(capacity) = &mut profile.capacity
         && let Some(whole) = whole(capacity)
     {
         *capacity = Loose::Int(whole);
     }
-    profile::patch(profile, profile::Nulls::Ignore, warnings)
+    profile::patch(&profile, profile::Nulls::Ignore, warnings)
 }
 
 /// A whole number however it is written, such as `4.0` and `"4"`.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::geo::MAX_LATITUDE_DEG;
+use crate::ids::RESERVED_ENTITIES;
 use crate::tracking::snapshot::{self, Word};
 use proptest::collection::vec;
 use proptest::option;
