@@ -58,7 +58,7 @@ impl Wakeups {
             tried: SetOnce::new(),
             closed: SetOnce::new(),
         });
-        store.listen(store.keys().queue_wake(), &room.wanted, &room);
+        store.listen("jobs.wakeups", store.keys().queue_wake(), &room.wanted, &room);
         Self(room)
     }
 

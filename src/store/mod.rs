@@ -19,6 +19,7 @@ pub use listen::{Listener, PING_EVERY};
 pub use script::Script;
 pub use subscription::Subscription;
 
+use crate::runtime::Supervisor;
 use redis::aio::{MultiplexedConnection, PubSub};
 use redis::{AsyncConnectionConfig, Client, ConnectionInfo};
 use std::sync::Arc;
@@ -26,7 +27,7 @@ use std::time::Duration;
 
 /// The way to Redis, shared by everything that opens connections.
 #[derive(Debug, Clone)]
-pub struct Store(Arc<Inner>);
+pub struct Store(Arc<Inner>, Supervisor);
 
 #[derive(Debug)]
 struct Inner {
@@ -44,21 +45,35 @@ impl Store {
     pub fn new(address: ConnectionInfo, keys: Keys, timeout: Duration) -> Result<Self, StoreError> {
         let tcp = address.tcp_settings().clone().set_nodelay(true);
         let client = Client::open(address.set_tcp_settings(tcp)).map_err(StoreError::Refused)?;
-        Ok(Self(Arc::new(Inner {
+        let inner = Inner {
             client: Some(client),
             keys,
             timeout,
-        })))
+        };
+        Ok(Self(Arc::new(inner), Supervisor::default()))
     }
 
     /// A store without a Redis behind it: every call answers [`StoreError::Away`].
     #[must_use]
     pub fn absent(keys: Keys) -> Self {
-        Self(Arc::new(Inner {
+        let inner = Inner {
             client: None,
             keys,
             timeout: Duration::ZERO,
-        }))
+        };
+        Self(Arc::new(inner), Supervisor::default())
+    }
+
+    /// The same store, whose tasks run under `supervisor`; else they have one of their own.
+    #[must_use]
+    pub fn supervised_by(self, supervisor: &Supervisor) -> Self {
+        Self(self.0, supervisor.clone())
+    }
+
+    /// Who starts the long-lived tasks that work on this store.
+    #[must_use]
+    pub fn supervisor(&self) -> &Supervisor {
+        &self.1
     }
 
     /// Whether there is a Redis to connect to at all.

@@ -41,6 +41,7 @@ mod load;
 pub mod model;
 pub mod patch;
 mod profiles;
+pub mod rebuild;
 pub mod shared;
 pub mod snapshot;
 pub mod writer;

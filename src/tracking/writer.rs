@@ -16,6 +16,7 @@ use super::profiles;
 use super::shared::Shared;
 use crate::clock;
 use crate::ids::Id;
+use crate::runtime::failpoint_of;
 use crate::store::{Link, StoreError};
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -47,6 +48,8 @@ pub enum Outcome {
     TooManyAttributes,
     /// The live index has no room for another entity.
     Full,
+    /// A panic interrupted its writing: it may or may not be stored.
+    Interrupted,
 }
 
 /// The queue has no room.
@@ -94,11 +97,19 @@ struct Pending {
 #[derive(Debug)]
 enum Ticket {
     One(oneshot::Sender<Outcome>),
-    Many { batch: Rc<Batch>, index: usize },
+    Many(Place),
+}
+
+/// A fix of a batch that came in one request.
+#[derive(Debug)]
+struct Place {
+    batch: Rc<Batch>,
+    index: usize,
 }
 
 #[derive(Debug)]
 struct Batch {
+    /// Of a fix that is not answered, because of a panic, [`Outcome::Interrupted`].
     outcomes: RefCell<Vec<Outcome>>,
     left: Cell<usize>,
     done: RefCell<Option<oneshot::Sender<Vec<Outcome>>>>,
@@ -109,15 +120,20 @@ impl Ticket {
     fn tell(self, outcome: Outcome) {
         match self {
             Self::One(answer) => drop(answer.send(outcome)),
-            Self::Many { batch, index } => {
-                batch.outcomes.borrow_mut()[index] = outcome;
-                batch.left.set(batch.left.get() - 1);
-                if batch.left.get() == 0
-                    && let Some(done) = batch.done.take()
-                {
-                    drop(done.send(batch.outcomes.take()));
-                }
-            }
+            Self::Many(place) => place.batch.outcomes.borrow_mut()[place.index] = outcome,
+        }
+    }
+}
+
+impl Drop for Place {
+    /// Counts it as answered, by itself or by a panic.
+    fn drop(&mut self) {
+        let batch = &self.batch;
+        batch.left.set(batch.left.get() - 1);
+        if batch.left.get() == 0
+            && let Some(done) = batch.done.take()
+        {
+            drop(done.send(batch.outcomes.take()));
         }
     }
 }
@@ -132,7 +148,11 @@ impl Writer {
             link: link.clone(),
             queue: Rc::clone(&queue),
         };
-        actix_web::rt::spawn(run(Arc::clone(shared), link.clone(), queue));
+        let (shared, link) = (Arc::clone(shared), link.clone());
+        let supervisor = link.store().supervisor().clone();
+        supervisor.spawn_local("tracking.writer", move || {
+            run(Arc::clone(&shared), link.clone(), Rc::clone(&queue))
+        });
         Self(Rc::new(inner))
     }
 
@@ -157,8 +177,8 @@ impl Writer {
         let (answer, outcome) = oneshot::channel();
         self.push(kind, id, report, Ticket::One(answer));
         self.0.queue.wake.notify_one();
-        // The task answers everything it took before it ends.
-        Ok(outcome.await.unwrap_or(Outcome::Buffered))
+        // Without an answer it was in hand when the task panicked.
+        Ok(outcome.await.unwrap_or(Outcome::Interrupted))
     }
 
     /// Writes many fixes and says what became of each, in order.
@@ -173,7 +193,7 @@ impl Writer {
         self.reserve(count)?;
         let (done, outcomes) = oneshot::channel();
         let batch = Rc::new(Batch {
-            outcomes: RefCell::new(vec![Outcome::Buffered; count]),
+            outcomes: RefCell::new(vec![Outcome::Interrupted; count]),
             left: Cell::new(count),
             done: RefCell::new(Some(done)),
         });
@@ -182,14 +202,16 @@ impl Writer {
                 kind,
                 id,
                 report,
-                Ticket::Many {
+                Ticket::Many(Place {
                     batch: Rc::clone(&batch),
                     index,
-                },
+                }),
             );
         }
         self.0.queue.wake.notify_one();
-        Ok(outcomes.await.unwrap_or_default())
+        Ok(outcomes
+            .await
+            .unwrap_or_else(|_ended| vec![Outcome::Interrupted; count]))
     }
 
     fn reserve(&self, count: usize) -> Result<(), QueueFull> {
@@ -232,12 +254,32 @@ async fn run(shared: Arc<Shared>, link: Link, queue: Rc<Queue>) {
             queue.wake.notified().await;
             continue;
         }
-        let count = waiting.len();
+        let _held = Held {
+            shared: &shared,
+            queue: &queue,
+            count: waiting.len(),
+        };
+        for pending in &waiting {
+            failpoint_of("tracking.writer.fix", &pending.id);
+        }
         stream::iter(batches(waiting))
             .map(|batch| store(&shared, &link, batch))
             .buffered(IN_FLIGHT)
             .for_each(|()| std::future::ready(()))
             .await;
+    }
+}
+
+/// Fixes that are being written; when this is dropped there is room for as many others.
+struct Held<'a> {
+    shared: &'a Shared,
+    queue: &'a Queue,
+    count: usize,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        let Self { shared, queue, count } = *self;
         shared.metrics.writer_queued.sub(i64::try_from(count).unwrap_or(0));
         queue.held.set(queue.held.get() - count);
     }

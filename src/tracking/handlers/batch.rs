@@ -108,6 +108,8 @@ pub async fn report_batch(request: HttpRequest, payload: web::Payload, state: St
                 continue;
             }
             Outcome::TooManyAttributes => "/attributes: a profile has at most 32 attributes",
+            // Sent again as a whole, those that were stored stay as they are.
+            Outcome::Interrupted => return Err(Problem::interrupted()),
             Outcome::Full => "the live index has no room for another entity",
         };
         rejected.push(RejectedPosition {

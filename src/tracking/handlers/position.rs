@@ -46,6 +46,7 @@ pub async fn report(request: HttpRequest, payload: web::Payload, state: State) -
         Outcome::Buffered => Ok(buffered()),
         Outcome::TooManyAttributes => Err(too_many_attributes()),
         Outcome::Full => Err(no_room()),
+        Outcome::Interrupted => Err(Problem::interrupted()),
     }
 }
 

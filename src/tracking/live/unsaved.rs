@@ -27,7 +27,7 @@ pub struct Unsaved {
 }
 
 impl Unsaved {
-    fn of(record: &Record) -> Self {
+    pub(super) fn of(record: &Record) -> Self {
         Self {
             id: record.id.clone(),
             fix: record.is_live().then(|| record.fix()),

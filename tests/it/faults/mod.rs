@@ -7,6 +7,7 @@ mod frozen;
 mod limits;
 mod load;
 mod lost_tail;
+mod panics;
 mod refusals;
 
 use crate::support::{Api, Redis, Scene, eventually};
