@@ -16,7 +16,7 @@ use crate::routes;
 use crate::runtime::{Phase, Supervisor};
 use crate::sessions::{self, Sessions};
 use crate::store::{Link, Store};
-use crate::telemetry::{Board, Metrics};
+use crate::telemetry::{Board, Metrics, State};
 use crate::tracking::{self, Writer};
 use actix_web::web::{self, ServiceConfig};
 use std::net::SocketAddr;
@@ -148,6 +148,7 @@ impl Parts {
     }
 
     fn start_watch(&self) {
+        self.health.board.set("redis", State::Starting, None);
         let (link, health, metrics) = (self.link.clone(), self.health.clone(), Arc::clone(&self.metrics));
         self.supervisor.spawn_local("health.redis", move || {
             health::watch(link.clone(), Arc::clone(&health.board), Arc::clone(&metrics))

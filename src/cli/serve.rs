@@ -3,7 +3,7 @@
 use super::simulate::{FleetOptions, run_fleet};
 use crate::app::{AppError, Application};
 use crate::config::Settings;
-use crate::runtime::StopReason;
+use crate::runtime::{StopReason, caught};
 use crate::telemetry;
 use clap::Args;
 use std::future::pending;
@@ -34,7 +34,8 @@ pub async fn run(args: ServeArgs) -> Result<(), AppError> {
     let app = Application::build(&args.settings).await?;
     let address = app.address();
     greet(&app, args.demo_fleet);
-    let fleet = (args.demo_fleet > 0).then(|| actix_web::rt::spawn(drive(address, args.demo_fleet)));
+    let fleet =
+        (args.demo_fleet > 0).then(|| actix_web::rt::spawn(caught("demo_fleet", drive(address, args.demo_fleet))));
     let serving = app.run(async {
         // The sender is not dropped before this ends.
         let reason = stopped.await.unwrap_or(StopReason::Interrupt);

@@ -262,3 +262,90 @@ impl Drop for Entry {
         self.supervisor.0.ended.notify_one();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::pending;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::thread;
+    use tokio::runtime::Builder;
+
+    /// Waits until a part of the board has a state.
+    async fn becomes(supervisor: &Supervisor, name: &str, state: Option<State>) {
+        while supervisor.0.board.state(name) != state {
+            sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_task_that_panics_is_down_until_it_has_run_for_a_while() {
+        let supervisor = Supervisor::default();
+        let starts = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&starts);
+        supervisor.spawn("worker", move || {
+            let start = counted.fetch_add(1, Ordering::Relaxed);
+            async move {
+                assert!(start >= 2, "the first two panic");
+                pending::<()>().await;
+            }
+        });
+        assert_eq!(supervisor.0.board.state("worker"), Some(State::Ok));
+        becomes(&supervisor, "worker", Some(State::Degraded)).await;
+        let now = Instant::now();
+        assert_eq!(supervisor.stuck(now), None);
+        assert_eq!(supervisor.stuck(now + STUCK_AFTER), Some("worker"));
+        becomes(&supervisor, "worker", Some(State::Ok)).await;
+        assert_eq!(
+            (starts.load(Ordering::Relaxed), supervisor.stuck(now + STUCK_AFTER)),
+            (3, None)
+        );
+        supervisor.phases().enter(Phase::StoppingTasks);
+        supervisor
+            .ended(Phase::StoppingTasks, Instant::now() + STUCK_AFTER)
+            .await;
+        assert_eq!(supervisor.0.board.state("worker"), None);
+    }
+
+    #[tokio::test]
+    async fn a_thread_that_ends_leaves_no_task_behind() {
+        let supervisor = Supervisor::default();
+        let of_thread = supervisor.clone();
+        let thread = thread::spawn(move || {
+            let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+            runtime.block_on(async { of_thread.spawn("worker", pending) });
+        });
+        thread.join().unwrap();
+        supervisor.spawn("other", pending);
+        let names: Vec<_> = supervisor
+            .0
+            .tasks
+            .lock()
+            .running
+            .values()
+            .map(|task| task.name)
+            .collect();
+        assert_eq!(names, ["other"]);
+        assert_eq!(supervisor.0.board.state("worker"), None);
+    }
+
+    #[tokio::test]
+    async fn a_task_that_drains_ends_by_itself_and_is_waited_for() {
+        let supervisor = Supervisor::default();
+        let drained = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&drained);
+        supervisor.spawn_draining("pool", Phase::Finishing, move |stopping| {
+            let counted = Arc::clone(&counted);
+            async move {
+                stopping.await;
+                tokio::task::yield_now().await;
+                counted.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        supervisor.spawn("other", pending);
+        supervisor.phases().enter(Phase::Finishing);
+        supervisor.ended(Phase::Finishing, Instant::now() + STUCK_AFTER).await;
+        assert_eq!(drained.load(Ordering::Relaxed), 1);
+        assert_eq!(supervisor.0.board.state("other"), Some(State::Ok));
+    }
+}

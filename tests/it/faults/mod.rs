@@ -9,6 +9,7 @@ mod load;
 mod lost_tail;
 mod panics;
 mod refusals;
+mod stopping;
 
 use crate::support::{Api, Redis, Scene, eventually};
 use fleetpulse::kind::Kind;

@@ -212,7 +212,10 @@ async fn a_saga_that_panics_does_not_blame_redis() {
 
 #[actix_web::test]
 async fn what_panics_on_behalf_of_a_request_is_answered_and_goes_on() {
-    let scene = Scene::new().await;
+    // Nobody else reads the cache or leases jobs.
+    let scene = Scene::new()
+        .await
+        .with(&["--response-cache=false", "--work-concurrency=0"]);
     let failpoints = "cache.reads@batch=panic:1;jobs.lease=panic:1;jobs.settle=panic:1;jobs.wakeups@wanted=panic:1";
     let service = armed(&scene, failpoints).await;
     let api = service.drivers();
