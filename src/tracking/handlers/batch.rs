@@ -52,7 +52,7 @@ pub struct RejectedPosition {
         (status = 200, description = "What became of them", body = BatchAnswer),
         (status = 413, description = "More than 10,000 positions, 8 MiB, or `TRACKING_WRITER_QUEUE`", body = Problem),
         (status = 422, description = "Neither an array nor an object with positions", body = Problem),
-        (status = 503, description = "More fixes are waiting than the service can hold; none was taken", body = Problem),
+        (status = 503, description = "More fixes are waiting than the service can hold, and none was taken; or a fault of the service interrupted it: send all of them again", body = Problem),
     )
 )]
 pub async fn report_batch(request: HttpRequest, payload: web::Payload, state: State) -> Result<HttpResponse, Problem> {

@@ -24,7 +24,7 @@ const MAX_BODY: usize = 16 * 1024;
         (status = 204, description = "Stored"),
         (status = 200, description = "Stale: a newer fix is there", body = OutcomeBody),
         (status = 202, description = "Buffered: Redis is away, the fix is in this instance's memory", body = OutcomeBody),
-        (status = 503, description = "More fixes are waiting than the service can hold", body = Problem),
+        (status = 503, description = "More fixes are waiting than the service can hold, or a fault of the service interrupted it", body = Problem),
     )
 )]
 pub async fn report(request: HttpRequest, payload: web::Payload, state: State) -> Result<HttpResponse, Problem> {

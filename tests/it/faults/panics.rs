@@ -31,6 +31,10 @@ const TASKS: [(&str, u32); 18] = [
     ("tracking.writer", 6),
 ];
 
+fn is_task(part: &str) -> bool {
+    TASKS.iter().any(|(task, _)| *task == part)
+}
+
 /// Starts the binary with one worker and these failpoints; its log is kept.
 async fn armed<R: AsRef<Redis>>(scene: &Scene<R>, failpoints: &str) -> ServiceProcess {
     let mut args = scene.args();
@@ -78,6 +82,11 @@ async fn every_task_that_panics_is_started_again() {
     eventually(SOON * 2, "every task runs", async || {
         let health = api.get("/health").await.body;
         let parts = health["parts"].as_object().unwrap();
+        let is_known = |part: &String| part.as_str() == "redis" || part.as_str() == "live_index" || is_task(part);
+        assert!(
+            parts.keys().all(is_known),
+            "a task that this story does not know: {health}"
+        );
         let down = |(name, _): &(&str, u32)| parts.get(*name).is_some_and(|part| part["state"] == "degraded");
         let before = degraded.len();
         degraded.extend(TASKS.iter().filter(|task| down(task)).map(|(name, _)| *name));
