@@ -52,7 +52,6 @@ pub(super) async fn serve_until(app: Application, stop: impl Future<Output = Sto
         address: _,
     } = app;
     let (http, supervisor) = (&parts.settings.http, &parts.supervisor);
-    let phases = supervisor.phases();
     let handle = server.handle();
     let mut serving: Serving = rt::spawn(server);
     let stopped = tokio::select! {
@@ -62,11 +61,11 @@ pub(super) async fn serve_until(app: Application, stop: impl Future<Output = Sto
     let deadlines = Deadlines::within(http.shutdown_budget());
     if matches!(stopped, Ok(StopReason::Terminate)) && !http.lame_duck().is_zero() {
         tracing::info!("stopping: not ready any more, requests are still served");
-        phases.enter(Phase::Draining);
+        supervisor.enter(Phase::Draining);
         sleep_until(deadlines.of_tasks(http.lame_duck())).await;
     }
     tracing::info!("stopping: requests under way may end");
-    phases.enter(Phase::Finishing);
+    supervisor.enter(Phase::Finishing);
     // They would wait for as long as the drain lasts, and then be cut off without an answer.
     parts.lock_wakeups.close();
     parts.job_wakeups.close();
@@ -76,13 +75,13 @@ pub(super) async fn serve_until(app: Application, stop: impl Future<Output = Sto
     };
     let work_drain = parts.settings.work.drain() + TASKS_END_WITHIN;
     supervisor.ended(Phase::Finishing, deadlines.of_tasks(work_drain)).await;
-    phases.enter(Phase::StoppingTasks);
+    supervisor.enter(Phase::StoppingTasks);
     supervisor
         .ended(Phase::StoppingTasks, deadlines.of_tasks(TASKS_END_WITHIN))
         .await;
-    phases.enter(Phase::Flushing);
+    supervisor.enter(Phase::Flushing);
     last_flush(&parts.tracking, &parts.link, deadlines.flush).await;
-    phases.enter(Phase::Closing);
+    supervisor.enter(Phase::Closing);
     if let Redis::Embedded(embedded) = redis {
         close(*embedded, deadlines.close).await;
     }

@@ -50,7 +50,7 @@ impl Default for Phases {
 
 impl Phases {
     /// Enters a phase.
-    pub fn enter(&self, phase: Phase) {
+    pub(super) fn enter(&self, phase: Phase) {
         tracing::debug!(?phase, "stopping");
         self.0.is_stopping.store(phase > Phase::Serving, Ordering::Release);
         self.0.phase.send_replace(phase);

@@ -3,7 +3,7 @@ use super::panic::panic_text;
 use super::phases::{Phase, Phases};
 use crate::telemetry::{Board, State};
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
+use futures_util::future::{AbortHandle, Abortable, BoxFuture};
 use parking_lot::Mutex;
 use prometheus::IntCounterVec;
 use std::collections::BTreeMap;
@@ -56,6 +56,8 @@ struct Task {
     name: &'static str,
     /// The phase from which on it ends.
     ends: Phase,
+    /// Ends it where it waits; a task without ends by itself.
+    abort: Option<AbortHandle>,
     /// Since when it does not run, because it panicked.
     down: Option<Instant>,
 }
@@ -92,10 +94,10 @@ impl Supervisor {
     where
         T: Future<Output = ()> + Send + 'static,
     {
-        let running = self
-            .clone()
-            .run(self.register(name, Phase::StoppingTasks), move |_| task());
-        tokio::spawn(or_stopped(self.phases().clone(), running));
+        let (abort, registration) = AbortHandle::new_pair();
+        let entry = self.register(name, Phase::StoppingTasks, Some(abort));
+        let running = self.clone().run(entry, move |_| task());
+        tokio::spawn(Abortable::new(running, registration));
     }
 
     /// Starts a task on the current thread, as [`Self::spawn`].
@@ -103,10 +105,10 @@ impl Supervisor {
     where
         T: Future<Output = ()> + 'static,
     {
-        let running = self
-            .clone()
-            .run(self.register(name, Phase::StoppingTasks), move |_| task());
-        tokio::task::spawn_local(or_stopped(self.phases().clone(), running));
+        let (abort, registration) = AbortHandle::new_pair();
+        let entry = self.register(name, Phase::StoppingTasks, Some(abort));
+        let running = self.clone().run(entry, move |_| task());
+        tokio::task::spawn_local(Abortable::new(running, registration));
     }
 
     /// Starts a task on the current runtime that ends by itself from a phase on.
@@ -114,7 +116,17 @@ impl Supervisor {
     where
         T: Future<Output = ()> + Send + 'static,
     {
-        tokio::spawn(self.clone().run(self.register(name, ends), task));
+        tokio::spawn(self.clone().run(self.register(name, ends, None), task));
+    }
+
+    /// Enters a phase, and ends the tasks that are to end in it.
+    pub fn enter(&self, phase: Phase) {
+        self.phases().enter(phase);
+        let tasks = self.0.tasks.lock();
+        let ending = tasks.running.values().filter(|task| task.ends <= phase);
+        ending
+            .filter_map(|task| task.abort.as_ref())
+            .for_each(AbortHandle::abort);
     }
 
     /// Waits until a deadline for the end of all tasks that end from a phase on; logs the names of those that do not.
@@ -143,11 +155,16 @@ impl Supervisor {
         stuck.map(|task| task.name)
     }
 
-    fn register(&self, name: &'static str, ends: Phase) -> Entry {
+    fn register(&self, name: &'static str, ends: Phase, abort: Option<AbortHandle>) -> Entry {
         let mut tasks = self.0.tasks.lock();
         tasks.last += 1;
         let number = tasks.last;
-        let task = Task { name, ends, down: None };
+        let task = Task {
+            name,
+            ends,
+            abort,
+            down: None,
+        };
         tasks.running.insert(number, task);
         self.show(&tasks, name);
         Entry {
@@ -215,14 +232,6 @@ impl Supervisor {
     fn stopping(&self, phase: Phase) -> Stopping {
         let phases = self.phases().clone();
         Box::pin(async move { phases.reached(phase).await })
-    }
-}
-
-/// Runs until tasks are to stop.
-async fn or_stopped(phases: Phases, running: impl Future<Output = ()>) {
-    tokio::select! {
-        () = running => {}
-        () = phases.reached(Phase::StoppingTasks) => {}
     }
 }
 
@@ -300,7 +309,7 @@ mod tests {
             (starts.load(Ordering::Relaxed), supervisor.stuck(now + STUCK_AFTER)),
             (3, None)
         );
-        supervisor.phases().enter(Phase::StoppingTasks);
+        supervisor.enter(Phase::StoppingTasks);
         supervisor
             .ended(Phase::StoppingTasks, Instant::now() + STUCK_AFTER)
             .await;
@@ -343,7 +352,7 @@ mod tests {
             }
         });
         supervisor.spawn("other", pending);
-        supervisor.phases().enter(Phase::Finishing);
+        supervisor.enter(Phase::Finishing);
         supervisor.ended(Phase::Finishing, Instant::now() + STUCK_AFTER).await;
         assert_eq!(drained.load(Ordering::Relaxed), 1);
         assert_eq!(supervisor.0.board.state("other"), Some(State::Ok));

@@ -21,6 +21,15 @@ pub trait Listener: Send + Sync + 'static {
     fn hear(&self, message: &[u8]);
 }
 
+/// Notes the end of a subscription, also by a panic: from then on messages are missed.
+struct Heard<'a, L: Listener>(&'a Weak<L>);
+
+impl<L: Listener> Drop for Heard<'_, L> {
+    fn drop(&mut self) {
+        note(self.0, false);
+    }
+}
+
 fn note(listener: &Weak<impl Listener>, heard: bool) {
     if let Some(listener) = listener.upgrade() {
         listener.note(heard);
@@ -28,9 +37,9 @@ fn note(listener: &Weak<impl Listener>, heard: bool) {
 }
 
 impl Store {
-    /// Listens to a channel in a task called `name`, in the background of the current runtime: from the first time that somebody `wanted` it to, for as
-    /// long as somebody holds the listener. When that is dropped it has to notify `wanted` as well. Where there is no Redis at all
-    /// the listener is told so at once.
+    /// Listens to a channel in a task called `name`, on the current runtime: from the first time that somebody `wanted` it to,
+    /// for as long as somebody holds the listener. When that is dropped it has to notify `wanted` as well. Where there is no Redis
+    /// at all the listener is told so at once.
     pub fn listen<L: Listener>(&self, name: &'static str, channel: String, wanted: &Arc<Notify>, listener: &Arc<L>) {
         if !self.is_configured() {
             listener.note(false);
@@ -42,10 +51,8 @@ impl Store {
             let (store, wanted, listener) = (store.clone(), Arc::clone(&wanted), Weak::clone(&listener));
             let (is_wanted, channel) = (Arc::clone(&is_wanted), channel.clone());
             async move {
-                // Kept for the time after a panic: whoever waits then has notified already, and missed what was published.
-                if is_wanted.load(Ordering::Acquire) {
-                    note(&listener, false);
-                } else {
+                // Remembered for the time after a panic: whoever waits then has notified already.
+                if !is_wanted.load(Ordering::Acquire) {
                     wanted.notified().await;
                     is_wanted.store(true, Ordering::Release);
                 }
@@ -63,9 +70,11 @@ impl Store {
             match self.listen_once(&channels, &listener).await {
                 // It worked for a while.
                 Ok(()) => pause = FIRST_RETRY,
-                Err(error) => tracing::debug!(?error, channel = channels[0], "a channel cannot be heard"),
+                Err(error) => {
+                    tracing::debug!(?error, channel = channels[0], "a channel cannot be heard");
+                    note(&listener, false);
+                }
             }
-            note(&listener, false);
             rest(pause).await;
             pause = slower(pause);
         }
@@ -75,6 +84,7 @@ impl Store {
     async fn listen_once(&self, channels: &[String], listener: &Weak<impl Listener>) -> Result<(), StoreError> {
         let mut subscription = self.subscribe(channels).await?;
         note(listener, true);
+        let _heard = Heard(listener);
         let mut ping = interval(PING_EVERY);
         loop {
             tokio::select! {
