@@ -10,6 +10,7 @@ use fleetpulse::app::Application;
 use fleetpulse::cli::client::{Client, Endpoint, Limits};
 use fleetpulse::config::Settings;
 use fleetpulse::geo::Point;
+use fleetpulse::runtime::StopReason;
 use ground::{Scratch, or_exit};
 use std::error::Error;
 use std::fmt::Write;
@@ -86,6 +87,7 @@ fn service(folder: &Scratch) -> Running {
         or_exit(
             app.run(async {
                 let _ = stopped.await;
+                StopReason::Interrupt
             })
             .await,
         );

@@ -7,6 +7,7 @@ use fleetpulse::cli::client::{Client, Endpoint, Limits};
 use fleetpulse::config::{InventorySettings, Settings};
 use fleetpulse::ids::Id;
 use fleetpulse::inventory::{Expected, Goods, Inventory, Name, Terms};
+use fleetpulse::runtime::StopReason;
 use fleetpulse::store::embedded::{Embedded, EmbeddedSettings};
 use fleetpulse::store::{Keys, Link, Store};
 use futures_util::future::try_join_all;
@@ -164,7 +165,11 @@ impl Service {
                     return;
                 };
                 let _ = told.send(app.address());
-                let _ = app.run(async { drop(stopped.await) }).await;
+                let stopped = async {
+                    drop(stopped.await);
+                    StopReason::Interrupt
+                };
+                let _ = app.run(stopped).await;
             });
         });
         Ok(Self {

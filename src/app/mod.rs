@@ -1,34 +1,27 @@
 //! Settings → store → slices → workers → HTTP server. [`Application::build`] gives a service that knows the port it bound;
-//! [`Application::run`] serves until it is told to stop, then drains.
+//! [`Application::run`] serves until it is told to stop, then stops in phases (`stop`).
 
 mod own_work;
 mod parts;
+mod stop;
 mod warm;
 
 use crate::config::{HttpSettings, RedisSource, RedisSourceError, RuleError, Settings};
-use crate::http::remember_connection;
+use crate::http::{CloseWhenStopping, remember_connection};
 use crate::jobs::presets::webhook::WebhookError;
-use crate::limits::{self, Gate, Guard};
+use crate::limits::{Gate, Guard};
 use crate::outgoing::CallError;
+use crate::runtime::{Connections, Phases, StopReason, Supervisor};
 use crate::store::embedded::{Embedded, EmbeddedError, EmbeddedSettings};
 use crate::store::{Keys, Link, Store, StoreError};
-use crate::telemetry::Metrics;
-use crate::tracking;
+use crate::telemetry::{Board, Metrics};
 use actix_web::dev::Server;
-use actix_web::{App, HttpServer, rt};
-use futures_util::FutureExt;
+use actix_web::{App, HttpServer};
 use parts::Parts;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
-
-/// How long unsaved fixes may take to be written when the service stops.
-const LAST_FLUSH: Duration = Duration::from_secs(5);
-/// How long the limits on requests may take to be settled when the service stops.
-const LAST_SETTLEMENT: Duration = Duration::from_secs(2);
 
 /// A service that is ready to run.
 pub struct Application {
@@ -36,11 +29,7 @@ pub struct Application {
     address: SocketAddr,
     redis: Redis,
     parts: Arc<Parts>,
-    background: Vec<JoinHandle<()>>,
-    /// Runs the service's own jobs; drains once the sender is dropped.
-    work: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
-    /// Settles the limits on requests; ends, with a last time, once the sender is dropped.
-    settling: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
+    connections: Connections,
 }
 
 impl std::fmt::Debug for Application {
@@ -101,6 +90,9 @@ pub enum AppError {
     /// The instruments cannot be made.
     #[error("the metrics cannot be set up")]
     Metrics(#[from] prometheus::Error),
+    /// A second signal came while the service was stopping.
+    #[error("ended by a second signal before it had stopped; what was not yet written is lost")]
+    Interrupted,
     /// The server broke.
     #[error("the HTTP server failed")]
     Server(#[source] io::Error),
@@ -115,23 +107,23 @@ impl Application {
         let metrics = Arc::new(Metrics::new()?);
         let gate = Gate::new(&settings.limits, &metrics)?;
         let keys = Keys::new(&settings.redis.key_prefix, 1);
+        let board = Arc::new(Board::default());
+        let supervisor = Supervisor::new(Phases::default(), Arc::clone(&board), metrics.task_restarts.clone());
         let (store, redis) = open_store(settings, keys).await?;
+        let store = store.supervised_by(&supervisor);
         let link = Link::open(&store);
         check_layout(&link, store.timeout()).await?;
 
-        let parts = Arc::new(Parts::new(settings, store, &metrics, link.clone())?);
-        let (server, address) = serve(&settings.http, &parts, Guard(gate.clone()))?;
-        let background = parts.spawn_background(address);
-        let work = parts.spawn_own_work();
-        let settling = gate.map(|gate| spawn_settling(&gate, link));
+        let parts = Arc::new(Parts::new(settings, store, board, &metrics, link)?);
+        let connections = Connections::default();
+        let (server, address) = serve(&settings.http, &parts, Guard(gate.clone()), &connections)?;
+        parts.start_tasks(address, gate.as_ref());
         Ok(Self {
             server,
             address,
             redis,
             parts,
-            background,
-            work,
-            settling,
+            connections,
         })
     }
 
@@ -156,72 +148,37 @@ impl Application {
         matches!(self.redis, Redis::NotInstalled)
     }
 
-    /// Serves until `stop`, then lets requests under way end, writes what is unsaved and stops what it started.
+    /// Serves until `stop`, then stops in phases: see [`Phase`](crate::runtime::Phase).
     ///
     /// # Errors
     /// [`AppError::Server`].
-    pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), AppError> {
-        let Self {
-            server,
-            redis,
-            parts,
-            background,
-            work,
-            settling,
-            address: _,
-        } = self;
-        let (own_work, working) = work.unzip();
-        let handle = server.handle();
-        let mut serving = rt::spawn(server);
-        let ended = tokio::select! {
-            ended = &mut serving => Some(ended),
-            () = stop => None,
-        };
-        // The pool is to end whether the server was told to or ended by itself: it is waited for below.
-        drop(own_work);
-        let ended = if let Some(ended) = ended {
-            ended
-        } else {
-            tracing::info!("stopping: requests under way may end");
-            // They would wait for as long as the drain lasts, and then be cut off without an answer.
-            parts.lock_wakeups.close();
-            parts.job_wakeups.close();
-            handle.stop(true).await;
-            serving.await
-        };
-        if let Some(working) = working {
-            // Ends by itself, in the time that it was given. Of its panic the log has told.
-            let _ = working.await;
-        }
-        for task in &background {
-            task.abort();
-        }
-        if let Some((until, settling)) = settling {
-            drop(until);
-            if tokio::time::timeout(LAST_SETTLEMENT, settling).await.is_err() {
-                tracing::warn!("what was admitted last could not all be settled with the other instances in time");
-            }
-        }
-        last_flush(&parts.tracking, &parts.link).await;
-        if let Redis::Embedded(embedded) = redis {
-            embedded.stop().await;
-        }
-        match ended {
-            Ok(result) => result.map_err(AppError::Server),
-            Err(panic) => Err(AppError::Server(io::Error::other(panic))),
-        }
+    pub async fn run(self, stop: impl Future<Output = StopReason>) -> Result<(), AppError> {
+        stop::serve_until(self, stop).await
     }
 }
 
 /// Binds the port. Workers start, and connections are taken, once the server is polled.
-fn serve(settings: &HttpSettings, parts: &Arc<Parts>, guard: Guard) -> Result<(Server, SocketAddr), AppError> {
-    let parts = Arc::clone(parts);
-    let mut server = HttpServer::new(move || App::new().configure(|app| parts.worker(app)).wrap(guard.clone()))
+fn serve(
+    settings: &HttpSettings,
+    parts: &Arc<Parts>,
+    guard: Guard,
+    connections: &Connections,
+) -> Result<(Server, SocketAddr), AppError> {
+    let (parts, connections) = (Arc::clone(parts), connections.clone());
+    let close = CloseWhenStopping(parts.supervisor.phases().clone());
+    let app = move || {
+        let app = App::new().configure(|app| parts.worker(app));
+        app.wrap(guard.clone()).wrap(close.clone())
+    };
+    let mut server = HttpServer::new(app)
         .disable_signals()
         .shutdown_timeout(settings.drain_s)
         .max_connections(settings.max_connections.get())
         .client_request_timeout(settings.request_timeout())
-        .on_connect(remember_connection)
+        .on_connect(move |io, data| {
+            remember_connection(io, data);
+            data.insert(connections.open());
+        })
         .keep_alive(Duration::from_secs(75));
     if let Some(workers) = settings.workers {
         server = server.workers(workers.get());
@@ -232,14 +189,6 @@ fn serve(settings: &HttpSettings, parts: &Arc<Parts>, guard: Guard) -> Result<(S
     })?;
     let address = server.addrs().first().copied().unwrap_or(settings.bind);
     Ok((server.run(), address))
-}
-
-/// Starts to settle the limits on requests with the other instances.
-fn spawn_settling(gate: &Gate, link: Link) -> (oneshot::Sender<()>, JoinHandle<()>) {
-    let (until, stopped) = oneshot::channel();
-    let stopped = stopped.map(|_: Result<(), _>| ());
-    let settling = limits::keep_settling(Arc::clone(gate.share()), link, stopped);
-    (until, rt::spawn(settling))
 }
 
 async fn open_store(settings: &Settings, keys: Keys) -> Result<(Store, Redis), AppError> {
@@ -288,21 +237,5 @@ async fn check_layout(link: &Link, timeout: Duration) -> Result<(), AppError> {
             tracing::warn!(%error, "the layout of the data could not be checked");
             Ok(())
         }
-    }
-}
-
-async fn last_flush(tracking: &tracking::Shared, link: &Link) {
-    let flushing = async {
-        for kind in tracking::Kind::ALL {
-            if let Err(error) = tracking::flush::flush(tracking, link, kind).await {
-                let lost = tracking.live(kind).unsaved_len();
-                if lost > 0 {
-                    tracing::warn!(%kind, %error, lost, "unsaved fixes are lost with this process");
-                }
-            }
-        }
-    };
-    if tokio::time::timeout(LAST_FLUSH, flushing).await.is_err() {
-        tracing::warn!("unsaved fixes could not all be written in time");
     }
 }

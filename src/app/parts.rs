@@ -9,34 +9,32 @@ use crate::http::BodyTimeout;
 use crate::inventory::{self, Inventory};
 use crate::jobs::worker::Registry;
 use crate::jobs::{self, Jobs};
-use crate::limits::Limits;
+use crate::limits::{self, Gate, Limits};
 use crate::locks::{self, Locks};
 use crate::openapi;
 use crate::routes;
+use crate::runtime::{Phase, Supervisor};
 use crate::sessions::{self, Sessions};
 use crate::store::{self, Link, Store};
-use crate::telemetry::{Board, Metrics};
+use crate::telemetry::{Board, Metrics, State};
 use crate::tracking::{self, Writer};
-use actix_web::rt;
 use actix_web::web::{self, ServiceConfig};
-use futures_util::FutureExt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use tokio::sync::Semaphore;
 
 /// See the module.
 pub(super) struct Parts {
-    settings: Settings,
+    pub settings: Settings,
+    pub supervisor: Supervisor,
     pub store: Store,
     /// For whatever is not a worker.
     pub link: Link,
     metrics: Arc<Metrics>,
     health: web::Data<Health>,
     pub tracking: Arc<tracking::Shared>,
-    /// Whether a worker follows Redis.
-    feed: Arc<AtomicBool>,
+    /// The turn to follow Redis, of one worker at a time.
+    feed: Arc<Semaphore>,
     sessions: Arc<sessions::Shared>,
     pub lock_wakeups: locks::Wakeups,
     pub job_wakeups: jobs::Wakeups,
@@ -46,8 +44,14 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    pub fn new(settings: &Settings, store: Store, metrics: &Arc<Metrics>, link: Link) -> Result<Self, AppError> {
-        let board = Arc::new(Board::default());
+    pub fn new(
+        settings: &Settings,
+        store: Store,
+        board: Arc<Board>,
+        metrics: &Arc<Metrics>,
+        link: Link,
+    ) -> Result<Self, AppError> {
+        let supervisor = store.supervisor().clone();
         let tracking = tracking::Shared::new(
             settings.tracking.clone(),
             store.clone(),
@@ -60,11 +64,12 @@ impl Parts {
             settings: settings.clone(),
             health: web::Data::new(Health {
                 board,
+                supervisor: supervisor.clone(),
                 metrics: Arc::clone(metrics),
                 link: link.clone(),
             }),
             tracking: Arc::new(tracking),
-            feed: Arc::new(AtomicBool::new(false)),
+            feed: Arc::new(Semaphore::new(1)),
             sessions: sessions::Shared::new(settings.sessions.clone(), metrics),
             lock_wakeups: locks::Wakeups::listen(&store),
             job_wakeups: jobs::Wakeups::listen(&store),
@@ -72,6 +77,7 @@ impl Parts {
             cache,
             responses: cache::response::Shared::new(settings.responses, metrics),
             metrics: Arc::clone(metrics),
+            supervisor,
             store,
             link,
         })
@@ -101,31 +107,25 @@ impl Parts {
             .app_data(self.health.clone())
             .app_data(BodyTimeout(settings.http.request_timeout()));
         if self.store.is_configured() {
-            self.follow(link);
+            self.follow(&link);
         }
         routes::configure(app, metrics, document);
         app.default_service(web::to(routes::not_found));
     }
 
-    /// Follows Redis on this worker, unless another one does. On a worker and not on a thread of its own, because most of
-    /// what is heard are this instance's own batches: they come when the worker is awake for their answers anyway, and
+    /// Follows Redis on this worker, unless and until another one does. On a worker and not on a thread of its own, because
+    /// most of what is heard are this instance's own batches: they come when the worker is awake for their answers anyway, and
     /// waking a thread for each costs more than reading it.
-    fn follow(&self, link: Link) {
-        /// Gives the feed back when its worker ends, for the one that takes the worker's place.
-        struct Claim(Arc<AtomicBool>);
-        impl Drop for Claim {
-            fn drop(&mut self) {
-                self.0.store(false, Ordering::Release);
+    fn follow(&self, link: &Link) {
+        let (turn, tracking, link) = (Arc::clone(&self.feed), Arc::clone(&self.tracking), link.clone());
+        self.supervisor.spawn_local("tracking.feed", move || {
+            let (turn, tracking, link) = (Arc::clone(&turn), Arc::clone(&tracking), link.clone());
+            async move {
+                // Given back with the task or its thread, for the next worker.
+                if let Ok(_turn) = turn.acquire_owned().await {
+                    tracking::feed::follow(tracking, link).await;
+                }
             }
-        }
-        if self.feed.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        let claim = Claim(Arc::clone(&self.feed));
-        let tracking = Arc::clone(&self.tracking);
-        rt::spawn(async move {
-            let _claim = claim;
-            tracking::feed::follow(tracking, link).await;
         });
     }
 
@@ -133,70 +133,115 @@ impl Parts {
         Jobs::new(link.clone(), self.job_wakeups.clone(), self.settings.jobs)
     }
 
-    /// Runs the service's own jobs until the sender is dropped, if it is to run any.
-    pub fn spawn_own_work(&self) -> Option<(oneshot::Sender<()>, JoinHandle<()>)> {
-        if !self.store.is_configured() {
-            return None;
+    /// Starts what goes on beside the requests.
+    pub fn start_tasks(&self, address: SocketAddr, gate: Option<&Arc<Gate>>) {
+        self.start_watch();
+        self.start_tracking();
+        if let Some(gate) = gate {
+            self.start_settling(gate);
         }
-        let metrics = &self.metrics.worker_jobs;
-        let pool = own_work::pool(
-            &self.settings.work,
-            self.jobs(&self.link),
-            self.own_jobs.clone(),
-            metrics,
-        )?;
-        let (until, stopped) = oneshot::channel();
-        Some((until, rt::spawn(pool.run(stopped.map(|_: Result<(), _>| ())))))
+        if self.store.is_configured() {
+            self.start_life();
+            self.start_sweeps();
+            self.start_warming(address);
+            self.start_own_work();
+        }
     }
 
-    /// Forgets what is remembered of Redis whenever that is another one; what asks for the generation itself is not named here.
-    fn forget_with_redis(&self) -> impl Future<Output = ()> + 'static {
-        let mut generations = self.store.generations();
+    /// Watches whether Redis is another one, and forgets then what is remembered of it; what asks for the generation itself is not
+    /// named here.
+    fn start_life(&self) {
+        let link = self.link.clone();
+        self.supervisor
+            .spawn_local("redis.life", move || store::watch_life(link.clone()));
+        let generations = self.store.generations();
         let (tracking, cache) = (Arc::clone(&self.tracking), Arc::clone(&self.cache));
         let (locks, jobs) = (self.lock_wakeups.clone(), self.job_wakeups.clone());
-        async move {
-            while generations.changed().await.is_ok() {
-                cache.forget_all();
-                tracking.resync.notify_one();
-                locks.ask_again();
-                jobs.ask_again();
+        self.supervisor.spawn_local("redis.forgetting", move || {
+            let mut generations = generations.clone();
+            let (tracking, cache) = (Arc::clone(&tracking), Arc::clone(&cache));
+            let (locks, jobs) = (locks.clone(), jobs.clone());
+            async move {
+                while generations.changed().await.is_ok() {
+                    cache.forget_all();
+                    tracking.resync.notify_one();
+                    locks.ask_again();
+                    jobs.ask_again();
+                }
             }
+        });
+    }
+
+    fn start_watch(&self) {
+        self.health.board.set("redis", State::Starting, None);
+        let (link, health, metrics) = (self.link.clone(), self.health.clone(), Arc::clone(&self.metrics));
+        self.supervisor.spawn_local("health.redis", move || {
+            health::watch(link.clone(), Arc::clone(&health.board), Arc::clone(&metrics))
+        });
+    }
+
+    fn start_tracking(&self) {
+        let tracking = Arc::clone(&self.tracking);
+        self.supervisor.spawn_local("tracking.rebuild", move || {
+            tracking::rebuild::keep_rebuilding(Arc::clone(&tracking))
+        });
+        let (tracking, link) = (Arc::clone(&self.tracking), self.link.clone());
+        self.supervisor.spawn_local("tracking.expiry", move || {
+            tracking::expiry::keep_sweeping(Arc::clone(&tracking), link.clone())
+        });
+        if self.store.is_configured() {
+            let (tracking, link) = (Arc::clone(&self.tracking), self.link.clone());
+            self.supervisor.spawn_local("tracking.flush", move || {
+                tracking::flush::keep_flushing(Arc::clone(&tracking), link.clone())
+            });
         }
     }
 
-    /// Starts what goes on beside the requests, until it is aborted.
-    pub fn spawn_background(&self, address: SocketAddr) -> Vec<JoinHandle<()>> {
-        let Self {
-            settings,
-            tracking,
-            link,
-            health,
-            ..
-        } = self;
-        let watching = health::watch(link.clone(), Arc::clone(&health.board), Arc::clone(&self.metrics));
-        let mut tasks = vec![
-            rt::spawn(watching),
-            rt::spawn(tracking::expiry::keep_sweeping(Arc::clone(tracking), link.clone())),
-        ];
-        if self.store.is_configured() {
-            let inventory = Inventory::start(link, &settings.inventory);
-            let sessions = Arc::clone(&self.sessions);
-            let cache = Cache::new(link.clone(), Arc::clone(&self.cache));
-            if settings.responses.response_cache {
-                cache.add_warmer("/openapi.json", move |_| warm_path(address, "/openapi.json"));
-            }
-            let jobs = self.jobs(link);
-            tasks.extend([
-                rt::spawn(store::watch_life(link.clone())),
-                rt::spawn(self.forget_with_redis()),
-                rt::spawn(tracking::flush::keep_flushing(Arc::clone(tracking), link.clone())),
-                rt::spawn(inventory::sweep::keep_sweeping(inventory)),
-                rt::spawn(sessions::stats::keep_measuring(sessions, link.clone())),
-                rt::spawn(cache::warm_at_start(cache)),
-                rt::spawn(jobs::schedules::keep_firing(jobs.clone())),
-                rt::spawn(jobs::sweep::keep_sweeping(jobs)),
-            ]);
+    /// Settles the limits on requests with the other instances; what was admitted last, when tasks are to end.
+    fn start_settling(&self, gate: &Arc<Gate>) {
+        let (share, link) = (Arc::clone(gate.share()), self.link.clone());
+        self.supervisor
+            .spawn_draining("limits.settling", Phase::StoppingTasks, move |stopping| {
+                limits::keep_settling(Arc::clone(&share), link.clone(), stopping)
+            });
+    }
+
+    fn start_sweeps(&self) {
+        let inventory = Inventory::start(&self.link, &self.settings.inventory);
+        self.supervisor.spawn_local("inventory.sweep", move || {
+            inventory::sweep::keep_sweeping(inventory.clone())
+        });
+        let (sessions, link) = (Arc::clone(&self.sessions), self.link.clone());
+        self.supervisor.spawn_local("sessions.stats", move || {
+            sessions::stats::keep_measuring(Arc::clone(&sessions), link.clone())
+        });
+        let jobs = self.jobs(&self.link);
+        self.supervisor
+            .spawn_local("jobs.schedules", move || jobs::schedules::keep_firing(jobs.clone()));
+        let jobs = self.jobs(&self.link);
+        self.supervisor
+            .spawn_local("jobs.sweep", move || jobs::sweep::keep_sweeping(jobs.clone()));
+    }
+
+    /// Warms the cache once; ends then.
+    fn start_warming(&self, address: SocketAddr) {
+        let cache = Cache::new(self.link.clone(), Arc::clone(&self.cache));
+        if self.settings.responses.response_cache {
+            cache.add_warmer("/openapi.json", move |_| warm_path(address, "/openapi.json"));
         }
-        tasks
+        self.supervisor
+            .spawn_local("cache.warming", move || cache::warm_at_start(cache.clone()));
+    }
+
+    /// Runs the service's own jobs, if it is to run any. They end while requests do.
+    fn start_own_work(&self) {
+        let (settings, counters) = (&self.settings.work, &self.metrics.worker_jobs);
+        let Some(pool) = own_work::pool(settings, self.jobs(&self.link), self.own_jobs.clone(), counters) else {
+            return;
+        };
+        self.supervisor
+            .spawn_draining("jobs.pool", Phase::Finishing, move |stopping| {
+                pool.clone().run(stopping)
+            });
     }
 }

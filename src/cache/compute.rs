@@ -9,6 +9,7 @@ use super::look::Found;
 use super::model::{Entry, Fetched, Made, Name, Outage, Policy, Source};
 use super::write::json;
 use crate::ids::Id;
+use crate::runtime::caught;
 use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -324,7 +325,7 @@ impl Cache {
         };
         // Always there: a caller who takes off has not done so before, and is answered.
         if let Some(compute) = compute.take() {
-            spawn_local(crossing.cross(compute));
+            spawn_local(caught("cache.compute", crossing.cross(compute)));
         }
     }
 }

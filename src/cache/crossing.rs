@@ -8,6 +8,7 @@ use super::local::Marks;
 use super::look::Found;
 use super::model::{Entry, Level, Made, Outage, Policy, Put, Stored};
 use super::ticket::{Ticket, Ticketing};
+use crate::runtime::caught;
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -48,11 +49,12 @@ impl Drop for Crossing {
             && let Ok(runtime) = Handle::try_current()
         {
             let (cache, destination) = (self.cache.clone(), self.destination.clone());
-            runtime.spawn(async move {
+            let giving_up = async move {
                 if let Ok(name) = destination.name() {
                     cache.give_up(&name, &ticket).await;
                 }
-            });
+            };
+            runtime.spawn(caught("cache.give_up", giving_up));
         }
     }
 }

@@ -60,7 +60,8 @@ impl Pace {
 impl Reads {
     pub(super) fn start(link: &Link) -> Self {
         let (link, lately) = (link.clone(), Arc::<Pace>::default());
-        Self(Batcher::start(MOST, move |batch| {
+        let supervisor = link.store().supervisor().clone();
+        Self(Batcher::start(&supervisor, "cache.reads", MOST, move |batch| {
             carry(link.clone(), Arc::clone(&lately), batch)
         }))
     }
@@ -68,8 +69,8 @@ impl Reads {
     pub(super) async fn get(&self, keys: Vec<Placed>) -> Result<Answer, CacheError> {
         let (answer, answered) = oneshot::channel();
         self.0.push(Asked { keys, answer })?;
-        // Without an answer the task has ended with its runtime.
-        Ok(answered.await.unwrap_or(Err(StoreError::Away))?)
+        // Without an answer the task has panicked, or ended with its runtime.
+        Ok(answered.await.unwrap_or(Err(StoreError::Interrupted))?)
     }
 }
 

@@ -44,7 +44,12 @@ impl Shared {
     pub fn new(store: &Store, settings: CacheSettings, metrics: &Metrics) -> Arc<Self> {
         let longest = Duration::from_millis(u64::from(settings.local_ttl_ms));
         let local = Arc::new(Local::new(settings.local_bytes, longest));
-        store.listen(store.keys().cache_channel(), &local.wanted, &local);
+        store.listen(
+            "cache.invalidations",
+            store.keys().cache_channel(),
+            &local.wanted,
+            &local,
+        );
         let read = |outcome| metrics.cache.reads.with_label_values(&[outcome]);
         let computation = |outcome| metrics.cache.computations.with_label_values(&[outcome]);
         let counted = Counted {

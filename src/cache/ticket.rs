@@ -6,6 +6,7 @@ use super::entry::Nonce;
 use super::error::CacheError;
 use super::model::{MAX_TAGS, Name, Put, Tag};
 use crate::ids::Id;
+use crate::runtime::caught;
 use crate::store::{Placed, StoreError};
 use std::time::{Duration, Instant};
 use tokio::time::timeout_at;
@@ -167,7 +168,7 @@ impl Cache {
     /// if that fails, when Redis is there again; then it is left to end by itself.
     fn give_up_behind(&self, name: &Name<'_>, token: Nonce, lasting: Duration) {
         let (cache, namespace, key) = (self.clone(), name.namespace.clone(), name.key.to_owned());
-        tokio::spawn(async move {
+        let giving_up = async move {
             let ends = Instant::now() + lasting;
             let Ok(name) = Name::new(&namespace, &key) else { return };
             let given_up = commands::give_up(cache.link(), &name, token).await;
@@ -177,7 +178,8 @@ impl Cache {
             {
                 tracing::debug!(%error, "a lease of the cache is left to end by itself");
             }
-        });
+        };
+        tokio::spawn(caught("cache.give_up", giving_up));
     }
 
     pub(super) fn version_keys(&self, namespace: &Id, tags: &[Tag]) -> Vec<Placed> {

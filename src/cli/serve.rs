@@ -3,11 +3,13 @@
 use super::simulate::{FleetOptions, run_fleet};
 use crate::app::{AppError, Application};
 use crate::config::Settings;
+use crate::runtime::{StopReason, caught};
 use crate::telemetry;
 use clap::Args;
 use std::future::pending;
 use std::net::SocketAddr;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
 
 /// What `serve` takes.
 #[derive(Debug, Clone, Args)]
@@ -20,25 +22,36 @@ pub struct ServeArgs {
     pub demo_fleet: u32,
 }
 
-/// Serves until SIGINT or SIGTERM.
+/// Serves until SIGINT or SIGTERM; a second one ends it at once.
 ///
 /// # Errors
 /// [`AppError`].
 pub async fn run(args: ServeArgs) -> Result<(), AppError> {
     telemetry::init(args.settings.log.format);
     // Before anything is started, so that no signal finds us without a handler.
-    let stop = stop_signal();
+    let mut signals = Signals::listen();
+    let (stop, stopped) = oneshot::channel();
     let app = Application::build(&args.settings).await?;
     let address = app.address();
     greet(&app, args.demo_fleet);
-    let fleet = (args.demo_fleet > 0).then(|| actix_web::rt::spawn(drive(address, args.demo_fleet)));
-    app.run(async {
-        stop.await;
+    let fleet =
+        (args.demo_fleet > 0).then(|| actix_web::rt::spawn(caught("demo_fleet", drive(address, args.demo_fleet))));
+    let serving = app.run(async {
+        // The sender is not dropped before this ends.
+        let reason = stopped.await.unwrap_or(StopReason::Interrupt);
         if let Some(fleet) = fleet {
             fleet.abort();
         }
-    })
-    .await
+        reason
+    });
+    let signalled = async {
+        let _ = stop.send(signals.next().await);
+        signals.next().await;
+    };
+    tokio::select! {
+        served = serving => served,
+        () = signalled => Err(AppError::Interrupted),
+    }
 }
 
 #[expect(clippy::print_stdout, reason = "what is said here is this command's output")]
@@ -74,18 +87,29 @@ async fn drive(address: SocketAddr, vehicles: u32) {
     }
 }
 
-/// Resolves at the first SIGINT or SIGTERM. The handlers are installed by the call itself.
-fn stop_signal() -> impl Future<Output = ()> {
-    let interrupt = signal(SignalKind::interrupt());
-    let terminate = signal(SignalKind::terminate());
-    async move {
-        let (Ok(mut interrupt), Ok(mut terminate)) = (interrupt, terminate) else {
+/// The signals that stop the service.
+struct Signals(Option<(Signal, Signal)>);
+
+impl Signals {
+    /// Installs the handlers.
+    fn listen() -> Self {
+        let interrupt = signal(SignalKind::interrupt());
+        let terminate = signal(SignalKind::terminate());
+        let signals = interrupt.ok().zip(terminate.ok());
+        if signals.is_none() {
             tracing::error!("signals cannot be handled; end the service by other means");
+        }
+        Self(signals)
+    }
+
+    /// Resolves at the next SIGINT or SIGTERM.
+    async fn next(&mut self) -> StopReason {
+        let Some((interrupt, terminate)) = &mut self.0 else {
             return pending().await;
         };
         tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+            _ = interrupt.recv() => StopReason::Interrupt,
+            _ = terminate.recv() => StopReason::Terminate,
         }
     }
 }

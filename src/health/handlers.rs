@@ -1,5 +1,6 @@
 use super::redis::{self, RedisReport};
 use crate::http::Problem;
+use crate::runtime::Supervisor;
 use crate::store::Link;
 use crate::telemetry::{Board, Metrics, Part, State};
 use actix_web::http::StatusCode;
@@ -7,6 +8,7 @@ use actix_web::{HttpResponse, HttpResponseBuilder, web};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tokio::time::Instant;
 use utoipa::ToSchema;
 
 /// What these handlers look at.
@@ -14,6 +16,8 @@ use utoipa::ToSchema;
 pub struct Health {
     /// What the parts say.
     pub board: Arc<Board>,
+    /// The tasks, and how far the service has come with stopping.
+    pub supervisor: Supervisor,
     /// The instruments.
     pub metrics: Arc<Metrics>,
     /// A connection for reports.
@@ -31,25 +35,34 @@ struct Report {
 
 /// Whether the process is alive
 ///
-/// Does not look at Redis: a restart of the service would not bring that back.
-#[utoipa::path(get, path = "/health/live", tag = "health", responses((status = 200, description = "Alive")))]
-pub async fn live() -> HttpResponse {
-    HttpResponse::Ok().json(serde_json::json!({"status": "ok"}))
+/// Does not look at Redis: a restart of the service would not bring that back. A task of the service that panics and has not run
+/// again for a minute does make it fail.
+#[utoipa::path(get, path = "/health/live", tag = "health",
+    responses((status = 200, description = "Alive"), (status = 503, description = "A task does not run; restart the service", body = Problem)))]
+pub async fn live(health: web::Data<Health>) -> Result<HttpResponse, Problem> {
+    match health.supervisor.stuck(Instant::now()) {
+        Some(task) => Err(Problem::unavailable(
+            format!("the task {task} does not run; restart the service"),
+            1,
+        )),
+        None => Ok(HttpResponse::Ok().json(serde_json::json!({"status": "ok"}))),
+    }
 }
 
 /// Whether requests should be sent here
 ///
-/// Not while positions are first read from Redis. With Redis away it is ready: it answers from memory.
+/// Not while positions are first read from Redis, and not once the service stops. With Redis unavailable it is ready: it answers from
+/// memory.
 #[utoipa::path(get, path = "/health/ready", tag = "health",
-    responses((status = 200, description = "Ready"), (status = 503, description = "Still loading")))]
+    responses((status = 200, description = "Ready"), (status = 503, description = "Still loading, or stopping")))]
 pub async fn ready(health: web::Data<Health>) -> HttpResponse {
-    let starting = health.board.state("live_index") == Some(State::Starting);
-    let status = if starting {
-        StatusCode::SERVICE_UNAVAILABLE
+    let (status, word) = if health.supervisor.phases().is_stopping() {
+        (StatusCode::SERVICE_UNAVAILABLE, "draining")
+    } else if health.board.state("live_index") == Some(State::Starting) {
+        (StatusCode::SERVICE_UNAVAILABLE, "starting")
     } else {
-        StatusCode::OK
+        (StatusCode::OK, "ok")
     };
-    let word = if starting { State::Starting } else { State::Ok };
     HttpResponseBuilder::new(status).json(serde_json::json!({"status": word}))
 }
 

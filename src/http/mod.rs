@@ -2,6 +2,7 @@
 
 mod body;
 mod caller;
+mod close;
 mod fields;
 mod gone;
 mod observe;
@@ -15,6 +16,7 @@ pub mod timestamp;
 
 pub use body::{Body, BodyTimeout, MediaType};
 pub use caller::{Caller, Callers, NetworkError, Networks, ProxyHeader};
+pub use close::CloseWhenStopping;
 pub use fields::Fields;
 pub use gone::{client_gone, remember_connection};
 pub use observe::Observe;

@@ -1,3 +1,5 @@
+use super::Problem;
+use crate::runtime::caught;
 use crate::telemetry::Metrics;
 use actix_web::body::MessageBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
@@ -74,7 +76,9 @@ where
         let observe = Rc::clone(&self.observe);
         let handling = self.service.call(request);
         Box::pin(async move {
-            let response = handling.await;
+            // Without an answer the client would see a broken connection and not know whom to blame.
+            let response = caught(observe.route, handling).await;
+            let response = response.unwrap_or_else(|panicked| Err(Problem::internal(&panicked).into()));
             let elapsed = start.elapsed();
             let status = match &response {
                 Ok(response) => response.status(),

@@ -245,6 +245,14 @@ impl Problem {
         }
     }
 
+    /// 503: the task that carried the request out panicked, and is started again.
+    #[must_use]
+    pub fn interrupted() -> Self {
+        let detail =
+            "a fault of the service interrupted this request; it may or may not have been carried out; try again";
+        Self::unavailable(detail, 1)
+    }
+
     /// 500: our fault. The cause goes to the log and not into the answer.
     #[must_use]
     pub fn internal(cause: &dyn fmt::Display) -> Self {
@@ -263,6 +271,7 @@ impl From<StoreError> for Problem {
                 tracing::warn!(%cause, "Redis refused a command");
                 Self::unavailable("Redis does not take this now; try again", 2)
             }
+            StoreError::Interrupted => Self::interrupted(),
             StoreError::Answer(_) => Self::internal(&error),
         }
     }

@@ -5,6 +5,7 @@
 
 use super::commands::{self, MAX_BATCH, Op, Outcome, Outcomes, Target, Verb};
 use super::error::InventoryError;
+use crate::runtime::caught;
 use crate::store::{self, Link, StoreError};
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -43,15 +44,21 @@ impl Batcher {
             keep_ms,
             aside: Arc::new(Semaphore::new(ASIDE)),
         };
-        Self(store::Batcher::start(most, move |calls| round(way.clone(), calls)))
+        let supervisor = link.store().supervisor();
+        Self(store::Batcher::start(
+            supervisor,
+            "inventory.batches",
+            most,
+            move |calls| round(way.clone(), calls),
+        ))
     }
 
     /// Carries one call out. A caller that goes away leaves it to be carried out all the same.
     pub async fn call(&self, partition: u16, op: Op) -> Result<Outcome, InventoryError> {
         let (answer, outcome) = oneshot::channel();
         self.0.push(Pending { partition, op, answer })?;
-        // Without an answer the task has ended with its runtime, and nobody knows how far it came.
-        let outcome = outcome.await.unwrap_or(Err(StoreError::Away));
+        // Without an answer the task has panicked or ended with its runtime, and nobody knows how far it came.
+        let outcome = outcome.await.unwrap_or(Err(StoreError::Interrupted));
         Ok(outcome?)
     }
 }
@@ -84,11 +91,12 @@ async fn settle(way: &Way, batch: Vec<Pending>) {
             // This may take a while, for which the other partitions do not wait.
             let permit = Arc::clone(&way.aside).acquire_owned().await;
             let way = way.clone();
-            tokio::spawn(async move {
+            let asking = async move {
                 let outcomes = ask(&way, &batch, false).await;
                 answer(batch, outcomes.map(Option::unwrap_or_default));
                 drop(permit);
-            });
+            };
+            tokio::spawn(caught("inventory.batch_aside", asking));
         }
     }
 }

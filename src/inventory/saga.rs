@@ -29,6 +29,7 @@ use super::error::InventoryError;
 use super::model::{Goods, Parts, Record, Reservation, State, Terms};
 use super::reservations::{Made, done, made, parts_of};
 use crate::ids::Id;
+use crate::runtime::{Panicked, caught, failpoint};
 use crate::store::StoreError;
 use futures_util::future::join_all;
 use std::collections::BTreeMap;
@@ -47,10 +48,14 @@ const FOR_EVER_MS: i64 = (1 << 53) - 1;
 async fn whole<T: Send + 'static>(
     work: impl Future<Output = Result<T, InventoryError>> + Send + 'static,
 ) -> Result<T, InventoryError> {
-    match tokio::spawn(work).await {
-        Ok(result) => result,
-        // The runtime ends.
-        Err(_ended) => Err(StoreError::Away.into()),
+    let work = async {
+        failpoint("inventory.saga");
+        work.await
+    };
+    match tokio::spawn(caught("inventory.saga", work)).await {
+        Ok(Ok(result)) => result,
+        // It panicked, or the runtime ends. What it had begun is looked after by the sweep, or runs out.
+        Ok(Err(Panicked)) | Err(_) => Err(StoreError::Interrupted.into()),
     }
 }
 

@@ -10,6 +10,7 @@ use super::error::JobsError;
 use super::id::LeaseToken;
 use super::model::{LeaseRequest, SettleOutcome, Settlement};
 use crate::ids::Id;
+use crate::runtime::{caught, failpoint};
 use crate::store::StoreError;
 use std::mem;
 use tokio::runtime::Handle;
@@ -38,29 +39,32 @@ impl Drop for Parcel {
         // Dropped by the end of the runtime, it leaves them to the ends of their leases.
         let Ok(runtime) = Handle::try_current() else { return };
         let (jobs, queue) = (self.jobs.clone(), self.queue.clone());
-        runtime.spawn(async move {
+        let releasing = async move {
             if let Err(error) = jobs.release(&queue, leased).await {
                 tracing::debug!(%error, "jobs that nobody waited for come back at the end of their leases");
             }
-        });
+        };
+        runtime.spawn(caught("jobs.release", releasing));
     }
 }
 
-/// A runtime that ends takes the task with it, and nobody knows how far it came.
+/// A task that panics, or ends with its runtime, drops its answer, and nobody knows how far it came.
 fn cut_off<E>(_closed: E) -> JobsError {
-    StoreError::Away.into()
+    StoreError::Interrupted.into()
 }
 
 /// Leases what is ready, in a task of its own: dropped in the middle, this loses nothing.
 pub(super) async fn lease(jobs: &Jobs, queue: &Id, request: &LeaseRequest) -> Result<Taken, JobsError> {
     let (answer, answered) = oneshot::channel();
     let (jobs, queue, request) = (jobs.clone(), queue.clone(), request.clone());
-    tokio::spawn(async move {
+    let leasing = async move {
+        failpoint("jobs.lease");
         let taken = commands::lease(jobs.target(&queue), &request, LeaseToken::draw()).await;
         let parcel = taken.map(|taken| Parcel { jobs, queue, taken });
         // Not to be delivered, it is dropped.
         drop(answer.send(parcel));
-    });
+    };
+    tokio::spawn(caught("jobs.lease", leasing));
     Ok(answered.await.map_err(cut_off)??.open())
 }
 
@@ -73,12 +77,14 @@ pub(super) async fn settle(
 ) -> Result<(Vec<SettleOutcome>, Taken), JobsError> {
     let (answer, answered) = oneshot::channel();
     let (jobs, queue) = (jobs.clone(), queue.clone());
-    tokio::spawn(async move {
+    let settling = async move {
+        failpoint("jobs.settle");
         let next = Some((&next, LeaseToken::draw()));
         let settled = commands::settle(jobs.target(&queue), &settlements, next).await;
         let parcel = settled.map(|(outcomes, taken)| (outcomes, Parcel { jobs, queue, taken }));
         drop(answer.send(parcel));
-    });
+    };
+    tokio::spawn(caught("jobs.settle", settling));
     let (outcomes, parcel) = answered.await.map_err(cut_off)??;
     Ok((outcomes, parcel.open()))
 }

@@ -61,7 +61,7 @@ impl Wakeups {
             closed: SetOnce::new(),
             noted: NotedQueues::default(),
         });
-        store.listen(store.keys().queue_wake(), &room.wanted, &room);
+        store.listen("jobs.wakeups", store.keys().queue_wake(), &room.wanted, &room);
         Self(room)
     }
 

@@ -2,6 +2,7 @@ use super::Locks;
 use super::commands;
 use super::model::Token;
 use crate::ids::Id;
+use crate::runtime::caught;
 use std::mem;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -69,7 +70,7 @@ pub(super) fn give_back(locks: &Locks, name: &Id, left: Left, lasting: Duration)
         return;
     };
     let (link, name) = (locks.link().clone(), name.clone());
-    runtime.spawn(async move {
+    let giving_back = async move {
         let _permit = permit;
         let mut pause = FIRST_PAUSE;
         let mut moot = None;
@@ -90,5 +91,6 @@ pub(super) fn give_back(locks: &Locks, name: &Id, left: Left, lasting: Duration)
             }
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
-    });
+    };
+    runtime.spawn(caught("locks.give_back", giving_back));
 }

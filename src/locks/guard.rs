@@ -2,6 +2,7 @@ use super::attempt::{Left, give_back};
 use super::model::{Grant, Token};
 use super::{LockError, Locks};
 use crate::ids::Id;
+use crate::runtime::caught;
 use crate::store::StoreError;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -51,7 +52,7 @@ impl LockGuard {
             fence: grant.fence,
             ttl,
             lease,
-            keeper: tokio::spawn(keeping).abort_handle(),
+            keeper: tokio::spawn(caught("locks.keeper", keeping)).abort_handle(),
             released: false,
         }
     }

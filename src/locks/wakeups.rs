@@ -73,7 +73,12 @@ impl Wakeups {
     #[must_use]
     pub fn listen(store: &Store) -> Self {
         let room = Arc::new(Room::new());
-        store.listen(store.keys().lock_wake(&room.instance), &room.wanted, &room);
+        store.listen(
+            "locks.wakeups",
+            store.keys().lock_wake(&room.instance),
+            &room.wanted,
+            &room,
+        );
         Self(room)
     }
 

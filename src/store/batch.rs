@@ -3,6 +3,7 @@
 //! Alone an item goes at once, under load hundreds share one call; nothing waits for a clock. The queue is bounded; what
 //! finds it full is refused.
 
+use crate::runtime::{Supervisor, failpoint_of};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use parking_lot::Mutex;
@@ -46,9 +47,14 @@ impl<T> Drop for Batcher<T> {
 }
 
 impl<T: Send + 'static> Batcher<T> {
-    /// Starts the task on the current runtime; at most `most` items wait in it. `carry` takes a batch to where it goes and
-    /// answers each of its items.
-    pub fn start<C>(most: usize, carry: impl Fn(Vec<T>) -> C + Send + Sync + 'static) -> Self
+    /// Starts the task called `name` on the current runtime; at most `most` items wait in it. `carry` takes a batch to where
+    /// it goes and answers each of its items. Where that panics, the items of the batches under way are dropped.
+    pub fn start<C>(
+        supervisor: &Supervisor,
+        name: &'static str,
+        most: usize,
+        carry: impl Fn(Vec<T>) -> C + Send + Sync + 'static,
+    ) -> Self
     where
         C: Future<Output = ()> + Send + 'static,
     {
@@ -58,7 +64,8 @@ impl<T: Send + 'static> Batcher<T> {
             wake: Notify::new(),
             closed: AtomicBool::new(false),
         });
-        tokio::spawn(run(Arc::clone(&queue), carry));
+        let (waiting, carry) = (Arc::clone(&queue), Arc::new(carry));
+        supervisor.spawn(name, move || run(Arc::clone(&waiting), Arc::clone(&carry), name));
         Self { queue, most }
     }
 
@@ -78,11 +85,20 @@ impl<T: Send + 'static> Batcher<T> {
     }
 }
 
-async fn run<T, C: Future<Output = ()>>(queue: Arc<Queue<T>>, carry: impl Fn(Vec<T>) -> C) {
+/// Items of a batch under way; when this is dropped there is room for as many others.
+struct Held<'a>(&'a AtomicUsize, usize);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(self.1, Ordering::Relaxed);
+    }
+}
+
+async fn run<T, C: Future<Output = ()>>(queue: Arc<Queue<T>>, carry: Arc<impl Fn(Vec<T>) -> C>, name: &'static str) {
     let carry = async |items: Vec<T>| {
-        let count = items.len();
+        let _held = Held(&queue.held, items.len());
+        failpoint_of(name, "batch");
         carry(items).await;
-        queue.held.fetch_sub(count, Ordering::Relaxed);
     };
     let mut batches = FuturesUnordered::new();
     let mut last = 0;
@@ -128,16 +144,21 @@ mod tests {
     async fn what_comes_while_a_batch_is_on_its_way_shares_the_next() {
         let (gate, sizes) = (Arc::new(Semaphore::new(0)), Arc::new(Mutex::new(Vec::new())));
         let (passing, noting) = (Arc::clone(&gate), Arc::clone(&sizes));
-        let batcher = Batcher::start(1_000, move |batch: Vec<oneshot::Sender<()>>| {
-            let (gate, sizes) = (Arc::clone(&passing), Arc::clone(&noting));
-            async move {
-                sizes.lock().push(batch.len());
-                gate.acquire().await.unwrap().forget();
-                for answer in batch {
-                    answer.send(()).unwrap();
+        let batcher = Batcher::start(
+            &Supervisor::default(),
+            "batches",
+            1_000,
+            move |batch: Vec<oneshot::Sender<()>>| {
+                let (gate, sizes) = (Arc::clone(&passing), Arc::clone(&noting));
+                async move {
+                    sizes.lock().push(batch.len());
+                    gate.acquire().await.unwrap().forget();
+                    for answer in batch {
+                        answer.send(()).unwrap();
+                    }
                 }
-            }
-        });
+            },
+        );
         let send = || {
             let (answer, answered) = oneshot::channel();
             batcher.push(answer).unwrap();
@@ -158,7 +179,7 @@ mod tests {
     async fn the_queue_is_bounded_and_what_it_holds_is_carried_to_the_end() {
         let carried = Arc::new(AtomicU32::new(0));
         let count = Arc::clone(&carried);
-        let batcher = Batcher::start(2, move |batch: Vec<()>| {
+        let batcher = Batcher::start(&Supervisor::default(), "batches", 2, move |batch: Vec<()>| {
             count.fetch_add(u32::try_from(batch.len()).unwrap(), Ordering::Relaxed);
             std::future::ready(())
         });

@@ -12,6 +12,9 @@ pub enum StoreError {
     /// Redis is there and said no: the command was not carried out.
     #[error("Redis refused")]
     Refused(#[source] RedisError),
+    /// The task that made the call panicked, or ended with its thread: the call may or may not have been carried out.
+    #[error("the call was interrupted by a fault of the service")]
+    Interrupted,
     /// Redis answered something that this release does not understand.
     #[error("an answer of Redis is not understood: {0}")]
     Answer(String),

@@ -1,5 +1,7 @@
 use super::link::{FIRST_RETRY, rest, slower};
 use super::{Store, StoreError};
+use crate::runtime::failpoint_of;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -19,19 +21,44 @@ pub trait Listener: Send + Sync + 'static {
     fn hear(&self, message: &[u8]);
 }
 
+/// Notes the end of a subscription, also by a panic: from then on messages are missed.
+struct Heard<'a, L: Listener>(&'a Weak<L>);
+
+impl<L: Listener> Drop for Heard<'_, L> {
+    fn drop(&mut self) {
+        note(self.0, false);
+    }
+}
+
+fn note(listener: &Weak<impl Listener>, heard: bool) {
+    if let Some(listener) = listener.upgrade() {
+        listener.note(heard);
+    }
+}
+
 impl Store {
-    /// Listens to a channel, in the background of the current runtime: from the first time that somebody `wanted` it to, for as
-    /// long as somebody holds the listener. When that is dropped it has to notify `wanted` as well. Where there is no Redis at all
-    /// the listener is told so at once.
-    pub fn listen<L: Listener>(&self, channel: String, wanted: &Arc<Notify>, listener: &Arc<L>) {
+    /// Listens to a channel in a task called `name`, on the current runtime: from the first time that somebody `wanted` it to,
+    /// for as long as somebody holds the listener. When that is dropped it has to notify `wanted` as well. Where there is no Redis
+    /// at all the listener is told so at once.
+    pub fn listen<L: Listener>(&self, name: &'static str, channel: String, wanted: &Arc<Notify>, listener: &Arc<L>) {
         if !self.is_configured() {
             listener.note(false);
             return;
         }
         let (store, wanted, listener) = (self.clone(), Arc::clone(wanted), Arc::downgrade(listener));
-        tokio::spawn(async move {
-            wanted.notified().await;
-            store.keep_listening(channel, listener).await;
+        let is_wanted = Arc::new(AtomicBool::new(false));
+        self.supervisor().spawn(name, move || {
+            let (store, wanted, listener) = (store.clone(), Arc::clone(&wanted), Weak::clone(&listener));
+            let (is_wanted, channel) = (Arc::clone(&is_wanted), channel.clone());
+            async move {
+                // Remembered for the time after a panic: whoever waits then has notified already.
+                if !is_wanted.load(Ordering::Acquire) {
+                    wanted.notified().await;
+                    is_wanted.store(true, Ordering::Release);
+                }
+                failpoint_of(name, "wanted");
+                store.keep_listening(channel, listener).await;
+            }
         });
     }
 
@@ -43,10 +70,10 @@ impl Store {
             match self.listen_once(&channels, &listener).await {
                 // It worked for a while.
                 Ok(()) => pause = FIRST_RETRY,
-                Err(error) => tracing::debug!(?error, channel = channels[0], "a channel cannot be heard"),
-            }
-            if let Some(listener) = listener.upgrade() {
-                listener.note(false);
+                Err(error) => {
+                    tracing::debug!(?error, channel = channels[0], "a channel cannot be heard");
+                    note(&listener, false);
+                }
             }
             rest(pause).await;
             pause = slower(pause);
@@ -56,9 +83,8 @@ impl Store {
     /// Listens until the subscription ends, or the listener is gone; an error if there was none.
     async fn listen_once(&self, channels: &[String], listener: &Weak<impl Listener>) -> Result<(), StoreError> {
         let mut subscription = self.subscribe(channels).await?;
-        if let Some(listener) = listener.upgrade() {
-            listener.note(true);
-        }
+        note(listener, true);
+        let _heard = Heard(listener);
         let mut ping = interval(PING_EVERY);
         loop {
             tokio::select! {

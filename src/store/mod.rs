@@ -21,6 +21,7 @@ pub use listen::{Listener, PING_EVERY};
 pub use script::Script;
 pub use subscription::Subscription;
 
+use crate::runtime::Supervisor;
 use life::Life;
 use redis::aio::{AsyncPushSender, MultiplexedConnection, PubSub};
 use redis::{AsyncConnectionConfig, Client, ConnectionInfo, ProtocolVersion};
@@ -29,7 +30,7 @@ use std::time::Duration;
 
 /// The way to Redis, shared by everything that opens connections.
 #[derive(Debug, Clone)]
-pub struct Store(Arc<Inner>);
+pub struct Store(Arc<Inner>, Supervisor);
 
 #[derive(Debug)]
 struct Inner {
@@ -59,7 +60,7 @@ impl Store {
         let login = address.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
         let commands = Client::open(address.clone().set_redis_settings(login)).map_err(StoreError::Refused)?;
         let subscriptions = Client::open(address).map_err(StoreError::Refused)?;
-        Ok(Self(Arc::new(Inner {
+        let inner = Inner {
             clients: Some(Clients {
                 commands,
                 subscriptions,
@@ -67,18 +68,32 @@ impl Store {
             keys,
             timeout,
             life: Life::new(),
-        })))
+        };
+        Ok(Self(Arc::new(inner), Supervisor::default()))
     }
 
     /// A store without a Redis behind it: every call answers [`StoreError::Away`].
     #[must_use]
     pub fn absent(keys: Keys) -> Self {
-        Self(Arc::new(Inner {
+        let inner = Inner {
             clients: None,
             keys,
             timeout: Duration::ZERO,
             life: Life::new(),
-        }))
+        };
+        Self(Arc::new(inner), Supervisor::default())
+    }
+
+    /// The same store, whose tasks run under `supervisor`; else they have one of their own.
+    #[must_use]
+    pub fn supervised_by(self, supervisor: &Supervisor) -> Self {
+        Self(self.0, supervisor.clone())
+    }
+
+    /// Who starts the long-lived tasks that work on this store.
+    #[must_use]
+    pub fn supervisor(&self) -> &Supervisor {
+        &self.1
     }
 
     /// Whether there is a Redis to connect to at all.

@@ -55,6 +55,11 @@ impl Board {
         );
     }
 
+    /// Takes a part off that has ended.
+    pub fn remove(&self, part: &str) {
+        self.0.write().remove(part);
+    }
+
     /// All parts by name.
     #[must_use]
     pub fn parts(&self) -> BTreeMap<&'static str, Part> {

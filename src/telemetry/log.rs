@@ -1,5 +1,8 @@
+use crate::runtime::panic_text;
 use clap::ValueEnum;
 use std::io::{IsTerminal, stderr};
+use std::panic::{self, PanicHookInfo};
+use std::thread;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::Subscriber;
 
@@ -30,4 +33,17 @@ pub fn init(format: LogFormat) {
         LogFormat::Text => tracing::subscriber::set_global_default(builder.compact().finish()),
         LogFormat::Json => tracing::subscriber::set_global_default(builder.json().finish()),
     };
+    panic::set_hook(Box::new(log_panic));
+}
+
+/// Logs where a panic was; what catches it logs whose it was.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    let thread = thread::current();
+    tracing::error!(
+        place,
+        thread = thread.name().unwrap_or_default(),
+        panic = panic_text(panic.payload()),
+        "a thread panicked"
+    );
 }

@@ -47,6 +47,7 @@ pub mod patch;
 pub mod profile;
 pub mod profile_hash;
 mod profiles;
+pub mod rebuild;
 mod settle;
 pub mod shared;
 pub mod snapshot;

@@ -14,6 +14,7 @@ use super::settle::{buffer, settle};
 use super::shared::Shared;
 use super::ticket::Ticket;
 use crate::ids::Id;
+use crate::runtime::failpoint_of;
 use crate::store::{Link, StoreError};
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -83,7 +84,11 @@ impl Writer {
             link: link.clone(),
             queue: Rc::clone(&queue),
         };
-        actix_web::rt::spawn(run(Arc::clone(shared), link.clone(), queue));
+        let (shared, link) = (Arc::clone(shared), link.clone());
+        let supervisor = link.store().supervisor().clone();
+        supervisor.spawn_local("tracking.writer", move || {
+            run(Arc::clone(&shared), link.clone(), Rc::clone(&queue))
+        });
         Self(Rc::new(inner))
     }
 
@@ -196,6 +201,9 @@ async fn run(shared: Arc<Shared>, link: Link, queue: Rc<Queue>) {
             queue: &queue,
             count: waiting.len(),
         };
+        for pending in &waiting {
+            failpoint_of("tracking.writer.fix", &pending.id);
+        }
         let clocks = Kind::ALL.map(|kind| shared.clock(kind));
         stream::iter(batches(waiting, |kind| clocks[kind.index()]))
             .map(|batch| store(&shared, &link, batch))

@@ -15,6 +15,7 @@ use super::validators::Has;
 use crate::cache::{Cache, Tag};
 use crate::http::Problem;
 use crate::ids::Id;
+use crate::runtime::caught;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::http::Method;
@@ -377,11 +378,12 @@ where
             found,
             why: Forward::Stale,
         });
-        rt::spawn(async move {
+        let refreshing = async move {
             if let Fetched::Failed(error) = self.fetch(request, errand, Some(pilot)).await {
                 tracing::warn!(%error, "a response could not be refreshed");
             }
-        });
+        };
+        rt::spawn(caught("cache.refresh", refreshing));
         ServiceResponse::new(twin, answer)
     }
 }

@@ -2,6 +2,7 @@ use super::context::Lease;
 use super::registry::{Attempt, Handler};
 use super::{JobFailure, Outcome};
 use crate::jobs::{Jobs, Leased};
+use crate::runtime::panic_text;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -81,7 +82,5 @@ impl Running {
 
 /// What a panic says.
 fn words_of(panic: &(dyn Any + Send)) -> String {
-    let words = panic.downcast_ref::<&str>().copied();
-    let words = words.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("panicked: {}", words.unwrap_or("without a word"))
+    format!("panicked: {}", panic_text(panic))
 }

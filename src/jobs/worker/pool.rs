@@ -29,7 +29,7 @@ impl Default for PoolSettings {
 }
 
 /// Takes jobs off a queue and runs them; see the module.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Pool {
     pub(super) jobs: Jobs,
     pub(super) queue: Id,

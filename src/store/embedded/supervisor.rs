@@ -4,6 +4,7 @@ use super::conf::AppendFsync;
 use super::server::{Launcher, Server};
 use super::sync::keep_synced;
 use crate::clock;
+use crate::runtime::caught;
 use chrono::{DateTime, Utc};
 use std::future::pending;
 use std::time::Duration;
@@ -66,14 +67,33 @@ pub(super) async fn supervise(
 ) {
     let sync = async {
         match append_fsync {
-            AppendFsync::EverySec => keep_synced(launcher.home().data()).await,
+            // Ends by a panic alone.
+            AppendFsync::EverySec => loop {
+                let _ = caught("store.sync", keep_synced(launcher.home().data())).await;
+                time::sleep(LONGEST_PAUSE).await;
+            },
             // The server does it.
             AppendFsync::Always => {}
         }
         pending::<()>().await;
     };
+    let running = async {
+        let (mut server, mut stop) = (server, stop);
+        // A panic drops the server, which kills it; another one takes its place.
+        while caught("store.embedded", keep_running(&launcher, server, &status, &mut stop))
+            .await
+            .is_err()
+        {
+            status.send_modify(|status| status.restarting("its supervisor panicked".to_owned()));
+            let mut pause = FIRST_PAUSE;
+            server = tokio::select! {
+                _ = &mut stop => return,
+                server = relaunch(&launcher, &status, &mut pause) => server,
+            };
+        }
+    };
     tokio::select! {
-        () = keep_running(&launcher, server, &status, stop) => {}
+        () = running => {}
         () = sync => {}
     }
     status.send_modify(|status| {
@@ -90,13 +110,13 @@ async fn keep_running(
     launcher: &Launcher,
     mut server: Server,
     status: &watch::Sender<Status>,
-    mut stop: oneshot::Receiver<()>,
+    stop: &mut oneshot::Receiver<()>,
 ) {
     let mut pause = FIRST_PAUSE;
     loop {
         let running_since = Instant::now();
         let how = tokio::select! {
-            asked = &mut stop => {
+            asked = &mut *stop => {
                 if asked.is_ok() {
                     launcher.compact().await;
                     server.stop().await;
@@ -114,7 +134,7 @@ async fn keep_running(
         status.send_modify(|status| status.restarting(format!("the server ended: {how}")));
         // Dropped by a stop in the middle, a half-launched server is killed with it.
         server = tokio::select! {
-            _ = &mut stop => return,
+            _ = &mut *stop => return,
             server = relaunch(launcher, status, &mut pause) => server,
         };
         info!(pid = server.pid(), "embedded Redis runs again");

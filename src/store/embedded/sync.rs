@@ -28,7 +28,7 @@ pub(super) async fn keep_synced(folder: PathBuf) {
             let result = sync(&folder, &mut synced);
             (result, synced)
         });
-        // It does not panic; a runtime that ends takes this task along.
+        // A runtime that ends takes this task along; after a panic the caller begins again.
         let Ok((result, kept)) = working.await else { return };
         synced = kept;
         if let Err(error) = result {

@@ -62,6 +62,8 @@ pub struct Metrics {
     pub worker_jobs: IntCounterVec,
     /// Of the HTTP response cache.
     pub responses: ResponseMetrics,
+    /// Starts of a long-lived task after a panic, by task.
+    pub task_restarts: IntCounterVec,
     process_cpu_seconds: Gauge,
     process_resident_bytes: IntGauge,
 }
@@ -127,6 +129,11 @@ impl Metrics {
                 &["queue", "outcome"],
             )?,
             responses: ResponseMetrics::new(&make)?,
+            task_restarts: make.counters(
+                "fleetpulse_task_restarts_total",
+                "Starts of a long-lived task after a panic",
+                &["task"],
+            )?,
             process_cpu_seconds: make.float("process_cpu_seconds_total", "CPU time used by this process")?,
             process_resident_bytes: make.gauge("process_resident_memory_bytes", "Resident memory of this process")?,
             registry,

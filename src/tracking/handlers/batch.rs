@@ -60,7 +60,7 @@ pub struct RejectedPosition {
         (status = 200, description = "What became of them", body = BatchAnswer),
         (status = 413, description = "More than 10,000 positions, 8 MiB, or `TRACKING_WRITER_QUEUE`", body = Problem),
         (status = 422, description = "Neither an array nor an object with positions", body = Problem),
-        (status = 503, description = "More fixes are waiting than the service can hold; none was taken", body = Problem),
+        (status = 503, description = "More fixes are waiting than the service can hold, and none was taken; or a fault of the service interrupted it: send all of them again", body = Problem),
     )
 )]
 pub async fn report_batch(request: HttpRequest, payload: web::Payload, state: State) -> Result<HttpResponse, Problem> {
@@ -118,7 +118,8 @@ pub async fn report_batch(request: HttpRequest, payload: web::Payload, state: St
                 answer.buffered += 1;
                 continue;
             }
-            Outcome::Interrupted => "its writing was interrupted",
+            // Sent again as a whole, those that were stored stay as they are.
+            Outcome::Interrupted => return Err(Problem::interrupted()),
             Outcome::Full => "the live index has no room for another entity",
         };
         rejected.push(RejectedPosition {

@@ -40,7 +40,7 @@ pub struct OutcomeBody {
         (status = 204, description = "Stored"),
         (status = 200, description = "Stored, with warnings; or stale: a newer position is stored, or this one is older than its time to live", body = OutcomeBody),
         (status = 202, description = "Buffered: Redis is unavailable, the position is in this instance's memory", body = OutcomeBody),
-        (status = 503, description = "More fixes are waiting than the service can hold", body = Problem),
+        (status = 503, description = "More fixes are waiting than the service can hold, or a fault of the service interrupted it", body = Problem),
     )
 )]
 pub async fn report(request: HttpRequest, payload: web::Payload, state: State) -> Result<HttpResponse, Problem> {
@@ -64,8 +64,8 @@ pub async fn report(request: HttpRequest, payload: web::Payload, state: State) -
         Outcome::Stored => Ok(answered(StatusCode::OK, "stored", warnings)),
         Outcome::Stale => Ok(answered(StatusCode::OK, "stale", warnings)),
         Outcome::Buffered => Ok(answered(StatusCode::ACCEPTED, "buffered", warnings)),
-        Outcome::Interrupted => Err(overloaded()),
         Outcome::Full => Err(no_room()),
+        Outcome::Interrupted => Err(Problem::interrupted()),
     }
 }
 

@@ -1,6 +1,10 @@
+use super::damage::Damage;
 use super::state::State;
 use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::hint::spin_loop;
+use std::mem;
+use std::ops::{Deref, DerefMut};
+use std::thread::panicking;
 
 /// Tries before a thread lays itself to sleep, some tens of nanoseconds each.
 ///
@@ -9,32 +13,78 @@ use std::hint::spin_loop;
 /// flight at every moment and 400,000 updates a second, this cuts the thousandth-slowest query by more than half.
 const TRIES: u32 = 400;
 
-/// The lock around the index's state. A plain one, but for waiting awake before waiting asleep.
+/// The lock around the index's state. A plain one, but for waiting awake before waiting asleep, and for what it does about a panic.
 #[derive(Debug)]
-pub(super) struct StateLock(RwLock<State>);
+pub(super) struct StateLock {
+    state: RwLock<State>,
+    pub(super) damage: Damage,
+}
+
+/// The right to change the state. Dropped by a panic, when a change may be half made, it puts an empty state in the place of the
+/// damaged one before anybody else sees that.
+#[derive(Debug)]
+pub(super) struct WriteGuard<'a> {
+    state: RwLockWriteGuard<'a, State>,
+    damage: &'a Damage,
+    /// A panic from before the change does not damage it.
+    was_panicking: bool,
+}
 
 impl StateLock {
-    pub(super) const fn new(state: State) -> Self {
-        Self(RwLock::new(state))
+    pub(super) fn new(state: State) -> Self {
+        Self {
+            state: RwLock::new(state),
+            damage: Damage::default(),
+        }
     }
 
     pub(super) fn read(&self) -> RwLockReadGuard<'_, State> {
         for _ in 0..TRIES {
-            if let Some(guard) = self.0.try_read() {
+            if let Some(guard) = self.state.try_read() {
                 return guard;
             }
             spin_loop();
         }
-        self.0.read()
+        self.state.read()
     }
 
-    pub(super) fn write(&self) -> RwLockWriteGuard<'_, State> {
+    pub(super) fn write(&self) -> WriteGuard<'_> {
         for _ in 0..TRIES {
-            if let Some(guard) = self.0.try_write() {
-                return guard;
+            if let Some(state) = self.state.try_write() {
+                return self.guard(state);
             }
             spin_loop();
         }
-        self.0.write()
+        self.guard(self.state.write())
+    }
+
+    fn guard<'a>(&'a self, state: RwLockWriteGuard<'a, State>) -> WriteGuard<'a> {
+        WriteGuard {
+            state,
+            damage: &self.damage,
+            was_panicking: panicking(),
+        }
+    }
+}
+
+impl Deref for WriteGuard<'_> {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.state
+    }
+}
+
+impl DerefMut for WriteGuard<'_> {
+    fn deref_mut(&mut self) -> &mut State {
+        &mut self.state
+    }
+}
+
+impl Drop for WriteGuard<'_> {
+    fn drop(&mut self) {
+        if panicking() && !self.was_panicking {
+            self.damage.note(mem::replace(&mut *self.state, State::new()));
+        }
     }
 }

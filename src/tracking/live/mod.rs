@@ -8,6 +8,7 @@
 //! | `grid`, `tree` | an adaptive octree over 31-bit unit vectors of the sphere: no antimeridian, no poles |
 //! | `record`, `slab` | one packed record an entity, in slots that never move |
 //! | `id_map`, `slot_set` | id to slot; the slots that wait to be written to Redis |
+//! | `damage` | what becomes of it when a panic interrupts a change |
 //! | `nearby`, `nearest`, `within`, `walk`, `visible` | the queries |
 //! | `writes`, `state`, `profiles`, `unsaved`, `sweep` | the changes |
 //!
@@ -19,6 +20,7 @@
 //! **Waiting**: one `RwLock`. Writers hold it for at most 16 changes, readers for a bounded number of entries, and
 //! nothing under it takes time in proportion to the number of entities.
 
+mod damage;
 mod grid;
 mod id_map;
 mod lock;

@@ -38,7 +38,7 @@ pub struct Missing {
 }
 
 impl Unsaved {
-    fn of(record: &Record) -> Self {
+    pub(super) fn of(record: &Record) -> Self {
         Self {
             id: record.id.clone(),
             fix: record.is_live().then(|| record.fix()),

@@ -9,8 +9,10 @@ mod frozen;
 mod limits;
 mod load;
 mod lost_tail;
+mod panics;
 mod refusals;
 mod replicas;
+mod stopping;
 mod storm;
 
 use crate::support::{Api, Redis, Scene, eventually};

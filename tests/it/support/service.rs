@@ -2,6 +2,7 @@ use super::{Api, last_of_each};
 use clap::Parser;
 use fleetpulse::app::Application;
 use fleetpulse::config::Settings;
+use fleetpulse::runtime::StopReason;
 use std::iter;
 use std::net::SocketAddr;
 use std::thread::{self, JoinHandle};
@@ -32,8 +33,9 @@ impl Service {
                 let app = Application::build(&settings).await.unwrap();
                 started.send(app.address()).unwrap();
                 let stopped = async {
-                    // Dropped or told: both mean stop.
+                    // Dropped or sent: both mean stop.
                     let _ = stopped.await;
+                    StopReason::Terminate
                 };
                 app.run(stopped).await.unwrap();
             });
@@ -71,8 +73,16 @@ impl Drop for Service {
 }
 
 fn settings(args: &[impl AsRef<str>]) -> Settings {
-    // No drain: a client of the test may hold its connection while the test waits for the service to end.
-    let base = ["--bind=127.0.0.1:0", "--workers=2", "--drain=0", "--redis-host="];
+    // No lame duck and no drain: a client of the test may hold its connection while the test waits for the service to end. A Redis
+    // that the test has ended is not waited for.
+    let base = [
+        "--bind=127.0.0.1:0",
+        "--workers=2",
+        "--lame-duck=0",
+        "--drain=0",
+        "--shutdown-budget=1",
+        "--redis-host=",
+    ];
     let args = iter::once("fleetpulse").chain(last_of_each(&base, args));
     match Args::try_parse_from(args) {
         Ok(args) => args.settings,

@@ -1,0 +1,43 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::sync::Notify;
+
+/// Counts the connections that are open. Clones count the same.
+#[derive(Debug, Clone, Default)]
+pub struct Connections(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    open: AtomicUsize,
+    /// Notified when the last one has closed.
+    none: Notify,
+}
+
+/// An open connection, for as long as this lives.
+#[derive(Debug)]
+pub struct OpenConnection(Connections);
+
+impl Connections {
+    /// Counts a connection.
+    #[must_use]
+    pub fn open(&self) -> OpenConnection {
+        self.0.open.fetch_add(1, Ordering::AcqRel);
+        OpenConnection(self.clone())
+    }
+
+    /// Resolves when none is open.
+    pub async fn closed(&self) {
+        while self.0.open.load(Ordering::Acquire) > 0 {
+            self.0.none.notified().await;
+        }
+    }
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        let inner = &self.0.0;
+        if inner.open.fetch_sub(1, Ordering::AcqRel) == 1 {
+            inner.none.notify_one();
+        }
+    }
+}

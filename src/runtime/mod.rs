@@ -1,0 +1,17 @@
+//! What keeps the service running, and how it stops.
+//!
+//! Every long-lived task runs under the one [`Supervisor`]: it has a name, its panic is logged and counted, and it is started again.
+//! Short tasks run inside [`caught`]: their panic is logged, and whoever waits for their answer gets an error that says so.
+//! [`Phases`] are the order in which the service stops. [`failpoint`] lets tests of a debug build make a task panic.
+
+mod connections;
+mod failpoint;
+mod panic;
+mod phases;
+mod supervisor;
+
+pub use connections::{Connections, OpenConnection};
+pub use failpoint::{failpoint, failpoint_of};
+pub use panic::{Panicked, caught, panic_text};
+pub use phases::{Phase, Phases, StopReason};
+pub use supervisor::{STUCK_AFTER, Stopping, Supervisor};

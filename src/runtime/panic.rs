@@ -1,0 +1,27 @@
+use futures_util::FutureExt;
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+
+/// A task panicked; the panic was logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the task panicked")]
+pub struct Panicked;
+
+/// Runs a short task to its end and logs its panic under the task's name.
+///
+/// # Errors
+/// [`Panicked`], so that whoever waits for the answer can be given a true one.
+pub async fn caught<T>(name: &'static str, task: impl Future<Output = T>) -> Result<T, Panicked> {
+    AssertUnwindSafe(task).catch_unwind().await.map_err(|panic| {
+        tracing::error!(task = name, panic = panic_text(&*panic), "a task panicked");
+        Panicked
+    })
+}
+
+/// Returns the message of a panic.
+#[must_use]
+pub fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message")
+}

@@ -1,0 +1,101 @@
+//! What becomes of an index whose change a panic has interrupted.
+//!
+//! The lock has put an empty state in the place of the damaged one. What Redis has is loaded from there; what Redis does not have
+//! yet is taken over from the damaged state here, as far as it can be read.
+
+use super::state::State;
+use super::unsaved::Unsaved;
+use super::{LiveIndex, Origin, Update};
+use parking_lot::Mutex;
+use std::mem;
+use tokio::sync::Notify;
+
+/// The damaged state of an index, until what it alone has is taken over.
+#[derive(Debug, Default)]
+pub(super) struct Damage {
+    kept: Mutex<Kept>,
+    noted: Notify,
+}
+
+#[derive(Debug, Default)]
+enum Kept {
+    #[default]
+    Nothing,
+    State(Box<State>),
+    /// It is being taken over. Damage by that is not kept: the same would happen again.
+    Restoring,
+}
+
+impl Damage {
+    pub(super) fn note(&self, state: State) {
+        let mut kept = self.kept.lock();
+        if matches!(*kept, Kept::Nothing) {
+            *kept = Kept::State(Box::new(state));
+        }
+        drop(kept);
+        self.noted.notify_one();
+    }
+}
+
+/// Ends a restoration, also by a panic.
+struct Restoring<'a>(&'a Damage);
+
+impl Drop for Restoring<'_> {
+    fn drop(&mut self) {
+        *self.0.kept.lock() = Kept::Nothing;
+    }
+}
+
+impl LiveIndex {
+    /// Resolves when a panic has interrupted a change: the index is empty from then on, until it is loaded again.
+    pub async fn damaged(&self) {
+        self.state.damage.noted.notified().await;
+    }
+
+    /// Takes over what was unsaved in the damaged state; returns how many entities that were.
+    ///
+    /// # Panics
+    /// Perhaps, because the state is damaged. A second call does nothing then.
+    pub fn restore_unsaved(&self, now_ms: i64) -> usize {
+        let damage = &self.state.damage;
+        let kept = mem::replace(&mut *damage.kept.lock(), Kept::Restoring);
+        let _restoring = Restoring(damage);
+        let Kept::State(damaged) = kept else { return 0 };
+        let (mut at, mut restored) = (0, 0);
+        while let Some(slot) = damaged.unsaved.next(at) {
+            at = slot + 1;
+            if let Some(record) = damaged.records.get(slot) {
+                self.restore(Unsaved::of(record), now_ms);
+                restored += 1;
+            }
+        }
+        restored
+    }
+
+    fn restore(&self, unsaved: Unsaved, now_ms: i64) {
+        let Unsaved {
+            id,
+            fix,
+            timestamp_ms,
+            position_unsaved,
+            change,
+        } = unsaved;
+        match fix {
+            Some(fix) if position_unsaved || change.is_some() => {
+                let update = Update {
+                    id: id.clone(),
+                    fix,
+                    seq: 0,
+                };
+                self.apply(Origin::Local, &[update], now_ms);
+            }
+            None if position_unsaved => {
+                self.remove(Origin::Local, &id, timestamp_ms, 0);
+            }
+            _ => {}
+        }
+        if let Some(change) = change {
+            self.change_profile(&id, &change);
+        }
+    }
+}

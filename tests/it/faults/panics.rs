@@ -1,0 +1,242 @@
+//! Panics in the service's tasks: each is logged and counted, shows in `/health`, and costs only what was in hand.
+
+use super::{NOTICE, SOON, becomes, here, is_stored, is_taken};
+use crate::support::{Answer, Api, Redis, Scene, ServiceProcess, eventually, send};
+use fleetpulse::store::Keys;
+use fleetpulse::tracking::input::parse_rfc3339;
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::process::Stdio;
+
+/// Every long-lived task, and how many panics to cause: six in a row of each of its copies, of which one worker has at least one.
+const TASKS: [(&str, u32); 18] = [
+    ("cache.invalidations", 6),
+    ("cache.reads", 18),
+    ("cache.warming", 6),
+    ("health.redis", 6),
+    ("inventory.batches", 12),
+    ("inventory.sweep", 6),
+    ("jobs.pool", 6),
+    ("jobs.schedules", 6),
+    ("jobs.sweep", 6),
+    ("jobs.wakeups", 6),
+    ("limits.settling", 6),
+    ("locks.wakeups", 6),
+    ("sessions.stats", 6),
+    ("tracking.expiry", 6),
+    ("tracking.feed", 6),
+    ("tracking.flush", 6),
+    ("tracking.rebuild", 6),
+    ("tracking.writer", 6),
+];
+
+fn is_task(part: &str) -> bool {
+    TASKS.iter().any(|(task, _)| *task == part)
+}
+
+/// Starts the binary with one worker and these failpoints; its log is kept.
+async fn armed<R: AsRef<Redis>>(scene: &Scene<R>, failpoints: &str) -> ServiceProcess {
+    let mut args = scene.args();
+    args.push("--workers=1".to_owned());
+    let mut command = ServiceProcess::command(&args);
+    command.env("FLEETPULSE_FAILPOINTS", failpoints).stderr(Stdio::piped());
+    ServiceProcess::spawn(command).await
+}
+
+/// How often a task was started again.
+async fn restarts(api: &Api, task: &str) -> u32 {
+    let metrics = api.request(Method::GET, "/metrics").send().await.unwrap();
+    let text = metrics.text().await.unwrap();
+    let sample = format!("fleetpulse_task_restarts_total{{task=\"{task}\"}} ");
+    let found = text.lines().find_map(|line| line.strip_prefix(&sample));
+    found.map_or(0, |value| value.parse().unwrap())
+}
+
+async fn post(api: &Api, path: &str, body: Value) -> Answer {
+    send(api.request(Method::POST, path).json(&body)).await
+}
+
+/// An answer to what a panic has interrupted: it blames nobody else.
+fn is_interrupted(answer: &Answer) {
+    answer.assert_problem(503, &[]);
+    assert!(answer.retry_after.is_some(), "{answer:?}");
+    let detail = answer.body["detail"].as_str().unwrap();
+    assert!(
+        detail.contains("a fault of the service") && !detail.contains("Redis"),
+        "{detail}"
+    );
+}
+
+#[actix_web::test]
+async fn every_task_that_panics_is_started_again() {
+    let limits = ["--limits=api=gcra:1000/1s,burst=1000", "--limit-requests=/v1=api"];
+    let scene = Scene::new().await.with(&limits);
+    let failpoints: Vec<String> = TASKS
+        .iter()
+        .map(|(task, times)| format!("{task}=panic:{times}"))
+        .collect();
+    let service = armed(&scene, &failpoints.join(";")).await;
+    let api = service.drivers();
+    let mut degraded = BTreeSet::new();
+    eventually(SOON * 2, "every task runs", async || {
+        let health = api.get("/health").await.body;
+        let parts = health["parts"].as_object().unwrap();
+        let is_known = |part: &String| part.as_str() == "redis" || part.as_str() == "live_index" || is_task(part);
+        assert!(
+            parts.keys().all(is_known),
+            "a task that this story does not know: {health}"
+        );
+        let down = |(name, _): &(&str, u32)| parts.get(*name).is_some_and(|part| part["state"] == "degraded");
+        let before = degraded.len();
+        degraded.extend(TASKS.iter().filter(|task| down(task)).map(|(name, _)| *name));
+        let is_any_down = TASKS.iter().any(down);
+        assert!(!is_any_down || health["status"] == "degraded", "{health}");
+        (before > 0 && health["status"] == "ok").then_some(())
+    })
+    .await;
+    for (task, times) in TASKS {
+        assert!(degraded.contains(task), "{task} was never shown as degraded");
+        assert_eq!(restarts(&api, task).await, times, "{task}");
+        let line = format!("task=\"{task}\" panic=\"failpoint {task}\"");
+        assert!(
+            service.said().contains(&line),
+            "{task} is not in the log:\n{}",
+            service.said()
+        );
+    }
+    assert_eq!(api.get("/health/live").await.status, 200);
+    api.ready().await;
+    api.place("d-1", here()).await;
+    assert!(service.terminate().await.success());
+}
+
+#[actix_web::test]
+async fn a_position_that_was_in_hand_is_answered_503_and_the_next_is_stored() {
+    let scene = Scene::on(Redis::durable().await);
+    let service = armed(&scene, "tracking.writer.fix@bad=panic:2").await;
+    let api = service.drivers();
+    api.ready().await;
+    becomes(&api, "ok").await;
+    is_interrupted(&api.post_fix("bad", here()).await);
+    assert_eq!(api.position("bad").await.status, 404);
+    api.place("good", here()).await;
+    // A batch is answered as a whole: sent again it is stored as a whole.
+    let batch = json!([{"id": "good", "lat": 1, "lon": 1}, {"id": "bad", "lat": 1, "lon": 1}]);
+    is_interrupted(&api.post_batch(&batch).await);
+    let again = api.post_batch(&batch).await;
+    assert_eq!((again.status, &again.body["accepted"]), (200, &json!(2)), "{again:?}");
+    assert_eq!(restarts(&api, "tracking.writer").await, 2);
+    becomes(&api, "ok").await;
+    // What the panics interrupted takes no room in the queue.
+    let metrics = api.request(Method::GET, "/metrics").send().await.unwrap();
+    let text = metrics.text().await.unwrap();
+    assert!(text.contains("fleetpulse_writer_queued 0"), "{text}");
+}
+
+#[actix_web::test]
+async fn an_index_whose_change_panics_is_loaded_again() {
+    let scene = Scene::on(Redis::durable().await).with(&[NOTICE]);
+    let service = armed(&scene, "tracking.live@bad=panic:1").await;
+    let api = service.drivers();
+    api.ready().await;
+    let ids: Vec<String> = (0..1_000).map(|n| format!("d-{n}")).collect();
+    let fixes: Vec<Value> = ids.iter().map(|id| json!({"id": id, "lat": 1, "lon": 1})).collect();
+    api.place_all(&fixes).await;
+    // Redis has stored it by then.
+    is_interrupted(&api.post_fix("bad", here()).await);
+    eventually(SOON, "everything is there again", async || {
+        let is_there = api.position("d-999").await.status == 200 && api.position("bad").await.status == 200;
+        let all = api.nearby("lat=1&lon=1&limit=1000").await;
+        (is_there && all.body["results"].as_array().is_some_and(|all| all.len() == 1_000)).then_some(())
+    })
+    .await;
+    becomes(&api, "ok").await;
+    assert!(
+        service
+            .said()
+            .contains("a panic interrupted a change of the live index"),
+        "{}",
+        service.said()
+    );
+    api.place("bad", here()).await;
+}
+
+#[actix_web::test]
+async fn what_redis_does_not_have_outlives_a_damaged_index() {
+    let mut scene = Scene::on(Redis::durable().await).with(&[NOTICE]);
+    let service = armed(&scene, "tracking.live@bad=panic:1").await;
+    let api = service.drivers();
+    api.place("v-1", here()).await;
+    scene.redis.kill();
+    eventually(SOON, "positions are buffered", async || {
+        (api.post_fix("u-1", here()).await.status == 202).then_some(())
+    })
+    .await;
+    is_interrupted(&api.post_fix("bad", here()).await);
+    eventually(SOON, "the buffered position is there", async || {
+        (api.position("u-1").await.status == 200).then_some(())
+    })
+    .await;
+    scene.redis.restart().await;
+    let at = api.position("u-1").await.body["timestamp"].as_str().unwrap().to_owned();
+    is_stored(&scene, "u-1", parse_rfc3339(&at).unwrap()).await;
+    is_taken(&api, "bad", here()).await;
+    becomes(&api, "ok").await;
+    assert_eq!(api.position("v-1").await.status, 200);
+}
+
+/// Two items of different partitions, for a reservation that takes a saga.
+async fn two_items(api: &Api) -> [String; 2] {
+    let mut names = (0..).map(|n| format!("sku-{n}"));
+    let first = names.next().unwrap();
+    let apart = |name: &String| Keys::inventory_partition(name) != Keys::inventory_partition(&first);
+    let second = names.find(apart).unwrap();
+    for sku in [&first, &second] {
+        let put = api.request(Method::PUT, &format!("/v1/inventory/{sku}"));
+        let put = send(put.json(&json!({"quantity": 10}))).await;
+        assert!(put.status < 300, "{put:?}");
+    }
+    [first, second]
+}
+
+#[actix_web::test]
+async fn a_saga_that_panics_does_not_blame_redis() {
+    let scene = Scene::new().await;
+    let service = armed(&scene, "inventory.saga=panic:1;inventory.batches@batch=panic:1").await;
+    let api = service.drivers();
+    api.ready().await;
+    let skus = two_items(&api).await;
+    let items: Vec<Value> = skus.iter().map(|sku| json!({"sku": sku, "quantity": 1})).collect();
+    let order = json!({"items": items, "ttl_s": 600});
+    is_interrupted(&post(&api, "/v1/reservations", order.clone()).await);
+    // The next one comes to the batches, which panic in their turn.
+    is_interrupted(&post(&api, "/v1/reservations", order.clone()).await);
+    let made = post(&api, "/v1/reservations", order).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    assert!(service.said().contains("task=\"inventory.saga\""), "{}", service.said());
+    assert_eq!(restarts(&api, "inventory.batches").await, 1);
+    becomes(&api, "ok").await;
+}
+
+#[actix_web::test]
+async fn what_panics_on_behalf_of_a_request_is_answered_and_goes_on() {
+    // Nobody else reads the cache or leases jobs.
+    let scene = Scene::new()
+        .await
+        .with(&["--response-cache=false", "--work-concurrency=0"]);
+    let failpoints = "cache.reads@batch=panic:1;jobs.lease=panic:1;jobs.settle=panic:1;jobs.wakeups@wanted=panic:1";
+    let service = armed(&scene, failpoints).await;
+    let api = service.drivers();
+    api.ready().await;
+    is_interrupted(&api.get("/v1/cache/things/one").await);
+    assert_eq!(api.get("/v1/cache/things/one").await.status, 404);
+
+    is_interrupted(&post(&api, "/v1/queues/mail/lease", json!({})).await);
+    let added = post(&api, "/v1/queues/mail/jobs", json!({"type": "send", "payload": {}})).await;
+    assert_eq!(added.status, 201, "{added:?}");
+    // Whoever waits is woken by messages that are heard again after the panic.
+    let leased = post(&api, "/v1/queues/mail/lease", json!({"wait_ms": 10_000})).await;
+    assert_eq!(leased.body["jobs"].as_array().map(Vec::len), Some(1), "{leased:?}");
+    becomes(&api, "ok").await;
+}
