@@ -164,7 +164,7 @@ fn record_call(link: &Link, target: Target<'_>, fixes: &[Recorded<'_>]) -> Cmd {
 /// When a removal counts from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Removal {
-    /// From now, by Redis's clock, but not before the fix that it removes nor before this Unix millisecond.
+    /// From now, by Redis's clock, but behind the fix that it removes and not before this Unix millisecond.
     NotBefore(i64),
     /// From this Unix millisecond.
     At(i64),

@@ -116,9 +116,10 @@ pub async fn forget(request: HttpRequest, state: State) -> Result<HttpResponse, 
     let shared = state.shared();
     let live = shared.live(kind);
     let target = shared.target(kind, shared.store.keys().partition(&id));
-    // A sender whose clock is ahead must not keep its fix by that, here or in Redis.
+    // A sender whose clock is ahead must not keep its fix by that, here or in Redis, where the fix may still be on its way.
     let newest_ms = live.get(&id, target.now_ms).map_or(0, |entity| entity.fix.timestamp_ms);
-    match commands::remove(state.link(), target, &id, Removal::NotBefore(newest_ms)).await {
+    let not_before_ms = if newest_ms > target.now_ms { newest_ms + 1 } else { 0 };
+    match commands::remove(state.link(), target, &id, Removal::NotBefore(not_before_ms)).await {
         Ok(removed) => {
             if let Some((sequence, at_ms)) = removed {
                 live.remove(Origin::Stored, &id, at_ms, sequence);
@@ -126,7 +127,7 @@ pub async fn forget(request: HttpRequest, state: State) -> Result<HttpResponse, 
             Ok(HttpResponse::NoContent().finish())
         }
         Err(StoreError::Away | StoreError::Lost(_)) => {
-            live.remove(Origin::Local, &id, newest_ms.max(target.now_ms), 0);
+            live.remove(Origin::Local, &id, not_before_ms.max(target.now_ms), 0);
             Ok(answered(StatusCode::ACCEPTED, "buffered", Vec::new()))
         }
         Err(error) => Err(error.into()),
