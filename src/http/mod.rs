@@ -4,6 +4,7 @@ mod body;
 mod caller;
 mod fields;
 mod gone;
+pub mod names;
 mod observe;
 mod problem;
 mod query;
@@ -15,7 +16,7 @@ pub mod timestamp;
 
 pub use body::{Body, BodyTimeout, MediaType};
 pub use caller::{Caller, Callers, NetworkError, Networks, ProxyHeader};
-pub use fields::Fields;
+pub use fields::{Fields, MAX_FAULTS, unknown_member};
 pub use gone::{client_gone, remember_connection};
 pub use observe::Observe;
 pub use problem::{FieldError, Problem};
