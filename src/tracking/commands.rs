@@ -8,7 +8,7 @@ use crate::geo::{Point, geohash52, searchable};
 use crate::ids::Id;
 use crate::store::{Link, Script, StoreError};
 use compact_str::CompactString;
-use redis::{Cmd, Pipeline};
+use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisResult};
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -286,6 +286,35 @@ pub async fn profiles(
     Ok(hashes.iter().map(read_profile).collect())
 }
 
+/// As [`profiles`], for entities of which some may be anything: what is no profile of ours, or of another type, is none.
+pub async fn readable_profiles(
+    link: &Link,
+    kind: Kind,
+    partition: u16,
+    ids: &[Id],
+) -> Result<Vec<Option<Profile>>, StoreError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let keys = link.store().keys();
+    let mut pipeline = Pipeline::with_capacity(ids.len());
+    for id in ids {
+        pipeline.cmd("HGETALL").arg(keys.profile(kind, partition, id));
+    }
+    let hashes: Vec<RedisResult<HashMap<String, String>>> = link.pipeline(pipeline.ignore_errors()).await?;
+    let read = hashes.into_iter().map(|hash| match hash {
+        Ok(hash) => Ok(read_profile(&hash).0),
+        Err(error) if is_foreign(&error) => Ok(None),
+        Err(error) => Err(StoreError::Refused(error)),
+    });
+    read.collect()
+}
+
+/// Whether an error says that a key or a value is none of ours, and not that Redis will not answer.
+fn is_foreign(error: &RedisError) -> bool {
+    error.code() == Some("WRONGTYPE") || error.kind() == ErrorKind::UnexpectedReturnType
+}
+
 /// Whether any of the entities of one partition has a profile.
 pub async fn any_profile(link: &Link, kind: Kind, partition: u16, ids: &[Id]) -> Result<bool, StoreError> {
     if ids.is_empty() {
@@ -374,7 +403,8 @@ pub async fn raise_sequence(link: &Link, kind: Kind, partition: u16, known: u64)
     link.query(&cmd).await
 }
 
-/// Entities of one partition that the GEO index has within a radius, nearest first, with the distance of their index entry.
+/// Members of one partition's GEO index within a radius, nearest first, with the distance of their index entry; `None` for what is
+/// no id and was put there by somebody else.
 pub async fn search(
     link: &Link,
     kind: Kind,
@@ -382,7 +412,7 @@ pub async fn search(
     center: Point,
     radius_m: f64,
     count: usize,
-) -> Result<Vec<(Id, f64)>, StoreError> {
+) -> Result<Vec<(Option<Id>, f64)>, StoreError> {
     let center = searchable(center);
     let mut cmd = redis::cmd("GEOSEARCH");
     cmd.arg(link.store().keys().geo(kind, partition))
@@ -396,9 +426,10 @@ pub async fn search(
         .arg("COUNT")
         .arg(count)
         .arg("WITHDIST");
-    let found: Vec<(String, f64)> = link.query(&cmd).await?;
+    let found: Vec<(Vec<u8>, f64)> = link.query(&cmd).await?;
+    let id = |member: &[u8]| Id::parse(str::from_utf8(member).ok()?).ok();
     Ok(found
         .into_iter()
-        .filter_map(|(member, distance)| Some((Id::parse(&member).ok()?, distance)))
+        .map(|(member, distance)| (id(&member), distance))
         .collect())
 }
