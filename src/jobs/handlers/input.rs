@@ -311,24 +311,19 @@ fn read_end(faults: &mut Faults, mut object: RawObject<'_>, verb: Option<Verb>) 
     faults.rest(object, |fields| {
         let (id, verb) = match verb {
             Some(verb) => (None, Some(verb)),
-            None => (read_id(fields), read_verb(fields)),
+            None => {
+                let read = (read_id(fields), read_verb(fields));
+                if read.1 != Some(Verb::Fail) {
+                    fields.pass_over(&["error", "retry"]);
+                }
+                read
+            }
         };
         let token = token(fields);
         if verb.is_some_and(|verb| verb != Verb::Complete) {
             for (name, is_there) in [("result", result.is_some()), ("then", then.is_some())] {
                 if is_there {
                     fields.refuse(name, "goes with a completion only");
-                }
-            }
-        }
-        match verb {
-            Some(Verb::Fail) => {}
-            None => fields.pass_over(&["error", "retry"]),
-            Some(Verb::Complete | Verb::Release) => {
-                for name in ["error", "retry"] {
-                    if fields.value(name).is_some_and(|value| !value.is_null()) {
-                        fields.refuse(name, "goes with a failure only");
-                    }
                 }
             }
         }

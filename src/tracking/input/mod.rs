@@ -3,6 +3,7 @@
 //!
 //! A member that is given twice, under whichever of its names, is refused. `null` means "not known".
 
+mod cursor;
 mod loose;
 mod profile;
 mod query;
@@ -11,10 +12,9 @@ mod raw;
 mod tests;
 
 pub use crate::http::timestamp::parse_rfc3339;
+pub use cursor::write_cursor;
 pub use profile::parse_profile;
-pub use query::{
-    MAX_ANSWERS, MAX_LIMIT, MAX_QUERIES, MAX_RADIUS_M, Source, WithinQuery, parse_nearby, parse_queries, parse_within,
-};
+pub use query::{MAX_ANSWERS, MAX_LIMIT, MAX_QUERIES, MAX_RADIUS_M, Source, parse_nearby, parse_queries, parse_within};
 
 use super::model::Fix;
 use super::patch::ProfilePatch;

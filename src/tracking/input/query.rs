@@ -1,8 +1,10 @@
+use super::cursor::read_cursor;
 use super::loose::{Loose, Text};
 use super::{BodyError, malformed, number};
-use crate::geo::{BoundingBox, Point, PointError};
+use crate::geo::{BoundingBox, MAX_WRAPPED_LONGITUDE_DEG, Point, PointError, wrap_longitude};
 use crate::http::{FieldError, MAX_FAULTS, Problem, Query, unknown_member};
-use crate::tracking::model::{Filter, NearbyQuery};
+use crate::tracking::Kind;
+use crate::tracking::model::{Filter, NearbyQuery, WithinQuery};
 use compact_str::CompactString;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use std::borrow::Cow;
@@ -65,23 +67,12 @@ pub fn parse_nearby(query: &str) -> Result<(NearbyQuery, Source), Problem> {
     }
 }
 
-/// What `GET …/within` asks.
-#[derive(Debug, Clone, PartialEq)]
-pub struct WithinQuery {
-    /// The box.
-    pub bounds: BoundingBox,
-    /// How many at the most.
-    pub limit: usize,
-    /// Which.
-    pub filter: Filter,
-}
-
 /// Parses the query string of `GET …/within`.
 ///
 /// # Errors
 /// As [`parse_nearby`].
-pub fn parse_within(query: &str) -> Result<WithinQuery, Problem> {
-    let known = ["bbox", "limit", FILTER[0], FILTER[1]];
+pub fn parse_within(query: &str, kind: Kind) -> Result<WithinQuery, Problem> {
+    let known = ["bbox", "limit", "cursor", FILTER[0], FILTER[1]];
     let query = Query::parse(query, &known, &WORDS)?;
     let text = query
         .text("bbox")
@@ -100,10 +91,20 @@ pub fn parse_within(query: &str) -> Result<WithinQuery, Problem> {
     }
     let limit = limit(given(query.number("limit"))?, MAX_LIMIT, "", &mut errors);
     let filter = filter(&query, &mut errors)?;
-    match bounds {
-        Ok(bounds) if errors.is_empty() => Ok(WithinQuery { bounds, limit, filter }),
-        _ => Err(Problem::unacceptable(errors)),
+    let (Ok(bounds), []) = (bounds, errors.as_slice()) else {
+        return Err(Problem::unacceptable(errors));
+    };
+    let mut within = WithinQuery {
+        bounds,
+        limit,
+        filter,
+        after: None,
+    };
+    if let Some(cursor) = query.text("cursor") {
+        let refused = |detail| Problem::unacceptable(vec![FieldError::new("cursor", detail)]);
+        within.after = Some(read_cursor(cursor, kind, &within).map_err(refused)?);
     }
+    Ok(within)
 }
 
 /// Parses the body of `POST …/nearby`: `{"queries":[…]}`.
@@ -360,20 +361,29 @@ fn build(
         ));
     }
     let limit = limit(count, DEFAULT_LIMIT, path, errors);
-    match Point::new(lat, lon) {
-        Ok(center) => Some(NearbyQuery {
-            center,
-            radius_m,
-            limit,
-            filter,
-        }),
-        Err(error) => {
-            let name = match error {
-                PointError::Latitude => "lat",
-                PointError::Longitude => "lon",
-            };
-            errors.push(FieldError::new(&format!("{path}{name}"), error.to_string()));
-            None
-        }
-    }
+    let center = center(lat, lon, path, errors)?;
+    Some(NearbyQuery {
+        center,
+        radius_m,
+        limit,
+        filter,
+    })
+}
+
+/// A place that is asked about. Its longitude may lie beyond the antimeridian, as maps name places that scroll on.
+fn center(lat: f64, lon: f64, path: &str, errors: &mut Vec<FieldError>) -> Option<Point> {
+    let Some(lon) = wrap_longitude(lon) else {
+        let detail =
+            format!("longitude must be between -{MAX_WRAPPED_LONGITUDE_DEG} and {MAX_WRAPPED_LONGITUDE_DEG} degrees");
+        errors.push(FieldError::new(&format!("{path}lon"), detail));
+        return None;
+    };
+    let point = Point::new(lat, lon);
+    let name = |error| match error {
+        PointError::Latitude => "lat",
+        PointError::Longitude => "lon",
+    };
+    point
+        .map_err(|error| errors.push(FieldError::new(&format!("{path}{}", name(error)), error.to_string())))
+        .ok()
 }

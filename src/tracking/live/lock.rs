@@ -1,3 +1,5 @@
+#[cfg(test)]
+use super::looks;
 use super::state::State;
 use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::hint::spin_loop;
@@ -19,6 +21,8 @@ impl StateLock {
     }
 
     pub(super) fn read(&self) -> RwLockReadGuard<'_, State> {
+        #[cfg(test)]
+        looks::lock_taken();
         for _ in 0..TRIES {
             if let Some(guard) = self.0.try_read() {
                 return guard;

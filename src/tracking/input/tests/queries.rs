@@ -24,6 +24,14 @@ fn queries_are_read_with_their_defaults() {
 }
 
 #[test]
+fn longitudes_are_wrapped() {
+    for (lon, wrapped) in [(361, 1.0), (-190, 170.0), (540, 180.0), (-180, -180.0)] {
+        let queries = parse_queries(one(&format!(r#""lat": 1, "lon": {lon}"#)).as_bytes()).unwrap();
+        assert_eq!(queries[1].center, Point::new(1.0, wrapped).unwrap(), "{lon}");
+    }
+}
+
+#[test]
 fn every_fault_is_named_with_its_query() {
     for (members, pointers) in [
         ("", &["/queries/1/lat", "/queries/1/lon"][..]),
@@ -31,7 +39,7 @@ fn every_fault_is_named_with_its_query() {
         (r#""lat": "1", "lon": 2"#, &["/queries/1/lat"]),
         (r#""latitude": "1", "lon": 2"#, &["/queries/1/lat"]),
         (r#""lat": 86, "lon": 2"#, &["/queries/1/lat"]),
-        (r#""lat": 1, "lon": 181"#, &["/queries/1/lon"]),
+        (r#""lat": 1, "lon": 541"#, &["/queries/1/lon"]),
         (r#""lat": 1, "lon": 2, "radius_m": -1"#, &["/queries/1/radius_m"]),
         (r#""lat": 1, "lon": 2, "radius_m": 200000.1"#, &["/queries/1/radius_m"]),
         (r#""lat": 1, "lon": 2, "limit": 0"#, &["/queries/1/limit"]),
