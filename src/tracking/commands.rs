@@ -8,7 +8,7 @@ use crate::geo::{Point, geohash52, searchable};
 use crate::ids::Id;
 use crate::store::{Link, Script, StoreError};
 use compact_str::CompactString;
-use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisResult};
+use redis::{Cmd, FromRedisValue, Pipeline, Value};
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -301,18 +301,16 @@ pub async fn readable_profiles(
     for id in ids {
         pipeline.cmd("HGETALL").arg(keys.profile(kind, partition, id));
     }
-    let hashes: Vec<RedisResult<HashMap<String, String>>> = link.pipeline(pipeline.ignore_errors()).await?;
-    let read = hashes.into_iter().map(|hash| match hash {
-        Ok(hash) => Ok(read_profile(&hash).0),
-        Err(error) if is_foreign(&error) => Ok(None),
+    // Read one by one: as a whole, one that cannot be read would be an error of the connection.
+    let hashes: Vec<Value> = link.pipeline(pipeline.ignore_errors()).await?;
+    let read = hashes.into_iter().map(|hash| match hash.extract_error() {
+        Ok(hash) => Ok(HashMap::from_redis_value(hash)
+            .ok()
+            .and_then(|hash| read_profile(&hash).0)),
+        Err(error) if error.code() == Some("WRONGTYPE") => Ok(None),
         Err(error) => Err(StoreError::Refused(error)),
     });
     read.collect()
-}
-
-/// Whether an error says that a key or a value is none of ours, and not that Redis will not answer.
-fn is_foreign(error: &RedisError) -> bool {
-    error.code() == Some("WRONGTYPE") || error.kind() == ErrorKind::UnexpectedReturnType
 }
 
 /// Whether any of the entities of one partition has a profile.

@@ -309,15 +309,14 @@ fn read_end(faults: &mut Faults, mut object: RawObject<'_>, verb: Option<Verb>) 
     let (then, place) = (object.take("then"), object.path_of("then"));
     let then = then.and_then(|then| read_then(faults, then, &place));
     faults.rest(object, |fields| {
-        let (id, verb) = match verb {
-            Some(verb) => (None, Some(verb)),
-            None => {
-                let read = (read_id(fields), read_verb(fields));
-                if read.1 != Some(Verb::Fail) {
-                    fields.pass_over(&["error", "retry"]);
-                }
-                read
+        let (id, verb) = if let Some(verb) = verb {
+            (None, Some(verb))
+        } else {
+            let (id, verb) = (read_id(fields), read_verb(fields));
+            if verb != Some(Verb::Fail) {
+                fields.pass_over(&["error", "retry"]);
             }
+            (id, verb)
         };
         let token = token(fields);
         if verb.is_some_and(|verb| verb != Verb::Complete) {

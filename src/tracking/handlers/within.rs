@@ -42,8 +42,10 @@ pub async fn within(request: HttpRequest, state: State) -> Result<HttpResponse, 
         tokio::task::yield_now().await;
     }
     let (entities, truncated) = search.finish();
-    let last = entities.last().filter(|_| truncated);
-    let cursor = last.map(|last| write_cursor(kind, &query, &last.id));
+    let cursor = entities
+        .last()
+        .filter(|_| truncated)
+        .map(|behind| write_cursor(kind, &query, &behind.id));
     let list = List {
         found: Found::Entities(&entities),
         source: "live",

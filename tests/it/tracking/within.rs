@@ -72,9 +72,9 @@ async fn a_box_whose_west_is_greater_lies_across_the_antimeridian() {
 }
 
 /// The pages of a listing, each asked of the next of the instances; `between` is done behind each page.
-async fn pages(instances: &[Api], query: &str, mut between: impl AsyncFnMut(usize)) -> Vec<Answer> {
+async fn pages(instances: &[Api], query: &str, mut between: impl AsyncFnMut(u32)) -> Vec<Answer> {
     let mut pages: Vec<Answer> = Vec::new();
-    let mut cursor = String::new();
+    let (mut cursor, mut round) = (String::new(), 0);
     loop {
         let api = &instances[pages.len() % instances.len()];
         let page = api.within(&format!("{query}{cursor}")).await;
@@ -82,7 +82,8 @@ async fn pages(instances: &[Api], query: &str, mut between: impl AsyncFnMut(usiz
         if let Some(next) = page.body["cursor"].as_str() {
             cursor = format!("&cursor={next}");
             pages.push(page);
-            between(pages.len()).await;
+            round += 1;
+            between(round).await;
         } else {
             pages.push(page);
             return pages;
@@ -95,12 +96,12 @@ async fn a_box_is_listed_page_by_page_at_any_instance_while_all_move() {
     let scene = Scene::new().await;
     let (one, other) = (scene.start().await, scene.start().await);
     let instances = [one.drivers(), other.drivers()];
-    let fleet = |round: usize| -> Vec<Value> {
-        let place = |n: usize| {
+    let fleet = |round: u32| -> Vec<Value> {
+        let place = |n: u32| {
             let hop = n * 7 + round * 31;
-            json!({"id": format!("d-{n}"), "lat": (hop % 19).to_string().parse::<f64>().unwrap() / 10.0,
-                "lon": (hop % 23).to_string().parse::<f64>().unwrap() / 10.0,
-                "status": if n.is_multiple_of(2) { "free" } else { "busy" }})
+            let (lat, lon) = (f64::from(hop % 19) / 10.0, f64::from(hop % 23) / 10.0);
+            let status = if n.is_multiple_of(2) { "free" } else { "busy" };
+            json!({"id": format!("d-{n}"), "lat": lat, "lon": lon, "status": status})
         };
         (0..500).map(place).collect()
     };
@@ -115,7 +116,7 @@ async fn a_box_is_listed_page_by_page_at_any_instance_while_all_move() {
         expected.sort();
         let query = format!("bbox=-1,-1,3,3&limit=60{filter}");
         let pages = pages(&instances, &query, async |round| {
-            instances[0].place_all(&fleet(round)).await
+            instances[0].place_all(&fleet(round)).await;
         })
         .await;
         assert_eq!(pages.len(), expected.len().div_ceil(60));

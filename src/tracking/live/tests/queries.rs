@@ -212,7 +212,9 @@ fn a_crowd_on_one_spot_is_answered_exactly_and_by_id() {
         .map(|n| update(n * 7_919 % 12_000, spot(n), NOW, 1))
         .collect();
     index.apply(Origin::Stored, &updates, NOW);
-    updates.iter().for_each(|update| naive.put(update));
+    for update in &updates {
+        naive.put(update);
+    }
     for n in 0..12_000 {
         let profile = profile(if n % 5 == 0 { "free" } else { "busy" }, n % 7);
         index.set_profile(&id(n), Some(Arc::clone(&profile)), 1);
