@@ -174,6 +174,7 @@ fn write_answer(c: &mut Criterion) {
                     source: "live",
                     stale: false,
                     truncated: None,
+                    cursor: None,
                     now_ms: NOW,
                     form: Form::Json,
                 };

@@ -289,10 +289,13 @@ pub async fn profiles(
     for id in ids {
         pipeline.cmd("HGETALL").arg(keys.profile(kind, partition, id));
     }
-    // One key of another type must not cost the others.
-    pipeline.ignore_errors();
-    let hashes: Vec<redis::RedisResult<Value>> = link.pipeline(&pipeline).await?;
-    Ok(hashes.into_iter().map(profile_hash::read).collect())
+    // Read one by one: one key of another type must not cost the others.
+    let hashes: Vec<Value> = link.pipeline(pipeline.ignore_errors()).await?;
+    let readings = ids
+        .iter()
+        .zip(hashes)
+        .map(|(id, hash)| profile_hash::read(hash, || keys.profile(kind, partition, id)));
+    readings.collect()
 }
 
 /// Whether any of the entities of one partition has a profile.
@@ -363,7 +366,8 @@ pub async fn raise_sequence(link: &Link, kind: Kind, partition: u16, known: u64)
     link.query(&cmd).await
 }
 
-/// Entities of one partition that the GEO index has within a radius, nearest first, with the distance of their index entry.
+/// Members of one partition's GEO index within a radius, nearest first, with the distance of their index entry; `None` for what is
+/// no id and was put there by somebody else.
 pub async fn search(
     link: &Link,
     kind: Kind,
@@ -371,7 +375,7 @@ pub async fn search(
     center: Point,
     radius_m: f64,
     count: usize,
-) -> Result<Vec<(Id, f64)>, StoreError> {
+) -> Result<Vec<(Option<Id>, f64)>, StoreError> {
     let center = searchable(center);
     let mut cmd = redis::cmd("GEOSEARCH");
     cmd.arg(link.store().keys().geo(kind, partition))
@@ -385,9 +389,10 @@ pub async fn search(
         .arg("COUNT")
         .arg(count)
         .arg("WITHDIST");
-    let found: Vec<(String, f64)> = link.query(&cmd).await?;
+    let found: Vec<(Vec<u8>, f64)> = link.query(&cmd).await?;
+    let id = |member: &[u8]| Id::parse(str::from_utf8(member).ok()?).ok();
     Ok(found
         .into_iter()
-        .filter_map(|(member, distance)| Some((Id::parse(&member).ok()?, distance)))
+        .map(|(member, distance)| (id(&member), distance))
         .collect())
 }

@@ -95,12 +95,15 @@ pub(super) struct ListBody {
     stale: bool,
     /// Whether there were more than the limit; only of boxes.
     truncated: Option<bool>,
+    /// Where the list goes on; only of boxes, and not at the end.
+    cursor: Option<String>,
 }
 
 /// One place of many to ask about.
 #[derive(ToSchema)]
 pub(super) struct QueryBody {
     lat: f64,
+    /// Beyond 180 either way it is wrapped, up to 540.
     lon: f64,
     /// 0 to 200,000; 2,000 if not given.
     radius_m: Option<f64>,

@@ -1,7 +1,7 @@
 //! What is tracked: a fix, an entity's profile, and a query's answer. Values here are already valid: parsing a client's
 //! words into them is `tracking::input`'s work.
 
-use crate::geo::Point;
+use crate::geo::{BoundingBox, Point};
 use crate::ids::Id;
 use compact_str::CompactString;
 use std::sync::Arc;
@@ -94,4 +94,17 @@ pub struct NearbyQuery {
     pub limit: usize,
     /// Which.
     pub filter: Filter,
+}
+
+/// The entities in a box, by id.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WithinQuery {
+    /// The box.
+    pub bounds: BoundingBox,
+    /// How many at the most.
+    pub limit: usize,
+    /// Which.
+    pub filter: Filter,
+    /// Only those behind this id.
+    pub after: Option<Id>,
 }

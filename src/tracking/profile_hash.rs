@@ -1,9 +1,11 @@
 //! How a profile is written in Redis; see `lua/merge_profile.lua`.
 
 use super::profile::{Profile, Scalar, Times};
+use crate::store::StoreError;
 use compact_str::{CompactString, ToCompactString};
-use redis::{Cmd, FromRedisValue, RedisResult, Value};
+use redis::{Cmd, FromRedisValue, Value};
 use std::collections::HashMap;
+use std::sync::Once;
 
 /// A profile as read, with the number of the batch that changed it last.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -46,16 +48,26 @@ pub fn write(call: &mut Cmd, change: &Profile) {
     }
 }
 
-/// Reads the answer to `HGETALL`. What is no profile of ours, a key of another type included, is read as none.
-pub fn read(answer: RedisResult<Value>) -> VersionedProfile {
-    let hash = answer.and_then(|value| Ok(HashMap::<String, String>::from_redis_value(value)?));
-    match hash {
-        Ok(hash) => read_hash(&hash),
-        Err(error) => {
-            tracing::debug!(%error, "a key that should be a profile is none");
-            VersionedProfile::default()
-        }
+/// Reads the answer to `HGETALL`. What is no profile of ours, a key of another type included, is read as none. `key` names it for the log.
+///
+/// # Errors
+/// [`StoreError::Refused`] if Redis refused it for any other reason.
+pub fn read(answer: Value, key: impl FnOnce() -> String) -> Result<VersionedProfile, StoreError> {
+    static WARNED: Once = Once::new();
+    let hash = match answer.extract_error() {
+        Ok(hash) => HashMap::from_redis_value(hash).ok(),
+        Err(error) if error.code() == Some("WRONGTYPE") => None,
+        Err(error) => return Err(StoreError::Refused(error)),
+    };
+    if hash.is_none() {
+        WARNED.call_once(|| {
+            tracing::warn!(
+                key = key(),
+                "a key that should be a profile is none, and is read as such; delete it"
+            );
+        });
     }
+    Ok(hash.map_or_else(VersionedProfile::default, |hash| read_hash(&hash)))
 }
 
 fn read_hash(hash: &HashMap<String, String>) -> VersionedProfile {

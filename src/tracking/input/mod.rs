@@ -7,6 +7,7 @@
 //! known".
 
 mod batch;
+mod cursor;
 mod loose;
 mod names;
 mod profile;
@@ -21,10 +22,9 @@ mod warnings;
 
 pub use crate::http::timestamp::parse_rfc3339;
 pub use batch::{Batch, Element, Rejection, parse_batch, parse_ndjson};
+pub use cursor::write_cursor;
 pub use profile::parse_profile;
-pub use query::{
-    MAX_ANSWERS, MAX_LIMIT, MAX_QUERIES, MAX_RADIUS_M, Source, WithinQuery, parse_nearby, parse_queries, parse_within,
-};
+pub use query::{MAX_ANSWERS, MAX_LIMIT, MAX_QUERIES, MAX_RADIUS_M, Source, parse_nearby, parse_queries, parse_within};
 pub use warnings::{PositionWarning, Warnings};
 
 use super::model::Fix;

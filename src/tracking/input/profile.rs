@@ -1,7 +1,7 @@
 use super::loose::Loose;
-use super::raw::{RawFix, RawProfile};
+use super::raw::RawProfile;
 use super::{BodyError, malformed};
-use crate::http::FieldError;
+use crate::http::{FieldError, MAX_FAULTS, unknown_member};
 use crate::tracking::model::Scalar;
 use crate::tracking::patch::{Change, MAX_ATTRIBUTES, ProfilePatch};
 use compact_str::CompactString;
@@ -18,26 +18,53 @@ pub(super) enum Nulls {
     Remove,
 }
 
-/// Parses the body of `PUT` or `PATCH` of a profile.
+/// The members of a profile's own body.
+const MEMBERS: [&str; 4] = ["status", "vehicle_type", "capacity", "attributes"];
+
+/// Parses the body of `PUT` or `PATCH` of a profile. A member of another name is refused: a `PUT` that overlooked it would take
+/// away what it was to set.
 ///
 /// # Errors
 /// [`BodyError`] with the fields at fault.
 pub fn parse_profile(body: &[u8]) -> Result<ProfilePatch, BodyError> {
-    let mut raw: RawFix<'_> = serde_json::from_slice(body).map_err(|error| malformed(&error))?;
+    let body: Loose<'_> = serde_json::from_slice(body).map_err(|error| malformed(&error))?;
     let mut errors = Vec::new();
-    if let Some(what) = raw.not_an_object {
-        errors.push(FieldError::new("", format!("must be an object, not {what}")));
-    }
-    for member in raw.repeated() {
-        errors.push(FieldError::new(member.name(), "is given twice"));
-    }
-    let profile = raw.take_profile().unwrap_or_default();
-    let patch = patch(&profile, Nulls::Remove, &mut errors);
+    let raw = raw_profile(body, &mut errors);
+    let patch = patch(&raw, Nulls::Remove, &mut errors);
     if errors.is_empty() {
         Ok(patch)
     } else {
+        errors.truncate(MAX_FAULTS);
         Err(BodyError::Unacceptable(errors))
     }
+}
+
+fn raw_profile<'a>(body: Loose<'a>, errors: &mut Vec<FieldError>) -> RawProfile<'a> {
+    let mut raw = RawProfile::default();
+    let members = match body {
+        Loose::Object(members) => members,
+        other => {
+            let detail = format!("must be an object, not {}", other.type_name());
+            errors.push(FieldError::new("", detail));
+            return raw;
+        }
+    };
+    for (name, value) in members {
+        let slot = match &*name {
+            "status" => &mut raw.status,
+            "vehicle_type" => &mut raw.vehicle_type,
+            "capacity" => &mut raw.capacity,
+            "attributes" => &mut raw.attributes,
+            _ => {
+                errors.push(unknown_member("", &name, &MEMBERS));
+                continue;
+            }
+        };
+        if slot.replace(value).is_some() {
+            errors.push(FieldError::new(&name, "is given twice"));
+        }
+    }
+    raw
 }
 
 /// The patch in a body's profile members; faults go to `errors`.

@@ -288,5 +288,4 @@ async fn all_agree_after_every_mend() {
         storm.agrees(&format!("seed {seed}, round {rounds}, {fault:?}")).await;
         rounds += 1;
     }
-    println!("{rounds} rounds");
 }

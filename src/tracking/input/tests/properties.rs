@@ -3,6 +3,7 @@
 use super::*;
 use crate::geo::MAX_LATITUDE_DEG;
 use crate::ids::RESERVED_ENTITIES;
+use crate::tracking::Kind;
 use crate::tracking::snapshot::{self, Word};
 use proptest::collection::vec;
 use proptest::option;
@@ -113,7 +114,11 @@ fn parse_all(bytes: &[u8]) {
     }
     let _ = snapshot::read(bytes);
     if let Ok(text) = std::str::from_utf8(bytes) {
-        let _ = (parse_nearby(text), parse_within(text), parse_rfc3339(text));
+        let _ = (
+            parse_nearby(text),
+            parse_within(text, Kind::Drivers),
+            parse_rfc3339(text),
+        );
     }
 }
 
@@ -138,11 +143,11 @@ proptest! {
     }
 
     #[test]
-    fn nor_do_query_strings(query in "((lat|lon|limit|radius_m|bbox|status|source|max_age_s)=[-+0-9.,a-zA-Z%]{0,12}&?){0,6}") {
+    fn nor_do_query_strings(query in "((lat|lon|limit|radius_m|bbox|status|source|max_age_s|cursor)=[-+0-9.,a-zA-Z%]{0,12}&?){0,6}") {
         if let Ok((query, _)) = parse_nearby(&query) {
             prop_assert!((1..=MAX_LIMIT).contains(&query.limit) && (0.0..=MAX_RADIUS_M).contains(&query.radius_m));
         }
-        let _ = parse_within(&query);
+        let _ = parse_within(&query, Kind::Drivers);
     }
 
     #[test]

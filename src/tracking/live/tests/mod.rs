@@ -10,7 +10,7 @@ mod walks;
 use super::{LiveIndex, Origin, Update};
 use crate::geo::{BoundingBox, Point, distance_m};
 use crate::ids::Id;
-use crate::tracking::model::{Entity, Filter, Fix, Hit, NearbyQuery, Profile};
+use crate::tracking::model::{Entity, Filter, Fix, Hit, NearbyQuery, Profile, WithinQuery};
 use crate::tracking::profile_hash::VersionedProfile;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -52,6 +52,15 @@ fn nearest(center: Point, radius_m: f64, limit: usize) -> NearbyQuery {
         radius_m,
         limit,
         filter: Filter::default(),
+    }
+}
+
+fn inside(bounds: BoundingBox, limit: usize) -> WithinQuery {
+    WithinQuery {
+        bounds,
+        limit,
+        filter: Filter::default(),
+        after: None,
     }
 }
 
