@@ -11,7 +11,7 @@
 //! |---|---|---|
 //! | `geo:{kind:p}` | GEO | every entity's place, by id |
 //! | `pos:{kind:p}:ID` | string | latest fix as JSON, or a tombstone; ends at the fix's timestamp plus the TTL |
-//! | `profile:{kind:p}:ID` | hash | `status`, `vehicle_type`, `capacity`, `a:NAME` as JSON, `v` the batch that wrote it |
+//! | `profile:{kind:p}:ID` | hash | `status`, `vehicle_type`, `capacity`, `a:NAME` as JSON, their times `t:…`, `floor`, `v` the batch that changed it last |
 //! | `seq:{kind:p}` | counter | numbers the stored batches of the partition |
 //! | `dbN:updates:kind` | channel | a message per batch; `N` is the number of the Redis database |
 //!
@@ -25,7 +25,8 @@
 //! ```
 //!
 //! **Invariant.** Of one entity's fixes and removals the one with the newest timestamp stands, in Redis decided by the
-//! scripts and in every live index by (timestamp, batch number), whatever the order and the instance they came by.
+//! scripts and in every live index by (timestamp, batch number), whatever the order and the instance they came by. Of each member of
+//! a profile the newest stands, by the time at which it was set.
 
 pub mod answer;
 mod batches;
