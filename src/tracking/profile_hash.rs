@@ -48,11 +48,11 @@ pub fn write(call: &mut Cmd, change: &Profile) {
     }
 }
 
-/// Reads the answer to `HGETALL`. What is no profile of ours, a key of another type included, is read as none. `key` names it for the log.
+/// Reads the answer to `HGETALL`. What is no profile of ours, a key of another type included, is read as none.
 ///
 /// # Errors
 /// [`StoreError::Refused`] if Redis refused it for any other reason.
-pub fn read(answer: Value, key: impl FnOnce() -> String) -> Result<VersionedProfile, StoreError> {
+pub fn read(answer: Value) -> Result<VersionedProfile, StoreError> {
     static WARNED: Once = Once::new();
     let hash = match answer.extract_error() {
         Ok(hash) => HashMap::from_redis_value(hash).ok(),

@@ -89,7 +89,7 @@ async fn nothing_private_is_logged_with_redis_there_away_and_back() {
     everything(&process).await;
 
     // A key of another type makes Redis refuse what is to be written, and its words go to the log.
-    let key = scene.snapshot(Kind::Drivers, "hidden-7");
+    let key = scene.geo(Kind::Drivers);
     scene.redis.query::<()>(cmd("DEL").arg(&key)).await;
     scene.redis.query::<()>(cmd("RPUSH").arg(&key).arg("x")).await;
     everything(&process).await;
