@@ -174,6 +174,7 @@ fn write_answer(c: &mut Criterion) {
                     source: "live",
                     stale: false,
                     truncated: None,
+                    cursor: None,
                     now_ms: NOW,
                     form: Form::Json,
                 };
@@ -215,16 +216,20 @@ fn plain_hit(Hit { entity, distance_m }: &Hit) -> PlainHit<'_> {
 /// One fix as the body of a POST, and a batch of them. Ours also says what is wrong with a field, takes a time in any of
 /// its forms, refuses a name given twice and checks every range.
 fn parse(c: &mut Criterion) {
-    let bodies: Vec<String> = entities().iter().map(body).collect();
-    let mut turn = bodies.iter().cycle();
+    let entities = entities();
+    let bodies: Vec<String> = entities.iter().map(body).collect();
+    let mut turn = bodies.iter().zip(&entities).cycle();
     let mut group = c.benchmark_group("fix_parse");
     group.bench_function("ours", |b| {
-        b.iter(|| turn.next().map(|body| parse_fix(black_box(body.as_bytes()), CLOCK)));
+        b.iter(|| {
+            turn.next()
+                .map(|(body, of)| parse_fix(black_box(body.as_bytes()), &of.id, CLOCK))
+        });
     });
     group.bench_function("serde", |b| {
         b.iter(|| {
             turn.next()
-                .map(|body| black_box(serde_json::from_slice::<PlainFix<'_>>(black_box(body.as_bytes())).is_ok()))
+                .map(|(body, _)| black_box(serde_json::from_slice::<PlainFix<'_>>(black_box(body.as_bytes())).is_ok()))
         });
     });
     let batch = format!("[{}]", bodies[..BATCH].join(","));

@@ -7,7 +7,7 @@
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use fleetpulse::geo::{BoundingBox, Point, distance_m};
 use fleetpulse::tracking::live::{LiveIndex, Origin, Update};
-use fleetpulse::tracking::model::{Filter, NearbyQuery};
+use fleetpulse::tracking::model::{Filter, NearbyQuery, WithinQuery};
 use fleetpulse::tracking::{Kind, commands};
 use ground::or_exit;
 use live::{NOW, drive, index_of, update};
@@ -106,26 +106,29 @@ fn nearby_naive(points: &[Point], query: &NearbyQuery) -> Vec<(f64, usize)> {
 fn within(c: &mut Criterion, name: &str, points: &[Point], index: &LiveIndex) {
     let mut group = c.benchmark_group("within");
     for (shape, half_lat, half_lon) in [("block", 0.005, 0.005), ("thin", 0.2, 0.000_05)] {
-        let boxes: Vec<BoundingBox> = points
+        let boxes: Vec<WithinQuery> = points
             .iter()
             .step_by(points.len() / 100)
             .filter_map(|p| {
                 let (lat, lon) = (p.lat(), p.lon());
                 BoundingBox::new(lon - half_lon, lat - half_lat, lon + half_lon, lat + half_lat).ok()
             })
+            .map(|bounds| WithinQuery {
+                bounds,
+                limit: 100,
+                filter: Filter::default(),
+                after: None,
+            })
             .collect();
         let mut turn = boxes.iter().cycle();
         group.bench_function(BenchmarkId::new(format!("live_{shape}"), name), |b| {
-            b.iter(|| {
-                turn.next()
-                    .map(|bbox| index.within(black_box(bbox), 100, NOW, &Filter::default()))
-            });
+            b.iter(|| turn.next().map(|query| index.within(black_box(query), NOW)));
         });
         if points.len() <= NAIVE_UP_TO {
             group.bench_function(BenchmarkId::new(format!("naive_{shape}"), name), |b| {
                 b.iter(|| {
-                    turn.next().map(|bbox| {
-                        let inside = points.iter().filter(|point| bbox.contains(**point));
+                    turn.next().map(|query| {
+                        let inside = points.iter().filter(|point| query.bounds.contains(**point));
                         inside.take(100).copied().collect::<Vec<Point>>()
                     })
                 });

@@ -69,10 +69,15 @@ async fn by_script(redis: &Redis, fixes: &[(Id, Fix)]) {
         kind: Kind::Drivers,
         partition: 0,
         ttl_ms: TTL_MS,
+        profile_ttl_ms: TTL_MS,
         origin: "0123456789abcdef",
         now_ms: fixes[0].1.timestamp_ms,
     };
-    let recorded = |(id, fix)| Recorded { id, fix, patch: None };
+    let recorded = |(id, fix)| Recorded {
+        id,
+        fix: Some(fix),
+        change: None,
+    };
     let fixes: Vec<_> = fixes.iter().map(|(id, fix)| recorded((id, fix))).collect();
     let _ = or_exit(commands::record(&redis.link, target, &fixes).await);
 }

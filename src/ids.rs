@@ -9,7 +9,10 @@ use std::ops::Deref;
 /// The longest id, in bytes (every allowed character is one byte).
 pub const MAX_LEN: usize = 128;
 
-/// An id of 1–128 characters of `A–Z a–z 0–9 . _ : @ -`.
+/// Words of the paths under `/v1/{kind}`: an entity of such an id could be written in a batch and not be read by its path.
+pub const RESERVED_ENTITIES: &[&str] = &["nearby", "within", "positions", "stream", "density"];
+
+/// An id of 1–128 characters of `A–Z a–z 0–9 . _ : @ -`, not `.` or `..`.
 ///
 /// The alphabet leaves out what would need escaping in a key, a URL, JSON or a log line; braces above all, which would
 /// move a key to another Cluster slot. Ids of up to 24 bytes are held inline.
@@ -28,6 +31,12 @@ pub enum IdError {
     /// A character outside the alphabet.
     #[error("an id consists of A-Z a-z 0-9 . _ : @ - only")]
     BadCharacter,
+    /// `.` or `..`: every client resolves these in a path (RFC 3986, section 5.2.4), so no request could name it.
+    #[error("an id must not be . or ..")]
+    DotSegment,
+    /// A word of the collection's own paths.
+    #[error("{} are words of this collection's own paths; choose another id", .0.join(", "))]
+    Reserved(&'static [&'static str]),
 }
 
 /// True for the bytes of the id alphabet; a table because every fix of every batch passes through it.
@@ -57,7 +66,21 @@ impl Id {
         if !text.bytes().all(|byte| ALLOWED[usize::from(byte)]) {
             return Err(IdError::BadCharacter);
         }
+        if matches!(text, "." | "..") {
+            return Err(IdError::DotSegment);
+        }
         Ok(Self(CompactString::new(text)))
+    }
+
+    /// Parses the id of a member of a collection whose paths have words of their own.
+    ///
+    /// # Errors
+    /// As [`Self::parse`], and [`IdError::Reserved`].
+    pub fn parse_unreserved(text: &str, reserved: &'static [&'static str]) -> Result<Self, IdError> {
+        if reserved.contains(&text) {
+            return Err(IdError::Reserved(reserved));
+        }
+        Self::parse(text)
     }
 
     /// The id as text.
@@ -111,5 +134,28 @@ mod tests {
         for bad in ["a b", "{a}", "a\n", "a/b", "é", "a\0"] {
             assert_eq!(Id::parse(bad), Err(IdError::BadCharacter), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_dot_segment_is_not_an_id() {
+        for bad in [".", ".."] {
+            assert_eq!(Id::parse(bad), Err(IdError::DotSegment), "{bad:?}");
+        }
+        for good in ["...", ".a", "a.", "-", "_"] {
+            assert!(Id::parse(good).is_ok(), "{good:?}");
+        }
+    }
+
+    #[test]
+    fn a_reserved_word_is_refused_as_it_is_written() {
+        for word in RESERVED_ENTITIES {
+            let refused = Id::parse_unreserved(word, RESERVED_ENTITIES);
+            assert_eq!(refused, Err(IdError::Reserved(RESERVED_ENTITIES)), "{word}");
+        }
+        for good in ["Nearby", "nearby-1", "position"] {
+            assert!(Id::parse_unreserved(good, RESERVED_ENTITIES).is_ok(), "{good}");
+        }
+        let told = IdError::Reserved(RESERVED_ENTITIES).to_string();
+        assert!(told.starts_with("nearby, within, "), "{told}");
     }
 }

@@ -15,7 +15,7 @@ use crate::openapi;
 use crate::routes;
 use crate::runtime::{Phase, Supervisor};
 use crate::sessions::{self, Sessions};
-use crate::store::{Link, Store};
+use crate::store::{self, Link, Store};
 use crate::telemetry::{Board, Metrics, State};
 use crate::tracking::{self, Writer};
 use actix_web::web::{self, ServiceConfig};
@@ -141,10 +141,35 @@ impl Parts {
             self.start_settling(gate);
         }
         if self.store.is_configured() {
+            self.start_life();
             self.start_sweeps();
             self.start_warming(address);
             self.start_own_work();
         }
+    }
+
+    /// Watches whether Redis is another one, and forgets then what is remembered of it; what asks for the generation itself is not
+    /// named here.
+    fn start_life(&self) {
+        let link = self.link.clone();
+        self.supervisor
+            .spawn_local("redis.life", move || store::watch_life(link.clone()));
+        let generations = self.store.generations();
+        let (tracking, cache) = (Arc::clone(&self.tracking), Arc::clone(&self.cache));
+        let (locks, jobs) = (self.lock_wakeups.clone(), self.job_wakeups.clone());
+        self.supervisor.spawn_local("redis.forgetting", move || {
+            let mut generations = generations.clone();
+            let (tracking, cache) = (Arc::clone(&tracking), Arc::clone(&cache));
+            let (locks, jobs) = (locks.clone(), jobs.clone());
+            async move {
+                while generations.changed().await.is_ok() {
+                    cache.forget_all();
+                    tracking.resync.notify_one();
+                    locks.ask_again();
+                    jobs.ask_again();
+                }
+            }
+        });
     }
 
     fn start_watch(&self) {

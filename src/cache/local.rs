@@ -240,6 +240,12 @@ impl Local {
         (self.kept.entry_count(), self.kept.weighted_size())
     }
 
+    /// Forgets everything, also what is being read at this moment; for when Redis is another one.
+    pub(super) fn forget_all(&self) {
+        self.epoch.fetch_add(1, Ordering::SeqCst);
+        self.kept.invalidate_all();
+    }
+
     fn at(&self, subject: Subject) -> u32 {
         self.marks[mark(subject)].load(Ordering::SeqCst)
     }
@@ -251,8 +257,7 @@ impl Listener for Local {
         if !heard && !self.heard.swap(false, Ordering::SeqCst) {
             return;
         }
-        self.epoch.fetch_add(1, Ordering::SeqCst);
-        self.kept.invalidate_all();
+        self.forget_all();
         if heard {
             self.heard.store(true, Ordering::SeqCst);
         } else {

@@ -99,6 +99,11 @@ impl Shared {
         }
     }
 
+    /// Empties the level in this process; for when Redis is another one.
+    pub fn forget_all(&self) {
+        self.local.forget_all();
+    }
+
     /// Whether invalidations are heard, so that the level in this process serves.
     #[must_use]
     pub fn is_heard(&self) -> bool {

@@ -1,9 +1,9 @@
-use super::Point;
+use super::{Point, wrap_longitude};
 
 /// An area between two parallels and two meridians, its borders included.
 ///
 /// `west > east` means the box lies across the antimeridian. Since +180° and −180° are one meridian, a box that touches
-/// it holds the points of either name.
+/// it holds the points of either name. Both are kept within ±180°.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BoundingBox {
     west: f64,
@@ -18,8 +18,8 @@ pub enum BoundingBoxError {
     /// South or north is not finite, or beyond ±90°.
     #[error("south and north must be between -90 and 90 degrees")]
     Latitude,
-    /// West or east is not finite, or beyond ±180°.
-    #[error("west and east must be between -180 and 180 degrees")]
+    /// West or east is not finite, or beyond ±540°.
+    #[error("west and east must be between -540 and 540 degrees")]
     Longitude,
     /// South lies north of north.
     #[error("south must not be greater than north")]
@@ -27,7 +27,8 @@ pub enum BoundingBoxError {
 }
 
 impl BoundingBox {
-    /// A box from degrees, in the order of RFC 7946.
+    /// A box from degrees, in the order of RFC 7946. Longitudes beyond ±180° are wrapped: from 170 to 190 is from 170 to −170. From
+    /// west eastwards to 360° or more beyond it is the whole circle.
     ///
     /// # Errors
     /// [`BoundingBoxError`] names the first rule that the numbers break.
@@ -36,12 +37,17 @@ impl BoundingBox {
         if ![south, north].iter().all(|lat| (-90.0..=90.0).contains(lat)) {
             return Err(BoundingBoxError::Latitude);
         }
-        if ![west, east].iter().all(|lon| (-180.0..=180.0).contains(lon)) {
+        let (Some(wrapped_west), Some(wrapped_east)) = (wrap_longitude(west), wrap_longitude(east)) else {
             return Err(BoundingBoxError::Longitude);
-        }
+        };
         if south > north {
             return Err(BoundingBoxError::UpsideDown);
         }
+        let (west, east) = if east - west >= 360.0 {
+            (-180.0, 180.0)
+        } else {
+            (wrapped_west, wrapped_east)
+        };
         Ok(Self {
             west,
             south,
@@ -116,7 +122,15 @@ mod tests {
             BoundingBox::new(0.0, f64::NAN, 1.0, 1.0),
             Err(BoundingBoxError::Latitude)
         );
-        assert_eq!(BoundingBox::new(0.0, 0.0, 180.1, 1.0), Err(BoundingBoxError::Longitude));
+        assert_eq!(BoundingBox::new(0.0, 0.0, 540.1, 1.0), Err(BoundingBoxError::Longitude));
+        assert_eq!(
+            BoundingBox::new(-540.1, 0.0, 0.0, 1.0),
+            Err(BoundingBoxError::Longitude)
+        );
+        assert_eq!(
+            BoundingBox::new(0.0, 0.0, f64::NAN, 1.0),
+            Err(BoundingBoxError::Longitude)
+        );
         assert_eq!(
             BoundingBox::new(f64::INFINITY, 0.0, 1.0, 1.0),
             Err(BoundingBoxError::Longitude)
@@ -138,6 +152,36 @@ mod tests {
             assert!(bbox.contains(at(0.0, lon)), "{lon}");
         }
         assert!(!bbox.contains(at(0.0, 0.0)));
+    }
+
+    #[test]
+    fn longitudes_beyond_the_antimeridian_are_wrapped() {
+        for (given, kept) in [
+            ((170.0, 190.0), (170.0, -170.0)),
+            ((-190.0, -170.0), (170.0, -170.0)),
+            ((185.0, 190.0), (-175.0, -170.0)),
+            ((-365.0, -355.0), (-5.0, 5.0)),
+            ((180.0, 200.0), (180.0, -160.0)),
+            // As wide as it is, and no wider.
+            ((-10.0, 349.5), (-10.0, -10.5)),
+            // West of west: on to the next that is so called.
+            ((370.0, 20.0), (10.0, 20.0)),
+            // A whole turn or more is the whole circle.
+            ((-10.0, 350.0), (-180.0, 180.0)),
+            ((-180.0, 180.0), (-180.0, 180.0)),
+            ((-540.0, 540.0), (-180.0, 180.0)),
+            ((10.0, 370.0), (-180.0, 180.0)),
+        ] {
+            let bbox = BoundingBox::new(given.0, -1.0, given.1, 1.0).unwrap();
+            let wanted = BoundingBox::new(kept.0, -1.0, kept.1, 1.0).unwrap();
+            assert_eq!(bbox, wanted, "{given:?}");
+            if given.0 <= given.1 {
+                assert!(
+                    (bbox.width_deg() - (given.1 - given.0).min(360.0)).abs() < 1e-12,
+                    "{given:?}"
+                );
+            }
+        }
     }
 
     #[test]

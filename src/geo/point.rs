@@ -50,3 +50,29 @@ impl Point {
         self.lon
     }
 }
+
+/// The furthest longitude that [`wrap_longitude`] takes, degrees either way: maps that scroll on name places up to a turn beyond
+/// the antimeridian.
+pub const MAX_WRAPPED_LONGITUDE_DEG: f64 = 540.0;
+
+/// The longitude within ±180° of the same meridian, exactly; `None` if it is not finite, or beyond
+/// ±[`MAX_WRAPPED_LONGITUDE_DEG`].
+///
+/// ```
+/// use fleetpulse::geo::wrap_longitude;
+/// assert_eq!(wrap_longitude(190.0), Some(-170.0));
+/// assert_eq!(wrap_longitude(-180.0), Some(-180.0));
+/// assert_eq!(wrap_longitude(541.0), None);
+/// ```
+#[must_use]
+pub fn wrap_longitude(lon: f64) -> Option<f64> {
+    if !(-MAX_WRAPPED_LONGITUDE_DEG..=MAX_WRAPPED_LONGITUDE_DEG).contains(&lon) {
+        return None;
+    }
+    // Between half of 360 and twice as much a difference from it is exact.
+    Some(match lon {
+        lon if lon > 180.0 => lon - 360.0,
+        lon if lon < -180.0 => lon + 360.0,
+        lon => lon,
+    })
+}

@@ -1,18 +1,25 @@
-use super::{FieldError, Problem, timestamp};
+use super::{FieldError, Problem, names, timestamp};
 use crate::ids::Id;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use std::fmt;
 use std::ops::RangeInclusive;
 
+/// The most faults that are collected: the first few say enough, however many the sender has made.
+pub const MAX_FAULTS: usize = 20;
+
 /// The members of a JSON object, read one by one. What is wrong with each is collected, so that a client hears of all its
-/// faults at once; `null` counts as not given, and what nobody reads is ignored. Of a member that is given twice the last
-/// counts.
+/// faults at once; `null` counts as not given.
+///
+/// The names that are asked for are the known ones, and a member that is left at the end is refused. So a reader asks for all
+/// the names that it knows, whatever is wrong with the first of them.
 ///
 /// For bodies that come seldom or are small; a fix, which comes by the hundred thousand, has a parser of its own.
 #[derive(Debug)]
 pub struct Fields {
     members: Map<String, Value>,
+    /// The names that were asked for.
+    known: Vec<&'static str>,
     /// Where the object is in the body: empty, or a path with a trailing slash.
     path: String,
     errors: Vec<FieldError>,
@@ -22,7 +29,8 @@ impl Fields {
     /// Reads a body, which has to be a JSON object.
     ///
     /// # Errors
-    /// 400 if it is not JSON, 422 if it is not an object, or has a member of the name that `serde_json` keeps for itself.
+    /// 400 if it is not JSON, 422 if it is not an object, has a member twice (at any depth), or has one of the name that
+    /// `serde_json` keeps for itself.
     pub fn parse(body: &[u8]) -> Result<Self, Problem> {
         let Plain(value) = serde_json::from_slice(body).map_err(|error| {
             if error.is_data() {
@@ -32,7 +40,7 @@ impl Fields {
             }
         })?;
         match value {
-            Value::Object(members) => Ok(Self::new(members, String::new())),
+            Value::Object(members) => Ok(Self::new(members, String::new(), Vec::new())),
             _ => Err(Problem::unacceptable(vec![FieldError::new("", "must be an object")])),
         }
     }
@@ -43,28 +51,43 @@ impl Fields {
     /// As [`Self::parse`].
     pub fn parse_optional(body: &[u8]) -> Result<Self, Problem> {
         if body.is_empty() {
-            Ok(Self::new(Map::new(), String::new()))
+            Ok(Self::new(Map::new(), String::new(), Vec::new()))
         } else {
             Self::parse(body)
         }
     }
 
-    /// The members of an object at a path in the body: empty, or with a trailing slash.
-    pub(super) const fn new(members: Map<String, Value>, path: String) -> Self {
+    /// The members of an object at a path in the body (empty, or with a trailing slash) that are left when the known ones were
+    /// taken out.
+    pub(super) const fn new(members: Map<String, Value>, path: String, known: Vec<&'static str>) -> Self {
         Self {
             members,
+            known,
             path,
             errors: Vec::new(),
         }
     }
 
     /// Takes a member out, whatever it is; `null` is kept apart from nothing here.
-    pub fn value(&mut self, name: &str) -> Option<Value> {
+    pub fn value(&mut self, name: &'static str) -> Option<Value> {
+        self.known.push(name);
         self.members.remove(name)
     }
 
+    /// Passes over members whose meaning depends on one that is wrong: they are known.
+    pub fn pass_over(&mut self, names: &[&'static str]) {
+        for name in names {
+            self.value(name);
+        }
+    }
+
+    /// Passes over all that nobody has asked for. For what is no client's call.
+    pub fn pass_over_rest(&mut self) {
+        self.members.clear();
+    }
+
     /// A whole number within `range`.
-    pub fn integer(&mut self, name: &str, range: RangeInclusive<i64>) -> Option<i64> {
+    pub fn integer(&mut self, name: &'static str, range: RangeInclusive<i64>) -> Option<i64> {
         let value = self.given(name)?;
         match value.as_i64() {
             Some(number) if range.contains(&number) => Some(number),
@@ -80,7 +103,7 @@ impl Fields {
     }
 
     /// A text of at most `longest` bytes.
-    pub fn text(&mut self, name: &str, longest: usize) -> Option<String> {
+    pub fn text(&mut self, name: &'static str, longest: usize) -> Option<String> {
         match self.given(name)? {
             Value::String(text) if text.len() <= longest => Some(text),
             Value::String(_) => {
@@ -95,7 +118,7 @@ impl Fields {
     }
 
     /// An [`Id`].
-    pub fn id(&mut self, name: &str) -> Option<Id> {
+    pub fn id(&mut self, name: &'static str) -> Option<Id> {
         let text = self.text(name, usize::MAX)?;
         Id::parse(&text)
             .map_err(|error| self.refuse(name, error.to_string()))
@@ -103,7 +126,7 @@ impl Fields {
     }
 
     /// A time as Unix milliseconds: RFC 3339, or a number of milliseconds (of seconds if it can only be that).
-    pub fn time(&mut self, name: &str) -> Option<i64> {
+    pub fn time(&mut self, name: &'static str) -> Option<i64> {
         let time = match self.given(name)? {
             Value::String(text) => timestamp::parse_rfc3339(&text),
             Value::Number(number) => match number.as_i64() {
@@ -119,7 +142,7 @@ impl Fields {
     }
 
     /// A number within `range`.
-    pub fn number(&mut self, name: &str, range: RangeInclusive<f64>) -> Option<f64> {
+    pub fn number(&mut self, name: &'static str, range: RangeInclusive<f64>) -> Option<f64> {
         let number = self.given(name)?.as_f64().filter(|number| range.contains(number));
         if number.is_none() {
             self.refuse(name, format!("must be {} to {}", range.start(), range.end()));
@@ -128,7 +151,7 @@ impl Fields {
     }
 
     /// An array of at most `most` [`Id`]s.
-    pub fn ids(&mut self, name: &str, most: usize) -> Option<Vec<Id>> {
+    pub fn ids(&mut self, name: &'static str, most: usize) -> Option<Vec<Id>> {
         let Value::Array(elements) = self.given(name)? else {
             self.refuse(name, "must be an array");
             return None;
@@ -148,7 +171,7 @@ impl Fields {
     }
 
     /// True or false.
-    pub fn boolean(&mut self, name: &str) -> Option<bool> {
+    pub fn boolean(&mut self, name: &'static str) -> Option<bool> {
         let value = self.given(name)?.as_bool();
         if value.is_none() {
             self.refuse(name, "must be true or false");
@@ -159,7 +182,7 @@ impl Fields {
     /// An array of `count` objects, each read by `read` from members of its own.
     pub fn each<T>(
         &mut self,
-        name: &str,
+        name: &'static str,
         count: RangeInclusive<usize>,
         mut read: impl FnMut(&mut Self) -> Option<T>,
     ) -> Option<Vec<T>> {
@@ -177,9 +200,12 @@ impl Fields {
                 self.refuse(&format!("{name}/{index}"), "must be an object");
                 continue;
             };
-            let mut fields = Self::new(members, format!("{}{name}/{index}/", self.path));
+            let mut fields = Self::new(members, format!("{}{name}/{index}/", self.path), Vec::new());
             all.extend(read(&mut fields));
-            self.errors.append(&mut fields.errors);
+            self.errors.append(&mut fields.all_faults());
+            if self.has_many_faults() {
+                break;
+            }
         }
         Some(all)
     }
@@ -195,9 +221,20 @@ impl Fields {
         self.errors.append(&mut faults);
     }
 
+    /// Whether there are as many faults as are collected: the rest need not be looked at.
+    #[must_use]
+    pub const fn has_many_faults(&self) -> bool {
+        self.errors.len() >= MAX_FAULTS
+    }
+
     /// A member that has to be there: hands `read` on, and refuses the member if it was not given.
-    pub fn required<T>(&mut self, name: &str, read: impl FnOnce(&mut Self, &str) -> Option<T>) -> Option<T> {
+    pub fn required<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(&mut Self, &'static str) -> Option<T>,
+    ) -> Option<T> {
         if self.members.get(name).is_none_or(Value::is_null) {
+            self.value(name);
             self.refuse(name, "is missing");
             return None;
         }
@@ -217,15 +254,34 @@ impl Fields {
     /// # Errors
     /// Every fault.
     pub fn faults<T>(self, made: Option<T>) -> Result<T, Vec<FieldError>> {
+        let faults = self.all_faults();
         match made {
-            Some(made) if self.errors.is_empty() => Ok(made),
-            _ => Err(self.errors),
+            Some(made) if faults.is_empty() => Ok(made),
+            _ => Err(faults),
         }
     }
 
-    fn given(&mut self, name: &str) -> Option<Value> {
-        self.members.remove(name).filter(|value| !value.is_null())
+    /// The faults, those included that a member is which nobody has asked for.
+    fn all_faults(mut self) -> Vec<FieldError> {
+        for name in self.members.keys().take(MAX_FAULTS.saturating_sub(self.errors.len())) {
+            self.errors.push(unknown_member(&self.path, name, &self.known));
+        }
+        self.errors.truncate(MAX_FAULTS);
+        self.errors
     }
+
+    fn given(&mut self, name: &'static str) -> Option<Value> {
+        self.value(name).filter(|value| !value.is_null())
+    }
+}
+
+/// What an unknown member is to a client. The path is that of its object: empty, or with a trailing slash.
+#[must_use]
+pub fn unknown_member(path: &str, name: &str, known: &[&str]) -> FieldError {
+    // A pointer escapes these two (RFC 6901).
+    let pointer = names::shown(name).replace('~', "~0").replace('/', "~1");
+    let detail = format!("is unknown: {}", names::hint(name, known));
+    FieldError::new(&format!("{path}{pointer}"), detail)
 }
 
 /// The name by which `serde_json` tells itself that the text of a member is JSON in the place of the object. Wherever a
@@ -292,6 +348,12 @@ impl<'de> Visitor<'de> for PlainVisitor {
             if name == RESERVED {
                 return Err(A::Error::custom(format!("no member may be named {RESERVED}")));
             }
+            if members.contains_key(&name) {
+                return Err(A::Error::custom(format!(
+                    "the member `{}` is given twice",
+                    names::shown(&name)
+                )));
+            }
             members.insert(name, value);
         }
         Ok(Value::Object(members))
@@ -314,7 +376,7 @@ mod tests {
 
     #[test]
     fn what_is_acceptable_is_read() {
-        let (quantity, owner, items) = read(r#"{"quantity":3,"owner":null,"items":[{"n":1},{"n":2}],"x":{}}"#).unwrap();
+        let (quantity, owner, items) = read(r#"{"quantity":3,"owner":null,"items":[{"n":1},{"n":2}]}"#).unwrap();
         assert_eq!((quantity, owner, items), (3, None, vec![1, 2]));
     }
 
@@ -330,6 +392,44 @@ mod tests {
             .collect();
         assert_eq!(pointers, ["/quantity", "/owner", "/items/0/n", "/items/1"]);
         assert!(read("{}").unwrap_err().to_string().contains("/quantity: is missing"));
+    }
+
+    #[test]
+    fn an_unknown_member_is_refused_with_the_nearest_known_name() {
+        let problem = read(r#"{"Quantity":3,"items":[{"n":1,"m":2}],"a/b":{}}"#).unwrap_err();
+        let body = serde_json::to_value(&problem).unwrap();
+        let expected = serde_json::json!([
+            {"pointer": "/quantity", "detail": "is missing"},
+            {"pointer": "/items/0/m", "detail": "is unknown: known are `n`"},
+            {"pointer": "/Quantity", "detail": "is unknown: did you mean `quantity`?"},
+            {"pointer": "/a~1b", "detail": "is unknown: known are `quantity`, `owner`, `items`"},
+        ]);
+        assert_eq!(body["errors"], expected);
+        // Unknown is unknown, even if it says nothing.
+        assert!(read(r#"{"quantity":3,"x":null}"#).is_err());
+    }
+
+    #[test]
+    fn there_is_a_limit_to_the_faults_that_are_collected() {
+        let members: Vec<_> = (0..1_000).map(|n| format!(r#""x{n}":{n}"#)).collect();
+        let problem = read(&format!("{{{}}}", members.join(","))).unwrap_err();
+        let body = serde_json::to_value(&problem).unwrap();
+        assert_eq!(body["errors"].as_array().unwrap().len(), MAX_FAULTS);
+    }
+
+    #[test]
+    fn a_member_that_is_given_twice_is_refused_at_any_depth() {
+        for body in [
+            r#"{"quantity":3,"quantity":3}"#,
+            r#"{"quantity":3,"items":[{"n":1,"n":2}]}"#,
+            r#"{"quantity":3,"owner":{"a":{"b":1,"\u0062":2}}}"#,
+        ] {
+            let problem = read(body).unwrap_err().to_string();
+            assert!(
+                problem.starts_with("422") && problem.contains("is given twice"),
+                "{problem}"
+            );
+        }
     }
 
     #[test]
@@ -355,7 +455,7 @@ mod tests {
     fn a_body_is_read_as_serde_json_reads_it() {
         for body in [
             r#"{"a":[1,-2,3.5,1e300,18446744073709551615,-9223372036854775808,0.1,-0.0],"b":{"c":null,"d":"\u00e9\n"}}"#,
-            r#"{"a":true,"a":false,"":{},"x":[[],{}]}"#,
+            r#"{"a":true,"":{},"x":[[],{}]}"#,
         ] {
             let expected: Value = serde_json::from_str(body).unwrap();
             let fields = Fields::parse(body.as_bytes()).unwrap();

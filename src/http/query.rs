@@ -1,8 +1,8 @@
-use super::{FieldError, Problem};
+use super::{FieldError, Problem, names};
 use std::borrow::Cow;
 
-/// A query string, parameter by parameter. What is not asked for by name is a 400, so a misspelt filter never passes as
-/// no filter.
+/// A query string, parameter by parameter. An unknown parameter is a 400 that names the nearest known one, so a misspelt filter
+/// never passes as no filter.
 #[derive(Debug)]
 pub struct Query<'a> {
     pairs: Vec<(Cow<'a, str>, Cow<'a, str>)>,
@@ -12,13 +12,12 @@ impl<'a> Query<'a> {
     /// Splits a query string and holds its names against those that the call knows.
     ///
     /// # Errors
-    /// 400 with every parameter that is unknown, or given more than once and not in `repeatable`.
+    /// 400 with the first parameter that is unknown, or given more than once and not in `repeatable`.
     pub fn parse(query: &'a str, known: &[&str], repeatable: &[&str]) -> Result<Self, Problem> {
         let pairs = split(query);
         for (index, (name, _)) in pairs.iter().enumerate() {
             if !known.contains(&&**name) && !repeatable.contains(&&**name) {
-                let shown: String = name.chars().filter(|c| !c.is_control()).take(40).collect();
-                return Err(Problem::malformed(format!("unknown query parameter \"{shown}\"")));
+                return Err(unknown(name, known, repeatable));
             }
             if !repeatable.contains(&&**name) && pairs[..index].iter().any(|(other, _)| other == name) {
                 return Err(Problem::malformed(format!("query parameter \"{name}\" is given twice")));
@@ -57,6 +56,12 @@ impl<'a> Query<'a> {
     }
 }
 
+fn unknown(name: &str, known: &[&str], repeatable: &[&str]) -> Problem {
+    let known = [known, repeatable].concat();
+    let (shown, hint) = (names::shown(name), names::hint(name, &known));
+    Problem::malformed(format!("unknown query parameter `{shown}`: {hint}"))
+}
+
 /// The names and values of a query string. Most have nothing to decode, and decoding is what costs.
 fn split(query: &str) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
     if query.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
@@ -79,6 +84,21 @@ mod tests {
         assert!(Query::parse("lat=1&status=a&status=b", &known, &["status"]).is_ok());
         assert!(Query::parse("lat=1&lat=2", &known, &[]).is_err());
         assert!(Query::parse("latt=1", &known, &[]).is_err());
+    }
+
+    #[test]
+    fn an_unknown_parameter_is_answered_with_the_nearest_known_one() {
+        let said = |query, known: &[&str]| Query::parse(query, known, &["status"]).unwrap_err().to_string();
+        for (query, hint) in [
+            ("statuses=a", "`statuses`: did you mean `status`?"),
+            ("Lng=1", "`Lng`: did you mean `lon`?"),
+            ("vehicleType=a", "`vehicleType`: known are `lat`, `lon`, `status`"),
+        ] {
+            let said = said(query, &["lat", "lon"]);
+            assert!(said.ends_with(hint), "{said}");
+        }
+        let none = Query::parse("x=1", &[], &[]).unwrap_err().to_string();
+        assert!(none.ends_with("`x`: none is known here"), "{none}");
     }
 
     #[test]

@@ -1,5 +1,5 @@
 use super::fields::{Fields, Plain};
-use super::{FieldError, Problem};
+use super::{FieldError, Problem, names};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Map;
 use serde_json::value::RawValue;
@@ -10,6 +10,8 @@ use std::fmt;
 #[derive(Debug)]
 pub struct RawObject<'a> {
     members: Vec<(Cow<'a, str>, &'a RawValue)>,
+    /// The names that were asked for.
+    known: Vec<&'static str>,
     /// Where the object is in the body: empty, or a path with a trailing slash.
     path: String,
 }
@@ -18,34 +20,41 @@ impl<'a> RawObject<'a> {
     /// Reads the object at `path` of the body (empty for the body itself, without slashes around it).
     ///
     /// # Errors
-    /// What is wrong with it, if it is no object.
+    /// What is wrong with it, if it is no object, has a member twice, or more members than any object of ours.
     pub fn read(value: &'a RawValue, path: &str) -> Result<Self, FieldError> {
-        let Members(members) =
+        let Members { members, rest } =
             serde_json::from_str(value.get()).map_err(|_other| FieldError::new(path, "must be an object"))?;
+        if rest > 0 {
+            return Err(FieldError::new(
+                path,
+                format!("must have at most {MAX_MEMBERS} members"),
+            ));
+        }
         let path = if path.is_empty() {
             String::new()
         } else {
             format!("{path}/")
         };
-        Ok(Self { members, path })
+        for (index, (name, _)) in members.iter().enumerate() {
+            if members[..index].iter().any(|(other, _)| other == name) {
+                let pointer = format!("{path}{}", names::shown(name));
+                return Err(FieldError::new(&pointer, "is given twice"));
+            }
+        }
+        let known = Vec::new();
+        Ok(Self { members, known, path })
     }
 
-    /// Takes a member out; of one that is given twice the last. `null` counts as not given.
-    pub fn take(&mut self, name: &str) -> Option<&'a RawValue> {
+    /// Takes a member out. `null` counts as not given.
+    pub fn take(&mut self, name: &'static str) -> Option<&'a RawValue> {
         self.value(name).filter(|value| value.get() != "null")
     }
 
     /// The same, whatever it is; `null` too.
-    pub fn value(&mut self, name: &str) -> Option<&'a RawValue> {
-        let mut taken = None;
-        self.members.retain(|(member, value)| {
-            let is_it = member == name;
-            if is_it {
-                taken = Some(*value);
-            }
-            !is_it
-        });
-        taken
+    pub fn value(&mut self, name: &'static str) -> Option<&'a RawValue> {
+        self.known.push(name);
+        let at = self.members.iter().position(|(member, _)| member == name)?;
+        Some(self.members.swap_remove(at).1)
     }
 
     /// The path of a member.
@@ -57,7 +66,7 @@ impl<'a> RawObject<'a> {
     /// The members that are left, to be read one by one.
     ///
     /// # Errors
-    /// 422 if one is nested too deeply, or has a member of the name that `serde_json` keeps for itself.
+    /// 422 if one is nested too deeply, has a member twice, or one of the name that `serde_json` keeps for itself.
     pub fn into_fields(self) -> Result<Fields, FieldError> {
         let mut members = Map::new();
         for (name, value) in self.members {
@@ -65,7 +74,7 @@ impl<'a> RawObject<'a> {
                 .map_err(|error| FieldError::new(&format!("{}{name}", self.path), error.to_string()))?;
             members.insert(name.into_owned(), value);
         }
-        Ok(Fields::new(members, self.path))
+        Ok(Fields::new(members, self.path, self.known))
     }
 }
 
@@ -83,7 +92,14 @@ pub fn elements(value: &RawValue) -> Option<Vec<&RawValue>> {
     serde_json::from_str(value.get()).ok()
 }
 
-struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+/// Members of an object that are read; more than any object of ours has.
+const MAX_MEMBERS: usize = 64;
+
+struct Members<'a> {
+    members: Vec<(Cow<'a, str>, &'a RawValue)>,
+    /// How many more there are.
+    rest: usize,
+}
 
 impl<'de> Deserialize<'de> for Members<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -97,11 +113,15 @@ impl<'de> Deserialize<'de> for Members<'de> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
-                let mut members = Vec::new();
+                let (mut members, mut rest) = (Vec::new(), 0);
                 while let Some((Name(name), value)) = map.next_entry()? {
-                    members.push((name, value));
+                    if members.len() < MAX_MEMBERS {
+                        members.push((name, value));
+                    } else {
+                        rest += 1;
+                    }
                 }
-                Ok(Members(members))
+                Ok(Members { members, rest })
             }
         }
 
@@ -142,7 +162,7 @@ mod tests {
 
     #[test]
     fn a_part_is_kept_as_it_was_written_and_the_rest_is_read() {
-        let body = br#"{"n": 7, "payload": {"b" : 1, "a":[1.0, 1e400]}, "na\u006de": "x", "n": 8, "no": null}"#;
+        let body = br#"{"n": 7, "payload": {"b" : 1, "a":[1.0, 1e400]}, "na\u006de": "x", "no": null}"#;
         let mut object = RawObject::read(raw(body).unwrap(), "3").unwrap();
         let payload = object.take("payload").unwrap();
         assert_eq!(payload.get(), r#"{"b" : 1, "a":[1.0, 1e400]}"#);
@@ -152,10 +172,26 @@ mod tests {
         let mut fields = object.into_fields().unwrap();
         assert_eq!(
             (fields.integer("n", 0..=9), fields.text("name", 9)),
-            (Some(8), Some("x".to_owned()))
+            (Some(7), Some("x".to_owned()))
         );
         fields.refuse("n", "is odd");
         assert_eq!(fields.faults(Some(())).unwrap_err()[0].pointer, "/3/n");
+    }
+
+    #[test]
+    fn what_is_unknown_or_given_twice_is_refused() {
+        let mut object = RawObject::read(raw(br#"{"payload": {}, "Name": 1}"#).unwrap(), "3").unwrap();
+        object.take("payload");
+        let mut fields = object.into_fields().unwrap();
+        fields.text("name", 9);
+        let faults = fields.faults(Some(())).unwrap_err();
+        assert_eq!(faults, [FieldError::new("3/Name", "is unknown: did you mean `name`?")]);
+        let twice = RawObject::read(raw(br#"{"a": 1, "b": 2, "\u0061": 1}"#).unwrap(), "3").unwrap_err();
+        assert_eq!(twice, FieldError::new("3/a", "is given twice"));
+        let members: Vec<_> = (0..100_000).map(|n| format!(r#""x{n}":{n}"#)).collect();
+        let many = format!("{{{}}}", members.join(","));
+        let many = RawObject::read(raw(many.as_bytes()).unwrap(), "").unwrap_err();
+        assert_eq!(many, FieldError::new("", "must have at most 64 members"));
     }
 
     #[test]

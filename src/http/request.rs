@@ -8,8 +8,17 @@ use actix_web::http::header::{ACCEPT, AUTHORIZATION};
 /// # Errors
 /// 422 if it is none.
 pub fn path_id(request: &HttpRequest, name: &str) -> Result<Id, Problem> {
+    unreserved_path_id(request, name, &[])
+}
+
+/// The same in a collection whose paths have words of their own.
+///
+/// # Errors
+/// 422 if it is none, or such a word.
+pub fn unreserved_path_id(request: &HttpRequest, name: &str, reserved: &'static [&'static str]) -> Result<Id, Problem> {
     let id = request.match_info().get(name).unwrap_or_default();
-    Id::parse(id).map_err(|error| Problem::unacceptable(vec![FieldError::new(name, error.to_string())]))
+    Id::parse_unreserved(id, reserved)
+        .map_err(|error| Problem::unacceptable(vec![FieldError::new(name, error.to_string())]))
 }
 
 /// Whether the client names a media type that it would have instead of what a call answers otherwise.

@@ -1,10 +1,52 @@
 //! Times as clients write them.
 
 use chrono::DateTime;
+use std::fmt;
 use utoipa::ToSchema;
 
 /// Below this a number can only be seconds: as milliseconds it would lie in March 1973, as seconds in the year 5138.
 const SECONDS_BELOW: i64 = 100_000_000_000;
+
+/// The unit that a number of epoch time is in, by its magnitude: no other gives a time from 1973 to 5138.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Up to 11 digits.
+    Seconds,
+    /// 12 to 14 digits.
+    Milliseconds,
+    /// 15 to 17 digits.
+    Microseconds,
+    /// 18 to 20 digits.
+    Nanoseconds,
+    /// More digits than any unit has.
+    None,
+}
+
+impl Unit {
+    /// The unit of a number.
+    #[must_use]
+    pub fn of(value: f64) -> Self {
+        match value.abs() {
+            size if size < 1e11 => Self::Seconds,
+            size if size < 1e14 => Self::Milliseconds,
+            size if size < 1e17 => Self::Microseconds,
+            size if size < 1e20 => Self::Nanoseconds,
+            _ => Self::None,
+        }
+    }
+}
+
+impl fmt::Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Seconds => "seconds",
+            Self::Milliseconds => "milliseconds",
+            Self::Microseconds => "microseconds",
+            Self::Nanoseconds => "nanoseconds",
+            Self::None => "no unit",
+        })
+    }
+}
 
 /// Unix milliseconds from epoch milliseconds or seconds; `None` beyond what can be one.
 #[must_use]

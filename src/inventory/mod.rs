@@ -19,7 +19,7 @@
 //! | `inv:{i:p}:ended` | sorted set | ended and confirmed reservations by when they are looked at again |
 //! | `inv:{i:p}:parted` | sorted set | reservations with parts in other partitions by when those are looked after |
 //! | `inv:{i:p}:group:SKU` | string | the group of an item, in the partition that it would be in without one; claimed for a while before the item is made, and kept for a while after it |
-//! | `inventory` | channel | one message a transition, [below](self#events) |
+//! | `dbN:inventory` | channel | one message a transition, [below](self#events); `N` is the number of the Redis database |
 //!
 //! ```text
 //!  reserve          confirm
@@ -52,8 +52,9 @@
 //!
 //! # Events
 //!
-//! Each transition is published once, by the script that writes it, to whoever listens at that moment: a JSON object. On a
-//! Cluster the channel is a sharded one for each partition, `inventory:{i:p}`.
+//! Each transition is published once, by the script that writes it, to whoever listens at that moment: a JSON object. The channel
+//! is `dbN:inventory` behind the key prefix, `fp:db0:inventory` by default: `N` is the number of the Redis database, because Redis's
+//! pub/sub ignores databases. On a Cluster it is a sharded channel for each partition, `fp:db0:inventory:{i:p}`.
 //!
 //! | `event` | when | members besides `at_ms` |
 //! |---|---|---|

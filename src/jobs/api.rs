@@ -57,10 +57,10 @@ impl Jobs {
     #[must_use]
     pub fn new(link: Link, wakeups: Wakeups, settings: JobSettings) -> Self {
         Self(Arc::new(Inner {
+            known: KnownQueues::new(link.store()),
             link,
             wakeups,
             settings,
-            known: KnownQueues::default(),
             validator: None,
             usual: None,
         }))
@@ -91,7 +91,7 @@ impl Jobs {
             link: self.0.link.clone(),
             wakeups: self.0.wakeups.clone(),
             settings: self.0.settings,
-            known: KnownQueues::default(),
+            known: KnownQueues::new(self.0.link.store()),
             validator: self.0.validator.clone(),
             usual: self.0.usual.clone(),
         }
@@ -152,6 +152,15 @@ impl Jobs {
             return Err(JobsError::TooManyQueues);
         }
         self.0.known.noted(queue, at);
+        self.0.wakeups.noted().insert(queue, at);
+        Ok(())
+    }
+
+    /// Notes the queues again that this process has noted lately; for a Redis that has lost them.
+    pub(super) async fn note_again(&self) -> Result<(), JobsError> {
+        for queue in self.0.wakeups.noted().lately() {
+            commands::register(&self.0.link, &self.queues_key(), &queue, self.0.settings.queues).await?;
+        }
         Ok(())
     }
 

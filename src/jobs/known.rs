@@ -1,8 +1,8 @@
 //! What a process remembers of queues: how many types each has, so that its calls name all keys, and when it was noted as one
-//! that is in use. To be wrong costs a call more.
+//! that is in use. To be wrong costs a call more. All of it is forgotten when Redis is another one.
 
 use crate::ids::Id;
-use crate::store::Keys;
+use crate::store::{Keys, Store};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,9 +14,19 @@ const MOST: usize = 10_000;
 /// How often a queue in use is noted as that.
 const NOTED_EVERY: Duration = Duration::from_mins(1);
 
-/// The queues that this process knows of.
+/// The queues that a process knows of, in the Redis that there is now.
+#[derive(Debug)]
+pub(super) struct KnownQueues {
+    store: Store,
+    queues: Mutex<Queues>,
+}
+
 #[derive(Debug, Default)]
-pub(super) struct KnownQueues(Mutex<HashMap<Id, Known>>);
+struct Queues {
+    /// Of which generation of the store they are known.
+    generation: u64,
+    known: HashMap<Id, Known>,
+}
 
 #[derive(Debug, Default)]
 struct Known {
@@ -26,15 +36,27 @@ struct Known {
 }
 
 impl KnownQueues {
+    pub fn new(store: &Store) -> Self {
+        Self {
+            store: store.clone(),
+            queues: Mutex::default(),
+        }
+    }
+
     fn with<T>(&self, queue: &Id, look: impl FnOnce(&mut Known) -> T) -> T {
-        let mut queues = self.0.lock();
-        if let Some(known) = queues.get_mut(queue) {
+        let generation = self.store.generation();
+        let mut queues = self.queues.lock();
+        if queues.generation != generation {
+            queues.generation = generation;
+            queues.known.clear();
+        }
+        if let Some(known) = queues.known.get_mut(queue) {
             return look(known);
         }
-        if queues.len() >= MOST {
-            queues.clear();
+        if queues.known.len() >= MOST {
+            queues.known.clear();
         }
-        look(queues.entry(queue.clone()).or_default())
+        look(queues.known.entry(queue.clone()).or_default())
     }
 
     /// All keys of a queue, as far as its types are known; of one type at least.
@@ -69,6 +91,30 @@ impl KnownQueues {
 
     /// The queue is not in use any more, as far as Redis knows.
     pub fn forget(&self, queue: &Id) {
-        self.0.lock().remove(queue);
+        self.queues.lock().known.remove(queue);
+    }
+}
+
+/// The queues that any thread of a process has noted lately, so that they can be noted again in a Redis that has lost them. It
+/// is taken for the old one for a moment, and what is put into a queue meanwhile is not to be forgotten there.
+#[derive(Debug, Default)]
+pub(super) struct NotedQueues(Mutex<HashMap<Id, Instant>>);
+
+impl NotedQueues {
+    pub fn insert(&self, queue: &Id, at: Instant) {
+        let mut noted = self.0.lock();
+        if noted.len() >= MOST && !noted.contains_key(queue) {
+            noted.retain(|_, at| at.elapsed() < 2 * NOTED_EVERY);
+        }
+        if noted.len() < MOST || noted.contains_key(queue) {
+            noted.insert(queue.clone(), at);
+        }
+    }
+
+    /// Those that somebody may think of as noted.
+    pub fn lately(&self) -> Vec<Id> {
+        let mut noted = self.0.lock();
+        noted.retain(|_, at| at.elapsed() < 2 * NOTED_EVERY);
+        noted.keys().cloned().collect()
     }
 }

@@ -34,10 +34,16 @@ pub async fn keep_sweeping(jobs: Jobs) {
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // Until when idle queues are left alone.
     let mut idle = HashMap::new();
+    let mut generation = jobs.link().store().generation();
     loop {
         tick.tick().await;
         if !jobs.link().is_up() {
             continue;
+        }
+        let newest = jobs.link().store().generation();
+        if newest != generation && jobs.note_again().await.is_ok() {
+            generation = newest;
+            idle.clear();
         }
         match sweep_all(&jobs, &mut idle).await {
             Err(JobsError::Store(StoreError::Away | StoreError::Lost(_))) | Ok(()) => {}

@@ -4,6 +4,7 @@
 //! served first; when it goes, with or without jobs, the next asks. A message wakes the first of each row of its queue. After the
 //! subscription was interrupted the first of every row asks, because a message may have been missed.
 
+use super::known::NotedQueues;
 use crate::ids::Id;
 use crate::store::{Listener, Store};
 use compact_str::CompactString;
@@ -28,6 +29,7 @@ struct Room {
     tried: SetOnce<()>,
     /// Set when nobody is to wait here any more.
     closed: SetOnce<()>,
+    noted: NotedQueues,
 }
 
 /// Those who wait for jobs of one queue, by the types that they want.
@@ -57,9 +59,19 @@ impl Wakeups {
             wanted: Arc::default(),
             tried: SetOnce::new(),
             closed: SetOnce::new(),
+            noted: NotedQueues::default(),
         });
         store.listen("jobs.wakeups", store.keys().queue_wake(), &room.wanted, &room);
         Self(room)
+    }
+
+    /// Lets the first of every row ask; for when Redis is another one.
+    pub fn ask_again(&self) {
+        self.0.rows.lock().values().for_each(call_first);
+    }
+
+    pub(super) fn noted(&self) -> &NotedQueues {
+        &self.0.noted
     }
 
     /// Sends everybody who waits in this process away without jobs, and whoever would from now on; for its end.

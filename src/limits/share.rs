@@ -240,6 +240,16 @@ impl Share {
         }
     }
 
+    /// Forgets what the other instances have admitted, because the Redis that said so is another one: nobody owes more than a burst.
+    fn forget_others(&self, now_us: u64) {
+        for shard in &self.shards {
+            for ((policy, _), count) in &mut shard.lock().counts {
+                let full_us = self.policies[usize::from(*policy)].full_us;
+                count.drained_us = count.drained_us.min(now_us + full_us);
+            }
+        }
+    }
+
     fn shard(&self, account: &Account) -> &Mutex<Shard> {
         // The table itself uses the hash's other end.
         let hash = self.hasher.hash_one(account).rotate_left(32);
@@ -282,11 +292,17 @@ pub async fn keep_settling(share: Arc<Share>, link: Link, stop: impl Future<Outp
     let mut stop = pin!(stop);
     let mut ticks = interval(SETTLE_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut generation = link.store().generation();
     for round in 1_u64.. {
         tokio::select! {
             biased;
             () = &mut stop => break,
             _ = ticks.tick() => {}
+        }
+        let newest = link.store().generation();
+        if newest != generation {
+            generation = newest;
+            share.forget_others(share.now_us());
         }
         if link.is_up() {
             share.settle(&link).await;

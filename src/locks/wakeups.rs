@@ -87,6 +87,13 @@ impl Wakeups {
         self.0.cut_off.load(Ordering::Acquire)
     }
 
+    /// Lets everybody who waits ask; for when Redis is another one.
+    pub fn ask_again(&self) {
+        for row in self.0.rows.lock().values() {
+            row.places.iter().for_each(|place| place.call());
+        }
+    }
+
     /// Sends everybody who waits in this process away, with [`super::LockError::Closed`], and whoever would from now on; for
     /// its end, so that they leave their queues while they can, and ask another instance.
     pub fn close(&self) {

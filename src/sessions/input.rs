@@ -56,12 +56,12 @@ pub(super) fn extension(body: &[u8], settings: &SessionSettings) -> Result<Durat
     fields.finish(by)
 }
 
-fn seconds(fields: &mut Fields, name: &str, settings: &SessionSettings) -> Option<Duration> {
+fn seconds(fields: &mut Fields, name: &'static str, settings: &SessionSettings) -> Option<Duration> {
     let seconds = fields.integer(name, 1..=i64::from(settings.max_ttl_s))?;
     Some(Duration::from_secs(seconds.unsigned_abs()))
 }
 
-fn object(fields: &mut Fields, name: &str) -> Option<Map<String, Value>> {
+fn object(fields: &mut Fields, name: &'static str) -> Option<Map<String, Value>> {
     match fields.value(name)? {
         Value::Object(members) => Some(members),
         Value::Null => None,

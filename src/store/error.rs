@@ -45,4 +45,10 @@ impl StoreError {
     pub const fn is_lost(&self) -> bool {
         matches!(self, Self::Lost(_))
     }
+
+    /// Whether the connection was lost because the other side closed it, and not because an answer was late.
+    #[must_use]
+    pub(super) fn is_closed(&self) -> bool {
+        matches!(self, Self::Lost(error) if error.is_connection_dropped())
+    }
 }

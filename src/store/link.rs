@@ -2,10 +2,15 @@ use super::script::Script;
 use super::{Store, StoreError};
 use parking_lot::Mutex;
 use redis::aio::MultiplexedConnection;
-use redis::{Cmd, FromRedisValue, Pipeline, Value};
+use redis::{Arg, Cmd, FromRedisValue, Pipeline, PushInfo, PushKind, Value};
+use std::mem;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
-use tokio::sync::{SetOnce, watch};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::yield_now;
+use tokio::time::{MissedTickBehavior, interval};
 
 /// The first pause between two attempts to connect; it doubles up to [`SLOWEST_RETRY`].
 pub(super) const FIRST_RETRY: Duration = Duration::from_millis(20);
@@ -13,38 +18,81 @@ const SLOWEST_RETRY: Duration = Duration::from_secs(1);
 /// A connection that was of use for less did not end the search: a server that has been demoted takes connections and
 /// answers a ping, and refuses what it is asked for.
 const SHORT_LIVED: Duration = Duration::from_secs(1);
+/// How often an unused connection is pinged. Redis closes one at the earliest when it was idle for more than a second
+/// (`timeout 1`), and a connection is pinged at the latest two ticks after its last use.
+const PING_IDLE: Duration = Duration::from_millis(500);
+
+/// Commands that change nothing, so that one whose answer was lost can be sent again. Scripts say it in their header.
+const READS: [&[u8]; 18] = [
+    b"EXISTS",
+    b"GEOSEARCH",
+    b"GET",
+    b"HGET",
+    b"HGETALL",
+    b"INFO",
+    b"MGET",
+    b"PFCOUNT",
+    b"PING",
+    b"PTTL",
+    b"SCAN",
+    b"SLOWLOG",
+    b"TIME",
+    b"TYPE",
+    b"XRANGE",
+    b"ZRANGE",
+    b"ZREVRANGE",
+    b"ZSCAN",
+];
 
 /// One multiplexed connection that is replaced when it breaks.
 ///
 /// Every HTTP worker holds a link of its own, so that a command and its answer stay on one thread: a hop to another
 /// thread costs more than the command. Without a connection a call fails at once with [`StoreError::Away`]; nothing is
 /// queued for later here, because only the caller knows whether later makes sense.
+///
+/// Redis (`timeout`) and proxies close idle connections. The end of one is noticed when it arrives and not by the next call:
+/// calls then wait for the first attempt to connect again, and nothing of them has been sent before. Connections without
+/// traffic are pinged. A call that meets the end of its connection is repeated once if it only reads, or is a script that
+/// may be repeated. Any other one fails with [`StoreError::Lost`], because Redis may have carried it out.
 #[derive(Debug, Clone)]
 pub struct Link(Arc<Inner>);
 
 struct Inner {
     store: Store,
+    /// The runtime on which the link was opened. Its connections are made and driven there, whichever thread finds one
+    /// broken: a thread that ends earlier must not take the connection with it.
+    runtime: Handle,
     // A std-style mutex: held for a clone or a swap, never across an await.
     state: Mutex<State>,
-    /// Set when the first attempt to connect has ended, well or not.
-    tried: SetOnce<()>,
-    up: watch::Sender<bool>,
+    /// Changed while the state is locked, so that the two agree.
+    phase: watch::Sender<Phase>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// The first attempt to connect is under way, and nobody can say that Redis is unavailable: calls wait for its end.
+    Connecting,
+    Up,
+    /// The last attempt failed: calls fail until another one succeeds.
+    Down,
 }
 
 struct State {
     connection: Option<MultiplexedConnection>,
-    /// Counts connections, so that a late failure of an old one does not throw away the new one.
+    /// Counts attempts to connect, so that a late failure of an old connection does not throw away the new one.
     generation: u64,
     /// When the last connection was made.
     since: Instant,
     /// What to wait before the next one if that one is short-lived.
     pause: Duration,
+    /// Whether a call went over the connection since the last look of [`keep_alive`].
+    used: bool,
 }
 
 impl std::fmt::Debug for Inner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Link")
-            .field("up", &*self.up.borrow())
+            .field("phase", &*self.phase.borrow())
             .finish_non_exhaustive()
     }
 }
@@ -53,19 +101,23 @@ impl Link {
     /// A link that begins to connect, in the background of the current runtime.
     #[must_use]
     pub fn open(store: &Store) -> Self {
-        let (up, _) = watch::channel(false);
+        let (phase, _) = watch::channel(Phase::Connecting);
         let inner = Arc::new(Inner {
             store: store.clone(),
+            runtime: Handle::current(),
             state: Mutex::new(State {
                 connection: None,
                 generation: 0,
                 since: Instant::now(),
                 pause: FIRST_RETRY,
+                used: false,
             }),
-            tried: SetOnce::new(),
-            up,
+            phase,
         });
-        tokio::spawn(connect(Arc::downgrade(&inner), None));
+        inner.runtime.spawn(connect(Arc::downgrade(&inner), None));
+        if store.is_configured() {
+            inner.runtime.spawn(keep_alive(Arc::downgrade(&inner)));
+        }
         Self(inner)
     }
 
@@ -78,80 +130,127 @@ impl Link {
     /// Whether there is a connection right now.
     #[must_use]
     pub fn is_up(&self) -> bool {
-        *self.0.up.borrow()
+        *self.0.phase.borrow() == Phase::Up
     }
 
     /// Resolves when there is a connection.
     pub async fn connected(&self) {
-        let mut up = self.0.up.subscribe();
+        let mut phase = self.0.phase.subscribe();
         // The sender lives as long as `self`.
-        let _ = up.wait_for(|up| *up).await;
+        let _ = phase.wait_for(|phase| *phase == Phase::Up).await;
     }
 
-    /// Runs one command.
+    /// Runs one command; again if its connection ended and the command only reads.
     pub async fn query<T: FromRedisValue>(&self, cmd: &Cmd) -> Result<T, StoreError> {
-        let (mut connection, generation) = self.current().await?;
-        let answer = connection.send_packed_command(cmd).await.and_then(Value::extract_error);
-        let value = self.judge(generation, answer)?;
+        self.ask(cmd, || only_reads(cmd)).await
+    }
+
+    /// Runs a pipeline, all of whose keys share a slot; again if its connection ended and all its commands only read.
+    pub async fn pipeline<T: FromRedisValue>(&self, pipeline: &Pipeline) -> Result<T, StoreError> {
+        match self.send_all(pipeline).await {
+            Err(error) if error.is_closed() && pipeline.cmd_iter().all(only_reads) => self.send_all(pipeline).await,
+            answer => answer,
+        }
+    }
+
+    /// Runs a script; a server that does not know it yet is sent its source. It is run again if its connection ended and its
+    /// header says that it is repeatable.
+    pub async fn run<T: FromRedisValue>(&self, script: &Script, call: &Cmd) -> Result<T, StoreError> {
+        if cfg!(debug_assertions) {
+            super::script::assert_contract(script, call);
+        }
+        match self.ask(call, || script.is_repeatable()).await {
+            Err(StoreError::Refused(error)) if is_unknown_script(&error) => {
+                let call = script.with_source(call);
+                self.ask(&call, || script.is_repeatable()).await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn ask<T: FromRedisValue>(&self, cmd: &Cmd, is_repeatable: impl Fn() -> bool) -> Result<T, StoreError> {
+        let value = match self.send(cmd).await {
+            Err(error) if error.is_closed() && is_repeatable() => self.send(cmd).await?,
+            answer => answer?,
+        };
         T::from_redis_value(value).map_err(|error| StoreError::Answer(error.to_string()))
     }
 
-    /// Runs a pipeline, all of whose keys share a slot.
-    pub async fn pipeline<T: FromRedisValue>(&self, pipeline: &Pipeline) -> Result<T, StoreError> {
+    async fn send(&self, cmd: &Cmd) -> Result<Value, StoreError> {
+        let (mut connection, generation) = self.current().await?;
+        let answer = connection.send_packed_command(cmd).await.and_then(Value::extract_error);
+        self.judge(generation, answer)
+    }
+
+    async fn send_all<T: FromRedisValue>(&self, pipeline: &Pipeline) -> Result<T, StoreError> {
         let (mut connection, generation) = self.current().await?;
         let answer = pipeline.query_async(&mut connection).await;
         self.judge(generation, answer)
     }
 
-    /// Runs a script; a server that does not know it yet is sent its source.
-    pub async fn run<T: FromRedisValue>(&self, script: &Script, call: &Cmd) -> Result<T, StoreError> {
-        if cfg!(debug_assertions) {
-            super::script::assert_contract(script, call);
-        }
-        match self.query(call).await {
-            Err(StoreError::Refused(error)) if is_unknown_script(&error) => self.query(&script.with_source(call)).await,
-            answer => answer,
-        }
-    }
-
-    /// The connection. Before the first attempt has ended nobody can say that Redis is away, so its end is waited for: a
-    /// request that comes with the start of the service is not told so.
+    /// The connection, if there is one once it can be said.
     async fn current(&self) -> Result<(MultiplexedConnection, u64), StoreError> {
-        if !self.0.tried.initialized() {
-            self.0.tried.wait().await;
+        {
+            let state = self.0.state.lock();
+            if let Some(connection) = &state.connection
+                && state.used
+            {
+                return Ok((connection.clone(), state.generation));
+            }
         }
-        let state = self.0.state.lock();
-        state
-            .connection
-            .clone()
-            .map(|connection| (connection, state.generation))
-            .ok_or(StoreError::Away)
+        // The end of an idle connection may have arrived and not been read yet. Before the runtime comes back to this task
+        // it looks at its sockets and runs the connection's driver, which notices the end.
+        yield_now().await;
+        // The sender lives as long as `self`.
+        let _ = self
+            .0
+            .phase
+            .subscribe()
+            .wait_for(|phase| *phase != Phase::Connecting)
+            .await;
+        let mut state = self.0.state.lock();
+        state.used = true;
+        let connection = state.connection.clone().ok_or(StoreError::Away)?;
+        Ok((connection, state.generation))
     }
 
     fn judge<T>(&self, generation: u64, answer: redis::RedisResult<T>) -> Result<T, StoreError> {
         answer.map_err(|error| {
             let error = StoreError::classify(error);
             if error.is_lost() {
-                self.replace(generation, &error);
+                tracing::debug!(?error, "a connection to Redis is replaced");
+                self.replace(generation, error.is_closed());
             }
             error
         })
     }
 
-    /// Drops the connection of that generation and looks for a new one; not at once if it was short-lived.
-    fn replace(&self, generation: u64, why: &StoreError) {
+    /// Drops the connection of that generation and looks for a new one; not at once if it was short-lived. If the other side
+    /// closed it, and did not just fail to answer, a new one is likely to be there soon, and calls wait for that attempt.
+    fn replace(&self, generation: u64, was_closed: bool) {
         let mut state = self.0.state.lock();
-        if state.generation != generation || state.connection.take().is_none() {
+        if state.generation != generation {
             return;
         }
+        let Some(connection) = state.connection.take() else {
+            return;
+        };
         let short_lived = state.since.elapsed() < SHORT_LIVED;
         let pause = short_lived.then_some(state.pause);
         state.pause = if short_lived { slower(state.pause) } else { FIRST_RETRY };
+        self.0.phase.send_replace(if was_closed && !short_lived {
+            Phase::Connecting
+        } else {
+            Phase::Down
+        });
         drop(state);
-        tracing::debug!(error = ?why, "a connection to Redis is replaced");
-        self.0.up.send_replace(false);
-        tokio::spawn(connect(Arc::downgrade(&self.0), pause));
+        drop(connection);
+        self.0.runtime.spawn(connect(Arc::downgrade(&self.0), pause));
     }
+}
+
+fn only_reads(cmd: &Cmd) -> bool {
+    matches!(cmd.args_iter().next(), Some(Arg::Simple(name)) if READS.contains(&name))
 }
 
 fn is_unknown_script(error: &redis::RedisError) -> bool {
@@ -174,30 +273,93 @@ async fn connect(link: Weak<Inner>, first: Option<Duration>) {
     }
     let mut pause = first.map_or(FIRST_RETRY, slower);
     loop {
-        let Some(store) = link.upgrade().map(|link| link.store.clone()) else {
+        let Some((store, generation)) = link.upgrade().map(|link| (link.store.clone(), link.next_generation())) else {
             return;
         };
-        let attempt = store.connect().await;
-        let Some(link) = link.upgrade() else { return };
+        let ended = Arc::new(AtomicBool::new(false));
+        let attempt = store.connect(notice_end(&link, generation, &ended)).await;
+        let Some(link_here) = link.upgrade() else { return };
         match attempt {
             Ok(connection) => {
-                let mut state = link.state.lock();
-                state.connection = Some(connection);
-                state.generation += 1;
-                state.since = Instant::now();
-                drop(state);
-                link.up.send_replace(true);
-                // A second attempt finds it set.
-                let _ = link.tried.set(());
-                return;
+                if link_here.take_up(connection, &ended) {
+                    return;
+                }
+                tracing::debug!("a connection to Redis was closed at once");
             }
-            Err(error) => {
-                tracing::debug!(?error, "Redis cannot be reached");
-                let _ = link.tried.set(());
-            }
+            Err(error) => tracing::debug!(?error, "Redis cannot be reached"),
         }
-        drop(link);
+        link_here.phase.send_replace(Phase::Down);
+        drop(link_here);
         rest(pause).await;
         pause = slower(pause);
+    }
+}
+
+/// What a connection's driver calls when it has read the end of the connection.
+fn notice_end(
+    link: &Weak<Inner>,
+    generation: u64,
+    ended: &Arc<AtomicBool>,
+) -> impl Fn(PushInfo) -> Result<(), StoreError> + Send + Sync + 'static {
+    let (link, ended) = (Weak::clone(link), Arc::clone(ended));
+    move |push| {
+        if push.kind == PushKind::Disconnection {
+            ended.store(true, Ordering::Release);
+            if let Some(link) = link.upgrade() {
+                tracing::debug!("a connection to Redis was closed");
+                Link(link).replace(generation, true);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Inner {
+    fn next_generation(&self) -> u64 {
+        let mut state = self.state.lock();
+        state.generation += 1;
+        state.generation
+    }
+
+    /// Makes a connection the current one, unless it has ended already.
+    fn take_up(&self, connection: MultiplexedConnection, ended: &AtomicBool) -> bool {
+        let mut state = self.state.lock();
+        if ended.load(Ordering::Acquire) {
+            return false;
+        }
+        state.connection = Some(connection);
+        state.since = Instant::now();
+        state.used = true;
+        self.phase.send_replace(Phase::Up);
+        true
+    }
+
+    /// The connection if nobody has used it since the last call of this.
+    fn idle(&self) -> Option<(MultiplexedConnection, u64)> {
+        let mut state = self.state.lock();
+        if mem::take(&mut state.used) {
+            return None;
+        }
+        Some((state.connection.clone()?, state.generation))
+    }
+}
+
+/// Pings the connection whenever nobody else uses it: so neither Redis nor a proxy finds it idle, and one that was dropped
+/// without a word is noticed before a caller needs it.
+async fn keep_alive(link: Weak<Inner>) {
+    let mut tick = interval(PING_IDLE);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let ping = redis::cmd("PING");
+    loop {
+        tick.tick().await;
+        let Some(link) = link.upgrade().map(Link) else { return };
+        if let Some((mut connection, generation)) = link.0.idle() {
+            let answer = connection
+                .send_packed_command(&ping)
+                .await
+                .and_then(Value::extract_error);
+            // An error has its effect there.
+            let _ = link.judge(generation, answer);
+        }
     }
 }

@@ -6,6 +6,7 @@ mod batch;
 pub mod embedded;
 mod error;
 mod keys;
+mod life;
 mod link;
 mod listen;
 mod script;
@@ -14,14 +15,16 @@ mod subscription;
 pub use batch::{Batcher, QueueFull};
 pub use error::StoreError;
 pub use keys::{INVENTORY_PARTITIONS, Keys, Placed, SessionPartition};
+pub use life::watch_life;
 pub use link::Link;
 pub use listen::{Listener, PING_EVERY};
 pub use script::Script;
 pub use subscription::Subscription;
 
 use crate::runtime::Supervisor;
-use redis::aio::{MultiplexedConnection, PubSub};
-use redis::{AsyncConnectionConfig, Client, ConnectionInfo};
+use life::Life;
+use redis::aio::{AsyncPushSender, MultiplexedConnection, PubSub};
+use redis::{AsyncConnectionConfig, Client, ConnectionInfo, ProtocolVersion};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,9 +35,17 @@ pub struct Store(Arc<Inner>, Supervisor);
 #[derive(Debug)]
 struct Inner {
     /// None where there is no Redis at all: then no link ever comes up.
-    client: Option<Client>,
+    clients: Option<Clients>,
     keys: Keys,
     timeout: Duration,
+    life: Life,
+}
+
+#[derive(Debug)]
+struct Clients {
+    /// Speaks RESP3, because only there the client library says that a connection has ended.
+    commands: Client,
+    subscriptions: Client,
 }
 
 impl Store {
@@ -43,12 +54,20 @@ impl Store {
     /// # Errors
     /// [`StoreError::Refused`] if the address is not one that the client understands.
     pub fn new(address: ConnectionInfo, keys: Keys, timeout: Duration) -> Result<Self, StoreError> {
+        let keys = keys.in_database(address.redis_settings().db());
         let tcp = address.tcp_settings().clone().set_nodelay(true);
-        let client = Client::open(address.set_tcp_settings(tcp)).map_err(StoreError::Refused)?;
+        let address = address.set_tcp_settings(tcp);
+        let login = address.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+        let commands = Client::open(address.clone().set_redis_settings(login)).map_err(StoreError::Refused)?;
+        let subscriptions = Client::open(address).map_err(StoreError::Refused)?;
         let inner = Inner {
-            client: Some(client),
+            clients: Some(Clients {
+                commands,
+                subscriptions,
+            }),
             keys,
             timeout,
+            life: Life::new(),
         };
         Ok(Self(Arc::new(inner), Supervisor::default()))
     }
@@ -57,9 +76,10 @@ impl Store {
     #[must_use]
     pub fn absent(keys: Keys) -> Self {
         let inner = Inner {
-            client: None,
+            clients: None,
             keys,
             timeout: Duration::ZERO,
+            life: Life::new(),
         };
         Self(Arc::new(inner), Supervisor::default())
     }
@@ -79,7 +99,7 @@ impl Store {
     /// Whether there is a Redis to connect to at all.
     #[must_use]
     pub fn is_configured(&self) -> bool {
-        self.0.client.is_some()
+        self.0.clients.is_some()
     }
 
     /// The names of keys.
@@ -95,9 +115,11 @@ impl Store {
     }
 
     /// A new connection to a Redis that answers commands (not one that still loads its data).
-    async fn connect(&self) -> Result<MultiplexedConnection, StoreError> {
-        let client = self.0.client.as_ref().ok_or(StoreError::Away)?;
+    /// `pushed` is called with what the server or the client library says unasked: at its end with the disconnection.
+    async fn connect(&self, pushed: impl AsyncPushSender) -> Result<MultiplexedConnection, StoreError> {
+        let Clients { commands: client, .. } = self.0.clients.as_ref().ok_or(StoreError::Away)?;
         let config = AsyncConnectionConfig::new()
+            .set_push_sender(pushed)
             .set_connection_timeout(Some(self.0.timeout))
             .set_response_timeout(Some(self.0.timeout));
         let mut connection = client
@@ -113,7 +135,7 @@ impl Store {
 
     /// A connection for subscriptions.
     async fn subscriber(&self) -> Result<PubSub, StoreError> {
-        let client = self.0.client.as_ref().ok_or(StoreError::Away)?;
-        client.get_async_pubsub().await.map_err(StoreError::classify)
+        let Clients { subscriptions, .. } = self.0.clients.as_ref().ok_or(StoreError::Away)?;
+        subscriptions.get_async_pubsub().await.map_err(StoreError::classify)
     }
 }

@@ -10,7 +10,11 @@ pub struct Script {
     source: String,
     sha: String,
     contract: Contract,
+    repeatable: bool,
 }
+
+/// A header line that begins so says that a second call right after the first changes nothing more and has the same answer.
+const REPEATABLE: &str = "-- Repeatable";
 
 /// How many keys and arguments the header of a script declares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -63,6 +67,10 @@ impl Script {
             keys: Arity::declared(source, "KEYS"),
             args: Arity::declared(source, "ARGV"),
         };
+        let repeatable = source
+            .lines()
+            .take_while(|line| line.starts_with("--"))
+            .any(|line| line.starts_with(REPEATABLE));
         let source = format!("{include}{source}");
         let sha = redis::Script::new(&source).get_hash().to_owned();
         Self {
@@ -70,7 +78,14 @@ impl Script {
             source,
             sha,
             contract,
+            repeatable,
         }
+    }
+
+    /// Whether a call whose answer was lost may be made again.
+    #[must_use]
+    pub(super) const fn is_repeatable(&self) -> bool {
+        self.repeatable
     }
 
     /// An `EVALSHA` for `keys` keys; the caller appends them, then the arguments. `parts` and `bytes` say how many keys and
@@ -124,5 +139,15 @@ mod tests {
         let script = Script::new("s", "local function f() end\n", source);
         assert_eq!(script.contract.keys, Arity { fixed: 1, more: true });
         assert_eq!(script.contract.args, Arity { fixed: 1, more: false });
+        assert!(!script.is_repeatable());
+    }
+
+    #[test]
+    fn a_header_says_whether_a_call_may_be_repeated() {
+        let is_repeatable = |source| Script::new("s", "", source).is_repeatable();
+        assert!(is_repeatable("-- a script\n-- Repeatable: it only reads.\nreturn 1"));
+        assert!(!is_repeatable(
+            "-- a script\nreturn 1\n-- Repeatable: not in the header."
+        ));
     }
 }

@@ -44,6 +44,8 @@ pub struct List<'a> {
     pub stale: bool,
     /// Whether there were more than the limit, where that is told.
     pub truncated: Option<bool>,
+    /// Where the list goes on, if it does; of an alphabet that JSON leaves as it is.
+    pub cursor: Option<&'a str>,
     /// Now, for ages.
     pub now_ms: i64,
     /// How they are shown.
@@ -64,6 +66,11 @@ impl List<'_> {
         if let Some(truncated) = self.truncated {
             json.raw(b",\"truncated\":");
             json.boolean(truncated);
+        }
+        if let Some(cursor) = self.cursor {
+            json.raw(b",\"cursor\":\"");
+            json.raw(cursor.as_bytes());
+            json.raw(b"\"");
         }
         json.raw(b"}");
         json.text
@@ -280,6 +287,7 @@ mod tests {
                 ("ac".into(), Scalar::Bool(true)),
             ]
             .into(),
+            ..Profile::default()
         };
         let fix = Fix {
             point: Point::new(40.7484, -73.9857).unwrap(),
@@ -306,6 +314,7 @@ mod tests {
             source: "live",
             stale: false,
             truncated: None,
+            cursor: None,
             now_ms: 1_790_000_000_623,
             form,
         };

@@ -1,15 +1,14 @@
 //! Every word that the tracking slice says to Redis, each as one typed function. All keys of a call share a slot.
 
 use super::Kind;
-use super::model::{Fix, Profile, Scalar};
-use super::patch::{Change, ProfilePatch};
+use super::model::Fix;
+use super::profile::Profile;
+use super::profile_hash::{self, VersionedProfile};
 use super::snapshot::{self, Head, Word};
 use crate::geo::{Point, geohash52, searchable};
 use crate::ids::Id;
 use crate::store::{Link, Script, StoreError};
-use compact_str::CompactString;
-use redis::{Cmd, Pipeline};
-use std::collections::HashMap;
+use redis::{Cmd, Pipeline, Value};
 use std::sync::LazyLock;
 
 /// The most fixes in one script call. Lua's `unpack` is the bound, and beyond some hundred a batch gains nothing.
@@ -38,6 +37,8 @@ pub struct Target<'a> {
     pub partition: u16,
     /// TTL of the kind, milliseconds.
     pub ttl_ms: i64,
+    /// TTL of profiles, milliseconds.
+    pub profile_ttl_ms: i64,
     /// This instance's name.
     pub origin: &'a str,
     /// Now, Unix milliseconds.
@@ -50,28 +51,41 @@ impl Target<'_> {
     }
 }
 
-/// A fix to store.
+/// A fix to store, or what one says of its entity's profile.
 #[derive(Debug, Clone, Copy)]
 pub struct Recorded<'a> {
     /// Whose.
     pub id: &'a Id,
-    /// Which.
-    pub fix: &'a Fix,
+    /// Which; `None` where only the profile is to be changed.
+    pub fix: Option<&'a Fix>,
     /// What it says of the profile.
-    pub patch: Option<&'a ProfilePatch>,
+    pub change: Option<&'a Profile>,
 }
 
 /// What Redis made of one fix.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// Stored.
-    Stored,
-    /// Stored, and its profile is another now.
-    StoredWithProfile,
-    /// A newer one is there.
-    Stale,
-    /// The profile would have too many attributes; nothing was stored.
-    TooManyAttributes,
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// Whether it was stored; else a newer one is there.
+    pub is_stored: bool,
+    /// Whether its profile is another now.
+    pub is_profile_changed: bool,
+    /// Whether attributes were left out, because the profile would have too many.
+    pub attributes_left_out: bool,
+}
+
+impl Verdict {
+    /// From the digit that `record.lua` answers with.
+    const fn of(digit: u8) -> Option<Self> {
+        let bits = digit.wrapping_sub(b'0');
+        if bits > 7 {
+            return None;
+        }
+        Some(Self {
+            is_stored: bits & 1 != 0,
+            is_profile_changed: bits & 2 != 0,
+            attributes_left_out: bits & 4 != 0,
+        })
+    }
 }
 
 /// Stores up to [`MAX_FIXES`] fixes of different entities of one partition. Returns the batch's sequence and a verdict each.
@@ -82,15 +96,7 @@ pub async fn record(
 ) -> Result<(u64, Vec<Verdict>), StoreError> {
     let call = record_call(link, target, fixes);
     let (sequence, outcomes): (u64, String) = link.run(&RECORD, &call).await?;
-    let verdicts: Vec<_> = outcomes
-        .bytes()
-        .map(|outcome| match outcome {
-            b'1' => Verdict::Stored,
-            b'p' => Verdict::StoredWithProfile,
-            b'a' => Verdict::TooManyAttributes,
-            _ => Verdict::Stale,
-        })
-        .collect();
+    let verdicts: Vec<_> = outcomes.bytes().filter_map(Verdict::of).collect();
     if verdicts.len() == fixes.len() {
         Ok((sequence, verdicts))
     } else {
@@ -110,14 +116,14 @@ fn record_call(link: &Link, target: Target<'_>, fixes: &[Recorded<'_>]) -> Cmd {
         ..
     } = target;
     let keys = link.store().keys();
-    let patches: Vec<(usize, &Recorded<'_>, &ProfilePatch)> = fixes
+    let changes: Vec<(usize, &Recorded<'_>, &Profile)> = fixes
         .iter()
         .enumerate()
-        .filter_map(|(index, fix)| fix.patch.map(|patch| (index + 1, fix, patch)))
+        .filter_map(|(index, fix)| fix.change.map(|change| (index + 1, fix, change)))
         .collect();
     let mut call = RECORD.call(
-        3 + fixes.len() + patches.len(),
-        8 + 5 * fixes.len(),
+        3 + fixes.len() + changes.len(),
+        9 + 5 * fixes.len(),
         256 * (fixes.len() + 1),
     );
     call.arg(keys.geo(kind, partition))
@@ -128,79 +134,68 @@ fn record_call(link: &Link, target: Target<'_>, fixes: &[Recorded<'_>]) -> Cmd {
         keys.write_snapshot(&mut key, kind, partition, id);
         call.arg(key.as_str());
     }
-    for (_, fix, _) in &patches {
+    for (_, fix, _) in &changes {
         call.arg(keys.profile(kind, partition, fix.id));
     }
-    call.arg(target.head()).arg(fixes.len()).arg(patches.len());
+    call.arg(target.head())
+        .arg(target.profile_ttl_ms)
+        .arg(fixes.len())
+        .arg(changes.len());
     let mut json = Vec::with_capacity(256);
     for Recorded { id, fix, .. } in fixes {
+        call.arg(id.as_str());
+        let Some(fix) = fix else {
+            call.arg(0).arg(0).arg("");
+            continue;
+        };
         json.clear();
         snapshot::write(&mut json, id, fix);
-        call.arg(id.as_str())
-            .arg(geohash52(searchable(fix.point)))
+        call.arg(geohash52(searchable(fix.point)))
             .arg(fix.timestamp_ms + ttl_ms)
             .arg(json.as_slice());
     }
-    for (index, _, patch) in patches {
+    for (index, _, change) in changes {
         call.arg(index);
-        patch_args(&mut call, patch);
+        profile_hash::write(&mut call, change);
     }
     call
 }
 
-/// Appends a patch as `merge_profile.lua` reads it.
-fn patch_args(call: &mut Cmd, patch: &ProfilePatch) {
-    let mut sets: Vec<(String, String)> = Vec::new();
-    let mut deletions: Vec<String> = Vec::new();
-    let mut put = |name: String, change: Change<String>| match change {
-        Change::Keep => {}
-        Change::Set(value) => sets.push((name, value)),
-        Change::Remove => deletions.push(name),
-    };
-    put("status".to_owned(), patch.status.to_text());
-    put("vehicle_type".to_owned(), patch.vehicle_type.to_text());
-    put("capacity".to_owned(), patch.capacity.to_text());
-    for (name, value) in &patch.attributes {
-        put(
-            format!("a:{name}"),
-            value
-                .as_ref()
-                .map_or(Change::Remove, |value| Change::Set(value.to_json())),
-        );
-    }
-    call.arg(sets.len());
-    for (name, value) in sets {
-        call.arg(name).arg(value);
-    }
-    call.arg(deletions.len());
-    for name in deletions {
-        call.arg(name);
-    }
+/// When a removal counts from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removal {
+    /// From now, by Redis's clock, but behind the fix that it removes and not before this Unix millisecond.
+    NotBefore(i64),
+    /// From this Unix millisecond.
+    At(i64),
 }
 
-/// Removes an entity's fix, as of `at_ms` or of now. Returns the sequence and the moment of the removal; `None` where a
-/// newer fix stays.
+/// Removes an entity's fix. Returns the sequence and the moment of the removal; `None` where a newer fix stays.
 pub async fn remove(
     link: &Link,
     target: Target<'_>,
     id: &Id,
-    at_ms: Option<i64>,
+    removal: Removal,
 ) -> Result<Option<(u64, i64)>, StoreError> {
     let Target { kind, partition, .. } = target;
     let keys = link.store().keys();
-    let mut call = REMOVE.call(4, 8, 512);
+    let mut call = REMOVE.call(4, 9, 512);
     call.arg(keys.geo(kind, partition))
         .arg(keys.sequence(kind, partition))
         .arg(keys.updates(kind, partition));
     call.arg(keys.snapshot(kind, partition, id));
     call.arg(target.head()).arg(id.as_str()).arg(target.ttl_ms);
-    call.arg(at_ms.map_or_else(String::new, |at_ms| at_ms.to_string()));
+    match removal {
+        Removal::NotBefore(at_ms) => call.arg("not_before").arg(at_ms),
+        Removal::At(at_ms) => call.arg("at").arg(at_ms),
+    };
     let (sequence, at_ms): (u64, i64) = link.run(&REMOVE, &call).await?;
     Ok((sequence > 0).then_some((sequence, at_ms)))
 }
 
-/// Takes entities of one partition (at most [`MAX_FIXES`]) out of the GEO index whose snapshot has ended. Returns how many.
-pub async fn expire(link: &Link, kind: Kind, partition: u16, ids: &[Id]) -> Result<u64, StoreError> {
+/// Takes entities of one partition (at most [`MAX_FIXES`]) out of the GEO index whose snapshot has ended. Returns for each, in order,
+/// when its snapshot ends, Unix milliseconds; `None` where it has ended.
+pub async fn expire(link: &Link, kind: Kind, partition: u16, ids: &[Id]) -> Result<Vec<Option<i64>>, StoreError> {
     let keys = link.store().keys();
     let mut call = EXPIRE.call(1 + ids.len(), 1 + 2 * ids.len(), 64 * ids.len());
     call.arg(keys.geo(kind, partition));
@@ -210,18 +205,34 @@ pub async fn expire(link: &Link, kind: Kind, partition: u16, ids: &[Id]) -> Resu
     for id in ids {
         call.arg(id.as_str());
     }
-    link.run(&EXPIRE, &call).await
+    let ends: Vec<i64> = link.run(&EXPIRE, &call).await?;
+    Ok(ends.into_iter().map(|at_ms| (at_ms != GONE).then_some(at_ms)).collect())
+}
+
+/// What `PEXPIRETIME` says of a key that is not there.
+const GONE: i64 = -2;
+
+/// Lets the profiles of entities of one partition live for another TTL from now.
+pub async fn keep_profiles(link: &Link, target: Target<'_>, ids: &[Id]) -> Result<(), StoreError> {
+    let keys = link.store().keys();
+    let mut pipeline = Pipeline::with_capacity(ids.len());
+    for id in ids {
+        pipeline
+            .cmd("PEXPIRE")
+            .arg(keys.profile(target.kind, target.partition, id))
+            .arg(target.profile_ttl_ms)
+            .ignore();
+    }
+    link.pipeline(&pipeline).await
 }
 
 /// How a profile is written.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ProfileChange<'a> {
-    /// What is not in the patch is gone.
-    Replace(&'a ProfilePatch),
-    /// What is not in the patch stays.
-    Merge(&'a ProfilePatch),
-    /// All of it goes.
-    Delete,
+    /// What is not given is gone.
+    Replace(&'a Profile),
+    /// What is not given stays.
+    Merge(&'a Profile),
 }
 
 /// What became of a change of a profile.
@@ -229,13 +240,13 @@ pub enum ProfileChange<'a> {
 pub enum ProfileVerdict {
     /// Done, as this batch of its partition.
     Changed(u64),
-    /// There was none to delete.
-    Absent,
-    /// It would have more than 32 attributes.
+    /// It is as it was.
+    Unchanged,
+    /// It would have more than 32 attributes; nothing was changed.
     TooManyAttributes,
 }
 
-/// Writes a profile.
+/// Writes a profile, as of now by Redis's clock.
 pub async fn change_profile(
     link: &Link,
     target: Target<'_>,
@@ -244,30 +255,26 @@ pub async fn change_profile(
 ) -> Result<ProfileVerdict, StoreError> {
     let Target { kind, partition, .. } = target;
     let keys = link.store().keys();
-    let mut call = PUT_PROFILE.call(3, 80, 1024);
+    let mut call = PUT_PROFILE.call(3, 110, 1024);
     call.arg(keys.profile(kind, partition, id))
         .arg(keys.sequence(kind, partition))
         .arg(keys.updates(kind, partition));
-    call.arg(target.head()).arg(id.as_str());
-    match change {
-        ProfileChange::Replace(patch) => patch_args(call.arg("replace"), patch),
-        ProfileChange::Merge(patch) => patch_args(call.arg("merge"), patch),
-        ProfileChange::Delete => {
-            call.arg("delete");
-        }
-    }
+    call.arg(target.head()).arg(id.as_str()).arg(target.profile_ttl_ms);
+    let (verb, change) = match change {
+        ProfileChange::Replace(change) => ("replace", change),
+        ProfileChange::Merge(change) => ("merge", change),
+    };
+    call.arg(verb);
+    profile_hash::write(&mut call, change);
     let sequence: i64 = link.run(&PUT_PROFILE, &call).await?;
     Ok(match sequence {
         -1 => ProfileVerdict::TooManyAttributes,
-        0 => ProfileVerdict::Absent,
+        0 => ProfileVerdict::Unchanged,
         sequence => ProfileVerdict::Changed(sequence.unsigned_abs()),
     })
 }
 
-/// A profile with the sequence of the batch that wrote or deleted it.
-pub type VersionedProfile = (Option<Profile>, u64);
-
-/// Reads the profiles of entities of one partition, in order.
+/// Reads the profiles of entities of one partition, in order. A key that is no profile is read as none.
 pub async fn profiles(
     link: &Link,
     kind: Kind,
@@ -282,8 +289,13 @@ pub async fn profiles(
     for id in ids {
         pipeline.cmd("HGETALL").arg(keys.profile(kind, partition, id));
     }
-    let hashes: Vec<HashMap<String, String>> = link.pipeline(&pipeline).await?;
-    Ok(hashes.iter().map(read_profile).collect())
+    // Read one by one: one key of another type must not cost the others.
+    let hashes: Vec<Value> = link.pipeline(pipeline.ignore_errors()).await?;
+    let readings = ids
+        .iter()
+        .zip(hashes)
+        .map(|(id, hash)| profile_hash::read(hash, || keys.profile(kind, partition, id)));
+    readings.collect()
 }
 
 /// Whether any of the entities of one partition has a profile.
@@ -298,26 +310,6 @@ pub async fn any_profile(link: &Link, kind: Kind, partition: u16, ids: &[Id]) ->
     }
     let count: u64 = link.query(&cmd).await?;
     Ok(count > 0)
-}
-
-fn read_profile(hash: &HashMap<String, String>) -> VersionedProfile {
-    let version = hash.get("v").and_then(|version| version.parse().ok()).unwrap_or(0);
-    // A hash with a version alone is what a deletion leaves.
-    if hash.len() < 2 {
-        return (None, version);
-    }
-    let word = |name: &str| hash.get(name).map(CompactString::new);
-    let attributes = hash
-        .iter()
-        .filter_map(|(name, value)| Some((CompactString::new(name.strip_prefix("a:")?), Scalar::from_json(value)?)))
-        .collect();
-    let profile = Profile {
-        status: word("status"),
-        vehicle_type: word("vehicle_type"),
-        capacity: hash.get("capacity").and_then(|capacity| capacity.parse().ok()),
-        attributes,
-    };
-    (Some(profile), version)
 }
 
 /// One piece of the GEO index: its ids, and the cursor of the next piece (0 at the end).
@@ -374,7 +366,8 @@ pub async fn raise_sequence(link: &Link, kind: Kind, partition: u16, known: u64)
     link.query(&cmd).await
 }
 
-/// Entities of one partition that the GEO index has within a radius, nearest first, with the distance of their index entry.
+/// Members of one partition's GEO index within a radius, nearest first, with the distance of their index entry; `None` for what is
+/// no id and was put there by somebody else.
 pub async fn search(
     link: &Link,
     kind: Kind,
@@ -382,7 +375,7 @@ pub async fn search(
     center: Point,
     radius_m: f64,
     count: usize,
-) -> Result<Vec<(Id, f64)>, StoreError> {
+) -> Result<Vec<(Option<Id>, f64)>, StoreError> {
     let center = searchable(center);
     let mut cmd = redis::cmd("GEOSEARCH");
     cmd.arg(link.store().keys().geo(kind, partition))
@@ -396,9 +389,10 @@ pub async fn search(
         .arg("COUNT")
         .arg(count)
         .arg("WITHDIST");
-    let found: Vec<(String, f64)> = link.query(&cmd).await?;
+    let found: Vec<(Vec<u8>, f64)> = link.query(&cmd).await?;
+    let id = |member: &[u8]| Id::parse(str::from_utf8(member).ok()?).ok();
     Ok(found
         .into_iter()
-        .filter_map(|(member, distance)| Some((Id::parse(&member).ok()?, distance)))
+        .map(|(member, distance)| (id(&member), distance))
         .collect())
 }

@@ -5,39 +5,42 @@
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
-/// A fix. The names `latitude`, `longitude`, `lng`, `accuracy`, `altitude`, `speed`, `heading` and `bearing` are read too;
-/// a member given twice under any of its names is refused, members of other names are ignored.
+/// A position. Only `id`, `lat`, `lon` and `timestamp` decide whether it is taken; what cannot be used of the others is dropped
+/// with a warning, and a number in quotes is read as the number. Members of other names are ignored. Names are read in any case.
+/// Where several names of a member are given (below in the order that counts), the first that has a usable value counts; `null`
+/// means "not known". One name given twice is refused for `id`, `lat`, `lon` and the time; of the others the first value counts.
 #[derive(ToSchema)]
 #[schema(example = json!({"lat": 40.7484, "lon": -73.9857, "speed_mps": 8.3, "heading_deg": 211.0, "status": "available"}))]
 pub(super) struct FixBody {
-    /// Degrees north, WGS 84; at most 85.05112878 either way.
+    /// Degrees north, WGS 84; at most 85.05112878 either way (up to 0.000001 beyond is taken for rounding). Also `latitude`.
     lat: f64,
-    /// Degrees east; at most 180 either way.
+    /// Degrees east; at most 180 either way (up to 0.000001 beyond is taken for rounding, and wrapped). Also `lng`, `longitude`.
     lon: f64,
-    /// RFC 3339 or epoch milliseconds; now if not given. Not more than 60 s ahead, not older than the time to live.
+    /// RFC 3339 or epoch milliseconds (a number that can only be seconds is read as seconds); now if not given. Not more than 60 s
+    /// ahead, not before 2001-09-09. Also `timestamp_ms`, `time`, `ts`, `tst`, `recorded_at`.
     timestamp: Option<serde_json::Value>,
-    /// Radius of the 68 % confidence circle, metres.
+    /// Radius of the 68 % confidence circle, metres; -1 means "not known". Also `accuracy`, `acc`.
     accuracy_m: Option<f32>,
-    /// Height above the ellipsoid, metres.
+    /// Height above the ellipsoid, metres. Also `altitude`, `alt`.
     altitude_m: Option<f32>,
-    /// Metres a second.
+    /// Metres a second; -1 means "not known". Also `speed`.
     speed_mps: Option<f32>,
-    /// Degrees clockwise from north, at least 0 and less than 360.
+    /// Degrees clockwise from north, taken modulo 360; -1 means "not known". Also `heading`, `bearing`, `course`.
     heading_deg: Option<f32>,
-    /// Updates the profile.
+    /// Updates the profile; 1 to 256 bytes without control characters.
     status: Option<String>,
-    /// Updates the profile.
+    /// Updates the profile; 1 to 256 bytes without control characters.
     vehicle_type: Option<String>,
-    /// Updates the profile.
+    /// Updates the profile; a whole number up to 1,000,000.
     capacity: Option<u32>,
-    /// Updates the profile.
+    /// Updates the profile; at most 32 strings, numbers and booleans by name.
     attributes: Option<BTreeMap<String, serde_json::Value>>,
 }
 
 /// A fix of a batch.
 #[derive(ToSchema)]
 pub(super) struct IdentifiedFix {
-    /// 1 to 128 characters of `A-Z a-z 0-9 . _ : @ -`.
+    /// 1 to 128 characters of `A-Z a-z 0-9 . _ : @ -`; none of `.`, `..`, `nearby`, `within`, `positions`, `stream`, `density`.
     id: String,
     #[schema(inline)]
     #[serde(flatten)]
@@ -51,13 +54,6 @@ pub(super) struct IdentifiedFix {
 pub(super) enum BatchBody {
     Fixes(Vec<IdentifiedFix>),
     Named { positions: Vec<IdentifiedFix> },
-}
-
-/// What became of a fix that was not stored.
-#[derive(ToSchema)]
-pub(super) struct OutcomeBody {
-    /// `stale` or `buffered`.
-    outcome: String,
 }
 
 /// The latest fix of an entity.
@@ -99,12 +95,15 @@ pub(super) struct ListBody {
     stale: bool,
     /// Whether there were more than the limit; only of boxes.
     truncated: Option<bool>,
+    /// Where the list goes on; only of boxes, and not at the end.
+    cursor: Option<String>,
 }
 
 /// One place of many to ask about.
 #[derive(ToSchema)]
 pub(super) struct QueryBody {
     lat: f64,
+    /// Beyond 180 either way it is wrapped, up to 540.
     lon: f64,
     /// 0 to 200,000; 2,000 if not given.
     radius_m: Option<f64>,

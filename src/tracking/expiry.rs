@@ -3,15 +3,18 @@
 //! Every instance holds every entity's timestamp, so each knows without asking what has expired; no scan of Redis is
 //! needed. All instances of a fleet take the same entities out, which is harmless: the script removes an index entry only
 //! where the snapshot has ended. What expired while no instance ran is found by the next load.
+//!
+//! Profiles live on for their own TTL from the last position. Each instance lets those of the entities that it knows live on, every now
+//! and then and when a position expires, so that a position need not.
 
 use super::Kind;
 use super::commands::{self, MAX_FIXES};
+use super::live::Swept;
 use super::shared::Shared;
 use crate::clock;
 use crate::ids::Id;
-use crate::store::Link;
-use prometheus::IntGaugeVec;
-use std::collections::VecDeque;
+use crate::store::{Link, StoreError};
+use hashbrown::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,102 +22,131 @@ use std::time::{Duration, Instant};
 const TICK: Duration = Duration::from_millis(250);
 /// How many ticks a look through the whole takes: so every expired entity is found within 4 s.
 const TICKS_A_ROUND: usize = 16;
-/// When Redis is asked to forget an entity, after it was found expired. Several times, because Redis ends the snapshot
-/// by its own clock, which may be behind ours.
-const ASK_AFTER: [Duration; 3] = [
-    Duration::from_millis(500),
-    Duration::from_secs(3),
-    Duration::from_mins(1),
-];
-/// Entities that wait to be asked about. Beyond this they are left to the next load.
-const MOST_WAITING: usize = 2_000_000;
-
-/// Expired entities, by when Redis is to be asked about them; a queue for each of [`ASK_AFTER`].
-#[derive(Debug, Default)]
-struct Waiting([VecDeque<(Instant, Kind, Id)>; ASK_AFTER.len()]);
+/// How long after its end here Redis is asked about an entity, milliseconds.
+const ASK_AFTER_MS: i64 = 500;
+/// The same where Redis was asked already: it ends snapshots by its own clock, which may be behind ours.
+const ASK_AGAIN_AFTER_MS: i64 = 3_000;
+/// Entities that Redis is asked about in a tick.
+const MOST_ASKED: usize = 32_768;
+/// Profiles are kept alive this many times in their TTL.
+const KEEPINGS: u32 = 30;
+/// Records that are looked at for profiles in a tick: a million take two minutes.
+const PROFILE_LOOK: u32 = 2048;
 
 /// Sweeps for ever.
 pub async fn keep_sweeping(shared: Arc<Shared>, link: Link) {
-    let mut waiting = Waiting::default();
+    let mut keeping = Keeping::default();
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
+        let mut with_profile = Vec::new();
         for kind in Kind::ALL {
-            let live = shared.live(kind);
-            let budget = 1024 + live.slots() / TICKS_A_ROUND;
-            let expired = live.sweep(clock::now_ms(), budget);
-            shared
-                .metrics
-                .expired
-                .with_label_values(&[kind.as_str()])
-                .inc_by(expired.len() as u64);
-            gauge(&shared, kind);
-            if shared.store.is_configured() {
-                waiting.push(0, kind, expired);
-            }
+            with_profile.extend(sweep(&shared, kind).map(|id| (kind, id)));
         }
         shared.measure();
-        if link.is_up() {
-            waiting.ask(&shared, &link).await;
+        if !link.is_up() {
+            continue;
+        }
+        with_profile.extend(keeping.next(&shared));
+        let asked = async {
+            keep_profiles(&shared, &link, with_profile).await?;
+            ask_about_orphans(&shared, &link).await
+        };
+        if let Err(error) = asked.await {
+            tracing::debug!(%error, "expired entities cannot be taken out of Redis yet");
         }
     }
 }
 
-/// Shows how much the live index holds; here, because this task comes by regularly.
-fn gauge(shared: &Shared, kind: Kind) {
+/// Sweeps a part of a kind's live index. Returns the expired entities that have a profile.
+fn sweep(shared: &Shared, kind: Kind) -> impl Iterator<Item = Id> {
     let live = shared.live(kind);
-    let show = |gauges: &IntGaugeVec, value: usize| {
-        gauges
-            .with_label_values(&[kind.as_str()])
-            .set(i64::try_from(value).unwrap_or(i64::MAX));
-    };
-    show(&shared.metrics.live_entities, live.len());
-    show(&shared.metrics.live_bytes, live.memory_bytes());
-    show(&shared.metrics.unsaved, live.unsaved_len());
+    let now_ms = clock::now_ms();
+    let swept = live.sweep(now_ms, 1024 + live.slots() / TICKS_A_ROUND);
+    let expired = shared.metrics.expired.with_label_values(&[kind.as_str()]);
+    expired.inc_by(swept.len() as u64);
+    if shared.store.is_configured() {
+        for Swept { id, .. } in &swept {
+            shared.orphans.add(kind, id, now_ms + ASK_AFTER_MS);
+        }
+    }
+    swept
+        .into_iter()
+        .filter(|swept| swept.has_profile)
+        .map(|swept| swept.id)
 }
 
-impl Waiting {
-    fn push(&mut self, round: usize, kind: Kind, ids: impl IntoIterator<Item = Id>) {
-        let Some(after) = ASK_AFTER.get(round) else { return };
-        let due = Instant::now() + *after;
-        let queue = &mut self.0[round];
-        queue.extend(
-            ids.into_iter()
-                .take(MOST_WAITING.saturating_sub(queue.len()))
-                .map(|id| (due, kind, id)),
-        );
-    }
-
-    /// Asks about all that are due. Those about whom Redis could not be asked are asked about again.
-    async fn ask(&mut self, shared: &Shared, link: &Link) {
-        for round in 0..ASK_AFTER.len() {
-            while let Some((kind, partition, ids)) = self.next_piece(round, shared) {
-                if let Err(error) = commands::expire(link, kind, partition, &ids).await {
-                    tracing::debug!(%error, "expired entities cannot be taken out of Redis yet");
-                    self.push(round, kind, ids);
-                    return;
+/// Has Redis take out the index entries of entities whose snapshot has ended. It is asked again later about those whose snapshot goes on
+/// and that the live index does not know, and about those of which it could not be asked.
+async fn ask_about_orphans(shared: &Shared, link: &Link) -> Result<(), StoreError> {
+    let now_ms = clock::now_ms();
+    let due = shared.orphans.take_due(now_ms, MOST_ASKED);
+    let mut result = Ok(());
+    for ((kind, partition), ids) in by_partition(shared, due) {
+        for ids in ids.chunks(MAX_FIXES) {
+            let ends = match &result {
+                Ok(()) => commands::expire(link, kind, partition, ids).await,
+                Err(_) => Ok(vec![Some(0); ids.len()]),
+            };
+            let ends = ends.unwrap_or_else(|error| {
+                result = Err(error);
+                vec![Some(0); ids.len()]
+            });
+            let live = shared.live(kind);
+            for (id, ends_ms) in ids.iter().zip(ends) {
+                // What is known here is swept here.
+                if let Some(ends_ms) = ends_ms.filter(|_| !live.knows(id)) {
+                    shared.orphans.add(kind, id, ends_ms.max(now_ms + ASK_AGAIN_AFTER_MS));
                 }
-                self.push(round + 1, kind, ids);
             }
         }
     }
+    result
+}
 
-    /// The due entities at the head of a queue that share a kind and a partition.
-    fn next_piece(&mut self, round: usize, shared: &Shared) -> Option<(Kind, u16, Vec<Id>)> {
-        let keys = shared.store.keys();
-        let now = Instant::now();
-        let (kind, partition) = match self.0[round].front() {
-            Some((due, kind, id)) if *due <= now => (*kind, keys.partition(id)),
-            _ => return None,
-        };
-        let mut ids = Vec::new();
-        while ids.len() < MAX_FIXES
-            && let Some((_, _, id)) = self.0[round]
-                .pop_front_if(|(due, other, id)| *due <= now && *other == kind && keys.partition(id) == partition)
-        {
-            ids.push(id);
+/// A walk through the live indexes for profiles to keep alive, begun anew [`KEEPINGS`] times in their TTL.
+#[derive(Debug, Default)]
+struct Keeping {
+    began: Option<Instant>,
+    /// Where it goes on, by kind.
+    cursors: [Option<u32>; 3],
+}
+
+impl Keeping {
+    /// The next entities with a profile.
+    fn next(&mut self, shared: &Shared) -> Vec<(Kind, Id)> {
+        let period = Duration::from_secs(shared.settings.profile_ttl_s.into()) / KEEPINGS;
+        if self.began.is_none_or(|began| began.elapsed() >= period) {
+            self.began = Some(Instant::now());
+            self.cursors = [Some(0); 3];
         }
-        Some((kind, partition, ids))
+        let mut found = Vec::new();
+        for (kind, cursor) in Kind::ALL.into_iter().zip(&mut self.cursors) {
+            if let Some(at) = *cursor {
+                let (ids, next) = shared.live(kind).with_profile(at, PROFILE_LOOK);
+                *cursor = next;
+                found.extend(ids.into_iter().map(|id| (kind, id)));
+            }
+        }
+        found
     }
+}
+
+async fn keep_profiles(shared: &Shared, link: &Link, entities: Vec<(Kind, Id)>) -> Result<(), StoreError> {
+    for ((kind, partition), ids) in by_partition(shared, entities) {
+        for ids in ids.chunks(MAX_FIXES) {
+            commands::keep_profiles(link, shared.target(kind, partition), ids).await?;
+        }
+    }
+    Ok(())
+}
+
+fn by_partition(shared: &Shared, entities: Vec<(Kind, Id)>) -> HashMap<(Kind, u16), Vec<Id>> {
+    let keys = shared.store.keys();
+    let mut parts: HashMap<(Kind, u16), Vec<Id>> = HashMap::new();
+    for (kind, id) in entities {
+        parts.entry((kind, keys.partition(&id))).or_default().push(id);
+    }
+    parts
 }

@@ -2,14 +2,16 @@
 //!
 //! Subscribe first, then load, the newest wins: whatever is stored while the load runs is heard as well. Batches are
 //! numbered without gaps per partition; a gap, a number that goes back (a Redis that lost its tail) or a lost connection
-//! means that something may have been missed, and the whole is loaded anew.
+//! means that something may have been missed, and the whole is loaded anew. So does a feed that has fallen far behind: what waits in it
+//! takes memory, and a load is quicker.
 
 use super::commands;
+use super::lag::Lag;
 use super::live::{Origin, Outcome, Update};
 use super::load;
-use super::profiles;
 use super::shared::Shared;
 use super::snapshot::{Head, Message, Snapshot, Word};
+use super::unread::Unread;
 use crate::clock;
 use crate::ids::Id;
 use crate::kind::Kind;
@@ -28,7 +30,12 @@ enum Lost {
     Asked,
     #[error("updates of {kind} were missed between batch {last} and {next}")]
     Gap { kind: Kind, last: u64, next: u64 },
+    #[error("updates are {0:?} late")]
+    Behind(Duration),
 }
+
+/// Beyond this many times the lag from which on answers are stale, all is loaded anew.
+const HOPELESS: u32 = 10;
 
 /// The latest batch heard of each partition of each kind.
 #[derive(Debug)]
@@ -87,6 +94,12 @@ async fn follow_once(shared: &Shared, link: &Link, heard: &mut Heard) -> Result<
     }
     shared.metrics.reloads.inc();
 
+    let mut following = Following {
+        shared,
+        heard,
+        unread: Unread::default(),
+        lag: Lag::default(),
+    };
     let mut loading = Box::pin(load::load(shared, link));
     let mut loaded = false;
     let mut ping = tokio::time::interval(PING_EVERY);
@@ -95,18 +108,28 @@ async fn follow_once(shared: &Shared, link: &Link, heard: &mut Heard) -> Result<
             message = subscription.next() => {
                 let message = message.ok_or(Lost::Ended)?;
                 if let Some((_, kind)) = channels.iter().find(|(name, _)| name == message.get_channel_name()) {
-                    hear(shared, link, *kind, heard, message.get_payload_bytes()).await?;
+                    following.hear(*kind, message.get_payload_bytes())?;
                 }
             }
             result = &mut loading, if !loaded => {
                 result?;
                 loaded = true;
+                following.unread.begin_now();
                 shared.set_synced();
                 let entities: usize = Kind::ALL.iter().map(|kind| shared.live(*kind).len()).sum();
                 tracing::info!(entities, "the live index is loaded");
             }
+            // Not before the load has ended: a change that is heard while an older reading is on its way to the index, by the load, must
+            // be read after that.
+            read = following.unread.read(shared, link), if loaded => read?,
             () = shared.resync.notified() => return Err(Lost::Asked),
-            _ = ping.tick() => subscription.ping().await?,
+            _ = ping.tick() => {
+                subscription.ping().await?;
+                following.lag.tick();
+            }
+        }
+        if loaded {
+            following.look_at_lag()?;
         }
     }
 }
@@ -163,45 +186,82 @@ impl Heard {
     }
 }
 
-/// Takes one message into the live index.
-async fn hear(shared: &Shared, link: &Link, kind: Kind, so_far: &mut Heard, message: &[u8]) -> Result<(), Lost> {
-    let Ok(text) = std::str::from_utf8(message) else {
-        return Ok(());
-    };
-    // Somebody else may publish what he likes; only what reads as a message of ours is one.
-    let Some(head) = Head::read(text) else { return Ok(()) };
-    so_far.note(kind, &head)?;
-    let now_ms = clock::now_ms();
-    #[expect(clippy::cast_precision_loss, reason = "a lag of 2^52 ms does not occur")]
-    let lag_s = (now_ms - head.sent_ms).max(0) as f64 / 1000.0;
-    shared.metrics.feed_lag_seconds.observe(lag_s);
-    if head.is_of_fixes && head.origin == shared.origin {
-        // The writer took it in when Redis acknowledged it. A handler may have been dropped before it could.
-        return Ok(());
+/// What is kept while one subscription lasts.
+struct Following<'a> {
+    shared: &'a Shared,
+    heard: &'a mut Heard,
+    unread: Unread<'a>,
+    lag: Lag,
+}
+
+impl Following<'_> {
+    /// Takes one message into the live index.
+    fn hear(&mut self, kind: Kind, message: &[u8]) -> Result<(), Lost> {
+        let Ok(text) = std::str::from_utf8(message) else {
+            return Ok(());
+        };
+        // Anybody may publish; only what reads as a message of ours is one.
+        let Some(head) = Head::read(text) else { return Ok(()) };
+        self.heard.note(kind, &head)?;
+        let now_ms = clock::now_ms();
+        #[expect(clippy::cast_precision_loss, reason = "a lag of 2^52 ms does not occur")]
+        let lag_s = (now_ms - head.sent_ms).max(0) as f64 / 1000.0;
+        self.shared.metrics.feed_lag_seconds.observe(lag_s);
+        self.lag.note(head.origin, now_ms - head.sent_ms);
+        if head.is_of_fixes && head.origin == self.shared.origin {
+            // The writer took it in when Redis acknowledged it. A handler may have been dropped before it could.
+            return Ok(());
+        }
+        let Ok(message) = serde_json::from_str::<Message<'_>>(text) else {
+            return Ok(());
+        };
+        let unread = self.take(kind, &head, &message, now_ms);
+        if self.unread.add(kind, head.partition, unread) {
+            Ok(())
+        } else {
+            Err(Lost::Behind(self.unread.lag()))
+        }
     }
-    let Ok(message) = serde_json::from_str::<Message<'_>>(text) else {
-        return Ok(());
-    };
-    let live = shared.live(kind);
-    let mut updates = Vec::with_capacity(message.fixes.len());
-    let mut changed: Vec<Id> = message.profiles.iter().filter_map(|id| Id::parse(id).ok()).collect();
-    for word in message.fixes.iter().chain(&message.removed).filter_map(Snapshot::word) {
-        match word {
-            Word::At(id, fix) => updates.push(Update {
-                id,
-                fix,
-                seq: head.sequence,
-            }),
-            Word::Removed(id, at_ms) => {
-                live.remove(Origin::Stored, &id, at_ms, head.sequence);
+
+    /// Takes fixes and removals into the live index. Returns whose profile is to be read.
+    fn take(&self, kind: Kind, head: &Head<'_>, message: &Message<'_>, now_ms: i64) -> Vec<Id> {
+        let live = self.shared.live(kind);
+        let mut updates = Vec::with_capacity(message.fixes.len());
+        let mut unread: Vec<Id> = message.profiles.iter().filter_map(|id| Id::parse(id).ok()).collect();
+        for word in message.fixes.iter().chain(&message.removed).filter_map(Snapshot::word) {
+            match word {
+                Word::At(id, fix) => updates.push(Update {
+                    id,
+                    fix,
+                    seq: head.sequence,
+                }),
+                Word::Removed(id, at_ms) => {
+                    live.remove(Origin::Stored, &id, at_ms, head.sequence);
+                }
             }
         }
+        live.apply_each(Origin::Stored, &updates, now_ms, |index, outcome| {
+            let Update { id, fix, .. } = &updates[index];
+            match outcome {
+                Outcome::Created => unread.push(id.clone()),
+                Outcome::Full => {
+                    let ttl_ms = self.shared.settings.ttl_ms(kind);
+                    self.shared.orphans.add(kind, id, fix.timestamp_ms + ttl_ms);
+                }
+                Outcome::Applied | Outcome::Stale => {}
+            }
+        });
+        unread
     }
-    live.apply_each(Origin::Stored, &updates, now_ms, |index, outcome| {
-        if outcome == Outcome::Created {
-            changed.push(updates[index].id.clone());
+
+    /// Says how late updates are; an error if it is hopeless.
+    fn look_at_lag(&self) -> Result<(), Lost> {
+        let lag = self.lag.now().max(self.unread.lag());
+        let most = Duration::from_millis(self.shared.settings.feed_max_lag_ms.into());
+        if lag > HOPELESS * most {
+            return Err(Lost::Behind(lag));
         }
-    });
-    profiles::refresh(shared, link, kind, head.partition, changed).await?;
-    Ok(())
+        self.shared.set_lag(if lag > most { Some(lag) } else { None });
+        Ok(())
+    }
 }

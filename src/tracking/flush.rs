@@ -1,11 +1,14 @@
-//! What was taken while Redis was away, written when it is back: the newest fix or removal of each entity and the changes of its profile. The
-//! newest still wins, so a fix that another instance stored meanwhile is not overwritten by an older one of ours.
+//! What was taken while Redis was unavailable, or lost by it, written when it is back: the newest fix or removal of each entity and what
+//! is newer of its profile. The newest still wins, so what another instance stored is not overwritten by something older of ours; then
+//! that is read here. Until all of it is known to be in Redis an entity stays unsaved: writing twice changes nothing.
 
 use super::Kind;
-use super::commands::{self, MAX_FIXES, ProfileChange, ProfileVerdict, Recorded, Target, Verdict};
-use super::live::Unsaved;
+use super::commands::{self, MAX_FIXES, Recorded, Removal, Target, Verdict};
+use super::live::{Origin, Unsaved, Update};
 use super::profiles;
 use super::shared::Shared;
+use super::snapshot::Word;
+use crate::clock;
 use crate::ids::Id;
 use crate::store::{Link, StoreError};
 use hashbrown::HashMap;
@@ -54,7 +57,7 @@ pub async fn flush(shared: &Shared, link: &Link, kind: Kind) -> Result<usize, St
                 .push(unsaved);
         }
         for (partition, piece) in partitions {
-            write(shared, link, kind, partition, &piece).await?;
+            write(shared, link, shared.target(kind, partition), &piece).await?;
         }
     }
     if written > 0 {
@@ -63,60 +66,84 @@ pub async fn flush(shared: &Shared, link: &Link, kind: Kind) -> Result<usize, St
     Ok(written)
 }
 
-async fn write(shared: &Shared, link: &Link, kind: Kind, partition: u16, piece: &[Unsaved]) -> Result<(), StoreError> {
-    let live = shared.live(kind);
-    let target = shared.target(kind, partition);
-    let positions = || piece.iter().filter(|unsaved| unsaved.position_unsaved);
-    let fixes: Vec<Recorded<'_>> = positions()
-        .filter_map(|unsaved| {
-            unsaved.fix.as_ref().map(|fix| Recorded {
-                id: &unsaved.id,
-                fix,
-                patch: None,
-            })
-        })
-        .collect();
-    if !fixes.is_empty() {
-        let (sequence, verdicts) = commands::record(link, target, &fixes).await?;
-        // One that was stale is no longer ours to write: the newer one comes by the feed.
-        let saved: Vec<(Id, i64, u64)> = fixes
-            .iter()
-            .zip(verdicts)
-            .map(|(recorded, verdict)| {
-                let stored = matches!(verdict, Verdict::Stored | Verdict::StoredWithProfile);
-                let seq = if stored { sequence } else { 0 };
-                (recorded.id.clone(), recorded.fix.timestamp_ms, seq)
-            })
-            .collect();
-        live.mark_saved(&saved);
-        // One that was first seen while Redis was away may have a profile from before.
-        let strangers = saved
-            .into_iter()
-            .map(|(id, ..)| id)
-            .filter(|id| live.profile(id).is_none())
-            .collect();
-        profiles::refresh(shared, link, kind, partition, strangers).await?;
+async fn write(shared: &Shared, link: &Link, target: Target<'_>, piece: &[Unsaved]) -> Result<(), StoreError> {
+    let (kind, partition, live) = (target.kind, target.partition, shared.live(target.kind));
+    let (sequence, verdicts) = record(link, target, piece).await?;
+    let mut saved = Vec::with_capacity(piece.len());
+    // Entities of which Redis has something newer.
+    let mut newer = Vec::new();
+    for unsaved in piece.iter().filter(|unsaved| unsaved.position_unsaved) {
+        let (is_written, number) = match &unsaved.fix {
+            Some(_) => (
+                verdicts.get(&unsaved.id).is_some_and(|verdict| verdict.is_stored),
+                sequence,
+            ),
+            None => match commands::remove(link, target, &unsaved.id, Removal::At(unsaved.timestamp_ms)).await? {
+                Some((number, _)) => (true, number),
+                None => (false, 0),
+            },
+        };
+        if is_written {
+            saved.push((unsaved, number));
+        } else {
+            newer.push(unsaved.id.clone());
+            saved.push((unsaved, 0));
+        }
     }
-    for unsaved in positions().filter(|unsaved| unsaved.fix.is_none()) {
-        let removed = commands::remove(link, target, &unsaved.id, Some(unsaved.timestamp_ms)).await?;
-        let sequence = removed.map_or(0, |(sequence, _)| sequence);
-        live.mark_saved(&[(unsaved.id.clone(), unsaved.timestamp_ms, sequence)]);
-    }
-    for unsaved in piece {
-        write_profile(shared, link, target, unsaved).await?;
-    }
+    take_newer(shared, link, target, &newer).await?;
+    let (with_change, without): (Vec<_>, Vec<_>) = piece.iter().partition(|unsaved| unsaved.change.is_some());
+    let mut unread: Vec<Id> = with_change.iter().map(|unsaved| unsaved.id.clone()).collect();
+    // One that was first seen while Redis was unavailable may have a profile from before.
+    unread.extend(live.never_read(without.iter().map(|unsaved| unsaved.id.clone())));
+    profiles::refresh(shared, link, kind, partition, &unread).await?;
+    live.mark_saved(saved);
+    let changes = with_change
+        .into_iter()
+        .filter_map(|unsaved| Some((unsaved.id.clone(), Arc::clone(unsaved.change.as_ref()?))));
+    live.mark_profiles_saved(&changes.collect::<Vec<_>>());
     Ok(())
 }
 
-/// Merges what was patched into what Redis has by now.
-async fn write_profile(shared: &Shared, link: &Link, target: Target<'_>, unsaved: &Unsaved) -> Result<(), StoreError> {
-    let Some(patch) = &unsaved.patch else { return Ok(()) };
-    let verdict = commands::change_profile(link, target, &unsaved.id, ProfileChange::Merge(patch)).await?;
-    let sequence = match verdict {
-        ProfileVerdict::Changed(sequence) => sequence,
-        ProfileVerdict::Absent | ProfileVerdict::TooManyAttributes => 0,
-    };
+/// Writes fixes and what is unsaved of profiles. Returns the number of the batch, and what became of each that was written.
+async fn record<'a>(
+    link: &Link,
+    target: Target<'_>,
+    piece: &'a [Unsaved],
+) -> Result<(u64, HashMap<&'a Id, Verdict>), StoreError> {
+    let records: Vec<Recorded<'_>> = piece
+        .iter()
+        .map(|unsaved| Recorded {
+            id: &unsaved.id,
+            fix: unsaved.fix.as_ref().filter(|_| unsaved.position_unsaved),
+            change: unsaved.change.as_deref(),
+        })
+        .filter(|record| record.fix.is_some() || record.change.is_some())
+        .collect();
+    if records.is_empty() {
+        return Ok((0, HashMap::new()));
+    }
+    let (sequence, verdicts) = commands::record(link, target, &records).await?;
+    let verdicts = piece
+        .iter()
+        .filter(|unsaved| unsaved.fix.is_some() && unsaved.position_unsaved || unsaved.change.is_some())
+        .map(|unsaved| &unsaved.id)
+        .zip(verdicts);
+    Ok((sequence, verdicts.collect()))
+}
+
+/// Takes what Redis has of entities, of which it refused what is known here as older. A message about it may have been missed.
+async fn take_newer(shared: &Shared, link: &Link, target: Target<'_>, ids: &[Id]) -> Result<(), StoreError> {
     let live = shared.live(target.kind);
-    live.mark_profiles_saved(&[(unsaved.id.clone(), Arc::clone(patch), sequence)]);
-    profiles::refresh(shared, link, target.kind, target.partition, vec![unsaved.id.clone()]).await
+    let words = commands::snapshots(link, target.kind, target.partition, ids).await?;
+    let mut updates = Vec::new();
+    for word in words.into_iter().flatten() {
+        match word {
+            Word::At(id, fix) => updates.push(Update { id, fix, seq: 0 }),
+            Word::Removed(id, at_ms) => {
+                live.remove(Origin::Stored, &id, at_ms, 0);
+            }
+        }
+    }
+    live.apply(Origin::Stored, &updates, clock::now_ms());
+    Ok(())
 }

@@ -1,7 +1,8 @@
 //! `source=redis`: the same question to Redis itself, for those who want the truth and can wait for it.
 //!
 //! The GEO index holds places rounded to some decimetres; the snapshots hold them exactly. So more are asked for than are
-//! wanted, their exact distances are taken, and the answer stands once no entry beyond those asked for could be nearer.
+//! wanted, their exact distances are taken, and the answer stands once no entry beyond those asked for could be nearer. Others may
+//! have put members into the index that are no ids: they are counted and passed over.
 
 use super::Kind;
 use super::commands::{self, MAX_FIXES};
@@ -69,13 +70,13 @@ async fn nearby_in(
     loop {
         let found = commands::search(link, kind, partition, query.center, radius_m, count)
             .await
-            .map_err(|error| away(&error))?;
+            .map_err(away)?;
         let mut hits = Vec::new();
         for found in found.chunks(MAX_FIXES) {
             hits.extend(
                 exact(shared, link, kind, partition, query, now_ms, found)
                     .await
-                    .map_err(|error| away(&error))?,
+                    .map_err(away)?,
             );
         }
         sort(&mut hits, query.limit);
@@ -104,9 +105,9 @@ async fn exact(
     partition: u16,
     query: &NearbyQuery,
     now_ms: i64,
-    found: &[(Id, f64)],
+    found: &[(Option<Id>, f64)],
 ) -> Result<Vec<Hit>, StoreError> {
-    let ids: Vec<Id> = found.iter().map(|(id, _)| id.clone()).collect();
+    let ids: Vec<Id> = found.iter().filter_map(|(id, _)| id.clone()).collect();
     let (words, profiles) = tokio::try_join!(
         commands::snapshots(link, kind, partition, &ids),
         commands::profiles(link, kind, partition, &ids)
@@ -115,17 +116,22 @@ async fn exact(
         .settings
         .ttl_ms(kind)
         .min(query.filter.max_age_ms.map_or(i64::MAX, |age| age.saturating_add(1)));
-    let hits = words.into_iter().zip(profiles).filter_map(|(word, (profile, _))| {
+    let hits = ids.iter().zip(words.into_iter().zip(profiles));
+    let hits = hits.filter_map(|(asked, (word, reading))| {
         let Some(Word::At(id, fix)) = word else { return None };
+        // A snapshot under another's key is nobody's.
+        if id != *asked {
+            return None;
+        }
+        let profile = Some(&reading.profile).filter(|profile| !profile.is_blank());
         let distance_m = distance_m(query.center, fix.point);
-        let wanted = distance_m <= query.radius_m
-            && now_ms - fix.timestamp_ms < oldest
-            && query.filter.accepts(profile.as_ref());
+        let wanted =
+            distance_m <= query.radius_m && now_ms - fix.timestamp_ms < oldest && query.filter.accepts(profile);
         wanted.then(|| Hit {
             entity: Entity {
                 id,
                 fix,
-                profile: profile.map(Arc::new),
+                profile: profile.cloned().map(Arc::new),
             },
             distance_m,
         })
@@ -133,7 +139,12 @@ async fn exact(
     Ok(hits.collect())
 }
 
-fn away(error: &StoreError) -> Problem {
+fn away(error: StoreError) -> Problem {
     tracing::debug!(%error, "GEOSEARCH failed");
-    Problem::unavailable("Redis is away; source=live answers without it", 1)
+    match error {
+        StoreError::Away | StoreError::Lost(_) => {
+            Problem::unavailable("Redis is unavailable; source=live answers without it", 1)
+        }
+        error => error.into(),
+    }
 }

@@ -1,8 +1,9 @@
 //! The whole of Redis into the live index, piece by piece, and what to do about entities that Redis turns out not to have.
 
 use super::Kind;
-use super::commands::{self, MAX_FIXES, VersionedProfile};
-use super::live::{Origin, Update};
+use super::commands::{self, MAX_FIXES};
+use super::live::{Missing, Origin, Outcome, Update};
+use super::profile_hash::VersionedProfile;
 use super::profiles;
 use super::shared::Shared;
 use super::snapshot::Word;
@@ -70,7 +71,7 @@ fn take_page(shared: &Shared, kind: Kind, page: Page) -> Vec<Id> {
         .map(|(id, _)| id.clone())
         .collect();
     take(shared, kind, words.into_iter().flatten());
-    profiles::take(shared, kind, &ids, profiles);
+    shared.live(kind).set_profiles(&ids, profiles, clock::now_ms());
     ghosts
 }
 
@@ -86,43 +87,63 @@ fn take(shared: &Shared, kind: Kind, words: impl Iterator<Item = Word>) {
             }
         }
     }
-    live.apply(Origin::Loaded, &updates, clock::now_ms());
+    let now_ms = clock::now_ms();
+    live.apply_each(Origin::Loaded, &updates, now_ms, |index, outcome| {
+        let Update { id, fix, .. } = &updates[index];
+        // Past its time by our TTL, or without room: nobody here would have its index entry taken out.
+        if matches!(outcome, Outcome::Stale | Outcome::Full) && !live.knows(id) {
+            shared
+                .orphans
+                .add(kind, id, fix.timestamp_ms + shared.settings.ttl_ms(kind));
+        }
+    });
 }
 
-/// Entities that the live index knows and the GEO index did not name: Redis was asked about each. One that was removed is
-/// removed here; one that Redis lost (it was killed before its file was written, or a replica without it took over) is
-/// marked unsaved, to be written again.
+/// Entities that the live index knows and of which the load had no word: Redis is asked about each. One that was removed is removed
+/// here; a fix or a removal that Redis lost (it was killed before its file was written, or a replica without it took over) is marked
+/// unsaved, to be written again. Profiles that were not read are read.
 async fn reconcile(shared: &Shared, link: &Link, kind: Kind) -> Result<(), StoreError> {
     let live = shared.live(kind);
+    let keys = link.store().keys();
     let mut cursor = Some(0);
     while let Some(at) = cursor {
-        let (missing, next) = live.missing_after_reload(at, 4 * MAX_FIXES);
+        let (missing, next) = live.missing_after_reload(at, 4 * MAX_FIXES, clock::now_ms());
         cursor = next;
-        let mut partitions: HashMap<u16, Vec<Id>> = HashMap::new();
-        for (id, _) in missing {
-            partitions
-                .entry(link.store().keys().partition(&id))
-                .or_default()
-                .push(id);
+        let mut partitions: HashMap<u16, Vec<Missing>> = HashMap::new();
+        for missing in missing {
+            partitions.entry(keys.partition(&missing.id)).or_default().push(missing);
         }
-        for (partition, ids) in partitions {
-            for ids in ids.chunks(MAX_FIXES) {
-                let words = commands::snapshots(link, kind, partition, ids).await?;
-                let lost: Vec<Id> = ids
+        for (partition, missing) in partitions {
+            let of = |which: fn(&Missing) -> bool| -> Vec<Id> {
+                missing
                     .iter()
-                    .zip(&words)
-                    .filter(|(_, word)| word.is_none())
-                    .map(|(id, _)| id.clone())
-                    .collect();
-                take(shared, kind, words.into_iter().flatten());
-                if !lost.is_empty() {
-                    tracing::warn!(%kind, count = lost.len(), "Redis has lost fixes; they are written again");
-                    live.mark_unsaved(&lost);
-                }
+                    .filter(|missing| which(missing))
+                    .map(|missing| missing.id.clone())
+                    .collect()
+            };
+            for ids in of(|missing| missing.position).chunks(MAX_FIXES) {
+                take_or_mark(shared, link, kind, partition, ids).await?;
             }
+            profiles::refresh(shared, link, kind, partition, &of(|missing| missing.profile)).await?;
         }
         // Nothing above waits where nothing is missing; let others have the thread.
         tokio::task::yield_now().await;
+    }
+    Ok(())
+}
+
+async fn take_or_mark(shared: &Shared, link: &Link, kind: Kind, partition: u16, ids: &[Id]) -> Result<(), StoreError> {
+    let words = commands::snapshots(link, kind, partition, ids).await?;
+    let lost: Vec<Id> = ids
+        .iter()
+        .zip(&words)
+        .filter(|(_, word)| word.is_none())
+        .map(|(id, _)| id.clone())
+        .collect();
+    take(shared, kind, words.into_iter().flatten());
+    if !lost.is_empty() {
+        tracing::warn!(%kind, count = lost.len(), "Redis has lost fixes or removals; they are written again");
+        shared.live(kind).mark_unsaved(&lost);
     }
     Ok(())
 }

@@ -11,9 +11,9 @@
 //! |---|---|---|
 //! | `geo:{kind:p}` | GEO | every entity's place, by id |
 //! | `pos:{kind:p}:ID` | string | latest fix as JSON, or a tombstone; ends at the fix's timestamp plus the TTL |
-//! | `profile:{kind:p}:ID` | hash | `status`, `vehicle_type`, `capacity`, `a:NAME` as JSON, `v` the batch that wrote it |
+//! | `profile:{kind:p}:ID` | hash | `status`, `vehicle_type`, `capacity`, `a:NAME` as JSON, their times `t:…`, `floor`, `v` the batch that changed it last |
 //! | `seq:{kind:p}` | counter | numbers the stored batches of the partition |
-//! | `updates:kind` | channel | a message per batch |
+//! | `dbN:updates:kind` | channel | a message per batch; `N` is the number of the Redis database |
 //!
 //! An entity's life, as the live index and Redis agree on it:
 //!
@@ -25,9 +25,11 @@
 //! ```
 //!
 //! **Invariant.** Of one entity's fixes and removals the one with the newest timestamp stands, in Redis decided by the
-//! scripts and in every live index by (timestamp, batch number), whatever the order and the instance they came by.
+//! scripts and in every live index by (timestamp, batch number), whatever the order and the instance they came by. Of each member of
+//! a profile the newest stands, by the time at which it was set.
 
 pub mod answer;
+mod batches;
 pub mod commands;
 mod docs;
 pub mod expiry;
@@ -36,14 +38,22 @@ pub mod flush;
 mod geosearch;
 pub mod handlers;
 pub mod input;
+mod lag;
 pub mod live;
+
 mod load;
 pub mod model;
+mod orphans;
 pub mod patch;
+pub mod profile;
+pub mod profile_hash;
 mod profiles;
 pub mod rebuild;
+mod settle;
 pub mod shared;
 pub mod snapshot;
+mod ticket;
+mod unread;
 pub mod writer;
 
 pub use crate::kind::Kind;

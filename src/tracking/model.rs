@@ -1,12 +1,12 @@
 //! What is tracked: a fix, an entity's profile, and a query's answer. Values here are already valid: parsing a client's
 //! words into them is `tracking::input`'s work.
 
-use crate::geo::Point;
+use crate::geo::{BoundingBox, Point};
 use crate::ids::Id;
 use compact_str::CompactString;
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::sync::Arc;
+
+pub use super::profile::{Profile, Scalar};
 
 /// One report of where an entity is.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -23,46 +23,6 @@ pub struct Fix {
     pub speed_mps: Option<f32>,
     /// Course over ground, degrees clockwise from north, `0 ≤ h < 360`.
     pub heading_deg: Option<f32>,
-}
-
-/// What is known of an entity besides where it is.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Profile {
-    /// Free word such as `available` or `busy`.
-    pub status: Option<CompactString>,
-    /// Free word such as `sedan` or `scooter`.
-    pub vehicle_type: Option<CompactString>,
-    /// Seats, or whatever the platform counts.
-    pub capacity: Option<u32>,
-    /// Up to 32 named scalars.
-    pub attributes: BTreeMap<CompactString, Scalar>,
-}
-
-/// The value of an attribute.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Scalar {
-    /// Text.
-    Text(CompactString),
-    /// A finite number.
-    Number(serde_json::Number),
-    /// A truth value.
-    Bool(bool),
-}
-
-impl Scalar {
-    /// The value as JSON text.
-    #[must_use]
-    pub fn to_json(&self) -> String {
-        // Text, a finite number or a truth value: nothing in this can fail.
-        serde_json::to_string(self).unwrap_or_default()
-    }
-
-    /// The value from JSON text; `None` if it is no scalar.
-    #[must_use]
-    pub fn from_json(json: &str) -> Option<Self> {
-        serde_json::from_str(json).ok()
-    }
 }
 
 /// An entity's latest fix with its profile, as queries answer it.
@@ -134,4 +94,17 @@ pub struct NearbyQuery {
     pub limit: usize,
     /// Which.
     pub filter: Filter,
+}
+
+/// The entities in a box, by id.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WithinQuery {
+    /// The box.
+    pub bounds: BoundingBox,
+    /// How many at the most.
+    pub limit: usize,
+    /// Which.
+    pub filter: Filter,
+    /// Only those behind this id.
+    pub after: Option<Id>,
 }

@@ -4,6 +4,7 @@ use super::Kind;
 use super::commands::Target;
 use super::input::Clock;
 use super::live::LiveIndex;
+use super::orphans::Orphans;
 use crate::clock;
 use crate::config::TrackingSettings;
 use crate::store::Store;
@@ -11,6 +12,7 @@ use crate::telemetry::{Board, Metrics, State};
 use prometheus::{IntCounter, IntGaugeVec};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
 
@@ -35,6 +37,8 @@ pub struct Shared {
     live: [LiveIndex; 3],
     /// Asks the feed to load everything anew.
     pub resync: Notify,
+    /// Entities that only Redis's index has.
+    pub(super) orphans: Orphans,
     /// Bounds the `GEOSEARCH`es under way: each takes milliseconds of the one thread that Redis has.
     pub searches: Semaphore,
     /// When a failure to write was last told, Unix milliseconds.
@@ -85,6 +89,7 @@ impl Shared {
             counters,
             live,
             resync: Notify::new(),
+            orphans: Orphans::default(),
             searches: Semaphore::new(SEARCHES),
             warned_ms: AtomicI64::new(0),
             synced: AtomicBool::new(alone),
@@ -133,6 +138,22 @@ impl Shared {
         self.board.set("live_index", state, Some(why));
     }
 
+    /// How late the updates of others are, if that is too late: then answers may miss what other instances store.
+    pub(super) fn set_lag(&self, lag: Option<Duration>) {
+        // Called for every message: nothing but a look where nothing changes.
+        if lag.is_none() == self.synced.load(Ordering::Relaxed) {
+            return;
+        }
+        self.synced.store(lag.is_none(), Ordering::Relaxed);
+        match lag {
+            None => self.board.set("live_index", State::Ok, None),
+            Some(lag) => {
+                let why = format!("updates of other instances come {} ms late", lag.as_millis());
+                self.board.set("live_index", State::Degraded, Some(&why));
+            }
+        }
+    }
+
     /// Whether a failure that may come thousands of times a second is to be told now.
     pub(super) fn may_warn(&self) -> bool {
         let now_ms = clock::now_ms();
@@ -163,6 +184,7 @@ impl Shared {
             kind,
             partition,
             ttl_ms: self.settings.ttl_ms(kind),
+            profile_ttl_ms: self.settings.profile_ttl_ms(kind),
             origin: &self.origin,
             now_ms: clock::now_ms(),
         }

@@ -15,5 +15,6 @@ mod lua;
 mod outgoing;
 mod responses;
 mod sessions;
+mod store;
 mod support;
 mod tracking;

@@ -128,7 +128,7 @@ pub(super) type Write<'a> = (Put, String, &'a RawValue);
 /// An array of values with their keys.
 pub(super) fn writes<'a>(
     fields: &mut Fields,
-    name: &str,
+    name: &'static str,
     given: Option<&'a RawValue>,
     most: usize,
     settings: &CacheSettings,
@@ -148,6 +148,9 @@ pub(super) fn writes<'a>(
             Ok(write) => writes.push(write),
             Err(faults) => fields.add(faults),
         }
+        if fields.has_many_faults() {
+            break;
+        }
     }
     writes
 }
@@ -163,7 +166,7 @@ fn write<'a>(element: &'a RawValue, path: &str, settings: &CacheSettings) -> Res
 }
 
 /// A key in a body.
-pub(super) fn key(fields: &mut Fields, name: &str) -> Option<String> {
+pub(super) fn key(fields: &mut Fields, name: &'static str) -> Option<String> {
     let key = fields.text(name, MAX_KEY)?;
     if key.is_empty() {
         fields.refuse(name, "must not be empty");
@@ -173,7 +176,7 @@ pub(super) fn key(fields: &mut Fields, name: &str) -> Option<String> {
 }
 
 /// An array of keys.
-pub(super) fn keys(fields: &mut Fields, name: &str, most: usize) -> Vec<String> {
+pub(super) fn keys(fields: &mut Fields, name: &'static str, most: usize) -> Vec<String> {
     let elements = match fields.value(name) {
         None | Some(Value::Null) => return Vec::new(),
         Some(Value::Array(elements)) => elements,

@@ -17,7 +17,7 @@ pub use tickets::*;
 
 use super::{Cache, CacheError};
 use crate::config::MAX_KEY;
-use crate::http::{FieldError, Problem, path_id};
+use crate::http::{FieldError, Problem, unreserved_path_id};
 use crate::ids::Id;
 use actix_web::{HttpRequest, web};
 
@@ -29,7 +29,7 @@ const OVERHEAD: usize = 64 * 1024;
 /// The largest body of a call without values, bytes.
 const MAX_BODY: usize = 256 * 1024;
 /// No namespaces: words of paths.
-const RESERVED: [&str; 5] = ["stats", "events", "tags", "counters", "tickets"];
+const RESERVED: &[&str] = &["stats", "events", "tags", "counters", "tickets"];
 /// Where the service keeps its own answers.
 const OWN: &str = "responses";
 
@@ -37,24 +37,15 @@ const OWN: &str = "responses";
 fn namespace(request: &HttpRequest) -> Result<Id, Problem> {
     let namespace = any_namespace(request)?;
     if namespace.as_str() == OWN {
-        return Err(no_namespace(format!(
-            "{OWN} is the service's own, and can only be cleared"
-        )));
+        let detail = format!("{OWN} is the service's own, and can only be cleared");
+        return Err(Problem::unacceptable(vec![FieldError::new("namespace", detail)]));
     }
     Ok(namespace)
 }
 
 /// The same, or the service's own.
 fn any_namespace(request: &HttpRequest) -> Result<Id, Problem> {
-    let namespace = path_id(request, "namespace")?;
-    if RESERVED.contains(&namespace.as_str()) {
-        return Err(no_namespace(format!("none of {} is a namespace", RESERVED.join(", "))));
-    }
-    Ok(namespace)
-}
-
-fn no_namespace(detail: String) -> Problem {
-    Problem::unacceptable(vec![FieldError::new("namespace", detail)])
+    unreserved_path_id(request, "namespace", RESERVED)
 }
 
 /// The key in the path: its last word, decoded. From the path as the client wrote it, because the router leaves some of it

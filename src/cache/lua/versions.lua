@@ -4,6 +4,7 @@
 -- ARGV[2..] a nonce for each, for where there is none
 -- Returns {now, versions ...}: Redis's clock, ms; each version 24 bytes: nonce, when it was made, and by when what began to be
 -- computed is outdated (0: nothing is), both in ms.
+-- Repeatable: a version that is there stays.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local life = tonumber(ARGV[1])

@@ -9,7 +9,7 @@ use super::super::schedules::{Missed, NewSchedule};
 use super::super::{
     Backoff, BackoffKind, End, JobId, LeaseRequest, LeaseToken, NewJob, Retry, RunAt, Settlement, Unique, UniqueMode,
 };
-use crate::http::{FieldError, Fields, Problem, RawObject, elements, raw};
+use crate::http::{FieldError, Fields, MAX_FAULTS, Problem, RawObject, elements, raw};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::time::Duration;
@@ -19,6 +19,11 @@ use std::time::Duration;
 struct Faults(Vec<FieldError>);
 
 impl Faults {
+    /// Whether the rest need not be looked at.
+    const fn are_many(&self) -> bool {
+        self.0.len() >= MAX_FAULTS
+    }
+
     /// Notes what was wrong.
     fn note<T>(&mut self, read: Result<T, FieldError>) -> Option<T> {
         read.map_err(|error| self.0.push(error)).ok()
@@ -59,8 +64,13 @@ pub(super) fn new_jobs(body: &[u8], usual: &dyn Fn(NewJob) -> NewJob) -> Result<
         let detail = format!("must have 1 to {MAX_BATCH} elements");
         return Err(Problem::unacceptable(vec![FieldError::new("", detail)]));
     }
-    let read = |(index, element): (usize, &&RawValue)| new_job(&mut faults, element, &index.to_string(), usual);
-    let jobs = all.iter().enumerate().filter_map(read).collect();
+    let mut jobs = Vec::with_capacity(all.len());
+    for (index, element) in all.into_iter().enumerate() {
+        jobs.extend(new_job(&mut faults, element, &index.to_string(), usual));
+        if faults.are_many() {
+            break;
+        }
+    }
     Ok((faults.finish(Some(jobs))?, true))
 }
 
@@ -116,8 +126,9 @@ fn new_job(faults: &mut Faults, value: &RawValue, path: &str, usual: &dyn Fn(New
         faults.rest(object, SaidBackoff::read)
     });
     faults.rest(object, |fields| {
-        let kind = fields.required("type", Fields::id)?;
-        let mut job = usual(NewJob::new(kind.as_str(), payload));
+        // Without a type the other members are looked at as well.
+        let kind = fields.required("type", Fields::id);
+        let mut job = usual(NewJob::new(kind.as_deref().unwrap_or_default(), payload));
         if let Some(said) = backoff {
             job.backoff = said.over(job.backoff);
         }
@@ -143,7 +154,7 @@ fn new_job(faults: &mut Faults, value: &RawValue, path: &str, usual: &dyn Fn(New
             job.keep_result = Duration::from_secs(keep.unsigned_abs());
         }
         job.unique = read_unique(fields);
-        Some(job)
+        kind.map(|_| job)
     })?
 }
 
@@ -260,11 +271,9 @@ pub(super) fn ends(body: &[u8]) -> Result<(Vec<Settlement>, Option<LeaseRequest>
     let read = (|| {
         let mut object = faults.note(RawObject::read(body, ""))?;
         let next = read_next(&mut faults, &mut object);
-        let Some(all) = object
-            .take("jobs")
-            .and_then(elements)
-            .filter(|all| all.len() <= MAX_BATCH)
-        else {
+        let all = object.take("jobs");
+        faults.rest(object, |_| ());
+        let Some(all) = all.and_then(elements).filter(|all| all.len() <= MAX_BATCH) else {
             faults.0.push(FieldError::new(
                 "jobs",
                 format!("must be an array of at most {MAX_BATCH}"),
@@ -276,6 +285,9 @@ pub(super) fn ends(body: &[u8]) -> Result<(Vec<Settlement>, Option<LeaseRequest>
             let object = faults.note(RawObject::read(value, &format!("jobs/{index}")));
             let read = object.and_then(|object| read_end(&mut faults, object, None));
             settlements.extend(read.and_then(|(id, (token, end))| Some(Settlement { id: id?, token, end })));
+            if faults.are_many() {
+                break;
+            }
         }
         Some((settlements, next))
     })();
@@ -297,9 +309,14 @@ fn read_end(faults: &mut Faults, mut object: RawObject<'_>, verb: Option<Verb>) 
     let (then, place) = (object.take("then"), object.path_of("then"));
     let then = then.and_then(|then| read_then(faults, then, &place));
     faults.rest(object, |fields| {
-        let (id, verb) = match verb {
-            Some(verb) => (None, Some(verb)),
-            None => (read_id(fields), read_verb(fields)),
+        let (id, verb) = if let Some(verb) = verb {
+            (None, Some(verb))
+        } else {
+            let (id, verb) = (read_id(fields), read_verb(fields));
+            if verb != Some(Verb::Fail) {
+                fields.pass_over(&["error", "retry"]);
+            }
+            (id, verb)
         };
         let token = token(fields);
         if verb.is_some_and(|verb| verb != Verb::Complete) {

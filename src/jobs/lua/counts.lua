@@ -3,6 +3,7 @@
 -- ARGV[1]    how many heads of lines, of sixteen jobs each, may be looked at for the one that waits longest; fewer where they are long
 -- Returns {'ok', now, ready, delayed, leased, done, dead, cancelled, since, {field, value}...}, flat: since when the job waits
 -- that is ready for longest, 0 for none, and the counters; {'types', n} as lease.lua.
+-- Repeatable: it only reads.
 if unknown then return { 'types', types } end
 local ready, oldest, looks, bytes = 0, 0, tonumber(ARGV[1]), 0
 -- Of those of one priority that were never anything but ready the first in line waits longest. Those that have come back, with the

@@ -7,6 +7,7 @@
 -- ARGV[5]    token
 -- ARGV[6]    for how long, ms
 -- Returns {'ok', until, now}; {'no', state}: the lease is not that token's or is over; {'unknown'}; {'types', n} as lease.lua.
+-- Repeatable: a lease is never shortened.
 if unknown then return { 'types', types } end
 open(ARGV[1], ARGV[2], ARGV[3])
 reclaim(100)

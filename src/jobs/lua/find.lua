@@ -3,6 +3,7 @@
 -- ARGV[1]    short id
 -- Returns {'ok', state, spec, run, when}: '' for a run that there is not, when it is due, its lease ends or it is forgotten, 0
 -- for none; {'ok'} if there is no such job; {'types', n} as lease.lua.
+-- Repeatable: it only reads.
 if unknown then return { 'types', types } end
 local id = ARGV[1]
 local spec = call('HGET', SPECS, id)

@@ -6,6 +6,7 @@
 -- ARGV[4]    at most so many, up to 100
 -- Returns {'ok', 1 if there may be more, {id, score, spec up to the payload, run}...}, flat, with '' for a run that there is not;
 -- fewer than are wanted where they are long. {'types', n} as lease.lua.
+-- Repeatable: it only reads.
 if unknown then return { 'types', types } end
 local most, found = tonumber(ARGV[4]), {}
 if ARGV[1] == 'r' then

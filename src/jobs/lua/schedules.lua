@@ -3,6 +3,7 @@
 -- ARGV[1]    '1' for those that are due only
 -- ARGV[2]    at most so many, up to 100
 -- Returns {'ok', now, how many there are in all, {name, due, when it fired last in 13 digits and what it is}...}, flat.
+-- Repeatable: it only reads.
 local latest = ARGV[1] == '1' and now_text or '+inf'
 local found = call('ZRANGEBYSCORE', SCHEDULES_DUE, '-inf', latest, 'WITHSCORES', 'LIMIT', 0, ARGV[2])
 local out = { 'ok', now, call('HLEN', SCHEDULES) }

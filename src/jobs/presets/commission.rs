@@ -46,7 +46,7 @@ impl Commission {
 }
 
 /// A decimal number as a string: a JSON number may have been through a `double` on its way. Whole numbers are fine.
-fn text_of(fields: &mut Fields, name: &str) -> Option<String> {
+fn text_of(fields: &mut Fields, name: &'static str) -> Option<String> {
     match fields.value(name)? {
         Value::Null => None,
         Value::String(text) => Some(text),

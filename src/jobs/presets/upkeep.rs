@@ -47,7 +47,7 @@ impl Job for CleanupExpiredSessions {
     fn parse(payload: &str) -> Result<Self, Vec<Fault>> {
         read(payload, |fields| {
             // As text: a cursor of Redis may use all of its 64 bits.
-            let mut number = |name: &str| {
+            let mut number = |name: &'static str| {
                 let text = fields.text(name, 20)?;
                 let number = text.parse().ok();
                 if number.is_none() {

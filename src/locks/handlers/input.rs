@@ -66,7 +66,7 @@ pub(super) fn token(mut fields: Fields) -> Result<Token, Problem> {
     fields.finish(token)
 }
 
-fn read_token(fields: &mut Fields, name: &str) -> Option<Token> {
+fn read_token(fields: &mut Fields, name: &'static str) -> Option<Token> {
     let text = fields.text(name, usize::MAX)?;
     Token::parse(&text)
         .map_err(|error| fields.refuse(name, error.to_string()))

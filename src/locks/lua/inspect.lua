@@ -3,6 +3,7 @@
 -- KEYS[2] queue
 -- ARGV[1] how long one may wait at most, ms
 -- Returns {outcome, owner, fence, until, now, waiting}. Outcomes: 'held'; 'free'.
+-- Repeatable: it only reads.
 local now_us = clock_us()
 local now, from = milliseconds(now_us)
 local _, owner, _, until_ms, _, _, _, fence = read(KEYS[1], now)

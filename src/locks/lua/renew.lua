@@ -5,6 +5,7 @@
 -- ARGV[3] how long the last fence is remembered, ms
 -- Returns {outcome, owner, fence, until, now}. Outcomes: 'renewed'; 'other', somebody else holds it, with who; 'free',
 -- nobody does, so that a grant which has ended stays ended.
+-- Repeatable: a grant is never shortened.
 local now, from = milliseconds(clock_us())
 local token, owner, ttl_ms, until_ms, _, _, _, fence = read(KEYS[1], now)
 if until_ms <= now then return { 'free', '', 0, 0, from } end

@@ -4,6 +4,7 @@
 -- ARGV[1..] the ids of the sessions, in their order
 -- Returns {the ids of all, for each session named that is there, the oldest first: id, about, born, seen, idle, ends and
 --         absolute, a value a line}. The index is cleaned of those that have ended.
+-- Repeatable: it removes only what has ended.
 local index, rows = KEYS[1], {}
 call('ZREMRANGEBYSCORE', index, '-inf', '(' .. text(now_ms()))
 for i = 1, #ARGV do

@@ -8,6 +8,7 @@
 -- It moves the end at most once a minute, or in a tenth of the idle time to live if that is shorter. So a session ends at its
 -- `ends` to the millisecond, and one that is used at least every nine tenths of its idle time to live does not end by that.
 -- Besides, it writes at the first use of a token that rotate gave.
+-- Repeatable: an end is moved to the same time from now on.
 local now = now_ms()
 local outcome, f = held(KEYS[1], ARGV[1], ARGV[2], now)
 if outcome ~= 'ok' then return refusal(outcome, f) end

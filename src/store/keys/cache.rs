@@ -52,7 +52,7 @@ impl Keys {
     /// Channel on which every instance hears what its own level must forget.
     #[must_use]
     pub fn cache_channel(&self) -> String {
-        format!("{}cache", self.prefix)
+        format!("{}cache", self.channels)
     }
 
     /// What all entries of a namespace in a partition begin with.
@@ -108,7 +108,7 @@ mod tests {
             keys.cache_tag(&id("product:7")).name,
             "fp:cache-version:{c:0}:t:product:7"
         );
-        assert_eq!(keys.cache_channel(), "fp:cache");
+        assert_eq!(keys.cache_channel(), "fp:db0:cache");
         assert_eq!(keys.cache_warming(), "fp:cache-warming");
         assert_eq!(keys.cache_entries(&prices, 0), "fp:cache:{c:0}:prices/");
     }

@@ -60,9 +60,9 @@ impl Keys {
     #[must_use]
     pub fn inventory_events(&self, partition: u16) -> String {
         if self.partitions == 1 {
-            return format!("{}inventory", self.prefix);
+            return format!("{}inventory", self.channels);
         }
-        format!("{}inventory:{{i:{partition}}}", self.prefix)
+        format!("{}inventory:{{i:{partition}}}", self.channels)
     }
 
     fn inventory(&self, what: &str, partition: u16) -> String {
@@ -81,8 +81,8 @@ mod tests {
         let home = Keys::inventory_partition("seat-1");
         assert_eq!(keys.inventory_items(7), "fp:inv:{i:7}:items");
         assert_eq!(keys.inventory_group(&sku), format!("fp:inv:{{i:{home}}}:group:seat-1"));
-        assert_eq!(keys.inventory_events(3), "fp:inventory");
-        assert_eq!(Keys::new("fp:", 64).inventory_events(3), "fp:inventory:{i:3}");
+        assert_eq!(keys.inventory_events(3), "fp:db0:inventory");
+        assert_eq!(Keys::new("fp:", 64).inventory_events(3), "fp:db0:inventory:{i:3}");
     }
 
     #[test]

@@ -49,7 +49,7 @@ impl Keys {
     /// Channel on which every instance hears that there is something to lease.
     #[must_use]
     pub fn queue_wake(&self) -> String {
-        format!("{}queue-wake", self.prefix)
+        format!("{}queue-wake", self.channels)
     }
 
     fn queue_part(&self, queue: &Id, what: &str) -> String {
@@ -70,6 +70,9 @@ mod tests {
         assert!(names.iter().all(|name| name.starts_with("fp:q:{emails}:")), "{names:?}");
         assert_eq!(names[10], keys.queue_events(&queue));
         assert_eq!(names[13..], ["fp:q:{emails}:ready:1", "fp:q:{emails}:ready:2"]);
-        assert_eq!((&*keys.queues(), &*keys.queue_wake()), ("fp:queues", "fp:queue-wake"));
+        assert_eq!(
+            (&*keys.queues(), &*keys.queue_wake()),
+            ("fp:queues", "fp:db0:queue-wake")
+        );
     }
 }

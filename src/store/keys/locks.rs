@@ -18,7 +18,7 @@ impl Keys {
     /// that of `""`.
     #[must_use]
     pub fn lock_wake(&self, instance: &str) -> String {
-        format!("{}lock-wake:{instance}", self.prefix)
+        format!("{}lock-wake:{instance}", self.channels)
     }
 }
 
@@ -32,6 +32,6 @@ mod tests {
         let name = Id::parse("dock:7").unwrap();
         assert_eq!(keys.lock(&name), "fp:lock:{dock:7}");
         assert_eq!(keys.lock_queue(&name), "fp:lock:{dock:7}:queue");
-        assert_eq!(keys.lock_wake("0a1b"), "fp:lock-wake:0a1b");
+        assert_eq!(keys.lock_wake("0a1b"), "fp:db0:lock-wake:0a1b");
     }
 }

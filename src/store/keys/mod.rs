@@ -19,6 +19,8 @@ pub use sessions::SessionPartition;
 pub struct Keys {
     prefix: String,
     partitions: u16,
+    /// What every channel begins with: prefix and database.
+    channels: String,
 }
 
 impl Keys {
@@ -28,6 +30,19 @@ impl Keys {
         Self {
             prefix: prefix.to_owned(),
             partitions: partitions.max(1),
+            channels: channels(prefix, 0),
+        }
+    }
+
+    /// The same names for the database of that number.
+    ///
+    /// Keys need none, because they lie in it. Channels carry it, because Redis's pub/sub ignores databases: without it two
+    /// deployments that share a server by number would hear each other.
+    #[must_use]
+    pub fn in_database(self, number: i64) -> Self {
+        Self {
+            channels: channels(&self.prefix, number),
+            ..self
         }
     }
 
@@ -53,6 +68,16 @@ impl Keys {
     pub fn layout(&self) -> String {
         format!("{}layout", self.prefix)
     }
+
+    /// What stands for the data as a whole: gone or another one after a flush.
+    #[must_use]
+    pub fn life(&self) -> String {
+        format!("{}life", self.prefix)
+    }
+}
+
+fn channels(prefix: &str, database: i64) -> String {
+    format!("{prefix}db{database}:")
 }
 
 fn fnv1a(text: &str) -> u64 {
@@ -64,6 +89,37 @@ fn fnv1a(text: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::Id;
+    use crate::kind::Kind;
+
+    #[test]
+    fn channels_of_another_database_or_prefix_have_other_names() {
+        let id = Id::parse("a").unwrap();
+        let channels = |keys: &Keys| {
+            vec![
+                keys.updates(Kind::Drivers, 0),
+                keys.inventory_events(0),
+                keys.lock_wake("0a1b"),
+                keys.queue_wake(),
+                keys.cache_channel(),
+            ]
+        };
+        let here = Keys::new("fp:", 1);
+        let all: Vec<_> = [
+            here.clone(),
+            here.clone().in_database(1),
+            here.clone().in_database(11),
+            Keys::new("fp:db1:", 1),
+            Keys::new("other:", 1),
+        ]
+        .iter()
+        .flat_map(channels)
+        .collect();
+        let different: std::collections::HashSet<_> = all.iter().collect();
+        assert_eq!(different.len(), all.len(), "{all:?}");
+        // Keys lie in their database.
+        assert_eq!(here.clone().in_database(1).lock(&id), here.lock(&id));
+    }
 
     #[test]
     fn a_partition_is_stable_and_within_range() {

@@ -51,9 +51,9 @@ impl Keys {
     #[must_use]
     pub fn updates(&self, kind: Kind, partition: u16) -> String {
         if self.partitions == 1 {
-            return format!("{}updates:{kind}", self.prefix);
+            return format!("{}updates:{kind}", self.channels);
         }
-        format!("{}updates:{{{kind}:{partition}}}", self.prefix)
+        format!("{}updates:{{{kind}:{partition}}}", self.channels)
     }
 }
 
@@ -69,10 +69,10 @@ mod tests {
         assert_eq!(keys.snapshot(Kind::Users, 0, &id), "fp:pos:{users:0}:d-1");
         assert_eq!(keys.snapshot(Kind::Users, 17, &id), "fp:pos:{users:17}:d-1");
         assert_eq!(keys.profile(Kind::Drivers, 3, &id), "fp:profile:{drivers:3}:d-1");
-        assert_eq!(keys.updates(Kind::Vehicles, 0), "fp:updates:vehicles");
+        assert_eq!(keys.updates(Kind::Vehicles, 0), "fp:db0:updates:vehicles");
         assert_eq!(
             Keys::new("fp:", 64).updates(Kind::Vehicles, 9),
-            "fp:updates:{vehicles:9}"
+            "fp:db0:updates:{vehicles:9}"
         );
     }
 }

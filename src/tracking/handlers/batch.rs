@@ -1,7 +1,7 @@
-use super::super::input::{Element, Rejection, parse_batch, parse_ndjson};
+use super::super::input::{Element, PositionWarning, Rejection, Report, parse_batch, parse_ndjson};
 use super::super::writer::Outcome;
 use super::position::age_s;
-use super::{State, kind_of, overloaded};
+use super::{State, kind_of, left_out_attributes, overloaded};
 use crate::http::{Body, MediaType, Problem, no_query};
 use crate::ids::Id;
 use crate::tracking::docs::BatchBody;
@@ -13,16 +13,23 @@ use utoipa::ToSchema;
 const MAX_BODY: usize = 8 * 1024 * 1024;
 
 /// What became of a batch.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 pub struct BatchAnswer {
     /// Fixes that were stored.
     accepted: usize,
-    /// Fixes older than the current one, ignored.
+    /// Fixes older than the current one or than their time to live, ignored.
     stale: usize,
     /// Fixes in this instance's memory until Redis is back.
     buffered: usize,
     /// Elements that were not taken.
     rejected: Vec<RejectedPosition>,
+    /// What was dropped of the other elements, the first 100 of it; left out if nothing was.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Option<Vec<PositionWarning>>)]
+    warnings: Vec<PositionWarning>,
+    /// How many warnings there are in all; left out if there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warnings_total: Option<usize>,
 }
 
 /// An element of a batch that was not taken.
@@ -41,7 +48,8 @@ pub struct RejectedPosition {
 /// Report where many entities are
 ///
 /// An array, `{"positions":[…]}`, or one object a line (`application/x-ndjson`), each with its `id`, up to 10,000. The good
-/// ones are taken whatever the others are.
+/// ones are taken whatever the others are: an element that is not JSON is rejected alone, as long as its brackets and quotes
+/// are balanced.
 #[utoipa::path(
     post, path = "/v1/{kind}/positions", tag = "tracking",
     request_body(content(
@@ -60,12 +68,17 @@ pub async fn report_batch(request: HttpRequest, payload: web::Payload, state: St
     no_query(&request)?;
     let body = Body::read(&request, &mut payload.into_inner(), MAX_BODY).await?;
     let clock = state.shared().clock(kind);
-    let elements = match body.media_type {
+    let batch = match body.media_type {
         MediaType::Json => parse_batch(&body.bytes, clock)?,
         MediaType::Ndjson => parse_ndjson(&body.bytes, clock)?,
     };
     drop(body);
-    let (places, reports, mut rejected) = sort(elements);
+    let mut warnings = batch.warnings;
+    let Sorted {
+        places,
+        reports,
+        mut rejected,
+    } = sort(batch.elements);
     // Told apart from a queue that is full now: this batch would never fit.
     let room = state.shared().settings.writer_queue;
     if reports.len() > room {
@@ -86,15 +99,13 @@ pub async fn report_batch(request: HttpRequest, payload: web::Payload, state: St
         .iter()
         .map(|(id, report)| report.patch.is_some().then(|| id.clone()))
         .collect();
-    let outcomes = state.write_all(kind, reports).await.map_err(|_full| overloaded())?;
-    let mut answer = BatchAnswer {
-        accepted: 0,
-        stale: 0,
-        buffered: 0,
-        rejected: Vec::new(),
-    };
-    for ((outcome, index), id) in outcomes.into_iter().zip(places).zip(ids) {
-        let detail = match outcome {
+    let all_written = state.write_all(kind, reports).await.map_err(|_full| overloaded())?;
+    let mut answer = BatchAnswer::default();
+    for ((written, index), id) in all_written.into_iter().zip(places).zip(ids) {
+        if let (true, Some(id)) = (written.attributes_left_out, &id) {
+            warnings.add(index, id, left_out_attributes());
+        }
+        let detail = match written.outcome {
             Outcome::Stored => {
                 answer.accepted += 1;
                 continue;
@@ -107,7 +118,6 @@ pub async fn report_batch(request: HttpRequest, payload: web::Payload, state: St
                 answer.buffered += 1;
                 continue;
             }
-            Outcome::TooManyAttributes => "/attributes: a profile has at most 32 attributes",
             // Sent again as a whole, those that were stored stay as they are.
             Outcome::Interrupted => return Err(Problem::interrupted()),
             Outcome::Full => "the live index has no room for another entity",
@@ -120,27 +130,36 @@ pub async fn report_batch(request: HttpRequest, payload: web::Payload, state: St
     }
     rejected.sort_by_key(|position| position.index);
     answer.rejected = rejected;
+    let (listed, total) = warnings.into_parts();
+    answer.warnings = listed;
+    answer.warnings_total = (total > 0).then_some(total);
     Ok(HttpResponse::Ok().json(answer))
 }
 
-type Sorted = (
-    Vec<usize>,
-    Vec<(Id, super::super::input::Report)>,
-    Vec<RejectedPosition>,
-);
+/// The elements of a batch by what is to become of them.
+#[derive(Default)]
+struct Sorted {
+    /// The places in the batch of those below.
+    places: Vec<usize>,
+    /// What is to be written.
+    reports: Vec<(Id, Report)>,
+    rejected: Vec<RejectedPosition>,
+}
 
-/// The good ones with their places in the batch, and the bad ones.
 fn sort(elements: Vec<Element>) -> Sorted {
-    let (mut places, mut reports) = (Vec::with_capacity(elements.len()), Vec::with_capacity(elements.len()));
-    let mut rejected = Vec::new();
+    let mut sorted = Sorted {
+        places: Vec::with_capacity(elements.len()),
+        reports: Vec::with_capacity(elements.len()),
+        ..Sorted::default()
+    };
     for (index, element) in elements.into_iter().enumerate() {
         match element {
             Ok(report) => {
-                places.push(index);
-                reports.push(report);
+                sorted.places.push(index);
+                sorted.reports.push(report);
             }
-            Err(Rejection { id, detail }) => rejected.push(RejectedPosition { index, id, detail }),
+            Err(Rejection { id, detail }) => sorted.rejected.push(RejectedPosition { index, id, detail }),
         }
     }
-    (places, reports, rejected)
+    sorted
 }

@@ -18,8 +18,8 @@ pub use within::{__path_within, within};
 use super::answer::{Form, List};
 use super::input::BodyError;
 use super::{Kind, Writer};
-use crate::http::{FieldError, Problem, asks_for, path_id, reply};
-use crate::ids::Id;
+use crate::http::{FieldError, Problem, asks_for, reply, unreserved_path_id};
+use crate::ids::{Id, RESERVED_ENTITIES};
 use actix_web::http::header::HeaderValue;
 use actix_web::{HttpRequest, HttpResponse, web};
 
@@ -36,7 +36,7 @@ fn kind_of(request: &HttpRequest) -> Result<Kind, Problem> {
 
 /// The id in the path.
 fn id_of(request: &HttpRequest) -> Result<Id, Problem> {
-    path_id(request, "id")
+    unreserved_path_id(request, "id", RESERVED_ENTITIES)
 }
 
 impl From<BodyError> for Problem {
@@ -63,6 +63,14 @@ fn too_many_attributes() -> Problem {
         "attributes",
         "a profile has at most 32 attributes",
     )])
+}
+
+/// The warning about attributes of a position that its entity's profile has no room for.
+fn left_out_attributes() -> FieldError {
+    FieldError::new(
+        "attributes",
+        "new attributes were left out: a profile has at most 32 with those that are there; remove some with PATCH",
+    )
 }
 
 const GEO_JSON: &str = "application/geo+json";

@@ -1,6 +1,8 @@
 use super::super::answer::{self, Found, List};
 use super::super::geosearch;
 use super::super::input::{Source, parse_nearby, parse_queries};
+use super::super::live::LiveIndex;
+use super::super::model::{Hit, NearbyQuery};
 use super::{State, form, kind_of};
 use crate::clock;
 use crate::http::{Body, Problem, no_query, reply};
@@ -19,7 +21,7 @@ const MAX_BODY: usize = 1024 * 1024;
     params(
         ("kind" = String, Path, description = "drivers, vehicles or users"),
         ("lat" = f64, Query, description = "Degrees north"),
-        ("lon" = f64, Query, description = "Degrees east"),
+        ("lon" = f64, Query, description = "Degrees east; beyond 180 either way it is wrapped, up to 540"),
         ("radius_m" = Option<f64>, Query, description = "0 to 200,000; 2,000 if not given"),
         ("limit" = Option<u32>, Query, description = "1 to 1,000; 10 if not given"),
         ("max_age_s" = Option<f64>, Query, description = "Only fixes at most this old"),
@@ -41,7 +43,7 @@ pub async fn nearby(request: HttpRequest, state: State) -> Result<HttpResponse, 
     let shared = state.shared();
     let now_ms = clock::now_ms();
     let (hits, is_stale) = match source {
-        Source::Live => (shared.live(kind).nearby(&query, now_ms), !shared.is_synced()),
+        Source::Live => (live(shared.live(kind), &query, now_ms).await, !shared.is_synced()),
         Source::Redis => (
             geosearch::nearby(shared, state.link(), kind, &query, now_ms).await?,
             false,
@@ -52,6 +54,7 @@ pub async fn nearby(request: HttpRequest, state: State) -> Result<HttpResponse, 
         source: source.as_str(),
         stale: is_stale,
         truncated: None,
+        cursor: None,
         now_ms,
         form: form(&request),
     }))
@@ -78,10 +81,22 @@ pub async fn nearby_many(request: HttpRequest, payload: web::Payload, state: Sta
     let now_ms = clock::now_ms();
     let mut results = Vec::with_capacity(queries.len());
     for query in &queries {
-        results.push(shared.live(kind).nearby(query, now_ms));
+        results.push(live(shared.live(kind), query, now_ms).await);
         // A single one may take long; others on this thread get their turn.
         tokio::task::yield_now().await;
     }
     let json = answer::lists(&results, !shared.is_synced(), now_ms);
     Ok(reply::json(json))
+}
+
+/// The nearest by the live index. A search of very many entities lets others on this thread have their turn.
+async fn live(index: &LiveIndex, query: &NearbyQuery, now_ms: i64) -> Vec<Hit> {
+    if let Some(hits) = index.nearby_at_once(query, now_ms) {
+        return hits;
+    }
+    let mut search = index.search_nearby(query, now_ms);
+    while search.go_on() {
+        tokio::task::yield_now().await;
+    }
+    search.finish()
 }

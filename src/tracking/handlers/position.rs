@@ -1,29 +1,45 @@
 use super::super::answer;
-use super::super::commands;
+use super::super::commands::{self, Removal};
 use super::super::input::parse_fix;
 use super::super::live::Origin;
 use super::super::writer::Outcome;
-use super::{State, id_of, kind_of, no_room, overloaded, too_many_attributes};
+use super::{State, id_of, kind_of, left_out_attributes, no_room, overloaded};
 use crate::clock;
-use crate::http::{Body, Problem, no_query, reply};
+use crate::http::{Body, FieldError, Problem, no_query, reply};
 use crate::store::StoreError;
-use crate::tracking::docs::{FixBody, OutcomeBody, PositionBody};
-use actix_web::http::header::ContentType;
+use crate::tracking::docs::{FixBody, PositionBody};
+use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 /// The largest body of a single fix, bytes.
 const MAX_BODY: usize = 16 * 1024;
 
-/// Report where an entity is
+/// What became of a position.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OutcomeBody {
+    /// `stored`, `stale` or `buffered`.
+    #[schema(value_type = String)]
+    outcome: &'static str,
+    /// What came with it and was dropped; left out if nothing was.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Option<Vec<FieldError>>)]
+    warnings: Vec<FieldError>,
+}
+
+/// Report the position of an entity
 ///
-/// The newest fix wins, by its timestamp; one that is older than the current fix is answered as stale and ignored.
+/// The newest position wins, by its timestamp; one that is older than the current position or than the time to live is
+/// answered as stale and ignored. Only id, place and time decide whether a position is taken: anything else that cannot be used is
+/// dropped with a warning.
 #[utoipa::path(
     post, path = "/v1/{kind}/{id}/position", tag = "tracking", request_body = FixBody,
     params(("kind" = String, Path, description = "drivers, vehicles or users"), ("id" = String, Path)),
     responses(
         (status = 204, description = "Stored"),
-        (status = 200, description = "Stale: a newer fix is there", body = OutcomeBody),
-        (status = 202, description = "Buffered: Redis is away, the fix is in this instance's memory", body = OutcomeBody),
+        (status = 200, description = "Stored, with warnings; or stale: a newer position is stored, or this one is older than its time to live", body = OutcomeBody),
+        (status = 202, description = "Buffered: Redis is unavailable, the position is in this instance's memory", body = OutcomeBody),
         (status = 503, description = "More fixes are waiting than the service can hold, or a fault of the service interrupted it", body = Problem),
     )
 )]
@@ -32,19 +48,22 @@ pub async fn report(request: HttpRequest, payload: web::Payload, state: State) -
     no_query(&request)?;
     let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
     let clock = state.shared().clock(kind);
-    let report = parse_fix(&body, clock).inspect_err(|_| state.shared().counters(kind).rejected.inc())?;
+    let mut report = parse_fix(&body, &id, clock).inspect_err(|_| state.shared().counters(kind).rejected.inc())?;
     state
         .shared()
         .metrics
         .fix_age_seconds
         .observe(age_s(clock.now_ms - report.fix.timestamp_ms));
-    match state.write(kind, id, report).await.map_err(|_full| overloaded())? {
-        Outcome::Stored => Ok(HttpResponse::NoContent().finish()),
-        Outcome::Stale => Ok(HttpResponse::Ok()
-            .content_type(ContentType::json())
-            .body(r#"{"outcome":"stale"}"#)),
-        Outcome::Buffered => Ok(buffered()),
-        Outcome::TooManyAttributes => Err(too_many_attributes()),
+    let mut warnings = std::mem::take(&mut report.warnings);
+    let written = state.write(kind, id, report).await.map_err(|_full| overloaded())?;
+    if written.attributes_left_out {
+        warnings.push(left_out_attributes());
+    }
+    match written.outcome {
+        Outcome::Stored if warnings.is_empty() => Ok(HttpResponse::NoContent().finish()),
+        Outcome::Stored => Ok(answered(StatusCode::OK, "stored", warnings)),
+        Outcome::Stale => Ok(answered(StatusCode::OK, "stale", warnings)),
+        Outcome::Buffered => Ok(answered(StatusCode::ACCEPTED, "buffered", warnings)),
         Outcome::Full => Err(no_room()),
         Outcome::Interrupted => Err(Problem::interrupted()),
     }
@@ -55,10 +74,8 @@ pub(super) fn age_s(age_ms: i64) -> f64 {
     age_ms.max(0) as f64 / 1000.0
 }
 
-fn buffered() -> HttpResponse {
-    HttpResponse::Accepted()
-        .content_type(ContentType::json())
-        .body(r#"{"outcome":"buffered"}"#)
+fn answered(status: StatusCode, outcome: &'static str, warnings: Vec<FieldError>) -> HttpResponse {
+    HttpResponse::build(status).json(OutcomeBody { outcome, warnings })
 }
 
 /// Where an entity is
@@ -99,7 +116,10 @@ pub async fn forget(request: HttpRequest, state: State) -> Result<HttpResponse, 
     let shared = state.shared();
     let live = shared.live(kind);
     let target = shared.target(kind, shared.store.keys().partition(&id));
-    match commands::remove(state.link(), target, &id, None).await {
+    // A sender whose clock is ahead must not keep its fix by that, here or in Redis, where the fix may still be on its way.
+    let newest_ms = live.get(&id, target.now_ms).map_or(0, |entity| entity.fix.timestamp_ms);
+    let not_before_ms = if newest_ms > target.now_ms { newest_ms + 1 } else { 0 };
+    match commands::remove(state.link(), target, &id, Removal::NotBefore(not_before_ms)).await {
         Ok(removed) => {
             if let Some((sequence, at_ms)) = removed {
                 live.remove(Origin::Stored, &id, at_ms, sequence);
@@ -107,10 +127,8 @@ pub async fn forget(request: HttpRequest, state: State) -> Result<HttpResponse, 
             Ok(HttpResponse::NoContent().finish())
         }
         Err(StoreError::Away | StoreError::Lost(_)) => {
-            // A sender whose clock is ahead must not keep its fix by that.
-            let newest = live.get(&id, target.now_ms).map_or(0, |entity| entity.fix.timestamp_ms);
-            live.remove(Origin::Local, &id, newest.max(target.now_ms), 0);
-            Ok(buffered())
+            live.remove(Origin::Local, &id, not_before_ms.max(target.now_ms), 0);
+            Ok(answered(StatusCode::ACCEPTED, "buffered", Vec::new()))
         }
         Err(error) => Err(error.into()),
     }

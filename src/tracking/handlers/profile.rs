@@ -1,8 +1,10 @@
 use super::super::answer;
 use super::super::commands::{self, ProfileChange, ProfileVerdict};
 use super::super::input::parse_profile;
+use super::super::profile::Profile;
 use super::super::profiles;
 use super::{State, id_of, kind_of, too_many_attributes};
+use crate::clock;
 use crate::http::{Body, Problem, no_query, reply};
 use crate::ids::Id;
 use crate::tracking::Kind;
@@ -58,7 +60,8 @@ pub async fn get_profile(request: HttpRequest, state: State) -> Result<HttpRespo
     no_query(&request)?;
     let partition = state.shared().store.keys().partition(&id);
     let profiles = commands::profiles(state.link(), kind, partition, std::slice::from_ref(&id)).await;
-    let profile = profiles?.pop().and_then(|(profile, _)| profile);
+    let profile = profiles?.pop().map(|reading| reading.profile);
+    let profile = profile.filter(|profile| !profile.is_blank());
     let profile = profile.ok_or_else(|| Problem::not_found("this id has no profile"))?;
     Ok(reply::json(answer::profile(&id, &profile)))
 }
@@ -77,7 +80,8 @@ pub async fn get_profile(request: HttpRequest, state: State) -> Result<HttpRespo
 pub async fn delete_profile(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
     let (kind, id) = (kind_of(&request)?, id_of(&request)?);
     no_query(&request)?;
-    change(&state, kind, &id, ProfileChange::Delete).await
+    // As a PUT of nothing.
+    change(&state, kind, &id, ProfileChange::Replace(&Profile::default())).await
 }
 
 async fn write(
@@ -89,11 +93,12 @@ async fn write(
     let (kind, id) = (kind_of(request)?, id_of(request)?);
     no_query(request)?;
     let body = Body::read_json(request, &mut payload.into_inner(), MAX_BODY).await?;
-    let patch = parse_profile(&body)?;
+    // It counts from when Redis takes it.
+    let given = parse_profile(&body)?.at(clock::now_ms());
     let verb = if merge {
-        ProfileChange::Merge(&patch)
+        ProfileChange::Merge(&given)
     } else {
-        ProfileChange::Replace(&patch)
+        ProfileChange::Replace(&given)
     };
     change(state, kind, &id, verb).await
 }
@@ -107,7 +112,7 @@ async fn change(state: &State, kind: Kind, id: &Id, change: ProfileChange<'_>) -
             profiles::refresh_or_reload(shared, state.link(), kind, target.partition, vec![id.clone()]).await;
             Ok(HttpResponse::NoContent().finish())
         }
-        ProfileVerdict::Absent => Ok(HttpResponse::NoContent().finish()),
+        ProfileVerdict::Unchanged => Ok(HttpResponse::NoContent().finish()),
         ProfileVerdict::TooManyAttributes => Err(too_many_attributes()),
     }
 }

@@ -1,20 +1,24 @@
 use super::super::answer::{Found, List};
-use super::super::input::parse_within;
+use super::super::input::{parse_within, write_cursor};
 use super::{State, form, kind_of};
 use crate::clock;
 use crate::http::Problem;
 use crate::tracking::docs::ListBody;
 use actix_web::{HttpRequest, HttpResponse};
 
-/// Who is inside a box
+/// List the entities in a box
 ///
-/// By id. `west` greater than `east` means across the antimeridian. `truncated` says whether there were more than the limit.
+/// By id. `west` greater than `east` means across the antimeridian; longitudes beyond 180 either way are wrapped (up to 540), and
+/// 360 degrees or more are the whole circle. `truncated` says whether there are more than the limit; then `cursor` is where the
+/// list goes on: repeat the call with it, at any instance. An entity that is in the box from the first call to the last is listed
+/// once, however it moves; others may be listed or not.
 #[utoipa::path(
     get, path = "/v1/{kind}/within", tag = "tracking",
     params(
         ("kind" = String, Path, description = "drivers, vehicles or users"),
         ("bbox" = String, Query, description = "west,south,east,north in degrees"),
         ("limit" = Option<u32>, Query, description = "1 to 1,000; 1,000 if not given"),
+        ("cursor" = Option<String>, Query, description = "`cursor` of the last answer; kind, bbox and filters have to be the same"),
         ("max_age_s" = Option<f64>, Query, description = "Only fixes at most this old"),
         ("status" = Option<Vec<String>>, Query, description = "Only these; repeat the parameter for several"),
         ("vehicle_type" = Option<Vec<String>>, Query, description = "Only these; repeat the parameter for several"),
@@ -24,21 +28,30 @@ use actix_web::{HttpRequest, HttpResponse};
         (status = 200, description = "Those inside", content(
             (ListBody = "application/json"), (serde_json::Value = "application/geo+json"))),
         (status = 400, description = "A parameter is unknown, missing or cannot be read", body = Problem),
+        (status = 422, description = "A value is out of range, or the cursor is not one of this listing", body = Problem),
     )
 )]
 pub async fn within(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
     let kind = kind_of(&request)?;
-    let query = parse_within(request.query_string())?;
+    let query = parse_within(request.query_string(), kind)?;
     let shared = state.shared();
     let now_ms = clock::now_ms();
-    let (entities, truncated) = shared
-        .live(kind)
-        .within(&query.bounds, query.limit, now_ms, &query.filter);
+    let mut search = shared.live(kind).search_within(&query, now_ms);
+    while search.go_on() {
+        // A large box takes long; others on this thread get their turn.
+        tokio::task::yield_now().await;
+    }
+    let (entities, truncated) = search.finish();
+    let cursor = entities
+        .last()
+        .filter(|_| truncated)
+        .map(|behind| write_cursor(kind, &query, &behind.id));
     let list = List {
         found: Found::Entities(&entities),
         source: "live",
         stale: !shared.is_synced(),
         truncated: Some(truncated),
+        cursor: cursor.as_deref(),
         now_ms,
         form: form(&request),
     };

@@ -18,6 +18,9 @@ pub(super) enum Loose<'a> {
     /// Any other array; read to its end, not kept.
     Array,
     Object(Vec<(Cow<'a, str>, Self)>),
+    /// JSON that the parser does not hold: a number beyond any double, half of a surrogate pair, too deep. Never of a
+    /// body that was read in one go.
+    Unreadable,
 }
 
 /// Members of an object that are kept; more than any object of ours may have.
@@ -33,6 +36,7 @@ impl Loose<'_> {
             Self::Text(_) => "a string",
             Self::Words(_) | Self::Array => "an array",
             Self::Object(_) => "an object",
+            Self::Unreadable => "a value beyond what can be read",
         }
     }
 }

@@ -1,34 +1,47 @@
-//! Clients' words into the model. Nothing here touches Redis; whatever passes is valid, and whatever does not is told
-//! field by field.
+//! Clients' words into the model. Nothing here touches Redis; whatever passes is valid, and whatever does not is refused
+//! member by member.
 //!
-//! A member that is given twice, under whichever of its names, is refused. `null` means "not known".
+//! Of a position only id, place and time decide whether it is taken. What stands beside them is normalised, or dropped with
+//! a warning. Devices name the same thing differently and send it twice: of several names of a member the first in the order
+//! of [`names`] counts whose value can be used; one *name* that is given twice is a fault of the sender. `null` means "not
+//! known".
 
+mod batch;
+mod cursor;
 mod loose;
+mod names;
 mod profile;
 mod query;
 mod raw;
+mod side;
+mod split;
 #[cfg(test)]
 mod tests;
+mod time;
+mod warnings;
 
 pub use crate::http::timestamp::parse_rfc3339;
+pub use batch::{Batch, Element, Rejection, parse_batch, parse_ndjson};
+pub use cursor::write_cursor;
 pub use profile::parse_profile;
-pub use query::{
-    MAX_ANSWERS, MAX_LIMIT, MAX_QUERIES, MAX_RADIUS_M, Source, WithinQuery, parse_nearby, parse_queries, parse_within,
-};
+pub use query::{MAX_ANSWERS, MAX_LIMIT, MAX_QUERIES, MAX_RADIUS_M, Source, parse_nearby, parse_queries, parse_within};
+pub use warnings::{PositionWarning, Warnings};
 
 use super::model::Fix;
 use super::patch::ProfilePatch;
-use crate::geo::{Point, PointError};
-use crate::http::{FieldError, timestamp};
+use crate::geo::{MAX_LATITUDE_DEG, Point, PointError};
+use crate::http::FieldError;
 use crate::ids::Id;
 use loose::Loose;
-use raw::{RawBatch, RawFix};
-use serde_json::value::RawValue;
-
-pub(in crate::tracking) use raw::MAX_BATCH;
+use names::Member;
+use raw::RawFix;
 
 /// How far ahead of our clock a sender's may be.
 pub const MAX_AHEAD_MS: i64 = 60_000;
+
+/// How far beyond its limit a coordinate may lie by rounding, degrees: a decimetre.
+const ROUNDING_DEG: f64 = 1e-6;
+const MAX_LONGITUDE_DEG: f64 = 180.0;
 
 /// A valid fix with what it says of the profile.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,18 +50,8 @@ pub struct Report {
     pub fix: Fix,
     /// The profile's fields that came with it, if any.
     pub patch: Option<Box<ProfilePatch>>,
-}
-
-/// An element of a batch: its id and report, or what is wrong with it.
-pub type Element = Result<(Id, Report), Rejection>;
-
-/// Why an element of a batch was not taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rejection {
-    /// The id that it gave, if it is one.
-    pub id: Option<Id>,
-    /// What is wrong.
-    pub detail: String,
+    /// What came with it and was dropped.
+    pub warnings: Vec<FieldError>,
 }
 
 /// A body that is not what it should be as a whole.
@@ -74,57 +77,39 @@ pub struct Clock {
     pub ttl_ms: i64,
 }
 
-/// Parses the body of a single report.
+impl Clock {
+    /// Whether a fix is older than its time to live: it is stale, whatever is stored.
+    #[must_use]
+    pub const fn outdates(self, fix: &Fix) -> bool {
+        fix.timestamp_ms <= self.now_ms - self.ttl_ms
+    }
+}
+
+/// Parses the body of a single position of the entity `of`.
 ///
 /// # Errors
 /// [`BodyError`] with the fields at fault.
-pub fn parse_fix(body: &[u8], clock: Clock) -> Result<Report, BodyError> {
-    let raw: RawFix<'_> = serde_json::from_slice(body).map_err(|error| malformed(&error))?;
-    validate(&raw, clock).map_err(BodyError::Unacceptable)
-}
-
-/// Parses a batch: an array, or an object with `positions`.
-///
-/// # Errors
-/// [`BodyError`] only where no element can be told from another; faults of single elements are in the answer.
-pub fn parse_batch(body: &[u8], clock: Clock) -> Result<Vec<Element>, BodyError> {
-    match serde_json::from_slice::<RawBatch<RawFix<'_>>>(body) {
-        Ok(RawBatch(raw)) => Ok(raw.iter().map(|raw| element(raw, clock)).collect()),
-        // JSON allows what the parser stops at (1e999, half a surrogate pair, any depth). The element in which it stands
-        // must not harm the others, so they are told apart first and then read one by one.
-        Err(error) if error.is_syntax() => match serde_json::from_slice::<RawBatch<&RawValue>>(body) {
-            Ok(RawBatch(raw)) => Ok(raw
-                .iter()
-                .map(|raw| text_element(raw.get().as_bytes(), clock))
-                .collect()),
-            Err(other) if is_too_many(&other) => Err(BodyError::TooMany),
-            Err(_) => Err(malformed(&error)),
-        },
-        Err(error) if is_too_many(&error) => Err(BodyError::TooMany),
-        Err(error) => Err(malformed(&error)),
+pub fn parse_fix(body: &[u8], of: &Id, clock: Clock) -> Result<Report, BodyError> {
+    let mut raw = RawFix::default();
+    raw.fill(unmarked(body)).map_err(|error| malformed(&error))?;
+    let id = raw.read(Member::Id, |value| match value {
+        Loose::Text(text) if **text == **of => Ok(Some(())),
+        Loose::Text(_) => Err(format!("must be {of}, the id in the path, or be left out")),
+        other => Err(format!("must be a string, not {}", other.type_name())),
+    });
+    match (id, validate(&mut raw, clock)) {
+        (Ok(_), report) => report.map_err(BodyError::Unacceptable),
+        (Err(detail), report) => {
+            let mut errors = vec![FieldError::new(Member::Id.name(), detail)];
+            errors.extend(report.err().unwrap_or_default());
+            Err(BodyError::Unacceptable(errors))
+        }
     }
 }
 
-fn is_too_many(error: &serde_json::Error) -> bool {
-    error.to_string().starts_with(raw::TOO_MANY)
-}
-
-/// Parses a batch of one JSON object a line; empty lines are passed over.
-///
-/// # Errors
-/// [`BodyError::TooMany`].
-pub fn parse_ndjson(body: &[u8], clock: Clock) -> Result<Vec<Element>, BodyError> {
-    let mut elements = Vec::new();
-    for line in body.split(|byte| *byte == b'\n') {
-        if line.trim_ascii().is_empty() {
-            continue;
-        }
-        if elements.len() == MAX_BATCH {
-            return Err(BodyError::TooMany);
-        }
-        elements.push(text_element(line, clock));
-    }
-    Ok(elements)
+/// A text without the byte-order mark that editors and .NET put before it; it is no part of JSON (RFC 8259, section 8.1).
+fn unmarked(text: &[u8]) -> &[u8] {
+    text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text)
 }
 
 fn malformed(error: &serde_json::Error) -> BodyError {
@@ -134,103 +119,84 @@ fn malformed(error: &serde_json::Error) -> BodyError {
     BodyError::Malformed(format!("the body is not JSON: {error}"))
 }
 
-/// An element that is text of its own.
-fn text_element(json: &[u8], clock: Clock) -> Element {
-    match serde_json::from_slice::<RawFix<'_>>(json) {
-        Ok(raw) => element(&raw, clock),
-        Err(error) => Err(Rejection {
-            id: None,
-            detail: format!("cannot be read: {error}"),
-        }),
-    }
-}
-
-fn element(raw: &RawFix<'_>, clock: Clock) -> Element {
-    let id = match &raw.id {
-        Some(Loose::Text(text)) => Id::parse(text).map_err(|error| format!("/id: {error}")),
-        None | Some(Loose::Null) => Err("/id: is required".to_owned()),
-        Some(other) => Err(format!("/id: must be a string, not {}", other.type_name())),
-    };
-    match (id, validate(raw, clock)) {
-        (Ok(id), Ok(report)) => Ok((id, report)),
-        (id, report) => {
-            let mut details: Vec<String> = Vec::new();
-            if raw.not_an_object.is_none()
-                && let Err(detail) = &id
-            {
-                details.push(detail.clone());
-            }
-            details.extend(report.err().unwrap_or_default().iter().map(ToString::to_string));
-            Err(Rejection {
-                id: id.ok(),
-                detail: details.join("; "),
-            })
-        }
-    }
-}
-
-fn validate(raw: &RawFix<'_>, clock: Clock) -> Result<Report, Vec<FieldError>> {
+fn validate(raw: &mut RawFix<'_>, clock: Clock) -> Result<Report, Vec<FieldError>> {
     if let Some(what) = raw.not_an_object {
         return Err(vec![FieldError::new("", format!("must be an object, not {what}"))]);
     }
-    let mut errors = Vec::new();
-    if let Some(name) = raw.duplicate {
-        errors.push(FieldError::new(name, "is given twice"));
+    let (mut errors, mut warnings) = (Vec::new(), Vec::new());
+    for member in raw.repeated() {
+        if member.decides() {
+            errors.push(FieldError::new(member.name(), "is given twice"));
+        } else {
+            warnings.push(FieldError::new(member.name(), "is given twice; the first value counts"));
+        }
     }
     let point = point(raw, &mut errors);
-    let timestamp_ms = timestamp_of(raw, clock, &mut errors);
-    let mut optional = |name: &'static str, value: &Option<Loose<'_>>, within: (f32, f32), what: &str| {
-        optional_number(name, value.as_ref(), within, what, &mut errors)
-    };
-    let accuracy_m = optional("accuracy_m", &raw.accuracy, (0.0, 1e7), "between 0 and 10000000 metres");
-    let altitude_m = optional(
-        "altitude_m",
-        &raw.altitude,
-        (-1e5, 1e6),
-        "between -100000 and 1000000 metres",
-    );
-    let speed_mps = optional(
-        "speed_mps",
-        &raw.speed,
-        (0.0, 1e4),
-        "between 0 and 10000 metres a second",
-    );
-    let heading_deg = optional(
-        "heading_deg",
-        &raw.heading,
-        (0.0, 360.0_f32.next_down()),
-        "at least 0 and less than 360 degrees",
-    );
-    let patch = profile::patch(&raw.profile, profile::Nulls::Ignore, &mut errors);
+    let timestamp_ms = time::timestamp(raw, clock, &mut errors);
+    let readings = side::readings(raw, &mut warnings);
+    let patch = side::patch(raw, &mut warnings);
+    warnings.truncate(side::MAX_WARNINGS);
     match point {
         Some(point) if errors.is_empty() => Ok(Report {
             fix: Fix {
                 point,
                 timestamp_ms,
-                accuracy_m,
-                altitude_m,
-                speed_mps,
-                heading_deg,
+                accuracy_m: readings.accuracy_m,
+                altitude_m: readings.altitude_m,
+                speed_mps: readings.speed_mps,
+                heading_deg: readings.heading_deg,
             },
             patch: (!patch.is_empty()).then(|| Box::new(patch)),
+            warnings,
         }),
         _ => Err(errors),
     }
 }
 
 fn point(raw: &RawFix<'_>, errors: &mut Vec<FieldError>) -> Option<Point> {
-    let lat = required_number("lat", raw.lat.as_ref(), errors);
-    let lon = required_number("lon", raw.lon.as_ref(), errors);
-    match Point::new(lat?, lon?) {
+    let lat = coordinate(raw, Member::Lat, errors);
+    let lon = coordinate(raw, Member::Lon, errors);
+    match Point::new(clamped(lat?), wrapped(lon?)) {
         Ok(point) => Some(point),
         Err(error) => {
-            let name = match error {
-                PointError::Latitude => "lat",
-                PointError::Longitude => "lon",
+            let member = match error {
+                PointError::Latitude => Member::Lat,
+                PointError::Longitude => Member::Lon,
             };
-            errors.push(FieldError::new(name, error.to_string()));
+            errors.push(FieldError::new(member.name(), error.to_string()));
             None
         }
+    }
+}
+
+fn coordinate(raw: &RawFix<'_>, member: Member, errors: &mut Vec<FieldError>) -> Option<f64> {
+    let read = raw.read(member, |value| number(value).map(Some).ok_or(value.type_name()));
+    let detail = match read {
+        Ok(Some(degrees)) => return Some(degrees),
+        Ok(None) => "is required".to_owned(),
+        Err(what) => format!("must be a number, not {what}"),
+    };
+    errors.push(FieldError::new(member.name(), detail));
+    None
+}
+
+/// A latitude that lies beyond the limit by rounding is the limit: maps cut off at 85.051129 as well.
+fn clamped(lat: f64) -> f64 {
+    let is_rounded = lat.abs() <= MAX_LATITUDE_DEG + ROUNDING_DEG;
+    if is_rounded {
+        lat.clamp(-MAX_LATITUDE_DEG, MAX_LATITUDE_DEG)
+    } else {
+        lat
+    }
+}
+
+/// A longitude that lies beyond the date line by rounding goes on behind it.
+fn wrapped(lon: f64) -> f64 {
+    let is_rounded = lon.abs() > MAX_LONGITUDE_DEG && lon.abs() <= MAX_LONGITUDE_DEG + ROUNDING_DEG;
+    if is_rounded {
+        lon - lon.signum() * 2.0 * MAX_LONGITUDE_DEG
+    } else {
+        lon
     }
 }
 
@@ -246,51 +212,17 @@ fn number(value: &Loose<'_>) -> Option<f64> {
     }
 }
 
-fn required_number(name: &'static str, value: Option<&Loose<'_>>, errors: &mut Vec<FieldError>) -> Option<f64> {
-    let detail = match value {
-        None | Some(Loose::Null) => "is required".to_owned(),
-        Some(value) => match number(value) {
-            Some(number) => return Some(number),
-            None => format!("must be a number, not {}", value.type_name()),
-        },
-    };
-    errors.push(FieldError::new(name, detail));
-    None
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "single precision is finer than any of these sensors"
-)]
-fn optional_number(
-    name: &'static str,
-    value: Option<&Loose<'_>>,
-    (least, most): (f32, f32),
-    what: &str,
-    errors: &mut Vec<FieldError>,
-) -> Option<f32> {
-    let value = value.filter(|value| **value != Loose::Null)?;
-    let number = number(value).map(|number| number as f32);
-    if number.is_none_or(|number| !(least..=most).contains(&number)) {
-        errors.push(FieldError::new(name, format!("must be a number {what}")));
+/// The same of a number in quotes too, which templates of tracking apps produce.
+fn numeric(value: &Loose<'_>) -> Option<f64> {
+    match value {
+        Loose::Text(text) => number(&quoted(text)?),
+        other => number(other),
     }
-    number
 }
 
-fn timestamp_of(raw: &RawFix<'_>, clock: Clock, errors: &mut Vec<FieldError>) -> i64 {
-    let parsed = match &raw.timestamp {
-        None | Some(Loose::Null) => return clock.now_ms,
-        Some(Loose::Int(value)) => timestamp::from_number(*value),
-        Some(Loose::Float(value)) => timestamp::from_float(*value),
-        Some(Loose::Text(text)) => parse_rfc3339(text),
-        Some(_) => None,
-    };
-    let detail = match parsed {
-        None => "must be RFC 3339 or epoch milliseconds",
-        Some(at) if at > clock.now_ms + MAX_AHEAD_MS => "is more than 60 s in the future",
-        Some(at) if at <= clock.now_ms - clock.ttl_ms => "is older than the time to live",
-        Some(at) => return at,
-    };
-    errors.push(FieldError::new("timestamp", detail));
-    clock.now_ms
+/// The number that is all of a text, as JSON writes one; not `NaN`, which Rust would read as well.
+fn quoted(text: &str) -> Option<Loose<'_>> {
+    let text = text.trim_ascii();
+    let is_number = text.starts_with(|first: char| first == '-' || first.is_ascii_digit());
+    is_number.then(|| serde_json::from_str(text).ok()).flatten()
 }

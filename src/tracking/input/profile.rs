@@ -1,7 +1,7 @@
 use super::loose::Loose;
-use super::raw::{RawFix, RawProfile};
+use super::raw::RawProfile;
 use super::{BodyError, malformed};
-use crate::http::FieldError;
+use crate::http::{FieldError, MAX_FAULTS, unknown_member};
 use crate::tracking::model::Scalar;
 use crate::tracking::patch::{Change, MAX_ATTRIBUTES, ProfilePatch};
 use compact_str::CompactString;
@@ -18,25 +18,53 @@ pub(super) enum Nulls {
     Remove,
 }
 
-/// Parses the body of `PUT` or `PATCH` of a profile.
+/// The members of a profile's own body.
+const MEMBERS: [&str; 4] = ["status", "vehicle_type", "capacity", "attributes"];
+
+/// Parses the body of `PUT` or `PATCH` of a profile. A member of another name is refused: a `PUT` that overlooked it would take
+/// away what it was to set.
 ///
 /// # Errors
 /// [`BodyError`] with the fields at fault.
 pub fn parse_profile(body: &[u8]) -> Result<ProfilePatch, BodyError> {
-    let raw: RawFix<'_> = serde_json::from_slice(body).map_err(|error| malformed(&error))?;
+    let body: Loose<'_> = serde_json::from_slice(body).map_err(|error| malformed(&error))?;
     let mut errors = Vec::new();
-    if let Some(what) = raw.not_an_object {
-        errors.push(FieldError::new("", format!("must be an object, not {what}")));
-    }
-    if let Some(name) = raw.duplicate {
-        errors.push(FieldError::new(name, "is given twice"));
-    }
-    let patch = patch(&raw.profile, Nulls::Remove, &mut errors);
+    let raw = raw_profile(body, &mut errors);
+    let patch = patch(&raw, Nulls::Remove, &mut errors);
     if errors.is_empty() {
         Ok(patch)
     } else {
+        errors.truncate(MAX_FAULTS);
         Err(BodyError::Unacceptable(errors))
     }
+}
+
+fn raw_profile<'a>(body: Loose<'a>, errors: &mut Vec<FieldError>) -> RawProfile<'a> {
+    let mut raw = RawProfile::default();
+    let members = match body {
+        Loose::Object(members) => members,
+        other => {
+            let detail = format!("must be an object, not {}", other.type_name());
+            errors.push(FieldError::new("", detail));
+            return raw;
+        }
+    };
+    for (name, value) in members {
+        let slot = match &*name {
+            "status" => &mut raw.status,
+            "vehicle_type" => &mut raw.vehicle_type,
+            "capacity" => &mut raw.capacity,
+            "attributes" => &mut raw.attributes,
+            _ => {
+                errors.push(unknown_member("", &name, &MEMBERS));
+                continue;
+            }
+        };
+        if slot.replace(value).is_some() {
+            errors.push(FieldError::new(&name, "is given twice"));
+        }
+    }
+    raw
 }
 
 /// The patch in a body's profile members; faults go to `errors`.
@@ -58,7 +86,7 @@ fn member<T>(value: Option<&Loose<'_>>, nulls: Nulls, parse: impl FnOnce(&Loose<
     match (value, nulls) {
         (None, _) | (Some(Loose::Null), Nulls::Ignore) => Change::Keep,
         (Some(Loose::Null), Nulls::Remove) => Change::Remove,
-        // A fault is told besides, so what is made of it here is never used.
+        // The fault goes to `errors`; a position leaves the member as it is then.
         (Some(value), _) => parse(value).map_or(Change::Keep, Change::Set),
     }
 }
@@ -112,10 +140,15 @@ fn attributes(value: &Loose<'_>, nulls: Nulls, errors: &mut Vec<FieldError>) -> 
     };
     if members.len() > MAX_ATTRIBUTES {
         errors.push(FieldError::new("attributes", "has at most 32 members"));
-        return Vec::new();
+        if nulls == Nulls::Remove {
+            return Vec::new();
+        }
     }
-    let mut attributes: Vec<(CompactString, Option<Scalar>)> = Vec::with_capacity(members.len());
+    let mut attributes: Vec<(CompactString, Option<Scalar>)> = Vec::with_capacity(members.len().min(MAX_ATTRIBUTES));
     for (name, value) in members {
+        if attributes.len() == MAX_ATTRIBUTES {
+            break;
+        }
         let pointer = || format!("attributes/{}", name.replace('~', "~0").replace('/', "~1"));
         if !(1..=MAX_NAME).contains(&name.len()) || name.chars().any(char::is_control) {
             errors.push(FieldError::new(
@@ -143,6 +176,8 @@ fn scalar(value: &Loose<'_>) -> Result<Option<Scalar>, &'static str> {
         Loose::Float(value) => Scalar::Number(serde_json::Number::from_f64(*value).ok_or("must be finite")?),
         Loose::Text(text) if text.len() <= MAX_TEXT => Scalar::Text(CompactString::new(text)),
         Loose::Text(_) => return Err("has at most 256 bytes"),
-        Loose::Words(_) | Loose::Array | Loose::Object(_) => return Err("must be a string, a number or a boolean"),
+        Loose::Words(_) | Loose::Array | Loose::Object(_) | Loose::Unreadable => {
+            return Err("must be a string, a number or a boolean");
+        }
     }))
 }

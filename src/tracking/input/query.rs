@@ -1,10 +1,13 @@
+use super::cursor::read_cursor;
 use super::loose::{Loose, Text};
 use super::{BodyError, malformed, number};
-use crate::geo::{BoundingBox, Point, PointError};
-use crate::http::{FieldError, Problem, Query};
-use crate::tracking::model::{Filter, NearbyQuery};
+use crate::geo::{BoundingBox, MAX_WRAPPED_LONGITUDE_DEG, Point, PointError, wrap_longitude};
+use crate::http::{FieldError, MAX_FAULTS, Problem, Query, unknown_member};
+use crate::tracking::Kind;
+use crate::tracking::model::{Filter, NearbyQuery, WithinQuery};
 use compact_str::CompactString;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
+use std::borrow::Cow;
 use std::fmt;
 
 /// The largest radius, metres.
@@ -64,23 +67,12 @@ pub fn parse_nearby(query: &str) -> Result<(NearbyQuery, Source), Problem> {
     }
 }
 
-/// What `GET …/within` asks.
-#[derive(Debug, Clone, PartialEq)]
-pub struct WithinQuery {
-    /// The box.
-    pub bounds: BoundingBox,
-    /// How many at the most.
-    pub limit: usize,
-    /// Which.
-    pub filter: Filter,
-}
-
 /// Parses the query string of `GET …/within`.
 ///
 /// # Errors
 /// As [`parse_nearby`].
-pub fn parse_within(query: &str) -> Result<WithinQuery, Problem> {
-    let known = ["bbox", "limit", FILTER[0], FILTER[1]];
+pub fn parse_within(query: &str, kind: Kind) -> Result<WithinQuery, Problem> {
+    let known = ["bbox", "limit", "cursor", FILTER[0], FILTER[1]];
     let query = Query::parse(query, &known, &WORDS)?;
     let text = query
         .text("bbox")
@@ -99,10 +91,20 @@ pub fn parse_within(query: &str) -> Result<WithinQuery, Problem> {
     }
     let limit = limit(given(query.number("limit"))?, MAX_LIMIT, "", &mut errors);
     let filter = filter(&query, &mut errors)?;
-    match bounds {
-        Ok(bounds) if errors.is_empty() => Ok(WithinQuery { bounds, limit, filter }),
-        _ => Err(Problem::unacceptable(errors)),
+    let (Ok(bounds), []) = (bounds, errors.as_slice()) else {
+        return Err(Problem::unacceptable(errors));
+    };
+    let mut within = WithinQuery {
+        bounds,
+        limit,
+        filter,
+        after: None,
+    };
+    if let Some(cursor) = query.text("cursor") {
+        let refused = |detail| Problem::unacceptable(vec![FieldError::new("cursor", detail)]);
+        within.after = Some(read_cursor(cursor, kind, &within).map_err(refused)?);
     }
+    Ok(within)
 }
 
 /// Parses the body of `POST …/nearby`: `{"queries":[…]}`.
@@ -111,19 +113,27 @@ pub fn parse_within(query: &str) -> Result<WithinQuery, Problem> {
 /// [`BodyError`] with the fields at fault, by query.
 pub fn parse_queries(body: &[u8]) -> Result<Vec<NearbyQuery>, BodyError> {
     let unacceptable = |path: &str, detail: String| BodyError::Unacceptable(vec![FieldError::new(path, detail)]);
-    let Queries(raw) = serde_json::from_slice(body).map_err(|error| malformed(&error))?;
+    let Queries { queries, unknown } = serde_json::from_slice(body).map_err(|error| malformed(&error))?;
+    let mut errors: Vec<_> = unknown
+        .iter()
+        .map(|name| unknown_member("", name, &["queries"]))
+        .collect();
+    let Some(raw) = queries else {
+        errors.push(FieldError::new("", "misses the member \"queries\""));
+        return Err(BodyError::Unacceptable(errors));
+    };
     if raw.len() > MAX_QUERIES {
         return Err(unacceptable("queries", format!("has at most {MAX_QUERIES} elements")));
     }
-    let mut errors = Vec::new();
-    let queries: Vec<_> = raw
-        .iter()
-        .enumerate()
-        .filter_map(|(index, raw)| one_query(raw, index, &mut errors))
-        .collect();
+    let mut queries = Vec::with_capacity(raw.len());
+    for (index, raw) in raw.iter().enumerate() {
+        queries.extend(one_query(raw, index, &mut errors));
+        if errors.len() >= MAX_FAULTS {
+            break;
+        }
+    }
     if !errors.is_empty() {
-        // The first few tell the sender enough, however many he sent.
-        errors.truncate(20);
+        errors.truncate(MAX_FAULTS);
         return Err(BodyError::Unacceptable(errors));
     }
     if queries.iter().map(|query| query.limit).sum::<usize>() > MAX_ANSWERS {
@@ -135,11 +145,16 @@ pub fn parse_queries(body: &[u8]) -> Result<Vec<NearbyQuery>, BodyError> {
     Ok(queries)
 }
 
-struct Queries<'a>(Vec<Loose<'a>>);
+#[derive(Default)]
+struct Queries<'a> {
+    queries: Option<Vec<Loose<'a>>>,
+    /// The first members of other names.
+    unknown: Vec<Cow<'a, str>>,
+}
 
 impl<'de: 'a, 'a> Deserialize<'de> for Queries<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(QueriesVisitor).map(Self)
+        deserializer.deserialize_map(QueriesVisitor)
     }
 }
 
@@ -147,24 +162,32 @@ impl<'de: 'a, 'a> Deserialize<'de> for Queries<'a> {
 struct QueriesVisitor;
 
 impl<'de> Visitor<'de> for QueriesVisitor {
-    type Value = Vec<Loose<'de>>;
+    type Value = Queries<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object with the member \"queries\"")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut queries = None;
+        let mut body = Queries::default();
         while let Some(Text(name)) = map.next_key::<Text<'de>>()? {
             if name != "queries" {
                 let _: Loose<'de> = map.next_value()?;
-            } else if queries.replace(map.next_value()?).is_some() {
+                if body.unknown.len() < MAX_FAULTS {
+                    body.unknown.push(name);
+                }
+            } else if body.queries.replace(map.next_value()?).is_some() {
                 return Err(A::Error::duplicate_field("queries"));
             }
         }
-        queries.ok_or_else(|| A::Error::missing_field("queries"))
+        Ok(body)
     }
 }
+
+/// The members of a query; places are read under their other names as well.
+const MEMBERS: [&str; 8] = [
+    "lat", "lon", "radius_m", "limit", FILTER[0], FILTER[1], WORDS[0], WORDS[1],
+];
 
 fn one_query(raw: &Loose<'_>, index: usize, errors: &mut Vec<FieldError>) -> Option<NearbyQuery> {
     let path = format!("queries/{index}/");
@@ -193,7 +216,10 @@ fn one_query(raw: &Loose<'_>, index: usize, errors: &mut Vec<FieldError>) -> Opt
             "max_age_s" => Some(&mut max_age_s),
             "min_capacity" => Some(&mut min_capacity),
             "status" | "vehicle_type" => None,
-            _ => continue,
+            _ => {
+                errors.push(unknown_member(&path, name, &MEMBERS));
+                continue;
+            }
         };
         let at = format!("{path}{name}");
         if seen.contains(&name) {
@@ -335,20 +361,29 @@ fn build(
         ));
     }
     let limit = limit(count, DEFAULT_LIMIT, path, errors);
-    match Point::new(lat, lon) {
-        Ok(center) => Some(NearbyQuery {
-            center,
-            radius_m,
-            limit,
-            filter,
-        }),
-        Err(error) => {
-            let name = match error {
-                PointError::Latitude => "lat",
-                PointError::Longitude => "lon",
-            };
-            errors.push(FieldError::new(&format!("{path}{name}"), error.to_string()));
-            None
-        }
-    }
+    let center = center(lat, lon, path, errors)?;
+    Some(NearbyQuery {
+        center,
+        radius_m,
+        limit,
+        filter,
+    })
+}
+
+/// A place that is asked about. Its longitude may lie beyond the antimeridian, as maps name places that scroll on.
+fn center(lat: f64, lon: f64, path: &str, errors: &mut Vec<FieldError>) -> Option<Point> {
+    let Some(lon) = wrap_longitude(lon) else {
+        let detail =
+            format!("longitude must be between -{MAX_WRAPPED_LONGITUDE_DEG} and {MAX_WRAPPED_LONGITUDE_DEG} degrees");
+        errors.push(FieldError::new(&format!("{path}lon"), detail));
+        return None;
+    };
+    let point = Point::new(lat, lon);
+    let name = |error| match error {
+        PointError::Latitude => "lat",
+        PointError::Longitude => "lon",
+    };
+    point
+        .map_err(|error| errors.push(FieldError::new(&format!("{path}{}", name(error)), error.to_string())))
+        .ok()
 }

@@ -1,22 +1,28 @@
+//! A position as it came: its members by what they mean, not yet judged.
+
 use super::loose::{Loose, Text};
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use super::names::{Member, Name};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::fmt;
-use std::marker::PhantomData;
+
+/// The most fixes in a batch.
+pub(super) const MAX_BATCH: usize = 10_000;
 
 /// The members of a fix that mean something to us, as they came. Others are read and dropped.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct RawFix<'a> {
-    pub(super) id: Option<Loose<'a>>,
-    pub(super) lat: Option<Loose<'a>>,
-    pub(super) lon: Option<Loose<'a>>,
-    pub(super) timestamp: Option<Loose<'a>>,
-    pub(super) accuracy: Option<Loose<'a>>,
-    pub(super) altitude: Option<Loose<'a>>,
-    pub(super) speed: Option<Loose<'a>>,
-    pub(super) heading: Option<Loose<'a>>,
-    pub(super) profile: RawProfile<'a>,
-    /// The first name that was given twice (under whichever spelling).
-    pub(super) duplicate: Option<&'static str>,
+    /// The first value of each member under a name in lower case.
+    values: [Option<Loose<'a>>; Member::ALL.len()],
+    /// The rank of the name that each of these came under.
+    ranks: [u8; Member::ALL.len()],
+    /// The names of each member that were given, a bit for each rank.
+    seen: [u8; Member::ALL.len()],
+    /// The members of which one name was given twice, a bit for each; the first value is kept.
+    repeated: u16,
+    /// Values under a further name of a member, and all under names that are not in lower case: at most two for each name.
+    others: Vec<Other<'a>>,
     /// Set where the value was no object at all: what it was.
     pub(super) not_an_object: Option<&'static str>,
 }
@@ -30,46 +36,203 @@ pub(super) struct RawProfile<'a> {
     pub(super) attributes: Option<Loose<'a>>,
 }
 
+/// A value that counts only if the preferred one is of no use.
+#[derive(Debug, PartialEq)]
+struct Other<'a> {
+    name: Name,
+    /// The name as it was written, if not in lower case.
+    written: Option<Cow<'a, str>>,
+    value: Loose<'a>,
+}
+
 impl<'a> RawFix<'a> {
-    /// The place for a member, with the name that our documents use; the names that existing apps send are understood too.
-    fn slot(&mut self, name: &str) -> Option<(&'static str, &mut Option<Loose<'a>>)> {
-        Some(match name {
-            "id" => ("id", &mut self.id),
-            "lat" | "latitude" => ("lat", &mut self.lat),
-            "lon" | "lng" | "longitude" => ("lon", &mut self.lon),
-            "timestamp" => ("timestamp", &mut self.timestamp),
-            "accuracy_m" | "accuracy" => ("accuracy_m", &mut self.accuracy),
-            "altitude_m" | "altitude" => ("altitude_m", &mut self.altitude),
-            "speed_mps" | "speed" => ("speed_mps", &mut self.speed),
-            "heading_deg" | "heading" | "bearing" => ("heading_deg", &mut self.heading),
-            "status" => ("status", &mut self.profile.status),
-            "vehicle_type" => ("vehicle_type", &mut self.profile.vehicle_type),
-            "capacity" => ("capacity", &mut self.profile.capacity),
-            "attributes" => ("attributes", &mut self.profile.attributes),
-            _ => return None,
+    /// Reads a position in one go, and only if the parser stops at something member by member.
+    ///
+    /// # Errors
+    /// The parser's.
+    pub(super) fn fill(&mut self, json: &'a [u8]) -> serde_json::Result<()> {
+        let mut parser = serde_json::Deserializer::from_slice(json);
+        let read = Fill(self).deserialize(&mut parser).and_then(|()| parser.end());
+        match read {
+            Err(error) if error.is_syntax() => {
+                *self = Self::read_member_by_member(json).map_err(|_second| error)?;
+                Ok(())
+            }
+            read => read,
+        }
+    }
+
+    /// Reads what the parser stops at although it is JSON: a number that no double holds, half of a surrogate pair, deep
+    /// nesting. Where it stands in a member that decides nothing, only that member is of no use.
+    ///
+    /// # Errors
+    /// The parser's, for all else.
+    fn read_member_by_member(json: &'a [u8]) -> serde_json::Result<Self> {
+        serde_json::from_slice::<ByMember<'a>>(json).map(|ByMember(fix)| fix)
+    }
+
+    /// The members of which one name was given twice.
+    pub(super) fn repeated(&self) -> impl Iterator<Item = Member> {
+        let repeated = self.repeated;
+        let all: &[Member] = if repeated == 0 { &[] } else { &Member::ALL };
+        all.iter()
+            .copied()
+            .filter(move |member| repeated & (1 << *member as u8) != 0)
+    }
+
+    /// What `read` makes of the first value of a member, in the order of its names, that it can use. A value that it makes
+    /// nothing of says as little as `null`, and a later one counts.
+    ///
+    /// # Errors
+    /// That of the first value, if `read` can use none.
+    #[inline]
+    pub(super) fn read<T, E>(
+        &self,
+        member: Member,
+        mut read: impl FnMut(&Loose<'a>) -> Result<Option<T>, E>,
+    ) -> Result<Option<T>, E> {
+        if !self.others.is_empty() {
+            return self.read_one_of_several(member, read);
+        }
+        match &self.values[member as usize] {
+            None | Some(Loose::Null) => Ok(None),
+            Some(value) => read(value),
+        }
+    }
+
+    #[cold]
+    fn read_one_of_several<T, E>(
+        &self,
+        member: Member,
+        mut read: impl FnMut(&Loose<'a>) -> Result<Option<T>, E>,
+    ) -> Result<Option<T>, E> {
+        let index = member as usize;
+        let first = self.values[index].as_ref();
+        let mut values: Vec<(u8, bool, &Loose<'a>)> = self
+            .others
+            .iter()
+            .filter(|other| other.name.member == member)
+            .map(|other| (other.name.rank, other.written.is_some(), &other.value))
+            .chain(first.map(|value| (self.ranks[index], false, value)))
+            .filter(|(_, _, value)| !matches!(value, Loose::Null))
+            .collect();
+        values.sort_by_key(|(rank, is_other_case, _)| (*rank, *is_other_case));
+        let mut fault = None;
+        for (_, _, value) in values {
+            match read(value) {
+                Ok(None) => {}
+                Ok(Some(read)) => return Ok(Some(read)),
+                Err(error) => drop(fault.get_or_insert(error)),
+            }
+        }
+        fault.map_or(Ok(None), Err)
+    }
+
+    /// Puts what came only in another case in the place of its member.
+    pub(super) fn settle_other_cases(&mut self) {
+        for other in std::mem::take(&mut self.others) {
+            let slot = &mut self.values[other.name.member as usize];
+            if matches!(slot, None | Some(Loose::Null)) {
+                *slot = Some(other.value);
+            }
+        }
+    }
+
+    /// Takes the members of the profile out, if there is any.
+    pub(super) fn take_profile(&mut self) -> Option<RawProfile<'a>> {
+        const FIRST: usize = Member::Status as usize;
+        if self.values[FIRST..].iter().all(Option::is_none) {
+            return None;
+        }
+        let mut take = |member: Member| self.values[member as usize].take();
+        Some(RawProfile {
+            status: take(Member::Status),
+            vehicle_type: take(Member::VehicleType),
+            capacity: take(Member::Capacity),
+            attributes: take(Member::Attributes),
         })
+    }
+
+    #[inline]
+    fn take(&mut self, written: Cow<'a, str>, value: Loose<'a>) {
+        if let Some(name) = Name::exact(&written) {
+            self.take_exact(name, value);
+        } else if let Some(name) = Name::in_any_case(&written) {
+            self.take_in_other_case(name, written, value);
+        }
+    }
+
+    #[inline]
+    fn take_exact(&mut self, name: Name, value: Loose<'a>) {
+        let index = name.member as usize;
+        let bit = 1 << name.rank;
+        if self.seen[index] == 0 {
+            self.seen[index] = bit;
+            self.ranks[index] = name.rank;
+            self.values[index] = Some(value);
+        } else if self.seen[index] & bit != 0 {
+            self.repeated |= 1 << index;
+        } else {
+            self.seen[index] |= bit;
+            self.others.push(Other {
+                name,
+                written: None,
+                value,
+            });
+        }
+    }
+
+    /// Of several spellings of one name the first counts.
+    #[cold]
+    fn take_in_other_case(&mut self, name: Name, written: Cow<'a, str>, value: Loose<'a>) {
+        let held = self
+            .others
+            .iter()
+            .find_map(|other| (other.name == name).then_some(other.written.as_ref()?));
+        match held {
+            Some(held) if *held == written => self.repeated |= 1 << name.member as u8,
+            Some(_) => {}
+            None => self.others.push(Other {
+                name,
+                written: Some(written),
+                value,
+            }),
+        }
     }
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for RawFix<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(RawFixVisitor)
+        let mut fix = Self::default();
+        Fill(&mut fix).deserialize(deserializer)?;
+        Ok(fix)
     }
 }
 
-struct RawFixVisitor;
+/// Reads into an empty position where it is: it is large, and would otherwise be moved several times on its way out of the
+/// parser.
+pub(super) struct Fill<'f, 'a>(pub(super) &'f mut RawFix<'a>);
+
+impl<'de: 'a, 'a> DeserializeSeed<'de> for Fill<'_, 'a> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
 
 /// What is no object is remembered, not an error of the parser: one bad element must not spoil a batch.
 macro_rules! not_an_object {
     ($($visit:ident($type:ty) => $name:literal),+ $(,)?) => {
-        $(fn $visit<E>(self, _: $type) -> Result<Self::Value, E> {
-            Ok(RawFix { not_an_object: Some($name), ..RawFix::default() })
+        $(fn $visit<E>(self, _: $type) -> Result<(), E> {
+            self.0.not_an_object = Some($name);
+            Ok(())
         })+
     };
 }
 
-impl<'de> Visitor<'de> for RawFixVisitor {
-    type Value = RawFix<'de>;
+impl<'de: 'a, 'a> Visitor<'de> for Fill<'_, 'a> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
@@ -83,92 +246,57 @@ impl<'de> Visitor<'de> for RawFixVisitor {
         visit_str(&str) => "a string",
     }
 
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(RawFix {
-            not_an_object: Some("null"),
-            ..RawFix::default()
-        })
+    fn visit_unit<E>(self) -> Result<(), E> {
+        self.0.not_an_object = Some("null");
+        Ok(())
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
         while seq.next_element::<Loose<'de>>()?.is_some() {}
-        Ok(RawFix {
-            not_an_object: Some("an array"),
-            ..RawFix::default()
-        })
+        self.0.not_an_object = Some("an array");
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(Text(name)) = map.next_key::<Text<'de>>()? {
+            self.0.take(name, map.next_value()?);
+        }
+        Ok(())
+    }
+}
+
+/// A position whose members are read one by one.
+struct ByMember<'a>(RawFix<'a>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for ByMember<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ByMemberVisitor).map(Self)
+    }
+}
+
+struct ByMemberVisitor;
+
+impl<'de> Visitor<'de> for ByMemberVisitor {
+    type Value = RawFix<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut fix = RawFix::default();
-        while let Some(Text(name)) = map.next_key::<Text<'de>>()? {
-            let value: Loose<'de> = map.next_value()?;
-            if let Some((name, slot)) = fix.slot(&name)
-                && slot.replace(value).is_some()
-            {
-                fix.duplicate.get_or_insert(name);
-            }
+        while let Some((name, value)) = map.next_entry::<&RawValue, &RawValue>()? {
+            let Ok(Text(name)) = serde_json::from_str(name.get()) else {
+                continue;
+            };
+            let known = Name::exact(&name).or_else(|| Name::in_any_case(&name));
+            let value = match serde_json::from_str(value.get()) {
+                Ok(value) => value,
+                Err(error) if known.is_some_and(|name| name.member.decides()) => return Err(A::Error::custom(error)),
+                Err(_) => Loose::Unreadable,
+            };
+            fix.take(name, value);
         }
         Ok(fix)
-    }
-}
-
-/// A batch in either of its JSON forms, its elements read as `T`.
-pub(super) struct RawBatch<T>(pub(super) Vec<T>);
-
-/// The most fixes in a batch.
-pub(in crate::tracking) const MAX_BATCH: usize = 10_000;
-
-/// What the parser says of a batch that is too long; the caller looks for it to answer 413.
-pub(super) const TOO_MANY: &str = "more than 10000 positions";
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for RawBatch<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(RawBatchVisitor(PhantomData)).map(RawBatch)
-    }
-}
-
-struct RawBatchVisitor<T>(PhantomData<T>);
-
-impl<'de, T: Deserialize<'de>> Visitor<'de> for RawBatchVisitor<T> {
-    type Value = Vec<T>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array of positions or an object with the member \"positions\"")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut fixes = Vec::with_capacity(seq.size_hint().unwrap_or(256).min(MAX_BATCH));
-        while let Some(fix) = seq.next_element()? {
-            if fixes.len() == MAX_BATCH {
-                return Err(A::Error::custom(TOO_MANY));
-            }
-            fixes.push(fix);
-        }
-        Ok(fixes)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut positions = None;
-        while let Some(Text(name)) = map.next_key::<Text<'de>>()? {
-            if name == "positions" {
-                if positions.is_some() {
-                    return Err(A::Error::duplicate_field("positions"));
-                }
-                positions = Some(map.next_value_seed(PositionsSeed(PhantomData))?);
-            } else {
-                let _: Loose<'de> = map.next_value()?;
-            }
-        }
-        positions.ok_or_else(|| A::Error::missing_field("positions"))
-    }
-}
-
-/// The array inside `{"positions": …}`; an object there would be one level too deep.
-struct PositionsSeed<T>(PhantomData<T>);
-
-impl<'de, T: Deserialize<'de>> serde::de::DeserializeSeed<'de> for PositionsSeed<T> {
-    type Value = Vec<T>;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_seq(RawBatchVisitor(PhantomData))
     }
 }

@@ -78,10 +78,10 @@ impl LiveIndex {
             fix,
             timestamp_ms,
             position_unsaved,
-            patch,
+            change,
         } = unsaved;
         match fix {
-            Some(fix) if position_unsaved || patch.is_some() => {
+            Some(fix) if position_unsaved || change.is_some() => {
                 let update = Update {
                     id: id.clone(),
                     fix,
@@ -94,8 +94,8 @@ impl LiveIndex {
             }
             _ => {}
         }
-        if let Some(patch) = patch {
-            self.patch_profile(&id, &patch);
+        if let Some(change) = change {
+            self.change_profile(&id, &change);
         }
     }
 }

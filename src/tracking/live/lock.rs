@@ -1,4 +1,6 @@
 use super::damage::Damage;
+#[cfg(test)]
+use super::looks;
 use super::state::State;
 use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::hint::spin_loop;
@@ -39,6 +41,8 @@ impl StateLock {
     }
 
     pub(super) fn read(&self) -> RwLockReadGuard<'_, State> {
+        #[cfg(test)]
+        looks::lock_taken();
         for _ in 0..TRIES {
             if let Some(guard) = self.state.try_read() {
                 return guard;

@@ -9,7 +9,9 @@
 //! | `record`, `slab` | one packed record an entity, in slots that never move |
 //! | `id_map`, `slot_set` | id to slot; the slots that wait to be written to Redis |
 //! | `damage` | what becomes of it when a panic interrupts a change |
-//! | `nearby`, `nearest`, `within`, `walk`, `visible` | the queries |
+//! | `nearby`, `nearest` | the nearest, in one holding of the lock |
+//! | `within`, `ranking`, `pieces`, `walk`, `smallest` | what is in a box, and the nearest of very many, in pieces |
+//! | `visible`, `looks` | what a query may answer; what it has looked at, for tests |
 //! | `writes`, `state`, `profiles`, `unsaved`, `sweep` | the changes |
 //!
 //! **Newest wins**: a change counts if its `(timestamp, seq)` is not less than the entity's. An entity that is removed leaves
@@ -24,12 +26,16 @@ mod damage;
 mod grid;
 mod id_map;
 mod lock;
+mod looks;
 mod nearby;
 mod nearest;
+mod pieces;
 mod profiles;
+mod ranking;
 mod record;
 mod slab;
 mod slot_set;
+mod smallest;
 mod state;
 mod sweep;
 #[cfg(test)]
@@ -42,8 +48,11 @@ mod walk;
 mod within;
 mod writes;
 
-pub use unsaved::Unsaved;
+pub use ranking::NearbySearch;
+pub use sweep::Swept;
+pub use unsaved::{Missing, Unsaved};
 pub use update::{Applied, Origin, Outcome, Update};
+pub use within::WithinSearch;
 
 use crate::tracking::model::{Entity, Profile};
 use hashbrown::DefaultHashBuilder;
@@ -91,6 +100,13 @@ impl LiveIndex {
         let state = self.state.read();
         let record = &state.records[state.find(hash, id)?];
         (record.is_live() && !self.is_expired(record.timestamp_ms, now_ms)).then(|| record.entity())
+    }
+
+    /// Whether anything is known of an entity: a position, be it expired, or a removal.
+    #[must_use]
+    pub fn knows(&self, id: &str) -> bool {
+        let hash = self.hash(id);
+        self.state.read().find(hash, id).is_some()
     }
 
     /// The profile of an entity that the index knows, be it expired or removed.

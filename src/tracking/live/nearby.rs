@@ -1,22 +1,21 @@
 use super::LiveIndex;
 use super::grid::{At, Cell, grid_point, reach};
+use super::looks;
 use super::nearest::Nearest;
 use super::state::State;
 use super::tree::{Branch, BranchKind, Tree};
 use super::visible::Visible;
-use super::walk::{Pace, Walk};
-use super::within::LOOK;
 use crate::geo::{Point, distance_m};
 use crate::tracking::model::{Hit, NearbyQuery};
 use std::cell::RefCell;
-use std::ops::ControlFlow;
 
 /// Entries that a search may look at without laying the lock down, besides [`LOOKS_PER_HIT`] for each entity wanted.
 const LOOKS: usize = 4096;
 const LOOKS_PER_HIT: usize = 16;
 
-/// How many more a search in pieces looks for: one that moves between the pieces may be met twice and take another's place.
-const SPARE: usize = 32;
+/// Entities beyond the limit that are measured in one go. At one distance the grid cannot tell more than a few apart, but for a
+/// crowd on one spot.
+const CROWD: usize = 256;
 
 thread_local! {
     /// Kept from query to query, so that a search allocates nothing but its answer.
@@ -27,7 +26,8 @@ impl LiveIndex {
     /// The nearest entities, nearest first, those equally far by id.
     ///
     /// The distance is [`distance_m`], and an entity exactly at the radius belongs to the answer. A search that has to look
-    /// at very many entities (a filter that hardly any passes) is put together in pieces, as a long [`Self::within`] is.
+    /// at very many entities (a filter that hardly any passes, a crowd on one spot) is put together in pieces, as a long
+    /// [`Self::within`] is.
     ///
     /// ```
     /// use fleetpulse::geo::Point;
@@ -49,33 +49,36 @@ impl LiveIndex {
     /// ```
     #[must_use]
     pub fn nearby(&self, query: &NearbyQuery, now_ms: i64) -> Vec<Hit> {
-        let mut hits = Vec::new();
-        self.nearby_into(query, now_ms, &mut hits);
-        hits
+        self.nearby_at_once(query, now_ms).unwrap_or_else(|| {
+            let mut search = self.search_nearby(query, now_ms);
+            while search.go_on() {}
+            search.finish()
+        })
     }
 
-    /// As [`Self::nearby`], adding the answer to `hits`.
-    pub fn nearby_into(&self, query: &NearbyQuery, now_ms: i64, hits: &mut Vec<Hit>) {
+    /// As [`Self::nearby`]; `None` if that takes more looks than can be done in one holding of the lock. Then it is for
+    /// [`Self::search_nearby`].
+    #[must_use]
+    pub fn nearby_at_once(&self, query: &NearbyQuery, now_ms: i64) -> Option<Vec<Hit>> {
+        let mut hits = Vec::new();
         let Some(visible) = Visible::new(self.ttl_ms, &query.filter, now_ms) else {
-            return;
+            return Some(hits);
         };
         if query.limit == 0 {
-            return;
+            return Some(hits);
         }
         let from = grid_point(query.center);
         let reach = reach(query.radius_m);
         SEARCH.with_borrow_mut(|search| {
             search.nearest.begin(query.limit, reach);
             let state = self.state.read();
-            if search.descend(&state, from, &visible) {
-                search.answer(&state, query, &visible, hits);
-                return;
-            }
-            drop(state);
-            search.nearest.begin(query.limit.saturating_add(SPARE), reach);
-            search.walk(self, from, &visible);
-            search.answer(&self.state.read(), query, &visible, hits);
-        });
+            let is_done = search.descend(&state, from, &visible)
+                && search.nearest.candidates() <= query.limit.saturating_add(CROWD);
+            is_done.then(|| {
+                search.answer(&state, query, &mut hits);
+                hits
+            })
+        })
     }
 }
 
@@ -151,31 +154,8 @@ impl Search {
         }
     }
 
-    /// Looks at everything within reach in the tree's order, laying the lock down every now and then.
-    fn walk(&mut self, index: &LiveIndex, from: At, visible: &Visible<'_>) {
-        let mut walk = Walk::default();
-        let nearest = RefCell::new(&mut self.nearest);
-        loop {
-            let state = index.state.read();
-            let pace = walk.go_on(
-                &state.tree,
-                LOOK,
-                |cell| cell.near(from) <= nearest.borrow().bound,
-                |entries| {
-                    nearest.borrow_mut().scan(entries, from, visible, &state.records);
-                    ControlFlow::Continue(())
-                },
-            );
-            if pace == Pace::Done {
-                break;
-            }
-        }
-        self.nearest.found.sort_unstable_by_key(|found| found.slot);
-        self.nearest.found.dedup_by_key(|found| found.slot);
-    }
-
     /// Measures what was found and adds the best of it to `hits`.
-    fn answer(&mut self, state: &State, query: &NearbyQuery, visible: &Visible<'_>, hits: &mut Vec<Hit>) {
+    fn answer(&mut self, state: &State, query: &NearbyQuery, hits: &mut Vec<Hit>) {
         let Self {
             nearest,
             places,
@@ -185,15 +165,9 @@ impl Search {
         let bound = nearest.bound;
         // Fetched all together, so that the processor waits for many places of memory at once, not between sines.
         places.clear();
-        places.extend(nearest.found.iter().filter_map(|found| {
-            if found.chord_squared > bound {
-                return None;
-            }
-            // Between the pieces of a long search it may have gone, or changed.
-            let record = state.records.get(found.slot)?;
-            let answers = record.is_live() && visible.young(record.timestamp_ms) && visible.wants(|| record);
-            answers.then(|| (record.point(), found.slot))
-        }));
+        let near = nearest.found.iter().filter(|found| found.chord_squared <= bound);
+        places.extend(near.map(|found| (state.records[found.slot].point(), found.slot)));
+        looks::note(places.len());
         ranked.clear();
         let mut last = None;
         for &(point, slot) in places.iter() {

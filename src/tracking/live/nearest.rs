@@ -1,6 +1,7 @@
 //! The best of what a search has seen.
 
 use super::grid::{At, chord_squared, with_slack};
+use super::looks;
 use super::record::Record;
 use super::slab::Slab;
 use super::tree::Entry;
@@ -39,7 +40,14 @@ impl Nearest {
         self.tidy_at = limit.saturating_mul(4).max(64);
     }
 
+    /// How many of those found can be in the answer.
+    pub(super) fn candidates(&self) -> usize {
+        let near = self.found.iter().filter(|found| found.chord_squared <= self.bound);
+        near.count()
+    }
+
     pub(super) fn scan(&mut self, entries: &[Entry], from: At, visible: &Visible<'_>, records: &Slab<Record>) {
+        looks::note(entries.len());
         for entry in entries {
             let chord_squared = chord_squared(from, entry.at);
             if chord_squared <= self.bound

@@ -1,85 +1,164 @@
-use super::LiveIndex;
-use super::record::HeldProfile;
+use super::record::{HeldProfile, NEVER_READ, Record};
 use super::state::State;
+use super::{LiveIndex, PIECE};
 use crate::ids::Id;
-use crate::tracking::model::Profile;
-use crate::tracking::patch::ProfilePatch;
+use crate::tracking::profile::{MAX_AHEAD_MS, Profile};
+use crate::tracking::profile_hash::VersionedProfile;
 use std::sync::Arc;
 
+/// Records looked at in one holding of the lock.
+const LOOK: u32 = 256;
+
 impl LiveIndex {
-    /// Takes a profile, or its deletion (`None`), that Redis has; whether it was taken.
+    /// Takes profiles as Redis has them; `readings` are those of `ids`, in their order. Profiles of unknown entities are ignored.
     ///
-    /// Ignored if the entity is unknown or a newer one is held. A patch that waits to be written stays, on top of it. Profiles
-    /// outlive fixes and removals, until the entity is swept.
-    pub fn set_profile(&self, id: &Id, profile: Option<Arc<Profile>>, seq: u64) -> bool {
-        self.change_profile(id, |held| {
-            let newer = seq >= held.seq;
-            if newer {
-                held.take(profile, seq);
+    /// Of the readings since a reload began the one with the highest version counts. The first of them replaces what was held before,
+    /// whatever its version: Redis may be another one. What was held and is newer by its members' times was lost by Redis, and becomes
+    /// unsaved.
+    pub fn set_profiles(&self, ids: &[Id], readings: Vec<VersionedProfile>, now_ms: i64) {
+        let mut readings = readings.into_iter();
+        for ids in ids.chunks(PIECE) {
+            let mut state = self.state.write();
+            for (id, reading) in ids.iter().zip(readings.by_ref()) {
+                self.set_one(&mut state, id, reading, now_ms);
             }
-            newer
-        })
-    }
-
-    /// Changes a profile while Redis is away; the patch waits to be written. False if the entity is unknown, or would have
-    /// too many attributes.
-    pub fn patch_profile(&self, id: &Id, patch: &ProfilePatch) -> bool {
-        self.change_profile(id, |held| held.patch(patch))
-    }
-
-    /// Lets go of each patch that is still the very one given, and notes the `seq` that it was written with.
-    pub fn mark_profiles_saved(&self, saved: &[(Id, Arc<ProfilePatch>, u64)]) {
-        for (id, patch, seq) in saved {
-            self.change_profile(id, |held| {
-                let same = held.unsaved.as_ref().is_some_and(|held| Arc::ptr_eq(held, patch));
-                if same {
-                    held.unsaved = None;
-                    held.seq = held.seq.max(*seq);
-                }
-                same
-            });
         }
     }
 
-    fn change_profile(&self, id: &Id, change: impl FnOnce(&mut HeldProfile) -> bool) -> bool {
-        let hash = self.hash(id);
-        let mut guard = self.state.write();
-        let Some(slot) = guard.find(hash, id) else { return false };
+    fn set_one(&self, state: &mut State, id: &Id, reading: VersionedProfile, now_ms: i64) {
+        let generation = state.generation;
+        self.change_record(state, id, |record| {
+            let is_first = record.profile_generation != generation;
+            record.profile_generation = generation;
+            let is_nothing = reading == VersionedProfile::default();
+            let held = match &mut record.profile {
+                // Most entities have no profile, and need no place to remember that.
+                None if is_nothing => return,
+                held => held.get_or_insert_default(),
+            };
+            if is_first {
+                held.keep_what_was_lost(&reading.profile, now_ms);
+            } else if reading.version < held.version {
+                return;
+            }
+            held.version = reading.version;
+            held.saved = (!is_nothing).then(|| Arc::new(reading.profile));
+            held.show();
+            if held.saved.is_none() && held.unsaved.is_none() {
+                record.profile = None;
+            }
+        });
+    }
+
+    /// Changes a profile while Redis is unavailable; the change waits to be written. False if attributes were left out because there
+    /// would be too many; an unknown entity is ignored.
+    pub fn change_profile(&self, id: &Id, change: &Profile) -> bool {
+        let mut fits = true;
+        self.change_record(&mut self.state.write(), id, |record| {
+            let held = record.profile.get_or_insert_default();
+            let mut shown = held.shown.as_deref().cloned().unwrap_or_default();
+            fits = shown.join(change);
+            let mut unsaved = held.unsaved.as_deref().cloned().unwrap_or_default();
+            if fits {
+                unsaved.join(change);
+            } else {
+                let mut taken = change.clone();
+                taken.attributes.retain(|name, _| shown.attributes.contains_key(name));
+                let names = &taken.attributes;
+                taken.times.attributes_ms.retain(|name, _| names.contains_key(name));
+                unsaved.join(&taken);
+            }
+            held.unsaved = Some(Arc::new(unsaved));
+            held.show();
+        });
+        fits
+    }
+
+    /// Lets go of each change that is still the very one given: Redis has taken it in.
+    pub fn mark_profiles_saved(&self, saved: &[(Id, Arc<Profile>)]) {
+        for piece in saved.chunks(PIECE) {
+            let mut state = self.state.write();
+            for (id, change) in piece {
+                self.change_record(&mut state, id, |record| {
+                    let Some(held) = &mut record.profile else { return };
+                    if held
+                        .unsaved
+                        .as_ref()
+                        .is_some_and(|unsaved| Arc::ptr_eq(unsaved, change))
+                    {
+                        held.unsaved = None;
+                        held.show();
+                        if held.saved.is_none() {
+                            record.profile = None;
+                        }
+                    }
+                });
+            }
+        }
+    }
+
+    /// Those of some entities whose profile was never read from Redis.
+    #[must_use]
+    pub fn never_read(&self, ids: impl Iterator<Item = Id>) -> Vec<Id> {
+        let state = self.state.read();
+        ids.filter(|id| {
+            state
+                .find(self.hash(id), id)
+                .is_some_and(|slot| state.records[slot].profile_generation == NEVER_READ)
+        })
+        .collect()
+    }
+
+    /// Entities with a position and a profile. Looks at up to `budget` records from `cursor` on, 0 at first; returns the next cursor, or
+    /// `None` at the end.
+    #[must_use]
+    pub fn with_profile(&self, cursor: u32, budget: u32) -> (Vec<Id>, Option<u32>) {
+        let mut found = Vec::new();
+        let stop = cursor.saturating_add(budget);
+        let mut at = cursor;
+        while at < stop {
+            let state = self.state.read();
+            let end = state.records.end();
+            let to = stop.min(end).min(at.saturating_add(LOOK));
+            let records = (at..to).filter_map(|slot| state.records.get(slot));
+            found.extend(
+                records
+                    .filter(|record| record.is_live() && record.profile.is_some())
+                    .map(|record| record.id.clone()),
+            );
+            at = to;
+            if at >= end {
+                return (found, None);
+            }
+        }
+        (found, Some(at))
+    }
+
+    fn change_record(&self, state: &mut State, id: &Id, change: impl FnOnce(&mut Record)) {
+        let Some(slot) = state.find(self.hash(id), id) else {
+            return;
+        };
         let State {
             records, heap_bytes, ..
-        } = &mut *guard;
+        } = state;
         let record = &mut records[slot];
         *heap_bytes -= record.heap_bytes();
-        let changed = change(record.profile.get_or_insert_default());
+        change(record);
         *heap_bytes += record.heap_bytes();
-        guard.note_unsaved(slot);
-        changed
+        state.note_unsaved(slot);
     }
 }
 
 impl HeldProfile {
-    fn take(&mut self, profile: Option<Arc<Profile>>, seq: u64) {
-        self.profile = profile;
-        self.seq = seq;
-        if let Some(patch) = &self.unsaved {
-            match patch.applied_to(self.profile.as_deref()) {
-                Some(patched) => self.profile = Some(Arc::new(patched)),
-                // Redis will refuse it, too.
-                None => self.unsaved = None,
-            }
-        }
-    }
-
-    fn patch(&mut self, patch: &ProfilePatch) -> bool {
-        let Some(patched) = patch.applied_to(self.profile.as_deref()) else {
-            return false;
+    /// Makes unsaved what was read from Redis before and is newer than what it has now.
+    fn keep_what_was_lost(&mut self, reading: &Profile, now_ms: i64) {
+        let Some(saved) = &self.saved else { return };
+        let Some(mut lost) = saved.newer_than(reading, now_ms + MAX_AHEAD_MS) else {
+            return;
         };
-        self.profile = Some(Arc::new(patched));
-        let unsaved = self
-            .unsaved
-            .as_ref()
-            .map_or_else(|| patch.clone(), |earlier| earlier.then(patch));
-        self.unsaved = Some(Arc::new(unsaved));
-        true
+        if let Some(unsaved) = &self.unsaved {
+            lost.join(unsaved);
+        }
+        self.unsaved = Some(Arc::new(lost));
     }
 }

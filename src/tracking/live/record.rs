@@ -4,7 +4,6 @@ use super::tree::NOWHERE;
 use crate::geo::Point;
 use crate::ids::Id;
 use crate::tracking::model::{Entity, Fix, Profile};
-use crate::tracking::patch::ProfilePatch;
 use std::sync::Arc;
 
 /// An entity, or the tombstone of one.
@@ -27,18 +26,42 @@ pub(super) struct Record {
     pub(super) leaf: u32,
     /// The reload during which Redis last had a word on this entity.
     pub(super) generation: u16,
+    /// The reload since which its profile was last read from Redis; [`NEVER_READ`] before the first time.
+    pub(super) profile_generation: u16,
     /// The position, or the removal, is not yet known to be in Redis.
     pub(super) unsaved: bool,
 }
 
-/// A profile and how new it is.
+/// A `profile_generation` before the first reading; no reload has this number.
+pub(super) const NEVER_READ: u16 = 0;
+
+/// A profile as Redis has it, with what Redis does not have yet.
 #[derive(Debug, Default)]
 pub(super) struct HeldProfile {
-    /// `None` once it was deleted: `seq` still guards against an older one that arrives late.
-    pub(super) profile: Option<Arc<Profile>>,
-    pub(super) seq: u64,
-    /// What of it is not yet known to be in Redis.
-    pub(super) unsaved: Option<Arc<ProfilePatch>>,
+    /// As it was last read from Redis.
+    pub(super) saved: Option<Arc<Profile>>,
+    /// The number of the batch that changed it last, of that reading.
+    pub(super) version: u64,
+    /// What is not yet known to be in Redis.
+    pub(super) unsaved: Option<Arc<Profile>>,
+    /// Both together, as answers show it; `None` where no member has a value.
+    pub(super) shown: Option<Arc<Profile>>,
+}
+
+impl HeldProfile {
+    /// Brings `shown` up to the others.
+    pub(super) fn show(&mut self) {
+        self.shown = match (&self.saved, &self.unsaved) {
+            (saved, None) => saved.clone(),
+            (None, unsaved) => unsaved.clone(),
+            (Some(saved), Some(unsaved)) => {
+                let mut profile = Profile::clone(saved);
+                profile.join(unsaved);
+                Some(Arc::new(profile))
+            }
+        }
+        .filter(|profile| !profile.is_blank());
+    }
 }
 
 impl Record {
@@ -55,6 +78,7 @@ impl Record {
             profile: None,
             leaf: NOWHERE,
             generation: 0,
+            profile_generation: NEVER_READ,
             unsaved: false,
         };
         record.set_fix(fix, seq);
@@ -109,7 +133,7 @@ impl Record {
     }
 
     pub(super) fn profile(&self) -> Option<&Arc<Profile>> {
-        self.profile.as_ref()?.profile.as_ref()
+        self.profile.as_ref()?.shown.as_ref()
     }
 
     pub(super) fn entity(&self) -> Entity {
@@ -122,7 +146,7 @@ impl Record {
 
     /// Whether anything of this entity waits to be written to Redis.
     pub(super) fn has_unsaved(&self) -> bool {
-        self.unsaved || self.profile.as_ref().is_some_and(|held| held.unsaved.is_some())
+        self.unsaved || self.has_unsaved_profile()
     }
 
     /// What it holds besides the record itself.
@@ -132,9 +156,9 @@ impl Record {
         let id = if self.id.len() > INLINE { self.id.len() } else { 0 };
         let profile = self.profile.as_ref().map_or(0, |held| {
             // The words of a profile are shared with whoever set it, and are not counted.
-            size_of::<HeldProfile>()
-                + held.profile.as_ref().map_or(0, |_| size_of::<Profile>() + 16)
-                + held.unsaved.as_ref().map_or(0, |_| size_of::<ProfilePatch>() + 16)
+            // Without anything unsaved what is shown is what was read.
+            let profiles = usize::from(held.saved.is_some()) + 2 * usize::from(held.unsaved.is_some());
+            size_of::<HeldProfile>() + profiles * (size_of::<Profile>() + 16)
         });
         id + profile
     }

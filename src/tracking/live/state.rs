@@ -2,7 +2,7 @@
 
 use super::grid::At;
 use super::id_map::IdMap;
-use super::record::Record;
+use super::record::{NEVER_READ, Record};
 use super::slab::Slab;
 use super::slot_set::SlotSet;
 use super::tree::{Entry, NOWHERE, Tree};
@@ -30,7 +30,7 @@ impl State {
             ids: IdMap::new(),
             tree: Tree::new(),
             unsaved: SlotSet::default(),
-            generation: 0,
+            generation: 1,
             heap_bytes: 0,
         }
     }
@@ -43,8 +43,7 @@ impl State {
     pub(super) fn update(&mut self, slot: u32, origin: Origin, update: &Update, at: At) -> Outcome {
         let record = &mut self.records[slot];
         let was_unsaved = record.unsaved;
-        // What is known of it is that it was removed; a profile of it was never asked for.
-        let is_first = record.leaf == NOWHERE && record.profile.is_none();
+        let is_first = record.profile_generation == NEVER_READ;
         let superseding = superseding(record, origin, update.fix.timestamp_ms, update.seq, self.generation);
         note(record, origin, update.fix.timestamp_ms, self.generation);
         if let Some(seq) = superseding {
@@ -130,7 +129,9 @@ impl State {
 
     fn add_record(&mut self, hash: u64, mut record: Record, origin: Origin) -> u32 {
         record.unsaved = origin == Origin::Local;
-        record.generation = self.generation;
+        if origin != Origin::Local {
+            record.generation = self.generation;
+        }
         self.heap_bytes += record.heap_bytes();
         let slot = self.records.insert(record);
         self.ids.insert(hash, slot);
@@ -163,12 +164,17 @@ fn superseding(record: &Record, origin: Origin, timestamp_ms: i64, seq: u64, gen
 
 /// What an update from `origin` with this timestamp says about whether Redis has the record as we have it.
 fn note(record: &mut Record, origin: Origin, timestamp_ms: i64, generation: u16) {
-    record.generation = generation;
+    let heard = record.generation == generation;
+    if origin != Origin::Local {
+        record.generation = generation;
+    }
     match origin {
         Origin::Local => record.unsaved |= timestamp_ms >= record.timestamp_ms,
         Origin::Stored if timestamp_ms >= record.timestamp_ms => record.unsaved = false,
-        // What Redis holds now is older than what is known here: Redis has lost it. Equally old, it may be another.
-        Origin::Loaded if timestamp_ms != record.timestamp_ms => record.unsaved = timestamp_ms < record.timestamp_ms,
+        Origin::Loaded if timestamp_ms > record.timestamp_ms => record.unsaved = false,
+        // What Redis holds is older than what is known here: Redis has lost it. Not so if something was heard since the reload
+        // began: then what was read may be from before that.
+        Origin::Loaded if timestamp_ms < record.timestamp_ms && !heard => record.unsaved = true,
         Origin::Stored | Origin::Loaded => {}
     }
 }

@@ -5,12 +5,21 @@ use std::sync::atomic::Ordering::Relaxed;
 /// Records looked at in one holding of the lock.
 const LOOK: u32 = 256;
 
+/// An entity whose fix has expired.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Swept {
+    /// Which.
+    pub id: Id,
+    /// Whether it has a profile.
+    pub has_profile: bool,
+}
+
 impl LiveIndex {
-    /// Forgets what is past its time to live, tombstones and unsaved fixes too; returns the ids of expired fixes. An unsaved
+    /// Forgets what is past its time to live, tombstones and unsaved fixes too; returns whose fixes have expired. An unsaved
     /// profile has no time to live: its entity is kept, unseen, until that is written.
     ///
     /// Looks at up to `budget` records, from where the last sweep stopped, and at each at most once.
-    pub fn sweep(&self, now_ms: i64, budget: usize) -> Vec<Id> {
+    pub fn sweep(&self, now_ms: i64, budget: usize) -> Vec<Swept> {
         let mut swept = Vec::new();
         let mut left = u32::try_from(budget)
             .unwrap_or(u32::MAX)
@@ -35,7 +44,11 @@ impl LiveIndex {
                     let hash = self.hash(&record.id);
                     let record = state.forget(hash, slot);
                     if record.is_live() {
-                        swept.push(record.id);
+                        let has_profile = record.profile.is_some();
+                        swept.push(Swept {
+                            id: record.id,
+                            has_profile,
+                        });
                     }
                 }
             }

@@ -4,7 +4,7 @@ use super::record::Record;
 use super::{LiveIndex, PIECE};
 use crate::ids::Id;
 use crate::tracking::model::Fix;
-use crate::tracking::patch::ProfilePatch;
+use crate::tracking::profile::Profile;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -16,14 +16,25 @@ const LOOK: u32 = 256;
 pub struct Unsaved {
     /// Which.
     pub id: Id,
-    /// Its newest fix; `None` if it was removed. Given even if only a patch is unsaved.
+    /// Its newest fix; `None` if it was removed. Given even if only the profile is unsaved.
     pub fix: Option<Fix>,
     /// When the fix was taken, or the entity removed.
     pub timestamp_ms: i64,
     /// Whether the fix, or the removal, is unsaved.
     pub position_unsaved: bool,
     /// What of the profile is unsaved.
-    pub patch: Option<Arc<ProfilePatch>>,
+    pub change: Option<Arc<Profile>>,
+}
+
+/// What of an entity Redis had no word on since a reload began.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// Which entity.
+    pub id: Id,
+    /// Its fix or its removal.
+    pub position: bool,
+    /// Its profile.
+    pub profile: bool,
 }
 
 impl Unsaved {
@@ -33,7 +44,7 @@ impl Unsaved {
             fix: record.is_live().then(|| record.fix()),
             timestamp_ms: record.timestamp_ms,
             position_unsaved: record.unsaved,
-            patch: record.profile.as_ref().and_then(|held| held.unsaved.clone()),
+            change: record.profile.as_ref().and_then(|held| held.unsaved.clone()),
         }
     }
 }
@@ -74,26 +85,28 @@ impl LiveIndex {
         unsaved
     }
 
-    /// Clears the unsaved mark of each fix or removal that still has the timestamp given, and notes the `seq` that Redis
-    /// gave it.
-    pub fn mark_saved(&self, saved: &[(Id, i64, u64)]) {
-        for piece in saved.chunks(PIECE) {
+    /// Clears the unsaved mark of each fix or removal that is still the very one given, and notes the number of the batch that stored
+    /// it. Not of one that was replaced while it was on its way, even at the same time.
+    pub fn mark_saved<'a>(&self, saved: impl IntoIterator<Item = (&'a Unsaved, u64)>) {
+        let mut saved = saved.into_iter().peekable();
+        while saved.peek().is_some() {
             let mut state = self.state.write();
-            for (id, timestamp_ms, seq) in piece {
-                let Some(slot) = state.find(self.hash(id), id) else {
+            for (written, seq) in saved.by_ref().take(PIECE) {
+                let Some(slot) = state.find(self.hash(&written.id), &written.id) else {
                     continue;
                 };
                 let record = &mut state.records[slot];
-                if record.timestamp_ms == *timestamp_ms {
+                let fix = record.is_live().then(|| record.fix());
+                if record.timestamp_ms == written.timestamp_ms && fix == written.fix {
                     record.unsaved = false;
-                    record.seq = record.seq.max(*seq);
+                    record.seq = record.seq.max(seq);
                     state.note_unsaved(slot);
                 }
             }
         }
     }
 
-    /// Marks the fix or removal of each known entity unsaved.
+    /// Marks the fix or removal of each known entity unsaved, unless Redis had a word on it since [`Self::begin_reload`].
     pub fn mark_unsaved(&self, ids: &[Id]) {
         for piece in ids.chunks(PIECE) {
             let mut state = self.state.write();
@@ -101,8 +114,10 @@ impl LiveIndex {
                 let Some(slot) = state.find(self.hash(id), id) else {
                     continue;
                 };
-                state.records[slot].unsaved = true;
-                state.note_unsaved(slot);
+                if state.records[slot].generation != state.generation {
+                    state.records[slot].unsaved = true;
+                    state.note_unsaved(slot);
+                }
             }
         }
     }
@@ -110,15 +125,16 @@ impl LiveIndex {
     /// Begins a reload: from here on it is noted which entities Redis has a word on.
     pub fn begin_reload(&self) {
         let mut state = self.state.write();
-        state.generation = state.generation.wrapping_add(1);
+        // 0 stands for never.
+        state.generation = state.generation.checked_add(1).unwrap_or(1);
     }
 
-    /// Entities on which Redis had no word since [`Self::begin_reload`], with their fixes' timestamps: Redis may have lost
-    /// them, or they were removed unheard. What is unsaved already and tombstones are left out.
+    /// Entities on which Redis had no word since [`Self::begin_reload`]: Redis may have lost them, or they were removed unheard, or
+    /// their profile changed unheard. What has expired is left out.
     ///
     /// Looks at up to `budget` records from `cursor` on, 0 at first; returns the next cursor, or `None` at the end.
     #[must_use]
-    pub fn missing_after_reload(&self, cursor: u32, budget: usize) -> (Vec<(Id, i64)>, Option<u32>) {
+    pub fn missing_after_reload(&self, cursor: u32, budget: usize, now_ms: i64) -> (Vec<Missing>, Option<u32>) {
         let mut missing = Vec::new();
         let stop = cursor.saturating_add(u32::try_from(budget).unwrap_or(u32::MAX));
         let mut at = cursor;
@@ -126,12 +142,17 @@ impl LiveIndex {
             let state = self.state.read();
             let end = state.records.end();
             for slot in at..stop.min(end).min(at.saturating_add(LOOK)) {
-                if let Some(record) = state.records.get(slot)
-                    && record.generation != state.generation
-                    && record.is_live()
-                    && !record.unsaved
-                {
-                    missing.push((record.id.clone(), record.timestamp_ms));
+                let Some(record) = state.records.get(slot) else {
+                    continue;
+                };
+                let found = Missing {
+                    id: record.id.clone(),
+                    // What is unsaved is about to be written; that tells what Redis has.
+                    position: record.generation != state.generation && !record.unsaved,
+                    profile: record.profile_generation != state.generation,
+                };
+                if (found.position || found.profile) && !self.is_expired(record.timestamp_ms, now_ms) {
+                    missing.push(found);
                 }
             }
             at = at.saturating_add(LOOK).min(stop);

@@ -1,56 +1,139 @@
 use super::LiveIndex;
 use super::grid::{Cell, SLACK, STEPS};
+use super::pieces::{Look, Pieces, TURN};
+use super::record::Record;
+use super::slab::Slab;
+use super::smallest::{Ranked, Smallest};
+use super::tree::Entry;
 use super::visible::Visible;
-use super::walk::{Pace, Walk};
+use super::walk::Pace;
 use crate::geo::BoundingBox;
-use crate::tracking::model::{Entity, Filter};
-use std::ops::ControlFlow;
-
-/// Entries and cells looked at in one holding of the lock: tens of microseconds.
-pub(super) const LOOK: usize = 256;
+use crate::tracking::model::{Entity, WithinQuery};
+use std::cmp::Ordering;
 
 impl LiveIndex {
-    /// The entities in a box, by id, and whether there are more than the `limit` of them that are answered.
+    /// The first entities in a box, by id, and whether there are more.
     ///
-    /// A long answer is put together in pieces, between which entities may move: each is answered where it was at one
-    /// moment of the call, and one that comes into the box meanwhile may be missed.
+    /// A long answer is put together in pieces, between which entities may move: each is answered where it was at one moment of
+    /// the call. One that is in the box all the while is in the answer, or behind its end.
     #[must_use]
-    pub fn within(&self, bbox: &BoundingBox, limit: usize, now_ms: i64, filter: &Filter) -> (Vec<Entity>, bool) {
-        let mut entities = Vec::new();
-        let mut cut = false;
-        let Some(visible) = Visible::new(self.ttl_ms, filter, now_ms) else {
-            return (entities, cut);
-        };
-        let area = Area::of(bbox);
-        let mut walk = Walk::default();
-        loop {
-            let state = self.state.read();
-            let pace = walk.go_on(
-                &state.tree,
-                LOOK,
-                |cell| area.touches(cell),
-                |entries| {
-                    for entry in entries.iter().filter(|entry| visible.young(entry.timestamp_ms)) {
-                        let record = &state.records[entry.slot];
-                        if bbox.contains(record.point()) && visible.wants(|| record) {
-                            if entities.len() == limit {
-                                cut = true;
-                                return ControlFlow::Break(());
-                            }
-                            entities.push(record.entity());
-                        }
-                    }
-                    ControlFlow::Continue(())
-                },
-            );
-            if pace == Pace::Done {
-                break;
+    pub fn within(&self, query: &WithinQuery, now_ms: i64) -> (Vec<Entity>, bool) {
+        let mut search = self.search_within(query, now_ms);
+        while search.go_on() {}
+        search.finish()
+    }
+
+    /// The same for who has others to let go on every now and then.
+    #[must_use]
+    pub fn search_within<'a>(&'a self, query: &'a WithinQuery, now_ms: i64) -> WithinSearch<'a> {
+        let visible = Visible::new(self.ttl_ms, &query.filter, now_ms);
+        WithinSearch {
+            index: self,
+            pieces: Pieces::default(),
+            look: visible.map(|visible| InBox::new(query, visible)),
+        }
+    }
+}
+
+/// A search for what is in a box.
+#[derive(Debug)]
+pub struct WithinSearch<'a> {
+    index: &'a LiveIndex,
+    pieces: Pieces,
+    /// `None` if the filter lets nothing through.
+    look: Option<InBox<'a>>,
+}
+
+impl WithinSearch<'_> {
+    /// Searches for about a millisecond; whether there is more to search.
+    pub fn go_on(&mut self) -> bool {
+        let Some(look) = &mut self.look else { return false };
+        (0..TURN).all(|_| self.pieces.go_on(&self.index.state.read(), look) == Pace::Paused)
+    }
+
+    /// What was found: the first, by id, and whether there are more.
+    #[must_use]
+    pub fn finish(self) -> (Vec<Entity>, bool) {
+        self.look.map_or_else(Default::default, InBox::finish)
+    }
+}
+
+/// What is found in a box.
+#[derive(Debug)]
+pub(super) struct InBox<'a> {
+    query: &'a WithinQuery,
+    area: Area,
+    visible: Visible<'a>,
+    least: Smallest<Entity>,
+}
+
+impl Ranked for Entity {
+    /// By id; of two looks at one entity the newer first.
+    fn rank(&self, other: &Self) -> Ordering {
+        let by_time = || other.fix.timestamp_ms.cmp(&self.fix.timestamp_ms);
+        self.id.cmp(&other.id).then_with(by_time)
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+impl Look for InBox<'_> {
+    fn enters(&self, cell: Cell) -> bool {
+        self.area.touches(cell)
+    }
+
+    fn entries(&mut self, entries: &[Entry], records: &Slab<Record>) {
+        for entry in entries {
+            if self.visible.young(entry.timestamp_ms) {
+                self.take(&records[entry.slot]);
             }
         }
-        entities.sort_unstable_by(|a, b| a.id.cmp(&b.id).then(b.fix.timestamp_ms.cmp(&a.fix.timestamp_ms)));
-        // One that moved ahead of the walk was met twice.
-        entities.dedup_by(|a, b| a.id == b.id);
-        (entities, cut)
+    }
+
+    fn record(&mut self, record: &Record) {
+        if self.visible.young(record.timestamp_ms) {
+            self.take(record);
+        }
+    }
+}
+
+impl<'a> InBox<'a> {
+    pub(super) fn new(query: &'a WithinQuery, visible: Visible<'a>) -> Self {
+        Self {
+            query,
+            area: Area::of(&query.bounds),
+            visible,
+            // One at least, from which to tell whether there are more.
+            least: Smallest::new(query.limit.max(1)),
+        }
+    }
+
+    /// The first, by id, and whether there are more.
+    pub(super) fn finish(self) -> (Vec<Entity>, bool) {
+        let (mut entities, is_cut) = self.least.finish();
+        let is_cut = is_cut || entities.len() > self.query.limit;
+        entities.truncate(self.query.limit);
+        (entities, is_cut)
+    }
+
+    fn take(&mut self, record: &Record) {
+        let is_wanted = self.query.bounds.contains(record.point())
+            && self.query.after.as_ref().is_none_or(|after| record.id > *after);
+        if !is_wanted {
+            return;
+        }
+        let is_behind = self.least.bound().is_some_and(|last| record.id > last.id);
+        // What is behind matters only for whether there is any.
+        if is_behind && self.least.is_cut() || !self.visible.wants(|| record) {
+            return;
+        }
+        if is_behind {
+            self.least.cut();
+        } else {
+            self.least.push(record.entity());
+        }
     }
 }
 

@@ -1,56 +1,176 @@
--- Shared by the scripts that change profiles. A patch lies in ARGV from `at` on: the number of fields to set, their names
--- and values, the number of fields to delete, their names. Attributes are the fields whose names begin with "a:".
+-- Shared by the scripts that change profiles. A profile is a hash: members by name, each with the time at which it was set in the
+-- field 't:' .. name (Unix ms; it outlives a removal), 'floor' (what is older does not count) and 'v' (the number of the batch that
+-- changed it last). Attributes are the members whose names begin with 'a:'.
+-- A change lies in ARGV from `at` on: its floor ('0' for none), the number of members to set, their names, times and values, the
+-- number of members to remove, their names and times.
 
--- Where the patch ends: the index behind its last argument.
-local function patch_end(at)
-  at = at + 1 + 2 * tonumber(ARGV[at])
-  return at + 1 + tonumber(ARGV[at])
+local MAX_ATTRIBUTES = 32
+-- A time further ahead than this was written before the clock was set back; anything replaces it.
+local MAX_AHEAD_MS = 60000
+-- With more fields than this the times of removed members are given up.
+local MAX_FIELDS = 200
+
+local function clock_ms()
+  local now = redis.call('TIME')
+  return now[1] * 1000 + math.floor(now[2] / 1000)
 end
 
--- Whether the profile would have more than 32 attributes after the patch. Deletions are counted as if they came last, so
--- a patch never passes because of the order in which it is applied.
-local function too_many_attributes(key, at)
-  local names, count = {}, 0
+local function as_ms(time)
+  return string.format('%.0f', time)
+end
+
+-- A stored time, 0 for none.
+local function known_ms(time, now)
+  time = tonumber(time) or 0
+  return time > now + MAX_AHEAD_MS and 0 or time
+end
+
+-- Where the change ends: the index behind its last argument.
+local function change_end(at)
+  at = at + 2 + 3 * tonumber(ARGV[at + 1])
+  return at + 1 + 2 * tonumber(ARGV[at])
+end
+
+local function fields_of(key)
+  local all, fields = redis.call('HGETALL', key), {}
+  for i = 1, #all, 2 do fields[all[i]] = all[i + 1] end
+  return fields
+end
+
+-- The newest time in a profile.
+local function newest_ms(key, now)
+  local newest = 0
+  for name, value in pairs(fields_of(key)) do
+    if name == 'floor' or string.sub(name, 1, 2) == 't:' then newest = math.max(newest, known_ms(value, now)) end
+  end
+  return newest
+end
+
+-- Raises the floor; members older than it are removed. Returns whether one was.
+local function raise_floor(key, floor, now)
+  local gone = {}
+  for name, value in pairs(fields_of(key)) do
+    if string.sub(name, 1, 2) == 't:' and known_ms(value, now) < floor then
+      gone[#gone + 1] = name
+      gone[#gone + 1] = string.sub(name, 3)
+    end
+  end
+  redis.call('HSET', key, 'floor', as_ms(floor))
+  return #gone > 0 and redis.call('HDEL', key, unpack(gone)) > 0
+end
+
+-- Gives up the times of removed members: the newest of them becomes the floor, and the time of members that stay.
+local function give_up_removals(key, now)
+  local fields = fields_of(key)
+  local gone, floor = {}, known_ms(fields.floor, now)
+  for name, value in pairs(fields) do
+    if string.sub(name, 1, 2) == 't:' and not fields[string.sub(name, 3)] then
+      gone[#gone + 1] = name
+      floor = math.max(floor, known_ms(value, now))
+    end
+  end
+  if #gone == 0 then return end
+  redis.call('HDEL', key, unpack(gone))
+  local times = { 'floor', as_ms(floor) }
+  for name, value in pairs(fields) do
+    if string.sub(name, 1, 2) == 't:' and fields[string.sub(name, 3)] and known_ms(value, now) < floor then
+      times[#times + 1] = name
+      times[#times + 1] = as_ms(floor)
+    end
+  end
+  redis.call('HSET', key, unpack(times))
+end
+
+-- How many attributes more the profile may have once `removed` are gone.
+local function room_for_attributes(key, removed)
+  local room = MAX_ATTRIBUTES
   for _, name in ipairs(redis.call('HKEYS', key)) do
-    names[name] = true
-    if string.sub(name, 1, 2) == 'a:' then count = count + 1 end
+    if string.sub(name, 1, 2) == 'a:' and not removed[name] then room = room - 1 end
   end
-  local sets = tonumber(ARGV[at])
-  for i = at + 1, at + 2 * sets, 2 do
-    if string.sub(ARGV[i], 1, 2) == 'a:' and not names[ARGV[i]] then count = count + 1 end
-  end
-  local deletions = at + 1 + 2 * sets
-  for i = deletions + 1, deletions + tonumber(ARGV[deletions]) do
-    if string.sub(ARGV[i], 1, 2) == 'a:' and names[ARGV[i]] then count = count - 1 end
-  end
-  return count > 32
+  return room
 end
 
--- Whether the patch would change anything. Senders like to repeat the same status with every fix.
-local function changes_profile(key, at)
-  local sets = tonumber(ARGV[at])
-  if tonumber(ARGV[at + 1 + 2 * sets]) > 0 then return true end
-  local names = {}
-  for i = 1, sets do names[i] = ARGV[at + 2 * i - 1] end
-  local values = redis.call('HMGET', key, unpack(names))
-  for i = 1, sets do
-    if values[i] ~= ARGV[at + 2 * i] then return true end
+-- Merges a change: of each member the newest wins, of two that are equally new the later arrival. As a patch it counts from now,
+-- behind all that it touches, and is made as a whole or not at all. Returns whether a value changed, and whether attributes were left out
+-- because the profile would have too many (then nothing of a patch was done). A key of another type is replaced.
+local function merge_profile(key, at, now, ttl_ms, is_patch)
+  local given_floor, sets = math.min(tonumber(ARGV[at]), now), tonumber(ARGV[at + 1])
+  local removals = at + 2 + 3 * sets
+  local fields = { 'floor' }
+  for i = at + 2, removals - 3, 3 do
+    fields[#fields + 1] = ARGV[i]
+    fields[#fields + 1] = 't:' .. ARGV[i]
   end
-  return false
-end
+  for i = removals + 1, removals + 2 * tonumber(ARGV[removals]), 2 do
+    fields[#fields + 1] = ARGV[i]
+    fields[#fields + 1] = 't:' .. ARGV[i]
+  end
+  local known = redis.pcall('HMGET', key, unpack(fields))
+  if known.err then
+    redis.call('DEL', key)
+    known = redis.call('HMGET', key, unpack(fields))
+  end
 
--- Applies the patch and stamps the profile with `version`. It may have been deleted before and about to end.
-local function merge_profile(key, at, version)
-  local sets = tonumber(ARGV[at])
-  if sets > 0 then redis.call('HSET', key, unpack(ARGV, at + 1, at + 2 * sets)) end
-  local deletions = at + 1 + 2 * sets
-  local count = tonumber(ARGV[deletions])
-  if count > 0 then redis.call('HDEL', key, unpack(ARGV, deletions + 1, deletions + count)) end
-  redis.call('HSET', key, 'v', version)
-  if redis.call('HLEN', key) > 1 then
-    redis.call('PERSIST', key)
-  else
-    -- Nothing is left of it: it ends as a deleted one does.
-    redis.call('EXPIRE', key, 3600)
+  local changed = false
+  local floor = known_ms(known[1], now)
+  if given_floor > floor then
+    changed = raise_floor(key, given_floor, now)
+    floor = given_floor
+    if changed then known = redis.call('HMGET', key, unpack(fields)) end
   end
+  local stamp = nil
+  if is_patch then
+    stamp = math.max(now, floor + 1)
+    for i = 3, #fields, 2 do stamp = math.max(stamp, known_ms(known[i], now) + 1) end
+  end
+  local function time_of(time) return stamp or math.min(tonumber(time), now) end
+  local function counts(time, i) return time >= math.max(floor, known_ms(known[i], now)) end
+
+  local gone, gone_names, times = {}, {}, {}
+  local i = 2 + 2 * sets
+  for arg = removals + 1, removals + 2 * tonumber(ARGV[removals]), 2 do
+    local name, time = ARGV[arg], time_of(ARGV[arg + 1])
+    if counts(time, i + 1) then
+      if known[i] then
+        gone[#gone + 1] = name
+        gone_names[name] = true
+      end
+      times[#times + 1] = 't:' .. name
+      times[#times + 1] = as_ms(time)
+    end
+    i = i + 2
+  end
+  local room, left_out = nil, false
+  i = 2
+  for arg = at + 2, removals - 3, 3 do
+    local name, time, value = ARGV[arg], time_of(ARGV[arg + 1]), ARGV[arg + 2]
+    if counts(time, i + 1) then
+      local fits = true
+      if not known[i] and string.sub(name, 1, 2) == 'a:' then
+        room = (room or room_for_attributes(key, gone_names)) - 1
+        fits = room >= 0
+      end
+      if fits then
+        changed = changed or known[i] ~= value
+        times[#times + 1] = name
+        times[#times + 1] = value
+        times[#times + 1] = 't:' .. name
+        times[#times + 1] = as_ms(time)
+      else
+        left_out = true
+      end
+    end
+    i = i + 2
+  end
+  if is_patch and left_out then return false, true end
+  if #gone > 0 then
+    changed = true
+    redis.call('HDEL', key, unpack(gone))
+  end
+  if #times > 0 then
+    redis.call('HSET', key, unpack(times))
+    if #gone > 0 and redis.call('HLEN', key) > MAX_FIELDS then give_up_removals(key, now) end
+  end
+  if changed or #times > 0 or given_floor > 0 then redis.call('PEXPIRE', key, ttl_ms) end
+  return changed, left_out
 end

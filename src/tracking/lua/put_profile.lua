@@ -1,23 +1,31 @@
--- put_profile: replaces (also: deletes) or merges an entity's profile.
+-- put_profile: replaces (also: deletes) or merges an entity's profile, as of now by Redis's clock and behind all that it replaces.
 -- KEYS[1]   profile
 -- KEYS[2]   sequence of the partition
 -- KEYS[3]   update channel; a sharded one if its name has a hash tag
 -- ARGV[1]   head of the message, as in record.lua
 -- ARGV[2]   id
--- ARGV[3]   'replace', 'merge' or 'delete'
--- ARGV[4..] the patch (see merge_profile.lua); none for 'delete'
--- Returns the sequence; 0 where there was nothing to delete, -1 where the profile would have too many attributes.
--- A deleted profile keeps its version for an hour, so that an instance can tell a deletion from a reading that came late.
-local verb = ARGV[3]
-if verb == 'delete' and redis.call('HLEN', KEYS[1]) < 2 then return 0 end
-if verb == 'merge' and too_many_attributes(KEYS[1], 4) then return -1 end
-local sequence = redis.call('INCR', KEYS[2])
-if verb ~= 'merge' then redis.call('DEL', KEYS[1]) end
-if verb == 'delete' then
-  redis.call('HSET', KEYS[1], 'v', sequence)
-  redis.call('EXPIRE', KEYS[1], 3600)
-else
-  merge_profile(KEYS[1], 4, sequence)
+-- ARGV[3]   TTL of profiles, ms
+-- ARGV[4]   'replace' or 'merge'
+-- ARGV[5..] the change (see merge_profile.lua), its times being of no meaning; nothing in it to delete the profile
+-- Returns the sequence; 0 where nothing changed, -1 where the profile would have too many attributes.
+-- A deleted profile is a hash with a floor alone; it ends like any other, so that late members and instances that were cut off meet it.
+local now, key, replaces = clock_ms(), KEYS[1], ARGV[4] == 'replace'
+if replaces then
+  local stamp = now
+  if redis.call('TYPE', key).ok == 'hash' then stamp = math.max(now, newest_ms(key, now) + 1) end
+  redis.call('DEL', key)
+  redis.call('HSET', key, 'floor', as_ms(stamp - 1))
 end
+local changed, left_out = merge_profile(key, 5, now, ARGV[3], true)
+if left_out then return -1 end
+if replaces then
+  -- The floor is the time of what was given: that counts, and nothing older.
+  redis.call('HINCRBY', key, 'floor', 1)
+  redis.call('PEXPIRE', key, ARGV[3])
+elseif not changed then
+  return 0
+end
+local sequence = redis.call('INCR', KEYS[2])
+redis.call('HSET', key, 'v', sequence)
 publish(KEYS[3], ARGV[1] .. ',"seq":' .. sequence .. ',"profiles":["' .. ARGV[2] .. '"]}')
 return sequence

@@ -6,14 +6,19 @@
 -- ARGV[1] head of the message, as in record.lua
 -- ARGV[2] id
 -- ARGV[3] TTL of the kind, ms
--- ARGV[4] Unix ms of the removal; '' for now, by Redis's clock, but never before the fix that it removes
+-- ARGV[4] 'at' for a removal as of ARGV[5], 'not_before' for one as of now by Redis's clock, but never before ARGV[5], and behind a fix from
+--         the future: of that a second copy may be on its way
+-- ARGV[5] Unix ms
 -- Returns {sequence, Unix ms of the removal}; the sequence is 0 where a newer fix is there and stays.
-local newest = redis.call('GET', KEYS[4])
+-- MGET, because it takes a key of another type for none.
+local newest = redis.call('MGET', KEYS[4])[1]
 local newest_ms = newest and tonumber(string.sub(newest, 10, 22)) or 0
-local at = tonumber(ARGV[4])
-if not at then
+local at = tonumber(ARGV[5])
+if ARGV[4] == 'not_before' then
   local now = redis.call('TIME')
-  at = math.max(now[1] * 1000 + math.floor(now[2] / 1000), newest_ms)
+  now = now[1] * 1000 + math.floor(now[2] / 1000)
+  at = math.max(now, at)
+  if newest_ms > now then at = math.max(at, newest_ms + 1) end
 elseif newest_ms > at then
   return { 0, newest_ms }
 end

@@ -23,16 +23,23 @@ fn bad() -> Vec<(String, Option<&'static str>)> {
         (r#"{"id": "bad", "lat": 91, "lon": 1}"#, Some("bad")),
         (r#"{"id": "bad", "lon": 1}"#, Some("bad")),
         (r#"{"id": "bad", "lat": "NaN", "lon": 1}"#, Some("bad")),
-        (r#"{"id": "bad", "lat": 1, "lon": 1, "lng": 1}"#, Some("bad")),
+        (r#"{"id": "bad", "lat": 1, "lat": 1, "lon": 1}"#, Some("bad")),
+        (r#"{"id": "nearby", "lat": 1, "lon": 1}"#, None),
         (r#"{"id": "bad", "lat": 1, "lon": 1, "timestamp": 5}"#, Some("bad")),
-        (r#"{"id": "bad", "lat": 1, "lon": 1, "speed": "fast"}"#, Some("bad")),
-        (r#"{"id": "bad", "lat": 1e999, "lon": 1}"#, None),
-        (r#"{"id": "bad", "lat": 1, "lon": 1, "status": "\ud800"}"#, None),
+        (r#"{"id": "bad", "lat": 1e999, "lon": 1}"#, Some("bad")),
+        (r#"{"id": "bad\ud800", "lat": 1, "lon": 1}"#, None),
+        (r#"{"id": "bad", "lat": 1, "lon": 1, "heading": NaN}"#, Some("bad")),
+        (r#"{"id": "bad", "lat": 1, "lon": 1, }"#, Some("bad")),
+        (
+            "{\"id\": \"bad\", \"lat\": 1, \"lon\": 1, \"status\": \"a\tb\"}",
+            Some("bad"),
+        ),
+        ("{bad: [1, {}], 'lat': 1}", None),
     ]
     .map(|(element, id)| (element.to_owned(), id))
     .into();
     bad.push((deep.clone(), None));
-    bad.push((format!(r#"{{"id": "bad", "lat": 1, "lon": 1, "x": {deep}}}"#), None));
+    bad.push((format!(r#"{{"id": "bad", "lat": {deep}, "lon": 1}}"#), Some("bad")));
     bad.push((format!(r#"{{"id": "{long}", "lat": 1, "lon": 1}}"#), None));
     bad
 }
@@ -84,18 +91,67 @@ async fn the_good_ones_go_in_and_each_bad_one_is_named() {
 }
 
 #[actix_web::test]
-async fn a_line_of_broken_text_is_one_bad_line() {
+async fn what_is_no_text_is_one_bad_element() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
     let good = br#"{"id": "d-1", "lat": 1, "lon": 1}"#;
     let nan = br#"{"id": "d-2", "lat": NaN, "lon": 1}"#;
-    let lines = [&b"\xff\xfe"[..], good, b"{", b"\x00", nan];
-    let answer = post(&api, PATH, "application/x-ndjson", lines.join(&b'\n')).await;
-    assert_eq!((answer.status, &answer.body["accepted"]), (200, &Value::from(1)));
-    let rejected = answer.body["rejected"].as_array().unwrap();
-    let indexes: Vec<_> = rejected.iter().map(|rejection| &rejection["index"]).collect();
-    assert_eq!(indexes, [0, 2, 3, 4]);
+    let latin = b"{\"id\": \"d-3\", \"lat\": 1, \"lon\": 1, \"status\": \"besch\xe4ftigt\"}";
+    let elements = [&b"\xff\xfe"[..], good, b"{}", b"\x00", nan, latin];
+    let mark = b"\xef\xbb\xbf";
+    let array = [mark, &b"["[..], &elements.join(&b','), b"]"].concat();
+    let named = [
+        mark,
+        &b"{\"positions\": ["[..],
+        &elements.join(&b','),
+        b"], \"sent\": NaN}",
+    ]
+    .concat();
+    let lines = [mark, &elements.join(&b'\n')[..]].concat();
+    for (content_type, body) in [
+        ("application/json", array),
+        ("application/json", named),
+        ("application/x-ndjson", lines),
+    ] {
+        let answer = post(&api, PATH, content_type, body).await;
+        assert_eq!(
+            (answer.status, &answer.body["accepted"]),
+            (200, &Value::from(1)),
+            "{answer:?}"
+        );
+        let rejected = answer.body["rejected"].as_array().unwrap();
+        let told: Vec<_> = rejected
+            .iter()
+            .map(|one| (one["index"].as_u64().unwrap(), one["id"].as_str()))
+            .collect();
+        assert_eq!(
+            told,
+            [(0, None), (2, None), (3, None), (4, Some("d-2")), (5, Some("d-3"))]
+        );
+    }
+}
+
+#[actix_web::test]
+async fn a_byte_order_mark_loses_nothing() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = service.drivers();
+    let mark = "\u{feff}";
+    let single = post_json(
+        &api,
+        "/v1/drivers/d-0/position",
+        format!(r#"{mark}{{"lat": 1, "lon": 1}}"#),
+    )
+    .await;
+    assert_eq!(single.status, 204, "{single:?}");
+    let good = |n: usize| format!(r#"{{"id": "d-{n}", "lat": 1, "lon": 1}}"#);
+    let array = post_json(&api, PATH, format!("{mark}[{}]", good(1))).await;
+    assert_eq!(array.body["accepted"], 1, "{array:?}");
+    let lines = format!("{mark}{}\n{mark}{}", good(2), good(3));
+    let lines = post(&api, PATH, "application/x-ndjson", lines).await;
+    assert_eq!(lines.body["accepted"], 2, "{lines:?}");
+    assert_eq!(api.within("bbox=0,0,2,2").await.ids(), ["d-0", "d-1", "d-2", "d-3"]);
 }
 
 #[actix_web::test]
@@ -114,9 +170,9 @@ async fn what_is_no_batch_as_a_whole_is_refused_as_a_whole() {
         post_json(&api, PATH, body).await.assert_problem(422, &[""]);
     }
     let deep = format!(r#"{{"positions": [{good}], "x": {}"#, "[".repeat(10_000));
-    let (cut, nan) = (format!("[{good},"), format!("[{good}, NaN]"));
-    let broken = [b"[", good.as_bytes(), b", \"\xff\"]"].concat();
-    for body in [&b""[..], cut.as_bytes(), nan.as_bytes(), deep.as_bytes(), &broken] {
+    let (cut, nan) = (format!("[{good},"), format!("[{good}, NaN"));
+    let (quote, behind) = (format!("[{good}, \"]"), format!("[{good}, NaN] x"));
+    for body in ["", &cut, &nan, &deep, &quote, &behind].map(str::as_bytes) {
         post_json(&api, PATH, body.to_vec()).await.assert_problem(400, &[]);
     }
     let many = vec![good; 10_001];

@@ -4,6 +4,7 @@ mod batches;
 mod bodies;
 mod connections;
 mod log;
+mod members;
 mod queries;
 
 use crate::support::{Answer, Api, send};

@@ -33,7 +33,7 @@ async fn nearby_says_what_it_does_not_understand() {
         ("lat=1e999&lon=1", "/lat"),
         ("lat=85.06&lon=1", "/lat"),
         ("lat=1&lon=-inf", "/lon"),
-        ("lat=1&lon=180.1", "/lon"),
+        ("lat=1&lon=540.1", "/lon"),
         ("lat=1&lon=1&radius_m=-0.1", "/radius_m"),
         ("lat=1&lon=1&radius_m=200000.1", "/radius_m"),
         ("lat=1&lon=1&radius_m=nan", "/radius_m"),
@@ -67,7 +67,7 @@ async fn within_says_what_it_does_not_understand() {
     for (query, pointer) in [
         ("bbox=0,5,1,4", "/bbox"),
         ("bbox=NaN,0,1,1", "/bbox"),
-        ("bbox=0,0,181,1", "/bbox"),
+        ("bbox=0,0,541,1", "/bbox"),
         ("bbox=0,-91,1,1", "/bbox"),
         ("bbox=0,0,1,1&limit=0", "/limit"),
         ("bbox=0,0,1,1&limit=1001", "/limit"),

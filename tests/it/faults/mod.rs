@@ -3,13 +3,17 @@
 mod away;
 mod demoted;
 mod embedded;
+mod feed;
+mod foreign_keys;
 mod frozen;
 mod limits;
 mod load;
 mod lost_tail;
 mod panics;
 mod refusals;
+mod replicas;
 mod stopping;
+mod storm;
 
 use crate::support::{Api, Redis, Scene, eventually};
 use fleetpulse::kind::Kind;

@@ -1,6 +1,6 @@
 //! The guard of the Rust interface.
 
-use super::{SOON, embedded, embedded_at, name};
+use super::{SOON, embedded, embedded_at, embedded_with, name};
 use crate::support::{Proxy, Redis, Scene, eventually, now_us};
 use fleetpulse::ids::Id;
 use fleetpulse::locks::{Grant, LockError, Locks, Wanted};
@@ -166,7 +166,8 @@ async fn a_guard_outlives_an_interruption_that_is_shorter_than_its_lease() {
 async fn a_guard_whose_renewal_nobody_heard_of_releases_what_that_has_made_longer() {
     let scene = Scene::on(Redis::durable().await);
     let proxy = Proxy::to(&scene.redis.url()).await;
-    let locks = embedded_at(&proxy.url(), &scene).await;
+    // So patient that the connection is not given up before the renewal goes over it.
+    let locks = embedded_with(&proxy.url(), &scene, Duration::from_secs(30)).await;
     let other = embedded(&scene).await;
     let l = name("l");
     let wanted = Wanted::lasting(Duration::from_secs(9));

@@ -94,12 +94,12 @@ async fn embedded(scene: &Scene<impl AsRef<Redis>>) -> Locks {
 
 /// The same by another way to the scene's Redis.
 async fn embedded_at(url: &str, scene: &Scene<impl AsRef<Redis>>) -> Locks {
-    let store = Store::new(
-        url.into_connection_info().unwrap(),
-        scene.keys(),
-        Duration::from_millis(300),
-    )
-    .unwrap();
+    embedded_with(url, scene, Duration::from_millis(300)).await
+}
+
+/// The same with another time that an answer of Redis may take.
+async fn embedded_with(url: &str, scene: &Scene<impl AsRef<Redis>>, patience: Duration) -> Locks {
+    let store = Store::new(url.into_connection_info().unwrap(), scene.keys(), patience).unwrap();
     let link = Link::open(&store);
     link.connected().await;
     Locks::new(link, Wakeups::listen(&store), LockSettings::default())

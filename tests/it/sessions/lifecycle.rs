@@ -17,10 +17,13 @@ async fn a_session_is_created_used_and_ended() {
         .create(json!({
             "subject": "user-123", "role": "rider", "scopes": ["rides:book", "rides:see"],
             "device": {"name": "Anna's phone", "os": 17}, "data": {"cart": [1, 2.5, null], "id": "mine", "subject": "else"},
-            "idle_ttl_s": 600, "absolute_ttl_s": 7200, "token": "chosen", "id": "chosen", "unknown": 1,
+            "idle_ttl_s": 600, "absolute_ttl_s": 7200,
         }))
         .await;
     assert_eq!(created.status, 201, "{created:?}");
+    // Nobody chooses a token or an id.
+    let chosen = json!({"subject": "user-123", "token": "chosen", "id": "chosen"});
+    one.create(chosen).await.assert_problem(422, &["/id", "/token"]);
     let mut expected = created.body.clone();
     let token = expected.as_object_mut().unwrap().remove("token").unwrap();
     let token = token.as_str().unwrap();

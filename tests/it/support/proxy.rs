@@ -1,5 +1,8 @@
+use parking_lot::Mutex;
 use std::io;
+use std::mem;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -11,6 +14,8 @@ use tokio::time::sleep;
 pub struct Proxy {
     address: SocketAddr,
     open: watch::Sender<bool>,
+    /// Held by the connections that were made since the last call of [`Self::close_all`].
+    round: Arc<Mutex<watch::Sender<bool>>>,
 }
 
 impl Proxy {
@@ -25,16 +30,19 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (open, is_open) = watch::channel(true);
+        let round = Arc::new(Mutex::new(watch::channel(true).0));
+        let rounds = Arc::clone(&round);
         tokio::spawn(async move {
             // Ends when the channel does, with the proxy.
             while is_open.has_changed().is_ok() {
                 let (client, _) = listener.accept().await.unwrap();
                 if *is_open.borrow() {
-                    tokio::spawn(lead(client, upstream.clone(), latency, is_open.clone()));
+                    let lasts = rounds.lock().subscribe();
+                    tokio::spawn(lead(client, upstream.clone(), latency, is_open.clone(), lasts));
                 }
             }
         });
-        Self { address, open }
+        Self { address, open, round }
     }
 
     pub fn url(&self) -> String {
@@ -46,12 +54,26 @@ impl Proxy {
         self.open.send_replace(false);
     }
 
+    /// Closes every connection, as a proxy does that finds them idle, and takes new ones. Returns when they are closed.
+    pub async fn close_all(&self) {
+        let round = mem::replace(&mut *self.round.lock(), watch::channel(true).0);
+        round.send_replace(false);
+        round.closed().await;
+    }
+
     pub fn mend(&self) {
         self.open.send_replace(true);
     }
 }
 
-async fn lead(client: TcpStream, upstream: String, latency: Duration, mut is_open: watch::Receiver<bool>) {
+async fn lead(
+    client: TcpStream,
+    upstream: String,
+    latency: Duration,
+    mut is_open: watch::Receiver<bool>,
+    // Dropped after the sockets, so that the end of all of them is the end of all connections.
+    mut lasts: watch::Receiver<bool>,
+) {
     let Ok(server) = TcpStream::connect(upstream).await else {
         return;
     };
@@ -60,6 +82,7 @@ async fn lead(client: TcpStream, upstream: String, latency: Duration, mut is_ope
         _ = copy(&mut answers, &mut hears) => {}
         _ = late(&mut asks, &mut is_asked, latency) => {}
         _ = is_open.wait_for(|open| !open) => {}
+        _ = lasts.wait_for(|lasts| !lasts) => {}
     }
 }
 

@@ -76,11 +76,12 @@ impl<R: AsRef<Redis>> Scene<R> {
     }
 
     /// All that callers had stored: every key but those that a service makes of its own accord, some time after its start. They are
-    /// the list of queues in use, in which its own one is, and its own answers that it keeps.
+    /// the list of queues in use, in which its own one is, the mark of the data, and its own answers that it keeps.
     pub async fn stored_for_callers(&self) -> Vec<String> {
-        let (queues, warming) = (self.keys().queues(), self.keys().cache_warming());
+        let keys = self.keys();
+        let own = [keys.queues(), keys.cache_warming(), keys.life()];
         let mut keys = self.stored("").await;
-        keys.retain(|key| *key != queues && *key != warming && !key.contains("responses"));
+        keys.retain(|key| !own.contains(key) && !key.contains("responses"));
         keys
     }
 

@@ -1,6 +1,6 @@
 //! Many fixes in one call: three forms, the good ones go in.
 
-use crate::support::{Scene, now_ms, send};
+use crate::support::{Document, Scene, now_ms, send};
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
@@ -150,4 +150,59 @@ async fn a_body_that_is_no_batch_is_a_problem() {
     send(csv.header(CONTENT_TYPE, "text/csv"))
         .await
         .assert_problem(415, &[]);
+}
+
+#[actix_web::test]
+async fn what_is_dropped_is_listed_beside_what_is_rejected() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = service.drivers();
+    let document = Document::of(&api).await;
+    let odd = |id: &str| json!({"id": id, "lat": 1, "lon": 1, "status": "", "heading": 360, "speed": -1});
+    let answer = api
+        .post_batch(&json!([fixes("d", 1)[0], odd("d-1"), 7, odd("d-3")]))
+        .await;
+    document.has("post /v1/{kind}/positions", 200, &answer.body);
+    assert_eq!(
+        (&answer.body["accepted"], &answer.body["rejected"][0]["index"]),
+        (&json!(3), &json!(2))
+    );
+    let warnings = answer.body["warnings"].as_array().unwrap();
+    let detail = &warnings[0]["detail"];
+    assert_eq!(
+        warnings[..],
+        [
+            json!({"index": 1, "id": "d-1", "pointer": "/status", "detail": detail}),
+            json!({"index": 3, "id": "d-3", "pointer": "/status", "detail": detail}),
+        ]
+    );
+    assert_eq!(answer.body["warnings_total"], 2);
+    assert_eq!(api.position("d-3").await.body["heading_deg"], 0.0);
+
+    let many: Vec<Value> = (0..10_000).map(|n| odd(&format!("d-{n}"))).collect();
+    let answer = api.post_batch(&json!(many)).await.body;
+    assert_eq!(
+        (&answer["accepted"], answer["warnings"].as_array().unwrap().len()),
+        (&json!(10_000), 100)
+    );
+    assert_eq!(answer["warnings_total"], 10_000);
+}
+
+#[actix_web::test]
+async fn what_a_phone_has_queued_for_hours_is_stale_and_stops_nothing() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = service.drivers();
+    let (now, hour) = (now_ms(), 3_600_000);
+    let queued: Vec<Value> = (0..50)
+        .map(|n| json!({"id": "d-1", "lat": 1, "lon": n, "time": now - hour + n * 72_000}))
+        .collect();
+    let answer = api.post_batch(&json!(queued)).await;
+    assert_eq!(answer.status, 200);
+    // A position is true for five minutes here: the last four or five of an hour.
+    let accepted = answer.body["accepted"].as_u64().unwrap();
+    assert!((4..=5).contains(&accepted), "{answer:?}");
+    assert_eq!(answer.body["stale"], 50 - accepted);
+    assert_eq!(answer.body["rejected"], json!([]));
+    assert_eq!(api.position("d-1").await.body["lon"], 49.0);
 }

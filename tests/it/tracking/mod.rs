@@ -1,11 +1,13 @@
 //! Positions in, the nearest out: a file per subject.
 
 mod batch;
+mod coalescing;
 mod convergence;
 mod differential;
 mod document;
 mod expiry;
 mod filters;
+mod index_entries;
 mod instances;
 mod nearby;
 mod newest_wins;
@@ -13,6 +15,7 @@ mod position;
 mod profile;
 mod redis_layout;
 mod routes;
+mod times;
 mod within;
 
 use std::time::Duration;

@@ -2,6 +2,9 @@
 
 use crate::support::Scene;
 use fleetpulse::geo::{Point, distance_m};
+use fleetpulse::ids::Id;
+use fleetpulse::kind::Kind;
+use redis::cmd;
 use serde_json::{Value, json};
 
 #[actix_web::test]
@@ -131,4 +134,59 @@ async fn many_queries_are_bounded_and_all_or_nothing() {
     let answer = api.nearby_many(wrong).await;
     answer.assert_problem(422, &["/queries/1/lat", "/queries/2/lon", "/queries/3"]);
     assert_eq!(api.nearby_many(json!([])).await.body["results"], json!([]));
+}
+
+#[actix_web::test]
+async fn what_others_have_put_into_redis_neither_ends_nor_fails_a_search_there() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = service.drivers();
+    let fixes: Vec<Value> = (0..60)
+        .map(|n| json!({"id": format!("d-{n:02}"), "lat": 10.01 + f64::from(n) * 1e-5, "lon": 20}))
+        .collect();
+    api.place_all(&fixes).await;
+    // Nearer than all of ours: members that are no ids, of which some are no text.
+    let mut add = cmd("GEOADD");
+    add.arg(scene.geo(Kind::Drivers));
+    for n in 0..200_u8 {
+        add.arg(20).arg(10).arg([b"no id \xff ", &[n][..]].concat());
+    }
+    let _: u64 = scene.redis.query(&add).await;
+    // A member without a snapshot, one whose snapshot is of another type, and one that is a snapshot of somebody else.
+    let add = |id: &str| {
+        cmd("GEOADD")
+            .arg(scene.geo(Kind::Drivers))
+            .arg(20)
+            .arg(10)
+            .arg(id)
+            .clone()
+    };
+    let key = |id: &str| scene.keys().snapshot(Kind::Drivers, 0, &Id::parse(id).unwrap());
+    for id in ["ghost", "list", "double"] {
+        let _: u64 = scene.redis.query(&add(id)).await;
+    }
+    let _: u64 = scene.redis.query(cmd("RPUSH").arg(key("list")).arg(1)).await;
+    let snapshot: Vec<u8> = scene.redis.query(cmd("GET").arg(key("d-00"))).await;
+    let () = scene.redis.query(cmd("SET").arg(key("double")).arg(snapshot)).await;
+    // Profiles that are none.
+    let profile = |id: &str| scene.keys().profile(Kind::Drivers, 0, &Id::parse(id).unwrap());
+    let () = scene.redis.query(cmd("SET").arg(profile("d-00")).arg("x")).await;
+    let _: u64 = scene
+        .redis
+        .query(
+            cmd("HSET")
+                .arg(profile("d-01"))
+                .arg("status")
+                .arg(&b"\xff"[..])
+                .arg("v")
+                .arg(1),
+        )
+        .await;
+    let expected: Vec<String> = (0..60).map(|n| format!("d-{n:02}")).collect();
+    for limit in [1, 3, 60, 100] {
+        let found = api
+            .nearby(&format!("lat=10&lon=20&radius_m=5000&limit={limit}&source=redis"))
+            .await;
+        assert_eq!(found.ids(), expected[..limit.min(60)], "{limit}");
+    }
 }

@@ -1,5 +1,6 @@
 //! Whatever a client may send: taken for what it is, or refused with a word on why. Nothing panics.
 
+mod aliases;
 mod batches;
 mod fixes;
 mod ids;
@@ -9,6 +10,8 @@ mod profiles;
 mod properties;
 mod queries;
 mod query_strings;
+mod side;
+mod split;
 mod timestamps;
 
 use super::*;
@@ -21,19 +24,42 @@ const CLOCK: Clock = Clock {
     ttl_ms: 300_000,
 };
 
-/// A body that has to be a valid fix.
+/// A single position, of the entity `d-1`.
+fn parse(body: &[u8]) -> Result<Report, BodyError> {
+    parse_fix(body, &Id::parse("d-1").unwrap(), CLOCK)
+}
+
+/// A body that has to be a valid position.
 #[track_caller]
-fn fix(body: &str) -> Fix {
-    match parse_fix(body.as_bytes(), CLOCK) {
-        Ok(report) => report.fix,
+fn report(body: &str) -> Report {
+    match parse(body.as_bytes()) {
+        Ok(report) => report,
         Err(error) => panic!("{body}: {error:?}"),
     }
+}
+
+/// A body that has to be taken as it is.
+#[track_caller]
+fn fix(body: &str) -> Fix {
+    let report = report(body);
+    assert_eq!(report.warnings, [], "{body}");
+    report.fix
+}
+
+/// The pointers of what is dropped of a body that has to be taken.
+#[track_caller]
+fn dropped(body: &str) -> Vec<String> {
+    report(body)
+        .warnings
+        .into_iter()
+        .map(|warning| warning.pointer)
+        .collect()
 }
 
 /// The pointers of what is wrong with a body that is JSON and no valid fix.
 #[track_caller]
 fn faults(body: &str) -> Vec<String> {
-    pointers(body, parse_fix(body.as_bytes(), CLOCK))
+    pointers(body, parse(body.as_bytes()))
 }
 
 #[track_caller]
@@ -46,7 +72,7 @@ fn pointers<T: std::fmt::Debug>(what: &str, parsed: Result<T, BodyError>) -> Vec
 
 /// Whether a body cannot be read at all.
 fn is_malformed(body: impl AsRef<[u8]>) -> bool {
-    matches!(parse_fix(body.as_ref(), CLOCK), Err(BodyError::Malformed(_)))
+    matches!(parse(body.as_ref()), Err(BodyError::Malformed(_)))
 }
 
 /// A fix with one more member.

@@ -20,10 +20,32 @@ fn null_takes_away_in_a_profile_and_says_nothing_in_a_fix() {
         ("pets".into(), Some(Scalar::Bool(true))),
     ];
     assert_eq!(patch.attributes, expected);
-    assert_eq!(
-        parse_fix(with(r#""status": null"#).as_bytes(), CLOCK).unwrap().patch,
-        None
-    );
+    assert_eq!(report(&with(r#""status": null"#)).patch, None);
+}
+
+#[test]
+fn an_unknown_member_or_one_that_is_given_twice_is_refused() {
+    for (body, fault) in [
+        (
+            r#"{"vehicleType": "van"}"#,
+            "/vehicleType: is unknown: did you mean `vehicle_type`?",
+        ),
+        (
+            r#"{"Status": "busy", "capacity": 1}"#,
+            "/Status: is unknown: did you mean `status`?",
+        ),
+        (
+            r#"{"seats": 4}"#,
+            "/seats: is unknown: known are `status`, `vehicle_type`, `capacity`, `attributes`",
+        ),
+        (r#"{"status": null, "status": "busy"}"#, "/status: is given twice"),
+    ] {
+        let errors = match parse_profile(body.as_bytes()) {
+            Err(BodyError::Unacceptable(errors)) => errors,
+            other => panic!("{body}: {other:?}"),
+        };
+        assert_eq!(errors.iter().map(ToString::to_string).collect::<Vec<_>>(), [fault]);
+    }
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::geo::MAX_LATITUDE_DEG;
+use crate::ids::RESERVED_ENTITIES;
+use crate::tracking::Kind;
 use crate::tracking::snapshot::{self, Word};
 use proptest::collection::vec;
 use proptest::option;
@@ -57,7 +59,11 @@ fn any_json() -> impl Strategy<Value = Value> {
 }
 
 fn any_id() -> impl Strategy<Value = Id> {
-    "[A-Za-z0-9._:@-]{1,128}".prop_map(|text| Id::parse(&text).unwrap())
+    "[A-Za-z0-9_:@-][A-Za-z0-9._:@-]{0,127}"
+        .prop_filter("no word of paths", |text| {
+            Id::parse_unreserved(text, RESERVED_ENTITIES).is_ok()
+        })
+        .prop_map(|text| Id::parse(&text).unwrap())
 }
 
 fn any_fix() -> impl Strategy<Value = Fix> {
@@ -84,16 +90,16 @@ fn any_fix() -> impl Strategy<Value = Fix> {
 /// Every parser on the same bytes. Valid or not, whatever comes out keeps the promises that the rest builds on.
 fn parse_all(bytes: &[u8]) {
     let mut reports = Vec::new();
-    reports.extend(parse_fix(bytes, CLOCK));
+    reports.extend(parse(bytes));
     let batches = [parse_batch(bytes, CLOCK), parse_ndjson(bytes, CLOCK)];
-    for element in batches.into_iter().flatten().flatten() {
+    for element in batches.into_iter().flatten().flat_map(|batch| batch.elements) {
         match element {
             Ok((_, report)) => reports.push(report),
             Err(rejection) => assert!(!rejection.detail.is_empty()),
         }
     }
     for report in reports {
-        assert!((NOW - 299_999..=NOW + 60_000).contains(&report.fix.timestamp_ms));
+        assert!((1_000_000_000_000..=NOW + 60_000).contains(&report.fix.timestamp_ms));
         assert!(
             report
                 .fix
@@ -108,7 +114,11 @@ fn parse_all(bytes: &[u8]) {
     }
     let _ = snapshot::read(bytes);
     if let Ok(text) = std::str::from_utf8(bytes) {
-        let _ = (parse_nearby(text), parse_within(text), parse_rfc3339(text));
+        let _ = (
+            parse_nearby(text),
+            parse_within(text, Kind::Drivers),
+            parse_rfc3339(text),
+        );
     }
 }
 
@@ -133,11 +143,11 @@ proptest! {
     }
 
     #[test]
-    fn nor_do_query_strings(query in "((lat|lon|limit|radius_m|bbox|status|source|max_age_s)=[-+0-9.,a-zA-Z%]{0,12}&?){0,6}") {
+    fn nor_do_query_strings(query in "((lat|lon|limit|radius_m|bbox|status|source|max_age_s|cursor)=[-+0-9.,a-zA-Z%]{0,12}&?){0,6}") {
         if let Ok((query, _)) = parse_nearby(&query) {
             prop_assert!((1..=MAX_LIMIT).contains(&query.limit) && (0.0..=MAX_RADIUS_M).contains(&query.radius_m));
         }
-        let _ = parse_within(&query);
+        let _ = parse_within(&query, Kind::Drivers);
     }
 
     #[test]
@@ -154,7 +164,8 @@ proptest! {
             "id": id.as_str(), "lat": fix.point.lat(), "lng": fix.point.lon(), "timestamp": fix.timestamp_ms,
             "accuracy": fix.accuracy_m, "altitude": fix.altitude_m, "speed": fix.speed_mps, "bearing": fix.heading_deg,
         }]);
-        let elements = parse_batch(body.to_string().as_bytes(), CLOCK).unwrap();
-        prop_assert_eq!(&elements[0], &Ok((id, Report { fix, patch: None })));
+        let batch = parse_batch(body.to_string().as_bytes(), CLOCK).unwrap();
+        prop_assert_eq!(batch.elements, [Ok((id, Report { fix, patch: None, warnings: Vec::new() }))]);
+        prop_assert_eq!(batch.warnings, Warnings::default());
     }
 }

@@ -1,6 +1,7 @@
 //! `POST …/nearby`: all queries are good, or none is answered.
 
 use super::*;
+use crate::http::MAX_FAULTS;
 
 fn query_faults(body: &str) -> Vec<String> {
     pointers(body, parse_queries(body.as_bytes()))
@@ -19,7 +20,15 @@ fn queries_are_read_with_their_defaults() {
     assert_eq!(queries[1].filter.statuses, ["a"]);
     assert_eq!(queries[1].filter.vehicle_types, ["b", "c"]);
     assert_eq!(queries[1].filter.max_age_ms, Some(1_500));
-    assert!(parse_queries(br#"{"queries": [], "x": {"y": []}}"#).unwrap().is_empty());
+    assert!(parse_queries(br#"{"queries": []}"#).unwrap().is_empty());
+}
+
+#[test]
+fn longitudes_are_wrapped() {
+    for (lon, wrapped) in [(361, 1.0), (-190, 170.0), (540, 180.0), (-180, -180.0)] {
+        let queries = parse_queries(one(&format!(r#""lat": 1, "lon": {lon}"#)).as_bytes()).unwrap();
+        assert_eq!(queries[1].center, Point::new(1.0, wrapped).unwrap(), "{lon}");
+    }
 }
 
 #[test]
@@ -30,7 +39,7 @@ fn every_fault_is_named_with_its_query() {
         (r#""lat": "1", "lon": 2"#, &["/queries/1/lat"]),
         (r#""latitude": "1", "lon": 2"#, &["/queries/1/lat"]),
         (r#""lat": 86, "lon": 2"#, &["/queries/1/lat"]),
-        (r#""lat": 1, "lon": 181"#, &["/queries/1/lon"]),
+        (r#""lat": 1, "lon": 541"#, &["/queries/1/lon"]),
         (r#""lat": 1, "lon": 2, "radius_m": -1"#, &["/queries/1/radius_m"]),
         (r#""lat": 1, "lon": 2, "radius_m": 200000.1"#, &["/queries/1/radius_m"]),
         (r#""lat": 1, "lon": 2, "limit": 0"#, &["/queries/1/limit"]),
@@ -72,6 +81,37 @@ fn a_member_given_twice_is_refused_here_too() {
         let faults = query_faults(&one(twice));
         assert!(faults.contains(&format!("/queries/1/{pointer}")), "{twice}: {faults:?}");
     }
+}
+
+#[test]
+fn an_unknown_member_is_refused_with_the_nearest_known_name() {
+    let faults = |body: &str| match parse_queries(body.as_bytes()) {
+        Err(BodyError::Unacceptable(errors)) => errors.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        other => panic!("{body}: {other:?}"),
+    };
+    for (member, fault) in [
+        ("statuses", "/queries/1/statuses: is unknown: did you mean `status`?"),
+        (
+            "vehicleType",
+            "/queries/1/vehicleType: is unknown: did you mean `vehicle_type`?",
+        ),
+        ("radius", "/queries/1/radius: is unknown: did you mean `radius_m`?"),
+        (
+            "a/b",
+            "/queries/1/a~1b: is unknown: known are `lat`, `lon`, `radius_m`, `limit`, `max_age_s`, `min_capacity`, `status`, `vehicle_type`",
+        ),
+    ] {
+        assert_eq!(
+            faults(&one(&format!(r#""lat": 1, "lon": 2, "{member}": null"#))),
+            [fault]
+        );
+    }
+    let outside = faults(r#"{"Queries": [], "queries": []}"#);
+    assert_eq!(outside, ["/Queries: is unknown: did you mean `queries`?"]);
+    assert_eq!(faults(r#"{"query": []}"#).len(), 2);
+    let members: Vec<_> = (0..1_000).map(|n| format!(r#""x{n}":{n}"#)).collect();
+    assert_eq!(faults(&format!("{{{}}}", members.join(","))).len(), MAX_FAULTS + 1);
+    assert_eq!(faults(&one(&members.join(","))).len(), MAX_FAULTS);
 }
 
 #[test]

@@ -1,13 +1,19 @@
 //! Query strings: 400 for what cannot be read, 422 for what is out of range.
 
 use super::*;
+use crate::tracking::Kind;
+use crate::tracking::model::WithinQuery;
 
 fn nearby(query: &str) -> (u64, Vec<String>) {
     told(&parse_nearby(query).expect_err(query))
 }
 
 fn within(query: &str) -> (u64, Vec<String>) {
-    told(&parse_within(query).expect_err(query))
+    told(&parse_within(query, Kind::Drivers).expect_err(query))
+}
+
+fn box_of(query: &str) -> WithinQuery {
+    parse_within(query, Kind::Drivers).expect(query)
 }
 
 #[test]
@@ -26,6 +32,17 @@ fn every_parameter_is_read() {
     let (query, source) = parse_nearby("lat=0&lon=0").unwrap();
     assert_eq!((query.radius_m, query.limit, source), (2_000.0, 10, Source::Live));
     assert!(parse_nearby("lat=0&lon=180&radius_m=0&limit=1").is_ok());
+    for (query, lon) in [
+        ("lat=0&lon=361", 1.0),
+        ("lat=0&lon=-190", 170.0),
+        ("lat=0&lon=540", 180.0),
+    ] {
+        assert_eq!(
+            parse_nearby(query).unwrap().0.center,
+            Point::new(0.0, lon).unwrap(),
+            "{query}"
+        );
+    }
     // An empty pair is none.
     assert!(parse_nearby("lat=0&lon=0&").is_ok());
 }
@@ -71,7 +88,9 @@ fn what_is_out_of_range_is_named() {
         ("lat=NaN&lon=1", "/lat"),
         ("lat=1e999&lon=1", "/lat"),
         ("lat=-inf&lon=1", "/lat"),
-        ("lat=1&lon=180.00001", "/lon"),
+        ("lat=1&lon=540.00001", "/lon"),
+        ("lat=1&lon=-541", "/lon"),
+        ("lat=1&lon=NaN", "/lon"),
         ("lat=1&lon=infinity", "/lon"),
         ("lat=1&lon=1&radius_m=-1", "/radius_m"),
         ("lat=1&lon=1&radius_m=200001", "/radius_m"),
@@ -90,8 +109,15 @@ fn what_is_out_of_range_is_named() {
 
 #[test]
 fn boxes_are_four_numbers_in_order() {
-    assert!(parse_within("bbox=-74.1,40.6,-73.9,40.8").is_ok());
-    assert!(parse_within("bbox=170,-10,-170,10&limit=1000&status=a").is_ok());
+    box_of("bbox=-74.1,40.6,-73.9,40.8");
+    box_of("bbox=170,-10,-170,10&limit=1000&status=a");
+    for (query, same) in [
+        ("bbox=170,-20,190,-10", "bbox=170,-20,-170,-10"),
+        ("bbox=-190,-20,-170,-10", "bbox=170,-20,-170,-10"),
+        ("bbox=-540,-20,540,-10", "bbox=-180,-20,180,-10"),
+    ] {
+        assert_eq!(box_of(query), box_of(same), "{query}");
+    }
     for query in [
         "",
         "limit=5",
@@ -110,8 +136,9 @@ fn boxes_are_four_numbers_in_order() {
         "bbox=0,10,1,9",
         "bbox=NaN,0,1,1",
         "bbox=0,NaN,1,1",
-        "bbox=-181,0,1,1",
-        "bbox=0,0,181,1",
+        "bbox=-541,0,1,1",
+        "bbox=0,0,540.1,1",
+        "bbox=0,0,inf,1",
         "bbox=0,-91,1,1",
         "bbox=0,0,1,inf",
     ] {
@@ -122,9 +149,56 @@ fn boxes_are_four_numbers_in_order() {
 }
 
 #[test]
+fn a_cursor_goes_on_with_the_listing_that_gave_it() {
+    const FILTERS: &str = "status=a&status=b&max_age_s=60&min_capacity=2&vehicle_type=van";
+    let of = |query: &str| write_cursor(Kind::Drivers, &box_of(query), &Id::parse("d-7").unwrap());
+    let cursor = of(&format!("bbox=170,-20,190,-10&limit=5&{FILTERS}"));
+    // Another limit, and other words for the same, are the same listing.
+    for query in [
+        format!("bbox=170,-20,190,-10&{FILTERS}"),
+        format!("bbox=170,-20,-170,-10.0&limit=1&{FILTERS}"),
+        "bbox=170,-20,190,-10&min_capacity=2&vehicle_type=van&status=b&status=a&max_age_s=60.0".to_owned(),
+    ] {
+        let query = box_of(&format!("{query}&cursor={cursor}"));
+        assert_eq!(query.after.as_deref(), Some("d-7"));
+    }
+    let refused = |query: &str, cursor: &str, kind| {
+        let problem = parse_within(&format!("{query}&cursor={cursor}"), kind).unwrap_err();
+        assert_eq!(told(&problem), (422, vec!["/cursor".to_owned()]), "{query} {cursor}");
+        problem.to_string()
+    };
+    let own = format!("bbox=170,-20,190,-10&{FILTERS}");
+    for (query, kind) in [
+        (own.clone(), Kind::Vehicles),
+        (own.replace("190", "191"), Kind::Drivers),
+        (own.replace("status=b", "status=c"), Kind::Drivers),
+        (own.replace("&status=b", ""), Kind::Drivers),
+        (own.replace("vehicle_type", "status"), Kind::Drivers),
+        (own.replace("max_age_s=60", "max_age_s=61"), Kind::Drivers),
+        (own.replace("min_capacity=2", "min_capacity=3"), Kind::Drivers),
+    ] {
+        assert!(refused(&query, &cursor, kind).contains("is of another listing"));
+    }
+    let long = "A".repeat(4_000);
+    for malformed in [
+        "",
+        "x",
+        "d-7",
+        "AQ",
+        &cursor[1..],
+        &cursor[..11],
+        &format!("{cursor}AA"),
+        "%00",
+        &long,
+    ] {
+        assert!(refused(&own, malformed, Kind::Drivers).contains("cursor"));
+    }
+}
+
+#[test]
 fn an_unknown_name_is_repeated_short_and_without_control_characters() {
     let problem = parse_nearby(&format!("%1B%0A{}=1", "x".repeat(10_000))).unwrap_err();
     let body: Value = serde_json::to_value(&problem).unwrap();
     let detail = body["detail"].as_str().unwrap();
-    assert!(detail.len() < 100 && !detail.chars().any(char::is_control), "{detail}");
+    assert!(detail.len() < 250 && !detail.chars().any(char::is_control), "{detail}");
 }

@@ -59,7 +59,6 @@ fn what_is_no_time_is_refused() {
         "2026-11-21T25:00:00Z",
         "2026-11-21T10:00:00+25:00",
         "21.11.2026 10:00",
-        "1790000000123",
         "yesterday",
         "",
         " ",
@@ -78,15 +77,54 @@ fn what_is_no_time_is_refused() {
 }
 
 #[test]
-fn it_may_be_a_minute_ahead_and_as_old_as_the_time_to_live() {
+fn it_may_be_a_minute_ahead_and_as_old_as_this_service() {
     assert_eq!(at(&(NOW + 60_000).to_string()), NOW + 60_000);
-    assert_eq!(at(&(NOW - 299_999).to_string()), NOW - 299_999);
-    for off in [NOW + 60_001, NOW - 300_000, NOW + 86_400_000, NOW - 86_400_000] {
+    // Of an age that is answered as stale.
+    for old in [NOW - 299_999, NOW - 300_000, NOW - 86_400_000, 1_000_000_000_000] {
+        let report = report(&with(&format!(r#""timestamp": {old}"#)));
+        assert_eq!(report.fix.timestamp_ms, old);
+        assert_eq!(CLOCK.outdates(&report.fix), old <= NOW - 300_000, "{old}");
+    }
+    for off in [NOW + 60_001, NOW + 86_400_000, 999_999_999_999] {
         assert_eq!(faults(&with(&format!(r#""timestamp": {off}"#))), ["/timestamp"]);
         assert_eq!(
             faults(&with(&format!(r#""timestamp": {}"#, text(off, 3_600)))),
             ["/timestamp"]
         );
+    }
+}
+
+#[test]
+fn a_number_in_quotes_is_that_number() {
+    assert_eq!(at(&format!("\"{NOW}\"")), NOW);
+    assert_eq!(at("\"1790000000\""), 1_790_000_000_000);
+    assert_eq!(at("\" 1790000000.123 \""), NOW);
+}
+
+#[test]
+fn a_refusal_names_the_unit() {
+    let told = |timestamp: &str| match parse(with(&format!(r#""timestamp": {timestamp}"#)).as_bytes()) {
+        Err(BodyError::Unacceptable(errors)) => errors[0].detail.clone(),
+        other => panic!("{timestamp}: {other:?}"),
+    };
+    for (timestamp, word) in [
+        ("5", "before 2001-09-09T01:46:40Z (read as seconds)"),
+        ("-1.5", "before 2001-09-09T01:46:40Z (read as seconds)"),
+        ("1790009999", "in the future (read as seconds)"),
+        ("123456789012", "before 2001-09-09T01:46:40Z (read as milliseconds)"),
+        ("1790009999999", "in the future (read as milliseconds)"),
+        ("99999999999999", "in the future (read as milliseconds)"),
+        ("1790000000123000", "in microseconds; send epoch milliseconds"),
+        ("1790000000123000.5", "in microseconds; send epoch milliseconds"),
+        ("\"1790000000123000\"", "in microseconds; send epoch milliseconds"),
+        ("1790000000123000000", "in nanoseconds; send epoch milliseconds"),
+        ("1.790000000123e18", "in nanoseconds; send epoch milliseconds"),
+        ("1e300", "must be RFC 3339 with an offset, or epoch milliseconds"),
+        ("\"1999-12-31T23:59:59Z\"", "before 2001-09-09T01:46:40Z; send"),
+        ("\"2026-11-21T10:00:00\"", "must be RFC 3339 with an offset"),
+    ] {
+        let told = told(timestamp);
+        assert!(told.contains(word), "{timestamp}: {told}");
     }
 }
 

@@ -1,10 +1,15 @@
 //! What is unsaved, what a reload finds missing.
 
 use super::*;
-use crate::tracking::patch::{Change, ProfilePatch};
+use crate::tracking::live::{Missing, Outcome};
+use crate::tracking::profile_hash::VersionedProfile;
 
 fn here() -> Point {
     at(10.0, 20.0)
+}
+
+fn swept(index: &LiveIndex, now_ms: i64) -> Vec<Id> {
+    index.sweep(now_ms, 100).into_iter().map(|swept| swept.id).collect()
 }
 
 fn put(index: &LiveIndex, origin: Origin, n: u32, timestamp_ms: i64, seq: u64) {
@@ -28,7 +33,7 @@ fn what_is_taken_while_redis_is_away_is_unsaved_until_acknowledged() {
 
     // While the first was on its way it moved again, so it stays unsaved.
     put(&index, Origin::Local, 1, NOW + 2, 0);
-    index.mark_saved(&[(id(1), NOW + 1, 8), (id(2), NOW, 8), (id(3), NOW, 8)]);
+    index.mark_saved(unsaved.iter().map(|unsaved| (unsaved, 8)));
     assert_eq!(
         index.unsaved(10).iter().map(|u| u.id.as_str()).collect::<Vec<_>>(),
         ["d-1"]
@@ -51,31 +56,122 @@ fn looks_at_the_unsaved_go_round() {
 }
 
 #[test]
-fn an_unsaved_patch_waits_on_top_of_what_redis_has() {
+fn one_that_is_replaced_at_the_same_time_while_it_is_written_stays_unsaved() {
+    let index = LiveIndex::new(TTL, 10);
+    put(&index, Origin::Local, 1, NOW, 0);
+    let written = index.unsaved(10);
+    index.apply(Origin::Local, &[update(1, at(50.0, 20.0), NOW, 0)], NOW);
+    index.mark_saved(written.iter().map(|unsaved| (unsaved, 8)));
+    assert_eq!(index.unsaved_len(), 1);
+    index.remove(Origin::Local, &id(1), NOW, 0);
+    index.mark_saved(index.unsaved(10).iter().map(|unsaved| (unsaved, 9)));
+    assert_eq!(index.unsaved_len(), 0);
+}
+
+/// A profile with a status, set at a time.
+fn status(status: &str, at_ms: i64) -> Profile {
+    let mut profile = Profile {
+        status: Some(status.into()),
+        ..Profile::default()
+    };
+    profile.times.status_ms = at_ms;
+    profile
+}
+
+fn read(index: &LiveIndex, n: u32, profile: Profile, version: u64) {
+    index.set_profiles(&[id(n)], vec![VersionedProfile { profile, version }], NOW);
+}
+
+fn shown(index: &LiveIndex, n: u32) -> Option<String> {
+    Some(index.profile(&id(n))?.status.as_deref()?.to_owned())
+}
+
+#[test]
+fn an_unsaved_change_waits_on_top_of_what_redis_has() {
     let index = LiveIndex::new(TTL, 10);
     put(&index, Origin::Stored, 1, NOW, 1);
-    let status = |status: &str| ProfilePatch {
-        status: Change::Set(status.into()),
-        ..ProfilePatch::default()
-    };
-    assert!(index.patch_profile(&id(1), &status("full")));
-    assert!(index.patch_profile(&id(1), &status("busy")));
-    let shown = || index.profile(&id(1)).unwrap();
-    assert_eq!((shown().status.as_deref(), shown().capacity), (Some("busy"), None));
-    assert!(index.set_profile(&id(1), Some(profile("free", 2)), 3));
-    assert_eq!((shown().status.as_deref(), shown().capacity), (Some("busy"), Some(2)));
+    assert!(index.change_profile(&id(1), &status("full", NOW)));
+    assert!(index.change_profile(&id(1), &status("busy", NOW)));
+    assert_eq!(shown(&index, 1).as_deref(), Some("busy"));
+    let mut in_redis = status("free", NOW - 1);
+    (in_redis.capacity, in_redis.times.capacity_ms) = (Some(2), NOW);
+    read(&index, 1, in_redis.clone(), 3);
+    assert_eq!(shown(&index, 1).as_deref(), Some("busy"));
+    assert_eq!(index.profile("d-1").unwrap().capacity, Some(2));
 
     let unsaved = index.unsaved(10);
-    let patch = unsaved[0].patch.clone().unwrap();
-    assert_eq!((&*patch, unsaved[0].position_unsaved), (&status("busy"), false));
-    index.mark_profiles_saved(&[(id(1), Arc::new(status("busy")), 5)]);
-    assert_eq!(index.unsaved_len(), 1, "an equal patch is not the same");
-    index.mark_profiles_saved(&[(id(1), patch, 5)]);
+    let change = unsaved[0].change.clone().unwrap();
+    assert_eq!((&*change, unsaved[0].position_unsaved), (&status("busy", NOW), false));
+    index.mark_profiles_saved(&[(id(1), Arc::new(status("busy", NOW)))]);
+    assert_eq!(index.unsaved_len(), 1, "an equal change is not the same");
+    read(&index, 1, status("busy", NOW), 5);
+    index.mark_profiles_saved(&[(id(1), change)]);
     assert_eq!(index.unsaved_len(), 0);
-    assert!(
-        !index.set_profile(&id(1), Some(profile("free", 2)), 4),
+    read(&index, 1, in_redis, 4);
+    assert_eq!(
+        shown(&index, 1).as_deref(),
+        Some("busy"),
         "read before ours was written"
     );
+
+    // What others set later is not hidden by what was taken here before.
+    index.change_profile(&id(1), &status("late", NOW - 10));
+    assert_eq!(shown(&index, 1).as_deref(), Some("busy"));
+}
+
+#[test]
+fn what_redis_lost_of_a_profile_becomes_unsaved_at_a_load() {
+    let index = LiveIndex::new(TTL, 10);
+    for n in 1..=4 {
+        put(&index, Origin::Stored, n, NOW, 7);
+        read(&index, n, status("new", NOW - 10), 7);
+    }
+    index.begin_reload();
+    // Lost all, lost the latest change, as it was, and one that was changed since, in a Redis that numbers anew.
+    let readings = [
+        (Profile::default(), 0),
+        (status("old", NOW - 20), 3),
+        (status("new", NOW - 10), 2),
+        (status("newer", NOW - 5), 1),
+    ];
+    for (n, (profile, version)) in (1..).zip(readings) {
+        read(&index, n, profile, version);
+    }
+    let unsaved: Vec<_> = index
+        .unsaved(10)
+        .iter()
+        .map(|u| (u.id.to_string(), u.position_unsaved))
+        .collect();
+    assert_eq!(unsaved, [("d-1".to_owned(), false), ("d-2".to_owned(), false)]);
+    let all = (1..=4).map(|n| shown(&index, n).unwrap()).collect::<Vec<_>>();
+    assert_eq!(all, ["new", "new", "new", "newer"]);
+}
+
+#[test]
+fn a_reading_from_before_a_change_that_was_heard_since_the_load_began_is_ignored() {
+    let index = LiveIndex::new(TTL, 10);
+    put(&index, Origin::Stored, 1, NOW, 7);
+    index.begin_reload();
+    read(&index, 1, status("heard", NOW), 9);
+    read(&index, 1, status("loaded", NOW - 10), 8);
+    assert_eq!((shown(&index, 1).as_deref(), index.unsaved_len()), (Some("heard"), 0));
+}
+
+#[test]
+fn an_entity_whose_profile_was_never_read_is_new_whoever_told_of_it() {
+    let index = LiveIndex::new(TTL, 10);
+    put(&index, Origin::Local, 1, NOW, 0);
+    let mut outcomes = Vec::new();
+    let mut hear = |timestamp_ms| {
+        let heard = [update(1, here(), timestamp_ms, 1)];
+        index.apply_each(Origin::Stored, &heard, NOW, |_, outcome| outcomes.push(outcome));
+    };
+    hear(NOW + 1);
+    assert_eq!(index.never_read([id(1), id(2)].into_iter()), [id(1)]);
+    read(&index, 1, Profile::default(), 0);
+    hear(NOW + 2);
+    assert_eq!(outcomes, [Outcome::Created, Outcome::Applied]);
+    assert_eq!(index.never_read([id(1)].into_iter()), []);
 }
 
 #[test]
@@ -129,24 +225,42 @@ fn a_load_settles_what_is_equally_new() {
 }
 
 #[test]
-fn a_reload_tells_whom_redis_did_not_mention() {
+fn what_is_older_than_something_heard_since_the_load_began_was_not_lost() {
+    let index = LiveIndex::new(TTL, 10);
+    put(&index, Origin::Stored, 1, NOW - 5, 7);
+    index.begin_reload();
+    put(&index, Origin::Stored, 1, NOW, 8);
+    put(&index, Origin::Loaded, 1, NOW - 5, 0);
+    assert_eq!(index.unsaved_len(), 0);
+}
+
+#[test]
+fn a_reload_tells_of_what_redis_did_not_mention() {
     let index = LiveIndex::new(TTL, 1_000);
     (0..700).for_each(|n| put(&index, Origin::Stored, n, NOW, 1));
+    (0..700).for_each(|n| read(&index, n, Profile::default(), 0));
     index.remove(Origin::Stored, &id(3), NOW, 1);
+    put(&index, Origin::Stored, 4, NOW - TTL, 1);
     index.begin_reload();
     put(&index, Origin::Loaded, 0, NOW, 0);
+    read(&index, 0, Profile::default(), 0);
     put(&index, Origin::Local, 1, NOW + 1, 0);
     let (mut missing, mut cursor) = (Vec::new(), Some(0));
     while let Some(from) = cursor {
-        let (some, next) = index.missing_after_reload(from, 100);
+        let (some, next) = index.missing_after_reload(from, 100, NOW);
         assert!(some.len() <= 100);
         missing.extend(some);
         cursor = next;
     }
-    assert_eq!(missing.len(), 697);
-    assert_eq!(missing[0], (id(2), NOW));
-    index.mark_unsaved(&[id(2)]);
-    assert_eq!(index.unsaved_len(), 2);
+    assert_eq!(missing.len(), 699, "removals as well");
+    let found = |n: u32, position: bool| Missing {
+        id: id(n),
+        position,
+        profile: true,
+    };
+    assert_eq!(missing[..2], [found(1, false), found(2, true)]);
+    index.mark_unsaved(&[id(2), id(0)]);
+    assert_eq!(index.unsaved_len(), 2, "of the other Redis had a word");
 }
 
 #[test]
@@ -155,8 +269,8 @@ fn expiry_forgets_marks_and_tombstones_but_tells_of_fixes_only() {
     put(&index, Origin::Local, 1, NOW, 0);
     put(&index, Origin::Stored, 2, NOW + 1, 1);
     index.remove(Origin::Local, &id(3), NOW, 0);
-    assert_eq!(index.sweep(NOW + TTL - 1, 100), []);
-    assert_eq!(index.sweep(NOW + TTL, 100), [id(1)]);
+    assert_eq!(swept(&index, NOW + TTL - 1), []);
+    assert_eq!(swept(&index, NOW + TTL), [id(1)]);
     assert_eq!((index.len(), index.tombstones(), index.unsaved_len()), (1, 0, 0));
     assert!(index.get("d-2", NOW + TTL).is_some());
 }

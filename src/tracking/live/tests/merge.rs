@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::tracking::live::Outcome;
+use crate::tracking::profile_hash::VersionedProfile;
 use proptest::prelude::*;
 
 #[derive(Debug, Clone, Copy)]
@@ -66,9 +67,9 @@ fn each_update_of_a_batch_has_its_outcome() {
     let expected = [
         Outcome::Created,
         Outcome::Stale,
-        Outcome::Applied,
         Outcome::Created,
-        Outcome::Applied,
+        Outcome::Created,
+        Outcome::Created,
         Outcome::Full,
     ];
     assert_eq!(outcomes, expected.into_iter().enumerate().collect::<Vec<_>>());
@@ -80,7 +81,7 @@ fn a_fix_that_redis_has_is_taken_at_any_age_so_that_the_sweep_finds_it() {
     let late = [update(1, at(0.0, 0.0), NOW - TTL, 1)];
     assert_eq!(index.apply(Origin::Stored, &late, NOW).fresh, 1);
     assert_eq!(index.get(&id(1), NOW), None);
-    assert_eq!(index.sweep(NOW, 100), [id(1)]);
+    assert_eq!(index.sweep(NOW, 100)[0].id, id(1));
 }
 
 #[test]
@@ -99,21 +100,20 @@ fn a_late_fix_does_not_revive_and_a_new_one_does() {
 }
 
 #[test]
-fn a_profile_stays_across_fixes_and_an_older_one_is_ignored() {
+fn a_profile_stays_across_fixes_and_an_older_reading_is_ignored() {
     let index = LiveIndex::new(TTL, 10);
-    assert!(
-        !index.set_profile(&id(1), Some(profile("free", 4)), 1),
-        "unknown entity"
-    );
+    let read = |status: Option<&str>, version| {
+        let profile = status.map_or_else(Profile::default, |status| Profile::clone(&profile(status, 4)));
+        index.set_profiles(&[id(1)], vec![VersionedProfile { profile, version }], NOW);
+    };
+    read(Some("free"), 1);
+    assert!(!index.knows(&id(1)), "unknown entity");
     index.apply(Origin::Stored, &[update(1, at(0.0, 0.0), NOW, 1)], NOW);
-    assert!(index.set_profile(&id(1), Some(profile("busy", 4)), 3));
-    assert!(!index.set_profile(&id(1), Some(profile("free", 4)), 2));
+    read(Some("busy"), 3);
+    read(Some("free"), 2);
     index.apply(Origin::Stored, &[update(1, at(50.0, 0.0), NOW + 1, 4)], NOW);
     assert_eq!(index.get("d-1", NOW).unwrap().profile, Some(profile("busy", 4)));
-    assert!(index.set_profile(&id(1), None, 5));
-    assert!(
-        !index.set_profile(&id(1), Some(profile("free", 4)), 4),
-        "older than the deletion"
-    );
-    assert_eq!(index.profile("d-1"), None);
+    read(None, 5);
+    read(Some("free"), 4);
+    assert_eq!(index.profile("d-1"), None, "older than the deletion");
 }

@@ -10,7 +10,8 @@ mod walks;
 use super::{LiveIndex, Origin, Update};
 use crate::geo::{BoundingBox, Point, distance_m};
 use crate::ids::Id;
-use crate::tracking::model::{Entity, Filter, Fix, Hit, NearbyQuery, Profile};
+use crate::tracking::model::{Entity, Filter, Fix, Hit, NearbyQuery, Profile, WithinQuery};
+use crate::tracking::profile_hash::VersionedProfile;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -51,6 +52,15 @@ fn nearest(center: Point, radius_m: f64, limit: usize) -> NearbyQuery {
         radius_m,
         limit,
         filter: Filter::default(),
+    }
+}
+
+fn inside(bounds: BoundingBox, limit: usize) -> WithinQuery {
+    WithinQuery {
+        bounds,
+        limit,
+        filter: Filter::default(),
+        after: None,
     }
 }
 
@@ -109,4 +119,9 @@ fn profile(status: &str, capacity: u32) -> Arc<Profile> {
         capacity: Some(capacity),
         ..Profile::default()
     })
+}
+
+fn set_profile(index: &LiveIndex, n: u32, profile: Arc<Profile>) {
+    let profile = Arc::unwrap_or_clone(profile);
+    index.set_profiles(&[id(n)], vec![VersionedProfile { profile, version: 1 }], NOW);
 }

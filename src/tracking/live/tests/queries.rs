@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::geo::{MAX_LATITUDE_DEG, destination};
+use crate::tracking::live::looks::most_of;
 use proptest::prelude::*;
 use std::slice;
 
@@ -97,7 +98,7 @@ fn play(steps: &[Step]) -> (LiveIndex, Naive) {
             }
             Step::Describe(n, free, capacity) => {
                 let profile = profile(if *free { "free" } else { "busy" }, *capacity);
-                index.set_profile(&id(*n), Some(Arc::clone(&profile)), 1);
+                set_profile(&index, *n, Arc::clone(&profile));
                 if let Some(entity) = naive.entities.get_mut(&id(*n)) {
                     entity.profile = Some(profile);
                 }
@@ -167,11 +168,15 @@ proptest! {
             for (west, east) in [(a.lon(), b.lon()), (b.lon(), a.lon())] {
                 let bbox = BoundingBox::new(west, south, east, north).unwrap();
                 let expected = naive.within(&bbox, &filter, NOW);
-                prop_assert_eq!(index.within(&bbox, 1_000, NOW, &filter), (expected.clone(), false));
-                let half = expected.len() / 2;
-                let (some, cut) = index.within(&bbox, half, NOW, &filter);
-                prop_assert_eq!((some.len(), cut), (half, expected.len() > half));
-                prop_assert!(some.iter().all(|entity| expected.contains(entity)));
+                let mut query = WithinQuery { filter: filter.clone(), ..inside(bbox, 1_000) };
+                prop_assert_eq!(index.within(&query, NOW), (expected.clone(), false));
+                query.limit = expected.len() / 2;
+                let (some, cut) = index.within(&query, NOW);
+                prop_assert_eq!((&some[..], cut), (&expected[..query.limit], expected.len() > query.limit));
+                query.after = some.last().map(|last| last.id.clone());
+                query.limit = 1_000;
+                let rest = &expected[if query.after.is_some() { some.len() } else { 0 }..];
+                prop_assert_eq!(index.within(&query, NOW), (rest.to_vec(), false));
             }
         }
     }
@@ -192,6 +197,67 @@ fn ten_thousand_at_one_place_are_answered_by_id() {
 }
 
 #[test]
+fn a_crowd_on_one_spot_is_answered_exactly_and_by_id() {
+    let (index, mut naive) = (LiveIndex::new(TTL, 100_000), Naive::default());
+    let depot = at(48.2, 16.37);
+    // Some stand a little beside the spot, closer than the grid can tell.
+    let spot = |n: u32| {
+        if n.is_multiple_of(97) {
+            at(48.2 + 1e-8, 16.37)
+        } else {
+            depot
+        }
+    };
+    let updates: Vec<Update> = (0..12_000)
+        .map(|n| update(n * 7_919 % 12_000, spot(n), NOW, 1))
+        .collect();
+    index.apply(Origin::Stored, &updates, NOW);
+    for update in &updates {
+        naive.put(update);
+    }
+    for n in 0..12_000 {
+        let profile = profile(if n % 5 == 0 { "free" } else { "busy" }, n % 7);
+        set_profile(&index, n, Arc::clone(&profile));
+        naive.entities.get_mut(&id(n)).unwrap().profile = Some(profile);
+    }
+    for (center, radius_m) in [(depot, 0.0), (depot, 2_000.0), (at(48.201, 16.371), 5_000.0)] {
+        for limit in [1, 2, 40, 1_000] {
+            for (statuses, min_capacity) in [
+                (vec![], None),
+                (vec!["free".into()], None),
+                (vec!["free".into()], Some(6)),
+            ] {
+                let filter = Filter {
+                    statuses,
+                    min_capacity,
+                    ..Filter::default()
+                };
+                let query = NearbyQuery {
+                    filter,
+                    ..nearest(center, radius_m, limit)
+                };
+                assert_eq!(index.nearby(&query, NOW), naive.nearby(&query, NOW), "{query:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_lock_is_held_for_a_bounded_number_of_looks() {
+    let index = LiveIndex::new(TTL, 100_000);
+    let depot = at(48.2, 16.37);
+    let updates: Vec<Update> = (0..30_000).map(|n| update(n, depot, NOW, 1)).collect();
+    index.apply(Origin::Stored, &updates, NOW);
+    for limit in [1, 10] {
+        let most = most_of(|| assert_eq!(index.nearby(&nearest(depot, 2_000.0, limit), NOW).len(), limit));
+        assert!(most < 5_000, "{most} looks for {limit}");
+    }
+    let around = BoundingBox::new(16.0, 48.0, 17.0, 49.0).unwrap();
+    let most = most_of(|| assert!(index.within(&inside(around, 1_000), NOW).1));
+    assert!(most < 500, "{most} looks");
+}
+
+#[test]
 fn a_search_that_hardly_anything_passes_is_still_complete() {
     let index = LiveIndex::new(TTL, 100_000);
     let city = at(52.52, 13.4);
@@ -200,7 +266,7 @@ fn a_search_that_hardly_anything_passes_is_still_complete() {
         .collect();
     index.apply(Origin::Stored, &updates, NOW);
     for n in [19_990, 15_000, 17_000] {
-        index.set_profile(&id(n), Some(profile("free", 4)), 1);
+        set_profile(&index, n, profile("free", 4));
     }
     let mut query = nearest(city, 50_000.0, 2);
     query.filter.statuses.push("free".into());
@@ -216,9 +282,6 @@ fn a_fix_is_in_no_answer_from_its_last_millisecond_on() {
     for (now, seen) in [(NOW - 50_000, true), (NOW + TTL - 1, true), (NOW + TTL, false)] {
         assert_eq!(index.get("d-1", now).is_some(), seen);
         assert_eq!(index.nearby(&nearest(here, 10.0, 5), now).len(), usize::from(seen));
-        assert_eq!(
-            index.within(&everywhere, 5, now, &Filter::default()).0.len(),
-            usize::from(seen)
-        );
+        assert_eq!(index.within(&inside(everywhere, 5), now).0.len(), usize::from(seen));
     }
 }

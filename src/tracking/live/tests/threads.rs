@@ -30,7 +30,7 @@ fn readers_and_writers_share_the_index() {
                     assert_eq!(hits.len(), 20, "all stay within 900 m");
                     assert!(hits.is_sorted_by(|a, b| a.distance_m <= b.distance_m));
                     let box_of_city = BoundingBox::new(2.3, 48.8, 2.4, 48.9).unwrap();
-                    let (entities, _) = index.within(&box_of_city, 5_000, NOW, &Filter::default());
+                    let (entities, _) = index.within(&inside(box_of_city, 5_000), NOW);
                     assert!(entities.is_sorted_by(|a, b| a.id < b.id), "each once");
                 }
             });

@@ -2,8 +2,11 @@
 
 use super::*;
 use crate::geo::destination;
+use crate::tracking::live::pieces::Pieces;
 use crate::tracking::live::tree::Entry;
+use crate::tracking::live::visible::Visible;
 use crate::tracking::live::walk::{Pace, Walk};
+use crate::tracking::live::within::InBox;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::BTreeSet;
@@ -69,7 +72,7 @@ fn a_search_in_pieces_answers_each_entity_once_while_all_move() {
     index.apply(Origin::Stored, &fleet(0), NOW);
     let wanted: Vec<u32> = (1..=30).map(|n| n * 600).collect();
     for n in &wanted {
-        index.set_profile(&id(*n), Some(profile("free", 4)), 1);
+        set_profile(&index, *n, profile("free", 4));
     }
     let mut query = nearest(city, 50_000.0, 10);
     query.filter.statuses.push("free".into());
@@ -82,4 +85,48 @@ fn a_search_in_pieces_answers_each_entity_once_while_all_move() {
             assert!(hits.len() >= 8, "{} of 10", hits.len());
         }
     });
+}
+
+/// Lists a box page by page, letting `drive` move things between all pieces of the search.
+fn list(index: &LiveIndex, bounds: BoundingBox, mut drive: impl FnMut()) -> Vec<Id> {
+    let mut query = inside(bounds, 100);
+    let mut listed = Vec::new();
+    loop {
+        let mut look = InBox::new(&query, Visible::new(TTL, &query.filter, NOW).unwrap());
+        let mut pieces = Pieces::default();
+        while pieces.go_on(&index.state.read(), &mut look) == Pace::Paused {
+            drive();
+        }
+        let (page, is_cut) = look.finish();
+        listed.extend(page.into_iter().map(|entity| entity.id));
+        if !is_cut {
+            return listed;
+        }
+        query.after = listed.last().cloned();
+        drive();
+    }
+}
+
+#[test]
+fn a_listing_has_each_entity_that_stays_in_the_box_once_however_it_moves() {
+    let mut rng = StdRng::seed_from_u64(5);
+    let city = at(40.75, -73.98);
+    let bounds = BoundingBox::new(-74.2, 40.5, -73.7, 41.0).unwrap();
+    let index = LiveIndex::new(TTL, 10_000);
+    let mut spot = || destination(city, rng.random_range(0.0..360.0), rng.random_range(0.0..9_000.0));
+    let start: Vec<Update> = (0..ALL).map(|n| update(n, spot(), NOW, 1)).collect();
+    index.apply(Origin::Stored, &start, NOW);
+    let mut all: Vec<Id> = (0..ALL).map(id).collect();
+    all.sort();
+    // A few at a time, and more than the tree remembers.
+    for moved in [50, 6_000] {
+        let mut n = 0;
+        let drive = || {
+            for _ in 0..moved {
+                n = (n + 1) % ALL;
+                index.apply(Origin::Stored, &[update(n, spot(), NOW, 1)], NOW);
+            }
+        };
+        assert_eq!(list(&index, bounds, drive), all);
+    }
 }

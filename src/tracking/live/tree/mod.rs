@@ -3,10 +3,12 @@
 //! Invariants: a leaf is never empty and holds at most [`LEAF_MAX`] entries; an inner node counts the entries below it and
 //! has more than [`JOIN_AT`] of them. So the tree's size follows what it holds, however far vehicles have roamed.
 
+mod moves;
 mod reshape;
 
 use super::grid::{At, PLACE_DEPTH, child_of, shared_depth};
 use super::slab::Slab;
+use moves::Moves;
 
 /// A leaf splits above this. Of 12, 16, 20 and 32, measured at 100,000 and 1,000,000 entities, this one took the least
 /// memory and was no slower for queries or updates.
@@ -81,17 +83,20 @@ pub(super) struct Tree {
     pub(super) nodes: Slab<Node>,
     pub(super) leaves: Slab<Leaf>,
     root: Branch,
+    /// What moved from leaf to leaf lately.
+    pub(super) moves: Moves,
     len: usize,
     /// Entries that the leaves have room for.
     room: usize,
 }
 
 impl Tree {
-    pub(super) const fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             nodes: Slab::new(),
             leaves: Slab::new(),
             root: Branch::NONE,
+            moves: Moves::new(),
             len: 0,
             room: 0,
         }
@@ -132,6 +137,7 @@ impl Tree {
             *old = entry;
             return;
         }
+        self.moves.note(entry.slot);
         // Counts change only below the smallest node that holds both places.
         let parent = self.take_out(leaf, entry.slot);
         let shared_node = self.ancestor(parent, shared);
@@ -140,7 +146,10 @@ impl Tree {
     }
 
     pub(super) const fn memory_bytes(&self) -> usize {
-        self.nodes.memory_bytes() + self.leaves.memory_bytes() + self.room * size_of::<Entry>()
+        self.nodes.memory_bytes()
+            + self.leaves.memory_bytes()
+            + self.moves.memory_bytes()
+            + self.room * size_of::<Entry>()
     }
 
     /// Inserts into a branch, counting from there on.

@@ -1,0 +1,113 @@
+//! Whether Redis is still the one of a moment ago: its data may have been flushed, or another server may have taken its place.
+//!
+//! Everything that a process remembers of what lies in Redis is wrong then. A random value under one key stands for the data, and
+//! the server's `run_id` for the server. When either differs from what it was, the store's generation is counted up; whoever
+//! remembers something compares it, or waits for the change.
+
+use super::{Link, Store, StoreError};
+use redis::cmd;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval};
+use uuid::Uuid;
+
+/// How often Redis is asked who it is.
+const ASK_EVERY: Duration = Duration::from_millis(500);
+
+/// How often Redis was found to be another one, for whoever compares and for whoever waits.
+#[derive(Debug)]
+pub(super) struct Life {
+    generation: AtomicU64,
+    changes: watch::Sender<u64>,
+}
+
+impl Life {
+    pub(super) fn new() -> Self {
+        Self {
+            generation: AtomicU64::new(0),
+            changes: watch::channel(0).0,
+        }
+    }
+}
+
+impl Store {
+    /// Counts how often Redis was found to be flushed or another one. What was remembered under another number is outdated.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.0.life.generation.load(Ordering::Acquire)
+    }
+
+    /// Tells of each change of [`Self::generation`].
+    #[must_use]
+    pub fn generations(&self) -> watch::Receiver<u64> {
+        self.0.life.changes.subscribe()
+    }
+
+    fn begin_generation(&self) {
+        let life = &self.0.life;
+        let generation = life.generation.fetch_add(1, Ordering::AcqRel) + 1;
+        life.changes.send_replace(generation);
+    }
+}
+
+/// What tells one Redis from another.
+#[derive(Debug, PartialEq, Eq)]
+struct Identity {
+    data: String,
+    /// `None` where the server does not say; the data alone are compared then.
+    server: Option<String>,
+}
+
+/// Watches for ever whether Redis is still the same one. One for a process.
+pub async fn watch_life(link: Link) {
+    let mut tick = interval(ASK_EVERY);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut known: Option<Identity> = None;
+    loop {
+        tick.tick().await;
+        match identity(&link).await {
+            Ok(found) => {
+                if known.as_ref().is_some_and(|known| *known != found) {
+                    tracing::warn!("Redis was flushed, or is another one: what was remembered of it is forgotten");
+                    link.store().begin_generation();
+                }
+                known = Some(found);
+            }
+            Err(error) => tracing::debug!(%error, "Redis does not say who it is"),
+        }
+    }
+}
+
+async fn identity(link: &Link) -> Result<Identity, StoreError> {
+    let key = link.store().keys().life();
+    let data: Option<String> = link.query(cmd("GET").arg(&key)).await?;
+    let data = match data {
+        Some(data) => data,
+        None => begin_life(link, &key).await?,
+    };
+    let info: Result<String, _> = link.query(cmd("INFO").arg("server")).await;
+    let server = match info {
+        Ok(info) => info
+            .lines()
+            .find_map(|line| line.strip_prefix("run_id:"))
+            .map(str::to_owned),
+        // A user of Redis may be denied this command.
+        Err(StoreError::Refused(_) | StoreError::Answer(_)) => None,
+        Err(error) => return Err(error),
+    };
+    Ok(Identity { data, server })
+}
+
+/// Marks data that have no mark yet, unless another instance does so at the same moment; returns the mark that stands.
+async fn begin_life(link: &Link, key: &str) -> Result<String, StoreError> {
+    let keys = link.store().keys();
+    let mut layout = cmd("SET");
+    layout.arg(keys.layout()).arg(keys.partitions()).arg("NX");
+    let _: Option<String> = link.query(&layout).await?;
+    let mark = Uuid::new_v4().simple().to_string();
+    let mut set = cmd("SET");
+    set.arg(key).arg(&mark).arg("NX").arg("GET");
+    let stands: Option<String> = link.query(&set).await?;
+    Ok(stands.unwrap_or(mark))
+}

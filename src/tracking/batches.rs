@@ -1,0 +1,153 @@
+//! Fixes that wait, as batches for Redis.
+//!
+//! The fixes of one entity are coalesced: the newest place goes to Redis, with what all of them say of the profile. So a batch has no
+//! entity twice, and ten thousand fixes of one entity cost what one costs.
+
+use super::Kind;
+use super::commands::{MAX_FIXES, Recorded};
+use super::input::{Clock, Report};
+use super::model::Fix;
+use super::profile::Profile;
+use super::ticket::Ticket;
+use crate::ids::Id;
+use hashbrown::HashMap;
+
+/// A fix that waits.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub kind: Kind,
+    pub partition: u16,
+    pub id: Id,
+    pub report: Report,
+    pub ticket: Ticket,
+}
+
+/// The fixes of one entity, as they go to Redis.
+#[derive(Debug)]
+pub(super) struct Coalesced {
+    pub id: Id,
+    /// The newest fix; of equally new ones the last.
+    pub fix: Fix,
+    /// Whether the fix is past its time to live: then only what is said of the profile counts.
+    pub is_expired: bool,
+    /// What they say of the profile, with times.
+    pub change: Option<Box<Profile>>,
+    /// Whose fix it is.
+    pub ticket: Ticket,
+    /// The others, and whether each was the newest when it came.
+    pub others: Vec<(Ticket, bool)>,
+}
+
+/// Fixes of different entities of one kind and partition, at most [`MAX_FIXES`].
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub kind: Kind,
+    pub partition: u16,
+    pub entities: Vec<Coalesced>,
+}
+
+impl Coalesced {
+    fn new(id: Id, report: Report, ticket: Ticket, clock: Clock) -> Self {
+        let Report { fix, patch, .. } = report;
+        Self {
+            id,
+            fix,
+            is_expired: clock.outdates(&fix),
+            change: patch.map(|patch| Box::new(patch.at(fix.timestamp_ms))),
+            ticket,
+            others: Vec::new(),
+        }
+    }
+
+    /// Takes in a fix that came after.
+    fn add(&mut self, report: Report, ticket: Ticket, clock: Clock) {
+        let Report { fix, patch, .. } = report;
+        if let Some(patch) = patch {
+            let change = patch.at(fix.timestamp_ms);
+            match &mut self.change {
+                // What has no room here would have none in Redis.
+                Some(earlier) => drop(earlier.join(&change)),
+                none => *none = Some(Box::new(change)),
+            }
+        }
+        if fix.timestamp_ms < self.fix.timestamp_ms {
+            self.others.push((ticket, false));
+            return;
+        }
+        let replaced = std::mem::replace(&mut self.ticket, ticket);
+        // It was stored, as far as its sender can see, unless it was too old for that.
+        self.others.push((replaced, !self.is_expired));
+        self.fix = fix;
+        self.is_expired = clock.outdates(&fix);
+    }
+
+    /// Whether there is nothing in it for Redis.
+    pub const fn says_nothing(&self) -> bool {
+        self.is_expired && self.change.is_none()
+    }
+
+    /// As the script is given it.
+    pub fn recorded(&self) -> Recorded<'_> {
+        Recorded {
+            id: &self.id,
+            fix: (!self.is_expired).then_some(&self.fix),
+            change: self.change.as_deref(),
+        }
+    }
+}
+
+/// Sorts fixes into batches.
+pub(super) fn batches(waiting: Vec<Pending>, clock: impl Fn(Kind) -> Clock) -> Vec<Batch> {
+    let mut batches: Vec<Batch> = Vec::new();
+    // The batch that is being filled, by kind and partition.
+    let mut filling: HashMap<(Kind, u16), usize> = HashMap::new();
+    let mut places: HashMap<(Kind, Id), (usize, usize)> = HashMap::new();
+    let is_alone = waiting.len() == 1;
+    for Pending {
+        kind,
+        partition,
+        id,
+        report,
+        ticket,
+    } in waiting
+    {
+        if let Some((batch, place)) = places.get(&EntityKey(kind, &id)) {
+            batches[*batch].entities[*place].add(report, ticket, clock(kind));
+            continue;
+        }
+        let batch = match filling.get(&(kind, partition)) {
+            Some(batch) if batches[*batch].entities.len() < MAX_FIXES => *batch,
+            _ => {
+                batches.push(Batch {
+                    kind,
+                    partition,
+                    entities: Vec::new(),
+                });
+                filling.insert((kind, partition), batches.len() - 1);
+                batches.len() - 1
+            }
+        };
+        let entities = &mut batches[batch].entities;
+        if !is_alone {
+            places.insert((kind, id.clone()), (batch, entities.len()));
+        }
+        entities.push(Coalesced::new(id, report, ticket, clock(kind)));
+    }
+    batches
+}
+
+/// Looks an entity up without cloning its id.
+struct EntityKey<'a>(Kind, &'a Id);
+
+impl std::hash::Hash for EntityKey<'_> {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+        self.1.hash(state);
+    }
+}
+
+impl hashbrown::Equivalent<(Kind, Id)> for EntityKey<'_> {
+    fn equivalent(&self, key: &(Kind, Id)) -> bool {
+        self.0 == key.0 && *self.1 == key.1
+    }
+}

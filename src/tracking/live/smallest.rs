@@ -1,0 +1,104 @@
+use std::cmp::Ordering;
+
+/// Items that are kept and compared by a search.
+pub(super) trait Ranked {
+    /// Which of two is nearer to the beginning of the answer.
+    fn rank(&self, other: &Self) -> Ordering;
+    /// Whether both are of one entity.
+    fn is_same(&self, other: &Self) -> bool;
+}
+
+/// The first of the items that a search comes by, in room for twice as many.
+#[derive(Debug)]
+pub(super) struct Smallest<T> {
+    keep: usize,
+    items: Vec<T>,
+    /// The first `keep` items are the first of all so far, in order.
+    is_full: bool,
+    /// There were more.
+    is_cut: bool,
+}
+
+impl<T: Ranked> Smallest<T> {
+    /// `keep` is at least 1.
+    pub(super) const fn new(keep: usize) -> Self {
+        Self {
+            keep,
+            items: Vec::new(),
+            is_full: false,
+            is_cut: false,
+        }
+    }
+
+    /// No item behind this one can be among the first.
+    pub(super) fn bound(&self) -> Option<&T> {
+        if self.is_full {
+            self.items.get(self.keep - 1)
+        } else {
+            None
+        }
+    }
+
+    /// Notes that there are more than are kept.
+    pub(super) const fn cut(&mut self) {
+        self.is_cut = true;
+    }
+
+    pub(super) const fn is_cut(&self) -> bool {
+        self.is_cut
+    }
+
+    /// Adds an item; whether the bound may have changed.
+    pub(super) fn push(&mut self, item: T) -> bool {
+        self.items.push(item);
+        let is_time = self.items.len() >= self.keep.saturating_mul(2);
+        if is_time {
+            self.tidy();
+        }
+        is_time
+    }
+
+    /// The first of all, in order, and whether there were more.
+    pub(super) fn finish(mut self) -> (Vec<T>, bool) {
+        self.tidy();
+        (self.items, self.is_cut)
+    }
+
+    fn tidy(&mut self) {
+        self.items.sort_unstable_by(Ranked::rank);
+        self.items.dedup_by(|later, earlier| earlier.is_same(later));
+        self.is_cut |= self.items.len() > self.keep;
+        self.items.truncate(self.keep);
+        self.is_full = self.items.len() == self.keep;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Ranked for (u32, u32) {
+        fn rank(&self, other: &Self) -> Ordering {
+            self.cmp(other)
+        }
+
+        fn is_same(&self, other: &Self) -> bool {
+            self.0 == other.0
+        }
+    }
+
+    #[test]
+    fn the_first_are_kept_each_once() {
+        for keep in [1, 2, 7, 100, 1_000] {
+            let mut smallest = Smallest::new(keep);
+            for n in 0..5_000_u32 {
+                smallest.push((n * 7_919 % 500, n % 3));
+                assert!(smallest.items.len() < 2 * keep.max(1) + 1);
+            }
+            let (kept, cut) = smallest.finish();
+            let first: Vec<u32> = kept.iter().map(|(n, _)| *n).collect();
+            assert_eq!(first, (0..500).take(keep).collect::<Vec<_>>());
+            assert_eq!(cut, keep < 500);
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Profiles that were heard to have changed and wait to be read, in batches beside the positions: a reading that takes its time holds
+//! no position up.
+
+use super::Kind;
+use super::commands::MAX_FIXES;
+use super::profile_hash::VersionedProfile;
+use super::profiles;
+use super::shared::Shared;
+use crate::clock;
+use crate::ids::Id;
+use crate::store::{Link, StoreError};
+use futures_util::future::LocalBoxFuture;
+use hashbrown::HashSet;
+use std::time::{Duration, Instant};
+
+/// Profiles that may wait. Beyond this a load of everything is cheaper.
+const MOST: usize = 100_000;
+
+/// See the module.
+#[derive(Default)]
+pub(super) struct Unread<'a> {
+    waiting: HashSet<(Kind, u16, Id)>,
+    /// Since when something waits that is not being read.
+    since: Option<Instant>,
+    reading: Option<Reading<'a>>,
+}
+
+/// What is being read.
+struct Reading<'a> {
+    since: Instant,
+    answer: LocalBoxFuture<'a, Answer>,
+}
+
+struct Answer {
+    kind: Kind,
+    ids: Vec<Id>,
+    readings: Result<Vec<VersionedProfile>, StoreError>,
+}
+
+impl<'a> Unread<'a> {
+    /// Has profiles read. False if there are too many.
+    pub fn add(&mut self, kind: Kind, partition: u16, ids: impl IntoIterator<Item = Id>) -> bool {
+        for id in ids {
+            if self.waiting.len() >= MOST {
+                return false;
+            }
+            self.waiting.insert((kind, partition, id));
+            self.since.get_or_insert_with(Instant::now);
+        }
+        true
+    }
+
+    /// Has the time that something has waited begin now: until now it was not to be read.
+    pub fn begin_now(&mut self) {
+        self.since = self.since.map(|_| Instant::now());
+    }
+
+    /// How long the oldest has waited.
+    pub fn lag(&self) -> Duration {
+        let reading = self.reading.as_ref().map(|reading| reading.since);
+        reading.or(self.since).map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    /// Reads the next ones into the live index; never resolves if there are none. May be dropped and called again.
+    pub async fn read(&mut self, shared: &Shared, link: &'a Link) -> Result<(), StoreError> {
+        if self.reading.is_none() {
+            self.reading = self.begin(link);
+        }
+        let Some(reading) = &mut self.reading else {
+            return std::future::pending().await;
+        };
+        let Answer { kind, ids, readings } = reading.answer.as_mut().await;
+        self.reading = None;
+        shared.live(kind).set_profiles(&ids, readings?, clock::now_ms());
+        Ok(())
+    }
+
+    /// Begins to read those of one kind and partition.
+    fn begin(&mut self, link: &'a Link) -> Option<Reading<'a>> {
+        let (kind, partition) = self
+            .waiting
+            .iter()
+            .next()
+            .map(|(kind, partition, _)| (*kind, *partition))?;
+        let mut left = MAX_FIXES;
+        let taken = self.waiting.extract_if(|(other, part, _)| {
+            let is_taken = left > 0 && (*other, *part) == (kind, partition);
+            left -= usize::from(is_taken);
+            is_taken
+        });
+        let ids: Vec<Id> = taken.map(|(_, _, id)| id).collect();
+        let since = self.since.take().unwrap_or_else(Instant::now);
+        if !self.waiting.is_empty() {
+            self.since = Some(since);
+        }
+        let answer = Box::pin(async move {
+            let readings = profiles::read(link, kind, partition, &ids).await;
+            Answer { kind, ids, readings }
+        });
+        Some(Reading { since, answer })
+    }
+}

@@ -1,0 +1,66 @@
+//! Deployments that share a server by the number of the database.
+
+use super::SOON;
+use crate::support::{Scene, Service, eventually, send};
+
+use redis::cmd;
+use reqwest::Method;
+use serde_json::json;
+
+/// An instance on a database of the scene's Redis.
+async fn on_database(scene: &Scene, number: u8) -> Service {
+    let mut args = scene.args();
+    args.push(format!("--redis-url={}/{number}", scene.redis.url()));
+    Service::start(&args).await
+}
+
+#[actix_web::test]
+async fn databases_of_one_server_do_not_hear_each_others_positions() {
+    let scene = Scene::new().await;
+    let staging = on_database(&scene, 0).await;
+    let (live, other_live) = (on_database(&scene, 1).await, on_database(&scene, 1).await);
+    let (staging, live, other_live) = (staging.drivers(), live.drivers(), other_live.drivers());
+    staging.place("staging-1", json!({"lat": 1, "lon": 1})).await;
+    other_live.place("live-1", json!({"lat": 1, "lon": 1})).await;
+    // A subscription hears in order, so by then it would have heard of the other as well.
+    eventually(SOON, "the update of the same database is heard", async || {
+        (live.position("live-1").await.status == 200).then_some(())
+    })
+    .await;
+    assert_eq!(live.position("staging-1").await.status, 404);
+    assert_eq!(live.nearby("lat=1&lon=1").await.ids(), ["live-1"]);
+    assert_eq!(staging.position("live-1").await.status, 404);
+}
+
+#[actix_web::test]
+async fn every_channel_that_an_instance_listens_to_names_its_database() {
+    let scene = Scene::new().await;
+    let service = on_database(&scene, 1).await;
+    let api = service.drivers();
+    // The first that wait, and the first value in the process, begin the other subscriptions.
+    let post = async |path: &str, body| send(api.request(Method::POST, path).json(&body)).await.status;
+    assert_eq!(post("/v1/locks/l", json!({"ttl_ms": 30_000})).await, 201);
+    assert_eq!(
+        post("/v1/locks/l", json!({"ttl_ms": 30_000, "wait_ms": 200})).await,
+        504
+    );
+    assert_eq!(post("/v1/queues/q/lease", json!({"wait_ms": 1})).await, 200);
+    send(
+        api.request(Method::PUT, "/v1/cache/n/k")
+            .json(&json!({"value": 1, "ttl_s": 60, "local_ms": 5_000})),
+    )
+    .await;
+    send(api.request(Method::GET, "/v1/cache/n/k")).await;
+    let keys = scene.keys().in_database(1);
+    let begins = keys.queue_wake().replace("queue-wake", "");
+    let everywhere = begins.replace("db1:", "*");
+    let expected = ["cache", "lock-wake", "queue-wake", "updates"];
+    eventually(SOON, "it listens to all its channels", async || {
+        let mut channels = cmd("PUBSUB");
+        let channels: Vec<String> = scene.redis.query(channels.arg("CHANNELS").arg(&everywhere)).await;
+        assert!(channels.iter().all(|name| name.starts_with(&begins)), "{channels:?}");
+        let listens = |what: &&str| channels.iter().any(|name| name[begins.len()..].starts_with(what));
+        expected.iter().all(listens).then_some(())
+    })
+    .await;
+}
