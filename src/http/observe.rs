@@ -1,5 +1,5 @@
 use super::Problem;
-use crate::runtime::caught;
+use crate::runtime::{caught, failpoint_of};
 use crate::telemetry::Metrics;
 use actix_web::body::MessageBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
@@ -77,6 +77,10 @@ where
         let handling = self.service.call(request);
         Box::pin(async move {
             // Without an answer the client would see a broken connection and not know whom to blame.
+            let handling = async {
+                failpoint_of("http", observe.route);
+                handling.await
+            };
             let response = caught(observe.route, handling).await;
             let response = response.unwrap_or_else(|panicked| Err(Problem::internal(&panicked).into()));
             let elapsed = start.elapsed();

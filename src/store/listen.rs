@@ -57,17 +57,17 @@ impl Store {
                     is_wanted.store(true, Ordering::Release);
                 }
                 failpoint_of(name, "wanted");
-                store.keep_listening(channel, listener).await;
+                store.keep_listening(name, channel, listener).await;
             }
         });
     }
 
     /// Subscribes, and again whenever the subscription ends.
-    async fn keep_listening(&self, channel: String, listener: Weak<impl Listener>) {
+    async fn keep_listening(&self, name: &'static str, channel: String, listener: Weak<impl Listener>) {
         let channels = [channel];
         let mut pause = FIRST_RETRY;
         while listener.strong_count() > 0 {
-            match self.listen_once(&channels, &listener).await {
+            match self.listen_once(name, &channels, &listener).await {
                 // It worked for a while.
                 Ok(()) => pause = FIRST_RETRY,
                 Err(error) => {
@@ -81,7 +81,12 @@ impl Store {
     }
 
     /// Listens until the subscription ends, or the listener is gone; an error if there was none.
-    async fn listen_once(&self, channels: &[String], listener: &Weak<impl Listener>) -> Result<(), StoreError> {
+    async fn listen_once(
+        &self,
+        name: &'static str,
+        channels: &[String],
+        listener: &Weak<impl Listener>,
+    ) -> Result<(), StoreError> {
         let mut subscription = self.subscribe(channels).await?;
         note(listener, true);
         let _heard = Heard(listener);
@@ -90,6 +95,7 @@ impl Store {
             tokio::select! {
                 message = subscription.next() => {
                     let (Some(message), Some(listener)) = (message, listener.upgrade()) else { return Ok(()) };
+                    failpoint_of(name, "message");
                     listener.hear(message.get_payload_bytes());
                 }
                 _ = ping.tick() => {

@@ -2,6 +2,7 @@
 
 use super::{NOTICE, SOON, becomes, here, is_stored, is_taken};
 use crate::support::{Answer, Api, Redis, Scene, ServiceProcess, eventually, send};
+use actix_web::rt::spawn;
 use fleetpulse::store::Keys;
 use fleetpulse::tracking::input::parse_rfc3339;
 use reqwest::Method;
@@ -239,4 +240,47 @@ async fn what_panics_on_behalf_of_a_request_is_answered_and_goes_on() {
     let leased = post(&api, "/v1/queues/mail/lease", json!({"wait_ms": 10_000})).await;
     assert_eq!(leased.body["jobs"].as_array().map(Vec::len), Some(1), "{leased:?}");
     becomes(&api, "ok").await;
+}
+
+#[actix_web::test]
+async fn who_waits_is_woken_although_the_message_for_it_panics() {
+    let scene = Scene::new().await;
+    let service = armed(&scene, "locks.wakeups@message=panic:1").await;
+    let api = service.drivers();
+    api.ready().await;
+    let held = post(&api, "/v1/locks/l", json!({"owner": "a", "ttl_ms": 60_000})).await;
+    assert_eq!(held.status, 201, "{held:?}");
+    let waiting = {
+        let api = api.clone();
+        spawn(async move {
+            post(
+                &api,
+                "/v1/locks/l",
+                json!({"owner": "b", "ttl_ms": 60_000, "wait_ms": 20_000}),
+            )
+            .await
+        })
+    };
+    eventually(SOON, "it waits", async || {
+        (api.get("/v1/locks/l").await.body["waiting"] == 1).then_some(())
+    })
+    .await;
+    let release = api.request(Method::DELETE, "/v1/locks/l");
+    let released = send(release.json(&json!({"token": held.body["token"]}))).await;
+    assert_eq!(released.status, 204, "{released:?}");
+    let granted = waiting.await.unwrap();
+    assert_eq!(granted.status, 201, "{granted:?}");
+    becomes(&api, "ok").await;
+    assert_eq!(restarts(&api, "locks.wakeups").await, 1);
+}
+
+#[actix_web::test]
+async fn a_handler_that_panics_is_answered_500() {
+    let scene = Scene::new().await;
+    let service = armed(&scene, "http@nearby=panic:1").await;
+    let api = service.drivers();
+    api.ready().await;
+    api.nearby("lat=1&lon=1").await.assert_problem(500, &[]);
+    assert_eq!(api.nearby("lat=1&lon=1").await.status, 200);
+    assert!(service.said().contains("task=\"nearby\""), "{}", service.said());
 }
