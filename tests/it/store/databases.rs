@@ -60,7 +60,7 @@ async fn every_channel_that_an_instance_listens_to_names_its_database() {
         let channels: Vec<String> = scene.redis.query(channels.arg("CHANNELS").arg(&everywhere)).await;
         assert!(channels.iter().all(|name| name.starts_with(&begins)), "{channels:?}");
         let listens = |what: &&str| channels.iter().any(|name| name[begins.len()..].starts_with(what));
-        expected.iter().all(|what| listens(&what)).then_some(())
+        expected.iter().all(listens).then_some(())
     })
     .await;
 }
