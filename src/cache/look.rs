@@ -68,8 +68,15 @@ impl Look {
     }
 }
 
-/// An entry as it is at a time; `None` if it is of no more use.
+/// Entries that began to be computed in a time to come by more were written before Redis's clock was set back.
+const BEHIND_MS: u64 = 1_000;
+
+/// An entry as it is at a time; `None` if it is of no more use, or if the clock was set back since it was made: nobody can say
+/// how old it is, and whether something since has outdated it.
 fn entry(head: &Head, value: Bytes, now_ms: u64) -> Option<Entry> {
+    if head.made_ms > now_ms + BEHIND_MS {
+        return None;
+    }
     let left = |until_ms: u64| Duration::from_millis(until_ms.saturating_sub(now_ms));
     let entry = Entry {
         bytes: value,

@@ -30,6 +30,10 @@ const TICK: Duration = Duration::from_millis(200);
 const AT_ONCE: usize = 16;
 /// A queue that has had no schedules for so long is not looked at any more.
 const UNUSED: Duration = Duration::from_mins(10);
+/// Every how many looks all schedules are looked at, and not only those that are due.
+const LOOK_AT_ALL: u32 = 25;
+/// A clock that is behind the last firing by less is not looked into.
+const BEHIND_MS: i64 = 1_000;
 /// A firing that is later by more was missed.
 const LATE_MS: i64 = 30_000;
 
@@ -309,15 +313,18 @@ pub async fn keep_firing(jobs: Jobs) {
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // Schedules that could not fire at the last look: it is told once.
     let mut unable = HashSet::new();
+    let mut looks: u32 = 0;
     loop {
         tick.tick().await;
+        looks = looks.wrapping_add(1);
         if !jobs.link().is_up() {
             continue;
         }
         let Ok(queues) = commands::queues(jobs.link(), &scheduled(&jobs), jobs.settings().queues).await else {
             continue;
         };
-        let fire = async |queue| fire_due(&jobs, queue).await;
+        let all = looks.is_multiple_of(LOOK_AT_ALL);
+        let fire = async |queue| fire_due(&jobs, queue, all).await;
         let failures: Vec<_> = stream::iter(&queues)
             .map(fire)
             .buffer_unordered(AT_ONCE)
@@ -336,18 +343,23 @@ fn scheduled(jobs: &Jobs) -> String {
 }
 
 /// Fires what is due in a queue. Returns what could not fire, and why; what the absence of Redis left undone is seen at the next
-/// look.
-async fn fire_due(jobs: &Jobs, queue: &Id) -> Vec<(String, String)> {
+/// look. With `all`, schedules that are due too late are mended as well.
+async fn fire_due(jobs: &Jobs, queue: &Id, all: bool) -> Vec<(String, String)> {
     let mut failures = Vec::new();
     let mut note = |place: String, error: JobsError| match error {
         JobsError::Store(StoreError::Away | StoreError::Lost(_)) => {}
         error => failures.push((place, error.to_string())),
     };
-    match look(jobs, queue).await {
+    match look(jobs, queue, !all).await {
         Ok(found) => {
             for schedule in found.schedules {
+                let done = if schedule.due <= found.now {
+                    fire(jobs, queue, found.now, &schedule).await
+                } else {
+                    mend(jobs, queue, found.now, &schedule).await
+                };
                 // One that cannot fire keeps none of the others from it.
-                if let Err(error) = fire(jobs, queue, found.now, &schedule).await {
+                if let Err(error) = done {
                     note(format!("{queue}/{}", schedule.name), error);
                 }
             }
@@ -357,9 +369,9 @@ async fn fire_due(jobs: &Jobs, queue: &Id) -> Vec<(String, String)> {
     failures
 }
 
-/// What is due in a queue.
-async fn look(jobs: &Jobs, queue: &Id) -> Result<AllFound, JobsError> {
-    let found = commands::schedules(jobs.target(queue), true, MAX_SCHEDULES).await?;
+/// The schedules of a queue, or what of them is due.
+async fn look(jobs: &Jobs, queue: &Id, only_due: bool) -> Result<AllFound, JobsError> {
+    let found = commands::schedules(jobs.target(queue), only_due, MAX_SCHEDULES).await?;
     if found.all > 0 {
         // A queue with a schedule is in use, whether there are jobs in it or not.
         jobs.note(queue).await?;
@@ -377,4 +389,17 @@ async fn fire(jobs: &Jobs, queue: &Id, now: i64, schedule: &Found) -> Result<(),
     let job = (!is_left_out).then(|| what.job.job());
     commands::fire(jobs.target(queue), schedule, next, job.as_ref()).await?;
     Ok(())
+}
+
+/// Lets a schedule be due sooner that is due later than the first time after now: the clock was set back since it fired.
+async fn mend(jobs: &Jobs, queue: &Id, now: i64, schedule: &Found) -> Result<(), JobsError> {
+    let what: Stored = serde_json::from_str(&schedule.what)
+        .map_err(|error| JobsError::Invalid(vec![Fault::new("schedule", error.to_string())]))?;
+    if schedule.last.max(what.start_ms) <= now + BEHIND_MS {
+        return Ok(());
+    }
+    match what.schedule()?.next_after(now) {
+        Some(next) if next < schedule.due => commands::mend_schedule(jobs.target(queue), schedule, next).await,
+        _ => Ok(()),
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! | key | type | what |
 //! |---|---|---|
-//! | `lock:{NAME}` | hash | the holder: `token`, `owner`, `ttl_ms`, `until_ms`, `attempt`; whom it is offered to: `offer`, `offer_ms`; `fence` given last; `last` token released. Ends a day after the last grant or renewal |
+//! | `lock:{NAME}` | hash | the holder: `token`, `owner`, `ttl_ms`, `until_ms`, `attempt`, `longest_ms`; whom it is offered to: `offer`, `offer_ms`; `fence` given last; `last` token released. Ends a day after the last grant or renewal |
 //! | `lock:{NAME}:queue` | sorted set | who waits: attempts (`INSTANCE-NUMBER`), by the microsecond of their arrival, or the next behind the last; ends with the longest wait |
 //! | `dbN:lock-wake:INSTANCE` | channel | `ATTEMPT KEY`: this lock is offered to this attempt; `N` is the number of the Redis database |
 //!

@@ -148,7 +148,10 @@ impl Link {
     /// Runs a pipeline, all of whose keys share a slot; again if its connection ended and all its commands only read.
     pub async fn pipeline<T: FromRedisValue>(&self, pipeline: &Pipeline) -> Result<T, StoreError> {
         match self.send_all(pipeline).await {
-            Err(error) if error.is_closed() && pipeline.cmd_iter().all(only_reads) => self.send_all(pipeline).await,
+            Err(error) if error.is_closed() && pipeline.cmd_iter().all(only_reads) => self
+                .send_all(pipeline)
+                .await
+                .map_err(|again| unless_unknown(again, error)),
             answer => answer,
         }
     }
@@ -170,7 +173,9 @@ impl Link {
 
     async fn ask<T: FromRedisValue>(&self, cmd: &Cmd, is_repeatable: impl Fn() -> bool) -> Result<T, StoreError> {
         let value = match self.send(cmd).await {
-            Err(error) if error.is_closed() && is_repeatable() => self.send(cmd).await?,
+            Err(error) if error.is_closed() && is_repeatable() => {
+                self.send(cmd).await.map_err(|again| unless_unknown(again, error))?
+            }
             answer => answer?,
         };
         T::from_redis_value(value).map_err(|error| StoreError::Answer(error.to_string()))
@@ -246,6 +251,15 @@ impl Link {
         drop(state);
         drop(connection);
         self.0.runtime.spawn(connect(Arc::downgrade(&self.0), pause));
+    }
+}
+
+/// What a call has come to that was repeated: unless Redis asks for its script, the first failure, because that time it may have
+/// been carried out, whatever became of the second.
+fn unless_unknown(again: StoreError, first: StoreError) -> StoreError {
+    match again {
+        StoreError::Refused(error) if is_unknown_script(&error) => StoreError::Refused(error),
+        _ => first,
     }
 }
 

@@ -3,13 +3,15 @@
 -- ARGV[1] the time, Unix ms; one to come counts as now
 -- ARGV[2] channel
 -- ARGV[3] message
--- Returns how many were removed.
+-- Returns how many were removed. One that began in a time to come began before the clock was set back, and so by now.
 local time = redis.call('TIME')
-local by = math.min(tonumber(ARGV[1]), time[1] * 1000 + math.floor(time[2] / 1000))
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local by = math.min(tonumber(ARGV[1]), now)
 local dropped = 0
 for _, key in ipairs(KEYS) do
   local made = redis.pcall('GETRANGE', key, 16, 23)
-  if type(made) == 'string' and #made == 8 and struct.unpack('>I8', made) <= by then
+  made = type(made) == 'string' and #made == 8 and struct.unpack('>I8', made)
+  if made and (made <= by or made > now) then
     dropped = dropped + redis.call('UNLINK', key)
   end
 end

@@ -7,8 +7,12 @@
 -- ARGV[4] the lease's token
 -- Returns {outcome, nonce, now}. Outcomes: 'granted', with the nonce of what lay there already and Redis's clock, ms; 'marked', the
 -- same with that of the mark, as nothing lay there; 'leased', somebody else computes, with '' and for how long that may last, ms.
+-- The longest lease, as LEASE_MS of the handlers; one that lasts longer is over, because the clock was set back since.
+local LONGEST_MS = 300000
 if ARGV[3] ~= '0' and not redis.call('SET', KEYS[2], ARGV[4], 'NX', 'PX', ARGV[3]) then
-  return { 'leased', '', math.max(redis.call('PTTL', KEYS[2]), 0) }
+  local left = redis.call('PTTL', KEYS[2])
+  if left <= math.max(LONGEST_MS, tonumber(ARGV[3])) then return { 'leased', '', math.max(left, 0) } end
+  redis.call('SET', KEYS[2], ARGV[4], 'PX', ARGV[3])
 end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

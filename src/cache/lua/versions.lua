@@ -7,12 +7,13 @@
 -- Repeatable: a version that is there stays.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local life = tonumber(ARGV[1])
+local life, BEHIND_MS = tonumber(ARGV[1]), 1000
 local versions = { now }
 for i, key in ipairs(KEYS) do
-  -- Of another type it is an error here, and written over.
+  -- Of another type it is an error here, and written over. So is one that outdates what begins in a time to come, because the
+  -- clock was set back since: it would let nothing be kept until then, and another nonce outdates no less.
   local version = redis.pcall('GET', key)
-  if type(version) ~= 'string' or #version ~= 24 then
+  if type(version) ~= 'string' or #version ~= 24 or struct.unpack('>I8', version, 17) > now + BEHIND_MS then
     version = ARGV[i + 1] .. struct.pack('>I8I8', now, 0)
     redis.call('SET', key, version, 'PX', 2 * life)
   elseif redis.call('PTTL', key) < life then

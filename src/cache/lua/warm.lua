@@ -5,9 +5,12 @@
 -- ARGV[3] '1' to end it: for so long nobody else has a turn who does not pass over that
 -- ARGV[4] '1' to pass over a turn that has been ended
 -- Returns {'yours', ms}; {'under way', ms}, somebody else has it for so long at least; {'done', ms}, it has been ended.
-local holder = redis.call('GET', KEYS[1])
+-- Longer than a turn or the rest after one can last: then the clock was set back since, and it is over.
+local LONGEST_MS = 120000
+local holder, left = redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])
+if left > LONGEST_MS then holder = false end
 if holder and holder ~= ARGV[1] and not (holder == 'done' and ARGV[4] == '1') then
-  return { holder == 'done' and 'done' or 'under way', math.max(redis.call('PTTL', KEYS[1]), 0) }
+  return { holder == 'done' and 'done' or 'under way', math.max(left, 0) }
 end
 redis.call('SET', KEYS[1], ARGV[3] == '1' and 'done' or ARGV[1], 'PX', ARGV[2])
 return { 'yours', tonumber(ARGV[2]) }

@@ -23,7 +23,8 @@ pub(in crate::inventory) struct Swept {
 /// Ends holds whose time is over and forgets what ended long ago, up to 500 of each; names up to `parted` reservations that the
 /// caller is to look after.
 pub(in crate::inventory) async fn sweep(target: Target<'_>, parted: usize) -> Result<Swept, StoreError> {
-    let more = [target.keys().inventory_parted(target.partition)];
+    let (keys, partition) = (target.keys(), target.partition);
+    let more = [keys.inventory_parted(partition), keys.inventory_clock(partition)];
     let mut call = target.call(&SWEEP_SCRIPT, &more, 3, 16);
     call.arg(SWEEP).arg(parted);
     let answers: Vec<String> = target.link.run(&SWEEP_SCRIPT, &call).await?;

@@ -13,7 +13,7 @@ pub(super) use put::{add, too_far};
 pub use queue::Event;
 pub(super) use queue::{clear, counts, events, hold, list, redrive, sweep};
 pub(super) use registry::{now_ms, queues, register, unregister};
-pub(super) use schedule::{AllFound, Found, fire, remove_schedule, schedules, set_schedule};
+pub(super) use schedule::{AllFound, Found, fire, mend_schedule, remove_schedule, schedules, set_schedule};
 pub(super) use take::{Taken, lease, settle};
 
 use super::error::JobsError;

@@ -14,7 +14,7 @@ static LIST: LazyLock<Script> = script!("list");
 static HOLD: LazyLock<Script> = script!("hold");
 static REDRIVE: LazyLock<Script> = script!("redrive", "revive");
 static CLEAR: LazyLock<Script> = script!("clear");
-static SWEEP: LazyLock<Script> = script!("sweep");
+static SWEEP: LazyLock<Script> = script!("sweep", "clock");
 
 /// Heads of lines that are looked at for the job that waits longest.
 const HEADS: u32 = 200;

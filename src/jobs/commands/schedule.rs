@@ -10,6 +10,7 @@ use std::sync::LazyLock;
 static SET_SCHEDULE: LazyLock<Script> = script!("set_schedule", "put");
 static SCHEDULES: LazyLock<Script> = script!("schedules");
 static FIRE: LazyLock<Script> = script!("fire", "put");
+static MEND: LazyLock<Script> = script!("mend_schedule");
 
 /// Digits of the time that stands before what a schedule is.
 const LAST_DIGITS: usize = 13;
@@ -43,6 +44,17 @@ pub(in crate::jobs) async fn remove_schedule(target: Target<'_>, name: &Id) -> R
         })
         .await?;
     Ok(words.number()? == 1)
+}
+
+/// Lets a schedule be due at another time, if it is still what it was seen to be.
+pub(in crate::jobs) async fn mend_schedule(target: Target<'_>, seen: &Found, due: i64) -> Result<(), JobsError> {
+    let record = seen.record();
+    target
+        .look(&MEND, 4, record.len(), |call| {
+            call.arg(&seen.name).arg(seen.due).arg(&record).arg(due);
+        })
+        .await?;
+    Ok(())
 }
 
 /// A schedule as it is stored.

@@ -1,4 +1,5 @@
 -- sweep: does what is due in a queue that perhaps nobody calls: promotes, takes back and forgets, in a bounded piece.
+--        After the clock was set back it brings the times of jobs within what they were set to, in pieces.
 -- KEYS[1..]  the queue, as queue.lua names it
 -- ARGV[1]    wake channel
 -- ARGV[2]    the queue's name
@@ -10,7 +11,8 @@
 if unknown then return { 'types', types } end
 open(ARGV[1], ARGV[2], ARGV[3])
 local most = tonumber(ARGV[4])
-local behind = promote(most) == most
+local is_mending = mend_times()
+local behind = promote(most) == most or is_mending
 behind = reclaim(most) or behind
 line_up()
 behind = forget(DONE, most_done, most) == most or behind

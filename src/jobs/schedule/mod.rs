@@ -11,7 +11,7 @@
 //! other one (`*/30 * * * *`) goes by the clock on the wall: what is skipped does not fire, what comes twice fires twice.
 //!
 //! **An interval** is counted from the schedule's own start: `start + n × every`, so instances and restarts change
-//! nothing about its times.
+//! nothing about its times. `n` may be negative: the clock may have been set back to before the start.
 
 #[cfg(test)]
 mod tests;
@@ -134,7 +134,7 @@ impl Schedule {
             }
             Rule::Every { every_ms, start_ms } => {
                 let passed = after_ms.checked_sub(*start_ms)?;
-                let firings = passed.div_euclid(*every_ms).max(0).checked_add(1)?;
+                let firings = passed.div_euclid(*every_ms).checked_add(1)?;
                 start_ms.checked_add(firings.checked_mul(*every_ms)?)
             }
         }

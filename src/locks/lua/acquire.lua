@@ -49,7 +49,7 @@ else
   if mine then
     fence, until_ms = math.max(fence + 1, now_us), from + tonumber(ARGV[3])
     redis.call('HSET', KEYS[1], 'token', ARGV[1], 'owner', ARGV[2], 'ttl_ms', ARGV[3], 'until_ms', until_ms,
-      'attempt', me, 'fence', fence)
+      'attempt', me, 'fence', fence, 'longest_ms', ARGV[3])
     redis.call('PEXPIRE', KEYS[1], ARGV[10])
     if offer then redis.call('HDEL', KEYS[1], 'offer', 'offer_ms') end
     if ARGV[5] == '1' then redis.call('ZREM', KEYS[2], me) end

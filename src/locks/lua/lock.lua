@@ -1,5 +1,5 @@
 -- Shared by the scripts of the slice: Redis's clock, what a lock is, whose turn it is.
--- A lock is a hash. Its holder: token, owner, ttl_ms, until_ms, attempt. To whom it is offered: offer, offer_ms. The fence
+-- A lock is a hash. Its holder: token, owner, ttl_ms, until_ms, attempt, longest_ms (the longest that it was granted or renewed for). To whom it is offered: offer, offer_ms. The fence
 -- that was given last: fence. The token that was released last: last.
 
 -- Microseconds; below 2^53 until the year 2255, and so printed whole by Redis (as %.17g).
@@ -14,19 +14,20 @@ local function milliseconds(now_us)
   return math.floor(now_us / 1000), math.ceil(now_us / 1000)
 end
 
--- The longest that a lock can be had at once, ms; as TTL_MS in the model.
+-- The longest that a lock can be had at once, ms; as TTL_MS in the model. For grants of a release that wrote no longest_ms.
 local LONGEST_MS = 3600000
 
--- token, owner, ttl_ms, until_ms, attempt, offer, offer_ms, fence, last; the numbers as such, 0 for none. An end that no
--- lease can have, because the clock was set back since, is brought within what is possible from `now` on.
+-- token, owner, ttl_ms, until_ms, attempt, offer, offer_ms, fence, last, longest_ms; the numbers as such, 0 for none. An end that
+-- this lease cannot have, because the clock was set back since, is brought within what is possible from `now` on.
 local function read(lock, now)
-  local f = redis.call('HMGET', lock, 'token', 'owner', 'ttl_ms', 'until_ms', 'attempt', 'offer', 'offer_ms', 'fence', 'last')
-  local until_ms = tonumber(f[4]) or 0
-  if until_ms > now + 1 + LONGEST_MS then
-    until_ms = now + LONGEST_MS
+  local f = redis.call('HMGET', lock, 'token', 'owner', 'ttl_ms', 'until_ms', 'attempt', 'offer', 'offer_ms', 'fence', 'last',
+    'longest_ms')
+  local until_ms, longest_ms = tonumber(f[4]) or 0, tonumber(f[10]) or LONGEST_MS
+  if until_ms > now + 1 + longest_ms then
+    until_ms = now + longest_ms
     redis.call('HSET', lock, 'until_ms', until_ms)
   end
-  return f[1], f[2] or '', f[3], until_ms, f[5], f[6], tonumber(f[7]) or 0, tonumber(f[8]) or 0, f[9]
+  return f[1], f[2] or '', f[3], until_ms, f[5], f[6], tonumber(f[7]) or 0, tonumber(f[8]) or 0, f[9], longest_ms
 end
 
 local function instance_of(attempt)
@@ -34,7 +35,7 @@ local function instance_of(attempt)
 end
 
 local function free(lock)
-  redis.call('HDEL', lock, 'token', 'owner', 'ttl_ms', 'until_ms', 'attempt')
+  redis.call('HDEL', lock, 'token', 'owner', 'ttl_ms', 'until_ms', 'attempt', 'longest_ms')
 end
 
 -- The score of a place behind all others. Behind those as well that came before the clock was set back, as long as that was by less

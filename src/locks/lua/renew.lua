@@ -7,11 +7,12 @@
 -- nobody does, so that a grant which has ended stays ended.
 -- Repeatable: a grant is never shortened.
 local now, from = milliseconds(clock_us())
-local token, owner, ttl_ms, until_ms, _, _, _, fence = read(KEYS[1], now)
+local token, owner, ttl_ms, until_ms, _, _, _, fence, _, longest_ms = read(KEYS[1], now)
 if until_ms <= now then return { 'free', '', 0, 0, from } end
 if token ~= ARGV[1] then return { 'other', owner, fence, until_ms, from } end
-until_ms = math.max(until_ms, from + (tonumber(ARGV[2]) or tonumber(ttl_ms)))
+local lasts_ms = tonumber(ARGV[2]) or tonumber(ttl_ms)
+until_ms = math.max(until_ms, from + lasts_ms)
 -- Redis that has no memory left refuses a script's HSET, but not where the script has written before: who holds a lock keeps it.
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
-redis.call('HSET', KEYS[1], 'until_ms', until_ms)
+redis.call('HSET', KEYS[1], 'until_ms', until_ms, 'longest_ms', math.max(longest_ms, lasts_ms))
 return { 'renewed', owner, fence, until_ms, from }

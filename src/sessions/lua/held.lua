@@ -4,6 +4,26 @@
 -- that rotate has replaced and that may be honoured still: SHA-256, Unix ms up to which it is honoured in any case, and
 -- number, as `SHA256:ms:number,` each.
 
+-- Redis that has no memory left refuses a script's HSET, but not where the script has written before: whoever is signed in
+-- stays so. It is not PEXPIREAT that comes first: with an end that has come since the script looked at the clock it deletes
+-- the session, and HSET would make one anew that never ends.
+local function write_until(session, ends, ...)
+  call('PERSIST', session)
+  call('HSET', session, ...)
+  call('PEXPIREAT', session, ends)
+end
+
+-- Redis's clock is behind the last use, so it was set back: all times of the session move back by as much. It lasts for as
+-- long as if it had been used at this moment, and not for as long as the clock was set back on top.
+local BEHIND_MS = 1000
+local function move_back(session, f, now)
+  local by = tonumber(f[7]) - now
+  local function earlier(ms) return text(tonumber(ms) - by) end
+  f[6], f[7], f[9], f[10] = text(tonumber(f[6]) - by * 1000), text(now), earlier(f[9]), earlier(f[10])
+  f[14] = string.gsub(f[14], ':(%d+):', function(ms) return ':' .. earlier(ms) .. ':' end)
+  write_until(session, f[9], 'born', f[6], 'seen', f[7], 'ends', f[9], 'absolute', f[10], 'replaced', f[14])
+end
+
 -- The session's fields if `token` opens it. Returns 'ok' and the fields, as the callers return them: 1 token, 2 subject,
 -- 3 about, 4 data, 5 version, 6 born, 7 seen, 8 idle, 9 ends, 10 absolute; and besides 12 the number of the valid token,
 -- 14 replaced, `number` that of this one, `used`. Else 'unknown'; or 'reused' and the fields for a token of the session that
@@ -14,7 +34,9 @@
 local function held(session, token, family, now, begun)
   local f = call('HMGET', session, 'token', 'subject', 'about', 'data', 'version', 'born', 'seen', 'idle', 'ends',
     'absolute', 'family', 'number', 'used', 'replaced')
-  if f[11] ~= family or tonumber(f[9]) <= now then return 'unknown' end
+  if f[11] ~= family then return 'unknown' end
+  if tonumber(f[7]) > now + BEHIND_MS then move_back(session, f, now) end
+  if tonumber(f[9]) <= now then return 'unknown' end
   f.used = tonumber(f[13])
   if f[1] == token then
     f.number = tonumber(f[12])
@@ -40,15 +62,6 @@ end
 local function opened(f)
   f[1] = 'ok'
   return table.concat(f, '\n', 1, 10)
-end
-
--- Redis that has no memory left refuses a script's HSET, but not where the script has written before: whoever is signed in
--- stays so. It is not PEXPIREAT that comes first: with an end that has come since the script looked at the clock it deletes
--- the session, and HSET would make one anew that never ends.
-local function write_until(session, ends, ...)
-  call('PERSIST', session)
-  call('HSET', session, ...)
-  call('PEXPIREAT', session, ends)
 end
 
 -- Keeps in mind that a token was used.

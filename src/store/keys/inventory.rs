@@ -49,6 +49,12 @@ impl Keys {
         self.inventory("parted", partition)
     }
 
+    /// The latest time that a sweep of a partition has seen, and how far it has come with mending times after a clock was set back.
+    #[must_use]
+    pub fn inventory_clock(&self, partition: u16) -> String {
+        self.inventory("clock", partition)
+    }
+
     /// The name of an item's group, in the partition that the item would be in without one.
     #[must_use]
     pub fn inventory_group(&self, sku: &Id) -> String {

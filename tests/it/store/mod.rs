@@ -1,5 +1,6 @@
 //! Redis is not always the one of a moment ago, nor for one deployment alone.
 
+mod clock;
 mod databases;
 mod flushed;
 mod idle;

@@ -1,0 +1,77 @@
+-- Shared by what sweeps a queue: what is to be done after Redis's clock was set back. META has `clock`, the latest time that a sweep
+-- has seen, and while times are being mended `mend`, the cursor of that in RUNS.
+
+-- A clock that is behind by less is not looked into; and the time is written that seldom.
+local BEHIND_MS, WRITE_EVERY_MS = 1000, 5000
+-- Records of one piece, and unique keys that are looked at.
+local MENDED, MOST_KEYS = 100, 1000
+
+-- A lease that was given in a time to come was given before the clock was set back: it lasts from now on for as long as it was
+-- given for.
+local function mend_lease(id, run)
+  local leased = sub(run, 19, 31)
+  local ahead = tonumber(leased) - now
+  if ahead <= 0 then return end
+  local ends = call('ZSCORE', LEASED, id)
+  if ends then call('ZADD', LEASED, 'XX', stamp(math.max(ends - ahead, now)), id) end
+  local where = sub(run, 44)
+  if sub(where, 1, 13) == leased then where = now_text .. sub(where, 14) end
+  call('HSET', RUNS, id, sub(run, 1, 18) .. now_text .. sub(run, 32, 43) .. where)
+end
+
+-- A delay that was set in a time to come, at the earliest when the job was made or leased last, is over after as long from now on.
+-- Counted from when it was due at first, so that doing this twice changes nothing.
+local function mend_delay(id, run)
+  local due, spec = tonumber(sub(run, 44, 56)), call('HGET', SPECS, id)
+  local since = math.max(tonumber(sub(run, 19, 31)), tonumber(spec and match(spec, '^%d+ %d+ (%d+) ', 24) or 0))
+  local score = tonumber(call('ZSCORE', DELAYED, id) or 0)
+  local sooner = math.max(due - (since - now), now)
+  if since <= now or sooner >= score then return end
+  call('ZADD', DELAYED, 'XX', stamp(sooner), id)
+  woken = true
+end
+
+-- Unique keys that are kept for a time, of those that end next; others are kept for longer than they were to be.
+local function mend_keys(ahead)
+  local keys = call('ZRANGEBYSCORE', UNIQUE_ENDS, '(' .. now_text, '+inf', 'LIMIT', 0, MOST_KEYS)
+  for _, key in ipairs(keys) do
+    local ends, holder = match(call('HGET', UNIQUE, key) or '', '^(%d+) (.+)$')
+    if holder and ends ~= '0' then
+      ends = format('%d', math.max(ends - ahead, now))
+      call('HSET', UNIQUE, key, ends .. ' ' .. holder)
+      call('ZADD', UNIQUE_ENDS, ends, key)
+    end
+  end
+end
+
+-- Returns whether there is more to mend.
+local function mend_times()
+  if types == 0 then return false end
+  local state = call('HMGET', META, 'clock', 'mend')
+  local seen, cursor = tonumber(state[1] or 0), state[2]
+  if seen > now + BEHIND_MS then
+    cursor = '0'
+    mend_keys(seen - now)
+  end
+  if not cursor then
+    if now - seen >= WRITE_EVERY_MS then call('HSET', META, 'clock', now_text) end
+    return false
+  end
+  local piece = call('HSCAN', RUNS, cursor, 'COUNT', MENDED)
+  for i = 1, #piece[2], 2 do
+    local id, run = piece[2][i], piece[2][i + 1]
+    local state_of = sub(run, 1, 1)
+    if state_of == 'l' then
+      mend_lease(id, run)
+    elseif state_of == 'w' then
+      mend_delay(id, run)
+    end
+  end
+  call('HSET', META, 'clock', now_text)
+  if piece[1] == '0' then
+    call('HDEL', META, 'mend')
+    return false
+  end
+  call('HSET', META, 'mend', piece[1])
+  return true
+end
