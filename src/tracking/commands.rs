@@ -291,11 +291,7 @@ pub async fn profiles(
     }
     // Read one by one: one key of another type must not cost the others.
     let hashes: Vec<Value> = link.pipeline(pipeline.ignore_errors()).await?;
-    let readings = ids
-        .iter()
-        .zip(hashes)
-        .map(|(id, hash)| profile_hash::read(hash, || keys.profile(kind, partition, id)));
-    readings.collect()
+    hashes.into_iter().map(profile_hash::read).collect()
 }
 
 /// Whether any of the entities of one partition has a profile.

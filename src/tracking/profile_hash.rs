@@ -61,9 +61,9 @@ pub fn read(answer: Value) -> Result<VersionedProfile, StoreError> {
     };
     if hash.is_none() {
         WARNED.call_once(|| {
+            // Its name has an id, which is not for the log.
             tracing::warn!(
-                key = key(),
-                "a key that should be a profile is none, and is read as such; delete it"
+                "a key that should be a profile is of another type; it is read as none and replaced by the next change"
             );
         });
     }
