@@ -147,7 +147,8 @@ mod tests {
 
     fn carried() -> impl Strategy<Value = Carried> {
         let nonce = || any::<[u8; 8]>().prop_map(Nonce);
-        let tags = prop::collection::vec(("[a-zA-Z0-9._:@-]{1,128}", nonce()), 0..=MAX_TAGS);
+        let tag = "[a-zA-Z0-9._:@-]{1,128}".prop_filter("a tag", |tag| Tag::parse(tag).is_ok());
+        let tags = prop::collection::vec((tag, nonce()), 0..=MAX_TAGS);
         let lease = prop::option::of(nonce().prop_filter("some", |token| *token != NO_LEASE));
         (nonce(), any::<u64>(), nonce(), any::<u32>(), lease, tags).prop_map(
             |(nonce, made_ms, namespace, life_ms, lease, tags)| Carried {

@@ -30,6 +30,9 @@ local function mend(id, record)
   books.due_at[id] = record.state == 'h' and record.expires or books.now + OPENING_MS
 end
 
+-- With the memory full this is refused, which must not keep the sweep from giving stock back.
+local function note(mark) redis.pcall('SET', KEYS[7], mark) end
+
 local function mend_times()
   -- Where there is nothing that waits for a time, none is noted.
   if call('EXISTS', books.due, KEYS[6]) == 0 then return false end
@@ -44,7 +47,7 @@ local function mend_times()
     end
   end
   if not cursor or cursor == '-' then
-    if books.now - seen >= WRITE_EVERY_MS then call('SET', KEYS[7], format('%d -', books.now)) end
+    if books.now - seen >= WRITE_EVERY_MS then note(format('%d -', books.now)) end
     return false
   end
   local piece = call('HSCAN', books.reservations, cursor, 'COUNT', limit)
@@ -52,7 +55,7 @@ local function mend_times()
     mend(piece[2][i], read_record(piece[2][i + 1]))
   end
   cursor = piece[1] == '0' and '-' or piece[1]
-  call('SET', KEYS[7], format('%d %s', books.now, cursor))
+  note(format('%d %s', books.now, cursor))
   return cursor ~= '-'
 end
 

@@ -54,7 +54,8 @@ local function mend_times()
     mend_keys(seen - now)
   end
   if not cursor then
-    if now - seen >= WRITE_EVERY_MS then call('HSET', META, 'clock', now_text) end
+    -- With the memory full this is refused, which must not keep the sweep from its work.
+    if now - seen >= WRITE_EVERY_MS then redis.pcall('HSET', META, 'clock', now_text) end
     return false
   end
   local piece = call('HSCAN', RUNS, cursor, 'COUNT', MENDED)
