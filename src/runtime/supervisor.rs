@@ -11,6 +11,7 @@ use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -109,6 +110,17 @@ impl Supervisor {
         let entry = self.register(name, Phase::StoppingTasks, Some(abort));
         let running = self.clone().run(entry, move |_| task());
         tokio::task::spawn_local(Abortable::new(running, registration));
+    }
+
+    /// Starts a task on a runtime, as [`Self::spawn`], that the last flush needs as well: it is dropped when the service closes.
+    pub fn spawn_on<T>(&self, runtime: &Handle, name: &'static str, mut task: impl FnMut() -> T + Send + 'static)
+    where
+        T: Future<Output = ()> + Send + 'static,
+    {
+        let (abort, registration) = AbortHandle::new_pair();
+        let entry = self.register(name, Phase::Closing, Some(abort));
+        let running = self.clone().run(entry, move |_| task());
+        runtime.spawn(Abortable::new(running, registration));
     }
 
     /// Starts a task on the current runtime that ends by itself from a phase on.

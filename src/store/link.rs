@@ -114,9 +114,11 @@ impl Link {
             }),
             phase,
         });
-        inner.runtime.spawn(connect(Arc::downgrade(&inner), None));
+        inner.start_connecting(None);
         if store.is_configured() {
-            inner.runtime.spawn(keep_alive(Arc::downgrade(&inner)));
+            let link = Arc::downgrade(&inner);
+            let task = move || keep_alive(Weak::clone(&link));
+            store.supervisor().spawn_on(&inner.runtime, "redis.keep_alive", task);
         }
         Self(inner)
     }
@@ -250,7 +252,7 @@ impl Link {
         });
         drop(state);
         drop(connection);
-        self.0.runtime.spawn(connect(Arc::downgrade(&self.0), pause));
+        self.0.start_connecting(pause);
     }
 }
 
@@ -329,6 +331,15 @@ fn notice_end(
 }
 
 impl Inner {
+    /// Looks for a connection in the background, after a pause if one is given.
+    fn start_connecting(self: &Arc<Self>, first: Option<Duration>) {
+        let link = Arc::downgrade(self);
+        let task = move || connect(Weak::clone(&link), first);
+        self.store
+            .supervisor()
+            .spawn_on(&self.runtime, "redis.connecting", task);
+    }
+
     fn next_generation(&self) -> u64 {
         let mut state = self.state.lock();
         state.generation += 1;

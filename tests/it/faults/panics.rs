@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::process::Stdio;
 
 /// Every long-lived task, and how many panics to cause: six in a row of each of its copies, of which one worker has at least one.
-const TASKS: [(&str, u32); 20] = [
+const TASKS: [(&str, u32); 22] = [
     ("cache.invalidations", 6),
     ("cache.reads", 18),
     ("cache.warming", 6),
@@ -24,7 +24,9 @@ const TASKS: [(&str, u32); 20] = [
     ("jobs.wakeups", 6),
     ("limits.settling", 6),
     ("locks.wakeups", 6),
+    ("redis.connecting", 12),
     ("redis.forgetting", 6),
+    ("redis.keep_alive", 12),
     ("redis.life", 6),
     ("sessions.stats", 6),
     ("tracking.expiry", 6),
