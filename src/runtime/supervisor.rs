@@ -123,12 +123,12 @@ impl Supervisor {
         runtime.spawn(Abortable::new(running, registration));
     }
 
-    /// Starts a task on the current runtime that ends by itself from a phase on.
-    pub fn spawn_draining<T>(&self, name: &'static str, ends: Phase, task: impl FnMut(Stopping) -> T + Send + 'static)
+    /// Starts a task on the current thread that ends by itself from a phase on. On the thread, because jobs may start local tasks.
+    pub fn spawn_draining<T>(&self, name: &'static str, ends: Phase, task: impl FnMut(Stopping) -> T + 'static)
     where
-        T: Future<Output = ()> + Send + 'static,
+        T: Future<Output = ()> + 'static,
     {
-        tokio::spawn(self.clone().run(self.register(name, ends, None), task));
+        tokio::task::spawn_local(self.clone().run(self.register(name, ends, None), task));
     }
 
     /// Enters a phase, and ends the tasks that are to end in it.
@@ -350,7 +350,7 @@ mod tests {
         assert_eq!(supervisor.0.board.state("worker"), None);
     }
 
-    #[tokio::test]
+    #[actix_web::test]
     async fn a_task_that_drains_ends_by_itself_and_is_waited_for() {
         let supervisor = Supervisor::default();
         let drained = Arc::new(AtomicU32::new(0));
