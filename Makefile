@@ -30,8 +30,8 @@ test: setup ## every check: format, lints, documentation, all tests
 # Seconds that `make soak` goes on.
 SOAK_SECONDS ?= 120
 
-soak: setup ## kill processes and Redis at random while jobs run, for SOAK_SECONDS
-	SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test --locked --test it -- --nocapture jobs::soak
+soak: setup ## kill processes and Redis at random while jobs run and positions come, for SOAK_SECONDS each
+	SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test --locked --test it -- --nocapture --test-threads=1 jobs::soak faults::storm
 
 setup: ## install what is missing: a C compiler, curl, rustfmt, clippy, redis-server
 	@scripts/setup.sh

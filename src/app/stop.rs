@@ -7,6 +7,7 @@ use crate::store::embedded::Embedded;
 use crate::tracking::{self, Kind, flush};
 use actix_web::dev::ServerHandle;
 use actix_web::rt;
+use futures_util::future::join_all;
 use std::io;
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -110,21 +111,24 @@ async fn finish(handle: &ServerHandle, mut serving: Serving, open: &Connections,
 
 /// Writes what is unsaved; waits for Redis to come back, until a deadline.
 async fn last_flush(tracking: &tracking::Shared, link: &Link, until: Instant) {
-    for kind in Kind::ALL {
-        let unsaved = || tracking.live(kind).unsaved_len();
-        let writing = async {
-            while unsaved() > 0 {
-                link.connected().await;
-                if let Err(error) = flush::flush(tracking, link, kind).await {
-                    tracing::debug!(%kind, %error, "unsaved positions cannot be written yet");
-                    sleep(FLUSH_AGAIN).await;
-                }
+    // Together, so that a kind that cannot be written does not keep the others waiting.
+    join_all(Kind::ALL.map(|kind| flush_kind(tracking, link, kind, until))).await;
+}
+
+async fn flush_kind(tracking: &tracking::Shared, link: &Link, kind: Kind, until: Instant) {
+    let unsaved = || tracking.live(kind).unsaved_len();
+    let writing = async {
+        while unsaved() > 0 {
+            link.connected().await;
+            if let Err(error) = flush::flush(tracking, link, kind).await {
+                tracing::debug!(%kind, %error, "unsaved positions cannot be written yet");
+                sleep(FLUSH_AGAIN).await;
             }
-        };
-        if timeout_at(until, writing).await.is_err() {
-            let lost = unsaved();
-            tracing::warn!(%kind, lost, "unsaved positions could not be written in time and are lost with this process");
         }
+    };
+    if timeout_at(until, writing).await.is_err() {
+        let lost = unsaved();
+        tracing::warn!(%kind, lost, "unsaved positions could not be written in time and are lost with this process");
     }
 }
 

@@ -81,11 +81,6 @@ impl Fields {
         }
     }
 
-    /// Passes over all that nobody has asked for. For what is no client's call.
-    pub fn pass_over_rest(&mut self) {
-        self.members.clear();
-    }
-
     /// A whole number within `range`.
     pub fn integer(&mut self, name: &'static str, range: RangeInclusive<i64>) -> Option<i64> {
         let value = self.given(name)?;

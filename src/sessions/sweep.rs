@@ -35,26 +35,27 @@ pub async fn sweep(link: &Link, cursor: u64) -> Result<Swept, StoreError> {
         .arg(keys.all_sessions_of())
         .arg("COUNT")
         .arg(KEYS);
-    let (next, lists): (u64, Vec<String>) = link.query(scan.arg("TYPE").arg("zset")).await?;
+    // As bytes: what is no text was put there by another program, and must not cost the others.
+    let (next, lists): (u64, Vec<Vec<u8>>) = link.query(scan.arg("TYPE").arg("zset")).await?;
     let mut swept = Swept {
         next,
         looked_at: 0,
         removed: 0,
     };
-    for list in lists {
-        let ids: Vec<String> = link.query(cmd("ZRANGE").arg(&list).arg(0).arg(IDS - 1)).await?;
-        let mut pipeline = Pipeline::with_capacity(ids.len());
-        for id in &ids {
-            if let Some(session) = keys.session_in(&list, id) {
-                pipeline.exists(session);
-            }
+    for list in lists.into_iter().filter_map(|list| String::from_utf8(list).ok()) {
+        let ids: Vec<Vec<u8>> = link.query(cmd("ZRANGE").arg(&list).arg(0).arg(IDS - 1)).await?;
+        let session_of = |id: &Vec<u8>| keys.session_in(&list, std::str::from_utf8(id).ok()?);
+        let sessions: Vec<_> = ids.iter().filter_map(|id| Some((id, session_of(id)?))).collect();
+        let mut pipeline = Pipeline::with_capacity(sessions.len());
+        for (_, session) in &sessions {
+            pipeline.exists(session);
         }
         let live: Vec<bool> = link.pipeline(&pipeline).await?;
-        let gone: Vec<&String> = ids
+        let gone: Vec<&Vec<u8>> = sessions
             .iter()
             .zip(&live)
             .filter(|(_, live)| !**live)
-            .map(|(id, _)| id)
+            .map(|((id, _), _)| *id)
             .collect();
         swept.looked_at += ids.len() as u64;
         if !gone.is_empty() {

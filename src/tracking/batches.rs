@@ -32,6 +32,8 @@ pub(super) struct Coalesced {
     pub is_expired: bool,
     /// What they say of the profile, with times.
     pub change: Option<Box<Profile>>,
+    /// Whether attributes were left out of that, because there would be too many.
+    pub attributes_left_out: bool,
     /// Whose fix it is.
     pub ticket: Ticket,
     /// The others, and whether each was the newest when it came.
@@ -54,6 +56,7 @@ impl Coalesced {
             fix,
             is_expired: clock.outdates(&fix),
             change: patch.map(|patch| Box::new(patch.at(fix.timestamp_ms))),
+            attributes_left_out: false,
             ticket,
             others: Vec::new(),
         }
@@ -65,8 +68,7 @@ impl Coalesced {
         if let Some(patch) = patch {
             let change = patch.at(fix.timestamp_ms);
             match &mut self.change {
-                // What has no room here would have none in Redis.
-                Some(earlier) => drop(earlier.join(&change)),
+                Some(earlier) => self.attributes_left_out |= !earlier.join(&change),
                 none => *none = Some(Box::new(change)),
             }
         }

@@ -315,13 +315,14 @@ pub async fn index_page(link: &Link, kind: Kind, partition: u16, cursor: u64) ->
         .arg(cursor)
         .arg("COUNT")
         .arg(MAX_FIXES);
-    let (cursor, members): (u64, Vec<(String, f64)>) = link.query(&cmd).await?;
+    // As bytes: a member that is no text must not cost the others.
+    let (cursor, members): (u64, Vec<(Vec<u8>, f64)>) = link.query(&cmd).await?;
     // What is no id was put there by somebody else; it is left alone.
     Ok((
         cursor,
         members
             .iter()
-            .filter_map(|(member, _)| Id::parse(member).ok())
+            .filter_map(|(member, _)| Id::parse(std::str::from_utf8(member).ok()?).ok())
             .collect(),
     ))
 }
@@ -338,7 +339,17 @@ pub async fn snapshots(link: &Link, kind: Kind, partition: u16, ids: &[Id]) -> R
         cmd.arg(key.as_str());
     }
     let values: Vec<Option<Vec<u8>>> = link.query(&cmd).await?;
-    Ok(values.iter().map(|value| snapshot::read(value.as_deref()?)).collect())
+    let words = ids.iter().zip(&values);
+    // A snapshot under another's key was copied there by hand.
+    Ok(words
+        .map(|(id, value)| snapshot::read(value.as_deref()?).filter(|word| word.id() == id))
+        .collect())
+}
+
+/// Redis's clock, Unix milliseconds.
+pub async fn redis_now_ms(link: &Link) -> Result<i64, StoreError> {
+    let (seconds, micros): (i64, i64) = link.query(&redis::cmd("TIME")).await?;
+    Ok(seconds * 1000 + micros / 1000)
 }
 
 /// The sequence of a partition's latest batch.

@@ -27,10 +27,10 @@ const ASK_AFTER_MS: i64 = 500;
 /// The same where Redis was asked already: it ends snapshots by its own clock, which may be behind ours.
 const ASK_AGAIN_AFTER_MS: i64 = 3_000;
 /// Entities that Redis is asked about in a tick.
-const MOST_ASKED: usize = 32_768;
+const MOST_ASKED: usize = 8_192;
 /// Profiles are kept alive this many times in their TTL.
 const KEEPINGS: u32 = 30;
-/// Records that are looked at for profiles in a tick: a million take two minutes.
+/// Records that are looked at for profiles in a tick, at least: a million take two minutes.
 const PROFILE_LOOK: u32 = 2048;
 
 /// Sweeps for ever.
@@ -105,7 +105,7 @@ async fn ask_about_orphans(shared: &Shared, link: &Link) -> Result<(), StoreErro
     result
 }
 
-/// A walk through the live indexes for profiles to keep alive, begun anew [`KEEPINGS`] times in their TTL.
+/// A walk through the live indexes for profiles to keep alive, begun [`KEEPINGS`] times in their TTL.
 #[derive(Debug, Default)]
 struct Keeping {
     began: Option<Instant>,
@@ -117,14 +117,20 @@ impl Keeping {
     /// The next entities with a profile.
     fn next(&mut self, shared: &Shared) -> Vec<(Kind, Id)> {
         let period = Duration::from_secs(shared.settings.profile_ttl_s.into()) / KEEPINGS;
-        if self.began.is_none_or(|began| began.elapsed() >= period) {
+        let is_over = self.cursors.iter().all(Option::is_none);
+        if is_over && self.began.is_none_or(|began| began.elapsed() >= period) {
             self.began = Some(Instant::now());
             self.cursors = [Some(0); 3];
         }
+        // So fast that it ends within a period.
+        let ticks = u32::try_from(period.as_millis() / TICK.as_millis())
+            .unwrap_or(u32::MAX)
+            .max(1);
         let mut found = Vec::new();
         for (kind, cursor) in Kind::ALL.into_iter().zip(&mut self.cursors) {
             if let Some(at) = *cursor {
-                let (ids, next) = shared.live(kind).with_profile(at, PROFILE_LOOK);
+                let slots = u32::try_from(shared.live(kind).slots()).unwrap_or(u32::MAX);
+                let (ids, next) = shared.live(kind).with_profile(at, PROFILE_LOOK.max(slots / ticks + 1));
                 *cursor = next;
                 found.extend(ids.into_iter().map(|id| (kind, id)));
             }

@@ -16,6 +16,8 @@ use crate::clock;
 use crate::ids::Id;
 use crate::kind::Kind;
 use crate::store::{Link, PING_EVERY, StoreError};
+use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -90,6 +92,8 @@ async fn follow_once(shared: &Shared, link: &Link, heard: &mut Heard) -> Result<
     let mut subscription = shared.store.subscribe(&names).await?;
     heard.catch_up(link).await?;
     for kind in Kind::ALL {
+        // One that is damaged from here on asks for another load.
+        shared.live(kind).set_complete();
         shared.live(kind).begin_reload();
     }
     shared.metrics.reloads.inc();
@@ -99,8 +103,11 @@ async fn follow_once(shared: &Shared, link: &Link, heard: &mut Heard) -> Result<
         heard,
         unread: Unread::default(),
         lag: Lag::default(),
+        notes_new: Rc::default(),
     };
-    let mut loading = Box::pin(load::load(shared, link));
+    let is_reconciling = Rc::new(Cell::new(false));
+    following.notes_new = Rc::clone(&is_reconciling);
+    let mut loading = Box::pin(load::load(shared, link, &is_reconciling));
     let mut loaded = false;
     let mut ping = tokio::time::interval(PING_EVERY);
     loop {
@@ -192,6 +199,8 @@ struct Following<'a> {
     heard: &'a mut Heard,
     unread: Unread<'a>,
     lag: Lag,
+    /// Whether the profile of an entity that becomes known is to be read; until the load has come so far, that reads it.
+    notes_new: Rc<Cell<bool>>,
 }
 
 impl Following<'_> {
@@ -243,12 +252,12 @@ impl Following<'_> {
         live.apply_each(Origin::Stored, &updates, now_ms, |index, outcome| {
             let Update { id, fix, .. } = &updates[index];
             match outcome {
-                Outcome::Created => unread.push(id.clone()),
+                Outcome::Created if self.notes_new.get() => unread.push(id.clone()),
                 Outcome::Full => {
                     let ttl_ms = self.shared.settings.ttl_ms(kind);
                     self.shared.orphans.add(kind, id, fix.timestamp_ms + ttl_ms);
                 }
-                Outcome::Applied | Outcome::Stale => {}
+                Outcome::Created | Outcome::Applied | Outcome::Stale => {}
             }
         });
         unread

@@ -4,17 +4,23 @@ use std::time::Duration;
 /// Instances whose clocks are told apart; those beyond do not count.
 const MOST_ORIGINS: usize = 1024;
 
+/// Ticks after which the least age of a sender's messages is measured anew.
+const WINDOW_TICKS: u32 = 60;
+
 /// How late messages are heard.
 ///
-/// Their senders' clocks differ from ours by an unknown amount. So the least difference that was seen of a sender stands for that
-/// amount, and what a message is later than it is the lag. It is measured anew with each subscription.
+/// Clocks differ between instances by an unknown amount. So a message is as late as it is older, by our clock, than the youngest message
+/// of its sender in the last one or two minutes. Clocks that drift apart, or are set, are no lag for longer than that.
 #[derive(Debug, Default)]
 pub(super) struct Lag {
-    /// The least difference between our clock and a sender's when a message of it was heard, milliseconds.
+    /// The least age of a sender's messages, milliseconds: in this window, and in the one before.
     least_ms: HashMap<String, i64>,
+    least_before_ms: HashMap<String, i64>,
     latest: Duration,
     /// Messages since the last tick.
     heard: u32,
+    /// Ticks of this window.
+    ticks: u32,
 }
 
 impl Lag {
@@ -26,15 +32,22 @@ impl Lag {
         }
         let least_ms = self.least_ms.entry_ref(origin).or_insert(age_ms);
         *least_ms = age_ms.min(*least_ms);
-        self.latest = Duration::from_millis(u64::try_from(age_ms - *least_ms).unwrap_or(0));
+        let before_ms = self.least_before_ms.get(origin).copied().unwrap_or(age_ms);
+        let late_ms = age_ms - before_ms.min(*least_ms);
+        self.latest = Duration::from_millis(u64::try_from(late_ms).unwrap_or(0));
     }
 
-    /// Once a second or so: where nothing is heard, nothing is late.
+    /// Once a second: where nothing is heard, nothing is late.
     pub fn tick(&mut self) {
         if self.heard == 0 {
             self.latest = Duration::ZERO;
         }
         self.heard = 0;
+        self.ticks += 1;
+        if self.ticks == WINDOW_TICKS {
+            self.ticks = 0;
+            self.least_before_ms = std::mem::take(&mut self.least_ms);
+        }
     }
 
     /// The lag of the latest message.
@@ -64,5 +77,17 @@ mod tests {
         assert_eq!(lag.now(), Duration::from_millis(30));
         lag.tick();
         assert_eq!(lag.now(), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_is_no_lag_for_long() {
+        let mut lag = Lag::default();
+        lag.note("set back", 0);
+        for second in 0..=2 * WINDOW_TICKS {
+            lag.note("set back", 2_000);
+            let is_late = second < WINDOW_TICKS * 2;
+            assert_eq!(lag.now() > Duration::ZERO, is_late, "after {second} s");
+            lag.tick();
+        }
     }
 }

@@ -12,16 +12,22 @@ use crate::ids::Id;
 use crate::store::{Link, StoreError};
 use futures_util::{TryStreamExt, stream};
 use hashbrown::HashMap;
+use std::cell::Cell;
 
 /// Pieces of the index that are on their way at once.
 const PAGES_AHEAD: usize = 4;
 
-/// Loads every kind. Index entries without a snapshot are taken out on the way.
-pub async fn load(shared: &Shared, link: &Link) -> Result<(), StoreError> {
+/// Loads every kind. Index entries without a snapshot are taken out on the way. When all pieces are taken in, `is_reconciling` is set:
+/// entities that become known before have their profile read here, and those that do after have not.
+pub async fn load(shared: &Shared, link: &Link, is_reconciling: &Cell<bool>) -> Result<(), StoreError> {
+    shared.note_redis_clock(commands::redis_now_ms(link).await?);
     for kind in Kind::ALL {
         for partition in 0..link.store().keys().partitions() {
             load_partition(shared, link, kind, partition).await?;
         }
+    }
+    is_reconciling.set(true);
+    for kind in Kind::ALL {
         reconcile(shared, link, kind).await?;
     }
     Ok(())
@@ -71,7 +77,7 @@ fn take_page(shared: &Shared, kind: Kind, page: Page) -> Vec<Id> {
         .map(|(id, _)| id.clone())
         .collect();
     take(shared, kind, words.into_iter().flatten());
-    shared.live(kind).set_profiles(&ids, profiles, clock::now_ms());
+    shared.live(kind).set_profiles(&ids, profiles, shared.redis_now_ms());
     ghosts
 }
 

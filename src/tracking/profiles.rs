@@ -5,7 +5,6 @@ use super::Kind;
 use super::commands::{self, MAX_FIXES};
 use super::profile_hash::VersionedProfile;
 use super::shared::Shared;
-use crate::clock;
 use crate::ids::Id;
 use crate::store::{Link, StoreError};
 
@@ -13,7 +12,7 @@ use crate::store::{Link, StoreError};
 pub async fn refresh(shared: &Shared, link: &Link, kind: Kind, partition: u16, ids: &[Id]) -> Result<(), StoreError> {
     for ids in ids.chunks(MAX_FIXES) {
         let readings = read(link, kind, partition, ids).await?;
-        shared.live(kind).set_profiles(ids, readings, clock::now_ms());
+        shared.live(kind).set_profiles(ids, readings, shared.redis_now_ms());
     }
     Ok(())
 }

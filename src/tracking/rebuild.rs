@@ -21,6 +21,10 @@ async fn rebuild(shared: &Shared, kind: Kind) {
             shared.resync.notify_one();
         }
         let restored = live.restore_unsaved(clock::now_ms());
+        if !shared.store.is_configured() {
+            // There is nothing else to load.
+            live.set_complete();
+        }
         if restored > 0 {
             tracing::warn!(%kind, restored, "positions that Redis does not have yet were taken over");
         }

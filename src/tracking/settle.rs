@@ -71,7 +71,7 @@ pub(super) async fn settle(
         };
         let written = Written {
             outcome,
-            attributes_left_out: verdict.attributes_left_out,
+            attributes_left_out: verdict.attributes_left_out || entity.attributes_left_out,
         };
         answer(shared, kind, entity, written);
     }
@@ -93,10 +93,21 @@ pub(super) fn buffer(shared: &Shared, kind: Kind, entities: Vec<Coalesced>) {
         outcomes[index] = match applied {
             Applied::Created | Applied::Applied => Outcome::Buffered,
             Applied::Stale => Outcome::Stale,
-            Applied::Full => Outcome::Full,
+            Applied::Full => {
+                // A batch whose answer was lost may be in Redis.
+                let Update { id, fix, .. } = &updates[index];
+                shared
+                    .orphans
+                    .add(kind, id, fix.timestamp_ms + shared.settings.ttl_ms(kind));
+                Outcome::Full
+            }
         };
     });
-    for (mut entity, outcome) in entities.into_iter().zip(outcomes) {
+    for (mut entity, mut outcome) in entities.into_iter().zip(outcomes) {
+        if outcome == Outcome::Stale && entity.change.is_some() && !live.knows(&entity.id) {
+            // There is no entity here that would keep it until Redis is available.
+            outcome = Outcome::Unavailable;
+        }
         let fits = entity.change.take().is_none_or(|mut change| {
             // As the script has it: a member counts from its sender's time, but not from the future.
             change.not_after(now_ms);
@@ -104,7 +115,7 @@ pub(super) fn buffer(shared: &Shared, kind: Kind, entities: Vec<Coalesced>) {
         });
         let written = Written {
             outcome,
-            attributes_left_out: !fits,
+            attributes_left_out: !fits || entity.attributes_left_out,
         };
         answer(shared, kind, entity, written);
     }
@@ -117,7 +128,7 @@ fn answer(shared: &Shared, kind: Kind, entity: Coalesced, written: Written) {
         Outcome::Stored => counters.stored.inc(),
         Outcome::Stale => counters.stale.inc(),
         Outcome::Buffered => counters.buffered.inc(),
-        Outcome::Full | Outcome::Interrupted => counters.rejected.inc(),
+        Outcome::Full | Outcome::Unavailable | Outcome::Interrupted => counters.rejected.inc(),
     };
     for (ticket, was_newest) in entity.others {
         let outcome = if was_newest { written.outcome } else { Outcome::Stale };

@@ -44,6 +44,10 @@ pub struct Shared {
     /// When a failure to write was last told, Unix milliseconds.
     warned_ms: AtomicI64,
     synced: AtomicBool,
+    /// Whether the updates of other instances come too late.
+    late: AtomicBool,
+    /// How far Redis's clock was ahead of ours when a load began, milliseconds.
+    redis_ahead_ms: AtomicI64,
     /// Whether it was synced once.
     loaded: AtomicBool,
 }
@@ -93,6 +97,8 @@ impl Shared {
             searches: Semaphore::new(SEARCHES),
             warned_ms: AtomicI64::new(0),
             synced: AtomicBool::new(alone),
+            late: AtomicBool::new(false),
+            redis_ahead_ms: AtomicI64::new(0),
             loaded: AtomicBool::new(alone),
         }
     }
@@ -113,6 +119,19 @@ impl Shared {
     #[must_use]
     pub fn is_synced(&self) -> bool {
         self.synced.load(Ordering::Relaxed)
+            && !self.late.load(Ordering::Relaxed)
+            && !self.live.iter().any(LiveIndex::is_incomplete)
+    }
+
+    /// Notes what Redis's clock says now, Unix milliseconds.
+    pub(super) fn note_redis_clock(&self, redis_now_ms: i64) {
+        self.redis_ahead_ms
+            .store(redis_now_ms - clock::now_ms(), Ordering::Relaxed);
+    }
+
+    /// Redis's clock, roughly, Unix milliseconds.
+    pub(super) fn redis_now_ms(&self) -> i64 {
+        clock::now_ms() + self.redis_ahead_ms.load(Ordering::Relaxed)
     }
 
     /// The live index is being loaded. Until it was for the first time, nobody should be sent here for answers.
@@ -124,6 +143,7 @@ impl Shared {
 
     /// The live index follows Redis from here on.
     pub(super) fn set_synced(&self) {
+        self.late.store(false, Ordering::Relaxed);
         self.synced.store(true, Ordering::Relaxed);
         self.loaded.store(true, Ordering::Relaxed);
         self.board.set("live_index", State::Ok, None);
@@ -141,12 +161,13 @@ impl Shared {
     /// How late the updates of others are, if that is too late: then answers may miss what other instances store.
     pub(super) fn set_lag(&self, lag: Option<Duration>) {
         // Called for every message: nothing but a look where nothing changes.
-        if lag.is_none() == self.synced.load(Ordering::Relaxed) {
+        if lag.is_some() == self.late.load(Ordering::Relaxed) {
             return;
         }
-        self.synced.store(lag.is_none(), Ordering::Relaxed);
+        self.late.store(lag.is_some(), Ordering::Relaxed);
         match lag {
-            None => self.board.set("live_index", State::Ok, None),
+            None if self.is_synced() => self.board.set("live_index", State::Ok, None),
+            None => {}
             Some(lag) => {
                 let why = format!("updates of other instances come {} ms late", lag.as_millis());
                 self.board.set("live_index", State::Degraded, Some(&why));

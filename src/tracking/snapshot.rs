@@ -66,6 +66,16 @@ pub enum Word {
     Removed(Id, i64),
 }
 
+impl Word {
+    /// The entity that it is about.
+    #[must_use]
+    pub const fn id(&self) -> &Id {
+        match self {
+            Self::At(id, _) | Self::Removed(id, _) => id,
+        }
+    }
+}
+
 impl Snapshot<'_> {
     /// The snapshot in the model's types; `None` for one that no release of ours can have written.
     #[must_use]

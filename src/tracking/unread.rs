@@ -6,11 +6,10 @@ use super::commands::MAX_FIXES;
 use super::profile_hash::VersionedProfile;
 use super::profiles;
 use super::shared::Shared;
-use crate::clock;
 use crate::ids::Id;
 use crate::store::{Link, StoreError};
 use futures_util::future::LocalBoxFuture;
-use hashbrown::HashSet;
+use hashbrown::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 /// Profiles that may wait. Beyond this a load of everything is cheaper.
@@ -19,10 +18,16 @@ const MOST: usize = 100_000;
 /// See the module.
 #[derive(Default)]
 pub(super) struct Unread<'a> {
-    waiting: HashSet<(Kind, u16, Id)>,
-    /// Since when something waits that is not being read.
-    since: Option<Instant>,
+    /// By kind and partition, because a reading is of one of them.
+    waiting: HashMap<(Kind, u16), Waiting>,
+    count: usize,
     reading: Option<Reading<'a>>,
+}
+
+struct Waiting {
+    ids: HashSet<Id>,
+    /// Since when the oldest waits, at most.
+    since: Instant,
 }
 
 /// What is being read.
@@ -41,24 +46,32 @@ impl<'a> Unread<'a> {
     /// Has profiles read. False if there are too many.
     pub fn add(&mut self, kind: Kind, partition: u16, ids: impl IntoIterator<Item = Id>) -> bool {
         for id in ids {
-            if self.waiting.len() >= MOST {
+            if self.count >= MOST {
                 return false;
             }
-            self.waiting.insert((kind, partition, id));
-            self.since.get_or_insert_with(Instant::now);
+            let waiting = self.waiting.entry((kind, partition)).or_insert_with(|| Waiting {
+                ids: HashSet::new(),
+                since: Instant::now(),
+            });
+            self.count += usize::from(waiting.ids.insert(id));
         }
         true
     }
 
-    /// Has the time that something has waited begin now: until now it was not to be read.
+    /// Has the time that all of them have waited begin now: until now they were not to be read.
     pub fn begin_now(&mut self) {
-        self.since = self.since.map(|_| Instant::now());
+        let now = Instant::now();
+        self.waiting.values_mut().for_each(|waiting| waiting.since = now);
     }
 
     /// How long the oldest has waited.
     pub fn lag(&self) -> Duration {
+        let waiting = self.waiting.values().map(|waiting| waiting.since);
         let reading = self.reading.as_ref().map(|reading| reading.since);
-        reading.or(self.since).map_or(Duration::ZERO, |since| since.elapsed())
+        waiting
+            .chain(reading)
+            .min()
+            .map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     /// Reads the next ones into the live index; never resolves if there are none. May be dropped and called again.
@@ -71,28 +84,24 @@ impl<'a> Unread<'a> {
         };
         let Answer { kind, ids, readings } = reading.answer.as_mut().await;
         self.reading = None;
-        shared.live(kind).set_profiles(&ids, readings?, clock::now_ms());
+        shared.live(kind).set_profiles(&ids, readings?, shared.redis_now_ms());
         Ok(())
     }
 
-    /// Begins to read those of one kind and partition.
+    /// Begins to read those of the kind and partition that have waited longest.
     fn begin(&mut self, link: &'a Link) -> Option<Reading<'a>> {
-        let (kind, partition) = self
-            .waiting
-            .iter()
-            .next()
-            .map(|(kind, partition, _)| (*kind, *partition))?;
-        let mut left = MAX_FIXES;
-        let taken = self.waiting.extract_if(|(other, part, _)| {
-            let is_taken = left > 0 && (*other, *part) == (kind, partition);
-            left -= usize::from(is_taken);
-            is_taken
-        });
-        let ids: Vec<Id> = taken.map(|(_, _, id)| id).collect();
-        let since = self.since.take().unwrap_or_else(Instant::now);
-        if !self.waiting.is_empty() {
-            self.since = Some(since);
-        }
+        let (&group, _) = self.waiting.iter().min_by_key(|(_, waiting)| waiting.since)?;
+        let (kind, partition) = group;
+        let waiting = self.waiting.get_mut(&group)?;
+        let since = waiting.since;
+        let ids: Vec<Id> = if waiting.ids.len() <= MAX_FIXES {
+            let ids = std::mem::take(&mut waiting.ids);
+            self.waiting.remove(&group);
+            ids.into_iter().collect()
+        } else {
+            waiting.ids.extract_if(|_| true).take(MAX_FIXES).collect()
+        };
+        self.count -= ids.len();
         let answer = Box::pin(async move {
             let readings = profiles::read(link, kind, partition, &ids).await;
             Answer { kind, ids, readings }

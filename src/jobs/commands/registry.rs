@@ -30,8 +30,10 @@ pub(in crate::jobs) async fn unregister(
 pub(in crate::jobs) async fn queues(link: &Link, set: &str, most: u32) -> Result<Vec<Id>, StoreError> {
     let mut cmd = redis::cmd("ZREVRANGE");
     cmd.arg(set).arg(0).arg(i64::from(most) - 1);
-    let names: Vec<String> = link.query(&cmd).await?;
-    let mut queues: Vec<Id> = names.iter().filter_map(|name| Id::parse(name).ok()).collect();
+    // As bytes: a name that is no text must not cost the others.
+    let names: Vec<Vec<u8>> = link.query(&cmd).await?;
+    let queue_of = |name: &Vec<u8>| Id::parse(std::str::from_utf8(name).ok()?).ok();
+    let mut queues: Vec<Id> = names.iter().filter_map(queue_of).collect();
     queues.sort_unstable();
     Ok(queues)
 }

@@ -1,15 +1,13 @@
 use crate::http::Fields;
 use crate::jobs::Fault;
 
-/// Reads a payload, which is a JSON object, member by member. One that was not given is an empty one. It may have other members:
-/// whoever put the job in has had the answer long ago.
+/// Reads a payload, which is a JSON object, member by member. One that was not given is an empty one.
 pub(super) fn read<T>(payload: &str, read: impl FnOnce(&mut Fields) -> Option<T>) -> Result<T, Vec<Fault>> {
     let payload = if payload == "null" { "{}" } else { payload };
     let Ok(mut fields) = Fields::parse(payload.as_bytes()) else {
         return Err(vec![Fault::new("", "must be an object that names each member once")]);
     };
     let made = read(&mut fields);
-    fields.pass_over_rest();
     fields.faults(made).map_err(|faults| {
         let member = |pointer: &str| pointer.trim_start_matches('/').to_owned();
         let each = faults.into_iter();

@@ -1,7 +1,7 @@
 use super::super::input::{Element, PositionWarning, Rejection, Report, parse_batch, parse_ndjson};
 use super::super::writer::Outcome;
 use super::position::age_s;
-use super::{State, kind_of, left_out_attributes, overloaded};
+use super::{PROFILE_UNAVAILABLE, State, kind_of, left_out_attributes, overloaded};
 use crate::http::{Body, MediaType, Problem, no_query};
 use crate::ids::Id;
 use crate::tracking::docs::BatchBody;
@@ -121,6 +121,7 @@ pub async fn report_batch(request: HttpRequest, payload: web::Payload, state: St
             // Sent again as a whole, those that were stored stay as they are.
             Outcome::Interrupted => return Err(Problem::interrupted()),
             Outcome::Full => "the live index has no room for another entity",
+            Outcome::Unavailable => PROFILE_UNAVAILABLE,
         };
         rejected.push(RejectedPosition {
             index,

@@ -65,6 +65,14 @@ fn too_many_attributes() -> Problem {
     )])
 }
 
+/// Why a position is not taken that is past its time to live, but says something of the profile.
+const PROFILE_UNAVAILABLE: &str =
+    "Redis is unavailable, and what the position says of the profile cannot be kept here; send it again";
+
+fn profile_unavailable() -> Problem {
+    Problem::unavailable(PROFILE_UNAVAILABLE, 1)
+}
+
 /// The warning about attributes of a position that its entity's profile has no room for.
 fn left_out_attributes() -> FieldError {
     FieldError::new(

@@ -3,7 +3,7 @@ use super::super::commands::{self, Removal};
 use super::super::input::parse_fix;
 use super::super::live::Origin;
 use super::super::writer::Outcome;
-use super::{State, id_of, kind_of, left_out_attributes, no_room, overloaded};
+use super::{State, id_of, kind_of, left_out_attributes, no_room, overloaded, profile_unavailable};
 use crate::clock;
 use crate::http::{Body, FieldError, Problem, no_query, reply};
 use crate::store::StoreError;
@@ -65,6 +65,7 @@ pub async fn report(request: HttpRequest, payload: web::Payload, state: State) -
         Outcome::Stale => Ok(answered(StatusCode::OK, "stale", warnings)),
         Outcome::Buffered => Ok(answered(StatusCode::ACCEPTED, "buffered", warnings)),
         Outcome::Full => Err(no_room()),
+        Outcome::Unavailable => Err(profile_unavailable()),
         Outcome::Interrupted => Err(Problem::interrupted()),
     }
 }
@@ -128,6 +129,9 @@ pub async fn forget(request: HttpRequest, state: State) -> Result<HttpResponse, 
         }
         Err(StoreError::Away | StoreError::Lost(_)) => {
             live.remove(Origin::Local, &id, not_before_ms.max(target.now_ms), 0);
+            if !live.knows(&id) {
+                return Err(no_room());
+            }
             Ok(answered(StatusCode::ACCEPTED, "buffered", Vec::new()))
         }
         Err(error) => Err(error.into()),

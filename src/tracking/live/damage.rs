@@ -8,6 +8,7 @@ use super::unsaved::Unsaved;
 use super::{LiveIndex, Origin, Update};
 use parking_lot::Mutex;
 use std::mem;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Notify;
 
 /// The damaged state of an index, until what it alone has is taken over.
@@ -15,6 +16,8 @@ use tokio::sync::Notify;
 pub(super) struct Damage {
     kept: Mutex<Kept>,
     noted: Notify,
+    /// Whether the index misses what it held before the damage.
+    is_incomplete: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -28,6 +31,7 @@ enum Kept {
 
 impl Damage {
     pub(super) fn note(&self, state: State) {
+        self.is_incomplete.store(true, Ordering::Release);
         let mut kept = self.kept.lock();
         if matches!(*kept, Kept::Nothing) {
             *kept = Kept::State(Box::new(state));
@@ -47,6 +51,16 @@ impl Drop for Restoring<'_> {
 }
 
 impl LiveIndex {
+    /// Whether a panic interrupted a change and what was held before is not loaded again yet.
+    pub fn is_incomplete(&self) -> bool {
+        self.state.damage.is_incomplete.load(Ordering::Acquire)
+    }
+
+    /// Notes that what Redis has is loaded.
+    pub fn set_complete(&self) {
+        self.state.damage.is_incomplete.store(false, Ordering::Release);
+    }
+
     /// Resolves when a panic has interrupted a change: the index is empty from then on, until it is loaded again.
     pub async fn damaged(&self) {
         self.state.damage.noted.notified().await;

@@ -8,6 +8,7 @@ use super::slot_set::SlotSet;
 use super::tree::{Entry, NOWHERE, Tree};
 use super::{Origin, Outcome, Update};
 use crate::ids::Id;
+use crate::tracking::profile::MAX_AHEAD_MS;
 use std::cmp::Ordering;
 
 #[derive(Debug)]
@@ -40,8 +41,9 @@ impl State {
     }
 
     /// Takes an update to a known entity.
-    pub(super) fn update(&mut self, slot: u32, origin: Origin, update: &Update, at: At) -> Outcome {
+    pub(super) fn update(&mut self, slot: u32, origin: Origin, update: &Update, at: At, now_ms: i64) -> Outcome {
         let record = &mut self.records[slot];
+        distrust(record, update.fix.timestamp_ms, now_ms);
         let was_unsaved = record.unsaved;
         let is_first = record.profile_generation == NEVER_READ;
         let superseding = superseding(record, origin, update.fix.timestamp_ms, update.seq, self.generation);
@@ -94,6 +96,8 @@ impl State {
     /// Makes a known entity a tombstone, unless its fix is newer; whether it was live until then.
     pub(super) fn bury(&mut self, slot: u32, origin: Origin, removed_at_ms: i64, seq: u64) -> bool {
         let record = &mut self.records[slot];
+        // A removal counts from Redis's now, or from earlier.
+        distrust(record, removed_at_ms, removed_at_ms);
         let superseding = superseding(record, origin, removed_at_ms, seq, self.generation);
         note(record, origin, removed_at_ms, self.generation);
         let leaf = record.leaf;
@@ -143,6 +147,15 @@ impl State {
         let records = &mut self.records;
         self.tree
             .remove(leaf, slot, &mut |slot, leaf| records[slot].leaf = leaf);
+    }
+}
+
+/// Lets a time that is from before a clock was set back give way to any other. Senders' clocks may be a minute ahead, and those of Redis
+/// and of the instances differ; `record.lua` has the same bound.
+fn distrust(record: &mut Record, timestamp_ms: i64, now_ms: i64) {
+    let latest_ms = now_ms.saturating_add(2 * MAX_AHEAD_MS);
+    if record.timestamp_ms > latest_ms && timestamp_ms <= latest_ms {
+        record.timestamp_ms = i64::MIN;
     }
 }
 

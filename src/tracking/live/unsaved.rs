@@ -1,7 +1,9 @@
 //! What Redis does not have yet: taken while it was away, or lost by it.
 
+use super::grid::grid_point;
 use super::record::Record;
-use super::{LiveIndex, PIECE};
+use super::state::State;
+use super::{LiveIndex, Origin, PIECE, Update};
 use crate::ids::Id;
 use crate::tracking::model::Fix;
 use crate::tracking::profile::Profile;
@@ -24,6 +26,30 @@ pub struct Unsaved {
     pub position_unsaved: bool,
     /// What of the profile is unsaved.
     pub change: Option<Arc<Profile>>,
+}
+
+fn mark_one_saved(state: &mut State, slot: u32, written: &Unsaved, seq: u64) {
+    let record = &mut state.records[slot];
+    if record.timestamp_ms != written.timestamp_ms {
+        return;
+    }
+    let fix = record.is_live().then(|| record.fix());
+    if fix == written.fix {
+        record.unsaved = false;
+        record.seq = record.seq.max(seq);
+        state.note_unsaved(slot);
+    } else if !record.unsaved && seq > record.seq {
+        let (id, at_ms) = (written.id.clone(), written.timestamp_ms);
+        match written.fix {
+            Some(fix) => {
+                let update = Update { id, fix, seq };
+                state.update(slot, Origin::Stored, &update, grid_point(fix.point), at_ms);
+            }
+            None => {
+                state.bury(slot, Origin::Stored, at_ms, seq);
+            }
+        }
+    }
 }
 
 /// What of an entity Redis had no word on since a reload began.
@@ -86,21 +112,15 @@ impl LiveIndex {
     }
 
     /// Clears the unsaved mark of each fix or removal that is still the very one given, and notes the number of the batch that stored
-    /// it. Not of one that was replaced while it was on its way, even at the same time.
+    /// it. Not of one that was replaced while it was on its way, even at the same time; but if that came from Redis, by an earlier batch,
+    /// what was written counts.
     pub fn mark_saved<'a>(&self, saved: impl IntoIterator<Item = (&'a Unsaved, u64)>) {
         let mut saved = saved.into_iter().peekable();
         while saved.peek().is_some() {
             let mut state = self.state.write();
             for (written, seq) in saved.by_ref().take(PIECE) {
-                let Some(slot) = state.find(self.hash(&written.id), &written.id) else {
-                    continue;
-                };
-                let record = &mut state.records[slot];
-                let fix = record.is_live().then(|| record.fix());
-                if record.timestamp_ms == written.timestamp_ms && fix == written.fix {
-                    record.unsaved = false;
-                    record.seq = record.seq.max(seq);
-                    state.note_unsaved(slot);
+                if let Some(slot) = state.find(self.hash(&written.id), &written.id) {
+                    mark_one_saved(&mut state, slot, written, seq);
                 }
             }
         }

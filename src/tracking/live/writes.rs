@@ -79,7 +79,7 @@ impl LiveIndex {
             outcomes[i] = if origin != Origin::Stored && self.is_expired(update.fix.timestamp_ms, now_ms) {
                 Outcome::Stale
             } else {
-                self.apply_one(&mut state, origin, update, prepared[i], slots[i])
+                self.apply_one(&mut state, origin, update, prepared[i], slots[i], now_ms)
             };
         }
     }
@@ -91,10 +91,11 @@ impl LiveIndex {
         update: &Update,
         Prepared { hash, at }: Prepared,
         slot: Option<u32>,
+        now_ms: i64,
     ) -> Outcome {
         // An unknown id may have become known by an earlier update of the same batch.
         match slot.or_else(|| state.find(hash, &update.id)) {
-            Some(slot) => state.update(slot, origin, update, at),
+            Some(slot) => state.update(slot, origin, update, at, now_ms),
             None if state.records.len() >= self.max_entities => Outcome::Full,
             None => {
                 state.add(hash, origin, update, at);

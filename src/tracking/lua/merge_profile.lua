@@ -126,7 +126,7 @@ local function merge_profile(key, at, now, ttl_ms, is_patch)
   local function time_of(time) return stamp or math.min(tonumber(time), now) end
   local function counts(time, i) return time >= math.max(floor, known_ms(known[i], now)) end
 
-  local gone, gone_names, times = {}, {}, {}
+  local gone, gone_names, times, removes = {}, {}, {}, false
   local i = 2 + 2 * sets
   for arg = removals + 1, removals + 2 * tonumber(ARGV[removals]), 2 do
     local name, time = ARGV[arg], time_of(ARGV[arg + 1])
@@ -135,6 +135,7 @@ local function merge_profile(key, at, now, ttl_ms, is_patch)
         gone[#gone + 1] = name
         gone_names[name] = true
       end
+      removes = true
       times[#times + 1] = 't:' .. name
       times[#times + 1] = as_ms(time)
     end
@@ -169,7 +170,7 @@ local function merge_profile(key, at, now, ttl_ms, is_patch)
   end
   if #times > 0 then
     redis.call('HSET', key, unpack(times))
-    if #gone > 0 and redis.call('HLEN', key) > MAX_FIELDS then give_up_removals(key, now) end
+    if removes and redis.call('HLEN', key) > MAX_FIELDS then give_up_removals(key, now) end
   end
   if changed or #times > 0 or given_floor > 0 then redis.call('PEXPIRE', key, ttl_ms) end
   return changed, left_out

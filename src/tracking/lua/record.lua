@@ -14,6 +14,13 @@
 local n, m = tonumber(ARGV[3]), tonumber(ARGV[4])
 local call, sub = redis.call, string.sub
 
+-- Whether what is stored stays in the place of an older fix. Not if it is none of ours, nor if it is from before the clock was set back:
+-- senders' clocks may be a minute ahead, and the instances' clocks differ.
+local function stays(newest)
+  local at = sub(newest, 1, 9) == '{"ts_ms":' and tonumber(sub(newest, 10, 22))
+  return at and at <= clock_ms() + 2 * MAX_AHEAD_MS
+end
+
 local current = call('MGET', unpack(KEYS, 4, 3 + n))
 local outcomes, scores, snapshots, stored = {}, {}, {}, 0
 for i = 1, n do
@@ -21,7 +28,7 @@ for i = 1, n do
   local expiry, snapshot = ARGV[arg + 2], ARGV[arg + 3]
   local newest = current[i]
   -- Both begin alike up to their time, so they order by it as a whole; cutting it out of both is left to the rare case.
-  if expiry == '0' or newest and newest > snapshot and sub(newest, 10, 22) ~= sub(snapshot, 10, 22) then
+  if expiry == '0' or newest and newest > snapshot and sub(newest, 10, 22) ~= sub(snapshot, 10, 22) and stays(newest) then
     outcomes[i] = 0
   else
     call('SET', KEYS[3 + i], snapshot, 'PXAT', expiry)

@@ -13,10 +13,11 @@
 -- MGET, because it takes a key of another type for none.
 local newest = redis.call('MGET', KEYS[4])[1]
 local newest_ms = newest and tonumber(string.sub(newest, 10, 22)) or 0
-local at = tonumber(ARGV[5])
+local now, at = redis.call('TIME'), tonumber(ARGV[5])
+now = now[1] * 1000 + math.floor(now[2] / 1000)
+-- A time further ahead was written before the clock was set back; see record.lua.
+if newest_ms > now + 120000 then newest_ms = 0 end
 if ARGV[4] == 'not_before' then
-  local now = redis.call('TIME')
-  now = now[1] * 1000 + math.floor(now[2] / 1000)
   at = math.max(now, at)
   if newest_ms > now then at = math.max(at, newest_ms + 1) end
 elseif newest_ms > at then

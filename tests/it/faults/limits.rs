@@ -59,6 +59,14 @@ async fn no_more_entities_are_taken_than_the_index_may_hold() {
     let refused = api.post_fix("d-4", here_at(at)).await;
     refused.assert_problem(503, &[]);
     assert!(refused.retry_after.is_some());
+    // A removal that it could not keep is not acknowledged, nor is what a late position says of the profile of one it does not know.
+    api.forget("d-4").await.assert_problem(503, &[]);
+    assert_eq!(api.forget("d-3").await.status, 202);
+    assert_eq!(api.post_fix("d-3", here_at(at + 60_000)).await.status, 202);
+    let mut late = here_at(at - 400_000);
+    assert_eq!(api.post_fix("d-4", late.clone()).await.body["outcome"], "stale");
+    late["status"] = json!("busy");
+    api.post_fix("d-4", late).await.assert_problem(503, &[]);
     // Those that it knows may move, and another kind has room of its own.
     assert_eq!(api.post_fix("d-1", here_at(at + 1)).await.status, 202);
     assert_eq!(service.api("vehicles").post_fix("v-1", here_at(at)).await.status, 202);

@@ -288,4 +288,20 @@ async fn all_agree_after_every_mend() {
         storm.agrees(&format!("seed {seed}, round {rounds}, {fault:?}")).await;
         rounds += 1;
     }
+    // What was hidden has to agree as well: removals, and profiles of entities that were nowhere.
+    let apis = storm.apis();
+    let late = now_ms() - 60_000;
+    for id in (0..ENTITIES).map(entity) {
+        let fix = json!({"lat": 1, "lon": 1, "timestamp": late});
+        apis[0].post_fix(&id, fix).await;
+    }
+    storm.agrees(&format!("seed {seed}, after late positions")).await;
+    for id in (0..ENTITIES).map(entity) {
+        let fix = json!({"lat": 2, "lon": 1, "timestamp": now_ms() + 1_000});
+        apis[1].post_fix(&id, fix).await;
+    }
+    storm.agrees(&format!("seed {seed}, with all placed")).await;
+    // And one that starts now.
+    storm.instances.push(storm.scene.start().await);
+    storm.agrees(&format!("seed {seed}, with a new instance")).await;
 }

@@ -145,6 +145,20 @@ async fn the_thirty_third_attribute_costs_neither_the_place_nor_the_rest() {
 }
 
 #[actix_web::test]
+async fn attributes_beyond_the_limit_in_one_batch_are_left_out_with_a_warning() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = service.drivers();
+    let fix = |first: usize, count: usize| {
+        let attributes: Map<String, Value> = (first..first + count).map(|n| (format!("a{n}"), json!(n))).collect();
+        json!({"id": "d-1", "lat": 1, "lon": 1, "attributes": attributes})
+    };
+    let answer = api.post_batch(&json!([fix(0, 32), fix(32, 1)])).await.body;
+    assert_eq!(answer["accepted"], 2, "{answer}");
+    assert_eq!(answer["warnings"][0]["pointer"], "/attributes", "{answer}");
+}
+
+#[actix_web::test]
 async fn removed_members_are_remembered_within_bounds() {
     let scene = Scene::new().await;
     let service = scene.start().await;
@@ -160,6 +174,13 @@ async fn removed_members_are_remembered_within_bounds() {
             let answer = api.patch_profile("d-1", json!({ "attributes": attributes })).await;
             assert_eq!(answer.status, 204, "{answer:?}");
         }
+    }
+    // Also of members that never were.
+    for round in 0..12 {
+        let removed = (0..30).map(|n| (format!("x{round}_{n}"), Value::Null));
+        let removed: Map<String, Value> = removed.collect();
+        let answer = api.patch_profile("d-1", json!({ "attributes": removed })).await;
+        assert_eq!(answer.status, 204, "{answer:?}");
     }
     let fields: u64 = scene.redis.query(cmd("HLEN").arg(profile_key(&scene, "d-1"))).await;
     assert!(fields <= 262, "{fields}");
@@ -190,6 +211,49 @@ async fn a_time_from_before_the_clock_was_set_back_is_not_waited_for() {
         .query(cmd("HGET").arg(profile_key(&scene, "d-1")).arg("t:capacity"))
         .await;
     assert!(time < ahead - 3_000_000, "{time}");
+}
+
+#[actix_web::test]
+async fn a_position_from_before_the_clock_was_set_back_gives_way() {
+    let scene = Scene::new().await;
+    let (one, two) = (scene.start().await, scene.start().await);
+    let (one, two) = (one.drivers(), two.drivers());
+    let ahead = now_ms() + 3_600_000;
+    for (id, rest) in [("placed", "\"lat\":5,\"lon\":5"), ("removed", "\"deleted\":true")] {
+        let snapshot = format!("{{\"ts_ms\":{ahead},\"id\":\"{id}\",{rest}}}");
+        let _: String = scene
+            .redis
+            .query(cmd("SET").arg(scene.snapshot(Kind::Drivers, id)).arg(snapshot))
+            .await;
+    }
+    let _: i64 = scene
+        .redis
+        .query(cmd("GEOADD").arg(scene.geo(Kind::Drivers)).arg(5).arg(5).arg("placed"))
+        .await;
+    // Both know of it.
+    let _: u64 = scene
+        .redis
+        .query(cmd("INCRBY").arg(scene.keys().sequence(Kind::Drivers, 0)).arg(7))
+        .await;
+    one.place("other", json!({"lat": 1, "lon": 1})).await;
+    for api in [&one, &two] {
+        eventually(SOON, "all is loaded anew", async || {
+            (api.position("placed").await.status == 200).then_some(())
+        })
+        .await;
+    }
+    for id in ["placed", "removed"] {
+        one.place(id, json!({"lat": 1, "lon": 1})).await;
+        for api in [&one, &two] {
+            eventually(SOON, "the new position counts", async || {
+                (api.position(id).await.body["lat"] == 1.0).then_some(())
+            })
+            .await;
+        }
+        assert_eq!(one.forget(id).await.status, 204);
+        one.place(id, json!({"lat": 2, "lon": 1, "timestamp": now_ms() + 5}))
+            .await;
+    }
 }
 
 #[actix_web::test]

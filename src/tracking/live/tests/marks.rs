@@ -68,6 +68,37 @@ fn one_that_is_replaced_at_the_same_time_while_it_is_written_stays_unsaved() {
     assert_eq!(index.unsaved_len(), 0);
 }
 
+#[test]
+fn what_was_written_counts_over_what_an_earlier_batch_stored_at_the_same_time() {
+    let index = LiveIndex::new(TTL, 10);
+    put(&index, Origin::Local, 1, NOW, 0);
+    let written = index.unsaved(10);
+    let theirs = at(50.0, 20.0);
+    index.apply(Origin::Stored, &[update(1, theirs, NOW, 7)], NOW);
+    assert_eq!(index.get("d-1", NOW).unwrap().fix.point, theirs);
+    index.mark_saved(written.iter().map(|unsaved| (unsaved, 8)));
+    assert_eq!(index.get("d-1", NOW).unwrap().fix.point, here(), "Redis had ours last");
+    // By an earlier batch it does not.
+    index.apply(Origin::Stored, &[update(1, theirs, NOW, 9)], NOW);
+    index.mark_saved(written.iter().map(|unsaved| (unsaved, 8)));
+    assert_eq!(index.get("d-1", NOW).unwrap().fix.point, theirs);
+}
+
+#[test]
+fn a_time_from_before_the_clock_was_set_back_gives_way() {
+    let index = LiveIndex::new(TTL, 10);
+    put(&index, Origin::Stored, 1, NOW + 3_600_000, 7);
+    put(&index, Origin::Stored, 1, NOW, 8);
+    assert_eq!(index.get("d-1", NOW).unwrap().fix.timestamp_ms, NOW);
+    index.remove(Origin::Stored, &id(1), NOW + 3_600_000, 9);
+    put(&index, Origin::Stored, 1, NOW + 1, 10);
+    assert!(index.get("d-1", NOW).is_some());
+    // A phone whose clock is a minute ahead is none.
+    put(&index, Origin::Stored, 1, NOW + 60_000, 11);
+    put(&index, Origin::Stored, 1, NOW + 2, 12);
+    assert_eq!(index.get("d-1", NOW).unwrap().fix.timestamp_ms, NOW + 60_000);
+}
+
 /// A profile with a status, set at a time.
 fn status(status: &str, at_ms: i64) -> Profile {
     let mut profile = Profile {
