@@ -15,13 +15,13 @@
 local books = books_of(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], ARGV[1])
 local limit = tonumber(ARGV[2])
 
--- A clock that is behind by less is not looked into; and the time is written that seldom.
+-- A clock that is behind by less than BEHIND_MS is ignored. The time is written at most every WRITE_EVERY_MS.
 local BEHIND_MS, WRITE_EVERY_MS = 1000, 5000
--- How soon parts are looked after again, and how long a reservation may take to be made, as reserve.lua has it.
+-- How soon parts are checked again, and how long creating a reservation may take, as in reserve.lua.
 local AGAIN_MS, OPENING_MS = 5000, 5000
 
--- A hold that was made in a time to come was made before the clock was set back: it has the time for which it was made from now
--- on. That is never less than it had left.
+-- A hold whose creation time is ahead of the clock was made before the clock was set back: it lasts from now on for its full duration.
+-- That is never less than it had left.
 local function mend(id, record)
   local ahead = record.created - books.now
   if ahead <= 0 or record.state ~= 'h' and record.state ~= 'o' then return end
@@ -30,18 +30,18 @@ local function mend(id, record)
   books.due_at[id] = record.state == 'h' and record.expires or books.now + OPENING_MS
 end
 
--- With the memory full this is refused, which must not keep the sweep from giving stock back.
+-- Redis refuses this when its memory is full. That must not keep the sweep from returning stock.
 local function note(mark) redis.pcall('SET', KEYS[7], mark) end
 
 local function mend_times()
-  -- Where there is nothing that waits for a time, none is noted.
+  -- No time is written where nothing waits for one.
   if call('EXISTS', books.due, KEYS[6]) == 0 then return false end
   local seen, cursor = match(call('GET', KEYS[7]) or '', '^(%d+) (%S+)$')
   seen = tonumber(seen) or 0
   local is_set_back = seen > books.now + BEHIND_MS
   if is_set_back then
     cursor = '0'
-    -- To look after parts too early does no harm.
+    -- Checking parts too early does no harm.
     for _, id in ipairs(call('ZRANGE', KEYS[6], books.now + AGAIN_MS, '+inf', 'BYSCORE', 'LIMIT', 0, 1000)) do
       look_after(KEYS[6], id, books.now + AGAIN_MS)
     end

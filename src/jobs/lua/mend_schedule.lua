@@ -1,4 +1,4 @@
--- mend_schedule: lets a schedule be due sooner whose time can only be so late because the clock was set back.
+-- mend_schedule: moves a schedule's due time forward when it is too late because the clock was set back.
 -- KEYS[1..]  the queue, as queue.lua names it
 -- ARGV[1]    the schedule
 -- ARGV[2]    when it was seen to be due

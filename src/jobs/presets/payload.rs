@@ -1,8 +1,8 @@
 use crate::http::Fields;
 use crate::jobs::Fault;
 
-/// Reads a payload, which is a JSON object, member by member. One that was not given is an empty one. It may have other members:
-/// whoever put the job in has had the answer long ago.
+/// Reads a payload, which is a JSON object, member by member. A missing payload counts as an empty object. Unknown members are allowed:
+/// the caller that enqueued the job has already been answered.
 pub(super) fn read<T>(payload: &str, read: impl FnOnce(&mut Fields) -> Option<T>) -> Result<T, Vec<Fault>> {
     let payload = if payload == "null" { "{}" } else { payload };
     let Ok(mut fields) = Fields::parse(payload.as_bytes()) else {
