@@ -38,7 +38,7 @@ struct Report {
 /// Does not check Redis: a restart of the service would not make it available. The check fails if a task of the service panicked and
 /// has not run again for a minute.
 #[utoipa::path(get, path = "/health/live", tag = "health",
-    responses((status = 200, description = "Alive"), (status = 503, description = "A task does not run; restart the service", body = Problem)))]
+    responses((status = 200, description = "Alive"), (status = 503, description = "A background task does not run; restart the service", body = Problem)))]
 pub async fn live(health: web::Data<Health>) -> Result<HttpResponse, Problem> {
     match health.supervisor.stuck(Instant::now()) {
         Some(task) => Err(Problem::unavailable(
@@ -54,7 +54,7 @@ pub async fn live(health: web::Data<Health>) -> Result<HttpResponse, Problem> {
 /// Fails while positions are first loaded from Redis, and once the service stops. With Redis unavailable the service is ready: it
 /// answers from memory.
 #[utoipa::path(get, path = "/health/ready", tag = "health",
-    responses((status = 200, description = "Ready"), (status = 503, description = "Still loading, or stopping")))]
+    responses((status = 200, description = "Ready"), (status = 503, description = "Loading positions, or stopping")))]
 pub async fn ready(health: web::Data<Health>) -> HttpResponse {
     let (status, word) = if health.supervisor.phases().is_stopping() {
         (StatusCode::SERVICE_UNAVAILABLE, "draining")

@@ -1,16 +1,16 @@
 use hashbrown::HashMap;
 use std::time::Duration;
 
-/// Instances whose clocks are told apart; those beyond do not count.
+/// The most instances whose clocks are distinguished; messages of others are ignored.
 const MOST_ORIGINS: usize = 1024;
 
-/// How late messages are heard.
+/// Measures how late messages arrive.
 ///
-/// Their senders' clocks differ from ours by an unknown amount. So the least difference that was seen of a sender stands for that
-/// amount, and what a message is later than it is the lag. It is measured anew with each subscription.
+/// The clocks of their senders differ from ours by an unknown amount. So the smallest age seen of a sender's messages stands for that
+/// amount, and the excess of a message's age over it is the lag. Each subscription starts a new measurement.
 #[derive(Debug, Default)]
 pub(super) struct Lag {
-    /// The least difference between our clock and a sender's when a message of it was heard, milliseconds.
+    /// The smallest age of a message of each sender, by our clock, milliseconds.
     least_ms: HashMap<String, i64>,
     latest: Duration,
     /// Messages since the last tick.
@@ -18,7 +18,7 @@ pub(super) struct Lag {
 }
 
 impl Lag {
-    /// Notes a message of an instance that is so old by our clock.
+    /// Records a message of an instance with its age by our clock.
     pub fn note(&mut self, origin: &str, age_ms: i64) {
         self.heard = self.heard.saturating_add(1);
         if self.least_ms.len() >= MOST_ORIGINS && !self.least_ms.contains_key(origin) {
@@ -29,7 +29,7 @@ impl Lag {
         self.latest = Duration::from_millis(u64::try_from(age_ms - *least_ms).unwrap_or(0));
     }
 
-    /// Once a second or so: where nothing is heard, nothing is late.
+    /// Called about once a second: if no message arrives, there is no lag.
     pub fn tick(&mut self) {
         if self.heard == 0 {
             self.latest = Duration::ZERO;
@@ -37,7 +37,7 @@ impl Lag {
         self.heard = 0;
     }
 
-    /// The lag of the latest message.
+    /// Returns the lag of the latest message.
     pub const fn now(&self) -> Duration {
         self.latest
     }

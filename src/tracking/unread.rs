@@ -1,5 +1,5 @@
-//! Profiles that were heard to have changed and wait to be read, in batches beside the positions: a reading that takes its time holds
-//! no position up.
+//! Changed profiles that wait to be read. They are read in batches, independently of the positions, so that a slow read delays no
+//! position.
 
 use super::Kind;
 use super::commands::MAX_FIXES;
@@ -13,19 +13,19 @@ use futures_util::future::LocalBoxFuture;
 use hashbrown::HashSet;
 use std::time::{Duration, Instant};
 
-/// Profiles that may wait. Beyond this a load of everything is cheaper.
+/// The most profiles that may wait. Beyond this a full load is cheaper.
 const MOST: usize = 100_000;
 
-/// See the module.
+/// The profiles that wait, and the read in progress.
 #[derive(Default)]
 pub(super) struct Unread<'a> {
     waiting: HashSet<(Kind, u16, Id)>,
-    /// Since when something waits that is not being read.
+    /// Since when a profile waits that is not being read.
     since: Option<Instant>,
     reading: Option<Reading<'a>>,
 }
 
-/// What is being read.
+/// A read in progress.
 struct Reading<'a> {
     since: Instant,
     answer: LocalBoxFuture<'a, Answer>,
@@ -38,7 +38,7 @@ struct Answer {
 }
 
 impl<'a> Unread<'a> {
-    /// Has profiles read. False if there are too many.
+    /// Queues profiles to be read. Returns false if there are too many.
     pub fn add(&mut self, kind: Kind, partition: u16, ids: impl IntoIterator<Item = Id>) -> bool {
         for id in ids {
             if self.waiting.len() >= MOST {
@@ -50,18 +50,18 @@ impl<'a> Unread<'a> {
         true
     }
 
-    /// Has the time that something has waited begin now: until now it was not to be read.
+    /// Restarts the waiting time: reads were not allowed until now.
     pub fn begin_now(&mut self) {
         self.since = self.since.map(|_| Instant::now());
     }
 
-    /// How long the oldest has waited.
+    /// Returns how long the oldest has waited.
     pub fn lag(&self) -> Duration {
         let reading = self.reading.as_ref().map(|reading| reading.since);
         reading.or(self.since).map_or(Duration::ZERO, |since| since.elapsed())
     }
 
-    /// Reads the next ones into the live index; never resolves if there are none. May be dropped and called again.
+    /// Reads the next profiles into the live index. Never resolves if there are none. Cancel-safe.
     pub async fn read(&mut self, shared: &Shared, link: &'a Link) -> Result<(), StoreError> {
         if self.reading.is_none() {
             self.reading = self.begin(link);
@@ -75,7 +75,7 @@ impl<'a> Unread<'a> {
         Ok(())
     }
 
-    /// Begins to read those of one kind and partition.
+    /// Starts to read profiles of one kind and partition.
     fn begin(&mut self, link: &'a Link) -> Option<Reading<'a>> {
         let (kind, partition) = self
             .waiting

@@ -65,7 +65,7 @@ fn too_many_attributes() -> Problem {
     )])
 }
 
-/// The warning about attributes of a position that its entity's profile has no room for.
+/// Returns the warning about attributes of a position that do not fit into its entity's profile.
 fn left_out_attributes() -> FieldError {
     FieldError::new(
         "attributes",
