@@ -1,5 +1,5 @@
 //! Random faults of three instances and their Redis: after each recovery all agree on positions, removals and profiles. The test runs
-//! for some seconds; `make soak` runs it for `SOAK_SECONDS`.
+//! for some seconds, or for `SOAK_SECONDS`.
 
 use super::NOTICE;
 use crate::support::{Api, Proxy, Redis, Scene, Service, eventually, now_ms, try_send};
