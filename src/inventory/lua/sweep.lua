@@ -1,16 +1,16 @@
 -- sweep: ends holds whose time is over, and forgets reservations that have ended long ago.
---        After the clock was set back it brings the ends of holds within the time that they were made for, in pieces.
+--        After the clock was set back it limits holds to their durations, counted from now on, in pieces.
 -- KEYS[1] items of the partition
 -- KEYS[2] reservations
 -- KEYS[3] holds by their end
 -- KEYS[4] ended and confirmed reservations by when they are looked at again
 -- KEYS[5] event channel; a sharded one if its name has a hash tag
 -- KEYS[6] reservations with parts elsewhere, by when those are looked after
--- KEYS[7] the latest time that a sweep has seen, and the cursor of the mending that is under way: 'MS CURSOR', '-' for none
+-- KEYS[7] the latest time that a sweep has seen, and the cursor of the correction in progress: 'MS CURSOR', '-' for none
 -- ARGV[1] how long an ended reservation is remembered, ms
 -- ARGV[2] how many of each at most, up to 500
 -- ARGV[3] how many reservations the caller will look after whose parts are to be; 0 if none
--- Returns 'more' if there are more holds to end, 'later' if there are only more to forget or to mend, else 'done'; then the ids of those
+-- Returns 'more' if there are more holds to end, 'later' if there are only more to forget or to correct, else 'done'; then the ids of those
 --         reservations; each is named again in 5 s, unless it has been settled.
 local books = books_of(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], ARGV[1])
 local limit = tonumber(ARGV[2])
