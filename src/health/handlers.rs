@@ -38,7 +38,8 @@ struct Report {
 /// Does not check Redis: a restart of the service would not make it available. The check fails if a task of the service panicked and
 /// has not run again for a minute.
 #[utoipa::path(get, path = "/health/live", tag = "health",
-    responses((status = 200, description = "Alive"), (status = 503, description = "A background task does not run; restart the service", body = Problem)))]
+    responses((status = 200, description = "Alive"),
+        (status = 503, description = "A background task does not run; restart the service", body = Problem)))]
 pub async fn live(health: web::Data<Health>) -> Result<HttpResponse, Problem> {
     match health.supervisor.stuck(Instant::now()) {
         Some(task) => Err(Problem::unavailable(

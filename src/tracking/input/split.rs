@@ -95,7 +95,7 @@ fn end_of_string(text: &[u8], start: usize) -> usize {
 struct Scanner<'a> {
     text: &'a [u8],
     at: usize,
-    /// The first byte after the last element.
+    /// The byte that ended the last element: a comma or a bracket; `None` at the end of the text.
     ended_by: Option<u8>,
     is_over: bool,
 }
