@@ -2,7 +2,7 @@
 //!
 //! Every long-lived task runs under the one [`Supervisor`]: the task has a name, its panic is logged and counted, and it is restarted.
 //! Short tasks run inside [`caught`]: their panic is logged, and callers that wait for their answer get an error that says so.
-//! [`Phases`] define the order in which the service stops. [`failpoint`] lets tests of a debug build make a task panic.
+//! [`Phases`] define the order in which the service stops. [`failpoint()`] lets tests of a debug build make a task panic.
 
 mod connections;
 mod failpoint;

@@ -1,7 +1,7 @@
 //! Parses clients' input into the model. Nothing here accesses Redis. Whatever passes is valid; the rest is refused member by member.
 //!
 //! Of a position only id, place and time decide whether it is accepted. Other members are normalised, or dropped with a warning.
-//! Devices use different names for one member and send several of them: the first usable value counts, in the order of [`names`]. One
+//! Devices use different names for one member and send several of them: the first usable value counts, in the order of `names`. One
 //! *name* that is given twice is a fault of the sender. `null` means "not known".
 
 mod batch;
