@@ -9,7 +9,7 @@ use std::ops::Deref;
 /// The longest id, in bytes (every allowed character is one byte).
 pub const MAX_LEN: usize = 128;
 
-/// Words of the paths under `/v1/{kind}`: an entity of such an id could be written in a batch and not be read by its path.
+/// Reserved words of the paths under `/v1/{kind}`: an entity with such an id could be written in a batch but not be read by its path.
 pub const RESERVED_ENTITIES: &[&str] = &["nearby", "within", "positions", "stream", "density"];
 
 /// An id of 1–128 characters of `A–Z a–z 0–9 . _ : @ -`, not `.` or `..`.
@@ -31,10 +31,10 @@ pub enum IdError {
     /// A character outside the alphabet.
     #[error("an id consists of A-Z a-z 0-9 . _ : @ - only")]
     BadCharacter,
-    /// `.` or `..`: every client resolves these in a path (RFC 3986, section 5.2.4), so no request could name it.
+    /// `.` or `..`: clients resolve these in a path (RFC 3986, section 5.2.4), so no request could address it.
     #[error("an id must not be . or ..")]
     DotSegment,
-    /// A word of the collection's own paths.
+    /// A reserved word of the collection's own paths.
     #[error("{} are words of this collection's own paths; choose another id", .0.join(", "))]
     Reserved(&'static [&'static str]),
 }
@@ -72,7 +72,7 @@ impl Id {
         Ok(Self(CompactString::new(text)))
     }
 
-    /// Parses the id of a member of a collection whose paths have words of their own.
+    /// Parses the id of a member of a collection whose paths reserve some words.
     ///
     /// # Errors
     /// As [`Self::parse`], and [`IdError::Reserved`].

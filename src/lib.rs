@@ -3,7 +3,8 @@
 //!
 //! A folder is a **slice**, named in the product's words, with its model, its store functions, its Lua, its HTTP handlers
 //! and its errors: [`tracking`], [`inventory`], [`sessions`], [`limits`], [`locks`], [`jobs`], [`cache`], [`health`]. Mechanics
-//! that slices share lie in folders of their own: [`geo`], [`store`], [`http`], [`outgoing`], [`config`], [`telemetry`], [`runtime`], and the
+//! that slices share are in folders of their own: [`geo`], [`store`], [`http`], [`outgoing`], [`config`], [`telemetry`], [`runtime`],
+//! and the
 //! words that all of them use in [`ids`], [`kind`] and [`clock`].
 //!
 //! **Dependency rule.** A slice imports the shared folders, never another slice; [`geo`] imports nothing of ours. Only

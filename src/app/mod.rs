@@ -1,5 +1,5 @@
-//! Settings → store → slices → workers → HTTP server. [`Application::build`] gives a service that knows the port it bound;
-//! [`Application::run`] serves until it is told to stop, then stops in phases (`stop`).
+//! Settings → store → slices → workers → HTTP server. [`Application::build`] returns a service that knows the port it bound;
+//!  [`Application::run`] serves until a stop is requested, then stops in phases (`stop`).
 
 mod own_work;
 mod parts;
@@ -90,7 +90,7 @@ pub enum AppError {
     /// The instruments cannot be made.
     #[error("the metrics cannot be set up")]
     Metrics(#[from] prometheus::Error),
-    /// A second signal came while the service was stopping.
+    /// A second signal arrived while the service was stopping.
     #[error("ended by a second signal before it had stopped; what was not yet written is lost")]
     Interrupted,
     /// The server broke.
@@ -148,7 +148,7 @@ impl Application {
         matches!(self.redis, Redis::NotInstalled)
     }
 
-    /// Serves until `stop`, then stops in phases: see [`Phase`](crate::runtime::Phase).
+    /// Serves until `stop` resolves, then stops in phases: see [`Phase`](crate::runtime::Phase).
     ///
     /// # Errors
     /// [`AppError::Server`].

@@ -33,7 +33,7 @@ pub(super) struct Parts {
     metrics: Arc<Metrics>,
     health: web::Data<Health>,
     pub tracking: Arc<tracking::Shared>,
-    /// The turn to follow Redis, of one worker at a time.
+    /// The permit to follow the update feed; one worker at a time holds it.
     feed: Arc<Semaphore>,
     sessions: Arc<sessions::Shared>,
     pub lock_wakeups: locks::Wakeups,
@@ -113,15 +113,15 @@ impl Parts {
         app.default_service(web::to(routes::not_found));
     }
 
-    /// Follows Redis on this worker, unless and until another one does. On a worker and not on a thread of its own, because
-    /// most of what is heard are this instance's own batches: they come when the worker is awake for their answers anyway, and
+    /// Follows the update feed on this worker, unless another worker does so already. It runs on a worker and not on a thread of its
+    /// own, because most messages are this instance's own batches: they arrive when the worker is awake for their answers anyway, and
     /// waking a thread for each costs more than reading it.
     fn follow(&self, link: &Link) {
         let (turn, tracking, link) = (Arc::clone(&self.feed), Arc::clone(&self.tracking), link.clone());
         self.supervisor.spawn_local("tracking.feed", move || {
             let (turn, tracking, link) = (Arc::clone(&turn), Arc::clone(&tracking), link.clone());
             async move {
-                // Given back with the task or its thread, for the next worker.
+                // The permit is returned when the task or its thread ends, for the next worker.
                 if let Ok(_turn) = turn.acquire_owned().await {
                     tracking::feed::follow(tracking, link).await;
                 }
@@ -133,7 +133,7 @@ impl Parts {
         Jobs::new(link.clone(), self.job_wakeups.clone(), self.settings.jobs)
     }
 
-    /// Starts what goes on beside the requests.
+    /// Starts the background tasks.
     pub fn start_tasks(&self, address: SocketAddr, gate: Option<&Arc<Gate>>) {
         self.start_watch();
         self.start_tracking();
@@ -148,8 +148,8 @@ impl Parts {
         }
     }
 
-    /// Watches whether Redis is another one, and forgets then what is remembered of it; what asks for the generation itself is not
-    /// named here.
+    /// Watches whether Redis was flushed or replaced, and discards what is cached about it then. What compares the generation itself is
+    /// not listed here.
     fn start_life(&self) {
         let link = self.link.clone();
         self.supervisor
@@ -197,7 +197,7 @@ impl Parts {
         }
     }
 
-    /// Settles the limits on requests with the other instances; what was admitted last, when tasks are to end.
+    /// Exchanges the counts of the request limits with the other instances, and does so a last time when tasks are to end.
     fn start_settling(&self, gate: &Arc<Gate>) {
         let (share, link) = (Arc::clone(gate.share()), self.link.clone());
         self.supervisor
@@ -223,7 +223,7 @@ impl Parts {
             .spawn_local("jobs.sweep", move || jobs::sweep::keep_sweeping(jobs.clone()));
     }
 
-    /// Warms the cache once; ends then.
+    /// Warms the cache once, then ends.
     fn start_warming(&self, address: SocketAddr) {
         let cache = Cache::new(self.link.clone(), Arc::clone(&self.cache));
         if self.settings.responses.response_cache {
@@ -233,7 +233,7 @@ impl Parts {
             .spawn_local("cache.warming", move || cache::warm_at_start(cache.clone()));
     }
 
-    /// Runs the service's own jobs, if it is to run any. They end while requests do.
+    /// Runs the service's own jobs, if they are enabled. They end in the same phase as requests.
     fn start_own_work(&self) {
         let (settings, counters) = (&self.settings.work, &self.metrics.worker_jobs);
         let Some(pool) = own_work::pool(settings, self.jobs(&self.link), self.own_jobs.clone(), counters) else {

@@ -1,4 +1,4 @@
-//! Serving, and stopping in phases within one budget of time.
+//! Serves requests, and stops in phases within one time budget.
 
 use super::{AppError, Application, Redis};
 use crate::runtime::{Connections, Phase, StopReason};
@@ -13,14 +13,14 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
-/// How long tasks may take to end once they are told to.
+/// How long tasks may take to end after they are asked to.
 const TASKS_END_WITHIN: Duration = Duration::from_secs(2);
-/// The pause before unsaved positions are tried again that Redis did not take.
+/// The pause before unsaved positions that Redis did not accept are tried again.
 const FLUSH_AGAIN: Duration = Duration::from_millis(100);
 
 type Serving = JoinHandle<io::Result<()>>;
 
-/// Until when the phases last at most. The last third of the budget is for the last flush, and of that the last third for closing.
+/// The latest end of each phase. The last third of the budget is for the last flush, and the last third of that for closing.
 #[derive(Debug, Clone, Copy)]
 struct Deadlines {
     tasks: Instant,
@@ -43,7 +43,7 @@ impl Deadlines {
     }
 }
 
-/// Serves until `stop`, then stops.
+/// Serves until `stop` resolves, then stops.
 pub(super) async fn serve_until(app: Application, stop: impl Future<Output = StopReason>) -> Result<(), AppError> {
     let Application {
         server,
@@ -67,7 +67,7 @@ pub(super) async fn serve_until(app: Application, stop: impl Future<Output = Sto
     }
     tracing::info!("stopping: requests under way may end");
     supervisor.enter(Phase::Finishing);
-    // They would wait for as long as the drain lasts, and then be cut off without an answer.
+    // Otherwise they would wait for as long as the drain lasts, and then be cut off without an answer.
     parts.lock_wakeups.close();
     parts.job_wakeups.close();
     let ended = match stopped {
@@ -89,10 +89,10 @@ pub(super) async fn serve_until(app: Application, stop: impl Future<Output = Sto
     ended.map_err(AppError::Server)
 }
 
-/// Accepts no more connections, and waits until those that are open have closed: the server closes each after the answer that is
-/// under way. What has not ended by the deadline is cut off.
+/// Accepts no more connections, and waits until the open ones have closed: the server closes each after the answer in progress.
+/// Connections that are still open at the deadline are cut off.
 async fn finish(handle: &ServerHandle, mut serving: Serving, open: &Connections, until: Instant) -> io::Result<()> {
-    // Sent by the call itself. Its end is not waited for: the server looks only once a second whether connections are left.
+    // The call itself sends the request. Its end is not awaited: the server checks only once a second whether connections are left.
     let stopping = handle.stop(true);
     let ended = tokio::select! {
         ended = &mut serving => Some(ended),
@@ -104,12 +104,12 @@ async fn finish(handle: &ServerHandle, mut serving: Serving, open: &Connections,
         return ended.unwrap_or_else(|panic| Err(io::Error::other(panic)));
     }
     serving.abort();
-    // That it was aborted is no failure.
+    // An abort is not a failure.
     let _ = serving.await;
     Ok(())
 }
 
-/// Writes what is unsaved; waits for Redis to come back, until a deadline.
+/// Writes unsaved positions. Waits until a deadline for Redis to become available.
 async fn last_flush(tracking: &tracking::Shared, link: &Link, until: Instant) {
     // Together, so that a kind that cannot be written does not keep the others waiting.
     join_all(Kind::ALL.map(|kind| flush_kind(tracking, link, kind, until))).await;

@@ -240,7 +240,7 @@ impl Local {
         (self.kept.entry_count(), self.kept.weighted_size())
     }
 
-    /// Forgets everything, also what is being read at this moment; for when Redis is another one.
+    /// Removes all entries, and discards reads in progress; used when Redis was flushed or replaced.
     pub(super) fn forget_all(&self) {
         self.epoch.fetch_add(1, Ordering::SeqCst);
         self.kept.invalidate_all();

@@ -68,11 +68,11 @@ impl Look {
     }
 }
 
-/// Entries that began to be computed in a time to come by more were written before Redis's clock was set back.
+/// Entries whose computation began more than this ahead of Redis's clock were written before the clock was set back.
 const BEHIND_MS: u64 = 1_000;
 
-/// An entry as it is at a time; `None` if it is of no more use, or if the clock was set back since it was made: nobody can say
-/// how old it is, and whether something since has outdated it.
+/// Returns an entry as it is at a time. Returns `None` if it has expired, or if the clock was set back since it was made: its age is
+/// unknown then, and so is whether an event has outdated it.
 fn entry(head: &Head, value: Bytes, now_ms: u64) -> Option<Entry> {
     if head.made_ms > now_ms + BEHIND_MS {
         return None;

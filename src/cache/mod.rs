@@ -19,7 +19,7 @@
 //! | who computes for all | `cache-lease:{c:p}:NAMESPACE/KEY` | a token; ends with the lease |
 //! | a counter | `cache-count:{c:p}:NAMESPACE/NAME` | number; ends when that was set to be at its beginning |
 //! | who warms | `cache-warming` | a token, which ends with its lease; `done` for 30 seconds after the warming |
-//! | what to forget | channel `dbN:cache`, `N` the number of the Redis database | hashes of entries, namespaces and tags, 8 bytes each |
+//! | what to invalidate | channel `dbN:cache`, `N` the number of the Redis database | hashes of entries, namespaces and tags, 8 bytes each |
 //!
 //! | file | what |
 //! |---|---|

@@ -69,7 +69,7 @@ impl Reads {
     pub(super) async fn get(&self, keys: Vec<Placed>) -> Result<Answer, CacheError> {
         let (answer, answered) = oneshot::channel();
         self.0.push(Asked { keys, answer })?;
-        // Without an answer the task has panicked, or ended with its runtime.
+        // A missing answer means that the task panicked, or ended with its runtime.
         Ok(answered.await.unwrap_or(Err(StoreError::Interrupted))?)
     }
 }

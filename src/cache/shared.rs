@@ -99,7 +99,7 @@ impl Shared {
         }
     }
 
-    /// Empties the level in this process; for when Redis is another one.
+    /// Empties the level in this process; used when Redis was flushed or replaced.
     pub fn forget_all(&self) {
         self.local.forget_all();
     }

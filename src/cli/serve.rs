@@ -22,7 +22,7 @@ pub struct ServeArgs {
     pub demo_fleet: u32,
 }
 
-/// Serves until SIGINT or SIGTERM; a second one ends it at once.
+/// Serves until SIGINT or SIGTERM. A second signal ends the process at once.
 ///
 /// # Errors
 /// [`AppError`].
@@ -37,7 +37,7 @@ pub async fn run(args: ServeArgs) -> Result<(), AppError> {
     let fleet =
         (args.demo_fleet > 0).then(|| actix_web::rt::spawn(caught("demo_fleet", drive(address, args.demo_fleet))));
     let serving = app.run(async {
-        // The sender is not dropped before this ends.
+        // The sender lives until this resolves.
         let reason = stopped.await.unwrap_or(StopReason::Interrupt);
         if let Some(fleet) = fleet {
             fleet.abort();
@@ -91,7 +91,7 @@ async fn drive(address: SocketAddr, vehicles: u32) {
 struct Signals(Option<(Signal, Signal)>);
 
 impl Signals {
-    /// Installs the handlers.
+    /// Installs the signal handlers.
     fn listen() -> Self {
         let interrupt = signal(SignalKind::interrupt());
         let terminate = signal(SignalKind::terminate());

@@ -21,31 +21,31 @@ pub struct HttpSettings {
     // time of a prompt request could be over before it began.
     #[arg(long = "request-timeout", env = "HTTP_REQUEST_TIMEOUT_MS", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1000..=600_000))]
     pub request_timeout_ms: u32,
-    /// Seconds for which requests are still served after a SIGTERM, while `/health/ready` answers 503; none after a SIGINT
+    /// Seconds for which requests are still served after a SIGTERM, while `/health/ready` answers 503; not used after a SIGINT
     #[arg(long = "lame-duck", env = "HTTP_LAME_DUCK_S", default_value_t = 5, value_parser = clap::value_parser!(u32).range(0..=600))]
     pub lame_duck_s: u32,
     /// Seconds that requests under way may take to end when the service stops
     #[arg(long = "drain", env = "HTTP_DRAIN_S", default_value_t = 10)]
     pub drain_s: u64,
-    /// Seconds that stopping may take in all, with the two above and the last writing of unsaved positions
+    /// Seconds that a stop may take in total, including the two above and the last write of unsaved positions
     #[arg(long = "shutdown-budget", env = "SHUTDOWN_BUDGET_S", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3_600))]
     pub shutdown_budget_s: u32,
 }
 
 impl HttpSettings {
-    /// How long requests are still served after a SIGTERM.
+    /// Returns how long requests are still served after a SIGTERM.
     #[must_use]
     pub fn lame_duck(&self) -> Duration {
         Duration::from_secs(self.lame_duck_s.into())
     }
 
-    /// How long requests under way may take to end.
+    /// Returns how long requests in progress may take to end.
     #[must_use]
     pub const fn drain(&self) -> Duration {
         Duration::from_secs(self.drain_s)
     }
 
-    /// How long stopping may take in all.
+    /// Returns how long a stop may take in total.
     #[must_use]
     pub fn shutdown_budget(&self) -> Duration {
         Duration::from_secs(self.shutdown_budget_s.into())

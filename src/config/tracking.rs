@@ -17,7 +17,7 @@ pub struct TrackingSettings {
     /// The same for users only
     #[arg(long = "ttl-users", env = "TRACKING_TTL_USERS_S", value_parser = seconds())]
     pub ttl_users_s: Option<u32>,
-    /// Seconds after the last position or change at which a profile ends; never before the position does
+    /// Seconds after the last position or change at which a profile expires; never before the position expires
     #[arg(long = "profile-ttl", env = "TRACKING_PROFILE_TTL_S", default_value_t = 2_592_000,
         value_parser = clap::value_parser!(u32).range(1..=315_360_000))]
     pub profile_ttl_s: u32,
@@ -27,7 +27,7 @@ pub struct TrackingSettings {
     /// Fixes that may wait for Redis, per worker; beyond it the answer is 503
     #[arg(long = "writer-queue", env = "TRACKING_WRITER_QUEUE", default_value_t = 50_000)]
     pub writer_queue: usize,
-    /// Milliseconds that updates of other instances may be late before answers are marked stale
+    /// Milliseconds by which updates of other instances may be late before answers are marked stale
     #[arg(long = "feed-max-lag", env = "FEED_MAX_LAG_MS", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(10..=600_000))]
     pub feed_max_lag_ms: u32,
 }
@@ -49,7 +49,7 @@ impl TrackingSettings {
         i64::from(own.unwrap_or(self.ttl_s)) * 1000
     }
 
-    /// The time to live of a kind's profiles, milliseconds.
+    /// Returns the TTL of a kind's profiles, in milliseconds.
     #[must_use]
     pub fn profile_ttl_ms(&self, kind: Kind) -> i64 {
         (i64::from(self.profile_ttl_s) * 1000).max(self.ttl_ms(kind))

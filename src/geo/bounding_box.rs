@@ -2,8 +2,8 @@ use super::{Point, wrap_longitude};
 
 /// An area between two parallels and two meridians, its borders included.
 ///
-/// `west > east` means the box lies across the antimeridian. Since +180° and −180° are one meridian, a box that touches
-/// it holds the points of either name. Both are kept within ±180°.
+/// `west > east` means the box lies across the antimeridian. Since +180° and −180° are one meridian, a box that touches it contains the
+/// points with either value. Both are kept within ±180°.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BoundingBox {
     west: f64,
@@ -18,7 +18,7 @@ pub enum BoundingBoxError {
     /// South or north is not finite, or beyond ±90°.
     #[error("south and north must be between -90 and 90 degrees")]
     Latitude,
-    /// West or east is not finite, or beyond ±540°.
+    /// West or east is not finite, or is beyond ±540°.
     #[error("west and east must be between -540 and 540 degrees")]
     Longitude,
     /// South lies north of north.
@@ -27,8 +27,8 @@ pub enum BoundingBoxError {
 }
 
 impl BoundingBox {
-    /// A box from degrees, in the order of RFC 7946. Longitudes beyond ±180° are wrapped: from 170 to 190 is from 170 to −170. From
-    /// west eastwards to 360° or more beyond it is the whole circle.
+    /// Creates a box from degrees, in the order of RFC 7946. Longitudes beyond ±180° are wrapped: from 170 to 190 is from 170 to −170.
+    /// An extent of 360° or more from west eastwards to east is the whole circle.
     ///
     /// # Errors
     /// [`BoundingBoxError`] names the first rule that the numbers break.
@@ -162,11 +162,11 @@ mod tests {
             ((185.0, 190.0), (-175.0, -170.0)),
             ((-365.0, -355.0), (-5.0, 5.0)),
             ((180.0, 200.0), (180.0, -160.0)),
-            // As wide as it is, and no wider.
+            // The width stays the same.
             ((-10.0, 349.5), (-10.0, -10.5)),
-            // West of west: on to the next that is so called.
+            // East is west of west: the box extends to the next meridian of that longitude.
             ((370.0, 20.0), (10.0, 20.0)),
-            // A whole turn or more is the whole circle.
+            // 360° or more is the whole circle.
             ((-10.0, 350.0), (-180.0, 180.0)),
             ((-180.0, 180.0), (-180.0, 180.0)),
             ((-540.0, 540.0), (-180.0, 180.0)),

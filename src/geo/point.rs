@@ -51,11 +51,11 @@ impl Point {
     }
 }
 
-/// The furthest longitude that [`wrap_longitude`] takes, degrees either way: maps that scroll on name places up to a turn beyond
-/// the antimeridian.
+/// The largest longitude that [`wrap_longitude`] accepts, degrees in either direction: maps that scroll across the antimeridian send
+/// longitudes up to a full turn beyond it.
 pub const MAX_WRAPPED_LONGITUDE_DEG: f64 = 540.0;
 
-/// The longitude within ±180° of the same meridian, exactly; `None` if it is not finite, or beyond
+/// Returns the longitude of the same meridian within ±180°, exactly. Returns `None` if it is not finite, or beyond
 /// ±[`MAX_WRAPPED_LONGITUDE_DEG`].
 ///
 /// ```
@@ -69,7 +69,7 @@ pub fn wrap_longitude(lon: f64) -> Option<f64> {
     if !(-MAX_WRAPPED_LONGITUDE_DEG..=MAX_WRAPPED_LONGITUDE_DEG).contains(&lon) {
         return None;
     }
-    // Between half of 360 and twice as much a difference from it is exact.
+    // The difference is exact for values between half of 360 and twice 360 (Sterbenz lemma).
     Some(match lon {
         lon if lon > 180.0 => lon - 360.0,
         lon if lon < -180.0 => lon + 360.0,

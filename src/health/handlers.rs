@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 pub struct Health {
     /// What the parts say.
     pub board: Arc<Board>,
-    /// The tasks, and how far the service has come with stopping.
+    /// The background tasks and the phase of the stop.
     pub supervisor: Supervisor,
     /// The instruments.
     pub metrics: Arc<Metrics>,
@@ -35,10 +35,11 @@ struct Report {
 
 /// Whether the process is alive
 ///
-/// Does not look at Redis: a restart of the service would not bring that back. A task of the service that panics and has not run
-/// again for a minute does make it fail.
+/// Does not check Redis: a restart of the service would not make it available. The check fails if a task of the service panicked and
+/// has not run again for a minute.
 #[utoipa::path(get, path = "/health/live", tag = "health",
-    responses((status = 200, description = "Alive"), (status = 503, description = "A task does not run; restart the service", body = Problem)))]
+    responses((status = 200, description = "Alive"),
+        (status = 503, description = "A background task does not run; restart the service", body = Problem)))]
 pub async fn live(health: web::Data<Health>) -> Result<HttpResponse, Problem> {
     match health.supervisor.stuck(Instant::now()) {
         Some(task) => Err(Problem::unavailable(
@@ -51,10 +52,10 @@ pub async fn live(health: web::Data<Health>) -> Result<HttpResponse, Problem> {
 
 /// Whether requests should be sent here
 ///
-/// Not while positions are first read from Redis, and not once the service stops. With Redis unavailable it is ready: it answers from
-/// memory.
+/// Fails while positions are first loaded from Redis, and once the service stops. With Redis unavailable the service is ready: it
+/// answers from memory.
 #[utoipa::path(get, path = "/health/ready", tag = "health",
-    responses((status = 200, description = "Ready"), (status = 503, description = "Still loading, or stopping")))]
+    responses((status = 200, description = "Ready"), (status = 503, description = "Loading positions, or stopping")))]
 pub async fn ready(health: web::Data<Health>) -> HttpResponse {
     let (status, word) = if health.supervisor.phases().is_stopping() {
         (StatusCode::SERVICE_UNAVAILABLE, "draining")

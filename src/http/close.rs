@@ -7,7 +7,7 @@ use futures_util::TryFutureExt;
 use futures_util::future::{Either, MapOk};
 use std::future::{Ready, ready};
 
-/// Middleware that closes connections while the service stops, so that clients open their next one elsewhere.
+/// Middleware that closes connections while the service stops, so that clients open their next connection to another instance.
 #[derive(Debug, Clone)]
 pub struct CloseWhenStopping(pub Phases);
 
@@ -30,7 +30,7 @@ where
     }
 }
 
-/// What [`CloseWhenStopping`] makes of a service.
+/// The service that [`CloseWhenStopping`] wraps around another.
 #[derive(Debug)]
 pub struct Closing<S> {
     service: S,

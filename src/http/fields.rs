@@ -5,16 +5,16 @@ use serde_json::{Map, Value};
 use std::fmt;
 use std::ops::RangeInclusive;
 
-/// The most faults that are collected: the first few say enough, however many the sender has made.
+/// The most faults that are collected. More would not help the sender.
 pub const MAX_FAULTS: usize = 20;
 
-/// The members of a JSON object, read one by one. What is wrong with each is collected, so that a client hears of all its
-/// faults at once; `null` counts as not given.
+/// Reads the members of a JSON object one by one. All faults are collected, so that a client sees them all at once. `null` counts as
+/// not given.
 ///
-/// The names that are asked for are the known ones, and a member that is left at the end is refused. So a reader asks for all
-/// the names that it knows, whatever is wrong with the first of them.
+/// The names that a reader asks for are the known ones; a member that is left at the end is refused. So a reader asks for all the names
+/// that it knows, even after a fault.
 ///
-/// For bodies that come seldom or are small; a fix, which comes by the hundred thousand, has a parser of its own.
+/// For bodies that are rare or small. Fixes arrive in large numbers and have a parser of their own.
 #[derive(Debug)]
 pub struct Fields {
     members: Map<String, Value>,
@@ -29,8 +29,8 @@ impl Fields {
     /// Reads a body, which has to be a JSON object.
     ///
     /// # Errors
-    /// 400 if it is not JSON, 422 if it is not an object, has a member twice (at any depth), or has one of the name that
-    /// `serde_json` keeps for itself.
+    /// 400 if it is not JSON; 422 if it is not an object, has a member twice (at any depth), or has a member of the name that
+    /// `serde_json` reserves.
     pub fn parse(body: &[u8]) -> Result<Self, Problem> {
         let Plain(value) = serde_json::from_slice(body).map_err(|error| {
             if error.is_data() {
@@ -57,8 +57,8 @@ impl Fields {
         }
     }
 
-    /// The members of an object at a path in the body (empty, or with a trailing slash) that are left when the known ones were
-    /// taken out.
+    /// Creates a reader of the members of an object that are left after the `known` ones were taken. `path` is the object's path in the
+    /// body: empty, or with a trailing slash.
     pub(super) const fn new(members: Map<String, Value>, path: String, known: Vec<&'static str>) -> Self {
         Self {
             members,
@@ -74,7 +74,7 @@ impl Fields {
         self.members.remove(name)
     }
 
-    /// Passes over members whose meaning depends on one that is wrong: they are known.
+    /// Marks members as known without reading them, because their meaning depends on a member that is wrong.
     pub fn pass_over(&mut self, names: &[&'static str]) {
         for name in names {
             self.value(name);
@@ -216,7 +216,7 @@ impl Fields {
         self.errors.append(&mut faults);
     }
 
-    /// Whether there are as many faults as are collected: the rest need not be looked at.
+    /// Returns whether the limit of collected faults is reached: the rest need not be checked.
     #[must_use]
     pub const fn has_many_faults(&self) -> bool {
         self.errors.len() >= MAX_FAULTS
@@ -256,7 +256,7 @@ impl Fields {
         }
     }
 
-    /// The faults, those included that a member is which nobody has asked for.
+    /// Returns all faults, including those about unknown members.
     fn all_faults(mut self) -> Vec<FieldError> {
         for name in self.members.keys().take(MAX_FAULTS.saturating_sub(self.errors.len())) {
             self.errors.push(unknown_member(&self.path, name, &self.known));
@@ -270,10 +270,10 @@ impl Fields {
     }
 }
 
-/// What an unknown member is to a client. The path is that of its object: empty, or with a trailing slash.
+/// Returns the fault for an unknown member. `path` is that of its object: empty, or with a trailing slash.
 #[must_use]
 pub fn unknown_member(path: &str, name: &str, known: &[&str]) -> FieldError {
-    // A pointer escapes these two (RFC 6901).
+    // JSON Pointer escapes these two characters (RFC 6901).
     let pointer = names::shown(name).replace('~', "~0").replace('/', "~1");
     let detail = format!("is unknown: {}", names::hint(name, known));
     FieldError::new(&format!("{path}{pointer}"), detail)
@@ -400,7 +400,7 @@ mod tests {
             {"pointer": "/a~1b", "detail": "is unknown: known are `quantity`, `owner`, `items`"},
         ]);
         assert_eq!(body["errors"], expected);
-        // Unknown is unknown, even if it says nothing.
+        // An unknown member is refused even if its value is `null`.
         assert!(read(r#"{"quantity":3,"x":null}"#).is_err());
     }
 

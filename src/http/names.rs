@@ -1,17 +1,17 @@
-//! What to say of a name that a call does not know.
+//! Suggestions for unknown names of parameters and members.
 
-/// Longer names are not compared: none of ours is as long, and the comparison takes time by the product of both lengths.
+/// Longer names are not compared: none of ours is as long, and the comparison takes time in proportion to the product of both lengths.
 const LONGEST: usize = 48;
-/// How much of an unknown name an answer repeats, characters.
+/// How many characters of an unknown name an answer repeats.
 const SHOWN: usize = 40;
 
-/// An unknown name as an answer may repeat it: short, and without control characters.
+/// Returns an unknown name as an answer may repeat it: short, and without control characters.
 #[must_use]
 pub fn shown(name: &str) -> String {
     name.chars().filter(|c| !c.is_control()).take(SHOWN).collect()
 }
 
-/// The known name that is meant, or all of them if none is near: the end of a sentence that calls a name unknown.
+/// Returns the end of a sentence about an unknown name: the nearest known name, or all known names if none is near.
 #[must_use]
 pub fn hint(given: &str, known: &[&str]) -> String {
     if let Some(name) = nearest(given, known) {
@@ -23,8 +23,8 @@ pub fn hint(given: &str, known: &[&str]) -> String {
     }
 }
 
-/// The known name that is nearest to the given one, if one is near: the same but for case, `_` and `-`; else with few characters
-/// more or less; else a longer or shorter form of it (`latitude` for `lat`).
+/// Returns the known name that is nearest to the given one, if one is near: equal except for case, `_` and `-`; else a few characters
+/// apart; else a longer or shorter form of it (`latitude` for `lat`).
 #[must_use]
 pub fn nearest<'k>(given: &str, known: &[&'k str]) -> Option<&'k str> {
     if given.len() > LONGEST {
@@ -51,15 +51,15 @@ fn folded(name: &str) -> Vec<u8> {
     bytes.map(|byte| byte.to_ascii_lowercase()).collect()
 }
 
-/// How many characters have to be taken out and put in to make `b` of `a`; `None` if that is more than a quarter of both, and
-/// more than 2 (so that `lng` is nearer to `lon` than to `lat`).
+/// Returns how many characters have to be removed and inserted to turn `a` into `b`. Returns `None` if that is more than a quarter of
+/// both lengths and more than 2 (so that `lng` is nearer to `lon` than to `lat`).
 fn edits(a: &[u8], b: &[u8]) -> Option<usize> {
     let both = a.len() + b.len();
     let allowed = if both < 5 { 1 } else { (both / 4).max(2) };
     if a.is_empty() || b.is_empty() || a.len().abs_diff(b.len()) > allowed {
         return None;
     }
-    // Length of the longest common subsequence with each beginning of `b`.
+    // Length of the longest common subsequence with each prefix of `b`.
     let mut common = vec![0; b.len() + 1];
     for from in a {
         let mut diagonal = 0;

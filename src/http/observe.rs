@@ -76,7 +76,7 @@ where
         let observe = Rc::clone(&self.observe);
         let handling = self.service.call(request);
         Box::pin(async move {
-            // Without an answer the client would see a broken connection and not know whom to blame.
+            // Without an answer the client would see only a broken connection, and could not tell that the service caused it.
             let handling = async {
                 failpoint_of("http", observe.route);
                 handling.await

@@ -245,7 +245,7 @@ impl Problem {
         }
     }
 
-    /// 503: the task that carried the request out panicked, and is started again.
+    /// 503: the task that handled the request panicked, and is restarted.
     #[must_use]
     pub fn interrupted() -> Self {
         let detail =

@@ -1,8 +1,8 @@
 use super::{FieldError, Problem, names};
 use std::borrow::Cow;
 
-/// A query string, parameter by parameter. An unknown parameter is a 400 that names the nearest known one, so a misspelt filter
-/// never passes as no filter.
+/// Reads a query string parameter by parameter. An unknown parameter is a 400 that names the nearest known one, so a misspelt filter is
+/// never ignored.
 #[derive(Debug)]
 pub struct Query<'a> {
     pairs: Vec<(Cow<'a, str>, Cow<'a, str>)>,
@@ -12,7 +12,7 @@ impl<'a> Query<'a> {
     /// Splits a query string and holds its names against those that the call knows.
     ///
     /// # Errors
-    /// 400 with the first parameter that is unknown, or given more than once and not in `repeatable`.
+    /// 400 with the first parameter that is unknown, or that is given more than once and is not in `repeatable`.
     pub fn parse(query: &'a str, known: &[&str], repeatable: &[&str]) -> Result<Self, Problem> {
         let pairs = split(query);
         for (index, (name, _)) in pairs.iter().enumerate() {

@@ -20,7 +20,7 @@ impl<'a> RawObject<'a> {
     /// Reads the object at `path` of the body (empty for the body itself, without slashes around it).
     ///
     /// # Errors
-    /// What is wrong with it, if it is no object, has a member twice, or more members than any object of ours.
+    /// A fault if it is not an object, has a member twice, or has more members than any object of ours.
     pub fn read(value: &'a RawValue, path: &str) -> Result<Self, FieldError> {
         let Members { members, rest } =
             serde_json::from_str(value.get()).map_err(|_other| FieldError::new(path, "must be an object"))?;
@@ -45,7 +45,7 @@ impl<'a> RawObject<'a> {
         Ok(Self { members, known, path })
     }
 
-    /// Takes a member out. `null` counts as not given.
+    /// Removes and returns a member. `null` counts as not given.
     pub fn take(&mut self, name: &'static str) -> Option<&'a RawValue> {
         self.value(name).filter(|value| value.get() != "null")
     }
@@ -66,7 +66,7 @@ impl<'a> RawObject<'a> {
     /// The members that are left, to be read one by one.
     ///
     /// # Errors
-    /// 422 if one is nested too deeply, has a member twice, or one of the name that `serde_json` keeps for itself.
+    /// 422 if a member is nested too deeply, has a member twice, or has a member of the name that `serde_json` reserves.
     pub fn into_fields(self) -> Result<Fields, FieldError> {
         let mut members = Map::new();
         for (name, value) in self.members {
@@ -92,12 +92,12 @@ pub fn elements(value: &RawValue) -> Option<Vec<&RawValue>> {
     serde_json::from_str(value.get()).ok()
 }
 
-/// Members of an object that are read; more than any object of ours has.
+/// The most members of an object that are read; more than any object of ours has.
 const MAX_MEMBERS: usize = 64;
 
 struct Members<'a> {
     members: Vec<(Cow<'a, str>, &'a RawValue)>,
-    /// How many more there are.
+    /// The number of members beyond the limit.
     rest: usize,
 }
 

@@ -11,10 +11,10 @@ pub fn path_id(request: &HttpRequest, name: &str) -> Result<Id, Problem> {
     unreserved_path_id(request, name, &[])
 }
 
-/// The same in a collection whose paths have words of their own.
+/// Parses an id from the path of a collection that reserves some words.
 ///
 /// # Errors
-/// 422 if it is none, or such a word.
+/// 422 if it is not an id, or is a reserved word.
 pub fn unreserved_path_id(request: &HttpRequest, name: &str, reserved: &'static [&'static str]) -> Result<Id, Problem> {
     let id = request.match_info().get(name).unwrap_or_default();
     Id::parse_unreserved(id, reserved)

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 /// Below this a number can only be seconds: as milliseconds it would lie in March 1973, as seconds in the year 5138.
 const SECONDS_BELOW: i64 = 100_000_000_000;
 
-/// The unit that a number of epoch time is in, by its magnitude: no other gives a time from 1973 to 5138.
+/// The unit of a number of epoch time, derived from its magnitude: any other unit gives a time outside the years 1973 to 5138.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
     /// Up to 11 digits.
@@ -23,7 +23,7 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// The unit of a number.
+    /// Returns the unit of a number.
     #[must_use]
     pub fn of(value: f64) -> Self {
         match value.abs() {

@@ -57,7 +57,7 @@ impl Batcher {
     pub async fn call(&self, partition: u16, op: Op) -> Result<Outcome, InventoryError> {
         let (answer, outcome) = oneshot::channel();
         self.0.push(Pending { partition, op, answer })?;
-        // Without an answer the task has panicked or ended with its runtime, and nobody knows how far it came.
+        // A missing answer means that the task panicked or ended with its runtime; the outcome is unknown then.
         let outcome = outcome.await.unwrap_or(Err(StoreError::Interrupted));
         Ok(outcome?)
     }

@@ -18,7 +18,7 @@
 //! | `inv:{i:p}:due` | sorted set | holds by their end |
 //! | `inv:{i:p}:ended` | sorted set | ended and confirmed reservations by when they are looked at again |
 //! | `inv:{i:p}:parted` | sorted set | reservations with parts in other partitions by when those are looked after |
-//! | `inv:{i:p}:clock` | string | the latest time that a sweep has seen; a clock that is behind it was set back, and holds are mended |
+//! | `inv:{i:p}:clock` | string | the latest time that a sweep has seen; a clock that is behind it was set back, and holds are corrected |
 //! | `inv:{i:p}:group:SKU` | string | the group of an item, in the partition that it would be in without one; claimed for a while before the item is made, and kept for a while after it |
 //! | `dbN:inventory` | channel | one message a transition, [below](self#events); `N` is the number of the Redis database |
 //!
@@ -53,8 +53,8 @@
 //!
 //! # Events
 //!
-//! Each transition is published once, by the script that writes it, to whoever listens at that moment: a JSON object. The channel
-//! is `dbN:inventory` behind the key prefix, `fp:db0:inventory` by default: `N` is the number of the Redis database, because Redis's
+//! Each transition is published once, by the script that writes it, as a JSON object; only current subscribers receive it. The channel
+//! is the key prefix and `dbN:inventory`, by default `fp:db0:inventory`: `N` is the number of the Redis database, because Redis's
 //! pub/sub ignores databases. On a Cluster it is a sharded channel for each partition, `fp:db0:inventory:{i:p}`.
 //!
 //! | `event` | when | members besides `at_ms` |

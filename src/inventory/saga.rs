@@ -54,7 +54,7 @@ async fn whole<T: Send + 'static>(
     };
     match tokio::spawn(caught("inventory.saga", work)).await {
         Ok(Ok(result)) => result,
-        // It panicked, or the runtime ends. What it had begun is looked after by the sweep, or runs out.
+        // The task panicked, or the runtime ends. The sweep completes what was begun, or it expires.
         Ok(Err(Panicked)) | Err(_) => Err(StoreError::Interrupted.into()),
     }
 }

@@ -156,7 +156,7 @@ impl Jobs {
         Ok(())
     }
 
-    /// Notes the queues again that this process has noted lately; for a Redis that has lost them.
+    /// Registers again the queues that this process has registered lately; used when Redis has lost them.
     pub(super) async fn note_again(&self) -> Result<(), JobsError> {
         for queue in self.0.wakeups.noted().lately() {
             commands::register(&self.0.link, &self.queues_key(), &queue, self.0.settings.queues).await?;

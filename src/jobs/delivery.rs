@@ -48,7 +48,7 @@ impl Drop for Parcel {
     }
 }
 
-/// A task that panics, or ends with its runtime, drops its answer, and nobody knows how far it came.
+/// A task that panics, or ends with its runtime, drops its answer; the outcome is unknown then.
 fn cut_off<E>(_closed: E) -> JobsError {
     StoreError::Interrupted.into()
 }

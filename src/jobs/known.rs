@@ -1,5 +1,5 @@
-//! What a process remembers of queues: how many types each has, so that its calls name all keys, and when it was noted as one
-//! that is in use. To be wrong costs a call more. All of it is forgotten when Redis is another one.
+//! Caches what a process knows of queues: how many types each has, so that its calls name all keys, and when it was last registered as
+//! in use. A wrong entry costs one more call. All entries are discarded when Redis was flushed or replaced.
 
 use crate::ids::Id;
 use crate::store::{Keys, Store};
@@ -14,7 +14,7 @@ const MOST: usize = 10_000;
 /// How often a queue in use is noted as that.
 const NOTED_EVERY: Duration = Duration::from_mins(1);
 
-/// The queues that a process knows of, in the Redis that there is now.
+/// The queues that a process knows of, in the current Redis.
 #[derive(Debug)]
 pub(super) struct KnownQueues {
     store: Store,
@@ -23,7 +23,7 @@ pub(super) struct KnownQueues {
 
 #[derive(Debug, Default)]
 struct Queues {
-    /// Of which generation of the store they are known.
+    /// The generation of the store that the entries belong to.
     generation: u64,
     known: HashMap<Id, Known>,
 }
@@ -95,8 +95,8 @@ impl KnownQueues {
     }
 }
 
-/// The queues that any thread of a process has noted lately, so that they can be noted again in a Redis that has lost them. It
-/// is taken for the old one for a moment, and what is put into a queue meanwhile is not to be forgotten there.
+/// The queues that any thread of a process has registered lately, so that they can be registered again after Redis lost them. For a
+/// moment the process does not notice that Redis was replaced; jobs that are added in that time must not stay in an unregistered queue.
 #[derive(Debug, Default)]
 pub(super) struct NotedQueues(Mutex<HashMap<Id, Instant>>);
 
@@ -111,7 +111,7 @@ impl NotedQueues {
         }
     }
 
-    /// Those that somebody may think of as noted.
+    /// Returns the queues that some thread may still consider registered.
     pub fn lately(&self) -> Vec<Id> {
         let mut noted = self.0.lock();
         noted.retain(|_, at| at.elapsed() < 2 * NOTED_EVERY);

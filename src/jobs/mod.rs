@@ -25,7 +25,7 @@
 //! | `…:schedules_due` | sorted set | the schedules by when they fire next |
 //! | `…:events` | stream | an entry for what a call did, with the jobs that it did it to; capped |
 //! | `queues`, `queues-scheduled` | sorted sets | the queues in use, and those that have schedules, by when that was noted last |
-//! | `dbN:queue-wake` | channel | the name of a queue in which there is something, or will be earlier than was known; `N` is the number of the Redis database |
+//! | `dbN:queue-wake` | channel | the name of a queue that has a job ready, or will have one earlier than known; `N` is the number of the Redis database |
 //!
 //! ```text
 //!           add                lease               complete

@@ -30,9 +30,9 @@ const TICK: Duration = Duration::from_millis(200);
 const AT_ONCE: usize = 16;
 /// A queue that has had no schedules for so long is not looked at any more.
 const UNUSED: Duration = Duration::from_mins(10);
-/// Every how many looks all schedules are looked at, and not only those that are due.
+/// Of this many looks one checks all schedules, and not only those that are due.
 const LOOK_AT_ALL: u32 = 25;
-/// A clock that is behind the last firing by less is not looked into.
+/// A clock that is behind the last firing by less than this is ignored.
 const BEHIND_MS: i64 = 1_000;
 /// A firing that is later by more was missed.
 const LATE_MS: i64 = 30_000;
@@ -342,8 +342,8 @@ fn scheduled(jobs: &Jobs) -> String {
     jobs.link().store().keys().queues_with_schedules()
 }
 
-/// Fires what is due in a queue. Returns what could not fire, and why; what the absence of Redis left undone is seen at the next
-/// look. With `all`, schedules that are due too late are mended as well.
+/// Fires what is due in a queue. Returns what could not fire, and why. What failed because Redis was unavailable fires at the next
+/// look. With `all`, schedules that are due too late are corrected as well.
 async fn fire_due(jobs: &Jobs, queue: &Id, all: bool) -> Vec<(String, String)> {
     let mut failures = Vec::new();
     let mut note = |place: String, error: JobsError| match error {
@@ -369,7 +369,7 @@ async fn fire_due(jobs: &Jobs, queue: &Id, all: bool) -> Vec<(String, String)> {
     failures
 }
 
-/// The schedules of a queue, or what of them is due.
+/// Returns the schedules of a queue, or only those that are due.
 async fn look(jobs: &Jobs, queue: &Id, only_due: bool) -> Result<AllFound, JobsError> {
     let found = commands::schedules(jobs.target(queue), only_due, MAX_SCHEDULES).await?;
     if found.all > 0 {
@@ -391,7 +391,7 @@ async fn fire(jobs: &Jobs, queue: &Id, now: i64, schedule: &Found) -> Result<(),
     Ok(())
 }
 
-/// Lets a schedule be due sooner that is due later than the first time after now: the clock was set back since it fired.
+/// Moves a schedule's due time forward if it is later than the first firing after now: the clock was set back since it last fired.
 async fn mend(jobs: &Jobs, queue: &Id, now: i64, schedule: &Found) -> Result<(), JobsError> {
     let what: Stored = serde_json::from_str(&schedule.what)
         .map_err(|error| JobsError::Invalid(vec![Fault::new("schedule", error.to_string())]))?;

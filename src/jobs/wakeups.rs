@@ -65,7 +65,7 @@ impl Wakeups {
         Self(room)
     }
 
-    /// Lets the first of every row ask; for when Redis is another one.
+    /// Lets the first waiter of every row ask again; used when Redis was flushed or replaced.
     pub fn ask_again(&self) {
         self.0.rows.lock().values().for_each(call_first);
     }

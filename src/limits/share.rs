@@ -240,7 +240,7 @@ impl Share {
         }
     }
 
-    /// Forgets what the other instances have admitted, because the Redis that said so is another one: nobody owes more than a burst.
+    /// Discards the counts of the other instances, because Redis was flushed or replaced: no caller owes more than a burst.
     fn forget_others(&self, now_us: u64) {
         for shard in &self.shards {
             for ((policy, _), count) in &mut shard.lock().counts {

@@ -87,7 +87,7 @@ impl Wakeups {
         self.0.cut_off.load(Ordering::Acquire)
     }
 
-    /// Lets everybody who waits ask; for when Redis is another one.
+    /// Lets all waiters ask again; used when Redis was flushed or replaced.
     pub fn ask_again(&self) {
         for row in self.0.rows.lock().values() {
             row.places.iter().for_each(|place| place.call());

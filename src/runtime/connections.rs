@@ -2,30 +2,30 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::Notify;
 
-/// Counts the connections that are open. Clones count the same.
+/// Counts open connections. Clones share the count.
 #[derive(Debug, Clone, Default)]
 pub struct Connections(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
     open: AtomicUsize,
-    /// Notified when the last one has closed.
+    /// Notified when the last connection has closed.
     none: Notify,
 }
 
-/// An open connection, for as long as this lives.
+/// One open connection. The count decreases when this is dropped.
 #[derive(Debug)]
 pub struct OpenConnection(Connections);
 
 impl Connections {
-    /// Counts a connection.
+    /// Adds a connection to the count.
     #[must_use]
     pub fn open(&self) -> OpenConnection {
         self.0.open.fetch_add(1, Ordering::AcqRel);
         OpenConnection(self.clone())
     }
 
-    /// Resolves when none is open.
+    /// Resolves when no connection is open.
     pub async fn closed(&self) {
         while self.0.open.load(Ordering::Acquire) > 0 {
             self.0.none.notified().await;

@@ -1,8 +1,8 @@
-//! What keeps the service running, and how it stops.
+//! Supervision of tasks, and the phases of a stop.
 //!
-//! Every long-lived task runs under the one [`Supervisor`]: it has a name, its panic is logged and counted, and it is started again.
-//! Short tasks run inside [`caught`]: their panic is logged, and whoever waits for their answer gets an error that says so.
-//! [`Phases`] are the order in which the service stops. [`failpoint`] lets tests of a debug build make a task panic.
+//! Every long-lived task runs under the one [`Supervisor`]: the task has a name, its panic is logged and counted, and it is restarted.
+//! Short tasks run inside [`caught`]: their panic is logged, and callers that wait for their answer get an error that says so.
+//! [`Phases`] define the order in which the service stops. [`failpoint()`] lets tests of a debug build make a task panic.
 
 mod connections;
 mod failpoint;

@@ -2,15 +2,15 @@ use futures_util::FutureExt;
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
 
-/// A task panicked; the panic was logged.
+/// A task panicked, and the panic was logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the task panicked")]
 pub struct Panicked;
 
-/// Runs a short task to its end and logs its panic under the task's name.
+/// Runs a short task to its end. A panic is logged with the task's name.
 ///
 /// # Errors
-/// [`Panicked`], so that whoever waits for the answer can be given a true one.
+/// [`Panicked`], so that callers that wait for the answer can be given an accurate one.
 pub async fn caught<T>(name: &'static str, task: impl Future<Output = T>) -> Result<T, Panicked> {
     AssertUnwindSafe(task).catch_unwind().await.map_err(|panic| {
         tracing::error!(task = name, panic = panic_text(&*panic), "a task panicked");

@@ -2,40 +2,40 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::watch;
 
-/// Why the service is to stop.
+/// The reason for a stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopReason {
     /// A SIGTERM, as an orchestrator sends: load balancers get time to send requests elsewhere.
     Terminate,
-    /// A SIGINT, by somebody who waits for it.
+    /// A SIGINT, usually from a terminal: the stop begins without delay.
     Interrupt,
 }
 
-/// How far the service has come with stopping. The phases follow each other in this order.
+/// The phases of a stop, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
-    /// It is not stopping.
+    /// The service is not stopping.
     Serving,
     /// `/health/ready` answers 503, so that load balancers send requests elsewhere; requests are still served.
     Draining,
-    /// No connection is accepted; requests under way end, and those that wait are answered.
+    /// No new connection is accepted. Requests in progress end, and those that wait are answered.
     Finishing,
     /// Background tasks end.
     StoppingTasks,
     /// Unsaved positions are written.
     Flushing,
-    /// What is left is closed.
+    /// The remaining resources are closed.
     Closing,
 }
 
-/// The phase that the service is in. Clones refer to the same service.
+/// The current phase of the service. Clones refer to the same service.
 #[derive(Debug, Clone)]
 pub struct Phases(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     phase: watch::Sender<Phase>,
-    /// Asked with every response, and so not behind the channel's lock.
+    /// Read with every response, therefore not behind the channel's lock.
     is_stopping: AtomicBool,
 }
 
@@ -56,7 +56,7 @@ impl Phases {
         self.0.phase.send_replace(phase);
     }
 
-    /// Whether the service is in the first phase no longer.
+    /// Returns whether the service has left the first phase.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
         self.0.is_stopping.load(Ordering::Acquire)

@@ -15,21 +15,21 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout_at};
 
-/// The pause before a task that panicked is started again; it doubles with each panic in a row up to the other.
+/// The pause before a task that panicked is restarted. It doubles with each panic in a row, up to the limit below.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// A task that has not run for so long does not recover by itself: the process should be restarted.
+/// A task that has not run for this long does not recover by itself: the process should be restarted.
 pub const STUCK_AFTER: Duration = Duration::from_mins(1);
 
 /// Resolves when tasks are to end.
 pub type Stopping = BoxFuture<'static, ()>;
 
-/// Owns the long-lived tasks of a process: names them, starts them again after a panic, and stops them.
+/// Owns the long-lived tasks of a process: names them, restarts them after a panic, and stops them.
 ///
-/// A task runs on the thread that starts it, and is started again there. It counts as recovered once it has run for as long as the
-/// pause before it was; until then its part on the [`Board`] is degraded. What the task had in hand is dropped by the panic, so that
-/// the same input cannot stop it again: whoever waits for an answer sees the other end of its channel dropped.
+/// A task runs on the thread that starts it, and is restarted there. It counts as recovered once it has run for as long as the pause
+/// before its start; until then its component on the [`Board`] is degraded. A panic drops the work in progress, so that the same input
+/// cannot stop the task again: callers that wait for an answer see the other end of their channel dropped.
 ///
 /// Clones refer to the same tasks.
 #[derive(Debug, Clone, Default)]
@@ -48,22 +48,22 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Tasks {
     last: u64,
-    // By number: several workers run tasks of one name.
+    // Keyed by number, because several workers run tasks of one name.
     running: BTreeMap<u64, Task>,
 }
 
 #[derive(Debug)]
 struct Task {
     name: &'static str,
-    /// The phase from which on it ends.
+    /// The phase in which the task ends.
     ends: Phase,
-    /// Ends it where it waits; a task without ends by itself.
+    /// Aborts the task at its next await point; a task without this ends by itself.
     abort: Option<AbortHandle>,
-    /// Since when it does not run, because it panicked.
+    /// Since when the task does not run, because it panicked.
     down: Option<Instant>,
 }
 
-/// A task among those of the supervisor, for as long as this lives: it is dropped with the task, however that ends.
+/// A task's entry in the supervisor. It is dropped together with the task, however that ends.
 #[derive(Debug)]
 struct Entry {
     supervisor: Supervisor,
@@ -73,7 +73,7 @@ struct Entry {
 }
 
 impl Supervisor {
-    /// A supervisor that shows its tasks on `board` and counts restarts by task.
+    /// Creates a supervisor that reports its tasks on `board` and counts restarts by task.
     #[must_use]
     pub fn new(phases: Phases, board: Arc<Board>, restarts: IntCounterVec) -> Self {
         Self(Arc::new(Inner {
@@ -84,13 +84,13 @@ impl Supervisor {
         }))
     }
 
-    /// How far the service has come with stopping.
+    /// Returns the phases of the service's stop.
     #[must_use]
     pub fn phases(&self) -> &Phases {
         &self.0.phases
     }
 
-    /// Starts a task on the current runtime. When tasks are to stop it is dropped where it waits.
+    /// Starts a task on the current runtime. When tasks are to stop, it is dropped at its current await point.
     pub fn spawn<T>(&self, name: &'static str, mut task: impl FnMut() -> T + Send + 'static)
     where
         T: Future<Output = ()> + Send + 'static,
@@ -101,7 +101,7 @@ impl Supervisor {
         tokio::spawn(Abortable::new(running, registration));
     }
 
-    /// Starts a task on the current thread, as [`Self::spawn`].
+    /// Starts a task on the current thread, otherwise as [`Self::spawn`].
     pub fn spawn_local<T>(&self, name: &'static str, mut task: impl FnMut() -> T + 'static)
     where
         T: Future<Output = ()> + 'static,
@@ -112,7 +112,8 @@ impl Supervisor {
         tokio::task::spawn_local(Abortable::new(running, registration));
     }
 
-    /// Starts a task on a runtime, as [`Self::spawn`], that the last flush needs as well: it is dropped when the service closes.
+    /// Starts a task on the given runtime, otherwise as [`Self::spawn`]. The last flush needs such tasks too: they are dropped when the
+    /// service closes.
     pub fn spawn_on<T>(&self, runtime: &Handle, name: &'static str, mut task: impl FnMut() -> T + Send + 'static)
     where
         T: Future<Output = ()> + Send + 'static,
@@ -131,7 +132,7 @@ impl Supervisor {
         tokio::task::spawn_local(self.clone().run(self.register(name, ends, None), task));
     }
 
-    /// Enters a phase, and ends the tasks that are to end in it.
+    /// Enters a phase, and ends the tasks that end in it.
     pub fn enter(&self, phase: Phase) {
         self.phases().enter(phase);
         let tasks = self.0.tasks.lock();
@@ -141,7 +142,8 @@ impl Supervisor {
             .for_each(AbortHandle::abort);
     }
 
-    /// Waits until a deadline for the end of all tasks that end from a phase on; logs the names of those that do not.
+    /// Waits until a deadline for the end of all tasks that end in this phase or an earlier one, and logs the names of those that do
+    /// not end.
     pub async fn ended(&self, phase: Phase, deadline: Instant) {
         let left = || -> Vec<_> {
             let tasks = self.0.tasks.lock();
@@ -158,7 +160,7 @@ impl Supervisor {
         }
     }
 
-    /// Returns the name of a task that has not run for [`STUCK_AFTER`] at `now`.
+    /// Returns the name of a task that has not run for [`STUCK_AFTER`] at `now`, if there is one.
     #[must_use]
     pub fn stuck(&self, now: Instant) -> Option<&'static str> {
         let is_stuck = |since| now.saturating_duration_since(since) >= STUCK_AFTER;
@@ -187,7 +189,7 @@ impl Supervisor {
         }
     }
 
-    /// Shows on the board how the tasks of a name are.
+    /// Reports the state of the tasks of one name on the board.
     fn show(&self, tasks: &Tasks, name: &'static str) {
         let mut of_name = tasks.running.values().filter(|task| task.name == name).peekable();
         if of_name.peek().is_none() {
@@ -205,12 +207,12 @@ impl Supervisor {
         }
     }
 
-    /// Runs a task until it ends by itself, again and again after panics.
+    /// Runs a task until it ends by itself; restarts it after each panic.
     async fn run<T: Future<Output = ()>>(self, entry: Entry, mut task: impl FnMut(Stopping) -> T) {
         let mut pause = FIRST_PAUSE;
         let mut is_down = false;
         loop {
-            // Its making is inside, because it may panic as well.
+            // The future is created inside, because that may panic as well.
             let running = async {
                 failpoint(entry.name);
                 task(self.stopping(entry.ends)).await;
@@ -292,7 +294,7 @@ mod tests {
     use std::thread;
     use tokio::runtime::Builder;
 
-    /// Waits until a part of the board has a state.
+    /// Waits until a component on the board has a state.
     async fn becomes(supervisor: &Supervisor, name: &str, state: Option<State>) {
         while supervisor.0.board.state(name) != state {
             sleep(Duration::from_millis(1)).await;

@@ -47,8 +47,8 @@ impl<T> Drop for Batcher<T> {
 }
 
 impl<T: Send + 'static> Batcher<T> {
-    /// Starts the task called `name` on the current runtime; at most `most` items wait in it. `carry` takes a batch to where
-    /// it goes and answers each of its items. Where that panics, the items of the batches under way are dropped.
+    /// Starts the task called `name` on the current runtime. At most `most` items wait in its queue. `carry` sends a batch and answers
+    /// each of its items. If it panics, the items of the batches in flight are dropped.
     pub fn start<C>(
         supervisor: &Supervisor,
         name: &'static str,
@@ -85,7 +85,7 @@ impl<T: Send + 'static> Batcher<T> {
     }
 }
 
-/// Items of a batch under way; when this is dropped there is room for as many others.
+/// The items of a batch in flight. Dropping this makes room for as many others.
 struct Held<'a>(&'a AtomicUsize, usize);
 
 impl Drop for Held<'_> {

@@ -46,7 +46,7 @@ impl StoreError {
         matches!(self, Self::Lost(_))
     }
 
-    /// Whether the connection was lost because the other side closed it, and not because an answer was late.
+    /// Returns whether the connection was lost because the peer closed it, and not because an answer was late.
     #[must_use]
     pub(super) fn is_closed(&self) -> bool {
         matches!(self, Self::Lost(error) if error.is_connection_dropped())

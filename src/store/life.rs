@@ -1,8 +1,8 @@
-//! Whether Redis is still the one of a moment ago: its data may have been flushed, or another server may have taken its place.
+//! Detects that Redis's data was flushed, or that another server has taken its place.
 //!
-//! Everything that a process remembers of what lies in Redis is wrong then. A random value under one key stands for the data, and
-//! the server's `run_id` for the server. When either differs from what it was, the store's generation is counted up; whoever
-//! remembers something compares it, or waits for the change.
+//! Everything that a process has cached about Redis is wrong then. A random value under one key identifies the data, and the `run_id`
+//! identifies the server. When either changes, the store's generation is incremented. Caches compare the generation, or wait for its
+//! change.
 
 use super::{Link, Store, StoreError};
 use redis::cmd;
@@ -12,10 +12,10 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 use uuid::Uuid;
 
-/// How often Redis is asked who it is.
+/// How often the identity of Redis is checked.
 const ASK_EVERY: Duration = Duration::from_millis(500);
 
-/// How often Redis was found to be another one, for whoever compares and for whoever waits.
+/// The number of times that Redis was found flushed or replaced, for comparison and for waiting.
 #[derive(Debug)]
 pub(super) struct Life {
     generation: AtomicU64,
@@ -32,13 +32,13 @@ impl Life {
 }
 
 impl Store {
-    /// Counts how often Redis was found to be flushed or another one. What was remembered under another number is outdated.
+    /// Returns the generation: how often Redis was found flushed or replaced. What was cached under another number is outdated.
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.0.life.generation.load(Ordering::Acquire)
     }
 
-    /// Tells of each change of [`Self::generation`].
+    /// Notifies of each change of [`Self::generation`].
     #[must_use]
     pub fn generations(&self) -> watch::Receiver<u64> {
         self.0.life.changes.subscribe()
@@ -51,15 +51,15 @@ impl Store {
     }
 }
 
-/// What tells one Redis from another.
+/// The identity of a Redis: its data and its server.
 #[derive(Debug, PartialEq, Eq)]
 struct Identity {
     data: String,
-    /// `None` where the server does not say; the data alone are compared then.
+    /// `None` if the server does not report it; only the data is compared then.
     server: Option<String>,
 }
 
-/// Watches for ever whether Redis is still the same one. One for a process.
+/// Watches forever whether Redis is still the same one. Runs once in a process.
 pub async fn watch_life(link: Link) {
     let mut tick = interval(ASK_EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -92,14 +92,14 @@ async fn identity(link: &Link) -> Result<Identity, StoreError> {
             .lines()
             .find_map(|line| line.strip_prefix("run_id:"))
             .map(str::to_owned),
-        // A user of Redis may be denied this command.
+        // The Redis user may not be allowed to run this command.
         Err(StoreError::Refused(_) | StoreError::Answer(_)) => None,
         Err(error) => return Err(error),
     };
     Ok(Identity { data, server })
 }
 
-/// Marks data that have no mark yet, unless another instance does so at the same moment; returns the mark that stands.
+/// Writes a mark to data that have none, unless another instance does so at the same moment. Returns the mark that is stored.
 async fn begin_life(link: &Link, key: &str) -> Result<String, StoreError> {
     let keys = link.store().keys();
     let mut layout = cmd("SET");

@@ -18,11 +18,11 @@ const SLOWEST_RETRY: Duration = Duration::from_secs(1);
 /// A connection that was of use for less did not end the search: a server that has been demoted takes connections and
 /// answers a ping, and refuses what it is asked for.
 const SHORT_LIVED: Duration = Duration::from_secs(1);
-/// How often an unused connection is pinged. Redis closes one at the earliest when it was idle for more than a second
-/// (`timeout 1`), and a connection is pinged at the latest two ticks after its last use.
+/// How often an unused connection is pinged. Redis closes a connection at the earliest after more than a second without traffic
+/// (`timeout 1`); a connection is pinged at the latest two ticks after its last use.
 const PING_IDLE: Duration = Duration::from_millis(500);
 
-/// Commands that change nothing, so that one whose answer was lost can be sent again. Scripts say it in their header.
+/// Commands that change nothing: one whose answer was lost can be sent again. Scripts declare this in their header.
 const READS: [&[u8]; 18] = [
     b"EXISTS",
     b"GEOSEARCH",
@@ -50,42 +50,42 @@ const READS: [&[u8]; 18] = [
 /// thread costs more than the command. Without a connection a call fails at once with [`StoreError::Away`]; nothing is
 /// queued for later here, because only the caller knows whether later makes sense.
 ///
-/// Redis (`timeout`) and proxies close idle connections. The end of one is noticed when it arrives and not by the next call:
-/// calls then wait for the first attempt to connect again, and nothing of them has been sent before. Connections without
-/// traffic are pinged. A call that meets the end of its connection is repeated once if it only reads, or is a script that
-/// may be repeated. Any other one fails with [`StoreError::Lost`], because Redis may have carried it out.
+/// Redis (`timeout`) and proxies close idle connections. The link notices the end when it arrives, not at the next call: calls then
+/// wait for the first attempt to reconnect, and nothing of them has been sent before. Connections without traffic are pinged. A call
+/// that meets the end of its connection is repeated once if it only reads, or if it is a script that is repeatable. Any other call
+/// fails with [`StoreError::Lost`], because Redis may have carried it out.
 #[derive(Debug, Clone)]
 pub struct Link(Arc<Inner>);
 
 struct Inner {
     store: Store,
-    /// The runtime on which the link was opened. Its connections are made and driven there, whichever thread finds one
-    /// broken: a thread that ends earlier must not take the connection with it.
+    /// The runtime on which the link was opened. Its connections are opened and driven there, whichever thread finds one broken: a
+    /// thread that ends earlier must not close the connection.
     runtime: Handle,
     // A std-style mutex: held for a clone or a swap, never across an await.
     state: Mutex<State>,
-    /// Changed while the state is locked, so that the two agree.
+    /// Changed only while the state is locked, so that the two agree.
     phase: watch::Sender<Phase>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// The first attempt to connect is under way, and nobody can say that Redis is unavailable: calls wait for its end.
+    /// The first attempt to connect is in progress, and Redis is not known to be unavailable: calls wait for its end.
     Connecting,
     Up,
-    /// The last attempt failed: calls fail until another one succeeds.
+    /// The last attempt failed. Calls fail until an attempt succeeds.
     Down,
 }
 
 struct State {
     connection: Option<MultiplexedConnection>,
-    /// Counts attempts to connect, so that a late failure of an old connection does not throw away the new one.
+    /// Counts attempts to connect, so that a late failure of an old connection does not drop the new one.
     generation: u64,
     /// When the last connection was made.
     since: Instant,
     /// What to wait before the next one if that one is short-lived.
     pause: Duration,
-    /// Whether a call went over the connection since the last look of [`keep_alive`].
+    /// Whether a call has used the connection since the last check of [`keep_alive`].
     used: bool,
 }
 
@@ -142,12 +142,12 @@ impl Link {
         let _ = phase.wait_for(|phase| *phase == Phase::Up).await;
     }
 
-    /// Runs one command; again if its connection ended and the command only reads.
+    /// Runs one command. Repeats it if its connection ended and the command only reads.
     pub async fn query<T: FromRedisValue>(&self, cmd: &Cmd) -> Result<T, StoreError> {
         self.ask(cmd, || only_reads(cmd)).await
     }
 
-    /// Runs a pipeline, all of whose keys share a slot; again if its connection ended and all its commands only read.
+    /// Runs a pipeline whose keys share a slot. Repeats it if its connection ended and all its commands only read.
     pub async fn pipeline<T: FromRedisValue>(&self, pipeline: &Pipeline) -> Result<T, StoreError> {
         match self.send_all(pipeline).await {
             Err(error) if error.is_closed() && pipeline.cmd_iter().all(only_reads) => self
@@ -158,8 +158,8 @@ impl Link {
         }
     }
 
-    /// Runs a script; a server that does not know it yet is sent its source. It is run again if its connection ended and its
-    /// header says that it is repeatable.
+    /// Runs a script. A server that does not have it yet receives its source. The script is repeated if its connection ended and its
+    /// header declares it repeatable.
     pub async fn run<T: FromRedisValue>(&self, script: &Script, call: &Cmd) -> Result<T, StoreError> {
         if cfg!(debug_assertions) {
             super::script::assert_contract(script, call);
@@ -195,7 +195,7 @@ impl Link {
         self.judge(generation, answer)
     }
 
-    /// The connection, if there is one once it can be said.
+    /// Returns the connection. While the first attempt to connect is in progress, waits for its end.
     async fn current(&self) -> Result<(MultiplexedConnection, u64), StoreError> {
         {
             let state = self.0.state.lock();
@@ -205,8 +205,8 @@ impl Link {
                 return Ok((connection.clone(), state.generation));
             }
         }
-        // The end of an idle connection may have arrived and not been read yet. Before the runtime comes back to this task
-        // it looks at its sockets and runs the connection's driver, which notices the end.
+        // The end of an idle connection may have arrived and not been read yet. Before the runtime returns to this task it polls its
+        // sockets and runs the connection's driver, which notices the end.
         yield_now().await;
         // The sender lives as long as `self`.
         let _ = self
@@ -232,8 +232,8 @@ impl Link {
         })
     }
 
-    /// Drops the connection of that generation and looks for a new one; not at once if it was short-lived. If the other side
-    /// closed it, and did not just fail to answer, a new one is likely to be there soon, and calls wait for that attempt.
+    /// Drops the connection of that generation and opens a new one; after a pause if it was short-lived. If the peer closed it, and did
+    /// not just fail to answer, a new one is likely to succeed soon, and calls wait for that attempt.
     fn replace(&self, generation: u64, was_closed: bool) {
         let mut state = self.0.state.lock();
         if state.generation != generation {
@@ -256,8 +256,8 @@ impl Link {
     }
 }
 
-/// What a call has come to that was repeated: unless Redis asks for its script, the first failure, because that time it may have
-/// been carried out, whatever became of the second.
+/// Returns the result of a call that was repeated and failed again: the first failure, unless Redis asks for the script's source. The
+/// first attempt may have been carried out, whatever the second one returned.
 fn unless_unknown(again: StoreError, first: StoreError) -> StoreError {
     match again {
         StoreError::Refused(error) if is_unknown_script(&error) => StoreError::Refused(error),
@@ -311,7 +311,7 @@ async fn connect(link: Weak<Inner>, first: Option<Duration>) {
     }
 }
 
-/// What a connection's driver calls when it has read the end of the connection.
+/// Returns the function that a connection's driver calls when it has read the end of the connection.
 fn notice_end(
     link: &Weak<Inner>,
     generation: u64,
@@ -331,7 +331,7 @@ fn notice_end(
 }
 
 impl Inner {
-    /// Looks for a connection in the background, after a pause if one is given.
+    /// Opens a connection in the background, after a pause if one is given.
     fn start_connecting(self: &Arc<Self>, first: Option<Duration>) {
         let link = Arc::downgrade(self);
         let task = move || connect(Weak::clone(&link), first);
@@ -359,7 +359,7 @@ impl Inner {
         true
     }
 
-    /// The connection if nobody has used it since the last call of this.
+    /// Returns the connection if no call has used it since the last call of this function.
     fn idle(&self) -> Option<(MultiplexedConnection, u64)> {
         let mut state = self.state.lock();
         if mem::take(&mut state.used) {
@@ -369,8 +369,8 @@ impl Inner {
     }
 }
 
-/// Pings the connection whenever nobody else uses it: so neither Redis nor a proxy finds it idle, and one that was dropped
-/// without a word is noticed before a caller needs it.
+/// Pings the connection whenever no call uses it. So neither Redis nor a proxy closes it as idle, and a connection that was dropped
+/// silently is noticed before a caller needs it.
 async fn keep_alive(link: Weak<Inner>) {
     let mut tick = interval(PING_IDLE);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -383,7 +383,7 @@ async fn keep_alive(link: Weak<Inner>) {
                 .send_packed_command(&ping)
                 .await
                 .and_then(Value::extract_error);
-            // An error has its effect there.
+            // `judge` handles an error.
             let _ = link.judge(generation, answer);
         }
     }

@@ -21,7 +21,7 @@ pub trait Listener: Send + Sync + 'static {
     fn hear(&self, message: &[u8]);
 }
 
-/// Notes the end of a subscription, also by a panic: from then on messages are missed.
+/// Reports the end of a subscription, also after a panic: messages are missed from then on.
 struct Heard<'a, L: Listener>(&'a Weak<L>);
 
 impl<L: Listener> Drop for Heard<'_, L> {
@@ -37,9 +37,9 @@ fn note(listener: &Weak<impl Listener>, heard: bool) {
 }
 
 impl Store {
-    /// Listens to a channel in a task called `name`, on the current runtime: from the first time that somebody `wanted` it to,
-    /// for as long as somebody holds the listener. When that is dropped it has to notify `wanted` as well. Where there is no Redis
-    /// at all the listener is told so at once.
+    /// Listens to a channel in a task called `name`, on the current runtime: from the first notification of `wanted`, for as long as
+    /// the listener is held. Code that drops the listener has to notify `wanted` as well. Without any Redis the listener is informed at
+    /// once.
     pub fn listen<L: Listener>(&self, name: &'static str, channel: String, wanted: &Arc<Notify>, listener: &Arc<L>) {
         if !self.is_configured() {
             listener.note(false);
@@ -51,7 +51,7 @@ impl Store {
             let (store, wanted, listener) = (store.clone(), Arc::clone(&wanted), Weak::clone(&listener));
             let (is_wanted, channel) = (Arc::clone(&is_wanted), channel.clone());
             async move {
-                // Remembered for the time after a panic: whoever waits then has notified already.
+                // Kept for a restart after a panic: the waiters have already sent their notification.
                 if !is_wanted.load(Ordering::Acquire) {
                     wanted.notified().await;
                     is_wanted.store(true, Ordering::Release);

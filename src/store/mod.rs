@@ -43,7 +43,7 @@ struct Inner {
 
 #[derive(Debug)]
 struct Clients {
-    /// Speaks RESP3, because only there the client library says that a connection has ended.
+    /// Uses RESP3, because only then the client library reports the end of a connection.
     commands: Client,
     subscriptions: Client,
 }
@@ -84,13 +84,13 @@ impl Store {
         Self(Arc::new(inner), Supervisor::default())
     }
 
-    /// The same store, whose tasks run under `supervisor`; else they have one of their own.
+    /// Returns the same store with its tasks under `supervisor`. By default a store has a supervisor of its own.
     #[must_use]
     pub fn supervised_by(self, supervisor: &Supervisor) -> Self {
         Self(self.0, supervisor.clone())
     }
 
-    /// Who starts the long-lived tasks that work on this store.
+    /// Returns the supervisor of the long-lived tasks that work on this store.
     #[must_use]
     pub fn supervisor(&self) -> &Supervisor {
         &self.1
@@ -115,7 +115,7 @@ impl Store {
     }
 
     /// A new connection to a Redis that answers commands (not one that still loads its data).
-    /// `pushed` is called with what the server or the client library says unasked: at its end with the disconnection.
+    /// `pushed` receives the push messages of the server and of the client library, finally the disconnection.
     async fn connect(&self, pushed: impl AsyncPushSender) -> Result<MultiplexedConnection, StoreError> {
         let Clients { commands: client, .. } = self.0.clients.as_ref().ok_or(StoreError::Away)?;
         let config = AsyncConnectionConfig::new()

@@ -13,7 +13,7 @@ pub struct Script {
     repeatable: bool,
 }
 
-/// A header line that begins so says that a second call right after the first changes nothing more and has the same answer.
+/// A header line with this prefix declares that a second call right after the first changes nothing more and returns the same answer.
 const REPEATABLE: &str = "-- Repeatable";
 
 /// How many keys and arguments the header of a script declares.
@@ -82,7 +82,7 @@ impl Script {
         }
     }
 
-    /// Whether a call whose answer was lost may be made again.
+    /// Returns whether a call whose answer was lost may be repeated.
     #[must_use]
     pub(super) const fn is_repeatable(&self) -> bool {
         self.repeatable

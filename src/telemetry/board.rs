@@ -55,7 +55,7 @@ impl Board {
         );
     }
 
-    /// Takes a part off that has ended.
+    /// Removes a component that has ended.
     pub fn remove(&self, part: &str) {
         self.0.write().remove(part);
     }

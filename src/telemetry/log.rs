@@ -36,7 +36,7 @@ pub fn init(format: LogFormat) {
     panic::set_hook(Box::new(log_panic));
 }
 
-/// Logs where a panic was; what catches it logs whose it was.
+/// Logs the location of a panic. The code that catches it logs the task's name.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let place = panic.location().map(ToString::to_string).unwrap_or_default();
     let thread = thread::current();

@@ -44,7 +44,7 @@ pub struct List<'a> {
     pub stale: bool,
     /// Whether there were more than the limit, where that is told.
     pub truncated: Option<bool>,
-    /// Where the list goes on, if it does; of an alphabet that JSON leaves as it is.
+    /// The cursor of the next page, if there is one; its alphabet needs no escaping in JSON.
     pub cursor: Option<&'a str>,
     /// Now, for ages.
     pub now_ms: i64,

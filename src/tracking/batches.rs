@@ -1,7 +1,7 @@
-//! Fixes that wait, as batches for Redis.
+//! Groups queued fixes into batches for Redis.
 //!
-//! The fixes of one entity are coalesced: the newest place goes to Redis, with what all of them say of the profile. So a batch has no
-//! entity twice, and ten thousand fixes of one entity cost what one costs.
+//! The fixes of one entity are coalesced: the newest position goes to Redis, with the profile members of all of them. So a batch
+//! contains no entity twice, and ten thousand fixes of one entity cost as much as one.
 
 use super::Kind;
 use super::commands::{MAX_FIXES, Recorded};
@@ -12,7 +12,7 @@ use super::ticket::Ticket;
 use crate::ids::Id;
 use hashbrown::HashMap;
 
-/// A fix that waits.
+/// A queued fix.
 #[derive(Debug)]
 pub(super) struct Pending {
     pub kind: Kind,
@@ -22,21 +22,21 @@ pub(super) struct Pending {
     pub ticket: Ticket,
 }
 
-/// The fixes of one entity, as they go to Redis.
+/// The coalesced fixes of one entity, as they are sent to Redis.
 #[derive(Debug)]
 pub(super) struct Coalesced {
     pub id: Id,
-    /// The newest fix; of equally new ones the last.
+    /// The newest fix; of fixes with equal timestamps the last.
     pub fix: Fix,
-    /// Whether the fix is past its time to live: then only what is said of the profile counts.
+    /// Whether the fix is older than its time to live: then only its profile members count.
     pub is_expired: bool,
-    /// What they say of the profile, with times.
+    /// The profile members of all the fixes, with their times.
     pub change: Option<Box<Profile>>,
     /// Whether attributes were left out of that, because there would be too many.
     pub attributes_left_out: bool,
     /// Whose fix it is.
     pub ticket: Ticket,
-    /// The others, and whether each was the newest when it came.
+    /// The tickets of the other fixes, and whether each fix was the newest when it arrived.
     pub others: Vec<(Ticket, bool)>,
 }
 
@@ -62,7 +62,7 @@ impl Coalesced {
         }
     }
 
-    /// Takes in a fix that came after.
+    /// Adds a later fix of the entity.
     fn add(&mut self, report: Report, ticket: Ticket, clock: Clock) {
         let Report { fix, patch, .. } = report;
         if let Some(patch) = patch {
@@ -77,18 +77,18 @@ impl Coalesced {
             return;
         }
         let replaced = std::mem::replace(&mut self.ticket, ticket);
-        // It was stored, as far as its sender can see, unless it was too old for that.
+        // Its sender sees it as stored, unless it was already too old.
         self.others.push((replaced, !self.is_expired));
         self.fix = fix;
         self.is_expired = clock.outdates(&fix);
     }
 
-    /// Whether there is nothing in it for Redis.
+    /// Returns whether nothing has to be sent to Redis.
     pub const fn says_nothing(&self) -> bool {
         self.is_expired && self.change.is_none()
     }
 
-    /// As the script is given it.
+    /// Returns the record that the script receives.
     pub fn recorded(&self) -> Recorded<'_> {
         Recorded {
             id: &self.id,
@@ -98,7 +98,7 @@ impl Coalesced {
     }
 }
 
-/// Sorts fixes into batches.
+/// Groups fixes into batches.
 pub(super) fn batches(waiting: Vec<Pending>, clock: impl Fn(Kind) -> Clock) -> Vec<Batch> {
     let mut batches: Vec<Batch> = Vec::new();
     // The batch that is being filled, by kind and partition.
@@ -138,7 +138,7 @@ pub(super) fn batches(waiting: Vec<Pending>, clock: impl Fn(Kind) -> Clock) -> V
     batches
 }
 
-/// Looks an entity up without cloning its id.
+/// Looks up an entity without cloning its id.
 struct EntityKey<'a>(Kind, &'a Id);
 
 impl std::hash::Hash for EntityKey<'_> {

@@ -51,12 +51,12 @@ impl Target<'_> {
     }
 }
 
-/// A fix to store, or what one says of its entity's profile.
+/// A fix to store, or a change of its entity's profile.
 #[derive(Debug, Clone, Copy)]
 pub struct Recorded<'a> {
     /// Whose.
     pub id: &'a Id,
-    /// Which; `None` where only the profile is to be changed.
+    /// The fix; `None` where only the profile changes.
     pub fix: Option<&'a Fix>,
     /// What it says of the profile.
     pub change: Option<&'a Profile>,
@@ -65,16 +65,16 @@ pub struct Recorded<'a> {
 /// What Redis made of one fix.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Verdict {
-    /// Whether it was stored; else a newer one is there.
+    /// Whether the fix was stored; otherwise a newer one is stored already.
     pub is_stored: bool,
-    /// Whether its profile is another now.
+    /// Whether the profile changed.
     pub is_profile_changed: bool,
     /// Whether attributes were left out, because the profile would have too many.
     pub attributes_left_out: bool,
 }
 
 impl Verdict {
-    /// From the digit that `record.lua` answers with.
+    /// Parses a digit of the answer of `record.lua`.
     const fn of(digit: u8) -> Option<Self> {
         let bits = digit.wrapping_sub(b'0');
         if bits > 7 {
@@ -161,16 +161,16 @@ fn record_call(link: &Link, target: Target<'_>, fixes: &[Recorded<'_>]) -> Cmd {
     call
 }
 
-/// When a removal counts from.
+/// The time of a removal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Removal {
-    /// From now, by Redis's clock, but behind the fix that it removes and not before this Unix millisecond.
+    /// Now by Redis's clock, but after the fix that it removes and not before this Unix millisecond.
     NotBefore(i64),
-    /// From this Unix millisecond.
+    /// This Unix millisecond.
     At(i64),
 }
 
-/// Removes an entity's fix. Returns the sequence and the moment of the removal; `None` where a newer fix stays.
+/// Removes an entity's fix. Returns the sequence and the time of the removal, or `None` where a newer fix stays.
 pub async fn remove(
     link: &Link,
     target: Target<'_>,
@@ -193,8 +193,8 @@ pub async fn remove(
     Ok((sequence > 0).then_some((sequence, at_ms)))
 }
 
-/// Takes entities of one partition (at most [`MAX_FIXES`]) out of the GEO index whose snapshot has ended. Returns for each, in order,
-/// when its snapshot ends, Unix milliseconds; `None` where it has ended.
+/// Removes entities of one partition (at most [`MAX_FIXES`]) from the GEO index if their snapshots have expired. Returns the expiry of
+/// each snapshot in order, Unix milliseconds; `None` where it has expired.
 pub async fn expire(link: &Link, kind: Kind, partition: u16, ids: &[Id]) -> Result<Vec<Option<i64>>, StoreError> {
     let keys = link.store().keys();
     let mut call = EXPIRE.call(1 + ids.len(), 1 + 2 * ids.len(), 64 * ids.len());
@@ -209,10 +209,10 @@ pub async fn expire(link: &Link, kind: Kind, partition: u16, ids: &[Id]) -> Resu
     Ok(ends.into_iter().map(|at_ms| (at_ms != GONE).then_some(at_ms)).collect())
 }
 
-/// What `PEXPIRETIME` says of a key that is not there.
+/// What `PEXPIRETIME` returns for a missing key.
 const GONE: i64 = -2;
 
-/// Lets the profiles of entities of one partition live for another TTL from now.
+/// Sets the TTL of the profiles of entities of one partition, counted from now.
 pub async fn keep_profiles(link: &Link, target: Target<'_>, ids: &[Id]) -> Result<(), StoreError> {
     let keys = link.store().keys();
     let mut pipeline = Pipeline::with_capacity(ids.len());
@@ -229,9 +229,9 @@ pub async fn keep_profiles(link: &Link, target: Target<'_>, ids: &[Id]) -> Resul
 /// How a profile is written.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum ProfileChange<'a> {
-    /// What is not given is gone.
+    /// Members that are not given are removed.
     Replace(&'a Profile),
-    /// What is not given stays.
+    /// Members that are not given stay.
     Merge(&'a Profile),
 }
 
@@ -240,13 +240,13 @@ pub enum ProfileChange<'a> {
 pub enum ProfileVerdict {
     /// Done, as this batch of its partition.
     Changed(u64),
-    /// It is as it was.
+    /// Nothing changed.
     Unchanged,
-    /// It would have more than 32 attributes; nothing was changed.
+    /// The profile would have more than 32 attributes; nothing was changed.
     TooManyAttributes,
 }
 
-/// Writes a profile, as of now by Redis's clock.
+/// Changes a profile, with Redis's current time.
 pub async fn change_profile(
     link: &Link,
     target: Target<'_>,
@@ -274,7 +274,7 @@ pub async fn change_profile(
     })
 }
 
-/// Reads the profiles of entities of one partition, in order. A key that is no profile is read as none.
+/// Reads the profiles of entities of one partition, in order. A key of another type is read as no profile.
 pub async fn profiles(
     link: &Link,
     kind: Kind,
@@ -289,7 +289,7 @@ pub async fn profiles(
     for id in ids {
         pipeline.cmd("HGETALL").arg(keys.profile(kind, partition, id));
     }
-    // Read one by one: one key of another type must not cost the others.
+    // Errors are handled one by one: a key of another type must not fail the others.
     let hashes: Vec<Value> = link.pipeline(pipeline.ignore_errors()).await?;
     hashes.into_iter().map(profile_hash::read).collect()
 }
@@ -373,8 +373,8 @@ pub async fn raise_sequence(link: &Link, kind: Kind, partition: u16, known: u64)
     link.query(&cmd).await
 }
 
-/// Members of one partition's GEO index within a radius, nearest first, with the distance of their index entry; `None` for what is
-/// no id and was put there by somebody else.
+/// Returns the members of one partition's GEO index within a radius, nearest first, with the distance of the index entry. A member is
+/// `None` if it is not a valid id, because another program added it.
 pub async fn search(
     link: &Link,
     kind: Kind,

@@ -5,25 +5,25 @@
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
-/// A position. Only `id`, `lat`, `lon` and `timestamp` decide whether it is taken; what cannot be used of the others is dropped
-/// with a warning, and a number in quotes is read as the number. Members of other names are ignored. Names are read in any case.
-/// Where several names of a member are given (below in the order that counts), the first that has a usable value counts; `null`
-/// means "not known". One name given twice is refused for `id`, `lat`, `lon` and the time; of the others the first value counts.
+/// A position. Only `id`, `lat`, `lon` and `timestamp` decide whether it is accepted. Other members that are invalid are dropped with a
+/// warning, and a number in quotes is read as a number. Members of other names are ignored. Names are case-insensitive. If a member is
+/// given under several names, the first usable value counts, in the order listed below; `null` means "not known". One name given twice
+/// is rejected for `id`, `lat`, `lon` and the time; for the other members the first value counts.
 #[derive(ToSchema)]
 #[schema(example = json!({"lat": 40.7484, "lon": -73.9857, "speed_mps": 8.3, "heading_deg": 211.0, "status": "available"}))]
 pub(super) struct FixBody {
-    /// Degrees north, WGS 84; at most 85.05112878 either way (up to 0.000001 beyond is taken for rounding). Also `latitude`.
+    /// Degrees north, WGS 84; from -85.05112878 to 85.05112878 (up to 0.000001 beyond is accepted as rounding). Also `latitude`.
     lat: f64,
-    /// Degrees east; at most 180 either way (up to 0.000001 beyond is taken for rounding, and wrapped). Also `lng`, `longitude`.
+    /// Degrees east; from -180 to 180 (up to 0.000001 beyond is accepted as rounding, and wrapped). Also `lng`, `longitude`.
     lon: f64,
-    /// RFC 3339 or epoch milliseconds (a number that can only be seconds is read as seconds); now if not given. Not more than 60 s
-    /// ahead, not before 2001-09-09. Also `timestamp_ms`, `time`, `ts`, `tst`, `recorded_at`.
+    /// RFC 3339 or epoch milliseconds (a number that can only be seconds is read as seconds). Default: now. At most 60 s in the future,
+    /// not before 2001-09-09. Also `timestamp_ms`, `time`, `ts`, `tst`, `recorded_at`.
     timestamp: Option<serde_json::Value>,
     /// Radius of the 68 % confidence circle, metres; -1 means "not known". Also `accuracy`, `acc`.
     accuracy_m: Option<f32>,
     /// Height above the ellipsoid, metres. Also `altitude`, `alt`.
     altitude_m: Option<f32>,
-    /// Metres a second; -1 means "not known". Also `speed`.
+    /// Metres per second; -1 means "not known". Also `speed`.
     speed_mps: Option<f32>,
     /// Degrees clockwise from north, taken modulo 360; -1 means "not known". Also `heading`, `bearing`, `course`.
     heading_deg: Option<f32>,
@@ -33,14 +33,14 @@ pub(super) struct FixBody {
     vehicle_type: Option<String>,
     /// Updates the profile; a whole number up to 1,000,000.
     capacity: Option<u32>,
-    /// Updates the profile; at most 32 strings, numbers and booleans by name.
+    /// Updates the profile; at most 32 named strings, numbers and booleans.
     attributes: Option<BTreeMap<String, serde_json::Value>>,
 }
 
 /// A fix of a batch.
 #[derive(ToSchema)]
 pub(super) struct IdentifiedFix {
-    /// 1 to 128 characters of `A-Z a-z 0-9 . _ : @ -`; none of `.`, `..`, `nearby`, `within`, `positions`, `stream`, `density`.
+    /// 1 to 128 characters of `A-Z a-z 0-9 . _ : @ -`; not `.`, `..`, `nearby`, `within`, `positions`, `stream` or `density`.
     id: String,
     #[schema(inline)]
     #[serde(flatten)]
@@ -95,7 +95,7 @@ pub(super) struct ListBody {
     stale: bool,
     /// Whether there were more than the limit; only of boxes.
     truncated: Option<bool>,
-    /// Where the list goes on; only of boxes, and not at the end.
+    /// Cursor of the next page; only in answers for boxes, and absent on the last page.
     cursor: Option<String>,
 }
 
@@ -103,7 +103,7 @@ pub(super) struct ListBody {
 #[derive(ToSchema)]
 pub(super) struct QueryBody {
     lat: f64,
-    /// Beyond 180 either way it is wrapped, up to 540.
+    /// Degrees east; values beyond ±180 are wrapped, up to ±540.
     lon: f64,
     /// 0 to 200,000; 2,000 if not given.
     radius_m: Option<f64>,

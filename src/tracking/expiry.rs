@@ -4,8 +4,8 @@
 //! needed. All instances of a fleet take the same entities out, which is harmless: the script removes an index entry only
 //! where the snapshot has ended. What expired while no instance ran is found by the next load.
 //!
-//! Profiles live on for their own TTL from the last position. Each instance lets those of the entities that it knows live on, every now
-//! and then and when a position expires, so that a position need not.
+//! A profile expires its own TTL after the last position. Each instance extends the TTL of the profiles of the entities that it knows,
+//! periodically and when a position expires, so that no write of a position has to do it.
 
 use super::Kind;
 use super::commands::{self, MAX_FIXES};
@@ -22,9 +22,9 @@ use std::time::{Duration, Instant};
 const TICK: Duration = Duration::from_millis(250);
 /// How many ticks a look through the whole takes: so every expired entity is found within 4 s.
 const TICKS_A_ROUND: usize = 16;
-/// How long after its end here Redis is asked about an entity, milliseconds.
+/// How long after the expiry here Redis is asked about an entity, milliseconds.
 const ASK_AFTER_MS: i64 = 500;
-/// The same where Redis was asked already: it ends snapshots by its own clock, which may be behind ours.
+/// The same for an entity that Redis was asked about before. Redis expires snapshots by its own clock, which may be behind ours.
 const ASK_AGAIN_AFTER_MS: i64 = 3_000;
 /// Entities that Redis is asked about in a tick.
 const MOST_ASKED: usize = 8_192;
@@ -77,8 +77,8 @@ fn sweep(shared: &Shared, kind: Kind) -> impl Iterator<Item = Id> {
         .map(|swept| swept.id)
 }
 
-/// Has Redis take out the index entries of entities whose snapshot has ended. It is asked again later about those whose snapshot goes on
-/// and that the live index does not know, and about those of which it could not be asked.
+/// Removes the index entries of entities whose snapshots have expired from Redis. Asks again later about entities whose snapshot still
+/// exists but that the live index does not have, and about those for which the call failed.
 async fn ask_about_orphans(shared: &Shared, link: &Link) -> Result<(), StoreError> {
     let now_ms = clock::now_ms();
     let due = shared.orphans.take_due(now_ms, MOST_ASKED);
@@ -95,7 +95,7 @@ async fn ask_about_orphans(shared: &Shared, link: &Link) -> Result<(), StoreErro
             });
             let live = shared.live(kind);
             for (id, ends_ms) in ids.iter().zip(ends) {
-                // What is known here is swept here.
+                // The sweep handles entities that the live index has.
                 if let Some(ends_ms) = ends_ms.filter(|_| !live.knows(id)) {
                     shared.orphans.add(kind, id, ends_ms.max(now_ms + ASK_AGAIN_AFTER_MS));
                 }
@@ -109,12 +109,12 @@ async fn ask_about_orphans(shared: &Shared, link: &Link) -> Result<(), StoreErro
 #[derive(Debug, Default)]
 struct Keeping {
     began: Option<Instant>,
-    /// Where it goes on, by kind.
+    /// The next position of the scan, by kind.
     cursors: [Option<u32>; 3],
 }
 
 impl Keeping {
-    /// The next entities with a profile.
+    /// Returns the next entities with a profile.
     fn next(&mut self, shared: &Shared) -> Vec<(Kind, Id)> {
         let period = Duration::from_secs(shared.settings.profile_ttl_s.into()) / KEEPINGS;
         let is_over = self.cursors.iter().all(Option::is_none);

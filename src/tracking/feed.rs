@@ -2,8 +2,8 @@
 //!
 //! Subscribe first, then load, the newest wins: whatever is stored while the load runs is heard as well. Batches are
 //! numbered without gaps per partition; a gap, a number that goes back (a Redis that lost its tail) or a lost connection
-//! means that something may have been missed, and the whole is loaded anew. So does a feed that has fallen far behind: what waits in it
-//! takes memory, and a load is quicker.
+//! means that something may have been missed, and everything is loaded again. The same happens to a feed that has fallen far behind:
+//! its queue takes memory, and a load is quicker.
 
 use super::commands;
 use super::lag::Lag;
@@ -36,7 +36,7 @@ enum Lost {
     Behind(Duration),
 }
 
-/// Beyond this many times the lag from which on answers are stale, all is loaded anew.
+/// A lag beyond this many times the limit for stale answers leads to a full reload.
 const HOPELESS: u32 = 10;
 
 /// The latest batch heard of each partition of each kind.
@@ -126,8 +126,8 @@ async fn follow_once(shared: &Shared, link: &Link, heard: &mut Heard) -> Result<
                 let entities: usize = Kind::ALL.iter().map(|kind| shared.live(*kind).len()).sum();
                 tracing::info!(entities, "the live index is loaded");
             }
-            // Not before the load has ended: a change that is heard while an older reading is on its way to the index, by the load, must
-            // be read after that.
+            // Not before the load has ended: the load may still be about to store an older reading of a profile. A change that arrives
+            // then must be read after it.
             read = following.unread.read(shared, link), if loaded => read?,
             () = shared.resync.notified() => return Err(Lost::Asked),
             _ = ping.tick() => {
@@ -193,7 +193,7 @@ impl Heard {
     }
 }
 
-/// What is kept while one subscription lasts.
+/// The state of one subscription.
 struct Following<'a> {
     shared: &'a Shared,
     heard: &'a mut Heard,
@@ -204,12 +204,12 @@ struct Following<'a> {
 }
 
 impl Following<'_> {
-    /// Takes one message into the live index.
+    /// Applies one message to the live index.
     fn hear(&mut self, kind: Kind, message: &[u8]) -> Result<(), Lost> {
         let Ok(text) = std::str::from_utf8(message) else {
             return Ok(());
         };
-        // Anybody may publish; only what reads as a message of ours is one.
+        // Any client may publish; messages that cannot be parsed as ours are ignored.
         let Some(head) = Head::read(text) else { return Ok(()) };
         self.heard.note(kind, &head)?;
         let now_ms = clock::now_ms();
@@ -218,7 +218,7 @@ impl Following<'_> {
         self.shared.metrics.feed_lag_seconds.observe(lag_s);
         self.lag.note(head.origin, now_ms - head.sent_ms);
         if head.is_of_fixes && head.origin == self.shared.origin {
-            // The writer took it in when Redis acknowledged it. A handler may have been dropped before it could.
+            // The writer applied it when Redis acknowledged it. A handler may have been dropped before it could.
             return Ok(());
         }
         let Ok(message) = serde_json::from_str::<Message<'_>>(text) else {
@@ -232,7 +232,7 @@ impl Following<'_> {
         }
     }
 
-    /// Takes fixes and removals into the live index. Returns whose profile is to be read.
+    /// Applies fixes and removals to the live index. Returns the entities whose profiles have to be read.
     fn take(&self, kind: Kind, head: &Head<'_>, message: &Message<'_>, now_ms: i64) -> Vec<Id> {
         let live = self.shared.live(kind);
         let mut updates = Vec::with_capacity(message.fixes.len());
@@ -263,7 +263,7 @@ impl Following<'_> {
         unread
     }
 
-    /// Says how late updates are; an error if it is hopeless.
+    /// Reports how late updates are; fails if the lag requires a reload.
     fn look_at_lag(&self) -> Result<(), Lost> {
         let lag = self.lag.now().max(self.unread.lag());
         let most = Duration::from_millis(self.shared.settings.feed_max_lag_ms.into());

@@ -1,6 +1,6 @@
-//! What was taken while Redis was unavailable, or lost by it, written when it is back: the newest fix or removal of each entity and what
-//! is newer of its profile. The newest still wins, so what another instance stored is not overwritten by something older of ours; then
-//! that is read here. Until all of it is known to be in Redis an entity stays unsaved: writing twice changes nothing.
+//! Writes what was accepted while Redis was unavailable, or what Redis has lost: the newest fix or removal of each entity, and its
+//! newer profile members. The newest still wins, so an older value of ours does not overwrite what another instance stored; the newer
+//! value is then read here. An entity stays unsaved until all of it is known to be in Redis: writing twice changes nothing.
 
 use super::Kind;
 use super::commands::{self, MAX_FIXES, Recorded, Removal, Target, Verdict};
@@ -70,7 +70,7 @@ async fn write(shared: &Shared, link: &Link, target: Target<'_>, piece: &[Unsave
     let (kind, partition, live) = (target.kind, target.partition, shared.live(target.kind));
     let (sequence, verdicts) = record(link, target, piece).await?;
     let mut saved = Vec::with_capacity(piece.len());
-    // Entities of which Redis has something newer.
+    // Entities for which Redis has newer data.
     let mut newer = Vec::new();
     for unsaved in piece.iter().filter(|unsaved| unsaved.position_unsaved) {
         let (is_written, number) = match &unsaved.fix {
@@ -93,7 +93,7 @@ async fn write(shared: &Shared, link: &Link, target: Target<'_>, piece: &[Unsave
     take_newer(shared, link, target, &newer).await?;
     let (with_change, without): (Vec<_>, Vec<_>) = piece.iter().partition(|unsaved| unsaved.change.is_some());
     let mut unread: Vec<Id> = with_change.iter().map(|unsaved| unsaved.id.clone()).collect();
-    // One that was first seen while Redis was unavailable may have a profile from before.
+    // An entity that was first seen while Redis was unavailable may have an earlier profile.
     unread.extend(live.never_read(without.iter().map(|unsaved| unsaved.id.clone())));
     profiles::refresh(shared, link, kind, partition, &unread).await?;
     live.mark_saved(saved);
@@ -104,7 +104,7 @@ async fn write(shared: &Shared, link: &Link, target: Target<'_>, piece: &[Unsave
     Ok(())
 }
 
-/// Writes fixes and what is unsaved of profiles. Returns the number of the batch, and what became of each that was written.
+/// Writes fixes and unsaved profile members. Returns the number of the batch, and the verdict for each that was written.
 async fn record<'a>(
     link: &Link,
     target: Target<'_>,
@@ -131,7 +131,7 @@ async fn record<'a>(
     Ok((sequence, verdicts.collect()))
 }
 
-/// Takes what Redis has of entities, of which it refused what is known here as older. A message about it may have been missed.
+/// Applies Redis's data of entities for which Redis refused ours as older. The message about it may have been missed.
 async fn take_newer(shared: &Shared, link: &Link, target: Target<'_>, ids: &[Id]) -> Result<(), StoreError> {
     let live = shared.live(target.kind);
     let words = commands::snapshots(link, target.kind, target.partition, ids).await?;

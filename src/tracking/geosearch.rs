@@ -1,8 +1,8 @@
 //! `source=redis`: the same question to Redis itself, for those who want the truth and can wait for it.
 //!
-//! The GEO index holds places rounded to some decimetres; the snapshots hold them exactly. So more are asked for than are
-//! wanted, their exact distances are taken, and the answer stands once no entry beyond those asked for could be nearer. Others may
-//! have put members into the index that are no ids: they are counted and passed over.
+//! The GEO index holds places rounded to some decimetres; the snapshots hold them exactly. So more are asked for than are wanted, their
+//! exact distances are taken, and the answer stands once no entry beyond those asked for could be nearer. Other programs may have added
+//! members that are not ids: they are counted and skipped.
 
 use super::Kind;
 use super::commands::{self, MAX_FIXES};
@@ -119,7 +119,7 @@ async fn exact(
     let hits = ids.iter().zip(words.into_iter().zip(profiles));
     let hits = hits.filter_map(|(asked, (word, reading))| {
         let Some(Word::At(id, fix)) = word else { return None };
-        // A snapshot under another's key is nobody's.
+        // A snapshot under the key of another entity is ignored.
         if id != *asked {
             return None;
         }

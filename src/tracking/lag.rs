@@ -1,7 +1,7 @@
 use hashbrown::HashMap;
 use std::time::Duration;
 
-/// Instances whose clocks are told apart; those beyond do not count.
+/// The most instances whose clocks are distinguished; messages of others are ignored.
 const MOST_ORIGINS: usize = 1024;
 
 /// Ticks after which the least age of a sender's messages is measured anew.
@@ -24,7 +24,7 @@ pub(super) struct Lag {
 }
 
 impl Lag {
-    /// Notes a message of an instance that is so old by our clock.
+    /// Records a message of an instance with its age by our clock.
     pub fn note(&mut self, origin: &str, age_ms: i64) {
         self.heard = self.heard.saturating_add(1);
         if self.least_ms.len() >= MOST_ORIGINS && !self.least_ms.contains_key(origin) {
@@ -50,7 +50,7 @@ impl Lag {
         }
     }
 
-    /// The lag of the latest message.
+    /// Returns the lag of the latest message.
     pub const fn now(&self) -> Duration {
         self.latest
     }

@@ -96,7 +96,7 @@ fn take(shared: &Shared, kind: Kind, words: impl Iterator<Item = Word>) {
     let now_ms = clock::now_ms();
     live.apply_each(Origin::Loaded, &updates, now_ms, |index, outcome| {
         let Update { id, fix, .. } = &updates[index];
-        // Past its time by our TTL, or without room: nobody here would have its index entry taken out.
+        // The fix is past its time to live by our TTL, or there is no room: without this entry its index entry would never be removed.
         if matches!(outcome, Outcome::Stale | Outcome::Full) && !live.knows(id) {
             shared
                 .orphans
@@ -105,9 +105,9 @@ fn take(shared: &Shared, kind: Kind, words: impl Iterator<Item = Word>) {
     });
 }
 
-/// Entities that the live index knows and of which the load had no word: Redis is asked about each. One that was removed is removed
-/// here; a fix or a removal that Redis lost (it was killed before its file was written, or a replica without it took over) is marked
-/// unsaved, to be written again. Profiles that were not read are read.
+/// Asks Redis about each entity that the live index has and the load did not return. An entity that was removed is removed here. A fix
+/// or removal that Redis lost (it was killed before its file was written, or a replica without it took over) is marked unsaved, to be
+/// written again. Profiles that were not read are read.
 async fn reconcile(shared: &Shared, link: &Link, kind: Kind) -> Result<(), StoreError> {
     let live = shared.live(kind);
     let keys = link.store().keys();

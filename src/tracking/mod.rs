@@ -24,9 +24,9 @@
 //!    └── TTL over ───┴───────────────────── TTL over ──┘
 //! ```
 //!
-//! **Invariant.** Of one entity's fixes and removals the one with the newest timestamp stands, in Redis decided by the
-//! scripts and in every live index by (timestamp, batch number), whatever the order and the instance they came by. Of each member of
-//! a profile the newest stands, by the time at which it was set.
+//! **Invariant.** Of one entity's fixes and removals the one with the newest timestamp stands, in Redis decided by the scripts and in
+//! every live index by (timestamp, batch number), whatever the order and the instance they came by. Of each member of a profile the
+//! newest value stands, by the time at which it was set.
 
 pub mod answer;
 mod batches;

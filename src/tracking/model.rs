@@ -96,15 +96,15 @@ pub struct NearbyQuery {
     pub filter: Filter,
 }
 
-/// The entities in a box, by id.
+/// A query for the entities in a box, by id.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WithinQuery {
     /// The box.
     pub bounds: BoundingBox,
-    /// How many at the most.
+    /// The most entities to return.
     pub limit: usize,
-    /// Which.
+    /// The filter.
     pub filter: Filter,
-    /// Only those behind this id.
+    /// Only entities with an id after this one.
     pub after: Option<Id>,
 }

@@ -5,23 +5,24 @@ use parking_lot::Mutex;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// Entities that wait. Those beyond are left to the next load, which goes through the whole index.
+/// The most entities that wait. Those beyond are left to the next load, which reads the whole index.
 const MOST: usize = 2_000_000;
 
-/// Entities that Redis's index may have and the live index does not: expired here, past their time when they were loaded, or without room.
-/// Nobody else looks after their index entries, so Redis is asked to take them out when their snapshots have ended; see [`super::expiry`].
+/// Entities that may be in Redis's index but are not in the live index: expired here, past their time to live when they were loaded, or
+/// without room. No other task handles their index entries, so Redis is asked to remove these when their snapshots have expired; see
+/// [`super::expiry`].
 #[derive(Debug, Default)]
 pub(super) struct Orphans(Mutex<Waiting>);
 
 #[derive(Debug, Default)]
 struct Waiting {
     known: HashSet<(Kind, Id)>,
-    /// By when Redis is to be asked, Unix milliseconds.
+    /// When Redis is to be asked about each, Unix milliseconds.
     due: BinaryHeap<Reverse<(i64, usize, Id)>>,
 }
 
 impl Orphans {
-    /// Has Redis asked about an entity at a time, Unix milliseconds; at an earlier one if that was said before.
+    /// Schedules a check of an entity at a time, Unix milliseconds. An earlier scheduled time stays.
     pub fn add(&self, kind: Kind, id: &Id, due_ms: i64) {
         let mut waiting = self.0.lock();
         if waiting.known.len() < MOST && waiting.known.insert((kind, id.clone())) {
@@ -29,7 +30,7 @@ impl Orphans {
         }
     }
 
-    /// Up to `most` entities that are due, which do not wait any more.
+    /// Removes and returns up to `most` entities that are due.
     pub fn take_due(&self, now_ms: i64, most: usize) -> Vec<(Kind, Id)> {
         let mut waiting = self.0.lock();
         let mut due = Vec::new();

@@ -1,4 +1,4 @@
-//! A change of a profile as a client gives it. When it counts from is added with [`ProfilePatch::at`].
+//! A change of a profile as given by a client. [`ProfilePatch::at`] adds its time.
 
 use super::profile::{Profile, Scalar};
 use compact_str::CompactString;
@@ -47,7 +47,7 @@ impl ProfilePatch {
         *self == Self::default()
     }
 
-    /// The change as of a time: all its members were set or removed then.
+    /// Returns the change with the time at which all its members were set or removed.
     #[must_use]
     pub fn at(self, at_ms: i64) -> Profile {
         let mut profile = Profile::default();

@@ -1,8 +1,9 @@
-//! The profile of an entity: a last-write-wins map. Each member carries the time at which it was set, and the newest wins,
-//! in the scripts (`lua/merge_profile.lua`) and here, so that members may come late, twice or from several instances.
+//! The profile of an entity: a last-write-wins map. Each member carries the time at which it was set, and the newest value wins, in the
+//! scripts (`lua/merge_profile.lua`) and here, so that members may arrive late, twice or from several instances.
 //!
-//! A profile with only some of its members is a change as well: [`Profile::join`] takes it in. What is removed keeps its time, so
-//! that an older value that arrives late does not come back. The floor is the time of the last PUT or DELETE: what is older does not count.
+//! A profile with only some of its members also represents a change; [`Profile::join`] applies it. A removed member keeps its time, so
+//! that an older value that arrives late does not restore it. The floor is the time of the last PUT or DELETE: older values are
+//! ignored.
 
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
@@ -11,37 +12,37 @@ use std::collections::BTreeMap;
 /// The most attributes of a profile.
 pub const MAX_ATTRIBUTES: usize = 32;
 
-/// How far ahead of the clock a member's time may be, milliseconds. A time further ahead was written before the clock was set
-/// back; anything replaces it. The scripts use the same bound.
+/// How far ahead of the clock a member's time may be, milliseconds. A time further ahead was written before the clock was set back, and
+/// any value replaces it. The scripts use the same bound.
 pub const MAX_AHEAD_MS: i64 = 60_000;
 
-/// What is known of an entity besides where it is.
+/// What is known of an entity besides its position.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Profile {
-    /// Free word such as `available` or `busy`.
+    /// Free text such as `available` or `busy`.
     pub status: Option<CompactString>,
-    /// Free word such as `sedan` or `scooter`.
+    /// Free text such as `sedan` or `scooter`.
     pub vehicle_type: Option<CompactString>,
-    /// Seats, or whatever the platform counts.
+    /// Seats, or any other unit that the platform counts.
     pub capacity: Option<u32>,
     /// Up to 32 named scalars.
     pub attributes: BTreeMap<CompactString, Scalar>,
-    /// When each was set.
+    /// When each member was set.
     pub times: Times,
 }
 
 /// When the members of a profile were set or removed, Unix milliseconds; 0 for never.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Times {
-    /// What is older than this does not count.
+    /// Values older than this are ignored.
     pub floor_ms: i64,
-    /// Of the status.
+    /// The time of the status.
     pub status_ms: i64,
-    /// Of the vehicle type.
+    /// The time of the vehicle type.
     pub vehicle_type_ms: i64,
-    /// Of the capacity.
+    /// The time of the capacity.
     pub capacity_ms: i64,
-    /// Of the attributes, removed ones included.
+    /// The times of the attributes, removed ones included.
     pub attributes_ms: BTreeMap<CompactString, i64>,
 }
 
@@ -53,19 +54,19 @@ pub enum Scalar {
     Text(CompactString),
     /// A finite number.
     Number(serde_json::Number),
-    /// A truth value.
+    /// A boolean.
     Bool(bool),
 }
 
 impl Scalar {
-    /// The value as JSON text.
+    /// Returns the value as JSON text.
     #[must_use]
     pub fn to_json(&self) -> String {
-        // Text, a finite number or a truth value: nothing in this can fail.
+        // Text, finite numbers and booleans always serialise.
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// The value from JSON text; `None` if it is no scalar.
+    /// Parses a value from JSON text. Returns `None` if it is not a scalar.
     #[must_use]
     pub fn from_json(json: &str) -> Option<Self> {
         serde_json::from_str(json).ok()
@@ -73,14 +74,14 @@ impl Scalar {
 }
 
 impl Profile {
-    /// Whether no member has a value.
+    /// Returns whether no member has a value.
     #[must_use]
     pub fn is_blank(&self) -> bool {
         self.status.is_none() && self.vehicle_type.is_none() && self.capacity.is_none() && self.attributes.is_empty()
     }
 
-    /// Takes in each member of `later` that is not older than what is here. False if attributes were left out because there would be
-    /// more than [`MAX_ATTRIBUTES`].
+    /// Applies each member of `later` that is not older than the value here. Returns false if attributes were left out because there
+    /// would be more than [`MAX_ATTRIBUTES`].
     pub fn join(&mut self, later: &Self) -> bool {
         let new = &later.times;
         if new.floor_ms > self.times.floor_ms {
@@ -102,7 +103,7 @@ impl Profile {
             newer(**time_ms, self.times.attributes_ms.get(*name).copied().unwrap_or(0))
         };
         let fresh: Vec<_> = new.attributes_ms.iter().filter(fresh).collect();
-        // Removals first, so that a change never fails because of the order in which it is applied.
+        // Removals come first, so that the order in which a change is applied never makes it fail.
         let (set, removed): (Vec<_>, Vec<_>) = fresh
             .into_iter()
             .partition(|(name, _)| later.attributes.contains_key(*name));
@@ -122,8 +123,8 @@ impl Profile {
         fits
     }
 
-    /// The members that are newer here than in `other`; `None` if there are none. Times after `latest_ms` are not trusted and are
-    /// left out.
+    /// Returns the members that are newer here than in `other`; `None` if there are none. Times after `latest_ms` are not trusted and
+    /// are left out.
     #[must_use]
     pub fn newer_than(&self, other: &Self, latest_ms: i64) -> Option<Self> {
         let (times, known) = (&self.times, &other.times);
@@ -152,7 +153,7 @@ impl Profile {
         (part.times != Times::default()).then_some(part)
     }
 
-    /// Lets no member count from later than `now_ms`.
+    /// Limits the times of all members to `now_ms`.
     pub fn not_after(&mut self, now_ms: i64) {
         let times = &mut self.times;
         let members = [
@@ -188,7 +189,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// A change of one member: which, when, and its value if it is not removed.
+    /// Generates a change of one member: its name, its time, and its value unless it is removed.
     fn change() -> impl Strategy<Value = Profile> {
         let value = prop::option::of(0..50_u32);
         (0..5_u8, 1..1_000_i64, value).prop_map(|(member, time_ms, value)| {
@@ -222,7 +223,7 @@ mod tests {
         #[test]
         fn neither_the_order_nor_repetition_of_changes_matters(
             (changes, shuffled) in prop::collection::vec(change(), 0..20)
-                // No two at the same time: then the later arrival wins, and order matters.
+                // All times differ: at equal times the later arrival wins, and order matters.
                 .prop_filter("times differ", |changes| {
                     let mut times: Vec<_> = changes.iter().map(latest).collect();
                     times.sort_unstable();

@@ -1,4 +1,4 @@
-//! How a profile is written in Redis; see `lua/merge_profile.lua`.
+//! The representation of a profile in Redis; see `lua/merge_profile.lua`.
 
 use super::profile::{Profile, Scalar, Times};
 use crate::store::StoreError;
@@ -7,16 +7,16 @@ use redis::{Cmd, FromRedisValue, Value};
 use std::collections::HashMap;
 use std::sync::Once;
 
-/// A profile as read, with the number of the batch that changed it last.
+/// A profile as read from Redis, with the number of the batch that changed it last.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct VersionedProfile {
-    /// The profile; blank if there is none.
+    /// The profile; empty if there is none.
     pub profile: Profile,
     /// The number of the batch; 0 if there is none.
     pub version: u64,
 }
 
-/// Appends a change as the scripts read it.
+/// Appends a change in the form that the scripts read.
 pub fn write(call: &mut Cmd, change: &Profile) {
     let times = &change.times;
     let (mut sets, mut removals) = (Vec::new(), Vec::new());
@@ -48,10 +48,10 @@ pub fn write(call: &mut Cmd, change: &Profile) {
     }
 }
 
-/// Reads the answer to `HGETALL`. What is no profile of ours, a key of another type included, is read as none.
+/// Parses the answer to `HGETALL`. A value that is not one of our profiles, including a key of another type, counts as no profile.
 ///
 /// # Errors
-/// [`StoreError::Refused`] if Redis refused it for any other reason.
+/// [`StoreError::Refused`] if Redis refused the command for any other reason.
 pub fn read(answer: Value) -> Result<VersionedProfile, StoreError> {
     static WARNED: Once = Once::new();
     let hash = match answer.extract_error() {
@@ -61,7 +61,7 @@ pub fn read(answer: Value) -> Result<VersionedProfile, StoreError> {
     };
     if hash.is_none() {
         WARNED.call_once(|| {
-            // Its name has an id, which is not for the log.
+            // The key contains an id, which must not be logged.
             tracing::warn!(
                 "a key that should be a profile is of another type; it is read as none and replaced by the next change"
             );

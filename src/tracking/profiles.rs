@@ -25,7 +25,7 @@ pub async fn refresh_or_reload(shared: &Shared, link: &Link, kind: Kind, partiti
     }
 }
 
-/// Reads the profiles of entities, in their order.
+/// Reads the profiles of entities, in the same order.
 pub async fn read(link: &Link, kind: Kind, partition: u16, ids: &[Id]) -> Result<Vec<VersionedProfile>, StoreError> {
     // Few have a profile in most fleets, and then one question is enough.
     if ids.len() > 1 && !commands::any_profile(link, kind, partition, ids).await? {

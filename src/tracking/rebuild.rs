@@ -1,4 +1,4 @@
-//! The rebuilding of a live index whose change a panic has interrupted.
+//! Rebuilds a live index in which a panic has interrupted a change.
 
 use super::Kind;
 use super::shared::Shared;
@@ -6,7 +6,7 @@ use crate::clock;
 use futures_util::future::join_all;
 use std::sync::Arc;
 
-/// Waits for damage for ever. The lock has emptied the index; what Redis does not have is taken over, and the feed loads the rest.
+/// Waits for damage, forever. The lock has emptied the index; this task restores what Redis does not have, and the feed loads the rest.
 pub async fn keep_rebuilding(shared: Arc<Shared>) {
     join_all(Kind::ALL.map(|kind| rebuild(&shared, kind))).await;
 }

@@ -1,7 +1,8 @@
-//! What becomes of a batch: into the live index, then to those who wait for an answer.
+//! Completes a batch: updates the live index, then answers the callers.
 //!
-//! With Redis unavailable, or lost half-way, fixes go to the live index as unsaved and are answered as buffered; [`super::flush`]
-//! writes them later. A batch whose fate is unknown may so be written twice, which newest-wins makes harmless.
+//! If Redis is unavailable, or the connection is lost half-way, fixes go to the live index as unsaved and are answered as buffered;
+//! [`super::flush`] writes them later. So a batch whose outcome is unknown may be written twice, which is harmless because the newest
+//! wins.
 
 use super::Kind;
 use super::batches::Coalesced;
@@ -14,7 +15,7 @@ use crate::clock;
 use crate::ids::Id;
 use crate::store::Link;
 
-/// Takes what Redis stored into the live index, then answers. `verdicts` are those of the entities that were sent, in order.
+/// Applies what Redis stored to the live index, then answers. `verdicts` are those of the entities that were sent, in order.
 pub(super) async fn settle(
     shared: &Shared,
     link: &Link,
@@ -48,9 +49,9 @@ pub(super) async fn settle(
         &updates,
         clock::now_ms(),
         |index, applied| match applied {
-            // One that was not known may have a profile from before.
+            // An entity that was unknown may have an earlier profile.
             Applied::Created => unread.push(updates[index].id.clone()),
-            // Nobody else here knows of it when it expires.
+            // The live index does not hold the entity, so its expiry has to be scheduled here.
             Applied::Full => shared.orphans.add(
                 kind,
                 &updates[index].id,
@@ -77,7 +78,7 @@ pub(super) async fn settle(
     }
 }
 
-/// Takes fixes into the live index alone.
+/// Stores fixes in the live index only.
 pub(super) fn buffer(shared: &Shared, kind: Kind, entities: Vec<Coalesced>) {
     let (live, now_ms) = (shared.live(kind), clock::now_ms());
     let updates: Vec<Update> = entities
@@ -109,7 +110,7 @@ pub(super) fn buffer(shared: &Shared, kind: Kind, entities: Vec<Coalesced>) {
             outcome = Outcome::Unavailable;
         }
         let fits = entity.change.take().is_none_or(|mut change| {
-            // As the script has it: a member counts from its sender's time, but not from the future.
+            // As in the script: a member counts from its sender's time, but not from the future.
             change.not_after(now_ms);
             live.change_profile(&entity.id, &change)
         });
@@ -121,7 +122,7 @@ pub(super) fn buffer(shared: &Shared, kind: Kind, entities: Vec<Coalesced>) {
     }
 }
 
-/// Answers all whose fixes were coalesced, and counts them.
+/// Answers all callers whose fixes were coalesced, and counts the fixes.
 fn answer(shared: &Shared, kind: Kind, entity: Coalesced, written: Written) {
     let counters = shared.counters(kind);
     let count = |outcome| match outcome {

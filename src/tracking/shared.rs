@@ -158,7 +158,7 @@ impl Shared {
         self.board.set("live_index", state, Some(why));
     }
 
-    /// How late the updates of others are, if that is too late: then answers may miss what other instances store.
+    /// Sets the lag of other instances' updates, if it is too high: then answers may miss what other instances store.
     pub(super) fn set_lag(&self, lag: Option<Duration>) {
         // Called for every message: nothing but a look where nothing changes.
         if lag.is_some() == self.late.load(Ordering::Relaxed) {

@@ -1,26 +1,26 @@
-//! Whom to answer about a fix, and what became of it.
+//! Reply handles of fixes, and outcomes.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use tokio::sync::oneshot;
 
-/// What became of a fix and of what it says of the profile.
+/// The outcome of a fix and of its profile members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Written {
-    /// What became of the fix.
+    /// The outcome of the fix.
     pub outcome: Outcome,
     /// Whether attributes were left out because the profile would have more than 32.
     pub attributes_left_out: bool,
 }
 
-/// What became of a fix.
+/// The outcome of a fix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// Redis has it.
+    /// Redis has stored it.
     Stored,
-    /// A newer one is there, or it is past its time to live.
+    /// A newer one is stored, or it is past its time to live.
     Stale,
-    /// In this instance's memory until Redis is available.
+    /// It is in this instance's memory until Redis is available.
     Buffered,
     /// The live index has no room for another entity.
     Full,
@@ -30,21 +30,21 @@ pub enum Outcome {
     Interrupted,
 }
 
-/// Whom to answer. One that is dropped answers that the writing was interrupted.
+/// The reply handle of a fix. If it is dropped, it answers that the write was interrupted.
 #[derive(Debug)]
 pub(super) enum Ticket {
     One(oneshot::Sender<Written>),
     Many(Place),
 }
 
-/// A fix of a batch that came in one request.
+/// One fix of a batch from a single request.
 #[derive(Debug)]
 pub(super) struct Place {
     batch: Rc<Outcomes>,
     index: usize,
 }
 
-/// The outcomes of a batch that came in one request.
+/// The outcomes of a batch from a single request.
 #[derive(Debug)]
 struct Outcomes {
     written: RefCell<Vec<Written>>,
@@ -53,7 +53,7 @@ struct Outcomes {
 }
 
 impl Outcome {
-    /// By itself: nothing was left out.
+    /// Returns the outcome with no attributes left out.
     pub(super) const fn alone(self) -> Written {
         Written {
             outcome: self,
@@ -63,7 +63,7 @@ impl Outcome {
 }
 
 impl Ticket {
-    /// A ticket for each of the fixes of a request, which are answered together.
+    /// Returns a ticket for each of the fixes of a request, which are answered together.
     pub fn many(count: usize) -> (impl Iterator<Item = Self>, oneshot::Receiver<Vec<Written>>) {
         let (done, answer) = oneshot::channel();
         let batch = Rc::new(Outcomes {
@@ -78,7 +78,7 @@ impl Ticket {
         ((0..count).map(place), answer)
     }
 
-    /// Answers. A client that has gone does not listen any more, which is no fault.
+    /// Sends the answer. A client that has disconnected does not receive it, which is not an error.
     pub fn answer(self, written: Written) {
         match self {
             Self::One(answer) => drop(answer.send(written)),

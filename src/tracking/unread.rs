@@ -1,5 +1,5 @@
-//! Profiles that were heard to have changed and wait to be read, in batches beside the positions: a reading that takes its time holds
-//! no position up.
+//! Changed profiles that wait to be read. They are read in batches, independently of the positions, so that a slow read delays no
+//! position.
 
 use super::Kind;
 use super::commands::MAX_FIXES;
@@ -12,10 +12,10 @@ use futures_util::future::LocalBoxFuture;
 use hashbrown::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
-/// Profiles that may wait. Beyond this a load of everything is cheaper.
+/// The most profiles that may wait. Beyond this a full load is cheaper.
 const MOST: usize = 100_000;
 
-/// See the module.
+/// The profiles that wait, and the read in progress.
 #[derive(Default)]
 pub(super) struct Unread<'a> {
     /// By kind and partition, because a reading is of one of them.
@@ -43,7 +43,7 @@ struct Answer {
 }
 
 impl<'a> Unread<'a> {
-    /// Has profiles read. False if there are too many.
+    /// Queues profiles to be read. Returns false if there are too many.
     pub fn add(&mut self, kind: Kind, partition: u16, ids: impl IntoIterator<Item = Id>) -> bool {
         for id in ids {
             if self.count >= MOST {
@@ -64,7 +64,7 @@ impl<'a> Unread<'a> {
         self.waiting.values_mut().for_each(|waiting| waiting.since = now);
     }
 
-    /// How long the oldest has waited.
+    /// Returns how long the oldest has waited.
     pub fn lag(&self) -> Duration {
         let waiting = self.waiting.values().map(|waiting| waiting.since);
         let reading = self.reading.as_ref().map(|reading| reading.since);
@@ -74,7 +74,7 @@ impl<'a> Unread<'a> {
             .map_or(Duration::ZERO, |since| since.elapsed())
     }
 
-    /// Reads the next ones into the live index; never resolves if there are none. May be dropped and called again.
+    /// Reads the next profiles into the live index. Never resolves if there are none. Cancel-safe.
     pub async fn read(&mut self, shared: &Shared, link: &'a Link) -> Result<(), StoreError> {
         if self.reading.is_none() {
             self.reading = self.begin(link);

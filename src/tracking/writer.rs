@@ -4,7 +4,7 @@
 //! Every HTTP worker has a writer of its own, on its own thread with its own connection, so that a fix is parsed, sent and
 //! answered without a hop between threads. The queue is bounded; a fix that finds it full is refused.
 //!
-//! The fixes of a large request go in pieces, between which those of others take their turn.
+//! The fixes of a large request are written in pieces, so that those of other requests are written in between.
 
 use super::Kind;
 use super::batches::{Batch, Coalesced, Pending, batches};
@@ -35,9 +35,9 @@ const IN_FLIGHT: usize = 2;
 const BUSY: usize = 8;
 const TURNS: usize = 4;
 
-/// A request with more fixes than this goes in pieces.
+/// A request with more fixes than this is split into pieces.
 const LARGE: usize = 64;
-/// The fixes of large requests that are taken at once, besides all others: two script calls.
+/// The most fixes of large requests in one round, besides all others: two script calls.
 const PIECE: usize = 2 * commands::MAX_FIXES;
 
 /// The queue has no room.
@@ -59,7 +59,7 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Queue {
     waiting: RefCell<Vec<Pending>>,
-    /// Those of large requests.
+    /// The fixes of large requests.
     in_pieces: RefCell<VecDeque<Pending>>,
     /// Fixes accepted and not yet answered.
     held: Cell<usize>,
@@ -114,7 +114,7 @@ impl Writer {
         let pending = self.pending(kind, id, report, Ticket::One(answer));
         self.0.queue.waiting.borrow_mut().push(pending);
         self.0.queue.wake.notify_one();
-        // Without an answer it was in hand when the task panicked.
+        // A missing answer means that the task panicked while it wrote the fix.
         Ok(written.await.unwrap_or(Outcome::Interrupted.alone()))
     }
 
@@ -169,7 +169,7 @@ impl Writer {
 }
 
 impl Queue {
-    /// What is to be written next.
+    /// Removes and returns the fixes to write next.
     fn take(&self) -> Vec<Pending> {
         let mut waiting = self.waiting.take();
         let mut in_pieces = self.in_pieces.borrow_mut();
@@ -213,7 +213,7 @@ async fn run(shared: Arc<Shared>, link: Link, queue: Rc<Queue>) {
     }
 }
 
-/// Fixes that are being written; when this is dropped there is room for as many others.
+/// Fixes that are being written. Dropping this makes room for as many others.
 struct Held<'a> {
     shared: &'a Shared,
     queue: &'a Queue,

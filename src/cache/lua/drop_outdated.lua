@@ -3,7 +3,7 @@
 -- ARGV[1] the time, Unix ms; one to come counts as now
 -- ARGV[2] channel
 -- ARGV[3] message
--- Returns how many were removed. One that began in a time to come began before the clock was set back, and so by now.
+-- Returns how many were removed. One that began ahead of the clock began before the clock was set back, and so by now.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local by = math.min(tonumber(ARGV[1]), now)

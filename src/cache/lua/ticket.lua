@@ -7,7 +7,7 @@
 -- ARGV[4] the lease's token
 -- Returns {outcome, nonce, now}. Outcomes: 'granted', with the nonce of what lay there already and Redis's clock, ms; 'marked', the
 -- same with that of the mark, as nothing lay there; 'leased', somebody else computes, with '' and for how long that may last, ms.
--- The longest lease, as LEASE_MS of the handlers; one that lasts longer is over, because the clock was set back since.
+-- The longest lease, as LEASE_MS of the handlers. One that lasts longer has expired, because the clock was set back since.
 local LONGEST_MS = 300000
 if ARGV[3] ~= '0' and not redis.call('SET', KEYS[2], ARGV[4], 'NX', 'PX', ARGV[3]) then
   local left = redis.call('PTTL', KEYS[2])

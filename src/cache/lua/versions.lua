@@ -4,14 +4,14 @@
 -- ARGV[2..] a nonce for each, for where there is none
 -- Returns {now, versions ...}: Redis's clock, ms; each version 24 bytes: nonce, when it was made, and by when what began to be
 -- computed is outdated (0: nothing is), both in ms.
--- Repeatable: a version that is there stays.
+-- Repeatable: an existing version stays.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local life, BEHIND_MS = tonumber(ARGV[1]), 1000
 local versions = { now }
 for i, key in ipairs(KEYS) do
-  -- Of another type it is an error here, and written over. So is one that outdates what begins in a time to come, because the
-  -- clock was set back since: it would let nothing be kept until then, and another nonce outdates no less.
+  -- A key of another type is an error here, and is overwritten. So is a version whose time is ahead of the clock, because the clock was
+  -- set back since: it would outdate every entry until then, and a new nonce outdates no less.
   local version = redis.pcall('GET', key)
   if type(version) ~= 'string' or #version ~= 24 or struct.unpack('>I8', version, 17) > now + BEHIND_MS then
     version = ARGV[i + 1] .. struct.pack('>I8I8', now, 0)

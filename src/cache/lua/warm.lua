@@ -5,7 +5,7 @@
 -- ARGV[3] '1' to end it: for so long nobody else has a turn who does not pass over that
 -- ARGV[4] '1' to pass over a turn that has been ended
 -- Returns {'yours', ms}; {'under way', ms}, somebody else has it for so long at least; {'done', ms}, it has been ended.
--- Longer than a turn or the rest after one can last: then the clock was set back since, and it is over.
+-- A TTL above this is longer than a turn or the pause after one: the clock was set back since, and the key counts as expired.
 local LONGEST_MS = 120000
 local holder, left = redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])
 if left > LONGEST_MS then holder = false end

@@ -7,7 +7,7 @@
 -- ARGV[1] how long an ended reservation is remembered, ms
 -- ARGV[2] id
 -- Returns {'behind'} as reserve.lua does, else {'done RECORD'} or {'unknown'}.
--- Repeatable: it ends what is due, and else only reads.
+-- Repeatable: it ends what is due, and otherwise only reads.
 local books = books_of(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], ARGV[1])
 if expire_due(books, 50) then return close_books(books, { 'behind' }) end
 local record = record_of(books, ARGV[2])

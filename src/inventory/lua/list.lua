@@ -9,7 +9,7 @@
 -- ARGV[2] the name to begin behind; '' for the first
 -- ARGV[3] how many at most, up to 500
 -- Returns {'behind'} as reserve.lua does, else 'SKU ITEM' for each.
--- Repeatable: it ends what is due, and else only reads.
+-- Repeatable: it ends what is due, and otherwise only reads.
 local books = books_of(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], ARGV[1])
 if expire_due(books, 50) then return close_books(books, { 'behind' }) end
 local from = ARGV[2] == '' and '-' or '(' .. ARGV[2]

@@ -1,27 +1,27 @@
 -- sweep: ends holds whose time is over, and forgets reservations that have ended long ago.
---        After the clock was set back it brings the ends of holds within the time that they were made for, in pieces.
+--        After the clock was set back it limits holds to their durations, counted from now on, in pieces.
 -- KEYS[1] items of the partition
 -- KEYS[2] reservations
 -- KEYS[3] holds by their end
 -- KEYS[4] ended and confirmed reservations by when they are looked at again
 -- KEYS[5] event channel; a sharded one if its name has a hash tag
 -- KEYS[6] reservations with parts elsewhere, by when those are looked after
--- KEYS[7] the latest time that a sweep has seen, and the cursor of the mending that is under way: 'MS CURSOR', '-' for none
+-- KEYS[7] the latest time that a sweep has seen, and the cursor of the correction in progress: 'MS CURSOR', '-' for none
 -- ARGV[1] how long an ended reservation is remembered, ms
 -- ARGV[2] how many of each at most, up to 500
 -- ARGV[3] how many reservations the caller will look after whose parts are to be; 0 if none
--- Returns 'more' if there are more holds to end, 'later' if there are only more to forget or to mend, else 'done'; then the ids of those
+-- Returns 'more' if there are more holds to end, 'later' if there are only more to forget or to correct, else 'done'; then the ids of those
 --         reservations; each is named again in 5 s, unless it has been settled.
 local books = books_of(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], ARGV[1])
 local limit = tonumber(ARGV[2])
 
--- A clock that is behind by less is not looked into; and the time is written that seldom.
+-- A clock that is behind by less than BEHIND_MS is ignored. The time is written at most every WRITE_EVERY_MS.
 local BEHIND_MS, WRITE_EVERY_MS = 1000, 5000
--- How soon parts are looked after again, and how long a reservation may take to be made, as reserve.lua has it.
+-- How soon parts are checked again, and how long creating a reservation may take, as in reserve.lua.
 local AGAIN_MS, OPENING_MS = 5000, 5000
 
--- A hold that was made in a time to come was made before the clock was set back: it has the time for which it was made from now
--- on. That is never less than it had left.
+-- A hold whose creation time is ahead of the clock was made before the clock was set back: it lasts from now on for its full duration.
+-- That is never less than it had left.
 local function mend(id, record)
   local ahead = record.created - books.now
   if ahead <= 0 or record.state ~= 'h' and record.state ~= 'o' then return end
@@ -30,18 +30,18 @@ local function mend(id, record)
   books.due_at[id] = record.state == 'h' and record.expires or books.now + OPENING_MS
 end
 
--- With the memory full this is refused, which must not keep the sweep from giving stock back.
+-- Redis refuses this when its memory is full. That must not keep the sweep from returning stock.
 local function note(mark) redis.pcall('SET', KEYS[7], mark) end
 
 local function mend_times()
-  -- Where there is nothing that waits for a time, none is noted.
+  -- No time is written where nothing waits for one.
   if call('EXISTS', books.due, KEYS[6]) == 0 then return false end
   local seen, cursor = match(call('GET', KEYS[7]) or '', '^(%d+) (%S+)$')
   seen = tonumber(seen) or 0
   local is_set_back = seen > books.now + BEHIND_MS
   if is_set_back then
     cursor = '0'
-    -- To look after parts too early does no harm.
+    -- Checking parts too early does no harm.
     for _, id in ipairs(call('ZRANGE', KEYS[6], books.now + AGAIN_MS, '+inf', 'BYSCORE', 'LIMIT', 0, 1000)) do
       look_after(KEYS[6], id, books.now + AGAIN_MS)
     end

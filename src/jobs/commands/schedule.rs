@@ -46,7 +46,7 @@ pub(in crate::jobs) async fn remove_schedule(target: Target<'_>, name: &Id) -> R
     Ok(words.number()? == 1)
 }
 
-/// Lets a schedule be due at another time, if it is still what it was seen to be.
+/// Changes when a schedule is due, unless the schedule has changed since it was read.
 pub(in crate::jobs) async fn mend_schedule(target: Target<'_>, seen: &Found, due: i64) -> Result<(), JobsError> {
     let record = seen.record();
     target

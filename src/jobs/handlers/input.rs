@@ -19,7 +19,7 @@ use std::time::Duration;
 struct Faults(Vec<FieldError>);
 
 impl Faults {
-    /// Whether the rest need not be looked at.
+    /// Returns whether the rest need not be checked.
     const fn are_many(&self) -> bool {
         self.0.len() >= MAX_FAULTS
     }
@@ -126,7 +126,7 @@ fn new_job(faults: &mut Faults, value: &RawValue, path: &str, usual: &dyn Fn(New
         faults.rest(object, SaidBackoff::read)
     });
     faults.rest(object, |fields| {
-        // Without a type the other members are looked at as well.
+        // The other members are checked even without a type.
         let kind = fields.required("type", Fields::id);
         let mut job = usual(NewJob::new(kind.as_deref().unwrap_or_default(), payload));
         if let Some(said) = backoff {

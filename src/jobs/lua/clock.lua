@@ -1,13 +1,12 @@
--- Shared by what sweeps a queue: what is to be done after Redis's clock was set back. META has `clock`, the latest time that a sweep
--- has seen, and while times are being mended `mend`, the cursor of that in RUNS.
+-- Shared by what sweeps a queue: corrects times after Redis's clock was set back. META has `clock`, the latest time that a sweep has
+-- seen, and while a correction is in progress `mend`, its cursor in RUNS.
 
--- A clock that is behind by less is not looked into; and the time is written that seldom.
+-- A clock that is behind by less than BEHIND_MS is ignored. The time is written at most every WRITE_EVERY_MS.
 local BEHIND_MS, WRITE_EVERY_MS = 1000, 5000
--- Records of one piece, and unique keys that are looked at.
+-- The number of records in one piece, and of unique keys that are checked.
 local MENDED, MOST_KEYS = 100, 1000
 
--- A lease that was given in a time to come was given before the clock was set back: it lasts from now on for as long as it was
--- given for.
+-- A lease that was granted ahead of the clock was granted before the clock was set back: it lasts from now on for its full duration.
 local function mend_lease(id, run)
   local leased = sub(run, 19, 31)
   local ahead = tonumber(leased) - now
@@ -19,8 +18,8 @@ local function mend_lease(id, run)
   call('HSET', RUNS, id, sub(run, 1, 18) .. now_text .. sub(run, 32, 43) .. where)
 end
 
--- A delay that was set in a time to come, at the earliest when the job was made or leased last, is over after as long from now on.
--- Counted from when it was due at first, so that doing this twice changes nothing.
+-- A delay that was set ahead of the clock (at the earliest when the job was made or last leased) lasts from now on for its full
+-- duration. It is counted from the original due time, so that a second run changes nothing.
 local function mend_delay(id, run)
   local due, spec = tonumber(sub(run, 44, 56)), call('HGET', SPECS, id)
   local since = math.max(tonumber(sub(run, 19, 31)), tonumber(spec and match(spec, '^%d+ %d+ (%d+) ', 24) or 0))
@@ -31,7 +30,7 @@ local function mend_delay(id, run)
   woken = true
 end
 
--- Unique keys that are kept for a time, of those that end next; others are kept for longer than they were to be.
+-- Corrects unique keys that are kept for a time, those that end first. Keys beyond MOST_KEYS are kept for longer than requested.
 local function mend_keys(ahead)
   local keys = call('ZRANGEBYSCORE', UNIQUE_ENDS, '(' .. now_text, '+inf', 'LIMIT', 0, MOST_KEYS)
   for _, key in ipairs(keys) do
@@ -44,7 +43,7 @@ local function mend_keys(ahead)
   end
 end
 
--- Returns whether there is more to mend.
+-- Returns whether there is more to correct.
 local function mend_times()
   if types == 0 then return false end
   local state = call('HMGET', META, 'clock', 'mend')
@@ -54,7 +53,7 @@ local function mend_times()
     mend_keys(seen - now)
   end
   if not cursor then
-    -- With the memory full this is refused, which must not keep the sweep from its work.
+    -- Redis refuses this when its memory is full. That must not keep the sweep from its work.
     if now - seen >= WRITE_EVERY_MS then redis.pcall('HSET', META, 'clock', now_text) end
     return false
   end

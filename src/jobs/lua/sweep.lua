@@ -1,5 +1,5 @@
 -- sweep: does what is due in a queue that perhaps nobody calls: promotes, takes back and forgets, in a bounded piece.
---        After the clock was set back it brings the times of jobs within what they were set to, in pieces.
+--        After the clock was set back it limits the times of jobs to their durations, counted from now on, in pieces.
 -- KEYS[1..]  the queue, as queue.lua names it
 -- ARGV[1]    wake channel
 -- ARGV[2]    the queue's name

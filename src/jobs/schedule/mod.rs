@@ -11,7 +11,7 @@
 //! other one (`*/30 * * * *`) goes by the clock on the wall: what is skipped does not fire, what comes twice fires twice.
 //!
 //! **An interval** is counted from the schedule's own start: `start + n × every`, so instances and restarts change
-//! nothing about its times. `n` may be negative: the clock may have been set back to before the start.
+//! nothing about its times. `n` may be negative, because the clock may have been set back to before the start.
 
 #[cfg(test)]
 mod tests;

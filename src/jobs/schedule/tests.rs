@@ -116,7 +116,7 @@ fn an_interval_counts_from_its_own_start() {
     assert_eq!(schedule.next_after(1_000), Some(61_000));
     assert_eq!(schedule.next_after(60_999), Some(61_000));
     assert_eq!(schedule.next_after(61_000), Some(121_000));
-    // Before its start, where the clock was set back, and after a long time away the rhythm is the same.
+    // The rhythm is the same before the start (where the clock was set back) and after a long outage.
     assert_eq!(schedule.next_after(-5_000_000), Some(1_000 - 83 * 60_000));
     assert_eq!(
         schedule.next_after(1_000 + 60_000 * 1_000_000 + 7),

@@ -14,7 +14,7 @@
 -- Returns {outcome, owner, fence, until, now}, both times in Unix ms, now rounded up. Outcomes: 'granted'; 'taken' and 'waiting',
 -- with the holder, or with fence 0 where the lock is offered to somebody until then; 'full', too many wait; 'reused', the token
 -- holds the lock for another owner or time, or was the last to be released.
--- Repeatable: the same attempt with the same token has the same grant or the same place.
+-- Repeatable: the same attempt with the same token gets the same grant or the same place.
 local now_us = clock_us()
 local now, from = milliseconds(now_us)
 local token, owner, ttl_ms, until_ms, attempt, offer, offer_ms, fence, last = read(KEYS[1], now)

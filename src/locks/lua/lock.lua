@@ -1,6 +1,6 @@
 -- Shared by the scripts of the slice: Redis's clock, what a lock is, whose turn it is.
--- A lock is a hash. Its holder: token, owner, ttl_ms, until_ms, attempt, longest_ms (the longest that it was granted or renewed for). To whom it is offered: offer, offer_ms. The fence
--- that was given last: fence. The token that was released last: last.
+-- A lock is a hash. Its holder: token, owner, ttl_ms, until_ms, attempt, longest_ms (the longest time that it was granted or renewed
+-- for). To whom it is offered: offer, offer_ms. The fence that was given last: fence. The token that was released last: last.
 
 -- Microseconds; below 2^53 until the year 2255, and so printed whole by Redis (as %.17g).
 local function clock_us()
@@ -14,11 +14,12 @@ local function milliseconds(now_us)
   return math.floor(now_us / 1000), math.ceil(now_us / 1000)
 end
 
--- The longest that a lock can be had at once, ms; as TTL_MS in the model. For grants of a release that wrote no longest_ms.
+-- The longest time for which a lock can be granted, ms; as TTL_MS in the model. For locks that an earlier release granted, without
+-- longest_ms.
 local LONGEST_MS = 3600000
 
--- token, owner, ttl_ms, until_ms, attempt, offer, offer_ms, fence, last, longest_ms; the numbers as such, 0 for none. An end that
--- this lease cannot have, because the clock was set back since, is brought within what is possible from `now` on.
+-- Returns token, owner, ttl_ms, until_ms, attempt, offer, offer_ms, fence, last, longest_ms; numbers as numbers, 0 for none. An end
+-- that is too far ahead for this lease, because the clock was set back since, is limited to the longest time from `now` on.
 local function read(lock, now)
   local f = redis.call('HMGET', lock, 'token', 'owner', 'ttl_ms', 'until_ms', 'attempt', 'offer', 'offer_ms', 'fence', 'last',
     'longest_ms')

@@ -7,7 +7,7 @@
 -- ARGV[4] how long one may wait at most, ms
 -- Returns {outcome, owner, fence, until, now}. Outcomes: 'released', also when this token was the last to be released;
 -- 'other', somebody else holds it, with who; 'free', nobody does.
--- Repeatable: the token that was released last is answered alike.
+-- Repeatable: a call with the token that was released last gets the same answer.
 local now_us = clock_us()
 local now, from = milliseconds(now_us)
 local token, owner, _, until_ms, _, _, _, fence, last = read(KEYS[1], now)

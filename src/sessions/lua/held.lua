@@ -4,17 +4,17 @@
 -- that rotate has replaced and that may be honoured still: SHA-256, Unix ms up to which it is honoured in any case, and
 -- number, as `SHA256:ms:number,` each.
 
--- Redis that has no memory left refuses a script's HSET, but not where the script has written before: whoever is signed in
--- stays so. It is not PEXPIREAT that comes first: with an end that has come since the script looked at the clock it deletes
--- the session, and HSET would make one anew that never ends.
+-- When its memory is full Redis refuses a script's HSET, unless the script has written before. PERSIST is that first write, so existing
+-- sessions keep working. PEXPIREAT cannot come first: if the end has passed since the script read the clock, it deletes the session,
+-- and HSET would create a new one that never expires.
 local function write_until(session, ends, ...)
   call('PERSIST', session)
   call('HSET', session, ...)
   call('PEXPIREAT', session, ends)
 end
 
--- Redis's clock is behind the last use, so it was set back: all times of the session move back by as much. It lasts for as
--- long as if it had been used at this moment, and not for as long as the clock was set back on top.
+-- Redis's clock is behind the last use, so it was set back: all times of the session move back by the same amount. The session lasts as
+-- if it had been used at this moment, and not additionally for as long as the clock was set back.
 local BEHIND_MS = 1000
 local function move_back(session, f, now)
   local by = tonumber(f[7]) - now

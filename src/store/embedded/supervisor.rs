@@ -67,7 +67,7 @@ pub(super) async fn supervise(
 ) {
     let sync = async {
         match append_fsync {
-            // Ends by a panic alone.
+            // Ends only by a panic.
             AppendFsync::EverySec => loop {
                 let _ = caught("store.sync", keep_synced(launcher.home().data())).await;
                 time::sleep(LONGEST_PAUSE).await;
@@ -79,7 +79,7 @@ pub(super) async fn supervise(
     };
     let running = async {
         let (mut server, mut stop) = (server, stop);
-        // A panic drops the server, which kills it; another one takes its place.
+        // A panic drops the server, which kills its process; the loop starts another one.
         while caught("store.embedded", keep_running(&launcher, server, &status, &mut stop))
             .await
             .is_err()

@@ -28,7 +28,7 @@ pub(super) async fn keep_synced(folder: PathBuf) {
             let result = sync(&folder, &mut synced);
             (result, synced)
         });
-        // A runtime that ends takes this task along; after a panic the caller begins again.
+        // A runtime that ends also drops this task; after a panic the caller starts again.
         let Ok((result, kept)) = working.await else { return };
         synced = kept;
         if let Err(error) = result {

@@ -49,7 +49,8 @@ impl Keys {
         self.inventory("parted", partition)
     }
 
-    /// The latest time that a sweep of a partition has seen, and how far it has come with mending times after a clock was set back.
+    /// Returns the key of the latest time that a sweep of a partition has seen, with the cursor of a correction after the clock was set
+    /// back.
     #[must_use]
     pub fn inventory_clock(&self, partition: u16) -> String {
         self.inventory("clock", partition)

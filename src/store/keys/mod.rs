@@ -19,7 +19,7 @@ pub use sessions::SessionPartition;
 pub struct Keys {
     prefix: String,
     partitions: u16,
-    /// What every channel begins with: prefix and database.
+    /// The common beginning of all channels: prefix and database.
     channels: String,
 }
 
@@ -34,10 +34,10 @@ impl Keys {
         }
     }
 
-    /// The same names for the database of that number.
+    /// Returns the same names for the database of that number.
     ///
-    /// Keys need none, because they lie in it. Channels carry it, because Redis's pub/sub ignores databases: without it two
-    /// deployments that share a server by number would hear each other.
+    /// Keys do not change, because the database contains them. Channels include the number, because Redis's pub/sub ignores databases:
+    /// without it two deployments in different databases of one server would receive each other's messages.
     #[must_use]
     pub fn in_database(self, number: i64) -> Self {
         Self {
@@ -69,7 +69,7 @@ impl Keys {
         format!("{}layout", self.prefix)
     }
 
-    /// What stands for the data as a whole: gone or another one after a flush.
+    /// Returns the key of the mark of the data set: absent or different after a flush.
     #[must_use]
     pub fn life(&self) -> String {
         format!("{}life", self.prefix)
@@ -117,7 +117,7 @@ mod tests {
         .collect();
         let different: std::collections::HashSet<_> = all.iter().collect();
         assert_eq!(different.len(), all.len(), "{all:?}");
-        // Keys lie in their database.
+        // Keys are the same in every database.
         assert_eq!(here.clone().in_database(1).lock(&id), here.lock(&id));
     }
 

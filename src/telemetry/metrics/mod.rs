@@ -62,7 +62,7 @@ pub struct Metrics {
     pub worker_jobs: IntCounterVec,
     /// Of the HTTP response cache.
     pub responses: ResponseMetrics,
-    /// Starts of a long-lived task after a panic, by task.
+    /// Restarts of long-lived tasks after a panic, by task.
     pub task_restarts: IntCounterVec,
     process_cpu_seconds: Gauge,
     process_resident_bytes: IntGauge,

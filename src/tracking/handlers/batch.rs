@@ -17,17 +17,17 @@ const MAX_BODY: usize = 8 * 1024 * 1024;
 pub struct BatchAnswer {
     /// Fixes that were stored.
     accepted: usize,
-    /// Fixes older than the current one or than their time to live, ignored.
+    /// Positions that are older than the current one or than their time to live; ignored.
     stale: usize,
     /// Fixes in this instance's memory until Redis is back.
     buffered: usize,
     /// Elements that were not taken.
     rejected: Vec<RejectedPosition>,
-    /// What was dropped of the other elements, the first 100 of it; left out if nothing was.
+    /// What was dropped of the other elements: the first 100 warnings. Absent if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Option<Vec<PositionWarning>>)]
     warnings: Vec<PositionWarning>,
-    /// How many warnings there are in all; left out if there is none.
+    /// The total number of warnings. Absent if there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     warnings_total: Option<usize>,
 }
@@ -47,9 +47,8 @@ pub struct RejectedPosition {
 
 /// Report where many entities are
 ///
-/// An array, `{"positions":[…]}`, or one object a line (`application/x-ndjson`), each with its `id`, up to 10,000. The good
-/// ones are taken whatever the others are: an element that is not JSON is rejected alone, as long as its brackets and quotes
-/// are balanced.
+/// An array, `{"positions":[…]}`, or one object per line (`application/x-ndjson`), each with its `id`, up to 10,000. Valid elements are
+/// accepted even if others are not: an element that is not JSON is rejected alone, as long as its brackets and quotes are balanced.
 #[utoipa::path(
     post, path = "/v1/{kind}/positions", tag = "tracking",
     request_body(content(
@@ -60,7 +59,7 @@ pub struct RejectedPosition {
         (status = 200, description = "What became of them", body = BatchAnswer),
         (status = 413, description = "More than 10,000 positions, 8 MiB, or `TRACKING_WRITER_QUEUE`", body = Problem),
         (status = 422, description = "Neither an array nor an object with positions", body = Problem),
-        (status = 503, description = "More fixes are waiting than the service can hold, and none was taken; or a fault of the service interrupted it: send all of them again", body = Problem),
+        (status = 503, description = "The write queue is full and no position was accepted, or a fault of the service interrupted the request; send the whole batch again", body = Problem),
     )
 )]
 pub async fn report_batch(request: HttpRequest, payload: web::Payload, state: State) -> Result<HttpResponse, Problem> {
@@ -118,7 +117,7 @@ pub async fn report_batch(request: HttpRequest, payload: web::Payload, state: St
                 answer.buffered += 1;
                 continue;
             }
-            // Sent again as a whole, those that were stored stay as they are.
+            // If the client repeats the whole batch, positions that were stored stay as they are.
             Outcome::Interrupted => return Err(Problem::interrupted()),
             Outcome::Full => "the live index has no room for another entity",
             Outcome::Unavailable => PROFILE_UNAVAILABLE,
@@ -137,12 +136,12 @@ pub async fn report_batch(request: HttpRequest, payload: web::Payload, state: St
     Ok(HttpResponse::Ok().json(answer))
 }
 
-/// The elements of a batch by what is to become of them.
+/// The elements of a batch, by outcome.
 #[derive(Default)]
 struct Sorted {
-    /// The places in the batch of those below.
+    /// The indexes in the batch of the reports below.
     places: Vec<usize>,
-    /// What is to be written.
+    /// The reports to write.
     reports: Vec<(Id, Report)>,
     rejected: Vec<RejectedPosition>,
 }

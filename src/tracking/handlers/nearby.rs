@@ -21,7 +21,7 @@ const MAX_BODY: usize = 1024 * 1024;
     params(
         ("kind" = String, Path, description = "drivers, vehicles or users"),
         ("lat" = f64, Query, description = "Degrees north"),
-        ("lon" = f64, Query, description = "Degrees east; beyond 180 either way it is wrapped, up to 540"),
+        ("lon" = f64, Query, description = "Degrees east; values beyond ±180 are wrapped, up to ±540"),
         ("radius_m" = Option<f64>, Query, description = "0 to 200,000; 2,000 if not given"),
         ("limit" = Option<u32>, Query, description = "1 to 1,000; 10 if not given"),
         ("max_age_s" = Option<f64>, Query, description = "Only fixes at most this old"),
@@ -89,7 +89,7 @@ pub async fn nearby_many(request: HttpRequest, payload: web::Payload, state: Sta
     Ok(reply::json(json))
 }
 
-/// The nearest by the live index. A search of very many entities lets others on this thread have their turn.
+/// Returns the nearest entities in the live index. A search of very many entities yields to other tasks on this thread.
 async fn live(index: &LiveIndex, query: &NearbyQuery, now_ms: i64) -> Vec<Hit> {
     if let Some(hits) = index.nearby_at_once(query, now_ms) {
         return hits;

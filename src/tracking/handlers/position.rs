@@ -16,13 +16,13 @@ use utoipa::ToSchema;
 /// The largest body of a single fix, bytes.
 const MAX_BODY: usize = 16 * 1024;
 
-/// What became of a position.
+/// The outcome of a position.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct OutcomeBody {
     /// `stored`, `stale` or `buffered`.
     #[schema(value_type = String)]
     outcome: &'static str,
-    /// What came with it and was dropped; left out if nothing was.
+    /// What was dropped of the position. Absent if nothing was.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Option<Vec<FieldError>>)]
     warnings: Vec<FieldError>,
@@ -30,17 +30,16 @@ pub struct OutcomeBody {
 
 /// Report the position of an entity
 ///
-/// The newest position wins, by its timestamp; one that is older than the current position or than the time to live is
-/// answered as stale and ignored. Only id, place and time decide whether a position is taken: anything else that cannot be used is
-/// dropped with a warning.
+/// The position with the newest timestamp wins. A position older than the current one or than the time to live is answered as stale and
+/// ignored. Only id, place and time decide whether a position is accepted: any other member that is invalid is dropped with a warning.
 #[utoipa::path(
     post, path = "/v1/{kind}/{id}/position", tag = "tracking", request_body = FixBody,
     params(("kind" = String, Path, description = "drivers, vehicles or users"), ("id" = String, Path)),
     responses(
         (status = 204, description = "Stored"),
         (status = 200, description = "Stored, with warnings; or stale: a newer position is stored, or this one is older than its time to live", body = OutcomeBody),
-        (status = 202, description = "Buffered: Redis is unavailable, the position is in this instance's memory", body = OutcomeBody),
-        (status = 503, description = "More fixes are waiting than the service can hold, or a fault of the service interrupted it", body = Problem),
+        (status = 202, description = "Buffered: Redis is unavailable, and this instance keeps the position in memory", body = OutcomeBody),
+        (status = 503, description = "The write queue is full, or a fault of the service interrupted the request", body = Problem),
     )
 )]
 pub async fn report(request: HttpRequest, payload: web::Payload, state: State) -> Result<HttpResponse, Problem> {
@@ -117,7 +116,7 @@ pub async fn forget(request: HttpRequest, state: State) -> Result<HttpResponse, 
     let shared = state.shared();
     let live = shared.live(kind);
     let target = shared.target(kind, shared.store.keys().partition(&id));
-    // A sender whose clock is ahead must not keep its fix by that, here or in Redis, where the fix may still be on its way.
+    // A fix from a clock that is ahead must still be removed, here and in Redis, where it may not have arrived yet.
     let newest_ms = live.get(&id, target.now_ms).map_or(0, |entity| entity.fix.timestamp_ms);
     let not_before_ms = if newest_ms > target.now_ms { newest_ms + 1 } else { 0 };
     match commands::remove(state.link(), target, &id, Removal::NotBefore(not_before_ms)).await {

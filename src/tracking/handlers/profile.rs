@@ -80,7 +80,7 @@ pub async fn get_profile(request: HttpRequest, state: State) -> Result<HttpRespo
 pub async fn delete_profile(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
     let (kind, id) = (kind_of(&request)?, id_of(&request)?);
     no_query(&request)?;
-    // As a PUT of nothing.
+    // Equivalent to a PUT of an empty profile.
     change(&state, kind, &id, ProfileChange::Replace(&Profile::default())).await
 }
 
@@ -93,7 +93,7 @@ async fn write(
     let (kind, id) = (kind_of(request)?, id_of(request)?);
     no_query(request)?;
     let body = Body::read_json(request, &mut payload.into_inner(), MAX_BODY).await?;
-    // It counts from when Redis takes it.
+    // Redis assigns the time of the change.
     let given = parse_profile(&body)?.at(clock::now_ms());
     let verb = if merge {
         ProfileChange::Merge(&given)

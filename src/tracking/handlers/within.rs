@@ -8,17 +8,17 @@ use actix_web::{HttpRequest, HttpResponse};
 
 /// List the entities in a box
 ///
-/// By id. `west` greater than `east` means across the antimeridian; longitudes beyond 180 either way are wrapped (up to 540), and
-/// 360 degrees or more are the whole circle. `truncated` says whether there are more than the limit; then `cursor` is where the
-/// list goes on: repeat the call with it, at any instance. An entity that is in the box from the first call to the last is listed
-/// once, however it moves; others may be listed or not.
+/// In order of id. `west` greater than `east` means across the antimeridian; longitudes beyond ±180 are wrapped (up to ±540), and an
+/// extent of 360 degrees or more is the whole circle. `truncated` says whether there are more than the limit; then repeat the call with
+/// `cursor` for the next page, at any instance. An entity that is in the box from the first call to the last is listed once, however it
+/// moves; others may be listed or not.
 #[utoipa::path(
     get, path = "/v1/{kind}/within", tag = "tracking",
     params(
         ("kind" = String, Path, description = "drivers, vehicles or users"),
         ("bbox" = String, Query, description = "west,south,east,north in degrees"),
         ("limit" = Option<u32>, Query, description = "1 to 1,000; 1,000 if not given"),
-        ("cursor" = Option<String>, Query, description = "`cursor` of the last answer; kind, bbox and filters have to be the same"),
+        ("cursor" = Option<String>, Query, description = "`cursor` of the previous answer; kind, bbox and filters must be the same"),
         ("max_age_s" = Option<f64>, Query, description = "Only fixes at most this old"),
         ("status" = Option<Vec<String>>, Query, description = "Only these; repeat the parameter for several"),
         ("vehicle_type" = Option<Vec<String>>, Query, description = "Only these; repeat the parameter for several"),
@@ -28,7 +28,7 @@ use actix_web::{HttpRequest, HttpResponse};
         (status = 200, description = "Those inside", content(
             (ListBody = "application/json"), (serde_json::Value = "application/geo+json"))),
         (status = 400, description = "A parameter is unknown, missing or cannot be read", body = Problem),
-        (status = 422, description = "A value is out of range, or the cursor is not one of this listing", body = Problem),
+        (status = 422, description = "A value is out of range, or the cursor belongs to another listing", body = Problem),
     )
 )]
 pub async fn within(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
@@ -38,7 +38,7 @@ pub async fn within(request: HttpRequest, state: State) -> Result<HttpResponse, 
     let now_ms = clock::now_ms();
     let mut search = shared.live(kind).search_within(&query, now_ms);
     while search.go_on() {
-        // A large box takes long; others on this thread get their turn.
+        // A large box takes long: other tasks on this thread get a turn.
         tokio::task::yield_now().await;
     }
     let (entities, truncated) = search.finish();

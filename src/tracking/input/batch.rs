@@ -1,4 +1,4 @@
-//! Many positions in one body: one element's fault is that element's alone.
+//! Parses many positions in one body: a fault in one element does not affect the others.
 
 use super::loose::{Loose, Text};
 use super::names::Member;
@@ -11,31 +11,31 @@ use crate::ids::{Id, RESERVED_ENTITIES};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
-/// What a batch holds.
+/// The content of a batch.
 #[derive(Debug, PartialEq)]
 pub struct Batch {
-    /// Its elements, in order. Their reports have no warnings of their own.
+    /// Its elements, in order. Their reports carry no warnings of their own.
     pub elements: Vec<Element>,
-    /// What was dropped of those that are taken.
+    /// What was dropped of the accepted elements.
     pub warnings: Warnings,
 }
 
 /// An element of a batch: its id and report, or what is wrong with it.
 pub type Element = Result<(Id, Report), Rejection>;
 
-/// Why an element of a batch was not taken.
+/// Why an element of a batch was rejected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
-    /// The id that it gave, if it is one.
+    /// The id that it gave, if that is valid.
     pub id: Option<Id>,
-    /// What is wrong.
+    /// The fault.
     pub detail: String,
 }
 
 /// Parses a batch: an array, or an object with `positions`.
 ///
 /// # Errors
-/// [`BodyError`] only where no element can be told from another; faults of single elements are in the answer.
+/// [`BodyError`] only where the elements cannot be told apart; faults of single elements are in the result.
 pub fn parse_batch(body: &[u8], clock: Clock) -> Result<Batch, BodyError> {
     let body = unmarked(body);
     let mut parser = serde_json::Deserializer::from_slice(body);
@@ -46,7 +46,7 @@ pub fn parse_batch(body: &[u8], clock: Clock) -> Result<Batch, BodyError> {
         Ok(batch) => Ok(batch),
         Err(error) if error.is_data() && error.to_string().starts_with(TOO_MANY) => Err(BodyError::TooMany),
         Err(error) if error.is_data() => Err(malformed(&error)),
-        // Something in it is not JSON, or JSON that the parser does not hold. Its element must not harm the others.
+        // Something in it is not JSON, or is JSON that the parser cannot represent. Other elements must not be affected.
         Err(error) => match split::elements(body) {
             Ok(elements) => {
                 let mut batch = Batch::with_capacity(elements.len());
@@ -65,14 +65,14 @@ pub fn parse_batch(body: &[u8], clock: Clock) -> Result<Batch, BodyError> {
     }
 }
 
-/// Parses a batch of one JSON object a line; empty lines are passed over.
+/// Parses a batch of one JSON object per line; empty lines are skipped.
 ///
 /// # Errors
 /// [`BodyError::TooMany`].
 pub fn parse_ndjson(body: &[u8], clock: Clock) -> Result<Batch, BodyError> {
     let mut batch = Batch::with_capacity(0);
     for line in body.split(|byte| *byte == b'\n') {
-        // Files that were put together have a byte-order mark wherever one of them begins.
+        // Concatenated files have a byte-order mark wherever one of them begins.
         let line = unmarked(line);
         if line.trim_ascii().is_empty() {
             continue;
@@ -103,7 +103,7 @@ impl Batch {
     }
 }
 
-/// An element that is text of its own.
+/// Parses the text of one element.
 fn text_element(json: &[u8], clock: Clock) -> Element {
     let mut raw = RawFix::default();
     match raw.fill(json) {
@@ -119,7 +119,7 @@ fn text_element(json: &[u8], clock: Clock) -> Element {
     }
 }
 
-/// The id that an element gives, or what is wrong with it.
+/// Returns the id of an element, or its fault.
 fn id_of(raw: &RawFix<'_>) -> Result<Id, String> {
     let id = raw.read(Member::Id, |value| match value {
         Loose::Text(text) => Id::parse_unreserved(text, RESERVED_ENTITIES)
@@ -150,10 +150,10 @@ fn element(raw: &mut RawFix<'_>, clock: Clock) -> Element {
     }
 }
 
-/// What the parser says of a batch that is too long; the caller looks for it to answer 413.
+/// The parser's error for a batch that is too long; the caller recognises it to answer 413.
 const TOO_MANY: &str = "more than 10000 positions";
 
-/// Reads a batch in either of its JSON forms, judging each element as soon as it is read.
+/// Reads a batch in either of its JSON forms, and validates each element as soon as it is read.
 #[derive(Clone, Copy)]
 struct Positions(Clock);
 

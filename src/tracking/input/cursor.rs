@@ -1,4 +1,4 @@
-//! Where a listing of a box goes on: behind an id. The cursor says which listing it is of, and needs no instance to remember it.
+//! Cursors of box listings. A cursor contains the last id and a digest of the query, so no instance has to keep state.
 
 use crate::ids::Id;
 use crate::tracking::Kind;
@@ -8,22 +8,22 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use compact_str::CompactString;
 use sha2::{Digest, Sha256};
 
-/// The form of what follows in a cursor.
+/// The version of the cursor format.
 const FORM: u8 = 1;
-/// Bytes that tell one listing from another: against mistakes, not against malice.
+/// Bytes of the digest that tells listings apart. It protects against mistakes, not against attacks.
 const DIGEST: usize = 8;
 
-/// The cursor of a listing that goes on behind an id.
+/// Returns the cursor of a listing that continues after an id.
 #[must_use]
 pub fn write_cursor(kind: Kind, query: &WithinQuery, last: &Id) -> String {
     let bytes = [&[FORM], &digest(kind, query)[..], last.as_bytes()].concat();
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// The id behind which a listing goes on.
+/// Returns the id after which a listing continues.
 ///
 /// # Errors
-/// What is wrong with a cursor that is not one of this listing's.
+/// The fault of a cursor that does not belong to this listing.
 pub fn read_cursor(text: &str, kind: Kind, query: &WithinQuery) -> Result<Id, &'static str> {
     const MALFORMED: &str = "is not a cursor of an answer: send it as it was, or leave it out to begin anew";
     let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_no_base64| MALFORMED)?;
@@ -37,7 +37,7 @@ pub fn read_cursor(text: &str, kind: Kind, query: &WithinQuery) -> Result<Id, &'
     Ok(last)
 }
 
-/// What is listed, whatever the limit; the same at every instance.
+/// Returns the digest of a listing, whatever the limit; it is the same at every instance.
 fn digest(kind: Kind, query: &WithinQuery) -> [u8; DIGEST] {
     let WithinQuery { bounds, filter, .. } = query;
     let Filter {
@@ -48,7 +48,7 @@ fn digest(kind: Kind, query: &WithinQuery) -> [u8; DIGEST] {
     } = filter;
     let mut digest = Sha256::new_with_prefix(kind.as_str());
     for side in [bounds.west(), bounds.south(), bounds.east(), bounds.north()] {
-        // Zero has two names.
+        // Adding zero turns −0 into 0, so that both have one digest.
         digest.update((side + 0.0).to_le_bytes());
     }
     digest.update(max_age_ms.unwrap_or(-1).to_le_bytes());

@@ -18,8 +18,8 @@ pub(super) enum Loose<'a> {
     /// Any other array; read to its end, not kept.
     Array,
     Object(Vec<(Cow<'a, str>, Self)>),
-    /// JSON that the parser does not hold: a number beyond any double, half of a surrogate pair, too deep. Never of a
-    /// body that was read in one go.
+    /// JSON that the parser cannot represent: a number beyond any double, half of a surrogate pair, nesting that is too deep. Does not
+    /// occur in a body that was read in one pass.
     Unreadable,
 }
 

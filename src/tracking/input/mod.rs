@@ -1,10 +1,8 @@
-//! Clients' words into the model. Nothing here touches Redis; whatever passes is valid, and whatever does not is refused
-//! member by member.
+//! Parses clients' input into the model. Nothing here accesses Redis. Whatever passes is valid; the rest is refused member by member.
 //!
-//! Of a position only id, place and time decide whether it is taken. What stands beside them is normalised, or dropped with
-//! a warning. Devices name the same thing differently and send it twice: of several names of a member the first in the order
-//! of [`names`] counts whose value can be used; one *name* that is given twice is a fault of the sender. `null` means "not
-//! known".
+//! Of a position only id, place and time decide whether it is accepted. Other members are normalised, or dropped with a warning.
+//! Devices use different names for one member and send several of them: the first usable value counts, in the order of `names`. One
+//! *name* that is given twice is a fault of the sender. `null` means "not known".
 
 mod batch;
 mod cursor;
@@ -39,7 +37,7 @@ use raw::RawFix;
 /// How far ahead of our clock a sender's may be.
 pub const MAX_AHEAD_MS: i64 = 60_000;
 
-/// How far beyond its limit a coordinate may lie by rounding, degrees: a decimetre.
+/// How far a coordinate may exceed its limit by rounding, degrees: a decimetre.
 const ROUNDING_DEG: f64 = 1e-6;
 const MAX_LONGITUDE_DEG: f64 = 180.0;
 
@@ -50,7 +48,7 @@ pub struct Report {
     pub fix: Fix,
     /// The profile's fields that came with it, if any.
     pub patch: Option<Box<ProfilePatch>>,
-    /// What came with it and was dropped.
+    /// What was dropped of the position.
     pub warnings: Vec<FieldError>,
 }
 
@@ -78,7 +76,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// Whether a fix is older than its time to live: it is stale, whatever is stored.
+    /// Returns whether a fix is older than its time to live: then it is stale, whatever is stored.
     #[must_use]
     pub const fn outdates(self, fix: &Fix) -> bool {
         fix.timestamp_ms <= self.now_ms - self.ttl_ms
@@ -88,7 +86,7 @@ impl Clock {
 /// Parses the body of a single position of the entity `of`.
 ///
 /// # Errors
-/// [`BodyError`] with the fields at fault.
+/// [`BodyError`] with the invalid fields.
 pub fn parse_fix(body: &[u8], of: &Id, clock: Clock) -> Result<Report, BodyError> {
     let mut raw = RawFix::default();
     raw.fill(unmarked(body)).map_err(|error| malformed(&error))?;
@@ -107,7 +105,7 @@ pub fn parse_fix(body: &[u8], of: &Id, clock: Clock) -> Result<Report, BodyError
     }
 }
 
-/// A text without the byte-order mark that editors and .NET put before it; it is no part of JSON (RFC 8259, section 8.1).
+/// Returns a text without the byte-order mark that editors and .NET prepend; it is not part of JSON (RFC 8259, section 8.1).
 fn unmarked(text: &[u8]) -> &[u8] {
     text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text)
 }
@@ -180,7 +178,7 @@ fn coordinate(raw: &RawFix<'_>, member: Member, errors: &mut Vec<FieldError>) ->
     None
 }
 
-/// A latitude that lies beyond the limit by rounding is the limit: maps cut off at 85.051129 as well.
+/// Returns the limit for a latitude that exceeds it by rounding: maps also cut off at 85.051129.
 fn clamped(lat: f64) -> f64 {
     let is_rounded = lat.abs() <= MAX_LATITUDE_DEG + ROUNDING_DEG;
     if is_rounded {
@@ -190,7 +188,7 @@ fn clamped(lat: f64) -> f64 {
     }
 }
 
-/// A longitude that lies beyond the date line by rounding goes on behind it.
+/// Wraps a longitude that exceeds ±180° by rounding.
 fn wrapped(lon: f64) -> f64 {
     let is_rounded = lon.abs() > MAX_LONGITUDE_DEG && lon.abs() <= MAX_LONGITUDE_DEG + ROUNDING_DEG;
     if is_rounded {
@@ -212,7 +210,7 @@ fn number(value: &Loose<'_>) -> Option<f64> {
     }
 }
 
-/// The same of a number in quotes too, which templates of tracking apps produce.
+/// Returns the number of a value, also of a number in quotes: templates of tracking apps produce these.
 fn numeric(value: &Loose<'_>) -> Option<f64> {
     match value {
         Loose::Text(text) => number(&quoted(text)?),
@@ -220,7 +218,7 @@ fn numeric(value: &Loose<'_>) -> Option<f64> {
     }
 }
 
-/// The number that is all of a text, as JSON writes one; not `NaN`, which Rust would read as well.
+/// Parses a text that is a JSON number and nothing else; not `NaN`, which Rust would accept.
 fn quoted(text: &str) -> Option<Loose<'_>> {
     let text = text.trim_ascii();
     let is_number = text.starts_with(|first: char| first == '-' || first.is_ascii_digit());

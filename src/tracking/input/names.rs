@@ -1,6 +1,6 @@
-//! The names under which devices send the members of a position.
+//! The names of a position's members as devices send them.
 
-/// A member of a position that means something to us; those of the profile last.
+/// A member of a position that the service uses; those of the profile come last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Member {
@@ -19,7 +19,7 @@ pub(super) enum Member {
 }
 
 impl Member {
-    /// All of them, each at the place of its number.
+    /// All members, each at the index of its number.
     pub(super) const ALL: [Self; 12] = [
         Self::Id,
         Self::Lat,
@@ -35,7 +35,7 @@ impl Member {
         Self::Attributes,
     ];
 
-    /// The name in our documents and in pointers.
+    /// Returns the name that our documents and JSON pointers use.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Id => "id",
@@ -53,17 +53,17 @@ impl Member {
         }
     }
 
-    /// Whether a position is refused when this member cannot be used; the others are dropped then.
+    /// Returns whether a position is refused when this member is invalid; other members are dropped then.
     pub(super) const fn decides(self) -> bool {
         matches!(self, Self::Id | Self::Lat | Self::Lon | Self::Timestamp)
     }
 }
 
-/// A member under one of its names.
+/// One name of a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Name {
     pub(super) member: Member,
-    /// Where several names of a member are given, the one of the lowest rank counts.
+    /// If a member is given under several names, the one of the lowest rank counts.
     pub(super) rank: u8,
 }
 
@@ -71,7 +71,7 @@ pub(super) struct Name {
 const LONGEST: usize = "timestamp_ms".len();
 
 impl Name {
-    /// The name as it is written; in lower case, as nearly every device writes it.
+    /// Returns the name that is written exactly so, in lower case, as nearly every device writes it.
     #[inline]
     pub(super) fn exact(name: &str) -> Option<Self> {
         use Member::{
@@ -111,7 +111,7 @@ impl Name {
         Some(Self { member, rank })
     }
 
-    /// The name in whatever case it is written.
+    /// Returns the name, ignoring case.
     #[cold]
     pub(super) fn in_any_case(name: &str) -> Option<Self> {
         let mut buffer = [0; LONGEST];

@@ -18,14 +18,14 @@ pub(super) enum Nulls {
     Remove,
 }
 
-/// The members of a profile's own body.
+/// The members of a profile's body.
 const MEMBERS: [&str; 4] = ["status", "vehicle_type", "capacity", "attributes"];
 
-/// Parses the body of `PUT` or `PATCH` of a profile. A member of another name is refused: a `PUT` that overlooked it would take
-/// away what it was to set.
+/// Parses the body of `PUT` or `PATCH` of a profile. A member of another name is refused: a `PUT` that ignored it would remove the
+/// value that the client meant to set.
 ///
 /// # Errors
-/// [`BodyError`] with the fields at fault.
+/// [`BodyError`] with the invalid fields.
 pub fn parse_profile(body: &[u8]) -> Result<ProfilePatch, BodyError> {
     let body: Loose<'_> = serde_json::from_slice(body).map_err(|error| malformed(&error))?;
     let mut errors = Vec::new();
@@ -86,7 +86,7 @@ fn member<T>(value: Option<&Loose<'_>>, nulls: Nulls, parse: impl FnOnce(&Loose<
     match (value, nulls) {
         (None, _) | (Some(Loose::Null), Nulls::Ignore) => Change::Keep,
         (Some(Loose::Null), Nulls::Remove) => Change::Remove,
-        // The fault goes to `errors`; a position leaves the member as it is then.
+        // The fault is added to `errors`. For a position the member then stays as it is.
         (Some(value), _) => parse(value).map_or(Change::Keep, Change::Set),
     }
 }

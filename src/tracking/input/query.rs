@@ -148,7 +148,7 @@ pub fn parse_queries(body: &[u8]) -> Result<Vec<NearbyQuery>, BodyError> {
 #[derive(Default)]
 struct Queries<'a> {
     queries: Option<Vec<Loose<'a>>>,
-    /// The first members of other names.
+    /// The first unknown members.
     unknown: Vec<Cow<'a, str>>,
 }
 
@@ -184,7 +184,7 @@ impl<'de> Visitor<'de> for QueriesVisitor {
     }
 }
 
-/// The members of a query; places are read under their other names as well.
+/// The members of a query; coordinates are accepted under their other names as well.
 const MEMBERS: [&str; 8] = [
     "lat", "lon", "radius_m", "limit", FILTER[0], FILTER[1], WORDS[0], WORDS[1],
 ];
@@ -370,7 +370,7 @@ fn build(
     })
 }
 
-/// A place that is asked about. Its longitude may lie beyond the antimeridian, as maps name places that scroll on.
+/// Parses the centre of a query. Its longitude may be beyond the antimeridian, because maps that scroll across it send such values.
 fn center(lat: f64, lon: f64, path: &str, errors: &mut Vec<FieldError>) -> Option<Point> {
     let Some(lon) = wrap_longitude(lon) else {
         let detail =

@@ -1,4 +1,4 @@
-//! A position as it came: its members by what they mean, not yet judged.
+//! A position as received: its members by meaning, not yet validated.
 
 use super::loose::{Loose, Text};
 use super::names::{Member, Name};
@@ -13,15 +13,15 @@ pub(super) const MAX_BATCH: usize = 10_000;
 /// The members of a fix that mean something to us, as they came. Others are read and dropped.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct RawFix<'a> {
-    /// The first value of each member under a name in lower case.
+    /// The first value of each member given under a lower-case name.
     values: [Option<Loose<'a>>; Member::ALL.len()],
-    /// The rank of the name that each of these came under.
+    /// The rank of the name of each of these values.
     ranks: [u8; Member::ALL.len()],
-    /// The names of each member that were given, a bit for each rank.
+    /// The names of each member that were given, one bit per rank.
     seen: [u8; Member::ALL.len()],
-    /// The members of which one name was given twice, a bit for each; the first value is kept.
+    /// The members of which one name was given twice, one bit per member; the first value is kept.
     repeated: u16,
-    /// Values under a further name of a member, and all under names that are not in lower case: at most two for each name.
+    /// Values under a further name of a member, and all values under names that are not in lower case: at most two for each name.
     others: Vec<Other<'a>>,
     /// Set where the value was no object at all: what it was.
     pub(super) not_an_object: Option<&'static str>,
@@ -36,20 +36,20 @@ pub(super) struct RawProfile<'a> {
     pub(super) attributes: Option<Loose<'a>>,
 }
 
-/// A value that counts only if the preferred one is of no use.
+/// A value that counts only if the preferred one is unusable.
 #[derive(Debug, PartialEq)]
 struct Other<'a> {
     name: Name,
-    /// The name as it was written, if not in lower case.
+    /// The name as received, if not in lower case.
     written: Option<Cow<'a, str>>,
     value: Loose<'a>,
 }
 
 impl<'a> RawFix<'a> {
-    /// Reads a position in one go, and only if the parser stops at something member by member.
+    /// Reads a position in one pass. If the parser fails, reads it member by member.
     ///
     /// # Errors
-    /// The parser's.
+    /// The parser's error.
     pub(super) fn fill(&mut self, json: &'a [u8]) -> serde_json::Result<()> {
         let mut parser = serde_json::Deserializer::from_slice(json);
         let read = Fill(self).deserialize(&mut parser).and_then(|()| parser.end());
@@ -62,16 +62,16 @@ impl<'a> RawFix<'a> {
         }
     }
 
-    /// Reads what the parser stops at although it is JSON: a number that no double holds, half of a surrogate pair, deep
-    /// nesting. Where it stands in a member that decides nothing, only that member is of no use.
+    /// Reads JSON that the parser cannot represent: a number beyond any double, half of a surrogate pair, deep nesting. In a member
+    /// that does not decide about the position, only that member is unusable.
     ///
     /// # Errors
-    /// The parser's, for all else.
+    /// The parser's error for any other fault.
     fn read_member_by_member(json: &'a [u8]) -> serde_json::Result<Self> {
         serde_json::from_slice::<ByMember<'a>>(json).map(|ByMember(fix)| fix)
     }
 
-    /// The members of which one name was given twice.
+    /// Returns the members of which one name was given twice.
     pub(super) fn repeated(&self) -> impl Iterator<Item = Member> {
         let repeated = self.repeated;
         let all: &[Member] = if repeated == 0 { &[] } else { &Member::ALL };
@@ -80,10 +80,11 @@ impl<'a> RawFix<'a> {
             .filter(move |member| repeated & (1 << *member as u8) != 0)
     }
 
-    /// What `read` makes of the first value of a member, in the order of its names, that it can use. A value that it makes
-    /// nothing of says as little as `null`, and a later one counts.
+    /// Returns what `read` makes of a member's first usable value, in the order of its names. A value for which `read` returns `None`
+    /// counts as `null`, and a later value is tried.
     ///
     /// # Errors
+    /// The error of the first value, if `read` can use none.
     /// That of the first value, if `read` can use none.
     #[inline]
     pub(super) fn read<T, E>(
@@ -128,7 +129,7 @@ impl<'a> RawFix<'a> {
         fault.map_or(Ok(None), Err)
     }
 
-    /// Puts what came only in another case in the place of its member.
+    /// Moves values whose name was only given in another case to their member.
     pub(super) fn settle_other_cases(&mut self) {
         for other in std::mem::take(&mut self.others) {
             let slot = &mut self.values[other.name.member as usize];
@@ -138,7 +139,7 @@ impl<'a> RawFix<'a> {
         }
     }
 
-    /// Takes the members of the profile out, if there is any.
+    /// Removes and returns the members of the profile, if there are any.
     pub(super) fn take_profile(&mut self) -> Option<RawProfile<'a>> {
         const FIRST: usize = Member::Status as usize;
         if self.values[FIRST..].iter().all(Option::is_none) {
@@ -209,8 +210,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for RawFix<'a> {
     }
 }
 
-/// Reads into an empty position where it is: it is large, and would otherwise be moved several times on its way out of the
-/// parser.
+/// Reads into an existing empty position: it is large, and would otherwise be moved several times on its way out of the parser.
 pub(super) struct Fill<'f, 'a>(pub(super) &'f mut RawFix<'a>);
 
 impl<'de: 'a, 'a> DeserializeSeed<'de> for Fill<'_, 'a> {

@@ -1,5 +1,5 @@
-//! What stands beside id, place and time: normalised where that is possible, dropped with a warning where it is not. It
-//! never costs the place.
+//! Members other than id, place and time: normalised where possible, otherwise dropped with a warning. They never cause a position to
+//! be refused.
 
 use super::loose::Loose;
 use super::names::Member;
@@ -8,10 +8,10 @@ use super::{numeric, profile};
 use crate::http::FieldError;
 use crate::tracking::patch::ProfilePatch;
 
-/// The most warnings about one position; the rest is dropped without one.
+/// The most warnings about one position; further invalid members are dropped without a warning.
 pub(super) const MAX_WARNINGS: usize = 32;
 
-/// What the sensors say.
+/// The sensor readings.
 #[derive(Debug, Default)]
 pub(super) struct Readings {
     pub(super) accuracy_m: Option<f32>,
@@ -20,10 +20,10 @@ pub(super) struct Readings {
     pub(super) heading_deg: Option<f32>,
 }
 
-/// A value that is of no use.
+/// The value is unusable.
 struct Unusable;
 
-/// The readings of a position.
+/// Returns the readings of a position.
 pub(super) fn readings(raw: &RawFix<'_>, warnings: &mut Vec<FieldError>) -> Readings {
     let mut reading = |member: Member, what: &str, judge: fn(f64) -> Result<Option<f32>, Unusable>| {
         let read = raw.read(member, |value| numeric(value).ok_or(Unusable).and_then(judge));
@@ -56,7 +56,7 @@ pub(super) fn readings(raw: &RawFix<'_>, warnings: &mut Vec<FieldError>) -> Read
     }
 }
 
-/// A reading of at least 0, for which iOS sends −1 where it has none.
+/// Returns a reading of at least 0. iOS sends −1 where it has none.
 fn known(value: f64, most: f64) -> Result<Option<f32>, Unusable> {
     if is_unknown(value) {
         return Ok(None);
@@ -81,7 +81,8 @@ fn within(value: f64, least: f64, most: f64) -> Result<Option<f32>, Unusable> {
     }
 }
 
-/// A heading from 0 to less than 360 degrees. What rounds up to the full circle in single precision is the largest below.
+/// Returns a heading from 0 to less than 360 degrees. A value that rounds to 360 in single precision becomes the largest number below
+/// it.
 #[expect(
     clippy::cast_possible_truncation,
     reason = "single precision is finer than any compass"
@@ -89,14 +90,14 @@ fn within(value: f64, least: f64, most: f64) -> Result<Option<f32>, Unusable> {
 fn heading(degrees: f64) -> Option<f32> {
     let turned = match degrees {
         _ if is_unknown(degrees) => return None,
-        // What nearly every device sends, and without a division.
+        // The usual case, without a division.
         0.0..360.0 => degrees,
         _ => degrees.rem_euclid(360.0),
     };
     Some((turned as f32).min(360.0_f32.next_down()))
 }
 
-/// What a position says of its entity's profile; `null` says nothing.
+/// Returns the profile members of a position; `null` is ignored.
 pub(super) fn patch(raw: &mut RawFix<'_>, warnings: &mut Vec<FieldError>) -> ProfilePatch {
     raw.settle_other_cases();
     let Some(mut profile) = raw.take_profile() else {
@@ -110,7 +111,7 @@ pub(super) fn patch(raw: &mut RawFix<'_>, warnings: &mut Vec<FieldError>) -> Pro
     profile::patch(&profile, profile::Nulls::Ignore, warnings)
 }
 
-/// A whole number however it is written, such as `4.0` and `"4"`.
+/// Returns a whole number, also from forms such as `4.0` and `"4"`.
 #[expect(clippy::cast_possible_truncation, reason = "the range is checked just before")]
 fn whole(value: &Loose<'_>) -> Option<i64> {
     let number = numeric(value)?;

@@ -1,24 +1,24 @@
-//! Tells the elements of an array apart where the parser cannot, so that one that is not JSON harms no other.
+//! Splits an array into its elements where the JSON parser cannot, so that one invalid element does not affect the others.
 //!
-//! Looks at brackets, commas and quotes alone: any element in which these are balanced ends where it ends, whatever else is
-//! in it (`NaN`, bytes that are no UTF-8, control characters). Every byte is looked at a constant number of times. Only used
-//! for bodies that the parser has refused.
+//! Only brackets, commas and quotes count: an element in which these are balanced ends where it should, whatever else it contains
+//! (`NaN`, bytes that are not UTF-8, control characters). Every byte is read a constant number of times. Used only for bodies that the
+//! parser has refused.
 
 use super::loose::Text;
 use super::raw::MAX_BATCH;
 
-/// Why a body has no elements that could be told apart.
+/// Why a body cannot be split into elements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SplitError {
-    /// Neither an array nor an object with the array `positions`, or it does not end.
+    /// It is neither an array nor an object with the array `positions`, or it is not terminated.
     NoArray,
-    /// `positions` is there twice.
+    /// `positions` is given twice.
     Twice,
     /// More than [`MAX_BATCH`].
     TooMany,
 }
 
-/// The texts of a batch's elements, in either of its JSON forms.
+/// Returns the texts of a batch's elements, in either of its JSON forms.
 pub(super) fn elements(body: &[u8]) -> Result<Vec<&[u8]>, SplitError> {
     let body = body.trim_ascii();
     if body.first() == Some(&b'[') {
@@ -40,7 +40,7 @@ pub(super) fn elements(body: &[u8]) -> Result<Vec<&[u8]>, SplitError> {
     array(positions.ok_or(SplitError::NoArray)?)
 }
 
-/// The text of the id of an element that is not JSON, if it has one.
+/// Returns the text of the id of an element that is not JSON, if it has one.
 pub(super) fn id(element: &[u8]) -> Option<String> {
     let members = Scanner::inside(element.trim_ascii(), b'{')?;
     let (_, value) = members.filter_map(name_and_value).find(|(name, _)| is(name, "id"))?;
@@ -63,12 +63,12 @@ fn array(text: &[u8]) -> Result<Vec<&[u8]>, SplitError> {
     }
 }
 
-/// Whether a name as it is written in JSON is this one.
+/// Returns whether a name as written in JSON is this one.
 fn is(written: &[u8], name: &str) -> bool {
     serde_json::from_slice::<Text<'_>>(written).is_ok_and(|Text(written)| written == name)
 }
 
-/// The name, with its quotes, and the value of an object's member.
+/// Returns the name (with its quotes) and the value of an object's member.
 fn name_and_value(member: &[u8]) -> Option<(&[u8], &[u8])> {
     if member.first() != Some(&b'"') {
         return None;
@@ -77,7 +77,7 @@ fn name_and_value(member: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((name, rest.trim_ascii_start().strip_prefix(b":")?.trim_ascii()))
 }
 
-/// Where the string ends whose opening quote is at `start`: behind its closing quote, or with the text.
+/// Returns the end of the string whose opening quote is at `start`: after its closing quote, or the end of the text.
 fn end_of_string(text: &[u8], start: usize) -> usize {
     let mut at = start + 1;
     while let Some(byte) = text.get(at) {
@@ -90,21 +90,21 @@ fn end_of_string(text: &[u8], start: usize) -> usize {
     text.len()
 }
 
-/// Goes through what stands between commas in an array or object, to its closing bracket or the end of the text.
+/// Iterates over what is between commas in an array or object, up to its closing bracket or the end of the text.
 #[derive(Debug)]
 struct Scanner<'a> {
     text: &'a [u8],
     at: usize,
-    /// The last byte of the last element that was no part of it.
+    /// The byte that ended the last element: a comma or a bracket; `None` at the end of the text.
     ended_by: Option<u8>,
     is_over: bool,
 }
 
 impl<'a> Scanner<'a> {
-    /// A scanner behind the opening bracket, if the text begins with this one.
+    /// Returns a scanner that starts after the opening bracket, if the text begins with this bracket.
     fn inside(text: &'a [u8], bracket: u8) -> Option<Self> {
         let rest = text.strip_prefix(&[bracket])?;
-        // `[]` has no element, while `[,]` has two that are empty.
+        // `[]` has no elements; `[,]` has two empty ones.
         let is_empty = matches!(rest.trim_ascii_start().first(), Some(b']' | b'}'));
         let scanner = Self {
             text,
@@ -131,7 +131,7 @@ impl<'a> Scanner<'a> {
         self.at += 1;
     }
 
-    /// Whether this bracket was the last of the text.
+    /// Returns whether this bracket was the end of the text.
     fn has_ended_with(&self, bracket: u8) -> bool {
         self.ended_by == Some(bracket) && self.at == self.text.len()
     }

@@ -1,4 +1,4 @@
-//! When a position was taken. Together with id and place it decides whether the position is taken.
+//! The timestamp of a position. Together with id and place it decides whether the position is accepted.
 
 use super::loose::Loose;
 use super::names::Member;
@@ -8,12 +8,12 @@ use crate::http::FieldError;
 use crate::http::timestamp::{self, Unit, parse_rfc3339};
 use std::borrow::Cow;
 
-/// The first moment whose Unix milliseconds have 13 digits, which the scripts rely on.
+/// The first time whose Unix milliseconds have 13 digits, which the scripts rely on.
 const EARLIEST_MS: i64 = 1_000_000_000_000;
 
 const NO_TIME: &str = "must be RFC 3339 with an offset, or epoch milliseconds";
 
-/// The time of a position, Unix milliseconds; now where none is given. A fault goes to `errors`.
+/// Returns the time of a position, Unix milliseconds; now if none is given. A fault is added to `errors`.
 pub(super) fn timestamp(raw: &RawFix<'_>, clock: Clock, errors: &mut Vec<FieldError>) -> i64 {
     match raw.read(Member::Timestamp, |value| moment(value, clock).map(Some)) {
         Ok(given) => given.unwrap_or(clock.now_ms),
@@ -24,7 +24,7 @@ pub(super) fn timestamp(raw: &RawFix<'_>, clock: Clock, errors: &mut Vec<FieldEr
     }
 }
 
-/// A time that can be right: of this service's era, and no later than a sender's clock may be ahead.
+/// Parses a time that can be right: not too far in the past, and no further ahead than a sender's clock may be.
 fn moment(value: &Loose<'_>, clock: Clock) -> Result<i64, Cow<'static, str>> {
     match value {
         Loose::Text(text) => match parse_rfc3339(text) {

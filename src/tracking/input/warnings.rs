@@ -3,22 +3,22 @@ use crate::ids::Id;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// The most warnings of a batch that are answered one by one.
+/// The most warnings of a batch that an answer lists.
 const MAX_LISTED: usize = 100;
 
-/// What was dropped of positions that are taken: the first of it, and how much it is in all.
+/// Warnings about the accepted positions of a batch: the first ones, and the total number.
 #[derive(Debug, Default, PartialEq)]
 pub struct Warnings {
     listed: Vec<PositionWarning>,
     total: usize,
 }
 
-/// What was dropped of an element of a batch that is taken.
+/// A warning about an accepted element of a batch.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct PositionWarning {
-    /// Its place in the batch, from 0; with NDJSON empty lines do not count.
+    /// Index in the batch, from 0; in NDJSON empty lines do not count.
     index: usize,
-    /// Its id.
+    /// Id of the entity.
     #[schema(value_type = String)]
     id: Id,
     #[serde(flatten)]
@@ -27,7 +27,7 @@ pub struct PositionWarning {
 }
 
 impl Warnings {
-    /// Adds one about the element at `index`; beyond the first hundred it is only counted.
+    /// Adds a warning about the element at `index`; beyond the first hundred, warnings are only counted.
     pub fn add(&mut self, index: usize, id: &Id, warning: FieldError) {
         self.total += 1;
         if self.listed.len() < MAX_LISTED {
@@ -39,7 +39,7 @@ impl Warnings {
         }
     }
 
-    /// The first warnings by element, and the number of all.
+    /// Returns the first warnings in the order of the elements, and the total number.
     #[must_use]
     pub fn into_parts(mut self) -> (Vec<PositionWarning>, usize) {
         self.listed.sort_by_key(|warning| warning.index);

@@ -1,7 +1,7 @@
-//! What becomes of an index whose change a panic has interrupted.
+//! Recovery of an index in which a panic has interrupted a change.
 //!
-//! The lock has put an empty state in the place of the damaged one. What Redis has is loaded from there; what Redis does not have
-//! yet is taken over from the damaged state here, as far as it can be read.
+//! The lock has replaced the damaged state with an empty one. What Redis has is loaded from there; what Redis does not have yet is
+//! restored from the damaged state here, as far as it can be read.
 
 use super::state::State;
 use super::unsaved::Unsaved;
@@ -11,7 +11,7 @@ use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Notify;
 
-/// The damaged state of an index, until what it alone has is taken over.
+/// The damaged state of an index, kept until its unsaved data is restored.
 #[derive(Debug, Default)]
 pub(super) struct Damage {
     kept: Mutex<Kept>,
@@ -25,7 +25,7 @@ enum Kept {
     #[default]
     Nothing,
     State(Box<State>),
-    /// It is being taken over. Damage by that is not kept: the same would happen again.
+    /// A restoration is in progress. A state that it damages is not kept: the same would happen again.
     Restoring,
 }
 
@@ -41,7 +41,7 @@ impl Damage {
     }
 }
 
-/// Ends a restoration, also by a panic.
+/// Ends a restoration, also after a panic.
 struct Restoring<'a>(&'a Damage);
 
 impl Drop for Restoring<'_> {
@@ -66,10 +66,10 @@ impl LiveIndex {
         self.state.damage.noted.notified().await;
     }
 
-    /// Takes over what was unsaved in the damaged state; returns how many entities that were.
+    /// Restores what was unsaved in the damaged state. Returns the number of entities.
     ///
     /// # Panics
-    /// Perhaps, because the state is damaged. A second call does nothing then.
+    /// May panic, because the state is damaged. A second call does nothing then.
     pub fn restore_unsaved(&self, now_ms: i64) -> usize {
         let damage = &self.state.damage;
         let kept = mem::replace(&mut *damage.kept.lock(), Kept::Restoring);

@@ -15,20 +15,20 @@ use std::thread::panicking;
 /// flight at every moment and 400,000 updates a second, this cuts the thousandth-slowest query by more than half.
 const TRIES: u32 = 400;
 
-/// The lock around the index's state. A plain one, but for waiting awake before waiting asleep, and for what it does about a panic.
+/// The lock around the index's state. It spins before it sleeps, and replaces a state that a panic has damaged.
 #[derive(Debug)]
 pub(super) struct StateLock {
     state: RwLock<State>,
     pub(super) damage: Damage,
 }
 
-/// The right to change the state. Dropped by a panic, when a change may be half made, it puts an empty state in the place of the
-/// damaged one before anybody else sees that.
+/// Write access to the state. A panic may leave a change incomplete. If a panic drops the guard, the guard replaces the damaged state
+/// with an empty one before the lock is released.
 #[derive(Debug)]
 pub(super) struct WriteGuard<'a> {
     state: RwLockWriteGuard<'a, State>,
     damage: &'a Damage,
-    /// A panic from before the change does not damage it.
+    /// A panic that began before the change does not damage the state.
     was_panicking: bool,
 }
 

@@ -1,6 +1,6 @@
-//! Counts, for tests, what is looked at while the lock is held. Outside of tests it does nothing.
+//! Counts, for tests, what is examined while the lock is held. Does nothing outside of tests.
 
-/// Entries or records are looked at.
+/// Records that entries or records are examined.
 #[inline]
 pub(super) fn note(count: usize) {
     #[cfg(test)]
@@ -17,7 +17,7 @@ mod counting {
     use std::cell::Cell;
 
     thread_local! {
-        /// In this holding of the lock, and the most in any.
+        /// The number since the lock was taken, and the highest number of any such period.
         static LOOKS: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
     }
 
@@ -32,7 +32,7 @@ mod counting {
         LOOKS.with(|looks| looks.set((0, looks.get().1)));
     }
 
-    /// The most that this thread looks at in one holding of the lock while it carries something out.
+    /// Returns the most that this thread examines during one hold of the lock while it runs `carry_out`.
     pub(in super::super) fn most_of(carry_out: impl FnOnce()) -> usize {
         LOOKS.with(|looks| looks.set((0, 0)));
         carry_out();

@@ -8,10 +8,10 @@
 //! | `grid`, `tree` | an adaptive octree over 31-bit unit vectors of the sphere: no antimeridian, no poles |
 //! | `record`, `slab` | one packed record an entity, in slots that never move |
 //! | `id_map`, `slot_set` | id to slot; the slots that wait to be written to Redis |
-//! | `damage` | what becomes of it when a panic interrupts a change |
-//! | `nearby`, `nearest` | the nearest, in one holding of the lock |
-//! | `within`, `ranking`, `pieces`, `walk`, `smallest` | what is in a box, and the nearest of very many, in pieces |
-//! | `visible`, `looks` | what a query may answer; what it has looked at, for tests |
+//! | `damage` | recovery after a panic interrupts a change |
+//! | `nearby`, `nearest` | the nearest entities, in one hold of the lock |
+//! | `within`, `ranking`, `pieces`, `walk`, `smallest` | the entities in a box, and the nearest of very many, in pieces |
+//! | `visible`, `looks` | what a query may return; what it has examined, for tests |
 //! | `writes`, `state`, `profiles`, `unsaved`, `sweep` | the changes |
 //!
 //! **Newest wins**: a change counts if its `(timestamp, seq)` is not less than the entity's. An entity that is removed leaves
@@ -102,7 +102,7 @@ impl LiveIndex {
         (record.is_live() && !self.is_expired(record.timestamp_ms, now_ms)).then(|| record.entity())
     }
 
-    /// Whether anything is known of an entity: a position, be it expired, or a removal.
+    /// Returns whether the index has a record of an entity: a position, even an expired one, or a removal.
     #[must_use]
     pub fn knows(&self, id: &str) -> bool {
         let hash = self.hash(id);

@@ -13,8 +13,8 @@ use std::cell::RefCell;
 const LOOKS: usize = 4096;
 const LOOKS_PER_HIT: usize = 16;
 
-/// Entities beyond the limit that are measured in one go. At one distance the grid cannot tell more than a few apart, but for a
-/// crowd on one spot.
+/// Entities beyond the limit that are measured in one hold of the lock. The grid cannot distinguish entities at nearly equal distances;
+/// except for a crowd on one spot these are few.
 const CROWD: usize = 256;
 
 thread_local! {
@@ -25,9 +25,8 @@ thread_local! {
 impl LiveIndex {
     /// The nearest entities, nearest first, those equally far by id.
     ///
-    /// The distance is [`distance_m`], and an entity exactly at the radius belongs to the answer. A search that has to look
-    /// at very many entities (a filter that hardly any passes, a crowd on one spot) is put together in pieces, as a long
-    /// [`Self::within`] is.
+    /// The distance is [`distance_m`], and an entity exactly at the radius belongs to the answer. A search that has to examine very
+    /// many entities (a filter that hardly any passes, a crowd on one spot) runs in pieces, like a long [`Self::within`].
     ///
     /// ```
     /// use fleetpulse::geo::Point;
@@ -56,8 +55,8 @@ impl LiveIndex {
         })
     }
 
-    /// As [`Self::nearby`]; `None` if that takes more looks than can be done in one holding of the lock. Then it is for
-    /// [`Self::search_nearby`].
+    /// Does the same as [`Self::nearby`] in one hold of the lock. Returns `None` if that would examine too many entries; use
+    /// [`Self::search_nearby`] then.
     #[must_use]
     pub fn nearby_at_once(&self, query: &NearbyQuery, now_ms: i64) -> Option<Vec<Hit>> {
         let mut hits = Vec::new();

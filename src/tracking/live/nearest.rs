@@ -40,7 +40,7 @@ impl Nearest {
         self.tidy_at = limit.saturating_mul(4).max(64);
     }
 
-    /// How many of those found can be in the answer.
+    /// Returns how many of the entities found can be in the answer.
     pub(super) fn candidates(&self) -> usize {
         let near = self.found.iter().filter(|found| found.chord_squared <= self.bound);
         near.count()

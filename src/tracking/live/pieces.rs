@@ -1,4 +1,4 @@
-//! A search in pieces: it lays the lock down every now and then, and misses nothing that is where it looks all the while.
+//! A search in pieces: it releases the lock regularly, and misses no entity that stays in the searched area all the time.
 
 use super::grid::Cell;
 use super::looks;
@@ -10,38 +10,38 @@ use super::walk::{Pace, Walk};
 use std::cell::RefCell;
 use std::ops::ControlFlow;
 
-/// Entries, records and cells looked at in one holding of the lock: tens of microseconds.
+/// Entries, records and cells examined in one hold of the lock: tens of microseconds.
 pub(super) const LOOK: usize = 256;
 
-/// Holdings of the lock before others on the caller's thread should have their turn: about a millisecond.
+/// Holds of the lock before other tasks on the caller's thread should get a turn: about a millisecond.
 pub(super) const TURN: usize = 16;
 
-/// What a search is for.
+/// The target of a search.
 pub(super) trait Look {
-    /// Whether a cell may hold any of it.
+    /// Returns whether a cell may contain a result.
     fn enters(&self, cell: Cell) -> bool;
-    /// Looks at the entries of a leaf.
+    /// Examines the entries of a leaf.
     fn entries(&mut self, entries: &[Entry], records: &Slab<Record>);
-    /// Looks at an entity that has a place, by its record; it may have been looked at before.
+    /// Examines an entity that has a position, by its record. It may have been examined before.
     fn record(&mut self, record: &Record);
 }
 
-/// How far a search has come.
+/// The progress of a search.
 ///
-/// The tree is walked, and between the pieces entities move: those that have come to another leaf may have moved behind the walk,
-/// so they are looked at by their slots. Where more have moved than the tree remembers, the slots are gone through instead; an
-/// entity keeps its slot wherever it moves.
+/// The search walks the tree, and entities move between the pieces. An entity that moved to another leaf may now be where the walk has
+/// already passed, so it is examined by its slot. If more entities moved than the tree remembers, the search scans all slots instead;
+/// an entity keeps its slot wherever it moves.
 #[derive(Debug, Default)]
 pub(super) struct Pieces {
     walk: Walk,
-    /// Moves that were looked at, or were over when the search began.
+    /// The number of moves that were examined or that preceded the search.
     moves: Option<u64>,
-    /// The next slot, once the slots are gone through.
+    /// The next slot, once the search scans the slots.
     slot: Option<u32>,
 }
 
 impl Pieces {
-    /// Carries out one piece, of at most [`LOOK`] looks and a leaf.
+    /// Runs one piece: at most [`LOOK`] entries, records and cells, plus a leaf.
     pub(super) fn go_on(&mut self, state: &State, look: &mut impl Look) -> Pace {
         if let Some(slot) = self.slot {
             return self.look_at_slots(slot, state, look);

@@ -6,15 +6,15 @@ use crate::tracking::profile::{MAX_AHEAD_MS, Profile};
 use crate::tracking::profile_hash::VersionedProfile;
 use std::sync::Arc;
 
-/// Records looked at in one holding of the lock.
+/// Records examined in one hold of the lock.
 const LOOK: u32 = 256;
 
 impl LiveIndex {
-    /// Takes profiles as Redis has them; `readings` are those of `ids`, in their order. Profiles of unknown entities are ignored.
+    /// Stores profiles as read from Redis; `readings` are those of `ids`, in the same order. Profiles of unknown entities are ignored.
     ///
-    /// Of the readings since a reload began the one with the highest version counts. The first of them replaces what was held before,
-    /// whatever its version: Redis may be another one. What was held and is newer by its members' times was lost by Redis, and becomes
-    /// unsaved.
+    /// Of the readings since a reload began, the one with the highest version counts. The first of them replaces the previous one
+    /// whatever its version, because Redis may have been replaced. Members of the previous reading that are newer by their times were
+    /// lost by Redis, and become unsaved.
     pub fn set_profiles(&self, ids: &[Id], readings: Vec<VersionedProfile>, now_ms: i64) {
         let mut readings = readings.into_iter();
         for ids in ids.chunks(PIECE) {
@@ -32,7 +32,7 @@ impl LiveIndex {
             record.profile_generation = generation;
             let is_nothing = reading == VersionedProfile::default();
             let held = match &mut record.profile {
-                // Most entities have no profile, and need no place to remember that.
+                // Most entities have no profile and need no memory for that fact.
                 None if is_nothing => return,
                 held => held.get_or_insert_default(),
             };
@@ -50,8 +50,8 @@ impl LiveIndex {
         });
     }
 
-    /// Changes a profile while Redis is unavailable; the change waits to be written. False if attributes were left out because there
-    /// would be too many; an unknown entity is ignored.
+    /// Changes a profile while Redis is unavailable; the change is written later. Returns false if attributes were left out because
+    /// there would be too many. An unknown entity is ignored.
     pub fn change_profile(&self, id: &Id, change: &Profile) -> bool {
         let mut fits = true;
         self.change_record(&mut self.state.write(), id, |record| {
@@ -74,7 +74,7 @@ impl LiveIndex {
         fits
     }
 
-    /// Lets go of each change that is still the very one given: Redis has taken it in.
+    /// Discards each unsaved change that is still identical to the given one: Redis has stored it.
     pub fn mark_profiles_saved(&self, saved: &[(Id, Arc<Profile>)]) {
         for piece in saved.chunks(PIECE) {
             let mut state = self.state.write();
@@ -97,7 +97,7 @@ impl LiveIndex {
         }
     }
 
-    /// Those of some entities whose profile was never read from Redis.
+    /// Returns those of the given entities whose profiles were never read from Redis.
     #[must_use]
     pub fn never_read(&self, ids: impl Iterator<Item = Id>) -> Vec<Id> {
         let state = self.state.read();
@@ -109,8 +109,8 @@ impl LiveIndex {
         .collect()
     }
 
-    /// Entities with a position and a profile. Looks at up to `budget` records from `cursor` on, 0 at first; returns the next cursor, or
-    /// `None` at the end.
+    /// Returns entities with a position and a profile. Examines up to `budget` records from `cursor` on, 0 at first; also returns the
+    /// next cursor, or `None` at the end.
     #[must_use]
     pub fn with_profile(&self, cursor: u32, budget: u32) -> (Vec<Id>, Option<u32>) {
         let mut found = Vec::new();
@@ -150,7 +150,7 @@ impl LiveIndex {
 }
 
 impl HeldProfile {
-    /// Makes unsaved what was read from Redis before and is newer than what it has now.
+    /// Marks as unsaved what was read from Redis before and is newer than what Redis has now.
     fn keep_what_was_lost(&mut self, reading: &Profile, now_ms: i64) {
         let Some(saved) = &self.saved else { return };
         let Some(mut lost) = saved.newer_than(reading, now_ms + MAX_AHEAD_MS) else {

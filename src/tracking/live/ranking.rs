@@ -1,4 +1,4 @@
-//! The nearest of very many, in pieces.
+//! The nearest entities among very many, in pieces.
 
 use super::LiveIndex;
 use super::grid::{At, Cell, chord_squared, grid_point, reach};
@@ -13,11 +13,11 @@ use crate::geo::{Point, distance_m};
 use crate::tracking::model::{Hit, NearbyQuery};
 use std::cmp::Ordering;
 
-/// How many more are looked for: one that moves between the pieces may be met twice and take another's place.
+/// Additional results to keep: an entity that moves between pieces may be found twice and displace another.
 const SPARE: usize = 32;
 
 impl LiveIndex {
-    /// As [`Self::nearby`], for who has others to let go on every now and then.
+    /// Does the same as [`Self::nearby`] in steps, for callers that have to yield to other tasks.
     #[must_use]
     pub fn search_nearby<'a>(&'a self, query: &'a NearbyQuery, now_ms: i64) -> NearbySearch<'a> {
         let ranking = Visible::new(self.ttl_ms, &query.filter, now_ms).map(|visible| Ranking {
@@ -36,28 +36,28 @@ impl LiveIndex {
     }
 }
 
-/// A search for the nearest of very many.
+/// A search for the nearest entities among very many.
 #[derive(Debug)]
 pub struct NearbySearch<'a> {
     index: &'a LiveIndex,
     pieces: Pieces,
-    /// `None` if the filter lets nothing through.
+    /// `None` if no entity can pass the filter.
     ranking: Option<Ranking<'a>>,
 }
 
 impl NearbySearch<'_> {
-    /// Searches for about a millisecond; whether there is more to search.
+    /// Searches for about a millisecond. Returns whether there is more to search.
     pub fn go_on(&mut self) -> bool {
         let Some(ranking) = &mut self.ranking else { return false };
         (0..TURN).all(|_| self.pieces.go_on(&self.index.state.read(), ranking) == Pace::Paused)
     }
 
-    /// The nearest, those equally far by id.
+    /// Returns the nearest entities; those at equal distance are in order of id.
     #[must_use]
     pub fn finish(self) -> Vec<Hit> {
         let Some(ranking) = self.ranking else { return Vec::new() };
         let (mut hits, _) = ranking.nearest.finish();
-        // One that moved may have been met at two distances.
+        // An entity that moved may have been found at two distances.
         hits.sort_unstable_by(|a, b| a.entity.id.cmp(&b.entity.id).then_with(|| a.rank(b)));
         hits.dedup_by(|later, earlier| earlier.is_same(later));
         hits.sort_unstable_by(Ranked::rank);
@@ -74,7 +74,7 @@ struct Ranking<'a> {
     bound: u64,
     visible: Visible<'a>,
     nearest: Smallest<Hit>,
-    /// The place measured last: vehicles parked on one spot need measuring once.
+    /// The position measured last: vehicles parked on one spot are measured once.
     measured: Option<(Point, f64)>,
 }
 

@@ -26,30 +26,30 @@ pub(super) struct Record {
     pub(super) leaf: u32,
     /// The reload during which Redis last had a word on this entity.
     pub(super) generation: u16,
-    /// The reload since which its profile was last read from Redis; [`NEVER_READ`] before the first time.
+    /// The reload in which, or after which, its profile was last read from Redis; [`NEVER_READ`] before the first time.
     pub(super) profile_generation: u16,
     /// The position, or the removal, is not yet known to be in Redis.
     pub(super) unsaved: bool,
 }
 
-/// A `profile_generation` before the first reading; no reload has this number.
+/// The `profile_generation` before the first reading; no reload has this number.
 pub(super) const NEVER_READ: u16 = 0;
 
-/// A profile as Redis has it, with what Redis does not have yet.
+/// A profile as read from Redis, with the members that Redis does not have yet.
 #[derive(Debug, Default)]
 pub(super) struct HeldProfile {
-    /// As it was last read from Redis.
+    /// The profile as it was last read from Redis.
     pub(super) saved: Option<Arc<Profile>>,
-    /// The number of the batch that changed it last, of that reading.
+    /// The number of the batch that changed it last, as of that reading.
     pub(super) version: u64,
     /// What is not yet known to be in Redis.
     pub(super) unsaved: Option<Arc<Profile>>,
-    /// Both together, as answers show it; `None` where no member has a value.
+    /// Both combined, as answers show it; `None` where no member has a value.
     pub(super) shown: Option<Arc<Profile>>,
 }
 
 impl HeldProfile {
-    /// Brings `shown` up to the others.
+    /// Recomputes `shown` from the other fields.
     pub(super) fn show(&mut self) {
         self.shown = match (&self.saved, &self.unsaved) {
             (saved, None) => saved.clone(),
@@ -156,7 +156,7 @@ impl Record {
         let id = if self.id.len() > INLINE { self.id.len() } else { 0 };
         let profile = self.profile.as_ref().map_or(0, |held| {
             // The words of a profile are shared with whoever set it, and are not counted.
-            // Without anything unsaved what is shown is what was read.
+            // Without unsaved members `shown` is `saved`.
             let profiles = usize::from(held.saved.is_some()) + 2 * usize::from(held.unsaved.is_some());
             size_of::<HeldProfile>() + profiles * (size_of::<Profile>() + 16)
         });

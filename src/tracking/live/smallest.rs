@@ -1,26 +1,26 @@
 use std::cmp::Ordering;
 
-/// Items that are kept and compared by a search.
+/// Items that a search keeps and compares.
 pub(super) trait Ranked {
-    /// Which of two is nearer to the beginning of the answer.
+    /// Compares two items by their place in the answer.
     fn rank(&self, other: &Self) -> Ordering;
-    /// Whether both are of one entity.
+    /// Returns whether both items are of one entity.
     fn is_same(&self, other: &Self) -> bool;
 }
 
-/// The first of the items that a search comes by, in room for twice as many.
+/// The first items of those that a search finds, in a buffer of twice the size.
 #[derive(Debug)]
 pub(super) struct Smallest<T> {
     keep: usize,
     items: Vec<T>,
-    /// The first `keep` items are the first of all so far, in order.
+    /// Whether the first `keep` items are sorted, and are the first of all so far.
     is_full: bool,
-    /// There were more.
+    /// Whether there were more.
     is_cut: bool,
 }
 
 impl<T: Ranked> Smallest<T> {
-    /// `keep` is at least 1.
+    /// Creates an empty collection. `keep` is at least 1.
     pub(super) const fn new(keep: usize) -> Self {
         Self {
             keep,
@@ -30,7 +30,7 @@ impl<T: Ranked> Smallest<T> {
         }
     }
 
-    /// No item behind this one can be among the first.
+    /// Returns the bound: no item after it can be among the first.
     pub(super) fn bound(&self) -> Option<&T> {
         if self.is_full {
             self.items.get(self.keep - 1)
@@ -39,7 +39,7 @@ impl<T: Ranked> Smallest<T> {
         }
     }
 
-    /// Notes that there are more than are kept.
+    /// Records that there are more items than are kept.
     pub(super) const fn cut(&mut self) {
         self.is_cut = true;
     }
@@ -48,7 +48,7 @@ impl<T: Ranked> Smallest<T> {
         self.is_cut
     }
 
-    /// Adds an item; whether the bound may have changed.
+    /// Adds an item. Returns whether the bound may have changed.
     pub(super) fn push(&mut self, item: T) -> bool {
         self.items.push(item);
         let is_time = self.items.len() >= self.keep.saturating_mul(2);
@@ -58,7 +58,7 @@ impl<T: Ranked> Smallest<T> {
         is_time
     }
 
-    /// The first of all, in order, and whether there were more.
+    /// Returns the first items in order, and whether there were more.
     pub(super) fn finish(mut self) -> (Vec<T>, bool) {
         self.tidy();
         (self.items, self.is_cut)

@@ -185,8 +185,8 @@ fn note(record: &mut Record, origin: Origin, timestamp_ms: i64, generation: u16)
         Origin::Local => record.unsaved |= timestamp_ms >= record.timestamp_ms,
         Origin::Stored if timestamp_ms >= record.timestamp_ms => record.unsaved = false,
         Origin::Loaded if timestamp_ms > record.timestamp_ms => record.unsaved = false,
-        // What Redis holds is older than what is known here: Redis has lost it. Not so if something was heard since the reload
-        // began: then what was read may be from before that.
+        // Redis holds an older value than this index, so Redis has lost the newer one. This does not apply if an update arrived since
+        // the reload began: the load may have read the value before that.
         Origin::Loaded if timestamp_ms < record.timestamp_ms && !heard => record.unsaved = true,
         Origin::Stored | Origin::Loaded => {}
     }

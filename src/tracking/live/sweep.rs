@@ -8,15 +8,15 @@ const LOOK: u32 = 256;
 /// An entity whose fix has expired.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Swept {
-    /// Which.
+    /// The entity.
     pub id: Id,
     /// Whether it has a profile.
     pub has_profile: bool,
 }
 
 impl LiveIndex {
-    /// Forgets what is past its time to live, tombstones and unsaved fixes too; returns whose fixes have expired. An unsaved
-    /// profile has no time to live: its entity is kept, unseen, until that is written.
+    /// Removes records that are past their time to live, including tombstones and unsaved fixes; returns the entities whose fixes have
+    /// expired. An unsaved profile has no time to live: its entity is kept, invisible, until the profile is written.
     ///
     /// Looks at up to `budget` records, from where the last sweep stopped, and at each at most once.
     pub fn sweep(&self, now_ms: i64, budget: usize) -> Vec<Swept> {

@@ -18,7 +18,7 @@ const LOOK: u32 = 256;
 pub struct Unsaved {
     /// Which.
     pub id: Id,
-    /// Its newest fix; `None` if it was removed. Given even if only the profile is unsaved.
+    /// Its newest fix; `None` if it was removed. Present even if only the profile is unsaved.
     pub fix: Option<Fix>,
     /// When the fix was taken, or the entity removed.
     pub timestamp_ms: i64,
@@ -55,11 +55,11 @@ fn mark_one_saved(state: &mut State, slot: u32, written: &Unsaved, seq: u64) {
 /// What of an entity Redis had no word on since a reload began.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Missing {
-    /// Which entity.
+    /// The entity.
     pub id: Id,
-    /// Its fix or its removal.
+    /// Whether its fix or removal is unconfirmed.
     pub position: bool,
-    /// Its profile.
+    /// Whether its profile is unconfirmed.
     pub profile: bool,
 }
 
@@ -126,7 +126,7 @@ impl LiveIndex {
         }
     }
 
-    /// Marks the fix or removal of each known entity unsaved, unless Redis had a word on it since [`Self::begin_reload`].
+    /// Marks the fix or removal of each known entity as unsaved, unless Redis has confirmed it since [`Self::begin_reload`].
     pub fn mark_unsaved(&self, ids: &[Id]) {
         for piece in ids.chunks(PIECE) {
             let mut state = self.state.write();
@@ -145,12 +145,12 @@ impl LiveIndex {
     /// Begins a reload: from here on it is noted which entities Redis has a word on.
     pub fn begin_reload(&self) {
         let mut state = self.state.write();
-        // 0 stands for never.
+        // 0 means "never".
         state.generation = state.generation.checked_add(1).unwrap_or(1);
     }
 
-    /// Entities on which Redis had no word since [`Self::begin_reload`]: Redis may have lost them, or they were removed unheard, or
-    /// their profile changed unheard. What has expired is left out.
+    /// Returns entities that Redis has not confirmed since [`Self::begin_reload`]: Redis may have lost them, or a message about their
+    /// removal or the change of their profile was missed. Expired entities are left out.
     ///
     /// Looks at up to `budget` records from `cursor` on, 0 at first; returns the next cursor, or `None` at the end.
     #[must_use]
@@ -167,7 +167,7 @@ impl LiveIndex {
                 };
                 let found = Missing {
                     id: record.id.clone(),
-                    // What is unsaved is about to be written; that tells what Redis has.
+                    // An unsaved position is about to be written, and the answer to that shows what Redis has.
                     position: record.generation != state.generation && !record.unsaved,
                     profile: record.profile_generation != state.generation,
                 };

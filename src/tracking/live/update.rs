@@ -30,7 +30,7 @@ pub enum Origin {
 /// What became of one update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is the newest now, of an entity that was not known before, or whose profile was never read from Redis.
+    /// It is now the newest, of an entity that was unknown before, or whose profile was never read from Redis.
     Created,
     /// It is the newest now.
     Applied,

@@ -12,10 +12,10 @@ use crate::tracking::model::{Entity, WithinQuery};
 use std::cmp::Ordering;
 
 impl LiveIndex {
-    /// The first entities in a box, by id, and whether there are more.
+    /// Returns the first entities in a box, by id, and whether there are more.
     ///
-    /// A long answer is put together in pieces, between which entities may move: each is answered where it was at one moment of
-    /// the call. One that is in the box all the while is in the answer, or behind its end.
+    /// A long search runs in pieces, between which entities may move: each entity is returned with its position at one moment of the
+    /// call. An entity that stays in the box all the time is in the answer, or comes after its last id.
     #[must_use]
     pub fn within(&self, query: &WithinQuery, now_ms: i64) -> (Vec<Entity>, bool) {
         let mut search = self.search_within(query, now_ms);
@@ -23,7 +23,7 @@ impl LiveIndex {
         search.finish()
     }
 
-    /// The same for who has others to let go on every now and then.
+    /// Does the same in steps, for callers that have to yield to other tasks.
     #[must_use]
     pub fn search_within<'a>(&'a self, query: &'a WithinQuery, now_ms: i64) -> WithinSearch<'a> {
         let visible = Visible::new(self.ttl_ms, &query.filter, now_ms);
@@ -35,30 +35,30 @@ impl LiveIndex {
     }
 }
 
-/// A search for what is in a box.
+/// A search for the entities in a box.
 #[derive(Debug)]
 pub struct WithinSearch<'a> {
     index: &'a LiveIndex,
     pieces: Pieces,
-    /// `None` if the filter lets nothing through.
+    /// `None` if no entity can pass the filter.
     look: Option<InBox<'a>>,
 }
 
 impl WithinSearch<'_> {
-    /// Searches for about a millisecond; whether there is more to search.
+    /// Searches for about a millisecond. Returns whether there is more to search.
     pub fn go_on(&mut self) -> bool {
         let Some(look) = &mut self.look else { return false };
         (0..TURN).all(|_| self.pieces.go_on(&self.index.state.read(), look) == Pace::Paused)
     }
 
-    /// What was found: the first, by id, and whether there are more.
+    /// Returns the first entities found, by id, and whether there are more.
     #[must_use]
     pub fn finish(self) -> (Vec<Entity>, bool) {
         self.look.map_or_else(Default::default, InBox::finish)
     }
 }
 
-/// What is found in a box.
+/// The entities found in a box.
 #[derive(Debug)]
 pub(super) struct InBox<'a> {
     query: &'a WithinQuery,
@@ -68,7 +68,7 @@ pub(super) struct InBox<'a> {
 }
 
 impl Ranked for Entity {
-    /// By id; of two looks at one entity the newer first.
+    /// Compares by id. If one entity was found twice, the newer comes first.
     fn rank(&self, other: &Self) -> Ordering {
         let by_time = || other.fix.timestamp_ms.cmp(&self.fix.timestamp_ms);
         self.id.cmp(&other.id).then_with(by_time)
@@ -105,12 +105,12 @@ impl<'a> InBox<'a> {
             query,
             area: Area::of(&query.bounds),
             visible,
-            // One at least, from which to tell whether there are more.
+            // At least one item is kept, to detect whether there are more.
             least: Smallest::new(query.limit.max(1)),
         }
     }
 
-    /// The first, by id, and whether there are more.
+    /// Returns the first entities, by id, and whether there are more.
     pub(super) fn finish(self) -> (Vec<Entity>, bool) {
         let (mut entities, is_cut) = self.least.finish();
         let is_cut = is_cut || entities.len() > self.query.limit;
@@ -125,7 +125,7 @@ impl<'a> InBox<'a> {
             return;
         }
         let is_behind = self.least.bound().is_some_and(|last| record.id > last.id);
-        // What is behind matters only for whether there is any.
+        // Entities after the bound matter only for whether there are more.
         if is_behind && self.least.is_cut() || !self.visible.wants(|| record) {
             return;
         }

@@ -1,13 +1,12 @@
--- Shared by the scripts that change profiles. A profile is a hash: members by name, each with the time at which it was set in the
--- field 't:' .. name (Unix ms; it outlives a removal), 'floor' (what is older does not count) and 'v' (the number of the batch that
--- changed it last). Attributes are the members whose names begin with 'a:'.
--- A change lies in ARGV from `at` on: its floor ('0' for none), the number of members to set, their names, times and values, the
--- number of members to remove, their names and times.
+-- Shared by the scripts that change profiles. A profile is a hash: members by name, each with the time at which it was set in the field
+-- 't:' .. name (Unix ms; the time stays when the member is removed), 'floor' (older values are ignored) and 'v' (the number of the
+-- batch that changed it last). Attributes are the members whose names begin with 'a:'. A change starts at ARGV[at]: its floor ('0' for
+-- none), the number of members to set, their names, times and values, the number of members to remove, their names and times.
 
 local MAX_ATTRIBUTES = 32
--- A time further ahead than this was written before the clock was set back; anything replaces it.
+-- A time further ahead than this was written before the clock was set back; any value replaces it.
 local MAX_AHEAD_MS = 60000
--- With more fields than this the times of removed members are given up.
+-- With more fields than this the times of removed members are dropped.
 local MAX_FIELDS = 200
 
 local function clock_ms()
@@ -19,13 +18,13 @@ local function as_ms(time)
   return string.format('%.0f', time)
 end
 
--- A stored time, 0 for none.
+-- Returns a stored time; 0 for none.
 local function known_ms(time, now)
   time = tonumber(time) or 0
   return time > now + MAX_AHEAD_MS and 0 or time
 end
 
--- Where the change ends: the index behind its last argument.
+-- Returns the index after the last argument of a change.
 local function change_end(at)
   at = at + 2 + 3 * tonumber(ARGV[at + 1])
   return at + 1 + 2 * tonumber(ARGV[at])
@@ -37,7 +36,7 @@ local function fields_of(key)
   return fields
 end
 
--- The newest time in a profile.
+-- Returns the newest time in a profile.
 local function newest_ms(key, now)
   local newest = 0
   for name, value in pairs(fields_of(key)) do
@@ -46,7 +45,7 @@ local function newest_ms(key, now)
   return newest
 end
 
--- Raises the floor; members older than it are removed. Returns whether one was.
+-- Raises the floor and removes older members. Returns whether a member was removed.
 local function raise_floor(key, floor, now)
   local gone = {}
   for name, value in pairs(fields_of(key)) do
@@ -59,7 +58,7 @@ local function raise_floor(key, floor, now)
   return #gone > 0 and redis.call('HDEL', key, unpack(gone)) > 0
 end
 
--- Gives up the times of removed members: the newest of them becomes the floor, and the time of members that stay.
+-- Drops the times of removed members. The newest of them becomes the floor, and the minimum time of the members that stay.
 local function give_up_removals(key, now)
   local fields = fields_of(key)
   local gone, floor = {}, known_ms(fields.floor, now)
@@ -81,7 +80,7 @@ local function give_up_removals(key, now)
   redis.call('HSET', key, unpack(times))
 end
 
--- How many attributes more the profile may have once `removed` are gone.
+-- Returns how many attributes may be added once `removed` are removed.
 local function room_for_attributes(key, removed)
   local room = MAX_ATTRIBUTES
   for _, name in ipairs(redis.call('HKEYS', key)) do
@@ -90,9 +89,9 @@ local function room_for_attributes(key, removed)
   return room
 end
 
--- Merges a change: of each member the newest wins, of two that are equally new the later arrival. As a patch it counts from now,
--- behind all that it touches, and is made as a whole or not at all. Returns whether a value changed, and whether attributes were left out
--- because the profile would have too many (then nothing of a patch was done). A key of another type is replaced.
+-- Merges a change: for each member the newest time wins; at equal times the later arrival wins. A patch gets the time of now, later
+-- than all members that it changes, and is applied completely or not at all. Returns whether a value changed, and whether attributes
+-- were left out because the profile would have too many (a patch is not applied then). A key of another type is replaced.
 local function merge_profile(key, at, now, ttl_ms, is_patch)
   local given_floor, sets = math.min(tonumber(ARGV[at]), now), tonumber(ARGV[at + 1])
   local removals = at + 2 + 3 * sets

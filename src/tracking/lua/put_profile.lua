@@ -1,4 +1,4 @@
--- put_profile: replaces (also: deletes) or merges an entity's profile, as of now by Redis's clock and behind all that it replaces.
+-- put_profile: replaces, merges or deletes an entity's profile, with Redis's current time, later than all that it replaces.
 -- KEYS[1]   profile
 -- KEYS[2]   sequence of the partition
 -- KEYS[3]   update channel; a sharded one if its name has a hash tag
@@ -6,9 +6,10 @@
 -- ARGV[2]   id
 -- ARGV[3]   TTL of profiles, ms
 -- ARGV[4]   'replace' or 'merge'
--- ARGV[5..] the change (see merge_profile.lua), its times being of no meaning; nothing in it to delete the profile
+-- ARGV[5..] the change (see merge_profile.lua), whose times are ignored; an empty change to delete the profile
 -- Returns the sequence; 0 where nothing changed, -1 where the profile would have too many attributes.
--- A deleted profile is a hash with a floor alone; it ends like any other, so that late members and instances that were cut off meet it.
+-- A deleted profile is a hash with only a floor. It expires like any other, so that late members and instances that were disconnected
+-- see it.
 local now, key, replaces = clock_ms(), KEYS[1], ARGV[4] == 'replace'
 if replaces then
   local stamp = now
@@ -19,7 +20,7 @@ end
 local changed, left_out = merge_profile(key, 5, now, ARGV[3], true)
 if left_out then return -1 end
 if replaces then
-  -- The floor is the time of what was given: that counts, and nothing older.
+  -- The floor becomes the time of the given members: these count, and older ones do not.
   redis.call('HINCRBY', key, 'floor', 1)
   redis.call('PEXPIRE', key, ARGV[3])
 elseif not changed then

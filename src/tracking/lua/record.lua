@@ -1,4 +1,4 @@
--- record: stores fixes of one kind and partition, of each entity the newest, merges what they say of profiles, publishes what changed.
+-- record: stores the newest fix of each entity of one kind and partition, merges profile changes, and publishes what changed.
 -- KEYS[1]   GEO index
 -- KEYS[2]   sequence of the partition
 -- KEYS[3]   update channel; a sharded one if its name has a hash tag

@@ -6,11 +6,11 @@
 -- ARGV[1] head of the message, as in record.lua
 -- ARGV[2] id
 -- ARGV[3] TTL of the kind, ms
--- ARGV[4] 'at' for a removal as of ARGV[5], 'not_before' for one as of now by Redis's clock, but never before ARGV[5], and behind a fix from
---         the future: of that a second copy may be on its way
+-- ARGV[4] 'at' for a removal as of ARGV[5], 'not_before' for one as of now by Redis's clock, but never before ARGV[5], and after a fix
+--         from the future, because a second copy of that may be on its way
 -- ARGV[5] Unix ms
 -- Returns {sequence, Unix ms of the removal}; the sequence is 0 where a newer fix is there and stays.
--- MGET, because it takes a key of another type for none.
+-- MGET returns nil for a key of another type.
 local newest = redis.call('MGET', KEYS[4])[1]
 local newest_ms = newest and tonumber(string.sub(newest, 10, 22)) or 0
 local now, at = redis.call('TIME'), tonumber(ARGV[5])

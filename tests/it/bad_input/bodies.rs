@@ -179,7 +179,7 @@ async fn ids_outside_the_alphabet_are_refused_before_redis_hears_of_them() {
     still_works(&api).await;
 }
 
-/// A client would resolve them; these are sent as they are.
+/// Clients would resolve these paths; here they are sent unchanged.
 #[actix_web::test]
 async fn a_dot_segment_is_no_id_in_any_path() {
     let scene = Scene::new().await;

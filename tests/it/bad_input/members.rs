@@ -1,11 +1,11 @@
-//! Members and parameters that a call does not know, wherever bodies are read: refused, with the name that was meant.
+//! Unknown members and parameters, wherever bodies are read: they are refused with the name that was probably meant.
 
 use super::post_json;
 use crate::support::{Answer, Api, Scene, send};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-/// Calls whose bodies are right but for one member, where that is, and what was meant.
+/// Calls whose bodies are valid except for one misspelt member, with its location and the name that was meant.
 const MISSPELT: [(&str, &str, &str, &str, &str); 28] = [
     (
         "POST",
@@ -216,10 +216,10 @@ async fn a_misspelt_name_neither_loosens_a_filter_nor_wipes_a_profile() {
     let mut kept = api.profile("d-1").await.body;
     assert_eq!(kept.as_object_mut().unwrap().remove("id"), Some(json!("d-1")));
     assert_eq!(kept, profile);
-    // A required member that is misspelt is both.
+    // A misspelt required member is reported as unknown and as missing.
     let answer = call(&api, "PUT", "/v1/inventory/sku", r#"{"Quantity": 3}"#).await;
     answer.assert_problem(422, &["/quantity", "/Quantity"]);
-    // A device may send what it likes with a position.
+    // A position may contain unknown members.
     api.place(
         "d-2",
         json!({"lat": 1, "lon": 1, "vehicleType": "van", "battery": {"percent": 80}}),

@@ -1,4 +1,4 @@
-//! Updates of other instances that come late.
+//! Updates of other instances that arrive late.
 
 use super::{SOON, here};
 use crate::support::{Proxy, Redis, Scene, Service, eventually, now_ms};
@@ -22,7 +22,7 @@ async fn changes_of_profiles_hold_no_position_up() {
         near.patch_profile(&format!("d-{n}"), json!({"status": "busy"})).await;
     }
     near.place("last", here()).await;
-    // One reading after the other would take 300 times 50 ms and more.
+    // Sequential reads would take at least 300 times 50 ms.
     eventually(Duration::from_secs(8), "the position is heard", async || {
         (far_away.position("last").await.status == 200).then_some(())
     })
@@ -34,7 +34,7 @@ async fn changes_of_profiles_hold_no_position_up() {
     .await;
 }
 
-/// Publishes a message of another instance, sent so long ago.
+/// Publishes a message of another instance with a sent time in the past.
 async fn publish(scene: &Scene, age_ms: i64) {
     let keys = scene.keys();
     let sequence: u64 = scene
@@ -55,7 +55,7 @@ async fn answers_are_stale_while_updates_come_late() {
     let service = scene.start().await;
     let api = service.drivers();
     let is_stale = async || api.nearby("lat=0&lon=0").await.body["stale"] == true;
-    // The other's clock is an hour behind.
+    // The other instance's clock is an hour behind.
     publish(&scene, 3_600_000).await;
     publish(&scene, 3_600_000).await;
     assert!(!is_stale().await, "a clock that differs is no lag");
@@ -64,7 +64,7 @@ async fn answers_are_stale_while_updates_come_late() {
     let health = api.get("/health").await.body;
     let part = &health["parts"]["live_index"];
     assert!(part["why"].as_str().is_some_and(|why| why.contains("late")), "{health}");
-    // Nothing comes any more, so nothing is late.
+    // No further message arrives, so there is no lag.
     eventually(SOON, "answers are fresh", async || (!is_stale().await).then_some(())).await;
     assert_eq!(api.get("/health").await.body["status"], "ok");
 }

@@ -1,4 +1,4 @@
-//! Keys of another type under our prefix, as somebody's script may leave them.
+//! Keys of another type under our prefix, as another program may leave them.
 
 use super::here;
 use crate::support::Scene;

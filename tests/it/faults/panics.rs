@@ -1,4 +1,4 @@
-//! Panics in the service's tasks: each is logged and counted, shows in `/health`, and costs only what was in hand.
+//! Panics in the service's tasks: each is logged and counted, is reported in `/health`, and affects only the work in progress.
 
 use super::{NOTICE, SOON, becomes, here, is_stored, is_taken};
 use crate::support::{Answer, Api, Redis, Scene, ServiceProcess, eventually, send};
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::process::Stdio;
 
-/// Every long-lived task, and how many panics to cause: six in a row of each of its copies, of which one worker has at least one.
+/// Every long-lived task, and how many panics to cause: six in a row for each of its copies in an instance with one worker.
 const TASKS: [(&str, u32); 22] = [
     ("cache.invalidations", 6),
     ("cache.reads", 18),
@@ -40,7 +40,7 @@ fn is_task(part: &str) -> bool {
     TASKS.iter().any(|(task, _)| *task == part)
 }
 
-/// Starts the binary with one worker and these failpoints; its log is kept.
+/// Starts the binary with one worker and these failpoints. Its log is kept.
 async fn armed<R: AsRef<Redis>>(scene: &Scene<R>, failpoints: &str) -> ServiceProcess {
     let mut args = scene.args();
     args.push("--workers=1".to_owned());
@@ -49,7 +49,7 @@ async fn armed<R: AsRef<Redis>>(scene: &Scene<R>, failpoints: &str) -> ServicePr
     ServiceProcess::spawn(command).await
 }
 
-/// How often a task was started again.
+/// Returns how often a task was restarted.
 async fn restarts(api: &Api, task: &str) -> u32 {
     let metrics = api.request(Method::GET, "/metrics").send().await.unwrap();
     let text = metrics.text().await.unwrap();
@@ -62,7 +62,7 @@ async fn post(api: &Api, path: &str, body: Value) -> Answer {
     send(api.request(Method::POST, path).json(&body)).await
 }
 
-/// An answer to what a panic has interrupted: it blames nobody else.
+/// Asserts that an answer reports an interruption by a panic, and not a fault of the client or of Redis.
 fn is_interrupted(answer: &Answer) {
     answer.assert_problem(503, &[]);
     assert!(answer.retry_after.is_some(), "{answer:?}");
@@ -126,14 +126,14 @@ async fn a_position_that_was_in_hand_is_answered_503_and_the_next_is_stored() {
     is_interrupted(&api.post_fix("bad", here()).await);
     assert_eq!(api.position("bad").await.status, 404);
     api.place("good", here()).await;
-    // A batch is answered as a whole: sent again it is stored as a whole.
+    // A batch is answered as a whole: repeated, it is stored as a whole.
     let batch = json!([{"id": "good", "lat": 1, "lon": 1}, {"id": "bad", "lat": 1, "lon": 1}]);
     is_interrupted(&api.post_batch(&batch).await);
     let again = api.post_batch(&batch).await;
     assert_eq!((again.status, &again.body["accepted"]), (200, &json!(2)), "{again:?}");
     assert_eq!(restarts(&api, "tracking.writer").await, 2);
     becomes(&api, "ok").await;
-    // What the panics interrupted takes no room in the queue.
+    // Interrupted work takes no room in the queue.
     let metrics = api.request(Method::GET, "/metrics").send().await.unwrap();
     let text = metrics.text().await.unwrap();
     assert!(text.contains("fleetpulse_writer_queued 0"), "{text}");
@@ -148,7 +148,7 @@ async fn an_index_whose_change_panics_is_loaded_again() {
     let ids: Vec<String> = (0..1_000).map(|n| format!("d-{n}")).collect();
     let fixes: Vec<Value> = ids.iter().map(|id| json!({"id": id, "lat": 1, "lon": 1})).collect();
     api.place_all(&fixes).await;
-    // Redis has stored it by then.
+    // Redis has stored the position before the panic.
     is_interrupted(&api.post_fix("bad", here()).await);
     eventually(SOON, "everything is there again", async || {
         let is_there = api.position("d-999").await.status == 200 && api.position("bad").await.status == 200;
@@ -191,7 +191,7 @@ async fn what_redis_does_not_have_outlives_a_damaged_index() {
     assert_eq!(api.position("v-1").await.status, 200);
 }
 
-/// Two items of different partitions, for a reservation that takes a saga.
+/// Creates two items in different partitions: a reservation of both takes a saga.
 async fn two_items(api: &Api) -> [String; 2] {
     let mut names = (0..).map(|n| format!("sku-{n}"));
     let first = names.next().unwrap();
@@ -215,7 +215,7 @@ async fn a_saga_that_panics_does_not_blame_redis() {
     let items: Vec<Value> = skus.iter().map(|sku| json!({"sku": sku, "quantity": 1})).collect();
     let order = json!({"items": items, "ttl_s": 600});
     is_interrupted(&post(&api, "/v1/reservations", order.clone()).await);
-    // The next one comes to the batches, which panic in their turn.
+    // The next one reaches the batches, which panic as well.
     is_interrupted(&post(&api, "/v1/reservations", order.clone()).await);
     let made = post(&api, "/v1/reservations", order).await;
     assert_eq!(made.status, 201, "{made:?}");
@@ -226,7 +226,7 @@ async fn a_saga_that_panics_does_not_blame_redis() {
 
 #[actix_web::test]
 async fn what_panics_on_behalf_of_a_request_is_answered_and_goes_on() {
-    // Nobody else reads the cache or leases jobs.
+    // No other test reads this cache or leases these jobs.
     let scene = Scene::new()
         .await
         .with(&["--response-cache=false", "--work-concurrency=0"]);
@@ -240,7 +240,7 @@ async fn what_panics_on_behalf_of_a_request_is_answered_and_goes_on() {
     is_interrupted(&post(&api, "/v1/queues/mail/lease", json!({})).await);
     let added = post(&api, "/v1/queues/mail/jobs", json!({"type": "send", "payload": {}})).await;
     assert_eq!(added.status, 201, "{added:?}");
-    // Whoever waits is woken by messages that are heard again after the panic.
+    // Waiters are woken by messages, which are received again after the panic.
     let leased = post(&api, "/v1/queues/mail/lease", json!({"wait_ms": 10_000})).await;
     assert_eq!(leased.body["jobs"].as_array().map(Vec::len), Some(1), "{leased:?}");
     becomes(&api, "ok").await;

@@ -1,4 +1,4 @@
-//! Instances that were cut off from Redis agree with it, and with each other, when they are back.
+//! Instances that were disconnected from Redis agree with it, and with each other, after the connection is back.
 
 use super::{NOTICE, SOON, becomes, here, here_at, is_taken};
 use crate::support::{Api, Proxy, Redis, Scene, Service, answered, eventually, now_ms};
@@ -7,7 +7,7 @@ use fleetpulse::kind::Kind;
 use redis::cmd;
 use serde_json::{Value, json};
 
-/// Two instances on one Redis, the first by a way that can be cut.
+/// Starts two instances on one Redis, the first behind a proxy that can be cut.
 async fn pair(scene: &Scene<impl AsRef<Redis>>) -> (Proxy, Service, Service) {
     let proxy = Proxy::to(&scene.redis.as_ref().url()).await;
     let mut args = scene.args();
@@ -68,7 +68,7 @@ async fn an_instance_that_never_heard_of_a_removal_learns_of_it() {
     let b = scene.start().await;
     b.drivers().place("d-1", here_at(at - 10_000)).await;
     b.drivers().forget("d-1").await;
-    // Loads an index that does not name the entity.
+    // The instance loads an index that does not contain the entity.
     let (proxy, a, _) = pair(&scene).await;
     let a = a.drivers();
     proxy.cut();
@@ -168,12 +168,12 @@ async fn a_redis_that_came_back_empty_is_given_profiles_and_removals_back() {
         })
         .await;
     }
-    // Redis numbers changes anew; they count all the same.
+    // Redis's numbers start again; changes count all the same.
     answered(async || one.patch_profile("d-1", json!({"status": "busy"})).await).await;
     for api in [&one, &two] {
         shows(api, "d-1", "status", "busy").await;
     }
-    // And a late fix from before the removal does not bring the entity back.
+    // A late fix from before the removal does not restore the entity.
     eventually(SOON, "Redis knows of the removal", async || {
         let snapshot: Option<String> = scene
             .redis
@@ -203,7 +203,7 @@ async fn a_redis_restored_from_an_older_file_is_brought_up_to_date() {
         let restore = cmd("RESTORE").arg(key(id)).arg(0).arg(dump).arg("REPLACE").to_owned();
         let _: String = scene.redis.query(&restore).await;
     }
-    // It comes back with what the file had.
+    // Redis restarts with the content of its file.
     let _: u64 = scene
         .redis
         .query(cmd("CLIENT").arg("KILL").arg("TYPE").arg("pubsub"))
@@ -235,7 +235,7 @@ async fn a_removal_outdoes_the_unsaved_fix_of_a_phone_whose_clock_is_ahead() {
         assert_eq!(a.post_fix(id, here_at(ahead)).await.status, 202);
     }
     proxy.mend();
-    // As soon as the worker has Redis again, whether or not the fix was written by then.
+    // As soon as the worker is connected to Redis again, whether or not the fix was written by then.
     for id in &ids {
         let answer = a.forget(id).await;
         assert!([202, 204].contains(&answer.status), "{answer:?}");

@@ -1,4 +1,4 @@
-//! How the service stops: nothing that it has accepted is lost, and nobody who heeds `/health/ready` sees an error.
+//! How the service stops: no accepted work is lost, and clients that follow `/health/ready` see no error.
 
 use super::{NOTICE, SOON, here, is_stored};
 use crate::support::{Api, Redis, Scene, ServiceProcess, eventually, http_client, now_ms};
@@ -12,12 +12,12 @@ use std::process::Stdio;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// How often the client looks which instances are ready.
+/// How often the client checks which instances are ready.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// Requests of the client under way at once.
+/// Concurrent requests of the client.
 const LANES: usize = 8;
 
-/// A client of several instances, as a load balancer is one: it sends requests to those that were ready when it last looked.
+/// A client of several instances that acts as a load balancer: it sends requests to those that were ready at its last check.
 struct Balancer {
     http: Client,
     urls: Vec<String>,
@@ -76,7 +76,7 @@ impl Balancer {
         }
     }
 
-    /// Waits until it sends requests to so many instances, and some were answered.
+    /// Waits until it sends requests to this number of instances, and some were answered.
     async fn sends_to(&self, instances: usize) {
         let begun = self.sent.get();
         eventually(SOON * 2, "requests go to the instances", async || {
@@ -149,7 +149,7 @@ async fn somebody_who_interrupts_it_does_not_wait_for_load_balancers() {
         .await
         .with(&["--lame-duck=600", "--drain=600", "--shutdown-budget=3600"]);
     let service = scene.start_process().await;
-    // An idle connection stays open meanwhile.
+    // An idle connection stays open during the stop.
     let api = service.drivers();
     api.place("d-1", here()).await;
     kill(Pid::from_raw(service.pid().try_into().unwrap()), Signal::SIGINT).unwrap();

@@ -1,5 +1,5 @@
-//! Whatever happens to three instances and their Redis, after every mend all of them agree: on positions, removals and profiles. Some
-//! seconds of it; `make soak` goes on for `SOAK_SECONDS`.
+//! Random faults of three instances and their Redis: after each recovery all agree on positions, removals and profiles. The test runs
+//! for some seconds, or for `SOAK_SECONDS`.
 
 use super::NOTICE;
 use crate::support::{Api, Proxy, Redis, Scene, Service, eventually, now_ms, try_send};
@@ -18,10 +18,10 @@ use tokio::time::sleep;
 const INSTANCES: usize = 3;
 const ENTITIES: usize = 10;
 const SENDERS: u64 = 4;
-/// Longer than any mend takes on a busy machine.
+/// Longer than any recovery takes on a busy machine.
 const AGREED_WITHIN: Duration = Duration::from_secs(40);
 
-/// What happens while the senders send.
+/// The faults that occur while clients send requests.
 #[derive(Debug, Clone, Copy)]
 enum Fault {
     None,
@@ -58,7 +58,7 @@ fn entity(n: usize) -> String {
     format!("d-{n}")
 }
 
-/// Whatever clients may do to an entity, with times that are late, equal or ahead.
+/// Returns a random request about an entity, with times that are late, equal or ahead.
 fn request(rng: &mut StdRng, api: &Api) -> reqwest::RequestBuilder {
     let id = entity(rng.random_range(0..ENTITIES));
     let word = |rng: &mut StdRng| format!("w{}", rng.random_range(0..1_000));
@@ -86,7 +86,7 @@ fn request(rng: &mut StdRng, api: &Api) -> reqwest::RequestBuilder {
             api.request(Method::PATCH, &format!("/v1/drivers/{id}")).json(&members)
         }
         _ => {
-            // In steps, so that several have the same time.
+            // Times are rounded, so that several requests have the same time.
             let at = now_ms() / 50 * 50 + rng.random_range(-20..4) * 50;
             members.insert("lat".to_owned(), json!(rng.random_range(-80.0..80.0)));
             members.insert("lon".to_owned(), json!(1));
@@ -97,7 +97,7 @@ fn request(rng: &mut StdRng, api: &Api) -> reqwest::RequestBuilder {
     }
 }
 
-/// Sends so many requests to all instances in turn; returns the status of each.
+/// Sends `count` requests to all instances in turn. Returns the status of each.
 async fn send(seed: u64, apis: &[Api], count: usize) {
     let mut rng = StdRng::seed_from_u64(seed);
     for _ in 0..count {
@@ -130,7 +130,7 @@ impl Storm {
         self.instances.iter().map(Service::drivers).collect()
     }
 
-    /// Everybody sends while a fault comes and goes.
+    /// Sends requests to all instances while a fault begins and ends.
     async fn round(&mut self, fault: Fault) {
         let apis = self.apis();
         let seeds: Vec<u64> = (0..SENDERS).map(|_| self.rng.random()).collect();
@@ -147,7 +147,7 @@ impl Storm {
         self.scene.redis.query(cmd).await
     }
 
-    /// What Redis has of an entity: where it is, if it is anywhere, and its profile.
+    /// Returns what Redis has of an entity: its position, if there is one, and its profile.
     async fn truth(&self, id: &str) -> (Option<Value>, Value) {
         let snapshot: Option<String> = self.query(cmd("GET").arg(self.scene.snapshot(Kind::Drivers, id))).await;
         let snapshot = snapshot.map(|json| serde_json::from_str::<Value>(&json).unwrap());
@@ -187,7 +187,7 @@ impl Storm {
     }
 }
 
-/// The profile that a position shows, as the fields of Redis's hash.
+/// Returns the profile that an answer shows, in the form of Redis's hash.
 fn shown_profile(body: &Value) -> Value {
     let mut fields = Map::new();
     for name in ["status", "vehicle_type"] {
@@ -250,7 +250,7 @@ async fn lose_subscriptions(scene: &Scene<Redis>) {
         .await;
 }
 
-/// Redis goes back to what it held a while ago.
+/// Restarts Redis with an older copy of its file.
 async fn older_file(scene: &Scene<Redis>, age: Duration) {
     let mut kept = Vec::new();
     for key in scene.stored("").await {
@@ -279,7 +279,7 @@ async fn all_agree_after_every_mend() {
     let mut storm = Storm::begin(seed).await;
     let mut rounds = 0;
     while Instant::now() < ends || rounds < FAULTS.len() {
-        // Each once, then as it comes.
+        // Each fault once, then in random order.
         let fault = FAULTS
             .get(rounds)
             .copied()

@@ -81,7 +81,7 @@ async fn a_job_that_is_not_acceptable() {
     // Nor has it taken a place among the queues.
     let queues = api.get("/v1/queues").await.body;
     assert!(!queues.to_string().contains("\"q\""), "{queues}");
-    // Nothing given is the default.
+    // `null` counts as not given: the default applies.
     let taken = body!({"type": "a", "payload": null, "priority": null, "backoff": null});
     assert_eq!(api.post("/v1/queues/q/jobs", taken).await.status, 201);
     assert_eq!(api.lease("q", body!({})).await[0]["payload"], Value::Null);

@@ -60,7 +60,7 @@ async fn a_body_that_is_not_acceptable() {
     let renewal = json!({"token": TOKEN, "ttl_ms": 0});
     locks.renew("l", renewal).await.assert_problem(422, &["/ttl_ms"]);
     assert_eq!(keys_in_redis(&scene).await, 0);
-    // Nothing given is the default.
+    // `null` counts as not given: the default applies.
     let taken = json!({"ttl_ms": 1000, "wait_ms": null, "owner": null, "token": null});
     assert_eq!(locks.acquire("l", taken).await.status, 201);
 }

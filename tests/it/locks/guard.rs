@@ -166,7 +166,7 @@ async fn a_guard_outlives_an_interruption_that_is_shorter_than_its_lease() {
 async fn a_guard_whose_renewal_nobody_heard_of_releases_what_that_has_made_longer() {
     let scene = Scene::on(Redis::durable().await);
     let proxy = Proxy::to(&scene.redis.url()).await;
-    // So patient that the connection is not given up before the renewal goes over it.
+    // The timeout is so long that the connection is not given up before the renewal uses it.
     let locks = embedded_with(&proxy.url(), &scene, Duration::from_secs(30)).await;
     let other = embedded(&scene).await;
     let l = name("l");

@@ -97,7 +97,7 @@ async fn embedded_at(url: &str, scene: &Scene<impl AsRef<Redis>>) -> Locks {
     embedded_with(url, scene, Duration::from_millis(300)).await
 }
 
-/// The same with another time that an answer of Redis may take.
+/// Does the same with another timeout for answers of Redis.
 async fn embedded_with(url: &str, scene: &Scene<impl AsRef<Redis>>, patience: Duration) -> Locks {
     let store = Store::new(url.into_connection_info().unwrap(), scene.keys(), patience).unwrap();
     let link = Link::open(&store);

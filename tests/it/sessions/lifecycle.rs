@@ -21,7 +21,7 @@ async fn a_session_is_created_used_and_ended() {
         }))
         .await;
     assert_eq!(created.status, 201, "{created:?}");
-    // Nobody chooses a token or an id.
+    // Clients cannot choose a token or an id.
     let chosen = json!({"subject": "user-123", "token": "chosen", "id": "chosen"});
     one.create(chosen).await.assert_problem(422, &["/id", "/token"]);
     let mut expected = created.body.clone();

@@ -1,6 +1,6 @@
 //! Redis's clock is set back by an hour.
 //!
-//! No test changes a clock: that is the same as all times that are stored being an hour ahead, so these move the stored times.
+//! The tests do not change a clock. Moving all stored times an hour ahead has the same effect.
 
 use super::SOON;
 use crate::support::{Redis, Scene, Service, eventually, now_ms, send};
@@ -25,7 +25,7 @@ fn id(id: &str) -> Id {
     Id::parse(id).unwrap()
 }
 
-/// A script of the test's, with keys; its argument is an hour.
+/// Runs a Lua script with keys. Its argument is an hour.
 async fn eval(scene: &Scene<impl AsRef<Redis>>, source: &str, keys: &[String]) {
     let mut eval = cmd("EVAL");
     eval.arg(source)
@@ -57,7 +57,7 @@ async fn a_lock_is_held_for_no_longer_than_it_was_granted_or_renewed_for() {
     ahead("granted").await;
     assert_eq!(post(&service, "/v1/locks/granted", waiting).await.0, 201);
 
-    // One that was renewed for longer than it was granted for keeps that.
+    // A lock that was renewed for longer than it was granted for keeps that time.
     let (_, grant) = post(&service, "/v1/locks/renewed", json!({"ttl_ms": 1_000})).await;
     let renewal = json!({"token": grant["token"], "ttl_ms": 600_000});
     assert_eq!(post(&service, "/v1/locks/renewed/renew", renewal).await.0, 200);
@@ -101,7 +101,7 @@ async fn what_was_kept_in_the_cache_is_not_fresh_for_longer_and_new_values_are_k
         keys.cache_entry(&id("n"), "old").name,
         keys.cache_namespace(&id("n")).name,
     );
-    // When it was made and until when it is fresh; by when its namespace is outdated.
+    // The creation time and the end of freshness of an entry; the time by which its namespace is outdated.
     let shift = "local function ahead(key, at) \
                    local ms = struct.unpack('>I8', redis.call('GETRANGE', key, at, at + 7)) \
                    redis.call('SETRANGE', key, at, struct.pack('>I8', ms + ARGV[1])) \

@@ -1,4 +1,4 @@
-//! Deployments that share a server by the number of the database.
+//! Deployments in different databases of one server.
 
 use super::SOON;
 use crate::support::{Scene, Service, eventually, send};
@@ -7,7 +7,7 @@ use redis::cmd;
 use reqwest::Method;
 use serde_json::json;
 
-/// An instance on a database of the scene's Redis.
+/// Starts an instance on a database of the scene's Redis.
 async fn on_database(scene: &Scene, number: u8) -> Service {
     let mut args = scene.args();
     args.push(format!("--redis-url={}/{number}", scene.redis.url()));
@@ -22,7 +22,7 @@ async fn databases_of_one_server_do_not_hear_each_others_positions() {
     let (staging, live, other_live) = (staging.drivers(), live.drivers(), other_live.drivers());
     staging.place("staging-1", json!({"lat": 1, "lon": 1})).await;
     other_live.place("live-1", json!({"lat": 1, "lon": 1})).await;
-    // A subscription hears in order, so by then it would have heard of the other as well.
+    // Messages arrive in order, so an update of the other database would have arrived by then.
     eventually(SOON, "the update of the same database is heard", async || {
         (live.position("live-1").await.status == 200).then_some(())
     })
@@ -37,7 +37,7 @@ async fn every_channel_that_an_instance_listens_to_names_its_database() {
     let scene = Scene::new().await;
     let service = on_database(&scene, 1).await;
     let api = service.drivers();
-    // The first that wait, and the first value in the process, begin the other subscriptions.
+    // The first waiters, and the first value cached in the process, start the other subscriptions.
     let post = async |path: &str, body| send(api.request(Method::POST, path).json(&body)).await.status;
     assert_eq!(post("/v1/locks/l", json!({"ttl_ms": 30_000})).await, 201);
     assert_eq!(

@@ -1,4 +1,4 @@
-//! A Redis that has forgotten everything, and does not say so.
+//! A Redis whose data is flushed without a notification.
 
 use super::SOON;
 use crate::support::{Redis, Scene, Service, eventually, now_ms, send};
@@ -16,7 +16,7 @@ async fn post(service: &Service, path: &str, body: Value) -> (u16, Value) {
     (answer.status, answer.body)
 }
 
-/// An instance that has seen its Redis, so that it knows it when it is another one.
+/// Starts an instance that has read the identity of its Redis, so that it detects a change.
 async fn started(scene: &Scene<Redis>) -> Service {
     let service = scene.start().await;
     eventually(SOON, "the data have a mark", async || {
@@ -56,7 +56,7 @@ async fn a_queue_that_every_worker_has_noted_is_listed_and_swept_again() {
         assert_eq!(post(&service, "/v1/queues/a/jobs", json!({"type": "t"})).await.0, 201);
     }
     flush(&scene).await;
-    // Before anybody can know.
+    // Before the flush can be detected.
     let delayed = json!({"type": "t", "delay_ms": 100});
     assert_eq!(post(&service, "/v1/queues/a/jobs", delayed).await.0, 201);
     let api = service.drivers();

@@ -1,4 +1,4 @@
-//! Connections that the other side closes because nobody uses them.
+//! Idle connections that the peer closes.
 
 use super::SOON;
 use crate::support::{Api, Proxy, Redis, Scene, Service, eventually, send};
@@ -6,10 +6,10 @@ use redis::cmd;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-/// Older than what counts as short-lived, and than the time after which Redis closes idle connections in these tests.
+/// Longer than a short-lived connection lasts, and than the time after which Redis closes idle connections in these tests.
 const OLD_S: u64 = 3;
 
-/// The number that a line of `CLIENT LIST` has under a name.
+/// Returns the number that a line of `CLIENT LIST` has under a name.
 fn number(client: &str, name: &str) -> u64 {
     let field = client
         .split(' ')
@@ -33,7 +33,7 @@ async fn post(api: &Api, path: &str, body: Value) -> (u16, Value) {
     (answer.status, answer.body)
 }
 
-/// Calls that write, each of which has to be carried out at the first time.
+/// Makes calls that write. Each must be carried out at the first attempt.
 async fn all_are_carried_out(api: &Api, name: &str) {
     let check = json!({"policy": "closed", "key": name});
     let job = json!({"type": "t"});
@@ -63,7 +63,7 @@ async fn redis_does_not_find_the_connections_idle() {
     let mut timeout = cmd("CONFIG");
     let _: () = scene.redis.query(timeout.arg("SET").arg("timeout").arg(1)).await;
     let service = scene.start().await;
-    // One of the worker, one of all else. Unused for longer than a second they would have been closed.
+    // One of the worker, one of everything else. Without pings Redis would have closed them after a second.
     are_old(&scene.redis, 2).await;
     all_are_carried_out(&service.drivers(), "first").await;
 }

@@ -31,7 +31,7 @@ async fn a_connection_that_another_thread_found_broken_outlives_that_thread() {
                 assert!(matches!(error, StoreError::Lost(_)), "{error:?}");
                 lost.send(()).unwrap();
                 is_thawed.await.unwrap();
-                // Where it is connected anew, the other runtime would drive it if it had found it broken.
+                // If a link reconnected on the runtime that finds it broken, the other runtime would drive it.
                 theirs.connected().await;
                 let _: Option<String> = theirs.query(&get).await.unwrap();
             });
@@ -42,7 +42,7 @@ async fn a_connection_that_another_thread_found_broken_outlives_that_thread() {
     link.connected().await;
     tokio::task::spawn_blocking(|| other.join().unwrap()).await.unwrap();
 
-    // Its runtime is gone, with all that ran on it.
+    // Its runtime has ended, with all its tasks.
     let mut set = cmd("SET");
     let _: () = link.query(set.arg("k").arg("v")).await.unwrap();
 }

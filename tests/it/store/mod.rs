@@ -1,4 +1,4 @@
-//! Redis is not always the one of a moment ago, nor for one deployment alone.
+//! Changes of Redis under a running service: closed connections, a flush, a clock that is set back, shared servers.
 
 mod clock;
 mod databases;

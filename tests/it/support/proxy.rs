@@ -14,7 +14,7 @@ use tokio::time::sleep;
 pub struct Proxy {
     address: SocketAddr,
     open: watch::Sender<bool>,
-    /// Held by the connections that were made since the last call of [`Self::close_all`].
+    /// Held by the connections that were opened since the last call of [`Self::close_all`].
     round: Arc<Mutex<watch::Sender<bool>>>,
 }
 
@@ -54,7 +54,7 @@ impl Proxy {
         self.open.send_replace(false);
     }
 
-    /// Closes every connection, as a proxy does that finds them idle, and takes new ones. Returns when they are closed.
+    /// Closes every connection, as a proxy does with idle ones, and accepts new ones. Returns when they are closed.
     pub async fn close_all(&self) {
         let round = mem::replace(&mut *self.round.lock(), watch::channel(true).0);
         round.send_replace(false);
@@ -71,7 +71,7 @@ async fn lead(
     upstream: String,
     latency: Duration,
     mut is_open: watch::Receiver<bool>,
-    // Dropped after the sockets, so that the end of all of them is the end of all connections.
+    // Dropped after the sockets, so that the end of all receivers is the end of all connections.
     mut lasts: watch::Receiver<bool>,
 ) {
     let Ok(server) = TcpStream::connect(upstream).await else {

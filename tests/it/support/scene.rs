@@ -75,8 +75,8 @@ impl<R: AsRef<Redis>> Scene<R> {
         keys
     }
 
-    /// All that callers had stored: every key but those that a service makes of its own accord, some time after its start. They are
-    /// the list of queues in use, in which its own one is, the mark of the data, and its own answers that it keeps.
+    /// Returns all keys that callers had stored: every key except those that a service creates by itself some time after its start.
+    /// These are the list of queues in use with its own queue, the mark of the data, and its own cached answers.
     pub async fn stored_for_callers(&self) -> Vec<String> {
         let keys = self.keys();
         let own = [keys.queues(), keys.cache_warming(), keys.life()];

@@ -33,7 +33,7 @@ impl Service {
                 let app = Application::build(&settings).await.unwrap();
                 started.send(app.address()).unwrap();
                 let stopped = async {
-                    // Dropped or sent: both mean stop.
+                    // Both a message and a dropped sender mean stop.
                     let _ = stopped.await;
                     StopReason::Terminate
                 };
@@ -73,8 +73,8 @@ impl Drop for Service {
 }
 
 fn settings(args: &[impl AsRef<str>]) -> Settings {
-    // No lame duck and no drain: a client of the test may hold its connection while the test waits for the service to end. A Redis
-    // that the test has ended is not waited for.
+    // No lame duck and no drain: a client of the test may hold its connection while the test waits for the service to end. The service
+    // does not wait for a Redis that the test has ended.
     let base = [
         "--bind=127.0.0.1:0",
         "--workers=2",

@@ -199,7 +199,7 @@ async fn what_a_phone_has_queued_for_hours_is_stale_and_stops_nothing() {
         .collect();
     let answer = api.post_batch(&json!(queued)).await;
     assert_eq!(answer.status, 200);
-    // A position is true for five minutes here: the last four or five of an hour.
+    // The time to live is five minutes here: the last four or five positions of an hour are valid.
     let accepted = answer.body["accepted"].as_u64().unwrap();
     assert!((4..=5).contains(&accepted), "{answer:?}");
     assert_eq!(answer.body["stale"], 50 - accepted);

@@ -1,4 +1,4 @@
-//! Entries of Redis's GEO index end with their snapshots, also those that no live index holds.
+//! Entries of Redis's GEO index are removed with their snapshots, even if no live index holds them.
 
 use super::SOON;
 use crate::support::{Redis, Scene, eventually};
@@ -43,7 +43,7 @@ async fn entries_that_were_loaded_past_our_time_to_live_end() {
     };
     patient.drivers().place_all(&fleet(100)).await;
     drop(patient);
-    // When it loads them they are too old for it, and Redis has them for some more seconds.
+    // When it loads them they are too old for it, and Redis keeps them for some more seconds.
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     let scene = scene.with(&["--ttl=1"]);
     let hasty = scene.start().await;

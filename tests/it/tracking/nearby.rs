@@ -145,14 +145,14 @@ async fn what_others_have_put_into_redis_neither_ends_nor_fails_a_search_there()
         .map(|n| json!({"id": format!("d-{n:02}"), "lat": 10.01 + f64::from(n) * 1e-5, "lon": 20}))
         .collect();
     api.place_all(&fixes).await;
-    // Nearer than all of ours: members that are no ids, of which some are no text.
+    // Members nearer than all of ours that are not ids; some are not even text.
     let mut add = cmd("GEOADD");
     add.arg(scene.geo(Kind::Drivers));
     for n in 0..200_u8 {
         add.arg(20).arg(10).arg([b"no id \xff ", &[n][..]].concat());
     }
     let _: u64 = scene.redis.query(&add).await;
-    // A member without a snapshot, one whose snapshot is of another type, and one that is a snapshot of somebody else.
+    // A member without a snapshot, one whose snapshot is of another type, and one with the snapshot of another entity.
     let add = |id: &str| {
         cmd("GEOADD")
             .arg(scene.geo(Kind::Drivers))
@@ -168,7 +168,7 @@ async fn what_others_have_put_into_redis_neither_ends_nor_fails_a_search_there()
     let _: u64 = scene.redis.query(cmd("RPUSH").arg(key("list")).arg(1)).await;
     let snapshot: Vec<u8> = scene.redis.query(cmd("GET").arg(key("d-00"))).await;
     let () = scene.redis.query(cmd("SET").arg(key("double")).arg(snapshot)).await;
-    // Profiles that are none.
+    // Keys that are not profiles.
     let profile = |id: &str| scene.keys().profile(Kind::Drivers, 0, &Id::parse(id).unwrap());
     let () = scene.redis.query(cmd("SET").arg(profile("d-00")).arg("x")).await;
     let _: u64 = scene

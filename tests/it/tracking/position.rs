@@ -91,7 +91,7 @@ async fn the_time_is_read_under_the_names_that_devices_use() {
         api.place(name, json!({"lat": 1, "lon": 2, name: at})).await;
         assert_eq!(told(name).await, Some(at), "{name}");
     }
-    // Twice, as OwnTracks and its bridges do; the first in the order above counts.
+    // A member under two names, as OwnTracks and its bridges send it; the first in the order above counts.
     api.place(
         "twice",
         json!({"lat": 1, "lon": 2, "ts": now_ms(), "time": at, "timestamp": null}),
@@ -164,7 +164,7 @@ async fn what_cannot_be_used_is_dropped_with_a_warning() {
     assert_eq!((stale.status, &stale.body["outcome"]), (200, &json!("stale")));
     assert_eq!(stale.body["warnings"].as_array().unwrap().len(), 3);
 
-    // One name given twice is JSON of which nobody knows what it means; beside the place it is a warning.
+    // One name given twice is ambiguous JSON; except for id, place and time it is only a warning.
     let twice = r#"{"lat": 1, "lon": 2, "speed": 3, "speed": 4}"#;
     let request = api.request(Method::POST, "/v1/drivers/d-2/position").body(twice);
     let twice = send(request.header(CONTENT_TYPE, "application/json")).await;
@@ -359,7 +359,7 @@ async fn what_is_not_a_fix_is_told_field_by_field_and_not_stored() {
         .await
         .assert_problem(422, &["/id"]);
     assert_eq!(api.position("d-1").await.status, 404);
-    // The id of the path may be repeated.
+    // The body may repeat the id of the path.
     api.place("d-1", json!({"id": "d-1", "lat": 1, "lon": 1})).await;
     // The limits themselves are in.
     for (n, (lat, lon)) in [(85.051_128_78, 180.0), (-85.051_128_78, -180.0)]

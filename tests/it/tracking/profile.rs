@@ -127,7 +127,7 @@ async fn a_fix_says_of_the_profile_what_its_sender_knows() {
     assert_eq!(api.position("d-1").await.body["attributes"], profile["attributes"]);
     assert_eq!(api.profile("d-2").await.body, json!({"id": "d-2", "capacity": 3}));
 
-    // A stale fix says nothing that is older than what is known.
+    // A stale fix does not override newer members.
     let stale = json!({"lat": 1, "lon": 1, "status": "stale", "timestamp": crate::support::now_ms() - 100_000});
     assert_eq!(api.post_fix("d-1", stale).await.status, 200);
     assert_eq!(api.profile("d-1").await.body["status"], "busy");

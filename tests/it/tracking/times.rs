@@ -1,4 +1,4 @@
-//! Members of a profile count from the time at which they were set, however late they come.
+//! Members of a profile count from the time at which they were set, however late they arrive.
 
 use super::SOON;
 use crate::support::{Scene, eventually, now_ms};
@@ -48,7 +48,7 @@ async fn a_position_that_waited_on_a_phone_does_not_undo_what_was_set_since() {
         })
         .await;
     }
-    // Sent again by a phone that had no answer, it changes nothing.
+    // A repeated request of a phone that received no answer changes nothing.
     one.post_fix(
         "d-1",
         fix_at(at - 30_000, json!({"status": "available", "capacity": 6})),
@@ -69,7 +69,7 @@ async fn a_stale_position_still_says_what_is_newer_of_the_profile() {
     one.place("d-1", fix_at(at, json!({"capacity": 4}))).await;
     let stale = fix_at(at - 10_000, json!({"status": "busy", "capacity": 6}));
     assert_eq!(one.post_fix("d-1", stale).await.body["outcome"], "stale");
-    // Older than positions live, from a phone that was out of reach for long.
+    // Older than the time to live of positions, from a phone that was offline for long.
     let expired = fix_at(at - 400_000, json!({"status": "free", "vehicle_type": "van"}));
     let batch = json!([{"id": "d-1"}]);
     let mut batch = batch;
@@ -114,7 +114,7 @@ async fn put_and_delete_count_for_all_members() {
     }
     assert_eq!(api.profile("put").await.body, json!({"id": "put", "capacity": 4}));
     assert_eq!(api.profile("deleted").await.status, 404);
-    // A removed member is not set by what is older either.
+    // An older value does not restore a removed member either.
     api.patch_profile("patched", json!({"status": null, "attributes": {"late": null}}))
         .await;
     api.place("patched", late()).await;
@@ -194,7 +194,7 @@ async fn a_time_from_before_the_clock_was_set_back_is_not_waited_for() {
     let service = scene.start().await;
     let api = service.drivers();
     api.put_profile("d-1", json!({"status": "busy", "capacity": 4})).await;
-    // As if Redis's clock had been set back by an hour since.
+    // Equivalent to setting Redis's clock back by an hour.
     let ahead = now_ms() + 3_600_000;
     let mut shift = cmd("HSET");
     shift.arg(profile_key(&scene, "d-1"));
@@ -258,7 +258,7 @@ async fn a_position_from_before_the_clock_was_set_back_gives_way() {
 
 #[actix_web::test]
 async fn a_profile_ends_some_time_after_the_last_position_or_change() {
-    // Kept alive every ten seconds.
+    // The TTL of profiles is extended every ten seconds.
     let scene = Scene::new().await.with(&["--ttl=2", "--profile-ttl=300"]);
     let service = scene.start().await;
     let api = service.drivers();
@@ -272,14 +272,14 @@ async fn a_profile_ends_some_time_after_the_last_position_or_change() {
     runs_out().await;
     api.patch_profile("d-1", json!({"capacity": 4})).await;
     assert!(ttl_s().await >= 299);
-    // A position lets it live on when it has expired.
+    // The expiry of a position extends the TTL.
     runs_out().await;
     api.place("d-1", json!({"lat": 1, "lon": 1})).await;
     eventually(SOON, "the profile lives on", async || {
         (ttl_s().await > 100).then_some(())
     })
     .await;
-    // And now and then while positions come.
+    // The TTL is also extended periodically while positions arrive.
     let lives_on = async {
         runs_out().await;
         eventually(2 * SOON, "the profile lives on while positions come", async || {

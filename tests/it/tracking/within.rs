@@ -53,7 +53,7 @@ async fn a_box_whose_west_is_greater_lies_across_the_antimeridian() {
         ("-180,-20,-170,-10", vec!["east", "samoa", "west"]),
         ("-180,-90,180,90", vec!["east", "fiji", "greenwich", "samoa", "west"]),
         ("-170,-20,175,-10", vec!["greenwich"]),
-        // As maps that scroll on name places.
+        // Longitudes beyond ±180, as from maps that scroll across the antimeridian.
         ("175,-20,190,-10", vec!["east", "fiji", "samoa", "west"]),
         ("-185,-20,-170,-10", vec!["east", "fiji", "samoa", "west"]),
         ("350,-20,370,-10", vec!["greenwich"]),
@@ -64,14 +64,14 @@ async fn a_box_whose_west_is_greater_lies_across_the_antimeridian() {
     for lon in [188, -172] {
         let found = api.nearby(&format!("lat=-17&lon={lon}")).await;
         assert_eq!(found.ids(), ["samoa"], "{lon}");
-        // Answers name places as they were reported.
+        // Answers show coordinates as they were reported.
         assert_eq!(found.body["results"][0]["lon"], -172.0);
         let many = api.nearby_many(json!([{"lat": -17, "lon": lon}])).await;
         assert_eq!(many.body["results"][0][0]["id"], "samoa", "{lon}");
     }
 }
 
-/// The pages of a listing, each asked of the next of the instances; `between` is done behind each page.
+/// Returns the pages of a listing, each from the next of the instances. `between` runs after each page.
 async fn pages(instances: &[Api], query: &str, mut between: impl AsyncFnMut(u32)) -> Vec<Answer> {
     let mut pages: Vec<Answer> = Vec::new();
     let (mut cursor, mut round) = (String::new(), 0);
@@ -123,7 +123,7 @@ async fn a_box_is_listed_page_by_page_at_any_instance_while_all_move() {
         let listed: Vec<&str> = pages.iter().flat_map(Answer::ids).collect();
         assert_eq!(listed, expected, "{filter}");
     }
-    // In GeoJSON the cursor stands beside the features.
+    // In GeoJSON the cursor is a member beside `features`.
     let features = instances[0].geojson("within?bbox=-1,-1,3,3&limit=60").await;
     assert!(features.body["cursor"].is_string(), "{features:?}");
 }

@@ -1,4 +1,4 @@
-//! Names: which mean what, and which of two counts.
+//! Names: their meaning, and which of several values counts.
 
 use super::*;
 
@@ -53,7 +53,7 @@ fn every_name_that_devices_send_is_understood() {
         );
         assert_eq!(fix(&body), full, "{body}");
     }
-    // Escapes are only another way to write a name.
+    // An escape is another way to write the same name.
     assert_eq!(fix(r#"{"l\u0061t": 1, "lon": 2}"#).point, Point::new(1.0, 2.0).unwrap());
 }
 
@@ -92,7 +92,7 @@ fn other_names_are_ignored() {
 fn of_several_names_the_first_in_order_counts() {
     let times = ["timestamp", "timestamp_ms", "time", "ts", "tst", "recorded_at"];
     for (rank, name) in times.iter().enumerate() {
-        // However they are ordered in the body.
+        // The order in the body does not matter.
         let later: Vec<_> = times[rank..]
             .iter()
             .rev()
@@ -139,7 +139,7 @@ fn null_and_what_cannot_be_used_leave_it_to_the_next_name() {
         fix(r#"{"lat": null, "latitude": 1, "lon": "x", "lng": 2}"#).point,
         Point::new(1.0, 2.0).unwrap()
     );
-    // Where none can be used the first says why, and nothing becomes now.
+    // If no value is usable, the fault of the first is reported, and the time does not default to now.
     assert_eq!(faults(&with(r#""timestamp": "noon", "ts": 5"#)), ["/timestamp"]);
     assert_eq!(dropped(&with(r#""speed_mps": "fast", "speed": -5"#)), ["/speed_mps"]);
 }

@@ -92,7 +92,7 @@ fn one_bad_element_never_harms_the_others() {
         "1e999",
         r#"{"id": "d-2\ud800", "lat": 1, "lon": 2}"#,
         r#""\udc00""#,
-        // No JSON by its grammar.
+        // Not JSON by its grammar.
         "NaN",
         "\"\u{1}\"",
         r#"{"id": "d-2", "lat": 1, "lon": 2, "heading": NaN}"#,

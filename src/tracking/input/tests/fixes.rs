@@ -1,4 +1,4 @@
-//! What decides whether a position is taken: its members' types, what is missing, what is no JSON.
+//! What decides whether a position is accepted: types of members, missing members, invalid JSON.
 
 use super::*;
 

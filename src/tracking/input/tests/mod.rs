@@ -24,12 +24,12 @@ const CLOCK: Clock = Clock {
     ttl_ms: 300_000,
 };
 
-/// A single position, of the entity `d-1`.
+/// Parses a single position, of the entity `d-1`.
 fn parse(body: &[u8]) -> Result<Report, BodyError> {
     parse_fix(body, &Id::parse("d-1").unwrap(), CLOCK)
 }
 
-/// A body that has to be a valid position.
+/// Parses a body that has to be a valid position.
 #[track_caller]
 fn report(body: &str) -> Report {
     match parse(body.as_bytes()) {
@@ -38,7 +38,7 @@ fn report(body: &str) -> Report {
     }
 }
 
-/// A body that has to be taken as it is.
+/// Parses a body that has to be accepted without warnings.
 #[track_caller]
 fn fix(body: &str) -> Fix {
     let report = report(body);
@@ -46,7 +46,7 @@ fn fix(body: &str) -> Fix {
     report.fix
 }
 
-/// The pointers of what is dropped of a body that has to be taken.
+/// Returns the pointers of the warnings about a body that has to be accepted.
 #[track_caller]
 fn dropped(body: &str) -> Vec<String> {
     report(body)

@@ -19,7 +19,7 @@ fn deep() -> [String; 4] {
 #[test]
 fn a_deep_body_is_malformed() {
     for deep in deep() {
-        // An object that ends has a member that means nothing, and no place.
+        // A complete object has only an unknown member, so its coordinates are missing.
         if deep.ends_with('}') {
             assert_eq!(faults(&deep), ["/lat", "/lon"]);
         } else {

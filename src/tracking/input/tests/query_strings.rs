@@ -153,7 +153,7 @@ fn a_cursor_goes_on_with_the_listing_that_gave_it() {
     const FILTERS: &str = "status=a&status=b&max_age_s=60&min_capacity=2&vehicle_type=van";
     let of = |query: &str| write_cursor(Kind::Drivers, &box_of(query), &Id::parse("d-7").unwrap());
     let cursor = of(&format!("bbox=170,-20,190,-10&limit=5&{FILTERS}"));
-    // Another limit, and other words for the same, are the same listing.
+    // Another limit, or another spelling of the same values, is the same listing.
     for query in [
         format!("bbox=170,-20,190,-10&{FILTERS}"),
         format!("bbox=170,-20,-170,-10.0&limit=1&{FILTERS}"),

@@ -1,4 +1,4 @@
-//! What stands beside id, place and time: it never costs the place.
+//! Members other than id, place and time: they never cause a position to be refused.
 
 use super::*;
 use crate::tracking::model::Scalar;
@@ -91,7 +91,7 @@ fn of_more_attributes_than_a_profile_has_the_first_are_taken() {
         assert_eq!(report.warnings.len(), 1);
         assert_eq!(report.warnings[0].pointer, "/attributes");
     }
-    // What cannot be used takes no room.
+    // Invalid attributes do not count towards the limit.
     let members: Vec<_> = (0..20)
         .map(|n| format!(r#""a{n}": null, "b{n}": {n}, "c{n}": []"#))
         .collect();

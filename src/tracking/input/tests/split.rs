@@ -1,11 +1,11 @@
-//! Elements that are not JSON, among others that are.
+//! Elements that are not JSON, between valid ones.
 
 use super::*;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-/// Text that is no string and has neither brackets, quotes nor commas.
+/// Generates text that is not a string and contains no brackets, quotes or commas.
 fn bare() -> impl Strategy<Value = Vec<u8>> {
     vec(
         any::<u8>().prop_filter("balanced", |byte| !b"[]{}\",".contains(byte)),
@@ -13,7 +13,7 @@ fn bare() -> impl Strategy<Value = Vec<u8>> {
     )
 }
 
-/// A string, whatever is in it.
+/// Generates a string with arbitrary content.
 fn quoted_bytes() -> impl Strategy<Value = Vec<u8>> {
     vec(any::<u8>(), 0..12).prop_map(|bytes| {
         let mut text = vec![b'"'];
@@ -28,7 +28,7 @@ fn quoted_bytes() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// Anything with balanced brackets and quotes and without a comma outside of them.
+/// Generates text with balanced brackets and quotes and without a comma outside of them.
 fn garbage() -> impl Strategy<Value = Vec<u8>> {
     let leaf = prop_oneof![bare(), quoted_bytes()];
     leaf.prop_recursive(4, 24, 4, |inner| {
@@ -45,7 +45,7 @@ fn good(n: usize) -> Vec<u8> {
     format!(r#" {{"id": "good-{n}", "lat": 1, "lon": 2, "attributes": {{"say": "a, \"b\" ]}}"}}}} "#).into_bytes()
 }
 
-/// The ids of a batch's elements that are taken and begin with `good`.
+/// Returns the ids of the accepted elements of a batch that begin with `good`.
 fn taken(batch: &Batch) -> Vec<String> {
     let ids = batch.elements.iter().flatten().map(|(id, _)| id.to_string());
     ids.filter(|id| id.starts_with("good")).collect()

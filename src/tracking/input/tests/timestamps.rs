@@ -79,7 +79,7 @@ fn what_is_no_time_is_refused() {
 #[test]
 fn it_may_be_a_minute_ahead_and_as_old_as_this_service() {
     assert_eq!(at(&(NOW + 60_000).to_string()), NOW + 60_000);
-    // Of an age that is answered as stale.
+    // These are old enough to be answered as stale.
     for old in [NOW - 299_999, NOW - 300_000, NOW - 86_400_000, 1_000_000_000_000] {
         let report = report(&with(&format!(r#""timestamp": {old}"#)));
         assert_eq!(report.fix.timestamp_ms, old);

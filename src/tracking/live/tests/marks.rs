@@ -145,7 +145,7 @@ fn an_unsaved_change_waits_on_top_of_what_redis_has() {
         "read before ours was written"
     );
 
-    // What others set later is not hidden by what was taken here before.
+    // A value that another instance sets later is not hidden by an earlier unsaved change.
     index.change_profile(&id(1), &status("late", NOW - 10));
     assert_eq!(shown(&index, 1).as_deref(), Some("busy"));
 }
@@ -158,7 +158,7 @@ fn what_redis_lost_of_a_profile_becomes_unsaved_at_a_load() {
         read(&index, n, status("new", NOW - 10), 7);
     }
     index.begin_reload();
-    // Lost all, lost the latest change, as it was, and one that was changed since, in a Redis that numbers anew.
+    // Four cases: all lost, the latest change lost, unchanged, and changed since, in a Redis that numbers from the start.
     let readings = [
         (Profile::default(), 0),
         (status("old", NOW - 20), 3),

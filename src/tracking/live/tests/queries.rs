@@ -200,7 +200,7 @@ fn ten_thousand_at_one_place_are_answered_by_id() {
 fn a_crowd_on_one_spot_is_answered_exactly_and_by_id() {
     let (index, mut naive) = (LiveIndex::new(TTL, 100_000), Naive::default());
     let depot = at(48.2, 16.37);
-    // Some stand a little beside the spot, closer than the grid can tell.
+    // Some are slightly beside the spot, closer than the grid can resolve.
     let spot = |n: u32| {
         if n.is_multiple_of(97) {
             at(48.2 + 1e-8, 16.37)

@@ -87,7 +87,7 @@ fn a_search_in_pieces_answers_each_entity_once_while_all_move() {
     });
 }
 
-/// Lists a box page by page, letting `drive` move things between all pieces of the search.
+/// Lists a box page by page. `drive` moves entities between all pieces of the search.
 fn list(index: &LiveIndex, bounds: BoundingBox, mut drive: impl FnMut()) -> Vec<Id> {
     let mut query = inside(bounds, 100);
     let mut listed = Vec::new();

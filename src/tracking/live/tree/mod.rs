@@ -83,7 +83,7 @@ pub(super) struct Tree {
     pub(super) nodes: Slab<Node>,
     pub(super) leaves: Slab<Leaf>,
     root: Branch,
-    /// What moved from leaf to leaf lately.
+    /// The latest moves between leaves.
     pub(super) moves: Moves,
     len: usize,
     /// Entries that the leaves have room for.

@@ -1,8 +1,8 @@
-/// Moves that are remembered. Between two pieces of a search there are seldom more than a few dozen.
+/// The most moves that are remembered. Between two pieces of a search there are rarely more than a few dozen.
 const REMEMBERED: usize = 4096;
 
-/// The slots whose entries moved to another leaf lately. A search in pieces looks here for what moved from where it has not
-/// looked yet to where it has.
+/// The slots whose entries moved to another leaf lately. A search in pieces uses them to find entities that moved from a part that it
+/// has not searched yet to one that it has.
 #[derive(Debug)]
 pub(in super::super) struct Moves {
     slots: Box<[u32]>,
@@ -23,12 +23,12 @@ impl Moves {
         self.count += 1;
     }
 
-    /// How many there have been.
+    /// Returns the number of moves so far.
     pub(in super::super) const fn count(&self) -> u64 {
         self.count
     }
 
-    /// The slot of a move, by its number from 0 on; `None` if it is forgotten or yet to come.
+    /// Returns the slot of a move, by its number from 0 on; `None` if it is no longer remembered or has not happened yet.
     pub(in super::super) fn get(&self, number: u64) -> Option<u32> {
         let is_known = number < self.count && self.count - number <= self.slots.len() as u64;
         is_known.then(|| self.slots[self.place(number)])
