@@ -193,11 +193,13 @@ mod tests {
 
     #[test]
     fn a_payload_is_read_and_its_faults_are_named() {
-        let read = Notification::parse(r#"{"title":"Hi","body":"There","data":{"a":1},"more":2}"#).unwrap();
+        let read = Notification::parse(r#"{"title":"Hi","body":"There","data":{"a":1}}"#).unwrap();
         assert_eq!((read.title.as_str(), &read.data["a"]), ("Hi", &json!(1)));
         let faults = Notification::parse(r#"{"title":"","data":[1],"webhook":"no webhook"}"#).unwrap_err();
         let members: Vec<_> = faults.iter().map(|fault| fault.member.as_str()).collect();
         assert_eq!(members, ["title", "body", "webhook", "data"]);
+        let faults = Notification::parse(r#"{"title":"Hi","body":"There","Data":{"a":1}}"#).unwrap_err();
+        assert_eq!(faults[0].member, "Data", "what it does not know is refused: {faults:?}");
         for wrong in ["[]", "1", "\"\""] {
             assert_eq!(Notification::parse(wrong).unwrap_err()[0].member, "", "{wrong}");
         }
