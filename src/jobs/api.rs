@@ -216,7 +216,7 @@ impl Jobs {
         if jobs.iter().all(|job| at(job).is_none()) {
             return Ok(());
         }
-        let latest = commands::now_ms(&self.0.link).await? + check::YEAR_MS.end();
+        let latest = self.0.link.now_ms().await? + check::YEAR_MS.end();
         let late = jobs.iter().position(|job| at(job).is_some_and(|at| at > latest));
         late.map_or(Ok(()), |index| Err(commands::too_far(index)))
     }

@@ -147,6 +147,12 @@ impl Link {
         self.ask(cmd, || only_reads(cmd)).await
     }
 
+    /// Redis's clock, Unix milliseconds.
+    pub async fn now_ms(&self) -> Result<i64, StoreError> {
+        let (seconds, micros): (i64, i64) = self.query(&redis::cmd("TIME")).await?;
+        Ok(seconds * 1_000 + micros / 1_000)
+    }
+
     /// Runs a pipeline whose keys share a slot. Repeats it if its connection ended and all its commands only read.
     pub async fn pipeline<T: FromRedisValue>(&self, pipeline: &Pipeline) -> Result<T, StoreError> {
         match self.send_all(pipeline).await {

@@ -346,12 +346,6 @@ pub async fn snapshots(link: &Link, kind: Kind, partition: u16, ids: &[Id]) -> R
         .collect())
 }
 
-/// Redis's clock, Unix milliseconds.
-pub async fn redis_now_ms(link: &Link) -> Result<i64, StoreError> {
-    let (seconds, micros): (i64, i64) = link.query(&redis::cmd("TIME")).await?;
-    Ok(seconds * 1000 + micros / 1000)
-}
-
 /// The sequence of a partition's latest batch.
 async fn sequence(link: &Link, kind: Kind, partition: u16) -> Result<u64, StoreError> {
     let sequence: Option<u64> = link

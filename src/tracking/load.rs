@@ -20,7 +20,7 @@ const PAGES_AHEAD: usize = 4;
 /// Loads every kind. Index entries without a snapshot are taken out on the way. When all pieces are taken in, `is_reconciling` is set:
 /// entities that become known before have their profile read here, and those that do after have not.
 pub async fn load(shared: &Shared, link: &Link, is_reconciling: &Cell<bool>) -> Result<(), StoreError> {
-    shared.note_redis_clock(commands::redis_now_ms(link).await?);
+    shared.note_redis_clock(link.now_ms().await?);
     for kind in Kind::ALL {
         for partition in 0..link.store().keys().partitions() {
             load_partition(shared, link, kind, partition).await?;

@@ -37,9 +37,3 @@ pub(in crate::jobs) async fn queues(link: &Link, set: &str, most: u32) -> Result
     queues.sort_unstable();
     Ok(queues)
 }
-
-/// Redis's clock, Unix milliseconds.
-pub(in crate::jobs) async fn now_ms(link: &Link) -> Result<i64, StoreError> {
-    let (seconds, micros): (i64, i64) = link.query(&redis::cmd("TIME")).await?;
-    Ok(seconds * 1_000 + micros / 1_000)
-}
