@@ -1,12 +1,12 @@
 //! Calls to other hosts, against a real HTTP server.
 
-use crate::support::{HttpAnswer, Receiver};
+use crate::support::{HttpAnswer, Receiver, eventually};
 use bytes::Bytes;
 use fleetpulse::config::OutgoingSettings;
 use fleetpulse::outgoing::{CallError, HeaderMap, Outgoing, Reply, Url};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 fn settings() -> OutgoingSettings {
     OutgoingSettings {
@@ -141,14 +141,18 @@ async fn who_has_less_time_gives_a_host_up_earlier_and_says_nothing_of_it_if_tha
 
 #[actix_web::test]
 async fn a_host_that_is_not_there_or_not_well_is_left_alone_and_called_again_when_it_is() {
-    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    // Bound and not listening: it refuses connections, and its port is not given to another server.
+    let gone = TcpSocket::new_v4().unwrap();
+    gone.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let outgoing = Outgoing::new(&OutgoingSettings {
         circuit_failures: 1,
-        circuit_rest_ms: 100,
+        circuit_rest_ms: 1_000,
         ..settings()
     })
     .unwrap();
-    let refused = post(&outgoing, &format!("http://{gone}/")).await.unwrap_err();
+    let refused = post(&outgoing, &format!("http://{}/", gone.local_addr().unwrap()))
+        .await
+        .unwrap_err();
     assert!(matches!(refused, CallError::Connect(_)), "{refused:?}");
 
     let receiver = Receiver::start();
@@ -158,9 +162,11 @@ async fn a_host_that_is_not_there_or_not_well_is_left_alone_and_called_again_whe
         post(&outgoing, &receiver.url).await.unwrap_err(),
         CallError::Open(_)
     ));
-    tokio::time::sleep(Duration::from_millis(110)).await;
     receiver.answer_with([404, 204]);
     // What it says is an answer, whatever it says: the host is well.
-    assert_eq!(post(&outgoing, &receiver.url).await.unwrap().status, 404);
+    let answer = eventually(Duration::from_secs(10), "it is called again", async || {
+        post(&outgoing, &receiver.url).await.ok()
+    });
+    assert_eq!(answer.await.status, 404);
     assert_eq!(post(&outgoing, &receiver.url).await.unwrap().status, 204);
 }
