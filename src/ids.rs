@@ -155,7 +155,7 @@ mod tests {
         for good in ["Nearby", "nearby-1", "position"] {
             assert!(Id::parse_unreserved(good, RESERVED_ENTITIES).is_ok(), "{good}");
         }
-        let told = IdError::Reserved(RESERVED_ENTITIES).to_string();
-        assert!(told.starts_with("nearby, within, "), "{told}");
+        let text = IdError::Reserved(RESERVED_ENTITIES).to_string();
+        assert!(text.starts_with("nearby, within, "), "{text}");
     }
 }

@@ -35,7 +35,7 @@ pub struct Rejection {
 /// Parses a batch: an array, or an object with `positions`.
 ///
 /// # Errors
-/// [`BodyError`] only where the elements cannot be told apart; faults of single elements are in the result.
+/// [`BodyError`] only where the elements cannot be distinguished; faults of single elements are in the result.
 pub fn parse_batch(body: &[u8], clock: Clock) -> Result<Batch, BodyError> {
     let body = unmarked(body);
     let mut parser = serde_json::Deserializer::from_slice(body);

@@ -103,7 +103,7 @@ fn a_number_in_quotes_is_that_number() {
 
 #[test]
 fn a_refusal_names_the_unit() {
-    let told = |timestamp: &str| match parse(with(&format!(r#""timestamp": {timestamp}"#)).as_bytes()) {
+    let detail_of = |timestamp: &str| match parse(with(&format!(r#""timestamp": {timestamp}"#)).as_bytes()) {
         Err(BodyError::Unacceptable(errors)) => errors[0].detail.clone(),
         other => panic!("{timestamp}: {other:?}"),
     };
@@ -123,8 +123,8 @@ fn a_refusal_names_the_unit() {
         ("\"1999-12-31T23:59:59Z\"", "before 2001-09-09T01:46:40Z; send"),
         ("\"2026-11-21T10:00:00\"", "must be RFC 3339 with an offset"),
     ] {
-        let told = told(timestamp);
-        assert!(told.contains(word), "{timestamp}: {told}");
+        let detail = detail_of(timestamp);
+        assert!(detail.contains(word), "{timestamp}: {detail}");
     }
 }
 
