@@ -131,6 +131,7 @@ impl Fleet {
             let fix = Fix {
                 point: Point::new(lat, lon)?,
                 timestamp_ms: 1_790_000_000_000,
+                received_us: 1_790_000_000_000_000,
                 accuracy_m: None,
                 altitude_m: None,
                 speed_mps: Some(8.3),

@@ -6,6 +6,8 @@
 //! module, so that a new use of it is seen.
 
 use chrono::{DateTime, Utc};
+use std::sync::atomic::AtomicI64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 /// Now.
@@ -19,6 +21,21 @@ pub fn now() -> DateTime<Utc> {
 #[must_use]
 pub fn now_ms() -> i64 {
     now().timestamp_millis()
+}
+
+/// Now, in Unix microseconds; greater than at every earlier call in this process, whatever becomes of the clock.
+#[must_use]
+pub fn unique_us() -> i64 {
+    static LATEST: AtomicI64 = AtomicI64::new(0);
+    let now_us = now().timestamp_micros();
+    let mut latest = LATEST.load(Relaxed);
+    loop {
+        let next = now_us.max(latest + 1);
+        match LATEST.compare_exchange_weak(latest, next, Relaxed, Relaxed) {
+            Ok(_) => return next,
+            Err(other) => latest = other,
+        }
+    }
 }
 
 /// A duration in whole milliseconds, as it is told to clients and to Redis; what is beyond 64 bits is the most that they hold.

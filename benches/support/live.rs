@@ -16,7 +16,6 @@ pub fn update(n: usize, point: Point, timestamp_ms: i64) -> Update {
     Update {
         id: id(n),
         fix: fix(point, timestamp_ms),
-        seq: 1,
     }
 }
 

@@ -42,6 +42,7 @@ pub fn fix(point: Point, timestamp_ms: i64) -> Fix {
     Fix {
         point,
         timestamp_ms,
+        received_us: timestamp_ms * 1_000,
         accuracy_m: Some(5.0),
         altitude_m: None,
         speed_mps: Some(8.0),

@@ -292,6 +292,7 @@ mod tests {
         let fix = Fix {
             point: Point::new(40.7484, -73.9857).unwrap(),
             timestamp_ms: 1_790_000_000_123,
+            received_us: 0,
             accuracy_m: None,
             altitude_m: Some(-3.5),
             speed_mps: Some(13.4),

@@ -1,7 +1,7 @@
 //! Every word that the tracking slice says to Redis, each as one typed function. All keys of a call share a slot.
 
 use super::Kind;
-use super::model::Fix;
+use super::model::{Fix, Removed};
 use super::profile::Profile;
 use super::profile_hash::{self, VersionedProfile};
 use super::snapshot::{self, Head, Word};
@@ -88,17 +88,13 @@ impl Verdict {
     }
 }
 
-/// Stores up to [`MAX_FIXES`] fixes of different entities of one partition. Returns the batch's sequence and a verdict each.
-pub async fn record(
-    link: &Link,
-    target: Target<'_>,
-    fixes: &[Recorded<'_>],
-) -> Result<(u64, Vec<Verdict>), StoreError> {
+/// Stores up to [`MAX_FIXES`] fixes of different entities of one partition. Returns a verdict each.
+pub async fn record(link: &Link, target: Target<'_>, fixes: &[Recorded<'_>]) -> Result<Vec<Verdict>, StoreError> {
     let call = record_call(link, target, fixes);
-    let (sequence, outcomes): (u64, String) = link.run(&RECORD, &call).await?;
+    let outcomes: String = link.run(&RECORD, &call).await?;
     let verdicts: Vec<_> = outcomes.bytes().filter_map(Verdict::of).collect();
     if verdicts.len() == fixes.len() {
-        Ok((sequence, verdicts))
+        Ok(verdicts)
     } else {
         Err(StoreError::Answer(format!(
             "record: {} outcomes for {} fixes",
@@ -164,33 +160,29 @@ fn record_call(link: &Link, target: Target<'_>, fixes: &[Recorded<'_>]) -> Cmd {
 /// The time of a removal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Removal {
-    /// Now by Redis's clock, but after the fix that it removes and not before this Unix millisecond.
-    NotBefore(i64),
-    /// This Unix millisecond.
-    At(i64),
+    /// Now by Redis's clock, but after the fix that it removes and not before this.
+    NotBefore(Removed),
+    /// Exactly this.
+    At(Removed),
 }
 
-/// Removes an entity's fix. Returns the sequence and the time of the removal, or `None` where a newer fix stays.
-pub async fn remove(
-    link: &Link,
-    target: Target<'_>,
-    id: &Id,
-    removal: Removal,
-) -> Result<Option<(u64, i64)>, StoreError> {
+/// Removes an entity's fix. Returns the removal as it was stored, or `None` where a newer fix stays.
+pub async fn remove(link: &Link, target: Target<'_>, id: &Id, removal: Removal) -> Result<Option<Removed>, StoreError> {
     let Target { kind, partition, .. } = target;
     let keys = link.store().keys();
-    let mut call = REMOVE.call(4, 9, 512);
+    let mut call = REMOVE.call(4, 10, 512);
     call.arg(keys.geo(kind, partition))
         .arg(keys.sequence(kind, partition))
         .arg(keys.updates(kind, partition));
     call.arg(keys.snapshot(kind, partition, id));
     call.arg(target.head()).arg(id.as_str()).arg(target.ttl_ms);
-    match removal {
-        Removal::NotBefore(at_ms) => call.arg("not_before").arg(at_ms),
-        Removal::At(at_ms) => call.arg("at").arg(at_ms),
+    let (mode, Removed { at_ms, received_us }) = match removal {
+        Removal::NotBefore(removed) => ("not_before", removed),
+        Removal::At(removed) => ("at", removed),
     };
-    let (sequence, at_ms): (u64, i64) = link.run(&REMOVE, &call).await?;
-    Ok((sequence > 0).then_some((sequence, at_ms)))
+    call.arg(mode).arg(at_ms).arg(received_us);
+    let stored: Option<(i64, i64)> = link.run(&REMOVE, &call).await?;
+    Ok(stored.map(|(at_ms, received_us)| Removed { at_ms, received_us }))
 }
 
 /// Removes entities of one partition (at most [`MAX_FIXES`]) from the GEO index if their snapshots have expired. Returns the expiry of

@@ -224,7 +224,7 @@ impl Following<'_> {
         let Ok(message) = serde_json::from_str::<Message<'_>>(text) else {
             return Ok(());
         };
-        let unread = self.take(kind, &head, &message, now_ms);
+        let unread = self.take(kind, &message, now_ms);
         if self.unread.add(kind, head.partition, unread) {
             Ok(())
         } else {
@@ -233,19 +233,15 @@ impl Following<'_> {
     }
 
     /// Applies fixes and removals to the live index. Returns the entities whose profiles have to be read.
-    fn take(&self, kind: Kind, head: &Head<'_>, message: &Message<'_>, now_ms: i64) -> Vec<Id> {
+    fn take(&self, kind: Kind, message: &Message<'_>, now_ms: i64) -> Vec<Id> {
         let live = self.shared.live(kind);
         let mut updates = Vec::with_capacity(message.fixes.len());
         let mut unread: Vec<Id> = message.profiles.iter().filter_map(|id| Id::parse(id).ok()).collect();
         for word in message.fixes.iter().chain(&message.removed).filter_map(Snapshot::word) {
             match word {
-                Word::At(id, fix) => updates.push(Update {
-                    id,
-                    fix,
-                    seq: head.sequence,
-                }),
-                Word::Removed(id, at_ms) => {
-                    live.remove(Origin::Stored, &id, at_ms, head.sequence);
+                Word::At(id, fix) => updates.push(Update { id, fix }),
+                Word::Removed(id, removed) => {
+                    live.remove(Origin::Stored, &id, removed);
                 }
             }
         }

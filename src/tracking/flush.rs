@@ -5,6 +5,7 @@
 use super::Kind;
 use super::commands::{self, MAX_FIXES, Recorded, Removal, Target, Verdict};
 use super::live::{Origin, Unsaved, Update};
+use super::model::Removed;
 use super::profiles;
 use super::shared::Shared;
 use super::snapshot::Word;
@@ -68,26 +69,24 @@ pub async fn flush(shared: &Shared, link: &Link, kind: Kind) -> Result<usize, St
 
 async fn write(shared: &Shared, link: &Link, target: Target<'_>, piece: &[Unsaved]) -> Result<(), StoreError> {
     let (kind, partition, live) = (target.kind, target.partition, shared.live(target.kind));
-    let (sequence, verdicts) = record(link, target, piece).await?;
+    let verdicts = record(link, target, piece).await?;
     let mut saved = Vec::with_capacity(piece.len());
     // Entities for which Redis has newer data.
     let mut newer = Vec::new();
     for unsaved in piece.iter().filter(|unsaved| unsaved.position_unsaved) {
-        let (is_written, number) = match &unsaved.fix {
-            Some(_) => (
-                verdicts.get(&unsaved.id).is_some_and(|verdict| verdict.is_stored),
-                sequence,
-            ),
-            None => match commands::remove(link, target, &unsaved.id, Removal::At(unsaved.timestamp_ms)).await? {
-                Some((number, _)) => (true, number),
-                None => (false, 0),
-            },
+        let is_written = if unsaved.fix.is_some() {
+            verdicts.get(&unsaved.id).is_some_and(|verdict| verdict.is_stored)
+        } else {
+            let removal = Removal::At(Removed {
+                at_ms: unsaved.timestamp_ms,
+                received_us: unsaved.received_us,
+            });
+            commands::remove(link, target, &unsaved.id, removal).await?.is_some()
         };
         if is_written {
-            saved.push((unsaved, number));
+            saved.push(unsaved);
         } else {
             newer.push(unsaved.id.clone());
-            saved.push((unsaved, 0));
         }
     }
     take_newer(shared, link, target, &newer).await?;
@@ -104,12 +103,12 @@ async fn write(shared: &Shared, link: &Link, target: Target<'_>, piece: &[Unsave
     Ok(())
 }
 
-/// Writes fixes and unsaved profile members. Returns the number of the batch, and the verdict for each that was written.
+/// Writes fixes and unsaved profile members. Returns the verdict for each that was written.
 async fn record<'a>(
     link: &Link,
     target: Target<'_>,
     piece: &'a [Unsaved],
-) -> Result<(u64, HashMap<&'a Id, Verdict>), StoreError> {
+) -> Result<HashMap<&'a Id, Verdict>, StoreError> {
     let records: Vec<Recorded<'_>> = piece
         .iter()
         .map(|unsaved| Recorded {
@@ -120,15 +119,15 @@ async fn record<'a>(
         .filter(|record| record.fix.is_some() || record.change.is_some())
         .collect();
     if records.is_empty() {
-        return Ok((0, HashMap::new()));
+        return Ok(HashMap::new());
     }
-    let (sequence, verdicts) = commands::record(link, target, &records).await?;
+    let verdicts = commands::record(link, target, &records).await?;
     let verdicts = piece
         .iter()
         .filter(|unsaved| unsaved.fix.is_some() && unsaved.position_unsaved || unsaved.change.is_some())
         .map(|unsaved| &unsaved.id)
         .zip(verdicts);
-    Ok((sequence, verdicts.collect()))
+    Ok(verdicts.collect())
 }
 
 /// Applies Redis's data of entities for which Redis refused ours as older. The message about it may have been missed.
@@ -138,9 +137,9 @@ async fn take_newer(shared: &Shared, link: &Link, target: Target<'_>, ids: &[Id]
     let mut updates = Vec::new();
     for word in words.into_iter().flatten() {
         match word {
-            Word::At(id, fix) => updates.push(Update { id, fix, seq: 0 }),
-            Word::Removed(id, at_ms) => {
-                live.remove(Origin::Stored, &id, at_ms, 0);
+            Word::At(id, fix) => updates.push(Update { id, fix }),
+            Word::Removed(id, removed) => {
+                live.remove(Origin::Stored, &id, removed);
             }
         }
     }

@@ -87,9 +87,9 @@ fn take(shared: &Shared, kind: Kind, words: impl Iterator<Item = Word>) {
     let mut updates = Vec::with_capacity(MAX_FIXES);
     for word in words {
         match word {
-            Word::At(id, fix) => updates.push(Update { id, fix, seq: 0 }),
-            Word::Removed(id, at_ms) => {
-                live.remove(Origin::Loaded, &id, at_ms, 0);
+            Word::At(id, fix) => updates.push(Update { id, fix }),
+            Word::Removed(id, removed) => {
+                live.remove(Origin::Loaded, &id, removed);
             }
         }
     }

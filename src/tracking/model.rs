@@ -15,6 +15,9 @@ pub struct Fix {
     pub point: Point,
     /// When, Unix milliseconds UTC, by the sender's clock.
     pub timestamp_ms: i64,
+    /// When this service received it, Unix microseconds by the instance's clock; 0 before that. Of fixes and removals of one time that
+    /// which was received last counts: here, in every replica and in Redis.
+    pub received_us: i64,
     /// Radius of the 68 % confidence circle, metres.
     pub accuracy_m: Option<f32>,
     /// Height above the WGS 84 ellipsoid, metres.
@@ -23,6 +26,15 @@ pub struct Fix {
     pub speed_mps: Option<f32>,
     /// Course over ground, degrees clockwise from north, `0 ≤ h < 360`.
     pub heading_deg: Option<f32>,
+}
+
+/// The removal of an entity's position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Removed {
+    /// As of when, Unix milliseconds UTC. Fixes of before that cannot bring the entity back.
+    pub at_ms: i64,
+    /// When the service received it, as in [`Fix`].
+    pub received_us: i64,
 }
 
 /// An entity's latest fix with its profile, as queries answer it.

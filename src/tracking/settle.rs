@@ -21,7 +21,6 @@ pub(super) async fn settle(
     link: &Link,
     target: Target<'_>,
     entities: Vec<Coalesced>,
-    sequence: u64,
     verdicts: &[Verdict],
 ) {
     let (kind, live) = (target.kind, shared.live(target.kind));
@@ -39,7 +38,6 @@ pub(super) async fn settle(
             updates.push(Update {
                 id: entity.id.clone(),
                 fix: entity.fix,
-                seq: sequence,
             });
         }
         answers.push((entity, verdict));
@@ -86,7 +84,6 @@ pub(super) fn buffer(shared: &Shared, kind: Kind, entities: Vec<Coalesced>) {
         .map(|entity| Update {
             id: entity.id.clone(),
             fix: entity.fix,
-            seq: 0,
         })
         .collect();
     let mut outcomes = vec![Outcome::Stale; updates.len()];

@@ -1,9 +1,10 @@
 //! The JSON that crosses Redis: snapshots and update messages.
 //!
-//! A snapshot begins with `{"ts_ms":` and 13 digits, because the scripts compare that text; every timestamp that passes
-//! `tracking::input` has 13 digits (2001 to 2286).
+//! A snapshot begins with `{"ts_ms":` and 13 digits, `,"rx_us":` and 16 digits, because the scripts compare that text: so snapshots and
+//! tombstones of an entity have one order, whoever compares them. Every timestamp that passes `tracking::input` has 13 digits (2001 to
+//! 2286).
 
-use super::model::Fix;
+use super::model::{Fix, Removed};
 use crate::geo::Point;
 use crate::ids::Id;
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Serialize)]
 struct SnapshotOut<'a> {
     ts_ms: i64,
+    rx_us: i64,
     id: &'a str,
     lat: f64,
     lon: f64,
@@ -28,6 +30,7 @@ struct SnapshotOut<'a> {
 pub fn write(buffer: &mut Vec<u8>, id: &Id, fix: &Fix) {
     let snapshot = SnapshotOut {
         ts_ms: fix.timestamp_ms,
+        rx_us: fix.received_us,
         id,
         lat: fix.point.lat(),
         lon: fix.point.lon(),
@@ -44,6 +47,9 @@ pub fn write(buffer: &mut Vec<u8>, id: &Id, fix: &Fix) {
 #[derive(Debug, Deserialize)]
 pub struct Snapshot<'a> {
     ts_ms: i64,
+    /// 0 for one of an earlier release, which the scripts order before all others of its time.
+    #[serde(default)]
+    rx_us: i64,
     id: &'a str,
     #[serde(default)]
     lat: f64,
@@ -62,8 +68,8 @@ pub struct Snapshot<'a> {
 pub enum Word {
     /// It is here.
     At(Id, Fix),
-    /// It was removed at this Unix millisecond.
-    Removed(Id, i64),
+    /// It was removed.
+    Removed(Id, Removed),
 }
 
 impl Word {
@@ -82,11 +88,16 @@ impl Snapshot<'_> {
     pub fn word(&self) -> Option<Word> {
         let id = Id::parse(self.id).ok()?;
         if self.deleted {
-            return Some(Word::Removed(id, self.ts_ms));
+            let removed = Removed {
+                at_ms: self.ts_ms,
+                received_us: self.rx_us,
+            };
+            return Some(Word::Removed(id, removed));
         }
         let fix = Fix {
             point: Point::new(self.lat, self.lon).ok()?,
             timestamp_ms: self.ts_ms,
+            received_us: self.rx_us,
             accuracy_m: self.accuracy_m,
             altitude_m: self.altitude_m,
             speed_mps: self.speed_mps,
@@ -164,6 +175,7 @@ mod tests {
         Fix {
             point: Point::new(40.7128, -74.006).unwrap(),
             timestamp_ms: 1_790_000_000_123,
+            received_us: 1_790_000_000_456_789,
             accuracy_m: None,
             altitude_m: Some(12.5),
             speed_mps: Some(13.4),
@@ -176,14 +188,21 @@ mod tests {
         let id = Id::parse("d-1").unwrap();
         let mut json = Vec::new();
         write(&mut json, &id, &fix());
-        assert_eq!(&json[9..22], b"1790000000123");
+        assert_eq!(&json[..47], br#"{"ts_ms":1790000000123,"rx_us":1790000000456789"#);
         assert_eq!(read(&json), Some(Word::At(id, fix())));
     }
 
     #[test]
     fn a_tombstone_is_told_from_a_fix() {
-        let word = read(br#"{"ts_ms":1790000000123,"id":"d-1","deleted":true}"#);
-        assert_eq!(word, Some(Word::Removed(Id::parse("d-1").unwrap(), 1_790_000_000_123)));
+        let removed = |received_us| Removed {
+            at_ms: 1_790_000_000_123,
+            received_us,
+        };
+        let id = Id::parse("d-1").unwrap();
+        let word = read(br#"{"ts_ms":1790000000123,"rx_us":1790000000456789,"id":"d-1","deleted":true}"#);
+        assert_eq!(word, Some(Word::Removed(id.clone(), removed(1_790_000_000_456_789))));
+        let of_earlier_release = read(br#"{"ts_ms":1790000000123,"id":"d-1","deleted":true}"#);
+        assert_eq!(of_earlier_release, Some(Word::Removed(id, removed(0))));
     }
 
     #[test]

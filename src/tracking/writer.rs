@@ -13,6 +13,7 @@ use super::input::Report;
 use super::settle::{buffer, settle};
 use super::shared::Shared;
 use super::ticket::Ticket;
+use crate::clock;
 use crate::ids::Id;
 use crate::runtime::failpoint_of;
 use crate::store::{Link, StoreError};
@@ -187,7 +188,7 @@ async fn run(shared: Arc<Shared>, link: Link, queue: Rc<Queue>) {
                 tokio::task::yield_now().await;
             }
         }
-        let waiting = queue.take();
+        let mut waiting = queue.take();
         last = waiting.len();
         if waiting.is_empty() {
             if queue.closed.get() {
@@ -201,7 +202,10 @@ async fn run(shared: Arc<Shared>, link: Link, queue: Rc<Queue>) {
             queue: &queue,
             count: waiting.len(),
         };
-        for pending in &waiting {
+        // One time for all: of those that are about one entity the last counts anyway.
+        let received_us = clock::unique_us();
+        for pending in &mut waiting {
+            pending.report.fix.received_us = received_us;
             failpoint_of("tracking.writer.fix", &pending.id);
         }
         let clocks = Kind::ALL.map(|kind| shared.clock(kind));
@@ -238,16 +242,16 @@ async fn store(shared: &Shared, link: &Link, batch: Batch) {
         .collect();
     if fixes.is_empty() {
         // All of them are past their time to live.
-        return settle(shared, link, target, batch.entities, 0, &[]).await;
+        return settle(shared, link, target, batch.entities, &[]).await;
     }
     let timer = shared.metrics.redis_seconds.start_timer();
     match commands::record(link, target, &fixes).await {
-        Ok((sequence, verdicts)) => {
+        Ok(verdicts) => {
             timer.observe_duration();
             #[expect(clippy::cast_precision_loss, reason = "a batch has at most 512 fixes")]
             shared.metrics.writer_batch.observe(fixes.len() as f64);
             drop(fixes);
-            settle(shared, link, target, batch.entities, sequence, &verdicts).await;
+            settle(shared, link, target, batch.entities, &verdicts).await;
         }
         Err(error) => {
             timer.stop_and_discard();

@@ -2,6 +2,7 @@ use super::super::answer;
 use super::super::commands::{self, Removal};
 use super::super::input::parse_fix;
 use super::super::live::Origin;
+use super::super::model::Removed;
 use super::super::writer::Outcome;
 use super::{State, id_of, kind_of, left_out_attributes, no_room, overloaded, profile_unavailable};
 use crate::clock;
@@ -117,17 +118,23 @@ pub async fn forget(request: HttpRequest, state: State) -> Result<HttpResponse, 
     let live = shared.live(kind);
     let target = shared.target(kind, shared.store.keys().partition(&id));
     // A fix from a clock that is ahead must still be removed, here and in Redis, where it may not have arrived yet.
-    let newest_ms = live.get(&id, target.now_ms).map_or(0, |entity| entity.fix.timestamp_ms);
-    let not_before_ms = if newest_ms > target.now_ms { newest_ms + 1 } else { 0 };
-    match commands::remove(state.link(), target, &id, Removal::NotBefore(not_before_ms)).await {
+    let newest = live.get(&id, target.now_ms).map(|entity| entity.fix);
+    let newest_ms = newest.map_or(0, |fix| fix.timestamp_ms);
+    let mut removed = Removed {
+        at_ms: if newest_ms > target.now_ms { newest_ms + 1 } else { 0 },
+        // Another instance's clock may be ahead.
+        received_us: clock::unique_us().max(newest.map_or(0, |fix| fix.received_us + 1)),
+    };
+    match commands::remove(state.link(), target, &id, Removal::NotBefore(removed)).await {
         Ok(removed) => {
-            if let Some((sequence, at_ms)) = removed {
-                live.remove(Origin::Stored, &id, at_ms, sequence);
+            if let Some(removed) = removed {
+                live.remove(Origin::Stored, &id, removed);
             }
             Ok(HttpResponse::NoContent().finish())
         }
         Err(StoreError::Away | StoreError::Lost(_)) => {
-            live.remove(Origin::Local, &id, not_before_ms.max(target.now_ms), 0);
+            removed.at_ms = removed.at_ms.max(target.now_ms);
+            live.remove(Origin::Local, &id, removed);
             if !live.knows(&id) {
                 return Err(no_room());
             }

@@ -139,6 +139,8 @@ fn validate(raw: &mut RawFix<'_>, clock: Clock) -> Result<Report, Vec<FieldError
             fix: Fix {
                 point,
                 timestamp_ms,
+                // The writer sets it.
+                received_us: 0,
                 accuracy_m: readings.accuracy_m,
                 altitude_m: readings.altitude_m,
                 speed_mps: readings.speed_mps,

@@ -6,6 +6,7 @@
 use super::state::State;
 use super::unsaved::Unsaved;
 use super::{LiveIndex, Origin, Update};
+use crate::tracking::model::Removed;
 use parking_lot::Mutex;
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -91,20 +92,21 @@ impl LiveIndex {
             id,
             fix,
             timestamp_ms,
+            received_us,
             position_unsaved,
             change,
         } = unsaved;
         match fix {
             Some(fix) if position_unsaved || change.is_some() => {
-                let update = Update {
-                    id: id.clone(),
-                    fix,
-                    seq: 0,
-                };
+                let update = Update { id: id.clone(), fix };
                 self.apply(Origin::Local, &[update], now_ms);
             }
             None if position_unsaved => {
-                self.remove(Origin::Local, &id, timestamp_ms, 0);
+                let removed = Removed {
+                    at_ms: timestamp_ms,
+                    received_us,
+                };
+                self.remove(Origin::Local, &id, removed);
             }
             _ => {}
         }

@@ -14,8 +14,9 @@
 //! | `visible`, `looks` | what a query may return; what it has examined, for tests |
 //! | `writes`, `state`, `profiles`, `unsaved`, `sweep` | the changes |
 //!
-//! **Newest wins**: a change counts if its `(timestamp, seq)` is not less than the entity's. An entity that is removed leaves
-//! a tombstone with the removal's time, against fixes that arrive late.
+//! **Newest wins**: a change counts if its `(timestamp, received)` is not less than the entity's. An entity that is removed leaves a
+//! tombstone with the removal's times, against fixes that arrive late. No other state decides, so all that hear the same changes end
+//! alike, in whatever order and however often they hear them.
 //!
 //! **Age**: a fix is in no answer once `now − timestamp ≥ ttl`. A negative age (a sender's clock ahead) counts as 0.
 //!

@@ -3,7 +3,7 @@
 use super::tree::NOWHERE;
 use crate::geo::Point;
 use crate::ids::Id;
-use crate::tracking::model::{Entity, Fix, Profile};
+use crate::tracking::model::{Entity, Fix, Profile, Removed};
 use std::sync::Arc;
 
 /// An entity, or the tombstone of one.
@@ -13,8 +13,8 @@ pub(super) struct Record {
     point: Point,
     /// When the fix was taken, or the entity removed.
     pub(super) timestamp_ms: i64,
-    /// Redis's number of the batch that stored the fix; breaks ties between equal timestamps.
-    pub(super) seq: u64,
+    /// As in [`Fix`] and [`Removed`].
+    pub(super) received_us: i64,
     // NaN stands for absent: an Option would cost four bytes more, each.
     accuracy_m: f32,
     altitude_m: f32,
@@ -65,12 +65,12 @@ impl HeldProfile {
 }
 
 impl Record {
-    pub(super) fn new(id: Id, fix: &Fix, seq: u64) -> Self {
+    pub(super) fn new(id: Id, fix: &Fix) -> Self {
         let mut record = Self {
             id,
             point: fix.point,
             timestamp_ms: fix.timestamp_ms,
-            seq,
+            received_us: fix.received_us,
             accuracy_m: f32::NAN,
             altitude_m: f32::NAN,
             speed_mps: f32::NAN,
@@ -81,27 +81,28 @@ impl Record {
             profile_generation: NEVER_READ,
             unsaved: false,
         };
-        record.set_fix(fix, seq);
+        record.set_fix(fix);
         record
     }
 
     /// The record of an entity that was removed before it was known. No answer shows its place.
-    pub(super) fn tombstone(id: Id, removed_at_ms: i64, seq: u64) -> Self {
+    pub(super) fn tombstone(id: Id, removed: Removed) -> Self {
         let fix = Fix {
             point: Point::NULL_ISLAND,
-            timestamp_ms: removed_at_ms,
+            timestamp_ms: removed.at_ms,
+            received_us: removed.received_us,
             accuracy_m: None,
             altitude_m: None,
             speed_mps: None,
             heading_deg: None,
         };
-        Self::new(id, &fix, seq)
+        Self::new(id, &fix)
     }
 
-    pub(super) fn set_fix(&mut self, fix: &Fix, seq: u64) {
+    pub(super) fn set_fix(&mut self, fix: &Fix) {
         self.point = fix.point;
         self.timestamp_ms = fix.timestamp_ms;
-        self.seq = seq;
+        self.received_us = fix.received_us;
         self.accuracy_m = fix.accuracy_m.unwrap_or(f32::NAN);
         self.altitude_m = fix.altitude_m.unwrap_or(f32::NAN);
         self.speed_mps = fix.speed_mps.unwrap_or(f32::NAN);
@@ -125,6 +126,7 @@ impl Record {
         Fix {
             point: self.point,
             timestamp_ms: self.timestamp_ms,
+            received_us: self.received_us,
             accuracy_m: given(self.accuracy_m),
             altitude_m: given(self.altitude_m),
             speed_mps: given(self.speed_mps),
@@ -179,11 +181,12 @@ mod tests {
         let fix = Fix {
             point: Point::new(1.5, 2.5).unwrap(),
             timestamp_ms: 7,
+            received_us: 8,
             accuracy_m: Some(3.0),
             altitude_m: None,
             speed_mps: Some(0.0),
             heading_deg: None,
         };
-        assert_eq!(Record::new(Id::parse("a").unwrap(), &fix, 1).fix(), fix);
+        assert_eq!(Record::new(Id::parse("a").unwrap(), &fix).fix(), fix);
     }
 }

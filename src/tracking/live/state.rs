@@ -8,6 +8,7 @@ use super::slot_set::SlotSet;
 use super::tree::{Entry, NOWHERE, Tree};
 use super::{Origin, Outcome, Update};
 use crate::ids::Id;
+use crate::tracking::model::Removed;
 use crate::tracking::profile::MAX_AHEAD_MS;
 use std::cmp::Ordering;
 
@@ -46,10 +47,10 @@ impl State {
         distrust(record, update.fix.timestamp_ms, now_ms);
         let was_unsaved = record.unsaved;
         let is_first = record.profile_generation == NEVER_READ;
-        let superseding = superseding(record, origin, update.fix.timestamp_ms, update.seq, self.generation);
-        note(record, origin, update.fix.timestamp_ms, self.generation);
-        if let Some(seq) = superseding {
-            record.set_fix(&update.fix, seq);
+        let order = order(record, update.fix.timestamp_ms, update.fix.received_us);
+        note(record, origin, order, self.generation);
+        if order.is_ge() {
+            record.set_fix(&update.fix);
             let leaf = record.leaf;
             let entry = Entry {
                 at,
@@ -67,17 +68,16 @@ impl State {
         if self.records[slot].unsaved != was_unsaved {
             self.note_unsaved(slot);
         }
-        match superseding {
-            Some(_) if is_first => Outcome::Created,
-            Some(_) => Outcome::Applied,
-            None => Outcome::Stale,
+        match order {
+            Ordering::Less => Outcome::Stale,
+            _ if is_first => Outcome::Created,
+            _ => Outcome::Applied,
         }
     }
 
     /// Takes the first update of an entity.
     pub(super) fn add(&mut self, hash: u64, origin: Origin, update: &Update, at: At) {
-        let seq = if origin == Origin::Local { 0 } else { update.seq };
-        let record = Record::new(update.id.clone(), &update.fix, seq);
+        let record = Record::new(update.id.clone(), &update.fix);
         let slot = self.add_record(hash, record, origin);
         let entry = Entry {
             at,
@@ -88,26 +88,25 @@ impl State {
         self.tree.insert(entry, &mut |slot, leaf| records[slot].leaf = leaf);
     }
 
-    pub(super) fn add_tombstone(&mut self, hash: u64, origin: Origin, id: &Id, removed_at_ms: i64, seq: u64) {
-        let seq = if origin == Origin::Local { 0 } else { seq };
-        self.add_record(hash, Record::tombstone(id.clone(), removed_at_ms, seq), origin);
+    pub(super) fn add_tombstone(&mut self, hash: u64, origin: Origin, id: &Id, removed: Removed) {
+        self.add_record(hash, Record::tombstone(id.clone(), removed), origin);
     }
 
     /// Makes a known entity a tombstone, unless its fix is newer; whether it was live until then.
-    pub(super) fn bury(&mut self, slot: u32, origin: Origin, removed_at_ms: i64, seq: u64) -> bool {
+    pub(super) fn bury(&mut self, slot: u32, origin: Origin, removed: Removed) -> bool {
         let record = &mut self.records[slot];
         // A removal counts from Redis's now, or from earlier.
-        distrust(record, removed_at_ms, removed_at_ms);
-        let superseding = superseding(record, origin, removed_at_ms, seq, self.generation);
-        note(record, origin, removed_at_ms, self.generation);
+        distrust(record, removed.at_ms, removed.at_ms);
+        let order = order(record, removed.at_ms, removed.received_us);
+        note(record, origin, order, self.generation);
         let leaf = record.leaf;
-        if let Some(seq) = superseding {
-            record.timestamp_ms = removed_at_ms;
-            record.seq = seq;
+        if order.is_ge() {
+            record.timestamp_ms = removed.at_ms;
+            record.received_us = removed.received_us;
             record.leaf = NOWHERE;
         }
         self.note_unsaved(slot);
-        if superseding.is_none() || leaf == NOWHERE {
+        if order.is_lt() || leaf == NOWHERE {
             return false;
         }
         self.unplant(leaf, slot);
@@ -159,35 +158,27 @@ fn distrust(record: &mut Record, timestamp_ms: i64, now_ms: i64) {
     }
 }
 
-/// The batch number that the record has once it takes a fix or a removal of this timestamp; `None` if it stays as it is.
-///
-/// What is loaded has no number. Equally new, it counts unless something was heard since the reload began: then whatever
-/// else happened to the entity is still to be heard, and decides. And unless ours is unsaved, which is to be written.
-fn superseding(record: &Record, origin: Origin, timestamp_ms: i64, seq: u64, generation: u16) -> Option<u64> {
-    let seq = if origin == Origin::Local { record.seq } else { seq };
-    match timestamp_ms.cmp(&record.timestamp_ms) {
-        Ordering::Less => None,
-        Ordering::Greater => Some(seq),
-        Ordering::Equal if origin == Origin::Loaded => {
-            (record.generation != generation && !record.unsaved).then_some(record.seq)
-        }
-        Ordering::Equal => (seq >= record.seq).then_some(seq),
-    }
+/// How a fix or removal is ordered against the record's. Scripts compare what Redis has in the same way.
+fn order(record: &Record, timestamp_ms: i64, received_us: i64) -> Ordering {
+    (timestamp_ms, received_us).cmp(&(record.timestamp_ms, record.received_us))
 }
 
-/// What an update from `origin` with this timestamp says about whether Redis has the record as we have it.
-fn note(record: &mut Record, origin: Origin, timestamp_ms: i64, generation: u16) {
-    let heard = record.generation == generation;
-    if origin != Origin::Local {
-        record.generation = generation;
-    }
+/// What an update from `origin`, of this order against the record, says about whether Redis has the record as we have it.
+fn note(record: &mut Record, origin: Origin, order: Ordering, generation: u16) {
+    let has_it = order.is_ge();
     match origin {
-        Origin::Local => record.unsaved |= timestamp_ms >= record.timestamp_ms,
-        Origin::Stored if timestamp_ms >= record.timestamp_ms => record.unsaved = false,
-        Origin::Loaded if timestamp_ms > record.timestamp_ms => record.unsaved = false,
-        // Redis holds an older value than this index, so Redis has lost the newer one. This does not apply if an update arrived since
-        // the reload began: the load may have read the value before that.
-        Origin::Loaded if timestamp_ms < record.timestamp_ms && !heard => record.unsaved = true,
-        Origin::Stored | Origin::Loaded => {}
+        Origin::Local => record.unsaved |= has_it,
+        Origin::Stored | Origin::Loaded if has_it => {
+            record.unsaved = false;
+            record.generation = generation;
+        }
+        // Stored before ours, or after Redis lost ours; which of both, the load shows.
+        Origin::Stored => {}
+        // Redis holds an older value than this index, so Redis has lost the newer one. This does not apply if ours was heard since the
+        // reload began: the load may have read the value before that.
+        Origin::Loaded => {
+            record.unsaved |= record.generation != generation;
+            record.generation = generation;
+        }
     }
 }

@@ -1,9 +1,8 @@
 //! What Redis does not have yet: taken while it was away, or lost by it.
 
-use super::grid::grid_point;
 use super::record::Record;
 use super::state::State;
-use super::{LiveIndex, Origin, PIECE, Update};
+use super::{LiveIndex, PIECE};
 use crate::ids::Id;
 use crate::tracking::model::Fix;
 use crate::tracking::profile::Profile;
@@ -22,33 +21,20 @@ pub struct Unsaved {
     pub fix: Option<Fix>,
     /// When the fix was taken, or the entity removed.
     pub timestamp_ms: i64,
+    /// When that was received, as in [`Fix`].
+    pub received_us: i64,
     /// Whether the fix, or the removal, is unsaved.
     pub position_unsaved: bool,
     /// What of the profile is unsaved.
     pub change: Option<Arc<Profile>>,
 }
 
-fn mark_one_saved(state: &mut State, slot: u32, written: &Unsaved, seq: u64) {
+fn mark_one_saved(state: &mut State, slot: u32, written: &Unsaved) {
     let record = &mut state.records[slot];
-    if record.timestamp_ms != written.timestamp_ms {
-        return;
-    }
     let fix = record.is_live().then(|| record.fix());
-    if fix == written.fix {
+    if (record.timestamp_ms, record.received_us, fix) == (written.timestamp_ms, written.received_us, written.fix) {
         record.unsaved = false;
-        record.seq = record.seq.max(seq);
         state.note_unsaved(slot);
-    } else if !record.unsaved && seq > record.seq {
-        let (id, at_ms) = (written.id.clone(), written.timestamp_ms);
-        match written.fix {
-            Some(fix) => {
-                let update = Update { id, fix, seq };
-                state.update(slot, Origin::Stored, &update, grid_point(fix.point), at_ms);
-            }
-            None => {
-                state.bury(slot, Origin::Stored, at_ms, seq);
-            }
-        }
     }
 }
 
@@ -69,6 +55,7 @@ impl Unsaved {
             id: record.id.clone(),
             fix: record.is_live().then(|| record.fix()),
             timestamp_ms: record.timestamp_ms,
+            received_us: record.received_us,
             position_unsaved: record.unsaved,
             change: record.profile.as_ref().and_then(|held| held.unsaved.clone()),
         }
@@ -111,16 +98,15 @@ impl LiveIndex {
         unsaved
     }
 
-    /// Clears the unsaved mark of each fix or removal that is still the very one given, and notes the number of the batch that stored
-    /// it. Not of one that was replaced while it was on its way, even at the same time; but if that came from Redis, by an earlier batch,
-    /// what was written counts.
-    pub fn mark_saved<'a>(&self, saved: impl IntoIterator<Item = (&'a Unsaved, u64)>) {
+    /// Clears the unsaved mark of each fix or removal that is still the very one given, not of one that was replaced while it was on its
+    /// way.
+    pub fn mark_saved<'a>(&self, saved: impl IntoIterator<Item = &'a Unsaved>) {
         let mut saved = saved.into_iter().peekable();
         while saved.peek().is_some() {
             let mut state = self.state.write();
-            for (written, seq) in saved.by_ref().take(PIECE) {
+            for written in saved.by_ref().take(PIECE) {
                 if let Some(slot) = state.find(self.hash(&written.id), &written.id) {
-                    mark_one_saved(&mut state, slot, written, seq);
+                    mark_one_saved(&mut state, slot, written);
                 }
             }
         }

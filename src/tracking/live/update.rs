@@ -10,8 +10,6 @@ pub struct Update {
     pub id: Id,
     /// Where it was, and when.
     pub fix: Fix,
-    /// Redis's number of the batch that stored the fix; 0 if none is known.
-    pub seq: u64,
 }
 
 /// Where a change comes from, and so whether Redis has it.
@@ -19,11 +17,10 @@ pub struct Update {
 pub enum Origin {
     /// Redis acknowledged it, to us or to the instance that published it. Clears the unsaved mark of anything not newer.
     Stored,
-    /// Read from Redis at a load or reload, with `seq` 0. As `Stored`, but where the index knows something newer, Redis
-    /// has lost that, and it becomes unsaved; and where what it knows is equally new, what Redis holds counts, unless
-    /// something was heard since the reload began or what is known is unsaved.
+    /// Read from Redis at a load or reload. As `Stored`, but where the index knows something newer, Redis has lost that, and it
+    /// becomes unsaved; unless that was heard since the reload began.
     Loaded,
-    /// Taken while Redis is away: becomes unsaved. The entity's current `seq` counts, not the update's.
+    /// Taken while Redis is away: becomes unsaved.
     Local,
 }
 

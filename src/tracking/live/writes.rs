@@ -3,6 +3,7 @@ use super::state::State;
 use super::{Applied, LiveIndex, Origin, Outcome, PIECE, Update};
 use crate::ids::Id;
 use crate::runtime::failpoint_of;
+use crate::tracking::model::Removed;
 
 /// What can be worked out of an update before the lock is taken.
 #[derive(Debug, Clone, Copy, Default)]
@@ -47,14 +48,14 @@ impl LiveIndex {
     ///
     /// Leaves a tombstone, so that a fix from before the removal that arrives late does not bring the entity back; a newer
     /// one does. A removal older than the entity's fix is ignored. An unknown entity gets a tombstone if there is room.
-    pub fn remove(&self, origin: Origin, id: &Id, removed_at_ms: i64, seq: u64) -> bool {
+    pub fn remove(&self, origin: Origin, id: &Id, removed: Removed) -> bool {
         let hash = self.hash(id);
         let mut state = self.state.write();
         if let Some(slot) = state.find(hash, id) {
-            return state.bury(slot, origin, removed_at_ms, seq);
+            return state.bury(slot, origin, removed);
         }
         if state.records.len() < self.max_entities {
-            state.add_tombstone(hash, origin, id, removed_at_ms, seq);
+            state.add_tombstone(hash, origin, id, removed);
         }
         false
     }

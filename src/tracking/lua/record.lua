@@ -8,9 +8,9 @@
 -- ARGV[3]   n, at most 512; no entity twice
 -- ARGV[4]   m
 -- ARGV[5..] for each fix: id, GEO score, expiry (Unix ms; '0' for one that is not to be stored), snapshot (JSON whose characters 10-22
---           are its Unix ms); then for each change of a profile: the number of its fix (from 1), the change (see merge_profile.lua)
--- Returns {sequence, outcomes}: a digit for each fix, the sum of 1 stored (else stale), 2 its profile changed, 4 attributes were left out
---         because the profile would have more than 32. The sequence is 0 where nothing changed.
+--           are its Unix ms, 32-47 the Unix us at which it was received); then for each change of a profile: the number of its fix (from 1), the change (see merge_profile.lua)
+-- Returns a digit for each fix, the sum of 1 stored (else stale), 2 its profile changed, 4 attributes were left out because the profile
+--         would have more than 32.
 local n, m = tonumber(ARGV[3]), tonumber(ARGV[4])
 local call, sub = redis.call, string.sub
 
@@ -27,8 +27,8 @@ for i = 1, n do
   local arg = 4 * i + 1
   local expiry, snapshot = ARGV[arg + 2], ARGV[arg + 3]
   local newest = current[i]
-  -- Both begin alike up to their time, so they order by it as a whole; cutting it out of both is left to the rare case.
-  if expiry == '0' or newest and newest > snapshot and sub(newest, 10, 22) ~= sub(snapshot, 10, 22) and stays(newest) then
+  -- Both begin with their times, so they order by those as a whole.
+  if expiry == '0' or newest and newest > snapshot and stays(newest) then
     outcomes[i] = 0
   else
     call('SET', KEYS[3 + i], snapshot, 'PXAT', expiry)
@@ -54,7 +54,7 @@ if m > 0 then
     at = change_end(at + 1)
   end
 end
-if stored == 0 and #changed == 0 then return { 0, table.concat(outcomes) } end
+if stored == 0 and #changed == 0 then return table.concat(outcomes) end
 
 local sequence = call('INCR', KEYS[2])
 local message = ARGV[1] .. ',"seq":' .. sequence
@@ -75,4 +75,4 @@ else
   message = message .. tail .. '}'
 end
 publish(KEYS[3], message)
-return { sequence, table.concat(outcomes) }
+return table.concat(outcomes)

@@ -9,23 +9,27 @@
 -- ARGV[4] 'at' for a removal as of ARGV[5], 'not_before' for one as of now by Redis's clock, but never before ARGV[5], and after a fix
 --         from the future, because a second copy of that may be on its way
 -- ARGV[5] Unix ms
--- Returns {sequence, Unix ms of the removal}; the sequence is 0 where a newer fix is there and stays.
+-- ARGV[6] Unix us at which the removal was received
+-- Returns {Unix ms, Unix us} of the removal as stored; false where a newer fix stays.
 -- MGET returns nil for a key of another type.
 local newest = redis.call('MGET', KEYS[4])[1]
 local newest_ms = newest and tonumber(string.sub(newest, 10, 22)) or 0
-local now, at = redis.call('TIME'), tonumber(ARGV[5])
+-- 0 in a snapshot of an earlier release.
+local newest_us = newest and tonumber(string.match(newest, '"rx_us":(%d+)')) or 0
+local now, at, received = redis.call('TIME'), tonumber(ARGV[5]), tonumber(ARGV[6])
 now = now[1] * 1000 + math.floor(now[2] / 1000)
 -- A time further ahead was written before the clock was set back; see record.lua.
 if newest_ms > now + 120000 then newest_ms = 0 end
 if ARGV[4] == 'not_before' then
   at = math.max(now, at)
   if newest_ms > now then at = math.max(at, newest_ms + 1) end
-elseif newest_ms > at then
-  return { 0, newest_ms }
+  if newest_ms == at then received = math.max(received, newest_us + 1) end
+elseif newest_ms > at or newest_ms == at and newest_us > received then
+  return false
 end
-local tombstone = string.format('{"ts_ms":%.0f,"id":"%s","deleted":true}', at, ARGV[2])
+local tombstone = string.format('{"ts_ms":%.0f,"rx_us":%.0f,"id":"%s","deleted":true}', at, received, ARGV[2])
 redis.call('SET', KEYS[4], tombstone, 'PXAT', string.format('%.0f', at + tonumber(ARGV[3])))
 redis.call('ZREM', KEYS[1], ARGV[2])
 local sequence = redis.call('INCR', KEYS[2])
 publish(KEYS[3], ARGV[1] .. ',"seq":' .. sequence .. ',"removed":[' .. tombstone .. ']}')
-return { sequence, at }
+return { at, received }

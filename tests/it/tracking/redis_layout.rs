@@ -66,8 +66,16 @@ async fn a_fix_is_an_index_member_and_a_snapshot_that_ends_with_it() {
     assert!(snapshot.ends_with("pos:{drivers:0}:d-1"), "{snapshot}");
     let text: String = scene.redis.query(cmd("GET").arg(&snapshot)).await;
     assert!(text.starts_with(&format!("{{\"ts_ms\":{at},")), "{text}");
+    assert_eq!(
+        text.find("\"id\""),
+        Some(48),
+        "after both times, at which the scripts look: {text}"
+    );
+    let mut stored: Value = serde_json::from_str(&text).unwrap();
+    let received_us = take_received_us(&mut stored);
+    assert!((received_us / 1_000 - now_ms()).abs() < 10_000, "{text}");
     let expected = json!({"ts_ms": at, "id": "d-1", "lat": 40.748_433, "lon": -73.985_656, "speed_mps": 3.5});
-    assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), expected);
+    assert_eq!(stored, expected);
     let ends: i64 = scene.redis.query(cmd("PEXPIRETIME").arg(&snapshot)).await;
     assert_eq!(ends, at + 300_000);
 
@@ -86,6 +94,16 @@ async fn a_fix_is_an_index_member_and_a_snapshot_that_ends_with_it() {
     assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["deleted"], true);
     let left_ms: i64 = scene.redis.query(cmd("PTTL").arg(&snapshot)).await;
     assert!((1..=300_000).contains(&left_ms), "{left_ms}");
+}
+
+fn take_received_us(snapshot: &mut Value) -> i64 {
+    snapshot
+        .as_object_mut()
+        .unwrap()
+        .remove("rx_us")
+        .unwrap()
+        .as_i64()
+        .unwrap()
 }
 
 fn profile_key(scene: &Scene, id: &str) -> String {
@@ -130,7 +148,9 @@ async fn a_batch_is_one_message_with_all_that_changed() {
         {"id": "d-2", "lat": 3, "lon": 4, "timestamp": at},
     ]);
     api.post_batch(&batch).await;
-    let message = next().await;
+    let mut message = next().await;
+    let received = [0, 1].map(|n| take_received_us(&mut message["fixes"][n]));
+    assert_eq!(received[0], received[1], "they came together");
     assert_eq!((&message["seq"], &message["partition"]), (&json!(1), &json!(0)));
     assert!((message["sent_ms"].as_i64().unwrap() - at).abs() < 10_000);
     assert_eq!(

@@ -9,6 +9,7 @@ fn every_name_that_devices_send_is_understood() {
     let full = Fix {
         point: Point::new(40.7, -74.0).unwrap(),
         timestamp_ms: OLD,
+        received_us: 0,
         accuracy_m: Some(5.0),
         altitude_m: Some(12.5),
         speed_mps: Some(8.5),

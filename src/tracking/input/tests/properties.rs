@@ -79,6 +79,7 @@ fn any_fix() -> impl Strategy<Value = Fix> {
             |((lat, lon), timestamp_ms, accuracy_m, altitude_m, speed_mps, heading_deg)| Fix {
                 point: Point::new(lat, lon).unwrap(),
                 timestamp_ms,
+                received_us: 0,
                 accuracy_m,
                 altitude_m,
                 speed_mps,

@@ -33,7 +33,7 @@ fn roaming_the_whole_earth_leaves_nothing_behind() {
     }
     assert!(most.0 < 1_000 && most.1 < 1_000, "{most:?} for {entities} entities");
     for n in 0..entities {
-        index.remove(Origin::Stored, &id(n), NOW + 1_000, 1);
+        index.remove(Origin::Stored, &id(n), removed(NOW + 1_000, 1));
     }
     assert_eq!(branches(&index), (0, 0));
     let tree = &index.state.read().tree;

@@ -12,8 +12,8 @@ fn swept(index: &LiveIndex, now_ms: i64) -> Vec<Id> {
     index.sweep(now_ms, 100).into_iter().map(|swept| swept.id).collect()
 }
 
-fn put(index: &LiveIndex, origin: Origin, n: u32, timestamp_ms: i64, seq: u64) {
-    index.apply(origin, &[update(n, here(), timestamp_ms, seq)], NOW);
+fn put(index: &LiveIndex, origin: Origin, n: u32, timestamp_ms: i64, received_us: i64) {
+    index.apply(origin, &[update(n, here(), timestamp_ms, received_us)], NOW);
 }
 
 #[test]
@@ -23,7 +23,7 @@ fn what_is_taken_while_redis_is_away_is_unsaved_until_acknowledged() {
     assert_eq!(index.unsaved_len(), 0);
     put(&index, Origin::Local, 1, NOW + 1, 0);
     put(&index, Origin::Local, 2, NOW, 0);
-    index.remove(Origin::Local, &id(3), NOW, 0);
+    index.remove(Origin::Local, &id(3), removed(NOW, 0));
     let unsaved = index.unsaved(10);
     let seen: Vec<_> = unsaved
         .iter()
@@ -33,7 +33,7 @@ fn what_is_taken_while_redis_is_away_is_unsaved_until_acknowledged() {
 
     // While the first was on its way it moved again, so it stays unsaved.
     put(&index, Origin::Local, 1, NOW + 2, 0);
-    index.mark_saved(unsaved.iter().map(|unsaved| (unsaved, 8)));
+    index.mark_saved(unsaved.iter());
     assert_eq!(
         index.unsaved(10).iter().map(|u| u.id.as_str()).collect::<Vec<_>>(),
         ["d-1"]
@@ -60,28 +60,24 @@ fn one_that_is_replaced_at_the_same_time_while_it_is_written_stays_unsaved() {
     let index = LiveIndex::new(TTL, 10);
     put(&index, Origin::Local, 1, NOW, 0);
     let written = index.unsaved(10);
-    index.apply(Origin::Local, &[update(1, at(50.0, 20.0), NOW, 0)], NOW);
-    index.mark_saved(written.iter().map(|unsaved| (unsaved, 8)));
+    index.apply(Origin::Local, &[update(1, at(50.0, 20.0), NOW, 1)], NOW);
+    index.mark_saved(written.iter());
     assert_eq!(index.unsaved_len(), 1);
-    index.remove(Origin::Local, &id(1), NOW, 0);
-    index.mark_saved(index.unsaved(10).iter().map(|unsaved| (unsaved, 9)));
+    index.remove(Origin::Local, &id(1), removed(NOW, 2));
+    index.mark_saved(index.unsaved(10).iter());
     assert_eq!(index.unsaved_len(), 0);
 }
 
 #[test]
-fn what_was_written_counts_over_what_an_earlier_batch_stored_at_the_same_time() {
+fn of_equal_times_what_was_received_last_counts_and_what_was_not_taken_clears_no_mark() {
     let index = LiveIndex::new(TTL, 10);
-    put(&index, Origin::Local, 1, NOW, 0);
-    let written = index.unsaved(10);
-    let theirs = at(50.0, 20.0);
-    index.apply(Origin::Stored, &[update(1, theirs, NOW, 7)], NOW);
-    assert_eq!(index.get("d-1", NOW).unwrap().fix.point, theirs);
-    index.mark_saved(written.iter().map(|unsaved| (unsaved, 8)));
-    assert_eq!(index.get("d-1", NOW).unwrap().fix.point, here(), "Redis had ours last");
-    // By an earlier batch it does not.
-    index.apply(Origin::Stored, &[update(1, theirs, NOW, 9)], NOW);
-    index.mark_saved(written.iter().map(|unsaved| (unsaved, 8)));
-    assert_eq!(index.get("d-1", NOW).unwrap().fix.point, theirs);
+    put(&index, Origin::Local, 1, NOW, 5);
+    index.remove(Origin::Stored, &id(1), removed(NOW, 4));
+    assert_eq!((index.len(), index.unsaved_len()), (1, 1), "it is still to be written");
+    index.remove(Origin::Stored, &id(1), removed(NOW, 6));
+    assert_eq!((index.len(), index.unsaved_len()), (0, 0));
+    put(&index, Origin::Stored, 1, NOW, 5);
+    assert_eq!(index.len(), 0);
 }
 
 #[test]
@@ -90,7 +86,7 @@ fn a_time_from_before_the_clock_was_set_back_gives_way() {
     put(&index, Origin::Stored, 1, NOW + 3_600_000, 7);
     put(&index, Origin::Stored, 1, NOW, 8);
     assert_eq!(index.get("d-1", NOW).unwrap().fix.timestamp_ms, NOW);
-    index.remove(Origin::Stored, &id(1), NOW + 3_600_000, 9);
+    index.remove(Origin::Stored, &id(1), removed(NOW + 3_600_000, 9));
     put(&index, Origin::Stored, 1, NOW + 1, 10);
     assert!(index.get("d-1", NOW).is_some());
     // A phone whose clock is a minute ahead is none.
@@ -212,7 +208,7 @@ fn what_redis_has_lost_becomes_unsaved_at_a_load() {
     put(&index, Origin::Stored, 2, NOW, 7);
     index.begin_reload();
     put(&index, Origin::Loaded, 1, NOW - 10, 0);
-    put(&index, Origin::Loaded, 2, NOW, 0);
+    put(&index, Origin::Loaded, 2, NOW, 7);
     assert_eq!(
         index.unsaved(10).iter().map(|u| u.id.as_str()).collect::<Vec<_>>(),
         ["d-1"]
@@ -221,38 +217,26 @@ fn what_redis_has_lost_becomes_unsaved_at_a_load() {
 
 #[test]
 fn a_load_settles_what_is_equally_new() {
-    let there = at(50.0, 20.0);
-    let load = |index: &LiveIndex| index.apply(Origin::Loaded, &[update(1, there, NOW, 0)], NOW);
-    let place = |index: &LiveIndex| index.get("d-1", NOW).map(|entity| entity.fix.point);
+    let index = LiveIndex::new(TTL, 10);
+    put(&index, Origin::Stored, 1, NOW, 7);
+    index.begin_reload();
+    put(&index, Origin::Loaded, 1, NOW, 8);
+    assert_eq!(index.get("d-1", NOW).unwrap().fix.received_us, 8);
+    index.begin_reload();
+    assert!(index.remove(Origin::Loaded, &id(1), removed(NOW, 9)));
+    index.begin_reload();
+    put(&index, Origin::Loaded, 1, NOW, 8);
+    assert_eq!((index.len(), index.unsaved_len()), (0, 1), "Redis has lost the removal");
+}
 
-    let missed = LiveIndex::new(TTL, 10);
-    put(&missed, Origin::Stored, 1, NOW, 7);
-    missed.begin_reload();
-    load(&missed);
-    assert_eq!(place(&missed), Some(there));
-    missed.begin_reload();
-    assert!(missed.remove(Origin::Loaded, &id(1), NOW, 0));
-
-    let heard = LiveIndex::new(TTL, 10);
-    heard.begin_reload();
-    put(&heard, Origin::Stored, 1, NOW, 7);
-    load(&heard);
-    assert_eq!(
-        place(&heard),
-        Some(here()),
-        "whatever came after it is still to be heard"
-    );
-
-    let unsaved = LiveIndex::new(TTL, 10);
-    put(&unsaved, Origin::Stored, 1, NOW, 7);
-    unsaved.remove(Origin::Local, &id(1), NOW, 0);
-    unsaved.begin_reload();
-    load(&unsaved);
-    assert_eq!(
-        (place(&unsaved), unsaved.unsaved_len()),
-        (None, 1),
-        "it is still to be written"
-    );
+#[test]
+fn an_older_fix_that_is_stored_while_a_load_is_under_way_does_not_hide_that_redis_lost_the_newer_one() {
+    let index = LiveIndex::new(TTL, 10);
+    put(&index, Origin::Stored, 1, NOW, 7);
+    index.begin_reload();
+    put(&index, Origin::Stored, 1, NOW - 5, 8);
+    put(&index, Origin::Loaded, 1, NOW - 5, 8);
+    assert_eq!(index.unsaved_len(), 1);
 }
 
 #[test]
@@ -270,10 +254,10 @@ fn a_reload_tells_of_what_redis_did_not_mention() {
     let index = LiveIndex::new(TTL, 1_000);
     (0..700).for_each(|n| put(&index, Origin::Stored, n, NOW, 1));
     (0..700).for_each(|n| read(&index, n, Profile::default(), 0));
-    index.remove(Origin::Stored, &id(3), NOW, 1);
+    index.remove(Origin::Stored, &id(3), removed(NOW, 1));
     put(&index, Origin::Stored, 4, NOW - TTL, 1);
     index.begin_reload();
-    put(&index, Origin::Loaded, 0, NOW, 0);
+    put(&index, Origin::Loaded, 0, NOW, 1);
     read(&index, 0, Profile::default(), 0);
     put(&index, Origin::Local, 1, NOW + 1, 0);
     let (mut missing, mut cursor) = (Vec::new(), Some(0));
@@ -299,7 +283,7 @@ fn expiry_forgets_marks_and_tombstones_but_tells_of_fixes_only() {
     let index = LiveIndex::new(TTL, 10);
     put(&index, Origin::Local, 1, NOW, 0);
     put(&index, Origin::Stored, 2, NOW + 1, 1);
-    index.remove(Origin::Local, &id(3), NOW, 0);
+    index.remove(Origin::Local, &id(3), removed(NOW, 0));
     assert_eq!(swept(&index, NOW + TTL - 1), []);
     assert_eq!(swept(&index, NOW + TTL), [id(1)]);
     assert_eq!((index.len(), index.tombstones(), index.unsaved_len()), (1, 0, 0));

@@ -7,22 +7,32 @@ use proptest::prelude::*;
 
 #[derive(Debug, Clone, Copy)]
 enum News {
-    Fix { timestamp_ms: i64, seq: u64, place: u8 },
-    Removal { timestamp_ms: i64, seq: u64 },
+    Fix {
+        timestamp_ms: i64,
+        received_us: i64,
+        place: u8,
+    },
+    Removal {
+        timestamp_ms: i64,
+        received_us: i64,
+    },
 }
 
 fn hear(index: &LiveIndex, news: News) {
     match news {
         News::Fix {
             timestamp_ms,
-            seq,
+            received_us,
             place,
         } => {
-            let update = update(1, at(f64::from(place), 0.0), timestamp_ms, seq);
+            let update = update(1, at(f64::from(place), 0.0), timestamp_ms, received_us);
             index.apply(Origin::Stored, &[update], NOW);
         }
-        News::Removal { timestamp_ms, seq } => {
-            index.remove(Origin::Stored, &id(1), timestamp_ms, seq);
+        News::Removal {
+            timestamp_ms,
+            received_us,
+        } => {
+            index.remove(Origin::Stored, &id(1), removed(timestamp_ms, received_us));
         }
     }
 }
@@ -33,10 +43,10 @@ proptest! {
     #[test]
     fn the_order_of_news_does_not_matter(
         (told, shuffled) in prop::collection::vec((0..20_i64, any::<bool>(), 0..80_u8), 1..30).prop_map(|told| {
-            // A batch has a number of its own, so no two pieces of news have the same (timestamp, seq).
-            told.into_iter().zip(1..).map(|((back, removal, place), seq)| {
+            // No two are received in the same microsecond.
+            told.into_iter().zip(1..).map(|((back, removal, place), received_us)| {
                 let timestamp_ms = NOW - back;
-                if removal { News::Removal { timestamp_ms, seq } } else { News::Fix { timestamp_ms, seq, place } }
+                if removal { News::Removal { timestamp_ms, received_us } } else { News::Fix { timestamp_ms, received_us, place } }
             }).collect::<Vec<_>>()
         }).prop_flat_map(|told| (Just(told.clone()), Just(told).prop_shuffle())),
     ) {
@@ -89,9 +99,15 @@ fn a_late_fix_does_not_revive_and_a_new_one_does() {
     let index = LiveIndex::new(TTL, 10);
     let here = at(0.0, 0.0);
     index.apply(Origin::Stored, &[update(1, here, NOW, 1)], NOW);
-    assert!(!index.remove(Origin::Stored, &id(1), NOW - 1, 9), "older than the fix");
-    assert!(index.remove(Origin::Stored, &id(1), NOW + 5, 2));
-    assert!(!index.remove(Origin::Stored, &id(1), NOW + 5, 2), "already gone");
+    assert!(
+        !index.remove(Origin::Stored, &id(1), removed(NOW - 1, 9)),
+        "older than the fix"
+    );
+    assert!(index.remove(Origin::Stored, &id(1), removed(NOW + 5, 2)));
+    assert!(
+        !index.remove(Origin::Stored, &id(1), removed(NOW + 5, 2)),
+        "already gone"
+    );
     index.apply(Origin::Stored, &[update(1, here, NOW + 4, 3)], NOW);
     assert_eq!((index.get("d-1", NOW), index.len(), index.tombstones()), (None, 0, 1));
     index.apply(Origin::Stored, &[update(1, here, NOW + 6, 3)], NOW);

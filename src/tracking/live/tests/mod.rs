@@ -10,7 +10,7 @@ mod walks;
 use super::{LiveIndex, Origin, Update};
 use crate::geo::{BoundingBox, Point, distance_m};
 use crate::ids::Id;
-use crate::tracking::model::{Entity, Filter, Fix, Hit, NearbyQuery, Profile, WithinQuery};
+use crate::tracking::model::{Entity, Filter, Fix, Hit, NearbyQuery, Profile, Removed, WithinQuery};
 use crate::tracking::profile_hash::VersionedProfile;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,6 +31,7 @@ fn fix(point: Point, timestamp_ms: i64) -> Fix {
     Fix {
         point,
         timestamp_ms,
+        received_us: 0,
         accuracy_m: None,
         altitude_m: None,
         speed_mps: Some(3.5),
@@ -38,11 +39,13 @@ fn fix(point: Point, timestamp_ms: i64) -> Fix {
     }
 }
 
-fn update(n: u32, point: Point, timestamp_ms: i64, seq: u64) -> Update {
+fn update(n: u32, point: Point, timestamp_ms: i64, received_us: i64) -> Update {
     Update {
         id: id(n),
-        fix: fix(point, timestamp_ms),
-        seq,
+        fix: Fix {
+            received_us,
+            ..fix(point, timestamp_ms)
+        },
     }
 }
 
@@ -124,4 +127,8 @@ fn profile(status: &str, capacity: u32) -> Arc<Profile> {
 fn set_profile(index: &LiveIndex, n: u32, profile: Arc<Profile>) {
     let profile = Arc::unwrap_or_clone(profile);
     index.set_profiles(&[id(n)], vec![VersionedProfile { profile, version: 1 }], NOW);
+}
+
+fn removed(at_ms: i64, received_us: i64) -> Removed {
+    Removed { at_ms, received_us }
 }

@@ -93,7 +93,7 @@ fn play(steps: &[Step]) -> (LiveIndex, Naive) {
                     .entities
                     .get(&id(*n))
                     .map_or(NOW - TTL, |known| known.fix.timestamp_ms);
-                index.remove(Origin::Stored, &id(*n), newest, 1);
+                index.remove(Origin::Stored, &id(*n), removed(newest, 1));
                 naive.entities.remove(&id(*n));
             }
             Step::Describe(n, free, capacity) => {
@@ -191,7 +191,7 @@ fn ten_thousand_at_one_place_are_answered_by_id() {
     let hits = index.nearby(&nearest(depot, 0.0, 3), NOW);
     assert_eq!(ids(&hits), ["d-0", "d-1", "d-10"]);
     for n in 0..10_000 {
-        assert!(index.remove(Origin::Stored, &id(n), NOW, 1));
+        assert!(index.remove(Origin::Stored, &id(n), removed(NOW, 1)));
     }
     assert!(index.is_empty());
 }

@@ -37,7 +37,7 @@ fn readers_and_writers_share_the_index() {
         }
         for round in 1..100 {
             index.apply(Origin::Stored, &batch(round), NOW);
-            index.remove(Origin::Stored, &id(5_000 + round), NOW, 1);
+            index.remove(Origin::Stored, &id(5_000 + round), removed(NOW, 1));
             index.sweep(NOW, 500);
         }
         over.store(true, Ordering::Relaxed);

@@ -54,7 +54,7 @@ fn a_walk_in_pieces_visits_all_that_stands_still() {
                 .collect();
             index.apply(Origin::Stored, &moves, NOW);
             if pieces.is_multiple_of(3) {
-                index.remove(Origin::Stored, &id(STILL + pieces % (ALL - STILL)), NOW, 1);
+                index.remove(Origin::Stored, &id(STILL + pieces % (ALL - STILL)), removed(NOW, 1));
             }
         }
         assert!(pieces > 5);
