@@ -270,9 +270,7 @@ async fn older_file(scene: &Scene<Redis>, age: Duration) {
     lose_subscriptions(scene).await;
 }
 
-// One round in some dozens still ends with an instance and Redis apart, so this is no check of every change yet.
 #[actix_web::test]
-#[ignore = "`make soak` runs it"]
 async fn all_agree_after_every_mend() {
     let seed: u64 = rand::random();
     let seconds = env::var("SOAK_SECONDS")
