@@ -4,8 +4,7 @@ use super::Cache;
 use super::commands;
 use super::error::CacheError;
 use super::subject::{Message, Subject};
-use crate::config::{Target, TargetError};
-use crate::ids::Id;
+use crate::config::{Event, Target, TargetError};
 
 /// What an event came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -18,12 +17,12 @@ pub struct Applied {
 }
 
 impl Cache {
-    /// What an event of this type about this entity invalidates.
+    /// What an event invalidates.
     ///
     /// # Errors
-    /// [`TargetError`] if the entity's id makes one of them too long.
-    pub fn targets(&self, kind: &str, entity: &Id) -> Result<Vec<Target>, TargetError> {
-        self.shared().settings().rules.targets(kind, entity)
+    /// As of [`EventRules::targets`](crate::config::EventRules::targets).
+    pub fn targets(&self, event: &Event) -> Result<Vec<Target>, TargetError> {
+        self.shared().settings().rules.targets(event)
     }
 
     /// Invalidates those entries that began to be computed at `by_ms`, Unix milliseconds, or before; newer ones stay, and an

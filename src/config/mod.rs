@@ -14,7 +14,9 @@ mod sessions;
 mod tracking;
 mod work;
 
-pub use cache::{AdminToken, CacheSettings, EventRules, MAX_KEY, MAX_TTL, Target, TargetError, TokenError, TtlClass};
+pub use cache::{
+    AdminToken, CacheSettings, Event, EventRules, MAX_KEY, MAX_TTL, Target, TargetError, TokenError, TtlClass,
+};
 pub use http::HttpSettings;
 pub use inventory::InventorySettings;
 pub use jobs::JobSettings;

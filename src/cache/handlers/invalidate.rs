@@ -2,10 +2,13 @@
 
 use super::super::Applied;
 use super::{MAX_BODY, State};
+use crate::config::Event;
 use crate::http::{Body, FieldError, Fields, Problem, TimeBody, no_query, reply};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
+use serde_json::{Map, Value};
+use std::collections::HashMap;
 use utoipa::ToSchema;
 
 /// Tags that a call invalidates at once.
@@ -23,13 +26,17 @@ pub(super) struct TagsBody {
 /// Something that happened to an entity.
 #[expect(dead_code, reason = "read by the schema derive only")]
 #[derive(ToSchema)]
-#[schema(example = json!({"type": "product.updated", "entity_id": "7", "timestamp": "2026-11-21T10:14:57.123Z"}))]
+#[schema(example = json!({"type": "product.updated", "entity_id": "7", "entity_type": "product", "data": {"region": "eu"}, "timestamp": "2026-11-21T10:14:57.123Z"}))]
 pub(super) struct EventBody {
     /// What happened; an id.
     #[schema(value_type = String)]
     r#type: String,
     /// To whom; an id.
     entity_id: String,
+    /// Of what type that is; an id, which rules may use.
+    entity_type: Option<String>,
+    /// Anything else that the sender says; rules may use its texts, whole numbers and booleans.
+    data: Option<HashMap<String, Value>>,
     /// When: RFC 3339, or milliseconds since 1970; now if not given, or to come.
     timestamp: Option<TimeBody>,
 }
@@ -98,6 +105,8 @@ pub async fn tell_event(request: HttpRequest, payload: web::Payload, cache: Stat
     let mut fields = fields(&request, payload).await?;
     let kind = fields.required("type", Fields::id);
     let entity = fields.required("entity_id", Fields::id);
+    let entity_type = fields.id("entity_type");
+    let data = data(&mut fields);
     // A time to come counts as now.
     let by_ms = fields.time("timestamp").map_or(Some(u64::MAX >> 11), |at| {
         let at = u64::try_from(at).ok();
@@ -108,11 +117,29 @@ pub async fn tell_event(request: HttpRequest, payload: web::Payload, cache: Stat
     });
     let event = kind.zip(entity).zip(by_ms);
     let ((kind, entity), by_ms) = fields.finish(event)?;
-    let targets = cache
-        .targets(&kind, &entity)
-        .map_err(|error| Problem::unacceptable(vec![FieldError::new("entity_id", error.to_string())]))?;
+    let event = Event {
+        kind,
+        entity,
+        entity_type,
+        data,
+    };
+    let targets = cache.targets(&event).map_err(|error| {
+        let detail = format!("the rules cannot use this event: {error}");
+        Problem::unacceptable(vec![FieldError::new(&error.member(), detail)])
+    })?;
     let applied = cache.outdate(&targets, by_ms).await?;
     reply::value(StatusCode::OK, &EventAnswer::from(applied))
+}
+
+fn data(fields: &mut Fields) -> Map<String, Value> {
+    match fields.value("data") {
+        Some(Value::Object(data)) => data,
+        None | Some(Value::Null) => Map::new(),
+        Some(_) => {
+            fields.refuse("data", "must be an object");
+            Map::new()
+        }
+    }
 }
 
 async fn fields(request: &HttpRequest, payload: web::Payload) -> Result<Fields, Problem> {

@@ -1,7 +1,7 @@
 mod rules;
 mod token;
 
-pub use rules::{EventRules, Target, TargetError};
+pub use rules::{Event, EventRules, Target, TargetError};
 pub use token::{AdminToken, TokenError};
 
 use clap::Args;

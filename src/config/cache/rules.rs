@@ -1,10 +1,52 @@
 use super::MAX_KEY;
 use crate::ids::Id;
+use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// Stands for the entity's id in a target.
-const ENTITY: &str = "{id}";
+/// Something that happened to an entity.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// What happened, such as `product.updated`.
+    pub kind: Id,
+    /// The id of the entity; `{id}` in a rule.
+    pub entity: Id,
+    /// The type of the entity; `{entity_type}` in a rule.
+    pub entity_type: Option<Id>,
+    /// Whatever else the sender says; its texts, whole numbers and booleans are `{data.NAME}` in a rule.
+    pub data: Map<String, Value>,
+}
+
+impl Event {
+    /// An event that says no more than what happened to whom.
+    #[must_use]
+    pub fn new(kind: Id, entity: Id) -> Self {
+        Self {
+            kind,
+            entity,
+            entity_type: None,
+            data: Map::new(),
+        }
+    }
+
+    /// Returns the text of a placeholder.
+    fn value(&self, name: &str) -> Option<Cow<'_, str>> {
+        match name {
+            "id" => Some(Cow::Borrowed(self.entity.as_str())),
+            "entity_type" => self.entity_type.as_deref().map(Cow::Borrowed),
+            name => match self.data.get(name.strip_prefix(DATA)?)? {
+                Value::String(text) => Some(Cow::Borrowed(text)),
+                Value::Bool(is) => Some(Cow::Owned(is.to_string())),
+                Value::Number(number) if number.is_i64() || number.is_u64() => Some(Cow::Owned(number.to_string())),
+                _ => None,
+            },
+        }
+    }
+}
+
+/// What a placeholder for a member of the data begins with.
+const DATA: &str = "data.";
 
 /// What an event invalidates.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -22,7 +64,18 @@ pub enum Target {
 #[error("\"{part}\": {why}")]
 pub struct TargetError {
     part: String,
-    why: &'static str,
+    why: String,
+    /// The placeholder that the event has no value for.
+    missing: Option<String>,
+}
+
+impl TargetError {
+    /// Returns the member of the event that is to be changed, as in a JSON pointer without its first slash.
+    #[must_use]
+    pub fn member(&self) -> String {
+        let missing = self.missing.as_deref().unwrap_or("entity_id");
+        missing.replacen(DATA, "data/", 1)
+    }
 }
 
 /// Which events invalidate what. Cheap to clone.
@@ -37,7 +90,7 @@ struct Rule {
     targets: Vec<Template>,
 }
 
-/// A target in which the entity's id is still to be put.
+/// A target whose placeholders are still to be replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Template {
     Tag(String),
@@ -58,15 +111,15 @@ impl EventRules {
         self.0.is_empty()
     }
 
-    /// What an event of this type about this entity invalidates, each target once.
+    /// What an event invalidates, each target once.
     ///
     /// # Errors
-    /// [`TargetError`] if the entity's id makes a tag, a namespace or a key too long.
-    pub fn targets(&self, kind: &str, entity: &Id) -> Result<Vec<Target>, TargetError> {
+    /// [`TargetError`] if a rule needs what the event does not say, or if that makes a tag, a namespace or a key invalid.
+    pub fn targets(&self, event: &Event) -> Result<Vec<Target>, TargetError> {
         let mut targets = Vec::new();
-        for rule in self.0.iter().filter(|rule| rule.is_for(kind)) {
+        for rule in self.0.iter().filter(|rule| rule.is_for(&event.kind)) {
             for template in &rule.targets {
-                let target = template.fill(entity)?;
+                let target = template.fill(|name| event.value(name))?;
                 if !targets.contains(&target) {
                     targets.push(target);
                 }
@@ -86,10 +139,7 @@ impl Rule {
     }
 
     fn parse(text: &str) -> Result<Self, TargetError> {
-        let fault = |why| TargetError {
-            part: text.to_owned(),
-            why,
-        };
+        let fault = |why| Template::fault(text, why);
         let (kind, targets) = text.split_once('=').ok_or_else(|| fault("has no ="))?;
         let kind = kind.trim();
         let (kind, is_prefix) = kind.strip_suffix('*').map_or((kind, false), |kind| (kind, true));
@@ -120,33 +170,33 @@ impl Template {
             },
             _ => return Err(Self::fault(text, "is none of tag:…, namespace:…, key:…")),
         };
-        // Whatever is wrong with it but its length shows with the shortest id.
-        let Ok(shortest) = Id::parse("x") else {
-            return Ok(template);
-        };
+        // Whatever is wrong with it but its length shows with the shortest values.
+        let is_known =
+            |name: &str| ["id", "entity_type"].contains(&name) || name.len() > DATA.len() && name.starts_with(DATA);
         template
-            .fill(&shortest)
+            .fill(|name| is_known(name).then_some(Cow::Borrowed("x")))
             .map_err(|TargetError { why, .. }| Self::fault(text, why))?;
         Ok(template)
     }
 
-    fn fault(part: &str, why: &'static str) -> TargetError {
+    fn fault(part: &str, why: impl Into<String>) -> TargetError {
         TargetError {
             part: part.to_owned(),
-            why,
+            why: why.into(),
+            missing: None,
         }
     }
 
-    fn fill(&self, entity: &Id) -> Result<Target, TargetError> {
+    fn fill<'a>(&self, value: impl Fn(&str) -> Option<Cow<'a, str>>) -> Result<Target, TargetError> {
         let id = |text: &str| {
-            let filled = text.replace(ENTITY, entity);
-            Id::parse(&filled).map_err(|_unspecific| Self::fault(&filled, "is no id with this entity"))
+            let filled = filled(text, &value)?;
+            Id::parse(&filled).map_err(|_unspecific| Self::fault(&filled, "is no id"))
         };
         match self {
             Self::Tag(tag) => Ok(Target::Tag(id(tag)?)),
             Self::Namespace(namespace) => Ok(Target::Namespace(id(namespace)?)),
             Self::Key(namespace, key) => {
-                let key = key.replace(ENTITY, entity);
+                let key = filled(key, &value)?;
                 if key.is_empty() || key.len() > MAX_KEY {
                     return Err(Self::fault(&key, "a key has 1 to 256 bytes"));
                 }
@@ -154,6 +204,26 @@ impl Template {
             }
         }
     }
+}
+
+/// Replaces the placeholders of a text, `{NAME}`, by their values.
+fn filled<'a>(text: &str, value: impl Fn(&str) -> Option<Cow<'a, str>>) -> Result<String, TargetError> {
+    let mut filled = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('{') {
+        let (name, after) = after
+            .split_once('}')
+            .ok_or_else(|| Template::fault(text, "has { without }"))?;
+        let value = value(name).ok_or_else(|| TargetError {
+            missing: Some(name.to_owned()),
+            ..Template::fault(text, format!("there is no {{{name}}}"))
+        })?;
+        filled.push_str(before);
+        filled.push_str(&value);
+        rest = after;
+    }
+    filled.push_str(rest);
+    Ok(filled)
 }
 
 impl FromStr for EventRules {
@@ -173,6 +243,10 @@ mod tests {
         Id::parse(id).unwrap()
     }
 
+    fn event(kind: &str, entity: &str) -> Event {
+        Event::new(id(kind), id(entity))
+    }
+
     #[test]
     fn an_event_goes_by_every_rule_that_names_it() {
         let rules: EventRules =
@@ -180,7 +254,7 @@ mod tests {
                 .parse()
                 .unwrap();
         assert_eq!(rules.len(), 2);
-        let targets = rules.targets("product.updated", &id("p-7")).unwrap();
+        let targets = rules.targets(&event("product.updated", "p-7")).unwrap();
         assert_eq!(
             targets,
             [
@@ -189,8 +263,8 @@ mod tests {
                 Target::Namespace(id("catalog")),
             ]
         );
-        assert_eq!(rules.targets("product.removed", &id("p-7")).unwrap().len(), 2);
-        assert_eq!(rules.targets("order.paid", &id("p-7")).unwrap(), []);
+        assert_eq!(rules.targets(&event("product.removed", "p-7")).unwrap().len(), 2);
+        assert_eq!(rules.targets(&event("order.paid", "p-7")).unwrap(), []);
     }
 
     #[test]
@@ -205,6 +279,9 @@ mod tests {
             "a=key:prices/",
             "a=everything",
             "a=",
+            "a=tag:{name}",
+            "a=tag:{data.}",
+            "a=key:prices/{id",
         ] {
             let error = bad.parse::<EventRules>().unwrap_err();
             assert!(error.to_string().starts_with('"'), "{bad}: {error}");
@@ -215,6 +292,31 @@ mod tests {
     #[test]
     fn an_id_that_makes_a_tag_too_long_is_told() {
         let rules: EventRules = "a=tag:product:{id}".parse().unwrap();
-        assert!(rules.targets("a", &id(&"x".repeat(128))).is_err());
+        assert!(rules.targets(&event("a", &"x".repeat(128))).is_err());
+    }
+
+    #[test]
+    fn a_rule_may_use_what_else_the_event_says() {
+        let rules: EventRules = "moved=tag:{entity_type}:{id},key:zones/{data.city}/{data.zone}/{data.is_open}"
+            .parse()
+            .unwrap();
+        let mut moved = event("moved", "7");
+        let missing = rules.targets(&moved).unwrap_err();
+        assert_eq!(missing.to_string(), "\"{entity_type}:{id}\": there is no {entity_type}");
+        moved.entity_type = Some(id("scooter"));
+        moved.data = Map::from_iter([
+            ("city".to_owned(), Value::from("{id}")),
+            ("zone".to_owned(), Value::from(12)),
+            ("is_open".to_owned(), Value::from(true)),
+        ]);
+        let targets = [
+            Target::Tag(id("scooter:7")),
+            Target::Key(id("zones"), "{id}/12/true".to_owned()),
+        ];
+        assert_eq!(rules.targets(&moved).unwrap(), targets, "a value is no placeholder");
+        for useless in [Value::Null, Value::from(1.5), Value::from(vec![1])] {
+            moved.data.insert("zone".to_owned(), useless);
+            assert!(rules.targets(&moved).is_err());
+        }
     }
 }

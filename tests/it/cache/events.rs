@@ -115,3 +115,41 @@ async fn an_event_is_told_to_all_also_where_redis_has_nothing_to_remove() {
         .await;
     }
 }
+
+#[actix_web::test]
+async fn rules_use_what_else_an_event_says() {
+    let rules = "--cache-rules=moved=tag:{entity_type}:{id},key:zones/{data.zone}";
+    let scene = Scene::new().await.with(&[rules]);
+    let service = scene.start().await;
+    let api = CacheApi::of(&service);
+    api.put("pages/p", json!({"value": 1, "ttl_s": 60, "tags": ["scooter:7"]}))
+        .await;
+    api.put("zones/12", json!({"value": 1, "ttl_s": 60})).await;
+    let event = |more: serde_json::Value| {
+        let mut event = json!({"type": "moved", "entity_id": "7", "timestamp": now_ms() + 1});
+        event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        event
+    };
+    for (more, pointer) in [
+        (
+            json!({"entity_type": "scooter", "data": {"region": "eu"}}),
+            "/data/zone",
+        ),
+        (json!({"data": {"zone": "12"}}), "/entity_type"),
+        (json!({"entity_type": "scooter", "data": [12]}), "/data"),
+        (json!({"entity_type": "a b", "data": {"zone": 12}}), "/entity_type"),
+    ] {
+        api.post("events", event(more)).await.assert_problem(422, &[pointer]);
+        assert_eq!(api.get("pages/p").await.status, 200, "nothing is invalidated");
+    }
+    let told = api
+        .post(
+            "events",
+            event(json!({"entity_type": "scooter", "data": {"zone": 12, "more": [null]}})),
+        )
+        .await;
+    assert_eq!(told.body, json!({"targets": 2, "invalidated": 2}));
+    for path in ["pages/p", "zones/12"] {
+        assert_eq!(api.get(path).await.status, 404, "{path}");
+    }
+}
