@@ -12,7 +12,7 @@ const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 pub(super) const QUEUE: &str = "/v1/queues/platform";
 
 /// A service that may call receivers on this machine.
-pub(super) fn with_webhook(scene: Scene, receiver: &Receiver) -> Scene {
+pub fn with_webhook(scene: Scene, receiver: &Receiver) -> Scene {
     scene.with(&[
         &format!("--webhook-urls={}/hook", receiver.url),
         &format!("--webhook-secrets={SECRET}"),
