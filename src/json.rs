@@ -247,6 +247,9 @@ fn text_of(written: &str) -> Result<Cow<'_, str>, JsonFault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::collection::{btree_map, vec};
+    use proptest::prelude::*;
+    use serde_json::Value;
 
     fn raw(text: &str) -> &RawValue {
         serde_json::from_str(text).unwrap()
@@ -264,6 +267,35 @@ mod tests {
         let expected = r#"{"z":[18446744073709551616,1.10,-0.0,1E5,1e400],"a\u0062":"\u00e9 \" }","":{},"n":[],"t":true,"x":null}"#;
         assert_eq!(Object::read(raw(text), 2).unwrap().to_string(), expected);
         assert_eq!(Object::read(raw(expected), 2).unwrap().to_string(), expected);
+    }
+
+    fn any_object() -> impl Strategy<Value = Value> {
+        let scalar = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::Bool),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            any::<String>().prop_map(Value::String),
+        ];
+        let tree = scalar.prop_recursive(4, 24, 4, |inner| {
+            prop_oneof![
+                vec(inner.clone(), 0..4).prop_map(Value::Array),
+                btree_map(any::<String>(), inner, 0..4).prop_map(|members| members.into_iter().collect()),
+            ]
+        });
+        btree_map(any::<String>(), tree, 0..4).prop_map(|members| members.into_iter().collect())
+    }
+
+    proptest! {
+        #[test]
+        fn any_object_is_kept_and_replaces_itself(object in any_object()) {
+            let pretty = serde_json::to_string_pretty(&object).unwrap();
+            let mut read = Object::read(raw(&pretty), 8).unwrap();
+            prop_assert_eq!(read.to_string(), object.to_string());
+            // A patch with the same members changes nothing but nulls.
+            read.merge(Object::read(raw(&pretty), 8).unwrap());
+            prop_assert!(serde_json::from_str::<Value>(&read.to_string()).is_ok());
+        }
     }
 
     #[test]

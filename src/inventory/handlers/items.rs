@@ -338,6 +338,7 @@ fn strong_tags(list: &str) -> Option<Vec<&str>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use actix_web::http::header::HeaderName;
 
     fn read(name: &'static str, value: &'static str) -> Result<Condition, Problem> {
         let mut headers = HeaderMap::new();
@@ -374,7 +375,7 @@ mod tests {
 
     #[test]
     fn several_lines_are_a_list() {
-        let read = |name: &actix_web::http::header::HeaderName, lines: [&'static str; 2]| {
+        let read = |name: &HeaderName, lines: [&'static str; 2]| {
             let mut headers = HeaderMap::new();
             for line in lines {
                 headers.append(name.clone(), HeaderValue::from_static(line));
