@@ -2,7 +2,7 @@
 
 use super::super::Applied;
 use super::{MAX_BODY, State};
-use crate::http::{Body, FieldError, Fields, Problem, RawObject, TimeBody, no_query, raw, reply};
+use crate::http::{Body, FieldError, Fields, Problem, TimeBody, no_query, reply};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
@@ -23,19 +23,15 @@ pub(super) struct TagsBody {
 /// Something that happened to an entity.
 #[expect(dead_code, reason = "read by the schema derive only")]
 #[derive(ToSchema)]
-#[schema(example = json!({"type": "product.updated", "entity_type": "product", "entity_id": "7", "timestamp": "2026-11-21T10:14:57.123Z", "data": {"price": "19.99"}}))]
+#[schema(example = json!({"type": "product.updated", "entity_id": "7", "timestamp": "2026-11-21T10:14:57.123Z"}))]
 pub(super) struct EventBody {
     /// What happened; an id.
     #[schema(value_type = String)]
     r#type: String,
     /// To whom; an id.
     entity_id: String,
-    /// What kind of entity that is: any text of 1 to 256 bytes. No rule looks at it.
-    entity_type: Option<String>,
     /// When: RFC 3339, or milliseconds since 1970; now if not given, or to come.
     timestamp: Option<TimeBody>,
-    /// What its publisher says besides: any JSON. No rule looks at it.
-    data: Option<serde_json::Value>,
 }
 
 /// What an event came to.
@@ -99,12 +95,7 @@ pub async fn invalidate_tags(
     )
 )]
 pub async fn tell_event(request: HttpRequest, payload: web::Payload, cache: State) -> Result<HttpResponse, Problem> {
-    no_query(&request)?;
-    let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
-    let mut object = RawObject::read(raw(&body)?, "").map_err(|fault| Problem::unacceptable(vec![fault]))?;
-    object.take("data");
-    let mut fields = object.into_members()?;
-    fields.external_id("entity_type");
+    let mut fields = fields(&request, payload).await?;
     let kind = fields.required("type", Fields::id);
     let entity = fields.required("entity_id", Fields::id);
     // A time to come counts as now.

@@ -44,10 +44,7 @@ async fn an_event_invalidates_what_the_rules_say_on_all_instances() {
     }
     assert_eq!(other.get("catalog/all").await.status, 200);
     let told = other
-        .post(
-            "events",
-            json!({"type": "catalog.moved", "entity_type": "any text", "entity_id": "x", "data": {"was": [1.10], "a": null}}),
-        )
+        .post("events", json!({"type": "catalog.moved", "entity_id": "x"}))
         .await;
     assert_eq!(told.body, json!({"targets": 1, "invalidated": 1}));
     assert_eq!(other.get("catalog/all").await.status, 404);
