@@ -4,7 +4,7 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use fleetpulse::config::Policies;
-use fleetpulse::ids::Id;
+use fleetpulse::ids::ExternalId;
 use fleetpulse::limits::Limits;
 use fleetpulse::telemetry::Metrics;
 use futures_util::future::join_all;
@@ -29,7 +29,7 @@ const KEYS: usize = 1_024;
 struct Ground {
     redis: Redis,
     limits: Limits,
-    keys: Vec<Id>,
+    keys: Vec<ExternalId>,
     nothing: String,
 }
 
@@ -41,7 +41,7 @@ impl Ground {
         let load = cmd("SCRIPT").arg("LOAD").arg("return 1").to_owned();
         let nothing = or_exit(redis.runtime.block_on(redis.link.query(&load)));
         let keys = (0..KEYS)
-            .map(|n| or_exit(Id::parse(&format!("login:user-{n}"))))
+            .map(|n| or_exit(ExternalId::parse(&format!("login:user-{n}"))))
             .collect();
         Self {
             redis,

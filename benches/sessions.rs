@@ -4,7 +4,7 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use fleetpulse::config::SessionSettings;
-use fleetpulse::ids::Id;
+use fleetpulse::ids::ExternalId;
 use fleetpulse::sessions::{About, Data, NewSession, Sessions, Shared, Token};
 use fleetpulse::telemetry::Metrics;
 use futures_util::future::join_all;
@@ -34,7 +34,7 @@ async fn tokens(sessions: &Sessions) -> Vec<Token> {
     let mut tokens = Vec::with_capacity(SESSIONS);
     for n in 0..SESSIONS {
         let new = NewSession {
-            subject: or_exit(Id::parse(&format!("user-{n}"))),
+            subject: or_exit(ExternalId::parse(&format!("user-{n}"))),
             about: About {
                 role: Some("rider".to_owned()),
                 scopes: vec!["rides:book".to_owned(), "rides:see".to_owned()],

@@ -1,9 +1,10 @@
-//! The one form of every id that a client chooses: entity, SKU, queue, room, lock.
+//! The two forms of names that clients choose: [`Id`] for what is ours (entity, SKU, queue, room, lock), [`ExternalId`] for what other
+//! systems have named (subject, limit key, idempotency key, owner).
 
 use compact_str::CompactString;
 use serde::{Serialize, Serializer};
 use std::borrow::Borrow;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::ops::Deref;
 
 /// The longest id, in bytes (every allowed character is one byte).
@@ -121,6 +122,121 @@ impl Serialize for Id {
     }
 }
 
+/// The longest name of another system, in bytes.
+pub const MAX_EXTERNAL_LEN: usize = 256;
+
+/// A name that another system has given: 1 to 256 bytes of any text without control characters, not `.` or `..`.
+///
+/// In a key it always comes last, or is hashed, so that no character of it can be mistaken for a separator or a hash tag.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ExternalId(CompactString);
+
+/// Why a text is not an [`ExternalId`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ExternalIdError {
+    /// No characters at all.
+    #[error("must not be empty")]
+    Empty,
+    /// More than [`MAX_EXTERNAL_LEN`] bytes.
+    #[error("must have at most 256 bytes of UTF-8")]
+    TooLong,
+    /// A control character, a line break or NUL among them.
+    #[error("must not have control characters")]
+    Control,
+    /// `.` or `..`: clients resolve these in a path, even where they are percent-encoded.
+    #[error("must not be . or ..")]
+    DotSegment,
+}
+
+impl ExternalId {
+    /// Parses a name.
+    ///
+    /// # Errors
+    /// [`ExternalIdError`] names the first rule that `text` breaks.
+    pub fn parse(text: &str) -> Result<Self, ExternalIdError> {
+        if text.is_empty() {
+            return Err(ExternalIdError::Empty);
+        }
+        if text.len() > MAX_EXTERNAL_LEN {
+            return Err(ExternalIdError::TooLong);
+        }
+        if text.chars().any(char::is_control) {
+            return Err(ExternalIdError::Control);
+        }
+        if matches!(text, "." | "..") {
+            return Err(ExternalIdError::DotSegment);
+        }
+        Ok(Self(CompactString::new(text)))
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The name in the alphabet of [`Id`] and `%`: other bytes are percent-encoded. The encoding of an [`Id`] is itself.
+    #[must_use]
+    pub fn encoded(&self) -> String {
+        let mut encoded = String::with_capacity(self.0.len());
+        for byte in self.0.bytes() {
+            if ALLOWED[usize::from(byte)] {
+                encoded.push(char::from(byte));
+            } else {
+                // Writing to a String cannot fail.
+                let _ = write!(encoded, "%{byte:02X}");
+            }
+        }
+        encoded
+    }
+
+    /// Reads what [`Self::encoded`] wrote.
+    #[must_use]
+    pub fn decode(encoded: &str) -> Option<Self> {
+        Self::parse(&percent_decoded(encoded)?).ok()
+    }
+}
+
+/// What a percent-encoded text says; `None` if it is malformed or not UTF-8.
+#[must_use]
+pub fn percent_decoded(raw: &str) -> Option<String> {
+    let mut parts = raw.split('%');
+    let mut bytes = parts.next()?.as_bytes().to_vec();
+    for part in parts {
+        let code = part
+            .get(..2)
+            .filter(|code| code.bytes().all(|c| c.is_ascii_hexdigit()))?;
+        bytes.push(u8::from_str_radix(code, 16).ok()?);
+        bytes.extend_from_slice(&part.as_bytes()[2..]);
+    }
+    String::from_utf8(bytes).ok()
+}
+
+impl Deref for ExternalId {
+    type Target = str;
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ExternalId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<Id> for ExternalId {
+    fn from(Id(id): Id) -> Self {
+        Self(id)
+    }
+}
+
+impl Serialize for ExternalId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,5 +273,47 @@ mod tests {
         }
         let text = IdError::Reserved(RESERVED_ENTITIES).to_string();
         assert!(text.starts_with("nearby, within, "), "{text}");
+    }
+
+    #[test]
+    fn names_of_other_systems_are_any_text_without_control_characters() {
+        for good in [
+            "auth0|5f7c",
+            "a+b@x.com",
+            "a/b",
+            "{a}",
+            "é ü",
+            "%2F",
+            " ",
+            "*",
+            &"x".repeat(256),
+        ] {
+            let name = ExternalId::parse(good).unwrap();
+            assert_eq!(ExternalId::decode(&name.encoded()), Some(name.clone()), "{good}");
+            assert!(
+                name.encoded()
+                    .bytes()
+                    .all(|byte| byte == b'%' || ALLOWED[usize::from(byte)])
+            );
+        }
+        assert_eq!(ExternalId::parse("rider-7").unwrap().encoded(), "rider-7");
+        for (bad, error) in [
+            ("", ExternalIdError::Empty),
+            ("..", ExternalIdError::DotSegment),
+            ("a\nb", ExternalIdError::Control),
+            ("a\0", ExternalIdError::Control),
+            (&"é".repeat(129), ExternalIdError::TooLong),
+        ] {
+            assert_eq!(ExternalId::parse(bad), Err(error), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_decoded_once_and_whole() {
+        assert_eq!(percent_decoded("a%2Fb%20c+d%25%2541").as_deref(), Some("a/b c+d%%41"));
+        assert_eq!(percent_decoded("%C3%BC").as_deref(), Some("ü"));
+        for bad in ["%", "%2", "%zz", "%+1", "%FF", "a%é1"] {
+            assert_eq!(percent_decoded(bad), None, "{bad}");
+        }
     }
 }

@@ -21,6 +21,7 @@ pub mod http;
 pub mod ids;
 pub mod inventory;
 pub mod jobs;
+pub mod json;
 pub mod kind;
 pub mod limits;
 pub mod locks;

@@ -74,10 +74,16 @@ pub fn configure(routes: &mut ServiceConfig, metrics: &Arc<Metrics>, document: C
         .service(at("/{sku}/adjust", "adjust", "POST").route(post().to(inventory::adjust_item)))
         .service(at("/{sku}/reservations", "reserve", "POST").route(post().to(inventory::reserve_item)));
     let reservations = web::scope("/v1/reservations")
-        .service(at("", "reserve", "POST").route(post().to(inventory::reserve)))
+        .service(
+            at("", "reservations", "POST, GET, DELETE")
+                .route(post().to(inventory::reserve))
+                .route(get().to(inventory::list_owned))
+                .route(delete().to(inventory::release_owned)),
+        )
         .service(at("/{id}", "reservation", "GET").route(get().to(inventory::get_reservation)))
         .service(at("/{id}/confirm", "confirm", "POST").route(post().to(inventory::confirm)))
         .service(at("/{id}/release", "release", "POST").route(post().to(inventory::release)))
+        .service(at("/{id}/return", "return", "POST").route(post().to(inventory::take_back)))
         .service(at("/{id}/extend", "extend", "POST").route(post().to(inventory::extend)));
     let sessions = web::scope("/v1/sessions")
         .service(

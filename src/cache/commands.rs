@@ -5,6 +5,7 @@ use super::entry::{self, Head, Nonce, Version};
 use super::model::{Name, Stored};
 use super::subject::Message;
 use crate::clock::whole_ms;
+use crate::http::Once;
 use crate::store::{Link, Placed, Script, StoreError};
 use futures_util::future::try_join_all;
 use redis::Value;
@@ -275,20 +276,37 @@ pub(super) async fn touch(
 pub(super) enum Counted {
     /// What the counter stands at, and how long it lives.
     At(i64, Duration),
+    /// The same, after a call with the same idempotency key.
+    Before(i64, Duration),
+    /// The idempotency key was used with another body.
+    Differs,
     /// It would leave its range.
     Range,
     /// It is none.
     NoCounter,
 }
 
-/// Adds to a counter, which lives for `life` if it begins now.
-pub(super) async fn count(link: &Link, key: &Placed, by: i64, life: Duration) -> Result<Counted, StoreError> {
-    let mut call = COUNT.call(1, 3, 128);
-    call.arg(&key.name);
-    call.arg(by).arg(ms(life));
+/// Adds to a counter, which lives for `life` if it begins now; once for each idempotency key.
+pub(super) async fn count(
+    link: &Link,
+    key: &Placed,
+    by: i64,
+    life: Duration,
+    once: Option<&Once>,
+) -> Result<Counted, StoreError> {
+    let keys = link.store().keys();
+    let record = once.map(|once| keys.cache_once(key.partition, &once.name));
+    let mut call = COUNT.call(2, 6, 256);
+    call.arg(&key.name).arg(record.as_ref().unwrap_or(&key.name));
+    call.arg(by)
+        .arg(ms(life))
+        .arg(once.map_or("", |once| &once.body))
+        .arg(ms(Once::KEPT));
     let (outcome, value, ends_ms): (String, String, u64) = link.run(&COUNT, &call).await?;
     match (outcome.as_str(), value.parse()) {
         ("counted", Ok(value)) => Ok(Counted::At(value, Duration::from_millis(ends_ms))),
+        ("before", Ok(value)) => Ok(Counted::Before(value, Duration::from_millis(ends_ms))),
+        ("differs", _) => Ok(Counted::Differs),
         ("range", _) => Ok(Counted::Range),
         ("none", _) => Ok(Counted::NoCounter),
         _ => Err(not_understood("count", &outcome)),

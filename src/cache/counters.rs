@@ -4,6 +4,7 @@ use super::Cache;
 use super::commands::{self, Counted};
 use super::error::CacheError;
 use super::model::{Counter, Name, Put};
+use crate::http::Once;
 use crate::ids::Id;
 use std::time::Duration;
 
@@ -14,11 +15,30 @@ impl Cache {
     /// [`CacheError::CounterRange`], [`CacheError::NoCounter`], [`CacheError::Ttl`], [`CacheError::Key`]: it is as it was.
     /// [`CacheError::Store`]: it may have been counted, and counting again may count twice.
     pub async fn incr(&self, namespace: &Id, name: &str, by: i64, ttl: Duration) -> Result<Counter, CacheError> {
+        self.incr_once(namespace, name, by, ttl, None)
+            .await
+            .map(|(counter, _)| counter)
+    }
+
+    /// The same, once for each idempotency key; says whether a call with the key was carried out before, and with what result.
+    ///
+    /// # Errors
+    /// As [`Self::incr`], and [`CacheError::KeyReused`].
+    pub async fn incr_once(
+        &self,
+        namespace: &Id,
+        name: &str,
+        by: i64,
+        ttl: Duration,
+        once: Option<&Once>,
+    ) -> Result<(Counter, bool), CacheError> {
         Name::new(namespace, name)?;
         Put::fresh_for(ttl).check()?;
         let key = self.link().store().keys().cache_counter(namespace, name);
-        match commands::count(self.link(), &key, by, ttl).await? {
-            Counted::At(value, ends_in) => Ok(Counter { value, ends_in }),
+        match commands::count(self.link(), &key, by, ttl, once).await? {
+            Counted::At(value, ends_in) => Ok((Counter { value, ends_in }, false)),
+            Counted::Before(value, ends_in) => Ok((Counter { value, ends_in }, true)),
+            Counted::Differs => Err(CacheError::KeyReused),
             Counted::Range => Err(CacheError::CounterRange),
             Counted::NoCounter => Err(CacheError::NoCounter),
         }

@@ -40,6 +40,9 @@ pub enum CacheError {
     /// The counter would leave the whole numbers that every reader has: ±(2^53 − 1).
     #[error("a counter stays within ±(2^53 - 1)")]
     CounterRange,
+    /// The idempotency key was used with another body.
+    #[error("the same key was used with another body")]
+    KeyReused,
     /// As many calls or computations are under way as may be.
     #[error("too many calls are under way")]
     Busy,

@@ -1,4 +1,4 @@
-//! The keys of a namespace, in pieces; for those who look after the service.
+//! The keys of a namespace, in pieces: listed for those who look after the service, or invalidated.
 
 use super::Cache;
 use super::error::CacheError;
@@ -40,6 +40,43 @@ impl Cache {
             keys: names.into_iter().filter_map(key).collect(),
             next: (next != 0).then_some(next),
         })
+    }
+}
+
+/// Pieces of a listing that one invalidation goes through at most.
+const MOST_PIECES: usize = 16;
+
+/// What one call has invalidated of the keys that match a pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Invalidated {
+    /// How many keys there were.
+    pub keys: u64,
+    /// Where to go on; `None` at the end.
+    pub next: Option<u64>,
+}
+
+impl Cache {
+    /// Deletes the keys of a namespace that match a pattern, a bounded number at a time; cursor and pattern are as [`Self::list`] has
+    /// them. Once the last piece is done, nothing is served that lay under one of these keys when the first began. A value whose
+    /// computation is under way is not stored any more.
+    ///
+    /// # Errors
+    /// [`CacheError::Store`]: some of them may be deleted.
+    pub async fn delete_matching(&self, namespace: &Id, pattern: &str, cursor: u64) -> Result<Invalidated, CacheError> {
+        let (mut keys, mut next) = (0, Some(cursor));
+        for _ in 0..MOST_PIECES {
+            let Some(at) = next else { break };
+            let page = self.list(namespace, pattern, at).await?;
+            let names: Vec<&str> = page.keys.iter().map(String::as_str).collect();
+            if !names.is_empty() {
+                keys += self.drop_many(namespace, &names).await?;
+            }
+            next = page.next;
+            if keys > 0 {
+                break;
+            }
+        }
+        Ok(Invalidated { keys, next })
     }
 }
 

@@ -18,6 +18,7 @@
 //! | a version | `cache-version:{c:p}:n:NAMESPACE`, `…:t:TAG` | 24 bytes: a nonce, when it was made, by when what began to be computed is outdated; outlives whatever depends on it |
 //! | who computes for all | `cache-lease:{c:p}:NAMESPACE/KEY` | a token; ends with the lease |
 //! | a counter | `cache-count:{c:p}:NAMESPACE/NAME` | number; ends when that was set to be at its beginning |
+//! | a call of a counter with an idempotency key | `cache-once:{c:p}:DIGEST` | the digest of its body, and what it counted to; ends after 24 h |
 //! | who warms | `cache-warming` | a token, which ends with its lease; `done` for 30 seconds after the warming |
 //! | what to invalidate | channel `dbN:cache`, `N` the number of the Redis database | hashes of entries, namespaces and tags, 8 bytes each |
 //!
@@ -92,7 +93,7 @@ mod write;
 pub use api::Cache;
 pub use error::{CacheError, ComputeError};
 pub use events::Applied;
-pub use list::Page;
+pub use list::{Invalidated, Page};
 pub use model::{
     Counter, Entry, Fetched, Hit, Level, Lookup, MAX_TAGS, Made, Outage, Policy, Put, Remaining, Source, Stored, Tag,
 };

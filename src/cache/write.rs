@@ -192,6 +192,11 @@ impl Cache {
     /// # Errors
     /// As [`Self::delete`]; some of them may be deleted.
     pub async fn delete_many(&self, namespace: &Id, keys: &[&str]) -> Result<(), CacheError> {
+        self.drop_many(namespace, keys).await.map(drop)
+    }
+
+    /// The same; returns under how many of the keys something lay.
+    pub(super) async fn drop_many(&self, namespace: &Id, keys: &[&str]) -> Result<u64, CacheError> {
         let names = keys.iter().map(|key| Name::new(namespace, key));
         let names: Vec<Name<'_>> = names.collect::<Result<_, _>>()?;
         let message = Message::of(names.iter().map(|name| name.subject));
@@ -201,7 +206,7 @@ impl Cache {
             .map(|name| keys.cache_entry(name.namespace, name.key))
             .collect();
         let answer = commands::drop_all(self.link(), &keys, &message).await;
-        self.forget(&message, answer).map(drop)
+        self.forget(&message, answer)
     }
 
     /// Lets the value under a key be fresh for `ttl` from now on. Returns whether there is one.

@@ -1,5 +1,5 @@
 use super::{FieldError, Problem, names, timestamp};
-use crate::ids::Id;
+use crate::ids::{ExternalId, Id};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use std::fmt;
@@ -116,6 +116,14 @@ impl Fields {
     pub fn id(&mut self, name: &'static str) -> Option<Id> {
         let text = self.text(name, usize::MAX)?;
         Id::parse(&text)
+            .map_err(|error| self.refuse(name, error.to_string()))
+            .ok()
+    }
+
+    /// An [`ExternalId`].
+    pub fn external_id(&mut self, name: &'static str) -> Option<ExternalId> {
+        let text = self.text(name, usize::MAX)?;
+        ExternalId::parse(&text)
             .map_err(|error| self.refuse(name, error.to_string()))
             .ok()
     }

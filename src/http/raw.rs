@@ -68,10 +68,31 @@ impl<'a> RawObject<'a> {
     /// # Errors
     /// 422 if a member is nested too deeply, has a member twice, or has a member of the name that `serde_json` reserves.
     pub fn into_fields(self) -> Result<Fields, FieldError> {
+        self.read_rest().map_err(|(fault, _)| fault)
+    }
+
+    /// The same for the members of a body as a whole.
+    ///
+    /// # Errors
+    /// 422 as [`Self::into_fields`]; 400 for what the parser cannot represent, as [`Fields::parse`] has it.
+    pub fn into_members(self) -> Result<Fields, Problem> {
+        self.read_rest().map_err(|(fault, is_data)| {
+            if is_data {
+                Problem::unacceptable(vec![fault])
+            } else {
+                Problem::malformed(format!("not JSON: {fault}"))
+            }
+        })
+    }
+
+    /// A fault comes with whether it is one of what was sent, not of its form.
+    fn read_rest(self) -> Result<Fields, (FieldError, bool)> {
         let mut members = Map::new();
         for (name, value) in self.members {
-            let Plain(value) = serde_json::from_str(value.get())
-                .map_err(|error| FieldError::new(&format!("{}{name}", self.path), error.to_string()))?;
+            let Plain(value) = serde_json::from_str(value.get()).map_err(|error: serde_json::Error| {
+                let fault = FieldError::new(&format!("{}{name}", self.path), error.to_string());
+                (fault, error.is_data())
+            })?;
             members.insert(name.into_owned(), value);
         }
         Ok(Fields::new(members, self.path, self.known))

@@ -1,5 +1,5 @@
 use super::{FieldError, Problem, Query};
-use crate::ids::Id;
+use crate::ids::{ExternalId, Id, percent_decoded};
 use actix_web::HttpRequest;
 use actix_web::http::header::{ACCEPT, AUTHORIZATION};
 
@@ -19,6 +19,22 @@ pub fn unreserved_path_id(request: &HttpRequest, name: &str, reserved: &'static 
     let id = request.match_info().get(name).unwrap_or_default();
     Id::parse_unreserved(id, reserved)
         .map_err(|error| Problem::unacceptable(vec![FieldError::new(name, error.to_string())]))
+}
+
+/// The name of another system in the path under `name`, decoded. From the path as the client wrote it, because the router leaves `%2F`
+/// and some others encoded and replaces what is not UTF-8.
+///
+/// # Errors
+/// 422 if it is none.
+pub fn path_external_id(request: &HttpRequest, name: &str) -> Result<ExternalId, Problem> {
+    let refused = |detail: String| Problem::unacceptable(vec![FieldError::new(name, detail)]);
+    let pattern = request.match_pattern().unwrap_or_default();
+    let mut parts = pattern.split('/').zip(request.uri().path().split('/'));
+    let is_it = |part: &str| part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) == Some(name);
+    let raw = parts.find_map(|(part, raw)| is_it(part).then_some(raw));
+    let text = raw.and_then(percent_decoded);
+    let text = text.ok_or_else(|| refused("must be UTF-8, percent-encoded".to_owned()))?;
+    ExternalId::parse(&text).map_err(|error| refused(error.to_string()))
 }
 
 /// Whether the client names a media type that it would have instead of what a call answers otherwise.

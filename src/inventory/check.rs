@@ -3,7 +3,7 @@
 
 use super::commands::Expected;
 use super::error::InventoryError;
-use super::model::{Goods, MAX_GOODS, MAX_QUANTITY, MAX_TTL, Terms, is_ours};
+use super::model::{Goods, MAX_GOODS, MAX_QUANTITY, MAX_TTL, Portion, Terms, is_ours};
 use super::reservations::Name;
 use std::time::Duration;
 
@@ -33,13 +33,6 @@ pub(super) fn name(name: &Name) -> Result<(), InventoryError> {
             "id",
             "must not begin with r, a hexadecimal digit and a dot: so do names that are given by the service",
         )),
-        Name::ItemKey(key) | Name::Key(key) if key.len() > Name::LONGEST_KEY => {
-            let most = Name::LONGEST_KEY;
-            Err(refuse(
-                "Idempotency-Key",
-                format!("a key has at most {most} characters"),
-            ))
-        }
         _ => Ok(()),
     }
 }
@@ -50,6 +43,24 @@ pub(super) fn goods(goods: &Goods) -> Result<(), InventoryError> {
     } else {
         Err(refuse("quantity", format!("must be 1 to {MAX_QUANTITY}")))
     }
+}
+
+pub(super) fn portion(portion: &Portion) -> Result<(), InventoryError> {
+    let given = match portion {
+        Portion::Quantity(quantity) if (1..=MAX_QUANTITY).contains(quantity) => return Ok(()),
+        Portion::Quantity(_) => return Err(refuse("quantity", format!("must be 1 to {MAX_QUANTITY}"))),
+        Portion::Goods(given) => given,
+    };
+    if !(1..=MAX_GOODS).contains(&given.len()) {
+        return Err(refuse("items", format!("must be 1 to {MAX_GOODS}")));
+    }
+    for (index, one) in given.iter().enumerate() {
+        goods(one)?;
+        if given.iter().take(index).any(|other| other.sku == one.sku) {
+            return Err(refuse("items", format!("has {} twice", one.sku)));
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn ttl(ttl: Duration) -> Result<(), InventoryError> {

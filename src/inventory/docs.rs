@@ -19,6 +19,10 @@ pub(super) struct ItemAnswer<'a> {
     confirmed: u64,
     /// What can be reserved.
     available: u64,
+    /// How much more is held and confirmed than a count found on hand; not there if nothing is.
+    #[serde(skip_serializing_if = "is_zero")]
+    #[schema(required = false)]
+    oversold: u64,
     /// Grows by one with every change of the quantity; reservations leave it as it is.
     version: u64,
     /// When the quantity was last changed, RFC 3339.
@@ -37,11 +41,17 @@ impl<'a> From<&'a Item> for ItemAnswer<'a> {
             held: item.held,
             confirmed: item.confirmed,
             available: item.available(),
+            oversold: item.oversold(),
             version: item.version,
             updated_at: Stamp(item.updated_ms),
             group: item.group.as_deref(),
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A page of the items.
@@ -72,7 +82,7 @@ impl<'a> From<&'a Goods> for GoodsAnswer<'a> {
 #[derive(Serialize, ToSchema)]
 pub(super) struct ReservationAnswer<'a> {
     id: &'a str,
-    /// `held`, `confirmed`, `released` or `expired`.
+    /// `held`, `confirmed`, `released`, `expired` or `returned`.
     state: &'static str,
     items: Vec<GoodsAnswer<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,7 +93,7 @@ pub(super) struct ReservationAnswer<'a> {
     /// When the hold ends or ended.
     #[schema(value_type = String)]
     expires_at: Stamp,
-    /// When it was confirmed, released or expired.
+    /// When it was confirmed, released, returned or expired.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     ended_at: Option<Stamp>,
@@ -103,6 +113,35 @@ impl<'a> From<&'a Reservation> for ReservationAnswer<'a> {
     }
 }
 
+/// A page of an owner's holds.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ReservationsAnswer<'a> {
+    pub reservations: Vec<ReservationAnswer<'a>>,
+    /// Where to go on; none at the end.
+    pub next: Option<String>,
+}
+
+/// What was released of an owner's holds.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"released": 100, "next": "3.1700000000000.r3.n0a1b"}))]
+pub(super) struct ReleasedAnswer {
+    /// How many, by this call.
+    pub released: u64,
+    /// Where to go on; none at the end.
+    pub next: Option<String>,
+}
+
+/// A part of a reservation; all of it if neither is given.
+#[derive(ToSchema)]
+#[schema(example = json!({"quantity": 1}))]
+#[expect(dead_code, reason = "shown in the document, read member by member")]
+pub(super) struct PortionBody {
+    /// So much of its only item, 1 to 2⁵³ − 1.
+    quantity: Option<u64>,
+    /// So much of each of these, 1 to 50, none twice.
+    items: Option<Vec<WishBody>>,
+}
+
 /// What is on hand of an item.
 #[derive(ToSchema)]
 #[schema(example = json!({"quantity": 100}))]
@@ -110,6 +149,8 @@ impl<'a> From<&'a Reservation> for ReservationAnswer<'a> {
 pub(super) struct PutBody {
     /// 0 to 2⁵³ − 1, not below what is held and confirmed.
     quantity: u64,
+    /// Whether it may be below that: a count has found less. The item is `oversold` then, and sells nothing until enough is there.
+    allow_oversold: Option<bool>,
     /// The version that is expected; 0 for no item. Another one is a 409.
     version: Option<u64>,
     /// Items of one group are reserved together in one step. Fixed for as long as the item exists.

@@ -73,6 +73,23 @@ pub enum InventoryError {
         /// Why.
         detail: String,
     },
+    /// The reservation has less of the item than is to be given back.
+    #[error("the reservation has only {quantity} of {sku}")]
+    NotThatMuch {
+        /// Of which.
+        sku: Id,
+        /// How much it has.
+        quantity: u64,
+    },
+    /// A quantity alone does not say of which of the reservation's items.
+    #[error("the reservation has several items: say how much of which")]
+    SeveralItems,
+    /// The reservation's items are in several groups.
+    #[error("the items are in several groups: the reservation can be given back only as a whole")]
+    SeveralGroups,
+    /// What is to be taken back has left, or its item is gone.
+    #[error("what was confirmed has left, or its item is gone")]
+    HasLeft,
     /// The reservation has none of the item, or another quantity of it.
     #[error("the reservation does not have this quantity of the item")]
     NotItsGoods,

@@ -19,20 +19,25 @@
 //! | `inv:{i:p}:ended` | sorted set | ended and confirmed reservations by when they are looked at again |
 //! | `inv:{i:p}:parted` | sorted set | reservations with parts in other partitions by when those are looked after |
 //! | `inv:{i:p}:clock` | string | the latest time that a sweep has seen; a clock that is behind it was set back, and holds are corrected |
+//! | `inv:{i:p}:once:DIGEST` | string | a call with an idempotency key: the digest of its body, and its answer; for 24 h |
 //! | `inv:{i:p}:group:SKU` | string | the group of an item, in the partition that it would be in without one; claimed for a while before the item is made, and kept for a while after it |
 //! | `dbN:inventory` | channel | one message a transition, [below](self#events); `N` is the number of the Redis database |
 //!
 //! ```text
-//!  reserve          confirm
-//!     ▼            ┌────────▶ confirmed ─── adjust with the reservation: it has left, its quantity with it
-//!   held ──────────┤             ▲
-//!   ▲  │ release   └─▶ released  │ confirm, if the stock is there
-//!   └──┘ extend                  │
-//!     └── time over ─▶ expired ──┘
+//!  reserve          confirm             return
+//!     ▼            ┌────────▶ confirmed ────────▶ returned
+//!   held ──────────┤           ▲ └─ adjust with the reservation: it has left, its quantity with it
+//!   ▲  │ release   └─▶ released│ confirm, if the stock is there
+//!   └──┘ extend                │
+//!     └── time over ─▶ expired ┘
 //! ```
 //!
 //! **Invariant.** `HELD + CONFIRMED ≤ QUANTITY` of every item at every moment, and `HELD` and `CONFIRMED` are the sums over its
-//! held and its confirmed reservations. What is available is computed. A change that would break it is refused.
+//! held and its confirmed reservations. What is available is computed. A change that would break it is refused, but for a count of what
+//! is on hand that says it may be less: then the item is oversold, nothing of it can be reserved, and what is held can be confirmed.
+//!
+//! **Parts.** A part of a hold can be released, and a part of what is confirmed returned; the reservation goes on with the rest. One
+//! across partitions is released and returned as a whole.
 //!
 //! **Ends are Redis's.** No script decides anything while a hold of its partition is over and has not given back: it ends up to
 //! 50 of them on its way, and if there are more it says so and its caller sweeps first.
@@ -63,6 +68,8 @@
 //! | `extended` | its hold was moved to `expires_ms` | the same |
 //! | `confirmed` | it was confirmed, in time or late | the same |
 //! | `released` | it was released | the same |
+//! | `reduced` | a part of it was released or returned; `items` are what is left | the same |
+//! | `returned` | its confirmation was taken back | the same |
 //! | `expired` | its time was over: at `expires_ms`, and `at_ms` is when that was noticed | the same |
 //! | `stock` | the quantity of an item was set or adjusted, or something confirmed has left | `sku`, `quantity`, `reserved`, `version`, as they are now |
 //! | `deleted` | an item was deleted | the same, as they were |
@@ -94,8 +101,10 @@ mod check;
 pub mod commands;
 mod docs;
 mod error;
+mod give_back;
 pub mod handlers;
 pub mod model;
+mod owned;
 mod reservations;
 mod saga;
 mod stock;
@@ -103,7 +112,8 @@ pub mod sweep;
 
 pub use commands::Expected;
 pub use error::InventoryError;
-pub use model::{Goods, Item, Reservation, State, Terms};
+pub use model::{Goods, Item, OnHand, Portion, Reservation, State, Terms};
+pub use owned::OwnedCursor;
 pub use reservations::{Made, Name};
 pub use stock::{Cursor, Put};
 

@@ -1,6 +1,6 @@
 //! What the slice is about: items, reservations, and how Redis writes them down.
 
-use crate::ids::Id;
+use crate::ids::{ExternalId, Id};
 use crate::store::{Keys, StoreError};
 use std::fmt::Write;
 use std::time::Duration;
@@ -33,7 +33,7 @@ pub struct Item {
 }
 
 impl Item {
-    /// What is held and confirmed; never above the quantity.
+    /// What is held and confirmed; above the quantity only while the item is [oversold](Self::oversold).
     #[must_use]
     pub const fn reserved(&self) -> u64 {
         self.held + self.confirmed
@@ -43,6 +43,12 @@ impl Item {
     #[must_use]
     pub const fn available(&self) -> u64 {
         self.quantity.saturating_sub(self.reserved())
+    }
+
+    /// How much more is held and confirmed than is on hand: a count has found less than was sold. Nothing can be reserved then.
+    #[must_use]
+    pub const fn oversold(&self) -> u64 {
+        self.reserved().saturating_sub(self.quantity)
     }
 
     /// Reads `QUANTITY HELD CONFIRMED VERSION UPDATED BORN GROUP`.
@@ -74,6 +80,33 @@ pub struct Goods {
     pub quantity: u64,
 }
 
+/// What is on hand of an item, as it is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OnHand {
+    /// How much: 0 to [`MAX_QUANTITY`].
+    pub quantity: u64,
+    /// Whether it may be less than what is held and confirmed: a count, and not a plan.
+    pub may_be_oversold: bool,
+}
+
+impl From<u64> for OnHand {
+    fn from(quantity: u64) -> Self {
+        Self {
+            quantity,
+            may_be_oversold: false,
+        }
+    }
+}
+
+/// How much of a reservation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Portion {
+    /// So much of its only item.
+    Quantity(u64),
+    /// So much of each of these items.
+    Goods(Vec<Goods>),
+}
+
 /// How a reservation stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
@@ -85,6 +118,8 @@ pub enum State {
     Released,
     /// The stock was given back because the hold's time was over.
     Expired,
+    /// The stock was confirmed, and given back on demand.
+    Returned,
 }
 
 impl State {
@@ -96,6 +131,7 @@ impl State {
             Self::Confirmed => "confirmed",
             Self::Released => "released",
             Self::Expired => "expired",
+            Self::Returned => "returned",
         }
     }
 }
@@ -110,7 +146,7 @@ pub struct Reservation {
     /// What it is of, by SKU.
     pub goods: Vec<Goods>,
     /// Who made it, if that was said.
-    pub owner: Option<Id>,
+    pub owner: Option<ExternalId>,
     /// When it was made, Unix milliseconds by Redis's clock, like the following.
     pub created_ms: i64,
     /// When the hold ends or ended.
@@ -125,13 +161,13 @@ pub struct Terms {
     /// How long the hold lasts at first.
     pub ttl: Duration,
     /// Who asks.
-    pub owner: Option<Id>,
+    pub owner: Option<ExternalId>,
     /// What for.
     pub goods: Vec<Goods>,
 }
 
 impl Terms {
-    /// `TTL_MS OWNER SKU QUANTITY …`, by SKU, so that the same wish is the same text in whichever order it came.
+    /// `TTL_MS OWNER SKU QUANTITY …`, the owner percent-encoded, by SKU, so that the same wish is the same text in whichever order it came.
     pub(super) fn text(&self) -> String {
         let mut goods: Vec<&Goods> = self.goods.iter().collect();
         goods.sort_unstable();
@@ -141,7 +177,7 @@ impl Terms {
             text,
             "{} {}",
             self.ttl.as_millis(),
-            self.owner.as_deref().unwrap_or("*")
+            self.owner.as_ref().map_or_else(|| "*".to_owned(), ExternalId::encoded)
         );
         for Goods { sku, quantity } in goods {
             let _ = write!(text, " {sku} {quantity}");
@@ -152,7 +188,8 @@ impl Terms {
     fn read(text: &str) -> Option<Self> {
         let mut words = text.split(' ');
         let ttl = Duration::from_millis(words.next()?.parse().ok()?);
-        let owner = Id::parse(words.next()?).ok();
+        let owner = Some(words.next()?).filter(|owner| *owner != "*");
+        let owner = owner.and_then(ExternalId::decode);
         let mut goods = Vec::new();
         while let Some(sku) = words.next() {
             goods.push(Goods {
@@ -202,6 +239,8 @@ pub(super) struct Record {
     pub expires_ms: i64,
     pub ended_ms: i64,
     pub parts: Option<Parts>,
+    /// What is left of each of the goods; as the terms say where nothing is said.
+    pub left: Vec<Option<u64>>,
     pub terms: Terms,
 }
 
@@ -219,6 +258,7 @@ impl Record {
             "c" => Some(State::Confirmed),
             "r" => Some(State::Released),
             "e" => Some(State::Expired),
+            "b" => Some(State::Returned),
             _ => return None,
         };
         let mut number = || words.next()?.parse::<i64>().ok();
@@ -227,13 +267,15 @@ impl Record {
             "*" => None,
             parts => Some(Parts::read(parts)?),
         };
-        let _borns = words.next()?;
+        let left = words.next()?.split(',');
+        let left = left.map(|born| born.split_once('*')?.1.parse().ok()).collect();
         Some(Self {
             state,
             created_ms,
             expires_ms,
             ended_ms,
             parts,
+            left,
             terms: Terms::read(words.next()?)?,
         })
     }
@@ -246,6 +288,7 @@ impl Record {
             Some(State::Confirmed) => 'c',
             Some(State::Released) => 'r',
             Some(State::Expired) => 'e',
+            Some(State::Returned) => 'b',
         };
         let parts = self.parts.as_ref().map_or_else(|| "*".to_owned(), Parts::text);
         format!("{state} {} {parts}", self.expires_ms)
@@ -253,11 +296,16 @@ impl Record {
 
     /// The reservation as it is.
     pub fn reservation(self, id: &Id) -> Reservation {
+        let mut goods = self.terms.goods;
+        for (goods, left) in goods.iter_mut().zip(self.left) {
+            goods.quantity = left.unwrap_or(goods.quantity);
+        }
+        goods.retain(|goods| goods.quantity > 0);
         Reservation {
             id: id.clone(),
             // One that is being made is as good as held for whoever makes it, and nobody else is shown it.
             state: self.state.unwrap_or(State::Held),
-            goods: self.terms.goods,
+            goods,
             owner: self.terms.owner,
             created_ms: self.created_ms,
             expires_ms: self.expires_ms,
@@ -272,6 +320,7 @@ impl Record {
             state: Some(State::Held),
             expires_ms: self.created_ms.saturating_add(ttl_ms),
             ended_ms: 0,
+            left: Vec::new(),
             ..self
         }
         .reservation(id)
@@ -331,15 +380,21 @@ mod tests {
                 })
                 .collect()
         };
-        let terms = |goods| Terms {
+        let terms = |owner, goods| Terms {
             ttl: Duration::from_secs(2),
-            owner: Some(id("rider-7")),
+            owner: Some(ExternalId::parse(owner).unwrap()),
             goods,
         };
-        let (one, other) = (terms(goods(&[("b", 1), ("a", 2)])), terms(goods(&[("a", 2), ("b", 1)])));
+        let (one, other) = (
+            terms("rider-7", goods(&[("b", 1), ("a", 2)])),
+            terms("rider-7", goods(&[("a", 2), ("b", 1)])),
+        );
         assert_eq!(one.text(), "2000 rider-7 a 2 b 1");
         assert_eq!(one.text(), other.text());
         assert_eq!(Terms::read(&one.text()), Some(other));
+        let foreign = terms("* \"é\" %2F", goods(&[("a", 2)]));
+        assert_eq!(foreign.text(), "2000 %2A%20%22%C3%A9%22%20%252F a 2");
+        assert_eq!(Terms::read(&foreign.text()), Some(foreign));
     }
 
     #[test]
@@ -354,6 +409,11 @@ mod tests {
         assert_eq!(record.seen(), "c 1700000002000 0a1b:3,12");
         assert_eq!(record.reservation(&id("x")).ended_ms, Some(1_700_000_001_000));
         assert!(Record::read("x 1 2 3 * 0 2000 * a 2").is_err());
+        let some = Record::read("c 1700000000000 1700000002000 1 * 16000*1,0,17*0 2000 * a 2 b 1 c 5").unwrap();
+        let quantities =
+            |reservation: Reservation| reservation.goods.iter().map(|goods| goods.quantity).collect::<Vec<_>>();
+        assert_eq!(quantities(some.clone().reservation(&id("x"))), [1, 1]);
+        assert_eq!(quantities(some.into_made(&id("x"))), [2, 1, 5]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::commands::{self, Ends, How, Op, Outcome};
 use super::error::InventoryError;
 use super::model::{Goods, Parts, Record, Reservation, Terms, home_of};
 use super::stock::MOST_MOVES;
-use crate::ids::Id;
+use crate::ids::{ExternalId, Id};
 use crate::store::Keys;
 use futures_util::future::try_join_all;
 use sha2::{Digest, Sha256};
@@ -23,17 +23,12 @@ pub enum Name {
     /// By its client. Whoever asks again by the same id gets the same answer. Not one that looks like ours: `r`, a
     /// hexadecimal digit and a dot.
     Id(Id),
-    /// By us, after a key of the client's (at most [`Self::LONGEST_KEY`] bytes) and the first item: the same key on that item,
+    /// By us, after a key of the client's and the first item: the same key on that item,
     /// the same answer; on another item it means another reservation. It is recorded where the item is, so for one item this
     /// costs nothing.
-    ItemKey(Id),
+    ItemKey(ExternalId),
     /// By us, after a key of the client's, wherever the items are; it has nothing to do with the same key on an item.
-    Key(Id),
-}
-
-impl Name {
-    /// The longest key.
-    pub const LONGEST_KEY: usize = crate::ids::MAX_LEN - 3;
+    Key(ExternalId),
 }
 
 /// A reservation as it was made, now or before.
@@ -192,7 +187,7 @@ fn digest(words: &[&str]) -> String {
     let mut sha256 = Sha256::new();
     for word in words {
         sha256.update(word.as_bytes());
-        // In no id.
+        // In no SKU, and a key comes last.
         sha256.update(b"/");
     }
     let mut text = String::with_capacity(32);

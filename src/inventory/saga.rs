@@ -12,6 +12,8 @@
 //! - **Confirming**: every part is made to last half a minute more (one that has run out takes its stock again; if another one
 //!   cannot, it is put back). Then the record is confirmed: that is the decision. Then the parts are.
 //! - **Releasing**: the record is released, then the parts.
+//! - **Returning**: the record is returned, then the parts, whatever states they are in: a confirmation that is on its way finds
+//!   them returned, and takes nothing again.
 //! - **Extending**: the parts for the half minute, then the record, which decides, then the parts to the end.
 //!
 //! So a decision can be left without its stock: if Redis goes away behind it, before the parts have heard of it, and for longer than
@@ -315,6 +317,15 @@ impl Inventory {
                         Outcome::Wrong(_) if !confirmed => left = true,
                         outcome => missing = missing.or(done(id, outcome).err()),
                     }
+                }
+                if left { Again::In(self.keep_ms()) } else { Again::Forget }
+            }
+            (Some(State::Returned), Some(parts)) => {
+                let part = parts.id_of(id);
+                let taking = parts.partitions.iter().map(|p| self.take_part_back(*p, &part));
+                let mut left = false;
+                for taken in join_all(taking).await {
+                    left |= taken?;
                 }
                 if left { Again::In(self.keep_ms()) } else { Again::Forget }
             }

@@ -3,8 +3,9 @@
 use super::check;
 use super::commands::{self, Claim, Expected, ItemOutcome, Lasting, Target};
 use super::error::InventoryError;
-use super::model::{Item, State, home_of};
+use super::model::{Item, OnHand, State, home_of};
 use super::{Inventory, model::Goods};
+use crate::http::Once;
 use crate::ids::Id;
 use crate::store::{INVENTORY_PARTITIONS, Keys};
 
@@ -57,11 +58,12 @@ impl Inventory {
     pub async fn put(
         &self,
         sku: &Id,
-        quantity: u64,
+        quantity: impl Into<OnHand>,
         group: Option<&Id>,
         expected: Expected,
     ) -> Result<Put, InventoryError> {
-        check::on_hand(quantity)?;
+        let quantity: OnHand = quantity.into();
+        check::on_hand(quantity.quantity)?;
         check::expected(expected)?;
         let own = self.target(Keys::inventory_partition(sku));
         let mut known = group.cloned();
@@ -90,7 +92,7 @@ impl Inventory {
         &self,
         own: Target<'_>,
         sku: &Id,
-        quantity: u64,
+        quantity: OnHand,
         group: &Id,
         expected: Expected,
         begun: Claim,
@@ -136,13 +138,28 @@ impl Inventory {
     /// [`InventoryError::Beyond`], [`InventoryError::Unacceptable`] and those of Redis. After [`crate::store::StoreError::Lost`] it may have been done: give
     /// the version that you expect, and it is not done twice.
     pub async fn adjust(&self, sku: &Id, delta: i64, expected: Expected) -> Result<Item, InventoryError> {
+        self.adjust_once(sku, delta, expected, None).await.map(|(item, _)| item)
+    }
+
+    /// The same, once for each idempotency key; says whether a call with the key was carried out before, and how it left the item.
+    ///
+    /// # Errors
+    /// As [`Self::adjust`], and [`InventoryError::KeyReused`].
+    pub async fn adjust_once(
+        &self,
+        sku: &Id,
+        delta: i64,
+        expected: Expected,
+        once: Option<&Once>,
+    ) -> Result<(Item, bool), InventoryError> {
         check::delta(delta)?;
         check::expected(expected)?;
         let mut partition = self.place(sku);
         for _ in 0..MOST_MOVES {
-            match commands::adjust(self.target(partition), sku, delta, expected).await? {
+            match commands::adjust(self.target(partition), sku, delta, expected, once).await? {
                 ItemOutcome::Unknown => partition = self.moved(sku, partition).await?,
-                outcome => return done(outcome),
+                ItemOutcome::Before(item) => return Ok((item, true)),
+                outcome => return done(outcome).map(|item| (item, false)),
             }
         }
         Err(InventoryError::Busy)
@@ -159,7 +176,11 @@ impl Inventory {
         let record = commands::find(target, id).await?;
         let record = record.ok_or_else(|| InventoryError::NoReservation(id.clone()))?;
         let Some(parts) = &record.parts else {
-            return consumed(id, commands::consume(target, id, &goods.sku, goods.quantity).await?);
+            return consumed(
+                id,
+                &goods.sku,
+                commands::consume(target, id, &goods.sku, goods.quantity).await?,
+            );
         };
         match record.state {
             Some(State::Confirmed) => {}
@@ -177,7 +198,7 @@ impl Inventory {
             }
             match outcome {
                 ItemOutcome::NotItsGoods | ItemOutcome::Unknown => {}
-                outcome => return consumed(id, outcome),
+                outcome => return consumed(id, &goods.sku, outcome),
             }
         }
         Err(InventoryError::NotItsGoods)
@@ -270,21 +291,26 @@ fn put(outcome: ItemOutcome) -> Result<Put, InventoryError> {
 /// The item of an outcome, or why there is none. One that is not there has version 0.
 fn done(outcome: ItemOutcome) -> Result<Item, InventoryError> {
     match outcome {
-        ItemOutcome::Created(item) | ItemOutcome::Done(item) => Ok(item),
+        ItemOutcome::Created(item) | ItemOutcome::Done(item) | ItemOutcome::Before(item) => Ok(item),
+        ItemOutcome::Reused => Err(InventoryError::KeyReused),
         ItemOutcome::Unknown => Err(InventoryError::Version { current: 0 }),
         ItemOutcome::Version(current) => Err(InventoryError::Version { current }),
         ItemOutcome::Below(reserved) => Err(InventoryError::BelowReserved { reserved }),
         ItemOutcome::Elsewhere(group) => Err(InventoryError::OtherGroup { group }),
         ItemOutcome::Beyond => Err(InventoryError::Beyond),
-        ItemOutcome::Wrong(_) | ItemOutcome::NotItsGoods => Err(InventoryError::NotItsGoods),
+        ItemOutcome::Wrong(_) | ItemOutcome::Short(_) | ItemOutcome::NotItsGoods => Err(InventoryError::NotItsGoods),
     }
 }
 
-fn consumed(id: &Id, outcome: ItemOutcome) -> Result<Item, InventoryError> {
+fn consumed(id: &Id, sku: &Id, outcome: ItemOutcome) -> Result<Item, InventoryError> {
     match outcome {
         ItemOutcome::Unknown => Err(InventoryError::NoReservation(id.clone())),
         ItemOutcome::Wrong(record) => Err(InventoryError::WrongState {
             state: record.reservation(id).state,
+        }),
+        ItemOutcome::Short(available) => Err(InventoryError::Insufficient {
+            sku: sku.clone(),
+            available,
         }),
         outcome => done(outcome),
     }

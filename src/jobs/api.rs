@@ -7,6 +7,7 @@ use super::record::Job;
 use super::wakeups::Wakeups;
 use super::{check, delivery};
 use crate::config::JobSettings;
+use crate::http::Once;
 use crate::ids::Id;
 use crate::store::{Link, StoreError};
 use serde_json::value::RawValue;
@@ -124,6 +125,7 @@ impl Jobs {
             known: &self.0.known,
             settings: &self.0.settings,
             queue,
+            once: None,
         }
     }
 
@@ -194,13 +196,26 @@ impl Jobs {
     /// [`JobsError::Invalid`], [`JobsError::TooManyTypes`], [`JobsError::TooManyQueues`]: nothing was put in.
     /// [`JobsError::Store`].
     pub async fn add(&self, queue: &Id, jobs: Vec<NewJob>) -> Result<Vec<Added>, JobsError> {
+        self.add_once(queue, jobs, None).await.map(|(added, _)| added)
+    }
+
+    /// The same, once for each idempotency key; says whether a call with the key was carried out before, and with what result.
+    ///
+    /// # Errors
+    /// As [`Self::add`], and [`JobsError::KeyReused`].
+    pub async fn add_once(
+        &self,
+        queue: &Id,
+        jobs: Vec<NewJob>,
+        once: Option<&Once>,
+    ) -> Result<(Vec<Added>, bool), JobsError> {
         self.check(queue, &jobs)?;
         if self.0.known.is_to_be_noted(queue) {
             // What the script would refuse is not to take a place among the queues.
             self.check_for_new_queue(&jobs).await?;
         }
         self.note(queue).await?;
-        commands::add(self.target(queue), &jobs).await
+        commands::add(self.target(queue), &jobs, once).await
     }
 
     /// What a queue that has nothing yet would refuse.

@@ -44,6 +44,9 @@ pub enum JobsError {
     /// The queue would have more schedules than it may, [`super::schedules::MAX_SCHEDULES`].
     #[error("a queue has at most {} schedules", super::schedules::MAX_SCHEDULES)]
     TooManySchedules,
+    /// The idempotency key was used with another body.
+    #[error("the same key was used with another body")]
+    KeyReused,
     /// There is no schedule of that name.
     #[error("there is no such schedule")]
     UnknownSchedule,

@@ -23,6 +23,7 @@
 //! | `…:meta` | hash | the numbers of the types, the last sequence, whether it is paused, counters, the latest time that a sweep has seen |
 //! | `…:schedules` | hash | by name when a schedule fired last, 13 digits, and what it is, JSON |
 //! | `…:schedules_due` | sorted set | the schedules by when they fire next |
+//! | `…:once:DIGEST` | string | a call with an idempotency key that put jobs in: the digest of its body, and its answer; for 24 h |
 //! | `…:events` | stream | an entry for what a call did, with the jobs that it did it to; capped |
 //! | `queues`, `queues-scheduled` | sorted sets | the queues in use, and those that have schedules, by when that was noted last |
 //! | `dbN:queue-wake` | channel | the name of a queue that has a job ready, or will have one earlier than known; `N` is the number of the Redis database |

@@ -1,7 +1,7 @@
 use super::commands::{self, Verdict};
 use super::model::Decision;
 use crate::config::{Outage, Policies, Policy};
-use crate::ids::Id;
+use crate::ids::ExternalId;
 use crate::store::{Link, StoreError};
 use crate::telemetry::Metrics;
 use parking_lot::Mutex;
@@ -17,11 +17,11 @@ const TOLD_EVERY: Duration = Duration::from_mins(1);
 /// The limits, for those who embed the crate; cheap to clone. One for each link, so that a check stays on its thread.
 ///
 /// ```no_run
-/// # use fleetpulse::{config::Policies, ids::Id, limits::Limits, store::Link, telemetry::Metrics};
+/// # use fleetpulse::{config::Policies, ids::ExternalId, limits::Limits, store::Link, telemetry::Metrics};
 /// # async fn login(link: &Link, metrics: &Metrics) -> Result<(), Box<dyn std::error::Error>> {
 /// let policies: Policies = "login=window:5/1m,fail=closed".parse()?;
 /// let limits = Limits::new(link, &policies, metrics);
-/// let decision = limits.check("login", &Id::parse("anna")?, 1).await?;
+/// let decision = limits.check("login", &ExternalId::parse("anna")?, 1).await?;
 /// if !decision.allowed {
 ///     println!("again in {:?}", decision.retry_after);
 /// }
@@ -96,7 +96,7 @@ impl Limits {
     ///
     /// # Errors
     /// [`LimitError`].
-    pub async fn check(&self, policy: &str, key: &Id, cost: u32) -> Result<Decision, LimitError> {
+    pub async fn check(&self, policy: &str, key: &ExternalId, cost: u32) -> Result<Decision, LimitError> {
         let (policy, counters) = self.find(policy)?;
         let most = policy.capacity();
         if !(1..=most).contains(&cost) {
@@ -128,7 +128,7 @@ impl Limits {
     ///
     /// # Errors
     /// [`LimitError`].
-    pub async fn reset(&self, policy: &str, key: &Id) -> Result<bool, LimitError> {
+    pub async fn reset(&self, policy: &str, key: &ExternalId) -> Result<bool, LimitError> {
         let (policy, _) = self.find(policy)?;
         Ok(commands::reset(&self.0.link, policy, key).await?)
     }

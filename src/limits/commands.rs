@@ -1,7 +1,7 @@
 //! Every word that the limits slice says to Redis, each as one typed function on one key.
 
 use crate::config::{Algorithm, Policy};
-use crate::ids::Id;
+use crate::ids::ExternalId;
 use crate::store::{Link, Script, StoreError};
 use std::fmt;
 use std::sync::LazyLock;
@@ -36,7 +36,7 @@ pub struct Verdict {
 }
 
 /// Asks for `cost` units, 1 to the policy's capacity.
-pub async fn check(link: &Link, policy: &Policy, key: &Id, cost: u32) -> Result<Verdict, StoreError> {
+pub async fn check(link: &Link, policy: &Policy, key: &ExternalId, cost: u32) -> Result<Verdict, StoreError> {
     let (script, length_us) = match policy.algorithm() {
         Algorithm::Gcra => (&CHECK_GCRA, policy.interval_us()),
         Algorithm::Window => (&CHECK_WINDOW, policy.window_us().div_ceil(SLICES)),
@@ -58,7 +58,7 @@ pub async fn check(link: &Link, policy: &Policy, key: &Id, cost: u32) -> Result<
 }
 
 /// Forgets what was counted of a key. Returns whether there was anything.
-pub async fn reset(link: &Link, policy: &Policy, key: &Id) -> Result<bool, StoreError> {
+pub async fn reset(link: &Link, policy: &Policy, key: &ExternalId) -> Result<bool, StoreError> {
     link.query(redis::cmd("DEL").arg(name(link, policy, key))).await
 }
 
@@ -101,7 +101,7 @@ pub async fn charge(
     Ok(Charged { ahead_us, damaged })
 }
 
-fn name(link: &Link, policy: &Policy, key: &Id) -> String {
+fn name(link: &Link, policy: &Policy, key: &ExternalId) -> String {
     let keys = link.store().keys();
     keys.limit(policy.algorithm().as_str(), policy.name(), key)
 }

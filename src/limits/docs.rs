@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 #[derive(ToSchema)]
 #[schema(example = json!({"key": "login:anna", "policy": "login", "cost": 1}))]
 pub(super) struct CheckBody {
-    /// What is limited: 1 to 128 characters of `A-Z a-z 0-9 . _ : @ -`.
+    /// What is limited: 1 to 256 bytes of any text without control characters.
     key: String,
     /// By which policy.
     policy: String,

@@ -1,7 +1,7 @@
 //! Every word that the slice says to Redis, each as one typed function. All keys of a call are of one lock and share a slot.
 
 use super::model::{Holder, Token, WAIT_MS, Wanted};
-use crate::ids::Id;
+use crate::ids::{ExternalId, Id};
 use crate::store::{Link, Script, StoreError};
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -43,7 +43,7 @@ impl View {
     fn read(owner: &str, fence: u64, until_ms: i64, now_ms: i64) -> Self {
         let left = Duration::from_millis(u64::try_from(until_ms - now_ms).unwrap_or(0));
         let holder = (fence > 0).then(|| Holder {
-            owner: Id::parse(owner).ok(),
+            owner: ExternalId::parse(owner).ok(),
             fence,
             expires_at_ms: until_ms,
             expires_in: left,

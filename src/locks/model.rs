@@ -1,4 +1,4 @@
-use crate::ids::{Id, IdError};
+use crate::ids::{ExternalId, Id, IdError};
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -66,7 +66,7 @@ pub struct Wanted {
     pub(super) token: Token,
     pub(super) ttl: Duration,
     pub(super) wait: Duration,
-    pub(super) owner: Option<Id>,
+    pub(super) owner: Option<ExternalId>,
 }
 
 impl Wanted {
@@ -92,7 +92,7 @@ impl Wanted {
 
     /// The same, showing others who has it.
     #[must_use]
-    pub fn owned_by(self, owner: Option<Id>) -> Self {
+    pub fn owned_by(self, owner: Option<ExternalId>) -> Self {
         Self { owner, ..self }
     }
 
@@ -124,7 +124,7 @@ pub struct Grant {
     /// Greater than that of every grant of the same name before.
     pub fence: u64,
     /// Who has it now.
-    pub owner: Option<Id>,
+    pub owner: Option<ExternalId>,
     /// When it ends, by Redis's clock, Unix milliseconds.
     pub expires_at_ms: i64,
     /// Until when it can be relied on, by this process's clock, counted from before the request was sent: never later than
@@ -136,7 +136,7 @@ pub struct Grant {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
     /// Who, if it was said.
-    pub owner: Option<Id>,
+    pub owner: Option<ExternalId>,
     /// The fence of the grant.
     pub fence: u64,
     /// When it ends, by Redis's clock, Unix milliseconds.

@@ -37,7 +37,7 @@ use uuid::Uuid;
         tracking::patch_profile, tracking::delete_profile,
         inventory::put_item, inventory::get_item, inventory::adjust_item, inventory::delete_item, inventory::list_items,
         inventory::reserve_item, inventory::reserve, inventory::get_reservation, inventory::confirm, inventory::release,
-        inventory::extend,
+        inventory::extend, inventory::take_back, inventory::list_owned, inventory::release_owned,
         sessions::create_session, sessions::session_stats, sessions::get_session, sessions::patch_session,
         sessions::sign_out, sessions::rotate_session, sessions::extend_session, sessions::list_sessions,
         sessions::end_sessions, sessions::end_session,

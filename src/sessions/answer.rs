@@ -121,7 +121,7 @@ pub(super) struct EndedBody {
 #[schema(as = NewSession, example = json!({"subject": "user-123", "role": "rider", "scopes": ["rides:book"], "device": {"name": "Anna's phone"}, "data": {"locale": "de"}, "idle_ttl_s": 3600, "absolute_ttl_s": 86400}))]
 #[expect(dead_code, reason = "read by the schema derive only")]
 pub(super) struct NewSessionBody {
-    /// Whose: 1 to 128 characters of `A-Z a-z 0-9 . _ : @ -`.
+    /// Whose: 1 to 256 bytes of any text without control characters.
     subject: String,
     /// At most 64 bytes.
     role: Option<String>,
@@ -130,7 +130,8 @@ pub(super) struct NewSessionBody {
     /// At most 2 KiB as JSON, nested at most 32 deep.
     #[schema(value_type = Option<Object>)]
     device: Option<()>,
-    /// At most 16 KiB as JSON without spaces, nested at most 32 deep. Numbers are kept as 64-bit integers or doubles.
+    /// At most 16 KiB as JSON without spaces, nested at most 32 deep. All but the spaces is kept as it is sent, numbers to the last
+    /// digit.
     #[schema(value_type = Option<Object>)]
     data: Option<()>,
     /// How long it lives without use; a setting's if not given.

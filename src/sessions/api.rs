@@ -1,12 +1,13 @@
 use super::SessionError;
-use super::commands::{self, Created, Lifetimes, milliseconds};
+use super::commands::{self, Created, Lifetimes, Repeated, milliseconds};
 use super::model::{Listed, NewSession, Session};
 use super::reply::Refusal;
 use super::shared::Shared;
 use super::token::{SessionId, Token};
-use crate::ids::Id;
+use crate::http::Once;
+use crate::ids::ExternalId;
+use crate::json::Object;
 use crate::store::{Link, SessionPartition, StoreError};
-use serde_json::{Map, Value};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,6 +55,15 @@ impl Sessions {
     /// [`SessionError::Busy`], [`SessionError::Random`], or [`SessionError::Store`]: after [`StoreError::Lost`] there may be
     /// a session whose token nobody knows; it ends by itself.
     pub async fn create(&self, new: &NewSession) -> Result<(Token, Session), SessionError> {
+        self.create_once(new, None).await
+    }
+
+    /// The same, once for each idempotency key: what an earlier call with the key created ends, because nobody can be given its token
+    /// again.
+    ///
+    /// # Errors
+    /// As [`Self::create`], and [`SessionError::KeyReused`].
+    pub async fn create_once(&self, new: &NewSession, once: Option<&Once>) -> Result<(Token, Session), SessionError> {
         let settings = self.shared.settings();
         let id = SessionId::draw()?;
         let token = Token::draw(SessionPartition::of(&new.subject), &id)?;
@@ -64,9 +74,14 @@ impl Sessions {
             idle_ms: within(new.idle_ttl, settings.idle_ttl()),
             absolute_ms: within(new.absolute_ttl, settings.absolute_ttl()),
         };
-        let mut known = Vec::new();
+        let (mut known, mut before) = (Vec::new(), None);
         for _ in 0..ROUNDS {
-            match commands::create(&self.link, &token, new, lifetimes, settings.per_subject, &known).await? {
+            let repeated = once.map(|once| Repeated {
+                once,
+                before: before.as_ref(),
+            });
+            let limit = settings.per_subject;
+            match commands::create(&self.link, &token, new, lifetimes, limit, &known, repeated).await? {
                 Created::Done(times) => {
                     self.shared.counted().created.inc();
                     let session = Session {
@@ -80,6 +95,8 @@ impl Sessions {
                     return Ok((token, session));
                 }
                 Created::Full(all) => known = all,
+                Created::Before(id) => before = Some(id),
+                Created::Differs => return Err(SessionError::KeyReused),
             }
         }
         Err(SessionError::Busy)
@@ -106,7 +123,7 @@ impl Sessions {
     /// # Errors
     /// As [`Self::validate`], [`SessionError::TooMuchData`], [`SessionError::TooDeep`], and [`SessionError::Conflict`]; also where an earlier attempt,
     /// whose answer was lost, did it.
-    pub async fn merge(&self, token: &Token, version: u64, patch: Map<String, Value>) -> Result<Session, SessionError> {
+    pub async fn merge(&self, token: &Token, version: u64, patch: Object<'_>) -> Result<Session, SessionError> {
         let session = self.settle(token, commands::validate(&self.link, token).await).await?;
         if session.version != version {
             return Err(SessionError::Conflict {
@@ -161,7 +178,7 @@ impl Sessions {
     ///
     /// # Errors
     /// [`SessionError::Store`].
-    pub async fn list(&self, subject: &Id) -> Result<Vec<Listed>, SessionError> {
+    pub async fn list(&self, subject: &ExternalId) -> Result<Vec<Listed>, SessionError> {
         let (_, all) = commands::list(&self.link, subject, &[]).await?;
         if all.is_empty() {
             return Ok(Vec::new());
@@ -174,7 +191,7 @@ impl Sessions {
     ///
     /// # Errors
     /// [`SessionError::Store`].
-    pub async fn end(&self, subject: &Id, session: &SessionId) -> Result<bool, SessionError> {
+    pub async fn end(&self, subject: &ExternalId, session: &SessionId) -> Result<bool, SessionError> {
         let named = std::slice::from_ref(session);
         let (ended, _) = commands::end_sessions(&self.link, subject, named).await?;
         Ok(ended > 0)
@@ -187,7 +204,7 @@ impl Sessions {
     ///
     /// # Errors
     /// [`SessionError::Store`]: some may be over, others not. Call it again.
-    pub async fn end_all(&self, subject: &Id, except: Option<&SessionId>) -> Result<u64, SessionError> {
+    pub async fn end_all(&self, subject: &ExternalId, except: Option<&SessionId>) -> Result<u64, SessionError> {
         let mut total = 0;
         let mut named = Vec::new();
         for _ in 0..ROUNDS {
@@ -202,7 +219,7 @@ impl Sessions {
         Ok(total)
     }
 
-    async fn subject_of(&self, token: &Token) -> Result<Id, SessionError> {
+    async fn subject_of(&self, token: &Token) -> Result<ExternalId, SessionError> {
         commands::subject(&self.link, token).await?.ok_or(SessionError::Unknown)
     }
 
@@ -230,7 +247,7 @@ impl Sessions {
     }
 
     /// Takes a session that is gone out of its subject's index. Were this to fail, the next reader would do it.
-    async fn forget(&self, subject: &Id, token: &Token) {
+    async fn forget(&self, subject: &ExternalId, token: &Token) {
         let Some(id) = SessionId::parse(token.id()) else { return };
         let forgotten: Result<_, StoreError> = commands::end_sessions(&self.link, subject, &[id]).await;
         if let Err(error) = forgotten {

@@ -4,7 +4,8 @@ use super::model::{Data, Listed, NewSession, Session, Times};
 use super::reply::{Refusal, Reply, id, session_id};
 use super::token::{SessionId, Token};
 use crate::clock;
-use crate::ids::Id;
+use crate::http::Once;
+use crate::ids::ExternalId;
 use crate::store::{Link, Script, SessionPartition, StoreError};
 use redis::Cmd;
 use std::sync::LazyLock;
@@ -38,6 +39,10 @@ pub(super) enum Created {
     Done(Times),
     /// Not created: room is to be made, and these are the sessions that there are.
     Full(Vec<SessionId>),
+    /// Not created: a call with the same idempotency key created this session, which is to be named.
+    Before(SessionId),
+    /// Not created: the idempotency key was used with another body.
+    Differs,
 }
 
 /// How long a session lives, milliseconds.
@@ -47,7 +52,15 @@ pub(super) struct Lifetimes {
     pub(super) absolute_ms: i64,
 }
 
-/// Creates a session with this token. To make room it may end the oldest of `known`.
+/// The idempotency key of a creation, and the session that an earlier call with it created, as far as is known.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Repeated<'a> {
+    pub(super) once: &'a Once,
+    pub(super) before: Option<&'a SessionId>,
+}
+
+/// Creates a session with this token. To make room it may end the oldest of `known`; it ends what an earlier call with the same
+/// idempotency key created.
 pub(super) async fn create(
     link: &Link,
     token: &Token,
@@ -55,6 +68,7 @@ pub(super) async fn create(
     lifetimes: Lifetimes,
     limit: u16,
     known: &[SessionId],
+    repeated: Option<Repeated<'_>>,
 ) -> Result<Created, StoreError> {
     let keys = link.store().keys();
     let partition = token.partition();
@@ -62,10 +76,16 @@ pub(super) async fn create(
     let about = serde_json::to_string(&new.about)
         .map_err(|error| StoreError::Answer(error.to_string()))?
         .replace('\n', " ");
-    let mut call = CREATE.call(3 + known.len(), 12 + 2 * known.len(), 576);
-    call.arg(keys.sessions_of(&new.subject))
+    let index = keys.sessions_of(&new.subject);
+    let once = repeated.map(|repeated| repeated.once);
+    let before = repeated.and_then(|repeated| repeated.before);
+    let before_id = before.map_or(token.id(), SessionId::as_str);
+    let mut call = CREATE.call(5 + known.len(), 17 + 2 * known.len(), 768);
+    call.arg(&index)
         .arg(used_now(link, partition))
-        .arg(keys.session(partition, token.id()));
+        .arg(keys.session(partition, token.id()))
+        .arg(once.map_or(index, |once| keys.session_once(partition, &once.name)))
+        .arg(keys.session(partition, before_id));
     push_sessions(&mut call, link, partition, known);
     call.arg(token.id())
         .arg(token.sha256())
@@ -75,15 +95,19 @@ pub(super) async fn create(
         .arg(new.data.raw().get())
         .arg(lifetimes.idle_ms)
         .arg(lifetimes.absolute_ms)
-        .arg(limit);
+        .arg(limit)
+        .arg(once.map_or("", |once| &once.body))
+        .arg(milliseconds(Once::KEPT))
+        .arg(before.map_or("", SessionId::as_str));
     push_ids(&mut call, known);
     let reply: String = link.run(&CREATE, &call).await?;
     let mut reply = Reply::new(&reply);
-    if reply.outcome() == "full" {
-        Ok(Created::Full(reply.ids()?))
-    } else {
-        Ok(Created::Done(reply.times()?))
-    }
+    Ok(match reply.outcome() {
+        "full" => Created::Full(reply.ids()?),
+        "before" => Created::Before(session_id(reply.text()?)?),
+        "differs" => Created::Differs,
+        _ => Created::Done(reply.times()?),
+    })
 }
 
 /// Reads the session that a token opens, and moves its end.
@@ -114,7 +138,7 @@ pub(super) async fn rotate(link: &Link, old: &Token, new: &Token, grace: Duratio
 pub(super) async fn extend(
     link: &Link,
     token: &Token,
-    subject: &Id,
+    subject: &ExternalId,
     by: Duration,
     max_ttl: Duration,
 ) -> Result<Session, Refusal> {
@@ -126,7 +150,7 @@ pub(super) async fn extend(
 }
 
 /// Ends the session of this subject that a token opens.
-pub(super) async fn sign_out(link: &Link, token: &Token, subject: &Id) -> Result<(), Refusal> {
+pub(super) async fn sign_out(link: &Link, token: &Token, subject: &ExternalId) -> Result<(), Refusal> {
     let keys = link.store().keys();
     let mut call = SIGN_OUT.call(2, 5, 320);
     call.arg(keys.session(token.partition(), token.id()))
@@ -138,7 +162,7 @@ pub(super) async fn sign_out(link: &Link, token: &Token, subject: &Id) -> Result
 }
 
 /// Whose session a token names, whether or not it opens it.
-pub(super) async fn subject(link: &Link, token: &Token) -> Result<Option<Id>, StoreError> {
+pub(super) async fn subject(link: &Link, token: &Token) -> Result<Option<ExternalId>, StoreError> {
     let mut cmd = redis::cmd("HGET");
     cmd.arg(link.store().keys().session(token.partition(), token.id()))
         .arg("subject");
@@ -149,7 +173,7 @@ pub(super) async fn subject(link: &Link, token: &Token) -> Result<Option<Id>, St
 /// Ends those of a subject's sessions that are named. Returns how many there were, and all that are left.
 pub(super) async fn end_sessions(
     link: &Link,
-    subject: &Id,
+    subject: &ExternalId,
     named: &[SessionId],
 ) -> Result<(u64, Vec<SessionId>), StoreError> {
     let mut call = END_SESSIONS.call(1 + named.len(), 2 + 2 * named.len(), 64 * (2 + 2 * named.len()));
@@ -164,7 +188,7 @@ pub(super) async fn end_sessions(
 /// Reads those of a subject's sessions that are named. Returns those that are there, and the names of all.
 pub(super) async fn list(
     link: &Link,
-    subject: &Id,
+    subject: &ExternalId,
     named: &[SessionId],
 ) -> Result<(Vec<Listed>, Vec<SessionId>), StoreError> {
     let mut call = LIST.call(1 + named.len(), 1 + 2 * named.len(), 64 * (2 + 2 * named.len()));

@@ -1,4 +1,5 @@
 use crate::http::{FieldError, Problem};
+use crate::json::JsonFault;
 use crate::store::StoreError;
 use std::time::Duration;
 
@@ -33,6 +34,12 @@ pub enum SessionError {
     /// The data would be nested deeper than [`super::MAX_NESTING`].
     #[error("the data would be nested more than 32 deep")]
     TooDeep,
+    /// What was given as data is none.
+    #[error(transparent)]
+    NoData(JsonFault),
+    /// The idempotency key was used with another body.
+    #[error("the same key was used with another body")]
+    KeyReused,
     /// Too many sessions of the subject were created at the same time.
     #[error("too many sessions of the subject are created at once")]
     Busy,
@@ -61,9 +68,10 @@ impl From<SessionError> for Problem {
                 format!("the data are at version {version}: read them, and merge into those"),
             )
             .with("version", version),
-            SessionError::TooMuchData | SessionError::TooDeep => {
+            SessionError::TooMuchData | SessionError::TooDeep | SessionError::NoData(_) => {
                 Self::unacceptable(vec![FieldError::new("data", error.to_string())])
             }
+            SessionError::KeyReused => Self::unacceptable(vec![FieldError::new("Idempotency-Key", error.to_string())]),
             SessionError::Busy => Self::unavailable(error.to_string(), 1),
             SessionError::Random(cause) => {
                 tracing::error!(%cause, "the system gives no random numbers");

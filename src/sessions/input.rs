@@ -1,11 +1,12 @@
 //! Clients' words.
 
 use super::MAX_NESTING;
-use super::model::{About, Data, NewSession, is_shallow};
+use super::model::{About, Data, NewSession};
 use crate::config::SessionSettings;
-use crate::http::{Fields, Problem};
-use serde_json::value::{RawValue, to_raw_value};
-use serde_json::{Map, Value};
+use crate::http::{Fields, Problem, RawObject, raw};
+use crate::json::Object;
+use serde_json::Value;
+use serde_json::value::RawValue;
 use std::time::Duration;
 
 /// The largest body, bytes. Data are measured as they are kept, so this leaves room for spaces and some escapes; data near
@@ -20,15 +21,17 @@ const MAX_VERSION: i64 = (1 << 53) - 1;
 
 /// The body of a creation.
 pub(super) fn new_session(body: &[u8], settings: &SessionSettings) -> Result<NewSession, Problem> {
-    let mut fields = Fields::parse(body)?;
-    let subject = fields.required("subject", Fields::id);
+    let mut object = object(body)?;
+    let (data, device) = (object.take("data"), object.take("device"));
+    let mut fields = object.into_members()?;
+    let subject = fields.required("subject", Fields::external_id);
     let about = About {
         role: fields.text("role", MAX_ROLE),
         scopes: scopes(&mut fields),
-        device: device(&mut fields),
+        device: device.and_then(|device| read_device(&mut fields, device)),
     };
-    let data = object(&mut fields, "data").unwrap_or_default();
-    let data = Data::new(&data).map_err(|error| fields.refuse("data", error.to_string()));
+    let data = data.map_or_else(|| Ok(Data::default()), Data::read);
+    let data = data.map_err(|error| fields.refuse("data", error.to_string()));
     let idle_ttl = seconds(&mut fields, "idle_ttl_s", settings);
     let absolute_ttl = seconds(&mut fields, "absolute_ttl_s", settings);
     let made = subject.zip(data.ok()).map(|(subject, data)| NewSession {
@@ -42,11 +45,24 @@ pub(super) fn new_session(body: &[u8], settings: &SessionSettings) -> Result<New
 }
 
 /// The body of a change of data: the version that they were read at, and a merge patch.
-pub(super) fn data_patch(body: &[u8]) -> Result<(u64, Map<String, Value>), Problem> {
-    let mut fields = Fields::parse(body)?;
+pub(super) fn data_patch(body: &[u8]) -> Result<(u64, Object<'_>), Problem> {
+    let mut object = object(body)?;
+    let data = object.take("data");
+    let mut fields = object.into_members()?;
     let version = fields.required("version", |fields, name| fields.integer(name, 1..=MAX_VERSION));
-    let patch = fields.required("data", object);
+    let patch = if let Some(data) = data {
+        Object::read(data, MAX_NESTING)
+            .map_err(|fault| fields.refuse("data", fault.to_string()))
+            .ok()
+    } else {
+        fields.refuse("data", "is missing");
+        None
+    };
     fields.finish(version.map(i64::unsigned_abs).zip(patch))
+}
+
+fn object(body: &[u8]) -> Result<RawObject<'_>, Problem> {
+    RawObject::read(raw(body)?, "").map_err(|fault| Problem::unacceptable(vec![fault]))
 }
 
 /// The body of an extension: by how much.
@@ -61,29 +77,19 @@ fn seconds(fields: &mut Fields, name: &'static str, settings: &SessionSettings) 
     Some(Duration::from_secs(seconds.unsigned_abs()))
 }
 
-fn object(fields: &mut Fields, name: &'static str) -> Option<Map<String, Value>> {
-    match fields.value(name)? {
-        Value::Object(members) => Some(members),
-        Value::Null => None,
-        _ => {
-            fields.refuse(name, "must be an object");
-            None
+fn read_device(fields: &mut Fields, given: &RawValue) -> Option<Box<RawValue>> {
+    let device = match Object::read(given, MAX_NESTING) {
+        Ok(device) => device.to_string(),
+        Err(fault) => {
+            fields.refuse("device", fault.to_string());
+            return None;
         }
-    }
-}
-
-fn device(fields: &mut Fields) -> Option<Box<RawValue>> {
-    let members = object(fields, "device")?;
-    if !is_shallow(&members) {
-        fields.refuse("device", format!("must be nested at most {MAX_NESTING} deep"));
-        return None;
-    }
-    let device = to_raw_value(&members).ok()?;
-    if device.get().len() > MAX_DEVICE {
+    };
+    if device.len() > MAX_DEVICE {
         fields.refuse("device", format!("must have at most {MAX_DEVICE} bytes"));
         return None;
     }
-    Some(device)
+    RawValue::from_string(device).ok()
 }
 
 fn scopes(fields: &mut Fields) -> Vec<String> {

@@ -4,6 +4,7 @@
 //! |---|---|---|---|
 //! | `session:{s:pp}:ID` | hash | a session, below | when the session does |
 //! | `sessions:{s:pp}:SUBJECT` | sorted set | ids of a subject's sessions by their absolute end, ms | with the latest of them |
+//! | `session-once:{s:pp}:DIGEST` | string | a creation with an idempotency key: the digest of its body, and the session's id | after 24 h |
 //! | `sessions_used:{s:pp}:WINDOW` | `HyperLogLog` | sessions in use in five minutes | ten minutes after the last use in them |
 //!
 //! `pp` is the partition, `00` to `ff`: the low byte of FNV-1a of the subject. All of a subject's sessions lie in one slot,
@@ -41,6 +42,9 @@
 //! stats carry no credentials: they are for the platform's own services, who know who the user is, and have to be reachable
 //! from their network alone.
 //!
+//! **Repeated creations.** Only the hash of a token is kept, so the answer to a creation cannot be given again. A creation that is
+//! repeated with its idempotency key ends the session of the earlier one and creates another, in one script.
+//!
 //! **Invariants.** A session is one key, written with its end by one script. No script writes to a session that it did not
 //! find: what is gone stays gone, and an acknowledged end is final. Redis's clock decides, and Redis's expiry ends: a
 //! session is over at `ends` to the millisecond. Redis never sees a token, nor does the log.
@@ -61,7 +65,6 @@ mod commands;
 mod error;
 pub mod handlers;
 mod input;
-mod merge;
 mod model;
 mod reply;
 mod shared;

@@ -1,8 +1,8 @@
-use super::merge::merge;
 use super::reply::not_understood;
 use super::token::SessionId;
 use super::{MAX_DATA, MAX_NESTING, SessionError};
-use crate::ids::Id;
+use crate::ids::ExternalId;
+use crate::json::{JsonFault, Object};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -26,20 +26,37 @@ pub struct About {
 #[derive(Debug, Clone)]
 pub struct Data(Box<RawValue>);
 
+impl Default for Data {
+    fn default() -> Self {
+        Self(RawValue::from_string("{}".to_owned()).unwrap_or_else(|_never| RawValue::NULL.to_owned()))
+    }
+}
+
 impl Data {
     /// An object as data.
     ///
     /// # Errors
-    /// [`SessionError::TooMuchData`] and [`SessionError::TooDeep`].
+    /// As [`Self::read`].
     pub fn new(members: &Map<String, Value>) -> Result<Self, SessionError> {
-        if !is_shallow(members) {
-            return Err(SessionError::TooDeep);
-        }
         // An object of values is always JSON; were it not, it would be no data.
-        let text = serde_json::value::to_raw_value(members).map_err(|_not_json| SessionError::TooMuchData)?;
-        if text.get().len() > MAX_DATA {
+        let text = serde_json::value::to_raw_value(members).map_err(|_not_json| JsonFault::NoObject)?;
+        Self::read(&text)
+    }
+
+    /// An object as it was written, without the spaces.
+    ///
+    /// # Errors
+    /// [`SessionError::TooMuchData`], [`SessionError::TooDeep`] and [`SessionError::NoData`].
+    pub fn read(given: &RawValue) -> Result<Self, SessionError> {
+        Self::of(&Object::read(given, MAX_NESTING)?)
+    }
+
+    fn of(object: &Object<'_>) -> Result<Self, SessionError> {
+        let text = object.to_string();
+        if text.len() > MAX_DATA {
             return Err(SessionError::TooMuchData);
         }
+        let text = RawValue::from_string(text).map_err(|_not_json| JsonFault::NoObject)?;
         Ok(Self(text))
     }
 
@@ -55,32 +72,28 @@ impl Data {
     }
 
     /// These data with a merge patch (RFC 7396) applied.
-    pub(super) fn merged(&self, patch: Map<String, Value>) -> Result<Self, SessionError> {
-        let mut members: Map<String, Value> =
-            serde_json::from_str(self.0.get()).map_err(|_private| not_understood("the data of a session"))?;
-        merge(&mut members, patch);
-        Self::new(&members)
+    pub(super) fn merged(&self, patch: Object<'_>) -> Result<Self, SessionError> {
+        let mut object =
+            Object::read(&self.0, MAX_NESTING).map_err(|_private| not_understood("the data of a session"))?;
+        object.merge(patch);
+        Self::of(&object)
     }
 }
 
-/// Whether an object is nested at most [`MAX_NESTING`] deep, counting itself. What is deeper could be written and not be
-/// read again: readers have bounds of their own.
-pub(super) fn is_shallow(members: &Map<String, Value>) -> bool {
-    fn is_within(value: &Value, levels: usize) -> bool {
-        match value {
-            Value::Array(elements) => levels > 0 && elements.iter().all(|value| is_within(value, levels - 1)),
-            Value::Object(members) => levels > 0 && members.values().all(|value| is_within(value, levels - 1)),
-            _ => true,
+impl From<JsonFault> for SessionError {
+    fn from(fault: JsonFault) -> Self {
+        match fault {
+            JsonFault::TooDeep => Self::TooDeep,
+            fault => Self::NoData(fault),
         }
     }
-    members.values().all(|value| is_within(value, MAX_NESTING - 1))
 }
 
 /// A session to create.
 #[derive(Debug, Clone)]
 pub struct NewSession {
     /// Whose.
-    pub subject: Id,
+    pub subject: ExternalId,
     /// What there is to say of it.
     pub about: About,
     /// Its first data.
@@ -112,7 +125,7 @@ pub struct Session {
     /// Its public name.
     pub id: SessionId,
     /// Whose.
-    pub subject: Id,
+    pub subject: ExternalId,
     /// What its creator said of it.
     pub about: About,
     /// Its data.
@@ -140,9 +153,9 @@ mod tests {
 
     #[test]
     fn data_that_cannot_be_read_are_not_taken_for_none() {
-        for stored in ["[]", r#"{"a":{"$serde_json::private::RawValue":"{"}}"#] {
+        for stored in ["[]", r#"{"a":1,"a":2}"#] {
             let data = Data::stored(stored.to_owned()).unwrap();
-            let merged = data.merged(Map::from_iter([("a".to_owned(), Value::Null)]));
+            let merged = data.merged(Object::default());
             assert!(matches!(merged, Err(SessionError::Store(_))), "{stored}: {merged:?}");
         }
     }

@@ -2,7 +2,7 @@
 
 use super::model::{About, Data, Times};
 use super::token::SessionId;
-use crate::ids::Id;
+use crate::ids::ExternalId;
 use crate::store::StoreError;
 use std::str::{FromStr, Split};
 
@@ -12,7 +12,7 @@ pub(super) enum Refusal {
     /// There is no such session, or this is no token of it.
     Unknown,
     /// A token that is honoured no more; the session of this subject is ended.
-    Reused(Id),
+    Reused(ExternalId),
     /// A token that is still honoured but may not be rotated: a later one is in use.
     Superseded,
     /// As many replaced tokens as may be are honoured still; the first of them for so many milliseconds.
@@ -68,7 +68,7 @@ impl<'a> Reply<'a> {
         self.text()?.parse().map_err(|_private| not_understood("a number"))
     }
 
-    pub(super) fn id(&mut self) -> Result<Id, StoreError> {
+    pub(super) fn id(&mut self) -> Result<ExternalId, StoreError> {
         id(self.text()?)
     }
 
@@ -100,8 +100,8 @@ pub(super) fn session_id(text: &str) -> Result<SessionId, StoreError> {
     SessionId::parse(text).ok_or_else(|| not_understood("the id of a session"))
 }
 
-pub(super) fn id(text: &str) -> Result<Id, StoreError> {
-    Id::parse(text).map_err(|_private| not_understood("a subject"))
+pub(super) fn id(text: &str) -> Result<ExternalId, StoreError> {
+    ExternalId::parse(text).map_err(|_private| not_understood("a subject"))
 }
 
 /// Says what was not understood, never how it reads: that is nobody's business.

@@ -6,7 +6,7 @@ use crate::ids::Id;
 use compact_str::CompactString;
 use std::sync::Arc;
 
-pub use super::profile::{Profile, Scalar};
+pub use super::profile::{Digits, Profile, Scalar};
 
 /// One report of where an entity is.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -5,8 +5,11 @@
 //! that an older value that arrives late does not restore it. The floor is the time of the last PUT or DELETE: older values are
 //! ignored.
 
-use compact_str::CompactString;
-use serde::{Deserialize, Serialize};
+use compact_str::{CompactString, ToCompactString};
+use serde::de::IgnoredAny;
+use serde::ser::Error;
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
 /// The most attributes of a profile.
@@ -47,29 +50,74 @@ pub struct Times {
 }
 
 /// The value of an attribute.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Scalar {
     /// Text.
     Text(CompactString),
-    /// A finite number.
-    Number(serde_json::Number),
+    /// A number, as it was written.
+    Number(Digits),
     /// A boolean.
     Bool(bool),
+}
+
+/// A JSON number as its sender wrote it: no digit of it is lost in a `double`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Digits(CompactString);
+
+impl Digits {
+    /// Reads a JSON number; `None` if it is none.
+    #[must_use]
+    pub fn parse(json: &str) -> Option<Self> {
+        let is_number = json.starts_with(|first: char| first == '-' || first.is_ascii_digit());
+        let is_json = is_number && serde_json::from_str::<IgnoredAny>(json).is_ok();
+        (is_json && !json.ends_with(|last: char| last.is_ascii_whitespace())).then(|| Self(CompactString::new(json)))
+    }
+
+    /// The number as JSON.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<i64> for Digits {
+    fn from(number: i64) -> Self {
+        Self(number.to_compact_string())
+    }
+}
+
+impl Serialize for Scalar {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::Bool(value) => serializer.serialize_bool(*value),
+            Self::Number(Digits(digits)) => serde_json::from_str::<&RawValue>(digits)
+                .map_err(S::Error::custom)?
+                .serialize(serializer),
+        }
+    }
 }
 
 impl Scalar {
     /// Returns the value as JSON text.
     #[must_use]
     pub fn to_json(&self) -> String {
-        // Text, finite numbers and booleans always serialise.
-        serde_json::to_string(self).unwrap_or_default()
+        match self {
+            Self::Number(digits) => digits.as_str().to_owned(),
+            // Text and booleans always serialise.
+            _ => serde_json::to_string(self).unwrap_or_default(),
+        }
     }
 
     /// Parses a value from JSON text. Returns `None` if it is not a scalar.
     #[must_use]
     pub fn from_json(json: &str) -> Option<Self> {
-        serde_json::from_str(json).ok()
+        match json {
+            "true" => Some(Self::Bool(true)),
+            "false" => Some(Self::Bool(false)),
+            _ if json.starts_with('"') => serde_json::from_str(json).ok().map(Self::Text),
+            _ => Digits::parse(json).map(Self::Number),
+        }
     }
 }
 

@@ -147,7 +147,7 @@ fn wrong(path: &str, call: &Value) -> Vec<(u16, String, &'static str)> {
         wrong.push((404, filled(path, "bicycles", ID), "\r\n"));
     }
     if path.replace("{kind}", "").contains('{') {
-        wrong.push((422, filled(path, "drivers", "%20"), "\r\n"));
+        wrong.push((422, filled(path, "drivers", "%00"), "\r\n"));
     }
     if call["requestBody"].is_object() {
         wrong.extend([

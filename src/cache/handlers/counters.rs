@@ -5,7 +5,7 @@ use super::input::{self};
 use super::{MAX_BODY, State, key, namespace};
 use crate::clock::whole_ms;
 use crate::config::TtlClass;
-use crate::http::{Body, Fields, Problem, no_query, reply};
+use crate::http::{Body, Fields, Once, Problem, REPLAYED, idempotency_key, no_query, reply};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
@@ -51,27 +51,41 @@ impl From<Counter> for CounterBody {
 
 /// Add to a counter
 ///
-/// It begins at 0, and its end is set when it begins. A call whose answer was lost may have counted.
+/// It begins at 0, and its end is set when it begins. A call whose answer was lost may have counted: with an `Idempotency-Key` it can
+/// be repeated within a day, counts once, and gets the value that it counted to.
 #[utoipa::path(
     post, path = "/v1/cache/counters/{namespace}/{key}", tag = "cache", request_body = CountBody,
-    params(("namespace" = String, Path), ("key" = String, Path, description = "1 to 256 bytes of UTF-8, percent-encoded")),
+    params(
+        ("namespace" = String, Path), ("key" = String, Path, description = "1 to 256 bytes of UTF-8, percent-encoded"),
+        ("Idempotency-Key" = Option<String>, Header),
+    ),
     responses(
-        (status = 200, description = "Counted", body = CounterBody),
+        (status = 200, description = "Counted", body = CounterBody, headers(
+            ("Idempotent-Replayed" = String, description = "`true` where it was counted before, by the same key; else not there"),
+        )),
         (status = 409, description = "It would leave ±(2^53 - 1) (`counter_range`), or what lies there is none (`no_counter`)", body = Problem),
+        (status = 422, description = "Not acceptable, or the same key with another body", body = Problem),
         (status = 503, description = "Redis is away: it may be counted or not", body = Problem),
     )
 )]
 pub async fn count(request: HttpRequest, payload: web::Payload, cache: State) -> Result<HttpResponse, Problem> {
     let (namespace, key) = (namespace(&request)?, key(&request)?);
     no_query(&request)?;
+    let once = idempotency_key(&request)?;
     let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
+    let once = once.map(|once| Once::new(&["count", &namespace, &key], &once, &body));
     let mut fields = Fields::parse_optional(&body)?;
     let settings = cache.shared().settings();
     let by = fields.integer("by", -MOST..=MOST).unwrap_or(1);
     let ttl = input::ttl(&mut fields, settings).unwrap_or_else(|| settings.ttl(TtlClass::Default));
     let by = fields.finish(Some(by))?;
-    let counter = cache.incr(&namespace, &key, by, ttl).await?;
-    reply::value(StatusCode::OK, &CounterBody::from(counter))
+    let (counter, before) = cache.incr_once(&namespace, &key, by, ttl, once.as_ref()).await?;
+    let mut response = reply::value(StatusCode::OK, &CounterBody::from(counter))?;
+    if before {
+        let (name, value) = REPLAYED;
+        response.headers_mut().insert(name, value);
+    }
+    Ok(response)
 }
 
 /// What a counter stands at

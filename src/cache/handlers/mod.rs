@@ -18,7 +18,7 @@ pub use tickets::*;
 use super::{Cache, CacheError};
 use crate::config::MAX_KEY;
 use crate::http::{FieldError, Problem, unreserved_path_id};
-use crate::ids::Id;
+use crate::ids::{Id, percent_decoded};
 use actix_web::{HttpRequest, web};
 
 /// The state of a worker that the handlers use.
@@ -52,24 +52,11 @@ fn any_namespace(request: &HttpRequest) -> Result<Id, Problem> {
 /// encoded and replaces what is no UTF-8.
 fn key(request: &HttpRequest) -> Result<String, Problem> {
     let raw = request.uri().path().rsplit('/').next().unwrap_or_default();
-    let key = decoded(raw).filter(|key| (1..=MAX_KEY).contains(&key.len()));
+    let key = percent_decoded(raw).filter(|key| (1..=MAX_KEY).contains(&key.len()));
     key.ok_or_else(|| {
         let detail = format!("must be 1 to {MAX_KEY} bytes of UTF-8, percent-encoded");
         Problem::unacceptable(vec![FieldError::new("key", detail)])
     })
-}
-
-fn decoded(raw: &str) -> Option<String> {
-    let mut parts = raw.split('%');
-    let mut bytes = parts.next()?.as_bytes().to_vec();
-    for part in parts {
-        let code = part
-            .get(..2)
-            .filter(|code| code.bytes().all(|c| c.is_ascii_hexdigit()))?;
-        bytes.push(u8::from_str_radix(code, 16).ok()?);
-        bytes.extend_from_slice(&part.as_bytes()[2..]);
-    }
-    String::from_utf8(bytes).ok()
 }
 
 /// What a refusal is to a client.
@@ -84,24 +71,11 @@ impl From<CacheError> for Problem {
             CacheError::CounterRange => Self::conflict("counter_range", "The counter is at its end", detail),
             CacheError::TooBig { .. } => Self::too_large(detail),
             CacheError::Busy => Self::unavailable(detail, 1),
+            CacheError::KeyReused => refused("Idempotency-Key"),
             CacheError::Ttl => refused("ttl_s"),
             CacheError::Key => refused("key"),
             CacheError::TooManyTags => refused("tags"),
             CacheError::NotJson(_) => refused("value"),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_is_decoded_once_and_whole() {
-        assert_eq!(decoded("a%2Fb%20c+d%25%2541").as_deref(), Some("a/b c+d%%41"));
-        assert_eq!(decoded("%C3%BC").as_deref(), Some("ü"));
-        for bad in ["%", "%2", "%zz", "%+1", "%FF", "a%é1"] {
-            assert_eq!(decoded(bad), None, "{bad}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A namespace as a whole, and the counts of all.
 
-use super::super::Stats;
+use super::super::{Invalidated, Stats};
 use super::{State, any_namespace, namespace};
 use crate::http::{FieldError, Problem, Query, bearer, no_query, reply};
 use actix_web::http::StatusCode;
@@ -17,6 +17,16 @@ const MAX_PATTERN: usize = 256;
 pub(super) struct ListBody {
     /// Keys; one may come twice.
     keys: Vec<String>,
+    /// Where to go on; none at the end.
+    next: Option<String>,
+}
+
+/// A piece of an invalidation by pattern.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CacheInvalidated, example = json!({"invalidated": 40, "next": "3072"}))]
+pub(super) struct InvalidatedBody {
+    /// How many keys this piece has invalidated.
+    invalidated: u64,
     /// Where to go on; none at the end.
     next: Option<String>,
 }
@@ -52,6 +62,17 @@ pub async fn list_keys(request: HttpRequest, cache: State) -> Result<HttpRespons
             "send the token for listings as Authorization: Bearer",
         ));
     }
+    let (pattern, cursor) = piece(&query)?;
+    let page = cache.list(&namespace, pattern, cursor).await?;
+    let body = ListBody {
+        keys: page.keys,
+        next: page.next.map(|next| next.to_string()),
+    };
+    reply::value(StatusCode::OK, &body)
+}
+
+/// A pattern, and where to go on.
+fn piece<'q>(query: &'q Query<'_>) -> Result<(&'q str, u64), Problem> {
     let pattern = query.text("pattern").unwrap_or("*");
     if pattern.is_empty() || pattern.len() > MAX_PATTERN {
         let detail = format!("must have 1 to {MAX_PATTERN} bytes");
@@ -60,28 +81,49 @@ pub async fn list_keys(request: HttpRequest, cache: State) -> Result<HttpRespons
     let cursor = query
         .number("cursor")
         .map_err(|error| Problem::unacceptable(vec![error]))?;
-    let page = cache.list(&namespace, pattern, cursor.unwrap_or(0)).await?;
-    let body = ListBody {
-        keys: page.keys,
-        next: page.next.map(|next| next.to_string()),
-    };
-    reply::value(StatusCode::OK, &body)
+    Ok((pattern, cursor.unwrap_or(0)))
 }
 
-/// Invalidate a namespace
+/// Invalidate a namespace, or keys of it
 ///
 /// One write, whatever lies in it. A value whose computation is under way is never served to those who ask from then on.
 /// `responses` is where the service's own answers lie.
+///
+/// With a `pattern` only the keys that match it, in pieces: each call looks through a bounded number of keys and says how many it has
+/// invalidated. Call it again with `next` as the `cursor` until there is none; then nothing is served any more that lay under a matching
+/// key when the first call was made.
 #[utoipa::path(
-    delete, path = "/v1/cache/{namespace}", tag = "cache", params(("namespace" = String, Path)),
+    delete, path = "/v1/cache/{namespace}", tag = "cache",
+    params(
+        ("namespace" = String, Path),
+        ("pattern" = Option<String>, Query, description = "What keys are like: `*`, `?` and `[…]` as Redis has them; everything if not given"),
+        ("cursor" = Option<String>, Query, description = "`next` of the last piece; with a pattern only"),
+    ),
     responses(
+        (status = 200, description = "With a pattern: what this piece came to", body = InvalidatedBody),
         (status = 204, description = "Nothing of it is served any more"),
         (status = 503, description = "Redis is away: it may be invalidated or not", body = Problem),
     )
 )]
 pub async fn clear_namespace(request: HttpRequest, cache: State) -> Result<HttpResponse, Problem> {
+    let query = Query::parse(request.query_string(), &["pattern", "cursor"], &[])?;
+    if query.text("pattern").is_some() {
+        let namespace = namespace(&request)?;
+        let (pattern, cursor) = piece(&query)?;
+        let Invalidated { keys, next } = cache.delete_matching(&namespace, pattern, cursor).await?;
+        let body = InvalidatedBody {
+            invalidated: keys,
+            next: next.map(|next| next.to_string()),
+        };
+        return reply::value(StatusCode::OK, &body);
+    }
+    if query.text("cursor").is_some() {
+        return Err(Problem::unacceptable(vec![FieldError::new(
+            "cursor",
+            "goes with a pattern only",
+        )]));
+    }
     let namespace = any_namespace(&request)?;
-    no_query(&request)?;
     cache.clear(&namespace).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -5,7 +5,7 @@ use super::super::model::{MAX_TAGS, Name};
 use super::super::ticket::{TICKET_LIFE, Ticketing};
 use super::{MAX_BODY, State, key, namespace};
 use crate::clock::whole_ms;
-use crate::http::{Body, Fields, Problem, no_query, reply};
+use crate::http::{Body, Fields, Problem, no_idempotency_key, no_query, reply};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
@@ -55,6 +55,7 @@ pub(super) struct TicketBody {
 pub async fn take_ticket(request: HttpRequest, payload: web::Payload, cache: State) -> Result<HttpResponse, Problem> {
     let (namespace, key) = (namespace(&request)?, key(&request)?);
     no_query(&request)?;
+    no_idempotency_key(&request)?;
     let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
     let mut fields = Fields::parse_optional(&body)?;
     let tags = fields.ids("tags", MAX_TAGS).unwrap_or_default();

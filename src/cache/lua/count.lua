@@ -1,9 +1,20 @@
 -- count: adds to a counter; its end is set when it begins, and no call moves it.
 -- KEYS[1] counter
+-- KEYS[2] record of the call's idempotency key; the counter again if it has none
 -- ARGV[1] what to add
 -- ARGV[2] for how long the counter lives if it begins now, ms
--- Returns {outcome, value, ends in, ms}, the value as text. Outcomes: 'counted'; 'range', it would leave ±(2^53 - 1) and is
--- as it was; 'none', what lies there is no counter.
+-- ARGV[3] digest of the body; '' without an idempotency key
+-- ARGV[4] for how long the record of the key is kept, ms
+-- Returns {outcome, value, ends in, ms}, the value as text. Outcomes: 'counted'; 'before', a call with the same key and body counted
+-- to that value; 'differs', the key was used with another body; 'range', it would leave ±(2^53 - 1) and is as it was; 'none', what
+-- lies there is no counter.
+if ARGV[3] ~= '' then
+  local digest, value = string.match(redis.call('GET', KEYS[2]) or '', '^(%x+) (%-?%d+)$')
+  if digest then
+    if digest ~= ARGV[3] then return { 'differs', '', 0 } end
+    return { 'before', value, math.max(redis.call('PTTL', KEYS[1]), 0) }
+  end
+end
 local was = redis.pcall('GET', KEYS[1])
 if type(was) == 'table' then return { 'none', '', 0 } end
 local number = was and tonumber(was) or 0
@@ -19,4 +30,6 @@ if ends < 0 then
   redis.call('PEXPIRE', KEYS[1], ARGV[2])
   ends = tonumber(ARGV[2])
 end
-return { 'counted', string.format('%.0f', now), ends }
+local value = string.format('%.0f', now)
+if ARGV[3] ~= '' then redis.call('SET', KEYS[2], ARGV[3] .. ' ' .. value, 'PX', ARGV[4]) end
+return { 'counted', value, ends }

@@ -1,5 +1,6 @@
-use super::super::model::{Item, Record};
-use super::{BOOKS, Target, not_understood, script};
+use super::super::model::{Item, OnHand, Record};
+use super::{BOOKS, Target, not_understood, push_once, script};
+use crate::http::Once;
 use crate::ids::Id;
 use crate::store::{Link, Script, StoreError};
 use std::sync::LazyLock;
@@ -40,6 +41,10 @@ impl Expected {
 pub(in crate::inventory) enum ItemOutcome {
     Created(Item),
     Done(Item),
+    /// As a call with the same idempotency key left it.
+    Before(Item),
+    /// The idempotency key was used with another body.
+    Reused,
     Unknown,
     /// It has another version; 0 for none at all.
     Version(u64),
@@ -53,6 +58,8 @@ pub(in crate::inventory) enum ItemOutcome {
     Wrong(Record),
     /// Nothing of the item is in the reservation.
     NotItsGoods,
+    /// Only so much of it is on hand.
+    Short(u64),
 }
 
 impl ItemOutcome {
@@ -62,12 +69,18 @@ impl ItemOutcome {
         Ok(match word {
             "created" => Self::Created(Item::read(sku, rest)?),
             "done" => Self::Done(Item::read(sku, rest)?),
+            "before" => Self::Before(Item::read(sku, rest)?),
+            "reused" => Self::Reused,
             "unknown" => Self::Unknown,
             "version" => Self::Version(number()?),
             "below" => Self::Below(number()?),
             "elsewhere" => Self::Elsewhere(Id::parse(rest).ok()),
             "beyond" => Self::Beyond,
             "wrong" => Self::Wrong(Record::read(rest)?),
+            "short" => {
+                let (_sku, quantity) = rest.split_once(' ').ok_or_else(|| not_understood(answer))?;
+                Self::Short(quantity.parse().map_err(|_no_number| not_understood(answer))?)
+            }
             "absent" | "differs" => Self::NotItsGoods,
             _ => return Err(not_understood(answer)),
         })
@@ -78,7 +91,7 @@ impl ItemOutcome {
 pub(in crate::inventory) async fn put(
     target: Target<'_>,
     sku: &Id,
-    quantity: u64,
+    on_hand: OnHand,
     expected: Expected,
     group: Option<&Id>,
 ) -> Result<ItemOutcome, StoreError> {
@@ -86,23 +99,27 @@ pub(in crate::inventory) async fn put(
     if group.is_none() {
         more.push(target.keys().inventory_group(sku));
     }
-    let mut call = target.call(&PUT, &more, 5, 64);
+    let mut call = target.call(&PUT, &more, 6, 64);
     call.arg(sku.as_str())
-        .arg(quantity)
+        .arg(on_hand.quantity)
         .arg(expected.word())
-        .arg(group.map_or("*", |group| group.as_str()));
+        .arg(group.map_or("*", |group| group.as_str()))
+        .arg(u8::from(on_hand.may_be_oversold));
     ItemOutcome::read(sku, &target.run_one(&PUT, &call).await?)
 }
 
-/// Adds to what is on hand.
+/// Adds to what is on hand; once for each idempotency key.
 pub(in crate::inventory) async fn adjust(
     target: Target<'_>,
     sku: &Id,
     delta: i64,
     expected: Expected,
+    once: Option<&Once>,
 ) -> Result<ItemOutcome, StoreError> {
-    let mut call = target.call(&ADJUST, &[], 4, 64);
+    let more = [target.once_key(once)];
+    let mut call = target.call(&ADJUST, &more, 6, 192);
     call.arg(sku.as_str()).arg(delta).arg(expected.word());
+    push_once(&mut call, once);
     ItemOutcome::read(sku, &target.run_one(&ADJUST, &call).await?)
 }
 

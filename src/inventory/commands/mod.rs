@@ -1,16 +1,20 @@
 //! Every word that the inventory says to Redis, each as one typed function; a file per subject. All keys of a call are of one
 //! partition, and so in one slot.
 
+mod give_back;
 mod items;
 mod reservations;
 mod upkeep;
 
+pub(super) use give_back::{Behind, Given, What, give_back, owned};
 pub use items::Expected;
 pub(super) use items::{Claim, ItemOutcome, Lasting, adjust, claim, consume, group, list, look, put, remove, unclaim};
 pub(super) use reservations::{Ends, How, Op, Outcome, Outcomes, batch, batch_at_once, find};
 pub use reservations::{MAX_BATCH, Verb};
 pub(super) use upkeep::{Again, settle, sweep};
 
+use crate::clock::whole_ms;
+use crate::http::Once;
 use crate::store::{Keys, Link, Script, StoreError};
 use redis::Cmd;
 
@@ -56,6 +60,15 @@ impl Target<'_> {
         call
     }
 
+    /// The key of the record of a call's idempotency key; one that is not read if the call has none.
+    fn once_key(&self, once: Option<&Once>) -> String {
+        let (keys, partition) = (self.keys(), self.partition);
+        once.map_or_else(
+            || keys.inventory_items(partition),
+            |once| keys.inventory_once(partition, &once.name),
+        )
+    }
+
     /// Runs a call. Whoever finds more holds over than one call ends on its way ends all of them first: nothing is ever
     /// decided while stock is to be given back.
     async fn run(&self, script: &Script, call: &Cmd) -> Result<Vec<String>, StoreError> {
@@ -81,6 +94,11 @@ impl Target<'_> {
             .pop()
             .ok_or_else(|| StoreError::Answer("inventory: nothing".to_owned()))
     }
+}
+
+/// What a script wants to know of an idempotency key.
+fn push_once(call: &mut Cmd, once: Option<&Once>) {
+    call.arg(once.map_or("", |once| &once.body)).arg(whole_ms(Once::KEPT));
 }
 
 fn is_behind(answers: &[String]) -> bool {

@@ -1,9 +1,12 @@
 use super::super::commands::Expected;
 use super::super::docs::{AdjustBody, ItemAnswer, ItemsAnswer, PutBody};
-use super::super::model::{Goods, Item, MAX_QUANTITY};
+use super::super::model::{Goods, Item, MAX_QUANTITY, OnHand};
 use super::super::{Cursor, InventoryError};
 use super::{MAX_BODY, State};
-use crate::http::{Body, FieldError, Fields, Problem, Query, no_query, path_id, reply};
+use crate::http::{
+    Body, FieldError, Fields, Once, Problem, Query, REPLAYED, idempotency_key, no_query, path_id, reply,
+};
+use crate::ids::Id;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, ETAG, HeaderMap, HeaderValue, IF_MATCH, IF_NONE_MATCH};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -16,8 +19,10 @@ const MOST: i64 = MAX_QUANTITY.cast_signed();
 
 /// Set what is on hand of an item
 ///
-/// Makes the item if there is none. What is held and confirmed stays as it is, and no less can be on hand. For
-/// compare-and-set give the version that you saw: as `If-Match: "VERSION"` (a mismatch is a 412; `If-None-Match: *` for an item
+/// Makes the item if there is none. What is held and confirmed stays as it is, and no less can be on hand, unless `allow_oversold` is
+/// true: then the item is `oversold` by the difference, and nothing of it can be reserved until enough is there. For
+/// compare-and-set give the version that you saw: as `If-Match: "VERSION"` (or a list of them; a mismatch is a 412, and a weak tag never
+/// matches; `If-None-Match: *` for an item
 /// that must not exist yet), or as `version` in the body (a mismatch is a 409 that names the version that is there).
 #[utoipa::path(
     put, path = "/v1/inventory/{sku}", tag = "inventory", request_body = PutBody,
@@ -39,9 +44,14 @@ pub async fn put_item(request: HttpRequest, payload: web::Payload, state: State)
     let quantity = fields.required("quantity", |fields, name| fields.integer(name, 0..=MOST));
     let version = fields.integer("version", 0..=MOST);
     let group = fields.id("group");
+    let may_be_oversold = fields.boolean("allow_oversold").unwrap_or(false);
     let quantity = fields.finish(quantity)?.unsigned_abs();
-    let (expected, condition) = condition.with(version)?;
-    let put = state.put(&sku, quantity, group.as_ref(), expected).await;
+    let expected = condition.expected(version, &state, &sku).await?;
+    let on_hand = OnHand {
+        quantity,
+        may_be_oversold,
+    };
+    let put = state.put(&sku, on_hand, group.as_ref(), expected).await;
     let put = put.map_err(|error| condition.judge(error))?;
     let status = if put.created {
         StatusCode::CREATED
@@ -68,17 +78,21 @@ pub async fn get_item(request: HttpRequest, state: State) -> Result<HttpResponse
 
 /// Add to what is on hand of an item, or take from it
 ///
-/// Never below what is held and confirmed. Repeated it is done again, unless it says which version it expects: do so
-/// where an answer may be lost. With `reservation`, all that this confirmed reservation has of the item leaves for good;
+/// Never below what is held and confirmed. Repeated it is done again, unless it has an `Idempotency-Key` (then it is done once in a
+/// day and the repeat gets the same answer) or says which version it expects. With `reservation`, all that this confirmed reservation has of the item leaves for good;
 /// the delta is that quantity with a minus, and repeating it changes nothing.
 #[utoipa::path(
     post, path = "/v1/inventory/{sku}/adjust", tag = "inventory", request_body = AdjustBody,
-    params(("sku" = String, Path), ("If-Match" = Option<String>, Header)),
+    params(("sku" = String, Path), ("If-Match" = Option<String>, Header), ("Idempotency-Key" = Option<String>, Header)),
     responses(
-        (status = 200, description = "The item as it is now", body = ItemAnswer, headers(("ETag" = String, description = "The version in quotes"))),
+        (status = 200, description = "The item as it is now", body = ItemAnswer, headers(
+            ("ETag" = String, description = "The version in quotes"),
+            ("Idempotent-Replayed" = String, description = "`true` where it was adjusted before, by the same key; else not there"),
+        )),
         (status = 404, description = "There is no such item or reservation", body = Problem),
         (status = 409, description = "More is reserved, another version, or not confirmed", body = Problem),
-        (status = 412, description = "Not the version of If-Match", body = Problem),
+        (status = 412, description = "None of the versions of If-Match", body = Problem),
+        (status = 422, description = "Not acceptable, or the same key with another body", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]
@@ -86,6 +100,7 @@ pub async fn adjust_item(request: HttpRequest, payload: web::Payload, state: Sta
     let sku = path_id(&request, "sku")?;
     no_query(&request)?;
     let condition = Condition::read(request.headers())?;
+    let once = idempotency_key(&request)?;
     let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
     let mut fields = Fields::parse(&body)?;
     let delta = fields.required("delta", |fields, name| {
@@ -102,19 +117,32 @@ pub async fn adjust_item(request: HttpRequest, payload: web::Payload, state: Sta
         fields.refuse("delta", "must be negative: what a reservation has can only leave");
     }
     let delta = fields.finish(delta)?;
-    let (expected, condition) = condition.with(version)?;
+    let expected = condition.expected(version, &state, &sku).await?;
     let adjusted = match reservation {
-        None => state.adjust(&sku, delta, expected).await,
+        None => {
+            let once = once.map(|once| Once::new(&["adjust", &sku], &once, &body));
+            state.adjust_once(&sku, delta, expected, once.as_ref()).await
+        }
         Some(id) if expected == Expected::Any => {
             let quantity = delta.unsigned_abs();
-            state.consume(&id, &Goods { sku, quantity }).await
+            let goods = Goods { sku, quantity };
+            state.consume(&id, &goods).await.map(|item| (item, false))
         }
         Some(_) => {
             let detail = "a reservation leaves once as it is; no version is needed";
             return Err(Problem::unacceptable(vec![FieldError::new("version", detail)]));
         }
     };
-    item(StatusCode::OK, &adjusted.map_err(|error| condition.judge(error))?)
+    let (adjusted, before) = adjusted.map_err(|error| match error {
+        InventoryError::KeyReused => Problem::unacceptable(vec![FieldError::new("Idempotency-Key", error.to_string())]),
+        error => condition.judge(error),
+    })?;
+    let mut response = item(StatusCode::OK, &adjusted)?;
+    if before {
+        let (name, value) = REPLAYED;
+        response.headers_mut().insert(name, value);
+    }
+    Ok(response)
 }
 
 /// Delete an item
@@ -135,7 +163,8 @@ pub async fn adjust_item(request: HttpRequest, payload: web::Payload, state: Sta
 pub async fn delete_item(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
     let sku = path_id(&request, "sku")?;
     no_query(&request)?;
-    let (expected, condition) = Condition::read(request.headers())?.with(None)?;
+    let condition = Condition::read(request.headers())?;
+    let expected = condition.expected(None, &state, &sku).await?;
     match state.remove(&sku, expected).await {
         Ok(()) => Ok(HttpResponse::NoContent().finish()),
         Err(InventoryError::NoItem(_)) if expected == Expected::Any => Ok(HttpResponse::NoContent().finish()),
@@ -198,10 +227,20 @@ fn item(status: StatusCode, item: &Item) -> Result<HttpResponse, Problem> {
 }
 
 /// What a request's headers expect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Condition(Option<Expected>);
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Condition {
+    /// Nothing.
+    None,
+    /// That there is an item.
+    Present,
+    /// That there is none.
+    Absent,
+    /// One of these versions; there is at least one.
+    OneOf(Vec<u64>),
+}
 
 impl Condition {
+    /// Reads `If-Match` and `If-None-Match` (RFC 9110, section 13.1). A weak tag never matches, nor does one that is no version of ours.
     fn read(headers: &HeaderMap) -> Result<Self, Problem> {
         // Several lines are one list.
         let lines = |name| {
@@ -211,22 +250,20 @@ impl Condition {
             lines.map(str::to_owned).reduce(|list, line| format!("{list}, {line}"))
         };
         match (lines(IF_MATCH), lines(IF_NONE_MATCH)) {
-            (None, None) => Ok(Self(None)),
-            (None, Some(none)) if none == "*" => Ok(Self(Some(Expected::Version(0)))),
-            (Some(tag), None) if tag == "*" => Ok(Self(Some(Expected::Present))),
-            (Some(tag), None) => {
-                let version = tag.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-                // A list of several would match by any of them: better refused than judged by one. No tag has a quote in it.
-                let version = version.filter(|version| !version.contains('"'));
-                let version =
-                    version.ok_or_else(|| Problem::malformed("If-Match takes one version in quotes, or *"))?;
-                // A tag that is no version of ours is one that the item does not have.
-                let version = version
-                    .parse()
-                    .ok()
-                    .filter(|version| (1..=MAX_QUANTITY).contains(version));
-                let version = version.ok_or_else(|| Problem::precondition_failed("no item has this ETag"))?;
-                Ok(Self(Some(Expected::Version(version))))
+            (None, None) => Ok(Self::None),
+            (None, Some(none)) if none == "*" => Ok(Self::Absent),
+            (Some(tags), None) if tags == "*" => Ok(Self::Present),
+            (Some(tags), None) => {
+                let tags = strong_tags(&tags)
+                    .ok_or_else(|| Problem::malformed("If-Match takes * or a list of versions in quotes"))?;
+                let versions = tags.into_iter().filter_map(|tag| tag.parse().ok());
+                let versions: Vec<u64> = versions
+                    .filter(|version| (1..=MAX_QUANTITY).contains(version))
+                    .collect();
+                if versions.is_empty() {
+                    return Err(Problem::precondition_failed("no item has such an ETag"));
+                }
+                Ok(Self::OneOf(versions))
             }
             _ => Err(Problem::malformed(
                 "If-Match or If-None-Match: *, not both nor anything else",
@@ -234,26 +271,66 @@ impl Condition {
         }
     }
 
-    /// The version that is expected by the headers or the body.
-    fn with(self, version: Option<i64>) -> Result<(Expected, Self), Problem> {
-        let version = version.map(|version| Expected::Version(version.unsigned_abs()));
-        match (self.0, version) {
-            (Some(header), Some(body)) if header != body => Err(Problem::unacceptable(vec![FieldError::new(
+    /// The version that is expected by the headers or the body. Of several the one that is there; the change itself is made only if
+    /// it is still there then.
+    async fn expected(&self, version: Option<i64>, state: &State, sku: &Id) -> Result<Expected, Problem> {
+        let body = version.map(i64::unsigned_abs);
+        match (self, body) {
+            (Self::None, None) => Ok(Expected::Any),
+            (Self::None, Some(body)) => Ok(Expected::Version(body)),
+            (Self::Present, None) => Ok(Expected::Present),
+            (Self::Absent, None | Some(0)) => Ok(Expected::Version(0)),
+            (Self::OneOf(versions), Some(body)) if versions.contains(&body) => Ok(Expected::Version(body)),
+            (_, Some(_)) => Err(Problem::unacceptable(vec![FieldError::new(
                 "version",
                 "is not what If-Match says",
             )])),
-            (header, body) => Ok((header.or(body).unwrap_or_default(), self)),
+            (Self::OneOf(versions), None) => {
+                let mut expected = versions.first().copied().unwrap_or_default();
+                if versions.len() > 1 {
+                    match state.item(sku).await {
+                        Ok(item) if versions.contains(&item.version) => expected = item.version,
+                        Ok(_) | Err(InventoryError::NoItem(_)) => {}
+                        Err(error) => return Err(error.into()),
+                    }
+                }
+                Ok(Expected::Version(expected))
+            }
         }
     }
 
     /// What another version is: a failed precondition if a header expected one.
-    fn judge(self, error: InventoryError) -> Problem {
-        match (self.0, error) {
-            (Some(_), InventoryError::Version { current }) => {
+    fn judge(&self, error: InventoryError) -> Problem {
+        match (self, error) {
+            (Self::None, error) => error.into(),
+            (_, InventoryError::Version { current }) => {
                 Problem::precondition_failed("the item has another version, or is not there").with("version", current)
             }
-            (Some(_), InventoryError::NoItem(_)) => Problem::precondition_failed("there is no such item"),
+            (_, InventoryError::NoItem(_)) => Problem::precondition_failed("there is no such item"),
             (_, error) => error.into(),
+        }
+    }
+}
+
+/// The strong tags of a list; `None` if it is no list of tags, or an empty one.
+fn strong_tags(list: &str) -> Option<Vec<&str>> {
+    let (mut tags, mut strong, mut rest) = (0, Vec::new(), list);
+    loop {
+        // A list may have empty elements (RFC 9110, section 5.6.1).
+        rest = rest.trim_start_matches([',', ' ', '\t']);
+        if rest.is_empty() {
+            return (tags > 0).then_some(strong);
+        }
+        let is_weak = rest.starts_with("W/");
+        let quoted = rest.strip_prefix("W/").unwrap_or(rest).strip_prefix('"')?;
+        let (tag, behind) = quoted.split_once('"')?;
+        tags += 1;
+        if !is_weak {
+            strong.push(tag);
+        }
+        rest = behind.trim_start_matches([' ', '\t']);
+        if !rest.is_empty() && !rest.starts_with(',') {
+            return None;
         }
     }
 }
@@ -261,51 +338,53 @@ impl Condition {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use actix_web::http::header::HeaderName;
 
-    fn read(name: &'static str, value: &'static str) -> Result<Expected, Problem> {
+    fn read(name: &'static str, value: &'static str) -> Result<Condition, Problem> {
         let mut headers = HeaderMap::new();
         let name = if name == "if-match" { IF_MATCH } else { IF_NONE_MATCH };
         headers.insert(name, HeaderValue::from_static(value));
-        Ok(Condition::read(&headers)?.with(None)?.0)
+        Condition::read(&headers)
     }
 
     #[test]
-    fn a_condition_is_one_version_in_quotes_or_a_star() {
-        assert_eq!(read("if-match", "\"12\""), Ok(Expected::Version(12)));
-        assert_eq!(read("if-match", "*"), Ok(Expected::Present));
-        assert_eq!(read("if-none-match", "*"), Ok(Expected::Version(0)));
-        for unmatched in ["\"x\"", "\"0\"", "\"-1\"", "\"9007199254740992\""] {
-            assert!(
-                read("if-match", unmatched).unwrap_err().to_string().starts_with("412"),
-                "{unmatched}"
-            );
+    fn a_condition_is_a_list_of_versions_in_quotes_or_a_star() {
+        let one_of = |versions: &[u64]| Ok(Condition::OneOf(versions.to_vec()));
+        assert_eq!(read("if-match", "\"12\""), one_of(&[12]));
+        assert_eq!(read("if-match", "*"), Ok(Condition::Present));
+        assert_eq!(read("if-none-match", "*"), Ok(Condition::Absent));
+        for (list, versions) in [
+            ("\"5\", \"7\"", &[5, 7][..]),
+            ("\"5\",,\t\"7\" ,", &[5, 7]),
+            ("W/\"5\", \"7\"", &[7]),
+            ("\"a,b\", \"7\"", &[7]),
+        ] {
+            assert_eq!(read("if-match", list), one_of(versions), "{list}");
         }
-        for malformed in ["12", "W/\"12\"", "\"", "\"5\", \"7\"", "\"5\",", "*, \"5\""] {
-            assert!(
-                read("if-match", malformed).unwrap_err().to_string().starts_with("400"),
-                "{malformed}"
-            );
+        for unmatched in ["\"x\"", "\"0\"", "\"-1\"", "\"9007199254740992\"", "W/\"12\"", "\"\""] {
+            let refused = read("if-match", unmatched).unwrap_err().to_string();
+            assert!(refused.starts_with("412"), "{unmatched}: {refused}");
         }
-        assert!(
-            read("if-none-match", "\"1\"")
-                .unwrap_err()
-                .to_string()
-                .starts_with("400")
-        );
+        for malformed in ["12", "\"", "\"5\" \"7\"", "\"5\"7", "*, \"5\"", "", ",", "w/\"5\""] {
+            let refused = read("if-match", malformed).unwrap_err().to_string();
+            assert!(refused.starts_with("400"), "{malformed}: {refused}");
+        }
+        let refused = read("if-none-match", "\"1\"").unwrap_err().to_string();
+        assert!(refused.starts_with("400"), "{refused}");
     }
 
     #[test]
     fn several_lines_are_a_list() {
-        for (name, lines) in [
-            (IF_MATCH, ["\"5\"", "\"7\""]),
-            (IF_MATCH, ["*", "\"7\""]),
-            (IF_NONE_MATCH, ["*", "\"7\""]),
-        ] {
+        let read = |name: &HeaderName, lines: [&'static str; 2]| {
             let mut headers = HeaderMap::new();
             for line in lines {
                 headers.append(name.clone(), HeaderValue::from_static(line));
             }
-            let refused = Condition::read(&headers).unwrap_err();
+            Condition::read(&headers)
+        };
+        assert_eq!(read(&IF_MATCH, ["\"5\"", "\"7\""]), Ok(Condition::OneOf(vec![5, 7])));
+        for (name, lines) in [(IF_MATCH, ["*", "\"7\""]), (IF_NONE_MATCH, ["*", "\"7\""])] {
+            let refused = read(&name, lines).unwrap_err();
             assert!(refused.to_string().starts_with("400"), "{name}: {refused}");
         }
     }

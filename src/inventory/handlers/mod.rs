@@ -1,15 +1,17 @@
 //! The HTTP interface of the slice; a file per resource.
 
 mod items;
+mod owned;
 mod reservations;
 
 pub use items::{
     __path_adjust_item, __path_delete_item, __path_get_item, __path_list_items, __path_put_item, adjust_item,
     delete_item, get_item, list_items, put_item,
 };
+pub use owned::{__path_list_owned, __path_release_owned, list_owned, release_owned};
 pub use reservations::{
     __path_confirm, __path_extend, __path_get_reservation, __path_release, __path_reserve, __path_reserve_item,
-    confirm, extend, get_reservation, release, reserve, reserve_item,
+    __path_take_back, confirm, extend, get_reservation, release, reserve, reserve_item, take_back,
 };
 
 use super::{Inventory, InventoryError};
@@ -65,6 +67,16 @@ impl From<InventoryError> for Problem {
                 Self::conflict("wrong_state", "The reservation's state does not allow it", detail)
                     .with("state", state.as_str())
             }
+            InventoryError::NotThatMuch { sku, quantity } => {
+                Self::conflict("not_that_much", "The reservation has less", detail)
+                    .with("sku", sku.as_str())
+                    .with("quantity", quantity)
+            }
+            InventoryError::SeveralItems => Self::unacceptable(vec![FieldError::new("quantity", detail)]),
+            InventoryError::SeveralGroups => {
+                Self::conflict("several_groups", "The items are in several groups", detail)
+            }
+            InventoryError::HasLeft => Self::conflict("has_left", "It is not there any more", detail),
             InventoryError::KeyReused => Self::unacceptable(vec![FieldError::new("id", detail)]),
             InventoryError::InProgress => Self::conflict(
                 "in_progress",

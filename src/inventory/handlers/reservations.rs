@@ -1,17 +1,13 @@
-use super::super::docs::{ExtendBody, ReservationAnswer, ReserveBody, ReserveItemBody};
-use super::super::model::{Goods, MAX_GOODS, MAX_QUANTITY, MAX_TTL, Reservation, Terms};
+use super::super::docs::{ExtendBody, PortionBody, ReservationAnswer, ReserveBody, ReserveItemBody};
+use super::super::model::{Goods, MAX_GOODS, MAX_QUANTITY, MAX_TTL, Portion, Reservation, Terms};
 use super::super::{InventoryError, Name};
 use super::{MAX_BODY, State};
-use crate::http::{Body, FieldError, Fields, Problem, no_query, path_id, reply};
-use crate::ids::Id;
+use crate::http::{Body, FieldError, Fields, Once, Problem, REPLAYED, idempotency_key, no_query, path_id, reply};
+use crate::ids::{ExternalId, Id};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{HeaderName, HeaderValue, LOCATION};
+use actix_web::http::header::{HeaderValue, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, web};
 use std::time::Duration;
-
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
-/// Says that a reservation was made before, by the same key.
-const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// Take stock of an item
 ///
@@ -67,22 +63,7 @@ pub async fn reserve(request: HttpRequest, payload: web::Payload, state: State) 
     let key = idempotency_key(&request)?;
     let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
     let mut fields = Fields::parse(&body)?;
-    let goods = fields.required("items", |fields, items| {
-        fields.each(items, 1..=MAX_GOODS, |item| {
-            let sku = item.required("sku", Fields::id);
-            let quantity = quantity(item);
-            Some(Goods {
-                sku: sku?,
-                quantity: quantity?,
-            })
-        })
-    });
-    for (index, one) in goods.iter().flatten().enumerate() {
-        if goods.iter().flatten().take(index).any(|other| other.sku == one.sku) {
-            fields.refuse("items", format!("has {} twice", one.sku));
-            break;
-        }
-    }
+    let goods = fields.required("items", goods);
     let (terms, id) = terms(fields, goods)?;
     make(&state, &terms, name(id, key, Name::Key)?).await
 }
@@ -122,20 +103,91 @@ pub async fn confirm(request: HttpRequest, state: State) -> Result<HttpResponse,
 
 /// Give the stock of a hold back
 ///
-/// Repeated it is answered alike.
+/// All of it, and repeated it is answered alike; or a part: `quantity` of its only item, or so much of each of `items`. The hold goes on
+/// with the rest. A part that is given back again is given back twice, unless the call has an `Idempotency-Key`.
 #[utoipa::path(
-    post, path = "/v1/reservations/{id}/release", tag = "inventory", params(("id" = String, Path)),
+    post, path = "/v1/reservations/{id}/release", tag = "inventory", request_body = Option<PortionBody>,
+    params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
     responses(
-        (status = 200, description = "Released", body = ReservationAnswer),
+        (status = 200, description = "Released; still `held` if something is left of it", body = ReservationAnswer, headers(
+            ("Idempotent-Replayed" = String, description = "`true` where the part was given back before, by the same key; else not there"),
+        )),
         (status = 404, description = "There is no such reservation", body = Problem),
-        (status = 409, description = "`wrong_state` with the `state`", body = Problem),
+        (status = 409, description = "`wrong_state` with the `state`; of a part `not_that_much`, or `several_groups`: then only all of it can be released", body = Problem),
+        (status = 422, description = "Not acceptable, or the same key with another body", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]
-pub async fn release(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
+pub async fn release(request: HttpRequest, payload: web::Payload, state: State) -> Result<HttpResponse, Problem> {
     let id = path_id(&request, "id")?;
-    no_query(&request)?;
-    answer(state.release(&id).await)
+    let (portion, once) = portion(&request, payload, "release", &id).await?;
+    match portion {
+        None => answer(state.release(&id).await),
+        Some(portion) => given_back(state.release_part(&id, &portion, once.as_ref()).await),
+    }
+}
+
+/// Take a confirmation back
+///
+/// All that is confirmed of it, or a part as for `release`: it can be reserved again. What has left (`adjust` with the reservation) stays
+/// gone: add it to what is on hand if it has come back. Repeated for all of it it is answered alike; for a part see `release`.
+#[utoipa::path(
+    post, path = "/v1/reservations/{id}/return", tag = "inventory", request_body = Option<PortionBody>,
+    params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
+    responses(
+        (status = 200, description = "Returned; still `confirmed` if something is left of it", body = ReservationAnswer, headers(
+            ("Idempotent-Replayed" = String, description = "`true` where it was returned before, by the same key; else not there"),
+        )),
+        (status = 404, description = "There is no such reservation", body = Problem),
+        (status = 409, description = "`wrong_state` with the `state`; `has_left`; of a part `not_that_much`, or `several_groups`: then only all of it can be returned", body = Problem),
+        (status = 422, description = "Not acceptable, or the same key with another body", body = Problem),
+        (status = 503, description = "Redis is away", body = Problem),
+    )
+)]
+pub async fn take_back(request: HttpRequest, payload: web::Payload, state: State) -> Result<HttpResponse, Problem> {
+    let id = path_id(&request, "id")?;
+    let (portion, once) = portion(&request, payload, "return", &id).await?;
+    given_back(state.take_back(&id, portion.as_ref(), once.as_ref()).await)
+}
+
+/// Which part of a reservation a body names, and the call's idempotency key.
+async fn portion(
+    request: &HttpRequest,
+    payload: web::Payload,
+    verb: &str,
+    id: &Id,
+) -> Result<(Option<Portion>, Option<Once>), Problem> {
+    no_query(request)?;
+    let key = idempotency_key(request)?;
+    let body = Body::read_json(request, &mut payload.into_inner(), MAX_BODY).await?;
+    let once = key.map(|key| Once::new(&[verb, id], &key, &body));
+    let mut fields = Fields::parse_optional(&body)?;
+    let quantity = fields.integer("quantity", 1..=MAX_QUANTITY.cast_signed());
+    let goods = goods(&mut fields, "items");
+    if quantity.is_some() && goods.is_some() {
+        fields.refuse("items", "goes without quantity only");
+    }
+    let quantity = quantity.map(|quantity| Portion::Quantity(quantity.unsigned_abs()));
+    let portion = fields.finish(Some(quantity.or(goods.map(Portion::Goods))))?;
+    Ok((portion, once))
+}
+
+fn given_back(outcome: Result<(Reservation, bool), InventoryError>) -> Result<HttpResponse, Problem> {
+    let (reservation, before) = outcome.map_err(key_reused)?;
+    let mut response = reply::value(StatusCode::OK, &ReservationAnswer::from(&reservation))?;
+    if before {
+        let (name, value) = REPLAYED;
+        response.headers_mut().insert(name, value);
+    }
+    Ok(response)
+}
+
+/// A key that was used with another body; every other error as it is elsewhere.
+fn key_reused(error: InventoryError) -> Problem {
+    match error {
+        InventoryError::KeyReused => Problem::unacceptable(vec![FieldError::new("Idempotency-Key", error.to_string())]),
+        error => error.into(),
+    }
 }
 
 /// Let a hold last longer
@@ -161,28 +213,43 @@ pub async fn extend(request: HttpRequest, payload: web::Payload, state: State) -
 }
 
 async fn make(state: &State, terms: &Terms, name: Name) -> Result<HttpResponse, Problem> {
-    let made = state
-        .reserve(terms, &name)
-        .await
-        .map_err(|error| match (error, &name) {
-            (error @ InventoryError::KeyReused, Name::ItemKey(_) | Name::Key(_)) => {
-                Problem::unacceptable(vec![FieldError::new("Idempotency-Key", error.to_string())])
-            }
-            (error, _) => error.into(),
-        })?;
+    let made = state.reserve(terms, &name).await.map_err(|error| match &name {
+        Name::ItemKey(_) | Name::Key(_) => key_reused(error),
+        _ => error.into(),
+    })?;
     let mut response = reply::value(StatusCode::CREATED, &ReservationAnswer::from(&made.reservation))?;
     let headers = response.headers_mut();
     if let Ok(location) = HeaderValue::from_str(&format!("/v1/reservations/{}", made.reservation.id)) {
         headers.insert(LOCATION, location);
     }
     if made.before {
-        headers.insert(REPLAYED, HeaderValue::from_static("true"));
+        let (name, value) = REPLAYED;
+        headers.insert(name, value);
     }
     Ok(response)
 }
 
 fn answer(outcome: Result<Reservation, InventoryError>) -> Result<HttpResponse, Problem> {
     reply::value(StatusCode::OK, &ReservationAnswer::from(&outcome?))
+}
+
+/// A list of items and quantities, none twice.
+fn goods(fields: &mut Fields, name: &'static str) -> Option<Vec<Goods>> {
+    let goods = fields.each(name, 1..=MAX_GOODS, |item| {
+        let sku = item.required("sku", Fields::id);
+        let quantity = quantity(item);
+        Some(Goods {
+            sku: sku?,
+            quantity: quantity?,
+        })
+    });
+    for (index, one) in goods.iter().flatten().enumerate() {
+        if goods.iter().flatten().take(index).any(|other| other.sku == one.sku) {
+            fields.refuse(name, format!("has {} twice", one.sku));
+            break;
+        }
+    }
+    goods
 }
 
 fn quantity(fields: &mut Fields) -> Option<u64> {
@@ -200,32 +267,14 @@ fn ttl(fields: &mut Fields) -> Option<Duration> {
 /// What both ways of reserving have in common.
 fn terms(mut fields: Fields, goods: Option<Vec<Goods>>) -> Result<(Terms, Option<Id>), Problem> {
     let ttl = ttl(&mut fields);
-    let owner = fields.id("owner");
+    let owner = fields.external_id("owner");
     let id = fields.id("id");
     let terms = goods.zip(ttl).map(|(goods, ttl)| Terms { ttl, owner, goods });
     fields.finish(terms).map(|terms| (terms, id))
 }
 
-/// The key of the header, in quotes or without.
-fn idempotency_key(request: &HttpRequest) -> Result<Option<Id>, Problem> {
-    let Some(value) = request.headers().get(IDEMPOTENCY_KEY) else {
-        return Ok(None);
-    };
-    let refuse = |detail: String| Problem::unacceptable(vec![FieldError::new("Idempotency-Key", detail)]);
-    let text = value.to_str().unwrap_or_default().trim();
-    let text = text
-        .strip_prefix('"')
-        .and_then(|rest| rest.strip_suffix('"'))
-        .unwrap_or(text);
-    let key = Id::parse(text).map_err(|error| refuse(error.to_string()))?;
-    if key.len() > Name::LONGEST_KEY {
-        return Err(refuse(format!("a key has at most {} characters", Name::LONGEST_KEY)));
-    }
-    Ok(Some(key))
-}
-
 /// How the reservation is named: by its id, by a key, or by us.
-fn name(id: Option<Id>, key: Option<Id>, of_key: impl FnOnce(Id) -> Name) -> Result<Name, Problem> {
+fn name(id: Option<Id>, key: Option<ExternalId>, of_key: impl FnOnce(ExternalId) -> Name) -> Result<Name, Problem> {
     match (id, key) {
         (Some(_), Some(_)) => Err(Problem::unacceptable(vec![FieldError::new(
             "id",

@@ -4,11 +4,11 @@
 -- An item is "QUANTITY HELD CONFIRMED VERSION UPDATED BORN GROUP"; BORN is the first version, the group is * for none, times are
 -- Unix ms.
 -- A reservation is "STATE CREATED EXPIRES ENDED PARTS BORNS TERMS":
---   STATE  o opening, h held, c confirmed, r released, e expired
+--   STATE  o opening, h held, c confirmed, r released, e expired, b returned
 --   PARTS  * where its goods are in this partition, else what names its parts elsewhere; its goods are not counted here then
 --   BORNS  of each of its goods the BORN of the item it was taken from, with commas: what is deleted and made anew owes it
---          nothing; 0 once it has been consumed
---   TERMS  "TTL_MS OWNER SKU QUANTITY [SKU QUANTITY …]" as it was asked for; the owner is * for none
+--          nothing; 0 once it has been consumed. With *QUANTITY behind it, so much is left of what the terms say
+--   TERMS  "TTL_MS OWNER SKU QUANTITY [SKU QUANTITY …]" as it was asked for; the owner is percent-encoded, * for none
 -- Words have no spaces, numbers are whole and below 2^53, up to which %d prints them exactly.
 local MOST = 9007199254740991
 local PIECE = 800
@@ -44,8 +44,9 @@ local function item_of(books, sku)
   return item
 end
 
+-- None of an item that is oversold.
 local function available(item)
-  return item.quantity - item.held - item.confirmed
+  return math.max(item.quantity - item.held - item.confirmed, 0)
 end
 
 local function item_text(item)
@@ -95,7 +96,13 @@ local function fetch_records(books, step)
   end
 end
 
--- What terms say: their TTL, the owner, the goods as a list of {sku, quantity}, and owner and goods as JSON. Kept, because the
+-- A percent-encoded name as the inside of a JSON string. Names have no control characters.
+local function json_name(encoded)
+  local name = string.gsub(encoded, '%%(%x%x)', function(code) return string.char(tonumber(code, 16)) end)
+  return (string.gsub(name, '[\\"]', '\\%0'))
+end
+
+-- What terms say: their TTL, the goods as a list of {sku, quantity}, and the owner and the goods as JSON. Kept, because the
 -- calls of a batch often ask for the same.
 local function wish_of(books, terms)
   local wish = books.wish[terms]
@@ -106,22 +113,52 @@ local function wish_of(books, terms)
       goods[#goods + 1] = { sku, tonumber(digits) }
       json[#json + 1] = '{"sku":"' .. sku .. '","quantity":' .. digits .. '}'
     end
-    owner = owner ~= '*' and ',"owner":"' .. owner .. '"' or ''
-    wish = { ttl_ms = tonumber(ttl_ms), goods = goods, json = owner .. ',"items":[' .. table.concat(json, ',') .. ']' }
+    owner = owner ~= '*' and ',"owner":"' .. json_name(owner) .. '"' or ''
+    json = owner .. ',"items":[' .. table.concat(json, ',') .. ']'
+    wish = { ttl_ms = tonumber(ttl_ms), goods = goods, owner = owner, json = json }
     books.wish[terms] = wish
   end
   return wish
 end
 
+-- What a reservation is of: {sku, quantity} for each of its terms, with what is left of it.
 local function goods_of(books, record)
-  return wish_of(books, record.terms).goods
+  local goods = wish_of(books, record.terms).goods
+  if not record.borns or not find(record.borns, '*', 1, true) then return goods end
+  local left, i = {}, 0
+  for entry in string.gmatch(record.borns, '[^,]+') do
+    i = i + 1
+    left[i] = { goods[i][1], tonumber(match(entry, '%*(%d+)$') or goods[i][2]) }
+  end
+  return left
+end
+
+-- Writes what is left of each of a reservation's goods.
+local function leave(books, record, left)
+  local wished, entries = wish_of(books, record.terms).goods, {}
+  for entry in string.gmatch(record.borns, '[^,]+') do
+    local i = #entries + 1
+    entries[i] = match(entry, '^%d+') .. (left[i] == wished[i][2] and '' or format('*%d', left[i]))
+  end
+  record.borns, record.text = table.concat(entries, ','), nil
+end
+
+-- The owner and the goods of a reservation, as members of a JSON object.
+local function wish_json(books, record)
+  local wish = wish_of(books, record.terms)
+  if not find(record.borns, '*', 1, true) then return wish.json end
+  local items = {}
+  for _, good in ipairs(goods_of(books, record)) do
+    if good[2] > 0 then items[#items + 1] = format('{"sku":"%s","quantity":%d}', good[1], good[2]) end
+  end
+  return wish.owner .. ',"items":[' .. table.concat(items, ',') .. ']'
 end
 
 -- Tells a transition, once it is written. A part (it has a slash in its name) is silent: what stands for it tells for all.
 local function tell(books, event, id, record)
   if find(id, '/', 1, true) then return end
   books.messages[#books.messages + 1] = format('{"event":"%s","reservation":"%s"%s,"expires_ms":%d,"at_ms":%d}',
-    event, id, wish_of(books, record.terms).json, record.expires, books.now)
+    event, id, wish_json(books, record), record.expires, books.now)
 end
 
 local function tell_stock(books, event, sku, item)
@@ -145,22 +182,25 @@ local function count(books, record, held, confirmed)
   end
 end
 
--- Remembers from which items a reservation takes its goods.
+-- Remembers from which items a reservation takes its goods, and what is left of them.
 local function stamp(books, record)
-  record.borns = '0'
-  if record.parts ~= '*' then return end
-  local goods = goods_of(books, record)
-  record.borns = format('%d', item_of(books, goods[1][1]).born)
-  for i = 2, #goods do record.borns = record.borns .. ',' .. format('%d', item_of(books, goods[i][1]).born) end
+  local before, goods = record.borns or '', record.parts == '*' and goods_of(books, record) or {}
+  local entries, left = {}, {}
+  for i, good in ipairs(goods) do
+    local item = item_of(books, good[1])
+    entries[i], left[i] = format('%d', item and item.born or 0), good[2]
+  end
+  record.borns = #entries > 0 and table.concat(entries, ',') or '0'
+  if find(before, '*', 1, true) then leave(books, record, left) end
 end
 
 -- For each of a reservation's goods whether it still counts in the stock, once that is confirmed.
 local function counting(books, record)
-  local counts, i = {}, 0
-  for born in string.gmatch(record.borns, '%d+') do
+  local counts, i, goods = {}, 0, goods_of(books, record)
+  for entry in string.gmatch(record.borns, '[^,]+') do
     i = i + 1
-    local good = goods_of(books, record)[i]
-    local item = good and item_of(books, good[1])
+    local born, good = match(entry, '^%d+'), goods[i]
+    local item = good and good[2] > 0 and item_of(books, good[1])
     counts[i] = item and born ~= '0' and tonumber(born) == item.born
   end
   return counts
@@ -173,13 +213,13 @@ local function obstacle(books, record)
   for i = 1, #goods do
     local good = goods[i]
     local item = item_of(books, good[1])
-    if not item then return 'absent ' .. good[1] end
+    if not item and good[2] > 0 then return 'absent ' .. good[1] end
     -- What is asked for more than once has to be there as often.
     local needed = good[2]
     for j = 1, i - 1 do
       if goods[j][1] == good[1] then needed = needed + goods[j][2] end
     end
-    if available(item) < needed then return format('short %s %d', good[1], available(item)) end
+    if item and available(item) < needed then return format('short %s %d', good[1], available(item)) end
   end
   return nil
 end

@@ -9,7 +9,8 @@
 -- ARGV[3] SKU
 -- ARGV[4] how much, for comparison
 -- Returns {'behind'} as reserve.lua does, else {'done ITEM'}, also if it has left already; {'unknown'}, {'wrong RECORD'} if it is not
---         confirmed, {'absent SKU'} if it has none of the item or that is gone, {'differs'} if it has another quantity of it.
+--         confirmed, {'absent SKU'} if it has none of the item or that is gone, {'differs'} if it has another quantity of it, {'short SKU QUANTITY'}
+--         if only so much is on hand.
 local books = books_of(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], ARGV[1])
 if expire_due(books, 50) then return close_books(books, { 'behind' }) end
 
@@ -22,10 +23,12 @@ local function consume(id, sku, quantity)
     if good[1] == sku and item then
       if good[2] ~= quantity then return 'differs' end
       if counting(books, record)[i] then
+        -- It is oversold, so that there is less than has to leave.
+        if item.quantity < quantity then return string.format('short %s %d', sku, item.quantity) end
         local at = 0
-        record.borns = string.gsub(record.borns, '%d+', function()
+        record.borns = string.gsub(record.borns, '[^,]+', function(entry)
           at = at + 1
-          return at == i and '0' or nil
+          return at == i and string.gsub(entry, '^%d+', '0') or nil
         end)
         enter(books, id, record, 'c')
         item.quantity, item.confirmed = item.quantity - quantity, item.confirmed - quantity

@@ -11,12 +11,13 @@
 -- ARGV[3]   quantity
 -- ARGV[4]   expected version; 0 for no item, '*' for any item, '' for whatever there is
 -- ARGV[5]   group, '*' for none
+-- ARGV[6]   '1' if the quantity may be less than what is held and confirmed
 -- Returns {'behind'} as reserve.lua does, else {'created ITEM'} or {'done ITEM'}; {'version VERSION'} if another one is there (0: no
 --         item), {'below RESERVED'} if more than the quantity is held and confirmed, {'elsewhere GROUP'} if it belongs to that group.
 local books = books_of(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], ARGV[1])
 if expire_due(books, 50) then return close_books(books, { 'behind' }) end
 
-local function put(sku, quantity, expected, group)
+local function put(sku, quantity, expected, group, may_be_oversold)
   local item = item_of(books, sku)
   local version = item and item.version or 0
   if not item and KEYS[7] then
@@ -36,7 +37,7 @@ local function put(sku, quantity, expected, group)
     books.item[sku] = item
     redis.call('ZADD', KEYS[6], 0, sku)
     word = 'created '
-  elseif quantity < item.held + item.confirmed then
+  elseif quantity < item.held + item.confirmed and not may_be_oversold then
     return string.format('below %d', item.held + item.confirmed)
   end
   item.quantity, item.version, item.updated = quantity, item.version + 1, books.now
@@ -45,4 +46,4 @@ local function put(sku, quantity, expected, group)
   return word .. item_text(item)
 end
 
-return close_books(books, { put(ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]) })
+return close_books(books, { put(ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5], ARGV[6] == '1') })

@@ -19,8 +19,9 @@ pub(super) use take::{Taken, lease, settle};
 use super::error::JobsError;
 use super::known::KnownQueues;
 use crate::config::JobSettings;
+use crate::http::Once;
 use crate::ids::Id;
-use crate::store::{Link, Script, StoreError};
+use crate::store::{Keys, Link, Script, StoreError};
 use redis::{Cmd, Value};
 use std::vec::IntoIter;
 
@@ -44,6 +45,8 @@ pub(super) struct Target<'a> {
     pub known: &'a KnownQueues,
     pub settings: &'a JobSettings,
     pub queue: &'a Id,
+    /// The idempotency key of the call.
+    pub once: Option<&'a Once>,
 }
 
 impl Target<'_> {
@@ -81,8 +84,11 @@ impl Target<'_> {
         for _ in 0..TRIES {
             let keys = self.known.keys(self.link.store().keys(), self.queue);
             let mut call = script.call(keys.len(), keys.len() + parts, 1_024 + bytes);
-            for key in keys.iter() {
-                call.arg(key);
+            for (index, key) in keys.iter().enumerate() {
+                match self.once {
+                    Some(once) if index == Keys::QUEUE_ONCE => call.arg(format!("{key}:{}", once.name)),
+                    _ => call.arg(key),
+                };
             }
             args(&mut call);
             let mut words = Words(self.link.run::<Vec<Value>>(script, &call).await?.into_iter());
@@ -139,6 +145,7 @@ impl Words {
             "no" => JobsError::Conflict(one::state(&self.text()?)?),
             "far" => too_far(usize::try_from(self.number()? - 1).unwrap_or(0)),
             "crowded" => JobsError::TooManySchedules,
+            "differs" => JobsError::KeyReused,
             _ => not_understood().into(),
         })
     }

@@ -1,4 +1,6 @@
 use super::{Target, not_understood, script};
+use crate::clock::whole_ms;
+use crate::http::Once;
 use crate::jobs::error::{Fault, JobsError};
 use crate::jobs::id::JobId;
 use crate::jobs::model::{AddOutcome, Added, NewJob, RunAt};
@@ -8,8 +10,15 @@ use std::sync::LazyLock;
 
 static ADD: LazyLock<Script> = script!("add", "put");
 
-/// Puts jobs in, all or none. They have been checked.
-pub(in crate::jobs) async fn add(target: Target<'_>, jobs: &[NewJob]) -> Result<Vec<Added>, JobsError> {
+/// Puts jobs in, all or none, once for each idempotency key. They have been checked. Returns what became of them, and whether that was
+/// before, by a call with the same key.
+pub(in crate::jobs) async fn add(
+    target: Target<'_>,
+    jobs: &[NewJob],
+    once: Option<&Once>,
+) -> Result<(Vec<Added>, bool), JobsError> {
+    let target = Target { once, ..target };
+    let digest = once.map_or("", |once| &once.body);
     let mut kinds: Vec<&str> = Vec::new();
     let mut numbers = Vec::with_capacity(jobs.len());
     for job in jobs {
@@ -22,7 +31,8 @@ pub(in crate::jobs) async fn add(target: Target<'_>, jobs: &[NewJob]) -> Result<
     let ids: Vec<JobId> = jobs.iter().map(|_| JobId::draw(target.queue)).collect();
     let bytes: usize = jobs.iter().map(|job| 128 + job.payload.get().len()).sum();
     let mut words = target
-        .change(&ADD, 1 + kinds.len() + 7 * jobs.len(), bytes, |call| {
+        .change(&ADD, 3 + kinds.len() + 7 * jobs.len(), bytes, |call| {
+            call.arg(digest).arg(whole_ms(Once::KEPT));
             call.arg(kinds.len()).arg(&kinds);
             for ((job, id), number) in jobs.iter().zip(&ids).zip(&numbers) {
                 call.arg(id.short()).arg(number).arg(job.priority);
@@ -35,18 +45,20 @@ pub(in crate::jobs) async fn add(target: Target<'_>, jobs: &[NewJob]) -> Result<
         outcome: AddOutcome::Created,
     };
     let mut added: Vec<Added> = ids.into_iter().map(created).collect();
+    let before = words.text()? == "before";
     while words.left() > 0 {
         let index = usize::try_from(words.number()? - 1).map_err(|_negative| not_understood())?;
-        let one = added.get_mut(index).ok_or_else(not_understood)?;
-        one.outcome = match &*words.text()? {
+        let job = added.get_mut(index).ok_or_else(not_understood)?;
+        job.outcome = match &*words.text()? {
+            "created" => AddOutcome::Created,
             "existing" => AddOutcome::Existing,
             "replaced" => AddOutcome::Replaced,
             "debounced" => AddOutcome::Debounced,
             _ => return Err(not_understood().into()),
         };
-        one.id = JobId::of(target.queue, &words.text()?);
+        job.id = JobId::of(target.queue, &words.text()?);
     }
-    Ok(added)
+    Ok((added, before))
 }
 
 /// When a job is to run first, as `lua/put.lua` has it.

@@ -3,7 +3,7 @@ use super::answer::{EndedAnswer, ExtendedAnswer, JobAnswer};
 use super::docs::{CompleteBody, ExtendBody, FailBody, ProgressBody};
 use super::input::{self, Verb};
 use super::{Data, MAX_BODY, count_leased, count_settled, job_id, waiting};
-use crate::http::{Body, Fields, Problem, Stamp, no_query, reply};
+use crate::http::{Body, Fields, Problem, Stamp, no_idempotency_key, no_query, reply};
 use crate::ids::Id;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -59,6 +59,7 @@ pub async fn cancel_job(request: HttpRequest, state: Data) -> Result<HttpRespons
 pub async fn retry_job(request: HttpRequest, state: Data) -> Result<HttpResponse, Problem> {
     let id = job_id(&request)?;
     no_query(&request)?;
+    no_idempotency_key(&request)?;
     state.jobs.retry(&id).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -102,6 +103,9 @@ async fn end(request: &HttpRequest, payload: web::Payload, state: &Data, verb: V
     no_query(request)?;
     let body = Body::read_json(request, &mut payload.into_inner(), MAX_BODY).await?;
     let (token, end, next): (_, End, Option<LeaseRequest>) = input::end(&body, verb)?;
+    if next.is_some() {
+        no_idempotency_key(request)?;
+    }
     let queue = Id::parse(id.queue()).map_err(|_no_queue| JobsError::Unknown)?;
     let settling = state
         .jobs

@@ -2,37 +2,45 @@ use super::super::{AddOutcome, LeaseRequest};
 use super::answer::{AddedAnswer, LeasedAnswer, SettledAnswer, ids};
 use super::docs::{LeaseBody, NewJobsBody, SettleBody};
 use super::{Data, MAX_BODY, count_leased, count_settled, input, problem_of_many, waiting};
-use crate::http::{Body, Fields, Problem, no_query, path_id, reply};
+use crate::http::{
+    Body, Fields, Once, Problem, REPLAYED, idempotency_key, no_idempotency_key, no_query, path_id, reply,
+};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 /// Put jobs in
 ///
 /// One job or an array of up to 1,000: all are put in, or none. They are answered in their order. A call whose answer was lost
-/// may have put them in: give them a `unique_key` where once is enough.
+/// may have put them in: with an `Idempotency-Key` it can be repeated within a day, as it is, and gets the first answer. A
+/// `unique_key` keeps other calls from putting the same in.
 #[utoipa::path(
-    post, path = "/v1/queues/{queue}/jobs", tag = "jobs", request_body = NewJobsBody, params(("queue" = String, Path)),
+    post, path = "/v1/queues/{queue}/jobs", tag = "jobs", request_body = NewJobsBody,
+    params(("queue" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
     responses(
         (status = 200, description = "Nothing new: others have the unique keys", body = AddedAnswer),
-        (status = 201, description = "Put in", body = AddedAnswer),
+        (status = 201, description = "Put in", body = AddedAnswer, headers(
+            ("Idempotent-Replayed" = String, description = "`true` where they were put in before, by the same key; else not there"),
+        )),
         (status = 409, description = "Too many queues, or types of jobs in the queue", body = Problem),
         (status = 413, description = "More than 8 MiB", body = Problem),
-        (status = 422, description = "Not acceptable; nothing was put in", body = Problem),
+        (status = 422, description = "Not acceptable, or the same key with another body; nothing was put in", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]
 pub async fn add_jobs(request: HttpRequest, payload: web::Payload, state: Data) -> Result<HttpResponse, Problem> {
     let queue = path_id(&request, "queue")?;
     no_query(&request)?;
+    let once = idempotency_key(&request)?;
     let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
+    let once = once.map(|once| Once::new(&["jobs", &queue], &once, &body));
     let (jobs, are_many) = input::new_jobs(&body, &|job| state.jobs.usual(&queue, job))?;
     let path = |index| if are_many { format!("{index}/") } else { String::new() };
-    let added = state
+    let (added, before) = state
         .jobs
-        .add(&queue, jobs)
+        .add_once(&queue, jobs, once.as_ref())
         .await
         .map_err(|error| problem_of_many(error, path))?;
-    for one in &added {
+    for one in added.iter().filter(|_| !before) {
         let outcome = match one.outcome {
             AddOutcome::Created => "created",
             AddOutcome::Existing => "existing",
@@ -43,7 +51,12 @@ pub async fn add_jobs(request: HttpRequest, payload: web::Payload, state: Data) 
     }
     let is_new = added.iter().any(|one| one.outcome != AddOutcome::Existing);
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-    reply::value(status, &AddedAnswer::new(&added))
+    let mut response = reply::value(status, &AddedAnswer::new(&added))?;
+    if before {
+        let (name, value) = REPLAYED;
+        response.headers_mut().insert(name, value);
+    }
+    Ok(response)
 }
 
 /// Take jobs out
@@ -62,6 +75,7 @@ pub async fn add_jobs(request: HttpRequest, payload: web::Payload, state: Data) 
 pub async fn lease_jobs(request: HttpRequest, payload: web::Payload, state: Data) -> Result<HttpResponse, Problem> {
     let queue = path_id(&request, "queue")?;
     no_query(&request)?;
+    no_idempotency_key(&request)?;
     let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
     let wanted = input::lease(Fields::parse_optional(&body)?)?;
     let leased = if wanted.wait.is_zero() {
@@ -92,6 +106,9 @@ pub async fn settle_jobs(request: HttpRequest, payload: web::Payload, state: Dat
     no_query(&request)?;
     let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
     let (settlements, next) = input::ends(&body)?;
+    if next.is_some() {
+        no_idempotency_key(&request)?;
+    }
     let ids = ids(&settlements);
     let settling = state.jobs.settle(&queue, settlements, next.as_ref());
     let settled = match &next {

@@ -2,7 +2,7 @@ use super::super::{Cursor, State as JobState};
 use super::answer::{CancelledAnswer, JobAnswer, JobsAnswer, MovedAnswer, QueueAnswer, QueuesAnswer};
 use super::docs::RedriveBody;
 use super::{Data, MAX_BODY};
-use crate::http::{Body, FieldError, Fields, Problem, Query, no_query, path_id, reply};
+use crate::http::{Body, FieldError, Fields, Problem, Query, no_idempotency_key, no_query, path_id, reply};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use std::ops::RangeInclusive;
@@ -154,6 +154,7 @@ pub async fn resume_queue(request: HttpRequest, state: Data) -> Result<HttpRespo
 pub async fn redrive(request: HttpRequest, payload: web::Payload, state: Data) -> Result<HttpResponse, Problem> {
     let queue = path_id(&request, "queue")?;
     no_query(&request)?;
+    no_idempotency_key(&request)?;
     let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
     let mut fields = Fields::parse_optional(&body)?;
     let limit = fields.integer("limit", 1..=1_000);

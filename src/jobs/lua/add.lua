@@ -3,20 +3,36 @@
 -- ARGV[1]    wake channel
 -- ARGV[2]    the queue's name
 -- ARGV[3]    limits: done jobs, dead jobs, for how long, ms, events
--- ARGV[4]    how many types the jobs have
--- ARGV[5..]  those, then of each job: short id, which of the types, priority, when, unique key ('' or as put.lua has it), flags
+-- ARGV[4]    digest of the body, '' without an idempotency key
+-- ARGV[5]    for how long the record of the key is kept, ms
+-- ARGV[6]    how many types the jobs have
+-- ARGV[7..]  those, then of each job: short id, which of the types, priority, when, unique key ('' or as put.lua has it), flags
 --            with KEEP, and its brief from MAX_ATTEMPTS on with the payload
--- Returns {'ok', {which, outcome, id}...}, flat, of each job that was not simply created; {'types', n}: the caller has to know of n
--- types; {'full'}: there are too many types; {'far', which}: one is due too late. But for 'ok' nothing is done.
+-- Returns {'ok', 'now', {which, outcome, id}...}, flat, of each job that was not simply created; {'ok', 'before', ...} of all jobs, as
+-- a call with the same key and body was answered; {'differs'} if the key was used with another body; {'types', n}: the caller has to
+-- know of n types; {'full'}: there are too many types; {'far', which}: one is due too late. But for 'ok' nothing is done.
 if unknown then return { 'types', types } end
+local digest = ARGV[4]
+if digest ~= '' then
+  local was, answer = match(call('GET', ONCE) or '', '^(%x+) (.+)$')
+  if was and was ~= digest then return { 'differs' } end
+  if was then
+    local out = { 'ok', 'before' }
+    for outcome, id in string.gmatch(answer, '(%a+):(%S+)') do
+      local i = (#out - 2) / 3 + 1
+      out[#out + 1], out[#out + 2], out[#out + 3] = i, outcome, id
+    end
+    return out
+  end
+end
 open(ARGV[1], ARGV[2], ARGV[3])
-local of_types = tonumber(ARGV[4])
-local numbers, lacking, new, all_types = number_types({ unpack(ARGV, 5, 4 + of_types) })
+local of_types = tonumber(ARGV[6])
+local numbers, lacking, new, all_types = number_types({ unpack(ARGV, 7, 6 + of_types) })
 if not numbers then
   if lacking == 0 then return { 'full' } end
   return { 'types', lacking }
 end
-local first = 5 + of_types
+local first = 7 + of_types
 local n = (#ARGV - first + 1) / 7
 local dues = {}
 for i = 1, n do
@@ -29,16 +45,18 @@ remember_types(new, all_types)
 forget_keys(100)
 local seq = call('HINCRBY', META, 'seq', n) - n
 look_at_delayed()
-local out, added, specs, runs, delayed = { 'ok' }, {}, {}, {}, {}
+local out, added, specs, runs, delayed, answer = { 'ok', 'now' }, {}, {}, {}, {}, {}
 for i = 1, n do
   local at = first + 7 * (i - 1)
   local id, number, place, due = ARGV[at], numbers[tonumber(ARGV[at + 1])], place_of(ARGV[at + 2], seq + i), dues[i]
   if ARGV[at + 4] ~= '' then
     local outcome, whose = put_unique(id, number, due, ARGV[at + 5], ARGV[at + 6], place, ARGV[at + 4])
+    answer[i] = outcome .. ':' .. whose
     if outcome ~= 'created' then
       out[#out + 1], out[#out + 2], out[#out + 3] = i, outcome, whose
     end
   else
+    answer[i] = 'created:' .. id
     local spec, run = records_of(number, due, ARGV[at + 5], ARGV[at + 6], place)
     local k = #added
     added[k + 1] = id
@@ -61,5 +79,6 @@ if #added > 0 then
   count('added', #added)
   note_all('added', added)
 end
+if digest ~= '' then call('SET', ONCE, digest .. ' ' .. table.concat(answer, ' '), 'PX', ARGV[5]) end
 close()
 return out

@@ -16,8 +16,10 @@
 local META, SPECS, RUNS, DELAYED, LEASED = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local DONE, DEAD, CANCELLED, UNIQUE, UNIQUE_ENDS, EVENTS = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
 local SCHEDULES, SCHEDULES_DUE = KEYS[12], KEYS[13]
+-- The record of the call's idempotency key, if it has one.
+local ONCE = KEYS[14]
 -- The ready jobs of type NUMBER are in KEYS[LINES + NUMBER].
-local LINES = 13
+local LINES = 14
 local MOST_TYPES, MOST_ERRORS = 64, 5
 -- Stands in the hashes and sorted sets that are small and much used, under the empty name or behind all others: with something so
 -- long in them Redis does not keep them as lists, in which it would look for each name from the beginning.

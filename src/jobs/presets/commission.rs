@@ -1,7 +1,7 @@
 use super::payload::read;
 use crate::config::{MOST_SCALE, Rate, exact_decimal};
 use crate::http::Fields;
-use crate::ids::Id;
+use crate::ids::ExternalId;
 use crate::jobs::Fault;
 use crate::jobs::worker::{Context, Job, JobFailure, Outcome};
 use rust_decimal::{Decimal, RoundingStrategy};
@@ -22,7 +22,7 @@ pub struct Commission {
     rate: Option<Rate>,
     scale: u32,
     currency: Option<String>,
-    order_id: Option<Id>,
+    order_id: Option<ExternalId>,
 }
 
 impl Commission {
@@ -90,7 +90,7 @@ impl Job for Commission {
             {
                 fields.refuse("currency", "must be three capital letters, such as EUR");
             }
-            let order_id = fields.id("order_id");
+            let order_id = fields.external_id("order_id");
             Some(Self {
                 amount: amount?,
                 rate: rate.and_then(Result::ok),

@@ -1,12 +1,14 @@
-use super::payload::{read, words};
+use super::payload::{object, read_rest, words};
 use super::webhook::{DEFAULT, Webhooks};
 use crate::clock;
 use crate::http::{Fields, Stamp};
 use crate::jobs::worker::{Context, Job, JobFailure, Outcome};
 use crate::jobs::{Backoff, BackoffKind, Fault};
+use crate::json::Object;
 use crate::outgoing::{CallError, Outgoing, Reply};
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::value::RawValue;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,8 +46,26 @@ pub(super) struct Message<'a> {
     pub kind: &'a str,
     pub title: &'a str,
     pub body: &'a str,
-    pub data: Value,
+    pub data: &'a RawValue,
 }
+
+/// The body of a message. Written from the text of `data`, so that this arrives to the last digit as it was put in.
+#[derive(Serialize)]
+struct Body<'a> {
+    r#type: &'a str,
+    timestamp: Stamp,
+    data: BodyData<'a>,
+}
+
+#[derive(Serialize)]
+struct BodyData<'a> {
+    title: &'a str,
+    body: &'a str,
+    data: &'a RawValue,
+}
+
+/// How deep the data of a notification may be nested; as deep as any JSON that is read into values.
+const MAX_NESTING: usize = 127;
 
 impl Notifier {
     /// Tells these webhooks by that client.
@@ -72,11 +92,15 @@ impl Notifier {
             )));
         };
         let now = clock::now();
-        let body = json!({
-            "type": message.kind,
-            "timestamp": Stamp(message.at_ms),
-            "data": { "title": message.title, "body": message.body, "data": message.data },
-        });
+        let body = Body {
+            r#type: message.kind,
+            timestamp: Stamp(message.at_ms),
+            data: BodyData {
+                title: message.title,
+                body: message.body,
+                data: message.data,
+            },
+        };
         let body = Bytes::from(serde_json::to_vec(&body)?);
         // The id is a part of what is signed, which has full stops between its parts.
         let id = message.id.replace('.', ":");
@@ -109,11 +133,11 @@ fn judge(reply: &Reply) -> Result<(), JobFailure> {
 }
 
 /// `notification`: tells a webhook something.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub struct Notification {
     title: String,
     body: String,
-    data: Value,
+    data: Box<RawValue>,
     webhook: Option<String>,
 }
 
@@ -131,18 +155,21 @@ impl Job for Notification {
     type State = Notifier;
 
     fn parse(payload: &str) -> Result<Self, Vec<Fault>> {
-        read(payload, |fields| {
+        let mut object = object(payload)?;
+        let data = object.take("data").unwrap_or(RawValue::NULL);
+        read_rest(object, |fields| {
             let title = words(fields, "title", 200);
             let body = words(fields, "body", 4_000);
             let webhook = webhook(fields);
-            let data = fields.value("data").unwrap_or_default();
-            if !(data.is_null() || data.is_object()) {
-                fields.refuse("data", "must be an object");
+            if data.get() != "null"
+                && let Err(fault) = Object::read(data, MAX_NESTING)
+            {
+                fields.refuse("data", fault.to_string());
             }
             Some(Self {
                 title: title?,
                 body: body?,
-                data,
+                data: data.to_owned(),
                 webhook,
             })
         })
@@ -155,7 +182,7 @@ impl Job for Notification {
             kind: Self::NAME,
             title: &self.title,
             body: &self.body,
-            data: self.data,
+            data: &self.data,
         };
         context.tell(&context, self.webhook.as_deref(), &message).await?;
         Ok(Outcome::Done)
@@ -193,8 +220,8 @@ mod tests {
 
     #[test]
     fn a_payload_is_read_and_its_faults_are_named() {
-        let read = Notification::parse(r#"{"title":"Hi","body":"There","data":{"a":1}}"#).unwrap();
-        assert_eq!((read.title.as_str(), &read.data["a"]), ("Hi", &json!(1)));
+        let read = Notification::parse(r#"{"title":"Hi","body":"There","data":{"a":1.10}}"#).unwrap();
+        assert_eq!((read.title.as_str(), read.data.get()), ("Hi", r#"{"a":1.10}"#));
         let faults = Notification::parse(r#"{"title":"","data":[1],"webhook":"no webhook"}"#).unwrap_err();
         let members: Vec<_> = faults.iter().map(|fault| fault.member.as_str()).collect();
         assert_eq!(members, ["title", "body", "webhook", "data"]);

@@ -1,12 +1,24 @@
-use crate::http::Fields;
+use crate::http::{Fields, RawObject, raw};
 use crate::jobs::Fault;
 
 /// Reads a payload, which is a JSON object, member by member. One that was not given is an empty one.
 pub(super) fn read<T>(payload: &str, read: impl FnOnce(&mut Fields) -> Option<T>) -> Result<T, Vec<Fault>> {
+    read_rest(object(payload)?, read)
+}
+
+/// The members of a payload, to take those out that are handed on as they are.
+pub(super) fn object(payload: &str) -> Result<RawObject<'_>, Vec<Fault>> {
     let payload = if payload == "null" { "{}" } else { payload };
-    let Ok(mut fields) = Fields::parse(payload.as_bytes()) else {
-        return Err(vec![Fault::new("", "must be an object that names each member once")]);
-    };
+    let raw = raw(payload.as_bytes()).map_err(|_problem| no_object())?;
+    RawObject::read(raw, "").map_err(|_fault| no_object())
+}
+
+/// Reads the members that are left.
+pub(super) fn read_rest<T>(
+    object: RawObject<'_>,
+    read: impl FnOnce(&mut Fields) -> Option<T>,
+) -> Result<T, Vec<Fault>> {
+    let mut fields = object.into_fields().map_err(|_fault| no_object())?;
     let made = read(&mut fields);
     fields.faults(made).map_err(|faults| {
         let member = |pointer: &str| pointer.trim_start_matches('/').to_owned();
@@ -14,6 +26,10 @@ pub(super) fn read<T>(payload: &str, read: impl FnOnce(&mut Fields) -> Option<T>
         each.map(|fault| Fault::new(member(&fault.pointer), fault.detail))
             .collect()
     })
+}
+
+fn no_object() -> Vec<Fault> {
+    vec![Fault::new("", "must be an object that names each member once")]
 }
 
 /// A text of 1 to `longest` bytes.

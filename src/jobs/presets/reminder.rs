@@ -3,7 +3,7 @@ use super::payload::read;
 use crate::clock;
 use crate::config::ReminderHours;
 use crate::http::Fields;
-use crate::ids::Id;
+use crate::ids::{ExternalId, Id};
 use crate::jobs::worker::{Context, Job, JobFailure, Outcome};
 use crate::jobs::{Backoff, Fault, NewJob, Retry};
 use serde_json::value::to_raw_value;
@@ -26,15 +26,15 @@ pub struct Reminders {
 #[derive(Debug, PartialEq)]
 struct Conversation {
     id: Id,
-    vendor_id: Option<Id>,
-    user_id: Option<Id>,
+    vendor_id: Option<ExternalId>,
+    user_id: Option<ExternalId>,
     webhook: Option<String>,
 }
 
 impl Conversation {
     fn read(fields: &mut Fields) -> Option<Self> {
         let conversation_id = fields.required("conversation_id", Fields::id);
-        let (vendor_id, user_id) = (fields.id("vendor_id"), fields.id("user_id"));
+        let (vendor_id, user_id) = (fields.external_id("vendor_id"), fields.external_id("user_id"));
         let webhook = webhook(fields);
         Some(Self {
             id: conversation_id?,
@@ -113,7 +113,7 @@ impl Job for ResponseReminder {
                     "Reminder {number} of {}: a conversation has not been answered.",
                     hours.count()
                 ),
-                data: with(conversation.json(), "reminder", number.into()),
+                data: &to_raw_value(&with(conversation.json(), "reminder", number.into()))?,
             };
             let webhook = conversation.webhook.as_deref();
             if let Err(failure) = context.notifier.tell(&context, webhook, &message).await {
@@ -172,7 +172,7 @@ impl Job for AlternativeVendorRecommendation {
             kind: Self::NAME,
             title: "Another vendor may answer",
             body: "A conversation was not answered in spite of reminders: recommend another vendor.",
-            data: self.0.json(),
+            data: &to_raw_value(&self.0.json())?,
         };
         context.tell(&context, self.0.webhook.as_deref(), &message).await?;
         Ok(Outcome::Done)

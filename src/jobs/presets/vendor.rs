@@ -1,17 +1,18 @@
 use super::notify::{ATTEMPTS, BACKOFF, Message, Notifier, webhook};
 use super::payload::{read, words};
 use crate::http::Fields;
-use crate::ids::Id;
+use crate::ids::ExternalId;
 use crate::jobs::worker::{Context, Job, JobFailure, Outcome};
 use crate::jobs::{Backoff, Fault};
 use serde_json::json;
+use serde_json::value::to_raw_value;
 
 /// What a user has put somewhere.
 #[derive(Debug)]
 struct Added {
-    vendor: Id,
-    user: Id,
-    item: Id,
+    vendor: ExternalId,
+    user: ExternalId,
+    item: ExternalId,
     name: String,
     quantity: i64,
     webhook: Option<String>,
@@ -20,7 +21,7 @@ struct Added {
 impl Added {
     fn parse(payload: &str) -> Result<Self, Vec<Fault>> {
         read(payload, |fields| {
-            let mut id = |name| fields.required(name, Fields::id);
+            let mut id = |name| fields.required(name, Fields::external_id);
             let (vendor_id, user_id, item_id) = (id("vendor_id"), id("user_id"), id("item_id"));
             let item_name = words(fields, "item_name", 200);
             let quantity = fields.integer("quantity", 1..=1_000_000).unwrap_or(1);
@@ -50,13 +51,13 @@ impl Added {
             kind,
             title,
             body: &format!("{quantity} × {name} was put {place}."),
-            data: json!({
+            data: &to_raw_value(&json!({
                 "vendor_id": self.vendor,
                 "user_id": self.user,
                 "item_id": self.item,
                 "item_name": name,
                 "quantity": quantity,
-            }),
+            }))?,
         };
         context.tell(&context, self.webhook.as_deref(), &message).await?;
         Ok(Outcome::Done)
@@ -111,7 +112,7 @@ mod tests {
 
     #[test]
     fn every_fault_is_named() {
-        let faults = VendorCartAdd::parse(r#"{"vendor_id":"a b","item_id":"i","quantity":0}"#).unwrap_err();
+        let faults = VendorCartAdd::parse(r#"{"vendor_id":"a\nb","item_id":"i","quantity":0}"#).unwrap_err();
         let members: Vec<_> = faults.iter().map(|fault| fault.member.as_str()).collect();
         assert_eq!(members, ["vendor_id", "user_id", "item_name", "quantity"]);
     }

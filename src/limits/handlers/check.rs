@@ -2,7 +2,7 @@ use super::super::docs::CheckBody;
 use super::super::model::Decision;
 use super::{LimitError, State};
 use crate::config::MAX_QUOTA;
-use crate::http::{Body, FieldError, Fields, Problem, no_query, reply};
+use crate::http::{Body, FieldError, Fields, Problem, no_idempotency_key, no_query, reply};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
@@ -64,9 +64,10 @@ fn millis(duration: Duration) -> u64 {
 )]
 pub async fn check(request: HttpRequest, payload: web::Payload, limits: State) -> Result<HttpResponse, Problem> {
     no_query(&request)?;
+    no_idempotency_key(&request)?;
     let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
     let mut fields = Fields::parse(&body)?;
-    let key = fields.required("key", Fields::id);
+    let key = fields.required("key", Fields::external_id);
     let policy = fields.required("policy", |fields, name| fields.text(name, MAX_NAME));
     let cost = fields.integer("cost", 1..=i64::from(MAX_QUOTA)).unwrap_or(1);
     let (key, policy) = fields.finish(key.zip(policy))?;

@@ -1,6 +1,6 @@
 use super::{LimitError, State};
 use crate::config::{Algorithm, Policy};
-use crate::http::{Problem, no_query, path_id, reply};
+use crate::http::{Problem, no_query, path_external_id, reply};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
@@ -58,7 +58,7 @@ pub async fn policies(request: HttpRequest, limits: State) -> Result<HttpRespons
 /// As after a login that succeeded.
 #[utoipa::path(
     delete, path = "/v1/limits/{policy}/{key}", tag = "limits",
-    params(("policy" = String, Path), ("key" = String, Path)),
+    params(("policy" = String, Path), ("key" = String, Path, description = "1 to 256 bytes of UTF-8, percent-encoded")),
     responses(
         (status = 204, description = "Forgotten, or there was nothing"),
         (status = 404, description = "No such policy", body = Problem),
@@ -66,7 +66,7 @@ pub async fn policies(request: HttpRequest, limits: State) -> Result<HttpRespons
     )
 )]
 pub async fn reset(request: HttpRequest, limits: State) -> Result<HttpResponse, Problem> {
-    let key = path_id(&request, "key")?;
+    let key = path_external_id(&request, "key")?;
     no_query(&request)?;
     let policy = request.match_info().get("policy").unwrap_or_default();
     match limits.reset(policy, &key).await {

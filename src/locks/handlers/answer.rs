@@ -4,7 +4,7 @@ use super::super::LockError;
 use super::super::model::{Grant, Holder};
 use crate::clock::whole_ms;
 use crate::http::{FieldError, Problem, Stamp};
-use crate::ids::Id;
+use crate::ids::{ExternalId, Id};
 use serde::Serialize;
 use tokio::time::Instant;
 use utoipa::ToSchema;
@@ -20,7 +20,7 @@ pub(super) struct GrantBody<'a> {
     fence: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
-    owner: Option<&'a Id>,
+    owner: Option<&'a ExternalId>,
     /// When it ends, by Redis's clock: RFC 3339 with milliseconds, UTC.
     #[schema(value_type = String)]
     expires_at: Stamp,
@@ -50,7 +50,7 @@ pub(super) struct LockBody<'a> {
     name: &'a Id,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
-    owner: Option<&'a Id>,
+    owner: Option<&'a ExternalId>,
     /// That of the grant.
     fence: u64,
     /// When it ends, by Redis's clock: RFC 3339 with milliseconds, UTC.

@@ -42,7 +42,7 @@ pub(super) struct TokenBody {
 pub(super) fn wanted(mut fields: Fields) -> Result<Wanted, Problem> {
     let ttl = fields.required("ttl_ms", |fields, name| fields.integer(name, TTL_MS));
     let wait = fields.integer("wait_ms", WAIT_MS);
-    let owner = fields.id("owner");
+    let owner = fields.external_id("owner");
     let token = read_token(&mut fields, "token");
     let wanted = ttl.map(|ttl| {
         let wanted = Wanted::lasting(milliseconds(ttl)).waiting(milliseconds(wait.unwrap_or(0)));

@@ -4,7 +4,7 @@ mod answer;
 mod input;
 
 use super::{LockError, Locks};
-use crate::http::{Body, Fields, Problem, client_gone, no_query, path_id, reply};
+use crate::http::{Body, Fields, Problem, client_gone, no_idempotency_key, no_query, path_id, reply};
 use crate::telemetry::{Metrics, Present};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -49,6 +49,7 @@ pub async fn acquire(
     state: web::Data<State>,
 ) -> Result<HttpResponse, Problem> {
     let name = path_id(&request, "name")?;
+    no_idempotency_key(&request)?;
     let wanted = input::wanted(fields(&request, payload).await?)?;
     let answer = if wanted.wait.is_zero() {
         state.locks.grant(&name, &wanted).await

@@ -2,19 +2,23 @@ use super::super::answer::{NewSessionBody, SessionBody};
 use super::super::input::{MAX_BODY, new_session};
 use super::super::stats::Stats;
 use super::{State, answer};
-use crate::http::{Body, Problem, no_query, reply};
+use crate::http::{Body, Once, Problem, idempotency_key, no_query, reply};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 /// Create a session
 ///
 /// The answer has its token, which is told this once. Where the subject has as many as it may have, the oldest ends. For the
-/// platform's other services, once they know who the user is: it carries no credentials yet.
+/// platform's other services, once they know who the user is: it carries no credentials yet. A call whose answer was lost can be
+/// repeated within a day with the same `Idempotency-Key`: the session that it created ends, and a new one is created, because only the
+/// hash of a token is kept.
 #[utoipa::path(
     post, path = "/v1/sessions", tag = "sessions", request_body = NewSessionBody,
+    params(("Idempotency-Key" = Option<String>, Header)),
     responses(
         (status = 201, description = "Created", body = SessionBody),
         (status = 413, description = "A body of more than 64 KiB", body = Problem),
+        (status = 422, description = "Not acceptable, or the same key with another body", body = Problem),
         (status = 503, description = "Redis is away; there may be a session that nobody has the token of", body = Problem),
     )
 )]
@@ -24,9 +28,11 @@ pub async fn create_session(
     state: State,
 ) -> Result<HttpResponse, Problem> {
     no_query(&request)?;
+    let once = idempotency_key(&request)?;
     let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
     let new = new_session(&body, state.shared().settings())?;
-    let (token, session) = state.create(&new).await?;
+    let once = once.map(|once| Once::new(&["session", &new.subject], &once, &body));
+    let (token, session) = state.create_once(&new, once.as_ref()).await?;
     answer(StatusCode::CREATED, &session, Some(&token))
 }
 

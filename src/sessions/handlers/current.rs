@@ -1,7 +1,7 @@
 use super::super::answer::{DataPatchBody, ExtensionBody, SessionBody};
 use super::super::input::{MAX_BODY, data_patch, extension};
 use super::{State, answer, bearer};
-use crate::http::{Body, Problem, no_query};
+use crate::http::{Body, Problem, no_idempotency_key, no_query};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 
@@ -81,6 +81,7 @@ pub async fn sign_out(request: HttpRequest, state: State) -> Result<HttpResponse
 )]
 pub async fn rotate_session(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
     no_query(&request)?;
+    no_idempotency_key(&request)?;
     let (token, session) = state.rotate(&bearer(&request)?).await?;
     answer(StatusCode::OK, &session, Some(&token))
 }
@@ -104,6 +105,7 @@ pub async fn extend_session(
     state: State,
 ) -> Result<HttpResponse, Problem> {
     no_query(&request)?;
+    no_idempotency_key(&request)?;
     let token = bearer(&request)?;
     let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
     let by = extension(&body, state.shared().settings())?;

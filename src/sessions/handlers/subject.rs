@@ -1,8 +1,8 @@
 use super::super::SessionId;
 use super::super::answer::{EndedBody, SessionsBody};
 use super::{State, private};
-use crate::http::{FieldError, Problem, Query, no_query, path_id};
-use crate::ids::Id;
+use crate::http::{FieldError, Problem, Query, no_query, path_external_id, path_id};
+use crate::ids::ExternalId;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
 
@@ -71,6 +71,6 @@ pub async fn end_session(request: HttpRequest, state: State) -> Result<HttpRespo
     }
 }
 
-fn subject_of(request: &HttpRequest) -> Result<Id, Problem> {
-    path_id(request, "subject")
+fn subject_of(request: &HttpRequest) -> Result<ExternalId, Problem> {
+    path_external_id(request, "subject")
 }

@@ -2,7 +2,9 @@
 -- KEYS[1]   index of the subject
 -- KEYS[2]   sessions in use lately, of the partition
 -- KEYS[3]   the session
--- KEYS[4..] sessions of the subject that the caller knows of
+-- KEYS[4]   record of the call's idempotency key; the index again if it has none
+-- KEYS[5]   the session that an earlier call with the key created, if the caller knows of one; else the new session again
+-- KEYS[6..] sessions of the subject that the caller knows of
 -- ARGV[1]   id
 -- ARGV[2]   SHA-256 of the token
 -- ARGV[3]   SHA-256 of what all its tokens will have in common
@@ -12,24 +14,37 @@
 -- ARGV[7]   idle time to live, ms
 -- ARGV[8]   absolute time to live, ms
 -- ARGV[9]   how many sessions the subject may have, at most 512
--- ARGV[10..] the ids of the sessions in KEYS[4..], in their order
+-- ARGV[10]  digest of the body, '' without an idempotency key
+-- ARGV[11]  for how long the record of the key is kept, ms
+-- ARGV[12]  the id of the session in KEYS[5], '' for none: it ends
+-- ARGV[13..] the ids of the sessions in KEYS[6..], in their order
 -- Returns 'created', born, seen, idle, ends and absolute, as held.lua has them, or 'full' and ids: nothing was created,
---         because room is to be made and too few of those that exist were named; these are all. A value a line.
+--         because room is to be made and too few of those that exist were named; these are all. 'before' and the id of the session
+--         that an earlier call with the key created, if it was not named; 'differs' if that had another body. A value a line.
 -- Redis that has no memory left refuses a script's HSET, but not where the script has written before: so the session comes
 -- first, and what makes room for it after that. A subject keeps its sessions where it cannot have one more.
 local index, active, session, id = KEYS[1], KEYS[2], KEYS[3], ARGV[1]
 local born = now_us()
 local now = math.floor(born / 1000)
 
+local once, digest, before = KEYS[4], ARGV[10], ARGV[12]
+if digest ~= '' then
+  local was, whose = string.match(call('GET', once) or '', '^(%x+) (%x+)$')
+  if was and was ~= digest then return 'differs' end
+  if was and whose ~= before then return lines({ 'before', whose }) end
+  if not was then before = '' end
+end
+
 local over = call('ZCOUNT', index, text(now), '+inf') + 1 - tonumber(ARGV[9])
+if before ~= '' and tonumber(call('ZSCORE', index, before) or 0) >= now then over = over - 1 end
 local alive, unused = {}, {}
 if over > 0 then
-  for i = 10, #ARGV do
+  for i = 13, #ARGV do
     local ends = call('ZSCORE', index, ARGV[i])
-    if ends and tonumber(ends) >= now then
-      local since = call('HGET', KEYS[i - 6], 'born')
+    if ends and tonumber(ends) >= now and ARGV[i] ~= before then
+      local since = call('HGET', KEYS[i - 7], 'born')
       if since then
-        alive[#alive + 1] = { born = tonumber(since), key = KEYS[i - 6], id = ARGV[i] }
+        alive[#alive + 1] = { born = tonumber(since), key = KEYS[i - 7], id = ARGV[i] }
       else
         -- It ended by itself, unused, before its absolute end.
         unused[#unused + 1] = ARGV[i]
@@ -52,6 +67,11 @@ call('HSET', session, 'token', ARGV[2], 'family', ARGV[3], 'number', 0, 'used', 
   'subject', ARGV[4], 'about', ARGV[5], 'data', ARGV[6], 'version', 1,
   'born', text(born), 'seen', text(now), 'idle', ARGV[7], 'ends', ends, 'absolute', absolute)
 call('PEXPIREAT', session, ends)
+if before ~= '' then
+  call('DEL', KEYS[5])
+  call('ZREM', index, before)
+end
+if digest ~= '' then call('SET', once, digest .. ' ' .. id, 'PX', ARGV[11]) end
 for i = 1, over do
   call('DEL', alive[i].key)
   call('ZREM', index, alive[i].id)

@@ -31,6 +31,12 @@ impl Keys {
         self.cache_key("cache-count:{c:", namespace, "/", name)
     }
 
+    /// The record of an idempotency key of a call about a counter of this partition.
+    #[must_use]
+    pub fn cache_once(&self, partition: u16, name: &str) -> String {
+        format!("{}cache-once:{{c:{partition}}}:{name}", self.prefix)
+    }
+
     /// The version of a namespace, on which all of its entries depend.
     #[must_use]
     pub fn cache_namespace(&self, namespace: &Id) -> Placed {
@@ -108,6 +114,7 @@ mod tests {
             keys.cache_tag(&id("product:7")).name,
             "fp:cache-version:{c:0}:t:product:7"
         );
+        assert_eq!(keys.cache_once(3, "0a"), "fp:cache-once:{c:3}:0a");
         assert_eq!(keys.cache_channel(), "fp:db0:cache");
         assert_eq!(keys.cache_warming(), "fp:cache-warming");
         assert_eq!(keys.cache_entries(&prices, 0), "fp:cache:{c:0}:prices/");

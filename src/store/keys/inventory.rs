@@ -63,6 +63,12 @@ impl Keys {
         format!("{}inv:{{i:{partition}}}:group:{sku}", self.prefix)
     }
 
+    /// The record of an idempotency key of a call about something in this partition.
+    #[must_use]
+    pub fn inventory_once(&self, partition: u16, name: &str) -> String {
+        format!("{}inv:{{i:{partition}}}:once:{name}", self.prefix)
+    }
+
     /// Channel of the inventory's events; with several partitions of tracking (Cluster) a sharded one in the slot of the keys.
     #[must_use]
     pub fn inventory_events(&self, partition: u16) -> String {

@@ -3,7 +3,7 @@ use crate::ids::Id;
 
 /// The keys of a queue that have a name of their own, in the order that its scripts know them by; those of the lines of its
 /// ready jobs follow.
-const QUEUE: [&str; 13] = [
+const QUEUE: [&str; 14] = [
     "meta",
     "specs",
     "runs",
@@ -17,9 +17,13 @@ const QUEUE: [&str; 13] = [
     "events",
     "schedules",
     "schedules_due",
+    "once",
 ];
 
 impl Keys {
+    /// Which of the keys of a queue is completed by the name of a call's idempotency key.
+    pub const QUEUE_ONCE: usize = 13;
+
     /// All keys of a queue with so many types of jobs, in the order that its scripts know them by.
     #[must_use]
     pub fn queue(&self, queue: &Id, types: usize) -> Vec<String> {
@@ -68,8 +72,9 @@ mod tests {
         let names = keys.queue(&queue, 2);
         assert_eq!(names.len(), QUEUE.len() + 2);
         assert!(names.iter().all(|name| name.starts_with("fp:q:{emails}:")), "{names:?}");
+        assert_eq!(names[Keys::QUEUE_ONCE], "fp:q:{emails}:once");
         assert_eq!(names[10], keys.queue_events(&queue));
-        assert_eq!(names[13..], ["fp:q:{emails}:ready:1", "fp:q:{emails}:ready:2"]);
+        assert_eq!(names[14..], ["fp:q:{emails}:ready:1", "fp:q:{emails}:ready:2"]);
         assert_eq!(
             (&*keys.queues(), &*keys.queue_wake()),
             ("fp:queues", "fp:db0:queue-wake")

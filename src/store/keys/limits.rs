@@ -1,12 +1,12 @@
 use super::Keys;
-use crate::ids::Id;
+use crate::ids::ExternalId;
 use std::fmt;
 
 impl Keys {
     /// What a policy has counted of a key; another key for each algorithm, because they write it in different ways.
     /// `policy` has no colon, so no two pairs share a name.
     #[must_use]
-    pub fn limit(&self, algorithm: &str, policy: &str, key: &Id) -> String {
+    pub fn limit(&self, algorithm: &str, policy: &str, key: &ExternalId) -> String {
         format!("{}limit:{algorithm}:{{{policy}:{key}}}", self.prefix)
     }
 
@@ -24,7 +24,7 @@ mod tests {
     #[test]
     fn names_are_as_agreed() {
         let keys = Keys::new("fp:", 1);
-        let key = Id::parse("login:anna").unwrap();
+        let key = ExternalId::parse("login:anna").unwrap();
         assert_eq!(keys.limit("gcra", "login", &key), "fp:limit:gcra:{login:login:anna}");
         assert_eq!(
             keys.limit_requests("api", "192.0.2.1"),

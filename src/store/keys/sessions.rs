@@ -1,5 +1,5 @@
 use super::{Keys, fnv1a};
-use crate::ids::Id;
+use crate::ids::ExternalId;
 
 /// A part of the sessions, in a slot of its own; all sessions of a subject lie in the same one.
 ///
@@ -15,7 +15,7 @@ impl SessionPartition {
 
     /// Where a subject's sessions lie: the low byte of FNV-1a of its id.
     #[must_use]
-    pub fn of(subject: &Id) -> Self {
+    pub fn of(subject: &ExternalId) -> Self {
         Self(fnv1a(subject).to_le_bytes()[0])
     }
 }
@@ -29,9 +29,15 @@ impl Keys {
 
     /// The ids of a subject's sessions.
     #[must_use]
-    pub fn sessions_of(&self, subject: &Id) -> String {
+    pub fn sessions_of(&self, subject: &ExternalId) -> String {
         let SessionPartition(p) = SessionPartition::of(subject);
         format!("{}sessions:{{s:{p:02x}}}:{subject}", self.prefix)
+    }
+
+    /// The record of an idempotency key of a creation in this partition.
+    #[must_use]
+    pub fn session_once(&self, SessionPartition(p): SessionPartition, name: &str) -> String {
+        format!("{}session-once:{{s:{p:02x}}}:{name}", self.prefix)
     }
 
     /// The pattern of all subjects' lists.
@@ -77,7 +83,7 @@ mod tests {
     #[test]
     fn names_are_as_agreed() {
         let keys = Keys::new("fp:", 1);
-        let anna = Id::parse("anna").unwrap();
+        let anna = ExternalId::parse("anna").unwrap();
         let partition = SessionPartition::of(&anna);
         let hex = format!("{:02x}", partition.0);
         assert_eq!(keys.session(partition, "0a"), format!("fp:session:{{s:{hex}}}:0a"));
@@ -95,7 +101,7 @@ mod tests {
     fn subjects_spread_over_all_partitions() {
         let mut seen = [0_u32; 256];
         for n in 0..64_000 {
-            let SessionPartition(p) = SessionPartition::of(&Id::parse(&format!("user-{n}")).unwrap());
+            let SessionPartition(p) = SessionPartition::of(&ExternalId::parse(&format!("user-{n}")).unwrap());
             seen[usize::from(p)] += 1;
         }
         assert!(seen.iter().all(|count| (120..500).contains(count)), "{seen:?}");

@@ -1,4 +1,5 @@
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
 
@@ -12,6 +13,8 @@ pub(super) enum Loose<'a> {
     Bool(bool),
     Int(i64),
     Float(f64),
+    /// A number as it was written; among the members of [`Attributes`] only.
+    Number(&'a str),
     Text(Cow<'a, str>),
     /// An array of strings only; the one kind of array that any member of ours may be.
     Words(Vec<Cow<'a, str>>),
@@ -32,7 +35,7 @@ impl Loose<'_> {
         match self {
             Self::Null => "null",
             Self::Bool(_) => "a boolean",
-            Self::Int(_) | Self::Float(_) => "a number",
+            Self::Int(_) | Self::Float(_) | Self::Number(_) => "a number",
             Self::Text(_) => "a string",
             Self::Words(_) | Self::Array => "an array",
             Self::Object(_) => "an object",
@@ -109,6 +112,56 @@ impl<'de> Visitor<'de> for LooseVisitor {
             }
         }
         Ok(Loose::Object(members))
+    }
+}
+
+/// Reads the attributes of a profile: as [`Loose`], but the numbers among their values as they were written.
+pub(super) struct Attributes;
+
+impl<'de> DeserializeSeed<'de> for Attributes {
+    type Value = Loose<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        let raw = <&RawValue>::deserialize(deserializer)?;
+        if !raw.get().starts_with('{') {
+            return Ok(serde_json::from_str(raw.get()).unwrap_or(Loose::Unreadable));
+        }
+        let members = serde_json::from_str::<RawMembers<'de>>(raw.get());
+        let members = members.map(|RawMembers(members)| members.into_iter().map(|(name, raw)| (name, value_of(raw))));
+        Ok(members.map_or(Loose::Unreadable, |members| Loose::Object(members.collect())))
+    }
+}
+
+fn value_of(raw: &RawValue) -> Loose<'_> {
+    let text = raw.get();
+    if text.starts_with(|first: char| first == '-' || first.is_ascii_digit()) {
+        return Loose::Number(text);
+    }
+    serde_json::from_str(text).unwrap_or(Loose::Unreadable)
+}
+
+/// The first members of an object.
+struct RawMembers<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for RawMembers<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct MembersVisitor;
+        impl<'de> Visitor<'de> for MembersVisitor {
+            type Value = RawMembers<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some((Text(name), value)) = map.next_entry::<Text<'de>, &RawValue>()? {
+                    if members.len() <= MOST_MEMBERS {
+                        members.push((name, value));
+                    }
+                }
+                Ok(RawMembers(members))
+            }
+        }
+        deserializer.deserialize_map(MembersVisitor)
     }
 }
 

@@ -1,10 +1,12 @@
-use super::loose::Loose;
+use super::loose::{Attributes, Loose, Text};
 use super::raw::RawProfile;
 use super::{BodyError, malformed};
 use crate::http::{FieldError, MAX_FAULTS, unknown_member};
-use crate::tracking::model::Scalar;
+use crate::tracking::model::{Digits, Scalar};
 use crate::tracking::patch::{Change, MAX_ATTRIBUTES, ProfilePatch};
 use compact_str::CompactString;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use std::fmt;
 
 /// The longest word or attribute text, in bytes.
 const MAX_TEXT: usize = 256;
@@ -27,15 +29,48 @@ const MEMBERS: [&str; 4] = ["status", "vehicle_type", "capacity", "attributes"];
 /// # Errors
 /// [`BodyError`] with the invalid fields.
 pub fn parse_profile(body: &[u8]) -> Result<ProfilePatch, BodyError> {
-    let body: Loose<'_> = serde_json::from_slice(body).map_err(|error| malformed(&error))?;
+    let text = body;
+    let body: Loose<'_> = serde_json::from_slice(text).map_err(|error| malformed(&error))?;
     let mut errors = Vec::new();
-    let raw = raw_profile(body, &mut errors);
+    let mut raw = raw_profile(body, &mut errors);
+    if let Some(attributes) = &mut raw.attributes
+        && let Ok(WithAttributes(Some(again))) = serde_json::from_slice(text)
+    {
+        *attributes = again;
+    }
     let patch = patch(&raw, Nulls::Remove, &mut errors);
     if errors.is_empty() {
         Ok(patch)
     } else {
         errors.truncate(MAX_FAULTS);
         Err(BodyError::Unacceptable(errors))
+    }
+}
+
+/// The first attributes of a body, with their numbers as they were written.
+struct WithAttributes<'a>(Option<Loose<'a>>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for WithAttributes<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct BodyVisitor;
+        impl<'de> Visitor<'de> for BodyVisitor {
+            type Value = WithAttributes<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut attributes = None;
+                while let Some(Text(name)) = map.next_key::<Text<'de>>()? {
+                    if name == "attributes" && attributes.is_none() {
+                        attributes = Some(map.next_value_seed(Attributes)?);
+                    } else {
+                        map.next_value::<IgnoredAny>()?;
+                    }
+                }
+                Ok(WithAttributes(attributes))
+            }
+        }
+        deserializer.deserialize_map(BodyVisitor)
     }
 }
 
@@ -173,10 +208,11 @@ fn scalar(value: &Loose<'_>) -> Result<Option<Scalar>, &'static str> {
         Loose::Null => return Ok(None),
         Loose::Bool(value) => Scalar::Bool(*value),
         Loose::Int(value) => Scalar::Number((*value).into()),
-        Loose::Float(value) => Scalar::Number(serde_json::Number::from_f64(*value).ok_or("must be finite")?),
+        Loose::Number(text) if text.len() <= MAX_TEXT => Scalar::Number(Digits::parse(text).ok_or("must be a number")?),
+        Loose::Number(_) => return Err("has at most 256 digits"),
         Loose::Text(text) if text.len() <= MAX_TEXT => Scalar::Text(CompactString::new(text)),
         Loose::Text(_) => return Err("has at most 256 bytes"),
-        Loose::Words(_) | Loose::Array | Loose::Object(_) | Loose::Unreadable => {
+        Loose::Float(_) | Loose::Words(_) | Loose::Array | Loose::Object(_) | Loose::Unreadable => {
             return Err("must be a string, a number or a boolean");
         }
     }))

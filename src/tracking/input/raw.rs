@@ -1,6 +1,6 @@
 //! A position as received: its members by meaning, not yet validated.
 
-use super::loose::{Loose, Text};
+use super::loose::{Attributes, Loose, Text};
 use super::names::{Member, Name};
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -221,6 +221,12 @@ impl<'de: 'a, 'a> DeserializeSeed<'de> for Fill<'_, 'a> {
     }
 }
 
+/// In any case, as [`Name::in_any_case`] has it.
+#[inline]
+fn is_attributes(name: &str) -> bool {
+    name.eq_ignore_ascii_case(Member::Attributes.name())
+}
+
 /// What is no object is remembered, not an error of the parser: one bad element must not spoil a batch.
 macro_rules! not_an_object {
     ($($visit:ident($type:ty) => $name:literal),+ $(,)?) => {
@@ -259,7 +265,12 @@ impl<'de: 'a, 'a> Visitor<'de> for Fill<'_, 'a> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(Text(name)) = map.next_key::<Text<'de>>()? {
-            self.0.take(name, map.next_value()?);
+            let value = if is_attributes(&name) {
+                map.next_value_seed(Attributes)?
+            } else {
+                map.next_value()?
+            };
+            self.0.take(name, value);
         }
         Ok(())
     }
@@ -290,7 +301,12 @@ impl<'de> Visitor<'de> for ByMemberVisitor {
                 continue;
             };
             let known = Name::exact(&name).or_else(|| Name::in_any_case(&name));
-            let value = match serde_json::from_str(value.get()) {
+            let read = if is_attributes(&name) {
+                Attributes.deserialize(value)
+            } else {
+                serde_json::from_str(value.get())
+            };
+            let value = match read {
                 Ok(value) => value,
                 Err(error) if known.is_some_and(|name| name.member.decides()) => return Err(A::Error::custom(error)),
                 Err(_) => Loose::Unreadable,

@@ -1,8 +1,9 @@
 //! What was invalidated is served to nobody who asks afterwards, however it is computed, written or lost meanwhile.
 
-use super::{SOON, embedded, get_or, id, minute, tagged};
+use super::{CacheApi, SOON, embedded, get_or, id, minute, tagged};
 use crate::support::{Scene, eventually};
 use fleetpulse::cache::{Cache, Lookup, Made, Policy, Put, Source, Stored};
+use serde_json::json;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -246,4 +247,57 @@ async fn who_joins_is_given_nothing_of_before_an_invalidation_of_a_tag_that_only
     let (before, after) = tokio::join!(before, after);
     assert_eq!(&before.unwrap().value[..], b"before");
     assert_eq!(&after.unwrap().value[..], b"after");
+}
+
+#[actix_web::test]
+async fn keys_are_invalidated_by_pattern_in_pieces_on_all_instances() {
+    let scene = Scene::new().await;
+    let (one, other) = (scene.start().await, scene.start().await);
+    let (one, other) = (CacheApi::of(&one), CacheApi::of(&other));
+    let entry = |key: String| json!({"key": key, "value": 1, "ttl_s": 60, "local_ms": 60_000});
+    let prices: Vec<_> = (0..700).map(|n| entry(format!("price/{n}[eur]"))).collect();
+    let others: Vec<_> = (0..700).map(|n| entry(format!("stock/{n}"))).collect();
+    for namespace in ["n", "m"] {
+        for set in [&prices, &others] {
+            assert_eq!(one.post(namespace, json!({ "set": set })).await.status, 200);
+        }
+    }
+    eventually(SOON, "the other keeps it in its process", async || {
+        (other.get("n/price%2F7%5Beur%5D").await.body["level"] == "local").then_some(())
+    })
+    .await;
+    let ticket = other.post("tickets/n/price%2Fnew%5Beur%5D", json!({})).await.body["ticket"].clone();
+    let (mut invalidated, mut cursor, mut pieces) = (0, String::new(), 0);
+    loop {
+        let piece = one.delete(&format!("n?pattern=price%2F*%5C%5Beur%5D{cursor}")).await;
+        assert_eq!(piece.status, 200, "{piece:?}");
+        invalidated += piece.body["invalidated"].as_u64().unwrap();
+        pieces += 1;
+        let Some(next) = piece.body["next"].as_str() else { break };
+        cursor = format!("&cursor={next}");
+    }
+    // With the mark of what is being computed.
+    assert_eq!(invalidated, 701);
+    assert!(pieces > 1, "{pieces}");
+    assert_eq!(one.get("n/price%2F7%5Beur%5D").await.status, 404);
+    eventually(SOON, "the other has heard", async || {
+        (other.get("n/price%2F7%5Beur%5D").await.status == 404).then_some(())
+    })
+    .await;
+    let late = json!({"value": 2, "ttl_s": 60, "ticket": ticket});
+    assert_eq!(other.put("n/price%2Fnew%5Beur%5D", late).await.status, 409);
+    for path in ["n/stock%2F7", "m/price%2F7%5Beur%5D"] {
+        assert_eq!(other.get(path).await.status, 200, "{path}");
+    }
+    for (query, pointer) in [
+        ("pattern=", "/pattern"),
+        ("pattern=*&cursor=x", "/cursor"),
+        ("cursor=1", "/cursor"),
+    ] {
+        one.delete(&format!("n?{query}")).await.assert_problem(422, &[pointer]);
+    }
+    one.delete("responses?pattern=*")
+        .await
+        .assert_problem(422, &["/namespace"]);
+    assert_eq!(one.delete("n").await.status, 204);
 }

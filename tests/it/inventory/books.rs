@@ -140,7 +140,7 @@ impl Books {
     /// What has been decided and its parts have not heard of.
     pub fn behind(&self) -> Vec<String> {
         let mut behind = Vec::new();
-        for (id, home) in self.homes.iter().filter(|(_, home)| "cr".contains(home.state)) {
+        for (id, home) in self.homes.iter().filter(|(_, home)| "crb".contains(home.state)) {
             let parts = self.parts.get(&(id.clone(), home.nonce.clone()));
             for partition in &home.partitions {
                 let part = parts.and_then(|parts| parts.get(partition)).map(|(state, _)| *state);
@@ -174,7 +174,8 @@ impl Books {
             return;
         }
         for (goods, of) in words[8..].chunks(2).zip(words[5].split(',')) {
-            let (quantity, of): (u64, u64) = (goods[1].parse().unwrap(), of.parse().unwrap());
+            let (of, left) = of.split_once('*').unwrap_or((of, goods[1]));
+            let (quantity, of): (u64, u64) = (left.parse().unwrap(), of.parse().unwrap());
             // Of an item that was made anew since then it has nothing.
             let counts = born.get(goods[0]) == Some(&of);
             if state == 'c' && of == 0 {

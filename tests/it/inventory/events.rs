@@ -8,9 +8,16 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::timeout;
 
-async fn next(subscription: &mut Subscription) -> Value {
+pub async fn next(subscription: &mut Subscription) -> Value {
     let message = timeout(SOON, subscription.next()).await.expect("an event").unwrap();
     serde_json::from_slice(message.get_payload_bytes()).unwrap()
+}
+
+/// The events of a scene from now on.
+pub async fn subscribe(scene: &Scene) -> Subscription {
+    let address = redis::IntoConnectionInfo::into_connection_info(scene.redis.url()).unwrap();
+    let store = Store::new(address, scene.keys(), Duration::from_secs(5)).unwrap();
+    store.subscribe(&[scene.keys().inventory_events(0)]).await.unwrap()
 }
 
 #[actix_web::test]
@@ -18,9 +25,7 @@ async fn each_transition_is_told_once() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let stock = Stock(service.drivers());
-    let address = redis::IntoConnectionInfo::into_connection_info(scene.redis.url()).unwrap();
-    let store = Store::new(address, scene.keys(), Duration::from_secs(5)).unwrap();
-    let mut events = store.subscribe(&[scene.keys().inventory_events(0)]).await.unwrap();
+    let mut events = subscribe(&scene).await;
 
     stock.has("seat", 5).await;
     let set = next(&mut events).await;

@@ -7,9 +7,10 @@ mod claims;
 mod concurrency;
 mod embedded;
 mod event_storm;
-mod events;
+pub mod events;
 mod expiry;
 mod faults;
+mod give_back;
 mod groups;
 mod items;
 mod model;
@@ -84,10 +85,14 @@ impl Stock {
         send(request.json(&body)).await
     }
 
-    /// `confirm`, `release`, or with a body `extend`.
+    /// `confirm`, `release`, `return`, or with a body `extend`.
     async fn to(&self, id: &str, verb: &str) -> Answer {
-        self.post(&format!("/v1/reservations/{id}/{verb}"), json!({"ttl_s": 3600}))
-            .await
+        let body = if verb == "extend" {
+            json!({"ttl_s": 3600})
+        } else {
+            json!({})
+        };
+        self.post(&format!("/v1/reservations/{id}/{verb}"), body).await
     }
 
     async fn reservation(&self, id: &str) -> Answer {

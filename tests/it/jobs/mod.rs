@@ -7,7 +7,7 @@ mod calls;
 mod document;
 mod embedded;
 mod faults;
-mod presets;
+pub mod presets;
 mod reminders;
 mod schedules;
 mod soak;

@@ -12,7 +12,7 @@ const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 pub(super) const QUEUE: &str = "/v1/queues/platform";
 
 /// A service that may call receivers on this machine.
-pub(super) fn with_webhook(scene: Scene, receiver: &Receiver) -> Scene {
+pub fn with_webhook(scene: Scene, receiver: &Receiver) -> Scene {
     scene.with(&[
         &format!("--webhook-urls={}/hook", receiver.url),
         &format!("--webhook-secrets={SECRET}"),
@@ -340,7 +340,7 @@ async fn what_a_type_does_not_take_is_refused_with_its_place_and_nothing_is_stor
             &["/payload/rate"],
         ),
         one(
-            json!({"type":"vendor_cart_add","payload":{"vendor_id":"v","user_id":"u","item_id":"{i}","item_name":"n"}}),
+            json!({"type":"vendor_cart_add","payload":{"vendor_id":"v","user_id":"u","item_id":"a\nb","item_name":"n"}}),
             &["/payload/item_id"],
         ),
         one(

@@ -22,7 +22,7 @@ async fn a_body_that_is_no_check_is_told_and_not_counted() {
         (r#"{"key": "k", "policy": "even:k"}"#.to_owned(), &["/policy"]),
         (format!(r#"{{"key": "k", "policy": "{long}"}}"#), &["/policy"]),
         (
-            r#"{"key": "a b", "policy": 5, "cost": 0}"#.to_owned(),
+            r#"{"key": "", "policy": 5, "cost": 0}"#.to_owned(),
             &["/key", "/policy", "/cost"],
         ),
         ("[]".to_owned(), &[""]),
@@ -33,12 +33,10 @@ async fn a_body_that_is_no_check_is_told_and_not_counted() {
         "7",
         "{}",
         "\"\"",
-        "\"a b\"",
-        "\"{x}\"",
-        "\"a/b\"",
+        "\"..\"",
+        "\"a\\nb\"",
         "\"\\u0000\"",
-        "\"é\"",
-        &format!("\"{long}\""),
+        &format!("\"{long}{long}\""),
     ] {
         bodies.push((with_key(key), &["/key"]));
     }
@@ -103,7 +101,7 @@ async fn a_reset_of_what_is_no_key_or_no_policy_is_told() {
     let service = scene.start().await;
     let api = service.drivers();
     assert!(allowed(&api, "even", "k").await);
-    for key in ["a%20b", "%7Bk%7D", "%00", &"x".repeat(129)] {
+    for key in ["%0A", "%00", "%FF", "%", &"x".repeat(257)] {
         reset(&api, "even", key).await.assert_problem(422, &["/key"]);
     }
     for policy in ["none", "even%3Ak", "%7Beven%7D"] {

@@ -10,7 +10,7 @@ mod share;
 mod were_wrong;
 
 use crate::support::{Answer, Api, Redis, Scene, send};
-use fleetpulse::ids::Id;
+use fleetpulse::ids::ExternalId;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -38,7 +38,7 @@ async fn reset(api: &Api, policy: &str, key: &str) -> Answer {
 }
 
 fn key<R: AsRef<Redis>>(scene: &Scene<R>, algorithm: &str, policy: &str, key: &str) -> String {
-    scene.keys().limit(algorithm, policy, &Id::parse(key).unwrap())
+    scene.keys().limit(algorithm, policy, &ExternalId::parse(key).unwrap())
 }
 
 /// The names of all keys of limits under the scene's prefix.

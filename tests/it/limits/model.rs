@@ -4,7 +4,7 @@
 
 use crate::support::{Scene, now_us};
 use fleetpulse::config::{Algorithm, Policies, Policy};
-use fleetpulse::ids::Id;
+use fleetpulse::ids::ExternalId;
 use fleetpulse::limits::{Decision, Limits};
 use fleetpulse::store::{Link, Store};
 use fleetpulse::telemetry::Metrics;
@@ -92,7 +92,7 @@ fn verdict(policy: &Policy, admitted: &Admitted, from: i64, to: i64, cost: u32) 
 
 async fn follow(limits: &Limits, calls: Vec<Call>, case: u32) {
     let mut model: HashMap<(&str, u8), Admitted> = HashMap::new();
-    let name = |key: u8| Id::parse(&format!("case{case}:{key}")).unwrap();
+    let name = |key: u8| ExternalId::parse(&format!("case{case}:{key}")).unwrap();
     for call in calls {
         match call {
             Call::Pause { ms } => sleep(Duration::from_millis(ms)).await,

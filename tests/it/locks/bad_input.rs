@@ -35,7 +35,7 @@ async fn a_body_that_is_not_acceptable() {
         (json!({"ttl_ms": 1000, "wait_ms": -1}), &["/wait_ms"]),
         (json!({"ttl_ms": 1000, "wait_ms": 60_001}), &["/wait_ms"]),
         (json!({"ttl_ms": 1000, "wait_ms": true}), &["/wait_ms"]),
-        (json!({"ttl_ms": 1000, "owner": "a b"}), &["/owner"]),
+        (json!({"ttl_ms": 1000, "owner": "a\nb"}), &["/owner"]),
         (json!({"ttl_ms": 1000, "owner": ""}), &["/owner"]),
         (
             json!({"ttl_ms": 1000, "owner": 7, "token": "short"}),

@@ -2,7 +2,7 @@
 
 use super::{Calls, ms};
 use crate::support::{Answer, Redis, Scene, eventually};
-use fleetpulse::ids::Id;
+use fleetpulse::ids::ExternalId;
 use fleetpulse::store::SessionPartition;
 use redis::cmd;
 use reqwest::Method;
@@ -51,7 +51,7 @@ async fn without_redis_nobody_can_say_and_says_so_at_once() {
         .await
         .assert_problem(401, &[]);
     calls
-        .create(json!({"subject": "a b"}))
+        .create(json!({"subject": "a\nb"}))
         .await
         .assert_problem(422, &["/subject"]);
     assert_eq!(calls.0.get("/v1/sessions/stats").await.status, 200);
@@ -83,7 +83,7 @@ async fn a_full_redis_keeps_those_who_are_signed_in_and_takes_nobody_else() {
     // As if it had been used last an hour ago: its end is to be moved.
     let key = scene
         .keys()
-        .session(SessionPartition::of(&Id::parse("berta").unwrap()), &others.id);
+        .session(SessionPartition::of(&ExternalId::parse("berta").unwrap()), &others.id);
     let mut seen = cmd("HINCRBY");
     seen.arg(&key).arg("seen").arg(-1_800_000);
     scene.redis.query::<i64>(&seen).await;

@@ -19,9 +19,9 @@ async fn a_creation_that_is_not_acceptable() {
         (json!({"subject": null}), &["/subject"]),
         (json!({"subject": 7}), &["/subject"]),
         (json!({"subject": ""}), &["/subject"]),
-        (json!({"subject": "{anna}"}), &["/subject"]),
-        (json!({"subject": "a b"}), &["/subject"]),
-        (json!({"subject": "x".repeat(129)}), &["/subject"]),
+        (json!({"subject": "a\nb"}), &["/subject"]),
+        (json!({"subject": ".."}), &["/subject"]),
+        (json!({"subject": "x".repeat(257)}), &["/subject"]),
         (json!({"subject": "anna", "role": 1}), &["/role"]),
         (json!({"subject": "anna", "role": "x".repeat(65)}), &["/role"]),
         (json!({"subject": "anna", "scopes": "all"}), &["/scopes"]),
@@ -38,7 +38,7 @@ async fn a_creation_that_is_not_acceptable() {
         (json!({"subject": "anna", "data": [1]}), &["/data"]),
         (json!({"subject": "anna", "data": "{}"}), &["/data"]),
         (
-            json!({"subject": "a b", "role": 1, "data": 1, "idle_ttl_s": 0}),
+            json!({"subject": "", "role": 1, "data": 1, "idle_ttl_s": 0}),
             &["/subject", "/role", "/data", "/idle_ttl_s"],
         ),
     ];
@@ -199,10 +199,10 @@ async fn json_in_a_text_of_json_is_a_text() {
     // What serde_json would take for a value that somebody has read already, and read with a depth of its own.
     let hidden = json!({"$serde_json::private::RawValue": nested(100).to_string()});
     let patch = json!({"x": hidden});
-    calls.patch(&token, 1, patch).await.assert_problem(422, &[""]);
+    calls.patch(&token, 1, patch).await.assert_problem(422, &["/data"]);
     for name in ["data", "device"] {
         let body = json!({"subject": "anna", name: {"x": hidden}});
-        calls.create(body).await.assert_problem(422, &[""]);
+        calls.create(body).await.assert_problem(422, &[&format!("/{name}")]);
     }
     assert_eq!(calls.get(&token).await.body, before);
     let merged = calls.patch(&token, 1, json!({"y": 2})).await.body;
@@ -215,15 +215,15 @@ async fn ids_queries_and_methods() {
     let service = scene.start().await;
     let calls = Calls::of(&service);
     let token = calls.open("anna").await.token;
-    let long = "x".repeat(129);
-    for bad in ["%7Ba%7D", "a%20b", "caf%C3%A9", "%00", &long] {
+    let long = "x".repeat(257);
+    for bad in ["%00", "a%0Ab", "%FF", "%C3", "%zz", "%", &long] {
         calls.list(bad).await.assert_problem(422, &["/subject"]);
         calls.end(bad, "").await.assert_problem(422, &["/subject"]);
         calls.end(bad, "/0123").await.assert_problem(422, &["/subject"]);
-        calls
-            .end("anna", &format!("/{bad}"))
-            .await
-            .assert_problem(422, &["/id"]);
+    }
+    for bad in ["%7Ba%7D", "a%20b", "caf%C3%A9", "%00", &"x".repeat(129)] {
+        let answer = calls.end("anna", &format!("/{bad}")).await;
+        answer.assert_problem(422, &["/id"]);
     }
     for (method, path) in [
         (Method::POST, "/v1/sessions"),

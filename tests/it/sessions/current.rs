@@ -2,7 +2,7 @@
 
 use super::{Calls, embedded, ms, new, settings};
 use crate::support::{Scene, eventually, now_ms, send};
-use fleetpulse::ids::Id;
+use fleetpulse::ids::ExternalId;
 use fleetpulse::sessions::SessionError;
 use fleetpulse::store::SessionPartition;
 use redis::cmd;
@@ -115,7 +115,7 @@ async fn the_end_is_written_once_a_minute_however_often_it_is_used() {
     let opened = calls.open_as(json!({"subject": "anna", "idle_ttl_s": 3600})).await;
     let key = scene
         .keys()
-        .session(SessionPartition::of(&Id::parse("anna").unwrap()), &opened.id);
+        .session(SessionPartition::of(&ExternalId::parse("anna").unwrap()), &opened.id);
     let first = calls.get(&opened.token).await.body;
     for _ in 0..5 {
         assert_eq!(calls.get(&opened.token).await.body, first);

@@ -2,7 +2,7 @@
 
 use super::{Calls, embedded, ms, new, settings};
 use crate::support::Scene;
-use fleetpulse::ids::Id;
+use fleetpulse::ids::ExternalId;
 use redis::cmd;
 use serde_json::json;
 use std::time::Duration;
@@ -26,7 +26,7 @@ async fn both_ends_move_and_so_does_the_index() {
         ms(&calls.get(&opened.token).await.body, "expires_at"),
         ms(&after.body, "expires_at")
     );
-    let anna = Id::parse("anna").unwrap();
+    let anna = ExternalId::parse("anna").unwrap();
     let score: i64 = scene
         .redis
         .query(cmd("ZSCORE").arg(scene.keys().sessions_of(&anna)).arg(&opened.id))

@@ -2,9 +2,10 @@
 
 use super::{Calls, embedded, keys, ms, new, session_keys, settings};
 use crate::support::{Redis, Scene, now_ms};
+use fleetpulse::json::Object;
 use fleetpulse::sessions::{SessionError, Sessions, Token};
 use redis::cmd;
-use serde_json::{Map, json};
+use serde_json::json;
 use std::collections::HashMap;
 
 #[actix_web::test]
@@ -151,7 +152,7 @@ async fn use_until_it_ends(sessions: &Sessions, first: Token) -> SessionError {
             Ok(session) => session,
             Err(refused) => return refused,
         };
-        if let Err(refused) = sessions.merge(&rotated, session.version, Map::new()).await {
+        if let Err(refused) = sessions.merge(&rotated, session.version, Object::default()).await {
             return refused;
         }
         token = rotated;

@@ -16,7 +16,7 @@ mod subject;
 
 use crate::support::{Answer, Api, Redis, Scene, Service, send};
 use fleetpulse::config::SessionSettings;
-use fleetpulse::ids::Id;
+use fleetpulse::ids::ExternalId;
 use fleetpulse::sessions::{About, Data, NewSession, Sessions, Shared};
 use fleetpulse::store::{Link, Store};
 use fleetpulse::telemetry::Metrics;
@@ -151,7 +151,7 @@ async fn embedded<R: AsRef<Redis>>(scene: &Scene<R>, settings: SessionSettings) 
 /// A session to create, with these times to live in milliseconds.
 fn new(subject: &str, idle_ms: u64, absolute_ms: u64) -> NewSession {
     NewSession {
-        subject: Id::parse(subject).unwrap(),
+        subject: ExternalId::parse(subject).unwrap(),
         about: About::default(),
         data: Data::new(&Map::new()).unwrap(),
         idle_ttl: Some(Duration::from_millis(idle_ms)),

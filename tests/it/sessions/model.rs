@@ -3,10 +3,12 @@
 
 use super::{embedded, new, settings};
 use crate::support::{Redis, Scene, now_ms};
-use fleetpulse::ids::Id;
+use fleetpulse::ids::ExternalId;
+use fleetpulse::json::Object;
 use fleetpulse::sessions::{Session, SessionError, Sessions, Times, Token};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
+use serde_json::value::to_raw_value;
 use serde_json::{Map, Value, json};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -276,7 +278,8 @@ impl Model {
             Call::Merge { stale, .. } => {
                 let known = &self.known[at.0];
                 let (version, name) = (known.version - u64::from(stale), format!("n{}", known.version));
-                let patch = Map::from_iter([(name.clone(), json!(1))]);
+                let patch = to_raw_value(&json!({ name.as_str(): 1 })).unwrap();
+                let patch = Object::read(&patch, 1).unwrap();
                 let answer = sessions.merge(&token, version, patch).await;
                 let span = start..=now_ms();
                 if let Err(SessionError::Conflict { version }) = answer {
@@ -383,7 +386,7 @@ impl Model {
             // Whether one was there at its last moment only Redis can tell.
             let listed = self
                 .sessions
-                .list(&Id::parse(SUBJECTS[subject]).unwrap())
+                .list(&ExternalId::parse(SUBJECTS[subject]).unwrap())
                 .await
                 .unwrap();
             for known in there {
@@ -402,7 +405,7 @@ impl Model {
         let except = except.and_then(|n| self.token(n)).map(|(session, _)| session);
         let id = except.map(|session| self.known[session].tokens[0].token.id().to_owned());
         let id = id.and_then(|id| fleetpulse::sessions::SessionId::parse(&id));
-        let anybody = Id::parse(SUBJECTS[subject]).unwrap();
+        let anybody = ExternalId::parse(SUBJECTS[subject]).unwrap();
         self.sessions.end_all(&anybody, id.as_ref()).await.unwrap();
         for (session, known) in self.known.iter_mut().enumerate() {
             known.over |= known.subject == subject && except != Some(session);
@@ -413,7 +416,7 @@ impl Model {
         let start = now_ms();
         let listed = self
             .sessions
-            .list(&Id::parse(SUBJECTS[subject]).unwrap())
+            .list(&ExternalId::parse(SUBJECTS[subject]).unwrap())
             .await
             .unwrap();
         let end = now_ms();

@@ -2,11 +2,12 @@
 
 use super::{Calls, embedded, ms, new, session_keys, settings};
 use crate::support::{Document, Redis, Scene, ServiceProcess, eventually};
+use fleetpulse::json::Object;
 use fleetpulse::sessions::SessionError;
 use futures_util::future::{join, join_all};
 use redis::cmd;
 use reqwest::Method;
-use serde_json::{Map, json};
+use serde_json::json;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,7 +69,7 @@ async fn a_replaced_token_used_after_its_grace_ends_the_whole_family() {
         let refused = match call {
             "validate" => sessions.validate(stolen).await.map(drop),
             "rotate" => sessions.rotate(stolen).await.map(drop),
-            "merge" => sessions.merge(stolen, 1, Map::new()).await.map(drop),
+            "merge" => sessions.merge(stolen, 1, Object::default()).await.map(drop),
             "extend" => sessions.extend(stolen, Duration::from_secs(1)).await.map(drop),
             _ => sessions.sign_out(stolen).await,
         };
@@ -202,7 +203,7 @@ async fn whoever_never_got_the_new_token_goes_on_with_the_old_one_however_late()
     sessions.rotate(&first).await.unwrap();
     sleep(Duration::from_millis(60)).await;
     let (second, _) = sessions.rotate(&first).await.unwrap();
-    assert!(sessions.merge(&first, 1, Map::new()).await.is_ok());
+    assert!(sessions.merge(&first, 1, Object::default()).await.is_ok());
     assert!(sessions.validate(&second).await.is_ok());
     // From its first use on the old one has its grace alone, and is a thief's after that.
     sleep(Duration::from_millis(60)).await;
@@ -330,7 +331,7 @@ async fn a_change_is_refused_before_it_is_begun_or_not_at_all() {
         assert!(sessions.validate(&second).await.is_ok());
         let mut version = 1;
         let refused = loop {
-            match sessions.merge(&first, version, Map::new()).await {
+            match sessions.merge(&first, version, Object::default()).await {
                 Ok(_) => version += 1,
                 Err(error) => break error,
             }

@@ -2,7 +2,7 @@
 
 use super::{Calls, embedded, keys, new, session_keys, settings};
 use crate::support::Scene;
-use fleetpulse::ids::Id;
+use fleetpulse::ids::ExternalId;
 use fleetpulse::store::SessionPartition;
 use redis::cmd;
 use serde_json::json;
@@ -59,7 +59,7 @@ async fn a_subject_of_the_same_partition_is_another_subject() {
     let service = scene.start().await;
     let calls = Calls::of(&service);
     let anna = calls.open("anna").await;
-    let partition = |name: &str| SessionPartition::of(&Id::parse(name).unwrap());
+    let partition = |name: &str| SessionPartition::of(&ExternalId::parse(name).unwrap());
     let mut names = (0..100_000).map(|n| format!("user-{n}"));
     let neighbour = names.find(|name| partition(name) == partition("anna")).unwrap();
     calls
@@ -108,7 +108,7 @@ async fn signed_out_everywhere_but_here() {
 async fn the_index_is_cleaned_as_it_is_read() {
     let scene = Scene::new().await;
     let sessions = embedded(&scene, settings()).await;
-    let anna = Id::parse("anna").unwrap();
+    let anna = ExternalId::parse("anna").unwrap();
     let (_, kept) = sessions.create(&new("anna", 50_000, 50_000)).await.unwrap();
     // One ends by its absolute end, one for want of use.
     sessions.create(&new("anna", 30, 30)).await.unwrap();

@@ -1,0 +1,143 @@
+use super::{FieldError, Problem};
+use crate::ids::ExternalId;
+use actix_web::HttpRequest;
+use actix_web::http::header::{HeaderName, HeaderValue};
+use sha2::{Digest, Sha256};
+use std::fmt::Write;
+
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// Says that a call with the same key was carried out before, and that this is the answer to that.
+pub const REPLAYED: (HeaderName, HeaderValue) = (
+    HeaderName::from_static("idempotent-replayed"),
+    HeaderValue::from_static("true"),
+);
+
+/// The `Idempotency-Key` of a request, if it has one: a text in quotes (RFC 9651, where `\\"` stands for a quote), or bare.
+///
+/// # Errors
+/// 400 if there are several; 422 if it is not an [`ExternalId`].
+pub fn idempotency_key(request: &HttpRequest) -> Result<Option<ExternalId>, Problem> {
+    let mut lines = request.headers().get_all(IDEMPOTENCY_KEY);
+    let Some(value) = lines.next() else { return Ok(None) };
+    if lines.next().is_some() {
+        return Err(Problem::malformed("Idempotency-Key is given twice"));
+    }
+    let refused = |detail: String| Problem::unacceptable(vec![FieldError::new("Idempotency-Key", detail)]);
+    let text = str::from_utf8(value.as_bytes()).map_err(|_no_text| refused("must be UTF-8".to_owned()))?;
+    let text = unquoted(text.trim()).ok_or_else(|| refused("has a quote that is not closed".to_owned()))?;
+    ExternalId::parse(&text)
+        .map(Some)
+        .map_err(|error| refused(error.to_string()))
+}
+
+fn unquoted(text: &str) -> Option<String> {
+    let Some(rest) = text.strip_prefix('"') else {
+        return Some(text.to_owned());
+    };
+    let mut unquoted = String::with_capacity(rest.len());
+    let mut chars = rest.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' => return chars.as_str().is_empty().then_some(unquoted),
+            '\\' => unquoted.push(chars.next()?),
+            c => unquoted.push(c),
+        }
+    }
+    None
+}
+
+/// For a call that is not idempotent and keeps no record of keys: whoever sends one would rely on it in vain.
+///
+/// # Errors
+/// 422 if the request has an `Idempotency-Key`.
+pub fn no_idempotency_key(request: &HttpRequest) -> Result<(), Problem> {
+    if !request.headers().contains_key(IDEMPOTENCY_KEY) {
+        return Ok(());
+    }
+    let detail = "is not honoured here: a repeated call is carried out again; leave the header out";
+    Err(Problem::unacceptable(vec![FieldError::new("Idempotency-Key", detail)]))
+}
+
+/// What a key stands for: the first call with it, so that a repeat is known for one and another request is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Once {
+    /// The name of the record: 128 bits of the SHA-256 of the call's path and the key.
+    pub name: String,
+    /// 128 bits of the SHA-256 of the body.
+    pub body: String,
+}
+
+impl Once {
+    /// How long the record of a key is kept after the call.
+    pub const KEPT: std::time::Duration = std::time::Duration::from_hours(24);
+
+    /// The record of a call with this key and body. `about` is what the call is about, in parts.
+    #[must_use]
+    pub fn new(about: &[&str], key: &ExternalId, body: &[u8]) -> Self {
+        let mut parts = Sha256::new();
+        for part in about.iter().copied().chain([key.as_str()]) {
+            // The length keeps apart where one part ends and the next begins.
+            parts.update(part.len().to_be_bytes());
+            parts.update(part);
+        }
+        Self {
+            name: half(&parts.finalize()),
+            body: half(&Sha256::digest(body)),
+        }
+    }
+}
+
+fn half(digest: &[u8]) -> String {
+    let mut text = String::with_capacity(32);
+    for byte in digest.iter().take(16) {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::test::TestRequest;
+
+    fn read(value: &[u8]) -> Result<Option<ExternalId>, Problem> {
+        let value = HeaderValue::from_bytes(value).unwrap();
+        idempotency_key(
+            &TestRequest::default()
+                .insert_header((IDEMPOTENCY_KEY, value))
+                .to_http_request(),
+        )
+    }
+
+    #[test]
+    fn a_key_is_in_quotes_or_bare() {
+        for (given, key) in [
+            ("auth0|5f7c", "auth0|5f7c"),
+            ("\"a b\"", "a b"),
+            (r#""a\"b\\""#, "a\"b\\"),
+            ("a\"b", "a\"b"),
+            ("ü", "ü"),
+        ] {
+            assert_eq!(read(given.as_bytes()).unwrap().unwrap().as_str(), key, "{given}");
+        }
+        for bad in [&b"\"a"[..], b"\"a\"b", b"\"\"", b"", b"\xff", &[b'x'; 257]] {
+            assert!(read(bad).unwrap_err().to_string().starts_with("422"), "{bad:?}");
+        }
+        assert_eq!(idempotency_key(&TestRequest::default().to_http_request()), Ok(None));
+    }
+
+    #[test]
+    fn records_of_different_calls_have_different_names() {
+        let key = |text| ExternalId::parse(text).unwrap();
+        let one = Once::new(&["a", "b"], &key("c"), b"{}");
+        assert_eq!(one, Once::new(&["a", "b"], &key("c"), b"{}"));
+        for other in [
+            Once::new(&["ab"], &key("c"), b"{}"),
+            Once::new(&["a"], &key("bc"), b"{}"),
+        ] {
+            assert_ne!(one.name, other.name);
+        }
+        assert_ne!(one.body, Once::new(&["a", "b"], &key("c"), b"{ }").body);
+    }
+}

@@ -1,0 +1,117 @@
+//! The holds of an owner.
+
+use super::Inventory;
+use super::check;
+use super::commands::{self, Behind};
+use super::error::InventoryError;
+use super::model::Reservation;
+use crate::ids::ExternalId;
+use crate::store::INVENTORY_PARTITIONS;
+use futures_util::future::join_all;
+
+/// Calls to Redis for one page, each of which looks at up to 1,000 holds.
+const MOST_CALLS: usize = 64;
+
+/// Where a listing of holds goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnedCursor {
+    partition: u16,
+    behind: Behind,
+}
+
+impl OwnedCursor {
+    /// Reads what [`Self::text`] wrote.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.splitn(3, '.');
+        let partition = parts.next()?.parse().ok().filter(|p| *p < INVENTORY_PARTITIONS)?;
+        let ends_ms = parts.next()?.parse().ok().filter(|ends_ms| *ends_ms >= 0)?;
+        let id = parts.next()?;
+        // A part has a slash in its name.
+        let is_id = |text: &str| text.is_empty() || ExternalId::parse(text).is_ok();
+        is_id(id).then(|| Self {
+            partition,
+            behind: (ends_ms, id.to_owned()),
+        })
+    }
+
+    /// The cursor for a URL, still to be percent-encoded.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let (ends_ms, id) = &self.behind;
+        format!("{}.{ends_ms}.{id}", self.partition)
+    }
+}
+
+impl Inventory {
+    /// Up to `count` (1 to 500) holds of an owner behind a cursor, and where to go on if there may be more: a page may be empty and not
+    /// the last. A hold that is extended meanwhile may come twice.
+    ///
+    /// # Errors
+    /// [`InventoryError::Unacceptable`] and those of Redis.
+    pub async fn owned(
+        &self,
+        owner: &ExternalId,
+        cursor: Option<OwnedCursor>,
+        count: usize,
+    ) -> Result<(Vec<Reservation>, Option<OwnedCursor>), InventoryError> {
+        check::page(count)?;
+        let begin = |partition| OwnedCursor {
+            partition,
+            behind: (0, String::new()),
+        };
+        let (mut at, mut holds) = (cursor.unwrap_or_else(|| begin(0)), Vec::new());
+        for _ in 0..MOST_CALLS {
+            let target = self.target(at.partition);
+            let (found, behind) = commands::owned(target, owner, &at.behind, count - holds.len()).await?;
+            holds.extend(found.into_iter().map(|(id, record)| record.reservation(&id)));
+            match behind {
+                Some(behind) => at.behind = behind,
+                None if at.partition + 1 < INVENTORY_PARTITIONS => at = begin(at.partition + 1),
+                None => return Ok((holds, None)),
+            }
+            if holds.len() >= count {
+                break;
+            }
+        }
+        Ok((holds, Some(at)))
+    }
+
+    /// Releases up to `count` (1 to 500) holds of an owner behind a cursor. Returns how many were released, and where to go on as
+    /// [`Self::owned`] does. What ends or is confirmed meanwhile is passed over.
+    ///
+    /// # Errors
+    /// [`InventoryError::Unacceptable`], and those of Redis: some are released then.
+    pub async fn release_owned(
+        &self,
+        owner: &ExternalId,
+        cursor: Option<OwnedCursor>,
+        count: usize,
+    ) -> Result<(u64, Option<OwnedCursor>), InventoryError> {
+        let (holds, next) = self.owned(owner, cursor, count).await?;
+        let mut released = 0;
+        for outcome in join_all(holds.iter().map(|hold| self.release(&hold.id))).await {
+            match outcome {
+                Ok(_) => released += 1,
+                Err(InventoryError::NoReservation(_) | InventoryError::WrongState { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((released, next))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_read_as_it_was_written() {
+        for text in ["15.1700000000000.a.b", "0.0.", "3.5.x/0a1b"] {
+            assert_eq!(OwnedCursor::parse(text).unwrap().text(), text);
+        }
+        for bad in ["", "16.0.", "0.-1.", "0.a.b", "0.1", "0.1.a\nb"] {
+            assert_eq!(OwnedCursor::parse(bad), None, "{bad}");
+        }
+    }
+}
