@@ -84,9 +84,6 @@ pub enum InventoryError {
     /// A quantity alone does not say of which of the reservation's items.
     #[error("the reservation has several items: say how much of which")]
     SeveralItems,
-    /// The reservation's items are in several groups.
-    #[error("the items are in several groups: the reservation can be given back only as a whole")]
-    SeveralGroups,
     /// What is to be taken back has left, or its item is gone.
     #[error("what was confirmed has left, or its item is gone")]
     HasLeft,

@@ -4,9 +4,10 @@ use super::Inventory;
 use super::check;
 use super::commands::{self, Given, What};
 use super::error::InventoryError;
-use super::model::{Portion, Record, Reservation, State};
+use super::model::{Parts, Portion, Record, Reservation, State};
 use crate::http::Once;
 use crate::ids::Id;
+use futures_util::future::try_join_all;
 
 impl Inventory {
     /// Gives a part of a hold back, once for each idempotency key; the hold goes on with the rest, or is released if nothing is left.
@@ -14,8 +15,7 @@ impl Inventory {
     ///
     /// # Errors
     /// [`InventoryError::NoReservation`], [`InventoryError::WrongState`], [`InventoryError::NotThatMuch`],
-    /// [`InventoryError::SeveralItems`], [`InventoryError::SeveralGroups`], [`InventoryError::KeyReused`],
-    /// [`InventoryError::Unacceptable`] and those of Redis.
+    /// [`InventoryError::SeveralItems`], [`InventoryError::KeyReused`], [`InventoryError::Unacceptable`] and those of Redis.
     pub async fn release_part(
         &self,
         id: &Id,
@@ -24,7 +24,7 @@ impl Inventory {
     ) -> Result<(Reservation, bool), InventoryError> {
         check::portion(portion)?;
         let given = commands::give_back(self.target_of(id), id, What::Held(portion), once).await?;
-        given_back(id, given).map(|(record, before)| (record.reservation(id), before))
+        self.carried_on(id, given).await
     }
 
     /// Takes a confirmation back, all of it or a portion, once for each idempotency key: the stock can be reserved again. What has left
@@ -40,13 +40,53 @@ impl Inventory {
     ) -> Result<(Reservation, bool), InventoryError> {
         if let Some(portion) = portion {
             check::portion(portion)?;
+            self.check_has_not_left(id, portion).await?;
         }
         let given = commands::give_back(self.target_of(id), id, What::Confirmed(portion), once).await?;
+        self.carried_on(id, given).await
+    }
+
+    /// The reservation of an answer, once its parts have followed.
+    async fn carried_on(&self, id: &Id, given: Given) -> Result<(Reservation, bool), InventoryError> {
         let (record, before) = given_back(id, given)?;
-        if !before && record.parts.is_some() && record.state == Some(State::Returned) {
+        if record.parts.is_some() && !before {
             return Ok((self.follow(id, record).await?, false));
         }
         Ok((record.reservation(id), before))
+    }
+
+    /// Only the parts of a reservation know what has left of it.
+    async fn check_has_not_left(&self, id: &Id, portion: &Portion) -> Result<(), InventoryError> {
+        let record = self.record(id).await?;
+        let (Some(State::Confirmed), Some(parts)) = (record.state, &record.parts) else {
+            return Ok(());
+        };
+        let name = parts.id_of(id);
+        let looking = parts.partitions.iter().map(|p| commands::find(self.target(*p), &name));
+        let parts: Vec<Record> = try_join_all(looking).await?.into_iter().flatten().collect();
+        let wanted: Vec<Id> = match portion {
+            Portion::Quantity(_) => record.goods().into_iter().map(|goods| goods.sku).collect(),
+            Portion::Goods(goods) => goods.iter().map(|goods| goods.sku.clone()).collect(),
+        };
+        if wanted.iter().any(|sku| parts.iter().any(|part| part.has_left(sku))) {
+            return Err(InventoryError::HasLeft);
+        }
+        Ok(())
+    }
+
+    /// Lets the parts of a reservation have no more than what is left of it. It may be said twice.
+    pub(super) async fn reduce_parts(&self, id: &Id, record: &Record, parts: &Parts) -> Result<(), InventoryError> {
+        let left = record.left_in_part();
+        if left.is_empty() {
+            return Ok(());
+        }
+        let (part, left) = (parts.id_of(id), Portion::Goods(left));
+        let reducing = parts
+            .partitions
+            .iter()
+            .map(|p| commands::give_back(self.target(*p), &part, What::AllBut(&left), None));
+        try_join_all(reducing).await?;
+        Ok(())
     }
 
     /// Takes back what a part has, whatever its state. Returns whether there was one.
@@ -64,7 +104,6 @@ fn given_back(id: &Id, given: Given) -> Result<(Record, bool), InventoryError> {
         Given::Wrong(_) | Given::Unknown => InventoryError::NoReservation(id.clone()),
         Given::Reused => InventoryError::KeyReused,
         Given::Several => InventoryError::SeveralItems,
-        Given::Parted => InventoryError::SeveralGroups,
         Given::Beyond { sku, quantity } => InventoryError::NotThatMuch { sku, quantity },
         Given::Left => InventoryError::HasLeft,
     })

@@ -36,8 +36,8 @@
 //! held and its confirmed reservations. What is available is computed. A change that would break it is refused, but for a count of what
 //! is on hand that says it may be less: then the item is oversold, nothing of it can be reserved, and what is held can be confirmed.
 //!
-//! **Parts.** A part of a hold can be released, and a part of what is confirmed returned; the reservation goes on with the rest. One
-//! across partitions is released and returned as a whole.
+//! **Parts.** A part of a hold can be released, and a part of what is confirmed returned; the reservation goes on with the rest.
+//! Its terms stay as they are, because they tell a repeated making; what is left is noted beside them.
 //!
 //! **Ends are Redis's.** No script decides anything while a hold of its partition is over and has not given back: it ends up to
 //! 50 of them on its way, and if there are more it says so and its caller sweeps first.

@@ -239,8 +239,8 @@ pub(super) struct Record {
     pub expires_ms: i64,
     pub ended_ms: i64,
     pub parts: Option<Parts>,
-    /// What is left of each of the goods; as the terms say where nothing is said.
-    pub left: Vec<Option<u64>>,
+    /// From which items the goods were taken, and what is left of them: `BORN[*LEFT],…`.
+    borns: String,
     pub terms: Terms,
 }
 
@@ -267,20 +267,19 @@ impl Record {
             "*" => None,
             parts => Some(Parts::read(parts)?),
         };
-        let left = words.next()?.split(',');
-        let left = left.map(|born| born.split_once('*')?.1.parse().ok()).collect();
+        let borns = words.next()?.to_owned();
         Some(Self {
             state,
             created_ms,
             expires_ms,
             ended_ms,
             parts,
-            left,
+            borns,
             terms: Terms::read(words.next()?)?,
         })
     }
 
-    /// `STATE EXPIRES PARTS`, by which is told whether it has gone on since.
+    /// `STATE EXPIRES PARTS BORNS`, by which is told whether it has gone on since.
     pub fn seen(&self) -> String {
         let state = match self.state {
             None => 'o',
@@ -291,21 +290,46 @@ impl Record {
             Some(State::Returned) => 'b',
         };
         let parts = self.parts.as_ref().map_or_else(|| "*".to_owned(), Parts::text);
-        format!("{state} {} {parts}", self.expires_ms)
+        format!("{state} {} {parts} {}", self.expires_ms, self.borns)
+    }
+
+    /// What is left of each of the goods, where that is not what the terms say.
+    fn left(&self) -> impl Iterator<Item = Option<u64>> {
+        let left = |good: &str| good.split_once('*')?.1.parse().ok();
+        self.borns.split(',').map(left)
+    }
+
+    /// What is left of those goods of which some were given back; 0 for those of which nothing is.
+    pub fn left_in_part(&self) -> Vec<Goods> {
+        let goods = self.terms.goods.iter().zip(self.left());
+        let goods = goods.filter_map(|(goods, left)| Some((goods.sku.clone(), left?)));
+        goods.map(|(sku, quantity)| Goods { sku, quantity }).collect()
+    }
+
+    /// What is left of the goods.
+    pub fn goods(&self) -> Vec<Goods> {
+        let mut goods = self.terms.goods.clone();
+        for (goods, left) in goods.iter_mut().zip(self.left()) {
+            goods.quantity = left.unwrap_or(goods.quantity);
+        }
+        goods.retain(|goods| goods.quantity > 0);
+        goods
+    }
+
+    /// Whether what a part has of an item has left.
+    pub fn has_left(&self, sku: &Id) -> bool {
+        let born = |good: &str| good.split('*').next().map_or(false, |born| born == "0");
+        let mut goods = self.terms.goods.iter().zip(self.borns.split(',').map(born));
+        goods.any(|(goods, has_left)| goods.sku == *sku && has_left)
     }
 
     /// The reservation as it is.
     pub fn reservation(self, id: &Id) -> Reservation {
-        let mut goods = self.terms.goods;
-        for (goods, left) in goods.iter_mut().zip(self.left) {
-            goods.quantity = left.unwrap_or(goods.quantity);
-        }
-        goods.retain(|goods| goods.quantity > 0);
         Reservation {
             id: id.clone(),
             // One that is being made is as good as held for whoever makes it, and nobody else is shown it.
             state: self.state.unwrap_or(State::Held),
-            goods,
+            goods: self.goods(),
             owner: self.terms.owner,
             created_ms: self.created_ms,
             expires_ms: self.expires_ms,
@@ -320,7 +344,7 @@ impl Record {
             state: Some(State::Held),
             expires_ms: self.created_ms.saturating_add(ttl_ms),
             ended_ms: 0,
-            left: Vec::new(),
+            borns: String::new(),
             ..self
         }
         .reservation(id)
@@ -406,7 +430,7 @@ mod tests {
             (parts.text().as_str(), parts.id_of(&id("x")).as_str()),
             ("0a1b:3,12", "x/0a1b")
         );
-        assert_eq!(record.seen(), "c 1700000002000 0a1b:3,12");
+        assert_eq!(record.seen(), "c 1700000002000 0a1b:3,12 0");
         assert_eq!(record.reservation(&id("x")).ended_ms, Some(1_700_000_001_000));
         assert!(Record::read("x 1 2 3 * 0 2000 * a 2").is_err());
         let some = Record::read("c 1700000000000 1700000002000 1 * 16000*1,0,17*0 2000 * a 2 b 1 c 5").unwrap();

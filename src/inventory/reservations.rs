@@ -168,7 +168,7 @@ impl Inventory {
     }
 
     /// The record of a reservation that has been made.
-    async fn record(&self, id: &Id) -> Result<Record, InventoryError> {
+    pub(super) async fn record(&self, id: &Id) -> Result<Record, InventoryError> {
         let record = commands::find(self.target(home_of(id)), id).await?;
         record
             .filter(|record| record.state.is_some())

@@ -14,6 +14,7 @@
 //! - **Releasing**: the record is released, then the parts.
 //! - **Returning**: the record is returned, then the parts, whatever states they are in: a confirmation that is on its way finds
 //!   them returned, and takes nothing again.
+//! - **Giving back in part**: the record, then the parts. They are told how much is left, so it may be said twice.
 //! - **Extending**: the parts for the half minute, then the record, which decides, then the parts to the end.
 //!
 //! So a decision can be left without its stock: if Redis goes away behind it, before the parts have heard of it, and for longer than
@@ -282,6 +283,9 @@ impl Inventory {
     /// Brings the parts to where their record is; says when they are to be looked after again, and forgets the record of a
     /// reservation of which nothing is left. If a part is missing, the others are brought there all the same.
     pub(super) async fn look_after(&self, id: &Id, record: &Record) -> Result<(), InventoryError> {
+        if let (Some(State::Held | State::Confirmed), Some(parts)) = (record.state, &record.parts) {
+            self.reduce_parts(id, record, parts).await?;
+        }
         let mut missing = None;
         let again = match (record.state, &record.parts) {
             (Some(State::Held), Some(parts)) => {

@@ -20,6 +20,8 @@ pub(in crate::inventory) enum What<'a> {
     Confirmed(Option<&'a Portion>),
     /// All that a part has.
     Part,
+    /// Of a part, so that it follows its reservation: all but so much of each of these items.
+    AllBut(&'a Portion),
 }
 
 /// What came of giving something back.
@@ -37,8 +39,6 @@ pub(in crate::inventory) enum Given {
     Unknown,
     /// It has several items, and none was named.
     Several,
-    /// Its items are in several partitions.
-    Parted,
     /// It has no more of the item.
     Beyond { sku: Id, quantity: u64 },
     /// It has left, or the item is gone.
@@ -56,6 +56,7 @@ pub(in crate::inventory) async fn give_back(
         What::Held(portion) => ("h", Some(portion)),
         What::Confirmed(portion) => ("c", portion),
         What::Part => ("p", None),
+        What::AllBut(left) => ("f", Some(left)),
     };
     let more = [target.keys().inventory_parted(target.partition), target.once_key(once)];
     let mut call = target.call(&GIVE_BACK, &more, 8, 256);
@@ -79,7 +80,6 @@ pub(in crate::inventory) async fn give_back(
         "wrong" => Given::Wrong(Record::read(rest)?),
         "unknown" => Given::Unknown,
         "several" => Given::Several,
-        "parted" => Given::Parted,
         "left" => Given::Left,
         "beyond" => {
             let (sku, quantity) = rest.split_once(' ').ok_or_else(|| not_understood(&answer))?;

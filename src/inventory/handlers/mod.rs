@@ -73,9 +73,6 @@ impl From<InventoryError> for Problem {
                     .with("quantity", quantity)
             }
             InventoryError::SeveralItems => Self::unacceptable(vec![FieldError::new("quantity", detail)]),
-            InventoryError::SeveralGroups => {
-                Self::conflict("several_groups", "The items are in several groups", detail)
-            }
             InventoryError::HasLeft => Self::conflict("has_left", "It is not there any more", detail),
             InventoryError::KeyReused => Self::unacceptable(vec![FieldError::new("id", detail)]),
             InventoryError::InProgress => Self::conflict(

@@ -113,7 +113,7 @@ pub async fn confirm(request: HttpRequest, state: State) -> Result<HttpResponse,
             ("Idempotent-Replayed" = String, description = "`true` where the part was given back before, by the same key; else not there"),
         )),
         (status = 404, description = "There is no such reservation", body = Problem),
-        (status = 409, description = "`wrong_state` with the `state`; of a part `not_that_much`, or `several_groups`: then only all of it can be released", body = Problem),
+        (status = 409, description = "`wrong_state` with the `state`; of a part `not_that_much`", body = Problem),
         (status = 422, description = "Not acceptable, or the same key with another body", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
@@ -139,7 +139,7 @@ pub async fn release(request: HttpRequest, payload: web::Payload, state: State) 
             ("Idempotent-Replayed" = String, description = "`true` where it was returned before, by the same key; else not there"),
         )),
         (status = 404, description = "There is no such reservation", body = Problem),
-        (status = 409, description = "`wrong_state` with the `state`; `has_left`; of a part `not_that_much`, or `several_groups`: then only all of it can be returned", body = Problem),
+        (status = 409, description = "`wrong_state` with the `state`; `has_left`; of a part `not_that_much`", body = Problem),
         (status = 422, description = "Not acceptable, or the same key with another body", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )

@@ -8,13 +8,15 @@
 -- KEYS[7]   record of the call's idempotency key; the items again if it has none
 -- ARGV[1]   how long an ended reservation is remembered, ms
 -- ARGV[2]   id
--- ARGV[3]   'h' of what is held, 'c' of what is confirmed; 'p' all that a part has, whatever its state
+-- ARGV[3]   'h' of what is held, 'c' of what is confirmed; 'p' all that a part has, whatever its state; 'f' to let a part follow its
+--           reservation, which has given some back
 -- ARGV[4]   digest of the body, '' without an idempotency key
 -- ARGV[5]   for how long the record of the key is kept, ms
--- ARGV[6..] SKU and quantity of each of the goods to give back; '*' for the only one; none for all of them
+-- ARGV[6..] SKU and quantity of each of the goods to give back; '*' for the only one; none for all of them. With 'f' the quantity is how
+--           much is left, so that it may be said twice, and goods of other parts are passed over
 -- Returns {'behind'} as reserve.lua does, else {'done RECORD'}, also if all of it was given back already; {'before RECORD'} as a call
 --         with the same key and body was answered, {'reused'} if that had another body; {'wrong RECORD'} in another state, {'unknown'};
---         {'several'} if '*' stands for none; {'parted'} if its goods are in several partitions and only some are to be given back;
+--         {'several'} if '*' stands for none;
 --         {'beyond SKU QUANTITY'} if it has no more of it; {'left'} if that has left, or its item is gone.
 local books = books_of(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], ARGV[1])
 if expire_due(books, 50) then return close_books(books, { 'behind' }) end
@@ -62,14 +64,14 @@ local function wanted(record)
     if not place then return nil, string.format('beyond %s 0', ARGV[at]) end
     local has, quantity = goods[place][2], tonumber(ARGV[at + 1])
     if quantity > has then return nil, string.format('beyond %s %d', goods[place][1], has) end
-    if not counts[place] then return nil, 'left' end
+    -- Of goods elsewhere only their partition knows.
+    if record.parts == '*' and not counts[place] then return nil, 'left' end
     quantities[place] = quantity
   end
   return quantities
 end
 
 local function give_some(id, record, final, event)
-  if record.parts ~= '*' then return 'parted' end
   local quantities, refusal = wanted(record)
   if not quantities then return refusal end
   local left, rest = all_of(record), 0
@@ -78,9 +80,30 @@ local function give_some(id, record, final, event)
   take_off(record, quantities)
   -- One of which nothing is left says what it had last.
   if rest == 0 then return finish(id, record, final, event) end
+  if record.parts ~= '*' and not find(record.borns, ',', 1, true) then
+    record.borns = '0' .. string.rep(',0', #left - 1)
+  end
   leave(books, record, left)
   enter(books, id, record, record.state)
+  if record.parts ~= '*' then look_after(parted, id, books.now + DRIVEN_AFTER_MS) end
   tell(books, 'reduced', id, record)
+  return 'done ' .. record_text(record)
+end
+
+local function follow(id, record)
+  if record.state ~= 'h' and record.state ~= 'c' then return 'wrong ' .. record_text(record) end
+  local left, quantities = all_of(record), {}
+  for i, good in ipairs(goods_of(books, record)) do
+    for at = 6, #ARGV, 2 do
+      if good[1] == ARGV[at] then
+        quantities[i] = math.max(left[i] - tonumber(ARGV[at + 1]), 0)
+        left[i] = left[i] - quantities[i]
+      end
+    end
+  end
+  take_off(record, quantities)
+  leave(books, record, left)
+  enter(books, id, record, record.state)
   return 'done ' .. record_text(record)
 end
 
@@ -99,6 +122,7 @@ local function give_back(id, state)
     if record.state ~= 'e' then take_off(record, all_of(record)) end
     return finish(id, record, final, event)
   end
+  if state == 'f' then return follow(id, record) end
   if #ARGV < 6 and record.state == final then return 'done ' .. record_text(record) end
   if record.state ~= state then return 'wrong ' .. record_text(record) end
   if #ARGV > 5 then return give_some(id, record, final, event) end

@@ -2,13 +2,13 @@
 -- KEYS[1] reservations
 -- KEYS[2] reservations with parts elsewhere, by when those are looked after
 -- ARGV[1] id
--- ARGV[2] "STATE EXPIRES PARTS" of the reservation whose parts were looked after
+-- ARGV[2] "STATE EXPIRES PARTS BORNS" of the reservation whose parts were looked after
 -- ARGV[3] ms until they are to be looked after again; 'never', or 'forget' if they are all forgotten: then it is as well
 -- Returns {'done'}; {'changed'} if the reservation is another by now, or has gone on: then nothing was done.
 local record = redis.call('HGET', KEYS[1], ARGV[1])
 if record then
-  local state, expires, parts = string.match(record, '^(%a) %d+ (%d+) %d+ (%S+)')
-  if state .. ' ' .. expires .. ' ' .. parts ~= ARGV[2] then return { 'changed' } end
+  local state, expires, parts, borns = string.match(record, '^(%a) %d+ (%d+) %d+ (%S+) (%S+)')
+  if state .. ' ' .. expires .. ' ' .. parts .. ' ' .. borns ~= ARGV[2] then return { 'changed' } end
 end
 if tonumber(ARGV[3]) then
   local time = redis.call('TIME')

@@ -4,7 +4,7 @@ use super::books::Books;
 use super::{Expected, apart, id, inventory};
 use crate::support::Scene;
 use fleetpulse::ids::Id;
-use fleetpulse::inventory::{Goods, Inventory, InventoryError, Name, State, Terms};
+use fleetpulse::inventory::{Goods, Inventory, InventoryError, Name, Portion, State, Terms};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -41,6 +41,15 @@ enum Call {
     Release {
         which: usize,
     },
+    Return {
+        which: usize,
+    },
+    /// Gives some of a hold back, or of a confirmed reservation.
+    GiveSome {
+        which: usize,
+        sku: usize,
+        quantity: u64,
+    },
     Extend {
         which: usize,
     },
@@ -63,6 +72,8 @@ fn call() -> impl Strategy<Value = Call> {
             .prop_map(|(goods, id, short)| Call::Reserve { goods, id, short }),
         3 => which.clone().prop_map(|which| Call::Confirm { which }),
         2 => which.clone().prop_map(|which| Call::Release { which }),
+        1 => which.clone().prop_map(|which| Call::Return { which }),
+        2 => (which.clone(), sku.clone(), 1..4_u64).prop_map(|(which, sku, quantity)| Call::GiveSome { which, sku, quantity }),
         1 => which.clone().prop_map(|which| Call::Extend { which }),
         2 => (which, sku.clone()).prop_map(|(which, sku)| Call::Consume { which, sku }),
         1 => sku.prop_map(|sku| Call::Look { sku }),
@@ -83,6 +94,8 @@ enum Outcome {
     Wrong(State),
     Reused,
     NotItsGoods,
+    NotThatMuch(u64),
+    HasLeft,
     Done,
 }
 
@@ -97,6 +110,8 @@ impl From<InventoryError> for Outcome {
             InventoryError::WrongState { state } => Self::Wrong(state),
             InventoryError::KeyReused => Self::Reused,
             InventoryError::NotItsGoods => Self::NotItsGoods,
+            InventoryError::NotThatMuch { quantity, .. } => Self::NotThatMuch(quantity),
+            InventoryError::HasLeft => Self::HasLeft,
             other => panic!("{other}"),
         }
     }
@@ -113,7 +128,8 @@ struct Hold {
     id: Id,
     ttl: Duration,
     state: State,
-    /// How much of each, and whether it still counts.
+    wanted: BTreeMap<usize, u64>,
+    /// How much of each is left, and whether it still counts.
     goods: BTreeMap<usize, (u64, bool)>,
 }
 
@@ -194,6 +210,8 @@ impl Run {
                 let said = self.inventory.release(&hold.id).await;
                 assert_eq!(said.map_or_else(Outcome::from, |r| Outcome::Stands(r.state)), to(hold));
             }
+            Call::Return { which } => self.take_back(which).await,
+            Call::GiveSome { which, sku, quantity } => self.give_some(which, sku, quantity).await,
             Call::Extend { which } => {
                 let Some(hold) = self.model.holds.get(which) else {
                     return;
@@ -299,7 +317,7 @@ impl Run {
             Err(error) => Outcome::from(error.clone()),
         };
         if let Some(before) = before {
-            let same = before.ttl == ttl && before.goods.iter().map(|(sku, (n, _))| (sku, n)).eq(goods.iter());
+            let same = before.ttl == ttl && before.wanted == *goods;
             let expected = if same {
                 Outcome::Made { again: true }
             } else {
@@ -312,6 +330,7 @@ impl Run {
                 id: said.unwrap().reservation.id,
                 ttl,
                 state: if short { State::Expired } else { State::Held },
+                wanted: goods.clone(),
                 goods: goods.iter().map(|(sku, quantity)| (*sku, (*quantity, true))).collect(),
             });
         } else {
@@ -329,6 +348,7 @@ impl Run {
             return;
         };
         let goods = hold.goods.iter().map(|(sku, (quantity, _))| (*sku, *quantity));
+        let goods = goods.filter(|(_, quantity)| *quantity > 0);
         let obstacles = match hold.state {
             State::Expired => self.model.obstacles(goods),
             _ => Vec::new(),
@@ -337,7 +357,7 @@ impl Run {
         let said = said.map_or_else(Outcome::from, |r| Outcome::Stands(r.state));
         let hold = &mut self.model.holds[which];
         match (hold.state, obstacles.is_empty()) {
-            (State::Released, _) => assert_eq!(said, Outcome::Wrong(State::Released)),
+            (state @ (State::Released | State::Returned), _) => assert_eq!(said, Outcome::Wrong(state)),
             // Which of several is told first is not promised.
             (_, false) => assert!(obstacles.contains(&said), "{said:?}"),
             (_, true) => {
@@ -347,18 +367,78 @@ impl Run {
         }
     }
 
+    async fn take_back(&mut self, which: usize) {
+        let Some(hold) = self.model.holds.get_mut(which) else {
+            return;
+        };
+        let said = self.inventory.take_back(&hold.id, None, None).await;
+        let said = said.map_or_else(Outcome::from, |(r, _)| Outcome::Stands(r.state));
+        let expected = match hold.state {
+            State::Confirmed | State::Returned => Outcome::Stands(State::Returned),
+            state => Outcome::Wrong(state),
+        };
+        // Of one of which nothing counts any more only its parts know so.
+        let counts = hold.goods.values().any(|(left, counts)| *left > 0 && *counts);
+        if hold.state == State::Confirmed && !counts && said == Outcome::HasLeft {
+            return;
+        }
+        assert_eq!(said, expected);
+        if hold.state == State::Confirmed {
+            hold.state = State::Returned;
+        }
+    }
+
+    async fn give_some(&mut self, which: usize, sku: usize, quantity: u64) {
+        let Some(hold) = self.model.holds.get_mut(which) else {
+            return;
+        };
+        let sku_id = self.skus[sku].clone();
+        let portion = Portion::Goods(vec![Goods { sku: sku_id, quantity }]);
+        let (state, last, said) = if hold.state == State::Confirmed {
+            let said = self.inventory.take_back(&hold.id, Some(&portion), None).await;
+            (State::Confirmed, State::Returned, said)
+        } else {
+            let said = self.inventory.release_part(&hold.id, &portion, None).await;
+            (State::Held, State::Released, said)
+        };
+        let said = said.map_or_else(Outcome::from, |(r, _)| Outcome::Stands(r.state));
+        if hold.state != state {
+            assert_eq!(said, Outcome::Wrong(hold.state));
+            return;
+        }
+        let all_left: u64 = hold.goods.values().map(|(left, _)| left).sum();
+        let expected = match hold.goods.get_mut(&sku) {
+            // Of an item that is gone a part does not know whether it is.
+            Some((_, false)) if said == Outcome::HasLeft => Outcome::HasLeft,
+            Some((left, _)) if quantity > *left => Outcome::NotThatMuch(*left),
+            None => Outcome::NotThatMuch(0),
+            // One of which nothing is left says what it had last.
+            Some(_) if quantity == all_left => {
+                hold.state = last;
+                Outcome::Stands(last)
+            }
+            Some((left, _)) => {
+                *left -= quantity;
+                Outcome::Stands(state)
+            }
+        };
+        assert_eq!(said, expected);
+    }
+
     async fn consume(&mut self, which: usize, sku: usize) {
         let Some(hold) = self.model.holds.get_mut(which) else {
             return;
         };
-        let quantity = hold.goods.get(&sku).map_or(1, |(quantity, _)| *quantity);
+        let left = hold.goods.get(&sku).map_or(0, |(left, _)| *left);
+        let quantity = left.max(1);
         let goods = Goods {
             sku: self.skus[sku].clone(),
             quantity,
         };
         let said = self.inventory.consume(&hold.id, &goods).await;
         let item = self.model.items.get_mut(&sku);
-        let (Some(item), Some((_, counts))) = (item, hold.goods.get_mut(&sku)) else {
+        let good = hold.goods.get_mut(&sku).filter(|(left, _)| *left > 0);
+        let (Some(item), Some((_, counts))) = (item, good) else {
             let said = Outcome::from(said.unwrap_err());
             assert!(
                 said == Outcome::NotItsGoods || said == Outcome::Wrong(hold.state),
