@@ -177,7 +177,8 @@ pub(super) struct RedriveBody {
 #[derive(ToSchema)]
 #[schema(example = json!({"cron": "0 8 * * 1-5", "time_zone": "Europe/Berlin", "job": {"type": "report", "payload": {}}}))]
 pub(super) struct ScheduleBody {
-    /// Five fields (minute, hour, day of month, month, day of week), or six with seconds in front.
+    /// Five fields (minute, hour, day of month, month, day of week), or six with seconds in front. When the clocks change, fixed times
+    /// (no `*` in minutes, hours and seconds) fire once a day, a skipped one right after the gap; others follow the clock on the wall.
     cron: Option<String>,
     /// A name of the IANA database; UTC if not given.
     time_zone: Option<String>,

