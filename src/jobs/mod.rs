@@ -20,7 +20,7 @@
 //! | `…:runs` | hash | by short id how it goes: state, token, attempts, progress, result, errors; of a job that was never but ready there is none |
 //! | `…:unique` | hash | by unique key `UNTIL SHORT`; 0 for until the job has ended |
 //! | `…:unique_ends` | sorted set | the keys that are kept for a time, by its end |
-//! | `…:meta` | hash | the numbers of the types, the last sequence, whether it is paused, counters, the latest time that a sweep has seen |
+//! | `…:meta` | hash | the numbers of the types, the last sequence, whether it is paused, counters, the latest time that a sweep has seen, the last job of each schedule |
 //! | `…:schedules` | hash | by name when a schedule fired last, 13 digits, and what it is, JSON |
 //! | `…:schedules_due` | sorted set | the schedules by when they fire next |
 //! | `…:events` | stream | an entry for what a call did, with the jobs that it did it to; capped |

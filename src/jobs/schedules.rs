@@ -2,7 +2,9 @@
 //!
 //! Every instance looks at the schedules of all queues that have any a few times a second and fires what is due. It says what it saw the
 //! schedule to be and when due, and the script puts the job in only if that still holds: so however many try, one fires. A firing that was
-//! due while nobody was there is made up for once, or left out, as the schedule has it; several are never made up for.
+//! due while nobody was there is made up for once, or left out, as the schedule has it; several are never made up for. A firing is left out
+//! as well while the last job of its schedule waits still, unless the schedule allows for that: a queue whose workers are away does
+//! not fill with jobs that all say the same.
 
 use super::api::Jobs;
 use super::check;
@@ -59,6 +61,8 @@ pub struct NewSchedule {
     pub every_ms: Option<i64>,
     /// What becomes of a firing that was missed.
     pub missed: Missed,
+    /// Whether it fires while its last job waits still, ready or delayed.
+    pub overlap: bool,
     /// What is put in at each firing. Its time, if it has one, is a delay.
     pub job: NewJob,
 }
@@ -95,6 +99,9 @@ pub struct Stored {
     pub start_ms: i64,
     /// What becomes of a firing that was due while no instance was there.
     pub missed: Missed,
+    /// Whether it fires while its last job waits still, ready or delayed; otherwise that firing is left out.
+    #[serde(default)]
+    pub overlap: bool,
     /// What is put in at each firing.
     pub job: StoredJob,
 }
@@ -222,6 +229,7 @@ impl Jobs {
             every_ms: new.every_ms,
             start_ms: 0,
             missed: new.missed,
+            overlap: new.overlap,
             job: StoredJob::of(&new.job),
         };
         let mut faults = match what.schedule() {
@@ -387,7 +395,7 @@ async fn fire(jobs: &Jobs, queue: &Id, now: i64, schedule: &Found) -> Result<(),
     let next = what.schedule()?.next_after(now.max(schedule.due));
     let is_left_out = what.missed == Missed::Skip && now - schedule.due > LATE_MS;
     let job = (!is_left_out).then(|| what.job.job());
-    commands::fire(jobs.target(queue), schedule, next, job.as_ref()).await?;
+    commands::fire(jobs.target(queue), schedule, next, job.as_ref(), what.overlap).await?;
     Ok(())
 }
 

@@ -356,6 +356,8 @@ pub(super) struct TotalsAnswer {
     failed: u64,
     /// Leases that ran out.
     lost: u64,
+    /// Firings of schedules that were left out because their last jobs waited still.
+    skipped: u64,
 }
 
 /// What so many of a hundred do not exceed, up to 41 % too much.
@@ -404,6 +406,7 @@ impl<'a> QueueAnswer<'a> {
                 replaced: totals.replaced,
                 failed: totals.failed,
                 lost: totals.lost,
+                skipped: totals.skipped,
             },
         }
     }

@@ -187,5 +187,8 @@ pub(super) struct ScheduleBody {
     /// What becomes of a firing that was due while no instance was there: `run_once` (the default) makes up for it, however many
     /// there were, `skip` does not.
     missed: Option<String>,
+    /// Whether it fires while its last job waits still, ready or delayed; `false` if not given: that firing is left out and counted in
+    /// `totals.skipped` of the queue.
+    overlap: Option<bool>,
     job: NewJobBody,
 }

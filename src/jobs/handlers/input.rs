@@ -100,15 +100,17 @@ pub(super) fn schedule(body: &[u8], usual: &dyn Fn(NewJob) -> NewJob) -> Result<
                 Missed::RunOnce
             }
         };
-        (cron, time_zone, every_ms, missed)
+        let overlap = fields.boolean("overlap").unwrap_or(false);
+        (cron, time_zone, every_ms, missed, overlap)
     });
     let made = rest
         .zip(job)
-        .map(|((cron, time_zone, every_ms, missed), job)| NewSchedule {
+        .map(|((cron, time_zone, every_ms, missed, overlap), job)| NewSchedule {
             cron,
             time_zone,
             every_ms,
             missed,
+            overlap,
             job,
         });
     faults.finish(made)

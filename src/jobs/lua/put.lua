@@ -58,6 +58,14 @@ local function will_be_due(due)
   if due < first_due then first_due, woken = due, true end
 end
 
+-- Whether a job is in line or delayed.
+local function is_waiting(id)
+  local run = call('HGET', RUNS, id)
+  if not run then return call('HEXISTS', SPECS, id) == 1 end
+  local state = sub(run, 1, 1)
+  return state == 'r' or state == 'w'
+end
+
 -- Puts one job in, at once.
 local function put_one(id, number, due, flags, rest, place)
   local spec, run = records_of(number, due, flags, rest, place)

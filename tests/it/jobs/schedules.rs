@@ -20,7 +20,7 @@ async fn set(api: &Api, name: &str, schedule: Value) -> Answer {
 }
 
 fn every(ms: i64) -> Value {
-    json!({"every_ms":ms,"job":{"type":"report","payload":{"of":"yesterday"},"keep_result_s":0}})
+    json!({"every_ms":ms,"overlap":true,"job":{"type":"report","payload":{"of":"yesterday"},"keep_result_s":0}})
 }
 
 async fn ready(api: &Api) -> u64 {
@@ -92,7 +92,7 @@ async fn a_firing_of_what_a_schedule_was_or_before_its_time_puts_nothing_in() {
             call.arg(key);
         }
         call.arg("wake").arg("reports").arg("10 10 10 10").arg("s").arg(due);
-        call.arg(seen).arg(due + 3_600_000);
+        call.arg(seen).arg(due + 3_600_000).arg("1");
         for part in [
             "report",
             "short-id",
@@ -177,6 +177,35 @@ async fn a_schedule_is_shown_as_it_was_set_and_keeps_its_rhythm_when_set_again()
     assert_eq!(send(api.request(Method::DELETE, &path)).await.status, 204);
     assert_eq!(send(api.request(Method::DELETE, &path)).await.status, 404);
     assert_eq!(api.get(&path).await.status, 404);
+}
+
+#[actix_web::test]
+async fn a_firing_is_left_out_while_the_last_job_waits_unless_it_may_overlap() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let (api, jobs) = (service.drivers(), JobApi::of(&service));
+    let mut schedule = every(1_000);
+    schedule.as_object_mut().unwrap().remove("overlap");
+    let set = set(&api, "s", schedule).await;
+    assert_eq!(set.body["overlap"], false, "{set:?}");
+    let skipped = async |least: u64| {
+        eventually(SOON, "firings are left out", async || {
+            let queue = api.get(QUEUE).await.body;
+            (queue["totals"]["skipped"].as_u64().unwrap() >= least).then_some(queue)
+        })
+        .await
+    };
+    assert_eq!(skipped(2).await["counts"]["ready"], 1);
+    // One that runs does not keep the next from waiting behind it.
+    let leased = jobs.lease("reports", json!({})).await;
+    eventually(SOON, "it fires again", async || (ready(&api).await == 1).then_some(())).await;
+    // One that was tried and waits for its next attempt does.
+    let failed = json!({"token":leased[0]["token"],"error":"no","retry":60_000});
+    let path = format!("/v1/jobs/{}/fail", leased[0]["id"].as_str().unwrap());
+    assert_eq!(jobs.post(&path, failed).await.status, 200);
+    let before = api.get(QUEUE).await.body["totals"]["skipped"].as_u64().unwrap();
+    assert_eq!(skipped(before + 1).await["counts"]["ready"], 1);
+    Books::read(&scene, &id_of("reports")).await.balance();
 }
 
 #[actix_web::test]
