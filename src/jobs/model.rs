@@ -62,7 +62,8 @@ pub struct Unique {
     pub key: CompactString,
     /// What happens to a job whose key is taken.
     pub mode: UniqueMode,
-    /// For how long from its putting in a job keeps the key, whether it has ended or not; until it has ended if not given.
+    /// For how long from its putting in a job keeps the key, whether it is done or not; until it is done if not given. A job that is
+    /// dead or cancelled keeps none.
     pub keep: Option<Duration>,
 }
 

@@ -30,7 +30,8 @@ pub(super) struct NewJobBody {
     /// waits; `debounce` lets it become as this one and wait anew, under its own id, if it still waits. One that runs may end, and
     /// is cancelled where it would run again.
     unique_mode: Option<String>,
-    /// For how long from now on the job keeps the key, whether it has ended or not; until it has ended if not given.
+    /// For how long from now on the job keeps the key, whether it is done or not; until it is done if not given. A job that is dead or
+    /// cancelled keeps no key.
     unique_for_ms: Option<u64>,
     /// For how long it is remembered when it is done; an hour if not given, 0 for not at all.
     keep_result_s: Option<u64>,

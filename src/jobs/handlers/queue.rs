@@ -179,14 +179,15 @@ pub async fn clear_dead(request: HttpRequest, state: Data) -> Result<HttpRespons
 
 /// Cancel the job that has a unique key
 ///
-/// And free the key.
+/// And free the key. The key of a job that is done and keeps it for a time (`unique_for_ms`) stays: `unique_mode` `replace` puts
+/// another one in.
 #[utoipa::path(
     delete, path = "/v1/queues/{queue}/unique/{key}", tag = "jobs",
     params(("queue" = String, Path), ("key" = String, Path)),
     responses(
         (status = 200, description = "Cancelled", body = CancelledAnswer),
         (status = 404, description = "No job has the key", body = Problem),
-        (status = 409, description = "It has ended (`wrong_state`); the key is free", body = Problem),
+        (status = 409, description = "It is done (`wrong_state`), and keeps the key", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]

@@ -188,14 +188,22 @@ local function add_error(r, text)
   r.tail = '\n' .. progress .. '\n' .. result .. errors
 end
 
--- Which job has a unique key now; nil for none.
+-- Which job has a unique key now; nil for none. A job that is dead or cancelled has none: earlier versions let it keep its key.
 local function holder_of(key)
   local ends, holder = match(call('HGET', UNIQUE, key) or '', '^(%d+) (.+)$')
-  if holder and (ends == '0' or tonumber(ends) > now) then return holder end
+  if not holder or ends ~= '0' and tonumber(ends) <= now then return nil end
+  if call('ZSCORE', DEAD, holder) or call('ZSCORE', CANCELLED, holder) then return nil end
+  return holder
 end
--- Frees the unique key of a job that has ended, unless it is kept for a time.
+-- Frees the unique key of a job that is done, unless it is kept for a time.
 local function free_key(key, id)
   if call('HGET', UNIQUE, key) == '0 ' .. id then call('HDEL', UNIQUE, key) end
+end
+-- Frees the unique key, if it has one, of a job that is dead or cancelled, for however long it was to be kept.
+local function give_key_up(r, id)
+  if r.unique == '' or match(call('HGET', UNIQUE, r.unique) or '', '^%d+ (.+)$') ~= id then return end
+  call('HDEL', UNIQUE, r.unique)
+  call('ZREM', UNIQUE_ENDS, r.unique)
 end
 
 -- A job that runs is not to run again once another has its key: that one is put in for it.
@@ -241,7 +249,7 @@ local function die(r, id)
   r.state, r.since = 'x', now_text
   call('HSET', RUNS, id, written(r))
   call('ZADD', DEAD, stamp(now + dead_ms), id)
-  if r.unique ~= '' then free_key(r.unique, id) end
+  give_key_up(r, id)
   count('died', 1)
   note('dead', id)
 end
@@ -251,6 +259,7 @@ local function end_cancelled(r, id)
   call('HSET', RUNS, id, written(r))
   -- Its worker is to be told of it, so it is remembered for an hour at least.
   call('ZADD', CANCELLED, now + math.max(r.keep * 1000, 3600000), id)
+  give_key_up(r, id)
   count('cancelled', 1)
   note('cancelled', id)
 end

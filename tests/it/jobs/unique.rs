@@ -201,3 +201,54 @@ async fn what_has_ended_stays_so_while_another_has_its_key() {
     assert_eq!(by_key.body["id"], value!(dead[0]));
     Books::read(&scene, &id_of("q")).await.balance();
 }
+
+#[actix_web::test]
+async fn a_key_names_no_job_that_is_dead_or_cancelled_and_is_not_freed_by_a_refusal() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = JobApi::of(&service);
+    let kept = value!({"type": "a", "unique_key": "k", "unique_for_ms": 600_000, "backoff": {"base_ms": 0}});
+    let outcome = async || {
+        let answer = api.post("/v1/queues/q/jobs", kept.clone()).await;
+        answer.body["jobs"][0]["outcome"].as_str().unwrap().to_owned()
+    };
+    // Cancelled by its id, by its key, while it runs; failed for good; lost for the last time.
+    for end in ["id", "key", "running", "fail", "lost"] {
+        let mut job = kept.clone();
+        job["max_attempts"] = value!(if end == "lost" { 1 } else { 5 });
+        let id = api.add("q", job).await.remove(0);
+        assert_eq!(outcome().await, "existing", "{end}");
+        if !["id", "key"].contains(&end) {
+            let lease_ms = if end == "lost" { 100 } else { 60_000 };
+            let leased = api.lease("q", value!({"lease_ms": lease_ms})).await;
+            let failed = value!({"token": leased[0]["token"], "error": "no", "retry": false});
+            if end == "fail" {
+                api.post(&format!("/v1/jobs/{id}/fail"), failed).await;
+            }
+        }
+        let ended = match end {
+            "key" => api.delete("/v1/queues/q/unique/k").await.status,
+            "id" | "running" => api.delete(&format!("/v1/jobs/{id}")).await.status,
+            _ => 200,
+        };
+        assert!([200, 204].contains(&ended), "{end}: {ended}");
+        eventually(SOON, "it has ended", async || {
+            let job = api.get(&format!("/v1/jobs/{id}")).await;
+            ["dead", "cancelled"]
+                .contains(&job.body["state"].as_str().unwrap())
+                .then_some(())
+        })
+        .await;
+        api.delete("/v1/queues/q/unique/k").await.assert_problem(404, &[]);
+        Books::read(&scene, &id_of("q")).await.balance();
+    }
+    // One that is done keeps its key, whoever asks for it to be cancelled.
+    assert_eq!(outcome().await, "created");
+    let leased = api.lease("q", value!({})).await;
+    api.complete(&leased[0]).await;
+    for _ in 0..2 {
+        api.delete("/v1/queues/q/unique/k").await.assert_problem(409, &[]);
+        assert_eq!(outcome().await, "existing");
+    }
+    Books::read(&scene, &id_of("q")).await.balance();
+}
