@@ -70,7 +70,7 @@
 //! **Unique keys.** A job has its key until it is done, or for a time from its putting in; one that is dead or cancelled has it no more,
 //! whatever the time. So a key names a job that waits, runs or is done. Another one with the key is refused,
 //! or takes the place of the first if that still waits (`replace`), or is what the first becomes, under its id and waiting anew
-//! (`debounce`). What runs is never changed: then the other is put in, and has the key. What lost its key while it ran does not run
+//! (`debounce`), for `max_wait_ms` at most if that is given. What runs is never changed: then the other is put in, and has the key. What lost its key while it ran does not run
 //! again beside the other or after it: where it would be tried again, be given back or go on, it is cancelled. So is a series that
 //! would go on while another has its key. What has ended is not made ready again while another job has its key.
 //!

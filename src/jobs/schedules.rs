@@ -123,6 +123,8 @@ pub struct StoredJob {
     unique_mode: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     unique_for_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    max_wait_ms: Option<u64>,
     keep_result_s: u64,
 }
 
@@ -167,6 +169,7 @@ impl StoredJob {
                 .to_owned()
             }),
             unique_for_ms: unique.and_then(|unique| unique.keep).map(whole_ms),
+            max_wait_ms: unique.and_then(|unique| unique.max_wait).map(whole_ms),
             keep_result_s: job.keep_result.as_secs(),
         }
     }
@@ -201,6 +204,7 @@ impl StoredJob {
                     _ => UniqueMode::Refuse,
                 },
                 keep: self.unique_for_ms.map(Duration::from_millis),
+                max_wait: self.max_wait_ms.map(Duration::from_millis),
             }),
             keep_result: Duration::from_secs(self.keep_result_s),
         }

@@ -202,9 +202,14 @@ fn read_unique(fields: &mut Fields) -> Option<Unique> {
     let key = fields.id("unique_key");
     let mode = fields.text("unique_mode", 16);
     let keep = fields.integer("unique_for_ms", 1..=*YEAR_MS.end()).map(ms);
+    let max_wait = fields.integer("max_wait_ms", 1..=*YEAR_MS.end()).map(ms);
     if key.is_none() {
         // Without it they would mean nothing, to somebody who relies on them.
-        for (name, is_there) in [("unique_mode", mode.is_some()), ("unique_for_ms", keep.is_some())] {
+        for (name, is_there) in [
+            ("unique_mode", mode.is_some()),
+            ("unique_for_ms", keep.is_some()),
+            ("max_wait_ms", max_wait.is_some()),
+        ] {
             if is_there {
                 fields.refuse(name, "goes with unique_key only");
             }
@@ -223,6 +228,7 @@ fn read_unique(fields: &mut Fields) -> Option<Unique> {
         key: key.as_str().into(),
         mode,
         keep,
+        max_wait,
     })
 }
 

@@ -199,6 +199,7 @@ fn keyed(n: usize) -> NewJob {
             key: format!("k{n}").into(),
             mode: UniqueMode::Refuse,
             keep: None,
+            max_wait: None,
         }),
         ..job(n)
     }

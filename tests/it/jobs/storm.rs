@@ -32,6 +32,7 @@ async fn every_job_ends_though_workers_die_fail_and_give_back() {
                         key: format!("k{n}").into(),
                         mode: UniqueMode::Refuse,
                         keep: None,
+                        max_wait: None,
                     });
                 }
                 one

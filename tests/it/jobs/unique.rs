@@ -252,3 +252,56 @@ async fn a_key_names_no_job_that_is_dead_or_cancelled_and_is_not_freed_by_a_refu
     }
     Books::read(&scene, &id_of("q")).await.balance();
 }
+
+#[actix_web::test]
+async fn what_is_debounced_without_end_runs_after_its_longest_wait() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = JobApi::of(&service);
+    let job = |n: u32, delay_ms: u32, max_wait_ms: u32| {
+        value!({"type": "a", "payload": n, "delay_ms": delay_ms, "unique_key": "k", "unique_mode": "debounce",
+            "max_wait_ms": max_wait_ms})
+    };
+    let id = api.add("q", job(0, 60_000, 100_000)).await.remove(0);
+    let first = api.get(&format!("/v1/jobs/{id}")).await.body;
+    for (n, delay_ms, due_ms) in [
+        (1, 99_000, 99_000..110_000),
+        (2, 600_000, 100_000..100_010),
+        (3, 500, 500..30_000),
+    ] {
+        let again = api.post("/v1/queues/q/jobs", job(n, delay_ms, 100_000)).await;
+        assert_eq!(again.body["jobs"][0], value!({"id": id, "outcome": "debounced"}));
+        let found = api.get(&format!("/v1/jobs/{id}")).await.body;
+        assert_eq!(
+            (&found["payload"], &found["created_at"]),
+            (&value!(n), &first["created_at"])
+        );
+        let due = stamp(&found["run_at"]) - stamp(&first["created_at"]);
+        assert!(due_ms.contains(&due), "{n}: {due}");
+    }
+    // Over its longest wait it is ready, and stays before what came after it, however often it is debounced.
+    api.add("q", value!({"type": "a", "payload": "later"})).await;
+    for n in 4..6 {
+        api.add("q", job(n, 600_000, 1)).await;
+    }
+    let leased = api.lease("q", value!({"count": 2})).await;
+    assert_eq!(
+        (&leased[0]["payload"], &leased[1]["payload"]),
+        (&value!(5), &value!("later"))
+    );
+    // Once it has run its wait begins anew.
+    let failed = value!({"token": leased[0]["token"], "error": "no", "retry": 60_000});
+    api.post(&format!("/v1/jobs/{id}/fail"), failed).await;
+    api.add("q", job(6, 50_000, 40_000)).await;
+    let found = api.get(&format!("/v1/jobs/{id}")).await.body;
+    let due = stamp(&found["run_at"]) - stamp(&found["created_at"]);
+    assert!(
+        (40_000..40_010).contains(&due) && found["created_at"] != first["created_at"],
+        "{found}"
+    );
+    let wrong = value!({"type": "a", "unique_key": "k", "max_wait_ms": 5});
+    api.post("/v1/queues/q/jobs", wrong)
+        .await
+        .assert_problem(422, &["/max_wait_ms"]);
+    Books::read(&scene, &id_of("q")).await.balance();
+}
