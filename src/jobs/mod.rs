@@ -30,11 +30,12 @@
 //! ```text
 //!           add                lease               complete
 //!  ─────────┬───────▶ ready ──────────▶ leased ──────────────▶ done
-//!           │          ▲ ▲ ▲              │ │ │
-//!           │ its time │ │ └── release ───┘ │ └── fail, lease over: last attempt ─▶ dead ── retry, redrive ─▶ ready
-//!           └──▶ delayed └─── lease over ───┤
+//!           │          ▲   ▲              │ │ │
+//!           │ its time │   └── release ───┘ │ └── fail, lease over: last attempt ─▶ dead ── retry, redrive ─▶ ready
+//!           └──▶ delayed                    │
 //!                  ▲                        │          ready, delayed, leased ── cancel ─▶ cancelled ── retry ─▶ ready
-//!                  └── fail, complete with then
+//!                  └── fail, lease over, ───┘
+//!                      complete with then
 //! ```
 //!
 //! **Few commands for many jobs.** What is known of a job lies in two hashes for the whole queue and not in a hash of its own,
@@ -50,8 +51,8 @@
 //! the lines merged. With one type that is one `ZRANGE`. With one worker jobs run in this order; with several they
 //! begin in it.
 //!
-//! **At least once.** A job is lost by no crash of a worker or an instance: its lease runs out, the attempt is counted, and the
-//! next worker has it. So it may run twice: where the worker was only slow, or its last word was lost. A handler has to
+//! **At least once.** A job is lost by no crash of a worker or an instance: its lease runs out, the attempt is counted, and after the
+//! job's backoff the next worker has it: one that takes its workers down with it does not take the next at once. So it may run twice: where the worker was only slow, or its last word was lost. A handler has to
 //! bear that, by making its effect idempotent (the job's id is the same each time) or by a fence of its own. A late word with an old
 //! token is refused. With `keep_result` 0 a job that is done is gone at once, and a repeated completion finds none.
 //!

@@ -52,15 +52,6 @@ local function records_of(number, due, flags, rest, place, created)
   return spec, 'w-' .. NO_TOKEN .. NEVER .. flags .. '000' .. since .. ' ' .. number .. ' ' .. place
 end
 
--- Whether a delayed job that is due then will be the first: those who wait have to know.
-local first_due
-local function look_at_delayed()
-  first_due = tonumber(call('ZRANGE', DELAYED, 0, 0, 'WITHSCORES')[2]) or math.huge
-end
-local function will_be_due(due)
-  if due < first_due then first_due, woken = due, true end
-end
-
 -- Whether a job is in line or delayed.
 local function is_waiting(id)
   local run = call('HGET', RUNS, id)

@@ -147,6 +147,15 @@ local function stamp(ms)
   return format('%013d', ms)
 end
 
+-- Whether a delayed job that is due then will be the first: those who wait have to know.
+local first_due
+local function look_at_delayed()
+  first_due = tonumber(call('ZRANGE', DELAYED, 0, 0, 'WITHSCORES')[2]) or math.huge
+end
+local function will_be_due(due)
+  if due < first_due then first_due, woken = due, true end
+end
+
 -- A run taken apart, with its spec, for all that is seldom.
 local function read(run, spec)
   local tail = find(run, '\n', 44, true)
@@ -302,8 +311,27 @@ local function within(key, ids)
   return records, n
 end
 
--- Takes back up to so many leases that ran out: to the place in the line that the job had, to the dead, or where another has
--- taken its key to the cancelled. Returns whether there may be more.
+-- For how long a job waits after its latest attempt, as its policy has it; `drawn` is 0 to 999, for the jitter.
+local function backoff_ms(r, drawn)
+  local ms = r.base
+  if r.backoff == 'e' then ms = math.min(r.cap, ms * 2 ^ math.min(r.attempts - 1, 40)) end
+  return math.floor(ms * (1 - r.jitter * drawn / 1000))
+end
+-- Makes a job that was leased ready again after that time, at the place in the line that it had.
+local function try_again(r, id, ms)
+  local due = from + ms
+  r.state, r.since = ms == 0 and 'r' or 'w', stamp(due)
+  call('HSET', RUNS, id, written(r))
+  if ms == 0 then
+    make_ready(r.number, r.place, id)
+  else
+    call('ZADD', DELAYED, stamp(due), id)
+    will_be_due(due)
+  end
+end
+
+-- Takes back up to so many leases that ran out. Each is a failed attempt: the job is tried again as its policy has it, and is dead
+-- after its last attempt, or cancelled where another has taken its key. Returns whether there may be more.
 local function reclaim(most)
   local ids = call('ZRANGEBYSCORE', LEASED, '-inf', now, 'LIMIT', 0, most)
   if #ids == 0 then return false end
@@ -314,6 +342,7 @@ local function reclaim(most)
   end
   local runs = call('HMGET', RUNS, unpack(ids))
   call('ZREM', LEASED, unpack(ids))
+  look_at_delayed()
   local died, cancelled = false, false
   for i, id in ipairs(ids) do
     if runs[i] and specs[i] then
@@ -327,9 +356,8 @@ local function reclaim(most)
         end_cancelled(r, id)
         cancelled = true
       else
-        r.state, r.since = 'r', now_text
-        call('HSET', RUNS, id, written(r))
-        make_ready(r.number, r.place, id)
+        -- Redis's `math.random` draws the same in each call.
+        try_again(r, id, backoff_ms(r, (time[2] + 389 * i) % 1000))
       end
     end
   end

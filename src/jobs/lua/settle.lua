@@ -112,23 +112,9 @@ local function fail(r, id, how)
     return 'c'
   end
   local ms = tonumber(number)
-  if mode == 'p' then
-    ms = r.base
-    if r.backoff == 'e' then ms = math.min(r.cap, ms * 2 ^ math.min(r.attempts - 1, 40)) end
-    ms = math.max(math.floor(ms * (1 - r.jitter * number / 1000)), tonumber(least) or 0)
-  end
-  local due = from + ms
-  r.since = stamp(due)
+  if mode == 'p' then ms = math.max(backoff_ms(r, number), tonumber(least) or 0) end
   note(mode == 'u' and 'released' or 'failed', id)
-  if ms == 0 then
-    r.state = 'r'
-    make_ready(r.number, r.place, id)
-  else
-    r.state = 'w'
-    call('ZADD', DELAYED, stamp(due), id)
-    will_be_due(due)
-  end
-  call('HSET', RUNS, id, written(r))
+  try_again(r, id, ms)
   return r.state
 end
 

@@ -63,8 +63,9 @@ async fn long_jobs_are_listed_ended_and_redriven_in_pieces() {
     let text = json(&format!("\"{}\"", "x".repeat(600_000)));
     let mut put_in = Vec::new();
     for _ in 0..JOBS {
-        let new = vec![NewJob::new("a", text.clone())];
-        put_in.push(jobs.add(&queue, new).await.unwrap().remove(0).id);
+        let mut new = NewJob::new("a", text.clone());
+        new.backoff.base = Duration::ZERO;
+        put_in.push(jobs.add(&queue, vec![new]).await.unwrap().remove(0).id);
     }
     let all = async |state: State| -> Vec<JobId> {
         let (mut found, mut cursor, mut pages) = (Vec::new(), None, 0);
