@@ -112,7 +112,7 @@ pub use check::{
     ATTEMPTS, COUNT, KEEP_S, LEASE_MS, MAX_BATCH, MAX_ERROR, MAX_PROGRESS, MAX_TYPES, PRIORITY, TIMEOUT_MS, WAIT_MS,
     YEAR, YEAR_MS,
 };
-pub use commands::Event;
+pub use commands::{Event, Events};
 pub use error::{Fault, JobsError};
 pub use id::{JobId, LeaseToken, MAX_QUEUE_LEN};
 pub use model::{

@@ -2,7 +2,7 @@
 
 use super::api::Jobs;
 use super::check;
-use super::commands::{self, Event};
+use super::commands::{self, Events};
 use super::error::JobsError;
 use super::id::JobId;
 use super::model::State;
@@ -146,17 +146,18 @@ impl Jobs {
         Ok(forgotten)
     }
 
-    /// Up to `limit` events of a queue behind one (`0-0` for all that are kept); if there are none, waits for so long.
+    /// Up to `limit` events of a queue behind one (`0-0` for all that are kept), and whether some in between are not kept any more; if
+    /// there are none, waits for so long.
     ///
     /// # Errors
     /// [`JobsError::Store`].
-    pub async fn events(&self, queue: &Id, after: &str, limit: usize, wait: Duration) -> Result<Vec<Event>, JobsError> {
+    pub async fn events(&self, queue: &Id, after: &str, limit: usize, wait: Duration) -> Result<Events, JobsError> {
         check::queue(queue)?;
         let until = Instant::now() + wait;
         loop {
             let events = commands::events(self.link(), queue, after, limit).await?;
             let now = Instant::now();
-            if !events.is_empty() || now >= until {
+            if !events.events.is_empty() || now >= until {
                 return Ok(events);
             }
             tokio::select! {

@@ -268,6 +268,60 @@ async fn a_cancelled_job_is_taken_from_its_worker() {
 }
 
 #[actix_web::test]
+async fn events_that_are_not_kept_any_more_are_a_gap() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = JobApi::of(&service);
+    for _ in 0..4 {
+        api.add("q", value!({"type": "t"})).await;
+    }
+    let all = api.get("/v1/queues/q/events").await.body;
+    let places: Vec<&str> = (0..4).map(|n| all["events"][n]["id"].as_str().unwrap()).collect();
+    let trim = async |most: usize| {
+        let key = scene.keys().queue_events(&id_of("q"));
+        let _: i64 = scene
+            .redis
+            .query(redis::cmd("XTRIM").arg(key).arg("MAXLEN").arg(most))
+            .await;
+    };
+    let after = |place: &str| format!("/v1/queues/q/events?after={place}");
+    trim(3).await;
+    for (place, count, gap) in [
+        ("0-0", 3, value!(null)),
+        ("1-1", 3, value!(true)),
+        (places[0], 3, value!(true)),
+        (places[1], 2, value!(null)),
+        (places[3], 0, value!(null)),
+    ] {
+        let page = api.get(&after(place)).await.body;
+        assert_eq!(
+            (page["events"].as_array().unwrap().len(), &page["gap"]),
+            (count, &gap),
+            "{place}"
+        );
+    }
+    // One who waits behind the last that there was, and one who follows, are told as well.
+    trim(0).await;
+    let none = api.get(&after(places[3])).await.body;
+    assert_eq!(
+        none,
+        value!({"events": [], "next": places[3]}),
+        "nothing is missing yet"
+    );
+    let path = format!("{}&wait_ms=5000", after(places[3]));
+    let (waited, _) = join!(api.get(&path), api.add("q", value!({"type": "t"})));
+    assert_eq!(
+        (&waited.body["gap"], &waited.body["events"][0]["event"]),
+        (&value!(true), &value!("added"))
+    );
+    let request = api.0.request(Method::GET, &after(places[0]));
+    let mut stream = request.header("accept", "text/event-stream").send().await.unwrap();
+    let first = stream.chunk().await.unwrap().unwrap();
+    let first = str::from_utf8(&first).unwrap();
+    assert!(first.starts_with("event: gap\ndata: {\"gap\":true}\n\nid: "), "{first}");
+}
+
+#[actix_web::test]
 async fn lists_and_events_tell_what_there_is_and_was() {
     let scene = Scene::new().await;
     let service = scene.start().await;
