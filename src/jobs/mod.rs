@@ -119,7 +119,7 @@ pub use model::{
     AddOutcome, Added, Backoff, BackoffKind, End, LeaseRequest, Leased, NewJob, Retry, RunAt, SettleOutcome,
     Settlement, State, Unique, UniqueMode,
 };
-pub use overview::{Cursor, Page};
+pub use overview::{Cursor, MOST_DRAINED, Page};
 pub use record::{Failure, Job};
 pub use stats::{Counts, Times, Totals};
 pub use wakeups::Wakeups;

@@ -14,6 +14,7 @@ static LIST: LazyLock<Script> = script!("list");
 static HOLD: LazyLock<Script> = script!("hold");
 static REDRIVE: LazyLock<Script> = script!("redrive", "revive");
 static CLEAR: LazyLock<Script> = script!("clear");
+static DRAIN: LazyLock<Script> = script!("drain");
 static SWEEP: LazyLock<Script> = script!("sweep", "clock");
 
 /// Heads of lines that are looked at for the job that waits longest.
@@ -104,6 +105,16 @@ pub(in crate::jobs) async fn clear(target: Target<'_>, most: usize) -> Result<(u
     let mut words = target
         .change(&CLEAR, 1, 0, |call| {
             call.arg(most);
+        })
+        .await?;
+    Ok((words.count()?, words.count()?))
+}
+
+/// Cancels up to so many ready or delayed jobs; returns how many were, and how many are left.
+pub(in crate::jobs) async fn drain(target: Target<'_>, state: State, most: u64) -> Result<(u64, u64), JobsError> {
+    let mut words = target
+        .change(&DRAIN, 2, 0, |call| {
+            call.arg(state.letter().to_string()).arg(most);
         })
         .await?;
     Ok((words.count()?, words.count()?))

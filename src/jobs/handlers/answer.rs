@@ -306,7 +306,7 @@ pub(super) struct CancelledAnswer {
 pub(super) struct MovedAnswer {
     /// How many were.
     pub jobs: u64,
-    /// How many dead ones are left.
+    /// How many are left in the state that they were in.
     pub left: u64,
 }
 

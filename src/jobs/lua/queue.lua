@@ -174,12 +174,14 @@ local function written(r)
   if r.state == 'l' then where = r.unique == '' and '' or r.leased .. ' ' .. r.unique end
   return r.state .. r.ended_by .. r.token .. r.leased .. r.flags .. r.keep .. format('%03d', r.attempts) .. where .. r.tail
 end
--- A job as it is; nil if there is none. One that is ready and was never anything else is as if it had a run.
+-- The run of a job that is ready and was never anything else, as if it had one.
+local function first_run(spec)
+  return 'r-' .. NO_TOKEN .. NEVER .. sub(spec, 1, 9) .. '000' .. sub(spec, 10, 22)
+end
+-- A job as it is; nil if there is none.
 local function find_job(id)
   local spec = call('HGET', SPECS, id)
-  if not spec then return nil end
-  local run = call('HGET', RUNS, id) or 'r-' .. NO_TOKEN .. NEVER .. sub(spec, 1, 9) .. '000' .. sub(spec, 10, 22)
-  return read(run, spec)
+  return spec and read(call('HGET', RUNS, id) or first_run(spec), spec) or nil
 end
 
 -- The progress, the result and the errors of a tail.

@@ -268,6 +268,51 @@ async fn a_cancelled_job_is_taken_from_its_worker() {
 }
 
 #[actix_web::test]
+async fn the_waiting_jobs_of_a_queue_are_cancelled_in_pieces() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = JobApi::of(&service);
+    let mut jobs: Vec<_> = (0..250).map(|n| value!({"type": format!("t{}", n % 3)})).collect();
+    jobs[0]["unique_key"] = value!("k");
+    jobs[0]["unique_for_ms"] = value!(600_000);
+    let ids = api.add("q", value!(jobs)).await;
+    api.add(
+        "q",
+        value!([{"type": "t0", "delay_ms": 600_000}, {"type": "t1", "delay_ms": 600_000}]),
+    )
+    .await;
+    let leased = api.lease("q", value!({"types": ["t1"]})).await;
+    let drain = async |query: &str| api.delete(&format!("/v1/queues/q/jobs?{query}")).await;
+    for (query, jobs, left) in [
+        ("state=ready&limit=1", 1, 248),
+        ("state=ready&limit=130", 130, 118),
+        ("state=ready", 118, 0),
+        ("state=ready", 0, 0),
+        ("state=delayed", 2, 0),
+    ] {
+        let drained = drain(query).await;
+        assert_eq!(
+            (drained.status, drained.body),
+            (200, value!({"jobs": jobs, "left": left})),
+            "{query}"
+        );
+        Books::read(&scene, &id_of("q")).await.balance();
+    }
+    // What runs goes on, a key is free, and one that was cancelled by mistake comes back.
+    api.complete(&leased[0]).await;
+    let again = api.post("/v1/queues/q/jobs", jobs[0].clone()).await;
+    assert_eq!(again.body["jobs"][0]["outcome"], "created");
+    assert_eq!(
+        api.post(&format!("/v1/jobs/{}/retry", ids[2]), value!({})).await.status,
+        204
+    );
+    for wrong in ["", "state=leased", "state=ready&limit=0", "state=ready&limit=10001"] {
+        assert_eq!(drain(wrong).await.status, 422, "{wrong}");
+    }
+    Books::read(&scene, &id_of("q")).await.balance();
+}
+
+#[actix_web::test]
 async fn events_that_are_not_kept_any_more_are_a_gap() {
     let scene = Scene::new().await;
     let service = scene.start().await;
