@@ -34,6 +34,9 @@ const AT_ONCE: usize = 16;
 const UNUSED: Duration = Duration::from_mins(10);
 /// Of this many looks one checks all schedules, and not only those that are due.
 const LOOK_AT_ALL: u32 = 25;
+/// Of this many, an hour's, one checks them by the rules of their time zones, which change with a release of the database. The first
+/// is one of the first looks.
+const LOOK_AT_RULES: u32 = 18_000;
 /// A clock that is behind the last firing by less than this is ignored.
 const BEHIND_MS: i64 = 1_000;
 /// A firing that is later by more was missed.
@@ -335,8 +338,12 @@ pub async fn keep_firing(jobs: Jobs) {
         let Ok(queues) = commands::queues(jobs.link(), &scheduled(&jobs), jobs.settings().queues).await else {
             continue;
         };
-        let all = looks.is_multiple_of(LOOK_AT_ALL);
-        let fire = async |queue| fire_due(&jobs, queue, all).await;
+        let what = match () {
+            () if looks % LOOK_AT_RULES == LOOK_AT_ALL => Look::Rules,
+            () if looks.is_multiple_of(LOOK_AT_ALL) => Look::All,
+            () => Look::Due,
+        };
+        let fire = async |queue| fire_due(&jobs, queue, what).await;
         let failures: Vec<_> = stream::iter(&queues)
             .map(fire)
             .buffer_unordered(AT_ONCE)
@@ -354,21 +361,32 @@ fn scheduled(jobs: &Jobs) -> String {
     jobs.link().store().keys().queues_with_schedules()
 }
 
+/// What is checked besides what is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// Nothing.
+    Due,
+    /// Whether the clock was set back since a schedule fired last.
+    All,
+    /// Whether a schedule is due when its expression and its time zone say.
+    Rules,
+}
+
 /// Fires what is due in a queue. Returns what could not fire, and why. What failed because Redis was unavailable fires at the next
-/// look. With `all`, schedules that are due too late are corrected as well.
-async fn fire_due(jobs: &Jobs, queue: &Id, all: bool) -> Vec<(String, String)> {
+/// look. Schedules that are due at a wrong time are corrected, as far as `what` says.
+async fn fire_due(jobs: &Jobs, queue: &Id, what: Look) -> Vec<(String, String)> {
     let mut failures = Vec::new();
     let mut note = |place: String, error: JobsError| match error {
         JobsError::Store(StoreError::Away | StoreError::Lost(_)) => {}
         error => failures.push((place, error.to_string())),
     };
-    match look(jobs, queue, !all).await {
+    match look(jobs, queue, what == Look::Due).await {
         Ok(found) => {
             for schedule in found.schedules {
                 let done = if schedule.due <= found.now {
                     fire(jobs, queue, found.now, &schedule).await
                 } else {
-                    mend(jobs, queue, found.now, &schedule).await
+                    mend(jobs, queue, found.now, what, &schedule).await
                 };
                 // One that cannot fire keeps none of the others from it.
                 if let Err(error) = done {
@@ -403,15 +421,22 @@ async fn fire(jobs: &Jobs, queue: &Id, now: i64, schedule: &Found) -> Result<(),
     Ok(())
 }
 
-/// Moves a schedule's due time forward if it is later than the first firing after now: the clock was set back since it last fired.
-async fn mend(jobs: &Jobs, queue: &Id, now: i64, schedule: &Found) -> Result<(), JobsError> {
+/// Corrects when a schedule is due: brings it forward if the clock was set back since it last fired, and moves it either way if the rules
+/// of its time zone have changed.
+async fn mend(jobs: &Jobs, queue: &Id, now: i64, look: Look, schedule: &Found) -> Result<(), JobsError> {
     let what: Stored = serde_json::from_str(&schedule.what)
         .map_err(|error| JobsError::Invalid(vec![Fault::new("schedule", error.to_string())]))?;
-    if schedule.last.max(what.start_ms) <= now + BEHIND_MS {
+    let latest = schedule.last.max(what.start_ms);
+    let was_set_back = latest > now + BEHIND_MS;
+    if !was_set_back && look != Look::Rules {
         return Ok(());
     }
-    match what.schedule()?.next_after(now) {
-        Some(next) if next < schedule.due => commands::mend_schedule(jobs.target(queue), schedule, next).await,
+    // Of a clock that is behind by less, what has fired is not due again.
+    let after = if was_set_back { now } else { now.max(latest) };
+    match what.schedule()?.next_after(after) {
+        Some(next) if next < schedule.due || next != schedule.due && look == Look::Rules => {
+            commands::mend_schedule(jobs.target(queue), schedule, next).await
+        }
         _ => Ok(()),
     }
 }

@@ -209,6 +209,30 @@ async fn a_firing_is_left_out_while_the_last_job_waits_unless_it_may_overlap() {
 }
 
 #[actix_web::test]
+async fn a_schedule_that_is_due_by_old_rules_of_its_zone_is_corrected() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let daily = json!({"cron":"0 8 * * *","time_zone":"Europe/Berlin","job":{"type":"report"}});
+    let right = set(&service.drivers(), "late", daily.clone()).await.body["next_at"].clone();
+    set(&service.drivers(), "early", daily).await;
+    drop(service);
+    let [late, early] =
+        [1, -1].map(|hours| now_ms() - parse_rfc3339(right.as_str().unwrap()).unwrap() - hours * 3_600_000);
+    was_due(&scene, "late", late).await;
+    // Due in the past it would fire.
+    was_due(&scene, "early", early.min(-60_000)).await;
+    let service = scene.start().await;
+    eventually(SOON, "both are due when their zone says", async || {
+        let listed = service.drivers().get(&format!("{QUEUE}/schedules")).await;
+        (0..2)
+            .all(|n| listed.body["schedules"][n]["next_at"] == right)
+            .then_some(())
+    })
+    .await;
+    assert_eq!(ready(&service.drivers()).await, 0);
+}
+
+#[actix_web::test]
 async fn a_firing_that_was_missed_is_made_up_for_once_or_left_out() {
     let scene = Scene::new().await;
     let service = scene.start().await;
