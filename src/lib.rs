@@ -5,7 +5,7 @@
 //! and its errors: [`tracking`], [`inventory`], [`sessions`], [`limits`], [`locks`], [`jobs`], [`cache`], [`health`]. Mechanics
 //! that slices share are in folders of their own: [`geo`], [`store`], [`http`], [`outgoing`], [`config`], [`telemetry`], [`runtime`],
 //! and the
-//! words that all of them use in [`ids`], [`kind`] and [`clock`].
+//! words that all of them use in [`ids`], [`kind`], [`clock`] and [`zones`].
 //!
 //! **Dependency rule.** A slice imports the shared folders, never another slice; [`geo`] imports nothing of ours. Only
 //! [`app`], [`routes`], [`openapi`] and [`cli`] see every slice.
@@ -33,3 +33,4 @@ pub mod sessions;
 pub mod store;
 pub mod telemetry;
 pub mod tracking;
+pub mod zones;

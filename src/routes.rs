@@ -119,9 +119,10 @@ pub fn configure(routes: &mut ServiceConfig, metrics: &Arc<Metrics>, document: C
         .service(at("", "queues", "GET").route(get().to(jobs::list_queues)))
         .service(at("/{queue}", "queue", "GET").route(get().to(jobs::get_queue)))
         .service(
-            at("/{queue}/jobs", "queue_jobs", "POST, GET")
+            at("/{queue}/jobs", "queue_jobs", "POST, GET, DELETE")
                 .route(post().to(jobs::add_jobs))
-                .route(get().to(jobs::list_jobs)),
+                .route(get().to(jobs::list_jobs))
+                .route(delete().to(jobs::drain_jobs)),
         )
         .service(at("/{queue}/lease", "queue_lease", "POST").route(post().to(jobs::lease_jobs)))
         .service(at("/{queue}/settle", "queue_settle", "POST").route(post().to(jobs::settle_jobs)))

@@ -3,6 +3,7 @@ use crate::http::Problem;
 use crate::runtime::Supervisor;
 use crate::store::Link;
 use crate::telemetry::{Board, Metrics, Part, State};
+use crate::zones::{self, Release};
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, HttpResponseBuilder, web};
 use serde::Serialize;
@@ -31,6 +32,8 @@ struct Report {
     /// Each part by name.
     #[schema(value_type = BTreeMap<String, Part>)]
     parts: BTreeMap<&'static str, Part>,
+    /// The database of time zones by which schedules fire.
+    time_zones: &'static Release,
 }
 
 /// Whether the process is alive
@@ -77,7 +80,11 @@ pub async fn health(health: web::Data<Health>) -> HttpResponse {
         () if worst(State::Starting) => State::Starting,
         () => State::Ok,
     };
-    HttpResponse::Ok().json(Report { status, parts })
+    HttpResponse::Ok().json(Report {
+        status,
+        parts,
+        time_zones: zones::release(),
+    })
 }
 
 /// What Redis says of itself

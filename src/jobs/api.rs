@@ -440,7 +440,8 @@ impl Jobs {
             .map(drop)
     }
 
-    /// Cancels the job that has a unique key, as [`Self::cancel`] does, and frees the key; returns the job.
+    /// Cancels the job that has a unique key, as [`Self::cancel`] does, and frees the key; returns the job. Where it has ended it keeps
+    /// the key.
     ///
     /// # Errors
     /// As [`Self::cancel`]; [`JobsError::Unknown`] also if no job has the key.

@@ -2,7 +2,7 @@
 
 use super::error::{Fault, JobsError};
 use super::id::MAX_QUEUE_LEN;
-use super::model::{End, LeaseRequest, NewJob, Retry, RunAt, Settlement};
+use super::model::{End, LeaseRequest, NewJob, Retry, RunAt, Settlement, UniqueMode};
 use crate::ids::Id;
 use serde_json::value::RawValue;
 use std::collections::HashSet;
@@ -126,6 +126,12 @@ pub(super) fn new_job(job: &NewJob, most_bytes: u32) -> Vec<Fault> {
         faults.id("unique_key", &unique.key);
         if let Some(keep) = unique.keep {
             faults.ms("unique_for_ms", keep, &(1..=*YEAR_MS.end()));
+        }
+        if let Some(most) = unique.max_wait {
+            faults.ms("max_wait_ms", most, &(1..=*YEAR_MS.end()));
+            faults.unless(unique.mode == UniqueMode::Debounce, "max_wait_ms", || {
+                "goes with unique_mode debounce only".to_owned()
+            });
         }
     }
     let keep_s = i64::try_from(job.keep_result.as_secs()).unwrap_or(i64::MAX);

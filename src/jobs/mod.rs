@@ -20,7 +20,7 @@
 //! | `…:runs` | hash | by short id how it goes: state, token, attempts, progress, result, errors; of a job that was never but ready there is none |
 //! | `…:unique` | hash | by unique key `UNTIL SHORT`; 0 for until the job has ended |
 //! | `…:unique_ends` | sorted set | the keys that are kept for a time, by its end |
-//! | `…:meta` | hash | the numbers of the types, the last sequence, whether it is paused, counters, the latest time that a sweep has seen |
+//! | `…:meta` | hash | the numbers of the types, the last sequence, whether it is paused, counters, the latest time that a sweep has seen, the last job of each schedule |
 //! | `…:schedules` | hash | by name when a schedule fired last, 13 digits, and what it is, JSON |
 //! | `…:schedules_due` | sorted set | the schedules by when they fire next |
 //! | `…:once:DIGEST` | string | a call with an idempotency key that put jobs in: the digest of its body, and its answer; for 24 h |
@@ -31,11 +31,12 @@
 //! ```text
 //!           add                lease               complete
 //!  ─────────┬───────▶ ready ──────────▶ leased ──────────────▶ done
-//!           │          ▲ ▲ ▲              │ │ │
-//!           │ its time │ │ └── release ───┘ │ └── fail, lease over: last attempt ─▶ dead ── retry, redrive ─▶ ready
-//!           └──▶ delayed └─── lease over ───┤
+//!           │          ▲   ▲              │ │ │
+//!           │ its time │   └── release ───┘ │ └── fail, lease over: last attempt ─▶ dead ── retry, redrive ─▶ ready
+//!           └──▶ delayed                    │
 //!                  ▲                        │          ready, delayed, leased ── cancel ─▶ cancelled ── retry ─▶ ready
-//!                  └── fail, complete with then
+//!                  └── fail, lease over, ───┘
+//!                      complete with then
 //! ```
 //!
 //! **Few commands for many jobs.** What is known of a job lies in two hashes for the whole queue and not in a hash of its own,
@@ -51,8 +52,8 @@
 //! the lines merged. With one type that is one `ZRANGE`. With one worker jobs run in this order; with several they
 //! begin in it.
 //!
-//! **At least once.** A job is lost by no crash of a worker or an instance: its lease runs out, the attempt is counted, and the
-//! next worker has it. So it may run twice: where the worker was only slow, or its last word was lost. A handler has to
+//! **At least once.** A job is lost by no crash of a worker or an instance: its lease runs out, the attempt is counted, and after the
+//! job's backoff the next worker has it: one that takes its workers down with it does not take the next at once. So it may run twice: where the worker was only slow, or its last word was lost. A handler has to
 //! bear that, by making its effect idempotent (the job's id is the same each time) or by a fence of its own. A late word with an old
 //! token is refused. With `keep_result` 0 a job that is done is gone at once, and a repeated completion finds none.
 //!
@@ -68,9 +69,10 @@
 //! **A time limit** (`timeout`) bounds one attempt: no lease of it, extended or not, lasts longer. Without one it lasts for as long as
 //! its worker extends the lease.
 //!
-//! **Unique keys.** A job has its key until it has ended, or for a time from its putting in. Another one with the key is refused,
+//! **Unique keys.** A job has its key until it is done, or for a time from its putting in; one that is dead or cancelled has it no more,
+//! whatever the time. So a key names a job that waits, runs or is done. Another one with the key is refused,
 //! or takes the place of the first if that still waits (`replace`), or is what the first becomes, under its id and waiting anew
-//! (`debounce`). What runs is never changed: then the other is put in, and has the key. What lost its key while it ran does not run
+//! (`debounce`), for `max_wait_ms` at most if that is given. What runs is never changed: then the other is put in, and has the key. What lost its key while it ran does not run
 //! again beside the other or after it: where it would be tried again, be given back or go on, it is cancelled. So is a series that
 //! would go on while another has its key. What has ended is not made ready again while another job has its key.
 //!
@@ -111,14 +113,14 @@ pub use check::{
     ATTEMPTS, COUNT, KEEP_S, LEASE_MS, MAX_BATCH, MAX_ERROR, MAX_PROGRESS, MAX_TYPES, PRIORITY, TIMEOUT_MS, WAIT_MS,
     YEAR, YEAR_MS,
 };
-pub use commands::Event;
+pub use commands::{Event, Events};
 pub use error::{Fault, JobsError};
 pub use id::{JobId, LeaseToken, MAX_QUEUE_LEN};
 pub use model::{
     AddOutcome, Added, Backoff, BackoffKind, End, LeaseRequest, Leased, NewJob, Retry, RunAt, SettleOutcome,
     Settlement, State, Unique, UniqueMode,
 };
-pub use overview::{Cursor, Page};
+pub use overview::{Cursor, MOST_DRAINED, Page};
 pub use record::{Failure, Job};
 pub use stats::{Counts, Times, Totals};
 pub use wakeups::Wakeups;

@@ -62,8 +62,11 @@ pub struct Unique {
     pub key: CompactString,
     /// What happens to a job whose key is taken.
     pub mode: UniqueMode,
-    /// For how long from its putting in a job keeps the key, whether it has ended or not; until it has ended if not given.
+    /// For how long from its putting in a job keeps the key, whether it is done or not; until it is done if not given. A job that is
+    /// dead or cancelled keeps none.
     pub keep: Option<Duration>,
+    /// With [`UniqueMode::Debounce`], for how long at most jobs with the key can put off the first of them, from its putting in.
+    pub max_wait: Option<Duration>,
 }
 
 /// What happens to a job whose unique key another has.
@@ -74,8 +77,8 @@ pub enum UniqueMode {
     Refuse,
     /// It is put in. The other, if it still waits, is withdrawn; if it runs it may end, and is cancelled where it would run again.
     Replace,
-    /// The other, if it still waits, keeps its id and becomes as this one, and waits for as long anew; else this one is
-    /// put in, as by [`Self::Replace`].
+    /// The other, if it still waits, keeps its id and becomes as this one, and waits for as long anew, up to [`Unique::max_wait`]; else
+    /// this one is put in, as by [`Self::Replace`].
     Debounce,
 }
 

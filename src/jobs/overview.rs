@@ -2,8 +2,8 @@
 
 use super::api::Jobs;
 use super::check;
-use super::commands::{self, Event};
-use super::error::JobsError;
+use super::commands::{self, Events};
+use super::error::{Fault, JobsError};
 use super::id::JobId;
 use super::model::State;
 use super::record::Job;
@@ -23,6 +23,10 @@ const MOST_PIECES: usize = 10_000;
 const MOST_REDRIVEN: u64 = 1_000;
 const REDRIVEN_AT_ONCE: u64 = 100;
 const MOST_REDRIVES: usize = 200;
+/// Waiting jobs that one step of draining cancels.
+const DRAINED_AT_ONCE: u64 = 100;
+/// Waiting jobs that a call cancels at most.
+pub const MOST_DRAINED: u64 = 10_000;
 /// Queues that are listed with how they are.
 const MOST_LISTED: usize = 100;
 
@@ -146,17 +150,41 @@ impl Jobs {
         Ok(forgotten)
     }
 
-    /// Up to `limit` events of a queue behind one (`0-0` for all that are kept); if there are none, waits for so long.
+    /// Cancels up to so many ([`MOST_DRAINED`] at most) of the jobs that wait: that are ready, or that are delayed. Returns how many were
+    /// cancelled and how many wait still. What is added meanwhile may be cancelled too.
+    ///
+    /// # Errors
+    /// [`JobsError::Invalid`] for the other states. [`JobsError::Store`]: some may be cancelled.
+    pub async fn drain(&self, queue: &Id, state: State, limit: u64) -> Result<(u64, u64), JobsError> {
+        check::queue(queue)?;
+        if !matches!(state, State::Ready | State::Delayed) {
+            let fault = Fault::new("state", "must be ready or delayed");
+            return Err(JobsError::Invalid(vec![fault]));
+        }
+        let limit = limit.clamp(1, MOST_DRAINED);
+        let mut drained = (0, 0);
+        loop {
+            let most = (limit - drained.0).min(DRAINED_AT_ONCE);
+            let (count, left) = commands::drain(self.target(queue), state, most).await?;
+            drained = (drained.0 + count, left);
+            if count == 0 || left == 0 || drained.0 >= limit {
+                return Ok(drained);
+            }
+        }
+    }
+
+    /// Up to `limit` events of a queue behind one (`0-0` for all that are kept), and whether some in between are not kept any more; if
+    /// there are none, waits for so long.
     ///
     /// # Errors
     /// [`JobsError::Store`].
-    pub async fn events(&self, queue: &Id, after: &str, limit: usize, wait: Duration) -> Result<Vec<Event>, JobsError> {
+    pub async fn events(&self, queue: &Id, after: &str, limit: usize, wait: Duration) -> Result<Events, JobsError> {
         check::queue(queue)?;
         let until = Instant::now() + wait;
         loop {
             let events = commands::events(self.link(), queue, after, limit).await?;
             let now = Instant::now();
-            if !events.is_empty() || now >= until {
+            if !events.events.is_empty() || now >= until {
                 return Ok(events);
             }
             tokio::select! {

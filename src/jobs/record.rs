@@ -42,7 +42,9 @@ pub(super) fn terms(job: &NewJob) -> String {
         UniqueMode::Replace => 'p',
         UniqueMode::Debounce => 'd',
     };
-    format!("{mode}{} {}", unique.keep.unwrap_or_default().as_millis(), unique.key)
+    let longest = unique.max_wait.map(|most| format!(",{}", most.as_millis()));
+    let keep = unique.keep.unwrap_or_default().as_millis();
+    format!("{mode}{keep}{} {}", longest.unwrap_or_default(), unique.key)
 }
 
 /// A job's brief from its attempts on, and the payload.
@@ -281,8 +283,9 @@ mod tests {
             key: "order:1".into(),
             mode: UniqueMode::Debounce,
             keep: Some(Duration::from_secs(1)),
+            max_wait: Some(Duration::from_secs(9)),
         });
-        assert_eq!((&*flags(&job), &*terms(&job)), ("F00003600", "d1000 order:1"));
+        assert_eq!((&*flags(&job), &*terms(&job)), ("F00003600", "d1000,9000 order:1"));
         let spec = format!("{}1700000000000 1 17 1699999999999 {}", flags(&job), brief(&job));
         let id = JobId::draw(&Id::parse("emails").unwrap());
         let head = "xfAAAAAAAAAAAAAAAA1700000000001F000036000031700000000002 1 17";

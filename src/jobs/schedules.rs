@@ -2,7 +2,9 @@
 //!
 //! Every instance looks at the schedules of all queues that have any a few times a second and fires what is due. It says what it saw the
 //! schedule to be and when due, and the script puts the job in only if that still holds: so however many try, one fires. A firing that was
-//! due while nobody was there is made up for once, or left out, as the schedule has it; several are never made up for.
+//! due while nobody was there is made up for once, or left out, as the schedule has it; several are never made up for. A firing is left out
+//! as well while the last job of its schedule waits still, unless the schedule allows for that: a queue whose workers are away does
+//! not fill with jobs that all say the same.
 
 use super::api::Jobs;
 use super::check;
@@ -32,6 +34,9 @@ const AT_ONCE: usize = 16;
 const UNUSED: Duration = Duration::from_mins(10);
 /// Of this many looks one checks all schedules, and not only those that are due.
 const LOOK_AT_ALL: u32 = 25;
+/// Of this many, an hour's, one checks them by the rules of their time zones, which change with a release of the database. The first
+/// is one of the first looks.
+const LOOK_AT_RULES: u32 = 18_000;
 /// A clock that is behind the last firing by less than this is ignored.
 const BEHIND_MS: i64 = 1_000;
 /// A firing that is later by more was missed.
@@ -59,6 +64,8 @@ pub struct NewSchedule {
     pub every_ms: Option<i64>,
     /// What becomes of a firing that was missed.
     pub missed: Missed,
+    /// Whether it fires while its last job waits still, ready or delayed.
+    pub overlap: bool,
     /// What is put in at each firing. Its time, if it has one, is a delay.
     pub job: NewJob,
 }
@@ -95,6 +102,9 @@ pub struct Stored {
     pub start_ms: i64,
     /// What becomes of a firing that was due while no instance was there.
     pub missed: Missed,
+    /// Whether it fires while its last job waits still, ready or delayed; otherwise that firing is left out.
+    #[serde(default)]
+    pub overlap: bool,
     /// What is put in at each firing.
     pub job: StoredJob,
 }
@@ -116,6 +126,8 @@ pub struct StoredJob {
     unique_mode: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     unique_for_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    max_wait_ms: Option<u64>,
     keep_result_s: u64,
 }
 
@@ -160,6 +172,7 @@ impl StoredJob {
                 .to_owned()
             }),
             unique_for_ms: unique.and_then(|unique| unique.keep).map(whole_ms),
+            max_wait_ms: unique.and_then(|unique| unique.max_wait).map(whole_ms),
             keep_result_s: job.keep_result.as_secs(),
         }
     }
@@ -194,6 +207,7 @@ impl StoredJob {
                     _ => UniqueMode::Refuse,
                 },
                 keep: self.unique_for_ms.map(Duration::from_millis),
+                max_wait: self.max_wait_ms.map(Duration::from_millis),
             }),
             keep_result: Duration::from_secs(self.keep_result_s),
         }
@@ -222,6 +236,7 @@ impl Jobs {
             every_ms: new.every_ms,
             start_ms: 0,
             missed: new.missed,
+            overlap: new.overlap,
             job: StoredJob::of(&new.job),
         };
         let mut faults = match what.schedule() {
@@ -323,8 +338,12 @@ pub async fn keep_firing(jobs: Jobs) {
         let Ok(queues) = commands::queues(jobs.link(), &scheduled(&jobs), jobs.settings().queues).await else {
             continue;
         };
-        let all = looks.is_multiple_of(LOOK_AT_ALL);
-        let fire = async |queue| fire_due(&jobs, queue, all).await;
+        let what = match () {
+            () if looks % LOOK_AT_RULES == LOOK_AT_ALL => Look::Rules,
+            () if looks.is_multiple_of(LOOK_AT_ALL) => Look::All,
+            () => Look::Due,
+        };
+        let fire = async |queue| fire_due(&jobs, queue, what).await;
         let failures: Vec<_> = stream::iter(&queues)
             .map(fire)
             .buffer_unordered(AT_ONCE)
@@ -342,21 +361,32 @@ fn scheduled(jobs: &Jobs) -> String {
     jobs.link().store().keys().queues_with_schedules()
 }
 
+/// What is checked besides what is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    /// Nothing.
+    Due,
+    /// Whether the clock was set back since a schedule fired last.
+    All,
+    /// Whether a schedule is due when its expression and its time zone say.
+    Rules,
+}
+
 /// Fires what is due in a queue. Returns what could not fire, and why. What failed because Redis was unavailable fires at the next
-/// look. With `all`, schedules that are due too late are corrected as well.
-async fn fire_due(jobs: &Jobs, queue: &Id, all: bool) -> Vec<(String, String)> {
+/// look. Schedules that are due at a wrong time are corrected, as far as `what` says.
+async fn fire_due(jobs: &Jobs, queue: &Id, what: Look) -> Vec<(String, String)> {
     let mut failures = Vec::new();
     let mut note = |place: String, error: JobsError| match error {
         JobsError::Store(StoreError::Away | StoreError::Lost(_)) => {}
         error => failures.push((place, error.to_string())),
     };
-    match look(jobs, queue, !all).await {
+    match look(jobs, queue, what == Look::Due).await {
         Ok(found) => {
             for schedule in found.schedules {
                 let done = if schedule.due <= found.now {
                     fire(jobs, queue, found.now, &schedule).await
                 } else {
-                    mend(jobs, queue, found.now, &schedule).await
+                    mend(jobs, queue, found.now, what, &schedule).await
                 };
                 // One that cannot fire keeps none of the others from it.
                 if let Err(error) = done {
@@ -387,19 +417,26 @@ async fn fire(jobs: &Jobs, queue: &Id, now: i64, schedule: &Found) -> Result<(),
     let next = what.schedule()?.next_after(now.max(schedule.due));
     let is_left_out = what.missed == Missed::Skip && now - schedule.due > LATE_MS;
     let job = (!is_left_out).then(|| what.job.job());
-    commands::fire(jobs.target(queue), schedule, next, job.as_ref()).await?;
+    commands::fire(jobs.target(queue), schedule, next, job.as_ref(), what.overlap).await?;
     Ok(())
 }
 
-/// Moves a schedule's due time forward if it is later than the first firing after now: the clock was set back since it last fired.
-async fn mend(jobs: &Jobs, queue: &Id, now: i64, schedule: &Found) -> Result<(), JobsError> {
+/// Corrects when a schedule is due: brings it forward if the clock was set back since it last fired, and moves it either way if the rules
+/// of its time zone have changed.
+async fn mend(jobs: &Jobs, queue: &Id, now: i64, look: Look, schedule: &Found) -> Result<(), JobsError> {
     let what: Stored = serde_json::from_str(&schedule.what)
         .map_err(|error| JobsError::Invalid(vec![Fault::new("schedule", error.to_string())]))?;
-    if schedule.last.max(what.start_ms) <= now + BEHIND_MS {
+    let latest = schedule.last.max(what.start_ms);
+    let was_set_back = latest > now + BEHIND_MS;
+    if !was_set_back && look != Look::Rules {
         return Ok(());
     }
-    match what.schedule()?.next_after(now) {
-        Some(next) if next < schedule.due => commands::mend_schedule(jobs.target(queue), schedule, next).await,
+    // Of a clock that is behind by less, what has fired is not due again.
+    let after = if was_set_back { now } else { now.max(latest) };
+    match what.schedule()?.next_after(after) {
+        Some(next) if next < schedule.due || next != schedule.due && look == Look::Rules => {
+            commands::mend_schedule(jobs.target(queue), schedule, next).await
+        }
         _ => Ok(()),
     }
 }

@@ -51,6 +51,8 @@ pub struct Totals {
     pub replaced: u64,
     /// Jobs that were dead or cancelled and are not any more.
     pub revived: u64,
+    /// Firings of schedules that were left out because their last jobs waited still.
+    pub skipped: u64,
 }
 
 /// Times of many jobs, in buckets that grow by the square root of two.
@@ -106,6 +108,7 @@ impl Counts {
                 cancelled: total("cancelled"),
                 replaced: total("replaced"),
                 revived: total("revived"),
+                skipped: total("skipped"),
             },
             completed_per_minute: (1..60)
                 .map(|ago| within(minute - ago, &format!("m{}", (minute - ago) % 60)))

@@ -43,7 +43,7 @@ use uuid::Uuid;
         sessions::end_sessions, sessions::end_session,
         limits::check, limits::reset, limits::policies,
         locks::acquire, locks::inspect, locks::release, locks::renew,
-        jobs::list_queues, jobs::get_queue, jobs::add_jobs, jobs::list_jobs, jobs::lease_jobs, jobs::settle_jobs,
+        jobs::list_queues, jobs::get_queue, jobs::add_jobs, jobs::list_jobs, jobs::drain_jobs, jobs::lease_jobs, jobs::settle_jobs,
         jobs::pause_queue, jobs::resume_queue, jobs::redrive, jobs::clear_dead, jobs::list_events, jobs::cancel_unique,
         jobs::get_job, jobs::cancel_job, jobs::complete_job, jobs::fail_job, jobs::extend_job, jobs::progress_job,
         jobs::retry_job, jobs::list_schedules, jobs::get_schedule, jobs::put_schedule, jobs::delete_schedule,

@@ -4,16 +4,18 @@ use super::circuit::Circuits;
 use super::tls;
 use crate::clock;
 use crate::config::OutgoingSettings;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use chrono::DateTime;
-use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
-use reqwest::redirect::{Action, Attempt, Policy};
+use reqwest::header::{AUTHORIZATION, COOKIE, DATE, HeaderMap, LOCATION, PROXY_AUTHORIZATION, RETRY_AFTER};
+use reqwest::redirect::Policy;
 use reqwest::{Client, Response, StatusCode, Url};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::time::timeout;
 
-/// The most bytes of an answer that are read; what comes after is not waited for.
+/// The most bytes of a body that are read, and for how long: what comes after is not waited for, and its connection is closed.
 const MOST_READ: usize = 64 * 1024;
+const SHORT: Duration = Duration::from_millis(100);
 /// The longest that an answer may ask us to wait.
 const MOST_WAIT: Duration = Duration::from_hours(24);
 /// A host that has not answered within less than this is not known to be unwell: some callers have no time.
@@ -30,6 +32,8 @@ struct Inner {
     client: Client,
     /// How long a call may take.
     timeout: Duration,
+    /// Redirects that are followed.
+    redirects: u8,
     allowed: Allowed,
     circuits: Circuits,
 }
@@ -41,8 +45,6 @@ pub struct Reply {
     pub status: u16,
     /// When the host wants to be called again (`Retry-After`), at most a day.
     pub retry_after: Option<Duration>,
-    /// The first 64 KiB of the body.
-    pub body: Bytes,
 }
 
 impl Outgoing {
@@ -56,7 +58,8 @@ impl Outgoing {
         let client = Client::builder()
             .tls_backend_preconfigured(tls)
             .dns_resolver(Arc::new(allowed.clone()))
-            .redirect(redirects(allowed.clone(), settings.redirects))
+            // Followed here, so that each host is looked at and has its own circuit.
+            .redirect(Policy::none())
             .connect_timeout(settings.connect_timeout())
             .pool_idle_timeout(IDLE)
             .no_proxy()
@@ -67,108 +70,113 @@ impl Outgoing {
         Ok(Self(Arc::new(Inner {
             client,
             timeout: settings.timeout(),
+            redirects: settings.redirects,
             allowed,
             circuits: Circuits::new(settings.circuit_failures, settings.circuit_rest()),
         })))
     }
 
     /// Posts a body, within this time if the settings allow no less. A host that answers with 5xx, or not at all, has failed;
-    /// whatever else it says is an answer. A call that is dropped instead of given up tells nothing of its host.
+    /// whatever else it says is an answer. A call that is dropped instead of given up tells nothing of its host. Each host to which
+    /// the call is redirected stands for itself.
     ///
     /// # Errors
     /// [`CallError`].
     pub async fn post(
         &self,
         url: &Url,
-        headers: HeaderMap,
+        mut headers: HeaderMap,
         body: Bytes,
         within: Option<Duration>,
     ) -> Result<Reply, CallError> {
         let inner = &*self.0;
         let limit = within.map_or(inner.timeout, |within| within.min(inner.timeout));
-        if !inner.allowed.url(url) {
+        let (start, mut left) = (Instant::now(), limit);
+        let (mut url, mut followed) = (url.clone(), 0);
+        loop {
+            let mut response = inner.call(&url, headers.clone(), body.clone(), left).await?;
+            // Read to its end if that comes soon: the connection can be used again then. A status says what became of the call.
+            let _ = timeout(SHORT, read_out(&mut response)).await;
+            let next = redirect(&response).filter(|_| followed < inner.redirects);
+            let Some(next) = next else {
+                return Ok(Reply {
+                    status: response.status().as_u16(),
+                    retry_after: retry_after(response.headers()),
+                });
+            };
+            if host(&next) != host(&url) {
+                for secret in [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE] {
+                    headers.remove(secret);
+                }
+            }
+            url = next;
+            followed += 1;
+            left = limit.saturating_sub(start.elapsed());
+        }
+    }
+}
+
+impl Inner {
+    /// Calls one host, and notes whether it is well.
+    async fn call(&self, url: &Url, headers: HeaderMap, body: Bytes, limit: Duration) -> Result<Response, CallError> {
+        if !self.allowed.url(url) {
             return Err(CallError::Forbidden);
         }
-        let host = format!(
-            "{}:{}",
-            url.host_str().unwrap_or_default(),
-            url.port_or_known_default().unwrap_or(0)
-        );
-        let pass = inner.circuits.enter(&host, Instant::now()).map_err(CallError::Open)?;
-        let request = inner
-            .client
-            .post(url.clone())
-            .headers(headers)
-            .body(body)
-            .timeout(limit);
-        let answered = match request.send().await {
-            Ok(response) => Ok(read(response).await),
-            Err(error) => Err(error),
-        };
-        match answered {
-            Ok(reply) => {
-                if reply.status >= 500 {
-                    pass.failed(Instant::now());
-                } else {
-                    pass.succeeded();
-                }
-                Ok(reply)
-            }
+        let pass = self
+            .circuits
+            .enter(&host(url), Instant::now())
+            .map_err(CallError::Open)?;
+        let request = self.client.post(url.clone()).headers(headers).body(body).timeout(limit);
+        let response = match request.send().await {
+            Ok(response) => response,
             Err(error) => {
                 let error = CallError::of(error);
                 let tells = match error {
                     // Of a host that may not be called nothing is known.
                     CallError::Forbidden => false,
-                    CallError::TimedOut => limit >= PATIENCE.min(inner.timeout),
+                    CallError::TimedOut => limit >= PATIENCE.min(self.timeout / 2),
                     _ => true,
                 };
                 if tells {
                     pass.failed(Instant::now());
                 }
-                Err(error)
+                return Err(error);
             }
+        };
+        if response.status().is_server_error() {
+            pass.failed(Instant::now());
+        } else {
+            pass.succeeded();
         }
+        Ok(response)
     }
 }
 
-/// What was answered. A status says what became of the call, so a body that is slow or breaks off is only a shorter one.
-async fn read(mut response: Response) -> Reply {
-    let status = response.status().as_u16();
-    let retry_after = retry_after(response.headers());
-    let mut body = BytesMut::new();
-    while body.len() < MOST_READ
+/// A host as the circuit breakers know it.
+fn host(url: &Url) -> String {
+    let port = url.port_or_known_default().unwrap_or(0);
+    format!("{}:{port}", url.host_str().unwrap_or_default())
+}
+
+/// Reads a body, up to [`MOST_READ`].
+async fn read_out(response: &mut Response) {
+    let mut bytes = 0;
+    while bytes < MOST_READ
         && let Ok(Some(chunk)) = response.chunk().await
     {
-        let room = MOST_READ - body.len();
-        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
-    }
-    Reply {
-        status,
-        retry_after,
-        body: body.freeze(),
+        bytes += chunk.len();
     }
 }
 
-/// Follows only what keeps the method and the body, as 307 and 308 do, and only to where a call may go. What was sent over TLS
-/// is not sent again in the clear.
-fn redirects(allowed: Allowed, most: u8) -> Policy {
-    let follow = move |attempt: Attempt<'_>| -> Action {
-        let keeps = [StatusCode::TEMPORARY_REDIRECT, StatusCode::PERMANENT_REDIRECT].contains(&attempt.status());
-        let bares = |from: &Url| bares(from, attempt.url());
-        if !keeps || attempt.previous().len() > usize::from(most) || attempt.previous().last().is_some_and(bares) {
-            return attempt.stop();
-        }
-        if allowed.url(attempt.url()) {
-            attempt.follow()
-        } else {
-            attempt.error(super::error::Forbidden)
-        }
-    };
-    if most == 0 {
-        Policy::none()
-    } else {
-        Policy::custom(follow)
+/// Where an answer leads, if that may be followed: only by 307 and 308, which keep the method and the body. What was sent over TLS is
+/// not sent again in the clear.
+fn redirect(response: &Response) -> Option<Url> {
+    if ![StatusCode::TEMPORARY_REDIRECT, StatusCode::PERMANENT_REDIRECT].contains(&response.status()) {
+        return None;
     }
+    let location = response.headers().get(LOCATION)?.to_str().ok()?;
+    let to = response.url().join(location).ok()?;
+    (["http", "https"].contains(&to.scheme()) && !bares(response.url(), &to)).then_some(to)
 }
 
 /// Whether a redirect leads out of TLS.

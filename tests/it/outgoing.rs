@@ -40,22 +40,56 @@ async fn a_call_brings_the_answer_and_how_long_to_wait() {
 }
 
 #[actix_web::test]
-async fn a_call_was_answered_though_the_body_breaks_off_or_never_ends() {
+async fn a_status_is_the_answer_though_the_body_breaks_off_or_drips_without_end() {
     let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", server.local_addr().unwrap());
-    let outgoing = Outgoing::new(&settings()).unwrap();
+    let outgoing = Outgoing::new(&OutgoingSettings {
+        call_timeout_ms: 60_000,
+        ..settings()
+    })
+    .unwrap();
     for breaks_off in [true, false] {
         let answer = async {
             let (mut client, _) = server.accept().await.unwrap();
             let mut request = [0; 1_024];
             assert!(client.read(&mut request).await.unwrap() > 0);
-            let half = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf";
+            let half = b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\nhalf";
             client.write_all(half).await.unwrap();
-            (!breaks_off).then_some(client)
+            // Until the other side closes the connection.
+            while !breaks_off && client.write_all(b".").await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
         };
-        let (reply, _client) = tokio::join!(post(&outgoing, &url), answer);
-        let reply = reply.unwrap();
-        assert_eq!((reply.status, &*reply.body), (200, &b"half"[..]));
+        let start = Instant::now();
+        let (reply, ()) = tokio::join!(post(&outgoing, &url), answer);
+        assert_eq!(reply.unwrap().status, 200);
+        assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    }
+}
+
+#[actix_web::test]
+async fn a_redirects_target_that_fails_is_left_alone_and_not_who_redirected() {
+    let gone = TcpSocket::new_v4().unwrap();
+    gone.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let refusing = format!("http://{}/", gone.local_addr().unwrap());
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let silent = format!("http://{}/", silent.local_addr().unwrap());
+    let (receiver, unwell) = (Receiver::start(), Receiver::start());
+    let outgoing = Outgoing::new(&OutgoingSettings {
+        circuit_failures: 1,
+        redirects: 1,
+        ..settings()
+    })
+    .unwrap();
+    for target in [&refusing, &silent, &unwell.url] {
+        unwell.answer_with([500]);
+        let to = || HttpAnswer(307, vec![("location", target.clone())], Duration::ZERO);
+        receiver.answer_with([to(), to()]);
+        let failed = post(&outgoing, &receiver.url).await;
+        assert!(failed.is_err() || failed.unwrap().status == 500, "{target}");
+        let open = post(&outgoing, &receiver.url).await;
+        assert!(matches!(open, Err(CallError::Open(_))), "{target}: {open:?}");
+        assert_eq!(post(&outgoing, &receiver.url).await.unwrap().status, 204, "{target}");
     }
 }
 

@@ -10,8 +10,8 @@ mod take;
 
 pub(super) use one::{cancel, extend, find, progress, retry};
 pub(super) use put::{add, too_far};
-pub use queue::Event;
-pub(super) use queue::{clear, counts, events, hold, list, redrive, sweep};
+pub use queue::{Event, Events};
+pub(super) use queue::{clear, counts, drain, events, hold, list, redrive, sweep};
 pub(super) use registry::{queues, register, unregister};
 pub(super) use schedule::{AllFound, Found, fire, mend_schedule, remove_schedule, schedules, set_schedule};
 pub(super) use take::{Taken, lease, settle};

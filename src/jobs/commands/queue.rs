@@ -14,6 +14,7 @@ static LIST: LazyLock<Script> = script!("list");
 static HOLD: LazyLock<Script> = script!("hold");
 static REDRIVE: LazyLock<Script> = script!("redrive", "revive");
 static CLEAR: LazyLock<Script> = script!("clear");
+static DRAIN: LazyLock<Script> = script!("drain");
 static SWEEP: LazyLock<Script> = script!("sweep", "clock");
 
 /// Heads of lines that are looked at for the job that waits longest.
@@ -109,6 +110,16 @@ pub(in crate::jobs) async fn clear(target: Target<'_>, most: usize) -> Result<(u
     Ok((words.count()?, words.count()?))
 }
 
+/// Cancels up to so many ready or delayed jobs; returns how many were, and how many are left.
+pub(in crate::jobs) async fn drain(target: Target<'_>, state: State, most: u64) -> Result<(u64, u64), JobsError> {
+    let mut words = target
+        .change(&DRAIN, 2, 0, |call| {
+            call.arg(state.letter().to_string()).arg(most);
+        })
+        .await?;
+    Ok((words.count()?, words.count()?))
+}
+
 /// What a sweep came upon.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::jobs) struct Swept {
@@ -146,23 +157,38 @@ pub struct Event {
     pub jobs: Vec<JobId>,
 }
 
-/// Up to `most` entries of a queue's stream behind one.
-pub(in crate::jobs) async fn events(
-    link: &Link,
-    queue: &Id,
-    behind: &str,
-    most: usize,
-) -> Result<Vec<Event>, StoreError> {
-    let mut cmd = redis::cmd("XRANGE");
-    cmd.arg(link.store().keys().queue_events(queue))
-        .arg(format!("({behind}"));
-    cmd.arg("+").arg("COUNT").arg(most);
-    let entries: Vec<(String, Vec<String>)> = link.query(&cmd).await?;
+/// Events of a queue behind an entry of its stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Events {
+    /// The oldest first.
+    pub events: Vec<Event>,
+    /// That entry is not kept any more, and others between it and these may not be either.
+    pub gap: bool,
+}
+
+/// Up to `most` entries of a queue's stream behind one. There is no gap behind `0-0`, which stands for all that are kept.
+pub(in crate::jobs) async fn events(link: &Link, queue: &Id, behind: &str, most: usize) -> Result<Events, StoreError> {
+    type Entries = Vec<(String, Vec<String>)>;
+    let key = link.store().keys().queue_events(queue);
+    let mut later = redis::cmd("XRANGE");
+    later.arg(&key).arg(format!("({behind}")).arg("+");
+    later.arg("COUNT").arg(most);
+    let entries: Entries = link.query(&later).await?;
+    let mut gap = false;
+    if !entries.is_empty() && behind != "0-0" {
+        // Looked for afterwards: what is trimmed in between is a gap too many and not one too few.
+        let mut earlier = redis::cmd("XRANGE");
+        earlier.arg(&key).arg("-").arg(behind).arg("COUNT").arg(1);
+        gap = link.query::<Entries>(&earlier).await?.is_empty();
+    }
     let event = |(id, fields): (String, Vec<String>)| {
         let mut fields = fields.into_iter();
         let (kind, jobs) = (fields.next()?, fields.next()?);
         let jobs = jobs.split(' ').map(|short| JobId::of(queue, short)).collect();
         Some(Event { id, kind, jobs })
     };
-    Ok(entries.into_iter().filter_map(event).collect())
+    Ok(Events {
+        events: entries.into_iter().filter_map(event).collect(),
+        gap,
+    })
 }

@@ -113,23 +113,25 @@ pub(in crate::jobs) async fn schedules(target: Target<'_>, only_due: bool, most:
 }
 
 /// Puts the job of a schedule in, if there is one to be put in and the schedule is still what it was seen to be; returns whether
-/// it was.
+/// it was. Unless it `overlaps`, the job is left out while the last one of the schedule waits still.
 pub(in crate::jobs) async fn fire(
     target: Target<'_>,
     seen: &Found,
     next: Option<i64>,
     job: Option<&NewJob>,
+    overlaps: bool,
 ) -> Result<bool, JobsError> {
     let id = JobId::draw(target.queue);
     let record = seen.record();
     let bytes = record.len() + job.map_or(0, |job| 256 + job.payload.get().len());
     let mut words = target
-        .change(&FIRE, 11, bytes, |call| {
+        .change(&FIRE, 12, bytes, |call| {
             call.arg(&seen.name).arg(seen.due).arg(&record);
             match next {
                 Some(next) => call.arg(next),
                 None => call.arg(""),
             };
+            call.arg(u8::from(overlaps));
             if let Some(job) = job {
                 call.arg(job.kind.as_str()).arg(id.short()).arg(job.priority);
                 call.arg(super::put::when(job)).arg(terms(job));

@@ -83,7 +83,7 @@ pub(in crate::jobs) async fn lease(
     Ok(Taken::read(&mut words, target.queue, token, request.lease)?)
 }
 
-/// Ends leases, and leases what is ready if that is asked for. Both have been checked.
+/// Ends leases, and leases what is ready if that is asked for and any of the ends holds. Both have been checked.
 pub(in crate::jobs) async fn settle(
     target: Target<'_>,
     settlements: &[Settlement],
@@ -91,10 +91,13 @@ pub(in crate::jobs) async fn settle(
 ) -> Result<(Vec<SettleOutcome>, Taken), JobsError> {
     let (mut outcomes, mut rest) = (Vec::with_capacity(settlements.len()), settlements);
     while let Some((piece, more)) = too_heavy(rest) {
-        outcomes.extend(settle_piece(target, piece, None).await?.0);
+        outcomes.extend(settle_piece(target, piece, None, false).await?.0);
         rest = more;
     }
-    let (told, taken) = settle_piece(target, rest, next).await?;
+    let is_any_held = outcomes
+        .iter()
+        .any(|outcome| matches!(outcome, SettleOutcome::Settled(_)));
+    let (told, taken) = settle_piece(target, rest, next, is_any_held).await?;
     outcomes.extend(told);
     Ok((outcomes, taken))
 }
@@ -111,22 +114,23 @@ async fn settle_piece(
     target: Target<'_>,
     settlements: &[Settlement],
     next: Option<(&LeaseRequest, LeaseToken)>,
+    is_any_held: bool,
 ) -> Result<(Vec<SettleOutcome>, Taken), JobsError> {
     // Drawn once, so that a call that is made again says the same.
     let ends: Vec<String> = settlements.iter().map(|settlement| word(&settlement.end)).collect();
     let groups = groups(settlements, &ends);
     let bytes: usize = ends.iter().map(|end| 40 + end.len()).sum();
-    let parts = 4 + next.map_or(0, |(request, _)| request.kinds.len()) + 2 * settlements.len() + 3 * groups.len();
+    let parts = 5 + next.map_or(0, |(request, _)| request.kinds.len()) + 2 * settlements.len() + 3 * groups.len();
     let mut words = target
         .change(&SETTLE, parts, bytes, |call| {
             match next {
                 Some((request, token)) => {
                     call.arg(token.as_str()).arg(request.count).arg(whole_ms(request.lease));
-                    call.arg(request.kinds.len());
+                    call.arg(request.kinds.len()).arg(u8::from(is_any_held));
                     kinds(call, request);
                 }
                 None => {
-                    call.arg("").arg(0).arg(0).arg(0);
+                    call.arg("").arg(0).arg(0).arg(0).arg(0);
                 }
             }
             for group in &groups {

@@ -1,6 +1,6 @@
 //! The bodies of the interface, as they are sent and as the `OpenAPI` document shows them.
 
-use super::super::commands::Event;
+use super::super::commands::{Event, Events};
 use super::super::{
     AddOutcome, Added, Backoff, BackoffKind, Counts, Failure, Job, JobId, LeaseToken, Leased, SettleOutcome,
     Settlement, State, Times,
@@ -9,6 +9,7 @@ use crate::clock::whole_ms;
 use crate::http::Stamp;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use std::ops::Not;
 use utoipa::ToSchema;
 
 /// What became of the jobs, in their order.
@@ -305,7 +306,7 @@ pub(super) struct CancelledAnswer {
 pub(super) struct MovedAnswer {
     /// How many were.
     pub jobs: u64,
-    /// How many dead ones are left.
+    /// How many are left in the state that they were in.
     pub left: u64,
 }
 
@@ -356,6 +357,8 @@ pub(super) struct TotalsAnswer {
     failed: u64,
     /// Leases that ran out.
     lost: u64,
+    /// Firings of schedules that were left out because their last jobs waited still.
+    skipped: u64,
 }
 
 /// What so many of a hundred do not exceed, up to 41 % too much.
@@ -404,6 +407,7 @@ impl<'a> QueueAnswer<'a> {
                 replaced: totals.replaced,
                 failed: totals.failed,
                 lost: totals.lost,
+                skipped: totals.skipped,
             },
         }
     }
@@ -421,6 +425,10 @@ pub(super) struct QueuesAnswer<'a> {
 #[derive(Serialize, ToSchema)]
 pub(super) struct EventsAnswer<'a> {
     events: Vec<EventAnswer<'a>>,
+    /// `true` where `after` is not kept any more: events between it and these may be missing. Not there otherwise.
+    #[serde(skip_serializing_if = "Not::not")]
+    #[schema(required = false)]
+    gap: bool,
     /// What to ask for as `after` next.
     next: &'a str,
 }
@@ -449,10 +457,11 @@ impl<'a> EventAnswer<'a> {
 }
 
 impl<'a> EventsAnswer<'a> {
-    pub(super) fn new(events: &'a [Event], after: &'a str) -> Self {
+    pub(super) fn new(Events { events, gap }: &'a Events, after: &'a str) -> Self {
         Self {
             next: events.last().map_or(after, |event| &event.id),
             events: events.iter().map(EventAnswer::new).collect(),
+            gap: *gap,
         }
     }
 }

@@ -30,8 +30,12 @@ pub(super) struct NewJobBody {
     /// waits; `debounce` lets it become as this one and wait anew, under its own id, if it still waits. One that runs may end, and
     /// is cancelled where it would run again.
     unique_mode: Option<String>,
-    /// For how long from now on the job keeps the key, whether it has ended or not; until it has ended if not given.
+    /// For how long from now on the job keeps the key, whether it is done or not; until it is done if not given. A job that is dead or
+    /// cancelled keeps no key.
     unique_for_ms: Option<u64>,
+    /// With `unique_mode` `debounce`: for how long at most calls with the key put the job off, from the first of them on; for ever
+    /// if not given.
+    max_wait_ms: Option<u64>,
     /// For how long it is remembered when it is done; an hour if not given, 0 for not at all.
     keep_result_s: Option<u64>,
 }
@@ -177,7 +181,8 @@ pub(super) struct RedriveBody {
 #[derive(ToSchema)]
 #[schema(example = json!({"cron": "0 8 * * 1-5", "time_zone": "Europe/Berlin", "job": {"type": "report", "payload": {}}}))]
 pub(super) struct ScheduleBody {
-    /// Five fields (minute, hour, day of month, month, day of week), or six with seconds in front.
+    /// Five fields (minute, hour, day of month, month, day of week), or six with seconds in front. When the clocks change, fixed times
+    /// (no `*` in minutes, hours and seconds) fire once a day, a skipped one right after the gap; others follow the clock on the wall.
     cron: Option<String>,
     /// A name of the IANA database; UTC if not given.
     time_zone: Option<String>,
@@ -186,5 +191,8 @@ pub(super) struct ScheduleBody {
     /// What becomes of a firing that was due while no instance was there: `run_once` (the default) makes up for it, however many
     /// there were, `skip` does not.
     missed: Option<String>,
+    /// Whether it fires while its last job waits still, ready or delayed; `false` if not given: that firing is left out and counted in
+    /// `totals.skipped` of the queue.
+    overlap: Option<bool>,
     job: NewJobBody,
 }

@@ -1,4 +1,4 @@
-use super::super::{Event, Jobs, WAIT_MS};
+use super::super::{Events, Jobs, WAIT_MS};
 use super::answer::{EventAnswer, EventsAnswer};
 use super::queue::{fault, limit, number};
 use super::{Data, waiting};
@@ -25,8 +25,9 @@ const EVENT_STREAM: &str = "text/event-stream";
 /// What happened in a queue
 ///
 /// The events behind `after`, the oldest first; all that are kept if it is not given. With `wait_ms` it waits for some if there are none.
-/// About a thousand entries are kept, each of what one call did to any number of jobs. With `Accept: text/event-stream` it is a
-/// stream of server-sent events without end, which begins behind `Last-Event-ID` or `after`.
+/// About a thousand entries are kept, each of what one call did to any number of jobs; where `after` is older than that the answer has
+/// `"gap": true`, because events may be missing. With `Accept: text/event-stream` it is a stream of server-sent events without end, which
+/// begins behind `Last-Event-ID` or `after`; a gap is an event `gap` in it, with the data `{"gap":true}`.
 #[utoipa::path(
     get, path = "/v1/queues/{queue}/events", tag = "jobs",
     params(
@@ -94,7 +95,7 @@ impl Following {
     }
 
     /// The stream, which begins with what there is.
-    fn answer(mut self, first: &[Event]) -> HttpResponse {
+    fn answer(mut self, first: &Events) -> HttpResponse {
         let first = self.told(first);
         let rest = stream::unfold((self, Some(first)), |(mut following, first)| async {
             let told = match first {
@@ -117,13 +118,16 @@ impl Following {
             .events(&self.queue, &self.after, self.limit, BEAT)
             .await
             .ok()?;
-        let is_over = events.is_empty() && asked.elapsed() < BEAT;
+        let is_over = events.events.is_empty() && asked.elapsed() < BEAT;
         (!is_over).then(|| self.told(&events))
     }
 
     /// As server-sent events have it (HTML, section 9.2.6); a comment for none.
-    fn told(&mut self, events: &[Event]) -> String {
+    fn told(&mut self, Events { events, gap }: &Events) -> String {
         let mut text = String::new();
+        if *gap {
+            text.push_str("event: gap\ndata: {\"gap\":true}\n\n");
+        }
         for event in events {
             let data = serde_json::to_string(&EventAnswer::new(event)).unwrap_or_default();
             // Writing to a string does not fail.

@@ -100,15 +100,17 @@ pub(super) fn schedule(body: &[u8], usual: &dyn Fn(NewJob) -> NewJob) -> Result<
                 Missed::RunOnce
             }
         };
-        (cron, time_zone, every_ms, missed)
+        let overlap = fields.boolean("overlap").unwrap_or(false);
+        (cron, time_zone, every_ms, missed, overlap)
     });
     let made = rest
         .zip(job)
-        .map(|((cron, time_zone, every_ms, missed), job)| NewSchedule {
+        .map(|((cron, time_zone, every_ms, missed, overlap), job)| NewSchedule {
             cron,
             time_zone,
             every_ms,
             missed,
+            overlap,
             job,
         });
     faults.finish(made)
@@ -200,9 +202,14 @@ fn read_unique(fields: &mut Fields) -> Option<Unique> {
     let key = fields.id("unique_key");
     let mode = fields.text("unique_mode", 16);
     let keep = fields.integer("unique_for_ms", 1..=*YEAR_MS.end()).map(ms);
+    let max_wait = fields.integer("max_wait_ms", 1..=*YEAR_MS.end()).map(ms);
     if key.is_none() {
         // Without it they would mean nothing, to somebody who relies on them.
-        for (name, is_there) in [("unique_mode", mode.is_some()), ("unique_for_ms", keep.is_some())] {
+        for (name, is_there) in [
+            ("unique_mode", mode.is_some()),
+            ("unique_for_ms", keep.is_some()),
+            ("max_wait_ms", max_wait.is_some()),
+        ] {
             if is_there {
                 fields.refuse(name, "goes with unique_key only");
             }
@@ -221,6 +228,7 @@ fn read_unique(fields: &mut Fields) -> Option<Unique> {
         key: key.as_str().into(),
         mode,
         keep,
+        max_wait,
     })
 }
 

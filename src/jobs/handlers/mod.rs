@@ -16,9 +16,9 @@ pub use job::{
 };
 pub use lease::{__path_add_jobs, __path_lease_jobs, __path_settle_jobs, add_jobs, lease_jobs, settle_jobs};
 pub use queue::{
-    __path_cancel_unique, __path_clear_dead, __path_get_queue, __path_list_jobs, __path_list_queues,
-    __path_pause_queue, __path_redrive, __path_resume_queue, cancel_unique, clear_dead, get_queue, list_jobs,
-    list_queues, pause_queue, redrive, resume_queue,
+    __path_cancel_unique, __path_clear_dead, __path_drain_jobs, __path_get_queue, __path_list_jobs, __path_list_queues,
+    __path_pause_queue, __path_redrive, __path_resume_queue, cancel_unique, clear_dead, drain_jobs, get_queue,
+    list_jobs, list_queues, pause_queue, redrive, resume_queue,
 };
 
 pub use schedule::{

@@ -1,4 +1,4 @@
-use super::super::{Cursor, State as JobState};
+use super::super::{Cursor, MOST_DRAINED, State as JobState};
 use super::answer::{CancelledAnswer, JobAnswer, JobsAnswer, MovedAnswer, QueueAnswer, QueuesAnswer};
 use super::docs::RedriveBody;
 use super::{Data, MAX_BODY};
@@ -107,6 +107,36 @@ pub async fn list_jobs(request: HttpRequest, state: Data) -> Result<HttpResponse
     reply::value(StatusCode::OK, &answer)
 }
 
+/// Cancel the waiting jobs of a queue
+///
+/// Those that are ready, the first in line first, or those that are delayed; what is leased goes on. A call cancels up to `limit` of
+/// them, a hundred at a time, and says how many are left: repeat it until none is. Each is remembered as cancelled, so that `retry`
+/// brings it back, and its unique key is free. Pause the queue first if nothing is to be leased meanwhile.
+#[utoipa::path(
+    delete, path = "/v1/queues/{queue}/jobs", tag = "jobs",
+    params(
+        ("queue" = String, Path),
+        ("state" = String, Query, description = "`ready` or `delayed`"),
+        ("limit" = Option<u64>, Query, description = "1 to 10,000; 10,000 if not given"),
+    ),
+    responses(
+        (status = 200, description = "How many, and how many are left", body = MovedAnswer),
+        (status = 503, description = "Redis is away; some may be cancelled", body = Problem),
+    )
+)]
+pub async fn drain_jobs(request: HttpRequest, state: Data) -> Result<HttpResponse, Problem> {
+    let queue = path_id(&request, "queue")?;
+    let query = Query::parse(request.query_string(), &["state", "limit"], &[])?;
+    let wanted = match query.text("state") {
+        Some("ready") => JobState::Ready,
+        Some("delayed") => JobState::Delayed,
+        _ => return Err(fault("state", "must be ready or delayed")),
+    };
+    let limit = number(&query, "limit", MOST_DRAINED, &(1..=MOST_DRAINED))?;
+    let (jobs, left) = state.jobs.drain(&queue, wanted, limit).await?;
+    reply::value(StatusCode::OK, &MovedAnswer { jobs, left })
+}
+
 /// Pause a queue
 ///
 /// Nothing of it is leased until it goes on; what is leased can be ended.
@@ -180,14 +210,15 @@ pub async fn clear_dead(request: HttpRequest, state: Data) -> Result<HttpRespons
 
 /// Cancel the job that has a unique key
 ///
-/// And free the key.
+/// And free the key. The key of a job that is done and keeps it for a time (`unique_for_ms`) stays: `unique_mode` `replace` puts
+/// another one in.
 #[utoipa::path(
     delete, path = "/v1/queues/{queue}/unique/{key}", tag = "jobs",
     params(("queue" = String, Path), ("key" = String, Path)),
     responses(
         (status = 200, description = "Cancelled", body = CancelledAnswer),
         (status = 404, description = "No job has the key", body = Problem),
-        (status = 409, description = "It has ended (`wrong_state`); the key is free", body = Problem),
+        (status = 409, description = "It is done (`wrong_state`), and keeps the key", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]

@@ -7,35 +7,49 @@
 -- ARGV[5]    when it was seen to be due
 -- ARGV[6]    what it was seen to be, as `schedules` tells of it
 -- ARGV[7]    when it is due next, '' for never
--- ARGV[8..]  of the job, nothing if it is left out: type, short id, priority, when, unique key, flags and brief, as add.lua has them
+-- ARGV[8]    '1' to put the job in even if the last one of the schedule waits still
+-- ARGV[9..]  of the job, nothing if it is left out: type, short id, priority, when, unique key, flags and brief, as add.lua has them
 -- Returns {'ok', 1 if it was this call that fired}; {'types', n} and {'full'} as add.lua: nothing is done.
+-- META has the short id of the last job of each schedule, as `s:NAME`.
 if unknown then return { 'types', types } end
 local is_due = call('ZSCORE', SCHEDULES_DUE, ARGV[4]) == ARGV[5] and tonumber(ARGV[5]) <= now
 if not is_due or call('HGET', SCHEDULES, ARGV[4]) ~= ARGV[6] then return { 'ok', 0 } end
 open(ARGV[1], ARGV[2], ARGV[3])
-if #ARGV > 7 then
-  local numbers, lacking, new, all_types = number_types({ ARGV[8] })
+local last_job = 's:' .. ARGV[4]
+local fires = #ARGV > 8
+if fires and ARGV[8] ~= '1' then
+  local id = call('HGET', META, last_job)
+  if id and is_waiting(id) then
+    fires = false
+    count('skipped', 1)
+  end
+end
+if fires then
+  local numbers, lacking, new, all_types = number_types({ ARGV[9] })
   if not numbers then
     if lacking == 0 then return { 'full' } end
     return { 'types', lacking }
   end
   remember_types(new, all_types)
   look_at_delayed()
-  local id, due, place = ARGV[9], due_at(ARGV[11]), place_of(ARGV[10], call('HINCRBY', META, 'seq', 1))
-  if ARGV[12] ~= '' then
-    put_unique(id, numbers[1], due, ARGV[13], ARGV[14], place, ARGV[12])
+  local id, due, place = ARGV[10], due_at(ARGV[12]), place_of(ARGV[11], call('HINCRBY', META, 'seq', 1))
+  if ARGV[13] ~= '' then
+    local _, whose = put_unique(id, numbers[1], due, ARGV[14], ARGV[15], place, ARGV[13])
+    id = whose
   else
-    put_one(id, numbers[1], due, ARGV[13], ARGV[14], place)
+    put_one(id, numbers[1], due, ARGV[14], ARGV[15], place)
     count('added', 1)
     note('added', id)
   end
+  call('HSET', META, last_job, id)
 end
 if ARGV[7] == '' then
   call('ZREM', SCHEDULES_DUE, ARGV[4])
   call('HDEL', SCHEDULES, ARGV[4])
+  call('HDEL', META, last_job)
 else
   call('ZADD', SCHEDULES_DUE, ARGV[7], ARGV[4])
-  if #ARGV > 7 then call('HSET', SCHEDULES, ARGV[4], now_text .. sub(ARGV[6], 14)) end
+  if fires then call('HSET', SCHEDULES, ARGV[4], now_text .. sub(ARGV[6], 14)) end
 end
 close()
 return { 'ok', 1 }

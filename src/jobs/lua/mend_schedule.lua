@@ -1,4 +1,4 @@
--- mend_schedule: moves a schedule's due time forward when it is too late because the clock was set back.
+-- mend_schedule: corrects when a schedule is due, after the clock was set back or the rules of its time zone have changed.
 -- KEYS[1..]  the queue, as queue.lua names it
 -- ARGV[1]    the schedule
 -- ARGV[2]    when it was seen to be due

@@ -36,31 +36,33 @@ local function due_at(when)
   return sign == '+' and from + ms or math.max(tonumber(ms), now)
 end
 
+-- Sequences of one priority.
+local SEQUENCES = 8796093022208
 -- The place in line: higher priorities first, then as they came. Below 2^53.
 local function place_of(priority, seq)
-  return format('%d', (1001 - priority) * 8796093022208 + seq)
+  return format('%d', (1001 - priority) * SEQUENCES + seq)
 end
 
--- The spec, and the run where the job is delayed. `flags` are its flags and for how long it is kept.
-local function records_of(number, due, flags, rest, place)
+-- The spec, and the run where the job is delayed. `flags` are its flags and for how long it is kept, `created` is when it was
+-- put in if that is not now.
+local function records_of(number, due, flags, rest, place, created)
   local since = due == now and now_text or stamp(due)
-  local spec = flags .. since .. ' ' .. number .. ' ' .. place .. ' ' .. now_text .. ' ' .. rest
+  local spec = flags .. since .. ' ' .. number .. ' ' .. place .. ' ' .. (created or now_text) .. ' ' .. rest
   if due <= now then return spec end
   return spec, 'w-' .. NO_TOKEN .. NEVER .. flags .. '000' .. since .. ' ' .. number .. ' ' .. place
 end
 
--- Whether a delayed job that is due then will be the first: those who wait have to know.
-local first_due
-local function look_at_delayed()
-  first_due = tonumber(call('ZRANGE', DELAYED, 0, 0, 'WITHSCORES')[2]) or math.huge
-end
-local function will_be_due(due)
-  if due < first_due then first_due, woken = due, true end
+-- Whether a job is in line or delayed.
+local function is_waiting(id)
+  local run = call('HGET', RUNS, id)
+  if not run then return call('HEXISTS', SPECS, id) == 1 end
+  local state = sub(run, 1, 1)
+  return state == 'r' or state == 'w'
 end
 
 -- Puts one job in, at once.
-local function put_one(id, number, due, flags, rest, place)
-  local spec, run = records_of(number, due, flags, rest, place)
+local function put_one(id, number, due, flags, rest, place, created)
+  local spec, run = records_of(number, due, flags, rest, place, created)
   call('HSET', SPECS, id, spec)
   if run then
     call('HSET', RUNS, id, run)
@@ -73,17 +75,27 @@ local function put_one(id, number, due, flags, rest, place)
   end
 end
 
+-- A job that is debounced and was not leased yet was put in when the first of the calls was made, and has its place in line from
+-- then if it has a longest wait: otherwise calls without end would keep it at the end of the line.
+local function debounced(r, place, has_longest)
+  if r.leased ~= NEVER then return nil, place end
+  if has_longest then place = format('%d', place - place % SEQUENCES + r.place % SEQUENCES) end
+  return r.created, place
+end
+
 -- Puts one job with a unique key in, as far as the key allows: `terms` is how ('r' refuse, 'p' replace, 'd' debounce), for
--- how many ms the key is kept (0 until the job has ended), and the key. Returns what became of it and the id.
+-- how many ms the key is kept (0 until the job is done), behind ',' for how many ms calls can put the job off at most, and the
+-- key. Returns what became of it and the id.
 local function put_unique(id, number, due, flags, rest, place, terms)
-  local how, for_ms, key = match(terms, '^(%a)(%d+) (.+)$')
-  local outcome, holder = 'created', holder_of(key)
+  local how, for_ms, longest, key = match(terms, '^(%a)(%d+),?(%d*) (.+)$')
+  local outcome, holder, created = 'created', holder_of(key), nil
   if holder then
     if how == 'r' then return 'existing', holder end
     local r = find_job(holder)
     if r and (r.state == 'r' or r.state == 'w') and take_out(r, holder) then
       if how == 'd' then
         outcome, id = 'debounced', holder
+        created, place = debounced(r, place, longest ~= '')
       else
         call('HDEL', SPECS, holder)
         call('HDEL', RUNS, holder)
@@ -95,7 +107,8 @@ local function put_unique(id, number, due, flags, rest, place, terms)
       lose_key(r, holder)
     end
   end
-  put_one(id, number, due, flags, rest, place)
+  if longest ~= '' then due = math.max(now, math.min(due, (created or from) + longest)) end
+  put_one(id, number, due, flags, rest, place, created)
   local ends = for_ms == '0' and 0 or from + for_ms
   call('HSET', UNIQUE, key, format('%d ', ends) .. id)
   if ends > 0 then call('ZADD', UNIQUE_ENDS, ends, key) else call('ZREM', UNIQUE_ENDS, key) end

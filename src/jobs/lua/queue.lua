@@ -149,6 +149,15 @@ local function stamp(ms)
   return format('%013d', ms)
 end
 
+-- Whether a delayed job that is due then will be the first: those who wait have to know.
+local first_due
+local function look_at_delayed()
+  first_due = tonumber(call('ZRANGE', DELAYED, 0, 0, 'WITHSCORES')[2]) or math.huge
+end
+local function will_be_due(due)
+  if due < first_due then first_due, woken = due, true end
+end
+
 -- A run taken apart, with its spec, for all that is seldom.
 local function read(run, spec)
   local tail = find(run, '\n', 44, true)
@@ -167,12 +176,14 @@ local function written(r)
   if r.state == 'l' then where = r.unique == '' and '' or r.leased .. ' ' .. r.unique end
   return r.state .. r.ended_by .. r.token .. r.leased .. r.flags .. r.keep .. format('%03d', r.attempts) .. where .. r.tail
 end
--- A job as it is; nil if there is none. One that is ready and was never anything else is as if it had a run.
+-- The run of a job that is ready and was never anything else, as if it had one.
+local function first_run(spec)
+  return 'r-' .. NO_TOKEN .. NEVER .. sub(spec, 1, 9) .. '000' .. sub(spec, 10, 22)
+end
+-- A job as it is; nil if there is none.
 local function find_job(id)
   local spec = call('HGET', SPECS, id)
-  if not spec then return nil end
-  local run = call('HGET', RUNS, id) or 'r-' .. NO_TOKEN .. NEVER .. sub(spec, 1, 9) .. '000' .. sub(spec, 10, 22)
-  return read(run, spec)
+  return spec and read(call('HGET', RUNS, id) or first_run(spec), spec) or nil
 end
 
 -- The progress, the result and the errors of a tail.
@@ -190,14 +201,22 @@ local function add_error(r, text)
   r.tail = '\n' .. progress .. '\n' .. result .. errors
 end
 
--- Which job has a unique key now; nil for none.
+-- Which job has a unique key now; nil for none. A job that is dead or cancelled has none: earlier versions let it keep its key.
 local function holder_of(key)
   local ends, holder = match(call('HGET', UNIQUE, key) or '', '^(%d+) (.+)$')
-  if holder and (ends == '0' or tonumber(ends) > now) then return holder end
+  if not holder or ends ~= '0' and tonumber(ends) <= now then return nil end
+  if call('ZSCORE', DEAD, holder) or call('ZSCORE', CANCELLED, holder) then return nil end
+  return holder
 end
--- Frees the unique key of a job that has ended, unless it is kept for a time.
+-- Frees the unique key of a job that is done, unless it is kept for a time.
 local function free_key(key, id)
   if call('HGET', UNIQUE, key) == '0 ' .. id then call('HDEL', UNIQUE, key) end
+end
+-- Frees the unique key, if it has one, of a job that is dead or cancelled, for however long it was to be kept.
+local function give_key_up(r, id)
+  if r.unique == '' or match(call('HGET', UNIQUE, r.unique) or '', '^%d+ (.+)$') ~= id then return end
+  call('HDEL', UNIQUE, r.unique)
+  call('ZREM', UNIQUE_ENDS, r.unique)
 end
 
 -- A job that runs is not to run again once another has its key: that one is put in for it.
@@ -243,7 +262,7 @@ local function die(r, id)
   r.state, r.since = 'x', now_text
   call('HSET', RUNS, id, written(r))
   call('ZADD', DEAD, stamp(now + dead_ms), id)
-  if r.unique ~= '' then free_key(r.unique, id) end
+  give_key_up(r, id)
   count('died', 1)
   note('dead', id)
 end
@@ -253,6 +272,7 @@ local function end_cancelled(r, id)
   call('HSET', RUNS, id, written(r))
   -- Its worker is to be told of it, so it is remembered for an hour at least.
   call('ZADD', CANCELLED, now + math.max(r.keep * 1000, 3600000), id)
+  give_key_up(r, id)
   count('cancelled', 1)
   note('cancelled', id)
 end
@@ -295,8 +315,27 @@ local function within(key, ids)
   return records, n
 end
 
--- Takes back up to so many leases that ran out: to the place in the line that the job had, to the dead, or where another has
--- taken its key to the cancelled. Returns whether there may be more.
+-- For how long a job waits after its latest attempt, as its policy has it; `drawn` is 0 to 999, for the jitter.
+local function backoff_ms(r, drawn)
+  local ms = r.base
+  if r.backoff == 'e' then ms = math.min(r.cap, ms * 2 ^ math.min(r.attempts - 1, 40)) end
+  return math.floor(ms * (1 - r.jitter * drawn / 1000))
+end
+-- Makes a job that was leased ready again after that time, at the place in the line that it had.
+local function try_again(r, id, ms)
+  local due = from + ms
+  r.state, r.since = ms == 0 and 'r' or 'w', stamp(due)
+  call('HSET', RUNS, id, written(r))
+  if ms == 0 then
+    make_ready(r.number, r.place, id)
+  else
+    call('ZADD', DELAYED, stamp(due), id)
+    will_be_due(due)
+  end
+end
+
+-- Takes back up to so many leases that ran out. Each is a failed attempt: the job is tried again as its policy has it, and is dead
+-- after its last attempt, or cancelled where another has taken its key. Returns whether there may be more.
 local function reclaim(most)
   local ids = call('ZRANGEBYSCORE', LEASED, '-inf', now, 'LIMIT', 0, most)
   if #ids == 0 then return false end
@@ -307,6 +346,7 @@ local function reclaim(most)
   end
   local runs = call('HMGET', RUNS, unpack(ids))
   call('ZREM', LEASED, unpack(ids))
+  look_at_delayed()
   local died, cancelled = false, false
   for i, id in ipairs(ids) do
     if runs[i] and specs[i] then
@@ -320,9 +360,8 @@ local function reclaim(most)
         end_cancelled(r, id)
         cancelled = true
       else
-        r.state, r.since = 'r', now_text
-        call('HSET', RUNS, id, written(r))
-        make_ready(r.number, r.place, id)
+        -- Redis's `math.random` draws the same in each call.
+        try_again(r, id, backoff_ms(r, (time[2] + 389 * i) % 1000))
       end
     end
   end

@@ -13,6 +13,7 @@ local was = call('HGET', SCHEDULES, ARGV[1])
 if ARGV[2] == '' then
   call('ZREM', SCHEDULES_DUE, ARGV[1])
   call('HDEL', SCHEDULES, ARGV[1])
+  call('HDEL', META, 's:' .. ARGV[1])
   return { 'ok', was and 1 or 0, 0 }
 end
 if not was and call('HLEN', SCHEDULES) >= tonumber(ARGV[5]) then return { 'crowded' } end

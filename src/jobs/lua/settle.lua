@@ -7,16 +7,17 @@
 -- ARGV[5]    at most so many
 -- ARGV[6]    for how long, ms
 -- ARGV[7]    of how many types, 0 for all
--- ARGV[8..]  those, then groups of leases to end: token, 'd' or 'e', how many, and of each the short id and, behind 'e', how:
+-- ARGV[8]    '1' if an end of the same call held in a piece before this one
+-- ARGV[9..]  those types, then groups of leases to end: token, 'd' or 'e', how many, and of each the short id and, behind 'e', how:
 --            'c' RESULT completed; 'f' failed, with 'p' DRAWN (0 to 999, for the jitter) as the job's policy has it, with ',' MS
 --            not before that, 'n0' for good, 'a' MS to be tried again after that, 'u' MS likewise, and in the first day of the job not counted, then ' ' ERROR; 't' MS ' ' TYPE '\n' PAYLOAD to go on as that, both '' as
 --            before; 'r' given back. Those behind 'd' are completed without a result
--- Returns {'ok', outcomes, now, due, {id, attempt, spec}...} as lease.lua does, nothing behind `now` if no outcome holds.
+-- Returns {'ok', outcomes, now, due, {id, attempt, spec}...} as lease.lua does, nothing behind `now` if no outcome of the call holds.
 -- Outcomes has a letter a lease: the state of the job, in capitals if the lease was not that token's or is over; '?' for no such
 -- job. {'types', n} and {'full'} as add.lua.
 if unknown then return { 'types', types } end
 open(ARGV[1], ARGV[2], ARGV[3])
-local first = 8 + tonumber(ARGV[7])
+local first = 9 + tonumber(ARGV[7])
 local ids, hows, tokens, n, renamed = {}, {}, {}, 0, {}
 while first <= #ARGV do
   local token, plain, group = ARGV[first], ARGV[first + 1] == 'd', tonumber(ARGV[first + 2])
@@ -112,23 +113,9 @@ local function fail(r, id, how)
     return 'c'
   end
   local ms = tonumber(number)
-  if mode == 'p' then
-    ms = r.base
-    if r.backoff == 'e' then ms = math.min(r.cap, ms * 2 ^ math.min(r.attempts - 1, 40)) end
-    ms = math.max(math.floor(ms * (1 - r.jitter * number / 1000)), tonumber(least) or 0)
-  end
-  local due = from + ms
-  r.since = stamp(due)
+  if mode == 'p' then ms = math.max(backoff_ms(r, number), tonumber(least) or 0) end
   note(mode == 'u' and 'released' or 'failed', id)
-  if ms == 0 then
-    r.state = 'r'
-    make_ready(r.number, r.place, id)
-  else
-    r.state = 'w'
-    call('ZADD', DELAYED, stamp(due), id)
-    will_be_due(due)
-  end
-  call('HSET', RUNS, id, written(r))
+  try_again(r, id, ms)
   return r.state
 end
 
@@ -214,8 +201,8 @@ if #done > 0 then
 end
 
 local out = { 'ok', table.concat(outcomes), now }
-if ARGV[4] ~= '' and find(out[2], '%l') then
-  lease(out, ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]), { unpack(ARGV, 8, 7 + tonumber(ARGV[7])) })
+if ARGV[4] ~= '' and (ARGV[8] == '1' or find(out[2], '%l')) then
+  lease(out, ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]), { unpack(ARGV, 9, 8 + tonumber(ARGV[7])) })
 end
 close()
 return out

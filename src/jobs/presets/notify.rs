@@ -200,7 +200,6 @@ mod tests {
             let reply = Reply {
                 status,
                 retry_after: retry_after.map(Duration::from_secs),
-                body: Bytes::new(),
             };
             judge(&reply).err().map(|failure| failure.retry)
         };

@@ -6,9 +6,11 @@
 //! ranges, steps, names (`MON`, `JAN`), `L`, `W`, `#` and the nicknames `@hourly` to `@yearly`. If both day fields are
 //! restricted one of them is enough, as in Vixie cron. The time zone is a name of the IANA database; UTC without one.
 //!
-//! **When the clocks change**, as in Vixie cron. An expression with one hour, minute and second (`30 2 * * *`) fires once
-//! a day: if its time is skipped, at the first moment after the gap; if its time comes twice, at the first of the two. Every
-//! other one (`*/30 * * * *`) goes by the clock on the wall: what is skipped does not fire, what comes twice fires twice.
+//! **When the clocks change**, as the manual of Vixie cron and cronie has it. An expression is of *fixed times* if its minutes, its hours
+//! and, if given, its seconds are numbers, lists and ranges, without a `*`: `30 2 * * *`, `30 2,14 * * *`, `0 1-5 * * *`, `@daily`. Each
+//! of these times comes once a day: one that is skipped fires right after the gap (several of them once), and of one that comes
+//! twice the first fires. Every other expression (`*/30 * * * *`, `0 * * * *`, `@hourly`) follows the clock on the wall: what is
+//! skipped does not fire, what comes twice fires twice.
 //!
 //! **An interval** is counted from the schedule's own start: `start + n × every`, so instances and restarts change
 //! nothing about its times. `n` may be negative, because the clock may have been set back to before the start.
@@ -16,10 +18,12 @@
 #[cfg(test)]
 mod tests;
 
+use crate::zones;
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 /// The shortest interval, in milliseconds.
 pub const MIN_EVERY_MS: i64 = 1_000;
@@ -28,14 +32,24 @@ pub const MAX_EVERY_MS: i64 = 366 * 86_400_000;
 /// The longest cron expression, in bytes.
 pub const MAX_CRON: usize = 256;
 
+/// Changes of the clocks that are looked past for the next time; more than any expression needs that fires at all.
+const MOST_CHANGES: usize = 1_000;
+
 /// When to fire; see the module.
 #[derive(Debug, Clone)]
 pub struct Schedule(Rule);
 
 #[derive(Debug, Clone)]
 enum Rule {
-    Cron { cron: Box<Cron>, zone: Tz },
+    Cron(Box<CronRule>),
     Every { every_ms: i64, start_ms: i64 },
+}
+
+#[derive(Debug, Clone)]
+struct CronRule {
+    cron: Cron,
+    zone: TimeZone,
+    is_fixed: bool,
 }
 
 /// Why there is no such schedule.
@@ -95,7 +109,8 @@ impl Schedule {
     }
 
     fn cron(expression: &str, time_zone: Option<&str>, start_ms: i64) -> Result<Self, ScheduleError> {
-        let zone = time_zone.map_or(Ok(Tz::UTC), |name| name.parse().or(Err(ScheduleError::Zone)))?;
+        let zone = time_zone.map_or(Some(TimeZone::UTC), zones::zone);
+        let zone = zone.ok_or(ScheduleError::Zone)?;
         if expression.len() > MAX_CRON {
             return Err(ScheduleError::Cron(format!("it has more than {MAX_CRON} bytes")));
         }
@@ -107,10 +122,11 @@ impl Schedule {
         let cron = parser
             .parse(expression)
             .map_err(|error| ScheduleError::Cron(error.to_string()))?;
-        let schedule = Self(Rule::Cron {
-            cron: Box::new(cron),
+        let schedule = Self(Rule::Cron(Box::new(CronRule {
+            cron,
             zone,
-        });
+            is_fixed: is_fixed(expression),
+        })));
         schedule.next_after(start_ms).ok_or(ScheduleError::Never)?;
         Ok(schedule)
     }
@@ -127,16 +143,68 @@ impl Schedule {
     #[must_use]
     pub fn next_after(&self, after_ms: i64) -> Option<i64> {
         match &self.0 {
-            Rule::Cron { cron, zone } => {
-                let after = DateTime::<Utc>::from_timestamp_millis(after_ms)?.with_timezone(zone);
-                let next = cron.find_next_occurrence(&after, false).ok()?;
-                Some(next.timestamp_millis())
-            }
+            Rule::Cron(rule) => rule.next_after(after_ms),
             Rule::Every { every_ms, start_ms } => {
                 let passed = after_ms.checked_sub(*start_ms)?;
                 let firings = passed.div_euclid(*every_ms).checked_add(1)?;
                 start_ms.checked_add(firings.checked_mul(*every_ms)?)
             }
         }
+    }
+}
+
+impl CronRule {
+    /// Goes from one change of the clocks to the next. Between two of them a time on the wall is a time by a constant offset, and there
+    /// the expression is looked up as if that were UTC.
+    fn next_after(&self, after_ms: i64) -> Option<i64> {
+        let after = Timestamp::from_millisecond(after_ms).ok()?;
+        let mut offset = self.offset_ms(after);
+        let mut local = after_ms + offset;
+        if self.is_fixed
+            && let Some(change) = self
+                .zone
+                .preceding(Timestamp::from_millisecond(after_ms + 1).ok()?)
+                .next()
+        {
+            // Up to here the times on the wall have been before the clocks were set back.
+            let begins = change.timestamp();
+            let before = Timestamp::from_millisecond(begins.as_millisecond() - 1).ok()?;
+            local = local.max(begins.as_millisecond() + self.offset_ms(before) - 1);
+        }
+        let mut begins = i64::MIN;
+        for change in self.zone.following(after).take(MOST_CHANGES) {
+            let change = change.timestamp();
+            // What was skipped is due as this stretch begins.
+            let next = (self.next_local(local)? - offset).max(begins);
+            if next < change.as_millisecond() {
+                return Some(next);
+            }
+            begins = change.as_millisecond();
+            let before = offset;
+            offset = self.offset_ms(change);
+            local = begins + if self.is_fixed { before } else { offset } - 1;
+        }
+        let next = self.next_local(local)? - offset;
+        Some(next.max(begins))
+    }
+
+    fn offset_ms(&self, at: Timestamp) -> i64 {
+        i64::from(self.zone.to_offset(at).seconds()) * 1_000
+    }
+
+    /// The first time on the wall later than this one, in milliseconds as if in UTC.
+    fn next_local(&self, local_ms: i64) -> Option<i64> {
+        let after = DateTime::<Utc>::from_timestamp_millis(local_ms)?;
+        let next = self.cron.find_next_occurrence(&after, false).ok()?;
+        Some(next.timestamp_millis())
+    }
+}
+
+/// Whether an expression is of fixed times. It is one that can be parsed.
+fn is_fixed(expression: &str) -> bool {
+    let fields: Vec<&str> = expression.split_whitespace().collect();
+    match fields.len().checked_sub(3) {
+        Some(of_the_day) => !fields[..of_the_day].iter().any(|field| field.contains('*')),
+        None => !expression.trim().eq_ignore_ascii_case("@hourly"),
     }
 }

@@ -1,14 +1,17 @@
 use super::*;
+use jiff::tz::AmbiguousOffset;
+use std::collections::BTreeSet;
+use std::iter::successors;
 
 /// The next `count` firings from a time on, as the zone's clocks show them.
 fn firings(cron: &str, zone: &str, from: &str, count: usize) -> Vec<String> {
     let mut at = DateTime::parse_from_rfc3339(from).unwrap().timestamp_millis();
     let schedule = Schedule::parse(Some(cron), Some(zone), None, at).unwrap();
-    let zone: Tz = zone.parse().unwrap();
+    let zone = zones::zone(zone).unwrap();
     let next = || {
         at = schedule.next_after(at)?;
-        let time = DateTime::from_timestamp_millis(at)?.with_timezone(&zone);
-        Some(time.format("%m-%d %H:%M:%S %z").to_string())
+        let time = Timestamp::from_millisecond(at).ok()?.to_zoned_datetime(zone.clone());
+        Some(time.strftime("%m-%d %H:%M:%S %z").to_string())
     };
     std::iter::from_fn(next).take(count).collect()
 }
@@ -66,11 +69,29 @@ fn a_skipped_hour_fires_once_after_the_gap() {
         firings("*/30 * * * *", "Europe/Berlin", "2026-03-29T00:30:00Z", 2),
         ["03-29 03:00:00 +0200", "03-29 03:30:00 +0200"]
     );
-    // What is named in the gap by a list is left out: these go by the clock on the wall.
+    // So do lists and ranges, and several times in one gap once.
     assert_eq!(
-        firings("15,45 2 * * *", "Europe/Berlin", "2026-03-28T12:00:00Z", 1),
-        ["03-30 02:15:00 +0200"]
+        firings("30 2,14 * * *", "Europe/Berlin", "2026-03-28T14:00:00Z", 3),
+        ["03-29 03:00:00 +0200", "03-29 14:30:00 +0200", "03-30 02:30:00 +0200"]
     );
+    assert_eq!(
+        firings("15,45 1-3 * * *", "Europe/Berlin", "2026-03-29T00:20:00Z", 4),
+        [
+            "03-29 01:45:00 +0100",
+            "03-29 03:00:00 +0200",
+            "03-29 03:15:00 +0200",
+            "03-29 03:45:00 +0200"
+        ]
+    );
+    assert_eq!(
+        firings("0 2-3 * * *", "Europe/Berlin", "2026-03-29T00:20:00Z", 2),
+        ["03-29 03:00:00 +0200", "03-30 02:00:00 +0200"]
+    );
+    // A `*` in the minutes, hours or seconds follows the clock on the wall.
+    for cron in ["*/15 2 * * *", "30 */2 * * *", "*/10 30 2 * * *"] {
+        let next = firings(cron, "Europe/Berlin", "2026-03-29T00:59:00Z", 1);
+        assert!(!next[0].starts_with("03-29 03:00"), "{cron}: {next:?}");
+    }
 }
 
 #[test]
@@ -90,12 +111,82 @@ fn a_doubled_hour_fires_once_unless_it_goes_by_the_clock_on_the_wall() {
             "10-25 03:00:00 +0100"
         ]
     );
+    assert_eq!(
+        firings("30 2,14 * * *", "Europe/Berlin", "2026-10-24T13:00:00Z", 3),
+        ["10-25 02:30:00 +0200", "10-25 14:30:00 +0100", "10-26 02:30:00 +0100"]
+    );
+    assert_eq!(
+        firings("0,30 1-3 * * *", "Europe/Berlin", "2026-10-25T00:40:00Z", 3),
+        ["10-25 03:00:00 +0100", "10-25 03:30:00 +0100", "10-26 01:00:00 +0100"]
+    );
+    assert_eq!(
+        firings("@hourly", "Europe/Berlin", "2026-10-24T23:30:00Z", 3),
+        ["10-25 02:00:00 +0200", "10-25 02:00:00 +0100", "10-25 03:00:00 +0100"]
+    );
+    // By half an hour, as the clocks of Lord Howe go.
+    assert_eq!(
+        firings("15,45 1 * * *", "Australia/Lord_Howe", "2026-04-04T13:00:00Z", 3),
+        ["04-05 01:15:00 +1100", "04-05 01:45:00 +1100", "04-06 01:15:00 +1030"]
+    );
+}
+
+/// Held against jiff's own resolution of times on the wall.
+#[test]
+fn each_fixed_time_of_each_day_fires_once_in_every_zone() {
+    let (start, end) = ("2026-01-01T12:00:00Z", "2027-01-31T12:00:00Z");
+    let [start, end] = [start, end].map(|time| time.parse::<Timestamp>().unwrap());
+    for name in [
+        "Europe/Berlin",
+        "America/New_York",
+        "Australia/Lord_Howe",
+        "Africa/Casablanca",
+        "Asia/Tokyo",
+    ] {
+        let zone = zones::zone(name).unwrap();
+        let (cron, times) = ("0,30 1-3 * * *", [(1, 0), (1, 30), (2, 0), (2, 30), (3, 0), (3, 30)]);
+        let first = start.to_zoned_datetime(zone.clone()).date();
+        let expected: BTreeSet<i64> = (0..400)
+            .flat_map(|day| times.map(|(hour, minute)| (first + jiff::Span::new().days(day)).at(hour, minute, 0, 0)))
+            .map(|on_the_wall| {
+                let time = zone.to_ambiguous_timestamp(on_the_wall);
+                let at = time.compatible().unwrap();
+                match time.offset() {
+                    AmbiguousOffset::Gap { .. } => {
+                        let later = Timestamp::from_millisecond(at.as_millisecond() + 1).unwrap();
+                        zone.preceding(later).next().unwrap().timestamp()
+                    }
+                    _ => at,
+                }
+            })
+            .map(Timestamp::as_millisecond)
+            .filter(|at| (start.as_millisecond() + 1..end.as_millisecond()).contains(at))
+            .collect();
+        let schedule = Schedule::parse(Some(cron), Some(name), None, start.as_millisecond()).unwrap();
+        let next = |at: &i64| schedule.next_after(*at);
+        let fired: BTreeSet<i64> = successors(next(&start.as_millisecond()), next)
+            .take_while(|at| *at < end.as_millisecond())
+            .collect();
+        assert_eq!(fired, expected, "{name}");
+    }
 }
 
 #[test]
 fn firings_only_go_forward_around_every_change_of_the_clocks() {
-    for zone in ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "UTC"] {
-        for cron in ["30 2 * * *", "0 3 * * *", "*/7 1-3 * * *", "59 59 1 * * *", "0 2 * * 0"] {
+    for zone in [
+        "Europe/Berlin",
+        "America/New_York",
+        "Australia/Lord_Howe",
+        "Africa/Casablanca",
+        "UTC",
+    ] {
+        for cron in [
+            "30 2 * * *",
+            "0 3 * * *",
+            "*/7 1-3 * * *",
+            "59 59 1 * * *",
+            "0 2 * * 0",
+            "0,30 1-3 * * *",
+        ] {
             let start = 1_772_000_000_000; // February 2026
             let schedule = Schedule::parse(Some(cron), Some(zone), None, start).unwrap();
             let mut at = start;

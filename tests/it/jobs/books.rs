@@ -100,12 +100,14 @@ impl Books {
             assert!(self.specs.contains(id), "{id} has a run and no spec: {self:#?}");
         }
         for (key, holder) in &self.unique {
-            if let Some(id) = holder.strip_prefix("0 ") {
-                let lives = ["ready", "delayed", "leased"]
-                    .iter()
-                    .any(|place| self.places[place].contains(id));
-                assert!(lives, "{key} is kept for {id}, which has ended: {self:#?}");
-            }
+            let (ends, id) = holder.split_once(' ').unwrap();
+            let is_in = |places: &[&str]| places.iter().any(|place| self.places[place].contains(id));
+            let lives = is_in(&["ready", "delayed", "leased"]);
+            assert!(
+                ends != "0" || lives,
+                "{key} is kept for {id}, which has ended: {self:#?}"
+            );
+            assert!(!is_in(&["dead", "cancelled"]), "{key} names {id}: {self:#?}");
         }
         let put_in = self.total("added") + self.total("revived");
         let ended = ["completed", "died", "cancelled", "replaced"].map(|name| self.total(name));

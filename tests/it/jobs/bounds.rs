@@ -4,6 +4,7 @@ use super::*;
 use crate::support::eventually;
 use fleetpulse::jobs::{AddOutcome, JobId, Retry, SettleOutcome, State, Unique, UniqueMode};
 use redis::cmd;
+use std::ops::Range;
 
 #[actix_web::test]
 async fn a_lease_of_long_jobs_takes_as_many_as_are_not_too_long_together() {
@@ -63,8 +64,9 @@ async fn long_jobs_are_listed_ended_and_redriven_in_pieces() {
     let text = json(&format!("\"{}\"", "x".repeat(600_000)));
     let mut put_in = Vec::new();
     for _ in 0..JOBS {
-        let new = vec![NewJob::new("a", text.clone())];
-        put_in.push(jobs.add(&queue, new).await.unwrap().remove(0).id);
+        let mut new = NewJob::new("a", text.clone());
+        new.backoff.base = Duration::ZERO;
+        put_in.push(jobs.add(&queue, vec![new]).await.unwrap().remove(0).id);
     }
     let all = async |state: State| -> Vec<JobId> {
         let (mut found, mut cursor, mut pages) = (Vec::new(), None, 0);
@@ -192,6 +194,38 @@ async fn many_ends_of_all_kinds_in_one_call_are_answered_in_their_order() {
     Books::read(&scene, &queue).await.balance();
 }
 
+#[actix_web::test]
+async fn the_next_jobs_come_where_any_end_holds_in_whatever_piece() {
+    let (scene, queue) = (Scene::new().await, id_of("pieces"));
+    let jobs = embedded(&scene).await;
+    jobs.add(&queue, (0..130).map(job).collect()).await.unwrap();
+    let fail = || End::Fail {
+        error: "no".to_owned(),
+        retry: Retry::Never,
+    };
+    let leased = jobs.lease(&queue, &up_to(100)).await.unwrap();
+    let ends = |range: Range<usize>| leased[range].iter().map(|one| ended(one, fail())).collect::<Vec<_>>();
+    // The last piece is of those beyond 64, and all of them are done already.
+    jobs.settle(&queue, leased[64..].iter().map(completed).collect(), None)
+        .await
+        .unwrap();
+    for _ in 0..2 {
+        let (outcomes, next) = jobs.settle(&queue, ends(0..100), Some(&up_to(10))).await.unwrap();
+        assert!(
+            outcomes[64..]
+                .iter()
+                .all(|one| *one == SettleOutcome::NotYours(State::Done))
+        );
+        assert_eq!(next.len(), 10);
+        let released = next.iter().map(|one| ended(one, End::Release)).collect();
+        jobs.settle(&queue, released, None).await.unwrap();
+    }
+    let none = leased.iter().map(|one| ended(one, End::Release)).collect();
+    let (_, next) = jobs.settle(&queue, none, Some(&up_to(10))).await.unwrap();
+    assert!(next.is_empty(), "none of the ends held");
+    Books::read(&scene, &queue).await.balance();
+}
+
 /// A job with a unique key of its own.
 fn keyed(n: usize) -> NewJob {
     NewJob {
@@ -199,6 +233,7 @@ fn keyed(n: usize) -> NewJob {
             key: format!("k{n}").into(),
             mode: UniqueMode::Refuse,
             keep: None,
+            max_wait: None,
         }),
         ..job(n)
     }

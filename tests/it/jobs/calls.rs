@@ -268,6 +268,105 @@ async fn a_cancelled_job_is_taken_from_its_worker() {
 }
 
 #[actix_web::test]
+async fn the_waiting_jobs_of_a_queue_are_cancelled_in_pieces() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = JobApi::of(&service);
+    let mut jobs: Vec<_> = (0..250).map(|n| value!({"type": format!("t{}", n % 3)})).collect();
+    jobs[0]["unique_key"] = value!("k");
+    jobs[0]["unique_for_ms"] = value!(600_000);
+    let ids = api.add("q", value!(jobs)).await;
+    api.add(
+        "q",
+        value!([{"type": "t0", "delay_ms": 600_000}, {"type": "t1", "delay_ms": 600_000}]),
+    )
+    .await;
+    let leased = api.lease("q", value!({"types": ["t1"]})).await;
+    let drain = async |query: &str| api.delete(&format!("/v1/queues/q/jobs?{query}")).await;
+    for (query, jobs, left) in [
+        ("state=ready&limit=1", 1, 248),
+        ("state=ready&limit=130", 130, 118),
+        ("state=ready", 118, 0),
+        ("state=ready", 0, 0),
+        ("state=delayed", 2, 0),
+    ] {
+        let drained = drain(query).await;
+        assert_eq!(
+            (drained.status, drained.body),
+            (200, value!({"jobs": jobs, "left": left})),
+            "{query}"
+        );
+        Books::read(&scene, &id_of("q")).await.balance();
+    }
+    // What runs goes on, a key is free, and one that was cancelled by mistake comes back.
+    api.complete(&leased[0]).await;
+    let again = api.post("/v1/queues/q/jobs", jobs[0].clone()).await;
+    assert_eq!(again.body["jobs"][0]["outcome"], "created");
+    assert_eq!(
+        api.post(&format!("/v1/jobs/{}/retry", ids[2]), value!({})).await.status,
+        204
+    );
+    for wrong in ["", "state=leased", "state=ready&limit=0", "state=ready&limit=10001"] {
+        assert_eq!(drain(wrong).await.status, 422, "{wrong}");
+    }
+    Books::read(&scene, &id_of("q")).await.balance();
+}
+
+#[actix_web::test]
+async fn events_that_are_not_kept_any_more_are_a_gap() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = JobApi::of(&service);
+    for _ in 0..4 {
+        api.add("q", value!({"type": "t"})).await;
+    }
+    let all = api.get("/v1/queues/q/events").await.body;
+    let places: Vec<&str> = (0..4).map(|n| all["events"][n]["id"].as_str().unwrap()).collect();
+    let trim = async |most: usize| {
+        let key = scene.keys().queue_events(&id_of("q"));
+        let _: i64 = scene
+            .redis
+            .query(redis::cmd("XTRIM").arg(key).arg("MAXLEN").arg(most))
+            .await;
+    };
+    let after = |place: &str| format!("/v1/queues/q/events?after={place}");
+    trim(3).await;
+    for (place, count, gap) in [
+        ("0-0", 3, value!(null)),
+        ("1-1", 3, value!(true)),
+        (places[0], 3, value!(true)),
+        (places[1], 2, value!(null)),
+        (places[3], 0, value!(null)),
+    ] {
+        let page = api.get(&after(place)).await.body;
+        assert_eq!(
+            (page["events"].as_array().unwrap().len(), &page["gap"]),
+            (count, &gap),
+            "{place}"
+        );
+    }
+    // One who waits behind the last that there was, and one who follows, are told as well.
+    trim(0).await;
+    let none = api.get(&after(places[3])).await.body;
+    assert_eq!(
+        none,
+        value!({"events": [], "next": places[3]}),
+        "nothing is missing yet"
+    );
+    let path = format!("{}&wait_ms=5000", after(places[3]));
+    let (waited, _) = join!(api.get(&path), api.add("q", value!({"type": "t"})));
+    assert_eq!(
+        (&waited.body["gap"], &waited.body["events"][0]["event"]),
+        (&value!(true), &value!("added"))
+    );
+    let request = api.0.request(Method::GET, &after(places[0]));
+    let mut stream = request.header("accept", "text/event-stream").send().await.unwrap();
+    let first = stream.chunk().await.unwrap().unwrap();
+    let first = str::from_utf8(&first).unwrap();
+    assert!(first.starts_with("event: gap\ndata: {\"gap\":true}\n\nid: "), "{first}");
+}
+
+#[actix_web::test]
 async fn lists_and_events_tell_what_there_is_and_was() {
     let scene = Scene::new().await;
     let service = scene.start().await;

@@ -74,6 +74,9 @@ async fn what_the_calls_take_and_answer_is_what_the_document_says() {
     )
     .await;
 
+    let drained = api.delete("/v1/queues/q/jobs?state=ready").await;
+    document.has("delete /v1/queues/{queue}/jobs", 200, &drained.body);
+
     let call = "put /v1/queues/{queue}/schedules/{name}";
     for schedule in [
         json!({"every_ms": 1_000, "job": {"type": "c", "payload": [1]}}),

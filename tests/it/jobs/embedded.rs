@@ -69,6 +69,7 @@ async fn a_queue_that_still_has_something_is_looked_after() {
         key: "k".into(),
         mode: UniqueMode::Refuse,
         keep: Some(Duration::from_mins(1)),
+        max_wait: None,
     };
     let with_key = NewJob {
         unique: Some(unique),

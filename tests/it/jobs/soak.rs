@@ -31,6 +31,7 @@ fn job(n: usize) -> NewJob {
             key: format!("k{}", n / 10 % 20).into(),
             mode: UniqueMode::Replace,
             keep: None,
+            max_wait: None,
         }),
         // Each kill may cost an attempt.
         max_attempts: 100,

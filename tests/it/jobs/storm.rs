@@ -1,7 +1,7 @@
 //! Many at once, some of whom die: every job that was put in ends once, and the books balance all along.
 
 use super::*;
-use fleetpulse::jobs::{Retry, RunAt, SettleOutcome, State, Unique, UniqueMode};
+use fleetpulse::jobs::{JobsError, Retry, RunAt, SettleOutcome, State, Unique, UniqueMode};
 use futures_util::future::join_all;
 use futures_util::join;
 use rand::RngExt;
@@ -32,6 +32,7 @@ async fn every_job_ends_though_workers_die_fail_and_give_back() {
                         key: format!("k{n}").into(),
                         mode: UniqueMode::Refuse,
                         keep: None,
+                        max_wait: None,
                     });
                 }
                 one
@@ -95,4 +96,69 @@ async fn every_job_ends_though_workers_die_fail_and_give_back() {
         (JOBS, 0)
     );
     drop(looked_after);
+}
+
+/// A job with one of few keys, on random terms.
+fn keyed(n: usize) -> NewJob {
+    let mut rng = rand::rng();
+    let mode = [UniqueMode::Refuse, UniqueMode::Replace, UniqueMode::Debounce][rng.random_range(0..3)];
+    let mut one = job(n);
+    one.kind = format!("t{}", n % 2).into();
+    one.max_attempts = rng.random_range(1..3);
+    one.backoff.base = Duration::from_millis(rng.random_range(0..20));
+    one.run_at = RunAt::After(Duration::from_millis(rng.random_range(0..3) * 20));
+    one.keep_result = Duration::from_secs(rng.random_range(0..2) * 60);
+    one.unique = Some(Unique {
+        key: format!("k{}", rng.random_range(0..5)).into(),
+        mode,
+        keep: rng
+            .random_bool(0.5)
+            .then(|| Duration::from_millis(rng.random_range(1..500))),
+        max_wait: (mode == UniqueMode::Debounce).then(|| Duration::from_millis(rng.random_range(1..100))),
+    });
+    one
+}
+
+#[actix_web::test]
+async fn the_books_balance_whatever_is_done_to_jobs_with_keys() {
+    let (scene, queue) = (Scene::new().await, id_of("q"));
+    let _looked_after = scene.start().await;
+    let clients = join_all((0..4).map(|_| embedded(&scene))).await;
+    let brief = LeaseRequest {
+        lease: Duration::from_millis(100),
+        ..up_to(3)
+    };
+    let storm = async |jobs: &Jobs| {
+        for n in 0..200 {
+            match rand::rng().random_range(0..9) {
+                0..=3 => drop(jobs.add(&queue, vec![keyed(n), keyed(n)]).await.unwrap()),
+                4 | 5 => {
+                    let leased = jobs.lease(&queue, &brief).await.unwrap();
+                    let fail = |retry| End::Fail {
+                        error: "no".to_owned(),
+                        retry,
+                    };
+                    // Every other time the first is lost with its worker.
+                    let ends = [End::Complete { result: None }, fail(Retry::Policy), fail(Retry::Never)];
+                    let ended = leased.iter().skip(n % 2).zip(ends).map(|(one, end)| ended(one, end));
+                    jobs.settle(&queue, ended.collect(), None).await.unwrap();
+                }
+                6 => {
+                    let cancelled = jobs.cancel_unique(&queue, &id_of(&format!("k{}", n % 5))).await;
+                    let is_refused = matches!(cancelled, Err(JobsError::Unknown | JobsError::Conflict(State::Done)));
+                    assert!(cancelled.is_ok() || is_refused, "{cancelled:?}");
+                }
+                7 => {
+                    let state = [State::Ready, State::Delayed][n % 2];
+                    assert!(jobs.drain(&queue, state, 2).await.unwrap().0 <= 2);
+                }
+                _ => drop(jobs.redrive(&queue, 2).await.unwrap()),
+            }
+            if n % 20 == 0 {
+                Books::read(&scene, &queue).await.balance();
+            }
+        }
+    };
+    join_all(clients.iter().map(storm)).await;
+    Books::read(&scene, &queue).await.balance();
 }

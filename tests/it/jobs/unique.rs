@@ -201,3 +201,107 @@ async fn what_has_ended_stays_so_while_another_has_its_key() {
     assert_eq!(by_key.body["id"], value!(dead[0]));
     Books::read(&scene, &id_of("q")).await.balance();
 }
+
+#[actix_web::test]
+async fn a_key_names_no_job_that_is_dead_or_cancelled_and_is_not_freed_by_a_refusal() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = JobApi::of(&service);
+    let kept = value!({"type": "a", "unique_key": "k", "unique_for_ms": 600_000, "backoff": {"base_ms": 0}});
+    let outcome = async || {
+        let answer = api.post("/v1/queues/q/jobs", kept.clone()).await;
+        answer.body["jobs"][0]["outcome"].as_str().unwrap().to_owned()
+    };
+    // Cancelled by its id, by its key, while it runs; failed for good; lost for the last time.
+    for end in ["id", "key", "running", "fail", "lost"] {
+        let mut job = kept.clone();
+        job["max_attempts"] = value!(if end == "lost" { 1 } else { 5 });
+        let id = api.add("q", job).await.remove(0);
+        assert_eq!(outcome().await, "existing", "{end}");
+        if !["id", "key"].contains(&end) {
+            let lease_ms = if end == "lost" { 100 } else { 60_000 };
+            let leased = api.lease("q", value!({"lease_ms": lease_ms})).await;
+            let failed = value!({"token": leased[0]["token"], "error": "no", "retry": false});
+            if end == "fail" {
+                api.post(&format!("/v1/jobs/{id}/fail"), failed).await;
+            }
+        }
+        let ended = match end {
+            "key" => api.delete("/v1/queues/q/unique/k").await.status,
+            "id" | "running" => api.delete(&format!("/v1/jobs/{id}")).await.status,
+            _ => 200,
+        };
+        assert!([200, 204].contains(&ended), "{end}: {ended}");
+        eventually(SOON, "it has ended", async || {
+            let job = api.get(&format!("/v1/jobs/{id}")).await;
+            ["dead", "cancelled"]
+                .contains(&job.body["state"].as_str().unwrap())
+                .then_some(())
+        })
+        .await;
+        api.delete("/v1/queues/q/unique/k").await.assert_problem(404, &[]);
+        Books::read(&scene, &id_of("q")).await.balance();
+    }
+    // One that is done keeps its key, whoever asks for it to be cancelled.
+    assert_eq!(outcome().await, "created");
+    let leased = api.lease("q", value!({})).await;
+    api.complete(&leased[0]).await;
+    for _ in 0..2 {
+        api.delete("/v1/queues/q/unique/k").await.assert_problem(409, &[]);
+        assert_eq!(outcome().await, "existing");
+    }
+    Books::read(&scene, &id_of("q")).await.balance();
+}
+
+#[actix_web::test]
+async fn what_is_debounced_without_end_runs_after_its_longest_wait() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = JobApi::of(&service);
+    let job = |n: u32, delay_ms: u32, max_wait_ms: u32| {
+        value!({"type": "a", "payload": n, "delay_ms": delay_ms, "unique_key": "k", "unique_mode": "debounce",
+            "max_wait_ms": max_wait_ms})
+    };
+    let id = api.add("q", job(0, 60_000, 100_000)).await.remove(0);
+    let first = api.get(&format!("/v1/jobs/{id}")).await.body;
+    for (n, delay_ms, due_ms) in [
+        (1, 99_000, 99_000..110_000),
+        (2, 600_000, 100_000..100_010),
+        (3, 500, 500..30_000),
+    ] {
+        let again = api.post("/v1/queues/q/jobs", job(n, delay_ms, 100_000)).await;
+        assert_eq!(again.body["jobs"][0], value!({"id": id, "outcome": "debounced"}));
+        let found = api.get(&format!("/v1/jobs/{id}")).await.body;
+        assert_eq!(
+            (&found["payload"], &found["created_at"]),
+            (&value!(n), &first["created_at"])
+        );
+        let due = stamp(&found["run_at"]) - stamp(&first["created_at"]);
+        assert!(due_ms.contains(&due), "{n}: {due}");
+    }
+    // Over its longest wait it is ready, and stays before what came after it, however often it is debounced.
+    api.add("q", value!({"type": "a", "payload": "later"})).await;
+    for n in 4..6 {
+        api.add("q", job(n, 600_000, 1)).await;
+    }
+    let leased = api.lease("q", value!({"count": 2})).await;
+    assert_eq!(
+        (&leased[0]["payload"], &leased[1]["payload"]),
+        (&value!(5), &value!("later"))
+    );
+    // Once it has run its wait begins anew.
+    let failed = value!({"token": leased[0]["token"], "error": "no", "retry": 60_000});
+    api.post(&format!("/v1/jobs/{id}/fail"), failed).await;
+    api.add("q", job(6, 50_000, 40_000)).await;
+    let found = api.get(&format!("/v1/jobs/{id}")).await.body;
+    let due = stamp(&found["run_at"]) - stamp(&found["created_at"]);
+    assert!(
+        (40_000..40_010).contains(&due) && found["created_at"] != first["created_at"],
+        "{found}"
+    );
+    let wrong = value!({"type": "a", "unique_key": "k", "max_wait_ms": 5});
+    api.post("/v1/queues/q/jobs", wrong)
+        .await
+        .assert_problem(422, &["/max_wait_ms"]);
+    Books::read(&scene, &id_of("q")).await.balance();
+}

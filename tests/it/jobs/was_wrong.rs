@@ -85,9 +85,10 @@ async fn a_crash_lost_the_job_before_the_next_worker_has_it_now() {
     let jobs = embedded(&scene).await;
     let mut one = job(0);
     one.max_attempts = 2;
+    one.backoff.base = Duration::from_millis(100);
     jobs.add(&queue, vec![one, job(1)]).await.unwrap();
     let lost = jobs.lease(&queue, &brief(1)).await.unwrap();
-    // Who waits has it within a second of the end of the lease; and before the other, for that is its place.
+    // Who waits has it within a second of the end of the lease and its backoff.
     let wait = LeaseRequest { wait: SOON, ..brief(1) };
     assert_eq!(numbers(&jobs.lease(&queue, &up_to(1)).await.unwrap()), [1]);
     let next = jobs.lease(&queue, &wait).await.unwrap();
@@ -115,6 +116,48 @@ async fn a_crash_lost_the_job_before_the_next_worker_has_it_now() {
         (jobs.get(&lost[0].id).await.unwrap().state == State::Dead).then_some(())
     })
     .await;
+    Books::read(&scene, &queue).await.balance();
+}
+
+#[actix_web::test]
+async fn a_lost_job_was_first_in_line_at_once_before_it_backs_off_as_if_it_had_failed_now() {
+    let (scene, queue) = (Scene::new().await, id_of("q"));
+    let jobs = embedded(&scene).await;
+    let mut poison = job(0);
+    poison.backoff.base = Duration::from_secs(30);
+    poison.backoff.jitter = 0.2;
+    let poison = (0..3).map(|_| poison.clone()).collect();
+    let ids = jobs.add(&queue, poison).await.unwrap();
+    jobs.add(&queue, vec![job(1)]).await.unwrap();
+    for attempt in [1, 2] {
+        let lost = jobs.lease(&queue, &brief(3)).await.unwrap();
+        assert_eq!((numbers(&lost), lost[0].attempt), (vec![0; 3], attempt));
+        let patient = LeaseRequest { wait: SOON, ..up_to(2) };
+        let good = jobs.lease(&queue, &patient).await.unwrap();
+        assert_eq!(numbers(&good), [1]);
+        let service = scene.start().await;
+        let mut waits = Vec::new();
+        for one in &ids {
+            let found = eventually(SOON, "it is taken back", async || {
+                let found = jobs.get(&one.id).await.unwrap();
+                (found.state == State::Delayed).then_some(found)
+            })
+            .await;
+            waits.push(found.until_ms.unwrap() - found.failures.last().unwrap().at_ms);
+            assert_eq!(found.attempts, attempt);
+            jobs.retry(&one.id).await.unwrap();
+        }
+        drop(service);
+        let longest = 30_000 * i64::from(attempt);
+        assert!(
+            waits.iter().all(|wait| (longest * 8 / 10..=longest + 1).contains(wait)),
+            "{waits:?}"
+        );
+        assert!(waits[0] != waits[1] || waits[1] != waits[2], "jitter: {waits:?}");
+        jobs.settle(&queue, vec![ended(&good[0], End::Release)], None)
+            .await
+            .unwrap();
+    }
     Books::read(&scene, &queue).await.balance();
 }
 
