@@ -5,8 +5,8 @@ use super::check;
 use super::commands::{self, Given, What};
 use super::error::InventoryError;
 use super::model::{Portion, Record, Reservation, State};
-use crate::http::Once;
 use crate::ids::Id;
+use crate::once::Once;
 
 impl Inventory {
     /// Gives a part of a hold back, once for each idempotency key; the hold goes on with the rest, or is released if nothing is left.
