@@ -25,6 +25,7 @@ pub mod json;
 pub mod kind;
 pub mod limits;
 pub mod locks;
+pub mod once;
 pub mod openapi;
 pub mod outgoing;
 pub mod routes;

@@ -5,7 +5,7 @@ use super::entry::{self, Head, Nonce, Version};
 use super::model::{Name, Stored};
 use super::subject::Message;
 use crate::clock::whole_ms;
-use crate::http::Once;
+use crate::once::Once;
 use crate::store::{Link, Placed, Script, StoreError};
 use futures_util::future::try_join_all;
 use redis::Value;

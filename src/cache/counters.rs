@@ -4,8 +4,8 @@ use super::Cache;
 use super::commands::{self, Counted};
 use super::error::CacheError;
 use super::model::{Counter, Name, Put};
-use crate::http::Once;
 use crate::ids::Id;
+use crate::once::Once;
 use std::time::Duration;
 
 impl Cache {

@@ -2,8 +2,6 @@ use super::{FieldError, Problem};
 use crate::ids::ExternalId;
 use actix_web::HttpRequest;
 use actix_web::http::header::{HeaderName, HeaderValue};
-use sha2::{Digest, Sha256};
-use std::fmt::Write;
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// Says that a call with the same key was carried out before, and that this is the answer to that.
@@ -58,44 +56,6 @@ pub fn no_idempotency_key(request: &HttpRequest) -> Result<(), Problem> {
     Err(Problem::unacceptable(vec![FieldError::new("Idempotency-Key", detail)]))
 }
 
-/// What a key stands for: the first call with it, so that a repeat is known for one and another request is refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Once {
-    /// The name of the record: 128 bits of the SHA-256 of the call's path and the key.
-    pub name: String,
-    /// 128 bits of the SHA-256 of the body.
-    pub body: String,
-}
-
-impl Once {
-    /// How long the record of a key is kept after the call.
-    pub const KEPT: std::time::Duration = std::time::Duration::from_hours(24);
-
-    /// The record of a call with this key and body. `about` is what the call is about, in parts.
-    #[must_use]
-    pub fn new(about: &[&str], key: &ExternalId, body: &[u8]) -> Self {
-        let mut parts = Sha256::new();
-        for part in about.iter().copied().chain([key.as_str()]) {
-            // The length keeps apart where one part ends and the next begins.
-            parts.update(part.len().to_be_bytes());
-            parts.update(part);
-        }
-        Self {
-            name: half(&parts.finalize()),
-            body: half(&Sha256::digest(body)),
-        }
-    }
-}
-
-fn half(digest: &[u8]) -> String {
-    let mut text = String::with_capacity(32);
-    for byte in digest.iter().take(16) {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,19 +85,5 @@ mod tests {
             assert!(read(bad).unwrap_err().to_string().starts_with("422"), "{bad:?}");
         }
         assert_eq!(idempotency_key(&TestRequest::default().to_http_request()), Ok(None));
-    }
-
-    #[test]
-    fn records_of_different_calls_have_different_names() {
-        let key = |text| ExternalId::parse(text).unwrap();
-        let one = Once::new(&["a", "b"], &key("c"), b"{}");
-        assert_eq!(one, Once::new(&["a", "b"], &key("c"), b"{}"));
-        for other in [
-            Once::new(&["ab"], &key("c"), b"{}"),
-            Once::new(&["a"], &key("bc"), b"{}"),
-        ] {
-            assert_ne!(one.name, other.name);
-        }
-        assert_ne!(one.body, Once::new(&["a", "b"], &key("c"), b"{ }").body);
     }
 }

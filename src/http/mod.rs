@@ -21,7 +21,7 @@ pub use caller::{Caller, Callers, NetworkError, Networks, ProxyHeader};
 pub use close::CloseWhenStopping;
 pub use fields::{Fields, MAX_FAULTS, unknown_member};
 pub use gone::{client_gone, remember_connection};
-pub use idempotency::{Once, REPLAYED, idempotency_key, no_idempotency_key};
+pub use idempotency::{REPLAYED, idempotency_key, no_idempotency_key};
 pub use observe::Observe;
 pub use problem::{FieldError, Problem};
 pub use query::Query;

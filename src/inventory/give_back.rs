@@ -5,8 +5,8 @@ use super::check;
 use super::commands::{self, Given, What};
 use super::error::InventoryError;
 use super::model::{Parts, Portion, Record, Reservation, State};
-use crate::http::Once;
 use crate::ids::Id;
+use crate::once::Once;
 use futures_util::future::try_join_all;
 
 impl Inventory {

@@ -5,8 +5,8 @@ use super::commands::{self, Claim, Expected, ItemOutcome, Lasting, Target};
 use super::error::InventoryError;
 use super::model::{Item, OnHand, State, home_of};
 use super::{Inventory, model::Goods};
-use crate::http::Once;
 use crate::ids::Id;
+use crate::once::Once;
 use crate::store::{INVENTORY_PARTITIONS, Keys};
 
 /// How often a call follows an item to where it is said to be. Once is the rule; more takes an item that is deleted and made

@@ -1,7 +1,7 @@
 use super::super::model::{Portion, Record};
 use super::{BOOKS, Target, not_understood, push_once, script};
-use crate::http::Once;
 use crate::ids::{ExternalId, Id};
+use crate::once::Once;
 use crate::store::{Script, StoreError};
 use std::sync::LazyLock;
 

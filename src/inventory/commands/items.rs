@@ -1,7 +1,7 @@
 use super::super::model::{Item, OnHand, Record};
 use super::{BOOKS, Target, not_understood, push_once, script};
-use crate::http::Once;
 use crate::ids::Id;
+use crate::once::Once;
 use crate::store::{Link, Script, StoreError};
 use std::sync::LazyLock;
 

@@ -14,7 +14,7 @@ pub use reservations::{MAX_BATCH, Verb};
 pub(super) use upkeep::{Again, settle, sweep};
 
 use crate::clock::whole_ms;
-use crate::http::Once;
+use crate::once::Once;
 use crate::store::{Keys, Link, Script, StoreError};
 use redis::Cmd;
 

@@ -3,10 +3,9 @@ use super::super::docs::{AdjustBody, ItemAnswer, ItemsAnswer, PutBody};
 use super::super::model::{Goods, Item, MAX_QUANTITY, OnHand};
 use super::super::{Cursor, InventoryError};
 use super::{MAX_BODY, State};
-use crate::http::{
-    Body, FieldError, Fields, Once, Problem, Query, REPLAYED, idempotency_key, no_query, path_id, reply,
-};
+use crate::http::{Body, FieldError, Fields, Problem, Query, REPLAYED, idempotency_key, no_query, path_id, reply};
 use crate::ids::Id;
+use crate::once::Once;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, ETAG, HeaderMap, HeaderValue, IF_MATCH, IF_NONE_MATCH};
 use actix_web::{HttpRequest, HttpResponse, web};

@@ -2,8 +2,9 @@ use super::super::docs::{ExtendBody, PortionBody, ReservationAnswer, ReserveBody
 use super::super::model::{Goods, MAX_GOODS, MAX_QUANTITY, MAX_TTL, Portion, Reservation, Terms};
 use super::super::{InventoryError, Name};
 use super::{MAX_BODY, State};
-use crate::http::{Body, FieldError, Fields, Once, Problem, REPLAYED, idempotency_key, no_query, path_id, reply};
+use crate::http::{Body, FieldError, Fields, Problem, REPLAYED, idempotency_key, no_query, path_id, reply};
 use crate::ids::{ExternalId, Id};
+use crate::once::Once;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderValue, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, web};

@@ -1,10 +1,10 @@
 use super::{Target, not_understood, script};
 use crate::clock::whole_ms;
-use crate::http::Once;
 use crate::jobs::error::{Fault, JobsError};
 use crate::jobs::id::JobId;
 use crate::jobs::model::{AddOutcome, Added, NewJob, RunAt};
 use crate::jobs::record::{brief, flags, terms};
+use crate::once::Once;
 use crate::store::Script;
 use std::sync::LazyLock;
 

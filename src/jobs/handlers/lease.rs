@@ -2,9 +2,8 @@ use super::super::{AddOutcome, LeaseRequest};
 use super::answer::{AddedAnswer, LeasedAnswer, SettledAnswer, ids};
 use super::docs::{LeaseBody, NewJobsBody, SettleBody};
 use super::{Data, MAX_BODY, count_leased, count_settled, input, problem_of_many, waiting};
-use crate::http::{
-    Body, Fields, Once, Problem, REPLAYED, idempotency_key, no_idempotency_key, no_query, path_id, reply,
-};
+use crate::http::{Body, Fields, Problem, REPLAYED, idempotency_key, no_idempotency_key, no_query, path_id, reply};
+use crate::once::Once;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 

@@ -2,7 +2,8 @@ use super::super::answer::{NewSessionBody, SessionBody};
 use super::super::input::{MAX_BODY, new_session};
 use super::super::stats::Stats;
 use super::{State, answer};
-use crate::http::{Body, Once, Problem, idempotency_key, no_query, reply};
+use crate::http::{Body, Problem, idempotency_key, no_query, reply};
+use crate::once::Once;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 

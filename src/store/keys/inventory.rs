@@ -94,6 +94,7 @@ mod tests {
         let home = Keys::inventory_partition("seat-1");
         assert_eq!(keys.inventory_items(7), "fp:inv:{i:7}:items");
         assert_eq!(keys.inventory_group(&sku), format!("fp:inv:{{i:{home}}}:group:seat-1"));
+        assert_eq!(keys.inventory_once(7, "0a"), "fp:inv:{i:7}:once:0a");
         assert_eq!(keys.inventory_events(3), "fp:db0:inventory");
         assert_eq!(Keys::new("fp:", 64).inventory_events(3), "fp:db0:inventory:{i:3}");
     }

@@ -88,6 +88,10 @@ mod tests {
         let hex = format!("{:02x}", partition.0);
         assert_eq!(keys.session(partition, "0a"), format!("fp:session:{{s:{hex}}}:0a"));
         assert_eq!(keys.sessions_of(&anna), format!("fp:sessions:{{s:{hex}}}:anna"));
+        assert_eq!(
+            keys.session_once(partition, "0a"),
+            format!("fp:session-once:{{s:{hex}}}:0a")
+        );
         assert_eq!(keys.sessions_used(SessionPartition(10), 7), "fp:sessions_used:{s:0a}:7");
         assert_eq!(
             keys.session_in(&keys.sessions_of(&anna), "0a"),
