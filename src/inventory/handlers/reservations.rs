@@ -2,7 +2,7 @@ use super::super::docs::{ExtendBody, ReservationAnswer, ReserveBody, ReserveItem
 use super::super::model::{Goods, MAX_GOODS, MAX_QUANTITY, MAX_TTL, Reservation, Terms};
 use super::super::{InventoryError, Name};
 use super::{MAX_BODY, State};
-use crate::http::{Body, FieldError, Fields, Problem, no_query, path_id, reply};
+use crate::http::{Body, FieldError, Fields, Problem, deliver, no_query, path_id, reply};
 use crate::ids::Id;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue, LOCATION};
@@ -41,7 +41,7 @@ pub async fn reserve_item(request: HttpRequest, payload: web::Payload, state: St
     let mut fields = Fields::parse(&body)?;
     let goods = quantity(&mut fields).map(|quantity| vec![Goods { sku, quantity }]);
     let (terms, id) = terms(fields, goods)?;
-    make(&state, &terms, name(id, key, Name::ItemKey)?).await
+    make(&request, &state, &terms, name(id, key, Name::ItemKey)?).await
 }
 
 /// Take stock of several items, all or none
@@ -84,7 +84,7 @@ pub async fn reserve(request: HttpRequest, payload: web::Payload, state: State) 
         }
     }
     let (terms, id) = terms(fields, goods)?;
-    make(&state, &terms, name(id, key, Name::Key)?).await
+    make(&request, &state, &terms, name(id, key, Name::Key)?).await
 }
 
 /// A reservation as it is now
@@ -160,16 +160,14 @@ pub async fn extend(request: HttpRequest, payload: web::Payload, state: State) -
     answer(state.extend(&id, ttl).await)
 }
 
-async fn make(state: &State, terms: &Terms, name: Name) -> Result<HttpResponse, Problem> {
-    let made = state
-        .reserve(terms, &name)
-        .await
-        .map_err(|error| match (error, &name) {
-            (error @ InventoryError::KeyReused, Name::ItemKey(_) | Name::Key(_)) => {
-                Problem::unacceptable(vec![FieldError::new("Idempotency-Key", error.to_string())])
-            }
-            (error, _) => error.into(),
-        })?;
+async fn make(request: &HttpRequest, state: &State, terms: &Terms, name: Name) -> Result<HttpResponse, Problem> {
+    let made = state.offer(terms, &name).await.map_err(|error| match (error, &name) {
+        (error @ InventoryError::KeyReused, Name::ItemKey(_) | Name::Key(_)) => {
+            Problem::unacceptable(vec![FieldError::new("Idempotency-Key", error.to_string())])
+        }
+        (error, _) => error.into(),
+    })?;
+    let made = deliver(request, made).await?;
     let mut response = reply::value(StatusCode::CREATED, &ReservationAnswer::from(&made.reservation))?;
     let headers = response.headers_mut();
     if let Ok(location) = HeaderValue::from_str(&format!("/v1/reservations/{}", made.reservation.id)) {
