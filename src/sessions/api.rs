@@ -5,6 +5,7 @@ use super::reply::Refusal;
 use super::shared::Shared;
 use super::token::{SessionId, Token};
 use crate::ids::Id;
+use crate::runtime::{GiveBack, Undelivered};
 use crate::store::{Link, SessionPartition, StoreError};
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -52,8 +53,13 @@ impl Sessions {
     ///
     /// # Errors
     /// [`SessionError::Busy`], [`SessionError::Random`], or [`SessionError::Store`]: after [`StoreError::Lost`] there may be
-    /// a session whose token nobody knows; it ends by itself.
+    /// a session whose token nobody knows; it is ended as soon as Redis answers.
     pub async fn create(&self, new: &NewSession) -> Result<(Token, Session), SessionError> {
+        self.offer(new).await.map(Undelivered::deliver)
+    }
+
+    /// The same for one who may have gone meanwhile.
+    pub(super) async fn offer(&self, new: &NewSession) -> Result<Undelivered<(Token, Session)>, SessionError> {
         let settings = self.shared.settings();
         let id = SessionId::draw()?;
         let token = Token::draw(SessionPartition::of(&new.subject), &id)?;
@@ -65,8 +71,19 @@ impl Sessions {
             absolute_ms: within(new.absolute_ttl, settings.absolute_ttl()),
         };
         let mut known = Vec::new();
+        // Also if the answer is lost, or this is dropped because the client has gone.
+        let mut give_back = self.end_unless_delivered(
+            &new.subject,
+            &id,
+            Duration::from_millis(lifetimes.idle_ms.unsigned_abs()),
+        );
         for _ in 0..ROUNDS {
-            match commands::create(&self.link, &token, new, lifetimes, settings.per_subject, &known).await? {
+            let created = commands::create(&self.link, &token, new, lifetimes, settings.per_subject, &known).await;
+            match created.inspect_err(|error| {
+                if matches!(error, StoreError::Away | StoreError::Refused(_)) {
+                    give_back.settle();
+                }
+            })? {
                 Created::Done(times) => {
                     self.shared.counted().created.inc();
                     let session = Session {
@@ -77,12 +94,24 @@ impl Sessions {
                         version: 1,
                         times,
                     };
-                    return Ok((token, session));
+                    return Ok(Undelivered::new((token, session), give_back));
                 }
                 Created::Full(all) => known = all,
             }
         }
+        give_back.settle();
         Err(SessionError::Busy)
+    }
+
+    /// Ends a session in the background whose token nobody has got.
+    fn end_unless_delivered(&self, subject: &Id, id: &SessionId, lasting: Duration) -> GiveBack {
+        let (link, subject, id) = (self.link.clone(), subject.clone(), id.clone());
+        GiveBack::new(move || {
+            link.give_back("sessions.give_back", lasting, move |link| {
+                let (subject, id) = (subject.clone(), id.clone());
+                async move { commands::end_sessions(&link, &subject, &[id]).await.map(drop) }
+            });
+        })
     }
 
     /// The session that a token opens. Moves its end to its idle time to live from now, never past its absolute end.

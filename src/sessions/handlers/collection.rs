@@ -2,20 +2,21 @@ use super::super::answer::{NewSessionBody, SessionBody};
 use super::super::input::{MAX_BODY, new_session};
 use super::super::stats::Stats;
 use super::{State, answer};
-use crate::http::{Body, Problem, no_query, reply};
+use crate::http::{Body, Problem, deliver, no_query, reply};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 /// Create a session
 ///
-/// The answer has its token, which is told this once. Where the subject has as many as it may have, the oldest ends. For the
-/// platform's other services, once they know who the user is: it carries no credentials yet.
+/// The answer has its token, which is told this once. A client that goes before it is answered has none, and the session is ended.
+/// Where the subject has as many as it may have, the oldest ends. For the platform's other services, once they know who the user is:
+/// it carries no credentials yet.
 #[utoipa::path(
     post, path = "/v1/sessions", tag = "sessions", request_body = NewSessionBody,
     responses(
         (status = 201, description = "Created", body = SessionBody),
         (status = 413, description = "A body of more than 64 KiB", body = Problem),
-        (status = 503, description = "Redis is away; there may be a session that nobody has the token of", body = Problem),
+        (status = 503, description = "Redis is away; there may be a session that nobody has the token of; it is ended", body = Problem),
     )
 )]
 pub async fn create_session(
@@ -26,7 +27,7 @@ pub async fn create_session(
     no_query(&request)?;
     let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
     let new = new_session(&body, state.shared().settings())?;
-    let (token, session) = state.create(&new).await?;
+    let (token, session) = deliver(&request, state.offer(&new).await?).await?;
     answer(StatusCode::CREATED, &session, Some(&token))
 }
 
