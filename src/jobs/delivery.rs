@@ -23,7 +23,7 @@ const MOST_PAGES: usize = 1_000;
 
 /// Leased jobs that nobody has got yet. Dropped by the end of the runtime they are left to the ends of their leases.
 fn parcel(jobs: Jobs, queue: Id, taken: Taken, lease: Duration) -> Undelivered<Taken> {
-    let Some(token) = taken.jobs.first().map(|job| job.token) else {
+    let Some(drawn) = taken.jobs.first().map(|job| job.token) else {
         return Undelivered::new(taken, GiveBack::nothing());
     };
     let ids: Arc<[JobId]> = taken.jobs.iter().map(|job| job.id.clone()).collect();
@@ -31,7 +31,7 @@ fn parcel(jobs: Jobs, queue: Id, taken: Taken, lease: Duration) -> Undelivered<T
         jobs.link().clone().give_back("jobs.release", lease, move |_link| {
             let (jobs, queue, ids) = (jobs.clone(), queue.clone(), Arc::clone(&ids));
             async move {
-                match jobs.release_all(&queue, &ids, token).await {
+                match jobs.release_all(&queue, &ids, drawn).await {
                     Err(JobsError::Store(error)) => Err(error),
                     _ => Ok(()),
                 }
@@ -85,9 +85,9 @@ pub(super) async fn lease(jobs: &Jobs, queue: &Id, request: &LeaseRequest) -> Re
     let leasing = async move {
         failpoint("jobs.lease");
         let token = LeaseToken::draw();
-        let taken = commands::lease(jobs.target(&queue), &request, token).await;
-        recall_if_lost(&taken, &jobs, &queue, token, request.lease);
-        let parcel = taken.map(|taken| parcel(jobs, queue, taken, request.lease));
+        let leased = commands::lease(jobs.target(&queue), &request, token).await;
+        recall_if_lost(&leased, &jobs, &queue, token, request.lease);
+        let parcel = leased.map(|taken| parcel(jobs, queue, taken, request.lease));
         // Not to be delivered, it is dropped.
         drop(answer.send(parcel));
     };

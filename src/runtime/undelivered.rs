@@ -85,18 +85,18 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     #[test]
-    fn what_is_not_delivered_is_given_back_once() {
-        let given_back = Arc::new(AtomicU32::new(0));
+    fn what_is_not_delivered_is_returned_once() {
+        let returned = Arc::new(AtomicU32::new(0));
         let taken = |value| {
-            let given_back = Arc::clone(&given_back);
+            let returned = Arc::clone(&returned);
             let give_back = GiveBack::new(move || {
-                given_back.fetch_add(1, Ordering::Relaxed);
+                returned.fetch_add(1, Ordering::Relaxed);
             });
             Undelivered::new(value, give_back)
         };
         assert_eq!(taken(7).map(|seven| seven + 1).deliver(), 8);
-        assert_eq!(given_back.load(Ordering::Relaxed), 0);
+        assert_eq!(returned.load(Ordering::Relaxed), 0);
         drop(taken(7).map(|seven| seven + 1));
-        assert_eq!(given_back.load(Ordering::Relaxed), 1);
+        assert_eq!(returned.load(Ordering::Relaxed), 1);
     }
 }

@@ -19,6 +19,7 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 /// that is repeated takes nothing more and gets the same answer, whatever became of the reservation, for a day after its end;
 /// with another body it is a 422. A key counts for this item alone; an id is the client's own and counts everywhere (it must not
 /// begin with `r`, a hexadecimal digit and a dot, as those do that the service gives).
+/// Without one a client that goes before it is answered holds nothing: nobody else can name the reservation.
 #[utoipa::path(
     post, path = "/v1/inventory/{sku}/reservations", tag = "inventory", request_body = ReserveItemBody,
     params(("sku" = String, Path), ("Idempotency-Key" = Option<String>, Header)),

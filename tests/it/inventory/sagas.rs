@@ -56,9 +56,9 @@ async fn a_step_that_is_repeated_because_its_answer_was_lost_is_taken_once() {
         let cut_off = at(&proxy.url(), &scene).await;
         sleep(Duration::from_millis(30) * caller).await;
         let orders = (0..ORDERS).map(|number| order(&cut_off, &all, format!("order-{caller}-{number}")));
-        // At some step, and then at another.
+        // At some step, and then at others.
         let cutting = async {
-            for _ in 0..2 {
+            for _ in 0..6 {
                 sleep(Duration::from_micros(rand::rng().random_range(500..15_000))).await;
                 proxy.cut();
                 sleep(Duration::from_millis(5)).await;
