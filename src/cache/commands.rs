@@ -185,26 +185,31 @@ pub(super) async fn give_up(link: &Link, name: &Name<'_>, token: Nonce) -> Resul
     link.run::<Value>(&GIVE_UP, &call).await.map(drop)
 }
 
-/// Writes entries, whatever lies there. `message` is about the keys, in their order, here and below.
+/// Writes entries, whatever lies there, by `until_ms` of Redis's clock. `message` is about the keys, in their order, here and below.
 pub(super) async fn put(
     link: &Link,
     keys: &[Placed],
     entries: &[Written],
+    until_ms: u64,
     message: &Message,
 ) -> Result<(), StoreError> {
     let channel = link.store().keys().cache_channel();
     let groups = groups(keys);
     let calls = groups.iter().map(async |group| {
         let bytes: usize = group.iter().map(|&index| entries[index].bytes.len() + 128).sum();
-        let mut call = PUT.call(group.len(), 2 + 3 * group.len(), bytes);
+        let mut call = PUT.call(group.len(), 3 + 3 * group.len(), bytes);
         for &index in group {
             call.arg(&keys[index].name);
         }
-        call.arg(&channel).arg(message.part(group).bytes());
+        call.arg(&channel).arg(message.part(group).bytes()).arg(until_ms);
         for &index in group {
             call.arg(ms(entries[index].life)).arg(&entries[index].bytes);
         }
-        link.run::<Value>(&PUT, &call).await.map(drop)
+        match link.run::<i64>(&PUT, &call).await? {
+            // As if it had not been sent.
+            -1 => Err(StoreError::Away),
+            _ => Ok(()),
+        }
     });
     try_join_all(calls).await.map(drop)
 }

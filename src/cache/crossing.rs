@@ -92,6 +92,7 @@ impl Crossing {
             let life = policy.put.life();
             match self.cache.ticket_for(&name, &policy.put.tags, life, policy.lease).await {
                 Ok(Ticketing::Granted(ticket)) => {
+                    let ticket = ticket.deliver();
                     if self.is_as_seen(&ticket) {
                         return Ok(Ready::Compute(Some(ticket)));
                     }

@@ -6,10 +6,9 @@ use super::entry::Nonce;
 use super::error::CacheError;
 use super::model::{MAX_TAGS, Name, Put, Tag};
 use crate::ids::Id;
-use crate::runtime::caught;
+use crate::runtime::{GiveBack, Undelivered};
 use crate::store::{Placed, StoreError};
 use std::time::{Duration, Instant};
-use tokio::time::timeout_at;
 
 /// For how long what lies under a key is kept for the sake of a ticket: a computation that takes longer is not stored.
 pub(super) const TICKET_LIFE: Duration = Duration::from_mins(5);
@@ -42,7 +41,7 @@ impl Ticket {
 /// What came of asking for a ticket.
 #[derive(Debug)]
 pub(super) enum Ticketing {
-    Granted(Ticket),
+    Granted(Undelivered<Ticket>),
     /// Somebody else has it, for at most so long.
     Leased(Duration),
 }
@@ -57,7 +56,7 @@ impl Cache {
     pub async fn ticket(&self, namespace: &Id, key: &str, tags: &[Tag]) -> Result<Ticket, CacheError> {
         let name = Name::new(namespace, key)?;
         match self.ticket_for(&name, tags, TICKET_LIFE, None).await? {
-            Ticketing::Granted(ticket) => Ok(ticket),
+            Ticketing::Granted(ticket) => Ok(ticket.deliver()),
             // Not asked for.
             Ticketing::Leased(_) => Err(CacheError::Busy),
         }
@@ -75,6 +74,11 @@ impl Cache {
         }
         let (taken, life) = (Instant::now(), life + TICKET_LIFE);
         let lease = lease.map(|lasting| (Nonce::random(), lasting));
+        // Also if the answer is lost, or this is dropped because the client has gone.
+        let mut give_back = lease.map_or_else(GiveBack::nothing, |(token, lasting)| {
+            self.give_up_unless_delivered(name, token, lasting)
+        });
+        let was_up = self.link().is_up();
         let keys = self.version_keys(name.namespace, tags);
         let both = tokio::try_join!(
             commands::ticket(self.link(), name, TICKET_LIFE, lease),
@@ -83,12 +87,9 @@ impl Cache {
         let (asked, versions) = match both {
             Ok(both) => both,
             Err(error) => {
-                // The lease may have been taken all the same, by a call whose answer was lost or not waited for. With Redis away
-                // none was sent; else each call would leave a task behind until it is there again.
-                if let Some((token, lasting)) = lease
-                    && !matches!(error, StoreError::Away)
-                {
-                    self.give_up_behind(name, token, lasting);
+                // With Redis away nothing was sent; else each call would leave a task behind until it is there again.
+                if matches!(error, StoreError::Away) && !was_up {
+                    give_back.settle();
                 }
                 return Err(error.into());
             }
@@ -100,11 +101,14 @@ impl Cache {
                 now_ms,
                 was_nothing,
             } => (nonce, now_ms, was_nothing),
-            Asked::Leased(left) => return Ok(Ticketing::Leased(left)),
+            Asked::Leased(left) => {
+                give_back.settle();
+                return Ok(Ticketing::Leased(left));
+            }
         };
         let mut nonces = versions.all.iter().map(|version| version.nonce);
         let namespace = nonces.next().ok_or(CacheError::Busy)?;
-        Ok(Ticketing::Granted(Ticket {
+        let ticket = Ticket {
             nonce,
             was_nothing,
             made_ms: now_ms.min(versions.now_ms),
@@ -114,7 +118,8 @@ impl Cache {
             tags: tags.iter().cloned().zip(nonces).collect(),
             life,
             lease: lease.map(|(token, _)| token),
-        }))
+        };
+        Ok(Ticketing::Granted(Undelivered::new(ticket, give_back)))
     }
 
     /// The versions of the tags of a computed value, as they were before it was computed; `None` if they are not, or nobody
@@ -164,22 +169,21 @@ impl Cache {
         }
     }
 
-    /// Ends a lease that nobody may know of, in the background: else nobody would compute before its time is over. Once more
-    /// if that fails, when Redis is there again; then it is left to end by itself.
-    fn give_up_behind(&self, name: &Name<'_>, token: Nonce, lasting: Duration) {
-        let (cache, namespace, key) = (self.clone(), name.namespace.clone(), name.key.to_owned());
-        let giving_up = async move {
-            let ends = Instant::now() + lasting;
-            let Ok(name) = Name::new(&namespace, &key) else { return };
-            let given_up = commands::give_up(cache.link(), &name, token).await;
-            if given_up.is_err()
-                && timeout_at(ends.into(), cache.link().connected()).await.is_ok()
-                && let Err(error) = commands::give_up(cache.link(), &name, token).await
-            {
-                tracing::debug!(%error, "a lease of the cache is left to end by itself");
-            }
-        };
-        tokio::spawn(caught("cache.give_up", giving_up));
+    /// Ends a lease that nobody may know of, in the background: else nobody would compute before its time is over.
+    fn give_up_unless_delivered(&self, name: &Name<'_>, token: Nonce, lasting: Duration) -> GiveBack {
+        let (link, namespace, key) = (self.link().clone(), name.namespace.clone(), name.key.to_owned());
+        GiveBack::new(move || {
+            link.give_back("cache.give_up", lasting, move |link| {
+                let (namespace, key) = (namespace.clone(), key.clone());
+                async move {
+                    match Name::new(&namespace, &key) {
+                        Ok(name) => commands::give_up(&link, &name, token).await,
+                        // It has been one.
+                        Err(_) => Ok(()),
+                    }
+                }
+            });
+        })
     }
 
     pub(super) fn version_keys(&self, namespace: &Id, tags: &[Tag]) -> Vec<Placed> {

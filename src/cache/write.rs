@@ -167,7 +167,9 @@ impl Cache {
             .map(|name| keys.cache_entry(name.namespace, name.key))
             .collect();
         let message = Message::of(names.iter().map(|name| name.subject));
-        let answer = commands::put(self.link(), &keys, &written, &message).await;
+        // That clock shows more than this by the time that nobody waits for an answer any more.
+        let until_ms = now_ms.saturating_add(whole_ms(self.link().store().timeout()));
+        let answer = commands::put(self.link(), &keys, &written, until_ms, &message).await;
         // Whatever came of it: nobody knows after a lost answer.
         self.shared().local.hear(message.bytes());
         answer?;

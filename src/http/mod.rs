@@ -20,7 +20,7 @@ pub use body::{Body, BodyTimeout, MediaType};
 pub use caller::{Caller, Callers, NetworkError, Networks, ProxyHeader};
 pub use close::CloseWhenStopping;
 pub use fields::{Fields, MAX_FAULTS, unknown_member};
-pub use gone::{client_gone, remember_connection};
+pub use gone::{client_gone, deliver, gone, remember_connection};
 pub use idempotency::{REPLAYED, idempotency_key, no_idempotency_key};
 pub use observe::Observe;
 pub use problem::{FieldError, Problem};

@@ -17,7 +17,8 @@
 //! | `inv:{i:p}:reservations` | hash | by id: `STATE CREATED EXPIRES ENDED PARTS BORNS TERMS` (see `lua/books.lua`) |
 //! | `inv:{i:p}:due` | sorted set | holds by their end |
 //! | `inv:{i:p}:ended` | sorted set | ended and confirmed reservations by when they are looked at again |
-//! | `inv:{i:p}:parted` | sorted set | reservations with parts in other partitions by when those are looked after |
+//! | `inv:{i:p}:parted` | sorted set | reservations with parts in other partitions that have not yet heard of the last decision, by when others look after those |
+//! | `inv:{i:p}:kept` | sorted set | confirmed and released ones whose parts have heard of it, by when it is checked whether they can be forgotten |
 //! | `inv:{i:p}:clock` | string | the latest time that a sweep has seen; a clock that is behind it was set back, and holds are corrected |
 //! | `inv:{i:p}:once:DIGEST` | string | a call with an idempotency key: the digest of its body, and its answer; for 24 h |
 //! | `inv:{i:p}:group:SKU` | string | the group of an item, in the partition that it would be in without one; claimed for a while before the item is made, and kept for a while after it |
@@ -93,8 +94,8 @@
 //! acknowledged: it asks for its stock when it is confirmed, and may be refused.
 //!
 //! **Not guaranteed:** what Redis loses (`appendfsync everysec` may lose a second to a power cut) is lost here. An item of a group
-//! whose making was not answered, because the instance or Redis went away, may be found by its name for a day
-//! (`INVENTORY_KEEP_S`) only: put it again, as after every answer that was lost.
+//! whose making was not answered, because the instance died, may be found by its name for a day (`INVENTORY_KEEP_S`) only: put it
+//! again, as after every answer that was lost. A client that goes away interrupts nothing.
 
 mod batch;
 mod check;
@@ -126,9 +127,12 @@ use hashbrown::HashMap;
 use model::home_of;
 use parking_lot::Mutex;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 /// Groups of items that are remembered; beyond it they are asked for again.
 const MOST_GROUPS: usize = 10_000;
+/// Items that are reconciled with their groups at once; beyond it they wait for a call that is repeated.
+const MOST_RECONCILED: usize = 1_000;
 
 /// The inventory over one connection. Clones are handles to the same one.
 #[derive(Debug, Clone)]
@@ -142,6 +146,8 @@ struct Inner {
     /// Where items are that are not where their names say. A wrong entry costs a round trip and no more: the script of the
     /// wrong partition finds no such item.
     groups: Mutex<HashMap<Id, Id>>,
+    /// Bounds the items that are reconciled with their groups at once.
+    reconciling: Arc<Semaphore>,
 }
 
 impl Inventory {
@@ -155,6 +161,7 @@ impl Inventory {
             keep_ms,
             batcher: Batcher::start(link, keep_ms, most),
             groups: Mutex::default(),
+            reconciling: Arc::new(Semaphore::new(MOST_RECONCILED)),
         }))
     }
 

@@ -316,6 +316,14 @@ impl Record {
         goods
     }
 
+    /// The terms, with what is left of the goods.
+    pub fn remaining(&self) -> Terms {
+        Terms {
+            goods: self.goods(),
+            ..self.terms.clone()
+        }
+    }
+
     /// Whether what a part has of an item has left.
     pub fn has_left(&self, sku: &Id) -> bool {
         let born = |good: &str| good.split('*').next().map_or(false, |born| born == "0");

@@ -7,13 +7,17 @@ use super::error::InventoryError;
 use super::model::{Goods, Parts, Record, Reservation, Terms, home_of};
 use super::stock::MOST_MOVES;
 use crate::ids::{ExternalId, Id};
-use crate::store::Keys;
+use crate::runtime::{GiveBack, Undelivered};
+use crate::store::{INVENTORY_PARTITIONS, Keys, StoreError};
 use futures_util::future::try_join_all;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 use uuid::{Builder, Uuid};
+
+/// A reservation that was not made by then is not made any more.
+const LONGEST_MAKING: Duration = Duration::from_secs(30);
 
 /// How a reservation is named.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +51,11 @@ impl Inventory {
     /// [`InventoryError::NoItem`], [`InventoryError::Insufficient`], [`InventoryError::KeyReused`],
     /// [`InventoryError::InProgress`], [`InventoryError::Unacceptable`] and those of Redis.
     pub async fn reserve(&self, terms: &Terms, name: &Name) -> Result<Made, InventoryError> {
+        self.offer(terms, name).await.map(Undelivered::deliver)
+    }
+
+    /// The same for one who may have gone meanwhile: a reservation that only its answer names is released then.
+    pub(super) async fn offer(&self, terms: &Terms, name: &Name) -> Result<Undelivered<Made>, InventoryError> {
         check::terms(terms)?;
         check::name(name)?;
         if terms.goods.len() > 1 {
@@ -74,7 +83,7 @@ impl Inventory {
     }
 
     /// Asks for the groups of all items.
-    async fn relearn_groups(&self, goods: &[Goods]) -> Result<(), InventoryError> {
+    pub(super) async fn relearn_groups(&self, goods: &[Goods]) -> Result<(), InventoryError> {
         let asking = goods.iter().map(|goods| self.learn_group(&goods.sku));
         try_join_all(asking).await?;
         Ok(())
@@ -92,7 +101,12 @@ impl Inventory {
         Ok(())
     }
 
-    async fn reserve_at(&self, places: &[u16], terms: &Terms, name: &Name) -> Result<Made, InventoryError> {
+    async fn reserve_at(
+        &self,
+        places: &[u16],
+        terms: &Terms,
+        name: &Name,
+    ) -> Result<Undelivered<Made>, InventoryError> {
         let Some(first) = places.first().copied() else {
             return Err(InventoryError::NotItsGoods);
         };
@@ -104,11 +118,34 @@ impl Inventory {
                 ours(first, 'i', &digest(&[sku, key]))?
             }
             Name::Key(key) => ours(Keys::inventory_partition(key), 'k', &digest(&[key]))?,
-            Name::New => ours(
-                first,
-                'n',
-                random_id().simple().encode_lower(&mut Uuid::encode_buffer()),
-            )?,
+            Name::New => {
+                // One with parts may be recorded anywhere: else all those of an item that many ask for would be in one partition.
+                let home = if together {
+                    first
+                } else {
+                    rand::random_range(0..INVENTORY_PARTITIONS)
+                };
+                ours(home, 'n', random_id().simple().encode_lower(&mut Uuid::encode_buffer()))?
+            }
+        };
+        let mut give_back = match name {
+            Name::New => self.release_unless_delivered(&id, terms.ttl),
+            _ => GiveBack::nothing(),
+        };
+        let made = self.make(id, together, places, terms).await;
+        if made.as_ref().is_err_and(|error| {
+            !matches!(error, InventoryError::Store(_)) || matches!(error, InventoryError::Store(StoreError::Away))
+        }) {
+            // None was made.
+            give_back.settle();
+        }
+        Ok(Undelivered::new(made?, give_back))
+    }
+
+    /// `together`: all items are in the first place.
+    async fn make(&self, id: Id, together: bool, places: &[u16], terms: &Terms) -> Result<Made, InventoryError> {
+        let Some(first) = places.first().copied() else {
+            return Err(InventoryError::NotItsGoods);
         };
         if !together || home_of(&id) != first {
             let mut parts: BTreeMap<u16, Vec<Goods>> = BTreeMap::new();
@@ -119,6 +156,27 @@ impl Inventory {
         }
         let op = Op::reserve(id.as_str().to_owned(), None, None, terms.text());
         made(&id, self.call(first, op).await?)
+    }
+
+    /// Releases a reservation in the background whose name nobody has got; it is tried for a while at most, then it runs out.
+    fn release_unless_delivered(&self, id: &Id, lasting: Duration) -> GiveBack {
+        let (this, id, lasting) = (self.clone(), id.clone(), lasting.min(LONGEST_MAKING));
+        GiveBack::new(move || {
+            let link = this.link().clone();
+            link.give_back("inventory.give_back", lasting, move |_link| {
+                let (this, id) = (this.clone(), id.clone());
+                async move {
+                    match this.release(&id).await {
+                        Err(InventoryError::Store(error)) => Err(error),
+                        // Its making goes on without its caller, and may not have come to it.
+                        Err(InventoryError::NoReservation(_) | InventoryError::InProgress | InventoryError::Busy) => {
+                            Err(StoreError::Interrupted)
+                        }
+                        _ => Ok(()),
+                    }
+                }
+            });
+        })
     }
 
     /// Makes a hold final. One that has run out takes its stock again if that is there.

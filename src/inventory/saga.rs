@@ -32,10 +32,11 @@ use super::error::InventoryError;
 use super::model::{Goods, Parts, Record, Reservation, State, Terms};
 use super::reservations::{Made, done, made, parts_of};
 use crate::ids::Id;
-use crate::runtime::{Panicked, caught, failpoint};
+use crate::runtime::{Panicked, failpoint, to_its_end};
 use crate::store::StoreError;
 use futures_util::future::join_all;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// How long parts last while their record has not decided, ms.
 const READY_MS: u32 = 30_000;
@@ -47,7 +48,8 @@ const MOST_TRIES: usize = 3;
 /// Later than every time.
 const FOR_EVER_MS: i64 = (1 << 53) - 1;
 
-/// Runs to its end, whether or not anybody waits for it.
+/// Runs a saga to its end, whether or not anybody waits for it. If it panics, or the runtime ends, the sweep completes what was begun,
+/// or it expires.
 async fn whole<T: Send + 'static>(
     work: impl Future<Output = Result<T, InventoryError>> + Send + 'static,
 ) -> Result<T, InventoryError> {
@@ -55,11 +57,9 @@ async fn whole<T: Send + 'static>(
         failpoint("inventory.saga");
         work.await
     };
-    match tokio::spawn(caught("inventory.saga", work)).await {
-        Ok(Ok(result)) => result,
-        // The task panicked, or the runtime ends. The sweep completes what was begun, or it expires.
-        Ok(Err(Panicked)) | Err(_) => Err(StoreError::Interrupted.into()),
-    }
+    to_its_end("inventory.saga", work)
+        .await
+        .unwrap_or_else(|Panicked| Err(StoreError::Interrupted.into()))
 }
 
 fn leave_to_sweep(looked_after: Result<(), InventoryError>) {
@@ -178,7 +178,7 @@ impl Inventory {
             let mut record = record;
             for _ in 0..MOST_TRIES {
                 let Some(parts) = record.parts.clone() else { break };
-                let (until_ms, retaken) = this.make_ready(&id, &parts).await?;
+                let (until_ms, retaken) = this.make_ready(&id, &parts, &record.remaining()).await?;
                 let decision = Op::decide(id.as_str().to_owned(), &parts, until_ms);
                 match this.call_home(&id, decision).await? {
                     Outcome::Done(record) => return this.carry(&id, record).await,
@@ -200,13 +200,16 @@ impl Inventory {
     }
 
     /// Makes every part last until it can be confirmed: until when they do, and which of them had run out and took their stock
-    /// again. If one of them cannot, those are put back.
-    async fn make_ready(&self, id: &Id, parts: &Parts) -> Result<(i64, Vec<Moved>), InventoryError> {
+    /// again. If one of them cannot, those are put back. One that is forgotten, because it ran out long before its record, is made anew.
+    async fn make_ready(&self, id: &Id, parts: &Parts, terms: &Terms) -> Result<(i64, Vec<Moved>), InventoryError> {
         let part = parts.id_of(id);
         let ready = || Op::extend(part.clone(), Ends::In(READY_MS.into()), How::Again);
         let outcomes = self.each(parts, |_| ready()).await;
         let (mut until_ms, mut retaken, mut refused) = (FOR_EVER_MS, Vec::new(), None);
-        for (partition, outcome) in parts.partitions.iter().copied().zip(outcomes) {
+        for (partition, mut outcome) in parts.partitions.iter().copied().zip(outcomes) {
+            if matches!(outcome, Ok(Outcome::Unknown)) && refused.is_none() {
+                outcome = self.make_anew(&part, partition, terms).await;
+            }
             match outcome {
                 Ok(Outcome::Done(part)) => until_ms = until_ms.min(part.expires_ms),
                 Ok(Outcome::Again(part)) => {
@@ -227,6 +230,28 @@ impl Inventory {
         }
     }
 
+    /// Takes the stock of a forgotten part again, for as long as parts are made ready for.
+    async fn make_anew(&self, part: &str, partition: u16, terms: &Terms) -> Result<Outcome, InventoryError> {
+        self.relearn_groups(&terms.goods).await?;
+        let is_there = |goods: &&Goods| self.place(&goods.sku) == partition;
+        let terms = Terms {
+            ttl: Duration::from_millis(READY_MS.into()),
+            owner: terms.owner.clone(),
+            goods: terms.goods.iter().filter(is_there).cloned().collect(),
+        };
+        if terms.goods.is_empty() {
+            // Deleted there, or made anew elsewhere.
+            return Ok(Outcome::Unknown);
+        }
+        let reserve = Op::reserve(part.to_owned(), None, None, terms.text());
+        Ok(match self.call(partition, reserve).await? {
+            Outcome::Done(part) => Outcome::Again(part),
+            // Another confirmation has made it just now.
+            Outcome::There(_) => Outcome::Opening,
+            outcome => outcome,
+        })
+    }
+
     /// `record`: as it would be, with the end that its parts are to reach first.
     pub(super) async fn extend_parts(&self, id: &Id, record: Record) -> Result<Reservation, InventoryError> {
         let (this, id) = (self.clone(), id.clone());
@@ -238,7 +263,14 @@ impl Inventory {
                 let lasting = this.each(&parts, |_| Op::extend(part.clone(), ends, How::Plain));
                 let mut moved = Vec::new();
                 for (partition, outcome) in parts.partitions.iter().copied().zip(lasting.await) {
-                    moved.push((partition, done(&id, outcome?)?.expires_ms));
+                    let lasts = match outcome? {
+                        // It ran out so long ago that it is forgotten.
+                        Outcome::Unknown => {
+                            return Err(InventoryError::WrongState { state: State::Expired });
+                        }
+                        outcome => done(&id, outcome)?,
+                    };
+                    moved.push((partition, lasts.expires_ms));
                 }
                 let decision = Op::extend(id.as_str().to_owned(), Ends::At(ends_ms), How::Soon(&parts));
                 match this.call_home(&id, decision).await? {

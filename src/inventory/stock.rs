@@ -7,13 +7,20 @@ use super::model::{Item, OnHand, State, home_of};
 use super::{Inventory, model::Goods};
 use crate::ids::Id;
 use crate::once::Once;
-use crate::store::{INVENTORY_PARTITIONS, Keys};
+use crate::runtime::{Panicked, caught, to_its_end};
+use crate::store::{INVENTORY_PARTITIONS, Keys, StoreError};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, sleep, timeout_at};
 
 /// How often a call follows an item to where it is said to be. Once is the rule; more takes an item that is deleted and made
 /// elsewhere while it is looked for.
 pub(super) const MOST_MOVES: usize = 4;
 /// The shortest that a group is claimed for an item before that is made, ms: its making takes two round trips.
 const CLAIM_MS: u64 = 60_000;
+/// The first pause between two attempts to reconcile an item with its group; it doubles up to the other.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// What a `put` did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +72,18 @@ impl Inventory {
         let quantity: OnHand = quantity.into();
         check::on_hand(quantity.quantity)?;
         check::expected(expected)?;
+        let (this, sku, group) = (self.clone(), sku.clone(), group.cloned());
+        // Of an item that is made in a group the name has to be bound for good as well, although its caller has gone.
+        whole(async move { this.put_whole(&sku, quantity, group.as_ref(), expected).await }).await
+    }
+
+    async fn put_whole(
+        &self,
+        sku: &Id,
+        quantity: OnHand,
+        group: Option<&Id>,
+        expected: Expected,
+    ) -> Result<Put, InventoryError> {
         let own = self.target(Keys::inventory_partition(sku));
         let mut known = group.cloned();
         for _ in 0..MOST_MOVES {
@@ -80,13 +99,17 @@ impl Inventory {
             match commands::claim(own, sku, of, begin).await? {
                 Claim::Elsewhere(other) if group.is_some() => return Err(InventoryError::OtherGroup { group: other }),
                 Claim::Elsewhere(other) => known = other,
-                claim => return self.put_in_group(own, sku, quantity, of, expected, claim).await,
+                claim => {
+                    let put = self.put_in_group(own, sku, quantity, of, expected, claim).await;
+                    self.reconcile_after(&put, sku, of);
+                    return put;
+                }
             }
         }
         Err(InventoryError::Busy)
     }
 
-    /// `begun`: the claim, which is for a while only. Whoever goes away between the making and the claim for good leaves an item
+    /// `begun`: the claim, which is for a while only. An instance that dies between the making and the claim for good leaves an item
     /// that is not found any more after that while, unless it is put again.
     async fn put_in_group(
         &self,
@@ -129,6 +152,32 @@ impl Inventory {
             claim = commands::claim(own, sku, group, Lasting::Keep).await?;
         }
         Ok(claim)
+    }
+
+    /// Brings the entry that says an item's group to what became of the item, in the background and as soon as Redis answers, if a call
+    /// about both was interrupted. Bounded in time and number; beyond it a call that is repeated does the same.
+    fn reconcile_after<T>(&self, outcome: &Result<T, InventoryError>, sku: &Id, group: &Id) {
+        let Err(InventoryError::Store(_)) = outcome else { return };
+        let Ok(permit) = Arc::clone(&self.0.reconciling).try_acquire_owned() else {
+            return;
+        };
+        let (this, sku, group) = (self.clone(), sku.clone(), group.clone());
+        let reconciling = async move {
+            let _permit = permit;
+            let own = this.target(Keys::inventory_partition(&sku));
+            let target = this.target(Keys::inventory_partition(&group));
+            let mut pause = FIRST_PAUSE;
+            let until = Instant::now() + Duration::from_millis(this.keep_ms().max(CLAIM_MS));
+            while let Err(InventoryError::Store(error)) = this.let_go(own, target, &sku, &group).await {
+                tracing::debug!(%error, %sku, "the group of an item is noted later");
+                sleep(pause).await;
+                if timeout_at(until, this.link().connected()).await.is_err() {
+                    return;
+                }
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        };
+        tokio::spawn(caught("inventory.reconcile", reconciling));
     }
 
     /// Adds to what is on hand, or takes from it, never below what is held and confirmed.
@@ -226,6 +275,12 @@ impl Inventory {
     /// [`InventoryError::NoItem`], [`InventoryError::Version`], [`InventoryError::Held`] and those of Redis.
     pub async fn remove(&self, sku: &Id, expected: Expected) -> Result<(), InventoryError> {
         check::expected(expected)?;
+        let (this, sku) = (self.clone(), sku.clone());
+        // Its name has to be let go of as well, although its caller has gone.
+        whole(async move { this.remove_whole(&sku, expected).await }).await
+    }
+
+    async fn remove_whole(&self, sku: &Id, expected: Expected) -> Result<(), InventoryError> {
         let own = self.target(Keys::inventory_partition(sku));
         let mut partition = self.place(sku);
         for _ in 0..MOST_MOVES {
@@ -245,7 +300,9 @@ impl Inventory {
                 outcome => {
                     let item = done(outcome)?;
                     if let Some(group) = &item.group {
-                        self.let_go(own, target, sku, group).await?;
+                        let let_go = self.let_go(own, target, sku, group).await;
+                        self.reconcile_after(&let_go, sku, group);
+                        let_go?;
                     }
                     return Ok(());
                 }
@@ -281,6 +338,15 @@ impl Inventory {
         }
         Ok((items, None))
     }
+}
+
+/// Runs a call of several steps to its end, whether or not anybody waits for it. Repeated it completes what a fault has interrupted.
+async fn whole<T: Send + 'static>(
+    work: impl Future<Output = Result<T, InventoryError>> + Send + 'static,
+) -> Result<T, InventoryError> {
+    to_its_end("inventory.stock", work)
+        .await
+        .unwrap_or_else(|Panicked| Err(StoreError::Interrupted.into()))
 }
 
 fn put(outcome: ItemOutcome) -> Result<Put, InventoryError> {

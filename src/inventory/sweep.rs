@@ -1,11 +1,18 @@
-//! Holds whose time is over, of items that nobody calls about.
+//! Holds whose time is over, of items that nobody calls about, and reservations whose parts are to be looked after.
 //!
 //! Every instance looks at every partition a few times a second: one script call that finds nothing is all that costs. What
-//! is due is ended in pieces, and by whoever comes first: the script ends each hold once, however many sweep.
+//! is due is ended in pieces, and by whoever comes first: the script ends each hold once, however many sweep. Each partition is
+//! swept at its own pace, so a slow one delays no other.
+//!
+//! Of reservations with parts elsewhere those come first whose parts have not heard of the last decision: their parts run out.
+//! Only when there are none of them is it checked which others can be forgotten, and a bounded number of those in each tick.
 
-use super::{Inventory, InventoryError, commands};
+use super::commands::{self, Capacity, Work};
+use super::{Inventory, InventoryError};
+use crate::ids::Id;
 use crate::store::{INVENTORY_PARTITIONS, StoreError};
 use futures_util::future::join_all;
+use futures_util::{StreamExt, stream};
 use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
@@ -13,44 +20,74 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 const TICK: Duration = Duration::from_millis(400);
 /// Pieces of one partition in one tick; what is left waits for the next.
 const MOST_PIECES: usize = 100;
-/// Reservations of a piece whose parts are looked after.
-const MOST_PARTED: usize = 10;
+/// Reservations of a piece whose parts are looked after, and how many of them at the same time.
+const PIECE: usize = 100;
+const AT_ONCE: usize = 32;
+/// Reservations of a piece that are checked whether they can be forgotten, how many of them at the same time, and pieces of one
+/// partition in one tick: some 500 a second and partition.
+const KEPT_PIECE: usize = 50;
+const KEPT_AT_ONCE: usize = 8;
+const MOST_KEPT_PIECES: usize = 4;
 
 /// Sweeps for ever.
 pub async fn keep_sweeping(inventory: Inventory) {
-    // Not in step with the other instances.
+    let partitions = (0..INVENTORY_PARTITIONS).map(|partition| keep_sweeping_one(&inventory, partition));
+    join_all(partitions).await;
+}
+
+async fn keep_sweeping_one(inventory: &Inventory, partition: u16) {
+    // Not in step with the other instances and partitions.
     sleep(TICK.mul_f64(rand::random_range(0.0..1.0))).await;
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
-        if !inventory.link().is_up() {
-            continue;
-        }
-        let swept = join_all((0..INVENTORY_PARTITIONS).map(|partition| sweep(&inventory, partition))).await;
-        if let Some(error) = swept.into_iter().find_map(Result::err) {
-            tracing::debug!(%error, "the inventory cannot be swept yet");
+        if inventory.link().is_up()
+            && let Err(error) = sweep(inventory, partition).await
+        {
+            tracing::debug!(%error, partition, "the inventory cannot be swept yet");
         }
     }
 }
 
 async fn sweep(inventory: &Inventory, partition: u16) -> Result<(), StoreError> {
+    let mut kept_pieces = 0;
     for _ in 0..MOST_PIECES {
-        let swept = commands::sweep(inventory.target(partition), MOST_PARTED).await?;
-        for id in &swept.parted {
-            if let Err(error) = inventory.drive(id).await {
-                match error {
-                    InventoryError::Store(_) | InventoryError::Busy => {
-                        tracing::debug!(%error, "the parts of a reservation are looked after later");
-                    }
-                    // Something that was decided cannot be had: its parts ran out while nobody could look after them.
-                    _ => tracing::warn!(%id, %error, "a part of a reservation is missing"),
-                }
+        let capacity = Capacity {
+            parted: PIECE,
+            kept: if kept_pieces < MOST_KEPT_PIECES { KEPT_PIECE } else { 0 },
+        };
+        let swept = commands::sweep(inventory.target(partition), capacity).await?;
+        let has_more = match &swept.work {
+            Work::Parted(ids) => {
+                look_after(inventory, ids, AT_ONCE).await;
+                // Also if it was the last piece: the others come behind it.
+                true
             }
-        }
-        if !swept.due && !swept.ended {
+            Work::Kept(ids) => {
+                look_after(inventory, ids, KEPT_AT_ONCE).await;
+                kept_pieces += 1;
+                ids.len() == KEPT_PIECE
+            }
+        };
+        if !swept.due && !swept.ended && !has_more {
             break;
         }
     }
     Ok(())
+}
+
+async fn look_after(inventory: &Inventory, ids: &[Id], at_once: usize) {
+    let driving = stream::iter(ids).for_each_concurrent(at_once, async |id| {
+        if let Err(error) = inventory.drive(id).await {
+            match error {
+                InventoryError::Store(_) | InventoryError::Busy => {
+                    tracing::debug!(%error, "the parts of a reservation are looked after later");
+                }
+                // Something that was decided cannot be had: its parts ran out while nobody could look after them.
+                _ => tracing::warn!(%id, %error, "a part of a reservation is missing"),
+            }
+        }
+    });
+    driving.await;
 }

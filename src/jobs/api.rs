@@ -9,6 +9,7 @@ use super::{check, delivery};
 use crate::config::JobSettings;
 use crate::ids::Id;
 use crate::once::Once;
+use crate::runtime::{GiveBack, Undelivered};
 use crate::store::{Link, StoreError};
 use serde_json::value::RawValue;
 use std::collections::HashSet;
@@ -242,10 +243,19 @@ impl Jobs {
     /// # Errors
     /// [`JobsError::Invalid`]; [`JobsError::Store`], at once if Redis is away.
     pub async fn lease(&self, queue: &Id, request: &LeaseRequest) -> Result<Vec<Leased>, JobsError> {
+        self.offer(queue, request).await.map(Undelivered::deliver)
+    }
+
+    /// The same for one who may have gone meanwhile.
+    pub(super) async fn offer(
+        &self,
+        queue: &Id,
+        request: &LeaseRequest,
+    ) -> Result<Undelivered<Vec<Leased>>, JobsError> {
         check::queue(queue)?;
         check::lease(request)?;
         if request.wait.is_zero() {
-            return Ok(delivery::lease(self, queue, request).await?.jobs);
+            return Ok(delivery::lease(self, queue, request).await?.map(|taken| taken.jobs));
         }
         self.wait(queue, request, pending()).await.map(|(_, leased)| leased)
     }
@@ -259,7 +269,8 @@ impl Jobs {
         stop: impl Future<Output = ()>,
     ) -> Result<(Instant, Vec<Leased>), JobsError> {
         check::lease(request)?;
-        self.wait(queue, request, stop).await
+        let (since, leased) = self.wait(queue, request, stop).await?;
+        Ok((since, leased.deliver()))
     }
 
     async fn wait(
@@ -267,7 +278,8 @@ impl Jobs {
         queue: &Id,
         request: &LeaseRequest,
         stop: impl Future<Output = ()>,
-    ) -> Result<(Instant, Vec<Leased>), JobsError> {
+    ) -> Result<(Instant, Undelivered<Vec<Leased>>), JobsError> {
+        let none = || (Instant::now(), Undelivered::new(Vec::new(), GiveBack::nothing()));
         let until = Instant::now() + request.wait;
         let wakeups = &self.0.wakeups;
         let mut stop = pin!(async {
@@ -279,7 +291,7 @@ impl Jobs {
         let waiting = async {
             let seat = tokio::select! {
                 biased;
-                () = &mut stop => return Ok((Instant::now(), Vec::new())),
+                () = &mut stop => return Ok(none()),
                 seat = wakeups.sit(queue, &request.kinds) => seat,
             };
             let mut ask_at = until;
@@ -288,7 +300,7 @@ impl Jobs {
                     let since = Instant::now();
                     let taken = delivery::lease(self, queue, request).await?;
                     if !taken.jobs.is_empty() {
-                        return Ok((since, taken.jobs));
+                        return Ok((since, taken.map(|taken| taken.jobs)));
                     }
                     let due = taken
                         .due_in
@@ -301,7 +313,7 @@ impl Jobs {
                     () = seat.called(ask_at) => Instant::now() >= until,
                 };
                 if is_over {
-                    return Ok((Instant::now(), Vec::new()));
+                    return Ok(none());
                 }
                 ask_at = until;
             }
@@ -326,15 +338,27 @@ impl Jobs {
         settlements: Vec<Settlement>,
         next: Option<&LeaseRequest>,
     ) -> Result<(Vec<SettleOutcome>, Vec<Leased>), JobsError> {
+        let (outcomes, leased) = self.settle_and_offer(queue, settlements, next).await?;
+        Ok((outcomes, leased.deliver()))
+    }
+
+    /// The same for one who may have gone meanwhile.
+    pub(super) async fn settle_and_offer(
+        &self,
+        queue: &Id,
+        settlements: Vec<Settlement>,
+        next: Option<&LeaseRequest>,
+    ) -> Result<(Vec<SettleOutcome>, Undelivered<Vec<Leased>>), JobsError> {
+        let none = || Undelivered::new(Vec::new(), GiveBack::nothing());
         check::queue(queue)?;
         check::settlements(queue, &settlements, self.0.settings.payload)?;
         self.check_continuations(queue, &settlements)?;
         let Some(next) = next else {
             let (outcomes, _) = commands::settle(self.target(queue), &settlements, None).await?;
-            return Ok((outcomes, Vec::new()));
+            return Ok((outcomes, none()));
         };
         if settlements.is_empty() {
-            return Ok((Vec::new(), self.lease(queue, next).await?));
+            return Ok((Vec::new(), self.offer(queue, next).await?));
         }
         check::lease(next)?;
         let (outcomes, taken) = delivery::settle(self, queue, settlements, next.clone()).await?;
@@ -342,11 +366,11 @@ impl Jobs {
             .iter()
             .any(|outcome| matches!(outcome, SettleOutcome::Settled(_)));
         if !taken.jobs.is_empty() || next.wait.is_zero() || !is_any_held {
-            return Ok((outcomes, taken.jobs));
+            return Ok((outcomes, taken.map(|taken| taken.jobs)));
         }
         // The settlements hold whatever comes of the waiting.
         let waited = self.wait(queue, next, pending()).await;
-        Ok((outcomes, waited.map(|(_, leased)| leased).unwrap_or_default()))
+        Ok((outcomes, waited.map_or_else(|_lost| none(), |(_, leased)| leased)))
     }
 
     /// What jobs are to go on as is looked at as if it were put in.
@@ -390,15 +414,29 @@ impl Jobs {
     /// # Errors
     /// [`JobsError::Store`]: some come back at the end of their leases.
     pub async fn release(&self, queue: &Id, leased: Vec<Leased>) -> Result<(), JobsError> {
-        if leased.is_empty() {
-            return Ok(());
-        }
-        let back = |Leased { id, token, .. }: Leased| Settlement {
+        let back = leased.into_iter().map(|Leased { id, token, .. }| (id, token));
+        self.release_each(queue, back).await
+    }
+
+    /// The same for jobs that were leased together.
+    pub(super) async fn release_all(&self, queue: &Id, ids: &[JobId], token: LeaseToken) -> Result<(), JobsError> {
+        self.release_each(queue, ids.iter().map(|id| (id.clone(), token))).await
+    }
+
+    async fn release_each(
+        &self,
+        queue: &Id,
+        leased: impl Iterator<Item = (JobId, LeaseToken)>,
+    ) -> Result<(), JobsError> {
+        let back = |(id, token)| Settlement {
             id,
             token,
             end: End::Release,
         };
-        let settlements: Vec<Settlement> = leased.into_iter().map(back).collect();
+        let settlements: Vec<Settlement> = leased.map(back).collect();
+        if settlements.is_empty() {
+            return Ok(());
+        }
         commands::settle(self.target(queue), &settlements, None).await.map(drop)
     }
 

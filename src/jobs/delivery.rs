@@ -1,51 +1,76 @@
 //! Jobs on their way from Redis to who asked for them. Whoever has gone meanwhile (a client that closed its connection, a future
 //! that was dropped) gets none: they go back to their places at once, and the attempt does not count.
 //!
-//! Where the answer of Redis itself is lost nobody knows of the leases: those jobs come back at the ends of them as after a crash
-//! of their worker, with the attempt counted; and are dead if it was the last.
+//! Where the answer of Redis itself is lost nobody knows which jobs were leased, but their token: those are looked for and given
+//! back as soon as Redis answers. If the instance dies with it, they come back at the ends of their leases as after a crash of their
+//! worker, with the attempt counted; and are dead if it was the last.
 
 use super::api::Jobs;
 use super::commands::{self, Taken};
 use super::error::JobsError;
-use super::id::LeaseToken;
-use super::model::{LeaseRequest, SettleOutcome, Settlement};
+use super::id::{JobId, LeaseToken};
+use super::model::{LeaseRequest, SettleOutcome, Settlement, State};
 use crate::ids::Id;
-use crate::runtime::{caught, failpoint};
+use crate::runtime::{GiveBack, Undelivered, caught, failpoint};
 use crate::store::StoreError;
-use std::mem;
-use tokio::runtime::Handle;
+use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// Leased jobs that nobody has taken yet. Dropped, it gives them back.
-#[derive(Debug)]
-struct Parcel {
-    jobs: Jobs,
-    queue: Id,
-    taken: Taken,
-}
+/// Leased jobs that are looked through at once, and pages of them, for those whose answer was lost.
+const PAGE: usize = 100;
+const MOST_PAGES: usize = 1_000;
 
-impl Parcel {
-    fn open(mut self) -> Taken {
-        mem::take(&mut self.taken)
-    }
-}
-
-impl Drop for Parcel {
-    fn drop(&mut self) {
-        let leased = mem::take(&mut self.taken.jobs);
-        if leased.is_empty() {
-            return;
-        }
-        // Dropped by the end of the runtime, it leaves them to the ends of their leases.
-        let Ok(runtime) = Handle::try_current() else { return };
-        let (jobs, queue) = (self.jobs.clone(), self.queue.clone());
-        let releasing = async move {
-            if let Err(error) = jobs.release(&queue, leased).await {
-                tracing::debug!(%error, "jobs that nobody waited for come back at the end of their leases");
+/// Leased jobs that nobody has got yet. Dropped by the end of the runtime they are left to the ends of their leases.
+fn parcel(jobs: Jobs, queue: Id, taken: Taken, lease: Duration) -> Undelivered<Taken> {
+    let Some(drawn) = taken.jobs.first().map(|job| job.token) else {
+        return Undelivered::new(taken, GiveBack::nothing());
+    };
+    let ids: Arc<[JobId]> = taken.jobs.iter().map(|job| job.id.clone()).collect();
+    let give_back = GiveBack::new(move || {
+        jobs.link().clone().give_back("jobs.release", lease, move |_link| {
+            let (jobs, queue, ids) = (jobs.clone(), queue.clone(), Arc::clone(&ids));
+            async move {
+                match jobs.release_all(&queue, &ids, drawn).await {
+                    Err(JobsError::Store(error)) => Err(error),
+                    _ => Ok(()),
+                }
             }
-        };
-        runtime.spawn(caught("jobs.release", releasing));
+        });
+    });
+    Undelivered::new(taken, give_back)
+}
+
+/// Gives back what a call may have leased whose answer was lost.
+fn recall_if_lost<T>(outcome: &Result<T, JobsError>, jobs: &Jobs, queue: &Id, token: LeaseToken, lease: Duration) {
+    let Err(JobsError::Store(StoreError::Lost(_))) = outcome else {
+        return;
+    };
+    let (jobs, queue) = (jobs.clone(), queue.clone());
+    jobs.link().clone().give_back("jobs.recall", lease, move |_link| {
+        let (jobs, queue) = (jobs.clone(), queue.clone());
+        async move {
+            match recall(&jobs, &queue, token).await {
+                Err(JobsError::Store(error)) => Err(error),
+                _ => Ok(()),
+            }
+        }
+    });
+}
+
+async fn recall(jobs: &Jobs, queue: &Id, token: LeaseToken) -> Result<(), JobsError> {
+    let mut cursor = None;
+    for _ in 0..MOST_PAGES {
+        let (page, next) = jobs.list(queue, State::Leased, cursor.as_ref(), PAGE).await?;
+        let ids: Vec<JobId> = page.into_iter().map(|job| job.id).collect();
+        // Those of other tokens stay as they are.
+        jobs.release_all(queue, &ids, token).await?;
+        if next.is_none() {
+            break;
+        }
+        cursor = next;
     }
+    Ok(())
 }
 
 /// A task that panics, or ends with its runtime, drops its answer; the outcome is unknown then.
@@ -54,18 +79,20 @@ fn cut_off<E>(_closed: E) -> JobsError {
 }
 
 /// Leases what is ready, in a task of its own: dropped in the middle, this loses nothing.
-pub(super) async fn lease(jobs: &Jobs, queue: &Id, request: &LeaseRequest) -> Result<Taken, JobsError> {
+pub(super) async fn lease(jobs: &Jobs, queue: &Id, request: &LeaseRequest) -> Result<Undelivered<Taken>, JobsError> {
     let (answer, answered) = oneshot::channel();
     let (jobs, queue, request) = (jobs.clone(), queue.clone(), request.clone());
     let leasing = async move {
         failpoint("jobs.lease");
-        let taken = commands::lease(jobs.target(&queue), &request, LeaseToken::draw()).await;
-        let parcel = taken.map(|taken| Parcel { jobs, queue, taken });
+        let token = LeaseToken::draw();
+        let leased = commands::lease(jobs.target(&queue), &request, token).await;
+        recall_if_lost(&leased, &jobs, &queue, token, request.lease);
+        let parcel = leased.map(|taken| parcel(jobs, queue, taken, request.lease));
         // Not to be delivered, it is dropped.
         drop(answer.send(parcel));
     };
     tokio::spawn(caught("jobs.lease", leasing));
-    Ok(answered.await.map_err(cut_off)??.open())
+    answered.await.map_err(cut_off)?
 }
 
 /// Ends leases and leases what is ready, in a task of its own.
@@ -74,17 +101,17 @@ pub(super) async fn settle(
     queue: &Id,
     settlements: Vec<Settlement>,
     next: LeaseRequest,
-) -> Result<(Vec<SettleOutcome>, Taken), JobsError> {
+) -> Result<(Vec<SettleOutcome>, Undelivered<Taken>), JobsError> {
     let (answer, answered) = oneshot::channel();
     let (jobs, queue) = (jobs.clone(), queue.clone());
     let settling = async move {
         failpoint("jobs.settle");
-        let next = Some((&next, LeaseToken::draw()));
-        let settled = commands::settle(jobs.target(&queue), &settlements, next).await;
-        let parcel = settled.map(|(outcomes, taken)| (outcomes, Parcel { jobs, queue, taken }));
+        let (token, lease) = (LeaseToken::draw(), next.lease);
+        let settled = commands::settle(jobs.target(&queue), &settlements, Some((&next, token))).await;
+        recall_if_lost(&settled, &jobs, &queue, token, lease);
+        let parcel = settled.map(|(outcomes, taken)| (outcomes, parcel(jobs, queue, taken, lease)));
         drop(answer.send(parcel));
     };
     tokio::spawn(caught("jobs.settle", settling));
-    let (outcomes, parcel) = answered.await.map_err(cut_off)??;
-    Ok((outcomes, parcel.open()))
+    answered.await.map_err(cut_off)?
 }

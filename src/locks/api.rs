@@ -6,6 +6,7 @@ use super::model::{Grant, Holder, TTL_MS, Token, Wanted, within};
 use super::wakeups::Wakeups;
 use crate::config::LockSettings;
 use crate::ids::Id;
+use crate::runtime::Undelivered;
 use crate::store::{Link, StoreError};
 use std::mem;
 use std::time::Duration;
@@ -93,6 +94,11 @@ impl Locks {
     /// [`LockError::Store`]: at once if Redis is away when it is first asked; if it goes away later, or does not answer in
     /// time, at the end of the wait, which bounds all of it.
     pub async fn grant(&self, name: &Id, wanted: &Wanted) -> Result<Grant, LockError> {
+        self.offer(name, wanted).await.map(Undelivered::deliver)
+    }
+
+    /// The same for one who may have gone meanwhile.
+    pub(super) async fn offer(&self, name: &Id, wanted: &Wanted) -> Result<Undelivered<Grant>, LockError> {
         let mut attempt = Attempt::new(self, name, wanted.wait + wanted.ttl);
         let mut seen = Seen::default();
         let answer = if wanted.wait.is_zero() {
@@ -118,7 +124,6 @@ impl Locks {
             }
         };
         match &answer {
-            Ok(_) => attempt.settle(),
             // Not in the queue, and told so or never sent: nothing is left behind.
             Err(
                 LockError::Taken(_)
@@ -126,9 +131,9 @@ impl Locks {
                 | LockError::TokenReused
                 | LockError::Store(StoreError::Away | StoreError::Refused(_)),
             ) if !seen.may_queue => attempt.settle(),
-            Err(_) => {}
+            _ => {}
         }
-        answer
+        answer.map(|grant| attempt.granted(grant))
     }
 
     async fn ask_once(&self, name: &Id, wanted: &Wanted, attempt: &str) -> Result<Grant, LockError> {

@@ -12,12 +12,9 @@ use std::collections::{HashMap, VecDeque};
 use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use tokio::sync::{Notify, Semaphore, SetOnce};
+use tokio::sync::{Notify, SetOnce};
 use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
-
-/// Attempts that may be taken back at once; beyond it they end by themselves.
-const DEPARTURES: usize = 10_000;
 
 /// Wakes those who wait in this process; clones are handles to the same. One for a process.
 #[derive(Debug, Clone)]
@@ -30,7 +27,6 @@ struct Room {
     attempts: AtomicU64,
     /// By the lock's key. Held for a look or a change, never across an await.
     rows: Mutex<HashMap<String, Row>>,
-    departures: Arc<Semaphore>,
     /// Tells the listener that somebody waits for the first time, or that nobody can any more.
     wanted: Arc<Notify>,
     /// Set when the first attempt to listen has ended, well or not.
@@ -112,11 +108,6 @@ impl Wakeups {
         format!("{}-{number}", self.0.instance)
     }
 
-    /// Bounds the attempts that are taken back at once.
-    pub(super) fn departures(&self) -> Arc<Semaphore> {
-        Arc::clone(&self.0.departures)
-    }
-
     /// A seat for an attempt at the lock with this key. The first of all waits until messages are heard.
     pub(super) async fn sit(&self, key: String, attempt: &str) -> Seat {
         let place = Arc::new(Place {
@@ -150,7 +141,6 @@ impl Room {
             instance: Uuid::new_v4().simple().to_string()[..16].to_owned(),
             attempts: AtomicU64::new(0),
             rows: Mutex::new(HashMap::new()),
-            departures: Arc::new(Semaphore::new(DEPARTURES)),
             wanted: Arc::default(),
             tried: SetOnce::new(),
             cut_off: AtomicBool::new(false),

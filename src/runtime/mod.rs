@@ -9,9 +9,11 @@ mod failpoint;
 mod panic;
 mod phases;
 mod supervisor;
+mod undelivered;
 
 pub use connections::{Connections, OpenConnection};
 pub use failpoint::{failpoint, failpoint_of};
-pub use panic::{Panicked, caught, panic_text};
+pub use panic::{Panicked, caught, panic_text, to_its_end};
 pub use phases::{Phase, Phases, StopReason};
 pub use supervisor::{STUCK_AFTER, Stopping, Supervisor};
+pub use undelivered::{GiveBack, Undelivered};

@@ -18,6 +18,18 @@ pub async fn caught<T>(name: &'static str, task: impl Future<Output = T>) -> Res
     })
 }
 
+/// Runs a call of several steps in a task of its own, so that it goes on to its end when its caller has gone: the server drops a
+/// handler whose client has closed its connection.
+///
+/// # Errors
+/// [`Panicked`]: it panicked, or ended with its runtime. Nobody knows how far it came.
+pub async fn to_its_end<T: Send + 'static>(
+    name: &'static str,
+    work: impl Future<Output = T> + Send + 'static,
+) -> Result<T, Panicked> {
+    tokio::spawn(caught(name, work)).await.unwrap_or(Err(Panicked))
+}
+
 /// Returns the message of a panic.
 #[must_use]
 pub fn panic_text(panic: &(dyn Any + Send)) -> &str {

@@ -7,6 +7,7 @@ use super::token::{SessionId, Token};
 use crate::ids::ExternalId;
 use crate::json::Object;
 use crate::once::Once;
+use crate::runtime::{GiveBack, Undelivered};
 use crate::store::{Link, SessionPartition, StoreError};
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,17 +54,18 @@ impl Sessions {
     ///
     /// # Errors
     /// [`SessionError::Busy`], [`SessionError::Random`], or [`SessionError::Store`]: after [`StoreError::Lost`] there may be
-    /// a session whose token nobody knows; it ends by itself.
+    /// a session whose token nobody knows; it is ended as soon as Redis answers.
     pub async fn create(&self, new: &NewSession) -> Result<(Token, Session), SessionError> {
-        self.create_once(new, None).await
+        self.offer(new, None).await.map(Undelivered::deliver)
     }
 
-    /// The same, once for each idempotency key: what an earlier call with the key created ends, because nobody can be given its token
-    /// again.
-    ///
-    /// # Errors
-    /// As [`Self::create`], and [`SessionError::KeyReused`].
-    pub async fn create_once(&self, new: &NewSession, once: Option<&Once>) -> Result<(Token, Session), SessionError> {
+    /// The same, once for each idempotency key, for one who may have gone meanwhile: what an earlier call with the key created ends,
+    /// because nobody can be given its token again.
+    pub(super) async fn offer(
+        &self,
+        new: &NewSession,
+        once: Option<&Once>,
+    ) -> Result<Undelivered<(Token, Session)>, SessionError> {
         let settings = self.shared.settings();
         let id = SessionId::draw()?;
         let token = Token::draw(SessionPartition::of(&new.subject), &id)?;
@@ -75,13 +77,24 @@ impl Sessions {
             absolute_ms: within(new.absolute_ttl, settings.absolute_ttl()),
         };
         let (mut known, mut before) = (Vec::new(), None);
+        // Also if the answer is lost, or this is dropped because the client has gone.
+        let mut give_back = self.end_unless_delivered(
+            &new.subject,
+            &id,
+            Duration::from_millis(lifetimes.idle_ms.unsigned_abs()),
+        );
         for _ in 0..ROUNDS {
             let repeated = once.map(|once| Repeated {
                 once,
                 before: before.as_ref(),
             });
             let limit = settings.per_subject;
-            match commands::create(&self.link, &token, new, lifetimes, limit, &known, repeated).await? {
+            let created = commands::create(&self.link, &token, new, lifetimes, limit, &known, repeated).await;
+            match created.inspect_err(|error| {
+                if matches!(error, StoreError::Away | StoreError::Refused(_)) {
+                    give_back.settle();
+                }
+            })? {
                 Created::Done(times) => {
                     self.shared.counted().created.inc();
                     let session = Session {
@@ -92,14 +105,29 @@ impl Sessions {
                         version: 1,
                         times,
                     };
-                    return Ok((token, session));
+                    return Ok(Undelivered::new((token, session), give_back));
                 }
                 Created::Full(all) => known = all,
                 Created::Before(id) => before = Some(id),
-                Created::Differs => return Err(SessionError::KeyReused),
+                Created::Differs => {
+                    give_back.settle();
+                    return Err(SessionError::KeyReused);
+                }
             }
         }
+        give_back.settle();
         Err(SessionError::Busy)
+    }
+
+    /// Ends a session in the background whose token nobody has got.
+    fn end_unless_delivered(&self, subject: &ExternalId, id: &SessionId, lasting: Duration) -> GiveBack {
+        let (link, subject, id) = (self.link.clone(), subject.clone(), id.clone());
+        GiveBack::new(move || {
+            link.give_back("sessions.give_back", lasting, move |link| {
+                let (subject, id) = (subject.clone(), id.clone());
+                async move { commands::end_sessions(&link, &subject, &[id]).await.map(drop) }
+            });
+        })
     }
 
     /// The session that a token opens. Moves its end to its idle time to live from now, never past its absolute end.

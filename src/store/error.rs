@@ -46,6 +46,12 @@ impl StoreError {
         matches!(self, Self::Lost(_))
     }
 
+    /// Returns whether the answer was late: the command may still be on its way to Redis.
+    #[must_use]
+    pub(super) fn is_late(&self) -> bool {
+        matches!(self, Self::Lost(error) if error.is_timeout())
+    }
+
     /// Returns whether the connection was lost because the peer closed it, and not because an answer was late.
     #[must_use]
     pub(super) fn is_closed(&self) -> bool {

@@ -1,3 +1,4 @@
+use super::peer::Peer;
 use super::script::Script;
 use super::{Store, StoreError};
 use parking_lot::Mutex;
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::yield_now;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 /// The first pause between two attempts to connect; it doubles up to [`SLOWEST_RETRY`].
 pub(super) const FIRST_RETRY: Duration = Duration::from_millis(20);
@@ -54,6 +55,9 @@ const READS: [&[u8]; 18] = [
 /// wait for the first attempt to reconnect, and nothing of them has been sent before. Connections without traffic are pinged. A call
 /// that meets the end of its connection is repeated once if it only reads, or if it is a script that is repeatable. Any other call
 /// fails with [`StoreError::Lost`], because Redis may have carried it out.
+///
+/// A connection whose answer is late is given up, and Redis closes it before the next one is used: what was sent by the old one is
+/// carried out before that or not at all, and so never behind what its caller does next.
 #[derive(Debug, Clone)]
 pub struct Link(Arc<Inner>);
 
@@ -79,6 +83,11 @@ enum Phase {
 
 struct State {
     connection: Option<MultiplexedConnection>,
+    /// What Redis calls that connection, if it says so.
+    peer: Option<Peer>,
+    /// Connections that were given up, and that Redis may have still. Each attempt to connect adds one at most, and one that succeeds
+    /// closes all.
+    given_up: Vec<Peer>,
     /// Counts attempts to connect, so that a late failure of an old connection does not drop the new one.
     generation: u64,
     /// When the last connection was made.
@@ -107,6 +116,8 @@ impl Link {
             runtime: Handle::current(),
             state: Mutex::new(State {
                 connection: None,
+                peer: None,
+                given_up: Vec::new(),
                 generation: 0,
                 since: Instant::now(),
                 pause: FIRST_RETRY,
@@ -184,6 +195,11 @@ impl Link {
             Err(error) if error.is_closed() && is_repeatable() => {
                 self.send(cmd).await.map_err(|again| unless_unknown(again, error))?
             }
+            Err(error) if error.is_late() && !is_repeatable() => {
+                // Its caller may take it back by another connection, or another process.
+                let _ = timeout(self.store().timeout(), self.connected()).await;
+                return Err(error);
+            }
             answer => answer?,
         };
         T::from_redis_value(value).map_err(|error| StoreError::Answer(error.to_string()))
@@ -256,6 +272,8 @@ impl Link {
         } else {
             Phase::Down
         });
+        let peer = state.peer.take();
+        state.given_up.extend(peer);
         drop(state);
         drop(connection);
         self.0.start_connecting(pause);
@@ -299,11 +317,14 @@ async fn connect(link: Weak<Inner>, first: Option<Duration>) {
             return;
         };
         let ended = Arc::new(AtomicBool::new(false));
-        let attempt = store.connect(notice_end(&link, generation, &ended)).await;
+        let given_up = link.upgrade().map(|link| link.state.lock().given_up.clone());
+        let attempt = store
+            .connect(notice_end(&link, generation, &ended), &given_up.unwrap_or_default())
+            .await;
         let Some(link_here) = link.upgrade() else { return };
         match attempt {
-            Ok(connection) => {
-                if link_here.take_up(connection, &ended) {
+            Ok((connection, peer)) => {
+                if link_here.take_up(connection, peer, &ended) {
                     return;
                 }
                 tracing::debug!("a connection to Redis was closed at once");
@@ -353,12 +374,15 @@ impl Inner {
     }
 
     /// Makes a connection the current one, unless it has ended already.
-    fn take_up(&self, connection: MultiplexedConnection, ended: &AtomicBool) -> bool {
+    fn take_up(&self, connection: MultiplexedConnection, peer: Option<Peer>, ended: &AtomicBool) -> bool {
         let mut state = self.state.lock();
+        // It has closed them.
+        state.given_up.clear();
         if ended.load(Ordering::Acquire) {
             return false;
         }
         state.connection = Some(connection);
+        state.peer = peer;
         state.since = Instant::now();
         state.used = true;
         self.phase.send_replace(Phase::Up);

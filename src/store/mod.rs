@@ -5,10 +5,12 @@
 mod batch;
 pub mod embedded;
 mod error;
+mod give_back;
 mod keys;
 mod life;
 mod link;
 mod listen;
+mod peer;
 mod script;
 mod subscription;
 
@@ -23,10 +25,12 @@ pub use subscription::Subscription;
 
 use crate::runtime::Supervisor;
 use life::Life;
+use peer::Peer;
 use redis::aio::{AsyncPushSender, MultiplexedConnection, PubSub};
 use redis::{AsyncConnectionConfig, Client, ConnectionInfo, ProtocolVersion};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// The way to Redis, shared by everything that opens connections.
 #[derive(Debug, Clone)]
@@ -39,6 +43,8 @@ struct Inner {
     keys: Keys,
     timeout: Duration,
     life: Life,
+    /// Bounds what is given back at once.
+    giving_back: Arc<Semaphore>,
 }
 
 #[derive(Debug)]
@@ -68,6 +74,7 @@ impl Store {
             keys,
             timeout,
             life: Life::new(),
+            giving_back: Arc::new(Semaphore::new(give_back::MOST_AT_ONCE)),
         };
         Ok(Self(Arc::new(inner), Supervisor::default()))
     }
@@ -80,6 +87,7 @@ impl Store {
             keys,
             timeout: Duration::ZERO,
             life: Life::new(),
+            giving_back: Arc::new(Semaphore::new(give_back::MOST_AT_ONCE)),
         };
         Self(Arc::new(inner), Supervisor::default())
     }
@@ -108,6 +116,10 @@ impl Store {
         &self.0.keys
     }
 
+    fn giving_back(&self) -> &Arc<Semaphore> {
+        &self.0.giving_back
+    }
+
     /// How long an answer may take.
     #[must_use]
     pub fn timeout(&self) -> Duration {
@@ -115,8 +127,13 @@ impl Store {
     }
 
     /// A new connection to a Redis that answers commands (not one that still loads its data).
-    /// `pushed` receives the push messages of the server and of the client library, finally the disconnection.
-    async fn connect(&self, pushed: impl AsyncPushSender) -> Result<MultiplexedConnection, StoreError> {
+    /// `pushed` receives the push messages of the server and of the client library, finally the disconnection. `before` are connections
+    /// that were given up: Redis is told to close them, so that nothing which is on its way by one of them is carried out any more.
+    async fn connect(
+        &self,
+        pushed: impl AsyncPushSender,
+        before: &[Peer],
+    ) -> Result<(MultiplexedConnection, Option<Peer>), StoreError> {
         let Clients { commands: client, .. } = self.0.clients.as_ref().ok_or(StoreError::Away)?;
         let config = AsyncConnectionConfig::new()
             .set_push_sender(pushed)
@@ -130,7 +147,11 @@ impl Store {
             .query_async(&mut connection)
             .await
             .map_err(StoreError::classify)?;
-        Ok(connection)
+        for peer in before {
+            peer.close(&mut connection).await?;
+        }
+        let peer = Peer::of(&mut connection).await?;
+        Ok((connection, peer))
     }
 
     /// A connection for subscriptions.

@@ -5,7 +5,7 @@ use super::super::model::{MAX_TAGS, Name};
 use super::super::ticket::{TICKET_LIFE, Ticketing};
 use super::{MAX_BODY, State, key, namespace};
 use crate::clock::whole_ms;
-use crate::http::{Body, Fields, Problem, no_idempotency_key, no_query, reply};
+use crate::http::{Body, Fields, Problem, deliver, no_idempotency_key, no_query, reply};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
@@ -42,7 +42,8 @@ pub(super) struct TicketBody {
 ///
 /// A value that is written with it is stored only if its key was neither written nor deleted since the ticket was taken, and is
 /// served only for as long as nothing that it depends on was invalidated since then. So what is computed from old data never
-/// passes for new, however long that takes, and through whichever instance it is written.
+/// passes for new, however long that takes, and through whichever instance it is written. A client that goes before it is answered
+/// gets no lease.
 #[utoipa::path(
     post, path = "/v1/cache/tickets/{namespace}/{key}", tag = "cache", request_body = Option<TicketRequestBody>,
     params(("namespace" = String, Path), ("key" = String, Path, description = "1 to 256 bytes of UTF-8, percent-encoded")),
@@ -65,6 +66,7 @@ pub async fn take_ticket(request: HttpRequest, payload: web::Payload, cache: Sta
     let name = Name::new(&namespace, &key)?;
     match cache.ticket_for(&name, &tags, TICKET_LIFE, lease).await? {
         Ticketing::Granted(ticket) => {
+            let ticket = deliver(&request, ticket).await?;
             let body = TicketBody {
                 ticket: Carried::from(&ticket).to_text(),
                 expires_in_ms: whole_ms(TICKET_LIFE),

@@ -2,10 +2,13 @@
 -- KEYS[1..] entries
 -- ARGV[1] channel
 -- ARGV[2] message
--- ARGV[3..] for each: for how long, ms, and the entry
--- Returns how many were written.
+-- ARGV[3] by when, Unix ms: later nobody waits for it any more, and what it would write may have been deleted since
+-- ARGV[4..] for each: for how long, ms, and the entry
+-- Returns how many were written; -1 if it is too late, and then nothing is.
+local time = redis.call('TIME')
+if time[1] * 1000 + math.floor(time[2] / 1000) > tonumber(ARGV[3]) then return -1 end
 for i, key in ipairs(KEYS) do
-  redis.call('SET', key, ARGV[2 * i + 2], 'PX', ARGV[2 * i + 1])
+  redis.call('SET', key, ARGV[2 * i + 3], 'PX', ARGV[2 * i + 2])
 end
 redis.call('PUBLISH', ARGV[1], ARGV[2])
 return #KEYS

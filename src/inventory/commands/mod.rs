@@ -11,7 +11,7 @@ pub use items::Expected;
 pub(super) use items::{Claim, ItemOutcome, Lasting, adjust, claim, consume, group, list, look, put, remove, unclaim};
 pub(super) use reservations::{Ends, How, Op, Outcome, Outcomes, batch, batch_at_once, find};
 pub use reservations::{MAX_BATCH, Verb};
-pub(super) use upkeep::{Again, settle, sweep};
+pub(super) use upkeep::{Again, Capacity, Work, settle, sweep};
 
 use crate::clock::whole_ms;
 use crate::once::Once;
@@ -79,7 +79,7 @@ impl Target<'_> {
                 return Ok(answers);
             }
             // Their parts are looked after by whoever sweeps for that.
-            while sweep(*self, 0).await?.due {
+            while sweep(*self, Capacity::default()).await?.due {
                 sweeps += 1;
                 if sweeps > MOST_SWEEPS {
                     return Err(StoreError::Away);

@@ -17,24 +17,49 @@ pub(in crate::inventory) struct Swept {
     /// Whether there is more to forget.
     pub ended: bool,
     /// Reservations whose parts are to be looked after.
-    pub parted: Vec<Id>,
+    pub work: Work,
 }
 
-/// Ends holds whose time is over and forgets what ended long ago, up to 500 of each; names up to `parted` reservations that the
-/// caller is to look after.
-pub(in crate::inventory) async fn sweep(target: Target<'_>, parted: usize) -> Result<Swept, StoreError> {
+/// Reservations with parts elsewhere whose parts are to be looked after.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::inventory) enum Work {
+    /// Their parts have not heard of the last decision.
+    Parted(Vec<Id>),
+    /// They have, and it is to be checked whether they can be forgotten. Only if there are none of the others.
+    Kept(Vec<Id>),
+}
+
+/// How many reservations of each kind of [`Work`] a caller of [`sweep`] looks after.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(in crate::inventory) struct Capacity {
+    pub parted: usize,
+    pub kept: usize,
+}
+
+/// Ends holds whose time is over and forgets what ended long ago, up to 500 of each; names reservations that the caller is to look
+/// after.
+pub(in crate::inventory) async fn sweep(target: Target<'_>, capacity: Capacity) -> Result<Swept, StoreError> {
     let (keys, partition) = (target.keys(), target.partition);
-    let more = [keys.inventory_parted(partition), keys.inventory_clock(partition)];
-    let mut call = target.call(&SWEEP_SCRIPT, &more, 3, 16);
-    call.arg(SWEEP).arg(parted);
+    let more = [
+        keys.inventory_parted(partition),
+        keys.inventory_clock(partition),
+        keys.inventory_kept(partition),
+    ];
+    let mut call = target.call(&SWEEP_SCRIPT, &more, 4, 16);
+    call.arg(SWEEP).arg(capacity.parted).arg(capacity.kept);
     let answers: Vec<String> = target.link.run(&SWEEP_SCRIPT, &call).await?;
-    let (first, parted) = answers
-        .split_first()
-        .ok_or_else(|| StoreError::Answer("sweep: nothing".to_owned()))?;
+    let [first, kind, ids @ ..] = answers.as_slice() else {
+        return Err(StoreError::Answer("sweep: too little".to_owned()));
+    };
+    let ids = ids.iter().filter_map(|id| Id::parse(id).ok()).collect();
     Ok(Swept {
         due: first == "more",
         ended: first == "later",
-        parted: parted.iter().filter_map(|id| Id::parse(id).ok()).collect(),
+        work: if kind == "kept" {
+            Work::Kept(ids)
+        } else {
+            Work::Parted(ids)
+        },
     })
 }
 
@@ -57,9 +82,10 @@ pub(in crate::inventory) async fn settle(
     again: Again,
 ) -> Result<(), StoreError> {
     let keys = target.keys();
-    let mut call = SETTLE.call(2, 5, 256);
+    let mut call = SETTLE.call(3, 6, 320);
     call.arg(keys.inventory_reservations(target.partition))
         .arg(keys.inventory_parted(target.partition))
+        .arg(keys.inventory_kept(target.partition))
         .arg(id.as_str())
         .arg(seen)
         .arg(match again {

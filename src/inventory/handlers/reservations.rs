@@ -2,7 +2,7 @@ use super::super::docs::{ExtendBody, PortionBody, ReservationAnswer, ReserveBody
 use super::super::model::{Goods, MAX_GOODS, MAX_QUANTITY, MAX_TTL, Portion, Reservation, Terms};
 use super::super::{InventoryError, Name};
 use super::{MAX_BODY, State};
-use crate::http::{Body, FieldError, Fields, Problem, REPLAYED, idempotency_key, no_query, path_id, reply};
+use crate::http::{Body, FieldError, Fields, Problem, REPLAYED, deliver, idempotency_key, no_query, path_id, reply};
 use crate::ids::{ExternalId, Id};
 use crate::once::Once;
 use actix_web::http::StatusCode;
@@ -16,6 +16,7 @@ use std::time::Duration;
 /// that is repeated takes nothing more and gets the same answer, whatever became of the reservation, for a day after its end;
 /// with another body it is a 422. A key counts for this item alone; an id is the client's own and counts everywhere (it must not
 /// begin with `r`, a hexadecimal digit and a dot, as those do that the service gives).
+/// Without one a client that goes before it is answered holds nothing: nobody else can name the reservation.
 #[utoipa::path(
     post, path = "/v1/inventory/{sku}/reservations", tag = "inventory", request_body = ReserveItemBody,
     params(("sku" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
@@ -38,7 +39,7 @@ pub async fn reserve_item(request: HttpRequest, payload: web::Payload, state: St
     let mut fields = Fields::parse(&body)?;
     let goods = quantity(&mut fields).map(|quantity| vec![Goods { sku, quantity }]);
     let (terms, id) = terms(fields, goods)?;
-    make(&state, &terms, name(id, key, Name::ItemKey)?).await
+    make(&request, &state, &terms, name(id, key, Name::ItemKey)?).await
 }
 
 /// Take stock of several items, all or none
@@ -66,7 +67,7 @@ pub async fn reserve(request: HttpRequest, payload: web::Payload, state: State) 
     let mut fields = Fields::parse(&body)?;
     let goods = fields.required("items", goods);
     let (terms, id) = terms(fields, goods)?;
-    make(&state, &terms, name(id, key, Name::Key)?).await
+    make(&request, &state, &terms, name(id, key, Name::Key)?).await
 }
 
 /// A reservation as it is now
@@ -213,11 +214,12 @@ pub async fn extend(request: HttpRequest, payload: web::Payload, state: State) -
     answer(state.extend(&id, ttl).await)
 }
 
-async fn make(state: &State, terms: &Terms, name: Name) -> Result<HttpResponse, Problem> {
-    let made = state.reserve(terms, &name).await.map_err(|error| match &name {
+async fn make(request: &HttpRequest, state: &State, terms: &Terms, name: Name) -> Result<HttpResponse, Problem> {
+    let made = state.offer(terms, &name).await.map_err(|error| match &name {
         Name::ItemKey(_) | Name::Key(_) => key_reused(error),
         _ => error.into(),
     })?;
+    let made = deliver(request, made).await?;
     let mut response = reply::value(StatusCode::CREATED, &ReservationAnswer::from(&made.reservation))?;
     let headers = response.headers_mut();
     if let Ok(location) = HeaderValue::from_str(&format!("/v1/reservations/{}", made.reservation.id)) {

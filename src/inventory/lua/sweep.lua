@@ -7,11 +7,13 @@
 -- KEYS[5] event channel; a sharded one if its name has a hash tag
 -- KEYS[6] reservations with parts elsewhere, by when those are looked after
 -- KEYS[7] the latest time that a sweep has seen, and the cursor of the correction in progress: 'MS CURSOR', '-' for none
+-- KEYS[8] reservations whose parts have heard of the last decision, by when it is checked whether they can be forgotten
 -- ARGV[1] how long an ended reservation is remembered, ms
 -- ARGV[2] how many of each at most, up to 500
--- ARGV[3] how many reservations the caller will look after whose parts are to be; 0 if none
--- Returns 'more' if there are more holds to end, 'later' if there are only more to forget or to correct, else 'done'; then the ids of those
---         reservations; each is named again in 5 s, unless it has been settled.
+-- ARGV[3] how many reservations the caller will look after whose parts have not heard of the last decision; 0 if none
+-- ARGV[4] how many of those in KEYS[8] it will check if there are none of the others; 0 if none
+-- Returns 'more' if there are more holds to end, 'later' if there are only more to forget or to correct, else 'done'; then 'parted' or
+--         'kept', and the ids of those reservations; each is named again, in 5 s or a minute, unless it has been settled.
 local books = books_of(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], ARGV[1])
 local limit = tonumber(ARGV[2])
 
@@ -19,6 +21,8 @@ local limit = tonumber(ARGV[2])
 local BEHIND_MS, WRITE_EVERY_MS = 1000, 5000
 -- How soon parts are checked again, and how long creating a reservation may take, as in reserve.lua.
 local AGAIN_MS, OPENING_MS = 5000, 5000
+-- How soon those in KEYS[8] are checked again if the caller does not come to it.
+local CHECKED_AGAIN_MS = 60000
 
 -- A hold whose creation time is ahead of the clock was made before the clock was set back: it lasts from now on for its full duration.
 -- That is never less than it had left.
@@ -84,9 +88,19 @@ for _, id in ipairs(ids) do
   end
 end
 
-local answers = { more and 'more' or (#ids == limit or is_mending) and 'later' or 'done' }
-for _, id in ipairs(redis.call('ZRANGE', KEYS[6], '-inf', books.now, 'BYSCORE', 'LIMIT', 0, tonumber(ARGV[3]))) do
-  look_after(KEYS[6], id, books.now + 5000)
-  answers[#answers + 1] = id
+local answers = { more and 'more' or (#ids == limit or is_mending) and 'later' or 'done', 'parted' }
+
+local function hand_out(list, most, again_ms)
+  if most == 0 then return end
+  for _, id in ipairs(call('ZRANGE', list, '-inf', books.now, 'BYSCORE', 'LIMIT', 0, most)) do
+    look_after(list, id, books.now + again_ms)
+    answers[#answers + 1] = id
+  end
+end
+
+hand_out(KEYS[6], tonumber(ARGV[3]), AGAIN_MS)
+if #answers == 2 then
+  answers[2] = 'kept'
+  hand_out(KEYS[8], tonumber(ARGV[4]), CHECKED_AGAIN_MS)
 end
 return close_books(books, answers)

@@ -2,7 +2,9 @@ use super::super::{AddOutcome, LeaseRequest};
 use super::answer::{AddedAnswer, LeasedAnswer, SettledAnswer, ids};
 use super::docs::{LeaseBody, NewJobsBody, SettleBody};
 use super::{Data, MAX_BODY, count_leased, count_settled, input, problem_of_many, waiting};
-use crate::http::{Body, Fields, Problem, REPLAYED, idempotency_key, no_idempotency_key, no_query, path_id, reply};
+use crate::http::{
+    Body, Fields, Problem, REPLAYED, deliver, idempotency_key, no_idempotency_key, no_query, path_id, reply,
+};
 use crate::once::Once;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -62,8 +64,8 @@ pub async fn add_jobs(request: HttpRequest, payload: web::Payload, state: Data) 
 ///
 /// The first in line, each for a time: the worker ends its lease with `complete` or `fail`, or makes it last with `extend`. A
 /// lease that ran out is a failed attempt: the job goes to the next worker after its backoff. So a job may be run twice, and a
-/// handler has to bear it. With `wait_ms` it waits for jobs, and is answered with none at its end. A client that goes while it waits takes none;
-/// one that closes its own side of the connection and reads on has gone as well.
+/// handler has to bear it. With `wait_ms` it waits for jobs, and is answered with none at its end. A client that goes before it is
+/// answered takes none; one that closes its own side of the connection and reads on has gone as well.
 #[utoipa::path(
     post, path = "/v1/queues/{queue}/lease", tag = "jobs", request_body = LeaseBody, params(("queue" = String, Path)),
     responses(
@@ -77,11 +79,12 @@ pub async fn lease_jobs(request: HttpRequest, payload: web::Payload, state: Data
     no_idempotency_key(&request)?;
     let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
     let wanted = input::lease(Fields::parse_optional(&body)?)?;
-    let leased = if wanted.wait.is_zero() {
-        state.jobs.lease(&queue, &wanted).await?
+    let offered = if wanted.wait.is_zero() {
+        state.jobs.offer(&queue, &wanted).await?
     } else {
-        waiting(&request, &state.metrics, state.jobs.lease(&queue, &wanted)).await??
+        waiting(&request, &state.metrics, state.jobs.offer(&queue, &wanted)).await??
     };
+    let leased = deliver(&request, offered).await?;
     count_leased(&state.metrics, &leased);
     reply::value(StatusCode::OK, &LeasedAnswer::new(&leased))
 }
@@ -109,14 +112,15 @@ pub async fn settle_jobs(request: HttpRequest, payload: web::Payload, state: Dat
         no_idempotency_key(&request)?;
     }
     let ids = ids(&settlements);
-    let settling = state.jobs.settle(&queue, settlements, next.as_ref());
+    let settling = state.jobs.settle_and_offer(&queue, settlements, next.as_ref());
     let settled = match &next {
         Some(LeaseRequest { wait, .. }) if !wait.is_zero() => waiting(&request, &state.metrics, settling).await?,
         _ => settling.await,
     };
     let path = |index| format!("jobs/{index}/");
-    let (outcomes, leased) = settled.map_err(|error| problem_of_many(error, path))?;
+    let (outcomes, offered) = settled.map_err(|error| problem_of_many(error, path))?;
     count_settled(&state.metrics, &outcomes);
+    let leased = deliver(&request, offered).await?;
     count_leased(&state.metrics, &leased);
     let next = next.map(|_| &*leased);
     reply::value(StatusCode::OK, &SettledAnswer::new(&ids, &outcomes, next))

@@ -27,7 +27,7 @@ pub use schedule::{
 };
 
 use super::{Fault, JobId, Jobs, JobsError, Leased, SettleOutcome};
-use crate::http::{FieldError, Problem, client_gone, path_id};
+use crate::http::{FieldError, Problem, client_gone, gone, path_id};
 use crate::telemetry::{Metrics, Present};
 use actix_web::{HttpRequest, web};
 use std::sync::Arc;
@@ -101,7 +101,7 @@ async fn waiting<T>(
     let _waiting = Present::count(&metrics.jobs.waiters);
     tokio::select! {
         answer = answer => Ok(answer),
-        () = client_gone(request) => Err(Problem::timed_out("the client has gone")),
+        () = client_gone(request) => Err(gone()),
     }
 }
 

@@ -4,7 +4,7 @@ mod answer;
 mod input;
 
 use super::{LockError, Locks};
-use crate::http::{Body, Fields, Problem, client_gone, no_idempotency_key, no_query, path_id, reply};
+use crate::http::{Body, Fields, Problem, client_gone, deliver, gone, no_idempotency_key, no_query, path_id, reply};
 use crate::telemetry::{Metrics, Present};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -31,8 +31,8 @@ async fn fields(request: &HttpRequest, payload: web::Payload) -> Result<Fields, 
 
 /// Acquire a lock
 ///
-/// Asking again with the same `token` is answered with the same grant, until that is released. A client that goes while it
-/// waits leaves the queue; one that closes its own side of the connection and reads on has gone as well, and is not answered.
+/// Asking again with the same `token` is answered with the same grant, until that is released. A client that goes before it is answered
+/// gets nothing, and leaves the queue; one that closes its own side of the connection and reads on has gone as well.
 #[utoipa::path(
     post, path = "/v1/locks/{name}", tag = "locks", request_body = AcquireBody, params(("name" = String, Path)),
     responses(
@@ -51,17 +51,22 @@ pub async fn acquire(
     let name = path_id(&request, "name")?;
     no_idempotency_key(&request)?;
     let wanted = input::wanted(fields(&request, payload).await?)?;
-    let answer = if wanted.wait.is_zero() {
-        state.locks.grant(&name, &wanted).await
+    let count = |outcome| state.metrics.locks.acquires.with_label_values(&[outcome]).inc();
+    let offered = if wanted.wait.is_zero() {
+        state.locks.offer(&name, &wanted).await
     } else {
         let _waiting = Present::count(&state.metrics.locks.waiters);
         tokio::select! {
-            answer = state.locks.grant(&name, &wanted) => answer,
+            offered = state.locks.offer(&name, &wanted) => offered,
             () = client_gone(&request) => {
-                state.metrics.locks.acquires.with_label_values(&["gone"]).inc();
-                return Err(Problem::timed_out("the client has gone"));
+                count("gone");
+                return Err(gone());
             }
         }
+    };
+    let answer = match offered {
+        Ok(grant) => Ok(deliver(&request, grant).await.inspect_err(|_gone| count("gone"))?),
+        Err(error) => Err(error),
     };
     let outcome = match &answer {
         Ok(_) => "granted",
@@ -70,7 +75,7 @@ pub async fn acquire(
         Err(LockError::Closed) => "closed",
         Err(_) => "failed",
     };
-    state.metrics.locks.acquires.with_label_values(&[outcome]).inc();
+    count(outcome);
     reply::value(StatusCode::CREATED, &GrantBody::new(&name, &answer?))
 }
 

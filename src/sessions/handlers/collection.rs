@@ -2,17 +2,17 @@ use super::super::answer::{NewSessionBody, SessionBody};
 use super::super::input::{MAX_BODY, new_session};
 use super::super::stats::Stats;
 use super::{State, answer};
-use crate::http::{Body, Problem, idempotency_key, no_query, reply};
+use crate::http::{Body, Problem, deliver, idempotency_key, no_query, reply};
 use crate::once::Once;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 /// Create a session
 ///
-/// The answer has its token, which is told this once. Where the subject has as many as it may have, the oldest ends. For the
-/// platform's other services, once they know who the user is: it carries no credentials yet. A call whose answer was lost can be
-/// repeated within a day with the same `Idempotency-Key`: the session that it created ends, and a new one is created, because only the
-/// hash of a token is kept.
+/// The answer has its token, which is told this once. A client that goes before it is answered has none, and the session is ended.
+/// Where the subject has as many as it may have, the oldest ends. For the platform's other services, once they know who the user is:
+/// it carries no credentials yet. A call whose answer was lost can be repeated within a day with the same `Idempotency-Key`: the
+/// session that it created ends, and a new one is created, because only the hash of a token is kept.
 #[utoipa::path(
     post, path = "/v1/sessions", tag = "sessions", request_body = NewSessionBody,
     params(("Idempotency-Key" = Option<String>, Header)),
@@ -20,7 +20,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
         (status = 201, description = "Created", body = SessionBody),
         (status = 413, description = "A body of more than 64 KiB", body = Problem),
         (status = 422, description = "Not acceptable, or the same key with another body", body = Problem),
-        (status = 503, description = "Redis is away; there may be a session that nobody has the token of", body = Problem),
+        (status = 503, description = "Redis is away; there may be a session that nobody has the token of; it is ended", body = Problem),
     )
 )]
 pub async fn create_session(
@@ -33,7 +33,7 @@ pub async fn create_session(
     let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
     let new = new_session(&body, state.shared().settings())?;
     let once = once.map(|once| Once::new(&["session", &new.subject], &once, &body));
-    let (token, session) = state.create_once(&new, once.as_ref()).await?;
+    let (token, session) = deliver(&request, state.offer(&new, once.as_ref()).await?).await?;
     answer(StatusCode::CREATED, &session, Some(&token))
 }
 

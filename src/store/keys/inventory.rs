@@ -42,11 +42,18 @@ impl Keys {
         self.inventory("ended", partition)
     }
 
-    /// The reservations of a partition that have their parts elsewhere and whose parts are to be looked after, by when. They are
-    /// those of which something was decided lately, and the confirmed and released ones for as long as they are remembered.
+    /// The reservations of a partition whose parts elsewhere have not yet heard of the last decision, by when others look after them.
+    /// An earlier release listed here also those that are in [`Self::inventory_kept`] now.
     #[must_use]
     pub fn inventory_parted(&self, partition: u16) -> String {
         self.inventory("parted", partition)
+    }
+
+    /// The confirmed and released reservations of a partition whose parts elsewhere have heard of it, by when it is checked whether they
+    /// can be forgotten; and those with a missing part, by when it is asked for again.
+    #[must_use]
+    pub fn inventory_kept(&self, partition: u16) -> String {
+        self.inventory("kept", partition)
     }
 
     /// Returns the key of the latest time that a sweep of a partition has seen, with the cursor of a correction after the clock was set

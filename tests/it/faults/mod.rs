@@ -6,6 +6,7 @@ mod embedded;
 mod feed;
 mod foreign_keys;
 mod frozen;
+mod given_up;
 mod limits;
 mod load;
 mod lost_tail;

@@ -1,10 +1,11 @@
 //! What binds a name to a group: for as long as the item is there, and for a while around it.
 
-use super::{Expected, Stock, id, inventory};
-use crate::support::{Redis, Scene};
+use super::{Expected, SOON, Stock, id, inventory};
+use crate::support::{Leaving, Proxy, Raw, Redis, Scene, Service, eventually, send};
 use fleetpulse::inventory::InventoryError;
 use fleetpulse::store::Keys;
 use redis::cmd;
+use reqwest::Method;
 use serde_json::json;
 
 /// How long the entry of an item's group lasts, ms; -1 for ever, -2 if there is none.
@@ -92,5 +93,44 @@ async fn who_is_refused_leaves_the_claim_of_others_alone() {
             "{refused:?} {made:?}"
         );
         assert_eq!(entry_lasts(&scene, &sku).await, -1, "{sku}");
+    }
+}
+
+#[actix_web::test]
+async fn a_client_that_resets_its_connection_leaves_no_item_half_made_or_half_deleted() {
+    let scene = Scene::new().await.with(&["--redis-timeout=20000", "--workers=1"]);
+    let proxy = Proxy::to(&scene.redis.url()).await;
+    let mut args = scene.args();
+    args.push(format!("--redis-url={}", proxy.url()));
+    let service = Service::start(&args).await;
+    let stock = Stock(service.drivers());
+    // The scripts are known, so that each step is one command.
+    stock.put("warm", json!({"quantity": 1, "group": "warm-group"})).await;
+    stock.delete("warm").await;
+    let body = r#"{"quantity":1,"group":"g"}"#;
+    let put = format!(
+        "PUT /v1/inventory/x HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let delete = "DELETE /v1/inventory/x HTTP/1.1\r\nHost: localhost\r\n\r\n".to_owned();
+    let is_there = async || {
+        send(service.drivers().request(Method::GET, "/v1/inventory/x"))
+            .await
+            .status
+            == 200
+    };
+    for (request, lasts, there) in [(put, -1, true), (delete, 1, false)] {
+        // It leaves when the item is made or deleted, and its name is still to be bound or let go of.
+        proxy.keep_back(":names");
+        let mut client = Raw::connect(&service.url()).await;
+        client.say(request).await;
+        proxy.keeps_something().await;
+        client.leave(Leaving::Rst);
+        proxy.let_go().await;
+        eventually(SOON, "it is carried out to its end", async || {
+            let done = entry_lasts(&scene, "x").await.signum() == lasts && is_there().await == there;
+            done.then_some(())
+        })
+        .await;
     }
 }

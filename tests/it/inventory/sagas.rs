@@ -3,13 +3,14 @@
 use super::books::Books;
 use super::{Expected, SOON, Stock, apart, at, id, inventory, terms};
 use crate::support::{Proxy, Redis, Scene, eventually, now_ms, try_send};
-use fleetpulse::inventory::{Inventory, InventoryError, Name, Reservation, Terms};
+use fleetpulse::inventory::{Inventory, InventoryError, Name, Reservation, State, Terms};
 use fleetpulse::store::Keys;
 use futures_util::future::{join, join_all};
 use rand::RngExt;
 use redis::cmd;
 use reqwest::Method;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -55,9 +56,9 @@ async fn a_step_that_is_repeated_because_its_answer_was_lost_is_taken_once() {
         let cut_off = at(&proxy.url(), &scene).await;
         sleep(Duration::from_millis(30) * caller).await;
         let orders = (0..ORDERS).map(|number| order(&cut_off, &all, format!("order-{caller}-{number}")));
-        // At some step, and then at another.
+        // At some step, and then at others.
         let cutting = async {
-            for _ in 0..2 {
+            for _ in 0..6 {
                 sleep(Duration::from_micros(rand::rng().random_range(500..15_000))).await;
                 proxy.cut();
                 sleep(Duration::from_millis(5)).await;
@@ -175,15 +176,16 @@ async fn a_part_that_is_missing_behind_a_decision_keeps_the_others_from_nothing_
     decided_and_cut_off(&scene, "order-1", &skus[0]).await;
     let taken = terms(&[(&skus[0], 1)], Duration::from_mins(10));
     let taken = inventory.reserve(&taken, &Name::New).await.unwrap().reservation.id;
-    let parted = scene.keys().inventory_parted(Keys::inventory_partition("order-1"));
+    let home = Keys::inventory_partition("order-1");
+    let (parted, kept) = (scene.keys().inventory_parted(home), scene.keys().inventory_kept(home));
     let mut look = cmd("ZADD");
     look.arg(&parted).arg(1).arg("order-1");
     scene.redis.query::<()>(&look).await;
 
     let _service = scene.start().await;
     eventually(SOON, "it is asked for by and by", async || {
-        let next: i64 = scene.redis.query(cmd("ZSCORE").arg(&parted).arg("order-1")).await;
-        (next > now_ms() + 60_000).then_some(())
+        let next: Option<i64> = scene.redis.query(cmd("ZSCORE").arg(&kept).arg("order-1")).await;
+        next.is_some_and(|next| next > now_ms() + 60_000).then_some(())
     })
     .await;
     let books = Books::read(&scene).await;
@@ -204,4 +206,118 @@ async fn a_part_that_is_missing_behind_a_decision_keeps_the_others_from_nothing_
     .await;
     books.balance();
     inventory.confirm(&id("order-1")).await.unwrap();
+}
+
+/// So many names that hash to the same partition.
+fn together(home: u16, count: usize) -> Vec<String> {
+    let names = (0..).map(|n| format!("order-{n}"));
+    names
+        .filter(|name| Keys::inventory_partition(name) == home)
+        .take(count)
+        .collect()
+}
+
+#[actix_web::test]
+async fn what_was_decided_does_not_wait_behind_thousands_that_come_up_for_being_forgotten() {
+    let scene = Scene::new().await.with(&["--inventory-keep=1"]);
+    let inventory = inventory(&scene).await;
+    let skus = apart("sku", 2);
+    for sku in &skus {
+        inventory.put(&id(sku), 10_000, None, Expected::Any).await.unwrap();
+    }
+    let home = Keys::inventory_partition("order-0");
+    let mut orders = together(home, 1_501);
+    let last = orders.pop().unwrap();
+    let both = terms(&[(&skus[0], 1), (&skus[1], 1)], Duration::from_mins(10));
+    join_all(orders.iter().map(|name| order(&inventory, &both, name.clone()))).await;
+    // All at once, as after a rush a day ago; half of them in the list in which an earlier release had them.
+    let keys = scene.keys();
+    for (n, name) in orders.iter().enumerate() {
+        let (parted, kept) = (keys.inventory_parted(home), keys.inventory_kept(home));
+        let mut due = cmd("ZADD");
+        due.arg(if n % 2 == 0 { &parted } else { &kept }).arg(1).arg(name);
+        scene.redis.query::<()>(&due).await;
+        if n % 2 == 0 {
+            scene.redis.query::<()>(cmd("ZREM").arg(&kept).arg(name)).await;
+        }
+    }
+    // Decided, and nobody has told its parts.
+    inventory.reserve(&both, &Name::Id(id(&last))).await.unwrap();
+    let key = keys.inventory_reservations(home);
+    let record: String = scene.redis.query(cmd("HGET").arg(&key).arg(&last)).await;
+    let mut decided = cmd("HSET");
+    decided.arg(&key).arg(&last).arg(record.replacen('h', "c", 1));
+    scene.redis.query::<()>(&decided).await;
+    let mut undecided = cmd("ZADD");
+    undecided.arg(keys.inventory_parted(home)).arg(now_ms()).arg(&last);
+    scene.redis.query::<()>(&undecided).await;
+
+    let _service = scene.start().await;
+    eventually(SOON, "its parts are told", async || {
+        Books::read(&scene).await.behind().is_empty().then_some(())
+    })
+    .await;
+    Books::read(&scene).await.balance();
+}
+
+#[actix_web::test]
+async fn reservations_of_one_hot_item_are_recorded_in_many_partitions() {
+    let scene = Scene::new().await;
+    let inventory = inventory(&scene).await;
+    let skus = apart("sku", 2);
+    for sku in &skus {
+        inventory.put(&id(sku), 1_000, None, Expected::Any).await.unwrap();
+    }
+    let both = terms(&[(&skus[0], 1), (&skus[1], 1)], Duration::from_mins(10));
+    let made = join_all((0..64).map(|_| inventory.reserve(&both, &Name::New))).await;
+    let homes: BTreeSet<String> = made
+        .into_iter()
+        .map(|made| made.unwrap().reservation.id.as_str()[..3].to_owned())
+        .collect();
+    assert!(homes.len() > 4, "{homes:?}");
+    Books::read(&scene).await.balance();
+}
+
+#[actix_web::test]
+async fn a_hold_that_ran_out_is_confirmed_though_its_parts_are_forgotten_already() {
+    let scene = Scene::new().await;
+    let inventory = inventory(&scene).await;
+    let skus = apart("sku", 2);
+    for sku in &skus {
+        inventory.put(&id(sku), 2, None, Expected::Any).await.unwrap();
+    }
+    let both = terms(&[(&skus[0], 2), (&skus[1], 1)], Duration::from_millis(1));
+    let order = inventory
+        .reserve(&both, &Name::Id(id("order-1")))
+        .await
+        .unwrap()
+        .reservation;
+    sleep(Duration::from_millis(5)).await;
+    assert_eq!(inventory.reservation(&order.id).await.unwrap().state, State::Expired);
+    // The sweep of their partition came by first.
+    let partition = Keys::inventory_partition(&skus[0]);
+    inventory.item(&id(&skus[0])).await.unwrap();
+    let key = scene.keys().inventory_reservations(partition);
+    let parts: Vec<String> = scene.redis.query(cmd("HKEYS").arg(&key)).await;
+    for part in parts.iter().filter(|part| part.contains('/')) {
+        scene.redis.query::<()>(cmd("HDEL").arg(&key).arg(part)).await;
+        scene
+            .redis
+            .query::<()>(cmd("ZREM").arg(scene.keys().inventory_ended(partition)).arg(part))
+            .await;
+    }
+    // Not while its stock is another's.
+    let taken = terms(&[(&skus[0], 1)], Duration::from_mins(1));
+    let taken = inventory.reserve(&taken, &Name::New).await.unwrap().reservation.id;
+    let refused = inventory.confirm(&order.id).await.unwrap_err();
+    assert!(
+        matches!(refused, InventoryError::Insufficient { available: 1, .. }),
+        "{refused}"
+    );
+    assert_eq!(inventory.item(&id(&skus[1])).await.unwrap().available(), 2);
+    inventory.release(&taken).await.unwrap();
+    assert_eq!(inventory.confirm(&order.id).await.unwrap().state, State::Confirmed);
+    let books = Books::read(&scene).await;
+    books.balance();
+    assert_eq!((books.items[&skus[0]], books.items[&skus[1]]), ((2, 0, 2), (2, 0, 1)));
 }

@@ -22,7 +22,7 @@ pub use fleetpulse::clock::now_ms;
 pub use folder::Folder;
 pub use process::ServiceProcess;
 pub use proxy::Proxy;
-pub use raw::Raw;
+pub use raw::{Leaving, Raw};
 pub use receiver::{HttpAnswer, Receiver};
 pub use redis::Redis;
 pub use scene::Scene;

@@ -8,7 +8,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
+
+/// Longer than anything here takes that comes.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The way from one instance to Redis, which can be cut while others keep theirs.
 pub struct Proxy {
@@ -16,6 +19,25 @@ pub struct Proxy {
     open: watch::Sender<bool>,
     /// Held by the connections that were opened since the last call of [`Self::close_all`].
     round: Arc<Mutex<watch::Sender<bool>>>,
+    gate: Arc<watch::Sender<Gate>>,
+}
+
+/// Connections that are late while the others are not.
+#[derive(Default)]
+struct Gate {
+    /// How often connections were made late.
+    rounds: u64,
+    /// Those that were open then are late from when they are sent this on; `None` when it is over.
+    from: Option<String>,
+    /// How many of them have something.
+    keeping: usize,
+}
+
+impl Gate {
+    fn keeps(&self, born: u64, sent: &[u8]) -> bool {
+        let has = |from: &String| sent.windows(from.len().max(1)).any(|piece| piece == from.as_bytes());
+        born < self.rounds && self.from.as_ref().is_some_and(|from| from.is_empty() || has(from))
+    }
 }
 
 impl Proxy {
@@ -32,17 +54,25 @@ impl Proxy {
         let (open, is_open) = watch::channel(true);
         let round = Arc::new(Mutex::new(watch::channel(true).0));
         let rounds = Arc::clone(&round);
+        let gate = Arc::new(watch::channel(Gate::default()).0);
+        let gates = Arc::clone(&gate);
         tokio::spawn(async move {
             // Ends when the channel does, with the proxy.
             while is_open.has_changed().is_ok() {
                 let (client, _) = listener.accept().await.unwrap();
                 if *is_open.borrow() {
                     let lasts = rounds.lock().subscribe();
-                    tokio::spawn(lead(client, upstream.clone(), latency, is_open.clone(), lasts));
+                    let late = (latency, Arc::clone(&gates));
+                    tokio::spawn(lead(client, upstream.clone(), late, is_open.clone(), lasts));
                 }
             }
         });
-        Self { address, open, round }
+        Self {
+            address,
+            open,
+            round,
+            gate,
+        }
     }
 
     pub fn url(&self) -> String {
@@ -64,12 +94,36 @@ impl Proxy {
     pub fn mend(&self) {
         self.open.send_replace(true);
     }
+
+    /// Keeps back what is sent by the connections that are open now, from when that has `from` in it; those that are opened later
+    /// are not late.
+    pub fn keep_back(&self, from: &str) {
+        self.gate.send_modify(|gate| {
+            gate.rounds += 1;
+            gate.from = Some(from.to_owned());
+        });
+    }
+
+    /// Resolves when something is kept back.
+    pub async fn keeps_something(&self) {
+        let mut gate = self.gate.subscribe();
+        let kept = timeout(PATIENCE, gate.wait_for(|gate| gate.keeping > 0)).await;
+        kept.expect("it is sent").unwrap();
+    }
+
+    /// Lets it go on. Returns when it has arrived, or its connection has ended.
+    pub async fn let_go(&self) {
+        self.gate.send_modify(|gate| gate.from = None);
+        let mut gate = self.gate.subscribe();
+        let arrived = timeout(PATIENCE, gate.wait_for(|gate| gate.keeping == 0)).await;
+        arrived.expect("it arrives").unwrap();
+    }
 }
 
 async fn lead(
     client: TcpStream,
     upstream: String,
-    latency: Duration,
+    (latency, gate): (Duration, Arc<watch::Sender<Gate>>),
     mut is_open: watch::Receiver<bool>,
     // Dropped after the sockets, so that the end of all receivers is the end of all connections.
     mut lasts: watch::Receiver<bool>,
@@ -80,23 +134,46 @@ async fn lead(
     let ((mut asks, mut hears), (mut answers, mut is_asked)) = (client.into_split(), server.into_split());
     tokio::select! {
         _ = copy(&mut answers, &mut hears) => {}
-        _ = late(&mut asks, &mut is_asked, latency) => {}
+        _ = late(&mut asks, &mut is_asked, latency, &gate) => {}
         _ = is_open.wait_for(|open| !open) => {}
         _ = lasts.wait_for(|lasts| !lasts) => {}
     }
 }
 
-async fn late(from: &mut OwnedReadHalf, to: &mut OwnedWriteHalf, latency: Duration) -> io::Result<()> {
-    if latency.is_zero() {
-        return copy(from, to).await.map(drop);
+/// Counted for as long as a connection has something that is kept back.
+struct Keeping<'a>(&'a watch::Sender<Gate>);
+
+impl Drop for Keeping<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|gate| gate.keeping -= 1);
     }
+}
+
+async fn late(
+    from: &mut OwnedReadHalf,
+    to: &mut OwnedWriteHalf,
+    latency: Duration,
+    gate: &watch::Sender<Gate>,
+) -> io::Result<()> {
+    let (born, mut changes) = (gate.borrow().rounds, gate.subscribe());
     let mut bytes = vec![0; 65_536];
     loop {
         let read = from.read(&mut bytes).await?;
         if read == 0 {
             return Ok(());
         }
-        sleep(latency).await;
+        if !latency.is_zero() {
+            sleep(latency).await;
+        }
+        let is_kept = gate.send_if_modified(|gate| {
+            let keeps = gate.keeps(born, &bytes[..read]);
+            gate.keeping += usize::from(keeps);
+            keeps
+        });
+        let _keeping = is_kept.then(|| Keeping(gate));
+        if is_kept && changes.wait_for(|gate| gate.from.is_none()).await.is_err() {
+            return Ok(());
+        }
         to.write_all(&bytes[..read]).await?;
     }
 }

@@ -6,6 +6,13 @@ use tokio::time::timeout;
 /// Longer than any timeout that a test sets for the service.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How a client goes away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leaving {
+    Fin,
+    Rst,
+}
+
 /// A connection on which a test says what no well-bred client would.
 pub struct Raw(TcpStream);
 
@@ -24,6 +31,13 @@ impl Raw {
     /// Says that no more will be said, and can still read.
     pub async fn close_own_side(&mut self) {
         let _ = self.0.shutdown().await;
+    }
+
+    /// Goes away without reading on: with a FIN, or with a RST.
+    pub fn leave(self, how: Leaving) {
+        if how == Leaving::Rst {
+            self.0.set_zero_linger().unwrap();
+        }
     }
 
     /// Everything that comes back until the service closes.

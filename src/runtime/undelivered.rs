@@ -1,0 +1,102 @@
+use std::fmt;
+use std::ops::Deref;
+
+/// Gives something back when dropped, unless it is [settled](Self::settle) before. Made before what it is about is asked for, so that
+/// a call which is dropped in the middle leaves nothing behind.
+pub struct GiveBack(Option<Box<dyn FnOnce() + Send>>);
+
+impl GiveBack {
+    /// Runs `give_back` when dropped.
+    #[must_use]
+    pub fn new(give_back: impl FnOnce() + Send + 'static) -> Self {
+        Self(Some(Box::new(give_back)))
+    }
+
+    /// There is nothing to give back.
+    #[must_use]
+    pub const fn nothing() -> Self {
+        Self(None)
+    }
+
+    /// There is nothing to give back any more.
+    pub fn settle(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for GiveBack {
+    fn drop(&mut self) {
+        if let Some(give_back) = self.0.take() {
+            give_back();
+        }
+    }
+}
+
+impl fmt::Debug for GiveBack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("GiveBack").field(&self.0.is_some()).finish()
+    }
+}
+
+/// What a call hands out (a grant, leased jobs, a ticket, a session, a hold) and its client has not got yet. Dropped, it is given
+/// back.
+#[derive(Debug)]
+pub struct Undelivered<T> {
+    value: T,
+    give_back: GiveBack,
+}
+
+impl<T> Undelivered<T> {
+    /// A value that `give_back` gives back.
+    #[must_use]
+    pub const fn new(value: T, give_back: GiveBack) -> Self {
+        Self { value, give_back }
+    }
+
+    /// The value, which its client has from now on.
+    #[must_use]
+    pub fn deliver(mut self) -> T {
+        self.give_back.settle();
+        self.value
+    }
+
+    /// The same in another form.
+    #[must_use]
+    pub fn map<U>(self, form: impl FnOnce(T) -> U) -> Undelivered<U> {
+        Undelivered {
+            value: form(self.value),
+            give_back: self.give_back,
+        }
+    }
+}
+
+impl<T> Deref for Undelivered<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    #[test]
+    fn what_is_not_delivered_is_returned_once() {
+        let returned = Arc::new(AtomicU32::new(0));
+        let taken = |value| {
+            let returned = Arc::clone(&returned);
+            let give_back = GiveBack::new(move || {
+                returned.fetch_add(1, Ordering::Relaxed);
+            });
+            Undelivered::new(value, give_back)
+        };
+        assert_eq!(taken(7).map(|seven| seven + 1).deliver(), 8);
+        assert_eq!(returned.load(Ordering::Relaxed), 0);
+        drop(taken(7).map(|seven| seven + 1));
+        assert_eq!(returned.load(Ordering::Relaxed), 1);
+    }
+}

@@ -1,0 +1,46 @@
+use super::{Link, StoreError};
+use crate::runtime::caught;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::time::{Instant, sleep_until};
+
+/// What may be given back at once; beyond it things end by themselves.
+pub(super) const MOST_AT_ONCE: usize = 10_000;
+/// The first pause between two attempts to give something back to a Redis that does not take it; it doubles up to the other.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+impl Link {
+    /// Gives something back in the background, as soon as Redis takes it and until it makes no difference any more: until Redis
+    /// has had it for `lasting`. A Redis that stood still takes in what was sent when it goes on, however long that was; so after
+    /// a failure that time counts from when it is reached again. Without a runtime, as at the end of a process, or with very many
+    /// under way it is left to end by itself.
+    pub fn give_back<F>(&self, name: &'static str, lasting: Duration, call: impl Fn(Self) -> F + Send + 'static)
+    where
+        F: Future<Output = Result<(), StoreError>> + Send,
+    {
+        let permit = Arc::clone(self.store().giving_back()).try_acquire_owned();
+        let (Ok(runtime), Ok(permit)) = (Handle::try_current(), permit) else {
+            return;
+        };
+        let link = self.clone();
+        let giving_back = async move {
+            let _permit = permit;
+            let mut pause = FIRST_PAUSE;
+            let mut moot = None;
+            while let Err(error) = call(link.clone()).await {
+                tracing::debug!(%error, task = name, "something is given back later");
+                link.connected().await;
+                let moot = *moot.get_or_insert_with(|| Instant::now() + lasting);
+                // Jitter keeps those who give back from knocking in step.
+                sleep_until(moot.min(Instant::now() + pause.mul_f64(rand::random_range(0.5..1.0)))).await;
+                if Instant::now() >= moot {
+                    return;
+                }
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        };
+        runtime.spawn(caught(name, giving_back));
+    }
+}

@@ -1,0 +1,73 @@
+use super::StoreError;
+use redis::aio::MultiplexedConnection;
+use redis::cmd;
+
+/// A connection as Redis names it.
+///
+/// When an answer is late its connection is given up, and what was sent by it may still be on its way. It must not be carried out
+/// behind what its caller does next: a grant behind its release, a value behind its deletion. So Redis closes that connection before
+/// the next one is used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Peer {
+    id: u64,
+    /// Beside the id, because a server that was restarted counts from 1 again.
+    address: String,
+}
+
+impl Peer {
+    /// Asks for the name of a connection; `None` if the Redis user may not.
+    pub(super) async fn of(connection: &mut MultiplexedConnection) -> Result<Option<Self>, StoreError> {
+        let info: Result<String, _> = cmd("CLIENT").arg("INFO").query_async(connection).await;
+        match info.map_err(StoreError::classify) {
+            Ok(info) => Ok(Self::read(&info)),
+            Err(error @ StoreError::Lost(_)) => Err(error),
+            Err(error) => {
+                refused(&error);
+                Ok(None)
+            }
+        }
+    }
+
+    fn read(info: &str) -> Option<Self> {
+        let word = |name: &str| info.split_whitespace().find_map(|word| word.strip_prefix(name));
+        Some(Self {
+            id: word("id=")?.parse().ok()?,
+            address: word("addr=")?.to_owned(),
+        })
+    }
+
+    /// Lets Redis close the connection, if it has it still.
+    pub(super) async fn close(&self, by: &mut MultiplexedConnection) -> Result<(), StoreError> {
+        let mut kill = cmd("CLIENT");
+        kill.arg("KILL").arg("ID").arg(self.id).arg("ADDR").arg(&self.address);
+        match kill.query_async::<u64>(by).await.map_err(StoreError::classify) {
+            Ok(_) => Ok(()),
+            Err(error @ StoreError::Lost(_)) => Err(error),
+            Err(error) => {
+                refused(&error);
+                Ok(())
+            }
+        }
+    }
+}
+
+fn refused(error: &StoreError) {
+    tracing::warn!(
+        ?error,
+        "Redis does not let this user name and close its connections (CLIENT INFO, CLIENT KILL): a command whose answer was late may be \
+         carried out after the call that took it back"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_read_as_redis_describes_it() {
+        let info = "id=12 addr=127.0.0.1:50000 laddr=127.0.0.1:6379 fd=8 name= age=0 user=default\n";
+        let peer = Peer::read(info).unwrap();
+        assert_eq!((peer.id, peer.address.as_str()), (12, "127.0.0.1:50000"));
+        assert_eq!(Peer::read("addr=x"), None);
+    }
+}

@@ -1,0 +1,285 @@
+//! What a call hands out to nobody: its client has gone, with a FIN or a RST, or its answer was late and the command came behind
+//! whatever took it back. Nothing of it is left, at each call that hands something out.
+
+use super::{NOTICE, SOON};
+use crate::support::{Answer, Api, Leaving, Proxy, Raw, Scene, Service, send};
+use futures_util::future::join_all;
+use rand::RngExt;
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::time::{sleep, timeout};
+
+/// A call that hands something out, and what shows that nobody has it.
+struct Call {
+    path: &'static str,
+    body: Value,
+    /// A word of the last command that is sent to Redis before the answer.
+    command: &'static str,
+    probe: Probe,
+}
+
+/// A call that is answered like this if nobody has what was handed out.
+struct Probe {
+    method: Method,
+    path: &'static str,
+    body: Value,
+    is_free: fn(&Answer) -> bool,
+}
+
+fn calls() -> Vec<Call> {
+    let call = |path, body, command, probe| Call {
+        path,
+        body,
+        command,
+        probe,
+    };
+    let get = |path, is_free| Probe {
+        method: Method::GET,
+        path,
+        body: Value::Null,
+        is_free,
+    };
+    let post = |path, body, is_free| Probe {
+        method: Method::POST,
+        path,
+        body,
+        is_free,
+    };
+    vec![
+        call(
+            "/v1/locks/l",
+            json!({"ttl_ms": 600_000}),
+            "lock:{l}",
+            get("/v1/locks/l", |answer| answer.status == 404),
+        ),
+        // Nobody waits in the queue of a lock that somebody has.
+        call(
+            "/v1/locks/held",
+            json!({"ttl_ms": 600_000, "wait_ms": 30_000}),
+            "lock:{held}",
+            get("/v1/locks/held", |answer| answer.body["waiting"] == 0),
+        ),
+        // It has one attempt: leased to nobody it would be dead at the end of its lease.
+        call(
+            "/v1/queues/once/lease",
+            json!({"lease_ms": 600_000}),
+            "once",
+            get("/v1/queues/once", |answer| {
+                answer.body["counts"]["ready"] == 1 && answer.body["counts"]["leased"] == 0
+            }),
+        ),
+        call(
+            "/v1/queues/next/settle",
+            json!({"jobs": [], "lease_next": {"lease_ms": 600_000}}),
+            "next",
+            get("/v1/queues/next", |answer| {
+                answer.body["counts"]["ready"] == 1 && answer.body["counts"]["leased"] == 0
+            }),
+        ),
+        call(
+            "/v1/cache/tickets/n/k",
+            json!({"lease_ms": 300_000}),
+            "cache-lease:",
+            post("/v1/cache/tickets/n/k", json!({"lease_ms": 1}), |answer| {
+                answer.status == 201
+            }),
+        ),
+        call(
+            "/v1/sessions",
+            json!({"subject": "rider-1"}),
+            "rider-1",
+            get("/v1/subjects/rider-1/sessions", |answer| {
+                answer.body["sessions"].as_array().is_some_and(Vec::is_empty)
+            }),
+        ),
+        call(
+            "/v1/inventory/seat/reservations",
+            json!({"quantity": 1, "ttl_s": 600}),
+            "600000",
+            get("/v1/inventory/seat", |answer| answer.body["reserved"] == 0),
+        ),
+        call(
+            "/v1/reservations",
+            json!({"items": [{"sku": "here", "quantity": 1}, {"sku": "there", "quantity": 1}], "ttl_s": 600}),
+            "there",
+            get("/v1/inventory/there", |answer| answer.body["reserved"] == 0),
+        ),
+    ]
+}
+
+/// An instance behind a proxy, another one with a way of its own to the same Redis, and what the calls are about.
+async fn prepared(args: &[&str]) -> (Scene, Proxy, Service, Service) {
+    let scene = Scene::new().await.with(args);
+    let proxy = Proxy::to(&scene.redis.url()).await;
+    let mut late = scene.args();
+    late.extend([format!("--redis-url={}", proxy.url()), "--workers=1".to_owned()]);
+    let (late, other) = (Service::start(&late).await, scene.start().await);
+    let api = late.drivers();
+    for sku in ["seat", "here", "there", "warm"] {
+        let put = api.request(Method::PUT, &format!("/v1/inventory/{sku}"));
+        assert_eq!(send(put.json(&json!({"quantity": 1}))).await.status, 201);
+    }
+    for queue in ["once", "next"] {
+        let job = json!({"type": "a", "max_attempts": 1});
+        post(&api, &format!("/v1/queues/{queue}/jobs"), job).await;
+    }
+    post(&api, "/v1/locks/held", json!({"ttl_ms": 600_000})).await;
+    // From now on Redis knows the scripts, so that each command is one that is carried out when it arrives.
+    for (path, body) in [
+        ("/v1/locks/warm", json!({"ttl_ms": 1_000})),
+        ("/v1/queues/warm/lease", json!({})),
+        ("/v1/cache/tickets/n/warm", json!({"lease_ms": 1})),
+        ("/v1/sessions", json!({"subject": "warm"})),
+        ("/v1/inventory/warm/reservations", json!({"quantity": 1, "ttl_s": 1})),
+        (
+            "/v1/cache/n",
+            json!({"set": [{"key": "warm", "value": 1, "ttl_s": 60}]}),
+        ),
+    ] {
+        post(&api, path, body).await;
+    }
+    (scene, proxy, late, other)
+}
+
+async fn post(api: &Api, path: &str, body: Value) {
+    let answer = send(api.request(Method::POST, path).json(&body)).await;
+    assert!(answer.status < 300, "{path}: {answer:?}");
+}
+
+async fn asking(service: &Service, call: &Call) -> Raw {
+    let mut client = Raw::connect(&service.url()).await;
+    let body = call.body.to_string();
+    let head = format!(
+        "POST {} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        call.path,
+        body.len()
+    );
+    client.say(head + &body).await;
+    client
+}
+
+/// Sends a call, and returns when its command is kept back.
+async fn under_way(proxy: &Proxy, service: &Service, call: &Call) -> Raw {
+    proxy.keep_back(call.command);
+    let client = asking(service, call).await;
+    proxy.keeps_something().await;
+    client
+}
+
+async fn nobody_has_it(api: &Api, call: &Call, how: &str) {
+    let Probe {
+        method,
+        path,
+        body,
+        is_free,
+    } = &call.probe;
+    let last = RefCell::new(None);
+    let freed = timeout(SOON, async {
+        loop {
+            let request = api.request(method.clone(), path);
+            let answer = send(if body.is_null() { request } else { request.json(body) }).await;
+            if is_free(&answer) {
+                return;
+            }
+            last.replace(Some(answer));
+            sleep(Duration::from_millis(10)).await;
+        }
+    });
+    assert!(freed.await.is_ok(), "{} is kept after {how}: {last:?}", call.path);
+}
+
+#[actix_web::test]
+async fn a_client_that_goes_away_keeps_nothing_that_it_never_got() {
+    let (_scene, proxy, service, other) = prepared(&["--redis-timeout=20000"]).await;
+    for how in [Leaving::Fin, Leaving::Rst] {
+        for call in calls() {
+            let mut client = under_way(&proxy, &service, &call).await;
+            if how == Leaving::Fin {
+                client.close_own_side().await;
+                proxy.let_go().await;
+                // The service has done with it.
+                client.rest().await;
+            } else {
+                client.leave(how);
+                proxy.let_go().await;
+            }
+            nobody_has_it(&other.drivers(), &call, &format!("{how:?}")).await;
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_command_that_was_given_up_does_not_arrive_behind_what_takes_it_back() {
+    let (_scene, proxy, service, other) = prepared(&[NOTICE]).await;
+    for call in calls() {
+        let mut client = under_way(&proxy, &service, &call).await;
+        let head = client.head().await;
+        assert!(head.starts_with("HTTP/1.1 503"), "{}: {head}", call.path);
+        // The instance has another connection by then, and has taken back by that what it could.
+        nobody_has_it(&service.drivers(), &call, "a late answer").await;
+        proxy.let_go().await;
+        nobody_has_it(&other.drivers(), &call, "its arrival").await;
+    }
+}
+
+#[actix_web::test]
+async fn a_value_whose_writing_was_given_up_is_not_there_again_after_its_deletion() {
+    let (_scene, proxy, service, other) = prepared(&[NOTICE]).await;
+    let write = Call {
+        path: "/v1/cache/n",
+        body: json!({"set": [{"key": "k", "value": 1, "ttl_s": 60}]}),
+        command: "cache:{c:",
+        probe: Probe {
+            method: Method::GET,
+            path: "/v1/cache/n/k",
+            body: Value::Null,
+            is_free: |answer| answer.status == 404,
+        },
+    };
+    let mut client = under_way(&proxy, &service, &write).await;
+    let head = client.head().await;
+    assert!(head.starts_with("HTTP/1.1 503"), "{head}");
+    let delete = other.drivers().request(Method::DELETE, "/v1/cache/n/k");
+    assert_eq!(send(delete).await.status, 204);
+    proxy.let_go().await;
+    let found = send(other.drivers().request(Method::GET, "/v1/cache/n/k")).await;
+    assert_eq!(found.status, 404, "{found:?}");
+}
+
+#[actix_web::test]
+async fn a_storm_of_clients_that_leave_over_connections_that_are_late_leaves_nothing_behind() {
+    let (_scene, proxy, service, other) = prepared(&[NOTICE]).await;
+    let calls = calls();
+    let over = AtomicBool::new(false);
+    let leaving = async {
+        for _ in 0..40 {
+            join_all(
+                calls
+                    .iter()
+                    .flat_map(|call| [(call, Leaving::Fin), (call, Leaving::Rst)])
+                    .map(async |(call, how)| {
+                        let client = asking(&service, call).await;
+                        client.leave(how);
+                    }),
+            )
+            .await;
+            sleep(Duration::from_millis(20)).await;
+        }
+        over.store(true, Ordering::Relaxed);
+    };
+    let lateness = async {
+        while !over.load(Ordering::Relaxed) {
+            proxy.keep_back("");
+            // Now and then it takes longer than the service waits.
+            sleep(Duration::from_millis(rand::rng().random_range(0..600))).await;
+            proxy.let_go().await;
+        }
+    };
+    tokio::join!(leaving, lateness);
+    for call in &calls {
+        nobody_has_it(&other.drivers(), call, "the storm").await;
+    }
+}
