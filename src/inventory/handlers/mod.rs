@@ -40,7 +40,7 @@ impl From<InventoryError> for Problem {
             InventoryError::BelowReserved { reserved } => Self::conflict(
                 "below_reserved",
                 "Less would be on hand than is reserved",
-                format!("{detail}; no less can be on hand"),
+                format!("{detail}; no less can be on hand, unless a count is put with allow_oversold"),
             )
             .with("reserved", reserved),
             InventoryError::Held { held } => Self::conflict(

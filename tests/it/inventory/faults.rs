@@ -90,8 +90,8 @@ async fn a_full_redis_takes_stock_back_and_gives_none_out() {
     for sku in &skus {
         stock.has(sku, 5).await;
     }
-    let released = stock.hold(&skus[0], 1, 600).await;
-    let confirmed = stock.hold(&skus[1], 1, 600).await;
+    let released = stock.hold(&skus[0], 2, 600).await;
+    let confirmed = stock.hold(&skus[1], 2, 600).await;
     let across: Vec<_> = skus.iter().map(|sku| json!({"sku": sku, "quantity": 1})).collect();
     let across = stock
         .post("/v1/reservations", json!({"items": across, "ttl_s": 600}))
@@ -111,11 +111,15 @@ async fn a_full_redis_takes_stock_back_and_gives_none_out() {
         let refused = stock.reserve(sku, json!({"quantity": 1, "ttl_s": 60})).await;
         refused.assert_problem(503, &[]);
     }
+    let part = format!("/v1/reservations/{released}/release");
+    assert_eq!(stock.keyed(&part, "k", json!({"quantity": 1})).await.status, 200);
     for reservation in [&released, &across] {
         let answer = stock.to(reservation, "release").await;
         assert_eq!((answer.status, &answer.body["state"]), (200, &json!("released")));
     }
     assert_eq!(stock.to(&confirmed, "confirm").await.status, 200);
+    let part = format!("/v1/reservations/{confirmed}/return");
+    assert_eq!(stock.keyed(&part, "k", json!({"quantity": 1})).await.status, 200);
     eventually(SOON, "the parts are back as well", async || {
         let books = Books::read(&scene).await;
         (books.behind().is_empty() && books.items[&skus[0]] == (5, 0, 0)).then_some(())
