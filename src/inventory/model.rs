@@ -326,7 +326,7 @@ impl Record {
 
     /// Whether what a part has of an item has left.
     pub fn has_left(&self, sku: &Id) -> bool {
-        let born = |good: &str| good.split('*').next().map_or(false, |born| born == "0");
+        let born = |good: &str| good.split('*').next() == Some("0");
         let mut goods = self.terms.goods.iter().zip(self.borns.split(',').map(born));
         goods.any(|(goods, has_left)| goods.sku == *sku && has_left)
     }
