@@ -12,9 +12,13 @@ impl<'a> Query<'a> {
     /// Splits a query string and holds its names against those that the call knows.
     ///
     /// # Errors
-    /// 400 with the first parameter that is unknown, or that is given more than once and is not in `repeatable`.
+    /// 400 with the first parameter that is unknown, or that is given more than once and is not in `repeatable`; 400 if one is not UTF-8,
+    /// because another text would be taken for what was meant.
     pub fn parse(query: &'a str, known: &[&str], repeatable: &[&str]) -> Result<Self, Problem> {
         let pairs = split(query);
+        if !is_text(query, &pairs) {
+            return Err(Problem::malformed("a query parameter is not UTF-8, percent-encoded"));
+        }
         for (index, (name, _)) in pairs.iter().enumerate() {
             if !known.contains(&&**name) && !repeatable.contains(&&**name) {
                 return Err(unknown(name, known, repeatable));
@@ -62,6 +66,14 @@ fn unknown(name: &str, known: &[&str], repeatable: &[&str]) -> Problem {
     Problem::malformed(format!("unknown query parameter `{shown}`: {hint}"))
 }
 
+/// Returns whether nothing was replaced because it is not UTF-8.
+fn is_text(query: &str, pairs: &[(Cow<'_, str>, Cow<'_, str>)]) -> bool {
+    let replaced = |text: &str| text.contains(char::REPLACEMENT_CHARACTER);
+    !pairs.iter().any(|(name, value)| replaced(name) || replaced(value))
+        || query.to_ascii_uppercase().contains("%EF%BF%BD")
+        || replaced(query)
+}
+
 /// The names and values of a query string. Most have nothing to decode, and decoding is what costs.
 fn split(query: &str) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
     if query.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
@@ -106,6 +118,16 @@ mod tests {
         let query = Query::parse("s=a%20b+c", &["s"], &[]).unwrap();
         assert_eq!(query.text("s"), Some("a b c"));
         assert!(query.number::<f64>("s").is_err());
+    }
+
+    #[test]
+    fn what_is_not_utf8_is_refused() {
+        for bad in ["s=%FF", "s=a%C3", "%FF=a", "s=%ED%A0%80"] {
+            assert!(Query::parse(bad, &["s"], &[]).is_err(), "{bad}");
+        }
+        for good in ["s=%C3%A9", "s=%EF%BF%BD", "s=%zz", "s=%"] {
+            assert!(Query::parse(good, &["s"], &[]).is_ok(), "{good}");
+        }
     }
 
     #[test]

@@ -377,6 +377,8 @@ async fn the_holds_of_an_owner_are_listed_and_released_in_pieces() {
             .await
             .assert_problem(422, &[&format!("/{}", &wrong[1..].split('=').next().unwrap())]);
     }
+    // Another owner is not taken for one that is no text.
+    stock.0.get("/v1/reservations?owner=%FF").await.assert_problem(400, &[]);
     stock.0.get("/v1/reservations").await.assert_problem(422, &["/owner"]);
 }
 
