@@ -213,7 +213,8 @@ async fn a_saga_that_panics_does_not_blame_redis() {
     api.ready().await;
     let skus = two_items(&api).await;
     let items: Vec<Value> = skus.iter().map(|sku| json!({"sku": sku, "quantity": 1})).collect();
-    let order = json!({"items": items, "ttl_s": 600});
+    // One without a name would be released in the background, by a batch.
+    let order = json!({"items": items, "ttl_s": 600, "id": "order-1"});
     is_interrupted(&post(&api, "/v1/reservations", order.clone()).await);
     // The next one reaches the batches, which panic as well.
     is_interrupted(&post(&api, "/v1/reservations", order.clone()).await);
