@@ -7,7 +7,7 @@ use super::record::Job;
 use super::wakeups::Wakeups;
 use super::{check, delivery};
 use crate::config::JobSettings;
-use crate::ids::Id;
+use crate::ids::{ExternalId, Id};
 use crate::once::Once;
 use crate::runtime::{GiveBack, Undelivered};
 use crate::store::{Link, StoreError};
@@ -483,9 +483,9 @@ impl Jobs {
     ///
     /// # Errors
     /// As [`Self::cancel`]; [`JobsError::Unknown`] also if no job has the key.
-    pub async fn cancel_unique(&self, queue: &Id, key: &Id) -> Result<JobId, JobsError> {
+    pub async fn cancel_unique(&self, queue: &Id, key: &ExternalId) -> Result<JobId, JobsError> {
         check::queue(queue)?;
-        commands::cancel(self.target(queue), "", key).await
+        commands::cancel(self.target(queue), "", &key.encoded()).await
     }
 
     /// Makes a delayed job ready now, and one that is dead or was cancelled ready again, with all its attempts before it.

@@ -3,7 +3,7 @@
 use super::error::{Fault, JobsError};
 use super::id::MAX_QUEUE_LEN;
 use super::model::{End, LeaseRequest, NewJob, Retry, RunAt, Settlement, UniqueMode};
-use crate::ids::Id;
+use crate::ids::{ExternalId, Id};
 use serde_json::value::RawValue;
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
@@ -123,7 +123,9 @@ pub(super) fn new_job(job: &NewJob, most_bytes: u32) -> Vec<Fault> {
     });
     faults.ms("timeout_ms", job.timeout, &TIMEOUT_MS);
     if let Some(unique) = &job.unique {
-        faults.id("unique_key", &unique.key);
+        if let Err(error) = ExternalId::parse(&unique.key) {
+            faults.0.push(Fault::new("unique_key", error.to_string()));
+        }
         if let Some(keep) = unique.keep {
             faults.ms("unique_for_ms", keep, &(1..=*YEAR_MS.end()));
         }

@@ -58,7 +58,7 @@ impl Default for Backoff {
 /// What a unique key is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unique {
-    /// The key; an [`crate::ids::Id`].
+    /// The key: any text that is an [`ExternalId`](crate::ids::ExternalId).
     pub key: CompactString,
     /// What happens to a job whose key is taken.
     pub mode: UniqueMode,

@@ -2,6 +2,7 @@
 
 use super::id::JobId;
 use super::model::{Backoff, BackoffKind, NewJob, State, UniqueMode};
+use crate::ids::ExternalId;
 use crate::store::StoreError;
 use compact_str::CompactString;
 use serde_json::value::RawValue;
@@ -44,7 +45,13 @@ pub(super) fn terms(job: &NewJob) -> String {
     };
     let longest = unique.max_wait.map(|most| format!(",{}", most.as_millis()));
     let keep = unique.keep.unwrap_or_default().as_millis();
-    format!("{mode}{keep}{} {}", longest.unwrap_or_default(), unique.key)
+    format!("{mode}{keep}{} {}", longest.unwrap_or_default(), encoded(&unique.key))
+}
+
+/// A unique key as it is written: percent-encoded, because words end at spaces. An earlier release's keys are their own encodings.
+fn encoded(key: &str) -> String {
+    // `check` has refused what is none.
+    ExternalId::parse(key).map_or_else(|_| String::new(), |key| key.encoded())
 }
 
 /// A job's brief from its attempts on, and the payload.
@@ -67,7 +74,10 @@ pub(super) fn brief(job: &NewJob) -> String {
         job.timeout.as_millis(),
         job.priority,
         job.kind,
-        job.unique.as_ref().map_or("", |unique| &unique.key),
+        job.unique
+            .as_ref()
+            .map(|unique| encoded(&unique.key))
+            .unwrap_or_default(),
         on_one_line(&job.payload),
     )
 }
@@ -198,7 +208,7 @@ impl Job {
             max_attempts: spec.max_attempts,
             backoff: spec.backoff,
             timeout: spec.timeout,
-            unique_key: (!spec.unique_key.is_empty()).then(|| spec.unique_key.into()),
+            unique_key: ExternalId::decode(spec.unique_key).map(|key| key.as_str().into()),
             keep_result: Duration::from_secs(spec.keep_s),
             created_ms: spec.created_ms,
             run_at_ms: spec.since_ms,
@@ -280,12 +290,12 @@ mod tests {
         job.priority = 7;
         job.timeout = Duration::from_mins(1);
         job.unique = Some(Unique {
-            key: "order:1".into(),
+            key: "order|1".into(),
             mode: UniqueMode::Debounce,
             keep: Some(Duration::from_secs(1)),
             max_wait: Some(Duration::from_secs(9)),
         });
-        assert_eq!((&*flags(&job), &*terms(&job)), ("F00003600", "d1000,9000 order:1"));
+        assert_eq!((&*flags(&job), &*terms(&job)), ("F00003600", "d1000,9000 order%7C1"));
         let spec = format!("{}1700000000000 1 17 1699999999999 {}", flags(&job), brief(&job));
         let id = JobId::draw(&Id::parse("emails").unwrap());
         let head = "xfAAAAAAAAAAAAAAAA1700000000001F000036000031700000000002 1 17";
@@ -305,7 +315,7 @@ mod tests {
             (read.leased_ms, read.ended_ms),
             (Some(1_700_000_000_001), Some(1_700_000_000_002))
         );
-        assert_eq!(read.unique_key.as_deref(), Some("order:1"));
+        assert_eq!(read.unique_key.as_deref(), Some("order|1"));
         assert_eq!((read.progress.unwrap().get(), read.result.is_none()), ("50", true));
         assert_eq!(read.failures[0].error, "no\n");
     }

@@ -123,3 +123,29 @@ async fn an_owner_and_an_idempotency_key_are_any_text() {
         }
     }
 }
+
+#[actix_web::test]
+async fn a_unique_key_of_a_job_is_any_text() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = service.drivers();
+    let longest = "é".repeat(128);
+    for name in NAMES.into_iter().chain([longest.as_str()]) {
+        let new = json!({"type": "t", "unique_key": name});
+        let created = post(&api, "/v1/queues/q/jobs", new.clone()).await;
+        assert_eq!(created.status, 201, "{name}: {created:?}");
+        let id = created.body["jobs"][0]["id"].as_str().unwrap();
+        let again = post(&api, "/v1/queues/q/jobs", new).await;
+        assert_eq!(again.body["jobs"][0]["id"], id, "{name}");
+        assert_eq!(api.get(&format!("/v1/jobs/{id}")).await.body["unique_key"], name);
+        let path = format!("/v1/queues/q/unique/{}", encoded(name));
+        let cancelled = send(api.request(Method::DELETE, &path)).await;
+        assert_eq!((cancelled.status, &cancelled.body["id"]), (200, &json!(id)), "{name}");
+    }
+    for bad in ["", "a\nb", &"x".repeat(257)] {
+        let new = json!({"type": "t", "unique_key": bad});
+        post(&api, "/v1/queues/q/jobs", new)
+            .await
+            .assert_problem(422, &["/unique_key"]);
+    }
+}

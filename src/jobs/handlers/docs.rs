@@ -24,7 +24,7 @@ pub(super) struct NewJobBody {
     backoff: Option<BackoffBody>,
     /// How long one attempt may take, up to a day: no lease of it lasts longer. No limit if 0 or not given.
     timeout_ms: Option<u64>,
-    /// A key that no two jobs of the queue have at once; of the same characters as the type.
+    /// A key that no two jobs of the queue have at once; any text of 1 to 256 bytes.
     unique_key: Option<String>,
     /// What happens if another job has the key: `refuse` (the default) names that instead; `replace` withdraws it if it still
     /// waits; `debounce` lets it become as this one and wait anew, under its own id, if it still waits. One that runs may end, and

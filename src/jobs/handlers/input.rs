@@ -199,7 +199,7 @@ impl SaidBackoff {
 }
 
 fn read_unique(fields: &mut Fields) -> Option<Unique> {
-    let key = fields.id("unique_key");
+    let key = fields.external_id("unique_key");
     let mode = fields.text("unique_mode", 16);
     let keep = fields.integer("unique_for_ms", 1..=*YEAR_MS.end()).map(ms);
     let max_wait = fields.integer("max_wait_ms", 1..=*YEAR_MS.end()).map(ms);

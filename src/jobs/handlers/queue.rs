@@ -2,7 +2,9 @@ use super::super::{Cursor, MOST_DRAINED, State as JobState};
 use super::answer::{CancelledAnswer, JobAnswer, JobsAnswer, MovedAnswer, QueueAnswer, QueuesAnswer};
 use super::docs::RedriveBody;
 use super::{Data, MAX_BODY};
-use crate::http::{Body, FieldError, Fields, Problem, Query, no_idempotency_key, no_query, path_id, reply};
+use crate::http::{
+    Body, FieldError, Fields, Problem, Query, no_idempotency_key, no_query, path_external_id, path_id, reply,
+};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use std::ops::RangeInclusive;
@@ -223,7 +225,7 @@ pub async fn clear_dead(request: HttpRequest, state: Data) -> Result<HttpRespons
     )
 )]
 pub async fn cancel_unique(request: HttpRequest, state: Data) -> Result<HttpResponse, Problem> {
-    let (queue, key) = (path_id(&request, "queue")?, path_id(&request, "key")?);
+    let (queue, key) = (path_id(&request, "queue")?, path_external_id(&request, "key")?);
     no_query(&request)?;
     let id = state.jobs.cancel_unique(&queue, &key).await?;
     reply::value(StatusCode::OK, &CancelledAnswer { id })

@@ -3,7 +3,7 @@ use super::payload::read;
 use crate::clock;
 use crate::config::ReminderHours;
 use crate::http::Fields;
-use crate::ids::{ExternalId, Id};
+use crate::ids::ExternalId;
 use crate::jobs::worker::{Context, Job, JobFailure, Outcome};
 use crate::jobs::{Backoff, Fault, NewJob, Retry};
 use serde_json::value::to_raw_value;
@@ -25,7 +25,7 @@ pub struct Reminders {
 /// Who has not answered whom.
 #[derive(Debug, PartialEq)]
 struct Conversation {
-    id: Id,
+    id: ExternalId,
     vendor_id: Option<ExternalId>,
     user_id: Option<ExternalId>,
     webhook: Option<String>,
@@ -33,7 +33,7 @@ struct Conversation {
 
 impl Conversation {
     fn read(fields: &mut Fields) -> Option<Self> {
-        let conversation_id = fields.required("conversation_id", Fields::id);
+        let conversation_id = fields.required("conversation_id", Fields::external_id);
         let (vendor_id, user_id) = (fields.external_id("vendor_id"), fields.external_id("user_id"));
         let webhook = webhook(fields);
         Some(Self {
