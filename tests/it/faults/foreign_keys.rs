@@ -1,6 +1,6 @@
 //! Keys of another type under our prefix, as another program may leave them.
 
-use super::here;
+use super::{becomes, here};
 use crate::support::Scene;
 use fleetpulse::ids::Id;
 use fleetpulse::kind::Kind;
@@ -30,8 +30,7 @@ async fn a_key_of_another_type_stops_neither_a_start_nor_a_batch() {
 
     let service = scene.start().await;
     let api = service.drivers();
-    let health = api.get("/health").await.body;
-    assert_eq!(health["status"], "ok", "{health}");
+    becomes(&api, "ok").await;
     assert_eq!(api.position("odd-profile").await.status, 200);
     let found = api.nearby("lat=40.7484&lon=-73.9857&status=busy").await;
     assert_eq!(found.ids(), ["good"]);
