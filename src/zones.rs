@@ -89,7 +89,12 @@ impl Zones {
     fn zone(&self, name: &str) -> Option<TimeZone> {
         // A directory also has files that are no zones of the database, such as `localtime`.
         let is_name = name.contains('/') || TimeZoneDatabase::bundled().get(name).is_ok();
-        let zone = self.database.get(name).ok().filter(|_| is_name)?;
+        // Distributions leave old names such as US/Eastern out of their database.
+        let zone = self
+            .database
+            .get(name)
+            .or_else(|_| TimeZoneDatabase::bundled().get(name));
+        let zone = zone.ok().filter(|_| is_name)?;
         (!zone.is_unknown()).then_some(zone)
     }
 }

@@ -41,7 +41,7 @@ pub enum CacheError {
     #[error("a counter stays within ±(2^53 - 1)")]
     CounterRange,
     /// The idempotency key was used with another body.
-    #[error("the same key was used with another body")]
+    #[error("the same key was used with another body; use a new key")]
     KeyReused,
     /// As many calls or computations are under way as may be.
     #[error("too many calls are under way")]

@@ -2,6 +2,7 @@
 
 use super::Cache;
 use super::error::CacheError;
+use crate::config::MAX_KEY;
 use crate::ids::Id;
 
 /// Keys that Redis looks through for one piece; most of them may be of others.
@@ -32,9 +33,11 @@ impl Cache {
             .arg(format!("{}{pattern}", escaped(&begins)));
         scan.arg("COUNT").arg(LOOKED_THROUGH).arg("TYPE").arg("string");
         let (next, names): (u64, Vec<Vec<u8>>) = self.link().query(&scan).await?;
+        // What is no key was put there by somebody else.
         let key = |name: Vec<u8>| {
             let name = String::from_utf8(name).ok()?;
-            Some(name.strip_prefix(&begins)?.to_owned())
+            let key = name.strip_prefix(&begins)?;
+            (1..=MAX_KEY).contains(&key.len()).then(|| key.to_owned())
         };
         Ok(Page {
             keys: names.into_iter().filter_map(key).collect(),

@@ -220,7 +220,7 @@ impl Problem {
     /// 504: what was waited for did not come in time.
     #[must_use]
     pub fn timed_out(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::GATEWAY_TIMEOUT, "timed_out", "Waited in vain", detail)
+        Self::new(StatusCode::GATEWAY_TIMEOUT, "timed_out", "Timed out", detail)
     }
 
     /// 504: the request wants what is cached or nothing, and nothing is.

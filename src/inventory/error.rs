@@ -6,7 +6,7 @@ use crate::store::{QueueFull, StoreError};
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum InventoryError {
     /// Redis. After [`StoreError::Lost`] the call may have been carried out; every call may be made again as it is, except
-    /// an adjustment without an expected version.
+    /// an adjustment without an expected version or an idempotency key, and a part given back without a key.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// More calls are waiting for Redis than may.
@@ -60,7 +60,7 @@ pub enum InventoryError {
         state: State,
     },
     /// The id or key was used before, with other terms.
-    #[error("the same key was used with another request")]
+    #[error("the same key was used with another request; use a new key")]
     KeyReused,
     /// The reservation is being made right now by another call.
     #[error("the reservation is being made by another call")]

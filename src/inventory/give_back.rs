@@ -4,7 +4,7 @@ use super::Inventory;
 use super::check;
 use super::commands::{self, Given, What};
 use super::error::InventoryError;
-use super::model::{Parts, Portion, Record, Reservation, State};
+use super::model::{Goods, Parts, Portion, Record, Reservation, State};
 use crate::ids::Id;
 use crate::once::Once;
 use futures_util::future::try_join_all;
@@ -40,6 +40,8 @@ impl Inventory {
     ) -> Result<(Reservation, bool), InventoryError> {
         if let Some(portion) = portion {
             check::portion(portion)?;
+        }
+        if !commands::is_known(self.target_of(id), once).await? {
             self.check_has_not_left(id, portion).await?;
         }
         let given = commands::give_back(self.target_of(id), id, What::Confirmed(portion), once).await?;
@@ -56,7 +58,7 @@ impl Inventory {
     }
 
     /// Only the parts of a reservation know what has left of it.
-    async fn check_has_not_left(&self, id: &Id, portion: &Portion) -> Result<(), InventoryError> {
+    async fn check_has_not_left(&self, id: &Id, portion: Option<&Portion>) -> Result<(), InventoryError> {
         let record = self.record(id).await?;
         let (Some(State::Confirmed), Some(parts)) = (record.state, &record.parts) else {
             return Ok(());
@@ -64,14 +66,18 @@ impl Inventory {
         let name = parts.id_of(id);
         let looking = parts.partitions.iter().map(|p| commands::find(self.target(*p), &name));
         let parts: Vec<Record> = try_join_all(looking).await?.into_iter().flatten().collect();
-        let wanted: Vec<Id> = match portion {
-            Portion::Quantity(_) => record.goods().into_iter().map(|goods| goods.sku).collect(),
-            Portion::Goods(goods) => goods.iter().map(|goods| goods.sku.clone()).collect(),
+        let left = record.goods();
+        let has_left = |goods: &Goods| parts.iter().any(|part| part.has_left(&goods.sku));
+        let is_refused = match portion {
+            None => left.iter().all(has_left),
+            Some(Portion::Quantity(_)) => left.iter().any(has_left),
+            Some(Portion::Goods(goods)) => goods.iter().any(has_left),
         };
-        if wanted.iter().any(|sku| parts.iter().any(|part| part.has_left(sku))) {
-            return Err(InventoryError::HasLeft);
+        if is_refused {
+            Err(InventoryError::HasLeft)
+        } else {
+            Ok(())
         }
-        Ok(())
     }
 
     /// Lets the parts of a reservation have no more than what is left of it. It may be said twice.

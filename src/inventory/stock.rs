@@ -231,6 +231,8 @@ impl Inventory {
                 commands::consume(target, id, &goods.sku, goods.quantity).await?,
             );
         };
+        // What was given back in part does not leave.
+        self.reduce_parts(id, &record, parts).await?;
         match record.state {
             Some(State::Confirmed) => {}
             Some(state) => return Err(InventoryError::WrongState { state }),

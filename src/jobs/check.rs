@@ -132,7 +132,7 @@ pub(super) fn new_job(job: &NewJob, most_bytes: u32) -> Vec<Fault> {
         if let Some(most) = unique.max_wait {
             faults.ms("max_wait_ms", most, &(1..=*YEAR_MS.end()));
             faults.unless(unique.mode == UniqueMode::Debounce, "max_wait_ms", || {
-                "goes with unique_mode debounce only".to_owned()
+                "is allowed only with unique_mode debounce".to_owned()
             });
         }
     }

@@ -45,7 +45,7 @@ pub enum JobsError {
     #[error("a queue has at most {} schedules", super::schedules::MAX_SCHEDULES)]
     TooManySchedules,
     /// The idempotency key was used with another body.
-    #[error("the same key was used with another body")]
+    #[error("the same key was used with another body; use a new key")]
     KeyReused,
     /// There is no schedule of that name.
     #[error("there is no such schedule")]

@@ -15,6 +15,8 @@ use std::time::Duration;
 /// How often a creation or a sign-out names the subject's sessions anew, because others changed them meanwhile. Each time
 /// one of those others has got its will, so that it takes as many of them at once for this to be not enough.
 const ROUNDS: usize = 32;
+/// For how long it is tried to end a session whose client has gone.
+const LONGEST_ENDING: Duration = Duration::from_mins(1);
 
 /// The sessions, over one connection. Clones are cheap and share it.
 ///
@@ -81,7 +83,7 @@ impl Sessions {
         let mut give_back = self.end_unless_delivered(
             &new.subject,
             &id,
-            Duration::from_millis(lifetimes.idle_ms.unsigned_abs()),
+            Duration::from_millis(lifetimes.idle_ms.unsigned_abs()).min(LONGEST_ENDING),
         );
         for _ in 0..ROUNDS {
             let repeated = once.map(|once| Repeated {

@@ -38,7 +38,7 @@ pub enum SessionError {
     #[error(transparent)]
     NoData(JsonFault),
     /// The idempotency key was used with another body.
-    #[error("the same key was used with another body")]
+    #[error("the same key was used with another body; use a new key")]
     KeyReused,
     /// Too many sessions of the subject were created at the same time.
     #[error("too many sessions of the subject are created at once")]

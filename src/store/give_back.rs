@@ -1,11 +1,10 @@
 use super::{Link, StoreError};
 use crate::runtime::caught;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep_until};
 
-/// What may be given back at once; beyond it things end by themselves.
+/// What may be given back at once under one name; beyond it things end by themselves.
 pub(super) const MOST_AT_ONCE: usize = 10_000;
 /// The first pause between two attempts to give something back to a Redis that does not take it; it doubles up to the other.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -20,7 +19,7 @@ impl Link {
     where
         F: Future<Output = Result<(), StoreError>> + Send,
     {
-        let permit = Arc::clone(self.store().giving_back()).try_acquire_owned();
+        let permit = self.store().giving_back(name).try_acquire_owned();
         let (Ok(runtime), Ok(permit)) = (Handle::try_current(), permit) else {
             return;
         };

@@ -24,7 +24,9 @@ pub use script::Script;
 pub use subscription::Subscription;
 
 use crate::runtime::Supervisor;
+use hashbrown::HashMap;
 use life::Life;
+use parking_lot::Mutex;
 use peer::Peer;
 use redis::aio::{AsyncPushSender, MultiplexedConnection, PubSub};
 use redis::{AsyncConnectionConfig, Client, ConnectionInfo, ProtocolVersion};
@@ -43,8 +45,8 @@ struct Inner {
     keys: Keys,
     timeout: Duration,
     life: Life,
-    /// Bounds what is given back at once.
-    giving_back: Arc<Semaphore>,
+    /// Bounds what is given back at once, by name: so those of one slice never use up what another needs.
+    giving_back: Mutex<HashMap<&'static str, Arc<Semaphore>>>,
 }
 
 #[derive(Debug)]
@@ -74,7 +76,7 @@ impl Store {
             keys,
             timeout,
             life: Life::new(),
-            giving_back: Arc::new(Semaphore::new(give_back::MOST_AT_ONCE)),
+            giving_back: Mutex::default(),
         };
         Ok(Self(Arc::new(inner), Supervisor::default()))
     }
@@ -87,7 +89,7 @@ impl Store {
             keys,
             timeout: Duration::ZERO,
             life: Life::new(),
-            giving_back: Arc::new(Semaphore::new(give_back::MOST_AT_ONCE)),
+            giving_back: Mutex::default(),
         };
         Self(Arc::new(inner), Supervisor::default())
     }
@@ -116,8 +118,12 @@ impl Store {
         &self.0.keys
     }
 
-    fn giving_back(&self) -> &Arc<Semaphore> {
-        &self.0.giving_back
+    fn giving_back(&self, name: &'static str) -> Arc<Semaphore> {
+        let mut all = self.0.giving_back.lock();
+        let of_name = all
+            .entry(name)
+            .or_insert_with(|| Arc::new(Semaphore::new(give_back::MOST_AT_ONCE)));
+        Arc::clone(of_name)
     }
 
     /// How long an answer may take.

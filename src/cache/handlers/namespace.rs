@@ -120,7 +120,7 @@ pub async fn clear_namespace(request: HttpRequest, cache: State) -> Result<HttpR
     if query.text("cursor").is_some() {
         return Err(Problem::unacceptable(vec![FieldError::new(
             "cursor",
-            "goes with a pattern only",
+            "is allowed only together with pattern",
         )]));
     }
     let namespace = any_namespace(&request)?;

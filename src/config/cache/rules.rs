@@ -65,16 +65,18 @@ pub enum Target {
 pub struct TargetError {
     part: String,
     why: String,
-    /// The placeholder that the event has no value for.
-    missing: Option<String>,
+    /// The placeholder that the event has no value for, or whose value does not fit.
+    placeholder: Option<String>,
 }
 
 impl TargetError {
     /// Returns the member of the event that is to be changed, as in a JSON pointer without its first slash.
     #[must_use]
     pub fn member(&self) -> String {
-        let missing = self.missing.as_deref().unwrap_or("entity_id");
-        missing.replacen(DATA, "data/", 1)
+        match self.placeholder.as_deref() {
+            None | Some("id") => "entity_id".to_owned(),
+            Some(name) => name.replacen(DATA, "data/", 1),
+        }
     }
 }
 
@@ -183,26 +185,35 @@ impl Template {
         TargetError {
             part: part.to_owned(),
             why: why.into(),
-            missing: None,
+            placeholder: None,
         }
     }
 
     fn fill<'a>(&self, value: impl Fn(&str) -> Option<Cow<'a, str>>) -> Result<Target, TargetError> {
         let id = |text: &str| {
             let filled = filled(text, &value)?;
-            Id::parse(&filled).map_err(|_unspecific| Self::fault(&filled, "is no id"))
+            Id::parse(&filled).map_err(|_unspecific| unfit(text, &filled, "is no id"))
         };
         match self {
             Self::Tag(tag) => Ok(Target::Tag(id(tag)?)),
             Self::Namespace(namespace) => Ok(Target::Namespace(id(namespace)?)),
             Self::Key(namespace, key) => {
-                let key = filled(key, &value)?;
-                if key.is_empty() || key.len() > MAX_KEY {
-                    return Err(Self::fault(&key, "a key has 1 to 256 bytes"));
+                let filled = filled(key, &value)?;
+                if filled.is_empty() || filled.len() > MAX_KEY {
+                    return Err(unfit(key, &filled, "a key has 1 to 256 bytes"));
                 }
-                Ok(Target::Key(id(namespace)?, key))
+                Ok(Target::Key(id(namespace)?, filled))
             }
         }
+    }
+}
+
+/// What is wrong with a text once it is filled, and with the value of its last placeholder.
+fn unfit(text: &str, filled: &str, why: &str) -> TargetError {
+    let last = text.rsplit_once('{').and_then(|(_, rest)| rest.split_once('}'));
+    TargetError {
+        placeholder: last.map(|(name, _)| name.to_owned()),
+        ..Template::fault(filled, why)
     }
 }
 
@@ -215,7 +226,7 @@ fn filled<'a>(text: &str, value: impl Fn(&str) -> Option<Cow<'a, str>>) -> Resul
             .split_once('}')
             .ok_or_else(|| Template::fault(text, "has { without }"))?;
         let value = value(name).ok_or_else(|| TargetError {
-            missing: Some(name.to_owned()),
+            placeholder: Some(name.to_owned()),
             ..Template::fault(text, format!("there is no {{{name}}}"))
         })?;
         filled.push_str(before);
@@ -318,5 +329,8 @@ mod tests {
             moved.data.insert("zone".to_owned(), useless);
             assert!(rules.targets(&moved).is_err());
         }
+        let rules: EventRules = "moved=tag:zone:{data.city}".parse().unwrap();
+        moved.data.insert("city".to_owned(), Value::from("a b"));
+        assert_eq!(rules.targets(&moved).unwrap_err().member(), "data/city");
     }
 }

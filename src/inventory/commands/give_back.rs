@@ -92,6 +92,16 @@ pub(in crate::inventory) async fn give_back(
     })
 }
 
+/// Whether a call with this idempotency key was carried out.
+pub(in crate::inventory) async fn is_known(target: Target<'_>, once: Option<&Once>) -> Result<bool, StoreError> {
+    let Some(_) = once else { return Ok(false) };
+    let known: u64 = target
+        .link
+        .query(redis::cmd("EXISTS").arg(target.once_key(once)))
+        .await?;
+    Ok(known > 0)
+}
+
 /// Where a look at the holds of a partition goes on: the end and the id of the last one that was looked at.
 pub(in crate::inventory) type Behind = (i64, String);
 

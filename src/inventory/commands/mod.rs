@@ -6,7 +6,7 @@ mod items;
 mod reservations;
 mod upkeep;
 
-pub(super) use give_back::{Behind, Given, What, give_back, owned};
+pub(super) use give_back::{Behind, Given, What, give_back, is_known, owned};
 pub use items::Expected;
 pub(super) use items::{Claim, ItemOutcome, Lasting, adjust, claim, consume, group, list, look, put, remove, unclaim};
 pub(super) use reservations::{Ends, How, Op, Outcome, Outcomes, batch, batch_at_once, find};

@@ -30,7 +30,7 @@ const MOST: i64 = MAX_QUANTITY.cast_signed();
         (status = 200, description = "Set", body = ItemAnswer, headers(("ETag" = String, description = "The version in quotes"))),
         (status = 201, description = "Made", body = ItemAnswer, headers(("ETag" = String, description = "The version in quotes"))),
         (status = 409, description = "More is reserved, another version, or another group", body = Problem),
-        (status = 412, description = "Not the version of If-Match", body = Problem),
+        (status = 412, description = "None of the versions of If-Match", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]
@@ -77,9 +77,10 @@ pub async fn get_item(request: HttpRequest, state: State) -> Result<HttpResponse
 
 /// Add to what is on hand of an item, or take from it
 ///
-/// Never below what is held and confirmed. Repeated it is done again, unless it has an `Idempotency-Key` (then it is done once in a
-/// day and the repeat gets the same answer) or says which version it expects. With `reservation`, all that this confirmed reservation has of the item leaves for good;
-/// the delta is that quantity with a minus, and repeating it changes nothing.
+/// Without `reservation` it takes nothing that is held or confirmed. A repeated call is carried out again, unless it says which version
+/// it expects or has an `Idempotency-Key`: then it is carried out once in a day, and a repeat gets the same answer. With `reservation`,
+/// all that this confirmed reservation has of the item leaves for good; the delta is that quantity with a minus, and repeating it changes
+/// nothing, with or without a key.
 #[utoipa::path(
     post, path = "/v1/inventory/{sku}/adjust", tag = "inventory", request_body = AdjustBody,
     params(("sku" = String, Path), ("If-Match" = Option<String>, Header), ("Idempotency-Key" = Option<String>, Header)),
@@ -155,7 +156,7 @@ pub async fn adjust_item(request: HttpRequest, payload: web::Payload, state: Sta
     responses(
         (status = 204, description = "Gone, or it was not there"),
         (status = 409, description = "Some of it is held", body = Problem),
-        (status = 412, description = "Not the version of If-Match", body = Problem),
+        (status = 412, description = "None of the versions of If-Match", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]

@@ -106,7 +106,7 @@ pub async fn confirm(request: HttpRequest, state: State) -> Result<HttpResponse,
 /// Give the stock of a hold back
 ///
 /// All of it, and repeated it is answered alike; or a part: `quantity` of its only item, or so much of each of `items`. The hold goes on
-/// with the rest. A part that is given back again is given back twice, unless the call has an `Idempotency-Key`.
+/// with the rest. A repeated call for a part gives back that part again, unless it has an `Idempotency-Key`.
 #[utoipa::path(
     post, path = "/v1/reservations/{id}/release", tag = "inventory", request_body = Option<PortionBody>,
     params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
@@ -167,7 +167,7 @@ async fn portion(
     let quantity = fields.integer("quantity", 1..=MAX_QUANTITY.cast_signed());
     let goods = goods(&mut fields, "items");
     if quantity.is_some() && goods.is_some() {
-        fields.refuse("items", "goes without quantity only");
+        fields.refuse("items", "is not allowed together with quantity");
     }
     let quantity = quantity.map(|quantity| Portion::Quantity(quantity.unsigned_abs()));
     let portion = fields.finish(Some(quantity.or(goods.map(Portion::Goods))))?;

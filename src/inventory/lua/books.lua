@@ -184,13 +184,18 @@ end
 
 -- Remembers from which items a reservation takes its goods, and what is left of them.
 local function stamp(books, record)
-  local before, goods = record.borns or '', record.parts == '*' and goods_of(books, record) or {}
+  -- The goods of one with parts come from items elsewhere; what is left of them is noted all the same.
+  if record.parts ~= '*' then
+    record.borns = record.borns or '0'
+    return
+  end
+  local before, goods = record.borns or '', goods_of(books, record)
   local entries, left = {}, {}
   for i, good in ipairs(goods) do
     local item = item_of(books, good[1])
     entries[i], left[i] = format('%d', item and item.born or 0), good[2]
   end
-  record.borns = #entries > 0 and table.concat(entries, ',') or '0'
+  record.borns = table.concat(entries, ',')
   if find(before, '*', 1, true) then leave(books, record, left) end
 end
 

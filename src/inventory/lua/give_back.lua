@@ -56,11 +56,12 @@ end
 local function wanted(record)
   local goods, counts, quantities = goods_of(books, record), counting(books, record), {}
   for at = 6, #ARGV, 2 do
-    local place
+    local place, left = nil, 0
     for i, good in ipairs(goods) do
-      if good[1] == ARGV[at] or ARGV[at] == '*' then place = i end
+      if good[2] > 0 then left = left + 1 end
+      if good[1] == ARGV[at] or ARGV[at] == '*' and good[2] > 0 then place = i end
     end
-    if ARGV[at] == '*' and #goods > 1 then return nil, 'several' end
+    if ARGV[at] == '*' and left > 1 then return nil, 'several' end
     if not place then return nil, string.format('beyond %s 0', ARGV[at]) end
     local has, quantity = goods[place][2], tonumber(ARGV[at + 1])
     if quantity > has then return nil, string.format('beyond %s %d', goods[place][1], has) end
@@ -91,7 +92,8 @@ local function give_some(id, record, final, event)
 end
 
 local function follow(id, record)
-  if record.state ~= 'h' and record.state ~= 'c' then return 'wrong ' .. record_text(record) end
+  -- One that has run out takes no more than that when it is taken again.
+  if record.state ~= 'h' and record.state ~= 'c' and record.state ~= 'e' then return 'wrong ' .. record_text(record) end
   local left, quantities = all_of(record), {}
   for i, good in ipairs(goods_of(books, record)) do
     for at = 6, #ARGV, 2 do
@@ -101,10 +103,19 @@ local function follow(id, record)
       end
     end
   end
-  take_off(record, quantities)
+  if record.state ~= 'e' then take_off(record, quantities) end
   leave(books, record, left)
   enter(books, id, record, record.state)
   return 'done ' .. record_text(record)
+end
+
+-- Whether anything of a reservation is there still; of one with parts only those know.
+local function counts_at_all(record)
+  if record.parts ~= '*' then return true end
+  for _, does in ipairs(counting(books, record)) do
+    if does then return true end
+  end
+  return false
 end
 
 local function give_back(id, state)
@@ -126,7 +137,7 @@ local function give_back(id, state)
   if #ARGV < 6 and record.state == final then return 'done ' .. record_text(record) end
   if record.state ~= state then return 'wrong ' .. record_text(record) end
   if #ARGV > 5 then return give_some(id, record, final, event) end
-  if record.parts == '*' and not find(record.borns, '[1-9]') then return 'left' end
+  if not counts_at_all(record) then return 'left' end
   take_off(record, all_of(record))
   return finish(id, record, final, event)
 end

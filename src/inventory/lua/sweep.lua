@@ -39,15 +39,17 @@ local function note(mark) redis.pcall('SET', KEYS[7], mark) end
 
 local function mend_times()
   -- No time is written where nothing waits for one.
-  if call('EXISTS', books.due, KEYS[6]) == 0 then return false end
+  if call('EXISTS', books.due, KEYS[6], KEYS[8]) == 0 then return false end
   local seen, cursor = match(call('GET', KEYS[7]) or '', '^(%d+) (%S+)$')
   seen = tonumber(seen) or 0
   local is_set_back = seen > books.now + BEHIND_MS
   if is_set_back then
     cursor = '0'
     -- Checking parts too early does no harm.
-    for _, id in ipairs(call('ZRANGE', KEYS[6], books.now + AGAIN_MS, '+inf', 'BYSCORE', 'LIMIT', 0, 1000)) do
-      look_after(KEYS[6], id, books.now + AGAIN_MS)
+    for _, list in ipairs({ KEYS[6], KEYS[8] }) do
+      for _, id in ipairs(call('ZRANGE', list, books.now + AGAIN_MS, '+inf', 'BYSCORE', 'LIMIT', 0, 1000)) do
+        look_after(list, id, books.now + AGAIN_MS)
+      end
     end
   end
   if not cursor or cursor == '-' then

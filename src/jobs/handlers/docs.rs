@@ -33,7 +33,7 @@ pub(super) struct NewJobBody {
     /// For how long from now on the job keeps the key, whether it is done or not; until it is done if not given. A job that is dead or
     /// cancelled keeps no key.
     unique_for_ms: Option<u64>,
-    /// With `unique_mode` `debounce`: for how long at most calls with the key put the job off, from the first of them on; for ever
+    /// With `unique_mode` `debounce`: the longest time for which calls with the key postpone the job, from the first call on; no limit
     /// if not given.
     max_wait_ms: Option<u64>,
     /// For how long it is remembered when it is done; an hour if not given, 0 for not at all.

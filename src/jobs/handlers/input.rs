@@ -87,7 +87,7 @@ pub(super) fn schedule(body: &[u8], usual: &dyn Fn(NewJob) -> NewJob) -> Result<
     if job.as_ref().is_some_and(|job| matches!(job.run_at, RunAt::At(_))) {
         faults
             .0
-            .push(FieldError::new("job/run_at", "goes without a schedule only"));
+            .push(FieldError::new("job/run_at", "is not allowed in a schedule"));
     }
     let rest = faults.rest(object, |fields| {
         let (cron, time_zone) = (fields.text("cron", 256), fields.text("time_zone", 64));
@@ -139,7 +139,7 @@ fn new_job(faults: &mut Faults, value: &RawValue, path: &str, usual: &dyn Fn(New
         }
         job.run_at = match (fields.integer("delay_ms", YEAR_MS), fields.time("run_at")) {
             (Some(_), Some(_)) => {
-                fields.refuse("run_at", "goes without delay_ms only");
+                fields.refuse("run_at", "is not allowed together with delay_ms");
                 RunAt::Now
             }
             (Some(delay), None) => RunAt::After(ms(delay)),
@@ -211,7 +211,7 @@ fn read_unique(fields: &mut Fields) -> Option<Unique> {
             ("max_wait_ms", max_wait.is_some()),
         ] {
             if is_there {
-                fields.refuse(name, "goes with unique_key only");
+                fields.refuse(name, "is allowed only together with unique_key");
             }
         }
     }
@@ -330,13 +330,13 @@ fn read_end(faults: &mut Faults, mut object: RawObject<'_>, verb: Option<Verb>) 
         if verb.is_some_and(|verb| verb != Verb::Complete) {
             for (name, is_there) in [("result", result.is_some()), ("then", then.is_some())] {
                 if is_there {
-                    fields.refuse(name, "goes with a completion only");
+                    fields.refuse(name, "is allowed only for a completion");
                 }
             }
         }
         let end = match verb? {
             Verb::Complete if then.is_some() && result.is_some() => {
-                fields.refuse("result", "goes without then only");
+                fields.refuse("result", "is not allowed together with then");
                 None
             }
             Verb::Complete => Some(then.unwrap_or(End::Complete { result })),

@@ -3,7 +3,7 @@ use super::answer::{EndedAnswer, ExtendedAnswer, JobAnswer};
 use super::docs::{CompleteBody, ExtendBody, FailBody, ProgressBody};
 use super::input::{self, Verb};
 use super::{Data, MAX_BODY, count_leased, count_settled, job_id, waiting};
-use crate::http::{Body, Fields, Problem, Stamp, no_idempotency_key, no_query, reply};
+use crate::http::{Body, Fields, Problem, Stamp, deliver, no_idempotency_key, no_query, reply};
 use crate::ids::Id;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -109,8 +109,8 @@ async fn end(request: &HttpRequest, payload: web::Payload, state: &Data, verb: V
     let queue = Id::parse(id.queue()).map_err(|_no_queue| JobsError::Unknown)?;
     let settling = state
         .jobs
-        .settle(&queue, vec![Settlement { id, token, end }], next.as_ref());
-    let (outcomes, leased) = match &next {
+        .settle_and_offer(&queue, vec![Settlement { id, token, end }], next.as_ref());
+    let (outcomes, offered) = match &next {
         Some(LeaseRequest { wait, .. }) if !wait.is_zero() => waiting(request, &state.metrics, settling).await??,
         _ => settling.await?,
     };
@@ -118,6 +118,7 @@ async fn end(request: &HttpRequest, payload: web::Payload, state: &Data, verb: V
     // Where it is refused, nothing was leased.
     match outcomes.first() {
         Some(SettleOutcome::Settled(now)) => {
+            let leased = deliver(request, offered).await?;
             count_leased(&state.metrics, &leased);
             let next = next.map(|_| &*leased);
             reply::value(StatusCode::OK, &EndedAnswer::new(*now, next))

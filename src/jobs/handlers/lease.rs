@@ -64,8 +64,8 @@ pub async fn add_jobs(request: HttpRequest, payload: web::Payload, state: Data) 
 ///
 /// The first in line, each for a time: the worker ends its lease with `complete` or `fail`, or makes it last with `extend`. A
 /// lease that ran out is a failed attempt: the job goes to the next worker after its backoff. So a job may be run twice, and a
-/// handler has to bear it. With `wait_ms` it waits for jobs, and is answered with none at its end. A client that goes before it is
-/// answered takes none; one that closes its own side of the connection and reads on has gone as well.
+/// handler must be idempotent. With `wait_ms` the call waits for jobs; if none arrive, the list is empty. A client that disconnects
+/// before the response leases nothing; a client that closes only its sending side counts as disconnected.
 #[utoipa::path(
     post, path = "/v1/queues/{queue}/lease", tag = "jobs", request_body = LeaseBody, params(("queue" = String, Path)),
     responses(

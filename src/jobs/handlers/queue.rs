@@ -112,8 +112,8 @@ pub async fn list_jobs(request: HttpRequest, state: Data) -> Result<HttpResponse
 /// Cancel the waiting jobs of a queue
 ///
 /// Those that are ready, the first in line first, or those that are delayed; what is leased goes on. A call cancels up to `limit` of
-/// them, a hundred at a time, and says how many are left: repeat it until none is. Each is remembered as cancelled, so that `retry`
-/// brings it back, and its unique key is free. Pause the queue first if nothing is to be leased meanwhile.
+/// them, a hundred at a time, and says how many are left: repeat it until none is. Each is remembered as cancelled, as long as
+/// it is among the last `JOBS_KEEP_DONE`, so that `retry` brings it back, and its unique key is free. Pause the queue first if nothing is to be leased meanwhile.
 #[utoipa::path(
     delete, path = "/v1/queues/{queue}/jobs", tag = "jobs",
     params(

@@ -59,7 +59,7 @@ pub enum ScheduleError {
     #[error("must have either `cron` or `every_ms`")]
     Which,
     /// A time zone for an interval, which has none.
-    #[error("goes with `cron` only")]
+    #[error("is allowed only together with `cron`")]
     ZoneOfInterval,
     /// Not an expression.
     #[error("is no cron expression: {0}")]

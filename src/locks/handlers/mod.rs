@@ -31,8 +31,8 @@ async fn fields(request: &HttpRequest, payload: web::Payload) -> Result<Fields, 
 
 /// Acquire a lock
 ///
-/// Asking again with the same `token` is answered with the same grant, until that is released. A client that goes before it is answered
-/// gets nothing, and leaves the queue; one that closes its own side of the connection and reads on has gone as well.
+/// A repeated call with the same `token` gets the same grant until it is released. A client that disconnects before the response
+/// gets no lock and leaves the queue; a client that closes only its sending side counts as disconnected.
 #[utoipa::path(
     post, path = "/v1/locks/{name}", tag = "locks", request_body = AcquireBody, params(("name" = String, Path)),
     responses(
@@ -40,7 +40,7 @@ async fn fields(request: &HttpRequest, payload: web::Payload) -> Result<Fields, 
         (status = 409, description = "Somebody has it (`lock_taken`), with `owner`, `fence` and `expires_at`", body = Problem),
         (status = 422, description = "Not acceptable, or the token holds the lock for another owner or time, or has released it", body = Problem),
         (status = 503, description = "Redis is away, too many wait, or this instance is about to end: ask again", body = Problem),
-        (status = 504, description = "Waited in vain; with who has it", body = Problem),
+        (status = 504, description = "The wait timed out (`timed_out`); with the holder", body = Problem),
     )
 )]
 pub async fn acquire(

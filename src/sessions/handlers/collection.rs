@@ -9,7 +9,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 /// Create a session
 ///
-/// The answer has its token, which is told this once. A client that goes before it is answered has none, and the session is ended.
+/// The response contains the token, which is never shown again. If the client disconnects before the response, the session is ended.
 /// Where the subject has as many as it may have, the oldest ends. For the platform's other services, once they know who the user is:
 /// it carries no credentials yet. A call whose answer was lost can be repeated within a day with the same `Idempotency-Key`: the
 /// session that it created ends, and a new one is created, because only the hash of a token is kept.
@@ -20,7 +20,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
         (status = 201, description = "Created", body = SessionBody),
         (status = 413, description = "A body of more than 64 KiB", body = Problem),
         (status = 422, description = "Not acceptable, or the same key with another body", body = Problem),
-        (status = 503, description = "Redis is away; there may be a session that nobody has the token of; it is ended", body = Problem),
+        (status = 503, description = "Redis is unavailable; a session that was created all the same is ended in the background", body = Problem),
     )
 )]
 pub async fn create_session(

@@ -269,6 +269,39 @@ async fn across_groups_a_part_is_given_back_too() {
     }
     Books::read(&scene).await.balance();
 
+    // One that was reduced and has run out takes what was left of it again.
+    let body = json!({"items": items, "ttl_s": 1});
+    let made = stock.post("/v1/reservations", body).await;
+    let order = made.body["id"].as_str().unwrap();
+    assert_eq!(stock.gives(order, "release", of(0, 2)).await.status, 200);
+    eventually(super::SOON, "it runs out", async || {
+        (stock.reservation(order).await.body["state"] == "expired").then_some(())
+    })
+    .await;
+    let confirmed = stock.to(order, "confirm").await;
+    assert_eq!(
+        (confirmed.status, &confirmed.body["items"][0]["quantity"]),
+        (200, &json!(1)),
+        "{confirmed:?}"
+    );
+    assert_eq!(
+        (stock.counts(&skus[0]).await, stock.counts(&skus[1]).await),
+        ((10, 1, 9), (10, 3, 7))
+    );
+    // By a key it is answered as it was, whatever has left since.
+    let keyed = async || {
+        let path = format!("/v1/reservations/{order}/return");
+        stock.keyed(&path, "k", of(1, 1)).await
+    };
+    let first = keyed().await;
+    stock.adjust(&skus[1], json!({"delta": -2, "reservation": order})).await;
+    assert_eq!(keyed().await.body, first.body);
+    assert_conflict(&stock.gives(order, "return", of(1, 1)).await, "has_left");
+    Books::read(&scene).await.balance();
+    assert_eq!(stock.to(order, "return").await.status, 200);
+    stock.has(&skus[1], 10).await;
+    stock.has(&skus[3], 10).await;
+
     // A reservation that its client named lies elsewhere than its item as a rule.
     for name in ["order-1", "order-2", "order-3"] {
         let body = json!({"id": name, "quantity": 4, "ttl_s": 600});
