@@ -162,6 +162,7 @@ mod tests {
             assert!(
                 zones.zone("localtime").is_none() && zones.zone("").is_none() && zones.zone("Etc/Unknown").is_none()
             );
+            assert!(zones.zone("US/Eastern").is_some(), "not in this directory");
             fs::remove_dir_all(path).unwrap();
         }
         assert_eq!(Zones::newest(Path::new("/nowhere")).release.source, Source::BuiltIn);

@@ -415,11 +415,11 @@ impl Jobs {
     /// [`JobsError::Store`]: some come back at the end of their leases.
     pub async fn release(&self, queue: &Id, leased: Vec<Leased>) -> Result<(), JobsError> {
         let back = leased.into_iter().map(|Leased { id, token, .. }| (id, token));
-        self.release_each(queue, back).await
+        self.release_each(queue, back).await.map(drop)
     }
 
-    /// The same for jobs that were leased together.
-    pub(super) async fn release_all(&self, queue: &Id, ids: &[JobId], token: LeaseToken) -> Result<(), JobsError> {
+    /// The same for jobs that were leased together. Returns how many were.
+    pub(super) async fn release_all(&self, queue: &Id, ids: &[JobId], token: LeaseToken) -> Result<usize, JobsError> {
         self.release_each(queue, ids.iter().map(|id| (id.clone(), token))).await
     }
 
@@ -427,7 +427,7 @@ impl Jobs {
         &self,
         queue: &Id,
         leased: impl Iterator<Item = (JobId, LeaseToken)>,
-    ) -> Result<(), JobsError> {
+    ) -> Result<usize, JobsError> {
         let back = |(id, token)| Settlement {
             id,
             token,
@@ -435,9 +435,11 @@ impl Jobs {
         };
         let settlements: Vec<Settlement> = leased.map(back).collect();
         if settlements.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
-        commands::settle(self.target(queue), &settlements, None).await.map(drop)
+        let (outcomes, _) = commands::settle(self.target(queue), &settlements, None).await?;
+        let is_released = |outcome: &&SettleOutcome| matches!(outcome, SettleOutcome::Settled(_));
+        Ok(outcomes.iter().filter(is_released).count())
     }
 
     /// Lets a lease last for so long from now on, never shorter than it would and never beyond the job's time limit; returns

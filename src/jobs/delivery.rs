@@ -42,30 +42,39 @@ fn parcel(jobs: Jobs, queue: Id, taken: Taken, lease: Duration) -> Undelivered<T
 }
 
 /// Gives back what a call may have leased whose answer was lost.
-fn recall_if_lost<T>(outcome: &Result<T, JobsError>, jobs: &Jobs, queue: &Id, token: LeaseToken, lease: Duration) {
+fn recall_if_lost<T>(
+    outcome: &Result<T, JobsError>,
+    jobs: &Jobs,
+    queue: &Id,
+    token: LeaseToken,
+    request: &LeaseRequest,
+) {
     let Err(JobsError::Store(StoreError::Lost(_))) = outcome else {
         return;
     };
-    let (jobs, queue) = (jobs.clone(), queue.clone());
-    jobs.link().clone().give_back("jobs.recall", lease, move |_link| {
-        let (jobs, queue) = (jobs.clone(), queue.clone());
-        async move {
-            match recall(&jobs, &queue, token).await {
-                Err(JobsError::Store(error)) => Err(error),
-                _ => Ok(()),
+    let (jobs, queue, most) = (jobs.clone(), queue.clone(), request.count);
+    jobs.link()
+        .clone()
+        .give_back("jobs.recall", request.lease, move |_link| {
+            let (jobs, queue) = (jobs.clone(), queue.clone());
+            async move {
+                match recall(&jobs, &queue, token, most).await {
+                    Err(JobsError::Store(error)) => Err(error),
+                    _ => Ok(()),
+                }
             }
-        }
-    });
+        });
 }
 
-async fn recall(jobs: &Jobs, queue: &Id, token: LeaseToken) -> Result<(), JobsError> {
-    let mut cursor = None;
+/// `most`: how many can have been leased.
+async fn recall(jobs: &Jobs, queue: &Id, token: LeaseToken, most: usize) -> Result<(), JobsError> {
+    let (mut cursor, mut found) = (None, 0);
     for _ in 0..MOST_PAGES {
         let (page, next) = jobs.list(queue, State::Leased, cursor.as_ref(), PAGE).await?;
         let ids: Vec<JobId> = page.into_iter().map(|job| job.id).collect();
         // Those of other tokens stay as they are.
-        jobs.release_all(queue, &ids, token).await?;
-        if next.is_none() {
+        found += jobs.release_all(queue, &ids, token).await?;
+        if found >= most || next.is_none() {
             break;
         }
         cursor = next;
@@ -86,7 +95,7 @@ pub(super) async fn lease(jobs: &Jobs, queue: &Id, request: &LeaseRequest) -> Re
         failpoint("jobs.lease");
         let token = LeaseToken::draw();
         let leased = commands::lease(jobs.target(&queue), &request, token).await;
-        recall_if_lost(&leased, &jobs, &queue, token, request.lease);
+        recall_if_lost(&leased, &jobs, &queue, token, &request);
         let parcel = leased.map(|taken| parcel(jobs, queue, taken, request.lease));
         // Not to be delivered, it is dropped.
         drop(answer.send(parcel));
@@ -108,7 +117,7 @@ pub(super) async fn settle(
         failpoint("jobs.settle");
         let (token, lease) = (LeaseToken::draw(), next.lease);
         let settled = commands::settle(jobs.target(&queue), &settlements, Some((&next, token))).await;
-        recall_if_lost(&settled, &jobs, &queue, token, lease);
+        recall_if_lost(&settled, &jobs, &queue, token, &next);
         let parcel = settled.map(|(outcomes, taken)| (outcomes, parcel(jobs, queue, taken, lease)));
         drop(answer.send(parcel));
     };

@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 
 /// A call that hands something out, and what shows that nobody has it.
 struct Call {
-    path: &'static str,
+    path: String,
     body: Value,
     /// A word of the last command that is sent to Redis before the answer.
     command: &'static str,
@@ -30,8 +30,8 @@ struct Probe {
 }
 
 fn calls() -> Vec<Call> {
-    let call = |path, body, command, probe| Call {
-        path,
+    let call = |path: &str, body, command, probe| Call {
+        path: path.to_owned(),
         body,
         command,
         probe,
@@ -144,9 +144,30 @@ async fn prepared(args: &[&str]) -> (Scene, Proxy, Service, Service) {
     (scene, proxy, late, other)
 }
 
-async fn post(api: &Api, path: &str, body: Value) {
+async fn post(api: &Api, path: &str, body: Value) -> Answer {
     let answer = send(api.request(Method::POST, path).json(&body)).await;
     assert!(answer.status < 300, "{path}: {answer:?}");
+    answer
+}
+
+/// The end of a leased job, with which the next one is leased.
+async fn ending(service: &Service) -> Call {
+    let api = service.drivers();
+    let jobs = json!([{"type": "a", "max_attempts": 1}, {"type": "a", "max_attempts": 1}]);
+    post(&api, "/v1/queues/ended/jobs", jobs).await;
+    let leased = post(&api, "/v1/queues/ended/lease", json!({"lease_ms": 600_000})).await;
+    let job = &leased.body["jobs"][0];
+    Call {
+        path: format!("/v1/jobs/{}/complete", job["id"].as_str().unwrap()),
+        body: json!({"token": job["token"], "lease_next": {"lease_ms": 600_000}}),
+        command: "ended",
+        probe: Probe {
+            method: Method::GET,
+            path: "/v1/queues/ended",
+            body: Value::Null,
+            is_free: |answer| answer.body["counts"]["ready"] != 0 && answer.body["counts"]["leased"] == 0,
+        },
+    }
 }
 
 async fn asking(service: &Service, call: &Call) -> Raw {
@@ -195,7 +216,7 @@ async fn nobody_has_it(api: &Api, call: &Call, how: &str) {
 async fn a_client_that_goes_away_keeps_nothing_that_it_never_got() {
     let (_scene, proxy, service, other) = prepared(&["--redis-timeout=20000"]).await;
     for how in [Leaving::Fin, Leaving::Rst] {
-        for call in calls() {
+        for call in calls().into_iter().chain([ending(&service).await]) {
             let mut client = under_way(&proxy, &service, &call).await;
             if how == Leaving::Fin {
                 client.close_own_side().await;
@@ -229,7 +250,7 @@ async fn a_command_that_was_given_up_does_not_arrive_behind_what_takes_it_back()
 async fn a_value_whose_writing_was_given_up_is_not_there_again_after_its_deletion() {
     let (_scene, proxy, service, other) = prepared(&[NOTICE]).await;
     let write = Call {
-        path: "/v1/cache/n",
+        path: "/v1/cache/n".to_owned(),
         body: json!({"set": [{"key": "k", "value": 1, "ttl_s": 60}]}),
         command: "cache:{c:",
         probe: Probe {
