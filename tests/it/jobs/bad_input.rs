@@ -40,7 +40,7 @@ async fn a_job_that_is_not_acceptable() {
         ),
         (body!({"type": "a", "backoff": {"base_ms": -1}}), &["/backoff/base_ms"]),
         (body!({"type": "a", "timeout_ms": 86_400_001}), &["/timeout_ms"]),
-        (body!({"type": "a", "unique_key": "a b"}), &["/unique_key"]),
+        (body!({"type": "a", "unique_key": "a\nb"}), &["/unique_key"]),
         (
             body!({"type": "a", "unique_key": "k", "unique_for_ms": 0}),
             &["/unique_for_ms"],
@@ -327,7 +327,7 @@ async fn names_query_parameters_and_methods_that_are_none() {
             .await
             .assert_problem(422, &["/queue"]);
     }
-    api.delete("/v1/queues/q/unique/a%20b")
+    api.delete("/v1/queues/q/unique/a%0Ab")
         .await
         .assert_problem(422, &["/key"]);
     for path in [
