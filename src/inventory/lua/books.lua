@@ -189,14 +189,20 @@ local function stamp(books, record)
     record.borns = record.borns or '0'
     return
   end
-  local before, goods = record.borns or '', goods_of(books, record)
-  local entries, left = {}, {}
-  for i, good in ipairs(goods) do
+  local function born(good)
     local item = item_of(books, good[1])
-    entries[i], left[i] = format('%d', item and item.born or 0), good[2]
+    return format('%d', item and item.born or 0)
   end
-  record.borns = table.concat(entries, ',')
-  if find(before, '*', 1, true) then leave(books, record, left) end
+  -- Most have one item and nothing given back: no table is made for those.
+  local goods, is_reduced = goods_of(books, record), record.borns and find(record.borns, '*', 1, true)
+  local borns = born(goods[1])
+  for i = 2, #goods do borns = borns .. ',' .. born(goods[i]) end
+  record.borns = borns
+  if is_reduced then
+    local left = {}
+    for i = 1, #goods do left[i] = goods[i][2] end
+    leave(books, record, left)
+  end
 end
 
 -- For each of a reservation's goods whether it still counts in the stock, once that is confirmed.
