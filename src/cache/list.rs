@@ -33,7 +33,7 @@ impl Cache {
             .arg(format!("{}{pattern}", escaped(&begins)));
         scan.arg("COUNT").arg(LOOKED_THROUGH).arg("TYPE").arg("string");
         let (next, names): (u64, Vec<Vec<u8>>) = self.link().query(&scan).await?;
-        // What is no key was put there by somebody else.
+        // Names that are not valid keys belong to another program.
         let key = |name: Vec<u8>| {
             let name = String::from_utf8(name).ok()?;
             let key = name.strip_prefix(&begins)?;

@@ -169,7 +169,7 @@ impl Cache {
         }
     }
 
-    /// Ends a lease that nobody may know of, in the background: else nobody would compute before its time is over.
+    /// Ends a lease in the background whose caller may not have received it; otherwise it blocks other callers until it expires.
     fn give_up_unless_delivered(&self, name: &Name<'_>, token: Nonce, lasting: Duration) -> GiveBack {
         let (link, namespace, key) = (self.link().clone(), name.namespace.clone(), name.key.to_owned());
         GiveBack::new(move || {

@@ -2,7 +2,7 @@
 -- KEYS[1..] entries
 -- ARGV[1] channel
 -- ARGV[2] message
--- ARGV[3] by when, Unix ms: later nobody waits for it any more, and what it would write may have been deleted since
+-- ARGV[3] deadline, Unix ms: a write that arrives later is dropped, because its caller has given up and the key may have been deleted
 -- ARGV[4..] for each: for how long, ms, and the entry
 -- Returns how many were written; -1 if it is too late, and then nothing is.
 local time = redis.call('TIME')
