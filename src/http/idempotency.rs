@@ -3,7 +3,8 @@ use crate::ids::ExternalId;
 use actix_web::HttpRequest;
 use actix_web::http::header::{HeaderName, HeaderValue};
 
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// A parsed name: one that is a text would be parsed at each look.
+static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// Says that a call with the same key was carried out before, and that this is the answer to that.
 pub const REPLAYED: (HeaderName, HeaderValue) = (
     HeaderName::from_static("idempotent-replayed"),
@@ -15,7 +16,7 @@ pub const REPLAYED: (HeaderName, HeaderValue) = (
 /// # Errors
 /// 400 if there are several; 422 if it is not an [`ExternalId`].
 pub fn idempotency_key(request: &HttpRequest) -> Result<Option<ExternalId>, Problem> {
-    let mut lines = request.headers().get_all(IDEMPOTENCY_KEY);
+    let mut lines = request.headers().get_all(&IDEMPOTENCY_KEY);
     let Some(value) = lines.next() else { return Ok(None) };
     if lines.next().is_some() {
         return Err(Problem::malformed("Idempotency-Key is given twice"));
@@ -49,7 +50,7 @@ fn unquoted(text: &str) -> Option<String> {
 /// # Errors
 /// 422 if the request has an `Idempotency-Key`.
 pub fn no_idempotency_key(request: &HttpRequest) -> Result<(), Problem> {
-    if !request.headers().contains_key(IDEMPOTENCY_KEY) {
+    if !request.headers().contains_key(&IDEMPOTENCY_KEY) {
         return Ok(());
     }
     let detail = "is not honoured here: a repeated call is carried out again; leave the header out";

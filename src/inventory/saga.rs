@@ -50,16 +50,14 @@ const FOR_EVER_MS: i64 = (1 << 53) - 1;
 
 /// Runs a saga to its end, whether or not anybody waits for it. If it panics, or the runtime ends, the sweep completes what was begun,
 /// or it expires.
-async fn whole<T: Send + 'static>(
+fn whole<T: Send + 'static>(
     work: impl Future<Output = Result<T, InventoryError>> + Send + 'static,
-) -> Result<T, InventoryError> {
-    let work = async {
+) -> impl Future<Output = Result<T, InventoryError>> + Send {
+    let whole = to_its_end("inventory.saga", async {
         failpoint("inventory.saga");
         work.await
-    };
-    to_its_end("inventory.saga", work)
-        .await
-        .unwrap_or_else(|Panicked| Err(StoreError::Interrupted.into()))
+    });
+    async { whole.await.unwrap_or_else(|Panicked| Err(StoreError::Interrupted.into())) }
 }
 
 fn leave_to_sweep(looked_after: Result<(), InventoryError>) {

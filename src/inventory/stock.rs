@@ -343,12 +343,11 @@ impl Inventory {
 }
 
 /// Runs a call of several steps to its end, whether or not anybody waits for it. Repeated it completes what a fault has interrupted.
-async fn whole<T: Send + 'static>(
+fn whole<T: Send + 'static>(
     work: impl Future<Output = Result<T, InventoryError>> + Send + 'static,
-) -> Result<T, InventoryError> {
-    to_its_end("inventory.stock", work)
-        .await
-        .unwrap_or_else(|Panicked| Err(StoreError::Interrupted.into()))
+) -> impl Future<Output = Result<T, InventoryError>> + Send {
+    let whole = to_its_end("inventory.stock", work);
+    async { whole.await.unwrap_or_else(|Panicked| Err(StoreError::Interrupted.into())) }
 }
 
 fn put(outcome: ItemOutcome) -> Result<Put, InventoryError> {

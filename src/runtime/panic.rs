@@ -23,11 +23,13 @@ pub async fn caught<T>(name: &'static str, task: impl Future<Output = T>) -> Res
 ///
 /// # Errors
 /// [`Panicked`]: it panicked, or ended with its runtime. Nobody knows how far it came.
-pub async fn to_its_end<T: Send + 'static>(
+pub fn to_its_end<T: Send + 'static>(
     name: &'static str,
     work: impl Future<Output = T> + Send + 'static,
-) -> Result<T, Panicked> {
-    tokio::spawn(caught(name, work)).await.unwrap_or(Err(Panicked))
+) -> impl Future<Output = Result<T, Panicked>> + Send {
+    // Spawned here and not when first polled: the work, which can be large, is no part of its caller's future then.
+    let task = tokio::spawn(caught(name, work));
+    async { task.await.unwrap_or(Err(Panicked)) }
 }
 
 /// Returns the message of a panic.
