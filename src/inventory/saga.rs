@@ -57,7 +57,11 @@ fn whole<T: Send + 'static>(
         failpoint("inventory.saga");
         work.await
     });
-    async { whole.await.unwrap_or_else(|Panicked| Err(StoreError::Interrupted.into())) }
+    async {
+        whole
+            .await
+            .unwrap_or_else(|Panicked| Err(StoreError::Interrupted.into()))
+    }
 }
 
 fn leave_to_sweep(looked_after: Result<(), InventoryError>) {

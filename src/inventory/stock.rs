@@ -347,7 +347,11 @@ fn whole<T: Send + 'static>(
     work: impl Future<Output = Result<T, InventoryError>> + Send + 'static,
 ) -> impl Future<Output = Result<T, InventoryError>> + Send {
     let whole = to_its_end("inventory.stock", work);
-    async { whole.await.unwrap_or_else(|Panicked| Err(StoreError::Interrupted.into())) }
+    async {
+        whole
+            .await
+            .unwrap_or_else(|Panicked| Err(StoreError::Interrupted.into()))
+    }
 }
 
 fn put(outcome: ItemOutcome) -> Result<Put, InventoryError> {

@@ -189,14 +189,12 @@ local function stamp(books, record)
     record.borns = record.borns or '0'
     return
   end
-  local function born(good)
-    local item = item_of(books, good[1])
-    return format('%d', item and item.born or 0)
-  end
-  -- Most have one item and nothing given back: no table is made for those.
   local goods, is_reduced = goods_of(books, record), record.borns and find(record.borns, '*', 1, true)
-  local borns = born(goods[1])
-  for i = 2, #goods do borns = borns .. ',' .. born(goods[i]) end
+  local borns = ''
+  for i = 1, #goods do
+    local item = item_of(books, goods[i][1])
+    borns = borns .. (i > 1 and ',' or '') .. format('%d', item and item.born or 0)
+  end
   record.borns = borns
   if is_reduced then
     local left = {}

@@ -8,11 +8,11 @@ use serde_json::value::RawValue;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-static EXTEND: LazyLock<Script> = script!("extend");
-static PROGRESS: LazyLock<Script> = script!("progress");
+static EXTEND: LazyLock<Script> = script!("extend", "job", "within", "ends", "reclaim");
+static PROGRESS: LazyLock<Script> = script!("progress", "job", "within", "ends", "reclaim");
 static FIND: LazyLock<Script> = script!("find");
-static CANCEL: LazyLock<Script> = script!("cancel");
-static RETRY: LazyLock<Script> = script!("retry", "revive");
+static CANCEL: LazyLock<Script> = script!("cancel", "job", "ends");
+static RETRY: LazyLock<Script> = script!("retry", "job", "revive");
 
 /// What a refusal is of a call that only the holder of a lease may make.
 fn of_the_holder(error: JobsError) -> JobsError {

@@ -9,13 +9,13 @@ use crate::store::{Link, Script, StoreError};
 use compact_str::CompactString;
 use std::sync::LazyLock;
 
-static COUNTS: LazyLock<Script> = script!("counts");
-static LIST: LazyLock<Script> = script!("list");
+static COUNTS: LazyLock<Script> = script!("counts", "within");
+static LIST: LazyLock<Script> = script!("list", "within");
 static HOLD: LazyLock<Script> = script!("hold");
-static REDRIVE: LazyLock<Script> = script!("redrive", "revive");
+static REDRIVE: LazyLock<Script> = script!("redrive", "job", "within", "revive");
 static CLEAR: LazyLock<Script> = script!("clear");
-static DRAIN: LazyLock<Script> = script!("drain");
-static SWEEP: LazyLock<Script> = script!("sweep", "clock");
+static DRAIN: LazyLock<Script> = script!("drain", "job", "within", "ends");
+static SWEEP: LazyLock<Script> = script!("sweep", "within", "ends", "reclaim", "clock");
 
 /// Heads of lines that are looked at for the job that waits longest.
 const HEADS: u32 = 200;

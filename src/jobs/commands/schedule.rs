@@ -7,9 +7,9 @@ use crate::jobs::record::{brief, flags, terms};
 use crate::store::Script;
 use std::sync::LazyLock;
 
-static SET_SCHEDULE: LazyLock<Script> = script!("set_schedule", "put");
+static SET_SCHEDULE: LazyLock<Script> = script!("set_schedule", "job", "put");
 static SCHEDULES: LazyLock<Script> = script!("schedules");
-static FIRE: LazyLock<Script> = script!("fire", "put");
+static FIRE: LazyLock<Script> = script!("fire", "job", "put");
 static MEND: LazyLock<Script> = script!("mend_schedule");
 
 /// Digits of the time that stands before what a schedule is.

@@ -45,18 +45,20 @@ remember_types(new, all_types)
 forget_keys(100)
 local seq = call('HINCRBY', META, 'seq', n) - n
 look_at_delayed()
-local out, added, specs, runs, delayed, answer = { 'ok', 'now' }, {}, {}, {}, {}, {}
+local out, added, specs, runs, delayed = { 'ok', 'now' }, {}, {}, {}, {}
+-- What the record of the call's key says, if it has one.
+local answer = digest ~= '' and {} or nil
 for i = 1, n do
   local at = first + 7 * (i - 1)
   local id, number, place, due = ARGV[at], numbers[tonumber(ARGV[at + 1])], place_of(ARGV[at + 2], seq + i), dues[i]
   if ARGV[at + 4] ~= '' then
     local outcome, whose = put_unique(id, number, due, ARGV[at + 5], ARGV[at + 6], place, ARGV[at + 4])
-    answer[i] = outcome .. ':' .. whose
+    if answer then answer[i] = outcome .. ':' .. whose end
     if outcome ~= 'created' then
       out[#out + 1], out[#out + 2], out[#out + 3] = i, outcome, whose
     end
   else
-    answer[i] = 'created:' .. id
+    if answer then answer[i] = 'created:' .. id end
     local spec, run = records_of(number, due, ARGV[at + 5], ARGV[at + 6], place)
     local k = #added
     added[k + 1] = id
@@ -79,6 +81,6 @@ if #added > 0 then
   count('added', #added)
   note_all('added', added)
 end
-if digest ~= '' then call('SET', ONCE, digest .. ' ' .. table.concat(answer, ' '), 'PX', ARGV[5]) end
+if answer then call('SET', ONCE, digest .. ' ' .. table.concat(answer, ' '), 'PX', ARGV[5]) end
 close()
 return out

@@ -1,5 +1,23 @@
 -- Shared by the scripts that lease jobs: takes them from their lines.
 
+-- Counts what happens within a span of time only: the value begins with the number of the span.
+local function count_within(span, field, n)
+  count(field, n)
+  spans[field] = span % 65536 * 4294967296
+end
+-- The times from 2^((k-1)/2) to 2^(k/2) ms are in bucket k, of which the last is 64.
+local function bucket(ms)
+  if ms < 1 then return 0 end
+  local m, e = math.frexp(math.min(ms, 4294967295))
+  return m < 0.70710678 and 2 * e - 1 or 2 * e
+end
+local function took(what, buckets)
+  local window = math.floor(now / 600000)
+  for k, n in pairs(buckets) do
+    count_within(window, what .. window % 2 .. k, n)
+  end
+end
+
 -- The numbers of the types that are wanted: of all if none is named. A type that the queue does not have has no jobs.
 local function wanted(names)
   local numbers = {}

@@ -1,4 +1,5 @@
--- Shared by the scripts of a queue: where all of it is, how records are written, and what every call does at its end.
+-- Shared by the scripts of a queue: where all of it is, how records are written, and what every call does at its end. What few of them
+-- use is in files of its own: Redis makes every function anew for each call of a script, and that is a large part of a call's cost.
 --
 -- Two records, fields of hashes under the job's short id. Times are Unix ms of 13 digits; what is in capitals stands for itself:
 --   specs  FLAGS KEEP SINCE ' ' BRIEF '\n' PAYLOAD      what was put in
@@ -20,7 +21,7 @@ local SCHEDULES, SCHEDULES_DUE = KEYS[12], KEYS[13]
 local ONCE = KEYS[14]
 -- The ready jobs of type NUMBER are in KEYS[LINES + NUMBER].
 local LINES = 14
-local MOST_TYPES, MOST_ERRORS = 64, 5
+local MOST_TYPES = 64
 -- Stands in the hashes and sorted sets that are small and much used, under the empty name or behind all others: with something so
 -- long in them Redis does not keep them as lists, in which it would look for each name from the beginning.
 local WEIGHT = string.rep('-', 65)
@@ -58,27 +59,6 @@ end
 local tally, spans = {}, {}
 local function count(field, n)
   tally[field] = (tally[field] or 0) + n
-end
-local function count_within(span, field, n)
-  count(field, n)
-  spans[field] = span % 65536 * 4294967296
-end
-local function completed(n)
-  local minute = math.floor(now / 60000)
-  count('completed', n)
-  count_within(minute, 'm' .. minute % 60, n)
-end
--- The times from 2^((k-1)/2) to 2^(k/2) ms are in bucket k, of which the last is 64.
-local function bucket(ms)
-  if ms < 1 then return 0 end
-  local m, e = math.frexp(math.min(ms, 4294967295))
-  return m < 0.70710678 and 2 * e - 1 or 2 * e
-end
-local function took(what, buckets)
-  local window = math.floor(now / 600000)
-  for k, n in pairs(buckets) do
-    count_within(window, what .. window % 2 .. k, n)
-  end
 end
 
 -- What happened, to which jobs.
@@ -176,79 +156,6 @@ local function written(r)
   if r.state == 'l' then where = r.unique == '' and '' or r.leased .. ' ' .. r.unique end
   return r.state .. r.ended_by .. r.token .. r.leased .. r.flags .. r.keep .. format('%03d', r.attempts) .. where .. r.tail
 end
--- The run of a job that is ready and was never anything else, as if it had one.
-local function first_run(spec)
-  return 'r-' .. NO_TOKEN .. NEVER .. sub(spec, 1, 9) .. '000' .. sub(spec, 10, 22)
-end
--- A job as it is; nil if there is none.
-local function find_job(id)
-  local spec = call('HGET', SPECS, id)
-  return spec and read(call('HGET', RUNS, id) or first_run(spec), spec) or nil
-end
-
--- The progress, the result and the errors of a tail.
-local function parts(tail)
-  local progress, result, errors = match(tail, '^\n([^\n]*)\n([^\n]*)(.*)$')
-  return progress or '', result or '', errors or ''
-end
-local function add_error(r, text)
-  local progress, result, errors = parts(r.tail)
-  errors = errors .. '\n' .. r.attempts .. ' ' .. now_text .. ' ' .. text
-  local _, n = string.gsub(errors, '\n', '')
-  for _ = MOST_ERRORS + 1, n do
-    errors = match(errors, '^\n[^\n]*(.*)$')
-  end
-  r.tail = '\n' .. progress .. '\n' .. result .. errors
-end
-
--- Which job has a unique key now; nil for none. A job that is dead or cancelled has none: earlier versions let it keep its key.
-local function holder_of(key)
-  local ends, holder = match(call('HGET', UNIQUE, key) or '', '^(%d+) (.+)$')
-  if not holder or ends ~= '0' and tonumber(ends) <= now then return nil end
-  if call('ZSCORE', DEAD, holder) or call('ZSCORE', CANCELLED, holder) then return nil end
-  return holder
-end
--- Frees the unique key of a job that is done, unless it is kept for a time.
-local function free_key(key, id)
-  if call('HGET', UNIQUE, key) == '0 ' .. id then call('HDEL', UNIQUE, key) end
-end
--- Frees the unique key, if it has one, of a job that is dead or cancelled, for however long it was to be kept.
-local function give_key_up(r, id)
-  if r.unique == '' or match(call('HGET', UNIQUE, r.unique) or '', '^%d+ (.+)$') ~= id then return end
-  call('HDEL', UNIQUE, r.unique)
-  call('ZREM', UNIQUE_ENDS, r.unique)
-end
-
--- A job that runs is not to run again once another has its key: that one is put in for it.
-local function lose_key(r, id)
-  local flags = byte(r.flags)
-  if flags % 16 >= 8 then return end
-  r.flags = string.char(flags + 8)
-  call('HSET', RUNS, id, written(r))
-end
-local function has_lost_key(r)
-  return byte(r.flags) % 16 >= 8
-end
-
--- Takes a job that is not leased out of where it is; false if it is not there to be taken.
-local function take_out(r, id)
-  if r.state == 'r' then return call('ZREM', KEYS[LINES + tonumber(r.number)], id) == 1 end
-  local places = { w = DELAYED, l = LEASED, d = DONE, x = DEAD, c = CANCELLED }
-  return call('ZREM', places[r.state], id) == 1
-end
-
--- Forgets the oldest of those that have ended, as far as they are too many or too old, with all that there is of them.
-local function forget(ended, most, bite)
-  local over = math.max(call('ZCOUNT', ended, '-inf', now), call('ZCARD', ended) - most)
-  if over <= 0 then return 0 end
-  over = math.min(over, bite)
-  local ids = call('ZRANGE', ended, 0, over - 1)
-  call('ZREMRANGEBYRANK', ended, 0, over - 1)
-  many('HDEL', SPECS, ids)
-  many('HDEL', RUNS, ids)
-  return #ids
-end
-
 -- Forgets up to so many unique keys that were kept for a time.
 local function forget_keys(most)
   local keys = call('ZRANGEBYSCORE', UNIQUE_ENDS, '-inf', now, 'LIMIT', 0, most)
@@ -256,118 +163,4 @@ local function forget_keys(most)
   call('HDEL', UNIQUE, unpack(keys))
   call('ZREM', UNIQUE_ENDS, unpack(keys))
   return #keys
-end
-
-local function die(r, id)
-  r.state, r.since = 'x', now_text
-  call('HSET', RUNS, id, written(r))
-  call('ZADD', DEAD, stamp(now + dead_ms), id)
-  give_key_up(r, id)
-  count('died', 1)
-  note('dead', id)
-end
-
-local function end_cancelled(r, id)
-  r.state, r.since = 'c', now_text
-  call('HSET', RUNS, id, written(r))
-  -- Its worker is to be told of it, so it is remembered for an hour at least.
-  call('ZADD', CANCELLED, now + math.max(r.keep * 1000, 3600000), id)
-  give_key_up(r, id)
-  count('cancelled', 1)
-  note('cancelled', id)
-end
-
--- Makes up to so many delayed jobs ready that are due.
-local function promote(most)
-  local ids = call('ZRANGEBYSCORE', DELAYED, '-inf', now, 'LIMIT', 0, most)
-  if #ids == 0 then return 0 end
-  local runs, changed = call('HMGET', RUNS, unpack(ids)), {}
-  for i, id in ipairs(ids) do
-    local run = runs[i]
-    if run then
-      local number, place = match(run, '^ (%d+) (%d+)', 57)
-      make_ready(number, place, id)
-      changed[#changed + 1] = id
-      changed[#changed + 1] = 'r' .. sub(run, 2)
-    end
-  end
-  call('ZREM', DELAYED, unpack(ids))
-  many('HSET', RUNS, changed)
-  note_all('ready', ids)
-  return #ids
-end
-
--- How many bytes of records one call reads of a hash, but for the first, whatever it has; and how many records are read at once:
--- Redis's Lua hashes every byte of them, some 8 ms a MiB.
-local MOST_BYTES, PIECE = 4194304, 16
--- The records of jobs, in SPECS or RUNS, from the first on, and how many of them are so few bytes.
-local function within(key, ids)
-  local records, bytes, n = {}, 0, #ids
-  for from_id = 1, n, PIECE do
-    local piece = call('HMGET', key, unpack(ids, from_id, math.min(from_id + PIECE - 1, n)))
-    for i, record in ipairs(piece) do
-      bytes = bytes + (record and #record or 0)
-      local k = from_id + i - 1
-      if bytes > MOST_BYTES and k > 1 then return records, k - 1 end
-      records[k] = record
-    end
-  end
-  return records, n
-end
-
--- For how long a job waits after its latest attempt, as its policy has it; `drawn` is 0 to 999, for the jitter.
-local function backoff_ms(r, drawn)
-  local ms = r.base
-  if r.backoff == 'e' then ms = math.min(r.cap, ms * 2 ^ math.min(r.attempts - 1, 40)) end
-  return math.floor(ms * (1 - r.jitter * drawn / 1000))
-end
--- Makes a job that was leased ready again after that time, at the place in the line that it had.
-local function try_again(r, id, ms)
-  local due = from + ms
-  r.state, r.since = ms == 0 and 'r' or 'w', stamp(due)
-  call('HSET', RUNS, id, written(r))
-  if ms == 0 then
-    make_ready(r.number, r.place, id)
-  else
-    call('ZADD', DELAYED, stamp(due), id)
-    will_be_due(due)
-  end
-end
-
--- Takes back up to so many leases that ran out. Each is a failed attempt: the job is tried again as its policy has it, and is dead
--- after its last attempt, or cancelled where another has taken its key. Returns whether there may be more.
-local function reclaim(most)
-  local ids = call('ZRANGEBYSCORE', LEASED, '-inf', now, 'LIMIT', 0, most)
-  if #ids == 0 then return false end
-  local specs, n = within(SPECS, ids)
-  local behind = n < #ids or n == most
-  for i = #ids, n + 1, -1 do
-    ids[i] = nil
-  end
-  local runs = call('HMGET', RUNS, unpack(ids))
-  call('ZREM', LEASED, unpack(ids))
-  look_at_delayed()
-  local died, cancelled = false, false
-  for i, id in ipairs(ids) do
-    if runs[i] and specs[i] then
-      local r = read(runs[i], specs[i])
-      r.token, r.ended_by = NO_TOKEN, '-'
-      add_error(r, '"the lease ran out"')
-      if r.attempts >= r.most then
-        die(r, id)
-        died = true
-      elseif has_lost_key(r) then
-        end_cancelled(r, id)
-        cancelled = true
-      else
-        -- Redis's `math.random` draws the same in each call.
-        try_again(r, id, backoff_ms(r, (time[2] + 389 * i) % 1000))
-      end
-    end
-  end
-  if died then forget(DEAD, most_dead, 2 * most) end
-  if cancelled then forget(CANCELLED, most_done, 2 * most) end
-  count('lost', #ids)
-  note_all('lost', ids)
-  return behind
 end

@@ -15,6 +15,16 @@
 -- Returns {'ok', outcomes, now, due, {id, attempt, spec}...} as lease.lua does, nothing behind `now` if no outcome of the call holds.
 -- Outcomes has a letter a lease: the state of the job, in capitals if the lease was not that token's or is over; '?' for no such
 -- job. {'types', n} and {'full'} as add.lua.
+local function completed(n)
+  local minute = math.floor(now / 60000)
+  count('completed', n)
+  count_within(minute, 'm' .. minute % 60, n)
+end
+-- Frees the unique key of a job that is done, unless it is kept for a time.
+local function free_key(key, id)
+  if call('HGET', UNIQUE, key) == '0 ' .. id then call('HDEL', UNIQUE, key) end
+end
+
 if unknown then return { 'types', types } end
 open(ARGV[1], ARGV[2], ARGV[3])
 local first = 9 + tonumber(ARGV[7])
