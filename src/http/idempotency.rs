@@ -66,7 +66,7 @@ mod tests {
         let value = HeaderValue::from_bytes(value).unwrap();
         idempotency_key(
             &TestRequest::default()
-                .insert_header((IDEMPOTENCY_KEY, value))
+                .insert_header((&IDEMPOTENCY_KEY, value))
                 .to_http_request(),
         )
     }
