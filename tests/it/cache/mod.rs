@@ -14,6 +14,7 @@ mod leases;
 mod local;
 mod messages;
 mod model;
+mod storm;
 mod tickets;
 mod warm;
 mod was_wrong;

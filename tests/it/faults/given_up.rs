@@ -2,20 +2,16 @@
 //! whatever took it back. Nothing of it is left, at each call that hands something out.
 
 use super::{NOTICE, SOON};
-use crate::support::{Answer, Api, Leaving, Proxy, Raw, Scene, Service, send};
-use futures_util::future::join_all;
-use rand::RngExt;
+use crate::support::{Answer, Api, Leavers, Leaving, Parting, Proxy, Raw, Scene, Service, send};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 /// A call that hands something out, and what shows that nobody has it.
 struct Call {
-    path: String,
-    body: Value,
+    sent: Parting,
     /// A word of the last command that is sent to Redis before the answer.
     command: &'static str,
     probe: Probe,
@@ -31,8 +27,7 @@ struct Probe {
 
 fn calls() -> Vec<Call> {
     let call = |path: &str, body, command, probe| Call {
-        path: path.to_owned(),
-        body,
+        sent: Parting::new(path, body),
         command,
         probe,
     };
@@ -157,9 +152,9 @@ async fn ending(service: &Service) -> Call {
     post(&api, "/v1/queues/ended/jobs", jobs).await;
     let leased = post(&api, "/v1/queues/ended/lease", json!({"lease_ms": 600_000})).await;
     let job = &leased.body["jobs"][0];
+    let body = json!({"token": job["token"], "lease_next": {"lease_ms": 600_000}});
     Call {
-        path: format!("/v1/jobs/{}/complete", job["id"].as_str().unwrap()),
-        body: json!({"token": job["token"], "lease_next": {"lease_ms": 600_000}}),
+        sent: Parting::new(format!("/v1/jobs/{}/complete", job["id"].as_str().unwrap()), body),
         command: "ended",
         probe: Probe {
             method: Method::GET,
@@ -170,22 +165,10 @@ async fn ending(service: &Service) -> Call {
     }
 }
 
-async fn asking(service: &Service, call: &Call) -> Raw {
-    let mut client = Raw::connect(&service.url()).await;
-    let body = call.body.to_string();
-    let head = format!(
-        "POST {} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-        call.path,
-        body.len()
-    );
-    client.say(head + &body).await;
-    client
-}
-
 /// Sends a call, and returns when its command is kept back.
 async fn under_way(proxy: &Proxy, service: &Service, call: &Call) -> Raw {
     proxy.keep_back(call.command);
-    let client = asking(service, call).await;
+    let client = call.sent.send(service).await;
     proxy.keeps_something().await;
     client
 }
@@ -209,7 +192,7 @@ async fn nobody_has_it(api: &Api, call: &Call, how: &str) {
             sleep(Duration::from_millis(10)).await;
         }
     });
-    assert!(freed.await.is_ok(), "{} is kept after {how}: {last:?}", call.path);
+    assert!(freed.await.is_ok(), "{:?} is kept after {how}: {last:?}", call.sent);
 }
 
 #[actix_web::test]
@@ -238,7 +221,7 @@ async fn a_command_that_was_given_up_does_not_arrive_behind_what_takes_it_back()
     for call in calls() {
         let mut client = under_way(&proxy, &service, &call).await;
         let head = client.head().await;
-        assert!(head.starts_with("HTTP/1.1 503"), "{}: {head}", call.path);
+        assert!(head.starts_with("HTTP/1.1 503"), "{:?}: {head}", call.sent);
         // The instance has another connection by then, and has taken back by that what it could.
         nobody_has_it(&service.drivers(), &call, "a late answer").await;
         proxy.let_go().await;
@@ -250,8 +233,7 @@ async fn a_command_that_was_given_up_does_not_arrive_behind_what_takes_it_back()
 async fn a_value_whose_writing_was_given_up_is_not_there_again_after_its_deletion() {
     let (_scene, proxy, service, other) = prepared(&[NOTICE]).await;
     let write = Call {
-        path: "/v1/cache/n".to_owned(),
-        body: json!({"set": [{"key": "k", "value": 1, "ttl_s": 60}]}),
+        sent: Parting::new("/v1/cache/n", json!({"set": [{"key": "k", "value": 1, "ttl_s": 60}]})),
         command: "cache:{c:",
         probe: Probe {
             method: Method::GET,
@@ -272,34 +254,16 @@ async fn a_value_whose_writing_was_given_up_is_not_there_again_after_its_deletio
 
 #[actix_web::test]
 async fn a_storm_of_clients_that_leave_over_connections_that_are_late_leaves_nothing_behind() {
-    let (_scene, proxy, service, other) = prepared(&[NOTICE]).await;
-    let calls = calls();
-    let over = AtomicBool::new(false);
-    let leaving = async {
-        for _ in 0..40 {
-            join_all(
-                calls
-                    .iter()
-                    .flat_map(|call| [(call, Leaving::Fin), (call, Leaving::Rst)])
-                    .map(async |(call, how)| {
-                        let client = asking(&service, call).await;
-                        client.leave(how);
-                    }),
-            )
-            .await;
-            sleep(Duration::from_millis(20)).await;
-        }
-        over.store(true, Ordering::Relaxed);
+    let (scene, _proxy, _service, other) = prepared(&[]).await;
+    let (leavers, calls) = (Leavers::beside(&scene).await, calls());
+    let sent = |_round| {
+        calls
+            .iter()
+            .flat_map(|call| [call.sent.clone(), call.sent.clone()])
+            .collect()
     };
-    let lateness = async {
-        while !over.load(Ordering::Relaxed) {
-            proxy.keep_back("");
-            // Now and then it takes longer than the service waits.
-            sleep(Duration::from_millis(rand::rng().random_range(0..600))).await;
-            proxy.let_go().await;
-        }
-    };
-    tokio::join!(leaving, lateness);
+    let left = leavers.storm(Duration::from_secs(5), sent).await;
+    assert!(left > 50, "{left}");
     for call in &calls {
         nobody_has_it(&other.drivers(), call, "the storm").await;
     }

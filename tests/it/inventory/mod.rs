@@ -13,6 +13,7 @@ mod faults;
 mod give_back;
 mod groups;
 mod items;
+mod leavers;
 mod model;
 mod reservations;
 mod sagas;

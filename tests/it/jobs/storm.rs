@@ -1,16 +1,21 @@
 //! Many at once, some of whom die: every job that was put in ends once, and the books balance all along.
 
 use super::*;
+use crate::support::{Leavers, Parting};
 use fleetpulse::ids::ExternalId;
 use fleetpulse::jobs::{JobsError, Retry, RunAt, SettleOutcome, State, Unique, UniqueMode};
 use futures_util::future::join_all;
 use futures_util::join;
 use rand::RngExt;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Instant;
+use tokio::time::sleep;
 
 const JOBS: usize = 600;
 const WORKERS: usize = 6;
+/// For how long clients leave in the middle of their calls.
+const LEAVING: Duration = Duration::from_secs(5);
 
 #[actix_web::test]
 async fn every_job_ends_though_workers_die_fail_and_give_back() {
@@ -164,4 +169,69 @@ async fn the_books_balance_whatever_is_done_to_jobs_with_keys() {
     };
     join_all(clients.iter().map(storm)).await;
     Books::read(&scene, &queue).await.balance();
+}
+
+#[actix_web::test]
+async fn clients_that_leave_over_late_connections_cost_no_job_its_only_attempt() {
+    let (scene, queue) = (Scene::new().await, id_of("q"));
+    let leavers = Leavers::beside(&scene).await;
+    let (_looked_after, producer) = (scene.start().await, embedded(&scene).await);
+    let put_in = async {
+        for n in (0..JOBS).step_by(20) {
+            let batch = (n..n + 20).map(|n| {
+                let mut one = job(n);
+                one.kind = format!("t{}", n % 3).into();
+                one.max_attempts = 1;
+                one
+            });
+            producer.add(&queue, batch.collect()).await.unwrap();
+            sleep(LEAVING / 40).await;
+        }
+    };
+    let done = RefCell::new(BTreeMap::new());
+    let until = Instant::now() + SOON;
+    let work = async |jobs: Jobs| {
+        let request = LeaseRequest {
+            wait: Duration::from_millis(300),
+            ..up_to(4)
+        };
+        while done.borrow().len() < JOBS {
+            assert!(Instant::now() < until, "all are done: {}", done.borrow().len());
+            let leased = jobs.lease(&queue, &request).await.unwrap();
+            let (outcomes, _) = jobs
+                .settle(&queue, leased.iter().map(completed).collect(), None)
+                .await
+                .unwrap();
+            assert!(
+                outcomes
+                    .iter()
+                    .all(|outcome| *outcome == SettleOutcome::Settled(State::Done))
+            );
+            for one in &leased {
+                *done.borrow_mut().entry(number(one)).or_insert(0) += 1;
+            }
+            // Something is left for those who leave.
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let working = join_all((0..WORKERS).map(async |_| work(embedded(&scene).await).await));
+    let leaving = |_round| {
+        let next = body!({"count": 5, "lease_ms": 600_000});
+        [
+            Parting::new("/v1/queues/q/lease", next.clone()),
+            Parting::new("/v1/queues/q/settle", body!({"jobs": [], "lease_next": next.clone()})),
+            Parting::new(
+                "/v1/queues/q/lease",
+                body!({"types": ["t1"], "wait_ms": 5_000, "lease_ms": 600_000}),
+            ),
+            Parting::new("/v1/queues/q/settle", body!({"jobs": [], "lease_next": next})),
+        ]
+        .into()
+    };
+    let ((), _, left) = join!(put_in, working, leavers.storm(LEAVING, leaving));
+    assert!(left > 20, "{left}");
+    assert!(done.borrow().values().all(|times| *times == 1), "{done:?}");
+    let books = Books::read(&scene, &queue).await;
+    books.balance();
+    assert_eq!((books.count("done"), books.count("dead")), (JOBS, 0));
 }

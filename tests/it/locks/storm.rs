@@ -3,7 +3,7 @@
 //! Afterwards the books are balanced: no two grants of a name overlapped, and fences grew in the order of the grants.
 
 use super::{LockApi, SOON, embedded, name};
-use crate::support::{Folder, Redis, Scene, ServiceProcess, answered, eventually, now_us, try_send};
+use crate::support::{Folder, Leavers, Parting, Redis, Scene, ServiceProcess, answered, eventually, now_us, try_send};
 use actix_web::rt::task::JoinHandle;
 use fleetpulse::locks::{LockError, Locks, Token, Wanted};
 use fleetpulse::tracking::input::parse_rfc3339;
@@ -309,4 +309,40 @@ async fn the_embedded_redis_forgets_no_grant_that_it_acknowledged_when_it_is_kil
     let (_, next) = locks.grant("kept", 1_000).await;
     assert!(next > fence);
     assert!(again.terminate().await.success());
+}
+
+#[actix_web::test]
+async fn clients_that_leave_over_late_connections_hold_up_nobody() {
+    let scene = Scene::new().await;
+    let (one, leavers) = (scene.start().await, Leavers::beside(&scene).await);
+    let ways = [
+        Way::Http(LockApi::of(&one)),
+        Way::Http(LockApi::of(leavers.service())),
+        Way::Rust(embedded(&scene).await),
+    ];
+    let storm = Storm::begin(60, &ways);
+    // For so long that one grant that is kept by nobody would stop the others.
+    let leaving = |_round| {
+        let at_once = json!({"ttl_ms": 600_000});
+        let waiting = json!({"ttl_ms": 600_000, "wait_ms": 30_000});
+        let names = (0..NAMES).map(|number| format!("/v1/locks/l{number}"));
+        names
+            .flat_map(|path| [&at_once, &waiting].map(|body| Parting::new(&*path, body.clone())))
+            .collect()
+    };
+    let left = leavers.storm(Duration::from_secs(5), leaving).await;
+    assert!(left > 50, "{left}");
+    storm
+        .reaches("locks are granted", |books| &books.grants, 20 * NAMES)
+        .await;
+    let (fences, _) = storm.end().await;
+    assert!(fences > 300, "{fences}");
+    let Way::Rust(locks) = &ways[2] else { unreachable!() };
+    for number in 0..NAMES {
+        eventually(SOON, "everything is free, and nobody waits", async || {
+            let (held, waiting) = locks.inspect(&name(&format!("l{number}"))).await.ok()?;
+            (held.is_none() && waiting == 0).then_some(())
+        })
+        .await;
+    }
 }

@@ -5,6 +5,7 @@ mod bad_input;
 mod current;
 mod data;
 mod extend;
+mod leavers;
 mod lifecycle;
 mod limit;
 mod model;

@@ -3,8 +3,9 @@ use std::io;
 use std::mem;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -29,6 +30,10 @@ struct Gate {
     rounds: u64,
     /// Those that were open then are late from when they are sent this on; `None` when it is over.
     from: Option<String>,
+    /// What is sent goes on, and the answers are late.
+    is_answered_late: bool,
+    /// Those that have something are closed towards the instance.
+    is_hung_up: bool,
     /// How many of them have something.
     keeping: usize,
 }
@@ -98,10 +103,27 @@ impl Proxy {
     /// Keeps back what is sent by the connections that are open now, from when that has `from` in it; those that are opened later
     /// are not late.
     pub fn keep_back(&self, from: &str) {
+        self.make_late(from, false);
+    }
+
+    /// The same for the answers to it: Redis carries it out.
+    pub fn keep_answers_back(&self, from: &str) {
+        self.make_late(from, true);
+    }
+
+    fn make_late(&self, from: &str, is_answered_late: bool) {
         self.gate.send_modify(|gate| {
             gate.rounds += 1;
             gate.from = Some(from.to_owned());
+            gate.is_answered_late = is_answered_late;
+            gate.is_hung_up = false;
         });
+    }
+
+    /// Closes the connections that have something towards the instance; what they have goes on to Redis all the same when it is
+    /// let go.
+    pub fn hang_up(&self) {
+        self.gate.send_modify(|gate| gate.is_hung_up = true);
     }
 
     /// Resolves when something is kept back.
@@ -132,9 +154,10 @@ async fn lead(
         return;
     };
     let ((mut asks, mut hears), (mut answers, mut is_asked)) = (client.into_split(), server.into_split());
+    let (mute, keeps) = (AtomicBool::new(false), AtomicBool::new(false));
     tokio::select! {
-        _ = copy(&mut answers, &mut hears) => {}
-        _ = late(&mut asks, &mut is_asked, latency, &gate) => {}
+        _ = answering(&mut answers, &mut hears, &gate, (&mute, &keeps)) => {}
+        _ = late(&mut asks, &mut is_asked, latency, (&gate, &mute, &keeps)) => {}
         _ = is_open.wait_for(|open| !open) => {}
         _ = lasts.wait_for(|lasts| !lasts) => {}
     }
@@ -153,7 +176,7 @@ async fn late(
     from: &mut OwnedReadHalf,
     to: &mut OwnedWriteHalf,
     latency: Duration,
-    gate: &watch::Sender<Gate>,
+    (gate, mute, keeps): (&watch::Sender<Gate>, &AtomicBool, &AtomicBool),
 ) -> io::Result<()> {
     let (born, mut changes) = (gate.borrow().rounds, gate.subscribe());
     let mut bytes = vec![0; 65_536];
@@ -166,14 +189,63 @@ async fn late(
             sleep(latency).await;
         }
         let is_kept = gate.send_if_modified(|gate| {
-            let keeps = gate.keeps(born, &bytes[..read]);
-            gate.keeping += usize::from(keeps);
-            keeps
+            let is_kept = gate.keeps(born, &bytes[..read]);
+            if is_kept && gate.is_answered_late {
+                mute.store(true, Ordering::Relaxed);
+                return false;
+            }
+            gate.keeping += usize::from(is_kept);
+            is_kept
         });
+        keeps.store(is_kept, Ordering::Relaxed);
         let _keeping = is_kept.then(|| Keeping(gate));
         if is_kept && changes.wait_for(|gate| gate.from.is_none()).await.is_err() {
             return Ok(());
         }
         to.write_all(&bytes[..read]).await?;
+    }
+}
+
+async fn answering(
+    from: &mut OwnedReadHalf,
+    to: &mut OwnedWriteHalf,
+    gate: &watch::Sender<Gate>,
+    (mute, keeps): (&AtomicBool, &AtomicBool),
+) -> io::Result<()> {
+    let (mut changes, mut hanging_up) = (gate.subscribe(), gate.subscribe());
+    let mut bytes = vec![0; 65_536];
+    let mut is_open = true;
+    loop {
+        let hung_up = async {
+            let is_hung_up = |gate: &Gate| gate.is_hung_up && keeps.load(Ordering::Relaxed);
+            hanging_up.wait_for(is_hung_up).await.is_ok()
+        };
+        let read = tokio::select! {
+            read = from.read(&mut bytes) => Some(read?),
+            _ = hung_up, if is_open => None,
+        };
+        let Some(read) = read else {
+            is_open = false;
+            to.shutdown().await?;
+            continue;
+        };
+        if read == 0 {
+            return Ok(());
+        }
+        let is_kept = gate.send_if_modified(|gate| {
+            let keeps = gate.from.is_some() && mute.load(Ordering::Relaxed);
+            gate.keeping += usize::from(keeps);
+            keeps
+        });
+        if is_kept {
+            let _keeping = Keeping(gate);
+            if changes.wait_for(|gate| gate.from.is_none()).await.is_err() {
+                return Ok(());
+            }
+        }
+        mute.store(false, Ordering::Relaxed);
+        if is_open {
+            to.write_all(&bytes[..read]).await?;
+        }
     }
 }

@@ -1,0 +1,92 @@
+//! Clients that leave while a session or a token is made for them, over connections to Redis that are late, beside clients that
+//! stay: nobody has what no client got, and every token that a client did get is good for as long as it should be.
+
+use super::{Calls, listed};
+use crate::support::{Leavers, Parting, Scene, eventually};
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+use tokio::join;
+use tokio::time::sleep;
+
+const LEAVING: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(20);
+const CLIENTS: usize = 20;
+/// Their tokens are rotated by clients that leave.
+const ROTATED: usize = 5;
+const LEFT: usize = 4;
+
+/// A client that stays: each session that it is given can be used, changed, rotated and ended.
+async fn stays(calls: &Calls, subject: String, until: Instant, count: &Cell<usize>) {
+    while Instant::now() < until {
+        let session = calls.open(&subject).await;
+        let changed = calls.patch(&session.token, 1, json!({"n": 1})).await;
+        assert_eq!(changed.status, 200, "{changed:?}");
+        let rotated = calls.rotate(&session.token).await;
+        assert_eq!(rotated.status, 200, "{rotated:?}");
+        let token = rotated.body["token"].as_str().unwrap();
+        let used = calls.get(token).await;
+        assert_eq!((used.status, &used.body["data"]), (200, &json!({"n": 1})), "{used:?}");
+        assert_eq!(calls.ids(&subject).await, [session.id]);
+        assert_eq!(calls.sign_out(token).await.status, 204);
+        count.set(count.get() + 1);
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[actix_web::test]
+async fn clients_that_leave_over_late_connections_have_no_session_and_take_none() {
+    let scene = Scene::new().await.with(&["--session-rotation-grace=1500"]);
+    let (service, leavers) = (scene.start().await, Leavers::beside(&scene).await);
+    let calls = Calls::of(&service);
+    let mut rotated = Vec::new();
+    for number in 0..ROTATED {
+        rotated.push(calls.open(&format!("rotated-{number}")).await);
+    }
+    let leaving = |_round| {
+        let made = (0..LEFT).flat_map(|number| {
+            let one = Parting::new("/v1/sessions", json!({"subject": format!("left-{number}")}));
+            [one.clone(), one]
+        });
+        let again = rotated.iter().flat_map(|session| {
+            let one = Parting::new("/v1/sessions/current/rotate", Value::Null).by(&session.token);
+            [one.clone(), one]
+        });
+        made.chain(again).collect()
+    };
+    let (until, count) = (Instant::now() + LEAVING, Cell::new(0));
+    let staying = join_all((0..CLIENTS).map(|n| stays(&calls, format!("stays-{n}"), until, &count)));
+    // Who did not get the new token goes on with the old one.
+    let going_on = async {
+        while Instant::now() < until {
+            for session in &rotated {
+                let used = calls.get(&session.token).await;
+                assert_eq!(used.status, 200, "{used:?}");
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let (left, _, ()) = join!(leavers.storm(LEAVING, leaving), staying, going_on);
+    assert!(left > 50 && count.get() > CLIENTS, "{left}, {}", count.get());
+    for number in 0..LEFT {
+        eventually(SOON, "nobody has a session of those that left", async || {
+            let answer = calls.list(&format!("left-{number}")).await;
+            listed(&answer).is_empty().then_some(())
+        })
+        .await;
+    }
+    for session in &rotated {
+        let again = eventually(SOON, "the old token is replaced", async || {
+            let again = calls.rotate(&session.token).await;
+            // Too many that were replaced are honoured still.
+            (again.status != 429).then_some(again)
+        })
+        .await;
+        assert_eq!(again.status, 200, "{again:?}");
+        let token = again.body["token"].as_str().unwrap();
+        assert_eq!(calls.get(token).await.status, 200);
+    }
+    let stats = calls.0.get("/v1/sessions/stats").await;
+    assert_eq!(stats.body["stolen_total"], 0, "{stats:?}");
+}

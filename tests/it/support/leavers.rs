@@ -1,0 +1,108 @@
+use super::{Leaving, Proxy, Raw, Redis, Scene, Service};
+use futures_util::future::join_all;
+use rand::RngExt;
+use serde_json::Value;
+use std::time::{Duration, Instant};
+use tokio::time::sleep;
+
+/// What the instance waits for an answer of Redis. Calls leave well within it, so that none of them is answered before.
+const REDIS_TIMEOUT_MS: u64 = 600;
+/// The longest that a connection to Redis is late.
+const LATEST_MS: u64 = 2_500;
+/// However slow the machine is.
+const FEWEST_ROUNDS: usize = 6;
+
+/// A POST whose client does not stay until it is answered.
+#[derive(Debug, Clone)]
+pub struct Parting {
+    path: String,
+    body: Value,
+    bearer: Option<String>,
+}
+
+impl Parting {
+    pub fn new(path: impl Into<String>, body: Value) -> Self {
+        Self {
+            path: path.into(),
+            body,
+            bearer: None,
+        }
+    }
+
+    /// With a session's token.
+    #[must_use]
+    pub fn by(mut self, token: &str) -> Self {
+        self.bearer = Some(token.to_owned());
+        self
+    }
+
+    /// Sends it.
+    pub async fn send(&self, service: &Service) -> Raw {
+        let mut client = Raw::connect(&service.url()).await;
+        let body = if self.body.is_null() {
+            String::new()
+        } else {
+            self.body.to_string()
+        };
+        let bearer = self.bearer.as_ref();
+        let bearer = bearer.map_or_else(String::new, |token| format!("Authorization: Bearer {token}\r\n"));
+        let head = format!(
+            "POST {} HTTP/1.1\r\nHost: localhost\r\n{bearer}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            self.path,
+            body.len()
+        );
+        client.say(head + &body).await;
+        client
+    }
+}
+
+/// Clients that leave in the middle of their calls, by FIN and by RST, of an instance whose connections to Redis are late now and
+/// then, by seconds too. New connections are not late, nor are those of other instances.
+pub struct Leavers {
+    proxy: Proxy,
+    service: Service,
+}
+
+impl Leavers {
+    /// Beside the other instances of a scene.
+    pub async fn beside(scene: &Scene<impl AsRef<Redis>>) -> Self {
+        let proxy = Proxy::to(&scene.redis.as_ref().url()).await;
+        let mut args = scene.args();
+        args.extend([
+            format!("--redis-url={}", proxy.url()),
+            format!("--redis-timeout={REDIS_TIMEOUT_MS}"),
+        ]);
+        let service = Service::start(&args).await;
+        Self { proxy, service }
+    }
+
+    /// The instance that they call, for others who call it too.
+    pub fn service(&self) -> &Service {
+        &self.service
+    }
+
+    /// Sends calls in rounds for so long; their clients leave while the commands are on their way to Redis, so that none of them is
+    /// answered. Returns how many left.
+    pub async fn storm(&self, lasting: Duration, calls: impl Fn(usize) -> Vec<Parting>) -> usize {
+        let (until, mut left) = (Instant::now() + lasting, 0);
+        for round in 0.. {
+            if round >= FEWEST_ROUNDS && Instant::now() >= until {
+                break;
+            }
+            self.proxy.keep_back("");
+            let calls = calls(round);
+            let clients = join_all(calls.iter().map(|call| call.send(&self.service))).await;
+            self.proxy.keeps_something().await;
+            for (n, client) in clients.into_iter().enumerate() {
+                client.leave(if n % 2 == round % 2 { Leaving::Fin } else { Leaving::Rst });
+                left += 1;
+            }
+            // Every third time for longer than the instance waits.
+            let longest = if round % 3 == 0 { LATEST_MS } else { 50 };
+            sleep(Duration::from_millis(rand::rng().random_range(0..longest))).await;
+            self.proxy.let_go().await;
+            sleep(Duration::from_millis(20)).await;
+        }
+        left
+    }
+}
