@@ -57,7 +57,8 @@ const READS: [&[u8]; 18] = [
 /// fails with [`StoreError::Lost`], because Redis may have carried it out.
 ///
 /// A connection whose answer is late is given up, and Redis closes it before the next one is used: what was sent by the old one is
-/// carried out before that or not at all, and so never behind what its caller does next.
+/// carried out before that or not at all, and so never behind what its caller does next. The same holds for a connection that was
+/// closed: a proxy may do that and pass on later what it has.
 #[derive(Debug, Clone)]
 pub struct Link(Arc<Inner>);
 
@@ -195,14 +196,25 @@ impl Link {
             Err(error) if error.is_closed() && is_repeatable() => {
                 self.send(cmd).await.map_err(|again| unless_unknown(again, error))?
             }
-            Err(error) if error.is_late() && !is_repeatable() => {
+            Err(error) if error.is_lost() && !is_repeatable() => {
                 // Its caller may take it back by another connection, or another process.
-                let _ = timeout(self.store().timeout(), self.connected()).await;
+                let _ = timeout(self.store().timeout(), self.old_one_closed(&error)).await;
                 return Err(error);
             }
             answer => answer?,
         };
         T::from_redis_value(value).map_err(|error| StoreError::Answer(error.to_string()))
+    }
+
+    /// Resolves when nothing that was sent by a lost connection is carried out any more. Of one that was closed, which may have been
+    /// done by a proxy that has the command still, also when the first attempt to connect has failed: Redis is likely to be away.
+    async fn old_one_closed(&self, lost: &StoreError) {
+        if lost.is_late() {
+            return self.connected().await;
+        }
+        let mut phase = self.0.phase.subscribe();
+        // The sender lives as long as `self`.
+        let _ = phase.wait_for(|phase| *phase != Phase::Connecting).await;
     }
 
     async fn send(&self, cmd: &Cmd) -> Result<Value, StoreError> {

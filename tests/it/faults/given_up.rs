@@ -253,6 +253,31 @@ async fn a_value_whose_writing_was_given_up_is_not_there_again_after_its_deletio
 }
 
 #[actix_web::test]
+async fn a_value_whose_writing_a_proxy_cut_off_is_not_there_again_after_its_deletion() {
+    let scene = Scene::new().await.with(&["--redis-timeout=5000", "--workers=1"]);
+    // So far away that it takes a while to connect again.
+    let proxy = Proxy::far_from(&scene.redis.url(), Duration::from_millis(60)).await;
+    let mut args = scene.args();
+    args.push(format!("--redis-url={}", proxy.url()));
+    let (service, other) = (Service::start(&args).await, scene.start().await);
+    let set = |key: &str| Parting::new("/v1/cache/n", json!({"set": [{"key": key, "value": 1, "ttl_s": 60}]}));
+    // The connection is not short-lived, and the script is known.
+    sleep(Duration::from_millis(1_100)).await;
+    set("warm").send(&service).await.head().await;
+    proxy.keep_back("n/k");
+    let mut client = set("k").send(&service).await;
+    proxy.keeps_something().await;
+    proxy.hang_up();
+    let head = client.head().await;
+    assert!(head.starts_with("HTTP/1.1 503"), "{head}");
+    let delete = other.drivers().request(Method::DELETE, "/v1/cache/n/k");
+    assert_eq!(send(delete).await.status, 204);
+    proxy.let_go().await;
+    let found = send(other.drivers().request(Method::GET, "/v1/cache/n/k")).await;
+    assert_eq!(found.status, 404, "{found:?}");
+}
+
+#[actix_web::test]
 async fn a_storm_of_clients_that_leave_over_connections_that_are_late_leaves_nothing_behind() {
     let (scene, _proxy, _service, other) = prepared(&[]).await;
     let (leavers, calls) = (Leavers::beside(&scene).await, calls());
