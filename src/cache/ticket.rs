@@ -160,13 +160,23 @@ impl Cache {
         Ok(tags.collect())
     }
 
-    /// Ends the lease of a ticket whose value is not stored, if it has one.
+    /// Ends the lease of a ticket whose value is not stored, if it has one; in the background if Redis does not answer, or this is
+    /// dropped.
     pub(super) async fn give_up(&self, name: &Name<'_>, ticket: &Ticket) {
-        if let Some(token) = ticket.lease
-            && let Err(error) = commands::give_up(self.link(), name, token).await
-        {
-            tracing::debug!(%error, "a lease of the cache is left to end by itself");
+        let Some(token) = ticket.lease else { return };
+        let mut give_back = self.give_up_unless_settled(name, ticket);
+        match commands::give_up(self.link(), name, token).await {
+            Ok(()) => give_back.settle(),
+            Err(error) => tracing::debug!(%error, "a lease of the cache is given up later"),
         }
+    }
+
+    /// Ends the lease of a ticket in the background, if it has one, unless that is settled.
+    pub(super) fn give_up_unless_settled(&self, name: &Name<'_>, ticket: &Ticket) -> GiveBack {
+        ticket.lease.map_or_else(GiveBack::nothing, |token| {
+            // No lease lasts longer.
+            self.give_up_unless_delivered(name, token, TICKET_LIFE)
+        })
     }
 
     /// Ends a lease in the background whose caller may not have received it; otherwise it blocks other callers until it expires.

@@ -72,6 +72,8 @@ impl Cache {
         ticket: &Ticket,
     ) -> Result<Stored, CacheError> {
         let cost = ticket.taken.elapsed();
+        // Also if this is dropped because the client has gone.
+        let mut give_back = self.give_up_unless_settled(name, ticket);
         let stored = match self.depending(name, put, ticket).await {
             Ok(Some(tags)) => {
                 // Of Redis's clock, and never ahead of it: nothing is fresh for longer than it was given.
@@ -97,6 +99,7 @@ impl Cache {
             }
             Err(_) => self.give_up(name, ticket).await,
         }
+        give_back.settle();
         stored
     }
 

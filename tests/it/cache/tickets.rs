@@ -1,7 +1,7 @@
 //! Values that are computed elsewhere and written over HTTP.
 
-use super::CacheApi;
-use crate::support::{Answer, Scene};
+use super::{CacheApi, SOON};
+use crate::support::{Answer, Proxy, Scene, Service, eventually};
 use serde_json::{Value, json};
 
 async fn ticket(api: &CacheApi, path: &str, body: Value) -> Value {
@@ -103,4 +103,33 @@ async fn what_is_no_ticket_is_refused_and_nothing_is_written() {
         "the version of a tag"
     );
     api.get("n/k").await.assert_problem(404, &[]);
+}
+
+#[actix_web::test]
+async fn a_lease_ends_whose_value_could_not_be_stored_because_redis_went_away() {
+    let scene = Scene::new().await.with(&["--redis-timeout=300"]);
+    let proxy = Proxy::to(&scene.redis.url()).await;
+    let mut args = scene.args();
+    args.extend([format!("--redis-url={}", proxy.url()), "--workers=1".to_owned()]);
+    let (cut_off, other) = (Service::start(&args).await, scene.start().await);
+    let (cut_off, other) = (CacheApi::of(&cut_off), CacheApi::of(&other));
+    let leased = || json!({"lease_ms": 300_000});
+    let mine = ticket(&cut_off, "n/k", leased()).await;
+    proxy.keep_back("n/k");
+    let cutting = async {
+        proxy.keeps_something().await;
+        proxy.cut();
+        proxy.let_go().await;
+    };
+    let value = json!({"value": 1, "ttl_s": 60, "ticket": mine});
+    let (stored, ()) = tokio::join!(cut_off.put("n/k", value), cutting);
+    stored.assert_problem(503, &[]);
+    assert_is(&other.post("tickets/n/k", leased()).await, "cache_leased");
+    proxy.mend();
+    // Well before its end.
+    eventually(SOON, "another computes", async || {
+        let answer = other.post("tickets/n/k", leased()).await;
+        (answer.status == 201).then_some(())
+    })
+    .await;
 }
