@@ -1,3 +1,4 @@
+use super::call_names::CallNames;
 use super::commands::{self, Target};
 use super::error::{Fault, JobsError};
 use super::id::{JobId, LeaseToken};
@@ -41,6 +42,7 @@ struct Inner {
     wakeups: Wakeups,
     settings: JobSettings,
     known: KnownQueues,
+    call_names: Arc<CallNames>,
     validator: Option<Validator>,
     usual: Option<Usual>,
 }
@@ -60,6 +62,7 @@ impl Jobs {
     pub fn new(link: Link, wakeups: Wakeups, settings: JobSettings) -> Self {
         Self(Arc::new(Inner {
             known: KnownQueues::new(link.store()),
+            call_names: CallNames::new(),
             link,
             wakeups,
             settings,
@@ -94,6 +97,7 @@ impl Jobs {
             wakeups: self.0.wakeups.clone(),
             settings: self.0.settings,
             known: KnownQueues::new(self.0.link.store()),
+            call_names: CallNames::new(),
             validator: self.0.validator.clone(),
             usual: self.0.usual.clone(),
         }
@@ -118,6 +122,11 @@ impl Jobs {
     #[must_use]
     pub fn settings(&self) -> &JobSettings {
         &self.0.settings
+    }
+
+    /// Names for calls that lease jobs.
+    pub(super) fn call_names(&self) -> &Arc<CallNames> {
+        &self.0.call_names
     }
 
     pub(super) fn target<'a>(&'a self, queue: &'a Id) -> Target<'a> {

@@ -1,25 +1,22 @@
 //! Jobs on their way from Redis to who asked for them. Whoever has gone meanwhile (a client that closed its connection, a future
 //! that was dropped) gets none: they go back to their places at once, and the attempt does not count.
 //!
-//! Where the answer of Redis itself is lost nobody knows which jobs were leased, but their token: those are looked for and given
-//! back as soon as Redis answers. If the instance dies with it, they come back at the ends of their leases as after a crash of their
+//! Where the answer of Redis itself is lost, Redis has noted under the call's name which jobs were leased: those are given back as soon
+//! as Redis answers. If the instance dies with it, they come back at the ends of their leases as after a crash of their
 //! worker, with the attempt counted; and are dead if it was the last.
 
 use super::api::Jobs;
-use super::commands::{self, Taken};
+use super::call_names::CallName;
+use super::commands::{self, Taken, Taking};
 use super::error::JobsError;
 use super::id::{JobId, LeaseToken};
-use super::model::{LeaseRequest, SettleOutcome, Settlement, State};
+use super::model::{LeaseRequest, SettleOutcome, Settlement};
 use crate::ids::Id;
 use crate::runtime::{GiveBack, Undelivered, caught, failpoint};
 use crate::store::StoreError;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
-
-/// Leased jobs that are looked through at once, and pages of them, for those whose answer was lost.
-const PAGE: usize = 100;
-const MOST_PAGES: usize = 1_000;
 
 /// Leased jobs that nobody has got yet. Dropped by the end of the runtime they are left to the ends of their leases.
 fn parcel(jobs: Jobs, queue: Id, taken: Taken, lease: Duration) -> Undelivered<Taken> {
@@ -41,45 +38,29 @@ fn parcel(jobs: Jobs, queue: Id, taken: Taken, lease: Duration) -> Undelivered<T
     Undelivered::new(taken, give_back)
 }
 
-/// Gives back what a call may have leased whose answer was lost.
+/// Gives back what a call may have leased whose answer was lost. Its name is another call's only after that.
 fn recall_if_lost<T>(
     outcome: &Result<T, JobsError>,
     jobs: &Jobs,
     queue: &Id,
     token: LeaseToken,
-    request: &LeaseRequest,
+    name: CallName,
+    lease: Duration,
 ) {
     let Err(JobsError::Store(StoreError::Lost(_))) = outcome else {
         return;
     };
-    let (jobs, queue, most) = (jobs.clone(), queue.clone(), request.count);
-    jobs.link()
-        .clone()
-        .give_back("jobs.recall", request.lease, move |_link| {
-            let (jobs, queue) = (jobs.clone(), queue.clone());
-            async move {
-                match recall(&jobs, &queue, token, most).await {
-                    Err(JobsError::Store(error)) => Err(error),
-                    _ => Ok(()),
-                }
+    let (jobs, queue, name) = (jobs.clone(), queue.clone(), Arc::new(name));
+    jobs.link().clone().give_back("jobs.recall", lease, move |_link| {
+        let (jobs, queue, name) = (jobs.clone(), queue.clone(), Arc::clone(&name));
+        async move {
+            let ids = commands::leased_by(jobs.target(&queue), name.as_str(), token).await?;
+            match jobs.release_all(&queue, &ids, token).await {
+                Err(JobsError::Store(error)) => Err(error),
+                _ => Ok(()),
             }
-        });
-}
-
-/// `most`: how many can have been leased.
-async fn recall(jobs: &Jobs, queue: &Id, token: LeaseToken, most: usize) -> Result<(), JobsError> {
-    let (mut cursor, mut found) = (None, 0);
-    for _ in 0..MOST_PAGES {
-        let (page, next) = jobs.list(queue, State::Leased, cursor.as_ref(), PAGE).await?;
-        let ids: Vec<JobId> = page.into_iter().map(|job| job.id).collect();
-        // Those of other tokens stay as they are.
-        found += jobs.release_all(queue, &ids, token).await?;
-        if found >= most || next.is_none() {
-            break;
         }
-        cursor = next;
-    }
-    Ok(())
+    });
 }
 
 /// A task that panics, or ends with its runtime, drops its answer; the outcome is unknown then.
@@ -93,9 +74,14 @@ pub(super) async fn lease(jobs: &Jobs, queue: &Id, request: &LeaseRequest) -> Re
     let (jobs, queue, request) = (jobs.clone(), queue.clone(), request.clone());
     let leasing = async move {
         failpoint("jobs.lease");
-        let token = LeaseToken::draw();
-        let leased = commands::lease(jobs.target(&queue), &request, token).await;
-        recall_if_lost(&leased, &jobs, &queue, token, &request);
+        let (token, name) = (LeaseToken::draw(), jobs.call_names().take());
+        let taking = Taking {
+            request: &request,
+            token,
+            name: name.as_str(),
+        };
+        let leased = commands::lease(jobs.target(&queue), taking).await;
+        recall_if_lost(&leased, &jobs, &queue, token, name, request.lease);
         let parcel = leased.map(|taken| parcel(jobs, queue, taken, request.lease));
         // Not to be delivered, it is dropped.
         drop(answer.send(parcel));
@@ -115,9 +101,14 @@ pub(super) async fn settle(
     let (jobs, queue) = (jobs.clone(), queue.clone());
     let settling = async move {
         failpoint("jobs.settle");
-        let (token, lease) = (LeaseToken::draw(), next.lease);
-        let settled = commands::settle(jobs.target(&queue), &settlements, Some((&next, token))).await;
-        recall_if_lost(&settled, &jobs, &queue, token, &next);
+        let (token, name, lease) = (LeaseToken::draw(), jobs.call_names().take(), next.lease);
+        let taking = Taking {
+            request: &next,
+            token,
+            name: name.as_str(),
+        };
+        let settled = commands::settle(jobs.target(&queue), &settlements, Some(taking)).await;
+        recall_if_lost(&settled, &jobs, &queue, token, name, lease);
         let parcel = settled.map(|(outcomes, taken)| (outcomes, parcel(jobs, queue, taken, lease)));
         drop(answer.send(parcel));
     };

@@ -24,6 +24,7 @@
 //! | `…:schedules` | hash | by name when a schedule fired last, 13 digits, and what it is, JSON |
 //! | `…:schedules_due` | sorted set | the schedules by when they fire next |
 //! | `…:once:DIGEST` | string | a call with an idempotency key that put jobs in: the digest of its body, and its answer; for 24 h |
+//! | `…:calls` | hash | by the name of a call (`call_names`) the token and the jobs that it leased last |
 //! | `…:events` | stream | an entry for what a call did, with the jobs that it did it to; capped |
 //! | `queues`, `queues-scheduled` | sorted sets | the queues in use, and those that have schedules, by when that was noted last |
 //! | `dbN:queue-wake` | channel | the name of a queue that has a job ready, or will have one earlier than known; `N` is the number of the Redis database |
@@ -90,6 +91,7 @@
 //! unique keys where once is enough.
 
 mod api;
+mod call_names;
 mod check;
 mod commands;
 mod delivery;

@@ -68,15 +68,21 @@ impl Taken {
     }
 }
 
+/// What is wanted, under which token, and the name of the call.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::jobs) struct Taking<'a> {
+    pub request: &'a LeaseRequest,
+    pub token: LeaseToken,
+    pub name: &'a str,
+}
+
 /// Leases what is ready. The request has been checked.
-pub(in crate::jobs) async fn lease(
-    target: Target<'_>,
-    request: &LeaseRequest,
-    token: LeaseToken,
-) -> Result<Taken, JobsError> {
+pub(in crate::jobs) async fn lease(target: Target<'_>, taking: Taking<'_>) -> Result<Taken, JobsError> {
+    let Taking { request, token, name } = taking;
     let mut words = target
-        .change(&LEASE, 3 + request.kinds.len(), 64, |call| {
+        .change(&LEASE, 4 + request.kinds.len(), 96, |call| {
             call.arg(token.as_str()).arg(request.count).arg(whole_ms(request.lease));
+            call.arg(name);
             kinds(call, request);
         })
         .await?;
@@ -87,7 +93,7 @@ pub(in crate::jobs) async fn lease(
 pub(in crate::jobs) async fn settle(
     target: Target<'_>,
     settlements: &[Settlement],
-    next: Option<(&LeaseRequest, LeaseToken)>,
+    next: Option<Taking<'_>>,
 ) -> Result<(Vec<SettleOutcome>, Taken), JobsError> {
     let (mut outcomes, mut rest) = (Vec::with_capacity(settlements.len()), settlements);
     while let Some((piece, more)) = too_heavy(rest) {
@@ -102,6 +108,22 @@ pub(in crate::jobs) async fn settle(
     Ok((outcomes, taken))
 }
 
+/// What a call has leased whose answer was lost, if it was the last one with its name and leased anything.
+pub(in crate::jobs) async fn leased_by(
+    target: Target<'_>,
+    name: &str,
+    token: LeaseToken,
+) -> Result<Vec<JobId>, StoreError> {
+    let mut look = redis::cmd("HGET");
+    look.arg(target.link.store().keys().queue_calls(target.queue)).arg(name);
+    let noted: Option<String> = target.link.query(&look).await?;
+    let mut words = noted.as_deref().unwrap_or_default().split(' ');
+    if words.next() != Some(token.as_str()) {
+        return Ok(Vec::new());
+    }
+    Ok(words.map(|short| JobId::of(target.queue, short)).collect())
+}
+
 /// Parts settlements for which more whole jobs would be read, payloads and all, than one call may.
 fn too_heavy(settlements: &[Settlement]) -> Option<(&[Settlement], &[Settlement])> {
     let is_heavy = |settlement: &Settlement| !matches!(settlement.end, End::Complete { .. });
@@ -113,24 +135,24 @@ fn too_heavy(settlements: &[Settlement]) -> Option<(&[Settlement], &[Settlement]
 async fn settle_piece(
     target: Target<'_>,
     settlements: &[Settlement],
-    next: Option<(&LeaseRequest, LeaseToken)>,
+    next: Option<Taking<'_>>,
     is_any_held: bool,
 ) -> Result<(Vec<SettleOutcome>, Taken), JobsError> {
     // Drawn once, so that a call that is made again says the same.
     let ends: Vec<String> = settlements.iter().map(|settlement| word(&settlement.end)).collect();
     let groups = groups(settlements, &ends);
     let bytes: usize = ends.iter().map(|end| 40 + end.len()).sum();
-    let parts = 5 + next.map_or(0, |(request, _)| request.kinds.len()) + 2 * settlements.len() + 3 * groups.len();
+    let parts = 6 + next.map_or(0, |next| next.request.kinds.len()) + 2 * settlements.len() + 3 * groups.len();
     let mut words = target
         .change(&SETTLE, parts, bytes, |call| {
             match next {
-                Some((request, token)) => {
+                Some(Taking { request, token, name }) => {
                     call.arg(token.as_str()).arg(request.count).arg(whole_ms(request.lease));
-                    call.arg(request.kinds.len()).arg(u8::from(is_any_held));
+                    call.arg(request.kinds.len()).arg(u8::from(is_any_held)).arg(name);
                     kinds(call, request);
                 }
                 None => {
-                    call.arg("").arg(0).arg(0).arg(0).arg(0);
+                    call.arg("").arg(0).arg(0).arg(0).arg(0).arg("");
                 }
             }
             for group in &groups {
@@ -147,7 +169,7 @@ async fn settle_piece(
         .await?;
     let outcomes = words.text()?.chars().map(outcome).collect::<Result<_, _>>()?;
     let taken = match next {
-        Some((request, token)) => Taken::read(&mut words, target.queue, token, request.lease)?,
+        Some(next) => Taken::read(&mut words, target.queue, next.token, next.request.lease)?,
         None => Taken::default(),
     };
     Ok((outcomes, taken))

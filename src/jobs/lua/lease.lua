@@ -6,7 +6,8 @@
 -- ARGV[4]    token of the leases
 -- ARGV[5]    at most so many
 -- ARGV[6]    for how long, ms
--- ARGV[7..]  of these types; of all if none is named
+-- ARGV[7]    name of the call
+-- ARGV[8..]  of these types; of all if none is named
 -- Returns {'ok', now, due, {id, attempt, spec}...}, flat: where there was none, when something is due next, 0 for nothing; or
 -- {'types', n}, and nothing is done: the caller has to know of n types.
 if unknown then return { 'types', types } end
@@ -15,6 +16,6 @@ promote(100)
 reclaim(100)
 line_up()
 local out = { 'ok', now }
-lease(out, ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]), { unpack(ARGV, 7) })
+lease(out, ARGV[4], ARGV[7], tonumber(ARGV[5]), tonumber(ARGV[6]), { unpack(ARGV, 8) })
 close()
 return out

@@ -80,10 +80,20 @@ local function take_heads(whose, key, n)
   end
 end
 
+-- Notes what a call has leased, for it to be found if the answer is lost. Names of calls are used again; those of processes that have
+-- ended are dropped with all others when there are very many.
+local MOST_CALLS = 4096
+local function note_call(name, token, ids)
+  if call('HSET', CALLS, name, token .. ' ' .. table.concat(ids, ' ')) == 1 and call('HLEN', CALLS) > MOST_CALLS then
+    call('DEL', CALLS)
+    call('HSET', CALLS, name, token .. ' ' .. table.concat(ids, ' '))
+  end
+end
+
 -- Leases up to so many jobs, fewer where they are long, and appends to `out`: when something is due next (0 for nothing; looked
 -- for only where no job was had), and of each job its short id, the number of the attempt and the spec.
-local function lease(out, token, most, lease_ms, names)
-  local numbers, keys, ids, whose, key = wanted(names), {}, {}, nil, nil
+local function lease(out, token, name, most, lease_ms, types_wanted)
+  local numbers, keys, ids, whose, key = wanted(types_wanted), {}, {}, nil, nil
   for i, number in ipairs(numbers) do
     keys[i] = KEYS[LINES + number]
   end
@@ -146,6 +156,7 @@ local function lease(out, token, most, lease_ms, names)
   end
   many('ZADD', LEASED, deadlines)
   many('HSET', RUNS, records)
+  note_call(name, token, ids)
   took('w', waits)
   note_all('leased', ids)
 end

@@ -19,8 +19,9 @@ local DONE, DEAD, CANCELLED, UNIQUE, UNIQUE_ENDS, EVENTS = KEYS[6], KEYS[7], KEY
 local SCHEDULES, SCHEDULES_DUE = KEYS[12], KEYS[13]
 -- The record of the call's idempotency key, if it has one.
 local ONCE = KEYS[14]
+local CALLS = KEYS[15]
 -- The ready jobs of type NUMBER are in KEYS[LINES + NUMBER].
-local LINES = 14
+local LINES = 15
 local MOST_TYPES = 64
 -- Stands in the hashes and sorted sets that are small and much used, under the empty name or behind all others: with something so
 -- long in them Redis does not keep them as lists, in which it would look for each name from the beginning.

@@ -3,7 +3,7 @@ use crate::ids::Id;
 
 /// The keys of a queue that have a name of their own, in the order that its scripts know them by; those of the lines of its
 /// ready jobs follow.
-const QUEUE: [&str; 14] = [
+const QUEUE: [&str; 15] = [
     "meta",
     "specs",
     "runs",
@@ -18,6 +18,7 @@ const QUEUE: [&str; 14] = [
     "schedules",
     "schedules_due",
     "once",
+    "calls",
 ];
 
 impl Keys {
@@ -36,6 +37,12 @@ impl Keys {
     #[must_use]
     pub fn queue_events(&self, queue: &Id) -> String {
         self.queue_part(queue, "events")
+    }
+
+    /// What each call that leases jobs has leased last.
+    #[must_use]
+    pub fn queue_calls(&self, queue: &Id) -> String {
+        self.queue_part(queue, "calls")
     }
 
     /// The queues that are in use.
@@ -74,7 +81,8 @@ mod tests {
         assert!(names.iter().all(|name| name.starts_with("fp:q:{emails}:")), "{names:?}");
         assert_eq!(names[Keys::QUEUE_ONCE], "fp:q:{emails}:once");
         assert_eq!(names[10], keys.queue_events(&queue));
-        assert_eq!(names[14..], ["fp:q:{emails}:ready:1", "fp:q:{emails}:ready:2"]);
+        assert_eq!(names[14], keys.queue_calls(&queue));
+        assert_eq!(names[15..], ["fp:q:{emails}:ready:1", "fp:q:{emails}:ready:2"]);
         assert_eq!(
             (&*keys.queues(), &*keys.queue_wake()),
             ("fp:queues", "fp:db0:queue-wake")

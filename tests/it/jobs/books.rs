@@ -6,6 +6,9 @@ use fleetpulse::ids::Id;
 use redis::{Value, cmd, from_redis_value, pipe};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// The keys of the ready jobs of each type are the last ones.
+const LINES: usize = 15;
+
 /// What a queue's keys say.
 #[derive(Debug, Default)]
 pub struct Books {
@@ -25,7 +28,7 @@ impl Books {
         all.atomic();
         // But for what keeps sorted sets and hashes from being lists.
         let zset = |key| cmd("ZRANGE").arg(key).arg("-inf").arg("(+inf").arg("BYSCORE").clone();
-        for key in keys[3..8].iter().chain(&keys[13..]) {
+        for key in keys[3..8].iter().chain(&keys[LINES..]) {
             all.add_command(zset(key));
         }
         all.cmd("HKEYS").arg(&keys[1]);
@@ -42,7 +45,7 @@ impl Books {
             books.places.insert(place, ids());
         }
         let mut ready = BTreeSet::new();
-        for _ in &keys[13..] {
+        for _ in &keys[LINES..] {
             for id in ids() {
                 assert!(ready.insert(id.clone()), "{id} is in two lines");
             }

@@ -8,6 +8,7 @@ mod document;
 mod embedded;
 mod faults;
 pub mod presets;
+mod recall;
 mod reminders;
 mod schedules;
 mod soak;
