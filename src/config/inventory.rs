@@ -8,7 +8,7 @@ pub struct InventorySettings {
     /// Seconds that an ended reservation is remembered, so that what is asked again is answered alike
     #[arg(long = "inventory-keep", env = "INVENTORY_KEEP_S", default_value_t = 86_400, value_parser = clap::value_parser!(u32).range(1..=2_592_000))]
     pub keep_s: u32,
-    /// Calls about reservations that may wait for Redis, per worker; beyond it the answer is 503
+    /// Calls about reservations that may wait for Redis, per worker, half of them for one partition; beyond it the answer is 503
     #[arg(long = "inventory-queue", env = "INVENTORY_QUEUE", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub queue: u32,
 }

@@ -1,65 +1,113 @@
 //! Calls about reservations on their way to Redis, in natural batches.
 //!
 //! Under load a hundred share one script call, which reads and writes their item once. A batch holds calls of one verb about
-//! one partition; one whose partition has holds to end first steps aside.
+//! one partition; one whose partition has holds to end first steps aside. Each partition has rounds of its own, so one that is slow
+//! holds up no other, nor can it fill the places of all.
 
 use super::commands::{self, MAX_BATCH, Op, Outcome, Outcomes, Target, Verb};
 use super::error::InventoryError;
-use crate::runtime::caught;
-use crate::store::{self, Link, StoreError};
+use crate::runtime::{Supervisor, caught};
+use crate::store::{self, INVENTORY_PARTITIONS, Link, QueueFull, StoreError};
 use futures_util::StreamExt;
 use futures_util::stream;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::{Semaphore, oneshot};
 
-/// Batches that may be on their way at once.
+/// Batches of one partition that may be on their way at once: one for each verb, and more where one batch does not hold them.
 const IN_FLIGHT: usize = 8;
-/// Batches that may have stepped aside at once: one for each verb of a few partitions. Beyond it a round waits for them.
-const ASIDE: usize = 64;
+/// Batches of one partition that may have stepped aside at once. Beyond it a round waits for them.
+const ASIDE: usize = 8;
 
-/// The way to the task that sends the batches; that ends when this is dropped.
+/// The way to the tasks that send the batches, one for each partition; those end when this is dropped.
 #[derive(Debug)]
-pub(super) struct Batcher(store::Batcher<Pending>);
+pub(super) struct Batcher {
+    partitions: Vec<store::Batcher<Pending>>,
+    waiting: Arc<AtomicUsize>,
+    most: usize,
+}
 
 #[derive(Debug)]
 struct Pending {
-    partition: u16,
     op: Op,
     answer: oneshot::Sender<Result<Outcome, StoreError>>,
+    /// Until it is answered.
+    _place: Place,
 }
 
-/// Where batches go.
+/// A place among the calls that wait.
+#[derive(Debug)]
+struct Place(Arc<AtomicUsize>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Where the batches of a partition go.
 #[derive(Debug, Clone)]
 struct Way {
     link: Link,
+    partition: u16,
     keep_ms: u64,
     aside: Arc<Semaphore>,
 }
 
 impl Batcher {
-    /// Starts the task on the current runtime; at most `most` calls wait in it.
+    /// Starts the tasks on the current runtime; at most `most` calls wait in them, and half of those in one.
     pub fn start(link: &Link, keep_ms: u64, most: usize) -> Self {
-        let way = Way {
-            link: link.clone(),
-            keep_ms,
-            aside: Arc::new(Semaphore::new(ASIDE)),
-        };
-        let supervisor = link.store().supervisor();
-        Self(store::Batcher::start(
-            supervisor,
-            "inventory.batches",
+        Self::carrying(link.store().supervisor(), most, |partition| {
+            let way = Way {
+                link: link.clone(),
+                partition,
+                keep_ms,
+                aside: Arc::new(Semaphore::new(ASIDE)),
+            };
+            move |calls| round(way.clone(), calls)
+        })
+    }
+
+    /// `carry`: what carries the calls of a partition out.
+    fn carrying<R, C>(supervisor: &Supervisor, most: usize, carry: impl Fn(u16) -> R) -> Self
+    where
+        R: Fn(Vec<Pending>) -> C + Send + Sync + 'static,
+        C: Future<Output = ()> + Send + 'static,
+    {
+        let start = |p| store::Batcher::start(supervisor, "inventory.batches", most.div_ceil(2), carry(p));
+        Self {
+            partitions: (0..INVENTORY_PARTITIONS).map(start).collect(),
+            waiting: Arc::default(),
             most,
-            move |calls| round(way.clone(), calls),
-        ))
+        }
     }
 
     /// Carries one call out. A caller that goes away leaves it to be carried out all the same.
     pub async fn call(&self, partition: u16, op: Op) -> Result<Outcome, InventoryError> {
         let (answer, outcome) = oneshot::channel();
-        self.0.push(Pending { partition, op, answer })?;
+        let place = self.place()?;
+        let batcher = self
+            .partitions
+            .get(usize::from(partition))
+            .ok_or(StoreError::Interrupted)?;
+        batcher.push(Pending {
+            op,
+            answer,
+            _place: place,
+        })?;
         // A missing answer means that the task panicked or ended with its runtime; the outcome is unknown then.
         let outcome = outcome.await.unwrap_or(Err(StoreError::Interrupted));
         Ok(outcome?)
+    }
+
+    fn place(&self) -> Result<Place, QueueFull> {
+        let waiting = self.waiting.fetch_add(1, Ordering::Relaxed);
+        let place = Place(Arc::clone(&self.waiting));
+        if waiting >= self.most {
+            Err(QueueFull)
+        } else {
+            Ok(place)
+        }
     }
 }
 
@@ -69,14 +117,13 @@ async fn round(way: Way, calls: Vec<Pending>) {
         .await;
 }
 
-/// Sorts calls into batches of one partition and verb, keeping their order.
+/// Sorts calls into batches of one verb, keeping their order.
 fn batches(mut waiting: Vec<Pending>) -> Vec<Vec<Pending>> {
-    let kind = |pending: &Pending| (pending.partition, pending.op.verb);
-    waiting.sort_by_key(kind);
+    waiting.sort_by_key(|pending| pending.op.verb);
     let mut batches: Vec<Vec<Pending>> = Vec::new();
     for pending in waiting {
         match batches.last_mut() {
-            Some(batch) if batch.len() < MAX_BATCH && kind(&batch[0]) == kind(&pending) => batch.push(pending),
+            Some(batch) if batch.len() < MAX_BATCH && batch[0].op.verb == pending.op.verb => batch.push(pending),
             _ => batches.push(vec![pending]),
         }
     }
@@ -88,7 +135,7 @@ async fn settle(way: &Way, batch: Vec<Pending>) {
         Ok(Some(outcomes)) => answer(batch, Ok(outcomes)),
         Err(error) => answer(batch, Err(error)),
         Ok(None) => {
-            // This may take a while, for which the other partitions do not wait.
+            // This may take a while, for which calls of other verbs do not wait.
             let permit = Arc::clone(&way.aside).acquire_owned().await;
             let way = way.clone();
             let asking = async move {
@@ -108,7 +155,7 @@ async fn ask(way: &Way, batch: &[Pending], at_once: bool) -> Result<Option<Outco
     };
     let target = Target {
         link: &way.link,
-        partition: first.partition,
+        partition: way.partition,
         keep_ms: way.keep_ms,
     };
     let verb: Verb = first.op.verb;
@@ -139,30 +186,72 @@ fn answer(batch: Vec<Pending>, outcomes: Result<Outcomes, StoreError>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::FutureExt;
+    use futures_util::future::join_all;
+    use std::future::pending as never;
+    use std::time::Duration;
+    use tokio::time::timeout;
 
-    fn pending(partition: u16, op: Op) -> Pending {
+    fn pending(op: Op) -> Pending {
         Pending {
-            partition,
             op,
             answer: oneshot::channel().0,
+            _place: Place(Arc::new(AtomicUsize::new(1))),
         }
     }
 
     #[test]
-    fn a_batch_is_of_one_partition_and_verb_and_bounded() {
+    fn a_batch_is_of_one_verb_and_bounded() {
         let mut waiting = Vec::new();
         for n in 0..300_u16 {
-            waiting.push(pending(n % 2, Op::release(n.to_string())));
-            waiting.push(pending(0, Op::confirm(n.to_string())));
+            waiting.push(pending(Op::release(n.to_string())));
+            waiting.push(pending(Op::confirm(n.to_string())));
         }
         let batches = batches(waiting);
         assert_eq!(batches.iter().map(Vec::len).sum::<usize>(), 600);
         for batch in &batches {
             assert!(batch.len() <= MAX_BATCH);
-            let of = |pending: &Pending| (pending.partition, pending.op.verb);
-            assert!(batch.iter().all(|pending| of(pending) == of(&batch[0])));
+            assert!(batch.iter().all(|pending| pending.op.verb == batch[0].op.verb));
         }
-        // 300 confirmations in 3, 150 releases of each partition in 2.
-        assert_eq!(batches.len(), 7);
+        // 3 of each.
+        assert_eq!(batches.len(), 6);
+    }
+
+    /// Answers the calls of all partitions but one, which hangs.
+    fn but(hanging: u16, most: usize) -> Batcher {
+        Batcher::carrying(&Supervisor::default(), most, move |partition| {
+            move |calls| async move {
+                if partition == hanging {
+                    never::<()>().await;
+                }
+                let outcomes = calls.iter().map(|_| Ok(Outcome::Unknown)).collect();
+                answer(calls, Ok(outcomes));
+            }
+        })
+    }
+
+    #[tokio::test]
+    async fn a_partition_that_hangs_holds_up_no_other_and_does_not_take_all_places() {
+        let batcher = but(3, 10);
+        let op = || Op::release("r".to_owned());
+        let mut hanging = Vec::new();
+        for _ in 0..5 {
+            let mut call = Box::pin(batcher.call(3, op()));
+            assert!(call.as_mut().now_or_never().is_none());
+            hanging.push(call);
+        }
+        // What is held for it cannot be more, whoever waits for the answers.
+        assert!(batcher.call(3, op()).now_or_never().unwrap().is_err());
+        drop(hanging);
+        assert!(batcher.call(3, op()).now_or_never().unwrap().is_err());
+        for _ in 0..3 {
+            let others = (0..INVENTORY_PARTITIONS).filter(|partition| *partition != 3).take(5);
+            let calls = join_all(others.map(|partition| batcher.call(partition, op())));
+            let outcomes = timeout(Duration::from_secs(5), calls).await.expect("they do not wait");
+            assert!(
+                outcomes.iter().all(|outcome| matches!(outcome, Ok(Outcome::Unknown))),
+                "{outcomes:?}"
+            );
+        }
     }
 }

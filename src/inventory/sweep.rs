@@ -31,23 +31,29 @@ const MOST_KEPT_PIECES: usize = 4;
 
 /// Sweeps for ever.
 pub async fn keep_sweeping(inventory: Inventory) {
-    let partitions = (0..INVENTORY_PARTITIONS).map(|partition| keep_sweeping_one(&inventory, partition));
-    join_all(partitions).await;
-}
-
-async fn keep_sweeping_one(inventory: &Inventory, partition: u16) {
-    // Not in step with the other instances and partitions.
-    sleep(TICK.mul_f64(rand::random_range(0.0..1.0))).await;
-    let mut tick = interval(TICK);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        tick.tick().await;
+    each_at_its_own_pace(async |partition| {
         if inventory.link().is_up()
-            && let Err(error) = sweep(inventory, partition).await
+            && let Err(error) = sweep(&inventory, partition).await
         {
             tracing::debug!(%error, partition, "the inventory cannot be swept yet");
         }
-    }
+    })
+    .await;
+}
+
+/// Calls `sweep` for each partition, over and over.
+async fn each_at_its_own_pace(sweep: impl AsyncFn(u16)) {
+    let keep_sweeping = async |partition| {
+        // Not in step with the other instances and partitions.
+        sleep(TICK.mul_f64(rand::random_range(0.0..1.0))).await;
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            sweep(partition).await;
+        }
+    };
+    join_all((0..INVENTORY_PARTITIONS).map(keep_sweeping)).await;
 }
 
 async fn sweep(inventory: &Inventory, partition: u16) -> Result<(), StoreError> {
@@ -90,4 +96,30 @@ async fn look_after(inventory: &Inventory, ids: &[Id], at_once: usize) {
         }
     });
     driving.await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+    use std::future::pending;
+    use tokio::time::timeout;
+
+    #[tokio::test]
+    async fn a_partition_that_hangs_delays_no_other() {
+        let sweeps = RefCell::new(vec![0; usize::from(INVENTORY_PARTITIONS)]);
+        let sweeping = each_at_its_own_pace(async |partition| {
+            sweeps.borrow_mut()[usize::from(partition)] += 1;
+            if partition == 3 {
+                pending::<()>().await;
+            }
+        });
+        assert!(timeout(TICK * 4, sweeping).await.is_err());
+        for (partition, sweeps) in sweeps.into_inner().into_iter().enumerate() {
+            assert!(
+                if partition == 3 { sweeps == 1 } else { sweeps >= 2 },
+                "{partition}: {sweeps}"
+            );
+        }
+    }
 }

@@ -16,7 +16,7 @@ const TASKS: [(&str, u32); 22] = [
     ("cache.reads", 18),
     ("cache.warming", 6),
     ("health.redis", 6),
-    ("inventory.batches", 12),
+    ("inventory.batches", 192),
     ("inventory.sweep", 6),
     ("jobs.pool", 6),
     ("jobs.schedules", 6),
