@@ -287,7 +287,11 @@ impl Inventory {
         let mut partition = self.place(sku);
         for _ in 0..MOST_MOVES {
             let target = self.target(partition);
-            match commands::remove(target, sku, expected).await? {
+            let removed = commands::remove(target, sku, expected).await.map_err(Into::into);
+            if let Some(group) = self.known_group(sku) {
+                self.reconcile_after(&removed, sku, &group);
+            }
+            match removed? {
                 ItemOutcome::Unknown => match self.moved(sku, partition).await {
                     Ok(place) => partition = place,
                     Err(error) => {

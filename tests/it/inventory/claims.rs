@@ -1,6 +1,6 @@
 //! What binds a name to a group: for as long as the item is there, and for a while around it.
 
-use super::{Expected, SOON, Stock, id, inventory};
+use super::{Expected, SOON, Stock, at, id, inventory};
 use crate::support::{Leaving, Proxy, Raw, Redis, Scene, Service, eventually, send};
 use fleetpulse::inventory::InventoryError;
 use fleetpulse::store::Keys;
@@ -130,6 +130,46 @@ async fn a_client_that_resets_its_connection_leaves_no_item_half_made_or_half_de
         eventually(SOON, "it is carried out to its end", async || {
             let done = entry_lasts(&scene, "x").await.signum() == lasts && is_there().await == there;
             done.then_some(())
+        })
+        .await;
+    }
+}
+
+#[actix_web::test]
+async fn an_item_whose_making_or_deletion_was_not_answered_is_reconciled_with_its_group() {
+    let scene = Scene::new().await;
+    let (direct, proxy) = (inventory(&scene).await, Proxy::to(&scene.redis.url()).await);
+    let cut_off = at(&proxy.url(), &scene).await;
+    let (x, group) = (id("x"), id("g"));
+    direct.put(&id("warm"), 1, Some(&group), Expected::Any).await.unwrap();
+    direct.remove(&id("warm"), Expected::Any).await.unwrap();
+    for (deletes, began, lasts) in [(false, 1, -1), (true, -1, 1)] {
+        if deletes {
+            // Where it is, is known.
+            cut_off.item(&x).await.unwrap();
+        }
+        // Carried out, but for what is to be said of the group.
+        proxy.keep_answers_back(":names");
+        let cutting = async {
+            proxy.keeps_something().await;
+            proxy.cut();
+            proxy.let_go().await;
+        };
+        let call = async {
+            if deletes {
+                cut_off.remove(&x, Expected::Any).await
+            } else {
+                cut_off.put(&x, 1, Some(&group), Expected::Any).await.map(drop)
+            }
+        };
+        let (lost, ()) = tokio::join!(call, cutting);
+        assert!(matches!(lost, Err(InventoryError::Store(_))), "{lost:?}");
+        assert_eq!(direct.item(&x).await.is_err(), deletes);
+        assert_eq!(entry_lasts(&scene, "x").await.signum(), began);
+        // The caller does not ask again.
+        proxy.mend();
+        eventually(SOON, "the entry is as the item is", async || {
+            (entry_lasts(&scene, "x").await.signum() == lasts).then_some(())
         })
         .await;
     }

@@ -278,6 +278,42 @@ async fn reservations_of_one_hot_item_are_recorded_in_many_partitions() {
     Books::read(&scene).await.balance();
 }
 
+/// As if the parts that have run out in the partition of an item had been forgotten.
+async fn forget_parts(scene: &Scene, sku: &str) {
+    let (keys, partition) = (scene.keys(), Keys::inventory_partition(sku));
+    let key = keys.inventory_reservations(partition);
+    let parts: Vec<String> = scene.redis.query(cmd("HKEYS").arg(&key)).await;
+    for part in parts.iter().filter(|part| part.contains('/')) {
+        scene.redis.query::<()>(cmd("HDEL").arg(&key).arg(part)).await;
+        for list in [keys.inventory_ended(partition), keys.inventory_due(partition)] {
+            scene.redis.query::<()>(cmd("ZREM").arg(list).arg(part)).await;
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_hold_of_which_a_part_is_forgotten_cannot_be_extended() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let stock = Stock(service.drivers());
+    let skus = apart("sku", 2);
+    for sku in &skus {
+        stock.has(sku, 1).await;
+    }
+    let items: Vec<Value> = skus.iter().map(|sku| json!({"sku": sku, "quantity": 1})).collect();
+    let made = stock
+        .post(
+            "/v1/reservations",
+            json!({"items": items, "ttl_s": 600, "id": "order-1"}),
+        )
+        .await;
+    assert_eq!(made.status, 201, "{made:?}");
+    forget_parts(&scene, &skus[0]).await;
+    let refused = stock.to("order-1", "extend").await;
+    refused.assert_problem(409, &[]);
+    assert_eq!(refused.body["state"], "expired", "{refused:?}");
+}
+
 #[actix_web::test]
 async fn a_hold_that_ran_out_is_confirmed_though_its_parts_are_forgotten_already() {
     let scene = Scene::new().await;
@@ -295,17 +331,8 @@ async fn a_hold_that_ran_out_is_confirmed_though_its_parts_are_forgotten_already
     sleep(Duration::from_millis(5)).await;
     assert_eq!(inventory.reservation(&order.id).await.unwrap().state, State::Expired);
     // The sweep of their partition came by first.
-    let partition = Keys::inventory_partition(&skus[0]);
     inventory.item(&id(&skus[0])).await.unwrap();
-    let key = scene.keys().inventory_reservations(partition);
-    let parts: Vec<String> = scene.redis.query(cmd("HKEYS").arg(&key)).await;
-    for part in parts.iter().filter(|part| part.contains('/')) {
-        scene.redis.query::<()>(cmd("HDEL").arg(&key).arg(part)).await;
-        scene
-            .redis
-            .query::<()>(cmd("ZREM").arg(scene.keys().inventory_ended(partition)).arg(part))
-            .await;
-    }
+    forget_parts(&scene, &skus[0]).await;
     // Not while its stock is another's.
     let taken = terms(&[(&skus[0], 1)], Duration::from_mins(1));
     let taken = inventory.reserve(&taken, &Name::New).await.unwrap().reservation.id;
