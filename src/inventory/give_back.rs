@@ -57,15 +57,14 @@ impl Inventory {
         Ok((record.reservation(id), before))
     }
 
-    /// Only the parts of a reservation know what has left of it.
+    /// What has left of a reservation with parts is noted in its record before it leaves, except by earlier versions: then only the
+    /// parts say so.
     async fn check_has_not_left(&self, id: &Id, portion: Option<&Portion>) -> Result<(), InventoryError> {
         let record = self.record(id).await?;
         let (Some(State::Confirmed), Some(parts)) = (record.state, &record.parts) else {
             return Ok(());
         };
-        let name = parts.id_of(id);
-        let looking = parts.partitions.iter().map(|p| commands::find(self.target(*p), &name));
-        let parts: Vec<Record> = try_join_all(looking).await?.into_iter().flatten().collect();
+        let parts = self.part_records(id, parts).await?;
         let left = record.goods();
         let has_left = |goods: &Goods| parts.iter().any(|part| part.has_left(&goods.sku));
         let is_refused = match portion {

@@ -1,7 +1,7 @@
 //! Stock and reservations: never sold twice, whoever asks, dies or is away.
 //!
 //! ```text
-//! handlers ─▶ stock ──────────────────────────▶ commands (Lua) ─▶ Redis ─▶ event channel
+//! handlers ─▶ stock, leaving ─────────────────▶ commands (Lua) ─▶ Redis ─▶ event channel
 //!       └───▶ reservations ─▶ batch ──────────▶ ▲
 //!                    └──────▶ saga (several partitions) ▲
 //!                                             sweep ────┘
@@ -83,7 +83,7 @@
 //! A reservation of items in several partitions is a saga. What a reader can see in between: the stock of some of its items
 //! taken while the others are not (for the few round trips of the making; after a crash for 30 s at most), then given back if one
 //! refuses; a part confirmed while another is still held, or held after a release (5 s at most after a crash). The reservation itself
-//! has one state at every moment, which one record decides. A late confirmation that is refused puts back what it had taken
+//! has one state at every moment, which one record decides; it decides as well whether goods of it leave or are returned. A late confirmation that is refused puts back what it had taken
 //! again, unless another call counts on the same parts at that moment: then they run out within 30 s.
 //!
 //! **A limit.** If Redis goes away right behind a decision, before the parts have heard of it (a moment, or 5 s if the instance dies
@@ -104,6 +104,7 @@ mod docs;
 mod error;
 mod give_back;
 pub mod handlers;
+mod leaving;
 pub mod model;
 mod owned;
 mod reservations;

@@ -239,7 +239,8 @@ pub(super) struct Record {
     pub expires_ms: i64,
     pub ended_ms: i64,
     pub parts: Option<Parts>,
-    /// From which items the goods were taken, and what is left of them: `BORN[*LEFT],…`.
+    /// From which items the goods were taken, and what is left of them: `BORN[*LEFT],…`. Of goods in parts elsewhere stands there
+    /// whether it was decided that they leave.
     borns: String,
     pub terms: Terms,
 }
@@ -329,6 +330,22 @@ impl Record {
         let born = |good: &str| good.split('*').next() == Some("0");
         let mut goods = self.terms.goods.iter().zip(self.borns.split(',').map(born));
         goods.any(|(goods, has_left)| goods.sku == *sku && has_left)
+    }
+
+    /// Of one with parts elsewhere: the goods whose leaving was decided; see `lua/consume.lua`.
+    pub fn leaving(&self) -> Vec<Goods> {
+        if self.parts.is_none() {
+            return Vec::new();
+        }
+        let is_decided = |good: &str| good.split('*').next() != Some("0");
+        let goods = self.terms.goods.iter().zip(self.borns.split(',').zip(self.left()));
+        let goods = goods.filter(|(_, (good, left))| is_decided(good) && *left != Some(0));
+        goods
+            .map(|(goods, (_, left))| Goods {
+                sku: goods.sku.clone(),
+                quantity: left.unwrap_or(goods.quantity),
+            })
+            .collect()
     }
 
     /// The reservation as it is.
@@ -439,7 +456,15 @@ mod tests {
             ("0a1b:3,12", "x/0a1b")
         );
         assert_eq!(record.seen(), "c 1700000002000 0a1b:3,12 0");
-        assert_eq!(record.reservation(&id("x")).ended_ms, Some(1_700_000_001_000));
+        assert_eq!(record.clone().reservation(&id("x")).ended_ms, Some(1_700_000_001_000));
+        assert_eq!(record.leaving(), []);
+        let leaving = Record::read("c 1 2 3 0a1b:3,12 1,2*0,2*3,0 2000 * a 2 b 1 c 5 d 1").unwrap();
+        let leaving: Vec<_> = leaving
+            .leaving()
+            .iter()
+            .map(|goods| (goods.sku.to_string(), goods.quantity))
+            .collect();
+        assert_eq!(leaving, [("a".to_owned(), 2), ("c".to_owned(), 3)]);
         assert!(Record::read("x 1 2 3 * 0 2000 * a 2").is_err());
         let some = Record::read("c 1700000000000 1700000002000 1 * 16000*1,0,17*0 2000 * a 2 b 1 c 5").unwrap();
         let quantities =

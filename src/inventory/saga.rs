@@ -15,6 +15,7 @@
 //! - **Returning**: the record is returned, then the parts, whatever states they are in: a confirmation that is on its way finds
 //!   them returned, and takes nothing again.
 //! - **Giving back in part**: the record, then the parts. They are told how much is left, so it may be said twice.
+//! - **Leaving**: the record says that goods leave, then their part lets them (`leaving`).
 //! - **Extending**: the parts for the half minute, then the record, which decides, then the parts to the end.
 //!
 //! So a decision can be left without its stock: if Redis goes away behind it, before the parts have heard of it, and for longer than
@@ -155,7 +156,7 @@ impl Inventory {
     }
 
     /// Says the same to every part.
-    async fn each(&self, parts: &Parts, op: impl Fn(u16) -> Op) -> Vec<Result<Outcome, InventoryError>> {
+    pub(super) async fn each(&self, parts: &Parts, op: impl Fn(u16) -> Op) -> Vec<Result<Outcome, InventoryError>> {
         join_all(parts.partitions.iter().map(|p| self.call(*p, op(*p)))).await
     }
 
@@ -320,7 +321,7 @@ impl Inventory {
         if let (Some(State::Held | State::Confirmed), Some(parts)) = (record.state, &record.parts) {
             self.reduce_parts(id, record, parts).await?;
         }
-        let mut missing = None;
+        let (mut missing, mut seen) = (None, record.seen());
         let again = match (record.state, &record.parts) {
             (Some(State::Held), Some(parts)) => {
                 let ends = Ends::At(record.expires_ms);
@@ -356,6 +357,11 @@ impl Inventory {
                         outcome => missing = missing.or(done(id, outcome).err()),
                     }
                 }
+                if confirmed && left {
+                    let rest = self.consume_rest(id, record, parts).await?;
+                    seen = rest.0;
+                    missing = missing.or(rest.1);
+                }
                 if left { Again::In(self.keep_ms()) } else { Again::Forget }
             }
             (Some(State::Returned), Some(parts)) => {
@@ -375,7 +381,7 @@ impl Inventory {
         } else {
             again
         };
-        commands::settle(self.target_of(id), id, &record.seen(), again).await?;
+        commands::settle(self.target_of(id), id, &seen, again).await?;
         missing.map_or(Ok(()), Err)
     }
 

@@ -1,10 +1,10 @@
 //! Items: what is on hand.
 
+use super::Inventory;
 use super::check;
 use super::commands::{self, Claim, Expected, ItemOutcome, Lasting, Target};
 use super::error::InventoryError;
-use super::model::{Item, OnHand, State, home_of};
-use super::{Inventory, model::Goods};
+use super::model::{Item, OnHand};
 use crate::ids::Id;
 use crate::once::Once;
 use crate::runtime::{Panicked, caught, to_its_end};
@@ -214,47 +214,6 @@ impl Inventory {
         Err(InventoryError::Busy)
     }
 
-    /// Lets what a confirmed reservation has of an item leave for good, so much of it: it is no longer on hand, and no longer
-    /// confirmed. Once, however often it is called.
-    ///
-    /// # Errors
-    /// [`InventoryError::NoReservation`], [`InventoryError::WrongState`], [`InventoryError::NotItsGoods`] and those of Redis.
-    pub async fn consume(&self, id: &Id, goods: &Goods) -> Result<Item, InventoryError> {
-        check::goods(goods)?;
-        let target = self.target(home_of(id));
-        let record = commands::find(target, id).await?;
-        let record = record.ok_or_else(|| InventoryError::NoReservation(id.clone()))?;
-        let Some(parts) = &record.parts else {
-            return consumed(
-                id,
-                &goods.sku,
-                commands::consume(target, id, &goods.sku, goods.quantity).await?,
-            );
-        };
-        // What was given back in part does not leave.
-        self.reduce_parts(id, &record, parts).await?;
-        match record.state {
-            Some(State::Confirmed) => {}
-            Some(state) => return Err(InventoryError::WrongState { state }),
-            None => return Err(InventoryError::NoReservation(id.clone())),
-        }
-        let part = parts.id_of(id);
-        for partition in parts.partitions.iter().copied() {
-            let consume = async || commands::consume(self.target(partition), &part, &goods.sku, goods.quantity).await;
-            let mut outcome = consume().await?;
-            if matches!(outcome, ItemOutcome::Wrong(_)) {
-                // Decided, and its parts are behind.
-                self.look_after(id, &record).await?;
-                outcome = consume().await?;
-            }
-            match outcome {
-                ItemOutcome::NotItsGoods | ItemOutcome::Unknown => {}
-                outcome => return consumed(id, &goods.sku, outcome),
-            }
-        }
-        Err(InventoryError::NotItsGoods)
-    }
-
     /// An item as it is now.
     ///
     /// # Errors
@@ -347,7 +306,7 @@ impl Inventory {
 }
 
 /// Runs a call of several steps to its end, whether or not anybody waits for it. Repeated it completes what a fault has interrupted.
-fn whole<T: Send + 'static>(
+pub(super) fn whole<T: Send + 'static>(
     work: impl Future<Output = Result<T, InventoryError>> + Send + 'static,
 ) -> impl Future<Output = Result<T, InventoryError>> + Send {
     let whole = to_its_end("inventory.stock", work);
@@ -364,7 +323,7 @@ fn put(outcome: ItemOutcome) -> Result<Put, InventoryError> {
 }
 
 /// The item of an outcome, or why there is none. One that is not there has version 0.
-fn done(outcome: ItemOutcome) -> Result<Item, InventoryError> {
+pub(super) fn done(outcome: ItemOutcome) -> Result<Item, InventoryError> {
     match outcome {
         ItemOutcome::Created(item) | ItemOutcome::Done(item) | ItemOutcome::Before(item) => Ok(item),
         ItemOutcome::Reused => Err(InventoryError::KeyReused),
@@ -373,21 +332,9 @@ fn done(outcome: ItemOutcome) -> Result<Item, InventoryError> {
         ItemOutcome::Below(reserved) => Err(InventoryError::BelowReserved { reserved }),
         ItemOutcome::Elsewhere(group) => Err(InventoryError::OtherGroup { group }),
         ItemOutcome::Beyond => Err(InventoryError::Beyond),
-        ItemOutcome::Wrong(_) | ItemOutcome::Short(_) | ItemOutcome::NotItsGoods => Err(InventoryError::NotItsGoods),
-    }
-}
-
-fn consumed(id: &Id, sku: &Id, outcome: ItemOutcome) -> Result<Item, InventoryError> {
-    match outcome {
-        ItemOutcome::Unknown => Err(InventoryError::NoReservation(id.clone())),
-        ItemOutcome::Wrong(record) => Err(InventoryError::WrongState {
-            state: record.reservation(id).state,
-        }),
-        ItemOutcome::Short(available) => Err(InventoryError::Insufficient {
-            sku: sku.clone(),
-            available,
-        }),
-        outcome => done(outcome),
+        ItemOutcome::Wrong(_) | ItemOutcome::Parts(_) | ItemOutcome::Short(_) | ItemOutcome::NotItsGoods => {
+            Err(InventoryError::NotItsGoods)
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-use super::super::model::{Item, OnHand, Record};
+use super::super::model::{Goods, Item, OnHand, Record};
 use super::{BOOKS, Target, not_understood, push_once, script};
 use crate::ids::Id;
 use crate::once::Once;
@@ -56,6 +56,8 @@ pub(in crate::inventory) enum ItemOutcome {
     Beyond,
     /// Not confirmed but this.
     Wrong(Record),
+    /// It has parts elsewhere, and it is decided that the goods leave.
+    Parts(Record),
     /// Nothing of the item is in the reservation.
     NotItsGoods,
     /// Only so much of it is on hand.
@@ -77,6 +79,7 @@ impl ItemOutcome {
             "elsewhere" => Self::Elsewhere(Id::parse(rest).ok()),
             "beyond" => Self::Beyond,
             "wrong" => Self::Wrong(Record::read(rest)?),
+            "parts" => Self::Parts(Record::read(rest)?),
             "short" => {
                 let (_sku, quantity) = rest.split_once(' ').ok_or_else(|| not_understood(answer))?;
                 Self::Short(quantity.parse().map_err(|_no_number| not_understood(answer))?)
@@ -123,15 +126,29 @@ pub(in crate::inventory) async fn adjust(
     ItemOutcome::read(sku, &target.run_one(&ADJUST, &call).await?)
 }
 
-/// Takes what a confirmed reservation has of an item off what is on hand.
+/// Takes what a confirmed reservation has of an item off what is on hand. Of one with parts elsewhere this decides it.
 pub(in crate::inventory) async fn consume(
     target: Target<'_>,
     id: &str,
-    sku: &Id,
-    quantity: u64,
+    goods: &Goods,
 ) -> Result<ItemOutcome, StoreError> {
-    let mut call = target.call(&CONSUME, &[], 4, 128);
-    call.arg(id).arg(sku.as_str()).arg(quantity);
+    consume_or_undo(target, id, goods, "").await
+}
+
+/// Takes back what one call of [`consume`] has decided about a reservation with parts elsewhere, unless another has decided it as well.
+pub(in crate::inventory) async fn undo_consume(target: Target<'_>, id: &str, goods: &Goods) -> Result<(), StoreError> {
+    consume_or_undo(target, id, goods, "undo").await.map(drop)
+}
+
+async fn consume_or_undo(
+    target: Target<'_>,
+    id: &str,
+    Goods { sku, quantity }: &Goods,
+    how: &str,
+) -> Result<ItemOutcome, StoreError> {
+    let more = [target.keys().inventory_parted(target.partition)];
+    let mut call = target.call(&CONSUME, &more, 4, 192);
+    call.arg(id).arg(sku.as_str()).arg(quantity).arg(how);
     ItemOutcome::read(sku, &target.run_one(&CONSUME, &call).await?)
 }
 

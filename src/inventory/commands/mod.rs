@@ -8,7 +8,9 @@ mod upkeep;
 
 pub(super) use give_back::{Behind, Given, What, give_back, is_known, owned};
 pub use items::Expected;
-pub(super) use items::{Claim, ItemOutcome, Lasting, adjust, claim, consume, group, list, look, put, remove, unclaim};
+pub(super) use items::{
+    Claim, ItemOutcome, Lasting, adjust, claim, consume, group, list, look, put, remove, unclaim, undo_consume,
+};
 pub(super) use reservations::{Ends, How, Op, Outcome, Outcomes, batch, batch_at_once, find};
 pub use reservations::{MAX_BATCH, Verb};
 pub(super) use upkeep::{Again, Capacity, Work, settle, sweep};

@@ -7,7 +7,7 @@
 --   STATE  o opening, h held, c confirmed, r released, e expired, b returned
 --   PARTS  * where its goods are in this partition, else what names its parts elsewhere; its goods are not counted here then
 --   BORNS  of each of its goods the BORN of the item it was taken from, with commas: what is deleted and made anew owes it
---          nothing; 0 once it has been consumed. With *QUANTITY behind it, so much is left of what the terms say
+--          nothing; 0 once it has been consumed. Of goods elsewhere, what consume.lua says. With *QUANTITY behind it, so much is left of what the terms say
 --   TERMS  "TTL_MS OWNER SKU QUANTITY [SKU QUANTITY …]" as it was asked for; the owner is percent-encoded, * for none
 -- Words have no spaces, numbers are whole and below 2^53, up to which %d prints them exactly.
 local MOST = 9007199254740991

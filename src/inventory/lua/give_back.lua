@@ -27,6 +27,7 @@ local parted, once, digest = KEYS[6], KEYS[7], ARGV[4]
 
 -- Takes so much of each of the goods off what is reserved. What does not count any more is passed over.
 local function take_off(record, quantities)
+  if record.parts ~= '*' then return end
   local counts, goods = counting(books, record), goods_of(books, record)
   for i, quantity in pairs(quantities) do
     local item = counts[i] and item_of(books, goods[i][1])
@@ -36,6 +37,17 @@ local function take_off(record, quantities)
       books.changed_items[goods[i][1]] = true
     end
   end
+end
+
+-- Whether it was decided that goods of a reservation with parts elsewhere leave; see consume.lua.
+local function leaves(record, place)
+  if record.parts == '*' then return false end
+  local at, decided = 0, '0'
+  for entry in string.gmatch(record.borns, '[^,]+') do
+    at = at + 1
+    if at == place then decided = match(entry, '^%d+') end
+  end
+  return decided ~= '0'
 end
 
 local function all_of(record)
@@ -65,8 +77,8 @@ local function wanted(record)
     if not place then return nil, string.format('beyond %s 0', ARGV[at]) end
     local has, quantity = goods[place][2], tonumber(ARGV[at + 1])
     if quantity > has then return nil, string.format('beyond %s %d', goods[place][1], has) end
-    -- Of goods elsewhere only their partition knows.
-    if record.parts == '*' and not counts[place] then return nil, 'left' end
+    -- Of goods elsewhere it was decided here that they leave.
+    if record.parts == '*' and not counts[place] or leaves(record, place) then return nil, 'left' end
     quantities[place] = quantity
   end
   return quantities
@@ -81,7 +93,7 @@ local function give_some(id, record, final, event)
   take_off(record, quantities)
   -- One of which nothing is left says what it had last.
   if rest == 0 then return finish(id, record, final, event) end
-  if record.parts ~= '*' and not find(record.borns, ',', 1, true) then
+  if record.parts ~= '*' and #left > 1 and not find(record.borns, ',', 1, true) then
     record.borns = '0' .. string.rep(',0', #left - 1)
   end
   leave(books, record, left)
@@ -109,9 +121,14 @@ local function follow(id, record)
   return 'done ' .. record_text(record)
 end
 
--- Whether anything of a reservation is there still; of one with parts only those know.
+-- Whether anything of a reservation is there still; of one with parts, whether there is anything that was not decided to leave.
 local function counts_at_all(record)
-  if record.parts ~= '*' then return true end
+  if record.parts ~= '*' then
+    for place, good in ipairs(goods_of(books, record)) do
+      if good[2] > 0 and not leaves(record, place) then return true end
+    end
+    return false
+  end
   for _, does in ipairs(counting(books, record)) do
     if does then return true end
   end

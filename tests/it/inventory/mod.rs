@@ -14,6 +14,7 @@ mod give_back;
 mod groups;
 mod items;
 mod leavers;
+mod leaving;
 mod model;
 mod reservations;
 mod sagas;
