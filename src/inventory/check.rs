@@ -5,7 +5,11 @@ use super::commands::Expected;
 use super::error::InventoryError;
 use super::model::{Goods, MAX_GOODS, MAX_QUANTITY, MAX_TTL, Portion, Terms, is_ours};
 use super::reservations::Name;
+use std::slice;
 use std::time::Duration;
+
+/// Versions of which a change expects one.
+pub(super) const MOST_VERSIONS: usize = 1_000;
 
 fn refuse(field: &'static str, detail: impl Into<String>) -> InventoryError {
     InventoryError::Unacceptable {
@@ -88,13 +92,19 @@ pub(super) fn delta(delta: i64) -> Result<(), InventoryError> {
     }
 }
 
-pub(super) fn expected(expected: Expected) -> Result<(), InventoryError> {
-    match expected {
-        Expected::Version(version) if version > MAX_QUANTITY => {
-            Err(refuse("version", format!("must be 0 to {MAX_QUANTITY}")))
+pub(super) fn expected(expected: &Expected) -> Result<(), InventoryError> {
+    let versions = match expected {
+        Expected::Any | Expected::Present => &[],
+        Expected::Version(version) => slice::from_ref(version),
+        Expected::OneOf(versions) if versions.is_empty() || versions.len() > MOST_VERSIONS => {
+            return Err(refuse("version", format!("must be 1 to {MOST_VERSIONS} versions")));
         }
-        _ => Ok(()),
+        Expected::OneOf(versions) => versions,
+    };
+    if versions.iter().any(|version| *version > MAX_QUANTITY) {
+        return Err(refuse("version", format!("must be 0 to {MAX_QUANTITY}")));
     }
+    Ok(())
 }
 
 pub(super) fn page(count: usize) -> Result<(), InventoryError> {

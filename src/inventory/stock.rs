@@ -71,10 +71,10 @@ impl Inventory {
     ) -> Result<Put, InventoryError> {
         let quantity: OnHand = quantity.into();
         check::on_hand(quantity.quantity)?;
-        check::expected(expected)?;
+        check::expected(&expected)?;
         let (this, sku, group) = (self.clone(), sku.clone(), group.cloned());
         // Of an item that is made in a group the name has to be bound for good as well, although its caller has gone.
-        whole(async move { this.put_whole(&sku, quantity, group.as_ref(), expected).await }).await
+        whole(async move { this.put_whole(&sku, quantity, group.as_ref(), &expected).await }).await
     }
 
     async fn put_whole(
@@ -82,7 +82,7 @@ impl Inventory {
         sku: &Id,
         quantity: OnHand,
         group: Option<&Id>,
-        expected: Expected,
+        expected: &Expected,
     ) -> Result<Put, InventoryError> {
         let own = self.target(Keys::inventory_partition(sku));
         let mut known = group.cloned();
@@ -117,7 +117,7 @@ impl Inventory {
         sku: &Id,
         quantity: OnHand,
         group: &Id,
-        expected: Expected,
+        expected: &Expected,
         begun: Claim,
     ) -> Result<Put, InventoryError> {
         let target = self.target(Keys::inventory_partition(group));
@@ -137,7 +137,7 @@ impl Inventory {
         if let Claim::Elsewhere(group) = claim {
             // The entry had come to its end, and the item was made elsewhere: there it stays, and not here as well.
             if let ItemOutcome::Created(item) = &outcome {
-                commands::remove(target, sku, Expected::Version(item.version)).await?;
+                commands::remove(target, sku, &Expected::Version(item.version)).await?;
             }
             return Err(InventoryError::OtherGroup { group });
         }
@@ -202,10 +202,10 @@ impl Inventory {
         once: Option<&Once>,
     ) -> Result<(Item, bool), InventoryError> {
         check::delta(delta)?;
-        check::expected(expected)?;
+        check::expected(&expected)?;
         let mut partition = self.place(sku);
         for _ in 0..MOST_MOVES {
-            match commands::adjust(self.target(partition), sku, delta, expected, once).await? {
+            match commands::adjust(self.target(partition), sku, delta, &expected, once).await? {
                 ItemOutcome::Unknown => partition = self.moved(sku, partition).await?,
                 ItemOutcome::Before(item) => return Ok((item, true)),
                 outcome => return done(outcome).map(|item| (item, false)),
@@ -235,13 +235,13 @@ impl Inventory {
     /// # Errors
     /// [`InventoryError::NoItem`], [`InventoryError::Version`], [`InventoryError::Held`] and those of Redis.
     pub async fn remove(&self, sku: &Id, expected: Expected) -> Result<(), InventoryError> {
-        check::expected(expected)?;
+        check::expected(&expected)?;
         let (this, sku) = (self.clone(), sku.clone());
         // Its name has to be let go of as well, although its caller has gone.
-        whole(async move { this.remove_whole(&sku, expected).await }).await
+        whole(async move { this.remove_whole(&sku, &expected).await }).await
     }
 
-    async fn remove_whole(&self, sku: &Id, expected: Expected) -> Result<(), InventoryError> {
+    async fn remove_whole(&self, sku: &Id, expected: &Expected) -> Result<(), InventoryError> {
         let own = self.target(Keys::inventory_partition(sku));
         let mut partition = self.place(sku);
         for _ in 0..MOST_MOVES {

@@ -1,21 +1,21 @@
 use super::super::model::{Goods, Item, OnHand, Record};
-use super::{BOOKS, Target, not_understood, push_once, script};
+use super::{BOOKS, EXPECTED, Target, not_understood, push_once, script};
 use crate::ids::Id;
 use crate::once::Once;
 use crate::store::{Link, Script, StoreError};
 use std::sync::LazyLock;
 
-static PUT: LazyLock<Script> = script!("put", BOOKS);
-static ADJUST: LazyLock<Script> = script!("adjust", BOOKS);
+static PUT: LazyLock<Script> = script!("put", EXPECTED);
+static ADJUST: LazyLock<Script> = script!("adjust", EXPECTED);
 static CONSUME: LazyLock<Script> = script!("consume", BOOKS);
-static REMOVE: LazyLock<Script> = script!("remove", BOOKS);
+static REMOVE: LazyLock<Script> = script!("remove", EXPECTED);
 static LOOK: LazyLock<Script> = script!("look", BOOKS);
 static LIST: LazyLock<Script> = script!("list", BOOKS);
 static CLAIM: LazyLock<Script> = script!("claim", "");
 static UNCLAIM: LazyLock<Script> = script!("unclaim", "");
 
 /// Which version of an item a change expects.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Expected {
     /// Whatever there is.
     #[default]
@@ -24,14 +24,21 @@ pub enum Expected {
     Present,
     /// This one; 0 for no item.
     Version(u64),
+    /// One of these.
+    OneOf(Vec<u64>),
 }
 
 impl Expected {
-    fn word(self) -> String {
+    /// As `lua/expected.lua` has it.
+    fn word(&self) -> String {
         match self {
             Self::Any => String::new(),
             Self::Present => "*".to_owned(),
             Self::Version(version) => version.to_string(),
+            Self::OneOf(versions) => {
+                let versions: Vec<String> = versions.iter().map(ToString::to_string).collect();
+                versions.join(" ")
+            }
         }
     }
 }
@@ -95,7 +102,7 @@ pub(in crate::inventory) async fn put(
     target: Target<'_>,
     sku: &Id,
     on_hand: OnHand,
-    expected: Expected,
+    expected: &Expected,
     group: Option<&Id>,
 ) -> Result<ItemOutcome, StoreError> {
     let mut more = vec![target.keys().inventory_names(target.partition)];
@@ -116,7 +123,7 @@ pub(in crate::inventory) async fn adjust(
     target: Target<'_>,
     sku: &Id,
     delta: i64,
-    expected: Expected,
+    expected: &Expected,
     once: Option<&Once>,
 ) -> Result<ItemOutcome, StoreError> {
     let more = [target.once_key(once)];
@@ -156,7 +163,7 @@ async fn consume_or_undo(
 pub(in crate::inventory) async fn remove(
     target: Target<'_>,
     sku: &Id,
-    expected: Expected,
+    expected: &Expected,
 ) -> Result<ItemOutcome, StoreError> {
     let more = [target.keys().inventory_names(target.partition)];
     let mut call = target.call(&REMOVE, &more, 3, 64);

@@ -31,6 +31,7 @@ macro_rules! script {
 use script;
 
 const BOOKS: &str = include_str!("../lua/books.lua");
+const EXPECTED: &str = concat!(include_str!("../lua/books.lua"), include_str!("../lua/expected.lua"));
 
 /// A partition of the inventory and how to reach it.
 #[derive(Debug, Clone, Copy)]

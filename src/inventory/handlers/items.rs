@@ -1,10 +1,10 @@
+use super::super::check::MOST_VERSIONS;
 use super::super::commands::Expected;
 use super::super::docs::{AdjustBody, ItemAnswer, ItemsAnswer, PutBody};
 use super::super::model::{Goods, Item, MAX_QUANTITY, OnHand};
 use super::super::{Cursor, InventoryError};
 use super::{MAX_BODY, State};
 use crate::http::{Body, FieldError, Fields, Problem, Query, REPLAYED, idempotency_key, no_query, path_id, reply};
-use crate::ids::Id;
 use crate::once::Once;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, ETAG, HeaderMap, HeaderValue, IF_MATCH, IF_NONE_MATCH};
@@ -20,8 +20,8 @@ const MOST: i64 = MAX_QUANTITY.cast_signed();
 ///
 /// Makes the item if there is none. What is held and confirmed stays as it is, and no less can be on hand, unless `allow_oversold` is
 /// true: then the item is `oversold` by the difference, and nothing of it can be reserved until enough is there. For
-/// compare-and-set give the version that you saw: as `If-Match: "VERSION"` (or a list of them; a mismatch is a 412, and a weak tag never
-/// matches; `If-None-Match: *` for an item
+/// compare-and-set give the version that you saw: as `If-Match: "VERSION"` (or a list of up to 1,000 of them, of which the item has to
+/// have one when the change is made; a mismatch is a 412, and a weak tag never matches; `If-None-Match: *` for an item
 /// that must not exist yet), or as `version` in the body (a mismatch is a 409 that names the version that is there).
 #[utoipa::path(
     put, path = "/v1/inventory/{sku}", tag = "inventory", request_body = PutBody,
@@ -45,7 +45,7 @@ pub async fn put_item(request: HttpRequest, payload: web::Payload, state: State)
     let group = fields.id("group");
     let may_be_oversold = fields.boolean("allow_oversold").unwrap_or(false);
     let quantity = fields.finish(quantity)?.unsigned_abs();
-    let expected = condition.expected(version, &state, &sku).await?;
+    let expected = condition.expected(version)?;
     let on_hand = OnHand {
         quantity,
         may_be_oversold,
@@ -117,7 +117,7 @@ pub async fn adjust_item(request: HttpRequest, payload: web::Payload, state: Sta
         fields.refuse("delta", "must be negative: what a reservation has can only leave");
     }
     let delta = fields.finish(delta)?;
-    let expected = condition.expected(version, &state, &sku).await?;
+    let expected = condition.expected(version)?;
     let adjusted = match reservation {
         None => {
             let once = once.map(|once| Once::new(&["adjust", &sku], &once, &body));
@@ -164,10 +164,11 @@ pub async fn delete_item(request: HttpRequest, state: State) -> Result<HttpRespo
     let sku = path_id(&request, "sku")?;
     no_query(&request)?;
     let condition = Condition::read(request.headers())?;
-    let expected = condition.expected(None, &state, &sku).await?;
+    let expected = condition.expected(None)?;
+    let is_any = expected == Expected::Any;
     match state.remove(&sku, expected).await {
         Ok(()) => Ok(HttpResponse::NoContent().finish()),
-        Err(InventoryError::NoItem(_)) if expected == Expected::Any => Ok(HttpResponse::NoContent().finish()),
+        Err(InventoryError::NoItem(_)) if is_any => Ok(HttpResponse::NoContent().finish()),
         Err(error) => Err(condition.judge(error)),
     }
 }
@@ -260,6 +261,10 @@ impl Condition {
                 let versions: Vec<u64> = versions
                     .filter(|version| (1..=MAX_QUANTITY).contains(version))
                     .collect();
+                if versions.len() > MOST_VERSIONS {
+                    let detail = format!("If-Match takes up to {MOST_VERSIONS} versions");
+                    return Err(Problem::malformed(detail));
+                }
                 if versions.is_empty() {
                     return Err(Problem::precondition_failed("no item has such an ETag"));
                 }
@@ -271,9 +276,8 @@ impl Condition {
         }
     }
 
-    /// The version that is expected by the headers or the body. Of several the one that is there; the change itself is made only if
-    /// it is still there then.
-    async fn expected(&self, version: Option<i64>, state: &State, sku: &Id) -> Result<Expected, Problem> {
+    /// The versions that are expected by the headers or the body.
+    fn expected(&self, version: Option<i64>) -> Result<Expected, Problem> {
         let body = version.map(i64::unsigned_abs);
         match (self, body) {
             (Self::None, None) => Ok(Expected::Any),
@@ -281,21 +285,11 @@ impl Condition {
             (Self::Present, None) => Ok(Expected::Present),
             (Self::Absent, None | Some(0)) => Ok(Expected::Version(0)),
             (Self::OneOf(versions), Some(body)) if versions.contains(&body) => Ok(Expected::Version(body)),
+            (Self::OneOf(versions), None) => Ok(Expected::OneOf(versions.clone())),
             (_, Some(_)) => Err(Problem::unacceptable(vec![FieldError::new(
                 "version",
                 "is not what If-Match says",
             )])),
-            (Self::OneOf(versions), None) => {
-                let mut expected = versions.first().copied().unwrap_or_default();
-                if versions.len() > 1 {
-                    match state.item(sku).await {
-                        Ok(item) if versions.contains(&item.version) => expected = item.version,
-                        Ok(_) | Err(InventoryError::NoItem(_)) => {}
-                        Err(error) => return Err(error.into()),
-                    }
-                }
-                Ok(Expected::Version(expected))
-            }
         }
     }
 

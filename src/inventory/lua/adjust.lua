@@ -8,7 +8,7 @@
 -- ARGV[1] how long an ended reservation is remembered, ms
 -- ARGV[2] SKU
 -- ARGV[3] how much more (or less) is on hand
--- ARGV[4] expected version; '*' or '' for any
+-- ARGV[4] expected versions, as expected.lua has them
 -- ARGV[5] digest of the body, '' without an idempotency key
 -- ARGV[6] for how long the record of the key is kept, ms
 -- Returns {'behind'} as reserve.lua does, else {'done ITEM'}; {'before ITEM'} as a call with the same key and body was answered,
@@ -26,7 +26,7 @@ local function adjust(sku, delta, expected)
   end
   local item = item_of(books, sku)
   if not item then return 'unknown' end
-  if tonumber(expected) and tonumber(expected) ~= item.version then
+  if not is_expected(expected, item.version) then
     return string.format('version %d', item.version)
   end
   if item.quantity + delta > MOST then return 'beyond' end

@@ -9,7 +9,7 @@
 -- ARGV[1]   how long an ended reservation is remembered, ms
 -- ARGV[2]   SKU
 -- ARGV[3]   quantity
--- ARGV[4]   expected version; 0 for no item, '*' for any item, '' for whatever there is
+-- ARGV[4]   expected versions, as expected.lua has them
 -- ARGV[5]   group, '*' for none
 -- ARGV[6]   '1' if the quantity may be less than what is held and confirmed
 -- Returns {'behind'} as reserve.lua does, else {'created ITEM'} or {'done ITEM'}; {'version VERSION'} if another one is there (0: no
@@ -24,7 +24,7 @@ local function put(sku, quantity, expected, group, may_be_oversold)
     local elsewhere = redis.call('GET', KEYS[7])
     if elsewhere then return 'elsewhere ' .. elsewhere end
   end
-  if expected == '*' and version == 0 or tonumber(expected) and tonumber(expected) ~= version then
+  if not is_expected(expected, version) then
     return string.format('version %d', version)
   end
   local word = 'done '

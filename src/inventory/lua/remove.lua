@@ -7,7 +7,7 @@
 -- KEYS[6] names of the items, in order
 -- ARGV[1] how long an ended reservation is remembered, ms
 -- ARGV[2] SKU
--- ARGV[3] expected version; '*' or '' for any
+-- ARGV[3] expected versions, as expected.lua has them
 -- Returns {'behind'} as reserve.lua does, else {'done ITEM'} as it was; {'unknown'}, {'version VERSION'} if another one is there,
 --         {'below HELD'} if some of it is held.
 local books = books_of(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], ARGV[1])
@@ -16,7 +16,7 @@ if expire_due(books, 50) then return close_books(books, { 'behind' }) end
 local function remove(sku, expected)
   local item = item_of(books, sku)
   if not item then return 'unknown' end
-  if tonumber(expected) and tonumber(expected) ~= item.version then
+  if not is_expected(expected, item.version) then
     return string.format('version %d', item.version)
   end
   if item.held > 0 then return string.format('below %d', item.held) end

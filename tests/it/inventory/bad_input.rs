@@ -230,8 +230,8 @@ async fn the_rust_interface_refuses_what_the_books_could_not_hold() {
     for quantity in [1 << 53, u64::MAX] {
         assert_refused(inventory.put(&seat, quantity, None, Expected::Any).await, "quantity");
         let version = Expected::Version(quantity);
-        assert_refused(inventory.put(&seat, 1, None, version).await, "version");
-        assert_refused(inventory.adjust(&seat, 1, version).await, "version");
+        assert_refused(inventory.put(&seat, 1, None, version.clone()).await, "version");
+        assert_refused(inventory.adjust(&seat, 1, version.clone()).await, "version");
         assert_refused(inventory.remove(&seat, version).await, "version");
     }
     for delta in [0, 1 << 53, i64::MIN, i64::MAX] {

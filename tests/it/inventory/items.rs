@@ -1,7 +1,7 @@
 //! What is on hand.
 
 use super::Stock;
-use crate::support::Scene;
+use crate::support::{Proxy, Scene, Service, send};
 use reqwest::Method;
 use reqwest::header::{ETAG, IF_MATCH, IF_NONE_MATCH};
 use serde_json::{Value, json};
@@ -66,7 +66,7 @@ async fn a_change_says_which_version_it_expects() {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        crate::support::send(request).await
+        send(request).await
     };
     let (if_match, if_none_match) = (IF_MATCH.as_str(), IF_NONE_MATCH.as_str());
     put(&[(if_match, "*")], json!({"quantity": 1}))
@@ -117,7 +117,7 @@ async fn a_change_says_which_version_it_expects() {
         .0
         .request(Method::DELETE, "/v1/inventory/s")
         .header(if_match, tag(version + 2));
-    crate::support::send(delete).await.assert_problem(412, &[]);
+    send(delete).await.assert_problem(412, &[]);
     assert_eq!(stock.counts("s").await, (7, 1, 6));
 }
 
@@ -245,4 +245,44 @@ async fn a_listing_has_every_item_once_a_page_at_a_time() {
         assert_eq!(listed.len(), names.len(), "{limit}");
         assert_eq!(listed.into_iter().collect::<BTreeSet<_>>(), names, "{limit}");
     }
+}
+
+#[actix_web::test]
+async fn a_version_that_moves_within_the_list_of_if_match_is_matched() {
+    let scene = Scene::new().await;
+    let proxy = Proxy::to(&scene.redis.url()).await;
+    let mut args = scene.args();
+    args.push(format!("--redis-url={}", proxy.url()));
+    let (late, other) = (Service::start(&args).await, scene.start().await);
+    let (late, other) = (Stock(late.drivers()), Stock(other.drivers()));
+    let version = late.put("seat", json!({"quantity": 5})).await.body["version"]
+        .as_u64()
+        .unwrap();
+    let both = format!("\"{version}\", \"{}\"", version + 1);
+    // On its way while another change comes first.
+    proxy.keep_back(":names");
+    let put = async {
+        let request = late
+            .0
+            .request(Method::PUT, "/v1/inventory/seat")
+            .header("If-Match", &both);
+        send(request.json(&json!({"quantity": 9}))).await
+    };
+    let moving = async {
+        proxy.keeps_something().await;
+        let moved = other.adjust("seat", json!({"delta": 1})).await;
+        assert_eq!(moved.status, 200, "{moved:?}");
+        proxy.let_go().await;
+    };
+    let (put, ()) = tokio::join!(put, moving);
+    assert_eq!(
+        (put.status, put.body["version"].as_u64()),
+        (200, Some(version + 2)),
+        "{put:?}"
+    );
+    let gone = other
+        .0
+        .request(Method::DELETE, "/v1/inventory/seat")
+        .header("If-Match", &both);
+    send(gone).await.assert_problem(412, &[]);
 }
