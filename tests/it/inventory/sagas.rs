@@ -1,8 +1,9 @@
 //! Reservations across groups whose callers, instances and connections go away between the steps.
 
 use super::books::Books;
-use super::{Expected, SOON, Stock, apart, at, id, inventory, terms};
+use super::{Expected, SOON, Stock, apart, at, connect, id, inventory, terms};
 use crate::support::{Proxy, Redis, Scene, eventually, now_ms, try_send};
+use fleetpulse::config::InventorySettings;
 use fleetpulse::inventory::{Inventory, InventoryError, Name, Reservation, State, Terms};
 use fleetpulse::store::Keys;
 use futures_util::future::{join, join_all};
@@ -347,4 +348,41 @@ async fn a_hold_that_ran_out_is_confirmed_though_its_parts_are_forgotten_already
     let books = Books::read(&scene).await;
     books.balance();
     assert_eq!((books.items[&skus[0]], books.items[&skus[1]]), ((2, 0, 2), (2, 0, 1)));
+}
+
+#[actix_web::test]
+async fn a_release_is_not_forgotten_before_its_parts_have_heard_of_it() {
+    // Remembered for less time than it takes until others look after the parts.
+    let scene = Scene::new().await.with(&["--inventory-keep=1"]);
+    let brief = InventorySettings {
+        keep_s: 1,
+        ..InventorySettings::default()
+    };
+    let (_service, proxy) = (scene.start().await, Proxy::to(&scene.redis.url()).await);
+    let cut_off = connect(&proxy.url(), &scene, &brief).await;
+    let skus = apart("sku", 2);
+    for sku in &skus {
+        cut_off.put(&id(sku), 1, None, Expected::Any).await.unwrap();
+    }
+    let both = terms(&[(&skus[0], 1), (&skus[1], 1)], Duration::from_mins(10));
+    let order = id("order-1");
+    cut_off.reserve(&both, &Name::Id(order.clone())).await.unwrap();
+    proxy.keep_back("order-1/");
+    let cutting = async {
+        proxy.keeps_something().await;
+        proxy.cut();
+        proxy.let_go().await;
+    };
+    let (released, ()) = join(cut_off.release(&order), cutting).await;
+    assert_eq!(released.unwrap().state, State::Released);
+    eventually(SOON * 2, "its stock is back", async || {
+        let books = Books::read(&scene).await;
+        skus.iter().all(|sku| books.items[sku] == (1, 0, 0)).then_some(())
+    })
+    .await;
+    eventually(SOON, "and it is forgotten", async || {
+        (!Books::read(&scene).await.records.contains_key(order.as_str())).then_some(())
+    })
+    .await;
+    Books::read(&scene).await.balance();
 }
