@@ -156,10 +156,12 @@ async fn lead(
     let ((mut asks, mut hears), (mut answers, mut is_asked)) = (client.into_split(), server.into_split());
     let (mute, keeps) = (AtomicBool::new(false), AtomicBool::new(false));
     tokio::select! {
-        _ = answering(&mut answers, &mut hears, &gate, (&mute, &keeps)) => {}
-        _ = late(&mut asks, &mut is_asked, latency, (&gate, &mute, &keeps)) => {}
+        // What is kept back when connections are cut goes nowhere.
+        biased;
         _ = is_open.wait_for(|open| !open) => {}
         _ = lasts.wait_for(|lasts| !lasts) => {}
+        _ = answering(&mut answers, &mut hears, &gate, (&mute, &keeps)) => {}
+        _ = late(&mut asks, &mut is_asked, latency, (&gate, &mute, &keeps)) => {}
     }
 }
 
