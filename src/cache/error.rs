@@ -12,7 +12,7 @@ pub enum CacheError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// What lies under the key is no entry, or none of the type that was asked for; it may be written over or deleted.
-    #[error("what is stored under this key is no entry, or one of another type")]
+    #[error("what is stored under this key is not an entry, or one of another type; delete it, or use another key")]
     Corrupt,
     /// The value has too many bytes.
     #[error("a value has at most {most} bytes, and this one {bytes}")]
@@ -35,7 +35,7 @@ pub enum CacheError {
     #[error("the value cannot be written as JSON: {0}")]
     NotJson(String),
     /// What is stored is no counter.
-    #[error("what is stored under this name is no counter")]
+    #[error("what is stored under this name is not a counter; delete it, or use another name")]
     NoCounter,
     /// The counter would leave the whole numbers that every reader has: ±(2^53 − 1).
     #[error("a counter stays within ±(2^53 - 1)")]
@@ -44,7 +44,7 @@ pub enum CacheError {
     #[error("the same key was used with another body; use a new key")]
     KeyReused,
     /// As many calls or computations are under way as may be.
-    #[error("too many calls are under way")]
+    #[error("too many calls are under way; try again")]
     Busy,
 }
 

@@ -97,7 +97,7 @@ pub async fn redis_report(health: web::Data<Health>) -> Result<HttpResponse, Pro
         Ok(report) => Ok(HttpResponse::Ok().json(report)),
         Err(error) => {
             tracing::debug!(%error, "no report of Redis");
-            Err(Problem::unavailable("Redis is away", 1))
+            Err(Problem::unavailable("Redis is unavailable; try again", 1))
         }
     }
 }

@@ -1,7 +1,9 @@
 use super::Problem;
+use super::decode::{self, Codings};
 use actix_web::HttpRequest;
 use actix_web::dev::Payload;
-use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use actix_web::error::PayloadError;
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt, StreamExt};
 use std::time::Duration;
@@ -35,12 +37,17 @@ pub struct Body {
 }
 
 impl Body {
-    /// Reads a body of at most `limit` bytes.
+    /// Reads a body of at most `limit` bytes, as it is sent and as it is decoded.
     ///
     /// # Errors
-    /// 415 for another media type, 413 beyond the limit, 408 if it does not arrive in time, 400 if it breaks off.
+    /// 415 for another media type or coding, 413 beyond the limit, 408 if it does not arrive in time, 400 if it breaks off or cannot be
+    /// decoded.
     pub async fn read(request: &HttpRequest, payload: &mut Payload, limit: usize) -> Result<Self, Problem> {
-        let media_type = media_type(request)?;
+        let media_type = request
+            .headers()
+            .get(CONTENT_TYPE)
+            .map_or(Ok(MediaType::Json), media_type)?;
+        let codings = Codings::of(request)?;
         let announced = request
             .headers()
             .get(CONTENT_LENGTH)
@@ -49,14 +56,14 @@ impl Body {
             return Err(too_large(limit));
         }
         // A small body comes with its head in one packet: it is there at once, and no timer is needed.
-        let mut reading = Box::pin(collect(payload, limit));
+        let mut reading = Box::pin(collect(payload, codings, limit));
         let bytes = if let Some(read) = (&mut reading).now_or_never() {
             read?
         } else {
             let BodyTimeout(timeout) = request.app_data().copied().unwrap_or_default();
             tokio::time::timeout(timeout, reading)
                 .await
-                .map_err(|_elapsed| Problem::too_slow())??
+                .map_err(|_elapsed| Problem::too_slow("the body did not arrive in time; send it at once"))??
         };
         Ok(Self { bytes, media_type })
     }
@@ -74,8 +81,11 @@ impl Body {
     }
 }
 
-async fn collect(payload: &mut Payload, limit: usize) -> Result<Bytes, Problem> {
-    let broken_off = |error| Problem::malformed(format!("the body broke off: {error}"));
+async fn collect(payload: &mut Payload, codings: Option<Codings>, limit: usize) -> Result<Bytes, Problem> {
+    if let Some(codings) = codings {
+        // In a place of its own, so that the future of a plain body stays small.
+        return Box::pin(decode::collect(payload, codings, limit)).await;
+    }
     let Some(first) = payload.next().await.transpose().map_err(broken_off)? else {
         return Ok(Bytes::new());
     };
@@ -95,14 +105,20 @@ async fn collect(payload: &mut Payload, limit: usize) -> Result<Bytes, Problem> 
     }
 }
 
-fn too_large(limit: usize) -> Problem {
-    Problem::too_large(format!("a body here has at most {limit} bytes"))
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+pub(super) fn broken_off(error: PayloadError) -> Problem {
+    Problem::malformed(format!("the body broke off; send it again: {error}"))
 }
 
-fn media_type(request: &HttpRequest) -> Result<MediaType, Problem> {
-    let Some(value) = request.headers().get(CONTENT_TYPE) else {
-        return Ok(MediaType::Json);
-    };
+pub(super) fn too_large(limit: usize) -> Problem {
+    Problem::too_large(format!("a body here has at most {limit} bytes; send less at once"))
+}
+
+/// Reads a `Content-Type`.
+///
+/// # Errors
+/// 415 for one that no call takes.
+pub(super) fn media_type(value: &HeaderValue) -> Result<MediaType, Problem> {
     if value == "application/json" {
         return Ok(MediaType::Json);
     }
@@ -119,7 +135,7 @@ fn media_type(request: &HttpRequest) -> Result<MediaType, Problem> {
         "application/x-ndjson" | "application/ndjson" | "application/jsonl" => Ok(MediaType::Ndjson),
         name if name.starts_with("application/") && name.ends_with("+json") => Ok(MediaType::Json),
         _ => Err(Problem::wrong_type(
-            "send application/json; a batch may also be application/x-ndjson",
+            "send the body as Content-Type: application/json; a batch of positions may also be application/x-ndjson",
         )),
     }
 }

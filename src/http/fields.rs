@@ -36,7 +36,7 @@ impl Fields {
             if error.is_data() {
                 Problem::unacceptable(vec![FieldError::new("", error.to_string())])
             } else {
-                Problem::malformed(format!("not JSON: {error}"))
+                Problem::malformed(format!("the body is not JSON: {error}"))
             }
         })?;
         match value {

@@ -3,6 +3,8 @@
 mod body;
 mod caller;
 mod close;
+mod coding;
+mod decode;
 mod fields;
 mod gone;
 mod idempotency;

@@ -1,19 +1,38 @@
+use super::coding::CODINGS;
 use crate::store::StoreError;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::{ACCEPT_ENCODING, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
-use serde::Serialize;
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use std::fmt;
 use utoipa::ToSchema;
 
 /// One fault of a request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, ToSchema)]
 pub struct FieldError {
-    /// Where: a JSON pointer into the body, or `/NAME` for a query or path parameter; empty for the body as a whole.
+    /// Where in the body, as a JSON pointer; empty for the body as a whole.
+    #[schema(required = false)]
     pub pointer: String,
+    /// In the place of the pointer: the name of a parameter of the query or path, or of a header.
+    #[schema(required = false)]
+    pub parameter: Option<String>,
     /// What is wrong with it.
     pub detail: String,
+}
+
+impl Serialize for FieldError {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (name, place) = match &self.parameter {
+            Some(parameter) => ("parameter", parameter),
+            None => ("pointer", &self.pointer),
+        };
+        let mut fault = serializer.serialize_struct("FieldError", 2)?;
+        fault.serialize_field(name, place)?;
+        fault.serialize_field("detail", &self.detail)?;
+        fault.end()
+    }
 }
 
 impl FieldError {
@@ -27,17 +46,34 @@ impl FieldError {
         };
         Self {
             pointer,
+            parameter: None,
             detail: detail.into(),
         }
+    }
+
+    /// A fault of a parameter of the query or path, or of a header.
+    #[must_use]
+    pub fn parameter(name: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self {
+            pointer: String::new(),
+            parameter: Some(name.into()),
+            detail: detail.into(),
+        }
+    }
+
+    /// The same fault of a parameter of this name, where a query string and a body are checked by the same code.
+    #[must_use]
+    pub fn into_parameter(self) -> Self {
+        let name = self.parameter.unwrap_or(self.pointer);
+        Self::parameter(name.trim_start_matches('/'), self.detail)
     }
 }
 
 impl fmt::Display for FieldError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.pointer.is_empty() {
-            f.write_str(&self.detail)
-        } else {
-            write!(f, "{}: {}", self.pointer, self.detail)
+        match self.parameter.as_deref().unwrap_or(&self.pointer) {
+            "" => f.write_str(&self.detail),
+            place => write!(f, "{place}: {}", self.detail),
         }
     }
 }
@@ -64,6 +100,9 @@ pub struct Problem {
     /// Sent as the header, not in the body.
     #[serde(skip)]
     retry_after_s: Option<u32>,
+    /// Whether the answer names the codings that are taken (RFC 9110, section 12.5.3).
+    #[serde(skip)]
+    names_codings: bool,
 }
 
 impl Problem {
@@ -76,6 +115,7 @@ impl Problem {
             errors: Vec::new(),
             extensions: None,
             retry_after_s: None,
+            names_codings: false,
         }
     }
 
@@ -97,6 +137,31 @@ impl Problem {
             "The request cannot be read",
             detail,
         )
+    }
+
+    /// 400: parameters of the query cannot be read.
+    #[must_use]
+    pub fn malformed_query(errors: Vec<FieldError>) -> Self {
+        let detail = match errors.as_slice() {
+            [
+                FieldError {
+                    parameter: Some(name),
+                    detail,
+                    ..
+                },
+            ] => format!("query parameter `{name}` {detail}"),
+            many => format!("{} query parameters cannot be read", many.len()),
+        };
+        Self {
+            errors,
+            ..Self::malformed(detail)
+        }
+    }
+
+    /// 422: a parameter of the query or path, or a header, is not acceptable.
+    #[must_use]
+    pub fn unacceptable_parameter(name: &str, detail: impl Into<String>) -> Self {
+        Self::unacceptable(vec![FieldError::parameter(name, detail)])
     }
 
     /// 422: well-formed, but not acceptable.
@@ -150,10 +215,9 @@ impl Problem {
         )
     }
 
-    /// 408: the body did not arrive in time.
+    /// 408: the request did not arrive in time.
     #[must_use]
-    pub fn too_slow() -> Self {
-        let detail = "the body did not arrive in time";
+    pub fn too_slow(detail: impl Into<String>) -> Self {
         Self::new(
             StatusCode::REQUEST_TIMEOUT,
             "too_slow",
@@ -197,9 +261,18 @@ impl Problem {
         Self::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "wrong_type",
-            "The media type is not taken here",
+            "The media type or content coding is not taken here",
             detail,
         )
+    }
+
+    /// 415: the body is compressed as it is not taken here.
+    #[must_use]
+    pub fn unsupported_coding(detail: impl Into<String>) -> Self {
+        Self {
+            names_codings: true,
+            ..Self::wrong_type(detail)
+        }
     }
 
     /// 429: too often; try again after so many seconds.
@@ -266,10 +339,13 @@ impl Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Away | StoreError::Lost(_) => Self::unavailable("Redis is away; try again", 1),
+            StoreError::Away | StoreError::Lost(_) => Self::unavailable("Redis is unavailable; try again", 1),
             StoreError::Refused(cause) => {
                 tracing::warn!(%cause, "Redis refused a command");
-                Self::unavailable("Redis does not take this now; try again", 2)
+                Self::unavailable(
+                    "Redis refuses this at the moment; try again, and see /health for the cause",
+                    2,
+                )
             }
             StoreError::Interrupted => Self::interrupted(),
             StoreError::Answer(_) => Self::internal(&error),
@@ -296,6 +372,9 @@ impl ResponseError for Problem {
         }
         if let Some(seconds) = self.retry_after_s {
             response.insert_header((RETRY_AFTER, seconds));
+        }
+        if self.names_codings {
+            response.insert_header((ACCEPT_ENCODING, CODINGS));
         }
         response.body(serde_json::to_vec(self).unwrap_or_default())
     }

@@ -1,4 +1,4 @@
-use super::{FieldError, Problem, names};
+use super::{FieldError, MAX_FAULTS, Problem, names};
 use std::borrow::Cow;
 
 /// Reads a query string parameter by parameter. An unknown parameter is a 400 that names the nearest known one, so a misspelt filter is
@@ -12,22 +12,30 @@ impl<'a> Query<'a> {
     /// Splits a query string and holds its names against those that the call knows.
     ///
     /// # Errors
-    /// 400 with the first parameter that is unknown, or that is given more than once and is not in `repeatable`; 400 if one is not UTF-8,
+    /// 400 with every parameter that is unknown, or that is given more than once and is not in `repeatable`; 400 if one is not UTF-8,
     /// because another text would be taken for what was meant.
     pub fn parse(query: &'a str, known: &[&str], repeatable: &[&str]) -> Result<Self, Problem> {
         let pairs = split(query);
         if !is_text(query, &pairs) {
-            return Err(Problem::malformed("a query parameter is not UTF-8, percent-encoded"));
+            return Err(Problem::malformed_query(not_text(&pairs)));
         }
+        let mut errors = Vec::new();
         for (index, (name, _)) in pairs.iter().enumerate() {
-            if !known.contains(&&**name) && !repeatable.contains(&&**name) {
-                return Err(unknown(name, known, repeatable));
+            let is_repeatable = repeatable.contains(&&**name);
+            if !is_repeatable && !known.contains(&&**name) {
+                errors.push(unknown(name, known, repeatable));
+            } else if !is_repeatable && pairs[..index].iter().any(|(other, _)| other == name) {
+                errors.push(FieldError::parameter(&**name, "is given twice; give it once"));
             }
-            if !repeatable.contains(&&**name) && pairs[..index].iter().any(|(other, _)| other == name) {
-                return Err(Problem::malformed(format!("query parameter \"{name}\" is given twice")));
+            if errors.len() >= MAX_FAULTS {
+                break;
             }
         }
-        Ok(Self { pairs })
+        if errors.is_empty() {
+            Ok(Self { pairs })
+        } else {
+            Err(Problem::malformed_query(errors))
+        }
     }
 
     /// The value of a parameter.
@@ -54,16 +62,27 @@ impl<'a> Query<'a> {
     pub fn number<T: std::str::FromStr>(&self, name: &str) -> Result<Option<T>, FieldError> {
         let parse = |text: &str| {
             text.parse()
-                .map_err(|_unspecific| FieldError::new(name, "must be a number"))
+                .map_err(|_unspecific| FieldError::parameter(name, "must be a number"))
         };
         self.text(name).map(parse).transpose()
     }
 }
 
-fn unknown(name: &str, known: &[&str], repeatable: &[&str]) -> Problem {
+fn unknown(name: &str, known: &[&str], repeatable: &[&str]) -> FieldError {
     let known = [known, repeatable].concat();
-    let (shown, hint) = (names::shown(name), names::hint(name, &known));
-    Problem::malformed(format!("unknown query parameter `{shown}`: {hint}"))
+    let hint = names::hint(name, &known);
+    FieldError::parameter(names::shown(name), format!("is unknown: {hint}"))
+}
+
+/// The parameters that hold what stands for bytes that are not UTF-8.
+fn not_text(pairs: &[(Cow<'_, str>, Cow<'_, str>)]) -> Vec<FieldError> {
+    let is_replaced = |text: &str| text.contains(char::REPLACEMENT_CHARACTER);
+    let replaced = pairs
+        .iter()
+        .filter(|(name, value)| is_replaced(name) || is_replaced(value));
+    let fault =
+        |name: &str| FieldError::parameter(names::shown(name), "is not UTF-8; percent-encode the bytes of UTF-8");
+    replaced.take(MAX_FAULTS).map(|(name, _)| fault(name)).collect()
 }
 
 /// Returns whether nothing was replaced because it is not UTF-8.
@@ -102,15 +121,18 @@ mod tests {
     fn an_unknown_parameter_is_answered_with_the_nearest_known_one() {
         let said = |query, known: &[&str]| Query::parse(query, known, &["status"]).unwrap_err().to_string();
         for (query, hint) in [
-            ("statuses=a", "`statuses`: did you mean `status`?"),
-            ("Lng=1", "`Lng`: did you mean `lon`?"),
-            ("vehicleType=a", "`vehicleType`: known are `lat`, `lon`, `status`"),
+            ("statuses=a", "`statuses` is unknown: did you mean `status`?"),
+            ("Lng=1", "`Lng` is unknown: did you mean `lon`?"),
+            (
+                "vehicleType=a",
+                "`vehicleType` is unknown: known are `lat`, `lon`, `status`",
+            ),
         ] {
             let said = said(query, &["lat", "lon"]);
             assert!(said.ends_with(hint), "{said}");
         }
         let none = Query::parse("x=1", &[], &[]).unwrap_err().to_string();
-        assert!(none.ends_with("`x`: none is known here"), "{none}");
+        assert!(none.ends_with("`x` is unknown: none is known here"), "{none}");
     }
 
     #[test]

@@ -80,7 +80,7 @@ impl<'a> RawObject<'a> {
             if is_data {
                 Problem::unacceptable(vec![fault])
             } else {
-                Problem::malformed(format!("not JSON: {fault}"))
+                Problem::malformed(format!("the body is not JSON: {fault}"))
             }
         })
     }
@@ -104,7 +104,7 @@ impl<'a> RawObject<'a> {
 /// # Errors
 /// 400 if it is not JSON.
 pub fn raw(body: &[u8]) -> Result<&RawValue, Problem> {
-    serde_json::from_slice(body).map_err(|error| Problem::malformed(format!("not JSON: {error}")))
+    serde_json::from_slice(body).map_err(|error| Problem::malformed(format!("the body is not JSON: {error}")))
 }
 
 /// The elements of an array; `None` if it is none.

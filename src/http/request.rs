@@ -1,4 +1,5 @@
-use super::{FieldError, Problem, Query};
+use super::coding::prefers;
+use super::{Problem, Query};
 use crate::ids::{ExternalId, Id, percent_decoded};
 use actix_web::HttpRequest;
 use actix_web::http::header::{ACCEPT, AUTHORIZATION};
@@ -17,8 +18,7 @@ pub fn path_id(request: &HttpRequest, name: &str) -> Result<Id, Problem> {
 /// 422 if it is not an id, or is a reserved word.
 pub fn unreserved_path_id(request: &HttpRequest, name: &str, reserved: &'static [&'static str]) -> Result<Id, Problem> {
     let id = request.match_info().get(name).unwrap_or_default();
-    Id::parse_unreserved(id, reserved)
-        .map_err(|error| Problem::unacceptable(vec![FieldError::new(name, error.to_string())]))
+    Id::parse_unreserved(id, reserved).map_err(|error| Problem::unacceptable_parameter(name, error.to_string()))
 }
 
 /// The name of another system in the path under `name`, decoded. From the path as the client wrote it, because the router leaves `%2F`
@@ -27,7 +27,7 @@ pub fn unreserved_path_id(request: &HttpRequest, name: &str, reserved: &'static 
 /// # Errors
 /// 422 if it is none.
 pub fn path_external_id(request: &HttpRequest, name: &str) -> Result<ExternalId, Problem> {
-    let refused = |detail: String| Problem::unacceptable(vec![FieldError::new(name, detail)]);
+    let refused = |detail: String| Problem::unacceptable_parameter(name, detail);
     let pattern = request.match_pattern().unwrap_or_default();
     let mut parts = pattern.split('/').zip(request.uri().path().split('/'));
     let is_it = |part: &str| part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) == Some(name);
@@ -37,11 +37,10 @@ pub fn path_external_id(request: &HttpRequest, name: &str) -> Result<ExternalId,
     ExternalId::parse(&text).map_err(|error| refused(error.to_string()))
 }
 
-/// Whether the client names a media type that it would have instead of what a call answers otherwise.
+/// Returns whether the client asks for a media type rather than for JSON, which a call answers with otherwise.
 #[must_use]
 pub fn asks_for(request: &HttpRequest, media_type: &str) -> bool {
-    let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok());
-    accept.is_some_and(|accept| accept.contains(media_type))
+    prefers(request.headers().get_all(ACCEPT), media_type, "application/json")
 }
 
 /// The token of a request's `Authorization: Bearer`, if it has one.

@@ -10,7 +10,7 @@ pub enum InventoryError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// More calls are waiting for Redis than may.
-    #[error("too many calls are waiting")]
+    #[error("too many calls are waiting; try again")]
     Busy,
     /// There is no such item.
     #[error("there is no item {0}")]
@@ -19,7 +19,7 @@ pub enum InventoryError {
     #[error("there is no reservation {0}")]
     NoReservation(Id),
     /// Less of an item is available than was asked for.
-    #[error("of {sku} only {available} are available")]
+    #[error("of {sku} only {available} are available; reserve fewer, or try again later")]
     Insufficient {
         /// Of which.
         sku: Id,
@@ -27,13 +27,13 @@ pub enum InventoryError {
         available: u64,
     },
     /// More is held and confirmed than would be on hand.
-    #[error("{reserved} are held and confirmed")]
+    #[error("{reserved} are held and confirmed; the quantity cannot be less")]
     BelowReserved {
         /// How much.
         reserved: u64,
     },
     /// An item is not deleted while some of it is held.
-    #[error("{held} are held")]
+    #[error("{held} are held; release them first, or wait until they expire")]
     Held {
         /// How much.
         held: u64,
@@ -42,13 +42,13 @@ pub enum InventoryError {
     #[error("more would be on hand than 2^53 - 1")]
     Beyond,
     /// The item has another version than expected.
-    #[error("the version is {current}")]
+    #[error("the version is {current}; read the item and repeat the change")]
     Version {
         /// Which; 0 if there is no item.
         current: u64,
     },
     /// The item belongs to another group, or to none.
-    #[error("the item belongs to another group")]
+    #[error("the item belongs to another group; leave the group out, or delete the item first")]
     OtherGroup {
         /// To which.
         group: Option<Id>,
@@ -85,7 +85,7 @@ pub enum InventoryError {
     #[error("the reservation has several items: say how much of which")]
     SeveralItems,
     /// What is to be taken back has left, or its item is gone.
-    #[error("what was confirmed has left, or its item is gone")]
+    #[error("what was confirmed has left, or its item is gone; it cannot be returned")]
     HasLeft,
     /// The reservation has none of the item, or another quantity of it.
     #[error("the reservation does not have this quantity of the item")]

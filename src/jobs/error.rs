@@ -39,7 +39,7 @@ pub enum JobsError {
     #[error("a queue has at most {} types of jobs", super::MAX_TYPES)]
     TooManyTypes,
     /// There would be more queues than there may be.
-    #[error("there are as many queues as there may be")]
+    #[error("there are as many queues as there may be; use one that exists")]
     TooManyQueues,
     /// The queue would have more schedules than it may, [`super::schedules::MAX_SCHEDULES`].
     #[error("a queue has at most {} schedules", super::schedules::MAX_SCHEDULES)]
@@ -54,7 +54,7 @@ pub enum JobsError {
     #[error("there is no such job")]
     Unknown,
     /// The lease is another's or is over; the job is in this state.
-    #[error("the lease is over; the job is {0}")]
+    #[error("the lease is over and the job is {0}; drop what was done, and lease again")]
     NotYours(State),
     /// What is asked for cannot be done to a job in this state, or another job has its unique key.
     #[error("the job is {0}")]

@@ -54,7 +54,7 @@ struct Counters {
 #[derive(Debug, thiserror::Error)]
 pub enum LimitError {
     /// There is no policy of that name.
-    #[error("there is no such policy")]
+    #[error("there is no such policy; GET /v1/limits/policies lists them")]
     UnknownPolicy,
     /// No time would ever come at which the policy admits that.
     #[error("must be 1 to {most} under this policy")]

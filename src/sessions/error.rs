@@ -7,32 +7,32 @@ use std::time::Duration;
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
     /// The token opens nothing: it never did, or its session has ended.
-    #[error("there is no such session, or it has ended")]
+    #[error("there is no such session, or it has ended; sign in again")]
     Unknown,
     /// The token was replaced before and is honoured no more: two hold tokens of this session, so one of them has stolen
     /// theirs. The session is ended.
-    #[error("the token was replaced before; its session is ended")]
+    #[error("the token was replaced before, so its session is ended; sign in again")]
     Reused,
     /// The token was replaced, and what replaced it is in use: it is honoured for its grace, and cannot be rotated again.
     #[error("the token was replaced before, and a later one is in use: rotate that")]
     Superseded,
     /// The session was rotated so often that too many of its replaced tokens are honoured still.
-    #[error("the token was replaced too often lately")]
+    #[error("the token was replaced too often lately; use the one that you have and try again later")]
     TooManyRotations {
         /// When there is room again.
         after: Duration,
     },
     /// The data are not those of the version that the caller has read.
-    #[error("the data were changed meanwhile")]
+    #[error("the data were changed meanwhile; read the session and repeat the change with its version")]
     Conflict {
         /// The version that is there.
         version: u64,
     },
     /// The data would be larger than [`super::MAX_DATA`].
-    #[error("the data would have more than 16384 bytes")]
+    #[error("the data would have more than 16384 bytes; store less")]
     TooMuchData,
     /// The data would be nested deeper than [`super::MAX_NESTING`].
-    #[error("the data would be nested more than 32 deep")]
+    #[error("the data would be nested more than 32 deep; nest them less")]
     TooDeep,
     /// What was given as data is none.
     #[error(transparent)]
@@ -41,7 +41,7 @@ pub enum SessionError {
     #[error("the same key was used with another body; use a new key")]
     KeyReused,
     /// Too many sessions of the subject were created at the same time.
-    #[error("too many sessions of the subject are created at once")]
+    #[error("too many sessions of the subject are created at once; try again")]
     Busy,
     /// The system's generator of random numbers failed.
     #[error("the system gives no random numbers")]
@@ -71,7 +71,7 @@ impl From<SessionError> for Problem {
             SessionError::TooMuchData | SessionError::TooDeep | SessionError::NoData(_) => {
                 Self::unacceptable(vec![FieldError::new("data", error.to_string())])
             }
-            SessionError::KeyReused => Self::unacceptable(vec![FieldError::new("Idempotency-Key", error.to_string())]),
+            SessionError::KeyReused => Self::unacceptable_parameter("Idempotency-Key", error.to_string()),
             SessionError::Busy => Self::unavailable(error.to_string(), 1),
             SessionError::Random(cause) => {
                 tracing::error!(%cause, "the system gives no random numbers");

@@ -10,7 +10,7 @@ use super::model::{Entity, Hit, NearbyQuery};
 use super::shared::Shared;
 use super::snapshot::Word;
 use crate::geo::distance_m;
-use crate::http::{FieldError, Problem};
+use crate::http::Problem;
 use crate::ids::Id;
 use crate::store::{Link, StoreError};
 use std::sync::Arc;
@@ -88,10 +88,10 @@ async fn nearby_in(
             return Ok(hits);
         }
         if count >= MOST_LOOKED_AT {
-            return Err(Problem::unacceptable(vec![FieldError::new(
+            return Err(Problem::unacceptable_parameter(
                 "radius_m",
                 "too many entities lie inside it and too few pass the filter; narrow it or use source=live",
-            )]));
+            ));
         }
         count = (4 * count).min(MOST_LOOKED_AT);
     }

@@ -7,6 +7,7 @@ mod cache;
 mod docs;
 mod faults;
 mod health;
+mod http;
 mod inventory;
 mod jobs;
 mod kept_as_sent;

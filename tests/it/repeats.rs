@@ -58,8 +58,8 @@ async fn an_adjustment_is_made_once() {
     assert_eq!((&body["quantity"], replayed), (&json!(97), true));
     let (status, body, _) = post(&api, path, Some("k|1"), &json!({"delta": -4})).await;
     assert_eq!(
-        (status, &body["errors"][0]["pointer"]),
-        (422, &json!("/Idempotency-Key"))
+        (status, &body["errors"][0]["parameter"]),
+        (422, &json!("Idempotency-Key"))
     );
     assert_eq!(quantity(&api, "seat").await, 94);
     // What was refused did nothing, and is tried again.

@@ -38,7 +38,7 @@ fn namespace(request: &HttpRequest) -> Result<Id, Problem> {
     let namespace = any_namespace(request)?;
     if namespace.as_str() == OWN {
         let detail = format!("{OWN} is the service's own, and can only be cleared");
-        return Err(Problem::unacceptable(vec![FieldError::new("namespace", detail)]));
+        return Err(Problem::unacceptable_parameter("namespace", detail));
     }
     Ok(namespace)
 }
@@ -55,7 +55,7 @@ fn key(request: &HttpRequest) -> Result<String, Problem> {
     let key = percent_decoded(raw).filter(|key| (1..=MAX_KEY).contains(&key.len()));
     key.ok_or_else(|| {
         let detail = format!("must be 1 to {MAX_KEY} bytes of UTF-8, percent-encoded");
-        Problem::unacceptable(vec![FieldError::new("key", detail)])
+        Problem::unacceptable_parameter("key", detail)
     })
 }
 
@@ -71,7 +71,7 @@ impl From<CacheError> for Problem {
             CacheError::CounterRange => Self::conflict("counter_range", "The counter is at its end", detail),
             CacheError::TooBig { .. } => Self::too_large(detail),
             CacheError::Busy => Self::unavailable(detail, 1),
-            CacheError::KeyReused => refused("Idempotency-Key"),
+            CacheError::KeyReused => Self::unacceptable_parameter("Idempotency-Key", detail),
             CacheError::Ttl => refused("ttl_s"),
             CacheError::Key => refused("key"),
             CacheError::TooManyTags => refused("tags"),

@@ -2,7 +2,7 @@
 
 use super::super::{Invalidated, Stats};
 use super::{State, any_namespace, namespace};
-use crate::http::{FieldError, Problem, Query, bearer, no_query, reply};
+use crate::http::{Problem, Query, bearer, no_query, reply};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
@@ -76,7 +76,7 @@ fn piece<'q>(query: &'q Query<'_>) -> Result<(&'q str, u64), Problem> {
     let pattern = query.text("pattern").unwrap_or("*");
     if pattern.is_empty() || pattern.len() > MAX_PATTERN {
         let detail = format!("must have 1 to {MAX_PATTERN} bytes");
-        return Err(Problem::unacceptable(vec![FieldError::new("pattern", detail)]));
+        return Err(Problem::unacceptable_parameter("pattern", detail));
     }
     let cursor = query
         .number("cursor")
@@ -118,10 +118,10 @@ pub async fn clear_namespace(request: HttpRequest, cache: State) -> Result<HttpR
         return reply::value(StatusCode::OK, &body);
     }
     if query.text("cursor").is_some() {
-        return Err(Problem::unacceptable(vec![FieldError::new(
+        return Err(Problem::unacceptable_parameter(
             "cursor",
             "is allowed only together with pattern",
-        )]));
+        ));
     }
     let namespace = any_namespace(&request)?;
     cache.clear(&namespace).await?;

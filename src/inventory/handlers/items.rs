@@ -134,7 +134,7 @@ pub async fn adjust_item(request: HttpRequest, payload: web::Payload, state: Sta
         }
     };
     let (adjusted, before) = adjusted.map_err(|error| match error {
-        InventoryError::KeyReused => Problem::unacceptable(vec![FieldError::new("Idempotency-Key", error.to_string())]),
+        InventoryError::KeyReused => Problem::unacceptable_parameter("Idempotency-Key", error.to_string()),
         error => condition.judge(error),
     })?;
     let mut response = item(StatusCode::OK, &adjusted)?;
@@ -198,11 +198,11 @@ pub async fn list_items(request: HttpRequest, state: State) -> Result<HttpRespon
         }
     };
     if !(1..=LONGEST_PAGE).contains(&limit) {
-        errors.push(FieldError::new("limit", format!("must be 1 to {LONGEST_PAGE}")));
+        errors.push(FieldError::parameter("limit", format!("must be 1 to {LONGEST_PAGE}")));
     }
     let cursor = query.text("cursor").map(Cursor::parse);
     if matches!(cursor, Some(None)) {
-        errors.push(FieldError::new("cursor", "must be what `next` was"));
+        errors.push(FieldError::parameter("cursor", "must be `next` of an earlier page"));
     }
     if !errors.is_empty() {
         return Err(Problem::unacceptable(errors));

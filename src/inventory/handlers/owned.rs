@@ -65,11 +65,11 @@ fn page(request: &HttpRequest) -> Result<(ExternalId, usize, Option<OwnedCursor>
     let owner = match query.text("owner").map(ExternalId::parse) {
         Some(Ok(owner)) => Some(owner),
         Some(Err(error)) => {
-            errors.push(FieldError::new("owner", error.to_string()));
+            errors.push(FieldError::parameter("owner", error.to_string()));
             None
         }
         None => {
-            errors.push(FieldError::new("owner", "is missing"));
+            errors.push(FieldError::parameter("owner", "is missing"));
             None
         }
     };
@@ -79,11 +79,11 @@ fn page(request: &HttpRequest) -> Result<(ExternalId, usize, Option<OwnedCursor>
     });
     let limit = limit.unwrap_or(PAGE);
     if !(1..=LONGEST_PAGE).contains(&limit) {
-        errors.push(FieldError::new("limit", format!("must be 1 to {LONGEST_PAGE}")));
+        errors.push(FieldError::parameter("limit", format!("must be 1 to {LONGEST_PAGE}")));
     }
     let cursor = query.text("cursor").map(OwnedCursor::parse);
     if matches!(cursor, Some(None)) {
-        errors.push(FieldError::new("cursor", "must be what `next` was"));
+        errors.push(FieldError::parameter("cursor", "must be `next` of an earlier page"));
     }
     match owner {
         Some(owner) if errors.is_empty() => Ok((owner, limit, cursor.flatten())),

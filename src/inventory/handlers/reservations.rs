@@ -187,7 +187,7 @@ fn given_back(outcome: Result<(Reservation, bool), InventoryError>) -> Result<Ht
 /// A key that was used with another body; every other error as it is elsewhere.
 fn key_reused(error: InventoryError) -> Problem {
     match error {
-        InventoryError::KeyReused => Problem::unacceptable(vec![FieldError::new("Idempotency-Key", error.to_string())]),
+        InventoryError::KeyReused => Problem::unacceptable_parameter("Idempotency-Key", error.to_string()),
         error => error.into(),
     }
 }

@@ -53,7 +53,7 @@ impl From<JobsError> for Problem {
             JobsError::Invalid(faults) => unacceptable(faults, |_| String::new()),
             JobsError::TooManyTypes => Self::conflict("too_many_types", "The queue has too many types of jobs", detail),
             JobsError::TooManyQueues => Self::conflict("too_many_queues", "There are too many queues", detail),
-            JobsError::KeyReused => Self::unacceptable(vec![FieldError::new("Idempotency-Key", error.to_string())]),
+            JobsError::KeyReused => Self::unacceptable_parameter("Idempotency-Key", error.to_string()),
             JobsError::TooManySchedules => {
                 Self::conflict("too_many_schedules", "The queue has too many schedules", detail)
             }

@@ -2,9 +2,7 @@ use super::super::{Cursor, MOST_DRAINED, State as JobState};
 use super::answer::{CancelledAnswer, JobAnswer, JobsAnswer, MovedAnswer, QueueAnswer, QueuesAnswer};
 use super::docs::RedriveBody;
 use super::{Data, MAX_BODY};
-use crate::http::{
-    Body, FieldError, Fields, Problem, Query, no_idempotency_key, no_query, path_external_id, path_id, reply,
-};
+use crate::http::{Body, Fields, Problem, Query, no_idempotency_key, no_query, path_external_id, path_id, reply};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use std::ops::RangeInclusive;
@@ -14,7 +12,7 @@ const PAGE: u64 = 100;
 const PAGES: RangeInclusive<u64> = 1..=100;
 
 pub(super) fn fault(name: &str, detail: impl Into<String>) -> Problem {
-    Problem::unacceptable(vec![FieldError::new(name, detail)])
+    Problem::unacceptable_parameter(name, detail)
 }
 
 pub(super) fn number(query: &Query<'_>, name: &str, usual: u64, range: &RangeInclusive<u64>) -> Result<u64, Problem> {

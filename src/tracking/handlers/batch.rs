@@ -119,7 +119,9 @@ pub async fn report_batch(request: HttpRequest, payload: web::Payload, state: St
             }
             // If the client repeats the whole batch, positions that were stored stay as they are.
             Outcome::Interrupted => return Err(Problem::interrupted()),
-            Outcome::Full => "the live index has no room for another entity",
+            Outcome::Full => {
+                "the live index has no room for another entity; remove some, or raise TRACKING_MAX_ENTITIES"
+            }
             Outcome::Unavailable => PROFILE_UNAVAILABLE,
         };
         rejected.push(RejectedPosition {

@@ -95,7 +95,9 @@ pub async fn locate(request: HttpRequest, state: State) -> Result<HttpResponse, 
     no_query(&request)?;
     let now_ms = clock::now_ms();
     let entity = state.shared().live(kind).get(&id, now_ms);
-    let entity = entity.ok_or_else(|| Problem::not_found("nobody of this id has reported lately"))?;
+    let entity = entity.ok_or_else(|| {
+        Problem::not_found("no current position for this id; the entity has not reported within its time to live")
+    })?;
     Ok(reply::json(answer::entity(&entity, now_ms)))
 }
 

@@ -63,7 +63,7 @@ pub fn parse_nearby(query: &str) -> Result<(NearbyQuery, Source), Problem> {
     let nearby = build(lat, lon, radius_m, limit, filter, "", &mut errors);
     match nearby {
         Some(nearby) if errors.is_empty() => Ok((nearby, source)),
-        _ => Err(Problem::unacceptable(errors)),
+        _ => Err(unacceptable(errors)),
     }
 }
 
@@ -76,12 +76,13 @@ pub fn parse_within(query: &str, kind: Kind) -> Result<WithinQuery, Problem> {
     let query = Query::parse(query, &known, &WORDS)?;
     let text = query
         .text("bbox")
-        .ok_or_else(|| Problem::malformed("query parameter \"bbox\" is required"))?;
+        .ok_or_else(|| malformed_parameter("bbox", "is required"))?;
     let mut sides = text.split(',').map(|side| side.trim().parse::<f64>());
     let four = (sides.next(), sides.next(), sides.next(), sides.next(), sides.next());
     let (Some(Ok(west)), Some(Ok(south)), Some(Ok(east)), Some(Ok(north)), None) = four else {
-        return Err(Problem::malformed(
-            "\"bbox\" must be four numbers: west,south,east,north",
+        return Err(malformed_parameter(
+            "bbox",
+            "must be four numbers: west,south,east,north",
         ));
     };
     let mut errors = Vec::new();
@@ -92,7 +93,7 @@ pub fn parse_within(query: &str, kind: Kind) -> Result<WithinQuery, Problem> {
     let limit = limit(given(query.number("limit"))?, MAX_LIMIT, "", &mut errors);
     let filter = filter(&query, &mut errors)?;
     let (Ok(bounds), []) = (bounds, errors.as_slice()) else {
-        return Err(Problem::unacceptable(errors));
+        return Err(unacceptable(errors));
     };
     let mut within = WithinQuery {
         bounds,
@@ -101,7 +102,7 @@ pub fn parse_within(query: &str, kind: Kind) -> Result<WithinQuery, Problem> {
         after: None,
     };
     if let Some(cursor) = query.text("cursor") {
-        let refused = |detail| Problem::unacceptable(vec![FieldError::new("cursor", detail)]);
+        let refused = |detail| Problem::unacceptable_parameter("cursor", detail);
         within.after = Some(read_cursor(cursor, kind, &within).map_err(refused)?);
     }
     Ok(within)
@@ -265,11 +266,20 @@ fn whole(number: f64) -> Option<usize> {
 }
 
 fn required(query: &Query<'_>, name: &str) -> Result<f64, Problem> {
-    given(query.number(name))?.ok_or_else(|| Problem::malformed(format!("query parameter \"{name}\" is required")))
+    given(query.number(name))?.ok_or_else(|| malformed_parameter(name, "is required"))
 }
 
 fn given<T>(value: Result<Option<T>, FieldError>) -> Result<Option<T>, Problem> {
-    value.map_err(|error| Problem::malformed(format!("query parameter \"{}\" {}", &error.pointer[1..], error.detail)))
+    value.map_err(|error| Problem::malformed_query(vec![error]))
+}
+
+fn malformed_parameter(name: &str, detail: &str) -> Problem {
+    Problem::malformed_query(vec![FieldError::parameter(name, detail)])
+}
+
+/// What parameters are refused for is found by code that they share with bodies.
+fn unacceptable(errors: Vec<FieldError>) -> Problem {
+    Problem::unacceptable(errors.into_iter().map(FieldError::into_parameter).collect())
 }
 
 fn source(query: &Query<'_>, errors: &mut Vec<FieldError>) -> Source {
