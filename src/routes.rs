@@ -13,10 +13,11 @@ use crate::openapi;
 use crate::sessions::handlers as sessions;
 use crate::telemetry::Metrics;
 use crate::tracking::handlers as tracking;
+use actix_web::http::Method;
 use actix_web::http::header::{ALLOW, HeaderValue};
 use actix_web::middleware::Condition;
-use actix_web::web::{self, ServiceConfig, delete, get, head, patch, post, put};
-use actix_web::{HttpResponse, Resource, ResponseError};
+use actix_web::web::{self, ServiceConfig, delete, get, patch, post, put};
+use actix_web::{HttpRequest, HttpResponse, Resource, ResponseError};
 use std::future::ready;
 use std::sync::Arc;
 
@@ -26,8 +27,11 @@ use std::sync::Arc;
 /// slice's.
 #[expect(clippy::too_many_lines, reason = "a list, to be read as one")]
 pub fn configure(routes: &mut ServiceConfig, metrics: &Arc<Metrics>, document: Condition<ResponseCache>) {
-    let unobserved = |path: &str, allow: &'static str| {
-        web::resource(path.to_owned()).default_service(web::to(move || ready(method_not_allowed(allow))))
+    let unobserved = |path: &str, methods: &'static str| {
+        let allow = allow(methods);
+        web::resource(path.to_owned()).default_service(web::to(move |method: Method| {
+            ready(method_not_mounted(&method, allow.clone()))
+        }))
     };
     // The name in the metrics, and the methods that are mounted: every other one is told of them.
     let at = |path: &str, name: &'static str, allow: &'static str| -> Resource<_> {
@@ -114,7 +118,8 @@ pub fn configure(routes: &mut ServiceConfig, metrics: &Arc<Metrics>, document: C
                 .route(get().to(locks::inspect))
                 .route(delete().to(locks::release)),
         )
-        .service(at("/{name}/renew", "lock_renew", "POST").route(post().to(locks::renew)));
+        .service(at("/{name}/renew", "lock_renew", "POST").route(post().to(locks::renew)))
+        .service(at("/{name}/release", "lock_release", "POST").route(post().to(locks::release_with_post)));
     let queues = web::scope("/v1/queues")
         .service(at("", "queues", "GET").route(get().to(jobs::list_queues)))
         .service(at("/{queue}", "queue", "GET").route(get().to(jobs::get_queue)))
@@ -183,22 +188,44 @@ pub fn configure(routes: &mut ServiceConfig, metrics: &Arc<Metrics>, document: C
         .service(at("/health/ready", "health", "GET").route(get().to(health::ready)))
         .service(at("/health/redis", "health", "GET").route(get().to(health::redis_report)))
         .service(at("/metrics", "metrics", "GET").route(get().to(health::metrics)))
-        .service(
-            cached_at("/openapi.json", "openapi", "GET, HEAD", document)
-                .route(get().to(openapi::json))
-                .route(head().to(openapi::json)),
-        )
-        .service(web::redirect("/docs", "/docs/"))
-        .service(openapi::swagger_ui());
+        .service(cached_at("/openapi.json", "openapi", "GET", document).route(get().to(openapi::json)))
+        .service(at("/", "index", "GET").route(get().to(openapi::index)))
+        .service(at("/docs", "docs", "GET").route(get().to(openapi::index)))
+        .service(at("/docs/{file:.*}", "docs", "GET").route(get().to(openapi::page)));
 }
 
 /// What every other URL answers.
-pub async fn not_found() -> HttpResponse {
-    Problem::not_found("there is nothing under this path; see /docs").error_response()
+pub async fn not_found(request: HttpRequest) -> HttpResponse {
+    // The server as a whole (RFC 9110, section 9.3.7).
+    if request.method() == Method::OPTIONS && request.uri().path() == "*" {
+        return HttpResponse::NoContent()
+            .insert_header((
+                ALLOW,
+                HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
+            ))
+            .finish();
+    }
+    Problem::not_found("there is nothing under this path; /docs/ lists the paths").error_response()
 }
 
-fn method_not_allowed(allow: &'static str) -> HttpResponse {
-    let mut response = Problem::method_not_allowed().error_response();
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+/// What `Allow` says of a path: with the methods that are mounted those that follow from them.
+fn allow(methods: &str) -> HeaderValue {
+    let head = if methods.split(", ").any(|method| method == "GET") {
+        "HEAD, "
+    } else {
+        ""
+    };
+    HeaderValue::try_from(format!("{methods}, {head}OPTIONS")).unwrap_or(HeaderValue::from_static(""))
+}
+
+/// What a path answers to a method that is not mounted.
+fn method_not_mounted(method: &Method, allow: HeaderValue) -> HttpResponse {
+    let mut response = if *method == Method::OPTIONS {
+        HttpResponse::NoContent().finish()
+    } else {
+        let methods = allow.to_str().unwrap_or_default();
+        Problem::method_not_allowed(methods).error_response()
+    };
+    response.headers_mut().insert(ALLOW, allow);
     response
 }

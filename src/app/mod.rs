@@ -7,7 +7,7 @@ mod stop;
 mod warm;
 
 use crate::config::{HttpSettings, RedisSource, RedisSourceError, RuleError, Settings};
-use crate::http::{CloseWhenStopping, remember_connection};
+use crate::http::{CloseWhenStopping, Edge, remember_connection};
 use crate::jobs::presets::webhook::WebhookError;
 use crate::limits::{Gate, Guard};
 use crate::outgoing::CallError;
@@ -116,7 +116,8 @@ impl Application {
 
         let parts = Arc::new(Parts::new(settings, store, board, &metrics, link)?);
         let connections = Connections::default();
-        let (server, address) = serve(&settings.http, &parts, Guard(gate.clone()), &connections)?;
+        let edge = Edge::new(settings.http.rules(), &metrics.refused_requests);
+        let (server, address) = serve(&settings.http, &parts, (Guard(gate.clone()), edge), &connections)?;
         parts.start_tasks(address, gate.as_ref());
         Ok(Self {
             server,
@@ -161,14 +162,14 @@ impl Application {
 fn serve(
     settings: &HttpSettings,
     parts: &Arc<Parts>,
-    guard: Guard,
+    (guard, edge): (Guard, Edge),
     connections: &Connections,
 ) -> Result<(Server, SocketAddr), AppError> {
     let (parts, connections) = (Arc::clone(parts), connections.clone());
     let close = CloseWhenStopping(parts.supervisor.phases().clone());
     let app = move || {
         let app = App::new().configure(|app| parts.worker(app));
-        app.wrap(guard.clone()).wrap(close.clone())
+        app.wrap(guard.clone()).wrap(close.clone()).wrap(edge.clone())
     };
     let mut server = HttpServer::new(app)
         .disable_signals()

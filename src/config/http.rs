@@ -1,3 +1,4 @@
+use crate::http::{HostNames, Origins, Rules};
 use clap::Args;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -10,6 +11,23 @@ pub struct HttpSettings {
     /// Address to listen on; port 0 takes any free one
     #[arg(long = "bind", env = "HTTP_BIND", default_value = "127.0.0.1:8080")]
     pub bind: SocketAddr,
+    /// Names and addresses by which the service is reached, without ports, separated by commas; a service that listens on loopback
+    /// answers to them besides localhost
+    #[arg(
+        long = "http-hosts",
+        env = "HTTP_HOSTS",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub hosts: HostNames,
+    /// Origins whose pages may call the service from a browser, such as https://console.example.com, separated by commas; * for all
+    #[arg(
+        long = "cors-origins",
+        env = "CORS_ORIGINS",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub cors_origins: Origins,
     /// Threads that serve requests; one per core if not given
     #[arg(long = "workers", env = "HTTP_WORKERS")]
     pub workers: Option<NonZeroUsize>,
@@ -33,6 +51,12 @@ pub struct HttpSettings {
 }
 
 impl HttpSettings {
+    /// Returns what requests are held against.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        Rules::new(self.cors_origins.clone(), self.hosts.clone(), self.bind.ip())
+    }
+
     /// Returns how long requests are still served after a SIGTERM.
     #[must_use]
     pub fn lame_duck(&self) -> Duration {

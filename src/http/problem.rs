@@ -139,6 +139,17 @@ impl Problem {
         )
     }
 
+    /// 421: the request asks for another host than this one.
+    #[must_use]
+    pub fn misdirected(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::MISDIRECTED_REQUEST,
+            "misdirected_request",
+            "The request is for another host",
+            detail,
+        )
+    }
+
     /// 400: parameters of the query cannot be read.
     #[must_use]
     pub fn malformed_query(errors: Vec<FieldError>) -> Self {
@@ -205,8 +216,8 @@ impl Problem {
 
     /// 405, for a path that exists.
     #[must_use]
-    pub fn method_not_allowed() -> Self {
-        let detail = "the path exists, but not with this method";
+    pub fn method_not_allowed(methods: &str) -> Self {
+        let detail = format!("the path is not served with this method; use {methods}");
         Self::new(
             StatusCode::METHOD_NOT_ALLOWED,
             "method_not_allowed",

@@ -21,12 +21,18 @@ struct Common {
     is_of: fn(&str, &Operation) -> bool,
 }
 
-const COMMON: [Common; 7] = [
+const COMMON: [Common; 9] = [
     Common {
         status: "400",
         name: "Malformed",
         description: "It cannot be read; above all a query parameter that the call does not have, or a body that is not JSON",
         is_of: |path, _| path.starts_with("/v1/"),
+    },
+    Common {
+        status: "403",
+        name: "Forbidden",
+        description: "A browser sent it for a page of another origin, which is not one of `CORS_ORIGINS`",
+        is_of: |_, _| true,
     },
     Common {
         status: "404",
@@ -49,8 +55,14 @@ const COMMON: [Common; 7] = [
     Common {
         status: "415",
         name: "WrongType",
-        description: "The body is said to be something else than the call takes",
+        description: "The body is of a media type or a content coding that the call does not take; of a coding, with `Accept-Encoding`",
         is_of: |_, call| call.request_body.is_some(),
+    },
+    Common {
+        status: "421",
+        name: "MisdirectedRequest",
+        description: "The service listens on a loopback address, and `Host` is neither this machine nor one of `HTTP_HOSTS`",
+        is_of: |_, _| true,
     },
     Common {
         status: "422",

@@ -6,6 +6,7 @@ use crate::cache::Cache;
 use crate::cache::handlers as cache;
 use crate::cache::response::{ResponseCache, Shared};
 use crate::health;
+use crate::http::Problem;
 use crate::ids::Id;
 use crate::inventory::handlers as inventory;
 use crate::jobs::handlers as jobs;
@@ -13,15 +14,17 @@ use crate::limits::handlers as limits;
 use crate::locks::handlers as locks;
 use crate::sessions::handlers as sessions;
 use crate::tracking::handlers as tracking;
-use actix_web::HttpResponse;
+use actix_web::http::header::{CACHE_CONTROL, HeaderValue, LOCATION};
 use actix_web::middleware::Condition;
+use actix_web::{HttpResponse, web};
 use answers::Answers;
+use bytes::Bytes;
+use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, UNIX_EPOCH};
 use std::{env, fs};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi, openapi};
-use utoipa_swagger_ui::SwaggerUi;
 use uuid::Uuid;
 
 /// The service's interface.
@@ -42,7 +45,7 @@ use uuid::Uuid;
         sessions::sign_out, sessions::rotate_session, sessions::extend_session, sessions::list_sessions,
         sessions::end_sessions, sessions::end_session,
         limits::check, limits::reset, limits::policies,
-        locks::acquire, locks::inspect, locks::release, locks::renew,
+        locks::acquire, locks::inspect, locks::release, locks::release_with_post, locks::renew,
         jobs::list_queues, jobs::get_queue, jobs::add_jobs, jobs::list_jobs, jobs::drain_jobs, jobs::lease_jobs, jobs::settle_jobs,
         jobs::pause_queue, jobs::resume_queue, jobs::redrive, jobs::clear_dead, jobs::list_events, jobs::cancel_unique,
         jobs::get_job, jobs::cancel_job, jobs::complete_job, jobs::fail_job, jobs::extend_job, jobs::progress_job,
@@ -124,8 +127,29 @@ static BUILD: LazyLock<String> = LazyLock::new(|| {
     named.unwrap_or_else(|| format!("openapi.json of {}", Uuid::new_v4()))
 });
 
-/// Swagger UI under `/docs`, its assets in the binary.
-#[must_use]
-pub fn swagger_ui() -> SwaggerUi {
-    SwaggerUi::new("/docs/{_:.*}").config(utoipa_swagger_ui::Config::from("/openapi.json"))
+/// `GET /` and `GET /docs`: leads to the page. Relative, so that it holds behind a proxy that serves this under a path.
+pub async fn index() -> HttpResponse {
+    HttpResponse::TemporaryRedirect()
+        .insert_header((LOCATION, HeaderValue::from_static("docs/")))
+        .finish()
 }
+
+/// `GET /docs/…`: Swagger UI, its files in the binary.
+///
+/// # Errors
+/// 404 for a file that is not part of it.
+pub async fn page(file: web::Path<String>) -> Result<HttpResponse, Problem> {
+    let file = utoipa_swagger_ui::serve(&file, Arc::clone(&PAGE)).map_err(|error| Problem::internal(&error))?;
+    let file = file.ok_or_else(|| Problem::not_found("the documentation has no such page; see /docs/"))?;
+    let bytes = match file.bytes {
+        Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+        Cow::Owned(bytes) => bytes.into(),
+    };
+    Ok(HttpResponse::Ok()
+        .content_type(file.content_type)
+        .insert_header((CACHE_CONTROL, HeaderValue::from_static("max-age=3600")))
+        .body(bytes))
+}
+
+static PAGE: LazyLock<Arc<utoipa_swagger_ui::Config<'static>>> =
+    LazyLock::new(|| Arc::new(utoipa_swagger_ui::Config::from("/openapi.json")));

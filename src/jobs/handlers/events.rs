@@ -5,7 +5,7 @@ use super::{Data, waiting};
 use crate::http::{Problem, Query, asks_for, path_id, reply};
 use crate::ids::Id;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
+use actix_web::http::header::{HeaderValue, VARY};
 use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
 use futures_util::stream;
@@ -66,7 +66,9 @@ pub async fn list_events(request: HttpRequest, state: Data) -> Result<HttpRespon
     } else {
         waiting(&request, &state.metrics, events).await??
     };
-    reply::value(StatusCode::OK, &EventsAnswer::new(&events, after))
+    let mut answer = reply::value(StatusCode::OK, &EventsAnswer::new(&events, after))?;
+    answer.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
+    Ok(answer)
 }
 
 /// Whether it is one as Redis has them: `MS-N`.
@@ -106,7 +108,7 @@ impl Following {
         });
         HttpResponse::Ok()
             .content_type(EVENT_STREAM)
-            .insert_header((CACHE_CONTROL, HeaderValue::from_static("no-store")))
+            .insert_header((VARY, HeaderValue::from_static("accept")))
             .streaming(rest)
     }
 

@@ -125,6 +125,27 @@ pub async fn release(
     Ok(HttpResponse::NoContent().finish())
 }
 
+/// Release a lock
+///
+/// The same as `DELETE` of the lock, for clients behind proxies that drop the bodies of `DELETE`.
+#[utoipa::path(
+    post, path = "/v1/locks/{name}/release", tag = "locks", operation_id = "release_lock_with_post", request_body = TokenBody,
+    params(("name" = String, Path)),
+    responses(
+        (status = 204, description = "Released"),
+        (status = 404, description = "Nobody holds it: it had ended before", body = Problem),
+        (status = 409, description = "Somebody else holds it (`lock_held_by_other`)", body = Problem),
+        (status = 503, description = "Redis is away", body = Problem),
+    )
+)]
+pub async fn release_with_post(
+    request: HttpRequest,
+    payload: web::Payload,
+    state: web::Data<State>,
+) -> Result<HttpResponse, Problem> {
+    release(request, payload, state).await
+}
+
 /// Who holds a lock, and until when
 #[utoipa::path(
     get, path = "/v1/locks/{name}", tag = "locks", params(("name" = String, Path)),

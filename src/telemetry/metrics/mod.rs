@@ -22,6 +22,8 @@ pub struct Metrics {
     pub request_seconds: HistogramVec,
     /// Answers of 400 and above, by route and status.
     pub request_errors: IntCounterVec,
+    /// Requests that were refused before any route saw them, by reason.
+    pub refused_requests: IntCounterVec,
     /// Fixes taken in, by kind and outcome (`stored`, `stale`, `buffered`, `rejected`).
     pub fixes: IntCounterVec,
     /// Age of a fix when it is taken in; of a batch, that of its first.
@@ -88,6 +90,11 @@ impl Metrics {
                 "fleetpulse_request_errors_total",
                 "Requests answered with 400 and above",
                 &["route", "status"],
+            )?,
+            refused_requests: make.counters(
+                "fleetpulse_http_refused_total",
+                "Requests refused before any route saw them",
+                &["reason"],
             )?,
             fixes: make.counters("fleetpulse_fixes_total", "Fixes taken in", &["kind", "outcome"])?,
             fix_age_seconds: make.histogram(

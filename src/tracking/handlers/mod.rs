@@ -20,7 +20,7 @@ use super::input::BodyError;
 use super::{Kind, Writer};
 use crate::http::{FieldError, Problem, asks_for, reply, unreserved_path_id};
 use crate::ids::{Id, RESERVED_ENTITIES};
-use actix_web::http::header::HeaderValue;
+use actix_web::http::header::{HeaderValue, VARY};
 use actix_web::{HttpRequest, HttpResponse, web};
 
 /// The state of a worker that the handlers use.
@@ -55,7 +55,10 @@ fn overloaded() -> Problem {
 }
 
 fn no_room() -> Problem {
-    Problem::unavailable("the live index has no room for another entity", 30)
+    Problem::unavailable(
+        "the live index has no room for another entity; remove some, or raise TRACKING_MAX_ENTITIES",
+        30,
+    )
 }
 
 fn too_many_attributes() -> Problem {
@@ -92,10 +95,12 @@ fn form(request: &HttpRequest) -> Form {
     }
 }
 
-/// A list as the answer.
+/// A list as the answer, in one of two forms.
 fn list(list: &List<'_>) -> HttpResponse {
-    match list.form {
+    let mut answer = match list.form {
         Form::Json => reply::json(list.to_json()),
         Form::GeoJson => reply::answer(HeaderValue::from_static(GEO_JSON), list.to_json()),
-    }
+    };
+    answer.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
+    answer
 }

@@ -1,6 +1,9 @@
 //! HTTP as browsers, proxies, phones and probes expect it, on every route alike.
 
+mod answers;
+mod browsers;
 mod encoded_bodies;
+mod methods;
 mod query_faults;
 
 use crate::support::Api;

@@ -40,7 +40,14 @@ impl ServiceProcess {
     /// standard error is made a pipe, else shown with the test's.
     pub fn command(args: &[impl AsRef<str>]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_fleetpulse"));
-        let base = ["--bind=127.0.0.1:0", "--workers=2", "--lame-duck=0", "--redis-host="];
+        let base = [
+            "--bind=127.0.0.1:0",
+            "--workers=2",
+            "--lame-duck=0",
+            "--redis-host=",
+            // What tests that write requests themselves ask for.
+            "--http-hosts=x",
+        ];
         command.arg("serve").args(last_of_each(&base, args));
         command.env("RUST_LOG", "warn").stdin(Stdio::null());
         command

@@ -82,6 +82,8 @@ fn settings(args: &[impl AsRef<str>]) -> Settings {
         "--drain=0",
         "--shutdown-budget=1",
         "--redis-host=",
+        // What tests that write requests themselves ask for.
+        "--http-hosts=x",
     ];
     let args = iter::once("fleetpulse").chain(last_of_each(&base, args));
     match Args::try_parse_from(args) {
