@@ -1,13 +1,14 @@
 //! Settings → store → slices → workers → HTTP server. [`Application::build`] returns a service that knows the port it bound;
 //!  [`Application::run`] serves until a stop is requested, then stops in phases (`stop`).
 
+mod listen;
 mod own_work;
 mod parts;
 mod stop;
 mod warm;
 
-use crate::config::{HttpSettings, RedisSource, RedisSourceError, RuleError, Settings};
-use crate::http::{CloseWhenStopping, Edge, remember_connection};
+use crate::config::{RedisSource, RedisSourceError, RuleError, Settings};
+use crate::http::Edge;
 use crate::jobs::presets::webhook::WebhookError;
 use crate::limits::{Gate, Guard};
 use crate::outgoing::CallError;
@@ -16,7 +17,7 @@ use crate::store::embedded::{Embedded, EmbeddedError, EmbeddedSettings};
 use crate::store::{Keys, Link, Store, StoreError};
 use crate::telemetry::{Board, Metrics};
 use actix_web::dev::Server;
-use actix_web::{App, HttpServer};
+use listen::Http;
 use parts::Parts;
 use std::io;
 use std::net::SocketAddr;
@@ -116,8 +117,15 @@ impl Application {
 
         let parts = Arc::new(Parts::new(settings, store, board, &metrics, link)?);
         let connections = Connections::default();
-        let edge = Edge::new(settings.http.rules(), &metrics.refused_requests);
-        let (server, address) = serve(&settings.http, &parts, (Guard(gate.clone()), edge), &connections)?;
+        let http = Http {
+            settings: settings.http.clone(),
+            parts: Arc::clone(&parts),
+            guard: Guard(gate.clone()),
+            edge: Edge::new(settings.http.rules(), &metrics.refused_requests),
+            connections: connections.clone(),
+            refused: metrics.refused_requests.clone(),
+        };
+        let (server, address) = http.serve()?;
         parts.start_tasks(address, gate.as_ref());
         Ok(Self {
             server,
@@ -156,40 +164,6 @@ impl Application {
     pub async fn run(self, stop: impl Future<Output = StopReason>) -> Result<(), AppError> {
         stop::serve_until(self, stop).await
     }
-}
-
-/// Binds the port. Workers start, and connections are taken, once the server is polled.
-fn serve(
-    settings: &HttpSettings,
-    parts: &Arc<Parts>,
-    (guard, edge): (Guard, Edge),
-    connections: &Connections,
-) -> Result<(Server, SocketAddr), AppError> {
-    let (parts, connections) = (Arc::clone(parts), connections.clone());
-    let close = CloseWhenStopping(parts.supervisor.phases().clone());
-    let app = move || {
-        let app = App::new().configure(|app| parts.worker(app));
-        app.wrap(guard.clone()).wrap(close.clone()).wrap(edge.clone())
-    };
-    let mut server = HttpServer::new(app)
-        .disable_signals()
-        .shutdown_timeout(settings.drain_s)
-        .max_connections(settings.max_connections.get())
-        .client_request_timeout(settings.request_timeout())
-        .on_connect(move |io, data| {
-            remember_connection(io, data);
-            data.insert(connections.open());
-        })
-        .keep_alive(Duration::from_secs(75));
-    if let Some(workers) = settings.workers {
-        server = server.workers(workers.get());
-    }
-    let server = server.bind(settings.bind).map_err(|source| AppError::Bind {
-        address: settings.bind,
-        source,
-    })?;
-    let address = server.addrs().first().copied().unwrap_or(settings.bind);
-    Ok((server.run(), address))
 }
 
 async fn open_store(settings: &Settings, keys: Keys) -> Result<(Store, Redis), AppError> {

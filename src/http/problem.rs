@@ -150,6 +150,15 @@ impl Problem {
         )
     }
 
+    /// 400 or 431: the head of a request cannot be read.
+    #[must_use]
+    pub(super) fn malformed_head(status: StatusCode, detail: &'static str) -> Self {
+        Self {
+            status: status.as_u16(),
+            ..Self::malformed(detail)
+        }
+    }
+
     /// 400: parameters of the query cannot be read.
     #[must_use]
     pub fn malformed_query(errors: Vec<FieldError>) -> Self {

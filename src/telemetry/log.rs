@@ -1,10 +1,14 @@
 use crate::runtime::panic_text;
 use clap::ValueEnum;
+use std::fmt::{Debug, Write};
 use std::io::{IsTerminal, stderr};
 use std::panic::{self, PanicHookInfo};
 use std::thread;
-use tracing_subscriber::EnvFilter;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level};
 use tracing_subscriber::fmt::Subscriber;
+use tracing_subscriber::layer::{Context, SubscriberExt};
+use tracing_subscriber::{EnvFilter, Layer};
 
 /// What a line of the log looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -30,10 +34,39 @@ pub fn init(format: LogFormat) {
         .with_target(false);
     // An error says that a subscriber is there already.
     let _ = match format {
-        LogFormat::Text => tracing::subscriber::set_global_default(builder.compact().finish()),
-        LogFormat::Json => tracing::subscriber::set_global_default(builder.json().finish()),
+        LogFormat::Text => tracing::subscriber::set_global_default(builder.compact().finish().with(NoClientFaults)),
+        LogFormat::Json => tracing::subscriber::set_global_default(builder.json().finish().with(NoClientFaults)),
     };
     panic::set_hook(Box::new(log_panic));
+}
+
+/// Leaves out lines that any client can cause: the server below us writes one at error for each connection that ends in the middle of
+/// a request, or whose request it cannot read. Those are counted, and logged at debug (`http::Heads`).
+struct NoClientFaults;
+
+impl<S: tracing::Subscriber> Layer<S> for NoClientFaults {
+    fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
+        let metadata = event.metadata();
+        if *metadata.level() != Level::ERROR || !metadata.target().starts_with("actix_http::h1") {
+            return true;
+        }
+        let mut message = Message::default();
+        event.record(&mut message);
+        !(message.0.starts_with("stream error") || message.0.starts_with("MAX_BUFFER_SIZE"))
+    }
+}
+
+/// The message of an event.
+#[derive(Default)]
+struct Message(String);
+
+impl Visit for Message {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        if field.name() == "message" {
+            // A string takes all that is written.
+            let _ = write!(self.0, "{value:?}");
+        }
+    }
 }
 
 /// Logs the location of a panic. The code that catches it logs the task's name.

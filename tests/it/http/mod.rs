@@ -3,6 +3,7 @@
 mod answers;
 mod browsers;
 mod encoded_bodies;
+mod heads;
 mod methods;
 mod query_faults;
 

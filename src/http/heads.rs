@@ -1,0 +1,243 @@
+//! Requests whose head cannot be read. The server below (actix-http) refuses them before there is a request, with a bare status that no
+//! setting changes. What it writes goes through here, where its refusal gets the body that every other has, a count, and a line in
+//! the log.
+
+use super::Problem;
+use actix_web::ResponseError;
+use actix_web::http::StatusCode;
+use bytes::{Buf, Bytes};
+use prometheus::IntCounterVec;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// `HTTP/1.1`, or another version.
+const VERSION_LEN: usize = 8;
+const CLOSE: &[u8] = b"connection: close\r\n";
+const DATE: &[u8] = b"date: ";
+/// A line such as `date: Mon, 30 Nov 2026 06:35:16 GMT`, and the end of the head.
+const DATE_LEN: usize = 39;
+
+/// A refusal of the server's own.
+struct Refusal {
+    /// Its head behind the version, as far as it is always the same.
+    head: &'static [u8],
+    status: StatusCode,
+    reason: &'static str,
+    detail: &'static str,
+}
+
+const REFUSALS: [Refusal; 3] = [
+    Refusal {
+        head: b" 400 Bad Request\r\ncontent-length: 0\r\n",
+        status: StatusCode::BAD_REQUEST,
+        reason: "malformed_head",
+        detail: "the request line or a header is not HTTP/1.1; send plain HTTP as RFC 9112 has it",
+    },
+    Refusal {
+        head: b" 408 Request Timeout\r\ncontent-length: 0\r\n",
+        status: StatusCode::REQUEST_TIMEOUT,
+        reason: "slow_head",
+        detail: "the request line and the headers did not arrive in time; send them at once",
+    },
+    Refusal {
+        head: b" 431 Request Header Fields Too Large\r\ncontent-length: 0\r\n",
+        status: StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        reason: "large_head",
+        detail: "the request line and the headers are too large; send fewer or shorter ones",
+    },
+];
+
+impl Refusal {
+    /// Where the refusal begins in what the server writes, which it is always the end of. Every answer of the service's own has
+    /// further headers.
+    fn find(&self, bytes: &[u8]) -> Option<usize> {
+        let find = |between: &[u8]| {
+            let len = VERSION_LEN + self.head.len() + between.len() + DATE_LEN;
+            let at = bytes.len().checked_sub(len)?;
+            let rest = bytes[at + VERSION_LEN..]
+                .strip_prefix(self.head)?
+                .strip_prefix(between)?;
+            (bytes[at..].starts_with(b"HTTP/1.") && rest.starts_with(DATE)).then_some(at)
+        };
+        find(CLOSE).or_else(|| find(b""))
+    }
+
+    /// The answer in its place; `date` is the line of the server's.
+    fn answer(&self, date: &[u8]) -> Bytes {
+        let problem = match self.status {
+            StatusCode::REQUEST_TIMEOUT => Problem::too_slow(self.detail),
+            status => Problem::malformed_head(status, self.detail),
+        };
+        let body = serde_json::to_vec(&problem).unwrap_or_default();
+        let status = problem.status_code();
+        let head = format!(
+            "HTTP/1.1 {status}\r\ncontent-length: {}\r\ncontent-type: application/problem+json\r\ncache-control: no-store\r\n\
+             connection: close\r\n",
+            body.len()
+        );
+        [head.as_bytes(), date, &body].concat().into()
+    }
+}
+
+/// A connection's stream, as the server reads and writes it.
+#[derive(Debug)]
+pub struct Heads<S> {
+    stream: S,
+    peer: Option<SocketAddr>,
+    refused: IntCounterVec,
+    /// What is left of an answer that is written in the place of the server's.
+    answer: Option<Bytes>,
+}
+
+impl<S> Heads<S> {
+    /// Wraps the stream of a connection from `peer`; counts refusals by reason.
+    #[must_use]
+    pub const fn new(stream: S, peer: Option<SocketAddr>, refused: IntCounterVec) -> Self {
+        Self {
+            stream,
+            peer,
+            refused,
+            answer: None,
+        }
+    }
+
+    /// Returns the stream itself.
+    pub const fn stream(&self) -> &S {
+        &self.stream
+    }
+
+    fn replace(&mut self, refusal: &Refusal, written: &[u8]) -> Bytes {
+        self.refused.with_label_values(&[refusal.reason]).inc();
+        let peer = self.peer.map(|peer| peer.to_string()).unwrap_or_default();
+        tracing::debug!(peer, reason = refusal.reason, "a request head was refused");
+        let date = &written[written.len() - DATE_LEN..];
+        refusal.answer(date)
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Heads<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Heads<S> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.answer.is_none() {
+            let found = REFUSALS
+                .iter()
+                .find_map(|refusal| Some((refusal, refusal.find(bytes)?)));
+            match found {
+                None => return Pin::new(&mut self.stream).poll_write(context, bytes),
+                // Earlier answers first.
+                Some((_, at)) if at > 0 => return Pin::new(&mut self.stream).poll_write(context, &bytes[..at]),
+                Some((refusal, _)) => {
+                    let answer = self.replace(refusal, bytes);
+                    self.answer = Some(answer);
+                }
+            }
+        }
+        let Self { stream, answer, .. } = &mut *self;
+        if let Some(rest) = answer {
+            while !rest.is_empty() {
+                let written = ready!(Pin::new(&mut *stream).poll_write(context, rest))?;
+                if written == 0 {
+                    return Poll::Ready(Ok(0));
+                }
+                rest.advance(written);
+            }
+        }
+        *answer = None;
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::task::Waker;
+
+    const BARE: &str = "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\ndate: Mon, 30 Nov 2026 06:35:16 GMT\r\n\r\n";
+
+    /// A socket that takes a few bytes at a time, and now and then none.
+    #[derive(Default)]
+    struct Slow {
+        taken: Vec<u8>,
+        calls: usize,
+    }
+
+    impl AsyncWrite for Slow {
+        fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            self.calls += 1;
+            if self.calls.is_multiple_of(3) {
+                return Poll::Pending;
+            }
+            let taken = bytes.len().min(7);
+            self.taken.extend_from_slice(&bytes[..taken]);
+            Poll::Ready(Ok(taken))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    /// What reaches the client of what the server writes as it does: on from what was taken.
+    fn written(buffer: &str) -> String {
+        let refused = IntCounterVec::new(prometheus::opts!("refused", "refused"), &["reason"]).unwrap();
+        let mut heads = Heads::new(Slow::default(), None, refused);
+        let (mut rest, mut context) = (buffer.as_bytes(), Context::from_waker(Waker::noop()));
+        while !rest.is_empty() {
+            if let Poll::Ready(taken) = Pin::new(&mut heads).poll_write(&mut context, rest) {
+                rest = &rest[taken.unwrap()..];
+            }
+        }
+        String::from_utf8(heads.stream.taken).unwrap()
+    }
+
+    #[test]
+    fn a_bare_refusal_gets_a_body_behind_whatever_came_before() {
+        let closed = BARE.replace("date", "connection: close\r\ndate");
+        let earlier = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\ndate: Mon, 30 Nov 2026 06:35:16 GMT\r\n\r\n{}";
+        for (before, bare) in [("", BARE), ("", &closed), (earlier, BARE)] {
+            let written = written(&format!("{before}{bare}"));
+            let (head, body) = written.strip_prefix(before).unwrap().split_once("\r\n\r\n").unwrap();
+            assert!(head.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{head}");
+            assert!(head.ends_with("date: Mon, 30 Nov 2026 06:35:16 GMT"), "{head}");
+            assert!(head.contains(&format!("content-length: {}\r\n", body.len())), "{head}");
+            assert!(body.contains("urn:fleetpulse:problem:malformed"), "{body}");
+        }
+    }
+
+    #[test]
+    fn every_other_answer_is_written_as_it_is() {
+        for other in [
+            "HTTP/1.1 204 No Content\r\ndate: Mon, 30 Nov 2026 06:35:16 GMT\r\n\r\n".to_owned(),
+            BARE.replace("date", "cache-control: no-store\r\ndate"),
+            BARE.replace("content-length: 0", "content-length: 168"),
+            format!("{BARE}x"),
+            "\r\n\r\n".to_owned(),
+        ] {
+            assert_eq!(written(&other), other);
+        }
+    }
+}
