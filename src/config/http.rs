@@ -20,7 +20,7 @@ pub struct HttpSettings {
         hide_default_value = true
     )]
     pub hosts: HostNames,
-    /// Origins whose pages may call the service from a browser, such as https://console.example.com, separated by commas; * for all
+    /// Origins whose pages may call the service from a browser, such as `https://console.example.com`, separated by commas; * for all
     #[arg(
         long = "cors-origins",
         env = "CORS_ORIGINS",

@@ -100,16 +100,16 @@ fn refused(error: &io::Error, limit: usize) -> Problem {
 
 /// A decoder for each coding; the last that was applied is the first to be undone.
 enum Chain {
-    One(Decoder<Bounded<BytesMut>>),
-    Two(Decoder<Bounded<Decoder<Bounded<BytesMut>>>>),
+    One(Box<Decoder<Bounded<BytesMut>>>),
+    Two(Box<Decoder<Bounded<Decoder<Bounded<BytesMut>>>>>),
 }
 
 impl Chain {
     fn new(codings: Codings, limit: usize) -> Self {
         let inner = Decoder::new(codings.first, Bounded::new(BytesMut::new(), limit));
         match codings.second {
-            None => Self::One(inner),
-            Some(second) => Self::Two(Decoder::new(second, Bounded::new(inner, limit))),
+            None => Self::One(Box::new(inner)),
+            Some(second) => Self::Two(Box::new(Decoder::new(second, Bounded::new(inner, limit)))),
         }
     }
 
@@ -130,7 +130,7 @@ impl Chain {
 
     fn finish(self) -> io::Result<Bytes> {
         let inner = match self {
-            Self::One(decoder) => decoder,
+            Self::One(decoder) => *decoder,
             Self::Two(decoder) => decoder.finish()?.sink,
         };
         Ok(inner.finish()?.sink.freeze())
@@ -310,7 +310,7 @@ impl<W: Write> Write for Inflate<W> {
 
 /// Whether a stream begins as RFC 1950 has it. Some clients send the bare stream of RFC 1951 as `deflate`.
 fn is_zlib(first: u8, second: u8) -> bool {
-    first & 0x0f == 8 && u16::from_be_bytes([first, second]) % 31 == 0
+    first & 0x0f == 8 && u16::from_be_bytes([first, second]).is_multiple_of(31)
 }
 
 fn corrupt() -> io::Error {

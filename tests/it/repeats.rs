@@ -219,13 +219,14 @@ async fn a_key_where_none_is_honoured_is_refused_and_nothing_is_done() {
 }
 
 /// Calls that may be repeated without a key: they only read, or repeating them changes nothing more.
-const HARMLESS: [&str; 16] = [
+const HARMLESS: [&str; 17] = [
     "/v1/{kind}/{id}/position",
     "/v1/{kind}/positions",
     "/v1/{kind}/nearby",
     "/v1/reservations/{id}/confirm",
     "/v1/reservations/{id}/extend",
     "/v1/locks/{name}/renew",
+    "/v1/locks/{name}/release",
     // With `lease_next` they refuse a key.
     "/v1/queues/{queue}/settle",
     "/v1/jobs/{id}/complete",

@@ -30,9 +30,10 @@ async fn a_compressed_body_is_taken_as_a_plain_one() {
     let found = api.nearby("lat=40.7484&lon=-73.9857").await;
     assert_eq!(found.ids().len(), 5, "{found:?}");
     // Larger than what is decoded at once, and in lines.
-    let lines: String = (0..5_000)
-        .map(|n| format!("{{\"id\":\"n-{n}\",\"lat\":40.7,\"lon\":-73.9}}\n"))
+    let lines: Vec<String> = (0..5_000)
+        .map(|n| format!("{{\"id\":\"n-{n}\",\"lat\":40.7,\"lon\":-73.9}}"))
         .collect();
+    let lines = lines.join("\n");
     let batch = api
         .request(Method::POST, "/v1/drivers/positions")
         .header(CONTENT_TYPE, "application/x-ndjson");
