@@ -276,8 +276,12 @@ impl<W: Write> Inflate<W> {
             self.sink.write_all(piece.get(..written).unwrap_or_default())?;
             input = input.get(read..).unwrap_or_default();
             self.has_ended = status == Status::StreamEnd;
-            if !self.has_ended && written < piece.len() && (input.is_empty() || read == 0) {
-                return if input.is_empty() { Ok(()) } else { Err(corrupt()) };
+            if !self.has_ended && input.is_empty() && written < piece.len() {
+                return Ok(());
+            }
+            // It may give what it still holds before it takes more.
+            if !self.has_ended && read == 0 && written == 0 {
+                return Err(corrupt());
             }
         }
     }

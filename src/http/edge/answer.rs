@@ -3,9 +3,10 @@
 use super::compress::compress;
 use super::cors::Cors;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
-use actix_web::dev::ServiceResponse;
+use actix_web::dev::{ResponseHead, ServiceResponse};
 use actix_web::error::InternalError;
-use actix_web::http::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderMap, HeaderValue};
 use actix_web::{Error, HttpResponse};
 use bytes::Bytes;
 use std::convert::Infallible;
@@ -17,7 +18,7 @@ pub(super) fn finish(response: ServiceResponse, is_head: bool, cors: &Cors) -> S
     let mut response = compress(response);
     complete(response.headers_mut(), cors);
     if is_head {
-        return response.map_body(|_, body| BoxBody::new(NoBody(body.size())));
+        return response.map_body(|head, body| without_body(head, body.size()));
     }
     response
 }
@@ -27,7 +28,7 @@ pub(super) fn finish_error(error: Error, is_head: bool, cors: &Cors) -> Error {
     let mut response: HttpResponse = error.error_response();
     complete(response.headers_mut(), cors);
     if is_head {
-        response = response.map_body(|_, body| BoxBody::new(NoBody(body.size())));
+        response = response.map_body(|head, body| without_body(head, body.size()));
     }
     InternalError::from_response(error, response).into()
 }
@@ -39,14 +40,26 @@ fn complete(headers: &mut HeaderMap, cors: &Cors) {
     cors.say(headers);
 }
 
-/// Stands for a body that is not sent: a HEAD is answered with its size alone.
-struct NoBody(BodySize);
+/// Leaves the size of a body, which the server is not shown: it forgets that a HEAD is being answered once it has read the next request,
+/// and would end the body that it expects.
+fn without_body(head: &mut ResponseHead, size: BodySize) -> BoxBody {
+    head.no_chunking(true);
+    if let BodySize::Sized(size) = size
+        && head.status != StatusCode::NOT_MODIFIED
+    {
+        head.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(size));
+    }
+    BoxBody::new(NoBody)
+}
+
+/// Stands for a body that is not sent.
+struct NoBody;
 
 impl MessageBody for NoBody {
     type Error = Infallible;
 
     fn size(&self) -> BodySize {
-        self.0
+        BodySize::Stream
     }
 
     fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {

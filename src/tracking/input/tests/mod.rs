@@ -80,13 +80,17 @@ fn with(member: &str) -> String {
     format!(r#"{{"lat": 40.7, "lon": -74.0, {member}}}"#)
 }
 
-/// The status of a problem and the pointers of its errors, as clients see them.
+/// The status of a problem and what its errors name, as clients see them: members by their pointers, parameters as `/NAME`. Those of a
+/// 400 are in its detail as well.
 fn told(problem: &Problem) -> (u64, Vec<String>) {
     let body: Value = serde_json::to_value(problem).unwrap();
     let errors = body["errors"].as_array().map_or(&[][..], Vec::as_slice);
     let pointers = errors
         .iter()
-        .map(|error| error["pointer"].as_str().unwrap().to_owned())
+        .filter_map(|error| match error["parameter"].as_str() {
+            Some(name) => (body["status"] != 400).then(|| format!("/{name}")),
+            None => Some(error["pointer"].as_str().unwrap().to_owned()),
+        })
         .collect();
     (body["status"].as_u64().unwrap(), pointers)
 }
