@@ -6,6 +6,7 @@ use serde::{Serialize, Serializer};
 use std::borrow::Borrow;
 use std::fmt::{self, Write};
 use std::ops::Deref;
+use utoipa::ToSchema;
 
 /// The longest id, in bytes (every allowed character is one byte).
 pub const MAX_LEN: usize = 128;
@@ -17,7 +18,8 @@ pub const RESERVED_ENTITIES: &[&str] = &["nearby", "within", "positions", "strea
 ///
 /// The alphabet leaves out what would need escaping in a key, a URL, JSON or a log line; braces above all, which would
 /// move a key to another Cluster slot. Ids of up to 24 bytes are held inline.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, ToSchema)]
+#[schema(value_type = String, min_length = 1, max_length = 128, pattern = r"^(?!\.{1,2}$)[A-Za-z0-9._:@-]+$", example = "a-1")]
 pub struct Id(CompactString);
 
 /// Why a text is not an [`Id`].
@@ -128,7 +130,8 @@ pub const MAX_EXTERNAL_LEN: usize = 256;
 /// A name that another system has given: 1 to 256 bytes of any text without control characters, not `.` or `..`.
 ///
 /// In a key it always comes last, or is hashed, so that no character of it can be mistaken for a separator or a hash tag.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, ToSchema)]
+#[schema(value_type = String, min_length = 1, max_length = 256, pattern = r"^(?!\.{1,2}$)[^\u0000-\u001F\u007F-\u009F]+$", example = "auth0|5f7c")]
 pub struct ExternalId(CompactString);
 
 /// Why a text is not an [`ExternalId`].

@@ -36,11 +36,11 @@ struct Report {
     time_zones: &'static Release,
 }
 
-/// Whether the process is alive
+/// Check that the process is alive
 ///
 /// Does not check Redis: a restart of the service would not make it available. The check fails if a task of the service panicked and
 /// has not run again for a minute.
-#[utoipa::path(get, path = "/health/live", tag = "health",
+#[utoipa::path(get, path = "/health/live", operation_id = "check_liveness", tag = "health",
     responses((status = 200, description = "Alive"),
         (status = 503, description = "A background task does not run; restart the service", body = Problem)))]
 pub async fn live(health: web::Data<Health>) -> Result<HttpResponse, Problem> {
@@ -53,11 +53,11 @@ pub async fn live(health: web::Data<Health>) -> Result<HttpResponse, Problem> {
     }
 }
 
-/// Whether requests should be sent here
+/// Check that the instance is ready
 ///
 /// Fails while positions are first loaded from Redis, and once the service stops. With Redis unavailable the service is ready: it
 /// answers from memory.
-#[utoipa::path(get, path = "/health/ready", tag = "health",
+#[utoipa::path(get, path = "/health/ready", operation_id = "check_readiness", tag = "health",
     responses((status = 200, description = "Ready"), (status = 503, description = "Loading positions, or stopping")))]
 pub async fn ready(health: web::Data<Health>) -> HttpResponse {
     let (status, word) = if health.supervisor.phases().is_stopping() {
@@ -70,8 +70,8 @@ pub async fn ready(health: web::Data<Health>) -> HttpResponse {
     HttpResponseBuilder::new(status).json(serde_json::json!({"status": word}))
 }
 
-/// How each part is, since when and why
-#[utoipa::path(get, path = "/health", tag = "health", responses((status = 200, description = "The parts", body = Report)))]
+/// Get the state of each component
+#[utoipa::path(get, path = "/health", operation_id = "get_health", tag = "health", responses((status = 200, description = "The parts", body = Report)))]
 pub async fn health(health: web::Data<Health>) -> HttpResponse {
     let parts = health.board.parts();
     let worst = |state| parts.values().any(|part| part.state == state);
@@ -87,10 +87,10 @@ pub async fn health(health: web::Data<Health>) -> HttpResponse {
     })
 }
 
-/// What Redis says of itself
+/// Get the report of Redis
 ///
 /// Read in one go. Never its clients' addresses or names, nor the arguments of slow commands.
-#[utoipa::path(get, path = "/health/redis", tag = "health", responses(
+#[utoipa::path(get, path = "/health/redis", operation_id = "get_redis_report", tag = "health", responses(
     (status = 200, description = "The report", body = RedisReport), (status = 503, description = "Redis is away", body = Problem)))]
 pub async fn redis_report(health: web::Data<Health>) -> Result<HttpResponse, Problem> {
     match redis::report(&health.link).await {
@@ -102,8 +102,8 @@ pub async fn redis_report(health: web::Data<Health>) -> Result<HttpResponse, Pro
     }
 }
 
-/// The metrics, for Prometheus
-#[utoipa::path(get, path = "/metrics", tag = "health", responses((status = 200, description = "Prometheus text format")))]
+/// Get the metrics for Prometheus
+#[utoipa::path(get, path = "/metrics", operation_id = "get_metrics", tag = "health", responses((status = 200, description = "Prometheus text format")))]
 pub async fn metrics(health: web::Data<Health>) -> HttpResponse {
     if let Ok(seconds) = redis::cpu_seconds(&health.link).await {
         health.metrics.redis_cpu_seconds.set(seconds);

@@ -77,12 +77,21 @@ pub fn parse_rfc3339(text: &str) -> Option<i64> {
         .map(|time| time.timestamp_millis())
 }
 
-/// A time in a body, as `OpenAPI` has it.
+/// A time: RFC 3339, or milliseconds since 1970 (seconds if the number can only be that).
 #[derive(ToSchema)]
 #[serde(untagged)]
+#[expect(missing_docs, reason = "what its variants are is described by their types")]
 pub enum TimeBody {
-    /// RFC 3339.
-    Text(String),
-    /// Milliseconds since 1970; seconds, if it can only be that.
-    Number(f64),
+    Text(#[schema(inline)] TimeText),
+    Number(#[schema(inline)] EpochMs),
 }
+
+/// RFC 3339.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = DateTime, example = "2026-11-21T10:14:57.123Z")]
+pub struct TimeText(pub String);
+
+/// Milliseconds since 1970; seconds, if it can only be that.
+#[derive(ToSchema)]
+#[schema(value_type = f64, format = "epoch-ms", example = json!(1_763_720_097_123_u64))]
+pub struct EpochMs(pub f64);

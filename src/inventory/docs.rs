@@ -1,9 +1,12 @@
 //! The bodies of the interface, as they are sent and as the `OpenAPI` document shows them.
 
+#![expect(clippy::unreadable_literal, reason = "the schema derive reads no separators")]
+
 use super::model::{Goods, Item, Reservation};
 use crate::http::Stamp;
+use crate::ids::{ExternalId, Id};
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 /// An item of the stock.
 #[derive(Serialize, ToSchema)]
@@ -26,7 +29,7 @@ pub(super) struct ItemAnswer<'a> {
     /// Grows by one with every change of the quantity; reservations leave it as it is.
     version: u64,
     /// When the quantity was last changed, RFC 3339.
-    #[schema(value_type = String)]
+    #[schema(format = DateTime, value_type = String)]
     updated_at: Stamp,
     #[serde(skip_serializing_if = "Option::is_none")]
     group: Option<&'a str>,
@@ -78,24 +81,37 @@ impl<'a> From<&'a Goods> for GoodsAnswer<'a> {
     }
 }
 
+/// The state of a reservation.
+#[derive(ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(dead_code, reason = "shown in the document")]
+pub(super) enum ReservationState {
+    Held,
+    Confirmed,
+    Released,
+    Expired,
+    Returned,
+}
+
 /// A reservation.
 #[derive(Serialize, ToSchema)]
 pub(super) struct ReservationAnswer<'a> {
     id: &'a str,
     /// `held`, `confirmed`, `released`, `expired` or `returned`.
+    #[schema(value_type = ReservationState)]
     state: &'static str,
     items: Vec<GoodsAnswer<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     owner: Option<&'a str>,
     /// RFC 3339, as the following.
-    #[schema(value_type = String)]
+    #[schema(format = DateTime, value_type = String)]
     created_at: Stamp,
     /// When the hold ends or ended.
-    #[schema(value_type = String)]
+    #[schema(format = DateTime, value_type = String)]
     expires_at: Stamp,
     /// When it was confirmed, released, returned or expired.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(format = DateTime, value_type = Option<String>)]
     ended_at: Option<Stamp>,
 }
 
@@ -131,87 +147,136 @@ pub(super) struct ReleasedAnswer {
     pub next: Option<String>,
 }
 
+/// A page of the items.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "shown in the document")]
+pub(super) struct ItemsParams {
+    /// Items of the page.
+    #[param(minimum = 1, maximum = 500, default = 100)]
+    limit: Option<u32>,
+    /// `next` of the page before.
+    #[param(format = "cursor")]
+    cursor: Option<String>,
+}
+
+/// A page of an owner's holds.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "shown in the document")]
+pub(super) struct OwnedParams {
+    /// As it was given when they were reserved.
+    #[param(value_type = ExternalId)]
+    owner: String,
+    /// Holds of the page.
+    #[param(minimum = 1, maximum = 500, default = 100)]
+    limit: Option<u32>,
+    /// `next` of the page before.
+    #[param(format = "cursor")]
+    cursor: Option<String>,
+}
+
 /// A part of a reservation; all of it if neither is given.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(example = json!({"quantity": 1}))]
 #[expect(dead_code, reason = "shown in the document, read member by member")]
 pub(super) struct PortionBody {
     /// So much of its only item, 1 to 2⁵³ − 1.
+    #[schema(minimum = 1, maximum = 9007199254740991.0)]
     quantity: Option<u64>,
     /// So much of each of these, 1 to 50, none twice.
+    #[schema(min_items = 1, max_items = 50)]
     items: Option<Vec<WishBody>>,
 }
 
 /// What is on hand of an item.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(example = json!({"quantity": 100}))]
 #[expect(dead_code, reason = "shown in the document, read member by member")]
 pub(super) struct PutBody {
     /// 0 to 2⁵³ − 1, not below what is held and confirmed.
+    #[schema(maximum = 9007199254740991.0)]
     quantity: u64,
     /// Whether it may be below that: a count has found less. The item is `oversold` then, and sells nothing until enough is there.
+    #[schema(default = false)]
     allow_oversold: Option<bool>,
     /// The version that is expected; 0 for no item. Another one is a 409.
+    #[schema(maximum = 9007199254740991.0)]
     version: Option<u64>,
     /// Items of one group are reserved together in one step. Fixed for as long as the item exists.
-    group: Option<String>,
+    group: Option<Id>,
 }
 
 /// How much more, or less, is on hand.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(example = json!({"delta": -3}))]
 #[expect(dead_code, reason = "shown in the document, read member by member")]
 pub(super) struct AdjustBody {
     /// Not 0.
+    #[schema(minimum = -9007199254740991.0, maximum = 9007199254740991.0)]
     delta: i64,
     /// The version that is expected. Another one is a 409.
+    #[schema(minimum = 1, maximum = 9007199254740991.0)]
     version: Option<u64>,
     /// A confirmed reservation of which so much, all that it has of the item, leaves for good. Once, however often it is said.
-    reservation: Option<String>,
+    reservation: Option<Id>,
 }
 
 /// Stock of one item to take.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(example = json!({"quantity": 2, "ttl_s": 120, "owner": "rider-7"}))]
 #[expect(dead_code, reason = "shown in the document, read member by member")]
 pub(super) struct ReserveItemBody {
     /// 1 to 2⁵³ − 1.
+    #[schema(minimum = 1, maximum = 9007199254740991.0)]
     quantity: u64,
     /// How long the hold lasts: 1 to 604,800.
+    #[schema(minimum = 1, maximum = 604800)]
     ttl_s: u32,
-    owner: Option<String>,
+    owner: Option<ExternalId>,
     /// The reservation's id, if the client chooses it. Asked again with the same id it is answered alike.
-    id: Option<String>,
+    id: Option<Id>,
 }
 
 /// Stock of several items to take.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(example = json!({"items": [{"sku": "seat-a", "quantity": 1}, {"sku": "bike-b", "quantity": 1}], "ttl_s": 120}))]
 #[expect(dead_code, reason = "shown in the document, read member by member")]
 pub(super) struct ReserveBody {
     /// 1 to 50, none twice.
+    #[schema(min_items = 1, max_items = 50)]
     items: Vec<WishBody>,
     /// How long the hold lasts: 1 to 604,800.
+    #[schema(minimum = 1, maximum = 604800)]
     ttl_s: u32,
-    owner: Option<String>,
+    owner: Option<ExternalId>,
     /// The reservation's id, if the client chooses it. Asked again with the same id it is answered alike.
-    id: Option<String>,
+    id: Option<Id>,
 }
 
 /// So much of an item to take.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "shown in the document, read member by member")]
 pub(super) struct WishBody {
-    sku: String,
+    sku: Id,
     /// 1 to 2⁵³ − 1.
+    #[schema(minimum = 1, maximum = 9007199254740991.0)]
     quantity: u64,
 }
 
 /// A new end of a hold.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(example = json!({"ttl_s": 120}))]
 #[expect(dead_code, reason = "shown in the document, read member by member")]
 pub(super) struct ExtendBody {
     /// How long from now it lasts: 1 to 604,800. Never shorter than it does.
+    #[schema(minimum = 1, maximum = 604800)]
     ttl_s: u32,
 }

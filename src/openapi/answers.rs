@@ -1,11 +1,13 @@
 //! What the document says of errors for all calls alike. Their handlers owe these answers to what they have in common
 //! (`http::Body`, `http::no_query`, `http::path_id`, `limits::Guard`), so they stand here once, each beside the calls that it is of.
 
+use super::calls;
 use utoipa::Modify;
 use utoipa::openapi::header::{Header, HeaderBuilder};
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
+use utoipa::openapi::request_body::RequestBody;
 use utoipa::openapi::schema::{AllOfBuilder, ArrayBuilder, ObjectBuilder, Schema, Type};
-use utoipa::openapi::{Content, OpenApi, PathItem, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Required, Response, ResponseBuilder};
 
 /// What a derived answer is said to be, and what a problem is.
 const JSON: &str = "application/json";
@@ -107,6 +109,9 @@ impl Modify for Answers {
 }
 
 fn complete(path: &str, call: &mut Operation) {
+    if let Some(RefOr::T(body)) = &mut call.request_body {
+        leave_out(body);
+    }
     for (status, answer) in &mut call.responses.responses {
         if let RefOr::T(answer) = answer {
             set_right(status, answer);
@@ -120,18 +125,22 @@ fn complete(path: &str, call: &mut Operation) {
     }
 }
 
-fn calls(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    let all = [
-        &mut item.get,
-        &mut item.put,
-        &mut item.post,
-        &mut item.patch,
-        &mut item.delete,
-    ];
-    all.into_iter().flatten()
+/// A body that may be left out is not `null` where it is there, as the derive has it.
+fn leave_out(body: &mut RequestBody) {
+    if body.required == Some(Required::True) {
+        return;
+    }
+    for content in body.content.values_mut() {
+        if let RefOr::T(content) = content
+            && let Some(RefOr::T(Schema::OneOf(one_of))) = &content.schema
+            && let Some(there) = one_of.items.iter().find(|schema| matches!(schema, RefOr::Ref(_)))
+        {
+            content.schema = Some(there.clone());
+        }
+    }
 }
 
-/// A problem has a media type of its own, and one that passes says when to come again.
+/// A problem has a media type of its own, the types that its description names, and one that passes says when to come again.
 fn set_right(status: &str, answer: &mut Response) {
     let problem = RefOr::from(Ref::from_schema_name("Problem"));
     let is_problem =
@@ -139,41 +148,108 @@ fn set_right(status: &str, answer: &mut Response) {
     if !answer.content.get(JSON).is_some_and(is_problem) {
         return;
     }
-    if let Some(content) = answer.content.shift_remove(JSON) {
-        answer.content.insert(PROBLEM_JSON.to_owned(), content);
-    }
+    answer.content.shift_remove(JSON);
+    let types = named_types(status, &answer.description);
+    answer
+        .content
+        .insert(PROBLEM_JSON.to_owned(), problem_of(&types, ObjectBuilder::new()).into());
     if status == "503" {
         answer.headers.insert(RETRY_AFTER.to_owned(), retry_after().into());
     }
 }
 
+/// The types of problems by status.
+const TYPES: [(&str, &[&str]); 14] = [
+    ("400", &["malformed"]),
+    ("401", &["unauthorized"]),
+    ("403", &["forbidden"]),
+    ("404", &["not_found"]),
+    ("405", &["method_not_allowed"]),
+    ("408", &["too_slow"]),
+    (
+        "409",
+        &[
+            "insufficient_stock",
+            "below_reserved",
+            "held",
+            "other_group",
+            "version_conflict",
+            "wrong_state",
+            "in_progress",
+            "not_that_much",
+            "has_left",
+            "token_superseded",
+            "lock_taken",
+            "lock_held_by_other",
+            "lease_over",
+            "too_many_types",
+            "too_many_queues",
+            "too_many_schedules",
+            "cache_corrupt",
+            "cache_leased",
+            "cache_superseded",
+            "no_counter",
+            "counter_range",
+        ],
+    ),
+    ("412", &["precondition_failed"]),
+    ("413", &["too_large"]),
+    ("415", &["wrong_type"]),
+    ("422", &["unacceptable"]),
+    ("429", &["too_many_requests"]),
+    ("503", &["unavailable"]),
+    ("504", &["timed_out", "not_cached"]),
+];
+
+/// The types that the description of an answer names in backticks, or else all of its status.
+fn named_types(status: &str, description: &str) -> Vec<&'static str> {
+    let all = TYPES.iter().find(|(of, _)| *of == status);
+    let all = all.map_or(&[][..], |(_, types)| *types);
+    let named = |name: &&&str| description.split('`').skip(1).step_by(2).any(|word| word == **name);
+    let named: Vec<_> = all.iter().filter(named).copied().collect();
+    if named.is_empty() { all.to_vec() } else { named }
+}
+
+/// A problem of one of these types, with these members besides.
+fn problem_of(types: &[&str], members: ObjectBuilder) -> Content {
+    let types = types.iter().map(|name| format!("urn:fleetpulse:problem:{name}"));
+    let kind = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(types));
+    let problem = Ref::from_schema_name("Problem");
+    let problem = AllOfBuilder::new()
+        .item(problem)
+        .item(members.property("type", kind))
+        .build();
+    Content::new(Some(Schema::from(problem)))
+}
+
 impl Common {
     fn response(&self) -> Response {
         let response = ResponseBuilder::new().description(self.description);
-        let problem = Ref::from_schema_name("Problem");
+        let types = named_types(self.status, self.description);
         match self.status {
-            "429" => too_often(response, problem),
-            _ => response.content(PROBLEM_JSON, Content::new(Some(problem))).build(),
+            "429" => too_often(response, &types),
+            _ => response
+                .content(PROBLEM_JSON, problem_of(&types, ObjectBuilder::new()))
+                .build(),
         }
     }
 }
 
 /// A refusal of the `Guard`'s has more than one of a handler's: nothing but `Retry-After` is in both.
-fn too_often(response: ResponseBuilder, problem: Ref) -> Response {
+fn too_often(response: ResponseBuilder, types: &[&str]) -> Response {
     let policies = ArrayBuilder::new()
         .items(ObjectBuilder::new().schema_type(Type::String))
         .description(Some(
             "Those of which the caller has spent what they allow; there where the service limits its callers",
         ));
-    let violated = ObjectBuilder::new().property("violated-policies", policies);
-    let problem = AllOfBuilder::new().item(problem).item(violated).build();
+    let problem = problem_of(types, ObjectBuilder::new().property("violated-policies", policies));
     let left = "`\"POLICY\";r=LEFT;t=SECONDS` until one more is left; there where the service limits its callers";
     let policy = "`\"POLICY\";q=QUOTA;w=SECONDS`; there where the service limits its callers";
     response
         .header(RETRY_AFTER, retry_after())
         .header("RateLimit", header(Type::String, left))
         .header("RateLimit-Policy", header(Type::String, policy))
-        .content(PROBLEM_JSON, Content::new(Some(Schema::from(problem))))
+        .content(PROBLEM_JSON, problem)
         .build()
 }
 

@@ -1,13 +1,14 @@
 //! The `OpenAPI` 3.1 document, put together from the handlers, and the page that shows it.
 
 mod answers;
+mod parameters;
 
 use crate::cache::Cache;
 use crate::cache::handlers as cache;
 use crate::cache::response::{ResponseCache, Shared};
 use crate::health;
 use crate::http::Problem;
-use crate::ids::Id;
+use crate::ids::{ExternalId, Id};
 use crate::inventory::handlers as inventory;
 use crate::jobs::handlers as jobs;
 use crate::limits::handlers as limits;
@@ -19,10 +20,12 @@ use actix_web::middleware::Condition;
 use actix_web::{HttpResponse, web};
 use answers::Answers;
 use bytes::Bytes;
+use parameters::Parameters;
 use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, UNIX_EPOCH};
 use std::{env, fs};
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi, openapi};
 use uuid::Uuid;
@@ -66,7 +69,11 @@ use uuid::Uuid;
         (name = "cache", description = "Values that services share for a while"),
         (name = "health", description = "How the service is"),
     ),
-    modifiers(&Tokens, &Answers),
+    components(schemas(
+        Id, ExternalId, tracking::EntityId, jobs::QueueNameBody, jobs::JobIdBody, cache::NamespaceBody, cache::KeyBody,
+    )),
+    servers((url = "/", description = "This instance")),
+    modifiers(&Tokens, &Parameters, &Answers),
 )]
 pub struct ApiDoc;
 
@@ -81,6 +88,18 @@ impl Modify for Tokens {
             components.add_security_scheme(name, SecurityScheme::Http(bearer.clone()));
         }
     }
+}
+
+/// The calls of a path.
+fn calls(item: &mut openapi::PathItem) -> impl Iterator<Item = &mut Operation> {
+    let all = [
+        &mut item.get,
+        &mut item.put,
+        &mut item.post,
+        &mut item.patch,
+        &mut item.delete,
+    ];
+    all.into_iter().flatten()
 }
 
 /// `GET /openapi.json`

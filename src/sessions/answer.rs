@@ -1,8 +1,11 @@
 //! Answers, and the shapes of bodies for `OpenAPI`.
 
+#![expect(clippy::unreadable_literal, reason = "the schema derive reads no separators")]
+
 use super::model::{Listed, Session};
 use super::token::Token;
 use crate::http::Stamp;
+use crate::ids::ExternalId;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -29,16 +32,16 @@ pub(super) struct SessionBody<'a> {
     version: u64,
     /// How long it lives without use.
     idle_ttl_s: i64,
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = DateTime)]
     created_at: Stamp,
     /// Its last use that was written: up to a minute, or a tenth of the idle time to live, before the last.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = DateTime)]
     last_seen_at: Stamp,
     /// When it ends if it is not used any more.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = DateTime)]
     expires_at: Stamp,
     /// When it ends however much it is used.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = DateTime)]
     absolute_expires_at: Stamp,
 }
 
@@ -81,13 +84,13 @@ struct ListedBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     device: Option<&'a RawValue>,
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = DateTime)]
     created_at: Stamp,
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = DateTime)]
     last_seen_at: Stamp,
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = DateTime)]
     expires_at: Stamp,
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = DateTime)]
     absolute_expires_at: Stamp,
 }
 
@@ -116,17 +119,26 @@ pub(super) struct EndedBody {
     pub(super) ended: u64,
 }
 
+/// What a session may be used for: 1 to 128 bytes.
+#[derive(ToSchema)]
+#[schema(as = Scope, value_type = String, min_length = 1, max_length = 128, example = "rides:book")]
+#[expect(dead_code, reason = "read by the schema derive only")]
+struct ScopeBody(String);
+
 /// A session to create.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = NewSession, example = json!({"subject": "user-123", "role": "rider", "scopes": ["rides:book"], "device": {"name": "Anna's phone"}, "data": {"locale": "de"}, "idle_ttl_s": 3600, "absolute_ttl_s": 86400}))]
 #[expect(dead_code, reason = "read by the schema derive only")]
 pub(super) struct NewSessionBody {
     /// Whose: 1 to 256 bytes of any text without control characters.
-    subject: String,
+    subject: ExternalId,
     /// At most 64 bytes.
+    #[schema(max_length = 64)]
     role: Option<String>,
     /// At most 64, of 1 to 128 bytes each.
-    scopes: Option<Vec<String>>,
+    #[schema(max_items = 64)]
+    scopes: Option<Vec<ScopeBody>>,
     /// At most 2 KiB as JSON, nested at most 32 deep.
     #[schema(value_type = Option<Object>)]
     device: Option<()>,
@@ -134,18 +146,22 @@ pub(super) struct NewSessionBody {
     /// digit.
     #[schema(value_type = Option<Object>)]
     data: Option<()>,
-    /// How long it lives without use; a setting's if not given.
+    /// How long it lives without use; at most `SESSION_MAX_TTL_S`, and `SESSION_IDLE_TTL_S` if not given.
+    #[schema(minimum = 1, maximum = 31536000)]
     idle_ttl_s: Option<u32>,
-    /// How long it lives at all; a setting's if not given.
+    /// How long it lives at all; at most `SESSION_MAX_TTL_S`, and `SESSION_ABSOLUTE_TTL_S` if not given.
+    #[schema(minimum = 1, maximum = 31536000)]
     absolute_ttl_s: Option<u32>,
 }
 
 /// A change of data.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = SessionDataPatch, example = json!({"version": 1, "data": {"cart": {"sku": "scooter-1"}, "locale": null}}))]
 #[expect(dead_code, reason = "read by the schema derive only")]
 pub(super) struct DataPatchBody {
     /// The version that the data were read at.
+    #[schema(minimum = 1, maximum = 9007199254740991.0)]
     version: u64,
     /// JSON merge patch (RFC 7396): `null` takes a member away, what is not named stays.
     #[schema(value_type = Object)]
@@ -154,9 +170,11 @@ pub(super) struct DataPatchBody {
 
 /// An extension.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = SessionExtension, example = json!({"seconds": 3600}))]
 #[expect(dead_code, reason = "read by the schema derive only")]
 pub(super) struct ExtensionBody {
-    /// By how much both ends move.
+    /// By how much both ends move; at most `SESSION_MAX_TTL_S`.
+    #[schema(minimum = 1, maximum = 31536000)]
     seconds: u32,
 }

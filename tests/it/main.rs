@@ -15,6 +15,7 @@ mod limits;
 mod locks;
 mod lua;
 mod names;
+mod openapi;
 mod outgoing;
 mod repeats;
 mod responses;

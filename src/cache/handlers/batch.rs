@@ -2,7 +2,7 @@
 
 use super::super::Put;
 use super::entries::EntryBody;
-use super::input::{self, PutBody, Write};
+use super::input::{self, KeyBody, PutBody, Write};
 use super::{CacheError, OVERHEAD, State, namespace};
 use crate::http::{Body, Problem, RawObject, no_query, raw, reply};
 use actix_web::http::StatusCode;
@@ -23,21 +23,25 @@ const READ_AT_ONCE: usize = 32;
 /// What is to be deleted, written and found: in this order, at most 1,000 of each.
 #[expect(dead_code, reason = "read by the schema derive only")]
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = CacheBatch, example = json!({"delete": ["a"], "set": [{"key": "b", "value": 1, "ttl_s": 60}], "get": ["b", "c"]}))]
 pub(super) struct BatchBody {
     /// Keys.
-    delete: Option<Vec<String>>,
+    #[schema(max_items = 1000)]
+    delete: Option<Vec<KeyBody>>,
     /// Values, each with its `key`.
+    #[schema(max_items = 1000)]
     set: Option<Vec<SetBody>>,
     /// Keys.
-    get: Option<Vec<String>>,
+    #[schema(max_items = 1000)]
+    get: Option<Vec<KeyBody>>,
 }
 
 /// A value under a key.
 #[expect(dead_code, reason = "read by the schema derive only")]
 #[derive(ToSchema)]
 pub(super) struct SetBody {
-    key: String,
+    key: KeyBody,
     #[serde(flatten)]
     put: PutBody,
 }
@@ -73,12 +77,12 @@ enum Without {
     Corrupt,
 }
 
-/// Delete, write and find many entries
+/// Write, delete and get many entries
 ///
 /// Each of them by itself, not all at one time. What is not acceptable or too large is refused before anything is done;
 /// after that a failure leaves what was deleted and written by then.
 #[utoipa::path(
-    post, path = "/v1/cache/{namespace}", tag = "cache", request_body = BatchBody, params(("namespace" = String, Path)),
+    post, path = "/v1/cache/{namespace}", operation_id = "batch_cache_entries", tag = "cache", request_body = BatchBody, params(("namespace" = String, Path)),
     responses(
         (status = 200, description = "Done; what was found, in the order of `get`", body = BatchAnswer),
         (status = 413, description = "A value or the body is too large: nothing was done. Or what `get` found is: all that was to be deleted and written is", body = Problem),

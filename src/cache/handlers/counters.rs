@@ -1,7 +1,9 @@
 //! Counters.
 
+#![expect(clippy::unreadable_literal, reason = "the schema derive reads no separators")]
+
 use super::super::Counter;
-use super::input::{self};
+use super::input::{self, TtlClassBody};
 use super::{MAX_BODY, State, key, namespace};
 use crate::clock::whole_ms;
 use crate::config::TtlClass;
@@ -18,17 +20,21 @@ const MOST: i64 = 9_007_199_254_740_991;
 /// What is added to a counter.
 #[expect(dead_code, reason = "read by the schema derive only")]
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(example = json!({"by": 1, "ttl_s": 3600}))]
 pub(super) struct CountBody {
     /// How much, ±(2^53 − 1); 1 if not given.
+    #[schema(minimum = -9007199254740991.0, maximum = 9007199254740991.0, default = 1)]
     by: Option<i64>,
     /// How many seconds the counter lives if it begins now, 1 to 2,678,400 (31 days); as long as the class `default` if not
     /// given. In its place `ttl_ms` or `ttl_class`. Nothing moves its end later.
+    #[schema(minimum = 1, maximum = 2678400)]
     ttl_s: Option<u32>,
     /// How many milliseconds it lives, 1 to 2,678,400,000.
+    #[schema(minimum = 1, maximum = 2678400000.0)]
     ttl_ms: Option<u64>,
     /// `static`, `dynamic`, `session`, `realtime` or `default`: as long as the service's settings say.
-    ttl_class: Option<String>,
+    ttl_class: Option<TtlClassBody>,
 }
 
 /// A counter.
@@ -55,7 +61,7 @@ impl From<Counter> for CounterBody {
 /// It begins at 0, and its end is set when it begins. A call whose answer was lost may have counted: with an `Idempotency-Key` it can
 /// be repeated within a day, counts once, and gets the value that it counted to.
 #[utoipa::path(
-    post, path = "/v1/cache/counters/{namespace}/{key}", tag = "cache", request_body = CountBody,
+    post, path = "/v1/cache/counters/{namespace}/{key}", operation_id = "add_to_counter", tag = "cache", request_body = Option<CountBody>,
     params(
         ("namespace" = String, Path), ("key" = String, Path, description = "1 to 256 bytes of UTF-8, percent-encoded"),
         ("Idempotency-Key" = Option<String>, Header),
@@ -89,9 +95,9 @@ pub async fn count(request: HttpRequest, payload: web::Payload, cache: State) ->
     Ok(response)
 }
 
-/// What a counter stands at
+/// Get a counter
 #[utoipa::path(
-    get, path = "/v1/cache/counters/{namespace}/{key}", tag = "cache",
+    get, path = "/v1/cache/counters/{namespace}/{key}", operation_id = "get_counter", tag = "cache",
     params(("namespace" = String, Path), ("key" = String, Path, description = "1 to 256 bytes of UTF-8, percent-encoded")),
     responses(
         (status = 200, description = "There is one", body = CounterBody),
@@ -108,9 +114,9 @@ pub async fn get_counter(request: HttpRequest, cache: State) -> Result<HttpRespo
     reply::value(StatusCode::OK, &CounterBody::from(counter))
 }
 
-/// End a counter
+/// Delete a counter
 #[utoipa::path(
-    delete, path = "/v1/cache/counters/{namespace}/{key}", tag = "cache",
+    delete, path = "/v1/cache/counters/{namespace}/{key}", operation_id = "delete_counter", tag = "cache",
     params(("namespace" = String, Path), ("key" = String, Path, description = "1 to 256 bytes of UTF-8, percent-encoded")),
     responses(
         (status = 204, description = "There is none any more"),

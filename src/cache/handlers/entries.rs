@@ -11,6 +11,26 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+/// Whether the time of an entry is over.
+#[expect(dead_code, reason = "read by the schema derive only")]
+#[derive(ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = CacheEntryState)]
+enum EntryState {
+    Fresh,
+    Stale,
+}
+
+/// Where an entry was found.
+#[expect(dead_code, reason = "read by the schema derive only")]
+#[derive(ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = CacheLevel)]
+enum EntryLevel {
+    Local,
+    Shared,
+}
+
 /// An entry.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"value": {"cents": 1999}, "state": "fresh", "age_ms": 1200, "ttl_ms": 298_800, "ends_in_ms": 328_800, "level": "shared"}))]
@@ -19,7 +39,7 @@ pub struct EntryBody<'a> {
     #[schema(value_type = serde_json::Value)]
     value: &'a RawValue,
     /// `fresh`, or `stale`: its time is over, and it is still served as its writer wanted.
-    #[schema(value_type = String)]
+    #[schema(value_type = EntryState)]
     state: &'static str,
     /// The time since it was written, or its computation began.
     age_ms: u64,
@@ -28,7 +48,7 @@ pub struct EntryBody<'a> {
     /// For how long it is served.
     ends_in_ms: u64,
     /// Where it was found: `local`, in this instance's own memory, or `shared`, in Redis.
-    #[schema(value_type = String)]
+    #[schema(value_type = EntryLevel)]
     level: &'static str,
 }
 
@@ -51,11 +71,11 @@ impl<'a> EntryBody<'a> {
     }
 }
 
-/// Find an entry
+/// Get an entry
 ///
 /// Of another type than a string what lies there reads as nothing, and is written over.
 #[utoipa::path(
-    get, path = "/v1/cache/{namespace}/{key}", tag = "cache",
+    get, path = "/v1/cache/{namespace}/{key}", operation_id = "get_cache_entry", tag = "cache",
     params(("namespace" = String, Path), ("key" = String, Path, description = "1 to 256 bytes of UTF-8, percent-encoded")),
     responses(
         (status = 200, description = "Found", body = EntryBody),
@@ -77,7 +97,7 @@ pub async fn get_entry(request: HttpRequest, cache: State) -> Result<HttpRespons
 /// Whatever lies there, as a value of now; one whose computation is under way meanwhile does not overwrite it. A value that was
 /// computed from data which may be older than the last invalidation is written with the ticket that was taken before.
 #[utoipa::path(
-    put, path = "/v1/cache/{namespace}/{key}", tag = "cache", request_body = PutBody,
+    put, path = "/v1/cache/{namespace}/{key}", operation_id = "put_cache_entry", tag = "cache", request_body = PutBody,
     params(("namespace" = String, Path), ("key" = String, Path, description = "1 to 256 bytes of UTF-8, percent-encoded")),
     responses(
         (status = 204, description = "Written"),
@@ -114,11 +134,11 @@ pub async fn put_entry(request: HttpRequest, payload: web::Payload, cache: State
     }
 }
 
-/// Let an entry live on
+/// Extend the life of an entry
 ///
 /// Its value and what it depends on stay as they are.
 #[utoipa::path(
-    patch, path = "/v1/cache/{namespace}/{key}", tag = "cache", request_body = TouchBody,
+    patch, path = "/v1/cache/{namespace}/{key}", operation_id = "touch_cache_entry", tag = "cache", request_body = TouchBody,
     params(("namespace" = String, Path), ("key" = String, Path, description = "1 to 256 bytes of UTF-8, percent-encoded")),
     responses(
         (status = 204, description = "It is fresh for so long from now on"),
@@ -147,7 +167,7 @@ pub async fn touch_entry(request: HttpRequest, payload: web::Payload, cache: Sta
 ///
 /// A value whose computation is under way is not stored any more. Repeating it is answered alike.
 #[utoipa::path(
-    delete, path = "/v1/cache/{namespace}/{key}", tag = "cache",
+    delete, path = "/v1/cache/{namespace}/{key}", operation_id = "delete_cache_entry", tag = "cache",
     params(("namespace" = String, Path), ("key" = String, Path, description = "1 to 256 bytes of UTF-8, percent-encoded")),
     responses(
         (status = 204, description = "There is none any more"),

@@ -1,10 +1,13 @@
 //! Bodies, from clients' words to the model.
 
+#![expect(clippy::unreadable_literal, reason = "the schema derive reads no separators")]
+
 use super::super::Put;
 use super::super::carried::Carried;
 use super::super::model::MAX_TAGS;
 use crate::config::{CacheSettings, MAX_KEY, MAX_TTL, TtlClass};
 use crate::http::{FieldError, Fields, Problem, RawObject, elements, raw};
+use crate::ids::Id;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::ops::RangeInclusive;
@@ -17,6 +20,34 @@ const MAX_TICKET: usize = 8_192;
 /// An instance's settings say how long it keeps an entry at most; nobody sets more than this.
 const LOCAL_MS: RangeInclusive<i64> = 0..=60_000;
 
+/// The key of an entry: 1 to 256 bytes of UTF-8.
+#[expect(dead_code, reason = "read by the schema derive only")]
+#[derive(ToSchema)]
+#[schema(as = CacheKey, value_type = String, min_length = 1, max_length = 256, example = "product/7")]
+pub struct KeyBody(String);
+
+/// A namespace. `responses` is the service's own, and can only be invalidated.
+#[expect(dead_code, reason = "read by the schema derive only")]
+#[derive(ToSchema)]
+#[schema(
+    as = CacheNamespace, value_type = String, min_length = 1, max_length = 128, example = "prices",
+    pattern = r"^(?!(\.|\.\.|stats|events|tags|counters|tickets)$)[A-Za-z0-9._:@-]+$"
+)]
+pub struct NamespaceBody(String);
+
+/// A class of times to live; how long each lasts is a setting of the service.
+#[expect(dead_code, reason = "read by the schema derive only")]
+#[derive(ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = TtlClass)]
+pub(super) enum TtlClassBody {
+    Default,
+    Static,
+    Dynamic,
+    Session,
+    Realtime,
+}
+
 /// A value and how it is kept.
 #[expect(dead_code, reason = "read by the schema derive only")]
 #[derive(ToSchema)]
@@ -26,21 +57,28 @@ pub(super) struct PutBody {
     value: Value,
     /// For how many seconds it is fresh, 1 to 2,678,400 (31 days). In its place `ttl_ms` or `ttl_class`; if none is given as
     /// long as the class `default`.
+    #[schema(minimum = 1, maximum = 2678400)]
     ttl_s: Option<u32>,
     /// For how many milliseconds it is fresh, 1 to 2,678,400,000.
+    #[schema(minimum = 1, maximum = 2678400000.0)]
     ttl_ms: Option<u64>,
     /// `static`, `dynamic`, `session`, `realtime` or `default`: as long as the service's settings say.
-    ttl_class: Option<String>,
+    ttl_class: Option<TtlClassBody>,
     /// For how many seconds after that it is still served, with `"state":"stale"`; 0 if not given.
+    #[schema(minimum = 0, maximum = 2678400, default = 0)]
     stale_s: Option<u32>,
     /// For how many seconds after that those who compute it may serve it when computing it anew fails; 0 if not given.
+    #[schema(minimum = 0, maximum = 2678400, default = 0)]
     stale_if_error_s: Option<u32>,
     /// What it depends on: at most 32 ids.
-    tags: Option<Vec<String>>,
+    #[schema(max_items = 32)]
+    tags: Option<Vec<Id>>,
     /// For how many milliseconds an instance may answer from its own memory, within its settings; 0 if not given. It hears of
     /// invalidations by message then, a moment after others have acknowledged them.
+    #[schema(minimum = 0, maximum = 60000, default = 0)]
     local_ms: Option<u32>,
     /// A ticket that was taken before the value was computed; not in a batch.
+    #[schema(max_length = 8192, format = "ticket")]
     ticket: Option<String>,
 }
 
@@ -48,14 +86,17 @@ pub(super) struct PutBody {
 #[expect(dead_code, reason = "read by the schema derive only")]
 #[expect(clippy::struct_field_names, reason = "the words of the interface")]
 #[derive(ToSchema)]
-#[schema(example = json!({"ttl_s": 300}))]
+#[serde(deny_unknown_fields)]
+#[schema(min_properties = 1, example = json!({"ttl_s": 300}))]
 pub(super) struct TouchBody {
     /// For how many seconds from now on it is fresh, 1 to 2,678,400. In its place `ttl_ms` or `ttl_class`.
+    #[schema(minimum = 1, maximum = 2678400)]
     ttl_s: Option<u32>,
     /// For how many milliseconds it is fresh, 1 to 2,678,400,000.
+    #[schema(minimum = 1, maximum = 2678400000.0)]
     ttl_ms: Option<u64>,
     /// `static`, `dynamic`, `session`, `realtime` or `default`.
-    ttl_class: Option<String>,
+    ttl_class: Option<TtlClassBody>,
 }
 
 /// How a value is to be kept. What is not acceptable is noted in `fields`.

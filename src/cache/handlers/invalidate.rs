@@ -4,6 +4,7 @@ use super::super::Applied;
 use super::{MAX_BODY, State};
 use crate::config::Event;
 use crate::http::{Body, FieldError, Fields, Problem, TimeBody, no_query, reply};
+use crate::ids::Id;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
@@ -17,24 +18,26 @@ const MAX_INVALIDATED: usize = 1_000;
 /// What is to be invalidated.
 #[expect(dead_code, reason = "read by the schema derive only")]
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(example = json!({"tags": ["product:7", "catalog"]}))]
 pub(super) struct TagsBody {
     /// 1 to 1,000 tags.
-    tags: Vec<String>,
+    #[schema(min_items = 1, max_items = 1000)]
+    tags: Vec<Id>,
 }
 
 /// Something that happened to an entity.
 #[expect(dead_code, reason = "read by the schema derive only")]
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(example = json!({"type": "product.updated", "entity_id": "7", "entity_type": "product", "data": {"region": "eu"}, "timestamp": "2026-11-21T10:14:57.123Z"}))]
 pub(super) struct EventBody {
     /// What happened; an id.
-    #[schema(value_type = String)]
-    r#type: String,
+    r#type: Id,
     /// To whom; an id.
-    entity_id: String,
+    entity_id: Id,
     /// Of what type that is; an id, which rules may use.
-    entity_type: Option<String>,
+    entity_type: Option<Id>,
     /// Anything else that the sender says; rules may use its texts, whole numbers and booleans.
     data: Option<HashMap<String, Value>>,
     /// When: RFC 3339, or milliseconds since 1970; now if not given, or to come.
@@ -66,7 +69,7 @@ impl From<Applied> for EventAnswer {
 /// One write for each tag, however many entries have it. Nothing that was computed before, or is being computed, is served to
 /// those who ask from then on. Repeating it is harmless.
 #[utoipa::path(
-    post, path = "/v1/cache/tags/invalidate", tag = "cache", request_body = TagsBody,
+    post, path = "/v1/cache/tags/invalidate", operation_id = "invalidate_cache_tags", tag = "cache", request_body = TagsBody,
     responses(
         (status = 204, description = "Nothing with one of them is served any more"),
         (status = 503, description = "Redis is away: some of them may be invalidated", body = Problem),
@@ -90,12 +93,12 @@ pub async fn invalidate_tags(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Tell of something that happened
+/// Report an event that invalidates entries
 ///
 /// What it invalidates the rules say (`CACHE_RULES`). Entries that began to be computed after the event stay, so one that comes
 /// late, or twice, does nothing to them; times are compared by Redis's clock.
 #[utoipa::path(
-    post, path = "/v1/cache/events", tag = "cache", request_body = EventBody,
+    post, path = "/v1/cache/events", operation_id = "report_cache_event", tag = "cache", request_body = EventBody,
     responses(
         (status = 200, description = "What it came to", body = EventAnswer),
         (status = 503, description = "Redis is away: tell of it again", body = Problem),

@@ -11,6 +11,7 @@ mod tickets;
 pub use batch::*;
 pub use counters::*;
 pub use entries::*;
+pub use input::{KeyBody, NamespaceBody};
 pub use invalidate::*;
 pub use namespace::*;
 pub use tickets::*;

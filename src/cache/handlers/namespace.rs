@@ -31,16 +31,16 @@ pub(super) struct InvalidatedBody {
     next: Option<String>,
 }
 
-/// The keys of a namespace, in pieces
+/// List the keys of a namespace
 ///
 /// For those who look after the service: with the token of `CACHE_LISTING_TOKEN`. Each call looks through a bounded number of
 /// keys, so a piece may be empty and not the last. A key whose value is being computed is among them.
 #[utoipa::path(
-    get, path = "/v1/cache/{namespace}", tag = "cache", security(("admin" = [])),
+    get, path = "/v1/cache/{namespace}", operation_id = "list_cache_keys", tag = "cache", security(("admin" = [])),
     params(
         ("namespace" = String, Path),
-        ("pattern" = Option<String>, Query, description = "What keys are like: `*`, `?` and `[…]` as Redis has them; all if not given"),
-        ("cursor" = Option<String>, Query, description = "`next` of the last piece"),
+        ("pattern" = Option<String>, Query, min_length = 1, max_length = 256, description = "What keys are like: `*`, `?` and `[…]` as Redis has them; all if not given"),
+        ("cursor" = Option<String>, Query, pattern = "^[0-9]{1,19}$", description = "`next` of the last piece"),
     ),
     responses(
         (status = 200, description = "A piece", body = ListBody),
@@ -84,7 +84,7 @@ fn piece<'q>(query: &'q Query<'_>) -> Result<(&'q str, u64), Problem> {
     Ok((pattern, cursor.unwrap_or(0)))
 }
 
-/// Invalidate a namespace, or keys of it
+/// Invalidate a namespace or matching keys
 ///
 /// One write, whatever lies in it. A value whose computation is under way is never served to those who ask from then on.
 /// `responses` is where the service's own answers lie.
@@ -93,11 +93,11 @@ fn piece<'q>(query: &'q Query<'_>) -> Result<(&'q str, u64), Problem> {
 /// invalidated. Call it again with `next` as the `cursor` until there is none; then nothing is served any more that lay under a matching
 /// key when the first call was made.
 #[utoipa::path(
-    delete, path = "/v1/cache/{namespace}", tag = "cache",
+    delete, path = "/v1/cache/{namespace}", operation_id = "invalidate_cache_namespace", tag = "cache",
     params(
         ("namespace" = String, Path),
-        ("pattern" = Option<String>, Query, description = "What keys are like: `*`, `?` and `[…]` as Redis has them; everything if not given"),
-        ("cursor" = Option<String>, Query, description = "`next` of the last piece; with a pattern only"),
+        ("pattern" = Option<String>, Query, min_length = 1, max_length = 256, description = "What keys are like: `*`, `?` and `[…]` as Redis has them; everything if not given"),
+        ("cursor" = Option<String>, Query, pattern = "^[0-9]{1,19}$", description = "`next` of the last piece; with a pattern only"),
     ),
     responses(
         (status = 200, description = "With a pattern: what this piece came to", body = InvalidatedBody),
@@ -128,9 +128,9 @@ pub async fn clear_namespace(request: HttpRequest, cache: State) -> Result<HttpR
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// What this instance has done since it started, by namespace and level
+/// Get cache statistics
 #[utoipa::path(
-    get, path = "/v1/cache/stats", tag = "cache",
+    get, path = "/v1/cache/stats", operation_id = "get_cache_stats", tag = "cache",
     responses((status = 200, description = "The counts of this instance", body = Stats))
 )]
 pub async fn cache_stats(request: HttpRequest, cache: State) -> Result<HttpResponse, Problem> {

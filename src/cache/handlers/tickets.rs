@@ -1,11 +1,14 @@
 //! Tickets, for services that compute what they cache.
 
+#![expect(clippy::unreadable_literal, reason = "the schema derive reads no separators")]
+
 use super::super::carried::Carried;
 use super::super::model::{MAX_TAGS, Name};
 use super::super::ticket::{TICKET_LIFE, Ticketing};
 use super::{MAX_BODY, State, key, namespace};
 use crate::clock::whole_ms;
 use crate::http::{Body, Fields, Problem, deliver, no_idempotency_key, no_query, reply};
+use crate::ids::Id;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
@@ -19,12 +22,15 @@ const LEASE_MS: RangeInclusive<i64> = 0..=TICKET_LIFE.as_secs().cast_signed() * 
 /// What a value that is to be computed will depend on.
 #[expect(dead_code, reason = "read by the schema derive only")]
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = CacheTicketRequest, example = json!({"tags": ["product:7"], "lease_ms": 5000}))]
 pub(super) struct TicketRequestBody {
     /// The tags that it will have: at most 32 ids. One that it has besides has to have been in use before.
-    tags: Option<Vec<String>>,
+    #[schema(max_items = 32)]
+    tags: Option<Vec<Id>>,
     /// For how many milliseconds nobody else is given a ticket with a lease for the same key, 0 to 300,000; 0 if not given. Writing
     /// with the ticket ends it.
+    #[schema(minimum = 0, maximum = 300000, default = 0)]
     lease_ms: Option<u32>,
 }
 
@@ -38,14 +44,14 @@ pub(super) struct TicketBody {
     expires_in_ms: u64,
 }
 
-/// Take a ticket before a value is computed
+/// Take a ticket before computing a value
 ///
 /// A value that is written with it is stored only if its key was neither written nor deleted since the ticket was taken, and is
 /// served only for as long as nothing that it depends on was invalidated since then. So what is computed from old data never
 /// passes for new, however long that takes, and through whichever instance it is written. A client that goes before it is answered
 /// gets no lease.
 #[utoipa::path(
-    post, path = "/v1/cache/tickets/{namespace}/{key}", tag = "cache", request_body = Option<TicketRequestBody>,
+    post, path = "/v1/cache/tickets/{namespace}/{key}", operation_id = "take_cache_ticket", tag = "cache", request_body = Option<TicketRequestBody>,
     params(("namespace" = String, Path), ("key" = String, Path, description = "1 to 256 bytes of UTF-8, percent-encoded")),
     responses(
         (status = 201, description = "The ticket", body = TicketBody),

@@ -1,6 +1,6 @@
 use super::super::check::MOST_VERSIONS;
 use super::super::commands::Expected;
-use super::super::docs::{AdjustBody, ItemAnswer, ItemsAnswer, PutBody};
+use super::super::docs::{AdjustBody, ItemAnswer, ItemsAnswer, ItemsParams, PutBody};
 use super::super::model::{Goods, Item, MAX_QUANTITY, OnHand};
 use super::super::{Cursor, InventoryError};
 use super::{MAX_BODY, State};
@@ -16,7 +16,7 @@ const LONGEST_PAGE: usize = 500;
 /// The largest quantity, as the reader of members wants it.
 const MOST: i64 = MAX_QUANTITY.cast_signed();
 
-/// Set what is on hand of an item
+/// Set the quantity of an item
 ///
 /// Makes the item if there is none. What is held and confirmed stays as it is, and no less can be on hand, unless `allow_oversold` is
 /// true: then the item is `oversold` by the difference, and nothing of it can be reserved until enough is there. For
@@ -24,12 +24,12 @@ const MOST: i64 = MAX_QUANTITY.cast_signed();
 /// have one when the change is made; a mismatch is a 412, and a weak tag never matches; `If-None-Match: *` for an item
 /// that must not exist yet), or as `version` in the body (a mismatch is a 409 that names the version that is there).
 #[utoipa::path(
-    put, path = "/v1/inventory/{sku}", tag = "inventory", request_body = PutBody,
+    put, path = "/v1/inventory/{sku}", operation_id = "put_item", tag = "inventory", request_body = PutBody,
     params(("sku" = String, Path), ("If-Match" = Option<String>, Header), ("If-None-Match" = Option<String>, Header)),
     responses(
         (status = 200, description = "Set", body = ItemAnswer, headers(("ETag" = String, description = "The version in quotes"))),
         (status = 201, description = "Made", body = ItemAnswer, headers(("ETag" = String, description = "The version in quotes"))),
-        (status = 409, description = "More is reserved, another version, or another group", body = Problem),
+        (status = 409, description = "`below_reserved`: more is reserved; `version_conflict`: it has another version; `other_group`: it is in another group", body = Problem),
         (status = 412, description = "None of the versions of If-Match", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
@@ -60,9 +60,9 @@ pub async fn put_item(request: HttpRequest, payload: web::Payload, state: State)
     item(status, &put.item)
 }
 
-/// An item as it is now
+/// Get an item
 #[utoipa::path(
-    get, path = "/v1/inventory/{sku}", tag = "inventory", params(("sku" = String, Path)),
+    get, path = "/v1/inventory/{sku}", operation_id = "get_item", tag = "inventory", params(("sku" = String, Path)),
     responses(
         (status = 200, description = "The item", body = ItemAnswer, headers(("ETag" = String, description = "The version in quotes"))),
         (status = 404, description = "There is none", body = Problem),
@@ -75,14 +75,14 @@ pub async fn get_item(request: HttpRequest, state: State) -> Result<HttpResponse
     item(StatusCode::OK, &state.item(&sku).await?)
 }
 
-/// Add to what is on hand of an item, or take from it
+/// Adjust the quantity of an item
 ///
 /// Without `reservation` it takes nothing that is held or confirmed. A repeated call is carried out again, unless it says which version
 /// it expects or has an `Idempotency-Key`: then it is carried out once in a day, and a repeat gets the same answer. With `reservation`,
 /// all that this confirmed reservation has of the item leaves for good; the delta is that quantity with a minus, and repeating it changes
 /// nothing, with or without a key.
 #[utoipa::path(
-    post, path = "/v1/inventory/{sku}/adjust", tag = "inventory", request_body = AdjustBody,
+    post, path = "/v1/inventory/{sku}/adjust", operation_id = "adjust_item", tag = "inventory", request_body = AdjustBody,
     params(("sku" = String, Path), ("If-Match" = Option<String>, Header), ("Idempotency-Key" = Option<String>, Header)),
     responses(
         (status = 200, description = "The item as it is now", body = ItemAnswer, headers(
@@ -90,7 +90,7 @@ pub async fn get_item(request: HttpRequest, state: State) -> Result<HttpResponse
             ("Idempotent-Replayed" = String, description = "`true` where it was adjusted before, by the same key; else not there"),
         )),
         (status = 404, description = "There is no such item or reservation", body = Problem),
-        (status = 409, description = "More is reserved, another version, or not confirmed", body = Problem),
+        (status = 409, description = "`below_reserved`: more is reserved; `version_conflict`: it has another version; `wrong_state`: the reservation is not confirmed", body = Problem),
         (status = 412, description = "None of the versions of If-Match", body = Problem),
         (status = 422, description = "Not acceptable, or the same key with another body", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
@@ -151,11 +151,11 @@ pub async fn adjust_item(request: HttpRequest, payload: web::Payload, state: Sta
 /// any more. An item of a group stays bound to it for a day (`INVENTORY_KEEP_S`): made anew by then it is in that group again, and
 /// another `group` is a 409.
 #[utoipa::path(
-    delete, path = "/v1/inventory/{sku}", tag = "inventory",
+    delete, path = "/v1/inventory/{sku}", operation_id = "delete_item", tag = "inventory",
     params(("sku" = String, Path), ("If-Match" = Option<String>, Header)),
     responses(
         (status = 204, description = "Gone, or it was not there"),
-        (status = 409, description = "Some of it is held", body = Problem),
+        (status = 409, description = "Some of it is held (`held`)", body = Problem),
         (status = 412, description = "None of the versions of If-Match", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
@@ -173,15 +173,12 @@ pub async fn delete_item(request: HttpRequest, state: State) -> Result<HttpRespo
     }
 }
 
-/// All items, a page at a time
+/// List the items
 ///
 /// In no order that means anything; each item that is there all the while comes once.
 #[utoipa::path(
-    get, path = "/v1/inventory", tag = "inventory",
-    params(
-        ("limit" = Option<u32>, Query, description = "1 to 500; 100 if not given"),
-        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
-    ),
+    get, path = "/v1/inventory", operation_id = "list_items", tag = "inventory",
+    params(ItemsParams),
     responses(
         (status = 200, description = "A page", body = ItemsAnswer),
         (status = 503, description = "Redis is away", body = Problem),

@@ -1,5 +1,5 @@
 use super::super::OwnedCursor;
-use super::super::docs::{ReleasedAnswer, ReservationsAnswer};
+use super::super::docs::{OwnedParams, ReleasedAnswer, ReservationsAnswer};
 use super::State;
 use crate::http::{FieldError, Problem, Query, reply};
 use crate::ids::ExternalId;
@@ -15,12 +15,8 @@ const LONGEST_PAGE: usize = 500;
 /// Those that are held; by group and end. Each call looks through a bounded number of holds, so a page may be empty and not the last.
 /// One that is extended meanwhile may come twice.
 #[utoipa::path(
-    get, path = "/v1/reservations", tag = "inventory",
-    params(
-        ("owner" = String, Query, description = "As it was given when they were made"),
-        ("limit" = Option<u32>, Query, description = "1 to 500; 100 if not given"),
-        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
-    ),
+    get, path = "/v1/reservations", operation_id = "list_reservations", tag = "inventory",
+    params(OwnedParams),
     responses(
         (status = 200, description = "A page", body = ReservationsAnswer),
         (status = 503, description = "Redis is away", body = Problem),
@@ -41,12 +37,8 @@ pub async fn list_owned(request: HttpRequest, state: State) -> Result<HttpRespon
 /// Piece by piece: call it again with `next` as the `cursor` until there is none. What is confirmed stays as it is. A hold that is made
 /// meanwhile may be released or not.
 #[utoipa::path(
-    delete, path = "/v1/reservations", tag = "inventory",
-    params(
-        ("owner" = String, Query, description = "As it was given when they were made"),
-        ("limit" = Option<u32>, Query, description = "The most that are released: 1 to 500; 100 if not given"),
-        ("cursor" = Option<String>, Query, description = "`next` of the piece before"),
-    ),
+    delete, path = "/v1/reservations", operation_id = "release_reservations", tag = "inventory",
+    params(OwnedParams),
     responses(
         (status = 200, description = "How many were released, and where to go on", body = ReleasedAnswer),
         (status = 503, description = "Redis is away; some may be released", body = Problem),

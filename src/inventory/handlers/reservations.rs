@@ -10,7 +10,7 @@ use actix_web::http::header::{HeaderValue, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, web};
 use std::time::Duration;
 
-/// Take stock of an item
+/// Reserve an item
 ///
 /// It is held until it is confirmed or released, or its time is over. With an `Idempotency-Key` (or an `id` in the body) a call
 /// that is repeated takes nothing more and gets the same answer, whatever became of the reservation, for a day after its end;
@@ -18,7 +18,7 @@ use std::time::Duration;
 /// begin with `r`, a hexadecimal digit and a dot, as those do that the service gives).
 /// Without one a client that goes before it is answered holds nothing: nobody else can name the reservation.
 #[utoipa::path(
-    post, path = "/v1/inventory/{sku}/reservations", tag = "inventory", request_body = ReserveItemBody,
+    post, path = "/v1/inventory/{sku}/reservations", operation_id = "reserve_item", tag = "inventory", request_body = ReserveItemBody,
     params(("sku" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
     responses(
         (status = 201, description = "Held", body = ReservationAnswer, headers(
@@ -42,12 +42,12 @@ pub async fn reserve_item(request: HttpRequest, payload: web::Payload, state: St
     make(&request, &state, &terms, name(id, key, Name::ItemKey)?).await
 }
 
-/// Take stock of several items, all or none
+/// Reserve several items, all or none
 ///
 /// Items of one group are taken in one step. Across groups they are taken one after the other, and given back if one of them
 /// refuses: in between others may see some of them taken. The reservation itself is there only when all are.
 #[utoipa::path(
-    post, path = "/v1/reservations", tag = "inventory", request_body = ReserveBody,
+    post, path = "/v1/reservations", operation_id = "create_reservation", tag = "inventory", request_body = ReserveBody,
     params(("Idempotency-Key" = Option<String>, Header)),
     responses(
         (status = 201, description = "Held", body = ReservationAnswer, headers(
@@ -70,9 +70,9 @@ pub async fn reserve(request: HttpRequest, payload: web::Payload, state: State) 
     make(&request, &state, &terms, name(id, key, Name::Key)?).await
 }
 
-/// A reservation as it is now
+/// Get a reservation
 #[utoipa::path(
-    get, path = "/v1/reservations/{id}", tag = "inventory", params(("id" = String, Path)),
+    get, path = "/v1/reservations/{id}", operation_id = "get_reservation", tag = "inventory", params(("id" = String, Path)),
     responses(
         (status = 200, description = "The reservation", body = ReservationAnswer),
         (status = 404, description = "There is none, or it ended more than a day ago", body = Problem),
@@ -85,11 +85,11 @@ pub async fn get_reservation(request: HttpRequest, state: State) -> Result<HttpR
     answer(state.reservation(&id).await)
 }
 
-/// Make a hold final
+/// Confirm a reservation
 ///
 /// One that has run out takes its stock again if that is there. Repeated it is answered alike.
 #[utoipa::path(
-    post, path = "/v1/reservations/{id}/confirm", tag = "inventory", params(("id" = String, Path)),
+    post, path = "/v1/reservations/{id}/confirm", operation_id = "confirm_reservation", tag = "inventory", params(("id" = String, Path)),
     responses(
         (status = 200, description = "Confirmed", body = ReservationAnswer),
         (status = 404, description = "There is no such reservation", body = Problem),
@@ -103,12 +103,12 @@ pub async fn confirm(request: HttpRequest, state: State) -> Result<HttpResponse,
     answer(state.confirm(&id).await)
 }
 
-/// Give the stock of a hold back
+/// Release a hold or a part of it
 ///
 /// All of it, and repeated it is answered alike; or a part: `quantity` of its only item, or so much of each of `items`. The hold goes on
 /// with the rest. A repeated call for a part gives back that part again, unless it has an `Idempotency-Key`.
 #[utoipa::path(
-    post, path = "/v1/reservations/{id}/release", tag = "inventory", request_body = Option<PortionBody>,
+    post, path = "/v1/reservations/{id}/release", operation_id = "release_reservation", tag = "inventory", request_body = Option<PortionBody>,
     params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
     responses(
         (status = 200, description = "Released; still `held` if something is left of it", body = ReservationAnswer, headers(
@@ -129,12 +129,12 @@ pub async fn release(request: HttpRequest, payload: web::Payload, state: State) 
     }
 }
 
-/// Take a confirmation back
+/// Return a confirmed reservation or a part of it
 ///
 /// All that is confirmed of it, or a part as for `release`: it can be reserved again. What has left (`adjust` with the reservation) stays
 /// gone: add it to what is on hand if it has come back. Repeated for all of it it is answered alike; for a part see `release`.
 #[utoipa::path(
-    post, path = "/v1/reservations/{id}/return", tag = "inventory", request_body = Option<PortionBody>,
+    post, path = "/v1/reservations/{id}/return", operation_id = "return_reservation", tag = "inventory", request_body = Option<PortionBody>,
     params(("id" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
     responses(
         (status = 200, description = "Returned; still `confirmed` if something is left of it", body = ReservationAnswer, headers(
@@ -192,11 +192,11 @@ fn key_reused(error: InventoryError) -> Problem {
     }
 }
 
-/// Let a hold last longer
+/// Extend a hold
 ///
 /// So many seconds from now; never shorter than it does.
 #[utoipa::path(
-    post, path = "/v1/reservations/{id}/extend", tag = "inventory", request_body = ExtendBody, params(("id" = String, Path)),
+    post, path = "/v1/reservations/{id}/extend", operation_id = "extend_reservation", tag = "inventory", request_body = ExtendBody, params(("id" = String, Path)),
     responses(
         (status = 200, description = "Extended", body = ReservationAnswer),
         (status = 404, description = "There is no such reservation", body = Problem),

@@ -62,7 +62,7 @@ pub(super) struct LeasedJob<'a> {
     #[schema(value_type = String)]
     token: LeaseToken,
     /// By Redis's clock: RFC 3339 with milliseconds, UTC.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = DateTime)]
     lease_expires_at: Stamp,
 }
 
@@ -154,7 +154,7 @@ pub(super) fn ids(settlements: &[Settlement]) -> Vec<JobId> {
 #[derive(Serialize, ToSchema)]
 pub(super) struct ExtendedAnswer {
     /// By Redis's clock: RFC 3339 with milliseconds, UTC.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = DateTime)]
     pub lease_expires_at: Stamp,
 }
 
@@ -181,30 +181,30 @@ pub(super) struct JobAnswer<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     unique_key: Option<&'a str>,
     keep_result_s: u64,
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = DateTime)]
     created_at: Stamp,
     /// When it was or is to run first.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = DateTime)]
     run_at: Stamp,
     /// When it was last leased.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, format = DateTime)]
     leased_at: Option<Stamp>,
     /// When its lease ends.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, format = DateTime)]
     lease_expires_at: Option<Stamp>,
     /// When it is due, while it is delayed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, format = DateTime)]
     due_at: Option<Stamp>,
     /// When it was done, died or was cancelled.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, format = DateTime)]
     ended_at: Option<Stamp>,
     /// Until when it is remembered.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, format = DateTime)]
     kept_until: Option<Stamp>,
     /// What its worker last said of how far it is.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -232,7 +232,7 @@ pub(super) struct BackoffAnswer {
 #[derive(Serialize, ToSchema)]
 pub(super) struct FailureAnswer<'a> {
     attempt: u32,
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = DateTime)]
     at: Stamp,
     error: &'a str,
 }

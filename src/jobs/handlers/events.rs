@@ -1,5 +1,6 @@
 use super::super::{Events, Jobs, WAIT_MS};
 use super::answer::{EventAnswer, EventsAnswer};
+use super::docs::EventsParams;
 use super::queue::{fault, limit, number};
 use super::{Data, waiting};
 use crate::http::{Problem, Query, asks_for, path_id, reply};
@@ -22,20 +23,18 @@ const PAGES: RangeInclusive<u64> = 1..=1_000;
 const BEAT: Duration = Duration::from_secs(15);
 const EVENT_STREAM: &str = "text/event-stream";
 
-/// What happened in a queue
+/// List or stream the events of a queue
 ///
 /// The events behind `after`, the oldest first; all that are kept if it is not given. With `wait_ms` it waits for some if there are none.
 /// About a thousand entries are kept, each of what one call did to any number of jobs; where `after` is older than that the answer has
 /// `"gap": true`, because events may be missing. With `Accept: text/event-stream` it is a stream of server-sent events without end, which
 /// begins behind `Last-Event-ID` or `after`; a gap is an event `gap` in it, with the data `{"gap":true}`.
 #[utoipa::path(
-    get, path = "/v1/queues/{queue}/events", tag = "jobs",
+    get, path = "/v1/queues/{queue}/events", operation_id = "list_queue_events", tag = "jobs",
     params(
         ("queue" = String, Path),
-        ("after" = Option<String>, Query, description = "`next` of the page before"),
-        ("limit" = Option<u64>, Query, description = "1 to 1,000; 100 if not given"),
-        ("wait_ms" = Option<u64>, Query, description = "Up to 60,000; 0 if not given; nothing to a stream"),
-        ("last-event-id" = Option<String>, Header, description = "As a client of a stream sends it that connects again"),
+        EventsParams,
+        ("Last-Event-ID" = Option<String>, Header, format = "event-id", description = "As a client of a stream sends it that connects again; ignored by a page"),
     ),
     responses(
         (status = 200, description = "A page of them, or the stream", content((EventsAnswer = "application/json"), (String = "text/event-stream"))),

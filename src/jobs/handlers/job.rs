@@ -8,9 +8,9 @@ use crate::ids::Id;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 
-/// A job as it is
+/// Get a job
 #[utoipa::path(
-    get, path = "/v1/jobs/{id}", tag = "jobs", params(("id" = String, Path)),
+    get, path = "/v1/jobs/{id}", operation_id = "get_job", tag = "jobs", params(("id" = String, Path)),
     responses(
         (status = 200, description = "The job", body = JobAnswer),
         (status = 404, description = "There is none, or none any more", body = Problem),
@@ -29,7 +29,7 @@ pub async fn get_job(request: HttpRequest, state: Data) -> Result<HttpResponse, 
 /// Wherever it is, unless it has ended. A worker that has it is told by a 409 to whatever it says next. Repeating it changes
 /// nothing.
 #[utoipa::path(
-    delete, path = "/v1/jobs/{id}", tag = "jobs", params(("id" = String, Path)),
+    delete, path = "/v1/jobs/{id}", operation_id = "cancel_job", tag = "jobs", params(("id" = String, Path)),
     responses(
         (status = 204, description = "Cancelled"),
         (status = 404, description = "There is none, or none any more", body = Problem),
@@ -44,11 +44,11 @@ pub async fn cancel_job(request: HttpRequest, state: Data) -> Result<HttpRespons
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Let a job run now
+/// Retry a job now
 ///
 /// A delayed one does not wait any longer; one that is dead or was cancelled has all its attempts before it again.
 #[utoipa::path(
-    post, path = "/v1/jobs/{id}/retry", tag = "jobs", params(("id" = String, Path)),
+    post, path = "/v1/jobs/{id}/retry", operation_id = "retry_job", tag = "jobs", params(("id" = String, Path)),
     responses(
         (status = 204, description = "It is ready"),
         (status = 404, description = "There is none, or none any more", body = Problem),
@@ -64,12 +64,12 @@ pub async fn retry_job(request: HttpRequest, state: Data) -> Result<HttpResponse
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Say that a job is done
+/// Complete a job
 ///
 /// With `then` it is done for now and goes on later under the same id, so that cancelling ends the whole series. Repeating it is
 /// answered alike, as long as the job is remembered.
 #[utoipa::path(
-    post, path = "/v1/jobs/{id}/complete", tag = "jobs", request_body = CompleteBody, params(("id" = String, Path)),
+    post, path = "/v1/jobs/{id}/complete", operation_id = "complete_job", tag = "jobs", request_body = CompleteBody, params(("id" = String, Path)),
     responses(
         (status = 200, description = "It is done, or delayed with `then`", body = EndedAnswer),
         (status = 404, description = "There is none, or none any more", body = Problem),
@@ -81,12 +81,12 @@ pub async fn complete_job(request: HttpRequest, payload: web::Payload, state: Da
     end(&request, payload, &state, Verb::Complete).await
 }
 
-/// Say that a job could not be done
+/// Fail a job
 ///
 /// It is tried again as its backoff has it, and is dead after its last attempt. Repeating it is answered alike, as long
 /// as nobody has leased it again.
 #[utoipa::path(
-    post, path = "/v1/jobs/{id}/fail", tag = "jobs", request_body = FailBody, params(("id" = String, Path)),
+    post, path = "/v1/jobs/{id}/fail", operation_id = "fail_job", tag = "jobs", request_body = FailBody, params(("id" = String, Path)),
     responses(
         (status = 200, description = "It is delayed, ready or dead; or cancelled, if another has taken its unique key", body = EndedAnswer),
         (status = 404, description = "There is none, or none any more", body = Problem),
@@ -128,11 +128,11 @@ async fn end(request: &HttpRequest, payload: web::Payload, state: &Data, verb: V
     }
 }
 
-/// Let a lease last longer
+/// Extend a lease
 ///
 /// Never shorter than it would, and never beyond the job's `timeout_ms`.
 #[utoipa::path(
-    post, path = "/v1/jobs/{id}/extend", tag = "jobs", request_body = ExtendBody, params(("id" = String, Path)),
+    post, path = "/v1/jobs/{id}/extend", operation_id = "extend_job", tag = "jobs", request_body = ExtendBody, params(("id" = String, Path)),
     responses(
         (status = 200, description = "When it ends now", body = ExtendedAnswer),
         (status = 404, description = "There is none, or none any more", body = Problem),
@@ -149,11 +149,11 @@ pub async fn extend_job(request: HttpRequest, payload: web::Payload, state: Data
     reply::value(StatusCode::OK, &ExtendedAnswer { lease_expires_at })
 }
 
-/// Say how far a job is
+/// Report the progress of a job
 ///
 /// Any JSON of up to 4 KiB, in the place of what was said before.
 #[utoipa::path(
-    post, path = "/v1/jobs/{id}/progress", tag = "jobs", request_body = ProgressBody, params(("id" = String, Path)),
+    post, path = "/v1/jobs/{id}/progress", operation_id = "report_job_progress", tag = "jobs", request_body = ProgressBody, params(("id" = String, Path)),
     responses(
         (status = 204, description = "Noted"),
         (status = 404, description = "There is none, or none any more", body = Problem),

@@ -9,20 +9,20 @@ use crate::once::Once;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 
-/// Put jobs in
+/// Enqueue jobs
 ///
 /// One job or an array of up to 1,000: all are put in, or none. They are answered in their order. A call whose answer was lost
 /// may have put them in: with an `Idempotency-Key` it can be repeated within a day, as it is, and gets the first answer. A
 /// `unique_key` keeps other calls from putting the same in.
 #[utoipa::path(
-    post, path = "/v1/queues/{queue}/jobs", tag = "jobs", request_body = NewJobsBody,
+    post, path = "/v1/queues/{queue}/jobs", operation_id = "add_jobs", tag = "jobs", request_body = NewJobsBody,
     params(("queue" = String, Path), ("Idempotency-Key" = Option<String>, Header)),
     responses(
         (status = 200, description = "Nothing new: others have the unique keys", body = AddedAnswer),
         (status = 201, description = "Put in", body = AddedAnswer, headers(
             ("Idempotent-Replayed" = String, description = "`true` where they were put in before, by the same key; else not there"),
         )),
-        (status = 409, description = "Too many queues, or types of jobs in the queue", body = Problem),
+        (status = 409, description = "`too_many_queues`, or `too_many_types` of jobs in the queue", body = Problem),
         (status = 413, description = "More than 8 MiB", body = Problem),
         (status = 422, description = "Not acceptable, or the same key with another body; nothing was put in", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
@@ -60,14 +60,14 @@ pub async fn add_jobs(request: HttpRequest, payload: web::Payload, state: Data) 
     Ok(response)
 }
 
-/// Take jobs out
+/// Lease jobs
 ///
 /// The first in line, each for a time: the worker ends its lease with `complete` or `fail`, or makes it last with `extend`. A
 /// lease that ran out is a failed attempt: the job goes to the next worker after its backoff. So a job may be run twice, and a
 /// handler must be idempotent. With `wait_ms` the call waits for jobs; if none arrive, the list is empty. A client that disconnects
 /// before the response leases nothing; a client that closes only its sending side counts as disconnected.
 #[utoipa::path(
-    post, path = "/v1/queues/{queue}/lease", tag = "jobs", request_body = LeaseBody, params(("queue" = String, Path)),
+    post, path = "/v1/queues/{queue}/lease", operation_id = "lease_jobs", tag = "jobs", request_body = Option<LeaseBody>, params(("queue" = String, Path)),
     responses(
         (status = 200, description = "The jobs; none if there are none", body = LeasedAnswer),
         (status = 503, description = "Redis is away", body = Problem),
@@ -89,15 +89,15 @@ pub async fn lease_jobs(request: HttpRequest, payload: web::Payload, state: Data
     reply::value(StatusCode::OK, &LeasedAnswer::new(&leased))
 }
 
-/// End many leases at once
+/// Settle many leases
 ///
 /// Each by itself: the answer says of each what it came to. With `lease_next` the next jobs come in the same step, unless none of
 /// the leases was still the worker's. With no leases to end it takes jobs out as `lease` does.
 #[utoipa::path(
-    post, path = "/v1/queues/{queue}/settle", tag = "jobs", request_body = SettleBody, params(("queue" = String, Path)),
+    post, path = "/v1/queues/{queue}/settle", operation_id = "settle_jobs", tag = "jobs", request_body = SettleBody, params(("queue" = String, Path)),
     responses(
         (status = 200, description = "What each came to, in their order", body = SettledAnswer),
-        (status = 409, description = "Too many types of jobs in the queue", body = Problem),
+        (status = 409, description = "`too_many_types` of jobs in the queue", body = Problem),
         (status = 413, description = "More than 8 MiB", body = Problem),
         (status = 422, description = "Not acceptable; nothing was done", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),

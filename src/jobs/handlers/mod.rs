@@ -9,6 +9,7 @@ mod lease;
 mod queue;
 mod schedule;
 
+pub use docs::{JobIdBody, QueueNameBody};
 pub use events::{__path_list_events, list_events};
 pub use job::{
     __path_cancel_job, __path_complete_job, __path_extend_job, __path_fail_job, __path_get_job, __path_progress_job,

@@ -1,6 +1,6 @@
 use super::super::{Cursor, MOST_DRAINED, State as JobState};
 use super::answer::{CancelledAnswer, JobAnswer, JobsAnswer, MovedAnswer, QueueAnswer, QueuesAnswer};
-use super::docs::RedriveBody;
+use super::docs::{DrainParams, JobsParams, QueuesParams, RedriveBody};
 use super::{Data, MAX_BODY};
 use crate::http::{Body, Fields, Problem, Query, no_idempotency_key, no_query, path_external_id, path_id, reply};
 use actix_web::http::StatusCode;
@@ -29,12 +29,12 @@ pub(super) fn limit(query: &Query<'_>, usual: u64, range: &RangeInclusive<u64>) 
     number(query, "limit", usual, range).map(|limit| usize::try_from(limit).unwrap_or(usize::MAX))
 }
 
-/// The queues that are in use
+/// List the queues
 ///
 /// By name, each with how it is. One without jobs is in use for ten minutes more.
 #[utoipa::path(
-    get, path = "/v1/queues", tag = "jobs",
-    params(("limit" = Option<u64>, Query, description = "1 to 100; 100 if not given"), ("cursor" = Option<String>, Query, description = "`next` of the page before")),
+    get, path = "/v1/queues", operation_id = "list_queues", tag = "jobs",
+    params(QueuesParams),
     responses(
         (status = 200, description = "A page of them", body = QueuesAnswer),
         (status = 503, description = "Redis is away", body = Problem),
@@ -54,11 +54,11 @@ pub async fn list_queues(request: HttpRequest, state: Data) -> Result<HttpRespon
     reply::value(StatusCode::OK, &answer)
 }
 
-/// How a queue is
+/// Get queue statistics
 ///
 /// One that nobody has put anything into is an empty one.
 #[utoipa::path(
-    get, path = "/v1/queues/{queue}", tag = "jobs", params(("queue" = String, Path)),
+    get, path = "/v1/queues/{queue}", operation_id = "get_queue", tag = "jobs", params(("queue" = String, Path)),
     responses(
         (status = 200, description = "Jobs by state, throughput, times", body = QueueAnswer),
         (status = 503, description = "Redis is away", body = Problem),
@@ -71,17 +71,15 @@ pub async fn get_queue(request: HttpRequest, state: Data) -> Result<HttpResponse
     reply::value(StatusCode::OK, &QueueAnswer::new(&queue, &counts))
 }
 
-/// The jobs in a state
+/// List the jobs in a state
 ///
 /// In the order of the state: that of the line, by when they are due, by when their leases end, by when they are forgotten. What
 /// changes meanwhile may be missed or seen twice.
 #[utoipa::path(
-    get, path = "/v1/queues/{queue}/jobs", tag = "jobs",
+    get, path = "/v1/queues/{queue}/jobs", operation_id = "list_jobs", tag = "jobs",
     params(
         ("queue" = String, Path),
-        ("state" = JobState, Query),
-        ("limit" = Option<u64>, Query, description = "1 to 100; 100 if not given"),
-        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
+        JobsParams,
     ),
     responses(
         (status = 200, description = "A page of them, without payloads", body = JobsAnswer),
@@ -113,11 +111,10 @@ pub async fn list_jobs(request: HttpRequest, state: Data) -> Result<HttpResponse
 /// them, a hundred at a time, and says how many are left: repeat it until none is. Each is remembered as cancelled, as long as
 /// it is among the last `JOBS_KEEP_DONE`, so that `retry` brings it back, and its unique key is free. Pause the queue first if nothing is to be leased meanwhile.
 #[utoipa::path(
-    delete, path = "/v1/queues/{queue}/jobs", tag = "jobs",
+    delete, path = "/v1/queues/{queue}/jobs", operation_id = "drain_jobs", tag = "jobs",
     params(
         ("queue" = String, Path),
-        ("state" = String, Query, description = "`ready` or `delayed`"),
-        ("limit" = Option<u64>, Query, description = "1 to 10,000; 10,000 if not given"),
+        DrainParams,
     ),
     responses(
         (status = 200, description = "How many, and how many are left", body = MovedAnswer),
@@ -141,10 +138,10 @@ pub async fn drain_jobs(request: HttpRequest, state: Data) -> Result<HttpRespons
 ///
 /// Nothing of it is leased until it goes on; what is leased can be ended.
 #[utoipa::path(
-    post, path = "/v1/queues/{queue}/pause", tag = "jobs", params(("queue" = String, Path)),
+    post, path = "/v1/queues/{queue}/pause", operation_id = "pause_queue", tag = "jobs", params(("queue" = String, Path)),
     responses(
         (status = 204, description = "Paused"),
-        (status = 409, description = "Too many queues", body = Problem),
+        (status = 409, description = "There are as many queues as there may be (`too_many_queues`)", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]
@@ -155,9 +152,9 @@ pub async fn pause_queue(request: HttpRequest, state: Data) -> Result<HttpRespon
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Let a queue go on
+/// Resume a queue
 #[utoipa::path(
-    post, path = "/v1/queues/{queue}/resume", tag = "jobs", params(("queue" = String, Path)),
+    post, path = "/v1/queues/{queue}/resume", operation_id = "resume_queue", tag = "jobs", params(("queue" = String, Path)),
     responses(
         (status = 204, description = "It goes on"),
         (status = 503, description = "Redis is away", body = Problem),
@@ -170,12 +167,12 @@ pub async fn resume_queue(request: HttpRequest, state: Data) -> Result<HttpRespo
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Put dead jobs back into their lines
+/// Move dead jobs back to their queue
 ///
 /// Those that have been dead for longest, at the places that they had, with all their attempts before them. Those whose unique
 /// keys other jobs have stay dead and are passed over, twenty thousand at most: so if fewer than `limit` were moved no more can be.
 #[utoipa::path(
-    post, path = "/v1/queues/{queue}/redrive", tag = "jobs", request_body = RedriveBody, params(("queue" = String, Path)),
+    post, path = "/v1/queues/{queue}/redrive", operation_id = "redrive_jobs", tag = "jobs", request_body = Option<RedriveBody>, params(("queue" = String, Path)),
     responses(
         (status = 200, description = "How many", body = MovedAnswer),
         (status = 503, description = "Redis is away; some may be back", body = Problem),
@@ -193,9 +190,9 @@ pub async fn redrive(request: HttpRequest, payload: web::Payload, state: Data) -
     reply::value(StatusCode::OK, &MovedAnswer { jobs, left })
 }
 
-/// Forget the dead jobs of a queue
+/// Delete the dead jobs of a queue
 #[utoipa::path(
-    delete, path = "/v1/queues/{queue}/dead", tag = "jobs", params(("queue" = String, Path)),
+    delete, path = "/v1/queues/{queue}/dead", operation_id = "delete_dead_jobs", tag = "jobs", params(("queue" = String, Path)),
     responses(
         (status = 200, description = "How many", body = MovedAnswer),
         (status = 503, description = "Redis is away; some may be forgotten", body = Problem),
@@ -213,7 +210,7 @@ pub async fn clear_dead(request: HttpRequest, state: Data) -> Result<HttpRespons
 /// And free the key. The key of a job that is done and keeps it for a time (`unique_for_ms`) stays: `unique_mode` `replace` puts
 /// another one in.
 #[utoipa::path(
-    delete, path = "/v1/queues/{queue}/unique/{key}", tag = "jobs",
+    delete, path = "/v1/queues/{queue}/unique/{key}", operation_id = "cancel_unique_job", tag = "jobs",
     params(("queue" = String, Path), ("key" = String, Path)),
     responses(
         (status = 200, description = "Cancelled", body = CancelledAnswer),

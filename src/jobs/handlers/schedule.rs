@@ -17,10 +17,10 @@ pub(super) struct ScheduleAnswer {
     #[serde(flatten)]
     what: Stored,
     /// When it fires next.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = DateTime)]
     next_at: Stamp,
     /// When it fired last; not there before it has.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, format = DateTime)]
     #[serde(skip_serializing_if = "Option::is_none")]
     last_at: Option<Stamp>,
 }
@@ -47,11 +47,11 @@ impl From<Scheduled> for ScheduleAnswer {
 /// In the place of one of the same name. Set again as it was, it goes on in its rhythm. However many instances there are, each
 /// firing puts one job in.
 #[utoipa::path(
-    put, path = "/v1/queues/{queue}/schedules/{name}", tag = "jobs", request_body = ScheduleBody,
+    put, path = "/v1/queues/{queue}/schedules/{name}", operation_id = "put_schedule", tag = "jobs", request_body = ScheduleBody,
     params(("queue" = String, Path), ("name" = String, Path)),
     responses(
         (status = 200, description = "Set, and when it fires first", body = ScheduleAnswer),
-        (status = 409, description = "The queue has a hundred others (`too_many_schedules`), or no room for another type of job", body = Problem),
+        (status = 409, description = "The queue has a hundred others (`too_many_schedules`), or no room for another type of job (`too_many_types`), or there are as many queues as there may be (`too_many_queues`)", body = Problem),
         (status = 422, description = "Not acceptable: no cron expression, one that never fires, no such time zone, …", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
@@ -65,9 +65,9 @@ pub async fn put_schedule(request: HttpRequest, payload: web::Payload, state: Da
     reply::value(StatusCode::OK, &ScheduleAnswer::from(set))
 }
 
-/// A schedule
+/// Get a schedule
 #[utoipa::path(
-    get, path = "/v1/queues/{queue}/schedules/{name}", tag = "jobs",
+    get, path = "/v1/queues/{queue}/schedules/{name}", operation_id = "get_schedule", tag = "jobs",
     params(("queue" = String, Path), ("name" = String, Path)),
     responses(
         (status = 200, description = "What it is, and when it fires next", body = ScheduleAnswer),
@@ -84,9 +84,9 @@ pub async fn get_schedule(request: HttpRequest, state: Data) -> Result<HttpRespo
     reply::value(StatusCode::OK, &ScheduleAnswer::from(found))
 }
 
-/// The schedules of a queue
+/// List the schedules of a queue
 #[utoipa::path(
-    get, path = "/v1/queues/{queue}/schedules", tag = "jobs", params(("queue" = String, Path)),
+    get, path = "/v1/queues/{queue}/schedules", operation_id = "list_schedules", tag = "jobs", params(("queue" = String, Path)),
     responses(
         (status = 200, description = "All, by when they fire next", body = SchedulesAnswer),
         (status = 503, description = "Redis is away", body = Problem),
@@ -100,11 +100,11 @@ pub async fn list_schedules(request: HttpRequest, state: Data) -> Result<HttpRes
     reply::value(StatusCode::OK, &SchedulesAnswer { schedules })
 }
 
-/// Take a schedule away
+/// Delete a schedule
 ///
 /// What it has put in stays.
 #[utoipa::path(
-    delete, path = "/v1/queues/{queue}/schedules/{name}", tag = "jobs",
+    delete, path = "/v1/queues/{queue}/schedules/{name}", operation_id = "delete_schedule", tag = "jobs",
     params(("queue" = String, Path), ("name" = String, Path)),
     responses(
         (status = 204, description = "It is gone"),

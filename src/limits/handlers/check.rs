@@ -51,12 +51,12 @@ fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX)
 }
 
-/// Ask whether something may be done, and count it if so
+/// Check a limit and count the request
 ///
 /// Answered 200 either way. One count for all instances, by Redis's clock; what is refused changes nothing. With Redis away
 /// the policy decides (`fail`), and the answer has `"degraded": true`.
 #[utoipa::path(
-    post, path = "/v1/limits/check", tag = "limits", request_body = CheckBody,
+    post, path = "/v1/limits/check", operation_id = "check_limit", tag = "limits", request_body = CheckBody,
     responses(
         (status = 200, description = "Whether it may", body = DecisionBody),
         (status = 422, description = "Not acceptable, no such policy, or a cost that the policy never admits", body = Problem),

@@ -1,3 +1,4 @@
+use super::super::docs::{AlgorithmBody, OutageBody};
 use super::{LimitError, State};
 use crate::config::{Algorithm, Policy};
 use crate::http::{Problem, no_query, path_external_id, reply};
@@ -12,6 +13,7 @@ use utoipa::ToSchema;
 pub struct PolicyBody {
     name: String,
     /// `gcra` or `window`.
+    #[schema(value_type = AlgorithmBody)]
     algorithm: &'static str,
     /// Units a window.
     quota: u32,
@@ -20,6 +22,7 @@ pub struct PolicyBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     burst: Option<u32>,
     /// What is answered with Redis away: `open` or `closed`.
+    #[schema(value_type = OutageBody)]
     fail: &'static str,
 }
 
@@ -42,10 +45,10 @@ impl From<&Policy> for PolicyBody {
     }
 }
 
-/// The policies
+/// List the policies
 ///
 /// They are settings of the service; there is no call that changes them.
-#[utoipa::path(get, path = "/v1/limits/policies", tag = "limits",
+#[utoipa::path(get, path = "/v1/limits/policies", operation_id = "list_limit_policies", tag = "limits",
     responses((status = 200, description = "All of them", body = PoliciesBody)))]
 pub async fn policies(request: HttpRequest, limits: State) -> Result<HttpResponse, Problem> {
     no_query(&request)?;
@@ -53,11 +56,11 @@ pub async fn policies(request: HttpRequest, limits: State) -> Result<HttpRespons
     reply::value(StatusCode::OK, &PoliciesBody { policies })
 }
 
-/// Forget what was counted of a key
+/// Reset the count of a key
 ///
 /// As after a login that succeeded.
 #[utoipa::path(
-    delete, path = "/v1/limits/{policy}/{key}", tag = "limits",
+    delete, path = "/v1/limits/{policy}/{key}", operation_id = "reset_limit", tag = "limits",
     params(("policy" = String, Path), ("key" = String, Path, description = "1 to 256 bytes of UTF-8, percent-encoded")),
     responses(
         (status = 204, description = "Forgotten, or there was nothing"),

@@ -22,7 +22,7 @@ pub(super) struct GrantBody<'a> {
     #[schema(value_type = Option<String>)]
     owner: Option<&'a ExternalId>,
     /// When it ends, by Redis's clock: RFC 3339 with milliseconds, UTC.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = DateTime)]
     expires_at: Stamp,
     /// What is left of it when this is written, rounded down, for clients whose clock is another. The answer takes time on
     /// its way: without waiting count from before the request was sent; else take off what the way can have taken.
@@ -54,7 +54,7 @@ pub(super) struct LockBody<'a> {
     /// That of the grant.
     fence: u64,
     /// When it ends, by Redis's clock: RFC 3339 with milliseconds, UTC.
-    #[schema(value_type = String)]
+    #[schema(value_type = String, format = DateTime)]
     expires_at: Stamp,
     /// How many wait for it.
     waiting: u64,

@@ -1,42 +1,59 @@
 //! Bodies, from clients' words to the model.
 
+#![expect(clippy::unreadable_literal, reason = "the schema derive reads no separators")]
+
 use super::super::model::{TTL_MS, Token, WAIT_MS, Wanted};
 use crate::http::{Fields, Problem};
+use crate::ids::ExternalId;
 use std::time::Duration;
 use utoipa::ToSchema;
+
+/// The token of a grant.
+#[expect(dead_code, reason = "read by the schema derive only")]
+#[derive(ToSchema)]
+#[schema(value_type = String, min_length = 16, max_length = 128, pattern = r"^[A-Za-z0-9._:@-]+$", example = "0f9c2b7a41d84e55a1c3")]
+pub(super) struct LockToken(String);
 
 /// How a lock is wanted.
 #[expect(dead_code, reason = "read by the schema derive only")]
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(example = json!({"ttl_ms": 30000, "wait_ms": 0, "owner": "billing-7"}))]
 pub(super) struct AcquireBody {
     /// For how long, 100 to 3,600,000 ms.
+    #[schema(minimum = 100, maximum = 3600000)]
     ttl_ms: u32,
     /// How long to wait if somebody has it, 0 to 60,000 ms; not at all if not given.
+    #[schema(minimum = 0, maximum = 60000, default = 0)]
     wait_ms: Option<u32>,
     /// Who wants it, for others to see: 1 to 128 characters of `A-Z a-z 0-9 . _ : @ -`.
-    owner: Option<String>,
+    owner: Option<ExternalId>,
     /// What to renew and to release it with, for clients that want to ask again after a lost answer: 16 to 128 random
     /// characters of the same alphabet, others each time the lock is wanted. If not given the service makes one.
-    token: Option<String>,
+    token: Option<LockToken>,
 }
 
 /// Who renews a lock.
 #[expect(dead_code, reason = "read by the schema derive only")]
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"token": "0f9c2b7a41d84e55a1c3", "ttl_ms": 30000}))]
 pub(super) struct RenewBody {
     /// As it was granted with.
-    token: String,
+    token: LockToken,
     /// For how long from now on, 100 to 3,600,000 ms; as granted if not given.
+    #[schema(minimum = 100, maximum = 3600000)]
     ttl_ms: Option<u32>,
 }
 
 /// Who releases a lock.
 #[expect(dead_code, reason = "read by the schema derive only")]
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"token": "0f9c2b7a41d84e55a1c3"}))]
 pub(super) struct TokenBody {
     /// As it was granted with.
-    token: String,
+    token: LockToken,
 }
 
 pub(super) fn wanted(mut fields: Fields) -> Result<Wanted, Problem> {

@@ -34,7 +34,7 @@ async fn fields(request: &HttpRequest, payload: web::Payload) -> Result<Fields, 
 /// A repeated call with the same `token` gets the same grant until it is released. A client that disconnects before the response
 /// gets no lock and leaves the queue; a client that closes only its sending side counts as disconnected.
 #[utoipa::path(
-    post, path = "/v1/locks/{name}", tag = "locks", request_body = AcquireBody, params(("name" = String, Path)),
+    post, path = "/v1/locks/{name}", operation_id = "acquire_lock", tag = "locks", request_body = AcquireBody, params(("name" = String, Path)),
     responses(
         (status = 201, description = "Granted", body = GrantBody),
         (status = 409, description = "Somebody has it (`lock_taken`), with `owner`, `fence` and `expires_at`", body = Problem),
@@ -83,7 +83,7 @@ pub async fn acquire(
 ///
 /// It never ends earlier than it would have. One that has ended is not revived.
 #[utoipa::path(
-    post, path = "/v1/locks/{name}/renew", tag = "locks", request_body = RenewBody, params(("name" = String, Path)),
+    post, path = "/v1/locks/{name}/renew", operation_id = "renew_lock", tag = "locks", request_body = RenewBody, params(("name" = String, Path)),
     responses(
         (status = 200, description = "Renewed", body = GrantBody),
         (status = 404, description = "Nobody holds it: it has ended", body = Problem),
@@ -106,7 +106,7 @@ pub async fn renew(
 ///
 /// Whoever waits longest has it next. Repeating it is answered alike, until the next holder has released it too.
 #[utoipa::path(
-    delete, path = "/v1/locks/{name}", tag = "locks", request_body = TokenBody, params(("name" = String, Path)),
+    delete, path = "/v1/locks/{name}", operation_id = "release_lock", tag = "locks", request_body = TokenBody, params(("name" = String, Path)),
     responses(
         (status = 204, description = "Released"),
         (status = 404, description = "Nobody holds it: it had ended before", body = Problem),
@@ -125,7 +125,7 @@ pub async fn release(
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// Release a lock
+/// Release a lock with POST
 ///
 /// The same as `DELETE` of the lock, for clients behind proxies that drop the bodies of `DELETE`.
 #[utoipa::path(
@@ -146,9 +146,9 @@ pub async fn release_with_post(
     release(request, payload, state).await
 }
 
-/// Who holds a lock, and until when
+/// Get the holder of a lock
 #[utoipa::path(
-    get, path = "/v1/locks/{name}", tag = "locks", params(("name" = String, Path)),
+    get, path = "/v1/locks/{name}", operation_id = "get_lock", tag = "locks", params(("name" = String, Path)),
     responses(
         (status = 200, description = "Held", body = LockBody),
         (status = 404, description = "Nobody holds it", body = Problem),

@@ -14,7 +14,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 /// it carries no credentials yet. A call whose answer was lost can be repeated within a day with the same `Idempotency-Key`: the
 /// session that it created ends, and a new one is created, because only the hash of a token is kept.
 #[utoipa::path(
-    post, path = "/v1/sessions", tag = "sessions", request_body = NewSessionBody,
+    post, path = "/v1/sessions", operation_id = "create_session", tag = "sessions", request_body = NewSessionBody,
     params(("Idempotency-Key" = Option<String>, Header)),
     responses(
         (status = 201, description = "Created", body = SessionBody),
@@ -37,11 +37,11 @@ pub async fn create_session(
     answer(StatusCode::CREATED, &session, Some(&token))
 }
 
-/// How much is going on with sessions
+/// Get session statistics
 ///
 /// What this instance has counted, and a rough count of the sessions of all instances that are in use.
 #[utoipa::path(
-    get, path = "/v1/sessions/stats", tag = "sessions",
+    get, path = "/v1/sessions/stats", operation_id = "get_session_stats", tag = "sessions",
     responses(
         (status = 200, description = "The figures", body = Stats),
     )

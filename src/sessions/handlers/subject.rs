@@ -6,12 +6,12 @@ use crate::ids::ExternalId;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
 
-/// The sessions of a subject
+/// List the sessions of a subject
 ///
 /// With their devices and when they were last seen; no tokens and no data. For the platform's other services: it carries no
 /// credentials yet.
 #[utoipa::path(
-    get, path = "/v1/subjects/{subject}/sessions", tag = "sessions", params(("subject" = String, Path)),
+    get, path = "/v1/subjects/{subject}/sessions", operation_id = "list_subject_sessions", tag = "sessions", params(("subject" = String, Path)),
     responses(
         (status = 200, description = "Those that there are, the oldest first", body = SessionsBody),
         (status = 503, description = "Redis is away", body = Problem),
@@ -23,13 +23,13 @@ pub async fn list_sessions(request: HttpRequest, state: State) -> Result<HttpRes
     private(StatusCode::OK, &SessionsBody::new(&state.list(&subject).await?))
 }
 
-/// Sign a subject out everywhere
+/// End the sessions of a subject
 ///
 /// Every session that there was when this was called is over once it is answered, but the one that `except` names. For the
 /// platform's other services: it carries no credentials yet.
 #[utoipa::path(
-    delete, path = "/v1/subjects/{subject}/sessions", tag = "sessions",
-    params(("subject" = String, Path), ("except" = Option<String>, Query, description = "Id of a session that stays")),
+    delete, path = "/v1/subjects/{subject}/sessions", operation_id = "end_subject_sessions", tag = "sessions",
+    params(("subject" = String, Path), ("except" = Option<String>, Query, pattern = "^[0-9a-f]{32}$", description = "Id of a session that stays")),
     responses(
         (status = 200, description = "How many were ended", body = EndedBody),
         (status = 503, description = "Redis is away; call it again", body = Problem),
@@ -49,7 +49,7 @@ pub async fn end_sessions(request: HttpRequest, state: State) -> Result<HttpResp
 ///
 /// For the platform's other services: it carries no credentials yet.
 #[utoipa::path(
-    delete, path = "/v1/subjects/{subject}/sessions/{id}", tag = "sessions",
+    delete, path = "/v1/subjects/{subject}/sessions/{id}", operation_id = "end_subject_session", tag = "sessions",
     params(("subject" = String, Path), ("id" = String, Path, description = "The session's id")),
     responses(
         (status = 204, description = "It is over"),

@@ -45,12 +45,12 @@ pub struct RejectedPosition {
     detail: String,
 }
 
-/// Report where many entities are
+/// Report many positions
 ///
 /// An array, `{"positions":[…]}`, or one object per line (`application/x-ndjson`), each with its `id`, up to 10,000. Valid elements are
 /// accepted even if others are not: an element that is not JSON is rejected alone, as long as its brackets and quotes are balanced.
 #[utoipa::path(
-    post, path = "/v1/{kind}/positions", tag = "tracking",
+    post, path = "/v1/{kind}/positions", operation_id = "report_positions", tag = "tracking",
     request_body(content(
         (BatchBody = "application/json"),
         (String = "application/x-ndjson", example = "{\"id\":\"d-1\",\"lat\":40.7484,\"lon\":-73.9857}\n{\"id\":\"d-2\",\"lat\":40.7527,\"lon\":-73.9772}\n"))),

@@ -6,6 +6,7 @@ mod position;
 mod profile;
 mod within;
 
+pub use super::docs::EntityId;
 pub use batch::{__path_report_batch, BatchAnswer, RejectedPosition, report_batch};
 pub use nearby::{__path_nearby, __path_nearby_many, nearby, nearby_many};
 pub use position::{__path_forget, __path_locate, __path_report, forget, locate, report};

@@ -6,29 +6,22 @@ use super::super::model::{Hit, NearbyQuery};
 use super::{State, form, kind_of};
 use crate::clock;
 use crate::http::{Body, Problem, no_query, reply};
-use crate::tracking::docs::{ListBody, QueriesAnswer, QueriesBody};
+use crate::tracking::docs::{FilterParams, ListBody, NearbyParams, QueriesAnswer, QueriesBody};
 use actix_web::{HttpRequest, HttpResponse, web};
 
 /// The largest body of many queries, bytes.
 const MAX_BODY: usize = 1024 * 1024;
 
-/// Who is near
+/// Find the nearest entities
 ///
 /// Nearest first, by haversine distance on the mean earth radius (6 371 008.8 m). Filters apply before the limit. With
 /// `Accept: application/geo+json` the answer is a `FeatureCollection`.
 #[utoipa::path(
-    get, path = "/v1/{kind}/nearby", tag = "tracking",
+    get, path = "/v1/{kind}/nearby", operation_id = "find_nearby", tag = "tracking",
     params(
         ("kind" = String, Path, description = "drivers, vehicles or users"),
-        ("lat" = f64, Query, description = "Degrees north"),
-        ("lon" = f64, Query, description = "Degrees east; values beyond ±180 are wrapped, up to ±540"),
-        ("radius_m" = Option<f64>, Query, description = "0 to 200,000; 2,000 if not given"),
-        ("limit" = Option<u32>, Query, description = "1 to 1,000; 10 if not given"),
-        ("max_age_s" = Option<f64>, Query, description = "Only fixes at most this old"),
-        ("status" = Option<Vec<String>>, Query, description = "Only these; repeat the parameter for several"),
-        ("vehicle_type" = Option<Vec<String>>, Query, description = "Only these; repeat the parameter for several"),
-        ("min_capacity" = Option<u32>, Query, description = "Only a capacity of at least this"),
-        ("source" = Option<String>, Query, description = "live (this instance's replica) or redis (GEOSEARCH)"),
+        NearbyParams,
+        FilterParams,
     ),
     responses(
         (status = 200, description = "The nearest", content(
@@ -60,11 +53,11 @@ pub async fn nearby(request: HttpRequest, state: State) -> Result<HttpResponse, 
     }))
 }
 
-/// Who is near each of many places
+/// Find the nearest entities of many places
 ///
 /// Up to 1,000 queries, answered in order; their limits must not add up to more than 50,000.
 #[utoipa::path(
-    post, path = "/v1/{kind}/nearby", tag = "tracking", request_body = QueriesBody,
+    post, path = "/v1/{kind}/nearby", operation_id = "find_nearby_many", tag = "tracking", request_body = QueriesBody,
     params(("kind" = String, Path, description = "drivers, vehicles or users")),
     responses(
         (status = 200, description = "A list for each query", body = QueriesAnswer),

@@ -29,12 +29,12 @@ pub struct OutcomeBody {
     warnings: Vec<FieldError>,
 }
 
-/// Report the position of an entity
+/// Report a position
 ///
 /// The position with the newest timestamp wins. A position older than the current one or than the time to live is answered as stale and
 /// ignored. Only id, place and time decide whether a position is accepted: any other member that is invalid is dropped with a warning.
 #[utoipa::path(
-    post, path = "/v1/{kind}/{id}/position", tag = "tracking", request_body = FixBody,
+    post, path = "/v1/{kind}/{id}/position", operation_id = "report_position", tag = "tracking", request_body = FixBody,
     params(("kind" = String, Path, description = "drivers, vehicles or users"), ("id" = String, Path)),
     responses(
         (status = 204, description = "Stored"),
@@ -79,11 +79,11 @@ fn answered(status: StatusCode, outcome: &'static str, warnings: Vec<FieldError>
     HttpResponse::build(status).json(OutcomeBody { outcome, warnings })
 }
 
-/// Where an entity is
+/// Get the position of an entity
 ///
 /// Answered from the live index; 404 once the time to live of the latest fix is over.
 #[utoipa::path(
-    get, path = "/v1/{kind}/{id}/position", tag = "tracking",
+    get, path = "/v1/{kind}/{id}/position", operation_id = "get_position", tag = "tracking",
     params(("kind" = String, Path, description = "drivers, vehicles or users"), ("id" = String, Path)),
     responses(
         (status = 200, description = "The latest fix", body = PositionBody),
@@ -101,11 +101,11 @@ pub async fn locate(request: HttpRequest, state: State) -> Result<HttpResponse, 
     Ok(reply::json(answer::entity(&entity, now_ms)))
 }
 
-/// Forget where an entity is
+/// Delete the position of an entity
 ///
 /// Gone from every answer at once; fixes from before the removal that arrive late are ignored. The profile stays.
 #[utoipa::path(
-    delete, path = "/v1/{kind}/{id}/position", tag = "tracking",
+    delete, path = "/v1/{kind}/{id}/position", operation_id = "delete_position", tag = "tracking",
     params(("kind" = String, Path, description = "drivers, vehicles or users"), ("id" = String, Path)),
     responses(
         (status = 204, description = "Gone, or it was not there"),

@@ -14,11 +14,11 @@ use actix_web::{HttpRequest, HttpResponse, web};
 /// The largest body of a profile, bytes.
 const MAX_BODY: usize = 32 * 1024;
 
-/// Replace an entity's profile
+/// Replace a profile
 ///
 /// What is not in the body is gone.
 #[utoipa::path(
-    put, path = "/v1/{kind}/{id}", tag = "tracking", request_body = ProfileBody,
+    put, path = "/v1/{kind}/{id}", operation_id = "put_profile", tag = "tracking", request_body = ProfileBody,
     params(("kind" = String, Path, description = "drivers, vehicles or users"), ("id" = String, Path)),
     responses(
         (status = 204, description = "Replaced"),
@@ -29,11 +29,11 @@ pub async fn put_profile(request: HttpRequest, payload: web::Payload, state: Sta
     write(&request, payload, &state, false).await
 }
 
-/// Change parts of an entity's profile
+/// Change parts of a profile
 ///
 /// As JSON merge patch (RFC 7396): `null` takes a member or an attribute away, what is not named stays.
 #[utoipa::path(
-    patch, path = "/v1/{kind}/{id}", tag = "tracking", request_body = ProfileBody,
+    patch, path = "/v1/{kind}/{id}", operation_id = "patch_profile", tag = "tracking", request_body = ProfileBody,
     params(("kind" = String, Path, description = "drivers, vehicles or users"), ("id" = String, Path)),
     responses(
         (status = 204, description = "Changed"),
@@ -45,9 +45,9 @@ pub async fn patch_profile(request: HttpRequest, payload: web::Payload, state: S
     write(&request, payload, &state, true).await
 }
 
-/// An entity's profile
+/// Get a profile
 #[utoipa::path(
-    get, path = "/v1/{kind}/{id}", tag = "tracking",
+    get, path = "/v1/{kind}/{id}", operation_id = "get_profile", tag = "tracking",
     params(("kind" = String, Path, description = "drivers, vehicles or users"), ("id" = String, Path)),
     responses(
         (status = 200, description = "The profile", body = ProfileAnswer),
@@ -66,11 +66,11 @@ pub async fn get_profile(request: HttpRequest, state: State) -> Result<HttpRespo
     Ok(reply::json(answer::profile(&id, &profile)))
 }
 
-/// Delete an entity's profile
+/// Delete a profile
 ///
 /// Its position stays.
 #[utoipa::path(
-    delete, path = "/v1/{kind}/{id}", tag = "tracking",
+    delete, path = "/v1/{kind}/{id}", operation_id = "delete_profile", tag = "tracking",
     params(("kind" = String, Path, description = "drivers, vehicles or users"), ("id" = String, Path)),
     responses(
         (status = 204, description = "Gone, or it was not there"),

@@ -3,7 +3,7 @@ use super::super::input::{parse_within, write_cursor};
 use super::{State, form, kind_of};
 use crate::clock;
 use crate::http::Problem;
-use crate::tracking::docs::ListBody;
+use crate::tracking::docs::{FilterParams, ListBody, WithinParams};
 use actix_web::{HttpRequest, HttpResponse};
 
 /// List the entities in a box
@@ -13,16 +13,11 @@ use actix_web::{HttpRequest, HttpResponse};
 /// `cursor` for the next page, at any instance. An entity that is in the box from the first call to the last is listed once, however it
 /// moves; others may be listed or not.
 #[utoipa::path(
-    get, path = "/v1/{kind}/within", tag = "tracking",
+    get, path = "/v1/{kind}/within", operation_id = "find_within", tag = "tracking",
     params(
         ("kind" = String, Path, description = "drivers, vehicles or users"),
-        ("bbox" = String, Query, description = "west,south,east,north in degrees"),
-        ("limit" = Option<u32>, Query, description = "1 to 1,000; 1,000 if not given"),
-        ("cursor" = Option<String>, Query, description = "`cursor` of the previous answer; kind, bbox and filters must be the same"),
-        ("max_age_s" = Option<f64>, Query, description = "Only fixes at most this old"),
-        ("status" = Option<Vec<String>>, Query, description = "Only these; repeat the parameter for several"),
-        ("vehicle_type" = Option<Vec<String>>, Query, description = "Only these; repeat the parameter for several"),
-        ("min_capacity" = Option<u32>, Query, description = "Only a capacity of at least this"),
+        WithinParams,
+        FilterParams,
     ),
     responses(
         (status = 200, description = "Those inside", content(

@@ -1,4 +1,5 @@
 use super::Api;
+use jsonschema::Validator;
 use serde_json::{Value, json};
 
 /// One of each kind of JSON.
@@ -14,7 +15,7 @@ pub fn any_json() -> [Value; 6] {
 }
 
 /// What the service says of its calls.
-pub struct Document(Value);
+pub struct Document(pub Value);
 
 impl Document {
     pub async fn of(api: &Api) -> Self {
@@ -42,6 +43,30 @@ impl Document {
         self.fits(&self.call(call)["responses"][status.to_string()], answer);
     }
 
+    /// What stands where a reference leads; a value that is none as it is.
+    pub fn resolved<'a>(&'a self, value: &'a Value) -> &'a Value {
+        match value["$ref"].as_str() {
+            Some(reference) => self.0.pointer(reference.trim_start_matches('#')).unwrap(),
+            None => value,
+        }
+    }
+
+    /// A validator of a schema of the document, with what it refers to.
+    #[track_caller]
+    pub fn validator(&self, schema: &Value) -> Validator {
+        let mut root = schema.clone();
+        root["components"] = json!({"schemas": self.0["components"]["schemas"]});
+        jsonschema::draft202012::new(&root).unwrap()
+    }
+
+    /// The schema of a body in JSON, of a request or an answer.
+    pub fn json_schema<'a>(&'a self, of: &'a Value) -> Option<&'a Value> {
+        let content = self.resolved(of)["content"].as_object()?;
+        // A refusal is a problem, and everything else of ours is JSON.
+        let kinds = ["application/problem+json", "application/json"];
+        kinds.into_iter().find_map(|kind| content.get(kind)?.get("schema"))
+    }
+
     #[track_caller]
     fn call(&self, call: &str) -> &Value {
         let (method, path) = call.split_once(' ').unwrap();
@@ -52,71 +77,12 @@ impl Document {
 
     #[track_caller]
     fn fits(&self, content: &Value, value: &Value) {
-        let content = resolved(&self.0, content)["content"].as_object().unwrap();
-        // A refusal is a problem, and everything else of ours is JSON.
-        let kinds = ["application/problem+json", "application/json"];
-        let content = kinds.into_iter().find_map(|kind| content.get(kind));
-        let schema = &content.expect("there is a schema")["schema"];
-        let fault = fault(&self.0, schema, value);
-        assert_eq!(fault, None, "{schema}");
+        let schema = self.json_schema(content).expect("there is a schema");
+        let faults: Vec<String> = self
+            .validator(schema)
+            .iter_errors(value)
+            .map(|fault| format!("{}: {fault}", fault.instance_path()))
+            .collect();
+        assert!(faults.is_empty(), "{faults:?}\n{value}\n{schema}");
     }
-}
-
-/// What stands where a reference leads; a value that is none as it is.
-fn resolved<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
-    match value["$ref"].as_str() {
-        Some(reference) => document.pointer(reference.trim_start_matches('#')).unwrap(),
-        None => value,
-    }
-}
-
-/// Why a value is not as a schema has it. As much of JSON Schema as the document uses.
-fn fault(document: &Value, schema: &Value, value: &Value) -> Option<String> {
-    let schema = resolved(document, schema);
-    let of = |all: &Value| all.as_array().cloned().unwrap_or_default();
-    let faults =
-        |all: &Value| -> Vec<Option<String>> { of(all).iter().map(|schema| fault(document, schema, value)).collect() };
-    if let Some(fault) = faults(&schema["allOf"]).into_iter().flatten().next() {
-        return Some(fault);
-    }
-    let one_of = faults(&schema["oneOf"]);
-    if !one_of.is_empty() && one_of.iter().filter(|fault| fault.is_none()).count() != 1 {
-        return Some(format!("{value} is not just one of {one_of:?}"));
-    }
-    let types = match &schema["type"] {
-        Value::Null => Vec::new(),
-        Value::Array(types) => types.clone(),
-        one => vec![one.clone()],
-    };
-    let is = |kind: &Value| match kind.as_str().unwrap() {
-        "null" => value.is_null(),
-        "boolean" => value.is_boolean(),
-        "string" => value.is_string(),
-        "number" => value.is_number(),
-        "integer" => value.is_i64() || value.is_u64(),
-        "array" => value.is_array(),
-        "object" => value.is_object(),
-        other => panic!("{other}"),
-    };
-    if !types.is_empty() && !types.iter().any(is) {
-        return Some(format!("{value} is no {types:?}"));
-    }
-    let number = value.as_i64();
-    if schema["format"] == "int32" && number.is_some_and(|number| i32::try_from(number).is_err()) {
-        return Some(format!("{value} is no int32"));
-    }
-    if schema["enum"].as_array().is_some_and(|all| !all.contains(value)) {
-        return Some(format!("{value} is none of {}", schema["enum"]));
-    }
-    if let Some(missing) = of(&schema["required"])
-        .iter()
-        .find(|name| value.is_object() && value.get(name.as_str().unwrap()).is_none())
-    {
-        return Some(format!("{value} lacks {missing}"));
-    }
-    let members = schema["properties"].as_object().into_iter().flatten();
-    let members = members.filter_map(|(name, schema)| fault(document, schema, value.get(name)?));
-    let elements = value.as_array().into_iter().flatten();
-    let elements = elements.filter_map(|element| fault(document, schema.get("items")?, element));
-    members.chain(elements).next()
 }

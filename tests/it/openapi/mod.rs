@@ -1,0 +1,7 @@
+//! The `OpenAPI` document: well-formed, complete, and true.
+
+mod call;
+mod constraints;
+mod form;
+mod probes;
+mod snapshot;
