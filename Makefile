@@ -4,14 +4,14 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test soak setup fmt bench figures audit clean
+.PHONY: help run test soak setup fmt bench figures audit api-check clean
 
 CARGO ?= cargo
 # Vehicles that drive about in `make run`.
 FLEET ?= 200
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 run: setup ## set up, build in release, start the service with its own Redis and a small fleet
 	$(CARGO) build --release --locked
@@ -48,6 +48,9 @@ audit: ## licences, sources and advisories, by cargo-deny
 	else \
 		echo "cargo-deny is not installed; get it with: cargo install --locked cargo-deny" >&2; exit 1; \
 	fi
+
+api-check: ## hold a running service against its OpenAPI document, by schemathesis in a virtual environment (python3)
+	@CARGO="$(CARGO)" scripts/api_check.sh
 
 figures: setup ## how fast each part is, beside references, measured here and now
 	@scripts/figures.sh
