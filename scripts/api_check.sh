@@ -57,7 +57,10 @@ request = urllib.request.Request(sys.argv[1] + "/v1/sessions", body, {"Content-T
 print(json.load(urllib.request.urlopen(request))["token"])
 PYTHON
 )
-PYTHONPATH=scripts SCHEMATHESIS_HOOKS=api_check_hooks "$environment/bin/schemathesis" run "$url/openapi.json" \
+# It keeps notes of its own in the folder that it runs in.
+scripts=$PWD/scripts
+cd "$environment"
+PYTHONPATH=$scripts SCHEMATHESIS_HOOKS=api_check_hooks bin/schemathesis run "$url/openapi.json" \
     --checks not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance \
     --phases examples,coverage,fuzzing --max-examples "${EXAMPLES:-20}" --header "Authorization: Bearer $token" \
     --warnings off --generation-database none --seed "${SEED:-1}"
