@@ -12,6 +12,8 @@ RUN mkdir src benches \
     && cargo build --release --locked --bin fleetpulse \
     && rm -rf src
 COPY . .
+# What `fleetpulse --version` shows; the build context has no history: docker build --build-arg FLEETPULSE_COMMIT=$(git rev-parse HEAD) .
+ARG FLEETPULSE_COMMIT
 # Newer than the stand-ins, whatever the times in the build context are.
 RUN touch src/main.rs src/lib.rs && cargo build --release --locked --bin fleetpulse
 

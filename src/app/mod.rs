@@ -9,7 +9,7 @@ mod warm;
 
 use crate::config::{RedisSource, RedisSourceError, RuleError, Settings};
 use crate::http::Edge;
-use crate::jobs::presets::webhook::WebhookError;
+use crate::jobs::presets::webhook::{WebhookError, Webhooks};
 use crate::limits::{Gate, Guard};
 use crate::outgoing::CallError;
 use crate::runtime::{Connections, Phases, StopReason, Supervisor};
@@ -99,6 +99,14 @@ pub enum AppError {
     Server(#[source] io::Error),
 }
 
+impl AppError {
+    /// Returns whether the settings are the reason, so that another start with the same settings fails as well.
+    #[must_use]
+    pub const fn is_of_settings(&self) -> bool {
+        matches!(self, Self::Settings(_) | Self::Limits(_) | Self::Webhooks(_))
+    }
+}
+
 impl Application {
     /// Starts what is to be started and binds the port; serves nothing yet.
     ///
@@ -134,6 +142,17 @@ impl Application {
             parts,
             connections,
         })
+    }
+
+    /// Checks what can be checked of settings without opening anything: that they do not contradict each other.
+    ///
+    /// # Errors
+    /// Those of [`AppError`] that [are of settings](AppError::is_of_settings).
+    pub fn check(settings: &Settings) -> Result<(), AppError> {
+        settings.redis.source()?;
+        settings.limits.request_rules()?;
+        Webhooks::parse(&settings.work.webhook_urls, &settings.work.webhook_secrets)?;
+        Ok(())
     }
 
     /// The address that it listens on.

@@ -4,6 +4,8 @@
 
 pub mod check;
 pub mod client;
+pub mod command;
+pub mod config_file;
 pub mod hotspots;
 pub mod load;
 pub mod serve;

@@ -8,26 +8,40 @@ use crate::telemetry;
 use clap::Args;
 use std::future::pending;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 /// What `serve` takes.
 #[derive(Debug, Clone, Args)]
 pub struct ServeArgs {
+    // These come first: what follows a group of settings is listed under its heading.
+    /// A file of settings (TOML), each by the name of its variable; flags and variables count before it
+    #[arg(long, value_name = "FILE", env = "FLEETPULSE_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Check the settings, say so, and end; opens no port and no connection
+    #[arg(long)]
+    pub check_settings: bool,
+    /// Let so many simulated drivers drive about New York, to have something to ask for
+    #[arg(long, value_name = "DRIVERS", default_value_t = 0)]
+    pub demo_fleet: u32,
     /// The service's settings.
     #[command(flatten)]
     pub settings: Settings,
-    /// Let so many simulated drivers drive about New York, to have something to ask for
-    #[arg(long, default_value_t = 0)]
-    pub demo_fleet: u32,
 }
 
 /// Serves until SIGINT or SIGTERM. A second signal ends the process at once.
 ///
 /// # Errors
 /// [`AppError`].
+#[expect(clippy::print_stdout, reason = "what is said here is this command's output")]
 pub async fn run(args: ServeArgs) -> Result<(), AppError> {
-    telemetry::init(args.settings.log.format);
+    if args.check_settings {
+        Application::check(&args.settings)?;
+        println!("the settings are valid");
+        return Ok(());
+    }
+    telemetry::init(&args.settings.log.filter, args.settings.log.format);
     // Before anything is started, so that no signal finds us without a handler.
     let mut signals = Signals::listen();
     let (stop, stopped) = oneshot::channel();
@@ -80,6 +94,7 @@ async fn drive(address: SocketAddr, vehicles: u32) {
     let options = FleetOptions {
         url: format!("http://{address}"),
         vehicles,
+        prefix: "demo-",
         ..FleetOptions::default()
     };
     if let Err(error) = run_fleet(options, pending()).await {

@@ -1,6 +1,6 @@
 use crate::http::{HostNames, Origins, Rules};
 use clap::Args;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use std::time::Duration;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "HTTP")]
 pub struct HttpSettings {
-    /// Address to listen on; port 0 takes any free one
-    #[arg(long = "bind", env = "HTTP_BIND", default_value = "127.0.0.1:8080")]
+    /// Address to listen on, HOST:PORT; port 0 takes any free one, a name is looked up once
+    #[arg(long = "bind", env = "HTTP_BIND", default_value = "127.0.0.1:8080", value_parser = bind_address)]
     pub bind: SocketAddr,
     /// Names and addresses by which the service is reached, without ports, separated by commas; a service that listens on loopback
     /// answers to them besides localhost
@@ -48,6 +48,19 @@ pub struct HttpSettings {
     /// Seconds that a stop may take in total, including the two above and the last write of unsaved positions
     #[arg(long = "shutdown-budget", env = "SHUTDOWN_BUDGET_S", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3_600))]
     pub shutdown_budget_s: u32,
+}
+
+/// Parses an address, or looks up a name: the first of its IPv4 addresses, or of its others if it has none.
+fn bind_address(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    let found = text.to_socket_addrs();
+    let found: Vec<SocketAddr> = found
+        .map_err(|error| format!("not HOST:PORT, or the host is not found: {error}"))?
+        .collect();
+    let first = found.iter().find(|address| address.is_ipv4()).or(found.first());
+    first.copied().ok_or_else(|| "the host has no address".to_owned())
 }
 
 impl HttpSettings {

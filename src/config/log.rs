@@ -1,11 +1,14 @@
-use crate::telemetry::LogFormat;
+use crate::telemetry::{LogFilter, LogFormat};
 use clap::Args;
 
-/// The log. `RUST_LOG` says what of it is shown (`info` if not set).
+/// The log.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Log")]
 pub struct LogSettings {
     /// What a line looks like
     #[arg(long = "log-format", env = "LOG_FORMAT", value_enum, default_value_t)]
     pub format: LogFormat,
+    /// What is logged: a level, or directives such as `info,fleetpulse::jobs=debug`
+    #[arg(long = "log-filter", env = "RUST_LOG", default_value_t)]
+    pub filter: LogFilter,
 }

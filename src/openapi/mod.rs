@@ -107,6 +107,14 @@ pub async fn json() -> HttpResponse {
     HttpResponse::Ok().json(ApiDoc::openapi())
 }
 
+/// The document as text, for people.
+#[must_use]
+pub fn pretty() -> Vec<u8> {
+    let mut text = serde_json::to_vec_pretty(&ApiDoc::openapi()).unwrap_or_default();
+    text.push(b'\n');
+    text
+}
+
 /// How the document is kept: put together once for all instances of a build, and not for each request.
 #[must_use]
 pub fn kept(cache: &Cache, responses: &Arc<Shared>) -> Condition<ResponseCache> {

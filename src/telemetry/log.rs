@@ -1,11 +1,14 @@
+use crate::http::names::nearest;
 use crate::runtime::panic_text;
 use clap::ValueEnum;
-use std::fmt::{Debug, Write};
+use std::fmt::{self, Debug, Write};
 use std::io::{IsTerminal, stderr};
 use std::panic::{self, PanicHookInfo};
+use std::str::FromStr;
 use std::thread;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level};
+use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::fmt::Subscriber;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::{EnvFilter, Layer};
@@ -20,12 +23,61 @@ pub enum LogFormat {
     Json,
 }
 
-/// What is shown without `RUST_LOG`. The server below us tells of every worker at info.
+/// What is logged if nothing is said. The server below us logs each worker at info.
 const DEFAULT: &str = "info,actix_server=warn";
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
-/// Starts logging to standard error. `RUST_LOG` selects what; `info` without it. A second call changes nothing.
-pub fn init(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_unset| EnvFilter::new(DEFAULT));
+/// What of the log is shown: directives that are known to be valid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogFilter(String);
+
+/// Why a text is not a [`LogFilter`].
+#[derive(Debug, thiserror::Error)]
+pub enum LogFilterError {
+    /// A directive cannot be read.
+    #[error(
+        "{0}; use a level (error, warn, info, debug, trace or off) or directives such as info,fleetpulse::jobs=debug"
+    )]
+    Directive(#[from] ParseError),
+    /// A word without a level is the name of a module, and this one is nearly a level.
+    #[error("{0:?} is not a level: did you mean {1}?")]
+    Level(String, &'static str),
+}
+
+impl FromStr for LogFilter {
+    type Err = LogFilterError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.trim().is_empty() {
+            return Ok(Self::default());
+        }
+        for word in text.split(',').map(str::trim) {
+            let level = word.rsplit_once('=').map_or(word, |(_, level)| level);
+            let is_level = LEVELS.iter().any(|known| known.eq_ignore_ascii_case(level)) || level.parse::<u8>().is_ok();
+            if !is_level && let Some(near) = nearest(level, &LEVELS) {
+                return Err(LogFilterError::Level(level.to_owned(), near));
+            }
+        }
+        EnvFilter::builder().parse(text)?;
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl Default for LogFilter {
+    fn default() -> Self {
+        Self(DEFAULT.to_owned())
+    }
+}
+
+impl fmt::Display for LogFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Starts logging to standard error. A second call changes nothing.
+pub fn init(filter: &LogFilter, format: LogFormat) {
+    let filter = EnvFilter::new(&filter.0);
     let colours = stderr().is_terminal();
     let builder = Subscriber::builder()
         .with_env_filter(filter)

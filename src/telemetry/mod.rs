@@ -6,5 +6,5 @@ mod metrics;
 mod process;
 
 pub use board::{Board, Part, State};
-pub use log::{LogFormat, init};
+pub use log::{LogFilter, LogFilterError, LogFormat, init};
 pub use metrics::{Metrics, Present, ResponseMetrics, WorkerMetrics};

@@ -28,6 +28,9 @@ const TYPES: [(&str, u32); 8] = [
     ("accessible", 3),
 ];
 
+/// How long requests that are under way at the end may take.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// How a fleet is simulated.
 #[derive(Debug, Clone)]
 pub struct FleetOptions {
@@ -48,6 +51,8 @@ pub struct FleetOptions {
     pub interval: Duration,
     /// Fixes in a request; 1 means a POST each.
     pub batch: u32,
+    /// What the ids of its vehicles begin with: two fleets of one service have different ones.
+    pub prefix: &'static str,
     /// The fleet's life is drawn from this.
     pub seed: u64,
     /// How many connections.
@@ -69,6 +74,7 @@ impl Default for FleetOptions {
             duration: None,
             interval: Duration::from_secs(2),
             batch: 1,
+            prefix: "",
             seed: 1,
             connections: 4,
             timeout: Duration::from_secs(10),
@@ -109,12 +115,17 @@ pub async fn run_fleet(options: FleetOptions, stop: impl Future<Output = ()>) ->
             options: options.clone(),
             body: Vec::new(),
         };
-        let mut signal = signal.clone();
+        let (signal, mut at_end) = (signal.clone(), signal.clone());
         lanes.spawn(async move {
-            // A request that is under way at the end is given up: who stops a fleet may be about to stop the service.
+            // A request that is under way at the end gets its answer, so that it is counted as what it came to, but is not waited for
+            // long: who stops a fleet may be about to stop the service.
+            let patience = async {
+                let _ = at_end.wait_for(|stop| *stop).await;
+                sleep(PATIENCE).await;
+            };
             select! {
-                _ = signal.wait_for(|stop| *stop) => {}
-                () = lane.drive(&mut pusher, start) => {}
+                () = patience => pusher.give_up(),
+                () = lane.drive(&mut pusher, start, signal) => {}
             }
             pusher.tally
         });
@@ -149,7 +160,8 @@ struct Lane {
 }
 
 impl Lane {
-    async fn drive(&mut self, pusher: &mut Pusher, start: Instant) {
+    /// Drives until the signal is true.
+    async fn drive(&mut self, pusher: &mut Pusher, start: Instant, mut stop: watch::Receiver<bool>) {
         let (interval, batch) = (self.options.interval, self.options.batch.max(1) as usize);
         let mut round = start;
         loop {
@@ -157,7 +169,14 @@ impl Lane {
                 let group = first..(first + batch).min(self.members.len());
                 if !self.options.as_fast {
                     // A batch goes when its last member's moment has come.
-                    sleep_until(round + self.members[group.end - 1].phase).await;
+                    let moment = round + self.members[group.end - 1].phase;
+                    select! {
+                        _ = stop.wait_for(|stop| *stop) => return,
+                        () = sleep_until(moment) => {}
+                    }
+                }
+                if *stop.borrow() {
+                    return;
                 }
                 let members = &mut self.members[group];
                 self.body.clear();
@@ -183,7 +202,11 @@ impl Lane {
 impl Member {
     fn new(options: &FleetOptions, city: &HotSpots, nth: u32) -> Self {
         Self {
-            id: format!("{}-{nth:05}", options.kind.as_str().trim_end_matches('s')),
+            id: format!(
+                "{}{}-{nth:05}",
+                options.prefix,
+                options.kind.as_str().trim_end_matches('s')
+            ),
             vehicle: Vehicle::new(city, options.seed, u64::from(nth)),
             phase: options.interval.mul_f64(f64::from(nth) / f64::from(options.vehicles)),
             kind: TYPES[nth as usize % TYPES.len()],

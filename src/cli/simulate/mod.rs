@@ -85,6 +85,7 @@ impl SimulateArgs {
             duration: self.duration,
             interval: self.interval,
             batch: self.batch.unwrap_or(1),
+            prefix: "",
             seed: self.seed,
             connections: self.connections,
             timeout: self.timeout,

@@ -76,6 +76,13 @@ impl Pusher {
         Ok(pushers)
     }
 
+    /// Counts what was sent and not answered as lost.
+    pub(super) const fn give_up(&mut self) {
+        let tally = &mut self.tally;
+        let answered = tally.accepted + tally.stale + tally.buffered + tally.rejected;
+        tally.lost = tally.sent.saturating_sub(answered);
+    }
+
     /// Pushes one fix; true if it was taken.
     pub(super) async fn single(&mut self, id: &str, body: &[u8]) -> bool {
         self.single.write(&mut self.request, id.as_bytes(), body);

@@ -318,11 +318,10 @@ impl Trial<'_> {
             Some("is not described".to_owned())
         } else {
             let validator = self.validator(status, answer).filter(|_| !body.is_null());
-            let fault = validator.and_then(|validator| {
+            validator.and_then(|validator| {
                 let fault = validator.iter_errors(body).next()?;
                 Some(format!("{}: {fault}", fault.instance_path()))
-            });
-            fault
+            })
         };
         if let Some(problem) = problem {
             let id = self.call.id();

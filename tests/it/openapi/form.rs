@@ -1,5 +1,6 @@
 use super::call::Call;
 use crate::support::{Document, Scene};
+use jsonschema::draft202012::meta;
 use serde_json::Value;
 use std::collections::{BTreeSet, HashSet};
 
@@ -121,7 +122,7 @@ async fn the_document_is_openapi_3_1() {
         }
     }
     for (name, schema) in document.0["components"]["schemas"].as_object().unwrap() {
-        jsonschema::draft202012::meta::validate(schema).unwrap_or_else(|fault| panic!("{name}: {fault}"));
+        meta::validate(schema).unwrap_or_else(|fault| panic!("{name}: {fault}"));
     }
 }
 
