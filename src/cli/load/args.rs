@@ -71,6 +71,9 @@ pub struct CommonArgs {
     /// Send every entity's position once before the clock starts.
     #[arg(long)]
     pub preload: bool,
+    /// Leave the entities in the service that the load has made.
+    #[arg(long)]
+    pub keep: bool,
     /// The longest wait for an answer.
     #[arg(long, default_value = "10s", value_parser = positive_duration)]
     pub timeout: Duration,

@@ -4,6 +4,7 @@ use crate::cli::encode::{millionths, push_decimals, push_millionths, push_tenths
 use crate::cli::hotspots::HotSpots;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
+use std::cmp::Reverse;
 
 /// Ids are 12 characters, seven of them digits.
 pub(super) const MAX_ENTITIES: i64 = 10_000_000;
@@ -20,6 +21,8 @@ pub(super) struct Crowd {
     /// Shares no factor with the number of places: visits all of them before any comes again, and no two neighbours in
     /// a row, which a service's caches would like too well.
     stride: usize,
+    /// How often an entity was sent.
+    advances: u64,
     rng: SmallRng,
     /// Leave speed and heading out.
     bare: bool,
@@ -39,6 +42,7 @@ impl Crowd {
             of,
             at: 0,
             stride: coprime_stride(count),
+            advances: 0,
             rng,
             bare,
         }
@@ -47,6 +51,7 @@ impl Crowd {
     /// Goes on to the next entity and moves it.
     pub(super) fn advance(&mut self) {
         self.at = (self.at + self.stride) % self.places.len();
+        self.advances += 1;
         let bits = self.rng.next_u32();
         // ± 64 millionths of a degree: about 7 m.
         let nudge = |byte: u32| (byte & 0x7f).cast_signed() - 64;
@@ -57,9 +62,18 @@ impl Crowd {
 
     /// Appends the current entity's id.
     pub(super) fn push_id(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"load-");
-        #[expect(clippy::cast_possible_truncation, reason = "at most MAX_ENTITIES places")]
-        push_decimals::<7>(out, self.nth + self.at as u32 * self.of);
+        push_id(out, self.nth, self.of, self.at);
+    }
+
+    /// The entities that were sent so far.
+    pub(super) const fn visited(&self) -> Visited {
+        Visited {
+            nth: self.nth,
+            of: self.of,
+            places: self.places.len(),
+            stride: self.stride,
+            advances: self.advances,
+        }
     }
 
     /// Appends the members of the current entity's fix, without braces.
@@ -76,6 +90,45 @@ impl Crowd {
             out.extend_from_slice(b",\"heading_deg\":");
             push_tenths(out, (bits >> 8) % 3600);
         }
+    }
+}
+
+fn push_id(out: &mut Vec<u8>, nth: u32, of: u32, at: usize) {
+    out.extend_from_slice(b"load-");
+    #[expect(clippy::cast_possible_truncation, reason = "at most MAX_ENTITIES places")]
+    push_decimals::<7>(out, nth + at as u32 * of);
+}
+
+/// The entities that a connection has sent.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Visited {
+    nth: u32,
+    of: u32,
+    places: usize,
+    stride: usize,
+    advances: u64,
+}
+
+impl Visited {
+    /// The same entities, where connections have sent some more than once. Of connections with the same entities the one that has sent most
+    /// of them has sent all that the others have.
+    pub(super) fn each_once(mut all: Vec<Self>) -> Vec<Self> {
+        all.sort_by_key(|visited| (visited.of, visited.nth, Reverse(visited.advances)));
+        all.dedup_by_key(|visited| (visited.of, visited.nth));
+        match all.first() {
+            Some(first) if first.of == 1 && first.advances >= first.places as u64 => vec![*first],
+            _ => all,
+        }
+    }
+
+    /// Their ids, each once.
+    pub(super) fn ids(self) -> impl Iterator<Item = String> {
+        let count = usize::try_from(self.advances).unwrap_or(usize::MAX).min(self.places);
+        (1..=count).map(move |step| {
+            let mut id = Vec::with_capacity(12);
+            push_id(&mut id, self.nth, self.of, step * self.stride % self.places);
+            String::from_utf8_lossy(&id).into_owned()
+        })
     }
 }
 
@@ -112,6 +165,24 @@ mod tests {
             }
         }
         assert_eq!(ids.len(), 100);
+    }
+
+    #[test]
+    fn what_was_sent_is_known_afterwards() {
+        let city = HotSpots::new_york();
+        for sent in [0, 1, 7, 40, 100] {
+            let mut crowd = Crowd::new(&city, 100, 1, 3, false);
+            let mut ids = HashSet::new();
+            for _ in 0..sent {
+                crowd.advance();
+                let mut id = Vec::new();
+                crowd.push_id(&mut id);
+                ids.insert(String::from_utf8(id).unwrap());
+            }
+            let visited: Vec<String> = crowd.visited().ids().collect();
+            assert_eq!(visited.len(), ids.len());
+            assert!(visited.iter().all(|id| ids.contains(id)));
+        }
     }
 
     #[test]

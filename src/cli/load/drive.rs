@@ -1,15 +1,19 @@
 //! The closed loop: threads with a runtime each, connections shared out among them, one clock for all.
 
 use super::LoadError;
+use super::crowd::Visited;
+use super::progress::{self, Counter};
 use super::report::GroupReport;
 use super::workload::Workload;
 use crate::cli::client::{Client, ClientError, Endpoint, Limits};
 use crate::cli::histogram::Latencies;
 use std::collections::BTreeMap;
+use std::mem;
 use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 use tokio::runtime::Builder;
+use tokio::select;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -25,6 +29,8 @@ pub(super) struct Plan {
     pub(super) limits: Limits,
     pub(super) duration: Duration,
     pub(super) threads: u32,
+    /// Draw how far it is.
+    pub(super) shows_progress: bool,
 }
 
 /// Connections that are reported together.
@@ -45,6 +51,8 @@ pub(super) struct Outcome {
     pub(super) errors: BTreeMap<&'static str, u64>,
     /// From the common start to the last answer.
     pub(super) elapsed: Duration,
+    /// The entities that were sent.
+    pub(super) made: Vec<Visited>,
 }
 
 impl Outcome {
@@ -53,6 +61,7 @@ impl Outcome {
         self.operations += other.operations;
         self.body_bytes += other.body_bytes;
         self.elapsed = self.elapsed.max(other.elapsed);
+        self.made.extend_from_slice(&other.made);
         for (status, count) in &other.statuses {
             *self.statuses.entry(*status).or_default() += count;
         }
@@ -62,8 +71,8 @@ impl Outcome {
     }
 }
 
-/// Runs all groups at once for the plan's time.
-pub(super) async fn drive(plan: &Plan, groups: Vec<Group>) -> Result<Vec<GroupReport>, LoadError> {
+/// Runs all groups at once for the plan's time; returns what they came to, and the entities that they have sent.
+pub(super) async fn drive(plan: &Plan, groups: Vec<Group>) -> Result<(Vec<GroupReport>, Vec<Visited>), LoadError> {
     let threads = plan.threads as usize;
     let mut shares: Vec<Vec<(usize, Workload)>> = (0..threads).map(|_| Vec::new()).collect();
     let mut totals = Vec::new();
@@ -76,31 +85,49 @@ pub(super) async fn drive(plan: &Plan, groups: Vec<Group>) -> Result<Vec<GroupRe
         }
     }
     let ready = Arc::new(Barrier::new(threads));
-    let mut ends = Vec::new();
+    let (mut ends, mut counters) = (Vec::new(), Vec::new());
     for share in shares {
+        let counter = Counter::default();
+        counters.push(counter.clone());
         let (sender, receiver) = oneshot::channel();
         let (plan, ready) = (plan.clone(), Arc::clone(&ready));
         thread::Builder::new()
             .name("load".to_owned())
             .spawn(move || {
                 // The receiver is only gone when another thread's failure was already reported.
-                let _ = sender.send(run_thread(&plan, share, &ready));
+                let _ = sender.send(run_thread(&plan, share, &ready, &counter));
             })
             .map_err(LoadError::Thread)?;
         ends.push(receiver);
     }
-    for end in ends {
-        for (index, outcome) in end.await.map_err(|_gone| LoadError::Lost)?? {
-            totals[index].2.merge(&outcome);
+    let all_end = async {
+        for end in ends {
+            for (index, outcome) in end.await.map_err(|_gone| LoadError::Lost)?? {
+                totals[index].2.merge(&outcome);
+            }
         }
-    }
-    Ok(totals
+        Ok::<_, LoadError>(totals)
+    };
+    let mut totals = select! {
+        totals = all_end => totals?,
+        () = progress::show(counters, plan.duration), if plan.shows_progress => return Err(LoadError::Lost),
+    };
+    let made = totals
+        .iter_mut()
+        .flat_map(|(_, _, outcome)| mem::take(&mut outcome.made));
+    let made = made.collect();
+    let reports = totals
         .into_iter()
-        .map(|(name, connections, outcome)| GroupReport::new(name, connections, outcome))
-        .collect())
+        .map(|(name, connections, outcome)| GroupReport::new(name, connections, outcome));
+    Ok((reports.collect(), made))
 }
 
-fn run_thread(plan: &Plan, share: Vec<(usize, Workload)>, ready: &Barrier) -> Result<Vec<(usize, Outcome)>, LoadError> {
+fn run_thread(
+    plan: &Plan,
+    share: Vec<(usize, Workload)>,
+    ready: &Barrier,
+    counter: &Counter,
+) -> Result<Vec<(usize, Outcome)>, LoadError> {
     let runtime = Builder::new_current_thread().enable_all().build();
     let connected = runtime.map_err(LoadError::Thread).and_then(|runtime| {
         let clients = runtime.block_on(connect(plan, share.len()))?;
@@ -113,8 +140,8 @@ fn run_thread(plan: &Plan, share: Vec<(usize, Workload)>, ready: &Barrier) -> Re
     runtime.block_on(async {
         let mut tasks = JoinSet::new();
         for ((index, workload), client) in share.into_iter().zip(clients) {
-            let until = start + plan.duration;
-            tasks.spawn(async move { (index, closed_loop(client, workload, start, until).await) });
+            let (until, counter) = (start + plan.duration, counter.clone());
+            tasks.spawn(async move { (index, closed_loop(client, workload, start, until, counter).await) });
         }
         let mut outcomes = Vec::new();
         while let Some(outcome) = tasks.join_next().await {
@@ -138,7 +165,13 @@ async fn connect(plan: &Plan, count: usize) -> Result<Vec<Client>, LoadError> {
     Ok(clients)
 }
 
-async fn closed_loop(mut client: Client, mut workload: Workload, start: Instant, until: Instant) -> Outcome {
+async fn closed_loop(
+    mut client: Client,
+    mut workload: Workload,
+    start: Instant,
+    until: Instant,
+    counter: Counter,
+) -> Outcome {
     let mut outcome = Outcome::default();
     let mut statuses: Vec<(u16, u64)> = Vec::new();
     loop {
@@ -150,6 +183,7 @@ async fn closed_loop(mut client: Client, mut workload: Workload, start: Instant,
         match client.send(workload.request()).await {
             Ok(response) => {
                 outcome.latencies.record(sent.elapsed());
+                counter.add_one();
                 outcome.body_bytes += response.body.len() as u64;
                 match statuses.iter_mut().find(|(status, _)| *status == response.status) {
                     Some((_, count)) => *count += 1,
@@ -173,6 +207,7 @@ async fn closed_loop(mut client: Client, mut workload: Workload, start: Instant,
         }
     }
     outcome.elapsed = start.elapsed();
+    outcome.made.extend(workload.visited());
     outcome.statuses.extend(statuses);
     outcome
 }

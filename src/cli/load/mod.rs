@@ -3,9 +3,11 @@
 //! the generator built itself.
 
 mod args;
+mod cleanup;
 mod cpu;
 mod crowd;
 mod drive;
+mod progress;
 mod report;
 mod workload;
 
@@ -15,8 +17,9 @@ pub use report::{CpuReport, GroupReport, LoadReport};
 use super::client::{Client, ClientError, Endpoint, Limits};
 use super::encode;
 use cpu::CpuReading;
+use crowd::Visited;
 use drive::{Group, Plan, drive};
-use std::io;
+use std::io::{self, IsTerminal, stderr};
 use workload::Workload;
 
 /// Why there is no report.
@@ -39,6 +42,12 @@ pub enum LoadError {
     /// The entities could not all be sent before the start.
     #[error("preloading was answered with status {0}")]
     Preload(u16),
+    /// No request of a kind succeeded.
+    #[error("no request of {0} succeeded")]
+    NoSuccess(&'static str),
+    /// Some of the entities that the load has made are still there.
+    #[error("{0} of the entities that the load has made could not be removed; they end with their time to live")]
+    Left(u64),
     /// The report could not be printed.
     #[error("cannot write the report: {0}")]
     Report(#[from] serde_json::Error),
@@ -47,23 +56,30 @@ pub enum LoadError {
 /// Runs the load and prints its report.
 ///
 /// # Errors
-/// [`LoadError`]; errors of single requests are counted in the report instead.
+/// [`LoadError`], also if no request of a kind succeeded; errors of single requests are counted in the report instead.
 #[expect(clippy::print_stdout, reason = "the report is this command's output")]
 pub async fn run(args: LoadArgs) -> Result<(), LoadError> {
-    let report = measure(&args).await?;
+    let (report, left) = measure(&args).await?;
     if args.common().json {
         println!("{}", serde_json::to_string(&report)?);
     } else {
         println!("{report}");
     }
+    if let Some(group) = report.all_groups().find(|group| group.operations == 0) {
+        return Err(LoadError::NoSuccess(group.name));
+    }
+    if left > 0 {
+        return Err(LoadError::Left(left));
+    }
     Ok(())
 }
 
-/// Runs the load.
+/// Runs the load, and removes the entities that it has made unless they are to be kept; returns its report, and how many entities could not
+/// be removed.
 ///
 /// # Errors
 /// [`LoadError`]; errors of single requests are counted in the report instead.
-pub async fn measure(args: &LoadArgs) -> Result<LoadReport, LoadError> {
+pub async fn measure(args: &LoadArgs) -> Result<(LoadReport, u64), LoadError> {
     let common = args.common();
     let unreachable = |source| LoadError::Unreachable {
         url: common.url.clone(),
@@ -76,15 +92,33 @@ pub async fn measure(args: &LoadArgs) -> Result<LoadReport, LoadError> {
     };
     let mut control = Client::new(endpoint.clone(), limits);
     control.connect().await.map_err(unreachable)?;
-    if common.preload {
-        preload(&mut control, common).await?;
-    }
     let plan = Plan {
         endpoint,
         limits,
         duration: common.duration,
         threads: common.threads,
+        shows_progress: stderr().is_terminal(),
     };
+    let mut made = Vec::new();
+    let measured = measure_with(args, &plan, &mut control, &mut made).await;
+    let left = if common.keep {
+        0
+    } else {
+        cleanup::remove(&plan, common.kind, made).await?
+    };
+    Ok((measured?, left))
+}
+
+async fn measure_with(
+    args: &LoadArgs,
+    plan: &Plan,
+    control: &mut Client,
+    made: &mut Vec<Visited>,
+) -> Result<LoadReport, LoadError> {
+    let common = args.common();
+    if common.preload {
+        preload(control, common, made).await?;
+    }
     let writers = |batches| Group {
         name: if batches { "batch" } else { "ingest" },
         workloads: (0..common.connections)
@@ -110,12 +144,12 @@ pub async fn measure(args: &LoadArgs) -> Result<LoadReport, LoadError> {
         LoadCommand::Nearby(_) => vec![queries(common.connections)],
         LoadCommand::Mix(mix) => {
             let alone = if mix.baseline {
-                Some(measured(&mut control, &plan, vec![writers(mix.batches)]).await?)
+                Some(measured(control, plan, vec![writers(mix.batches)], made).await?)
             } else {
                 None
             };
             let both = vec![writers(mix.batches), queries(mix.query_connections)];
-            let mut report = measured(&mut control, &plan, both).await?;
+            let mut report = measured(control, plan, both, made).await?;
             report.compare_with(alone);
             return Ok(report);
         }
@@ -131,19 +165,25 @@ pub async fn measure(args: &LoadArgs) -> Result<LoadReport, LoadError> {
             vec![fixed("post", request)]
         }
     };
-    measured(&mut control, &plan, groups).await
+    measured(control, plan, groups, made).await
 }
 
 /// Drives the groups between two readings of the CPU times.
-async fn measured(control: &mut Client, plan: &Plan, groups: Vec<Group>) -> Result<LoadReport, LoadError> {
+async fn measured(
+    control: &mut Client,
+    plan: &Plan,
+    groups: Vec<Group>,
+    made: &mut Vec<Visited>,
+) -> Result<LoadReport, LoadError> {
     let before = CpuReading::take(control).await;
-    let groups = drive(plan, groups).await?;
+    let (groups, sent) = drive(plan, groups).await?;
+    made.extend(sent);
     let after = CpuReading::take(control).await;
     Ok(LoadReport::new(groups, &before, &after))
 }
 
 /// Sends every entity's position once, in batches of the largest size that stays well under a body limit.
-async fn preload(client: &mut Client, common: &CommonArgs) -> Result<(), LoadError> {
+async fn preload(client: &mut Client, common: &CommonArgs, made: &mut Vec<Visited>) -> Result<(), LoadError> {
     const BATCH: u32 = 1000;
     let everything = CommonArgs {
         connections: 1,
@@ -151,19 +191,20 @@ async fn preload(client: &mut Client, common: &CommonArgs) -> Result<(), LoadErr
         ..common.clone()
     };
     let mut workload = Workload::writes(client.endpoint(), &everything, 0, true);
+    let mut sent = Ok(());
     for _ in 0..common.entities.div_ceil(BATCH) {
-        let response = client
-            .send(workload.compose())
-            .await
-            .map_err(|source| LoadError::Unreachable {
+        sent = match client.send(workload.compose()).await {
+            Ok(response) if response.is_success() => continue,
+            Ok(response) => Err(LoadError::Preload(response.status)),
+            Err(source) => Err(LoadError::Unreachable {
                 url: common.url.clone(),
                 source,
-            })?;
-        if !response.is_success() {
-            return Err(LoadError::Preload(response.status));
-        }
+            }),
+        };
+        break;
     }
-    Ok(())
+    made.extend(workload.visited());
+    sent
 }
 
 #[cfg(test)]

@@ -106,6 +106,11 @@ impl LoadReport {
         }
     }
 
+    /// The groups, and the writes alone.
+    pub(super) fn all_groups(&self) -> impl Iterator<Item = &GroupReport> {
+        self.groups.iter().chain(&self.baseline)
+    }
+
     /// Holds the writes, which are the first group, against the same writes alone.
     pub(super) fn compare_with(&mut self, alone: Option<Self>) {
         self.baseline = alone.and_then(|alone| alone.groups.into_iter().next());

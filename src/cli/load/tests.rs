@@ -64,7 +64,7 @@ async fn run_load(words: &str) -> LoadReport {
     spawn(server.run());
     let words = format!("load {words} --url {url} --duration 200ms --entities 1000 --connections 4");
     let command = Command::parse_from(words.split_whitespace());
-    measure(&command.load).await.unwrap()
+    measure(&command.load).await.unwrap().0
 }
 
 fn all_went_well(group: &GroupReport, status: u16) {

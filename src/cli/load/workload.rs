@@ -1,7 +1,7 @@
 //! What one connection sends, request after request.
 
 use super::CommonArgs;
-use super::crowd::Crowd;
+use super::crowd::{Crowd, Visited};
 use crate::cli::client::{Endpoint, Response};
 use crate::cli::encode::{JSON, NDJSON, Template, millionths, push_millionths};
 use crate::cli::hotspots::HotSpots;
@@ -110,6 +110,14 @@ impl Workload {
         match &self.source {
             Source::Batch { size, .. } => *size as u64,
             _ => 1,
+        }
+    }
+
+    /// The entities that it has sent.
+    pub(super) const fn visited(&self) -> Option<Visited> {
+        match &self.source {
+            Source::Single { crowd, .. } | Source::Batch { crowd, .. } => Some(crowd.visited()),
+            Source::Nearby { .. } | Source::Fixed => None,
         }
     }
 

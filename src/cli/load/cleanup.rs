@@ -1,0 +1,49 @@
+//! Removes the entities that a load has made.
+
+use super::LoadError;
+use super::crowd::Visited;
+use super::drive::Plan;
+use crate::cli::client::{Client, Endpoint};
+use crate::tracking::Kind;
+use std::io::Write;
+use tokio::task::JoinSet;
+
+/// Connections that remove at once.
+const AT_ONCE: usize = 16;
+
+/// Deletes the positions of the entities that connections have sent; returns how many could not be deleted.
+pub(super) async fn remove(plan: &Plan, kind: Kind, made: Vec<Visited>) -> Result<u64, LoadError> {
+    let made = Visited::each_once(made);
+    let mut tasks = JoinSet::new();
+    for nth in 0..AT_ONCE {
+        let client = Client::new(plan.endpoint.clone(), plan.limits);
+        let ids = made.clone().into_iter().flat_map(Visited::ids);
+        tasks.spawn(remove_all(client, kind, ids.skip(nth).step_by(AT_ONCE)));
+    }
+    let mut left = 0;
+    while let Some(done) = tasks.join_next().await {
+        left += done.map_err(|_panicked| LoadError::Lost)?;
+    }
+    Ok(left)
+}
+
+async fn remove_all(mut client: Client, kind: Kind, ids: impl Iterator<Item = String>) -> u64 {
+    let (endpoint, mut request, mut left) = (client.endpoint().clone(), Vec::new(), 0);
+    for id in ids {
+        compose(&mut request, &endpoint, kind, &id);
+        let is_gone = client.send(&request).await.is_ok_and(|answer| answer.is_success());
+        left += u64::from(!is_gone);
+    }
+    left
+}
+
+fn compose(request: &mut Vec<u8>, endpoint: &Endpoint, kind: Kind, id: &str) {
+    request.clear();
+    // Writing to a Vec cannot fail.
+    let _ = write!(
+        request,
+        "DELETE {}/v1/{kind}/{id}/position HTTP/1.1\r\nHost: {}\r\n\r\n",
+        endpoint.prefix(),
+        endpoint.authority()
+    );
+}
