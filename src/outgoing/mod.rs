@@ -18,6 +18,8 @@ mod client;
 mod error;
 mod tls;
 
+pub use tls::config as tls_config;
+
 pub use address::is_public;
 pub use client::{Outgoing, Reply};
 pub use error::CallError;

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 /// TLS 1.2 and 1.3 by ring, with the roots that this machine trusts. Without any the service runs all the same: only
 /// calls by https fail.
-pub(super) fn config() -> Result<ClientConfig, rustls::Error> {
+///
+/// # Errors
+/// None in practice: the versions of TLS are ones that ring has.
+pub fn config() -> Result<ClientConfig, rustls::Error> {
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();
     let (added, _) = roots.add_parsable_certificates(found.certs);

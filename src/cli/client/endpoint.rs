@@ -1,7 +1,7 @@
 use super::ClientError;
 use std::fmt;
 
-/// Where the service is: a parsed `http://HOST[:PORT][/PREFIX]`.
+/// Where the service is: a parsed `http://HOST[:PORT][/PREFIX]`, or the same with `https`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     /// `HOST:PORT` as the resolver wants it.
@@ -10,6 +10,8 @@ pub struct Endpoint {
     authority: String,
     /// What stands before every path, without a slash at its end.
     prefix: String,
+    /// The name that its certificate has to have; `None` without TLS.
+    tls_host: Option<String>,
 }
 
 impl Endpoint {
@@ -22,9 +24,11 @@ impl Endpoint {
             url: url.to_owned(),
             reason,
         };
-        let rest = url
-            .strip_prefix("http://")
-            .ok_or_else(|| refuse("only http:// is spoken here"))?;
+        let (rest, default_port, is_tls) = match (url.strip_prefix("http://"), url.strip_prefix("https://")) {
+            (Some(rest), _) => (rest, "80", false),
+            (None, Some(rest)) => (rest, "443", true),
+            (None, None) => return Err(refuse("it has to begin with http:// or https://")),
+        };
         let (authority, prefix) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
         if url
             .bytes()
@@ -39,7 +43,7 @@ impl Endpoint {
                 let (host, port) = authority.split_at(after_host + colon);
                 (host, &port[1..])
             }
-            None => (authority, "80"),
+            None => (authority, default_port),
         };
         if host.is_empty() || host.starts_with('[') != host.ends_with(']') {
             return Err(refuse("the host is missing"));
@@ -53,6 +57,7 @@ impl Endpoint {
             address: format!("{host}:{port}"),
             authority: authority.to_owned(),
             prefix: prefix.trim_end_matches('/').to_owned(),
+            tls_host: is_tls.then(|| host.trim_start_matches('[').trim_end_matches(']').to_owned()),
         })
     }
 
@@ -68,6 +73,12 @@ impl Endpoint {
         &self.authority
     }
 
+    /// The name that its certificate has to have; `None` without TLS.
+    #[must_use]
+    pub fn tls_host(&self) -> Option<&str> {
+        self.tls_host.as_deref()
+    }
+
     /// What stands before every path.
     #[must_use]
     pub fn prefix(&self) -> &str {
@@ -77,7 +88,8 @@ impl Endpoint {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}{}", self.authority, self.prefix)
+        let scheme = if self.tls_host.is_some() { "https" } else { "http" };
+        write!(f, "{scheme}://{}{}", self.authority, self.prefix)
     }
 }
 
@@ -94,6 +106,12 @@ mod tests {
             (named.address(), named.authority(), named.prefix()),
             ("fleet.example:80", "fleet.example", "/api")
         );
+        let secure = Endpoint::parse("https://[::1]/api").unwrap();
+        assert_eq!((secure.address(), secure.tls_host()), ("[::1]:443", Some("::1")));
+        assert_eq!(
+            (secure.to_string(), plain.tls_host()),
+            ("https://[::1]/api".to_owned(), None)
+        );
         assert_eq!(Endpoint::parse("http://[::1]:9").unwrap().address(), "[::1]:9");
         assert_eq!(Endpoint::parse("http://[::1]").unwrap().address(), "[::1]:80");
     }
@@ -101,7 +119,8 @@ mod tests {
     #[test]
     fn what_cannot_be_used_is_refused() {
         for bad in [
-            "https://x",
+            "ftp://x",
+            "https://",
             "x",
             "http://",
             "http://:80",

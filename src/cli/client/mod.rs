@@ -1,4 +1,4 @@
-//! A small keep-alive HTTP/1.1 client for `http://` URLs: one connection, one request at a time.
+//! A small keep-alive HTTP/1.1 client for `http://` and `https://` URLs: one connection, one request at a time.
 //!
 //! Our own because the load generator shares a machine's cores with the server it measures: every microsecond spent here
 //! is taken from what is measured, and a general client does more than is needed here. A request is one `write`, its answer
@@ -8,6 +8,7 @@ mod deadline;
 mod endpoint;
 mod error;
 mod response;
+mod stream;
 
 pub use endpoint::Endpoint;
 pub use error::ClientError;
@@ -16,8 +17,7 @@ use deadline::Deadline;
 use response::{Head, Progress, parse};
 use std::io;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use stream::Stream;
 
 /// Room for an answer before the buffer grows; most answers of the service fit.
 const INITIAL_BUFFER: usize = 16 * 1024;
@@ -64,7 +64,7 @@ impl Response<'_> {
 pub struct Client {
     endpoint: Endpoint,
     limits: Limits,
-    stream: Option<TcpStream>,
+    stream: Option<Stream>,
     buffer: Vec<u8>,
     deadline: Deadline,
 }
@@ -97,12 +97,9 @@ impl Client {
             self.deadline.start(self.limits.timeout);
             let stream = self
                 .deadline
-                .guard(TcpStream::connect(self.endpoint.address()))
+                .guard(Stream::open(&self.endpoint))
                 .await
-                .ok_or(ClientError::Timeout)?
-                .map_err(ClientError::Connect)?;
-            // A request is one write: waiting for more to fill a segment would only add Nagle's delay.
-            stream.set_nodelay(true).map_err(ClientError::Connect)?;
+                .ok_or(ClientError::Timeout)??;
             self.stream = Some(stream);
         }
         Ok(())
@@ -153,7 +150,7 @@ impl Client {
     }
 }
 
-async fn read_answer(stream: &mut TcpStream, buffer: &mut Vec<u8>, max: usize) -> Result<Head, ClientError> {
+async fn read_answer(stream: &mut Stream, buffer: &mut Vec<u8>, max: usize) -> Result<Head, ClientError> {
     let (mut filled, mut progress) = (0, Progress::default());
     loop {
         if filled == buffer.len() {

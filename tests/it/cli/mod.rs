@@ -1,6 +1,7 @@
 //! The command line: what each command says, how it ends, and where settings come from.
 
 mod config;
+mod https;
 mod load;
 mod output;
 mod simulate;
