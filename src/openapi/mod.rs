@@ -35,7 +35,7 @@ use uuid::Uuid;
 #[openapi(
     info(
         title = "fleetpulse",
-        description = "Positions of drivers, vehicles and users in, the nearest out; beside it the state that services share: stock, sessions, limits, locks, queues of jobs, a cache.\n\nErrors are `application/problem+json` (RFC 9457).",
+        description = "Ingest positions of drivers, vehicles and users, and query the nearest ones. Beside that the state that services share: stock, sessions, rate limits, locks, job queues, a cache.\n\nErrors are `application/problem+json` (RFC 9457).",
     ),
     paths(
         tracking::report, tracking::locate, tracking::forget, tracking::report_batch, tracking::nearby,
@@ -60,14 +60,14 @@ use uuid::Uuid;
         health::redis_report, health::metrics,
     ),
     tags(
-        (name = "tracking", description = "Where things are and who is near"),
-        (name = "inventory", description = "Stock, and what is reserved of it"),
-        (name = "sessions", description = "Who is signed in"),
-        (name = "limits", description = "How often something may be done"),
-        (name = "locks", description = "Leases with fences"),
-        (name = "jobs", description = "Queues of work, each job in its turn, at least once"),
-        (name = "cache", description = "Values that services share for a while"),
-        (name = "health", description = "How the service is"),
+        (name = "tracking", description = "Positions and profiles of entities, and queries for the nearest"),
+        (name = "inventory", description = "Stock and reservations"),
+        (name = "sessions", description = "Sessions and their tokens"),
+        (name = "limits", description = "Rate limits"),
+        (name = "locks", description = "Distributed locks with fencing tokens"),
+        (name = "jobs", description = "Job queues with priorities, schedules and at-least-once delivery"),
+        (name = "cache", description = "A cache that services share"),
+        (name = "health", description = "Health and metrics"),
     ),
     components(schemas(
         Id, ExternalId, tracking::EntityId, jobs::QueueNameBody, jobs::JobIdBody, cache::NamespaceBody, cache::KeyBody,

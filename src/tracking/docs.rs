@@ -79,6 +79,16 @@ pub struct EntityId(String);
 #[schema(value_type = String, min_length = 1, max_length = 256, pattern = r"^[^\u0000-\u001F\u007F-\u009F]+$", example = "available")]
 pub(super) struct ProfileText(String);
 
+/// What became of a position, or of its deletion (`buffered` alone).
+#[derive(ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = PositionOutcome)]
+pub(super) enum OutcomeWord {
+    Stored,
+    Stale,
+    Buffered,
+}
+
 /// Where an answer comes from: `live`, the replica of the instance, or `redis`.
 #[derive(ToSchema)]
 #[serde(rename_all = "snake_case")]

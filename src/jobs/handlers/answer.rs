@@ -5,6 +5,7 @@ use super::super::{
     AddOutcome, Added, Backoff, BackoffKind, Counts, Failure, Job, JobId, LeaseToken, Leased, SettleOutcome,
     Settlement, State, Times,
 };
+use super::docs::{BackoffKindBody, SettleWord};
 use crate::clock::whole_ms;
 use crate::http::Stamp;
 use serde::Serialize;
@@ -123,6 +124,7 @@ pub(super) struct SettledJob<'a> {
     #[schema(value_type = String)]
     id: &'a JobId,
     /// `settled`, now or since before; `not_yours`: the lease is another's or is over; `unknown`: no such job, or none any more.
+    #[schema(value_type = SettleWord)]
     outcome: &'static str,
     /// Where the job is.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -221,7 +223,8 @@ pub(super) struct JobAnswer<'a> {
 /// How long a job waits after a failure.
 #[derive(Serialize, ToSchema)]
 pub(super) struct BackoffAnswer {
-    /// `fixed` or `exponential`.
+    /// How waits grow.
+    #[schema(value_type = BackoffKindBody)]
     kind: &'static str,
     base_ms: u64,
     max_ms: u64,

@@ -114,6 +114,17 @@ pub(super) enum BackoffKindBody {
     Exponential,
 }
 
+/// What one settlement came to.
+#[expect(dead_code, reason = "read by the schema derive only")]
+#[derive(ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = SettleOutcome)]
+pub(super) enum SettleWord {
+    Settled,
+    NotYours,
+    Unknown,
+}
+
 /// How a lease ends.
 #[expect(dead_code, reason = "read by the schema derive only")]
 #[derive(ToSchema)]

@@ -8,7 +8,7 @@ use super::{State, id_of, kind_of, left_out_attributes, no_room, overloaded, pro
 use crate::clock;
 use crate::http::{Body, FieldError, Problem, no_query, reply};
 use crate::store::StoreError;
-use crate::tracking::docs::{FixBody, PositionBody};
+use crate::tracking::docs::{FixBody, OutcomeWord, PositionBody};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
@@ -20,8 +20,8 @@ const MAX_BODY: usize = 16 * 1024;
 /// The outcome of a position.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct OutcomeBody {
-    /// `stored`, `stale` or `buffered`.
-    #[schema(value_type = String)]
+    /// What became of it.
+    #[schema(value_type = OutcomeWord)]
     outcome: &'static str,
     /// What was dropped of the position. Absent if nothing was.
     #[serde(skip_serializing_if = "Vec::is_empty")]
