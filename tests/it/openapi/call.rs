@@ -27,6 +27,11 @@ impl<'a> Call<'a> {
         self.operation["operationId"].as_str().unwrap_or_default()
     }
 
+    /// The group that it is in.
+    pub fn tag(&self) -> &'a str {
+        self.operation["tags"][0].as_str().unwrap_or_default()
+    }
+
     pub fn parameters(&self) -> impl Iterator<Item = &'a Value> + use<'a> {
         self.operation["parameters"].as_array().into_iter().flatten()
     }

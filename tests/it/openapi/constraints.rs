@@ -78,8 +78,40 @@ struct Trial<'a> {
     validators: RefCell<HashMap<u16, Option<Rc<Validator>>>>,
 }
 
+/// A test for each group of calls, with a service of its own.
+macro_rules! tests {
+    ($($name:ident: $tag:literal,)*) => {
+        const TAGS: &[&str] = &[$($tag),*];
+        $(#[actix_web::test]
+        async fn $name() {
+            agree($tag).await;
+        })*
+    };
+}
+
+tests! {
+    about_positions: "tracking",
+    about_stock: "inventory",
+    about_sessions: "sessions",
+    about_limits: "limits",
+    about_locks: "locks",
+    about_jobs: "jobs",
+    about_the_cache: "cache",
+    about_health: "health",
+}
+
 #[actix_web::test]
-async fn the_document_and_the_service_agree_about_every_value() {
+async fn no_group_of_calls_is_left_out() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let document = Document::of(&service.drivers()).await;
+    for call in Call::all(&document) {
+        assert!(TAGS.contains(&call.tag()), "{call:?}");
+    }
+}
+
+/// Tries every value of the calls of a group.
+async fn agree(tag: &str) {
     // Where a setting bounds a value further, it is as wide as it can be.
     let scene = Scene::new().await.with(&[
         "--session-max-ttl=31536000",
@@ -90,7 +122,12 @@ async fn the_document_and_the_service_agree_about_every_value() {
     let document = Document::of(&service.drivers()).await;
     let (http, url) = (http_client().build().unwrap(), service.url());
     let faults = RefCell::new(Vec::new());
-    let calls = stream::iter(Call::all(&document)).map(|call| {
+    let group: Vec<_> = Call::all(&document)
+        .into_iter()
+        .filter(|call| call.tag() == tag)
+        .collect();
+    assert!(!group.is_empty(), "{tag}");
+    let calls = stream::iter(group).map(|call| {
         let (document, http, url, faults) = (&document, &http, &*url, &faults);
         let service = &service;
         async move {
@@ -115,7 +152,7 @@ async fn the_document_and_the_service_agree_about_every_value() {
         .sum();
     let faults = faults.into_inner();
     assert!(faults.is_empty(), "{} of {sent}:\n{}", faults.len(), faults.join("\n"));
-    assert!(sent > 3_000, "{sent}");
+    assert!(sent > 0 || tag == "health", "{sent}");
 }
 
 /// What the call has to carry: the token of a session of its own, or that of listings.
