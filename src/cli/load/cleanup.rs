@@ -11,6 +11,9 @@ use tokio::task::JoinSet;
 /// Connections that remove at once.
 const AT_ONCE: usize = 16;
 
+/// After so many requests in a row without an answer there is no service any more.
+const GIVE_UP_AFTER: u32 = 3;
+
 /// Deletes the positions of the entities that connections have sent; returns how many could not be deleted.
 pub(super) async fn remove(plan: &Plan, kind: Kind, made: Vec<Visited>) -> Result<u64, LoadError> {
     let made = Visited::each_once(made);
@@ -27,12 +30,24 @@ pub(super) async fn remove(plan: &Plan, kind: Kind, made: Vec<Visited>) -> Resul
     Ok(left)
 }
 
-async fn remove_all(mut client: Client, kind: Kind, ids: impl Iterator<Item = String>) -> u64 {
-    let (endpoint, mut request, mut left) = (client.endpoint().clone(), Vec::new(), 0);
-    for id in ids {
+async fn remove_all(mut client: Client, kind: Kind, mut ids: impl Iterator<Item = String>) -> u64 {
+    let (endpoint, mut request) = (client.endpoint().clone(), Vec::new());
+    let (mut left, mut unanswered) = (0, 0);
+    while let Some(id) = ids.next() {
         compose(&mut request, &endpoint, kind, &id);
-        let is_gone = client.send(&request).await.is_ok_and(|answer| answer.is_success());
-        left += u64::from(!is_gone);
+        match client.send(&request).await {
+            Ok(answer) => {
+                unanswered = 0;
+                left += u64::from(!answer.is_success());
+            }
+            Err(_) => {
+                unanswered += 1;
+                left += 1;
+            }
+        }
+        if unanswered == GIVE_UP_AFTER {
+            return left + ids.map(|_id| 1).sum::<u64>();
+        }
     }
     left
 }

@@ -9,6 +9,7 @@ use crate::cli::client::{Client, ClientError, Endpoint, Limits};
 use crate::cli::histogram::Latencies;
 use std::collections::BTreeMap;
 use std::mem;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -31,6 +32,20 @@ pub(super) struct Plan {
     pub(super) threads: u32,
     /// Draw how far it is.
     pub(super) shows_progress: bool,
+    /// True once the load is to end before its time.
+    pub(super) stop: Arc<AtomicBool>,
+}
+
+/// When a connection sends no more.
+struct Until {
+    end: Instant,
+    stop: Arc<AtomicBool>,
+}
+
+impl Until {
+    fn is_over(&self, now: Instant) -> bool {
+        now >= self.end || self.stop.load(Ordering::Relaxed)
+    }
 }
 
 /// Connections that are reported together.
@@ -140,7 +155,11 @@ fn run_thread(
     runtime.block_on(async {
         let mut tasks = JoinSet::new();
         for ((index, workload), client) in share.into_iter().zip(clients) {
-            let (until, counter) = (start + plan.duration, counter.clone());
+            let until = Until {
+                end: start + plan.duration,
+                stop: Arc::clone(&plan.stop),
+            };
+            let counter = counter.clone();
             tasks.spawn(async move { (index, closed_loop(client, workload, start, until, counter).await) });
         }
         let mut outcomes = Vec::new();
@@ -169,7 +188,7 @@ async fn closed_loop(
     mut client: Client,
     mut workload: Workload,
     start: Instant,
-    until: Instant,
+    until: Until,
     counter: Counter,
 ) -> Outcome {
     let mut outcome = Outcome::default();
@@ -177,7 +196,7 @@ async fn closed_loop(
     loop {
         workload.compose();
         let sent = Instant::now();
-        if sent >= until {
+        if until.is_over(sent) {
             break;
         }
         match client.send(workload.request()).await {

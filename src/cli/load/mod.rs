@@ -16,11 +16,19 @@ pub use report::{CpuReport, GroupReport, LoadReport};
 
 use super::client::{Client, ClientError, Endpoint, Limits};
 use super::encode;
+use actix_web::rt::spawn;
 use cpu::CpuReading;
 use crowd::Visited;
 use drive::{Group, Plan, drive};
 use std::io::{self, IsTerminal, stderr};
+use std::process::exit;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::signal::ctrl_c;
 use workload::Workload;
+
+/// Exit status of a process that was ended by Ctrl-C, as shells have it.
+const INTERRUPTED: i32 = 130;
 
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
@@ -98,15 +106,28 @@ pub async fn measure(args: &LoadArgs) -> Result<(LoadReport, u64), LoadError> {
         duration: common.duration,
         threads: common.threads,
         shows_progress: stderr().is_terminal(),
+        stop: Arc::default(),
     };
     let mut made = Vec::new();
+    let interrupt = spawn(stop_at_interrupt(Arc::clone(&plan.stop)));
     let measured = measure_with(args, &plan, &mut control, &mut made).await;
     let left = if common.keep {
         0
     } else {
         cleanup::remove(&plan, common.kind, made).await?
     };
+    interrupt.abort();
     Ok((measured?, left))
+}
+
+/// Ends the load at the first Ctrl-C, so that what it has made is removed; a second one ends the process as it is.
+async fn stop_at_interrupt(stop: Arc<AtomicBool>) {
+    if ctrl_c().await.is_ok() {
+        stop.store(true, Ordering::Relaxed);
+        if ctrl_c().await.is_ok() {
+            exit(INTERRUPTED);
+        }
+    }
 }
 
 async fn measure_with(

@@ -1,7 +1,12 @@
-use super::{ended, fleetpulse, run};
-use crate::support::{Answer, Scene, ServiceProcess};
+use super::{Ended, ended, fleetpulse, run};
+use crate::support::{Answer, Scene, ServiceProcess, eventually};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
+use std::process::Stdio;
+use std::time::Duration;
 use tokio::process::Command;
+use tokio::time::timeout;
 
 const BOX: &str = "bbox=-76,39,-72,42";
 
@@ -74,6 +79,36 @@ async fn a_load_removes_what_it_has_made() {
             service.drivers().forget(id).await;
         }
     }
+}
+
+#[actix_web::test]
+async fn a_load_that_is_interrupted_removes_what_it_has_made() {
+    let scene = Scene::new().await;
+    let service = scene.start_process().await;
+    let words = [
+        "load",
+        "ingest",
+        "--entities=60",
+        "--duration=10m",
+        "--url",
+        service.url(),
+    ];
+    let mut command = fleetpulse(&words);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    eventually(Duration::from_secs(20), "the load has made something", async || {
+        (!everybody(&service).await.ids().is_empty()).then_some(())
+    })
+    .await;
+    let pid = Pid::from_raw(child.id().unwrap().try_into().unwrap());
+    kill(pid, Signal::SIGINT).unwrap();
+    let done = timeout(Duration::from_secs(30), child.wait_with_output()).await;
+    let done = Ended::from(done.expect("it ends").unwrap());
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert!(
+        done.out.contains("ingest"),
+        "what was measured until then is reported: {done:?}"
+    );
+    assert_eq!(everybody(&service).await.ids(), [""; 0]);
 }
 
 #[actix_web::test]
