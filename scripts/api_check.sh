@@ -27,16 +27,11 @@ if [[ ! -x $environment/bin/schemathesis ]]; then
 fi
 
 ${CARGO:-cargo} build --locked
-folder=$(mktemp -d)
-log=$folder/log
-RUST_LOG=warn target/debug/fleetpulse serve --bind 127.0.0.1:0 --data-dir "$folder" --lame-duck 0 --drain 1 \
-    --cache-listing-token 0123456789abcdef0123456789abcdef >"$log" 2>&1 &
-service=$!
-trap 'kill $service 2>/dev/null && wait $service || true; rm -rf "$folder"' EXIT
-until url=$(sed -n 's/^listening on //p' "$log") && [[ -n $url ]]; do
-    kill -0 $service 2>/dev/null || { cat "$log" >&2; exit 1; }
-    sleep 0.1
-done
+# shellcheck source=scripts/service.sh
+. scripts/service.sh
+start service target/debug/fleetpulse serve --bind 127.0.0.1:0 --data-dir "$work/data" --lame-duck 0 --drain 1 \
+    --cache-listing-token 0123456789abcdef0123456789abcdef
+url=${urls[service]}
 until target/debug/fleetpulse check --url "$url" --path /health/ready 2>/dev/null; do sleep 0.1; done
 
 "$environment/bin/python" - "$url" <<'PYTHON'

@@ -5,7 +5,7 @@
 # The service's defaults, and no Redis that the environment names: that is somebody else's.
 for variable in "${!REDIS_@}" "${!TRACKING_@}" "${!HTTP_@}" "${!LIMIT@}" "${!SESSION@}" "${!INVENTORY_@}" "${!LOCKS_@}" \
     "${!CACHE_@}" "${!RESPONSE_@}" "${!JOBS_@}" "${!WORK_@}" "${!WEBHOOK_@}" "${!OUTGOING_@}" "${!CIRCUIT_@}" COMMISSION_RATE \
-    TRUSTED_PROXIES PROXY_HEADER CALLER_KEY_HEADER DATA_DIR RUST_LOG LOG_FORMAT; do
+    TRUSTED_PROXIES PROXY_HEADER CALLER_KEY_HEADER DATA_DIR RUST_LOG LOG_FORMAT FLEETPULSE_CONFIG; do
     [ "$variable" = REDIS_SERVER_BIN ] || unset "$variable"
 done
 
