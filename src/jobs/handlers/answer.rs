@@ -5,7 +5,7 @@ use super::super::{
     AddOutcome, Added, Backoff, BackoffKind, Counts, Failure, Job, JobId, LeaseToken, Leased, SettleOutcome,
     Settlement, State, Times,
 };
-use super::docs::{BackoffKindBody, SettleWord};
+use super::words::{BackoffKindBody, SettleWord};
 use crate::clock::whole_ms;
 use crate::http::Stamp;
 use serde::Serialize;

@@ -1,6 +1,6 @@
 use super::super::{Events, Jobs, WAIT_MS};
 use super::answer::{EventAnswer, EventsAnswer};
-use super::docs::EventsParams;
+use super::params::EventsParams;
 use super::queue::{fault, limit, number};
 use super::{Data, waiting};
 use crate::http::{Problem, Query, asks_for, path_id, reply};

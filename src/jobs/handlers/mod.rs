@@ -6,10 +6,11 @@ mod events;
 mod input;
 mod job;
 mod lease;
+mod params;
 mod queue;
 mod schedule;
+mod words;
 
-pub use docs::{JobIdBody, QueueNameBody};
 pub use events::{__path_list_events, list_events};
 pub use job::{
     __path_cancel_job, __path_complete_job, __path_extend_job, __path_fail_job, __path_get_job, __path_progress_job,
@@ -26,6 +27,7 @@ pub use schedule::{
     __path_delete_schedule, __path_get_schedule, __path_list_schedules, __path_put_schedule, delete_schedule,
     get_schedule, list_schedules, put_schedule,
 };
+pub use words::{JobIdBody, QueueNameBody};
 
 use super::{Fault, JobId, Jobs, JobsError, Leased, SettleOutcome};
 use crate::http::{FieldError, Problem, client_gone, gone, path_id};

@@ -1,6 +1,7 @@
 use super::super::{Cursor, MOST_DRAINED, State as JobState};
 use super::answer::{CancelledAnswer, JobAnswer, JobsAnswer, MovedAnswer, QueueAnswer, QueuesAnswer};
-use super::docs::{DrainParams, JobsParams, QueuesParams, RedriveBody};
+use super::docs::RedriveBody;
+use super::params::{DrainParams, JobsParams, QueuesParams};
 use super::{Data, MAX_BODY};
 use crate::http::{Body, Fields, Problem, Query, no_idempotency_key, no_query, path_external_id, path_id, reply};
 use actix_web::http::StatusCode;

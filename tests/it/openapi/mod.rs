@@ -4,4 +4,5 @@ mod call;
 mod constraints;
 mod form;
 mod probes;
+mod request;
 mod snapshot;
