@@ -199,6 +199,6 @@ mod tests {
 
     #[test]
     fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
+        Cli::command().version("1.0.0").debug_assert();
     }
 }

@@ -35,15 +35,12 @@ async fn remove_all(mut client: Client, kind: Kind, mut ids: impl Iterator<Item 
     let (mut left, mut unanswered) = (0, 0);
     while let Some(id) = ids.next() {
         compose(&mut request, &endpoint, kind, &id);
-        match client.send(&request).await {
-            Ok(answer) => {
-                unanswered = 0;
-                left += u64::from(!answer.is_success());
-            }
-            Err(_) => {
-                unanswered += 1;
-                left += 1;
-            }
+        if let Ok(answer) = client.send(&request).await {
+            unanswered = 0;
+            left += u64::from(!answer.is_success());
+        } else {
+            unanswered += 1;
+            left += 1;
         }
         if unanswered == GIVE_UP_AFTER {
             return left + ids.map(|_id| 1).sum::<u64>();

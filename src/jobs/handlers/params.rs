@@ -1,7 +1,5 @@
 //! The query parameters of calls, for the `OpenAPI` document.
 
-#![expect(clippy::unreadable_literal, reason = "the schema derive reads no separators")]
-
 use super::super::State;
 use utoipa::{IntoParams, ToSchema};
 
