@@ -1,13 +1,11 @@
-//! The HTTP server.
-//!
-//! Put together from the parts of actix-web's `HttpServer`, which takes no streams but its own.
+//! The HTTP server: connections of our own type, bounded in number, each with one descriptor.
 
 use super::AppError;
 use super::parts::Parts;
 use crate::config::HttpSettings;
-use crate::http::{CloseWhenStopping, Edge, Heads, remember_connection};
+use crate::http::{BoundAnswers, CloseWhenStopping, Connection, Edge, Heads, Stream, Timeouts};
 use crate::limits::Guard;
-use crate::runtime::Connections;
+use crate::runtime::{Connections, Descriptors};
 use actix_http::HttpService;
 use actix_http::error::DispatchError;
 use actix_server::GracefulShutdownSignal;
@@ -15,16 +13,27 @@ use actix_service::{IntoServiceFactory, ServiceFactoryExt, map_config};
 use actix_web::dev::{AppConfig, Extensions, Server, ServiceFactory, fn_service};
 use actix_web::{App, Error};
 use prometheus::IntCounterVec;
+use socket2::{Domain, Socket, Type};
 use std::future::ready;
+use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::num::NonZeroUsize;
+use std::rc::Rc;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 use std::time::Duration;
 use tokio::net::TcpStream;
 
+/// Connections that the kernel keeps until they are accepted.
+const BACKLOG: i32 = 1_024;
 /// How long a connection may be idle.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How long a client may take to take note that a connection is closed.
 const DISCONNECT: Duration = Duration::from_secs(1);
+/// Bytes that the kernel takes of what it cannot send yet. Without this it takes megabytes of each client that does not read, and a
+/// client that reads slowly looks like one that does not read, because the kernel asks for more only once a third of them is gone.
+#[cfg(target_os = "linux")]
+const UNSENT: u32 = 128 * 1_024;
 
 /// What a worker's server is made of.
 #[derive(Clone)]
@@ -41,37 +50,48 @@ pub(super) struct Http {
 impl Http {
     /// Binds the port. Workers start, and connections are taken, once the server is polled.
     pub fn serve(self) -> Result<(Server, SocketAddr), AppError> {
-        let bind = self.settings.bind;
-        let cannot = |source| AppError::Bind { address: bind, source };
-        let listener = TcpListener::bind(bind).map_err(cannot)?;
-        let address = listener.local_addr().map_err(cannot)?;
-        let mut server = Server::build()
-            .disable_signals()
-            .shutdown_timeout(self.settings.drain_s)
-            .max_concurrent_connections(self.settings.max_connections.get());
-        if let Some(workers) = self.settings.workers {
-            server = server.workers(workers.get());
+        let settings = &self.settings;
+        let cannot = |source| AppError::Bind {
+            address: settings.bind,
+            source,
+        };
+        let workers = settings.workers.map_or_else(
+            || available_parallelism().map_or(2, NonZeroUsize::get),
+            NonZeroUsize::get,
+        );
+        let room = Descriptors::claim(settings.max_connections.get().saturating_mul(workers));
+        if let Some(warning) = room.warning() {
+            tracing::warn!("{warning}");
         }
+        let listener = bind(settings).map_err(cannot)?;
+        let address = listener.local_addr().map_err(cannot)?;
+        let server = Server::build()
+            .workers(workers)
+            .disable_signals()
+            .shutdown_timeout(settings.drain_s)
+            .max_concurrent_connections((room.served + room.surplus).div_ceil(workers));
         let draining = server.graceful_shutdown_signal();
+        let bind = settings.bind;
         let server = server
-            .listen("http", listener, move || self.worker(&draining))
-            .map_err(cannot)?;
+            .listen("http", listener, move || self.worker(&draining, room.served))
+            .map_err(|source| AppError::Bind { address: bind, source })?;
         Ok((server.run(), address))
     }
 
-    /// Sets up one worker, on its own thread.
+    /// Sets up one worker, on its own thread. Connections beyond `served` are refused.
     fn worker(
         &self,
         draining: &GracefulShutdownSignal,
+        served: usize,
     ) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()> + use<> {
         let draining = draining.clone();
         let app = App::new().configure(|app| self.parts.worker(app));
         let app = app
             .wrap(self.guard.clone())
             .wrap(CloseWhenStopping(self.parts.supervisor.phases().clone()))
+            .wrap(BoundAnswers(self.parts.answers.clone()))
             .wrap(self.edge.clone());
         let app = app.into_factory().map_err(|error: Error| error.error_response());
-        let connections = self.connections.clone();
         let http = HttpService::build()
             .graceful_shutdown_signal(move || {
                 let draining = draining.clone();
@@ -80,19 +100,41 @@ impl Http {
             .keep_alive(KEEP_ALIVE)
             .client_request_timeout(self.settings.request_timeout())
             .client_disconnect_timeout(DISCONNECT)
-            .on_connect_ext(move |heads: &Heads<TcpStream>, data: &mut Extensions| {
-                remember_connection(heads.stream(), data);
-                data.insert(connections.open());
+            .on_connect_ext(|heads: &Heads<Stream>, data: &mut Extensions| {
+                data.insert(Rc::clone(heads.stream().connection()));
             })
             .h1(map_config(app, |()| AppConfig::default()));
-        let refused = self.refused.clone();
+        let (connections, refused) = (self.connections.clone(), self.refused.clone());
+        let timeouts = Timeouts {
+            write: self.settings.write_timeout(),
+            // The server ends one that is idle before that.
+            idle: KEEP_ALIVE + self.settings.request_timeout(),
+            unread: self.parts.write_timeouts().clone(),
+        };
         fn_service(move |socket: TcpStream| {
             let peer = socket.peer_addr().ok();
+            let connection = Connection::new(socket, connections.open(), connections.count() > served);
+            let stream = Stream::new(connection, timeouts.clone());
             ready(Ok::<_, DispatchError>((
-                Heads::new(socket, peer, refused.clone()),
+                Heads::new(stream, peer, refused.clone()),
                 peer,
             )))
         })
         .and_then(http)
     }
+}
+
+/// Accepted connections inherit what is set here.
+fn bind(settings: &HttpSettings) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(settings.bind), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    #[cfg(target_os = "linux")]
+    {
+        // Also for what the server has handed to the kernel already.
+        socket.set_tcp_user_timeout(Some(settings.write_timeout()))?;
+        socket.set_tcp_notsent_lowat(UNSENT)?;
+    }
+    socket.bind(&settings.bind.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
 }

@@ -5,7 +5,7 @@ use super::{AppError, own_work};
 use crate::cache::{self, Cache};
 use crate::config::Settings;
 use crate::health::{self, Health};
-use crate::http::BodyTimeout;
+use crate::http::{AnswerLimit, Answers, Bodies, BodyTimeout, Budget};
 use crate::inventory::{self, Inventory};
 use crate::jobs::worker::Registry;
 use crate::jobs::{self, Jobs};
@@ -19,6 +19,7 @@ use crate::store::{self, Link, Store};
 use crate::telemetry::{Board, Metrics, State};
 use crate::tracking::{self, Writer};
 use actix_web::web::{self, ServiceConfig};
+use prometheus::IntCounter;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -41,6 +42,9 @@ pub(super) struct Parts {
     own_jobs: Registry,
     cache: Arc<cache::Shared>,
     responses: Arc<cache::response::Shared>,
+    /// The memory for answers that are not read yet.
+    pub answers: Answers,
+    bodies: Bodies,
 }
 
 impl Parts {
@@ -76,6 +80,16 @@ impl Parts {
             own_jobs,
             cache,
             responses: cache::response::Shared::new(settings.responses, metrics),
+            answers: Answers(Budget::new(
+                settings.http.max_unsent_bytes,
+                metrics.connections.unsent_bytes.clone(),
+                "answers that clients do not read",
+            )),
+            bodies: Bodies(Budget::new(
+                settings.http.max_bodies_bytes,
+                metrics.connections.body_bytes.clone(),
+                "bodies of other requests",
+            )),
             metrics: Arc::clone(metrics),
             supervisor,
             store,
@@ -105,12 +119,20 @@ impl Parts {
             }))
             .app_data(web::Data::new(cache))
             .app_data(self.health.clone())
-            .app_data(BodyTimeout(settings.http.request_timeout()));
+            .app_data(BodyTimeout(settings.http.request_timeout()))
+            .app_data(self.bodies.clone())
+            .app_data(self.answers.clone())
+            .app_data(AnswerLimit(settings.http.max_answer_bytes));
         if self.store.is_configured() {
             self.follow(&link);
         }
         routes::configure(app, metrics, document);
         app.default_service(web::to(routes::not_found));
+    }
+
+    /// Counts the clients that were cut off because they did not read.
+    pub fn write_timeouts(&self) -> &IntCounter {
+        &self.metrics.connections.write_timeouts
     }
 
     /// Follows the update feed on this worker, unless another worker does so already. It runs on a worker and not on a thread of its

@@ -39,6 +39,19 @@ pub struct HttpSettings {
     // time of a prompt request could be over before it began.
     #[arg(long = "request-timeout", env = "HTTP_REQUEST_TIMEOUT_MS", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1000..=600_000))]
     pub request_timeout_ms: u32,
+    /// Milliseconds within which a client must take what is next of an answer, some 64 KiB; else it is cut off
+    #[arg(long = "write-timeout", env = "HTTP_WRITE_TIMEOUT_MS", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(100..=600_000))]
+    pub write_timeout_ms: u32,
+    /// Bytes of an answer that lists things; one that would be larger is cut and says so
+    // The least leaves room for any one thing that is listed.
+    #[arg(long = "max-answer-bytes", env = "HTTP_MAX_ANSWER_BYTES", default_value = "4194304", value_parser = bytes(256 * KIB))]
+    pub max_answer_bytes: usize,
+    /// Bytes of all answers together that clients have not read yet; beyond them large answers are 503
+    #[arg(long = "max-unsent-bytes", env = "HTTP_MAX_UNSENT_BYTES", default_value = "134217728", value_parser = bytes(16 * KIB * KIB))]
+    pub max_unsent_bytes: usize,
+    /// Bytes of all request bodies above 64 KiB together that are in memory; beyond them the answer is 503
+    #[arg(long = "max-bodies-bytes", env = "HTTP_MAX_BODIES_BYTES", default_value = "134217728", value_parser = bytes(16 * KIB * KIB))]
+    pub max_bodies_bytes: usize,
     /// Seconds for which requests are still served after a SIGTERM, while `/health/ready` answers 503; not used after a SIGINT
     #[arg(long = "lame-duck", env = "HTTP_LAME_DUCK_S", default_value_t = 5, value_parser = clap::value_parser!(u32).range(0..=600))]
     pub lame_duck_s: u32,
@@ -63,11 +76,28 @@ fn bind_address(text: &str) -> Result<SocketAddr, String> {
     first.copied().ok_or_else(|| "the host has no address".to_owned())
 }
 
+const KIB: usize = 1_024;
+
+/// At least so many, at most a terabyte.
+fn bytes(least: usize) -> impl Fn(&str) -> Result<usize, String> + Clone + Send + Sync {
+    let most = KIB * KIB * KIB * KIB;
+    move |text| match text.parse() {
+        Ok(bytes) if (least..=most).contains(&bytes) => Ok(bytes),
+        _ => Err(format!("must be a number of bytes, {least} to {most}")),
+    }
+}
+
 impl HttpSettings {
     /// Returns what requests are held against.
     #[must_use]
     pub fn rules(&self) -> Rules {
         Rules::new(self.cors_origins.clone(), self.hosts.clone(), self.bind.ip())
+    }
+
+    /// Returns how long a client may take to read what is next of an answer.
+    #[must_use]
+    pub fn write_timeout(&self) -> Duration {
+        Duration::from_millis(self.write_timeout_ms.into())
     }
 
     /// Returns how long requests are still served after a SIGTERM.

@@ -1,5 +1,5 @@
-use super::Problem;
 use super::decode::{self, Codings};
+use super::{Budget, Problem, Room};
 use actix_web::HttpRequest;
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
@@ -17,6 +17,14 @@ impl Default for BodyTimeout {
         Self(Duration::from_secs(10))
     }
 }
+
+/// Bodies up to this size take nothing from the memory for bodies, so that they are read whatever large ones are under way. They are
+/// bounded by the number of connections.
+const SMALL: usize = 64 * 1024;
+
+/// The memory for large bodies; the application's data.
+#[derive(Debug, Clone)]
+pub struct Bodies(pub Budget);
 
 /// The media types that bodies come in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +49,7 @@ impl Body {
     ///
     /// # Errors
     /// 415 for another media type or coding, 413 beyond the limit, 408 if it does not arrive in time, 400 if it breaks off or cannot be
-    /// decoded.
+    /// decoded, 503 if other bodies take all memory.
     pub async fn read(request: &HttpRequest, payload: &mut Payload, limit: usize) -> Result<Self, Problem> {
         let media_type = request
             .headers()
@@ -56,7 +64,8 @@ impl Body {
             return Err(too_large(limit));
         }
         // A small body comes with its head in one packet: it is there at once, and no timer is needed.
-        let mut reading = Box::pin(collect(payload, codings, limit));
+        let room = request.app_data().map(|Bodies(budget)| budget.room());
+        let mut reading = Box::pin(collect(payload, codings, limit, announced, room));
         let bytes = if let Some(read) = (&mut reading).now_or_never() {
             read?
         } else {
@@ -81,10 +90,19 @@ impl Body {
     }
 }
 
-async fn collect(payload: &mut Payload, codings: Option<Codings>, limit: usize) -> Result<Bytes, Problem> {
+/// Reads a body. One that is large takes from the memory for bodies as it arrives, and gives it back when the last handle to it is
+/// dropped.
+async fn collect(
+    payload: &mut Payload,
+    codings: Option<Codings>,
+    limit: usize,
+    announced: Option<usize>,
+    mut room: Option<Room>,
+) -> Result<Bytes, Problem> {
     if let Some(codings) = codings {
         // In a place of its own, so that the future of a plain body stays small.
-        return Box::pin(decode::collect(payload, codings, limit)).await;
+        let bytes = Box::pin(decode::collect(payload, codings, limit, room.as_mut())).await?;
+        return Ok(counted(bytes, room));
     }
     let Some(first) = payload.next().await.transpose().map_err(broken_off)? else {
         return Ok(Bytes::new());
@@ -95,13 +113,49 @@ async fn collect(payload: &mut Payload, codings: Option<Codings>, limit: usize) 
         if whole.len() + chunk.len() > limit {
             return Err(too_large(limit));
         }
+        let now = whole.len() + chunk.len();
+        take(room.as_mut(), now)?;
+        // Once a part of a large body is there, the memory for the rest of it is taken in one piece.
+        if whole.capacity() < now && now > SMALL {
+            whole.reserve(announced.unwrap_or(now).max(now) - whole.len());
+        }
         whole.extend_from_slice(&chunk);
     }
     let bytes = rest.map_or(first, BytesMut::freeze);
     if bytes.len() > limit {
         Err(too_large(limit))
     } else {
-        Ok(bytes)
+        Ok(counted(bytes, room))
+    }
+}
+
+/// Takes from the memory for bodies what one needs that has so many bytes now, if it is large.
+///
+/// # Errors
+/// 503 if other bodies take all memory.
+pub(super) fn take(room: Option<&mut Room>, bytes: usize) -> Result<(), Problem> {
+    match room {
+        Some(room) if bytes > SMALL => room.try_take(bytes.saturating_sub(room.bytes())),
+        _ => Ok(()),
+    }
+}
+
+fn counted(bytes: Bytes, room: Option<Room>) -> Bytes {
+    match room {
+        Some(room) if room.bytes() > 0 => Bytes::from_owner(Counted { bytes, _room: room }),
+        _ => bytes,
+    }
+}
+
+/// A body with the memory that it takes.
+struct Counted {
+    bytes: Bytes,
+    _room: Room,
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
     }
 }
 

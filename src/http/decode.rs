@@ -2,7 +2,7 @@
 //! body nor what lies between two codings.
 
 use super::coding::Coding;
-use super::{Problem, body};
+use super::{Problem, Room, body};
 use actix_web::HttpRequest;
 use actix_web::dev::Payload;
 use actix_web::http::header::CONTENT_ENCODING;
@@ -63,8 +63,13 @@ fn unsupported() -> Problem {
 /// Reads a body of at most `limit` bytes once it is decoded. A body without any bytes is empty whatever its codings.
 ///
 /// # Errors
-/// 413 beyond the limit, 400 if the body breaks off or is not what its codings say.
-pub(super) async fn collect(payload: &mut Payload, codings: Codings, limit: usize) -> Result<Bytes, Problem> {
+/// 413 beyond the limit, 400 if the body breaks off or is not what its codings say, 503 if other bodies take all memory.
+pub(super) async fn collect(
+    payload: &mut Payload,
+    codings: Codings,
+    limit: usize,
+    mut room: Option<&mut Room>,
+) -> Result<Bytes, Problem> {
     let mut chain = Chain::new(codings, limit);
     let (mut encoded, mut turn) = (0, 0);
     while let Some(chunk) = payload.next().await.transpose().map_err(body::broken_off)? {
@@ -76,6 +81,7 @@ pub(super) async fn collect(payload: &mut Payload, codings: Codings, limit: usiz
             let before = chain.decoded();
             chain.write_all(piece).map_err(|error| refused(&error, limit))?;
             turn += piece.len() + (chain.decoded() - before);
+            body::take(room.as_deref_mut(), chain.decoded())?;
             if turn >= TURN {
                 turn = 0;
                 yield_now().await;

@@ -1,9 +1,13 @@
 //! What every slice's handlers share: problems, bodies and their members, query strings, answers, the request log.
 
+mod answers;
+mod apart;
 mod body;
+mod budget;
 mod caller;
 mod close;
 mod coding;
+mod connection;
 mod decode;
 mod edge;
 mod fields;
@@ -20,12 +24,16 @@ mod request;
 mod stamp;
 pub mod timestamp;
 
-pub use body::{Body, BodyTimeout, MediaType};
+pub use answers::{AnswerLimit, Answers, BoundAnswers};
+pub use apart::apart;
+pub use body::{Bodies, Body, BodyTimeout, MediaType};
+pub use budget::{Budget, Room};
 pub use caller::{Caller, Callers, NetworkError, Networks, ProxyHeader};
 pub use close::CloseWhenStopping;
+pub use connection::{Connection, Stream, Timeouts};
 pub use edge::{Edge, HostNameError, HostNames, OriginError, Origins, Rules};
 pub use fields::{Fields, MAX_FAULTS, unknown_member};
-pub use gone::{client_gone, deliver, gone, remember_connection};
+pub use gone::{client_gone, deliver, gone};
 pub use heads::Heads;
 pub use idempotency::{REPLAYED, idempotency_key, no_idempotency_key};
 pub use observe::Observe;

@@ -1,4 +1,4 @@
-use super::Problem;
+use super::{Connection, Problem};
 use crate::runtime::{caught, failpoint_of};
 use crate::telemetry::Metrics;
 use actix_web::body::MessageBody;
@@ -74,16 +74,23 @@ where
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let start = Instant::now();
         let observe = Rc::clone(&self.observe);
+        let connection = request.conn_data::<Rc<Connection>>().cloned();
         let handling = self.service.call(request);
         Box::pin(async move {
             // Without an answer the client would see only a broken connection, and could not tell that the service caused it.
             let handling = async {
+                if let Some(connection) = &connection {
+                    connection.turn().await;
+                }
                 failpoint_of("http", observe.route);
                 handling.await
             };
             let response = caught(observe.route, handling).await;
             let response = response.unwrap_or_else(|panicked| Err(Problem::internal(&panicked).into()));
             let elapsed = start.elapsed();
+            if let Some(connection) = &connection {
+                connection.spend(elapsed);
+            }
             let status = match &response {
                 Ok(response) => response.status(),
                 Err(error) => error.as_response_error().status_code(),

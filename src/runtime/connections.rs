@@ -25,6 +25,12 @@ impl Connections {
         OpenConnection(self.clone())
     }
 
+    /// How many are open.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.open.load(Ordering::Acquire)
+    }
+
     /// Resolves when no connection is open.
     pub async fn closed(&self) {
         while self.0.open.load(Ordering::Acquire) > 0 {

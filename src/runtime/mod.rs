@@ -5,15 +5,19 @@
 //! [`Phases`] define the order in which the service stops. [`failpoint()`] lets tests of a debug build make a task panic.
 
 mod connections;
+mod descriptors;
 mod failpoint;
 mod panic;
 mod phases;
 mod supervisor;
+mod turns;
 mod undelivered;
 
 pub use connections::{Connections, OpenConnection};
+pub use descriptors::Descriptors;
 pub use failpoint::{failpoint, failpoint_of};
 pub use panic::{Panicked, caught, panic_text, to_its_end};
 pub use phases::{Phase, Phases, StopReason};
 pub use supervisor::{STUCK_AFTER, Stopping, Supervisor};
+pub use turns::{NoTurn, Turn};
 pub use undelivered::{GiveBack, Undelivered};

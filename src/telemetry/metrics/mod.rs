@@ -1,9 +1,11 @@
 //! What `/metrics` shows.
 
+mod connections;
 mod make;
 mod present;
 mod slices;
 
+pub use connections::ConnectionMetrics;
 pub use present::Present;
 pub use slices::{CacheMetrics, JobMetrics, LimitMetrics, LockMetrics, ResponseMetrics, SessionMetrics, WorkerMetrics};
 
@@ -24,6 +26,8 @@ pub struct Metrics {
     pub request_errors: IntCounterVec,
     /// Requests that were refused before any route saw them, by reason.
     pub refused_requests: IntCounterVec,
+    /// Of connections, and of the memory that they take.
+    pub connections: ConnectionMetrics,
     /// Fixes taken in, by kind and outcome (`stored`, `stale`, `buffered`, `rejected`).
     pub fixes: IntCounterVec,
     /// Age of a fix when it is taken in; of a batch, that of its first.
@@ -96,6 +100,7 @@ impl Metrics {
                 "Requests refused before any route saw them",
                 &["reason"],
             )?,
+            connections: ConnectionMetrics::new(&make)?,
             fixes: make.counters("fleetpulse_fixes_total", "Fixes taken in", &["kind", "outcome"])?,
             fix_age_seconds: make.histogram(
                 "fleetpulse_fix_age_seconds",

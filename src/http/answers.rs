@@ -1,0 +1,222 @@
+use super::connection::Connection;
+use super::{Budget, Problem};
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
+use actix_web::http::{ConnectionType, Method};
+use actix_web::{Error, HttpRequest, ResponseError};
+use bytes::Bytes;
+use pin_project_lite::pin_project;
+use std::error::Error as StdError;
+use std::future::{Ready, ready};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready as ready_or_pending};
+
+/// What of an answer is handed to the server at once. The server copies it, so this bounds the memory of a client that does not read,
+/// besides the answer itself.
+const PIECE: usize = 32 * 1024;
+
+/// What has to be left before a call is carried out whose answer may be large.
+const LEAST: usize = 256 * 1024;
+
+/// The memory for answers that their clients have not read yet; the application's data.
+#[derive(Debug, Clone)]
+pub struct Answers(pub Budget);
+
+impl Answers {
+    /// For a call whose answer may be large and that changes something: refuses it before it is carried out.
+    ///
+    /// # Errors
+    /// 503 if nothing is left for its answer.
+    pub fn check(request: &HttpRequest) -> Result<(), Problem> {
+        match request.app_data::<Self>() {
+            Some(Self(budget)) if budget.left() < LEAST => Err(budget.spent()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The most bytes of an answer that lists things; the application's data.
+#[derive(Debug, Clone, Copy)]
+pub struct AnswerLimit(pub usize);
+
+impl Default for AnswerLimit {
+    fn default() -> Self {
+        Self(4 * 1024 * 1024)
+    }
+}
+
+impl AnswerLimit {
+    /// The limit of the application that serves a request, bytes.
+    #[must_use]
+    pub fn of(request: &HttpRequest) -> usize {
+        let Self(bytes) = request.app_data().copied().unwrap_or_default();
+        bytes
+    }
+}
+
+/// Middleware, the outermost: bounds the memory of all answers that are not read yet, sends large ones in pieces, and refuses requests
+/// on surplus connections.
+#[derive(Debug, Clone)]
+pub struct BoundAnswers(pub Answers);
+
+impl<S, B> Transform<S, ServiceRequest> for BoundAnswers
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse;
+    type Error = Error;
+    type Transform = Bounded<S>;
+    type InitError = ();
+    type Future = Ready<Result<Self::Transform, Self::InitError>>;
+
+    fn new_transform(&self, service: S) -> Self::Future {
+        let answers = Rc::new(self.0.clone());
+        ready(Ok(Bounded { service, answers }))
+    }
+}
+
+/// The service that [`BoundAnswers`] wraps around another.
+#[derive(Debug)]
+pub struct Bounded<S> {
+    service: S,
+    answers: Rc<Answers>,
+}
+
+impl<S, B> Service<ServiceRequest> for Bounded<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse;
+    type Error = Error;
+    type Future = Answering<S::Future>;
+
+    forward_ready!(service);
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        let connection = request.conn_data::<Rc<Connection>>().cloned();
+        if let Some(connection) = &connection {
+            if connection.is_surplus() {
+                let refused = Some(refusal(request));
+                return Answering::Refused { refused };
+            }
+            connection.set_busy(true);
+        }
+        Answering::Called {
+            connection,
+            // The answer of any other call may be all that says what was done.
+            may_refuse: matches!(*request.method(), Method::GET | Method::HEAD),
+            answering: self.service.call(request),
+            answers: Rc::clone(&self.answers),
+        }
+    }
+}
+
+/// Closes the connection, because there are more than the service serves.
+fn refusal(request: ServiceRequest) -> ServiceResponse {
+    let problem = Problem::unavailable("as many connections are open as this instance serves; try another", 1);
+    let mut response = request.into_response(problem.error_response());
+    let head = response.response_mut().head_mut();
+    head.set_connection_type(ConnectionType::Close);
+    response
+}
+
+pin_project! {
+    /// An answer under way.
+    #[project = AnsweringProjection]
+    pub enum Answering<F> {
+        /// Refused.
+        Refused { refused: Option<ServiceResponse> },
+        /// Asked for.
+        Called { #[pin] answering: F, answers: Rc<Answers>, may_refuse: bool, connection: Option<Rc<Connection>> },
+    }
+}
+
+impl<F, B> Future for Answering<F>
+where
+    F: Future<Output = Result<ServiceResponse<B>, Error>>,
+    B: MessageBody + 'static,
+{
+    type Output = Result<ServiceResponse, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project() {
+            AnsweringProjection::Refused { refused } => {
+                refused.take().map_or(Poll::Pending, |refused| Poll::Ready(Ok(refused)))
+            }
+            AnsweringProjection::Called {
+                answering,
+                answers,
+                may_refuse,
+                connection,
+            } => {
+                let response = ready_or_pending!(answering.poll(cx));
+                if let Some(connection) = connection {
+                    connection.set_busy(false);
+                }
+                Poll::Ready(response.map(|response| answers.bound(response, *may_refuse)))
+            }
+        }
+    }
+}
+
+/// What shows operators that there is no memory left is answered in any case.
+fn is_for_operators(path: &str) -> bool {
+    path == "/metrics" || path.starts_with("/health")
+}
+
+impl Answers {
+    fn bound<B: MessageBody + 'static>(&self, response: ServiceResponse<B>, may_refuse: bool) -> ServiceResponse {
+        let size = match response.response().body().size() {
+            BodySize::Sized(size) if size > PIECE as u64 => usize::try_from(size).unwrap_or(usize::MAX),
+            BodySize::Stream => 0,
+            BodySize::None | BodySize::Sized(_) => return response.map_into_boxed_body(),
+        };
+        let mut room = self.0.room();
+        if !may_refuse || is_for_operators(response.request().path()) {
+            room.take(size);
+        } else if let Err(problem) = room.try_take(size) {
+            let (request, _dropped) = response.into_parts();
+            return ServiceResponse::new(request, problem.error_response());
+        }
+        response.map_body(|_, body| {
+            let body = body.boxed();
+            BoxBody::new(Pieces {
+                size: body.size(),
+                body,
+                rest: Bytes::new(),
+                _room: room,
+            })
+        })
+    }
+}
+
+/// A body that is handed out in pieces.
+struct Pieces {
+    size: BodySize,
+    body: BoxBody,
+    rest: Bytes,
+    /// Kept to the end: a piece of a buffer keeps all of it.
+    _room: super::Room,
+}
+
+impl MessageBody for Pieces {
+    type Error = Box<dyn StdError>;
+
+    fn size(&self) -> BodySize {
+        self.size
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        while self.rest.is_empty() {
+            match ready_or_pending!(Pin::new(&mut self.body).poll_next(cx)) {
+                Some(Ok(bytes)) => self.rest = bytes,
+                end => return Poll::Ready(end),
+            }
+        }
+        let length = self.rest.len().min(PIECE);
+        Poll::Ready(Some(Ok(self.rest.split_to(length))))
+    }
+}
