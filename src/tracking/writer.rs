@@ -21,9 +21,11 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
+use tokio::time::timeout;
 
 pub use super::ticket::{Outcome, Written};
 
@@ -40,6 +42,11 @@ const TURNS: usize = 4;
 const LARGE: usize = 64;
 /// The most fixes of large requests in one round, besides all others: two script calls.
 const PIECE: usize = 2 * commands::MAX_FIXES;
+
+/// How long a large request waits for room in the queue.
+const WAIT_FOR_ROOM: Duration = Duration::from_millis(500);
+/// Large requests that may wait for room.
+const MOST_IN_LINE: usize = 1_000;
 
 /// The queue has no room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -64,8 +71,18 @@ struct Queue {
     in_pieces: RefCell<VecDeque<Pending>>,
     /// Fixes accepted and not yet answered.
     held: Cell<usize>,
+    /// Large requests that wait for room, in order.
+    line: RefCell<VecDeque<Wanted>>,
     wake: Notify,
     closed: Cell<bool>,
+}
+
+/// Room that a request waits for.
+#[derive(Debug)]
+struct Wanted {
+    writer: Weak<Inner>,
+    count: usize,
+    ready: oneshot::Sender<Reserved>,
 }
 
 impl Drop for Inner {
@@ -119,16 +136,64 @@ impl Writer {
         Ok(written.await.unwrap_or(Outcome::Interrupted.alone()))
     }
 
-    /// Writes many fixes and says what became of each, in order.
+    /// Reserves room for fixes that have not been read yet; see [`Self::write_all`]. A batch for which there is no room is refused before
+    /// it costs time. It waits for room for half a second: senders that are refused at once come back at once, and what their requests
+    /// cost is taken from those that are accepted.
     ///
     /// # Errors
-    /// [`QueueFull`]; none was taken then.
-    pub async fn write_all(&self, kind: Kind, reports: Vec<(Id, Report)>) -> Result<Vec<Written>, QueueFull> {
+    /// [`QueueFull`]; nothing is reserved then.
+    pub async fn reserve_for(&self, count: usize) -> Result<Reserved, QueueFull> {
+        let (queue, most) = (&self.0.queue, self.0.shared.settings.writer_queue);
+        queue.admit(most);
+        let is_first = queue.line.borrow().is_empty();
+        if is_first && self.reserve(count).is_ok() {
+            return Ok(self.reserved(count));
+        }
+        if count > most || queue.line.borrow().len() >= MOST_IN_LINE {
+            return Err(QueueFull);
+        }
+        let (ready, room) = oneshot::channel();
+        let wanted = Wanted {
+            writer: Rc::downgrade(&self.0),
+            count,
+            ready,
+        };
+        queue.line.borrow_mut().push_back(wanted);
+        if let Ok(Ok(reserved)) = timeout(WAIT_FOR_ROOM, room).await {
+            return Ok(reserved);
+        }
+        // There may be room for those behind.
+        queue.admit(most);
+        Err(QueueFull)
+    }
+
+    fn reserved(&self, count: usize) -> Reserved {
+        Reserved {
+            inner: Rc::clone(&self.0),
+            count,
+        }
+    }
+
+    /// Writes many fixes and says what became of each, in order. What of the reserved room they do not need is given back.
+    ///
+    /// # Errors
+    /// [`QueueFull`] if more is needed than is reserved, and there is no room for the rest; none was taken then.
+    pub async fn write_all(
+        &self,
+        kind: Kind,
+        reports: Vec<(Id, Report)>,
+        mut reserved: Reserved,
+    ) -> Result<Vec<Written>, QueueFull> {
         let count = reports.len();
         if count == 0 {
             return Ok(Vec::new());
         }
-        self.reserve(count)?;
+        if let Some(more) = count.checked_sub(reserved.count) {
+            self.reserve(more)?;
+        }
+        // The queue gives it back, fix by fix.
+        reserved.count = reserved.count.saturating_sub(count);
+        drop(reserved);
         let (tickets, written) = Ticket::many(count);
         let pending = reports
             .into_iter()
@@ -170,6 +235,29 @@ impl Writer {
 }
 
 impl Queue {
+    fn free(&self, shared: &Shared, count: usize) {
+        shared.metrics.writer_queued.sub(i64::try_from(count).unwrap_or(0));
+        self.held.set(self.held.get() - count);
+        self.admit(shared.settings.writer_queue);
+    }
+
+    /// Gives room to those who wait for it.
+    fn admit(&self, most: usize) {
+        loop {
+            let mut line = self.line.borrow_mut();
+            // Whoever waits no longer is passed over.
+            let fits = |first: &mut Wanted| first.ready.is_closed() || self.held.get() + first.count <= most;
+            let Some(first) = line.pop_front_if(fits) else { return };
+            // What follows may give room back, which leads here again.
+            drop(line);
+            let writer = first.writer.upgrade().filter(|_| !first.ready.is_closed());
+            let Some(writer) = writer.map(Writer) else { continue };
+            if writer.reserve(first.count).is_ok() {
+                drop(first.ready.send(writer.reserved(first.count)));
+            }
+        }
+    }
+
     /// Removes and returns the fixes to write next.
     fn take(&self) -> Vec<Pending> {
         let mut waiting = self.waiting.take();
@@ -217,6 +305,20 @@ async fn run(shared: Arc<Shared>, link: Link, queue: Rc<Queue>) {
     }
 }
 
+/// Room in a queue for fixes that are still to be queued. Given back when dropped.
+#[derive(Debug)]
+pub struct Reserved {
+    inner: Rc<Inner>,
+    count: usize,
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        let Self { inner, count } = self;
+        inner.queue.free(&inner.shared, *count);
+    }
+}
+
 /// Fixes that are being written. Dropping this makes room for as many others.
 struct Held<'a> {
     shared: &'a Shared,
@@ -226,9 +328,7 @@ struct Held<'a> {
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        let Self { shared, queue, count } = *self;
-        shared.metrics.writer_queued.sub(i64::try_from(count).unwrap_or(0));
-        queue.held.set(queue.held.get() - count);
+        self.queue.free(self.shared, self.count);
     }
 }
 

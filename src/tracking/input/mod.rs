@@ -23,6 +23,7 @@ pub use batch::{Batch, Element, Rejection, parse_batch, parse_ndjson};
 pub use cursor::write_cursor;
 pub use profile::parse_profile;
 pub use query::{MAX_ANSWERS, MAX_LIMIT, MAX_QUERIES, MAX_RADIUS_M, Source, parse_nearby, parse_queries, parse_within};
+pub use raw::MAX_BATCH;
 pub use warnings::{PositionWarning, Warnings};
 
 use super::model::Fix;

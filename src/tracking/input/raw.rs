@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 /// The most fixes in a batch.
-pub(super) const MAX_BATCH: usize = 10_000;
+pub const MAX_BATCH: usize = 10_000;
 
 /// The members of a fix that mean something to us, as they came. Others are read and dropped.
 #[derive(Debug, Default, PartialEq)]
