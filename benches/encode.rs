@@ -5,6 +5,7 @@ use chrono::{DateTime, SecondsFormat};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use fleetpulse::tracking::answer::{Form, Found, List};
 use fleetpulse::tracking::input::{Clock, parse_batch, parse_fix};
+use fleetpulse::tracking::members::Members;
 use fleetpulse::tracking::model::{Entity, Hit};
 use fleetpulse::tracking::snapshot;
 use serde::{Deserialize, Serialize, Serializer};
@@ -177,6 +178,8 @@ fn write_answer(c: &mut Criterion) {
                     cursor: None,
                     now_ms: NOW,
                     form: Form::Json,
+                    members: Members::default(),
+                    most_bytes: usize::MAX,
                 };
                 view.to_json()
             })

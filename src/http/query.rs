@@ -38,6 +38,12 @@ impl<'a> Query<'a> {
         }
     }
 
+    /// Splits a query string whose names were checked before.
+    #[must_use]
+    pub fn unchecked(query: &'a str) -> Self {
+        Self { pairs: split(query) }
+    }
+
     /// The value of a parameter.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {

@@ -3,8 +3,12 @@
 //! By hand and not by serde: an answer has some hundred member names, and serde looks through each for characters to
 //! escape; in a profile of nearby under load that stood out. Only text that a client chose goes through serde here.
 
+use super::members::{Member, Members};
 use super::model::{Entity, Hit, Profile};
 use crate::http::Stamps;
+use crate::ids::Id;
+use crate::runtime::{NoTurn, Turn};
+use tokio::task::yield_now;
 
 /// How entities are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,10 +35,17 @@ impl Found<'_> {
             Self::Entities(entities) => entities.len(),
         }
     }
+
+    fn id(&self, index: usize) -> &Id {
+        match self {
+            Self::Hits(hits) => &hits[index].entity.id,
+            Self::Entities(entities) => &entities[index].id,
+        }
+    }
 }
 
 /// A list of entities with what is to be known of the list.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct List<'a> {
     /// The entities, in order.
     pub found: Found<'a>,
@@ -42,34 +53,73 @@ pub struct List<'a> {
     pub source: &'static str,
     /// Whether the answer may miss what other instances stored lately.
     pub stale: bool,
-    /// Whether there were more than the limit, where that is told.
+    /// Whether there were more than the limit, where that is always said.
     pub truncated: Option<bool>,
-    /// The cursor of the next page, if there is one; its alphabet needs no escaping in JSON.
-    pub cursor: Option<&'a str>,
+    /// Makes the cursor of the page behind an id, where there are pages; its alphabet needs no escaping in JSON.
+    pub cursor: Option<&'a dyn Fn(&Id) -> String>,
     /// Now, for ages.
     pub now_ms: i64,
     /// How they are shown.
     pub form: Form,
+    /// What of them is shown.
+    pub members: Members,
+    /// The most bytes that the body may have; entities that do not fit are left out.
+    pub most_bytes: usize,
 }
 
+/// What of a body's bytes is kept for what follows the entities.
+const TAIL: usize = 512;
+
+/// How much is written in one step: some hundred microseconds.
+const STEP: usize = 64 * 1024;
+
 impl List<'_> {
-    /// The answer's body.
+    /// The answer's body. Whatever the limit, it has the first entity. A long one is written in steps, with other tasks in between, and in
+    /// the turn of long work on this thread.
+    ///
+    /// # Errors
+    /// [`NoTurn`].
+    pub async fn write(&self, mut turn: Option<Turn>) -> Result<Vec<u8>, NoTurn> {
+        let (mut json, mut written) = (self.begin(), 0);
+        while json.some(self.found, &mut written, self.now_ms, self.form, self.room()) {
+            pause(&mut turn).await?;
+        }
+        Ok(self.end(json, written))
+    }
+
+    /// The same at once.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
-        let mut json = Json::for_entities(self.found.len());
+        let (mut json, mut written) = (self.begin(), 0);
+        while json.some(self.found, &mut written, self.now_ms, self.form, self.room()) {}
+        self.end(json, written)
+    }
+
+    const fn room(&self) -> usize {
+        self.most_bytes.saturating_sub(TAIL)
+    }
+
+    fn begin(&self) -> Json {
+        let mut json = Json::new(self.found.len(), self.members);
         match self.form {
-            Form::Json => json.raw(b"{\"results\":"),
-            Form::GeoJson => json.raw(b"{\"type\":\"FeatureCollection\",\"features\":"),
+            Form::Json => json.raw(b"{\"results\":["),
+            Form::GeoJson => json.raw(b"{\"type\":\"FeatureCollection\",\"features\":["),
         }
-        json.array(self.found, self.now_ms, self.form);
+        json
+    }
+
+    fn end(&self, mut json: Json, written: usize) -> Vec<u8> {
+        json.raw(b"]");
         json.tail(self.source, self.stale);
-        if let Some(truncated) = self.truncated {
+        let is_cut = written < self.found.len();
+        let is_truncated = is_cut || self.truncated == Some(true);
+        if is_cut || self.truncated.is_some() {
             json.raw(b",\"truncated\":");
-            json.boolean(truncated);
+            json.boolean(is_truncated);
         }
-        if let Some(cursor) = self.cursor {
+        if let (true, Some(cursor), Some(last)) = (is_truncated, self.cursor, written.checked_sub(1)) {
             json.raw(b",\"cursor\":\"");
-            json.raw(cursor.as_bytes());
+            json.raw(cursor(self.found.id(last)).as_bytes());
             json.raw(b"\"");
         }
         json.raw(b"}");
@@ -77,21 +127,85 @@ impl List<'_> {
     }
 }
 
-/// The answers of many queries, in order.
-#[must_use]
-pub fn lists(results: &[Vec<Hit>], stale: bool, now_ms: i64) -> Vec<u8> {
-    let mut json = Json::for_entities(results.iter().map(Vec::len).sum());
-    json.raw(b"{\"results\":");
-    json.separated(results, |json, hits| json.array(Found::Hits(hits), now_ms, Form::Json));
-    json.tail("live", stale);
-    json.raw(b"}");
-    json.text
+/// Lets other tasks go on between two steps, in the turn of long work.
+async fn pause(turn: &mut Option<Turn>) -> Result<(), NoTurn> {
+    if turn.is_none() {
+        *turn = Some(Turn::wait().await?);
+    }
+    yield_now().await;
+    Ok(())
+}
+
+/// The answers of many queries, in order, as they are found.
+pub struct Lists {
+    json: Json,
+    now_ms: i64,
+    most_bytes: usize,
+    is_empty: bool,
+    is_cut: bool,
+}
+
+impl Lists {
+    /// Begins an answer of at most so many bytes, to be shown at `now_ms`.
+    #[must_use]
+    pub fn new(members: Members, now_ms: i64, most_bytes: usize) -> Self {
+        let mut json = Json::new(0, members);
+        json.raw(b"{\"results\":[");
+        Self {
+            json,
+            now_ms,
+            most_bytes: most_bytes.saturating_sub(TAIL),
+            is_empty: true,
+            is_cut: false,
+        }
+    }
+
+    /// Adds the answer of the next query, as [`List::write`] does. Returns false if it does not fit: it is left out then, and nothing may
+    /// be added. Of the first one, the entities that fit are kept.
+    ///
+    /// # Errors
+    /// [`NoTurn`].
+    pub async fn push(&mut self, hits: &[Hit], mut turn: Option<Turn>) -> Result<bool, NoTurn> {
+        let (before, mut written) = (self.json.text.len(), 0);
+        self.json.raw(if self.is_empty { b"[" } else { b",[" });
+        let found = Found::Hits(hits);
+        while self
+            .json
+            .some(found, &mut written, self.now_ms, Form::Json, self.most_bytes)
+        {
+            pause(&mut turn).await?;
+        }
+        self.json.raw(b"]");
+        self.is_cut = written < hits.len() || self.json.text.len() > self.most_bytes;
+        if self.is_cut && !self.is_empty {
+            self.json.text.truncate(before);
+        }
+        self.is_empty = false;
+        Ok(!self.is_cut)
+    }
+
+    /// Says that the answers of the next queries are missing.
+    pub const fn cut(&mut self) {
+        self.is_cut = true;
+    }
+
+    /// The answer's body; `stale` as in [`List`].
+    #[must_use]
+    pub fn finish(mut self, stale: bool) -> Vec<u8> {
+        self.json.raw(b"]");
+        self.json.tail("live", stale);
+        if self.is_cut {
+            self.json.raw(b",\"truncated\":true");
+        }
+        self.json.raw(b"}");
+        self.json.text
+    }
 }
 
 /// One entity by itself.
 #[must_use]
 pub fn entity(entity: &Entity, now_ms: i64) -> Vec<u8> {
-    let mut json = Json::for_entities(1);
+    let mut json = Json::new(1, Members::default());
     json.entity(entity, None, now_ms, Form::Json);
     json.text
 }
@@ -99,7 +213,7 @@ pub fn entity(entity: &Entity, now_ms: i64) -> Vec<u8> {
 /// A profile by itself.
 #[must_use]
 pub fn profile(id: &str, profile: &Profile) -> Vec<u8> {
-    let mut json = Json::for_entities(1);
+    let mut json = Json::new(1, Members::default());
     json.raw(b"{\"id\":\"");
     json.raw(id.as_bytes());
     json.raw(b"\"");
@@ -112,14 +226,16 @@ pub fn profile(id: &str, profile: &Profile) -> Vec<u8> {
 struct Json {
     text: Vec<u8>,
     stamps: Stamps,
+    members: Members,
 }
 
 impl Json {
-    fn for_entities(count: usize) -> Self {
+    fn new(entities: usize, members: Members) -> Self {
         // An entity without a profile takes about 160 bytes.
         Self {
-            text: Vec::with_capacity(128 + 176 * count),
+            text: Vec::with_capacity(128 + 176 * entities),
             stamps: Stamps::default(),
+            members,
         }
     }
 
@@ -153,41 +269,35 @@ impl Json {
         self.raw(&[b'.', digit(rest / 100), digit(rest / 10), digit(rest)]);
     }
 
-    fn optional(&mut self, name: &[u8], value: Option<f32>) {
-        if let Some(value) = value {
-            self.raw(name);
-            self.raw(zmij::Buffer::new().format_finite(value).as_bytes());
-        }
-    }
-
     /// What a client chose, escaped.
     fn chosen(&mut self, value: &impl serde::Serialize) {
         // Text and scalars into memory: there is nothing in this that can fail.
         let _ = serde_json::to_writer(&mut self.text, value);
     }
 
-    fn separated<T>(&mut self, items: &[T], mut write: impl FnMut(&mut Self, &T)) {
-        self.raw(b"[");
-        for (index, item) in items.iter().enumerate() {
-            if index > 0 {
+    /// Writes entities from number `written` on for one step, and counts them. Returns whether there are more to write: not if the next
+    /// one would make the text longer than `most_bytes`. The first is written in any case.
+    fn some(&mut self, found: Found<'_>, written: &mut usize, now_ms: i64, form: Form, most_bytes: usize) -> bool {
+        let stop = self.text.len() + STEP;
+        while *written < found.len() && self.text.len() < stop {
+            let before = self.text.len();
+            if *written > 0 {
                 self.raw(b",");
             }
-            write(self, item);
-        }
-        self.raw(b"]");
-    }
-
-    fn array(&mut self, found: Found<'_>, now_ms: i64, form: Form) {
-        match found {
-            Found::Hits(hits) => {
-                self.separated(hits, |json, hit| {
-                    json.entity(&hit.entity, Some(hit.distance_m), now_ms, form);
-                });
+            match found {
+                Found::Hits(hits) => {
+                    let Hit { entity, distance_m } = &hits[*written];
+                    self.entity(entity, Some(*distance_m), now_ms, form);
+                }
+                Found::Entities(entities) => self.entity(&entities[*written], None, now_ms, form),
             }
-            Found::Entities(entities) => {
-                self.separated(entities, |json, entity| json.entity(entity, None, now_ms, form));
+            if self.text.len() > most_bytes && *written > 0 {
+                self.text.truncate(before);
+                return false;
             }
+            *written += 1;
         }
+        *written < found.len()
     }
 
     fn tail(&mut self, source: &'static str, stale: bool) {
@@ -204,11 +314,15 @@ impl Json {
                 self.raw(b"{\"id\":\"");
                 // The alphabet of ids has nothing to escape.
                 self.raw(entity.id.as_bytes());
-                self.raw(b"\",\"lat\":");
-                self.degrees(lat);
-                self.raw(b",\"lon\":");
-                self.degrees(lon);
-                self.raw(b",");
+                self.raw(b"\"");
+                if self.members.has(Member::Lat) {
+                    self.raw(b",\"lat\":");
+                    self.degrees(lat);
+                }
+                if self.members.has(Member::Lon) {
+                    self.raw(b",\"lon\":");
+                    self.degrees(lon);
+                }
                 self.members(entity, distance_m, now_ms);
                 self.raw(b"}");
             }
@@ -226,42 +340,63 @@ impl Json {
         }
     }
 
+    /// Writes the name of a member, with the comma before it unless it is the first.
+    fn name(&mut self, name: &'static [u8]) {
+        let is_first = self.text.last() == Some(&b'{');
+        self.raw(&name[usize::from(is_first)..]);
+    }
+
     fn members(&mut self, entity: &Entity, distance_m: Option<f64>, now_ms: i64) {
-        let fix = &entity.fix;
-        if let Some(distance_m) = distance_m {
-            self.raw(b"\"distance_m\":");
+        let (fix, members) = (&entity.fix, self.members);
+        if let Some(distance_m) = distance_m.filter(|_| members.has(Member::DistanceM)) {
+            self.name(b",\"distance_m\":");
             self.metres(distance_m);
-            self.raw(b",");
         }
-        self.raw(b"\"age_ms\":");
-        self.int((now_ms - fix.timestamp_ms).max(0));
-        self.raw(b",\"timestamp\":\"");
-        self.text.extend_from_slice(self.stamps.write(fix.timestamp_ms));
-        self.raw(b"\"");
-        self.optional(b",\"accuracy_m\":", fix.accuracy_m);
-        self.optional(b",\"altitude_m\":", fix.altitude_m);
-        self.optional(b",\"speed_mps\":", fix.speed_mps);
-        self.optional(b",\"heading_deg\":", fix.heading_deg);
+        if members.has(Member::AgeMs) {
+            self.name(b",\"age_ms\":");
+            self.int((now_ms - fix.timestamp_ms).max(0));
+        }
+        if members.has(Member::Timestamp) {
+            self.name(b",\"timestamp\":\"");
+            self.text.extend_from_slice(self.stamps.write(fix.timestamp_ms));
+            self.raw(b"\"");
+        }
+        for (member, name, value) in [
+            (Member::AccuracyM, &b",\"accuracy_m\":"[..], fix.accuracy_m),
+            (Member::AltitudeM, b",\"altitude_m\":", fix.altitude_m),
+            (Member::SpeedMps, b",\"speed_mps\":", fix.speed_mps),
+            (Member::HeadingDeg, b",\"heading_deg\":", fix.heading_deg),
+        ] {
+            if let Some(value) = value.filter(|_| members.has(member)) {
+                self.name(name);
+                self.raw(zmij::Buffer::new().format_finite(value).as_bytes());
+            }
+        }
         if let Some(profile) = &entity.profile {
             self.profile(profile);
         }
     }
 
     fn profile(&mut self, profile: &Profile) {
-        if let Some(status) = &profile.status {
-            self.raw(b",\"status\":");
+        let members = self.members;
+        if let Some(status) = profile.status.as_ref().filter(|_| members.has(Member::Status)) {
+            self.name(b",\"status\":");
             self.chosen(status);
         }
-        if let Some(vehicle_type) = &profile.vehicle_type {
-            self.raw(b",\"vehicle_type\":");
+        if let Some(vehicle_type) = profile
+            .vehicle_type
+            .as_ref()
+            .filter(|_| members.has(Member::VehicleType))
+        {
+            self.name(b",\"vehicle_type\":");
             self.chosen(vehicle_type);
         }
-        if let Some(capacity) = profile.capacity {
-            self.raw(b",\"capacity\":");
+        if let Some(capacity) = profile.capacity.filter(|_| members.has(Member::Capacity)) {
+            self.name(b",\"capacity\":");
             self.int(i64::from(capacity));
         }
-        if !profile.attributes.is_empty() {
-            self.raw(b",\"attributes\":");
+        if !profile.attributes.is_empty() && members.has(Member::Attributes) {
+            self.name(b",\"attributes\":");
             self.chosen(&profile.attributes);
         }
     }
@@ -273,6 +408,7 @@ mod tests {
     use crate::geo::Point;
     use crate::ids::Id;
     use crate::tracking::model::{Fix, Scalar};
+    use futures_util::FutureExt;
     use proptest::prelude::*;
     use serde_json::{Value, json};
     use std::sync::Arc;
@@ -318,8 +454,125 @@ mod tests {
             cursor: None,
             now_ms: 1_790_000_000_623,
             form,
+            members: Members::default(),
+            most_bytes: usize::MAX,
         };
         serde_json::from_slice(&list.to_json()).unwrap()
+    }
+
+    #[test]
+    fn a_long_list_is_cut_and_says_so() {
+        let hits = vec![hit(); 1_000];
+        let cursor = |id: &Id| format!("behind-{id}");
+        for form in [Form::Json, Form::GeoJson] {
+            let list = List {
+                found: Found::Hits(&hits),
+                source: "live",
+                stale: false,
+                truncated: None,
+                cursor: Some(&cursor),
+                now_ms: 1_790_000_000_623,
+                form,
+                members: Members::default(),
+                most_bytes: 10_000,
+            };
+            let body = list.to_json();
+            assert!((9_000..=10_000).contains(&body.len()), "{}", body.len());
+            let body: Value = serde_json::from_slice(&body).unwrap();
+            let name = if form == Form::Json { "results" } else { "features" };
+            assert!(!body[name].as_array().unwrap().is_empty());
+            assert_eq!(
+                (&body["truncated"], &body["cursor"]),
+                (&json!(true), &json!("behind-d-1"))
+            );
+            let tiny = List { most_bytes: 1, ..list }.to_json();
+            let tiny: Value = serde_json::from_slice(&tiny).unwrap();
+            assert_eq!(tiny[name].as_array().unwrap().len(), 1);
+        }
+    }
+
+    #[test]
+    fn many_lists_are_cut_behind_a_whole_one() {
+        let push = |lists: &mut Lists, hits: &[Hit]| lists.push(hits, None).now_or_never().unwrap().unwrap();
+        let hits = vec![hit(); 10];
+        let mut lists = Lists::new(Members::default(), 1_790_000_000_623, 10_000);
+        let mut pushed = 0;
+        while push(&mut lists, &hits) {
+            pushed += 1;
+        }
+        let body = lists.finish(false);
+        assert!(body.len() <= 10_000, "{}", body.len());
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        let results = body["results"].as_array().unwrap();
+        assert!(pushed > 1 && results.len() == pushed);
+        assert!(results.iter().all(|list| list.as_array().unwrap().len() == 10));
+        assert_eq!(body["truncated"], true);
+        // The first is there in any case, as far as it fits.
+        let mut lists = Lists::new(Members::default(), 1_790_000_000_623, 1_500);
+        assert!(!push(&mut lists, &hits));
+        let body: Value = serde_json::from_slice(&lists.finish(false)).unwrap();
+        let first = body["results"][0].as_array().unwrap().len();
+        assert!((1..10).contains(&first) && body["truncated"] == true);
+    }
+
+    #[actix_web::test]
+    async fn a_long_list_is_written_alike_in_steps() {
+        let hits = vec![hit(); 2_000];
+        let list = List {
+            found: Found::Hits(&hits),
+            source: "live",
+            stale: false,
+            truncated: None,
+            cursor: None,
+            now_ms: 1_790_000_000_623,
+            form: Form::Json,
+            members: Members::default(),
+            most_bytes: usize::MAX,
+        };
+        let mut writing = Box::pin(list.write(None));
+        let mut steps = 1;
+        let text = loop {
+            match (&mut writing).now_or_never() {
+                Some(text) => break text.unwrap(),
+                None => yield_now().await,
+            }
+            steps += 1;
+        };
+        assert_eq!(text, list.to_json());
+        assert!(steps > text.len() / STEP, "{steps}");
+    }
+
+    #[test]
+    fn only_the_members_that_are_asked_for_are_shown() {
+        let shown = |fields: &str, form| {
+            let list = List {
+                found: Found::Hits(&[hit()]),
+                source: "live",
+                stale: false,
+                truncated: None,
+                cursor: None,
+                now_ms: 1_790_000_000_623,
+                form,
+                members: Members::of(fields).unwrap(),
+                most_bytes: usize::MAX,
+            };
+            serde_json::from_slice::<Value>(&list.to_json()).unwrap()
+        };
+        let body = shown("fields=lon,status", Form::Json);
+        assert_eq!(
+            body["results"][0],
+            json!({"id": "d-1", "lon": -73.9857, "status": "on \"break\"\n"})
+        );
+        assert_eq!(shown("fields=id", Form::Json)["results"][0], json!({"id": "d-1"}));
+        let body = shown("fields=speed_mps,capacity", Form::GeoJson);
+        assert_eq!(
+            body["features"][0]["properties"],
+            json!({"speed_mps": 13.4, "capacity": 4})
+        );
+        assert_eq!(
+            shown("fields=id", Form::GeoJson)["features"][0]["properties"],
+            json!({})
+        );
     }
 
     #[test]

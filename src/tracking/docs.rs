@@ -66,6 +66,18 @@ pub(super) struct FilterParams {
     min_capacity: Option<u32>,
 }
 
+/// Which members an answer shows.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct FieldsParam {
+    /// Members to show, with commas between; all if not given. The id is always shown.
+    #[param(
+        pattern = r"^(id|lat|lon|distance_m|age_ms|timestamp|accuracy_m|altitude_m|speed_mps|heading_deg|status|vehicle_type|capacity|attributes)(,(id|lat|lon|distance_m|age_ms|timestamp|accuracy_m|altitude_m|speed_mps|heading_deg|status|vehicle_type|capacity|attributes))*$",
+        example = "lat,lon,distance_m"
+    )]
+    fields: Option<String>,
+}
+
 /// The id of an entity.
 #[derive(ToSchema)]
 #[schema(
@@ -236,7 +248,7 @@ pub(super) struct ListBody {
     source: SourceBody,
     /// Whether the answer may miss what other instances stored lately, because Redis is away or still being read.
     stale: bool,
-    /// Whether there were more than the limit; only of boxes.
+    /// Whether there were more than the limit, or than fit into the answer; of the nearest only said if they did not fit.
     truncated: Option<bool>,
     /// Cursor of the next page; only in answers for boxes, and absent on the last page.
     cursor: Option<String>,
@@ -282,6 +294,8 @@ pub(super) struct QueriesAnswer {
     results: Vec<Vec<HitBody>>,
     source: SourceBody,
     stale: bool,
+    /// True if the lists of the last queries did not fit into the answer and are missing; else absent.
+    truncated: Option<bool>,
 }
 
 /// What is known of an entity besides where it is.

@@ -78,8 +78,9 @@ async fn nearby_in(
                     .await
                     .map_err(away)?,
             );
+            // Profiles may be large: no more of them are kept than can be in the answer.
+            sort(&mut hits, query.limit);
         }
-        sort(&mut hits, query.limit);
         let beyond_m = found
             .last()
             .map_or(0.0, |(_, distance_m)| distance_m / STRETCH - ROUNDING_M);

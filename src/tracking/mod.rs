@@ -40,8 +40,8 @@ pub mod handlers;
 pub mod input;
 mod lag;
 pub mod live;
-
 mod load;
+pub mod members;
 pub mod model;
 mod orphans;
 pub mod patch;

@@ -19,8 +19,9 @@ pub use within::{__path_within, within};
 use super::answer::{Form, List};
 use super::input::BodyError;
 use super::{Kind, Writer};
-use crate::http::{FieldError, Problem, asks_for, reply, unreserved_path_id};
+use crate::http::{Answers, FieldError, Problem, asks_for, reply, unreserved_path_id};
 use crate::ids::{Id, RESERVED_ENTITIES};
+use crate::runtime::{NoTurn, Turn};
 use actix_web::http::header::{HeaderValue, VARY};
 use actix_web::{HttpRequest, HttpResponse, web};
 
@@ -62,6 +63,13 @@ fn no_room() -> Problem {
     )
 }
 
+fn too_many_searches(_waiting: NoTurn) -> Problem {
+    Problem::unavailable(
+        "more searches of very many entities are waiting than the service can do; narrow the search or try again",
+        1,
+    )
+}
+
 fn too_many_attributes() -> Problem {
     Problem::unacceptable(vec![FieldError::new(
         "attributes",
@@ -96,12 +104,25 @@ fn form(request: &HttpRequest) -> Form {
     }
 }
 
-/// A list as the answer, in one of two forms.
-fn list(list: &List<'_>) -> HttpResponse {
+/// A query that wants more entities than this is long work: to find and to write them may take a millisecond.
+const LARGE: usize = 100;
+
+/// The turn of long work on this thread, for a query that wants many entities. If there is no memory for its answer it is not begun.
+async fn turn_of(request: &HttpRequest, limit: usize) -> Result<Option<Turn>, Problem> {
+    if limit <= LARGE {
+        return Ok(None);
+    }
+    Answers::check(request)?;
+    Turn::wait().await.map(Some).map_err(too_many_searches)
+}
+
+/// A list as the answer.
+async fn list(list: &List<'_>, turn: Option<Turn>) -> Result<HttpResponse, Problem> {
+    let body = list.write(turn).await.map_err(too_many_searches)?;
     let mut answer = match list.form {
-        Form::Json => reply::json(list.to_json()),
-        Form::GeoJson => reply::answer(HeaderValue::from_static(GEO_JSON), list.to_json()),
+        Form::Json => reply::json(body),
+        Form::GeoJson => reply::answer(HeaderValue::from_static(GEO_JSON), body),
     };
     answer.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
-    answer
+    Ok(answer)
 }

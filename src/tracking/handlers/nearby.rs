@@ -1,48 +1,60 @@
-use super::super::answer::{self, Found, List};
+use super::super::answer::{Found, List, Lists};
 use super::super::geosearch;
 use super::super::input::{Source, parse_nearby, parse_queries};
 use super::super::live::LiveIndex;
+use super::super::members::{FIELDS, Members};
 use super::super::model::{Hit, NearbyQuery};
-use super::{State, form, kind_of};
+use super::{State, form, kind_of, too_many_searches};
 use crate::clock;
-use crate::http::{Body, Problem, no_query, reply};
-use crate::tracking::docs::{FilterParams, ListBody, NearbyParams, QueriesAnswer, QueriesBody};
+use crate::http::{AnswerLimit, Answers, Body, Problem, Query, reply};
+use crate::runtime::Turn;
+use crate::tracking::docs::{FieldsParam, FilterParams, ListBody, NearbyParams, QueriesAnswer, QueriesBody};
 use actix_web::{HttpRequest, HttpResponse, web};
 
 /// The largest body of many queries, bytes.
 const MAX_BODY: usize = 1024 * 1024;
 
+/// Steps of about a millisecond that the queries of one call take together, before those that are left are cut.
+const MOST_STEPS: usize = 1_000;
+
 /// Find the nearest entities
 ///
 /// Nearest first, by haversine distance on the mean earth radius (6 371 008.8 m). Filters apply before the limit. With
-/// `Accept: application/geo+json` the answer is a `FeatureCollection`.
+/// `Accept: application/geo+json` the answer is a `FeatureCollection`. An answer that would be larger than `HTTP_MAX_ANSWER_BYTES` has
+/// the nearest that fit, and `truncated` is true.
 #[utoipa::path(
     get, path = "/v1/{kind}/nearby", operation_id = "find_nearby", tag = "tracking",
     params(
         ("kind" = String, Path, description = "drivers, vehicles or users"),
         NearbyParams,
         FilterParams,
+        FieldsParam,
     ),
     responses(
         (status = 200, description = "The nearest", content(
             (ListBody = "application/json"), (serde_json::Value = "application/geo+json"))),
         (status = 400, description = "A parameter is unknown, missing or not a number", body = Problem),
-        (status = 503, description = "source=redis while Redis is away, or two such searches of this instance are under way", body = Problem),
+        (status = 503, description = "source=redis while Redis is away, or two such searches of this instance are under way; or many searches of very many entities are waiting", body = Problem),
     )
 )]
 pub async fn nearby(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
     let kind = kind_of(&request)?;
     let (query, source) = parse_nearby(request.query_string())?;
+    let members = Members::of(request.query_string())?;
     let shared = state.shared();
     let now_ms = clock::now_ms();
+    let mut turn = super::turn_of(&request, query.limit).await?;
     let (hits, is_stale) = match source {
-        Source::Live => (live(shared.live(kind), &query, now_ms).await, !shared.is_synced()),
+        Source::Live => {
+            let (hits, _) = live(shared.live(kind), &query, now_ms, &mut turn).await?;
+            (hits, !shared.is_synced())
+        }
         Source::Redis => (
             geosearch::nearby(shared, state.link(), kind, &query, now_ms).await?,
             false,
         ),
     };
-    Ok(super::list(&List {
+    let list = List {
         found: Found::Hits(&hits),
         source: source.as_str(),
         stale: is_stale,
@@ -50,46 +62,74 @@ pub async fn nearby(request: HttpRequest, state: State) -> Result<HttpResponse, 
         cursor: None,
         now_ms,
         form: form(&request),
-    }))
+        members,
+        most_bytes: AnswerLimit::of(&request),
+    };
+    super::list(&list, turn).await
 }
 
 /// Find the nearest entities of many places
 ///
-/// Up to 1,000 queries, answered in order; their limits must not add up to more than 50,000.
+/// Up to 1,000 queries, answered in order; their limits must not add up to more than 50,000. An answer that would be larger than
+/// `HTTP_MAX_ANSWER_BYTES`, or whose queries take more than about a second of work, has the lists of the first queries, and `truncated`
+/// is true: repeat the call with the others. If the first list alone is too long, it has the nearest that fit.
 #[utoipa::path(
     post, path = "/v1/{kind}/nearby", operation_id = "find_nearby_many", tag = "tracking", request_body = QueriesBody,
-    params(("kind" = String, Path, description = "drivers, vehicles or users")),
+    params(("kind" = String, Path, description = "drivers, vehicles or users"), FieldsParam),
     responses(
         (status = 200, description = "A list for each query", body = QueriesAnswer),
         (status = 413, description = "More than 1 MiB", body = Problem),
         (status = 422, description = "A query is not acceptable; none was answered", body = Problem),
+        (status = 503, description = "Many searches of very many entities are waiting; or other bodies, or answers that clients do not read, take all memory", body = Problem),
     )
 )]
 pub async fn nearby_many(request: HttpRequest, payload: web::Payload, state: State) -> Result<HttpResponse, Problem> {
     let kind = kind_of(&request)?;
-    no_query(&request)?;
+    Query::parse(request.query_string(), &[FIELDS], &[])?;
+    let members = Members::of(request.query_string())?;
+    Answers::check(&request)?;
     let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
     let queries = parse_queries(&body)?;
     let shared = state.shared();
     let now_ms = clock::now_ms();
-    let mut results = Vec::with_capacity(queries.len());
+    let mut lists = Lists::new(members, now_ms, AnswerLimit::of(&request));
+    let mut steps = 0;
     for query in &queries {
-        results.push(live(shared.live(kind), query, now_ms).await);
+        if steps >= MOST_STEPS {
+            lists.cut();
+            break;
+        }
+        let mut turn = super::turn_of(&request, query.limit).await?;
+        let (hits, more) = live(shared.live(kind), query, now_ms, &mut turn).await?;
+        steps += more;
+        if !lists.push(&hits, turn).await.map_err(too_many_searches)? {
+            break;
+        }
         // A single one may take long; others on this thread get their turn.
         tokio::task::yield_now().await;
     }
-    let json = answer::lists(&results, !shared.is_synced(), now_ms);
-    Ok(reply::json(json))
+    Ok(reply::json(lists.finish(!shared.is_synced())))
 }
 
-/// Returns the nearest entities in the live index. A search of very many entities yields to other tasks on this thread.
-async fn live(index: &LiveIndex, query: &NearbyQuery, now_ms: i64) -> Vec<Hit> {
+/// Returns the nearest entities in the live index, and how many steps it took to find them if the search had to examine very many. Such a
+/// search yields to other tasks on this thread after each step, in the turn of long work.
+async fn live(
+    index: &LiveIndex,
+    query: &NearbyQuery,
+    now_ms: i64,
+    turn: &mut Option<Turn>,
+) -> Result<(Vec<Hit>, usize), Problem> {
     if let Some(hits) = index.nearby_at_once(query, now_ms) {
-        return hits;
+        return Ok((hits, 0));
+    }
+    if turn.is_none() {
+        *turn = Some(Turn::wait().await.map_err(too_many_searches)?);
     }
     let mut search = index.search_nearby(query, now_ms);
+    let mut steps = 1;
     while search.go_on() {
+        steps += 1;
         tokio::task::yield_now().await;
     }
-    search.finish()
+    Ok((search.finish(), steps))
 }

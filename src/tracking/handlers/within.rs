@@ -1,15 +1,18 @@
 use super::super::answer::{Found, List};
 use super::super::input::{parse_within, write_cursor};
-use super::{State, form, kind_of};
+use super::super::members::Members;
+use super::{State, form, kind_of, too_many_searches};
 use crate::clock;
-use crate::http::Problem;
-use crate::tracking::docs::{FilterParams, ListBody, WithinParams};
+use crate::http::{AnswerLimit, Problem};
+use crate::ids::Id;
+use crate::runtime::Turn;
+use crate::tracking::docs::{FieldsParam, FilterParams, ListBody, WithinParams};
 use actix_web::{HttpRequest, HttpResponse};
 
 /// List the entities in a box
 ///
 /// In order of id. `west` greater than `east` means across the antimeridian; longitudes beyond ±180 are wrapped (up to ±540), and an
-/// extent of 360 degrees or more is the whole circle. `truncated` says whether there are more than the limit; then repeat the call with
+/// extent of 360 degrees or more is the whole circle. `truncated` says whether there are more than the limit, or than fit into `HTTP_MAX_ANSWER_BYTES`; then repeat the call with
 /// `cursor` for the next page, at any instance. An entity that is in the box from the first call to the last is listed once, however it
 /// moves; others may be listed or not.
 #[utoipa::path(
@@ -18,37 +21,43 @@ use actix_web::{HttpRequest, HttpResponse};
         ("kind" = String, Path, description = "drivers, vehicles or users"),
         WithinParams,
         FilterParams,
+        FieldsParam,
     ),
     responses(
         (status = 200, description = "Those inside", content(
             (ListBody = "application/json"), (serde_json::Value = "application/geo+json"))),
         (status = 400, description = "A parameter is unknown, missing or cannot be read", body = Problem),
         (status = 422, description = "A value is out of range, or the cursor belongs to another listing", body = Problem),
+        (status = 503, description = "Many searches of very many entities are waiting", body = Problem),
     )
 )]
 pub async fn within(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
     let kind = kind_of(&request)?;
     let query = parse_within(request.query_string(), kind)?;
+    let members = Members::of(request.query_string())?;
     let shared = state.shared();
     let now_ms = clock::now_ms();
+    let mut turn = super::turn_of(&request, query.limit).await?;
     let mut search = shared.live(kind).search_within(&query, now_ms);
     while search.go_on() {
-        // A large box takes long: other tasks on this thread get a turn.
+        // A large box takes long: other tasks on this thread go on in between.
+        if turn.is_none() {
+            turn = Some(Turn::wait().await.map_err(too_many_searches)?);
+        }
         tokio::task::yield_now().await;
     }
     let (entities, truncated) = search.finish();
-    let cursor = entities
-        .last()
-        .filter(|_| truncated)
-        .map(|behind| write_cursor(kind, &query, &behind.id));
+    let cursor = |behind: &Id| write_cursor(kind, &query, behind);
     let list = List {
         found: Found::Entities(&entities),
         source: "live",
         stale: !shared.is_synced(),
         truncated: Some(truncated),
-        cursor: cursor.as_deref(),
+        cursor: Some(&cursor),
         now_ms,
         form: form(&request),
+        members,
+        most_bytes: AnswerLimit::of(&request),
     };
-    Ok(super::list(&list))
+    super::list(&list, turn).await
 }

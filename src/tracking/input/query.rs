@@ -4,6 +4,7 @@ use super::{BodyError, malformed, number};
 use crate::geo::{BoundingBox, MAX_WRAPPED_LONGITUDE_DEG, Point, PointError, wrap_longitude};
 use crate::http::{FieldError, MAX_FAULTS, Problem, Query, unknown_member};
 use crate::tracking::Kind;
+use crate::tracking::members::FIELDS;
 use crate::tracking::model::{Filter, NearbyQuery, WithinQuery};
 use compact_str::CompactString;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
@@ -51,7 +52,9 @@ const WORDS: [&str; 2] = ["status", "vehicle_type"];
 /// # Errors
 /// 400 for what cannot be read, 422 for what is out of range.
 pub fn parse_nearby(query: &str) -> Result<(NearbyQuery, Source), Problem> {
-    let known = ["lat", "lon", "radius_m", "limit", FILTER[0], FILTER[1], "source"];
+    let known = [
+        "lat", "lon", "radius_m", "limit", FILTER[0], FILTER[1], "source", FIELDS,
+    ];
     let query = Query::parse(query, &known, &WORDS)?;
     let mut errors = Vec::new();
     let lat = required(&query, "lat")?;
@@ -72,7 +75,7 @@ pub fn parse_nearby(query: &str) -> Result<(NearbyQuery, Source), Problem> {
 /// # Errors
 /// As [`parse_nearby`].
 pub fn parse_within(query: &str, kind: Kind) -> Result<WithinQuery, Problem> {
-    let known = ["bbox", "limit", "cursor", FILTER[0], FILTER[1]];
+    let known = ["bbox", "limit", "cursor", FILTER[0], FILTER[1], FIELDS];
     let query = Query::parse(query, &known, &WORDS)?;
     let text = query
         .text("bbox")

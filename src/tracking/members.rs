@@ -1,0 +1,115 @@
+//! Which members of an entity a list shows: the query parameter `fields`.
+
+use crate::http::{FieldError, Problem, Query, names};
+
+/// A set of members. The id is always shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Members(u16);
+
+/// A member that may be left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "they are what they are called")]
+pub enum Member {
+    Lat,
+    Lon,
+    DistanceM,
+    AgeMs,
+    Timestamp,
+    AccuracyM,
+    AltitudeM,
+    SpeedMps,
+    HeadingDeg,
+    Status,
+    VehicleType,
+    Capacity,
+    Attributes,
+}
+
+/// The name of the parameter.
+pub const FIELDS: &str = "fields";
+const ID: &str = "id";
+const NAMES: [(&str, Option<Member>); 14] = [
+    (ID, None),
+    ("lat", Some(Member::Lat)),
+    ("lon", Some(Member::Lon)),
+    ("distance_m", Some(Member::DistanceM)),
+    ("age_ms", Some(Member::AgeMs)),
+    ("timestamp", Some(Member::Timestamp)),
+    ("accuracy_m", Some(Member::AccuracyM)),
+    ("altitude_m", Some(Member::AltitudeM)),
+    ("speed_mps", Some(Member::SpeedMps)),
+    ("heading_deg", Some(Member::HeadingDeg)),
+    ("status", Some(Member::Status)),
+    ("vehicle_type", Some(Member::VehicleType)),
+    ("capacity", Some(Member::Capacity)),
+    ("attributes", Some(Member::Attributes)),
+];
+
+impl Default for Members {
+    /// All of them.
+    fn default() -> Self {
+        Self(u16::MAX)
+    }
+}
+
+impl Members {
+    /// Returns whether a member is shown.
+    #[must_use]
+    pub const fn has(self, member: Member) -> bool {
+        self.0 & (1 << member as u16) != 0
+    }
+
+    /// Reads a query string that was found to have none but known parameters; all members are shown if it says nothing.
+    ///
+    /// # Errors
+    /// 422 with the nearest name if it names a member that there is not.
+    pub fn of(query: &str) -> Result<Self, Problem> {
+        // Most have no such parameter, and are not taken apart for it.
+        if !query.contains(FIELDS) {
+            return Ok(Self::default());
+        }
+        Query::unchecked(query)
+            .text(FIELDS)
+            .map_or(Ok(Self::default()), Self::parse)
+    }
+
+    fn parse(list: &str) -> Result<Self, Problem> {
+        let mut members = 0;
+        for name in list.split(',') {
+            match NAMES.iter().find(|(known, _)| *known == name) {
+                Some((_, Some(member))) => members |= 1 << *member as u16,
+                Some((_, None)) => {}
+                None => {
+                    let known: Vec<&str> = NAMES.iter().map(|(known, _)| *known).collect();
+                    let detail = format!("`{}` is unknown: {}", names::shown(name), names::hint(name, &known));
+                    return Err(Problem::unacceptable(vec![FieldError::new(FIELDS, detail)]));
+                }
+            }
+        }
+        Ok(Self(members))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_named_is_shown() {
+        let members = Members::of("lat=1&fields=lat,distance_m,id").unwrap();
+        assert!(members.has(Member::Lat) && members.has(Member::DistanceM));
+        assert!(!members.has(Member::Lon) && !members.has(Member::Attributes));
+        assert_eq!(Members::of("lat=1&lon=2").unwrap(), Members::default());
+        assert_eq!(Members::of("status=fields").unwrap(), Members::default());
+        assert!(Members::default().has(Member::Attributes));
+        assert!(!Members::of("fields=id").unwrap().has(Member::Lat));
+        assert!(Members::of("fields=lat%2Clon").unwrap().has(Member::Lon));
+    }
+
+    #[test]
+    fn an_unknown_member_is_answered_with_the_nearest_one() {
+        let said = |query| Members::of(query).unwrap_err().to_string();
+        assert!(said("fields=lat,lng").contains("`lng` is unknown: did you mean `lon`?"));
+        assert!(said("fields=").starts_with("422"));
+    }
+}
