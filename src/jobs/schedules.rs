@@ -109,6 +109,14 @@ pub struct Stored {
     pub job: StoredJob,
 }
 
+impl Stored {
+    /// The bytes of its job's payload.
+    #[must_use]
+    pub fn payload_bytes(&self) -> usize {
+        self.job.payload.get().len()
+    }
+}
+
 /// The job of a schedule, member by member as `POST /v1/queues/{queue}/jobs` takes it.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct StoredJob {
@@ -288,13 +296,15 @@ impl Jobs {
         })
     }
 
-    /// The schedules of a queue, by when they fire next.
+    /// Up to `most` (1 to 100) schedules of a queue behind the first `skip`, by when they fire next, and how many there are in all. One that
+    /// fires meanwhile may be missed or come twice.
     ///
     /// # Errors
     /// [`JobsError::Store`].
-    pub async fn schedules(&self, queue: &Id) -> Result<Vec<Scheduled>, JobsError> {
+    pub async fn schedules(&self, queue: &Id, skip: usize, most: usize) -> Result<(Vec<Scheduled>, u64), JobsError> {
         check::queue(queue)?;
-        let found = commands::schedules(self.target(queue), false, MAX_SCHEDULES).await?;
+        let most = most.clamp(1, MAX_SCHEDULES);
+        let found = commands::schedules_behind(self.target(queue), false, skip, most).await?;
         let read = |found: Found| {
             Some(Scheduled {
                 what: serde_json::from_str(&found.what).ok()?,
@@ -303,7 +313,14 @@ impl Jobs {
                 name: found.name,
             })
         };
-        Ok(found.schedules.into_iter().filter_map(read).collect())
+        Ok((found.schedules.into_iter().filter_map(read).collect(), found.all))
+    }
+
+    /// How many schedules a call may read at once if their payloads may take so many bytes together.
+    #[must_use]
+    pub fn schedules_within(&self, bytes: usize) -> usize {
+        let largest = usize::try_from(self.settings().payload).unwrap_or(usize::MAX);
+        (bytes / largest).clamp(1, MAX_SCHEDULES)
     }
 
     /// Takes a schedule away. What it has put in stays.

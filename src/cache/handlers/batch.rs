@@ -4,7 +4,7 @@ use super::super::Put;
 use super::entries::EntryBody;
 use super::input::{self, KeyBody, PutBody, Write};
 use super::{CacheError, OVERHEAD, State, namespace};
-use crate::http::{Body, Problem, RawObject, no_query, raw, reply};
+use crate::http::{AnswerLimit, Answers, Body, Problem, RawObject, no_query, raw, reply};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::future::try_join_all;
@@ -13,12 +13,15 @@ use utoipa::ToSchema;
 
 /// Elements of each list.
 const MAX_EACH: usize = 1_000;
-/// The largest body, and the most that is found, bytes; more if a single value may have more.
+/// The largest body, bytes; larger if a single value may have more.
 const MAX_BATCH: usize = 8 * 1_048_576;
 
-/// The most keys that are read at once; fewer if so many of the largest values were more than an answer may have. So one that
-/// would be too large is noticed before all of it is in memory.
+/// The most keys that are read at once; fewer if so many of the largest values were more than an answer may have. So an answer
+/// that would be too large is noticed before all of it is in memory.
 const READ_AT_ONCE: usize = 32;
+
+/// The most bytes of an answer that an entry takes besides its value and its key.
+const AROUND: usize = 256;
 
 /// What is to be deleted, written and found: in this order, at most 1,000 of each.
 #[expect(dead_code, reason = "read by the schema derive only")]
@@ -51,6 +54,9 @@ pub(super) struct SetBody {
 #[schema(as = CacheBatchAnswer)]
 pub(super) struct BatchAnswer<'a> {
     results: Vec<FoundBody<'a>>,
+    /// True if what is under the last keys of `get` did not fit into the answer: get those keys in another call. Else absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    truncated: Option<bool>,
 }
 
 /// What was found under a key.
@@ -80,12 +86,13 @@ enum Without {
 /// Write, delete and get many entries
 ///
 /// Each of them by itself, not all at one time. What is not acceptable or too large is refused before anything is done;
-/// after that a failure leaves what was deleted and written by then.
+/// after that a failure leaves what was deleted and written by then. What was found is cut where it would be larger than
+/// `HTTP_MAX_ANSWER_BYTES`; it has at least the first.
 #[utoipa::path(
     post, path = "/v1/cache/{namespace}", operation_id = "batch_cache_entries", tag = "cache", request_body = BatchBody, params(("namespace" = String, Path)),
     responses(
         (status = 200, description = "Done; what was found, in the order of `get`", body = BatchAnswer),
-        (status = 413, description = "A value or the body is too large: nothing was done. Or what `get` found is: all that was to be deleted and written is", body = Problem),
+        (status = 413, description = "A value or the body is too large: nothing was done", body = Problem),
         (status = 422, description = "Not acceptable: nothing was done", body = Problem),
         (status = 503, description = "Redis is away: some of it may be deleted and written", body = Problem),
     )
@@ -93,6 +100,7 @@ enum Without {
 pub async fn batch(request: HttpRequest, payload: web::Payload, cache: State) -> Result<HttpResponse, Problem> {
     let namespace = namespace(&request)?;
     no_query(&request)?;
+    Answers::check(&request)?;
     let settings = cache.shared().settings();
     let largest = usize::try_from(settings.max_value_bytes).unwrap_or(usize::MAX).max(1);
     let most = largest.max(MAX_BATCH);
@@ -119,17 +127,22 @@ pub async fn batch(request: HttpRequest, payload: web::Payload, cache: State) ->
     try_join_all(writes).await?;
     let keys: Vec<&str> = found.iter().map(String::as_str).collect();
     let mut entries = Vec::with_capacity(keys.len());
-    let mut left = most;
-    for keys in keys.chunks((MAX_BATCH / largest).clamp(1, READ_AT_ONCE)) {
-        for entry in cache.get_many_bytes(&namespace, keys).await? {
-            if let Ok(Some(entry)) = &entry {
-                let room = left.checked_sub(entry.bytes.len());
-                left = room
-                    .ok_or_else(|| Problem::too_large("what was asked for is too large for one answer: get fewer"))?;
+    let mut left = AnswerLimit::of(&request);
+    'reading: for piece in keys.chunks((left / largest).clamp(1, READ_AT_ONCE)) {
+        for (key, entry) in piece.iter().zip(cache.get_many_bytes(&namespace, piece).await?) {
+            let value = entry
+                .as_ref()
+                .map_or(0, |entry| entry.as_ref().map_or(0, |entry| entry.bytes.len()));
+            // A key may have nothing but characters that are escaped.
+            let size = value + 6 * key.len() + AROUND;
+            if size > left && !entries.is_empty() {
+                break 'reading;
             }
+            left = left.saturating_sub(size);
             entries.push(entry);
         }
     }
+    let truncated = (entries.len() < keys.len()).then_some(true);
     let results = keys.into_iter().zip(&entries).map(|(key, entry)| {
         let nothing = |state| FoundBody::Nothing { key, state };
         match entry {
@@ -143,7 +156,7 @@ pub async fn batch(request: HttpRequest, payload: web::Payload, cache: State) ->
         }
     });
     let results = results.collect::<Result<_, CacheError>>()?;
-    reply::value(StatusCode::OK, &BatchAnswer { results })
+    reply::value(StatusCode::OK, &BatchAnswer { results, truncated })
 }
 
 /// Keys with their values, and how all of them are kept.

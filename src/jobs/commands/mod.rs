@@ -13,7 +13,9 @@ pub(super) use put::{add, too_far};
 pub use queue::{Event, Events};
 pub(super) use queue::{clear, counts, drain, events, hold, list, redrive, sweep};
 pub(super) use registry::{queues, register, unregister};
-pub(super) use schedule::{AllFound, Found, fire, mend_schedule, remove_schedule, schedules, set_schedule};
+pub(super) use schedule::{
+    AllFound, Found, fire, mend_schedule, remove_schedule, schedules, schedules_behind, set_schedule,
+};
 pub(super) use take::{Taken, Taking, lease, leased_by, settle};
 
 use super::error::JobsError;

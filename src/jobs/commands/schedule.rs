@@ -92,9 +92,19 @@ pub(in crate::jobs) struct AllFound {
 
 /// The schedules of a queue by when they are due, or of those only what is due now.
 pub(in crate::jobs) async fn schedules(target: Target<'_>, only_due: bool, most: usize) -> Result<AllFound, JobsError> {
+    schedules_behind(target, only_due, 0, most).await
+}
+
+/// The same behind the first `skip` of them.
+pub(in crate::jobs) async fn schedules_behind(
+    target: Target<'_>,
+    only_due: bool,
+    skip: usize,
+    most: usize,
+) -> Result<AllFound, JobsError> {
     let mut words = target
-        .look(&SCHEDULES, 2, 0, |call| {
-            call.arg(u8::from(only_due)).arg(most);
+        .look(&SCHEDULES, 3, 0, |call| {
+            call.arg(u8::from(only_due)).arg(most).arg(skip);
         })
         .await?;
     let (now, all) = (words.number()?, words.count()?);

@@ -3,7 +3,7 @@ use super::answer::{AddedAnswer, LeasedAnswer, SettledAnswer, ids};
 use super::docs::{LeaseBody, NewJobsBody, SettleBody};
 use super::{Data, MAX_BODY, count_leased, count_settled, input, problem_of_many, waiting};
 use crate::http::{
-    Body, Fields, Problem, REPLAYED, deliver, idempotency_key, no_idempotency_key, no_query, path_id, reply,
+    Answers, Body, Fields, Problem, REPLAYED, deliver, idempotency_key, no_idempotency_key, no_query, path_id, reply,
 };
 use crate::once::Once;
 use actix_web::http::StatusCode;
@@ -77,6 +77,7 @@ pub async fn lease_jobs(request: HttpRequest, payload: web::Payload, state: Data
     let queue = path_id(&request, "queue")?;
     no_query(&request)?;
     no_idempotency_key(&request)?;
+    Answers::check(&request)?;
     let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
     let wanted = input::lease(Fields::parse_optional(&body)?)?;
     let offered = if wanted.wait.is_zero() {
@@ -109,6 +110,7 @@ pub async fn settle_jobs(request: HttpRequest, payload: web::Payload, state: Dat
     let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
     let (settlements, next) = input::ends(&body)?;
     if next.is_some() {
+        Answers::check(&request)?;
         no_idempotency_key(&request)?;
     }
     let ids = ids(&settlements);

@@ -16,6 +16,16 @@ pub(super) struct QueuesParams {
     cursor: Option<String>,
 }
 
+/// A page of the schedules.
+#[expect(dead_code, reason = "read by the derive only")]
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct SchedulesParams {
+    /// `next` of the page before.
+    #[param(format = "cursor")]
+    cursor: Option<String>,
+}
+
 /// A page of the jobs in a state.
 #[expect(dead_code, reason = "read by the derive only")]
 #[derive(IntoParams)]

@@ -1,7 +1,7 @@
 use super::super::schedules::{Scheduled, Stored};
 use super::docs::ScheduleBody;
 use super::{Data, input};
-use crate::http::{Body, Problem, Stamp, no_query, path_id, reply};
+use crate::http::{AnswerLimit, Body, Problem, Query, Stamp, no_query, path_id, reply};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
@@ -9,6 +9,9 @@ use utoipa::ToSchema;
 
 /// The largest body: a job's payload, and what is said of it.
 const MAX_BODY: usize = 2 * 1024 * 1024;
+
+/// The most bytes that a schedule takes besides its job's payload: names and keys, escaped, and numbers.
+const AROUND: usize = 8 * 1024;
 
 /// A schedule.
 #[derive(Serialize, ToSchema)]
@@ -29,6 +32,9 @@ pub(super) struct ScheduleAnswer {
 #[derive(Serialize, ToSchema)]
 pub(super) struct SchedulesAnswer {
     schedules: Vec<ScheduleAnswer>,
+    /// The `cursor` of the next page; not there on the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
 }
 
 impl From<Scheduled> for ScheduleAnswer {
@@ -78,26 +84,56 @@ pub async fn put_schedule(request: HttpRequest, payload: web::Payload, state: Da
 pub async fn get_schedule(request: HttpRequest, state: Data) -> Result<HttpResponse, Problem> {
     let (queue, name) = (path_id(&request, "queue")?, path_id(&request, "name")?);
     no_query(&request)?;
-    let schedules = state.jobs.schedules(&queue).await?;
-    let found = schedules.into_iter().find(|schedule| *schedule.name == *name);
-    let found = found.ok_or_else(|| Problem::not_found("there is no such schedule"))?;
-    reply::value(StatusCode::OK, &ScheduleAnswer::from(found))
+    let (mut skip, piece) = (0, state.jobs.schedules_within(AnswerLimit::of(&request)));
+    loop {
+        let (schedules, all) = state.jobs.schedules(&queue, skip, piece).await?;
+        if let Some(found) = schedules.into_iter().find(|schedule| *schedule.name == *name) {
+            return reply::value(StatusCode::OK, &ScheduleAnswer::from(found));
+        }
+        skip += piece;
+        if skip as u64 >= all {
+            return Err(Problem::not_found("there is no such schedule"));
+        }
+    }
 }
 
 /// List the schedules of a queue
+///
+/// By when they fire next. A page ends where it would be larger than `HTTP_MAX_ANSWER_BYTES`. One that fires between two pages may be
+/// missed or come twice.
 #[utoipa::path(
-    get, path = "/v1/queues/{queue}/schedules", operation_id = "list_schedules", tag = "jobs", params(("queue" = String, Path)),
+    get, path = "/v1/queues/{queue}/schedules", operation_id = "list_schedules", tag = "jobs",
+    params(("queue" = String, Path), SchedulesParams),
     responses(
-        (status = 200, description = "All, by when they fire next", body = SchedulesAnswer),
+        (status = 200, description = "A page of them; mostly all", body = SchedulesAnswer),
+        (status = 422, description = "The cursor is not one that a page named", body = Problem),
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]
 pub async fn list_schedules(request: HttpRequest, state: Data) -> Result<HttpResponse, Problem> {
     let queue = path_id(&request, "queue")?;
-    no_query(&request)?;
-    let schedules = state.jobs.schedules(&queue).await?;
-    let schedules = schedules.into_iter().map(ScheduleAnswer::from).collect();
-    reply::value(StatusCode::OK, &SchedulesAnswer { schedules })
+    let query = Query::parse(request.query_string(), &["cursor"], &[])?;
+    let refused = |error| Problem::unacceptable(vec![error]);
+    let first = query.number::<u16>("cursor").map_err(refused)?.map_or(0, usize::from);
+    let mut left = AnswerLimit::of(&request);
+    let piece = state.jobs.schedules_within(left);
+    let mut schedules = Vec::new();
+    let next = 'reading: loop {
+        let (found, all) = state.jobs.schedules(&queue, first + schedules.len(), piece).await?;
+        let is_last = found.is_empty() || (first + schedules.len() + found.len()) as u64 >= all;
+        for schedule in found {
+            let size = AROUND + schedule.what.payload_bytes();
+            if size > left && !schedules.is_empty() {
+                break 'reading Some((first + schedules.len()).to_string());
+            }
+            left = left.saturating_sub(size);
+            schedules.push(ScheduleAnswer::from(schedule));
+        }
+        if is_last {
+            break None;
+        }
+    };
+    reply::value(StatusCode::OK, &SchedulesAnswer { schedules, next })
 }
 
 /// Delete a schedule

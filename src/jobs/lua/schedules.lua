@@ -2,10 +2,11 @@
 -- KEYS[1..]  the queue, as queue.lua names it
 -- ARGV[1]    '1' for those that are due only
 -- ARGV[2]    at most so many, up to 100
+-- ARGV[3]    behind the first so many
 -- Returns {'ok', now, how many there are in all, {name, due, when it fired last in 13 digits and what it is}...}, flat.
 -- Repeatable: it only reads.
 local latest = ARGV[1] == '1' and now_text or '+inf'
-local found = call('ZRANGEBYSCORE', SCHEDULES_DUE, '-inf', latest, 'WITHSCORES', 'LIMIT', 0, ARGV[2])
+local found = call('ZRANGEBYSCORE', SCHEDULES_DUE, '-inf', latest, 'WITHSCORES', 'LIMIT', ARGV[3], ARGV[2])
 local out = { 'ok', now, call('HLEN', SCHEDULES) }
 for i = 1, #found, 2 do
   local n = #out
