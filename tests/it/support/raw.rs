@@ -50,6 +50,51 @@ impl Raw {
         String::from_utf8_lossy(&answer).into_owned()
     }
 
+    /// Sends bytes as long as the service takes them; returns how many it took before it took none for a time.
+    pub async fn say_while_taken(&mut self, bytes: impl AsRef<[u8]>) -> usize {
+        let (bytes, mut taken) = (bytes.as_ref(), 0);
+        while taken < bytes.len() {
+            match timeout(Duration::from_millis(500), self.0.write(&bytes[taken..])).await {
+                Ok(Ok(count)) if count > 0 => taken += count,
+                _ => break,
+            }
+        }
+        taken
+    }
+
+    /// One byte of what comes back; none if the service has closed.
+    pub async fn one_byte(&mut self) -> Option<u8> {
+        let byte = timeout(PATIENCE, self.0.read_u8()).await;
+        byte.expect("something comes, or it is closed").ok()
+    }
+
+    /// Some of what comes back; nothing once the service has closed.
+    pub async fn read_piece(&mut self, most: usize) -> Vec<u8> {
+        let mut piece = vec![0; most];
+        let read = timeout(PATIENCE, self.0.read(&mut piece)).await;
+        piece.truncate(read.expect("something comes, or it is closed").unwrap_or(0));
+        piece
+    }
+
+    /// Reads until a text has come back so many times; returns how often it has when the service closes before that.
+    pub async fn count(&mut self, text: &str, most: usize) -> usize {
+        let (mut counted, mut tail, mut buffer) = (0, Vec::new(), vec![0; 64 * 1024]);
+        while counted < most {
+            let read = timeout(PATIENCE, self.0.read(&mut buffer)).await;
+            match read.expect("it answers") {
+                Ok(read) if read > 0 => tail.extend_from_slice(&buffer[..read]),
+                _ => break,
+            }
+            while let Some(at) = tail.windows(text.len()).position(|window| window == text.as_bytes()) {
+                tail.drain(..at + text.len());
+                counted += 1;
+            }
+            let kept = tail.len().min(text.len() - 1);
+            tail.drain(..tail.len() - kept);
+        }
+        counted
+    }
+
     /// What came back by now, if anything did.
     pub async fn answered(&mut self) -> Option<String> {
         let mut answer = vec![0; 4096];

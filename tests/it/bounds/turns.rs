@@ -1,0 +1,89 @@
+//! Work that takes long leaves the thread to other requests in between.
+
+use super::{others_are_served, times};
+use crate::support::{Api, Raw, Scene};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use serde_json::json;
+use std::cell::Cell;
+use std::time::Duration;
+use tokio::time::timeout;
+
+const SOON: Duration = Duration::from_mins(1);
+/// Requests that one client pipelines.
+const COUNT: usize = 2_000;
+
+/// Places so many entities within a kilometre.
+async fn crowd(api: &Api, count: u32) {
+    let fixes: Vec<_> = (0..count)
+        .map(|n| json!({"id": format!("c-{n}"), "lat": 60.0 + f64::from(n) * 1e-7, "lon": 25}))
+        .collect();
+    api.place_all(&fixes).await;
+}
+
+#[actix_web::test]
+async fn searches_that_find_nothing_take_turns_with_other_requests() {
+    let scene = Scene::new().await.with(&["--workers=1"]);
+    let service = scene.start().await;
+    let api = service.drivers();
+    crowd(&api, 20_000).await;
+    let query = json!({"lat": 60, "lon": 25, "radius_m": 10_000, "status": "nobody"});
+    let queries = json!(times(20, &query));
+    let searching = Cell::new(0);
+    let mut searches: FuturesUnordered<_> = (0..4)
+        .map(|_| {
+            let (api, queries) = (api.clone(), &queries);
+            async move { api.nearby_many(queries.clone()).await }
+        })
+        .collect();
+    let others = async {
+        let mut served = 0;
+        while searching.get() < 4 {
+            others_are_served(&api).await;
+            served += 1;
+        }
+        served
+    };
+    let all = async {
+        while let Some(answer) = searches.next().await {
+            assert_eq!(answer.body["results"], json!(times(20, &json!([]))));
+            assert_eq!(answer.body.get("truncated"), None);
+            searching.set(searching.get() + 1);
+        }
+    };
+    let (served, ()) = timeout(SOON, async { tokio::join!(others, all) })
+        .await
+        .expect("it ends");
+    // Eighty searches of five steps each: others came in between.
+    assert!(served > 20, "{served}");
+}
+
+#[actix_web::test]
+async fn what_one_client_pipelines_leaves_turns_to_others() {
+    let scene = Scene::new().await.with(&["--workers=1"]);
+    let service = scene.start().await;
+    let api = service.drivers();
+    crowd(&api, 3_000).await;
+    let get = "GET /v1/drivers/nearby?lat=60&lon=25&status=nobody HTTP/1.1\r\nHost: x\r\n\r\n";
+    let mut client = Raw::connect(&service.url()).await;
+    let done = Cell::new(false);
+    let pipelined = async {
+        client.say(get.repeat(COUNT)).await;
+        let answered = client.count("\"results\":[]", COUNT).await;
+        done.set(true);
+        answered
+    };
+    let others = async {
+        let mut served = 0;
+        while !done.get() {
+            others_are_served(&api).await;
+            served += 1;
+        }
+        served
+    };
+    let (answered, served) = timeout(SOON, async { tokio::join!(pipelined, others) })
+        .await
+        .expect("it ends");
+    assert_eq!(answered, COUNT);
+    assert!(served > 20, "{served}");
+}
