@@ -166,29 +166,56 @@ pub struct Events {
     pub gap: bool,
 }
 
-/// Up to `most` entries of a queue's stream behind one. There is no gap behind `0-0`, which stands for all that are kept.
-pub(in crate::jobs) async fn events(link: &Link, queue: &Id, behind: &str, most: usize) -> Result<Events, StoreError> {
-    type Entries = Vec<(String, Vec<String>)>;
-    let key = link.store().keys().queue_events(queue);
-    let mut later = redis::cmd("XRANGE");
-    later.arg(&key).arg(format!("({behind}")).arg("+");
-    later.arg("COUNT").arg(most);
-    let entries: Entries = link.query(&later).await?;
-    let mut gap = false;
-    if !entries.is_empty() && behind != "0-0" {
-        // Looked for afterwards: what is trimmed in between is a gap too many and not one too few.
-        let mut earlier = redis::cmd("XRANGE");
-        earlier.arg(&key).arg("-").arg(behind).arg("COUNT").arg(1);
-        gap = link.query::<Entries>(&earlier).await?.is_empty();
+/// Entries of a stream that are read at once: each may name a thousand jobs.
+const ENTRIES: usize = 100;
+/// Bytes of events after which no more are read, as they are written in an answer.
+const MOST_BYTES: usize = 4 * 1024 * 1024;
+
+type Entries = Vec<(String, Vec<String>)>;
+
+impl Event {
+    /// The most bytes that it takes of an answer.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        /// Names of members, the place, the kind and the time.
+        const AROUND: usize = 160;
+        AROUND + self.jobs.iter().map(|job| job.as_str().len() + 3).sum::<usize>()
     }
-    let event = |(id, fields): (String, Vec<String>)| {
+}
+
+/// Up to `most` entries of a queue's stream behind one, fewer if they are large. There is no gap behind `0-0`, which stands for all that
+/// are kept.
+pub(in crate::jobs) async fn events(link: &Link, queue: &Id, behind: &str, most: usize) -> Result<Events, StoreError> {
+    let key = link.store().keys().queue_events(queue);
+    let read = |(id, fields): (String, Vec<String>)| {
         let mut fields = fields.into_iter();
         let (kind, jobs) = (fields.next()?, fields.next()?);
         let jobs = jobs.split(' ').map(|short| JobId::of(queue, short)).collect();
         Some(Event { id, kind, jobs })
     };
-    Ok(Events {
-        events: entries.into_iter().filter_map(event).collect(),
-        gap,
-    })
+    let (mut events, mut bytes, mut last, mut left) = (Vec::new(), 0, behind.to_owned(), most);
+    while left > 0 && bytes < MOST_BYTES {
+        let count = left.min(ENTRIES);
+        let mut later = redis::cmd("XRANGE");
+        later.arg(&key).arg(format!("({last}")).arg("+");
+        later.arg("COUNT").arg(count);
+        let entries: Entries = link.query(&later).await?;
+        let are_all = entries.len() < count;
+        left -= entries.len().min(left);
+        let Some((id, _)) = entries.last() else { break };
+        last.clone_from(id);
+        let found = entries.into_iter().filter_map(read);
+        events.extend(found.inspect(|event| bytes += event.size()));
+        if are_all {
+            break;
+        }
+    }
+    let mut gap = false;
+    if last != behind && behind != "0-0" {
+        // Looked for afterwards: what is trimmed in between is a gap too many and not one too few.
+        let mut earlier = redis::cmd("XRANGE");
+        earlier.arg(&key).arg("-").arg(behind).arg("COUNT").arg(1);
+        gap = link.query::<Entries>(&earlier).await?.is_empty();
+    }
+    Ok(Events { events, gap })
 }

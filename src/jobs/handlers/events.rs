@@ -3,7 +3,7 @@ use super::answer::{EventAnswer, EventsAnswer};
 use super::params::EventsParams;
 use super::queue::{fault, limit, number};
 use super::{Data, waiting};
-use crate::http::{Problem, Query, asks_for, path_id, reply};
+use crate::http::{AnswerLimit, Problem, Query, asks_for, path_id, reply};
 use crate::ids::Id;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderValue, VARY};
@@ -28,7 +28,7 @@ const EVENT_STREAM: &str = "text/event-stream";
 /// The events behind `after`, the oldest first; all that are kept if it is not given. With `wait_ms` it waits for some if there are none.
 /// About a thousand entries are kept, each of what one call did to any number of jobs; where `after` is older than that the answer has
 /// `"gap": true`, because events may be missing. With `Accept: text/event-stream` it is a stream of server-sent events without end, which
-/// begins behind `Last-Event-ID` or `after`; a gap is an event `gap` in it, with the data `{"gap":true}`.
+/// begins behind `Last-Event-ID` or `after`. A page ends where it would be larger than `HTTP_MAX_ANSWER_BYTES`. A gap is an event `gap` in it, with the data `{"gap":true}`.
 #[utoipa::path(
     get, path = "/v1/queues/{queue}/events", operation_id = "list_queue_events", tag = "jobs",
     params(
@@ -65,9 +65,24 @@ pub async fn list_events(request: HttpRequest, state: Data) -> Result<HttpRespon
     } else {
         waiting(&request, &state.metrics, events).await??
     };
+    let events = within(events, AnswerLimit::of(&request));
     let mut answer = reply::value(StatusCode::OK, &EventsAnswer::new(&events, after))?;
     answer.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
     Ok(answer)
+}
+
+/// The first events, as far as they fit into so many bytes; at least one. The next page goes on behind the last of them.
+fn within(mut events: Events, bytes: usize) -> Events {
+    let mut left = bytes;
+    let fits = events.events.iter().take_while(|event| {
+        let size = event.size();
+        let fits = size <= left;
+        left = left.saturating_sub(size);
+        fits
+    });
+    let fits = fits.count().max(1);
+    events.events.truncate(fits);
+    events
 }
 
 /// Whether it is one as Redis has them: `MS-N`.

@@ -1,5 +1,6 @@
 use super::super::schedules::{Scheduled, Stored};
 use super::docs::ScheduleBody;
+use super::params::SchedulesParams;
 use super::{Data, input};
 use crate::http::{AnswerLimit, Body, Problem, Query, Stamp, no_query, path_id, reply};
 use actix_web::http::StatusCode;

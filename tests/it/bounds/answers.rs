@@ -157,3 +157,35 @@ async fn the_schedules_of_a_queue_come_in_pages() {
     found.sort_unstable();
     assert_eq!(found, all);
 }
+
+#[actix_web::test]
+async fn the_events_of_a_queue_come_in_pages_of_bytes() {
+    let scene = Scene::new().await.with(&[WITH_SMALL]);
+    let service = scene.start().await;
+    let api = service.drivers();
+    let jobs = json!(times(1_000, &json!({"type": "t"})));
+    for _ in 0..10 {
+        let added = send(api.request(Method::POST, "/v1/queues/bounded-events/jobs").json(&jobs)).await;
+        assert_eq!(added.status, 201, "{added:?}");
+    }
+    let (mut named, mut pages, mut after) = (0, 0, "0-0".to_owned());
+    loop {
+        let page = api
+            .get(&format!("/v1/queues/bounded-events/events?limit=1000&after={after}"))
+            .await;
+        assert!(size(&page) <= SMALL, "{}", size(&page));
+        assert_eq!(page.body.get("gap"), None);
+        let events = page.body["events"].as_array().unwrap();
+        if events.is_empty() {
+            break;
+        }
+        named += events
+            .iter()
+            .map(|event| event["jobs"].as_array().unwrap().len())
+            .sum::<usize>();
+        page.body["next"].as_str().unwrap().clone_into(&mut after);
+        pages += 1;
+    }
+    assert_eq!(named, 10_000);
+    assert!(pages > 1, "{pages}");
+}
