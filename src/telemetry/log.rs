@@ -1,3 +1,4 @@
+use super::log_limit::{EVERY, LeftOut, LogLimit};
 use crate::http::names::nearest;
 use crate::runtime::panic_text;
 use clap::ValueEnum;
@@ -6,6 +7,7 @@ use std::io::{IsTerminal, stderr};
 use std::panic::{self, PanicHookInfo};
 use std::str::FromStr;
 use std::thread;
+use std::time::Instant;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level};
 use tracing_subscriber::filter::ParseError;
@@ -84,12 +86,38 @@ pub fn init(filter: &LogFilter, format: LogFormat) {
         .with_ansi(colours)
         .with_writer(stderr)
         .with_target(false);
-    // An error says that a subscriber is there already.
-    let _ = match format {
-        LogFormat::Text => tracing::subscriber::set_global_default(builder.compact().finish().with(NoClientFaults)),
-        LogFormat::Json => tracing::subscriber::set_global_default(builder.json().finish().with(NoClientFaults)),
+    let limit = LogLimit::new();
+    let set = match format {
+        LogFormat::Text => {
+            let lines = builder.compact().finish().with(limit.clone());
+            tracing::subscriber::set_global_default(lines.with(NoClientFaults))
+        }
+        LogFormat::Json => {
+            let lines = builder.json().finish().with(limit.clone());
+            tracing::subscriber::set_global_default(lines.with(NoClientFaults))
+        }
     };
+    // An error says that a subscriber is there already.
+    if set.is_ok() {
+        report_left_out(limit);
+    }
     panic::set_hook(Box::new(log_panic));
+}
+
+/// Logs once a second how many lines were left out. On a thread of its own: the log begins before any runtime, and ends after it.
+fn report_left_out(limit: LogLimit) {
+    let report = move || {
+        loop {
+            thread::sleep(EVERY);
+            for LeftOut { place, count } in limit.take_left_out(Instant::now()) {
+                tracing::warn!(lines_of = place, count, "more lines like one before were left out");
+            }
+        }
+    };
+    // Without the thread lines are left out all the same; only their number is missing.
+    if let Err(error) = thread::Builder::new().name("log".to_owned()).spawn(report) {
+        tracing::warn!(%error, "lines that are left out are not counted");
+    }
 }
 
 /// Leaves out lines that any client can cause: the server below us writes one at error for each connection that ends in the middle of

@@ -2,9 +2,10 @@
 
 mod board;
 mod log;
+mod log_limit;
 mod metrics;
 mod process;
 
-pub use board::{Board, Part, State};
+pub use board::{Board, Part, State, Warning};
 pub use log::{LogFilter, LogFilterError, LogFormat, init};
 pub use metrics::{Metrics, Present, ResponseMetrics, WorkerMetrics};

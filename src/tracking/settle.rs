@@ -58,7 +58,7 @@ pub(super) async fn settle(
             Applied::Applied | Applied::Stale => {}
         },
     );
-    if taken.full > 0 && shared.may_warn() {
+    if taken.full > 0 {
         tracing::warn!(%kind, "the live index is full: Redis has entities that this instance does not answer with");
     }
     profiles::refresh_or_reload(shared, link, kind, target.partition, unread).await;

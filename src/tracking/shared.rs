@@ -18,8 +18,6 @@ use uuid::Uuid;
 
 /// `GEOSEARCH`es that an instance has under way at once.
 const SEARCHES: usize = 2;
-/// The least time between two lines in the log that say the same.
-const WARN_EVERY_MS: i64 = 5_000;
 
 /// What all threads of an instance share of the tracking slice.
 #[derive(Debug)]
@@ -41,8 +39,6 @@ pub struct Shared {
     pub(super) orphans: Orphans,
     /// Bounds the `GEOSEARCH`es under way: each takes milliseconds of the one thread that Redis has.
     pub searches: Semaphore,
-    /// When a failure to write was last told, Unix milliseconds.
-    warned_ms: AtomicI64,
     synced: AtomicBool,
     /// Whether the updates of other instances come too late.
     late: AtomicBool,
@@ -95,7 +91,6 @@ impl Shared {
             resync: Notify::new(),
             orphans: Orphans::default(),
             searches: Semaphore::new(SEARCHES),
-            warned_ms: AtomicI64::new(0),
             synced: AtomicBool::new(alone),
             late: AtomicBool::new(false),
             redis_ahead_ms: AtomicI64::new(0),
@@ -175,16 +170,7 @@ impl Shared {
         }
     }
 
-    /// Whether a failure that may come thousands of times a second is to be told now.
-    pub(super) fn may_warn(&self) -> bool {
-        let now_ms = clock::now_ms();
-        now_ms - self.warned_ms.load(Ordering::Relaxed) >= WARN_EVERY_MS && {
-            self.warned_ms.store(now_ms, Ordering::Relaxed);
-            true
-        }
-    }
-
-    /// Sets the gauges of the live indexes.
+    /// Sets the gauges of the live indexes, and the warning where one is full.
     pub(super) fn measure(&self) {
         let gauge = |of: &IntGaugeVec, kind: Kind, value: usize| {
             of.with_label_values(&[kind.as_str()])
@@ -196,6 +182,16 @@ impl Shared {
             gauge(&self.metrics.live_bytes, kind, live.memory_bytes());
             gauge(&self.metrics.unsaved, kind, live.unsaved_len());
         }
+        let most = self.settings.max_entities;
+        let full = Kind::ALL.into_iter().filter(|kind| self.live(*kind).len() >= most);
+        let full: Vec<&str> = full.map(Kind::as_str).collect();
+        let detail = (!full.is_empty()).then(|| {
+            format!(
+                "the live index of {} is full: this instance refuses new entities, or answers without them; raise TRACKING_MAX_ENTITIES",
+                full.join(", ")
+            )
+        });
+        self.board.warn("live_index_full", detail.as_deref());
     }
 
     /// A call about a partition of a kind, made now by this instance.

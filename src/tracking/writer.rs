@@ -356,7 +356,7 @@ async fn store(shared: &Shared, link: &Link, batch: Batch) {
         Err(error) => {
             timer.stop_and_discard();
             drop(fixes);
-            if !matches!(error, StoreError::Away) && shared.may_warn() {
+            if !matches!(error, StoreError::Away) {
                 tracing::warn!(error = %cause(&error), "a batch could not be written; its fixes wait in memory");
             }
             buffer(shared, batch.kind, batch.entities);
