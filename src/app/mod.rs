@@ -13,7 +13,7 @@ use crate::jobs::presets::webhook::{WebhookError, Webhooks};
 use crate::limits::{Gate, Guard};
 use crate::outgoing::CallError;
 use crate::runtime::{Connections, Phases, StopReason, Supervisor};
-use crate::store::embedded::{Embedded, EmbeddedError, EmbeddedSettings};
+use crate::store::embedded::{Embedded, EmbeddedError, EmbeddedSettings, half_of_memory};
 use crate::store::{Keys, Link, Store, StoreError};
 use crate::telemetry::{Board, Metrics};
 use actix_web::dev::Server;
@@ -193,7 +193,8 @@ async fn open_store(settings: &Settings, keys: Keys) -> Result<(Store, Redis), A
         RedisSource::Embedded => {
             let embedded = EmbeddedSettings {
                 binary: settings.redis.server_bin.clone(),
-                append_fsync: settings.redis.append_fsync,
+                append_fsync: settings.redis.append_fsync.unwrap_or_default(),
+                max_memory_bytes: settings.redis.max_memory.unwrap_or_else(half_of_memory),
                 ..EmbeddedSettings::new(&settings.data_dir)
             };
             match Embedded::start(&embedded).await {

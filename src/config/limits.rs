@@ -48,8 +48,11 @@ impl LimitSettings {
     /// The rules for this service's own requests with their policies, the longest prefix first.
     ///
     /// # Errors
-    /// [`RuleError`] if a rule names no policy, or one that cannot be shared out.
+    /// [`RuleError`] if a rule names no policy, or one that cannot be shared out, or if nobody may say who a caller is.
     pub fn request_rules(&self) -> Result<Vec<(&str, &Policy)>, RuleError> {
+        if self.caller_key_header.is_some() && self.trusted_proxies == Networks::default() {
+            return Err(RuleError::KeyWithoutProxies);
+        }
         let mut rules = Vec::with_capacity(self.requests.0.len());
         for (prefix, name) in &self.requests.0 {
             let policy = self
@@ -75,6 +78,9 @@ pub enum RuleError {
     /// Each instance keeps a share of its own, which only a gcra policy can be cut into.
     #[error("LIMIT_REQUESTS takes gcra policies alone, and {0} is none")]
     NotGcra(String),
+    /// Only a trusted proxy is believed when it names a caller's key.
+    #[error("CALLER_KEY_HEADER is set without TRUSTED_PROXIES and would be ignored; set TRUSTED_PROXIES, or remove it")]
+    KeyWithoutProxies,
 }
 
 /// How a policy counts.

@@ -1,5 +1,6 @@
 //! Settings: one struct per concern. Each field is a flag and a variable, named in its line; nothing here opens anything.
 
+mod bytes;
 mod cache;
 mod http;
 mod inventory;
@@ -10,10 +11,12 @@ mod log;
 mod outgoing;
 mod redis;
 mod responses;
+mod secret;
 mod sessions;
 mod tracking;
 mod work;
 
+pub use bytes::bytes;
 pub use cache::{
     AdminToken, CacheSettings, Event, EventRules, MAX_KEY, MAX_TTL, Target, TargetError, TokenError, TtlClass,
 };

@@ -1,3 +1,4 @@
+use super::bytes;
 use crate::store::embedded::AppendFsync;
 use clap::Args;
 use std::fmt;
@@ -14,18 +15,18 @@ pub struct RedisSettings {
     /// Host of a standalone Redis, in the place of a URL
     #[arg(long = "redis-host", env = "REDIS_HOST")]
     pub host: Option<String>,
-    /// Its port
-    #[arg(long = "redis-port", env = "REDIS_PORT", default_value_t = 6379)]
-    pub port: u16,
+    /// Its port; 6379 if not given
+    #[arg(long = "redis-port", env = "REDIS_PORT")]
+    pub port: Option<u16>,
     /// Its password; better given as the variable, because flags show in the list of processes
     #[arg(long = "redis-password", env = "REDIS_PASSWORD", hide_env_values = true)]
     pub password: Option<String>,
-    /// Its database
-    #[arg(long = "redis-db", env = "REDIS_DB", default_value_t = 0)]
-    pub db: u16,
-    /// Whether to speak TLS with it
-    #[arg(long = "redis-tls", env = "REDIS_TLS", default_value_t = false, action = clap::ArgAction::Set)]
-    pub tls: bool,
+    /// Its database; 0 if not given
+    #[arg(long = "redis-db", env = "REDIS_DB")]
+    pub db: Option<u16>,
+    /// Whether to use TLS with it; false if not given
+    #[arg(long = "redis-tls", env = "REDIS_TLS", action = clap::ArgAction::Set)]
+    pub tls: Option<bool>,
     /// Not yet taken: named here so that a fleet set up for Sentinel is refused and does not start a Redis of its own
     #[arg(long = "redis-sentinels", env = "REDIS_SENTINELS", hide = true)]
     pub sentinels: Option<String>,
@@ -41,9 +42,13 @@ pub struct RedisSettings {
     /// The server that the embedded Redis runs; searched for in PATH if not given
     #[arg(long = "redis-server-bin", env = "REDIS_SERVER_BIN")]
     pub server_bin: Option<PathBuf>,
-    /// When the embedded Redis's append-only file is synced to the disk
-    #[arg(long = "redis-append-fsync", env = "REDIS_APPEND_FSYNC", value_enum, default_value_t)]
-    pub append_fsync: AppendFsync,
+    /// When the embedded Redis's append-only file is synced to the disk; everysec if not given
+    #[arg(long = "redis-append-fsync", env = "REDIS_APPEND_FSYNC", value_enum)]
+    pub append_fsync: Option<AppendFsync>,
+    /// Memory that the embedded Redis may use for its data, such as 2gb; half of this machine's, or of its cgroup's limit, if not given;
+    /// 0 for no limit
+    #[arg(long = "redis-max-memory", env = "REDIS_MAX_MEMORY", value_parser = bytes)]
+    pub max_memory: Option<u64>,
 }
 
 /// Braces would be taken for the hash tag that puts the keys of a partition into one slot.
@@ -83,6 +88,20 @@ pub enum RedisSourceError {
     /// A mode that is to come.
     #[error("Sentinel and Cluster are not supported yet; give REDIS_URL or REDIS_HOST")]
     NotYet,
+    /// Parts of an address beside a URL, which has all of them.
+    #[error(
+        "REDIS_URL and {0} are both set; write it into the URL, as in rediss://USER:PASSWORD@HOST:PORT/DB, and remove {0}, or set \
+         REDIS_HOST in the place of REDIS_URL"
+    )]
+    BesideUrl(&'static str),
+    /// Parts of an address without a host.
+    #[error("{0} is set without REDIS_HOST; set REDIS_HOST as well, or remove {0} to run the embedded Redis")]
+    WithoutHost(&'static str),
+    /// A setting of the embedded Redis beside the address of another.
+    #[error(
+        "{0} is for the embedded Redis, and another Redis is named; set this in the configuration of that Redis, and remove {0}"
+    )]
+    NotEmbedded(&'static str),
     /// Not a URL of ours. The URL is not repeated: it may hold a password.
     #[error("REDIS_URL is not a redis://, rediss:// or unix:// URL")]
     Url,
@@ -101,6 +120,16 @@ impl RedisSettings {
         }
         let url = self.url.as_deref().filter(|url| !url.is_empty());
         let host = self.host.as_deref().filter(|host| !host.is_empty());
+        let named = url.is_some() || host.is_some();
+        if let Some(name) = self.of_embedded().filter(|_| named) {
+            return Err(RedisSourceError::NotEmbedded(name));
+        }
+        if let Some(name) = self.part().filter(|_| host.is_none()) {
+            return Err(match url {
+                Some(_) => RedisSourceError::BesideUrl(name),
+                None => RedisSourceError::WithoutHost(name),
+            });
+        }
         match (url, host) {
             (Some(_), Some(_)) => Err(RedisSourceError::Both),
             (Some(url), None) => redis::IntoConnectionInfo::into_connection_info(url)
@@ -111,19 +140,43 @@ impl RedisSettings {
         }
     }
 
+    /// The first setting that is given of those that complete `REDIS_HOST`.
+    fn part(&self) -> Option<&'static str> {
+        let password = self.password.as_deref().is_some_and(|password| !password.is_empty());
+        [
+            ("REDIS_PORT", self.port.is_some()),
+            ("REDIS_PASSWORD", password),
+            ("REDIS_DB", self.db.is_some()),
+            ("REDIS_TLS", self.tls.is_some()),
+        ]
+        .into_iter()
+        .find_map(|(name, is_given)| is_given.then_some(name))
+    }
+
+    /// The first setting that is given of those that say how the embedded Redis runs. Not its binary: that only says which one would.
+    fn of_embedded(&self) -> Option<&'static str> {
+        [
+            ("REDIS_APPEND_FSYNC", self.append_fsync.is_some()),
+            ("REDIS_MAX_MEMORY", self.max_memory.is_some()),
+        ]
+        .into_iter()
+        .find_map(|(name, is_given)| is_given.then_some(name))
+    }
+
     fn address(&self, host: &str) -> Result<redis::ConnectionInfo, RedisSourceError> {
         let host = host.to_owned();
-        let addr = if self.tls {
+        let port = self.port.unwrap_or(6379);
+        let addr = if self.tls.unwrap_or(false) {
             redis::ConnectionAddr::TcpTls {
                 host,
-                port: self.port,
+                port,
                 insecure: false,
                 tls_params: None,
             }
         } else {
-            redis::ConnectionAddr::Tcp(host, self.port)
+            redis::ConnectionAddr::Tcp(host, port)
         };
-        let mut login = redis::RedisConnectionInfo::default().set_db(i64::from(self.db));
+        let mut login = redis::RedisConnectionInfo::default().set_db(i64::from(self.db.unwrap_or(0)));
         if let Some(password) = self.password.as_deref().filter(|password| !password.is_empty()) {
             login = login.set_password(password);
         }
@@ -137,5 +190,77 @@ impl RedisSettings {
     #[must_use]
     pub fn timeout(&self) -> Duration {
         Duration::from_millis(u64::from(self.timeout_ms))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        redis: RedisSettings,
+    }
+
+    fn source(flags: &[&str]) -> Result<RedisSource, RedisSourceError> {
+        let flags = ["fleetpulse"].iter().chain(flags);
+        Line::try_parse_from(flags).unwrap().redis.source()
+    }
+
+    const URL: &str = "--redis-url=redis://:hidden-url@redis";
+
+    #[test]
+    fn a_setting_that_would_be_ignored_is_refused_with_what_to_do() {
+        for (flags, named) in [
+            (vec![URL, "--redis-password=hidden"], "REDIS_PASSWORD"),
+            (vec![URL, "--redis-db=1"], "REDIS_DB"),
+            (vec![URL, "--redis-tls=true"], "REDIS_TLS"),
+            (vec![URL, "--redis-port=6380"], "REDIS_PORT"),
+            (vec![URL, "--redis-host=hidden"], "REDIS_HOST"),
+            (vec![URL, "--redis-append-fsync=always"], "REDIS_APPEND_FSYNC"),
+            (
+                vec!["--redis-host=hidden", "--redis-max-memory=1gb"],
+                "REDIS_MAX_MEMORY",
+            ),
+            (vec!["--redis-password=hidden"], "REDIS_PASSWORD"),
+            (vec!["--redis-port=6380"], "REDIS_PORT"),
+        ] {
+            let error = source(&flags).unwrap_err().to_string();
+            assert!(error.contains(named) && !error.contains("hidden"), "{flags:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_belongs_together_is_taken() {
+        let parts = [
+            "--redis-host=h",
+            "--redis-port=1",
+            "--redis-db=2",
+            "--redis-tls=true",
+            "--redis-password=p",
+        ];
+        for flags in [
+            &[][..],
+            &[URL],
+            &[URL, "--redis-password=", "--redis-host="],
+            &parts,
+            &["--redis-append-fsync=always", "--redis-max-memory=0"],
+        ] {
+            source(flags).unwrap();
+        }
+    }
+
+    #[test]
+    fn no_form_of_the_settings_shows_a_secret() {
+        let line = ["fleetpulse", URL, "--redis-password=hidden-password"];
+        let settings = Line::try_parse_from(line).unwrap().redis;
+        assert!(!format!("{settings:?}").contains("hidden"), "{settings:?}");
+        let RedisSource::Standalone(address) = source(&[URL]).unwrap() else {
+            panic!("not a URL's");
+        };
+        let shown = format!("{:?}", RedisSource::Standalone(address));
+        assert!(!shown.contains("hidden"), "{shown}");
     }
 }

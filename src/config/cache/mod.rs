@@ -4,6 +4,7 @@ mod token;
 pub use rules::{Event, EventRules, Target, TargetError};
 pub use token::{AdminToken, TokenError};
 
+use super::secret::SecretParser;
 use clap::Args;
 use std::time::Duration;
 
@@ -46,7 +47,7 @@ pub struct CacheSettings {
     #[arg(long = "cache-computations", env = "CACHE_MAX_COMPUTATIONS", default_value_t = Self::default().max_computations, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub max_computations: u32,
     /// Whoever sends this as a Bearer token may list the keys of a namespace; without it nobody may
-    #[arg(long = "cache-listing-token", env = "CACHE_LISTING_TOKEN", hide_env_values = true)]
+    #[arg(long = "cache-listing-token", env = "CACHE_LISTING_TOKEN", hide_env_values = true, value_parser = SecretParser::<AdminToken>::new())]
     pub listing_token: Option<AdminToken>,
     /// What events invalidate: TYPE=tag:TAG,namespace:NAMESPACE,key:NAMESPACE/KEY; … with {id} for the entity's id
     ///

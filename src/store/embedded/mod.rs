@@ -26,6 +26,7 @@ mod compact;
 mod conf;
 mod error;
 mod home;
+mod memory;
 mod orphan;
 mod server;
 mod supervisor;
@@ -35,6 +36,7 @@ mod tests;
 
 pub use conf::AppendFsync;
 pub use error::EmbeddedError;
+pub use memory::half_of_memory;
 pub use supervisor::{Phase, Status};
 
 use binary::Binary;

@@ -1,8 +1,9 @@
 //! The service with a Redis of its own: killed, told to stop, started twice, and where no Redis is installed.
 
 use super::{SOON, becomes, here};
-use crate::support::{Folder, Raw, ServiceProcess, eventually};
+use crate::support::{Folder, Raw, ServiceProcess, eventually, send};
 use nix::sys::signal::{Signal, kill};
+use reqwest::Method;
 use serde_json::{Value, json};
 use std::process::Stdio;
 use tokio::net::TcpStream;
@@ -141,4 +142,36 @@ async fn without_any_redis_it_runs_from_memory_and_says_so() {
         assert!(answer.retry_after.is_some());
     }
     assert!(service.terminate().await.success());
+}
+
+#[actix_web::test]
+async fn the_memory_of_the_embedded_redis_is_bounded_and_full_it_refuses_writes() {
+    let by_default = Folder::new();
+    let service = start(&by_default).await;
+    let report = service.drivers().get("/health/redis").await.body;
+    let bound = report["max_memory_bytes"].as_u64().unwrap();
+    assert!(bound > 64 << 20, "{report}");
+    drop(service);
+
+    let folder = Folder::new();
+    let service = ServiceProcess::start(&[folder.flag(), "--redis-max-memory=8mb".to_owned()]).await;
+    let api = service.drivers();
+    let report = api.get("/health/redis").await.body;
+    assert_eq!(report["max_memory_bytes"], 8 << 20, "{report}");
+    assert!(api.get("/health").await.body["warnings"]["redis_evicts"].is_null());
+    let payload = "x".repeat(60_000);
+    let full = eventually(SOON, "it is full", async || {
+        let add = api.request(Method::POST, "/v1/queues/q/jobs");
+        let answer = send(add.json(&json!({"type": "a", "payload": payload}))).await;
+        (answer.status != 201).then_some(answer)
+    })
+    .await;
+    full.assert_problem(503, &[]);
+    eventually(SOON, "health says why", async || {
+        (api.get("/health").await.body["parts"]["redis"]["code"] == "OOM").then_some(())
+    })
+    .await;
+    // Just below the bound a small write may still be taken.
+    let pushed = api.post_fix("d-1", here()).await.status;
+    assert!([202, 204].contains(&pushed), "{pushed}");
 }

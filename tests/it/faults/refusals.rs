@@ -20,6 +20,45 @@ async fn a_redis_that_is_named_twice() {
 }
 
 #[actix_web::test]
+async fn settings_that_would_be_ignored() {
+    let url = "--redis-url=redis://:hidden-url@127.0.0.1:1";
+    let cases: [(&[&str], &str); 6] = [
+        (
+            &[url, "--redis-password=hidden-password"],
+            "REDIS_URL and REDIS_PASSWORD are both set",
+        ),
+        (&[url, "--redis-db=1"], "REDIS_URL and REDIS_DB are both set"),
+        (&[url, "--redis-tls=true"], "REDIS_URL and REDIS_TLS are both set"),
+        (
+            &["--redis-password=hidden-password"],
+            "REDIS_PASSWORD is set without REDIS_HOST",
+        ),
+        (
+            &[url, "--redis-append-fsync=always"],
+            "REDIS_APPEND_FSYNC is for the embedded Redis",
+        ),
+        (
+            &[url, "--caller-key-header=x-key"],
+            "CALLER_KEY_HEADER is set without TRUSTED_PROXIES",
+        ),
+    ];
+    for (flags, expected) in cases {
+        let said = refusal(flags).await;
+        assert!(said.contains(expected) && !said.contains("hidden"), "{flags:?}: {said}");
+    }
+}
+
+#[actix_web::test]
+async fn a_secret_that_is_none_is_not_shown() {
+    let said = refusal(&["--cache-listing-token=hidden-word"]).await;
+    assert!(
+        said.contains("--cache-listing-token") && said.contains("22 characters"),
+        "{said}"
+    );
+    assert!(!said.contains("hidden"), "{said}");
+}
+
+#[actix_web::test]
 async fn a_url_that_is_none() {
     for url in ["localhost:6379", "https://x", "redis:", "redis://x:port"] {
         let said = refusal(&[&format!("--redis-url={url}")]).await;
