@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test soak setup fmt bench figures audit api-check clean
+.PHONY: help run test faults soak setup fmt bench figures audit api-check clean
 
 CARGO ?= cargo
 # Vehicles that drive about in `make run`.
@@ -32,6 +32,9 @@ SOAK_SECONDS ?= 120
 
 soak: setup ## kill processes and Redis at random while jobs run and positions come, for SOAK_SECONDS each
 	SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test --locked --test it -- --nocapture --test-threads=1 jobs::soak faults::storm
+
+faults: setup ## the faults of Redis that only root can cause: a full disk
+	$(CARGO) test --locked --test it -- --ignored faults::full_disk
 
 setup: ## install what is missing: a C compiler, curl, rustfmt, clippy, redis-server
 	@scripts/setup.sh

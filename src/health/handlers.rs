@@ -2,7 +2,7 @@ use super::redis::{self, RedisReport};
 use crate::http::Problem;
 use crate::runtime::Supervisor;
 use crate::store::Link;
-use crate::telemetry::{Board, Metrics, Part, State};
+use crate::telemetry::{Board, Metrics, Part, State, Warning};
 use crate::zones::{self, Release};
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, HttpResponseBuilder, web};
@@ -32,6 +32,9 @@ struct Report {
     /// Each part by name.
     #[schema(value_type = BTreeMap<String, Part>)]
     parts: BTreeMap<&'static str, Part>,
+    /// Setups that an operator should change, by name; they do not change the status.
+    #[schema(value_type = BTreeMap<String, Warning>)]
+    warnings: BTreeMap<&'static str, Warning>,
     /// The database of time zones by which schedules fire.
     time_zones: &'static Release,
 }
@@ -83,6 +86,7 @@ pub async fn health(health: web::Data<Health>) -> HttpResponse {
     HttpResponse::Ok().json(Report {
         status,
         parts,
+        warnings: health.board.warnings(),
         time_zones: zones::release(),
     })
 }

@@ -1,14 +1,10 @@
 use crate::store::{Link, StoreError};
-use crate::telemetry::{Board, Metrics, State};
 use redis::{Pipeline, Value};
 use serde::Serialize;
 use std::collections::HashMap;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use utoipa::ToSchema;
 
-/// How often Redis is asked whether it is there.
-const WATCH_EVERY: Duration = Duration::from_millis(500);
 /// Entries of the slow log in a report.
 const SLOW_COMMANDS: usize = 10;
 
@@ -92,7 +88,8 @@ pub(super) async fn cpu_seconds(link: &Link) -> Result<f64, StoreError> {
     Ok(seconds("used_cpu_user") + seconds("used_cpu_sys"))
 }
 
-fn parse(info: &str) -> HashMap<&str, &str> {
+/// The lines `NAME:VALUE` of an answer to `INFO`.
+pub(super) fn parse(info: &str) -> HashMap<&str, &str> {
     info.lines().filter_map(|line| line.split_once(':')).collect()
 }
 
@@ -108,33 +105,4 @@ fn slow_command(entry: Value) -> Option<SlowCommand> {
         at_s,
         duration_us,
     })
-}
-
-/// Watches for ever whether Redis answers, for the board and the metrics.
-pub async fn watch(link: Link, board: Arc<Board>, metrics: Arc<Metrics>) {
-    let mut tick = tokio::time::interval(WATCH_EVERY);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tick.tick().await;
-        match link.query::<Value>(&redis::cmd("PING")).await {
-            Ok(_) => {
-                metrics.redis_up.set(1);
-                board.set("redis", State::Ok, None);
-            }
-            Err(error) => {
-                metrics.redis_up.set(0);
-                let why = if link.store().is_configured() {
-                    error.to_string()
-                } else {
-                    no_redis().to_owned()
-                };
-                board.set("redis", State::Degraded, Some(&why));
-            }
-        }
-    }
-}
-
-/// Why there is none.
-const fn no_redis() -> &'static str {
-    "no redis-server is installed: positions live in this process's memory alone"
 }

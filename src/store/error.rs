@@ -10,7 +10,7 @@ pub enum StoreError {
     #[error("the connection to Redis was lost")]
     Lost(#[source] RedisError),
     /// Redis is there and said no: the command was not carried out.
-    #[error("Redis refused")]
+    #[error("Redis refused{}", code(.0))]
     Refused(#[source] RedisError),
     /// The task that made the call panicked, or ended with its thread: the call may or may not have been carried out.
     #[error("the call was interrupted by a fault of the service")]
@@ -18,6 +18,11 @@ pub enum StoreError {
     /// Redis answered something that this release does not understand.
     #[error("an answer of Redis is not understood: {0}")]
     Answer(String),
+}
+
+/// The code of an error, for the end of a message.
+fn code(error: &RedisError) -> String {
+    error.code().map(|code| format!(" ({code})")).unwrap_or_default()
 }
 
 impl StoreError {
@@ -37,6 +42,16 @@ impl StoreError {
                 | ServerErrorKind::ClusterDown,
             ) => Self::Lost(error),
             _ => Self::Refused(error),
+        }
+    }
+
+    /// Returns whether Redis answered, and refused for a reason that does not pass by itself: it lacks memory, rights or a disk, or is a
+    /// replica. Waiting is of no use then.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Lost(error) | Self::Refused(error) => error.code().is_some_and(|code| code != "LOADING"),
+            _ => false,
         }
     }
 

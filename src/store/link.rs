@@ -45,6 +45,9 @@ const READS: [&[u8]; 18] = [
     b"ZSCAN",
 ];
 
+/// Commands for reports: the service works as well if its Redis user may not run them.
+const OPTIONAL: [&[u8]; 3] = [b"CONFIG", b"INFO", b"SLOWLOG"];
+
 /// One multiplexed connection that is replaced when it breaks.
 ///
 /// Every HTTP worker holds a link of its own, so that a command and its answer stay on one thread: a hop to another
@@ -61,6 +64,22 @@ const READS: [&[u8]; 18] = [
 /// closed: a proxy may do that and pass on later what it has.
 #[derive(Debug, Clone)]
 pub struct Link(Arc<Inner>);
+
+/// A link as its store lists it.
+#[derive(Debug)]
+pub(super) struct WeakLink(Weak<Inner>);
+
+impl WeakLink {
+    /// Returns whether somebody still holds the link.
+    pub(super) fn is_held(&self) -> bool {
+        self.0.strong_count() > 0
+    }
+
+    /// Returns whether somebody still holds the link and it cannot connect.
+    pub(super) fn is_down(&self) -> bool {
+        self.0.upgrade().is_some_and(|link| *link.phase.borrow() == Phase::Down)
+    }
+}
 
 struct Inner {
     store: Store,
@@ -128,6 +147,7 @@ impl Link {
         });
         inner.start_connecting(None);
         if store.is_configured() {
+            store.add_link(WeakLink(Arc::downgrade(&inner)));
             let link = Arc::downgrade(&inner);
             let task = move || keep_alive(Weak::clone(&link));
             store.supervisor().spawn_on(&inner.runtime, "redis.keep_alive", task);
@@ -220,13 +240,26 @@ impl Link {
     async fn send(&self, cmd: &Cmd) -> Result<Value, StoreError> {
         let (mut connection, generation) = self.current().await?;
         let answer = connection.send_packed_command(cmd).await.and_then(Value::extract_error);
+        self.note_refusal(&answer, || is_optional(cmd));
         self.judge(generation, answer)
     }
 
     async fn send_all<T: FromRedisValue>(&self, pipeline: &Pipeline) -> Result<T, StoreError> {
         let (mut connection, generation) = self.current().await?;
         let answer = pipeline.query_async(&mut connection).await;
+        self.note_refusal(&answer, || pipeline.cmd_iter().any(is_optional));
         self.judge(generation, answer)
+    }
+
+    /// Notes the answer of a command that Redis refused, for the service's health.
+    fn note_refusal<T>(&self, answer: &redis::RedisResult<T>, is_optional: impl Fn() -> bool) {
+        if let Err(error) = answer
+            && error.code().is_some()
+            && !is_unknown_script(error)
+            && !is_optional()
+        {
+            self.store().note_refusal(error);
+        }
     }
 
     /// Returns the connection. While the first attempt to connect is in progress, waits for its end.
@@ -301,6 +334,10 @@ fn unless_unknown(again: StoreError, first: StoreError) -> StoreError {
     }
 }
 
+fn is_optional(cmd: &Cmd) -> bool {
+    matches!(cmd.args_iter().next(), Some(Arg::Simple(name)) if OPTIONAL.contains(&name))
+}
+
 fn only_reads(cmd: &Cmd) -> bool {
     matches!(cmd.args_iter().next(), Some(Arg::Simple(name)) if READS.contains(&name))
 }
@@ -341,7 +378,10 @@ async fn connect(link: Weak<Inner>, first: Option<Duration>) {
                 }
                 tracing::debug!("a connection to Redis was closed at once");
             }
-            Err(error) => tracing::debug!(?error, "Redis cannot be reached"),
+            Err(error) => {
+                tracing::debug!(?error, "Redis cannot be reached");
+                store.note_unreachable(&error);
+            }
         }
         link_here.phase.send_replace(Phase::Down);
         drop(link_here);

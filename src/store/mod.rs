@@ -3,6 +3,7 @@
 //! crosses a slot.
 
 mod batch;
+mod cause;
 pub mod embedded;
 mod error;
 mod give_back;
@@ -11,10 +12,12 @@ mod life;
 mod link;
 mod listen;
 mod peer;
+mod rejection;
 mod script;
 mod subscription;
 
 pub use batch::{Batcher, QueueFull};
+pub use cause::Cause;
 pub use error::StoreError;
 pub use keys::{INVENTORY_PARTITIONS, Keys, Placed, SessionPartition};
 pub use life::watch_life;
@@ -24,12 +27,15 @@ pub use script::Script;
 pub use subscription::Subscription;
 
 use crate::runtime::Supervisor;
+use cause::Troubles;
 use hashbrown::HashMap;
 use life::Life;
+use link::WeakLink;
 use parking_lot::Mutex;
 use peer::Peer;
 use redis::aio::{AsyncPushSender, MultiplexedConnection, PubSub};
 use redis::{AsyncConnectionConfig, Client, ConnectionInfo, ProtocolVersion};
+use rejection::rejection;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -45,6 +51,9 @@ struct Inner {
     keys: Keys,
     timeout: Duration,
     life: Life,
+    troubles: Troubles,
+    /// All links of this store that may be in use.
+    links: Mutex<Vec<WeakLink>>,
     /// Bounds what is given back at once, by name: so those of one slice never use up what another needs.
     giving_back: Mutex<HashMap<&'static str, Arc<Semaphore>>>,
 }
@@ -76,6 +85,8 @@ impl Store {
             keys,
             timeout,
             life: Life::new(),
+            troubles: Troubles::default(),
+            links: Mutex::default(),
             giving_back: Mutex::default(),
         };
         Ok(Self(Arc::new(inner), Supervisor::default()))
@@ -89,6 +100,8 @@ impl Store {
             keys,
             timeout: Duration::ZERO,
             life: Life::new(),
+            troubles: Troubles::default(),
+            links: Mutex::default(),
             giving_back: Mutex::default(),
         };
         Self(Arc::new(inner), Supervisor::default())
@@ -118,6 +131,20 @@ impl Store {
         &self.0.keys
     }
 
+    fn troubles(&self) -> &Troubles {
+        &self.0.troubles
+    }
+
+    fn add_link(&self, link: WeakLink) {
+        let mut links = self.0.links.lock();
+        links.retain(WeakLink::is_held);
+        links.push(link);
+    }
+
+    fn has_link_down(&self) -> bool {
+        self.0.links.lock().iter().any(WeakLink::is_down)
+    }
+
     fn giving_back(&self, name: &'static str) -> Arc<Semaphore> {
         let mut all = self.0.giving_back.lock();
         let of_name = all
@@ -145,10 +172,14 @@ impl Store {
             .set_push_sender(pushed)
             .set_connection_timeout(Some(self.0.timeout))
             .set_response_timeout(Some(self.0.timeout));
-        let mut connection = client
-            .get_multiplexed_async_connection_with_config(&config)
-            .await
-            .map_err(StoreError::classify)?;
+        let mut connection = match client.get_multiplexed_async_connection_with_config(&config).await {
+            Ok(connection) => connection,
+            Err(error) if error.is_connection_dropped() && !error.is_connection_refusal() => {
+                let said = rejection(client.get_connection_info().addr()).await;
+                return Err(StoreError::classify(said.unwrap_or(error)));
+            }
+            Err(error) => return Err(StoreError::classify(error)),
+        };
         let _: () = redis::cmd("PING")
             .query_async(&mut connection)
             .await

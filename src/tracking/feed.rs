@@ -36,6 +36,10 @@ enum Lost {
     Behind(Duration),
 }
 
+/// The first pause before everything is loaded again; it doubles up to the longest for as long as loading fails.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
 /// A lag beyond this many times the limit for stale answers leads to a full reload.
 const HOPELESS: u32 = 10;
 
@@ -53,6 +57,7 @@ struct Latest {
 /// Follows Redis for ever.
 pub async fn follow(shared: Arc<Shared>, link: Link) {
     let mut heard = Heard::nothing(&link);
+    let mut pause = FIRST_PAUSE;
     loop {
         if !link.is_up() {
             wait(&shared, &link).await;
@@ -62,13 +67,19 @@ pub async fn follow(shared: Arc<Shared>, link: Link) {
             Ok(never) => match never {},
             Err(lost) => lost,
         };
-        shared.set_unsynced(&lost.to_string(), !link.is_up());
+        if shared.is_synced() || matches!(lost, Lost::Asked) {
+            pause = FIRST_PAUSE;
+        }
+        // A Redis that refuses what a load needs is of no more use than one that is away: the service answers from memory.
+        let is_refused = matches!(&lost, Lost::Store(error) if error.is_refusal());
+        shared.set_unsynced(&lost.to_string(), is_refused || !link.is_up());
         match lost {
             Lost::Store(StoreError::Away) => {}
             lost => tracing::warn!(%lost, "the live index no longer follows Redis; it will be loaded anew"),
         }
-        // Without a pause a Redis that accepts and drops connections would be hammered.
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        // A Redis that refuses, or that accepts and drops connections, would be hammered without a pause.
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 

@@ -63,6 +63,10 @@ async fn what_is_wrong_is_told_with_its_reason_and_for_how_long() {
     let mut scene = Scene::on(Redis::durable().await).with(&["--redis-timeout=300"]);
     let service = scene.start().await;
     let api = service.drivers();
+    eventually(SOON, "all is well", async || {
+        (api.get("/health").await.body["status"] == "ok").then_some(())
+    })
+    .await;
     let before = now_ms();
     scene.redis.kill();
     let health = eventually(SOON, "both parts have noticed", async || {

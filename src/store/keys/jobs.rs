@@ -3,7 +3,7 @@ use crate::ids::Id;
 
 /// The keys of a queue that have a name of their own, in the order that its scripts know them by; those of the lines of its
 /// ready jobs follow.
-const QUEUE: [&str; 15] = [
+const QUEUE: [&str; 16] = [
     "meta",
     "specs",
     "runs",
@@ -19,6 +19,7 @@ const QUEUE: [&str; 15] = [
     "schedules_due",
     "once",
     "calls",
+    "sizes",
 ];
 
 impl Keys {
@@ -82,7 +83,7 @@ mod tests {
         assert_eq!(names[Keys::QUEUE_ONCE], "fp:q:{emails}:once");
         assert_eq!(names[10], keys.queue_events(&queue));
         assert_eq!(names[14], keys.queue_calls(&queue));
-        assert_eq!(names[15..], ["fp:q:{emails}:ready:1", "fp:q:{emails}:ready:2"]);
+        assert_eq!(names[16..], ["fp:q:{emails}:ready:1", "fp:q:{emails}:ready:2"]);
         assert_eq!(
             (&*keys.queues(), &*keys.queue_wake()),
             ("fp:queues", "fp:db0:queue-wake")

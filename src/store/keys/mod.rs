@@ -74,6 +74,12 @@ impl Keys {
     pub fn life(&self) -> String {
         format!("{}life", self.prefix)
     }
+
+    /// Returns the key that is written to find out whether Redis takes writes.
+    #[must_use]
+    pub fn probe(&self) -> String {
+        format!("{}probe", self.prefix)
+    }
 }
 
 fn channels(prefix: &str, database: i64) -> String {

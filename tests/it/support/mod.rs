@@ -23,7 +23,7 @@ pub use fleetpulse::clock::now_ms;
 pub use folder::Folder;
 pub use leavers::{Leavers, Parting};
 pub use process::ServiceProcess;
-pub use proxy::Proxy;
+pub use proxy::{Proxy, Trouble};
 pub use raw::{Leaving, Raw};
 pub use receiver::{HttpAnswer, Receiver};
 pub use redis::Redis;

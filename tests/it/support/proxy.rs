@@ -21,6 +21,17 @@ pub struct Proxy {
     /// Held by the connections that were opened since the last call of [`Self::close_all`].
     round: Arc<Mutex<watch::Sender<bool>>>,
     gate: Arc<watch::Sender<Gate>>,
+    trouble: watch::Sender<Trouble>,
+}
+
+/// What is wrong with the way, for the connections that are open and for new ones.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    Nothing,
+    /// Nothing arrives at either end, and no connection ends.
+    BlackHole,
+    /// A connection ends within the next answer.
+    CutAnswers,
 }
 
 /// Connections that are late while the others are not.
@@ -61,6 +72,7 @@ impl Proxy {
         let rounds = Arc::clone(&round);
         let gate = Arc::new(watch::channel(Gate::default()).0);
         let gates = Arc::clone(&gate);
+        let (trouble, troubles) = watch::channel(Trouble::Nothing);
         tokio::spawn(async move {
             // Ends when the channel does, with the proxy.
             while is_open.has_changed().is_ok() {
@@ -68,7 +80,8 @@ impl Proxy {
                 if *is_open.borrow() {
                     let lasts = rounds.lock().subscribe();
                     let late = (latency, Arc::clone(&gates));
-                    tokio::spawn(lead(client, upstream.clone(), late, is_open.clone(), lasts));
+                    let way = (is_open.clone(), troubles.clone());
+                    tokio::spawn(lead(client, upstream.clone(), late, way, lasts));
                 }
             }
         });
@@ -77,6 +90,7 @@ impl Proxy {
             open,
             round,
             gate,
+            trouble,
         }
     }
 
@@ -98,6 +112,12 @@ impl Proxy {
 
     pub fn mend(&self) {
         self.open.send_replace(true);
+        self.trouble.send_replace(Trouble::Nothing);
+    }
+
+    /// Troubles the way until [`Self::mend`].
+    pub fn trouble(&self, trouble: Trouble) {
+        self.trouble.send_replace(trouble);
     }
 
     /// Keeps back what is sent by the connections that are open now, from when that has `from` in it; those that are opened later
@@ -146,7 +166,7 @@ async fn lead(
     client: TcpStream,
     upstream: String,
     (latency, gate): (Duration, Arc<watch::Sender<Gate>>),
-    mut is_open: watch::Receiver<bool>,
+    (mut is_open, trouble): (watch::Receiver<bool>, watch::Receiver<Trouble>),
     // Dropped after the sockets, so that the end of all receivers is the end of all connections.
     mut lasts: watch::Receiver<bool>,
 ) {
@@ -160,8 +180,8 @@ async fn lead(
         biased;
         _ = is_open.wait_for(|open| !open) => {}
         _ = lasts.wait_for(|lasts| !lasts) => {}
-        _ = answering(&mut answers, &mut hears, &gate, (&mute, &keeps)) => {}
-        _ = late(&mut asks, &mut is_asked, latency, (&gate, &mute, &keeps)) => {}
+        _ = answering(&mut answers, &mut hears, &gate, (&mute, &keeps), trouble.clone()) => {}
+        _ = late(&mut asks, &mut is_asked, latency, (&gate, &mute, &keeps), trouble) => {}
     }
 }
 
@@ -179,6 +199,7 @@ async fn late(
     to: &mut OwnedWriteHalf,
     latency: Duration,
     (gate, mute, keeps): (&watch::Sender<Gate>, &AtomicBool, &AtomicBool),
+    mut trouble: watch::Receiver<Trouble>,
 ) -> io::Result<()> {
     let (born, mut changes) = (gate.borrow().rounds, gate.subscribe());
     let mut bytes = vec![0; 65_536];
@@ -189,6 +210,13 @@ async fn late(
         }
         if !latency.is_zero() {
             sleep(latency).await;
+        }
+        if trouble
+            .wait_for(|trouble| *trouble != Trouble::BlackHole)
+            .await
+            .is_err()
+        {
+            return Ok(());
         }
         let is_kept = gate.send_if_modified(|gate| {
             let is_kept = gate.keeps(born, &bytes[..read]);
@@ -213,6 +241,7 @@ async fn answering(
     to: &mut OwnedWriteHalf,
     gate: &watch::Sender<Gate>,
     (mute, keeps): (&AtomicBool, &AtomicBool),
+    mut trouble: watch::Receiver<Trouble>,
 ) -> io::Result<()> {
     let (mut changes, mut hanging_up) = (gate.subscribe(), gate.subscribe());
     let mut bytes = vec![0; 65_536];
@@ -233,6 +262,13 @@ async fn answering(
         };
         if read == 0 {
             return Ok(());
+        }
+        let trouble = trouble.wait_for(|trouble| *trouble != Trouble::BlackHole);
+        let Ok(trouble) = trouble.await.map(|now| *now) else {
+            return Ok(());
+        };
+        if trouble == Trouble::CutAnswers {
+            return to.write_all(&bytes[..read / 2]).await;
         }
         let is_kept = gate.send_if_modified(|gate| {
             let keeps = gate.from.is_some() && mute.load(Ordering::Relaxed);

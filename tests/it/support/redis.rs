@@ -9,12 +9,12 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use parking_lot::Mutex as SyncMutex;
 use redis::aio::MultiplexedConnection;
-use redis::{Client, Cmd, FromRedisValue};
+use redis::{Client, Cmd, FromRedisValue, cmd};
 use std::env;
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -67,9 +67,18 @@ impl Redis {
         Self::start(None).await
     }
 
+    /// As [`Self::durable`], in a folder that is there; it is emptied and removed at the end.
+    pub async fn durable_in(folder: PathBuf) -> Self {
+        Self::start_in(folder, Some("no")).await
+    }
+
     async fn start(synced: Option<&'static str>) -> Self {
         let folder = env::temp_dir().join(format!("fleetpulse-it-{}", Uuid::new_v4().simple()));
         fs::create_dir_all(&folder).unwrap();
+        Self::start_in(folder, synced).await
+    }
+
+    async fn start_in(folder: PathBuf, synced: Option<&'static str>) -> Self {
         let leash = Leash::new(END, folder.as_os_str());
         let port = free_port();
         let child = SyncMutex::new(spawn(&folder, port, synced));
@@ -82,6 +91,16 @@ impl Redis {
         };
         redis.answers().await;
         redis
+    }
+
+    /// Where its files are.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Sets a value of its configuration.
+    pub async fn configure(&self, name: &str, value: &str) {
+        self.query::<()>(cmd("CONFIG").arg("SET").arg(name).arg(value)).await;
     }
 
     pub fn url(&self) -> String {
@@ -125,7 +144,7 @@ impl Redis {
         eventually(STARTS_WITHIN, "Redis answers", async || {
             let client = Client::open(self.url()).unwrap();
             let mut connection = client.get_multiplexed_async_connection().await.ok()?;
-            redis::cmd("PING").query_async::<()>(&mut connection).await.ok()
+            cmd("PING").query_async::<()>(&mut connection).await.ok()
         })
         .await;
     }

@@ -76,10 +76,10 @@ impl<R: AsRef<Redis>> Scene<R> {
     }
 
     /// Returns all keys that callers had stored: every key except those that a service creates by itself some time after its start.
-    /// These are the list of queues in use with its own queue, the mark of the data, and its own cached answers.
+    /// These are the list of queues in use with its own queue, the mark of the data, the probe of its health, and its own cached answers.
     pub async fn stored_for_callers(&self) -> Vec<String> {
         let keys = self.keys();
-        let own = [keys.queues(), keys.cache_warming(), keys.life()];
+        let own = [keys.queues(), keys.cache_warming(), keys.life(), keys.probe()];
         let mut keys = self.stored("").await;
         keys.retain(|key| !own.contains(key) && !key.contains("responses"));
         keys

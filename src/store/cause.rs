@@ -1,0 +1,213 @@
+//! Why Redis does not do what the service needs: Redis's own error code, and what to do about it.
+//!
+//! Redis's words are not repeated, because they can hold what was sent to it: a password, an id.
+
+use super::{Store, StoreError};
+use parking_lot::Mutex;
+use redis::{ErrorKind, RedisError};
+use std::borrow::Cow;
+use std::time::{Duration, Instant};
+
+/// For how long after a refused command Redis counts as refusing: longer than the pause between two attempts to write what waits in
+/// memory, so that what is refused again and again does not seem well in between.
+const REFUSES_FOR: Duration = Duration::from_secs(3);
+
+/// How Redis answers to a script that runs a command, or reads a key, for which the user lacks the right.
+const NO_RIGHT_IN_SCRIPT: &str = "The user executing the script can't";
+
+/// Why Redis cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause {
+    /// The code of Redis's error, such as `OOM`; `None` if Redis did not answer.
+    pub code: Option<String>,
+    /// What is wrong, and what to do.
+    pub detail: Cow<'static, str>,
+}
+
+/// The latest troubles with Redis of all connections of a process.
+#[derive(Debug, Default)]
+pub(super) struct Troubles {
+    /// The latest command that Redis refused.
+    refused: Mutex<Option<(Instant, Cause)>>,
+    /// Why the latest attempt to connect failed.
+    unreachable: Mutex<Option<(Instant, Cause)>>,
+}
+
+impl Cause {
+    fn without_code(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            code: None,
+            detail: detail.into(),
+        }
+    }
+
+    /// Sorts an error of the client library.
+    pub(super) fn of(error: &RedisError) -> Self {
+        if error.kind() == ErrorKind::AuthenticationFailed {
+            return Self::with_code("WRONGPASS", None);
+        }
+        if let Some(code) = error.code() {
+            // What a script may not do has no code of its own before Redis 7.2.
+            let is_right = error
+                .detail()
+                .is_some_and(|words| words.starts_with(NO_RIGHT_IN_SCRIPT));
+            return Self::with_code(if is_right { "NOPERM" } else { code }, error.detail());
+        }
+        if error.kind() == ErrorKind::RESP3NotSupported {
+            return Self::without_code("Redis is older than 6.0; use Redis 7.0 or later");
+        }
+        if error.is_timeout() {
+            return Self::without_code(
+                "Redis does not answer within REDIS_TIMEOUT_MS; check that it runs and that the network is open",
+            );
+        }
+        let what = if error.is_connection_refusal() {
+            "Redis refuses connections"
+        } else if error.is_connection_dropped() {
+            "Redis closed the connection"
+        } else {
+            return Self::without_code(format!("the connection to Redis failed ({})", error.category()));
+        };
+        Self::without_code(format!("{what}; check that it runs, its address and the network"))
+    }
+
+    fn with_code(code: &str, words: Option<&str>) -> Self {
+        let says = |text: &str| words.is_some_and(|words| words.contains(text));
+        let detail = match code {
+            "OOM" => "Redis has reached maxmemory and refuses writes; raise maxmemory or remove data",
+            "READONLY" => "this Redis is a read-only replica; connect to the primary",
+            "NOPERM" => "the Redis user lacks rights; see \"The user of Redis\" in docs/OPERATIONS.md",
+            "WRONGPASS" => "the user name or password for Redis is wrong; correct REDIS_URL or REDIS_PASSWORD",
+            "NOAUTH" => "Redis requires a password; set it in REDIS_URL or REDIS_PASSWORD",
+            "MISCONF" => "Redis cannot save its data and refuses writes; check its log and its disk",
+            "LOADING" => "Redis is loading its data; wait until it has",
+            "NOREPLICAS" => "Redis has fewer replicas than min-replicas-to-write; bring the replicas back",
+            "MASTERDOWN" => "this replica has lost its primary; connect to the primary",
+            "CLUSTERDOWN" => "the Redis Cluster is down; check its nodes",
+            "BUSY" => "a script blocks Redis; end it with SCRIPT KILL",
+            "WRONGTYPE" => "a key of the service has another type; find the program that writes under REDIS_KEY_PREFIX",
+            _ if says("max number of clients reached") => {
+                "max number of clients reached; raise maxclients of Redis, or close other clients"
+            }
+            _ if says("DB index is out of range") => {
+                "DB index is out of range: Redis has no database of this number; correct REDIS_URL or REDIS_DB"
+            }
+            _ if says("AUTH") => "Redis has no password set, or is too old for user names; correct REDIS_URL",
+            _ => "Redis refuses a command; the log has its words at level debug",
+        };
+        // What is not a code is not shown: it came over the network.
+        let is_code = code.len() <= 32 && code.bytes().all(|byte| byte.is_ascii_uppercase());
+        Self {
+            code: is_code.then(|| code.to_owned()),
+            detail: detail.into(),
+        }
+    }
+}
+
+impl Store {
+    /// Notes that Redis refused a command that the service needs.
+    pub(super) fn note_refusal(&self, error: &RedisError) {
+        tracing::debug!(%error, "Redis refused a command");
+        *self.troubles().refused.lock() = Some((Instant::now(), Cause::of(error)));
+    }
+
+    /// Notes why an attempt to connect failed.
+    pub(super) fn note_unreachable(&self, error: &StoreError) {
+        if let StoreError::Lost(error) | StoreError::Refused(error) = error {
+            *self.troubles().unreachable.lock() = Some((Instant::now(), Cause::of(error)));
+        }
+    }
+
+    /// Returns why a call failed.
+    #[must_use]
+    pub fn cause(&self, error: &StoreError) -> Cause {
+        match error {
+            StoreError::Lost(error) | StoreError::Refused(error) => Cause::of(error),
+            StoreError::Away => self.unreachable().unwrap_or(Cause::without_code("Redis is away")),
+            StoreError::Interrupted | StoreError::Answer(_) => Cause::without_code(error.to_string()),
+        }
+    }
+
+    /// Why connections cannot be made. What failed longer ago than two attempts take is another matter.
+    fn unreachable(&self) -> Option<Cause> {
+        let failed = self.troubles().unreachable.lock().clone();
+        let lately = 2 * self.timeout() + REFUSES_FOR;
+        failed.filter(|(at, _)| at.elapsed() < lately).map(|(_, cause)| cause)
+    }
+
+    /// Returns why calls of this process fail though others succeed: a command was refused within the last seconds, or a connection
+    /// cannot be made.
+    #[must_use]
+    pub fn trouble(&self) -> Option<Cause> {
+        let refused = self.troubles().refused.lock().clone();
+        let recent = refused.filter(|(at, _)| at.elapsed() < REFUSES_FOR);
+        recent
+            .map(|(_, cause)| cause)
+            .or_else(|| self.has_link_down().then(|| self.cause(&StoreError::Away)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use redis::{ServerErrorKind, parse_redis_value};
+    use std::io;
+
+    /// The error that an answer of Redis is.
+    fn answered(line: &str) -> RedisError {
+        let value = parse_redis_value(format!("-{line}\r\n").as_bytes()).unwrap();
+        value.extract_error().unwrap_err()
+    }
+
+    #[test]
+    fn the_code_is_redis_own_and_the_text_says_what_to_do() {
+        for (line, code, part) in [
+            (
+                "OOM command not allowed when used memory > 'maxmemory'.",
+                "OOM",
+                "maxmemory",
+            ),
+            (
+                "READONLY You can't write against a read only replica.",
+                "READONLY",
+                "primary",
+            ),
+            ("NOPERM User x has no permissions", "NOPERM", "rights"),
+            (
+                "ERR The user executing the script can't run this command or subcommand script: f7, on @user_script:1.",
+                "NOPERM",
+                "rights",
+            ),
+            ("WRONGPASS invalid username-password pair", "WRONGPASS", "password"),
+            ("NOAUTH Authentication required.", "NOAUTH", "password"),
+            ("MISCONF Redis is configured to save RDB snapshots", "MISCONF", "disk"),
+            ("LOADING Redis is loading the dataset in memory", "LOADING", "wait"),
+            (
+                "NOREPLICAS Not enough good replicas to write.",
+                "NOREPLICAS",
+                "replicas",
+            ),
+            ("ERR max number of clients reached", "ERR", "maxclients"),
+            ("ERR DB index is out of range", "ERR", "REDIS_DB"),
+        ] {
+            let cause = Cause::of(&answered(line));
+            assert_eq!(cause.code.as_deref(), Some(code), "{line}");
+            assert!(cause.detail.contains(part), "{line}: {cause:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_sent_to_redis_is_not_repeated() {
+        for line in [
+            "ERR unknown command `HELLO`, with args beginning with: `3`, `AUTH`, `default`, `hidden`",
+            "hidden-word is no code",
+        ] {
+            let cause = Cause::of(&answered(line));
+            assert!(!format!("{cause:?}").contains("hidden"), "{cause:?}");
+        }
+        let late = RedisError::from(io::Error::from(io::ErrorKind::TimedOut));
+        assert_eq!(Cause::of(&late).code, None);
+        let failed = RedisError::from((ErrorKind::Server(ServerErrorKind::NoPerm), "x", "hidden".to_owned()));
+        assert!(!format!("{:?}", Cause::of(&failed)).contains("hidden"));
+    }
+}
