@@ -48,7 +48,13 @@ fn job(n: usize, keep: Duration) -> NewJob {
 fn jobs_of(redis: &Redis) -> Jobs {
     redis.runtime.block_on(async {
         let wakeups = Wakeups::listen(redis.link.store());
-        Jobs::new(redis.link.clone(), wakeups, JobSettings::default())
+        // More jobs wait here than may by default.
+        let settings = JobSettings {
+            waiting: 100_000_000,
+            bytes: 1 << 40,
+            ..JobSettings::default()
+        };
+        Jobs::new(redis.link.clone(), wakeups, settings)
     })
 }
 

@@ -80,7 +80,7 @@ async fn main() -> Result<()> {
     let link = Link::open(&store);
     link.connected().await;
     let queue = Queue {
-        jobs: Jobs::new(link.clone(), Wakeups::listen(&store), JobSettings::default()),
+        jobs: Jobs::new(link.clone(), Wakeups::listen(&store), unbounded()),
         name: Id::parse(Empty::QUEUE)?,
         link,
         priorities: u16::try_from(priorities)?,
@@ -95,6 +95,15 @@ async fn main() -> Result<()> {
         server.stop().await;
     }
     Ok(())
+}
+
+/// More jobs wait here than may by default.
+fn unbounded() -> JobSettings {
+    JobSettings {
+        waiting: 100_000_000,
+        bytes: 1 << 40,
+        ..JobSettings::default()
+    }
 }
 
 struct Queue {

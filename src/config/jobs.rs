@@ -1,3 +1,4 @@
+use super::bytes;
 use clap::Args;
 use std::time::Duration;
 
@@ -24,6 +25,12 @@ pub struct JobSettings {
     // Every instance looks at each of them every 5 s, and a few times a second where something is leased or delayed.
     #[arg(long = "job-queues", env = "JOBS_MAX_QUEUES", default_value_t = Self::default().queues, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub queues: u32,
+    /// Jobs of all queues that may wait or be leased
+    #[arg(long = "job-waiting", env = "JOBS_MAX_WAITING", default_value_t = Self::default().waiting, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    pub waiting: u64,
+    /// Bytes that all queues may hold, such as 512mb: their jobs, those that have ended and are remembered too, and their schedules
+    #[arg(long = "job-bytes", env = "JOBS_MAX_BYTES", default_value_t = Self::default().bytes, value_parser = bytes)]
+    pub bytes: u64,
 }
 
 impl JobSettings {
@@ -43,6 +50,8 @@ impl Default for JobSettings {
             dead_s: 7 * 86_400,
             events: 1_000,
             queues: 1_000,
+            waiting: 1_000_000,
+            bytes: 1 << 30,
         }
     }
 }

@@ -338,6 +338,21 @@ impl Problem {
         }
     }
 
+    /// 429: there is no room for more jobs.
+    #[must_use]
+    pub fn queue_full(detail: impl Into<String>, retry_after_s: u32) -> Self {
+        let problem = Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "queue_full",
+            "The queues are full",
+            detail,
+        );
+        Self {
+            retry_after_s: Some(retry_after_s),
+            ..problem
+        }
+    }
+
     /// 503: the task that handled the request panicked, and is restarted.
     #[must_use]
     pub fn interrupted() -> Self {

@@ -133,6 +133,7 @@ impl Jobs {
         Target {
             link: &self.0.link,
             known: &self.0.known,
+            occupancy: self.0.wakeups.occupancy(),
             settings: &self.0.settings,
             queue,
             once: None,
@@ -203,7 +204,8 @@ impl Jobs {
     /// Puts up to 1,000 jobs in, all or none; answered in their order.
     ///
     /// # Errors
-    /// [`JobsError::Invalid`], [`JobsError::TooManyTypes`], [`JobsError::TooManyQueues`]: nothing was put in.
+    /// [`JobsError::Invalid`], [`JobsError::TooManyTypes`], [`JobsError::TooManyQueues`], [`JobsError::TooManyWaiting`],
+    /// [`JobsError::TooManyBytes`]: nothing was put in.
     /// [`JobsError::Store`].
     pub async fn add(&self, queue: &Id, jobs: Vec<NewJob>) -> Result<Vec<Added>, JobsError> {
         self.add_once(queue, jobs, None).await.map(|(added, _)| added)

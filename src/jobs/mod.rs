@@ -100,6 +100,7 @@ pub mod handlers;
 mod id;
 mod known;
 mod model;
+mod occupancy;
 mod overview;
 pub mod presets;
 mod record;
@@ -107,6 +108,7 @@ pub mod schedule;
 pub mod schedules;
 mod stats;
 pub mod sweep;
+
 mod wakeups;
 pub mod worker;
 

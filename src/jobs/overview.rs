@@ -116,13 +116,18 @@ impl Jobs {
     /// were, and how many are left. Those whose unique keys other jobs have stay dead, and are passed over.
     ///
     /// # Errors
-    /// [`JobsError::Store`]: some may be back.
+    /// [`JobsError::TooManyWaiting`]: none is back. [`JobsError::Store`]: some may be back.
     pub async fn redrive(&self, queue: &Id, limit: u64) -> Result<(u64, u64), JobsError> {
         check::queue(queue)?;
         let limit = limit.clamp(1, MOST_REDRIVEN);
         let (mut moved, mut stayed) = (0, 0);
         for _ in 0..MOST_REDRIVES {
-            let piece = commands::redrive(self.target(queue), (limit - moved).min(REDRIVEN_AT_ONCE), stayed).await?;
+            let piece = match commands::redrive(self.target(queue), (limit - moved).min(REDRIVEN_AT_ONCE), stayed).await
+            {
+                // What was moved before stays so.
+                Err(JobsError::TooManyWaiting) if moved > 0 => break,
+                piece => piece?,
+            };
             moved += piece.moved;
             stayed += piece.stayed;
             if moved >= limit || stayed >= piece.left {

@@ -56,6 +56,7 @@ async fn sweep_all(jobs: &Jobs, idle: &mut HashMap<Id, Instant>) -> Result<(), J
     let queues = commands::queues(jobs.link(), &jobs.queues_key(), jobs.settings().queues).await?;
     let now = Instant::now();
     idle.retain(|_, until| *until > now);
+    jobs.wakeups().occupancy().keep(&queues);
     let swept: Vec<(&Id, Result<bool, JobsError>)> =
         stream::iter(queues.iter().filter(|queue| !idle.contains_key(*queue)))
             .map(async |queue| (queue, sweep(jobs, queue).await))
@@ -75,6 +76,7 @@ async fn sweep_all(jobs: &Jobs, idle: &mut HashMap<Id, Instant>) -> Result<(), J
 async fn sweep(jobs: &Jobs, queue: &Id) -> Result<bool, JobsError> {
     for _ in 0..MOST_PIECES {
         let swept = commands::sweep(jobs.target(queue), PIECE, false).await?;
+        jobs.wakeups().occupancy().set(queue, swept.size);
         if swept.is_empty && commands::unregister(jobs.link(), &jobs.queues_key(), queue, UNUSED).await? {
             commands::sweep(jobs.target(queue), PIECE, true).await?;
             jobs.forget(queue);

@@ -5,6 +5,7 @@
 //! subscription was interrupted the first of every row asks, because a message may have been missed.
 
 use super::known::NotedQueues;
+use super::occupancy::Occupancy;
 use crate::ids::Id;
 use crate::store::{Listener, Store};
 use compact_str::CompactString;
@@ -30,6 +31,7 @@ struct Room {
     /// Set when nobody is to wait here any more.
     closed: SetOnce<()>,
     noted: NotedQueues,
+    occupancy: Occupancy,
 }
 
 /// Those who wait for jobs of one queue, by the types that they want.
@@ -60,6 +62,7 @@ impl Wakeups {
             tried: SetOnce::new(),
             closed: SetOnce::new(),
             noted: NotedQueues::default(),
+            occupancy: Occupancy::default(),
         });
         store.listen("jobs.wakeups", store.keys().queue_wake(), &room.wanted, &room);
         Self(room)
@@ -72,6 +75,10 @@ impl Wakeups {
 
     pub(super) fn noted(&self) -> &NotedQueues {
         &self.0.noted
+    }
+
+    pub(super) fn occupancy(&self) -> &Occupancy {
+        &self.0.occupancy
     }
 
     /// Sends everybody who waits in this process away without jobs, and whoever would from now on; for its end.

@@ -20,6 +20,7 @@ pub(super) use take::{Taken, Taking, lease, leased_by, settle};
 
 use super::error::JobsError;
 use super::known::KnownQueues;
+use super::occupancy::Occupancy;
 use crate::config::JobSettings;
 use crate::ids::Id;
 use crate::once::Once;
@@ -45,6 +46,7 @@ use script;
 pub(super) struct Target<'a> {
     pub link: &'a Link,
     pub known: &'a KnownQueues,
+    pub occupancy: &'a Occupancy,
     pub settings: &'a JobSettings,
     pub queue: &'a Id,
     /// The idempotency key of the call.
@@ -66,13 +68,24 @@ impl Target<'_> {
             events,
             ..
         } = self.settings;
-        let limits = format!("{keep_done} {keep_dead} {} {events}", self.settings.dead().as_millis());
+        let (most_waiting, most_bytes) = self.room();
+        let dead_ms = self.settings.dead().as_millis();
+        let limits = format!("{keep_done} {keep_dead} {dead_ms} {events} {most_waiting} {most_bytes}");
         let channel = self.link.store().keys().queue_wake();
         self.look(script, parts + 3, bytes, |call| {
             call.arg(&channel).arg(self.queue.as_str()).arg(&limits);
             args(call);
         })
         .await
+    }
+
+    /// How many jobs may wait in this queue and how many bytes it may hold: what all queues may, less what the others have.
+    fn room(&self) -> (u64, u64) {
+        let others = self.occupancy.of_others(self.queue);
+        (
+            self.settings.waiting.saturating_sub(others.waiting),
+            self.settings.bytes.saturating_sub(others.bytes),
+        )
     }
 
     /// Runs a script with the keys of the queue; again, with more of them, where there are more types than was known.
@@ -147,6 +160,8 @@ impl Words {
             "no" => JobsError::Conflict(one::state(&self.text()?)?),
             "far" => too_far(usize::try_from(self.number()? - 1).unwrap_or(0)),
             "crowded" => JobsError::TooManySchedules,
+            "bound" if self.text()? == "waiting" => JobsError::TooManyWaiting,
+            "bound" => JobsError::TooManyBytes,
             "differs" => JobsError::KeyReused,
             _ => not_understood().into(),
         })

@@ -8,7 +8,7 @@ use crate::once::Once;
 use crate::store::Script;
 use std::sync::LazyLock;
 
-static ADD: LazyLock<Script> = script!("add", "job", "put");
+static ADD: LazyLock<Script> = script!("add", "job", "sizes", "put");
 
 /// Puts jobs in, all or none, once for each idempotency key. They have been checked. Returns what became of them, and whether that was
 /// before, by a call with the same key.

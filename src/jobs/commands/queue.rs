@@ -3,6 +3,7 @@ use crate::ids::Id;
 use crate::jobs::error::JobsError;
 use crate::jobs::id::JobId;
 use crate::jobs::model::State;
+use crate::jobs::occupancy::QueueSize;
 use crate::jobs::record::Job;
 use crate::jobs::stats::Counts;
 use crate::store::{Link, Script, StoreError};
@@ -12,10 +13,10 @@ use std::sync::LazyLock;
 static COUNTS: LazyLock<Script> = script!("counts", "within");
 static LIST: LazyLock<Script> = script!("list", "within");
 static HOLD: LazyLock<Script> = script!("hold");
-static REDRIVE: LazyLock<Script> = script!("redrive", "job", "within", "revive");
-static CLEAR: LazyLock<Script> = script!("clear");
-static DRAIN: LazyLock<Script> = script!("drain", "job", "within", "ends");
-static SWEEP: LazyLock<Script> = script!("sweep", "within", "ends", "reclaim", "clock");
+static REDRIVE: LazyLock<Script> = script!("redrive", "job", "sizes", "within", "revive");
+static CLEAR: LazyLock<Script> = script!("clear", "sizes");
+static DRAIN: LazyLock<Script> = script!("drain", "job", "sizes", "within", "ends");
+static SWEEP: LazyLock<Script> = script!("sweep", "sizes", "within", "ends", "reclaim", "clock");
 
 /// Heads of lines that are looked at for the job that waits longest.
 const HEADS: u32 = 200;
@@ -129,6 +130,8 @@ pub(in crate::jobs) struct Swept {
     pub is_empty: bool,
     /// Something is leased or delayed.
     pub is_active: bool,
+    /// What the queue holds.
+    pub size: QueueSize,
 }
 
 /// Does up to so much of each kind of what is due. With `forget` a queue that has nothing is forgotten.
@@ -142,6 +145,10 @@ pub(in crate::jobs) async fn sweep(target: Target<'_>, most: usize, forget: bool
         is_behind: words.number()? > 0,
         is_empty: words.number()? > 0,
         is_active: words.number()? > 0,
+        size: QueueSize {
+            waiting: words.count()?,
+            bytes: words.count()?,
+        },
     })
 }
 

@@ -7,9 +7,9 @@ use crate::jobs::record::{brief, flags, terms};
 use crate::store::Script;
 use std::sync::LazyLock;
 
-static SET_SCHEDULE: LazyLock<Script> = script!("set_schedule", "job", "put");
+static SET_SCHEDULE: LazyLock<Script> = script!("set_schedule", "job", "sizes", "put");
 static SCHEDULES: LazyLock<Script> = script!("schedules");
-static FIRE: LazyLock<Script> = script!("fire", "job", "put");
+static FIRE: LazyLock<Script> = script!("fire", "job", "sizes", "put");
 static MEND: LazyLock<Script> = script!("mend_schedule");
 
 /// Digits of the time that stands before what a schedule is.
@@ -27,9 +27,9 @@ pub(in crate::jobs) async fn set_schedule(
 ) -> Result<i64, JobsError> {
     let was = goes_on.map(Found::record).unwrap_or_default();
     let mut words = target
-        .look(&SET_SCHEDULE, 6, what.len() + was.len(), |call| {
+        .look(&SET_SCHEDULE, 7, what.len() + was.len(), |call| {
             call.arg(name.as_str()).arg(what).arg(due).arg(&was);
-            call.arg(most).arg(kind);
+            call.arg(most).arg(kind).arg(target.room().1);
         })
         .await?;
     words.number()?;
@@ -39,8 +39,8 @@ pub(in crate::jobs) async fn set_schedule(
 /// Takes a schedule away; returns whether there was one of that name.
 pub(in crate::jobs) async fn remove_schedule(target: Target<'_>, name: &Id) -> Result<bool, JobsError> {
     let mut words = target
-        .look(&SET_SCHEDULE, 6, 0, |call| {
-            call.arg(name.as_str()).arg("").arg(0).arg("").arg(0).arg("");
+        .look(&SET_SCHEDULE, 7, 0, |call| {
+            call.arg(name.as_str()).arg("").arg(0).arg("").arg(0).arg("").arg(0);
         })
         .await?;
     Ok(words.number()? == 1)

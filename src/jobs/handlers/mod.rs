@@ -49,6 +49,9 @@ pub struct State {
 
 type Data = web::Data<State>;
 
+/// When whoever found the queues full may try again: by then workers will have taken something.
+const RETRY_FULL_S: u32 = 5;
+
 impl From<JobsError> for Problem {
     fn from(error: JobsError) -> Self {
         let detail = error.to_string();
@@ -60,6 +63,7 @@ impl From<JobsError> for Problem {
             JobsError::TooManySchedules => {
                 Self::conflict("too_many_schedules", "The queue has too many schedules", detail)
             }
+            JobsError::TooManyWaiting | JobsError::TooManyBytes => Self::queue_full(detail, RETRY_FULL_S),
             JobsError::Unknown | JobsError::UnknownSchedule => Self::not_found(detail),
             JobsError::NotYours(state) => {
                 Self::conflict("lease_over", "The lease is over", detail).with("state", state.name())

@@ -2,7 +2,7 @@
 -- KEYS[1..]  the queue, as queue.lua names it
 -- ARGV[1]    wake channel
 -- ARGV[2]    the queue's name
--- ARGV[3]    limits: done jobs, dead jobs, for how long, ms, events
+-- ARGV[3]    limits: done jobs, dead jobs, for how long, ms, events, waiting jobs, bytes
 -- ARGV[4]    digest of the body, '' without an idempotency key
 -- ARGV[5]    for how long the record of the key is kept, ms
 -- ARGV[6]    how many types the jobs have
@@ -10,7 +10,8 @@
 --            with KEEP, and its brief from MAX_ATTEMPTS on with the payload
 -- Returns {'ok', 'now', {which, outcome, id}...}, flat, of each job that was not simply created; {'ok', 'before', ...} of all jobs, as
 -- a call with the same key and body was answered; {'differs'} if the key was used with another body; {'types', n}: the caller has to
--- know of n types; {'full'}: there are too many types; {'far', which}: one is due too late. But for 'ok' nothing is done.
+-- know of n types; {'full'}: there are too many types; {'far', which}: one is due too late; {'bound', 'waiting' or 'bytes'}: the
+-- queue has no room. But for 'ok' nothing is put in.
 if unknown then return { 'types', types } end
 local digest = ARGV[4]
 if digest ~= '' then
@@ -34,11 +35,17 @@ if not numbers then
 end
 local first = 7 + of_types
 local n = (#ARGV - first + 1) / 7
-local dues = {}
+local dues, bytes = {}, 0
 for i = 1, n do
   local due = due_at(ARGV[first + 7 * i - 4])
   if due > from + YEAR_MS then return { 'far', i } end
   dues[i] = due
+  bytes = bytes + bytes_of(ARGV[first + 7 * i - 2], ARGV[first + 7 * i - 1])
+end
+local bound = bound_by(n, bytes)
+if bound then
+  close()
+  return { 'bound', bound }
 end
 
 remember_types(new, all_types)
@@ -63,6 +70,7 @@ for i = 1, n do
     local k = #added
     added[k + 1] = id
     specs[2 * k + 1], specs[2 * k + 2] = id, spec
+    if #spec > SHORT then resize(id, #spec) end
     if run then
       k = #runs
       runs[k + 1], runs[k + 2] = id, run

@@ -2,7 +2,7 @@
 -- KEYS[1..]  the queue, as queue.lua names it
 -- ARGV[1]    wake channel
 -- ARGV[2]    the queue's name
--- ARGV[3]    limits: done jobs, dead jobs, for how long, ms, events
+-- ARGV[3]    limits: done jobs, dead jobs, for how long, ms, events, waiting jobs, bytes
 -- ARGV[4]    short id; '' for the job that has the unique key
 -- ARGV[5]    unique key, '' if the id is given
 -- Returns {'ok', id}, also for one that was cancelled before; {'no', state}: it has ended; {'unknown'}; {'types', n} as lease.lua. Its

@@ -2,7 +2,7 @@
 -- KEYS[1..]  the queue, as queue.lua names it
 -- ARGV[1]    wake channel
 -- ARGV[2]    the queue's name
--- ARGV[3]    limits: done jobs, dead jobs, for how long, ms, events
+-- ARGV[3]    limits: done jobs, dead jobs, for how long, ms, events, waiting jobs, bytes
 -- ARGV[4]    at most so many, up to 1000
 -- Returns {'ok', forgotten, left}; {'types', n} as lease.lua.
 if unknown then return { 'types', types } end
@@ -13,6 +13,7 @@ for i = 1, #popped, 2 do
 end
 many('HDEL', SPECS, ids)
 many('HDEL', RUNS, ids)
+forget_sizes(ids)
 note_all('cleared', ids)
 close()
 return { 'ok', #ids, call('ZCARD', DEAD) }

@@ -2,7 +2,7 @@
 -- KEYS[1..]  the queue, as queue.lua names it
 -- ARGV[1]    wake channel
 -- ARGV[2]    the queue's name
--- ARGV[3]    limits: done jobs, dead jobs, for how long, ms, events
+-- ARGV[3]    limits: done jobs, dead jobs, for how long, ms, events, waiting jobs, bytes
 -- ARGV[4]    state: 'r' for ready jobs, 'w' for delayed ones
 -- ARGV[5]    at most so many, up to 100; fewer where they are long
 -- Returns {'ok', cancelled, left}: how many were cancelled, how many are in that state; {'types', n} as lease.lua.

@@ -2,14 +2,14 @@
 -- KEYS[1..]  the queue, as queue.lua names it
 -- ARGV[1]    wake channel
 -- ARGV[2]    the queue's name
--- ARGV[3]    limits: done jobs, dead jobs, for how long, ms, events
+-- ARGV[3]    limits: done jobs, dead jobs, for how long, ms, events, waiting jobs, bytes
 -- ARGV[4]    the schedule
 -- ARGV[5]    when it was seen to be due
 -- ARGV[6]    what it was seen to be, as `schedules` tells of it
 -- ARGV[7]    when it is due next, '' for never
 -- ARGV[8]    '1' to put the job in even if the last one of the schedule waits still
 -- ARGV[9..]  of the job, nothing if it is left out: type, short id, priority, when, unique key, flags and brief, as add.lua has them
--- Returns {'ok', 1 if it was this call that fired}; {'types', n} and {'full'} as add.lua: nothing is done.
+-- Returns {'ok', 1 if it was this call that fired}, and puts no job in if the queue has no room; {'types', n} and {'full'} as add.lua: nothing is done.
 -- META has the short id of the last job of each schedule, as `s:NAME`.
 if unknown then return { 'types', types } end
 local is_due = call('ZSCORE', SCHEDULES_DUE, ARGV[4]) == ARGV[5] and tonumber(ARGV[5]) <= now
@@ -23,6 +23,15 @@ if fires and ARGV[8] ~= '1' then
     fires = false
     count('skipped', 1)
   end
+end
+if fires and bound_by(1, bytes_of(ARGV[14], ARGV[15])) then
+  -- A schedule that fires once is tried again; any other fires the next time.
+  if ARGV[7] == '' then
+    close()
+    return { 'ok', 0 }
+  end
+  fires = false
+  count('skipped', 1)
 end
 if fires then
   local numbers, lacking, new, all_types = number_types({ ARGV[9] })
@@ -47,6 +56,7 @@ if ARGV[7] == '' then
   call('ZREM', SCHEDULES_DUE, ARGV[4])
   call('HDEL', SCHEDULES, ARGV[4])
   call('HDEL', META, last_job)
+  resize('s:' .. ARGV[4], 0)
 else
   call('ZADD', SCHEDULES_DUE, ARGV[7], ARGV[4])
   if fires then call('HSET', SCHEDULES, ARGV[4], now_text .. sub(ARGV[6], 14)) end

@@ -23,7 +23,7 @@ local function lose_key(r, id)
   local flags = byte(r.flags)
   if flags % 16 >= 8 then return end
   r.flags = string.char(flags + 8)
-  call('HSET', RUNS, id, written(r))
+  write_run(id, r)
 end
 
 -- Takes a job that is not leased out of where it is; false if it is not there to be taken.

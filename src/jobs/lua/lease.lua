@@ -2,7 +2,7 @@
 -- KEYS[1..]  the queue, as queue.lua names it
 -- ARGV[1]    wake channel
 -- ARGV[2]    the queue's name
--- ARGV[3]    limits: done jobs, dead jobs, for how long, ms, events
+-- ARGV[3]    limits: done jobs, dead jobs, for how long, ms, events, waiting jobs, bytes
 -- ARGV[4]    token of the leases
 -- ARGV[5]    at most so many
 -- ARGV[6]    for how long, ms

@@ -2,7 +2,7 @@
 -- KEYS[1..]  the queue, as queue.lua names it
 -- ARGV[1]    wake channel
 -- ARGV[2]    the queue's name
--- ARGV[3]    limits: done jobs, dead jobs, for how long, ms, events
+-- ARGV[3]    limits: done jobs, dead jobs, for how long, ms, events, waiting jobs, bytes
 -- ARGV[4]    short id
 -- ARGV[5]    token
 -- ARGV[6]    JSON without line ends
@@ -17,7 +17,7 @@ local is_its = r and r.state == 'l' and r.token == ARGV[5] and ends > now
 if is_its then
   local _, result, errors = parts(r.tail)
   r.tail = '\n' .. ARGV[6] .. '\n' .. result .. errors
-  call('HSET', RUNS, ARGV[4], written(r))
+  write_run(ARGV[4], r)
   note('progress', ARGV[4])
 end
 close()

@@ -60,10 +60,35 @@ local function is_waiting(id)
   return state == 'r' or state == 'w'
 end
 
+-- What keeps so many more jobs of so many bytes out, 'waiting' or 'bytes'; nil if nothing does. Jobs that are done give way to them,
+-- then those that were cancelled, up to some 500 of each in a call.
+local function bound_by(n, bytes)
+  local jobs = call('HLEN', SPECS)
+  -- There is room even if all of them wait.
+  if jobs + n <= most_waiting and SHORT * jobs + long_bytes + bytes <= most_bytes then return nil end
+  local waiting, all_bytes = held()
+  if waiting + n > most_waiting then return 'waiting' end
+  for _, ended in ipairs({ DONE, CANCELLED }) do
+    for _ = 1, 32 do
+      if all_bytes + bytes <= most_bytes then return nil end
+      if forget(ended, 0, 16) == 0 then break end
+      waiting, all_bytes = held()
+    end
+  end
+  return all_bytes + bytes > most_bytes and 'bytes' or nil
+end
+-- How many bytes a job will count as at most, with these flags and the rest of its spec.
+local function bytes_of(flags, rest)
+  local bytes = #flags + #rest + 64
+  return bytes > SHORT and SHORT + bytes or SHORT
+end
+
 -- Puts one job in, at once.
 local function put_one(id, number, due, flags, rest, place, created)
   local spec, run = records_of(number, due, flags, rest, place, created)
   call('HSET', SPECS, id, spec)
+  resize(id, #spec)
+  resize(id .. 'r', 0)
   if run then
     call('HSET', RUNS, id, run)
     call('ZADD', DELAYED, stamp(due), id)
@@ -99,6 +124,7 @@ local function put_unique(id, number, due, flags, rest, place, terms)
       else
         call('HDEL', SPECS, holder)
         call('HDEL', RUNS, holder)
+        forget_sizes({ holder })
         outcome = 'replaced'
         count('replaced', 1)
         note('replaced', holder)

@@ -17,11 +17,12 @@
 local META, SPECS, RUNS, DELAYED, LEASED = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local DONE, DEAD, CANCELLED, UNIQUE, UNIQUE_ENDS, EVENTS = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11]
 local SCHEDULES, SCHEDULES_DUE = KEYS[12], KEYS[13]
--- The record of the call's idempotency key, if it has one.
-local ONCE = KEYS[14]
-local CALLS = KEYS[15]
+-- The record of the call's idempotency key, if it has one; what calls have leased, by their names.
+local ONCE, CALLS = KEYS[14], KEYS[15]
+-- How long the records are that are longer than SHORT: of specs under their ids, of runs with 'r' behind, of schedules 's:NAME'.
+local SIZES = KEYS[16]
 -- The ready jobs of type NUMBER are in KEYS[LINES + NUMBER].
-local LINES = 15
+local LINES = 16
 local MOST_TYPES = 64
 -- Stands in the hashes and sorted sets that are small and much used, under the empty name or behind all others: with something so
 -- long in them Redis does not keep them as lists, in which it would look for each name from the beginning.
@@ -35,17 +36,24 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local from = time[1] * 1000 + math.ceil(time[2] / 1000)
 local now_text = format('%013d', now)
 
-local meta = call('HMGET', META, 'types', 'paused')
-local types, paused = tonumber(meta[1] or 0), meta[2]
+-- A job counts as so many bytes, and its records in full where they are longer: so most jobs need no account of their own.
+local SHORT = 512
+
+local meta = call('HMGET', META, 'types', 'paused', 'bytes')
+-- `long_bytes` is the sum of SIZES.
+local types, paused, long_bytes = tonumber(meta[1] or 0), meta[2], tonumber(meta[3] or 0)
 -- The caller does not know of all types and has to call again; nothing may be done.
 local unknown = types > #KEYS - LINES
 
--- Where waiters are woken, with what word; how many done jobs are kept, how many dead ones and for how long, how many events.
-local wake_channel, queue_name, most_done, most_dead, dead_ms, most_events
+-- Where waiters are woken, with what word; how many done jobs are kept, how many dead ones and for how long, how many events; how
+-- many jobs may wait, and how many bytes the queue may hold.
+local wake_channel, queue_name, most_done, most_dead, dead_ms, most_events, most_waiting, most_bytes
 local function open(channel, name, limits)
   wake_channel, queue_name = channel, name
-  most_done, most_dead, dead_ms, most_events = match(limits, '^(%d+) (%d+) (%d+) (%d+)$')
+  most_done, most_dead, dead_ms, most_events, most_waiting, most_bytes =
+    match(limits, '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+)$')
   most_done, most_dead, dead_ms = tonumber(most_done), tonumber(most_dead), tonumber(dead_ms)
+  most_waiting, most_bytes = tonumber(most_waiting), tonumber(most_bytes)
 end
 
 -- A command with as many arguments as it takes, in pieces.
@@ -60,6 +68,16 @@ end
 local tally, spans = {}, {}
 local function count(field, n)
   tally[field] = (tally[field] or 0) + n
+end
+-- Notes how long a record is now.
+local function resize(field, bytes)
+  if bytes <= SHORT and long_bytes == 0 then return end
+  local was = tonumber(call('HGET', SIZES, field) or 0)
+  local is = bytes > SHORT and bytes or 0
+  if is == was then return end
+  if is > 0 then call('HSET', SIZES, field, is) else call('HDEL', SIZES, field) end
+  long_bytes = long_bytes + is - was
+  count('bytes', is - was)
 end
 
 -- What happened, to which jobs.
@@ -156,6 +174,11 @@ local function written(r)
   local where = r.since .. ' ' .. r.number .. ' ' .. r.place
   if r.state == 'l' then where = r.unique == '' and '' or r.leased .. ' ' .. r.unique end
   return r.state .. r.ended_by .. r.token .. r.leased .. r.flags .. r.keep .. format('%03d', r.attempts) .. where .. r.tail
+end
+local function write_run(id, r)
+  local run = written(r)
+  call('HSET', RUNS, id, run)
+  if #run > SHORT or long_bytes > 0 then resize(id .. 'r', #run) end
 end
 -- Forgets up to so many unique keys that were kept for a time.
 local function forget_keys(most)

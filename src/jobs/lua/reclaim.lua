@@ -48,7 +48,7 @@ end
 local function try_again(r, id, ms)
   local due = from + ms
   r.state, r.since = ms == 0 and 'r' or 'w', stamp(due)
-  call('HSET', RUNS, id, written(r))
+  write_run(id, r)
   if ms == 0 then
     make_ready(r.number, r.place, id)
   else

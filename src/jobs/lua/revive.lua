@@ -13,7 +13,7 @@ local function revive(r, id)
   end
   take_out(r, id)
   r.state, r.ended_by, r.token, r.since, r.attempts = 'r', '-', NO_TOKEN, now_text, 0
-  call('HSET', RUNS, id, written(r))
+  write_run(id, r)
   make_ready(r.number, r.place, id)
   count('revived', 1)
   note('revived', id)

@@ -2,7 +2,7 @@
 -- KEYS[1..]  the queue, as queue.lua names it
 -- ARGV[1]    wake channel
 -- ARGV[2]    the queue's name
--- ARGV[3]    limits: done jobs, dead jobs, for how long, ms, events
+-- ARGV[3]    limits: done jobs, dead jobs, for how long, ms, events, waiting jobs, bytes
 -- ARGV[4]    token of the next leases, '' for none
 -- ARGV[5]    at most so many
 -- ARGV[6]    for how long, ms
@@ -95,8 +95,10 @@ local function go_on(r, id, how)
   local due = from + ms
   r.state, r.ended_by, r.attempts, r.since, r.tail = 'w', 't', 0, stamp(due), ''
   local brief = table.concat({ r.number, r.place, r.created, r.terms, r.kind, r.unique }, ' ')
-  call('HSET', SPECS, id, r.flags .. r.keep .. r.since .. ' ' .. brief .. '\n' .. payload)
-  call('HSET', RUNS, id, written(r))
+  local spec = r.flags .. r.keep .. r.since .. ' ' .. brief .. '\n' .. payload
+  call('HSET', SPECS, id, spec)
+  resize(id, #spec)
+  write_run(id, r)
   call('ZADD', DELAYED, stamp(due), id)
   will_be_due(due)
   count('continued', 1)
@@ -136,7 +138,7 @@ local function give_back(r, id)
     end_cancelled(r, id)
     return 'c'
   end
-  call('HSET', RUNS, id, written(r))
+  write_run(id, r)
   make_ready(r.number, r.place, id)
   note('released', id)
   return 'r'
@@ -179,6 +181,7 @@ for i = 1, n do
       end
       local j = #kept
       kept[j + 1], kept[j + 2] = id, 'dc' .. sub(run, 3, 43) .. now_text .. tail
+      resize(id .. 'r', 56 + #tail)
       local keep = sub(run, 33, 40)
       keeps[keep] = keeps[keep] or stamp(now + 1000 * keep)
       ends[j + 1], ends[j + 2] = keeps[keep], id
@@ -199,6 +202,7 @@ end
 many('ZREM', LEASED, over)
 many('HDEL', SPECS, gone)
 many('HDEL', RUNS, gone)
+forget_sizes(gone)
 many('HSET', RUNS, kept)
 many('ZADD', DONE, ends)
 if #ends > 0 then forget(DONE, most_done, 100 + #ends) end

@@ -7,7 +7,7 @@ use redis::{Value, cmd, from_redis_value, pipe};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The keys of the ready jobs of each type are the last ones.
-const LINES: usize = 15;
+const LINES: usize = 16;
 
 /// What a queue's keys say.
 #[derive(Debug, Default)]
@@ -18,6 +18,7 @@ pub struct Books {
     runs: BTreeMap<String, String>,
     meta: BTreeMap<String, String>,
     unique: BTreeMap<String, String>,
+    sizes: BTreeMap<String, String>,
 }
 
 impl Books {
@@ -32,7 +33,7 @@ impl Books {
             all.add_command(zset(key));
         }
         all.cmd("HKEYS").arg(&keys[1]);
-        for key in [2, 0, 8] {
+        for key in [2, 0, 8, 15] {
             all.cmd("HGETALL").arg(&keys[key]);
         }
         let mut connection = scene.redis.as_ref().connect().await;
@@ -57,6 +58,7 @@ impl Books {
         books.runs.remove("");
         books.meta = fields();
         books.unique = fields();
+        books.sizes = fields();
         books
     }
 
@@ -111,6 +113,15 @@ impl Books {
                 "{key} is kept for {id}, which has ended: {self:#?}"
             );
             assert!(!is_in(&["dead", "cancelled"]), "{key} names {id}: {self:#?}");
+        }
+        // What is long is counted, and nothing else.
+        let counted: i64 = self.sizes.values().map(|size| size.parse::<i64>().unwrap()).sum();
+        let bytes = self.meta.get("bytes").map_or(0, |bytes| bytes.parse().unwrap());
+        assert_eq!(bytes, counted, "{self:#?}");
+        for field in self.sizes.keys().filter(|field| !field.starts_with("s:")) {
+            let is_run = field.len() == 14;
+            let id = if is_run { &field[..13] } else { field };
+            assert!(self.specs.contains(id), "{field} is counted and gone: {self:#?}");
         }
         let put_in = self.total("added") + self.total("revived");
         let ended = ["completed", "died", "cancelled", "replaced"].map(|name| self.total(name));

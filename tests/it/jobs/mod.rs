@@ -7,6 +7,7 @@ mod calls;
 mod document;
 mod embedded;
 mod faults;
+mod full;
 pub mod presets;
 mod recall;
 mod reminders;

@@ -91,7 +91,11 @@ async fn a_firing_of_what_a_schedule_was_or_before_its_time_puts_nothing_in() {
         for key in &keys {
             call.arg(key);
         }
-        call.arg("wake").arg("reports").arg("10 10 10 10").arg("s").arg(due);
+        call.arg("wake")
+            .arg("reports")
+            .arg("10 10 10 10 10 10000")
+            .arg("s")
+            .arg(due);
         call.arg(seen).arg(due + 3_600_000).arg("1");
         for part in [
             "report",
