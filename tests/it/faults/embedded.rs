@@ -1,7 +1,7 @@
 //! The service with a Redis of its own: killed, told to stop, started twice, and where no Redis is installed.
 
 use super::{SOON, becomes, here};
-use crate::support::{Folder, Raw, ServiceProcess, eventually, send};
+use crate::support::{Api, Folder, Raw, ServiceProcess, eventually, send};
 use nix::sys::signal::{Signal, kill};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -144,11 +144,20 @@ async fn without_any_redis_it_runs_from_memory_and_says_so() {
     assert!(service.terminate().await.success());
 }
 
+/// What Redis says of itself, once it answers.
+async fn redis_report(api: &Api) -> Value {
+    eventually(SOON, "Redis reports", async || {
+        let answer = api.get("/health/redis").await;
+        (answer.status == 200).then_some(answer.body)
+    })
+    .await
+}
+
 #[actix_web::test]
 async fn the_memory_of_the_embedded_redis_is_bounded_and_full_it_refuses_writes() {
     let by_default = Folder::new();
     let service = start(&by_default).await;
-    let report = service.drivers().get("/health/redis").await.body;
+    let report = redis_report(&service.drivers()).await;
     let bound = report["max_memory_bytes"].as_u64().unwrap();
     assert!(bound > 64 << 20, "{report}");
     drop(service);
@@ -156,7 +165,7 @@ async fn the_memory_of_the_embedded_redis_is_bounded_and_full_it_refuses_writes(
     let folder = Folder::new();
     let service = ServiceProcess::start(&[folder.flag(), "--redis-max-memory=8mb".to_owned()]).await;
     let api = service.drivers();
-    let report = api.get("/health/redis").await.body;
+    let report = redis_report(&api).await;
     assert_eq!(report["max_memory_bytes"], 8 << 20, "{report}");
     assert!(api.get("/health").await.body["warnings"]["redis_evicts"].is_null());
     let payload = "x".repeat(60_000);
