@@ -12,11 +12,11 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready as ready_or_pending};
 
-/// What of an answer is handed to the server at once. The server copies it, so this bounds the memory of a client that does not read,
-/// besides the answer itself.
+/// Bytes of an answer that are handed to the server at once. The server copies them, so this bounds the memory that a client that does
+/// not read takes besides the answer itself.
 const PIECE: usize = 32 * 1024;
 
-/// What has to be left before a call is carried out whose answer may be large.
+/// Bytes of the memory for answers that must be free before a call whose answer may be large is carried out.
 const LEAST: usize = 256 * 1024;
 
 /// The memory for answers that their clients have not read yet; the application's data.
@@ -24,6 +24,12 @@ const LEAST: usize = 256 * 1024;
 pub struct Answers(pub Budget);
 
 impl Answers {
+    /// Room for an answer while it is written, which takes nothing yet.
+    #[must_use]
+    pub fn room(request: &HttpRequest) -> Option<super::Room> {
+        request.app_data().map(|Self(budget)| budget.room())
+    }
+
     /// For a call whose answer may be large and that changes something: refuses it before it is carried out.
     ///
     /// # Errors
@@ -55,8 +61,8 @@ impl AnswerLimit {
     }
 }
 
-/// Middleware, the outermost: bounds the memory of all answers that are not read yet, sends large ones in pieces, and refuses requests
-/// on surplus connections.
+/// Middleware directly inside `Edge`: bounds the memory of all answers that clients have not read yet, sends large ones in pieces, and
+/// refuses requests on surplus connections.
 #[derive(Debug, Clone)]
 pub struct BoundAnswers(pub Answers);
 
@@ -162,7 +168,7 @@ where
     }
 }
 
-/// What shows operators that there is no memory left is answered in any case.
+/// Health and metrics are answered in any case: they show operators that no memory is left.
 fn is_for_operators(path: &str) -> bool {
     path == "/metrics" || path.starts_with("/health")
 }
@@ -187,7 +193,7 @@ impl Answers {
                 size: body.size(),
                 body,
                 rest: Bytes::new(),
-                _room: room,
+                room,
             })
         })
     }
@@ -198,8 +204,19 @@ struct Pieces {
     size: BodySize,
     body: BoxBody,
     rest: Bytes,
-    /// Kept to the end: a piece of a buffer keeps all of it.
-    _room: super::Room,
+    /// Kept to the end: a piece of a buffer keeps all of it. Of a stream, for the chunk that is sent.
+    room: super::Room,
+}
+
+impl Pieces {
+    /// Takes room for a large chunk of a stream, in place of the chunk before.
+    fn has_room(&mut self, chunk: usize) -> bool {
+        if !matches!(self.size, BodySize::Stream) {
+            return true;
+        }
+        self.room.give_back(self.room.bytes());
+        chunk <= PIECE || self.room.try_take(chunk).is_ok()
+    }
 }
 
 impl MessageBody for Pieces {
@@ -212,7 +229,13 @@ impl MessageBody for Pieces {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
         while self.rest.is_empty() {
             match ready_or_pending!(Pin::new(&mut self.body).poll_next(cx)) {
-                Some(Ok(bytes)) => self.rest = bytes,
+                Some(Ok(bytes)) => {
+                    if !self.has_room(bytes.len()) {
+                        // The client comes again for the rest of the stream: it names the last event that it has.
+                        return Poll::Ready(None);
+                    }
+                    self.rest = bytes;
+                }
                 end => return Poll::Ready(end),
             }
         }

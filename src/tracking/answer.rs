@@ -67,7 +67,7 @@ pub struct List<'a> {
     pub most_bytes: usize,
 }
 
-/// What of a body's bytes is kept for what follows the entities.
+/// Bytes of a body that are reserved for the members after the entities.
 const TAIL: usize = 512;
 
 /// How much is written in one step: some hundred microseconds.
@@ -158,6 +158,12 @@ impl Lists {
             is_empty: true,
             is_cut: false,
         }
+    }
+
+    /// How many bytes are written.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.json.text.len()
     }
 
     /// Adds the answer of the next query, as [`List::write`] does. Returns false if it does not fit: it is left out then, and nothing may

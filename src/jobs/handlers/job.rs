@@ -3,7 +3,7 @@ use super::answer::{EndedAnswer, ExtendedAnswer, JobAnswer};
 use super::docs::{CompleteBody, ExtendBody, FailBody, ProgressBody};
 use super::input::{self, Verb};
 use super::{Data, MAX_BODY, count_leased, count_settled, job_id, waiting};
-use crate::http::{Body, Fields, Problem, Stamp, deliver, no_idempotency_key, no_query, reply};
+use crate::http::{Answers, Body, Fields, Problem, Stamp, deliver, no_idempotency_key, no_query, reply};
 use crate::ids::Id;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -105,6 +105,7 @@ async fn end(request: &HttpRequest, payload: web::Payload, state: &Data, verb: V
     let (token, end, next): (_, End, Option<LeaseRequest>) = input::end(&body, verb)?;
     if next.is_some() {
         no_idempotency_key(request)?;
+        Answers::check(request)?;
     }
     let queue = Id::parse(id.queue()).map_err(|_no_queue| JobsError::Unknown)?;
     let settling = state

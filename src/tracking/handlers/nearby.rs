@@ -43,7 +43,14 @@ pub async fn nearby(request: HttpRequest, state: State) -> Result<HttpResponse, 
     let members = Members::of(request.query_string())?;
     let shared = state.shared();
     let now_ms = clock::now_ms();
-    let mut turn = super::turn_of(&request, query.limit).await?;
+    let mut turn = match source {
+        Source::Live => super::turn_of(&request, query.limit).await?,
+        // It waits for Redis, which is no work of this thread.
+        Source::Redis => {
+            Answers::check(&request)?;
+            None
+        }
+    };
     let (hits, is_stale) = match source {
         Source::Live => {
             let (hits, _) = live(shared.live(kind), &query, now_ms, &mut turn).await?;
@@ -93,6 +100,8 @@ pub async fn nearby_many(request: HttpRequest, payload: web::Payload, state: Sta
     let shared = state.shared();
     let now_ms = clock::now_ms();
     let mut lists = Lists::new(members, now_ms, AnswerLimit::of(&request));
+    // Of all calls that write such an answer at the same time together.
+    let mut room = Answers::room(&request);
     let mut steps = 0;
     for query in &queries {
         if steps >= MOST_STEPS {
@@ -105,9 +114,14 @@ pub async fn nearby_many(request: HttpRequest, payload: web::Payload, state: Sta
         if !lists.push(&hits, turn).await.map_err(too_many_searches)? {
             break;
         }
+        if let Some(room) = &mut room {
+            room.try_take(lists.bytes().saturating_sub(room.bytes()))?;
+        }
         // A single one may take long; others on this thread get their turn.
         tokio::task::yield_now().await;
     }
+    // It is counted again on its way out.
+    drop(room);
     Ok(reply::json(lists.finish(!shared.is_synced())))
 }
 
