@@ -1,9 +1,10 @@
 //! Large answers leave compressed where the client asks for it.
 //!
-//! They are compressed while they are sent, a piece at a time, and other requests of the worker get their turn in between. Outside of
-//! the response cache, which so keeps one plain answer for all clients; its own entity tags are weak for that.
+//! They are compressed while they are sent, a piece at a time, and other requests of the worker run in between. This is outside of the
+//! response cache, so the cache keeps one plain answer for all clients. Its own entity tags are weak for that reason.
 
 use crate::http::coding::{Coding, preferred_coding};
+use crate::runtime::Turn;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::ServiceResponse;
 use actix_web::http::header::{
@@ -14,11 +15,13 @@ use actix_web::http::{StatusCode, Version};
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
+use futures_util::future::LocalBoxFuture;
 use std::error::Error;
 use std::io::{self, Write};
 use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use tokio::task::yield_now;
 
 /// Below this it costs more than it saves.
 const MIN_BYTES: u64 = 16 * 1024;
@@ -112,8 +115,8 @@ struct Compressing {
     chunk: Bytes,
     state: State,
     coding: Coding,
-    /// Whether a piece was compressed since others had their turn.
-    has_worked: bool,
+    /// Set while the next piece waits: until it is this answer's turn, and other tasks of the thread had theirs.
+    turn: Option<LocalBoxFuture<'static, Option<Turn>>>,
 }
 
 enum State {
@@ -130,7 +133,7 @@ impl Compressing {
             chunk: Bytes::new(),
             state: State::Before,
             coding,
-            has_worked: false,
+            turn: None,
         }
     }
 
@@ -155,10 +158,6 @@ impl MessageBody for Compressing {
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
         let this = self.get_mut();
         loop {
-            if mem::take(&mut this.has_worked) {
-                context.waker().wake_by_ref();
-                return Poll::Pending;
-            }
             if matches!(this.state, State::Over) {
                 return Poll::Ready(None);
             }
@@ -176,18 +175,27 @@ impl MessageBody for Compressing {
                 }
                 continue;
             }
+            let turn = this.turn.get_or_insert_with(|| Box::pin(next_turn()));
+            let _turn = ready!(turn.as_mut().poll(context));
+            this.turn = None;
             let piece = this.chunk.split_to(this.chunk.len().min(PIECE));
             let compressed = match this.encoder() {
                 Some(encoder) => encoder.compress(&piece),
                 None => return Poll::Ready(None),
             };
-            this.has_worked = true;
             match compressed {
                 Ok(compressed) if compressed.is_empty() => {}
                 compressed => return Poll::Ready(Some(compressed.map_err(Into::into))),
             }
         }
     }
+}
+
+/// A turn for one piece. Where too many calls wait for theirs it goes on without one: the answer has begun.
+async fn next_turn() -> Option<Turn> {
+    let turn = Turn::wait().await.ok();
+    yield_now().await;
+    turn
 }
 
 /// flate2's encoders keep what they have written until it is taken.
