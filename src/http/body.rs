@@ -64,7 +64,7 @@ impl Body {
             return Err(too_large(limit));
         }
         // A small body comes with its head in one packet: it is there at once, and no timer is needed.
-        let room = request.app_data().map(|Bodies(budget)| budget.room());
+        let room = Claim::of(request.app_data());
         let mut reading = Box::pin(collect(payload, codings, limit, announced, room));
         let bytes = if let Some(read) = (&mut reading).now_or_never() {
             read?
@@ -97,12 +97,12 @@ async fn collect(
     codings: Option<Codings>,
     limit: usize,
     announced: Option<usize>,
-    mut room: Option<Room>,
+    mut room: Claim<'_>,
 ) -> Result<Bytes, Problem> {
     if let Some(codings) = codings {
         // In a place of its own, so that the future of a plain body stays small.
-        let bytes = Box::pin(decode::collect(payload, codings, limit, room.as_mut())).await?;
-        return Ok(counted(bytes, room));
+        let bytes = Box::pin(decode::collect(payload, codings, limit, &mut room)).await?;
+        return Ok(room.keep(bytes));
     }
     let Some(first) = payload.next().await.transpose().map_err(broken_off)? else {
         return Ok(Bytes::new());
@@ -114,7 +114,7 @@ async fn collect(
             return Err(too_large(limit));
         }
         let now = whole.len() + chunk.len();
-        take(room.as_mut(), now)?;
+        room.take(now)?;
         // Once a part of a large body is there, the memory for the rest of it is taken in one piece.
         if whole.capacity() < now && now > SMALL {
             whole.reserve(announced.unwrap_or(now).max(now) - whole.len());
@@ -125,25 +125,40 @@ async fn collect(
     if bytes.len() > limit {
         Err(too_large(limit))
     } else {
-        Ok(counted(bytes, room))
+        Ok(room.keep(bytes))
     }
 }
 
-/// Takes from the memory for bodies what one needs that has so many bytes now, if it is large.
-///
-/// # Errors
-/// 503 if other bodies take all memory.
-pub(super) fn take(room: Option<&mut Room>, bytes: usize) -> Result<(), Problem> {
-    match room {
-        Some(room) if bytes > SMALL => room.try_take(bytes.saturating_sub(room.bytes())),
-        _ => Ok(()),
-    }
+/// What a body takes of the memory for bodies: nothing while it is small.
+pub(super) struct Claim<'a> {
+    budget: Option<&'a Budget>,
+    room: Option<Room>,
 }
 
-fn counted(bytes: Bytes, room: Option<Room>) -> Bytes {
-    match room {
-        Some(room) if room.bytes() > 0 => Bytes::from_owner(Counted { bytes, _room: room }),
-        _ => bytes,
+impl<'a> Claim<'a> {
+    fn of(bodies: Option<&'a Bodies>) -> Self {
+        let budget = bodies.map(|Bodies(budget)| budget);
+        Self { budget, room: None }
+    }
+
+    /// Takes what a body needs that has so many bytes now.
+    ///
+    /// # Errors
+    /// 503 if other bodies take all memory.
+    pub(super) fn take(&mut self, bytes: usize) -> Result<(), Problem> {
+        let Some(budget) = self.budget.filter(|_| bytes > SMALL) else {
+            return Ok(());
+        };
+        let room = self.room.get_or_insert_with(|| budget.room());
+        room.try_take(bytes.saturating_sub(room.bytes()))
+    }
+
+    /// A body that keeps what it has taken until its last handle is dropped.
+    fn keep(self, bytes: Bytes) -> Bytes {
+        match self.room {
+            Some(room) => Bytes::from_owner(Counted { bytes, _room: room }),
+            None => bytes,
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Memory that a process lends to requests: for bodies that arrive, and for answers that their clients have not read yet.
+//! Limits on the memory of all requests of a process: for bodies, and for answers that clients have not read yet.
 
 use super::Problem;
 use prometheus::IntGauge;
@@ -97,6 +97,9 @@ impl Room {
     /// Gives a part back.
     pub fn give_back(&mut self, bytes: usize) {
         let bytes = bytes.min(self.bytes);
+        if bytes == 0 {
+            return;
+        }
         self.bytes -= bytes;
         self.budget.0.used.fetch_sub(bytes, Ordering::Relaxed);
         self.budget.0.gauge.sub(i64::try_from(bytes).unwrap_or(0));

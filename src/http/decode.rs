@@ -1,8 +1,9 @@
 //! Bodies that come compressed. They are decoded while they arrive, in bounded pieces, and never to more than their limit: neither the
 //! body nor what lies between two codings.
 
+use super::Problem;
+use super::body::{self, Claim};
 use super::coding::Coding;
-use super::{Problem, Room, body};
 use actix_web::HttpRequest;
 use actix_web::dev::Payload;
 use actix_web::http::header::CONTENT_ENCODING;
@@ -17,7 +18,7 @@ use tokio::task::yield_now;
 const MAX_CODINGS: usize = 2;
 /// What is decoded at once. A deflate stream grows by up to 1,032 times, so a piece becomes at most half a megabyte.
 const PIECE: usize = 512;
-/// After so many bytes, in and out, other requests of the worker get their turn.
+/// After this many bytes, read and decoded, the decoder yields to other requests of the worker.
 const TURN: usize = 64 * 1024;
 
 /// The codings of a body in the order in which they were applied.
@@ -68,7 +69,7 @@ pub(super) async fn collect(
     payload: &mut Payload,
     codings: Codings,
     limit: usize,
-    mut room: Option<&mut Room>,
+    room: &mut Claim<'_>,
 ) -> Result<Bytes, Problem> {
     let mut chain = Chain::new(codings, limit);
     let (mut encoded, mut turn) = (0, 0);
@@ -81,7 +82,7 @@ pub(super) async fn collect(
             let before = chain.decoded();
             chain.write_all(piece).map_err(|error| refused(&error, limit))?;
             turn += piece.len() + (chain.decoded() - before);
-            body::take(room.as_deref_mut(), chain.decoded())?;
+            room.take(chain.decoded())?;
             if turn >= TURN {
                 turn = 0;
                 yield_now().await;
