@@ -9,11 +9,11 @@ mod rules;
 pub use cors::{OriginError, Origins};
 pub use rules::{HostNameError, HostNames, Rules};
 
-use super::Problem;
+use super::{Connection, Problem};
 use actix_web::body::BoxBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
-use actix_web::http::Method;
 use actix_web::http::header::{IF_RANGE, RANGE};
+use actix_web::http::{ConnectionType, Method};
 use actix_web::{Error, HttpResponse, ResponseError};
 use answer::finish;
 use cors::Cors;
@@ -35,7 +35,7 @@ pub struct Edge {
 }
 
 impl Edge {
-    /// Holds requests against rules, and counts those that are refused by reason.
+    /// Checks requests by `rules`, and counts those that are refused by reason.
     #[must_use]
     pub fn new(rules: Rules, refused: &IntCounterVec) -> Self {
         Self {
@@ -90,7 +90,13 @@ where
             Ok(()) => None,
         };
         if let Some(answer) = answer {
-            let answer = finish(request.into_response(answer), is_head, &cors);
+            let connection = request.conn_data::<Rc<Connection>>();
+            let is_surplus = connection.is_some_and(|connection| connection.is_surplus());
+            let mut answer = finish(request.into_response(answer), is_head, &cors);
+            if is_surplus {
+                let head = answer.response_mut().head_mut();
+                head.set_connection_type(ConnectionType::Close);
+            }
             return Either::Left(ready(Ok(answer)));
         }
         if is_head {
