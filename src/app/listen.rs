@@ -28,10 +28,10 @@ use tokio::net::TcpStream;
 const BACKLOG: i32 = 1_024;
 /// How long a connection may be idle.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// How long a client may take to take note that a connection is closed.
+/// How long to wait for a client to close its side, after the server has closed the connection.
 const DISCONNECT: Duration = Duration::from_secs(1);
-/// Bytes that the kernel takes of what it cannot send yet. Without this it takes megabytes of each client that does not read, and a
-/// client that reads slowly looks like one that does not read, because the kernel asks for more only once a third of them is gone.
+/// Unsent bytes that the kernel buffers for a connection (`TCP_NOTSENT_LOWAT`). Without this limit it buffers megabytes for a client that
+/// does not read. A client that reads slowly would look the same, because the kernel takes more only when a third of the buffer is free.
 #[cfg(target_os = "linux")]
 const UNSENT: u32 = 128 * 1_024;
 
@@ -43,7 +43,7 @@ pub(super) struct Http {
     pub guard: Guard,
     pub edge: Edge,
     pub connections: Connections,
-    /// Counts requests that are refused before there is one.
+    /// Counts requests that are refused before their head is parsed.
     pub refused: IntCounterVec,
 }
 
@@ -59,10 +59,8 @@ impl Http {
             || available_parallelism().map_or(2, NonZeroUsize::get),
             NonZeroUsize::get,
         );
-        let room = Descriptors::claim(settings.max_connections.get().saturating_mul(workers));
-        if let Some(warning) = room.warning() {
-            tracing::warn!("{warning}");
-        }
+        let room = Descriptors::claim(settings.max_connections.get().saturating_mul(workers), workers);
+        self.parts.board().warn("few_descriptors", room.warning().as_deref());
         let listener = bind(settings).map_err(cannot)?;
         let address = listener.local_addr().map_err(cannot)?;
         let server = Server::build()

@@ -97,6 +97,11 @@ impl Parts {
         })
     }
 
+    /// Where the parts of the service report their states.
+    pub fn board(&self) -> &Board {
+        &self.health.board
+    }
+
     /// Sets up one worker. Runs on the worker's own thread: what it starts, and its connection, stay there.
     pub fn worker(&self, app: &mut ServiceConfig) {
         let Self { settings, metrics, .. } = self;

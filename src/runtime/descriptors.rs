@@ -4,9 +4,11 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 /// Kept for Redis, files and calls to other hosts, whatever connections there are.
 const RESERVE: u64 = 128;
+/// Kept for each worker: its runtime and its connection to Redis.
+const PER_WORKER: u64 = 6;
 /// The part of connections' descriptors that goes to those which are only refused.
 const SURPLUS_PART: u64 = 20;
-/// Fewer connections than this at once are worth a warning.
+/// If the limit leaves fewer descriptors than this besides the reserve, a warning is logged.
 const LOW: u64 = 4_096;
 
 /// How many connections there is room for.
@@ -21,9 +23,10 @@ pub struct Descriptors {
 }
 
 impl Descriptors {
-    /// Raises the soft limit to the hard limit, and divides what there is; `wanted` connections are enough.
+    /// Raises the soft limit to the hard limit, and divides what there is; `wanted` connections are enough for so many
+    /// workers.
     #[must_use]
-    pub fn claim(wanted: usize) -> Self {
+    pub fn claim(wanted: usize, workers: usize) -> Self {
         let limit = match getrlimit(Resource::RLIMIT_NOFILE) {
             Ok((soft, hard)) if soft < hard => {
                 let raised = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
@@ -32,12 +35,13 @@ impl Descriptors {
             Ok((soft, _)) => soft,
             Err(_unknown) => u64::MAX,
         };
-        Self::of(limit, wanted)
+        Self::of(limit, wanted, workers)
     }
 
-    fn of(limit: u64, wanted: usize) -> Self {
+    fn of(limit: u64, wanted: usize, workers: usize) -> Self {
+        let reserve = RESERVE + PER_WORKER * u64::try_from(workers).unwrap_or(0);
         // Of very few, half.
-        let free = limit.saturating_sub(RESERVE).max(limit / 2);
+        let free = limit.saturating_sub(reserve).max(limit / 2);
         let surplus = (free / SURPLUS_PART).min(256);
         let served = usize::try_from(free - surplus).unwrap_or(usize::MAX).min(wanted);
         Self {
@@ -65,7 +69,7 @@ mod tests {
     #[test]
     fn a_reserve_is_kept_whatever_the_limit() {
         for limit in [0, 1, 64, 128, 200, 256, 1_024, 4_096, 65_536, 1_048_576, u64::MAX] {
-            let Descriptors { served, surplus, .. } = Descriptors::of(limit, 50_000);
+            let Descriptors { served, surplus, .. } = Descriptors::of(limit, 50_000, 2);
             assert!(
                 (1..=50_000).contains(&served) && (1..=256).contains(&surplus),
                 "{limit}"
@@ -76,14 +80,14 @@ mod tests {
                 "{limit}: {taken}"
             );
         }
-        assert_eq!(Descriptors::of(1_024, 50_000).served, 852);
+        assert_eq!(Descriptors::of(1_024, 50_000, 2).served, 840);
     }
 
     #[test]
     fn few_are_worth_a_warning() {
-        assert!(Descriptors::of(1_024, 50_000).warning().is_some());
-        assert!(Descriptors::of(65_536, 50_000).warning().is_none());
+        assert!(Descriptors::of(1_024, 50_000, 2).warning().is_some());
+        assert!(Descriptors::of(65_536, 50_000, 2).warning().is_none());
         // Not if few are wanted.
-        assert!(Descriptors::of(65_536, 100).warning().is_none());
+        assert!(Descriptors::of(65_536, 100, 2).warning().is_none());
     }
 }

@@ -74,6 +74,8 @@ async fn the_soft_limit_is_raised_to_the_hard_one() {
             .then_some(())
     })
     .await;
+    let health = Api::new(process.url().to_owned(), "drivers").get("/health").await.body;
+    assert!(health["warnings"]["few_descriptors"].is_object(), "{health}");
 }
 
 #[actix_web::test]
