@@ -84,7 +84,7 @@
 //!
 //! **Bounded.** Done, dead and cancelled jobs are kept by number and age, and what is known of them goes in the step that forgets
 //! them; which is at the number's limit the one whose time would be over first. A queue has up to 64 types of jobs, for ever; there are up to
-//! `JOBS_MAX_QUEUES` queues. Waiting jobs are bounded by Redis's memory alone: some 350 bytes each with a short payload.
+//! `JOBS_MAX_QUEUES` queues. Jobs are bounded by `JOBS_MAX_WAITING` and `JOBS_MAX_BYTES`: some 350 bytes each with a short payload.
 //!
 //! **Not guaranteed:** what Redis loses (`appendfsync everysec` may lose a second to a power cut) is lost here. That two
 //! instances' waiters are served in the order of their coming. That an `add` whose answer was lost was not carried out: give its jobs

@@ -36,6 +36,7 @@ end
 if fires then
   local numbers, lacking, new, all_types = number_types({ ARGV[9] })
   if not numbers then
+    close()
     if lacking == 0 then return { 'full' } end
     return { 'types', lacking }
   end

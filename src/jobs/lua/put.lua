@@ -60,14 +60,16 @@ local function is_waiting(id)
   return state == 'r' or state == 'w'
 end
 
--- What keeps so many more jobs of so many bytes out, 'waiting' or 'bytes'; nil if nothing does. Jobs that are done give way to them,
--- then those that were cancelled, up to some 500 of each in a call.
+-- Which bound n more jobs of `bytes` bytes would exceed, 'waiting' or 'bytes'; nil if there is room. Done jobs are deleted to make room,
+-- then cancelled ones, up to some 500 of each in a call.
 local function bound_by(n, bytes)
   local jobs = call('HLEN', SPECS)
   -- There is room even if all of them wait.
   if jobs + n <= most_waiting and SHORT * jobs + long_bytes + bytes <= most_bytes then return nil end
   local waiting, all_bytes = held()
   if waiting + n > most_waiting then return 'waiting' end
+  -- Nothing is forgotten for what has no room then either.
+  if SHORT * (waiting + call('ZCARD', DEAD)) + bytes > most_bytes then return 'bytes' end
   for _, ended in ipairs({ DONE, CANCELLED }) do
     for _ = 1, 32 do
       if all_bytes + bytes <= most_bytes then return nil end

@@ -21,7 +21,7 @@ behind = forget(CANCELLED, most_done, most) == most or behind
 behind = forget_keys(most) == most or behind
 close()
 local empty = not paused and call('EXISTS', SPECS, UNIQUE_ENDS, SCHEDULES) == 0
-if empty and ARGV[5] == '1' then call('DEL', META, EVENTS, UNIQUE, RUNS, LEASED, SIZES) end
+if empty and ARGV[5] == '1' then call('DEL', META, EVENTS, UNIQUE, RUNS, LEASED, CALLS, SIZES) end
 local active = call('ZCOUNT', LEASED, '-inf', '(+inf') > 0 or call('EXISTS', DELAYED) == 1
 local waiting, bytes = held()
 return { 'ok', behind and 1 or 0, empty and 1 or 0, active and 1 or 0, waiting, bytes }
