@@ -159,7 +159,7 @@ fn set_right(status: &str, answer: &mut Response) {
 }
 
 /// The types of problems by status.
-const TYPES: [(&str, &[&str]); 14] = [
+const TYPES: [(&str, &[&str]); 15] = [
     ("400", &["malformed"]),
     ("401", &["unauthorized"]),
     ("403", &["forbidden"]),
@@ -195,8 +195,9 @@ const TYPES: [(&str, &[&str]); 14] = [
     ("412", &["precondition_failed"]),
     ("413", &["too_large"]),
     ("415", &["wrong_type"]),
+    ("421", &["misdirected_request"]),
     ("422", &["unacceptable"]),
-    ("429", &["too_many_requests"]),
+    ("429", &["too_many_requests", "queue_full"]),
     ("503", &["unavailable"]),
     ("504", &["timed_out", "not_cached"]),
 ];

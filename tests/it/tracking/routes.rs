@@ -9,7 +9,6 @@ async fn a_path_that_is_none_is_a_404() {
     let service = scene.start().await;
     let api = service.drivers();
     for path in [
-        "/",
         "/v1",
         "/v1/drivers",
         "/v1/drones/nearby?lat=1&lon=1",
