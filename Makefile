@@ -33,7 +33,7 @@ SOAK_SECONDS ?= 120
 soak: setup ## kill processes and Redis at random while jobs run and positions come, for SOAK_SECONDS each
 	SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test --locked --test it -- --nocapture --test-threads=1 jobs::soak faults::storm
 
-faults: setup ## the faults of Redis that only root can cause: a full disk
+faults: setup ## test a full disk under Redis, which needs root
 	$(CARGO) test --locked --test it -- --ignored faults::full_disk
 
 setup: ## install what is missing: a C compiler, curl, rustfmt, clippy, redis-server
@@ -52,7 +52,7 @@ audit: ## licences, sources and advisories, by cargo-deny
 		echo "cargo-deny is not installed; get it with: cargo install --locked cargo-deny" >&2; exit 1; \
 	fi
 
-api-check: ## hold a running service against its OpenAPI document, by schemathesis in a virtual environment (python3)
+api-check: ## check a running service against its OpenAPI document with schemathesis, in a virtual environment (python3)
 	@CARGO="$(CARGO)" scripts/api_check.sh
 
 figures: setup ## how fast each part is, beside references, measured here and now

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Holds the running service against its OpenAPI document, by requests that schemathesis derives from it: no answer may be undocumented, and
-# none a 5xx. The tools are in a virtual environment of their own, target/api-check.
+# Checks a running service against its OpenAPI document with requests that schemathesis generates from it: no answer may be undocumented,
+# and none a 5xx. The tools are installed into a virtual environment, target/api-check.
 #   EXAMPLES=20   generated requests for each call
+#   SEED=1        seed of the generated requests
 #   OFFLINE=DIR   take the packages from the wheels in this folder
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -52,7 +53,7 @@ request = urllib.request.Request(sys.argv[1] + "/v1/sessions", body, {"Content-T
 print(json.load(urllib.request.urlopen(request))["token"])
 PYTHON
 )
-# It keeps notes of its own in the folder that it runs in.
+# schemathesis writes files into the folder in which it runs.
 scripts=$PWD/scripts
 cd "$environment"
 PYTHONPATH=$scripts SCHEMATHESIS_HOOKS=api_check_hooks bin/schemathesis run "$url/openapi.json" \

@@ -1,4 +1,4 @@
-"""Leaves out the waits of generated requests: a minute without an answer is no fault, and the 504 at its end is none of the service."""
+"""Sets `wait_ms` of generated requests to 0: a long wait without an answer, and the 504 at its end, are not faults of the service."""
 
 import json
 

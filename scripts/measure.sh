@@ -46,7 +46,7 @@ number() { grep -oE "\"$1\":[-+0-9.eE]+" <<<"$report" | head -1 | cut -d: -f2; }
 # load SERVER WORDS...: puts load on a server; what it says is in $report.
 load() {
     local server=$1 words=("${@:2}")
-    # What one load leaves behind is what the next one asks for.
+    # The queries of the next load need the entities that this one has created.
     report=$("$fleetpulse" load "${words[@]}" --keep --url "${urls[$server]}" --json)
     if grep -q '"errors":{"' <<<"$report"; then
         say "warning: errors under load ${words[*]}: $(grep -oE '"errors":\{"[^}]*\}' <<<"$report" | head -1)"

@@ -16,13 +16,13 @@ use std::process::ExitCode;
 
 /// Exit status of a command that failed.
 const FAILED: u8 = 1;
-/// Exit status where nothing was begun: the command line, a variable or the configuration file is not valid.
+/// Exit status of a command that did not start: the command line, a variable or the configuration file is not valid.
 const INVALID: u8 = 2;
 
 const EXIT_CODES: &str = "Exit codes:
   0  done
   1  failed; standard error says why
-  2  not begun: the command line, a variable or the configuration file is not valid";
+  2  not started: the command line, a variable or the configuration file is not valid";
 
 /// Geo-tracking: ingest positions, query the nearest entities
 #[derive(Debug, Parser)]
@@ -40,21 +40,22 @@ pub enum Command {
     Serve(Box<ServeArgs>),
     /// Push the positions of a simulated fleet, or of a recording, to a running service
     #[command(
-        after_help = "Exit codes: 0 done; 1 the service cannot be reached, or --verify found a wrong position; 2 not begun"
+        after_help = "Exit codes: 0 done; 1 the service cannot be reached, or --verify found a wrong position; 2 not started"
     )]
     Simulate(SimulateArgs),
     /// Measure a running service under closed-loop load
     #[command(
-        after_help = "Exit codes: 0 done; 1 the service cannot be reached, or no request of a kind succeeded; 2 not begun"
+        after_help = "Exit codes: 0 done; 1 the service cannot be reached, no request of a kind succeeded, or entities\n\
+                      could not be removed; 2 not started; 130 a second Ctrl-C ended it before they were removed"
     )]
     Load(LoadArgs),
     /// Check that a running service is alive
-    #[command(after_help = "Exit codes: 0 it is; 1 it is not, or cannot be reached; 2 not begun")]
+    #[command(after_help = "Exit codes: 0 it is alive; 1 it is not, or cannot be reached; 2 not started")]
     Check(CheckArgs),
     /// Print the document of the interface
     #[command(about = "Print the OpenAPI document of the service")]
     Openapi,
-    /// Print the script that completes this command in a shell
+    /// Print the shell completions of this command
     #[command(after_help = "Example: fleetpulse completions bash > /etc/bash_completion.d/fleetpulse")]
     Completions {
         /// The shell
@@ -72,7 +73,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// Says why, and returns the exit status.
+    /// Prints the reason, and returns the exit status.
     #[must_use]
     pub fn report(&self) -> ExitCode {
         match self {
@@ -89,7 +90,7 @@ impl Refusal {
     }
 }
 
-/// Parses the words of a command line; what a configuration file says stands behind flags and variables.
+/// Parses a command line. Flags and variables override the configuration file.
 ///
 /// # Errors
 /// [`Refusal`], also for `--help` and `--version`.
@@ -154,13 +155,13 @@ fn print(text: &[u8]) -> io::Result<()> {
     out.flush()
 }
 
-/// Says an error with its causes.
+/// Prints an error with its causes.
 #[expect(clippy::print_stderr, reason = "a command says why it ended")]
 fn complain(error: &dyn Error) {
     eprintln!("fleetpulse: {}", chain(error));
 }
 
-/// An error with its causes, each once: some say their cause themselves.
+/// Returns an error with its causes. The text of some errors contains their cause; it is not repeated.
 fn chain(error: &dyn Error) -> String {
     let mut said = error.to_string();
     let mut cause = error.source();

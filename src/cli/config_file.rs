@@ -1,5 +1,5 @@
-//! The configuration file of `serve`: TOML, each setting by the name of its variable. A flag counts before a variable, and a variable before
-//! the file, so what the file says becomes flags where neither is given.
+//! The configuration file of `serve`: TOML, each setting under the name of its variable. A flag overrides a variable, and a variable
+//! overrides the file, so an entry of the file becomes a flag if neither is given.
 
 use crate::http::names;
 use clap::parser::ValueSource;
@@ -59,12 +59,12 @@ pub enum ConfigFileError {
     },
 }
 
-/// Adds the settings of the configuration file that the words name, if they do, as flags before the words' own.
+/// Adds the settings of the configuration file, if the command line names one, as flags before those of the command line.
 ///
 /// # Errors
 /// [`ConfigFileError`].
 pub(super) fn extend(cli: &Command, words: Vec<OsString>) -> Result<Vec<OsString>, ConfigFileError> {
-    // Only what is needed here; what is wrong with the words is said when they are parsed.
+    // Errors of the command line are ignored here, and reported when it is parsed.
     let Ok(given) = cli.clone().ignore_errors(true).try_get_matches_from(&words) else {
         return Ok(words);
     };
@@ -150,7 +150,7 @@ fn flag(setting: &Arg, value: &Value) -> Result<String, String> {
     Ok(format!("--{long}={value}"))
 }
 
-/// Parses a flag by itself, so that what is wrong with it is said of the file. A value that may be a secret is not repeated.
+/// Parses a flag alone, so that an error names the file. The error does not repeat a value that may be a secret.
 fn check(serve: &Command, setting: &Arg, flag: &str) -> Result<(), String> {
     let alone = serve.clone().mut_args(|arg| arg.env(None::<&str>));
     match alone.try_get_matches_from(["serve", flag]) {
@@ -164,7 +164,7 @@ fn check(serve: &Command, setting: &Arg, flag: &str) -> Result<(), String> {
     }
 }
 
-/// Whether a flag or a variable says something else.
+/// Whether a flag or a variable is given, which overrides the file.
 fn is_given(given: &ArgMatches, setting: &Arg) -> bool {
     let source = given.value_source(setting.get_id().as_str());
     matches!(source, Some(ValueSource::CommandLine | ValueSource::EnvVariable))

@@ -16,13 +16,13 @@ use tokio::sync::oneshot;
 #[derive(Debug, Clone, Args)]
 pub struct ServeArgs {
     // These come first: what follows a group of settings is listed under its heading.
-    /// A file of settings (TOML), each by the name of its variable; flags and variables count before it
+    /// Configuration file (TOML), each setting under the name of its variable; flags and variables override it
     #[arg(long, value_name = "FILE", env = "FLEETPULSE_CONFIG")]
     pub config: Option<PathBuf>,
-    /// Check the settings, say so, and end; opens no port and no connection
+    /// Check the settings and exit; opens no port and no connection
     #[arg(long)]
     pub check_settings: bool,
-    /// Let so many simulated drivers drive about New York, to have something to ask for
+    /// Run this many simulated drivers in New York, so that queries have results
     #[arg(long, value_name = "DRIVERS", default_value_t = 0)]
     pub demo_fleet: u32,
     /// The service's settings.

@@ -39,10 +39,10 @@ pub struct HttpSettings {
     // time of a prompt request could be over before it began.
     #[arg(long = "request-timeout", env = "HTTP_REQUEST_TIMEOUT_MS", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1000..=600_000))]
     pub request_timeout_ms: u32,
-    /// Milliseconds within which a client must take what is next of an answer, some 64 KiB; else it is cut off
+    /// Milliseconds within which a client must read the next 64 KiB or so of an answer; else it is disconnected
     #[arg(long = "write-timeout", env = "HTTP_WRITE_TIMEOUT_MS", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(100..=600_000))]
     pub write_timeout_ms: u32,
-    /// Bytes of an answer that lists things; one that would be larger is cut and says so
+    /// Most bytes of an answer that is a list; a longer list is cut and has `truncated`, or ends the page
     // The least leaves room for any one thing that is listed.
     #[arg(long = "max-answer-bytes", env = "HTTP_MAX_ANSWER_BYTES", default_value = "4194304", value_parser = bytes(256 * KIB))]
     pub max_answer_bytes: usize,
@@ -78,7 +78,7 @@ fn bind_address(text: &str) -> Result<SocketAddr, String> {
 
 const KIB: usize = 1_024;
 
-/// At least so many, at most a terabyte.
+/// Returns a parser of a number of bytes between `least` and 1 TiB.
 fn bytes(least: usize) -> impl Fn(&str) -> Result<usize, String> + Clone + Send + Sync {
     let most = KIB * KIB * KIB * KIB;
     move |text| match text.parse() {
@@ -88,13 +88,13 @@ fn bytes(least: usize) -> impl Fn(&str) -> Result<usize, String> + Clone + Send 
 }
 
 impl HttpSettings {
-    /// Returns what requests are held against.
+    /// Returns the rules by which requests are refused.
     #[must_use]
     pub fn rules(&self) -> Rules {
         Rules::new(self.cors_origins.clone(), self.hosts.clone(), self.bind.ip())
     }
 
-    /// Returns how long a client may take to read what is next of an answer.
+    /// Returns how long a client may take to read the next part of an answer.
     #[must_use]
     pub fn write_timeout(&self) -> Duration {
         Duration::from_millis(self.write_timeout_ms.into())

@@ -48,7 +48,8 @@ impl LimitSettings {
     /// The rules for this service's own requests with their policies, the longest prefix first.
     ///
     /// # Errors
-    /// [`RuleError`] if a rule names no policy, or one that cannot be shared out, or if nobody may say who a caller is.
+    /// [`RuleError`] if a rule names an unknown policy or one that is not `gcra`, or if `CALLER_KEY_HEADER` is set without
+    /// `TRUSTED_PROXIES`.
     pub fn request_rules(&self) -> Result<Vec<(&str, &Policy)>, RuleError> {
         if self.caller_key_header.is_some() && self.trusted_proxies == Networks::default() {
             return Err(RuleError::KeyWithoutProxies);

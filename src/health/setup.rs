@@ -1,4 +1,4 @@
-//! How Redis is set up: what works today and loses data, or the service, later.
+//! Warnings about the setup of Redis: settings that work today, and can lose data or stop the service later.
 
 use super::redis::parse;
 use crate::store::{Link, StoreError};

@@ -1,4 +1,4 @@
-//! Watches Redis: whether it takes writes, by a probe and by what becomes of the service's own commands, and how it is set up.
+//! Watches Redis: whether it takes writes, by a probe and by the outcome of the service's own commands, and how it is set up.
 
 use super::setup;
 use crate::store::{Cause, Link, Script, StoreError};
@@ -89,7 +89,7 @@ impl Logged {
     }
 }
 
-/// Why there is none.
+/// Why no Redis is there.
 const fn no_redis() -> &'static str {
     "no redis-server is installed: positions live in this process's memory alone"
 }

@@ -2,8 +2,8 @@
 //!
 //! These bounds hold here, below HTTP. A client that does not read is cut off after a time. While its answers wait, no further request
 //! of it is read, so pipelined requests do not pile up answers. One turn reads a bounded number of bytes, so a client that pipelines
-//! leaves the thread to the others in between. A connection on which nothing comes to an end is cut off: the server itself times only the
-//! head of the first request, and waits for ever for the rest of a later one.
+//! leaves the thread to the others in between. A connection on which no request begins or ends, and nothing is written, for too long is
+//! closed: actix-http has a timeout only for the head of the first request, and would wait for the rest of a later one without end.
 
 use crate::runtime::OpenConnection;
 use prometheus::IntCounter;
@@ -85,8 +85,8 @@ impl Connection {
         self.is_active.set(true);
     }
 
-    /// Waits for the thread's other tasks if this connection has had its time in this turn. Without that, the requests that a client
-    /// pipelines are answered one after the other before any other client's.
+    /// Yields to the thread's other tasks if this connection has used its time in this turn. Otherwise all pipelined requests of one
+    /// client would be answered before those of any other client.
     pub(super) async fn turn(&self) {
         if self.spent.get() >= MOST_SPENT {
             yield_now().await;
@@ -130,7 +130,7 @@ impl Connection {
 pub struct Timeouts {
     /// For a client to read one buffer of the server's.
     pub write: Duration,
-    /// For anything to come to an end on a connection, a request or the writing of a piece; it may take twice as long.
+    /// For a request to begin or end, or a piece of an answer to be written. The connection is closed after one to two times this.
     pub idle: Duration,
     /// Counts the clients that did not read.
     pub unread: IntCounter,
@@ -141,9 +141,9 @@ pub struct Timeouts {
 pub struct Stream {
     connection: Rc<Connection>,
     timeouts: Timeouts,
-    /// When the connection is next looked at, whether it is idle.
+    /// When the next check for an idle connection is due.
     idle: Pin<Box<Sleep>>,
-    /// Whether that wakes the server.
+    /// Whether the timer `idle` has been polled, and so wakes the server.
     is_idle_awaited: bool,
     /// Set while bytes wait for the client to read: when it is cut off.
     stalled: Option<Pin<Box<Sleep>>>,

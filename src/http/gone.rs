@@ -12,8 +12,8 @@ const LOOK: Duration = Duration::from_millis(2);
 
 /// Resolves when the client of a request has closed its side of the connection, also where the next request lies on it
 /// already; for handlers that wait long. The server itself goes on with the handler, because a client may close its own side only, and
-/// read on. If a client has sent more than the server has room for, some hundred kilobytes, the end behind that is not seen, and the
-/// wait goes on to its end.
+/// read on. If a client has sent more than the server buffers, some hundred kilobytes, the end of the stream behind that is not detected,
+/// and the handler waits for its full time.
 pub async fn client_gone(request: &HttpRequest) {
     match request.conn_data::<Rc<Connection>>() {
         Some(connection) => connection.closed().await,

@@ -1,6 +1,6 @@
-//! Requests whose head cannot be read. The server below (actix-http) refuses them before there is a request, with a bare status that no
-//! setting changes. What it writes goes through here, where its refusal gets the body that every other has, a count, and a line in
-//! the log.
+//! Requests whose head cannot be read. actix-http refuses them before it makes a request of them, with a status and no body, and has no
+//! setting for that. Everything that it writes passes through [`Heads`], which replaces such a refusal by a problem, and counts and
+//! logs it.
 
 use super::Problem;
 use actix_web::ResponseError;
@@ -22,7 +22,7 @@ const DATE_LEN: usize = 39;
 
 /// A refusal of the server's own.
 struct Refusal {
-    /// Its head behind the version, as far as it is always the same.
+    /// The part of its head after the version that is always the same.
     head: &'static [u8],
     status: StatusCode,
     reason: &'static str,
@@ -51,8 +51,8 @@ const REFUSALS: [Refusal; 3] = [
 ];
 
 impl Refusal {
-    /// Where the refusal begins in what the server writes, which it is always the end of. Every answer of the service's own has
-    /// further headers.
+    /// Returns where the refusal begins in the bytes that the server writes. A refusal is always at their end, and every answer of the
+    /// service itself has further headers.
     fn find(&self, bytes: &[u8]) -> Option<usize> {
         let find = |between: &[u8]| {
             let len = VERSION_LEN + self.head.len() + between.len() + DATE_LEN;

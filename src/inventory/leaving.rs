@@ -88,7 +88,7 @@ impl Inventory {
             if found.iter().any(|part| part.has_left(&goods.sku)) {
                 continue;
             }
-            // Decided again, so that whoever decided it first does not take it back meanwhile.
+            // Decided again, so that the first call does not take its decision back meanwhile.
             let outcome = commands::consume(self.target_of(id), id, &goods).await?;
             if let ItemOutcome::Parts(record) = outcome {
                 seen = record.seen();

@@ -1,7 +1,7 @@
-//! Names of the calls that lease jobs, under which Redis notes what each has leased: so a call whose answer was lost finds its jobs
-//! in one look, however many others are leased.
+//! Names of the calls that lease jobs. Redis records under the name what the call has leased, so if the answer is lost, its jobs are found
+//! by one read, however many others are leased.
 //!
-//! A name has one call at a time. It is used again as soon as that call was answered, so a process has as many names as it had such
+//! A name belongs to one call at a time. It is reused as soon as that call is answered, so a process has as many names as it had such
 //! calls at the same time.
 
 use parking_lot::Mutex;
@@ -10,7 +10,7 @@ use rand::distr::Alphanumeric;
 use std::fmt::Write;
 use std::sync::Arc;
 
-/// Apart from those of every other process.
+/// Random characters at the beginning of a name, which distinguish processes.
 const PROCESS: usize = 8;
 
 /// The names of a process.

@@ -1,5 +1,5 @@
-//! Jobs on their way from Redis to who asked for them. Whoever has gone meanwhile (a client that closed its connection, a future
-//! that was dropped) gets none: they go back to their places at once, and the attempt does not count.
+//! Jobs on their way from Redis to the caller that leases them. If the caller has gone meanwhile (the client closed its connection, the
+//! future was dropped), the jobs return to their places at once, and the attempt does not count.
 //!
 //! Where the answer of Redis itself is lost, Redis has noted under the call's name which jobs were leased: those are given back as soon
 //! as Redis answers. If the instance dies with it, they come back at the ends of their leases as after a crash of their

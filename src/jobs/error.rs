@@ -44,13 +44,11 @@ pub enum JobsError {
     /// The queue would have more schedules than it may, [`super::schedules::MAX_SCHEDULES`].
     #[error("a queue has at most {} schedules", super::schedules::MAX_SCHEDULES)]
     TooManySchedules,
-    /// As many jobs wait as may.
-    #[error("as many jobs wait as may (JOBS_MAX_WAITING); try again when workers have taken some, or cancel jobs")]
+    /// `JOBS_MAX_WAITING` jobs are waiting or leased.
+    #[error("JOBS_MAX_WAITING jobs are waiting or leased; try again when some have ended, or cancel jobs")]
     TooManyWaiting,
-    /// The queues hold as many bytes as they may.
-    #[error(
-        "the queues hold as many bytes as they may (JOBS_MAX_BYTES); try again when jobs have ended, or cancel jobs"
-    )]
+    /// The queues hold `JOBS_MAX_BYTES`.
+    #[error("the queues hold JOBS_MAX_BYTES; try again when jobs have ended, or cancel jobs")]
     TooManyBytes,
     /// The idempotency key was used with another body.
     #[error("the same key was used with another body; use a new key")]

@@ -1,4 +1,4 @@
-//! What the queues hold together, as this process saw it last.
+//! What all queues hold together, as of the last sweep of this process.
 //!
 //! Each queue has its slot in Redis, so no script can count all of them. A script bounds its own queue exactly, by what all queues may hold
 //! less what the others held when a sweep of this process last saw them: up to five seconds ago.

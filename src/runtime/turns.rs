@@ -1,5 +1,5 @@
-//! Long work on a thread that serves requests: one call at a time, in steps, with the thread's other tasks in between. So however many
-//! such calls there are, a request waits for a step of one of them.
+//! Long work on a thread that serves requests: one call at a time, in steps, with the thread's other tasks in between. A request therefore
+//! waits for at most one step, however many such calls there are.
 
 use std::cell::{Cell, OnceCell};
 use std::sync::Arc;

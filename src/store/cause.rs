@@ -1,6 +1,6 @@
 //! Why Redis does not do what the service needs: Redis's own error code, and what to do about it.
 //!
-//! Redis's words are not repeated, because they can hold what was sent to it: a password, an id.
+//! Redis's own messages are not repeated, because they can contain what was sent to it: a password, an id.
 
 use super::{Store, StoreError};
 use parking_lot::Mutex;
@@ -128,7 +128,7 @@ impl Store {
         }
     }
 
-    /// Why connections cannot be made. What failed longer ago than two attempts take is another matter.
+    /// Returns why connections cannot be made. An attempt that failed longer ago than two attempts take does not count.
     fn unreachable(&self) -> Option<Cause> {
         let failed = self.troubles().unreachable.lock().clone();
         let lately = 2 * self.timeout() + REFUSES_FOR;

@@ -60,8 +60,8 @@ const OPTIONAL: [&[u8]; 3] = [b"CONFIG", b"INFO", b"SLOWLOG"];
 /// fails with [`StoreError::Lost`], because Redis may have carried it out.
 ///
 /// A connection whose answer is late is given up, and Redis closes it before the next one is used: what was sent by the old one is
-/// carried out before that or not at all, and so never behind what its caller does next. The same holds for a connection that was
-/// closed: a proxy may do that and pass on later what it has.
+/// carried out before that or not at all, and so never after what its caller does next. The same holds for a connection that was closed:
+/// a proxy may have closed it, and may still pass a command on.
 #[derive(Debug, Clone)]
 pub struct Link(Arc<Inner>);
 
@@ -226,8 +226,8 @@ impl Link {
         T::from_redis_value(value).map_err(|error| StoreError::Answer(error.to_string()))
     }
 
-    /// Resolves when nothing that was sent by a lost connection is carried out any more. Of one that was closed, which may have been
-    /// done by a proxy that has the command still, also when the first attempt to connect has failed: Redis is likely to be away.
+    /// Resolves when no command of a lost connection can be carried out any more. A proxy may have closed the connection and still hold the
+    /// command; for a closed one this also resolves when the first attempt to reconnect has failed: Redis is likely to be unavailable.
     async fn old_one_closed(&self, lost: &StoreError) {
         if lost.is_late() {
             return self.connected().await;

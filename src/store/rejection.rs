@@ -1,7 +1,7 @@
 //! The error with which Redis rejects a connection.
 //!
-//! A server that has as many clients as it may sends an error to a new one and closes. A client that has sent its login meanwhile is reset,
-//! and the error is lost. So another connection is made that sends nothing, and reads.
+//! A server at `maxclients` sends an error to a new client and closes the connection. If the client has sent its login meanwhile, the
+//! connection is reset and the error is lost. So a second connection is made that sends nothing and only reads.
 
 use redis::{ConnectionAddr, RedisError, parse_redis_value};
 use std::time::Duration;

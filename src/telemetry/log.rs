@@ -25,7 +25,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// What is logged if nothing is said. The server below us logs each worker at info.
+/// The default filter. actix-server logs the start of each worker at info.
 const DEFAULT: &str = "info,actix_server=warn";
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
@@ -110,7 +110,7 @@ fn report_left_out(limit: LogLimit) {
         loop {
             thread::sleep(EVERY);
             for LeftOut { place, count } in limit.take_left_out(Instant::now()) {
-                tracing::warn!(lines_of = place, count, "more lines like one before were left out");
+                tracing::warn!(lines_of = place, count, "similar lines were left out");
             }
         }
     };
@@ -120,8 +120,8 @@ fn report_left_out(limit: LogLimit) {
     }
 }
 
-/// Leaves out lines that any client can cause: the server below us writes one at error for each connection that ends in the middle of
-/// a request, or whose request it cannot read. Those are counted, and logged at debug (`http::Heads`).
+/// Leaves out lines that any client can cause: actix-http logs an error for each connection that ends in the middle of a request, or whose
+/// request it cannot parse. These requests are counted, and logged at debug (`http::Heads`).
 struct NoClientFaults;
 
 impl<S: tracing::Subscriber> Layer<S> for NoClientFaults {

@@ -2,7 +2,7 @@
 //!
 //! A failing Redis or a client can cause thousands of lines a second; they cost CPU, fill the disk and hide everything else. A kind of
 //! line is its place in the code, and the values of the fields that name a kind ([`NAMING`]). Only lines at `info` and above are limited:
-//! `debug` is for those who want all.
+//! `debug` shows every line.
 
 use hashbrown::HashMap;
 use parking_lot::Mutex;

@@ -187,7 +187,7 @@ impl Shared {
         let full: Vec<&str> = full.map(Kind::as_str).collect();
         let detail = (!full.is_empty()).then(|| {
             format!(
-                "the live index of {} is full: this instance refuses new entities, or answers without them; raise TRACKING_MAX_ENTITIES",
+                "the live index of {} is full: answers of this instance lack new entities; raise TRACKING_MAX_ENTITIES",
                 full.join(", ")
             )
         });

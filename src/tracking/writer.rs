@@ -137,8 +137,8 @@ impl Writer {
     }
 
     /// Reserves room for fixes that have not been read yet; see [`Self::write_all`]. A batch for which there is no room is refused before
-    /// it costs time. It waits for room for half a second: senders that are refused at once come back at once, and what their requests
-    /// cost is taken from those that are accepted.
+    /// it costs time. It waits for room for up to half a second: senders that are refused at once retry at once, and their requests would
+    /// take the time of those that are accepted.
     ///
     /// # Errors
     /// [`QueueFull`]; nothing is reserved then.
@@ -245,7 +245,7 @@ impl Queue {
     fn admit(&self, most: usize) {
         loop {
             let mut line = self.line.borrow_mut();
-            // Whoever waits no longer is passed over.
+            // Requests that no longer wait are skipped.
             let fits = |first: &mut Wanted| first.ready.is_closed() || self.held.get() + first.count <= most;
             let Some(first) = line.pop_front_if(fits) else { return };
             // What follows may give room back, which leads here again.

@@ -71,7 +71,7 @@ pub struct CommonArgs {
     /// Send every entity's position once before the clock starts.
     #[arg(long)]
     pub preload: bool,
-    /// Leave the entities in the service that the load has made.
+    /// Do not delete the entities that the load has created.
     #[arg(long)]
     pub keep: bool,
     /// The longest wait for an answer.

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 /// Connections that remove at once.
 const AT_ONCE: usize = 16;
 
-/// After so many requests in a row without an answer there is no service any more.
+/// After this many requests in a row without an answer the service counts as stopped.
 const GIVE_UP_AFTER: u32 = 3;
 
 /// Deletes the positions of the entities that connections have sent; returns how many could not be deleted.

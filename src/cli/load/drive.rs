@@ -30,7 +30,7 @@ pub(super) struct Plan {
     pub(super) limits: Limits,
     pub(super) duration: Duration,
     pub(super) threads: u32,
-    /// Draw how far it is.
+    /// Whether to draw the progress.
     pub(super) shows_progress: bool,
     /// True once the load is to end before its time.
     pub(super) stop: Arc<AtomicBool>,

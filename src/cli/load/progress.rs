@@ -23,7 +23,7 @@ impl Counter {
     }
 }
 
-/// Draws how far a load is until it is dropped.
+/// Draws the progress of a load until it is dropped.
 pub(super) async fn show(counters: Vec<Counter>, duration: Duration) {
     let bar = ProgressBar::new(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
     let style = ProgressStyle::with_template("{wide_bar} {elapsed} {msg}");

@@ -40,8 +40,8 @@ fn complete(headers: &mut HeaderMap, cors: &Cors) {
     cors.say(headers);
 }
 
-/// Leaves the size of a body, which the server is not shown: it forgets that a HEAD is being answered once it has read the next request,
-/// and would end the body that it expects.
+/// Keeps `Content-Length` and removes the body. The body's size is hidden from actix-http: once that has read the next request, it no
+/// longer treats this answer as one to a HEAD, and would expect a body of that size.
 fn without_body(head: &mut ResponseHead, size: BodySize) -> BoxBody {
     head.no_chunking(true);
     if let BodySize::Sized(size) = size

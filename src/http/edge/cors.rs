@@ -1,7 +1,7 @@
 //! Pages of other origins that may call the service: cross-origin resource sharing, as the Fetch standard has it.
 //!
-//! `actix-cors` is not used: it answers a page that is not allowed as any other caller, allocates for each request, and its answers
-//! carry the headers of `edge` only if it is inside of it.
+//! `actix-cors` is not used: it serves pages that are not allowed like any other caller, allocates for each request, and its answers have
+//! the headers of `edge` only if it is inside of `edge`.
 
 use actix_web::HttpResponse;
 use actix_web::dev::RequestHead;

@@ -1,5 +1,5 @@
-//! Who may ask. A browser sends requests in the name of whoever sits before it, for any page that is open in it; what it says of that
-//! page (`Origin`, Fetch Metadata) decides here. Other clients say nothing of the kind and are not concerned.
+//! Which requests are refused. A browser sends requests with the rights of its user for any page that is open in it. Its headers about that
+//! page (`Origin`, Fetch Metadata) decide here. Other clients do not send these headers, and are not affected.
 
 use super::cors::Origins;
 use crate::http::{Problem, body};
@@ -50,7 +50,7 @@ impl HostNames {
     }
 }
 
-/// What requests are held against.
+/// The rules by which requests are refused.
 #[derive(Debug, Clone, Default)]
 pub struct Rules {
     origins: Origins,

@@ -244,7 +244,7 @@ local function enter(books, id, record, state)
     if before == 'e' then books.ended_at[id] = false end
   else
     if before == 'h' then books.due_at[id] = false end
-    -- One with parts is not forgotten by this partition's time, but once its parts have heard of what was decided: it is looked after
+    -- One with parts is not deleted at this partition's time, but once the decision has reached its parts: it is looked after
     -- with them. If it has run out, they run out with it.
     local looked_after = state ~= 'e' and record.parts ~= '*'
     books.ended_at[id] = not looked_after and books.now + books.keep_ms

@@ -16,11 +16,11 @@
 --         confirmed, {'absent SKU'} if it has none of the item or that is gone, {'differs'} if it has another quantity of it, {'short SKU QUANTITY'}
 --         if only so much is on hand.
 -- In the BORNS of a reservation with parts elsewhere stands for each of its goods 0, 1 once it was decided that it leaves, 2 if that
--- was decided again: then nobody takes it back, because another call may count on it.
+-- was decided again: then no call takes it back, because another one may rely on it.
 local books = books_of(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], ARGV[1])
 if expire_due(books, 50) then return close_books(books, { 'behind' }) end
 
--- How soon others let it leave if whoever has decided it does not.
+-- After this time a sweep lets the goods leave if the call that decided it has not.
 local DRIVEN_AFTER_MS = 5000
 
 local function decide(id, record, sku, quantity, undo)

@@ -49,7 +49,7 @@ pub struct State {
 
 type Data = web::Data<State>;
 
-/// When whoever found the queues full may try again: by then workers will have taken something.
+/// `Retry-After` of a `queue_full`, seconds: by then workers are likely to have completed some jobs.
 const RETRY_FULL_S: u32 = 5;
 
 impl From<JobsError> for Problem {

@@ -23,7 +23,7 @@ end
 local function end_cancelled(r, id)
   r.state, r.since = 'c', now_text
   write_run(id, r)
-  -- Its worker is to be told of it, so it is remembered for an hour at least.
+  -- It is kept for at least an hour, so that a late call of its worker gets its state.
   call('ZADD', CANCELLED, now + math.max(r.keep * 1000, 3600000), id)
   give_key_up(r, id)
   count('cancelled', 1)

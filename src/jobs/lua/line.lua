@@ -80,8 +80,8 @@ local function take_heads(whose, key, n)
   end
 end
 
--- Notes what a call has leased, for it to be found if the answer is lost. Names of calls are used again; those of processes that have
--- ended are dropped with all others when there are very many.
+-- Records what a call has leased, so that the jobs are found if the answer is lost. Names of calls are reused. Names of processes that
+-- have ended stay until there are more than MOST_CALLS; then all are deleted.
 local MOST_CALLS = 4096
 local function note_call(name, token, ids)
   if call('HSET', CALLS, name, token .. ' ' .. table.concat(ids, ' ')) == 1 and call('HLEN', CALLS) > MOST_CALLS then

@@ -24,7 +24,7 @@ pub struct Metrics {
     pub request_seconds: HistogramVec,
     /// Answers of 400 and above, by route and status.
     pub request_errors: IntCounterVec,
-    /// Requests that were refused before any route saw them, by reason.
+    /// Requests that were refused before they reached a route, by reason.
     pub refused_requests: IntCounterVec,
     /// Of connections, and of the memory that they take.
     pub connections: ConnectionMetrics,
@@ -38,7 +38,7 @@ pub struct Metrics {
     pub writer_batch: Histogram,
     /// Time from sending a batch to Redis to its answer.
     pub redis_seconds: Histogram,
-    /// Whether Redis answers (1) or is away (0).
+    /// Whether Redis answers and takes writes (1) or not (0).
     pub redis_up: IntGauge,
     /// CPU time of Redis itself.
     pub redis_cpu_seconds: Gauge,
@@ -97,7 +97,7 @@ impl Metrics {
             )?,
             refused_requests: make.counters(
                 "fleetpulse_http_refused_total",
-                "Requests refused before any route saw them",
+                "Requests refused before they reached a route",
                 &["reason"],
             )?,
             connections: ConnectionMetrics::new(&make)?,
@@ -118,7 +118,7 @@ impl Metrics {
                 "Time that Redis takes for a batch",
                 &latency,
             )?,
-            redis_up: make.gauge("fleetpulse_redis_up", "Whether Redis answers")?,
+            redis_up: make.gauge("fleetpulse_redis_up", "1 if Redis answers and takes writes, else 0")?,
             redis_cpu_seconds: make.float("fleetpulse_redis_cpu_seconds_total", "CPU time used by Redis")?,
             live_entities: make.gauges("fleetpulse_live_entities", "Entities in the live index", &["kind"])?,
             live_bytes: make.gauges("fleetpulse_live_bytes", "Memory of the live index", &["kind"])?,

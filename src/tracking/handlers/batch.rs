@@ -67,7 +67,7 @@ pub async fn report_batch(request: HttpRequest, payload: web::Payload, state: St
     no_query(&request)?;
     let body = Body::read(&request, &mut payload.into_inner(), MAX_BODY).await?;
     // A batch without room in the queue is refused here, before it is parsed: under overload the time goes to those that are taken. One
-    // that may be larger than the whole queue is parsed to be told apart.
+    // that may be larger than the whole queue is parsed, to find out whether it is (413).
     let room = state.shared().settings.writer_queue;
     let needed = Some(at_most(&body.bytes)).filter(|needed| *needed <= room);
     let reserved = state

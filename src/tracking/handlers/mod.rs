@@ -104,10 +104,10 @@ fn form(request: &HttpRequest) -> Form {
     }
 }
 
-/// A query that wants more entities than this is long work: to find and to write them may take a millisecond.
+/// A query with a larger limit is long work: to find and to write the entities may take a millisecond.
 const LARGE: usize = 100;
 
-/// The turn of long work on this thread, for a query that wants many entities. If there is no memory for its answer it is not begun.
+/// Waits for the turn of long work on this thread if the limit of a query is large. Refuses the query if no memory is left for its answer.
 async fn turn_of(request: &HttpRequest, limit: usize) -> Result<Option<Turn>, Problem> {
     if limit <= LARGE {
         return Ok(None);
