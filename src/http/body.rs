@@ -141,7 +141,7 @@ impl<'a> Claim<'a> {
         Self { budget, room: None }
     }
 
-    /// Takes what a body needs that has so many bytes now.
+    /// Claims memory for a body that has `bytes` bytes so far.
     ///
     /// # Errors
     /// 503 if other bodies take all memory.

@@ -240,7 +240,7 @@ mod tests {
             assert!(call.as_mut().now_or_never().is_none());
             hanging.push(call);
         }
-        // What is held for it cannot be more, whoever waits for the answers.
+        // Calls whose callers have gone count until they are answered.
         assert!(batcher.call(3, op()).now_or_never().unwrap().is_err());
         drop(hanging);
         assert!(batcher.call(3, op()).now_or_never().unwrap().is_err());

@@ -16,8 +16,8 @@ const MAX_EACH: usize = 1_000;
 /// The largest body, bytes; larger if a single value may have more.
 const MAX_BATCH: usize = 8 * 1_048_576;
 
-/// The most keys that are read at once; fewer if so many of the largest values were more than an answer may have. So an answer
-/// that would be too large is noticed before all of it is in memory.
+/// The most keys that one command reads. It is fewer where that many values of the largest size exceed the limit of an answer. An answer
+/// that would be too large is therefore cut before all of it is in memory.
 const READ_AT_ONCE: usize = 32;
 
 /// The most bytes of an answer that an entry takes besides its value and its key.
