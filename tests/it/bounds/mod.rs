@@ -8,7 +8,6 @@ mod readers;
 mod turns;
 
 use crate::support::Api;
-use reqwest::Method;
 use serde_json::{Value, json};
 use std::iter;
 
@@ -32,14 +31,7 @@ async fn place_fat(api: &Api, count: usize) {
 
 /// A sample of `/metrics`.
 async fn metric(api: &Api, name: &str) -> u64 {
-    let text = api
-        .request(Method::GET, "/metrics")
-        .send()
-        .await
-        .unwrap()
-        .text()
-        .await
-        .unwrap();
+    let text = api.metrics().await;
     let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     value.unwrap_or_else(|| panic!("there is no {name}")).parse().unwrap()
 }

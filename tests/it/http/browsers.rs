@@ -11,14 +11,7 @@ fn with(mut request: RequestBuilder, headers: &[(&str, &str)]) -> RequestBuilder
 }
 
 async fn refused(api: &Api, reason: &str) -> u64 {
-    let metrics = api
-        .request(Method::GET, "/metrics")
-        .send()
-        .await
-        .unwrap()
-        .text()
-        .await
-        .unwrap();
+    let metrics = api.metrics().await;
     let line = format!("fleetpulse_http_refused_total{{reason=\"{reason}\"}} ");
     let count = metrics.lines().find_map(|shown| shown.strip_prefix(&line));
     count.map_or(0, |count| count.parse().unwrap())

@@ -1,5 +1,4 @@
 use crate::support::{Raw, Scene, ServiceProcess, eventually};
-use reqwest::Method;
 use serde_json::Value;
 use std::process::Stdio;
 use std::time::Duration;
@@ -36,14 +35,7 @@ async fn a_head_that_cannot_be_read_is_answered_with_a_problem() {
         assert_eq!(problem["type"], "urn:fleetpulse:problem:malformed", "{shown:?}");
     }
     let api = service.drivers();
-    let metrics = api
-        .request(Method::GET, "/metrics")
-        .send()
-        .await
-        .unwrap()
-        .text()
-        .await
-        .unwrap();
+    let metrics = api.metrics().await;
     for counted in ["{reason=\"malformed_head\"} 5", "{reason=\"large_head\"} 1"] {
         let line = format!("fleetpulse_http_refused_total{counted}");
         assert!(metrics.lines().any(|shown| shown == line), "{line}");

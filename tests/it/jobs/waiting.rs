@@ -108,29 +108,13 @@ async fn a_client_that_goes_while_it_waits_takes_nothing() {
         );
         raw.say(head + body).await;
         eventually(SOON, "it waits", async || {
-            let metrics = api
-                .0
-                .request(Method::GET, "/metrics")
-                .send()
-                .await
-                .unwrap()
-                .text()
-                .await
-                .unwrap();
+            let metrics = api.0.metrics().await;
             metrics.contains("fleetpulse_job_waiters 1").then_some(())
         })
         .await;
         drop(raw);
         eventually(SOON, "nobody waits", async || {
-            let metrics = api
-                .0
-                .request(Method::GET, "/metrics")
-                .send()
-                .await
-                .unwrap()
-                .text()
-                .await
-                .unwrap();
+            let metrics = api.0.metrics().await;
             metrics.contains("fleetpulse_job_waiters 0").then_some(())
         })
         .await;

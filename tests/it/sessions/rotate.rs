@@ -6,7 +6,6 @@ use fleetpulse::json::Object;
 use fleetpulse::sessions::SessionError;
 use futures_util::future::{join, join_all};
 use redis::cmd;
-use reqwest::Method;
 use serde_json::json;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -370,15 +369,7 @@ async fn a_theft_is_counted_and_logged_without_the_token() {
     for private in [&opened.token[38..70], &opened.token[70..], &new[70..], "somebody"] {
         assert!(!log.contains(private), "{private} in {log}");
     }
-    let metrics = calls
-        .0
-        .request(Method::GET, "/metrics")
-        .send()
-        .await
-        .unwrap()
-        .text()
-        .await
-        .unwrap();
+    let metrics = calls.0.metrics().await;
     for line in [
         "fleetpulse_sessions_stolen_total 1",
         "fleetpulse_session_validations_total{outcome=\"reused\"} 1",

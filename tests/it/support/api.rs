@@ -64,6 +64,12 @@ impl Api {
         self.request(method, &format!("/v1/{}/{path}", self.kind))
     }
 
+    /// The text of `GET /metrics`.
+    pub async fn metrics(&self) -> String {
+        let answer = self.request(Method::GET, "/metrics").send().await.unwrap();
+        answer.text().await.unwrap()
+    }
+
     pub async fn get(&self, path: &str) -> Answer {
         send(self.request(Method::GET, path)).await
     }
