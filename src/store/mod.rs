@@ -23,7 +23,7 @@ pub use keys::{INVENTORY_PARTITIONS, Keys, Placed, SessionPartition};
 pub use life::watch_life;
 pub use link::Link;
 pub use listen::{Listener, PING_EVERY};
-pub use script::Script;
+pub use script::{Script, deferred};
 pub use subscription::Subscription;
 
 use crate::runtime::Supervisor;

@@ -110,6 +110,18 @@ impl Script {
     }
 }
 
+/// Returns the text of a function that a script defines at its first call, with everything in `files`. The last file defines it.
+///
+/// Redis runs a script from its beginning at each call, and so makes all its functions again, each for the price of a command. Functions
+/// that few calls need are deferred.
+#[must_use]
+pub fn deferred(name: &str, files: &[&str]) -> String {
+    format!(
+        "local made_{name}\nlocal function {name}(...)\nif not made_{name} then\n{}made_{name} = {name}\nend\nreturn made_{name}(...)\nend\n",
+        files.concat()
+    )
+}
+
 /// Checks that a call carries what it announced; see [`Script::call`].
 pub(super) fn assert_contract(script: &Script, call: &Cmd) {
     let total = call.args_iter().count();
@@ -140,6 +152,14 @@ mod tests {
         assert_eq!(script.contract.keys, Arity { fixed: 1, more: true });
         assert_eq!(script.contract.args, Arity { fixed: 1, more: false });
         assert!(!script.is_repeatable());
+    }
+
+    #[test]
+    fn a_deferred_function_is_defined_within_its_first_call() {
+        let text = deferred("f", &["local function g() end\n", "local function f() end\n"]);
+        let (before, after) = text.split_once("local function g()").unwrap();
+        assert!(before.ends_with("if not made_f then\n"), "{text}");
+        assert!(after.contains("made_f = f\nend\nreturn made_f(...)"), "{text}");
     }
 
     #[test]

@@ -31,11 +31,19 @@ use std::vec::IntoIter;
 /// How often a queue may have more types than was known, within one call.
 const TRIES: usize = 8;
 
+/// A script of a queue: `queue.lua`, the files that it shares with others, and its own. A name with files in brackets is a function that the
+/// last of them defines; see [`deferred`](crate::store::deferred).
 macro_rules! script {
-    ($name:literal $(, $include:literal)*) => {
+    (@text $name:literal) => {
+        include_str!(concat!("../lua/", $name, ".lua"))
+    };
+    (@text $name:literal [$($file:literal),+]) => {
+        &$crate::store::deferred($name, &[$(script!(@text $file)),+])
+    };
+    ($name:literal $(, $shared:literal $([$($file:literal),+])?)*) => {
         LazyLock::new(|| {
-            let include = concat!(include_str!("../lua/queue.lua") $(, include_str!(concat!("../lua/", $include, ".lua")))*);
-            Script::new($name, include, include_str!(concat!("../lua/", $name, ".lua")))
+            let shared = [script!(@text "queue") $(, script!(@text $shared $([$($file),+])?))*].concat();
+            Script::new($name, &shared, script!(@text $name))
         })
     };
 }

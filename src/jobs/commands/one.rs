@@ -8,11 +8,11 @@ use serde_json::value::RawValue;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-static EXTEND: LazyLock<Script> = script!("extend", "job", "sizes", "within", "ends", "reclaim");
-static PROGRESS: LazyLock<Script> = script!("progress", "job", "sizes", "within", "ends", "reclaim");
+static EXTEND: LazyLock<Script> = script!("extend", "sizes", "record", "job", "within", "reclaim" ["due", "forget", "ends", "tail", "attempt", "reclaim"]);
+static PROGRESS: LazyLock<Script> = script!("progress", "sizes", "record", "job", "within", "tail", "reclaim" ["due", "forget", "ends", "attempt", "reclaim"]);
 static FIND: LazyLock<Script> = script!("find");
-static CANCEL: LazyLock<Script> = script!("cancel", "job", "sizes", "ends");
-static RETRY: LazyLock<Script> = script!("retry", "job", "sizes", "revive");
+static CANCEL: LazyLock<Script> = script!("cancel", "sizes", "record", "job", "forget", "ends");
+static RETRY: LazyLock<Script> = script!("retry", "sizes", "record", "job", "held", "revive");
 
 /// What a refusal is of a call that only the holder of a lease may make.
 fn of_the_holder(error: JobsError) -> JobsError {

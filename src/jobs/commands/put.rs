@@ -8,7 +8,7 @@ use crate::once::Once;
 use crate::store::Script;
 use std::sync::LazyLock;
 
-static ADD: LazyLock<Script> = script!("add", "job", "sizes", "put");
+static ADD: LazyLock<Script> = script!("add", "types", "put", "keys", "sizes", "due", "bound_by" ["forget", "held", "bound_by"], "put_unique" ["record", "job", "forget", "put_one", "put_unique"]);
 
 /// Puts jobs in, all or none, once for each idempotency key. They have been checked. Returns what became of them, and whether that was
 /// before, by a call with the same key.

@@ -13,10 +13,13 @@ use std::sync::LazyLock;
 static COUNTS: LazyLock<Script> = script!("counts", "within");
 static LIST: LazyLock<Script> = script!("list", "within");
 static HOLD: LazyLock<Script> = script!("hold");
-static REDRIVE: LazyLock<Script> = script!("redrive", "job", "sizes", "within", "revive");
-static CLEAR: LazyLock<Script> = script!("clear", "sizes");
-static DRAIN: LazyLock<Script> = script!("drain", "job", "sizes", "within", "ends");
-static SWEEP: LazyLock<Script> = script!("sweep", "sizes", "within", "ends", "reclaim", "clock");
+static REDRIVE: LazyLock<Script> = script!("redrive", "sizes", "record", "job", "held", "within", "revive");
+static CLEAR: LazyLock<Script> = script!("clear", "sizes", "forget");
+static DRAIN: LazyLock<Script> = script!("drain", "sizes", "record", "job", "forget", "within", "ends");
+static SWEEP: LazyLock<Script> = script!(
+    "sweep", "sizes", "record", "due", "forget", "held", "keys", "within", "ends", "tail", "promote", "attempt",
+    "reclaim", "clock"
+);
 
 /// Heads of lines that are looked at for the job that waits longest.
 const HEADS: u32 = 200;

@@ -7,9 +7,22 @@ use crate::jobs::record::{brief, flags, terms};
 use crate::store::Script;
 use std::sync::LazyLock;
 
-static SET_SCHEDULE: LazyLock<Script> = script!("set_schedule", "job", "sizes", "put");
+static SET_SCHEDULE: LazyLock<Script> = script!("set_schedule", "sizes", "held", "types");
 static SCHEDULES: LazyLock<Script> = script!("schedules");
-static FIRE: LazyLock<Script> = script!("fire", "job", "sizes", "put");
+static FIRE: LazyLock<Script> = script!(
+    "fire",
+    "types",
+    "put",
+    "sizes",
+    "due",
+    "forget",
+    "held",
+    "bound_by",
+    "record",
+    "job",
+    "put_one",
+    "put_unique"
+);
 static MEND: LazyLock<Script> = script!("mend_schedule");
 
 /// Digits of the time that stands before what a schedule is.

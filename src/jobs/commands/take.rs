@@ -13,8 +13,8 @@ use std::ops::Range;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-static LEASE: LazyLock<Script> = script!("lease", "sizes", "within", "ends", "reclaim", "line");
-static SETTLE: LazyLock<Script> = script!("settle", "job", "sizes", "within", "ends", "reclaim", "put", "line");
+static LEASE: LazyLock<Script> = script!("lease", "within", "promote", "reclaim" ["sizes", "record", "due", "forget", "ends", "tail", "attempt", "reclaim"], "line");
+static SETTLE: LazyLock<Script> = script!("settle", "sizes", "forget", "tail", "within", "promote", "reclaim" ["record", "due", "ends", "attempt", "reclaim"], "number_new_types" ["types", "new_types"], "end_lease" ["record", "due", "job", "ends", "attempt", "end_lease"], "line");
 
 /// Ends of one call that read the job as it was put in, with its payload: all but completions. Redis's Lua takes some 8 ms a MiB.
 const MOST_HEAVY: usize = 64;

@@ -42,7 +42,7 @@ for i = 1, n do
   dues[i] = due
   bytes = bytes + bytes_of(ARGV[first + 7 * i - 2], ARGV[first + 7 * i - 1])
 end
-local bound = bound_by(n, bytes)
+local bound = not has_room(n, bytes) and bound_by(n, bytes)
 if bound then
   close()
   return { 'bound', bound }
@@ -51,7 +51,6 @@ end
 remember_types(new, all_types)
 forget_keys(100)
 local seq = call('HINCRBY', META, 'seq', n) - n
-look_at_delayed()
 local out, added, specs, runs, delayed = { 'ok', 'now' }, {}, {}, {}, {}
 -- What the record of the call's key says, if it has one.
 local answer = digest ~= '' and {} or nil

@@ -11,6 +11,14 @@
 -- ARGV[9..]  of the job, nothing if it is left out: type, short id, priority, when, unique key, flags and brief, as add.lua has them
 -- Returns {'ok', 1 if it was this call that fired}, and puts no job in if the queue has no room; {'types', n} and {'full'} as add.lua: nothing is done.
 -- META has the short id of the last job of each schedule, as `s:NAME`.
+-- Whether a job is in line or delayed.
+local function is_waiting(id)
+  local run = call('HGET', RUNS, id)
+  if not run then return call('HEXISTS', SPECS, id) == 1 end
+  local state = sub(run, 1, 1)
+  return state == 'r' or state == 'w'
+end
+
 if unknown then return { 'types', types } end
 local is_due = call('ZSCORE', SCHEDULES_DUE, ARGV[4]) == ARGV[5] and tonumber(ARGV[5]) <= now
 if not is_due or call('HGET', SCHEDULES, ARGV[4]) ~= ARGV[6] then return { 'ok', 0 } end
@@ -24,7 +32,8 @@ if fires and ARGV[8] ~= '1' then
     count('skipped', 1)
   end
 end
-if fires and bound_by(1, bytes_of(ARGV[14], ARGV[15])) then
+local bytes = fires and bytes_of(ARGV[14], ARGV[15])
+if fires and not has_room(1, bytes) and bound_by(1, bytes) then
   -- A schedule that fires once is tried again; any other fires the next time.
   if ARGV[7] == '' then
     close()
@@ -41,7 +50,6 @@ if fires then
     return { 'types', lacking }
   end
   remember_types(new, all_types)
-  look_at_delayed()
   local id, due, place = ARGV[10], due_at(ARGV[12]), place_of(ARGV[11], call('HINCRBY', META, 'seq', 1))
   if ARGV[13] ~= '' then
     local _, whose = put_unique(id, numbers[1], due, ARGV[14], ARGV[15], place, ARGV[13])

@@ -1,5 +1,6 @@
--- Shared by the scripts of a queue: where all of it is, how records are written, and what every call does at its end. What few of them
--- use is in files of its own: Redis makes every function anew for each call of a script, and that is a large part of a call's cost.
+-- Shared by the scripts of a queue: where all of it is, and what every call does at its end. What few of them use is in files of its own:
+-- Redis makes every function anew for each call of a script, which costs as much as a command. What few calls of a script use is made
+-- at its first use, as `script!` in `commands/mod.rs` has it.
 --
 -- Two records, fields of hashes under the job's short id. Times are Unix ms of 13 digits; what is in capitals stands for itself:
 --   specs  FLAGS KEEP SINCE ' ' BRIEF '\n' PAYLOAD      what was put in
@@ -69,17 +70,6 @@ local tally, spans = {}, {}
 local function count(field, n)
   tally[field] = (tally[field] or 0) + n
 end
--- Notes how long a record is now.
-local function resize(field, bytes)
-  if bytes <= SHORT and long_bytes == 0 then return end
-  local was = tonumber(call('HGET', SIZES, field) or 0)
-  local is = bytes > SHORT and bytes or 0
-  if is == was then return end
-  if is > 0 then call('HSET', SIZES, field, is) else call('HDEL', SIZES, field) end
-  long_bytes = long_bytes + is - was
-  count('bytes', is - was)
-end
-
 -- What happened, to which jobs.
 local kinds, happened = {}, {}
 local function note_all(kind, ids)
@@ -88,18 +78,6 @@ local function note_all(kind, ids)
     happened[#kinds] = ids
   end
 end
-local noted = {}
-local function note(kind, id)
-  local ids = noted[kind]
-  if not ids then
-    ids = {}
-    noted[kind] = ids
-    kinds[#kinds + 1] = kind
-    happened[#kinds] = ids
-  end
-  ids[#ids + 1] = id
-end
-
 local woken = false
 local function close()
   local names = {}
@@ -146,45 +124,4 @@ end
 
 local function stamp(ms)
   return format('%013d', ms)
-end
-
--- Whether a delayed job that is due then will be the first: those who wait have to know.
-local first_due
-local function look_at_delayed()
-  first_due = tonumber(call('ZRANGE', DELAYED, 0, 0, 'WITHSCORES')[2]) or math.huge
-end
-local function will_be_due(due)
-  if due < first_due then first_due, woken = due, true end
-end
-
--- A run taken apart, with its spec, for all that is seldom.
-local function read(run, spec)
-  local tail = find(run, '\n', 44, true)
-  local number, place, created, most, backoff, base, cap, jitter, limit, priority, kind, unique =
-    match(spec, '^(%d+) (%d+) (%d+) (%d+) (%a) (%d+) (%d+) (%S+) (%d+) (%d+) (%S+) (%S*)\n', 24)
-  return {
-    state = sub(run, 1, 1), ended_by = sub(run, 2, 2), token = sub(run, 3, 18), leased = sub(run, 19, 31),
-    flags = sub(run, 32, 32), keep = sub(run, 33, 40), attempts = tonumber(sub(run, 41, 43)), since = sub(run, 44, 56),
-    tail = tail and sub(run, tail) or '', number = number, place = place, created = created, most = tonumber(most),
-    backoff = backoff, base = tonumber(base), cap = tonumber(cap), jitter = tonumber(jitter), limit = tonumber(limit),
-    terms = table.concat({ most, backoff, base, cap, jitter, limit, priority }, ' '), kind = kind, unique = unique,
-  }
-end
-local function written(r)
-  local where = r.since .. ' ' .. r.number .. ' ' .. r.place
-  if r.state == 'l' then where = r.unique == '' and '' or r.leased .. ' ' .. r.unique end
-  return r.state .. r.ended_by .. r.token .. r.leased .. r.flags .. r.keep .. format('%03d', r.attempts) .. where .. r.tail
-end
-local function write_run(id, r)
-  local run = written(r)
-  call('HSET', RUNS, id, run)
-  if #run > SHORT or long_bytes > 0 then resize(id .. 'r', #run) end
-end
--- Forgets up to so many unique keys that were kept for a time.
-local function forget_keys(most)
-  local keys = call('ZRANGEBYSCORE', UNIQUE_ENDS, '-inf', now, 'LIMIT', 0, most)
-  if #keys == 0 then return 0 end
-  call('HDEL', UNIQUE, unpack(keys))
-  call('ZREM', UNIQUE_ENDS, unpack(keys))
-  return #keys
 end

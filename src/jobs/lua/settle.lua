@@ -16,6 +16,9 @@
 -- Returns {'ok', outcomes, now, due, {id, attempt, spec}...} as lease.lua does, nothing behind `now` if no outcome of the call holds.
 -- Outcomes has a letter a lease: the state of the job, in capitals if the lease was not that token's or is over; '?' for no such
 -- job. {'types', n} and {'full'} as add.lua.
+-- The first bytes of a run that is leased, and of a completion.
+local LEASED_STATE, COMPLETED = 108, 99
+
 local function completed(n)
   local minute = math.floor(now / 60000)
   count('completed', n)
@@ -44,132 +47,43 @@ while first <= #ARGV do
     first = first + 1
   end
 end
--- The types that jobs are to go on as, with their numbers; only of leases that hold. A type has its number for ever, so who has no
--- lease gives none.
-local new_types = {}
+local types_by_name
 if #renamed > 0 then
-  local asked = {}
-  for k, i in ipairs(renamed) do
-    asked[k] = ids[i]
-  end
-  local held, ends = call('HMGET', RUNS, unpack(asked)), call('ZMSCORE', LEASED, unpack(asked))
-  for k, i in ipairs(renamed) do
-    local run, name = held[k], match(hows[i], '^t%d+ ([^\n]+)\n')
-    local holds = run and byte(run) == 108 and sub(run, 3, 18) == tokens[i] and tonumber(ends[k] or math.huge) > now
-    if holds and not new_types[name] then
-      new_types[name] = true
-      new_types[#new_types + 1] = name
-    end
-  end
-end
-if #new_types > 0 then
-  local numbers, lacking, new, all_types = number_types(new_types)
-  if not numbers then
-    if lacking == 0 then return { 'full' } end
-    return { 'types', lacking }
-  end
-  remember_types(new, all_types)
-  for i, name in ipairs(new_types) do
-    new_types[name] = numbers[i]
-  end
+  local numbers, refusal = number_new_types(renamed, ids, tokens, hows)
+  if not numbers then return refusal end
+  types_by_name = numbers
 end
 
 promote(100)
-local behind = reclaim(100)
+local ran_out = call('ZRANGEBYSCORE', LEASED, '-inf', now, 'LIMIT', 0, 100)
+local behind = #ran_out > 0 and reclaim(ran_out, 100)
 line_up()
-
-local function go_on(r, id, how)
-  local holder = r.unique ~= '' and holder_of(r.unique)
-  if has_lost_key(r) or holder and holder ~= id then
-    -- Another has the key, and with it its place: else it would go on for ever where no key leads to it.
-    r.ended_by = 't'
-    end_cancelled(r, id)
-    return 'c'
-  end
-  local ms, name, payload = match(how, '^t(%d+) ([^\n]*)\n(.*)$')
-  if payload == '' then
-    local spec = call('HGET', SPECS, id)
-    payload = sub(spec, find(spec, '\n', 24, true) + 1)
-  end
-  if name ~= '' then r.number, r.kind = new_types[name], name end
-  local due = from + ms
-  r.state, r.ended_by, r.attempts, r.since, r.tail = 'w', 't', 0, stamp(due), ''
-  local brief = table.concat({ r.number, r.place, r.created, r.terms, r.kind, r.unique }, ' ')
-  local spec = r.flags .. r.keep .. r.since .. ' ' .. brief .. '\n' .. payload
-  call('HSET', SPECS, id, spec)
-  resize(id, #spec)
-  write_run(id, r)
-  call('ZADD', DELAYED, stamp(due), id)
-  will_be_due(due)
-  count('continued', 1)
-  note('continued', id)
-  return 'w'
-end
-
-local DAY_MS = 86400000
-local function fail(r, id, how)
-  local mode, number, least, text = match(how, '^f(%a)(%d+),?(%d*) (.*)$')
-  r.ended_by = 'f'
-  add_error(r, text)
-  if mode == 'u' and now - r.created < DAY_MS then
-    r.attempts = r.attempts - 1
-  else
-    if mode == 'u' then mode, number, least = 'p', 0, number end
-    count('failed', 1)
-    if mode == 'n' or r.attempts >= r.most then
-      die(r, id)
-      return 'x'
-    end
-  end
-  if has_lost_key(r) then
-    end_cancelled(r, id)
-    return 'c'
-  end
-  local ms = tonumber(number)
-  if mode == 'p' then ms = math.max(backoff_ms(r, number), tonumber(least) or 0) end
-  note(mode == 'u' and 'released' or 'failed', id)
-  try_again(r, id, ms)
-  return r.state
-end
-
-local function give_back(r, id)
-  r.state, r.ended_by, r.since, r.attempts = 'r', 'r', now_text, r.attempts - 1
-  if has_lost_key(r) then
-    end_cancelled(r, id)
-    return 'c'
-  end
-  write_run(id, r)
-  make_ready(r.number, r.place, id)
-  note('released', id)
-  return 'r'
-end
 
 local runs = n > 0 and call('HMGET', RUNS, unpack(ids)) or {}
 local deadlines = behind and n > 0 and call('ZMSCORE', LEASED, unpack(ids))
-look_at_delayed()
 local outcomes, over, gone, kept, keeps, ends, done, spent = {}, {}, {}, {}, {}, {}, {}, {}
 local died, cancelled = false, false
 -- How long they took is looked at for some sixteen of a call, which stand for the others.
 local every = math.ceil(n / 16)
 for i = 1, n do
   local id, run, token, how = ids[i], runs[i], tokens[i], hows[i]
-  local kind = how and byte(how) or 99
+  local verb = how and byte(how) or COMPLETED
   if not run then
     outcomes[i] = call('HEXISTS', SPECS, id) == 1 and 'R' or '?'
   elseif sub(run, 3, 18) ~= token then
     outcomes[i] = string.upper(sub(run, 1, 1))
-  elseif byte(run) ~= 108 or deadlines and tonumber(deadlines[i] or 0) <= now then
-    -- Said before, or too late.
-    outcomes[i] = byte(run, 2) == kind and sub(run, 1, 1) or string.upper(sub(run, 1, 1))
-  elseif kind == 99 then
+  elseif byte(run) ~= LEASED_STATE or deadlines and tonumber(deadlines[i] or 0) <= now then
+    -- The same call again, or too late.
+    outcomes[i] = byte(run, 2) == verb and sub(run, 1, 1) or string.upper(sub(run, 1, 1))
+  elseif verb == COMPLETED then
     over[#over + 1], done[#done + 1], outcomes[i] = id, id, 'd'
     if i % every == 0 then
       local k = bucket(now - sub(run, 19, 31))
       spent[k] = (spent[k] or 0) + every
     end
     local flags = byte(run, 32)
-    -- The key is not in the runs of jobs that an earlier version has leased.
-    if flags % 4 >= 2 then free_key(match(run, '^%d+ (%S+)', 44) or read(run, call('HGET', SPECS, id)).unique, id) end
+    -- The runs of jobs that an earlier version has leased do not have the key.
+    if flags % 4 >= 2 then free_key(match(run, '^%d+ (%S+)', 44) or match(call('HGET', SPECS, id), ' (%S*)\n', 24), id) end
     if flags % 2 == 1 then
       gone[#gone + 1] = id
     else
@@ -188,14 +102,7 @@ for i = 1, n do
     end
   else
     over[#over + 1] = id
-    local r = read(run, call('HGET', SPECS, id))
-    if kind == 116 then
-      outcomes[i] = go_on(r, id, how)
-    elseif kind == 114 then
-      outcomes[i] = give_back(r, id)
-    else
-      outcomes[i] = fail(r, id, how)
-    end
+    outcomes[i] = end_lease(run, id, how, types_by_name)
     died, cancelled = died or outcomes[i] == 'x', cancelled or outcomes[i] == 'c'
   end
 end

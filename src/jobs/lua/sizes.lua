@@ -1,43 +1,12 @@
--- Shared by what forgets jobs, or asks how much a queue holds.
+-- Shared by what writes records: how long they are.
 
--- The records of some jobs are gone.
-local function forget_sizes(ids)
-  if long_bytes == 0 then return end
-  for first = 1, #ids, 500 do
-    local fields, gone, bytes = {}, {}, 0
-    for i = first, math.min(first + 499, #ids) do
-      fields[#fields + 1] = ids[i]
-      fields[#fields + 1] = ids[i] .. 'r'
-    end
-    for i, size in ipairs(call('HMGET', SIZES, unpack(fields))) do
-      if size then
-        gone[#gone + 1] = fields[i]
-        bytes = bytes + size
-      end
-    end
-    if #gone > 0 then
-      call('HDEL', SIZES, unpack(gone))
-      long_bytes = long_bytes - bytes
-      count('bytes', -bytes)
-    end
-  end
-end
--- How many jobs wait or are leased, and how many bytes the queue holds.
-local function held()
-  local jobs = call('HLEN', SPECS)
-  local ended = call('ZCARD', DONE) + call('ZCARD', DEAD) + call('ZCARD', CANCELLED)
-  return math.max(0, jobs - ended), SHORT * jobs + long_bytes
-end
-
--- Forgets the oldest of those that have ended, as far as they are too many or too old, with all that there is of them.
-local function forget(ended, most, bite)
-  local over = math.max(call('ZCOUNT', ended, '-inf', now), call('ZCARD', ended) - most)
-  if over <= 0 then return 0 end
-  over = math.min(over, bite)
-  local ids = call('ZRANGE', ended, 0, over - 1)
-  call('ZREMRANGEBYRANK', ended, 0, over - 1)
-  many('HDEL', SPECS, ids)
-  many('HDEL', RUNS, ids)
-  forget_sizes(ids)
-  return #ids
+-- Notes how long a record is now.
+local function resize(field, bytes)
+  if bytes <= SHORT and long_bytes == 0 then return end
+  local was = tonumber(call('HGET', SIZES, field) or 0)
+  local is = bytes > SHORT and bytes or 0
+  if is == was then return end
+  if is > 0 then call('HSET', SIZES, field, is) else call('HDEL', SIZES, field) end
+  long_bytes = long_bytes + is - was
+  count('bytes', is - was)
 end

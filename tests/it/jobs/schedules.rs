@@ -80,7 +80,17 @@ async fn a_firing_of_what_a_schedule_was_or_before_its_time_puts_nothing_in() {
     let (due_key, what_key) = (&keys[12], &keys[11]);
     let script = [
         include_str!("../../../src/jobs/lua/queue.lua"),
+        include_str!("../../../src/jobs/lua/types.lua"),
         include_str!("../../../src/jobs/lua/put.lua"),
+        include_str!("../../../src/jobs/lua/sizes.lua"),
+        include_str!("../../../src/jobs/lua/due.lua"),
+        include_str!("../../../src/jobs/lua/forget.lua"),
+        include_str!("../../../src/jobs/lua/held.lua"),
+        include_str!("../../../src/jobs/lua/bound_by.lua"),
+        include_str!("../../../src/jobs/lua/record.lua"),
+        include_str!("../../../src/jobs/lua/job.lua"),
+        include_str!("../../../src/jobs/lua/put_one.lua"),
+        include_str!("../../../src/jobs/lua/put_unique.lua"),
         include_str!("../../../src/jobs/lua/fire.lua"),
     ]
     .concat();

@@ -1,0 +1,36 @@
+-- Shared by what forgets jobs.
+
+-- The records of some jobs are gone.
+local function forget_sizes(ids)
+  if long_bytes == 0 then return end
+  for first = 1, #ids, 500 do
+    local fields, gone, bytes = {}, {}, 0
+    for i = first, math.min(first + 499, #ids) do
+      fields[#fields + 1] = ids[i]
+      fields[#fields + 1] = ids[i] .. 'r'
+    end
+    for i, size in ipairs(call('HMGET', SIZES, unpack(fields))) do
+      if size then
+        gone[#gone + 1] = fields[i]
+        bytes = bytes + size
+      end
+    end
+    if #gone > 0 then
+      call('HDEL', SIZES, unpack(gone))
+      long_bytes = long_bytes - bytes
+      count('bytes', -bytes)
+    end
+  end
+end
+-- Forgets the oldest of those that have ended, as far as they are too many or too old, with all that there is of them.
+local function forget(ended, most, bite)
+  local over = math.max(call('ZCOUNT', ended, '-inf', now), call('ZCARD', ended) - most)
+  if over <= 0 then return 0 end
+  over = math.min(over, bite)
+  local ids = call('ZRANGE', ended, 0, over - 1)
+  call('ZREMRANGEBYRANK', ended, 0, over - 1)
+  many('HDEL', SPECS, ids)
+  many('HDEL', RUNS, ids)
+  forget_sizes(ids)
+  return #ids
+end

@@ -1,0 +1,27 @@
+-- The numbers of the types that jobs are to go on as, for settle.lua.
+
+-- Returns the numbers by name, of the jobs whose leases hold, or nil and the script's answer: there is no room for a type. Types are
+-- numbered for valid leases only, because a type keeps its number for ever.
+local function number_new_types(renamed, ids, tokens, hows)
+  local asked, names, numbers_of = {}, {}, {}
+  for k, i in ipairs(renamed) do
+    asked[k] = ids[i]
+  end
+  local runs, ends = call('HMGET', RUNS, unpack(asked)), call('ZMSCORE', LEASED, unpack(asked))
+  for k, i in ipairs(renamed) do
+    local run, name = runs[k], match(hows[i], '^t%d+ ([^\n]+)\n')
+    local holds = run and sub(run, 1, 1) == 'l' and sub(run, 3, 18) == tokens[i] and tonumber(ends[k] or math.huge) > now
+    if holds and not numbers_of[name] then
+      numbers_of[name] = true
+      names[#names + 1] = name
+    end
+  end
+  if #names == 0 then return numbers_of end
+  local numbers, lacking, new, all_types = number_types(names)
+  if not numbers then return nil, lacking == 0 and { 'full' } or { 'types', lacking } end
+  remember_types(new, all_types)
+  for i, name in ipairs(names) do
+    numbers_of[name] = numbers[i]
+  end
+  return numbers_of
+end

@@ -1,0 +1,21 @@
+-- Shared by what looks after a queue.
+
+-- Makes up to so many delayed jobs ready that are due.
+local function promote(most)
+  local ids = call('ZRANGEBYSCORE', DELAYED, '-inf', now, 'LIMIT', 0, most)
+  if #ids == 0 then return 0 end
+  local runs, changed = call('HMGET', RUNS, unpack(ids)), {}
+  for i, id in ipairs(ids) do
+    local run = runs[i]
+    if run then
+      local number, place = match(run, '^ (%d+) (%d+)', 57)
+      make_ready(number, place, id)
+      changed[#changed + 1] = id
+      changed[#changed + 1] = 'r' .. sub(run, 2)
+    end
+  end
+  call('ZREM', DELAYED, unpack(ids))
+  many('HSET', RUNS, changed)
+  note_all('ready', ids)
+  return #ids
+end

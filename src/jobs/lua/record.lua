@@ -1,0 +1,37 @@
+-- Shared by what changes jobs one by one: reads and writes their runs.
+
+local noted = {}
+local function note(kind, id)
+  local ids = noted[kind]
+  if not ids then
+    ids = {}
+    noted[kind] = ids
+    kinds[#kinds + 1] = kind
+    happened[#kinds] = ids
+  end
+  ids[#ids + 1] = id
+end
+
+-- A run taken apart, with its spec, for all that is seldom.
+local function read(run, spec)
+  local tail = find(run, '\n', 44, true)
+  local number, place, created, most, backoff, base, cap, jitter, limit, priority, kind, unique =
+    match(spec, '^(%d+) (%d+) (%d+) (%d+) (%a) (%d+) (%d+) (%S+) (%d+) (%d+) (%S+) (%S*)\n', 24)
+  return {
+    state = sub(run, 1, 1), ended_by = sub(run, 2, 2), token = sub(run, 3, 18), leased = sub(run, 19, 31),
+    flags = sub(run, 32, 32), keep = sub(run, 33, 40), attempts = tonumber(sub(run, 41, 43)), since = sub(run, 44, 56),
+    tail = tail and sub(run, tail) or '', number = number, place = place, created = created, most = tonumber(most),
+    backoff = backoff, base = tonumber(base), cap = tonumber(cap), jitter = tonumber(jitter), limit = tonumber(limit),
+    terms = table.concat({ most, backoff, base, cap, jitter, limit, priority }, ' '), kind = kind, unique = unique,
+  }
+end
+local function written(r)
+  local where = r.since .. ' ' .. r.number .. ' ' .. r.place
+  if r.state == 'l' then where = r.unique == '' and '' or r.leased .. ' ' .. r.unique end
+  return r.state .. r.ended_by .. r.token .. r.leased .. r.flags .. r.keep .. format('%03d', r.attempts) .. where .. r.tail
+end
+local function write_run(id, r)
+  local run = written(r)
+  call('HSET', RUNS, id, run)
+  if #run > SHORT or long_bytes > 0 then resize(id .. 'r', #run) end
+end
