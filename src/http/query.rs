@@ -16,7 +16,7 @@ impl<'a> Query<'a> {
     /// because another text would be taken for what was meant.
     pub fn parse(query: &'a str, known: &[&str], repeatable: &[&str]) -> Result<Self, Problem> {
         let pairs = split(query);
-        if !is_text(query, &pairs) {
+        if is_encoded(query) && !is_text(query, &pairs) {
             return Err(Problem::malformed_query(not_text(&pairs)));
         }
         let mut errors = Vec::new();
@@ -99,9 +99,16 @@ fn is_text(query: &str, pairs: &[(Cow<'_, str>, Cow<'_, str>)]) -> bool {
     decoded == 0 || decoded == count(query) + query.to_ascii_uppercase().matches("%EF%BF%BD").count()
 }
 
-/// The names and values of a query string. Most have nothing to decode, and decoding is what costs.
+/// Returns whether a query string has anything to decode. Most have nothing.
+fn is_encoded(query: &str) -> bool {
+    let bytes = query.as_bytes();
+    bytes.contains(&b'%') || bytes.contains(&b'+')
+}
+
+/// The names and values of a query string.
+#[inline]
 fn split(query: &str) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
-    if query.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
+    if is_encoded(query) {
         return form_urlencoded::parse(query.as_bytes()).collect();
     }
     let pair = |part| {

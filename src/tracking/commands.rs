@@ -7,7 +7,7 @@ use super::profile_hash::{self, VersionedProfile};
 use super::snapshot::{self, Head, Word};
 use crate::geo::{Point, geohash52, searchable};
 use crate::ids::Id;
-use crate::store::{Link, Script, StoreError};
+use crate::store::{Link, Script, StoreError, deferred};
 use redis::{Cmd, Pipeline, Value};
 use std::sync::LazyLock;
 
@@ -15,18 +15,26 @@ use std::sync::LazyLock;
 pub const MAX_FIXES: usize = 512;
 
 const PUBLISH: &str = include_str!("lua/publish.lua");
-const PUBLISH_AND_MERGE_PROFILE: &str = concat!(include_str!("lua/publish.lua"), include_str!("lua/merge_profile.lua"));
+const CLOCK: &str = include_str!("lua/clock.lua");
+const MERGE_PROFILE: &str = include_str!("lua/merge_profile.lua");
+const MERGE_CHANGES: &str = include_str!("lua/merge_changes.lua");
 
 macro_rules! script {
-    ($name:literal, $include:expr) => {
-        LazyLock::new(|| Script::new($name, $include, include_str!(concat!("lua/", $name, ".lua"))))
+    ($name:literal $(, $shared:expr)*) => {
+        LazyLock::new(|| Script::new($name, &[$($shared),*].concat(), include_str!(concat!("lua/", $name, ".lua"))))
     };
 }
 
-static RECORD: LazyLock<Script> = script!("record", PUBLISH_AND_MERGE_PROFILE);
+// Most batches change no profile.
+static RECORD: LazyLock<Script> = script!(
+    "record",
+    PUBLISH,
+    CLOCK,
+    &deferred("merge_changes", &[MERGE_PROFILE, MERGE_CHANGES])
+);
 static REMOVE: LazyLock<Script> = script!("remove", PUBLISH);
 static EXPIRE: LazyLock<Script> = script!("expire", "");
-static PUT_PROFILE: LazyLock<Script> = script!("put_profile", PUBLISH_AND_MERGE_PROFILE);
+static PUT_PROFILE: LazyLock<Script> = script!("put_profile", PUBLISH, CLOCK, MERGE_PROFILE);
 
 /// Where a call goes and who makes it.
 #[derive(Debug, Clone, Copy)]

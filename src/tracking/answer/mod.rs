@@ -223,7 +223,7 @@ pub fn profile(id: &str, profile: &Profile) -> Vec<u8> {
     json.raw(b"{\"id\":\"");
     json.raw(id.as_bytes());
     json.raw(b"\"");
-    json.profile(profile);
+    json.profile::<true>(profile);
     json.raw(b"}");
     json.text
 }
@@ -329,7 +329,11 @@ impl Json {
                     self.raw(b",\"lon\":");
                     self.degrees(lon);
                 }
-                self.members(entity, distance_m, now_ms);
+                if self.members == Members::default() {
+                    self.members::<true>(entity, distance_m, now_ms);
+                } else {
+                    self.members::<false>(entity, distance_m, now_ms);
+                }
                 self.raw(b"}");
             }
             Form::GeoJson => {
@@ -340,30 +344,36 @@ impl Json {
                 self.raw(b",");
                 self.degrees(lat);
                 self.raw(b"]},\"properties\":{");
-                self.members(entity, distance_m, now_ms);
+                self.members::<false>(entity, distance_m, now_ms);
                 self.raw(b"}}");
             }
         }
     }
 
-    /// Writes the name of a member, with the comma before it unless it is the first.
-    fn name(&mut self, name: &'static [u8]) {
-        let is_first = self.text.last() == Some(&b'{');
+    /// Writes the name of a member. The comma before it is left out if it is the first, which it cannot be among `ALL` members.
+    fn name<const ALL: bool>(&mut self, name: &'static [u8]) {
+        let is_first = !ALL && self.text.last() == Some(&b'{');
         self.raw(&name[usize::from(is_first)..]);
     }
 
-    fn members(&mut self, entity: &Entity, distance_m: Option<f64>, now_ms: i64) {
-        let (fix, members) = (&entity.fix, self.members);
-        if let Some(distance_m) = distance_m.filter(|_| members.has(Member::DistanceM)) {
-            self.name(b",\"distance_m\":");
+    const fn shows<const ALL: bool>(&self, member: Member) -> bool {
+        ALL || self.members.has(member)
+    }
+
+    /// Writes the members that follow the place. `ALL` says that all members are shown and that some are written already: most answers are
+    /// such, and a check for each member would be a measurable part of a query.
+    fn members<const ALL: bool>(&mut self, entity: &Entity, distance_m: Option<f64>, now_ms: i64) {
+        let fix = &entity.fix;
+        if let Some(distance_m) = distance_m.filter(|_| self.shows::<ALL>(Member::DistanceM)) {
+            self.name::<ALL>(b",\"distance_m\":");
             self.metres(distance_m);
         }
-        if members.has(Member::AgeMs) {
-            self.name(b",\"age_ms\":");
+        if self.shows::<ALL>(Member::AgeMs) {
+            self.name::<ALL>(b",\"age_ms\":");
             self.int((now_ms - fix.timestamp_ms).max(0));
         }
-        if members.has(Member::Timestamp) {
-            self.name(b",\"timestamp\":\"");
+        if self.shows::<ALL>(Member::Timestamp) {
+            self.name::<ALL>(b",\"timestamp\":\"");
             self.text.extend_from_slice(self.stamps.write(fix.timestamp_ms));
             self.raw(b"\"");
         }
@@ -373,36 +383,35 @@ impl Json {
             (Member::SpeedMps, b",\"speed_mps\":", fix.speed_mps),
             (Member::HeadingDeg, b",\"heading_deg\":", fix.heading_deg),
         ] {
-            if let Some(value) = value.filter(|_| members.has(member)) {
-                self.name(name);
+            if let Some(value) = value.filter(|_| self.shows::<ALL>(member)) {
+                self.name::<ALL>(name);
                 self.raw(zmij::Buffer::new().format_finite(value).as_bytes());
             }
         }
         if let Some(profile) = &entity.profile {
-            self.profile(profile);
+            self.profile::<ALL>(profile);
         }
     }
 
-    fn profile(&mut self, profile: &Profile) {
-        let members = self.members;
-        if let Some(status) = profile.status.as_ref().filter(|_| members.has(Member::Status)) {
-            self.name(b",\"status\":");
+    fn profile<const ALL: bool>(&mut self, profile: &Profile) {
+        if let Some(status) = &profile.status
+            && self.shows::<ALL>(Member::Status)
+        {
+            self.name::<ALL>(b",\"status\":");
             self.chosen(status);
         }
-        if let Some(vehicle_type) = profile
-            .vehicle_type
-            .as_ref()
-            .filter(|_| members.has(Member::VehicleType))
+        if let Some(vehicle_type) = &profile.vehicle_type
+            && self.shows::<ALL>(Member::VehicleType)
         {
-            self.name(b",\"vehicle_type\":");
+            self.name::<ALL>(b",\"vehicle_type\":");
             self.chosen(vehicle_type);
         }
-        if let Some(capacity) = profile.capacity.filter(|_| members.has(Member::Capacity)) {
-            self.name(b",\"capacity\":");
+        if let Some(capacity) = profile.capacity.filter(|_| self.shows::<ALL>(Member::Capacity)) {
+            self.name::<ALL>(b",\"capacity\":");
             self.int(i64::from(capacity));
         }
-        if !profile.attributes.is_empty() && members.has(Member::Attributes) {
-            self.name(b",\"attributes\":");
+        if !profile.attributes.is_empty() && self.shows::<ALL>(Member::Attributes) {
+            self.name::<ALL>(b",\"attributes\":");
             self.chosen(&profile.attributes);
         }
     }

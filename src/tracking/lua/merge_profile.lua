@@ -4,15 +4,8 @@
 -- none), the number of members to set, their names, times and values, the number of members to remove, their names and times.
 
 local MAX_ATTRIBUTES = 32
--- A time further ahead than this was written before the clock was set back; any value replaces it.
-local MAX_AHEAD_MS = 60000
 -- With more fields than this the times of removed members are dropped.
 local MAX_FIELDS = 200
-
-local function clock_ms()
-  local now = redis.call('TIME')
-  return now[1] * 1000 + math.floor(now[2] / 1000)
-end
 
 local function as_ms(time)
   return string.format('%.0f', time)
@@ -22,12 +15,6 @@ end
 local function known_ms(time, now)
   time = tonumber(time) or 0
   return time > now + MAX_AHEAD_MS and 0 or time
-end
-
--- Returns the index after the last argument of a change.
-local function change_end(at)
-  at = at + 2 + 3 * tonumber(ARGV[at + 1])
-  return at + 1 + 2 * tonumber(ARGV[at])
 end
 
 local function fields_of(key)

@@ -43,17 +43,7 @@ for from = 1, 2 * stored, 800 do
   call('ZADD', KEYS[1], unpack(scores, from, math.min(from + 799, 2 * stored)))
 end
 
-local changed = {}
-if m > 0 then
-  local now, at = clock_ms(), 5 + 4 * n
-  for i = 1, m do
-    local fix, key = tonumber(ARGV[at]), KEYS[3 + n + i]
-    local is_changed, left_out = merge_profile(key, at + 1, now, ARGV[2], false)
-    if is_changed then changed[#changed + 1] = { fix = fix, key = key } end
-    outcomes[fix] = outcomes[fix] + (is_changed and 2 or 0) + (left_out and 4 or 0)
-    at = change_end(at + 1)
-  end
-end
+local changed = m > 0 and merge_changes(n, m, outcomes) or {}
 if stored == 0 and #changed == 0 then return table.concat(outcomes) end
 
 local sequence = call('INCR', KEYS[2])

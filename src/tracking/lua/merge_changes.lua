@@ -1,0 +1,20 @@
+-- Merges the profile changes of a batch, for record.lua.
+
+-- Returns the index after the last argument of a change.
+local function change_end(at)
+  at = at + 2 + 3 * tonumber(ARGV[at + 1])
+  return at + 1 + 2 * tonumber(ARGV[at])
+end
+
+-- Merges m changes behind n fixes, and adds what came of them to the outcomes. Returns the profiles that changed.
+local function merge_changes(n, m, outcomes)
+  local changed, now, at = {}, clock_ms(), 5 + 4 * n
+  for i = 1, m do
+    local fix, key = tonumber(ARGV[at]), KEYS[3 + n + i]
+    local is_changed, left_out = merge_profile(key, at + 1, now, ARGV[2], false)
+    if is_changed then changed[#changed + 1] = { fix = fix, key = key } end
+    outcomes[fix] = outcomes[fix] + (is_changed and 2 or 0) + (left_out and 4 or 0)
+    at = change_end(at + 1)
+  end
+  return changed
+end
