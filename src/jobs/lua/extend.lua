@@ -10,7 +10,7 @@
 -- Repeatable: a lease is never shortened.
 if unknown then return { 'types', types } end
 open(ARGV[1], ARGV[2], ARGV[3])
-local ran_out = call('ZRANGEBYSCORE', LEASED, '-inf', now, 'LIMIT', 0, 100)
+local ran_out = call('ZRANGEBYSCORE', LEASED, '-inf', now_text, 'LIMIT', 0, 100)
 if #ran_out > 0 then reclaim(ran_out, 100) end
 line_up()
 close()

@@ -24,7 +24,7 @@ local function forget_sizes(ids)
 end
 -- Forgets the oldest of those that have ended, as far as they are too many or too old, with all that there is of them.
 local function forget(ended, most, bite)
-  local over = math.max(call('ZCOUNT', ended, '-inf', now), call('ZCARD', ended) - most)
+  local over = math.max(call('ZCOUNT', ended, '-inf', now_text), call('ZCARD', ended) - most)
   if over <= 0 then return 0 end
   over = math.min(over, bite)
   local ids = call('ZRANGE', ended, 0, over - 1)

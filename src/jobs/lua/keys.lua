@@ -2,7 +2,7 @@
 
 -- Forgets up to so many unique keys that were kept for a time.
 local function forget_keys(most)
-  local keys = call('ZRANGEBYSCORE', UNIQUE_ENDS, '-inf', now, 'LIMIT', 0, most)
+  local keys = call('ZRANGEBYSCORE', UNIQUE_ENDS, '-inf', now_text, 'LIMIT', 0, most)
   if #keys == 0 then return 0 end
   call('HDEL', UNIQUE, unpack(keys))
   call('ZREM', UNIQUE_ENDS, unpack(keys))

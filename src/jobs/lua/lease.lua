@@ -13,7 +13,7 @@
 if unknown then return { 'types', types } end
 open(ARGV[1], ARGV[2], ARGV[3])
 promote(100)
-local ran_out = call('ZRANGEBYSCORE', LEASED, '-inf', now, 'LIMIT', 0, 100)
+local ran_out = call('ZRANGEBYSCORE', LEASED, '-inf', now_text, 'LIMIT', 0, 100)
 if #ran_out > 0 then reclaim(ran_out, 100) end
 line_up()
 local out = { 'ok', now }

@@ -9,7 +9,7 @@
 -- Returns {'ok'}; {'no', state}: the lease is not that token's or is over; {'unknown'}; {'types', n} as lease.lua.
 if unknown then return { 'types', types } end
 open(ARGV[1], ARGV[2], ARGV[3])
-local ran_out = call('ZRANGEBYSCORE', LEASED, '-inf', now, 'LIMIT', 0, 100)
+local ran_out = call('ZRANGEBYSCORE', LEASED, '-inf', now_text, 'LIMIT', 0, 100)
 if #ran_out > 0 then reclaim(ran_out, 100) end
 line_up()
 local r = find_job(ARGV[4])

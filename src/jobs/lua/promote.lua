@@ -2,7 +2,7 @@
 
 -- Makes up to so many delayed jobs ready that are due.
 local function promote(most)
-  local ids = call('ZRANGEBYSCORE', DELAYED, '-inf', now, 'LIMIT', 0, most)
+  local ids = call('ZRANGEBYSCORE', DELAYED, '-inf', now_text, 'LIMIT', 0, most)
   if #ids == 0 then return 0 end
   local runs, changed = call('HMGET', RUNS, unpack(ids)), {}
   for i, id in ipairs(ids) do

@@ -55,7 +55,7 @@ if #renamed > 0 then
 end
 
 promote(100)
-local ran_out = call('ZRANGEBYSCORE', LEASED, '-inf', now, 'LIMIT', 0, 100)
+local ran_out = call('ZRANGEBYSCORE', LEASED, '-inf', now_text, 'LIMIT', 0, 100)
 local behind = #ran_out > 0 and reclaim(ran_out, 100)
 line_up()
 

@@ -13,7 +13,7 @@ open(ARGV[1], ARGV[2], ARGV[3])
 local most = tonumber(ARGV[4])
 local is_mending = mend_times()
 local behind = promote(most) == most or is_mending
-local ran_out = call('ZRANGEBYSCORE', LEASED, '-inf', now, 'LIMIT', 0, most)
+local ran_out = call('ZRANGEBYSCORE', LEASED, '-inf', now_text, 'LIMIT', 0, most)
 if #ran_out > 0 then behind = reclaim(ran_out, most) or behind end
 line_up()
 behind = forget(DONE, most_done, most) == most or behind

@@ -13,7 +13,8 @@ local function merge_changes(n, m, outcomes)
     local fix, key = tonumber(ARGV[at]), KEYS[3 + n + i]
     local is_changed, left_out = merge_profile(key, at + 1, now, ARGV[2], false)
     if is_changed then changed[#changed + 1] = { fix = fix, key = key } end
-    outcomes[fix] = outcomes[fix] + (is_changed and 2 or 0) + (left_out and 4 or 0)
+    local outcome = tonumber(outcomes[fix]) + (is_changed and 2 or 0) + (left_out and 4 or 0)
+    outcomes[fix] = tostring(outcome)
     at = change_end(at + 1)
   end
   return changed

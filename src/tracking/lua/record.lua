@@ -22,6 +22,7 @@ local function stays(newest)
 end
 
 local current = call('MGET', unpack(KEYS, 4, 3 + n))
+-- Outcomes are texts, because Redis's Lua prints numbers slowly.
 local outcomes, scores, snapshots, stored = {}, {}, {}, 0
 for i = 1, n do
   local arg = 4 * i + 1
@@ -29,13 +30,13 @@ for i = 1, n do
   local newest = current[i]
   -- Both begin with their times, so they order by those as a whole.
   if expiry == '0' or newest and newest > snapshot and stays(newest) then
-    outcomes[i] = 0
+    outcomes[i] = '0'
   else
     call('SET', KEYS[3 + i], snapshot, 'PXAT', expiry)
     stored = stored + 1
     snapshots[stored] = snapshot
     scores[2 * stored - 1], scores[2 * stored] = ARGV[arg + 1], ARGV[arg]
-    outcomes[i] = 1
+    outcomes[i] = '1'
   end
 end
 -- In pieces, because unpack is bounded by the Lua stack.
