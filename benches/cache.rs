@@ -3,8 +3,7 @@
 
 use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use fleetpulse::cache::{Cache, Level, Made, Policy, Put, Shared, Source};
-use fleetpulse::config::CacheSettings;
+use fleetpulse::cache::{Cache, CacheSettings, Level, Made, Policy, Put, Shared, Source};
 use fleetpulse::ids::Id;
 use fleetpulse::store::Link;
 use fleetpulse::telemetry::Metrics;

@@ -3,9 +3,8 @@
 //! write a hash, without ids, ends, idempotency and events. One element is a pair of both calls.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use fleetpulse::config::InventorySettings;
 use fleetpulse::ids::Id;
-use fleetpulse::inventory::{Expected, Goods, Inventory, Name, Terms};
+use fleetpulse::inventory::{Expected, Goods, Inventory, InventorySettings, Name, Terms};
 use fleetpulse::store::Link;
 use futures_util::future::join_all;
 use ground::or_exit;

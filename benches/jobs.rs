@@ -4,9 +4,8 @@
 //! types or records. One element is a job. At the end it says what a job takes of both processes.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use fleetpulse::config::JobSettings;
 use fleetpulse::ids::Id;
-use fleetpulse::jobs::{End, Jobs, LeaseRequest, Leased, NewJob, Settlement, Wakeups};
+use fleetpulse::jobs::{End, JobSettings, Jobs, LeaseRequest, Leased, NewJob, Settlement, Wakeups};
 use fleetpulse::store::Link;
 use ground::or_exit;
 use redis_server::Redis;

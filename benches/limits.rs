@@ -3,9 +3,8 @@
 //! throughput is that of checks.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use fleetpulse::config::Policies;
 use fleetpulse::ids::ExternalId;
-use fleetpulse::limits::Limits;
+use fleetpulse::limits::{Limits, Policies};
 use fleetpulse::telemetry::Metrics;
 use futures_util::future::join_all;
 use ground::or_exit;

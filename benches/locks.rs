@@ -3,9 +3,8 @@
 //! many at once.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use fleetpulse::config::LockSettings;
 use fleetpulse::ids::Id;
-use fleetpulse::locks::{Locks, Token, Wakeups, Wanted};
+use fleetpulse::locks::{LockSettings, Locks, Token, Wakeups, Wanted};
 use fleetpulse::store::{Link, Script};
 use futures_util::future::join_all;
 use ground::or_exit;

@@ -3,9 +3,8 @@
 //! 64. The time is that of all that are under way, the throughput that of validations.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use fleetpulse::config::SessionSettings;
 use fleetpulse::ids::ExternalId;
-use fleetpulse::sessions::{About, Data, NewSession, Sessions, Shared, Token};
+use fleetpulse::sessions::{About, Data, NewSession, SessionSettings, Sessions, Shared, Token};
 use fleetpulse::telemetry::Metrics;
 use futures_util::future::join_all;
 use ground::or_exit;

@@ -4,10 +4,9 @@
 //! First `WAITING` jobs are put in, then `JOBS` more; then `JOBS` are run while the others wait. `PRIORITIES` above 1 gives each
 //! job one of so many, in turns. Done jobs are not kept.
 
-use fleetpulse::config::JobSettings;
 use fleetpulse::ids::Id;
 use fleetpulse::jobs::worker::{Context, Job, JobFailure, Outcome, Pool, PoolSettings, Registry};
-use fleetpulse::jobs::{Fault, Jobs, MAX_BATCH, NewJob, Wakeups};
+use fleetpulse::jobs::{Fault, JobSettings, Jobs, MAX_BATCH, NewJob, Wakeups};
 use fleetpulse::store::embedded::{Embedded, EmbeddedSettings};
 use fleetpulse::store::{Keys, Link, Store};
 use fleetpulse::telemetry::{Metrics, WorkerMetrics};

@@ -2,11 +2,10 @@
 //! `cargo run --release --example reserve_and_confirm [rust|http] [SECONDS] [CALLERS]`.
 
 use clap::Parser;
-use fleetpulse::app::Application;
+use fleetpulse::app::{Application, Settings};
 use fleetpulse::cli::client::{Client, Endpoint, Limits};
-use fleetpulse::config::{InventorySettings, Settings};
 use fleetpulse::ids::Id;
-use fleetpulse::inventory::{Expected, Goods, Inventory, Name, Terms};
+use fleetpulse::inventory::{Expected, Goods, Inventory, InventorySettings, Name, Terms};
 use fleetpulse::runtime::StopReason;
 use fleetpulse::store::embedded::{Embedded, EmbeddedSettings};
 use fleetpulse::store::{Keys, Link, Store};

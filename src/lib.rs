@@ -3,9 +3,8 @@
 //!
 //! A folder is a **slice**, named in the product's words, with its model, its store functions, its Lua, its HTTP handlers
 //! and its errors: [`tracking`], [`inventory`], [`sessions`], [`limits`], [`locks`], [`jobs`], [`cache`], [`health`]. Mechanics
-//! that slices share are in folders of their own: [`geo`], [`store`], [`http`], [`outgoing`], [`config`], [`telemetry`], [`runtime`],
-//! and the
-//! words that all of them use in [`ids`], [`kind`], [`clock`] and [`zones`].
+//! that slices share are in folders of their own: [`geo`], [`store`], [`http`], [`outgoing`], [`settings`], [`telemetry`],
+//! [`runtime`], and the words that all of them use in [`ids`], [`kind`], [`clock`] and [`zones`].
 //!
 //! **Dependency rule.** A slice imports the shared folders, never another slice; [`geo`] imports nothing of ours. Only
 //! [`app`], [`routes`], [`openapi`] and [`cli`] see every slice.
@@ -14,7 +13,6 @@ pub mod app;
 pub mod cache;
 pub mod cli;
 pub mod clock;
-pub mod config;
 pub mod geo;
 pub mod health;
 pub mod http;
@@ -31,6 +29,7 @@ pub mod outgoing;
 pub mod routes;
 pub mod runtime;
 pub mod sessions;
+pub mod settings;
 pub mod store;
 pub mod telemetry;
 pub mod tracking;

@@ -2,7 +2,7 @@
 
 use super::AppError;
 use super::parts::Parts;
-use crate::config::HttpSettings;
+use crate::http::HttpSettings;
 use crate::http::{BoundAnswers, CloseWhenStopping, Connection, Edge, Heads, Stream, Timeouts};
 use crate::limits::Guard;
 use crate::runtime::{Connections, Descriptors};

@@ -4,17 +4,21 @@
 mod listen;
 mod own_work;
 mod parts;
+mod settings;
 mod stop;
 mod warm;
 
-use crate::config::{RedisSource, RedisSourceError, RuleError, Settings};
+pub use settings::Settings;
+
 use crate::http::Edge;
 use crate::jobs::presets::webhook::{WebhookError, Webhooks};
+use crate::limits::RuleError;
 use crate::limits::{Gate, Guard};
 use crate::outgoing::CallError;
 use crate::runtime::{Connections, Phases, StopReason, Supervisor};
 use crate::store::embedded::{Embedded, EmbeddedError, EmbeddedSettings, half_of_memory};
 use crate::store::{Keys, Link, Store, StoreError};
+use crate::store::{RedisSource, RedisSourceError};
 use crate::telemetry::{Board, Metrics};
 use actix_web::dev::Server;
 use listen::Http;

@@ -1,8 +1,9 @@
 //! The jobs that the service runs itself, with what they need of other slices.
 
 use super::AppError;
+use super::settings::Settings;
 use crate::cache::{Cache, Warmed};
-use crate::config::{Settings, WorkSettings};
+use crate::jobs::presets::WorkSettings;
 use crate::jobs::presets::webhook::Webhooks;
 use crate::jobs::presets::{self, Means, SweepPiece};
 use crate::jobs::worker::{Pool, PoolSettings, Registry};

@@ -1,9 +1,9 @@
 //! What a process has once: its workers share it, and its background tasks work on it.
 
+use super::settings::Settings;
 use super::warm::warm_path;
 use super::{AppError, own_work};
 use crate::cache::{self, Cache};
-use crate::config::Settings;
 use crate::health::{self, Health};
 use crate::http::{AnswerLimit, Answers, Bodies, BodyTimeout, Budget};
 use crate::inventory::{self, Inventory};

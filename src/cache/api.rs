@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// ```no_run
 /// # async fn example(store: fleetpulse::store::Store) -> Result<(), Box<dyn std::error::Error>> {
 /// use fleetpulse::cache::{Cache, Policy, Put, Shared};
-/// use fleetpulse::config::CacheSettings;
+/// use fleetpulse::cache::CacheSettings;
 /// use fleetpulse::ids::Id;
 /// use fleetpulse::store::Link;
 /// use fleetpulse::telemetry::Metrics;

@@ -1,7 +1,7 @@
 //! Why the cache did not do what it was asked to, or has no value.
 
 use super::model::MAX_TAGS;
-use crate::config::{MAX_KEY, MAX_TTL};
+use super::settings::{MAX_KEY, MAX_TTL};
 use crate::store::{QueueFull, StoreError};
 use std::sync::Arc;
 

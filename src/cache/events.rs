@@ -3,8 +3,8 @@
 use super::Cache;
 use super::commands;
 use super::error::CacheError;
+use super::settings::{Event, Target, TargetError};
 use super::subject::{Message, Subject};
-use crate::config::{Event, Target, TargetError};
 
 /// What an event came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -20,7 +20,7 @@ impl Cache {
     /// What an event invalidates.
     ///
     /// # Errors
-    /// As of [`EventRules::targets`](crate::config::EventRules::targets).
+    /// As of [`EventRules::targets`](crate::cache::EventRules::targets).
     pub fn targets(&self, event: &Event) -> Result<Vec<Target>, TargetError> {
         self.shared().settings().rules.targets(event)
     }

@@ -2,7 +2,7 @@
 
 use super::Cache;
 use super::error::CacheError;
-use crate::config::MAX_KEY;
+use super::settings::MAX_KEY;
 use crate::ids::Id;
 
 /// Keys that Redis looks through for one piece; most of them may be of others.

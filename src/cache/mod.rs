@@ -83,6 +83,7 @@ mod look;
 mod model;
 mod reads;
 pub mod response;
+mod settings;
 mod shared;
 mod stats;
 mod subject;
@@ -96,6 +97,9 @@ pub use events::Applied;
 pub use list::{Invalidated, Page};
 pub use model::{
     Counter, Entry, Fetched, Hit, Level, Lookup, MAX_TAGS, Made, Outage, Policy, Put, Remaining, Source, Stored, Tag,
+};
+pub use settings::{
+    AdminToken, CacheSettings, Event, EventRules, MAX_KEY, MAX_TTL, Target, TargetError, TokenError, TtlClass,
 };
 pub use shared::Shared;
 pub use stats::{LocalStats, NamespaceStats, Stats};

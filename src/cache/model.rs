@@ -1,8 +1,8 @@
 //! The words of the slice: keys, tags, how an entry is to be kept, what is found.
 
 use super::error::CacheError;
+use super::settings::{MAX_KEY, MAX_TTL};
 use super::subject::Subject;
-use crate::config::{MAX_KEY, MAX_TTL};
 use crate::ids::Id;
 use bytes::Bytes;
 use std::time::Duration;

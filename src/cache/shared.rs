@@ -2,9 +2,9 @@
 
 use super::flights::Flights;
 use super::local::Local;
+use super::settings::CacheSettings;
 use super::stats::{LocalStats, Namespaces, Stats};
 use super::warm::Warmers;
-use crate::config::CacheSettings;
 use crate::store::Store;
 use crate::telemetry::Metrics;
 use prometheus::IntCounter;

@@ -1,8 +1,8 @@
 //! `fleetpulse serve`: the service itself.
 
 use super::simulate::{FleetOptions, run_fleet};
+use crate::app::Settings;
 use crate::app::{AppError, Application};
-use crate::config::Settings;
 use crate::runtime::{StopReason, caught};
 use crate::telemetry;
 use clap::Args;

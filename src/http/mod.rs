@@ -21,6 +21,7 @@ mod query;
 mod raw;
 pub mod reply;
 mod request;
+mod settings;
 mod stamp;
 pub mod timestamp;
 
@@ -41,5 +42,6 @@ pub use problem::{FieldError, Problem};
 pub use query::Query;
 pub use raw::{RawObject, elements, raw};
 pub use request::{asks_for, bearer, no_query, path_external_id, path_id, unreserved_path_id};
+pub use settings::HttpSettings;
 pub use stamp::{Stamp, Stamps};
 pub use timestamp::TimeBody;

@@ -109,6 +109,7 @@ pub mod model;
 mod owned;
 mod reservations;
 mod saga;
+mod settings;
 mod stock;
 pub mod sweep;
 
@@ -117,9 +118,9 @@ pub use error::InventoryError;
 pub use model::{Goods, Item, OnHand, Portion, Reservation, State, Terms};
 pub use owned::OwnedCursor;
 pub use reservations::{Made, Name};
+pub use settings::InventorySettings;
 pub use stock::{Cursor, Put};
 
-use crate::config::InventorySettings;
 use crate::ids::Id;
 use crate::store::{Keys, Link};
 use batch::Batcher;

@@ -106,6 +106,7 @@ pub mod presets;
 mod record;
 pub mod schedule;
 pub mod schedules;
+mod settings;
 mod stats;
 pub mod sweep;
 
@@ -126,5 +127,6 @@ pub use model::{
 };
 pub use overview::{Cursor, MOST_DRAINED, Page};
 pub use record::{Failure, Job};
+pub use settings::JobSettings;
 pub use stats::{Counts, Times, Totals};
 pub use wakeups::Wakeups;

@@ -1,6 +1,6 @@
 use super::commands::{self, Verdict};
 use super::model::Decision;
-use crate::config::{Outage, Policies, Policy};
+use super::settings::{Outage, Policies, Policy};
 use crate::ids::ExternalId;
 use crate::store::{Link, StoreError};
 use crate::telemetry::Metrics;
@@ -17,7 +17,7 @@ const TOLD_EVERY: Duration = Duration::from_mins(1);
 /// The limits, for those who embed the crate; cheap to clone. One for each link, so that a check stays on its thread.
 ///
 /// ```no_run
-/// # use fleetpulse::{config::Policies, ids::ExternalId, limits::Limits, store::Link, telemetry::Metrics};
+/// # use fleetpulse::{ids::ExternalId, limits::{Limits, Policies}, store::Link, telemetry::Metrics};
 /// # async fn login(link: &Link, metrics: &Metrics) -> Result<(), Box<dyn std::error::Error>> {
 /// let policies: Policies = "login=window:5/1m,fail=closed".parse()?;
 /// let limits = Limits::new(link, &policies, metrics);

@@ -1,6 +1,6 @@
 //! Every word that the limits slice says to Redis, each as one typed function on one key.
 
-use crate::config::{Algorithm, Policy};
+use super::settings::{Algorithm, Policy};
 use crate::ids::ExternalId;
 use crate::store::{Link, Script, StoreError};
 use std::fmt;

@@ -1,5 +1,5 @@
+use super::settings::{LimitSettings, Policy, RuleError};
 use super::share::{Admission, Share};
-use crate::config::{LimitSettings, Policy, RuleError};
 use crate::http::{Caller, Callers, Problem};
 use crate::telemetry::Metrics;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
@@ -214,8 +214,8 @@ where
 
 #[cfg(test)]
 mod tests {
+    use super::super::settings::Policies;
     use super::*;
-    use crate::config::Policies;
 
     #[test]
     fn the_burst_is_advertised_with_the_time_in_which_it_comes_back() {

@@ -20,7 +20,7 @@
 //! one count with all others who do not.
 
 use super::commands::{self, Charge, Charged};
-use crate::config::Policy;
+use super::settings::Policy;
 use crate::http::Caller;
 use crate::store::Link;
 use futures_util::future::join_all;
@@ -316,8 +316,8 @@ pub async fn keep_settling(share: Arc<Share>, link: Link, stop: impl Future<Outp
 
 #[cfg(test)]
 mod tests {
+    use super::super::settings::Policies;
     use super::*;
-    use crate::config::Policies;
     use std::net::{IpAddr, Ipv4Addr};
 
     fn share(policy: &str) -> Share {

@@ -3,8 +3,8 @@ use super::attempt::Attempt;
 use super::commands::{self, Asked, Held, View};
 use super::guard::LockGuard;
 use super::model::{Grant, Holder, TTL_MS, Token, Wanted, within};
+use super::settings::LockSettings;
 use super::wakeups::Wakeups;
-use crate::config::LockSettings;
 use crate::ids::Id;
 use crate::runtime::Undelivered;
 use crate::store::{Link, StoreError};
@@ -33,7 +33,7 @@ struct Seen {
 ///
 /// ```no_run
 /// # async fn example(store: fleetpulse::store::Store) -> Result<(), Box<dyn std::error::Error>> {
-/// use fleetpulse::config::LockSettings;
+/// use fleetpulse::locks::LockSettings;
 /// use fleetpulse::ids::Id;
 /// use fleetpulse::locks::{Locks, Wakeups, Wanted};
 /// use fleetpulse::store::Link;

@@ -51,10 +51,12 @@ mod error;
 mod guard;
 pub mod handlers;
 mod model;
+mod settings;
 mod wakeups;
 
 pub use api::Locks;
 pub use error::LockError;
 pub use guard::LockGuard;
 pub use model::{Grant, Holder, TTL_MS, Token, TokenError, WAIT_MS, Wanted};
+pub use settings::LockSettings;
 pub use wakeups::Wakeups;

@@ -1,9 +1,9 @@
 use super::CallError;
 use super::address::Allowed;
 use super::circuit::Circuits;
+use super::settings::OutgoingSettings;
 use super::tls;
 use crate::clock;
-use crate::config::OutgoingSettings;
 use bytes::Bytes;
 use chrono::DateTime;
 use reqwest::header::{AUTHORIZATION, COOKIE, DATE, HeaderMap, LOCATION, PROXY_AUTHORIZATION, RETRY_AFTER};

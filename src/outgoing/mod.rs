@@ -16,6 +16,7 @@ mod address;
 pub mod circuit;
 mod client;
 mod error;
+mod settings;
 mod tls;
 
 pub use tls::config as tls_config;
@@ -25,3 +26,4 @@ pub use client::{Outgoing, Reply};
 pub use error::CallError;
 pub use reqwest::Url;
 pub use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+pub use settings::OutgoingSettings;

@@ -21,7 +21,7 @@ const LONGEST_ENDING: Duration = Duration::from_mins(1);
 /// The sessions, over one connection. Clones are cheap and share it.
 ///
 /// ```no_run
-/// # use fleetpulse::config::SessionSettings;
+/// # use fleetpulse::sessions::SessionSettings;
 /// # use fleetpulse::sessions::{NewSession, SessionError, Sessions, Shared, Token};
 /// # use fleetpulse::{store::Link, telemetry::Metrics};
 /// # async fn sign_in(link: Link, settings: SessionSettings, metrics: &Metrics, new: NewSession) -> Result<(), SessionError> {
@@ -182,7 +182,7 @@ impl Sessions {
     }
 
     /// Lets a session end later: both its ends move by so much, but not beyond the longest life that is set
-    /// ([`SessionSettings::max_ttl`](crate::config::SessionSettings::max_ttl)); what its creator gave is no bound. Neither
+    /// ([`SessionSettings::max_ttl`](crate::sessions::SessionSettings::max_ttl)); what its creator gave is no bound. Neither
     /// ever moves to an earlier time. Repeating it after a lost answer may move them twice.
     ///
     /// # Errors

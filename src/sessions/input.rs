@@ -2,7 +2,7 @@
 
 use super::MAX_NESTING;
 use super::model::{About, Data, NewSession};
-use crate::config::SessionSettings;
+use super::settings::SessionSettings;
 use crate::http::{Fields, Problem, RawObject, raw};
 use crate::json::Object;
 use serde_json::Value;

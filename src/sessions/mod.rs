@@ -67,6 +67,7 @@ pub mod handlers;
 mod input;
 mod model;
 mod reply;
+mod settings;
 mod shared;
 pub mod stats;
 pub mod sweep;
@@ -75,6 +76,7 @@ mod token;
 pub use api::Sessions;
 pub use error::SessionError;
 pub use model::{About, Data, Listed, NewSession, Session, Times};
+pub use settings::SessionSettings;
 pub use shared::Shared;
 pub use token::{SessionId, Token};
 

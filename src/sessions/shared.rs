@@ -1,5 +1,5 @@
+use super::settings::SessionSettings;
 use super::stats::{Rates, Stats};
-use crate::config::SessionSettings;
 use crate::store::StoreError;
 use crate::telemetry::Metrics;
 use parking_lot::Mutex;

@@ -14,6 +14,7 @@ mod listen;
 mod peer;
 mod rejection;
 mod script;
+mod settings;
 mod subscription;
 
 pub use batch::{Batcher, QueueFull};
@@ -24,6 +25,7 @@ pub use life::watch_life;
 pub use link::Link;
 pub use listen::{Listener, PING_EVERY};
 pub use script::{Script, deferred};
+pub use settings::{RedisSettings, RedisSource, RedisSourceError};
 pub use subscription::Subscription;
 
 use crate::runtime::Supervisor;

@@ -49,6 +49,7 @@ pub mod profile;
 pub mod profile_hash;
 mod profiles;
 pub mod rebuild;
+mod settings;
 mod settle;
 pub mod shared;
 pub mod snapshot;
@@ -57,5 +58,6 @@ mod unread;
 pub mod writer;
 
 pub use crate::kind::Kind;
+pub use settings::TrackingSettings;
 pub use shared::Shared;
 pub use writer::Writer;

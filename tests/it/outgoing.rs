@@ -2,8 +2,7 @@
 
 use crate::support::{HttpAnswer, Receiver, eventually};
 use bytes::Bytes;
-use fleetpulse::config::OutgoingSettings;
-use fleetpulse::outgoing::{CallError, HeaderMap, Outgoing, Reply, Url};
+use fleetpulse::outgoing::{CallError, HeaderMap, Outgoing, OutgoingSettings, Reply, Url};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket};

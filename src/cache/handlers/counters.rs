@@ -5,8 +5,8 @@
 use super::super::Counter;
 use super::input::{self, TtlClassBody};
 use super::{MAX_BODY, State, key, namespace};
+use crate::cache::TtlClass;
 use crate::clock::whole_ms;
-use crate::config::TtlClass;
 use crate::http::{Body, Fields, Problem, REPLAYED, idempotency_key, no_query, reply};
 use crate::once::Once;
 use actix_web::http::StatusCode;

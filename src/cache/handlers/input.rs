@@ -5,7 +5,7 @@
 use super::super::Put;
 use super::super::carried::Carried;
 use super::super::model::MAX_TAGS;
-use crate::config::{CacheSettings, MAX_KEY, MAX_TTL, TtlClass};
+use crate::cache::{CacheSettings, MAX_KEY, MAX_TTL, TtlClass};
 use crate::http::{FieldError, Fields, Problem, RawObject, elements, raw};
 use crate::ids::Id;
 use serde_json::Value;

@@ -2,7 +2,7 @@
 
 use super::super::Applied;
 use super::{MAX_BODY, State};
-use crate::config::Event;
+use crate::cache::Event;
 use crate::http::{Body, FieldError, Fields, Problem, TimeBody, no_query, reply};
 use crate::ids::Id;
 use actix_web::http::StatusCode;

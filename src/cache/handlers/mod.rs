@@ -17,7 +17,7 @@ pub use namespace::*;
 pub use tickets::*;
 
 use super::{Cache, CacheError};
-use crate::config::MAX_KEY;
+use crate::cache::MAX_KEY;
 use crate::http::{FieldError, Problem, unreserved_path_id};
 use crate::ids::{Id, percent_decoded};
 use actix_web::{HttpRequest, web};

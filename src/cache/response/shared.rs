@@ -1,9 +1,9 @@
 //! What all workers of a process have in common, and what a flight brings.
 
 use super::flight::Flights;
+use super::settings::ResponseSettings;
 use super::shelf::Silence;
 use crate::cache::local::Marks;
-use crate::config::ResponseSettings;
 use crate::ids::Id;
 use crate::telemetry::{Metrics, ResponseMetrics};
 use actix_web::http::StatusCode;

@@ -3,11 +3,11 @@
 use super::shared::Begun;
 use super::stored::Stored;
 use super::terms::Terms;
+use crate::cache::MAX_TTL;
 use crate::cache::look::Found;
 use crate::cache::model::Name;
 use crate::cache::subject::Message;
 use crate::cache::{self, Cache, CacheError, Put, Tag, Ticket};
-use crate::config::MAX_TTL;
 use crate::ids::Id;
 use crate::store::{Listener as _, StoreError};
 use std::cell::Cell;

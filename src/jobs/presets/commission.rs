@@ -1,5 +1,5 @@
 use super::payload::read;
-use crate::config::{MOST_SCALE, Rate, exact_decimal};
+use super::settings::{MOST_SCALE, Rate, exact_decimal};
 use crate::http::Fields;
 use crate::ids::ExternalId;
 use crate::jobs::Fault;

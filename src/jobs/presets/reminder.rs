@@ -1,7 +1,7 @@
 use super::notify::{ATTEMPTS, BACKOFF, Message, Notifier, webhook};
 use super::payload::read;
+use super::settings::ReminderHours;
 use crate::clock;
-use crate::config::ReminderHours;
 use crate::http::Fields;
 use crate::ids::ExternalId;
 use crate::jobs::worker::{Context, Job, JobFailure, Outcome};

@@ -1,8 +1,8 @@
 use super::super::docs::CheckBody;
 use super::super::model::Decision;
 use super::{LimitError, State};
-use crate::config::MAX_QUOTA;
 use crate::http::{Body, FieldError, Fields, Problem, no_idempotency_key, no_query, reply};
+use crate::limits::MAX_QUOTA;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;

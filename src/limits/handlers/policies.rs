@@ -1,7 +1,7 @@
 use super::super::docs::{AlgorithmBody, OutageBody};
 use super::{LimitError, State};
-use crate::config::{Algorithm, Policy};
 use crate::http::{Problem, no_query, path_external_id, reply};
+use crate::limits::{Algorithm, Policy};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;

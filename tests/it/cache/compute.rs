@@ -3,8 +3,7 @@
 use super::{MINUTE, SOON, embedded, embedded_with, get_or, id, minute};
 use crate::support::{Redis, Scene, eventually};
 use actix_web::rt;
-use fleetpulse::cache::{Cache, CacheError, ComputeError, Fetched, Level, Made, Policy, Put, Source};
-use fleetpulse::config::CacheSettings;
+use fleetpulse::cache::{Cache, CacheError, CacheSettings, ComputeError, Fetched, Level, Made, Policy, Put, Source};
 use futures_util::future::join_all;
 use std::convert::Infallible;
 use std::sync::Arc;

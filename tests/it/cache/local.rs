@@ -2,8 +2,7 @@
 
 use super::{MINUTE, SOON, embedded, embedded_at, embedded_with, id, minute};
 use crate::support::{Proxy, Redis, Scene, eventually};
-use fleetpulse::cache::{Cache, Level, Put};
-use fleetpulse::config::CacheSettings;
+use fleetpulse::cache::{Cache, CacheSettings, Level, Put};
 
 fn local() -> Put {
     minute().kept_locally(MINUTE).tagged([id("t")])

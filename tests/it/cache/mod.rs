@@ -20,8 +20,7 @@ mod warm;
 mod was_wrong;
 
 use crate::support::{Answer, Api, Redis, Scene, Service, send};
-use fleetpulse::cache::{Cache, Policy, Put, Shared};
-use fleetpulse::config::CacheSettings;
+use fleetpulse::cache::{Cache, CacheSettings, Policy, Put, Shared};
 use fleetpulse::ids::Id;
 use fleetpulse::store::{Link, Store};
 use fleetpulse::telemetry::Metrics;

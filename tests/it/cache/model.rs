@@ -5,8 +5,7 @@
 use super::{embedded_with, id, minute};
 use crate::support::Scene;
 use actix_web::rt;
-use fleetpulse::cache::{Cache, CacheError, Policy, Tag};
-use fleetpulse::config::CacheSettings;
+use fleetpulse::cache::{Cache, CacheError, CacheSettings, Policy, Tag};
 use fleetpulse::ids::Id;
 use futures_util::future::join_all;
 use parking_lot::Mutex;
@@ -171,7 +170,7 @@ impl World {
                     Way::Namespace => cache.clear(&namespace(key)).await,
                     Way::Key => cache.delete(&namespace(key), &name).await,
                     Way::Event => {
-                        let target = fleetpulse::config::Target::Tag(tag(key));
+                        let target = fleetpulse::cache::Target::Tag(tag(key));
                         cache.outdate(&[target], u64::MAX >> 11).await.map(drop)
                     }
                 };

@@ -3,8 +3,7 @@
 use super::books::Books;
 use super::{Expected, SOON, Stock, id, inventory, terms, with_settings};
 use crate::support::{Scene, eventually};
-use fleetpulse::config::InventorySettings;
-use fleetpulse::inventory::{InventoryError, Name, State};
+use fleetpulse::inventory::{InventoryError, InventorySettings, Name, State};
 use redis::cmd;
 use serde_json::json;
 use std::time::{Duration, Instant};

@@ -21,9 +21,8 @@ mod sagas;
 mod was_wrong;
 
 use crate::support::{Answer, Api, Redis, Scene, send};
-use fleetpulse::config::InventorySettings;
 use fleetpulse::ids::Id;
-use fleetpulse::inventory::{Expected, Goods, Inventory, Terms};
+use fleetpulse::inventory::{Expected, Goods, Inventory, InventorySettings, Terms};
 use fleetpulse::store::{Keys, Link, Store};
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -3,8 +3,7 @@
 use super::books::Books;
 use super::{Expected, SOON, Stock, apart, at, connect, id, inventory, terms};
 use crate::support::{Proxy, Redis, Scene, eventually, now_ms, try_send};
-use fleetpulse::config::InventorySettings;
-use fleetpulse::inventory::{Inventory, InventoryError, Name, Reservation, State, Terms};
+use fleetpulse::inventory::{Inventory, InventoryError, InventorySettings, Name, Reservation, State, Terms};
 use fleetpulse::store::Keys;
 use futures_util::future::{join, join_all};
 use rand::RngExt;

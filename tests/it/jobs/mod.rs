@@ -21,10 +21,9 @@ mod worker;
 
 use crate::support::{Answer, Api, Redis, Scene, Service, send};
 use books::Books;
-use fleetpulse::config::JobSettings;
 use fleetpulse::http::timestamp::parse_rfc3339;
 use fleetpulse::ids::Id;
-use fleetpulse::jobs::{End, Jobs, LeaseRequest, Leased, NewJob, Settlement, Wakeups};
+use fleetpulse::jobs::{End, JobSettings, Jobs, LeaseRequest, Leased, NewJob, Settlement, Wakeups};
 use fleetpulse::store::{Link, Store};
 use redis::IntoConnectionInfo;
 use reqwest::Method;

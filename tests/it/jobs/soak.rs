@@ -3,9 +3,8 @@
 
 use super::{Books, embedded_with, id_of};
 use crate::support::{Receiver, Redis, Scene, ServiceProcess, eventually};
-use fleetpulse::config::JobSettings;
 use fleetpulse::ids::Id;
-use fleetpulse::jobs::{JobId, Jobs, JobsError, NewJob, RunAt, State, Unique, UniqueMode};
+use fleetpulse::jobs::{JobId, JobSettings, Jobs, JobsError, NewJob, RunAt, State, Unique, UniqueMode};
 use rand::RngExt;
 use redis::cmd;
 use serde_json::json;

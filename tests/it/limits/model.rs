@@ -3,9 +3,8 @@
 //! and leaves open what depends on the microsecond.
 
 use crate::support::{Scene, now_us};
-use fleetpulse::config::{Algorithm, Policies, Policy};
 use fleetpulse::ids::ExternalId;
-use fleetpulse::limits::{Decision, Limits};
+use fleetpulse::limits::{Algorithm, Decision, Limits, Policies, Policy};
 use fleetpulse::store::{Link, Store};
 use fleetpulse::telemetry::Metrics;
 use proptest::collection::vec;

@@ -3,10 +3,9 @@
 use super::stored;
 use crate::support::{Redis, Scene, eventually};
 use actix_web::rt;
-use fleetpulse::config::Policies;
 use fleetpulse::http::Caller;
 use fleetpulse::limits::commands::{self, Charge, Charged};
-use fleetpulse::limits::{Share, keep_settling};
+use fleetpulse::limits::{Policies, Share, keep_settling};
 use fleetpulse::store::{Link, Store};
 use redis::{IntoConnectionInfo, cmd};
 use std::future::{pending, ready};

@@ -10,9 +10,8 @@ mod storm;
 mod waiting;
 
 use crate::support::{Answer, Api, Redis, Scene, Service, ServiceProcess, eventually, send};
-use fleetpulse::config::LockSettings;
 use fleetpulse::ids::Id;
-use fleetpulse::locks::{Locks, Wakeups};
+use fleetpulse::locks::{LockSettings, Locks, Wakeups};
 use fleetpulse::store::{Link, Store};
 use redis::IntoConnectionInfo;
 use reqwest::Method;

@@ -3,7 +3,7 @@
 use super::{Got, Site};
 use crate::support::{Redis, Scene, eventually};
 use actix_web::HttpResponse;
-use fleetpulse::config::ResponseSettings;
+use fleetpulse::cache::response::ResponseSettings;
 use fleetpulse::ids::Id;
 use futures_util::future::join_all;
 use redis::cmd;

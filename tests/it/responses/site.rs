@@ -1,9 +1,8 @@
 use crate::support::{Redis, Scene, http_client};
 use actix_web::web;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
-use fleetpulse::cache::response::{Builder, ResponseCache, Shared};
-use fleetpulse::cache::{self, Cache};
-use fleetpulse::config::{CacheSettings, ResponseSettings};
+use fleetpulse::cache::response::{Builder, ResponseCache, ResponseSettings, Shared};
+use fleetpulse::cache::{self, Cache, CacheSettings};
 use fleetpulse::ids::Id;
 use fleetpulse::store::{Link, Store};
 use fleetpulse::telemetry::Metrics;

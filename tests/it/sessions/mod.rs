@@ -16,9 +16,8 @@ mod storm;
 mod subject;
 
 use crate::support::{Answer, Api, Redis, Scene, Service, send};
-use fleetpulse::config::SessionSettings;
 use fleetpulse::ids::ExternalId;
-use fleetpulse::sessions::{About, Data, NewSession, Sessions, Shared};
+use fleetpulse::sessions::{About, Data, NewSession, SessionSettings, Sessions, Shared};
 use fleetpulse::store::{Link, Store};
 use fleetpulse::telemetry::Metrics;
 use redis::IntoConnectionInfo;

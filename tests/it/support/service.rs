@@ -1,7 +1,6 @@
 use super::{Api, last_of_each};
 use clap::Parser;
-use fleetpulse::app::Application;
-use fleetpulse::config::Settings;
+use fleetpulse::app::{Application, Settings};
 use fleetpulse::runtime::StopReason;
 use std::iter;
 use std::net::SocketAddr;

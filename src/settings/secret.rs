@@ -8,10 +8,10 @@ use std::str::FromStr;
 
 /// Parses a secret. A failure does not show the value, as those of clap's own parsers do.
 #[derive(Debug)]
-pub(super) struct SecretParser<T>(PhantomData<fn() -> T>);
+pub(crate) struct SecretParser<T>(PhantomData<fn() -> T>);
 
 impl<T> SecretParser<T> {
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self(PhantomData)
     }
 }

@@ -1,4 +1,4 @@
-use super::bytes;
+use crate::settings::bytes;
 use crate::store::embedded::AppendFsync;
 use clap::Args;
 use std::fmt;

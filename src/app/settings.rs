@@ -1,38 +1,19 @@
-//! Settings: one struct per concern. Each field is a flag and a variable, named in its line; nothing here opens anything.
+//! All settings of the service: the sum of those of its parts. Each field is a flag and a variable, named in its line;
+//! nothing here opens anything.
 
-mod bytes;
-mod cache;
-mod http;
-mod inventory;
-mod jobs;
-mod limits;
-mod locks;
-mod log;
-mod outgoing;
-mod redis;
-mod responses;
-mod secret;
-mod sessions;
-mod tracking;
-mod work;
-
-pub use bytes::bytes;
-pub use cache::{
-    AdminToken, CacheSettings, Event, EventRules, MAX_KEY, MAX_TTL, Target, TargetError, TokenError, TtlClass,
-};
-pub use http::HttpSettings;
-pub use inventory::InventorySettings;
-pub use jobs::JobSettings;
-pub use limits::{Algorithm, LimitSettings, MAX_QUOTA, Outage, PartError, Policies, Policy, RequestRules, RuleError};
-pub use locks::LockSettings;
-pub use log::LogSettings;
-pub use outgoing::OutgoingSettings;
-pub use redis::{RedisSettings, RedisSource, RedisSourceError};
-pub use responses::ResponseSettings;
-pub use sessions::SessionSettings;
-pub use tracking::TrackingSettings;
-pub use work::{HoursError, MOST_SCALE, Rate, RateError, ReminderHours, WORK_QUEUE, WorkSettings, exact_decimal};
-
+use crate::cache::CacheSettings;
+use crate::cache::response::ResponseSettings;
+use crate::http::HttpSettings;
+use crate::inventory::InventorySettings;
+use crate::jobs::JobSettings;
+use crate::jobs::presets::WorkSettings;
+use crate::limits::LimitSettings;
+use crate::locks::LockSettings;
+use crate::outgoing::OutgoingSettings;
+use crate::sessions::SessionSettings;
+use crate::store::RedisSettings;
+use crate::telemetry::LogSettings;
+use crate::tracking::TrackingSettings;
 use clap::Args;
 use std::path::PathBuf;
 

@@ -4,7 +4,7 @@ mod token;
 pub use rules::{Event, EventRules, Target, TargetError};
 pub use token::{AdminToken, TokenError};
 
-use super::secret::SecretParser;
+use crate::settings::SecretParser;
 use clap::Args;
 use std::time::Duration;
 

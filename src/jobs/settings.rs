@@ -1,4 +1,4 @@
-use super::bytes;
+use crate::settings::bytes;
 use clap::Args;
 use std::time::Duration;
 
