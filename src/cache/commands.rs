@@ -2,11 +2,12 @@
 //! lies in several partitions is asked of each by a call of its own.
 
 use super::entry::{self, Head, Nonce, Version};
+use super::keys::Placed;
 use super::model::{Name, Stored};
 use super::subject::Message;
 use crate::clock::whole_ms;
 use crate::once::Once;
-use crate::store::{Link, Placed, Script, StoreError};
+use crate::store::{Link, Script, StoreError};
 use futures_util::future::try_join_all;
 use redis::Value;
 use std::sync::LazyLock;

@@ -3,9 +3,9 @@
 use super::Cache;
 use super::entry::{Head, Nonce, Stored, Version};
 use super::error::CacheError;
+use super::keys::Placed;
 use super::local::Marks;
 use super::model::{Entry, Level, Name, Tag};
-use crate::store::Placed;
 use bytes::Bytes;
 use hashbrown::HashMap;
 use std::time::{Duration, Instant};

@@ -77,6 +77,7 @@ mod error;
 mod events;
 mod flights;
 pub mod handlers;
+mod keys;
 mod list;
 mod local;
 mod look;
@@ -94,6 +95,7 @@ mod write;
 pub use api::Cache;
 pub use error::{CacheError, ComputeError};
 pub use events::Applied;
+pub use keys::Placed;
 pub use list::{Invalidated, Page};
 pub use model::{
     Counter, Entry, Fetched, Hit, Level, Lookup, MAX_TAGS, Made, Outage, Policy, Put, Remaining, Source, Stored, Tag,

@@ -2,7 +2,8 @@
 //! many of them need is read once. Each `MGET` goes with a `TIME`, so that ages are told by Redis's clock.
 
 use super::error::CacheError;
-use crate::store::{Batcher, Link, Placed, StoreError};
+use super::keys::Placed;
+use crate::store::{Batcher, Link, StoreError};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use hashbrown::HashMap;

@@ -4,10 +4,11 @@ use super::Cache;
 use super::commands::{self, Asked};
 use super::entry::Nonce;
 use super::error::CacheError;
+use super::keys::Placed;
 use super::model::{MAX_TAGS, Name, Put, Tag};
 use crate::ids::Id;
 use crate::runtime::{GiveBack, Undelivered};
-use crate::store::{Placed, StoreError};
+use crate::store::StoreError;
 use std::time::{Duration, Instant};
 
 /// For how long what lies under a key is kept for the sake of a ticket: a computation that takes longer is not stored.

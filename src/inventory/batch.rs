@@ -6,8 +6,9 @@
 
 use super::commands::{self, MAX_BATCH, Op, Outcome, Outcomes, Target, Verb};
 use super::error::InventoryError;
+use super::keys::INVENTORY_PARTITIONS;
 use crate::runtime::{Supervisor, caught};
-use crate::store::{self, INVENTORY_PARTITIONS, Link, QueueFull, StoreError};
+use crate::store::{self, Link, QueueFull, StoreError};
 use futures_util::StreamExt;
 use futures_util::stream;
 use std::sync::Arc;

@@ -104,6 +104,7 @@ mod docs;
 mod error;
 mod give_back;
 pub mod handlers;
+mod keys;
 mod leaving;
 pub mod model;
 mod owned;
@@ -115,6 +116,7 @@ pub mod sweep;
 
 pub use commands::Expected;
 pub use error::InventoryError;
+pub use keys::INVENTORY_PARTITIONS;
 pub use model::{Goods, Item, OnHand, Portion, Reservation, State, Terms};
 pub use owned::OwnedCursor;
 pub use reservations::{Made, Name};

@@ -4,9 +4,9 @@ use super::Inventory;
 use super::check;
 use super::commands::{self, Behind};
 use super::error::InventoryError;
+use super::keys::INVENTORY_PARTITIONS;
 use super::model::Reservation;
 use crate::ids::ExternalId;
-use crate::store::INVENTORY_PARTITIONS;
 use futures_util::future::join_all;
 
 /// Calls to Redis for one page, each of which looks at up to 1,000 holds.

@@ -8,9 +8,10 @@
 //! Only when there are none of them is it checked which others can be forgotten, and a bounded number of those in each tick.
 
 use super::commands::{self, Capacity, Work};
+use super::keys::INVENTORY_PARTITIONS;
 use super::{Inventory, InventoryError};
 use crate::ids::Id;
-use crate::store::{INVENTORY_PARTITIONS, StoreError};
+use crate::store::StoreError;
 use futures_util::future::join_all;
 use futures_util::{StreamExt, stream};
 use std::time::Duration;

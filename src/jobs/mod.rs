@@ -98,6 +98,7 @@ mod delivery;
 mod error;
 pub mod handlers;
 mod id;
+mod keys;
 mod known;
 mod model;
 mod occupancy;

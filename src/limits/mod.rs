@@ -35,6 +35,7 @@ pub mod commands;
 mod docs;
 mod guard;
 pub mod handlers;
+mod keys;
 mod model;
 mod settings;
 mod share;

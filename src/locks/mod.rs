@@ -50,6 +50,7 @@ mod commands;
 mod error;
 mod guard;
 pub mod handlers;
+mod keys;
 mod model;
 mod settings;
 mod wakeups;

@@ -1,5 +1,6 @@
 use super::SessionError;
 use super::commands::{self, Created, Lifetimes, Repeated, milliseconds};
+use super::keys::SessionPartition;
 use super::model::{Listed, NewSession, Session};
 use super::reply::Refusal;
 use super::shared::Shared;
@@ -8,7 +9,7 @@ use crate::ids::ExternalId;
 use crate::json::Object;
 use crate::once::Once;
 use crate::runtime::{GiveBack, Undelivered};
-use crate::store::{Link, SessionPartition, StoreError};
+use crate::store::{Link, StoreError};
 use std::sync::Arc;
 use std::time::Duration;
 

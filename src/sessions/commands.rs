@@ -1,12 +1,13 @@
 //! Every word that the sessions slice says to Redis, each as one typed function. All keys of a call share a slot.
 
+use super::keys::SessionPartition;
 use super::model::{Data, Listed, NewSession, Session, Times};
 use super::reply::{Refusal, Reply, id, session_id};
 use super::token::{SessionId, Token};
 use crate::clock;
 use crate::ids::ExternalId;
 use crate::once::Once;
-use crate::store::{Link, Script, SessionPartition, StoreError};
+use crate::store::{Link, Script, StoreError};
 use redis::Cmd;
 use std::sync::LazyLock;
 use std::time::Duration;

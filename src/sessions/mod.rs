@@ -65,6 +65,7 @@ mod commands;
 mod error;
 pub mod handlers;
 mod input;
+mod keys;
 mod model;
 mod reply;
 mod settings;
@@ -75,6 +76,7 @@ mod token;
 
 pub use api::Sessions;
 pub use error::SessionError;
+pub use keys::SessionPartition;
 pub use model::{About, Data, Listed, NewSession, Session, Times};
 pub use settings::SessionSettings;
 pub use shared::Shared;

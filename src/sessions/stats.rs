@@ -4,8 +4,9 @@
 //! one for every five minutes.
 
 use super::commands;
+use super::keys::SessionPartition;
 use super::shared::{Counted, Shared};
-use crate::store::{Link, SessionPartition, StoreError};
+use crate::store::{Link, StoreError};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use std::collections::VecDeque;

@@ -1,6 +1,6 @@
 //! Tokens and the ids of sessions, as hexadecimal digits of bits that the system's generator gave.
 
-use crate::store::SessionPartition;
+use super::keys::SessionPartition;
 use rand::rand_core::TryRng;
 use rand::rngs::{SysError, SysRng};
 use sha2::{Digest, Sha256};

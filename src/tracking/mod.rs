@@ -38,6 +38,7 @@ pub mod flush;
 mod geosearch;
 pub mod handlers;
 pub mod input;
+mod keys;
 mod lag;
 pub mod live;
 mod load;

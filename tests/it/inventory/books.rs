@@ -2,7 +2,7 @@
 
 use super::SOON;
 use crate::support::{Redis, Scene};
-use fleetpulse::store::INVENTORY_PARTITIONS;
+use fleetpulse::inventory::INVENTORY_PARTITIONS;
 use redis::{Value, cmd, from_redis_value};
 use std::collections::BTreeMap;
 

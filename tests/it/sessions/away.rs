@@ -3,7 +3,7 @@
 use super::{Calls, ms};
 use crate::support::{Answer, Redis, Scene, eventually};
 use fleetpulse::ids::ExternalId;
-use fleetpulse::store::SessionPartition;
+use fleetpulse::sessions::SessionPartition;
 use redis::cmd;
 use reqwest::Method;
 use serde_json::json;

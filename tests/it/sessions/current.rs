@@ -3,8 +3,7 @@
 use super::{Calls, embedded, ms, new, settings};
 use crate::support::{Scene, eventually, now_ms, send};
 use fleetpulse::ids::ExternalId;
-use fleetpulse::sessions::SessionError;
-use fleetpulse::store::SessionPartition;
+use fleetpulse::sessions::{SessionError, SessionPartition};
 use redis::cmd;
 use reqwest::Method;
 use serde_json::json;

@@ -3,7 +3,7 @@
 use super::{Calls, embedded, keys, new, session_keys, settings};
 use crate::support::Scene;
 use fleetpulse::ids::ExternalId;
-use fleetpulse::store::SessionPartition;
+use fleetpulse::sessions::SessionPartition;
 use redis::cmd;
 use serde_json::json;
 use std::time::Duration;

@@ -2,10 +2,13 @@
 
 use super::SOON;
 use crate::support::{Scene, Service, eventually, send};
-
+use fleetpulse::ids::Id;
+use fleetpulse::kind::Kind;
+use fleetpulse::store::Keys;
 use redis::cmd;
 use reqwest::Method;
 use serde_json::json;
+use std::collections::HashSet;
 
 /// Starts an instance on a database of the scene's Redis.
 async fn on_database(scene: &Scene, number: u8) -> Service {
@@ -63,4 +66,33 @@ async fn every_channel_that_an_instance_listens_to_names_its_database() {
         expected.iter().all(listens).then_some(())
     })
     .await;
+}
+
+#[test]
+fn channels_of_another_database_or_prefix_have_other_names() {
+    let id = Id::parse("a").unwrap();
+    let channels = |keys: &Keys| {
+        vec![
+            keys.updates(Kind::Drivers, 0),
+            keys.inventory_events(0),
+            keys.lock_wake("0a1b"),
+            keys.queue_wake(),
+            keys.cache_channel(),
+        ]
+    };
+    let here = Keys::new("fp:", 1);
+    let all: Vec<_> = [
+        here.clone(),
+        here.clone().in_database(1),
+        here.clone().in_database(11),
+        Keys::new("fp:db1:", 1),
+        Keys::new("other:", 1),
+    ]
+    .iter()
+    .flat_map(channels)
+    .collect();
+    let different: HashSet<_> = all.iter().collect();
+    assert_eq!(different.len(), all.len(), "{all:?}");
+    // Keys are the same in every database.
+    assert_eq!(here.clone().in_database(1).lock(&id), here.lock(&id));
 }

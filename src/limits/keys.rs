@@ -1,5 +1,5 @@
-use super::Keys;
 use crate::ids::ExternalId;
+use crate::store::Keys;
 use std::fmt;
 
 impl Keys {
@@ -7,13 +7,13 @@ impl Keys {
     /// `policy` has no colon, so no two pairs share a name.
     #[must_use]
     pub fn limit(&self, algorithm: &str, policy: &str, key: &ExternalId) -> String {
-        format!("{}limit:{algorithm}:{{{policy}:{key}}}", self.prefix)
+        format!("{}limit:{algorithm}:{{{policy}:{key}}}", self.prefix())
     }
 
     /// What all instances together have admitted of a caller's requests to this service.
     #[must_use]
     pub fn limit_requests(&self, policy: &str, caller: impl fmt::Display) -> String {
-        format!("{}limit:requests:{{{policy}:{caller}}}", self.prefix)
+        format!("{}limit:requests:{{{policy}:{caller}}}", self.prefix())
     }
 }
 

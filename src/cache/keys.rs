@@ -1,5 +1,5 @@
-use super::Keys;
 use crate::ids::Id;
+use crate::store::Keys;
 
 const FNV_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
 
@@ -34,7 +34,7 @@ impl Keys {
     /// The record of an idempotency key of a call about a counter of this partition.
     #[must_use]
     pub fn cache_once(&self, partition: u16, name: &str) -> String {
-        format!("{}cache-once:{{c:{partition}}}:{name}", self.prefix)
+        format!("{}cache-once:{{c:{partition}}}:{name}", self.prefix())
     }
 
     /// The version of a namespace, on which all of its entries depend.
@@ -52,35 +52,35 @@ impl Keys {
     /// Which instance warms the cache, or has done so lately.
     #[must_use]
     pub fn cache_warming(&self) -> String {
-        format!("{}cache-warming", self.prefix)
+        format!("{}cache-warming", self.prefix())
     }
 
     /// Channel on which every instance hears what its own level must forget.
     #[must_use]
     pub fn cache_channel(&self) -> String {
-        format!("{}cache", self.channels)
+        format!("{}cache", self.channels())
     }
 
     /// What all entries of a namespace in a partition begin with.
     #[must_use]
     pub fn cache_entries(&self, namespace: &Id, partition: u16) -> String {
-        format!("{}cache:{{c:{partition}}}:{namespace}/", self.prefix)
+        format!("{}cache:{{c:{partition}}}:{namespace}/", self.prefix())
     }
 
     // By hand and not by `format!`, because every read of the cache builds two names.
     fn cache_key(&self, what: &str, first: &str, between: &str, last: &str) -> Placed {
-        let partition = if self.partitions == 1 {
+        let partition = if self.partitions() == 1 {
             0
         } else {
             let bytes = first.bytes().chain(between.bytes()).chain(last.bytes());
             let hash = bytes.fold(FNV_BASIS, |hash, byte| {
                 (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
             });
-            u16::try_from(hash % u64::from(self.partitions)).unwrap_or(0)
+            u16::try_from(hash % u64::from(self.partitions())).unwrap_or(0)
         };
-        let room = self.prefix.len() + what.len() + first.len() + between.len() + last.len() + 8;
+        let room = self.prefix().len() + what.len() + first.len() + between.len() + last.len() + 8;
         let mut name = String::with_capacity(room);
-        name.push_str(&self.prefix);
+        name.push_str(self.prefix());
         name.push_str(what);
         name.push_str(itoa::Buffer::new().format(partition));
         name.push_str("}:");

@@ -1,19 +1,19 @@
-use super::Keys;
 use crate::ids::Id;
 use crate::kind::Kind;
+use crate::store::Keys;
 use std::fmt::Write;
 
 impl Keys {
     /// GEO index of a kind.
     #[must_use]
     pub fn geo(&self, kind: Kind, partition: u16) -> String {
-        format!("{}geo:{{{kind}:{partition}}}", self.prefix)
+        format!("{}geo:{{{kind}:{partition}}}", self.prefix())
     }
 
     /// Counter that numbers the stored batches of a partition.
     #[must_use]
     pub fn sequence(&self, kind: Kind, partition: u16) -> String {
-        format!("{}seq:{{{kind}:{partition}}}", self.prefix)
+        format!("{}seq:{{{kind}:{partition}}}", self.prefix())
     }
 
     /// Latest fix of an entity; a tombstone after its removal.
@@ -27,7 +27,7 @@ impl Keys {
     /// [`Self::snapshot`] into a buffer that a hot loop keeps.
     pub fn write_snapshot(&self, key: &mut String, kind: Kind, partition: u16, id: &Id) {
         key.clear();
-        for part in [&self.prefix, "pos:{", kind.as_str(), ":"] {
+        for part in [self.prefix(), "pos:{", kind.as_str(), ":"] {
             key.push_str(part);
         }
         if partition == 0 {
@@ -43,17 +43,17 @@ impl Keys {
     /// Profile of an entity.
     #[must_use]
     pub fn profile(&self, kind: Kind, partition: u16, id: &Id) -> String {
-        format!("{}profile:{{{kind}:{partition}}}:{id}", self.prefix)
+        format!("{}profile:{{{kind}:{partition}}}:{id}", self.prefix())
     }
 
     /// Channel on which the stored batches of a partition are published. With several partitions (Cluster) it is a sharded
     /// channel, in the slot of the keys; the scripts tell the two apart by the hash tag.
     #[must_use]
     pub fn updates(&self, kind: Kind, partition: u16) -> String {
-        if self.partitions == 1 {
-            return format!("{}updates:{kind}", self.channels);
+        if self.partitions() == 1 {
+            return format!("{}updates:{kind}", self.channels());
         }
-        format!("{}updates:{{{kind}:{partition}}}", self.channels)
+        format!("{}updates:{{{kind}:{partition}}}", self.channels())
     }
 }
 

@@ -1,5 +1,5 @@
-use super::{Keys, fnv1a};
 use crate::ids::ExternalId;
+use crate::store::{Keys, fnv1a};
 
 /// A part of the sessions, in a slot of its own; all sessions of a subject lie in the same one.
 ///
@@ -24,33 +24,33 @@ impl Keys {
     /// A session.
     #[must_use]
     pub fn session(&self, SessionPartition(p): SessionPartition, id: &str) -> String {
-        format!("{}session:{{s:{p:02x}}}:{id}", self.prefix)
+        format!("{}session:{{s:{p:02x}}}:{id}", self.prefix())
     }
 
     /// The ids of a subject's sessions.
     #[must_use]
     pub fn sessions_of(&self, subject: &ExternalId) -> String {
         let SessionPartition(p) = SessionPartition::of(subject);
-        format!("{}sessions:{{s:{p:02x}}}:{subject}", self.prefix)
+        format!("{}sessions:{{s:{p:02x}}}:{subject}", self.prefix())
     }
 
     /// The record of an idempotency key of a creation in this partition.
     #[must_use]
     pub fn session_once(&self, SessionPartition(p): SessionPartition, name: &str) -> String {
-        format!("{}session-once:{{s:{p:02x}}}:{name}", self.prefix)
+        format!("{}session-once:{{s:{p:02x}}}:{name}", self.prefix())
     }
 
     /// The pattern of all subjects' lists.
     #[must_use]
     pub fn all_sessions_of(&self) -> String {
-        format!("{}sessions:{{s:*", glob(&self.prefix))
+        format!("{}sessions:{{s:*", glob(self.prefix()))
     }
 
     /// A session whose id is in a subject's list; `None` if that is not the name of a list.
     #[must_use]
     pub fn session_in(&self, list: &str, id: &str) -> Option<String> {
         let partition = list
-            .strip_prefix(&self.prefix)?
+            .strip_prefix(self.prefix())?
             .strip_prefix("sessions:{s:")?
             .get(..2)?;
         let partition = u8::from_str_radix(partition, 16).ok()?;
@@ -60,7 +60,7 @@ impl Keys {
     /// The sessions of a partition that were in use in a window of time, counted roughly.
     #[must_use]
     pub fn sessions_used(&self, SessionPartition(p): SessionPartition, window: u64) -> String {
-        format!("{}sessions_used:{{s:{p:02x}}}:{window}", self.prefix)
+        format!("{}sessions_used:{{s:{p:02x}}}:{window}", self.prefix())
     }
 }
 

@@ -1,5 +1,5 @@
-use super::{Keys, fnv1a};
 use crate::ids::Id;
+use crate::store::{Keys, fnv1a};
 
 /// How many partitions the inventory has, on a single Redis as on a Cluster, so that what is one script here is one there.
 pub const INVENTORY_PARTITIONS: u16 = 16;
@@ -67,26 +67,26 @@ impl Keys {
     #[must_use]
     pub fn inventory_group(&self, sku: &Id) -> String {
         let partition = Self::inventory_partition(sku);
-        format!("{}inv:{{i:{partition}}}:group:{sku}", self.prefix)
+        format!("{}inv:{{i:{partition}}}:group:{sku}", self.prefix())
     }
 
     /// The record of an idempotency key of a call about something in this partition.
     #[must_use]
     pub fn inventory_once(&self, partition: u16, name: &str) -> String {
-        format!("{}inv:{{i:{partition}}}:once:{name}", self.prefix)
+        format!("{}inv:{{i:{partition}}}:once:{name}", self.prefix())
     }
 
     /// Channel of the inventory's events; with several partitions of tracking (Cluster) a sharded one in the slot of the keys.
     #[must_use]
     pub fn inventory_events(&self, partition: u16) -> String {
-        if self.partitions == 1 {
-            return format!("{}inventory", self.channels);
+        if self.partitions() == 1 {
+            return format!("{}inventory", self.channels());
         }
-        format!("{}inventory:{{i:{partition}}}", self.channels)
+        format!("{}inventory:{{i:{partition}}}", self.channels())
     }
 
     fn inventory(&self, what: &str, partition: u16) -> String {
-        format!("{}inv:{{i:{partition}}}:{what}", self.prefix)
+        format!("{}inv:{{i:{partition}}}:{what}", self.prefix())
     }
 }
 

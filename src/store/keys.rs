@@ -1,18 +1,6 @@
-//! Every key and channel name of the service; a file per slice.
+//! What the names of all keys and channels have in common. Each slice adds its own names to [`Keys`] in its `keys.rs`.
 
-mod cache;
-mod inventory;
-mod jobs;
-mod limits;
-mod locks;
-mod sessions;
-mod tracking;
-
-pub use cache::Placed;
-pub use inventory::INVENTORY_PARTITIONS;
-pub use sessions::SessionPartition;
-
-/// Builds every key and channel name of the service; no name is put together anywhere else.
+/// Builds every key and channel name of the service; no name is put together outside this file and those of the slices.
 ///
 /// `{…}` is the Cluster hash tag: all names with the same one share a slot, so that one script may touch them together.
 #[derive(Debug, Clone)]
@@ -44,6 +32,16 @@ impl Keys {
             channels: channels(&self.prefix, number),
             ..self
         }
+    }
+
+    /// What all keys begin with.
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// What all channels begin with: prefix and database.
+    pub(crate) fn channels(&self) -> &str {
+        &self.channels
     }
 
     /// How many partitions each kind has.
@@ -86,7 +84,8 @@ fn channels(prefix: &str, database: i64) -> String {
     format!("{prefix}db{database}:")
 }
 
-fn fnv1a(text: &str) -> u64 {
+/// Returns the 64-bit FNV-1a of a text. Partitions follow from it, so it is part of the stored data.
+pub(crate) fn fnv1a(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })
@@ -95,37 +94,6 @@ fn fnv1a(text: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::Id;
-    use crate::kind::Kind;
-
-    #[test]
-    fn channels_of_another_database_or_prefix_have_other_names() {
-        let id = Id::parse("a").unwrap();
-        let channels = |keys: &Keys| {
-            vec![
-                keys.updates(Kind::Drivers, 0),
-                keys.inventory_events(0),
-                keys.lock_wake("0a1b"),
-                keys.queue_wake(),
-                keys.cache_channel(),
-            ]
-        };
-        let here = Keys::new("fp:", 1);
-        let all: Vec<_> = [
-            here.clone(),
-            here.clone().in_database(1),
-            here.clone().in_database(11),
-            Keys::new("fp:db1:", 1),
-            Keys::new("other:", 1),
-        ]
-        .iter()
-        .flat_map(channels)
-        .collect();
-        let different: std::collections::HashSet<_> = all.iter().collect();
-        assert_eq!(different.len(), all.len(), "{all:?}");
-        // Keys are the same in every database.
-        assert_eq!(here.clone().in_database(1).lock(&id), here.lock(&id));
-    }
 
     #[test]
     fn a_partition_is_stable_and_within_range() {

@@ -1,5 +1,5 @@
-use super::Keys;
 use crate::ids::Id;
+use crate::store::Keys;
 
 /// The keys of a queue that have a name of their own, in the order that its scripts know them by; those of the lines of its
 /// ready jobs follow.
@@ -30,7 +30,7 @@ impl Keys {
     #[must_use]
     pub fn queue(&self, queue: &Id, types: usize) -> Vec<String> {
         let named = QUEUE.iter().map(|what| self.queue_part(queue, what));
-        let lines = (1..=types).map(|number| format!("{}q:{{{queue}}}:ready:{number}", self.prefix));
+        let lines = (1..=types).map(|number| format!("{}q:{{{queue}}}:ready:{number}", self.prefix()));
         named.chain(lines).collect()
     }
 
@@ -49,23 +49,23 @@ impl Keys {
     /// The queues that are in use.
     #[must_use]
     pub fn queues(&self) -> String {
-        format!("{}queues", self.prefix)
+        format!("{}queues", self.prefix())
     }
 
     /// The queues that have schedules, or had.
     #[must_use]
     pub fn queues_with_schedules(&self) -> String {
-        format!("{}queues-scheduled", self.prefix)
+        format!("{}queues-scheduled", self.prefix())
     }
 
     /// Channel on which every instance hears that there is something to lease.
     #[must_use]
     pub fn queue_wake(&self) -> String {
-        format!("{}queue-wake", self.channels)
+        format!("{}queue-wake", self.channels())
     }
 
     fn queue_part(&self, queue: &Id, what: &str) -> String {
-        format!("{}q:{{{queue}}}:{what}", self.prefix)
+        format!("{}q:{{{queue}}}:{what}", self.prefix())
     }
 }
 

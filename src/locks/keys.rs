@@ -1,24 +1,24 @@
-use super::Keys;
 use crate::ids::Id;
+use crate::store::Keys;
 
 impl Keys {
     /// A lock: who holds it, and the last fence that was given.
     #[must_use]
     pub fn lock(&self, name: &Id) -> String {
-        format!("{}lock:{{{name}}}", self.prefix)
+        format!("{}lock:{{{name}}}", self.prefix())
     }
 
     /// Who waits for a lock.
     #[must_use]
     pub fn lock_queue(&self, name: &Id) -> String {
-        format!("{}lock:{{{name}}}:queue", self.prefix)
+        format!("{}lock:{{{name}}}:queue", self.prefix())
     }
 
     /// Channel on which an instance hears that it is the turn of one of its waiters; the scripts put the instance behind
     /// that of `""`.
     #[must_use]
     pub fn lock_wake(&self, instance: &str) -> String {
-        format!("{}lock-wake:{instance}", self.channels)
+        format!("{}lock-wake:{instance}", self.channels())
     }
 }
 
