@@ -3,10 +3,10 @@
 
 use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use fleetpulse::cache::{Cache, CacheSettings, Level, Made, Policy, Put, Shared, Source};
+use fleetpulse::cache::{Cache, CacheMetrics, CacheSettings, Level, Made, Policy, Put, Shared, Source};
 use fleetpulse::ids::Id;
 use fleetpulse::store::Link;
-use fleetpulse::telemetry::Metrics;
+use fleetpulse::telemetry::MetricsRegistry;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use ground::or_exit;
@@ -54,7 +54,7 @@ fn cache(c: &mut Criterion) {
         local_ttl_ms: 60_000,
         ..CacheSettings::default()
     };
-    let metrics = or_exit(Metrics::new());
+    let metrics = or_exit(CacheMetrics::register(&MetricsRegistry::default()));
     let cache = runtime.block_on(async { Cache::new(link.clone(), Shared::new(link.store(), settings, &metrics)) });
     let id = |text: &str| or_exit(Id::parse(text));
     let (prices, tag) = (id("prices"), id("product:7"));

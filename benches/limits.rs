@@ -4,8 +4,8 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use fleetpulse::ids::ExternalId;
-use fleetpulse::limits::{Limits, Policies};
-use fleetpulse::telemetry::Metrics;
+use fleetpulse::limits::{LimitMetrics, Limits, Policies};
+use fleetpulse::telemetry::MetricsRegistry;
 use futures_util::future::join_all;
 use ground::or_exit;
 use redis::cmd;
@@ -36,7 +36,11 @@ impl Ground {
     fn new() -> Self {
         let redis = Redis::start("limits");
         let policies: Policies = or_exit(POLICIES.parse());
-        let limits = Limits::new(&redis.link, &policies, &or_exit(Metrics::new()));
+        let limits = Limits::new(
+            &redis.link,
+            &policies,
+            &or_exit(LimitMetrics::register(&MetricsRegistry::default())),
+        );
         let load = cmd("SCRIPT").arg("LOAD").arg("return 1").to_owned();
         let nothing = or_exit(redis.runtime.block_on(redis.link.query(&load)));
         let keys = (0..KEYS)

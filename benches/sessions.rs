@@ -4,8 +4,8 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use fleetpulse::ids::ExternalId;
-use fleetpulse::sessions::{About, Data, NewSession, SessionSettings, Sessions, Shared, Token};
-use fleetpulse::telemetry::Metrics;
+use fleetpulse::sessions::{About, Data, NewSession, SessionMetrics, SessionSettings, Sessions, Shared, Token};
+use fleetpulse::telemetry::MetricsRegistry;
 use futures_util::future::join_all;
 use ground::or_exit;
 use redis_server::Redis;
@@ -57,7 +57,13 @@ fn validate(c: &mut Criterion) {
         per_subject: 32,
         rotation_grace_ms: 15_000,
     };
-    let sessions = Sessions::new(redis.link.clone(), Shared::new(settings, &or_exit(Metrics::new())));
+    let sessions = Sessions::new(
+        redis.link.clone(),
+        Shared::new(
+            settings,
+            &or_exit(SessionMetrics::register(&MetricsRegistry::default())),
+        ),
+    );
     let tokens = redis.runtime.block_on(tokens(&sessions));
     let mut set = redis::cmd("SET");
     set.arg("bare").arg(&VALUE[..]);

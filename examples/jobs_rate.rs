@@ -6,10 +6,10 @@
 
 use fleetpulse::ids::Id;
 use fleetpulse::jobs::worker::{Context, Job, JobFailure, Outcome, Pool, PoolSettings, Registry};
-use fleetpulse::jobs::{Fault, JobSettings, Jobs, MAX_BATCH, NewJob, Wakeups};
+use fleetpulse::jobs::{Fault, JobMetrics, JobSettings, Jobs, MAX_BATCH, NewJob, Wakeups, WorkerMetrics};
 use fleetpulse::store::embedded::{Embedded, EmbeddedSettings};
 use fleetpulse::store::{Keys, Link, Store};
-use fleetpulse::telemetry::{Metrics, WorkerMetrics};
+use fleetpulse::telemetry::MetricsRegistry;
 use redis::IntoConnectionInfo;
 use std::error::Error;
 use std::path::PathBuf;
@@ -138,7 +138,7 @@ impl Queue {
             left: AtomicUsize::new(count),
             all: Notify::new(),
         });
-        let metrics = Metrics::new()?;
+        let metrics = JobMetrics::register(&MetricsRegistry::default())?;
         let pool = Pool::new(
             self.jobs.clone(),
             self.name.clone(),
@@ -147,7 +147,7 @@ impl Queue {
                 concurrency,
                 ..PoolSettings::default()
             },
-            WorkerMetrics::of(&metrics.worker_jobs, &self.name),
+            WorkerMetrics::of(&metrics.attempts, &self.name),
         );
         let before = self.cpu().await?;
         let start = Instant::now();

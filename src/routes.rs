@@ -3,7 +3,7 @@
 use crate::cache::handlers as cache;
 use crate::cache::response::ResponseCache;
 use crate::health;
-use crate::http::{Observe, Problem};
+use crate::http::{HttpMetrics, Observe, Problem};
 use crate::inventory::handlers as inventory;
 use crate::jobs::handlers as jobs;
 use crate::kind::Kind;
@@ -11,7 +11,6 @@ use crate::limits::handlers as limits;
 use crate::locks::handlers as locks;
 use crate::openapi;
 use crate::sessions::handlers as sessions;
-use crate::telemetry::Metrics;
 use crate::tracking::handlers as tracking;
 use actix_web::http::Method;
 use actix_web::http::header::{ALLOW, HeaderValue};
@@ -26,7 +25,7 @@ use std::sync::Arc;
 /// A scope for each first word: plain text is matched faster than a pattern, and a request tries no pattern but its own
 /// slice's.
 #[expect(clippy::too_many_lines, reason = "a list, to be read as one")]
-pub fn configure(routes: &mut ServiceConfig, metrics: &Arc<Metrics>, document: Condition<ResponseCache>) {
+pub fn configure(routes: &mut ServiceConfig, metrics: &Arc<HttpMetrics>, document: Condition<ResponseCache>) {
     let unobserved = |path: &str, methods: &'static str| {
         let allow = allow(methods);
         web::resource(path.to_owned()).default_service(web::to(move |method: Method| {

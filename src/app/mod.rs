@@ -2,6 +2,7 @@
 //!  [`Application::run`] serves until a stop is requested, then stops in phases (`stop`).
 
 mod listen;
+mod metrics;
 mod own_work;
 mod parts;
 mod settings;
@@ -19,9 +20,10 @@ use crate::runtime::{Connections, Phases, StopReason, Supervisor};
 use crate::store::embedded::{Embedded, EmbeddedError, EmbeddedSettings, half_of_memory};
 use crate::store::{Keys, Link, Store, StoreError};
 use crate::store::{RedisSource, RedisSourceError};
-use crate::telemetry::{Board, Metrics};
+use crate::telemetry::Board;
 use actix_web::dev::Server;
 use listen::Http;
+use metrics::Metrics;
 use parts::Parts;
 use std::io;
 use std::net::SocketAddr;
@@ -117,8 +119,8 @@ impl Application {
     /// # Errors
     /// [`AppError`]. A Redis that is away is none.
     pub async fn build(settings: &Settings) -> Result<Self, AppError> {
-        let metrics = Arc::new(Metrics::new()?);
-        let gate = Gate::new(&settings.limits, &metrics)?;
+        let metrics = Arc::new(Metrics::register()?);
+        let gate = Gate::new(&settings.limits, &metrics.limits)?;
         let keys = Keys::new(&settings.redis.key_prefix, 1);
         let board = Arc::new(Board::default());
         let supervisor = Supervisor::new(Phases::default(), Arc::clone(&board), metrics.task_restarts.clone());
@@ -133,9 +135,9 @@ impl Application {
             settings: settings.http.clone(),
             parts: Arc::clone(&parts),
             guard: Guard(gate.clone()),
-            edge: Edge::new(settings.http.rules(), &metrics.refused_requests),
+            edge: Edge::new(settings.http.rules(), &metrics.http.refused_requests),
             connections: connections.clone(),
-            refused: metrics.refused_requests.clone(),
+            refused: metrics.http.refused_requests.clone(),
         };
         let (server, address) = http.serve()?;
         parts.start_tasks(address, gate.as_ref());

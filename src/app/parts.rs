@@ -1,5 +1,6 @@
 //! What a process has once: its workers share it, and its background tasks work on it.
 
+use super::metrics::Metrics;
 use super::settings::Settings;
 use super::warm::warm_path;
 use super::{AppError, own_work};
@@ -16,7 +17,7 @@ use crate::routes;
 use crate::runtime::{Phase, Supervisor};
 use crate::sessions::{self, Sessions};
 use crate::store::{self, Link, Store};
-use crate::telemetry::{Board, Metrics, State};
+use crate::telemetry::{Board, State};
 use crate::tracking::{self, Writer};
 use actix_web::web::{self, ServiceConfig};
 use prometheus::IntCounter;
@@ -59,35 +60,36 @@ impl Parts {
         let tracking = tracking::Shared::new(
             settings.tracking.clone(),
             store.clone(),
-            Arc::clone(metrics),
+            metrics.tracking.clone(),
             Arc::clone(&board),
         );
-        let cache = cache::Shared::new(&store, settings.cache.clone(), metrics);
+        let cache = cache::Shared::new(&store, settings.cache.clone(), &metrics.cache);
         let own_jobs = own_work::registry(settings, &link, Cache::new(link.clone(), Arc::clone(&cache)))?;
         Ok(Self {
             settings: settings.clone(),
             health: web::Data::new(Health {
                 board,
                 supervisor: supervisor.clone(),
-                metrics: Arc::clone(metrics),
+                metrics: metrics.health.clone(),
+                registry: metrics.registry.clone(),
                 link: link.clone(),
             }),
             tracking: Arc::new(tracking),
             feed: Arc::new(Semaphore::new(1)),
-            sessions: sessions::Shared::new(settings.sessions.clone(), metrics),
+            sessions: sessions::Shared::new(settings.sessions.clone(), &metrics.sessions),
             lock_wakeups: locks::Wakeups::listen(&store),
             job_wakeups: jobs::Wakeups::listen(&store),
             own_jobs,
             cache,
-            responses: cache::response::Shared::new(settings.responses, metrics),
+            responses: cache::response::Shared::new(settings.responses, &metrics.responses),
             answers: Answers(Budget::new(
                 settings.http.max_unsent_bytes,
-                metrics.connections.unsent_bytes.clone(),
+                metrics.http.unsent_bytes.clone(),
                 "answers that clients do not read",
             )),
             bodies: Bodies(Budget::new(
                 settings.http.max_bodies_bytes,
-                metrics.connections.body_bytes.clone(),
+                metrics.http.body_bytes.clone(),
                 "bodies of other requests",
             )),
             metrics: Arc::clone(metrics),
@@ -113,14 +115,18 @@ impl Parts {
         app.app_data(web::Data::new(Writer::start(&self.tracking, &link)))
             .app_data(web::Data::new(Inventory::start(&link, &settings.inventory)))
             .app_data(web::Data::new(Sessions::new(link.clone(), Arc::clone(&self.sessions))))
-            .app_data(web::Data::new(Limits::new(&link, &settings.limits.policies, metrics)))
+            .app_data(web::Data::new(Limits::new(
+                &link,
+                &settings.limits.policies,
+                &metrics.limits,
+            )))
             .app_data(web::Data::new(locks::handlers::State {
                 locks: Locks::new(link.clone(), self.lock_wakeups.clone(), settings.locks),
-                metrics: Arc::clone(metrics),
+                metrics: metrics.locks.clone(),
             }))
             .app_data(web::Data::new(jobs::handlers::State {
                 jobs: jobs.with_usual(own_work::usual(&settings.work, &self.own_jobs)),
-                metrics: Arc::clone(metrics),
+                metrics: metrics.jobs.clone(),
             }))
             .app_data(web::Data::new(cache))
             .app_data(self.health.clone())
@@ -131,13 +137,13 @@ impl Parts {
         if self.store.is_configured() {
             self.follow(&link);
         }
-        routes::configure(app, metrics, document);
+        routes::configure(app, &metrics.http, document);
         app.default_service(web::to(routes::not_found));
     }
 
     /// Counts the clients that were cut off because they did not read.
     pub fn write_timeouts(&self) -> &IntCounter {
-        &self.metrics.connections.write_timeouts
+        &self.metrics.http.write_timeouts
     }
 
     /// Follows the update feed on this worker, unless another worker does so already. It runs on a worker and not on a thread of its
@@ -201,9 +207,9 @@ impl Parts {
 
     fn start_watch(&self) {
         self.health.board.set("redis", State::Starting, None);
-        let (link, health, metrics) = (self.link.clone(), self.health.clone(), Arc::clone(&self.metrics));
+        let (link, health) = (self.link.clone(), self.health.clone());
         self.supervisor.spawn_local("health.redis", move || {
-            health::watch(link.clone(), Arc::clone(&health.board), Arc::clone(&metrics))
+            health::watch(link.clone(), Arc::clone(&health.board), health.metrics.clone())
         });
     }
 
@@ -262,7 +268,7 @@ impl Parts {
 
     /// Runs the service's own jobs, if they are enabled. They end in the same phase as requests.
     fn start_own_work(&self) {
-        let (settings, counters) = (&self.settings.work, &self.metrics.worker_jobs);
+        let (settings, counters) = (&self.settings.work, &self.metrics.jobs.attempts);
         let Some(pool) = own_work::pool(settings, self.jobs(&self.link), self.own_jobs.clone(), counters) else {
             return;
         };

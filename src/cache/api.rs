@@ -14,14 +14,14 @@ use std::sync::Arc;
 ///
 /// ```no_run
 /// # async fn example(store: fleetpulse::store::Store) -> Result<(), Box<dyn std::error::Error>> {
-/// use fleetpulse::cache::{Cache, Policy, Put, Shared};
-/// use fleetpulse::cache::CacheSettings;
+/// use fleetpulse::cache::{Cache, CacheMetrics, CacheSettings, Policy, Put, Shared};
 /// use fleetpulse::ids::Id;
 /// use fleetpulse::store::Link;
-/// use fleetpulse::telemetry::Metrics;
+/// use fleetpulse::telemetry::MetricsRegistry;
 /// use std::time::Duration;
 ///
-/// let shared = Shared::new(&store, CacheSettings::default(), &Metrics::new()?);
+/// let metrics = CacheMetrics::register(&MetricsRegistry::default())?;
+/// let shared = Shared::new(&store, CacheSettings::default(), &metrics);
 /// let cache = Cache::new(Link::open(&store), shared);
 /// let prices = Id::parse("prices")?;
 /// let put = Put::fresh_for(Duration::from_mins(5)).tagged([Id::parse("product:7")?]);

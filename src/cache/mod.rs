@@ -81,6 +81,7 @@ mod keys;
 mod list;
 mod local;
 mod look;
+mod metrics;
 mod model;
 mod reads;
 pub mod response;
@@ -97,6 +98,7 @@ pub use error::{CacheError, ComputeError};
 pub use events::Applied;
 pub use keys::Placed;
 pub use list::{Invalidated, Page};
+pub use metrics::CacheMetrics;
 pub use model::{
     Counter, Entry, Fetched, Hit, Level, Lookup, MAX_TAGS, Made, Outage, Policy, Put, Remaining, Source, Stored, Tag,
 };

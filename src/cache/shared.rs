@@ -2,11 +2,11 @@
 
 use super::flights::Flights;
 use super::local::Local;
+use super::metrics::CacheMetrics;
 use super::settings::CacheSettings;
 use super::stats::{LocalStats, Namespaces, Stats};
 use super::warm::Warmers;
 use crate::store::Store;
-use crate::telemetry::Metrics;
 use prometheus::IntCounter;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,7 +41,7 @@ impl Shared {
     /// The state of a fresh process. Invalidations are listened to, in the background of the current runtime, from the first
     /// time that something is to be kept in memory, or that Redis keeps a response waiting for too long.
     #[must_use]
-    pub fn new(store: &Store, settings: CacheSettings, metrics: &Metrics) -> Arc<Self> {
+    pub fn new(store: &Store, settings: CacheSettings, metrics: &CacheMetrics) -> Arc<Self> {
         let longest = Duration::from_millis(u64::from(settings.local_ttl_ms));
         let local = Arc::new(Local::new(settings.local_bytes, longest));
         store.listen(
@@ -50,8 +50,8 @@ impl Shared {
             &local.wanted,
             &local,
         );
-        let read = |outcome| metrics.cache.reads.with_label_values(&[outcome]);
-        let computation = |outcome| metrics.cache.computations.with_label_values(&[outcome]);
+        let read = |outcome| metrics.reads.with_label_values(&[outcome]);
+        let computation = |outcome| metrics.computations.with_label_values(&[outcome]);
         let counted = Counted {
             local: read("local"),
             shared: read("shared"),
@@ -62,7 +62,7 @@ impl Shared {
             computed: computation("computed"),
             failed: computation("failed"),
             joined: computation("saved"),
-            invalidations: metrics.cache.invalidations.clone(),
+            invalidations: metrics.invalidations.clone(),
         };
         Arc::new(Self {
             flights: Flights::new(usize::try_from(settings.max_computations).unwrap_or(usize::MAX)),

@@ -1,8 +1,9 @@
+use super::HealthMetrics;
 use super::redis::{self, RedisReport};
 use crate::http::Problem;
 use crate::runtime::Supervisor;
 use crate::store::Link;
-use crate::telemetry::{Board, Metrics, Part, State, Warning};
+use crate::telemetry::{Board, MetricsRegistry, Part, State, Warning};
 use crate::zones::{self, Release};
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, HttpResponseBuilder, web};
@@ -19,8 +20,10 @@ pub struct Health {
     pub board: Arc<Board>,
     /// The background tasks and the phase of the stop.
     pub supervisor: Supervisor,
-    /// The instruments.
-    pub metrics: Arc<Metrics>,
+    /// The instruments of this slice.
+    pub metrics: HealthMetrics,
+    /// Those of the whole service.
+    pub registry: MetricsRegistry,
     /// A connection for reports.
     pub link: Link,
 }
@@ -112,7 +115,8 @@ pub async fn metrics(health: web::Data<Health>) -> HttpResponse {
     if let Ok(seconds) = redis::cpu_seconds(&health.link).await {
         health.metrics.redis_cpu_seconds.set(seconds);
     }
+    health.metrics.process.update();
     HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4")
-        .body(health.metrics.encode())
+        .body(health.registry.encode())
 }

@@ -7,6 +7,7 @@
 //! | `probe` | string, written twice a second by each instance; ends a minute later |
 
 mod handlers;
+mod metrics;
 mod redis;
 mod setup;
 mod watch;
@@ -15,5 +16,6 @@ pub use handlers::{
     __path_health, __path_live, __path_metrics, __path_ready, __path_redis_report, Health, health, live, metrics,
     ready, redis_report,
 };
+pub use metrics::HealthMetrics;
 pub use redis::{RedisReport, SlowCommand};
 pub use watch::watch;

@@ -1,8 +1,8 @@
 //! Watches Redis: whether it takes writes, by a probe and by the outcome of the service's own commands, and how it is set up.
 
-use super::setup;
+use super::{HealthMetrics, setup};
 use crate::store::{Cause, Link, Script, StoreError};
-use crate::telemetry::{Board, Metrics, State};
+use crate::telemetry::{Board, State};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -17,7 +17,7 @@ const PROBE_LASTS: Duration = Duration::from_mins(1);
 const SETUP_EVERY: Duration = Duration::from_mins(1);
 
 /// Watches for ever whether Redis takes writes, for the board and the metrics.
-pub async fn watch(link: Link, board: Arc<Board>, metrics: Arc<Metrics>) {
+pub async fn watch(link: Link, board: Arc<Board>, metrics: HealthMetrics) {
     let mut tick = interval(WATCH_EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut logged = Logged::default();

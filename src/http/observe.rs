@@ -1,6 +1,5 @@
-use super::{Connection, Problem};
+use super::{Connection, HttpMetrics, Problem};
 use crate::runtime::{caught, failpoint_of};
-use crate::telemetry::Metrics;
 use actix_web::body::MessageBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use futures_util::future::LocalBoxFuture;
@@ -18,13 +17,13 @@ use std::time::Instant;
 pub struct Observe {
     route: &'static str,
     seconds: Histogram,
-    metrics: Arc<Metrics>,
+    metrics: Arc<HttpMetrics>,
 }
 
 impl Observe {
     /// Observes the route called `route`.
     #[must_use]
-    pub fn new(metrics: &Arc<Metrics>, route: &'static str) -> Self {
+    pub fn new(metrics: &Arc<HttpMetrics>, route: &'static str) -> Self {
         Self {
             route,
             seconds: metrics.request_seconds.with_label_values(&[route]),

@@ -100,6 +100,7 @@ pub mod handlers;
 mod id;
 mod keys;
 mod known;
+mod metrics;
 mod model;
 mod occupancy;
 mod overview;
@@ -122,6 +123,7 @@ pub use check::{
 pub use commands::{Event, Events};
 pub use error::{Fault, JobsError};
 pub use id::{JobId, LeaseToken, MAX_QUEUE_LEN};
+pub use metrics::{JobMetrics, WorkerMetrics};
 pub use model::{
     AddOutcome, Added, Backoff, BackoffKind, End, LeaseRequest, Leased, NewJob, Retry, RunAt, SettleOutcome,
     Settlement, State, Unique, UniqueMode,

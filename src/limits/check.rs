@@ -1,9 +1,9 @@
 use super::commands::{self, Verdict};
+use super::metrics::LimitMetrics;
 use super::model::Decision;
 use super::settings::{Outage, Policies, Policy};
 use crate::ids::ExternalId;
 use crate::store::{Link, StoreError};
-use crate::telemetry::Metrics;
 use parking_lot::Mutex;
 use prometheus::IntCounter;
 use std::sync::Arc;
@@ -17,8 +17,8 @@ const TOLD_EVERY: Duration = Duration::from_mins(1);
 /// The limits, for those who embed the crate; cheap to clone. One for each link, so that a check stays on its thread.
 ///
 /// ```no_run
-/// # use fleetpulse::{ids::ExternalId, limits::{Limits, Policies}, store::Link, telemetry::Metrics};
-/// # async fn login(link: &Link, metrics: &Metrics) -> Result<(), Box<dyn std::error::Error>> {
+/// # use fleetpulse::{ids::ExternalId, limits::{LimitMetrics, Limits, Policies}, store::Link};
+/// # async fn login(link: &Link, metrics: &LimitMetrics) -> Result<(), Box<dyn std::error::Error>> {
 /// let policies: Policies = "login=window:5/1m,fail=closed".parse()?;
 /// let limits = Limits::new(link, &policies, metrics);
 /// let decision = limits.check("login", &ExternalId::parse("anna")?, 1).await?;
@@ -70,8 +70,8 @@ pub enum LimitError {
 impl Limits {
     /// The limits of these policies, counted over `link`.
     #[must_use]
-    pub fn new(link: &Link, policies: &Policies, metrics: &Metrics) -> Self {
-        let counter = |policy: &Policy, outcome| metrics.limits.checks.with_label_values(&[policy.name(), outcome]);
+    pub fn new(link: &Link, policies: &Policies, metrics: &LimitMetrics) -> Self {
+        let counter = |policy: &Policy, outcome| metrics.checks.with_label_values(&[policy.name(), outcome]);
         let counters = policies.iter().map(|policy| Counters {
             allowed: counter(policy, "allowed"),
             denied: counter(policy, "denied"),

@@ -1,7 +1,7 @@
+use super::metrics::LimitMetrics;
 use super::settings::{LimitSettings, Policy, RuleError};
 use super::share::{Admission, Share};
 use crate::http::{Caller, Callers, Problem};
-use crate::telemetry::Metrics;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::error::InternalError;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
@@ -42,7 +42,7 @@ impl Gate {
     ///
     /// # Errors
     /// [`RuleError`].
-    pub fn new(settings: &LimitSettings, metrics: &Metrics) -> Result<Option<Arc<Self>>, RuleError> {
+    pub fn new(settings: &LimitSettings, metrics: &LimitMetrics) -> Result<Option<Arc<Self>>, RuleError> {
         let asked_for = settings.request_rules()?;
         if asked_for.is_empty() {
             return Ok(None);
@@ -62,7 +62,7 @@ impl Gate {
                 policy: policy.name().to_owned(),
                 // The alphabet of names is that of a header.
                 header: HeaderValue::try_from(advertised(policy)).unwrap_or(HeaderValue::from_static("")),
-                refused: metrics.limits.refused_requests.with_label_values(&[policy.name()]),
+                refused: metrics.refused_requests.with_label_values(&[policy.name()]),
             });
         }
         Ok(Some(Arc::new(Self {

@@ -36,12 +36,14 @@ mod docs;
 mod guard;
 pub mod handlers;
 mod keys;
+mod metrics;
 mod model;
 mod settings;
 mod share;
 
 pub use check::{LimitError, Limits};
 pub use guard::{Gate, Guard};
+pub use metrics::LimitMetrics;
 pub use model::Decision;
 pub use settings::{Algorithm, LimitSettings, MAX_QUOTA, Outage, PartError, Policies, Policy, RequestRules, RuleError};
 pub use share::{Admission, Share, keep_settling};

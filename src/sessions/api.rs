@@ -22,10 +22,9 @@ const LONGEST_ENDING: Duration = Duration::from_mins(1);
 /// The sessions, over one connection. Clones are cheap and share it.
 ///
 /// ```no_run
-/// # use fleetpulse::sessions::SessionSettings;
-/// # use fleetpulse::sessions::{NewSession, SessionError, Sessions, Shared, Token};
-/// # use fleetpulse::{store::Link, telemetry::Metrics};
-/// # async fn sign_in(link: Link, settings: SessionSettings, metrics: &Metrics, new: NewSession) -> Result<(), SessionError> {
+/// # use fleetpulse::sessions::{NewSession, SessionError, SessionMetrics, SessionSettings, Sessions, Shared, Token};
+/// # use fleetpulse::store::Link;
+/// # async fn sign_in(link: Link, settings: SessionSettings, metrics: &SessionMetrics, new: NewSession) -> Result<(), SessionError> {
 /// let sessions = Sessions::new(link, Shared::new(settings, metrics));
 /// let (token, session) = sessions.create(&new).await?;
 /// assert_eq!(sessions.validate(&token).await?.id, session.id);

@@ -1,7 +1,7 @@
+use super::metrics::SessionMetrics;
 use super::settings::SessionSettings;
 use super::stats::{Rates, Stats};
 use crate::store::StoreError;
-use crate::telemetry::Metrics;
 use parking_lot::Mutex;
 use prometheus::{IntCounter, IntGauge};
 use std::sync::Arc;
@@ -29,17 +29,17 @@ pub(super) struct Counted {
 impl Shared {
     /// The state of a fresh process.
     #[must_use]
-    pub fn new(settings: SessionSettings, metrics: &Metrics) -> Arc<Self> {
-        let validations = |outcome| metrics.sessions.validations.with_label_values(&[outcome]);
+    pub fn new(settings: SessionSettings, metrics: &SessionMetrics) -> Arc<Self> {
+        let validations = |outcome| metrics.validations.with_label_values(&[outcome]);
         Arc::new(Self {
             settings,
             counted: Counted {
-                created: metrics.sessions.created.clone(),
+                created: metrics.created.clone(),
                 valid: validations("valid"),
                 unknown: validations("unknown"),
                 reused: validations("reused"),
-                stolen: metrics.sessions.stolen.clone(),
-                active: metrics.sessions.active.clone(),
+                stolen: metrics.stolen.clone(),
+                active: metrics.active.clone(),
             },
             rates: Mutex::default(),
         })
@@ -79,6 +79,7 @@ impl Shared {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::MetricsRegistry;
 
     #[test]
     fn the_gauge_keeps_its_value_when_redis_does_not_answer() {
@@ -89,7 +90,10 @@ mod tests {
             per_subject: 1,
             rotation_grace_ms: 1,
         };
-        let shared = Shared::new(settings, &Metrics::new().unwrap());
+        let shared = Shared::new(
+            settings,
+            &SessionMetrics::register(&MetricsRegistry::default()).unwrap(),
+        );
         shared.keep_active(Ok(7));
         assert_eq!(
             (shared.counted().active.get(), shared.stats().active_estimate),

@@ -3,11 +3,14 @@
 mod board;
 mod log;
 mod log_limit;
-mod metrics;
+mod present;
 mod process;
+mod registry;
 mod settings;
 
 pub use board::{Board, Part, State, Warning};
 pub use log::{LogFilter, LogFilterError, LogFormat, init};
-pub use metrics::{Metrics, Present, ResponseMetrics, WorkerMetrics};
+pub use present::Present;
+pub use process::ProcessMetrics;
+pub use registry::{LATENCY, MetricsRegistry};
 pub use settings::LogSettings;

@@ -1,9 +1,41 @@
 //! What the operating system says of this process, read from `/proc`; nothing where there is no `/proc`.
 
+use super::MetricsRegistry;
+use prometheus::{Error, Gauge, IntGauge};
 use std::fs;
 
+/// Of this process.
+#[derive(Debug, Clone)]
+pub struct ProcessMetrics {
+    cpu_seconds: Gauge,
+    resident_bytes: IntGauge,
+}
+
+impl ProcessMetrics {
+    /// Registers them, all at zero.
+    ///
+    /// # Errors
+    /// If another instrument has one of their names.
+    pub fn register(registry: &MetricsRegistry) -> Result<Self, Error> {
+        Ok(Self {
+            cpu_seconds: registry.float("process_cpu_seconds_total", "CPU time used by this process")?,
+            resident_bytes: registry.gauge("process_resident_memory_bytes", "Resident memory of this process")?,
+        })
+    }
+
+    /// Measures them.
+    pub fn update(&self) {
+        if let Some(seconds) = cpu_seconds() {
+            self.cpu_seconds.set(seconds);
+        }
+        if let Some(bytes) = resident_bytes() {
+            self.resident_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        }
+    }
+}
+
 /// CPU time used so far by all threads, seconds.
-pub(super) fn cpu_seconds() -> Option<f64> {
+fn cpu_seconds() -> Option<f64> {
     // utime and stime are fields 14 and 15 of stat, in ticks of USER_HZ, which Linux fixes at 100 for user space. The name
     // in parentheses may hold spaces, so fields are counted from behind it.
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
@@ -14,7 +46,7 @@ pub(super) fn cpu_seconds() -> Option<f64> {
 }
 
 /// Resident memory, bytes.
-pub(super) fn resident_bytes() -> Option<u64> {
+fn resident_bytes() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
     let kibibytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;

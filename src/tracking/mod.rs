@@ -43,6 +43,7 @@ mod lag;
 pub mod live;
 mod load;
 pub mod members;
+mod metrics;
 pub mod model;
 mod orphans;
 pub mod patch;
@@ -59,6 +60,7 @@ mod unread;
 pub mod writer;
 
 pub use crate::kind::Kind;
+pub use metrics::TrackingMetrics;
 pub use settings::TrackingSettings;
 pub use shared::Shared;
 pub use writer::Writer;

@@ -4,11 +4,12 @@ use super::Kind;
 use super::commands::Target;
 use super::input::Clock;
 use super::live::LiveIndex;
+use super::metrics::TrackingMetrics;
 use super::orphans::Orphans;
 use super::settings::TrackingSettings;
 use crate::clock;
 use crate::store::Store;
-use crate::telemetry::{Board, Metrics, State};
+use crate::telemetry::{Board, State};
 use prometheus::{IntCounter, IntGaugeVec};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -29,7 +30,7 @@ pub struct Shared {
     /// The way to Redis.
     pub store: Store,
     /// The instruments.
-    pub metrics: Arc<Metrics>,
+    pub metrics: TrackingMetrics,
     board: Arc<Board>,
     counters: [FixCounters; 3],
     live: [LiveIndex; 3],
@@ -64,7 +65,7 @@ pub struct FixCounters {
 impl Shared {
     /// The state of a fresh instance: an empty index for each kind.
     #[must_use]
-    pub fn new(settings: TrackingSettings, store: Store, metrics: Arc<Metrics>, board: Arc<Board>) -> Self {
+    pub fn new(settings: TrackingSettings, store: Store, metrics: TrackingMetrics, board: Arc<Board>) -> Self {
         let live = Kind::ALL.map(|kind| LiveIndex::new(settings.ttl_ms(kind), settings.max_entities));
         let counters = Kind::ALL.map(|kind| {
             let counter = |outcome| metrics.fixes.with_label_values(&[kind.as_str(), outcome]);

@@ -96,6 +96,7 @@ mod directives;
 mod fetch;
 mod flight;
 mod key;
+mod metrics;
 mod middleware;
 mod settings;
 mod shared;
@@ -107,6 +108,7 @@ mod validators;
 
 pub use builder::Builder;
 pub use key::QueryKey;
+pub use metrics::ResponseMetrics;
 pub use middleware::{Caching, ResponseCache};
 pub use settings::ResponseSettings;
 pub use shared::Shared;

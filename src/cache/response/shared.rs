@@ -1,11 +1,11 @@
 //! What all workers of a process have in common, and what a flight brings.
 
 use super::flight::Flights;
+use super::metrics::ResponseMetrics;
 use super::settings::ResponseSettings;
 use super::shelf::Silence;
 use crate::cache::local::Marks;
 use crate::ids::Id;
-use crate::telemetry::{Metrics, ResponseMetrics};
 use actix_web::http::StatusCode;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -57,11 +57,11 @@ pub(super) struct Begun {
 impl Shared {
     /// For one process.
     #[must_use]
-    pub fn new(settings: ResponseSettings, metrics: &Metrics) -> Arc<Self> {
+    pub fn new(settings: ResponseSettings, metrics: &ResponseMetrics) -> Arc<Self> {
         Arc::new(Self {
             settings,
             flights: Arc::default(),
-            metrics: metrics.responses.clone(),
+            metrics: metrics.clone(),
         })
     }
 

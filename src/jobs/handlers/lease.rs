@@ -48,7 +48,7 @@ pub async fn add_jobs(request: HttpRequest, payload: web::Payload, state: Data) 
             AddOutcome::Replaced => "replaced",
             AddOutcome::Debounced => "debounced",
         };
-        state.metrics.jobs.added.with_label_values(&[outcome]).inc();
+        state.metrics.added.with_label_values(&[outcome]).inc();
     }
     let is_new = added.iter().any(|one| one.outcome != AddOutcome::Existing);
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };

@@ -29,11 +29,10 @@ pub use schedule::{
 };
 pub use words::{JobIdBody, QueueNameBody};
 
-use super::{Fault, JobId, Jobs, JobsError, Leased, SettleOutcome};
+use super::{Fault, JobId, JobMetrics, Jobs, JobsError, Leased, SettleOutcome};
 use crate::http::{FieldError, Problem, client_gone, gone, path_id};
-use crate::telemetry::{Metrics, Present};
+use crate::telemetry::Present;
 use actix_web::{HttpRequest, web};
-use std::sync::Arc;
 
 /// The largest body of a call about many jobs, bytes.
 const MAX_BODY: usize = 8 * 1024 * 1024;
@@ -44,7 +43,7 @@ pub struct State {
     /// The queues.
     pub jobs: Jobs,
     /// The instruments.
-    pub metrics: Arc<Metrics>,
+    pub metrics: JobMetrics,
 }
 
 type Data = web::Data<State>;
@@ -102,27 +101,27 @@ fn job_id(request: &HttpRequest) -> Result<JobId, Problem> {
 /// Carries out what may wait, for as long as the client is there: what nobody is there for is not taken.
 async fn waiting<T>(
     request: &HttpRequest,
-    metrics: &Metrics,
+    metrics: &JobMetrics,
     answer: impl Future<Output = Result<T, JobsError>>,
 ) -> Result<Result<T, JobsError>, Problem> {
-    let _waiting = Present::count(&metrics.jobs.waiters);
+    let _waiting = Present::count(&metrics.waiters);
     tokio::select! {
         answer = answer => Ok(answer),
         () = client_gone(request) => Err(gone()),
     }
 }
 
-fn count_leased(metrics: &Metrics, leased: &[Leased]) {
-    metrics.jobs.leased.inc_by(leased.len() as u64);
+fn count_leased(metrics: &JobMetrics, leased: &[Leased]) {
+    metrics.leased.inc_by(leased.len() as u64);
 }
 
-fn count_settled(metrics: &Metrics, outcomes: &[SettleOutcome]) {
+fn count_settled(metrics: &JobMetrics, outcomes: &[SettleOutcome]) {
     for outcome in outcomes {
         let word = match outcome {
             SettleOutcome::Settled(state) => state.name(),
             SettleOutcome::NotYours(_) => "not_yours",
             SettleOutcome::Unknown => "unknown",
         };
-        metrics.jobs.settled.with_label_values(&[word]).inc();
+        metrics.settled.with_label_values(&[word]).inc();
     }
 }

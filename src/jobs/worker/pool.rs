@@ -1,8 +1,7 @@
 use super::Registry;
 use super::work::Work;
 use crate::ids::Id;
-use crate::jobs::Jobs;
-use crate::telemetry::WorkerMetrics;
+use crate::jobs::{Jobs, WorkerMetrics};
 use std::pin::pin;
 use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};

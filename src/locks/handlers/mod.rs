@@ -3,14 +3,13 @@
 mod answer;
 mod input;
 
-use super::{LockError, Locks};
+use super::{LockError, LockMetrics, Locks};
 use crate::http::{Body, Fields, Problem, client_gone, deliver, gone, no_idempotency_key, no_query, path_id, reply};
-use crate::telemetry::{Metrics, Present};
+use crate::telemetry::Present;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use answer::{GrantBody, LockBody};
 use input::{AcquireBody, RenewBody, TokenBody};
-use std::sync::Arc;
 
 /// The largest body, bytes.
 const MAX_BODY: usize = 4 * 1024;
@@ -21,7 +20,7 @@ pub struct State {
     /// The locks.
     pub locks: Locks,
     /// The instruments.
-    pub metrics: Arc<Metrics>,
+    pub metrics: LockMetrics,
 }
 
 async fn fields(request: &HttpRequest, payload: web::Payload) -> Result<Fields, Problem> {
@@ -51,11 +50,11 @@ pub async fn acquire(
     let name = path_id(&request, "name")?;
     no_idempotency_key(&request)?;
     let wanted = input::wanted(fields(&request, payload).await?)?;
-    let count = |outcome| state.metrics.locks.acquires.with_label_values(&[outcome]).inc();
+    let count = |outcome| state.metrics.acquires.with_label_values(&[outcome]).inc();
     let offered = if wanted.wait.is_zero() {
         state.locks.offer(&name, &wanted).await
     } else {
-        let _waiting = Present::count(&state.metrics.locks.waiters);
+        let _waiting = Present::count(&state.metrics.waiters);
         tokio::select! {
             offered = state.locks.offer(&name, &wanted) => offered,
             () = client_gone(&request) => {

@@ -20,10 +20,10 @@ mod warm;
 mod was_wrong;
 
 use crate::support::{Answer, Api, Redis, Scene, Service, send};
-use fleetpulse::cache::{Cache, CacheSettings, Policy, Put, Shared};
+use fleetpulse::cache::{Cache, CacheMetrics, CacheSettings, Policy, Put, Shared};
 use fleetpulse::ids::Id;
 use fleetpulse::store::{Link, Store};
-use fleetpulse::telemetry::Metrics;
+use fleetpulse::telemetry::MetricsRegistry;
 use redis::IntoConnectionInfo;
 use reqwest::Method;
 use serde_json::Value;
@@ -66,7 +66,11 @@ async fn embedded_with(url: &str, scene: &Scene<impl AsRef<Redis>>, settings: Ca
     let store = Store::new(info, scene.keys(), Duration::from_millis(300)).unwrap();
     let link = Link::open(&store);
     link.connected().await;
-    let shared = Shared::new(&store, settings, &Metrics::new().unwrap());
+    let shared = Shared::new(
+        &store,
+        settings,
+        &CacheMetrics::register(&MetricsRegistry::default()).unwrap(),
+    );
     Cache::new(link, shared)
 }
 

@@ -4,9 +4,9 @@
 
 use crate::support::{Scene, now_us};
 use fleetpulse::ids::ExternalId;
-use fleetpulse::limits::{Algorithm, Decision, Limits, Policies, Policy};
+use fleetpulse::limits::{Algorithm, Decision, LimitMetrics, Limits, Policies, Policy};
 use fleetpulse::store::{Link, Store};
-use fleetpulse::telemetry::Metrics;
+use fleetpulse::telemetry::MetricsRegistry;
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, prop_oneof};
 use proptest::test_runner::{Config, TestRunner};
@@ -163,7 +163,11 @@ fn any_sequence_of_calls_is_answered_as_the_model_has_it() {
         let policies: Policies = POLICIES.parse().unwrap();
         let link = Link::open(&store);
         link.connected().await;
-        let limits = Limits::new(&link, &policies, &Metrics::new().unwrap());
+        let limits = Limits::new(
+            &link,
+            &policies,
+            &LimitMetrics::register(&MetricsRegistry::default()).unwrap(),
+        );
         (scene, limits)
     });
     let config = Config {

@@ -6,10 +6,10 @@ use crate::support::{Proxy, Scene, eventually};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
 use fleetpulse::cache::response::{Builder, ResponseSettings};
-use fleetpulse::cache::{self, Cache, CacheSettings};
+use fleetpulse::cache::{self, Cache, CacheMetrics, CacheSettings};
 use fleetpulse::ids::Id;
 use fleetpulse::store::{Link, Store};
-use fleetpulse::telemetry::Metrics;
+use fleetpulse::telemetry::MetricsRegistry;
 use futures_util::future::{LocalBoxFuture, join_all};
 use reqwest::Method;
 use std::sync::Arc;
@@ -33,7 +33,11 @@ fn cache(scene: &Scene) -> Cache {
         Duration::from_secs(5),
     )
     .unwrap();
-    let shared = cache::Shared::new(&store, CacheSettings::default(), &Metrics::new().unwrap());
+    let shared = cache::Shared::new(
+        &store,
+        CacheSettings::default(),
+        &CacheMetrics::register(&MetricsRegistry::default()).unwrap(),
+    );
     Cache::new(Link::open(&store), shared)
 }
 

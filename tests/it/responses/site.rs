@@ -1,11 +1,11 @@
 use crate::support::{Redis, Scene, http_client};
 use actix_web::web;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
-use fleetpulse::cache::response::{Builder, ResponseCache, ResponseSettings, Shared};
-use fleetpulse::cache::{self, Cache, CacheSettings};
+use fleetpulse::cache::response::{Builder, ResponseCache, ResponseMetrics, ResponseSettings, Shared};
+use fleetpulse::cache::{self, Cache, CacheMetrics, CacheSettings};
 use fleetpulse::ids::Id;
 use fleetpulse::store::{Link, Store};
-use fleetpulse::telemetry::Metrics;
+use fleetpulse::telemetry::MetricsRegistry;
 use futures_util::future::LocalBoxFuture;
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, RequestBuilder};
@@ -122,8 +122,9 @@ impl Site {
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
-                let metrics = Arc::new(Metrics::new().unwrap());
-                let shared = Shared::new(settings, &metrics);
+                let registry = MetricsRegistry::default();
+                let metrics = CacheMetrics::register(&registry).unwrap();
+                let shared = Shared::new(settings, &ResponseMetrics::register(&registry).unwrap());
                 let cache_shared = cache::Shared::new(&store, CacheSettings::default(), &metrics);
                 let server = HttpServer::new(move || {
                     let cache = Cache::new(Link::open(&store), Arc::clone(&cache_shared));

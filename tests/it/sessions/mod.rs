@@ -17,9 +17,9 @@ mod subject;
 
 use crate::support::{Answer, Api, Redis, Scene, Service, send};
 use fleetpulse::ids::ExternalId;
-use fleetpulse::sessions::{About, Data, NewSession, SessionSettings, Sessions, Shared};
+use fleetpulse::sessions::{About, Data, NewSession, SessionMetrics, SessionSettings, Sessions, Shared};
 use fleetpulse::store::{Link, Store};
-use fleetpulse::telemetry::Metrics;
+use fleetpulse::telemetry::MetricsRegistry;
 use redis::IntoConnectionInfo;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
@@ -145,7 +145,13 @@ async fn embedded<R: AsRef<Redis>>(scene: &Scene<R>, settings: SessionSettings) 
     let store = Store::new(address, scene.keys(), Duration::from_secs(5)).unwrap();
     let link = Link::open(&store);
     link.connected().await;
-    Sessions::new(link, Shared::new(settings, &Metrics::new().unwrap()))
+    Sessions::new(
+        link,
+        Shared::new(
+            settings,
+            &SessionMetrics::register(&MetricsRegistry::default()).unwrap(),
+        ),
+    )
 }
 
 /// A session to create, with these times to live in milliseconds.

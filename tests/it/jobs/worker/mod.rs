@@ -6,8 +6,8 @@ use super::{Books, SOON, embedded, id_of as id};
 use crate::support::{Redis, Scene, eventually};
 use fleetpulse::ids::Id;
 use fleetpulse::jobs::worker::{Context, Job, JobFailure, Outcome, Pool, PoolSettings, Registry, json};
-use fleetpulse::jobs::{Backoff, BackoffKind, Fault, JobId, Jobs, NewJob, State};
-use fleetpulse::telemetry::{Metrics, WorkerMetrics};
+use fleetpulse::jobs::{Backoff, BackoffKind, Fault, JobId, JobMetrics, Jobs, NewJob, State, WorkerMetrics};
+use fleetpulse::telemetry::MetricsRegistry;
 use parking_lot::Mutex;
 use serde::Deserialize;
 use serde_json::json as value;
@@ -113,7 +113,10 @@ impl Running {
 
     fn with(jobs: &Jobs, settings: PoolSettings, notes: Arc<Notes>) -> Self {
         let registry = Registry::default().with::<Deed>(Arc::clone(&notes));
-        let metrics = WorkerMetrics::of(&Metrics::new().unwrap().worker_jobs, "q");
+        let metrics = WorkerMetrics::of(
+            &JobMetrics::register(&MetricsRegistry::default()).unwrap().attempts,
+            "q",
+        );
         let pool = Pool::new(jobs.clone(), id("q"), registry, settings, metrics.clone());
         let (stop, stopped) = oneshot::channel();
         let pool = tokio::spawn(pool.run(async { drop(stopped.await) }));
@@ -370,7 +373,7 @@ async fn each_type_is_put_into_its_queue_where_a_pool_of_its_own_handles_it() {
     let elsewhere = ElsewhereDeed::put(&jobs, &nothing).await.unwrap();
     assert_eq!((here.id.queue(), elsewhere.id.queue()), ("q", "elsewhere"));
     assert_eq!(jobs.get(&elsewhere.id).await.unwrap().priority, 7);
-    let counters = Metrics::new().unwrap().worker_jobs;
+    let counters = JobMetrics::register(&MetricsRegistry::default()).unwrap().attempts;
     let pool_of = |queue: &str| {
         let metrics = WorkerMetrics::of(&counters, queue);
         Pool::new(jobs.clone(), id(queue), all.of_queue(queue), settings(2), metrics)
@@ -389,7 +392,10 @@ async fn a_pool_without_types_takes_no_jobs() {
     let scene = Scene::new().await;
     let jobs = embedded(&scene).await;
     let ids = put(&jobs, vec![deed(0, &[])]).await;
-    let metrics = WorkerMetrics::of(&Metrics::new().unwrap().worker_jobs, "q");
+    let metrics = WorkerMetrics::of(
+        &JobMetrics::register(&MetricsRegistry::default()).unwrap().attempts,
+        "q",
+    );
     let pool = Pool::new(jobs.clone(), id("q"), Registry::default(), settings(4), metrics);
     pool.run(sleep(Duration::from_millis(200))).await;
     let job = jobs.get(&ids[0]).await.unwrap();

@@ -1,0 +1,35 @@
+use crate::telemetry::MetricsRegistry;
+use prometheus::{Error, IntCounter, IntCounterVec};
+
+/// Of the cache slice.
+#[derive(Debug, Clone)]
+pub struct CacheMetrics {
+    /// Looks for an entry, by outcome (`local`: found in this process, `shared`: found in Redis, `stale`, `miss`, `error`,
+    /// `corrupt`).
+    pub reads: IntCounterVec,
+    /// Computations, by outcome (`computed`, `failed`, `saved`: another one under way made it needless).
+    pub computations: IntCounterVec,
+    /// Calls that invalidated keys, tags or namespaces.
+    pub invalidations: IntCounter,
+}
+
+impl CacheMetrics {
+    /// Registers them, all at zero.
+    ///
+    /// # Errors
+    /// If another instrument has one of their names.
+    pub fn register(registry: &MetricsRegistry) -> Result<Self, Error> {
+        Ok(Self {
+            reads: registry.counters("fleetpulse_cache_reads_total", "Looks into the cache", &["outcome"])?,
+            computations: registry.counters(
+                "fleetpulse_cache_computations_total",
+                "Computations of what the cache did not have",
+                &["outcome"],
+            )?,
+            invalidations: registry.counter(
+                "fleetpulse_cache_invalidations_total",
+                "Calls that invalidated something in the cache",
+            )?,
+        })
+    }
+}

@@ -1,0 +1,40 @@
+use crate::telemetry::MetricsRegistry;
+use prometheus::{Error, IntCounter, IntCounterVec, IntGauge};
+
+/// Of the sessions slice.
+#[derive(Debug, Clone)]
+pub struct SessionMetrics {
+    /// Sessions created.
+    pub created: IntCounter,
+    /// Tokens looked at, by outcome (`valid`, `unknown`, `reused`).
+    pub validations: IntCounterVec,
+    /// Sessions ended because a token that had been replaced was used again.
+    pub stolen: IntCounter,
+    /// Sessions in use lately, of all instances, roughly.
+    pub active: IntGauge,
+}
+
+impl SessionMetrics {
+    /// Registers them, all at zero.
+    ///
+    /// # Errors
+    /// If another instrument has one of their names.
+    pub fn register(registry: &MetricsRegistry) -> Result<Self, Error> {
+        Ok(Self {
+            created: registry.counter("fleetpulse_sessions_created_total", "Sessions created")?,
+            validations: registry.counters(
+                "fleetpulse_session_validations_total",
+                "Tokens of sessions looked at",
+                &["outcome"],
+            )?,
+            stolen: registry.counter(
+                "fleetpulse_sessions_stolen_total",
+                "Sessions ended because a replaced token was used again",
+            )?,
+            active: registry.gauge(
+                "fleetpulse_sessions_active",
+                "Sessions of all instances in use lately, roughly",
+            )?,
+        })
+    }
+}
