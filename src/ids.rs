@@ -37,9 +37,28 @@ pub enum IdError {
     /// `.` or `..`: clients resolve these in a path (RFC 3986, section 5.2.4), so no request could address it.
     #[error("an id must not be . or ..")]
     DotSegment,
+}
+
+/// Why a text is not the id of a member of a collection that reserves some words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum MemberIdError {
+    /// It is not an id.
+    #[error(transparent)]
+    Id(#[from] IdError),
     /// A reserved word of the collection's own paths.
     #[error("{} are words of this collection's own paths; choose another id", .0.join(", "))]
     Reserved(&'static [&'static str]),
+}
+
+/// Parses the id of a member of a collection whose paths reserve some words.
+///
+/// # Errors
+/// [`MemberIdError`] says whether the text is a reserved word or not an id.
+pub fn parse_member(text: &str, reserved: &'static [&'static str]) -> Result<Id, MemberIdError> {
+    if reserved.contains(&text) {
+        return Err(MemberIdError::Reserved(reserved));
+    }
+    Ok(Id::parse(text)?)
 }
 
 /// True for the bytes of the id alphabet; a table because every fix of every batch passes through it.
@@ -73,17 +92,6 @@ impl Id {
             return Err(IdError::DotSegment);
         }
         Ok(Self(CompactString::new(text)))
-    }
-
-    /// Parses the id of a member of a collection whose paths reserve some words.
-    ///
-    /// # Errors
-    /// As [`Self::parse`], and [`IdError::Reserved`].
-    pub fn parse_unreserved(text: &str, reserved: &'static [&'static str]) -> Result<Self, IdError> {
-        if reserved.contains(&text) {
-            return Err(IdError::Reserved(reserved));
-        }
-        Self::parse(text)
     }
 
     /// The id as text.
@@ -268,13 +276,13 @@ mod tests {
     #[test]
     fn a_reserved_word_is_refused_as_it_is_written() {
         for word in RESERVED_ENTITIES {
-            let refused = Id::parse_unreserved(word, RESERVED_ENTITIES);
-            assert_eq!(refused, Err(IdError::Reserved(RESERVED_ENTITIES)), "{word}");
+            let refused = parse_member(word, RESERVED_ENTITIES);
+            assert_eq!(refused, Err(MemberIdError::Reserved(RESERVED_ENTITIES)), "{word}");
         }
         for good in ["Nearby", "nearby-1", "position"] {
-            assert!(Id::parse_unreserved(good, RESERVED_ENTITIES).is_ok(), "{good}");
+            assert!(parse_member(good, RESERVED_ENTITIES).is_ok(), "{good}");
         }
-        let text = IdError::Reserved(RESERVED_ENTITIES).to_string();
+        let text = MemberIdError::Reserved(RESERVED_ENTITIES).to_string();
         assert!(text.starts_with("nearby, within, "), "{text}");
     }
 

@@ -1,6 +1,6 @@
 use super::coding::prefers;
 use super::{Problem, Query};
-use crate::ids::{ExternalId, Id, percent_decoded};
+use crate::ids::{ExternalId, Id, parse_member, percent_decoded};
 use actix_web::HttpRequest;
 use actix_web::http::header::{ACCEPT, AUTHORIZATION};
 
@@ -18,7 +18,7 @@ pub fn path_id(request: &HttpRequest, name: &str) -> Result<Id, Problem> {
 /// 422 if it is not an id, or is a reserved word.
 pub fn unreserved_path_id(request: &HttpRequest, name: &str, reserved: &'static [&'static str]) -> Result<Id, Problem> {
     let id = request.match_info().get(name).unwrap_or_default();
-    Id::parse_unreserved(id, reserved).map_err(|error| Problem::unacceptable_parameter(name, error.to_string()))
+    parse_member(id, reserved).map_err(|error| Problem::unacceptable_parameter(name, error.to_string()))
 }
 
 /// The name of another system in the path under `name`, decoded. From the path as the client wrote it, because the router leaves `%2F`

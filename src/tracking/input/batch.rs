@@ -7,7 +7,7 @@ use super::split::{self, SplitError};
 use super::warnings::Warnings;
 use super::{BodyError, Clock, Report, malformed, unmarked, validate};
 use crate::http::FieldError;
-use crate::ids::{Id, RESERVED_ENTITIES};
+use crate::ids::{Id, RESERVED_ENTITIES, parse_member};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
@@ -109,7 +109,7 @@ fn text_element(json: &[u8], clock: Clock) -> Element {
     match raw.fill(json) {
         Ok(()) => element(&mut raw, clock),
         Err(error) => Err(Rejection {
-            id: split::id(json).and_then(|id| Id::parse_unreserved(&id, RESERVED_ENTITIES).ok()),
+            id: split::id(json).and_then(|id| parse_member(&id, RESERVED_ENTITIES).ok()),
             detail: if json.is_empty() {
                 "is empty: there is a comma too many".to_owned()
             } else {
@@ -122,7 +122,7 @@ fn text_element(json: &[u8], clock: Clock) -> Element {
 /// Returns the id of an element, or its fault.
 fn id_of(raw: &RawFix<'_>) -> Result<Id, String> {
     let id = raw.read(Member::Id, |value| match value {
-        Loose::Text(text) => Id::parse_unreserved(text, RESERVED_ENTITIES)
+        Loose::Text(text) => parse_member(text, RESERVED_ENTITIES)
             .map(Some)
             .map_err(|error| error.to_string()),
         other => Err(format!("must be a string, not {}", other.type_name())),

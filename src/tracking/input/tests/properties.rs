@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::geo::MAX_LATITUDE_DEG;
-use crate::ids::RESERVED_ENTITIES;
+use crate::ids::{RESERVED_ENTITIES, parse_member};
 use crate::tracking::Kind;
 use crate::tracking::snapshot::{self, Word};
 use proptest::collection::vec;
@@ -60,9 +60,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 
 fn any_id() -> impl Strategy<Value = Id> {
     "[A-Za-z0-9_:@-][A-Za-z0-9._:@-]{0,127}"
-        .prop_filter("no word of paths", |text| {
-            Id::parse_unreserved(text, RESERVED_ENTITIES).is_ok()
-        })
+        .prop_filter("no word of paths", |text| parse_member(text, RESERVED_ENTITIES).is_ok())
         .prop_map(|text| Id::parse(&text).unwrap())
 }
 
