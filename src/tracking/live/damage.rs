@@ -8,17 +8,26 @@ use super::unsaved::Unsaved;
 use super::{LiveIndex, Origin, Update};
 use crate::tracking::model::Removed;
 use parking_lot::Mutex;
+use std::future::poll_fn;
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::sync::Notify;
+use std::task::{Context, Poll, Waker};
 
 /// The damaged state of an index, kept until its unsaved data is restored.
 #[derive(Debug, Default)]
 pub(super) struct Damage {
     kept: Mutex<Kept>,
-    noted: Notify,
+    signal: Mutex<Signal>,
     /// Whether the index misses what it held before the damage.
     is_incomplete: AtomicBool,
+}
+
+/// Wakes the task that waits for damage.
+#[derive(Debug, Default)]
+struct Signal {
+    /// Whether there was damage that no task has been woken for.
+    is_set: bool,
+    waker: Option<Waker>,
 }
 
 #[derive(Debug, Default)]
@@ -38,7 +47,22 @@ impl Damage {
             *kept = Kept::State(Box::new(state));
         }
         drop(kept);
-        self.noted.notify_one();
+        let mut signal = self.signal.lock();
+        signal.is_set = true;
+        let waker = signal.waker.take();
+        drop(signal);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    fn poll(&self, context: &Context<'_>) -> Poll<()> {
+        let mut signal = self.signal.lock();
+        if mem::take(&mut signal.is_set) {
+            return Poll::Ready(());
+        }
+        signal.waker = Some(context.waker().clone());
+        Poll::Pending
     }
 }
 
@@ -63,8 +87,10 @@ impl LiveIndex {
     }
 
     /// Resolves when a panic has interrupted a change: the index is empty from then on, until it is loaded again.
+    ///
+    /// Runs on any executor. One task may wait at a time: a later call replaces an earlier one, which then never resolves.
     pub async fn damaged(&self) {
-        self.state.damage.noted.notified().await;
+        poll_fn(|context| self.state.damage.poll(context)).await;
     }
 
     /// Restores what was unsaved in the damaged state. Returns the number of entities.
