@@ -8,6 +8,7 @@ use super::metrics::TrackingMetrics;
 use super::orphans::Orphans;
 use super::settings::TrackingSettings;
 use crate::clock;
+use crate::runtime::failpoint_of;
 use crate::store::Store;
 use crate::telemetry::{Board, State};
 use prometheus::{IntCounter, IntGaugeVec};
@@ -66,7 +67,10 @@ impl Shared {
     /// The state of a fresh instance: an empty index for each kind.
     #[must_use]
     pub fn new(settings: TrackingSettings, store: Store, metrics: TrackingMetrics, board: Arc<Board>) -> Self {
-        let live = Kind::ALL.map(|kind| LiveIndex::new(settings.ttl_ms(kind), settings.max_entities));
+        let live = Kind::ALL.map(|kind| {
+            LiveIndex::new(settings.ttl_ms(kind), settings.max_entities)
+                .with_failpoint(|id| failpoint_of("tracking.live", id))
+        });
         let counters = Kind::ALL.map(|kind| {
             let counter = |outcome| metrics.fixes.with_label_values(&[kind.as_str(), outcome]);
             FixCounters {

@@ -78,6 +78,7 @@ pub struct LiveIndex {
     sweep_at: AtomicU32,
     /// The slot at which the next look for unsaved entities goes on.
     unsaved_at: AtomicU32,
+    failpoint: fn(&str),
 }
 
 impl LiveIndex {
@@ -91,7 +92,17 @@ impl LiveIndex {
             max_entities,
             sweep_at: AtomicU32::new(0),
             unsaved_at: AtomicU32::new(0),
+            failpoint: |_| {},
         }
+    }
+
+    /// Calls a function with the id of each update, in the middle of its change and with the lock held, so that a test can panic there.
+    /// A release build does not call it.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn with_failpoint(mut self, failpoint: fn(&str)) -> Self {
+        self.failpoint = failpoint;
+        self
     }
 
     /// An entity's latest fix, unless it has expired or the entity was removed.

@@ -2,7 +2,6 @@ use super::grid::{At, grid_point};
 use super::state::State;
 use super::{Applied, LiveIndex, Origin, Outcome, PIECE, Update};
 use crate::ids::Id;
-use crate::runtime::failpoint_of;
 use crate::tracking::model::Removed;
 
 /// What can be worked out of an update before the lock is taken.
@@ -75,7 +74,9 @@ impl LiveIndex {
             *slot = state.find(prepared.hash, &update.id);
         }
         for (i, update) in updates.iter().enumerate() {
-            failpoint_of("tracking.live", &update.id);
+            if cfg!(debug_assertions) {
+                (self.failpoint)(&update.id);
+            }
             // One that Redis has is taken at any age: the next sweep finds it, and has it taken out of Redis as well.
             outcomes[i] = if origin != Origin::Stored && self.is_expired(update.fix.timestamp_ms, now_ms) {
                 Outcome::Stale
