@@ -4,18 +4,24 @@
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
-# Stand-ins for the sources: enough for cargo to build what they depend on. The benches are named in the manifest.
-# hadolint ignore=SC2046
-RUN mkdir src benches \
-    && echo 'fn main() {}' > src/main.rs \
-    && touch src/lib.rs $(sed -nE '/^\[\[bench\]\]/,/^$/s/^name = "(.*)"/benches\/\1.rs/p' Cargo.toml) \
-    && cargo build --release --locked --bin fleetpulse \
-    && rm -rf src
+COPY crates/fleetpulse-index/Cargo.toml crates/fleetpulse-index/
+# Stand-ins for the sources: enough for cargo to build what they depend on. The benches are named in the manifests.
+RUN set -e; \
+    for package in . crates/*; do \
+        mkdir -p "$package/src" "$package/benches"; \
+        touch "$package/src/lib.rs"; \
+        for bench in $(sed -nE '/^\[\[bench\]\]/,/^$/s/^name = "(.*)"/\1/p' "$package/Cargo.toml"); do \
+            touch "$package/benches/$bench.rs"; \
+        done; \
+    done; \
+    echo 'fn main() {}' > src/main.rs; \
+    cargo build --release --locked --bin fleetpulse; \
+    rm -rf src crates/*/src
 COPY . .
 # What `fleetpulse --version` shows; the build context has no history: docker build --build-arg FLEETPULSE_COMMIT=$(git rev-parse HEAD) .
 ARG FLEETPULSE_COMMIT
 # Newer than the stand-ins, whatever the times in the build context are.
-RUN touch src/main.rs src/lib.rs && cargo build --release --locked --bin fleetpulse
+RUN touch src/main.rs src/lib.rs crates/*/src/lib.rs && cargo build --release --locked --bin fleetpulse
 
 FROM debian:bookworm-slim
 # For rediss://: the roots that certificates are checked against.

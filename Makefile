@@ -18,13 +18,13 @@ run: setup ## set up, build in release, start the service with its own Redis and
 	@target/release/fleetpulse serve --demo-fleet $(FLEET)
 
 test: setup ## every check: format, lints, documentation, all tests
-	$(CARGO) fmt --check
-	$(CARGO) clippy --all-targets --locked -- -D warnings
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --locked
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
-		set -x; $(CARGO) nextest run --locked && $(CARGO) test --doc --locked; \
+		set -x; $(CARGO) nextest run --workspace --locked && $(CARGO) test --workspace --doc --locked; \
 	else \
-		set -x; $(CARGO) test --locked; \
+		set -x; $(CARGO) test --workspace --locked; \
 	fi
 
 # Seconds that `make soak` goes on.
@@ -40,10 +40,10 @@ setup: ## install what is missing: a C compiler, curl, rustfmt, clippy, redis-se
 	@scripts/setup.sh
 
 fmt: ## format the code
-	$(CARGO) fmt
+	$(CARGO) fmt --all
 
 bench: setup ## the criterion benches
-	$(CARGO) bench --locked
+	$(CARGO) bench --workspace --locked
 
 audit: ## licences, sources and advisories, by cargo-deny
 	@if $(CARGO) deny --version >/dev/null 2>&1; then \

@@ -105,7 +105,8 @@ stop many
 
 if [ -z "${SKIP_BENCH:-}" ]; then
     say "in the process"
-    "$CARGO" bench --locked --quiet --bench live_index -- "${criterion[@]}" '^(nearby|update)/' >"$work/bench.txt"
+    "$CARGO" bench --locked --quiet --bench geosearch -- "${criterion[@]}" >"$work/bench.txt"
+    "$CARGO" bench --locked --quiet --workspace --bench live_index -- "${criterion[@]}" '^(nearby/naive|update)/' >>"$work/bench.txt"
 fi
 # bench NAME PER: a bench's time, µs, for one of PER.
 bench() {

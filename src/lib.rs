@@ -3,17 +3,18 @@
 //!
 //! A folder is a **slice**, named in the product's words, with its model, its store functions, its Lua, its HTTP handlers
 //! and its errors: [`tracking`], [`inventory`], [`sessions`], [`limits`], [`locks`], [`jobs`], [`cache`], [`health`]. Mechanics
-//! that slices share are in folders of their own: [`geo`], [`store`], [`http`], [`outgoing`], [`settings`], [`telemetry`],
-//! [`runtime`], and the words that all of them use in [`ids`], [`kind`], [`clock`] and [`zones`].
+//! that slices share are in folders of their own: [`store`], [`http`], [`outgoing`], [`settings`], [`telemetry`], [`runtime`], and the
+//! words that all of them use in [`ids`], [`kind`], [`clock`] and [`zones`].
 //!
-//! **Dependency rule.** A slice imports the shared folders, never another slice; [`geo`] imports nothing of ours. Only
+//! Points, distances and boxes ([`geo`]) and the live index are a crate of their own, [`fleetpulse_index`].
+//!
+//! **Dependency rule.** A slice imports the shared folders, never another slice; [`fleetpulse_index`] imports nothing of ours. Only
 //! [`app`], [`routes`], [`openapi`] and [`cli`] see every slice.
 
 pub mod app;
 pub mod cache;
 pub mod cli;
 pub mod clock;
-pub mod geo;
 pub mod health;
 pub mod http;
 pub mod ids;
@@ -34,3 +35,5 @@ pub mod store;
 pub mod telemetry;
 pub mod tracking;
 pub mod zones;
+
+pub use fleetpulse_index::geo;

@@ -1,6 +1,6 @@
 //! The names of jobs, and the tokens of their leases.
 
-use crate::ids::{Id, MAX_LEN};
+use crate::ids::Id;
 use compact_str::CompactString;
 use rand::RngExt;
 use serde::{Serialize, Serializer};
@@ -11,7 +11,7 @@ const SEPARATOR: char = '.';
 /// 78 bits: among a thousand million jobs of a queue two are drawn alike with a chance of one in half a million.
 const SHORT: usize = 13;
 /// The longest name of a queue, so that the ids of its jobs are ids.
-pub const MAX_QUEUE_LEN: usize = MAX_LEN - SHORT - 1;
+pub const MAX_QUEUE_LEN: usize = Id::MAX_LEN - SHORT - 1;
 /// 96 bits.
 const TOKEN: usize = 16;
 /// 64 characters of an [`Id`] without the separator.
@@ -33,7 +33,7 @@ fn text(bytes: &[u8]) -> &str {
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct JobId {
     whole: CompactString,
-    /// The length of the queue's name; below [`MAX_LEN`].
+    /// The length of the queue's name; below [`Id::MAX_LEN`].
     queue: u8,
 }
 

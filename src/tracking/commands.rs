@@ -2,8 +2,8 @@
 
 use super::Kind;
 use super::model::{Fix, Removed};
-use super::profile::Profile;
-use super::profile_hash::{self, VersionedProfile};
+use super::profile::{Profile, VersionedProfile};
+use super::profile_hash;
 use super::snapshot::{self, Head, Word};
 use crate::geo::{Point, geohash52, searchable};
 use crate::ids::Id;

@@ -3,7 +3,7 @@
 use super::Kind;
 use super::commands::{self, MAX_FIXES};
 use super::live::{Missing, Origin, Outcome, Update};
-use super::profile_hash::VersionedProfile;
+use super::profile::VersionedProfile;
 use super::profiles;
 use super::shared::Shared;
 use super::snapshot::Word;

@@ -1,20 +1,11 @@
 //! The representation of a profile in Redis; see `lua/merge_profile.lua`.
 
-use super::profile::{Profile, Scalar, Times};
+use super::profile::{Profile, Scalar, Times, VersionedProfile};
 use crate::store::StoreError;
 use compact_str::{CompactString, ToCompactString};
 use redis::{Cmd, FromRedisValue, Value};
 use std::collections::HashMap;
 use std::sync::Once;
-
-/// A profile as read from Redis, with the number of the batch that changed it last.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct VersionedProfile {
-    /// The profile; empty if there is none.
-    pub profile: Profile,
-    /// The number of the batch; 0 if there is none.
-    pub version: u64,
-}
 
 /// Appends a change in the form that the scripts read.
 pub fn write(call: &mut Cmd, change: &Profile) {

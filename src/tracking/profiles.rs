@@ -3,7 +3,7 @@
 
 use super::Kind;
 use super::commands::{self, MAX_FIXES};
-use super::profile_hash::VersionedProfile;
+use super::profile::VersionedProfile;
 use super::shared::Shared;
 use crate::ids::Id;
 use crate::store::{Link, StoreError};

@@ -3,7 +3,7 @@
 
 use super::Kind;
 use super::commands::MAX_FIXES;
-use super::profile_hash::VersionedProfile;
+use super::profile::VersionedProfile;
 use super::profiles;
 use super::shared::Shared;
 use crate::ids::Id;

@@ -1,0 +1,184 @@
+//! What the lock guards, and the changes to a single entity. Each takes time independent of how many entities there are.
+
+use super::grid::At;
+use super::id_map::IdMap;
+use super::record::{NEVER_READ, Record};
+use super::slab::Slab;
+use super::slot_set::SlotSet;
+use super::tree::{Entry, NOWHERE, Tree};
+use super::{Origin, Outcome, Update};
+use crate::Id;
+use crate::model::Removed;
+use crate::profile::MAX_AHEAD_MS;
+use std::cmp::Ordering;
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) records: Slab<Record>,
+    pub(super) ids: IdMap,
+    pub(super) tree: Tree,
+    /// The slots whose record has anything unsaved.
+    pub(super) unsaved: SlotSet,
+    /// Counts reloads.
+    pub(super) generation: u16,
+    /// What the records hold besides themselves, bytes.
+    pub(super) heap_bytes: usize,
+}
+
+impl State {
+    pub(super) fn new() -> Self {
+        Self {
+            records: Slab::new(),
+            ids: IdMap::new(),
+            tree: Tree::new(),
+            unsaved: SlotSet::default(),
+            generation: 1,
+            heap_bytes: 0,
+        }
+    }
+
+    pub(super) fn find(&self, hash: u64, id: &str) -> Option<u32> {
+        self.ids.find(hash, |slot| self.records[slot].id.as_str() == id)
+    }
+
+    /// Takes an update to a known entity.
+    pub(super) fn update(&mut self, slot: u32, origin: Origin, update: &Update, at: At, now_ms: i64) -> Outcome {
+        let record = &mut self.records[slot];
+        distrust(record, update.fix.timestamp_ms, now_ms);
+        let was_unsaved = record.unsaved;
+        let is_first = record.profile_generation == NEVER_READ;
+        let order = order(record, update.fix.timestamp_ms, update.fix.received_us);
+        note(record, origin, order, self.generation);
+        if order.is_ge() {
+            record.set_fix(&update.fix);
+            let leaf = record.leaf;
+            let entry = Entry {
+                at,
+                slot,
+                timestamp_ms: update.fix.timestamp_ms,
+            };
+            let records = &mut self.records;
+            let mut settle = |slot: u32, leaf| records[slot].leaf = leaf;
+            if leaf == NOWHERE {
+                self.tree.insert(entry, &mut settle);
+            } else {
+                self.tree.shift(leaf, entry, &mut settle);
+            }
+        }
+        if self.records[slot].unsaved != was_unsaved {
+            self.note_unsaved(slot);
+        }
+        match order {
+            Ordering::Less => Outcome::Stale,
+            _ if is_first => Outcome::Created,
+            _ => Outcome::Applied,
+        }
+    }
+
+    /// Takes the first update of an entity.
+    pub(super) fn add(&mut self, hash: u64, origin: Origin, update: &Update, at: At) {
+        let record = Record::new(update.id.clone(), &update.fix);
+        let slot = self.add_record(hash, record, origin);
+        let entry = Entry {
+            at,
+            slot,
+            timestamp_ms: update.fix.timestamp_ms,
+        };
+        let records = &mut self.records;
+        self.tree.insert(entry, &mut |slot, leaf| records[slot].leaf = leaf);
+    }
+
+    pub(super) fn add_tombstone(&mut self, hash: u64, origin: Origin, id: &Id, removed: Removed) {
+        self.add_record(hash, Record::tombstone(id.clone(), removed), origin);
+    }
+
+    /// Makes a known entity a tombstone, unless its fix is newer; whether it was live until then.
+    pub(super) fn bury(&mut self, slot: u32, origin: Origin, removed: Removed) -> bool {
+        let record = &mut self.records[slot];
+        // A removal counts from Redis's now, or from earlier.
+        distrust(record, removed.at_ms, removed.at_ms);
+        let order = order(record, removed.at_ms, removed.received_us);
+        note(record, origin, order, self.generation);
+        let leaf = record.leaf;
+        if order.is_ge() {
+            record.timestamp_ms = removed.at_ms;
+            record.received_us = removed.received_us;
+            record.leaf = NOWHERE;
+        }
+        self.note_unsaved(slot);
+        if order.is_lt() || leaf == NOWHERE {
+            return false;
+        }
+        self.unplant(leaf, slot);
+        true
+    }
+
+    /// Forgets an entity or a tombstone altogether.
+    pub(super) fn forget(&mut self, hash: u64, slot: u32) -> Record {
+        self.ids.remove(hash, slot);
+        self.unsaved.set(slot, false);
+        let record = self.records.remove(slot);
+        self.heap_bytes -= record.heap_bytes();
+        if record.is_live() {
+            self.unplant(record.leaf, slot);
+        }
+        record
+    }
+
+    /// Brings the set of unsaved slots up to the record's marks.
+    pub(super) fn note_unsaved(&mut self, slot: u32) {
+        self.unsaved.set(slot, self.records[slot].has_unsaved());
+    }
+
+    fn add_record(&mut self, hash: u64, mut record: Record, origin: Origin) -> u32 {
+        record.unsaved = origin == Origin::Local;
+        if origin != Origin::Local {
+            record.generation = self.generation;
+        }
+        self.heap_bytes += record.heap_bytes();
+        let slot = self.records.insert(record);
+        self.ids.insert(hash, slot);
+        self.note_unsaved(slot);
+        slot
+    }
+
+    fn unplant(&mut self, leaf: u32, slot: u32) {
+        let records = &mut self.records;
+        self.tree
+            .remove(leaf, slot, &mut |slot, leaf| records[slot].leaf = leaf);
+    }
+}
+
+/// Lets a time that is from before a clock was set back give way to any other. Senders' clocks may be a minute ahead, and those of Redis
+/// and of the instances differ; `record.lua` has the same bound.
+fn distrust(record: &mut Record, timestamp_ms: i64, now_ms: i64) {
+    let latest_ms = now_ms.saturating_add(2 * MAX_AHEAD_MS);
+    if record.timestamp_ms > latest_ms && timestamp_ms <= latest_ms {
+        record.timestamp_ms = i64::MIN;
+    }
+}
+
+/// How a fix or removal is ordered against the record's. Scripts compare what Redis has in the same way.
+fn order(record: &Record, timestamp_ms: i64, received_us: i64) -> Ordering {
+    (timestamp_ms, received_us).cmp(&(record.timestamp_ms, record.received_us))
+}
+
+/// What an update from `origin`, of this order against the record, says about whether Redis has the record as we have it.
+fn note(record: &mut Record, origin: Origin, order: Ordering, generation: u16) {
+    let has_it = order.is_ge();
+    match origin {
+        Origin::Local => record.unsaved |= has_it,
+        Origin::Stored | Origin::Loaded if has_it => {
+            record.unsaved = false;
+            record.generation = generation;
+        }
+        // Stored before ours, or after Redis lost ours; which of both, the load shows.
+        Origin::Stored => {}
+        // Redis holds an older value than this index, so Redis has lost the newer one. This does not apply if ours was heard since the
+        // reload began: the load may have read the value before that.
+        Origin::Loaded => {
+            record.unsaved |= record.generation != generation;
+            record.generation = generation;
+        }
+    }
+}

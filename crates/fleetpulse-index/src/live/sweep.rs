@@ -1,0 +1,77 @@
+use super::{LiveIndex, PIECE};
+use crate::Id;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Records looked at in one holding of the lock.
+const LOOK: u32 = 256;
+
+/// An entity whose fix has expired.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Swept {
+    /// The entity.
+    pub id: Id,
+    /// Whether it has a profile.
+    pub has_profile: bool,
+}
+
+impl LiveIndex {
+    /// Removes records that are past their time to live, including tombstones and unsaved fixes; returns the entities whose fixes have
+    /// expired. An unsaved profile has no time to live: its entity is kept, invisible, until the profile is written.
+    ///
+    /// Looks at up to `budget` records, from where the last sweep stopped, and at each at most once.
+    pub fn sweep(&self, now_ms: i64, budget: usize) -> Vec<Swept> {
+        let mut swept = Vec::new();
+        let mut left = u32::try_from(budget)
+            .unwrap_or(u32::MAX)
+            .min(self.state.read().records.end());
+        let mut expired = Vec::with_capacity(PIECE);
+        while left > 0 {
+            let looked = self.look_for_expired(now_ms, left.min(LOOK), &mut expired);
+            if looked == 0 {
+                break;
+            }
+            left -= looked.min(left);
+            if expired.is_empty() {
+                continue;
+            }
+            let mut state = self.state.write();
+            for slot in expired.drain(..) {
+                // It may have moved since it was looked at.
+                let Some(record) = state.records.get(slot) else {
+                    continue;
+                };
+                if self.is_expired(record.timestamp_ms, now_ms) && !record.has_unsaved_profile() {
+                    let hash = self.hash(&record.id);
+                    let record = state.forget(hash, slot);
+                    if record.is_live() {
+                        let has_profile = record.profile.is_some();
+                        swept.push(Swept {
+                            id: record.id,
+                            has_profile,
+                        });
+                    }
+                }
+            }
+        }
+        swept
+    }
+
+    /// Collects up to [`PIECE`] expired slots; returns how many slots it has looked at.
+    fn look_for_expired(&self, now_ms: i64, most: u32, expired: &mut Vec<u32>) -> u32 {
+        let state = self.state.read();
+        let end = state.records.end();
+        let start = self.sweep_at.load(Relaxed);
+        let start = if start < end { start } else { 0 };
+        let mut at = start;
+        while at < end && at - start < most && expired.len() < PIECE {
+            if let Some(record) = state.records.get(at)
+                && self.is_expired(record.timestamp_ms, now_ms)
+            {
+                expired.push(at);
+            }
+            at += 1;
+        }
+        self.sweep_at.store(at, Relaxed);
+        at - start
+    }
+}

@@ -1,0 +1,171 @@
+//! What Redis does not have yet: taken while it was away, or lost by it.
+
+use super::record::Record;
+use super::state::State;
+use super::{LiveIndex, PIECE};
+use crate::Id;
+use crate::model::Fix;
+use crate::profile::Profile;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Records looked at in one holding of the lock.
+const LOOK: u32 = 256;
+
+/// An entity that is to be written to Redis.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unsaved {
+    /// Which.
+    pub id: Id,
+    /// Its newest fix; `None` if it was removed. Present even if only the profile is unsaved.
+    pub fix: Option<Fix>,
+    /// When the fix was taken, or the entity removed.
+    pub timestamp_ms: i64,
+    /// When that was received, as in [`Fix`].
+    pub received_us: i64,
+    /// Whether the fix, or the removal, is unsaved.
+    pub position_unsaved: bool,
+    /// What of the profile is unsaved.
+    pub change: Option<Arc<Profile>>,
+}
+
+fn mark_one_saved(state: &mut State, slot: u32, written: &Unsaved) {
+    let record = &mut state.records[slot];
+    let fix = record.is_live().then(|| record.fix());
+    if (record.timestamp_ms, record.received_us, fix) == (written.timestamp_ms, written.received_us, written.fix) {
+        record.unsaved = false;
+        state.note_unsaved(slot);
+    }
+}
+
+/// What of an entity Redis had no word on since a reload began.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// The entity.
+    pub id: Id,
+    /// Whether its fix or removal is unconfirmed.
+    pub position: bool,
+    /// Whether its profile is unconfirmed.
+    pub profile: bool,
+}
+
+impl Unsaved {
+    pub(super) fn of(record: &Record) -> Self {
+        Self {
+            id: record.id.clone(),
+            fix: record.is_live().then(|| record.fix()),
+            timestamp_ms: record.timestamp_ms,
+            received_us: record.received_us,
+            position_unsaved: record.unsaved,
+            change: record.profile.as_ref().and_then(|held| held.unsaved.clone()),
+        }
+    }
+}
+
+impl LiveIndex {
+    /// How many entities have anything unsaved.
+    #[must_use]
+    pub fn unsaved_len(&self) -> usize {
+        self.state.read().unsaved.len()
+    }
+
+    /// Up to `max` entities with anything unsaved. A look, not a take: they stay unsaved until marked otherwise.
+    ///
+    /// Each look goes on where the last one stopped and begins again at the end, so that an entity that cannot be written
+    /// does not keep the others waiting.
+    #[must_use]
+    pub fn unsaved(&self, max: usize) -> Vec<Unsaved> {
+        let mut unsaved = Vec::new();
+        let start = self.unsaved_at.load(Relaxed);
+        let (mut at, mut wrapped) = (start, false);
+        while unsaved.len() < max {
+            let state = self.state.read();
+            for _ in 0..PIECE.min(max - unsaved.len()) {
+                match state.unsaved.next(at) {
+                    Some(slot) if !wrapped || slot < start => {
+                        unsaved.push(Unsaved::of(&state.records[slot]));
+                        at = slot + 1;
+                    }
+                    None if !wrapped => (at, wrapped) = (0, true),
+                    _ => {
+                        self.unsaved_at.store(at, Relaxed);
+                        return unsaved;
+                    }
+                }
+            }
+        }
+        self.unsaved_at.store(at, Relaxed);
+        unsaved
+    }
+
+    /// Clears the unsaved mark of each fix or removal that is still the very one given, not of one that was replaced while it was on its
+    /// way.
+    pub fn mark_saved<'a>(&self, saved: impl IntoIterator<Item = &'a Unsaved>) {
+        let mut saved = saved.into_iter().peekable();
+        while saved.peek().is_some() {
+            let mut state = self.state.write();
+            for written in saved.by_ref().take(PIECE) {
+                if let Some(slot) = state.find(self.hash(&written.id), &written.id) {
+                    mark_one_saved(&mut state, slot, written);
+                }
+            }
+        }
+    }
+
+    /// Marks the fix or removal of each known entity as unsaved, unless Redis has confirmed it since [`Self::begin_reload`].
+    pub fn mark_unsaved(&self, ids: &[Id]) {
+        for piece in ids.chunks(PIECE) {
+            let mut state = self.state.write();
+            for id in piece {
+                let Some(slot) = state.find(self.hash(id), id) else {
+                    continue;
+                };
+                if state.records[slot].generation != state.generation {
+                    state.records[slot].unsaved = true;
+                    state.note_unsaved(slot);
+                }
+            }
+        }
+    }
+
+    /// Begins a reload: from here on it is noted which entities Redis has a word on.
+    pub fn begin_reload(&self) {
+        let mut state = self.state.write();
+        // 0 means "never".
+        state.generation = state.generation.checked_add(1).unwrap_or(1);
+    }
+
+    /// Returns entities that Redis has not confirmed since [`Self::begin_reload`]: Redis may have lost them, or a message about their
+    /// removal or the change of their profile was missed. Expired entities are left out.
+    ///
+    /// Looks at up to `budget` records from `cursor` on, 0 at first; returns the next cursor, or `None` at the end.
+    #[must_use]
+    pub fn missing_after_reload(&self, cursor: u32, budget: usize, now_ms: i64) -> (Vec<Missing>, Option<u32>) {
+        let mut missing = Vec::new();
+        let stop = cursor.saturating_add(u32::try_from(budget).unwrap_or(u32::MAX));
+        let mut at = cursor;
+        while at < stop {
+            let state = self.state.read();
+            let end = state.records.end();
+            for slot in at..stop.min(end).min(at.saturating_add(LOOK)) {
+                let Some(record) = state.records.get(slot) else {
+                    continue;
+                };
+                let found = Missing {
+                    id: record.id.clone(),
+                    // An unsaved position is about to be written, and the answer to that shows what Redis has.
+                    position: record.generation != state.generation && !record.unsaved,
+                    profile: record.profile_generation != state.generation,
+                };
+                if (found.position || found.profile) && !self.is_expired(record.timestamp_ms, now_ms) {
+                    missing.push(found);
+                }
+            }
+            at = at.saturating_add(LOOK).min(stop);
+            if at >= end {
+                return (missing, None);
+            }
+        }
+        (missing, Some(at))
+    }
+}
