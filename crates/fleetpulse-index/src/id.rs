@@ -55,6 +55,7 @@ impl Id {
     ///
     /// # Errors
     /// [`IdError`] names the first rule that `text` breaks.
+    #[inline]
     pub fn parse(text: &str) -> Result<Self, IdError> {
         if text.is_empty() {
             return Err(IdError::Empty);
@@ -62,7 +63,7 @@ impl Id {
         if text.len() > Self::MAX_LEN {
             return Err(IdError::TooLong);
         }
-        if !text.bytes().all(|byte| Self::allows(byte)) {
+        if !text.bytes().all(Self::allows) {
             return Err(IdError::BadCharacter);
         }
         if matches!(text, "." | "..") {
@@ -80,6 +81,7 @@ impl Id {
 
     /// Returns the id as text.
     #[must_use]
+    #[inline]
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -87,18 +89,21 @@ impl Id {
 
 impl Deref for Id {
     type Target = str;
+    #[inline]
     fn deref(&self) -> &str {
         &self.0
     }
 }
 
 impl Borrow<str> for Id {
+    #[inline]
     fn borrow(&self) -> &str {
         &self.0
     }
 }
 
 impl AsRef<str> for Id {
+    #[inline]
     fn as_ref(&self) -> &str {
         &self.0
     }

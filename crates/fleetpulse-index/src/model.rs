@@ -1,5 +1,4 @@
-//! What is tracked: a fix, an entity's profile, and a query's answer. Values here are already valid: parsing a client's
-//! words into them is `tracking::input`'s work.
+//! Positions, entities, queries and their answers.
 
 use crate::Id;
 use crate::geo::{BoundingBox, Point};
@@ -8,15 +7,15 @@ use std::sync::Arc;
 
 pub use crate::profile::{Digits, Profile, Scalar};
 
-/// One report of where an entity is.
+/// A reported position of an entity.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Fix {
-    /// Where.
+    /// The place.
     pub point: Point,
-    /// When, Unix milliseconds UTC, by the sender's clock.
+    /// When it was there, Unix milliseconds UTC, by the sender's clock.
     pub timestamp_ms: i64,
-    /// When this service received it, Unix microseconds by the instance's clock; 0 before that. Of fixes and removals of one time that
-    /// which was received last counts: here, in every replica and in Redis.
+    /// When it was received, Unix microseconds; 0 if that is not known. If two changes of an entity have the same timestamp, the one that
+    /// was received later counts.
     pub received_us: i64,
     /// Radius of the 68 % confidence circle, metres.
     pub accuracy_m: Option<f32>,
@@ -28,12 +27,28 @@ pub struct Fix {
     pub heading_deg: Option<f32>,
 }
 
+impl Fix {
+    /// Creates a fix of a place and a time, without measurements. The time of receipt is 0.
+    #[must_use]
+    pub const fn new(point: Point, timestamp_ms: i64) -> Self {
+        Self {
+            point,
+            timestamp_ms,
+            received_us: 0,
+            accuracy_m: None,
+            altitude_m: None,
+            speed_mps: None,
+            heading_deg: None,
+        }
+    }
+}
+
 /// The removal of an entity's position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Removed {
-    /// As of when, Unix milliseconds UTC. Fixes of before that cannot bring the entity back.
+    /// As of when, Unix milliseconds UTC. Older fixes cannot restore the entity.
     pub at_ms: i64,
-    /// When the service received it, as in [`Fix`].
+    /// When it was received, Unix microseconds, as in [`Fix`].
     pub received_us: i64,
 }
 
@@ -48,36 +63,37 @@ pub struct Entity {
     pub profile: Option<Arc<Profile>>,
 }
 
-/// An entity and how far it is from the place asked about.
+/// An entity with its distance from the centre of the query.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hit {
     /// The entity.
     pub entity: Entity,
-    /// Haversine distance on the mean earth radius, metres.
+    /// [Haversine distance](crate::geo::distance_m) on the mean earth radius, metres.
     pub distance_m: f64,
 }
 
-/// Which entities a query wants; applied before its limit.
+/// The conditions of a query; applied before its limit.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Filter {
-    /// Only fixes at most this old.
+    /// Only fixes of at most this age, milliseconds. A negative value excludes every entity.
     pub max_age_ms: Option<i64>,
     /// Only these statuses; empty means any.
     pub statuses: Vec<CompactString>,
     /// Only these vehicle types; empty means any.
     pub vehicle_types: Vec<CompactString>,
-    /// Only a capacity of at least this.
+    /// Only entities with at least this capacity.
     pub min_capacity: Option<u32>,
 }
 
 impl Filter {
-    /// Whether the filter looks at profiles at all.
+    /// Returns whether the filter has conditions on the profile.
     #[must_use]
+    #[inline]
     pub fn needs_profile(&self) -> bool {
         !self.statuses.is_empty() || !self.vehicle_types.is_empty() || self.min_capacity.is_some()
     }
 
-    /// Whether a profile passes; an entity without one passes only a filter that asks nothing of it.
+    /// Returns whether a profile meets the conditions. An entity without a profile passes only a filter without conditions on it.
     #[must_use]
     pub fn accepts(&self, profile: Option<&Profile>) -> bool {
         if !self.needs_profile() {
@@ -95,16 +111,16 @@ impl Filter {
     }
 }
 
-/// The nearest entities to a place.
+/// A query for the entities nearest to a place.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NearbyQuery {
-    /// The place.
+    /// The centre of the search.
     pub center: Point,
-    /// How far, metres, the boundary included.
+    /// The radius, metres. An entity exactly at the radius is included.
     pub radius_m: f64,
-    /// How many at the most.
+    /// The most entities to return.
     pub limit: usize,
-    /// Which.
+    /// The conditions.
     pub filter: Filter,
 }
 
@@ -115,7 +131,7 @@ pub struct WithinQuery {
     pub bounds: BoundingBox,
     /// The most entities to return.
     pub limit: usize,
-    /// The filter.
+    /// The conditions.
     pub filter: Filter,
     /// Only entities with an id after this one.
     pub after: Option<Id>,

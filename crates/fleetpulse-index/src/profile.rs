@@ -1,5 +1,5 @@
-//! The profile of an entity: a last-write-wins map. Each member carries the time at which it was set, and the newest value wins, in the
-//! scripts (`lua/merge_profile.lua`) and here, so that members may arrive late, twice or from several instances.
+//! The profile of an entity: a last-write-wins map. Each member carries the time at which it was set, and the newest value wins, so that
+//! members may arrive late, twice or from several senders.
 //!
 //! A profile with only some of its members also represents a change; [`Profile::join`] applies it. A removed member keeps its time, so
 //! that an older value that arrives late does not restore it. The floor is the time of the last PUT or DELETE: older values are
@@ -15,26 +15,26 @@ use std::collections::BTreeMap;
 /// The most attributes of a profile.
 pub const MAX_ATTRIBUTES: usize = 32;
 
-/// How far ahead of the clock a member's time may be, milliseconds. A time further ahead was written before the clock was set back, and
-/// any value replaces it. The scripts use the same bound.
+/// How far ahead of the clock a time may be, milliseconds. A time further ahead was written before the clock was set back, and any
+/// value replaces it. A store should use the same bound.
 pub const MAX_AHEAD_MS: i64 = 60_000;
 
-/// What is known of an entity besides its position.
+/// The properties of an entity besides its position.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Profile {
     /// Free text such as `available` or `busy`.
     pub status: Option<CompactString>,
     /// Free text such as `sedan` or `scooter`.
     pub vehicle_type: Option<CompactString>,
-    /// Seats, or any other unit that the platform counts.
+    /// The number of seats, or of any other unit.
     pub capacity: Option<u32>,
-    /// Up to 32 named scalars.
+    /// Up to [`MAX_ATTRIBUTES`] named values.
     pub attributes: BTreeMap<CompactString, Scalar>,
     /// When each member was set.
     pub times: Times,
 }
 
-/// A profile as read from Redis, with the number of the batch that changed it last.
+/// A profile as read from the store, with the number of the batch that changed it last.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct VersionedProfile {
     /// The profile; empty if there is none.
@@ -84,6 +84,7 @@ impl Digits {
 
     /// The number as JSON.
     #[must_use]
+    #[inline]
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -133,6 +134,7 @@ impl Scalar {
 impl Profile {
     /// Returns whether no member has a value.
     #[must_use]
+    #[inline]
     pub fn is_blank(&self) -> bool {
         self.status.is_none() && self.vehicle_type.is_none() && self.capacity.is_none() && self.attributes.is_empty()
     }

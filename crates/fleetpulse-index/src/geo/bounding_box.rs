@@ -58,6 +58,7 @@ impl BoundingBox {
 
     /// Whether a place lies in the box or on its border.
     #[must_use]
+    #[inline]
     pub fn contains(&self, point: Point) -> bool {
         if point.lat() < self.south || point.lat() > self.north {
             return false;
@@ -74,30 +75,35 @@ impl BoundingBox {
 
     /// Western border, degrees east.
     #[must_use]
+    #[inline]
     pub const fn west(&self) -> f64 {
         self.west
     }
 
     /// Southern border, degrees north.
     #[must_use]
+    #[inline]
     pub const fn south(&self) -> f64 {
         self.south
     }
 
     /// Eastern border, degrees east.
     #[must_use]
+    #[inline]
     pub const fn east(&self) -> f64 {
         self.east
     }
 
     /// Northern border, degrees north.
     #[must_use]
+    #[inline]
     pub const fn north(&self) -> f64 {
         self.north
     }
 
     /// How far it is from the western border eastwards to the eastern one, 0° to 360°.
     #[must_use]
+    #[inline]
     pub fn width_deg(&self) -> f64 {
         if self.west <= self.east {
             self.east - self.west

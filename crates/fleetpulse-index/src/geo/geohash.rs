@@ -26,6 +26,7 @@ const STEPS: f64 = 67_108_864.0;
     clippy::cast_precision_loss,
     reason = "a valid point gives offsets of 0 to 1, so steps of 0 to 2^26; the loss above 2^53 is Redis's own"
 )]
+#[inline]
 pub fn geohash52(point: Point) -> u64 {
     let lat_offset = (point.lat() + MAX_LATITUDE_DEG) / (MAX_LATITUDE_DEG + MAX_LATITUDE_DEG);
     let lon_offset = (point.lon() + 180.0) / 360.0;
@@ -39,6 +40,7 @@ pub fn geohash52(point: Point) -> u64 {
 /// from there looks through cells of nowhere. So 180° is written as −180°, the same meridian, and the northern limit is
 /// left by a tenth of a millimetre.
 #[must_use]
+#[inline]
 pub fn searchable(point: Point) -> Point {
     /// Far less than a cell of the index and far more than the rounding of a double.
     const HAIR_DEG: f64 = 1e-9;

@@ -27,6 +27,7 @@ impl Point {
     ///
     /// # Errors
     /// [`PointError`] names the coordinate that is not finite or out of range.
+    #[inline]
     pub fn new(lat: f64, lon: f64) -> Result<Self, PointError> {
         // A NaN fails both comparisons' `contains`, so it needs no test of its own.
         if !(-MAX_LATITUDE_DEG..=MAX_LATITUDE_DEG).contains(&lat) {
@@ -40,12 +41,14 @@ impl Point {
 
     /// Latitude, degrees north.
     #[must_use]
+    #[inline]
     pub const fn lat(self) -> f64 {
         self.lat
     }
 
     /// Longitude, degrees east.
     #[must_use]
+    #[inline]
     pub const fn lon(self) -> f64 {
         self.lon
     }
@@ -65,6 +68,7 @@ pub const MAX_WRAPPED_LONGITUDE_DEG: f64 = 540.0;
 /// assert_eq!(wrap_longitude(541.0), None);
 /// ```
 #[must_use]
+#[inline]
 pub fn wrap_longitude(lon: f64) -> Option<f64> {
     if !(-MAX_WRAPPED_LONGITUDE_DEG..=MAX_WRAPPED_LONGITUDE_DEG).contains(&lon) {
         return None;

@@ -17,6 +17,7 @@ pub const EARTH_RADIUS_M: f64 = 6_371_008.8;
 /// # Ok::<(), fleetpulse_index::geo::PointError>(())
 /// ```
 #[must_use]
+#[inline]
 pub fn distance_m(a: Point, b: Point) -> f64 {
     let (a, b) = side_by_side(a, b);
     let metres: f64 = Haversine.distance(a, b);
@@ -51,6 +52,7 @@ fn as_geo(point: Point) -> geo::Point<f64> {
 
 /// Both points with longitudes at most 180° apart. The western one is shifted, whichever argument it is, so that the
 /// distance is the same in both directions to the last bit.
+#[inline]
 fn side_by_side(a: Point, b: Point) -> (geo::Point<f64>, geo::Point<f64>) {
     let (mut a, mut b) = (as_geo(a), as_geo(b));
     let apart = a.x() - b.x();

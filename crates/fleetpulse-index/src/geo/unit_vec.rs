@@ -1,25 +1,17 @@
 use super::Point;
 
-/// A place as a vector from the earth's centre, its length 1.
+/// A place as a vector of length 1 from the earth's centre.
 ///
-/// Distances between such vectors need no care at the antimeridian or the poles, and the chord between two of them grows
-/// with the great-circle distance.
+/// Distances between such vectors need no special case at the antimeridian or the poles, and the chord between two of them
+/// increases with the great-circle distance.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct UnitVec {
+pub(crate) struct UnitVec {
     /// Towards latitude 0, longitude 0.
-    pub x: f64,
+    pub(crate) x: f64,
     /// Towards latitude 0, longitude 90° east.
-    pub y: f64,
+    pub(crate) y: f64,
     /// Towards the north pole.
-    pub z: f64,
-}
-
-impl UnitVec {
-    /// The squared length of the chord to `other`, 0 to 4.
-    #[must_use]
-    pub fn chord_squared(self, other: Self) -> f64 {
-        (self.x - other.x).powi(2) + (self.y - other.y).powi(2) + (self.z - other.z).powi(2)
-    }
+    pub(crate) z: f64,
 }
 
 impl From<Point> for UnitVec {
@@ -43,7 +35,8 @@ mod tests {
     fn the_chord_agrees_with_the_great_circle() {
         let a = Point::new(48.2, 16.37).unwrap();
         let b = Point::new(-33.9, -179.0).unwrap();
-        let chord = UnitVec::from(a).chord_squared(UnitVec::from(b)).sqrt();
+        let (from, to) = (UnitVec::from(a), UnitVec::from(b));
+        let chord = ((from.x - to.x).powi(2) + (from.y - to.y).powi(2) + (from.z - to.z).powi(2)).sqrt();
         let arc_m = 2.0 * (chord / 2.0).asin() * EARTH_RADIUS_M;
         assert!((arc_m - distance_m(a, b)).abs() < 1e-3);
     }

@@ -1,7 +1,7 @@
 //! Recovery of an index in which a panic has interrupted a change.
 //!
-//! The lock has replaced the damaged state with an empty one. What Redis has is loaded from there; what Redis does not have yet is
-//! restored from the damaged state here, as far as it can be read.
+//! The lock has replaced the damaged state with an empty one. The caller loads from the store what it has; what the store does not have
+//! yet is restored from the damaged state here, as far as it can be read.
 
 use super::state::State;
 use super::unsaved::Unsaved;
@@ -76,12 +76,13 @@ impl Drop for Restoring<'_> {
 }
 
 impl LiveIndex {
-    /// Whether a panic interrupted a change and what was held before is not loaded again yet.
+    /// Returns whether a panic interrupted a change and what was held before is not loaded again yet.
+    #[must_use]
     pub fn is_incomplete(&self) -> bool {
         self.state.damage.is_incomplete.load(Ordering::Acquire)
     }
 
-    /// Notes that what Redis has is loaded.
+    /// Records that what the store has is loaded.
     pub fn set_complete(&self) {
         self.state.damage.is_incomplete.store(false, Ordering::Release);
     }

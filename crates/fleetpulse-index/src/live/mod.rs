@@ -1,13 +1,13 @@
 //! The live index: the positions of one kind of entity, in memory, for answers in microseconds.
 //!
-//! Called by the writer and the feed (changes), by the queries (answers) and by the sweep (expiry). It knows neither Redis nor
-//! the clock: the time is an argument, and Redis's word comes in as an [`Origin`].
+//! The index can be a replica of a store, such as Redis, that several processes share: an [`Origin`] states whether the store has a
+//! change, and the index records what is still to be written. The index itself has no connection and no clock; the time is an argument.
 //!
 //! | part | what it is |
 //! |---|---|
 //! | `grid`, `tree` | an adaptive octree over 31-bit unit vectors of the sphere: no antimeridian, no poles |
 //! | `record`, `slab` | one packed record an entity, in slots that never move |
-//! | `id_map`, `slot_set` | id to slot; the slots that wait to be written to Redis |
+//! | `id_map`, `slot_set` | id to slot; the slots that wait to be written to the store |
 //! | `damage` | recovery after a panic interrupts a change |
 //! | `nearby`, `nearest` | the nearest entities, in one hold of the lock |
 //! | `within`, `ranking`, `pieces`, `walk`, `smallest` | the entities in a box, and the nearest of very many, in pieces |
@@ -15,13 +15,13 @@
 //! | `writes`, `state`, `profiles`, `unsaved`, `sweep` | the changes |
 //!
 //! **Newest wins**: a change counts if its `(timestamp, received)` is not less than the entity's. An entity that is removed leaves a
-//! tombstone with the removal's times, against fixes that arrive late. No other state decides, so all that hear the same changes end
-//! alike, in whatever order and however often they hear them.
+//! tombstone with the removal's times, against fixes that arrive late. No other state decides, so all replicas that receive the
+//! same changes end up equal, in whatever order and however often they receive them.
 //!
-//! **Age**: a fix is in no answer once `now − timestamp ≥ ttl`. A negative age (a sender's clock ahead) counts as 0.
+//! **Age**: a fix is in no answer once `now − timestamp ≥ ttl`. A negative age (a sender's clock is ahead) counts as 0.
 //!
-//! **Waiting**: one `RwLock`. Writers hold it for at most 16 changes, readers for a bounded number of entries, and
-//! nothing under it takes time in proportion to the number of entities.
+//! **Waiting**: one `RwLock`. Writers hold it for at most 16 changes, readers for a bounded number of entries. No operation under it
+//! takes time in proportion to the number of entities.
 
 mod damage;
 mod grid;
@@ -63,10 +63,10 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
-/// Changes made in one holding of the lock: some microseconds.
+/// Changes made in one hold of the lock: some microseconds.
 const PIECE: usize = 16;
 
-/// The index of one kind's entities. Shared between threads behind a reference.
+/// The index of the entities of one kind. All methods take `&self`: share it between threads by reference.
 #[derive(Debug)]
 pub struct LiveIndex {
     state: StateLock,
@@ -74,15 +74,18 @@ pub struct LiveIndex {
     hasher: DefaultHashBuilder,
     ttl_ms: i64,
     max_entities: usize,
-    /// The slot at which the next sweep goes on.
+    /// The slot at which the next sweep continues.
     sweep_at: AtomicU32,
-    /// The slot at which the next look for unsaved entities goes on.
+    /// The slot at which the next listing of unsaved entities continues.
     unsaved_at: AtomicU32,
     failpoint: fn(&str),
 }
 
 impl LiveIndex {
-    /// An empty index. `ttl_ms` is how long a fix is answered, at least 1; `max_entities` bounds entities and tombstones.
+    /// Creates an empty index.
+    ///
+    /// `ttl_ms` is the time to live of a fix, milliseconds, at least 1. `max_entities` is the most entities and tombstones that the index
+    /// holds; it takes memory only for those that exist.
     #[must_use]
     pub fn new(ttl_ms: i64, max_entities: usize) -> Self {
         Self {
@@ -105,7 +108,7 @@ impl LiveIndex {
         self
     }
 
-    /// An entity's latest fix, unless it has expired or the entity was removed.
+    /// Returns an entity with its latest fix, unless the fix has expired or the entity was removed.
     #[must_use]
     pub fn get(&self, id: &str, now_ms: i64) -> Option<Entity> {
         let hash = self.hash(id);
@@ -121,7 +124,7 @@ impl LiveIndex {
         self.state.read().find(hash, id).is_some()
     }
 
-    /// The profile of an entity that the index knows, be it expired or removed.
+    /// Returns the profile of an entity that the index has a record of, even if its fix has expired or was removed.
     #[must_use]
     pub fn profile(&self, id: &str) -> Option<Arc<Profile>> {
         let hash = self.hash(id);
@@ -129,33 +132,33 @@ impl LiveIndex {
         state.records[state.find(hash, id)?].profile().cloned()
     }
 
-    /// How many entities have a position here, those included that have expired and were not swept yet.
+    /// Returns the number of entities with a position, including those that have expired and were not swept yet.
     #[must_use]
     pub fn len(&self) -> usize {
         self.state.read().tree.len()
     }
 
-    /// Whether no entity has a position here.
+    /// Returns whether no entity has a position.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many removals are remembered.
+    /// Returns the number of tombstones.
     #[must_use]
     pub fn tombstones(&self) -> usize {
         let state = self.state.read();
         state.records.len() - state.tree.len()
     }
 
-    /// Slots that a whole sweep looks at: of records, and of those that were forgotten and whose place is free.
+    /// Returns the number of slots that a whole sweep examines: those of records, and free ones.
     #[must_use]
     pub fn slots(&self) -> usize {
         self.state.read().records.end() as usize
     }
 
-    /// The memory that the index has taken, bytes, by its containers' capacities. The allocator's own overhead comes on
-    /// top, and so do the words of profiles.
+    /// Returns the memory of the index, bytes, by its containers' capacities. It does not include the overhead of the allocator and the
+    /// texts of profiles.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         let state = self.state.read();

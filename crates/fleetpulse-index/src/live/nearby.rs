@@ -36,9 +36,7 @@ impl LiveIndex {
     ///
     /// let now_ms = 1_700_000_000_000;
     /// let index = LiveIndex::new(300_000, 1_000_000);
-    /// let (point, speed_mps) = (Point::new(48.208, 16.373)?, Some(4.0));
-    /// let (received_us, accuracy_m, altitude_m, heading_deg) = (now_ms * 1_000, None, None, None);
-    /// let fix = Fix { point, timestamp_ms: now_ms, received_us, accuracy_m, altitude_m, speed_mps, heading_deg };
+    /// let fix = Fix::new(Point::new(48.208, 16.373)?, now_ms);
     /// index.apply(Origin::Stored, &[Update { id: Id::parse("d-1")?, fix }], now_ms);
     ///
     /// let center = Point::new(48.209, 16.373)?;

@@ -10,11 +10,11 @@ use std::sync::Arc;
 const LOOK: u32 = 256;
 
 impl LiveIndex {
-    /// Stores profiles as read from Redis; `readings` are those of `ids`, in the same order. Profiles of unknown entities are ignored.
+    /// Stores profiles as read from the store; `readings` are those of `ids`, in the same order. Profiles of unknown entities are ignored.
     ///
     /// Of the readings since a reload began, the one with the highest version counts. The first of them replaces the previous one
-    /// whatever its version, because Redis may have been replaced. Members of the previous reading that are newer by their times were
-    /// lost by Redis, and become unsaved.
+    /// whatever its version, because the store may have been replaced. Members of the previous reading that are newer by their times were
+    /// lost by the store, and become unsaved.
     pub fn set_profiles(&self, ids: &[Id], readings: Vec<VersionedProfile>, now_ms: i64) {
         let mut readings = readings.into_iter();
         for ids in ids.chunks(PIECE) {
@@ -50,7 +50,7 @@ impl LiveIndex {
         });
     }
 
-    /// Changes a profile while Redis is unavailable; the change is written later. Returns false if attributes were left out because
+    /// Changes a profile while the store is unavailable; the change is written later. Returns false if attributes were left out because
     /// there would be too many. An unknown entity is ignored.
     pub fn change_profile(&self, id: &Id, change: &Profile) -> bool {
         let mut fits = true;
@@ -74,7 +74,7 @@ impl LiveIndex {
         fits
     }
 
-    /// Discards each unsaved change that is still identical to the given one: Redis has stored it.
+    /// Discards each unsaved change that is still identical to the given one: the store has it.
     pub fn mark_profiles_saved(&self, saved: &[(Id, Arc<Profile>)]) {
         for piece in saved.chunks(PIECE) {
             let mut state = self.state.write();
@@ -97,7 +97,7 @@ impl LiveIndex {
         }
     }
 
-    /// Returns those of the given entities whose profiles were never read from Redis.
+    /// Returns those of the given entities whose profiles were never read from the store.
     #[must_use]
     pub fn never_read(&self, ids: impl Iterator<Item = Id>) -> Vec<Id> {
         let state = self.state.read();
@@ -150,7 +150,7 @@ impl LiveIndex {
 }
 
 impl HeldProfile {
-    /// Marks as unsaved what was read from Redis before and is newer than what Redis has now.
+    /// Marks as unsaved what was read from the store before and is newer than what the store has now.
     fn keep_what_was_lost(&mut self, reading: &Profile, now_ms: i64) {
         let Some(saved) = &self.saved else { return };
         let Some(mut lost) = saved.newer_than(reading, now_ms + MAX_AHEAD_MS) else {

@@ -1,4 +1,4 @@
-//! All that is known of one entity, packed: a million of them live in memory.
+//! The record of one entity, packed: a million of them fit into 100 MB.
 
 use super::tree::NOWHERE;
 use crate::Id;
@@ -11,9 +11,9 @@ use std::sync::Arc;
 pub(super) struct Record {
     pub(super) id: Id,
     point: Point,
-    /// When the fix was taken, or the entity removed.
+    /// When the fix was taken, or the entity removed, Unix milliseconds.
     pub(super) timestamp_ms: i64,
-    /// As in [`Fix`] and [`Removed`].
+    /// Unix microseconds, as in [`Fix`] and [`Removed`].
     pub(super) received_us: i64,
     // NaN stands for absent: an Option would cost four bytes more, each.
     accuracy_m: f32,
@@ -22,27 +22,27 @@ pub(super) struct Record {
     heading_deg: f32,
     /// Boxed, because many entities have no profile.
     pub(super) profile: Option<Box<HeldProfile>>,
-    /// The leaf of the tree that the entity lies in; [`NOWHERE`] makes it a tombstone.
+    /// The leaf of the tree that contains the entity; [`NOWHERE`] makes it a tombstone.
     pub(super) leaf: u32,
-    /// The reload during which Redis last had a word on this entity.
+    /// The reload during which the store last confirmed this entity.
     pub(super) generation: u16,
-    /// The reload in which, or after which, its profile was last read from Redis; [`NEVER_READ`] before the first time.
+    /// The reload in which, or after which, its profile was last read from the store; [`NEVER_READ`] before the first time.
     pub(super) profile_generation: u16,
-    /// The position, or the removal, is not yet known to be in Redis.
+    /// The position, or the removal, is not yet known to be in the store.
     pub(super) unsaved: bool,
 }
 
 /// The `profile_generation` before the first reading; no reload has this number.
 pub(super) const NEVER_READ: u16 = 0;
 
-/// A profile as read from Redis, with the members that Redis does not have yet.
+/// A profile as read from the store, with the members that the store does not have yet.
 #[derive(Debug, Default)]
 pub(super) struct HeldProfile {
-    /// The profile as it was last read from Redis.
+    /// The profile as it was last read from the store.
     pub(super) saved: Option<Arc<Profile>>,
     /// The number of the batch that changed it last, as of that reading.
     pub(super) version: u64,
-    /// What is not yet known to be in Redis.
+    /// The members that are not yet known to be in the store.
     pub(super) unsaved: Option<Arc<Profile>>,
     /// Both combined, as answers show it; `None` where no member has a value.
     pub(super) shown: Option<Arc<Profile>>,
@@ -85,16 +85,11 @@ impl Record {
         record
     }
 
-    /// The record of an entity that was removed before it was known. No answer shows its place.
+    /// Creates the record of an entity that was removed before it was known. No answer shows its place.
     pub(super) fn tombstone(id: Id, removed: Removed) -> Self {
         let fix = Fix {
-            point: Point::NULL_ISLAND,
-            timestamp_ms: removed.at_ms,
             received_us: removed.received_us,
-            accuracy_m: None,
-            altitude_m: None,
-            speed_mps: None,
-            heading_deg: None,
+            ..Fix::new(Point::NULL_ISLAND, removed.at_ms)
         };
         Self::new(id, &fix)
     }
@@ -146,18 +141,18 @@ impl Record {
         }
     }
 
-    /// Whether anything of this entity waits to be written to Redis.
+    /// Returns whether anything of this entity is to be written to the store.
     pub(super) fn has_unsaved(&self) -> bool {
         self.unsaved || self.has_unsaved_profile()
     }
 
-    /// What it holds besides the record itself.
+    /// Returns the memory that it holds besides the record itself, bytes.
     pub(super) fn heap_bytes(&self) -> usize {
-        /// Ids of up to this length lie in the record.
+        /// Ids of up to this length are part of the record.
         const INLINE: usize = 24;
         let id = if self.id.len() > INLINE { self.id.len() } else { 0 };
         let profile = self.profile.as_ref().map_or(0, |held| {
-            // The words of a profile are shared with whoever set it, and are not counted.
+            // The texts of a profile may be shared with the caller that set it, and are not counted.
             // Without unsaved members `shown` is `saved`.
             let profiles = usize::from(held.saved.is_some()) + 2 * usize::from(held.unsaved.is_some());
             size_of::<HeldProfile>() + profiles * (size_of::<Profile>() + 16)

@@ -2,10 +2,10 @@ const WORDS: usize = (CHUNK / u64::BITS) as usize;
 /// Slots a chunk.
 const CHUNK: u32 = 1024;
 
-/// A set of slots: a bit each, and a count for every 1,024, so that a look for the next member skips what is empty.
+/// A set of slots: a bit each, and a count for every 1,024, so that the search for the next member skips what is empty.
 ///
-/// The usual hash set would move all its members when it grows, under the index's lock, in the very moment when Redis
-/// has gone and every entity becomes a member.
+/// A hash set would move all its members when it grows, under the index's lock, at the moment when the store becomes unavailable and
+/// every entity becomes a member.
 #[derive(Debug, Default)]
 pub(super) struct SlotSet {
     chunks: Vec<Option<Box<[u64; WORDS]>>>,

@@ -95,7 +95,7 @@ impl State {
     /// Makes a known entity a tombstone, unless its fix is newer; whether it was live until then.
     pub(super) fn bury(&mut self, slot: u32, origin: Origin, removed: Removed) -> bool {
         let record = &mut self.records[slot];
-        // A removal counts from Redis's now, or from earlier.
+        // A removal is never ahead of the clock, so its time is the bound.
         distrust(record, removed.at_ms, removed.at_ms);
         let order = order(record, removed.at_ms, removed.received_us);
         note(record, origin, order, self.generation);
@@ -149,8 +149,8 @@ impl State {
     }
 }
 
-/// Lets a time that is from before a clock was set back give way to any other. Senders' clocks may be a minute ahead, and those of Redis
-/// and of the instances differ; `record.lua` has the same bound.
+/// Discards a record's time that is from before a clock was set back, so that any other replaces it. Senders' clocks may be a minute
+/// ahead, and so may the clock by which the sender was checked.
 fn distrust(record: &mut Record, timestamp_ms: i64, now_ms: i64) {
     let latest_ms = now_ms.saturating_add(2 * MAX_AHEAD_MS);
     if record.timestamp_ms > latest_ms && timestamp_ms <= latest_ms {
@@ -158,12 +158,12 @@ fn distrust(record: &mut Record, timestamp_ms: i64, now_ms: i64) {
     }
 }
 
-/// How a fix or removal is ordered against the record's. Scripts compare what Redis has in the same way.
+/// Compares a fix or removal with the record's. A store should compare in the same way.
 fn order(record: &Record, timestamp_ms: i64, received_us: i64) -> Ordering {
     (timestamp_ms, received_us).cmp(&(record.timestamp_ms, record.received_us))
 }
 
-/// What an update from `origin`, of this order against the record, says about whether Redis has the record as we have it.
+/// Updates the record's marks after an update from `origin` with this order: whether the store has the record as it is here.
 fn note(record: &mut Record, origin: Origin, order: Ordering, generation: u16) {
     let has_it = order.is_ge();
     match origin {
@@ -172,10 +172,10 @@ fn note(record: &mut Record, origin: Origin, order: Ordering, generation: u16) {
             record.unsaved = false;
             record.generation = generation;
         }
-        // Stored before ours, or after Redis lost ours; which of both, the load shows.
+        // Stored before the record's, or after the store has lost the record's. A load shows which.
         Origin::Stored => {}
-        // Redis holds an older value than this index, so Redis has lost the newer one. This does not apply if ours was heard since the
-        // reload began: the load may have read the value before that.
+        // The store holds an older value than this index, so the store has lost the newer one. This does not apply if the newer one was
+        // received since the reload began: the load may have read the value before that.
         Origin::Loaded => {
             record.unsaved |= record.generation != generation;
             record.generation = generation;

@@ -2,7 +2,7 @@ use super::{LiveIndex, PIECE};
 use crate::Id;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// Records looked at in one holding of the lock.
+/// Records examined in one hold of the lock.
 const LOOK: u32 = 256;
 
 /// An entity whose fix has expired.
@@ -18,7 +18,7 @@ impl LiveIndex {
     /// Removes records that are past their time to live, including tombstones and unsaved fixes; returns the entities whose fixes have
     /// expired. An unsaved profile has no time to live: its entity is kept, invisible, until the profile is written.
     ///
-    /// Looks at up to `budget` records, from where the last sweep stopped, and at each at most once.
+    /// Examines up to `budget` records, from where the last sweep stopped, and each at most once.
     pub fn sweep(&self, now_ms: i64, budget: usize) -> Vec<Swept> {
         let mut swept = Vec::new();
         let mut left = u32::try_from(budget)
@@ -36,7 +36,7 @@ impl LiveIndex {
             }
             let mut state = self.state.write();
             for slot in expired.drain(..) {
-                // It may have moved since it was looked at.
+                // It may have changed since it was examined.
                 let Some(record) = state.records.get(slot) else {
                     continue;
                 };
@@ -56,7 +56,7 @@ impl LiveIndex {
         swept
     }
 
-    /// Collects up to [`PIECE`] expired slots; returns how many slots it has looked at.
+    /// Collects up to [`PIECE`] expired slots. Returns how many slots it has examined.
     fn look_for_expired(&self, now_ms: i64, most: u32, expired: &mut Vec<u32>) -> u32 {
         let state = self.state.read();
         let end = state.records.end();

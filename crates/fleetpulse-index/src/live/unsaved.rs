@@ -1,4 +1,4 @@
-//! What Redis does not have yet: taken while it was away, or lost by it.
+//! What the store does not have: accepted while it was unavailable, or lost by it.
 
 use super::record::Record;
 use super::state::State;
@@ -9,23 +9,23 @@ use crate::profile::Profile;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// Records looked at in one holding of the lock.
+/// Records examined in one hold of the lock.
 const LOOK: u32 = 256;
 
-/// An entity that is to be written to Redis.
+/// An entity that is to be written to the store.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Unsaved {
-    /// Which.
+    /// The entity.
     pub id: Id,
     /// Its newest fix; `None` if it was removed. Present even if only the profile is unsaved.
     pub fix: Option<Fix>,
-    /// When the fix was taken, or the entity removed.
+    /// When the fix was taken, or the entity removed, Unix milliseconds.
     pub timestamp_ms: i64,
-    /// When that was received, as in [`Fix`].
+    /// When that was received, Unix microseconds, as in [`Fix`].
     pub received_us: i64,
     /// Whether the fix, or the removal, is unsaved.
     pub position_unsaved: bool,
-    /// What of the profile is unsaved.
+    /// The unsaved members of the profile.
     pub change: Option<Arc<Profile>>,
 }
 
@@ -38,7 +38,7 @@ fn mark_one_saved(state: &mut State, slot: u32, written: &Unsaved) {
     }
 }
 
-/// What of an entity Redis had no word on since a reload began.
+/// An entity that the store has not confirmed, or not entirely, since a reload began.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Missing {
     /// The entity.
@@ -63,16 +63,16 @@ impl Unsaved {
 }
 
 impl LiveIndex {
-    /// How many entities have anything unsaved.
+    /// Returns the number of entities with anything unsaved.
     #[must_use]
     pub fn unsaved_len(&self) -> usize {
         self.state.read().unsaved.len()
     }
 
-    /// Up to `max` entities with anything unsaved. A look, not a take: they stay unsaved until marked otherwise.
+    /// Returns up to `max` entities with anything unsaved. They stay unsaved until they are marked as saved.
     ///
-    /// Each look goes on where the last one stopped and begins again at the end, so that an entity that cannot be written
-    /// does not keep the others waiting.
+    /// Each call continues where the last one stopped and starts over at the end, so that an entity that cannot be written
+    /// does not delay the others.
     #[must_use]
     pub fn unsaved(&self, max: usize) -> Vec<Unsaved> {
         let mut unsaved = Vec::new();
@@ -98,8 +98,8 @@ impl LiveIndex {
         unsaved
     }
 
-    /// Clears the unsaved mark of each fix or removal that is still the very one given, not of one that was replaced while it was on its
-    /// way.
+    /// Clears the unsaved mark of each fix or removal that is still identical to the given one. One that was replaced while it was being
+    /// written stays unsaved.
     pub fn mark_saved<'a>(&self, saved: impl IntoIterator<Item = &'a Unsaved>) {
         let mut saved = saved.into_iter().peekable();
         while saved.peek().is_some() {
@@ -112,7 +112,7 @@ impl LiveIndex {
         }
     }
 
-    /// Marks the fix or removal of each known entity as unsaved, unless Redis has confirmed it since [`Self::begin_reload`].
+    /// Marks the fix or removal of each known entity as unsaved, unless the store has confirmed it since [`Self::begin_reload`].
     pub fn mark_unsaved(&self, ids: &[Id]) {
         for piece in ids.chunks(PIECE) {
             let mut state = self.state.write();
@@ -128,17 +128,17 @@ impl LiveIndex {
         }
     }
 
-    /// Begins a reload: from here on it is noted which entities Redis has a word on.
+    /// Begins a reload: from here on the index records which entities the store confirms.
     pub fn begin_reload(&self) {
         let mut state = self.state.write();
         // 0 means "never".
         state.generation = state.generation.checked_add(1).unwrap_or(1);
     }
 
-    /// Returns entities that Redis has not confirmed since [`Self::begin_reload`]: Redis may have lost them, or a message about their
-    /// removal or the change of their profile was missed. Expired entities are left out.
+    /// Returns entities that the store has not confirmed since [`Self::begin_reload`]: the store may have lost them, or a message about
+    /// their removal or the change of their profile was missed. Expired entities are left out.
     ///
-    /// Looks at up to `budget` records from `cursor` on, 0 at first; returns the next cursor, or `None` at the end.
+    /// Examines up to `budget` records from `cursor` on, 0 at first; returns the next cursor, or `None` at the end.
     #[must_use]
     pub fn missing_after_reload(&self, cursor: u32, budget: usize, now_ms: i64) -> (Vec<Missing>, Option<u32>) {
         let mut missing = Vec::new();
@@ -153,7 +153,7 @@ impl LiveIndex {
                 };
                 let found = Missing {
                     id: record.id.clone(),
-                    // An unsaved position is about to be written, and the answer to that shows what Redis has.
+                    // An unsaved position is about to be written, and the answer to that shows what the store has.
                     position: record.generation != state.generation && !record.unsaved,
                     profile: record.profile_generation != state.generation,
                 };

@@ -1,43 +1,43 @@
-//! The words of a change to the index.
+//! Changes to the index, and their outcomes.
 
 use crate::Id;
 use crate::model::Fix;
 
-/// A fix on its way into the index.
+/// A fix of an entity.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Update {
-    /// Whose it is.
+    /// The entity.
     pub id: Id,
-    /// Where it was, and when.
+    /// Its position.
     pub fix: Fix,
 }
 
-/// Where a change comes from, and so whether Redis has it.
+/// The source of a change, which determines whether the store has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// Redis acknowledged it, to us or to the instance that published it. Clears the unsaved mark of anything not newer.
+    /// The store has acknowledged the change, to this process or to another. It clears the unsaved mark of anything that is not newer.
     Stored,
-    /// Read from Redis at a load or reload. As `Stored`, but where the index knows something newer, Redis has lost that, and it
-    /// becomes unsaved; unless that was heard since the reload began.
+    /// Read from the store at a load or reload. As `Stored`, but if the index has something newer, the store has lost that, and it
+    /// becomes unsaved, unless it was received since the reload began.
     Loaded,
-    /// Taken while Redis is away: becomes unsaved.
+    /// Accepted while the store is unavailable: becomes unsaved.
     Local,
 }
 
-/// What became of one update.
+/// The outcome of one update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is now the newest, of an entity that was unknown before, or whose profile was never read from Redis.
+    /// It is now the newest of an entity that was unknown before, or whose profile was never read from the store.
     Created,
     /// It is the newest now.
     Applied,
-    /// Something newer is known, or it is past its time to live already. Ignored.
+    /// Something newer is known, or the fix has already expired. Ignored.
     Stale,
     /// The entity is unknown and there is no room for another. Ignored.
     Full,
 }
 
-/// How many updates of a batch came to which [`Outcome`].
+/// The number of updates of a batch by [`Outcome`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Applied {
     /// [`Outcome::Created`] and [`Outcome::Applied`].

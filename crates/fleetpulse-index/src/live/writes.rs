@@ -4,7 +4,7 @@ use super::{Applied, LiveIndex, Origin, Outcome, PIECE, Update};
 use crate::Id;
 use crate::model::Removed;
 
-/// What can be worked out of an update before the lock is taken.
+/// What can be computed from an update before the lock is taken.
 #[derive(Debug, Clone, Copy, Default)]
 struct Prepared {
     hash: u64,
@@ -12,12 +12,12 @@ struct Prepared {
 }
 
 impl LiveIndex {
-    /// Takes a batch of updates and counts what became of them.
+    /// Applies a batch of updates and counts the outcomes.
     pub fn apply(&self, origin: Origin, updates: &[Update], now_ms: i64) -> Applied {
         self.apply_each(origin, updates, now_ms, |_, _| {})
     }
 
-    /// As [`Self::apply`], and tells `outcome` what became of each update, by its place in the batch.
+    /// Does the same as [`Self::apply`], and calls `outcome` with the outcome of each update and its position in the batch.
     ///
     /// `outcome` is called without the lock.
     pub fn apply_each(
@@ -43,9 +43,9 @@ impl LiveIndex {
         applied
     }
 
-    /// Removes an entity; whether it had a position until now.
+    /// Removes an entity. Returns whether it had a position.
     ///
-    /// Leaves a tombstone, so that a fix from before the removal that arrives late does not bring the entity back; a newer
+    /// A tombstone remains, so that a fix from before the removal that arrives late does not restore the entity; a newer
     /// one does. A removal older than the entity's fix is ignored. An unknown entity gets a tombstone if there is room.
     pub fn remove(&self, origin: Origin, id: &Id, removed: Removed) -> bool {
         let hash = self.hash(id);
@@ -68,7 +68,7 @@ impl LiveIndex {
             };
         }
         let mut state = self.state.write();
-        // Looking all up first lets the processor wait for many places of memory at once.
+        // All are looked up first, so that the processor loads many places of memory at the same time.
         let mut slots = [None; PIECE];
         for ((slot, prepared), update) in slots.iter_mut().zip(&prepared).zip(updates) {
             *slot = state.find(prepared.hash, &update.id);
@@ -77,7 +77,7 @@ impl LiveIndex {
             if cfg!(debug_assertions) {
                 (self.failpoint)(&update.id);
             }
-            // One that Redis has is taken at any age: the next sweep finds it, and has it taken out of Redis as well.
+            // One that the store has is accepted at any age: the next sweep returns it, so that the caller can remove it from the store.
             outcomes[i] = if origin != Origin::Stored && self.is_expired(update.fix.timestamp_ms, now_ms) {
                 Outcome::Stale
             } else {
