@@ -1,6 +1,8 @@
 //! The index held against the plainest possible one: a list that is searched from end to end.
 
 mod churn;
+mod damage;
+mod interleavings;
 mod marks;
 mod merge;
 mod queries;
@@ -29,13 +31,8 @@ fn at(lat: f64, lon: f64) -> Point {
 
 fn fix(point: Point, timestamp_ms: i64) -> Fix {
     Fix {
-        point,
-        timestamp_ms,
-        received_us: 0,
-        accuracy_m: None,
-        altitude_m: None,
         speed_mps: Some(3.5),
-        heading_deg: None,
+        ..Fix::new(point, timestamp_ms)
     }
 }
 
