@@ -1,7 +1,7 @@
 //! The cache as others use it, and how it finds what lies there.
 
 use super::error::CacheError;
-use super::look::{Found, Look};
+use super::key_state::{Found, KeyState};
 use super::model::{Entry, Hit, Lookup, Name, Remaining, Tag};
 use super::reads::Reads;
 use super::shared::Shared;
@@ -85,8 +85,8 @@ impl Cache {
         if let Some(entry) = self.local(&name) {
             return Ok(Some(entry));
         }
-        let look = self.look(&name, &[]).await;
-        self.served(&name, look)
+        let state = self.read_key(&name, &[]).await;
+        self.served(&name, state)
     }
 
     /// The values under keys of a namespace, each as [`Self::get`] has it, in order.
@@ -121,15 +121,15 @@ impl Cache {
             return Ok(found);
         }
         let asked: Vec<_> = missing.iter().map(|&index| names[index]).collect();
-        let looks = match self.look_at_all(&asked, &[]).await {
-            Ok(looks) => looks,
+        let states = match self.read_keys(&asked, &[]).await {
+            Ok(states) => states,
             Err(error) => {
                 self.note_error(namespace, asked.len());
                 return Err(error);
             }
         };
-        for (index, look) in missing.into_iter().zip(looks) {
-            found[index] = self.served(&names[index], Ok(look));
+        for (index, state) in missing.into_iter().zip(states) {
+            found[index] = self.served(&names[index], Ok(state));
         }
         Ok(found)
     }
@@ -144,9 +144,9 @@ impl Cache {
         if let Some(entry) = self.local(&name) {
             return Ok(Lookup::Fresh(entry));
         }
-        let look = self.counted(&name, self.look(&name, tags).await)?;
-        self.keep(&name, &look);
-        match look.found {
+        let state = self.counted(&name, self.read_key(&name, tags).await)?;
+        self.keep(&name, &state);
+        match state.found {
             Found::Live(_, entry) if entry.is_fresh() => Ok(Lookup::Fresh(entry)),
             Found::Live(_, entry) => Ok(Lookup::Stale(entry)),
             Found::Nothing => Ok(Lookup::Miss),
@@ -168,7 +168,7 @@ impl Cache {
     /// As [`Self::get`].
     pub async fn ttl(&self, namespace: &Id, key: &str) -> Result<Option<Remaining>, CacheError> {
         let name = Name::new(namespace, key)?;
-        match self.look(&name, &[]).await?.found {
+        match self.read_key(&name, &[]).await?.found {
             Found::Live(_, entry) if !entry.stale_for.is_zero() => Ok(Some(Remaining {
                 fresh_for: entry.fresh_for,
                 ends_in: entry.stale_for,
@@ -186,33 +186,33 @@ impl Cache {
         Some(entry)
     }
 
-    /// What is served of a look, and counted.
-    fn served(&self, name: &Name<'_>, look: Result<Look, CacheError>) -> Result<Option<Entry>, CacheError> {
-        let look = self.counted(name, look)?;
-        self.keep(name, &look);
-        match look.found {
+    /// Returns the entry that may be served, and counts the read.
+    fn served(&self, name: &Name<'_>, state: Result<KeyState, CacheError>) -> Result<Option<Entry>, CacheError> {
+        let state = self.counted(name, state)?;
+        self.keep(name, &state);
+        match state.found {
             Found::Live(_, entry) if !entry.stale_for.is_zero() => Ok(Some(entry)),
             Found::Live(..) | Found::Nothing => Ok(None),
             Found::Corrupt => Err(CacheError::Corrupt),
         }
     }
 
-    /// Counts what a look came to.
-    pub(super) fn counted(&self, name: &Name<'_>, look: Result<Look, CacheError>) -> Result<Look, CacheError> {
+    /// Counts a read by what was found.
+    pub(super) fn counted(&self, name: &Name<'_>, state: Result<KeyState, CacheError>) -> Result<KeyState, CacheError> {
         let counted = &self.shared().counted;
-        let look = match look {
-            Ok(look) => look,
+        let state = match state {
+            Ok(state) => state,
             Err(error) => {
                 self.note_error(name.namespace, 1);
                 return Err(error);
             }
         };
         let namespaces = &self.shared().namespaces;
-        let counts = match &look.found {
+        let counts = match &state.found {
             Found::Live(..) => namespaces.of(name.namespace),
             Found::Nothing | Found::Corrupt => namespaces.if_named(name.namespace),
         };
-        match &look.found {
+        match &state.found {
             Found::Live(_, entry) if entry.is_fresh() => {
                 counts.shared_hits.add(1);
                 counts.shared_served.add(entry.bytes.len() as u64);
@@ -232,7 +232,7 @@ impl Cache {
                 counted.corrupt.inc();
             }
         }
-        Ok(look)
+        Ok(state)
     }
 
     fn note_error(&self, namespace: &Id, times: usize) {

@@ -1,12 +1,12 @@
 //! Get, or compute: one computation for a key in this process and, if asked for, across instances.
 
 use super::Cache;
-use super::crossing::{Crossing, Seen};
+use super::computation::{Computation, Seen};
 use super::error::{CacheError, ComputeError};
-use super::flights::{Boarding, Destination, Flight, Outcome, Replace, View};
+use super::key_state::Found;
 use super::local::Marks;
-use super::look::Found;
 use super::model::{Entry, Fetched, Made, Name, Outage, Policy, Source};
+use super::single_flight::{ComputationKey, InFlight, Join, Outcome, Replace, View};
 use super::write::json;
 use crate::ids::Id;
 use crate::runtime::caught;
@@ -19,8 +19,8 @@ use std::time::Instant;
 use tokio::task::spawn_local;
 use tokio::time::timeout_at;
 
-/// So often a caller waits for computations that turn out not to be for it, because they had begun before it asked; then it
-/// takes only one that has not.
+/// Maximum computations that a follower waits for and may not use, because they had begun before it asked. Then it joins only one that has
+/// not begun.
 const ROUNDS: usize = 3;
 
 /// Why a typed computation failed.
@@ -29,22 +29,22 @@ enum TypedError<E> {
     NotJson(String),
 }
 
-/// A caller's part in a computation.
+/// A caller's role in a computation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
-    Began,
-    Joined {
-        /// Before it began to compute.
+enum Role {
+    Leader,
+    Follower {
+        /// Whether it joined before the computation began.
         early: bool,
     },
 }
 
 impl Cache {
-    /// The value under a key, found, or computed by `compute` and stored.
+    /// Returns the value of a key. A miss is computed by `compute` and stored.
     ///
-    /// However many ask for it in this process, one computes, and all of them have its value or its error. That one is a
-    /// task of the current thread: it goes on if its caller goes away. The value is that of before an invalidation only for
-    /// those who asked before the invalidation was acknowledged. What is found and is no `T` counts as a miss.
+    /// Of all callers in this process that want the same key, one computes, and all get its value or its error. The computation is a
+    /// task of the current thread and continues if its caller goes away. A value from before an invalidation is returned only to
+    /// callers that asked before the invalidation was acknowledged. A stored value that is not a `T` counts as a miss.
     ///
     /// # Errors
     /// [`ComputeError::Failed`], unless there is an entry that may be served then. [`ComputeError::Cache`]: with
@@ -66,7 +66,7 @@ impl Cache {
         C: Future<Output = Result<T, E>> + 'static,
     {
         let put = policy.put.clone();
-        // A computation that this caller began in the background.
+        // A computation that this caller started in the background.
         let mut renewal = None;
         let mut compute = Some(move || async move {
             let value = compute().await.map_err(|error| TypedError::Theirs(Arc::new(error)))?;
@@ -84,9 +84,9 @@ impl Cache {
                     self.fetch_once(namespace, key, policy, &mut compute, &mut renewal)
                         .await
                 }
-                Some(flight) => {
-                    let arrived = self.arrive(namespace, &flight, Part::Began, None).await;
-                    arrived.unwrap_or(Err(ComputeError::Lost))
+                Some(in_flight) => {
+                    let result = self.await_outcome(namespace, &in_flight, Role::Leader, None).await;
+                    result.unwrap_or(Err(ComputeError::Lost))
                 }
             };
             let fetched = fetched.map_err(|error: ComputeError<TypedError<E>>| match error {
@@ -110,7 +110,7 @@ impl Cache {
             if renewal.is_some() {
                 continue;
             }
-            // Nothing else is known of it than that it is of no use here. Computed for this caller it would be the same again.
+            // The value was computed for this caller: another computation would give the same.
             if compute.is_none() {
                 return Err(ComputeError::Cache(CacheError::Corrupt));
             }
@@ -118,7 +118,7 @@ impl Cache {
         }
     }
 
-    /// The same with bytes; the computation itself says how its value is kept.
+    /// Returns the bytes of a key, as [`Self::get_or_compute`] does. The computation says how its value is stored.
     ///
     /// # Errors
     /// As [`Self::get_or_compute`].
@@ -141,14 +141,14 @@ impl Cache {
             .await
     }
 
-    /// Takes `compute` if it is this caller who computes; with `renewal`, if it has its answer before that.
+    /// Takes `compute` if this caller leads the computation. Sets `renewal` if the caller gets a stored value before that.
     async fn fetch_once<E, F, C>(
         &self,
         namespace: &Id,
         key: &str,
         policy: &Policy,
         compute: &mut Option<F>,
-        renewal: &mut Option<Arc<Flight>>,
+        renewal: &mut Option<Arc<InFlight>>,
     ) -> Result<Fetched<Bytes>, ComputeError<E>>
     where
         E: Send + Sync + 'static,
@@ -156,15 +156,15 @@ impl Cache {
         C: Future<Output = Result<Made, E>> + 'static,
     {
         let name = Name::new(namespace, key)?;
-        let mut luck = Luck::default();
+        let mut early_refresh = EarlyRefresh::default();
         let mut kept = self.local(&name);
-        if let Some(entry) = kept.take_if(|entry| !luck.is_early(entry, policy.beta)) {
+        if let Some(entry) = kept.take_if(|entry| !early_refresh.is_early(entry, policy.beta)) {
             let level = entry.level;
             return Ok(found(entry, Source::Fresh(level)));
         }
         policy.put.check()?;
         let tags = &policy.put.tags;
-        let destination = Destination {
+        let key = ComputationKey {
             namespace: namespace.clone(),
             key: key.into(),
             error: TypeId::of::<E>(),
@@ -172,14 +172,14 @@ impl Cache {
         let (mut replace, mut rounds) = (Replace::Overdue, 0);
         loop {
             let marks = self.shared().local.marks(&name, tags);
-            let looked = self.counted(&name, self.look(&name, tags).await);
-            let looked = match looked {
-                Ok(look) => {
+            let read = self.counted(&name, self.read_key(&name, tags).await);
+            let read = match read {
+                Ok(state) => {
                     kept = None;
-                    Some(look)
+                    Some(state)
                 }
                 Err(error) => {
-                    // It was due, which is no reason not to serve it.
+                    // It was due for an early refresh, and is still fresh.
                     if let Some(entry) = kept.take() {
                         let level = entry.level;
                         return Ok(found(entry, Source::Fresh(level)));
@@ -190,23 +190,21 @@ impl Cache {
                     }
                 }
             };
-            let view = looked.as_ref().map_or(View::Away, View::Look);
-            let mut spare = None;
-            if let Some(look) = &looked
-                && let Found::Live(head, entry) = &look.found
+            let view = read.as_ref().map_or(View::Unavailable, View::Read);
+            let mut fallback = None;
+            if let Some(state) = &read
+                && let Found::Live(head, entry) = &state.found
             {
-                let is_due = !entry.is_fresh() || luck.is_early(entry, policy.beta);
+                let is_due = !entry.is_fresh() || early_refresh.is_early(entry, policy.beta);
                 if entry.is_fresh() || !entry.stale_for.is_zero() {
-                    if is_due
-                        && let Boarding::Started(flight) = self.board(&destination, view, &marks, Replace::Overdue)
-                    {
+                    if is_due && let Join::Leader(in_flight) = self.join(&key, view, &marks, Replace::Overdue) {
                         if entry.is_fresh() {
                             self.shared().namespaces.of(namespace).early.add(1);
                         }
-                        *renewal = Some(Arc::clone(&flight));
-                        self.take_off(policy, destination, flight, Seen::There(head.nonce), marks, compute);
+                        *renewal = Some(Arc::clone(&in_flight));
+                        self.start(policy, key, in_flight, Seen::There(head.nonce), marks, compute);
                     }
-                    self.keep(&name, look);
+                    self.keep(&name, state);
                     let source = if rounds > 0 && entry.is_fresh() {
                         self.count_joined(namespace);
                         Source::Joined
@@ -217,26 +215,26 @@ impl Cache {
                     };
                     return Ok(found(entry.clone(), source));
                 }
-                spare = Some((entry.clone(), look.asked));
+                fallback = Some((entry.clone(), state.asked));
             }
-            let (flight, part) = match self.board(&destination, view, &marks, replace) {
-                Boarding::Joined { flight, early } => (flight, Part::Joined { early }),
-                Boarding::Started(flight) => {
-                    let seen = looked
-                        .as_ref()
-                        .map_or(Seen::Away, |look| look.nonce.map_or(Seen::Nothing, Seen::There));
-                    self.take_off(policy, destination.clone(), Arc::clone(&flight), seen, marks, compute);
-                    (flight, Part::Began)
+            let (in_flight, part) = match self.join(&key, view, &marks, replace) {
+                Join::Follower { in_flight, early } => (in_flight, Role::Follower { early }),
+                Join::Leader(in_flight) => {
+                    let seen = read.as_ref().map_or(Seen::Unavailable, |state| {
+                        state.nonce.map_or(Seen::Nothing, Seen::There)
+                    });
+                    self.start(policy, key.clone(), Arc::clone(&in_flight), seen, marks, compute);
+                    (in_flight, Role::Leader)
                 }
-                Boarding::Outdated => {
-                    // It may have begun after the look, and then it shows in another.
+                Join::Outdated => {
+                    // It may have begun after the read: then the next read shows the same versions.
                     replace = Replace::Outdated;
                     continue;
                 }
-                Boarding::Full => return Err(CacheError::Busy.into()),
+                Join::Full => return Err(CacheError::Busy.into()),
             };
-            if let Some(arrived) = self.arrive(namespace, &flight, part, spare).await {
-                return arrived;
+            if let Some(result) = self.await_outcome(namespace, &in_flight, part, fallback).await {
+                return result;
             }
             rounds += 1;
             replace = if rounds < ROUNDS {
@@ -247,9 +245,9 @@ impl Cache {
         }
     }
 
-    fn board(&self, destination: &Destination, view: View<'_>, marks: &Marks, replace: Replace) -> Boarding {
+    fn join(&self, key: &ComputationKey, view: View<'_>, marks: &Marks, replace: Replace) -> Join {
         let shared = self.shared();
-        shared.flights.board(destination, view, marks, &shared.local, replace)
+        shared.single_flight.join(key, view, marks, &shared.local, replace)
     }
 
     fn count_joined(&self, namespace: &Id) {
@@ -257,20 +255,22 @@ impl Cache {
         self.shared().counted.joined.inc();
     }
 
-    /// Waits for a computation. `spare` is what may be served in its place if it fails, and when that was looked at. `None` if
-    /// one who joined has to look again.
-    async fn arrive<E: Send + Sync + 'static>(
+    /// Waits for a computation. `fallback` is the stale entry that may be served if it fails, and when that was read. Returns `None` if a
+    /// follower has to read again.
+    async fn await_outcome<E: Send + Sync + 'static>(
         &self,
         namespace: &Id,
-        flight: &Flight,
-        part: Part,
-        spare: Option<(Entry, Instant)>,
+        in_flight: &InFlight,
+        part: Role,
+        fallback: Option<(Entry, Instant)>,
     ) -> Option<Result<Fetched<Bytes>, ComputeError<E>>> {
         let outcome = match part {
-            Part::Began => flight.outcome.wait().await,
-            Part::Joined { early } => {
-                // One that hangs does not block its key for ever.
-                let outcome = timeout_at(flight.overdue().into(), flight.outcome.wait()).await.ok()?;
+            Role::Leader => in_flight.outcome.wait().await,
+            Role::Follower { early } => {
+                // A computation that hangs does not block its key for ever.
+                let outcome = timeout_at(in_flight.overdue().into(), in_flight.outcome.wait())
+                    .await
+                    .ok()?;
                 match outcome {
                     Outcome::Made { for_all: false, .. } if !early => return None,
                     Outcome::Found(_) => return None,
@@ -278,8 +278,8 @@ impl Cache {
                 }
             }
         };
-        // By another caller, here or, where it was found, in another instance.
-        let source = if part == Part::Began && !matches!(outcome, Outcome::Found(_)) {
+        // Computed by another caller, in this process or, if it was found, in another instance.
+        let source = if part == Role::Leader && !matches!(outcome, Outcome::Found(_)) {
             Source::Computed
         } else {
             self.count_joined(namespace);
@@ -291,8 +291,8 @@ impl Cache {
             Outcome::Refused(error) => ComputeError::Cache(error),
             Outcome::Lost => ComputeError::Lost,
         };
-        match spare {
-            Some((entry, looked)) if looked.elapsed() < entry.error_for => {
+        match fallback {
+            Some((entry, read)) if read.elapsed() < entry.error_for => {
                 self.shared().namespaces.of(namespace).stale.add(1);
                 self.shared().counted.stale.inc();
                 Some(Ok(found(entry, Source::StaleOnError)))
@@ -301,12 +301,12 @@ impl Cache {
         }
     }
 
-    /// Begins a computation in the background.
-    fn take_off<E, F, C>(
+    /// Starts a computation in the background.
+    fn start<E, F, C>(
         &self,
         policy: &Policy,
-        destination: Destination,
-        flight: Arc<Flight>,
+        key: ComputationKey,
+        in_flight: Arc<InFlight>,
         seen: Seen,
         marks: Marks,
         compute: &mut Option<F>,
@@ -315,17 +315,17 @@ impl Cache {
         F: FnOnce() -> C + 'static,
         C: Future<Output = Result<Made, E>> + 'static,
     {
-        let crossing = Crossing {
+        let computation = Computation {
             cache: self.clone(),
             policy: policy.clone(),
-            destination,
-            flight,
+            key,
+            in_flight,
             seen,
             marks,
         };
-        // Always there: a caller who takes off has not done so before, and is answered.
+        // A caller leads at most one computation, so it is always there.
         if let Some(compute) = compute.take() {
-            spawn_local(caught("cache.compute", crossing.cross(compute)));
+            spawn_local(caught("cache.compute", computation.run(compute)));
         }
     }
 }
@@ -339,25 +339,25 @@ fn found(entry: Entry, source: Source) -> Fetched<Bytes> {
     }
 }
 
-/// What chance says to one caller: whether a fresh entry is to be computed anew now, the more likely the sooner its time is
-/// over and the longer computing it takes. Drawn once, so that where the same entry is found twice it says the same.
+/// Probabilistic early refresh: whether one caller computes a fresh entry again. It becomes more likely as the expiry approaches, and for
+/// values that take long to compute. Drawn once per caller, so that reading the same entry twice gives the same decision.
 ///
-/// `XFetch`, of Vattani, Chierichetti and Lowenstein, "Optimal Probabilistic Cache Stampede Prevention", PVLDB 8 (2015): if
-/// now − cost · β · ln(random) has come to the end of its time.
+/// `XFetch` of Vattani, Chierichetti and Lowenstein, "Optimal Probabilistic Cache Stampede Prevention", PVLDB 8 (2015): refresh
+/// if now − cost · β · ln(random) ≥ expiry.
 #[derive(Debug, Default)]
-struct Luck(Option<f64>);
+struct EarlyRefresh(Option<f64>);
 
-impl Luck {
-    /// More than −ln(random) ever is: the least random number is 2⁻⁵³.
+impl EarlyRefresh {
+    /// An upper bound of −ln(random): the smallest random number is 2⁻⁵³.
     const MOST: f64 = 37.0;
 
     fn is_early(&mut self, entry: &Entry, beta: f64) -> bool {
         let (reach, left) = (entry.cost.as_secs_f64() * beta, entry.fresh_for.as_secs_f64());
-        // Most entries are far from it, and found in this process each costs less than a random number does.
+        // Most entries are far from their expiry, and a local hit costs less than a random number.
         if reach * Self::MOST < left {
             return false;
         }
-        // 0 is left out, whose logarithm is infinite.
+        // Excludes 0, whose logarithm is infinite.
         let drawn = || -(1.0 - rand::random_range(0.0..1.0_f64)).ln();
         reach * *self.0.get_or_insert_with(drawn) >= left
     }
@@ -375,7 +375,7 @@ mod tests {
             let times = 20_000;
             let put = Put::fresh_for(Duration::from_millis(left));
             let entry = Entry::computed(Bytes::new(), &put, Duration::from_millis(cost));
-            let early = (0..times).filter(|_| Luck::default().is_early(&entry, beta));
+            let early = (0..times).filter(|_| EarlyRefresh::default().is_early(&entry, beta));
             f64::from(u32::try_from(early.count()).unwrap()) / f64::from(times)
         };
         // The chance is e^(−left / (cost · β)).

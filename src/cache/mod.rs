@@ -26,8 +26,8 @@
 //! |---|---|
 //! | `api` | the cache as others use it: finding |
 //! | `write`, `events` | storing, deleting, invalidating; what other services tell of |
-//! | `compute`, `crossing` | finding or computing; a computation on its way to all who wait |
-//! | `ticket`, `carried`, `flights` | what is noted before a computation; that as text, for those who compute elsewhere; one of a key in this process |
+//! | `compute`, `computation` | finding or computing; a computation on its way to all who wait |
+//! | `ticket`, `carried`, `single_flight` | what is noted before a computation; that as text, for those who compute elsewhere; one of a key in this process |
 //! | `look`, `reads` | what lies in Redis, and whether it is valid; many reads in one |
 //! | `local`, `subject` | the level in this process; what it hears of that is to be forgotten |
 //! | `entry`, `model`, `error` | an entry's bytes; the words of the slice; why not |
@@ -67,26 +67,26 @@
 //! With Redis away, or refusing writes, those who join a computation know only what this process has heard.
 
 mod api;
-mod carried;
 mod commands;
+mod computation;
 mod compute;
 mod counters;
-mod crossing;
 mod entry;
 mod error;
 mod events;
-mod flights;
 pub mod handlers;
+mod key_state;
 mod keys;
 mod list;
 mod local;
-mod look;
 mod metrics;
 mod model;
+mod portable_ticket;
 mod reads;
 pub mod response;
 mod settings;
 mod shared;
+mod single_flight;
 mod stats;
 mod subject;
 mod ticket;

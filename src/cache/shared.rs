@@ -1,9 +1,9 @@
 //! What all workers of a process have in common.
 
-use super::flights::Flights;
 use super::local::Local;
 use super::metrics::CacheMetrics;
 use super::settings::CacheSettings;
+use super::single_flight::SingleFlight;
 use super::stats::{LocalStats, Namespaces, Stats};
 use super::warm::Warmers;
 use crate::store::Store;
@@ -16,7 +16,7 @@ use std::time::Duration;
 pub struct Shared {
     settings: CacheSettings,
     pub(super) local: Arc<Local>,
-    pub(super) flights: Flights,
+    pub(super) single_flight: SingleFlight,
     pub(super) namespaces: Namespaces,
     pub(super) warmers: Warmers,
     pub(super) counted: Counted,
@@ -65,7 +65,7 @@ impl Shared {
             invalidations: metrics.invalidations.clone(),
         };
         Arc::new(Self {
-            flights: Flights::new(usize::try_from(settings.max_computations).unwrap_or(usize::MAX)),
+            single_flight: SingleFlight::new(usize::try_from(settings.max_computations).unwrap_or(usize::MAX)),
             settings,
             local,
             namespaces: Namespaces::default(),
@@ -95,7 +95,7 @@ impl Shared {
                 max_bytes: self.settings.local_bytes,
                 listening: self.is_heard(),
             },
-            computing: self.flights.count(),
+            computing: self.single_flight.count(),
         }
     }
 

@@ -4,8 +4,8 @@ use super::Cache;
 use super::commands::{self, Written};
 use super::entry::{Head, Nonce};
 use super::error::CacheError;
+use super::key_state::Found;
 use super::local::Marks;
-use super::look::Found;
 use super::model::{Name, Put, Stored, Tag};
 use super::settings::MAX_TTL;
 use super::subject::{Message, Subject};
@@ -221,7 +221,7 @@ impl Cache {
     pub async fn touch(&self, namespace: &Id, key: &str, ttl: Duration) -> Result<bool, CacheError> {
         Put::fresh_for(ttl).check()?;
         let name = Name::new(namespace, key)?;
-        let look = self.look(&name, &[]).await?;
+        let look = self.read_key(&name, &[]).await?;
         let head = match look.found {
             Found::Live(head, entry) if !entry.stale_for.is_zero() => head,
             Found::Live(..) | Found::Nothing => return Ok(false),

@@ -119,7 +119,7 @@ pub async fn put_entry(request: HttpRequest, payload: web::Payload, cache: State
     let value = fields.finish(value)?.get().as_bytes();
     let stored = match ticket {
         None => cache.store(&namespace, &key, value, &put, None).await?,
-        Some(carried) => match cache.take_up(&namespace, carried).await? {
+        Some(carried) => match cache.adopt(&namespace, carried).await? {
             None => Stored::Superseded,
             ticket => cache.store(&namespace, &key, value, &put, ticket).await?,
         },

@@ -3,8 +3,8 @@
 #![expect(clippy::unreadable_literal, reason = "the schema derive reads no separators")]
 
 use super::super::Put;
-use super::super::carried::Carried;
 use super::super::model::MAX_TAGS;
+use super::super::portable_ticket::PortableTicket;
 use crate::cache::{CacheSettings, MAX_KEY, MAX_TTL, TtlClass};
 use crate::http::{FieldError, Fields, Problem, RawObject, elements, raw};
 use crate::ids::Id;
@@ -120,9 +120,9 @@ pub(super) fn put(fields: &mut Fields, settings: &CacheSettings) -> Put {
 }
 
 /// The ticket that a value was computed under.
-pub(super) fn ticket(fields: &mut Fields) -> Option<Carried> {
+pub(super) fn ticket(fields: &mut Fields) -> Option<PortableTicket> {
     let text = fields.text("ticket", MAX_TICKET)?;
-    let ticket = Carried::parse(&text);
+    let ticket = PortableTicket::parse(&text);
     if ticket.is_none() {
         fields.refuse("ticket", "is none that was given out here");
     }

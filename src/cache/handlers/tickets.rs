@@ -2,8 +2,8 @@
 
 #![expect(clippy::unreadable_literal, reason = "the schema derive reads no separators")]
 
-use super::super::carried::Carried;
 use super::super::model::{MAX_TAGS, Name};
+use super::super::portable_ticket::PortableTicket;
 use super::super::ticket::{TICKET_LIFE, Ticketing};
 use super::{MAX_BODY, State, key, namespace};
 use crate::clock::whole_ms;
@@ -74,7 +74,7 @@ pub async fn take_ticket(request: HttpRequest, payload: web::Payload, cache: Sta
         Ticketing::Granted(ticket) => {
             let ticket = deliver(&request, ticket).await?;
             let body = TicketBody {
-                ticket: Carried::from(&ticket).to_text(),
+                ticket: PortableTicket::from(&ticket).to_text(),
                 expires_in_ms: whole_ms(TICKET_LIFE),
             };
             reply::value(StatusCode::CREATED, &body)

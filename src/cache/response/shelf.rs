@@ -4,7 +4,7 @@ use super::shared::Begun;
 use super::stored::Stored;
 use super::terms::Terms;
 use crate::cache::MAX_TTL;
-use crate::cache::look::Found;
+use crate::cache::key_state::Found;
 use crate::cache::model::Name;
 use crate::cache::subject::Message;
 use crate::cache::{self, Cache, CacheError, Put, Tag, Ticket};
@@ -149,8 +149,8 @@ impl Shelf {
         let Ok(name) = Name::new(&self.namespace, key) else {
             return false;
         };
-        let look = self.patiently(self.cache.look(&name, tags)).await;
-        matches!(look, Some(Ok(look)) if matches!(&look.found, Found::Live(_, entry) if entry.bytes == bytes))
+        let state = self.patiently(self.cache.read_key(&name, tags)).await;
+        matches!(state, Some(Ok(state)) if matches!(&state.found, Found::Live(_, entry) if entry.bytes == bytes))
     }
 
     /// Makes everything with these tags of no use. Not hurried: whoever wrote something is not to be told so before.

@@ -1,12 +1,12 @@
-//! A computation on its way: from the leave to compute, which another instance may have, to the answer for all who wait.
+//! Runs a computation: takes a ticket, waits if another instance has the lease, computes, stores, and answers all waiting callers.
 
 use super::Cache;
 use super::entry::Nonce;
 use super::error::CacheError;
-use super::flights::{Destination, Flight, Outcome};
+use super::key_state::Found;
 use super::local::Marks;
-use super::look::Found;
 use super::model::{Entry, Level, Made, Outage, Policy, Put, Stored};
+use super::single_flight::{ComputationKey, InFlight, Outcome};
 use super::ticket::{Ticket, Ticketing};
 use crate::runtime::caught;
 use bytes::Bytes;
@@ -15,42 +15,42 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::time::sleep;
 
-/// The pauses between two looks at what another instance computes: the first doubles up to the other.
+/// Pauses between two reads of a value that another instance computes: the first one, doubled up to the longest one.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
-/// What was seen in Redis when it was decided to compute.
+/// What was read from Redis when the computation was started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Seen {
     There(Nonce),
     Nothing,
-    /// It is away, and computed is all the same.
-    Away,
+    /// Redis is unavailable, and the policy says to compute anyway.
+    Unavailable,
 }
 
-/// A computation on its way. Dropped, as by a panic or with its thread, it tells those who wait, here and elsewhere.
-pub(super) struct Crossing {
+/// A running computation. If it is dropped, by a panic or with its thread, the waiting callers get [`Outcome::Lost`] and the lease ends.
+pub(super) struct Computation {
     pub cache: Cache,
     pub policy: Policy,
-    pub destination: Destination,
-    pub flight: Arc<Flight>,
+    pub key: ComputationKey,
+    pub in_flight: Arc<InFlight>,
     pub seen: Seen,
-    /// Where the marks stood before that.
+    /// The local marks before that.
     pub marks: Marks,
 }
 
-impl Drop for Crossing {
+impl Drop for Computation {
     fn drop(&mut self) {
-        let flights = &self.cache.shared().flights;
-        flights.remove(&self.destination, &self.flight);
-        flights.end();
-        if self.flight.land(Outcome::Lost)
-            && let Some(ticket) = self.flight.ticket()
+        let single_flight = &self.cache.shared().single_flight;
+        single_flight.remove(&self.key, &self.in_flight);
+        single_flight.end();
+        if self.in_flight.finish(Outcome::Lost)
+            && let Some(ticket) = self.in_flight.ticket()
             && let Ok(runtime) = Handle::try_current()
         {
-            let (cache, destination) = (self.cache.clone(), self.destination.clone());
+            let (cache, key) = (self.cache.clone(), self.key.clone());
             let giving_up = async move {
-                if let Ok(name) = destination.name() {
+                if let Ok(name) = key.name() {
                     cache.give_up(&name, &ticket).await;
                 }
             };
@@ -59,8 +59,8 @@ impl Drop for Crossing {
     }
 }
 
-impl Crossing {
-    pub(super) async fn cross<E, F, C>(self, compute: F)
+impl Computation {
+    pub(super) async fn run<E, F, C>(self, compute: F)
     where
         E: Send + Sync + 'static,
         F: FnOnce() -> C + 'static,
@@ -68,23 +68,23 @@ impl Crossing {
     {
         let outcome = match self.ticket().await {
             Ok(Ready::Compute(ticket)) => {
-                self.flight.depart(ticket.clone());
+                self.in_flight.begin(ticket.clone());
                 self.compute(ticket, compute).await
             }
             Ok(Ready::Found(entry)) => Outcome::Found(entry),
             Err(error) => Outcome::Refused(error),
         };
-        // Before those who wait are told: whoever asks from now on finds what is stored.
-        self.cache.shared().flights.remove(&self.destination, &self.flight);
-        self.flight.land(outcome);
+        // Before the waiting callers are answered: later callers find the stored value.
+        self.cache.shared().single_flight.remove(&self.key, &self.in_flight);
+        self.in_flight.finish(outcome);
     }
 
-    /// The leave to compute; none with Redis away, if the policy says to compute all the same. Or what another instance has
-    /// computed meanwhile.
+    /// Takes a ticket, or finds what another instance has computed meanwhile. There is no ticket if Redis is unavailable and the policy
+    /// says to compute anyway.
     async fn ticket(&self) -> Result<Ready, CacheError> {
-        let (name, policy) = (self.destination.name()?, &self.policy);
-        if self.seen == Seen::Away {
-            // It would not answer now either, and may take its time over that.
+        let (name, policy) = (self.key.name()?, &self.policy);
+        if self.seen == Seen::Unavailable {
+            // Asking again would only cost another timeout.
             return Ok(Ready::Compute(None));
         }
         let mut pause = FIRST_PAUSE;
@@ -96,8 +96,8 @@ impl Crossing {
                     if self.is_as_seen(&ticket) {
                         return Ok(Ready::Compute(Some(ticket)));
                     }
-                    // It was written between the look and the ticket: by a computation here that landed, or an instance that
-                    // had the lease.
+                    // It was written between the read and the ticket: by a computation of this process, or an instance that had the
+                    // lease.
                     return Ok(match self.found_anew().await {
                         Some(entry) => {
                             self.cache.give_up(&name, &ticket).await;
@@ -121,19 +121,19 @@ impl Crossing {
         }
     }
 
-    /// Whether there lies what was seen when it was decided to compute.
+    /// Returns whether the key is as it was when the computation was started.
     fn is_as_seen(&self, ticket: &Ticket) -> bool {
         ticket.was_nothing || self.seen == Seen::There(ticket.nonce)
     }
 
-    /// The entry that there is now, if it is fresh and another than before.
+    /// Returns the current entry if it is fresh and newer than the one that was read.
     async fn found_anew(&self) -> Option<Entry> {
-        let name = self.destination.name().ok()?;
-        let look = self.cache.look(&name, &self.policy.put.tags).await.ok()?;
-        match &look.found {
+        let name = self.key.name().ok()?;
+        let state = self.cache.read_key(&name, &self.policy.put.tags).await.ok()?;
+        match &state.found {
             Found::Live(head, entry) if entry.is_fresh() && Seen::There(head.nonce) != self.seen => {
                 let entry = entry.clone();
-                self.cache.keep(&name, &look);
+                self.cache.keep(&name, &state);
                 Some(entry)
             }
             _ => None,
@@ -150,13 +150,13 @@ impl Crossing {
         let made = compute().await;
         let cost = began.elapsed();
         let shared = self.cache.shared();
-        let counts = shared.namespaces.of(&self.destination.namespace);
+        let counts = shared.namespaces.of(&self.key.namespace);
         let made = match made {
             Ok(made) => made,
             Err(error) => {
                 counts.failed.add(1);
                 shared.counted.failed.inc();
-                if let (Some(ticket), Ok(name)) = (&ticket, self.destination.name()) {
+                if let (Some(ticket), Ok(name)) = (&ticket, self.key.name()) {
                     self.cache.give_up(&name, ticket).await;
                 }
                 return Outcome::Failed(Arc::new(error));
@@ -173,7 +173,7 @@ impl Crossing {
             cost,
             level: Level::Shared,
         };
-        // Whoever joined has seen what the ticket has, or without one the policy, and nothing of other tags.
+        // Followers compared the tags of the ticket, or of the policy if there is none, and no other tags.
         let is_seen = |tag| {
             let of_policy = || self.policy.put.tags.contains(tag);
             ticket.as_ref().map_or_else(of_policy, |ticket| ticket.knows(tag))
@@ -185,9 +185,9 @@ impl Crossing {
         Outcome::Made { entry, for_all }
     }
 
-    /// Stores a computed value, if it is to be and can be. That it is not is no reason not to hand it out.
+    /// Stores a computed value if it is to be stored. A failure does not keep the callers from getting it.
     async fn save(&self, bytes: &Bytes, put: Option<Put>, ticket: Option<Ticket>, cost: Duration) -> Option<Entry> {
-        let name = self.destination.name().ok()?;
+        let name = self.key.name().ok()?;
         let Some(put) = put else {
             if let Some(ticket) = ticket {
                 self.cache.give_up(&name, &ticket).await;
@@ -195,8 +195,8 @@ impl Crossing {
             return None;
         };
         let ticket = ticket?;
-        // Drawn once: this process keeps it for no longer than the others, and its callers are told the same. Of a lifetime
-        // that is not allowed there is nothing to draw.
+        // Jitter is drawn once, so that this process, the others and the callers have the same expiry. An invalid TTL has no jitter to
+        // draw.
         let put = match put.check() {
             Ok(()) => Put {
                 ttl: put.drawn_ttl(),
@@ -220,7 +220,7 @@ impl Crossing {
         }
         let stored = Instant::now();
         let entry = Entry::computed(bytes.clone(), &put, cost);
-        // The marks are of the policy's tags alone.
+        // The marks cover the policy's tags only.
         if !put.local.is_zero() && put.tags.iter().all(|tag| self.policy.put.tags.contains(tag)) {
             let shared = self.cache.shared();
             let counts = shared.namespaces.of(namespace);
@@ -230,10 +230,10 @@ impl Crossing {
     }
 }
 
-/// What there is to do.
+/// What to do next.
 enum Ready {
     /// Compute, and store with this ticket.
     Compute(Option<Ticket>),
-    /// Nothing: it was found.
+    /// Nothing: a value was found.
     Found(Entry),
 }

@@ -1,4 +1,4 @@
-//! What lies under a key, and whether it is valid: the entry is read together with what it depends on.
+//! The state of a key in Redis: the entry, read together with the versions that it depends on, and whether it is valid.
 
 use super::Cache;
 use super::entry::{Head, Nonce, Stored, Version};
@@ -10,11 +10,11 @@ use bytes::Bytes;
 use hashbrown::HashMap;
 use std::time::{Duration, Instant};
 
-/// What lay under a key when it was looked at.
+/// The state of a key when it was read.
 #[derive(Debug)]
-pub(super) struct Look {
+pub(super) struct KeyState {
     pub found: Found,
-    /// The nonce of whatever lay there.
+    /// The nonce of the entry or mark.
     pub nonce: Option<Nonce>,
     /// The version of the namespace.
     pub namespace: Option<Version>,
@@ -24,27 +24,27 @@ pub(super) struct Look {
     pub now_ms: u64,
     /// When Redis was asked.
     pub asked: Instant,
-    /// Where the marks stood before that.
+    /// The local marks before that.
     pub marks: Marks,
 }
 
 #[derive(Debug)]
 pub(super) enum Found {
-    /// Nothing that is valid and of use.
+    /// No valid entry.
     Nothing,
-    /// Something that is no entry.
+    /// A string that is not an entry.
     Corrupt,
     /// An entry, fresh or stale.
     Live(Head, Entry),
 }
 
-impl Look {
+impl KeyState {
     pub(super) fn version_of(&self, tag: &Tag) -> Option<&Version> {
         let (_, version) = self.tags.iter().find(|(other, _)| other == tag)?;
         version.as_ref()
     }
 
-    /// Whether nothing that an entry depends on has been invalidated.
+    /// Returns whether nothing that an entry depends on has been invalidated.
     fn upholds(&self, head: &Head) -> bool {
         let upholds =
             |version: Option<&Version>, nonce| version.is_some_and(|version| version.upholds(nonce, head.made_ms));
@@ -55,7 +55,7 @@ impl Look {
                 .all(|(tag, nonce)| upholds(self.version_of(tag), *nonce))
     }
 
-    /// Takes over what was read of the entry, once the versions are known.
+    /// Sets what was found, once the versions are known.
     fn judge(&mut self, stored: Option<Stored>) {
         self.found = match stored {
             None | Some(Stored::Mark(_)) => Found::Nothing,
@@ -92,14 +92,14 @@ fn entry(head: &Head, value: Bytes, now_ms: u64) -> Option<Entry> {
 }
 
 impl Cache {
-    /// Looks at one key. The versions of `tags` are read with it; those of others that the entry has, in a second round.
-    pub(super) async fn look(&self, name: &Name<'_>, tags: &[Tag]) -> Result<Look, CacheError> {
-        let mut looks = self.look_at_all(std::slice::from_ref(name), tags).await?;
-        looks.pop().ok_or(CacheError::Busy)
+    /// Reads one key, with the versions of `tags`. The versions of other tags of the entry are read in a second round trip.
+    pub(super) async fn read_key(&self, name: &Name<'_>, tags: &[Tag]) -> Result<KeyState, CacheError> {
+        let mut states = self.read_keys(std::slice::from_ref(name), tags).await?;
+        states.pop().ok_or(CacheError::Busy)
     }
 
-    /// The same for many keys at once.
-    pub(super) async fn look_at_all(&self, names: &[Name<'_>], tags: &[Tag]) -> Result<Vec<Look>, CacheError> {
+    /// Reads many keys at once, as [`Self::read_key`] does.
+    pub(super) async fn read_keys(&self, names: &[Name<'_>], tags: &[Tag]) -> Result<Vec<KeyState>, CacheError> {
         let (keys, local) = (self.link().store().keys(), &self.shared().local);
         let marks: Vec<_> = names.iter().map(|name| local.marks(name, tags)).collect();
         let mut asked: Vec<Placed> = Vec::with_capacity(2 * names.len() + tags.len());
@@ -112,10 +112,10 @@ impl Cache {
         let version = |value: &Option<Bytes>| value.as_deref().and_then(Version::decode);
         let (of_names, of_tags) = answer.values.split_at(2 * names.len());
         let known: Vec<_> = tags.iter().cloned().zip(of_tags.iter().map(version)).collect();
-        let mut looks = Vec::with_capacity(names.len());
+        let mut states = Vec::with_capacity(names.len());
         let mut stored = Vec::with_capacity(names.len());
-        // The tags of all entries that are not known yet, each with its place among their versions. There may be many: entries
-        // by the thousand, each with tags of its own.
+        // The tags of all entries whose versions are not read yet, with their indexes in `of_unknown`. A map, because there may be
+        // thousands.
         let mut unknown: HashMap<Tag, usize> = HashMap::new();
         let mut of_unknown: Vec<Placed> = Vec::new();
         for (values, mut marks) in of_names.chunks_exact(2).zip(marks) {
@@ -130,7 +130,7 @@ impl Cache {
                     }
                 }
             }
-            looks.push(Look {
+            states.push(KeyState {
                 found: Found::Nothing,
                 nonce: found.as_ref().and_then(Stored::nonce),
                 namespace: version(&values[1]),
@@ -143,31 +143,31 @@ impl Cache {
         }
         if !unknown.is_empty() {
             let versions = self.reads().get(of_unknown).await?.values;
-            for (look, found) in looks.iter_mut().zip(&stored) {
+            for (state, found) in states.iter_mut().zip(&stored) {
                 if let Some(Stored::Entry(head, _)) = found {
                     let of_entry = head.tags.iter().filter_map(|(tag, _)| {
                         let &place = unknown.get(tag)?;
                         Some((tag.clone(), versions.get(place).and_then(version)))
                     });
-                    look.tags.extend(of_entry);
+                    state.tags.extend(of_entry);
                 }
             }
         }
-        for (look, found) in looks.iter_mut().zip(stored) {
-            look.judge(found);
+        for (state, found) in states.iter_mut().zip(stored) {
+            state.judge(found);
         }
-        Ok(looks)
+        Ok(states)
     }
 
     /// Keeps a fresh entry in this process, if its writer allows that.
-    pub(super) fn keep(&self, name: &Name<'_>, look: &Look) {
-        if let Found::Live(head, entry) = &look.found
+    pub(super) fn keep(&self, name: &Name<'_>, state: &KeyState) {
+        if let Found::Live(head, entry) = &state.found
             && head.local_ms > 0
         {
             let counts = self.shared().namespaces.of(name.namespace);
             let wanted = Duration::from_millis(head.local_ms.into());
             let local = &self.shared().local;
-            local.keep(name, entry, look.asked, wanted, look.marks.clone(), &counts);
+            local.keep(name, entry, state.asked, wanted, state.marks.clone(), &counts);
         }
     }
 }

@@ -1,9 +1,9 @@
-//! A ticket as text: how it goes to a service that computes a value elsewhere, and comes back with that, to whichever instance.
+//! A ticket as text, for services that compute a value themselves and bring it to any instance.
 //!
 //! Base64 (RFC 4648, section 5, without padding) of: the form's number, 1; the nonce of what lay under the key (8 bytes); when it was
 //! taken, ms of Redis's clock (8); the version of the namespace (8); for how long what depends on the versions may live, ms (4);
 //! the lease's token (8, zeros for none); how many tags (1), and for each its length (1), itself, its version (8). Numbers are
-//! big-endian. It is no secret and not signed: whoever makes one up may as well write without one.
+//! big-endian. It is neither secret nor signed: a client may write without a ticket anyway.
 
 use super::Cache;
 use super::commands;
@@ -19,9 +19,9 @@ use std::time::{Duration, Instant};
 const FORM: u8 = 1;
 const NO_LEASE: Nonce = Nonce([0; 8]);
 
-/// What of a ticket is the same in every process.
+/// The parts of a ticket that mean the same in every process.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Carried {
+pub(super) struct PortableTicket {
     nonce: Nonce,
     made_ms: u64,
     namespace: Nonce,
@@ -30,7 +30,7 @@ pub(super) struct Carried {
     tags: Vec<(Tag, Nonce)>,
 }
 
-impl From<&Ticket> for Carried {
+impl From<&Ticket> for PortableTicket {
     fn from(ticket: &Ticket) -> Self {
         Self {
             nonce: ticket.nonce,
@@ -43,7 +43,7 @@ impl From<&Ticket> for Carried {
     }
 }
 
-impl Carried {
+impl PortableTicket {
     pub(super) fn to_text(&self) -> String {
         let mut bytes = vec![FORM];
         bytes.extend(self.nonce.0);
@@ -85,10 +85,10 @@ impl Carried {
         })
     }
 
-    /// The ticket in this process, when Redis's clock shows `now_ms`.
-    fn taken_up(self, now_ms: u64) -> Ticket {
+    /// Returns the ticket for use in this process, at the time `now_ms` of Redis's clock.
+    fn adopted(self, now_ms: u64) -> Ticket {
         let now = Instant::now();
-        // Times to come, and times before any clock, are of tickets that were made up.
+        // A forged ticket may have any time.
         let made_ms = self.made_ms.min(now_ms);
         let age = Duration::from_millis(now_ms - made_ms);
         let taken = now.checked_sub(age).unwrap_or(now);
@@ -121,15 +121,15 @@ fn take_tag(rest: &mut &[u8]) -> Option<(Tag, Nonce)> {
 }
 
 impl Cache {
-    /// A ticket that was carried here, for [`Self::store`]; `None` if what it is about was invalidated meanwhile.
+    /// Returns the ticket for [`Self::store`]; `None` if something that it covers was invalidated meanwhile.
     ///
     /// # Errors
     /// [`CacheError::Store`].
-    pub(super) async fn take_up(&self, namespace: &Id, carried: Carried) -> Result<Option<Ticket>, CacheError> {
+    pub(super) async fn adopt(&self, namespace: &Id, carried: PortableTicket) -> Result<Option<Ticket>, CacheError> {
         let tags: Vec<Tag> = carried.tags.iter().map(|(tag, _)| tag.clone()).collect();
         let keys = self.version_keys(namespace, &tags);
         let versions = commands::versions(self.link(), &keys, TICKET_LIFE).await?;
-        let ticket = carried.taken_up(versions.now_ms);
+        let ticket = carried.adopted(versions.now_ms);
         let noted = [ticket.namespace]
             .into_iter()
             .chain(ticket.tags.iter().map(|(_, nonce)| *nonce));
@@ -145,13 +145,13 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn carried() -> impl Strategy<Value = Carried> {
+    fn carried() -> impl Strategy<Value = PortableTicket> {
         let nonce = || any::<[u8; 8]>().prop_map(Nonce);
         let tag = "[a-zA-Z0-9._:@-]{1,128}".prop_filter("a tag", |tag| Tag::parse(tag).is_ok());
         let tags = prop::collection::vec((tag, nonce()), 0..=MAX_TAGS);
         let lease = prop::option::of(nonce().prop_filter("some", |token| *token != NO_LEASE));
         (nonce(), any::<u64>(), nonce(), any::<u32>(), lease, tags).prop_map(
-            |(nonce, made_ms, namespace, life_ms, lease, tags)| Carried {
+            |(nonce, made_ms, namespace, life_ms, lease, tags)| PortableTicket {
                 nonce,
                 made_ms,
                 namespace,
@@ -168,26 +168,26 @@ mod tests {
     proptest! {
         #[test]
         fn a_ticket_comes_back_as_it_went(carried in carried()) {
-            prop_assert_eq!(Carried::parse(&carried.to_text()), Some(carried));
+            prop_assert_eq!(PortableTicket::parse(&carried.to_text()), Some(carried));
         }
 
         #[test]
         fn what_is_no_ticket_is_not_taken_for_one(carried in carried(), at in any::<prop::sample::Index>()) {
             let text = carried.to_text();
             let cut = &text[..at.index(text.len())];
-            prop_assert_eq!(Carried::parse(cut), None);
-            prop_assert_eq!(Carried::parse(&format!("{text}AAAA")), None);
+            prop_assert_eq!(PortableTicket::parse(cut), None);
+            prop_assert_eq!(PortableTicket::parse(&format!("{text}AAAA")), None);
         }
 
         #[test]
         fn any_text_is_read_without_a_panic(text in ".*") {
-            Carried::parse(&text);
+            PortableTicket::parse(&text);
         }
     }
 
     #[test]
     fn a_made_up_time_does_no_harm() {
-        let ticket = Carried {
+        let ticket = PortableTicket {
             nonce: NO_LEASE,
             made_ms: u64::MAX,
             namespace: NO_LEASE,
@@ -195,7 +195,7 @@ mod tests {
             lease: None,
             tags: Vec::new(),
         };
-        assert_eq!(ticket.clone().taken_up(5).made_ms, 5);
-        assert_eq!(Carried { made_ms: 0, ..ticket }.taken_up(u64::MAX).made_ms, 0);
+        assert_eq!(ticket.clone().adopted(5).made_ms, 5);
+        assert_eq!(PortableTicket { made_ms: 0, ..ticket }.adopted(u64::MAX).made_ms, 0);
     }
 }
