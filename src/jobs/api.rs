@@ -300,14 +300,14 @@ impl Jobs {
             }
         });
         let waiting = async {
-            let seat = tokio::select! {
+            let waiter = tokio::select! {
                 biased;
                 () = &mut stop => return Ok(none()),
-                seat = wakeups.sit(queue, &request.kinds) => seat,
+                waiter = wakeups.register(queue, &request.kinds) => waiter,
             };
             let mut ask_at = until;
             loop {
-                if seat.is_first() {
+                if waiter.is_first() {
                     let since = Instant::now();
                     let taken = delivery::lease(self, queue, request).await?;
                     if !taken.jobs.is_empty() {
@@ -321,7 +321,7 @@ impl Jobs {
                 let is_over = tokio::select! {
                     biased;
                     () = &mut stop => true,
-                    () = seat.called(ask_at) => Instant::now() >= until,
+                    () = waiter.called(ask_at) => Instant::now() >= until,
                 };
                 if is_over {
                     return Ok(none());

@@ -112,7 +112,7 @@ impl Locks {
             };
             match answer {
                 Some(Ok(answer)) => answer,
-                Some(Err(_)) if seen.is_unheard || self.wakeups.is_cut_off() => Err(StoreError::Away.into()),
+                Some(Err(_)) if seen.is_unheard || self.wakeups.is_interrupted() => Err(StoreError::Away.into()),
                 Some(Err(_)) => Err(LockError::TimedOut(seen.holder)),
                 None => {
                     // Not in the background: the runtime may end with those who wait.
@@ -146,12 +146,12 @@ impl Locks {
         let key = self.link.store().keys().lock(name);
         // Before the first asking, so that no wake-up is missed.
         seen.is_unheard = true;
-        let seat = self.wakeups.sit(key, attempt).await;
+        let registration = self.wakeups.register(key, attempt).await;
         let mut pause = FIRST_PAUSE;
         loop {
             let was_asked = mem::replace(&mut seen.may_queue, true);
             seen.is_unheard = true;
-            let heard = seat.heard();
+            let heard = registration.heard();
             let (answer, since) = match self.ask(name, wanted, attempt).await {
                 // Who waits, waits for Redis as well. Whether it was granted meanwhile, the next asking tells.
                 Err(StoreError::Away | StoreError::Lost(_)) if was_asked => {
@@ -171,11 +171,11 @@ impl Locks {
             seen.is_unheard = false;
             match answer {
                 Asked::Waiting(view) => {
-                    seat.note(heard, Instant::now() + view.left + TICK);
+                    registration.note(heard, Instant::now() + view.left + TICK);
                     seen.holder = view.holder;
                 }
                 Asked::Granted(ref held) => {
-                    seat.note(heard, Instant::now() + held.expires_in + TICK);
+                    registration.note(heard, Instant::now() + held.expires_in + TICK);
                     return granted(answer, since, wanted);
                 }
                 answer => {
@@ -183,7 +183,7 @@ impl Locks {
                     return granted(answer, since, wanted);
                 }
             }
-            seat.called().await;
+            registration.called().await;
         }
     }
 

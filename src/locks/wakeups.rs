@@ -1,229 +1,202 @@
-//! Who waits in this process, and the one subscription that wakes them.
+//! Requests of this process that wait for locks, and the subscription that wakes them.
 //!
-//! A waiter takes a seat before it asks for the lock, so that no message comes before it listens. Of those who wait for the
-//! same lock the first keeps watch: when the lease that stands in the way must have ended, it asks; so a lock whose holder
-//! died is found by one call of each instance, however many wait. After the subscription was interrupted everybody asks
-//! once, because a message may have been missed.
+//! A request registers before it asks for the lock, so that no message comes before it listens. Of the requests that wait for the same
+//! lock the first keeps watch: it asks when the lease in its way must have ended. So a lock whose holder died is found by one call
+//! of each instance, however many requests wait. After an interruption of the subscription every request asks once, because a
+//! message may have been missed.
 
 use super::commands::CLAIM;
-use crate::store::{Listener, Store};
+use crate::store::{Listener, Store, Waiter, Waiting};
 use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
 use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use tokio::sync::{Notify, SetOnce};
 use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
-/// Wakes those who wait in this process; clones are handles to the same. One for a process.
+/// Wakes the requests that wait in this process; clones are handles to the same. One for a process.
 #[derive(Debug, Clone)]
-pub struct Wakeups(Arc<Room>);
+pub struct Wakeups(Arc<Registry>);
 
 #[derive(Debug)]
-struct Room {
+struct Registry {
     /// 16 hexadecimal digits; names the channel, and begins the name of every attempt.
     instance: String,
     attempts: AtomicU64,
-    /// By the lock's key. Held for a look or a change, never across an await.
-    rows: Mutex<HashMap<String, Row>>,
-    /// Tells the listener that somebody waits for the first time, or that nobody can any more.
-    wanted: Arc<Notify>,
-    /// Set when the first attempt to listen has ended, well or not.
-    tried: SetOnce<()>,
-    /// Whether messages were to be heard at this moment, and are not.
-    cut_off: AtomicBool,
-    /// Set when nobody is to wait here any more.
-    closed: SetOnce<()>,
+    /// By the lock's key. Never held across an await.
+    lines: Mutex<HashMap<String, Line>>,
+    waiting: Waiting,
+    /// Whether the subscription is interrupted, because Redis is unavailable.
+    is_interrupted: AtomicBool,
 }
 
-/// Those who wait for one lock, the first come first.
+/// The requests that wait for one lock, in the order in which they came.
 #[derive(Debug)]
-struct Row {
-    places: VecDeque<Arc<Place>>,
-    /// When what stands in the way ends, as far as is known here.
+struct Line {
+    members: VecDeque<Member>,
+    /// When the lease in their way ends, as far as this process has heard.
     until: Instant,
-    /// Messages about the lock. They and the answers of Redis come by different connections, so an answer may be older than a
+    /// Messages about the lock. Messages and answers of Redis come by different connections, so an answer may be older than a
     /// message that came before it.
     heard: u64,
 }
 
 #[derive(Debug)]
-struct Place {
+struct Member {
     attempt: String,
-    /// It is to ask, and not only to look whether it keeps watch now.
-    called: AtomicBool,
-    wake: Notify,
-}
-
-impl Place {
-    fn call(&self) {
-        self.called.store(true, Ordering::Release);
-        self.wake.notify_one();
-    }
+    waiter: Arc<Waiter>,
 }
 
 impl Wakeups {
-    /// Will listen, in the background of the current runtime, from the first time that somebody waits until the last handle
-    /// is dropped.
+    /// Subscribes in the background of the current runtime, from the first request that waits until the last handle is dropped.
     #[must_use]
     pub fn listen(store: &Store) -> Self {
-        let room = Arc::new(Room::new());
-        store.listen(
-            "locks.wakeups",
-            store.keys().lock_wake(&room.instance),
-            &room.wanted,
-            &room,
-        );
-        Self(room)
+        let registry = Arc::new(Registry::new());
+        let channel = store.keys().lock_wake(&registry.instance);
+        registry.waiting.listen(store, "locks.wakeups", channel, &registry);
+        Self(registry)
     }
 
-    /// Whether messages were to be heard at this moment, and are not, because Redis is away.
-    pub(super) fn is_cut_off(&self) -> bool {
-        self.0.cut_off.load(Ordering::Acquire)
+    /// Returns whether the subscription is interrupted, because Redis is unavailable.
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.0.is_interrupted.load(Ordering::Acquire)
     }
 
-    /// Lets all waiters ask again; used when Redis was flushed or replaced.
+    /// Lets all requests ask again; used when Redis was flushed or replaced.
     pub fn ask_again(&self) {
-        for row in self.0.rows.lock().values() {
-            row.places.iter().for_each(|place| place.call());
-        }
+        self.0.call_all();
     }
 
-    /// Sends everybody who waits in this process away, with [`super::LockError::Closed`], and whoever would from now on; for
-    /// its end, so that they leave their queues while they can, and ask another instance.
+    /// Refuses all waiting requests, and later ones, with [`super::LockError::Closed`]; for the stop of the process, so that they leave
+    /// their queues while they can, and ask another instance.
     pub fn close(&self) {
-        // It may be closed already.
-        let _ = self.0.closed.set(());
+        self.0.waiting.close();
     }
 
-    /// Resolves when nobody is to wait here any more.
+    /// Resolves when requests may not wait any more.
     pub(super) async fn closed(&self) {
-        self.0.closed.wait().await;
+        self.0.waiting.closed().await;
     }
 
-    /// A name for one asking.
+    /// Returns a name for one attempt to get a lock.
     pub(super) fn attempt(&self) -> String {
         let number = self.0.attempts.fetch_add(1, Ordering::Relaxed);
         format!("{}-{number}", self.0.instance)
     }
 
-    /// A seat for an attempt at the lock with this key. The first of all waits until messages are heard.
-    pub(super) async fn sit(&self, key: String, attempt: &str) -> Seat {
-        let place = Arc::new(Place {
-            attempt: attempt.to_owned(),
-            called: AtomicBool::new(false),
-            wake: Notify::new(),
-        });
-        self.0.seat(&key, &place);
-        self.0.wanted.notify_one();
-        let seat = Seat {
-            room: Arc::clone(&self.0),
+    /// Registers an attempt at the lock with this key. The first of all waits until messages are heard.
+    pub(super) async fn register(&self, key: String, attempt: &str) -> Registration {
+        let waiter = Arc::<Waiter>::default();
+        self.0.add(&key, attempt, &waiter);
+        let registration = Registration {
+            registry: Arc::clone(&self.0),
             key,
-            place,
+            waiter,
         };
-        if !self.0.tried.initialized() {
-            self.0.tried.wait().await;
-        }
-        seat
+        self.0.waiting.begin().await;
+        registration
     }
 }
 
-impl Drop for Room {
-    fn drop(&mut self) {
-        self.wanted.notify_one();
-    }
-}
-
-impl Room {
+impl Registry {
     fn new() -> Self {
         Self {
             instance: Uuid::new_v4().simple().to_string()[..16].to_owned(),
             attempts: AtomicU64::new(0),
-            rows: Mutex::new(HashMap::new()),
-            wanted: Arc::default(),
-            tried: SetOnce::new(),
-            cut_off: AtomicBool::new(false),
-            closed: SetOnce::new(),
+            lines: Mutex::default(),
+            waiting: Waiting::default(),
+            is_interrupted: AtomicBool::new(false),
         }
     }
 
-    fn seat(&self, key: &str, place: &Arc<Place>) {
-        let mut rows = self.rows.lock();
-        let row = rows.entry(key.to_owned()).or_insert_with(|| Row {
-            places: VecDeque::new(),
+    fn add(&self, key: &str, attempt: &str, waiter: &Arc<Waiter>) {
+        let mut lines = self.lines.lock();
+        let line = lines.entry(key.to_owned()).or_insert_with(|| Line {
+            members: VecDeque::new(),
             until: Instant::now() + CLAIM,
             heard: 0,
         });
-        row.places.push_back(Arc::clone(place));
+        line.members.push_back(Member {
+            attempt: attempt.to_owned(),
+            waiter: Arc::clone(waiter),
+        });
+    }
+
+    fn call_all(&self) {
+        for line in self.lines.lock().values() {
+            line.members.iter().for_each(|member| member.waiter.call());
+        }
     }
 }
 
-impl Listener for Room {
+impl Listener for Registry {
     fn note(&self, heard: bool) {
-        self.cut_off.store(!heard, Ordering::Release);
-        // A second attempt finds it set.
-        let _ = self.tried.set(());
+        self.is_interrupted.store(!heard, Ordering::Release);
+        self.waiting.note_attempt();
         if heard {
-            for row in self.rows.lock().values() {
-                row.places.iter().for_each(|place| place.call());
-            }
+            self.call_all();
         }
     }
 
-    /// Takes in a message of a script: `ATTEMPT KEY`, the lock is offered to that attempt. It may be one of another
-    /// instance; then it is for those who keep watch here.
+    /// Takes in a message of a script: `ATTEMPT KEY`, the lock is offered to that attempt. If that is an attempt of another instance, the
+    /// watching request takes the end of the offer from it.
     fn hear(&self, message: &[u8]) {
         let message = str::from_utf8(message).ok();
         let Some((attempt, key)) = message.and_then(|message| message.split_once(' ')) else {
             return;
         };
-        let mut rows = self.rows.lock();
-        let Some(row) = rows.get_mut(key) else { return };
-        row.until = Instant::now() + CLAIM;
-        row.heard += 1;
-        if let Some(place) = row.places.iter().find(|place| place.attempt == attempt) {
-            place.call();
+        let mut lines = self.lines.lock();
+        let Some(line) = lines.get_mut(key) else { return };
+        line.until = Instant::now() + CLAIM;
+        line.heard += 1;
+        if let Some(member) = line.members.iter().find(|member| member.attempt == attempt) {
+            member.waiter.call();
         }
-        if let Some(first) = row.places.front() {
-            first.wake.notify_one();
+        line.wake_first();
+    }
+}
+
+impl Line {
+    /// Wakes the request that keeps watch.
+    fn wake_first(&self) {
+        if let Some(first) = self.members.front() {
+            first.waiter.wake();
         }
     }
 }
 
-/// A waiter's place; given back when dropped.
+/// A waiting request's place in its line. It leaves the line when this is dropped.
 #[derive(Debug)]
-pub(super) struct Seat {
-    room: Arc<Room>,
+pub(super) struct Registration {
+    registry: Arc<Registry>,
     key: String,
-    place: Arc<Place>,
+    waiter: Arc<Waiter>,
 }
 
-impl Seat {
-    /// How many messages about the lock were heard so far, to be told with the answer to what is asked next.
+impl Registration {
+    /// Returns how many messages about the lock were heard so far; for [`Self::note`], with the answer to the next question.
     pub(super) fn heard(&self) -> u64 {
-        self.room.rows.lock().get(&self.key).map_or(0, |row| row.heard)
+        self.registry.lines.lock().get(&self.key).map_or(0, |line| line.heard)
     }
 
-    /// Tells everybody here when what stands in the way ends, by an answer that was asked for when so many messages were
-    /// heard. If there are more by now, it may be older than those, and nobody is to watch for longer because of it.
+    /// Notes when the lease in the way ends, by an answer that was asked for after `heard` messages. If there are more by now, the answer
+    /// may be older than those, and does not make the watch longer.
     pub(super) fn note(&self, heard: u64, until: Instant) {
-        if let Some(row) = self.room.rows.lock().get_mut(&self.key) {
-            row.until = if row.heard == heard {
+        if let Some(line) = self.registry.lines.lock().get_mut(&self.key) {
+            line.until = if line.heard == heard {
                 until
             } else {
-                row.until.min(until)
+                line.until.min(until)
             };
-            if let Some(first) = row.places.front() {
-                first.wake.notify_one();
-            }
+            line.wake_first();
         }
     }
 
     /// Resolves when it is time to ask for the lock.
     pub(super) async fn called(&self) {
         loop {
-            if self.place.called.swap(false, Ordering::AcqRel) {
+            if self.waiter.take_call() {
                 return;
             }
             let watch = self.watch_until();
@@ -234,30 +207,31 @@ impl Seat {
                 }
             };
             tokio::select! {
-                () = self.place.wake.notified() => {}
+                () = self.waiter.woken() => {}
                 () = ended => return,
             }
         }
     }
 
-    /// Until when to watch, if that is this one's turn.
+    /// Returns until when this request watches, if it is the first.
     fn watch_until(&self) -> Option<Instant> {
-        let rows = self.room.rows.lock();
-        let row = rows.get(&self.key)?;
-        let first = row.places.front()?;
-        Arc::ptr_eq(first, &self.place).then_some(row.until)
+        let lines = self.registry.lines.lock();
+        let line = lines.get(&self.key)?;
+        let first = line.members.front()?;
+        Arc::ptr_eq(&first.waiter, &self.waiter).then_some(line.until)
     }
 }
 
-impl Drop for Seat {
+impl Drop for Registration {
     fn drop(&mut self) {
-        let mut rows = self.room.rows.lock();
-        let Some(row) = rows.get_mut(&self.key) else { return };
-        row.places.retain(|place| !Arc::ptr_eq(place, &self.place));
-        match row.places.front() {
-            // It may keep watch from now on.
-            Some(first) => first.wake.notify_one(),
-            None => drop(rows.remove(&self.key)),
+        let mut lines = self.registry.lines.lock();
+        let Some(line) = lines.get_mut(&self.key) else { return };
+        line.members.retain(|member| !Arc::ptr_eq(&member.waiter, &self.waiter));
+        if line.members.is_empty() {
+            lines.remove(&self.key);
+        } else {
+            // Another request may keep watch from now on.
+            line.wake_first();
         }
     }
 }
@@ -269,30 +243,30 @@ mod tests {
 
     const HOUR: Duration = Duration::from_hours(1);
 
-    /// Two who wait for the same lock in a room that hears.
-    async fn two_seats() -> (Wakeups, Seat, Seat) {
-        let wakeups = Wakeups(Arc::new(Room::new()));
+    /// Two requests that wait for the same lock while messages are heard.
+    async fn two_requests() -> (Wakeups, Registration, Registration) {
+        let wakeups = Wakeups(Arc::new(Registry::new()));
         wakeups.0.note(true);
         let (first, second) = (
-            wakeups.sit("lock".into(), "a-1").await,
-            wakeups.sit("lock".into(), "a-2").await,
+            wakeups.register("lock".into(), "a-1").await,
+            wakeups.register("lock".into(), "a-2").await,
         );
         (wakeups, first, second)
     }
 
     #[tokio::test]
-    async fn an_answer_that_a_message_has_overtaken_lengthens_no_watch() {
-        let (wakeups, first, second) = two_seats().await;
+    async fn an_answer_that_is_older_than_a_message_does_not_lengthen_the_watch() {
+        let (wakeups, first, second) = two_requests().await;
         let (asked, later) = (first.heard(), Instant::now() + HOUR);
         wakeups.0.hear(b"b-1 lock");
         let until = first.watch_until();
         assert!(until < Some(later), "{until:?}");
-        // Whichever of them has asked before it.
-        for seat in [&first, &second] {
-            seat.note(asked, later);
+        // Whichever of them asked before the message.
+        for request in [&first, &second] {
+            request.note(asked, later);
             assert_eq!(first.watch_until(), until);
         }
-        // What is nearer counts all the same, and whoever keeps watch asks then.
+        // An earlier end still counts, and the watching request asks then.
         let soon = Instant::now() + Duration::from_millis(5);
         second.note(asked, soon);
         assert_eq!(first.watch_until(), Some(soon));

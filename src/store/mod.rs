@@ -16,6 +16,7 @@ mod rejection;
 mod script;
 mod settings;
 mod subscription;
+mod waiters;
 
 pub use batch::{Batcher, QueueFull};
 pub use cause::Cause;
@@ -28,6 +29,7 @@ pub use listen::{Listener, PING_EVERY};
 pub use script::{Script, deferred};
 pub use settings::{RedisSettings, RedisSource, RedisSourceError};
 pub use subscription::Subscription;
+pub use waiters::{Waiter, Waiting};
 
 use crate::runtime::Supervisor;
 use cause::Troubles;
