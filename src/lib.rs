@@ -2,9 +2,10 @@
 //! nearest out.
 //!
 //! A folder is a **slice**, named in the product's words, with its model, its store functions, its Lua, its HTTP handlers
-//! and its errors: [`tracking`], [`inventory`], [`sessions`], [`limits`], [`locks`], [`jobs`], [`cache`], [`health`]. Mechanics
-//! that slices share are in folders of their own: [`store`], [`http`], [`outgoing`], [`settings`], [`telemetry`], [`runtime`], and the
-//! words that all of them use in [`ids`], [`kind`], [`clock`] and [`zones`].
+//! and its errors: [`tracking`], [`inventory`], [`sessions`], [`limits`], [`locks`], [`jobs`], [`cache`], [`health`].
+//! [`response_cache`] and [`builtin_jobs`] are slices on top of others, which their first lines name. Mechanics that slices share are in
+//! folders of their own: [`store`], [`http`], [`outgoing`], [`settings`], [`telemetry`], [`runtime`], and the words that all of them
+//! use in [`ids`], [`kind`], [`clock`] and [`zones`].
 //!
 //! Points, distances and boxes ([`geo`]) and the live index are a crate of their own, [`fleetpulse_index`].
 //!
@@ -12,6 +13,7 @@
 //! [`app`], [`routes`], [`openapi`] and [`cli`] see every slice.
 
 pub mod app;
+pub mod builtin_jobs;
 pub mod cache;
 pub mod cli;
 pub mod clock;
@@ -27,6 +29,7 @@ pub mod locks;
 pub mod once;
 pub mod openapi;
 pub mod outgoing;
+pub mod response_cache;
 pub mod routes;
 pub mod runtime;
 pub mod sessions;

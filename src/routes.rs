@@ -1,7 +1,6 @@
 //! Every URL of the service, on one screen.
 
 use crate::cache::handlers as cache;
-use crate::cache::response::ResponseCache;
 use crate::health;
 use crate::http::{HttpMetrics, Observe, Problem};
 use crate::inventory::handlers as inventory;
@@ -10,6 +9,7 @@ use crate::kind::Kind;
 use crate::limits::handlers as limits;
 use crate::locks::handlers as locks;
 use crate::openapi;
+use crate::response_cache::ResponseCache;
 use crate::sessions::handlers as sessions;
 use crate::tracking::handlers as tracking;
 use actix_web::http::Method;

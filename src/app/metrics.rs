@@ -1,10 +1,10 @@
 use crate::cache::CacheMetrics;
-use crate::cache::response::ResponseMetrics;
 use crate::health::HealthMetrics;
 use crate::http::HttpMetrics;
 use crate::jobs::JobMetrics;
 use crate::limits::LimitMetrics;
 use crate::locks::LockMetrics;
+use crate::response_cache::ResponseMetrics;
 use crate::sessions::SessionMetrics;
 use crate::telemetry::MetricsRegistry;
 use crate::tracking::TrackingMetrics;

@@ -3,7 +3,6 @@
 
 mod listen;
 mod metrics;
-mod own_work;
 mod parts;
 mod settings;
 mod stop;
@@ -11,8 +10,8 @@ mod warm;
 
 pub use settings::Settings;
 
+use crate::builtin_jobs::webhook::{WebhookError, Webhooks};
 use crate::http::Edge;
-use crate::jobs::presets::webhook::{WebhookError, Webhooks};
 use crate::limits::RuleError;
 use crate::limits::{Gate, Guard};
 use crate::outgoing::CallError;

@@ -1,9 +1,10 @@
 //! What a process has once: its workers share it, and its background tasks work on it.
 
+use super::AppError;
 use super::metrics::Metrics;
 use super::settings::Settings;
 use super::warm::warm_path;
-use super::{AppError, own_work};
+use crate::builtin_jobs::{self, Webhooks};
 use crate::cache::{self, Cache};
 use crate::health::{self, Health};
 use crate::http::{AnswerLimit, Answers, Bodies, BodyTimeout, Budget};
@@ -13,6 +14,8 @@ use crate::jobs::{self, Jobs};
 use crate::limits::{self, Gate, Limits};
 use crate::locks::{self, Locks};
 use crate::openapi;
+use crate::outgoing::Outgoing;
+use crate::response_cache;
 use crate::routes;
 use crate::runtime::{Phase, Supervisor};
 use crate::sessions::{self, Sessions};
@@ -42,7 +45,7 @@ pub(super) struct Parts {
     pub job_wakeups: jobs::Wakeups,
     own_jobs: Registry,
     cache: Arc<cache::Shared>,
-    responses: Arc<cache::response::Shared>,
+    responses: Arc<response_cache::Shared>,
     /// The memory for answers that are not read yet.
     pub answers: Answers,
     bodies: Bodies,
@@ -64,7 +67,13 @@ impl Parts {
             Arc::clone(&board),
         );
         let cache = cache::Shared::new(&store, settings.cache.clone(), &metrics.cache);
-        let own_jobs = own_work::registry(settings, &link, Cache::new(link.clone(), Arc::clone(&cache)))?;
+        let own_jobs = builtin_jobs::build(
+            &settings.work,
+            Outgoing::new(&settings.outgoing).map_err(AppError::Outgoing)?,
+            Webhooks::parse(&settings.work.webhook_urls, &settings.work.webhook_secrets)?,
+            &link,
+            Cache::new(link.clone(), Arc::clone(&cache)),
+        );
         Ok(Self {
             settings: settings.clone(),
             health: web::Data::new(Health {
@@ -81,7 +90,7 @@ impl Parts {
             job_wakeups: jobs::Wakeups::listen(&store),
             own_jobs,
             cache,
-            responses: cache::response::Shared::new(settings.responses, &metrics.responses),
+            responses: response_cache::Shared::new(settings.responses, &metrics.responses),
             answers: Answers(Budget::new(
                 settings.http.max_unsent_bytes,
                 metrics.http.unsent_bytes.clone(),
@@ -110,7 +119,7 @@ impl Parts {
         let link = Link::open(&self.store);
         let cache = Cache::new(link.clone(), Arc::clone(&self.cache));
         let jobs = self.jobs(&link);
-        let jobs = jobs.with_validator(own_work::validator(&settings.work, &self.own_jobs));
+        let jobs = jobs.with_validator(builtin_jobs::validator(&settings.work, &self.own_jobs));
         let document = openapi::kept(&cache, &self.responses);
         app.app_data(web::Data::new(Writer::start(&self.tracking, &link)))
             .app_data(web::Data::new(Inventory::start(&link, &settings.inventory)))
@@ -125,7 +134,7 @@ impl Parts {
                 metrics: metrics.locks.clone(),
             }))
             .app_data(web::Data::new(jobs::handlers::State {
-                jobs: jobs.with_usual(own_work::usual(&settings.work, &self.own_jobs)),
+                jobs: jobs.with_usual(builtin_jobs::usual(&settings.work, &self.own_jobs)),
                 metrics: metrics.jobs.clone(),
             }))
             .app_data(web::Data::new(cache))
@@ -269,7 +278,7 @@ impl Parts {
     /// Runs the service's own jobs, if they are enabled. They end in the same phase as requests.
     fn start_own_work(&self) {
         let (settings, counters) = (&self.settings.work, &self.metrics.jobs.attempts);
-        let Some(pool) = own_work::pool(settings, self.jobs(&self.link), self.own_jobs.clone(), counters) else {
+        let Some(pool) = builtin_jobs::pool(settings, self.jobs(&self.link), self.own_jobs.clone(), counters) else {
             return;
         };
         self.supervisor

@@ -1,15 +1,15 @@
 //! All settings of the service: the sum of those of its parts. Each field is a flag and a variable, named in its line;
 //! nothing here opens anything.
 
+use crate::builtin_jobs::WorkSettings;
 use crate::cache::CacheSettings;
-use crate::cache::response::ResponseSettings;
 use crate::http::HttpSettings;
 use crate::inventory::InventorySettings;
 use crate::jobs::JobSettings;
-use crate::jobs::presets::WorkSettings;
 use crate::limits::LimitSettings;
 use crate::locks::LockSettings;
 use crate::outgoing::OutgoingSettings;
+use crate::response_cache::ResponseSettings;
 use crate::sessions::SessionSettings;
 use crate::store::RedisSettings;
 use crate::telemetry::LogSettings;

@@ -56,7 +56,7 @@ const fn mark(subject: Subject) -> usize {
 
 /// Where the marks stood; taken before Redis is asked.
 #[derive(Debug, Clone)]
-pub(super) struct Marks {
+pub(crate) struct Marks {
     epoch: u64,
     entry: (Subject, u32),
     /// Of the namespace and the tags.

@@ -66,6 +66,7 @@
 //! it lets pass what was invalidated within that time. Tags that the policy or the ticket names are compared by nonces alone.
 //! With Redis away, or refusing writes, those who join a computation know only what this process has heard.
 
+mod above;
 mod api;
 mod commands;
 mod computation;
@@ -83,7 +84,6 @@ mod metrics;
 mod model;
 mod portable_ticket;
 mod reads;
-pub mod response;
 mod settings;
 mod shared;
 mod single_flight;
@@ -98,6 +98,7 @@ pub use error::{CacheError, ComputeError};
 pub use events::Applied;
 pub use keys::Placed;
 pub use list::{Invalidated, Page};
+pub(crate) use local::Marks;
 pub use metrics::CacheMetrics;
 pub use model::{
     Counter, Entry, Fetched, Hit, Level, Lookup, MAX_TAGS, Made, Outage, Policy, Put, Remaining, Source, Stored, Tag,

@@ -104,7 +104,6 @@ mod metrics;
 mod model;
 mod occupancy;
 mod overview;
-pub mod presets;
 mod record;
 pub mod schedule;
 pub mod schedules;

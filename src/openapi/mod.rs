@@ -5,7 +5,6 @@ mod parameters;
 
 use crate::cache::Cache;
 use crate::cache::handlers as cache;
-use crate::cache::response::{ResponseCache, Shared};
 use crate::health;
 use crate::http::Problem;
 use crate::ids::{ExternalId, Id};
@@ -13,6 +12,7 @@ use crate::inventory::handlers as inventory;
 use crate::jobs::handlers as jobs;
 use crate::limits::handlers as limits;
 use crate::locks::handlers as locks;
+use crate::response_cache::{ResponseCache, Shared};
 use crate::sessions::handlers as sessions;
 use crate::tracking::handlers as tracking;
 use actix_web::http::header::{CACHE_CONTROL, HeaderValue, LOCATION};

@@ -2,7 +2,7 @@
 
 use super::{Books, SOON, id_of};
 use crate::support::{Answer, Api, HttpAnswer, Receiver, Redis, Scene, Service, eventually, send};
-use fleetpulse::jobs::presets::webhook::Secret;
+use fleetpulse::builtin_jobs::webhook::Secret;
 use redis::cmd;
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -6,7 +6,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::ACCEPT;
 use bytes::Bytes;
-use fleetpulse::cache::response::{Builder, QueryKey};
+use fleetpulse::response_cache::{Builder, QueryKey};
 use reqwest::Method;
 use std::time::Duration;
 

@@ -3,8 +3,8 @@
 use super::{Got, Site};
 use crate::support::{Redis, Scene, eventually};
 use actix_web::HttpResponse;
-use fleetpulse::cache::response::ResponseSettings;
 use fleetpulse::ids::Id;
+use fleetpulse::response_cache::ResponseSettings;
 use futures_util::future::join_all;
 use redis::cmd;
 use reqwest::Method;

@@ -4,7 +4,7 @@ use super::Site;
 use crate::support::Scene;
 use actix_web::HttpResponse;
 use actix_web::http::header::ACCEPT_LANGUAGE;
-use fleetpulse::cache::response::Builder;
+use fleetpulse::response_cache::Builder;
 use std::time::Duration;
 
 #[actix_web::test]

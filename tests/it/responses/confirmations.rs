@@ -3,7 +3,7 @@
 use super::Site;
 use crate::support::Scene;
 use actix_web::{HttpRequest, HttpResponse};
-use fleetpulse::cache::response::Builder;
+use fleetpulse::response_cache::Builder;
 use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_mins(1);

@@ -3,7 +3,7 @@
 use super::Site;
 use crate::support::{Scene, eventually};
 use actix_web::{HttpRequest, HttpResponse, web};
-use fleetpulse::cache::response::Builder;
+use fleetpulse::response_cache::Builder;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};

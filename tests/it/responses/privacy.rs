@@ -4,7 +4,7 @@ use super::Site;
 use super::site::after;
 use crate::support::Scene;
 use actix_web::{HttpRequest, HttpResponse};
-use fleetpulse::cache::response::Builder;
+use fleetpulse::response_cache::Builder;
 use futures_util::future::join_all;
 use std::time::Duration;
 

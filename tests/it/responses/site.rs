@@ -1,9 +1,9 @@
 use crate::support::{Redis, Scene, http_client};
 use actix_web::web;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
-use fleetpulse::cache::response::{Builder, ResponseCache, ResponseMetrics, ResponseSettings, Shared};
 use fleetpulse::cache::{self, Cache, CacheMetrics, CacheSettings};
 use fleetpulse::ids::Id;
+use fleetpulse::response_cache::{Builder, ResponseCache, ResponseMetrics, ResponseSettings, Shared};
 use fleetpulse::store::{Link, Store};
 use fleetpulse::telemetry::MetricsRegistry;
 use futures_util::future::LocalBoxFuture;

@@ -5,7 +5,7 @@ use super::site::after;
 use crate::support::Scene;
 use actix_web::HttpResponse;
 use actix_web::http::header::HeaderName;
-use fleetpulse::cache::response::Builder;
+use fleetpulse::response_cache::Builder;
 use futures_util::future::join_all;
 use std::time::Duration;
 

@@ -4,7 +4,7 @@ use super::flight::Flights;
 use super::metrics::ResponseMetrics;
 use super::settings::ResponseSettings;
 use super::shelf::Silence;
-use crate::cache::local::Marks;
+use crate::cache::Marks;
 use crate::ids::Id;
 use actix_web::http::StatusCode;
 use bytes::Bytes;

@@ -3,13 +3,9 @@
 use super::shared::Begun;
 use super::stored::Stored;
 use super::terms::Terms;
-use crate::cache::MAX_TTL;
-use crate::cache::key_state::Found;
-use crate::cache::model::Name;
-use crate::cache::subject::Message;
-use crate::cache::{self, Cache, CacheError, Put, Tag, Ticket};
+use crate::cache::{self, Cache, CacheError, MAX_TTL, Put, Tag, Ticket};
 use crate::ids::Id;
-use crate::store::{Listener as _, StoreError};
+use crate::store::StoreError;
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
@@ -96,19 +92,17 @@ impl Shelf {
 
     /// To be asked before the handler is: what this process has heard until then of what its answer depends on.
     pub fn begun(&self, key: &str, tags: &[Tag], silence: Option<Silence>) -> Option<Begun> {
-        let name = Name::new(&self.namespace, key).ok()?;
-        let marks = self.cache.shared().local.marks(&name, tags);
+        let marks = self.cache.marks(&self.namespace, key, tags)?;
         Some(Begun { marks, silence })
     }
 
     /// Whether this process has heard of no invalidation since, for one who is met by `silence` now. Unless Redis was and is
     /// away, others may have invalidated what it would have heard of: then it has to have listened all the while.
     pub fn is_untouched(&self, begun: &Begun, silence: Silence) -> bool {
-        let local = &self.cache.shared().local;
         if (begun.silence, silence) == (Some(Silence::Away), Silence::Away) {
-            local.is_untouched(&begun.marks)
+            self.cache.is_untouched(&begun.marks)
         } else {
-            local.is_heard() && local.stand(&begun.marks)
+            self.cache.stands(&begun.marks)
         }
     }
 
@@ -135,10 +129,7 @@ impl Shelf {
         let storing = self.cache.store(&self.namespace, key, bytes, &put, Some(ticket));
         let stored = self.patiently(storing).await;
         // Whatever came of it: a client that wants something newer than what this process has is not to find that again.
-        if let Ok(name) = Name::new(&self.namespace, key) {
-            let local = &self.cache.shared().local;
-            local.hear(Message::of([name.subject]).bytes());
-        }
+        self.cache.forget_here(&self.namespace, key);
         stored?
             .inspect_err(|error| tracing::debug!(%error, "a response was not stored"))
             .ok()
@@ -146,11 +137,8 @@ impl Shelf {
 
     /// Whether this lies under a key and is valid, by Redis's own word.
     pub async fn holds(&self, key: &str, tags: &[Tag], bytes: &[u8]) -> bool {
-        let Ok(name) = Name::new(&self.namespace, key) else {
-            return false;
-        };
-        let state = self.patiently(self.cache.read_key(&name, tags)).await;
-        matches!(state, Some(Ok(state)) if matches!(&state.found, Found::Live(_, entry) if entry.bytes == bytes))
+        let holds = self.patiently(self.cache.holds(&self.namespace, key, tags, bytes));
+        matches!(holds.await, Some(Ok(true)))
     }
 
     /// Makes everything with these tags of no use. Not hurried: whoever wrote something is not to be told so before.
@@ -170,7 +158,7 @@ impl Shelf {
         self.rests_until.set(answer.is_none().then(|| Instant::now() + REST));
         if answer.is_none() {
             // What is not stored can be shared as long as Redis is slow, if invalidations are heard.
-            self.cache.shared().local.want();
+            self.cache.want_invalidations();
         }
         answer
     }

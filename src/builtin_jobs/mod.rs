@@ -1,4 +1,5 @@
-//! The jobs that the service runs itself, on a queue of its own: each with a typed payload that is looked at when it is put
+//! The jobs that the service runs itself, on top of [`jobs`](crate::jobs), [`cache`](crate::cache), [`sessions`](crate::sessions)
+//! and [`outgoing`](crate::outgoing). They have a queue of their own, each with a typed payload that is looked at when it is put
 //! in, and with a real effect.
 //!
 //! | type | payload | what it does |
@@ -24,6 +25,7 @@ mod settings;
 mod upkeep;
 mod vendor;
 pub mod webhook;
+mod wiring;
 
 pub use commission::Commission;
 pub use notify::{Notification, Notifier};
@@ -31,11 +33,12 @@ pub use reminder::{AlternativeVendorRecommendation, Reminders, ResponseReminder}
 pub use settings::{HoursError, MOST_SCALE, Rate, RateError, ReminderHours, WORK_QUEUE, WorkSettings, exact_decimal};
 pub use upkeep::{CacheWarmup, CleanupExpiredSessions, Sweep, SweepPiece, Warmup};
 pub use vendor::{VendorCartAdd, VendorWishlistAdd};
+pub use webhook::{WebhookError, Webhooks};
+pub use wiring::{build, pool, usual, validator};
 
-use super::worker::Registry;
+use crate::jobs::worker::Registry;
 use crate::outgoing::Outgoing;
 use std::sync::Arc;
-use webhook::Webhooks;
 
 /// The queue of the presets, where the settings name no other.
 pub const QUEUE: &str = WORK_QUEUE;

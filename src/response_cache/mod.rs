@@ -1,10 +1,10 @@
-//! The HTTP response cache: middleware that keeps the answers of a route in the [cache](super), for all instances.
+//! The HTTP response cache, on top of [`cache`](crate::cache): middleware that keeps the answers of a route for all instances.
 //!
 //! A shared cache in the sense of RFC 9111, in front of a handler in the same process. On a route of one's own:
 //!
 //! ```no_run
 //! # use actix_web::{HttpResponse, web, http::header::ACCEPT_LANGUAGE};
-//! # use fleetpulse::cache::{Cache, response::{ResponseCache, Shared}};
+//! # use fleetpulse::{cache::Cache, response_cache::{ResponseCache, Shared}};
 //! # use fleetpulse::ids::Id;
 //! # use std::{sync::Arc, time::Duration};
 //! # async fn menu() -> HttpResponse { HttpResponse::Ok().finish() }

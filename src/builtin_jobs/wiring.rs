@@ -1,11 +1,7 @@
-//! The jobs that the service runs itself, with what they need of other slices.
+//! Gives the jobs what they need of other slices, and the queue its pool, validator and terms.
 
-use super::AppError;
-use super::settings::Settings;
+use super::{Means, SweepPiece, Webhooks, WorkSettings, registry};
 use crate::cache::{Cache, Warmed};
-use crate::jobs::presets::WorkSettings;
-use crate::jobs::presets::webhook::Webhooks;
-use crate::jobs::presets::{self, Means, SweepPiece};
 use crate::jobs::worker::{Pool, PoolSettings, Registry};
 use crate::jobs::{Jobs, Usual, Validator, WorkerMetrics};
 use crate::outgoing::Outgoing;
@@ -16,21 +12,15 @@ use futures_util::FutureExt;
 use prometheus::IntCounterVec;
 use std::sync::Arc;
 
-/// The types of jobs that it runs.
-pub(super) fn registry(settings: &Settings, link: &Link, cache: Cache) -> Result<Registry, AppError> {
-    let WorkSettings {
-        webhook_urls,
-        webhook_secrets,
-        reminder_hours,
-        commission_rate,
-        ..
-    } = &settings.work;
+/// Returns the types of jobs that the service runs.
+#[must_use]
+pub fn build(settings: &WorkSettings, outgoing: Outgoing, webhooks: Webhooks, link: &Link, cache: Cache) -> Registry {
     let sweeping = link.clone();
-    Ok(presets::registry(Means {
-        outgoing: Outgoing::new(&settings.outgoing).map_err(AppError::Outgoing)?,
-        webhooks: Webhooks::parse(webhook_urls, webhook_secrets)?,
-        reminders: reminder_hours.clone(),
-        commission_rate: *commission_rate,
+    registry(Means {
+        outgoing,
+        webhooks,
+        reminders: settings.reminder_hours.clone(),
+        commission_rate: settings.commission_rate,
         sweep_sessions: Box::new(move |cursor| {
             let link = sweeping.clone();
             async move {
@@ -47,7 +37,7 @@ pub(super) fn registry(settings: &Settings, link: &Link, cache: Cache) -> Result
             let warming = rt::spawn(warm(cache.clone()));
             async move { warming.await.map_err(|panic| panic.to_string())? }.boxed()
         })),
-    }))
+    })
 }
 
 /// Says how many parts were warmed: none, if another instance does it.
@@ -61,19 +51,22 @@ async fn warm(cache: Cache) -> Result<u64, String> {
 }
 
 /// Looks at jobs of the service's own queue as their types have it; the others are their workers' business.
-pub(super) fn validator(settings: &WorkSettings, own_jobs: &Registry) -> Validator {
+#[must_use]
+pub fn validator(settings: &WorkSettings, own_jobs: &Registry) -> Validator {
     let (queue, types) = (settings.work_queue.clone(), own_jobs.clone());
     Arc::new(move |at, job| if *at == queue { types.check(job) } else { Ok(()) })
 }
 
 /// Gives jobs of the service's own queue the terms of their types, where their sender says nothing.
-pub(super) fn usual(settings: &WorkSettings, own_jobs: &Registry) -> Usual {
+#[must_use]
+pub fn usual(settings: &WorkSettings, own_jobs: &Registry) -> Usual {
     let (queue, types) = (settings.work_queue.clone(), own_jobs.clone());
     Arc::new(move |at, job| if *at == queue { types.usual(job) } else { job })
 }
 
 /// The pool that runs them, if any are to run here.
-pub(super) fn pool(settings: &WorkSettings, jobs: Jobs, own_jobs: Registry, counters: &IntCounterVec) -> Option<Pool> {
+#[must_use]
+pub fn pool(settings: &WorkSettings, jobs: Jobs, own_jobs: Registry, counters: &IntCounterVec) -> Option<Pool> {
     if settings.work_concurrency == 0 {
         return None;
     }
