@@ -23,6 +23,7 @@ mod raw;
 pub mod reply;
 mod request;
 mod settings;
+mod sse;
 mod stamp;
 pub mod timestamp;
 
@@ -45,5 +46,6 @@ pub use query::Query;
 pub use raw::{RawObject, elements, raw};
 pub use request::{asks_for, bearer, no_query, path_external_id, path_id, unreserved_path_id};
 pub use settings::HttpSettings;
+pub use sse::{EVENT_STREAM, ServerEvents};
 pub use stamp::{Stamp, Stamps};
 pub use timestamp::TimeBody;

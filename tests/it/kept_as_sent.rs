@@ -1,6 +1,6 @@
 //! JSON that is handed on comes back as it was sent, to the last digit, wherever the service takes any.
 
-use crate::builtin_jobs::with_webhook;
+use crate::jobs::presets::with_webhook;
 use crate::support::{Api, Receiver, Scene};
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;

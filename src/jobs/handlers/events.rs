@@ -3,15 +3,12 @@ use super::answer::{EventAnswer, EventsAnswer};
 use super::params::EventsParams;
 use super::queue::{fault, limit, number};
 use super::{Data, waiting};
-use crate::http::{AnswerLimit, Problem, Query, asks_for, path_id, reply};
+use crate::http::{AnswerLimit, EVENT_STREAM, Problem, Query, ServerEvents, asks_for, path_id, reply};
 use crate::ids::Id;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderValue, VARY};
 use actix_web::{HttpRequest, HttpResponse};
-use bytes::Bytes;
 use futures_util::stream;
-use std::convert::Infallible;
-use std::fmt::Write;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -21,7 +18,6 @@ const PAGE: u64 = 100;
 const PAGES: RangeInclusive<u64> = 1..=1_000;
 /// A stream on which nothing happens says so as often: proxies close what is silent, and a client that has gone is noticed.
 const BEAT: Duration = Duration::from_secs(15);
-const EVENT_STREAM: &str = "text/event-stream";
 
 /// List or stream the events of a queue
 ///
@@ -118,16 +114,13 @@ impl Following {
                 Some(first) => first,
                 None => following.next().await?,
             };
-            Some((Ok::<_, Infallible>(Bytes::from(told)), (following, None)))
+            Some((told, (following, None)))
         });
-        HttpResponse::Ok()
-            .content_type(EVENT_STREAM)
-            .insert_header((VARY, HeaderValue::from_static("accept")))
-            .streaming(rest)
+        ServerEvents::answer(rest)
     }
 
     /// What is told next; nothing once the service stops or Redis is away. The client comes again then, with the last that it has.
-    async fn next(&mut self) -> Option<String> {
+    async fn next(&mut self) -> Option<ServerEvents> {
         let asked = Instant::now();
         let events = self
             .jobs
@@ -138,21 +131,20 @@ impl Following {
         (!is_over).then(|| self.told(&events))
     }
 
-    /// As server-sent events have it (HTML, section 9.2.6); a comment for none.
-    fn told(&mut self, Events { events, gap }: &Events) -> String {
-        let mut text = String::new();
+    /// These events; a comment for none.
+    fn told(&mut self, Events { events, gap }: &Events) -> ServerEvents {
+        let mut told = ServerEvents::default();
         if *gap {
-            text.push_str("event: gap\ndata: {\"gap\":true}\n\n");
+            told.push(None, "gap", "{\"gap\":true}");
         }
         for event in events {
             let data = serde_json::to_string(&EventAnswer::new(event)).unwrap_or_default();
-            // Writing to a string does not fail.
-            let _ = write!(text, "id: {}\nevent: {}\ndata: {data}\n\n", event.id, event.kind);
+            told.push(Some(&event.id), &event.kind, &data);
         }
         match events.last() {
             Some(last) => self.after.clone_from(&last.id),
-            None => text.push_str(":\n\n"),
+            None => told.push_comment(),
         }
-        text
+        told
     }
 }
