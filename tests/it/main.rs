@@ -23,5 +23,6 @@ mod repeats;
 mod responses;
 mod sessions;
 mod store;
+mod structure;
 mod support;
 mod tracking;

@@ -1,0 +1,168 @@
+//! The dependency rule: a slice imports the shared folders and never another slice, except a slice on top, which names in its
+//! first line what it is on top of.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each is a folder in `src`.
+const SLICES: [&str; 10] = [
+    "builtin_jobs",
+    "cache",
+    "health",
+    "inventory",
+    "jobs",
+    "limits",
+    "locks",
+    "response_cache",
+    "sessions",
+    "tracking",
+];
+/// What sees every slice. Nothing else imports one of them.
+const TOP: [&str; 5] = ["app", "cli", "main", "openapi", "routes"];
+/// Imports that the rule forbids and that are still there: file, what it imports, why.
+const EXCEPTIONS: [(&str, &str, &str); 1] = [(
+    "app/warm.rs",
+    "cli",
+    "requests of the service to itself use the client of the commands, until that is a crate of its own",
+)];
+
+/// An import of a top-level module of the crate.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Import {
+    /// Path of the file below `src`.
+    file: String,
+    module: String,
+}
+
+impl Import {
+    /// The top-level module that the file belongs to.
+    fn from(&self) -> &str {
+        let first = self.file.split('/').next().unwrap();
+        first.trim_end_matches(".rs")
+    }
+
+    fn is_exception(&self) -> bool {
+        EXCEPTIONS
+            .iter()
+            .any(|(file, module, _)| *file == self.file && *module == self.module)
+    }
+}
+
+fn src() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            files.push(path);
+        }
+    }
+}
+
+/// Every `crate::…` outside of comments, unit tests included.
+fn imports() -> BTreeSet<Import> {
+    let mut files = Vec::new();
+    collect(src(), &mut files);
+    assert!(files.len() > 100, "the sources are found");
+    let mut imports = BTreeSet::new();
+    for path in files {
+        let file = path.strip_prefix(src()).unwrap().to_str().unwrap().to_owned();
+        let text = fs::read_to_string(&path).unwrap();
+        for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
+            for (at, _) in line.match_indices("crate::") {
+                let rest = &line[at + "crate::".len()..];
+                let end = rest
+                    .find(|c: char| !c.is_alphanumeric() && c != '_')
+                    .unwrap_or(rest.len());
+                let module = rest[..end].to_owned();
+                assert!(!module.is_empty(), "{file} names one module of the crate in each `use`");
+                let file = file.clone();
+                imports.insert(Import { file, module });
+            }
+        }
+    }
+    imports
+}
+
+/// What the first sentence of a slice says that it is on top of.
+fn named_by(slice: &str) -> BTreeSet<String> {
+    let text = fs::read_to_string(src().join(slice).join("mod.rs")).unwrap();
+    let header: Vec<&str> = text.lines().map_while(|line| line.strip_prefix("//! ")).collect();
+    let header = header.join(" ");
+    let sentence = header.split(". ").next().unwrap();
+    let Some((_, named)) = sentence.split_once(", on top of ") else {
+        return BTreeSet::new();
+    };
+    let links = named.match_indices("](crate::").map(|(at, link)| {
+        let rest = &named[at + link.len()..];
+        rest[..rest.find(')').unwrap()].to_owned()
+    });
+    links.collect()
+}
+
+#[test]
+fn a_slice_imports_no_slice_that_its_first_line_does_not_name() {
+    let is_slice = |module: &str| SLICES.contains(&module);
+    for import in imports() {
+        let from = import.from();
+        if !is_slice(&import.module) || from == import.module || TOP.contains(&from) || from == "lib" {
+            continue;
+        }
+        let named = is_slice(from) && named_by(from).contains(&import.module);
+        assert!(
+            named || import.is_exception(),
+            "{} imports {}",
+            import.file,
+            import.module
+        );
+    }
+}
+
+#[test]
+fn nothing_imports_what_sees_every_slice() {
+    for import in imports() {
+        let module = &*import.module;
+        let from = import.from();
+        let allowed = !TOP.contains(&module)
+            || from == module
+            || from == "main"
+            || from == "cli"
+            || (from == "app" && module != "cli")
+            || (from == "routes" && module == "openapi");
+        assert!(allowed || import.is_exception(), "{} imports {module}", import.file);
+    }
+}
+
+#[test]
+fn every_exception_is_still_needed() {
+    let imports = imports();
+    for (file, module, why) in EXCEPTIONS {
+        let import = Import {
+            file: file.to_owned(),
+            module: module.to_owned(),
+        };
+        assert!(imports.contains(&import), "{file} imports {module} no more ({why})");
+    }
+}
+
+#[test]
+fn slices_on_top_say_so_in_their_first_line() {
+    let on_top: Vec<_> = SLICES
+        .iter()
+        .map(|slice| (*slice, named_by(slice)))
+        .filter(|(_, named)| !named.is_empty())
+        .collect();
+    let of = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+    assert_eq!(
+        on_top,
+        [
+            ("builtin_jobs", of(&["cache", "jobs", "outgoing", "sessions"])),
+            ("response_cache", of(&["cache"])),
+        ]
+    );
+}
