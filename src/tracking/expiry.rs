@@ -96,7 +96,7 @@ async fn ask_about_orphans(shared: &Shared, link: &Link) -> Result<(), StoreErro
             let live = shared.live(kind);
             for (id, ends_ms) in ids.iter().zip(ends) {
                 // The sweep handles entities that the live index has.
-                if let Some(ends_ms) = ends_ms.filter(|_| !live.knows(id)) {
+                if let Some(ends_ms) = ends_ms.filter(|_| !live.has_record(id)) {
                     shared.orphans.add(kind, id, ends_ms.max(now_ms + ASK_AGAIN_AFTER_MS));
                 }
             }

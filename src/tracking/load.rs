@@ -97,7 +97,7 @@ fn take(shared: &Shared, kind: Kind, words: impl Iterator<Item = Word>) {
     live.apply_each(Origin::Loaded, &updates, now_ms, |index, outcome| {
         let Update { id, fix, .. } = &updates[index];
         // The fix is past its time to live by our TTL, or there is no room: without this entry its index entry would never be removed.
-        if matches!(outcome, Outcome::Stale | Outcome::Full) && !live.knows(id) {
+        if matches!(outcome, Outcome::Stale | Outcome::Full) && !live.has_record(id) {
             shared
                 .orphans
                 .add(kind, id, fix.timestamp_ms + shared.settings.ttl_ms(kind));

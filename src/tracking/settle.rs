@@ -102,7 +102,7 @@ pub(super) fn buffer(shared: &Shared, kind: Kind, entities: Vec<Coalesced>) {
         };
     });
     for (mut entity, mut outcome) in entities.into_iter().zip(outcomes) {
-        if outcome == Outcome::Stale && entity.change.is_some() && !live.knows(&entity.id) {
+        if outcome == Outcome::Stale && entity.change.is_some() && !live.has_record(&entity.id) {
             // There is no entity here that would keep it until Redis is available.
             outcome = Outcome::Unavailable;
         }

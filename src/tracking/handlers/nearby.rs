@@ -141,7 +141,7 @@ async fn live(
     }
     let mut search = index.search_nearby(query, now_ms);
     let mut steps = 1;
-    while search.go_on() {
+    while search.advance() {
         steps += 1;
         tokio::task::yield_now().await;
     }

@@ -137,7 +137,7 @@ pub async fn forget(request: HttpRequest, state: State) -> Result<HttpResponse, 
         Err(StoreError::Away | StoreError::Lost(_)) => {
             removed.at_ms = removed.at_ms.max(target.now_ms);
             live.remove(Origin::Local, &id, removed);
-            if !live.knows(&id) {
+            if !live.has_record(&id) {
                 return Err(no_room());
             }
             Ok(answered(StatusCode::ACCEPTED, "buffered", Vec::new()))

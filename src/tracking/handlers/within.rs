@@ -39,7 +39,7 @@ pub async fn within(request: HttpRequest, state: State) -> Result<HttpResponse, 
     let now_ms = clock::now_ms();
     let mut turn = super::turn_of(&request, query.limit).await?;
     let mut search = shared.live(kind).search_within(&query, now_ms);
-    while search.go_on() {
+    while search.advance() {
         // A large box takes long: other tasks on this thread go on in between.
         if turn.is_none() {
             turn = Some(Turn::wait().await.map_err(too_many_searches)?);

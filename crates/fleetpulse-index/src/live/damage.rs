@@ -16,7 +16,7 @@ use std::task::{Context, Poll, Waker};
 /// The damaged state of an index, kept until its unsaved data is restored.
 #[derive(Debug, Default)]
 pub(super) struct Damage {
-    kept: Mutex<Kept>,
+    damaged_state: Mutex<Damaged>,
     signal: Mutex<Signal>,
     /// Whether the index misses what it held before the damage.
     is_incomplete: AtomicBool,
@@ -31,22 +31,22 @@ struct Signal {
 }
 
 #[derive(Debug, Default)]
-enum Kept {
+enum Damaged {
     #[default]
     Nothing,
     State(Box<State>),
-    /// A restoration is in progress. A state that it damages is not kept: the same would happen again.
+    /// A restoration is in progress. A state that it damages is discarded: the same would happen again.
     Restoring,
 }
 
 impl Damage {
-    pub(super) fn note(&self, state: State) {
+    pub(super) fn report(&self, state: State) {
         self.is_incomplete.store(true, Ordering::Release);
-        let mut kept = self.kept.lock();
-        if matches!(*kept, Kept::Nothing) {
-            *kept = Kept::State(Box::new(state));
+        let mut damaged_state = self.damaged_state.lock();
+        if matches!(*damaged_state, Damaged::Nothing) {
+            *damaged_state = Damaged::State(Box::new(state));
         }
-        drop(kept);
+        drop(damaged_state);
         let mut signal = self.signal.lock();
         signal.is_set = true;
         let waker = signal.waker.take();
@@ -71,7 +71,7 @@ struct Restoring<'a>(&'a Damage);
 
 impl Drop for Restoring<'_> {
     fn drop(&mut self) {
-        *self.0.kept.lock() = Kept::Nothing;
+        *self.0.damaged_state.lock() = Damaged::Nothing;
     }
 }
 
@@ -100,9 +100,9 @@ impl LiveIndex {
     /// May panic, because the state is damaged. A second call does nothing then.
     pub fn restore_unsaved(&self, now_ms: i64) -> usize {
         let damage = &self.state.damage;
-        let kept = mem::replace(&mut *damage.kept.lock(), Kept::Restoring);
+        let damaged = mem::replace(&mut *damage.damaged_state.lock(), Damaged::Restoring);
         let _restoring = Restoring(damage);
-        let Kept::State(damaged) = kept else { return 0 };
+        let Damaged::State(damaged) = damaged else { return 0 };
         let (mut at, mut restored) = (0, 0);
         while let Some(slot) = damaged.unsaved.next(at) {
             at = slot + 1;

@@ -1,13 +1,13 @@
-//! The integer grid that the tree stands on: places in 31 bits an axis, cells of the octree, distances between them.
+//! The integer grid of the tree: places in 31 bits an axis, cells of the octree, distances between them.
 //!
-//! A step is 2⁻³⁰ of the earth's radius, 5.9 mm. Integer distances are exact for the grid's points, and a grid point lies
-//! within [`SLACK`] of its place; whoever prunes adds that slack, and whoever answers measures the place itself.
+//! A step is 2⁻³⁰ of the earth's radius, 5.9 mm. Integer distances are exact for the grid's points, and a grid point is
+//! within [`SLACK`] of its place. Pruning adds that slack, and distances in answers are measured between the places.
 
 use crate::geo::{EARTH_RADIUS_M, Point, UnitVec};
 use std::f64::consts::FRAC_PI_2;
 
 /// A grid point: the unit vector, shifted to 0..2 and cut into 2³¹ steps an axis.
-pub(super) type At = [u32; 3];
+pub(super) type GridPoint = [u32; 3];
 
 /// Bits of a coordinate.
 const BITS: u32 = 31;
@@ -30,13 +30,13 @@ pub(super) const PLACE_DEPTH: u8 = 26;
     clippy::cast_sign_loss,
     reason = "the cast saturates, which is what a rounding beyond ±1 needs"
 )]
-pub(super) fn grid_point(place: Point) -> At {
+pub(super) fn grid_point(place: Point) -> GridPoint {
     let UnitVec { x, y, z } = place.into();
     [x, y, z].map(|v| (((v + 1.0) * STEPS) as u32).min((1 << BITS) - 1))
 }
 
 /// The squared chord between two grid points, steps².
-pub(super) fn chord_squared(a: At, b: At) -> u64 {
+pub(super) fn chord_squared(a: GridPoint, b: GridPoint) -> u64 {
     // Coordinates have 31 bits, so a difference fits in an i32; this is quicker than abs_diff.
     let square = |axis: usize| {
         let d = i64::from(a[axis].wrapping_sub(b[axis]).cast_signed());
@@ -45,13 +45,13 @@ pub(super) fn chord_squared(a: At, b: At) -> u64 {
     square(0) + square(1) + square(2)
 }
 
-/// The squared grid chord within which everything up to `radius_m` metres away lies.
-pub(super) fn reach(radius_m: f64) -> u64 {
+/// The squared grid chord that contains everything up to `radius_m` metres away.
+pub(super) fn max_chord_squared(radius_m: f64) -> u64 {
     let half_angle = (radius_m.max(0.0) / (2.0 * EARTH_RADIUS_M)).min(FRAC_PI_2);
     widen(2.0 * half_angle.sin() * STEPS)
 }
 
-/// The squared grid chord within which everything that is truly as near as `chord_squared` lies.
+/// The squared grid chord that contains everything that is truly as near as `chord_squared`.
 pub(super) fn with_slack(chord_squared: u64) -> u64 {
     #[expect(clippy::cast_precision_loss, reason = "2^-53 of the chord is far below the slack")]
     widen((chord_squared as f64).sqrt())
@@ -73,7 +73,7 @@ const fn square(d: u32) -> u64 {
 }
 
 /// Which child of a cell at `depth` holds an entry.
-pub(super) const fn child_of(at: At, slot: u32, depth: u8) -> usize {
+pub(super) const fn child_of(at: GridPoint, slot: u32, depth: u8) -> usize {
     if depth < PLACE_DEPTH {
         let shift = BITS - 1 - depth as u32;
         let (x, y, z) = (at[0] >> shift & 1, at[1] >> shift & 1, at[2] >> shift & 1);
@@ -83,9 +83,9 @@ pub(super) const fn child_of(at: At, slot: u32, depth: u8) -> usize {
     }
 }
 
-/// The depth of the smallest cell that holds both grid points; at least [`PLACE_DEPTH`] if place cannot part them.
+/// The depth of the smallest cell that holds both grid points; at least [`PLACE_DEPTH`] if the place cannot separate them.
 #[expect(clippy::cast_possible_truncation, reason = "at most 31")]
-pub(super) const fn shared_depth(a: At, b: At) -> u8 {
+pub(super) const fn shared_depth(a: GridPoint, b: GridPoint) -> u8 {
     let differ = (a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]);
     (differ.leading_zeros() - (u32::BITS - BITS)) as u8
 }
@@ -94,7 +94,7 @@ pub(super) const fn shared_depth(a: At, b: At) -> u8 {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cell {
     /// Its lowest corner.
-    pub(super) low: At,
+    pub(super) low: GridPoint,
     pub(super) depth: u8,
 }
 
@@ -129,13 +129,13 @@ impl Cell {
     }
 
     /// The squared distance from `from` to the cell.
-    pub(super) fn near(self, from: At) -> u64 {
+    pub(super) fn near(self, from: GridPoint) -> u64 {
         let edge = self.edge();
         (0..3).map(|axis| square(gap(from[axis], self.low[axis], edge))).sum()
     }
 
     /// For each axis, the squared distance from `from` to the lower and to the upper half.
-    pub(super) fn halves(self, from: At) -> [[u64; 2]; 3] {
+    pub(super) fn halves(self, from: GridPoint) -> [[u64; 2]; 3] {
         if self.depth >= PLACE_DEPTH {
             let edge = self.edge();
             return [0, 1, 2].map(|axis| [square(gap(from[axis], self.low[axis], edge)); 2]);
@@ -153,7 +153,7 @@ impl Cell {
 
 /// From `v` to the nearest of the `len` steps that begin at `low`.
 fn gap(v: u32, low: u32, len: u32) -> u32 {
-    // One of the two is 0; both are worked out, because which one it is cannot be foretold.
+    // One of the two is 0. Both are computed, because a branch would often be mispredicted.
     low.saturating_sub(v).max(v.saturating_sub(low + (len - 1)))
 }
 
@@ -162,7 +162,7 @@ mod tests {
     use super::*;
     use crate::geo::distance_m;
 
-    fn at(lat: f64, lon: f64) -> At {
+    fn at(lat: f64, lon: f64) -> GridPoint {
         grid_point(Point::new(lat, lon).unwrap())
     }
 
@@ -179,8 +179,8 @@ mod tests {
         for (lat, lon) in [(0.0, 0.0), (0.0, 180.0), (0.0, -180.0), (0.0, 90.0), (85.0, 45.0)] {
             assert!(at(lat, lon).iter().all(|v| *v < 1 << BITS));
         }
-        assert!(reach(f64::INFINITY) >= chord_squared(at(0.0, 0.0), at(0.0, 180.0)));
-        assert_eq!(reach(0.0), 37);
+        assert!(max_chord_squared(f64::INFINITY) >= chord_squared(at(0.0, 0.0), at(0.0, 180.0)));
+        assert_eq!(max_chord_squared(0.0), 37);
     }
 
     #[test]

@@ -2,10 +2,10 @@ use hashbrown::HashTable;
 
 const SHARD_BITS: u32 = 10;
 
-/// From an entity's id to its slot: 1,024 small tables instead of a large one.
+/// A map from an entity's id to its slot: 1,024 small tables instead of a large one.
 ///
 /// A table that grows moves all it holds; here that is a thousandth of the entities, some microseconds. Each
-/// element keeps 32 bits of its hash for the same reason: growing then reads no ids, which lie all over the memory.
+/// element keeps 32 bits of its hash for the same reason: growing then reads no ids, which are spread over the memory.
 #[derive(Debug)]
 pub(super) struct IdMap {
     shards: Box<[HashTable<Element>]>,
@@ -17,8 +17,8 @@ struct Element {
     slot: u32,
 }
 
-/// A table takes its bucket from the low bits and its tag from the top seven, so 32 bits are stirred into 64.
-const fn stir(hash: u32) -> u64 {
+/// A table takes its bucket from the low bits and its tag from the top seven, so 32 bits are mixed into 64.
+const fn mix(hash: u32) -> u64 {
     (hash as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
@@ -35,24 +35,24 @@ impl IdMap {
         }
     }
 
-    /// The slot under `hash` for which `is_it` says so.
-    pub(super) fn find(&self, hash: u64, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
+    /// Returns the slot under `hash` for which `matches` returns true.
+    pub(super) fn find(&self, hash: u64, mut matches: impl FnMut(u32) -> bool) -> Option<u32> {
         let (shard, hash) = split(hash);
         self.shards[shard]
-            .find(stir(hash), |element| element.hash == hash && is_it(element.slot))
+            .find(mix(hash), |element| element.hash == hash && matches(element.slot))
             .map(|element| element.slot)
     }
 
     /// Adds a slot whose id is not in the map.
     pub(super) fn insert(&mut self, hash: u64, slot: u32) {
         let (shard, hash) = split(hash);
-        self.shards[shard].insert_unique(stir(hash), Element { hash, slot }, |element| stir(element.hash));
+        self.shards[shard].insert_unique(mix(hash), Element { hash, slot }, |element| mix(element.hash));
     }
 
     pub(super) fn remove(&mut self, hash: u64, slot: u32) {
         let (shard, hash) = split(hash);
         let table = &mut self.shards[shard];
-        if let Ok(entry) = table.find_entry(stir(hash), |element| element.slot == slot) {
+        if let Ok(entry) = table.find_entry(mix(hash), |element| element.slot == slot) {
             entry.remove();
         }
     }
@@ -71,12 +71,12 @@ mod tests {
     fn slots_are_found_by_hash_and_id_until_removed() {
         let mut map = IdMap::new();
         for slot in 0..10_000_u32 {
-            // Only 2,500 hashes: collisions are told apart by the id.
-            map.insert(stir(slot / 4), slot);
+            // Only 2,500 hashes: collisions are distinguished by the id.
+            map.insert(mix(slot / 4), slot);
         }
-        assert_eq!(map.find(stir(10), |slot| slot == 42), Some(42));
-        map.remove(stir(10), 42);
-        assert_eq!(map.find(stir(10), |slot| slot == 42), None);
-        assert_eq!(map.find(stir(10), |slot| slot == 43), Some(43));
+        assert_eq!(map.find(mix(10), |slot| slot == 42), Some(42));
+        map.remove(mix(10), 42);
+        assert_eq!(map.find(mix(10), |slot| slot == 42), None);
+        assert_eq!(map.find(mix(10), |slot| slot == 43), Some(43));
     }
 }

@@ -1,6 +1,6 @@
 use super::damage::Damage;
 #[cfg(test)]
-use super::looks;
+use super::examined;
 use super::state::State;
 use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::hint::spin_loop;
@@ -42,7 +42,7 @@ impl StateLock {
 
     pub(super) fn read(&self) -> RwLockReadGuard<'_, State> {
         #[cfg(test)]
-        looks::lock_taken();
+        examined::begin_hold();
         for _ in 0..TRIES {
             if let Some(guard) = self.state.try_read() {
                 return guard;
@@ -88,7 +88,7 @@ impl DerefMut for WriteGuard<'_> {
 impl Drop for WriteGuard<'_> {
     fn drop(&mut self) {
         if panicking() && !self.was_panicking {
-            self.damage.note(mem::replace(&mut *self.state, State::new()));
+            self.damage.report(mem::replace(&mut *self.state, State::new()));
         }
     }
 }

@@ -11,7 +11,7 @@
 //! | `damage` | recovery after a panic interrupts a change |
 //! | `nearby`, `nearest` | the nearest entities, in one hold of the lock |
 //! | `within`, `ranking`, `pieces`, `walk`, `smallest` | the entities in a box, and the nearest of very many, in pieces |
-//! | `visible`, `looks` | what a query may return; what it has examined, for tests |
+//! | `visible`, `examined` | what a query may return; what it has examined, for tests |
 //! | `writes`, `state`, `profiles`, `unsaved`, `sweep` | the changes |
 //!
 //! **Newest wins**: a change counts if its `(timestamp, received)` is not less than the entity's. An entity that is removed leaves a
@@ -24,10 +24,10 @@
 //! takes time in proportion to the number of entities.
 
 mod damage;
+mod examined;
 mod grid;
 mod id_map;
 mod lock;
-mod looks;
 mod nearby;
 mod nearest;
 mod pieces;
@@ -119,7 +119,7 @@ impl LiveIndex {
 
     /// Returns whether the index has a record of an entity: a position, even an expired one, or a removal.
     #[must_use]
-    pub fn knows(&self, id: &str) -> bool {
+    pub fn has_record(&self, id: &str) -> bool {
         let hash = self.hash(id);
         self.state.read().find(hash, id).is_some()
     }

@@ -1,6 +1,6 @@
 use super::LiveIndex;
-use super::grid::{At, Cell, grid_point, reach};
-use super::looks;
+use super::examined;
+use super::grid::{Cell, GridPoint, grid_point, max_chord_squared};
 use super::nearest::Nearest;
 use super::state::State;
 use super::tree::{Branch, BranchKind, Tree};
@@ -9,23 +9,23 @@ use crate::geo::{Point, distance_m};
 use crate::model::{Hit, NearbyQuery};
 use std::cell::RefCell;
 
-/// Entries that a search may look at without laying the lock down, besides [`LOOKS_PER_HIT`] for each entity wanted.
-const LOOKS: usize = 4096;
-const LOOKS_PER_HIT: usize = 16;
+/// The most entries that a search examines in one hold of the lock, besides [`EXAMINED_PER_HIT`] for each entity of the limit.
+const EXAMINED: usize = 4096;
+const EXAMINED_PER_HIT: usize = 16;
 
 /// Entities beyond the limit that are measured in one hold of the lock. The grid cannot distinguish entities at nearly equal distances;
 /// except for a crowd on one spot these are few.
 const CROWD: usize = 256;
 
 thread_local! {
-    /// Kept from query to query, so that a search allocates nothing but its answer.
+    /// Reused by the next query, so that a search allocates nothing but its answer.
     static SEARCH: RefCell<Search> = RefCell::default();
 }
 
 impl LiveIndex {
-    /// The nearest entities, nearest first, those equally far by id.
+    /// Returns the nearest entities in order of distance; those at equal distance are in order of id.
     ///
-    /// The distance is [`distance_m`], and an entity exactly at the radius belongs to the answer. A search that has to examine very
+    /// The distance is [`distance_m`], and an entity exactly at the radius is included. A search that has to examine very
     /// many entities (a filter that hardly any passes, a crowd on one spot) runs in pieces, like a long [`Self::within`].
     ///
     /// ```
@@ -49,7 +49,7 @@ impl LiveIndex {
     pub fn nearby(&self, query: &NearbyQuery, now_ms: i64) -> Vec<Hit> {
         self.nearby_at_once(query, now_ms).unwrap_or_else(|| {
             let mut search = self.search_nearby(query, now_ms);
-            while search.go_on() {}
+            while search.advance() {}
             search.finish()
         })
     }
@@ -66,9 +66,9 @@ impl LiveIndex {
             return Some(hits);
         }
         let from = grid_point(query.center);
-        let reach = reach(query.radius_m);
+        let max_chord_squared = max_chord_squared(query.radius_m);
         SEARCH.with_borrow_mut(|search| {
-            search.nearest.begin(query.limit, reach);
+            search.nearest.begin(query.limit, max_chord_squared);
             let state = self.state.read();
             let is_done = search.descend(&state, from, &visible)
                 && search.nearest.candidates() <= query.limit.saturating_add(CROWD);
@@ -80,13 +80,13 @@ impl LiveIndex {
     }
 }
 
-/// A query under way.
+/// The working memory of a search.
 #[derive(Debug, Default)]
 struct Search {
-    /// Branches still to be looked at, the nearest on top.
+    /// Branches to examine, the nearest on top.
     pending: Vec<Pending>,
     nearest: Nearest,
-    /// Where what was found is, by slot.
+    /// The places of the candidates, and their slots.
     places: Vec<(Point, u32)>,
     /// Distance and slot.
     ranked: Vec<(f64, u32)>,
@@ -101,9 +101,13 @@ struct Pending {
 }
 
 impl Search {
-    /// Looks at branches nearest first. False if that takes too many looks to be done in one go.
-    fn descend(&mut self, State { tree, records, .. }: &State, from: At, visible: &Visible<'_>) -> bool {
-        let mut looks = self.nearest.limit.saturating_mul(LOOKS_PER_HIT).saturating_add(LOOKS);
+    /// Examines branches, the nearest first. Returns false if that would examine too many entries in one hold of the lock.
+    fn descend(&mut self, State { tree, records, .. }: &State, from: GridPoint, visible: &Visible<'_>) -> bool {
+        let mut left = self
+            .nearest
+            .limit
+            .saturating_mul(EXAMINED_PER_HIT)
+            .saturating_add(EXAMINED);
         self.pending.clear();
         self.pending.push(Pending {
             near: 0,
@@ -119,10 +123,10 @@ impl Search {
                 Some(BranchKind::Node(node)) => self.expand(tree, node, cell, from),
                 Some(BranchKind::Leaf(leaf)) => {
                     let entries = &tree.leaves[leaf].entries;
-                    if looks < entries.len() {
+                    if left < entries.len() {
                         return false;
                     }
-                    looks -= entries.len();
+                    left -= entries.len();
                     self.nearest.scan(entries, from, visible, records);
                 }
             }
@@ -131,7 +135,7 @@ impl Search {
     }
 
     /// Puts a node's children that are near enough on the stack, the nearest last.
-    fn expand(&mut self, tree: &Tree, node: u32, cell: Cell, from: At) {
+    fn expand(&mut self, tree: &Tree, node: u32, cell: Cell, from: GridPoint) {
         let [x, y, z] = cell.halves(from);
         let base = self.pending.len();
         for (index, &branch) in tree.nodes[node].children.iter().enumerate() {
@@ -152,7 +156,7 @@ impl Search {
         }
     }
 
-    /// Measures what was found and adds the best of it to `hits`.
+    /// Measures the candidates and appends the nearest to `hits`.
     fn answer(&mut self, state: &State, query: &NearbyQuery, hits: &mut Vec<Hit>) {
         let Self {
             nearest,
@@ -161,11 +165,11 @@ impl Search {
             ..
         } = self;
         let bound = nearest.bound;
-        // Fetched all together, so that the processor waits for many places of memory at once, not between sines.
+        // All are fetched first, so that the processor loads many places of memory at the same time and not between sines.
         places.clear();
         let near = nearest.found.iter().filter(|found| found.chord_squared <= bound);
         places.extend(near.map(|found| (state.records[found.slot].point(), found.slot)));
-        looks::note(places.len());
+        examined::add(places.len());
         ranked.clear();
         let mut last = None;
         for &(point, slot) in places.iter() {

@@ -1,24 +1,24 @@
-//! The best of what a search has seen.
+//! The nearest entries that a search has found.
 
-use super::grid::{At, chord_squared, with_slack};
-use super::looks;
+use super::examined;
+use super::grid::{GridPoint, chord_squared, with_slack};
 use super::record::Record;
 use super::slab::Slab;
 use super::tree::Entry;
 use super::visible::Visible;
 use std::collections::BinaryHeap;
 
-/// The nearest entries seen so far, and with them all that are too close to the last of them for the grid to tell.
+/// The nearest entries so far, and all whose distance the grid cannot distinguish from that of the last of them.
 #[derive(Debug, Default)]
 pub(super) struct Nearest {
     pub(super) limit: usize,
-    /// No entry further than this can be in the answer.
+    /// The squared chord beyond which no entry can be in the answer.
     pub(super) bound: u64,
     /// The squared chords of the nearest `limit` entries.
     best: BinaryHeap<u64>,
     pub(super) found: Vec<Found>,
-    /// At this length, what has fallen out of bound is thrown out of `found`.
-    tidy_at: usize,
+    /// At this length of `found`, entries beyond the bound are removed from it.
+    prune_at: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +29,7 @@ pub(super) struct Found {
 
 impl Nearest {
     pub(super) fn begin(&mut self, limit: usize, reach: u64) {
-        /// What an unusually large answer leaves behind is given back.
+        /// Memory beyond this, left by an unusually large answer, is freed.
         const KEEP: usize = 1 << 16;
         self.best.clear();
         self.found.clear();
@@ -37,7 +37,7 @@ impl Nearest {
         self.best.shrink_to(KEEP);
         self.limit = limit;
         self.bound = reach;
-        self.tidy_at = limit.saturating_mul(4).max(64);
+        self.prune_at = limit.saturating_mul(4).max(64);
     }
 
     /// Returns how many of the entities found can be in the answer.
@@ -46,21 +46,21 @@ impl Nearest {
         near.count()
     }
 
-    pub(super) fn scan(&mut self, entries: &[Entry], from: At, visible: &Visible<'_>, records: &Slab<Record>) {
-        looks::note(entries.len());
+    pub(super) fn scan(&mut self, entries: &[Entry], from: GridPoint, visible: &Visible<'_>, records: &Slab<Record>) {
+        examined::add(entries.len());
         for entry in entries {
             let chord_squared = chord_squared(from, entry.at);
             if chord_squared <= self.bound
-                && visible.young(entry.timestamp_ms)
-                && visible.wants(|| &records[entry.slot])
+                && visible.is_recent(entry.timestamp_ms)
+                && visible.accepts(|| &records[entry.slot])
             {
                 let slot = entry.slot;
-                self.take(Found { chord_squared, slot });
+                self.add(Found { chord_squared, slot });
             }
         }
     }
 
-    fn take(&mut self, found: Found) {
+    fn add(&mut self, found: Found) {
         self.found.push(found);
         if self.best.len() < self.limit {
             self.best.push(found.chord_squared);
@@ -73,11 +73,11 @@ impl Nearest {
             }
             self.tighten();
         }
-        if self.found.len() >= self.tidy_at {
+        if self.found.len() >= self.prune_at {
             let bound = self.bound;
             self.found.retain(|found| found.chord_squared <= bound);
-            // Twice what is left, lest a crowd at one distance be gone through again and again.
-            self.tidy_at = (2 * self.found.len()).max(self.tidy_at);
+            // Twice the rest, so that a crowd at one distance is not examined over and over.
+            self.prune_at = (2 * self.found.len()).max(self.prune_at);
         }
     }
 

@@ -1,29 +1,29 @@
-//! A search in pieces: it releases the lock regularly, and misses no entity that stays in the searched area all the time.
+//! A search in pieces: it releases the lock regularly, and finds every entity that stays in the searched area all the time.
 
+use super::examined;
 use super::grid::Cell;
-use super::looks;
 use super::record::Record;
 use super::slab::Slab;
 use super::state::State;
 use super::tree::Entry;
-use super::walk::{Pace, Walk};
+use super::walk::{Progress, Walk};
 use std::cell::RefCell;
 use std::ops::ControlFlow;
 
 /// Entries, records and cells examined in one hold of the lock: tens of microseconds.
-pub(super) const LOOK: usize = 256;
+pub(super) const PIECE_BUDGET: usize = 256;
 
 /// Holds of the lock before other tasks on the caller's thread should get a turn: about a millisecond.
-pub(super) const TURN: usize = 16;
+pub(super) const PIECES_PER_TURN: usize = 16;
 
 /// The target of a search.
-pub(super) trait Look {
+pub(super) trait Visitor {
     /// Returns whether a cell may contain a result.
     fn enters(&self, cell: Cell) -> bool;
     /// Examines the entries of a leaf.
-    fn entries(&mut self, entries: &[Entry], records: &Slab<Record>);
+    fn visit_entries(&mut self, entries: &[Entry], records: &Slab<Record>);
     /// Examines an entity that has a position, by its record. It may have been examined before.
-    fn record(&mut self, record: &Record);
+    fn visit_record(&mut self, record: &Record);
 }
 
 /// The progress of a search.
@@ -41,55 +41,55 @@ pub(super) struct Pieces {
 }
 
 impl Pieces {
-    /// Runs one piece: at most [`LOOK`] entries, records and cells, plus a leaf.
-    pub(super) fn go_on(&mut self, state: &State, look: &mut impl Look) -> Pace {
+    /// Runs one piece: at most [`PIECE_BUDGET`] entries, records and cells, plus a leaf.
+    pub(super) fn advance(&mut self, state: &State, visitor: &mut impl Visitor) -> Progress {
         if let Some(slot) = self.slot {
-            return self.look_at_slots(slot, state, look);
+            return self.scan_slots(slot, state, visitor);
         }
         let moves = &state.tree.moves;
         let mut seen = self.moves.unwrap_or(moves.count());
         let mut spent = 0;
-        while seen < moves.count() && spent < LOOK {
+        while seen < moves.count() && spent < PIECE_BUDGET {
             let Some(slot) = moves.get(seen) else {
                 self.slot = Some(0);
-                return Pace::Paused;
+                return Progress::Paused;
             };
-            look_at(slot, state, look);
+            visit_slot(slot, state, visitor);
             seen += 1;
             spent += 1;
         }
         self.moves = Some(seen);
-        if spent == LOOK {
-            return Pace::Paused;
+        if spent == PIECE_BUDGET {
+            return Progress::Paused;
         }
-        let look = RefCell::new(look);
-        self.walk.go_on(
+        let visitor = RefCell::new(visitor);
+        self.walk.advance(
             &state.tree,
-            LOOK - spent,
-            |cell| look.borrow().enters(cell),
+            PIECE_BUDGET - spent,
+            |cell| visitor.borrow().enters(cell),
             |entries| {
-                looks::note(entries.len());
-                look.borrow_mut().entries(entries, &state.records);
+                examined::add(entries.len());
+                visitor.borrow_mut().visit_entries(entries, &state.records);
                 ControlFlow::Continue(())
             },
         )
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "a small constant")]
-    fn look_at_slots(&mut self, from: u32, state: &State, look: &mut impl Look) -> Pace {
+    fn scan_slots(&mut self, from: u32, state: &State, visitor: &mut impl Visitor) -> Progress {
         let end = state.records.end();
-        let next = from.saturating_add(LOOK as u32).min(end);
+        let next = from.saturating_add(PIECE_BUDGET as u32).min(end);
         for slot in from..next {
-            look_at(slot, state, look);
+            visit_slot(slot, state, visitor);
         }
         self.slot = Some(next);
-        if next == end { Pace::Done } else { Pace::Paused }
+        if next == end { Progress::Done } else { Progress::Paused }
     }
 }
 
-fn look_at(slot: u32, state: &State, look: &mut impl Look) {
-    looks::note(1);
+fn visit_slot(slot: u32, state: &State, visitor: &mut impl Visitor) {
+    examined::add(1);
     if let Some(record) = state.records.get(slot).filter(|record| record.is_live()) {
-        look.record(record);
+        visitor.visit_record(record);
     }
 }

@@ -7,7 +7,7 @@ use crate::profile::{MAX_AHEAD_MS, Profile};
 use std::sync::Arc;
 
 /// Records examined in one hold of the lock.
-const LOOK: u32 = 256;
+const RECORDS_PER_HOLD: u32 = 256;
 
 impl LiveIndex {
     /// Stores profiles as read from the store; `readings` are those of `ids`, in the same order. Profiles of unknown entities are ignored.
@@ -37,13 +37,13 @@ impl LiveIndex {
                 held => held.get_or_insert_default(),
             };
             if is_first {
-                held.keep_what_was_lost(&reading.profile, now_ms);
+                held.recover_lost_members(&reading.profile, now_ms);
             } else if reading.version < held.version {
                 return;
             }
             held.version = reading.version;
             held.saved = (!is_nothing).then(|| Arc::new(reading.profile));
-            held.show();
+            held.update_shown();
             if held.saved.is_none() && held.unsaved.is_none() {
                 record.profile = None;
             }
@@ -69,7 +69,7 @@ impl LiveIndex {
                 unsaved.join(&taken);
             }
             held.unsaved = Some(Arc::new(unsaved));
-            held.show();
+            held.update_shown();
         });
         fits
     }
@@ -87,7 +87,7 @@ impl LiveIndex {
                         .is_some_and(|unsaved| Arc::ptr_eq(unsaved, change))
                     {
                         held.unsaved = None;
-                        held.show();
+                        held.update_shown();
                         if held.saved.is_none() {
                             record.profile = None;
                         }
@@ -119,7 +119,7 @@ impl LiveIndex {
         while at < stop {
             let state = self.state.read();
             let end = state.records.end();
-            let to = stop.min(end).min(at.saturating_add(LOOK));
+            let to = stop.min(end).min(at.saturating_add(RECORDS_PER_HOLD));
             let records = (at..to).filter_map(|slot| state.records.get(slot));
             found.extend(
                 records
@@ -145,13 +145,13 @@ impl LiveIndex {
         *heap_bytes -= record.heap_bytes();
         change(record);
         *heap_bytes += record.heap_bytes();
-        state.note_unsaved(slot);
+        state.update_unsaved_set(slot);
     }
 }
 
 impl HeldProfile {
     /// Marks as unsaved what was read from the store before and is newer than what the store has now.
-    fn keep_what_was_lost(&mut self, reading: &Profile, now_ms: i64) {
+    fn recover_lost_members(&mut self, reading: &Profile, now_ms: i64) {
         let Some(saved) = &self.saved else { return };
         let Some(mut lost) = saved.newer_than(reading, now_ms + MAX_AHEAD_MS) else {
             return;

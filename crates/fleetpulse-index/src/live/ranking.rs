@@ -1,14 +1,14 @@
 //! The nearest entities among very many, in pieces.
 
 use super::LiveIndex;
-use super::grid::{At, Cell, chord_squared, grid_point, reach};
-use super::pieces::{Look, Pieces, TURN};
+use super::grid::{Cell, GridPoint, chord_squared, grid_point, max_chord_squared};
+use super::pieces::{PIECES_PER_TURN, Pieces, Visitor};
 use super::record::Record;
 use super::slab::Slab;
 use super::smallest::{Ranked, Smallest};
 use super::tree::Entry;
 use super::visible::Visible;
-use super::walk::Pace;
+use super::walk::Progress;
 use crate::geo::{Point, distance_m};
 use crate::model::{Hit, NearbyQuery};
 use std::cmp::Ordering;
@@ -23,7 +23,7 @@ impl LiveIndex {
         let ranking = Visible::new(self.ttl_ms, &query.filter, now_ms).map(|visible| Ranking {
             query,
             from: grid_point(query.center),
-            bound: reach(query.radius_m),
+            bound: max_chord_squared(query.radius_m),
             visible,
             nearest: Smallest::new(query.limit.saturating_add(SPARE)),
             measured: None,
@@ -47,9 +47,9 @@ pub struct NearbySearch<'a> {
 
 impl NearbySearch<'_> {
     /// Searches for about a millisecond. Returns whether there is more to search.
-    pub fn go_on(&mut self) -> bool {
+    pub fn advance(&mut self) -> bool {
         let Some(ranking) = &mut self.ranking else { return false };
-        (0..TURN).all(|_| self.pieces.go_on(&self.index.state.read(), ranking) == Pace::Paused)
+        (0..PIECES_PER_TURN).all(|_| self.pieces.advance(&self.index.state.read(), ranking) == Progress::Paused)
     }
 
     /// Returns the nearest entities; those at equal distance are in order of id.
@@ -69,7 +69,7 @@ impl NearbySearch<'_> {
 #[derive(Debug)]
 struct Ranking<'a> {
     query: &'a NearbyQuery,
-    from: At,
+    from: GridPoint,
     /// The squared chord beyond which nothing can be in the answer.
     bound: u64,
     visible: Visible<'a>,
@@ -89,21 +89,21 @@ impl Ranked for Hit {
     }
 }
 
-impl Look for Ranking<'_> {
+impl Visitor for Ranking<'_> {
     fn enters(&self, cell: Cell) -> bool {
         cell.near(self.from) <= self.bound
     }
 
-    fn entries(&mut self, entries: &[Entry], records: &Slab<Record>) {
+    fn visit_entries(&mut self, entries: &[Entry], records: &Slab<Record>) {
         for entry in entries {
-            if chord_squared(self.from, entry.at) <= self.bound && self.visible.young(entry.timestamp_ms) {
+            if chord_squared(self.from, entry.at) <= self.bound && self.visible.is_recent(entry.timestamp_ms) {
                 self.take(&records[entry.slot]);
             }
         }
     }
 
-    fn record(&mut self, record: &Record) {
-        if self.visible.young(record.timestamp_ms) {
+    fn visit_record(&mut self, record: &Record) {
+        if self.visible.is_recent(record.timestamp_ms) {
             self.take(record);
         }
     }
@@ -111,7 +111,7 @@ impl Look for Ranking<'_> {
 
 impl Ranking<'_> {
     fn take(&mut self, record: &Record) {
-        if !self.visible.wants(|| record) {
+        if !self.visible.accepts(|| record) {
             return;
         }
         let distance_m = self.measure(record.point());
@@ -126,7 +126,7 @@ impl Ranking<'_> {
         if self.nearest.push(Hit { entity, distance_m })
             && let Some(last) = self.nearest.bound()
         {
-            self.bound = self.bound.min(reach(last.distance_m));
+            self.bound = self.bound.min(max_chord_squared(last.distance_m));
         }
     }
 

@@ -44,13 +44,13 @@ pub(super) struct HeldProfile {
     pub(super) version: u64,
     /// The members that are not yet known to be in the store.
     pub(super) unsaved: Option<Arc<Profile>>,
-    /// Both combined, as answers show it; `None` where no member has a value.
+    /// Both combined, as shown in answers; `None` where no member has a value.
     pub(super) shown: Option<Arc<Profile>>,
 }
 
 impl HeldProfile {
     /// Recomputes `shown` from the other fields.
-    pub(super) fn show(&mut self) {
+    pub(super) fn update_shown(&mut self) {
         self.shown = match (&self.saved, &self.unsaved) {
             (saved, None) => saved.clone(),
             (None, unsaved) => unsaved.clone(),

@@ -16,7 +16,7 @@ pub(super) struct Smallest<T> {
     /// Whether the first `keep` items are sorted, and are the first of all so far.
     is_full: bool,
     /// Whether there were more.
-    is_cut: bool,
+    has_more: bool,
 }
 
 impl<T: Ranked> Smallest<T> {
@@ -26,7 +26,7 @@ impl<T: Ranked> Smallest<T> {
             keep,
             items: Vec::new(),
             is_full: false,
-            is_cut: false,
+            has_more: false,
         }
     }
 
@@ -40,12 +40,12 @@ impl<T: Ranked> Smallest<T> {
     }
 
     /// Records that there are more items than are kept.
-    pub(super) const fn cut(&mut self) {
-        self.is_cut = true;
+    pub(super) const fn set_has_more(&mut self) {
+        self.has_more = true;
     }
 
-    pub(super) const fn is_cut(&self) -> bool {
-        self.is_cut
+    pub(super) const fn has_more(&self) -> bool {
+        self.has_more
     }
 
     /// Adds an item. Returns whether the bound may have changed.
@@ -53,21 +53,21 @@ impl<T: Ranked> Smallest<T> {
         self.items.push(item);
         let is_time = self.items.len() >= self.keep.saturating_mul(2);
         if is_time {
-            self.tidy();
+            self.prune();
         }
         is_time
     }
 
     /// Returns the first items in order, and whether there were more.
     pub(super) fn finish(mut self) -> (Vec<T>, bool) {
-        self.tidy();
-        (self.items, self.is_cut)
+        self.prune();
+        (self.items, self.has_more)
     }
 
-    fn tidy(&mut self) {
+    fn prune(&mut self) {
         self.items.sort_unstable_by(Ranked::rank);
         self.items.dedup_by(|later, earlier| earlier.is_same(later));
-        self.is_cut |= self.items.len() > self.keep;
+        self.has_more |= self.items.len() > self.keep;
         self.items.truncate(self.keep);
         self.is_full = self.items.len() == self.keep;
     }
@@ -95,10 +95,10 @@ mod tests {
                 smallest.push((n * 7_919 % 500, n % 3));
                 assert!(smallest.items.len() < 2 * keep.max(1) + 1);
             }
-            let (kept, cut) = smallest.finish();
+            let (kept, has_more) = smallest.finish();
             let first: Vec<u32> = kept.iter().map(|(n, _)| *n).collect();
             assert_eq!(first, (0..500).take(keep).collect::<Vec<_>>());
-            assert_eq!(cut, keep < 500);
+            assert_eq!(has_more, keep < 500);
         }
     }
 }

@@ -1,6 +1,6 @@
-//! What the lock guards, and the changes to a single entity. Each takes time independent of how many entities there are.
+//! The state that the lock guards, and the changes to a single entity. Each takes time independent of the number of entities.
 
-use super::grid::At;
+use super::grid::GridPoint;
 use super::id_map::IdMap;
 use super::record::{NEVER_READ, Record};
 use super::slab::Slab;
@@ -17,11 +17,11 @@ pub(super) struct State {
     pub(super) records: Slab<Record>,
     pub(super) ids: IdMap,
     pub(super) tree: Tree,
-    /// The slots whose record has anything unsaved.
+    /// The slots whose records have anything unsaved.
     pub(super) unsaved: SlotSet,
-    /// Counts reloads.
+    /// The number of the current reload.
     pub(super) generation: u16,
-    /// What the records hold besides themselves, bytes.
+    /// The memory that records hold besides themselves, bytes.
     pub(super) heap_bytes: usize,
 }
 
@@ -41,14 +41,14 @@ impl State {
         self.ids.find(hash, |slot| self.records[slot].id.as_str() == id)
     }
 
-    /// Takes an update to a known entity.
-    pub(super) fn update(&mut self, slot: u32, origin: Origin, update: &Update, at: At, now_ms: i64) -> Outcome {
+    /// Applies an update to a known entity.
+    pub(super) fn update(&mut self, slot: u32, origin: Origin, update: &Update, at: GridPoint, now_ms: i64) -> Outcome {
         let record = &mut self.records[slot];
-        distrust(record, update.fix.timestamp_ms, now_ms);
+        discard_implausible_time(record, update.fix.timestamp_ms, now_ms);
         let was_unsaved = record.unsaved;
         let is_first = record.profile_generation == NEVER_READ;
-        let order = order(record, update.fix.timestamp_ms, update.fix.received_us);
-        note(record, origin, order, self.generation);
+        let order = compare(record, update.fix.timestamp_ms, update.fix.received_us);
+        update_marks(record, origin, order, self.generation);
         if order.is_ge() {
             record.set_fix(&update.fix);
             let leaf = record.leaf;
@@ -58,15 +58,15 @@ impl State {
                 timestamp_ms: update.fix.timestamp_ms,
             };
             let records = &mut self.records;
-            let mut settle = |slot: u32, leaf| records[slot].leaf = leaf;
+            let mut on_move = |slot: u32, leaf| records[slot].leaf = leaf;
             if leaf == NOWHERE {
-                self.tree.insert(entry, &mut settle);
+                self.tree.insert(entry, &mut on_move);
             } else {
-                self.tree.shift(leaf, entry, &mut settle);
+                self.tree.relocate(leaf, entry, &mut on_move);
             }
         }
         if self.records[slot].unsaved != was_unsaved {
-            self.note_unsaved(slot);
+            self.update_unsaved_set(slot);
         }
         match order {
             Ordering::Less => Outcome::Stale,
@@ -75,8 +75,8 @@ impl State {
         }
     }
 
-    /// Takes the first update of an entity.
-    pub(super) fn add(&mut self, hash: u64, origin: Origin, update: &Update, at: At) {
+    /// Applies the first update of an entity.
+    pub(super) fn add(&mut self, hash: u64, origin: Origin, update: &Update, at: GridPoint) {
         let record = Record::new(update.id.clone(), &update.fix);
         let slot = self.add_record(hash, record, origin);
         let entry = Entry {
@@ -92,41 +92,41 @@ impl State {
         self.add_record(hash, Record::tombstone(id.clone(), removed), origin);
     }
 
-    /// Makes a known entity a tombstone, unless its fix is newer; whether it was live until then.
-    pub(super) fn bury(&mut self, slot: u32, origin: Origin, removed: Removed) -> bool {
+    /// Turns a known entity into a tombstone, unless its fix is newer. Returns whether it was live before.
+    pub(super) fn make_tombstone(&mut self, slot: u32, origin: Origin, removed: Removed) -> bool {
         let record = &mut self.records[slot];
         // A removal is never ahead of the clock, so its time is the bound.
-        distrust(record, removed.at_ms, removed.at_ms);
-        let order = order(record, removed.at_ms, removed.received_us);
-        note(record, origin, order, self.generation);
+        discard_implausible_time(record, removed.at_ms, removed.at_ms);
+        let order = compare(record, removed.at_ms, removed.received_us);
+        update_marks(record, origin, order, self.generation);
         let leaf = record.leaf;
         if order.is_ge() {
             record.timestamp_ms = removed.at_ms;
             record.received_us = removed.received_us;
             record.leaf = NOWHERE;
         }
-        self.note_unsaved(slot);
+        self.update_unsaved_set(slot);
         if order.is_lt() || leaf == NOWHERE {
             return false;
         }
-        self.unplant(leaf, slot);
+        self.remove_from_tree(leaf, slot);
         true
     }
 
-    /// Forgets an entity or a tombstone altogether.
-    pub(super) fn forget(&mut self, hash: u64, slot: u32) -> Record {
+    /// Deletes an entity or a tombstone.
+    pub(super) fn delete(&mut self, hash: u64, slot: u32) -> Record {
         self.ids.remove(hash, slot);
         self.unsaved.set(slot, false);
         let record = self.records.remove(slot);
         self.heap_bytes -= record.heap_bytes();
         if record.is_live() {
-            self.unplant(record.leaf, slot);
+            self.remove_from_tree(record.leaf, slot);
         }
         record
     }
 
-    /// Brings the set of unsaved slots up to the record's marks.
-    pub(super) fn note_unsaved(&mut self, slot: u32) {
+    /// Updates the set of unsaved slots from the record's marks.
+    pub(super) fn update_unsaved_set(&mut self, slot: u32) {
         self.unsaved.set(slot, self.records[slot].has_unsaved());
     }
 
@@ -138,11 +138,11 @@ impl State {
         self.heap_bytes += record.heap_bytes();
         let slot = self.records.insert(record);
         self.ids.insert(hash, slot);
-        self.note_unsaved(slot);
+        self.update_unsaved_set(slot);
         slot
     }
 
-    fn unplant(&mut self, leaf: u32, slot: u32) {
+    fn remove_from_tree(&mut self, leaf: u32, slot: u32) {
         let records = &mut self.records;
         self.tree
             .remove(leaf, slot, &mut |slot, leaf| records[slot].leaf = leaf);
@@ -151,7 +151,7 @@ impl State {
 
 /// Discards a record's time that is from before a clock was set back, so that any other replaces it. Senders' clocks may be a minute
 /// ahead, and so may the clock by which the sender was checked.
-fn distrust(record: &mut Record, timestamp_ms: i64, now_ms: i64) {
+fn discard_implausible_time(record: &mut Record, timestamp_ms: i64, now_ms: i64) {
     let latest_ms = now_ms.saturating_add(2 * MAX_AHEAD_MS);
     if record.timestamp_ms > latest_ms && timestamp_ms <= latest_ms {
         record.timestamp_ms = i64::MIN;
@@ -159,12 +159,12 @@ fn distrust(record: &mut Record, timestamp_ms: i64, now_ms: i64) {
 }
 
 /// Compares a fix or removal with the record's. A store should compare in the same way.
-fn order(record: &Record, timestamp_ms: i64, received_us: i64) -> Ordering {
+fn compare(record: &Record, timestamp_ms: i64, received_us: i64) -> Ordering {
     (timestamp_ms, received_us).cmp(&(record.timestamp_ms, record.received_us))
 }
 
 /// Updates the record's marks after an update from `origin` with this order: whether the store has the record as it is here.
-fn note(record: &mut Record, origin: Origin, order: Ordering, generation: u16) {
+fn update_marks(record: &mut Record, origin: Origin, order: Ordering, generation: u16) {
     let has_it = order.is_ge();
     match origin {
         Origin::Local => record.unsaved |= has_it,

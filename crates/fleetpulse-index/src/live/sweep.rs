@@ -3,7 +3,7 @@ use crate::Id;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Records examined in one hold of the lock.
-const LOOK: u32 = 256;
+const RECORDS_PER_HOLD: u32 = 256;
 
 /// An entity whose fix has expired.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,11 +26,11 @@ impl LiveIndex {
             .min(self.state.read().records.end());
         let mut expired = Vec::with_capacity(PIECE);
         while left > 0 {
-            let looked = self.look_for_expired(now_ms, left.min(LOOK), &mut expired);
-            if looked == 0 {
+            let examined = self.find_expired(now_ms, left.min(RECORDS_PER_HOLD), &mut expired);
+            if examined == 0 {
                 break;
             }
-            left -= looked.min(left);
+            left -= examined.min(left);
             if expired.is_empty() {
                 continue;
             }
@@ -42,7 +42,7 @@ impl LiveIndex {
                 };
                 if self.is_expired(record.timestamp_ms, now_ms) && !record.has_unsaved_profile() {
                     let hash = self.hash(&record.id);
-                    let record = state.forget(hash, slot);
+                    let record = state.delete(hash, slot);
                     if record.is_live() {
                         let has_profile = record.profile.is_some();
                         swept.push(Swept {
@@ -57,7 +57,7 @@ impl LiveIndex {
     }
 
     /// Collects up to [`PIECE`] expired slots. Returns how many slots it has examined.
-    fn look_for_expired(&self, now_ms: i64, most: u32, expired: &mut Vec<u32>) -> u32 {
+    fn find_expired(&self, now_ms: i64, most: u32, expired: &mut Vec<u32>) -> u32 {
         let state = self.state.read();
         let end = state.records.end();
         let start = self.sweep_at.load(Relaxed);

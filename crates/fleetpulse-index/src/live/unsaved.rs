@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Records examined in one hold of the lock.
-const LOOK: u32 = 256;
+const RECORDS_PER_HOLD: u32 = 256;
 
 /// An entity that is to be written to the store.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,7 +34,7 @@ fn mark_one_saved(state: &mut State, slot: u32, written: &Unsaved) {
     let fix = record.is_live().then(|| record.fix());
     if (record.timestamp_ms, record.received_us, fix) == (written.timestamp_ms, written.received_us, written.fix) {
         record.unsaved = false;
-        state.note_unsaved(slot);
+        state.update_unsaved_set(slot);
     }
 }
 
@@ -122,7 +122,7 @@ impl LiveIndex {
                 };
                 if state.records[slot].generation != state.generation {
                     state.records[slot].unsaved = true;
-                    state.note_unsaved(slot);
+                    state.update_unsaved_set(slot);
                 }
             }
         }
@@ -147,7 +147,7 @@ impl LiveIndex {
         while at < stop {
             let state = self.state.read();
             let end = state.records.end();
-            for slot in at..stop.min(end).min(at.saturating_add(LOOK)) {
+            for slot in at..stop.min(end).min(at.saturating_add(RECORDS_PER_HOLD)) {
                 let Some(record) = state.records.get(slot) else {
                     continue;
                 };
@@ -161,7 +161,7 @@ impl LiveIndex {
                     missing.push(found);
                 }
             }
-            at = at.saturating_add(LOOK).min(stop);
+            at = at.saturating_add(RECORDS_PER_HOLD).min(stop);
             if at >= end {
                 return (missing, None);
             }

@@ -1,17 +1,17 @@
 use super::record::Record;
 use crate::model::Filter;
 
-/// Which entities a query may answer, apart from where they are.
+/// The conditions on an entity besides its place.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Visible<'a> {
-    /// Fixes from before this are too old.
+    /// Older fixes are left out, Unix milliseconds.
     oldest_ms: i64,
-    /// The filter, if it looks at profiles.
+    /// The filter, if it has conditions on profiles.
     filter: Option<&'a Filter>,
 }
 
 impl<'a> Visible<'a> {
-    /// `None` if the filter lets nothing through whatever its age.
+    /// Returns `None` if no entity can pass the filter.
     pub(super) fn new(ttl_ms: i64, filter: &'a Filter, now_ms: i64) -> Option<Self> {
         // Age < ttl, and age <= max_age; ages count from 0, so a negative maximum is below any.
         let mut oldest_ms = now_ms.saturating_sub(ttl_ms).saturating_add(1);
@@ -27,12 +27,12 @@ impl<'a> Visible<'a> {
         })
     }
 
-    pub(super) const fn young(&self, timestamp_ms: i64) -> bool {
+    pub(super) const fn is_recent(&self, timestamp_ms: i64) -> bool {
         timestamp_ms >= self.oldest_ms
     }
 
-    /// Whether the profile passes. The record, which lies elsewhere in memory, is only fetched if it matters.
-    pub(super) fn wants<'r>(&self, record: impl FnOnce() -> &'r Record) -> bool {
+    /// Returns whether the profile passes. The record, which is elsewhere in memory, is fetched only if it is needed.
+    pub(super) fn accepts<'r>(&self, record: impl FnOnce() -> &'r Record) -> bool {
         self.filter
             .is_none_or(|filter| filter.accepts(record().profile().map(AsRef::as_ref)))
     }

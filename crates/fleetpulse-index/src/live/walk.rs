@@ -1,16 +1,16 @@
-//! A walk through the tree's leaves that can lay the lock down and go on later.
+//! A walk through the tree's leaves that can release the lock and continue later.
 
 use super::grid::Cell;
 use super::tree::{BranchKind, Entry, Tree};
 use std::ops::ControlFlow;
 
-/// How far a walk has come. The place is kept as child numbers from the root, not as nodes: those may be gone by the time
-/// the walk goes on, while the order of the leaves stays.
+/// The position of a walk: child numbers from the root. It names no nodes, because those may no longer exist when the walk
+/// continues, while the order of the leaves stays the same.
 ///
-/// What does not move is visited at least once; twice, if leaves are joined just where the walk paused.
+/// An entry that does not move is visited at least once; twice if leaves are joined where the walk paused.
 #[derive(Debug, Default)]
 pub(super) struct Walk {
-    /// Leads to the last cell that is done with; empty at the start.
+    /// Leads to the last cell that is finished; empty at the start.
     path: Vec<u8>,
     frames: Vec<Frame>,
 }
@@ -18,37 +18,37 @@ pub(super) struct Walk {
 #[derive(Debug)]
 struct Frame {
     node: u32,
-    /// The child to look at next.
+    /// The next child to visit.
     next: u8,
     cell: Cell,
 }
 
-/// Whether there is more to walk.
+/// Whether a walk or search is finished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pace {
-    /// All leaves were visited, or the visitor broke off.
+pub(super) enum Progress {
+    /// All leaves were visited, or the visitor stopped the walk.
     Done,
     /// The budget is used up.
     Paused,
 }
 
 impl Walk {
-    /// Visits leaves until about `budget` entries and pruned cells are done with. `enter` says which cells matter.
-    pub(super) fn go_on(
+    /// Visits leaves until about `budget` entries and pruned cells are processed. `enter` returns whether a cell is of interest.
+    pub(super) fn advance(
         &mut self,
         tree: &Tree,
         budget: usize,
         mut enter: impl FnMut(Cell) -> bool,
         mut visit: impl FnMut(&[Entry]) -> ControlFlow<()>,
-    ) -> Pace {
+    ) -> Progress {
         match tree.root().kind() {
-            None => return Pace::Done,
+            None => return Progress::Done,
             Some(BranchKind::Leaf(leaf)) => {
-                // There is nothing after it, so it does not matter whether the visitor breaks off.
+                // There is nothing after it, so it does not matter whether the visitor stops the walk.
                 let _ = visit(&tree.leaves[leaf].entries);
-                return Pace::Done;
+                return Progress::Done;
             }
-            Some(BranchKind::Node(root)) => self.find_place(tree, root),
+            Some(BranchKind::Node(root)) => self.seek(tree, root),
         }
         let mut spent = 0;
         while let Some(frame) = self.frames.last_mut() {
@@ -70,7 +70,7 @@ impl Walk {
                     BranchKind::Leaf(leaf) => {
                         let entries = &tree.leaves[leaf].entries;
                         if visit(entries).is_break() {
-                            return Pace::Done;
+                            return Progress::Done;
                         }
                         spent += entries.len();
                     }
@@ -79,14 +79,14 @@ impl Walk {
             if spent >= budget {
                 self.path.clear();
                 self.path.extend(self.frames.iter().map(|frame| frame.next - 1));
-                return Pace::Paused;
+                return Progress::Paused;
             }
         }
-        Pace::Done
+        Progress::Done
     }
 
-    /// Sets the frames up just after the path, as far as the tree still has it.
-    fn find_place(&mut self, tree: &Tree, root: u32) {
+    /// Sets the frames up to continue after the path, as far as the tree still has it.
+    fn seek(&mut self, tree: &Tree, root: u32) {
         self.frames.clear();
         let (mut node, mut cell) = (root, Cell::ROOT);
         let mut path = self.path.iter().copied().peekable();
@@ -98,7 +98,7 @@ impl Walk {
                     self.frames.push(Frame { node, next, cell });
                     (node, cell) = (below, cell.child(usize::from(step)));
                 }
-                // The path went on below this leaf: it was joined since, and what it holds is only partly done with.
+                // The path continued below this leaf: it was joined since, and only a part of its entries was visited.
                 Some(BranchKind::Leaf(_)) if path.peek().is_some() => {
                     self.frames.push(Frame { node, next: step, cell });
                     return;

@@ -1,12 +1,12 @@
 use super::LiveIndex;
 use super::grid::{Cell, SLACK, STEPS};
-use super::pieces::{Look, Pieces, TURN};
+use super::pieces::{PIECES_PER_TURN, Pieces, Visitor};
 use super::record::Record;
 use super::slab::Slab;
 use super::smallest::{Ranked, Smallest};
 use super::tree::Entry;
 use super::visible::Visible;
-use super::walk::Pace;
+use super::walk::Progress;
 use crate::geo::BoundingBox;
 use crate::model::{Entity, WithinQuery};
 use std::cmp::Ordering;
@@ -19,7 +19,7 @@ impl LiveIndex {
     #[must_use]
     pub fn within(&self, query: &WithinQuery, now_ms: i64) -> (Vec<Entity>, bool) {
         let mut search = self.search_within(query, now_ms);
-        while search.go_on() {}
+        while search.advance() {}
         search.finish()
     }
 
@@ -30,7 +30,7 @@ impl LiveIndex {
         WithinSearch {
             index: self,
             pieces: Pieces::default(),
-            look: visible.map(|visible| InBox::new(query, visible)),
+            visitor: visible.map(|visible| InBox::new(query, visible)),
         }
     }
 }
@@ -41,20 +41,20 @@ pub struct WithinSearch<'a> {
     index: &'a LiveIndex,
     pieces: Pieces,
     /// `None` if no entity can pass the filter.
-    look: Option<InBox<'a>>,
+    visitor: Option<InBox<'a>>,
 }
 
 impl WithinSearch<'_> {
     /// Searches for about a millisecond. Returns whether there is more to search.
-    pub fn go_on(&mut self) -> bool {
-        let Some(look) = &mut self.look else { return false };
-        (0..TURN).all(|_| self.pieces.go_on(&self.index.state.read(), look) == Pace::Paused)
+    pub fn advance(&mut self) -> bool {
+        let Some(visitor) = &mut self.visitor else { return false };
+        (0..PIECES_PER_TURN).all(|_| self.pieces.advance(&self.index.state.read(), visitor) == Progress::Paused)
     }
 
     /// Returns the first entities found, by id, and whether there are more.
     #[must_use]
     pub fn finish(self) -> (Vec<Entity>, bool) {
-        self.look.map_or_else(Default::default, InBox::finish)
+        self.visitor.map_or_else(Default::default, InBox::finish)
     }
 }
 
@@ -79,21 +79,21 @@ impl Ranked for Entity {
     }
 }
 
-impl Look for InBox<'_> {
+impl Visitor for InBox<'_> {
     fn enters(&self, cell: Cell) -> bool {
         self.area.touches(cell)
     }
 
-    fn entries(&mut self, entries: &[Entry], records: &Slab<Record>) {
+    fn visit_entries(&mut self, entries: &[Entry], records: &Slab<Record>) {
         for entry in entries {
-            if self.visible.young(entry.timestamp_ms) {
+            if self.visible.is_recent(entry.timestamp_ms) {
                 self.take(&records[entry.slot]);
             }
         }
     }
 
-    fn record(&mut self, record: &Record) {
-        if self.visible.young(record.timestamp_ms) {
+    fn visit_record(&mut self, record: &Record) {
+        if self.visible.is_recent(record.timestamp_ms) {
             self.take(record);
         }
     }
@@ -112,10 +112,10 @@ impl<'a> InBox<'a> {
 
     /// Returns the first entities, by id, and whether there are more.
     pub(super) fn finish(self) -> (Vec<Entity>, bool) {
-        let (mut entities, is_cut) = self.least.finish();
-        let is_cut = is_cut || entities.len() > self.query.limit;
+        let (mut entities, has_more) = self.least.finish();
+        let has_more = has_more || entities.len() > self.query.limit;
         entities.truncate(self.query.limit);
-        (entities, is_cut)
+        (entities, has_more)
     }
 
     fn take(&mut self, record: &Record) {
@@ -126,11 +126,11 @@ impl<'a> InBox<'a> {
         }
         let is_behind = self.least.bound().is_some_and(|last| record.id > last.id);
         // Entities after the bound matter only for whether there are more.
-        if is_behind && self.least.is_cut() || !self.visible.wants(|| record) {
+        if is_behind && self.least.has_more() || !self.visible.accepts(|| record) {
             return;
         }
         if is_behind {
-            self.least.cut();
+            self.least.set_has_more();
         } else {
             self.least.push(record.entity());
         }

@@ -1,4 +1,4 @@
-use super::grid::{At, grid_point};
+use super::grid::{GridPoint, grid_point};
 use super::state::State;
 use super::{Applied, LiveIndex, Origin, Outcome, PIECE, Update};
 use crate::Id;
@@ -8,7 +8,7 @@ use crate::model::Removed;
 #[derive(Debug, Clone, Copy, Default)]
 struct Prepared {
     hash: u64,
-    at: At,
+    at: GridPoint,
 }
 
 impl LiveIndex {
@@ -51,7 +51,7 @@ impl LiveIndex {
         let hash = self.hash(id);
         let mut state = self.state.write();
         if let Some(slot) = state.find(hash, id) {
-            return state.bury(slot, origin, removed);
+            return state.make_tombstone(slot, origin, removed);
         }
         if state.records.len() < self.max_entities {
             state.add_tombstone(hash, origin, id, removed);

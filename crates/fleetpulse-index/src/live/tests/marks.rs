@@ -48,10 +48,10 @@ fn what_is_taken_while_redis_is_away_is_unsaved_until_acknowledged() {
 fn looks_at_the_unsaved_go_round() {
     let index = LiveIndex::new(TTL, 100);
     (0..5).for_each(|n| put(&index, Origin::Local, n, NOW, 0));
-    let look = || index.unsaved(2).iter().map(|u| u.id.to_string()).collect::<Vec<_>>();
-    assert_eq!(look(), ["d-0", "d-1"]);
-    assert_eq!(look(), ["d-2", "d-3"]);
-    assert_eq!(look(), ["d-4", "d-0"]);
+    let next_two = || index.unsaved(2).iter().map(|u| u.id.to_string()).collect::<Vec<_>>();
+    assert_eq!(next_two(), ["d-0", "d-1"]);
+    assert_eq!(next_two(), ["d-2", "d-3"]);
+    assert_eq!(next_two(), ["d-4", "d-0"]);
     assert_eq!(index.unsaved(100).len(), 5, "each once");
 }
 

@@ -1,4 +1,4 @@
-//! Newest wins, in whatever order news comes.
+//! Newest wins, in whatever order changes arrive.
 
 use super::*;
 use crate::live::Outcome;
@@ -6,7 +6,7 @@ use crate::profile::VersionedProfile;
 use proptest::prelude::*;
 
 #[derive(Debug, Clone, Copy)]
-enum News {
+enum Change {
     Fix {
         timestamp_ms: i64,
         received_us: i64,
@@ -18,9 +18,9 @@ enum News {
     },
 }
 
-fn hear(index: &LiveIndex, news: News) {
-    match news {
-        News::Fix {
+fn receive(index: &LiveIndex, change: Change) {
+    match change {
+        Change::Fix {
             timestamp_ms,
             received_us,
             place,
@@ -28,7 +28,7 @@ fn hear(index: &LiveIndex, news: News) {
             let update = update(1, at(f64::from(place), 0.0), timestamp_ms, received_us);
             index.apply(Origin::Stored, &[update], NOW);
         }
-        News::Removal {
+        Change::Removal {
             timestamp_ms,
             received_us,
         } => {
@@ -41,19 +41,19 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
-    fn the_order_of_news_does_not_matter(
-        (told, shuffled) in prop::collection::vec((0..20_i64, any::<bool>(), 0..80_u8), 1..30).prop_map(|told| {
+    fn the_order_of_changes_does_not_matter(
+        (sent, shuffled) in prop::collection::vec((0..20_i64, any::<bool>(), 0..80_u8), 1..30).prop_map(|sent| {
             // No two are received in the same microsecond.
-            told.into_iter().zip(1..).map(|((back, removal, place), received_us)| {
+            sent.into_iter().zip(1..).map(|((back, removal, place), received_us)| {
                 let timestamp_ms = NOW - back;
-                if removal { News::Removal { timestamp_ms, received_us } } else { News::Fix { timestamp_ms, received_us, place } }
+                if removal { Change::Removal { timestamp_ms, received_us } } else { Change::Fix { timestamp_ms, received_us, place } }
             }).collect::<Vec<_>>()
-        }).prop_flat_map(|told| (Just(told.clone()), Just(told).prop_shuffle())),
+        }).prop_flat_map(|sent| (Just(sent.clone()), Just(sent).prop_shuffle())),
     ) {
         let (one, other) = (LiveIndex::new(TTL, 10), LiveIndex::new(TTL, 10));
-        for (told, shuffled) in told.into_iter().zip(shuffled) {
-            hear(&one, told);
-            hear(&other, shuffled);
+        for (sent, shuffled) in sent.into_iter().zip(shuffled) {
+            receive(&one, sent);
+            receive(&other, shuffled);
         }
         prop_assert_eq!(one.get("d-1", NOW), other.get("d-1", NOW));
         prop_assert_eq!((one.len(), one.tombstones()), (other.len(), other.tombstones()));
@@ -123,7 +123,7 @@ fn a_profile_stays_across_fixes_and_an_older_reading_is_ignored() {
         index.set_profiles(&[id(1)], vec![VersionedProfile { profile, version }], NOW);
     };
     read(Some("free"), 1);
-    assert!(!index.knows(&id(1)), "unknown entity");
+    assert!(!index.has_record(&id(1)), "unknown entity");
     index.apply(Origin::Stored, &[update(1, at(0.0, 0.0), NOW, 1)], NOW);
     read(Some("busy"), 3);
     read(Some("free"), 2);

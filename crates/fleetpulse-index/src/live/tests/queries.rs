@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::geo::{MAX_LATITUDE_DEG, destination};
-use crate::live::looks::most_of;
+use crate::live::examined::max_in_one_hold;
 use proptest::prelude::*;
 use std::slice;
 
@@ -243,18 +243,18 @@ fn a_crowd_on_one_spot_is_answered_exactly_and_by_id() {
 }
 
 #[test]
-fn the_lock_is_held_for_a_bounded_number_of_looks() {
+fn the_lock_is_held_for_a_bounded_number_of_entries() {
     let index = LiveIndex::new(TTL, 100_000);
     let depot = at(48.2, 16.37);
     let updates: Vec<Update> = (0..30_000).map(|n| update(n, depot, NOW, 1)).collect();
     index.apply(Origin::Stored, &updates, NOW);
     for limit in [1, 10] {
-        let most = most_of(|| assert_eq!(index.nearby(&nearest(depot, 2_000.0, limit), NOW).len(), limit));
-        assert!(most < 5_000, "{most} looks for {limit}");
+        let most = max_in_one_hold(|| assert_eq!(index.nearby(&nearest(depot, 2_000.0, limit), NOW).len(), limit));
+        assert!(most < 5_000, "{most} examined for {limit}");
     }
     let around = BoundingBox::new(16.0, 48.0, 17.0, 49.0).unwrap();
-    let most = most_of(|| assert!(index.within(&inside(around, 1_000), NOW).1));
-    assert!(most < 500, "{most} looks");
+    let most = max_in_one_hold(|| assert!(index.within(&inside(around, 1_000), NOW).1));
+    assert!(most < 500, "{most} examined");
 }
 
 #[test]

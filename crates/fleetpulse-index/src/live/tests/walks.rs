@@ -5,7 +5,7 @@ use crate::geo::destination;
 use crate::live::pieces::Pieces;
 use crate::live::tree::Entry;
 use crate::live::visible::Visible;
-use crate::live::walk::{Pace, Walk};
+use crate::live::walk::{Progress, Walk};
 use crate::live::within::InBox;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -43,7 +43,7 @@ fn a_walk_in_pieces_visits_all_that_stands_still() {
                 seen.extend(entries.iter().map(|entry| state.records[entry.slot].id.clone()));
                 ControlFlow::Continue(())
             };
-            if walk.go_on(&state.tree, 1 + round, |_| true, visit) == Pace::Done {
+            if walk.advance(&state.tree, 1 + round, |_| true, visit) == Progress::Done {
                 break;
             }
             drop(state);
@@ -92,14 +92,14 @@ fn list(index: &LiveIndex, bounds: BoundingBox, mut drive: impl FnMut()) -> Vec<
     let mut query = inside(bounds, 100);
     let mut listed = Vec::new();
     loop {
-        let mut look = InBox::new(&query, Visible::new(TTL, &query.filter, NOW).unwrap());
+        let mut visitor = InBox::new(&query, Visible::new(TTL, &query.filter, NOW).unwrap());
         let mut pieces = Pieces::default();
-        while pieces.go_on(&index.state.read(), &mut look) == Pace::Paused {
+        while pieces.advance(&index.state.read(), &mut visitor) == Progress::Paused {
             drive();
         }
-        let (page, is_cut) = look.finish();
+        let (page, has_more) = visitor.finish();
         listed.extend(page.into_iter().map(|entity| entity.id));
-        if !is_cut {
+        if !has_more {
             return listed;
         }
         query.after = listed.last().cloned();

@@ -1,12 +1,12 @@
-//! The octree over the grid: where every live entity is, in leaves of neighbours.
+//! The octree over the grid: the places of all live entities, in leaves of neighbours.
 //!
 //! Invariants: a leaf is never empty and holds at most [`LEAF_MAX`] entries; an inner node counts the entries below it and
-//! has more than [`JOIN_AT`] of them. So the tree's size follows what it holds, however far vehicles have roamed.
+//! has more than [`JOIN_AT`] of them. So the tree's size depends only on its entries, not on where they were before.
 
 mod moves;
 mod reshape;
 
-use super::grid::{At, PLACE_DEPTH, child_of, shared_depth};
+use super::grid::{GridPoint, PLACE_DEPTH, child_of, shared_depth};
 use super::slab::Slab;
 use moves::Moves;
 
@@ -14,16 +14,17 @@ use moves::Moves;
 /// memory and was no slower for queries or updates.
 pub(super) const LEAF_MAX: u32 = 32;
 
-/// A node with this many entries or fewer becomes a leaf; well below [`LEAF_MAX`], lest a border case split and join for ever.
+/// A node with this many entries or fewer becomes a leaf. It is well below [`LEAF_MAX`], so that a node at the limit does not split and
+/// join over and over.
 const JOIN_AT: u32 = 16;
 
 /// A leaf's room grows and shrinks by this many entries: doubling would waste a quarter of all memory.
 const ROOM_STEP: usize = 4;
 
-/// What a query reads of an entity before it looks at the record.
+/// The data of an entity that a query reads before the record.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Entry {
-    pub(super) at: At,
+    pub(super) at: GridPoint,
     /// The record's slot.
     pub(super) slot: u32,
     pub(super) timestamp_ms: i64,
@@ -51,14 +52,14 @@ impl Branch {
     }
 }
 
-/// What a [`Branch`] leads to: a number in the tree's nodes or leaves.
+/// The target of a [`Branch`]: a number in the tree's nodes or leaves.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum BranchKind {
     Node(u32),
     Leaf(u32),
 }
 
-/// Says that there is no node, or no leaf.
+/// Stands for no node, or no leaf.
 pub(super) const NOWHERE: u32 = u32::MAX;
 
 #[derive(Debug)]
@@ -76,8 +77,7 @@ pub(super) struct Leaf {
     depth: u8,
 }
 
-/// The tree. It does not know the records: whenever an entry comes to lie in another leaf, the caller's `settle(slot, leaf)`
-/// is told.
+/// The tree. It has no access to the records: whenever an entry moves to another leaf, it calls `on_move(slot, leaf)`.
 #[derive(Debug)]
 pub(super) struct Tree {
     pub(super) nodes: Slab<Node>,
@@ -86,7 +86,7 @@ pub(super) struct Tree {
     /// The latest moves between leaves.
     pub(super) moves: Moves,
     len: usize,
-    /// Entries that the leaves have room for.
+    /// The number of entries for which the leaves have room.
     room: usize,
 }
 
@@ -111,38 +111,38 @@ impl Tree {
     }
 
     /// Adds an entry whose slot is not in the tree.
-    pub(super) fn insert(&mut self, entry: Entry, settle: &mut impl FnMut(u32, u32)) {
+    pub(super) fn insert(&mut self, entry: Entry, on_move: &mut impl FnMut(u32, u32)) {
         self.len += 1;
         match self.root.kind() {
-            None => self.root = self.new_leaf(entry, NOWHERE, 0, settle),
-            Some(_) => self.insert_at(self.root, entry, settle),
+            None => self.root = self.new_leaf(entry, NOWHERE, 0, on_move),
+            Some(_) => self.insert_at(self.root, entry, on_move),
         }
     }
 
-    /// Takes the entry of `slot` out of `leaf`.
-    pub(super) fn remove(&mut self, leaf: u32, slot: u32, settle: &mut impl FnMut(u32, u32)) {
+    /// Removes the entry of `slot` from `leaf`.
+    pub(super) fn remove(&mut self, leaf: u32, slot: u32, on_move: &mut impl FnMut(u32, u32)) {
         self.len -= 1;
-        let parent = self.take_out(leaf, slot);
-        self.release(parent, NOWHERE, settle);
+        let parent = self.detach(leaf, slot);
+        self.decrement_counts(parent, NOWHERE, on_move);
     }
 
-    /// Moves an entry that lies in `leaf`; mostly it stays there.
-    pub(super) fn shift(&mut self, leaf: u32, entry: Entry, settle: &mut impl FnMut(u32, u32)) {
+    /// Moves an entry of `leaf`, in most cases within the leaf.
+    pub(super) fn relocate(&mut self, leaf: u32, entry: Entry, on_move: &mut impl FnMut(u32, u32)) {
         let Leaf { entries, depth, .. } = &mut self.leaves[leaf];
         let Some(old) = entries.iter_mut().find(|old| old.slot == entry.slot) else {
-            unreachable!("a record knows its leaf")
+            unreachable!("the leaf of a record has its entry")
         };
         let shared = shared_depth(old.at, entry.at);
         if shared >= (*depth).min(PLACE_DEPTH) {
             *old = entry;
             return;
         }
-        self.moves.note(entry.slot);
-        // Counts change only below the smallest node that holds both places.
-        let parent = self.take_out(leaf, entry.slot);
+        self.moves.add(entry.slot);
+        // Counts change only below the smallest node that contains both places.
+        let parent = self.detach(leaf, entry.slot);
         let shared_node = self.ancestor(parent, shared);
-        self.release(parent, shared_node, settle);
-        self.insert_below(shared_node, entry, settle);
+        self.decrement_counts(parent, shared_node, on_move);
+        self.insert_below(shared_node, entry, on_move);
     }
 
     pub(super) const fn memory_bytes(&self) -> usize {
@@ -153,29 +153,29 @@ impl Tree {
     }
 
     /// Inserts into a branch, counting from there on.
-    fn insert_at(&mut self, branch: Branch, entry: Entry, settle: &mut impl FnMut(u32, u32)) {
+    fn insert_at(&mut self, branch: Branch, entry: Entry, on_move: &mut impl FnMut(u32, u32)) {
         match branch.kind() {
             Some(BranchKind::Node(node)) => {
                 self.nodes[node].count += 1;
-                self.insert_below(node, entry, settle);
+                self.insert_below(node, entry, on_move);
             }
-            Some(BranchKind::Leaf(leaf)) => self.insert_into_leaf(leaf, entry, settle),
+            Some(BranchKind::Leaf(leaf)) => self.insert_into_leaf(leaf, entry, on_move),
             None => unreachable!("a branch to insert at exists"),
         }
     }
 
     /// Inserts below a node that already counts the entry.
-    fn insert_below(&mut self, mut node: u32, entry: Entry, settle: &mut impl FnMut(u32, u32)) {
+    fn insert_below(&mut self, mut node: u32, entry: Entry, on_move: &mut impl FnMut(u32, u32)) {
         loop {
             let Node { children, depth, .. } = &self.nodes[node];
             let (child, depth) = (child_of(entry.at, entry.slot, *depth), *depth);
             match children[child].kind() {
                 None => {
-                    let leaf = self.new_leaf(entry, node, depth + 1, settle);
+                    let leaf = self.new_leaf(entry, node, depth + 1, on_move);
                     self.nodes[node].children[child] = leaf;
                     return;
                 }
-                Some(BranchKind::Leaf(leaf)) => return self.insert_into_leaf(leaf, entry, settle),
+                Some(BranchKind::Leaf(leaf)) => return self.insert_into_leaf(leaf, entry, on_move),
                 Some(BranchKind::Node(below)) => {
                     self.nodes[below].count += 1;
                     node = below;
@@ -184,7 +184,7 @@ impl Tree {
         }
     }
 
-    fn insert_into_leaf(&mut self, leaf: u32, entry: Entry, settle: &mut impl FnMut(u32, u32)) {
+    fn insert_into_leaf(&mut self, leaf: u32, entry: Entry, on_move: &mut impl FnMut(u32, u32)) {
         let Leaf { entries, .. } = &mut self.leaves[leaf];
         if entries.len() < LEAF_MAX as usize {
             if entries.len() == entries.capacity() {
@@ -192,25 +192,25 @@ impl Tree {
                 self.room += ROOM_STEP;
             }
             entries.push(entry);
-            settle(entry.slot, leaf);
+            on_move(entry.slot, leaf);
             return;
         }
-        let node = self.split(leaf, settle);
+        let node = self.split(leaf, on_move);
         self.nodes[node].count += 1;
-        self.insert_below(node, entry, settle);
+        self.insert_below(node, entry, on_move);
     }
 
-    fn new_leaf(&mut self, entry: Entry, parent: u32, depth: u8, settle: &mut impl FnMut(u32, u32)) -> Branch {
+    fn new_leaf(&mut self, entry: Entry, parent: u32, depth: u8, on_move: &mut impl FnMut(u32, u32)) -> Branch {
         let mut entries = Vec::with_capacity(ROOM_STEP);
         self.room += ROOM_STEP;
         entries.push(entry);
         let leaf = self.leaves.insert(Leaf { entries, parent, depth });
-        settle(entry.slot, leaf);
+        on_move(entry.slot, leaf);
         Branch::leaf(leaf)
     }
 
-    /// Takes an entry out of its leaf, and an emptied leaf out of its parent, which is returned.
-    fn take_out(&mut self, leaf: u32, slot: u32) -> u32 {
+    /// Removes an entry from its leaf, and an empty leaf from its parent. Returns the parent.
+    fn detach(&mut self, leaf: u32, slot: u32) -> u32 {
         let Leaf { entries, parent, .. } = &mut self.leaves[leaf];
         let parent = *parent;
         if let Some(position) = entries.iter().position(|entry| entry.slot == slot) {

@@ -17,7 +17,7 @@ impl Moves {
         }
     }
 
-    pub(super) fn note(&mut self, slot: u32) {
+    pub(super) fn add(&mut self, slot: u32) {
         let at = self.place(self.count);
         self.slots[at] = slot;
         self.count += 1;
@@ -53,7 +53,7 @@ mod tests {
         let mut moves = Moves::new();
         assert_eq!((moves.count(), moves.get(0)), (0, None));
         for slot in 0..5_000 {
-            moves.note(slot);
+            moves.add(slot);
         }
         assert_eq!((moves.get(4_999), moves.get(904)), (Some(4_999), Some(904)));
         assert_eq!((moves.get(903), moves.get(5_000)), (None, None));

@@ -1,10 +1,10 @@
-//! How the tree follows what it holds: full leaves split, small nodes join.
+//! Splits full leaves, and joins small nodes.
 
 use super::{Branch, BranchKind, Entry, JOIN_AT, LEAF_MAX, Leaf, NOWHERE, Node, ROOM_STEP, Tree};
 
 impl Tree {
-    /// Puts a node with the leaf's entries in the place of a full leaf.
-    pub(super) fn split(&mut self, leaf: u32, settle: &mut impl FnMut(u32, u32)) -> u32 {
+    /// Replaces a full leaf by a node with its entries.
+    pub(super) fn split(&mut self, leaf: u32, on_move: &mut impl FnMut(u32, u32)) -> u32 {
         let Leaf { entries, parent, depth } = self.leaves.remove(leaf);
         self.room -= entries.capacity();
         let node = self.nodes.insert(Node {
@@ -15,13 +15,13 @@ impl Tree {
         });
         self.replace(parent, Branch::leaf(leaf), Branch(node));
         for entry in entries {
-            self.insert_below(node, entry, settle);
+            self.insert_below(node, entry, on_move);
         }
         node
     }
 
-    /// Uncounts an entry from `node` up to, not including, `end`; then joins the topmost node that has become small.
-    pub(super) fn release(&mut self, mut node: u32, end: u32, settle: &mut impl FnMut(u32, u32)) {
+    /// Decrements the counts from `node` up to, not including, `end`; then joins the topmost node that has become small.
+    pub(super) fn decrement_counts(&mut self, mut node: u32, end: u32, on_move: &mut impl FnMut(u32, u32)) {
         let mut small = NOWHERE;
         while node != end {
             let Node { count, parent, .. } = &mut self.nodes[node];
@@ -32,32 +32,32 @@ impl Tree {
             node = *parent;
         }
         if small != NOWHERE {
-            self.join(small, settle);
+            self.join(small, on_move);
         }
     }
 
-    /// Puts one leaf in the place of a node with few entries.
-    fn join(&mut self, node: u32, settle: &mut impl FnMut(u32, u32)) {
+    /// Replaces a node with few entries by a leaf.
+    fn join(&mut self, node: u32, on_move: &mut impl FnMut(u32, u32)) {
         let Node {
             parent, depth, count, ..
         } = self.nodes[node];
         let mut entries = Vec::with_capacity((count as usize).next_multiple_of(ROOM_STEP));
         let room = entries.capacity();
-        self.gather(node, &mut entries);
+        self.collect_entries(node, &mut entries);
         self.room += room;
         let leaf = self.leaves.insert(Leaf { entries, parent, depth });
         for entry in &self.leaves[leaf].entries {
-            settle(entry.slot, leaf);
+            on_move(entry.slot, leaf);
         }
         self.replace(parent, Branch(node), Branch::leaf(leaf));
     }
 
     /// Moves everything below a node into `entries` and frees the node.
-    fn gather(&mut self, node: u32, entries: &mut Vec<Entry>) {
+    fn collect_entries(&mut self, node: u32, entries: &mut Vec<Entry>) {
         for child in self.nodes.remove(node).children {
             match child.kind() {
                 None => {}
-                Some(BranchKind::Node(below)) => self.gather(below, entries),
+                Some(BranchKind::Node(below)) => self.collect_entries(below, entries),
                 Some(BranchKind::Leaf(leaf)) => {
                     let leaf = self.leaves.remove(leaf);
                     self.room -= leaf.entries.capacity();
