@@ -1,7 +1,7 @@
 //! What a slice on top of the cache asks of this process's level: whether it has heard of an invalidation meanwhile.
 
+use super::key_state::Found;
 use super::local::Marks;
-use super::look::Found;
 use super::model::Name;
 use super::subject::Message;
 use super::{Cache, CacheError, Tag};
@@ -49,7 +49,7 @@ impl Cache {
         tags: &[Tag],
         bytes: &[u8],
     ) -> Result<bool, CacheError> {
-        let look = self.look(&Name::new(namespace, key)?, tags).await?;
-        Ok(matches!(&look.found, Found::Live(_, entry) if entry.bytes == bytes))
+        let state = self.read_key(&Name::new(namespace, key)?, tags).await?;
+        Ok(matches!(&state.found, Found::Live(_, entry) if entry.bytes == bytes))
     }
 }
