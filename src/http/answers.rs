@@ -1,9 +1,10 @@
+use super::Problem;
 use super::connection::Connection;
-use super::{Budget, Problem};
+use crate::runtime::{Budget, Room};
 use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::http::{ConnectionType, Method};
-use actix_web::{Error, HttpRequest, ResponseError};
+use actix_web::{Error, HttpRequest, HttpResponse, ResponseError};
 use bytes::Bytes;
 use pin_project_lite::pin_project;
 use std::error::Error as StdError;
@@ -24,21 +25,50 @@ const LEAST: usize = 256 * 1024;
 pub struct Answers(pub Budget);
 
 impl Answers {
-    /// Room for an answer while it is written, which takes nothing yet.
+    /// The memory for answers of the application that serves a request.
     #[must_use]
-    pub fn room(request: &HttpRequest) -> Option<super::Room> {
-        request.app_data().map(|Self(budget)| budget.room())
+    pub fn of(request: &HttpRequest) -> Option<&Budget> {
+        request.app_data().map(|Self(budget)| budget)
     }
 
-    /// For a call whose answer may be large and that changes something: refuses it before it is carried out.
+    /// Room for an answer while it is written, which takes nothing yet.
+    #[must_use]
+    pub fn room(request: &HttpRequest) -> Option<Room> {
+        Self::of(request).map(Budget::room)
+    }
+
+    /// For a call whose answer may be large and that changes nothing: refuses it before it is carried out.
     ///
     /// # Errors
     /// 503 if nothing is left for its answer.
     pub fn check(request: &HttpRequest) -> Result<(), Problem> {
-        match request.app_data::<Self>() {
-            Some(Self(budget)) if budget.left() < LEAST => Err(budget.spent()),
+        match Self::of(request) {
+            Some(budget) if budget.left() < LEAST => Err(budget.spent().into()),
             _ => Ok(()),
         }
+    }
+
+    /// Takes room for an answer of at most so many bytes, for a call that must not be refused once it is carried out. A small answer
+    /// takes nothing.
+    ///
+    /// # Errors
+    /// 503 if it is not there.
+    pub fn reserve(request: &HttpRequest, bytes: usize) -> Result<Option<Room>, Problem> {
+        match Self::of(request) {
+            Some(budget) if bytes > PIECE => Ok(Some(budget.share(bytes, bytes)?)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Hands room that was taken before over to the answer that it was taken for. What the answer does not need is given back.
+    #[must_use]
+    pub fn counted(mut answer: HttpResponse, room: Option<Room>) -> HttpResponse {
+        if let (Some(room), BodySize::Sized(size)) = (room, answer.body().size())
+            && size > PIECE as u64
+        {
+            answer.extensions_mut().insert(room);
+        }
+        answer
     }
 }
 
@@ -174,18 +204,19 @@ fn is_for_operators(path: &str) -> bool {
 }
 
 impl Answers {
-    fn bound<B: MessageBody + 'static>(&self, response: ServiceResponse<B>, may_refuse: bool) -> ServiceResponse {
+    fn bound<B: MessageBody + 'static>(&self, mut response: ServiceResponse<B>, may_refuse: bool) -> ServiceResponse {
         let size = match response.response().body().size() {
             BodySize::Sized(size) if size > PIECE as u64 => usize::try_from(size).unwrap_or(usize::MAX),
             BodySize::Stream => 0,
             BodySize::None | BodySize::Sized(_) => return response.map_into_boxed_body(),
         };
-        let mut room = self.0.room();
+        let taken = response.response_mut().extensions_mut().remove::<Room>();
+        let mut room = taken.unwrap_or_else(|| self.0.room());
         if !may_refuse || is_for_operators(response.request().path()) {
-            room.take(size);
-        } else if let Err(problem) = room.try_take(size) {
+            room.resize(size);
+        } else if let Err(no_room) = room.try_resize(size) {
             let (request, _dropped) = response.into_parts();
-            return ServiceResponse::new(request, problem.error_response());
+            return ServiceResponse::new(request, Problem::from(no_room).error_response());
         }
         response.map_body(|_, body| {
             let body = body.boxed();
@@ -205,7 +236,7 @@ struct Pieces {
     body: BoxBody,
     rest: Bytes,
     /// Kept to the end: a piece of a buffer keeps all of it. Of a stream, for the chunk that is sent.
-    room: super::Room,
+    room: Room,
 }
 
 impl Pieces {

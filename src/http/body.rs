@@ -1,5 +1,6 @@
+use super::Problem;
 use super::decode::{self, Codings};
-use super::{Budget, Problem, Room};
+use crate::runtime::{Budget, Room};
 use actix_web::HttpRequest;
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
@@ -150,7 +151,7 @@ impl<'a> Claim<'a> {
             return Ok(());
         };
         let room = self.room.get_or_insert_with(|| budget.room());
-        room.try_take(bytes.saturating_sub(room.bytes()))
+        Ok(room.try_take(bytes.saturating_sub(room.bytes()))?)
     }
 
     /// A body that keeps what it has taken until its last handle is dropped.

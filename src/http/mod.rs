@@ -1,9 +1,7 @@
 //! What every slice's handlers share: problems, bodies and their members, query strings, answers, the request log.
 
 mod answers;
-mod apart;
 mod body;
-mod budget;
 mod caller;
 mod close;
 mod coding;
@@ -28,9 +26,7 @@ mod stamp;
 pub mod timestamp;
 
 pub use answers::{AnswerLimit, Answers, BoundAnswers};
-pub use apart::apart;
 pub use body::{Bodies, Body, BodyTimeout, MediaType};
-pub use budget::{Budget, Room};
 pub use caller::{Caller, Callers, NetworkError, Networks, ProxyHeader};
 pub use close::CloseWhenStopping;
 pub use connection::{Connection, Stream, Timeouts};

@@ -1,4 +1,5 @@
 use super::coding::CODINGS;
+use crate::runtime::{NoRoom, Panicked};
 use crate::store::StoreError;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ACCEPT_ENCODING, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -371,6 +372,18 @@ impl Problem {
 }
 
 /// What a failure of Redis is to a client.
+impl From<NoRoom> for Problem {
+    fn from(error: NoRoom) -> Self {
+        Self::unavailable(error.to_string(), 1)
+    }
+}
+
+impl From<Panicked> for Problem {
+    fn from(_panicked: Panicked) -> Self {
+        Self::interrupted()
+    }
+}
+
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {

@@ -18,12 +18,20 @@ pub fn answer(media_type: HeaderValue, body: Vec<u8>) -> HttpResponse {
     HttpResponse::Ok().insert_header((CONTENT_TYPE, media_type)).body(body)
 }
 
+/// A value as JSON.
+///
+/// # Errors
+/// 500 if it cannot be JSON; a mistake in its type.
+pub fn json_of(value: &impl Serialize) -> Result<Vec<u8>, Problem> {
+    serde_json::to_vec(value).map_err(|error| Problem::internal(&error))
+}
+
 /// A status with a value as JSON.
 ///
 /// # Errors
 /// 500 if it cannot be JSON; a mistake in its type.
 pub fn value(status: StatusCode, value: &impl Serialize) -> Result<HttpResponse, Problem> {
-    let body = serde_json::to_vec(value).map_err(|error| Problem::internal(&error))?;
+    let body = json_of(value)?;
     Ok(HttpResponse::build(status)
         .insert_header((CONTENT_TYPE, HeaderValue::from_static("application/json")))
         .body(body))

@@ -4,6 +4,8 @@
 //! Short tasks run inside [`caught`]: their panic is logged, and callers that wait for their answer get an error that says so.
 //! [`Phases`] define the order in which the service stops. [`failpoint()`] lets tests of a debug build make a task panic.
 
+mod apart;
+mod budget;
 mod connections;
 mod descriptors;
 mod failpoint;
@@ -13,6 +15,8 @@ mod supervisor;
 mod turns;
 mod undelivered;
 
+pub use apart::{apart, takes_long};
+pub use budget::{Budget, NoRoom, Room};
 pub use connections::{Connections, OpenConnection};
 pub use descriptors::Descriptors;
 pub use failpoint::{failpoint, failpoint_of};

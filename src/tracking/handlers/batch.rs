@@ -2,8 +2,9 @@ use super::super::input::{Element, MAX_BATCH, PositionWarning, Rejection, Report
 use super::super::writer::Outcome;
 use super::position::age_s;
 use super::{PROFILE_UNAVAILABLE, State, kind_of, left_out_attributes, overloaded};
-use crate::http::{Body, MediaType, Problem, apart, no_query};
+use crate::http::{Body, MediaType, Problem, no_query};
 use crate::ids::Id;
+use crate::runtime::apart;
 use crate::tracking::docs::BatchBody;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
