@@ -1,5 +1,5 @@
 use super::call_names::CallNames;
-use super::commands::{self, Target};
+use super::commands::{self, Taken, Target};
 use super::error::{Fault, JobsError};
 use super::id::{JobId, LeaseToken};
 use super::known::KnownQueues;
@@ -10,21 +10,15 @@ use super::wakeups::Wakeups;
 use super::{check, delivery};
 use crate::ids::{ExternalId, Id};
 use crate::once::Once;
-use crate::runtime::{GiveBack, Undelivered};
-use crate::store::{Link, StoreError};
+use crate::runtime::{Budget, GiveBack, Undelivered};
+use crate::store::Link;
 use serde_json::value::RawValue;
 use std::collections::HashSet;
 use std::fmt;
 use std::future::pending;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, sleep_until};
-
-/// How often the first of those who wait asks without being called; for what no message tells.
-const ASK_EVERY: Duration = Duration::from_secs(5);
-/// The shortest pause between two askings of one who waits: what is due is promoted in pieces.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
+use tokio::time::Instant;
 
 /// Looks at a job before it is put in: what its type refuses is not acceptable. Also at what one goes on as, of which the type may
 /// not be said, and is empty then.
@@ -222,6 +216,16 @@ impl Jobs {
         once: Option<&Once>,
     ) -> Result<(Vec<Added>, bool), JobsError> {
         self.check(queue, &jobs)?;
+        self.add_checked(queue, jobs, once).await
+    }
+
+    /// The same for jobs that [have been checked](Self::check).
+    pub(super) async fn add_checked(
+        &self,
+        queue: &Id,
+        jobs: Vec<NewJob>,
+        once: Option<&Once>,
+    ) -> Result<(Vec<Added>, bool), JobsError> {
         if self.0.known.is_to_be_noted(queue) {
             // What the script would refuse is not to take a place among the queues.
             self.check_for_new_queue(&jobs).await?;
@@ -248,95 +252,6 @@ impl Jobs {
         late.map_or(Ok(()), |index| Err(commands::too_far(index)))
     }
 
-    /// Leases jobs; if there are none, as soon as there are, or none when it was waited for long enough or the process is about
-    /// to end. Dropped in the middle it takes none.
-    ///
-    /// # Errors
-    /// [`JobsError::Invalid`]; [`JobsError::Store`], at once if Redis is away.
-    pub async fn lease(&self, queue: &Id, request: &LeaseRequest) -> Result<Vec<Leased>, JobsError> {
-        self.offer(queue, request).await.map(Undelivered::deliver)
-    }
-
-    /// The same for one who may have gone meanwhile.
-    pub(super) async fn offer(
-        &self,
-        queue: &Id,
-        request: &LeaseRequest,
-    ) -> Result<Undelivered<Vec<Leased>>, JobsError> {
-        check::queue(queue)?;
-        check::lease(request)?;
-        if request.wait.is_zero() {
-            return Ok(delivery::lease(self, queue, request).await?.map(|taken| taken.jobs));
-        }
-        self.wait(queue, request, pending()).await.map(|(_, leased)| leased)
-    }
-
-    /// Leases jobs, waiting for them until `stop`, and says when they were asked for. A call to Redis that is under way then is
-    /// still waited for, so that nothing is on its way to nobody.
-    pub(super) async fn lease_unless(
-        &self,
-        queue: &Id,
-        request: &LeaseRequest,
-        stop: impl Future<Output = ()>,
-    ) -> Result<(Instant, Vec<Leased>), JobsError> {
-        check::lease(request)?;
-        let (since, leased) = self.wait(queue, request, stop).await?;
-        Ok((since, leased.deliver()))
-    }
-
-    async fn wait(
-        &self,
-        queue: &Id,
-        request: &LeaseRequest,
-        stop: impl Future<Output = ()>,
-    ) -> Result<(Instant, Undelivered<Vec<Leased>>), JobsError> {
-        let none = || (Instant::now(), Undelivered::new(Vec::new(), GiveBack::nothing()));
-        let until = Instant::now() + request.wait;
-        let wakeups = &self.0.wakeups;
-        let mut stop = pin!(async {
-            tokio::select! {
-                () = stop => {}
-                () = wakeups.closed() => {}
-            }
-        });
-        let waiting = async {
-            let waiter = tokio::select! {
-                biased;
-                () = &mut stop => return Ok(none()),
-                waiter = wakeups.register(queue, &request.kinds) => waiter,
-            };
-            let mut ask_at = until;
-            loop {
-                if waiter.is_first() {
-                    let since = Instant::now();
-                    let taken = delivery::lease(self, queue, request).await?;
-                    if !taken.jobs.is_empty() {
-                        return Ok((since, taken.map(|taken| taken.jobs)));
-                    }
-                    let due = taken
-                        .due_in
-                        .map_or(ASK_EVERY, |due| due.clamp(SHORTEST_PAUSE, ASK_EVERY));
-                    ask_at = until.min(since + due);
-                }
-                let is_over = tokio::select! {
-                    biased;
-                    () = &mut stop => true,
-                    () = waiter.called(ask_at) => Instant::now() >= until,
-                };
-                if is_over {
-                    return Ok(none());
-                }
-                ask_at = until;
-            }
-        };
-        tokio::select! {
-            biased;
-            leased = waiting => leased,
-            // While the first subscription is made, or Redis does not answer.
-            () = sleep_until(until + self.0.link.store().timeout()) => Err(StoreError::Away.into()),
-        }
-    }
-
     /// Ends leases, up to 1,000 at once, each by itself; and leases what is ready, if asked to and any of them holds, in the same
     /// step. The next lease is waited for only if nothing is ready. With no leases to end it is a lease. Repeated settlements are answered as the first were, as
     /// long as the job is remembered and nobody has leased it again.
@@ -349,39 +264,52 @@ impl Jobs {
         settlements: Vec<Settlement>,
         next: Option<&LeaseRequest>,
     ) -> Result<(Vec<SettleOutcome>, Vec<Leased>), JobsError> {
-        let (outcomes, leased) = self.settle_and_offer(queue, settlements, next).await?;
-        Ok((outcomes, leased.deliver()))
+        self.check_settlements(queue, &settlements)?;
+        let (outcomes, taken) = self.settle_and_offer(queue, settlements, next, None).await?;
+        Ok((outcomes, taken.deliver().jobs))
     }
 
-    /// The same for one who may have gone meanwhile.
+    /// The same for a caller that may be gone by then, and with memory for what is leased. The settlements
+    /// [have been checked](Self::check_settlements).
+    ///
+    /// # Errors
+    /// As [`Self::settle`]; [`JobsError::NoRoom`]: nothing was done.
     pub(super) async fn settle_and_offer(
         &self,
         queue: &Id,
         settlements: Vec<Settlement>,
         next: Option<&LeaseRequest>,
-    ) -> Result<(Vec<SettleOutcome>, Undelivered<Vec<Leased>>), JobsError> {
-        let none = || Undelivered::new(Vec::new(), GiveBack::nothing());
-        check::queue(queue)?;
-        check::settlements(queue, &settlements, self.0.settings.payload)?;
-        self.check_continuations(queue, &settlements)?;
+        memory: Option<&Budget>,
+    ) -> Result<(Vec<SettleOutcome>, Undelivered<Taken>), JobsError> {
+        let none = || Undelivered::new(Taken::default(), GiveBack::nothing());
         let Some(next) = next else {
             let (outcomes, _) = commands::settle(self.target(queue), &settlements, None).await?;
             return Ok((outcomes, none()));
         };
         if settlements.is_empty() {
-            return Ok((Vec::new(), self.offer(queue, next).await?));
+            return Ok((Vec::new(), self.offer(queue, next, memory).await?));
         }
         check::lease(next)?;
-        let (outcomes, taken) = delivery::settle(self, queue, settlements, next.clone()).await?;
+        let (outcomes, taken) = delivery::settle(self, queue, settlements, next.clone(), memory).await?;
         let is_any_held = outcomes
             .iter()
             .any(|outcome| matches!(outcome, SettleOutcome::Settled(_)));
         if !taken.jobs.is_empty() || next.wait.is_zero() || !is_any_held {
-            return Ok((outcomes, taken.map(|taken| taken.jobs)));
+            return Ok((outcomes, taken));
         }
         // The settlements hold whatever comes of the waiting.
-        let waited = self.wait(queue, next, pending()).await;
-        Ok((outcomes, waited.map_or_else(|_lost| none(), |(_, leased)| leased)))
+        let waited = self.wait(queue, next, memory, pending()).await;
+        Ok((outcomes, waited.map_or_else(|_lost| none(), |(_, taken)| taken)))
+    }
+
+    /// What is wrong with the ends of leases.
+    ///
+    /// # Errors
+    /// [`JobsError::Invalid`] with every fault.
+    pub(super) fn check_settlements(&self, queue: &Id, settlements: &[Settlement]) -> Result<(), JobsError> {
+        check::queue(queue)?;
+        check::settlements(queue, settlements, self.0.settings.payload)?;
+        self.check_continuations(queue, settlements)
     }
 
     /// What jobs are to go on as is looked at as if it were put in.

@@ -5,6 +5,7 @@
 //! as Redis answers. If the instance dies with it, they come back at the ends of their leases as after a crash of their
 //! worker, with the attempt counted; and are dead if it was the last.
 
+use super::allowance::Allowance;
 use super::api::Jobs;
 use super::call_names::CallName;
 use super::commands::{self, Taken, Taking};
@@ -12,11 +13,19 @@ use super::error::JobsError;
 use super::id::{JobId, LeaseToken};
 use super::model::{LeaseRequest, SettleOutcome, Settlement};
 use crate::ids::Id;
-use crate::runtime::{GiveBack, Undelivered, caught, failpoint};
+use crate::runtime::{Budget, GiveBack, Undelivered, caught, failpoint};
 use crate::store::StoreError;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
+
+impl Taken {
+    /// The same with the part of the memory that was taken for it.
+    fn within(mut self, allowance: Allowance) -> Self {
+        self.room = allowance.of(&self.jobs);
+        self
+    }
+}
 
 /// Leased jobs that nobody has got yet. Dropped by the end of the runtime they are left to the ends of their leases.
 fn parcel(jobs: Jobs, queue: Id, taken: Taken, lease: Duration) -> Undelivered<Taken> {
@@ -69,7 +78,13 @@ fn cut_off<E>(_closed: E) -> JobsError {
 }
 
 /// Leases what is ready, in a task of its own: dropped in the middle, this loses nothing.
-pub(super) async fn lease(jobs: &Jobs, queue: &Id, request: &LeaseRequest) -> Result<Undelivered<Taken>, JobsError> {
+pub(super) async fn lease(
+    jobs: &Jobs,
+    queue: &Id,
+    request: &LeaseRequest,
+    memory: Option<&Budget>,
+) -> Result<Undelivered<Taken>, JobsError> {
+    let allowance = Allowance::take(memory, request, jobs.settings())?;
     let (answer, answered) = oneshot::channel();
     let (jobs, queue, request) = (jobs.clone(), queue.clone(), request.clone());
     let leasing = async move {
@@ -77,12 +92,13 @@ pub(super) async fn lease(jobs: &Jobs, queue: &Id, request: &LeaseRequest) -> Re
         let (token, name) = (LeaseToken::draw(), jobs.call_names().take());
         let taking = Taking {
             request: &request,
+            bytes: allowance.bytes,
             token,
             name: name.as_str(),
         };
         let leased = commands::lease(jobs.target(&queue), taking).await;
         recall_if_lost(&leased, &jobs, &queue, token, name, request.lease);
-        let parcel = leased.map(|taken| parcel(jobs, queue, taken, request.lease));
+        let parcel = leased.map(|taken| parcel(jobs, queue, taken.within(allowance), request.lease));
         // Not to be delivered, it is dropped.
         drop(answer.send(parcel));
     };
@@ -96,7 +112,9 @@ pub(super) async fn settle(
     queue: &Id,
     settlements: Vec<Settlement>,
     next: LeaseRequest,
+    memory: Option<&Budget>,
 ) -> Result<(Vec<SettleOutcome>, Undelivered<Taken>), JobsError> {
+    let allowance = Allowance::take(memory, &next, jobs.settings())?;
     let (answer, answered) = oneshot::channel();
     let (jobs, queue) = (jobs.clone(), queue.clone());
     let settling = async move {
@@ -104,12 +122,14 @@ pub(super) async fn settle(
         let (token, name, lease) = (LeaseToken::draw(), jobs.call_names().take(), next.lease);
         let taking = Taking {
             request: &next,
+            bytes: allowance.bytes,
             token,
             name: name.as_str(),
         };
         let settled = commands::settle(jobs.target(&queue), &settlements, Some(taking)).await;
         recall_if_lost(&settled, &jobs, &queue, token, name, lease);
-        let parcel = settled.map(|(outcomes, taken)| (outcomes, parcel(jobs, queue, taken, lease)));
+        let within = |taken: Taken| taken.within(allowance);
+        let parcel = settled.map(|(outcomes, next)| (outcomes, parcel(jobs, queue, within(next), lease)));
         drop(answer.send(parcel));
     };
     tokio::spawn(caught("jobs.settle", settling));

@@ -1,4 +1,5 @@
 use super::model::State;
+use crate::runtime::NoRoom;
 use crate::store::StoreError;
 
 /// What is wrong with one member of a job, or of a call about jobs.
@@ -53,6 +54,9 @@ pub enum JobsError {
     /// The idempotency key was used with another body.
     #[error("the same key was used with another body; use a new key")]
     KeyReused,
+    /// No memory is left for the answer; nothing was done.
+    #[error(transparent)]
+    NoRoom(#[from] NoRoom),
     /// There is no schedule of that name.
     #[error("there is no such schedule")]
     UnknownSchedule,

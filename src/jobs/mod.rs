@@ -90,6 +90,7 @@
 //! instances' waiters are served in the order of their coming. That an `add` whose answer was lost was not carried out: give its jobs
 //! unique keys where once is enough.
 
+mod allowance;
 mod api;
 mod call_names;
 mod check;
@@ -100,6 +101,7 @@ pub mod handlers;
 mod id;
 mod keys;
 mod known;
+mod leasing;
 mod metrics;
 mod model;
 mod occupancy;

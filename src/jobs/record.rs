@@ -6,6 +6,7 @@ use crate::ids::ExternalId;
 use crate::store::StoreError;
 use compact_str::CompactString;
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// Bits of the letter that a spec begins with, above `@`.
@@ -14,8 +15,14 @@ const IS_UNIQUE: u8 = 2;
 const HAS_LIMIT: u8 = 4;
 
 /// JSON on one line: outside of its strings a line end is as good as a blank, and inside there is none.
-pub(super) fn on_one_line(json: &RawValue) -> String {
-    json.get().replace(['\n', '\r'], " ")
+pub(super) fn on_one_line(json: &RawValue) -> Cow<'_, str> {
+    let text = json.get();
+    // Most are, and to look for a single byte is several times as fast as to replace.
+    if text.contains('\n') || text.contains('\r') {
+        text.replace(['\n', '\r'], " ").into()
+    } else {
+        text.into()
+    }
 }
 
 /// A job's flags, and for how long it is kept.

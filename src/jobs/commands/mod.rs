@@ -157,6 +157,15 @@ impl Words {
         u64::try_from(self.number()?).map_err(|_negative| not_understood())
     }
 
+    /// How many bytes of text are left.
+    fn bytes(&self) -> usize {
+        let text = |value: &Value| match value {
+            Value::BulkString(bytes) => bytes.len(),
+            _ => 0,
+        };
+        self.0.as_slice().iter().map(text).sum()
+    }
+
     fn left(&self) -> usize {
         self.0.len()
     }

@@ -6,6 +6,7 @@ use crate::jobs::error::JobsError;
 use crate::jobs::id::{JobId, LeaseToken};
 use crate::jobs::model::{End, LeaseRequest, Leased, Retry, SettleOutcome, Settlement, State};
 use crate::jobs::record::{Spec, on_one_line};
+use crate::runtime::{Panicked, Room, apart};
 use crate::store::{Script, StoreError};
 use redis::Cmd;
 use serde_json::value::RawValue;
@@ -25,9 +26,19 @@ pub(in crate::jobs) struct Taken {
     pub jobs: Vec<Leased>,
     /// Where there are none: how long from when Redis was asked until something is due, if anything is.
     pub due_in: Option<Duration>,
+    /// The memory for them.
+    pub room: Option<Room>,
 }
 
 impl Taken {
+    /// Reads what is left of an answer: many jobs on another thread.
+    async fn read_all(mut words: Words, queue: &Id, token: LeaseToken, lease: Duration) -> Result<Self, StoreError> {
+        let (bytes, queue) = (words.bytes(), queue.clone());
+        apart(bytes, move || Self::read(&mut words, &queue, token, lease))
+            .await
+            .map_err(|Panicked| StoreError::Interrupted)?
+    }
+
     fn read(words: &mut Words, queue: &Id, token: LeaseToken, lease: Duration) -> Result<Self, StoreError> {
         let now = words.number()?;
         if words.left() == 0 {
@@ -64,29 +75,39 @@ impl Taken {
                 lease_expires_at: now + i64::try_from(lasts.as_millis()).unwrap_or(0),
             });
         }
-        Ok(Self { jobs, due_in })
+        Ok(Self {
+            jobs,
+            due_in,
+            room: None,
+        })
     }
 }
 
-/// What is wanted, under which token, and the name of the call.
+/// What is wanted, how many bytes of it at most, under which token, and the name of the call.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::jobs) struct Taking<'a> {
     pub request: &'a LeaseRequest,
+    pub bytes: usize,
     pub token: LeaseToken,
     pub name: &'a str,
 }
 
 /// Leases what is ready. The request has been checked.
 pub(in crate::jobs) async fn lease(target: Target<'_>, taking: Taking<'_>) -> Result<Taken, JobsError> {
-    let Taking { request, token, name } = taking;
-    let mut words = target
-        .change(&LEASE, 4 + request.kinds.len(), 96, |call| {
+    let Taking {
+        request,
+        bytes,
+        token,
+        name,
+    } = taking;
+    let words = target
+        .change(&LEASE, 5 + request.kinds.len(), 96, |call| {
             call.arg(token.as_str()).arg(request.count).arg(whole_ms(request.lease));
-            call.arg(name);
+            call.arg(name).arg(bytes);
             kinds(call, request);
         })
         .await?;
-    Ok(Taken::read(&mut words, target.queue, token, request.lease)?)
+    Ok(Taken::read_all(words, target.queue, token, request.lease).await?)
 }
 
 /// Ends leases, and leases what is ready if that is asked for and any of the ends holds. Both have been checked.
@@ -142,17 +163,25 @@ async fn settle_piece(
     let ends: Vec<String> = settlements.iter().map(|settlement| word(&settlement.end)).collect();
     let groups = groups(settlements, &ends);
     let bytes: usize = ends.iter().map(|end| 40 + end.len()).sum();
-    let parts = 6 + next.map_or(0, |next| next.request.kinds.len()) + 2 * settlements.len() + 3 * groups.len();
+    let parts = 7 + next.map_or(0, |next| next.request.kinds.len()) + 2 * settlements.len() + 3 * groups.len();
     let mut words = target
         .change(&SETTLE, parts, bytes, |call| {
             match next {
-                Some(Taking { request, token, name }) => {
+                Some(Taking {
+                    request,
+                    bytes,
+                    token,
+                    name,
+                }) => {
                     call.arg(token.as_str()).arg(request.count).arg(whole_ms(request.lease));
-                    call.arg(request.kinds.len()).arg(u8::from(is_any_held)).arg(name);
+                    call.arg(request.kinds.len())
+                        .arg(u8::from(is_any_held))
+                        .arg(name)
+                        .arg(bytes);
                     kinds(call, request);
                 }
                 None => {
-                    call.arg("").arg(0).arg(0).arg(0).arg(0).arg("");
+                    call.arg("").arg(0).arg(0).arg(0).arg(0).arg("").arg(0);
                 }
             }
             for group in &groups {
@@ -169,7 +198,7 @@ async fn settle_piece(
         .await?;
     let outcomes = words.text()?.chars().map(outcome).collect::<Result<_, _>>()?;
     let taken = match next {
-        Some(next) => Taken::read(&mut words, target.queue, next.token, next.request.lease)?,
+        Some(next) => Taken::read_all(words, target.queue, next.token, next.request.lease).await?,
         None => Taken::default(),
     };
     Ok((outcomes, taken))

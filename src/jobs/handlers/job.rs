@@ -1,8 +1,8 @@
-use super::super::{End, JobsError, LeaseRequest, SettleOutcome, Settlement};
+use super::super::{JobsError, LeaseRequest, SettleOutcome, Settlement};
 use super::answer::{EndedAnswer, ExtendedAnswer, JobAnswer};
 use super::docs::{CompleteBody, ExtendBody, FailBody, ProgressBody};
 use super::input::{self, Verb};
-use super::{Data, MAX_BODY, count_leased, count_settled, job_id, waiting};
+use super::{Data, MAX_BODY, MAX_SMALL_BODY, count_leased, count_settled, job_id, read, waiting};
 use crate::http::{Answers, Body, Fields, Problem, Stamp, deliver, no_idempotency_key, no_query, reply};
 use crate::ids::Id;
 use actix_web::http::StatusCode;
@@ -102,15 +102,19 @@ async fn end(request: &HttpRequest, payload: web::Payload, state: &Data, verb: V
     let id = job_id(request)?;
     no_query(request)?;
     let body = Body::read_json(request, &mut payload.into_inner(), MAX_BODY).await?;
-    let (token, end, next): (_, End, Option<LeaseRequest>) = input::end(&body, verb)?;
+    let queue = Id::parse(id.queue()).map_err(|_no_queue| JobsError::Unknown)?;
+    let (settlements, next) = read(state, &queue, body, move |jobs, queue, body| {
+        let (token, end, next) = input::end(body, verb)?;
+        let settlements = vec![Settlement { id, token, end }];
+        jobs.check_settlements(queue, &settlements)?;
+        Ok((settlements, next))
+    })
+    .await?;
     if next.is_some() {
         no_idempotency_key(request)?;
-        Answers::check(request)?;
     }
-    let queue = Id::parse(id.queue()).map_err(|_no_queue| JobsError::Unknown)?;
-    let settling = state
-        .jobs
-        .settle_and_offer(&queue, vec![Settlement { id, token, end }], next.as_ref());
+    let memory = Answers::of(request);
+    let settling = state.jobs.settle_and_offer(&queue, settlements, next.as_ref(), memory);
     let (outcomes, offered) = match &next {
         Some(LeaseRequest { wait, .. }) if !wait.is_zero() => waiting(request, &state.metrics, settling).await??,
         _ => settling.await?,
@@ -119,10 +123,11 @@ async fn end(request: &HttpRequest, payload: web::Payload, state: &Data, verb: V
     // Where it is refused, nothing was leased.
     match outcomes.first() {
         Some(SettleOutcome::Settled(now)) => {
-            let leased = deliver(request, offered).await?;
-            count_leased(&state.metrics, &leased);
-            let next = next.map(|_| &*leased);
-            reply::value(StatusCode::OK, &EndedAnswer::new(*now, next))
+            let taken = deliver(request, offered).await?;
+            count_leased(&state.metrics, &taken.jobs);
+            let next = next.map(|_| &*taken.jobs);
+            let answer = reply::value(StatusCode::OK, &EndedAnswer::new(*now, next))?;
+            Ok(Answers::counted(answer, taken.room))
         }
         Some(SettleOutcome::NotYours(now)) => Err(JobsError::NotYours(*now).into()),
         Some(SettleOutcome::Unknown) | None => Err(JobsError::Unknown.into()),
@@ -144,7 +149,7 @@ async fn end(request: &HttpRequest, payload: web::Payload, state: &Data, verb: V
 pub async fn extend_job(request: HttpRequest, payload: web::Payload, state: Data) -> Result<HttpResponse, Problem> {
     let id = job_id(&request)?;
     no_query(&request)?;
-    let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
+    let body = Body::read_json(&request, &mut payload.into_inner(), MAX_SMALL_BODY).await?;
     let (token, lease) = input::extension(Fields::parse(&body)?)?;
     let lease_expires_at = Stamp(state.jobs.extend(&id, token, lease).await?);
     reply::value(StatusCode::OK, &ExtendedAnswer { lease_expires_at })
@@ -165,7 +170,7 @@ pub async fn extend_job(request: HttpRequest, payload: web::Payload, state: Data
 pub async fn progress_job(request: HttpRequest, payload: web::Payload, state: Data) -> Result<HttpResponse, Problem> {
     let id = job_id(&request)?;
     no_query(&request)?;
-    let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
+    let body = Body::read_json(&request, &mut payload.into_inner(), MAX_SMALL_BODY).await?;
     let (token, progress) = input::progress(&body)?;
     state.jobs.progress(&id, token, &progress).await?;
     Ok(HttpResponse::NoContent().finish())

@@ -1,13 +1,18 @@
 use super::super::{AddOutcome, LeaseRequest};
 use super::answer::{AddedAnswer, LeasedAnswer, SettledAnswer, ids};
 use super::docs::{LeaseBody, NewJobsBody, SettleBody};
-use super::{Data, MAX_BODY, count_leased, count_settled, input, problem_of_many, waiting};
+use super::{Data, MAX_BODY, MAX_SMALL_BODY, count_leased, count_settled, input, problem_of_many, read, waiting};
 use crate::http::{
     Answers, Body, Fields, Problem, REPLAYED, deliver, idempotency_key, no_idempotency_key, no_query, path_id, reply,
 };
 use crate::once::Once;
+use crate::runtime::Room;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
+
+/// The most bytes of an answer for one job that was added, and for one lease that was settled, besides the queue's name.
+const ADDED: usize = 64;
+const SETTLED: usize = 96;
 
 /// Enqueue jobs
 ///
@@ -33,14 +38,20 @@ pub async fn add_jobs(request: HttpRequest, payload: web::Payload, state: Data) 
     no_query(&request)?;
     let once = idempotency_key(&request)?;
     let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
-    let once = once.map(|once| Once::new(&["jobs", &queue], &once, &body));
-    let (jobs, are_many) = input::new_jobs(&body, &|job| state.jobs.usual(&queue, job))?;
-    let path = |index| if are_many { format!("{index}/") } else { String::new() };
+    let (new, are_many, once) = read(&state, &queue, body, |jobs, queue, body| {
+        let once = once.map(|once| Once::new(&["jobs", queue], &once, body));
+        let (new, are_many) = input::new_jobs(body, &|job| jobs.usual(queue, job))?;
+        jobs.check(queue, &new)
+            .map_err(|error| problem_of_many(error, path(are_many)))?;
+        Ok((new, are_many, once))
+    })
+    .await?;
+    let room = Answers::reserve(&request, new.len() * (queue.len() + ADDED))?;
     let (added, before) = state
         .jobs
-        .add_once(&queue, jobs, once.as_ref())
+        .add_checked(&queue, new, once.as_ref())
         .await
-        .map_err(|error| problem_of_many(error, path))?;
+        .map_err(|error| problem_of_many(error, path(are_many)))?;
     for one in added.iter().filter(|_| !before) {
         let outcome = match one.outcome {
             AddOutcome::Created => "created",
@@ -52,12 +63,17 @@ pub async fn add_jobs(request: HttpRequest, payload: web::Payload, state: Data) 
     }
     let is_new = added.iter().any(|one| one.outcome != AddOutcome::Existing);
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-    let mut response = reply::value(status, &AddedAnswer::new(&added))?;
+    let mut response = Answers::counted(reply::value(status, &AddedAnswer::new(&added))?, room);
     if before {
         let (name, value) = REPLAYED;
         response.headers_mut().insert(name, value);
     }
     Ok(response)
+}
+
+/// Where a job is in the body of a call that adds jobs.
+fn path(are_many: bool) -> impl Fn(usize) -> String {
+    move |index| if are_many { format!("{index}/") } else { String::new() }
 }
 
 /// Lease jobs
@@ -77,17 +93,18 @@ pub async fn lease_jobs(request: HttpRequest, payload: web::Payload, state: Data
     let queue = path_id(&request, "queue")?;
     no_query(&request)?;
     no_idempotency_key(&request)?;
-    Answers::check(&request)?;
-    let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
+    let body = Body::read_json(&request, &mut payload.into_inner(), MAX_SMALL_BODY).await?;
     let wanted = input::lease(Fields::parse_optional(&body)?)?;
+    let offer = state.jobs.offer(&queue, &wanted, Answers::of(&request));
     let offered = if wanted.wait.is_zero() {
-        state.jobs.offer(&queue, &wanted).await?
+        offer.await?
     } else {
-        waiting(&request, &state.metrics, state.jobs.offer(&queue, &wanted)).await??
+        waiting(&request, &state.metrics, offer).await??
     };
-    let leased = deliver(&request, offered).await?;
-    count_leased(&state.metrics, &leased);
-    reply::value(StatusCode::OK, &LeasedAnswer::new(&leased))
+    let taken = deliver(&request, offered).await?;
+    count_leased(&state.metrics, &taken.jobs);
+    let answer = reply::value(StatusCode::OK, &LeasedAnswer::new(&taken.jobs))?;
+    Ok(Answers::counted(answer, taken.room))
 }
 
 /// Settle many leases
@@ -108,22 +125,30 @@ pub async fn settle_jobs(request: HttpRequest, payload: web::Payload, state: Dat
     let queue = path_id(&request, "queue")?;
     no_query(&request)?;
     let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
-    let (settlements, next) = input::ends(&body)?;
+    let path = |index| format!("jobs/{index}/");
+    let (settlements, next) = read(&state, &queue, body, move |jobs, queue, body| {
+        let (settlements, next) = input::ends(body)?;
+        jobs.check_settlements(queue, &settlements)
+            .map_err(|error| problem_of_many(error, path))?;
+        Ok((settlements, next))
+    })
+    .await?;
     if next.is_some() {
-        Answers::check(&request)?;
         no_idempotency_key(&request)?;
     }
+    let room = Answers::reserve(&request, settlements.len() * (queue.len() + SETTLED))?;
     let ids = ids(&settlements);
-    let settling = state.jobs.settle_and_offer(&queue, settlements, next.as_ref());
+    let memory = Answers::of(&request);
+    let settling = state.jobs.settle_and_offer(&queue, settlements, next.as_ref(), memory);
     let settled = match &next {
         Some(LeaseRequest { wait, .. }) if !wait.is_zero() => waiting(&request, &state.metrics, settling).await?,
         _ => settling.await,
     };
-    let path = |index| format!("jobs/{index}/");
     let (outcomes, offered) = settled.map_err(|error| problem_of_many(error, path))?;
     count_settled(&state.metrics, &outcomes);
-    let leased = deliver(&request, offered).await?;
-    count_leased(&state.metrics, &leased);
-    let next = next.map(|_| &*leased);
-    reply::value(StatusCode::OK, &SettledAnswer::new(&ids, &outcomes, next))
+    let taken = deliver(&request, offered).await?;
+    count_leased(&state.metrics, &taken.jobs);
+    let next = next.map(|_| &*taken.jobs);
+    let answer = reply::value(StatusCode::OK, &SettledAnswer::new(&ids, &outcomes, next))?;
+    Ok(Answers::counted(answer, Room::joined(taken.room, room)))
 }

@@ -31,11 +31,17 @@ pub use words::{JobIdBody, QueueNameBody};
 
 use super::{Fault, JobId, JobMetrics, Jobs, JobsError, Leased, SettleOutcome};
 use crate::http::{FieldError, Problem, client_gone, gone, path_id};
+use crate::ids::Id;
+use crate::runtime::{apart, takes_long};
 use crate::telemetry::Present;
 use actix_web::{HttpRequest, web};
+use bytes::Bytes;
 
 /// The largest body of a call about many jobs, bytes.
 const MAX_BODY: usize = 8 * 1024 * 1024;
+
+/// The same of a call that carries neither payloads nor results. Parsed, a body takes many times its size.
+const MAX_SMALL_BODY: usize = 256 * 1024;
 
 /// The state of a worker that the handlers use.
 #[derive(Debug, Clone)]
@@ -70,6 +76,7 @@ impl From<JobsError> for Problem {
             JobsError::Conflict(state) => {
                 Self::conflict("wrong_state", "The job's state does not allow it", detail).with("state", state.name())
             }
+            JobsError::NoRoom(error) => error.into(),
             JobsError::Store(error) => error.into(),
         }
     }
@@ -96,6 +103,20 @@ fn problem_of_many(error: JobsError, path: impl Fn(usize) -> String) -> Problem 
 fn job_id(request: &HttpRequest) -> Result<JobId, Problem> {
     let id = path_id(request, "id")?;
     JobId::parse(&id).ok_or_else(|| JobsError::Unknown.into())
+}
+
+/// Reads and checks a body: a large one on another thread.
+async fn read<T: Send + 'static>(
+    state: &State,
+    queue: &Id,
+    body: Bytes,
+    read: impl FnOnce(&Jobs, &Id, &[u8]) -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    if !takes_long(body.len()) {
+        return read(&state.jobs, queue, &body);
+    }
+    let (jobs, queue) = (state.jobs.clone(), queue.clone());
+    apart(body.len(), move || read(&jobs, &queue, &body)).await?
 }
 
 /// Carries out what may wait, for as long as the client is there: what nobody is there for is not taken.

@@ -2,7 +2,7 @@ use super::super::{Cursor, MOST_DRAINED, State as JobState};
 use super::answer::{CancelledAnswer, JobAnswer, JobsAnswer, MovedAnswer, QueueAnswer, QueuesAnswer};
 use super::docs::RedriveBody;
 use super::params::{DrainParams, JobsParams, QueuesParams};
-use super::{Data, MAX_BODY};
+use super::{Data, MAX_SMALL_BODY};
 use crate::http::{Body, Fields, Problem, Query, no_idempotency_key, no_query, path_external_id, path_id, reply};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -183,7 +183,7 @@ pub async fn redrive(request: HttpRequest, payload: web::Payload, state: Data) -
     let queue = path_id(&request, "queue")?;
     no_query(&request)?;
     no_idempotency_key(&request)?;
-    let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
+    let body = Body::read_json(&request, &mut payload.into_inner(), MAX_SMALL_BODY).await?;
     let mut fields = Fields::parse_optional(&body)?;
     let limit = fields.integer("limit", 1..=1_000);
     let limit = fields.finish(Some(limit))?.unwrap_or(1_000);

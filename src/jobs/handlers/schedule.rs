@@ -1,7 +1,7 @@
 use super::super::schedules::{Scheduled, Stored};
 use super::docs::ScheduleBody;
 use super::params::SchedulesParams;
-use super::{Data, input};
+use super::{Data, input, read};
 use crate::http::{AnswerLimit, Body, Problem, Query, Stamp, no_query, path_id, reply};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -67,7 +67,10 @@ pub async fn put_schedule(request: HttpRequest, payload: web::Payload, state: Da
     let (queue, name) = (path_id(&request, "queue")?, path_id(&request, "name")?);
     no_query(&request)?;
     let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
-    let new = input::schedule(&body, &|job| state.jobs.usual(&queue, job))?;
+    let new = read(&state, &queue, body, |jobs, queue, body| {
+        input::schedule(body, &|job| jobs.usual(queue, job))
+    })
+    .await?;
     let set = state.jobs.set_schedule(&queue, &name, &new).await?;
     reply::value(StatusCode::OK, &ScheduleAnswer::from(set))
 }

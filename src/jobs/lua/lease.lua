@@ -7,7 +7,8 @@
 -- ARGV[5]    at most so many
 -- ARGV[6]    for how long, ms
 -- ARGV[7]    name of the call
--- ARGV[8..]  of these types; of all if none is named
+-- ARGV[8]    at most so many bytes of specs, or the first job alone
+-- ARGV[9..]  of these types; of all if none is named
 -- Returns {'ok', now, due, {id, attempt, spec}...}, flat: where there was none, when something is due next, 0 for nothing; or
 -- {'types', n}, and nothing is done: the caller has to know of n types.
 if unknown then return { 'types', types } end
@@ -17,6 +18,6 @@ local ran_out = call('ZRANGEBYSCORE', LEASED, '-inf', now_text, 'LIMIT', 0, 100)
 if #ran_out > 0 then reclaim(ran_out, 100) end
 line_up()
 local out = { 'ok', now }
-lease(out, ARGV[4], ARGV[7], tonumber(ARGV[5]), tonumber(ARGV[6]), { unpack(ARGV, 8) })
+lease(out, ARGV[4], ARGV[7], tonumber(ARGV[5]), tonumber(ARGV[8]), tonumber(ARGV[6]), { unpack(ARGV, 9) })
 close()
 return out

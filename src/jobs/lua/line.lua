@@ -90,9 +90,9 @@ local function note_call(name, token, ids)
   end
 end
 
--- Leases up to so many jobs, fewer where they are long, and appends to `out`: when something is due next (0 for nothing; looked
+-- Leases up to so many jobs, fewer where their specs are more than `most_bytes`, and appends to `out`: when something is due next (0 for nothing; looked
 -- for only where no job was had), and of each job its short id, the number of the attempt and the spec.
-local function lease(out, token, name, most, lease_ms, types_wanted)
+local function lease(out, token, name, most, most_bytes, lease_ms, types_wanted)
   local numbers, keys, ids, whose, key = wanted(types_wanted), {}, {}, nil, nil
   for i, number in ipairs(numbers) do
     keys[i] = KEYS[LINES + number]
@@ -115,7 +115,7 @@ local function lease(out, token, name, most, lease_ms, types_wanted)
   end
 
   local specs
-  specs, n = within(SPECS, ids)
+  specs, n = within(SPECS, ids, most_bytes)
   for i = #ids, n + 1, -1 do
     ids[i] = nil
   end

@@ -9,7 +9,8 @@
 -- ARGV[7]    of how many types, 0 for all
 -- ARGV[8]    '1' if an end of the same call held in a piece before this one
 -- ARGV[9]    name of the call, '' if nothing is to be leased
--- ARGV[10..] those types, then groups of leases to end: token, 'd' or 'e', how many, and of each the short id and, behind 'e', how:
+-- ARGV[10]   at most so many bytes of specs, or the first job alone
+-- ARGV[11..] those types, then groups of leases to end: token, 'd' or 'e', how many, and of each the short id and, behind 'e', how:
 --            'c' RESULT completed; 'f' failed, with 'p' DRAWN (0 to 999, for the jitter) as the job's policy has it, with ',' MS
 --            not before that, 'n0' for good, 'a' MS to be tried again after that, 'u' MS likewise, and in the first day of the job not counted, then ' ' ERROR; 't' MS ' ' TYPE '\n' PAYLOAD to go on as that, both '' as
 --            before; 'r' given back. Those behind 'd' are completed without a result
@@ -31,7 +32,7 @@ end
 
 if unknown then return { 'types', types } end
 open(ARGV[1], ARGV[2], ARGV[3])
-local first = 10 + tonumber(ARGV[7])
+local first = 11 + tonumber(ARGV[7])
 local ids, hows, tokens, n, renamed = {}, {}, {}, 0, {}
 while first <= #ARGV do
   local token, plain, group = ARGV[first], ARGV[first + 1] == 'd', tonumber(ARGV[first + 2])
@@ -124,7 +125,8 @@ end
 
 local out = { 'ok', table.concat(outcomes), now }
 if ARGV[4] ~= '' and (ARGV[8] == '1' or find(out[2], '%l')) then
-  lease(out, ARGV[4], ARGV[9], tonumber(ARGV[5]), tonumber(ARGV[6]), { unpack(ARGV, 10, 9 + tonumber(ARGV[7])) })
+  local types_wanted = { unpack(ARGV, 11, 10 + tonumber(ARGV[7])) }
+  lease(out, ARGV[4], ARGV[9], tonumber(ARGV[5]), tonumber(ARGV[10]), tonumber(ARGV[6]), types_wanted)
 end
 close()
 return out

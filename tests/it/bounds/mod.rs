@@ -4,6 +4,7 @@ mod answers;
 mod bodies;
 mod crowd;
 mod descriptors;
+mod leases;
 mod readers;
 mod turns;
 

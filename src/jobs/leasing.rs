@@ -1,0 +1,123 @@
+//! Leasing jobs, and waiting for them where there are none.
+
+use super::api::Jobs;
+use super::commands::Taken;
+use super::error::JobsError;
+use super::model::{LeaseRequest, Leased};
+use super::{check, delivery};
+use crate::ids::Id;
+use crate::runtime::{Budget, GiveBack, Undelivered};
+use crate::store::StoreError;
+use std::future::pending;
+use std::pin::pin;
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
+
+/// How often the first of those who wait asks without being called; for what no message tells.
+const ASK_EVERY: Duration = Duration::from_secs(5);
+/// The shortest pause between two askings of one who waits: what is due is promoted in pieces.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
+/// The pause of one who waits while no memory is left for its answer.
+const NO_ROOM_PAUSE: Duration = Duration::from_millis(100);
+
+impl Jobs {
+    /// Leases jobs; if there are none, as soon as there are, or none when it was waited for long enough or the process is about
+    /// to end. Dropped in the middle it takes none.
+    ///
+    /// # Errors
+    /// [`JobsError::Invalid`]; [`JobsError::Store`], at once if Redis is away.
+    pub async fn lease(&self, queue: &Id, request: &LeaseRequest) -> Result<Vec<Leased>, JobsError> {
+        self.offer(queue, request, None).await.map(|taken| taken.deliver().jobs)
+    }
+
+    /// The same for a caller that may be gone by then, and with memory for what is leased. None is held while it waits; one that waits
+    /// for jobs also waits for memory.
+    ///
+    /// # Errors
+    /// As [`Self::lease`]; [`JobsError::NoRoom`]: nothing was leased.
+    pub(super) async fn offer(
+        &self,
+        queue: &Id,
+        request: &LeaseRequest,
+        memory: Option<&Budget>,
+    ) -> Result<Undelivered<Taken>, JobsError> {
+        check::queue(queue)?;
+        check::lease(request)?;
+        if request.wait.is_zero() {
+            return delivery::lease(self, queue, request, memory).await;
+        }
+        self.wait(queue, request, memory, pending())
+            .await
+            .map(|(_, taken)| taken)
+    }
+
+    /// Leases jobs, waiting for them until `stop`, and says when they were asked for. A call to Redis that is under way then is
+    /// still waited for, so that nothing is on its way to nobody.
+    pub(super) async fn lease_unless(
+        &self,
+        queue: &Id,
+        request: &LeaseRequest,
+        stop: impl Future<Output = ()>,
+    ) -> Result<(Instant, Vec<Leased>), JobsError> {
+        check::lease(request)?;
+        let (since, taken) = self.wait(queue, request, None, stop).await?;
+        Ok((since, taken.deliver().jobs))
+    }
+
+    pub(super) async fn wait(
+        &self,
+        queue: &Id,
+        request: &LeaseRequest,
+        memory: Option<&Budget>,
+        stop: impl Future<Output = ()>,
+    ) -> Result<(Instant, Undelivered<Taken>), JobsError> {
+        let none = || (Instant::now(), Undelivered::new(Taken::default(), GiveBack::nothing()));
+        let until = Instant::now() + request.wait;
+        let wakeups = self.wakeups();
+        let mut stop = pin!(async {
+            tokio::select! {
+                () = stop => {}
+                () = wakeups.closed() => {}
+            }
+        });
+        let waiting = async {
+            let waiter = tokio::select! {
+                biased;
+                () = &mut stop => return Ok(none()),
+                waiter = wakeups.register(queue, &request.kinds) => waiter,
+            };
+            let (mut ask_at, mut no_room) = (until, None);
+            loop {
+                if waiter.is_first() {
+                    let since = Instant::now();
+                    no_room = None;
+                    let due = match delivery::lease(self, queue, request, memory).await {
+                        Ok(taken) if !taken.jobs.is_empty() => return Ok((since, taken)),
+                        Ok(taken) => taken.due_in.unwrap_or(ASK_EVERY),
+                        Err(JobsError::NoRoom(error)) => {
+                            no_room = Some(error);
+                            NO_ROOM_PAUSE
+                        }
+                        Err(error) => return Err(error),
+                    };
+                    ask_at = until.min(since + due.clamp(SHORTEST_PAUSE, ASK_EVERY));
+                }
+                let is_over = tokio::select! {
+                    biased;
+                    () = &mut stop => true,
+                    () = waiter.called(ask_at) => Instant::now() >= until,
+                };
+                if is_over {
+                    return no_room.map_or_else(|| Ok(none()), |error| Err(error.into()));
+                }
+                ask_at = until;
+            }
+        };
+        tokio::select! {
+            biased;
+            leased = waiting => leased,
+            // While the first subscription is made, or Redis does not answer.
+            () = sleep_until(until + self.link().store().timeout()) => Err(StoreError::Away.into()),
+        }
+    }
+}
