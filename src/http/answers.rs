@@ -224,7 +224,7 @@ impl Answers {
                 size: body.size(),
                 body,
                 rest: Bytes::new(),
-                room,
+                _room: room,
             })
         })
     }
@@ -235,19 +235,8 @@ struct Pieces {
     size: BodySize,
     body: BoxBody,
     rest: Bytes,
-    /// Kept to the end: a piece of a buffer keeps all of it. Of a stream, for the chunk that is sent.
-    room: Room,
-}
-
-impl Pieces {
-    /// Takes room for a large chunk of a stream, in place of the chunk before.
-    fn has_room(&mut self, chunk: usize) -> bool {
-        if !matches!(self.size, BodySize::Stream) {
-            return true;
-        }
-        self.room.give_back(self.room.bytes());
-        chunk <= PIECE || self.room.try_take(chunk).is_ok()
-    }
+    /// Kept to the end: a piece of a buffer keeps all of it. Nothing of a stream, whose chunks keep what was taken for them.
+    _room: Room,
 }
 
 impl MessageBody for Pieces {
@@ -260,13 +249,7 @@ impl MessageBody for Pieces {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Self::Error>>> {
         while self.rest.is_empty() {
             match ready_or_pending!(Pin::new(&mut self.body).poll_next(cx)) {
-                Some(Ok(bytes)) => {
-                    if !self.has_room(bytes.len()) {
-                        // The client comes again for the rest of the stream: it names the last event that it has.
-                        return Poll::Ready(None);
-                    }
-                    self.rest = bytes;
-                }
+                Some(Ok(bytes)) => self.rest = bytes,
                 end => return Poll::Ready(end),
             }
         }

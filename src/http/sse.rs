@@ -29,11 +29,29 @@ impl ServerEvents {
         self.0.push_str(":\n\n");
     }
 
-    /// Answers with a stream of such events.
-    pub fn answer(events: impl Stream<Item = Self> + 'static) -> HttpResponse {
+    /// Returns the number of bytes.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Returns whether there is nothing to send.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Answers with a stream of encoded events.
+    pub fn answer(chunks: impl Stream<Item = Bytes> + 'static) -> HttpResponse {
         HttpResponse::Ok()
             .content_type(EVENT_STREAM)
             .insert_header((VARY, HeaderValue::from_static("accept")))
-            .streaming(events.map(|Self(text)| Ok::<_, Infallible>(Bytes::from(text))))
+            .streaming(chunks.map(Ok::<_, Infallible>))
+    }
+}
+
+impl AsRef<[u8]> for ServerEvents {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_bytes()
     }
 }

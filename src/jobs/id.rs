@@ -9,7 +9,7 @@ use std::fmt;
 /// Between a queue's name and what names a job in it.
 const SEPARATOR: char = '.';
 /// 78 bits: among a thousand million jobs of a queue two are drawn alike with a chance of one in half a million.
-const SHORT: usize = 13;
+pub(super) const SHORT: usize = 13;
 /// The longest name of a queue, so that the ids of its jobs are ids.
 pub const MAX_QUEUE_LEN: usize = Id::MAX_LEN - SHORT - 1;
 /// 96 bits.

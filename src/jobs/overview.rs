@@ -9,6 +9,7 @@ use super::model::State;
 use super::record::Job;
 use super::stats::Counts;
 use crate::ids::Id;
+use crate::runtime::Room;
 use compact_str::CompactString;
 use std::fmt;
 use std::time::Duration;
@@ -178,23 +179,34 @@ impl Jobs {
         }
     }
 
-    /// Up to `limit` events of a queue behind one (`0-0` for all that are kept), and whether some in between are not kept any more; if
-    /// there are none, waits for so long.
+    /// Up to `limit` events of a queue behind one (`0-0` for all that are kept), fewer if they are more than so many bytes of an answer,
+    /// and whether some in between are not kept any more; if there are none, waits for so long. `room` takes the memory for them, and
+    /// holds none while this waits.
     ///
     /// # Errors
-    /// [`JobsError::Store`].
-    pub async fn events(&self, queue: &Id, after: &str, limit: usize, wait: Duration) -> Result<Events, JobsError> {
+    /// [`JobsError::NoRoom`], after the wait; [`JobsError::Store`].
+    pub(super) async fn events(
+        &self,
+        queue: &Id,
+        after: &str,
+        limit: usize,
+        bytes: usize,
+        wait: Duration,
+        mut room: Option<&mut Room>,
+    ) -> Result<Events, JobsError> {
         check::queue(queue)?;
         let until = Instant::now() + wait;
         loop {
-            let events = commands::events(self.link(), queue, after, limit).await?;
+            let found = commands::events(self.link(), queue, after, limit, bytes, room.as_deref_mut()).await;
             let now = Instant::now();
-            if !events.events.is_empty() || now >= until {
-                return Ok(events);
+            match found {
+                Ok(Events { ref events, .. }) if events.is_empty() && now < until => {}
+                Err(JobsError::NoRoom(_)) if now < until => {}
+                found => return found,
             }
             tokio::select! {
                 () = sleep_until(until.min(now + LOOK_EVERY)) => {}
-                () = self.wakeups().closed() => return Ok(events),
+                () = self.wakeups().closed() => return found,
             }
         }
     }

@@ -1,12 +1,14 @@
 use super::{Target, not_understood, script};
 use crate::ids::Id;
+use crate::jobs::check::MAX_BATCH;
 use crate::jobs::error::JobsError;
-use crate::jobs::id::JobId;
+use crate::jobs::id::{JobId, SHORT};
 use crate::jobs::model::State;
 use crate::jobs::occupancy::QueueSize;
 use crate::jobs::record::Job;
 use crate::jobs::stats::Counts;
-use crate::store::{Link, Script, StoreError};
+use crate::runtime::Room;
+use crate::store::{Link, Script};
 use compact_str::CompactString;
 use std::sync::LazyLock;
 
@@ -177,25 +179,41 @@ pub struct Events {
 }
 
 /// Entries of a stream that are read at once: each may name a thousand jobs.
-const ENTRIES: usize = 100;
-/// Bytes of events after which no more are read, as they are written in an answer.
-const MOST_BYTES: usize = 4 * 1024 * 1024;
+const ENTRIES: usize = 16;
 
 type Entries = Vec<(String, Vec<String>)>;
 
 impl Event {
+    /// Names of members, the place, the kind and the time; and quotes and a comma around an id.
+    const AROUND: usize = 160;
+    const AROUND_ID: usize = 3;
+
     /// The most bytes that it takes of an answer.
     #[must_use]
     pub fn size(&self) -> usize {
-        /// Names of members, the place, the kind and the time.
-        const AROUND: usize = 160;
-        AROUND + self.jobs.iter().map(|job| job.as_str().len() + 3).sum::<usize>()
+        let size = |job: &JobId| job.as_str().len() + Self::AROUND_ID;
+        Self::AROUND + self.jobs.iter().map(size).sum::<usize>()
+    }
+
+    /// The most bytes that any of a queue takes.
+    fn largest(queue: &Id) -> usize {
+        Self::AROUND + MAX_BATCH * (queue.len() + 1 + SHORT + Self::AROUND_ID)
     }
 }
 
-/// Up to `most` entries of a queue's stream behind one, fewer if they are large. There is no gap behind `0-0`, which stands for all that
-/// are kept.
-pub(in crate::jobs) async fn events(link: &Link, queue: &Id, behind: &str, most: usize) -> Result<Events, StoreError> {
+/// Up to `most` entries of a queue's stream behind one, fewer if they are more than so many bytes of an answer. There is no gap behind `0-0`,
+/// which stands for all that are kept. The memory for entries is taken before they are read; where too little is left, they are fewer.
+///
+/// # Errors
+/// [`JobsError::NoRoom`] if there is none for the first.
+pub(in crate::jobs) async fn events(
+    link: &Link,
+    queue: &Id,
+    behind: &str,
+    most: usize,
+    most_bytes: usize,
+    mut room: Option<&mut Room>,
+) -> Result<Events, JobsError> {
     let key = link.store().keys().queue_events(queue);
     let read = |(id, fields): (String, Vec<String>)| {
         let mut fields = fields.into_iter();
@@ -204,18 +222,30 @@ pub(in crate::jobs) async fn events(link: &Link, queue: &Id, behind: &str, most:
         Some(Event { id, kind, jobs })
     };
     let (mut events, mut bytes, mut last, mut left) = (Vec::new(), 0, behind.to_owned(), most);
-    while left > 0 && bytes < MOST_BYTES {
+    while left > 0 && bytes < most_bytes {
         let count = left.min(ENTRIES);
+        if let Some(room) = &mut room
+            && let Err(error) = room.try_resize(bytes + count * Event::largest(queue))
+        {
+            if events.is_empty() {
+                return Err(error.into());
+            }
+            break;
+        }
         let mut later = redis::cmd("XRANGE");
         later.arg(&key).arg(format!("({last}")).arg("+");
         later.arg("COUNT").arg(count);
         let entries: Entries = link.query(&later).await?;
         let are_all = entries.len() < count;
         left -= entries.len().min(left);
-        let Some((id, _)) = entries.last() else { break };
-        last.clone_from(id);
+        if let Some((id, _)) = entries.last() {
+            last.clone_from(id);
+        }
         let found = entries.into_iter().filter_map(read);
         events.extend(found.inspect(|event| bytes += event.size()));
+        if let Some(room) = &mut room {
+            room.resize(bytes);
+        }
         if are_all {
             break;
         }

@@ -1,14 +1,17 @@
-use super::super::{Events, Jobs, WAIT_MS};
+use super::super::{Event, Events, Jobs, JobsError, WAIT_MS};
 use super::answer::{EventAnswer, EventsAnswer};
 use super::params::EventsParams;
 use super::queue::{fault, limit, number};
 use super::{Data, waiting};
-use crate::http::{AnswerLimit, EVENT_STREAM, Problem, Query, ServerEvents, asks_for, path_id, reply};
+use crate::http::{AnswerLimit, Answers, EVENT_STREAM, Problem, Query, ServerEvents, asks_for, path_id, reply};
 use crate::ids::Id;
+use crate::runtime::Room;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderValue, VARY};
 use actix_web::{HttpRequest, HttpResponse};
+use bytes::Bytes;
 use futures_util::stream;
+use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -18,6 +21,8 @@ const PAGE: u64 = 100;
 const PAGES: RangeInclusive<u64> = 1..=1_000;
 /// A stream on which nothing happens says so as often: proxies close what is silent, and a client that has gone is noticed.
 const BEAT: Duration = Duration::from_secs(15);
+/// Bytes of a chunk of a stream; more only where one event has more.
+const CHUNK: usize = 64 * 1024;
 
 /// List or stream the events of a queue
 ///
@@ -52,17 +57,28 @@ pub async fn list_events(request: HttpRequest, state: Data) -> Result<HttpRespon
     let limit = limit(&query, PAGE, &PAGES)?;
     let wait = Duration::from_millis(number(&query, "wait_ms", 0, &(0..=WAIT_MS.end().unsigned_abs()))?);
     if streams {
-        let first = state.jobs.events(&queue, after, limit, Duration::ZERO).await?;
-        return Ok(Following::new(state.jobs.clone(), queue, after, limit).answer(&first));
+        let mut following = Following {
+            jobs: state.jobs.clone(),
+            queue,
+            after: after.to_owned(),
+            limit,
+            read: VecDeque::new(),
+            room: Answers::room(&request),
+        };
+        let gap = following.read(Duration::ZERO).await?;
+        let first = following.chunk(gap);
+        return Ok(following.answer(first));
     }
-    let events = state.jobs.events(&queue, after, limit, wait);
+    let (most, mut room) = (AnswerLimit::of(&request), Answers::room(&request));
+    let events = state.jobs.events(&queue, after, limit, most, wait, room.as_mut());
     let events = if wait.is_zero() {
         events.await?
     } else {
         waiting(&request, &state.metrics, events).await??
     };
-    let events = within(events, AnswerLimit::of(&request));
-    let mut answer = reply::value(StatusCode::OK, &EventsAnswer::new(&events, after))?;
+    let events = within(events, most);
+    let answer = reply::value(StatusCode::OK, &EventsAnswer::new(&events, after))?;
+    let mut answer = Answers::counted(answer, room);
     answer.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
     Ok(answer)
 }
@@ -88,63 +104,97 @@ fn is_place(text: &str) -> bool {
         .is_some_and(|(ms, number)| is_number(ms) && is_number(number))
 }
 
-/// A client that follows the events of a queue.
+/// A client that follows the events of a queue. The memory for what was read and is not sent yet is taken before it is read.
 struct Following {
     jobs: Jobs,
     queue: Id,
+    /// The last event that was read.
     after: String,
     limit: usize,
+    /// Events that were read and are not in a chunk yet.
+    read: VecDeque<Event>,
+    /// The memory for them.
+    room: Option<Room>,
+}
+
+/// A chunk of the stream with the memory that it takes.
+struct Chunk {
+    events: ServerEvents,
+    _room: Option<Room>,
+}
+
+impl AsRef<[u8]> for Chunk {
+    fn as_ref(&self) -> &[u8] {
+        self.events.as_ref()
+    }
 }
 
 impl Following {
-    fn new(jobs: Jobs, queue: Id, after: &str, limit: usize) -> Self {
-        Self {
-            jobs,
-            queue,
-            after: after.to_owned(),
-            limit,
-        }
-    }
-
-    /// The stream, which begins with what there is.
-    fn answer(mut self, first: &Events) -> HttpResponse {
-        let first = self.told(first);
+    /// The stream, which begins with this.
+    fn answer(self, first: Bytes) -> HttpResponse {
         let rest = stream::unfold((self, Some(first)), |(mut following, first)| async {
-            let told = match first {
+            let chunk = match first {
                 Some(first) => first,
                 None => following.next().await?,
             };
-            Some((told, (following, None)))
+            Some((chunk, (following, None)))
         });
         ServerEvents::answer(rest)
     }
 
-    /// What is told next; nothing once the service stops or Redis is away. The client comes again then, with the last that it has.
-    async fn next(&mut self) -> Option<ServerEvents> {
+    /// The next chunk; nothing once the service stops or Redis is unavailable. The client comes again then, with the last id that it has.
+    async fn next(&mut self) -> Option<Bytes> {
+        if !self.read.is_empty() {
+            return Some(self.chunk(ServerEvents::default()));
+        }
         let asked = Instant::now();
-        let events = self
-            .jobs
-            .events(&self.queue, &self.after, self.limit, BEAT)
-            .await
-            .ok()?;
-        let is_over = events.events.is_empty() && asked.elapsed() < BEAT;
-        (!is_over).then(|| self.told(&events))
+        let gap = match self.read(BEAT).await {
+            Ok(gap) => gap,
+            // The same as if there were none.
+            Err(JobsError::NoRoom(_)) => ServerEvents::default(),
+            Err(_) => return None,
+        };
+        let is_over = self.read.is_empty() && asked.elapsed() < BEAT;
+        (!is_over).then(|| self.chunk(gap))
     }
 
-    /// These events; a comment for none.
-    fn told(&mut self, Events { events, gap }: &Events) -> ServerEvents {
-        let mut told = ServerEvents::default();
-        if *gap {
-            told.push(None, "gap", "{\"gap\":true}");
+    /// Reads events, waiting for them for so long. Returns what is to be sent before them.
+    async fn read(&mut self, wait: Duration) -> Result<ServerEvents, JobsError> {
+        let room = self.room.as_mut();
+        let events = self
+            .jobs
+            .events(&self.queue, &self.after, self.limit, CHUNK, wait, room)
+            .await?;
+        if let Some(last) = events.events.last() {
+            self.after.clone_from(&last.id);
         }
-        for event in events {
+        self.read = events.events.into();
+        let mut before = ServerEvents::default();
+        if events.gap {
+            before.push(None, "gap", "{\"gap\":true}");
+        }
+        Ok(before)
+    }
+
+    /// Adds the next events to a chunk; a comment if there are none.
+    fn chunk(&mut self, mut chunk: ServerEvents) -> Bytes {
+        while let Some(event) = self.read.front()
+            && (chunk.is_empty() || chunk.len() + event.size() <= CHUNK)
+        {
             let data = serde_json::to_string(&EventAnswer::new(event)).unwrap_or_default();
-            told.push(Some(&event.id), &event.kind, &data);
+            chunk.push(Some(&event.id), &event.kind, &data);
+            self.read.pop_front();
         }
-        match events.last() {
-            Some(last) => self.after.clone_from(&last.id),
-            None => told.push_comment(),
+        if chunk.is_empty() {
+            chunk.push_comment();
         }
-        told
+        let room = self.room.as_mut().map(|room| room.split_off(chunk.len()));
+        if let Some(room) = self.room.as_mut().filter(|_| self.read.is_empty()) {
+            room.resize(0);
+        }
+        Bytes::from_owner(Chunk {
+            events: chunk,
+            _room: room,
+        })
     }
 }
