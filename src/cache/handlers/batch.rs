@@ -1,12 +1,14 @@
 //! Many entries in one call.
 
-use super::super::Put;
+use super::super::{Cache, Entry, Put};
 use super::entries::EntryBody;
-use super::input::{self, KeyBody, PutBody, Write};
-use super::{CacheError, OVERHEAD, State, namespace};
+use super::input::{self, KeyBody, PutBody};
+use super::{CacheError, OVERHEAD, State, namespace, read};
+use crate::config::MAX_KEY;
 use crate::http::{AnswerLimit, Answers, Body, Problem, RawObject, no_query, raw, reply};
-use actix_web::http::StatusCode;
+use crate::runtime::{Room, apart};
 use actix_web::{HttpRequest, HttpResponse, web};
+use bytes::Bytes;
 use futures_util::future::try_join_all;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -22,6 +24,9 @@ const READ_AT_ONCE: usize = 32;
 
 /// The most bytes of an answer that an entry takes besides its value and its key.
 const AROUND: usize = 256;
+
+/// The most memory that is taken for one entry before it is read. Few values are larger, whatever the setting allows.
+const MOST_OF_ONE: usize = 1_048_576;
 
 /// What is to be deleted, written and found: in this order, at most 1,000 of each.
 #[expect(dead_code, reason = "read by the schema derive only")]
@@ -100,35 +105,26 @@ enum Without {
 pub async fn batch(request: HttpRequest, payload: web::Payload, cache: State) -> Result<HttpResponse, Problem> {
     let namespace = namespace(&request)?;
     no_query(&request)?;
-    Answers::check(&request)?;
-    let settings = cache.shared().settings();
-    let largest = usize::try_from(settings.max_value_bytes).unwrap_or(usize::MAX).max(1);
+    let largest = usize::try_from(cache.shared().settings().max_value_bytes).unwrap_or(usize::MAX);
     let most = largest.max(MAX_BATCH);
     let body = Body::read_json(&request, &mut payload.into_inner(), most.saturating_add(OVERHEAD)).await?;
-    let refused = |fault| Problem::unacceptable(vec![fault]);
-    let mut object = RawObject::read(raw(&body)?, "").map_err(refused)?;
-    let set = object.take("set");
-    let mut fields = object.into_fields().map_err(refused)?;
-    let deleted = input::keys(&mut fields, "delete", MAX_EACH);
-    let written = input::writes(&mut fields, "set", set, MAX_EACH, settings);
-    let found = input::keys(&mut fields, "get", MAX_EACH);
-    let written = fields.finish(Some(written))?;
+    let Asked { delete, set, get } = read(&cache, body, Asked::read).await?;
     // Before anything is done.
-    for (_, _, value) in &written {
-        cache.check_size(value.get().len())?;
-    }
+    let room = room(&request, get.len(), largest)?;
 
-    let deleted: Vec<&str> = deleted.iter().map(String::as_str).collect();
+    let deleted: Vec<&str> = delete.iter().map(String::as_str).collect();
     cache.delete_many(&namespace, &deleted).await?;
-    let groups = alike(&written);
+    let groups = alike(&set);
     let writes = groups
         .iter()
         .map(|(put, values)| cache.store_many(&namespace, values, put));
     try_join_all(writes).await?;
-    let keys: Vec<&str> = found.iter().map(String::as_str).collect();
+    let keys: Vec<&str> = get.iter().map(String::as_str).collect();
     let mut entries = Vec::with_capacity(keys.len());
-    let mut left = AnswerLimit::of(&request);
-    'reading: for piece in keys.chunks((left / largest).clamp(1, READ_AT_ONCE)) {
+    let limit = AnswerLimit::of(&request);
+    let limit = room.as_ref().map_or(limit, |room| room.bytes().min(limit));
+    let mut left = limit;
+    'reading: for piece in keys.chunks((left / largest.max(1)).clamp(1, READ_AT_ONCE)) {
         for (key, entry) in piece.iter().zip(cache.get_many_bytes(&namespace, piece).await?) {
             let value = entry
                 .as_ref()
@@ -142,8 +138,55 @@ pub async fn batch(request: HttpRequest, payload: web::Payload, cache: State) ->
             entries.push(entry);
         }
     }
+    let body = apart(limit - left, move || answer(&get, &entries)).await??;
+    Ok(Answers::counted(reply::json(body), room))
+}
+
+/// Takes memory for the answer of a call that gets so many entries: for all that it may have, or a share of it if little is left.
+fn room(request: &HttpRequest, keys: usize, largest: usize) -> Result<Option<Room>, Problem> {
+    let Some(memory) = Answers::of(request).filter(|_| keys > 0) else {
+        return Ok(None);
+    };
+    let one = largest.saturating_add(6 * MAX_KEY + AROUND);
+    let most = one.saturating_mul(keys).min(AnswerLimit::of(request));
+    Ok(Some(memory.share(one.min(MOST_OF_ONE).min(most), most)?))
+}
+
+/// What a body asks for.
+struct Asked {
+    delete: Vec<String>,
+    set: Vec<Written>,
+    get: Vec<String>,
+}
+
+impl Asked {
+    fn read(cache: &Cache, body: &Bytes) -> Result<Self, Problem> {
+        let refused = |fault| Problem::unacceptable(vec![fault]);
+        let mut object = RawObject::read(raw(body)?, "").map_err(refused)?;
+        let set = object.take("set");
+        let mut fields = object.into_fields().map_err(refused)?;
+        let delete = input::keys(&mut fields, "delete", MAX_EACH);
+        let set = input::writes(&mut fields, "set", set, MAX_EACH, cache.shared().settings());
+        let get = input::keys(&mut fields, "get", MAX_EACH);
+        let set = fields.finish(Some(set))?;
+        for (_, _, value) in &set {
+            cache.check_size(value.get().len())?;
+        }
+        let set = set
+            .into_iter()
+            .map(|(put, key, value)| (put, key, body.slice_ref(value.get().as_bytes())));
+        Ok(Self {
+            delete,
+            set: set.collect(),
+            get,
+        })
+    }
+}
+
+/// The answer's body: what was found under the first keys.
+fn answer(keys: &[String], entries: &[Result<Option<Entry>, CacheError>]) -> Result<Vec<u8>, Problem> {
     let truncated = (entries.len() < keys.len()).then_some(true);
-    let results = keys.into_iter().zip(&entries).map(|(key, entry)| {
+    let results = keys.iter().zip(entries).map(|(key, entry)| {
         let nothing = |state| FoundBody::Nothing { key, state };
         match entry {
             Ok(Some(entry)) => Ok(match EntryBody::new(entry) {
@@ -156,20 +199,22 @@ pub async fn batch(request: HttpRequest, payload: web::Payload, cache: State) ->
         }
     });
     let results = results.collect::<Result<_, CacheError>>()?;
-    reply::value(StatusCode::OK, &BatchAnswer { results, truncated })
+    reply::json_of(&BatchAnswer { results, truncated })
 }
+
+/// How a value is kept, its key, and the value as a part of the body.
+type Written = (Put, String, Bytes);
 
 /// Keys with their values, and how all of them are kept.
 type Alike<'a> = (&'a Put, Vec<(&'a str, &'a [u8])>);
 
 /// Values that are kept alike, together; of one key that is given twice the last.
-fn alike<'a>(written: &'a [Write<'a>]) -> Vec<Alike<'a>> {
-    let mut groups: Vec<Alike<'a>> = Vec::new();
+fn alike(written: &[Written]) -> Vec<Alike<'_>> {
+    let mut groups: Vec<Alike<'_>> = Vec::new();
     for (index, (put, key, value)) in written.iter().enumerate() {
         if written[index + 1..].iter().any(|(_, later, _)| later == key) {
             continue;
         }
-        let value = value.get().as_bytes();
         match groups.iter_mut().find(|(known, _)| *known == put) {
             Some((_, values)) => values.push((key, value)),
             None => groups.push((put, vec![(key, value)])),

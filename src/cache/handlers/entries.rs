@@ -2,10 +2,10 @@
 
 use super::super::{Entry, Level, Stored};
 use super::input::{self, PutBody, TouchBody};
-use super::{CacheError, MAX_BODY, OVERHEAD, State, key, namespace};
+use super::{CacheError, MAX_BODY, OVERHEAD, State, key, namespace, read};
 use crate::clock::whole_ms;
 use crate::http::{Body, Fields, Problem, no_query, reply};
-use actix_web::http::StatusCode;
+use crate::runtime::apart;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -89,7 +89,9 @@ pub async fn get_entry(request: HttpRequest, cache: State) -> Result<HttpRespons
     no_query(&request)?;
     let entry = cache.get_bytes(&namespace, &key).await?;
     let entry = entry.ok_or_else(|| Problem::not_found("there is no such entry"))?;
-    reply::value(StatusCode::OK, &EntryBody::new(&entry)?)
+    let length = entry.bytes.len();
+    let write = move || reply::json_of(&EntryBody::new(&entry)?);
+    Ok(reply::json(apart(length, write).await??))
 }
 
 /// Write an entry
@@ -110,18 +112,21 @@ pub async fn get_entry(request: HttpRequest, cache: State) -> Result<HttpRespons
 pub async fn put_entry(request: HttpRequest, payload: web::Payload, cache: State) -> Result<HttpResponse, Problem> {
     let (namespace, key) = (namespace(&request)?, key(&request)?);
     no_query(&request)?;
-    let settings = cache.shared().settings();
-    let most = usize::try_from(settings.max_value_bytes).unwrap_or(usize::MAX);
+    let most = usize::try_from(cache.shared().settings().max_value_bytes).unwrap_or(usize::MAX);
     let body = Body::read_json(&request, &mut payload.into_inner(), most.saturating_add(OVERHEAD)).await?;
-    let (mut fields, value) = input::written(&body)?;
-    let put = input::put(&mut fields, settings);
-    let ticket = input::ticket(&mut fields);
-    let value = fields.finish(value)?.get().as_bytes();
+    let (put, ticket, value) = read(&cache, body, |cache, body| {
+        let (mut fields, value) = input::written(body)?;
+        let put = input::put(&mut fields, cache.shared().settings());
+        let ticket = input::ticket(&mut fields);
+        let value = fields.finish(value)?;
+        Ok((put, ticket, body.slice_ref(value.get().as_bytes())))
+    })
+    .await?;
     let stored = match ticket {
-        None => cache.store(&namespace, &key, value, &put, None).await?,
+        None => cache.store(&namespace, &key, &value, &put, None).await?,
         Some(carried) => match cache.adopt(&namespace, carried).await? {
             None => Stored::Superseded,
-            ticket => cache.store(&namespace, &key, value, &put, ticket).await?,
+            ticket => cache.store(&namespace, &key, &value, &put, ticket).await?,
         },
     };
     match stored {

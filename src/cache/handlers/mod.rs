@@ -20,7 +20,9 @@ use super::{Cache, CacheError};
 use crate::cache::MAX_KEY;
 use crate::http::{FieldError, Problem, unreserved_path_id};
 use crate::ids::{Id, percent_decoded};
+use crate::runtime::{apart, takes_long};
 use actix_web::{HttpRequest, web};
+use bytes::Bytes;
 
 /// The state of a worker that the handlers use.
 pub type State = web::Data<Cache>;
@@ -33,6 +35,19 @@ const MAX_BODY: usize = 256 * 1024;
 const RESERVED: &[&str] = &["stats", "events", "tags", "counters", "tickets"];
 /// Where the service keeps its own answers.
 const OWN: &str = "responses";
+
+/// Reads a body with what the cache allows: a large one on another thread.
+async fn read<T: Send + 'static>(
+    cache: &Cache,
+    body: Bytes,
+    read: impl FnOnce(&Cache, &Bytes) -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    if !takes_long(body.len()) {
+        return read(cache, &body);
+    }
+    let cache = cache.clone();
+    apart(body.len(), move || read(&cache, &body)).await?
+}
 
 /// The namespace in the path, one of callers.
 fn namespace(request: &HttpRequest) -> Result<Id, Problem> {

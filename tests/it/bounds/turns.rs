@@ -1,7 +1,7 @@
 //! Work that takes long leaves the thread to other requests in between.
 
-use super::{others_are_served, times};
-use crate::support::{Api, Raw, Scene};
+use super::{metric, others_are_served, times};
+use crate::support::{Api, Raw, Scene, eventually};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use serde_json::json;
@@ -9,6 +9,9 @@ use std::cell::Cell;
 use std::time::Duration;
 use tokio::time::timeout;
 
+const HELD: &str = "fleetpulse_http_body_bytes";
+/// Bytes of a large body.
+const LARGE: usize = 7_500_000;
 const SOON: Duration = Duration::from_mins(1);
 /// Requests that one client pipelines.
 const COUNT: usize = 2_000;
@@ -56,6 +59,57 @@ async fn searches_that_find_nothing_take_turns_with_other_requests() {
         .expect("it ends");
     // Eighty searches of five steps each: others came in between.
     assert!(served > 20, "{served}");
+}
+
+#[actix_web::test]
+async fn large_bodies_are_read_while_others_are_served() {
+    let scene = Scene::new().await.with(&["--workers=1"]);
+    let service = scene.start().await;
+    let api = service.drivers();
+    // All of it is read, and nothing is done.
+    let job = json!({"type": "t", "payload": times(30_000, &json!(0))});
+    let mut jobs = times(LARGE / 60_000, &job);
+    jobs.push(json!({"type": "t", "priority": -1}));
+    let ends = json!({"jobs": times(LARGE / 60_000, &json!({"id": "?", "end": "complete", "result": job["payload"]}))});
+    let entries: Vec<_> = (0..LARGE / 60_000)
+        .map(|n| json!({"key": format!("k{n}"), "value": job["payload"], "ttl_s": -i32::from(n > 20)}))
+        .collect();
+    for (path, body) in [
+        ("/v1/queues/q/jobs", json!(jobs)),
+        ("/v1/queues/q/settle", ends),
+        ("/v1/cache/n", json!({ "set": entries })),
+    ] {
+        let body = serde_json::to_vec(&body).unwrap();
+        let length = body.len();
+        let (most, last) = body.split_at(length - 1);
+        let mut client = Raw::connect(&service.url()).await;
+        let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n");
+        client.say(head).await.say(most).await;
+        eventually(SOON, "it is there but for its end", async || {
+            (metric(&api, HELD).await >= most.len() as u64).then_some(())
+        })
+        .await;
+        let is_over = Cell::new(false);
+        let reading = async {
+            let answer = client.say(last).await.head().await;
+            is_over.set(true);
+            answer
+        };
+        let others = async {
+            let mut served = 0;
+            while !is_over.get() {
+                others_are_served(&api).await;
+                served += 1;
+            }
+            served
+        };
+        let (answer, served) = timeout(SOON, async { tokio::join!(reading, others) })
+            .await
+            .expect("it ends");
+        assert!(answer.starts_with("HTTP/1.1 422 "), "{path}: {answer}");
+        // Read in one go, it leaves time for one or two.
+        assert!(served > 5, "{path}: {served}");
+    }
 }
 
 #[actix_web::test]
