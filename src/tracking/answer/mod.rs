@@ -7,7 +7,7 @@ use super::members::{Member, Members};
 use super::model::{Entity, Hit, Profile};
 use crate::http::Stamps;
 use crate::ids::Id;
-use crate::runtime::{NoTurn, Turn};
+use crate::runtime::{NoRoom, NoTurn, Room, Turn};
 use tokio::task::yield_now;
 
 /// How entities are shown.
@@ -75,14 +75,14 @@ const STEP: usize = 64 * 1024;
 
 impl List<'_> {
     /// The answer's body. Whatever the limit, it has the first entity. A long one is written in steps, with other tasks in between, and in
-    /// the turn of long work on this thread.
+    /// the turn of long work on this thread; `memory` takes room for it.
     ///
     /// # Errors
-    /// [`NoTurn`].
-    pub async fn write(&self, mut turn: Option<Turn>) -> Result<Vec<u8>, NoTurn> {
+    /// [`NotWritten`].
+    pub async fn write(&self, mut turn: Option<Turn>, memory: &mut Option<Room>) -> Result<Vec<u8>, NotWritten> {
         let (mut json, mut written) = (self.begin(), 0);
         while json.some(self.found, &mut written, self.now_ms, self.form, self.room()) {
-            pause(&mut turn).await?;
+            pause(&json, &mut turn, memory).await?;
         }
         Ok(self.end(json, written))
     }
@@ -127,8 +127,22 @@ impl List<'_> {
     }
 }
 
-/// Lets other tasks go on between two steps, in the turn of long work.
-async fn pause(turn: &mut Option<Turn>) -> Result<(), NoTurn> {
+/// Why an answer is not written.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+pub enum NotWritten {
+    /// More calls with long work wait than there may be.
+    #[error(transparent)]
+    NoTurn(#[from] NoTurn),
+    /// No memory is left for it.
+    #[error(transparent)]
+    NoRoom(#[from] NoRoom),
+}
+
+/// Lets other tasks go on between two steps, in the turn of long work. What is written by then, and in the next step, is counted before.
+async fn pause(json: &Json, turn: &mut Option<Turn>, memory: &mut Option<Room>) -> Result<(), NotWritten> {
+    if let Some(memory) = memory {
+        memory.try_resize(json.text.len() + STEP)?;
+    }
     if turn.is_none() {
         *turn = Some(Turn::wait().await?);
     }
@@ -170,8 +184,13 @@ impl Lists {
     /// be added. Of the first one, the entities that fit are kept.
     ///
     /// # Errors
-    /// [`NoTurn`].
-    pub async fn push(&mut self, hits: &[Hit], mut turn: Option<Turn>) -> Result<bool, NoTurn> {
+    /// [`NotWritten`].
+    pub async fn push(
+        &mut self,
+        hits: &[Hit],
+        mut turn: Option<Turn>,
+        memory: &mut Option<Room>,
+    ) -> Result<bool, NotWritten> {
         let (before, mut written) = (self.json.text.len(), 0);
         self.json.raw(if self.is_empty { b"[" } else { b",[" });
         let found = Found::Hits(hits);
@@ -179,7 +198,7 @@ impl Lists {
             .json
             .some(found, &mut written, self.now_ms, Form::Json, self.most_bytes)
         {
-            pause(&mut turn).await?;
+            pause(&self.json, &mut turn, memory).await?;
         }
         self.json.raw(b"]");
         self.is_cut = written < hits.len() || self.json.text.len() > self.most_bytes;

@@ -87,7 +87,7 @@ fn a_long_list_is_cut_and_says_so() {
 
 #[test]
 fn many_lists_are_cut_behind_a_whole_one() {
-    let push = |lists: &mut Lists, hits: &[Hit]| lists.push(hits, None).now_or_never().unwrap().unwrap();
+    let push = |lists: &mut Lists, hits: &[Hit]| lists.push(hits, None, &mut None).now_or_never().unwrap().unwrap();
     let hits = vec![hit(); 10];
     let mut lists = Lists::new(Members::default(), 1_790_000_000_623, 10_000);
     let mut pushed = 0;
@@ -123,7 +123,8 @@ async fn a_long_list_is_written_alike_in_steps() {
         members: Members::default(),
         most_bytes: usize::MAX,
     };
-    let mut writing = Box::pin(list.write(None));
+    let mut uncounted = None;
+    let mut writing = Box::pin(list.write(None, &mut uncounted));
     let mut steps = 1;
     let text = loop {
         match (&mut writing).now_or_never() {

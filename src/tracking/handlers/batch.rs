@@ -2,7 +2,7 @@ use super::super::input::{Element, MAX_BATCH, PositionWarning, Rejection, Report
 use super::super::writer::Outcome;
 use super::position::age_s;
 use super::{PROFILE_UNAVAILABLE, State, kind_of, left_out_attributes, overloaded};
-use crate::http::{Body, MediaType, Problem, no_query};
+use crate::http::{Answers, Body, MediaType, Problem, no_query};
 use crate::ids::Id;
 use crate::runtime::apart;
 use crate::tracking::docs::BatchBody;
@@ -46,6 +46,15 @@ pub struct RejectedPosition {
     detail: String,
 }
 
+impl RejectedPosition {
+    /// About as many bytes as it takes of an answer.
+    fn size(&self) -> usize {
+        /// Names of members, the index, and what is escaped.
+        const AROUND: usize = 64;
+        AROUND + self.id.as_ref().map_or(0, |id| id.len()) + self.detail.len()
+    }
+}
+
 /// Report many positions
 ///
 /// An array, `{"positions":[…]}`, or one object per line (`application/x-ndjson`), each with its `id`, up to 10,000. Valid elements are
@@ -87,6 +96,9 @@ pub async fn report_batch(request: HttpRequest, payload: web::Payload, state: St
         reports,
         mut rejected,
     } = sort(batch.elements);
+    // A small body may have thousands of elements that are not taken.
+    let refused: usize = rejected.iter().map(RejectedPosition::size).sum();
+    let counted = Answers::reserve(&request, refused)?;
     // Told apart from a queue that is full now: this batch would never fit.
     if reports.len() > room {
         return Err(Problem::too_large(format!(
@@ -146,7 +158,7 @@ pub async fn report_batch(request: HttpRequest, payload: web::Payload, state: St
     let (listed, total) = warnings.into_parts();
     answer.warnings = listed;
     answer.warnings_total = (total > 0).then_some(total);
-    Ok(HttpResponse::Ok().json(answer))
+    Ok(Answers::counted(HttpResponse::Ok().json(answer), counted))
 }
 
 /// Returns a number that the positions in a body do not exceed, found at the speed of memory: each is an object.

@@ -16,7 +16,7 @@ pub use profile::{
 };
 pub use within::{__path_within, within};
 
-use super::answer::{Form, List};
+use super::answer::{Form, List, NotWritten};
 use super::input::BodyError;
 use super::{Kind, Writer};
 use crate::http::{Answers, FieldError, Problem, asks_for, reply, unreserved_path_id};
@@ -70,6 +70,15 @@ fn too_many_searches(_waiting: NoTurn) -> Problem {
     )
 }
 
+impl From<NotWritten> for Problem {
+    fn from(error: NotWritten) -> Self {
+        match error {
+            NotWritten::NoTurn(waiting) => too_many_searches(waiting),
+            NotWritten::NoRoom(error) => error.into(),
+        }
+    }
+}
+
 fn too_many_attributes() -> Problem {
     Problem::unacceptable(vec![FieldError::new(
         "attributes",
@@ -117,12 +126,14 @@ async fn turn_of(request: &HttpRequest, limit: usize) -> Result<Option<Turn>, Pr
 }
 
 /// A list as the answer.
-async fn list(list: &List<'_>, turn: Option<Turn>) -> Result<HttpResponse, Problem> {
-    let body = list.write(turn).await.map_err(too_many_searches)?;
-    let mut answer = match list.form {
+async fn list(request: &HttpRequest, list: &List<'_>, turn: Option<Turn>) -> Result<HttpResponse, Problem> {
+    let mut room = Answers::room(request);
+    let body = list.write(turn, &mut room).await?;
+    let answer = match list.form {
         Form::Json => reply::json(body),
         Form::GeoJson => reply::answer(HeaderValue::from_static(GEO_JSON), body),
     };
+    let mut answer = Answers::counted(answer, room);
     answer.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
     Ok(answer)
 }

@@ -7,7 +7,7 @@ use super::super::model::{Hit, NearbyQuery};
 use super::{State, form, kind_of, too_many_searches};
 use crate::clock;
 use crate::http::{AnswerLimit, Answers, Body, Problem, Query, reply};
-use crate::runtime::Turn;
+use crate::runtime::{Turn, apart};
 use crate::tracking::docs::{FieldsParam, FilterParams, ListBody, NearbyParams, QueriesAnswer, QueriesBody};
 use actix_web::{HttpRequest, HttpResponse, web};
 
@@ -72,7 +72,7 @@ pub async fn nearby(request: HttpRequest, state: State) -> Result<HttpResponse, 
         members,
         most_bytes: AnswerLimit::of(&request),
     };
-    super::list(&list, turn).await
+    super::list(&request, &list, turn).await
 }
 
 /// Find the nearest entities of many places
@@ -96,7 +96,7 @@ pub async fn nearby_many(request: HttpRequest, payload: web::Payload, state: Sta
     let members = Members::of(request.query_string())?;
     Answers::check(&request)?;
     let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
-    let queries = parse_queries(&body)?;
+    let queries = apart(body.len(), move || parse_queries(&body)).await??;
     let shared = state.shared();
     let now_ms = clock::now_ms();
     let mut lists = Lists::new(members, now_ms, AnswerLimit::of(&request));
@@ -111,18 +111,17 @@ pub async fn nearby_many(request: HttpRequest, payload: web::Payload, state: Sta
         let mut turn = super::turn_of(&request, query.limit).await?;
         let (hits, more) = live(shared.live(kind), query, now_ms, &mut turn).await?;
         steps += more;
-        if !lists.push(&hits, turn).await.map_err(too_many_searches)? {
+        if !lists.push(&hits, turn, &mut room).await? {
             break;
         }
         if let Some(room) = &mut room {
-            room.try_take(lists.bytes().saturating_sub(room.bytes()))?;
+            room.try_resize(lists.bytes())?;
         }
         // A single one may take long; others on this thread get their turn.
         tokio::task::yield_now().await;
     }
-    // It is counted again on its way out.
-    drop(room);
-    Ok(reply::json(lists.finish(!shared.is_synced())))
+    let answer = reply::json(lists.finish(!shared.is_synced()));
+    Ok(Answers::counted(answer, room))
 }
 
 /// Returns the nearest entities in the live index, and how many steps it took to find them if the search had to examine very many. Such a

@@ -59,5 +59,5 @@ pub async fn within(request: HttpRequest, state: State) -> Result<HttpResponse, 
         members,
         most_bytes: AnswerLimit::of(&request),
     };
-    super::list(&list, turn).await
+    super::list(&request, &list, turn).await
 }

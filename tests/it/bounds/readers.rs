@@ -1,6 +1,6 @@
 //! Clients that do not read what they asked for.
 
-use super::{metric, others_are_served, place_fat};
+use super::{metric, others_are_served, place_fat, times};
 use crate::support::{Api, Raw, Scene, eventually};
 use serde_json::json;
 use std::time::{Duration, Instant};
@@ -54,6 +54,34 @@ async fn clients_that_do_not_read_hold_a_bounded_memory_for_a_bounded_time() {
     assert!(metric(&api, CUT_OFF).await >= 3);
     let nearest = api.nearby("lat=60&lon=25&limit=1000").await;
     assert_eq!((nearest.status, &nearest.body["truncated"]), (200, &json!(true)));
+    drop(clients);
+}
+
+#[actix_web::test]
+async fn the_faults_of_batches_that_are_not_read_hold_a_bounded_memory() {
+    let flags = ["--write-timeout=60000", "--max-unsent-bytes=16777216"];
+    let scene = Scene::new().await.with(&flags);
+    let service = scene.start().await;
+    let api = service.drivers();
+    // Each of its elements is refused with some 70 bytes.
+    let body = format!("[{}]", "{},".repeat(10_000).trim_end_matches(','));
+    let head = format!(
+        "POST /v1/drivers/positions HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    let mut clients = Vec::new();
+    for _ in 0..40 {
+        let mut client = Raw::connect(&service.url()).await;
+        client.say(&head).await.say(&body).await;
+        clients.push(client);
+    }
+    eventually(SOON, "no more memory", async || {
+        let answer = api.post_batch(&json!(times(10_000, &json!({})))).await;
+        (answer.status == 503).then_some(())
+    })
+    .await;
+    assert!(metric(&api, UNSENT).await <= 16_777_216);
+    others_are_served(&api).await;
     drop(clients);
 }
 
