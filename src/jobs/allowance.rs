@@ -2,7 +2,7 @@
 //! leases as many jobs as fit into it, and what they do not need is given back once they are there.
 
 use super::model::{LeaseRequest, Leased};
-use crate::config::JobSettings;
+use super::settings::JobSettings;
 use crate::runtime::{Budget, NoRoom, Room};
 
 /// Bytes of jobs as they are written in Redis that one call leases at most, but for the first; `MOST_BYTES` in `lua/within.lua`.

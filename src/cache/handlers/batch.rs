@@ -4,7 +4,7 @@ use super::super::{Cache, Entry, Put};
 use super::entries::EntryBody;
 use super::input::{self, KeyBody, PutBody};
 use super::{CacheError, OVERHEAD, State, namespace, read};
-use crate::config::MAX_KEY;
+use crate::cache::MAX_KEY;
 use crate::http::{AnswerLimit, Answers, Body, Problem, RawObject, no_query, raw, reply};
 use crate::runtime::{Room, apart};
 use actix_web::{HttpRequest, HttpResponse, web};
