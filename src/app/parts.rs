@@ -217,8 +217,14 @@ impl Parts {
     fn start_watch(&self) {
         self.health.board.set("redis", State::Starting, None);
         let (link, health) = (self.link.clone(), self.health.clone());
+        let full_percent = self.settings.redis.full_percent;
         self.supervisor.spawn_local("health.redis", move || {
-            health::watch(link.clone(), Arc::clone(&health.board), health.metrics.clone())
+            health::watch(
+                link.clone(),
+                Arc::clone(&health.board),
+                health.metrics.clone(),
+                full_percent,
+            )
         });
     }
 

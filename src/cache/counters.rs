@@ -35,6 +35,10 @@ impl Cache {
         Name::new(namespace, name)?;
         Put::fresh_for(ttl).check()?;
         let key = self.link().store().keys().cache_counter(namespace, name);
+        if once.is_some() {
+            self.link().store().room()?;
+        }
+        self.link().room_for(&key.name).await?;
         match commands::count(self.link(), &key, by, ttl, once).await? {
             Counted::At(value, ends_in) => Ok((Counter { value, ends_in }, false)),
             Counted::Before(value, ends_in) => Ok((Counter { value, ends_in }, true)),

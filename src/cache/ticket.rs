@@ -73,6 +73,7 @@ impl Cache {
         if tags.len() > MAX_TAGS {
             return Err(CacheError::TooManyTags);
         }
+        self.link().store().room()?;
         let (taken, life) = (Instant::now(), life + TICKET_LIFE);
         let lease = lease.map(|lasting| (Nonce::random(), lasting));
         // Also if the answer is lost, or this is dropped because the client has gone.

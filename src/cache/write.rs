@@ -53,7 +53,10 @@ impl Cache {
         ticket: &Ticket,
         marks: Option<&mut Marks>,
     ) -> Result<Stored, CacheError> {
-        let checked = put.check().and_then(|()| self.check_size(bytes.len()));
+        let checked = put
+            .check()
+            .and_then(|()| self.check_size(bytes.len()))
+            .and_then(|()| Ok(self.link().store().room()?));
         if let Err(error) = checked {
             self.give_up(name, ticket).await;
             return Err(error);
@@ -151,6 +154,7 @@ impl Cache {
 
     async fn put_all(&self, names: &[Name<'_>], values: &[&[u8]], put: &Put) -> Result<(), CacheError> {
         let Some(first) = names.first() else { return Ok(()) };
+        self.link().store().room()?;
         let version_keys = self.version_keys(first.namespace, &put.tags);
         let versions = commands::versions(self.link(), &version_keys, put.life() + TICKET_LIFE).await?;
         let answered = Instant::now();

@@ -6,6 +6,10 @@ use prometheus::{Error, Gauge, IntGauge};
 pub struct HealthMetrics {
     /// Whether Redis answers and takes writes (1) or not (0).
     pub redis_up: IntGauge,
+    /// Memory that Redis uses, bytes.
+    pub redis_memory_used: IntGauge,
+    /// Memory that Redis may use, bytes; 0 if it is not known.
+    pub redis_memory_most: IntGauge,
     /// CPU time of Redis itself.
     pub redis_cpu_seconds: Gauge,
     /// Of this process.
@@ -20,6 +24,8 @@ impl HealthMetrics {
     pub fn register(registry: &MetricsRegistry) -> Result<Self, Error> {
         Ok(Self {
             redis_up: registry.gauge("fleetpulse_redis_up", "1 if Redis answers and takes writes, else 0")?,
+            redis_memory_used: registry.gauge("fleetpulse_redis_memory_bytes", "Memory that Redis uses")?,
+            redis_memory_most: registry.gauge("fleetpulse_redis_max_memory_bytes", "Memory that Redis may use")?,
             redis_cpu_seconds: registry.float("fleetpulse_redis_cpu_seconds_total", "CPU time used by Redis")?,
             process: ProcessMetrics::register(registry)?,
         })

@@ -354,6 +354,21 @@ impl Problem {
         }
     }
 
+    /// 503: Redis has no room for new data.
+    #[must_use]
+    pub fn storage_full(detail: impl Into<String>, retry_after_s: u32) -> Self {
+        let problem = Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "storage_full",
+            "There is no room for new data",
+            detail,
+        );
+        Self {
+            retry_after_s: Some(retry_after_s),
+            ..problem
+        }
+    }
+
     /// 503: the task that handled the request panicked, and is restarted.
     #[must_use]
     pub fn interrupted() -> Self {
@@ -370,6 +385,9 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error", detail)
     }
 }
+
+/// `Retry-After` where there is no room for new data, seconds: memory becomes free when data expire or are deleted.
+const RETRY_FULL_S: u32 = 10;
 
 /// What a failure of Redis is to a client.
 impl From<NoRoom> for Problem {
@@ -395,6 +413,7 @@ impl From<StoreError> for Problem {
                     2,
                 )
             }
+            StoreError::Full => Self::storage_full(error.to_string(), RETRY_FULL_S),
             StoreError::Interrupted => Self::interrupted(),
             StoreError::Answer(_) => Self::internal(&error),
         }

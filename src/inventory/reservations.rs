@@ -59,6 +59,7 @@ impl Inventory {
     pub(super) async fn offer(&self, terms: &Terms, name: &Name) -> Result<Undelivered<Made>, InventoryError> {
         check::terms(terms)?;
         check::name(name)?;
+        self.link().store().room()?;
         if terms.goods.len() > 1 {
             self.learn_groups(&terms.goods).await?;
         }

@@ -85,6 +85,13 @@ impl Inventory {
         group: Option<&Id>,
         expected: &Expected,
     ) -> Result<Put, InventoryError> {
+        if let Err(full) = self.link().store().room() {
+            // Of an item that there is the quantity may change.
+            self.item(sku).await.map_err(|error| match error {
+                InventoryError::NoItem(_) => full.into(),
+                error => error,
+            })?;
+        }
         let own = self.target(Keys::inventory_partition(sku));
         let mut known = group.cloned();
         for _ in 0..MOST_MOVES {
@@ -204,6 +211,9 @@ impl Inventory {
     ) -> Result<(Item, bool), InventoryError> {
         check::delta(delta)?;
         check::expected(&expected)?;
+        if once.is_some() {
+            self.link().store().room()?;
+        }
         let mut partition = self.place(sku);
         for _ in 0..MOST_MOVES {
             match commands::adjust(self.target(partition), sku, delta, &expected, once).await? {

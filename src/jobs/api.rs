@@ -226,6 +226,7 @@ impl Jobs {
         jobs: Vec<NewJob>,
         once: Option<&Once>,
     ) -> Result<(Vec<Added>, bool), JobsError> {
+        self.0.link.store().room()?;
         if self.0.known.is_to_be_noted(queue) {
             // What the script would refuse is not to take a place among the queues.
             self.check_for_new_queue(&jobs).await?;

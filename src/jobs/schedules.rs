@@ -260,6 +260,9 @@ impl Jobs {
         }
         let AllFound { now, schedules, .. } = commands::schedules(self.target(queue), false, MAX_SCHEDULES).await?;
         let was = schedules.iter().find(|known| *known.name == **name);
+        if was.is_none() {
+            self.link().store().room()?;
+        }
         let goes_on = was.filter(|was| {
             let Ok(was) = serde_json::from_str::<Stored>(&was.what) else {
                 return false;

@@ -92,7 +92,8 @@ impl Limits {
     }
 
     /// Asks whether something of `cost` units may be done for `key`; if so, it is counted. Counting in one script on
-    /// Redis's clock, right under any concurrency. With Redis away the policy's [`Outage`] decides.
+    /// Redis's clock, right under any concurrency. With Redis away, or nearly full and the key not counted yet, the policy's [`Outage`]
+    /// decides.
     ///
     /// # Errors
     /// [`LimitError`].

@@ -41,11 +41,10 @@ pub async fn check(link: &Link, policy: &Policy, key: &ExternalId, cost: u32) ->
         Algorithm::Gcra => (&CHECK_GCRA, policy.interval_us()),
         Algorithm::Window => (&CHECK_WINDOW, policy.window_us().div_ceil(SLICES)),
     };
+    let name = name(link, policy, key);
+    link.room_for(&name).await?;
     let mut call = script.call(1, 4, 256);
-    call.arg(name(link, policy, key))
-        .arg(length_us)
-        .arg(policy.capacity())
-        .arg(cost);
+    call.arg(name).arg(length_us).arg(policy.capacity()).arg(cost);
     let (admitted, remaining, wait_us, reset_us, damaged): (bool, u32, u64, u64, bool) =
         link.run(script, &call).await?;
     Ok(Verdict {

@@ -129,7 +129,7 @@ impl Locks {
                 LockError::Taken(_)
                 | LockError::QueueFull
                 | LockError::TokenReused
-                | LockError::Store(StoreError::Away | StoreError::Refused(_)),
+                | LockError::Store(StoreError::Away | StoreError::Full | StoreError::Refused(_)),
             ) if !seen.may_queue => attempt.settle(),
             _ => {}
         }

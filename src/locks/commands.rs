@@ -76,8 +76,10 @@ pub(super) async fn acquire(
     max_waiters: u32,
 ) -> Result<Asked, StoreError> {
     let keys = link.store().keys();
+    let lock = keys.lock(name);
+    link.room_for(&lock).await?;
     let mut call = ACQUIRE.call(2, 12, 384);
-    call.arg(keys.lock(name)).arg(keys.lock_queue(name));
+    call.arg(lock).arg(keys.lock_queue(name));
     call.arg(wanted.token.as_str())
         .arg(wanted.owner.as_deref().unwrap_or_default())
         .arg(wanted.ttl.as_millis().to_string())

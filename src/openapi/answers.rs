@@ -198,7 +198,7 @@ const TYPES: [(&str, &[&str]); 15] = [
     ("421", &["misdirected_request"]),
     ("422", &["unacceptable"]),
     ("429", &["too_many_requests", "queue_full"]),
-    ("503", &["unavailable"]),
+    ("503", &["unavailable", "storage_full"]),
     ("504", &["timed_out", "not_cached"]),
 ];
 

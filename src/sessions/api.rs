@@ -68,6 +68,7 @@ impl Sessions {
         new: &NewSession,
         once: Option<&Once>,
     ) -> Result<Undelivered<(Token, Session)>, SessionError> {
+        self.link.store().room()?;
         let settings = self.shared.settings();
         let id = SessionId::draw()?;
         let token = Token::draw(SessionPartition::of(&new.subject), &id)?;
@@ -161,6 +162,9 @@ impl Sessions {
             });
         }
         let data = session.data.merged(patch)?;
+        if data.raw().get().len() > session.data.raw().get().len() {
+            self.link.store().room()?;
+        }
         let written = commands::write_data(&self.link, token, version, &data).await;
         self.settle(token, written).await
     }

@@ -124,7 +124,9 @@ impl Store {
         match error {
             StoreError::Lost(error) | StoreError::Refused(error) => Cause::of(error),
             StoreError::Away => self.unreachable().unwrap_or(Cause::without_code("Redis is away")),
-            StoreError::Interrupted | StoreError::Answer(_) => Cause::without_code(error.to_string()),
+            StoreError::Full | StoreError::Interrupted | StoreError::Answer(_) => {
+                Cause::without_code(error.to_string())
+            }
         }
     }
 

@@ -12,6 +12,9 @@ pub enum StoreError {
     /// Redis is there and said no: the command was not carried out.
     #[error("Redis refused{}", code(.0))]
     Refused(#[source] RedisError),
+    /// Redis is nearly full, and the call would store something new; nothing was sent. See [`Store::room`](super::Store::room).
+    #[error("Redis is nearly full and nothing new is stored; delete data, or raise its maxmemory")]
+    Full,
     /// The task that made the call panicked, or ended with its thread: the call may or may not have been carried out.
     #[error("the call was interrupted by a fault of the service")]
     Interrupted,

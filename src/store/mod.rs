@@ -13,6 +13,7 @@ mod link;
 mod listen;
 mod peer;
 mod rejection;
+mod room;
 mod script;
 mod settings;
 mod subscription;
@@ -26,6 +27,7 @@ pub(crate) use keys::fnv1a;
 pub use life::watch_life;
 pub use link::Link;
 pub use listen::{Listener, PING_EVERY};
+pub use room::Memory;
 pub use script::{Script, deferred};
 pub use settings::{RedisSettings, RedisSource, RedisSourceError};
 pub use subscription::Subscription;
@@ -42,6 +44,7 @@ use redis::aio::{AsyncPushSender, MultiplexedConnection, PubSub};
 use redis::{AsyncConnectionConfig, Client, ConnectionInfo, ProtocolVersion};
 use rejection::rejection;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
@@ -57,6 +60,8 @@ struct Inner {
     timeout: Duration,
     life: Life,
     troubles: Troubles,
+    /// Whether nothing new is to be stored, by the last measurement.
+    is_nearly_full: AtomicBool,
     /// All links of this store that may be in use.
     links: Mutex<Vec<WeakLink>>,
     /// Bounds what is given back at once, by name: so those of one slice never use up what another needs.
@@ -91,6 +96,7 @@ impl Store {
             timeout,
             life: Life::new(),
             troubles: Troubles::default(),
+            is_nearly_full: AtomicBool::new(false),
             links: Mutex::default(),
             giving_back: Mutex::default(),
         };
@@ -106,6 +112,7 @@ impl Store {
             timeout: Duration::ZERO,
             life: Life::new(),
             troubles: Troubles::default(),
+            is_nearly_full: AtomicBool::new(false),
             links: Mutex::default(),
             giving_back: Mutex::default(),
         };

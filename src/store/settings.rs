@@ -49,6 +49,10 @@ pub struct RedisSettings {
     /// 0 for no limit
     #[arg(long = "redis-max-memory", env = "REDIS_MAX_MEMORY", value_parser = bytes)]
     pub max_memory: Option<u64>,
+    /// Percent of Redis's memory from which on nothing new is stored, and calls that create something are answered 503; 100 for no such
+    /// bound. Of its maxmemory, or of its machine's memory if it has none
+    #[arg(long = "redis-full-percent", env = "REDIS_FULL_PERCENT", default_value_t = 90, value_parser = clap::value_parser!(u8).range(10..=100))]
+    pub full_percent: u8,
 }
 
 /// Braces would be taken for the hash tag that puts the keys of a partition into one slot.

@@ -126,7 +126,7 @@ fn answer(shared: &Shared, kind: Kind, entity: Coalesced, written: Written) {
         Outcome::Stored => counters.stored.inc(),
         Outcome::Stale => counters.stale.inc(),
         Outcome::Buffered => counters.buffered.inc(),
-        Outcome::Full | Outcome::Unavailable | Outcome::Interrupted => counters.rejected.inc(),
+        Outcome::Full | Outcome::NoRoom | Outcome::Unavailable | Outcome::Interrupted => counters.rejected.inc(),
     };
     for (ticket, was_newest) in entity.others {
         let outcome = if was_newest { written.outcome } else { Outcome::Stale };

@@ -24,6 +24,8 @@ pub enum Outcome {
     Buffered,
     /// The live index has no room for another entity.
     Full,
+    /// Redis is nearly full, and the entity is a new one.
+    NoRoom,
     /// It is past its time to live, and what it says of the profile cannot be kept until Redis is available.
     Unavailable,
     /// A panic interrupted its writing: it may or may not be stored.

@@ -127,6 +127,10 @@ impl Writer {
     /// # Errors
     /// [`QueueFull`]; nothing was taken then.
     pub async fn write(&self, kind: Kind, id: Id, report: Report) -> Result<Written, QueueFull> {
+        if self.has_no_room(kind, &id) {
+            self.0.shared.counters(kind).rejected.inc();
+            return Ok(Outcome::NoRoom.alone());
+        }
         self.reserve(1)?;
         let (answer, written) = oneshot::channel();
         let pending = self.pending(kind, id, report, Ticket::One(answer));
@@ -195,20 +199,35 @@ impl Writer {
         reserved.count = reserved.count.saturating_sub(count);
         drop(reserved);
         let (tickets, written) = Ticket::many(count);
-        let pending = reports
-            .into_iter()
-            .zip(tickets)
-            .map(|((id, report), ticket)| self.pending(kind, id, report, ticket));
+        let mut refused = 0;
+        let pending = reports.into_iter().zip(tickets).filter_map(|((id, report), ticket)| {
+            if self.has_no_room(kind, &id) {
+                ticket.answer(Outcome::NoRoom.alone());
+                refused += 1;
+                return None;
+            }
+            Some(self.pending(kind, id, report, ticket))
+        });
         let queue = &self.0.queue;
         if count > LARGE {
             queue.in_pieces.borrow_mut().extend(pending);
         } else {
             queue.waiting.borrow_mut().extend(pending);
         }
+        if refused > 0 {
+            self.0.shared.counters(kind).rejected.inc_by(refused as u64);
+            queue.free(&self.0.shared, refused);
+        }
         queue.wake.notify_one();
         Ok(written
             .await
             .unwrap_or_else(|_ended| vec![Outcome::Interrupted.alone(); count]))
+    }
+
+    /// Returns whether Redis has no room for new entities, and this is one. Without a complete live index nobody can say which are new.
+    fn has_no_room(&self, kind: Kind, id: &Id) -> bool {
+        let shared = &self.0.shared;
+        shared.store.is_nearly_full() && shared.is_synced() && !shared.live(kind).knows(id)
     }
 
     fn reserve(&self, count: usize) -> Result<(), QueueFull> {

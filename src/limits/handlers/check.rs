@@ -53,8 +53,8 @@ fn millis(duration: Duration) -> u64 {
 
 /// Check a limit and count the request
 ///
-/// Answered 200 either way. One count for all instances, by Redis's clock; what is refused changes nothing. With Redis away
-/// the policy decides (`fail`), and the answer has `"degraded": true`.
+/// Answered 200 either way. One count for all instances, by Redis's clock; what is refused changes nothing. With Redis away,
+/// or nearly full and the key not counted yet, the policy decides (`fail`), and the answer has `"degraded": true`.
 #[utoipa::path(
     post, path = "/v1/limits/check", operation_id = "check_limit", tag = "limits", request_body = CheckBody,
     responses(

@@ -13,6 +13,10 @@ use utoipa::ToSchema;
 /// The largest body of a batch, bytes: 10,000 fixes with everything that a fix may say.
 const MAX_BODY: usize = 8 * 1024 * 1024;
 
+/// Why the position of a new entity is not taken.
+const NO_ROOM: &str =
+    "Redis is nearly full, and positions of new entities are not stored; delete data, or raise its maxmemory";
+
 /// What became of a batch.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub struct BatchAnswer {
@@ -145,6 +149,7 @@ pub async fn report_batch(request: HttpRequest, payload: web::Payload, state: St
             Outcome::Full => {
                 "the live index has no room for another entity; remove some, or raise TRACKING_MAX_ENTITIES"
             }
+            Outcome::NoRoom => NO_ROOM,
             Outcome::Unavailable => PROFILE_UNAVAILABLE,
         };
         rejected.push(RejectedPosition {

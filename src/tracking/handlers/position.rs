@@ -65,6 +65,7 @@ pub async fn report(request: HttpRequest, payload: web::Payload, state: State) -
         Outcome::Stale => Ok(answered(StatusCode::OK, "stale", warnings)),
         Outcome::Buffered => Ok(answered(StatusCode::ACCEPTED, "buffered", warnings)),
         Outcome::Full => Err(no_room()),
+        Outcome::NoRoom => Err(StoreError::Full.into()),
         Outcome::Unavailable => Err(profile_unavailable()),
         Outcome::Interrupted => Err(Problem::interrupted()),
     }

@@ -93,6 +93,11 @@ async fn write(
     let (kind, id) = (kind_of(request)?, id_of(request)?);
     no_query(request)?;
     let body = Body::read_json(request, &mut payload.into_inner(), MAX_BODY).await?;
+    let keys = state.shared().store.keys();
+    state
+        .link()
+        .room_for(&keys.profile(kind, keys.partition(&id), &id))
+        .await?;
     // Redis assigns the time of the change.
     let given = parse_profile(&body)?.at(clock::now_ms());
     let verb = if merge {

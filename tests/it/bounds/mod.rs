@@ -6,6 +6,7 @@ mod crowd;
 mod descriptors;
 mod leases;
 mod readers;
+mod room;
 mod streams;
 mod turns;
 

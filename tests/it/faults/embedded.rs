@@ -163,7 +163,8 @@ async fn the_memory_of_the_embedded_redis_is_bounded_and_full_it_refuses_writes(
     drop(service);
 
     let folder = Folder::new();
-    let service = ServiceProcess::start(&[folder.flag(), "--redis-max-memory=8mb".to_owned()]).await;
+    let flags = ["--redis-max-memory=8mb", "--redis-full-percent=100"].map(ToOwned::to_owned);
+    let service = ServiceProcess::start(&[&[folder.flag()][..], &flags].concat()).await;
     let api = service.drivers();
     let report = redis_report(&api).await;
     assert_eq!(report["max_memory_bytes"], 8 << 20, "{report}");
