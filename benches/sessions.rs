@@ -55,6 +55,7 @@ fn validate(c: &mut Criterion) {
         absolute_ttl_s: 86_400,
         max_ttl_s: 86_400,
         per_subject: 32,
+        max: 1_000_000,
         rotation_grace_ms: 15_000,
     };
     let sessions = Sessions::new(

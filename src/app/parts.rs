@@ -8,7 +8,7 @@ use crate::builtin_jobs::{self, Webhooks};
 use crate::cache::{self, Cache};
 use crate::health::{self, Health};
 use crate::http::{AnswerLimit, Answers, Bodies, BodyTimeout};
-use crate::inventory::{self, Inventory};
+use crate::inventory::{self, Inventory, ItemCount};
 use crate::jobs::worker::Registry;
 use crate::jobs::{self, Jobs};
 use crate::limits::{self, Gate, Limits};
@@ -41,6 +41,7 @@ pub(super) struct Parts {
     /// The permit to follow the update feed; one worker at a time holds it.
     feed: Arc<Semaphore>,
     sessions: Arc<sessions::Shared>,
+    items: ItemCount,
     pub lock_wakeups: locks::Wakeups,
     pub job_wakeups: jobs::Wakeups,
     own_jobs: Registry,
@@ -86,6 +87,7 @@ impl Parts {
             tracking: Arc::new(tracking),
             feed: Arc::new(Semaphore::new(1)),
             sessions: sessions::Shared::new(settings.sessions.clone(), &metrics.sessions),
+            items: ItemCount::default(),
             lock_wakeups: locks::Wakeups::listen(&store),
             job_wakeups: jobs::Wakeups::listen(&store),
             own_jobs,
@@ -122,7 +124,7 @@ impl Parts {
         let jobs = jobs.with_validator(builtin_jobs::validator(&settings.work, &self.own_jobs));
         let document = openapi::kept(&cache, &self.responses);
         app.app_data(web::Data::new(Writer::start(&self.tracking, &link)))
-            .app_data(web::Data::new(Inventory::start(&link, &settings.inventory)))
+            .app_data(web::Data::new(self.inventory(&link)))
             .app_data(web::Data::new(Sessions::new(link.clone(), Arc::clone(&self.sessions))))
             .app_data(web::Data::new(Limits::new(
                 &link,
@@ -169,6 +171,10 @@ impl Parts {
                 }
             }
         });
+    }
+
+    fn inventory(&self, link: &Link) -> Inventory {
+        Inventory::start_with(link, &self.settings.inventory, self.items.clone())
     }
 
     fn jobs(&self, link: &Link) -> Jobs {
@@ -255,7 +261,7 @@ impl Parts {
     }
 
     fn start_sweeps(&self) {
-        let inventory = Inventory::start(&self.link, &self.settings.inventory);
+        let inventory = self.inventory(&self.link);
         self.supervisor.spawn_local("inventory.sweep", move || {
             inventory::sweep::keep_sweeping(inventory.clone())
         });

@@ -342,15 +342,15 @@ impl Problem {
     /// 429: there is no room for more jobs.
     #[must_use]
     pub fn queue_full(detail: impl Into<String>, retry_after_s: u32) -> Self {
-        let problem = Self::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "queue_full",
-            "The queues are full",
-            detail,
-        );
+        Self::too_many("queue_full", "The queues are full", detail, retry_after_s)
+    }
+
+    /// 429: there are as many of something as there may be. `slug` names of what.
+    #[must_use]
+    pub fn too_many(slug: &str, title: &'static str, detail: impl Into<String>, retry_after_s: u32) -> Self {
         Self {
             retry_after_s: Some(retry_after_s),
-            ..problem
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, slug, title, detail)
         }
     }
 

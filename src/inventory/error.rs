@@ -12,6 +12,9 @@ pub enum InventoryError {
     /// More calls are waiting for Redis than may.
     #[error("too many calls are waiting; try again")]
     Busy,
+    /// There are as many items as there may be.
+    #[error("there are INVENTORY_MAX_ITEMS items; delete some, or raise INVENTORY_MAX_ITEMS")]
+    TooManyItems,
     /// There is no such item.
     #[error("there is no item {0}")]
     NoItem(Id),

@@ -104,6 +104,7 @@ mod docs;
 mod error;
 mod give_back;
 pub mod handlers;
+mod item_count;
 mod keys;
 mod leaving;
 pub mod model;
@@ -116,6 +117,7 @@ pub mod sweep;
 
 pub use commands::Expected;
 pub use error::InventoryError;
+pub use item_count::ItemCount;
 pub use keys::INVENTORY_PARTITIONS;
 pub use model::{Goods, Item, OnHand, Portion, Reservation, State, Terms};
 pub use owned::OwnedCursor;
@@ -152,12 +154,20 @@ struct Inner {
     groups: Mutex<HashMap<Id, Id>>,
     /// Bounds the items that are reconciled with their groups at once.
     reconciling: Arc<Semaphore>,
+    items: ItemCount,
+    most_items: u64,
 }
 
 impl Inventory {
     /// Starts the task that sends reservations in batches, on the current runtime. It ends with the last handle.
     #[must_use]
     pub fn start(link: &Link, settings: &InventorySettings) -> Self {
+        Self::start_with(link, settings, ItemCount::default())
+    }
+
+    /// The same for one of several in a process, which count the items together.
+    #[must_use]
+    pub fn start_with(link: &Link, settings: &InventorySettings, items: ItemCount) -> Self {
         let keep_ms = u64::from(settings.keep_s) * 1000;
         let most = usize::try_from(settings.queue).unwrap_or(usize::MAX);
         Self(Arc::new(Inner {
@@ -166,6 +176,8 @@ impl Inventory {
             batcher: Batcher::start(link, keep_ms, most),
             groups: Mutex::default(),
             reconciling: Arc::new(Semaphore::new(MOST_RECONCILED)),
+            items,
+            most_items: settings.items,
         }))
     }
 

@@ -11,6 +11,9 @@ pub struct InventorySettings {
     /// Calls about reservations that may wait for Redis, per worker, half of them for one partition; beyond it the answer is 503
     #[arg(long = "inventory-queue", env = "INVENTORY_QUEUE", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub queue: u32,
+    /// Items that there may be; beyond it the answer is 429
+    #[arg(long = "inventory-items", env = "INVENTORY_MAX_ITEMS", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    pub items: u64,
 }
 
 impl InventorySettings {
@@ -26,6 +29,7 @@ impl Default for InventorySettings {
         Self {
             keep_s: 86_400,
             queue: 20_000,
+            items: 1_000_000,
         }
     }
 }

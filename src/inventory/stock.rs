@@ -62,7 +62,7 @@ impl Inventory {
     ///
     /// # Errors
     /// [`InventoryError::Unacceptable`], [`InventoryError::Version`], [`InventoryError::BelowReserved`],
-    /// [`InventoryError::OtherGroup`] and those of Redis.
+    /// [`InventoryError::OtherGroup`], [`InventoryError::TooManyItems`] and those of Redis.
     pub async fn put(
         &self,
         sku: &Id,
@@ -73,9 +73,14 @@ impl Inventory {
         let quantity: OnHand = quantity.into();
         check::on_hand(quantity.quantity)?;
         check::expected(&expected)?;
+        let claim = self.claim_item(sku, group).await?;
         let (this, sku, group) = (self.clone(), sku.clone(), group.cloned());
         // Of an item that is made in a group the name has to be bound for good as well, although its caller has gone.
-        whole(async move { this.put_whole(&sku, quantity, group.as_ref(), &expected).await }).await
+        let put = whole(async move { this.put_whole(&sku, quantity, group.as_ref(), &expected).await }).await?;
+        if put.created {
+            claim.keep();
+        }
+        Ok(put)
     }
 
     async fn put_whole(
@@ -85,13 +90,6 @@ impl Inventory {
         group: Option<&Id>,
         expected: &Expected,
     ) -> Result<Put, InventoryError> {
-        if let Err(full) = self.link().store().room() {
-            // Of an item that there is the quantity may change.
-            self.item(sku).await.map_err(|error| match error {
-                InventoryError::NoItem(_) => full.into(),
-                error => error,
-            })?;
-        }
         let own = self.target(Keys::inventory_partition(sku));
         let mut known = group.cloned();
         for _ in 0..MOST_MOVES {

@@ -64,7 +64,9 @@ async fn sweep(inventory: &Inventory, partition: u16) -> Result<(), StoreError> 
             parted: PIECE,
             kept: if kept_pieces < MOST_KEPT_PIECES { KEPT_PIECE } else { 0 },
         };
+        let counting = inventory.0.items.of(partition).begin_count();
         let swept = commands::sweep(inventory.target(partition), capacity).await?;
+        counting.end(swept.items);
         let has_more = match &swept.work {
             Work::Parted(ids) => {
                 look_after(inventory, ids, AT_ONCE).await;

@@ -197,7 +197,10 @@ const TYPES: [(&str, &[&str]); 15] = [
     ("415", &["wrong_type"]),
     ("421", &["misdirected_request"]),
     ("422", &["unacceptable"]),
-    ("429", &["too_many_requests", "queue_full"]),
+    (
+        "429",
+        &["too_many_requests", "queue_full", "too_many_sessions", "too_many_items"],
+    ),
     ("503", &["unavailable", "storage_full"]),
     ("504", &["timed_out", "not_cached"]),
 ];

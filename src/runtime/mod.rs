@@ -12,6 +12,7 @@ mod failpoint;
 mod panic;
 mod phases;
 mod supervisor;
+mod tally;
 mod turns;
 mod undelivered;
 
@@ -23,5 +24,6 @@ pub use failpoint::{failpoint, failpoint_of};
 pub use panic::{Panicked, caught, panic_text, to_its_end};
 pub use phases::{Phase, Phases, StopReason};
 pub use supervisor::{STUCK_AFTER, Stopping, Supervisor};
+pub use tally::{Claim, Count, Tally};
 pub use turns::{NoTurn, Turn};
 pub use undelivered::{GiveBack, Undelivered};

@@ -55,7 +55,8 @@ impl Sessions {
     /// Creates a session. Its token is known to the caller alone. Where the subject has too many the oldest end.
     ///
     /// # Errors
-    /// [`SessionError::Busy`], [`SessionError::Random`], or [`SessionError::Store`]: after [`StoreError::Lost`] there may be
+    /// [`SessionError::TooMany`], [`SessionError::Busy`], [`SessionError::Random`], or [`SessionError::Store`]: after
+    /// [`StoreError::Lost`] there may be
     /// a session whose token nobody knows; it is ended as soon as Redis answers.
     pub async fn create(&self, new: &NewSession) -> Result<(Token, Session), SessionError> {
         self.offer(new, None).await.map(Undelivered::deliver)
@@ -69,7 +70,11 @@ impl Sessions {
         once: Option<&Once>,
     ) -> Result<Undelivered<(Token, Session)>, SessionError> {
         self.link.store().room()?;
+        let claim = self.shared.open().claim();
         let settings = self.shared.settings();
+        if claim.before() >= settings.max {
+            return Err(SessionError::TooMany);
+        }
         let id = SessionId::draw()?;
         let token = Token::draw(SessionPartition::of(&new.subject), &id)?;
         let within = |given: Option<Duration>, usual: Duration| {
@@ -99,6 +104,7 @@ impl Sessions {
                 }
             })? {
                 Created::Done(times) => {
+                    claim.keep();
                     self.shared.counted().created.inc();
                     let session = Session {
                         id,

@@ -15,6 +15,9 @@ use std::time::Duration;
 /// The windows in which sessions in use are counted. A count lives for two of them.
 const USED_WINDOW: Duration = Duration::from_mins(5);
 
+/// Sessions of a partition that one count checks at most.
+const MOST_RECOUNTED: usize = 500;
+
 const CLOCK: &str = include_str!("lua/clock.lua");
 const HELD: &str = concat!(include_str!("lua/clock.lua"), include_str!("lua/held.lua"));
 
@@ -32,6 +35,8 @@ static EXTEND: LazyLock<Script> = script!("extend", HELD);
 static SIGN_OUT: LazyLock<Script> = script!("sign_out", HELD);
 static END_SESSIONS: LazyLock<Script> = script!("end_sessions", CLOCK);
 static LIST: LazyLock<Script> = script!("list", CLOCK);
+static COUNT: LazyLock<Script> = script!("count", CLOCK);
+static RECOUNT: LazyLock<Script> = script!("recount", CLOCK);
 
 /// What became of a session to create.
 #[derive(Debug)]
@@ -81,12 +86,13 @@ pub(super) async fn create(
     let once = repeated.map(|repeated| repeated.once);
     let before = repeated.and_then(|repeated| repeated.before);
     let before_id = before.map_or(token.id(), SessionId::as_str);
-    let mut call = CREATE.call(5 + known.len(), 17 + 2 * known.len(), 768);
+    let mut call = CREATE.call(6 + known.len(), 18 + 2 * known.len(), 768);
     call.arg(&index)
         .arg(used_now(link, partition))
         .arg(keys.session(partition, token.id()))
         .arg(once.map_or(index, |once| keys.session_once(partition, &once.name)))
-        .arg(keys.session(partition, before_id));
+        .arg(keys.session(partition, before_id))
+        .arg(keys.sessions_open(partition));
     push_sessions(&mut call, link, partition, known);
     call.arg(token.id())
         .arg(token.sha256())
@@ -153,9 +159,10 @@ pub(super) async fn extend(
 /// Ends the session of this subject that a token opens.
 pub(super) async fn sign_out(link: &Link, token: &Token, subject: &ExternalId) -> Result<(), Refusal> {
     let keys = link.store().keys();
-    let mut call = SIGN_OUT.call(2, 5, 320);
+    let mut call = SIGN_OUT.call(3, 6, 320);
     call.arg(keys.session(token.partition(), token.id()))
-        .arg(keys.sessions_of(subject));
+        .arg(keys.sessions_of(subject))
+        .arg(keys.sessions_open(token.partition()));
     push_token(&mut call, token);
     call.arg(token.id());
     let reply: String = link.run(&SIGN_OUT, &call).await?;
@@ -177,9 +184,11 @@ pub(super) async fn end_sessions(
     subject: &ExternalId,
     named: &[SessionId],
 ) -> Result<(u64, Vec<SessionId>), StoreError> {
-    let mut call = END_SESSIONS.call(1 + named.len(), 2 + 2 * named.len(), 64 * (2 + 2 * named.len()));
-    call.arg(link.store().keys().sessions_of(subject));
-    push_sessions(&mut call, link, SessionPartition::of(subject), named);
+    let partition = SessionPartition::of(subject);
+    let mut call = END_SESSIONS.call(2 + named.len(), 3 + 2 * named.len(), 64 * (3 + 2 * named.len()));
+    call.arg(link.store().keys().sessions_of(subject))
+        .arg(link.store().keys().sessions_open(partition));
+    push_sessions(&mut call, link, partition, named);
     call.arg(subject.as_str());
     push_ids(&mut call, named);
     let (ended, left): (u64, Vec<String>) = link.run(&END_SESSIONS, &call).await?;
@@ -208,13 +217,46 @@ pub(super) async fn list(
     Ok((rows.collect::<Result<_, StoreError>>()?, ids(&all)?))
 }
 
-/// How many sessions of a partition were in use in this window or the one before, roughly.
-pub(super) async fn count_used(link: &Link, partition: SessionPartition) -> Result<u64, StoreError> {
+/// The sessions of a partition, or of several.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Sum {
+    /// How many were in use in this window or the one before, roughly.
+    pub(super) used: u64,
+    /// How many there are.
+    pub(super) open: u64,
+}
+
+/// Counts the sessions of a partition. Up to 500 whose end has come are checked: they have ended, or their end has moved.
+pub(super) async fn count(link: &Link, partition: SessionPartition) -> Result<Sum, StoreError> {
     let (keys, window) = (link.store().keys(), window());
-    let mut cmd = redis::cmd("PFCOUNT");
-    cmd.arg(keys.sessions_used(partition, window.saturating_sub(1)))
-        .arg(keys.sessions_used(partition, window));
-    link.query(&cmd).await
+    let open = keys.sessions_open(partition);
+    let mut call = COUNT.call(3, 4, 192);
+    call.arg(&open)
+        .arg(keys.sessions_used(partition, window.saturating_sub(1)))
+        .arg(keys.sessions_used(partition, window))
+        .arg(MOST_RECOUNTED);
+    let counted: Vec<String> = link.run(&COUNT, &call).await?;
+    let [used, all, due @ ..] = counted.as_slice() else {
+        return Err(StoreError::Answer("count: too little".to_owned()));
+    };
+    let number = |text: &String| {
+        text.parse::<u64>()
+            .map_err(|error| StoreError::Answer(format!("count: {error}")))
+    };
+    let (used, all) = (number(used)?, number(all)?);
+    if due.is_empty() {
+        return Ok(Sum { used, open: all });
+    }
+    let due = ids(due)?;
+    let mut call = RECOUNT.call(1 + due.len(), 1 + 2 * due.len(), 64 * (1 + 2 * due.len()));
+    call.arg(open);
+    push_sessions(&mut call, link, partition, &due);
+    push_ids(&mut call, &due);
+    let ended: u64 = link.run(&RECOUNT, &call).await?;
+    Ok(Sum {
+        used,
+        open: all.saturating_sub(ended),
+    })
 }
 
 /// The count of sessions in use that a use now adds to. By this instance's clock: it is rough anyway.

@@ -3,6 +3,9 @@ use crate::json::JsonFault;
 use crate::store::StoreError;
 use std::time::Duration;
 
+/// `Retry-After` while there are as many sessions as there may be, seconds: by then they have been counted again.
+const RETRY_FULL_S: u32 = 10;
+
 /// Why a call about a session was not carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
@@ -40,6 +43,9 @@ pub enum SessionError {
     /// The idempotency key was used with another body.
     #[error("the same key was used with another body; use a new key")]
     KeyReused,
+    /// There are as many sessions as there may be.
+    #[error("there are SESSIONS_MAX sessions; try again when some have ended, or raise SESSIONS_MAX")]
+    TooMany,
     /// Too many sessions of the subject were created at the same time.
     #[error("too many sessions of the subject are created at once; try again")]
     Busy,
@@ -72,6 +78,12 @@ impl From<SessionError> for Problem {
                 Self::unacceptable(vec![FieldError::new("data", error.to_string())])
             }
             SessionError::KeyReused => Self::unacceptable_parameter("Idempotency-Key", error.to_string()),
+            SessionError::TooMany => Self::too_many(
+                "too_many_sessions",
+                "There are too many sessions",
+                error.to_string(),
+                RETRY_FULL_S,
+            ),
             SessionError::Busy => Self::unavailable(error.to_string(), 1),
             SessionError::Random(cause) => {
                 tracing::error!(%cause, "the system gives no random numbers");

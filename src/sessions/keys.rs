@@ -34,6 +34,12 @@ impl Keys {
         format!("{}sessions:{{s:{p:02x}}}:{subject}", self.prefix())
     }
 
+    /// The ids of a partition's sessions.
+    #[must_use]
+    pub fn sessions_open(&self, SessionPartition(p): SessionPartition) -> String {
+        format!("{}sessions_open:{{s:{p:02x}}}", self.prefix)
+    }
+
     /// The record of an idempotency key of a creation in this partition.
     #[must_use]
     pub fn session_once(&self, SessionPartition(p): SessionPartition, name: &str) -> String {
@@ -92,6 +98,7 @@ mod tests {
             keys.session_once(partition, "0a"),
             format!("fp:session-once:{{s:{hex}}}:0a")
         );
+        assert_eq!(keys.sessions_open(SessionPartition(10)), "fp:sessions_open:{s:0a}");
         assert_eq!(keys.sessions_used(SessionPartition(10), 7), "fp:sessions_used:{s:0a}:7");
         assert_eq!(
             keys.session_in(&keys.sessions_of(&anna), "0a"),

@@ -12,6 +12,8 @@ pub struct SessionMetrics {
     pub stolen: IntCounter,
     /// Sessions in use lately, of all instances, roughly.
     pub active: IntGauge,
+    /// Sessions of all instances, by the last count.
+    pub open: IntGauge,
 }
 
 impl SessionMetrics {
@@ -31,6 +33,7 @@ impl SessionMetrics {
                 "fleetpulse_sessions_stolen_total",
                 "Sessions ended because a replaced token was used again",
             )?,
+            open: registry.gauge("fleetpulse_sessions_open", "Sessions of all instances")?,
             active: registry.gauge(
                 "fleetpulse_sessions_active",
                 "Sessions of all instances in use lately, roughly",

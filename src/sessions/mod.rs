@@ -4,6 +4,7 @@
 //! |---|---|---|---|
 //! | `session:{s:pp}:ID` | hash | a session, below | when the session does |
 //! | `sessions:{s:pp}:SUBJECT` | sorted set | ids of a subject's sessions by their absolute end, ms | with the latest of them |
+//! | `sessions_open:{s:pp}` | sorted set | ids of the partition's sessions by an end that they had, ms: to count them | with the latest of them |
 //! | `session-once:{s:pp}:DIGEST` | string | a creation with an idempotency key: the digest of its body, and the session's id | after 24 h |
 //! | `sessions_used:{s:pp}:WINDOW` | `HyperLogLog` | sessions in use in five minutes | ten minutes after the last use in them |
 //!
@@ -53,6 +54,10 @@
 //! shorter. So a session may end by so much less than its idle time to live after its last use, and never later; one used
 //! at least every nine tenths of its idle time to live does not end by it. The end that an answer tells is the one that
 //! holds.
+//!
+//! **How many there may be** (`SESSIONS_MAX`) is checked in the process: the sessions of all instances as of the last count, and those that
+//! it has created since. A creation writes the session's first end into `sessions_open`. A use does not: a count asks for the ends of those
+//! whose noted end has come, and takes out those that are gone.
 //!
 //! **Not guaranteed.** A session whose creation, or an extension whose answer, was lost on the way may be there; both end
 //! by themselves. A subject's list is read in two steps, so it may miss a session created meanwhile. Redis decides: with it

@@ -18,6 +18,9 @@ pub struct SessionSettings {
     // The scripts walk over all sessions of a subject: the bound is theirs.
     #[arg(long = "sessions-per-subject", env = "SESSIONS_PER_SUBJECT", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=512))]
     pub per_subject: u16,
+    /// Sessions that there may be at once, of all subjects; beyond it the answer is 429
+    #[arg(long = "sessions-max", env = "SESSIONS_MAX", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    pub max: u64,
     /// Milliseconds for which a token that was replaced is honoured still, and in any case until a later one is used
     #[arg(long = "session-rotation-grace", env = "SESSION_ROTATION_GRACE_MS", default_value_t = 15_000, value_parser = clap::value_parser!(u32).range(0..=300_000))]
     pub rotation_grace_ms: u32,

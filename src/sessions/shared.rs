@@ -1,6 +1,8 @@
+use super::commands::Sum;
 use super::metrics::SessionMetrics;
 use super::settings::SessionSettings;
 use super::stats::{Rates, Stats};
+use crate::runtime::Tally;
 use crate::store::StoreError;
 use parking_lot::Mutex;
 use prometheus::{IntCounter, IntGauge};
@@ -13,6 +15,8 @@ pub struct Shared {
     counted: Counted,
     // Held for a look or an entry, never across an await; by the sampling task and by who asks for the stats.
     rates: Mutex<Rates>,
+    /// The sessions of all instances.
+    open: Tally,
 }
 
 /// The instruments, looked up once.
@@ -24,6 +28,7 @@ pub(super) struct Counted {
     pub(super) reused: IntCounter,
     pub(super) stolen: IntCounter,
     pub(super) active: IntGauge,
+    pub(super) open: IntGauge,
 }
 
 impl Shared {
@@ -40,8 +45,10 @@ impl Shared {
                 reused: validations("reused"),
                 stolen: metrics.stolen.clone(),
                 active: metrics.active.clone(),
+                open: metrics.open.clone(),
             },
             rates: Mutex::default(),
+            open: Tally::default(),
         })
     }
 
@@ -57,14 +64,26 @@ impl Shared {
         self.rates.lock().stats(&self.counted)
     }
 
-    /// Takes over what Redis says of the sessions in use.
-    pub(super) fn keep_active(&self, active: Result<u64, StoreError>) {
-        match &active {
-            // The gauge keeps its last value when Redis does not answer: none in use would be a false alarm.
-            Ok(active) => self.counted.active.set(i64::try_from(*active).unwrap_or(i64::MAX)),
-            Err(error) => tracing::debug!(%error, "the sessions in use are not counted"),
+    /// Takes over how many sessions there are, and how many are in use, by a count of Redis's.
+    pub(super) fn keep(&self, sum: &Result<Sum, StoreError>) {
+        match sum {
+            // The gauges keep their last values when Redis does not answer: none in use would be a false alarm.
+            Ok(sum) => {
+                self.counted.active.set(i64::try_from(sum.used).unwrap_or(i64::MAX));
+                self.counted.open.set(i64::try_from(sum.open).unwrap_or(i64::MAX));
+            }
+            Err(error) => tracing::debug!(%error, "the sessions are not counted"),
         }
-        self.rates.lock().active = active.ok();
+        self.rates.lock().active = sum.as_ref().ok().map(|sum| sum.used);
+    }
+
+    pub(super) const fn open(&self) -> &Tally {
+        &self.open
+    }
+
+    /// Returns whether there are as many sessions as there may be.
+    pub(super) fn is_full(&self) -> bool {
+        self.open.total() >= self.settings.max
     }
 
     pub(super) const fn counted(&self) -> &Counted {
@@ -88,18 +107,19 @@ mod tests {
             absolute_ttl_s: 1,
             max_ttl_s: 1,
             per_subject: 1,
+            max: 1,
             rotation_grace_ms: 1,
         };
         let shared = Shared::new(
             settings,
             &SessionMetrics::register(&MetricsRegistry::default()).unwrap(),
         );
-        shared.keep_active(Ok(7));
+        shared.keep(&Ok(Sum { used: 7, open: 9 }));
         assert_eq!(
             (shared.counted().active.get(), shared.stats().active_estimate),
             (7, Some(7))
         );
-        shared.keep_active(Err(StoreError::Away));
+        shared.keep(&Err(StoreError::Away));
         assert_eq!(
             (shared.counted().active.get(), shared.stats().active_estimate),
             (7, None)

@@ -1,15 +1,16 @@
 //! How much is going on. Creations and validations are counted in this process, and looked at every few seconds, so that
-//! the calls themselves pay for no more than a counter. How many sessions are in use is asked of Redis twice a minute, by a
-//! command for each of the 256 partitions: each use that moves a session's end puts it into a `HyperLogLog` of its partition,
-//! one for every five minutes.
+//! the calls themselves pay for no more than a counter. Twice a minute, by a script call for each of the 256 partitions, Redis is asked
+//! how many sessions there are and how many are in use: each use that moves a session's end puts it into a `HyperLogLog` of its
+//! partition, one for every five minutes. While there are as many sessions as there may be, it is asked every five seconds.
 
-use super::commands;
+use super::commands::{self, Sum};
 use super::keys::SessionPartition;
 use super::shared::{Counted, Shared};
 use crate::store::{Link, StoreError};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use std::collections::VecDeque;
+use std::future::ready;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::time::{MissedTickBehavior, interval};
@@ -102,19 +103,27 @@ pub async fn keep_measuring(shared: Arc<Shared>, link: Link) {
         shared.rates().lock().take(sample);
         // While it is not known it is asked for at each look: at the start, and when Redis is back.
         let is_known = shared.rates().lock().active.is_some();
-        if look == 0 || !is_known {
-            let active = count_active(&link).await;
-            shared.keep_active(active);
+        if look == 0 || !is_known || shared.is_full() {
+            let counting = shared.open().begin_count();
+            let sum = count(&link).await;
+            if let Ok(sum) = &sum {
+                counting.end(sum.open);
+            }
+            shared.keep(&sum);
         }
     }
 }
 
 /// The sum over all partitions. Their slots differ, so each is a command of its own.
-async fn count_active(link: &Link) -> Result<u64, StoreError> {
+async fn count(link: &Link) -> Result<Sum, StoreError> {
+    let add = |sum: Sum, of_one: Sum| Sum {
+        used: sum.used + of_one.used,
+        open: sum.open + of_one.open,
+    };
     stream::iter(SessionPartition::all())
-        .map(|partition| commands::count_used(link, partition))
+        .map(|partition| commands::count(link, partition))
         .buffer_unordered(AT_ONCE)
-        .try_fold(0, |sum, count| std::future::ready(Ok(sum + count)))
+        .try_fold(Sum::default(), |sum, of_one| ready(Ok(add(sum, of_one))))
         .await
 }
 

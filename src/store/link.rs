@@ -24,7 +24,7 @@ const SHORT_LIVED: Duration = Duration::from_secs(1);
 const PING_IDLE: Duration = Duration::from_millis(500);
 
 /// Commands that change nothing: one whose answer was lost can be sent again. Scripts declare this in their header.
-const READS: [&[u8]; 18] = [
+const READS: [&[u8]; 17] = [
     b"EXISTS",
     b"GEOSEARCH",
     b"GET",
@@ -32,7 +32,6 @@ const READS: [&[u8]; 18] = [
     b"HGETALL",
     b"INFO",
     b"MGET",
-    b"PFCOUNT",
     b"PING",
     b"PTTL",
     b"SCAN",

@@ -16,6 +16,8 @@ pub(in crate::inventory) struct Swept {
     pub due: bool,
     /// Whether there is more to forget.
     pub ended: bool,
+    /// How many items the partition has.
+    pub items: u64,
     /// Reservations whose parts are to be looked after.
     pub work: Work,
 }
@@ -44,17 +46,22 @@ pub(in crate::inventory) async fn sweep(target: Target<'_>, capacity: Capacity) 
         keys.inventory_parted(partition),
         keys.inventory_clock(partition),
         keys.inventory_kept(partition),
+        keys.inventory_names(partition),
     ];
     let mut call = target.call(&SWEEP_SCRIPT, &more, 4, 16);
     call.arg(SWEEP).arg(capacity.parted).arg(capacity.kept);
     let answers: Vec<String> = target.link.run(&SWEEP_SCRIPT, &call).await?;
-    let [first, kind, ids @ ..] = answers.as_slice() else {
+    let [first, kind, items, ids @ ..] = answers.as_slice() else {
         return Err(StoreError::Answer("sweep: too little".to_owned()));
     };
+    let items = items
+        .parse()
+        .map_err(|error| StoreError::Answer(format!("sweep: {error}")))?;
     let ids = ids.iter().filter_map(|id| Id::parse(id).ok()).collect();
     Ok(Swept {
         due: first == "more",
         ended: first == "later",
+        items,
         work: if kind == "kept" {
             Work::Kept(ids)
         } else {

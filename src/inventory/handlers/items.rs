@@ -18,7 +18,8 @@ const MOST: i64 = MAX_QUANTITY.cast_signed();
 
 /// Set the quantity of an item
 ///
-/// Makes the item if there is none. What is held and confirmed stays as it is, and no less can be on hand, unless `allow_oversold` is
+/// Makes the item if there is none; beyond `INVENTORY_MAX_ITEMS` items that is a 429.
+/// What is held and confirmed stays as it is, and no less can be on hand, unless `allow_oversold` is
 /// true: then the item is `oversold` by the difference, and nothing of it can be reserved until enough is there. For
 /// compare-and-set give the version that you saw: as `If-Match: "VERSION"` (or a list of up to 1,000 of them, of which the item has to
 /// have one when the change is made; a mismatch is a 412, and a weak tag never matches; `If-None-Match: *` for an item

@@ -24,11 +24,17 @@ pub type State = web::Data<Inventory>;
 /// The largest body, bytes; 50 items with the longest names fit.
 const MAX_BODY: usize = 16 * 1024;
 
+/// `Retry-After` while there are as many items as there may be, seconds: some have to be deleted.
+const RETRY_FULL_S: u32 = 60;
+
 impl From<InventoryError> for Problem {
     fn from(error: InventoryError) -> Self {
         let detail = error.to_string();
         match error {
             InventoryError::Store(error) => error.into(),
+            InventoryError::TooManyItems => {
+                Self::too_many("too_many_items", "There are too many items", detail, RETRY_FULL_S)
+            }
             InventoryError::Busy => Self::unavailable("more calls are waiting than the service can hold; try again", 1),
             InventoryError::NoItem(sku) => Self::not_found(detail).with("sku", sku.as_str()),
             InventoryError::NoReservation(_) => Self::not_found(detail),

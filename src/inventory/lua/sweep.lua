@@ -8,12 +8,14 @@
 -- KEYS[6] reservations with parts elsewhere, by when those are looked after
 -- KEYS[7] the latest time that a sweep has seen, and the cursor of the correction in progress: 'MS CURSOR', '-' for none
 -- KEYS[8] reservations whose parts have heard of the last decision, by when it is checked whether they can be forgotten
+-- KEYS[9] names of the items
 -- ARGV[1] how long an ended reservation is remembered, ms
 -- ARGV[2] how many of each at most, up to 500
 -- ARGV[3] how many reservations the caller will look after whose parts have not heard of the last decision; 0 if none
 -- ARGV[4] how many of those in KEYS[8] it will check if there are none of the others; 0 if none
 -- Returns 'more' if there are more holds to end, 'later' if there are only more to forget or to correct, else 'done'; then 'parted' or
---         'kept', and the ids of those reservations; each is named again, in 5 s or a minute, unless it has been settled.
+--         'kept', how many items there are, and the ids of those reservations; each is named again, in 5 s or a minute, unless it has been
+--         settled.
 local books = books_of(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], ARGV[1])
 local limit = tonumber(ARGV[2])
 
@@ -90,7 +92,8 @@ for _, id in ipairs(ids) do
   end
 end
 
-local answers = { more and 'more' or (#ids == limit or is_mending) and 'later' or 'done', 'parted' }
+local answers = { more and 'more' or (#ids == limit or is_mending) and 'later' or 'done', 'parted',
+  tostring(redis.call('ZCARD', KEYS[9])) }
 
 local function hand_out(list, most, again_ms)
   if most == 0 then return end
@@ -101,7 +104,7 @@ local function hand_out(list, most, again_ms)
 end
 
 hand_out(KEYS[6], tonumber(ARGV[3]), AGAIN_MS)
-if #answers == 2 then
+if #answers == 3 then
   answers[2] = 'kept'
   hand_out(KEYS[8], tonumber(ARGV[4]), CHECKED_AGAIN_MS)
 end

@@ -10,7 +10,8 @@ use actix_web::{HttpRequest, HttpResponse, web};
 /// Create a session
 ///
 /// The response contains the token, which is never shown again. If the client disconnects before the response, the session is ended.
-/// Where the subject has as many as it may have, the oldest ends. For the platform's other services, once they know who the user is:
+/// Where the subject has as many as it may have, the oldest ends. Beyond
+/// `SESSIONS_MAX` sessions of all subjects the answer is a 429. For the platform's other services, once they know who the user is:
 /// it carries no credentials yet. A call whose answer was lost can be repeated within a day with the same `Idempotency-Key`: the
 /// session that it created ends, and a new one is created, because only the hash of a token is kept.
 #[utoipa::path(

@@ -4,7 +4,8 @@
 -- KEYS[3]   the session
 -- KEYS[4]   record of the call's idempotency key; the index again if it has none
 -- KEYS[5]   the session that an earlier call with the key created, if the caller knows of one; else the new session again
--- KEYS[6..] sessions of the subject that the caller knows of
+-- KEYS[6]   ids of the partition's sessions
+-- KEYS[7..] sessions of the subject that the caller knows of
 -- ARGV[1]   id
 -- ARGV[2]   SHA-256 of the token
 -- ARGV[3]   SHA-256 of what all its tokens will have in common
@@ -17,13 +18,13 @@
 -- ARGV[10]  digest of the body, '' without an idempotency key
 -- ARGV[11]  for how long the record of the key is kept, ms
 -- ARGV[12]  the id of the session in KEYS[5], '' for none: it ends
--- ARGV[13..] the ids of the sessions in KEYS[6..], in their order
+-- ARGV[13..] the ids of the sessions in KEYS[7..], in their order
 -- Returns 'created', born, seen, idle, ends and absolute, as held.lua has them, or 'full' and ids: nothing was created,
 --         because room is to be made and too few of those that exist were named; these are all. 'before' and the id of the session
 --         that an earlier call with the key created, if it was not named; 'differs' if that had another body. A value a line.
 -- Redis that has no memory left refuses a script's HSET, but not where the script has written before: so the session comes
 -- first, and what makes room for it after that. A subject keeps its sessions where it cannot have one more.
-local index, active, session, id = KEYS[1], KEYS[2], KEYS[3], ARGV[1]
+local index, active, session, open, id = KEYS[1], KEYS[2], KEYS[3], KEYS[6], ARGV[1]
 local born = now_us()
 local now = math.floor(born / 1000)
 
@@ -42,9 +43,9 @@ if over > 0 then
   for i = 13, #ARGV do
     local ends = call('ZSCORE', index, ARGV[i])
     if ends and tonumber(ends) >= now and ARGV[i] ~= before then
-      local since = call('HGET', KEYS[i - 7], 'born')
+      local since = call('HGET', KEYS[i - 6], 'born')
       if since then
-        alive[#alive + 1] = { born = tonumber(since), key = KEYS[i - 7], id = ARGV[i] }
+        alive[#alive + 1] = { born = tonumber(since), key = KEYS[i - 6], id = ARGV[i] }
       else
         -- It ended by itself, unused, before its absolute end.
         unused[#unused + 1] = ARGV[i]
@@ -70,16 +71,25 @@ call('PEXPIREAT', session, ends)
 if before ~= '' then
   call('DEL', KEYS[5])
   call('ZREM', index, before)
+  call('ZREM', open, before)
 end
 if digest ~= '' then call('SET', once, digest .. ' ' .. id, 'PX', ARGV[11]) end
 for i = 1, over do
   call('DEL', alive[i].key)
   call('ZREM', index, alive[i].id)
+  call('ZREM', open, alive[i].id)
 end
-for _, gone in ipairs(unused) do call('ZREM', index, gone) end
+for _, gone in ipairs(unused) do
+  call('ZREM', index, gone)
+  call('ZREM', open, gone)
+end
 call('ZREMRANGEBYSCORE', index, '-inf', '(' .. text(now))
 call('ZADD', index, absolute, id)
 call('PEXPIREAT', index, text(tonumber(call('ZRANGE', index, -1, -1, 'WITHSCORES')[2])))
+-- Uses move the end and do not write it here: a count asks for it once this one has come (recount.lua).
+call('ZADD', open, ends, id)
+call('PEXPIREAT', open, absolute, 'NX')
+call('PEXPIREAT', open, absolute, 'GT')
 call('PFADD', active, session)
 call('PEXPIRE', active, 600000)
 return lines({ 'created', text(born), text(now), ARGV[7], ends, absolute })

@@ -1,6 +1,7 @@
 -- sign_out: ends the session that a token opens.
 -- KEYS[1] session
 -- KEYS[2] index of the subject
+-- KEYS[3] ids of the partition's sessions
 -- ARGV[1] SHA-256 of the token
 -- ARGV[2] SHA-256 of what all tokens of its session have in common
 -- ARGV[3] id
@@ -9,4 +10,5 @@ local outcome, f = held(KEYS[1], ARGV[1], ARGV[2], now_ms())
 if outcome == 'unknown' then return outcome end
 call('DEL', KEYS[1])
 call('ZREM', KEYS[2], ARGV[3])
+call('ZREM', KEYS[3], ARGV[3])
 return refusal(outcome, f)

@@ -18,6 +18,7 @@ mod leaving;
 mod model;
 mod reservations;
 mod sagas;
+mod total;
 mod was_wrong;
 
 use crate::support::{Answer, Api, Redis, Scene, send};

@@ -122,10 +122,11 @@ async fn it_lies_in_redis_as_documented_all_of_a_subject_in_one_slot() {
     let mut keys = keys(&scene).await;
     keys.sort();
     let tag = format!("{{s:{}}}", &opened.token[4..6]);
-    assert_eq!(keys.len(), 3, "{keys:?}");
+    assert_eq!(keys.len(), 4, "{keys:?}");
     assert!(keys[0].ends_with(&format!(":session:{tag}:{}", opened.id)), "{keys:?}");
     assert!(keys[1].ends_with(&format!(":sessions:{tag}:anna")), "{keys:?}");
-    assert!(keys[2].contains(&format!(":sessions_used:{tag}:")), "{keys:?}");
+    assert!(keys[2].ends_with(&format!(":sessions_open:{tag}")), "{keys:?}");
+    assert!(keys[3].contains(&format!(":sessions_used:{tag}:")), "{keys:?}");
     let session: HashMap<String, String> = scene.redis.query(cmd("HGETALL").arg(&keys[0])).await;
     let ends: i64 = scene.redis.query(cmd("PEXPIRETIME").arg(&keys[0])).await;
     assert_eq!(session["ends"], ends.to_string());
@@ -134,7 +135,12 @@ async fn it_lies_in_redis_as_documented_all_of_a_subject_in_one_slot() {
         .redis
         .query(cmd("ZRANGE").arg(&keys[1]).arg(0).arg(-1).arg("WITHSCORES"))
         .await;
-    assert_eq!(members, [(opened.id, session["absolute"].parse().unwrap())]);
+    assert_eq!(members, [(opened.id.clone(), session["absolute"].parse().unwrap())]);
+    let open: Vec<(String, i64)> = scene
+        .redis
+        .query(cmd("ZRANGE").arg(&keys[2]).arg(0).arg(-1).arg("WITHSCORES"))
+        .await;
+    assert_eq!(open, [(opened.id, ends)]);
     let index_ends: i64 = scene.redis.query(cmd("PEXPIRETIME").arg(&keys[1])).await;
     assert_eq!(index_ends, members[0].1);
 }

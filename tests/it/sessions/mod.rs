@@ -14,6 +14,7 @@ mod rotate;
 mod stats;
 mod storm;
 mod subject;
+mod total;
 
 use crate::support::{Answer, Api, Redis, Scene, Service, send};
 use fleetpulse::ids::ExternalId;
@@ -135,6 +136,7 @@ fn settings() -> SessionSettings {
         absolute_ttl_s: 86_400,
         max_ttl_s: 2_592_000,
         per_subject: 32,
+        max: 1_000_000,
         rotation_grace_ms: 15_000,
     }
 }

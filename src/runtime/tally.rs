@@ -1,0 +1,113 @@
+//! A total over all instances: as it was counted last, and what this process has created since.
+//!
+//! A creation costs a few atomic operations and no call of Redis. What other instances create is missing until the next count, and what has
+//! ended since the last one is in it still. What this process creates is never missing.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A total of what all instances have stored.
+#[derive(Debug, Default)]
+pub struct Tally {
+    counted: AtomicU64,
+    /// Claims of this process since it was counted.
+    claimed: AtomicU64,
+    /// Those of them that were kept.
+    kept: AtomicU64,
+}
+
+impl Tally {
+    /// Returns the total.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.counted.load(Ordering::Acquire) + self.claimed.load(Ordering::Acquire)
+    }
+
+    /// Adds one that is about to be created; it is taken out again when the returned guard is dropped without [`Claim::keep`].
+    #[must_use]
+    pub fn claim(&self) -> Claim<'_> {
+        let before = self.counted.load(Ordering::Acquire) + self.claimed.fetch_add(1, Ordering::AcqRel);
+        Claim {
+            tally: self,
+            before,
+            is_kept: false,
+        }
+    }
+
+    /// Begins a count, of which a process makes one at a time. What is being created, or is created from now on, is added to what it finds.
+    #[must_use]
+    pub fn begin_count(&self) -> Count<'_> {
+        Count {
+            tally: self,
+            kept: self.kept.load(Ordering::Acquire),
+        }
+    }
+}
+
+/// One that is about to be created.
+#[derive(Debug)]
+pub struct Claim<'a> {
+    tally: &'a Tally,
+    before: u64,
+    is_kept: bool,
+}
+
+impl Claim<'_> {
+    /// Returns the total without it and those that were claimed later.
+    #[must_use]
+    pub const fn before(&self) -> u64 {
+        self.before
+    }
+
+    /// It was created.
+    pub fn keep(mut self) {
+        self.is_kept = true;
+        self.tally.kept.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            self.tally.claimed.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+}
+
+/// A count in progress.
+#[derive(Debug)]
+pub struct Count<'a> {
+    tally: &'a Tally,
+    kept: u64,
+}
+
+impl Count<'_> {
+    /// Ends the count with what it found.
+    pub fn end(self, counted: u64) {
+        let Self { tally, kept } = self;
+        tally.counted.store(counted, Ordering::Release);
+        tally.claimed.fetch_sub(kept, Ordering::AcqRel);
+        tally.kept.fetch_sub(kept, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_created_since_the_count_is_added() {
+        let tally = Tally::default();
+        tally.claim().keep();
+        let second = tally.claim();
+        assert_eq!((second.before(), tally.total()), (1, 2));
+        drop(second);
+        assert_eq!(tally.total(), 1);
+        let (early, count) = (tally.claim(), tally.begin_count());
+        tally.claim().keep();
+        early.keep();
+        count.end(7);
+        assert_eq!(tally.total(), 9, "two were created while it was counted");
+        tally.begin_count().end(5);
+        assert_eq!(tally.total(), 5);
+    }
+}
