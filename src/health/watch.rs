@@ -70,7 +70,7 @@ async fn probe(link: &Link) -> Result<(), StoreError> {
 }
 
 /// Measures the memory of Redis, and sets or removes the warning that nothing new is stored.
-async fn measure(link: &Link, board: &Board, metrics: &Metrics, full_percent: u8) {
+async fn measure(link: &Link, board: &Board, metrics: &HealthMetrics, full_percent: u8) {
     let memory = match link.measure_memory(full_percent).await {
         Ok(memory) => memory,
         Err(error) => return tracing::debug!(%error, "the memory of Redis cannot be measured"),

@@ -1,9 +1,10 @@
 //! How many items there are, and whether there may be one more.
 
+use super::keys::INVENTORY_PARTITIONS;
 use super::{Inventory, InventoryError};
 use crate::ids::Id;
 use crate::runtime::{Claim, Tally};
-use crate::store::{INVENTORY_PARTITIONS, Keys};
+use crate::store::Keys;
 use std::sync::Arc;
 
 /// The items of each partition, as the sweeps find them and as this process makes them. All workers of a process share one.

@@ -37,7 +37,7 @@ impl Keys {
     /// The ids of a partition's sessions.
     #[must_use]
     pub fn sessions_open(&self, SessionPartition(p): SessionPartition) -> String {
-        format!("{}sessions_open:{{s:{p:02x}}}", self.prefix)
+        format!("{}sessions_open:{{s:{p:02x}}}", self.prefix())
     }
 
     /// The record of an idempotency key of a creation in this partition.

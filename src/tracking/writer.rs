@@ -227,7 +227,7 @@ impl Writer {
     /// Returns whether Redis has no room for new entities, and this is one. Without a complete live index nobody can say which are new.
     fn has_no_room(&self, kind: Kind, id: &Id) -> bool {
         let shared = &self.0.shared;
-        shared.store.is_nearly_full() && shared.is_synced() && !shared.live(kind).knows(id)
+        shared.store.is_nearly_full() && shared.is_synced() && !shared.live(kind).has_record(id)
     }
 
     fn reserve(&self, count: usize) -> Result<(), QueueFull> {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::support::eventually;
-use fleetpulse::store::SessionPartition;
+use fleetpulse::sessions::SessionPartition;
 use futures_util::future::join_all;
 use redis::cmd;
 
