@@ -38,14 +38,14 @@ pub enum MediaType {
 
 /// A body, read whole.
 #[derive(Debug)]
-pub struct Body {
+pub struct RawBody {
     /// Its bytes.
     pub bytes: Bytes,
     /// What they are said to be.
     pub media_type: MediaType,
 }
 
-impl Body {
+impl RawBody {
     /// Reads a body of at most `limit` bytes, as it is sent and as it is decoded.
     ///
     /// # Errors

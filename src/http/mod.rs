@@ -26,7 +26,7 @@ mod stamp;
 pub mod timestamp;
 
 pub use answers::{AnswerLimit, Answers, BoundAnswers};
-pub use body::{Bodies, Body, BodyTimeout, MediaType};
+pub use body::{Bodies, BodyTimeout, MediaType, RawBody};
 pub use caller::{Caller, Callers, NetworkError, Networks, ProxyHeader};
 pub use close::CloseWhenStopping;
 pub use connection::{Connection, Stream, Timeouts};
@@ -38,7 +38,7 @@ pub use idempotency::{REPLAYED, idempotency_key, no_idempotency_key};
 pub use metrics::HttpMetrics;
 pub use observe::Observe;
 pub use problem::{FieldError, Problem};
-pub use query::Query;
+pub use query::QueryString;
 pub use raw::{RawObject, elements, raw};
 pub use request::{asks_for, bearer, no_query, path_external_id, path_id, unreserved_path_id};
 pub use settings::HttpSettings;

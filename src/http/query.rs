@@ -4,11 +4,11 @@ use std::borrow::Cow;
 /// Reads a query string parameter by parameter. An unknown parameter is a 400 that names the nearest known one, so a misspelt filter is
 /// never ignored.
 #[derive(Debug)]
-pub struct Query<'a> {
+pub struct QueryString<'a> {
     pairs: Vec<(Cow<'a, str>, Cow<'a, str>)>,
 }
 
-impl<'a> Query<'a> {
+impl<'a> QueryString<'a> {
     /// Splits a query string and holds its names against those that the call knows.
     ///
     /// # Errors
@@ -125,14 +125,14 @@ mod tests {
     #[test]
     fn unknown_and_repeated_parameters_are_refused() {
         let known = ["lat", "limit"];
-        assert!(Query::parse("lat=1&status=a&status=b", &known, &["status"]).is_ok());
-        assert!(Query::parse("lat=1&lat=2", &known, &[]).is_err());
-        assert!(Query::parse("latt=1", &known, &[]).is_err());
+        assert!(QueryString::parse("lat=1&status=a&status=b", &known, &["status"]).is_ok());
+        assert!(QueryString::parse("lat=1&lat=2", &known, &[]).is_err());
+        assert!(QueryString::parse("latt=1", &known, &[]).is_err());
     }
 
     #[test]
     fn an_unknown_parameter_is_answered_with_the_nearest_known_one() {
-        let said = |query, known: &[&str]| Query::parse(query, known, &["status"]).unwrap_err().to_string();
+        let said = |query, known: &[&str]| QueryString::parse(query, known, &["status"]).unwrap_err().to_string();
         for (query, hint) in [
             ("statuses=a", "`statuses` is unknown: did you mean `status`?"),
             ("Lng=1", "`Lng` is unknown: did you mean `lon`?"),
@@ -144,13 +144,13 @@ mod tests {
             let said = said(query, &["lat", "lon"]);
             assert!(said.ends_with(hint), "{said}");
         }
-        let none = Query::parse("x=1", &[], &[]).unwrap_err().to_string();
+        let none = QueryString::parse("x=1", &[], &[]).unwrap_err().to_string();
         assert!(none.ends_with("`x` is unknown: none is known here"), "{none}");
     }
 
     #[test]
     fn values_are_decoded() {
-        let query = Query::parse("s=a%20b+c", &["s"], &[]).unwrap();
+        let query = QueryString::parse("s=a%20b+c", &["s"], &[]).unwrap();
         assert_eq!(query.text("s"), Some("a b c"));
         assert!(query.number::<f64>("s").is_err());
     }
@@ -158,10 +158,10 @@ mod tests {
     #[test]
     fn what_is_not_utf8_is_refused() {
         for bad in ["s=%FF", "s=a%C3", "%FF=a", "s=%ED%A0%80", "s=%FF%EF%BF%BD"] {
-            assert!(Query::parse(bad, &["s"], &[]).is_err(), "{bad}");
+            assert!(QueryString::parse(bad, &["s"], &[]).is_err(), "{bad}");
         }
         for good in ["s=%C3%A9", "s=%EF%BF%BD", "s=%zz", "s=%"] {
-            assert!(Query::parse(good, &["s"], &[]).is_ok(), "{good}");
+            assert!(QueryString::parse(good, &["s"], &[]).is_ok(), "{good}");
         }
     }
 

@@ -1,5 +1,5 @@
 use super::coding::prefers;
-use super::{Problem, Query};
+use super::{Problem, QueryString};
 use crate::ids::{ExternalId, Id, parse_member, percent_decoded};
 use actix_web::HttpRequest;
 use actix_web::http::header::{ACCEPT, AUTHORIZATION};
@@ -58,6 +58,6 @@ pub fn bearer(request: &HttpRequest) -> Option<&str> {
 pub fn no_query(request: &HttpRequest) -> Result<(), Problem> {
     match request.query_string() {
         "" => Ok(()),
-        query => Query::parse(query, &[], &[]).map(drop),
+        query => QueryString::parse(query, &[], &[]).map(drop),
     }
 }

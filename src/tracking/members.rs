@@ -1,6 +1,6 @@
 //! Which members of an entity a list shows: the query parameter `fields`.
 
-use crate::http::{FieldError, Problem, Query, names};
+use crate::http::{FieldError, Problem, QueryString, names};
 
 /// A set of members. The id is always shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +68,7 @@ impl Members {
         if !query.contains(FIELDS) {
             return Ok(Self::default());
         }
-        Query::unchecked(query)
+        QueryString::unchecked(query)
             .text(FIELDS)
             .map_or(Ok(Self::default()), Self::parse)
     }

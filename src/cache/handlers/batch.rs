@@ -5,7 +5,7 @@ use super::entries::EntryBody;
 use super::input::{self, KeyBody, PutBody};
 use super::{CacheError, OVERHEAD, State, namespace, read};
 use crate::cache::MAX_KEY;
-use crate::http::{AnswerLimit, Answers, Body, Problem, RawObject, no_query, raw, reply};
+use crate::http::{AnswerLimit, Answers, Problem, RawBody, RawObject, no_query, raw, reply};
 use crate::runtime::{Room, apart};
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
@@ -107,7 +107,7 @@ pub async fn batch(request: HttpRequest, payload: web::Payload, cache: State) ->
     no_query(&request)?;
     let largest = usize::try_from(cache.shared().settings().max_value_bytes).unwrap_or(usize::MAX);
     let most = largest.max(MAX_BATCH);
-    let body = Body::read_json(&request, &mut payload.into_inner(), most.saturating_add(OVERHEAD)).await?;
+    let body = RawBody::read_json(&request, &mut payload.into_inner(), most.saturating_add(OVERHEAD)).await?;
     let Asked { delete, set, get } = read(&cache, body, Asked::read).await?;
     // Before anything is done.
     let room = room(&request, get.len(), largest)?;

@@ -7,7 +7,7 @@ use super::input::{self, TtlClassBody};
 use super::{MAX_BODY, State, key, namespace};
 use crate::cache::TtlClass;
 use crate::clock::whole_ms;
-use crate::http::{Body, Fields, Problem, REPLAYED, idempotency_key, no_query, reply};
+use crate::http::{Fields, Problem, REPLAYED, RawBody, idempotency_key, no_query, reply};
 use crate::once::Once;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -79,7 +79,7 @@ pub async fn count(request: HttpRequest, payload: web::Payload, cache: State) ->
     let (namespace, key) = (namespace(&request)?, key(&request)?);
     no_query(&request)?;
     let once = idempotency_key(&request)?;
-    let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
+    let body = RawBody::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
     let once = once.map(|once| Once::new(&["count", &namespace, &key], &once, &body));
     let mut fields = Fields::parse_optional(&body)?;
     let settings = cache.shared().settings();

@@ -4,7 +4,7 @@ use super::super::{Entry, Level, Stored};
 use super::input::{self, PutBody, TouchBody};
 use super::{CacheError, MAX_BODY, OVERHEAD, State, key, namespace, read};
 use crate::clock::whole_ms;
-use crate::http::{Body, Fields, Problem, no_query, reply};
+use crate::http::{Fields, Problem, RawBody, no_query, reply};
 use crate::runtime::apart;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
@@ -113,7 +113,7 @@ pub async fn put_entry(request: HttpRequest, payload: web::Payload, cache: State
     let (namespace, key) = (namespace(&request)?, key(&request)?);
     no_query(&request)?;
     let most = usize::try_from(cache.shared().settings().max_value_bytes).unwrap_or(usize::MAX);
-    let body = Body::read_json(&request, &mut payload.into_inner(), most.saturating_add(OVERHEAD)).await?;
+    let body = RawBody::read_json(&request, &mut payload.into_inner(), most.saturating_add(OVERHEAD)).await?;
     let (put, ticket, value) = read(&cache, body, |cache, body| {
         let (mut fields, value) = input::written(body)?;
         let put = input::put(&mut fields, cache.shared().settings());
@@ -155,7 +155,7 @@ pub async fn put_entry(request: HttpRequest, payload: web::Payload, cache: State
 pub async fn touch_entry(request: HttpRequest, payload: web::Payload, cache: State) -> Result<HttpResponse, Problem> {
     let (namespace, key) = (namespace(&request)?, key(&request)?);
     no_query(&request)?;
-    let mut fields = Fields::parse(&Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?)?;
+    let mut fields = Fields::parse(&RawBody::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?)?;
     let given = input::ttl(&mut fields, cache.shared().settings());
     if given.is_none() {
         fields.refuse("ttl_s", "is missing");

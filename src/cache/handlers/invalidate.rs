@@ -3,7 +3,7 @@
 use super::super::Applied;
 use super::{MAX_BODY, State};
 use crate::cache::Event;
-use crate::http::{Body, FieldError, Fields, Problem, TimeBody, no_query, reply};
+use crate::http::{FieldError, Fields, Problem, RawBody, TimeBody, no_query, reply};
 use crate::ids::Id;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -147,5 +147,5 @@ fn data(fields: &mut Fields) -> Map<String, Value> {
 
 async fn fields(request: &HttpRequest, payload: web::Payload) -> Result<Fields, Problem> {
     no_query(request)?;
-    Fields::parse(&Body::read_json(request, &mut payload.into_inner(), MAX_BODY).await?)
+    Fields::parse(&RawBody::read_json(request, &mut payload.into_inner(), MAX_BODY).await?)
 }

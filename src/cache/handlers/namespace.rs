@@ -2,7 +2,7 @@
 
 use super::super::{Invalidated, Stats};
 use super::{State, any_namespace, namespace};
-use crate::http::{Problem, Query, bearer, no_query, reply};
+use crate::http::{Problem, QueryString, bearer, no_query, reply};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
@@ -51,7 +51,7 @@ pub(super) struct InvalidatedBody {
 )]
 pub async fn list_keys(request: HttpRequest, cache: State) -> Result<HttpResponse, Problem> {
     let namespace = namespace(&request)?;
-    let query = Query::parse(request.query_string(), &["pattern", "cursor"], &[])?;
+    let query = QueryString::parse(request.query_string(), &["pattern", "cursor"], &[])?;
     let Some(token) = &cache.shared().settings().listing_token else {
         return Err(Problem::forbidden(
             "keys are not listed here: CACHE_LISTING_TOKEN is not set",
@@ -72,7 +72,7 @@ pub async fn list_keys(request: HttpRequest, cache: State) -> Result<HttpRespons
 }
 
 /// A pattern, and where to go on.
-fn piece<'q>(query: &'q Query<'_>) -> Result<(&'q str, u64), Problem> {
+fn piece<'q>(query: &'q QueryString<'_>) -> Result<(&'q str, u64), Problem> {
     let pattern = query.text("pattern").unwrap_or("*");
     if pattern.is_empty() || pattern.len() > MAX_PATTERN {
         let detail = format!("must have 1 to {MAX_PATTERN} bytes");
@@ -106,7 +106,7 @@ fn piece<'q>(query: &'q Query<'_>) -> Result<(&'q str, u64), Problem> {
     )
 )]
 pub async fn clear_namespace(request: HttpRequest, cache: State) -> Result<HttpResponse, Problem> {
-    let query = Query::parse(request.query_string(), &["pattern", "cursor"], &[])?;
+    let query = QueryString::parse(request.query_string(), &["pattern", "cursor"], &[])?;
     if query.text("pattern").is_some() {
         let namespace = namespace(&request)?;
         let (pattern, cursor) = piece(&query)?;

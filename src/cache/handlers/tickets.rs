@@ -7,7 +7,7 @@ use super::super::portable_ticket::PortableTicket;
 use super::super::ticket::{TICKET_LIFE, Ticketing};
 use super::{MAX_BODY, State, key, namespace};
 use crate::clock::whole_ms;
-use crate::http::{Body, Fields, Problem, deliver, no_idempotency_key, no_query, reply};
+use crate::http::{Fields, Problem, RawBody, deliver, no_idempotency_key, no_query, reply};
 use crate::ids::Id;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -63,7 +63,7 @@ pub async fn take_ticket(request: HttpRequest, payload: web::Payload, cache: Sta
     let (namespace, key) = (namespace(&request)?, key(&request)?);
     no_query(&request)?;
     no_idempotency_key(&request)?;
-    let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
+    let body = RawBody::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
     let mut fields = Fields::parse_optional(&body)?;
     let tags = fields.ids("tags", MAX_TAGS).unwrap_or_default();
     let lease_ms = fields.integer("lease_ms", LEASE_MS).unwrap_or(0).unsigned_abs();

@@ -4,7 +4,9 @@ use super::super::docs::{AdjustBody, ItemAnswer, ItemsAnswer, ItemsParams, PutBo
 use super::super::model::{Goods, Item, MAX_QUANTITY, OnHand};
 use super::super::{Cursor, InventoryError};
 use super::{MAX_BODY, State};
-use crate::http::{Body, FieldError, Fields, Problem, Query, REPLAYED, idempotency_key, no_query, path_id, reply};
+use crate::http::{
+    FieldError, Fields, Problem, QueryString, REPLAYED, RawBody, idempotency_key, no_query, path_id, reply,
+};
 use crate::once::Once;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, ETAG, HeaderMap, HeaderValue, IF_MATCH, IF_NONE_MATCH};
@@ -39,7 +41,7 @@ pub async fn put_item(request: HttpRequest, payload: web::Payload, state: State)
     let sku = path_id(&request, "sku")?;
     no_query(&request)?;
     let condition = Condition::read(request.headers())?;
-    let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
+    let body = RawBody::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
     let mut fields = Fields::parse(&body)?;
     let quantity = fields.required("quantity", |fields, name| fields.integer(name, 0..=MOST));
     let version = fields.integer("version", 0..=MOST);
@@ -102,7 +104,7 @@ pub async fn adjust_item(request: HttpRequest, payload: web::Payload, state: Sta
     no_query(&request)?;
     let condition = Condition::read(request.headers())?;
     let once = idempotency_key(&request)?;
-    let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
+    let body = RawBody::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
     let mut fields = Fields::parse(&body)?;
     let delta = fields.required("delta", |fields, name| {
         let delta = fields.integer(name, -MOST..=MOST)?;
@@ -186,7 +188,7 @@ pub async fn delete_item(request: HttpRequest, state: State) -> Result<HttpRespo
     )
 )]
 pub async fn list_items(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
-    let query = Query::parse(request.query_string(), &["limit", "cursor"], &[])?;
+    let query = QueryString::parse(request.query_string(), &["limit", "cursor"], &[])?;
     let mut errors = Vec::new();
     let limit = match query.number::<usize>("limit") {
         Ok(limit) => limit.unwrap_or(PAGE),

@@ -1,7 +1,7 @@
 use super::super::OwnedCursor;
 use super::super::docs::{OwnedParams, ReleasedAnswer, ReservationsAnswer};
 use super::State;
-use crate::http::{FieldError, Problem, Query, reply};
+use crate::http::{FieldError, Problem, QueryString, reply};
 use crate::ids::ExternalId;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
@@ -52,7 +52,7 @@ pub async fn release_owned(request: HttpRequest, state: State) -> Result<HttpRes
 }
 
 fn page(request: &HttpRequest) -> Result<(ExternalId, usize, Option<OwnedCursor>), Problem> {
-    let query = Query::parse(request.query_string(), &["owner", "limit", "cursor"], &[])?;
+    let query = QueryString::parse(request.query_string(), &["owner", "limit", "cursor"], &[])?;
     let mut errors = Vec::new();
     let owner = match query.text("owner").map(ExternalId::parse) {
         Some(Ok(owner)) => Some(owner),

@@ -2,7 +2,7 @@ use super::super::docs::{ExtendBody, PortionBody, ReservationAnswer, ReserveBody
 use super::super::model::{Goods, MAX_GOODS, MAX_QUANTITY, MAX_TTL, Portion, Reservation, Terms};
 use super::super::{InventoryError, Name};
 use super::{MAX_BODY, State};
-use crate::http::{Body, FieldError, Fields, Problem, REPLAYED, deliver, idempotency_key, no_query, path_id, reply};
+use crate::http::{FieldError, Fields, Problem, REPLAYED, RawBody, deliver, idempotency_key, no_query, path_id, reply};
 use crate::ids::{ExternalId, Id};
 use crate::once::Once;
 use actix_web::http::StatusCode;
@@ -35,7 +35,7 @@ pub async fn reserve_item(request: HttpRequest, payload: web::Payload, state: St
     let sku = path_id(&request, "sku")?;
     no_query(&request)?;
     let key = idempotency_key(&request)?;
-    let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
+    let body = RawBody::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
     let mut fields = Fields::parse(&body)?;
     let goods = quantity(&mut fields).map(|quantity| vec![Goods { sku, quantity }]);
     let (terms, id) = terms(fields, goods)?;
@@ -63,7 +63,7 @@ pub async fn reserve_item(request: HttpRequest, payload: web::Payload, state: St
 pub async fn reserve(request: HttpRequest, payload: web::Payload, state: State) -> Result<HttpResponse, Problem> {
     no_query(&request)?;
     let key = idempotency_key(&request)?;
-    let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
+    let body = RawBody::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
     let mut fields = Fields::parse(&body)?;
     let goods = fields.required("items", goods);
     let (terms, id) = terms(fields, goods)?;
@@ -161,7 +161,7 @@ async fn portion(
 ) -> Result<(Option<Portion>, Option<Once>), Problem> {
     no_query(request)?;
     let key = idempotency_key(request)?;
-    let body = Body::read_json(request, &mut payload.into_inner(), MAX_BODY).await?;
+    let body = RawBody::read_json(request, &mut payload.into_inner(), MAX_BODY).await?;
     let once = key.map(|key| Once::new(&[verb, id], &key, &body));
     let mut fields = Fields::parse_optional(&body)?;
     let quantity = fields.integer("quantity", 1..=MAX_QUANTITY.cast_signed());
@@ -207,7 +207,7 @@ fn key_reused(error: InventoryError) -> Problem {
 pub async fn extend(request: HttpRequest, payload: web::Payload, state: State) -> Result<HttpResponse, Problem> {
     let id = path_id(&request, "id")?;
     no_query(&request)?;
-    let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
+    let body = RawBody::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
     let mut fields = Fields::parse(&body)?;
     let ttl = ttl(&mut fields);
     let ttl = fields.finish(ttl)?;

@@ -3,7 +3,7 @@ use super::answer::{EventAnswer, EventsAnswer};
 use super::params::EventsParams;
 use super::queue::{fault, limit, number};
 use super::{Data, waiting};
-use crate::http::{AnswerLimit, Answers, EVENT_STREAM, Problem, Query, ServerEvents, asks_for, path_id, reply};
+use crate::http::{AnswerLimit, Answers, EVENT_STREAM, Problem, QueryString, ServerEvents, asks_for, path_id, reply};
 use crate::ids::Id;
 use crate::runtime::Room;
 use actix_web::http::StatusCode;
@@ -44,7 +44,7 @@ const CHUNK: usize = 64 * 1024;
 )]
 pub async fn list_events(request: HttpRequest, state: Data) -> Result<HttpResponse, Problem> {
     let queue = path_id(&request, "queue")?;
-    let query = Query::parse(request.query_string(), &["after", "limit", "wait_ms"], &[])?;
+    let query = QueryString::parse(request.query_string(), &["after", "limit", "wait_ms"], &[])?;
     let streams = asks_for(&request, EVENT_STREAM);
     let last = request.headers().get("last-event-id").filter(|_| streams);
     let (name, after) = match last {

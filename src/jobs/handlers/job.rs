@@ -3,7 +3,7 @@ use super::answer::{EndedAnswer, ExtendedAnswer, JobAnswer};
 use super::docs::{CompleteBody, ExtendBody, FailBody, ProgressBody};
 use super::input::{self, Verb};
 use super::{Data, MAX_BODY, MAX_SMALL_BODY, count_leased, count_settled, job_id, read, waiting};
-use crate::http::{Answers, Body, Fields, Problem, Stamp, deliver, no_idempotency_key, no_query, reply};
+use crate::http::{Answers, Fields, Problem, RawBody, Stamp, deliver, no_idempotency_key, no_query, reply};
 use crate::ids::Id;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -101,7 +101,7 @@ pub async fn fail_job(request: HttpRequest, payload: web::Payload, state: Data) 
 async fn end(request: &HttpRequest, payload: web::Payload, state: &Data, verb: Verb) -> Result<HttpResponse, Problem> {
     let id = job_id(request)?;
     no_query(request)?;
-    let body = Body::read_json(request, &mut payload.into_inner(), MAX_BODY).await?;
+    let body = RawBody::read_json(request, &mut payload.into_inner(), MAX_BODY).await?;
     let queue = Id::parse(id.queue()).map_err(|_no_queue| JobsError::Unknown)?;
     let (settlements, next) = read(state, &queue, body, move |jobs, queue, body| {
         let (token, end, next) = input::end(body, verb)?;
@@ -149,7 +149,7 @@ async fn end(request: &HttpRequest, payload: web::Payload, state: &Data, verb: V
 pub async fn extend_job(request: HttpRequest, payload: web::Payload, state: Data) -> Result<HttpResponse, Problem> {
     let id = job_id(&request)?;
     no_query(&request)?;
-    let body = Body::read_json(&request, &mut payload.into_inner(), MAX_SMALL_BODY).await?;
+    let body = RawBody::read_json(&request, &mut payload.into_inner(), MAX_SMALL_BODY).await?;
     let (token, lease) = input::extension(Fields::parse(&body)?)?;
     let lease_expires_at = Stamp(state.jobs.extend(&id, token, lease).await?);
     reply::value(StatusCode::OK, &ExtendedAnswer { lease_expires_at })
@@ -170,7 +170,7 @@ pub async fn extend_job(request: HttpRequest, payload: web::Payload, state: Data
 pub async fn progress_job(request: HttpRequest, payload: web::Payload, state: Data) -> Result<HttpResponse, Problem> {
     let id = job_id(&request)?;
     no_query(&request)?;
-    let body = Body::read_json(&request, &mut payload.into_inner(), MAX_SMALL_BODY).await?;
+    let body = RawBody::read_json(&request, &mut payload.into_inner(), MAX_SMALL_BODY).await?;
     let (token, progress) = input::progress(&body)?;
     state.jobs.progress(&id, token, &progress).await?;
     Ok(HttpResponse::NoContent().finish())

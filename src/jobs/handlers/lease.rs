@@ -3,7 +3,7 @@ use super::answer::{AddedAnswer, LeasedAnswer, SettledAnswer, ids};
 use super::docs::{LeaseBody, NewJobsBody, SettleBody};
 use super::{Data, MAX_BODY, MAX_SMALL_BODY, count_leased, count_settled, input, problem_of_many, read, waiting};
 use crate::http::{
-    Answers, Body, Fields, Problem, REPLAYED, deliver, idempotency_key, no_idempotency_key, no_query, path_id, reply,
+    Answers, Fields, Problem, REPLAYED, RawBody, deliver, idempotency_key, no_idempotency_key, no_query, path_id, reply,
 };
 use crate::once::Once;
 use crate::runtime::Room;
@@ -37,7 +37,7 @@ pub async fn add_jobs(request: HttpRequest, payload: web::Payload, state: Data) 
     let queue = path_id(&request, "queue")?;
     no_query(&request)?;
     let once = idempotency_key(&request)?;
-    let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
+    let body = RawBody::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
     let (new, are_many, once) = read(&state, &queue, body, |jobs, queue, body| {
         let once = once.map(|once| Once::new(&["jobs", queue], &once, body));
         let (new, are_many) = input::new_jobs(body, &|job| jobs.usual(queue, job))?;
@@ -93,7 +93,7 @@ pub async fn lease_jobs(request: HttpRequest, payload: web::Payload, state: Data
     let queue = path_id(&request, "queue")?;
     no_query(&request)?;
     no_idempotency_key(&request)?;
-    let body = Body::read_json(&request, &mut payload.into_inner(), MAX_SMALL_BODY).await?;
+    let body = RawBody::read_json(&request, &mut payload.into_inner(), MAX_SMALL_BODY).await?;
     let wanted = input::lease(Fields::parse_optional(&body)?)?;
     let offer = state.jobs.offer(&queue, &wanted, Answers::of(&request));
     let offered = if wanted.wait.is_zero() {
@@ -124,7 +124,7 @@ pub async fn lease_jobs(request: HttpRequest, payload: web::Payload, state: Data
 pub async fn settle_jobs(request: HttpRequest, payload: web::Payload, state: Data) -> Result<HttpResponse, Problem> {
     let queue = path_id(&request, "queue")?;
     no_query(&request)?;
-    let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
+    let body = RawBody::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
     let path = |index| format!("jobs/{index}/");
     let (settlements, next) = read(&state, &queue, body, move |jobs, queue, body| {
         let (settlements, next) = input::ends(body)?;

@@ -3,7 +3,9 @@ use super::answer::{CancelledAnswer, JobAnswer, JobsAnswer, MovedAnswer, QueueAn
 use super::docs::RedriveBody;
 use super::params::{DrainParams, JobsParams, QueuesParams};
 use super::{Data, MAX_SMALL_BODY};
-use crate::http::{Body, Fields, Problem, Query, no_idempotency_key, no_query, path_external_id, path_id, reply};
+use crate::http::{
+    Fields, Problem, QueryString, RawBody, no_idempotency_key, no_query, path_external_id, path_id, reply,
+};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use std::ops::RangeInclusive;
@@ -16,7 +18,12 @@ pub(super) fn fault(name: &str, detail: impl Into<String>) -> Problem {
     Problem::unacceptable_parameter(name, detail)
 }
 
-pub(super) fn number(query: &Query<'_>, name: &str, usual: u64, range: &RangeInclusive<u64>) -> Result<u64, Problem> {
+pub(super) fn number(
+    query: &QueryString<'_>,
+    name: &str,
+    usual: u64,
+    range: &RangeInclusive<u64>,
+) -> Result<u64, Problem> {
     let number = query.number(name).map_err(|error| Problem::unacceptable(vec![error]))?;
     let number = number.unwrap_or(usual);
     if range.contains(&number) {
@@ -26,7 +33,7 @@ pub(super) fn number(query: &Query<'_>, name: &str, usual: u64, range: &RangeInc
     }
 }
 
-pub(super) fn limit(query: &Query<'_>, usual: u64, range: &RangeInclusive<u64>) -> Result<usize, Problem> {
+pub(super) fn limit(query: &QueryString<'_>, usual: u64, range: &RangeInclusive<u64>) -> Result<usize, Problem> {
     number(query, "limit", usual, range).map(|limit| usize::try_from(limit).unwrap_or(usize::MAX))
 }
 
@@ -42,7 +49,7 @@ pub(super) fn limit(query: &Query<'_>, usual: u64, range: &RangeInclusive<u64>) 
     )
 )]
 pub async fn list_queues(request: HttpRequest, state: Data) -> Result<HttpResponse, Problem> {
-    let query = Query::parse(request.query_string(), &["limit", "cursor"], &[])?;
+    let query = QueryString::parse(request.query_string(), &["limit", "cursor"], &[])?;
     let limit = limit(&query, PAGE, &PAGES)?;
     let (queues, are_more) = state.jobs.queues(query.text("cursor"), limit).await?;
     let answer = QueuesAnswer {
@@ -89,7 +96,7 @@ pub async fn get_queue(request: HttpRequest, state: Data) -> Result<HttpResponse
 )]
 pub async fn list_jobs(request: HttpRequest, state: Data) -> Result<HttpResponse, Problem> {
     let queue = path_id(&request, "queue")?;
-    let query = Query::parse(request.query_string(), &["state", "limit", "cursor"], &[])?;
+    let query = QueryString::parse(request.query_string(), &["state", "limit", "cursor"], &[])?;
     let wanted = query.text("state").unwrap_or_default();
     let wanted = JobState::ALL.into_iter().find(|state| state.name() == wanted);
     let wanted = wanted.ok_or_else(|| fault("state", "must be ready, delayed, leased, done, dead or cancelled"))?;
@@ -124,7 +131,7 @@ pub async fn list_jobs(request: HttpRequest, state: Data) -> Result<HttpResponse
 )]
 pub async fn drain_jobs(request: HttpRequest, state: Data) -> Result<HttpResponse, Problem> {
     let queue = path_id(&request, "queue")?;
-    let query = Query::parse(request.query_string(), &["state", "limit"], &[])?;
+    let query = QueryString::parse(request.query_string(), &["state", "limit"], &[])?;
     let wanted = match query.text("state") {
         Some("ready") => JobState::Ready,
         Some("delayed") => JobState::Delayed,
@@ -183,7 +190,7 @@ pub async fn redrive(request: HttpRequest, payload: web::Payload, state: Data) -
     let queue = path_id(&request, "queue")?;
     no_query(&request)?;
     no_idempotency_key(&request)?;
-    let body = Body::read_json(&request, &mut payload.into_inner(), MAX_SMALL_BODY).await?;
+    let body = RawBody::read_json(&request, &mut payload.into_inner(), MAX_SMALL_BODY).await?;
     let mut fields = Fields::parse_optional(&body)?;
     let limit = fields.integer("limit", 1..=1_000);
     let limit = fields.finish(Some(limit))?.unwrap_or(1_000);

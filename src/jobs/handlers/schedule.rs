@@ -2,7 +2,7 @@ use super::super::schedules::{Scheduled, Stored};
 use super::docs::ScheduleBody;
 use super::params::SchedulesParams;
 use super::{Data, input, read};
-use crate::http::{AnswerLimit, Body, Problem, Query, Stamp, no_query, path_id, reply};
+use crate::http::{AnswerLimit, Problem, QueryString, RawBody, Stamp, no_query, path_id, reply};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
@@ -66,7 +66,7 @@ impl From<Scheduled> for ScheduleAnswer {
 pub async fn put_schedule(request: HttpRequest, payload: web::Payload, state: Data) -> Result<HttpResponse, Problem> {
     let (queue, name) = (path_id(&request, "queue")?, path_id(&request, "name")?);
     no_query(&request)?;
-    let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
+    let body = RawBody::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
     let new = read(&state, &queue, body, |jobs, queue, body| {
         input::schedule(body, &|job| jobs.usual(queue, job))
     })
@@ -116,7 +116,7 @@ pub async fn get_schedule(request: HttpRequest, state: Data) -> Result<HttpRespo
 )]
 pub async fn list_schedules(request: HttpRequest, state: Data) -> Result<HttpResponse, Problem> {
     let queue = path_id(&request, "queue")?;
-    let query = Query::parse(request.query_string(), &["cursor"], &[])?;
+    let query = QueryString::parse(request.query_string(), &["cursor"], &[])?;
     let refused = |error| Problem::unacceptable(vec![error]);
     let first = query.number::<u16>("cursor").map_err(refused)?.map_or(0, usize::from);
     let mut left = AnswerLimit::of(&request);

@@ -1,7 +1,7 @@
 use super::super::docs::CheckBody;
 use super::super::model::Decision;
 use super::{LimitError, State};
-use crate::http::{Body, FieldError, Fields, Problem, no_idempotency_key, no_query, reply};
+use crate::http::{FieldError, Fields, Problem, RawBody, no_idempotency_key, no_query, reply};
 use crate::limits::MAX_QUOTA;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -65,7 +65,7 @@ fn millis(duration: Duration) -> u64 {
 pub async fn check(request: HttpRequest, payload: web::Payload, limits: State) -> Result<HttpResponse, Problem> {
     no_query(&request)?;
     no_idempotency_key(&request)?;
-    let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
+    let body = RawBody::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
     let mut fields = Fields::parse(&body)?;
     let key = fields.required("key", Fields::external_id);
     let policy = fields.required("policy", |fields, name| fields.text(name, MAX_NAME));

@@ -4,7 +4,7 @@ mod answer;
 mod input;
 
 use super::{LockError, LockMetrics, Locks};
-use crate::http::{Body, Fields, Problem, client_gone, deliver, gone, no_idempotency_key, no_query, path_id, reply};
+use crate::http::{Fields, Problem, RawBody, client_gone, deliver, gone, no_idempotency_key, no_query, path_id, reply};
 use crate::telemetry::Present;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -25,7 +25,7 @@ pub struct State {
 
 async fn fields(request: &HttpRequest, payload: web::Payload) -> Result<Fields, Problem> {
     no_query(request)?;
-    Fields::parse(&Body::read_json(request, &mut payload.into_inner(), MAX_BODY).await?)
+    Fields::parse(&RawBody::read_json(request, &mut payload.into_inner(), MAX_BODY).await?)
 }
 
 /// Acquire a lock

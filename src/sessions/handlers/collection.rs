@@ -2,7 +2,7 @@ use super::super::answer::{NewSessionBody, SessionBody};
 use super::super::input::{MAX_BODY, new_session};
 use super::super::stats::Stats;
 use super::{State, answer};
-use crate::http::{Body, Problem, deliver, idempotency_key, no_query, reply};
+use crate::http::{Problem, RawBody, deliver, idempotency_key, no_query, reply};
 use crate::once::Once;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -31,7 +31,7 @@ pub async fn create_session(
 ) -> Result<HttpResponse, Problem> {
     no_query(&request)?;
     let once = idempotency_key(&request)?;
-    let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
+    let body = RawBody::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
     let new = new_session(&body, state.shared().settings())?;
     let once = once.map(|once| Once::new(&["session", &new.subject], &once, &body));
     let (token, session) = deliver(&request, state.offer(&new, once.as_ref()).await?).await?;

@@ -1,7 +1,7 @@
 use super::super::answer::{DataPatchBody, ExtensionBody, SessionBody};
 use super::super::input::{MAX_BODY, data_patch, extension};
 use super::{State, answer, bearer};
-use crate::http::{Body, Problem, no_idempotency_key, no_query};
+use crate::http::{Problem, RawBody, no_idempotency_key, no_query};
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 
@@ -41,7 +41,7 @@ pub async fn get_session(request: HttpRequest, state: State) -> Result<HttpRespo
 pub async fn patch_session(request: HttpRequest, payload: web::Payload, state: State) -> Result<HttpResponse, Problem> {
     no_query(&request)?;
     let token = bearer(&request)?;
-    let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
+    let body = RawBody::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
     let (version, patch) = data_patch(&body)?;
     let session = state.merge(&token, version, patch).await?;
     answer(StatusCode::OK, &session, None)
@@ -107,7 +107,7 @@ pub async fn extend_session(
     no_query(&request)?;
     no_idempotency_key(&request)?;
     let token = bearer(&request)?;
-    let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
+    let body = RawBody::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
     let by = extension(&body, state.shared().settings())?;
     let session = state.extend(&token, by).await?;
     answer(StatusCode::OK, &session, None)

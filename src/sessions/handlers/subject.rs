@@ -1,7 +1,7 @@
 use super::super::SessionId;
 use super::super::answer::{EndedBody, SessionsBody};
 use super::{State, private};
-use crate::http::{Problem, Query, no_query, path_external_id, path_id};
+use crate::http::{Problem, QueryString, no_query, path_external_id, path_id};
 use crate::ids::ExternalId;
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
@@ -37,7 +37,7 @@ pub async fn list_sessions(request: HttpRequest, state: State) -> Result<HttpRes
 )]
 pub async fn end_sessions(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
     let subject = subject_of(&request)?;
-    let query = Query::parse(request.query_string(), &["except"], &[])?;
+    let query = QueryString::parse(request.query_string(), &["except"], &[])?;
     // A misspelt one is not taken for none: that would end the session that is to stay.
     let no_id = || Problem::unacceptable_parameter("except", "is not the id of a session");
     let except = query.text("except").map(|id| SessionId::parse(id).ok_or_else(no_id));

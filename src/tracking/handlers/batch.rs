@@ -2,7 +2,7 @@ use super::super::input::{Element, MAX_BATCH, PositionWarning, Rejection, Report
 use super::super::writer::Outcome;
 use super::position::age_s;
 use super::{PROFILE_UNAVAILABLE, State, kind_of, left_out_attributes, overloaded};
-use crate::http::{Answers, Body, MediaType, Problem, no_query};
+use crate::http::{Answers, MediaType, Problem, RawBody, no_query};
 use crate::ids::Id;
 use crate::runtime::apart;
 use crate::tracking::docs::BatchBody;
@@ -79,7 +79,7 @@ impl RejectedPosition {
 pub async fn report_batch(request: HttpRequest, payload: web::Payload, state: State) -> Result<HttpResponse, Problem> {
     let kind = kind_of(&request)?;
     no_query(&request)?;
-    let body = Body::read(&request, &mut payload.into_inner(), MAX_BODY).await?;
+    let body = RawBody::read(&request, &mut payload.into_inner(), MAX_BODY).await?;
     // A batch without room in the queue is refused here, before it is parsed: under overload the time goes to those that are taken. One
     // that may be larger than the whole queue is parsed, to find out whether it is (413).
     let room = state.shared().settings.writer_queue;

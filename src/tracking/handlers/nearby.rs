@@ -6,7 +6,7 @@ use super::super::members::{FIELDS, Members};
 use super::super::model::{Hit, NearbyQuery};
 use super::{State, form, kind_of, too_many_searches};
 use crate::clock;
-use crate::http::{AnswerLimit, Answers, Body, Problem, Query, reply};
+use crate::http::{AnswerLimit, Answers, Problem, QueryString, RawBody, reply};
 use crate::runtime::{Turn, apart};
 use crate::tracking::docs::{FieldsParam, FilterParams, ListBody, NearbyParams, QueriesAnswer, QueriesBody};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -92,10 +92,10 @@ pub async fn nearby(request: HttpRequest, state: State) -> Result<HttpResponse, 
 )]
 pub async fn nearby_many(request: HttpRequest, payload: web::Payload, state: State) -> Result<HttpResponse, Problem> {
     let kind = kind_of(&request)?;
-    Query::parse(request.query_string(), &[FIELDS], &[])?;
+    QueryString::parse(request.query_string(), &[FIELDS], &[])?;
     let members = Members::of(request.query_string())?;
     Answers::check(&request)?;
-    let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
+    let body = RawBody::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
     let queries = apart(body.len(), move || parse_queries(&body)).await??;
     let shared = state.shared();
     let now_ms = clock::now_ms();

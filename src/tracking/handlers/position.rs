@@ -6,7 +6,7 @@ use super::super::model::Removed;
 use super::super::writer::Outcome;
 use super::{State, id_of, kind_of, left_out_attributes, no_room, overloaded, profile_unavailable};
 use crate::clock;
-use crate::http::{Body, FieldError, Problem, no_query, reply};
+use crate::http::{FieldError, Problem, RawBody, no_query, reply};
 use crate::store::StoreError;
 use crate::tracking::docs::{FixBody, OutcomeWord, PositionBody};
 use actix_web::http::StatusCode;
@@ -46,7 +46,7 @@ pub struct OutcomeBody {
 pub async fn report(request: HttpRequest, payload: web::Payload, state: State) -> Result<HttpResponse, Problem> {
     let (kind, id) = (kind_of(&request)?, id_of(&request)?);
     no_query(&request)?;
-    let body = Body::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
+    let body = RawBody::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
     let clock = state.shared().clock(kind);
     let mut report = parse_fix(&body, &id, clock).inspect_err(|_| state.shared().counters(kind).rejected.inc())?;
     state

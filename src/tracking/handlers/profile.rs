@@ -5,7 +5,7 @@ use super::super::profile::Profile;
 use super::super::profiles;
 use super::{State, id_of, kind_of, too_many_attributes};
 use crate::clock;
-use crate::http::{Body, Problem, no_query, reply};
+use crate::http::{Problem, RawBody, no_query, reply};
 use crate::ids::Id;
 use crate::tracking::Kind;
 use crate::tracking::docs::{ProfileAnswer, ProfileBody};
@@ -92,7 +92,7 @@ async fn write(
 ) -> Result<HttpResponse, Problem> {
     let (kind, id) = (kind_of(request)?, id_of(request)?);
     no_query(request)?;
-    let body = Body::read_json(request, &mut payload.into_inner(), MAX_BODY).await?;
+    let body = RawBody::read_json(request, &mut payload.into_inner(), MAX_BODY).await?;
     let keys = state.shared().store.keys();
     state
         .link()

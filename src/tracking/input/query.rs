@@ -2,7 +2,7 @@ use super::cursor::read_cursor;
 use super::loose::{Loose, Text};
 use super::{BodyError, malformed, number};
 use crate::geo::{BoundingBox, MAX_WRAPPED_LONGITUDE_DEG, Point, PointError, wrap_longitude};
-use crate::http::{FieldError, MAX_FAULTS, Problem, Query, unknown_member};
+use crate::http::{FieldError, MAX_FAULTS, Problem, QueryString, unknown_member};
 use crate::tracking::Kind;
 use crate::tracking::members::FIELDS;
 use crate::tracking::model::{Filter, NearbyQuery, WithinQuery};
@@ -55,7 +55,7 @@ pub fn parse_nearby(query: &str) -> Result<(NearbyQuery, Source), Problem> {
     let known = [
         "lat", "lon", "radius_m", "limit", FILTER[0], FILTER[1], "source", FIELDS,
     ];
-    let query = Query::parse(query, &known, &WORDS)?;
+    let query = QueryString::parse(query, &known, &WORDS)?;
     let mut errors = Vec::new();
     let lat = required(&query, "lat")?;
     let lon = required(&query, "lon")?;
@@ -76,7 +76,7 @@ pub fn parse_nearby(query: &str) -> Result<(NearbyQuery, Source), Problem> {
 /// As [`parse_nearby`].
 pub fn parse_within(query: &str, kind: Kind) -> Result<WithinQuery, Problem> {
     let known = ["bbox", "limit", "cursor", FILTER[0], FILTER[1], FIELDS];
-    let query = Query::parse(query, &known, &WORDS)?;
+    let query = QueryString::parse(query, &known, &WORDS)?;
     let text = query
         .text("bbox")
         .ok_or_else(|| malformed_parameter("bbox", "is required"))?;
@@ -268,7 +268,7 @@ fn whole(number: f64) -> Option<usize> {
     ((0.0..=1e9).contains(&number) && number.fract() == 0.0).then_some(number as usize)
 }
 
-fn required(query: &Query<'_>, name: &str) -> Result<f64, Problem> {
+fn required(query: &QueryString<'_>, name: &str) -> Result<f64, Problem> {
     given(query.number(name))?.ok_or_else(|| malformed_parameter(name, "is required"))
 }
 
@@ -285,7 +285,7 @@ fn unacceptable(errors: Vec<FieldError>) -> Problem {
     Problem::unacceptable(errors.into_iter().map(FieldError::into_parameter).collect())
 }
 
-fn source(query: &Query<'_>, errors: &mut Vec<FieldError>) -> Source {
+fn source(query: &QueryString<'_>, errors: &mut Vec<FieldError>) -> Source {
     match query.text("source") {
         None | Some("live") => Source::Live,
         Some("redis") => Source::Redis,
@@ -296,7 +296,7 @@ fn source(query: &Query<'_>, errors: &mut Vec<FieldError>) -> Source {
     }
 }
 
-fn filter(query: &Query<'_>, errors: &mut Vec<FieldError>) -> Result<Filter, Problem> {
+fn filter(query: &QueryString<'_>, errors: &mut Vec<FieldError>) -> Result<Filter, Problem> {
     let mut filter = Filter::default();
     let max_age_s = given(query.number("max_age_s"))?;
     let min_capacity = given(query.number("min_capacity"))?;
