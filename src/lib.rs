@@ -10,7 +10,7 @@
 //! Points, distances and boxes ([`geo`]) and the live index are a crate of their own, [`fleetpulse_index`].
 //!
 //! **Dependency rule.** A slice imports the shared folders, never another slice; [`fleetpulse_index`] imports nothing of ours. Only
-//! [`app`], [`routes`], [`openapi`] and [`cli`] see every slice.
+//! [`app`] and [`cli`] see every slice.
 
 pub mod app;
 pub mod builtin_jobs;
@@ -30,7 +30,6 @@ pub mod once;
 pub mod openapi;
 pub mod outgoing;
 pub mod response_cache;
-pub mod routes;
 pub mod runtime;
 pub mod sessions;
 pub mod settings;

@@ -5,10 +5,12 @@ mod listen;
 mod metrics;
 mod parts;
 mod settings;
+mod slices;
 mod stop;
 mod warm;
 
 pub use settings::Settings;
+pub use slices::{document, routes};
 
 use crate::builtin_jobs::webhook::{WebhookError, Webhooks};
 use crate::http::Edge;

@@ -3,11 +3,12 @@
 use super::AppError;
 use super::metrics::Metrics;
 use super::settings::Settings;
+use super::slices;
 use super::warm::warm_path;
 use crate::builtin_jobs::{self, Webhooks};
 use crate::cache::{self, Cache};
 use crate::health::{self, Health};
-use crate::http::{AnswerLimit, Answers, Bodies, BodyTimeout};
+use crate::http::{AnswerLimit, Answers, Bodies, BodyTimeout, mount, not_found};
 use crate::inventory::{self, Inventory, ItemCount};
 use crate::jobs::worker::Registry;
 use crate::jobs::{self, Jobs};
@@ -16,7 +17,6 @@ use crate::locks::{self, Locks};
 use crate::openapi;
 use crate::outgoing::Outgoing;
 use crate::response_cache;
-use crate::routes;
 use crate::runtime::{Budget, Phase, Supervisor};
 use crate::sessions::{self, Sessions};
 use crate::store::{self, Link, Store};
@@ -122,7 +122,7 @@ impl Parts {
         let cache = Cache::new(link.clone(), Arc::clone(&self.cache));
         let jobs = self.jobs(&link);
         let jobs = jobs.with_validator(builtin_jobs::validator(&settings.work, &self.own_jobs));
-        let document = openapi::kept(&cache, &self.responses);
+        let kept = openapi::kept(&cache, &self.responses);
         app.app_data(web::Data::new(Writer::start(&self.tracking, &link)))
             .app_data(web::Data::new(self.inventory(&link)))
             .app_data(web::Data::new(Sessions::new(link.clone(), Arc::clone(&self.sessions))))
@@ -148,8 +148,10 @@ impl Parts {
         if self.store.is_configured() {
             self.follow(&link);
         }
-        routes::configure(app, &metrics.http, document);
-        app.default_service(web::to(routes::not_found));
+        app.app_data(web::Data::new(openapi::Document(slices::document)));
+        mount(app, &slices::of_slices(), &metrics.http);
+        openapi::configure(app, &metrics.http, kept);
+        app.default_service(web::to(not_found));
     }
 
     /// Counts the clients that were cut off because they did not read.

@@ -82,8 +82,10 @@ mod list;
 mod local;
 mod metrics;
 mod model;
+mod openapi;
 mod portable_ticket;
 mod reads;
+mod routes;
 mod settings;
 mod shared;
 mod single_flight;
@@ -103,6 +105,8 @@ pub use metrics::CacheMetrics;
 pub use model::{
     Counter, Entry, Fetched, Hit, Level, Lookup, MAX_TAGS, Made, Outage, Policy, Put, Remaining, Source, Stored, Tag,
 };
+pub use openapi::Document;
+pub use routes::routes;
 pub use settings::{
     AdminToken, CacheSettings, Event, EventRules, MAX_KEY, MAX_TTL, Target, TargetError, TokenError, TtlClass,
 };

@@ -3,9 +3,10 @@
 use super::check::{self, CheckArgs, CheckError};
 use super::config_file::{self, ConfigFileError};
 use super::load::{self, LoadArgs, LoadError};
+use super::routes;
 use super::serve::{self, ServeArgs};
 use super::simulate::{self, SimulateArgs, SimulateError};
-use crate::app::AppError;
+use crate::app::{self, AppError};
 use crate::openapi;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::{Shell, generate};
@@ -55,6 +56,8 @@ pub enum Command {
     /// Print the document of the interface
     #[command(about = "Print the OpenAPI document of the service")]
     Openapi,
+    /// Print every route of the service: method, path, operation, scope, summary
+    Routes,
     /// Print the shell completions of this command
     #[command(after_help = "Example: fleetpulse completions bash > /etc/bash_completion.d/fleetpulse")]
     Completions {
@@ -109,7 +112,8 @@ pub async fn run(command: Command, version: &'static str) -> ExitCode {
         Command::Simulate(args) => simulate::run(args).await.map_err(Failure::from),
         Command::Load(args) => load::run(args).await.map_err(Failure::from),
         Command::Check(args) => check::run(args).await.map_err(Failure::from),
-        Command::Openapi => print(&openapi::pretty()).map_err(Failure::from),
+        Command::Openapi => print(&openapi::pretty(&app::document())).map_err(Failure::from),
+        Command::Routes => print(routes::table().as_bytes()).map_err(Failure::from),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             generate(shell, &mut Cli::command().version(version), "fleetpulse", &mut script);

@@ -8,6 +8,7 @@ pub mod command;
 pub mod config_file;
 pub mod hotspots;
 pub mod load;
+pub mod routes;
 pub mod serve;
 pub mod simulate;
 

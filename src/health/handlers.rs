@@ -1,6 +1,8 @@
+//! The HTTP interface of the slice: health and metrics.
+
 use super::HealthMetrics;
 use super::redis::{self, RedisReport};
-use crate::http::Problem;
+use crate::http::{AnyQuery, Problem};
 use crate::runtime::Supervisor;
 use crate::store::Link;
 use crate::telemetry::{Board, MetricsRegistry, Part, State, Warning};
@@ -49,7 +51,7 @@ struct Report {
 #[utoipa::path(get, path = "/health/live", operation_id = "check_liveness", tag = "health",
     responses((status = 200, description = "Alive"),
         (status = 503, description = "A background task does not run; restart the service", body = Problem)))]
-pub async fn live(health: web::Data<Health>) -> Result<HttpResponse, Problem> {
+pub async fn live(_: AnyQuery, health: web::Data<Health>) -> Result<HttpResponse, Problem> {
     match health.supervisor.stuck(Instant::now()) {
         Some(task) => Err(Problem::unavailable(
             format!("the task {task} does not run; restart the service"),
@@ -65,7 +67,7 @@ pub async fn live(health: web::Data<Health>) -> Result<HttpResponse, Problem> {
 /// answers from memory.
 #[utoipa::path(get, path = "/health/ready", operation_id = "check_readiness", tag = "health",
     responses((status = 200, description = "Ready"), (status = 503, description = "Loading positions, or stopping")))]
-pub async fn ready(health: web::Data<Health>) -> HttpResponse {
+pub async fn ready(_: AnyQuery, health: web::Data<Health>) -> HttpResponse {
     let (status, word) = if health.supervisor.phases().is_stopping() {
         (StatusCode::SERVICE_UNAVAILABLE, "draining")
     } else if health.board.state("live_index") == Some(State::Starting) {
@@ -78,7 +80,7 @@ pub async fn ready(health: web::Data<Health>) -> HttpResponse {
 
 /// Get the state of each component
 #[utoipa::path(get, path = "/health", operation_id = "get_health", tag = "health", responses((status = 200, description = "The parts", body = Report)))]
-pub async fn health(health: web::Data<Health>) -> HttpResponse {
+pub async fn health(_: AnyQuery, health: web::Data<Health>) -> HttpResponse {
     let parts = health.board.parts();
     let worst = |state| parts.values().any(|part| part.state == state);
     let status = match () {
@@ -99,7 +101,7 @@ pub async fn health(health: web::Data<Health>) -> HttpResponse {
 /// Read in one go. Never its clients' addresses or names, nor the arguments of slow commands.
 #[utoipa::path(get, path = "/health/redis", operation_id = "get_redis_report", tag = "health", responses(
     (status = 200, description = "The report", body = RedisReport), (status = 503, description = "Redis is away", body = Problem)))]
-pub async fn redis_report(health: web::Data<Health>) -> Result<HttpResponse, Problem> {
+pub async fn redis_report(_: AnyQuery, health: web::Data<Health>) -> Result<HttpResponse, Problem> {
     match redis::report(&health.link).await {
         Ok(report) => Ok(HttpResponse::Ok().json(report)),
         Err(error) => {
@@ -111,7 +113,7 @@ pub async fn redis_report(health: web::Data<Health>) -> Result<HttpResponse, Pro
 
 /// Get the metrics for Prometheus
 #[utoipa::path(get, path = "/metrics", operation_id = "get_metrics", tag = "health", responses((status = 200, description = "Prometheus text format")))]
-pub async fn metrics(health: web::Data<Health>) -> HttpResponse {
+pub async fn metrics(_: AnyQuery, health: web::Data<Health>) -> HttpResponse {
     if let Ok(seconds) = redis::cpu_seconds(&health.link).await {
         health.metrics.redis_cpu_seconds.set(seconds);
     }

@@ -6,16 +6,17 @@
 //! |---|---|
 //! | `probe` | string, written twice a second by each instance; ends a minute later |
 
-mod handlers;
+pub mod handlers;
 mod metrics;
+mod openapi;
 mod redis;
+mod routes;
 mod setup;
 mod watch;
 
-pub use handlers::{
-    __path_health, __path_live, __path_metrics, __path_ready, __path_redis_report, Health, health, live, metrics,
-    ready, redis_report,
-};
+pub use handlers::Health;
 pub use metrics::HealthMetrics;
+pub use openapi::Document;
 pub use redis::{RedisReport, SlowCommand};
+pub use routes::routes;
 pub use watch::watch;

@@ -105,8 +105,10 @@ mod leasing;
 mod metrics;
 mod model;
 mod occupancy;
+mod openapi;
 mod overview;
 mod record;
+mod routes;
 pub mod schedule;
 pub mod schedules;
 mod settings;
@@ -129,8 +131,10 @@ pub use model::{
     AddOutcome, Added, Backoff, BackoffKind, End, LeaseRequest, Leased, NewJob, Retry, RunAt, SettleOutcome,
     Settlement, State, Unique, UniqueMode,
 };
+pub use openapi::Document;
 pub use overview::{Cursor, MOST_DRAINED, Page};
 pub use record::{Failure, Job};
+pub use routes::routes;
 pub use settings::JobSettings;
 pub use stats::{Counts, Times, Totals};
 pub use wakeups::Wakeups;

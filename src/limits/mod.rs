@@ -38,6 +38,8 @@ pub mod handlers;
 mod keys;
 mod metrics;
 mod model;
+mod openapi;
+mod routes;
 mod settings;
 mod share;
 
@@ -45,5 +47,7 @@ pub use check::{LimitError, Limits};
 pub use guard::{Gate, Guard};
 pub use metrics::LimitMetrics;
 pub use model::Decision;
+pub use openapi::Document;
+pub use routes::routes;
 pub use settings::{Algorithm, LimitSettings, MAX_QUOTA, Outage, PartError, Policies, Policy, RequestRules, RuleError};
 pub use share::{Admission, Share, keep_settling};

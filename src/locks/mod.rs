@@ -53,6 +53,8 @@ pub mod handlers;
 mod keys;
 mod metrics;
 mod model;
+mod openapi;
+mod routes;
 mod settings;
 mod wakeups;
 
@@ -61,5 +63,7 @@ pub use error::LockError;
 pub use guard::LockGuard;
 pub use metrics::LockMetrics;
 pub use model::{Grant, Holder, TTL_MS, Token, TokenError, WAIT_MS, Wanted};
+pub use openapi::Document;
+pub use routes::routes;
 pub use settings::LockSettings;
 pub use wakeups::Wakeups;

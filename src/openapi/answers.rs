@@ -1,7 +1,7 @@
 //! What the document says of errors for all calls alike. Their handlers owe these answers to what they have in common
 //! (`http::RawBody`, `http::no_query`, `http::path_id`, `limits::Guard`), so they stand here once, each beside the calls that it is of.
 
-use super::calls;
+use crate::http::operations;
 use utoipa::Modify;
 use utoipa::openapi::header::{Header, HeaderBuilder};
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
@@ -101,7 +101,7 @@ impl Modify for Answers {
             responses.insert(common.name.to_owned(), common.response().into());
         }
         for (path, item) in &mut document.paths.paths {
-            for call in calls(item) {
+            for call in operations(item) {
                 complete(path, call);
             }
         }

@@ -4,19 +4,13 @@ mod answers;
 mod parameters;
 
 use crate::cache::Cache;
-use crate::cache::handlers as cache;
-use crate::health;
-use crate::http::Problem;
+use crate::http::{AnyQuery, Endpoint, HttpMetrics, Observe, Problem, Route, Scope, mount, resource, serve};
 use crate::ids::{ExternalId, Id};
-use crate::inventory::handlers as inventory;
-use crate::jobs::handlers as jobs;
-use crate::limits::handlers as limits;
-use crate::locks::handlers as locks;
 use crate::response_cache::{ResponseCache, Shared};
-use crate::sessions::handlers as sessions;
-use crate::tracking::handlers as tracking;
+use actix_web::http::Method;
 use actix_web::http::header::{CACHE_CONTROL, HeaderValue, LOCATION};
 use actix_web::middleware::Condition;
+use actix_web::web::ServiceConfig;
 use actix_web::{HttpResponse, web};
 use answers::Answers;
 use bytes::Bytes;
@@ -25,59 +19,36 @@ use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, UNIX_EPOCH};
 use std::{env, fs};
-use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi, openapi};
 use uuid::Uuid;
 
-/// The service's interface.
+/// What the document says of the service as a whole; its slices add their operations.
 #[derive(Debug, OpenApi)]
 #[openapi(
     info(
         title = "fleetpulse",
         description = "Ingest positions of drivers, vehicles and users, and query the nearest ones. Beside that the state that services share: stock, sessions, rate limits, locks, job queues, a cache.\n\nErrors are `application/problem+json` (RFC 9457).",
     ),
-    paths(
-        tracking::report, tracking::locate, tracking::forget, tracking::report_batch, tracking::nearby,
-        tracking::nearby_many, tracking::within, tracking::get_profile, tracking::put_profile,
-        tracking::patch_profile, tracking::delete_profile,
-        inventory::put_item, inventory::get_item, inventory::adjust_item, inventory::delete_item, inventory::list_items,
-        inventory::reserve_item, inventory::reserve, inventory::get_reservation, inventory::confirm, inventory::release,
-        inventory::extend, inventory::take_back, inventory::list_owned, inventory::release_owned,
-        sessions::create_session, sessions::session_stats, sessions::get_session, sessions::patch_session,
-        sessions::sign_out, sessions::rotate_session, sessions::extend_session, sessions::list_sessions,
-        sessions::end_sessions, sessions::end_session,
-        limits::check, limits::reset, limits::policies,
-        locks::acquire, locks::inspect, locks::release, locks::release_with_post, locks::renew,
-        jobs::list_queues, jobs::get_queue, jobs::add_jobs, jobs::list_jobs, jobs::drain_jobs, jobs::lease_jobs, jobs::settle_jobs,
-        jobs::pause_queue, jobs::resume_queue, jobs::redrive, jobs::clear_dead, jobs::list_events, jobs::cancel_unique,
-        jobs::get_job, jobs::cancel_job, jobs::complete_job, jobs::fail_job, jobs::extend_job, jobs::progress_job,
-        jobs::retry_job, jobs::list_schedules, jobs::get_schedule, jobs::put_schedule, jobs::delete_schedule,
-        cache::get_entry, cache::put_entry, cache::touch_entry, cache::delete_entry, cache::batch, cache::list_keys,
-        cache::clear_namespace, cache::take_ticket, cache::invalidate_tags, cache::tell_event, cache::count, cache::get_counter,
-        cache::delete_counter, cache::cache_stats,
-        health::health, health::live, health::ready,
-        health::redis_report, health::metrics,
-    ),
-    tags(
-        (name = "tracking", description = "Positions and profiles of entities, and queries for the nearest"),
-        (name = "inventory", description = "Stock and reservations"),
-        (name = "sessions", description = "Sessions and their tokens"),
-        (name = "limits", description = "Rate limits"),
-        (name = "locks", description = "Distributed locks with fencing tokens"),
-        (name = "jobs", description = "Job queues with priorities, schedules and at-least-once delivery"),
-        (name = "cache", description = "A cache that services share"),
-        (name = "health", description = "Health and metrics"),
-    ),
-    components(schemas(
-        Id, ExternalId, tracking::EntityId, jobs::QueueNameBody, jobs::JobIdBody, cache::NamespaceBody, cache::KeyBody,
-    )),
+    components(schemas(Id, ExternalId)),
     servers((url = "/", description = "This instance")),
-    modifiers(&Tokens, &Parameters, &Answers),
 )]
-pub struct ApiDoc;
+struct Service;
 
-/// Says how tokens are sent: a session's, and that of those who look after the service.
+/// Puts the document together from the parts of the slices and their operations.
+#[must_use]
+pub fn document(parts: Vec<openapi::OpenApi>) -> openapi::OpenApi {
+    let mut document = Service::openapi();
+    for part in parts {
+        document.merge(part);
+    }
+    for modifier in [&Tokens as &dyn Modify, &Parameters, &Answers] {
+        modifier.modify(&mut document);
+    }
+    document
+}
+
+/// How tokens are sent: that of a session, and that of an operator.
 struct Tokens;
 
 impl Modify for Tokens {
@@ -90,27 +61,45 @@ impl Modify for Tokens {
     }
 }
 
-/// The calls of a path.
-fn calls(item: &mut openapi::PathItem) -> impl Iterator<Item = &mut Operation> {
-    let all = [
-        &mut item.get,
-        &mut item.put,
-        &mut item.post,
-        &mut item.patch,
-        &mut item.delete,
-    ];
-    all.into_iter().flatten()
+const DOCUMENT: &str = "/openapi.json";
+
+/// The routes of the document and of the page that shows it. The document does not describe them.
+#[must_use]
+pub fn routes() -> Vec<Route> {
+    let get = |path, name, mount| {
+        let document = None;
+        Route::new(Method::GET, path, name, Scope::Public, Endpoint { mount, document })
+    };
+    vec![
+        get(DOCUMENT, "openapi", |is_idempotent| serve(json, is_idempotent)),
+        get("/", "index", |is_idempotent| serve(index, is_idempotent)),
+        get("/docs", "docs", |is_idempotent| serve(index, is_idempotent)),
+        get("/docs/{file:.*}", "docs", |is_idempotent| serve(page, is_idempotent)),
+    ]
 }
 
+/// Mounts the document, whose answers `cache` keeps, and the page. A cached answer counts in the metrics as well.
+pub fn configure(config: &mut ServiceConfig, metrics: &Arc<HttpMetrics>, cache: Condition<ResponseCache>) {
+    let routes = routes();
+    let (document, pages) = routes.split_at(1);
+    let observe = Observe::new(metrics, "openapi");
+    config.service(resource(document, DOCUMENT, DOCUMENT).wrap(cache).wrap(observe));
+    mount(config, pages, metrics);
+}
+
+/// Makes the document; the application's data.
+#[derive(Debug, Clone, Copy)]
+pub struct Document(pub fn() -> openapi::OpenApi);
+
 /// `GET /openapi.json`
-pub async fn json() -> HttpResponse {
-    HttpResponse::Ok().json(ApiDoc::openapi())
+async fn json(_: AnyQuery, document: web::Data<Document>) -> HttpResponse {
+    HttpResponse::Ok().json(document.0())
 }
 
 /// The document as text, for people.
 #[must_use]
-pub fn pretty() -> Vec<u8> {
-    let mut text = serde_json::to_vec_pretty(&ApiDoc::openapi()).unwrap_or_default();
+pub fn pretty(document: &openapi::OpenApi) -> Vec<u8> {
+    let mut text = serde_json::to_vec_pretty(document).unwrap_or_default();
     text.push(b'\n');
     text
 }
@@ -155,17 +144,14 @@ static BUILD: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// `GET /` and `GET /docs`: leads to the page. Relative, so that it holds behind a proxy that serves this under a path.
-pub async fn index() -> HttpResponse {
+async fn index(_: AnyQuery) -> HttpResponse {
     HttpResponse::TemporaryRedirect()
         .insert_header((LOCATION, HeaderValue::from_static("docs/")))
         .finish()
 }
 
 /// `GET /docs/…`: Swagger UI, its files in the binary.
-///
-/// # Errors
-/// 404 for a file that is not part of it.
-pub async fn page(file: web::Path<String>) -> Result<HttpResponse, Problem> {
+async fn page(_: AnyQuery, file: web::Path<String>) -> Result<HttpResponse, Problem> {
     let file = utoipa_swagger_ui::serve(&file, Arc::clone(&PAGE)).map_err(|error| Problem::internal(&error))?;
     let file = file.ok_or_else(|| Problem::not_found("the documentation has no such page; see /docs/"))?;
     let bytes = match file.bytes {

@@ -1,7 +1,7 @@
 //! The names in paths and headers. They are the same for many calls, so their form is described once, by name, and calls list only which
 //! of them they take.
 
-use super::calls;
+use crate::http::operations;
 use crate::kind::Kind;
 use utoipa::Modify;
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
@@ -14,7 +14,7 @@ pub(super) struct Parameters;
 impl Modify for Parameters {
     fn modify(&self, document: &mut OpenApi) {
         for (path, item) in &mut document.paths.paths {
-            for call in calls(item) {
+            for call in operations(item) {
                 describe(path, call);
             }
         }

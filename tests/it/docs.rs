@@ -1,37 +1,16 @@
 //! What the service says of itself: its `OpenAPI` document, the page that shows it, the lines of the README.
 
 use crate::support::{Raw, Scene, ServiceProcess, send};
+use fleetpulse::app;
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use tokio::process::Command;
 
-const ROUTES: &str = include_str!("../../src/routes.rs");
-const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
-
-/// Every method and path that `routes.rs` mounts, as the document writes them.
-fn mounted() -> BTreeSet<(String, String)> {
-    let (slices, plain) = ROUTES.split_once("routes.service(inventory)").unwrap();
-    let scopes = slices.split("web::scope(").skip(1).map(|scope| {
-        let prefix = scope.split('"').nth(1).unwrap();
-        (prefix, scope)
-    });
-    let mut mounted = BTreeSet::new();
-    for (prefix, part) in scopes.chain([("", plain)]) {
-        for mount in part.split("at(\"").skip(1) {
-            let (path, rest) = mount.split_once('"').unwrap();
-            for method in METHODS {
-                if rest.contains(&format!(".route({method}().to(")) {
-                    mounted.insert((method.to_owned(), format!("{prefix}{path}")));
-                }
-            }
-        }
-    }
-    mounted
-}
+const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 
 #[actix_web::test]
 async fn the_openapi_document_names_every_route_and_no_other() {
@@ -46,17 +25,70 @@ async fn the_openapi_document_names_every_route_and_no_other() {
         for (method, operation) in operations.as_object().unwrap() {
             assert!(operation["summary"].is_string(), "{method} {path} says what it does");
             assert!(operation["responses"].as_object().is_some_and(|all| !all.is_empty()));
-            described.insert((method.clone(), path.clone()));
+            let scope = operation["x-scope"].as_str().unwrap().to_owned();
+            described.insert((method.to_uppercase(), path.clone(), scope));
         }
     }
-    let mut mounted = mounted();
-    assert!(mounted.len() > 12, "{mounted:?}");
-    // The document does not describe itself, nor the page that shows it.
-    for path in ["/openapi.json", "/", "/docs", "/docs/{file:.*}"] {
-        assert!(mounted.remove(&("get".to_owned(), path.to_owned())), "{path}");
-    }
-    assert_eq!(described, mounted);
+    let routes = app::routes().into_iter();
+    let table: BTreeSet<_> = routes
+        // The document does not describe itself, nor the page that shows it.
+        .filter(|route| !["/openapi.json", "/", "/docs", "/docs/{file:.*}"].contains(&route.path))
+        .map(|route| {
+            let method = route.method.to_string();
+            (method, route.path.to_owned(), route.scope.as_str().to_owned())
+        })
+        .collect();
+    assert!(table.len() > 12, "{table:?}");
+    assert_eq!(described, table);
 }
+
+#[test]
+fn every_route_is_in_the_table_once_and_a_path_has_one_name() {
+    let (mut seen, mut names) = (BTreeSet::new(), BTreeMap::new());
+    for route in app::routes() {
+        assert!(
+            seen.insert((route.method.to_string(), route.path)),
+            "{route:?} is there twice"
+        );
+        let name = names.entry(route.path).or_insert(route.name);
+        assert_eq!(*name, route.name, "{}", route.path);
+        let described = route.document().map(|document| {
+            let mut paths = document.paths.paths.into_iter();
+            paths.next().map(|(path, _)| path)
+        });
+        assert!(
+            described.is_none_or(|path| path.as_deref() == Some(route.path)),
+            "{route:?}"
+        );
+    }
+}
+
+#[actix_web::test]
+async fn every_method_of_every_path_answers_as_the_table_says() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = service.drivers();
+    let routes = app::routes();
+    let paths: BTreeSet<&str> = routes.iter().map(|route| route.path).collect();
+    for path in paths {
+        let id = if path.starts_with("/docs") { "index.html" } else { ID };
+        // Refused where it is mounted, before anything is done.
+        let there = format!("{}?unheard-of=1", filled(path, "drivers", id));
+        for method in METHODS {
+            let is_mounted = routes.iter().any(|route| route.path == path && route.method == method);
+            let answer = api.request(method.parse().unwrap(), &there).send().await.unwrap();
+            let status = answer.status().as_u16();
+            match (is_mounted, path.starts_with("/v1/")) {
+                (false, _) => assert_eq!(status, 405, "{method} {there}"),
+                (true, true) => assert_eq!(status, 400, "{method} {there}"),
+                (true, false) => assert!(![404, 405].contains(&status), "{method} {there}: {status}"),
+            }
+        }
+    }
+}
+
+/// An id of anything, that of a job as well.
+const ID: &str = "a.ABCDEFGHIJKLM";
 
 /// A call of the document: its method, its path, and what is said of it.
 type Call<'a> = (&'a str, &'a str, &'a Value);
@@ -138,8 +170,6 @@ fn filled(path: &str, kind: &str, id: &str) -> String {
 
 /// Requests as a call does not take them: what each is answered with, its path, and what follows the lines that all have.
 fn wrong(path: &str, call: &Value) -> Vec<(u16, String, &'static str)> {
-    // That of a job as well.
-    const ID: &str = "a.ABCDEFGHIJKLM";
     let good = filled(path, "drivers", ID);
     let mut wrong = Vec::new();
     if path.starts_with("/v1/") {

@@ -1,5 +1,6 @@
 use super::{ended, fleetpulse, run};
 use crate::support::{Folder, Scene};
+use fleetpulse::app;
 use serde_json::Value;
 use std::fs;
 use std::net::TcpListener;
@@ -104,6 +105,34 @@ async fn the_document_that_is_printed_is_the_one_that_is_served() {
     let printed = run(&["openapi"]).await;
     assert_eq!(printed.code, Some(0), "{printed:?}");
     assert_eq!(serde_json::from_str::<Value>(&printed.out).unwrap(), served);
+}
+
+#[actix_web::test]
+async fn the_routes_are_printed_with_their_operations_and_scopes() {
+    let printed = run(&["routes"]).await;
+    assert_eq!(printed.code, Some(0), "{printed:?}");
+    let lines: Vec<Vec<&str>> = printed
+        .out
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    assert_eq!(lines.len(), app::routes().len() + 1, "{}", printed.out);
+    for expected in [
+        ["METHOD", "PATH", "OPERATION", "SCOPE", "SUMMARY"],
+        ["POST", "/v1/locks/{name}", "acquire_lock", "locks", "Acquire"],
+        ["GET", "/v1/{kind}/nearby", "find_nearby", "dispatch", "Find"],
+    ] {
+        assert!(
+            lines.iter().any(|line| line.starts_with(&expected)),
+            "{expected:?} in\n{}",
+            printed.out
+        );
+    }
+    assert!(
+        lines.contains(&vec!["GET", "/openapi.json", "-", "public"]),
+        "{}",
+        printed.out
+    );
 }
 
 #[actix_web::test]

@@ -1,0 +1,55 @@
+//! Every slice: its routes and its part of the document.
+
+use crate::http::Route;
+use crate::{cache, health, inventory, jobs, limits, locks, openapi, sessions, tracking};
+use utoipa::OpenApi;
+
+/// What a slice shows of itself.
+struct Slice {
+    routes: Vec<Route>,
+    document: utoipa::openapi::OpenApi,
+}
+
+impl Slice {
+    fn new<D: OpenApi>(routes: Vec<Route>) -> Self {
+        let document = D::openapi();
+        Self { routes, document }
+    }
+}
+
+fn slices() -> [Slice; 8] {
+    [
+        Slice::new::<tracking::Document>(tracking::routes()),
+        Slice::new::<inventory::Document>(inventory::routes()),
+        Slice::new::<sessions::Document>(sessions::routes()),
+        Slice::new::<limits::Document>(limits::routes()),
+        Slice::new::<locks::Document>(locks::routes()),
+        Slice::new::<jobs::Document>(jobs::routes()),
+        Slice::new::<cache::Document>(cache::routes()),
+        Slice::new::<health::Document>(health::routes()),
+    ]
+}
+
+/// The routes of the service, except for those of the document and its page.
+pub(super) fn of_slices() -> Vec<Route> {
+    slices().into_iter().flat_map(|slice| slice.routes).collect()
+}
+
+/// Every route of the service.
+#[must_use]
+pub fn routes() -> Vec<Route> {
+    let mut routes = of_slices();
+    routes.extend(openapi::routes());
+    routes
+}
+
+/// The `OpenAPI` document of the service.
+#[must_use]
+pub fn document() -> utoipa::openapi::OpenApi {
+    let mut parts = Vec::new();
+    for Slice { routes, document } in slices() {
+        parts.push(document);
+        parts.extend(routes.iter().filter_map(Route::document));
+    }
+    openapi::document(parts)
+}

@@ -1,0 +1,62 @@
+use super::super::{Problem, no_idempotency_key, no_query};
+use actix_web::{FromRequest, HttpRequest, web};
+
+/// An argument of a handler, and which parts of the request it reads that are refused unless an argument reads them.
+pub trait Argument: FromRequest {
+    /// Whether it reads the query string.
+    const READS_QUERY: bool = false;
+    /// Whether it reads `Idempotency-Key`.
+    const READS_KEY: bool = false;
+}
+
+/// All arguments of a handler.
+pub trait Arguments {
+    /// Whether one of them reads the query string.
+    const READ_QUERY: bool;
+    /// Whether one of them reads `Idempotency-Key`.
+    const READ_KEY: bool;
+}
+
+macro_rules! arguments {
+    ($($argument:ident)*) => {
+        impl<$($argument: Argument),*> Arguments for ($($argument,)*) {
+            const READ_QUERY: bool = false $(|| $argument::READS_QUERY)*;
+            const READ_KEY: bool = false $(|| $argument::READS_KEY)*;
+        }
+    };
+}
+
+arguments! {}
+arguments! { A }
+arguments! { A B }
+arguments! { A B C }
+arguments! { A B C D }
+arguments! { A B C D E }
+arguments! { A B C D E F }
+
+/// Refuses what a request has and none of its handler's arguments reads.
+///
+/// # Errors
+/// 400 for a query parameter; 422 for an `Idempotency-Key` of a call that is not idempotent, because a client that sends it would rely on
+/// it.
+pub fn check<A: Arguments>(request: &HttpRequest, is_idempotent: bool) -> Result<(), Problem> {
+    if !A::READ_QUERY {
+        no_query(request)?;
+    }
+    if !A::READ_KEY && !is_idempotent {
+        no_idempotency_key(request)?;
+    }
+    Ok(())
+}
+
+impl<T: 'static> Argument for web::Data<T> {}
+
+/// For handlers that read the request themselves, and so have to refuse themselves what they do not read.
+impl Argument for HttpRequest {
+    const READS_QUERY: bool = true;
+    const READS_KEY: bool = true;
+}
+
+impl Argument for web::Payload {}
+
+impl<T: serde::de::DeserializeOwned> Argument for web::Path<T> {}

@@ -1,0 +1,127 @@
+//! Mounts route tables, and answers the methods and paths that no table has.
+
+use super::{HttpMetrics, Observe, Problem, Route};
+use crate::kind::Kind;
+use actix_web::http::Method;
+use actix_web::http::header::{ALLOW, HeaderValue};
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{HttpRequest, HttpResponse, Resource, ResponseError};
+use std::future::ready;
+use std::sync::Arc;
+
+/// The segment of a path that stands for each kind of entity. The kinds are mounted one by one, so that an unknown kind is a 404.
+const KIND: &str = "{kind}";
+
+/// Mounts routes. Where two paths match a request, the first one answers it.
+///
+/// A scope of actix-web for each first word: plain text is matched faster than a pattern, and a request tries the patterns of its own
+/// slice only.
+pub fn mount(config: &mut ServiceConfig, routes: &[Route], metrics: &Arc<HttpMetrics>) {
+    let mut done: Vec<&str> = Vec::new();
+    for path in paths(routes) {
+        let Some(word) = first_word(path) else {
+            config.service(observed(routes, path, path, metrics));
+            continue;
+        };
+        if done.contains(&word) {
+            continue;
+        }
+        done.push(word);
+        let kinds: Vec<Option<Kind>> = if word == KIND {
+            Kind::ALL.into_iter().map(Some).collect()
+        } else {
+            vec![None]
+        };
+        for kind in kinds {
+            config.service(scope(routes, word, kind, metrics));
+        }
+    }
+}
+
+/// All paths with this first word; for each kind, if that is the word.
+fn scope(routes: &[Route], word: &str, kind: Option<Kind>, metrics: &Arc<HttpMetrics>) -> actix_web::Scope {
+    let mut scope = web::scope(&kind.map_or_else(|| format!("/v1/{word}"), |kind| format!("/v1/{kind}")));
+    if let Some(kind) = kind {
+        scope = scope.app_data(kind);
+    }
+    let prefix = format!("/v1/{word}");
+    for path in paths(routes).filter(|path| first_word(path) == Some(word)) {
+        let rest = path.strip_prefix(&prefix).unwrap_or_default();
+        scope = scope.service(observed(routes, path, rest, metrics));
+    }
+    scope
+}
+
+fn observed(
+    routes: &[Route],
+    path: &str,
+    at: &str,
+    metrics: &Arc<HttpMetrics>,
+) -> impl actix_web::dev::HttpServiceFactory + 'static {
+    let name = name(routes, path);
+    resource(routes, path, at).wrap(Observe::new(metrics, name))
+}
+
+/// The methods of a path, mounted at `at`; every other method is answered with a list of them.
+#[must_use]
+pub fn resource(routes: &[Route], path: &str, at: &str) -> Resource {
+    let methods = || routes.iter().filter(|route| route.path == path);
+    let allow = allow(methods());
+    let resource = web::resource(at.to_owned()).default_service(web::to(move |method: Method| {
+        ready(method_not_mounted(&method, allow.clone()))
+    }));
+    methods().fold(resource, |resource, route| resource.route(route.to_actix()))
+}
+
+/// The paths of a table, each once.
+fn paths(routes: &[Route]) -> impl Iterator<Item = &'static str> {
+    let is_first = |(index, route): &(usize, &Route)| !routes[..*index].iter().any(|other| other.path == route.path);
+    routes.iter().enumerate().filter(is_first).map(|(_, route)| route.path)
+}
+
+/// The name of a path in metrics.
+fn name(routes: &[Route], path: &str) -> &'static str {
+    let route = routes.iter().find(|route| route.path == path);
+    route.map_or("", |route| route.name)
+}
+
+/// The word that follows `/v1/`; none of a path that does not begin so.
+fn first_word(path: &str) -> Option<&str> {
+    path.strip_prefix("/v1/")?.split('/').next()
+}
+
+/// The answer to a path that is not mounted.
+pub async fn not_found(request: HttpRequest) -> HttpResponse {
+    // The server as a whole (RFC 9110, section 9.3.7).
+    if request.method() == Method::OPTIONS && request.uri().path() == "*" {
+        return HttpResponse::NoContent()
+            .insert_header((
+                ALLOW,
+                HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
+            ))
+            .finish();
+    }
+    Problem::not_found("there is nothing under this path; /docs/ lists the paths").error_response()
+}
+
+/// `Allow` of a path: the methods that are mounted, and those that follow from them.
+fn allow<'a>(routes: impl Iterator<Item = &'a Route>) -> HeaderValue {
+    let mut methods: Vec<&str> = routes.map(|route| route.method.as_str()).collect();
+    if methods.contains(&"GET") {
+        methods.push("HEAD");
+    }
+    methods.push("OPTIONS");
+    HeaderValue::try_from(methods.join(", ")).unwrap_or(HeaderValue::from_static(""))
+}
+
+/// The answer of a path to a method that is not mounted.
+fn method_not_mounted(method: &Method, allow: HeaderValue) -> HttpResponse {
+    let mut response = if *method == Method::OPTIONS {
+        HttpResponse::NoContent().finish()
+    } else {
+        let methods = allow.to_str().unwrap_or_default();
+        Problem::method_not_allowed(methods).error_response()
+    };
+    response.headers_mut().insert(ALLOW, allow);
+    response
+}
