@@ -7,6 +7,7 @@ use actix_web::error::PayloadError;
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt, StreamExt};
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 /// How long a body may take to arrive once its head is there; the application's data.
@@ -52,29 +53,14 @@ impl RawBody {
     /// 415 for another media type or coding, 413 beyond the limit, 408 if it does not arrive in time, 400 if it breaks off or cannot be
     /// decoded, 503 if other bodies take all memory.
     pub async fn read(request: &HttpRequest, payload: &mut Payload, limit: usize) -> Result<Self, Problem> {
-        let media_type = request
-            .headers()
-            .get(CONTENT_TYPE)
-            .map_or(Ok(MediaType::Json), media_type)?;
-        let codings = Codings::of(request)?;
-        let announced = request
-            .headers()
-            .get(CONTENT_LENGTH)
-            .and_then(|length| length.to_str().ok()?.parse().ok());
-        if announced.is_some_and(|length: usize| length > limit) {
-            return Err(too_large(limit));
-        }
-        // A small body comes with its head in one packet: it is there at once, and no timer is needed.
-        let room = Claim::of(request.app_data());
-        let mut reading = Box::pin(collect(payload, codings, limit, announced, room));
-        let bytes = if let Some(read) = (&mut reading).now_or_never() {
-            read?
-        } else {
-            let BodyTimeout(timeout) = request.app_data().copied().unwrap_or_default();
-            tokio::time::timeout(timeout, reading)
-                .await
-                .map_err(|_elapsed| Problem::too_slow("the body did not arrive in time; send it at once"))??
-        };
+        let Head {
+            media_type,
+            codings,
+            length,
+        } = Head::read(request, limit)?;
+        // In a place of its own, so that the handler's future stays small.
+        let mut reading = Box::pin(collect(payload, codings, limit, length, Claim::of(request.app_data())));
+        let bytes = arrive(request, reading.as_mut()).await?;
         Ok(Self { bytes, media_type })
     }
 
@@ -84,11 +70,79 @@ impl RawBody {
     /// As [`Self::read`].
     pub async fn read_json(request: &HttpRequest, payload: &mut Payload, limit: usize) -> Result<Bytes, Problem> {
         let body = Self::read(request, payload, limit).await?;
-        match body.media_type {
-            MediaType::Json => Ok(body.bytes),
-            MediaType::Ndjson => Err(Problem::wrong_type("send application/json")),
+        body.media_type.require_json()?;
+        Ok(body.bytes)
+    }
+
+    /// The same in a future that is large, for a caller that has it in a place of its own.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub(super) async fn read_json_here(
+        request: &HttpRequest,
+        payload: &mut Payload,
+        limit: usize,
+    ) -> Result<Bytes, Problem> {
+        let Head {
+            media_type,
+            codings,
+            length,
+        } = Head::read(request, limit)?;
+        let reading = pin!(collect(payload, codings, limit, length, Claim::of(request.app_data())));
+        let bytes = arrive(request, reading).await?;
+        media_type.require_json()?;
+        Ok(bytes)
+    }
+}
+
+impl MediaType {
+    fn require_json(self) -> Result<(), Problem> {
+        match self {
+            Self::Json => Ok(()),
+            Self::Ndjson => Err(Problem::wrong_type("send application/json")),
         }
     }
+}
+
+/// What the head of a request says of its body.
+struct Head {
+    media_type: MediaType,
+    codings: Option<Codings>,
+    length: Option<usize>,
+}
+
+impl Head {
+    fn read(request: &HttpRequest, limit: usize) -> Result<Self, Problem> {
+        let headers = request.headers();
+        let media_type = headers.get(CONTENT_TYPE).map_or(Ok(MediaType::Json), media_type)?;
+        let codings = Codings::of(request)?;
+        let length = headers
+            .get(CONTENT_LENGTH)
+            .and_then(|length| length.to_str().ok()?.parse().ok());
+        if length.is_some_and(|length: usize| length > limit) {
+            return Err(too_large(limit));
+        }
+        Ok(Self {
+            media_type,
+            codings,
+            length,
+        })
+    }
+}
+
+/// Waits for a body, but not for too long.
+async fn arrive(
+    request: &HttpRequest,
+    mut reading: Pin<&mut impl Future<Output = Result<Bytes, Problem>>>,
+) -> Result<Bytes, Problem> {
+    // A small body comes with its head in one packet: it is there at once, and no timer is needed.
+    if let Some(read) = reading.as_mut().now_or_never() {
+        return read;
+    }
+    let BodyTimeout(timeout) = request.app_data().copied().unwrap_or_default();
+    tokio::time::timeout(timeout, reading)
+        .await
+        .map_err(|_elapsed| Problem::too_slow("the body did not arrive in time; send it at once"))?
 }
 
 /// Reads a body. One that is large takes from the memory for bodies as it arrives, and gives it back when the last handle to it is

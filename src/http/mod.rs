@@ -1,4 +1,39 @@
-//! What every slice's handlers share: problems, bodies and their members, query strings, answers, the request log.
+//! What the handlers of all slices share: routes, arguments, problems, bodies and their members, query strings, answers.
+//!
+//! # How to write a handler
+//!
+//! A handler is an `async fn` that takes what it needs of a request as typed arguments and returns `Result<HttpResponse, Problem>`:
+//!
+//! ```ignore
+//! /// Renew a lock
+//! #[utoipa::path(post, path = "/v1/locks/{name}/renew", operation_id = "renew_lock", tag = "locks", ..)]
+//! pub async fn renew(
+//!     Path(name): Path<Id>,
+//!     state: web::Data<State>,
+//!     Body(Renewal { token, ttl }): Body<Renewal>,
+//! ) -> Result<HttpResponse, Problem> {
+//!     let grant = state.locks.renew(&name, &token, ttl).await?;
+//!     reply::value(StatusCode::OK, &GrantBody::new(&name, &grant))
+//! }
+//! ```
+//!
+//! | argument | reads | to make a type of it |
+//! |---|---|---|
+//! | [`Path<T>`](Path), `Path<(A, B)>` | the parameters of the path, in their order | implement [`PathValue`] |
+//! | [`Query<T>`](Query) | the query string | implement [`QueryParameters`] |
+//! | [`AnyQuery`] | nothing; any query string is accepted | |
+//! | [`IdempotencyKey`] | `Idempotency-Key`; [`UnreadKey`] where the body decides whether it is refused | |
+//! | [`Client`] | the connection: whether the client is still there | |
+//! | [`Body<T>`](Body) | the body, as JSON; [`WithBytes`] with its bytes | implement [`FromBody`] |
+//! | `web::Data<T>` | the application's data | |
+//! | a type of the slice | a header, such as the token of a session | implement `FromRequest` and [`Argument`] |
+//!
+//! Faults are found in this order: a query parameter that no argument reads (400); an `Idempotency-Key` that no argument reads, of a
+//! `POST` that is not idempotent (422); then the arguments, in the order in which the handler takes them. So the body comes last: nothing
+//! of it is read if anything else is wrong. Neither refusal can be forgotten, because both follow from the types of the arguments.
+//!
+//! The handler gets a line in the `routes.rs` of its slice: method, path, name in the metrics, scope. Mounting, the `OpenAPI` document
+//! and `fleetpulse routes` read that table ([`Route`]). A handler that takes `HttpRequest` has to refuse by itself what it does not read.
 
 mod answers;
 mod body;
@@ -34,7 +69,10 @@ pub use caller::{Caller, Callers, NetworkError, Networks, ProxyHeader};
 pub use close::CloseWhenStopping;
 pub use connection::{Connection, Stream, Timeouts};
 pub use edge::{Edge, HostNameError, HostNames, OriginError, Origins, Rules};
-pub use extract::{AnyQuery, Argument, Arguments};
+pub use extract::{
+    AnyQuery, AppData, Argument, Arguments, Body, Client, FromBody, IdempotencyKey, Path, PathValue, PathValues, Query,
+    QueryParameters, UnreadKey, WithBytes,
+};
 pub use fields::{Fields, MAX_FAULTS, unknown_member};
 pub use gone::{client_gone, deliver, gone};
 pub use heads::Heads;

@@ -1,5 +1,5 @@
 //! What the document says of errors for all calls alike. Their handlers owe these answers to what they have in common
-//! (`http::RawBody`, `http::no_query`, `http::path_id`, `limits::Guard`), so they stand here once, each beside the calls that it is of.
+//! (`http::Body`, `http::Query`, `http::Path`, `limits::Guard`), so they stand here once, each beside the calls that it is of.
 
 use crate::http::operations;
 use utoipa::Modify;

@@ -60,3 +60,50 @@ impl Argument for HttpRequest {
 impl Argument for web::Payload {}
 
 impl<T: serde::de::DeserializeOwned> Argument for web::Path<T> {}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::{AnyQuery, Body, FromBody, IdempotencyKey, Path};
+    use super::super::AppData;
+    use super::*;
+    use actix_web::test::TestRequest;
+    use bytes::Bytes;
+
+    struct Anything;
+
+    impl FromBody for Anything {
+        const MAX_BYTES: usize = 1;
+
+        fn read(_: &Bytes, _: AppData<'_>) -> Result<Self, Problem> {
+            Ok(Self)
+        }
+    }
+
+    /// The statuses of a request with a query parameter, and of one with an `Idempotency-Key`.
+    fn refusals<A: Arguments>(is_idempotent: bool) -> [Option<String>; 2] {
+        let query = TestRequest::with_uri("/v1/x?limit=1").to_http_request();
+        let key = TestRequest::default()
+            .insert_header(("idempotency-key", "k"))
+            .to_http_request();
+        [query, key].map(|request| {
+            let problem = check::<A>(&request, is_idempotent).err()?.to_string();
+            Some(problem[..3].to_owned())
+        })
+    }
+
+    #[test]
+    fn what_no_argument_reads_is_refused() {
+        let (bad_query, bad_key) = (Some("400".to_owned()), Some("422".to_owned()));
+        assert_eq!(
+            refusals::<(Path<String>, Body<Anything>)>(false),
+            [bad_query.clone(), bad_key.clone()]
+        );
+        assert_eq!(
+            refusals::<(Path<String>, Body<Anything>)>(true),
+            [bad_query.clone(), None]
+        );
+        assert_eq!(refusals::<()>(false), [bad_query.clone(), bad_key.clone()]);
+        assert_eq!(refusals::<(IdempotencyKey,)>(false), [bad_query, None]);
+        assert_eq!(refusals::<(web::Data<u8>, AnyQuery)>(false), [None, bad_key]);
+    }
+}

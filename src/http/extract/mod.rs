@@ -1,8 +1,16 @@
 //! The arguments of handlers. Each is read from the request before the handler runs, and answers a request that it cannot be read from.
 
 mod arguments;
+mod body;
+mod client;
+mod key;
+mod path;
 mod query;
 
 pub(super) use arguments::check;
 pub use arguments::{Argument, Arguments};
-pub use query::AnyQuery;
+pub use body::{AppData, Body, FromBody, WithBytes};
+pub use client::Client;
+pub use key::{IdempotencyKey, UnreadKey};
+pub use path::{Path, PathValue, PathValues};
+pub use query::{AnyQuery, Query, QueryParameters};

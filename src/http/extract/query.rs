@@ -1,8 +1,40 @@
-use super::super::Problem;
+use super::super::{Problem, QueryString};
 use super::Argument;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use std::future::{Ready, ready};
+
+/// The parameters of the query string. A handler without it refuses every parameter.
+#[derive(Debug)]
+pub struct Query<T>(pub T);
+
+/// Parameters of a query string.
+pub trait QueryParameters: Sized {
+    /// The names of parameters that may be given once. Every other one is a 400.
+    const KNOWN: &'static [&'static str];
+    /// The names of parameters that may be given more than once.
+    const REPEATABLE: &'static [&'static str] = &[];
+
+    /// Reads the values.
+    ///
+    /// # Errors
+    /// 422 for a value that is not acceptable.
+    fn read(query: &QueryString<'_>) -> Result<Self, Problem>;
+}
+
+impl<T: QueryParameters> FromRequest for Query<T> {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        let query = QueryString::parse(request.query_string(), T::KNOWN, T::REPEATABLE);
+        ready(query.and_then(|query| T::read(&query)).map(Self))
+    }
+}
+
+impl<T: QueryParameters> Argument for Query<T> {
+    const READS_QUERY: bool = true;
+}
 
 /// Any query string, which is not looked at; for pages and probes, whose callers add parameters of their own.
 #[derive(Debug, Clone, Copy)]

@@ -1,0 +1,36 @@
+use super::super::{Problem, client_gone, deliver};
+use super::Argument;
+use crate::runtime::Undelivered;
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest};
+use std::future::{Ready, ready};
+
+/// The client of a request; for handlers that wait for long, or give out what must not be lost.
+#[derive(Debug, Clone)]
+pub struct Client(HttpRequest);
+
+impl Client {
+    /// Resolves when the client has disconnected: see [`client_gone`].
+    pub async fn gone(&self) {
+        client_gone(&self.0).await;
+    }
+
+    /// Hands something out, unless the client has disconnected: see [`deliver`].
+    ///
+    /// # Errors
+    /// [`Problem`] for the log: nobody reads it.
+    pub async fn deliver<T>(&self, given: Undelivered<T>) -> Result<T, Problem> {
+        deliver(&self.0, given).await
+    }
+}
+
+impl FromRequest for Client {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        ready(Ok(Self(request.clone())))
+    }
+}
+
+impl Argument for Client {}
