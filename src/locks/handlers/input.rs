@@ -3,8 +3,9 @@
 #![expect(clippy::unreadable_literal, reason = "the schema derive reads no separators")]
 
 use super::super::model::{TTL_MS, Token, WAIT_MS, Wanted};
-use crate::http::{Fields, Problem};
+use crate::http::{AppData, Fields, FromBody, Problem};
 use crate::ids::ExternalId;
+use bytes::Bytes;
 use std::time::Duration;
 use utoipa::ToSchema;
 
@@ -56,31 +57,60 @@ pub(super) struct TokenBody {
     token: LockToken,
 }
 
-pub(super) fn wanted(mut fields: Fields) -> Result<Wanted, Problem> {
-    let ttl = fields.required("ttl_ms", |fields, name| fields.integer(name, TTL_MS));
-    let wait = fields.integer("wait_ms", WAIT_MS);
-    let owner = fields.external_id("owner");
-    let token = read_token(&mut fields, "token");
-    let wanted = ttl.map(|ttl| {
-        let wanted = Wanted::lasting(milliseconds(ttl)).waiting(milliseconds(wait.unwrap_or(0)));
-        let wanted = wanted.owned_by(owner);
-        match token {
-            Some(token) => wanted.under(token),
-            None => wanted,
-        }
-    });
-    fields.finish(wanted)
+/// The largest body, bytes.
+const MAX_BODY: usize = 4 * 1024;
+
+impl FromBody for Wanted {
+    const MAX_BYTES: usize = MAX_BODY;
+
+    fn read(body: &Bytes, _: AppData<'_>) -> Result<Self, Problem> {
+        let mut fields = Fields::parse(body)?;
+        let ttl = fields.required("ttl_ms", |fields, name| fields.integer(name, TTL_MS));
+        let wait = fields.integer("wait_ms", WAIT_MS);
+        let owner = fields.external_id("owner");
+        let token = read_token(&mut fields, "token");
+        let wanted = ttl.map(|ttl| {
+            let wanted = Self::lasting(milliseconds(ttl)).waiting(milliseconds(wait.unwrap_or(0)));
+            let wanted = wanted.owned_by(owner);
+            match token {
+                Some(token) => wanted.under(token),
+                None => wanted,
+            }
+        });
+        fields.finish(wanted)
+    }
 }
 
-pub(super) fn renewal(mut fields: Fields) -> Result<(Token, Option<Duration>), Problem> {
-    let token = fields.required("token", read_token);
-    let ttl = fields.integer("ttl_ms", TTL_MS);
-    fields.finish(token.map(|token| (token, ttl.map(milliseconds))))
+/// A lock to renew: by its token, for so long if that is given.
+pub struct Renewal {
+    pub(super) token: Token,
+    pub(super) ttl: Option<Duration>,
 }
 
-pub(super) fn token(mut fields: Fields) -> Result<Token, Problem> {
-    let token = fields.required("token", read_token);
-    fields.finish(token)
+impl FromBody for Renewal {
+    const MAX_BYTES: usize = MAX_BODY;
+
+    fn read(body: &Bytes, _: AppData<'_>) -> Result<Self, Problem> {
+        let mut fields = Fields::parse(body)?;
+        let token = fields.required("token", read_token);
+        let ttl = fields.integer("ttl_ms", TTL_MS).map(milliseconds);
+        fields.finish(token.map(|token| Self { token, ttl }))
+    }
+}
+
+/// A lock to release, by its token.
+pub struct Release {
+    pub(super) token: Token,
+}
+
+impl FromBody for Release {
+    const MAX_BYTES: usize = MAX_BODY;
+
+    fn read(body: &Bytes, _: AppData<'_>) -> Result<Self, Problem> {
+        let mut fields = Fields::parse(body)?;
+        let token = fields.required("token", read_token);
+        fields.finish(token.map(|token| Self { token }))
+    }
 }
 
 fn read_token(fields: &mut Fields, name: &'static str) -> Option<Token> {

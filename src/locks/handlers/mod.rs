@@ -3,16 +3,15 @@
 mod answer;
 mod input;
 
+use super::model::Wanted;
 use super::{LockError, LockMetrics, Locks};
-use crate::http::{Fields, Problem, RawBody, client_gone, deliver, gone, no_idempotency_key, no_query, path_id, reply};
+use crate::http::{Body, Client, Path, Problem, gone, reply};
+use crate::ids::Id;
 use crate::telemetry::Present;
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpResponse, web};
 use answer::{GrantBody, LockBody};
-use input::{AcquireBody, RenewBody, TokenBody};
-
-/// The largest body, bytes.
-const MAX_BODY: usize = 4 * 1024;
+use input::{AcquireBody, Release, RenewBody, Renewal, TokenBody};
 
 /// The state of a worker that the handlers use.
 #[derive(Debug, Clone)]
@@ -21,11 +20,6 @@ pub struct State {
     pub locks: Locks,
     /// The instruments.
     pub metrics: LockMetrics,
-}
-
-async fn fields(request: &HttpRequest, payload: web::Payload) -> Result<Fields, Problem> {
-    no_query(request)?;
-    Fields::parse(&RawBody::read_json(request, &mut payload.into_inner(), MAX_BODY).await?)
 }
 
 /// Acquire a lock
@@ -43,13 +37,11 @@ async fn fields(request: &HttpRequest, payload: web::Payload) -> Result<Fields, 
     )
 )]
 pub async fn acquire(
-    request: HttpRequest,
-    payload: web::Payload,
+    Path(name): Path<Id>,
+    client: Client,
     state: web::Data<State>,
+    Body(wanted): Body<Wanted>,
 ) -> Result<HttpResponse, Problem> {
-    let name = path_id(&request, "name")?;
-    no_idempotency_key(&request)?;
-    let wanted = input::wanted(fields(&request, payload).await?)?;
     let count = |outcome| state.metrics.acquires.with_label_values(&[outcome]).inc();
     let offered = if wanted.wait.is_zero() {
         state.locks.offer(&name, &wanted).await
@@ -57,14 +49,14 @@ pub async fn acquire(
         let _waiting = Present::count(&state.metrics.waiters);
         tokio::select! {
             offered = state.locks.offer(&name, &wanted) => offered,
-            () = client_gone(&request) => {
+            () = client.gone() => {
                 count("gone");
                 return Err(gone());
             }
         }
     };
     let answer = match offered {
-        Ok(grant) => Ok(deliver(&request, grant).await.inspect_err(|_gone| count("gone"))?),
+        Ok(grant) => Ok(client.deliver(grant).await.inspect_err(|_gone| count("gone"))?),
         Err(error) => Err(error),
     };
     let outcome = match &answer {
@@ -91,12 +83,10 @@ pub async fn acquire(
     )
 )]
 pub async fn renew(
-    request: HttpRequest,
-    payload: web::Payload,
+    Path(name): Path<Id>,
     state: web::Data<State>,
+    Body(Renewal { token, ttl }): Body<Renewal>,
 ) -> Result<HttpResponse, Problem> {
-    let name = path_id(&request, "name")?;
-    let (token, ttl) = input::renewal(fields(&request, payload).await?)?;
     let grant = state.locks.renew(&name, &token, ttl).await?;
     reply::value(StatusCode::OK, &GrantBody::new(&name, &grant))
 }
@@ -114,12 +104,10 @@ pub async fn renew(
     )
 )]
 pub async fn release(
-    request: HttpRequest,
-    payload: web::Payload,
+    Path(name): Path<Id>,
     state: web::Data<State>,
+    Body(Release { token }): Body<Release>,
 ) -> Result<HttpResponse, Problem> {
-    let name = path_id(&request, "name")?;
-    let token = input::token(fields(&request, payload).await?)?;
     state.locks.release(&name, &token).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -138,11 +126,11 @@ pub async fn release(
     )
 )]
 pub async fn release_with_post(
-    request: HttpRequest,
-    payload: web::Payload,
+    name: Path<Id>,
     state: web::Data<State>,
+    body: Body<Release>,
 ) -> Result<HttpResponse, Problem> {
-    release(request, payload, state).await
+    release(name, state, body).await
 }
 
 /// Get the holder of a lock
@@ -154,9 +142,7 @@ pub async fn release_with_post(
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]
-pub async fn inspect(request: HttpRequest, state: web::Data<State>) -> Result<HttpResponse, Problem> {
-    let name = path_id(&request, "name")?;
-    no_query(&request)?;
+pub async fn inspect(Path(name): Path<Id>, state: web::Data<State>) -> Result<HttpResponse, Problem> {
     let (holder, waiting) = state.locks.inspect(&name).await?;
     let holder = holder.ok_or_else(|| Problem::from(LockError::NotHeld))?;
     reply::value(StatusCode::OK, &LockBody::new(&name, &holder, waiting))
