@@ -1,18 +1,38 @@
 use super::super::docs::CheckBody;
 use super::super::model::Decision;
 use super::{LimitError, State};
-use crate::http::{FieldError, Fields, Problem, RawBody, no_idempotency_key, no_query, reply};
+use crate::http::{AppData, Body, FieldError, Fields, FromBody, Problem, reply};
+use crate::ids::ExternalId;
 use crate::limits::MAX_QUOTA;
+use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, web};
+use bytes::Bytes;
 use serde::Serialize;
 use std::time::Duration;
 use utoipa::ToSchema;
 
-/// The largest body of a check, bytes.
-const MAX_BODY: usize = 4 * 1024;
 /// Longer than any policy's name.
 const MAX_NAME: usize = 128;
+
+/// What is to be checked.
+pub struct Check {
+    key: ExternalId,
+    policy: String,
+    cost: u32,
+}
+
+impl FromBody for Check {
+    const MAX_BYTES: usize = 4 * 1024;
+
+    fn read(body: &Bytes, _: AppData<'_>) -> Result<Self, Problem> {
+        let mut fields = Fields::parse(body)?;
+        let key = fields.required("key", Fields::external_id);
+        let policy = fields.required("policy", |fields, name| fields.text(name, MAX_NAME));
+        let cost = fields.integer("cost", 1..=i64::from(MAX_QUOTA)).unwrap_or(1);
+        let cost = u32::try_from(cost).unwrap_or(u32::MAX);
+        fields.finish(key.zip(policy).map(|(key, policy)| Self { key, policy, cost }))
+    }
+}
 
 /// The answer to a check.
 #[derive(Debug, Serialize, ToSchema)]
@@ -62,16 +82,7 @@ fn millis(duration: Duration) -> u64 {
         (status = 422, description = "Not acceptable, no such policy, or a cost that the policy never admits", body = Problem),
     )
 )]
-pub async fn check(request: HttpRequest, payload: web::Payload, limits: State) -> Result<HttpResponse, Problem> {
-    no_query(&request)?;
-    no_idempotency_key(&request)?;
-    let body = RawBody::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
-    let mut fields = Fields::parse(&body)?;
-    let key = fields.required("key", Fields::external_id);
-    let policy = fields.required("policy", |fields, name| fields.text(name, MAX_NAME));
-    let cost = fields.integer("cost", 1..=i64::from(MAX_QUOTA)).unwrap_or(1);
-    let (key, policy) = fields.finish(key.zip(policy))?;
-    let cost = u32::try_from(cost).unwrap_or(u32::MAX);
+pub async fn check(limits: State, Body(Check { key, policy, cost }): Body<Check>) -> Result<HttpResponse, Problem> {
     let decision = limits.check(&policy, &key, cost).await.map_err(|error| match error {
         LimitError::UnknownPolicy => refused("policy", &error),
         LimitError::Cost { .. } => refused("cost", &error),

@@ -1,9 +1,10 @@
 use super::super::docs::{AlgorithmBody, OutageBody};
 use super::{LimitError, State};
-use crate::http::{Problem, no_query, path_external_id, reply};
+use crate::http::{Path, Problem, reply};
+use crate::ids::ExternalId;
 use crate::limits::{Algorithm, Policy};
+use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -50,8 +51,7 @@ impl From<&Policy> for PolicyBody {
 /// They are settings of the service; there is no call that changes them.
 #[utoipa::path(get, path = "/v1/limits/policies", operation_id = "list_limit_policies", tag = "limits",
     responses((status = 200, description = "All of them", body = PoliciesBody)))]
-pub async fn policies(request: HttpRequest, limits: State) -> Result<HttpResponse, Problem> {
-    no_query(&request)?;
+pub async fn policies(limits: State) -> Result<HttpResponse, Problem> {
     let policies = limits.policies().iter().map(PolicyBody::from).collect();
     reply::value(StatusCode::OK, &PoliciesBody { policies })
 }
@@ -68,11 +68,8 @@ pub async fn policies(request: HttpRequest, limits: State) -> Result<HttpRespons
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]
-pub async fn reset(request: HttpRequest, limits: State) -> Result<HttpResponse, Problem> {
-    let key = path_external_id(&request, "key")?;
-    no_query(&request)?;
-    let policy = request.match_info().get("policy").unwrap_or_default();
-    match limits.reset(policy, &key).await {
+pub async fn reset(Path((policy, key)): Path<(String, ExternalId)>, limits: State) -> Result<HttpResponse, Problem> {
+    match limits.reset(&policy, &key).await {
         Ok(_) => Ok(HttpResponse::NoContent().finish()),
         Err(LimitError::Store(error)) => Err(error.into()),
         Err(error @ (LimitError::UnknownPolicy | LimitError::Cost { .. })) => {
