@@ -1,17 +1,18 @@
 //! Clients' words.
 
-use super::MAX_NESTING;
 use super::model::{About, Data, NewSession};
 use super::settings::SessionSettings;
-use crate::http::{Fields, Problem, RawObject, raw};
+use super::{MAX_NESTING, Sessions};
+use crate::http::{AppData, FieldError, Fields, FromBody, Problem, RawObject, raw};
 use crate::json::Object;
+use bytes::Bytes;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::time::Duration;
 
 /// The largest body, bytes. Data are measured as they are kept, so this leaves room for spaces and some escapes; data near
 /// their limit whose every character is written as an escape do not fit.
-pub(super) const MAX_BODY: usize = 64 * 1024;
+const MAX_BODY: usize = 64 * 1024;
 const MAX_DEVICE: usize = 2 * 1024;
 const MAX_ROLE: usize = 64;
 const MAX_SCOPES: usize = 64;
@@ -19,57 +20,87 @@ const MAX_SCOPE: usize = 128;
 /// As large as a number of Lua's that is whole.
 const MAX_VERSION: i64 = (1 << 53) - 1;
 
-/// The body of a creation.
-pub(super) fn new_session(body: &[u8], settings: &SessionSettings) -> Result<NewSession, Problem> {
-    let mut object = object(body)?;
-    let (data, device) = (object.take("data"), object.take("device"));
-    let mut fields = object.into_members()?;
-    let subject = fields.required("subject", Fields::external_id);
-    let about = About {
-        role: fields.text("role", MAX_ROLE),
-        scopes: scopes(&mut fields),
-        device: device.and_then(|device| read_device(&mut fields, device)),
-    };
-    let data = data.map_or_else(|| Ok(Data::default()), Data::read);
-    let data = data.map_err(|error| fields.refuse("data", error.to_string()));
-    let idle_ttl = seconds(&mut fields, "idle_ttl_s", settings);
-    let absolute_ttl = seconds(&mut fields, "absolute_ttl_s", settings);
-    let made = subject.zip(data.ok()).map(|(subject, data)| NewSession {
-        subject,
-        about,
-        data,
-        idle_ttl,
-        absolute_ttl,
-    });
-    fields.finish(made)
+impl FromBody for NewSession {
+    const MAX_BYTES: usize = MAX_BODY;
+
+    fn read(body: &Bytes, app: AppData<'_>) -> Result<Self, Problem> {
+        let settings = app.get::<Sessions>()?.shared().settings();
+        let mut object = object(body)?;
+        let (data, device) = (object.take("data"), object.take("device"));
+        let mut fields = object.into_members()?;
+        let subject = fields.required("subject", Fields::external_id);
+        let about = About {
+            role: fields.text("role", MAX_ROLE),
+            scopes: scopes(&mut fields),
+            device: device.and_then(|device| read_device(&mut fields, device)),
+        };
+        let data = data.map_or_else(|| Ok(Data::default()), Data::read);
+        let data = data.map_err(|error| fields.refuse("data", error.to_string()));
+        let idle_ttl = seconds(&mut fields, "idle_ttl_s", settings);
+        let absolute_ttl = seconds(&mut fields, "absolute_ttl_s", settings);
+        let made = subject.zip(data.ok()).map(|(subject, data)| Self {
+            subject,
+            about,
+            data,
+            idle_ttl,
+            absolute_ttl,
+        });
+        fields.finish(made)
+    }
 }
 
-/// The body of a change of data: the version that they were read at, and a merge patch.
-pub(super) fn data_patch(body: &[u8]) -> Result<(u64, Object<'_>), Problem> {
-    let mut object = object(body)?;
-    let data = object.take("data");
-    let mut fields = object.into_members()?;
-    let version = fields.required("version", |fields, name| fields.integer(name, 1..=MAX_VERSION));
-    let patch = if let Some(data) = data {
-        Object::read(data, MAX_NESTING)
-            .map_err(|fault| fields.refuse("data", fault.to_string()))
-            .ok()
-    } else {
-        fields.refuse("data", "is missing");
-        None
-    };
-    fields.finish(version.map(i64::unsigned_abs).zip(patch))
+/// A change of data.
+pub struct DataPatch {
+    /// The version that the data were read at.
+    pub(super) version: u64,
+    patch: Box<RawValue>,
+}
+
+impl DataPatch {
+    /// The merge patch.
+    pub(super) fn data(&self) -> Result<Object<'_>, Problem> {
+        Object::read(&self.patch, MAX_NESTING)
+            .map_err(|fault| Problem::unacceptable(vec![FieldError::new("data", fault.to_string())]))
+    }
+}
+
+impl FromBody for DataPatch {
+    const MAX_BYTES: usize = MAX_BODY;
+
+    fn read(body: &Bytes, _: AppData<'_>) -> Result<Self, Problem> {
+        let mut object = object(body)?;
+        let data = object.take("data");
+        let mut fields = object.into_members()?;
+        let version = fields.required("version", |fields, name| fields.integer(name, 1..=MAX_VERSION));
+        match data.map(|data| Object::read(data, MAX_NESTING)) {
+            Some(Ok(_)) => {}
+            Some(Err(fault)) => fields.refuse("data", fault.to_string()),
+            None => fields.refuse("data", "is missing"),
+        }
+        let patch = version.zip(data).map(|(version, data)| Self {
+            version: version.unsigned_abs(),
+            patch: data.to_owned(),
+        });
+        fields.finish(patch)
+    }
 }
 
 fn object(body: &[u8]) -> Result<RawObject<'_>, Problem> {
     RawObject::read(raw(body)?, "").map_err(|fault| Problem::unacceptable(vec![fault]))
 }
 
-/// The body of an extension: by how much.
-pub(super) fn extension(body: &[u8], settings: &SessionSettings) -> Result<Duration, Problem> {
-    let mut fields = Fields::parse(body)?;
-    let by = fields.required("seconds", |fields, name| seconds(fields, name, settings));
-    fields.finish(by)
+/// By how much a session is extended.
+pub struct Extension(pub(super) Duration);
+
+impl FromBody for Extension {
+    const MAX_BYTES: usize = MAX_BODY;
+
+    fn read(body: &Bytes, app: AppData<'_>) -> Result<Self, Problem> {
+        let settings = app.get::<Sessions>()?.shared().settings();
+        let mut fields = Fields::parse(body)?;
+        let by = fields.required("seconds", |fields, name| seconds(fields, name, settings));
+        fields.finish(by.map(Self))
+    }
 }
 
 fn seconds(fields: &mut Fields, name: &'static str, settings: &SessionSettings) -> Option<Duration> {

@@ -1,11 +1,11 @@
 use super::super::answer::{NewSessionBody, SessionBody};
-use super::super::input::{MAX_BODY, new_session};
+use super::super::model::NewSession;
 use super::super::stats::Stats;
 use super::{State, answer};
-use crate::http::{Problem, RawBody, deliver, idempotency_key, no_query, reply};
+use crate::http::{Body, Client, IdempotencyKey, Problem, WithBytes, reply};
 use crate::once::Once;
+use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, web};
 
 /// Create a session
 ///
@@ -25,16 +25,13 @@ use actix_web::{HttpRequest, HttpResponse, web};
     )
 )]
 pub async fn create_session(
-    request: HttpRequest,
-    payload: web::Payload,
+    client: Client,
     state: State,
+    IdempotencyKey(key): IdempotencyKey,
+    Body(WithBytes { value: new, bytes }): Body<WithBytes<NewSession>>,
 ) -> Result<HttpResponse, Problem> {
-    no_query(&request)?;
-    let once = idempotency_key(&request)?;
-    let body = RawBody::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
-    let new = new_session(&body, state.shared().settings())?;
-    let once = once.map(|once| Once::new(&["session", &new.subject], &once, &body));
-    let (token, session) = deliver(&request, state.offer(&new, once.as_ref()).await?).await?;
+    let once = key.map(|key| Once::new(&["session", &new.subject], &key, &bytes));
+    let (token, session) = client.deliver(state.offer(&new, once.as_ref()).await?).await?;
     answer(StatusCode::CREATED, &session, Some(&token))
 }
 
@@ -47,7 +44,6 @@ pub async fn create_session(
         (status = 200, description = "The figures", body = Stats),
     )
 )]
-pub async fn session_stats(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
-    no_query(&request)?;
+pub async fn session_stats(state: State) -> Result<HttpResponse, Problem> {
     reply::value(StatusCode::OK, &state.shared().stats())
 }

@@ -1,9 +1,10 @@
 use super::super::answer::{DataPatchBody, ExtensionBody, SessionBody};
-use super::super::input::{MAX_BODY, data_patch, extension};
-use super::{State, answer, bearer};
-use crate::http::{Problem, RawBody, no_idempotency_key, no_query};
+use super::super::input::{DataPatch, Extension};
+use super::super::token::Token;
+use super::{State, answer};
+use crate::http::{Body, Problem};
+use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, web};
 
 /// Validate a session
 ///
@@ -17,9 +18,8 @@ use actix_web::{HttpRequest, HttpResponse, web};
         (status = 503, description = "Redis is away: nobody can say", body = Problem),
     )
 )]
-pub async fn get_session(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
-    no_query(&request)?;
-    let session = state.validate(&bearer(&request)?).await?;
+pub async fn get_session(token: Token, state: State) -> Result<HttpResponse, Problem> {
+    let session = state.validate(&token).await?;
     answer(StatusCode::OK, &session, None)
 }
 
@@ -38,12 +38,8 @@ pub async fn get_session(request: HttpRequest, state: State) -> Result<HttpRespo
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]
-pub async fn patch_session(request: HttpRequest, payload: web::Payload, state: State) -> Result<HttpResponse, Problem> {
-    no_query(&request)?;
-    let token = bearer(&request)?;
-    let body = RawBody::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
-    let (version, patch) = data_patch(&body)?;
-    let session = state.merge(&token, version, patch).await?;
+pub async fn patch_session(token: Token, state: State, Body(patch): Body<DataPatch>) -> Result<HttpResponse, Problem> {
+    let session = state.merge(&token, patch.version, patch.data()?).await?;
     answer(StatusCode::OK, &session, None)
 }
 
@@ -58,9 +54,8 @@ pub async fn patch_session(request: HttpRequest, payload: web::Payload, state: S
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]
-pub async fn sign_out(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
-    no_query(&request)?;
-    state.sign_out(&bearer(&request)?).await?;
+pub async fn sign_out(token: Token, state: State) -> Result<HttpResponse, Problem> {
+    state.sign_out(&token).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -79,11 +74,9 @@ pub async fn sign_out(request: HttpRequest, state: State) -> Result<HttpResponse
         (status = 503, description = "Redis is away; the old token is honoured, repeat the call with it", body = Problem),
     )
 )]
-pub async fn rotate_session(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
-    no_query(&request)?;
-    no_idempotency_key(&request)?;
-    let (token, session) = state.rotate(&bearer(&request)?).await?;
-    answer(StatusCode::OK, &session, Some(&token))
+pub async fn rotate_session(token: Token, state: State) -> Result<HttpResponse, Problem> {
+    let (new, session) = state.rotate(&token).await?;
+    answer(StatusCode::OK, &session, Some(&new))
 }
 
 /// Extend a session
@@ -100,15 +93,10 @@ pub async fn rotate_session(request: HttpRequest, state: State) -> Result<HttpRe
     )
 )]
 pub async fn extend_session(
-    request: HttpRequest,
-    payload: web::Payload,
+    token: Token,
     state: State,
+    Body(Extension(by)): Body<Extension>,
 ) -> Result<HttpResponse, Problem> {
-    no_query(&request)?;
-    no_idempotency_key(&request)?;
-    let token = bearer(&request)?;
-    let body = RawBody::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
-    let by = extension(&body, state.shared().settings())?;
     let session = state.extend(&token, by).await?;
     answer(StatusCode::OK, &session, None)
 }

@@ -18,22 +18,32 @@ pub use subject::{
 
 use super::answer::SessionBody;
 use super::{Session, Sessions, Token};
-use crate::http::{self, Problem, reply};
+use crate::http::{Argument, Problem, bearer, reply};
+use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use serde::Serialize;
+use std::future::{Ready, ready};
 
 /// The state of a worker that the handlers use.
 pub type State = web::Data<Sessions>;
 
-/// The token that a request carries.
-fn bearer(request: &HttpRequest) -> Result<Token, Problem> {
-    let token = http::bearer(request)
-        .ok_or_else(|| Problem::unauthorized("send the session's token as Authorization: Bearer"))?;
-    // In the words of one that opens nothing: the form of tokens is nobody's business.
-    Token::parse(token).ok_or_else(|| super::SessionError::Unknown.into())
+/// The token that a request carries. Without one that can be a session's the answer is a 401.
+impl FromRequest for Token {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        let token = bearer(request).ok_or_else(|| {
+            // It says how to send a token, and nothing of the form of tokens.
+            Problem::unauthorized("send the session's token as Authorization: Bearer")
+        });
+        ready(token.and_then(|token| Self::parse(token).ok_or_else(|| super::SessionError::Unknown.into())))
+    }
 }
+
+impl Argument for Token {}
 
 /// A session as the answer.
 fn answer(status: StatusCode, session: &Session, token: Option<&Token>) -> Result<HttpResponse, Problem> {

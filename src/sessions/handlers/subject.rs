@@ -1,10 +1,10 @@
 use super::super::SessionId;
 use super::super::answer::{EndedBody, SessionsBody};
 use super::{State, private};
-use crate::http::{Problem, QueryString, no_query, path_external_id, path_id};
-use crate::ids::ExternalId;
+use crate::http::{Path, Problem, Query, QueryParameters, QueryString};
+use crate::ids::{ExternalId, Id};
+use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse};
 
 /// List the sessions of a subject
 ///
@@ -17,10 +17,22 @@ use actix_web::{HttpRequest, HttpResponse};
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]
-pub async fn list_sessions(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
-    let subject = subject_of(&request)?;
-    no_query(&request)?;
+pub async fn list_sessions(Path(subject): Path<ExternalId>, state: State) -> Result<HttpResponse, Problem> {
     private(StatusCode::OK, &SessionsBody::new(&state.list(&subject).await?))
+}
+
+/// The session that stays.
+pub struct Except(Option<SessionId>);
+
+impl QueryParameters for Except {
+    const KNOWN: &'static [&'static str] = &["except"];
+
+    fn read(query: &QueryString<'_>) -> Result<Self, Problem> {
+        // A misspelt one is not taken for none: that would end the session that is to stay.
+        let no_id = || Problem::unacceptable_parameter("except", "is not the id of a session");
+        let except = query.text("except").map(|id| SessionId::parse(id).ok_or_else(no_id));
+        except.transpose().map(Self)
+    }
 }
 
 /// End the sessions of a subject
@@ -35,13 +47,12 @@ pub async fn list_sessions(request: HttpRequest, state: State) -> Result<HttpRes
         (status = 503, description = "Redis is away; call it again", body = Problem),
     )
 )]
-pub async fn end_sessions(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
-    let subject = subject_of(&request)?;
-    let query = QueryString::parse(request.query_string(), &["except"], &[])?;
-    // A misspelt one is not taken for none: that would end the session that is to stay.
-    let no_id = || Problem::unacceptable_parameter("except", "is not the id of a session");
-    let except = query.text("except").map(|id| SessionId::parse(id).ok_or_else(no_id));
-    let ended = state.end_all(&subject, except.transpose()?.as_ref()).await?;
+pub async fn end_sessions(
+    Path(subject): Path<ExternalId>,
+    Query(Except(except)): Query<Except>,
+    state: State,
+) -> Result<HttpResponse, Problem> {
+    let ended = state.end_all(&subject, except.as_ref()).await?;
     private(StatusCode::OK, &EndedBody { ended })
 }
 
@@ -57,9 +68,7 @@ pub async fn end_sessions(request: HttpRequest, state: State) -> Result<HttpResp
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]
-pub async fn end_session(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
-    let (subject, id) = (subject_of(&request)?, path_id(&request, "id")?);
-    no_query(&request)?;
+pub async fn end_session(Path((subject, id)): Path<(ExternalId, Id)>, state: State) -> Result<HttpResponse, Problem> {
     let ended = match SessionId::parse(&id) {
         Some(id) => state.end(&subject, &id).await?,
         None => false,
@@ -69,8 +78,4 @@ pub async fn end_session(request: HttpRequest, state: State) -> Result<HttpRespo
     } else {
         Err(Problem::not_found("the subject has no such session"))
     }
-}
-
-fn subject_of(request: &HttpRequest) -> Result<ExternalId, Problem> {
-    path_external_id(request, "subject")
 }
