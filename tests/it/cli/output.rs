@@ -51,7 +51,7 @@ async fn the_exit_status_says_whether_anything_was_begun() {
         assert_eq!(ended.code, Some(code), "{words:?}: {ended:?}");
     }
     let help = run(&["--help"]).await.out;
-    let manual = include_str!("../../../docs/OPERATIONS.md");
+    let manual = include_str!("../../../docs/operations.md");
     for code in ["0", "1", "2"] {
         assert!(help.contains(&format!("\n  {code}  ")), "{help}");
         assert!(manual.contains(&format!("| `{code}` |")), "the manual explains {code}");
