@@ -1,6 +1,6 @@
-//! What the service says of itself: its `OpenAPI` document, the page that shows it, the lines of the README.
+//! What the service says of itself: its `OpenAPI` document, the page that shows it, the types of its problems.
 
-use crate::support::{Raw, Scene, ServiceProcess, send};
+use crate::support::{Raw, Scene, send};
 use fleetpulse::app;
 use futures_util::future::join_all;
 use reqwest::Method;
@@ -8,7 +8,6 @@ use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
-use tokio::process::Command;
 
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 
@@ -314,51 +313,6 @@ async fn the_page_comes_from_the_service_alone() {
     assert!(!start.contains("http://") && !start.contains("https://"), "{start}");
 }
 
-/// The commands of the README's shell blocks that begin with `curl`, with their continued lines.
-fn curl_lines(readme: &str) -> Vec<String> {
-    let mut lines = Vec::new();
-    let blocks = readme.split("```sh\n").skip(1);
-    for block in blocks.filter_map(|block| block.split("\n```").next()) {
-        let block = block.replace("\\\n", " ");
-        lines.extend(
-            block
-                .lines()
-                .filter(|line| line.starts_with("curl "))
-                .map(str::to_owned),
-        );
-    }
-    lines
-}
-
-#[actix_web::test]
-async fn every_curl_line_of_the_readme_runs() {
-    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
-    let lines = curl_lines(&readme);
-    assert!(!lines.is_empty(), "the README shows how to call the service");
-    let scene = Scene::new().await;
-    let service = ServiceProcess::start(&scene.args()).await;
-    for line in lines {
-        let here = line.replace("http://127.0.0.1:8080", service.url());
-        assert_ne!(here, line, "it asks another address");
-        let (status, output) = run(&here).await;
-        assert!(status.starts_with('2'), "{line}\n{status}\n{output}");
-    }
-}
-
-/// Runs a line in a shell; returns the status that curl was answered with, and everything that it said.
-async fn run(line: &str) -> (String, String) {
-    const MARK: &str = "\nanswered with ";
-    let line = line.replacen(
-        "curl ",
-        &format!("curl -sS -m 20 -w '{}%{{http_code}}' ", MARK.replace('\n', "\\n")),
-        1,
-    );
-    let output = Command::new("sh").arg("-c").arg(&line).output().await.unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    let status = said.split(MARK).nth(1).unwrap_or_default().to_owned();
-    (status, said)
-}
-
 /// Every file of the source.
 fn sources(folder: &Path, all: &mut Vec<String>) {
     for entry in fs::read_dir(folder).unwrap() {
@@ -403,7 +357,7 @@ fn no_two_schemas_have_one_name() {
 }
 
 #[test]
-fn the_readme_names_every_type_of_problem() {
+fn the_page_about_http_names_every_type_of_problem() {
     let mut all = Vec::new();
     sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut all);
     let mut types = BTreeSet::new();
@@ -419,11 +373,11 @@ fn the_readme_names_every_type_of_problem() {
         types.extend(first.filter_map(|rest| rest.split('"').next()));
     }
     assert!(types.len() > 25, "{types:?}");
-    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
-    let (_, told) = readme.split_once("`type` is `urn:fleetpulse:problem:`").unwrap();
-    let (told, _) = told.split_once("\n\n").unwrap();
-    let told: BTreeSet<&str> = told.split('`').skip(1).step_by(2).collect();
-    assert_eq!(told, types);
+    let page = include_str!("../../docs/http.md");
+    let (_, table) = page.split_once("| status | meaning | types |").unwrap();
+    let (table, _) = table.split_once("\n\n").unwrap();
+    let named: BTreeSet<&str> = table.split('`').skip(1).step_by(2).collect();
+    assert_eq!(named, types);
     for name in types {
         let is_plain = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
         assert!(is_plain, "{name} is spelled as no other");

@@ -19,6 +19,7 @@ mod lua;
 mod names;
 mod openapi;
 mod outgoing;
+mod pages;
 mod repeats;
 mod responses;
 mod sessions;

@@ -218,7 +218,7 @@ fn is_bounded(document: &Document, schema: &Value) -> bool {
 #[actix_web::test]
 async fn each_answer_that_is_a_problem_lists_its_types() {
     let document = document().await;
-    let readme = include_str!("../../../README.md");
+    let page = include_str!("../../../docs/http.md");
     for call in Call::all(&document) {
         for (status, answer) in call.operation["responses"].as_object().unwrap() {
             let problem = &document.resolved(answer)["content"]["application/problem+json"]["schema"];
@@ -237,7 +237,7 @@ async fn each_answer_that_is_a_problem_lists_its_types() {
                     .as_str()
                     .and_then(|name| name.strip_prefix("urn:fleetpulse:problem:"))
                     .unwrap();
-                assert!(readme.contains(&format!("`{name}`")), "{id}: {status}: {name}");
+                assert!(page.contains(&format!("`{name}`")), "{id}: {status}: {name}");
             }
         }
     }
