@@ -76,7 +76,7 @@ impl Cause {
         let detail = match code {
             "OOM" => "Redis has reached maxmemory and refuses writes; raise maxmemory or remove data",
             "READONLY" => "this Redis is a read-only replica; connect to the primary",
-            "NOPERM" => "the Redis user lacks rights; see \"The user of Redis\" in docs/OPERATIONS.md",
+            "NOPERM" => "the Redis user lacks rights; see \"The user of Redis\" in docs/operations.md",
             "WRONGPASS" => "the user name or password for Redis is wrong; correct REDIS_URL or REDIS_PASSWORD",
             "NOAUTH" => "Redis requires a password; set it in REDIS_URL or REDIS_PASSWORD",
             "MISCONF" => "Redis cannot save its data and refuses writes; check its log and its disk",
