@@ -14,10 +14,10 @@ mod leases;
 mod local;
 mod messages;
 mod model;
+mod regressions;
 mod storm;
 mod tickets;
 mod warm;
-mod was_wrong;
 
 use crate::support::{Answer, Api, Redis, Scene, Service, send};
 use fleetpulse::cache::{Cache, CacheMetrics, CacheSettings, Policy, Put, Shared};

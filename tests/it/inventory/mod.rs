@@ -16,10 +16,10 @@ mod items;
 mod leavers;
 mod leaving;
 mod model;
+mod regressions;
 mod reservations;
 mod sagas;
 mod total;
-mod was_wrong;
 
 use crate::support::{Answer, Api, Redis, Scene, send};
 use fleetpulse::ids::Id;

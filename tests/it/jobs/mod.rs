@@ -10,13 +10,13 @@ mod faults;
 mod full;
 pub mod presets;
 mod recall;
+mod regressions;
 mod reminders;
 mod schedules;
 mod soak;
 mod storm;
 mod unique;
 mod waiting;
-mod was_wrong;
 mod worker;
 
 use crate::support::{Answer, Api, Redis, Scene, Service, send};

@@ -5,9 +5,9 @@ mod bad_input;
 mod check;
 mod concurrency;
 mod model;
+mod regressions;
 mod requests;
 mod share;
-mod were_wrong;
 
 use crate::support::{Answer, Api, Redis, Scene, send};
 use fleetpulse::ids::ExternalId;

@@ -10,7 +10,7 @@ mod freshness;
 mod invalidation;
 mod own_answers;
 mod privacy;
+mod regressions;
 mod site;
-mod were_wrong;
 
 use site::{Got, Site};

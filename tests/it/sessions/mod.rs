@@ -9,7 +9,7 @@ mod leavers;
 mod lifecycle;
 mod limit;
 mod model;
-mod past_faults;
+mod regressions;
 mod rotate;
 mod stats;
 mod storm;

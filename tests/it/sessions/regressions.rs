@@ -1,4 +1,4 @@
-//! What was wrong in the systems that this slice replaces, each shown to be gone.
+//! Regressions: faults of the systems that this slice replaces, each shown to be gone.
 
 use super::{Calls, keys, ms, session_keys};
 use crate::support::{Redis, Scene};

@@ -1,4 +1,4 @@
-//! What was wrong in the queue that this one takes the place of, fault by fault.
+//! Regressions: faults of the systems that this slice replaces, each shown to be gone.
 
 use super::*;
 use crate::support::eventually;

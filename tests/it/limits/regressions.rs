@@ -1,4 +1,4 @@
-//! The faults of the systems that this replaces, each shown to be gone.
+//! Regressions: faults of the systems that this slice replaces, each shown to be gone.
 
 use super::{POLICIES, SLOW, allowed, check, key};
 use crate::support::{Redis, Scene, Service, ServiceProcess, eventually};

@@ -1,4 +1,4 @@
-//! The faults of what this replaces, each shown to be gone.
+//! Regressions: faults of the systems that this slice replaces, each shown to be gone.
 
 use super::Stock;
 use super::books::Books;

@@ -1,4 +1,4 @@
-//! Faults of the caches before this one, each by its name.
+//! Regressions: faults of the systems that this slice replaces, each shown to be gone.
 
 use super::{CacheApi, SOON, embedded, get_or, id, minute, tagged};
 use crate::support::{Redis, Scene, eventually};

@@ -1,4 +1,4 @@
-//! What was wrong before.
+//! Regressions: faults of the systems that this slice replaces, each shown to be gone.
 
 use super::Site;
 use super::site::after;
