@@ -15,7 +15,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// `HTTP/1.1`, or another version.
 const VERSION_LEN: usize = 8;
-const CLOSE: &[u8] = b"connection: close\r\n";
+/// The line between, if there is one: it depends on the request before on the connection.
+const CONNECTION: [&[u8]; 4] = [
+    b"connection: close\r\n",
+    b"connection: keep-alive\r\n",
+    b"connection: upgrade\r\n",
+    b"",
+];
 const DATE: &[u8] = b"date: ";
 /// A line such as `date: Mon, 30 Nov 2026 06:35:16 GMT`, and the end of the head.
 const DATE_LEN: usize = 39;
@@ -54,15 +60,14 @@ impl Refusal {
     /// Returns where the refusal begins in the bytes that the server writes. A refusal is always at their end, and every answer of the
     /// service itself has further headers.
     fn find(&self, bytes: &[u8]) -> Option<usize> {
-        let find = |between: &[u8]| {
+        CONNECTION.iter().find_map(|between| {
             let len = VERSION_LEN + self.head.len() + between.len() + DATE_LEN;
             let at = bytes.len().checked_sub(len)?;
             let rest = bytes[at + VERSION_LEN..]
                 .strip_prefix(self.head)?
-                .strip_prefix(between)?;
+                .strip_prefix(*between)?;
             (bytes[at..].starts_with(b"HTTP/1.") && rest.starts_with(DATE)).then_some(at)
-        };
-        find(CLOSE).or_else(|| find(b""))
+        })
     }
 
     /// The answer in its place; `date` is the line of the server's.
@@ -216,9 +221,16 @@ mod tests {
 
     #[test]
     fn a_bare_refusal_gets_a_body_behind_whatever_came_before() {
-        let closed = BARE.replace("date", "connection: close\r\ndate");
+        let [closed, kept, upgraded] = ["close", "keep-alive", "upgrade"]
+            .map(|connection| BARE.replace("date", &format!("connection: {connection}\r\ndate")));
         let earlier = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\ndate: Mon, 30 Nov 2026 06:35:16 GMT\r\n\r\n{}";
-        for (before, bare) in [("", BARE), ("", &closed), (earlier, BARE)] {
+        for (before, bare) in [
+            ("", BARE),
+            ("", &closed),
+            ("", &kept),
+            (earlier, &upgraded),
+            (earlier, BARE),
+        ] {
             let written = written(&format!("{before}{bare}"));
             let (head, body) = written.strip_prefix(before).unwrap().split_once("\r\n\r\n").unwrap();
             assert!(head.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{head}");
