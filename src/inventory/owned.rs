@@ -29,10 +29,12 @@ impl OwnedCursor {
         let id = parts.next()?;
         // A part has a slash in its name.
         let is_id = |text: &str| text.is_empty() || ExternalId::parse(text).is_ok();
-        is_id(id).then(|| Self {
+        let cursor = is_id(id).then(|| Self {
             partition,
             behind: (ends_ms, id.to_owned()),
-        })
+        })?;
+        // A number has other spellings, such as `+1` and `01`.
+        (cursor.text() == text).then_some(cursor)
     }
 
     /// The cursor for a URL, still to be percent-encoded.

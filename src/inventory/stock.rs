@@ -46,7 +46,9 @@ impl Cursor {
         let (partition, behind) = text.split_once('.')?;
         let partition = partition.parse().ok().filter(|p| *p < INVENTORY_PARTITIONS)?;
         let behind = Id::parse(behind).ok()?;
-        Some(Self { partition, behind })
+        let cursor = Self { partition, behind };
+        // A number has other spellings, such as `+1` and `01`.
+        (cursor.text() == text).then_some(cursor)
     }
 
     /// The cursor for a URL.
