@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test faults soak setup fmt bench figures audit api-check clean
+.PHONY: help run test faults fuzz soak setup fmt bench figures audit api-check clean
 
 CARGO ?= cargo
 # Vehicles that drive about in `make run`.
@@ -32,6 +32,12 @@ SOAK_SECONDS ?= 120
 
 soak: setup ## kill processes and Redis at random while jobs run and positions come, for SOAK_SECONDS each
 	SOAK_SECONDS=$(SOAK_SECONDS) $(CARGO) test --locked --test it -- --nocapture --test-threads=1 jobs::soak faults::storm
+
+# Seconds that `make fuzz` takes for each target.
+FUZZ_SECONDS ?= 300
+
+fuzz: setup ## fuzz what clients send, one target after the other, for FUZZ_SECONDS each
+	FUZZ_SECONDS=$(FUZZ_SECONDS) $(CARGO) test --locked --test fuzz -- --nocapture --test-threads=1
 
 faults: setup ## test a full disk under Redis, which needs root
 	$(CARGO) test --locked --test it -- --ignored faults::full_disk
