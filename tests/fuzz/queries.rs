@@ -2,7 +2,7 @@
 
 use crate::campaign::{bounded, mutated_text, run};
 use actix_web::ResponseError;
-use fleetpulse::http::{Problem, Query};
+use fleetpulse::http::{Problem, QueryString};
 use fleetpulse::ids::Id;
 use fleetpulse::tracking::Kind;
 use fleetpulse::tracking::input::{MAX_LIMIT, MAX_RADIUS_M, parse_nearby, parse_within, write_cursor};
@@ -98,7 +98,7 @@ fn continued(query: &str) {
 /// A query is split as forms are, or refused.
 fn split(query: &str) {
     let pairs: Vec<(Cow<'_, str>, Cow<'_, str>)> = form_urlencoded::parse(query.as_bytes()).collect();
-    match bounded(query.len(), || Query::parse(query, KNOWN, REPEATABLE)) {
+    match bounded(query.len(), || QueryString::parse(query, KNOWN, REPEATABLE)) {
         Ok(parsed) => {
             for (name, _) in &pairs {
                 assert!(KNOWN.contains(&&**name) || REPEATABLE.contains(&&**name), "{name}");
