@@ -185,7 +185,7 @@ impl Problem {
         Self::unacceptable(vec![FieldError::parameter(name, detail)])
     }
 
-    /// 422: well-formed, but not acceptable.
+    /// 422: well-formed, but invalid.
     #[must_use]
     pub fn unacceptable(errors: Vec<FieldError>) -> Self {
         let detail = match errors.as_slice() {
@@ -194,28 +194,28 @@ impl Problem {
         };
         let problem = Self::new(
             StatusCode::UNPROCESSABLE_ENTITY,
-            "unacceptable",
-            "A value is not acceptable",
+            "validation_failed",
+            "Validation failed",
             detail,
         );
         Self { errors, ..problem }
     }
 
-    /// 401: nobody, or nobody that is known.
+    /// 401: no credentials, or invalid ones.
     #[must_use]
     pub fn unauthorized(detail: impl Into<String>) -> Self {
         Self::new(
             StatusCode::UNAUTHORIZED,
-            "unauthorized",
+            "unauthenticated",
             "The credentials are missing or not valid",
             detail,
         )
     }
 
-    /// 403: not allowed here, whoever asks.
+    /// 403: no caller may do this.
     #[must_use]
     pub fn forbidden(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::FORBIDDEN, "forbidden", "Not allowed here", detail)
+        Self::new(StatusCode::FORBIDDEN, "forbidden", "Forbidden", detail)
     }
 
     /// 404.
@@ -241,8 +241,8 @@ impl Problem {
     pub fn too_slow(detail: impl Into<String>) -> Self {
         Self::new(
             StatusCode::REQUEST_TIMEOUT,
-            "too_slow",
-            "The request took too long",
+            "request_timeout",
+            "The request did not arrive in time",
             detail,
         )
     }
@@ -260,7 +260,7 @@ impl Problem {
         Self::new(
             StatusCode::PRECONDITION_FAILED,
             "precondition_failed",
-            "It is not as expected",
+            "Precondition failed",
             detail,
         )
     }
@@ -270,8 +270,8 @@ impl Problem {
     pub fn too_large(detail: impl Into<String>) -> Self {
         Self::new(
             StatusCode::PAYLOAD_TOO_LARGE,
-            "too_large",
-            "The request is too large",
+            "content_too_large",
+            "The content is too large",
             detail,
         )
     }
@@ -281,8 +281,8 @@ impl Problem {
     pub fn wrong_type(detail: impl Into<String>) -> Self {
         Self::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "wrong_type",
-            "The media type or content coding is not taken here",
+            "unsupported_media_type",
+            "The media type or content coding is not supported",
             detail,
         )
     }
@@ -311,10 +311,15 @@ impl Problem {
         }
     }
 
-    /// 504: what was waited for did not come in time.
+    /// 504: the lock was not free in time.
     #[must_use]
     pub fn timed_out(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::GATEWAY_TIMEOUT, "timed_out", "Timed out", detail)
+        Self::new(
+            StatusCode::GATEWAY_TIMEOUT,
+            "lock_wait_timeout",
+            "The wait for the lock timed out",
+            detail,
+        )
     }
 
     /// 504: the request wants what is cached or nothing, and nothing is.
@@ -324,13 +329,13 @@ impl Problem {
         Self::new(StatusCode::GATEWAY_TIMEOUT, "not_cached", "Nothing cached", detail)
     }
 
-    /// 503: not now, try again after so many seconds.
+    /// 503: unavailable; try again after so many seconds.
     #[must_use]
     pub fn unavailable(detail: impl Into<String>, retry_after_s: u32) -> Self {
         let problem = Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "unavailable",
-            "Not available right now",
+            "Service unavailable",
             detail,
         );
         Self {

@@ -161,11 +161,11 @@ fn set_right(status: &str, answer: &mut Response) {
 /// The types of problems by status.
 const TYPES: [(&str, &[&str]); 15] = [
     ("400", &["malformed"]),
-    ("401", &["unauthorized"]),
+    ("401", &["unauthenticated"]),
     ("403", &["forbidden"]),
     ("404", &["not_found"]),
     ("405", &["method_not_allowed"]),
-    ("408", &["too_slow"]),
+    ("408", &["request_timeout"]),
     (
         "409",
         &[
@@ -193,16 +193,16 @@ const TYPES: [(&str, &[&str]); 15] = [
         ],
     ),
     ("412", &["precondition_failed"]),
-    ("413", &["too_large"]),
-    ("415", &["wrong_type"]),
+    ("413", &["content_too_large"]),
+    ("415", &["unsupported_media_type"]),
     ("421", &["misdirected_request"]),
-    ("422", &["unacceptable"]),
+    ("422", &["validation_failed"]),
     (
         "429",
         &["too_many_requests", "queue_full", "too_many_sessions", "too_many_items"],
     ),
     ("503", &["unavailable", "storage_full"]),
-    ("504", &["timed_out", "not_cached"]),
+    ("504", &["lock_wait_timeout", "not_cached"]),
 ];
 
 /// The types that the description of an answer names in backticks, or else all of its status.

@@ -33,7 +33,7 @@ pub struct State {
         (status = 409, description = "Somebody has it (`lock_taken`), with `owner`, `fence` and `expires_at`", body = Problem),
         (status = 422, description = "Not acceptable, or the token holds the lock for another owner or time, or has released it", body = Problem),
         (status = 503, description = "Redis is away, too many wait, or this instance is about to end: ask again", body = Problem),
-        (status = 504, description = "The wait timed out (`timed_out`); with the holder", body = Problem),
+        (status = 504, description = "The wait timed out (`lock_wait_timeout`), with the holder", body = Problem),
     )
 )]
 pub async fn acquire(
