@@ -1,7 +1,15 @@
 //! Every slice: its routes and its part of the document.
 
+use crate::cache;
+use crate::health;
 use crate::http::Route;
-use crate::{cache, health, inventory, jobs, limits, locks, openapi, sessions, tracking};
+use crate::inventory;
+use crate::jobs;
+use crate::limits;
+use crate::locks;
+use crate::openapi;
+use crate::sessions;
+use crate::tracking;
 use utoipa::OpenApi;
 
 /// What a slice shows of itself.

@@ -1,4 +1,4 @@
--- Ends of leases other than completions, for settle.lua.
+-- Shared by scripts that end leases: all ends but completions.
 
 -- Delays a job that goes on as another type or with another payload.
 local function go_on(r, id, how, types_by_name)

@@ -1,4 +1,4 @@
--- The numbers of the types that jobs are to go on as, for settle.lua.
+-- Shared by scripts that end leases: the numbers of the types that jobs are to go on as.
 
 -- Returns the numbers by name, of the jobs whose leases hold, or nil and the script's answer: there is no room for a type. Types are
 -- numbered for valid leases only, because a type keeps its number for ever.

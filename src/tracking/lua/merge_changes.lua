@@ -1,4 +1,4 @@
--- Merges the profile changes of a batch, for record.lua.
+-- Shared by scripts that store batches: merges their profile changes.
 
 -- Returns the index after the last argument of a change.
 local function change_end(at)
