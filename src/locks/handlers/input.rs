@@ -24,13 +24,13 @@ pub(super) struct AcquireBody {
     /// For how long, 100 to 3,600,000 ms.
     #[schema(minimum = 100, maximum = 3600000)]
     ttl_ms: u32,
-    /// How long to wait if somebody has it, 0 to 60,000 ms; not at all if not given.
+    /// How long to wait if the lock is taken, 0 to 60,000 ms; not at all if not given.
     #[schema(minimum = 0, maximum = 60000, default = 0)]
     wait_ms: Option<u32>,
-    /// Who wants it, for others to see: 1 to 128 characters of `A-Z a-z 0-9 . _ : @ -`.
+    /// The name of the caller, for others to see: any text of 1 to 256 bytes without control characters.
     owner: Option<ExternalId>,
-    /// What to renew and to release it with, for clients that want to ask again after a lost answer: 16 to 128 random
-    /// characters of the same alphabet, others each time the lock is wanted. If not given the service makes one.
+    /// The token for renewing and releasing, for clients that repeat the call after a lost answer: 16 to 128 random characters of
+    /// `A-Z a-z 0-9 . _ : @ -`, new ones for each attempt to get the lock. If not given, the service makes one.
     token: Option<LockToken>,
 }
 
