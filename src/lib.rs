@@ -1,11 +1,10 @@
-//! fleetpulse: geo-tracking for a Mobility-as-a-Service platform. Positions of drivers, vehicles and users in, the
-//! nearest out.
+//! fleetpulse: geo-tracking for a Mobility-as-a-Service platform. It ingests positions of drivers, vehicles and users, and answers
+//! queries for the nearest ones.
 //!
-//! A folder is a **slice**, named in the product's words, with its model, its store functions, its Lua, its HTTP handlers
-//! and its errors: [`tracking`], [`inventory`], [`sessions`], [`limits`], [`locks`], [`jobs`], [`cache`], [`health`].
+//! A **slice** is one feature in one folder, with its model, its Rust API, its Lua scripts, its HTTP handlers and its errors: [`tracking`], [`inventory`], [`sessions`], [`limits`], [`locks`], [`jobs`], [`cache`], [`health`].
 //! [`response_cache`] and [`builtin_jobs`] are slices on top of others, which their first lines name. Mechanics that slices share are in
-//! folders of their own: [`store`], [`http`], [`outgoing`], [`settings`], [`telemetry`], [`runtime`], and the words that all of them
-//! use in [`ids`], [`kind`], [`clock`] and [`zones`].
+//! folders of their own: [`store`], [`http`], [`outgoing`], [`settings`], [`telemetry`], [`runtime`]; types and functions that they
+//! share, in [`ids`], [`kind`], [`clock`], [`zones`], [`json`] and [`once`].
 //!
 //! Points, distances and boxes ([`geo`]) and the live index are a crate of their own, [`fleetpulse_index`].
 //!
