@@ -59,7 +59,7 @@ pub struct Settings {
     /// The log's.
     #[command(flatten)]
     pub log: LogSettings,
-    /// Folder of the embedded Redis
+    /// Data folder of the embedded Redis
     #[arg(long, env = "DATA_DIR", default_value = "./data", help_heading = "Redis")]
     pub data_dir: PathBuf,
 }

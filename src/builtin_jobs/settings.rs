@@ -17,19 +17,19 @@ pub const WORK_QUEUE: &str = "platform";
 #[derive(Clone, Args)]
 #[command(next_help_heading = "Work")]
 pub struct WorkSettings {
-    /// The queue of the jobs that the service runs itself
+    /// Queue of the jobs that the service runs itself
     #[arg(long = "work-queue", env = "WORK_QUEUE", default_value = WORK_QUEUE, value_parser = Id::parse)]
     pub work_queue: Id,
-    /// Jobs of that queue that this instance runs at once; 0 for none here
+    /// Jobs of that queue that this instance runs at once; 0 for none
     #[arg(long = "work-concurrency", env = "WORK_CONCURRENCY", default_value_t = 16, value_parser = clap::value_parser!(u16).range(0..=1_000))]
     pub work_concurrency: u16,
-    /// Milliseconds that those jobs are leased for; as long as that the jobs of an instance that died wait, at most
+    /// Milliseconds for which those jobs are leased; the jobs of an instance that was killed wait at most that long
     #[arg(long = "work-lease", env = "WORK_LEASE_MS", default_value_t = 30_000, value_parser = clap::value_parser!(u32).range(500..=3_600_000))]
     pub work_lease_ms: u32,
     /// Seconds that those jobs may take to end when the service stops
     #[arg(long = "work-drain", env = "WORK_DRAIN_S", default_value_t = 10, value_parser = clap::value_parser!(u32).range(0..=3_600))]
     pub work_drain_s: u32,
-    /// Webhooks that are notified, NAME=URL with blanks between; one without a name is called default
+    /// Webhooks, `NAME=URL` separated by blanks; one without a name is called `default`
     #[arg(
         long = "webhook-urls",
         env = "WEBHOOK_URLS",
@@ -37,7 +37,8 @@ pub struct WorkSettings {
         hide_env_values = true
     )]
     pub webhook_urls: String,
-    /// What they are signed with, NAME=SECRET with blanks between; several of a name all sign
+    /// Secrets that sign their calls, `NAME=whsec_BASE64` separated by blanks; all secrets of a name sign, so that one can be
+    /// replaced
     #[arg(
         long = "webhook-secrets",
         env = "WEBHOOK_SECRETS",
@@ -45,14 +46,14 @@ pub struct WorkSettings {
         hide_env_values = true
     )]
     pub webhook_secrets: String,
-    /// Hours after which reminders of a conversation are sent, counted from its beginning
+    /// Hours after which reminders of a conversation are sent, counted from its beginning: up to 20, increasing, at most 8760
     #[arg(
         long = "response-reminder-hours",
         env = "RESPONSE_REMINDER_HOURS",
         default_value = "8,24,48,168"
     )]
     pub reminder_hours: ReminderHours,
-    /// Rate of a commission that names none, 0 to 1
+    /// Rate of a commission that names none, 0 to 1, with at most 8 decimal places
     #[arg(long = "commission-rate", env = "COMMISSION_RATE", default_value = "0.1")]
     pub commission_rate: Rate,
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, Args)]
 #[command(next_help_heading = "Jobs")]
 pub struct JobSettings {
-    /// Bytes that a job's payload, or its result, may have
+    /// Most bytes of a job's payload, and of its result
     #[arg(long = "job-payload", env = "JOBS_MAX_PAYLOAD", default_value_t = Self::default().payload, value_parser = clap::value_parser!(u32).range(1_024..=1_048_576))]
     pub payload: u32,
-    /// Done jobs that a queue remembers at most, and cancelled ones; the oldest are forgotten before their time
+    /// Done jobs that a queue remembers at most, and as many cancelled ones; the oldest are forgotten before their time
     #[arg(long = "job-keep-done", env = "JOBS_KEEP_DONE", default_value_t = Self::default().keep_done)]
     pub keep_done: u32,
     /// Dead jobs that a queue remembers at most
@@ -18,17 +18,18 @@ pub struct JobSettings {
     /// Seconds that a dead job is remembered
     #[arg(long = "job-dead-ttl", env = "JOBS_DEAD_TTL_S", default_value_t = Self::default().dead_s, value_parser = clap::value_parser!(u32).range(1..=31_622_400))]
     pub dead_s: u32,
-    /// Entries of the stream of events that a queue keeps, roughly; 0 for no events
+    /// Entries that the event stream of a queue keeps, approximately; 0 for no events
     #[arg(long = "job-events", env = "JOBS_EVENTS", default_value_t = Self::default().events)]
     pub events: u32,
-    /// Queues that there may be
+    /// Queues that there may be; beyond it the answer is 409 `too_many_queues`
     // Every instance looks at each of them every 5 s, and a few times a second where something is leased or delayed.
     #[arg(long = "job-queues", env = "JOBS_MAX_QUEUES", default_value_t = Self::default().queues, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub queues: u32,
-    /// Jobs of all queues that may wait or be leased
+    /// Jobs of all queues that may wait or be leased; beyond it the answer is 429 `queue_full`
     #[arg(long = "job-waiting", env = "JOBS_MAX_WAITING", default_value_t = Self::default().waiting, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     pub waiting: u64,
-    /// Bytes that all queues may hold, such as 512mb: their jobs, those that have ended and are remembered too, and their schedules
+    /// Bytes that all queues may hold, such as 512mb: their jobs, including remembered ones that have ended, and their
+    /// schedules; beyond it the answer is 429 `queue_full`
     #[arg(long = "job-bytes", env = "JOBS_MAX_BYTES", default_value_t = Self::default().bytes, value_parser = bytes)]
     pub bytes: u64,
 }

@@ -19,27 +19,28 @@ const MAX_NAME: usize = 64;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Limits")]
 pub struct LimitSettings {
-    /// Policies, with semicolons between: NAME=gcra|window:QUOTA/WINDOW, then ,burst=N and ,fail=open|closed where wanted
+    /// Policies, separated by semicolons: `NAME=gcra|window:QUOTA/WINDOW`, each with `,burst=N` and `,fail=open|closed` if
+    /// needed
     ///
-    /// WINDOW is a number with ms, s, m, h or d. `burst` (gcra alone) is the quota if not given; `fail` says what is
-    /// answered with Redis away, `closed` if not given.
+    /// WINDOW is a number with ms, s, m, h or d. `burst` (gcra only) is the quota if not given. `fail` decides what is answered
+    /// while Redis is unavailable, `closed` if not given.
     #[arg(
         long = "limits",
         env = "LIMITS_POLICIES",
         default_value = "login=window:5/1m,fail=closed; api=gcra:600/1m,burst=100,fail=open"
     )]
     pub policies: Policies,
-    /// Which of this service's own paths are limited by caller: /PREFIX=POLICY; … (gcra policies); none if not given
+    /// Paths of this service that are limited by caller, each with a gcra policy: `/v1=api; /v1/users=few`; none if not given
     #[arg(long = "limit-requests", env = "LIMIT_REQUESTS", default_value = "")]
     pub requests: RequestRules,
-    /// Networks of the proxies that may say for whom they ask, with commas between: 10.0.0.0/8, 192.0.2.1
+    /// Networks of the proxies that may name the caller in a header, separated by commas: `10.0.0.0/8, 192.0.2.1`
     #[arg(long = "trusted-proxies", env = "TRUSTED_PROXIES", default_value = "")]
     pub trusted_proxies: Networks,
-    /// The header in which those proxies say it; they have to set or append to it themselves
+    /// Header in which those proxies name the caller; they must set or append to it themselves
     #[arg(long = "proxy-header", env = "PROXY_HEADER", value_enum, default_value_t)]
     pub proxy_header: ProxyHeader,
-    /// A header in which those proxies name the caller's key once they have checked it; it then counts in the place of
-    /// the address
+    /// Header in which those proxies send the caller's key once they have verified it; the key then counts instead of the
+    /// address
     #[arg(long = "caller-key-header", env = "CALLER_KEY_HEADER")]
     pub caller_key_header: Option<HeaderName>,
 }

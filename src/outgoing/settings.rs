@@ -6,22 +6,22 @@ use std::time::Duration;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Outgoing calls")]
 pub struct OutgoingSettings {
-    /// Networks that may be called though they are not on the public Internet, with commas between: 10.0.0.0/8, 127.0.0.1
+    /// Networks that may be called though they are not on the public Internet, separated by commas: `10.0.0.0/8, 127.0.0.1`
     #[arg(long = "outgoing-allow", env = "OUTGOING_ALLOW", default_value = "")]
     pub allow: Networks,
-    /// Milliseconds that a connection may take
+    /// Milliseconds that connecting to another host may take
     #[arg(long = "outgoing-connect-timeout", env = "OUTGOING_CONNECT_TIMEOUT_MS", default_value_t = 3_000, value_parser = clap::value_parser!(u32).range(1..=60_000))]
     pub connect_timeout_ms: u32,
-    /// Milliseconds that a call may take, its connection and answer included
+    /// Milliseconds that a call to another host may take, including connection and answer
     #[arg(long = "outgoing-timeout", env = "OUTGOING_TIMEOUT_MS", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=300_000))]
     pub call_timeout_ms: u32,
-    /// Redirects that are followed, of those that keep method and body (307, 308); never to where a call may not go
+    /// Redirects that are followed, only those that keep method and body (307, 308), and never to a forbidden address
     #[arg(long = "outgoing-redirects", env = "OUTGOING_REDIRECTS", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=10))]
     pub redirects: u8,
-    /// Failures in a row after which a host is left alone
+    /// Failures in a row after which a host is not called for a while
     #[arg(long = "circuit-failures", env = "CIRCUIT_FAILURES", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub circuit_failures: u32,
-    /// Milliseconds that it is left alone for, until one call may try
+    /// Milliseconds for which such a host is not called; then one call may try
     #[arg(long = "circuit-rest", env = "CIRCUIT_REST_MS", default_value_t = 30_000, value_parser = clap::value_parser!(u32).range(1..=3_600_000))]
     pub circuit_rest_ms: u32,
 }

@@ -5,19 +5,19 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, Args)]
 #[command(next_help_heading = "Response cache")]
 pub struct ResponseSettings {
-    /// Whether this service's own answers are cached where that is worth it
+    /// Whether the service caches its own answers where that saves work (`/openapi.json`)
     #[arg(long = "response-cache", env = "RESPONSE_CACHE", default_value_t = Self::default().response_cache, action = clap::ArgAction::Set)]
     pub response_cache: bool,
     /// Seconds for which such an answer is fresh
     #[arg(long = "response-cache-ttl", env = "RESPONSE_CACHE_TTL_S", default_value_t = Self::default().response_ttl_s, value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub response_ttl_s: u32,
-    /// The largest body that is kept, in bytes
+    /// Most bytes of a body that is cached; with its headers it must fit into `CACHE_MAX_VALUE_BYTES`
     #[arg(long = "response-cache-max-body", env = "RESPONSE_CACHE_MAX_BODY", default_value_t = Self::default().response_max_body)]
     pub response_max_body: usize,
-    /// Milliseconds for which an answer is fresh enough even for a client that sends no-cache
+    /// Milliseconds for which an answer is fresh enough even for a client that sends `no-cache`
     #[arg(long = "response-cache-floor", env = "RESPONSE_CACHE_FLOOR_MS", default_value_t = Self::default().response_floor_ms, value_parser = clap::value_parser!(u32).range(0..=60_000))]
     pub response_floor_ms: u32,
-    /// Milliseconds that a request waits for Redis to say what is kept; beyond that it goes on without
+    /// Milliseconds that a request waits for Redis; after that it continues without the cache
     #[arg(long = "response-cache-patience", env = "RESPONSE_CACHE_PATIENCE_MS", default_value_t = Self::default().response_patience_ms, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub response_patience_ms: u32,
 }

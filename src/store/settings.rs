@@ -9,22 +9,23 @@ use std::time::Duration;
 #[derive(Clone, Args)]
 #[command(next_help_heading = "Redis")]
 pub struct RedisSettings {
-    /// URL of a standalone Redis: redis://, rediss:// (TLS) or unix://
+    /// URL of a standalone Redis: `redis://`, `rediss://` (TLS) or `unix://`; without it and without a host the service runs a
+    /// Redis of its own
     #[arg(long = "redis-url", env = "REDIS_URL", hide_env_values = true)]
     pub url: Option<String>,
-    /// Host of a standalone Redis, in the place of a URL
+    /// Host of a standalone Redis, instead of a URL; not allowed beside a URL, like the four settings that follow
     #[arg(long = "redis-host", env = "REDIS_HOST")]
     pub host: Option<String>,
-    /// Its port; 6379 if not given
+    /// Port of that Redis; 6379 if not given
     #[arg(long = "redis-port", env = "REDIS_PORT")]
     pub port: Option<u16>,
-    /// Its password; better given as the variable, because flags show in the list of processes
+    /// Password of that Redis; set the variable rather than the flag, because flags show in the list of processes
     #[arg(long = "redis-password", env = "REDIS_PASSWORD", hide_env_values = true)]
     pub password: Option<String>,
-    /// Its database; 0 if not given
+    /// Database of that Redis; 0 if not given
     #[arg(long = "redis-db", env = "REDIS_DB")]
     pub db: Option<u16>,
-    /// Whether to use TLS with it; false if not given
+    /// Whether to connect to that Redis with TLS; false if not given
     #[arg(long = "redis-tls", env = "REDIS_TLS", action = clap::ArgAction::Set)]
     pub tls: Option<bool>,
     /// Not yet taken: named here so that a fleet set up for Sentinel is refused and does not start a Redis of its own
@@ -33,24 +34,25 @@ pub struct RedisSettings {
     /// Not yet taken, like the above
     #[arg(long = "redis-cluster-nodes", env = "REDIS_CLUSTER_NODES", hide = true)]
     pub cluster_nodes: Option<String>,
-    /// Put before every key and channel
+    /// Prefix of every key and channel; in channels the number of the database follows it: `fp:db0:inventory`
     #[arg(long = "redis-key-prefix", env = "REDIS_KEY_PREFIX", default_value = "fp:", value_parser = key_prefix)]
     pub key_prefix: String,
-    /// Milliseconds that a connection attempt or an answer may take before Redis counts as away
+    /// Milliseconds that a connection attempt or an answer may take before Redis counts as unavailable
     #[arg(long = "redis-timeout", env = "REDIS_TIMEOUT_MS", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(10..=60_000))]
     pub timeout_ms: u32,
-    /// The server that the embedded Redis runs; searched for in PATH if not given
+    /// Server that runs as the embedded Redis, 7.0 or newer; searched for in PATH if not given
     #[arg(long = "redis-server-bin", env = "REDIS_SERVER_BIN")]
     pub server_bin: Option<PathBuf>,
-    /// When the embedded Redis's append-only file is synced to the disk; everysec if not given
+    /// When the embedded Redis syncs its append-only file to the disk: once a second (`everysec`, if not given), or before
+    /// every answer (`always`)
     #[arg(long = "redis-append-fsync", env = "REDIS_APPEND_FSYNC", value_enum)]
     pub append_fsync: Option<AppendFsync>,
-    /// Memory that the embedded Redis may use for its data, such as 2gb; half of this machine's, or of its cgroup's limit, if not given;
-    /// 0 for no limit
+    /// Memory that the embedded Redis may use for its data, such as 2gb; 0 for no limit. If not given, half of this machine's
+    /// memory, or of the least limit of its cgroups. A full Redis refuses writes and evicts nothing
     #[arg(long = "redis-max-memory", env = "REDIS_MAX_MEMORY", value_parser = bytes)]
     pub max_memory: Option<u64>,
-    /// Percent of Redis's memory from which on nothing new is stored, and calls that create something are answered 503; 100 for no such
-    /// bound. Of its maxmemory, or of its machine's memory if it has none
+    /// Percent of Redis's memory from which on nothing new is stored, and calls that create something are answered 503
+    /// `storage_full`; 100 for no such bound. The memory is Redis's maxmemory, or that of its machine if it has none
     #[arg(long = "redis-full-percent", env = "REDIS_FULL_PERCENT", default_value_t = 90, value_parser = clap::value_parser!(u8).range(10..=100))]
     pub full_percent: u8,
 }

@@ -5,7 +5,7 @@ use clap::Args;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Tracking")]
 pub struct TrackingSettings {
-    /// Seconds after which a fix is no longer true
+    /// Seconds for which a position is valid, counted from its timestamp
     #[arg(long = "ttl", env = "TRACKING_TTL_S", default_value_t = 300, value_parser = seconds())]
     pub ttl_s: u32,
     /// The same for drivers only
@@ -21,10 +21,10 @@ pub struct TrackingSettings {
     #[arg(long = "profile-ttl", env = "TRACKING_PROFILE_TTL_S", default_value_t = 2_592_000,
         value_parser = clap::value_parser!(u32).range(1..=315_360_000))]
     pub profile_ttl_s: u32,
-    /// Entities of one kind that the live index takes
+    /// Entities of one kind that an instance holds in memory, some 140 bytes each
     #[arg(long = "max-entities", env = "TRACKING_MAX_ENTITIES", default_value_t = 5_000_000)]
     pub max_entities: usize,
-    /// Fixes that may wait for Redis, per worker; beyond it the answer is 503
+    /// Positions that may wait for Redis, per worker; beyond it the answer is 503
     #[arg(long = "writer-queue", env = "TRACKING_WRITER_QUEUE", default_value_t = 50_000)]
     pub writer_queue: usize,
     /// Milliseconds by which updates of other instances may be late before answers are marked stale

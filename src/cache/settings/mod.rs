@@ -19,7 +19,7 @@ pub const MAX_KEY: usize = 256;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Cache")]
 pub struct CacheSettings {
-    /// Seconds for which an entry is fresh where nobody says
+    /// Seconds for which an entry is fresh if its writer does not say
     #[arg(long = "cache-default-ttl", env = "CACHE_DEFAULT_TTL", default_value_t = Self::default().default_ttl_s, value_parser = seconds())]
     pub default_ttl_s: u32,
     /// Seconds for which an entry of the class `static` is fresh
@@ -34,24 +34,25 @@ pub struct CacheSettings {
     /// Seconds for which an entry of the class `realtime` is fresh
     #[arg(long = "cache-ttl-realtime", env = "CACHE_TTL_REALTIME_S", default_value_t = Self::default().realtime_ttl_s, value_parser = seconds())]
     pub realtime_ttl_s: u32,
-    /// Bytes of the largest value
+    /// Most bytes of a value
     #[arg(long = "cache-max-value", env = "CACHE_MAX_VALUE_BYTES", default_value_t = Self::default().max_value_bytes, value_parser = clap::value_parser!(u32).range(1_024..=67_108_864))]
     pub max_value_bytes: u32,
-    /// Bytes that each instance may keep in its own memory; 0 for none
+    /// Bytes of entries that each instance may keep in its own memory; 0 for none
     #[arg(long = "cache-local-bytes", env = "CACHE_LOCAL_BYTES", default_value_t = Self::default().local_bytes)]
     pub local_bytes: u64,
-    /// Milliseconds that an instance keeps an entry in its own memory at most, whatever its writer allows
+    /// Milliseconds for which an instance keeps an entry in its own memory at most, whatever its writer allows
     #[arg(long = "cache-local-ttl", env = "CACHE_LOCAL_TTL_MS", default_value_t = Self::default().local_ttl_ms, value_parser = clap::value_parser!(u32).range(1..=60_000))]
     pub local_ttl_ms: u32,
-    /// Computations that may be under way at once in an instance; beyond it the answer is 503
+    /// Computations that may be in progress at once in an instance; beyond it the answer is 503
     #[arg(long = "cache-computations", env = "CACHE_MAX_COMPUTATIONS", default_value_t = Self::default().max_computations, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub max_computations: u32,
-    /// Whoever sends this as a Bearer token may list the keys of a namespace; without it nobody may
+    /// Bearer token of callers that may list the keys of a namespace; without it the keys cannot be listed
     #[arg(long = "cache-listing-token", env = "CACHE_LISTING_TOKEN", hide_env_values = true, value_parser = SecretParser::<AdminToken>::new())]
     pub listing_token: Option<AdminToken>,
-    /// What events invalidate: TYPE=tag:TAG,namespace:NAMESPACE,key:NAMESPACE/KEY; … with {id} for the entity's id
+    /// What events invalidate: `TYPE=tag:TAG,namespace:NAMESPACE,key:NAMESPACE/KEY; …`, with `{id}` for the id of the entity
     ///
-    /// A TYPE that ends with * stands for all that begin so. An event goes by every rule that names it.
+    /// A TYPE that ends with `*` stands for all that begin with the text before it. All rules that match an event apply.
+    /// Example: `product.updated=tag:product:{id},key:prices/{id}; catalog.*=namespace:catalog`
     #[arg(long = "cache-rules", env = "CACHE_RULES", default_value = "")]
     pub rules: EventRules,
 }
