@@ -368,6 +368,7 @@ fn the_page_about_http_names_every_type_of_problem() {
             status.trim_start().starts_with("StatusCode::").then_some(rest)
         });
         let first = conflicts
+            .chain(source.split("too_many(").skip(1))
             .chain(others)
             .filter_map(|rest| rest.trim_start().strip_prefix('"'));
         types.extend(first.filter_map(|rest| rest.split('"').next()));
