@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test faults fuzz soak setup fmt bench figures audit api-check clean
+.PHONY: help run test faults fuzz soak setup fmt bench figures audit api-check clean docs
 
 CARGO ?= cargo
 # Vehicles that drive about in `make run`.
@@ -47,6 +47,11 @@ setup: ## install what is missing: a C compiler, curl, rustfmt, clippy, redis-se
 
 fmt: ## format the code
 	$(CARGO) fmt --all
+
+docs: setup ## write the pages that commands print: docs/settings.md and docs/routes.md
+	$(CARGO) build --locked
+	target/debug/fleetpulse settings > docs/settings.md
+	target/debug/fleetpulse routes --markdown > docs/routes.md
 
 bench: setup ## the criterion benches
 	$(CARGO) bench --workspace --locked

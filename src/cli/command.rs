@@ -5,6 +5,7 @@ use super::config_file::{self, ConfigFileError};
 use super::load::{self, LoadArgs, LoadError};
 use super::routes;
 use super::serve::{self, ServeArgs};
+use super::settings;
 use super::simulate::{self, SimulateArgs, SimulateError};
 use crate::app::{self, AppError};
 use crate::openapi;
@@ -57,7 +58,13 @@ pub enum Command {
     #[command(about = "Print the OpenAPI document of the service")]
     Openapi,
     /// Print every route of the service: method, path, operation, scope, summary
-    Routes,
+    Routes {
+        /// Print a Markdown page
+        #[arg(long)]
+        markdown: bool,
+    },
+    /// Print every setting of the service as a Markdown page
+    Settings,
     /// Print the shell completions of this command
     #[command(after_help = "Example: fleetpulse completions bash > /etc/bash_completion.d/fleetpulse")]
     Completions {
@@ -113,7 +120,13 @@ pub async fn run(command: Command, version: &'static str) -> ExitCode {
         Command::Load(args) => load::run(args).await.map_err(Failure::from),
         Command::Check(args) => check::run(args).await.map_err(Failure::from),
         Command::Openapi => print(&openapi::pretty(&app::document())).map_err(Failure::from),
-        Command::Routes => print(routes::table().as_bytes()).map_err(Failure::from),
+        Command::Routes { markdown: false } => print(routes::table().as_bytes()).map_err(Failure::from),
+        Command::Routes { markdown: true } => print(routes::page().as_bytes()).map_err(Failure::from),
+        Command::Settings => {
+            let cli = Cli::command();
+            let page = cli.find_subcommand("serve").map(settings::page).unwrap_or_default();
+            print(page.as_bytes()).map_err(Failure::from)
+        }
         Command::Completions { shell } => {
             let mut script = Vec::new();
             generate(shell, &mut Cli::command().version(version), "fleetpulse", &mut script);

@@ -117,7 +117,7 @@ fn read(path: &Path) -> Result<Table, ConfigFileError> {
 }
 
 /// The settings that a file may have: those with a variable, but for the one that names the file.
-fn settings(serve: &Command) -> impl Iterator<Item = (&str, &Arg)> {
+pub(super) fn settings(serve: &Command) -> impl Iterator<Item = (&str, &Arg)> {
     let named = serve.get_arguments().filter(|arg| arg.get_id() != "config");
     named.filter_map(|arg| Some((arg.get_env()?.to_str()?, arg)))
 }

@@ -10,8 +10,10 @@ pub mod hotspots;
 pub mod load;
 pub mod routes;
 pub mod serve;
+pub mod settings;
 pub mod simulate;
 
 mod args;
 mod encode;
 mod histogram;
+mod markdown;
