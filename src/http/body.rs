@@ -69,20 +69,14 @@ impl RawBody {
     /// # Errors
     /// As [`Self::read`].
     pub async fn read_json(request: &HttpRequest, payload: &mut Payload, limit: usize) -> Result<Bytes, Problem> {
-        let body = Self::read(request, payload, limit).await?;
-        body.media_type.require_json()?;
-        Ok(body.bytes)
+        Self::read(request, payload, limit).await?.json()
     }
 
-    /// The same in a future that is large, for a caller that has it in a place of its own.
+    /// Reads a body as [`Self::read`] does, in a large future; for a caller that boxes it.
     ///
     /// # Errors
     /// As [`Self::read`].
-    pub(super) async fn read_json_here(
-        request: &HttpRequest,
-        payload: &mut Payload,
-        limit: usize,
-    ) -> Result<Bytes, Problem> {
+    pub(super) async fn read_here(request: &HttpRequest, payload: &mut Payload, limit: usize) -> Result<Self, Problem> {
         let Head {
             media_type,
             codings,
@@ -90,16 +84,17 @@ impl RawBody {
         } = Head::read(request, limit)?;
         let reading = pin!(collect(payload, codings, limit, length, Claim::of(request.app_data())));
         let bytes = arrive(request, reading).await?;
-        media_type.require_json()?;
-        Ok(bytes)
+        Ok(Self { bytes, media_type })
     }
-}
 
-impl MediaType {
-    fn require_json(self) -> Result<(), Problem> {
-        match self {
-            Self::Json => Ok(()),
-            Self::Ndjson => Err(Problem::wrong_type("send application/json")),
+    /// Returns the bytes of a body that has to be JSON.
+    ///
+    /// # Errors
+    /// 415 if the request declares another media type.
+    pub fn json(self) -> Result<Bytes, Problem> {
+        match self.media_type {
+            MediaType::Json => Ok(self.bytes),
+            MediaType::Ndjson => Err(Problem::wrong_type("send application/json")),
         }
     }
 }

@@ -24,7 +24,10 @@
 //! | [`AnyQuery`] | nothing; any query string is accepted | |
 //! | [`IdempotencyKey`] | `Idempotency-Key`; [`UnreadKey`] where the body decides whether it is refused | |
 //! | [`Client`] | the connection: whether the client is still there | |
+//! | [`AnswerContext`] | `Accept`, and the memory for answers; [`LargeAnswer`] refuses the call if too little is free | |
+//! | [`Kind`](crate::kind::Kind) | the kind of entity, of a path with `{kind}` | |
 //! | [`Body<T>`](Body) | the body, as JSON; [`WithBytes`] with its bytes | implement [`FromBody`] |
+//! | [`Unparsed<MAX>`](Unparsed) | the body, for a handler with a parser of its own | |
 //! | `web::Data<T>` | the application's data | |
 //! | a type of the slice | a header, such as the token of a session | implement `FromRequest` and [`Argument`] |
 //!
@@ -70,8 +73,8 @@ pub use close::CloseWhenStopping;
 pub use connection::{Connection, Stream, Timeouts};
 pub use edge::{Edge, HostNameError, HostNames, OriginError, Origins, Rules};
 pub use extract::{
-    AnyQuery, AppData, Argument, Arguments, Body, Client, FromBody, IdempotencyKey, Path, PathValue, PathValues, Query,
-    QueryParameters, UnreadKey, WithBytes,
+    AnswerContext, AnyQuery, AppData, Argument, Arguments, Body, Client, FromBody, IdempotencyKey, LargeAnswer, Path,
+    PathValue, PathValues, Query, QueryParameters, Unparsed, UnreadKey, WithBytes,
 };
 pub use fields::{Fields, MAX_FAULTS, unknown_member};
 pub use gone::{client_gone, deliver, gone};

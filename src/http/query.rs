@@ -38,12 +38,6 @@ impl<'a> QueryString<'a> {
         }
     }
 
-    /// Splits a query string whose names were checked before.
-    #[must_use]
-    pub fn unchecked(query: &'a str) -> Self {
-        Self { pairs: split(query) }
-    }
-
     /// The value of a parameter.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {

@@ -4,6 +4,7 @@
 #![expect(dead_code, reason = "read by the schema derive only")]
 
 use crate::http::TimeBody;
+use crate::ids::Id;
 use std::collections::BTreeMap;
 use utoipa::openapi::schema::{AdditionalProperties, Object, ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::{IntoParams, ToSchema};
@@ -84,7 +85,7 @@ pub(super) struct FieldsParam {
     value_type = String, min_length = 1, max_length = 128, example = "d-1",
     pattern = r"^(?!(\.|\.\.|nearby|within|positions|stream|density)$)[A-Za-z0-9._:@-]+$"
 )]
-pub struct EntityId(String);
+pub struct EntityId(pub Id);
 
 /// A text of a profile: 1 to 256 bytes without control characters.
 #[derive(ToSchema)]

@@ -1,6 +1,6 @@
 //! Which members of an entity a list shows: the query parameter `fields`.
 
-use crate::http::{FieldError, Problem, QueryString, names};
+use crate::http::{FieldError, Problem, QueryParameters, QueryString, names};
 
 /// A set of members. The id is always shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,20 +59,10 @@ impl Members {
         self.0 & (1 << member as u16) != 0
     }
 
-    /// Reads a query string that was found to have none but known parameters; all members are shown if it says nothing.
+    /// Parses a list of names.
     ///
     /// # Errors
-    /// 422 with the nearest name if it names a member that there is not.
-    pub fn of(query: &str) -> Result<Self, Problem> {
-        // Most have no such parameter, and are not taken apart for it.
-        if !query.contains(FIELDS) {
-            return Ok(Self::default());
-        }
-        QueryString::unchecked(query)
-            .text(FIELDS)
-            .map_or(Ok(Self::default()), Self::parse)
-    }
-
+    /// 422 with the nearest name if one is unknown.
     fn parse(list: &str) -> Result<Self, Problem> {
         let mut members = 0;
         for name in list.split(',') {
@@ -90,25 +80,39 @@ impl Members {
     }
 }
 
+/// All members are shown if the parameter is absent.
+impl QueryParameters for Members {
+    const KNOWN: &'static [&'static str] = &[FIELDS];
+
+    fn read(query: &QueryString<'_>) -> Result<Self, Problem> {
+        query.text(FIELDS).map_or(Ok(Self::default()), Self::parse)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn read(query: &str) -> Result<Members, Problem> {
+        let query = QueryString::parse(query, &["lat", "lon", "status", FIELDS], &[]).unwrap();
+        Members::read(&query)
+    }
+
     #[test]
     fn what_is_named_is_shown() {
-        let members = Members::of("lat=1&fields=lat,distance_m,id").unwrap();
+        let members = read("lat=1&fields=lat,distance_m,id").unwrap();
         assert!(members.has(Member::Lat) && members.has(Member::DistanceM));
         assert!(!members.has(Member::Lon) && !members.has(Member::Attributes));
-        assert_eq!(Members::of("lat=1&lon=2").unwrap(), Members::default());
-        assert_eq!(Members::of("status=fields").unwrap(), Members::default());
+        assert_eq!(read("lat=1&lon=2").unwrap(), Members::default());
+        assert_eq!(read("status=fields").unwrap(), Members::default());
         assert!(Members::default().has(Member::Attributes));
-        assert!(!Members::of("fields=id").unwrap().has(Member::Lat));
-        assert!(Members::of("fields=lat%2Clon").unwrap().has(Member::Lon));
+        assert!(!read("fields=id").unwrap().has(Member::Lat));
+        assert!(read("fields=lat%2Clon").unwrap().has(Member::Lon));
     }
 
     #[test]
     fn an_unknown_member_is_answered_with_the_nearest_one() {
-        let said = |query| Members::of(query).unwrap_err().to_string();
+        let said = |query| read(query).unwrap_err().to_string();
         assert!(said("fields=lat,lng").contains("`lng` is unknown: did you mean `lon`?"));
         assert!(said("fields=").starts_with("422"));
     }

@@ -67,11 +67,31 @@ impl<T: FromBody> FromRequest for Body<T> {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (request, mut payload) = (request.clone(), payload.take());
         async move {
-            let bytes = RawBody::read_json_here(&request, &mut payload, T::MAX_BYTES).await?;
-            T::read(&bytes, AppData(&request)).map(Self)
+            let body = RawBody::read_here(&request, &mut payload, T::MAX_BYTES).await?;
+            T::read(&body.json()?, AppData(&request)).map(Self)
         }
         .boxed_local()
     }
 }
 
 impl<T: FromBody> Argument for Body<T> {}
+
+/// The body as bytes, at most `MAX_BYTES` (413); for a handler with a parser of its own, such as that of positions.
+#[derive(Debug)]
+pub struct Unparsed<const MAX_BYTES: usize>(pub RawBody);
+
+impl<const MAX_BYTES: usize> FromRequest for Unparsed<MAX_BYTES> {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, mut payload) = (request.clone(), payload.take());
+        async move {
+            let body = RawBody::read_here(&request, &mut payload, MAX_BYTES).await?;
+            Ok(Self(body))
+        }
+        .boxed_local()
+    }
+}
+
+impl<const MAX_BYTES: usize> Argument for Unparsed<MAX_BYTES> {}

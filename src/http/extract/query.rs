@@ -22,13 +22,23 @@ pub trait QueryParameters: Sized {
     fn read(query: &QueryString<'_>) -> Result<Self, Problem>;
 }
 
+impl<T: QueryParameters> Query<T> {
+    /// Parses a query string.
+    ///
+    /// # Errors
+    /// 400 for a parameter that is unknown or wrongly repeated; 422 for a value that is not acceptable.
+    pub fn parse(query: &str) -> Result<Self, Problem> {
+        let query = QueryString::parse(query, T::KNOWN, T::REPEATABLE)?;
+        T::read(&query).map(Self)
+    }
+}
+
 impl<T: QueryParameters> FromRequest for Query<T> {
     type Error = Problem;
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
-        let query = QueryString::parse(request.query_string(), T::KNOWN, T::REPEATABLE);
-        ready(query.and_then(|query| T::read(&query)).map(Self))
+        ready(Self::parse(request.query_string()))
     }
 }
 

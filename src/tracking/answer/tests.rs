@@ -1,5 +1,6 @@
 use super::*;
 use crate::geo::Point;
+use crate::http::Query;
 use crate::ids::Id;
 use crate::tracking::model::{Fix, Scalar};
 use futures_util::FutureExt;
@@ -148,7 +149,7 @@ fn only_the_members_that_are_asked_for_are_shown() {
             cursor: None,
             now_ms: 1_790_000_000_623,
             form,
-            members: Members::of(fields).unwrap(),
+            members: Query::parse(fields).map(|Query(members)| members).unwrap(),
             most_bytes: usize::MAX,
         };
         serde_json::from_slice::<Value>(&list.to_json()).unwrap()

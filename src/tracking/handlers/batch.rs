@@ -1,12 +1,13 @@
 use super::super::input::{Element, MAX_BATCH, PositionWarning, Rejection, Report, parse_batch, parse_ndjson};
 use super::super::writer::Outcome;
 use super::position::age_s;
-use super::{PROFILE_UNAVAILABLE, State, kind_of, left_out_attributes, overloaded};
-use crate::http::{Answers, MediaType, Problem, RawBody, no_query};
+use super::{PROFILE_UNAVAILABLE, State, left_out_attributes, overloaded};
+use crate::http::{AnswerContext, Answers, MediaType, Problem, Unparsed};
 use crate::ids::Id;
+use crate::kind::Kind;
 use crate::runtime::apart;
 use crate::tracking::docs::BatchBody;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::HttpResponse;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -76,10 +77,12 @@ impl RejectedPosition {
         (status = 503, description = "The write queue is full and no position was accepted, or a fault of the service interrupted the request; send the whole batch again", body = Problem),
     )
 )]
-pub async fn report_batch(request: HttpRequest, payload: web::Payload, state: State) -> Result<HttpResponse, Problem> {
-    let kind = kind_of(&request)?;
-    no_query(&request)?;
-    let body = RawBody::read(&request, &mut payload.into_inner(), MAX_BODY).await?;
+pub async fn report_batch(
+    kind: Kind,
+    context: AnswerContext,
+    state: State,
+    Unparsed(body): Unparsed<MAX_BODY>,
+) -> Result<HttpResponse, Problem> {
     // A batch without room in the queue is refused here, before it is parsed: under overload the time goes to those that are taken. One
     // that may be larger than the whole queue is parsed, to find out whether it is (413).
     let room = state.shared().settings.writer_queue;
@@ -102,7 +105,7 @@ pub async fn report_batch(request: HttpRequest, payload: web::Payload, state: St
     } = sort(batch.elements);
     // A small body may have thousands of elements that are not taken.
     let refused: usize = rejected.iter().map(RejectedPosition::size).sum();
-    let counted = Answers::reserve(&request, refused)?;
+    let counted = context.reserve(refused)?;
     // Told apart from a queue that is full now: this batch would never fit.
     if reports.len() > room {
         return Err(Problem::too_large(format!(

@@ -16,11 +16,11 @@ pub use profile::{
 };
 pub use within::{__path_within, within};
 
+use super::Writer;
 use super::answer::{Form, List, NotWritten};
 use super::input::BodyError;
-use super::{Kind, Writer};
-use crate::http::{Answers, FieldError, Problem, asks_for, reply, unreserved_path_id};
-use crate::ids::{Id, RESERVED_ENTITIES};
+use crate::http::{AnswerContext, Answers, FieldError, PathValues, Problem, reply, unreserved_path_id};
+use crate::ids::RESERVED_ENTITIES;
 use crate::runtime::{NoTurn, Turn};
 use actix_web::http::header::{HeaderValue, VARY};
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -28,17 +28,11 @@ use actix_web::{HttpRequest, HttpResponse, web};
 /// The state of a worker that the handlers use.
 pub type State = web::Data<Writer>;
 
-/// The kind that the route is of.
-fn kind_of(request: &HttpRequest) -> Result<Kind, Problem> {
-    request
-        .app_data::<Kind>()
-        .copied()
-        .ok_or_else(|| Problem::internal(&"a tracking route without its kind"))
-}
-
-/// The id in the path.
-fn id_of(request: &HttpRequest) -> Result<Id, Problem> {
-    unreserved_path_id(request, "id", RESERVED_ENTITIES)
+/// Read by its name: on the path of positions, the search for its place would be a second one.
+impl PathValues for EntityId {
+    fn read_all(request: &HttpRequest) -> Result<Self, Problem> {
+        unreserved_path_id(request, "id", RESERVED_ENTITIES).map(Self)
+    }
 }
 
 impl From<BodyError> for Problem {
@@ -104,9 +98,9 @@ fn left_out_attributes() -> FieldError {
 
 const GEO_JSON: &str = "application/geo+json";
 
-/// What the client asks to be shown.
-fn form(request: &HttpRequest) -> Form {
-    if asks_for(request, GEO_JSON) {
+/// Returns the form of a list that the client asks for.
+fn form(context: &AnswerContext) -> Form {
+    if context.prefers(GEO_JSON) {
         Form::GeoJson
     } else {
         Form::Json
@@ -117,17 +111,17 @@ fn form(request: &HttpRequest) -> Form {
 const LARGE: usize = 100;
 
 /// Waits for the turn of long work on this thread if the limit of a query is large. Refuses the query if no memory is left for its answer.
-async fn turn_of(request: &HttpRequest, limit: usize) -> Result<Option<Turn>, Problem> {
+async fn turn_of(context: &AnswerContext, limit: usize) -> Result<Option<Turn>, Problem> {
     if limit <= LARGE {
         return Ok(None);
     }
-    Answers::check(request)?;
+    context.check()?;
     Turn::wait().await.map(Some).map_err(too_many_searches)
 }
 
-/// A list as the answer.
-async fn list(request: &HttpRequest, list: &List<'_>, turn: Option<Turn>) -> Result<HttpResponse, Problem> {
-    let mut room = Answers::room(request);
+/// Answers with a list.
+async fn list(context: &AnswerContext, list: &List<'_>, turn: Option<Turn>) -> Result<HttpResponse, Problem> {
+    let mut room = context.room();
     let body = list.write(turn, &mut room).await?;
     let answer = match list.form {
         Form::Json => reply::json(body),

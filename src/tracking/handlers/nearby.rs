@@ -1,15 +1,16 @@
 use super::super::answer::{Found, List, Lists};
 use super::super::geosearch;
-use super::super::input::{Source, parse_nearby, parse_queries};
+use super::super::input::{NearbyParameters, Source, parse_queries};
 use super::super::live::LiveIndex;
-use super::super::members::{FIELDS, Members};
+use super::super::members::Members;
 use super::super::model::{Hit, NearbyQuery};
-use super::{State, form, kind_of, too_many_searches};
+use super::{State, form, too_many_searches};
 use crate::clock;
-use crate::http::{AnswerLimit, Answers, Problem, QueryString, RawBody, reply};
+use crate::http::{AnswerContext, Answers, LargeAnswer, Problem, Query, Unparsed, reply};
+use crate::kind::Kind;
 use crate::runtime::{Turn, apart};
 use crate::tracking::docs::{FieldsParam, FilterParams, ListBody, NearbyParams, QueriesAnswer, QueriesBody};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::HttpResponse;
 
 /// The largest body of many queries, bytes.
 const MAX_BODY: usize = 1024 * 1024;
@@ -37,27 +38,30 @@ const MOST_STEPS: usize = 1_000;
         (status = 503, description = "source=redis while Redis is away, or two such searches of this instance are under way; or many searches of very many entities are waiting", body = Problem),
     )
 )]
-pub async fn nearby(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
-    let kind = kind_of(&request)?;
-    let (query, source) = parse_nearby(request.query_string())?;
-    let members = Members::of(request.query_string())?;
+pub async fn nearby(
+    kind: Kind,
+    Query(parameters): Query<NearbyParameters>,
+    context: AnswerContext,
+    state: State,
+) -> Result<HttpResponse, Problem> {
+    let NearbyParameters { query, source, members } = &parameters;
     let shared = state.shared();
     let now_ms = clock::now_ms();
     let mut turn = match source {
-        Source::Live => super::turn_of(&request, query.limit).await?,
+        Source::Live => super::turn_of(&context, query.limit).await?,
         // It waits for Redis, which is no work of this thread.
         Source::Redis => {
-            Answers::check(&request)?;
+            context.check()?;
             None
         }
     };
     let (hits, is_stale) = match source {
         Source::Live => {
-            let (hits, _) = live(shared.live(kind), &query, now_ms, &mut turn).await?;
+            let (hits, _) = live(shared.live(kind), query, now_ms, &mut turn).await?;
             (hits, !shared.is_synced())
         }
         Source::Redis => (
-            geosearch::nearby(shared, state.link(), kind, &query, now_ms).await?,
+            geosearch::nearby(shared, state.link(), kind, query, now_ms).await?,
             false,
         ),
     };
@@ -68,11 +72,11 @@ pub async fn nearby(request: HttpRequest, state: State) -> Result<HttpResponse, 
         truncated: None,
         cursor: None,
         now_ms,
-        form: form(&request),
-        members,
-        most_bytes: AnswerLimit::of(&request),
+        form: form(&context),
+        members: *members,
+        most_bytes: context.max_bytes(),
     };
-    super::list(&request, &list, turn).await
+    super::list(&context, &list, turn).await
 }
 
 /// Find the nearest entities of many places
@@ -90,25 +94,27 @@ pub async fn nearby(request: HttpRequest, state: State) -> Result<HttpResponse, 
         (status = 503, description = "Many searches of very many entities are waiting; or other bodies, or answers that clients do not read, take all memory", body = Problem),
     )
 )]
-pub async fn nearby_many(request: HttpRequest, payload: web::Payload, state: State) -> Result<HttpResponse, Problem> {
-    let kind = kind_of(&request)?;
-    QueryString::parse(request.query_string(), &[FIELDS], &[])?;
-    let members = Members::of(request.query_string())?;
-    Answers::check(&request)?;
-    let body = RawBody::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
+pub async fn nearby_many(
+    kind: Kind,
+    Query(members): Query<Members>,
+    LargeAnswer(context): LargeAnswer,
+    state: State,
+    Unparsed(body): Unparsed<MAX_BODY>,
+) -> Result<HttpResponse, Problem> {
+    let body = body.json()?;
     let queries = apart(body.len(), move || parse_queries(&body)).await??;
     let shared = state.shared();
     let now_ms = clock::now_ms();
-    let mut lists = Lists::new(members, now_ms, AnswerLimit::of(&request));
+    let mut lists = Lists::new(members, now_ms, context.max_bytes());
     // Of all calls that write such an answer at the same time together.
-    let mut room = Answers::room(&request);
+    let mut room = context.room();
     let mut steps = 0;
     for query in &queries {
         if steps >= MOST_STEPS {
             lists.cut();
             break;
         }
-        let mut turn = super::turn_of(&request, query.limit).await?;
+        let mut turn = super::turn_of(&context, query.limit).await?;
         let (hits, more) = live(shared.live(kind), query, now_ms, &mut turn).await?;
         steps += more;
         if !lists.push(&hits, turn, &mut room).await? {

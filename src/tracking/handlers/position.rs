@@ -4,13 +4,14 @@ use super::super::input::parse_fix;
 use super::super::live::Origin;
 use super::super::model::Removed;
 use super::super::writer::Outcome;
-use super::{State, id_of, kind_of, left_out_attributes, no_room, overloaded, profile_unavailable};
+use super::{EntityId, State, left_out_attributes, no_room, overloaded, profile_unavailable};
 use crate::clock;
-use crate::http::{FieldError, Problem, RawBody, no_query, reply};
+use crate::http::{FieldError, Path, Problem, Unparsed, reply};
+use crate::kind::Kind;
 use crate::store::StoreError;
 use crate::tracking::docs::{FixBody, OutcomeWord, PositionBody};
+use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -43,10 +44,13 @@ pub struct OutcomeBody {
         (status = 503, description = "The write queue is full, or a fault of the service interrupted the request", body = Problem),
     )
 )]
-pub async fn report(request: HttpRequest, payload: web::Payload, state: State) -> Result<HttpResponse, Problem> {
-    let (kind, id) = (kind_of(&request)?, id_of(&request)?);
-    no_query(&request)?;
-    let body = RawBody::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
+pub async fn report(
+    kind: Kind,
+    Path(EntityId(id)): Path<EntityId>,
+    state: State,
+    Unparsed(body): Unparsed<MAX_BODY>,
+) -> Result<HttpResponse, Problem> {
+    let body = body.json()?;
     let clock = state.shared().clock(kind);
     let mut report = parse_fix(&body, &id, clock).inspect_err(|_| state.shared().counters(kind).rejected.inc())?;
     state
@@ -91,9 +95,7 @@ fn answered(status: StatusCode, outcome: &'static str, warnings: Vec<FieldError>
         (status = 404, description = "No fix, or its time is over", body = Problem),
     )
 )]
-pub async fn locate(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
-    let (kind, id) = (kind_of(&request)?, id_of(&request)?);
-    no_query(&request)?;
+pub async fn locate(kind: Kind, Path(EntityId(id)): Path<EntityId>, state: State) -> Result<HttpResponse, Problem> {
     let now_ms = clock::now_ms();
     let entity = state.shared().live(kind).get(&id, now_ms);
     let entity = entity.ok_or_else(|| {
@@ -114,9 +116,7 @@ pub async fn locate(request: HttpRequest, state: State) -> Result<HttpResponse, 
         (status = 503, description = "Redis refuses it now; nothing is forgotten", body = Problem),
     )
 )]
-pub async fn forget(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
-    let (kind, id) = (kind_of(&request)?, id_of(&request)?);
-    no_query(&request)?;
+pub async fn forget(kind: Kind, Path(EntityId(id)): Path<EntityId>, state: State) -> Result<HttpResponse, Problem> {
     let shared = state.shared();
     let live = shared.live(kind);
     let target = shared.target(kind, shared.store.keys().partition(&id));

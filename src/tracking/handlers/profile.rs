@@ -1,18 +1,25 @@
 use super::super::answer;
 use super::super::commands::{self, ProfileChange, ProfileVerdict};
 use super::super::input::parse_profile;
+use super::super::patch::ProfilePatch;
 use super::super::profile::Profile;
 use super::super::profiles;
-use super::{State, id_of, kind_of, too_many_attributes};
+use super::{EntityId, State, too_many_attributes};
 use crate::clock;
-use crate::http::{Problem, RawBody, no_query, reply};
+use crate::http::{AppData, Body, FromBody, Path, Problem, reply};
 use crate::ids::Id;
 use crate::tracking::Kind;
 use crate::tracking::docs::{ProfileAnswer, ProfileBody};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::HttpResponse;
+use bytes::Bytes;
 
-/// The largest body of a profile, bytes.
-const MAX_BODY: usize = 32 * 1024;
+impl FromBody for ProfilePatch {
+    const MAX_BYTES: usize = 32 * 1024;
+
+    fn read(body: &Bytes, _: AppData<'_>) -> Result<Self, Problem> {
+        Ok(parse_profile(body)?)
+    }
+}
 
 /// Replace a profile
 ///
@@ -25,8 +32,14 @@ const MAX_BODY: usize = 32 * 1024;
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]
-pub async fn put_profile(request: HttpRequest, payload: web::Payload, state: State) -> Result<HttpResponse, Problem> {
-    write(&request, payload, &state, false).await
+pub async fn put_profile(
+    kind: Kind,
+    Path(EntityId(id)): Path<EntityId>,
+    state: State,
+    Body(given): Body<ProfilePatch>,
+) -> Result<HttpResponse, Problem> {
+    let given = given.at(clock::now_ms());
+    write(&state, kind, &id, ProfileChange::Replace(&given)).await
 }
 
 /// Change parts of a profile
@@ -41,8 +54,14 @@ pub async fn put_profile(request: HttpRequest, payload: web::Payload, state: Sta
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]
-pub async fn patch_profile(request: HttpRequest, payload: web::Payload, state: State) -> Result<HttpResponse, Problem> {
-    write(&request, payload, &state, true).await
+pub async fn patch_profile(
+    kind: Kind,
+    Path(EntityId(id)): Path<EntityId>,
+    state: State,
+    Body(given): Body<ProfilePatch>,
+) -> Result<HttpResponse, Problem> {
+    let given = given.at(clock::now_ms());
+    write(&state, kind, &id, ProfileChange::Merge(&given)).await
 }
 
 /// Get a profile
@@ -55,9 +74,11 @@ pub async fn patch_profile(request: HttpRequest, payload: web::Payload, state: S
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]
-pub async fn get_profile(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
-    let (kind, id) = (kind_of(&request)?, id_of(&request)?);
-    no_query(&request)?;
+pub async fn get_profile(
+    kind: Kind,
+    Path(EntityId(id)): Path<EntityId>,
+    state: State,
+) -> Result<HttpResponse, Problem> {
     let partition = state.shared().store.keys().partition(&id);
     let profiles = commands::profiles(state.link(), kind, partition, std::slice::from_ref(&id)).await;
     let profile = profiles?.pop().map(|reading| reading.profile);
@@ -77,35 +98,21 @@ pub async fn get_profile(request: HttpRequest, state: State) -> Result<HttpRespo
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]
-pub async fn delete_profile(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
-    let (kind, id) = (kind_of(&request)?, id_of(&request)?);
-    no_query(&request)?;
+pub async fn delete_profile(
+    kind: Kind,
+    Path(EntityId(id)): Path<EntityId>,
+    state: State,
+) -> Result<HttpResponse, Problem> {
     // Equivalent to a PUT of an empty profile.
     change(&state, kind, &id, ProfileChange::Replace(&Profile::default())).await
 }
 
-async fn write(
-    request: &HttpRequest,
-    payload: web::Payload,
-    state: &State,
-    merge: bool,
-) -> Result<HttpResponse, Problem> {
-    let (kind, id) = (kind_of(request)?, id_of(request)?);
-    no_query(request)?;
-    let body = RawBody::read_json(request, &mut payload.into_inner(), MAX_BODY).await?;
+/// Writes a profile, unless Redis is too full for it. Redis assigns the time of the change.
+async fn write(state: &State, kind: Kind, id: &Id, change_to: ProfileChange<'_>) -> Result<HttpResponse, Problem> {
     let keys = state.shared().store.keys();
-    state
-        .link()
-        .room_for(&keys.profile(kind, keys.partition(&id), &id))
-        .await?;
-    // Redis assigns the time of the change.
-    let given = parse_profile(&body)?.at(clock::now_ms());
-    let verb = if merge {
-        ProfileChange::Merge(&given)
-    } else {
-        ProfileChange::Replace(&given)
-    };
-    change(state, kind, &id, verb).await
+    let key = keys.profile(kind, keys.partition(id), id);
+    state.link().room_for(&key).await?;
+    change(state, kind, id, change_to).await
 }
 
 async fn change(state: &State, kind: Kind, id: &Id, change: ProfileChange<'_>) -> Result<HttpResponse, Problem> {

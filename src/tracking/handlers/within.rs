@@ -1,13 +1,13 @@
 use super::super::answer::{Found, List};
-use super::super::input::{parse_within, write_cursor};
-use super::super::members::Members;
-use super::{State, form, kind_of, too_many_searches};
+use super::super::input::{WithinParameters, write_cursor};
+use super::{State, form, too_many_searches};
 use crate::clock;
-use crate::http::{AnswerLimit, Problem};
+use crate::http::{AnswerContext, Problem, Query};
 use crate::ids::Id;
+use crate::kind::Kind;
 use crate::runtime::Turn;
 use crate::tracking::docs::{FieldsParam, FilterParams, ListBody, WithinParams};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::HttpResponse;
 
 /// List the entities in a box
 ///
@@ -31,13 +31,17 @@ use actix_web::{HttpRequest, HttpResponse};
         (status = 503, description = "Many searches of very many entities are waiting", body = Problem),
     )
 )]
-pub async fn within(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
-    let kind = kind_of(&request)?;
-    let query = parse_within(request.query_string(), kind)?;
-    let members = Members::of(request.query_string())?;
+pub async fn within(
+    kind: Kind,
+    Query(parameters): Query<WithinParameters>,
+    context: AnswerContext,
+    state: State,
+) -> Result<HttpResponse, Problem> {
+    let members = parameters.members;
+    let query = parameters.page(kind)?;
     let shared = state.shared();
     let now_ms = clock::now_ms();
-    let mut turn = super::turn_of(&request, query.limit).await?;
+    let mut turn = super::turn_of(&context, query.limit).await?;
     let mut search = shared.live(kind).search_within(&query, now_ms);
     while search.advance() {
         // A large box takes long: other tasks on this thread go on in between.
@@ -55,9 +59,9 @@ pub async fn within(request: HttpRequest, state: State) -> Result<HttpResponse, 
         truncated: Some(truncated),
         cursor: Some(&cursor),
         now_ms,
-        form: form(&request),
+        form: form(&context),
         members,
-        most_bytes: AnswerLimit::of(&request),
+        most_bytes: context.max_bytes(),
     };
-    super::list(&request, &list, turn).await
+    super::list(&context, &list, turn).await
 }

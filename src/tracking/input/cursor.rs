@@ -20,21 +20,44 @@ pub fn write_cursor(kind: Kind, query: &WithinQuery, last: &Id) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Returns the id after which a listing continues.
-///
-/// # Errors
-/// The fault of a cursor that does not belong to this listing.
-pub fn read_cursor(text: &str, kind: Kind, query: &WithinQuery) -> Result<Id, &'static str> {
-    const MALFORMED: &str = "is not a cursor of an answer: send it as it was, or leave it out to begin anew";
-    let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_no_base64| MALFORMED)?;
-    let (form, rest) = bytes.split_first().ok_or(MALFORMED)?;
-    let (listing, last) = rest.split_at_checked(DIGEST).ok_or(MALFORMED)?;
-    let last = str::from_utf8(last).ok().and_then(|last| Id::parse(last).ok());
-    let last = last.filter(|_| *form == FORM).ok_or(MALFORMED)?;
-    if listing != digest(kind, query) {
-        return Err("is of another listing: repeat the kind, the bbox and the filters of the call that gave it");
+/// A cursor that a client sent.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// The digest of its listing.
+    listing: [u8; DIGEST],
+    /// The last id of the previous page.
+    last: Id,
+}
+
+impl Cursor {
+    /// Parses a cursor.
+    ///
+    /// # Errors
+    /// The fault of a text that is not a cursor.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let parsed = || {
+            let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+            let (form, rest) = bytes.split_first()?;
+            let (listing, last) = rest.split_first_chunk()?;
+            let last = Id::parse(str::from_utf8(last).ok()?).ok()?;
+            (*form == FORM).then_some(Self {
+                listing: *listing,
+                last,
+            })
+        };
+        parsed().ok_or("is not a cursor of an answer: send it as it was, or leave it out to begin anew")
     }
-    Ok(last)
+
+    /// Returns the id after which the listing of a query continues.
+    ///
+    /// # Errors
+    /// The fault of a cursor that belongs to another listing.
+    pub fn after(self, kind: Kind, query: &WithinQuery) -> Result<Id, &'static str> {
+        if self.listing != digest(kind, query) {
+            return Err("is of another listing: repeat the kind, the bbox and the filters of the call that gave it");
+        }
+        Ok(self.last)
+    }
 }
 
 /// Returns the digest of a listing, whatever the limit; it is the same at every instance.

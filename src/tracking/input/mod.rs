@@ -20,9 +20,11 @@ mod warnings;
 
 pub use crate::http::timestamp::parse_rfc3339;
 pub use batch::{Batch, Element, Rejection, parse_batch, parse_ndjson};
-pub use cursor::write_cursor;
+pub use cursor::{Cursor, write_cursor};
 pub use profile::parse_profile;
-pub use query::{MAX_ANSWERS, MAX_LIMIT, MAX_QUERIES, MAX_RADIUS_M, Source, parse_nearby, parse_queries, parse_within};
+pub use query::{
+    MAX_ANSWERS, MAX_LIMIT, MAX_QUERIES, MAX_RADIUS_M, NearbyParameters, Source, WithinParameters, parse_queries,
+};
 pub use raw::MAX_BATCH;
 pub use warnings::{PositionWarning, Warnings};
 

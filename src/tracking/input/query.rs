@@ -1,10 +1,10 @@
-use super::cursor::read_cursor;
+use super::cursor::Cursor;
 use super::loose::{Loose, Text};
 use super::{BodyError, malformed, number};
 use crate::geo::{BoundingBox, MAX_WRAPPED_LONGITUDE_DEG, Point, PointError, wrap_longitude};
-use crate::http::{FieldError, MAX_FAULTS, Problem, QueryString, unknown_member};
+use crate::http::{FieldError, MAX_FAULTS, Problem, QueryParameters, QueryString, unknown_member};
 use crate::tracking::Kind;
-use crate::tracking::members::FIELDS;
+use crate::tracking::members::{FIELDS, Members};
 use crate::tracking::model::{Filter, NearbyQuery, WithinQuery};
 use compact_str::CompactString;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
@@ -47,68 +47,105 @@ impl Source {
 const FILTER: [&str; 2] = ["max_age_s", "min_capacity"];
 const WORDS: [&str; 2] = ["status", "vehicle_type"];
 
-/// Parses the query string of `GET …/nearby`.
-///
-/// # Errors
-/// 400 for what cannot be read, 422 for what is out of range.
-pub fn parse_nearby(query: &str) -> Result<(NearbyQuery, Source), Problem> {
-    let known = [
+/// The query string of `GET …/nearby`.
+#[derive(Debug, PartialEq)]
+pub struct NearbyParameters {
+    /// The query.
+    pub query: NearbyQuery,
+    /// Where it is answered.
+    pub source: Source,
+    /// The members of each entity in the answer.
+    pub members: Members,
+}
+
+impl QueryParameters for NearbyParameters {
+    const KNOWN: &'static [&'static str] = &[
         "lat", "lon", "radius_m", "limit", FILTER[0], FILTER[1], "source", FIELDS,
     ];
-    let query = QueryString::parse(query, &known, &WORDS)?;
-    let mut errors = Vec::new();
-    let lat = required(&query, "lat")?;
-    let lon = required(&query, "lon")?;
-    let radius_m = given(query.number("radius_m"))?;
-    let limit = given(query.number("limit"))?;
-    let filter = filter(&query, &mut errors)?;
-    let source = source(&query, &mut errors);
-    let nearby = build(lat, lon, radius_m, limit, filter, "", &mut errors);
-    match nearby {
-        Some(nearby) if errors.is_empty() => Ok((nearby, source)),
-        _ => Err(unacceptable(errors)),
+    const REPEATABLE: &'static [&'static str] = &WORDS;
+
+    fn read(query: &QueryString<'_>) -> Result<Self, Problem> {
+        let mut errors = Vec::new();
+        let lat = required(query, "lat")?;
+        let lon = required(query, "lon")?;
+        let radius_m = given(query.number("radius_m"))?;
+        let limit = given(query.number("limit"))?;
+        let filter = filter(query, &mut errors)?;
+        let source = source(query, &mut errors);
+        match build(lat, lon, radius_m, limit, filter, "", &mut errors) {
+            Some(nearby) if errors.is_empty() => Ok(Self {
+                query: nearby,
+                source,
+                members: Members::read(query)?,
+            }),
+            _ => Err(unacceptable(errors)),
+        }
     }
 }
 
-/// Parses the query string of `GET …/within`.
-///
-/// # Errors
-/// As [`parse_nearby`].
-pub fn parse_within(query: &str, kind: Kind) -> Result<WithinQuery, Problem> {
-    let known = ["bbox", "limit", "cursor", FILTER[0], FILTER[1], FIELDS];
-    let query = QueryString::parse(query, &known, &WORDS)?;
-    let text = query
-        .text("bbox")
-        .ok_or_else(|| malformed_parameter("bbox", "is required"))?;
-    let mut sides = text.split(',').map(|side| side.trim().parse::<f64>());
-    let four = (sides.next(), sides.next(), sides.next(), sides.next(), sides.next());
-    let (Some(Ok(west)), Some(Ok(south)), Some(Ok(east)), Some(Ok(north)), None) = four else {
-        return Err(malformed_parameter(
-            "bbox",
-            "must be four numbers: west,south,east,north",
-        ));
-    };
-    let mut errors = Vec::new();
-    let bounds = BoundingBox::new(west, south, east, north);
-    if let Err(error) = &bounds {
-        errors.push(FieldError::new("bbox", error.to_string()));
-    }
-    let limit = limit(given(query.number("limit"))?, MAX_LIMIT, "", &mut errors);
-    let filter = filter(&query, &mut errors)?;
-    let (Ok(bounds), []) = (bounds, errors.as_slice()) else {
-        return Err(unacceptable(errors));
-    };
-    let mut within = WithinQuery {
-        bounds,
-        limit,
-        filter,
-        after: None,
-    };
-    if let Some(cursor) = query.text("cursor") {
+/// The query string of `GET …/within`.
+#[derive(Debug, PartialEq)]
+pub struct WithinParameters {
+    /// The query, from its first page on.
+    pub query: WithinQuery,
+    /// The end of the previous page.
+    pub cursor: Option<Cursor>,
+    /// The members of each entity in the answer.
+    pub members: Members,
+}
+
+impl QueryParameters for WithinParameters {
+    const KNOWN: &'static [&'static str] = &["bbox", "limit", "cursor", FILTER[0], FILTER[1], FIELDS];
+    const REPEATABLE: &'static [&'static str] = &WORDS;
+
+    fn read(query: &QueryString<'_>) -> Result<Self, Problem> {
+        let text = query
+            .text("bbox")
+            .ok_or_else(|| malformed_parameter("bbox", "is required"))?;
+        let mut sides = text.split(',').map(|side| side.trim().parse::<f64>());
+        let four = (sides.next(), sides.next(), sides.next(), sides.next(), sides.next());
+        let (Some(Ok(west)), Some(Ok(south)), Some(Ok(east)), Some(Ok(north)), None) = four else {
+            return Err(malformed_parameter(
+                "bbox",
+                "must be four numbers: west,south,east,north",
+            ));
+        };
+        let mut errors = Vec::new();
+        let bounds = BoundingBox::new(west, south, east, north);
+        if let Err(error) = &bounds {
+            errors.push(FieldError::new("bbox", error.to_string()));
+        }
+        let limit = limit(given(query.number("limit"))?, MAX_LIMIT, "", &mut errors);
+        let filter = filter(query, &mut errors)?;
+        let (Ok(bounds), []) = (bounds, errors.as_slice()) else {
+            return Err(unacceptable(errors));
+        };
         let refused = |detail| Problem::unacceptable_parameter("cursor", detail);
-        within.after = Some(read_cursor(cursor, kind, &within).map_err(refused)?);
+        Ok(Self {
+            query: WithinQuery {
+                bounds,
+                limit,
+                filter,
+                after: None,
+            },
+            cursor: query.text("cursor").map(Cursor::parse).transpose().map_err(refused)?,
+            members: Members::read(query)?,
+        })
     }
-    Ok(within)
+}
+
+impl WithinParameters {
+    /// Returns the query for the page that the request asks for.
+    ///
+    /// # Errors
+    /// 422 if the cursor belongs to another listing.
+    pub fn page(mut self, kind: Kind) -> Result<WithinQuery, Problem> {
+        let refused = |detail| Problem::unacceptable_parameter("cursor", detail);
+        if let Some(cursor) = self.cursor {
+            self.query.after = Some(cursor.after(kind, &self.query).map_err(refused)?);
+        }
+        Ok(self.query)
+    }
 }
 
 /// Parses the body of `POST …/nearby`: `{"queries":[…]}`.

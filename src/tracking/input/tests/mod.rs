@@ -15,7 +15,9 @@ mod split;
 mod timestamps;
 
 use super::*;
-use crate::http::Problem;
+use crate::http::{Problem, Query};
+use crate::kind::Kind;
+use crate::tracking::model::{NearbyQuery, WithinQuery};
 use serde_json::Value;
 
 const NOW: i64 = 1_790_000_000_123;
@@ -27,6 +29,16 @@ const CLOCK: Clock = Clock {
 /// Parses a single position, of the entity `d-1`.
 fn parse(body: &[u8]) -> Result<Report, BodyError> {
     parse_fix(body, &Id::parse("d-1").unwrap(), CLOCK)
+}
+
+/// Parses the query string of `GET …/nearby`.
+fn parse_nearby(query: &str) -> Result<(NearbyQuery, Source), Problem> {
+    Query::parse(query).map(|Query(NearbyParameters { query, source, .. })| (query, source))
+}
+
+/// Parses the query string of `GET …/within`.
+fn parse_within(query: &str, kind: Kind) -> Result<WithinQuery, Problem> {
+    Query::parse(query).and_then(|Query(parameters): Query<WithinParameters>| parameters.page(kind))
 }
 
 /// Parses a body that has to be a valid position.

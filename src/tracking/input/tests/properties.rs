@@ -3,7 +3,6 @@
 use super::*;
 use crate::geo::MAX_LATITUDE_DEG;
 use crate::ids::{RESERVED_ENTITIES, parse_member};
-use crate::tracking::Kind;
 use crate::tracking::snapshot::{self, Word};
 use proptest::collection::vec;
 use proptest::option;

@@ -1,8 +1,6 @@
 //! Query strings: 400 for what cannot be read, 422 for what is out of range.
 
 use super::*;
-use crate::tracking::Kind;
-use crate::tracking::model::WithinQuery;
 
 fn nearby(query: &str) -> (u64, Vec<String>) {
     told(&parse_nearby(query).expect_err(query))
