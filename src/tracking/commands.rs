@@ -4,7 +4,7 @@ use super::Kind;
 use super::model::{Fix, Removed};
 use super::profile::{Profile, VersionedProfile};
 use super::profile_hash;
-use super::snapshot::{self, Head, Word};
+use super::snapshot::{self, Head, Record};
 use crate::geo::{Point, geohash52, searchable};
 use crate::ids::Id;
 use crate::store::{Link, Script, StoreError, deferred};
@@ -327,8 +327,8 @@ pub async fn index_page(link: &Link, kind: Kind, partition: u16, cursor: u64) ->
     ))
 }
 
-/// What Redis says of entities of one partition, in order; `None` where it has no word (any more).
-pub async fn snapshots(link: &Link, kind: Kind, partition: u16, ids: &[Id]) -> Result<Vec<Option<Word>>, StoreError> {
+/// Returns the records of entities of one partition, in order; `None` where Redis has none.
+pub async fn snapshots(link: &Link, kind: Kind, partition: u16, ids: &[Id]) -> Result<Vec<Option<Record>>, StoreError> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
@@ -339,10 +339,10 @@ pub async fn snapshots(link: &Link, kind: Kind, partition: u16, ids: &[Id]) -> R
         cmd.arg(key.as_str());
     }
     let values: Vec<Option<Vec<u8>>> = link.query(&cmd).await?;
-    let words = ids.iter().zip(&values);
-    // A snapshot under another's key was copied there by hand.
-    Ok(words
-        .map(|(id, value)| snapshot::read(value.as_deref()?).filter(|word| word.id() == id))
+    let records = ids.iter().zip(&values);
+    // A record under the key of another entity was copied there by hand.
+    Ok(records
+        .map(|(id, value)| snapshot::read(value.as_deref()?).filter(|record| record.id() == id))
         .collect())
 }
 

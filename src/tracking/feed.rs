@@ -10,7 +10,7 @@ use super::lag::Lag;
 use super::live::{Origin, Outcome, Update};
 use super::load;
 use super::shared::Shared;
-use super::snapshot::{Head, Message, Snapshot, Word};
+use super::snapshot::{Head, Message, Record, Snapshot};
 use super::unread::Unread;
 use crate::clock;
 use crate::ids::Id;
@@ -248,10 +248,15 @@ impl Following<'_> {
         let live = self.shared.live(kind);
         let mut updates = Vec::with_capacity(message.fixes.len());
         let mut unread: Vec<Id> = message.profiles.iter().filter_map(|id| Id::parse(id).ok()).collect();
-        for word in message.fixes.iter().chain(&message.removed).filter_map(Snapshot::word) {
-            match word {
-                Word::At(id, fix) => updates.push(Update { id, fix }),
-                Word::Removed(id, removed) => {
+        for record in message
+            .fixes
+            .iter()
+            .chain(&message.removed)
+            .filter_map(Snapshot::record)
+        {
+            match record {
+                Record::Position(id, fix) => updates.push(Update { id, fix }),
+                Record::Tombstone(id, removed) => {
                     live.remove(Origin::Stored, &id, removed);
                 }
             }

@@ -8,7 +8,7 @@ use super::live::{Origin, Unsaved, Update};
 use super::model::Removed;
 use super::profiles;
 use super::shared::Shared;
-use super::snapshot::Word;
+use super::snapshot::Record;
 use crate::clock;
 use crate::ids::Id;
 use crate::store::{Link, StoreError};
@@ -133,12 +133,12 @@ async fn record<'a>(
 /// Applies Redis's data of entities for which Redis refused ours as older. The message about it may have been missed.
 async fn take_newer(shared: &Shared, link: &Link, target: Target<'_>, ids: &[Id]) -> Result<(), StoreError> {
     let live = shared.live(target.kind);
-    let words = commands::snapshots(link, target.kind, target.partition, ids).await?;
+    let records = commands::snapshots(link, target.kind, target.partition, ids).await?;
     let mut updates = Vec::new();
-    for word in words.into_iter().flatten() {
-        match word {
-            Word::At(id, fix) => updates.push(Update { id, fix }),
-            Word::Removed(id, removed) => {
+    for record in records.into_iter().flatten() {
+        match record {
+            Record::Position(id, fix) => updates.push(Update { id, fix }),
+            Record::Tombstone(id, removed) => {
                 live.remove(Origin::Stored, &id, removed);
             }
         }

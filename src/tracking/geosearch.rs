@@ -8,7 +8,7 @@ use super::Kind;
 use super::commands::{self, MAX_FIXES};
 use super::model::{Entity, Hit, NearbyQuery};
 use super::shared::Shared;
-use super::snapshot::Word;
+use super::snapshot::Record;
 use crate::geo::distance_m;
 use crate::http::Problem;
 use crate::ids::Id;
@@ -109,7 +109,7 @@ async fn exact(
     found: &[(Option<Id>, f64)],
 ) -> Result<Vec<Hit>, StoreError> {
     let ids: Vec<Id> = found.iter().filter_map(|(id, _)| id.clone()).collect();
-    let (words, profiles) = tokio::try_join!(
+    let (records, profiles) = tokio::try_join!(
         commands::snapshots(link, kind, partition, &ids),
         commands::profiles(link, kind, partition, &ids)
     )?;
@@ -117,9 +117,11 @@ async fn exact(
         .settings
         .ttl_ms(kind)
         .min(query.filter.max_age_ms.map_or(i64::MAX, |age| age.saturating_add(1)));
-    let hits = ids.iter().zip(words.into_iter().zip(profiles));
-    let hits = hits.filter_map(|(asked, (word, reading))| {
-        let Some(Word::At(id, fix)) = word else { return None };
+    let hits = ids.iter().zip(records.into_iter().zip(profiles));
+    let hits = hits.filter_map(|(asked, (record, reading))| {
+        let Some(Record::Position(id, fix)) = record else {
+            return None;
+        };
         // A snapshot under the key of another entity is ignored.
         if id != *asked {
             return None;

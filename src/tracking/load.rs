@@ -6,7 +6,7 @@ use super::live::{Missing, Origin, Outcome, Update};
 use super::profile::VersionedProfile;
 use super::profiles;
 use super::shared::Shared;
-use super::snapshot::Word;
+use super::snapshot::Record;
 use crate::clock;
 use crate::ids::Id;
 use crate::store::{Link, StoreError};
@@ -33,10 +33,10 @@ pub async fn load(shared: &Shared, link: &Link, is_reconciling: &Cell<bool>) -> 
     Ok(())
 }
 
-/// One piece of the index with what Redis says of each of its entities.
+/// A page of the GEO index, with the record and the profile of each of its entities.
 struct Page {
     ids: Vec<Id>,
-    words: Vec<Option<Word>>,
+    records: Vec<Option<Record>>,
     profiles: Vec<VersionedProfile>,
 }
 
@@ -59,36 +59,36 @@ async fn load_partition(shared: &Shared, link: &Link, kind: Kind, partition: u16
 }
 
 async fn fetch(link: &Link, kind: Kind, partition: u16, ids: Vec<Id>) -> Result<Page, StoreError> {
-    let (words, profiles) = tokio::try_join!(
+    let (records, profiles) = tokio::try_join!(
         commands::snapshots(link, kind, partition, &ids),
         profiles::read(link, kind, partition, &ids)
     )?;
-    Ok(Page { ids, words, profiles })
+    Ok(Page { ids, records, profiles })
 }
 
 /// Takes a piece into the live index; returns the entities whose snapshot has ended.
 fn take_page(shared: &Shared, kind: Kind, page: Page) -> Vec<Id> {
-    let Page { ids, words, profiles } = page;
-    let is_ghost = |word: &Option<Word>| !matches!(word, Some(Word::At(..)));
+    let Page { ids, records, profiles } = page;
+    let is_ghost = |record: &Option<Record>| !matches!(record, Some(Record::Position(..)));
     let ghosts = ids
         .iter()
-        .zip(&words)
-        .filter(|(_, word)| is_ghost(word))
+        .zip(&records)
+        .filter(|(_, record)| is_ghost(record))
         .map(|(id, _)| id.clone())
         .collect();
-    take(shared, kind, words.into_iter().flatten());
+    take(shared, kind, records.into_iter().flatten());
     shared.live(kind).set_profiles(&ids, profiles, shared.redis_now_ms());
     ghosts
 }
 
-/// Takes Redis's words into the live index, where the newest wins.
-fn take(shared: &Shared, kind: Kind, words: impl Iterator<Item = Word>) {
+/// Applies records to the live index, where the newest wins.
+fn take(shared: &Shared, kind: Kind, records: impl Iterator<Item = Record>) {
     let live = shared.live(kind);
     let mut updates = Vec::with_capacity(MAX_FIXES);
-    for word in words {
-        match word {
-            Word::At(id, fix) => updates.push(Update { id, fix }),
-            Word::Removed(id, removed) => {
+    for record in records {
+        match record {
+            Record::Position(id, fix) => updates.push(Update { id, fix }),
+            Record::Tombstone(id, removed) => {
                 live.remove(Origin::Loaded, &id, removed);
             }
         }
@@ -139,14 +139,14 @@ async fn reconcile(shared: &Shared, link: &Link, kind: Kind) -> Result<(), Store
 }
 
 async fn take_or_mark(shared: &Shared, link: &Link, kind: Kind, partition: u16, ids: &[Id]) -> Result<(), StoreError> {
-    let words = commands::snapshots(link, kind, partition, ids).await?;
+    let records = commands::snapshots(link, kind, partition, ids).await?;
     let lost: Vec<Id> = ids
         .iter()
-        .zip(&words)
-        .filter(|(_, word)| word.is_none())
+        .zip(&records)
+        .filter(|(_, record)| record.is_none())
         .map(|(id, _)| id.clone())
         .collect();
-    take(shared, kind, words.into_iter().flatten());
+    take(shared, kind, records.into_iter().flatten());
     if !lost.is_empty() {
         tracing::warn!(%kind, count = lost.len(), "Redis has lost fixes or removals; they are written again");
         shared.live(kind).mark_unsaved(&lost);

@@ -63,36 +63,36 @@ pub struct Snapshot<'a> {
     deleted: bool,
 }
 
-/// What a key `pos:…` says of its entity.
+/// The content of a key `pos:…`.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Word {
-    /// It is here.
-    At(Id, Fix),
-    /// It was removed.
-    Removed(Id, Removed),
+pub enum Record {
+    /// A snapshot: the latest position of the entity.
+    Position(Id, Fix),
+    /// The tombstone of an entity whose position was removed.
+    Tombstone(Id, Removed),
 }
 
-impl Word {
-    /// The entity that it is about.
+impl Record {
+    /// Returns the id of its entity.
     #[must_use]
     pub const fn id(&self) -> &Id {
         match self {
-            Self::At(id, _) | Self::Removed(id, _) => id,
+            Self::Position(id, _) | Self::Tombstone(id, _) => id,
         }
     }
 }
 
 impl Snapshot<'_> {
-    /// The snapshot in the model's types; `None` for one that no release of ours can have written.
+    /// Returns the record in the model's types; `None` if no release of ours can have written it.
     #[must_use]
-    pub fn word(&self) -> Option<Word> {
+    pub fn record(&self) -> Option<Record> {
         let id = Id::parse(self.id).ok()?;
         if self.deleted {
             let removed = Removed {
                 at_ms: self.ts_ms,
                 received_us: self.rx_us,
             };
-            return Some(Word::Removed(id, removed));
+            return Some(Record::Tombstone(id, removed));
         }
         let fix = Fix {
             point: Point::new(self.lat, self.lon).ok()?,
@@ -103,14 +103,14 @@ impl Snapshot<'_> {
             speed_mps: self.speed_mps,
             heading_deg: self.heading_deg,
         };
-        Some(Word::At(id, fix))
+        Some(Record::Position(id, fix))
     }
 }
 
-/// Reads a snapshot; `None` if it is not one.
+/// Parses a record; returns `None` if it is not one.
 #[must_use]
-pub fn read(json: &[u8]) -> Option<Word> {
-    serde_json::from_slice::<Snapshot<'_>>(json).ok()?.word()
+pub fn read(json: &[u8]) -> Option<Record> {
+    serde_json::from_slice::<Snapshot<'_>>(json).ok()?.record()
 }
 
 /// What was stored by one script call, as published.
@@ -189,7 +189,7 @@ mod tests {
         let mut json = Vec::new();
         write(&mut json, &id, &fix());
         assert_eq!(&json[..47], br#"{"ts_ms":1790000000123,"rx_us":1790000000456789"#);
-        assert_eq!(read(&json), Some(Word::At(id, fix())));
+        assert_eq!(read(&json), Some(Record::Position(id, fix())));
     }
 
     #[test]
@@ -199,10 +199,13 @@ mod tests {
             received_us,
         };
         let id = Id::parse("d-1").unwrap();
-        let word = read(br#"{"ts_ms":1790000000123,"rx_us":1790000000456789,"id":"d-1","deleted":true}"#);
-        assert_eq!(word, Some(Word::Removed(id.clone(), removed(1_790_000_000_456_789))));
+        let record = read(br#"{"ts_ms":1790000000123,"rx_us":1790000000456789,"id":"d-1","deleted":true}"#);
+        assert_eq!(
+            record,
+            Some(Record::Tombstone(id.clone(), removed(1_790_000_000_456_789)))
+        );
         let of_earlier_release = read(br#"{"ts_ms":1790000000123,"id":"d-1","deleted":true}"#);
-        assert_eq!(of_earlier_release, Some(Word::Removed(id, removed(0))));
+        assert_eq!(of_earlier_release, Some(Record::Tombstone(id, removed(0))));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::*;
 use crate::geo::MAX_LATITUDE_DEG;
 use crate::ids::{RESERVED_ENTITIES, parse_member};
-use crate::tracking::snapshot::{self, Word};
+use crate::tracking::snapshot::{self, Record};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -152,7 +152,7 @@ proptest! {
     fn a_fix_comes_back_from_its_snapshot_as_it_went(id in any_id(), fix in any_fix()) {
         let mut json = Vec::new();
         snapshot::write(&mut json, &id, &fix);
-        prop_assert_eq!(snapshot::read(&json), Some(Word::At(id, fix)));
+        prop_assert_eq!(snapshot::read(&json), Some(Record::Position(id, fix)));
     }
 
     /// A client that sends what it was answered means the same place and time.
