@@ -60,7 +60,9 @@ impl Http {
             NonZeroUsize::get,
         );
         let room = Descriptors::claim(settings.max_connections.get().saturating_mul(workers), workers);
-        self.parts.board().warn("few_descriptors", room.warning().as_deref());
+        self.parts
+            .components()
+            .warn("few_descriptors", room.warning().as_deref());
         let listener = bind(settings).map_err(cannot)?;
         let address = listener.local_addr().map_err(cannot)?;
         let server = Server::build()

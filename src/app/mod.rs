@@ -21,7 +21,7 @@ use crate::runtime::{Connections, Phases, StopReason, Supervisor};
 use crate::store::embedded::{Embedded, EmbeddedError, EmbeddedSettings, half_of_memory};
 use crate::store::{Keys, Link, Store, StoreError};
 use crate::store::{RedisSource, RedisSourceError};
-use crate::telemetry::Board;
+use crate::telemetry::HealthRegistry;
 use actix_web::dev::Server;
 use listen::Http;
 use metrics::Metrics;
@@ -123,14 +123,18 @@ impl Application {
         let metrics = Arc::new(Metrics::register()?);
         let gate = Gate::new(&settings.limits, &metrics.limits)?;
         let keys = Keys::new(&settings.redis.key_prefix, 1);
-        let board = Arc::new(Board::default());
-        let supervisor = Supervisor::new(Phases::default(), Arc::clone(&board), metrics.task_restarts.clone());
+        let components = Arc::new(HealthRegistry::default());
+        let supervisor = Supervisor::new(
+            Phases::default(),
+            Arc::clone(&components),
+            metrics.task_restarts.clone(),
+        );
         let (store, redis) = open_store(settings, keys).await?;
         let store = store.supervised_by(&supervisor);
         let link = Link::open(&store);
         check_layout(&link, store.timeout()).await?;
 
-        let parts = Arc::new(Parts::new(settings, store, board, &metrics, link)?);
+        let parts = Arc::new(Parts::new(settings, store, components, &metrics, link)?);
         let connections = Connections::default();
         let http = Http {
             settings: settings.http.clone(),

@@ -20,7 +20,7 @@ use crate::response_cache;
 use crate::runtime::{Budget, Phase, Supervisor};
 use crate::sessions::{self, Sessions};
 use crate::store::{self, Link, Store};
-use crate::telemetry::{Board, State};
+use crate::telemetry::{HealthRegistry, State};
 use crate::tracking::{self, Writer};
 use actix_web::web::{self, ServiceConfig};
 use prometheus::IntCounter;
@@ -56,7 +56,7 @@ impl Parts {
     pub fn new(
         settings: &Settings,
         store: Store,
-        board: Arc<Board>,
+        components: Arc<HealthRegistry>,
         metrics: &Arc<Metrics>,
         link: Link,
     ) -> Result<Self, AppError> {
@@ -65,7 +65,7 @@ impl Parts {
             settings.tracking.clone(),
             store.clone(),
             metrics.tracking.clone(),
-            Arc::clone(&board),
+            Arc::clone(&components),
         );
         let cache = cache::Shared::new(&store, settings.cache.clone(), &metrics.cache);
         let own_jobs = builtin_jobs::build(
@@ -78,7 +78,7 @@ impl Parts {
         Ok(Self {
             settings: settings.clone(),
             health: web::Data::new(Health {
-                board,
+                components,
                 supervisor: supervisor.clone(),
                 metrics: metrics.health.clone(),
                 registry: metrics.registry.clone(),
@@ -110,9 +110,9 @@ impl Parts {
         })
     }
 
-    /// Where the parts of the service report their states.
-    pub fn board(&self) -> &Board {
-        &self.health.board
+    /// Returns where the components of the service report their states.
+    pub fn components(&self) -> &HealthRegistry {
+        &self.health.components
     }
 
     /// Sets up one worker. Runs on the worker's own thread: what it starts, and its connection, stay there.
@@ -223,13 +223,13 @@ impl Parts {
     }
 
     fn start_watch(&self) {
-        self.health.board.set("redis", State::Starting, None);
+        self.health.components.set("redis", State::Starting, None);
         let (link, health) = (self.link.clone(), self.health.clone());
         let full_percent = self.settings.redis.full_percent;
         self.supervisor.spawn_local("health.redis", move || {
             health::watch(
                 link.clone(),
-                Arc::clone(&health.board),
+                Arc::clone(&health.components),
                 health.metrics.clone(),
                 full_percent,
             )

@@ -5,7 +5,7 @@ use super::redis::{self, RedisReport};
 use crate::http::{AnyQuery, Problem};
 use crate::runtime::Supervisor;
 use crate::store::Link;
-use crate::telemetry::{Board, MetricsRegistry, Part, State, Warning};
+use crate::telemetry::{Component, HealthRegistry, MetricsRegistry, State, Warning};
 use crate::zones::{self, Release};
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, HttpResponseBuilder, web};
@@ -15,32 +15,33 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
-/// What these handlers look at.
+/// The state that the handlers of this slice use.
 #[derive(Debug)]
 pub struct Health {
-    /// What the parts say.
-    pub board: Arc<Board>,
-    /// The background tasks and the phase of the stop.
+    /// The states of the components.
+    pub components: Arc<HealthRegistry>,
+    /// The background tasks and the phase of the shutdown.
     pub supervisor: Supervisor,
     /// The instruments of this slice.
     pub metrics: HealthMetrics,
-    /// Those of the whole service.
+    /// The instruments of the whole service.
     pub registry: MetricsRegistry,
     /// A connection for reports.
     pub link: Link,
 }
 
+/// The health of the service.
 #[derive(Serialize, ToSchema)]
 struct Report {
-    /// `ok`, `starting` or `degraded`: the worst of the parts.
+    /// The worst state of all components.
     status: State,
-    /// Each part by name.
-    #[schema(value_type = BTreeMap<String, Part>)]
-    parts: BTreeMap<&'static str, Part>,
-    /// Setups that an operator should change, by name; they do not change the status.
+    /// Each component by name.
+    #[schema(value_type = BTreeMap<String, Component>)]
+    parts: BTreeMap<&'static str, Component>,
+    /// Settings that an operator should change, by name; they do not change the status.
     #[schema(value_type = BTreeMap<String, Warning>)]
     warnings: BTreeMap<&'static str, Warning>,
-    /// The database of time zones by which schedules fire.
+    /// The time zone database that schedules use.
     time_zones: &'static Release,
 }
 
@@ -68,39 +69,39 @@ pub async fn live(_: AnyQuery, health: web::Data<Health>) -> Result<HttpResponse
 #[utoipa::path(get, path = "/health/ready", operation_id = "check_readiness", tag = "health",
     responses((status = 200, description = "Ready"), (status = 503, description = "Loading positions, or stopping")))]
 pub async fn ready(_: AnyQuery, health: web::Data<Health>) -> HttpResponse {
-    let (status, word) = if health.supervisor.phases().is_stopping() {
+    let (status, state) = if health.supervisor.phases().is_stopping() {
         (StatusCode::SERVICE_UNAVAILABLE, "draining")
-    } else if health.board.state("live_index") == Some(State::Starting) {
+    } else if health.components.state("live_index") == Some(State::Starting) {
         (StatusCode::SERVICE_UNAVAILABLE, "starting")
     } else {
         (StatusCode::OK, "ok")
     };
-    HttpResponseBuilder::new(status).json(serde_json::json!({"status": word}))
+    HttpResponseBuilder::new(status).json(serde_json::json!({"status": state}))
 }
 
 /// Get the state of each component
-#[utoipa::path(get, path = "/health", operation_id = "get_health", tag = "health", responses((status = 200, description = "The parts", body = Report)))]
+#[utoipa::path(get, path = "/health", operation_id = "get_health", tag = "health", responses((status = 200, description = "The state of each component", body = Report)))]
 pub async fn health(_: AnyQuery, health: web::Data<Health>) -> HttpResponse {
-    let parts = health.board.parts();
-    let worst = |state| parts.values().any(|part| part.state == state);
+    let components = health.components.all();
+    let any = |state| components.values().any(|component| component.state == state);
     let status = match () {
-        () if worst(State::Degraded) => State::Degraded,
-        () if worst(State::Starting) => State::Starting,
+        () if any(State::Degraded) => State::Degraded,
+        () if any(State::Starting) => State::Starting,
         () => State::Ok,
     };
     HttpResponse::Ok().json(Report {
         status,
-        parts,
-        warnings: health.board.warnings(),
+        parts: components,
+        warnings: health.components.warnings(),
         time_zones: zones::release(),
     })
 }
 
 /// Get the report of Redis
 ///
-/// Read in one go. Never its clients' addresses or names, nor the arguments of slow commands.
+/// Read in one pipeline. It contains no address or name of a client of Redis, and no argument of a slow command.
 #[utoipa::path(get, path = "/health/redis", operation_id = "get_redis_report", tag = "health", responses(
-    (status = 200, description = "The report", body = RedisReport), (status = 503, description = "Redis is away", body = Problem)))]
+    (status = 200, description = "The report", body = RedisReport), (status = 503, description = "Redis is unavailable", body = Problem)))]
 pub async fn redis_report(_: AnyQuery, health: web::Data<Health>) -> Result<HttpResponse, Problem> {
     match redis::report(&health.link).await {
         Ok(report) => Ok(HttpResponse::Ok().json(report)),

@@ -1,23 +1,23 @@
 use crate::telemetry::{MetricsRegistry, ProcessMetrics};
 use prometheus::{Error, Gauge, IntGauge};
 
-/// Of the health slice.
+/// The instruments of the health slice.
 #[derive(Debug, Clone)]
 pub struct HealthMetrics {
     /// Whether Redis answers and takes writes (1) or not (0).
     pub redis_up: IntGauge,
     /// Memory that Redis uses, bytes.
     pub redis_memory_used: IntGauge,
-    /// Memory that Redis may use, bytes; 0 if it is not known.
+    /// Memory that Redis may use, bytes; 0 if it is unknown.
     pub redis_memory_most: IntGauge,
-    /// CPU time of Redis itself.
+    /// CPU time of Redis, seconds.
     pub redis_cpu_seconds: Gauge,
-    /// Of this process.
+    /// The instruments of this process.
     pub process: ProcessMetrics,
 }
 
 impl HealthMetrics {
-    /// Registers them, all at zero.
+    /// Registers the instruments, all at zero.
     ///
     /// # Errors
     /// If another instrument has one of their names.

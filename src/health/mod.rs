@@ -1,10 +1,11 @@
-//! How the service is: for orchestrators (live, ready), for people (each part since when and why), for Prometheus.
+//! The health of the service: liveness and readiness for orchestrators, the state of each component for operators, and metrics for
+//! Prometheus.
 //!
-//! Parts speak for themselves on the [`Board`](crate::telemetry::Board); this slice reads it, watches Redis, and answers.
+//! Components report their state to the [`HealthRegistry`](crate::telemetry::HealthRegistry). This slice reads it, and watches Redis.
 //!
 //! | key | type |
 //! |---|---|
-//! | `probe` | string, written twice a second by each instance; ends a minute later |
+//! | `probe` | string, written twice a second by each instance; expires after a minute |
 
 pub mod handlers;
 mod metrics;

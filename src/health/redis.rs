@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 /// Entries of the slow log in a report.
 const SLOW_COMMANDS: usize = 10;
 
-/// What Redis says of itself.
+/// The report of Redis.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct RedisReport {
     /// Version of the server.
@@ -17,19 +17,19 @@ pub struct RedisReport {
     pub role: String,
     /// Seconds since it started.
     pub uptime_s: u64,
-    /// How long the report took to come, milliseconds.
+    /// The round-trip time of the report, milliseconds.
     pub ping_ms: f64,
-    /// Memory of its data, bytes.
+    /// Memory in use, bytes.
     pub used_memory_bytes: u64,
-    /// The most that it may use, bytes; 0 for no limit.
+    /// The memory limit, bytes; 0 if there is none.
     pub max_memory_bytes: u64,
-    /// Connections.
+    /// Open connections.
     pub connected_clients: u64,
-    /// Commands a second, just now.
+    /// Commands per second at the moment.
     pub ops_per_s: u64,
-    /// Share of look-ups that found their key, 0 to 1; none without look-ups.
+    /// Share of lookups that found their key, 0 to 1; null without lookups.
     pub hit_rate: Option<f64>,
-    /// Whether its append-only file is on.
+    /// Whether the append-only file is enabled.
     pub append_only: bool,
     /// The latest slow commands, without their arguments.
     pub slow_commands: Vec<SlowCommand>,
@@ -46,7 +46,7 @@ pub struct SlowCommand {
     pub duration_us: i64,
 }
 
-/// Asks Redis for its report, in one pipeline.
+/// Reads the report of Redis in one pipeline.
 pub(super) async fn report(link: &Link) -> Result<RedisReport, StoreError> {
     let mut pipeline = Pipeline::new();
     pipeline.cmd("INFO").cmd("SLOWLOG").arg("GET").arg(SLOW_COMMANDS);
@@ -76,7 +76,7 @@ pub(super) async fn report(link: &Link) -> Result<RedisReport, StoreError> {
     })
 }
 
-/// CPU time that Redis has used, seconds.
+/// Returns the CPU time that Redis has used, seconds.
 pub(super) async fn cpu_seconds(link: &Link) -> Result<f64, StoreError> {
     let info: String = link.query(redis::cmd("INFO").arg("cpu")).await?;
     let info = parse(&info);
@@ -88,12 +88,13 @@ pub(super) async fn cpu_seconds(link: &Link) -> Result<f64, StoreError> {
     Ok(seconds("used_cpu_user") + seconds("used_cpu_sys"))
 }
 
-/// The lines `NAME:VALUE` of an answer to `INFO`.
+/// Parses the lines `NAME:VALUE` of a reply to `INFO`.
 pub(super) fn parse(info: &str) -> HashMap<&str, &str> {
     info.lines().filter_map(|line| line.split_once(':')).collect()
 }
 
-/// An entry `[id, time, microseconds, [command, …], address, name]` of the slow log, less what is nobody's business.
+/// Parses an entry `[id, time, microseconds, [command, …], address, name]` of the slow log. The address, the name and the arguments are
+/// left out, because they may be confidential.
 fn slow_command(entry: Value) -> Option<SlowCommand> {
     let Value::Array(entry) = entry else { return None };
     let mut entry = entry.into_iter().skip(1);

@@ -2,14 +2,14 @@
 
 use super::redis::parse;
 use crate::store::{Link, StoreError};
-use crate::telemetry::Board;
+use crate::telemetry::HealthRegistry;
 use std::collections::HashMap;
 
-/// The oldest Redis that the service is written for.
+/// The oldest major version of Redis that the service supports.
 const OLDEST: u32 = 7;
 
-/// Looks at the setup of Redis and sets or removes the warnings about it.
-pub(super) async fn look(link: &Link, board: &Board) -> Result<(), StoreError> {
+/// Checks the setup of Redis, and sets or removes the warnings about it.
+pub(super) async fn check(link: &Link, health: &HealthRegistry) -> Result<(), StoreError> {
     let info: Result<String, _> = link.query(&redis::cmd("INFO")).await;
     let info = match info {
         Ok(info) => info,
@@ -20,17 +20,17 @@ pub(super) async fn look(link: &Link, board: &Board) -> Result<(), StoreError> {
     let save: Result<HashMap<String, String>, _> = link.query(redis::cmd("CONFIG").arg("GET").arg("save")).await;
     let has_snapshots = match save {
         Ok(save) => save.get("save").is_none_or(|save| !save.is_empty()),
-        // It is often not allowed where Redis is a service, and those keep their data by means of their own.
+        // Managed Redis services often forbid the command, and persist data in their own way.
         Err(StoreError::Refused(_)) => true,
         Err(error) => return Err(error),
     };
     for (name, detail) in warnings(&parse(&info), has_snapshots) {
-        board.warn(name, detail.as_deref());
+        health.warn(name, detail.as_deref());
     }
     Ok(())
 }
 
-/// Each warning by name, with what it says if it applies.
+/// Returns each warning by name, with its text if it applies.
 fn warnings(info: &HashMap<&str, &str>, has_snapshots: bool) -> [(&'static str, Option<String>); 3] {
     let value = |name| info.get(name).copied().unwrap_or_default();
     let evicts = !matches!(value("maxmemory_policy"), "" | "noeviction");
@@ -80,7 +80,7 @@ mod tests {
         assert!(named(good, false).is_empty());
         let snapshots = "redis_version:8.0.0\r\naof_enabled:0\r\nmaxmemory_policy:noeviction\r\n";
         assert!(named(snapshots, true).is_empty());
-        assert!(named("", true).is_empty(), "what is not known is not wrong");
+        assert!(named("", true).is_empty(), "an unknown setup has no warning");
     }
 
     #[test]

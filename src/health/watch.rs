@@ -3,7 +3,7 @@
 
 use super::{HealthMetrics, setup};
 use crate::store::{Cause, Link, Memory, Script, StoreError};
-use crate::telemetry::{Board, State};
+use crate::telemetry::{HealthRegistry, State};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -12,17 +12,17 @@ static PROBE: LazyLock<Script> = LazyLock::new(|| Script::new("probe", "", inclu
 
 /// How often a probe is written.
 const WATCH_EVERY: Duration = Duration::from_millis(500);
-/// How long a probe is kept by Redis: it goes away by itself once no instance runs.
+/// The TTL of a probe, so that it expires once no instance runs.
 const PROBE_LASTS: Duration = Duration::from_mins(1);
-/// How often the memory of Redis is measured. What is created in between is not refused, so its share of the memory is exceeded by at
-/// most that.
+/// How often the memory of Redis is measured. What is created in between is not refused, so the memory may exceed its
+/// limit by that much.
 const MEMORY_EVERY: Duration = Duration::from_secs(1);
-/// How often the setup of Redis is looked at.
+/// How often the setup of Redis is checked.
 const SETUP_EVERY: Duration = Duration::from_mins(1);
 
-/// Watches for ever whether Redis takes writes, for the board and the metrics, and whether it has room for new data: not from
-/// `full_percent` of its memory on.
-pub async fn watch(link: Link, board: Arc<Board>, metrics: HealthMetrics, full_percent: u8) {
+/// Watches Redis for ever: whether it takes writes, for the health registry and the metrics, and whether it has room for new data. It
+/// has none once `full_percent` of its memory is in use.
+pub async fn watch(link: Link, health: Arc<HealthRegistry>, metrics: HealthMetrics, full_percent: u8) {
     let mut tick = interval(WATCH_EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut logged = Logged::default();
@@ -36,23 +36,24 @@ pub async fn watch(link: Link, board: Arc<Board>, metrics: HealthMetrics, full_p
         };
         metrics.redis_up.set(i64::from(cause.is_none()));
         if !link.store().is_configured() {
-            board.set("redis", State::Degraded, Some(no_redis()));
+            health.set("redis", State::Degraded, Some(no_redis()));
             continue;
         }
-        logged.note(&board, cause);
+        logged.note(&health, cause);
         if link.is_up() && Instant::now() >= memory_at {
             memory_at = Instant::now() + MEMORY_EVERY;
-            measure(&link, &board, &metrics, full_percent).await;
+            measure(&link, &health, &metrics, full_percent).await;
         }
         let now = Some(link.store().generation());
-        if (generation != now || Instant::now() >= setup_at) && setup::look(&link, &board).await.is_ok() {
+        if (generation != now || Instant::now() >= setup_at) && setup::check(&link, &health).await.is_ok() {
             generation = now;
             setup_at = Instant::now() + SETUP_EVERY;
         }
     }
 }
 
-/// Returns why a probe failed. If it was not answered, the connection may just be replaced because Redis refused a command.
+/// Returns why a probe failed. If it was not answered, the reason may be that the connection is being replaced, because Redis refused a
+/// command.
 fn why(link: &Link, error: &StoreError) -> Cause {
     let cause = link.store().cause(error);
     match cause.code {
@@ -70,7 +71,7 @@ async fn probe(link: &Link) -> Result<(), StoreError> {
 }
 
 /// Measures the memory of Redis, and sets or removes the warning that nothing new is stored.
-async fn measure(link: &Link, board: &Board, metrics: &HealthMetrics, full_percent: u8) {
+async fn measure(link: &Link, health: &HealthRegistry, metrics: &HealthMetrics, full_percent: u8) {
     let memory = match link.measure_memory(full_percent).await {
         Ok(memory) => memory,
         Err(error) => return tracing::debug!(%error, "the memory of Redis cannot be measured"),
@@ -84,27 +85,28 @@ async fn measure(link: &Link, board: &Board, metrics: &HealthMetrics, full_perce
              REDIS_MAX_MEMORY), or REDIS_FULL_PERCENT"
         )
     });
-    board.warn("redis_nearly_full", detail.as_deref());
+    health.warn("redis_nearly_full", detail.as_deref());
 }
 
-/// What was logged last of Redis's state.
+/// The state of Redis that was logged last.
 #[derive(Debug, Default)]
 struct Logged {
     last: Option<Cause>,
 }
 
 impl Logged {
-    /// Reports a state to the board. Logs when it becomes bad, when its code changes, and when it is well again.
-    fn note(&mut self, board: &Board, cause: Option<Cause>) {
+    /// Reports a state to the health registry. Logs when Redis becomes unusable, when the code of its error changes, and when it takes
+    /// writes again.
+    fn note(&mut self, health: &HealthRegistry, cause: Option<Cause>) {
         let Some(cause) = cause else {
-            board.set("redis", State::Ok, None);
+            health.set("redis", State::Ok, None);
             if self.last.take().is_some() {
                 tracing::info!("Redis takes writes again");
             }
             return;
         };
         let code = cause.code.as_deref();
-        board.set_with_code("redis", State::Degraded, Some(&cause.detail), code);
+        health.set_with_code("redis", State::Degraded, Some(&cause.detail), code);
         let is_new = self
             .last
             .as_ref()
@@ -116,7 +118,7 @@ impl Logged {
     }
 }
 
-/// Why no Redis is there.
+/// Returns why there is no Redis.
 const fn no_redis() -> &'static str {
-    "no redis-server is installed: positions live in this process's memory alone"
+    "no redis-server is installed: positions are kept in the memory of this process only"
 }

@@ -1,7 +1,7 @@
 use super::failpoint::failpoint;
 use super::panic::panic_text;
 use super::phases::{Phase, Phases};
-use crate::telemetry::{Board, State};
+use crate::telemetry::{HealthRegistry, State};
 use futures_util::FutureExt;
 use futures_util::future::{AbortHandle, Abortable, BoxFuture};
 use parking_lot::Mutex;
@@ -28,7 +28,7 @@ pub type Stopping = BoxFuture<'static, ()>;
 /// Owns the long-lived tasks of a process: names them, restarts them after a panic, and stops them.
 ///
 /// A task runs on the thread that starts it, and is restarted there. It counts as recovered once it has run for as long as the pause
-/// before its start; until then its component on the [`Board`] is degraded. A panic drops the work in progress, so that the same input
+/// before its start; until then its component in the [`HealthRegistry`] is degraded. A panic drops the work in progress, so that the same input
 /// cannot stop the task again: callers that wait for an answer see the other end of their channel dropped.
 ///
 /// Clones refer to the same tasks.
@@ -38,7 +38,7 @@ pub struct Supervisor(Arc<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     phases: Phases,
-    board: Arc<Board>,
+    health: Arc<HealthRegistry>,
     restarts: Option<IntCounterVec>,
     tasks: Mutex<Tasks>,
     /// Notified when a task has ended.
@@ -73,12 +73,12 @@ struct Entry {
 }
 
 impl Supervisor {
-    /// Creates a supervisor that reports its tasks on `board` and counts restarts by task.
+    /// Creates a supervisor that reports its tasks to `health` and counts restarts by task.
     #[must_use]
-    pub fn new(phases: Phases, board: Arc<Board>, restarts: IntCounterVec) -> Self {
+    pub fn new(phases: Phases, health: Arc<HealthRegistry>, restarts: IntCounterVec) -> Self {
         Self(Arc::new(Inner {
             phases,
-            board,
+            health,
             restarts: Some(restarts),
             ..Inner::default()
         }))
@@ -189,21 +189,21 @@ impl Supervisor {
         }
     }
 
-    /// Reports the state of the tasks of one name on the board.
+    /// Reports the state of the tasks of one name to the health registry.
     fn show(&self, tasks: &Tasks, name: &'static str) {
         let mut of_name = tasks.running.values().filter(|task| task.name == name).peekable();
         if of_name.peek().is_none() {
-            self.0.board.remove(name);
+            self.0.health.remove(name);
             return;
         }
         if of_name.any(|task| task.down.is_some()) {
-            self.0.board.set(
+            self.0.health.set(
                 name,
                 State::Degraded,
                 Some("the task panicked and is started again; the log says more"),
             );
         } else {
-            self.0.board.set(name, State::Ok, None);
+            self.0.health.set(name, State::Ok, None);
         }
     }
 
@@ -294,9 +294,9 @@ mod tests {
     use std::thread;
     use tokio::runtime::Builder;
 
-    /// Waits until a component on the board has a state.
+    /// Waits until a component of the health registry has a state.
     async fn becomes(supervisor: &Supervisor, name: &str, state: Option<State>) {
-        while supervisor.0.board.state(name) != state {
+        while supervisor.0.health.state(name) != state {
             sleep(Duration::from_millis(1)).await;
         }
     }
@@ -313,7 +313,7 @@ mod tests {
                 pending::<()>().await;
             }
         });
-        assert_eq!(supervisor.0.board.state("worker"), Some(State::Ok));
+        assert_eq!(supervisor.0.health.state("worker"), Some(State::Ok));
         becomes(&supervisor, "worker", Some(State::Degraded)).await;
         let now = Instant::now();
         assert_eq!(supervisor.stuck(now), None);
@@ -327,7 +327,7 @@ mod tests {
         supervisor
             .ended(Phase::StoppingTasks, Instant::now() + STUCK_AFTER)
             .await;
-        assert_eq!(supervisor.0.board.state("worker"), None);
+        assert_eq!(supervisor.0.health.state("worker"), None);
     }
 
     #[tokio::test]
@@ -349,7 +349,7 @@ mod tests {
             .map(|task| task.name)
             .collect();
         assert_eq!(names, ["other"]);
-        assert_eq!(supervisor.0.board.state("worker"), None);
+        assert_eq!(supervisor.0.health.state("worker"), None);
     }
 
     #[actix_web::test]
@@ -369,6 +369,6 @@ mod tests {
         supervisor.enter(Phase::Finishing);
         supervisor.ended(Phase::Finishing, Instant::now() + STUCK_AFTER).await;
         assert_eq!(drained.load(Ordering::Relaxed), 1);
-        assert_eq!(supervisor.0.board.state("other"), Some(State::Ok));
+        assert_eq!(supervisor.0.health.state("other"), Some(State::Ok));
     }
 }

@@ -1,6 +1,6 @@
-//! How the service tells of itself: the log and the metrics.
+//! Observability: the log, the metrics, and the states of the components.
 
-mod board;
+mod health;
 mod log;
 mod log_limit;
 mod present;
@@ -8,7 +8,7 @@ mod process;
 mod registry;
 mod settings;
 
-pub use board::{Board, Part, State, Warning};
+pub use health::{Component, HealthRegistry, State, Warning};
 pub use log::{LogFilter, LogFilterError, LogFormat, init};
 pub use present::Present;
 pub use process::ProcessMetrics;

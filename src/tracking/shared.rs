@@ -10,7 +10,7 @@ use super::settings::TrackingSettings;
 use crate::clock;
 use crate::runtime::failpoint_of;
 use crate::store::Store;
-use crate::telemetry::{Board, State};
+use crate::telemetry::{HealthRegistry, State};
 use prometheus::{IntCounter, IntGaugeVec};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -32,7 +32,7 @@ pub struct Shared {
     pub store: Store,
     /// The instruments.
     pub metrics: TrackingMetrics,
-    board: Arc<Board>,
+    health: Arc<HealthRegistry>,
     counters: [FixCounters; 3],
     live: [LiveIndex; 3],
     /// Asks the feed to load everything anew.
@@ -66,7 +66,12 @@ pub struct FixCounters {
 impl Shared {
     /// The state of a fresh instance: an empty index for each kind.
     #[must_use]
-    pub fn new(settings: TrackingSettings, store: Store, metrics: TrackingMetrics, board: Arc<Board>) -> Self {
+    pub fn new(
+        settings: TrackingSettings,
+        store: Store,
+        metrics: TrackingMetrics,
+        health: Arc<HealthRegistry>,
+    ) -> Self {
         let live = Kind::ALL.map(|kind| {
             LiveIndex::new(settings.ttl_ms(kind), settings.max_entities)
                 .with_failpoint(|id| failpoint_of("tracking.live", id))
@@ -84,13 +89,13 @@ impl Shared {
         let origin = Uuid::new_v4().simple().to_string()[..16].to_owned();
         // Without any Redis there is nothing to load and nobody else to hear of.
         let alone = !store.is_configured();
-        board.set("live_index", if alone { State::Ok } else { State::Starting }, None);
+        health.set("live_index", if alone { State::Ok } else { State::Starting }, None);
         Self {
             origin,
             settings,
             store,
             metrics,
-            board,
+            health,
             counters,
             live,
             resync: Notify::new(),
@@ -137,7 +142,7 @@ impl Shared {
     /// The live index is being loaded. Until it was for the first time, nobody should be sent here for answers.
     pub(super) fn set_loading(&self) {
         if !self.loaded.load(Ordering::Relaxed) {
-            self.board.set("live_index", State::Starting, None);
+            self.health.set("live_index", State::Starting, None);
         }
     }
 
@@ -146,7 +151,7 @@ impl Shared {
         self.late.store(false, Ordering::Relaxed);
         self.synced.store(true, Ordering::Relaxed);
         self.loaded.store(true, Ordering::Relaxed);
-        self.board.set("live_index", State::Ok, None);
+        self.health.set("live_index", State::Ok, None);
     }
 
     /// The live index answers from what it has, and may miss what other instances store. Before it was loaded for the
@@ -155,7 +160,7 @@ impl Shared {
         self.synced.store(false, Ordering::Relaxed);
         let starting = !is_away && !self.loaded.load(Ordering::Relaxed);
         let state = if starting { State::Starting } else { State::Degraded };
-        self.board.set("live_index", state, Some(why));
+        self.health.set("live_index", state, Some(why));
     }
 
     /// Sets the lag of other instances' updates, if it is too high: then answers may miss what other instances store.
@@ -166,11 +171,11 @@ impl Shared {
         }
         self.late.store(lag.is_some(), Ordering::Relaxed);
         match lag {
-            None if self.is_synced() => self.board.set("live_index", State::Ok, None),
+            None if self.is_synced() => self.health.set("live_index", State::Ok, None),
             None => {}
             Some(lag) => {
                 let why = format!("updates of other instances come {} ms late", lag.as_millis());
-                self.board.set("live_index", State::Degraded, Some(&why));
+                self.health.set("live_index", State::Degraded, Some(&why));
             }
         }
     }
@@ -196,7 +201,7 @@ impl Shared {
                 full.join(", ")
             )
         });
-        self.board.warn("live_index_full", detail.as_deref());
+        self.health.warn("live_index_full", detail.as_deref());
     }
 
     /// A call about a partition of a kind, made now by this instance.

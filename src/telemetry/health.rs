@@ -4,71 +4,71 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
-/// How a part of the service is.
+/// The state of a component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
-    /// As it should be.
+    /// It works.
     Ok,
-    /// On its way to that.
+    /// It is starting.
     Starting,
-    /// Answers, but not as well as it should.
+    /// It works with restrictions, or not at all.
     Degraded,
 }
 
-/// What the board says of a part.
+/// A component of the service.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct Part {
-    /// How it is.
+pub struct Component {
+    /// Its state.
     pub state: State,
-    /// Since when, RFC 3339.
+    /// When the state began, RFC 3339.
     pub since: String,
-    /// Why, where it is not as it should be.
+    /// The reason, unless the state is `ok`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
-    /// The code of Redis's error, such as `OOM` or `READONLY`, where that is the reason.
+    /// The code of the Redis error that is the reason, such as `OOM` or `READONLY`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
 }
 
-/// A setup that works and that an operator should change.
+/// A setting that works for now, but that an operator should change.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Warning {
-    /// Since when, RFC 3339.
+    /// When it was set, RFC 3339.
     pub since: String,
-    /// What is wrong, and what to do.
+    /// What is wrong and what to do.
     pub detail: String,
 }
 
-/// Where each part of the service reports its state, and what an operator should change. `/health` reads it.
+/// The states of all components, and the warnings for operators. `/health` reads it.
 #[derive(Debug, Default)]
-pub struct Board {
-    parts: RwLock<BTreeMap<&'static str, Part>>,
+pub struct HealthRegistry {
+    components: RwLock<BTreeMap<&'static str, Component>>,
     warnings: RwLock<BTreeMap<&'static str, Warning>>,
 }
 
-impl Board {
-    /// Says how a part is. What it said before stays, with its time, if nothing has changed.
-    pub fn set(&self, part: &'static str, state: State, why: Option<&str>) {
-        self.set_with_code(part, state, why, None);
+impl HealthRegistry {
+    /// Sets the state of a component. The time at which the state began stays if the state is the same.
+    pub fn set(&self, name: &'static str, state: State, why: Option<&str>) {
+        self.set_with_code(name, state, why, None);
     }
 
-    /// The same, with the code of Redis's error.
-    pub fn set_with_code(&self, part: &'static str, state: State, why: Option<&str>, code: Option<&str>) {
+    /// Sets the state of a component, with the code of the Redis error that is the reason.
+    pub fn set_with_code(&self, name: &'static str, state: State, why: Option<&str>, code: Option<&str>) {
         let unchanged =
-            |known: &Part| known.state == state && known.why.as_deref() == why && known.code.as_deref() == code;
-        if self.parts.read().get(part).is_some_and(unchanged) {
+            |known: &Component| known.state == state && known.why.as_deref() == why && known.code.as_deref() == code;
+        if self.components.read().get(name).is_some_and(unchanged) {
             return;
         }
-        let mut parts = self.parts.write();
-        let since = match parts.get(part) {
-            // Another reason for the same state does not begin it anew.
+        let mut components = self.components.write();
+        let since = match components.get(name) {
+            // Another reason does not begin the state anew.
             Some(known) if known.state == state => known.since.clone(),
             _ => now(),
         };
-        parts.insert(
-            part,
-            Part {
+        components.insert(
+            name,
+            Component {
                 state,
                 since,
                 why: why.map(ToOwned::to_owned),
@@ -78,24 +78,24 @@ impl Board {
     }
 
     /// Removes a component that has ended.
-    pub fn remove(&self, part: &str) {
-        self.parts.write().remove(part);
+    pub fn remove(&self, name: &str) {
+        self.components.write().remove(name);
     }
 
-    /// All parts by name.
+    /// Returns all components by name.
     #[must_use]
-    pub fn parts(&self) -> BTreeMap<&'static str, Part> {
-        self.parts.read().clone()
+    pub fn all(&self) -> BTreeMap<&'static str, Component> {
+        self.components.read().clone()
     }
 
-    /// How a part is, if it has said so.
+    /// Returns the state of a component, if it has reported one.
     #[must_use]
-    pub fn state(&self, part: &str) -> Option<State> {
-        self.parts.read().get(part).map(|part| part.state)
+    pub fn state(&self, name: &str) -> Option<State> {
+        self.components.read().get(name).map(|component| component.state)
     }
 
-    /// Sets a warning, or removes it. It is logged when it is set first, and shown by `/health` for as long as it is set; it does not
-    /// change the status, because nothing has failed yet.
+    /// Sets a warning, or removes it if `detail` is `None`. It is logged when it is set first, and shown by `/health` while it is set. It
+    /// does not change the status, because nothing has failed yet.
     pub fn warn(&self, name: &'static str, detail: Option<&str>) {
         let unchanged = |known: Option<&Warning>| known.map(|known| known.detail.as_str()) == detail;
         if unchanged(self.warnings.read().get(name)) {
@@ -122,7 +122,7 @@ impl Board {
         }
     }
 
-    /// All warnings by name.
+    /// Returns all warnings by name.
     #[must_use]
     pub fn warnings(&self) -> BTreeMap<&'static str, Warning> {
         self.warnings.read().clone()
