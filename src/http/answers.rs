@@ -13,34 +13,34 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready as ready_or_pending};
 
-/// Bytes of an answer that are handed to the server at once. The server copies them, so this bounds the memory that a client that does
-/// not read takes besides the answer itself.
+/// Bytes of an answer that are passed to the server at once. The server copies them, so this bounds the memory that a client that does
+/// not read takes in addition to the answer itself.
 const PIECE: usize = 32 * 1024;
 
-/// Bytes of the memory for answers that must be free before a call whose answer may be large is carried out.
+/// Bytes of the memory for answers that must be free before a call with a possibly large answer is executed.
 const LEAST: usize = 256 * 1024;
 
-/// The memory for answers that their clients have not read yet; the application's data.
+/// The memory for answers that clients have not read yet; application data.
 #[derive(Debug, Clone)]
 pub struct Answers(pub Budget);
 
 impl Answers {
-    /// The memory for answers of the application that serves a request.
+    /// Returns the memory for answers of the application that serves a request.
     #[must_use]
     pub fn of(request: &HttpRequest) -> Option<&Budget> {
         request.app_data().map(|Self(budget)| budget)
     }
 
-    /// Room for an answer while it is written, which takes nothing yet.
+    /// Returns room for an answer while it is written. It takes no memory yet.
     #[must_use]
     pub fn room(request: &HttpRequest) -> Option<Room> {
         Self::of(request).map(Budget::room)
     }
 
-    /// For a call whose answer may be large and that changes nothing: refuses it before it is carried out.
+    /// Checks that memory is left for a large answer, before a call that changes nothing is executed.
     ///
     /// # Errors
-    /// 503 if nothing is left for its answer.
+    /// 503 if too little memory is free.
     pub fn check(request: &HttpRequest) -> Result<(), Problem> {
         match Self::of(request) {
             Some(budget) if budget.left() < LEAST => Err(budget.spent().into()),
@@ -48,11 +48,10 @@ impl Answers {
         }
     }
 
-    /// Takes room for an answer of at most so many bytes, for a call that must not be refused once it is carried out. A small answer
-    /// takes nothing.
+    /// Takes room for an answer of at most `bytes`, for a call that must not be refused once it is executed. A small answer takes none.
     ///
     /// # Errors
-    /// 503 if it is not there.
+    /// 503 if that much memory is not free.
     pub fn reserve(request: &HttpRequest, bytes: usize) -> Result<Option<Room>, Problem> {
         match Self::of(request) {
             Some(budget) if bytes > PIECE => Ok(Some(budget.share(bytes, bytes)?)),
@@ -60,7 +59,7 @@ impl Answers {
         }
     }
 
-    /// Hands room that was taken before over to the answer that it was taken for. What the answer does not need is given back.
+    /// Attaches reserved room to its answer. Unused room is released.
     #[must_use]
     pub fn counted(mut answer: HttpResponse, room: Option<Room>) -> HttpResponse {
         if let (Some(room), BodySize::Sized(size)) = (room, answer.body().size())
@@ -72,7 +71,7 @@ impl Answers {
     }
 }
 
-/// The most bytes of an answer that lists things; the application's data.
+/// The largest size of an answer that is a list, bytes; application data.
 #[derive(Debug, Clone, Copy)]
 pub struct AnswerLimit(pub usize);
 
@@ -83,7 +82,7 @@ impl Default for AnswerLimit {
 }
 
 impl AnswerLimit {
-    /// The limit of the application that serves a request, bytes.
+    /// Returns the limit of the application that serves a request, bytes.
     #[must_use]
     pub fn of(request: &HttpRequest) -> usize {
         let Self(bytes) = request.app_data().copied().unwrap_or_default();
@@ -142,7 +141,7 @@ where
         }
         Answering::Called {
             connection,
-            // The answer of any other call may be all that says what was done.
+            // The answer to any other call may be the only record of its effect.
             may_refuse: matches!(*request.method(), Method::GET | Method::HEAD),
             answering: self.service.call(request),
             answers: Rc::clone(&self.answers),
@@ -150,7 +149,7 @@ where
     }
 }
 
-/// Closes the connection, because there are more than the service serves.
+/// Refuses a request and closes its connection, because more connections are open than the service serves.
 fn refusal(request: ServiceRequest) -> ServiceResponse {
     let problem = Problem::unavailable("as many connections are open as this instance serves; try another", 1);
     let mut response = request.into_response(problem.error_response());
@@ -160,12 +159,12 @@ fn refusal(request: ServiceRequest) -> ServiceResponse {
 }
 
 pin_project! {
-    /// An answer under way.
+    /// An answer in progress.
     #[project = AnsweringProjection]
     pub enum Answering<F> {
-        /// Refused.
+        /// The request was refused.
         Refused { refused: Option<ServiceResponse> },
-        /// Asked for.
+        /// The inner service is answering.
         Called { #[pin] answering: F, answers: Rc<Answers>, may_refuse: bool, connection: Option<Rc<Connection>> },
     }
 }
@@ -198,7 +197,7 @@ where
     }
 }
 
-/// Health and metrics are answered in any case: they show operators that no memory is left.
+/// Returns whether a path is always answered: health and metrics show operators that no memory is left.
 fn is_for_operators(path: &str) -> bool {
     path == "/metrics" || path.starts_with("/health")
 }
@@ -230,12 +229,12 @@ impl Answers {
     }
 }
 
-/// A body that is handed out in pieces.
+/// A body that is sent in pieces.
 struct Pieces {
     size: BodySize,
     body: BoxBody,
     rest: Bytes,
-    /// Kept to the end: a piece of a buffer keeps all of it. Nothing of a stream, whose chunks keep what was taken for them.
+    /// Held to the end, because a piece of a buffer keeps the whole buffer. Empty for a stream, whose chunks hold their own room.
     _room: Room,
 }
 

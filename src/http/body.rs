@@ -10,7 +10,7 @@ use futures_util::{FutureExt, StreamExt};
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
-/// How long a body may take to arrive once its head is there; the application's data.
+/// The time within which a body has to arrive after its head; application data.
 #[derive(Debug, Clone, Copy)]
 pub struct BodyTimeout(pub Duration);
 
@@ -20,37 +20,37 @@ impl Default for BodyTimeout {
     }
 }
 
-/// Bodies up to this size take nothing from the memory for bodies, so that they are read whatever large ones are under way. They are
-/// bounded by the number of connections.
+/// Bodies up to this size take nothing from the memory for bodies, so that they are read regardless of large ones. They are bounded by
+/// the number of connections.
 const SMALL: usize = 64 * 1024;
 
-/// The memory for large bodies; the application's data.
+/// The memory for large bodies; application data.
 #[derive(Debug, Clone)]
 pub struct Bodies(pub Budget);
 
-/// The media types that bodies come in.
+/// The media type of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MediaType {
-    /// `application/json`, any `…+json`, or nothing said.
+    /// `application/json`, any `…+json`, or no `Content-Type`.
     Json,
     /// `application/x-ndjson` and its other names.
     Ndjson,
 }
 
-/// A body, read whole.
+/// A complete body.
 #[derive(Debug)]
 pub struct RawBody {
     /// Its bytes.
     pub bytes: Bytes,
-    /// What they are said to be.
+    /// Their media type by `Content-Type`.
     pub media_type: MediaType,
 }
 
 impl RawBody {
-    /// Reads a body of at most `limit` bytes, as it is sent and as it is decoded.
+    /// Reads a body of at most `limit` bytes, both as sent and as decoded.
     ///
     /// # Errors
-    /// 415 for another media type or coding, 413 beyond the limit, 408 if it does not arrive in time, 400 if it breaks off or cannot be
+    /// 415 for another media type or coding, 413 beyond the limit, 408 if it does not arrive in time, 400 if it ends early or cannot be
     /// decoded, 503 if other bodies take all memory.
     pub async fn read(request: &HttpRequest, payload: &mut Payload, limit: usize) -> Result<Self, Problem> {
         let Head {
@@ -58,7 +58,7 @@ impl RawBody {
             codings,
             length,
         } = Head::read(request, limit)?;
-        // In a place of its own, so that the handler's future stays small.
+        // Boxed, so that the future of the handler stays small.
         let mut reading = Box::pin(collect(payload, codings, limit, length, Claim::of(request.app_data())));
         let bytes = arrive(request, reading.as_mut()).await?;
         Ok(Self { bytes, media_type })
@@ -99,7 +99,7 @@ impl RawBody {
     }
 }
 
-/// What the head of a request says of its body.
+/// The headers of a request that describe its body.
 struct Head {
     media_type: MediaType,
     codings: Option<Codings>,
@@ -125,12 +125,12 @@ impl Head {
     }
 }
 
-/// Waits for a body, but not for too long.
+/// Waits for a body up to the timeout.
 async fn arrive(
     request: &HttpRequest,
     mut reading: Pin<&mut impl Future<Output = Result<Bytes, Problem>>>,
 ) -> Result<Bytes, Problem> {
-    // A small body comes with its head in one packet: it is there at once, and no timer is needed.
+    // A small body usually arrives in one packet with its head; then no timer is needed.
     if let Some(read) = reading.as_mut().now_or_never() {
         return read;
     }
@@ -140,8 +140,7 @@ async fn arrive(
         .map_err(|_elapsed| Problem::too_slow("the body did not arrive in time; send it at once"))?
 }
 
-/// Reads a body. One that is large takes from the memory for bodies as it arrives, and gives it back when the last handle to it is
-/// dropped.
+/// Reads a body. A large body takes memory for bodies as it arrives, and releases it when the last handle to it is dropped.
 async fn collect(
     payload: &mut Payload,
     codings: Option<Codings>,
@@ -150,7 +149,7 @@ async fn collect(
     mut room: Claim<'_>,
 ) -> Result<Bytes, Problem> {
     if let Some(codings) = codings {
-        // In a place of its own, so that the future of a plain body stays small.
+        // Boxed, so that the future of a plain body stays small.
         let bytes = Box::pin(decode::collect(payload, codings, limit, &mut room)).await?;
         return Ok(room.keep(bytes));
     }
@@ -165,7 +164,7 @@ async fn collect(
         }
         let now = whole.len() + chunk.len();
         room.take(now)?;
-        // Once a part of a large body is there, the memory for the rest of it is taken in one piece.
+        // Once a part of a large body has arrived, the memory for the rest is allocated in one piece.
         if whole.capacity() < now && now > SMALL {
             whole.reserve(announced.unwrap_or(now).max(now) - whole.len());
         }
@@ -179,7 +178,7 @@ async fn collect(
     }
 }
 
-/// What a body takes of the memory for bodies: nothing while it is small.
+/// The share of a body in the memory for bodies: none while it is small.
 pub(super) struct Claim<'a> {
     budget: Option<&'a Budget>,
     room: Option<Room>,
@@ -203,7 +202,7 @@ impl<'a> Claim<'a> {
         Ok(room.try_take(bytes.saturating_sub(room.bytes()))?)
     }
 
-    /// A body that keeps what it has taken until its last handle is dropped.
+    /// Returns a body that holds its memory until its last handle is dropped.
     fn keep(self, bytes: Bytes) -> Bytes {
         match self.room {
             Some(room) => Bytes::from_owner(Counted { bytes, _room: room }),
@@ -212,7 +211,7 @@ impl<'a> Claim<'a> {
     }
 }
 
-/// A body with the memory that it takes.
+/// A body with its share of the memory for bodies.
 struct Counted {
     bytes: Bytes,
     _room: Room,
@@ -226,17 +225,17 @@ impl AsRef<[u8]> for Counted {
 
 #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 pub(super) fn broken_off(error: PayloadError) -> Problem {
-    Problem::malformed(format!("the body broke off; send it again: {error}"))
+    Problem::malformed(format!("the body ended early; send it again: {error}"))
 }
 
 pub(super) fn too_large(limit: usize) -> Problem {
-    Problem::too_large(format!("a body here has at most {limit} bytes; send less at once"))
+    Problem::too_large(format!("the body may have at most {limit} bytes; send less at once"))
 }
 
-/// Reads a `Content-Type`.
+/// Parses a `Content-Type`.
 ///
 /// # Errors
-/// 415 for one that no call takes.
+/// 415 for a type that no call accepts.
 pub(super) fn media_type(value: &HeaderValue) -> Result<MediaType, Problem> {
     if value == "application/json" {
         return Ok(MediaType::Json);

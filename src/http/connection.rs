@@ -28,32 +28,32 @@ const TURN: usize = 16 * 1024;
 /// How long the requests of a connection may take in one turn before the next has to wait for another.
 const MOST_SPENT: Duration = Duration::from_millis(1);
 
-/// A connection, as handlers see it.
+/// The state of a connection that handlers can read.
 #[derive(Debug)]
 pub struct Connection {
     socket: TcpStream,
-    /// The server read the end of what the client sends.
+    /// Whether the server has read the end of the client's stream.
     is_closed: Cell<bool>,
     closing: Notify,
-    /// There are more connections than the service serves: this one is only refused.
+    /// Whether the connection exceeds the number that the service serves, so that it is only refused.
     is_surplus: bool,
-    /// How long the requests took that were answered in this turn.
+    /// The time that requests took which were answered in this turn.
     spent: Cell<Duration>,
-    /// A request is being handled.
+    /// Whether a request is being handled.
     is_busy: Cell<bool>,
-    /// A request began or was answered, or something was written, since this was last looked at.
+    /// Whether a request began or was answered, or something was written, since the last check.
     is_active: Cell<bool>,
     _open: OpenConnection,
 }
 
-/// What is known of a client that may have closed its side.
+/// Whether a client has closed its side of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Presence {
-    /// It has not closed it.
+    /// It is open.
     Here,
-    /// It has.
+    /// It is closed.
     Gone,
-    /// It has sent something that the server has not read yet; the end may follow it.
+    /// Unknown: the client has sent data that the server has not read yet, and the end may follow.
     Unread,
 }
 
@@ -73,13 +73,13 @@ impl Connection {
         })
     }
 
-    /// Returns whether the connection is beyond what the service serves.
+    /// Returns whether the connection exceeds the number that the service serves.
     #[must_use]
     pub const fn is_surplus(&self) -> bool {
         self.is_surplus
     }
 
-    /// Notes that a request is handled from now on, or is answered.
+    /// Records that a request is being handled, or was answered.
     pub(super) fn set_busy(&self, is_busy: bool) {
         self.is_busy.set(is_busy);
         self.is_active.set(true);
@@ -93,12 +93,12 @@ impl Connection {
         }
     }
 
-    /// Notes how long a request took.
+    /// Records how long a request took.
     pub(super) fn spend(&self, time: Duration) {
         self.spent.set(self.spent.get().saturating_add(time));
     }
 
-    /// Resolves when the server has read the end of what the client sends.
+    /// Resolves when the server has read the end of the client's stream.
     pub(super) async fn closed(&self) {
         let closing = self.closing.notified();
         if !self.is_closed.get() {
@@ -106,7 +106,7 @@ impl Connection {
         }
     }
 
-    /// Looks at the socket without taking anything from it.
+    /// Peeks at the socket without reading from it.
     pub(super) fn presence(&self) -> Presence {
         if self.is_closed.get() {
             return Presence::Gone;
@@ -128,15 +128,15 @@ impl Connection {
 /// How long the server waits for clients.
 #[derive(Debug, Clone)]
 pub struct Timeouts {
-    /// For a client to read one buffer of the server's.
+    /// The time within which a client has to read one buffer of the server.
     pub write: Duration,
-    /// For a request to begin or end, or a piece of an answer to be written. The connection is closed after one to two times this.
+    /// The time within which a request has to begin or end, or a piece of an answer to be written. The connection is closed after one to two times this.
     pub idle: Duration,
     /// Counts the clients that did not read.
     pub unread: IntCounter,
 }
 
-/// A connection, as the server reads and writes it.
+/// The stream of a connection that the server reads and writes.
 #[derive(Debug)]
 pub struct Stream {
     connection: Rc<Connection>,
@@ -145,9 +145,9 @@ pub struct Stream {
     idle: Pin<Box<Sleep>>,
     /// Whether the timer `idle` has been polled, and so wakes the server.
     is_idle_awaited: bool,
-    /// Set while bytes wait for the client to read: when it is cut off.
+    /// Set while bytes wait for the client to read: the time at which the connection is closed.
     stalled: Option<Pin<Box<Sleep>>>,
-    /// A read was put off because of that.
+    /// Whether a read was postponed for that reason.
     is_held_back: bool,
     /// Bytes read in this turn.
     read: usize,
@@ -168,7 +168,7 @@ impl Stream {
         }
     }
 
-    /// What handlers see of it.
+    /// Returns the state that handlers can read.
     #[must_use]
     pub const fn connection(&self) -> &Rc<Connection> {
         &self.connection
@@ -187,7 +187,7 @@ impl Stream {
 
     /// Waits for something to read, unless nothing has come to an end here for too long.
     fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
-        // One look at an atomic: the timer is polled once in its time, because the task that it wakes is always the same.
+        // Usually one atomic read: the timer is polled once per period, because the task that it wakes is always the same.
         while self.idle.is_elapsed() || !self.is_idle_awaited {
             if self.idle.as_mut().poll(cx).is_pending() {
                 self.is_idle_awaited = true;

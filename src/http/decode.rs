@@ -1,5 +1,5 @@
-//! Bodies that come compressed. They are decoded while they arrive, in bounded pieces, and never to more than their limit: neither the
-//! body nor what lies between two codings.
+//! Decodes compressed bodies. They are decoded while they arrive, in bounded pieces. Neither the body nor the data between two codings
+//! grows beyond the limit.
 
 use super::Problem;
 use super::body::{self, Claim};
@@ -16,7 +16,7 @@ use tokio::task::yield_now;
 
 /// The most codings of one body.
 const MAX_CODINGS: usize = 2;
-/// What is decoded at once. A deflate stream grows by up to 1,032 times, so a piece becomes at most half a megabyte.
+/// Bytes that are decoded at once. A deflate stream grows by up to 1,032 times, so a piece becomes at most half a megabyte.
 const PIECE: usize = 512;
 /// After this many bytes, read and decoded, the decoder yields to other requests of the worker.
 const TURN: usize = 64 * 1024;
@@ -29,7 +29,7 @@ pub(super) struct Codings {
 }
 
 impl Codings {
-    /// Reads `Content-Encoding`; `None` for a plain body.
+    /// Parses `Content-Encoding`; `None` for a plain body.
     ///
     /// # Errors
     /// 415 for a coding that is not decoded here, or too many of them.
@@ -64,7 +64,7 @@ fn unsupported() -> Problem {
 /// Reads a body of at most `limit` bytes once it is decoded. A body without any bytes is empty whatever its codings.
 ///
 /// # Errors
-/// 413 beyond the limit, 400 if the body breaks off or is not what its codings say, 503 if other bodies take all memory.
+/// 413 beyond the limit, 400 if the body ends early or does not match its codings, 503 if other bodies take all memory.
 pub(super) async fn collect(
     payload: &mut Payload,
     codings: Codings,
@@ -105,7 +105,7 @@ fn refused(error: &io::Error, limit: usize) -> Problem {
     }
 }
 
-/// A decoder for each coding; the last that was applied is the first to be undone.
+/// A decoder for each coding. The coding that was applied last is undone first.
 enum Chain {
     One(Box<Decoder<Bounded<BytesMut>>>),
     Two(Box<Decoder<Bounded<Decoder<Bounded<BytesMut>>>>>),
@@ -144,7 +144,7 @@ impl Chain {
     }
 }
 
-/// What a decoder writes to.
+/// The output of a decoder.
 trait Sink {
     fn take(&mut self, bytes: &[u8], limit: usize) -> io::Result<()>;
 }
@@ -153,7 +153,7 @@ impl Sink for BytesMut {
     fn take(&mut self, bytes: &[u8], limit: usize) -> io::Result<()> {
         let needed = self.len() + bytes.len();
         if needed > self.capacity() {
-            // Doubled as usual, but not beyond what it may ever hold.
+            // Doubled as usual, but not beyond the limit.
             let capacity = (self.capacity() * 2).max(needed).min(limit);
             let mut grown = Self::with_capacity(capacity);
             grown.extend_from_slice(self);
@@ -223,7 +223,7 @@ impl<W: Write> Decoder<W> {
         }
     }
 
-    /// Hands on what is left, and checks that the stream has come to its end.
+    /// Passes on the rest, and checks that the stream is complete.
     fn finish(self) -> io::Result<W> {
         match self {
             Self::Gzip(decoder) => decoder.finish(),
@@ -245,7 +245,7 @@ impl<W: Write> Write for Decoder<W> {
     }
 }
 
-/// Undoes `deflate`. flate2's own writer takes a stream that is cut off for a whole one.
+/// Undoes `deflate`. The writer of flate2 accepts a truncated stream as complete.
 struct Inflate<W> {
     sink: W,
     /// The first byte, until the second shows which format this is.
@@ -286,7 +286,7 @@ impl<W: Write> Inflate<W> {
             if !self.has_ended && input.is_empty() && written < piece.len() {
                 return Ok(());
             }
-            // It may give what it still holds before it takes more.
+            // It may output buffered data before it accepts more input.
             if !self.has_ended && read == 0 && written == 0 {
                 return Err(corrupt());
             }
@@ -319,7 +319,7 @@ impl<W: Write> Write for Inflate<W> {
     }
 }
 
-/// Whether a stream begins as RFC 1950 has it. Some clients send the bare stream of RFC 1951 as `deflate`.
+/// Returns whether a stream begins with a header of RFC 1950. Some clients send the bare stream of RFC 1951 as `deflate`.
 fn is_zlib(first: u8, second: u8) -> bool {
     first & 0x0f == 8 && u16::from_be_bytes([first, second]).is_multiple_of(31)
 }

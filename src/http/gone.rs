@@ -7,12 +7,12 @@ use std::rc::Rc;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// How long to wait for what is known of a connection whose next request was sent already.
+/// How often a connection is checked whose next request has already arrived.
 const LOOK: Duration = Duration::from_millis(2);
 
-/// Resolves when the client of a request has closed its side of the connection, also where the next request lies on it
-/// already; for handlers that wait long. The server itself goes on with the handler, because a client may close its own side only, and
-/// read on. If a client has sent more than the server buffers, some hundred kilobytes, the end of the stream behind that is not detected,
+/// Resolves when the client of a request has closed its side of the connection, even if the next request has already
+/// arrived on it; for handlers that wait for long. The server itself does not stop the handler, because a client may close its sending
+/// side only. If a client has sent more than the server buffers, some hundred kilobytes, the end of the stream behind that is not detected,
 /// and the handler waits for its full time.
 pub async fn client_gone(request: &HttpRequest) {
     match request.conn_data::<Rc<Connection>>() {
@@ -21,12 +21,11 @@ pub async fn client_gone(request: &HttpRequest) {
     }
 }
 
-/// Hands something out, unless its client has closed its side of the connection by now: then it is given back. To be the last thing
-/// that a handler does. A client that resets its connection needs no look: the server drops the handler, and with it what was not
-/// delivered.
+/// Delivers something, unless the client has closed its side of the connection: then it is released. A handler has to do this last. A
+/// client that resets its connection needs no check, because the server drops the handler, and with it what was not delivered.
 ///
 /// # Errors
-/// [`Problem`] for the log: nobody reads it.
+/// [`Problem`] for the log, if the client has disconnected.
 pub async fn deliver<T>(request: &HttpRequest, given: Undelivered<T>) -> Result<T, Problem> {
     if has_gone(request).await {
         return Err(gone());
@@ -34,7 +33,7 @@ pub async fn deliver<T>(request: &HttpRequest, given: Undelivered<T>) -> Result<
     Ok(given.deliver())
 }
 
-/// The answer to a client that has gone.
+/// Returns the answer for a client that has disconnected.
 #[must_use]
 pub fn gone() -> Problem {
     Problem::timed_out("the client has gone")

@@ -26,9 +26,9 @@ const DATE: &[u8] = b"date: ";
 /// A line such as `date: Mon, 30 Nov 2026 06:35:16 GMT`, and the end of the head.
 const DATE_LEN: usize = 39;
 
-/// A refusal of the server's own.
+/// A refusal of the server itself.
 struct Refusal {
-    /// The part of its head after the version that is always the same.
+    /// The constant part of its head after the version.
     head: &'static [u8],
     status: StatusCode,
     reason: &'static str,
@@ -70,7 +70,7 @@ impl Refusal {
         })
     }
 
-    /// The answer in its place; `date` is the line of the server's.
+    /// Returns the answer that replaces it; `date` is the line of the server.
     fn answer(&self, date: &[u8]) -> Bytes {
         let problem = match self.status {
             StatusCode::REQUEST_TIMEOUT => Problem::too_slow(self.detail),
@@ -93,7 +93,7 @@ pub struct Heads<S> {
     stream: S,
     peer: Option<SocketAddr>,
     refused: IntCounterVec,
-    /// What is left of an answer that is written in the place of the server's.
+    /// The rest of an answer that replaces one of the server.
     answer: Option<Bytes>,
 }
 

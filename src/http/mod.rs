@@ -1,8 +1,8 @@
-//! What the handlers of all slices share: routes, arguments, problems, bodies and their members, query strings, answers.
+//! The HTTP layer that the handlers of all slices share: routes, arguments, problems, bodies and their members, query strings, answers.
 //!
 //! # How to write a handler
 //!
-//! A handler is an `async fn` that takes what it needs of a request as typed arguments and returns `Result<HttpResponse, Problem>`:
+//! A handler is an `async fn` that takes the parts of a request as typed arguments and returns `Result<HttpResponse, Problem>`:
 //!
 //! ```ignore
 //! /// Renew a lock
@@ -23,7 +23,7 @@
 //! | [`Query<T>`](Query) | the query string | implement [`QueryParameters`] |
 //! | [`AnyQuery`] | nothing; any query string is accepted | |
 //! | [`IdempotencyKey`] | `Idempotency-Key`; [`UnreadKey`] where the body decides whether it is refused | |
-//! | [`Client`] | the connection: whether the client is still there | |
+//! | [`Client`] | whether the client is still connected | |
 //! | [`AnswerContext`] | `Accept`, and the memory for answers; [`LargeAnswer`] refuses the call if too little is free | |
 //! | [`Kind`](crate::kind::Kind) | the kind of entity, of a path with `{kind}` | |
 //! | [`Body<T>`](Body) | the body, as JSON; [`WithBytes`] with its bytes | implement [`FromBody`] |

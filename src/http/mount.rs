@@ -1,4 +1,4 @@
-//! Mounts route tables, and answers the methods and paths that no table has.
+//! Mounts route tables, and answers requests whose path or method is in no table.
 
 use super::{HttpMetrics, Observe, Problem, Route};
 use crate::kind::Kind;
@@ -14,8 +14,8 @@ const KIND: &str = "{kind}";
 
 /// Mounts routes. Where two paths match a request, the first one answers it.
 ///
-/// A scope of actix-web for each first word: plain text is matched faster than a pattern, and a request tries the patterns of its own
-/// slice only.
+/// Each first word has a scope of actix-web: plain text is matched faster than a pattern, and a request is compared with the patterns of
+/// its own slice only.
 pub fn mount(config: &mut ServiceConfig, routes: &[Route], metrics: &Arc<HttpMetrics>) {
     let mut done: Vec<&str> = Vec::new();
     for path in paths(routes) {
@@ -38,7 +38,7 @@ pub fn mount(config: &mut ServiceConfig, routes: &[Route], metrics: &Arc<HttpMet
     }
 }
 
-/// All paths with this first word; for each kind, if that is the word.
+/// Returns the scope of all paths with a first word; for one kind, if the word stands for the kinds.
 fn scope(routes: &[Route], word: &str, kind: Option<Kind>, metrics: &Arc<HttpMetrics>) -> actix_web::Scope {
     let mut scope = web::scope(&kind.map_or_else(|| format!("/v1/{word}"), |kind| format!("/v1/{kind}")));
     if let Some(kind) = kind {
@@ -62,7 +62,7 @@ fn observed(
     resource(routes, path, at).wrap(Observe::new(metrics, name))
 }
 
-/// The methods of a path, mounted at `at`; every other method is answered with a list of them.
+/// Returns a resource with the methods of a path, mounted at `at`. It answers every other method with a list of them.
 #[must_use]
 pub fn resource(routes: &[Route], path: &str, at: &str) -> Resource {
     let methods = || routes.iter().filter(|route| route.path == path);
@@ -73,26 +73,26 @@ pub fn resource(routes: &[Route], path: &str, at: &str) -> Resource {
     methods().fold(resource, |resource, route| resource.route(route.to_actix()))
 }
 
-/// The paths of a table, each once.
+/// Returns the paths of a table, each once.
 fn paths(routes: &[Route]) -> impl Iterator<Item = &'static str> {
     let is_first = |(index, route): &(usize, &Route)| !routes[..*index].iter().any(|other| other.path == route.path);
     routes.iter().enumerate().filter(is_first).map(|(_, route)| route.path)
 }
 
-/// The name of a path in metrics.
+/// Returns the name of a path in metrics.
 fn name(routes: &[Route], path: &str) -> &'static str {
     let route = routes.iter().find(|route| route.path == path);
     route.map_or("", |route| route.name)
 }
 
-/// The word that follows `/v1/`; none of a path that does not begin so.
+/// Returns the segment after `/v1/`, if the path begins with that.
 fn first_word(path: &str) -> Option<&str> {
     path.strip_prefix("/v1/")?.split('/').next()
 }
 
-/// The answer to a path that is not mounted.
+/// Answers a path that is not mounted.
 pub async fn not_found(request: HttpRequest) -> HttpResponse {
-    // The server as a whole (RFC 9110, section 9.3.7).
+    // About the server as a whole (RFC 9110, section 9.3.7).
     if request.method() == Method::OPTIONS && request.uri().path() == "*" {
         return HttpResponse::NoContent()
             .insert_header((
@@ -104,7 +104,7 @@ pub async fn not_found(request: HttpRequest) -> HttpResponse {
     Problem::not_found("there is nothing under this path; /docs/ lists the paths").error_response()
 }
 
-/// `Allow` of a path: the methods that are mounted, and those that follow from them.
+/// Returns `Allow` of a path: the mounted methods, and those that follow from them.
 fn allow<'a>(routes: impl Iterator<Item = &'a Route>) -> HeaderValue {
     let mut methods: Vec<&str> = routes.map(|route| route.method.as_str()).collect();
     if methods.contains(&"GET") {
@@ -114,7 +114,7 @@ fn allow<'a>(routes: impl Iterator<Item = &'a Route>) -> HeaderValue {
     HeaderValue::try_from(methods.join(", ")).unwrap_or(HeaderValue::from_static(""))
 }
 
-/// The answer of a path to a method that is not mounted.
+/// Answers a method that is not mounted.
 fn method_not_mounted(method: &Method, allow: HeaderValue) -> HttpResponse {
     let mut response = if *method == Method::OPTIONS {
         HttpResponse::NoContent().finish()

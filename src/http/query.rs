@@ -1,7 +1,7 @@
 use super::{FieldError, MAX_FAULTS, Problem, names};
 use std::borrow::Cow;
 
-/// Reads a query string parameter by parameter. An unknown parameter is a 400 that names the nearest known one, so a misspelt filter is
+/// A query string, split into its parameters. An unknown parameter is a 400 that names the nearest known one, so a misspelt filter is
 /// never ignored.
 #[derive(Debug)]
 pub struct QueryString<'a> {
@@ -9,11 +9,11 @@ pub struct QueryString<'a> {
 }
 
 impl<'a> QueryString<'a> {
-    /// Splits a query string and holds its names against those that the call knows.
+    /// Splits a query string, and compares its names with the known ones.
     ///
     /// # Errors
     /// 400 with every parameter that is unknown, or that is given more than once and is not in `repeatable`; 400 if one is not UTF-8,
-    /// because another text would be taken for what was meant.
+    /// because it would be read as another text.
     pub fn parse(query: &'a str, known: &[&str], repeatable: &[&str]) -> Result<Self, Problem> {
         let pairs = split(query);
         if is_encoded(query) && !is_text(query, &pairs) {
@@ -38,7 +38,7 @@ impl<'a> QueryString<'a> {
         }
     }
 
-    /// The value of a parameter.
+    /// Returns the value of a parameter.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {
         self.pairs
@@ -47,7 +47,7 @@ impl<'a> QueryString<'a> {
             .map(|(_, value)| &**value)
     }
 
-    /// All values of a repeatable parameter.
+    /// Returns all values of a repeatable parameter.
     pub fn all<'q>(&'q self, name: &'q str) -> impl Iterator<Item = &'q str> {
         self.pairs
             .iter()
@@ -55,10 +55,10 @@ impl<'a> QueryString<'a> {
             .map(|(_, value)| &**value)
     }
 
-    /// A number, if it is given.
+    /// Returns the number of a parameter, if it is given.
     ///
     /// # Errors
-    /// A [`FieldError`] if it is no number.
+    /// A [`FieldError`] if it is not a number.
     pub fn number<T: std::str::FromStr>(&self, name: &str) -> Result<Option<T>, FieldError> {
         let parse = |text: &str| {
             text.parse()
@@ -74,7 +74,7 @@ fn unknown(name: &str, known: &[&str], repeatable: &[&str]) -> FieldError {
     FieldError::parameter(names::shown(name), format!("is unknown: {hint}"))
 }
 
-/// The parameters that hold what stands for bytes that are not UTF-8.
+/// Returns the faults of parameters that contain the replacement character.
 fn not_text(pairs: &[(Cow<'_, str>, Cow<'_, str>)]) -> Vec<FieldError> {
     let is_replaced = |text: &str| text.contains(char::REPLACEMENT_CHARACTER);
     let replaced = pairs
@@ -89,7 +89,7 @@ fn not_text(pairs: &[(Cow<'_, str>, Cow<'_, str>)]) -> Vec<FieldError> {
 fn is_text(query: &str, pairs: &[(Cow<'_, str>, Cow<'_, str>)]) -> bool {
     let count = |text: &str| text.matches(char::REPLACEMENT_CHARACTER).count();
     let decoded: usize = pairs.iter().map(|(name, value)| count(name) + count(value)).sum();
-    // One that the client has sent is text like any other.
+    // A replacement character that the client has sent is valid text.
     decoded == 0 || decoded == count(query) + query.to_ascii_uppercase().matches("%EF%BF%BD").count()
 }
 
@@ -99,7 +99,7 @@ fn is_encoded(query: &str) -> bool {
     bytes.contains(&b'%') || bytes.contains(&b'+')
 }
 
-/// The names and values of a query string.
+/// Returns the names and values of a query string.
 #[inline]
 fn split(query: &str) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
     if is_encoded(query) {

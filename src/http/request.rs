@@ -4,10 +4,10 @@ use crate::ids::{ExternalId, Id, parse_member, percent_decoded};
 use actix_web::HttpRequest;
 use actix_web::http::header::{ACCEPT, AUTHORIZATION};
 
-/// The id in the path under `name`.
+/// Parses an id from the path.
 ///
 /// # Errors
-/// 422 if it is none.
+/// 422 if it is not an id.
 pub fn path_id(request: &HttpRequest, name: &str) -> Result<Id, Problem> {
     unreserved_path_id(request, name, &[])
 }
@@ -21,11 +21,11 @@ pub fn unreserved_path_id(request: &HttpRequest, name: &str, reserved: &'static 
     parse_member(id, reserved).map_err(|error| Problem::unacceptable_parameter(name, error.to_string()))
 }
 
-/// The name of another system in the path under `name`, decoded. From the path as the client wrote it, because the router leaves `%2F`
-/// and some others encoded and replaces what is not UTF-8.
+/// Parses a name of another system from the path, percent-decoded. It reads the path as sent by the client, because the router leaves
+/// `%2F` and some others encoded and replaces bytes that are not UTF-8.
 ///
 /// # Errors
-/// 422 if it is none.
+/// 422 if it is not such a name.
 pub fn path_external_id(request: &HttpRequest, name: &str) -> Result<ExternalId, Problem> {
     let refused = |detail: String| Problem::unacceptable_parameter(name, detail);
     let pattern = request.match_pattern().unwrap_or_default();
@@ -37,13 +37,13 @@ pub fn path_external_id(request: &HttpRequest, name: &str) -> Result<ExternalId,
     ExternalId::parse(&text).map_err(|error| refused(error.to_string()))
 }
 
-/// Returns whether the client asks for a media type rather than for JSON, which a call answers with otherwise.
+/// Returns whether the client prefers a media type to JSON.
 #[must_use]
 pub fn asks_for(request: &HttpRequest, media_type: &str) -> bool {
     prefers(request.headers().get_all(ACCEPT), media_type, "application/json")
 }
 
-/// The token of a request's `Authorization: Bearer`, if it has one.
+/// Returns the token of `Authorization: Bearer`, if the request has one.
 #[must_use]
 pub fn bearer(request: &HttpRequest) -> Option<&str> {
     let credentials = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
@@ -51,10 +51,10 @@ pub fn bearer(request: &HttpRequest) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// For a call without query parameters.
+/// Refuses query parameters.
 ///
 /// # Errors
-/// 400 for any.
+/// 400 if the request has one.
 pub fn no_query(request: &HttpRequest) -> Result<(), Problem> {
     match request.query_string() {
         "" => Ok(()),

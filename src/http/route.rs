@@ -1,5 +1,5 @@
-//! The route table: what a slice serves, a line for each method of a path. Mounting, the `OpenAPI` document, `fleetpulse routes` and the
-//! tests all read the same table.
+//! The route table of a slice: a line for each method of a path. Mounting, the `OpenAPI` document, `fleetpulse routes` and the tests read
+//! the same table.
 
 use super::extract::{Arguments, check};
 use actix_web::dev::{ServiceRequest, ServiceResponse, fn_service};
@@ -10,7 +10,7 @@ use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::{OpenApi, PathItem};
 
-/// What a caller must be allowed to do in order to use a route. It is shown in the document and not enforced yet.
+/// The permission that a route requires. It is shown in the document, and not enforced yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
     /// Report positions and change profiles.
@@ -42,7 +42,7 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// The name in the document and in credentials.
+    /// Returns the name in the document and in credentials.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -79,7 +79,7 @@ pub struct Route {
     pub path: &'static str,
     /// The name of the path in metrics; the same for all its methods.
     pub name: &'static str,
-    /// What the caller must be allowed to do.
+    /// The permission that it requires.
     pub scope: Scope,
     endpoint: Endpoint,
     /// Whether a repeated call has no further effect.
@@ -89,14 +89,14 @@ pub struct Route {
 /// A handler, ready to be mounted, with its part of the document.
 #[derive(Debug, Clone, Copy)]
 pub struct Endpoint {
-    /// Mounts the handler. Takes whether a repeated call has no further effect.
+    /// Mounts the handler. The argument is whether a repeated call has no further effect.
     pub mount: fn(bool) -> actix_web::Route,
-    /// The document of this operation alone; none if the document leaves it out.
+    /// The document with only this operation; `None` if the document leaves it out.
     pub document: Option<fn() -> OpenApi>,
 }
 
 impl Route {
-    /// A route. A `POST` counts as not idempotent.
+    /// Creates a route. A `POST` counts as not idempotent.
     #[must_use]
     pub fn new(method: Method, path: &'static str, name: &'static str, scope: Scope, endpoint: Endpoint) -> Self {
         let is_idempotent = method != Method::POST;
@@ -110,7 +110,7 @@ impl Route {
         }
     }
 
-    /// The same as a `POST` that may be repeated without further effect, so that it ignores an `Idempotency-Key`.
+    /// Marks a `POST` as idempotent: it ignores an `Idempotency-Key`.
     #[must_use]
     pub fn idempotent(self) -> Self {
         Self {
@@ -119,12 +119,12 @@ impl Route {
         }
     }
 
-    /// The handler behind the guard of its method.
+    /// Returns the handler behind the guard of its method.
     pub(super) fn to_actix(&self) -> actix_web::Route {
         (self.endpoint.mount)(self.is_idempotent).method(self.method.clone())
     }
 
-    /// The document of this operation, with the scope as `x-scope`; none if the document leaves it out.
+    /// Returns the document of this operation, with the scope as `x-scope`; `None` if the document leaves it out.
     #[must_use]
     pub fn document(&self) -> Option<OpenApi> {
         let mut document = self.endpoint.document?();
@@ -135,7 +135,7 @@ impl Route {
         Some(document)
     }
 
-    /// The operation as the document describes it, with its method and path; none if the document leaves it out.
+    /// Returns the operation in the document; `None` if the document leaves it out.
     #[must_use]
     pub fn operation(&self) -> Option<Operation> {
         let mut paths = self.document()?.paths.paths;
@@ -143,7 +143,7 @@ impl Route {
     }
 }
 
-/// The operations of a path.
+/// Returns the operations of a path.
 pub fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     let all = [
         &mut item.get,
@@ -155,7 +155,7 @@ pub fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     all.into_iter().flatten()
 }
 
-/// Mounts a handler whose arguments are extracted in their order, after what no argument reads was refused ([`check`]).
+/// Mounts a handler. Parts of a request that no argument reads are refused first ([`check`]); then the arguments are extracted in order.
 pub fn serve<H, A>(handler: H, is_idempotent: bool) -> actix_web::Route
 where
     H: Handler<A>,

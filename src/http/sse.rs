@@ -1,4 +1,4 @@
-//! Server-sent events, as HTML has them (section 9.2.6).
+//! Server-sent events (HTML standard, section 9.2.6).
 
 use actix_web::HttpResponse;
 use actix_web::http::header::{HeaderValue, VARY};
@@ -15,7 +15,7 @@ pub const EVENT_STREAM: &str = "text/event-stream";
 pub struct ServerEvents(String);
 
 impl ServerEvents {
-    /// Adds an event. No part may have a line break in it: JSON has none.
+    /// Adds an event. No part may contain a line break; JSON has none.
     pub fn push(&mut self, id: Option<&str>, kind: &str, data: &str) {
         // Writing to a string does not fail.
         if let Some(id) = id {

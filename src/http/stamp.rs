@@ -9,7 +9,7 @@ pub struct Stamp(
 );
 
 impl Stamp {
-    /// The 24 characters.
+    /// Returns the 24 characters.
     #[must_use]
     pub fn to_ascii(self) -> [u8; 24] {
         *Stamps::default().write(self.0)
@@ -30,12 +30,12 @@ impl Serialize for Stamp {
 
 /// Writes many times, each as [`Stamp`] does.
 ///
-/// Our own and not chrono's, because ten of them stand in every nearby answer and this one needs neither a formatter nor an
-/// allocation, and works a date out once for all times of a day; the tests hold it against chrono's. From the days-to-civil
-/// algorithm of Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms".
+/// It replaces the formatter of chrono, because every nearby answer has about ten times. It needs no allocation, and computes the date
+/// once for all times of a day; tests compare it with chrono. The algorithm is days-to-civil of Howard Hinnant, "chrono-Compatible
+/// Low-Level Date Algorithms".
 #[derive(Debug, Clone, Copy)]
 pub struct Stamps {
-    /// The day that `text` has the date of, from 1970-01-01.
+    /// The day whose date `text` contains, counted from 1970-01-01.
     day: i64,
     text: [u8; 24],
 }
@@ -50,7 +50,7 @@ impl Default for Stamps {
 }
 
 impl Stamps {
-    /// The 24 characters of a time, Unix milliseconds between the years 0 and 9999.
+    /// Returns the 24 characters of a time, Unix milliseconds between the years 0 and 9999.
     #[must_use]
     pub fn write(&mut self, unix_ms: i64) -> &[u8; 24] {
         let (day, ms_of_day) = (unix_ms.div_euclid(86_400_000), unix_ms.rem_euclid(86_400_000));
@@ -109,7 +109,7 @@ mod tests {
         #[test]
         fn they_are_what_chrono_writes(
             first in -62_167_219_200_000_i64..253_402_300_799_999,
-            // Mostly of the same day, now and then of another.
+            // Usually of the same day, sometimes of another.
             steps in prop::collection::vec(-40_000_000_i64..40_000_000, 0..8),
         ) {
             let mut stamps = Stamps::default();

@@ -1,4 +1,4 @@
-//! How answers leave.
+//! Finishes answers: headers, compression, HEAD.
 
 use super::compress::compress;
 use super::cors::Cors;
@@ -13,7 +13,7 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// Adds to an answer what its handler does not say, compresses it, and takes the body of a HEAD's.
+/// Adds the headers that a handler does not set, compresses the answer, and removes the body of an answer to HEAD.
 pub(super) fn finish(response: ServiceResponse, is_head: bool, cors: &Cors) -> ServiceResponse {
     let mut response = compress(response);
     complete(response.headers_mut(), cors);
@@ -23,7 +23,7 @@ pub(super) fn finish(response: ServiceResponse, is_head: bool, cors: &Cors) -> S
     response
 }
 
-/// The same for what a middleware refuses: its request is gone.
+/// Does the same for the refusal of a middleware, which has no request.
 pub(super) fn finish_error(error: Error, is_head: bool, cors: &Cors) -> Error {
     let mut response: HttpResponse = error.error_response();
     complete(response.headers_mut(), cors);
@@ -52,7 +52,7 @@ fn without_body(head: &mut ResponseHead, size: BodySize) -> BoxBody {
     BoxBody::new(NoBody)
 }
 
-/// Stands for a body that is not sent.
+/// Replaces a body that is not sent.
 struct NoBody;
 
 impl MessageBody for NoBody {

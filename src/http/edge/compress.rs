@@ -1,4 +1,4 @@
-//! Large answers leave compressed where the client asks for it.
+//! Compresses large answers for clients that accept it.
 //!
 //! They are compressed while they are sent, a piece at a time, and other requests of the worker run in between. This is outside of the
 //! response cache, so the cache keeps one plain answer for all clients. Its own entity tags are weak for that reason.
@@ -23,12 +23,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::task::yield_now;
 
-/// Below this it costs more than it saves.
+/// Compressing a smaller answer costs more than it saves.
 const MIN_BYTES: u64 = 16 * 1024;
-/// What is compressed at once: some 0.3 ms.
+/// Bytes that are compressed at once, which takes some 0.3 ms.
 const PIECE: usize = 32 * 1024;
 
-/// Compresses an answer if it is large and its client asks for that. `Vary` is set wherever it might have been.
+/// Compresses an answer if it is large and the client accepts that. `Vary` is set on every answer that may be compressed.
 pub(super) fn compress(mut response: ServiceResponse) -> ServiceResponse {
     let is_large = match response.response().body().size() {
         BodySize::Sized(size) => size >= MIN_BYTES,
@@ -59,7 +59,7 @@ pub(super) fn compress(mut response: ServiceResponse) -> ServiceResponse {
     response.map_body(|_, body| BoxBody::new(Compressing::new(coding, body)))
 }
 
-/// Adds a name to `Vary`, unless it is there.
+/// Adds a name to `Vary`, unless it has it.
 fn vary_on(headers: &mut HeaderMap, name: &HeaderName) {
     let is_named = headers.get_all(VARY).any(|line| {
         let mut names = line.to_str().unwrap_or_default().split(',').map(str::trim);
@@ -70,7 +70,7 @@ fn vary_on(headers: &mut HeaderMap, name: &HeaderName) {
     }
 }
 
-/// Text, whole, and not compressed yet. A stream of events is to arrive as it happens.
+/// Returns whether an answer is complete text that is not compressed. Streams of events are excluded, because events must not be delayed.
 fn is_compressible(headers: &HeaderMap) -> bool {
     if headers.contains_key(CONTENT_ENCODING) || headers.contains_key(CONTENT_RANGE) {
         return false;
@@ -100,7 +100,7 @@ fn is_compressible(headers: &HeaderMap) -> bool {
     }
 }
 
-/// A strong tag stands for the very bytes (RFC 9110, section 8.8.3).
+/// Weakens the entity tag: a strong tag identifies the exact bytes (RFC 9110, section 8.8.3).
 fn weaken_tag(headers: &mut HeaderMap) {
     let strong = headers.get(ETAG).filter(|tag| tag.as_bytes().starts_with(b"\""));
     if let Some(weak) = strong.and_then(|tag| HeaderValue::from_bytes(&[b"W/", tag.as_bytes()].concat()).ok()) {
@@ -111,16 +111,16 @@ fn weaken_tag(headers: &mut HeaderMap) {
 /// A body that is compressed while it is sent.
 struct Compressing {
     body: BoxBody,
-    /// What is left of the chunk that the body gave last.
+    /// The rest of the latest chunk of the body.
     chunk: Bytes,
     state: State,
     coding: Coding,
-    /// Set while the next piece waits: until it is this answer's turn, and other tasks of the thread had theirs.
+    /// Set while the next piece waits for the turn of this answer, and for other tasks of the thread.
     turn: Option<LocalBoxFuture<'static, Option<Turn>>>,
 }
 
 enum State {
-    /// Nothing was compressed yet; an answer to HEAD never is.
+    /// Whether nothing was compressed yet. An answer to HEAD never is.
     Before,
     Under(Encoder),
     Over,
@@ -191,14 +191,14 @@ impl MessageBody for Compressing {
     }
 }
 
-/// A turn for one piece. Where too many calls wait for theirs it goes on without one: the answer has begun.
+/// Waits for a turn for one piece. If too many calls wait, it continues without a turn, because the answer has already begun.
 async fn next_turn() -> Option<Turn> {
     let turn = Turn::wait().await.ok();
     yield_now().await;
     turn
 }
 
-/// flate2's encoders keep what they have written until it is taken.
+/// The buffer of an encoder of flate2, which keeps its output until it is taken.
 enum Encoder {
     Gzip(GzEncoder<Vec<u8>>),
     Deflate(ZlibEncoder<Vec<u8>>),

@@ -1,4 +1,4 @@
-//! Pages of other origins that may call the service: cross-origin resource sharing, as the Fetch standard has it.
+//! Cross-origin resource sharing (Fetch standard): allows pages of other origins to call the service.
 //!
 //! `actix-cors` is not used: it serves pages that are not allowed like any other caller, allocates for each request, and its answers have
 //! the headers of `edge` only if it is inside of `edge`.
@@ -14,23 +14,23 @@ use actix_web::http::header::{
 use std::str::FromStr;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");
-/// Headers of answers that a page may read besides those that any may.
+/// Headers of answers that a page may read, in addition to the safelisted ones.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
     "Accept-Encoding, Age, Allow, Cache-Status, ETag, Idempotent-Replayed, Location, RateLimit, RateLimit-Policy, \
      Retry-After, WWW-Authenticate",
 );
-/// For how long a browser may remember the answer to a preflight, seconds.
+/// How long a browser may cache the answer to a preflight, seconds.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 
 /// The origins whose pages may call the service.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Origins {
-    /// Its own alone.
+    /// Only the origin of the service.
     #[default]
     Own,
-    /// All.
+    /// All origins.
     Any,
-    /// Its own and these, as browsers write them.
+    /// The origin of the service and these, in the form that browsers send.
     Listed(Vec<HeaderValue>),
 }
 
@@ -77,7 +77,7 @@ fn origin(text: &str) -> Result<HeaderValue, OriginError> {
 }
 
 impl Origins {
-    /// Returns whether pages of an origin may call.
+    /// Returns whether pages of an origin may call the service.
     #[must_use]
     pub fn allow(&self, origin: &HeaderValue) -> bool {
         match self {
@@ -88,19 +88,19 @@ impl Origins {
     }
 }
 
-/// What the answer to one request says of origins.
+/// The CORS headers of the answer to a request.
 #[derive(Debug, Clone)]
 pub(super) enum Cors {
-    /// Nothing.
+    /// None.
     Silent,
-    /// That another origin may be answered otherwise.
+    /// `Vary`: the answer to another origin may differ.
     Varies,
-    /// That this one may read it.
+    /// This origin may read the answer.
     Allows(HeaderValue),
 }
 
 impl Cors {
-    /// Returns what is said to a request with these headers.
+    /// Returns the CORS headers of the answer to a request with these headers.
     pub(super) fn of(origins: &Origins, headers: &HeaderMap) -> Self {
         match origins {
             Origins::Own => Self::Silent,
@@ -112,7 +112,7 @@ impl Cors {
         }
     }
 
-    /// Returns whether a request is a browser's question whether it may send another.
+    /// Returns whether a request is a preflight.
     pub(super) fn is_preflight(&self, request: &RequestHead) -> bool {
         matches!(self, Self::Allows(_))
             && request.method == Method::OPTIONS
@@ -137,7 +137,8 @@ impl Cors {
     }
 }
 
-/// The answer to a preflight of a page that may call. It may send the headers that it asks for: routes say which they read.
+/// Returns the answer to a preflight of an allowed page. All requested headers are allowed, because routes ignore those that they do not
+/// use.
 pub(super) fn preflight(headers: &HeaderMap) -> HttpResponse {
     let mut answer = HttpResponse::NoContent();
     answer

@@ -1,5 +1,5 @@
-//! What holds for every request and every answer, whatever its route: who may ask (`rules`), pages of other origins (`cors`), HEAD,
-//! and how answers leave (`answer`, `compress`).
+//! Handles every request and every answer, regardless of the route: which requests are refused (`rules`), pages of other origins
+//! (`cors`), HEAD, and the form of answers (`answer`, `compress`).
 
 mod answer;
 mod compress;
@@ -119,7 +119,7 @@ fn refuse(refusal: Refusal, refused: &IntCounterVec) -> HttpResponse {
     problem.error_response()
 }
 
-/// Makes a GET of a HEAD, so that there is a HEAD wherever there is a GET. Parts are of a GET alone (RFC 9110, section 14.2).
+/// Turns a HEAD into a GET, so that every path with GET also has HEAD. Ranges apply to GET only (RFC 9110, section 14.2).
 fn ask_as_get(request: &mut ServiceRequest) {
     request.head_mut().method = Method::GET;
     for name in [RANGE, IF_RANGE] {

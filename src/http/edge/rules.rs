@@ -55,24 +55,24 @@ impl HostNames {
 pub struct Rules {
     origins: Origins,
     hosts: HostNames,
-    /// Whether the service is reached from this machine alone, where the name that a browser asked for has to be one of this machine:
-    /// else a page could have its own name resolve to it (DNS rebinding) and be of the same origin.
+    /// Whether the service is reachable from this machine only. Then `Host` has to name this machine, because otherwise a page could let
+    /// its own name resolve to it (DNS rebinding) and be of the same origin.
     is_local: bool,
 }
 
 /// Why a request is not served.
 #[derive(Debug)]
 pub(super) enum Refusal {
-    /// It asks for a host that is not this one.
+    /// Its `Host` is not this service.
     ForeignHost,
-    /// A page of another origin or site sent it.
+    /// It was sent by a page of another origin or site.
     ForeignPage,
-    /// Its body is of a type that no route takes.
+    /// Its body has a type that no route accepts.
     MediaType(Problem),
 }
 
 impl Refusal {
-    /// As the metrics have it.
+    /// Returns the name in metrics.
     pub(super) const fn reason(&self) -> &'static str {
         match self {
             Self::ForeignHost => "foreign_host",
@@ -98,7 +98,7 @@ impl From<Refusal> for Problem {
 }
 
 impl Rules {
-    /// Rules of a service that listens on an address.
+    /// Returns the rules of a service that listens on an address.
     #[must_use]
     pub const fn new(origins: Origins, hosts: HostNames, address: IpAddr) -> Self {
         Self {
@@ -137,7 +137,7 @@ impl Rules {
     fn is_of_foreign_page(&self, request: &RequestHead) -> bool {
         let headers = request.headers();
         let (origin, site) = (headers.get(ORIGIN), headers.get(&SEC_FETCH_SITE));
-        // No browser, or one that shows what its user asked for.
+        // Not a browser, or a page that the user opened.
         if origin.is_none() && site.is_none() || self.origins == Origins::Any {
             return false;
         }
@@ -148,7 +148,7 @@ impl Rules {
         origin.is_some_and(is_foreign) || site.is_some_and(|site| site == "cross-site" || site == "same-site")
     }
 
-    /// Whether an origin is this service's. Its scheme is not compared: a proxy may end TLS.
+    /// Returns whether an origin is that of this service. The scheme is not compared, because a proxy may terminate TLS.
     fn is_own_origin(&self, origin: &HeaderValue, host: Option<&HeaderValue>) -> bool {
         let Some((scheme, authority)) = origin.to_str().ok().and_then(|origin| origin.split_once("://")) else {
             return false;
@@ -163,7 +163,7 @@ impl Rules {
     }
 }
 
-/// A link that was followed, an address that was typed: the answer is shown to the user, and no page reads it.
+/// Returns whether a request is a navigation, such as a followed link: its answer is shown to the user, and no page reads it.
 fn is_navigation(request: &RequestHead) -> bool {
     let is = |name: &HeaderName, value: &str| request.headers().get(name).is_some_and(|given| given == value);
     matches!(request.method, Method::GET | Method::HEAD)
@@ -186,9 +186,9 @@ fn without_port(host: &str) -> &str {
     }
 }
 
-/// `localhost`, a name below it (RFC 6761, section 6.3), or a loopback address.
+/// Returns whether a name is `localhost`, a name below it (RFC 6761, section 6.3), or a loopback address.
 fn is_loopback(name: &str) -> bool {
-    // By far the most frequent ones, without parsing them.
+    // The most frequent ones, without parsing.
     if matches!(name, "127.0.0.1" | "localhost") {
         return true;
     }

@@ -1,7 +1,7 @@
 use super::super::{Problem, no_idempotency_key, no_query};
 use actix_web::{FromRequest, HttpRequest, web};
 
-/// An argument of a handler, and which parts of the request it reads that are refused unless an argument reads them.
+/// An argument of a handler. It states whether it reads the parts of a request that are refused unless an argument reads them.
 pub trait Argument: FromRequest {
     /// Whether it reads the query string.
     const READS_QUERY: bool = false;
@@ -34,7 +34,7 @@ arguments! { A B C D }
 arguments! { A B C D E }
 arguments! { A B C D E F }
 
-/// Refuses what a request has and none of its handler's arguments reads.
+/// Refuses a query string or an `Idempotency-Key` that no argument of the handler reads.
 ///
 /// # Errors
 /// 400 for a query parameter; 422 for an `Idempotency-Key` of a call that is not idempotent, because a client that sends it would rely on
@@ -51,7 +51,7 @@ pub fn check<A: Arguments>(request: &HttpRequest, is_idempotent: bool) -> Result
 
 impl<T: 'static> Argument for web::Data<T> {}
 
-/// For handlers that read the request themselves, and so have to refuse themselves what they do not read.
+/// For handlers that read the request themselves. They have to refuse by themselves what they do not read.
 impl Argument for HttpRequest {
     const READS_QUERY: bool = true;
     const READS_KEY: bool = true;

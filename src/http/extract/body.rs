@@ -10,24 +10,24 @@ use futures_util::future::LocalBoxFuture;
 #[derive(Debug)]
 pub struct Body<T>(pub T);
 
-/// What a body is read as. It is not for positions, which have a parser of their own.
+/// A type that is parsed from a body. Positions use [`Unparsed`], because they have a parser of their own.
 pub trait FromBody: Sized + 'static {
     /// The largest body, bytes. A larger one is a 413.
     const MAX_BYTES: usize;
 
-    /// Reads a body.
+    /// Parses a body.
     ///
     /// # Errors
     /// 400 if it is not JSON, 422 if a value is not acceptable.
     fn read(body: &Bytes, app: AppData<'_>) -> Result<Self, Problem>;
 }
 
-/// The application's data, for bodies whose bounds are settings.
+/// The application data, for bodies whose bounds are settings.
 #[derive(Debug, Clone, Copy)]
 pub struct AppData<'a>(&'a HttpRequest);
 
 impl<'a> AppData<'a> {
-    /// The data of a type, as handlers take it by `web::Data`.
+    /// Returns the data of a type, which handlers take as `web::Data`.
     ///
     /// # Errors
     /// 500 if the application has none.
@@ -38,12 +38,12 @@ impl<'a> AppData<'a> {
     }
 }
 
-/// A body with the bytes that it was read from; for calls that recognise a repeat by them.
+/// A body with its bytes; for calls that recognise a repeated request by them.
 #[derive(Debug)]
 pub struct WithBytes<T> {
-    /// What was read.
+    /// The parsed value.
     pub value: T,
-    /// The body as it was sent, decoded.
+    /// The body after content decoding.
     pub bytes: Bytes,
 }
 
@@ -61,7 +61,7 @@ impl<T: FromBody> FromBody for WithBytes<T> {
 
 impl<T: FromBody> FromRequest for Body<T> {
     type Error = Problem;
-    // One allocation, in the place of the one that reading a body takes by itself.
+    // One allocation, instead of the one that `RawBody::read` makes.
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {

@@ -5,7 +5,7 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use std::future::{Ready, ready};
 
-/// The client of a request; for handlers that wait for long, or give out what must not be lost.
+/// The client of a request; for handlers that wait for long, or deliver something that must not be lost.
 #[derive(Debug, Clone)]
 pub struct Client(HttpRequest);
 
@@ -15,10 +15,10 @@ impl Client {
         client_gone(&self.0).await;
     }
 
-    /// Hands something out, unless the client has disconnected: see [`deliver`].
+    /// Delivers something, unless the client has disconnected: see [`deliver`].
     ///
     /// # Errors
-    /// [`Problem`] for the log: nobody reads it.
+    /// [`Problem`] for the log, if the client has disconnected.
     pub async fn deliver<T>(&self, given: Undelivered<T>) -> Result<T, Problem> {
         deliver(&self.0, given).await
     }

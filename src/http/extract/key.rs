@@ -5,7 +5,7 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use std::future::{Ready, ready};
 
-/// The `Idempotency-Key`, if there is one. A `POST` that is not idempotent and does not take it refuses it.
+/// The `Idempotency-Key`, if the request has one. A `POST` that is not idempotent and does not take this argument refuses it.
 #[derive(Debug)]
 pub struct IdempotencyKey(pub Option<ExternalId>);
 
@@ -22,12 +22,12 @@ impl Argument for IdempotencyKey {
     const READS_KEY: bool = true;
 }
 
-/// For a call that is idempotent or not depending on its body: refuses an `Idempotency-Key` once that is known.
+/// For a call whose body decides whether it is idempotent: refuses an `Idempotency-Key` once that is known.
 #[derive(Debug)]
 pub struct UnreadKey(Result<(), Problem>);
 
 impl UnreadKey {
-    /// The call is not idempotent.
+    /// Refuses the key, because the call is not idempotent.
     ///
     /// # Errors
     /// 422 if the request has an `Idempotency-Key`.

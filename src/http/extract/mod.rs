@@ -1,4 +1,4 @@
-//! The arguments of handlers. Each is read from the request before the handler runs, and answers a request that it cannot be read from.
+//! The arguments of handlers. Each is read from the request before the handler runs. If that fails, the request is answered with its fault.
 
 mod answer;
 mod arguments;

@@ -30,7 +30,7 @@ impl PathValue for ExternalId {
     }
 }
 
-/// Any text, as the router decoded it.
+/// Any text, as decoded by the router.
 impl PathValue for String {
     fn read(request: &HttpRequest, name: &str) -> Result<Self, Problem> {
         Ok(request.match_info().get(name).unwrap_or_default().to_owned())

@@ -4,7 +4,7 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use std::future::{Ready, ready};
 
-/// The parameters of the query string. A handler without it refuses every parameter.
+/// The parameters of the query string. A handler without this argument refuses every parameter.
 #[derive(Debug)]
 pub struct Query<T>(pub T);
 
@@ -46,7 +46,7 @@ impl<T: QueryParameters> Argument for Query<T> {
     const READS_QUERY: bool = true;
 }
 
-/// Any query string, which is not looked at; for pages and probes, whose callers add parameters of their own.
+/// Any query string, which is ignored; for pages and probes, whose callers add parameters of their own.
 #[derive(Debug, Clone, Copy)]
 pub struct AnyQuery;
 
