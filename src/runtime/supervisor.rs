@@ -28,8 +28,8 @@ pub type Stopping = BoxFuture<'static, ()>;
 /// Owns the long-lived tasks of a process: names them, restarts them after a panic, and stops them.
 ///
 /// A task runs on the thread that starts it, and is restarted there. It counts as recovered once it has run for as long as the pause
-/// before its start; until then its component in the [`HealthRegistry`] is degraded. A panic drops the work in progress, so that the same input
-/// cannot stop the task again: callers that wait for an answer see the other end of their channel dropped.
+/// before its start; until then its component in the [`HealthRegistry`] is degraded. A panic drops the work in progress, so that the
+/// same input cannot stop the task again: callers that wait for an answer see the other end of their channel dropped.
 ///
 /// Clones refer to the same tasks.
 #[derive(Debug, Clone, Default)]

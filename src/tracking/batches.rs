@@ -32,9 +32,9 @@ pub(super) struct Coalesced {
     pub is_expired: bool,
     /// The profile members of all the fixes, with their times.
     pub change: Option<Box<Profile>>,
-    /// Whether attributes were left out of that, because there would be too many.
+    /// Whether attributes were left out of the change, because there would be too many.
     pub attributes_left_out: bool,
-    /// Whose fix it is.
+    /// The ticket of the newest fix.
     pub ticket: Ticket,
     /// The tickets of the other fixes, and whether each fix was the newest when it arrived.
     pub others: Vec<(Ticket, bool)>,
@@ -84,7 +84,7 @@ impl Coalesced {
     }
 
     /// Returns whether nothing has to be sent to Redis.
-    pub const fn says_nothing(&self) -> bool {
+    pub const fn is_empty(&self) -> bool {
         self.is_expired && self.change.is_none()
     }
 
@@ -138,7 +138,7 @@ pub(super) fn batches(waiting: Vec<Pending>, clock: impl Fn(Kind) -> Clock) -> V
     batches
 }
 
-/// Looks up an entity without cloning its id.
+/// A map key that borrows the id of an entity, for lookups.
 struct EntityKey<'a>(Kind, &'a Id);
 
 impl std::hash::Hash for EntityKey<'_> {

@@ -1,4 +1,4 @@
-//! Every word that the tracking slice says to Redis, each as one typed function. All keys of a call share a slot.
+//! The Redis commands of the tracking slice, one typed function each. All keys of a call share a slot.
 
 use super::Kind;
 use super::model::{Fix, Removed};
@@ -11,7 +11,7 @@ use crate::store::{Link, Script, StoreError, deferred};
 use redis::{Cmd, Pipeline, Value};
 use std::sync::LazyLock;
 
-/// The most fixes in one script call. Lua's `unpack` is the bound, and beyond some hundred a batch gains nothing.
+/// The most fixes in one script call. It is bounded by Lua's `unpack`, and a batch of more than some hundred fixes is not faster per fix.
 pub const MAX_FIXES: usize = 512;
 
 const PUBLISH: &str = include_str!("lua/publish.lua");
@@ -36,7 +36,7 @@ static REMOVE: LazyLock<Script> = script!("remove", PUBLISH);
 static EXPIRE: LazyLock<Script> = script!("expire", "");
 static PUT_PROFILE: LazyLock<Script> = script!("put_profile", PUBLISH, CLOCK, MERGE_PROFILE);
 
-/// Where a call goes and who makes it.
+/// The target of a call, and its sender.
 #[derive(Debug, Clone, Copy)]
 pub struct Target<'a> {
     /// The kind.
@@ -47,7 +47,7 @@ pub struct Target<'a> {
     pub ttl_ms: i64,
     /// TTL of profiles, milliseconds.
     pub profile_ttl_ms: i64,
-    /// This instance's name.
+    /// The name of this instance.
     pub origin: &'a str,
     /// Now, Unix milliseconds.
     pub now_ms: i64,
@@ -62,15 +62,15 @@ impl Target<'_> {
 /// A fix to store, or a change of its entity's profile.
 #[derive(Debug, Clone, Copy)]
 pub struct Recorded<'a> {
-    /// Whose.
+    /// The id of the entity.
     pub id: &'a Id,
     /// The fix; `None` where only the profile changes.
     pub fix: Option<&'a Fix>,
-    /// What it says of the profile.
+    /// The change of the profile, if there is one.
     pub change: Option<&'a Profile>,
 }
 
-/// What Redis made of one fix.
+/// The outcome of one fix in Redis.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Verdict {
     /// Whether the fix was stored; otherwise a newer one is stored already.
@@ -82,7 +82,7 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// Parses a digit of the answer of `record.lua`.
+    /// Parses a digit of the reply of `record.lua`.
     const fn of(digit: u8) -> Option<Self> {
         let bits = digit.wrapping_sub(b'0');
         if bits > 7 {
@@ -96,7 +96,7 @@ impl Verdict {
     }
 }
 
-/// Stores up to [`MAX_FIXES`] fixes of different entities of one partition. Returns a verdict each.
+/// Stores up to [`MAX_FIXES`] fixes of different entities of one partition. Returns a verdict for each.
 pub async fn record(link: &Link, target: Target<'_>, fixes: &[Recorded<'_>]) -> Result<Vec<Verdict>, StoreError> {
     let call = record_call(link, target, fixes);
     let outcomes: String = link.run(&RECORD, &call).await?;
@@ -235,10 +235,10 @@ pub enum ProfileChange<'a> {
     Merge(&'a Profile),
 }
 
-/// What became of a change of a profile.
+/// The outcome of a change of a profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProfileVerdict {
-    /// Done, as this batch of its partition.
+    /// The profile changed; the number of the batch in its partition.
     Changed(u64),
     /// Nothing changed.
     Unchanged,
@@ -294,7 +294,7 @@ pub async fn profiles(
     hashes.into_iter().map(profile_hash::read).collect()
 }
 
-/// Whether any of the entities of one partition has a profile.
+/// Returns whether any of the entities of one partition has a profile.
 pub async fn any_profile(link: &Link, kind: Kind, partition: u16, ids: &[Id]) -> Result<bool, StoreError> {
     if ids.is_empty() {
         return Ok(false);
@@ -308,16 +308,16 @@ pub async fn any_profile(link: &Link, kind: Kind, partition: u16, ids: &[Id]) ->
     Ok(count > 0)
 }
 
-/// One piece of the GEO index: its ids, and the cursor of the next piece (0 at the end).
+/// Returns a page of the GEO index: the cursor of the next page (0 at the end), and the ids.
 pub async fn index_page(link: &Link, kind: Kind, partition: u16, cursor: u64) -> Result<(u64, Vec<Id>), StoreError> {
     let mut cmd = redis::cmd("ZSCAN");
     cmd.arg(link.store().keys().geo(kind, partition))
         .arg(cursor)
         .arg("COUNT")
         .arg(MAX_FIXES);
-    // As bytes: a member that is no text must not cost the others.
+    // As bytes, because a member that is not UTF-8 must not fail the page.
     let (cursor, members): (u64, Vec<(Vec<u8>, f64)>) = link.query(&cmd).await?;
-    // What is no id was put there by somebody else; it is left alone.
+    // A member that is not an id was added by another program; it is skipped.
     Ok((
         cursor,
         members
@@ -346,7 +346,7 @@ pub async fn snapshots(link: &Link, kind: Kind, partition: u16, ids: &[Id]) -> R
         .collect())
 }
 
-/// The sequence of a partition's latest batch.
+/// Returns the sequence of the latest batch of a partition.
 async fn sequence(link: &Link, kind: Kind, partition: u16) -> Result<u64, StoreError> {
     let sequence: Option<u64> = link
         .query(redis::cmd("GET").arg(link.store().keys().sequence(kind, partition)))
@@ -354,8 +354,8 @@ async fn sequence(link: &Link, kind: Kind, partition: u16) -> Result<u64, StoreE
     Ok(sequence.unwrap_or(0))
 }
 
-/// Lets the sequence of a partition go on behind `known`, if a Redis that has lost its tail would number anew what was
-/// numbered before. Returns the sequence.
+/// Raises the sequence of a partition to at least `known`, so that a Redis that has lost its latest writes does not use a number twice.
+/// Returns the sequence.
 pub async fn raise_sequence(link: &Link, kind: Kind, partition: u16, known: u64) -> Result<u64, StoreError> {
     let sequence = sequence(link, kind, partition).await?;
     if sequence >= known {

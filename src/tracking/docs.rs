@@ -1,4 +1,4 @@
-//! The shapes of bodies, for `OpenAPI` alone: the handlers read and write them without these types.
+//! The schemas of bodies, for the `OpenAPI` document only: the handlers read and write them without these types.
 
 #![expect(clippy::unreadable_literal, reason = "the schema derive reads no separators")]
 #![expect(dead_code, reason = "read by the schema derive only")]
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use utoipa::openapi::schema::{AdditionalProperties, Object, ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::{IntoParams, ToSchema};
 
-/// Where and whom to look for.
+/// The place and extent of a query.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct NearbyParams {
@@ -30,7 +30,7 @@ pub(super) struct NearbyParams {
     source: Option<SourceBody>,
 }
 
-/// A box, and a page of what is in it.
+/// A box, and a page of the entities in it.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct WithinParams {
@@ -49,11 +49,11 @@ pub(super) struct WithinParams {
     cursor: Option<String>,
 }
 
-/// Which entities an answer may name.
+/// The filter of a query.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct FilterParams {
-    /// Only positions that are at most so many seconds old.
+    /// Only positions that are at most this many seconds old.
     #[param(minimum = 0, maximum = 1000000000.0)]
     max_age_s: Option<f64>,
     /// Only entities of one of these statuses; repeat the parameter for several.
@@ -67,11 +67,11 @@ pub(super) struct FilterParams {
     min_capacity: Option<u32>,
 }
 
-/// Which members an answer shows.
+/// The members of each entity in an answer.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct FieldsParam {
-    /// Members to show, with commas between; all if not given. The id is always shown.
+    /// The members to return, separated by commas; default: all. The id is always returned.
     #[param(
         pattern = r"^(id|lat|lon|distance_m|age_ms|timestamp|accuracy_m|altitude_m|speed_mps|heading_deg|status|vehicle_type|capacity|attributes)(,(id|lat|lon|distance_m|age_ms|timestamp|accuracy_m|altitude_m|speed_mps|heading_deg|status|vehicle_type|capacity|attributes))*$",
         example = "lat,lon,distance_m"
@@ -92,7 +92,7 @@ pub struct EntityId(pub Id);
 #[schema(value_type = String, min_length = 1, max_length = 256, pattern = r"^[^\u0000-\u001F\u007F-\u009F]+$", example = "available")]
 pub(super) struct ProfileText(String);
 
-/// What became of a position, or of its deletion (`buffered` alone).
+/// The outcome of a position, or of its deletion (only `buffered`).
 #[derive(ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = PositionOutcome)]
@@ -102,7 +102,7 @@ pub(super) enum OutcomeWord {
     Buffered,
 }
 
-/// Where an answer comes from: `live`, the replica of the instance, or `redis`.
+/// The source of an answer: `live`, the replica of the instance, or `redis`.
 #[derive(ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = Source)]
@@ -116,7 +116,7 @@ pub(super) enum SourceBody {
 #[schema(value_type = Vec<String>, max_items = 32)]
 pub(super) struct WordList(Vec<String>);
 
-/// A text, or up to 32 of them of which one has to fit.
+/// A text, or up to 32 texts of which one has to match.
 #[derive(ToSchema)]
 #[serde(untagged)]
 #[schema(as = Words)]
@@ -184,7 +184,7 @@ pub(super) struct FixBody {
     attributes: Option<BTreeMap<String, serde_json::Value>>,
 }
 
-/// A fix of a batch.
+/// A position of a batch.
 #[derive(ToSchema)]
 pub(super) struct IdentifiedFix {
     /// 1 to 128 characters of `A-Z a-z 0-9 . _ : @ -`; not `.`, `..`, `nearby`, `within`, `positions`, `stream` or `density`.
@@ -194,12 +194,12 @@ pub(super) struct IdentifiedFix {
     fix: FixBody,
 }
 
-/// Fixes of a batch.
+/// The positions of a batch.
 #[derive(ToSchema)]
 #[schema(value_type = Vec<IdentifiedFix>, max_items = 10000)]
 pub(super) struct FixList(Vec<IdentifiedFix>);
 
-/// A batch: up to 10,000 fixes in an array, or an object with the array.
+/// A batch: up to 10,000 positions in an array, or an object with the array.
 #[derive(ToSchema)]
 #[serde(untagged)]
 #[schema(example = json!([{"id": "d-1", "lat": 40.7484, "lon": -73.9857}, {"id": "d-2", "lat": 40.7527, "lon": -73.9772}]))]
@@ -211,13 +211,13 @@ pub(super) enum BatchBody {
     },
 }
 
-/// The latest fix of an entity.
+/// The latest position of an entity.
 #[derive(ToSchema)]
 pub(super) struct PositionBody {
     id: String,
     lat: f64,
     lon: f64,
-    /// How old the fix is, milliseconds.
+    /// The age of the position, milliseconds.
     age_ms: u64,
     /// RFC 3339 with milliseconds, UTC.
     #[schema(format = DateTime)]
@@ -237,25 +237,26 @@ pub(super) struct PositionBody {
 pub(super) struct HitBody {
     #[serde(flatten)]
     position: PositionBody,
-    /// Haversine distance, metres; only where a place was asked about.
+    /// Haversine distance from the place of the query, metres; only in answers to such queries.
     distance_m: Option<f64>,
 }
 
-/// Entities that a query found.
+/// The entities that a query found.
 #[derive(ToSchema)]
 pub(super) struct ListBody {
     results: Vec<HitBody>,
     /// `live` or `redis`.
     source: SourceBody,
-    /// Whether the answer may miss what other instances stored lately, because Redis is away or still being read.
+    /// Whether the answer may miss what other instances stored recently, because Redis is unavailable or still being loaded.
     stale: bool,
-    /// Whether there were more than the limit, or than fit into the answer; of the nearest only said if they did not fit.
+    /// Whether there are more entities than the limit, or than fit into the answer. In answers to nearby queries only present if they
+    /// did not fit.
     truncated: Option<bool>,
     /// Cursor of the next page; only in answers for boxes, and absent on the last page.
     cursor: Option<String>,
 }
 
-/// One place of many to ask about.
+/// A query of a list.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct QueryBody {
@@ -264,23 +265,23 @@ pub(super) struct QueryBody {
     /// Degrees east; values beyond ±180 are wrapped, up to ±540.
     #[schema(minimum = -540, maximum = 540)]
     lon: f64,
-    /// 0 to 200,000; 2,000 if not given.
+    /// The radius, metres; 0 to 200,000, default 2,000.
     #[schema(minimum = 0, maximum = 200000, default = 2000.0)]
     radius_m: Option<f64>,
-    /// 1 to 1,000; 10 if not given.
+    /// The most entities of the answer; 1 to 1,000, default 10.
     #[schema(minimum = 1, maximum = 1000, default = 10)]
     limit: Option<u32>,
     #[schema(minimum = 0, maximum = 1000000000.0)]
     max_age_s: Option<f64>,
-    /// A word or an array of words.
+    /// One status or type, or an array of them.
     status: Option<WordsBody>,
-    /// A word or an array of words.
+    /// One status or type, or an array of them.
     vehicle_type: Option<WordsBody>,
     #[schema(maximum = 1000000000.0)]
     min_capacity: Option<u32>,
 }
 
-/// Up to 1,000 places to ask about.
+/// Up to 1,000 queries.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"queries": [{"lat": 40.7484, "lon": -73.9857, "limit": 3}]}))]
@@ -295,11 +296,11 @@ pub(super) struct QueriesAnswer {
     results: Vec<Vec<HitBody>>,
     source: SourceBody,
     stale: bool,
-    /// True if the lists of the last queries did not fit into the answer and are missing; else absent.
+    /// True if the lists of the last queries are missing because they did not fit into the answer; otherwise absent.
     truncated: Option<bool>,
 }
 
-/// What is known of an entity besides where it is.
+/// The profile of an entity.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"status": "available", "vehicle_type": "sedan", "capacity": 4, "attributes": {"wheelchair": true}}))]
@@ -312,7 +313,7 @@ pub(super) struct ProfileBody {
     attributes: Option<BTreeMap<String, serde_json::Value>>,
 }
 
-/// The same of an entity that is named.
+/// The profile of an entity, with its id.
 #[derive(ToSchema)]
 pub(super) struct ProfileAnswer {
     id: String,

@@ -1,11 +1,11 @@
-//! Entities whose time is over, out of the live index and out of Redis's GEO index.
+//! Removes expired entities from the live index and from the GEO index of Redis.
 //!
-//! Every instance holds every entity's timestamp, so each knows without asking what has expired; no scan of Redis is
-//! needed. All instances of a fleet take the same entities out, which is harmless: the script removes an index entry only
-//! where the snapshot has ended. What expired while no instance ran is found by the next load.
+//! Every instance has the timestamps of all entities, so no scan of Redis is needed to find those that have expired. All instances
+//! remove the same entities, which is harmless: the script removes an index entry only if its snapshot has expired. The next load finds
+//! what expired while no instance ran.
 //!
-//! A profile expires its own TTL after the last position. Each instance extends the TTL of the profiles of the entities that it knows,
-//! periodically and when a position expires, so that no write of a position has to do it.
+//! A profile expires its own TTL after the last position. Each instance extends the TTL of the profiles of the entities in its live
+//! index, periodically and when a position expires, so that no write of a position has to do it.
 
 use super::Kind;
 use super::commands::{self, MAX_FIXES};
@@ -18,20 +18,21 @@ use hashbrown::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How often a part of the index is looked through.
+/// How often a part of the index is swept.
 const TICK: Duration = Duration::from_millis(250);
-/// How many ticks a look through the whole takes: so every expired entity is found within 4 s.
+/// The number of ticks in which the whole index is swept: every expired entity is found within 4 s.
 const TICKS_A_ROUND: usize = 16;
 /// How long after the expiry here Redis is asked about an entity, milliseconds.
 const ASK_AFTER_MS: i64 = 500;
-/// The same for an entity that Redis was asked about before. Redis expires snapshots by its own clock, which may be behind ours.
+/// The same for an entity that Redis was asked about before, milliseconds. Redis expires snapshots by its own clock, which may be behind
+/// ours.
 const ASK_AGAIN_AFTER_MS: i64 = 3_000;
-/// Entities that Redis is asked about in a tick.
+/// The most entities that Redis is asked about in a tick.
 const MOST_ASKED: usize = 8_192;
-/// Profiles are kept alive this many times in their TTL.
+/// How often the TTL of a profile is extended within that TTL.
 const KEEPINGS: u32 = 30;
-/// Records that are looked at for profiles in a tick, at least: a million take two minutes.
-const PROFILE_LOOK: u32 = 2048;
+/// The fewest slots that are scanned for profiles in a tick: a million take two minutes.
+const MIN_SCANNED: u32 = 2048;
 
 /// Sweeps for ever.
 pub async fn keep_sweeping(shared: Arc<Shared>, link: Link) {
@@ -54,7 +55,7 @@ pub async fn keep_sweeping(shared: Arc<Shared>, link: Link) {
             ask_about_orphans(&shared, &link).await
         };
         if let Err(error) = asked.await {
-            tracing::debug!(%error, "expired entities cannot be taken out of Redis yet");
+            tracing::debug!(%error, "expired entities cannot be removed from Redis yet");
         }
     }
 }
@@ -105,7 +106,7 @@ async fn ask_about_orphans(shared: &Shared, link: &Link) -> Result<(), StoreErro
     result
 }
 
-/// A walk through the live indexes for profiles to keep alive, begun [`KEEPINGS`] times in their TTL.
+/// A scan of the live indexes for profiles whose TTL has to be extended, started [`KEEPINGS`] times within that TTL.
 #[derive(Debug, Default)]
 struct Keeping {
     began: Option<Instant>,
@@ -122,7 +123,7 @@ impl Keeping {
             self.began = Some(Instant::now());
             self.cursors = [Some(0); 3];
         }
-        // So fast that it ends within a period.
+        // Fast enough to end within a period.
         let ticks = u32::try_from(period.as_millis() / TICK.as_millis())
             .unwrap_or(u32::MAX)
             .max(1);
@@ -130,7 +131,7 @@ impl Keeping {
         for (kind, cursor) in Kind::ALL.into_iter().zip(&mut self.cursors) {
             if let Some(at) = *cursor {
                 let slots = u32::try_from(shared.live(kind).slots()).unwrap_or(u32::MAX);
-                let (ids, next) = shared.live(kind).with_profile(at, PROFILE_LOOK.max(slots / ticks + 1));
+                let (ids, next) = shared.live(kind).with_profile(at, MIN_SCANNED.max(slots / ticks + 1));
                 *cursor = next;
                 found.extend(ids.into_iter().map(|id| (kind, id)));
             }

@@ -1,9 +1,9 @@
-//! The replica's supply: what other instances store, heard on the update channels.
+//! Follows the update channels, so that the live index contains what other instances store.
 //!
-//! Subscribe first, then load, the newest wins: whatever is stored while the load runs is heard as well. Batches are
-//! numbered without gaps per partition; a gap, a number that goes back (a Redis that lost its tail) or a lost connection
-//! means that something may have been missed, and everything is loaded again. The same happens to a feed that has fallen far behind:
-//! its queue takes memory, and a load is quicker.
+//! The feed subscribes first and then loads, and the newest data win, so it misses nothing that is stored during the load. Batches are
+//! numbered without gaps per partition. A gap, a number that decreases (a Redis that lost its latest writes) or a lost connection means
+//! that updates may have been missed; then everything is loaded again. The same happens if the feed has fallen far behind, because its
+//! queue takes memory and a load is faster.
 
 use super::commands;
 use super::lag::Lag;
@@ -21,7 +21,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Why following ended.
+/// Why the feed ended.
 #[derive(Debug, thiserror::Error)]
 enum Lost {
     #[error(transparent)]
@@ -36,21 +36,22 @@ enum Lost {
     Behind(Duration),
 }
 
-/// The first pause before everything is loaded again; it doubles up to the longest for as long as loading fails.
+/// The first pause before everything is loaded again. It doubles up to the longest pause while loading fails.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// A lag beyond this many times the limit for stale answers leads to a full reload.
 const HOPELESS: u32 = 10;
 
-/// The latest batch heard of each partition of each kind.
+/// The latest batch that was received, by kind and partition.
 #[derive(Debug)]
 struct Heard(Vec<Vec<Latest>>);
 
 #[derive(Debug, Clone, Copy)]
 struct Latest {
     sequence: u64,
-    /// Whether it was heard; before that it is what Redis said after the subscription, and batches up to it may still come.
+    /// Whether it was received on the channel. Otherwise it was read from Redis after the subscription, and batches up to it may still
+    /// arrive.
     heard: bool,
 }
 
@@ -70,27 +71,27 @@ pub async fn follow(shared: Arc<Shared>, link: Link) {
         if shared.is_synced() || matches!(lost, Lost::Asked) {
             pause = FIRST_PAUSE;
         }
-        // A Redis that refuses what a load needs is of no more use than one that is away: the service answers from memory.
+        // A Redis that refuses the commands of a load is as unusable as one that is unavailable: the service answers from memory.
         let is_refused = matches!(&lost, Lost::Store(error) if error.is_refusal());
         shared.set_unsynced(&lost.to_string(), is_refused || !link.is_up());
         match lost {
             Lost::Store(StoreError::Away) => {}
             lost => tracing::warn!(%lost, "the live index no longer follows Redis; it will be loaded anew"),
         }
-        // A Redis that refuses, or that accepts and drops connections, would be hammered without a pause.
+        // Without a pause, a Redis that refuses commands or drops connections would receive requests in a tight loop.
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 
-/// Waits for Redis; without it the service goes on from memory.
+/// Waits for Redis; until then the service answers from memory.
 async fn wait(shared: &Shared, link: &Link) {
-    // At a start Redis usually answers within this; until then nobody should be told that it does not.
+    // Redis usually answers within this time after a start; until then it is not reported as unavailable.
     if tokio::time::timeout(shared.store.timeout(), link.connected())
         .await
         .is_err()
     {
-        shared.set_unsynced("Redis is away", true);
+        shared.set_unsynced("Redis is unavailable", true);
         link.connected().await;
     }
 }
@@ -103,7 +104,7 @@ async fn follow_once(shared: &Shared, link: &Link, heard: &mut Heard) -> Result<
     let mut subscription = shared.store.subscribe(&names).await?;
     heard.catch_up(link).await?;
     for kind in Kind::ALL {
-        // One that is damaged from here on asks for another load.
+        // Damage after this point requests another load.
         shared.live(kind).set_complete();
         shared.live(kind).begin_reload();
     }
@@ -137,8 +138,8 @@ async fn follow_once(shared: &Shared, link: &Link, heard: &mut Heard) -> Result<
                 let entities: usize = Kind::ALL.iter().map(|kind| shared.live(*kind).len()).sum();
                 tracing::info!(entities, "the live index is loaded");
             }
-            // Not before the load has ended: the load may still be about to store an older reading of a profile. A change that arrives
-            // then must be read after it.
+            // Not before the load has ended: the load may still store an older reading of a profile, and a change that arrived
+            // meanwhile must be read after it.
             read = following.unread.read(shared, link), if loaded => read?,
             () = shared.resync.notified() => return Err(Lost::Asked),
             _ = ping.tick() => {
@@ -147,12 +148,12 @@ async fn follow_once(shared: &Shared, link: &Link, heard: &mut Heard) -> Result<
             }
         }
         if loaded {
-            following.look_at_lag()?;
+            following.check_lag()?;
         }
     }
 }
 
-/// The channels of all kinds and partitions, by name.
+/// Returns the channels of all kinds and partitions, by name.
 fn channels(shared: &Shared) -> Vec<(String, Kind)> {
     let keys = shared.store.keys();
     let of_kind = |kind| (0..keys.partitions()).map(move |partition| (keys.updates(kind, partition), kind));
@@ -169,8 +170,8 @@ impl Heard {
         Self(Kind::ALL.map(|_| vec![nothing; partitions]).to_vec())
     }
 
-    /// Begins anew at what Redis has reached. A Redis that has fallen behind what was heard before lost its tail; it is
-    /// made to count on from there, because what is held was numbered so.
+    /// Starts at the current sequences of Redis. If one is lower than the latest that was received, Redis has lost its latest writes; its
+    /// sequence is raised, so that the numbers of the batches held here are not used again.
     async fn catch_up(&mut self, link: &Link) -> Result<(), StoreError> {
         for kind in Kind::ALL {
             for (partition, latest) in (0_u16..).zip(&mut self.0[kind.index()]) {
@@ -181,7 +182,7 @@ impl Heard {
         Ok(())
     }
 
-    /// Notes a batch; an error if one before it was missed.
+    /// Records a batch; fails if an earlier one was missed.
     fn note(&mut self, kind: Kind, head: &Head<'_>) -> Result<(), Lost> {
         let Some(latest) = self.0[kind.index()].get_mut(usize::from(head.partition)) else {
             return Ok(());
@@ -210,7 +211,7 @@ struct Following<'a> {
     heard: &'a mut Heard,
     unread: Unread<'a>,
     lag: Lag,
-    /// Whether the profile of an entity that becomes known is to be read; until the load has come so far, that reads it.
+    /// Whether the profile of a new entity has to be read here. Until the load sets this, the load reads it.
     notes_new: Rc<Cell<bool>>,
 }
 
@@ -276,7 +277,7 @@ impl Following<'_> {
     }
 
     /// Reports how late updates are; fails if the lag requires a reload.
-    fn look_at_lag(&self) -> Result<(), Lost> {
+    fn check_lag(&self) -> Result<(), Lost> {
         let lag = self.lag.now().max(self.unread.lag());
         let most = Duration::from_millis(self.shared.settings.feed_max_lag_ms.into());
         if lag > HOPELESS * most {

@@ -16,12 +16,12 @@ use hashbrown::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often it is looked whether something is unsaved.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How often unsaved entities are searched for.
+const CHECK_EVERY: Duration = Duration::from_millis(200);
 
 /// Flushes for ever.
 pub async fn keep_flushing(shared: Arc<Shared>, link: Link) {
-    let mut tick = tokio::time::interval(LOOK_EVERY);
+    let mut tick = tokio::time::interval(CHECK_EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
@@ -36,7 +36,7 @@ pub async fn keep_flushing(shared: Arc<Shared>, link: Link) {
     }
 }
 
-/// Writes everything of a kind that was unsaved when it began. Returns how many entities that were.
+/// Writes all entities of a kind that are unsaved when it begins. Returns their number.
 ///
 /// # Errors
 /// [`StoreError`] of the first piece that could not be written; it stays unsaved.

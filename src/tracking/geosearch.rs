@@ -1,8 +1,8 @@
-//! `source=redis`: the same question to Redis itself, for those who want the truth and can wait for it.
+//! Answers `source=redis` queries from Redis itself, for clients that prefer current data to a fast answer.
 //!
-//! The GEO index holds places rounded to some decimetres; the snapshots hold them exactly. So more are asked for than are wanted, their
-//! exact distances are taken, and the answer stands once no entry beyond those asked for could be nearer. Other programs may have added
-//! members that are not ids: they are counted and skipped.
+//! The GEO index holds places rounded to some decimetres; the snapshots hold them exactly. So the search asks for more entries than the
+//! limit and computes their exact distances. It ends when no further entry can be nearer than those found. Other programs may have added
+//! members that are not ids; they are counted and skipped.
 
 use super::Kind;
 use super::commands::{self, MAX_FIXES};
@@ -15,18 +15,18 @@ use crate::ids::Id;
 use crate::store::{Link, StoreError};
 use std::sync::Arc;
 
-/// How far a place in the index may lie from the exact one, metres: half a cell of 52 bits is at most 0.3 m by 0.15 m, and
-/// Redis computes on a sphere that is 0.02 % larger than ours, which [`STRETCH`] covers.
+/// The largest distance of a place in the index from the exact place, metres: half a cell of 52 bits is at most 0.3 m by 0.15 m. That
+/// Redis computes on a sphere that is 0.02 % larger than ours is covered by [`STRETCH`].
 const ROUNDING_M: f64 = 0.5;
 /// Redis's earth radius is 6 372 797.560856 m, ours 6 371 008.8 m.
 const STRETCH: f64 = 6_372_797.560_856 / 6_371_008.8;
-/// Index entries looked at before the question is refused as too broad.
-const MOST_LOOKED_AT: usize = 65_536;
+/// The most index entries that a query may examine; beyond that it is refused.
+const MAX_EXAMINED: usize = 65_536;
 
-/// The nearest entities, exactly, by GEOSEARCH.
+/// Returns the nearest entities, by `GEOSEARCH` and exact distances.
 ///
 /// # Errors
-/// 503 while Redis is away, 422 if too few of the nearest 65,536 pass the filter.
+/// 503 while Redis is unavailable, 422 if too few of the nearest 65,536 pass the filter.
 pub async fn nearby(
     shared: &Shared,
     link: &Link,
@@ -36,7 +36,7 @@ pub async fn nearby(
 ) -> Result<Vec<Hit>, Problem> {
     let Ok(_permit) = shared.searches.try_acquire() else {
         return Err(Problem::unavailable(
-            "as many searches in Redis as it should bear are under way; source=live answers at once",
+            "too many searches in Redis are in progress; try again, or use source=live",
             1,
         ));
     };
@@ -70,13 +70,13 @@ async fn nearby_in(
     loop {
         let found = commands::search(link, kind, partition, query.center, radius_m, count)
             .await
-            .map_err(away)?;
+            .map_err(unavailable)?;
         let mut hits = Vec::new();
         for found in found.chunks(MAX_FIXES) {
             hits.extend(
                 exact(shared, link, kind, partition, query, now_ms, found)
                     .await
-                    .map_err(away)?,
+                    .map_err(unavailable)?,
             );
             // Profiles may be large: no more of them are kept than can be in the answer.
             sort(&mut hits, query.limit);
@@ -88,17 +88,17 @@ async fn nearby_in(
         if found.len() < count || settled {
             return Ok(hits);
         }
-        if count >= MOST_LOOKED_AT {
+        if count >= MAX_EXAMINED {
             return Err(Problem::unacceptable_parameter(
                 "radius_m",
                 "too many entities lie inside it and too few pass the filter; narrow it or use source=live",
             ));
         }
-        count = (4 * count).min(MOST_LOOKED_AT);
+        count = (4 * count).min(MAX_EXAMINED);
     }
 }
 
-/// The entities of index entries that are really inside and pass the filter.
+/// Returns the entities of index entries that are within the radius by exact distance and pass the filter.
 async fn exact(
     shared: &Shared,
     link: &Link,
@@ -142,11 +142,12 @@ async fn exact(
     Ok(hits.collect())
 }
 
-fn away(error: StoreError) -> Problem {
+/// Returns the problem for a search that failed.
+fn unavailable(error: StoreError) -> Problem {
     tracing::debug!(%error, "GEOSEARCH failed");
     match error {
         StoreError::Away | StoreError::Lost(_) => {
-            Problem::unavailable("Redis is unavailable; source=live answers without it", 1)
+            Problem::unavailable("Redis is unavailable; use source=live, which does not need it", 1)
         }
         error => error.into(),
     }

@@ -4,19 +4,19 @@ use crate::store::Keys;
 use std::fmt::Write;
 
 impl Keys {
-    /// GEO index of a kind.
+    /// Returns the key of the GEO index of a partition.
     #[must_use]
     pub fn geo(&self, kind: Kind, partition: u16) -> String {
         format!("{}geo:{{{kind}:{partition}}}", self.prefix())
     }
 
-    /// Counter that numbers the stored batches of a partition.
+    /// Returns the key of the counter that numbers the stored batches of a partition.
     #[must_use]
     pub fn sequence(&self, kind: Kind, partition: u16) -> String {
         format!("{}seq:{{{kind}:{partition}}}", self.prefix())
     }
 
-    /// Latest fix of an entity; a tombstone after its removal.
+    /// Returns the key of the latest fix of an entity, or of its tombstone after a removal.
     #[must_use]
     pub fn snapshot(&self, kind: Kind, partition: u16, id: &Id) -> String {
         let mut key = String::new();
@@ -24,7 +24,7 @@ impl Keys {
         key
     }
 
-    /// [`Self::snapshot`] into a buffer that a hot loop keeps.
+    /// Writes [`Self::snapshot`] to a buffer, so that a hot loop allocates nothing.
     pub fn write_snapshot(&self, key: &mut String, kind: Kind, partition: u16, id: &Id) {
         key.clear();
         for part in [self.prefix(), "pos:{", kind.as_str(), ":"] {
@@ -40,14 +40,14 @@ impl Keys {
         key.push_str(id);
     }
 
-    /// Profile of an entity.
+    /// Returns the key of the profile of an entity.
     #[must_use]
     pub fn profile(&self, kind: Kind, partition: u16, id: &Id) -> String {
         format!("{}profile:{{{kind}:{partition}}}:{id}", self.prefix())
     }
 
-    /// Channel on which the stored batches of a partition are published. With several partitions (Cluster) it is a sharded
-    /// channel, in the slot of the keys; the scripts tell the two apart by the hash tag.
+    /// Returns the channel on which the stored batches of a partition are published. With several partitions (Cluster) it is a sharded
+    /// channel in the slot of the keys, which the scripts recognise by its hash tag.
     #[must_use]
     pub fn updates(&self, kind: Kind, partition: u16) -> String {
         if self.partitions() == 1 {

@@ -7,10 +7,10 @@ const MOST_ORIGINS: usize = 1024;
 /// Ticks after which the least age of a sender's messages is measured anew.
 const WINDOW_TICKS: u32 = 60;
 
-/// How late messages are heard.
+/// Measures how late messages arrive.
 ///
-/// Clocks differ between instances by an unknown amount. So a message is as late as it is older, by our clock, than the youngest message
-/// of its sender in the last one or two minutes. Clocks that drift apart, or are set, are no lag for longer than that.
+/// Clocks differ between instances by an unknown amount. So the lag of a message is its age by our clock, minus the least age of the
+/// messages of its sender in the last one or two minutes. A clock that drifts or is set counts as lag for no longer than that.
 #[derive(Debug, Default)]
 pub(super) struct Lag {
     /// The least age of a sender's messages, milliseconds: in this window, and in the one before.
@@ -37,7 +37,7 @@ impl Lag {
         self.latest = Duration::from_millis(u64::try_from(late_ms).unwrap_or(0));
     }
 
-    /// Once a second: where nothing is heard, nothing is late.
+    /// Resets the lag if no message arrived since the last tick. Called once a second.
     pub fn tick(&mut self) {
         if self.heard == 0 {
             self.latest = Duration::ZERO;

@@ -1,4 +1,4 @@
-//! The whole of Redis into the live index, piece by piece, and what to do about entities that Redis turns out not to have.
+//! Loads all data from Redis into the live index, page by page, and handles entities that Redis does not have.
 
 use super::Kind;
 use super::commands::{self, MAX_FIXES};
@@ -14,11 +14,11 @@ use futures_util::{TryStreamExt, stream};
 use hashbrown::HashMap;
 use std::cell::Cell;
 
-/// Pieces of the index that are on their way at once.
+/// Pages of the index that are requested at the same time.
 const PAGES_AHEAD: usize = 4;
 
-/// Loads every kind. Index entries without a snapshot are taken out on the way. When all pieces are taken in, `is_reconciling` is set:
-/// entities that become known before have their profile read here, and those that do after have not.
+/// Loads every kind, and removes index entries without a snapshot. Sets `is_reconciling` once all pages are loaded: the profiles of
+/// entities that are new before that are read here, those of later ones are not.
 pub async fn load(shared: &Shared, link: &Link, is_reconciling: &Cell<bool>) -> Result<(), StoreError> {
     shared.note_redis_clock(link.now_ms().await?);
     for kind in Kind::ALL {
@@ -41,7 +41,7 @@ struct Page {
 }
 
 async fn load_partition(shared: &Shared, link: &Link, kind: Kind, partition: u16) -> Result<(), StoreError> {
-    // The next pieces are on their way while one is taken in, so that neither Redis nor we wait for the other.
+    // The next pages are requested while one is applied, so that neither side waits for the other.
     let index = stream::try_unfold(Some(0), |cursor| async move {
         let Some(cursor) = cursor else { return Ok(None) };
         let (next, ids) = commands::index_page(link, kind, partition, cursor).await?;
@@ -66,7 +66,7 @@ async fn fetch(link: &Link, kind: Kind, partition: u16, ids: Vec<Id>) -> Result<
     Ok(Page { ids, records, profiles })
 }
 
-/// Takes a piece into the live index; returns the entities whose snapshot has ended.
+/// Applies a page to the live index. Returns the entities whose snapshot has expired.
 fn take_page(shared: &Shared, kind: Kind, page: Page) -> Vec<Id> {
     let Page { ids, records, profiles } = page;
     let is_ghost = |record: &Option<Record>| !matches!(record, Some(Record::Position(..)));
@@ -105,9 +105,9 @@ fn take(shared: &Shared, kind: Kind, records: impl Iterator<Item = Record>) {
     });
 }
 
-/// Asks Redis about each entity that the live index has and the load did not return. An entity that was removed is removed here. A fix
-/// or removal that Redis lost (it was killed before its file was written, or a replica without it took over) is marked unsaved, to be
-/// written again. Profiles that were not read are read.
+/// Asks Redis about each entity that the live index has and the load did not return. An entity that was removed in Redis is removed
+/// here. A fix or removal that Redis lost (it was killed before its file was written, or a replica without it took over) is marked as
+/// unsaved, and is written again. Profiles that were not read are read.
 async fn reconcile(shared: &Shared, link: &Link, kind: Kind) -> Result<(), StoreError> {
     let live = shared.live(kind);
     let keys = link.store().keys();
@@ -132,7 +132,7 @@ async fn reconcile(shared: &Shared, link: &Link, kind: Kind) -> Result<(), Store
             }
             profiles::refresh(shared, link, kind, partition, &of(|missing| missing.profile)).await?;
         }
-        // Nothing above waits where nothing is missing; let others have the thread.
+        // If nothing is missing, nothing above yields: let other tasks run.
         tokio::task::yield_now().await;
     }
     Ok(())

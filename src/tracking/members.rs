@@ -1,4 +1,4 @@
-//! Which members of an entity a list shows: the query parameter `fields`.
+//! The query parameter `fields`: the members of an entity that a list shows.
 
 use crate::http::{FieldError, Problem, QueryParameters, QueryString, names};
 
@@ -8,7 +8,7 @@ pub struct Members(u16);
 
 /// A member that may be left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "they are what they are called")]
+#[expect(missing_docs, reason = "named after the members of answers")]
 pub enum Member {
     Lat,
     Lon,
@@ -46,7 +46,7 @@ const NAMES: [(&str, Option<Member>); 14] = [
 ];
 
 impl Default for Members {
-    /// All of them.
+    /// Returns the set of all members.
     fn default() -> Self {
         Self(u16::MAX)
     }
@@ -112,8 +112,8 @@ mod tests {
 
     #[test]
     fn an_unknown_member_is_answered_with_the_nearest_one() {
-        let said = |query| read(query).unwrap_err().to_string();
-        assert!(said("fields=lat,lng").contains("`lng` is unknown: did you mean `lon`?"));
-        assert!(said("fields=").starts_with("422"));
+        let fault = |query| read(query).unwrap_err().to_string();
+        assert!(fault("fields=lat,lng").contains("`lng` is unknown: did you mean `lon`?"));
+        assert!(fault("fields=").starts_with("422"));
     }
 }

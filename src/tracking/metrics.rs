@@ -1,18 +1,18 @@
 use crate::telemetry::{LATENCY, MetricsRegistry};
 use prometheus::{Error, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
-/// Of the tracking slice.
+/// The instruments of the tracking slice.
 #[derive(Debug, Clone)]
 pub struct TrackingMetrics {
-    /// Fixes taken in, by kind and outcome (`stored`, `stale`, `buffered`, `rejected`).
+    /// Received fixes, by kind and outcome (`stored`, `stale`, `buffered`, `rejected`).
     pub fixes: IntCounterVec,
-    /// Age of a fix when it is taken in; of a batch, that of its first.
+    /// Age of a fix on receipt; of a batch, that of its first fix.
     pub fix_age_seconds: Histogram,
-    /// Fixes that the writers hold: those that wait, and those on their way to Redis.
+    /// Fixes that the writers hold: those that wait, and those being written.
     pub writer_queued: IntGauge,
     /// Fixes in one script call.
     pub writer_batch: Histogram,
-    /// Time from sending a batch to Redis to its answer.
+    /// Time from sending a batch to Redis to its reply.
     pub redis_seconds: Histogram,
     /// Entities in the live index, by kind.
     pub live_entities: IntGaugeVec,
@@ -20,7 +20,7 @@ pub struct TrackingMetrics {
     pub live_bytes: IntGaugeVec,
     /// Newest fixes not yet in Redis, by kind.
     pub unsaved: IntGaugeVec,
-    /// Entities taken out because their time was over, by kind.
+    /// Expired entities, by kind.
     pub expired: IntCounterVec,
     /// Time from the sending of an update to its arrival at this instance.
     pub feed_lag_seconds: Histogram,
@@ -29,19 +29,19 @@ pub struct TrackingMetrics {
 }
 
 impl TrackingMetrics {
-    /// Registers them, all at zero.
+    /// Registers the instruments, all at zero.
     ///
     /// # Errors
     /// If another instrument has one of their names.
     pub fn register(registry: &MetricsRegistry) -> Result<Self, Error> {
         Ok(Self {
-            fixes: registry.counters("fleetpulse_fixes_total", "Fixes taken in", &["kind", "outcome"])?,
+            fixes: registry.counters("fleetpulse_fixes_total", "Fixes received", &["kind", "outcome"])?,
             fix_age_seconds: registry.histogram(
                 "fleetpulse_fix_age_seconds",
-                "Age of a fix when it is taken in",
+                "Age of a fix on receipt",
                 &[0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0],
             )?,
-            writer_queued: registry.gauge("fleetpulse_writer_queued", "Fixes that wait for the answer of Redis")?,
+            writer_queued: registry.gauge("fleetpulse_writer_queued", "Fixes that wait for the reply of Redis")?,
             writer_batch: registry.histogram(
                 "fleetpulse_writer_batch_fixes",
                 "Fixes in one script call",
@@ -59,7 +59,7 @@ impl TrackingMetrics {
                 "Newest fixes that Redis does not have yet",
                 &["kind"],
             )?,
-            expired: registry.counters("fleetpulse_expired_total", "Entities whose time was over", &["kind"])?,
+            expired: registry.counters("fleetpulse_expired_total", "Entities that expired", &["kind"])?,
             feed_lag_seconds: registry.histogram(
                 "fleetpulse_feed_lag_seconds",
                 "Age of an update on arrival",

@@ -1,4 +1,4 @@
-//! Positions in, the nearest out.
+//! Ingests positions and profiles of entities, and answers which entities are nearest.
 //!
 //! ```text
 //! handlers ─▶ input ─▶ writer ─▶ commands (Lua) ─▶ Redis ─▶ update channel
@@ -7,26 +7,26 @@
 //! handlers ◀─ answer ◀─ live index ◀───────────── feed, load (other instances)
 //! ```
 //!
-//! | key | type | what |
+//! | key | type | content |
 //! |---|---|---|
-//! | `geo:{kind:p}` | GEO | every entity's place, by id |
-//! | `pos:{kind:p}:ID` | string | latest fix as JSON, or a tombstone; ends at the fix's timestamp plus the TTL |
-//! | `profile:{kind:p}:ID` | hash | `status`, `vehicle_type`, `capacity`, `a:NAME` as JSON, their times `t:…`, `floor`, `v` the batch that changed it last |
-//! | `seq:{kind:p}` | counter | numbers the stored batches of the partition |
+//! | `geo:{kind:p}` | GEO | the place of each entity, by id |
+//! | `pos:{kind:p}:ID` | string | latest fix as JSON, or a tombstone; expires at the timestamp plus the TTL |
+//! | `profile:{kind:p}:ID` | hash | `status`, `vehicle_type`, `capacity`, `a:NAME` as JSON, their times `t:…`, `floor`, and `v`, the number of the batch that changed it last |
+//! | `seq:{kind:p}` | counter | number of the last stored batch of the partition |
 //! | `dbN:updates:kind` | channel | a message per batch; `N` is the number of the Redis database |
 //!
-//! An entity's life, as the live index and Redis agree on it:
+//! The states of an entity, in Redis and in each live index:
 //!
 //! ```text
 //!            fix                   newer fix
-//! unknown ────────▶ here ◀──────────────────────── removed (tombstone)
+//! absent ────────▶ current ◀───────────────────── removed (tombstone)
 //!    ▲               │  └─────────── DELETE ────────▶  │
-//!    └── TTL over ───┴───────────────────── TTL over ──┘
+//!    └── expired ────┴───────────────────── expired ───┘
 //! ```
 //!
-//! **Invariant.** Of one entity's fixes and removals the one with the newest timestamp stands, in Redis decided by the scripts and in
-//! every live index by (timestamp, batch number), whatever the order and the instance they came by. Of each member of a profile the
-//! newest value stands, by the time at which it was set.
+//! **Invariant.** Of the fixes and removals of one entity, the newest one wins, in whatever order and through whichever instance they
+//! arrive. The scripts in Redis and every live index compare the same pair: the timestamp (`ts_ms`), then the time of receipt
+//! (`rx_us`). Of each member of a profile, the value with the newest time wins.
 
 pub mod answer;
 mod batches;

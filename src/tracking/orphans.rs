@@ -5,7 +5,7 @@ use parking_lot::Mutex;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// The most entities that wait. Those beyond are left to the next load, which reads the whole index.
+/// The most entities that wait. Further ones are left to the next load, which reads the whole index.
 const MOST: usize = 2_000_000;
 
 /// Entities that may be in Redis's index but are not in the live index: expired here, past their time to live when they were loaded, or
@@ -17,7 +17,7 @@ pub(super) struct Orphans(Mutex<Waiting>);
 #[derive(Debug, Default)]
 struct Waiting {
     known: HashSet<(Kind, Id)>,
-    /// When Redis is to be asked about each, Unix milliseconds.
+    /// The time at which Redis is asked about each, Unix milliseconds.
     due: BinaryHeap<Reverse<(i64, usize, Id)>>,
 }
 

@@ -5,7 +5,7 @@ use compact_str::CompactString;
 
 pub use super::profile::MAX_ATTRIBUTES;
 
-/// A change of a profile: what to set and what to take away.
+/// A change of a profile: the members to set and to remove.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ProfilePatch {
     /// The status.
@@ -14,19 +14,19 @@ pub struct ProfilePatch {
     pub vehicle_type: Change<CompactString>,
     /// The capacity.
     pub capacity: Change<u32>,
-    /// Attributes by name; `None` takes one away.
+    /// Attributes by name; `None` removes one.
     pub attributes: Vec<(CompactString, Option<Scalar>)>,
 }
 
 /// What a patch does to one member.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Change<T> {
-    /// Leaves it.
+    /// Leaves the member as it is.
     #[default]
     Keep,
-    /// Gives it a value.
+    /// Sets the member.
     Set(T),
-    /// Takes it away.
+    /// Removes the member.
     Remove,
 }
 
@@ -41,7 +41,7 @@ impl<T> Change<T> {
 }
 
 impl ProfilePatch {
-    /// Whether it changes nothing.
+    /// Returns whether it changes nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()

@@ -16,12 +16,12 @@ pub fn write(call: &mut Cmd, change: &Profile) {
         Some(value) => sets.push((name, time_ms, value)),
         None => removals.push((name, time_ms)),
     };
-    let word = |word: &Option<CompactString>| word.as_deref().map(ToOwned::to_owned);
-    put("status".to_owned(), times.status_ms, word(&change.status));
+    let text = |text: &Option<CompactString>| text.as_deref().map(ToOwned::to_owned);
+    put("status".to_owned(), times.status_ms, text(&change.status));
     put(
         "vehicle_type".to_owned(),
         times.vehicle_type_ms,
-        word(&change.vehicle_type),
+        text(&change.vehicle_type),
     );
     let capacity = change.capacity.map(|capacity| capacity.to_string());
     put("capacity".to_owned(), times.capacity_ms, capacity);
@@ -39,7 +39,7 @@ pub fn write(call: &mut Cmd, change: &Profile) {
     }
 }
 
-/// Parses the answer to `HGETALL`. A value that is not one of our profiles, including a key of another type, counts as no profile.
+/// Parses the reply to `HGETALL`. A value that is not one of our profiles, including a key of another type, counts as no profile.
 ///
 /// # Errors
 /// [`StoreError::Refused`] if Redis refused the command for any other reason.
@@ -62,7 +62,7 @@ pub fn read(answer: Value) -> Result<VersionedProfile, StoreError> {
 }
 
 fn read_hash(hash: &HashMap<String, String>) -> VersionedProfile {
-    let word = |name: &str| hash.get(name).map(CompactString::new);
+    let text = |name: &str| hash.get(name).map(CompactString::new);
     let number = |name: &str| hash.get(name).and_then(|number| number.parse().ok()).unwrap_or(0_i64);
     let attributes = hash
         .iter()
@@ -71,8 +71,8 @@ fn read_hash(hash: &HashMap<String, String>) -> VersionedProfile {
         .iter()
         .filter_map(|(name, time)| Some((name.strip_prefix("t:a:")?.to_compact_string(), time.parse().ok()?)));
     let profile = Profile {
-        status: word("status"),
-        vehicle_type: word("vehicle_type"),
+        status: text("status"),
+        vehicle_type: text("vehicle_type"),
         capacity: hash.get("capacity").and_then(|capacity| capacity.parse().ok()),
         attributes: attributes.collect(),
         times: Times {

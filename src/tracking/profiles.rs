@@ -1,5 +1,5 @@
-//! Profiles in the live index: read from Redis when an entity is first seen and whenever its profile was changed, by
-//! whichever instance. The version in the hash decides between two readings that cross.
+//! Reads profiles from Redis into the live index: when an entity is new, and whenever an instance has changed its profile. The version in
+//! the hash decides between two readings that overlap.
 
 use super::Kind;
 use super::commands::{self, MAX_FIXES};
@@ -17,7 +17,7 @@ pub async fn refresh(shared: &Shared, link: &Link, kind: Kind, partition: u16, i
     Ok(())
 }
 
-/// As [`refresh`]; if it fails, all is loaded anew, because nobody would read these again.
+/// Does the same as [`refresh`]. If it fails, it requests a full load, because no other task would read these profiles.
 pub async fn refresh_or_reload(shared: &Shared, link: &Link, kind: Kind, partition: u16, ids: Vec<Id>) {
     if let Err(error) = refresh(shared, link, kind, partition, &ids).await {
         tracing::debug!(%error, "profiles cannot be read");
@@ -27,7 +27,7 @@ pub async fn refresh_or_reload(shared: &Shared, link: &Link, kind: Kind, partiti
 
 /// Reads the profiles of entities, in the same order.
 pub async fn read(link: &Link, kind: Kind, partition: u16, ids: &[Id]) -> Result<Vec<VersionedProfile>, StoreError> {
-    // Few have a profile in most fleets, and then one question is enough.
+    // In most fleets few entities have a profile: then one command is enough.
     if ids.len() > 1 && !commands::any_profile(link, kind, partition, ids).await? {
         return Ok(vec![VersionedProfile::default(); ids.len()]);
     }

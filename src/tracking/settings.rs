@@ -1,7 +1,7 @@
 use crate::kind::Kind;
 use clap::Args;
 
-/// The tracking slice.
+/// The settings of the tracking slice.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Tracking")]
 pub struct TrackingSettings {
@@ -32,13 +32,13 @@ pub struct TrackingSettings {
     pub feed_max_lag_ms: u32,
 }
 
-/// From a second to a week.
+/// Parses a duration from a second to a week.
 fn seconds() -> clap::builder::RangedI64ValueParser<u32> {
     clap::value_parser!(u32).range(1..=604_800)
 }
 
 impl TrackingSettings {
-    /// The time to live of a kind's fixes, milliseconds.
+    /// Returns the TTL of the fixes of a kind, milliseconds.
     #[must_use]
     pub fn ttl_ms(&self, kind: Kind) -> i64 {
         let own = match kind {

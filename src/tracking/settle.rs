@@ -1,8 +1,8 @@
 //! Completes a batch: updates the live index, then answers the callers.
 //!
-//! If Redis is unavailable, or the connection is lost half-way, fixes go to the live index as unsaved and are answered as buffered;
-//! [`super::flush`] writes them later. So a batch whose outcome is unknown may be written twice, which is harmless because the newest
-//! wins.
+//! If Redis is unavailable, or the connection is lost before the reply, fixes are stored in the live index as unsaved and answered as
+//! buffered; [`super::flush`] writes them later. A batch whose outcome is unknown may so be written twice, which is harmless because the
+//! newest fix wins.
 
 use super::Kind;
 use super::batches::Coalesced;
@@ -29,7 +29,7 @@ pub(super) async fn settle(
     let mut unread: Vec<Id> = Vec::new();
     let mut answers = Vec::with_capacity(entities.len());
     for entity in entities {
-        let verdict = if entity.says_nothing() { None } else { verdicts.next() };
+        let verdict = if entity.is_empty() { None } else { verdicts.next() };
         let verdict = verdict.copied().unwrap_or_default();
         if verdict.is_profile_changed {
             unread.push(entity.id.clone());

@@ -1,4 +1,4 @@
-//! What all threads of an instance share of the tracking slice.
+//! The state of the tracking slice that all threads of an instance share.
 
 use super::Kind;
 use super::commands::Target;
@@ -18,53 +18,53 @@ use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
 
-/// `GEOSEARCH`es that an instance has under way at once.
+/// The most `GEOSEARCH`es that an instance runs at the same time.
 const SEARCHES: usize = 2;
 
-/// What all threads of an instance share of the tracking slice.
+/// The state of the tracking slice that all threads of an instance share.
 #[derive(Debug)]
 pub struct Shared {
-    /// Names this instance in update messages.
+    /// The name of this instance in update messages.
     pub origin: String,
     /// The settings.
     pub settings: TrackingSettings,
-    /// The way to Redis.
+    /// The Redis store.
     pub store: Store,
     /// The instruments.
     pub metrics: TrackingMetrics,
     health: Arc<HealthRegistry>,
     counters: [FixCounters; 3],
     live: [LiveIndex; 3],
-    /// Asks the feed to load everything anew.
+    /// Requests a full load from the feed.
     pub resync: Notify,
-    /// Entities that only Redis's index has.
+    /// Entities that are in the index of Redis only.
     pub(super) orphans: Orphans,
-    /// Bounds the `GEOSEARCH`es under way: each takes milliseconds of the one thread that Redis has.
+    /// Bounds the concurrent `GEOSEARCH`es: each takes milliseconds of the single thread of Redis.
     pub searches: Semaphore,
     synced: AtomicBool,
-    /// Whether the updates of other instances come too late.
+    /// Whether the updates of other instances arrive too late.
     late: AtomicBool,
-    /// How far Redis's clock was ahead of ours when a load began, milliseconds.
+    /// How far the clock of Redis was ahead of ours when the last load began, milliseconds.
     redis_ahead_ms: AtomicI64,
-    /// Whether it was synced once.
+    /// Whether the live index was synced at least once.
     loaded: AtomicBool,
 }
 
-/// The counters of one kind's fixes, looked up once.
+/// The counters of the fixes of one kind, resolved once.
 #[derive(Debug)]
 pub struct FixCounters {
     /// Acknowledged by Redis.
     pub stored: IntCounter,
-    /// A newer one was there.
+    /// Older than a stored fix, or than the time to live.
     pub stale: IntCounter,
-    /// Held in memory until Redis is back.
+    /// Held in memory until Redis is available.
     pub buffered: IntCounter,
-    /// Not valid, or no room.
+    /// Invalid, or without room.
     pub rejected: IntCounter,
 }
 
 impl Shared {
-    /// The state of a fresh instance: an empty index for each kind.
+    /// Creates the state of a new instance, with an empty index for each kind.
     #[must_use]
     pub fn new(
         settings: TrackingSettings,
@@ -87,7 +87,7 @@ impl Shared {
         });
         // 16 hexadecimal digits: short, because every message carries it.
         let origin = Uuid::new_v4().simple().to_string()[..16].to_owned();
-        // Without any Redis there is nothing to load and nobody else to hear of.
+        // Without Redis there is nothing to load, and no other instance to follow.
         let alone = !store.is_configured();
         health.set("live_index", if alone { State::Ok } else { State::Starting }, None);
         Self {
@@ -108,19 +108,19 @@ impl Shared {
         }
     }
 
-    /// The live index of a kind.
+    /// Returns the live index of a kind.
     #[must_use]
     pub fn live(&self, kind: Kind) -> &LiveIndex {
         &self.live[kind.index()]
     }
 
-    /// The counters of a kind.
+    /// Returns the counters of a kind.
     #[must_use]
     pub fn counters(&self, kind: Kind) -> &FixCounters {
         &self.counters[kind.index()]
     }
 
-    /// Whether the live index is known to hold what Redis holds.
+    /// Returns whether the live index contains everything that Redis contains, as far as is known.
     #[must_use]
     pub fn is_synced(&self) -> bool {
         self.synced.load(Ordering::Relaxed)
@@ -128,25 +128,25 @@ impl Shared {
             && !self.live.iter().any(LiveIndex::is_incomplete)
     }
 
-    /// Notes what Redis's clock says now, Unix milliseconds.
+    /// Records the current time of Redis, Unix milliseconds.
     pub(super) fn note_redis_clock(&self, redis_now_ms: i64) {
         self.redis_ahead_ms
             .store(redis_now_ms - clock::now_ms(), Ordering::Relaxed);
     }
 
-    /// Redis's clock, roughly, Unix milliseconds.
+    /// Returns the approximate time of Redis, Unix milliseconds.
     pub(super) fn redis_now_ms(&self) -> i64 {
         clock::now_ms() + self.redis_ahead_ms.load(Ordering::Relaxed)
     }
 
-    /// The live index is being loaded. Until it was for the first time, nobody should be sent here for answers.
+    /// Reports that the live index is being loaded. Until the first load ends, the instance is not ready.
     pub(super) fn set_loading(&self) {
         if !self.loaded.load(Ordering::Relaxed) {
             self.health.set("live_index", State::Starting, None);
         }
     }
 
-    /// The live index follows Redis from here on.
+    /// Reports that the live index follows Redis from now on.
     pub(super) fn set_synced(&self) {
         self.late.store(false, Ordering::Relaxed);
         self.synced.store(true, Ordering::Relaxed);
@@ -154,18 +154,18 @@ impl Shared {
         self.health.set("live_index", State::Ok, None);
     }
 
-    /// The live index answers from what it has, and may miss what other instances store. Before it was loaded for the
-    /// first time it is still starting, unless there is no Redis to load it from.
-    pub(super) fn set_unsynced(&self, why: &str, is_away: bool) {
+    /// Reports that the live index may miss what other instances store. Before its first load it is still starting, unless Redis is
+    /// unavailable.
+    pub(super) fn set_unsynced(&self, why: &str, is_unavailable: bool) {
         self.synced.store(false, Ordering::Relaxed);
-        let starting = !is_away && !self.loaded.load(Ordering::Relaxed);
+        let starting = !is_unavailable && !self.loaded.load(Ordering::Relaxed);
         let state = if starting { State::Starting } else { State::Degraded };
         self.health.set("live_index", state, Some(why));
     }
 
     /// Sets the lag of other instances' updates, if it is too high: then answers may miss what other instances store.
     pub(super) fn set_lag(&self, lag: Option<Duration>) {
-        // Called for every message: nothing but a look where nothing changes.
+        // Called for every message, so the usual case is one comparison.
         if lag.is_some() == self.late.load(Ordering::Relaxed) {
             return;
         }
@@ -174,13 +174,13 @@ impl Shared {
             None if self.is_synced() => self.health.set("live_index", State::Ok, None),
             None => {}
             Some(lag) => {
-                let why = format!("updates of other instances come {} ms late", lag.as_millis());
+                let why = format!("updates of other instances are {} ms late", lag.as_millis());
                 self.health.set("live_index", State::Degraded, Some(&why));
             }
         }
     }
 
-    /// Sets the gauges of the live indexes, and the warning where one is full.
+    /// Sets the gauges of the live indexes, and the warning if one is full.
     pub(super) fn measure(&self) {
         let gauge = |of: &IntGaugeVec, kind: Kind, value: usize| {
             of.with_label_values(&[kind.as_str()])
@@ -204,7 +204,7 @@ impl Shared {
         self.health.warn("live_index_full", detail.as_deref());
     }
 
-    /// A call about a partition of a kind, made now by this instance.
+    /// Returns the target of a call about a partition of a kind, made now by this instance.
     #[must_use]
     pub fn target(&self, kind: Kind, partition: u16) -> Target<'_> {
         Target {
@@ -217,7 +217,7 @@ impl Shared {
         }
     }
 
-    /// Now, and how old a fix of this kind may be.
+    /// Returns the current time, with the TTL of a kind.
     #[must_use]
     pub fn clock(&self, kind: Kind) -> Clock {
         Clock {

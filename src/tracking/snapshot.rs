@@ -1,7 +1,7 @@
 //! The JSON that crosses Redis: snapshots and update messages.
 //!
-//! A snapshot begins with `{"ts_ms":` and 13 digits, `,"rx_us":` and 16 digits, because the scripts compare that text: so snapshots and
-//! tombstones of an entity have one order, whoever compares them. Every timestamp that passes `tracking::input` has 13 digits (2001 to
+//! A snapshot begins with `{"ts_ms":` and 13 digits, then `,"rx_us":` and 16 digits. The scripts compare that text, so they order the
+//! snapshots and tombstones of an entity as the live index does. Every timestamp that passes `tracking::input` has 13 digits (2001 to
 //! 2286).
 
 use super::model::{Fix, Removed};
@@ -39,7 +39,7 @@ pub fn write(buffer: &mut Vec<u8>, id: &Id, fix: &Fix) {
         speed_mps: fix.speed_mps,
         heading_deg: fix.heading_deg,
     };
-    // Numbers and text into memory: there is nothing in this that can fail.
+    // Writing numbers and text to memory cannot fail.
     let _ = serde_json::to_writer(buffer, &snapshot);
 }
 
@@ -47,7 +47,7 @@ pub fn write(buffer: &mut Vec<u8>, id: &Id, fix: &Fix) {
 #[derive(Debug, Deserialize)]
 pub struct Snapshot<'a> {
     ts_ms: i64,
-    /// 0 for one of an earlier release, which the scripts order before all others of its time.
+    /// 0 for a snapshot of an earlier release, which the scripts order before all others with its timestamp.
     #[serde(default)]
     rx_us: i64,
     id: &'a str,
@@ -113,7 +113,7 @@ pub fn read(json: &[u8]) -> Option<Record> {
     serde_json::from_slice::<Snapshot<'_>>(json).ok()?.record()
 }
 
-/// What was stored by one script call, as published.
+/// The data that one script call stored, as published.
 #[derive(Debug, Deserialize)]
 pub struct Message<'a> {
     /// Fixes that were stored.
@@ -122,34 +122,34 @@ pub struct Message<'a> {
     /// Tombstones.
     #[serde(borrow, default)]
     pub removed: Vec<Snapshot<'a>>,
-    /// Whose profiles changed.
+    /// The ids of entities whose profiles changed.
     #[serde(borrow, default)]
     pub profiles: Vec<&'a str>,
 }
 
-/// The first members of a message, read without parsing the rest: most messages an instance hears are its own.
+/// The first members of a message, read without parsing the rest, because most messages that an instance receives are its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head<'a> {
-    /// The instance that sent it.
+    /// The name of the instance that sent it.
     pub origin: &'a str,
-    /// When it sent it, Unix milliseconds.
+    /// The time at which it was sent, Unix milliseconds.
     pub sent_ms: i64,
     /// The partition that it is about.
     pub partition: u16,
-    /// The number of the batch within its partition; without gaps.
+    /// The number of the batch in its partition; numbers have no gaps.
     pub sequence: u64,
-    /// Whether it is about fixes first of all, so that a writer sent it.
+    /// Whether it begins with fixes, which means that a writer sent it.
     pub is_of_fixes: bool,
 }
 
 impl<'a> Head<'a> {
-    /// The text that scripts are given to open a message with.
+    /// Returns the text with which scripts begin a message.
     #[must_use]
     pub fn open(origin: &str, sent_ms: i64, partition: u16) -> String {
         format!("{{\"origin\":\"{origin}\",\"sent_ms\":{sent_ms},\"partition\":{partition}")
     }
 
-    /// Reads the head of a message.
+    /// Parses the head of a message.
     #[must_use]
     pub fn read(message: &'a str) -> Option<Self> {
         let (origin, rest) = message.strip_prefix("{\"origin\":\"")?.split_once('"')?;
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tombstone_is_told_from_a_fix() {
+    fn a_tombstone_is_distinguished_from_a_fix() {
         let removed = |received_us| Removed {
             at_ms: 1_790_000_000_123,
             received_us,

@@ -26,11 +26,11 @@ pub(super) struct Unread<'a> {
 
 struct Waiting {
     ids: HashSet<Id>,
-    /// Since when the oldest waits, at most.
+    /// When the oldest began to wait, or earlier.
     since: Instant,
 }
 
-/// What is being read.
+/// A read in progress.
 struct Reading<'a> {
     since: Instant,
     answer: LocalBoxFuture<'a, Answer>,
@@ -58,7 +58,7 @@ impl<'a> Unread<'a> {
         true
     }
 
-    /// Has the time that all of them have waited begin now: until now they were not to be read.
+    /// Counts the waiting time of all profiles from now on, because they could not be read before.
     pub fn begin_now(&mut self) {
         let now = Instant::now();
         self.waiting.values_mut().for_each(|waiting| waiting.since = now);

@@ -1,8 +1,8 @@
-//! Fixes on their way to Redis, in natural batches.
+//! Writes fixes to Redis in natural batches.
 //!
-//! While one batch is on its way the next collects: alone a fix goes at once, under load hundreds share one script call.
-//! Every HTTP worker has a writer of its own, on its own thread with its own connection, so that a fix is parsed, sent and
-//! answered without a hop between threads. The queue is bounded; a fix that finds it full is refused.
+//! While one batch is being written, the next one collects: a single fix is written at once, and under load hundreds share one script
+//! call. Every HTTP worker has its own writer, on its own thread with its own connection, so that a fix is parsed, sent and answered
+//! without a hop between threads. The queue is bounded; a fix for which it has no room is refused.
 //!
 //! The fixes of a large request are written in pieces, so that those of other requests are written in between.
 
@@ -29,18 +29,18 @@ use tokio::time::timeout;
 
 pub use super::ticket::{Outcome, Written};
 
-/// Batches that may be on their way at once: enough that Redis never waits for us, few enough that batches grow.
+/// Batches that may be written at the same time: enough that Redis never waits for us, few enough that batches grow.
 const IN_FLIGHT: usize = 2;
 
-/// From a batch of this size on there is load, and the next one waits for [`TURNS`] of this thread's other tasks: the answers
-/// of the last batch go out and the requests that they bring come in. Otherwise half of the senders would wait in each of
-/// two batches by turns, and every batch costs Redis and us a wake-up. Nothing waits for a clock.
+/// A batch of at least this size means load. Then the next batch waits for [`TURNS`] turns of the other tasks of this thread, so that the
+/// answers of the last batch are sent and the requests that follow are received. Otherwise half of the senders would wait in each of two
+/// alternating batches, and every batch costs Redis and us a wake-up. No timer is involved.
 const BUSY: usize = 8;
 const TURNS: usize = 4;
 
 /// A request with more fixes than this is split into pieces.
 const LARGE: usize = 64;
-/// The most fixes of large requests in one round, besides all others: two script calls.
+/// The most fixes of large requests in one round, in addition to all others: two script calls.
 const PIECE: usize = 2 * commands::MAX_FIXES;
 
 /// How long a large request waits for room in the queue.
@@ -110,22 +110,22 @@ impl Writer {
         Self(Rc::new(inner))
     }
 
-    /// The connection that it writes over, for other commands of the same thread.
+    /// Returns its connection, for other commands of the same thread.
     #[must_use]
     pub fn link(&self) -> &Link {
         &self.0.link
     }
 
-    /// What all threads share.
+    /// Returns the state that all threads share.
     #[must_use]
     pub fn shared(&self) -> &Arc<Shared> {
         &self.0.shared
     }
 
-    /// Writes one fix and says what became of it.
+    /// Writes one fix and returns its outcome.
     ///
     /// # Errors
-    /// [`QueueFull`]; nothing was taken then.
+    /// [`QueueFull`]; the fix was not accepted then.
     pub async fn write(&self, kind: Kind, id: Id, report: Report) -> Result<Written, QueueFull> {
         if self.has_no_room(kind, &id) {
             self.0.shared.counters(kind).rejected.inc();
@@ -141,8 +141,8 @@ impl Writer {
     }
 
     /// Reserves room for fixes that have not been read yet; see [`Self::write_all`]. A batch for which there is no room is refused before
-    /// it costs time. It waits for room for up to half a second: senders that are refused at once retry at once, and their requests would
-    /// take the time of those that are accepted.
+    /// it costs time. The call waits for room for up to half a second, because senders that are refused at once retry at once, and their
+    /// requests would take the time of accepted ones.
     ///
     /// # Errors
     /// [`QueueFull`]; nothing is reserved then.
@@ -166,7 +166,7 @@ impl Writer {
         if let Ok(Ok(reserved)) = timeout(WAIT_FOR_ROOM, room).await {
             return Ok(reserved);
         }
-        // There may be room for those behind.
+        // There may be room for the next requests in line.
         queue.admit(most);
         Err(QueueFull)
     }
@@ -178,10 +178,10 @@ impl Writer {
         }
     }
 
-    /// Writes many fixes and says what became of each, in order. What of the reserved room they do not need is given back.
+    /// Writes many fixes and returns the outcome of each, in order. Unused reserved room is released.
     ///
     /// # Errors
-    /// [`QueueFull`] if more is needed than is reserved, and there is no room for the rest; none was taken then.
+    /// [`QueueFull`] if more room is needed than was reserved, and there is none; no fix was accepted then.
     pub async fn write_all(
         &self,
         kind: Kind,
@@ -195,7 +195,7 @@ impl Writer {
         if let Some(more) = count.checked_sub(reserved.count) {
             self.reserve(more)?;
         }
-        // The queue gives it back, fix by fix.
+        // The queue releases this room fix by fix.
         reserved.count = reserved.count.saturating_sub(count);
         drop(reserved);
         let (tickets, written) = Ticket::many(count);
@@ -224,7 +224,7 @@ impl Writer {
             .unwrap_or_else(|_ended| vec![Outcome::Interrupted.alone(); count]))
     }
 
-    /// Returns whether Redis has no room for new entities, and this is one. Without a complete live index nobody can say which are new.
+    /// Returns whether Redis has no room for new entities, and this is one. If the live index is incomplete, no entity counts as new.
     fn has_no_room(&self, kind: Kind, id: &Id) -> bool {
         let shared = &self.0.shared;
         shared.store.is_nearly_full() && shared.is_synced() && !shared.live(kind).has_record(id)
@@ -260,14 +260,14 @@ impl Queue {
         self.admit(shared.settings.writer_queue);
     }
 
-    /// Gives room to those who wait for it.
+    /// Grants room to the requests in line.
     fn admit(&self, most: usize) {
         loop {
             let mut line = self.line.borrow_mut();
             // Requests that no longer wait are skipped.
             let fits = |first: &mut Wanted| first.ready.is_closed() || self.held.get() + first.count <= most;
             let Some(first) = line.pop_front_if(fits) else { return };
-            // What follows may give room back, which leads here again.
+            // The code below may release room, which calls this method again.
             drop(line);
             let writer = first.writer.upgrade().filter(|_| !first.ready.is_closed());
             let Some(writer) = writer.map(Writer) else { continue };
@@ -309,7 +309,7 @@ async fn run(shared: Arc<Shared>, link: Link, queue: Rc<Queue>) {
             queue: &queue,
             count: waiting.len(),
         };
-        // One time for all: of those that are about one entity the last counts anyway.
+        // One time for all: of several fixes of one entity the last one counts anyway.
         let received_us = clock::unique_us();
         for pending in &mut waiting {
             pending.report.fix.received_us = received_us;
@@ -324,7 +324,7 @@ async fn run(shared: Arc<Shared>, link: Link, queue: Rc<Queue>) {
     }
 }
 
-/// Room in a queue for fixes that are still to be queued. Given back when dropped.
+/// Reserved room in a queue. It is released when this is dropped.
 #[derive(Debug)]
 pub struct Reserved {
     inner: Rc<Inner>,
@@ -338,7 +338,7 @@ impl Drop for Reserved {
     }
 }
 
-/// Fixes that are being written. Dropping this makes room for as many others.
+/// Fixes that are being written. Their room is released when this is dropped.
 struct Held<'a> {
     shared: &'a Shared,
     queue: &'a Queue,
@@ -356,7 +356,7 @@ async fn store(shared: &Shared, link: &Link, batch: Batch) {
     let fixes: Vec<Recorded<'_>> = batch
         .entities
         .iter()
-        .filter(|entity| !entity.says_nothing())
+        .filter(|entity| !entity.is_empty())
         .map(Coalesced::recorded)
         .collect();
     if fixes.is_empty() {
@@ -383,7 +383,7 @@ async fn store(shared: &Shared, link: &Link, batch: Batch) {
     }
 }
 
-/// The whole chain of an error in one line.
+/// Returns an error and its source in one line.
 fn cause(error: &StoreError) -> String {
     match error {
         StoreError::Lost(source) | StoreError::Refused(source) => format!("{error}: {source}"),

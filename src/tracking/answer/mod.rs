@@ -1,7 +1,7 @@
-//! Answers as JSON, written straight from what the live index gives.
+//! Writes answers as JSON, directly from the data of the live index.
 //!
-//! By hand and not by serde: an answer has some hundred member names, and serde looks through each for characters to
-//! escape; in a profile of nearby under load that stood out. Only text that a client chose goes through serde here.
+//! The JSON is written by hand: an answer has some hundred member names, and serde searches each for characters to escape, which took a
+//! visible share of the CPU time of nearby queries. Only text that comes from a client is written by serde.
 
 use super::members::{Member, Members};
 use super::model::{Entity, Hit, Profile};
@@ -10,21 +10,21 @@ use crate::ids::Id;
 use crate::runtime::{NoRoom, NoTurn, Room, Turn};
 use tokio::task::yield_now;
 
-/// How entities are shown.
+/// The form of entities in an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// Flat objects.
+    /// Flat objects of JSON.
     Json,
-    /// Features of RFC 7946.
+    /// `GeoJSON` features (RFC 7946).
     GeoJson,
 }
 
-/// What a query found.
+/// The entities that a query found.
 #[derive(Debug, Clone, Copy)]
 pub enum Found<'a> {
-    /// With distances.
+    /// Entities with their distances.
     Hits(&'a [Hit]),
-    /// Without.
+    /// Entities without distances.
     Entities(&'a [Entity]),
 }
 
@@ -44,24 +44,24 @@ impl Found<'_> {
     }
 }
 
-/// A list of entities with what is to be known of the list.
+/// A list of entities, with its properties.
 #[derive(Clone, Copy)]
 pub struct List<'a> {
     /// The entities, in order.
     pub found: Found<'a>,
-    /// Where they were looked for: `live` or `redis`.
+    /// The source of the answer: `live` or `redis`.
     pub source: &'static str,
-    /// Whether the answer may miss what other instances stored lately.
+    /// Whether the answer may miss what other instances stored recently.
     pub stale: bool,
-    /// Whether there were more than the limit, where that is always said.
+    /// Whether there are more entities than the limit; `None` for lists that report only what did not fit.
     pub truncated: Option<bool>,
-    /// Makes the cursor of the page behind an id, where there are pages; its alphabet needs no escaping in JSON.
+    /// Returns the cursor of the page after an id, for lists with pages. Its alphabet needs no escaping in JSON.
     pub cursor: Option<&'a dyn Fn(&Id) -> String>,
-    /// Now, for ages.
+    /// The current time, Unix milliseconds, from which ages are computed.
     pub now_ms: i64,
-    /// How they are shown.
+    /// The form of the entities.
     pub form: Form,
-    /// What of them is shown.
+    /// The members of each entity that are shown.
     pub members: Members,
     /// The most bytes that the body may have; entities that do not fit are left out.
     pub most_bytes: usize,
@@ -70,12 +70,12 @@ pub struct List<'a> {
 /// Bytes of a body that are reserved for the members after the entities.
 const TAIL: usize = 512;
 
-/// How much is written in one step: some hundred microseconds.
+/// Bytes that are written in one step, which takes some hundred microseconds.
 const STEP: usize = 64 * 1024;
 
 impl List<'_> {
-    /// The answer's body. Whatever the limit, it has the first entity. A long one is written in steps, with other tasks in between, and in
-    /// the turn of long work on this thread; `memory` takes room for it.
+    /// Writes the body of the answer. It always contains the first entity. A long body is written in steps, in the turn of long work on
+    /// this thread, and other tasks run in between; `memory` takes room for it.
     ///
     /// # Errors
     /// [`NotWritten`].
@@ -87,7 +87,7 @@ impl List<'_> {
         Ok(self.end(json, written))
     }
 
-    /// The same at once.
+    /// Writes the body in one step.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
         let (mut json, mut written) = (self.begin(), 0);

@@ -11,25 +11,25 @@ use actix_web::HttpResponse;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// The largest body of a batch, bytes: 10,000 fixes with everything that a fix may say.
+/// The largest body of a batch, bytes: 10,000 fixes with all their members.
 const MAX_BODY: usize = 8 * 1024 * 1024;
 
-/// Why the position of a new entity is not taken.
+/// Why the position of a new entity is refused.
 const NO_ROOM: &str =
     "Redis is nearly full, and positions of new entities are not stored; delete data, or raise its maxmemory";
 
-/// What became of a batch.
+/// The outcome of a batch.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub struct BatchAnswer {
-    /// Fixes that were stored.
+    /// Positions that were stored.
     accepted: usize,
     /// Positions that are older than the current one or than their time to live; ignored.
     stale: usize,
-    /// Fixes in this instance's memory until Redis is back.
+    /// Positions that this instance keeps in memory until Redis is available.
     buffered: usize,
-    /// Elements that were not taken.
+    /// Elements that were rejected.
     rejected: Vec<RejectedPosition>,
-    /// What was dropped of the other elements: the first 100 warnings. Absent if there are none.
+    /// The first 100 warnings about members that were dropped from the other elements. Absent if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Option<Vec<PositionWarning>>)]
     warnings: Vec<PositionWarning>,
@@ -38,23 +38,23 @@ pub struct BatchAnswer {
     warnings_total: Option<usize>,
 }
 
-/// An element of a batch that was not taken.
+/// An element of a batch that was rejected.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RejectedPosition {
-    /// Its place in the batch, from 0; with NDJSON empty lines do not count.
+    /// Its index in the batch, from 0; in NDJSON empty lines do not count.
     index: usize,
-    /// Its id, if it gave a valid one.
+    /// Its id, if it has a valid one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     id: Option<Id>,
-    /// What is wrong with it.
+    /// The fault.
     detail: String,
 }
 
 impl RejectedPosition {
-    /// About as many bytes as it takes of an answer.
+    /// Returns about how many bytes it takes in an answer.
     fn size(&self) -> usize {
-        /// Names of members, the index, and what is escaped.
+        /// The names of the members, the index, and escapes.
         const AROUND: usize = 64;
         AROUND + self.id.as_ref().map_or(0, |id| id.len()) + self.detail.len()
     }
@@ -71,7 +71,7 @@ impl RejectedPosition {
         (String = "application/x-ndjson", example = "{\"id\":\"d-1\",\"lat\":40.7484,\"lon\":-73.9857}\n{\"id\":\"d-2\",\"lat\":40.7527,\"lon\":-73.9772}\n"))),
     params(("kind" = String, Path, description = "drivers, vehicles or users")),
     responses(
-        (status = 200, description = "What became of them", body = BatchAnswer),
+        (status = 200, description = "The outcome", body = BatchAnswer),
         (status = 413, description = "More than 10,000 positions, 8 MiB, or `TRACKING_WRITER_QUEUE`", body = Problem),
         (status = 422, description = "Neither an array nor an object with positions", body = Problem),
         (status = 503, description = "The write queue is full and no position was accepted, or a fault of the service interrupted the request; send the whole batch again", body = Problem),
@@ -83,8 +83,8 @@ pub async fn report_batch(
     state: State,
     Unparsed(body): Unparsed<MAX_BODY>,
 ) -> Result<HttpResponse, Problem> {
-    // A batch without room in the queue is refused here, before it is parsed: under overload the time goes to those that are taken. One
-    // that may be larger than the whole queue is parsed, to find out whether it is (413).
+    // A batch without room in the queue is refused here, before it is parsed, so that overload takes no time from accepted batches. A
+    // batch that may be larger than the whole queue is parsed, to find out whether it is (413).
     let room = state.shared().settings.writer_queue;
     let needed = Some(at_most(&body.bytes)).filter(|needed| *needed <= room);
     let reserved = state
@@ -103,10 +103,10 @@ pub async fn report_batch(
         reports,
         mut rejected,
     } = sort(batch.elements);
-    // A small body may have thousands of elements that are not taken.
+    // A small body may have thousands of elements that are rejected.
     let refused: usize = rejected.iter().map(RejectedPosition::size).sum();
     let counted = context.reserve(refused)?;
-    // Told apart from a queue that is full now: this batch would never fit.
+    // Not the same as a queue that is full now: this batch would never fit.
     if reports.len() > room {
         return Err(Problem::too_large(format!(
             "this service takes at most {room} fixes at once"
@@ -120,7 +120,7 @@ pub async fn report_batch(
             .observe(age_s(clock.now_ms - report.fix.timestamp_ms));
     }
     state.shared().counters(kind).rejected.inc_by(rejected.len() as u64);
-    // Ids are kept only for those that Redis may yet refuse, which is decided behind them.
+    // Ids are kept only for elements with profile members, whose outcome may have to name them.
     let ids: Vec<Option<Id>> = reports
         .iter()
         .map(|(id, report)| report.patch.is_some().then(|| id.clone()))

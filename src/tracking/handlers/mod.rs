@@ -45,7 +45,7 @@ impl From<BodyError> for Problem {
     }
 }
 
-/// What a full writer is to a client.
+/// Returns the problem for a full writer.
 fn overloaded() -> Problem {
     Problem::unavailable("more fixes are waiting than the service can hold; try again", 1)
 }
@@ -80,19 +80,19 @@ fn too_many_attributes() -> Problem {
     )])
 }
 
-/// Why a position is not taken that is past its time to live, but says something of the profile.
+/// Why a position is refused that is older than its time to live but has profile members.
 const PROFILE_UNAVAILABLE: &str =
-    "Redis is unavailable, and what the position says of the profile cannot be kept here; send it again";
+    "Redis is unavailable, and the profile members of the position cannot be buffered; send it again";
 
 fn profile_unavailable() -> Problem {
     Problem::unavailable(PROFILE_UNAVAILABLE, 1)
 }
 
-/// The warning about attributes of a position that its entity's profile has no room for.
+/// Returns the warning about attributes of a position that would exceed the limit of its profile.
 fn left_out_attributes() -> FieldError {
     FieldError::new(
         "attributes",
-        "new attributes were left out: a profile has at most 32 with those that are there; remove some with PATCH",
+        "new attributes were dropped: a profile has at most 32 attributes; remove some with PATCH",
     )
 }
 
@@ -107,10 +107,13 @@ fn form(context: &AnswerContext) -> Form {
     }
 }
 
-/// A query with a larger limit is long work: to find and to write the entities may take a millisecond.
+/// A query with a larger limit counts as long work: to find and write the entities may take a millisecond.
 const LARGE: usize = 100;
 
-/// Waits for the turn of long work on this thread if the limit of a query is large. Refuses the query if no memory is left for its answer.
+/// Waits for the turn of long work on this thread if the limit of a query is large.
+///
+/// # Errors
+/// 503 if too little memory is left for the answer, or too many searches wait.
 async fn turn_of(context: &AnswerContext, limit: usize) -> Result<Option<Turn>, Problem> {
     if limit <= LARGE {
         return Ok(None);

@@ -21,8 +21,8 @@ const MOST_STEPS: usize = 1_000;
 /// Find the nearest entities
 ///
 /// Nearest first, by haversine distance on the mean earth radius (6 371 008.8 m). Filters apply before the limit. With
-/// `Accept: application/geo+json` the answer is a `FeatureCollection`. An answer that would be larger than `HTTP_MAX_ANSWER_BYTES` has
-/// the nearest that fit, and `truncated` is true.
+/// `Accept: application/geo+json` the answer is a `FeatureCollection`. An answer that would be larger than `HTTP_MAX_ANSWER_BYTES`
+/// contains the nearest entities that fit, and `truncated` is true.
 #[utoipa::path(
     get, path = "/v1/{kind}/nearby", operation_id = "find_nearby", tag = "tracking",
     params(
@@ -35,7 +35,7 @@ const MOST_STEPS: usize = 1_000;
         (status = 200, description = "The nearest", content(
             (ListBody = "application/json"), (serde_json::Value = "application/geo+json"))),
         (status = 400, description = "A parameter is unknown, missing or not a number", body = Problem),
-        (status = 503, description = "source=redis while Redis is away, or two such searches of this instance are under way; or many searches of very many entities are waiting", body = Problem),
+        (status = 503, description = "`source=redis` while Redis is unavailable or two such searches of this instance are in progress; or too many searches of very many entities are waiting", body = Problem),
     )
 )]
 pub async fn nearby(
@@ -49,7 +49,7 @@ pub async fn nearby(
     let now_ms = clock::now_ms();
     let mut turn = match source {
         Source::Live => super::turn_of(&context, query.limit).await?,
-        // It waits for Redis, which is no work of this thread.
+        // It waits for Redis, and does little work on this thread.
         Source::Redis => {
             context.check()?;
             None
@@ -91,7 +91,7 @@ pub async fn nearby(
         (status = 200, description = "A list for each query", body = QueriesAnswer),
         (status = 413, description = "More than 1 MiB", body = Problem),
         (status = 422, description = "A query is not acceptable; none was answered", body = Problem),
-        (status = 503, description = "Many searches of very many entities are waiting; or other bodies, or answers that clients do not read, take all memory", body = Problem),
+        (status = 503, description = "Too many searches of very many entities are waiting; or other bodies, or answers that clients do not read, take all memory", body = Problem),
     )
 )]
 pub async fn nearby_many(
@@ -106,7 +106,7 @@ pub async fn nearby_many(
     let shared = state.shared();
     let now_ms = clock::now_ms();
     let mut lists = Lists::new(members, now_ms, context.max_bytes());
-    // Of all calls that write such an answer at the same time together.
+    // Shared by all calls that write such an answer at the same time.
     let mut room = context.room();
     let mut steps = 0;
     for query in &queries {
@@ -123,7 +123,7 @@ pub async fn nearby_many(
         if let Some(room) = &mut room {
             room.try_resize(lists.bytes())?;
         }
-        // A single one may take long; others on this thread get their turn.
+        // A single query may take long: let other tasks of this thread run.
         tokio::task::yield_now().await;
     }
     let answer = reply::json(lists.finish(!shared.is_synced()));

@@ -21,10 +21,10 @@ const MAX_BODY: usize = 16 * 1024;
 /// The outcome of a position.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct OutcomeBody {
-    /// What became of it.
+    /// The outcome.
     #[schema(value_type = OutcomeWord)]
     outcome: &'static str,
-    /// What was dropped of the position. Absent if nothing was.
+    /// The members of the position that were dropped. Absent if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Option<Vec<FieldError>>)]
     warnings: Vec<FieldError>,
@@ -86,13 +86,13 @@ fn answered(status: StatusCode, outcome: &'static str, warnings: Vec<FieldError>
 
 /// Get the position of an entity
 ///
-/// Answered from the live index; 404 once the time to live of the latest fix is over.
+/// Answered from the live index. A position expires after its time to live.
 #[utoipa::path(
     get, path = "/v1/{kind}/{id}/position", operation_id = "get_position", tag = "tracking",
     params(("kind" = String, Path, description = "drivers, vehicles or users"), ("id" = String, Path)),
     responses(
-        (status = 200, description = "The latest fix", body = PositionBody),
-        (status = 404, description = "No fix, or its time is over", body = Problem),
+        (status = 200, description = "The latest position", body = PositionBody),
+        (status = 404, description = "No position, or it has expired", body = Problem),
     )
 )]
 pub async fn locate(kind: Kind, Path(EntityId(id)): Path<EntityId>, state: State) -> Result<HttpResponse, Problem> {
@@ -106,14 +106,14 @@ pub async fn locate(kind: Kind, Path(EntityId(id)): Path<EntityId>, state: State
 
 /// Delete the position of an entity
 ///
-/// Gone from every answer at once; fixes from before the removal that arrive late are ignored. The profile stays.
+/// Takes effect in all answers at once. Positions from before the deletion that arrive late are ignored. The profile stays.
 #[utoipa::path(
     delete, path = "/v1/{kind}/{id}/position", operation_id = "delete_position", tag = "tracking",
     params(("kind" = String, Path, description = "drivers, vehicles or users"), ("id" = String, Path)),
     responses(
-        (status = 204, description = "Gone, or it was not there"),
-        (status = 202, description = "Gone here; Redis is away and will be told when it is back", body = OutcomeBody),
-        (status = 503, description = "Redis refuses it now; nothing is forgotten", body = Problem),
+        (status = 204, description = "Deleted, or there was none"),
+        (status = 202, description = "Deleted at this instance; Redis is unavailable, and the deletion is written when it is available again", body = OutcomeBody),
+        (status = 503, description = "Redis refused the deletion; nothing was deleted", body = Problem),
     )
 )]
 pub async fn forget(kind: Kind, Path(EntityId(id)): Path<EntityId>, state: State) -> Result<HttpResponse, Problem> {

@@ -23,13 +23,13 @@ impl FromBody for ProfilePatch {
 
 /// Replace a profile
 ///
-/// What is not in the body is gone.
+/// Members that are not in the body are removed.
 #[utoipa::path(
     put, path = "/v1/{kind}/{id}", operation_id = "put_profile", tag = "tracking", request_body = ProfileBody,
     params(("kind" = String, Path, description = "drivers, vehicles or users"), ("id" = String, Path)),
     responses(
         (status = 204, description = "Replaced"),
-        (status = 503, description = "Redis is away", body = Problem),
+        (status = 503, description = "Redis is unavailable", body = Problem),
     )
 )]
 pub async fn put_profile(
@@ -44,14 +44,14 @@ pub async fn put_profile(
 
 /// Change parts of a profile
 ///
-/// As JSON merge patch (RFC 7396): `null` takes a member or an attribute away, what is not named stays.
+/// A JSON merge patch (RFC 7396): `null` removes a member or an attribute; members that are not given stay.
 #[utoipa::path(
     patch, path = "/v1/{kind}/{id}", operation_id = "patch_profile", tag = "tracking", request_body = ProfileBody,
     params(("kind" = String, Path, description = "drivers, vehicles or users"), ("id" = String, Path)),
     responses(
         (status = 204, description = "Changed"),
-        (status = 422, description = "Not acceptable, or more than 32 attributes with those that are there", body = Problem),
-        (status = 503, description = "Redis is away", body = Problem),
+        (status = 422, description = "Invalid, or the profile would have more than 32 attributes", body = Problem),
+        (status = 503, description = "Redis is unavailable", body = Problem),
     )
 )]
 pub async fn patch_profile(
@@ -70,8 +70,8 @@ pub async fn patch_profile(
     params(("kind" = String, Path, description = "drivers, vehicles or users"), ("id" = String, Path)),
     responses(
         (status = 200, description = "The profile", body = ProfileAnswer),
-        (status = 404, description = "There is none", body = Problem),
-        (status = 503, description = "Redis is away", body = Problem),
+        (status = 404, description = "The entity has no profile", body = Problem),
+        (status = 503, description = "Redis is unavailable", body = Problem),
     )
 )]
 pub async fn get_profile(
@@ -89,13 +89,13 @@ pub async fn get_profile(
 
 /// Delete a profile
 ///
-/// Its position stays.
+/// The position stays.
 #[utoipa::path(
     delete, path = "/v1/{kind}/{id}", operation_id = "delete_profile", tag = "tracking",
     params(("kind" = String, Path, description = "drivers, vehicles or users"), ("id" = String, Path)),
     responses(
-        (status = 204, description = "Gone, or it was not there"),
-        (status = 503, description = "Redis is away", body = Problem),
+        (status = 204, description = "Deleted, or there was none"),
+        (status = 503, description = "Redis is unavailable", body = Problem),
     )
 )]
 pub async fn delete_profile(

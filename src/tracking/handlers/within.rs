@@ -13,8 +13,8 @@ use actix_web::HttpResponse;
 ///
 /// In order of id. `west` greater than `east` means across the antimeridian; longitudes beyond ±180 are wrapped (up to ±540), and an
 /// extent of 360 degrees or more is the whole circle. `truncated` says whether there are more than the limit, or than fit into `HTTP_MAX_ANSWER_BYTES`; then repeat the call with
-/// `cursor` for the next page, at any instance. An entity that is in the box from the first call to the last is listed once, however it
-/// moves; others may be listed or not.
+/// `cursor` for the next page; any instance accepts it. An entity that is in the box from the first call to the last is listed exactly once, even
+/// if it moves; others may be listed or not.
 #[utoipa::path(
     get, path = "/v1/{kind}/within", operation_id = "find_within", tag = "tracking",
     params(
@@ -24,11 +24,11 @@ use actix_web::HttpResponse;
         FieldsParam,
     ),
     responses(
-        (status = 200, description = "Those inside", content(
+        (status = 200, description = "The entities in the box", content(
             (ListBody = "application/json"), (serde_json::Value = "application/geo+json"))),
         (status = 400, description = "A parameter is unknown, missing or cannot be read", body = Problem),
         (status = 422, description = "A value is out of range, or the cursor belongs to another listing", body = Problem),
-        (status = 503, description = "Many searches of very many entities are waiting", body = Problem),
+        (status = 503, description = "Too many searches of very many entities are waiting", body = Problem),
     )
 )]
 pub async fn within(
@@ -44,7 +44,7 @@ pub async fn within(
     let mut turn = super::turn_of(&context, query.limit).await?;
     let mut search = shared.live(kind).search_within(&query, now_ms);
     while search.advance() {
-        // A large box takes long: other tasks on this thread go on in between.
+        // A large box takes long: let other tasks of this thread run in between.
         if turn.is_none() {
             turn = Some(Turn::wait().await.map_err(too_many_searches)?);
         }

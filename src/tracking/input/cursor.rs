@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 /// The version of the cursor format.
 const FORM: u8 = 1;
-/// Bytes of the digest that tells listings apart. It protects against mistakes, not against attacks.
+/// Bytes of the digest that identifies a listing. It protects against mistakes, not against attacks.
 const DIGEST: usize = 8;
 
 /// Returns the cursor of a listing that continues after an id.
@@ -45,7 +45,7 @@ impl Cursor {
                 last,
             })
         };
-        parsed().ok_or("is not a cursor of an answer: send it as it was, or leave it out to begin anew")
+        parsed().ok_or("is not a cursor of an answer: send it unchanged, or leave it out to start at the first page")
     }
 
     /// Returns the id after which the listing of a query continues.
@@ -60,7 +60,7 @@ impl Cursor {
     }
 }
 
-/// Returns the digest of a listing, whatever the limit; it is the same at every instance.
+/// Returns the digest of a listing. It does not depend on the limit, and is the same at every instance.
 fn digest(kind: Kind, query: &WithinQuery) -> [u8; DIGEST] {
     let WithinQuery { bounds, filter, .. } = query;
     let Filter {

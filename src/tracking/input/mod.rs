@@ -1,4 +1,4 @@
-//! Parses clients' input into the model. Nothing here accesses Redis. Whatever passes is valid; the rest is refused member by member.
+//! Parses clients' input into the model. Nothing here accesses Redis. Values that pass are valid; others are refused member by member.
 //!
 //! Of a position only id, place and time decide whether it is accepted. Other members are normalised, or dropped with a warning.
 //! Devices use different names for one member and send several of them: the first usable value counts, in the order of `names`. One
@@ -37,25 +37,25 @@ use loose::Loose;
 use names::Member;
 use raw::RawFix;
 
-/// How far ahead of our clock a sender's may be.
+/// How far the clock of a sender may be ahead of ours, milliseconds.
 pub const MAX_AHEAD_MS: i64 = 60_000;
 
 /// How far a coordinate may exceed its limit by rounding, degrees: a decimetre.
 const ROUNDING_DEG: f64 = 1e-6;
 const MAX_LONGITUDE_DEG: f64 = 180.0;
 
-/// A valid fix with what it says of the profile.
+/// A valid fix with its profile members.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
     /// The fix.
     pub fix: Fix,
-    /// The profile's fields that came with it, if any.
+    /// The profile members that came with it, if any.
     pub patch: Option<Box<ProfilePatch>>,
-    /// What was dropped of the position.
+    /// The members of the position that were dropped.
     pub warnings: Vec<FieldError>,
 }
 
-/// A body that is not what it should be as a whole.
+/// A fault of a body as a whole.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
     /// Not JSON, or cut off, or nested too deep.
@@ -69,7 +69,7 @@ pub enum BodyError {
     TooMany,
 }
 
-/// The moment that validity is judged against.
+/// The time against which validity is checked.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
     /// Unix milliseconds.
@@ -79,7 +79,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// Returns whether a fix is older than its time to live: then it is stale, whatever is stored.
+    /// Returns whether a fix is older than its time to live; then it is stale, regardless of the stored one.
     #[must_use]
     pub const fn outdates(self, fix: &Fix) -> bool {
         fix.timestamp_ms <= self.now_ms - self.ttl_ms

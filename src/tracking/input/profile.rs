@@ -8,12 +8,12 @@ use compact_str::CompactString;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use std::fmt;
 
-/// The longest word or attribute text, in bytes.
+/// The longest text, in bytes.
 const MAX_TEXT: usize = 256;
 /// The longest attribute name, in bytes.
 const MAX_NAME: usize = 64;
 
-/// What `null` means: in a fix "not known", in a profile's own body "take it away".
+/// The meaning of `null`: "not known" in a fix, "remove the member" in the body of a profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Nulls {
     Ignore,
@@ -105,9 +105,9 @@ fn raw_profile<'a>(body: Loose<'a>, errors: &mut Vec<FieldError>) -> RawProfile<
 /// The patch in a body's profile members; faults go to `errors`.
 pub(super) fn patch(raw: &RawProfile<'_>, nulls: Nulls, errors: &mut Vec<FieldError>) -> ProfilePatch {
     ProfilePatch {
-        status: member(raw.status.as_ref(), nulls, |value| word("status", value, errors)),
+        status: member(raw.status.as_ref(), nulls, |value| text("status", value, errors)),
         vehicle_type: member(raw.vehicle_type.as_ref(), nulls, |value| {
-            word("vehicle_type", value, errors)
+            text("vehicle_type", value, errors)
         }),
         capacity: member(raw.capacity.as_ref(), nulls, |value| capacity(value, errors)),
         attributes: raw
@@ -126,7 +126,7 @@ fn member<T>(value: Option<&Loose<'_>>, nulls: Nulls, parse: impl FnOnce(&Loose<
     }
 }
 
-fn word(name: &'static str, value: &Loose<'_>, errors: &mut Vec<FieldError>) -> Option<CompactString> {
+fn text(name: &'static str, value: &Loose<'_>, errors: &mut Vec<FieldError>) -> Option<CompactString> {
     match value {
         Loose::Text(text) if (1..=MAX_TEXT).contains(&text.len()) && !text.chars().any(char::is_control) => {
             Some(CompactString::new(text))

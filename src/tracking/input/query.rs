@@ -24,7 +24,7 @@ pub const MAX_ANSWERS: usize = 50_000;
 /// The most values of a repeatable filter.
 const MAX_WORDS: usize = 32;
 
-/// Where a query is to be answered.
+/// The source from which a query is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     /// The live index of this instance.
@@ -34,7 +34,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// The word in URLs and answers.
+    /// Returns the name in URLs and answers.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -295,7 +295,7 @@ fn one_query(raw: &Loose<'_>, index: usize, errors: &mut Vec<FieldError>) -> Opt
     (errors.len() == before).then_some(query)
 }
 
-/// A number that counts something.
+/// Returns a small whole number.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -317,7 +317,7 @@ fn malformed_parameter(name: &str, detail: &str) -> Problem {
     Problem::malformed_query(vec![FieldError::parameter(name, detail)])
 }
 
-/// What parameters are refused for is found by code that they share with bodies.
+/// Returns the problem for invalid parameters. The faults come from code that query strings share with bodies.
 fn unacceptable(errors: Vec<FieldError>) -> Problem {
     Problem::unacceptable(errors.into_iter().map(FieldError::into_parameter).collect())
 }

@@ -10,7 +10,7 @@ use std::fmt;
 /// The most fixes in a batch.
 pub const MAX_BATCH: usize = 10_000;
 
-/// The members of a fix that mean something to us, as they came. Others are read and dropped.
+/// The members of a fix that the service uses, as received. Others are read and dropped.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct RawFix<'a> {
     /// The first value of each member given under a lower-case name.
@@ -23,7 +23,7 @@ pub(super) struct RawFix<'a> {
     repeated: u16,
     /// Values under a further name of a member, and all values under names that are not in lower case: at most two for each name.
     others: Vec<Other<'a>>,
-    /// Set where the value was no object at all: what it was.
+    /// The type of a value that is not an object.
     pub(super) not_an_object: Option<&'static str>,
 }
 
@@ -85,7 +85,6 @@ impl<'a> RawFix<'a> {
     ///
     /// # Errors
     /// The error of the first value, if `read` can use none.
-    /// That of the first value, if `read` can use none.
     #[inline]
     pub(super) fn read<T, E>(
         &self,
@@ -221,13 +220,13 @@ impl<'de: 'a, 'a> DeserializeSeed<'de> for Fill<'_, 'a> {
     }
 }
 
-/// In any case, as [`Name::in_any_case`] has it.
+/// Reads a name in any case, as [`Name::in_any_case`] does.
 #[inline]
 fn is_attributes(name: &str) -> bool {
     name.eq_ignore_ascii_case(Member::Attributes.name())
 }
 
-/// What is no object is remembered, not an error of the parser: one bad element must not spoil a batch.
+/// A value that is not an object is recorded and is not an error of the parser, because one bad element must not fail a batch.
 macro_rules! not_an_object {
     ($($visit:ident($type:ty) => $name:literal),+ $(,)?) => {
         $(fn $visit<E>(self, _: $type) -> Result<(), E> {

@@ -1,8 +1,8 @@
--- expire: takes entities out of the GEO index whose snapshot has ended.
+-- expire: removes entities whose snapshot has expired from the GEO index.
 -- KEYS[1]   GEO index
 -- KEYS[2..] snapshots
 -- ARGV[1..] the ids, in the order of their snapshots; at most 512
--- Returns when each snapshot ends (Unix ms); -2 for one that has ended, -1 for one without an end. An entity that has a snapshot stays.
+-- Returns the expiry of each snapshot (Unix ms); -2 for one that has expired, -1 for one without a TTL. An entity with a snapshot stays.
 local ends, ended = {}, {}
 for i = 1, #ARGV do
   ends[i] = redis.call('PEXPIRETIME', KEYS[i + 1])

@@ -14,7 +14,7 @@
 local n, m = tonumber(ARGV[3]), tonumber(ARGV[4])
 local call, sub = redis.call, string.sub
 
--- Whether what is stored stays in the place of an older fix. Not if it is none of ours, nor if it is from before the clock was set back:
+-- Returns whether the stored value is kept instead of an older fix. Not if it is not a record, nor if it is from before the clock was set back:
 -- senders' clocks may be a minute ahead, and the instances' clocks differ.
 local function stays(newest)
   local at = sub(newest, 1, 9) == '{"ts_ms":' and tonumber(sub(newest, 10, 22))
@@ -22,7 +22,7 @@ local function stays(newest)
 end
 
 local current = call('MGET', unpack(KEYS, 4, 3 + n))
--- Outcomes are texts, because Redis's Lua prints numbers slowly.
+-- Outcomes are strings, because the Lua of Redis formats numbers slowly.
 local outcomes, scores, snapshots, stored = {}, {}, {}, 0
 for i = 1, n do
   local arg = 4 * i + 1

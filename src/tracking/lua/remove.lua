@@ -1,4 +1,4 @@
--- remove: takes an entity's fix away and leaves a tombstone, so that an older fix that arrives late cannot revive it.
+-- remove: replaces the fix of an entity by a tombstone, so that an older fix that arrives late cannot revive it.
 -- KEYS[1] GEO index
 -- KEYS[2] sequence of the partition
 -- KEYS[3] update channel; a sharded one if its name has a hash tag

@@ -1,4 +1,4 @@
-//! Whatever a client may send: taken for what it is, or refused with a word on why. Nothing panics.
+//! Tests of the parsers: each input is accepted or refused with a reason, and none causes a panic.
 
 mod aliases;
 mod batches;
@@ -94,7 +94,7 @@ fn with(member: &str) -> String {
 
 /// The status of a problem and what its errors name, as clients see them: members by their pointers, parameters as `/NAME`. Those of a
 /// 400 are in its detail as well.
-fn told(problem: &Problem) -> (u64, Vec<String>) {
+fn reported(problem: &Problem) -> (u64, Vec<String>) {
     let body: Value = serde_json::to_value(problem).unwrap();
     let errors = body["errors"].as_array().map_or(&[][..], Vec::as_slice);
     let pointers = errors

@@ -82,8 +82,8 @@ fn coordinates_are_taken_up_to_their_limits_and_no_further() {
         ("0.00000000000000000000000000000000000000001", "179.99999999999997"),
     ] {
         let fix = fix(&format!(r#"{{"lat": {lat}, "lon": {lon}}}"#));
-        let told: (f64, f64) = (lat.parse().unwrap(), lon.parse().unwrap());
-        assert_eq!((fix.point.lat(), fix.point.lon()), told);
+        let given: (f64, f64) = (lat.parse().unwrap(), lon.parse().unwrap());
+        assert_eq!((fix.point.lat(), fix.point.lon()), given);
     }
     for lat in [
         "85.0511298",

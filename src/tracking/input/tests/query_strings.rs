@@ -3,11 +3,11 @@
 use super::*;
 
 fn nearby(query: &str) -> (u64, Vec<String>) {
-    told(&parse_nearby(query).expect_err(query))
+    reported(&parse_nearby(query).expect_err(query))
 }
 
 fn within(query: &str) -> (u64, Vec<String>) {
-    told(&parse_within(query, Kind::Drivers).expect_err(query))
+    reported(&parse_within(query, Kind::Drivers).expect_err(query))
 }
 
 fn box_of(query: &str) -> WithinQuery {
@@ -162,7 +162,11 @@ fn a_cursor_goes_on_with_the_listing_that_gave_it() {
     }
     let refused = |query: &str, cursor: &str, kind| {
         let problem = parse_within(&format!("{query}&cursor={cursor}"), kind).unwrap_err();
-        assert_eq!(told(&problem), (422, vec!["/cursor".to_owned()]), "{query} {cursor}");
+        assert_eq!(
+            reported(&problem),
+            (422, vec!["/cursor".to_owned()]),
+            "{query} {cursor}"
+        );
         problem.to_string()
     };
     let own = format!("bbox=170,-20,190,-10&{FILTERS}");
