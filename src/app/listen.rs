@@ -1,4 +1,4 @@
-//! The HTTP server: connections of our own type, bounded in number, each with one descriptor.
+//! The HTTP server. Its connections have a type of our own; their number is bounded, and each has one descriptor.
 
 use super::AppError;
 use super::parts::Parts;
@@ -35,7 +35,7 @@ const DISCONNECT: Duration = Duration::from_secs(1);
 #[cfg(target_os = "linux")]
 const UNSENT: u32 = 128 * 1_024;
 
-/// What a worker's server is made of.
+/// The components of the server of a worker.
 #[derive(Clone)]
 pub(super) struct Http {
     pub settings: HttpSettings,
@@ -48,7 +48,7 @@ pub(super) struct Http {
 }
 
 impl Http {
-    /// Binds the port. Workers start, and connections are taken, once the server is polled.
+    /// Binds the port. Workers start, and connections are accepted, once the server is polled.
     pub fn serve(self) -> Result<(Server, SocketAddr), AppError> {
         let settings = &self.settings;
         let cannot = |source| AppError::Bind {
@@ -107,7 +107,7 @@ impl Http {
         let (connections, refused) = (self.connections.clone(), self.refused.clone());
         let timeouts = Timeouts {
             write: self.settings.write_timeout(),
-            // The server ends one that is idle before that.
+            // The server closes idle connections before that.
             idle: KEEP_ALIVE + self.settings.request_timeout(),
             unread: self.parts.write_timeouts().clone(),
         };
@@ -130,7 +130,7 @@ fn bind(settings: &HttpSettings) -> io::Result<TcpListener> {
     socket.set_reuse_address(true)?;
     #[cfg(target_os = "linux")]
     {
-        // Also for what the server has handed to the kernel already.
+        // Applies also to data that the server has passed to the kernel.
         socket.set_tcp_user_timeout(Some(settings.write_timeout()))?;
         socket.set_tcp_notsent_lowat(UNSENT)?;
     }

@@ -11,7 +11,7 @@ use crate::tracking::TrackingMetrics;
 use prometheus::{Error, IntCounterVec};
 use std::sync::Arc;
 
-/// The instruments of all parts of the service, to be handed to each.
+/// The instruments of all components of the service.
 #[derive(Debug)]
 pub(super) struct Metrics {
     pub registry: MetricsRegistry,
@@ -29,7 +29,7 @@ pub(super) struct Metrics {
 }
 
 impl Metrics {
-    /// Registers all of them.
+    /// Registers all instruments.
     pub fn register() -> Result<Self, Error> {
         let registry = MetricsRegistry::default();
         Ok(Self {

@@ -49,7 +49,7 @@ impl std::fmt::Debug for Application {
     }
 }
 
-/// What is behind the store.
+/// The Redis server behind the store.
 #[derive(Debug)]
 enum Redis {
     Embedded(Box<Embedded>),
@@ -66,7 +66,7 @@ pub enum AppError {
     /// A limit on requests names a policy that it cannot have.
     #[error(transparent)]
     Limits(#[from] RuleError),
-    /// The webhooks are not what they should be.
+    /// The settings of webhooks are invalid.
     #[error(transparent)]
     Webhooks(#[from] WebhookError),
     /// Calls to other hosts cannot be set up.
@@ -75,33 +75,33 @@ pub enum AppError {
     /// The embedded Redis does not start.
     #[error("the embedded Redis does not start")]
     Embedded(#[source] EmbeddedError),
-    /// The address of Redis is not one.
+    /// The address of Redis is invalid.
     #[error("the address of Redis is not understood")]
     Store(#[source] StoreError),
-    /// The address to listen on is taken or not ours.
+    /// The address to listen on is in use or does not belong to this machine.
     #[error("cannot listen on {address}")]
     Bind {
-        /// Which.
+        /// The address.
         address: SocketAddr,
-        /// Why.
+        /// The error.
         #[source]
         source: io::Error,
     },
     /// The data in Redis are laid out for another number of partitions.
     #[error("the data in Redis are laid out in {found} partitions, this service is set to {wanted}")]
     Layout {
-        /// What Redis says.
+        /// The number in Redis.
         found: u16,
-        /// What was asked for.
+        /// The number in the settings.
         wanted: u16,
     },
-    /// The instruments cannot be made.
+    /// The instruments cannot be registered.
     #[error("the metrics cannot be set up")]
     Metrics(#[from] prometheus::Error),
     /// A second signal arrived while the service was stopping.
     #[error("ended by a second signal before it had stopped; what was not yet written is lost")]
     Interrupted,
-    /// The server broke.
+    /// The server failed.
     #[error("the HTTP server failed")]
     Server(#[source] io::Error),
 }
@@ -115,10 +115,10 @@ impl AppError {
 }
 
 impl Application {
-    /// Starts what is to be started and binds the port; serves nothing yet.
+    /// Starts the embedded Redis if there is one, and binds the port. It serves nothing yet.
     ///
     /// # Errors
-    /// [`AppError`]. A Redis that is away is none.
+    /// [`AppError`]. An unavailable Redis is not an error.
     pub async fn build(settings: &Settings) -> Result<Self, AppError> {
         let metrics = Arc::new(Metrics::register()?);
         let gate = Gate::new(&settings.limits, &metrics.limits)?;
@@ -155,10 +155,10 @@ impl Application {
         })
     }
 
-    /// Checks what can be checked of settings without opening anything: that they do not contradict each other.
+    /// Checks that settings do not contradict each other, without opening anything.
     ///
     /// # Errors
-    /// Those of [`AppError`] that [are of settings](AppError::is_of_settings).
+    /// An [`AppError`] that [is of settings](AppError::is_of_settings).
     pub fn check(settings: &Settings) -> Result<(), AppError> {
         settings.redis.source()?;
         settings.limits.request_rules()?;
@@ -166,13 +166,13 @@ impl Application {
         Ok(())
     }
 
-    /// The address that it listens on.
+    /// Returns the address that it listens on.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The folder of the embedded Redis, if there is one.
+    /// Returns the folder of the embedded Redis, if there is one.
     #[must_use]
     pub fn data_folder(&self) -> Option<&std::path::Path> {
         match &self.redis {
@@ -181,7 +181,7 @@ impl Application {
         }
     }
 
-    /// Whether it runs without any Redis.
+    /// Returns whether it runs without Redis.
     #[must_use]
     pub const fn is_without_redis(&self) -> bool {
         matches!(self.redis, Redis::NotInstalled)
@@ -224,8 +224,8 @@ async fn open_store(settings: &Settings, keys: Keys) -> Result<(Store, Redis), A
     }
 }
 
-/// Writes the number of partitions at the first start and holds it against the settings at every other. A Redis that is
-/// away is not waited for.
+/// Writes the number of partitions at the first start, and compares it with the settings at later starts. Does not wait for an unavailable
+/// Redis.
 async fn check_layout(link: &Link, timeout: Duration) -> Result<(), AppError> {
     if tokio::time::timeout(timeout, link.connected()).await.is_err() {
         return Ok(());

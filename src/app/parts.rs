@@ -1,4 +1,4 @@
-//! What a process has once: its workers share it, and its background tasks work on it.
+//! The state that a process has once. Its workers share it, and its background tasks use it.
 
 use super::AppError;
 use super::metrics::Metrics;
@@ -28,12 +28,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
-/// See the module.
+/// The state that a process has once.
 pub(super) struct Parts {
     pub settings: Settings,
     pub supervisor: Supervisor,
     pub store: Store,
-    /// For whatever is not a worker.
+    /// The connection of everything that is not a worker.
     pub link: Link,
     metrics: Arc<Metrics>,
     health: web::Data<Health>,
@@ -115,7 +115,7 @@ impl Parts {
         &self.health.components
     }
 
-    /// Sets up one worker. Runs on the worker's own thread: what it starts, and its connection, stay there.
+    /// Sets up one worker. Runs on the thread of the worker, because its tasks and its connection stay there.
     pub fn worker(&self, app: &mut ServiceConfig) {
         let Self { settings, metrics, .. } = self;
         let link = Link::open(&self.store);
@@ -154,7 +154,7 @@ impl Parts {
         app.default_service(web::to(not_found));
     }
 
-    /// Counts the clients that were cut off because they did not read.
+    /// Returns the counter of clients that were disconnected because they did not read.
     pub fn write_timeouts(&self) -> &IntCounter {
         &self.metrics.http.write_timeouts
     }
@@ -198,8 +198,8 @@ impl Parts {
         }
     }
 
-    /// Watches whether Redis was flushed or replaced, and discards what is cached about it then. What compares the generation itself is
-    /// not listed here.
+    /// Watches whether Redis was flushed or replaced, and then discards what is cached about it. Code that compares the generation by itself
+    /// is not listed here.
     fn start_life(&self) {
         let link = self.link.clone();
         self.supervisor
@@ -253,7 +253,7 @@ impl Parts {
         }
     }
 
-    /// Exchanges the counts of the request limits with the other instances, and does so a last time when tasks are to end.
+    /// Exchanges the counts of the request limits with the other instances, a last time when tasks end.
     fn start_settling(&self, gate: &Arc<Gate>) {
         let (share, link) = (Arc::clone(gate.share()), self.link.clone());
         self.supervisor

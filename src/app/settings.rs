@@ -1,5 +1,5 @@
-//! All settings of the service: the sum of those of its parts. Each field is a flag and a variable, named in its line;
-//! nothing here opens anything.
+//! All settings of the service: those of the HTTP server, of Redis and of every slice. Each field is a flag and an environment variable.
+//! Nothing here opens anything.
 
 use crate::builtin_jobs::WorkSettings;
 use crate::cache::CacheSettings;

@@ -12,7 +12,7 @@ use crate::sessions;
 use crate::tracking;
 use utoipa::OpenApi;
 
-/// What a slice shows of itself.
+/// The routes and the document of a slice.
 struct Slice {
     routes: Vec<Route>,
     document: utoipa::openapi::OpenApi,
@@ -38,12 +38,12 @@ fn slices() -> [Slice; 8] {
     ]
 }
 
-/// The routes of the service, except for those of the document and its page.
+/// Returns the routes of the service, except those of the document and its page.
 pub(super) fn of_slices() -> Vec<Route> {
     slices().into_iter().flat_map(|slice| slice.routes).collect()
 }
 
-/// Every route of the service.
+/// Returns every route of the service.
 #[must_use]
 pub fn routes() -> Vec<Route> {
     let mut routes = of_slices();
@@ -51,7 +51,7 @@ pub fn routes() -> Vec<Route> {
     routes
 }
 
-/// The `OpenAPI` document of the service.
+/// Returns the `OpenAPI` document of the service.
 #[must_use]
 pub fn document() -> utoipa::openapi::OpenApi {
     let mut parts = Vec::new();

@@ -1,9 +1,9 @@
-//! Requests of the service to itself, that fill its response cache.
+//! Requests of the service to itself that fill its response cache.
 
 use crate::cli::client::{Client, Endpoint, Limits};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// Has the service itself fill its response cache: by the way that any request takes.
+/// Fills the response cache of the service with ordinary requests to itself.
 pub(super) async fn warm_path(mut address: SocketAddr, path: &'static str) -> Result<(), String> {
     if address.ip().is_unspecified() {
         address.set_ip(match address {

@@ -14,11 +14,11 @@ struct Inner {
     limit: usize,
     used: AtomicUsize,
     gauge: IntGauge,
-    /// What takes it, in the words of [`NoRoom`].
+    /// The users of the memory, as named in [`NoRoom`].
     what: &'static str,
 }
 
-/// Not as much is left as was asked for.
+/// The budget has less left than was requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{what} take all the memory that is set aside for them; try again")]
 pub struct NoRoom {
@@ -28,7 +28,7 @@ pub struct NoRoom {
 /// A part of what is left, for one of many calls that can do with less than they want.
 const SHARE: usize = 8;
 
-/// Bytes taken from a [`Budget`]; given back when dropped.
+/// Bytes taken from a [`Budget`]; released when dropped.
 #[derive(Debug)]
 pub struct Room {
     budget: Budget,
@@ -36,7 +36,7 @@ pub struct Room {
 }
 
 impl Budget {
-    /// A budget of `limit` bytes; `gauge` shows how much of it is taken, `what` says in [`NoRoom`] what takes it.
+    /// Creates a budget of `limit` bytes. `gauge` shows how much of it is taken; `what` names its users in [`NoRoom`].
     #[must_use]
     pub fn new(limit: usize, gauge: IntGauge, what: &'static str) -> Self {
         Self(Arc::new(Inner {
@@ -47,7 +47,7 @@ impl Budget {
         }))
     }
 
-    /// Takes nothing yet.
+    /// Returns room that takes nothing yet.
     #[must_use]
     pub fn room(&self) -> Room {
         Room {
@@ -56,7 +56,7 @@ impl Budget {
         }
     }
 
-    /// How much is left.
+    /// Returns how many bytes are left.
     #[must_use]
     pub fn left(&self) -> usize {
         self.0.limit.saturating_sub(self.0.used.load(Ordering::Relaxed))
@@ -75,7 +75,7 @@ impl Budget {
         Ok(room)
     }
 
-    /// The error of a call for which nothing is left.
+    /// Returns the error of a call for which nothing is left.
     #[must_use]
     pub fn spent(&self) -> NoRoom {
         NoRoom { what: self.0.what }
@@ -83,22 +83,22 @@ impl Budget {
 }
 
 impl Room {
-    /// How much it has taken.
+    /// Returns how many bytes it has taken.
     #[must_use]
     pub const fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Takes more, whatever is left.
+    /// Takes more bytes, even beyond the limit.
     pub fn take(&mut self, bytes: usize) {
         self.budget.0.used.fetch_add(bytes, Ordering::Relaxed);
         self.note(bytes);
     }
 
-    /// Takes more if it is there.
+    /// Takes more bytes if they are left.
     ///
     /// # Errors
-    /// [`NoRoom`] if it is not.
+    /// [`NoRoom`] if they are not left.
     pub fn try_take(&mut self, bytes: usize) -> Result<(), NoRoom> {
         let inner = &self.budget.0;
         let more = |used: usize| used.checked_add(bytes).filter(|used| *used <= inner.limit);
@@ -113,7 +113,7 @@ impl Room {
         Ok(())
     }
 
-    /// Takes more or gives back, so that it has this much, whatever is left.
+    /// Takes or releases bytes so that it has this many, even beyond the limit.
     pub fn resize(&mut self, bytes: usize) {
         if bytes > self.bytes {
             self.take(bytes - self.bytes);
@@ -122,17 +122,17 @@ impl Room {
         }
     }
 
-    /// Takes more or gives back, so that it has this much.
+    /// Takes or releases bytes so that it has this many.
     ///
     /// # Errors
-    /// [`NoRoom`] if that much is not there; what it has stays.
+    /// [`NoRoom`] if they are not left; it keeps what it has.
     pub fn try_resize(&mut self, bytes: usize) -> Result<(), NoRoom> {
         self.try_take(bytes.saturating_sub(self.bytes))?;
         self.resize(bytes);
         Ok(())
     }
 
-    /// Parts it in two; the new one has this much, or all there is.
+    /// Splits off this many bytes, or all if it has fewer.
     #[must_use]
     pub fn split_off(&mut self, bytes: usize) -> Self {
         let bytes = bytes.min(self.bytes);
@@ -143,7 +143,7 @@ impl Room {
         }
     }
 
-    /// Both in one; they are of the same budget.
+    /// Merges other room of the same budget into this one.
     #[must_use]
     pub fn joined(first: Option<Self>, second: Option<Self>) -> Option<Self> {
         match (first, second) {
@@ -155,7 +155,7 @@ impl Room {
         }
     }
 
-    /// Gives a part back.
+    /// Releases a part.
     pub fn give_back(&mut self, bytes: usize) {
         let bytes = bytes.min(self.bytes);
         if bytes == 0 {

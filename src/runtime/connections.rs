@@ -25,7 +25,7 @@ impl Connections {
         OpenConnection(self.clone())
     }
 
-    /// How many are open.
+    /// Returns how many connections are open.
     #[must_use]
     pub fn count(&self) -> usize {
         self.0.open.load(Ordering::Acquire)

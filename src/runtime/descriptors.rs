@@ -2,16 +2,16 @@
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-/// Kept for Redis, files and calls to other hosts, whatever connections there are.
+/// Reserved for Redis, files and calls to other hosts.
 const RESERVE: u64 = 128;
-/// Kept for each worker: its runtime and its connection to Redis.
+/// Reserved for each worker: its runtime and its connection to Redis.
 const PER_WORKER: u64 = 6;
-/// The part of connections' descriptors that goes to those which are only refused.
+/// The share of descriptors for connections that are only refused.
 const SURPLUS_PART: u64 = 20;
 /// If the limit leaves fewer descriptors than this besides the reserve, a warning is logged.
 const LOW: u64 = 4_096;
 
-/// How many connections there is room for.
+/// The numbers of connections for which there are descriptors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Descriptors {
     /// The limit of the process.
@@ -51,7 +51,7 @@ impl Descriptors {
         }
     }
 
-    /// Says what to do if there are few.
+    /// Returns a warning with advice if there are few.
     #[must_use]
     pub fn warning(&self) -> Option<String> {
         let Self { limit, served, .. } = *self;

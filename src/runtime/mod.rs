@@ -1,7 +1,7 @@
 //! Supervision of tasks, and the phases of a stop.
 //!
 //! Every long-lived task runs under the one [`Supervisor`]: the task has a name, its panic is logged and counted, and it is restarted.
-//! Short tasks run inside [`caught`]: their panic is logged, and callers that wait for their answer get an error that says so.
+//! Short tasks run inside [`caught`]: their panic is logged, and callers that wait for their answer get an error.
 //! [`Phases`] define the order in which the service stops. [`failpoint()`] lets tests of a debug build make a task panic.
 
 mod apart;

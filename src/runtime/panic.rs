@@ -18,16 +18,16 @@ pub async fn caught<T>(name: &'static str, task: impl Future<Output = T>) -> Res
     })
 }
 
-/// Runs a call of several steps in a task of its own, so that it goes on to its end when its caller has gone: the server drops a
-/// handler whose client has closed its connection.
+/// Runs a call of several steps in a task of its own, so that it runs to its end even if its caller is dropped. The server drops a
+/// handler when the client closes its connection.
 ///
 /// # Errors
-/// [`Panicked`]: it panicked, or ended with its runtime. Nobody knows how far it came.
+/// [`Panicked`] if it panicked, or ended with its runtime. It is unknown how far it came.
 pub fn to_its_end<T: Send + 'static>(
     name: &'static str,
     work: impl Future<Output = T> + Send + 'static,
 ) -> impl Future<Output = Result<T, Panicked>> + Send {
-    // Spawned here and not when first polled: the work, which can be large, is no part of its caller's future then.
+    // Spawned here and not when first polled, so that the work, which can be large, is not a part of the future of the caller.
     let task = tokio::spawn(caught(name, work));
     async { task.await.unwrap_or(Err(Panicked)) }
 }

@@ -1,11 +1,11 @@
-//! A total over all instances: as it was counted last, and what this process has created since.
+//! A total over all instances: the last count, plus what this process has created since.
 //!
-//! A creation costs a few atomic operations and no call of Redis. What other instances create is missing until the next count, and what has
-//! ended since the last one is in it still. What this process creates is never missing.
+//! A creation costs a few atomic operations and no Redis command. The total lacks what other instances have created since the last count,
+//! and includes what has ended since. It always includes what this process has created.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A total of what all instances have stored.
+/// The number of items that all instances have stored.
 #[derive(Debug, Default)]
 pub struct Tally {
     counted: AtomicU64,

@@ -19,7 +19,7 @@ pub struct Turn {
     _permit: Option<OwnedSemaphorePermit>,
 }
 
-/// More calls with long work wait on this thread than it takes.
+/// Too many calls with long work wait on this thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("too many calls with long work wait for their turn")]
 pub struct NoTurn;
@@ -32,7 +32,7 @@ impl Turn {
     pub async fn wait() -> Result<Self, NoTurn> {
         let waiting = Waiting::enter()?;
         let turn = TURN.with(|turn| Arc::clone(turn.get_or_init(|| Arc::new(Semaphore::new(1)))));
-        // It is never closed.
+        // The semaphore is never closed.
         let permit = turn.acquire_owned().await.ok();
         drop(waiting);
         Ok(Self { _permit: permit })

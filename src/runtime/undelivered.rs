@@ -38,8 +38,8 @@ impl fmt::Debug for GiveBack {
     }
 }
 
-/// What a call hands out (a grant, leased jobs, a ticket, a session, a hold) and its client has not got yet. Dropped, it is given
-/// back.
+/// Something that a call delivers (a grant, leased jobs, a ticket, a session, a hold) and its client has not received yet. It is released
+/// when it is dropped.
 #[derive(Debug)]
 pub struct Undelivered<T> {
     value: T,
@@ -47,20 +47,20 @@ pub struct Undelivered<T> {
 }
 
 impl<T> Undelivered<T> {
-    /// A value that `give_back` gives back.
+    /// Creates a value that `give_back` releases.
     #[must_use]
     pub const fn new(value: T, give_back: GiveBack) -> Self {
         Self { value, give_back }
     }
 
-    /// The value, which its client has from now on.
+    /// Returns the value, which now belongs to its client.
     #[must_use]
     pub fn deliver(mut self) -> T {
         self.give_back.settle();
         self.value
     }
 
-    /// The same in another form.
+    /// Returns the same with the value converted.
     #[must_use]
     pub fn map<U>(self, form: impl FnOnce(T) -> U) -> Undelivered<U> {
         Undelivered {
