@@ -1,7 +1,7 @@
-//! Natural batches: while one is on its way the next collects.
+//! Natural batches: while one batch is being sent, the next one collects.
 //!
-//! Alone an item goes at once, under load hundreds share one call; nothing waits for a clock. The queue is bounded; what
-//! finds it full is refused.
+//! A single item is sent at once, and under load hundreds share one call; no timer is involved. The queue is bounded; an item for which
+//! it has no room is refused.
 
 use crate::runtime::{Supervisor, failpoint_of};
 use futures_util::StreamExt;
@@ -85,7 +85,7 @@ impl<T: Send + 'static> Batcher<T> {
     }
 }
 
-/// The items of a batch in flight. Dropping this makes room for as many others.
+/// The items of a batch in flight. Their room is released when this is dropped.
 struct Held<'a>(&'a AtomicUsize, usize);
 
 impl Drop for Held<'_> {

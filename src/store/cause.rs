@@ -1,6 +1,6 @@
-//! Why Redis does not do what the service needs: Redis's own error code, and what to do about it.
+//! Why Redis cannot be used: the error code of Redis, and what to do about it.
 //!
-//! Redis's own messages are not repeated, because they can contain what was sent to it: a password, an id.
+//! The messages of Redis are not repeated, because they can contain data that was sent to it, such as a password or an id.
 
 use super::{Store, StoreError};
 use parking_lot::Mutex;

@@ -1,35 +1,35 @@
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
-/// What went wrong between us and Redis, by what the caller can do about it.
+/// Why a call to Redis failed, by what the caller can do about it.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     /// There is no connection; nothing was sent.
-    #[error("Redis is away")]
+    #[error("Redis is unavailable")]
     Away,
-    /// The connection broke or timed out after the command may have been sent: it may or may not have been carried out.
+    /// The connection broke or timed out after the command may have been sent. It may or may not have been executed.
     #[error("the connection to Redis was lost")]
     Lost(#[source] RedisError),
-    /// Redis is there and said no: the command was not carried out.
+    /// Redis refused the command; it was not executed.
     #[error("Redis refused{}", code(.0))]
     Refused(#[source] RedisError),
     /// Redis is nearly full, and the call would store something new; nothing was sent. See [`Store::room`](super::Store::room).
     #[error("Redis is nearly full and nothing new is stored; delete data, or raise its maxmemory")]
     Full,
-    /// The task that made the call panicked, or ended with its thread: the call may or may not have been carried out.
+    /// The task that made the call panicked, or ended with its thread: the call may or may not have been executed.
     #[error("the call was interrupted by a fault of the service")]
     Interrupted,
-    /// Redis answered something that this release does not understand.
-    #[error("an answer of Redis is not understood: {0}")]
+    /// Redis sent a reply that this release does not expect.
+    #[error("unexpected reply of Redis: {0}")]
     Answer(String),
 }
 
-/// The code of an error, for the end of a message.
+/// Returns the code of an error, for the end of a message.
 fn code(error: &RedisError) -> String {
     error.code().map(|code| format!(" ({code})")).unwrap_or_default()
 }
 
 impl StoreError {
-    /// Sorts an error of the client.
+    /// Classifies an error of the client library.
     #[must_use]
     pub(super) fn classify(error: RedisError) -> Self {
         if error.is_io_error() || error.is_timeout() || error.is_connection_dropped() || error.is_unrecoverable_error()
@@ -37,7 +37,7 @@ impl StoreError {
             return Self::Lost(error);
         }
         match error.kind() {
-            // A server that is loading, demoted or cut off from its primary is not the server we want: look for it anew.
+            // A server that is loading, demoted or disconnected from its primary is the wrong one: connect again.
             ErrorKind::Server(
                 ServerErrorKind::BusyLoading
                 | ServerErrorKind::ReadOnly
@@ -48,8 +48,8 @@ impl StoreError {
         }
     }
 
-    /// Returns whether Redis answered, and refused for a reason that does not pass by itself: it lacks memory, rights or a disk, or is a
-    /// replica. Waiting is of no use then.
+    /// Returns whether Redis refused for a reason that does not pass by itself: it lacks memory, permissions or a disk, or is a replica.
+    /// Waiting does not help then.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
         match self {
@@ -58,19 +58,19 @@ impl StoreError {
         }
     }
 
-    /// Whether the connection is of no more use.
+    /// Returns whether the connection can no longer be used.
     #[must_use]
     pub const fn is_lost(&self) -> bool {
         matches!(self, Self::Lost(_))
     }
 
-    /// Returns whether the answer was late: the command may still be on its way to Redis.
+    /// Returns whether the reply was late: the command may still be in transit to Redis.
     #[must_use]
     pub(super) fn is_late(&self) -> bool {
         matches!(self, Self::Lost(error) if error.is_timeout())
     }
 
-    /// Returns whether the connection was lost because the peer closed it, and not because an answer was late.
+    /// Returns whether the connection was lost because the peer closed it, and not because a reply was late.
     #[must_use]
     pub(super) fn is_closed(&self) -> bool {
         matches!(self, Self::Lost(error) if error.is_connection_dropped())

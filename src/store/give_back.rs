@@ -4,17 +4,16 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep_until};
 
-/// What may be given back at once under one name; beyond it things end by themselves.
+/// The most releases in progress under one name; beyond that, things expire by themselves.
 pub(super) const MOST_AT_ONCE: usize = 10_000;
-/// The first pause between two attempts to give something back to a Redis that does not take it; it doubles up to the other.
+/// The first pause between two attempts to release something; it doubles up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 impl Link {
-    /// Gives something back in the background, as soon as Redis takes it and until it makes no difference any more: until Redis
-    /// has had it for `lasting`. A Redis that stood still takes in what was sent when it goes on, however long that was; so after
-    /// a failure that time counts from when it is reached again. Without a runtime, as at the end of a process, or with very many
-    /// under way it is left to end by itself.
+    /// Releases something in the background, and retries until it would have expired anyway, `lasting` after Redis stored it. A Redis
+    /// that was suspended executes what was sent when it resumes, however late; so after a failure that time counts from when Redis is
+    /// reachable again. Without a runtime, as at the end of a process, or with too many releases in progress, it expires by itself.
     pub fn give_back<F>(&self, name: &'static str, lasting: Duration, call: impl Fn(Self) -> F + Send + 'static)
     where
         F: Future<Output = Result<(), StoreError>> + Send,
@@ -32,7 +31,7 @@ impl Link {
                 tracing::debug!(%error, task = name, "something is given back later");
                 link.connected().await;
                 let moot = *moot.get_or_insert_with(|| Instant::now() + lasting);
-                // Jitter keeps those who give back from knocking in step.
+                // Jitter keeps callers from retrying at the same time.
                 sleep_until(moot.min(Instant::now() + pause.mul_f64(rand::random_range(0.5..1.0)))).await;
                 if Instant::now() >= moot {
                     return;

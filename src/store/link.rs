@@ -16,14 +16,14 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 /// The first pause between two attempts to connect; it doubles up to [`SLOWEST_RETRY`].
 pub(super) const FIRST_RETRY: Duration = Duration::from_millis(20);
 const SLOWEST_RETRY: Duration = Duration::from_secs(1);
-/// A connection that was of use for less did not end the search: a server that has been demoted takes connections and
-/// answers a ping, and refuses what it is asked for.
+/// A connection that worked for less time does not reset the pause: a demoted server accepts connections, answers pings, and refuses
+/// commands.
 const SHORT_LIVED: Duration = Duration::from_secs(1);
 /// How often an unused connection is pinged. Redis closes a connection at the earliest after more than a second without traffic
 /// (`timeout 1`); a connection is pinged at the latest two ticks after its last use.
 const PING_IDLE: Duration = Duration::from_millis(500);
 
-/// Commands that change nothing: one whose answer was lost can be sent again. Scripts declare this in their header.
+/// Commands that change nothing: one whose reply was lost can be sent again. Scripts declare this in their header.
 const READS: [&[u8]; 17] = [
     b"EXISTS",
     b"GEOSEARCH",
@@ -44,14 +44,14 @@ const READS: [&[u8]; 17] = [
     b"ZSCAN",
 ];
 
-/// Commands for reports: the service works as well if its Redis user may not run them.
+/// Commands for reports: the service works even if its Redis user may not run them.
 const OPTIONAL: [&[u8]; 3] = [b"CONFIG", b"INFO", b"SLOWLOG"];
 
 /// One multiplexed connection that is replaced when it breaks.
 ///
-/// Every HTTP worker holds a link of its own, so that a command and its answer stay on one thread: a hop to another
-/// thread costs more than the command. Without a connection a call fails at once with [`StoreError::Away`]; nothing is
-/// queued for later here, because only the caller knows whether later makes sense.
+/// Every HTTP worker has its own link, so that a command and its reply stay on one thread: a hop to another thread costs more than the
+/// command. Without a connection a call fails at once with [`StoreError::Away`]. Nothing is queued here, because only the caller can
+/// decide whether a later execution makes sense.
 ///
 /// Redis (`timeout`) and proxies close idle connections. The link notices the end when it arrives, not at the next call: calls then
 /// wait for the first attempt to reconnect, and nothing of them has been sent before. Connections without traffic are pinged. A call
@@ -69,12 +69,12 @@ pub struct Link(Arc<Inner>);
 pub(super) struct WeakLink(Weak<Inner>);
 
 impl WeakLink {
-    /// Returns whether somebody still holds the link.
+    /// Returns whether the link is still in use.
     pub(super) fn is_held(&self) -> bool {
         self.0.strong_count() > 0
     }
 
-    /// Returns whether somebody still holds the link and it cannot connect.
+    /// Returns whether the link is still in use and cannot connect.
     pub(super) fn is_down(&self) -> bool {
         self.0.upgrade().is_some_and(|link| *link.phase.borrow() == Phase::Down)
     }
@@ -85,7 +85,7 @@ struct Inner {
     /// The runtime on which the link was opened. Its connections are opened and driven there, whichever thread finds one broken: a
     /// thread that ends earlier must not close the connection.
     runtime: Handle,
-    // A std-style mutex: held for a clone or a swap, never across an await.
+    // Held for a clone or a swap, never across an await.
     state: Mutex<State>,
     /// Changed only while the state is locked, so that the two agree.
     phase: watch::Sender<Phase>,
@@ -102,7 +102,7 @@ enum Phase {
 
 struct State {
     connection: Option<MultiplexedConnection>,
-    /// What Redis calls that connection, if it says so.
+    /// The name of that connection in Redis, if Redis reported it.
     peer: Option<Peer>,
     /// Connections that were given up, and that Redis may have still. Each attempt to connect adds one at most, and one that succeeds
     /// closes all.
@@ -126,7 +126,7 @@ impl std::fmt::Debug for Inner {
 }
 
 impl Link {
-    /// A link that begins to connect, in the background of the current runtime.
+    /// Creates a link that connects in the background, on the current runtime.
     #[must_use]
     pub fn open(store: &Store) -> Self {
         let (phase, _) = watch::channel(Phase::Connecting);
@@ -154,13 +154,13 @@ impl Link {
         Self(inner)
     }
 
-    /// The store that this link leads to.
+    /// Returns the store of this link.
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.0.store
     }
 
-    /// Whether there is a connection right now.
+    /// Returns whether there is a connection at the moment.
     #[must_use]
     pub fn is_up(&self) -> bool {
         *self.0.phase.borrow() == Phase::Up
@@ -178,7 +178,7 @@ impl Link {
         self.ask(cmd, || only_reads(cmd)).await
     }
 
-    /// Redis's clock, Unix milliseconds.
+    /// Returns the time of Redis, Unix milliseconds.
     pub async fn now_ms(&self) -> Result<i64, StoreError> {
         let (seconds, micros): (i64, i64) = self.query(&redis::cmd("TIME")).await?;
         Ok(seconds * 1_000 + micros / 1_000)
@@ -250,7 +250,7 @@ impl Link {
         self.judge(generation, answer)
     }
 
-    /// Notes the answer of a command that Redis refused, for the service's health.
+    /// Records that Redis refused a command, for the health of the service.
     fn note_refusal<T>(&self, answer: &redis::RedisResult<T>, is_optional: impl Fn() -> bool) {
         if let Err(error) = answer
             && error.code().is_some()
@@ -349,12 +349,12 @@ pub(super) fn slower(pause: Duration) -> Duration {
     (pause * 2).min(SLOWEST_RETRY)
 }
 
-/// Jitter keeps the workers of many instances from knocking in step.
+/// Adds jitter, so that the workers of many instances do not connect at the same time.
 pub(super) async fn rest(pause: Duration) {
     tokio::time::sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
 }
 
-/// Connects, after a pause if one is given, and, until it has, tries again; ends when nobody holds the link any more.
+/// Connects, after a pause if one is given, and retries until it succeeds or the link is no longer in use.
 async fn connect(link: Weak<Inner>, first: Option<Duration>) {
     if let Some(pause) = first {
         rest(pause).await;

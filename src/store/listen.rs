@@ -7,17 +7,17 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::interval;
 
-/// How often a subscription is asked whether it still lives; a frozen Redis is noticed within this and the time that a command
-/// may take (`REDIS_TIMEOUT_MS`).
+/// How often a subscription is pinged. A frozen Redis is detected within this time plus the time that a command may
+/// take (`REDIS_TIMEOUT_MS`).
 pub const PING_EVERY: Duration = Duration::from_secs(1);
 
-/// Hears what comes over a channel that is subscribed to again whenever the subscription ends.
+/// Receives the messages of a channel, which is subscribed again whenever the subscription ends.
 pub trait Listener: Send + Sync + 'static {
-    /// Notes whether messages are heard from now on: after each attempt to subscribe, and when a subscription has ended. What was
-    /// published between an end and the next beginning was missed.
+    /// Records whether messages are received from now on: after each attempt to subscribe, and when a subscription has ended. Messages
+    /// between the end of one and the start of the next are missed.
     fn note(&self, heard: bool);
 
-    /// Takes in a message.
+    /// Receives a message.
     fn hear(&self, message: &[u8]);
 }
 

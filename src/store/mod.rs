@@ -1,6 +1,5 @@
-//! Redis: where it is, its connections, the names of keys, scripts. Slices see a [`Link`], a [`Script`] and [`Keys`];
-//! which of the modes is behind them (embedded, standalone) they cannot tell. One command, pipeline or script never
-//! crosses a slot.
+//! Redis: its address, its connections, the names of keys, scripts. Slices use a [`Link`], a [`Script`] and [`Keys`], which are the same
+//! in all modes (embedded, standalone). No command, pipeline or script crosses a slot.
 
 mod batch;
 mod cause;
@@ -48,23 +47,23 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
-/// The way to Redis, shared by everything that opens connections.
+/// The address and state of Redis, shared by everything that opens connections.
 #[derive(Debug, Clone)]
 pub struct Store(Arc<Inner>, Supervisor);
 
 #[derive(Debug)]
 struct Inner {
-    /// None where there is no Redis at all: then no link ever comes up.
+    /// `None` without Redis; then no link ever connects.
     clients: Option<Clients>,
     keys: Keys,
     timeout: Duration,
     life: Life,
     troubles: Troubles,
-    /// Whether nothing new is to be stored, by the last measurement.
+    /// Whether Redis is nearly full by the last measurement, so that nothing new is stored.
     is_nearly_full: AtomicBool,
     /// All links of this store that may be in use.
     links: Mutex<Vec<WeakLink>>,
-    /// Bounds what is given back at once, by name: so those of one slice never use up what another needs.
+    /// Bounds the releases in progress by name, so that those of one slice do not use up the permits of another.
     giving_back: Mutex<HashMap<&'static str, Arc<Semaphore>>>,
 }
 
@@ -76,10 +75,10 @@ struct Clients {
 }
 
 impl Store {
-    /// A store at an address; opens nothing yet. `timeout` bounds a connection attempt and an answer.
+    /// Creates a store for an address; opens nothing yet. `timeout` bounds a connection attempt and a reply.
     ///
     /// # Errors
-    /// [`StoreError::Refused`] if the address is not one that the client understands.
+    /// [`StoreError::Refused`] if the client library refuses the address.
     pub fn new(address: ConnectionInfo, keys: Keys, timeout: Duration) -> Result<Self, StoreError> {
         let keys = keys.in_database(address.redis_settings().db());
         let tcp = address.tcp_settings().clone().set_nodelay(true);
@@ -103,7 +102,7 @@ impl Store {
         Ok(Self(Arc::new(inner), Supervisor::default()))
     }
 
-    /// A store without a Redis behind it: every call answers [`StoreError::Away`].
+    /// Creates a store without Redis: every call fails with [`StoreError::Away`].
     #[must_use]
     pub fn absent(keys: Keys) -> Self {
         let inner = Inner {
@@ -131,13 +130,13 @@ impl Store {
         &self.1
     }
 
-    /// Whether there is a Redis to connect to at all.
+    /// Returns whether the settings name a Redis.
     #[must_use]
     pub fn is_configured(&self) -> bool {
         self.0.clients.is_some()
     }
 
-    /// The names of keys.
+    /// Returns the names of keys.
     #[must_use]
     pub fn keys(&self) -> &Keys {
         &self.0.keys
@@ -165,15 +164,15 @@ impl Store {
         Arc::clone(of_name)
     }
 
-    /// How long an answer may take.
+    /// Returns how long a reply may take.
     #[must_use]
     pub fn timeout(&self) -> Duration {
         self.0.timeout
     }
 
-    /// A new connection to a Redis that answers commands (not one that still loads its data).
+    /// Opens a connection to a Redis that answers commands; one that still loads its data does not.
     /// `pushed` receives the push messages of the server and of the client library, finally the disconnection. `before` are connections
-    /// that were given up: Redis is told to close them, so that nothing which is on its way by one of them is carried out any more.
+    /// that were given up: Redis is asked to close them, so that no command in transit on one of them is executed any more.
     async fn connect(
         &self,
         pushed: impl AsyncPushSender,
@@ -203,7 +202,7 @@ impl Store {
         Ok((connection, peer))
     }
 
-    /// A connection for subscriptions.
+    /// Opens a connection for subscriptions.
     async fn subscriber(&self) -> Result<PubSub, StoreError> {
         let Clients { subscriptions, .. } = self.0.clients.as_ref().ok_or(StoreError::Away)?;
         subscriptions.get_async_pubsub().await.map_err(StoreError::classify)

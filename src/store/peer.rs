@@ -2,20 +2,20 @@ use super::StoreError;
 use redis::aio::MultiplexedConnection;
 use redis::cmd;
 
-/// A connection as Redis names it.
+/// The identity of a connection in Redis.
 ///
-/// When an answer is late its connection is given up, and what was sent by it may still be on its way. It must not be carried out
-/// behind what its caller does next: a grant behind its release, a value behind its deletion. So Redis closes that connection before
-/// the next one is used.
+/// If a reply is late, its connection is abandoned, and commands on it may still be in transit. They must not be executed after what
+/// their callers do next, such as a grant after its release or a value after its deletion. So Redis closes that connection before the
+/// next one is used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Peer {
     id: u64,
-    /// Beside the id, because a server that was restarted counts from 1 again.
+    /// Compared in addition to the id, because a restarted server counts from 1 again.
     address: String,
 }
 
 impl Peer {
-    /// Asks for the name of a connection; `None` if the Redis user may not.
+    /// Reads the identity of a connection; `None` if the Redis user may not.
     pub(super) async fn of(connection: &mut MultiplexedConnection) -> Result<Option<Self>, StoreError> {
         let info: Result<String, _> = cmd("CLIENT").arg("INFO").query_async(connection).await;
         match info.map_err(StoreError::classify) {
@@ -36,7 +36,7 @@ impl Peer {
         })
     }
 
-    /// Lets Redis close the connection, if it has it still.
+    /// Lets Redis close the connection, if it is still open.
     pub(super) async fn close(&self, by: &mut MultiplexedConnection) -> Result<(), StoreError> {
         let mut kill = cmd("CLIENT");
         kill.arg("KILL").arg("ID").arg(self.id).arg("ADDR").arg(&self.address);

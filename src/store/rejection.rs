@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
-/// How long that may take; a server that takes the connection says nothing.
+/// How long that may take; a server that accepts the connection sends nothing.
 const WITHIN: Duration = Duration::from_millis(200);
 /// More than any such error has, bytes.
 const MOST: u64 = 256;

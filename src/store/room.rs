@@ -1,7 +1,7 @@
 //! Room for new data in Redis.
 //!
-//! From a share of its memory on, nothing new is stored. The rest is kept for what is there already: known entities go on reporting, jobs
-//! are completed, sessions are used and ended, locks are renewed and released. Beyond `maxmemory` Redis itself refuses writes (`OOM`).
+//! Once a share of the memory is in use, nothing new is stored. The rest is reserved for existing data: known entities report positions,
+//! jobs are completed, sessions are used and ended, locks are renewed and released. Beyond `maxmemory` Redis itself refuses writes (`OOM`).
 //!
 //! The memory is measured in the background ([`Link::measure_memory`]); a call that creates something reads a flag.
 
@@ -14,7 +14,7 @@ use std::sync::atomic::Ordering;
 pub struct Memory {
     /// Bytes in use, as Redis compares them with its limit.
     pub used: u64,
-    /// Bytes that it may use: its `maxmemory`, or all memory of its machine if it has none; 0 if it does not say.
+    /// Bytes that it may use: its `maxmemory`, or all memory of its machine if it has none; 0 if it is unknown.
     pub most: u64,
     /// Whether it evicts data when all of that is in use: then it always has room.
     pub evicts: bool,
