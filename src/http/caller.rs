@@ -1,4 +1,4 @@
-//! Who calls: by the address of the connection, or by what a trusted proxy says of it.
+//! Identifies callers by the address of their connection, or by the headers of a trusted proxy.
 
 use actix_web::http::header::{FORWARDED, HeaderMap, HeaderName, HeaderValue};
 use clap::ValueEnum;
@@ -8,21 +8,21 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 use uuid::Uuid;
 
-/// Addresses of a header that are looked at. More proxies in a row than that are nobody's; more is what a client made up.
+/// The most addresses of a header that are read. No chain of proxies is longer; further addresses are invented by a client.
 const MAX_HOPS: usize = 32;
-/// The part of an IPv6 address that stands for one caller: a subscriber is given at least a /64 and may use all of it.
+/// The part of an IPv6 address that identifies a caller: a subscriber has at least a /64 and may use all of it.
 const V6_CALLER_BITS: u8 = 64;
-/// `64:ff9b::/96`, behind which translators show IPv4 addresses (RFC 6052): by their first 64 bits all of those would be one
-/// caller. Only for telling callers apart: nobody is trusted for the address that is behind it.
+/// `64:ff9b::/96`, in which translators represent IPv4 addresses (RFC 6052). By their first 64 bits they would all be one caller. Used
+/// only to distinguish callers: the translated address makes no proxy trusted.
 const NAT64: u128 = 0x0064_ff9b << 96;
 static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// A caller as far as limits tell them apart.
+/// A caller, as limits distinguish them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Caller {
-    /// By address; of an IPv6 address the first 64 bits, of one that stands for an IPv4 address that one.
+    /// An address: of IPv6 the first 64 bits, or the IPv4 address that it represents.
     Address(IpAddr),
-    /// By the key that a trusted proxy has checked: a digest of it, because this is written to Redis.
+    /// The digest of a key that a trusted proxy has checked. A digest, because it is written to Redis.
     Key(Uuid),
 }
 
@@ -51,8 +51,8 @@ impl fmt::Display for Caller {
     }
 }
 
-/// The header in which proxies say for whom they ask. One and not whichever is there: a proxy passes on what it does not
-/// know, so the other is the client's own words.
+/// The header in which proxies name the client. Only one is read: a proxy passes on headers that it does not use, so the other one may
+/// come from the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum ProxyHeader {
     /// `X-Forwarded-For`.
@@ -62,19 +62,19 @@ pub enum ProxyHeader {
     Forwarded,
 }
 
-/// How callers are told apart.
+/// The rules by which callers are identified.
 #[derive(Debug, Clone, Default)]
 pub struct Callers {
-    /// Proxies that are believed.
+    /// The trusted proxies.
     pub trusted: Networks,
-    /// Where they say for whom they ask.
+    /// The header in which they name the client.
     pub header: ProxyHeader,
-    /// Where they say by which key.
+    /// The header in which they pass the key of the client.
     pub key_header: Option<HeaderName>,
 }
 
 impl Callers {
-    /// Who sent a request with these headers over a connection from `peer`.
+    /// Returns the sender of a request with these headers over a connection from `peer`.
     #[must_use]
     pub fn identify(&self, peer: IpAddr, headers: &HeaderMap) -> Caller {
         let peer = peer.to_canonical();
@@ -89,8 +89,8 @@ impl Callers {
         Caller::at(self.origin(peer, headers))
     }
 
-    /// Walks from the nearest proxy towards the client, as long as the proxies are trusted: the first address that is not
-    /// is the caller's. What is no address ends the walk at the last that was one.
+    /// Walks from the nearest proxy towards the client while the proxies are trusted. The first address that is not trusted is that of the
+    /// caller. A value that is not an address ends the walk at the address before it.
     fn origin(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let (name, comma, read): (_, LastOf, Read) = match self.header {
             ProxyHeader::XForwardedFor => (&X_FORWARDED_FOR, last_of, address),
@@ -116,12 +116,12 @@ impl Callers {
     }
 }
 
-/// Where in a text a byte stands for the last time.
+/// Returns the position of the last occurrence of a byte.
 type LastOf = fn(&[u8], u8) -> Option<usize>;
-/// The address that an element of a header names.
+/// Returns the address in an element of a header.
 type Read = fn(&[u8]) -> Option<IpAddr>;
 
-/// The parts of a text between separators, from the right to the left.
+/// Returns the parts of a text between separators, from right to left.
 fn parts_from_the_right(text: &[u8], separator: u8, last_of: LastOf) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(text);
     iter::from_fn(move || {
@@ -139,9 +139,9 @@ fn last_of(text: &[u8], separator: u8) -> Option<usize> {
     text.iter().rposition(|byte| *byte == separator)
 }
 
-/// The last that stands outside of quotes (RFC 9110, section 5.6.4): what a proxy quotes may be the client's own words, such
-/// as a `Host`. Read from the right, where the proxies write, so that a quote which a client never ended hides nothing of
-/// theirs; a quote without another to its left takes all that is left of it, and that is then no address.
+/// Returns the last occurrence outside of quotes (RFC 9110, section 5.6.4): a proxy may quote text of the client, such as a `Host`. Reads
+/// from the right, where proxies append, so that an unterminated quote of the client hides nothing of theirs. A quote without another to
+/// its left includes everything to its left, which is then not an address.
 fn last_unquoted(text: &[u8], separator: u8) -> Option<usize> {
     let mut quoted = false;
     for (at, byte) in text.iter().enumerate().rev() {
@@ -179,8 +179,8 @@ fn is_port(text: &str) -> bool {
     text.parse::<u16>().is_ok()
 }
 
-/// The address of the `for` parameter of one element of `Forwarded`. An element with two of them says nothing: RFC 7239 allows
-/// one, so what else is there was not written by a proxy.
+/// Returns the address of the `for` parameter of an element of `Forwarded`. An element with two of them is ignored: RFC 7239 allows one,
+/// so the other was not written by a proxy.
 fn forwarded_for(element: &[u8]) -> Option<IpAddr> {
     let mut nodes = parts_from_the_right(element, b';', last_unquoted).filter_map(|pair| {
         let (name, value) = pair.split_at_checked(pair.iter().position(|byte| *byte == b'=')?)?;
@@ -189,7 +189,7 @@ fn forwarded_for(element: &[u8]) -> Option<IpAddr> {
     });
     let (node, second) = (nodes.next()?, nodes.next());
     let quoted = node.strip_prefix(b"\"").and_then(|node| node.strip_suffix(b"\""));
-    // An address has nothing in it that is to be escaped: with a backslash it is none.
+    // An address contains nothing that needs escaping: with a backslash it is not an address.
     address(quoted.unwrap_or(node)).filter(|_| second.is_none())
 }
 
@@ -204,7 +204,7 @@ struct Network {
 }
 
 impl Networks {
-    /// Whether an address lies in one of them.
+    /// Returns whether one of them contains an address.
     #[must_use]
     pub fn contain(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(address))
@@ -238,8 +238,8 @@ impl Network {
         if bits > most {
             return None;
         }
-        // Addresses are compared as what they stand for, so a network of them is kept as that as well. One that
-        // holds other addresses besides cannot be.
+        // Addresses are compared in canonical form, so networks are stored in it as well. A network that also contains other addresses
+        // has no canonical form.
         match address {
             IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some() => Some(Self {
                 address: address.to_canonical(),

@@ -130,7 +130,8 @@ impl Connection {
 pub struct Timeouts {
     /// The time within which a client has to read one buffer of the server.
     pub write: Duration,
-    /// The time within which a request has to begin or end, or a piece of an answer to be written. The connection is closed after one to two times this.
+    /// The time within which a request has to begin or end, or a piece of an answer to be written. The connection is closed after one to
+    /// two times this.
     pub idle: Duration,
     /// Counts the clients that did not read.
     pub unread: IntCounter,

@@ -5,20 +5,20 @@ use serde_json::{Map, Value};
 use std::fmt;
 use std::ops::RangeInclusive;
 
-/// The most faults that are collected. More would not help the sender.
+/// The most faults that are collected.
 pub const MAX_FAULTS: usize = 20;
 
 /// Reads the members of a JSON object one by one. All faults are collected, so that a client sees them all at once. `null` counts as
 /// not given.
 ///
-/// The names that a reader asks for are the known ones; a member that is left at the end is refused. So a reader asks for all the names
-/// that it knows, even after a fault.
+/// The names that a reader requests are the known ones; a member that is left at the end is refused. So a reader has to request all names
+/// even after a fault.
 ///
 /// For bodies that are rare or small. Fixes arrive in large numbers and have a parser of their own.
 #[derive(Debug)]
 pub struct Fields {
     members: Map<String, Value>,
-    /// The names that were asked for.
+    /// The names that were requested.
     known: Vec<&'static str>,
     /// Where the object is in the body: empty, or a path with a trailing slash.
     path: String,
@@ -26,7 +26,7 @@ pub struct Fields {
 }
 
 impl Fields {
-    /// Reads a body, which has to be a JSON object.
+    /// Parses a body, which has to be a JSON object.
     ///
     /// # Errors
     /// 400 if it is not JSON; 422 if it is not an object, has a member twice (at any depth), or has a member of the name that
@@ -45,7 +45,7 @@ impl Fields {
         }
     }
 
-    /// The same for a call whose body may be left out.
+    /// Parses a body that may be omitted.
     ///
     /// # Errors
     /// As [`Self::parse`].
@@ -68,7 +68,7 @@ impl Fields {
         }
     }
 
-    /// Takes a member out, whatever it is; `null` is kept apart from nothing here.
+    /// Removes and returns a member of any type; `null` counts as a value.
     pub fn value(&mut self, name: &'static str) -> Option<Value> {
         self.known.push(name);
         self.members.remove(name)
@@ -81,7 +81,7 @@ impl Fields {
         }
     }
 
-    /// A whole number within `range`.
+    /// Returns a whole number within `range`.
     pub fn integer(&mut self, name: &'static str, range: RangeInclusive<i64>) -> Option<i64> {
         let value = self.given(name)?;
         match value.as_i64() {
@@ -97,7 +97,7 @@ impl Fields {
         }
     }
 
-    /// A text of at most `longest` bytes.
+    /// Returns a text of at most `longest` bytes.
     pub fn text(&mut self, name: &'static str, longest: usize) -> Option<String> {
         match self.given(name)? {
             Value::String(text) if text.len() <= longest => Some(text),
@@ -112,7 +112,7 @@ impl Fields {
         }
     }
 
-    /// An [`Id`].
+    /// Returns an [`Id`].
     pub fn id(&mut self, name: &'static str) -> Option<Id> {
         let text = self.text(name, usize::MAX)?;
         Id::parse(&text)
@@ -120,7 +120,7 @@ impl Fields {
             .ok()
     }
 
-    /// An [`ExternalId`].
+    /// Returns an [`ExternalId`].
     pub fn external_id(&mut self, name: &'static str) -> Option<ExternalId> {
         let text = self.text(name, usize::MAX)?;
         ExternalId::parse(&text)
@@ -128,7 +128,7 @@ impl Fields {
             .ok()
     }
 
-    /// A time as Unix milliseconds: RFC 3339, or a number of milliseconds (of seconds if it can only be that).
+    /// Returns a time as Unix milliseconds: RFC 3339, or a number of milliseconds (of seconds if it can only be that).
     pub fn time(&mut self, name: &'static str) -> Option<i64> {
         let time = match self.given(name)? {
             Value::String(text) => timestamp::parse_rfc3339(&text),
@@ -144,7 +144,7 @@ impl Fields {
         time
     }
 
-    /// A number within `range`.
+    /// Returns a number within `range`.
     pub fn number(&mut self, name: &'static str, range: RangeInclusive<f64>) -> Option<f64> {
         let number = self.given(name)?.as_f64().filter(|number| range.contains(number));
         if number.is_none() {
@@ -153,7 +153,7 @@ impl Fields {
         number
     }
 
-    /// An array of at most `most` [`Id`]s.
+    /// Returns an array of at most `most` [`Id`]s.
     pub fn ids(&mut self, name: &'static str, most: usize) -> Option<Vec<Id>> {
         let Value::Array(elements) = self.given(name)? else {
             self.refuse(name, "must be an array");
@@ -173,7 +173,7 @@ impl Fields {
         Some(ids)
     }
 
-    /// True or false.
+    /// Returns a boolean.
     pub fn boolean(&mut self, name: &'static str) -> Option<bool> {
         let value = self.given(name)?.as_bool();
         if value.is_none() {
@@ -182,7 +182,7 @@ impl Fields {
         value
     }
 
-    /// An array of `count` objects, each read by `read` from members of its own.
+    /// Returns an array of `count` objects, each read by `read` from its own members.
     pub fn each<T>(
         &mut self,
         name: &'static str,
@@ -213,13 +213,13 @@ impl Fields {
         Some(all)
     }
 
-    /// Says that a member is not acceptable.
+    /// Adds the fault that a member is not acceptable.
     pub fn refuse(&mut self, name: &str, detail: impl Into<String>) {
         self.errors
             .push(FieldError::new(&format!("{}{name}", self.path), detail));
     }
 
-    /// Adds what was wrong with a part of the body that was read by itself.
+    /// Adds the faults of a part of the body that was read separately.
     pub fn add(&mut self, mut faults: Vec<FieldError>) {
         self.errors.append(&mut faults);
     }
@@ -230,7 +230,7 @@ impl Fields {
         self.errors.len() >= MAX_FAULTS
     }
 
-    /// A member that has to be there: hands `read` on, and refuses the member if it was not given.
+    /// Returns a required member: the result of `read`, or a fault if the member was not given.
     pub fn required<T>(
         &mut self,
         name: &'static str,
@@ -244,7 +244,7 @@ impl Fields {
         read(self, name)
     }
 
-    /// What was made of the members, if all of them were acceptable.
+    /// Returns `made` if all members were acceptable.
     ///
     /// # Errors
     /// 422 with every fault.
@@ -252,7 +252,7 @@ impl Fields {
         self.faults(made).map_err(Problem::unacceptable)
     }
 
-    /// The same for who makes something else of the faults than an answer.
+    /// Does the same for callers that do not answer with the faults.
     ///
     /// # Errors
     /// Every fault.

@@ -7,11 +7,10 @@ use std::rc::Rc;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// How often a connection is checked whose next request has already arrived.
-const LOOK: Duration = Duration::from_millis(2);
+/// How long to wait for the server to read data that the client has sent after its request; the end of the stream may follow them.
+const READ_WAIT: Duration = Duration::from_millis(2);
 
-/// Resolves when the client of a request has closed its side of the connection, even if the next request has already
-/// arrived on it; for handlers that wait for long. The server itself does not stop the handler, because a client may close its sending
+/// Resolves when the client of a request has closed its side of the connection, even if the next request has already arrived on it; for handlers that wait for long. The server itself does not stop the handler, because a client may close its sending
 /// side only. If a client has sent more than the server buffers, some hundred kilobytes, the end of the stream behind that is not detected,
 /// and the handler waits for its full time.
 pub async fn client_gone(request: &HttpRequest) {
@@ -47,6 +46,6 @@ async fn has_gone(request: &HttpRequest) -> bool {
         Presence::Here => false,
         Presence::Gone => true,
         // The server reads it while this waits.
-        Presence::Unread => timeout(LOOK, connection.closed()).await.is_ok(),
+        Presence::Unread => timeout(READ_WAIT, connection.closed()).await.is_ok(),
     }
 }

@@ -3,15 +3,15 @@ use crate::ids::ExternalId;
 use actix_web::HttpRequest;
 use actix_web::http::header::{HeaderName, HeaderValue};
 
-/// A parsed name: one that is a text would be parsed at each look.
+/// A parsed name, because a text would be parsed at each lookup.
 static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-/// Says that a call with the same key was carried out before, and that this is the answer to that.
+/// The header of an answer that is repeated from an earlier call with the same key.
 pub const REPLAYED: (HeaderName, HeaderValue) = (
     HeaderName::from_static("idempotent-replayed"),
     HeaderValue::from_static("true"),
 );
 
-/// The `Idempotency-Key` of a request, if it has one: a text in quotes (RFC 9651, where `\\"` stands for a quote), or bare.
+/// Returns the `Idempotency-Key` of a request, if it has one: a text in quotes (RFC 9651, where `\\"` stands for a quote), or bare.
 ///
 /// # Errors
 /// 400 if there are several; 422 if it is not an [`ExternalId`].
@@ -45,7 +45,7 @@ fn unquoted(text: &str) -> Option<String> {
     None
 }
 
-/// For a call that is not idempotent and keeps no record of keys: whoever sends one would rely on it in vain.
+/// Refuses an `Idempotency-Key`, for a call that is not idempotent and does not store keys: the client would rely on it in vain.
 ///
 /// # Errors
 /// 422 if the request has an `Idempotency-Key`.

@@ -11,8 +11,7 @@ use std::time::Instant;
 
 /// Middleware of one route: measures its requests, counts those answered with 400 and above by status, and logs each at debug.
 ///
-/// It is put on each route with a name of its own, because asking the router for the matched pattern afterwards costs
-/// more than everything else here.
+/// Each route has an instance with its own name, because to ask the router for the matched pattern costs more than everything else here.
 #[derive(Debug, Clone)]
 pub struct Observe {
     route: &'static str,
@@ -51,11 +50,11 @@ where
     }
 }
 
-/// What [`Observe`] makes of a service.
+/// The service that [`Observe`] wraps around another.
 #[derive(Debug)]
 pub struct Observed<S> {
     service: S,
-    // Of this worker's own: a count that all workers share would be fought over at every request.
+    // One counter per worker, because a shared one would be contended at every request.
     observe: Rc<Observe>,
 }
 
@@ -76,7 +75,7 @@ where
         let connection = request.conn_data::<Rc<Connection>>().cloned();
         let handling = self.service.call(request);
         Box::pin(async move {
-            // Without an answer the client would see only a broken connection, and could not tell that the service caused it.
+            // Without an answer the client would see only a broken connection, and not that the service caused it.
             let handling = async {
                 if let Some(connection) = &connection {
                     connection.turn().await;
@@ -102,7 +101,7 @@ where
                     .with_label_values(&[observe.route, status.as_str()])
                     .inc();
             }
-            // Neither path nor query: they hold ids and coordinates.
+            // Neither path nor query, because they contain ids and coordinates.
             tracing::debug!(route = observe.route, status = status.as_u16(), ?elapsed, "request");
             response
         })

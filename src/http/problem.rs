@@ -16,10 +16,10 @@ pub struct FieldError {
     /// Where in the body, as a JSON pointer; empty for the body as a whole.
     #[schema(required = false)]
     pub pointer: String,
-    /// In the place of the pointer: the name of a parameter of the query or path, or of a header.
+    /// Instead of the pointer: the name of a parameter of the query or path, or of a header.
     #[schema(required = false)]
     pub parameter: Option<String>,
-    /// What is wrong with it.
+    /// The fault.
     pub detail: String,
 }
 
@@ -37,7 +37,7 @@ impl Serialize for FieldError {
 }
 
 impl FieldError {
-    /// A fault of the member at `path` (without its leading slash; empty for the whole).
+    /// Returns a fault of the member at `path` (without its leading slash; empty for the whole).
     #[must_use]
     pub fn new(path: &str, detail: impl Into<String>) -> Self {
         let pointer = if path.is_empty() {
@@ -52,7 +52,7 @@ impl FieldError {
         }
     }
 
-    /// A fault of a parameter of the query or path, or of a header.
+    /// Returns a fault of a parameter of the query or path, or of a header.
     #[must_use]
     pub fn parameter(name: impl Into<String>, detail: impl Into<String>) -> Self {
         Self {
@@ -62,7 +62,7 @@ impl FieldError {
         }
     }
 
-    /// The same fault of a parameter of this name, where a query string and a body are checked by the same code.
+    /// Returns the same fault as one of a parameter, for query strings that are checked by the same code as bodies.
     #[must_use]
     pub fn into_parameter(self) -> Self {
         let name = self.parameter.unwrap_or(self.pointer);
@@ -79,29 +79,29 @@ impl fmt::Display for FieldError {
     }
 }
 
-/// An answer that is not what was asked for, as RFC 9457 has it.
+/// An error answer in the format of RFC 9457.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Problem {
     /// A URN that names the kind of problem.
     #[serde(rename = "type")]
     kind: String,
-    /// The kind of problem in words.
+    /// The kind of problem as text.
     title: &'static str,
     /// The HTTP status.
     status: u16,
-    /// What is wrong this time.
+    /// The fault of this request.
     detail: String,
     /// The faults of single fields.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldError>,
-    /// What a program that reads the problem may want to know besides.
+    /// Further members for programs.
     #[serde(flatten)]
     #[schema(value_type = Option<Object>)]
     extensions: Option<Box<Map<String, Value>>>,
     /// Sent as the header, not in the body.
     #[serde(skip)]
     retry_after_s: Option<u32>,
-    /// Whether the answer names the codings that are taken (RFC 9110, section 12.5.3).
+    /// Whether the answer names the accepted codings (RFC 9110, section 12.5.3).
     #[serde(skip)]
     names_codings: bool,
 }
@@ -120,7 +120,7 @@ impl Problem {
         }
     }
 
-    /// The same problem with a member more (RFC 9457, section 3.2).
+    /// Returns the problem with a further member (RFC 9457, section 3.2).
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.extensions
@@ -129,7 +129,7 @@ impl Problem {
         self
     }
 
-    /// 400: the request cannot be read.
+    /// Returns a 400: the request cannot be read.
     #[must_use]
     pub fn malformed(detail: impl Into<String>) -> Self {
         Self::new(
@@ -140,7 +140,7 @@ impl Problem {
         )
     }
 
-    /// 421: the request asks for another host than this one.
+    /// Returns a 421: the request is for another host.
     #[must_use]
     pub fn misdirected(detail: impl Into<String>) -> Self {
         Self::new(
@@ -151,7 +151,7 @@ impl Problem {
         )
     }
 
-    /// 400 or 431: the head of a request cannot be read.
+    /// Returns a 400 or 431: the head of a request cannot be read.
     #[must_use]
     pub(super) fn malformed_head(status: StatusCode, detail: &'static str) -> Self {
         Self {
@@ -160,7 +160,7 @@ impl Problem {
         }
     }
 
-    /// 400: parameters of the query cannot be read.
+    /// Returns a 400: parameters of the query cannot be read.
     #[must_use]
     pub fn malformed_query(errors: Vec<FieldError>) -> Self {
         let detail = match errors.as_slice() {
@@ -179,13 +179,13 @@ impl Problem {
         }
     }
 
-    /// 422: a parameter of the query or path, or a header, is not acceptable.
+    /// Returns a 422: a parameter of the query or path, or a header, is not acceptable.
     #[must_use]
     pub fn unacceptable_parameter(name: &str, detail: impl Into<String>) -> Self {
         Self::unacceptable(vec![FieldError::parameter(name, detail)])
     }
 
-    /// 422: well-formed, but invalid.
+    /// Returns a 422: the request is well-formed, but not acceptable.
     #[must_use]
     pub fn unacceptable(errors: Vec<FieldError>) -> Self {
         let detail = match errors.as_slice() {
@@ -201,7 +201,7 @@ impl Problem {
         Self { errors, ..problem }
     }
 
-    /// 401: no credentials, or invalid ones.
+    /// Returns a 401: the credentials are missing or invalid.
     #[must_use]
     pub fn unauthorized(detail: impl Into<String>) -> Self {
         Self::new(
@@ -212,19 +212,19 @@ impl Problem {
         )
     }
 
-    /// 403: no caller may do this.
+    /// Returns a 403: the request is not allowed, regardless of credentials.
     #[must_use]
     pub fn forbidden(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", "Forbidden", detail)
     }
 
-    /// 404.
+    /// Returns a 404.
     #[must_use]
     pub fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", "Not found", detail)
     }
 
-    /// 405, for a path that exists.
+    /// Returns a 405: the path exists, but not with this method.
     #[must_use]
     pub fn method_not_allowed(methods: &str) -> Self {
         let detail = format!("the path is not served with this method; use {methods}");
@@ -236,7 +236,7 @@ impl Problem {
         )
     }
 
-    /// 408: the request did not arrive in time.
+    /// Returns a 408: the request did not arrive in time.
     #[must_use]
     pub fn too_slow(detail: impl Into<String>) -> Self {
         Self::new(
@@ -247,14 +247,13 @@ impl Problem {
         )
     }
 
-    /// 409: at odds with how things are. `slug` names the kind of conflict for programs, its words joined by `_` as in the
-    /// names of members.
+    /// Returns a 409: the request conflicts with the current state. `slug` names the kind of conflict for programs, in `snake_case`.
     #[must_use]
     pub fn conflict(slug: &str, title: &'static str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, slug, title, detail)
     }
 
-    /// 412: it is not as the request's `If-Match` has it.
+    /// Returns a 412: the resource does not match `If-Match` of the request.
     #[must_use]
     pub fn precondition_failed(detail: impl Into<String>) -> Self {
         Self::new(
@@ -265,7 +264,7 @@ impl Problem {
         )
     }
 
-    /// 413.
+    /// Returns a 413.
     #[must_use]
     pub fn too_large(detail: impl Into<String>) -> Self {
         Self::new(
@@ -276,7 +275,7 @@ impl Problem {
         )
     }
 
-    /// 415.
+    /// Returns a 415.
     #[must_use]
     pub fn wrong_type(detail: impl Into<String>) -> Self {
         Self::new(
@@ -287,7 +286,7 @@ impl Problem {
         )
     }
 
-    /// 415: the body is compressed as it is not taken here.
+    /// Returns a 415: the content coding of the body is not supported.
     #[must_use]
     pub fn unsupported_coding(detail: impl Into<String>) -> Self {
         Self {
@@ -296,7 +295,7 @@ impl Problem {
         }
     }
 
-    /// 429: too often; try again after so many seconds.
+    /// Returns a 429: too many requests; try again after this many seconds.
     #[must_use]
     pub fn too_many_requests(detail: impl Into<String>, retry_after_s: u32) -> Self {
         let problem = Self::new(
@@ -311,7 +310,7 @@ impl Problem {
         }
     }
 
-    /// 504: the lock was not free in time.
+    /// Returns a 504: the wait timed out.
     #[must_use]
     pub fn timed_out(detail: impl Into<String>) -> Self {
         Self::new(
@@ -322,14 +321,14 @@ impl Problem {
         )
     }
 
-    /// 504: the request wants what is cached or nothing, and nothing is.
+    /// Returns a 504: the request accepts only a cached answer, and there is none.
     #[must_use]
     pub fn not_cached() -> Self {
         let detail = "the request asks for a cached answer alone (only-if-cached)";
         Self::new(StatusCode::GATEWAY_TIMEOUT, "not_cached", "Nothing cached", detail)
     }
 
-    /// 503: unavailable; try again after so many seconds.
+    /// Returns a 503: the service is unavailable; try again after this many seconds.
     #[must_use]
     pub fn unavailable(detail: impl Into<String>, retry_after_s: u32) -> Self {
         let problem = Self::new(
@@ -344,13 +343,13 @@ impl Problem {
         }
     }
 
-    /// 429: there is no room for more jobs.
+    /// Returns a 429: there is no room for more jobs.
     #[must_use]
     pub fn queue_full(detail: impl Into<String>, retry_after_s: u32) -> Self {
         Self::too_many("queue_full", "The queues are full", detail, retry_after_s)
     }
 
-    /// 429: there are as many of something as there may be. `slug` names of what.
+    /// Returns a 429: the limit on the number of something is reached. `slug` names the thing.
     #[must_use]
     pub fn too_many(slug: &str, title: &'static str, detail: impl Into<String>, retry_after_s: u32) -> Self {
         Self {
@@ -359,7 +358,7 @@ impl Problem {
         }
     }
 
-    /// 503: Redis has no room for new data.
+    /// Returns a 503: Redis has no room for new data.
     #[must_use]
     pub fn storage_full(detail: impl Into<String>, retry_after_s: u32) -> Self {
         let problem = Self::new(
@@ -374,7 +373,7 @@ impl Problem {
         }
     }
 
-    /// 503: the task that handled the request panicked, and is restarted.
+    /// Returns a 503: the task that handled the request panicked, and is restarted.
     #[must_use]
     pub fn interrupted() -> Self {
         let detail =
@@ -382,7 +381,7 @@ impl Problem {
         Self::unavailable(detail, 1)
     }
 
-    /// 500: our fault. The cause goes to the log and not into the answer.
+    /// Returns a 500: a fault of the service. The cause is logged and not sent.
     #[must_use]
     pub fn internal(cause: &dyn fmt::Display) -> Self {
         tracing::error!(%cause, "a request failed");
@@ -391,10 +390,10 @@ impl Problem {
     }
 }
 
-/// `Retry-After` where there is no room for new data, seconds: memory becomes free when data expire or are deleted.
+/// `Retry-After` if there is no room for new data, seconds: memory becomes free when data expire or are deleted.
 const RETRY_FULL_S: u32 = 10;
 
-/// What a failure of Redis is to a client.
+/// Maps a failure of Redis to an answer.
 impl From<NoRoom> for Problem {
     fn from(error: NoRoom) -> Self {
         Self::unavailable(error.to_string(), 1)

@@ -10,7 +10,7 @@ use std::fmt;
 #[derive(Debug)]
 pub struct RawObject<'a> {
     members: Vec<(Cow<'a, str>, &'a RawValue)>,
-    /// The names that were asked for.
+    /// The names that were requested.
     known: Vec<&'static str>,
     /// Where the object is in the body: empty, or a path with a trailing slash.
     path: String,
@@ -50,20 +50,20 @@ impl<'a> RawObject<'a> {
         self.value(name).filter(|value| value.get() != "null")
     }
 
-    /// The same, whatever it is; `null` too.
+    /// Removes and returns a member, including `null`.
     pub fn value(&mut self, name: &'static str) -> Option<&'a RawValue> {
         self.known.push(name);
         let at = self.members.iter().position(|(member, _)| member == name)?;
         Some(self.members.swap_remove(at).1)
     }
 
-    /// The path of a member.
+    /// Returns the path of a member.
     #[must_use]
     pub fn path_of(&self, name: &str) -> String {
         format!("{}{name}", self.path)
     }
 
-    /// The members that are left, to be read one by one.
+    /// Returns the remaining members, to be read one by one.
     ///
     /// # Errors
     /// 422 if a member is nested too deeply, has a member twice, or has a member of the name that `serde_json` reserves.
@@ -71,10 +71,10 @@ impl<'a> RawObject<'a> {
         self.read_rest().map_err(|(fault, _)| fault)
     }
 
-    /// The same for the members of a body as a whole.
+    /// Does the same for the members of the whole body.
     ///
     /// # Errors
-    /// 422 as [`Self::into_fields`]; 400 for what the parser cannot represent, as [`Fields::parse`] has it.
+    /// 422 as [`Self::into_fields`]; 400 for values that the parser cannot represent, as in [`Fields::parse`].
     pub fn into_members(self) -> Result<Fields, Problem> {
         self.read_rest().map_err(|(fault, is_data)| {
             if is_data {
@@ -107,7 +107,7 @@ pub fn raw(body: &[u8]) -> Result<&RawValue, Problem> {
     serde_json::from_slice(body).map_err(|error| Problem::malformed(format!("the body is not JSON: {error}")))
 }
 
-/// The elements of an array; `None` if it is none.
+/// Returns the elements of an array; `None` if it is not an array.
 #[must_use]
 pub fn elements(value: &RawValue) -> Option<Vec<&RawValue>> {
     serde_json::from_str(value.get()).ok()

@@ -123,7 +123,9 @@ impl Store {
     pub fn cause(&self, error: &StoreError) -> Cause {
         match error {
             StoreError::Lost(error) | StoreError::Refused(error) => Cause::of(error),
-            StoreError::Away => self.unreachable().unwrap_or(Cause::without_code("Redis is away")),
+            StoreError::Away => self
+                .unreachable()
+                .unwrap_or(Cause::without_code("Redis is unavailable")),
             StoreError::Full | StoreError::Interrupted | StoreError::Answer(_) => {
                 Cause::without_code(error.to_string())
             }

@@ -1,4 +1,4 @@
-//! What the operating system says of this process, read from `/proc`; nothing where there is no `/proc`.
+//! Metrics of this process, read from `/proc`; none on systems without it.
 
 use super::MetricsRegistry;
 use prometheus::{Error, Gauge, IntGauge};

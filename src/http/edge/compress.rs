@@ -120,7 +120,7 @@ struct Compressing {
 }
 
 enum State {
-    /// Whether nothing was compressed yet. An answer to HEAD never is.
+    /// Nothing is compressed yet; an answer to HEAD stays so.
     Before,
     Under(Encoder),
     Over,
@@ -198,7 +198,7 @@ async fn next_turn() -> Option<Turn> {
     turn
 }
 
-/// The buffer of an encoder of flate2, which keeps its output until it is taken.
+/// An encoder of flate2, which keeps its output until it is taken.
 enum Encoder {
     Gzip(GzEncoder<Vec<u8>>),
     Deflate(ZlibEncoder<Vec<u8>>),

@@ -1,4 +1,4 @@
-//! Finding a server binary and holding it against the oldest version that the service works with.
+//! Finds a server binary, and compares its version with the oldest supported one.
 
 use super::error::EmbeddedError;
 use std::env;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::process::Command;
 use tokio::time;
 
-/// In the order they are looked for.
+/// The names in the order of preference.
 const NAMES: [&str; 2] = ["redis-server", "valkey-server"];
 
 /// Sharded pub/sub and multi-part append-only files came with 7.0; Valkey's versions begin above it.

@@ -14,10 +14,10 @@ use tracing::{debug, info, warn};
 const LONG: u64 = 32 * 1024 * 1024;
 /// A stop must not take long; a rewrite that is not done by then is left undone, and the file stays as it was.
 const WITHIN: Duration = Duration::from_secs(5);
-/// How often the server is asked whether it is done; it has no way to say so.
+/// How often the server is polled, because it does not report the end of a rewrite.
 const ASK_EVERY: Duration = Duration::from_millis(20);
 
-/// Has the server behind `client` rewrite the file in `folder`, if its history is long. Nobody may be writing any more.
+/// Lets the server behind `client` rewrite the file in `folder`, if its history is long. There must be no more writes.
 pub(super) async fn compact(client: &Client, folder: &Path) {
     let folder = folder.to_owned();
     // It does not panic; a runtime that ends takes this task along.

@@ -1,4 +1,4 @@
-//! The server's configuration. It goes to the server through a pipe, so that no secret is in an argument list.
+//! The configuration of the server. It is passed through a pipe, so that no secret is in an argument list.
 
 use super::EmbeddedSettings;
 use super::home::Home;

@@ -32,7 +32,7 @@ pub enum EmbeddedError {
     InUse {
         /// The server's folder.
         folder: PathBuf,
-        /// The other service, if it has said who it is.
+        /// The pid of the other service, if it is known.
         pid: Option<u32>,
     },
     /// The server that an earlier service left behind does not end.
@@ -44,7 +44,7 @@ pub enum EmbeddedError {
     /// The server started and ended, or never answered.
     #[error("the Redis server does not start: {reason}")]
     NotStarted {
-        /// How it ended, and the last that it said.
+        /// How it ended, and its last output.
         reason: String,
     },
     /// The path of the socket does not fit into a socket address, and this system knows no way around it.
@@ -56,9 +56,9 @@ pub enum EmbeddedError {
     /// A file or process operation failed.
     #[error("{}: {source}", path.display())]
     Io {
-        /// What was being worked on.
+        /// The file or process.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
     /// The client library refused the address.

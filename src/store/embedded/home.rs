@@ -1,4 +1,4 @@
-//! The server's folder: who owns it, where in it things stand, and the password.
+//! The folder of the server: its owner, its files, and the password.
 
 use super::error::EmbeddedError;
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo};

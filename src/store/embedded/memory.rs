@@ -1,4 +1,4 @@
-//! How much memory this machine has, or the container in which the service runs.
+//! The memory of this machine, or of the container in which the service runs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ fn available(root: &Path) -> u64 {
     let limits = limit_files(root, &read(&root.join("proc/self/cgroup")).unwrap_or_default());
     let limits = limits.iter().filter_map(|file| read(file)?.trim().parse::<u64>().ok());
     let least = limits.filter(|limit| *limit > 0).min();
-    // Where there is no limit the file has `max`, or a number beyond any memory.
+    // Without a limit the file contains `max`, or a number beyond any memory.
     match (machine, least) {
         (Some(machine), Some(limit)) => machine.min(limit),
         (Some(machine), None) => machine,

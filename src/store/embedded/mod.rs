@@ -1,14 +1,14 @@
-//! The embedded Redis: a private `redis-server` (or `valkey-server`) child, for those who give the service no Redis.
+//! The embedded Redis: a private `redis-server` (or `valkey-server`) child, if the settings name no Redis.
 //!
-//! Invariant: at most one server ever writes the append-only file of a data folder, and every acknowledged write is in
-//! it, whichever of service and server dies, and however. What stands in `<data_dir>/redis/`:
+//! Invariant: at most one server writes the append-only file of a data folder at any time, and every acknowledged write is in it, no
+//! matter how the service or the server dies. The files in `<data_dir>/redis/`:
 //!
-//! | file | what |
+//! | file | content |
 //! |---|---|
-//! | `owner.lock` | locked by the service that owns the folder; holds its pid for the message to a second one |
-//! | `server.lock` | standard output of the server (its first words), **locked for as long as the server or a fork of it lives** |
-//! | `redis.sock` | where the server listens; there is no TCP port |
-//! | `password` | 256 random bits in hex, mode 0600; stays, so that the next service can talk to an orphan |
+//! | `owner.lock` | locked by the service that owns the folder; contains its pid for the error message of a second one |
+//! | `server.lock` | standard output of the server, **locked while the server or a fork of it lives** |
+//! | `redis.sock` | the socket of the server; there is no TCP port |
+//! | `password` | 256 random bits in hex, mode 0600; kept, so that the next service can connect to an orphan |
 //! | `redis.log` | the server's log |
 //! | `appendonlydir/` | the data |
 //!
@@ -17,9 +17,9 @@
 //!               └──────── stop ───────────┴─────────────▶ Stopped
 //! ```
 //!
-//! The server has a process group of its own: Ctrl-C in a terminal reaches the service, which drains into Redis first
-//! and stops it after. A `kill -9` of the service leaves the server running; the next start finds the lock on
-//! `server.lock` taken, ends that server (`orphan.rs`) and starts anew.
+//! The server has its own process group: Ctrl-C in a terminal reaches only the service, which first writes its positions to Redis and
+//! then stops it. A `kill -9` of the service leaves the server running; the next start finds `server.lock` locked, ends that server
+//! (`orphan.rs`) and starts a new one.
 
 mod binary;
 mod compact;
@@ -50,10 +50,10 @@ use tokio::task::JoinHandle;
 use tokio::time;
 use tracing::info;
 
-/// How the embedded Redis is to run.
+/// The settings of the embedded Redis.
 #[derive(Debug, Clone)]
 pub struct EmbeddedSettings {
-    /// The service's data folder; the server's own is `redis/` inside it. Made if it is not there.
+    /// The service's data folder; the server's own is `redis/` inside it. Created if it does not exist.
     pub data_dir: PathBuf,
     /// The server's binary. Without one: `redis-server`, then `valkey-server`, from `PATH`.
     pub binary: Option<PathBuf>,
@@ -82,20 +82,20 @@ pub struct Embedded {
     connection_info: ConnectionInfo,
     folder: PathBuf,
     status: watch::Receiver<Status>,
-    /// Sent to for a graceful end. Dropped unsent, as in a panic, it tells the supervisor to kill.
+    /// Requests a graceful end. If it is dropped, as in a panic, the supervisor kills the server.
     stop: oneshot::Sender<()>,
     supervisor: JoinHandle<()>,
 }
 
 impl Embedded {
-    /// Takes the data folder, ends what an earlier service left running there, starts the server and waits until it
-    /// answers. A large append-only file takes its time to load: that is waited for (ten minutes at the most).
+    /// Locks the data folder, ends a server that an earlier service left running, starts the server and waits until it answers. It waits
+    /// up to ten minutes for a large append-only file to load.
     ///
     /// Must be called inside a tokio runtime with I/O and time enabled.
     ///
     /// # Errors
-    /// [`EmbeddedError::NotInstalled`] if the machine has no such server: the service can run without. Everything else is
-    /// a fault to report: the folder in use or not writable, a server too old, or one that does not start.
+    /// [`EmbeddedError::NotInstalled`] if the machine has no such server; the service can run without it. Every other error has to be
+    /// reported: the folder is in use or not writable, or the server is too old or does not start.
     pub async fn start(settings: &EmbeddedSettings) -> Result<Self, EmbeddedError> {
         let binary = Binary::find(settings.binary.as_deref()).await?;
         let home = claim(settings).await?;
@@ -123,19 +123,19 @@ impl Embedded {
         })
     }
 
-    /// Where the server listens and its password: a `redis::Client` opens from it. Stays the same over restarts.
+    /// Returns the address and password of the server, for `redis::Client`. They stay the same over restarts.
     #[must_use]
     pub fn connection_info(&self) -> ConnectionInfo {
         self.connection_info.clone()
     }
 
-    /// The server's folder, absolute.
+    /// Returns the absolute path of the server's folder.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The server's state, now and at every change.
+    /// Returns the state of the server, with notification of changes.
     #[must_use]
     pub fn events(&self) -> watch::Receiver<Status> {
         self.status.clone()
@@ -145,14 +145,14 @@ impl Embedded {
     /// it and exits, or is killed if that takes more than 10 s.
     /// Returns when the process is gone and the folder is free for another.
     pub async fn stop(self) {
-        // A supervisor that is gone already has stopped its server on the way out, so neither result says anything.
+        // A supervisor that has ended has stopped its server, so both results are ignored.
         let _ = self.stop.send(());
         let _ = self.supervisor.await;
     }
 }
 
-/// Claims the folder. A service that was killed a moment ago may still be in the kernel's hands, its lock not yet let go:
-/// only one that holds the lock for half a second counts as running.
+/// Locks the folder. The kernel may not have released the lock of a service that was killed a moment ago, so only one that holds the lock
+/// for half a second counts as running.
 async fn claim(settings: &EmbeddedSettings) -> Result<Home, EmbeddedError> {
     let mut tries_left = 10;
     loop {

@@ -1,4 +1,4 @@
-//! Getting the folder to oneself: ending what an earlier service, or a server that just died, left running there.
+//! Ends the server processes that an earlier service, or a server that has just died, left running in the folder.
 //!
 //! Whether anything is left is not asked of a pid file, which a kill leaves stale and a reused pid makes a lie. A server's
 //! standard output is `server.lock`, opened and locked by the service before the server starts. Such a lock belongs to
@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::time::{self, Instant};
 use tracing::{info, warn};
 
-/// How long a server may take to say PONG before it counts as frozen.
+/// How long a server may take to answer PING before it counts as frozen.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 /// How long one that answers may take to sync its file and end.
 const ENDS_WITHIN: Duration = Duration::from_secs(30);
@@ -40,7 +40,7 @@ pub(super) async fn clear(home: &Home) -> Result<File, EmbeddedError> {
     Ok(console)
 }
 
-/// Asks politely, then by signal, then without asking.
+/// Ends the server: by SHUTDOWN, then SIGTERM, then SIGKILL.
 async fn end(home: &Home, console: &File, path: &Path) -> Result<(), EmbeddedError> {
     if let Some(mut connection) = answering(home).await {
         // The answer to SHUTDOWN is a closed connection.
@@ -53,7 +53,7 @@ async fn end(home: &Home, console: &File, path: &Path) -> Result<(), EmbeddedErr
         for pid in holders(home) {
             warn!(%pid, %signal, "the earlier Redis server does not answer");
             match kill(pid, signal) {
-                // Gone in the meantime, or not ours to end: the lock will tell.
+                // It has ended meanwhile, or belongs to another user: the lock shows which.
                 Ok(()) | Err(Errno::ESRCH | Errno::EPERM) => {}
                 Err(errno) => warn!(%pid, %errno, "kill"),
             }
@@ -112,7 +112,7 @@ async fn freed(console: &File, path: &Path, patience: Duration) -> Result<bool, 
 }
 
 /// The processes that work in the folder **and** have its console as standard output: servers we started and their forks,
-/// whatever their names, and nobody else, whatever their pids. Empty where there is no `/proc`.
+/// regardless of their names, and no other process. Empty where there is no `/proc`.
 fn holders(home: &Home) -> Vec<Pid> {
     let Ok(entries) = fs::read_dir("/proc") else {
         return Vec::new();

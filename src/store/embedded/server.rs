@@ -23,7 +23,7 @@ use tracing::{debug, info, warn};
 const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
 /// How long it may take to load its data: a minute reads some gigabytes.
 const LOADS_WITHIN: Duration = Duration::from_mins(10);
-/// How long it may take to write, sync and exit when told to.
+/// How long it may take to write, sync and exit on request.
 const STOPS_WITHIN: Duration = Duration::from_secs(10);
 
 /// All that a launch needs, and a relaunch needs again.

@@ -1,4 +1,4 @@
-//! Keeps a server running until it is told to stop, and tells how it stands.
+//! Keeps a server running until a stop is requested, and reports its state.
 
 use super::conf::AppendFsync;
 use super::server::{Launcher, Server};
@@ -12,26 +12,26 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::{self, Instant};
 use tracing::{info, warn};
 
-/// The pause before the first relaunch; doubled at each that fails.
+/// The pause before the first relaunch; it doubles with each failure.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// A server that ran this long did start well: the next death begins at the first pause again.
+/// A server that ran this long started successfully: after its next exit the first pause applies again.
 const STABLE_AFTER: Duration = Duration::from_secs(30);
 
-/// How the embedded server stands.
+/// The status of the embedded server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
-    /// What it does.
+    /// Its state.
     pub phase: Phase,
-    /// Since when.
+    /// When the state began.
     pub since: DateTime<Utc>,
-    /// Why, if it does not run. Holds no secret, but paths: for the log and for operators.
+    /// The reason if it does not run. Contains paths but no secret; for the log and for operators.
     pub reason: Option<String>,
-    /// How often it died and was started again.
+    /// How often it exited and was restarted.
     pub restarts: u32,
 }
 
-/// What the embedded server does.
+/// The state of the embedded server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// It runs and has answered.
@@ -39,9 +39,9 @@ pub enum Phase {
         /// Its process.
         pid: u32,
     },
-    /// It died, and is being started again.
+    /// It exited, and is being restarted.
     Restarting,
-    /// It has ended for good.
+    /// It has stopped.
     Stopped,
 }
 
@@ -147,7 +147,7 @@ async fn keep_running(
     }
 }
 
-/// Tries for as long as it takes: a full disk, say, may be emptied.
+/// Retries without limit, because the cause, such as a full disk, may be removed.
 async fn relaunch(launcher: &Launcher, status: &watch::Sender<Status>, pause: &mut Duration) -> Server {
     loop {
         time::sleep(*pause).await;

@@ -14,7 +14,7 @@
 local n, m = tonumber(ARGV[3]), tonumber(ARGV[4])
 local call, sub = redis.call, string.sub
 
--- Returns whether the stored value is kept instead of an older fix. Not if it is not a record, nor if it is from before the clock was set back:
+-- Returns whether the stored value is kept instead of an older fix. Not if it is not a record or is from before the clock was set back:
 -- senders' clocks may be a minute ahead, and the instances' clocks differ.
 local function stays(newest)
   local at = sub(newest, 1, 9) == '{"ts_ms":' and tonumber(sub(newest, 10, 22))
