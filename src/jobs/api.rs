@@ -99,7 +99,7 @@ impl Jobs {
 
     /// A job with the terms that are usual for its type.
     #[must_use]
-    pub fn usual(&self, queue: &Id, job: NewJob) -> NewJob {
+    pub fn with_defaults(&self, queue: &Id, job: NewJob) -> NewJob {
         match &self.0.usual {
             Some(usual) => usual(queue, job),
             None => job,

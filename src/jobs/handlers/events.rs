@@ -1,89 +1,82 @@
-use super::super::{Event, Events, Jobs, JobsError, WAIT_MS};
+use super::super::{Event, Events, Jobs, JobsError};
 use super::answer::{EventAnswer, EventsAnswer};
-use super::params::EventsParams;
-use super::queue::{fault, limit, number};
-use super::{Data, waiting};
-use crate::http::{AnswerLimit, Answers, EVENT_STREAM, Problem, QueryString, ServerEvents, asks_for, path_id, reply};
+use super::arguments::{AnswerContext, LastEventId};
+use super::params::{EventId, EventsParams};
+use super::{Data, while_connected};
+use crate::http::{Answers, Client, Path, Problem, Query, ServerEvents, reply};
 use crate::ids::Id;
 use crate::runtime::Room;
+use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderValue, VARY};
-use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
 use futures_util::stream;
 use std::collections::VecDeque;
-use std::ops::RangeInclusive;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Events of a page, if nothing is said and at most.
-const PAGE: u64 = 100;
-const PAGES: RangeInclusive<u64> = 1..=1_000;
-/// A stream on which nothing happens says so as often: proxies close what is silent, and a client that has gone is noticed.
-const BEAT: Duration = Duration::from_secs(15);
-/// Bytes of a chunk of a stream; more only where one event has more.
+/// The interval of comments on a stream without events: proxies close silent connections, and a client that has disconnected is detected.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// Maximum size of a chunk of a stream, bytes; only a single larger event exceeds it.
 const CHUNK: usize = 64 * 1024;
 
 /// List or stream the events of a queue
 ///
-/// The events behind `after`, the oldest first; all that are kept if it is not given. With `wait_ms` it waits for some if there are none.
-/// About a thousand entries are kept, each of what one call did to any number of jobs; where `after` is older than that the answer has
-/// `"gap": true`, because events may be missing. With `Accept: text/event-stream` it is a stream of server-sent events without end, which
-/// begins behind `Last-Event-ID` or `after`. A page ends where it would be larger than `HTTP_MAX_ANSWER_BYTES`. A gap is an event `gap` in it, with the data `{"gap":true}`.
+/// The events after `after`, oldest first; without `after`, all events that are kept. With `wait_ms` the call waits for an event if there
+/// is none. About a thousand entries are kept; an entry has all jobs that one call changed in the same way. If `after` is older than
+/// that, the response has `"gap": true`, because events may be missing. A page ends where it would be larger than `HTTP_MAX_ANSWER_BYTES`.
+/// With `Accept: text/event-stream` the response is an endless stream of server-sent events, which starts after `Last-Event-ID` or
+/// `after`; a gap is an event `gap` with the data `{"gap":true}`.
 #[utoipa::path(
     get, path = "/v1/queues/{queue}/events", operation_id = "list_queue_events", tag = "jobs",
     params(
         ("queue" = String, Path),
         EventsParams,
-        ("Last-Event-ID" = Option<String>, Header, format = "event-id", description = "As a client of a stream sends it that connects again; ignored by a page"),
+        ("Last-Event-ID" = Option<String>, Header, format = "event-id", description = "Sent by a client of the stream that reconnects; ignored by a page"),
     ),
     responses(
-        (status = 200, description = "A page of them, or the stream", content((EventsAnswer = "application/json"), (String = "text/event-stream"))),
-        (status = 503, description = "Redis is away", body = Problem),
+        (status = 200, description = "A page of events, or the stream", content((EventsAnswer = "application/json"), (String = "text/event-stream"))),
+        (status = 503, description = "Redis is unavailable", body = Problem),
     )
 )]
-pub async fn list_events(request: HttpRequest, state: Data) -> Result<HttpResponse, Problem> {
-    let queue = path_id(&request, "queue")?;
-    let query = QueryString::parse(request.query_string(), &["after", "limit", "wait_ms"], &[])?;
-    let streams = asks_for(&request, EVENT_STREAM);
-    let last = request.headers().get("last-event-id").filter(|_| streams);
-    let (name, after) = match last {
-        Some(last) => ("last-event-id", last.to_str().unwrap_or_default()),
-        None => ("after", query.text("after").unwrap_or("0-0")),
-    };
-    if !is_place(after) {
-        return Err(fault(name, "is not a place in the stream"));
-    }
-    let limit = limit(&query, PAGE, &PAGES)?;
-    let wait = Duration::from_millis(number(&query, "wait_ms", 0, &(0..=WAIT_MS.end().unsigned_abs()))?);
-    if streams {
+pub async fn list_events(
+    Path(queue): Path<Id>,
+    client: Client,
+    answer: AnswerContext,
+    state: Data,
+    LastEventId(last): LastEventId,
+    Query(query): Query<EventsParams>,
+) -> Result<HttpResponse, Problem> {
+    let EventId(after) = query.start(last)?;
+    let (limit, wait) = (query.limit(), query.wait());
+    if answer.is_stream() {
         let mut following = Following {
             jobs: state.jobs.clone(),
             queue,
-            after: after.to_owned(),
+            after,
             limit,
             read: VecDeque::new(),
-            room: Answers::room(&request),
+            room: answer.room(),
         };
         let gap = following.read(Duration::ZERO).await?;
         let first = following.chunk(gap);
         return Ok(following.answer(first));
     }
-    let (most, mut room) = (AnswerLimit::of(&request), Answers::room(&request));
-    let events = state.jobs.events(&queue, after, limit, most, wait, room.as_mut());
+    let (most, mut room) = (answer.max_bytes(), answer.room());
+    let events = state.jobs.events(&queue, &after, limit, most, wait, room.as_mut());
     let events = if wait.is_zero() {
         events.await?
     } else {
-        waiting(&request, &state.metrics, events).await??
+        while_connected(&client, &state.metrics, events).await??
     };
     let events = within(events, most);
-    let answer = reply::value(StatusCode::OK, &EventsAnswer::new(&events, after))?;
-    let mut answer = Answers::counted(answer, room);
-    answer.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
-    Ok(answer)
+    let response = reply::value(StatusCode::OK, &EventsAnswer::new(&events, &after))?;
+    let mut response = Answers::counted(response, room);
+    response.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
+    Ok(response)
 }
 
-/// The first events, as far as they fit into so many bytes; at least one. The next page goes on behind the last of them.
+/// Returns the first events that take up to `bytes` bytes, at least one. The next page starts after the last of them.
 fn within(mut events: Events, bytes: usize) -> Events {
     let mut left = bytes;
     let fits = events.events.iter().take_while(|event| {
@@ -97,18 +90,11 @@ fn within(mut events: Events, bytes: usize) -> Events {
     events
 }
 
-/// Whether it is one as Redis has them: `MS-N`.
-fn is_place(text: &str) -> bool {
-    let is_number = |text: &str| (1..=19).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
-    text.split_once('-')
-        .is_some_and(|(ms, number)| is_number(ms) && is_number(number))
-}
-
-/// A client that follows the events of a queue. The memory for what was read and is not sent yet is taken before it is read.
+/// A client that follows the events of a queue. The memory for events is taken before they are read, and held until they are sent.
 struct Following {
     jobs: Jobs,
     queue: Id,
-    /// The last event that was read.
+    /// The id of the last event that was read.
     after: String,
     limit: usize,
     /// Events that were read and are not in a chunk yet.
@@ -117,7 +103,7 @@ struct Following {
     room: Option<Room>,
 }
 
-/// A chunk of the stream with the memory that it takes.
+/// A chunk of the stream, with the memory that was taken for it.
 struct Chunk {
     events: ServerEvents,
     _room: Option<Room>,
@@ -130,7 +116,7 @@ impl AsRef<[u8]> for Chunk {
 }
 
 impl Following {
-    /// The stream, which begins with this.
+    /// Returns the stream, which starts with a chunk.
     fn answer(self, first: Bytes) -> HttpResponse {
         let rest = stream::unfold((self, Some(first)), |(mut following, first)| async {
             let chunk = match first {
@@ -142,23 +128,23 @@ impl Following {
         ServerEvents::answer(rest)
     }
 
-    /// The next chunk; nothing once the service stops or Redis is unavailable. The client comes again then, with the last id that it has.
+    /// Returns the next chunk; `None` once the service stops or Redis is unavailable. The client then reconnects with the last id that it has.
     async fn next(&mut self) -> Option<Bytes> {
         if !self.read.is_empty() {
             return Some(self.chunk(ServerEvents::default()));
         }
         let asked = Instant::now();
-        let gap = match self.read(BEAT).await {
+        let gap = match self.read(HEARTBEAT).await {
             Ok(gap) => gap,
-            // The same as if there were none.
+            // As if there were no events: the next call tries again.
             Err(JobsError::NoRoom(_)) => ServerEvents::default(),
             Err(_) => return None,
         };
-        let is_over = self.read.is_empty() && asked.elapsed() < BEAT;
+        let is_over = self.read.is_empty() && asked.elapsed() < HEARTBEAT;
         (!is_over).then(|| self.chunk(gap))
     }
 
-    /// Reads events, waiting for them for so long. Returns what is to be sent before them.
+    /// Reads events, and waits for them up to `wait`. Returns what is to be sent before them.
     async fn read(&mut self, wait: Duration) -> Result<ServerEvents, JobsError> {
         let room = self.room.as_mut();
         let events = self
@@ -176,7 +162,7 @@ impl Following {
         Ok(before)
     }
 
-    /// Adds the next events to a chunk; a comment if there are none.
+    /// Adds the next events to a chunk, or a comment if there are none.
     fn chunk(&mut self, mut chunk: ServerEvents) -> Bytes {
         while let Some(event) = self.read.front()
             && (chunk.is_empty() || chunk.len() + event.size() <= CHUNK)

@@ -9,7 +9,9 @@ use super::super::schedules::{Missed, NewSchedule};
 use super::super::{
     Backoff, BackoffKind, End, JobId, LeaseRequest, LeaseToken, NewJob, Retry, RunAt, Settlement, Unique, UniqueMode,
 };
-use crate::http::{FieldError, Fields, MAX_FAULTS, Problem, RawObject, elements, raw};
+use super::MAX_SMALL_BODY;
+use crate::http::{AppData, FieldError, Fields, FromBody, MAX_FAULTS, Problem, RawObject, elements, raw};
+use bytes::Bytes;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::time::Duration;
@@ -232,10 +234,31 @@ fn read_unique(fields: &mut Fields) -> Option<Unique> {
     })
 }
 
-/// What a worker asks for.
-pub(super) fn lease(mut fields: Fields) -> Result<LeaseRequest, Problem> {
-    let request = read_lease(&mut fields);
-    fields.finish(Some(request))
+impl FromBody for LeaseRequest {
+    const MAX_BYTES: usize = MAX_SMALL_BODY;
+
+    fn read(body: &Bytes, _: AppData<'_>) -> Result<Self, Problem> {
+        let mut fields = Fields::parse_optional(body)?;
+        let request = read_lease(&mut fields);
+        fields.finish(Some(request))
+    }
+}
+
+/// Dead jobs to move back to their queue, at most.
+pub struct Redrive {
+    pub(super) limit: u64,
+}
+
+impl FromBody for Redrive {
+    const MAX_BYTES: usize = MAX_SMALL_BODY;
+
+    fn read(body: &Bytes, _: AppData<'_>) -> Result<Self, Problem> {
+        let mut fields = Fields::parse_optional(body)?;
+        let limit = fields.integer("limit", 1..=1_000).unwrap_or(1_000);
+        fields.finish(Some(Self {
+            limit: limit.unsigned_abs(),
+        }))
+    }
 }
 
 fn read_lease(fields: &mut Fields) -> LeaseRequest {
@@ -402,11 +425,22 @@ fn read_then(faults: &mut Faults, value: &RawValue, place: &str) -> Option<End> 
     })?
 }
 
-/// A token and for how long.
-pub(super) fn extension(mut fields: Fields) -> Result<(LeaseToken, Duration), Problem> {
-    let token = token(&mut fields);
-    let lease = fields.required("lease_ms", |fields, name| fields.integer(name, LEASE_MS));
-    fields.finish(token.zip(lease.map(ms)))
+/// A lease to extend, by its token, and its new duration.
+pub struct Extension {
+    pub(super) token: LeaseToken,
+    pub(super) lease: Duration,
+}
+
+impl FromBody for Extension {
+    const MAX_BYTES: usize = MAX_SMALL_BODY;
+
+    fn read(body: &Bytes, _: AppData<'_>) -> Result<Self, Problem> {
+        let mut fields = Fields::parse(body)?;
+        let token = token(&mut fields);
+        let lease = fields.required("lease_ms", |fields, name| fields.integer(name, LEASE_MS));
+        let extension = token.zip(lease.map(ms));
+        fields.finish(extension.map(|(token, lease)| Self { token, lease }))
+    }
 }
 
 fn token(fields: &mut Fields) -> Option<LeaseToken> {
@@ -418,17 +452,27 @@ fn token(fields: &mut Fields) -> Option<LeaseToken> {
     token
 }
 
-/// A token and how far the job is.
-pub(super) fn progress(body: &[u8]) -> Result<(LeaseToken, Box<RawValue>), Problem> {
-    let mut faults = Faults::default();
-    let body = raw(body)?;
-    let read = (|| {
-        let mut object = faults.note(RawObject::read(body, ""))?;
-        let progress = object.value("progress").map(ToOwned::to_owned);
-        if progress.is_none() {
-            faults.0.push(FieldError::new("progress", "is missing"));
-        }
-        faults.rest(object, token)?.zip(progress)
-    })();
-    faults.finish(read)
+/// The progress of a leased job, by the token of the lease.
+pub struct Progress {
+    pub(super) token: LeaseToken,
+    pub(super) progress: Box<RawValue>,
+}
+
+impl FromBody for Progress {
+    const MAX_BYTES: usize = MAX_SMALL_BODY;
+
+    fn read(body: &Bytes, _: AppData<'_>) -> Result<Self, Problem> {
+        let mut faults = Faults::default();
+        let body = raw(body)?;
+        let read = (|| {
+            let mut object = faults.note(RawObject::read(body, ""))?;
+            let progress = object.value("progress").map(ToOwned::to_owned);
+            if progress.is_none() {
+                faults.0.push(FieldError::new("progress", "is missing"));
+            }
+            let token = faults.rest(object, token)??;
+            progress.map(|progress| Self { token, progress })
+        })();
+        faults.finish(read)
+    }
 }

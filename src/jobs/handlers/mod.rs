@@ -1,6 +1,7 @@
 //! The HTTP interface of the slice: `/v1/queues` and `/v1/jobs`.
 
 mod answer;
+mod arguments;
 mod docs;
 mod events;
 mod input;
@@ -29,18 +30,15 @@ pub use schedule::{
 };
 pub use words::{JobIdBody, QueueNameBody};
 
-use super::{Fault, JobId, JobMetrics, Jobs, JobsError, Leased, SettleOutcome};
-use crate::http::{FieldError, Problem, client_gone, gone, path_id};
-use crate::ids::Id;
-use crate::runtime::{apart, takes_long};
+use super::{Fault, JobMetrics, Jobs, JobsError, Leased, SettleOutcome};
+use crate::http::{Client, FieldError, Problem, gone};
 use crate::telemetry::Present;
-use actix_web::{HttpRequest, web};
-use bytes::Bytes;
+use actix_web::web;
 
 /// The largest body of a call about many jobs, bytes.
 const MAX_BODY: usize = 8 * 1024 * 1024;
 
-/// The same of a call that carries neither payloads nor results. Parsed, a body takes many times its size.
+/// The largest body of a call without payloads and results, bytes. A parsed body takes many times its size.
 const MAX_SMALL_BODY: usize = 256 * 1024;
 
 /// The state of a worker that the handlers use.
@@ -54,7 +52,7 @@ pub struct State {
 
 type Data = web::Data<State>;
 
-/// `Retry-After` of a `queue_full`, seconds: by then workers are likely to have completed some jobs.
+/// `Retry-After` of a `queue_full`, seconds: workers have probably completed some jobs by then.
 const RETRY_FULL_S: u32 = 5;
 
 impl From<JobsError> for Problem {
@@ -82,7 +80,7 @@ impl From<JobsError> for Problem {
     }
 }
 
-/// 422 for faults of which `path` says where the object of each is: empty, or a path with a trailing slash.
+/// Returns a 422 for faults. `path` gives the path of the object of a fault in the body: empty, or with a trailing slash.
 fn unacceptable(faults: Vec<Fault>, path: impl Fn(usize) -> String) -> Problem {
     let error = |fault: Fault| {
         let place = format!("{}{}", path(fault.index), fault.member);
@@ -91,7 +89,7 @@ fn unacceptable(faults: Vec<Fault>, path: impl Fn(usize) -> String) -> Problem {
     Problem::unacceptable(faults.into_iter().map(error).collect())
 }
 
-/// The same for an error of a call about many.
+/// Returns the problem for an error of a call about many jobs.
 fn problem_of_many(error: JobsError, path: impl Fn(usize) -> String) -> Problem {
     match error {
         JobsError::Invalid(faults) => unacceptable(faults, path),
@@ -99,36 +97,16 @@ fn problem_of_many(error: JobsError, path: impl Fn(usize) -> String) -> Problem 
     }
 }
 
-/// The job that the path names. What cannot be the name of one is none.
-fn job_id(request: &HttpRequest) -> Result<JobId, Problem> {
-    let id = path_id(request, "id")?;
-    JobId::parse(&id).ok_or_else(|| JobsError::Unknown.into())
-}
-
-/// Reads and checks a body: a large one on another thread.
-async fn read<T: Send + 'static>(
-    state: &State,
-    queue: &Id,
-    body: Bytes,
-    read: impl FnOnce(&Jobs, &Id, &[u8]) -> Result<T, Problem> + Send + 'static,
-) -> Result<T, Problem> {
-    if !takes_long(body.len()) {
-        return read(&state.jobs, queue, &body);
-    }
-    let (jobs, queue) = (state.jobs.clone(), queue.clone());
-    apart(body.len(), move || read(&jobs, &queue, &body)).await?
-}
-
-/// Carries out what may wait, for as long as the client is there: what nobody is there for is not taken.
-async fn waiting<T>(
-    request: &HttpRequest,
+/// Carries out a call that may wait, for as long as its client is connected, so that no job is leased for a client that has disconnected.
+async fn while_connected<T>(
+    client: &Client,
     metrics: &JobMetrics,
-    answer: impl Future<Output = Result<T, JobsError>>,
+    call: impl Future<Output = Result<T, JobsError>>,
 ) -> Result<Result<T, JobsError>, Problem> {
     let _waiting = Present::count(&metrics.waiters);
     tokio::select! {
-        answer = answer => Ok(answer),
-        () = client_gone(request) => Err(gone()),
+        answer = call => Ok(answer),
+        () = client.gone() => Err(gone()),
     }
 }
 
@@ -138,11 +116,11 @@ fn count_leased(metrics: &JobMetrics, leased: &[Leased]) {
 
 fn count_settled(metrics: &JobMetrics, outcomes: &[SettleOutcome]) {
     for outcome in outcomes {
-        let word = match outcome {
+        let label = match outcome {
             SettleOutcome::Settled(state) => state.name(),
             SettleOutcome::NotYours(_) => "not_yours",
             SettleOutcome::Unknown => "unknown",
         };
-        metrics.settled.with_label_values(&[word]).inc();
+        metrics.settled.with_label_values(&[label]).inc();
     }
 }

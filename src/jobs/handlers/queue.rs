@@ -1,88 +1,55 @@
-use super::super::{Cursor, MOST_DRAINED, State as JobState};
+use super::Data;
 use super::answer::{CancelledAnswer, JobAnswer, JobsAnswer, MovedAnswer, QueueAnswer, QueuesAnswer};
 use super::docs::RedriveBody;
+use super::input::Redrive;
 use super::params::{DrainParams, JobsParams, QueuesParams};
-use super::{Data, MAX_SMALL_BODY};
-use crate::http::{
-    Fields, Problem, QueryString, RawBody, no_idempotency_key, no_query, path_external_id, path_id, reply,
-};
+use crate::http::{Body, Path, Problem, Query, reply};
+use crate::ids::{ExternalId, Id};
+use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, web};
-use std::ops::RangeInclusive;
-
-/// Jobs and queues of a page, if nothing is said and at most.
-const PAGE: u64 = 100;
-const PAGES: RangeInclusive<u64> = 1..=100;
-
-pub(super) fn fault(name: &str, detail: impl Into<String>) -> Problem {
-    Problem::unacceptable_parameter(name, detail)
-}
-
-pub(super) fn number(
-    query: &QueryString<'_>,
-    name: &str,
-    usual: u64,
-    range: &RangeInclusive<u64>,
-) -> Result<u64, Problem> {
-    let number = query.number(name).map_err(|error| Problem::unacceptable(vec![error]))?;
-    let number = number.unwrap_or(usual);
-    if range.contains(&number) {
-        Ok(number)
-    } else {
-        Err(fault(name, format!("must be {} to {}", range.start(), range.end())))
-    }
-}
-
-pub(super) fn limit(query: &QueryString<'_>, usual: u64, range: &RangeInclusive<u64>) -> Result<usize, Problem> {
-    number(query, "limit", usual, range).map(|limit| usize::try_from(limit).unwrap_or(usize::MAX))
-}
 
 /// List the queues
 ///
-/// By name, each with how it is. One without jobs is in use for ten minutes more.
+/// The queues in use by name, each with its statistics. A queue without jobs stays in the list for ten minutes.
 #[utoipa::path(
     get, path = "/v1/queues", operation_id = "list_queues", tag = "jobs",
     params(QueuesParams),
     responses(
-        (status = 200, description = "A page of them", body = QueuesAnswer),
-        (status = 503, description = "Redis is away", body = Problem),
+        (status = 200, description = "A page of queues", body = QueuesAnswer),
+        (status = 503, description = "Redis is unavailable", body = Problem),
     )
 )]
-pub async fn list_queues(request: HttpRequest, state: Data) -> Result<HttpResponse, Problem> {
-    let query = QueryString::parse(request.query_string(), &["limit", "cursor"], &[])?;
-    let limit = limit(&query, PAGE, &PAGES)?;
-    let (queues, are_more) = state.jobs.queues(query.text("cursor"), limit).await?;
+pub async fn list_queues(state: Data, Query(query): Query<QueuesParams>) -> Result<HttpResponse, Problem> {
+    let (queues, has_more) = state.jobs.queues(query.cursor.as_deref(), query.limit()).await?;
     let answer = QueuesAnswer {
         queues: queues
             .iter()
             .map(|(name, counts)| QueueAnswer::new(name, counts))
             .collect(),
-        next: queues.last().filter(|_| are_more).map(|(name, _)| &**name),
+        next: queues.last().filter(|_| has_more).map(|(name, _)| &**name),
     };
     reply::value(StatusCode::OK, &answer)
 }
 
 /// Get queue statistics
 ///
-/// One that nobody has put anything into is an empty one.
+/// A queue to which no job was ever added is an empty queue.
 #[utoipa::path(
     get, path = "/v1/queues/{queue}", operation_id = "get_queue", tag = "jobs", params(("queue" = String, Path)),
     responses(
-        (status = 200, description = "Jobs by state, throughput, times", body = QueueAnswer),
-        (status = 503, description = "Redis is away", body = Problem),
+        (status = 200, description = "Jobs by state, throughput and latencies", body = QueueAnswer),
+        (status = 503, description = "Redis is unavailable", body = Problem),
     )
 )]
-pub async fn get_queue(request: HttpRequest, state: Data) -> Result<HttpResponse, Problem> {
-    let queue = path_id(&request, "queue")?;
-    no_query(&request)?;
+pub async fn get_queue(Path(queue): Path<Id>, state: Data) -> Result<HttpResponse, Problem> {
     let counts = state.jobs.counts(&queue).await?;
     reply::value(StatusCode::OK, &QueueAnswer::new(&queue, &counts))
 }
 
 /// List the jobs in a state
 ///
-/// In the order of the state: that of the line, by when they are due, by when their leases end, by when they are forgotten. What
-/// changes meanwhile may be missed or seen twice.
+/// The order depends on the state: ready jobs by their place in line, delayed jobs by when they are due, leased jobs by when their
+/// leases expire, others by when they are deleted. A job whose state changes between two pages may be missing or listed twice.
 #[utoipa::path(
     get, path = "/v1/queues/{queue}/jobs", operation_id = "list_jobs", tag = "jobs",
     params(
@@ -90,22 +57,19 @@ pub async fn get_queue(request: HttpRequest, state: Data) -> Result<HttpResponse
         JobsParams,
     ),
     responses(
-        (status = 200, description = "A page of them, without payloads", body = JobsAnswer),
-        (status = 503, description = "Redis is away", body = Problem),
+        (status = 200, description = "A page of jobs, without payloads", body = JobsAnswer),
+        (status = 503, description = "Redis is unavailable", body = Problem),
     )
 )]
-pub async fn list_jobs(request: HttpRequest, state: Data) -> Result<HttpResponse, Problem> {
-    let queue = path_id(&request, "queue")?;
-    let query = QueryString::parse(request.query_string(), &["state", "limit", "cursor"], &[])?;
-    let wanted = query.text("state").unwrap_or_default();
-    let wanted = JobState::ALL.into_iter().find(|state| state.name() == wanted);
-    let wanted = wanted.ok_or_else(|| fault("state", "must be ready, delayed, leased, done, dead or cancelled"))?;
-    let limit = limit(&query, PAGE, &PAGES)?;
-    let cursor = match query.text("cursor") {
-        Some(text) => Some(Cursor::parse(text).ok_or_else(|| fault("cursor", "is not one that a page named"))?),
-        None => None,
-    };
-    let (jobs, next) = state.jobs.list(&queue, wanted, cursor.as_ref(), limit).await?;
+pub async fn list_jobs(
+    Path(queue): Path<Id>,
+    state: Data,
+    Query(query): Query<JobsParams>,
+) -> Result<HttpResponse, Problem> {
+    let (jobs, next) = state
+        .jobs
+        .list(&queue, query.state, query.cursor.as_ref(), query.limit())
+        .await?;
     let answer = JobsAnswer {
         jobs: jobs.iter().map(JobAnswer::from).collect(),
         next: next.map(|cursor| cursor.to_string()),
@@ -115,9 +79,9 @@ pub async fn list_jobs(request: HttpRequest, state: Data) -> Result<HttpResponse
 
 /// Cancel the waiting jobs of a queue
 ///
-/// Those that are ready, the first in line first, or those that are delayed; what is leased goes on. A call cancels up to `limit` of
-/// them, a hundred at a time, and says how many are left: repeat it until none is. Each is remembered as cancelled, as long as
-/// it is among the last `JOBS_KEEP_DONE`, so that `retry` brings it back, and its unique key is free. Pause the queue first if nothing is to be leased meanwhile.
+/// Cancels ready jobs, the first in line first, or delayed jobs; leased jobs are not affected. A call cancels up to `limit` jobs, a
+/// hundred at a time, and returns how many are left: repeat it until none is. Each job is kept as cancelled while it is among the last
+/// `JOBS_KEEP_DONE`, so that `retry` restores it, and its unique key is free. Pause the queue first if no job may be leased meanwhile.
 #[utoipa::path(
     delete, path = "/v1/queues/{queue}/jobs", operation_id = "drain_jobs", tag = "jobs",
     params(
@@ -125,37 +89,31 @@ pub async fn list_jobs(request: HttpRequest, state: Data) -> Result<HttpResponse
         DrainParams,
     ),
     responses(
-        (status = 200, description = "How many, and how many are left", body = MovedAnswer),
-        (status = 503, description = "Redis is away; some may be cancelled", body = Problem),
+        (status = 200, description = "The number of cancelled jobs, and of those left", body = MovedAnswer),
+        (status = 503, description = "Redis is unavailable; some jobs may be cancelled", body = Problem),
     )
 )]
-pub async fn drain_jobs(request: HttpRequest, state: Data) -> Result<HttpResponse, Problem> {
-    let queue = path_id(&request, "queue")?;
-    let query = QueryString::parse(request.query_string(), &["state", "limit"], &[])?;
-    let wanted = match query.text("state") {
-        Some("ready") => JobState::Ready,
-        Some("delayed") => JobState::Delayed,
-        _ => return Err(fault("state", "must be ready or delayed")),
-    };
-    let limit = number(&query, "limit", MOST_DRAINED, &(1..=MOST_DRAINED))?;
-    let (jobs, left) = state.jobs.drain(&queue, wanted, limit).await?;
+pub async fn drain_jobs(
+    Path(queue): Path<Id>,
+    state: Data,
+    Query(query): Query<DrainParams>,
+) -> Result<HttpResponse, Problem> {
+    let (jobs, left) = state.jobs.drain(&queue, query.state.into(), query.limit()).await?;
     reply::value(StatusCode::OK, &MovedAnswer { jobs, left })
 }
 
 /// Pause a queue
 ///
-/// Nothing of it is leased until it goes on; what is leased can be ended.
+/// No job of the queue is leased until it is resumed. Jobs that are leased can be settled.
 #[utoipa::path(
     post, path = "/v1/queues/{queue}/pause", operation_id = "pause_queue", tag = "jobs", params(("queue" = String, Path)),
     responses(
         (status = 204, description = "Paused"),
-        (status = 409, description = "There are as many queues as there may be (`too_many_queues`)", body = Problem),
-        (status = 503, description = "Redis is away", body = Problem),
+        (status = 409, description = "The maximum number of queues exists (`too_many_queues`)", body = Problem),
+        (status = 503, description = "Redis is unavailable", body = Problem),
     )
 )]
-pub async fn pause_queue(request: HttpRequest, state: Data) -> Result<HttpResponse, Problem> {
-    let queue = path_id(&request, "queue")?;
-    no_query(&request)?;
+pub async fn pause_queue(Path(queue): Path<Id>, state: Data) -> Result<HttpResponse, Problem> {
     state.jobs.pause(&queue).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -164,37 +122,33 @@ pub async fn pause_queue(request: HttpRequest, state: Data) -> Result<HttpRespon
 #[utoipa::path(
     post, path = "/v1/queues/{queue}/resume", operation_id = "resume_queue", tag = "jobs", params(("queue" = String, Path)),
     responses(
-        (status = 204, description = "It goes on"),
-        (status = 503, description = "Redis is away", body = Problem),
+        (status = 204, description = "Resumed"),
+        (status = 503, description = "Redis is unavailable", body = Problem),
     )
 )]
-pub async fn resume_queue(request: HttpRequest, state: Data) -> Result<HttpResponse, Problem> {
-    let queue = path_id(&request, "queue")?;
-    no_query(&request)?;
+pub async fn resume_queue(Path(queue): Path<Id>, state: Data) -> Result<HttpResponse, Problem> {
     state.jobs.resume(&queue).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
 /// Move dead jobs back to their queue
 ///
-/// Those that have been dead for longest, at the places that they had, with all their attempts before them. Those whose unique
-/// keys other jobs have stay dead and are passed over, twenty thousand at most: so if fewer than `limit` were moved no more can be.
+/// Moves the jobs that have been dead for longest to their original places in line, with all their attempts restored. A job whose
+/// unique key another job has stays dead and is skipped. A call skips up to 20,000 jobs, so if it moves fewer than `limit`, no other
+/// job can be moved.
 #[utoipa::path(
     post, path = "/v1/queues/{queue}/redrive", operation_id = "redrive_jobs", tag = "jobs", request_body = Option<RedriveBody>, params(("queue" = String, Path)),
     responses(
-        (status = 200, description = "How many", body = MovedAnswer),
-        (status = 503, description = "Redis is away; some may be back", body = Problem),
+        (status = 200, description = "The number of moved jobs", body = MovedAnswer),
+        (status = 503, description = "Redis is unavailable; some jobs may be moved", body = Problem),
     )
 )]
-pub async fn redrive(request: HttpRequest, payload: web::Payload, state: Data) -> Result<HttpResponse, Problem> {
-    let queue = path_id(&request, "queue")?;
-    no_query(&request)?;
-    no_idempotency_key(&request)?;
-    let body = RawBody::read_json(&request, &mut payload.into_inner(), MAX_SMALL_BODY).await?;
-    let mut fields = Fields::parse_optional(&body)?;
-    let limit = fields.integer("limit", 1..=1_000);
-    let limit = fields.finish(Some(limit))?.unwrap_or(1_000);
-    let (jobs, left) = state.jobs.redrive(&queue, limit.unsigned_abs()).await?;
+pub async fn redrive(
+    Path(queue): Path<Id>,
+    state: Data,
+    Body(Redrive { limit }): Body<Redrive>,
+) -> Result<HttpResponse, Problem> {
+    let (jobs, left) = state.jobs.redrive(&queue, limit).await?;
     reply::value(StatusCode::OK, &MovedAnswer { jobs, left })
 }
 
@@ -202,34 +156,30 @@ pub async fn redrive(request: HttpRequest, payload: web::Payload, state: Data) -
 #[utoipa::path(
     delete, path = "/v1/queues/{queue}/dead", operation_id = "delete_dead_jobs", tag = "jobs", params(("queue" = String, Path)),
     responses(
-        (status = 200, description = "How many", body = MovedAnswer),
-        (status = 503, description = "Redis is away; some may be forgotten", body = Problem),
+        (status = 200, description = "The number of deleted jobs", body = MovedAnswer),
+        (status = 503, description = "Redis is unavailable; some jobs may be deleted", body = Problem),
     )
 )]
-pub async fn clear_dead(request: HttpRequest, state: Data) -> Result<HttpResponse, Problem> {
-    let queue = path_id(&request, "queue")?;
-    no_query(&request)?;
+pub async fn clear_dead(Path(queue): Path<Id>, state: Data) -> Result<HttpResponse, Problem> {
     let (jobs, left) = state.jobs.clear_dead(&queue).await?;
     reply::value(StatusCode::OK, &MovedAnswer { jobs, left })
 }
 
 /// Cancel the job that has a unique key
 ///
-/// And free the key. The key of a job that is done and keeps it for a time (`unique_for_ms`) stays: `unique_mode` `replace` puts
-/// another one in.
+/// The key is free afterwards. A job that is done and keeps its key for a time (`unique_for_ms`) cannot be cancelled: add a job with
+/// `unique_mode` `replace` instead.
 #[utoipa::path(
     delete, path = "/v1/queues/{queue}/unique/{key}", operation_id = "cancel_unique_job", tag = "jobs",
     params(("queue" = String, Path), ("key" = String, Path)),
     responses(
         (status = 200, description = "Cancelled", body = CancelledAnswer),
         (status = 404, description = "No job has the key", body = Problem),
-        (status = 409, description = "It is done (`wrong_state`), and keeps the key", body = Problem),
-        (status = 503, description = "Redis is away", body = Problem),
+        (status = 409, description = "The job is done (`wrong_state`) and keeps the key", body = Problem),
+        (status = 503, description = "Redis is unavailable", body = Problem),
     )
 )]
-pub async fn cancel_unique(request: HttpRequest, state: Data) -> Result<HttpResponse, Problem> {
-    let (queue, key) = (path_id(&request, "queue")?, path_external_id(&request, "key")?);
-    no_query(&request)?;
+pub async fn cancel_unique(Path((queue, key)): Path<(Id, ExternalId)>, state: Data) -> Result<HttpResponse, Problem> {
     let id = state.jobs.cancel_unique(&queue, &key).await?;
     reply::value(StatusCode::OK, &CancelledAnswer { id })
 }
