@@ -136,7 +136,7 @@ impl Parts {
                 metrics: metrics.locks.clone(),
             }))
             .app_data(web::Data::new(jobs::handlers::State {
-                jobs: jobs.with_usual(builtin_jobs::usual(&settings.work, &self.own_jobs)),
+                jobs: jobs.with_job_defaults(builtin_jobs::defaults(&settings.work, &self.own_jobs)),
                 metrics: metrics.jobs.clone(),
             }))
             .app_data(web::Data::new(cache))

@@ -1,5 +1,5 @@
 use super::payload::read;
-use super::settings::{MOST_SCALE, Rate, exact_decimal};
+use super::settings::{MAX_SCALE, Rate, exact_decimal};
 use crate::http::Fields;
 use crate::ids::ExternalId;
 use crate::jobs::Fault;
@@ -8,13 +8,13 @@ use rust_decimal::{Decimal, RoundingStrategy};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// The most digits of an amount. A rate has at most 9, so their product has at most 27, and a `Decimal` holds 28: nothing is
-/// rounded but once, at the end.
+/// Maximum number of digits of an amount. A rate has up to 9, so the product has up to 27, and a `Decimal` holds 28: the result is rounded
+/// once, at the end.
 const AMOUNT_DIGITS: u32 = 18;
 
-/// `commission`: what is due of an amount. Kept for a week as the job's result.
+/// `commission`: computes the commission of an amount. The result of the job is kept for a week.
 ///
-/// Exact decimals throughout. The product is rounded once, to `scale` digits behind the point (2 if not given), halves
+/// Exact decimals throughout. The product is rounded once, to `scale` decimals (2 by default), halves
 /// away from zero, as on invoices: 0.125 becomes 0.13, and −0.125 (a refund) −0.13.
 #[derive(Debug)]
 pub struct Commission {
@@ -45,7 +45,7 @@ impl Commission {
     }
 }
 
-/// A decimal number as a string: a JSON number may have been through a `double` on its way. Whole numbers are fine.
+/// Reads a decimal number as a string, because a JSON number may have been converted to a `double`. Integers are accepted as numbers.
 fn text_of(fields: &mut Fields, name: &'static str) -> Option<String> {
     match fields.value(name)? {
         Value::Null => None,
@@ -73,7 +73,7 @@ impl Job for Commission {
                 let amount = exact_decimal(&text_of(fields, name)?, AMOUNT_DIGITS);
                 if amount.is_none() {
                     let detail =
-                        format!("must have at most {AMOUNT_DIGITS} digits, {MOST_SCALE} of them behind the point");
+                        format!("must have at most {AMOUNT_DIGITS} digits, {MAX_SCALE} of them behind the point");
                     fields.refuse(name, detail);
                 }
                 amount
@@ -82,7 +82,7 @@ impl Job for Commission {
             if let Some(Err(error)) = rate {
                 fields.refuse("rate", format!("must be {error}"));
             }
-            let scale = fields.integer("scale", 0..=i64::from(MOST_SCALE)).unwrap_or(2);
+            let scale = fields.integer("scale", 0..=i64::from(MAX_SCALE)).unwrap_or(2);
             let currency = fields.text("currency", 3);
             if currency
                 .as_ref()

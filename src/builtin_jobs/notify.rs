@@ -1,4 +1,4 @@
-use super::payload::{object, read_rest, words};
+use super::payload::{non_empty_text, object, read_rest};
 use super::webhook::{DEFAULT, Webhooks};
 use crate::clock;
 use crate::http::{Fields, Stamp};
@@ -12,8 +12,8 @@ use serde_json::value::RawValue;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Attempts within a day: five seconds, doubled up to eight hours. While the host is left alone none is counted, in the first day
-/// of a job.
+/// Attempts within a day: five seconds, doubled up to eight hours. On the first day of a job, no attempt is counted while the circuit
+/// breaker of the host is open.
 pub(super) const ATTEMPTS: u32 = 15;
 pub(super) const BACKOFF: Backoff = Backoff {
     kind: BackoffKind::Exponential,
@@ -21,27 +21,27 @@ pub(super) const BACKOFF: Backoff = Backoff {
     max: Duration::from_hours(8),
     jitter: 0.2,
 };
-/// The least that a host is left alone for when it says that it is busy.
+/// The minimum delay after a host answers that it is busy.
 const LEAST_WAIT: Duration = Duration::from_secs(1);
-/// What is left of an attempt, at most, when its call is given up: a call that was dropped with its attempt would be no failure
-/// to the breaker, nor to the handler.
+/// The margin between the timeout of the call and that of the attempt: a call that is dropped with its attempt would not count as a failure
+/// for the circuit breaker or the handler.
 const LEFT_OVER: Duration = Duration::from_millis(250);
-/// The least that a job waits for a host that is left alone.
+/// The minimum delay of a job while the circuit breaker of its host is open.
 const LEAST_REST: Duration = Duration::from_millis(20);
 
-/// Tells webhooks. Cheap to clone.
+/// Sends messages to webhooks. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Notifier {
     outgoing: Outgoing,
     webhooks: Arc<Webhooks>,
 }
 
-/// What is told: `{"type","timestamp","data":{"title","body",…}}`.
+/// A message: `{"type","timestamp","data":{"title","body",…}}`.
 #[derive(Debug)]
 pub(super) struct Message<'a> {
-    /// The message, the same at each attempt.
+    /// The id of the message, the same at each attempt.
     pub id: &'a str,
-    /// When that happened which is told, Unix milliseconds: the same at each attempt, of which the header has the time.
+    /// The time of the event, Unix milliseconds, the same at each attempt. The header has the time of the attempt.
     pub at_ms: i64,
     pub kind: &'a str,
     pub title: &'a str,
@@ -49,7 +49,7 @@ pub(super) struct Message<'a> {
     pub data: &'a RawValue,
 }
 
-/// The body of a message. Written from the text of `data`, so that this arrives to the last digit as it was put in.
+/// The body of a message. `data` is forwarded as raw JSON, so that numbers keep all digits.
 #[derive(Serialize)]
 struct Body<'a> {
     r#type: &'a str,
@@ -64,11 +64,11 @@ struct BodyData<'a> {
     data: &'a RawValue,
 }
 
-/// How deep the data of a notification may be nested; as deep as any JSON that is read into values.
+/// Maximum nesting of the data of a notification: that of any JSON that is parsed into values.
 const MAX_NESTING: usize = 127;
 
 impl Notifier {
-    /// Tells these webhooks by that client.
+    /// Creates a notifier of webhooks with an HTTP client.
     #[must_use]
     pub fn new(outgoing: Outgoing, webhooks: Webhooks) -> Self {
         Self {
@@ -77,9 +77,8 @@ impl Notifier {
         }
     }
 
-    /// Tells a webhook while there is time for it, and says what a failure means: a 2xx is heard, everything else is tried again
-    /// but for the 410 of one that wants to be told no more.
-    pub(super) async fn tell<S>(
+    /// Sends a message within the time left of the attempt. A 2xx is a success; a 410 is a permanent failure; any other status is retried.
+    pub(super) async fn notify<S>(
         &self,
         context: &Context<S>,
         webhook: Option<&str>,
@@ -112,7 +111,7 @@ impl Notifier {
             Ok(reply) => judge(&reply),
             Err(error @ CallError::Forbidden) => Err(JobFailure::never(error)),
             Err(error @ CallError::Open(rest)) => {
-                // Not all of them at once, when the host may be back.
+                // Spread over time, because the host may have recovered.
                 let rest = rest.max(LEAST_REST).mul_f64(rand::random_range(1.0..1.5));
                 Err(JobFailure::uncounted(rest, error))
             }
@@ -132,7 +131,7 @@ fn judge(reply: &Reply) -> Result<(), JobFailure> {
     }
 }
 
-/// `notification`: tells a webhook something.
+/// `notification`: sends a message to a webhook.
 #[derive(Debug)]
 pub struct Notification {
     title: String,
@@ -141,8 +140,8 @@ pub struct Notification {
     webhook: Option<String>,
 }
 
-/// The name of a webhook. Whether there is one of that name is looked at when it is to be told: instances may be
-/// configured one after the other.
+/// Reads the name of a webhook. Whether it is configured is checked when the message is sent: instances may be configured one after the
+/// other.
 pub(super) fn webhook(fields: &mut Fields) -> Option<String> {
     fields.id("webhook").map(|name| name.to_string())
 }
@@ -158,8 +157,8 @@ impl Job for Notification {
         let mut object = object(payload)?;
         let data = object.take("data").unwrap_or(RawValue::NULL);
         read_rest(object, |fields| {
-            let title = words(fields, "title", 200);
-            let body = words(fields, "body", 4_000);
+            let title = non_empty_text(fields, "title", 200);
+            let body = non_empty_text(fields, "body", 4_000);
             let webhook = webhook(fields);
             if data.get() != "null"
                 && let Err(fault) = Object::read(data, MAX_NESTING)
@@ -184,7 +183,7 @@ impl Job for Notification {
             body: &self.body,
             data: &self.data,
         };
-        context.tell(&context, self.webhook.as_deref(), &message).await?;
+        context.notify(&context, self.webhook.as_deref(), &message).await?;
         Ok(Outcome::Done)
     }
 }

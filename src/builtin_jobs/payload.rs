@@ -1,19 +1,19 @@
 use crate::http::{Fields, RawObject, raw};
 use crate::jobs::Fault;
 
-/// Reads a payload, which is a JSON object, member by member. One that was not given is an empty one.
+/// Reads a payload, a JSON object, member by member. An absent payload is an empty object.
 pub(super) fn read<T>(payload: &str, read: impl FnOnce(&mut Fields) -> Option<T>) -> Result<T, Vec<Fault>> {
     read_rest(object(payload)?, read)
 }
 
-/// The members of a payload, to take those out that are handed on as they are.
+/// Returns the members of a payload, for a caller that forwards some of them as raw JSON.
 pub(super) fn object(payload: &str) -> Result<RawObject<'_>, Vec<Fault>> {
     let payload = if payload == "null" { "{}" } else { payload };
     let raw = raw(payload.as_bytes()).map_err(|_problem| no_object())?;
     RawObject::read(raw, "").map_err(|_fault| no_object())
 }
 
-/// Reads the members that are left.
+/// Reads the remaining members.
 pub(super) fn read_rest<T>(
     object: RawObject<'_>,
     read: impl FnOnce(&mut Fields) -> Option<T>,
@@ -32,8 +32,8 @@ fn no_object() -> Vec<Fault> {
     vec![Fault::new("", "must be an object that names each member once")]
 }
 
-/// A text of 1 to `longest` bytes.
-pub(super) fn words(fields: &mut Fields, name: &'static str, longest: usize) -> Option<String> {
+/// Reads a text of 1 to `longest` bytes.
+pub(super) fn non_empty_text(fields: &mut Fields, name: &'static str, longest: usize) -> Option<String> {
     let text = fields.required(name, |fields, name| fields.text(name, longest))?;
     if text.trim().is_empty() {
         fields.refuse(name, "must not be empty");

@@ -10,19 +10,19 @@ use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// How long after the last reminder another vendor is recommended.
+/// The delay of the recommendation after the last reminder.
 const UNTIL_ALTERNATIVE: Duration = Duration::from_hours(24);
 
-/// What reminders are sent with.
+/// The state of reminder jobs.
 #[derive(Debug)]
 pub struct Reminders {
     /// Sends them.
     pub notifier: Notifier,
-    /// When.
+    /// When they are sent.
     pub hours: ReminderHours,
 }
 
-/// Who has not answered whom.
+/// A conversation that was not answered.
 #[derive(Debug, PartialEq)]
 struct Conversation {
     id: ExternalId,
@@ -54,14 +54,13 @@ impl Conversation {
     }
 }
 
-/// `response_reminder`: reminds of a conversation that waits for an answer, again and again, and in the end recommends
-/// another vendor.
+/// `response_reminder`: sends reminders of a conversation that waits for an answer, and then recommends another vendor.
 ///
-/// Put in, it only begins the series: the first reminder comes after the first of the hours.
+/// The first run of the job only starts the series: the first reminder is sent after the first of the hours.
 #[derive(Debug)]
 pub struct ResponseReminder {
     conversation: Conversation,
-    /// Which reminder is to be sent now; the first is 1, 0 begins the series.
+    /// The number of the reminder to send; the first is 1, 0 starts the series.
     number: usize,
 }
 
@@ -82,19 +81,19 @@ impl Job for ResponseReminder {
         })
     }
 
-    /// Without the conversation as its key, from its beginning to its end, no one could end the series by one call.
+    /// Requires the conversation as the unique key, for the whole series, so that one call can end it.
     fn check(&self, job: &NewJob) -> Vec<Fault> {
         match &job.unique {
             Some(unique) if unique.key == self.conversation.id.as_str() => match unique.keep {
                 None => Vec::new(),
                 Some(_) => vec![Fault::new(
                     "unique_for_ms",
-                    "must not be given: the series has its key until it ends",
+                    "is not allowed: the series keeps its key until it ends",
                 )],
             },
             _ => vec![Fault::new(
                 "unique_key",
-                "must be the conversation_id: by it the series is ended",
+                "must be the conversation_id, which ends the series",
             )],
         }
     }
@@ -104,7 +103,7 @@ impl Job for ResponseReminder {
         let hours = &context.hours;
         if (1..=hours.count()).contains(&number) {
             let message = Message {
-                // A message for each reminder, though the job is the same.
+                // Each reminder is a message of its own, although the job is the same.
                 id: &format!("{}:{number}", context.id()),
                 at_ms: due_ms(&context),
                 kind: Self::NAME,
@@ -116,12 +115,12 @@ impl Job for ResponseReminder {
                 data: &to_raw_value(&with(conversation.json(), "reminder", number.into()))?,
             };
             let webhook = conversation.webhook.as_deref();
-            if let Err(failure) = context.notifier.tell(&context, webhook, &message).await {
+            if let Err(failure) = context.notifier.notify(&context, webhook, &message).await {
                 let is_final = failure.retry == Retry::Never || context.attempt() >= context.max_attempts();
                 if !is_final {
                     return Err(failure);
                 }
-                // The series is more than one of its reminders.
+                // A reminder that fails does not end the series.
                 tracing::warn!(job = %context.id(), number, failure.error, "a reminder could not be sent; the series goes on");
             }
         }
@@ -140,7 +139,7 @@ impl Job for ResponseReminder {
     }
 }
 
-/// When a message of the series was due; now, if somebody let it go before.
+/// Returns when a message of the series was due; now, if the job was retried before it was due.
 fn due_ms<S>(context: &Context<S>) -> i64 {
     context.run_at_ms().min(clock::now_ms())
 }
@@ -150,7 +149,7 @@ fn with(mut object: Value, name: &str, value: Value) -> Value {
     object
 }
 
-/// `alternative_vendor_recommendation`: tells that another vendor should be recommended, as this one has not answered.
+/// `alternative_vendor_recommendation`: notifies a webhook that another vendor should be recommended, because this one has not answered.
 #[derive(Debug)]
 pub struct AlternativeVendorRecommendation(Conversation);
 
@@ -174,7 +173,7 @@ impl Job for AlternativeVendorRecommendation {
             body: "A conversation was not answered in spite of reminders: recommend another vendor.",
             data: &to_raw_value(&self.0.json())?,
         };
-        context.tell(&context, self.0.webhook.as_deref(), &message).await?;
+        context.notify(&context, self.0.webhook.as_deref(), &message).await?;
         Ok(Outcome::Done)
     }
 }

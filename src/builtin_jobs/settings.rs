@@ -5,12 +5,12 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// The most digits of a rate.
+/// Maximum number of digits of a rate.
 const RATE_DIGITS: u32 = 9;
-/// The most digits behind the point of a rate or an amount.
-pub const MOST_SCALE: u32 = 8;
+/// Maximum number of decimals of a rate or an amount.
+pub const MAX_SCALE: u32 = 8;
 
-/// The queue of the jobs that the service runs itself, where nothing else is said.
+/// The default queue of the service's own jobs.
 pub const WORK_QUEUE: &str = "platform";
 
 /// The jobs that the service runs itself.
@@ -59,20 +59,20 @@ pub struct WorkSettings {
 }
 
 impl WorkSettings {
-    /// For how long jobs are leased.
+    /// Returns the duration of the leases.
     #[must_use]
     pub fn lease(&self) -> Duration {
         Duration::from_millis(self.work_lease_ms.into())
     }
 
-    /// How long jobs may take to end when the service stops.
+    /// Returns how long jobs may take to end when the service stops.
     #[must_use]
     pub fn drain(&self) -> Duration {
         Duration::from_secs(self.work_drain_s.into())
     }
 }
 
-/// Without addresses and secrets.
+/// Omits addresses and secrets.
 impl fmt::Debug for WorkSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WorkSettings")
@@ -82,11 +82,11 @@ impl fmt::Debug for WorkSettings {
     }
 }
 
-/// After how many hours reminders are sent, counted from the beginning.
+/// The hours after which reminders are sent, counted from the start of the series.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReminderHours(Vec<u64>);
 
-/// Not a list of hours.
+/// The text is not a list of hours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("up to 20 whole numbers of hours, each greater than the one before and at most 8760, with commas between")]
 pub struct HoursError;
@@ -110,13 +110,13 @@ impl FromStr for ReminderHours {
 }
 
 impl ReminderHours {
-    /// How many reminders there are.
+    /// Returns the number of reminders.
     #[must_use]
     pub const fn count(&self) -> usize {
         self.0.len()
     }
 
-    /// How long to wait for the reminder with that number, after the one before; `None` if there is none.
+    /// Returns the delay of a reminder after the previous one; `None` if there is no reminder of that number.
     #[must_use]
     pub fn wait_for(&self, number: usize) -> Option<Duration> {
         let at = |number: usize| self.0.get(number.checked_sub(1)?).copied();
@@ -124,11 +124,11 @@ impl ReminderHours {
     }
 }
 
-/// The part of an amount that is due: 0 to 1, exact.
+/// The rate of a commission, an exact decimal of 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate(Decimal);
 
-/// Not a rate.
+/// The text is not a rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a decimal number from 0 to 1 with at most 8 digits behind the point, such as 0.125")]
 pub struct RateError;
@@ -141,7 +141,7 @@ impl Default for Rate {
 }
 
 impl Rate {
-    /// The number.
+    /// Returns the number.
     #[must_use]
     pub const fn value(self) -> Decimal {
         self.0
@@ -167,7 +167,7 @@ impl FromStr for Rate {
     }
 }
 
-/// A decimal number of at most so many digits, [`MOST_SCALE`] of them behind the point; nothing is rounded.
+/// Parses a decimal number of up to `most_digits` digits and [`MAX_SCALE`] decimals, without rounding.
 #[must_use]
 pub fn exact_decimal(text: &str, most_digits: u32) -> Option<Decimal> {
     let digits = text.strip_prefix('-').unwrap_or(text);
@@ -176,7 +176,7 @@ pub fn exact_decimal(text: &str, most_digits: u32) -> Option<Decimal> {
         return None;
     }
     let number = Decimal::from_str_exact(text).ok()?;
-    let fits = number.scale() <= MOST_SCALE && number.mantissa().unsigned_abs() < 10_u128.pow(most_digits);
+    let fits = number.scale() <= MAX_SCALE && number.mantissa().unsigned_abs() < 10_u128.pow(most_digits);
     fits.then_some(number)
 }
 

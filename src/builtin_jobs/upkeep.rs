@@ -1,4 +1,4 @@
-//! What the service does for itself. The deeds are other slices'; they are handed in.
+//! Maintenance jobs. Their work is done by functions of other slices, which are passed in.
 
 use super::payload::read;
 use crate::jobs::Fault;
@@ -10,28 +10,28 @@ use serde_json::value::to_raw_value;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long a sweep goes on before it lets other jobs go first.
+/// The duration of a sweep before it yields to other jobs.
 const TURN: Duration = Duration::from_secs(5);
 
-/// Sweeps a piece from a cursor on, 0 for the beginning.
+/// Sweeps a piece from a cursor on; 0 is the start.
 pub type Sweep = dyn Fn(u64) -> BoxFuture<'static, Result<SweepPiece, StoreError>> + Send + Sync;
 
 /// A piece of a sweep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SweepPiece {
-    /// Where to go on; 0 at the end.
+    /// The cursor of the next piece; 0 at the end.
     pub next: u64,
-    /// What was looked at.
+    /// The number of sessions that were checked.
     pub looked_at: u64,
-    /// What of it was taken away.
+    /// The number of sessions that were removed.
     pub removed: u64,
 }
 
-/// Fills the cache and says in how many parts; none, if another instance does it.
+/// Fills the cache and returns the number of filled parts; none if another instance fills it.
 pub type Warmup = dyn Fn() -> BoxFuture<'static, Result<u64, String>> + Send + Sync;
 
-/// `cleanup_expired_sessions`: takes sessions that have ended out of the lists of their subjects. In pieces, and after a
-/// few seconds as the same job once more, so that it holds up nothing and goes on where it was after a crash.
+/// `cleanup_expired_sessions`: removes ended sessions from the lists of their subjects. It works in pieces, and after a few seconds continues
+/// as the same job, so that it does not block other jobs and resumes after a crash.
 #[derive(Debug, Clone, Copy)]
 pub struct CleanupExpiredSessions {
     cursor: u64,

@@ -1,5 +1,5 @@
 use super::notify::{ATTEMPTS, BACKOFF, Message, Notifier, webhook};
-use super::payload::{read, words};
+use super::payload::{non_empty_text, read};
 use crate::http::Fields;
 use crate::ids::ExternalId;
 use crate::jobs::worker::{Context, Job, JobFailure, Outcome};
@@ -7,7 +7,7 @@ use crate::jobs::{Backoff, Fault};
 use serde_json::json;
 use serde_json::value::to_raw_value;
 
-/// What a user has put somewhere.
+/// An item that a user has added to a cart or a wish list.
 #[derive(Debug)]
 struct Added {
     vendor: ExternalId,
@@ -23,7 +23,7 @@ impl Added {
         read(payload, |fields| {
             let mut id = |name| fields.required(name, Fields::external_id);
             let (vendor_id, user_id, item_id) = (id("vendor_id"), id("user_id"), id("item_id"));
-            let item_name = words(fields, "item_name", 200);
+            let item_name = non_empty_text(fields, "item_name", 200);
             let quantity = fields.integer("quantity", 1..=1_000_000).unwrap_or(1);
             let webhook = webhook(fields);
             Some(Self {
@@ -37,7 +37,7 @@ impl Added {
         })
     }
 
-    async fn tell(
+    async fn notify(
         self,
         context: Context<Notifier>,
         kind: &str,
@@ -59,12 +59,12 @@ impl Added {
                 "quantity": quantity,
             }))?,
         };
-        context.tell(&context, self.webhook.as_deref(), &message).await?;
+        context.notify(&context, self.webhook.as_deref(), &message).await?;
         Ok(Outcome::Done)
     }
 }
 
-/// `vendor_cart_add`: tells that somebody put a vendor's item into a cart.
+/// `vendor_cart_add`: notifies a webhook that a user added an item of a vendor to a cart.
 #[derive(Debug)]
 pub struct VendorCartAdd(Added);
 
@@ -80,11 +80,13 @@ impl Job for VendorCartAdd {
     }
 
     async fn run(self, context: Context<Notifier>) -> Result<Outcome, JobFailure> {
-        self.0.tell(context, Self::NAME, "Added to a cart", "into a cart").await
+        self.0
+            .notify(context, Self::NAME, "Added to a cart", "into a cart")
+            .await
     }
 }
 
-/// `vendor_wishlist_add`: tells that somebody put a vendor's item onto a wish list.
+/// `vendor_wishlist_add`: notifies a webhook that a user added an item of a vendor to a wish list.
 #[derive(Debug)]
 pub struct VendorWishlistAdd(Added);
 
@@ -101,7 +103,7 @@ impl Job for VendorWishlistAdd {
 
     async fn run(self, context: Context<Notifier>) -> Result<Outcome, JobFailure> {
         self.0
-            .tell(context, Self::NAME, "Added to a wish list", "onto a wish list")
+            .notify(context, Self::NAME, "Added to a wish list", "onto a wish list")
             .await
     }
 }

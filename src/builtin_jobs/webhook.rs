@@ -1,16 +1,16 @@
 //! Webhooks signed as [Standard Webhooks](https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md)
-//! has it, so that a receiver can check them with a library.
+//! specifies, so that a receiver can verify them with a library.
 //!
-//! | header | what |
+//! | header | value |
 //! |---|---|
-//! | `webhook-id` | the message, the same at each attempt: who has it already ignores it |
-//! | `webhook-timestamp` | of the attempt, Unix seconds: who finds it too old ignores it |
-//! | `webhook-signature` | `v1,` and the Base64 of HMAC-SHA256, with the secret's bytes, of `ID.TIMESTAMP.BODY`; one for each secret, with blanks between |
+//! | `webhook-id` | the id of the message, the same at each attempt: a receiver ignores a message that it has processed |
+//! | `webhook-timestamp` | the time of the attempt, Unix seconds: a receiver ignores a message that is too old |
+//! | `webhook-signature` | `v1,` and the Base64 of HMAC-SHA256, with the bytes of the secret, of `ID.TIMESTAMP.BODY`; one for each secret, separated by spaces |
 //!
-//! Several secrets of one webhook are for changing them: the new one is added, its receiver takes it, the old one goes.
+//! A webhook may have several secrets, to rotate them: add the new secret, deploy it to the receiver, remove the old secret.
 //!
-//! A 2xx says that it was heard, and a 410 that nothing more is wanted; after everything else the message is told again, as often
-//! as its job has attempts.
+//! A 2xx acknowledges the message, and a 410 unsubscribes. After any other status the message is sent again, until its job has no attempts
+//! left.
 
 use crate::ids::Id;
 use crate::outgoing::{HeaderMap, HeaderName, HeaderValue, Url};
@@ -21,22 +21,22 @@ use sha2::Sha256;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// The name of a webhook that no one named.
+/// The name of a webhook without a name.
 pub const DEFAULT: &str = "default";
 
-/// What messages are signed with: 24 to 64 bytes, written as `whsec_` and their Base64.
+/// A secret that signs messages: 24 to 64 bytes, written as `whsec_` and their Base64.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Vec<u8>);
 
 impl Secret {
-    /// Reads one; `None` if it is none.
+    /// Parses a secret; `None` if it is invalid.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = STANDARD.decode(text.strip_prefix("whsec_")?).ok()?;
         (24..=64).contains(&bytes.len()).then_some(Self(bytes))
     }
 
-    /// The signature of a message.
+    /// Returns the signature of a message.
     #[must_use]
     pub fn sign(&self, id: &str, timestamp_s: i64, body: &[u8]) -> String {
         // HMAC takes a key of any length.
@@ -49,19 +49,19 @@ impl Secret {
     }
 }
 
-/// Not the secret itself: this may go to a log.
+/// Omits the secret, because the output may go to a log.
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret")
     }
 }
 
-/// Somebody who is told.
+/// A receiver of messages.
 #[derive(Clone)]
 pub struct Webhook {
-    /// Where. May hold a secret of its own.
+    /// The address. It may contain a secret.
     pub url: Url,
-    /// One, or several while they are being changed.
+    /// One secret, or several during a rotation.
     secrets: Vec<Secret>,
 }
 
@@ -72,7 +72,7 @@ impl fmt::Debug for Webhook {
 }
 
 impl Webhook {
-    /// The headers of a message.
+    /// Returns the headers of a message.
     #[must_use]
     pub fn headers(&self, id: &str, timestamp_s: i64, body: &[u8]) -> HeaderMap {
         let signatures = self.secrets.iter().map(|secret| secret.sign(id, timestamp_s, body));
@@ -91,32 +91,32 @@ impl Webhook {
     }
 }
 
-/// Those who may be told, by their names.
+/// The configured webhooks by name.
 #[derive(Debug, Clone, Default)]
 pub struct Webhooks(BTreeMap<Id, Webhook>);
 
-/// Why the settings name no webhooks. Never shows an address or a secret.
+/// An invalid setting of webhooks. It never shows an address or a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WebhookError {
-    /// No name. Which word it is, as the word itself may be a part of a secret.
+    /// An invalid name. It has the number of the word, because the word may be a part of a secret.
     #[error("{0}: what stands before the = of word {1} is no name: 1 to 128 characters of A-Z a-z 0-9 . _ : @ -")]
     Name(&'static str, usize),
-    /// Two addresses of one name.
+    /// A name has two addresses.
     #[error("WEBHOOK_URLS: \"{0}\" has two addresses")]
     TwoUrls(String),
-    /// No address.
+    /// An invalid address.
     #[error("WEBHOOK_URLS: the address of \"{0}\" is none, or not of http or https")]
     Url(String),
-    /// No secret.
+    /// An invalid secret.
     #[error("WEBHOOK_SECRETS: the secret of \"{0}\" is none; it is whsec_ and the Base64 of 24 to 64 bytes")]
     Secret(String),
-    /// A webhook without a secret, or the other way round.
+    /// A webhook without a secret, or a secret without a webhook.
     #[error("WEBHOOK_URLS and WEBHOOK_SECRETS: \"{0}\" is in only one of them")]
     Unpaired(String),
 }
 
 impl Webhooks {
-    /// Reads `NAME=URL` and `NAME=SECRET`, with blanks between; what has no name is called `default`. All secrets of a name sign.
+    /// Parses `NAME=URL` and `NAME=SECRET`, separated by spaces; the default name is `default`. All secrets of a name sign.
     ///
     /// # Errors
     /// [`WebhookError`].
@@ -148,14 +148,14 @@ impl Webhooks {
         }
     }
 
-    /// The one of that name.
+    /// Returns the webhook of a name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Webhook> {
         self.0.get(name)
     }
 }
 
-/// The words of a setting, each with its name: what is before the first `=`, if neither an address nor a secret begins there.
+/// Splits a setting into values with their names. A name is the text before the first `=`, unless that starts an address or a secret.
 fn all_named<'a>(setting: &'static str, words: &'a str) -> impl Iterator<Item = Result<(Id, &'a str), WebhookError>> {
     words.split_whitespace().enumerate().map(move |(index, word)| {
         let (name, rest) = match word.split_once('=') {
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_by_name_alone() {
+    fn errors_show_only_names() {
         fn parse(urls: &str, secrets: &str) -> WebhookError {
             Webhooks::parse(urls, secrets).unwrap_err()
         }

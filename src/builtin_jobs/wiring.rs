@@ -1,9 +1,9 @@
-//! Gives the jobs what they need of other slices, and the queue its pool, validator and terms.
+//! Connects the service's own jobs with other slices, and creates the pool, the validator and the defaults of their queue.
 
-use super::{Means, SweepPiece, Webhooks, WorkSettings, registry};
+use super::{Dependencies, SweepPiece, Webhooks, WorkSettings, registry};
 use crate::cache::{Cache, Warmed};
 use crate::jobs::worker::{Pool, PoolSettings, Registry};
-use crate::jobs::{Jobs, Usual, Validator, WorkerMetrics};
+use crate::jobs::{JobDefaults, Jobs, Validator, WorkerMetrics};
 use crate::outgoing::Outgoing;
 use crate::sessions;
 use crate::store::Link;
@@ -12,11 +12,11 @@ use futures_util::FutureExt;
 use prometheus::IntCounterVec;
 use std::sync::Arc;
 
-/// Returns the types of jobs that the service runs.
+/// Returns the registry of the service's own jobs.
 #[must_use]
 pub fn build(settings: &WorkSettings, outgoing: Outgoing, webhooks: Webhooks, link: &Link, cache: Cache) -> Registry {
     let sweeping = link.clone();
-    registry(Means {
+    registry(Dependencies {
         outgoing,
         webhooks,
         reminders: settings.reminder_hours.clone(),
@@ -40,7 +40,7 @@ pub fn build(settings: &WorkSettings, outgoing: Outgoing, webhooks: Webhooks, li
     })
 }
 
-/// Says how many parts were warmed: none, if another instance does it.
+/// Returns how many parts of the cache were filled: none if another instance fills it.
 async fn warm(cache: Cache) -> Result<u64, String> {
     match cache.warm().await {
         Ok(Warmed::Here { failed: 0, done }) => Ok(u64::try_from(done).unwrap_or(u64::MAX)),
@@ -50,21 +50,21 @@ async fn warm(cache: Cache) -> Result<u64, String> {
     }
 }
 
-/// Looks at jobs of the service's own queue as their types have it; the others are their workers' business.
+/// Returns the validator of jobs in the service's own queue. Jobs in other queues are not checked.
 #[must_use]
 pub fn validator(settings: &WorkSettings, own_jobs: &Registry) -> Validator {
     let (queue, types) = (settings.work_queue.clone(), own_jobs.clone());
     Arc::new(move |at, job| if *at == queue { types.check(job) } else { Ok(()) })
 }
 
-/// Gives jobs of the service's own queue the terms of their types, where their sender says nothing.
+/// Returns the defaults of the types of jobs in the service's own queue.
 #[must_use]
-pub fn usual(settings: &WorkSettings, own_jobs: &Registry) -> Usual {
+pub fn defaults(settings: &WorkSettings, own_jobs: &Registry) -> JobDefaults {
     let (queue, types) = (settings.work_queue.clone(), own_jobs.clone());
-    Arc::new(move |at, job| if *at == queue { types.usual(job) } else { job })
+    Arc::new(move |at, job| if *at == queue { types.with_defaults(job) } else { job })
 }
 
-/// The pool that runs them, if any are to run here.
+/// Returns the pool that runs the jobs, or `None` if this instance runs none.
 #[must_use]
 pub fn pool(settings: &WorkSettings, jobs: Jobs, own_jobs: Registry, counters: &IntCounterVec) -> Option<Pool> {
     if settings.work_concurrency == 0 {

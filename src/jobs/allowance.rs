@@ -1,32 +1,31 @@
-//! Memory for leased jobs. It is taken before Redis is asked, so that no job is leased and then lost for want of memory. The script
-//! leases as many jobs as fit into it, and what they do not need is given back once they are there.
+//! Memory for leased jobs. It is taken before the lease call, so that no job is leased and then dropped for lack of memory. The script
+//! leases as many jobs as fit, and the memory that they do not need is returned afterwards.
 
 use super::model::{LeaseRequest, Leased};
 use super::settings::JobSettings;
 use crate::runtime::{Budget, NoRoom, Room};
 
-/// Bytes of jobs as they are written in Redis that one call leases at most, but for the first; `MOST_BYTES` in `lua/within.lua`.
+/// Maximum size of the records that one call leases, except for a first record that is larger, bytes; `MOST_BYTES` in `lua/within.lua`.
 const MOST_BYTES: usize = 4 * 1024 * 1024;
-/// The most bytes that a job has in Redis besides its payload: numbers, its type and its unique key, percent-encoded.
+/// Maximum size of a record in Redis besides the payload, bytes: numbers, type and percent-encoded unique key.
 const HEAD: usize = 1_280;
-/// The most bytes that a job has in an answer besides what it has in Redis: its id and the names of the members.
-const AROUND: usize = 512;
+/// Maximum size of a job in an answer besides its record in Redis, bytes: its id and the names of the members.
+const OVERHEAD: usize = 512;
 
-/// What a call may lease.
+/// The memory for the jobs that a call may lease.
 #[derive(Debug)]
 pub(super) struct Allowance {
-    /// Bytes of the jobs as they are written in Redis.
+    /// Maximum size of the records in Redis, bytes.
     pub bytes: usize,
-    /// None where nothing counts it.
+    /// `None` if the memory is not counted.
     room: Option<Room>,
 }
 
 impl Allowance {
-    /// Takes memory for what is asked for: all that it may be, or a share if little is left, and at least enough for one job of the
-    /// largest size.
+    /// Takes memory for a request: for all jobs, or a share if little is left, but at least for one job of the maximum size.
     ///
     /// # Errors
-    /// [`NoRoom`] if that is not left.
+    /// [`NoRoom`] if less is left.
     pub fn take(memory: Option<&Budget>, request: &LeaseRequest, settings: &JobSettings) -> Result<Self, NoRoom> {
         let Some(memory) = memory else {
             return Ok(Self {
@@ -35,7 +34,7 @@ impl Allowance {
             });
         };
         let one = HEAD + usize::try_from(settings.payload).unwrap_or(MOST_BYTES);
-        let around = AROUND.saturating_mul(request.count);
+        let around = OVERHEAD.saturating_mul(request.count);
         let most = one.saturating_mul(request.count).min(MOST_BYTES);
         let room = memory.share(one + around, most + around)?;
         Ok(Self {
@@ -44,10 +43,10 @@ impl Allowance {
         })
     }
 
-    /// What these jobs take of it; the rest is given back.
+    /// Keeps the memory that these jobs need, and returns the rest.
     pub fn of(self, jobs: &[Leased]) -> Option<Room> {
         let mut room = self.room?;
-        room.resize(jobs.iter().map(|job| AROUND + job.payload.get().len()).sum());
+        room.resize(jobs.iter().map(|job| OVERHEAD + job.payload.get().len()).sum());
         Some(room).filter(|room| room.bytes() > 0)
     }
 }

@@ -2,8 +2,8 @@ use super::call_names::CallNames;
 use super::commands::{self, Taken, Target};
 use super::error::{Fault, JobsError};
 use super::id::{JobId, LeaseToken};
-use super::known::KnownQueues;
 use super::model::{Added, End, LeaseRequest, Leased, NewJob, RunAt, SettleOutcome, Settlement};
+use super::queue_cache::QueueCache;
 use super::record::Job;
 use super::settings::JobSettings;
 use super::wakeups::Wakeups;
@@ -20,14 +20,13 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Looks at a job before it is put in: what its type refuses is not acceptable. Also at what one goes on as, of which the type may
-/// not be said, and is empty then.
+/// Validates a job before it is added, and the new type and payload of a job that continues; the type is empty if it does not change.
 pub type Validator = Arc<dyn Fn(&Id, &NewJob) -> Result<(), Vec<Fault>> + Send + Sync>;
 
-/// Gives a job the terms that are usual for its type in a queue; what its sender said comes after.
-pub type Usual = Arc<dyn Fn(&Id, NewJob) -> NewJob + Send + Sync>;
+/// Sets the defaults of a job's type in a queue. Members that the client gives override them.
+pub type JobDefaults = Arc<dyn Fn(&Id, NewJob) -> NewJob + Send + Sync>;
 
-/// Queues over a connection; clones are handles to the same one.
+/// The queues of a Redis connection. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Jobs(Arc<Inner>);
 
@@ -35,10 +34,10 @@ struct Inner {
     link: Link,
     wakeups: Wakeups,
     settings: JobSettings,
-    known: KnownQueues,
+    queue_cache: QueueCache,
     call_names: Arc<CallNames>,
     validator: Option<Validator>,
-    usual: Option<Usual>,
+    defaults: Option<JobDefaults>,
 }
 
 impl fmt::Debug for Inner {
@@ -51,74 +50,74 @@ impl fmt::Debug for Inner {
 }
 
 impl Jobs {
-    /// Queues over a connection. `wakeups` is what the whole process shares.
+    /// Creates the queues of a connection. All threads of a process share `wakeups`.
     #[must_use]
     pub fn new(link: Link, wakeups: Wakeups, settings: JobSettings) -> Self {
         Self(Arc::new(Inner {
-            known: KnownQueues::new(link.store()),
+            queue_cache: QueueCache::new(link.store()),
             call_names: CallNames::new(),
             link,
             wakeups,
             settings,
             validator: None,
-            usual: None,
+            defaults: None,
         }))
     }
 
-    /// The same with someone who looks at each job before it is put in.
+    /// Adds a validator of jobs.
     #[must_use]
     pub fn with_validator(self, validator: Validator) -> Self {
-        let inner = self.again();
+        let inner = self.to_inner();
         Self(Arc::new(Inner {
             validator: Some(validator),
             ..inner
         }))
     }
 
-    /// The same with someone who knows what is usual for the jobs of a type.
+    /// Adds the defaults of the types of jobs.
     #[must_use]
-    pub fn with_usual(self, usual: Usual) -> Self {
-        let inner = self.again();
+    pub fn with_job_defaults(self, defaults: JobDefaults) -> Self {
+        let inner = self.to_inner();
         Self(Arc::new(Inner {
-            usual: Some(usual),
+            defaults: Some(defaults),
             ..inner
         }))
     }
 
-    fn again(&self) -> Inner {
+    fn to_inner(&self) -> Inner {
         Inner {
             link: self.0.link.clone(),
             wakeups: self.0.wakeups.clone(),
             settings: self.0.settings,
-            known: KnownQueues::new(self.0.link.store()),
+            queue_cache: QueueCache::new(self.0.link.store()),
             call_names: CallNames::new(),
             validator: self.0.validator.clone(),
-            usual: self.0.usual.clone(),
+            defaults: self.0.defaults.clone(),
         }
     }
 
-    /// A job with the terms that are usual for its type.
+    /// Returns a job with the defaults of its type.
     #[must_use]
     pub fn with_defaults(&self, queue: &Id, job: NewJob) -> NewJob {
-        match &self.0.usual {
-            Some(usual) => usual(queue, job),
+        match &self.0.defaults {
+            Some(apply) => apply(queue, job),
             None => job,
         }
     }
 
-    /// The connection.
+    /// Returns the connection.
     #[must_use]
     pub fn link(&self) -> &Link {
         &self.0.link
     }
 
-    /// The settings.
+    /// Returns the settings.
     #[must_use]
     pub fn settings(&self) -> &JobSettings {
         &self.0.settings
     }
 
-    /// Names for calls that lease jobs.
+    /// Returns the names of calls that lease jobs.
     pub(super) fn call_names(&self) -> &Arc<CallNames> {
         &self.0.call_names
     }
@@ -126,7 +125,7 @@ impl Jobs {
     pub(super) fn target<'a>(&'a self, queue: &'a Id) -> Target<'a> {
         Target {
             link: &self.0.link,
-            known: &self.0.known,
+            queue_cache: &self.0.queue_cache,
             occupancy: self.0.wakeups.occupancy(),
             settings: &self.0.settings,
             queue,
@@ -142,36 +141,36 @@ impl Jobs {
         &self.0.wakeups
     }
 
-    /// The queue of a job.
+    /// Returns the queue of a job.
     fn home(id: &JobId) -> Result<Id, JobsError> {
         Id::parse(id.queue()).map_err(|_no_id| JobsError::Unknown)
     }
 
-    /// Sees to it that every instance looks after the queue. For what puts something in: whoever only asks for jobs, of any name
-    /// that there may be, takes no place among the queues.
-    pub(super) async fn note(&self, queue: &Id) -> Result<(), JobsError> {
+    /// Registers a queue, so that every instance sweeps it. Only calls that add something register: a lease request may name any queue, and
+    /// must not use up the maximum number of queues.
+    pub(super) async fn register(&self, queue: &Id) -> Result<(), JobsError> {
         check::queue(queue)?;
-        if !self.0.known.is_to_be_noted(queue) {
+        if !self.0.queue_cache.needs_registration(queue) {
             return Ok(());
         }
         let at = Instant::now();
         if !commands::register(&self.0.link, &self.queues_key(), queue, self.0.settings.queues).await? {
             return Err(JobsError::TooManyQueues);
         }
-        self.0.known.noted(queue, at);
-        self.0.wakeups.noted().insert(queue, at);
+        self.0.queue_cache.mark_registered(queue, at);
+        self.0.wakeups.registered().insert(queue, at);
         Ok(())
     }
 
-    /// Registers again the queues that this process has registered lately; used when Redis has lost them.
-    pub(super) async fn note_again(&self) -> Result<(), JobsError> {
-        for queue in self.0.wakeups.noted().lately() {
+    /// Registers again the queues that this process has registered recently; used when Redis has lost the registrations.
+    pub(super) async fn register_again(&self) -> Result<(), JobsError> {
+        for queue in self.0.wakeups.registered().recent() {
             commands::register(&self.0.link, &self.queues_key(), &queue, self.0.settings.queues).await?;
         }
         Ok(())
     }
 
-    /// What is wrong with jobs that are to be put in.
+    /// Validates jobs.
     ///
     /// # Errors
     /// [`JobsError::Invalid`] with every fault.
@@ -195,17 +194,18 @@ impl Jobs {
         check::finish(faults)
     }
 
-    /// Puts up to 1,000 jobs in, all or none; answered in their order.
+    /// Adds up to 1,000 jobs, all or none. Returns the results in their order.
     ///
     /// # Errors
     /// [`JobsError::Invalid`], [`JobsError::TooManyTypes`], [`JobsError::TooManyQueues`], [`JobsError::TooManyWaiting`],
-    /// [`JobsError::TooManyBytes`]: nothing was put in.
+    /// [`JobsError::TooManyBytes`]: no job was added.
     /// [`JobsError::Store`].
     pub async fn add(&self, queue: &Id, jobs: Vec<NewJob>) -> Result<Vec<Added>, JobsError> {
         self.add_once(queue, jobs, None).await.map(|(added, _)| added)
     }
 
-    /// The same, once for each idempotency key; says whether a call with the key was carried out before, and with what result.
+    /// Adds jobs as [`Self::add`] does, once for each idempotency key. Returns the results, and whether they are those of an earlier call with
+    /// the same key.
     ///
     /// # Errors
     /// As [`Self::add`], and [`JobsError::KeyReused`].
@@ -219,7 +219,7 @@ impl Jobs {
         self.add_checked(queue, jobs, once).await
     }
 
-    /// The same for jobs that [have been checked](Self::check).
+    /// Adds jobs that [are valid](Self::check).
     pub(super) async fn add_checked(
         &self,
         queue: &Id,
@@ -227,15 +227,15 @@ impl Jobs {
         once: Option<&Once>,
     ) -> Result<(Vec<Added>, bool), JobsError> {
         self.0.link.store().room()?;
-        if self.0.known.is_to_be_noted(queue) {
-            // What the script would refuse is not to take a place among the queues.
+        if self.0.queue_cache.needs_registration(queue) {
+            // Jobs that the script refuses must not register a queue.
             self.check_for_new_queue(&jobs).await?;
         }
-        self.note(queue).await?;
+        self.register(queue).await?;
         commands::add(self.target(queue), &jobs, once).await
     }
 
-    /// What a queue that has nothing yet would refuse.
+    /// Checks what the script would refuse in a new queue.
     async fn check_for_new_queue(&self, jobs: &[NewJob]) -> Result<(), JobsError> {
         let kinds: HashSet<&str> = jobs.iter().map(|job| job.kind.as_str()).collect();
         if kinds.len() > check::MAX_TYPES {
@@ -253,12 +253,12 @@ impl Jobs {
         late.map_or(Ok(()), |index| Err(commands::too_far(index)))
     }
 
-    /// Ends leases, up to 1,000 at once, each by itself; and leases what is ready, if asked to and any of them holds, in the same
-    /// step. The next lease is waited for only if nothing is ready. With no leases to end it is a lease. Repeated settlements are answered as the first were, as
-    /// long as the job is remembered and nobody has leased it again.
+    /// Ends up to 1,000 leases, each independently, and leases the next jobs in the same step, if asked to and if any of the leases is held.
+    /// It waits for jobs only if none is ready. With no leases to end it is a lease. A repeated settlement has the same outcome as long as the
+    /// job is kept and not leased again.
     ///
     /// # Errors
-    /// [`JobsError::Invalid`], [`JobsError::TooManyTypes`]: nothing was done. [`JobsError::Store`].
+    /// [`JobsError::Invalid`], [`JobsError::TooManyTypes`]: nothing was changed. [`JobsError::Store`].
     pub async fn settle(
         &self,
         queue: &Id,
@@ -270,8 +270,8 @@ impl Jobs {
         Ok((outcomes, taken.deliver().jobs))
     }
 
-    /// The same for a caller that may be gone by then, and with memory for what is leased. The settlements
-    /// [have been checked](Self::check_settlements).
+    /// Settles as [`Self::settle`] does, for a client that may disconnect, and takes the memory for the leased jobs. The settlements
+    /// [are valid](Self::check_settlements).
     ///
     /// # Errors
     /// As [`Self::settle`]; [`JobsError::NoRoom`]: nothing was done.
@@ -298,12 +298,12 @@ impl Jobs {
         if !taken.jobs.is_empty() || next.wait.is_zero() || !is_any_held {
             return Ok((outcomes, taken));
         }
-        // The settlements hold whatever comes of the waiting.
+        // The settlements are done, whether the wait succeeds or fails.
         let waited = self.wait(queue, next, memory, pending()).await;
         Ok((outcomes, waited.map_or_else(|_lost| none(), |(_, taken)| taken)))
     }
 
-    /// What is wrong with the ends of leases.
+    /// Validates the ends of leases.
     ///
     /// # Errors
     /// [`JobsError::Invalid`] with every fault.
@@ -313,7 +313,7 @@ impl Jobs {
         self.check_continuations(queue, settlements)
     }
 
-    /// What jobs are to go on as is looked at as if it were put in.
+    /// Validates the new types and payloads of jobs that continue, as those of added jobs.
     fn check_continuations(&self, queue: &Id, settlements: &[Settlement]) -> Result<(), JobsError> {
         let Some(validator) = &self.0.validator else {
             return Ok(());
@@ -326,39 +326,39 @@ impl Jobs {
             if kind.is_none() && payload.is_none() {
                 continue;
             }
-            // A payload of no type: where types are looked at at all, that is none of them.
+            // Without a type the validator, if it checks the queue, refuses the payload.
             let job = NewJob::new(
                 kind.clone().unwrap_or_default(),
                 payload.clone().unwrap_or_else(|| RawValue::NULL.to_owned()),
             );
-            // Of the payload that it has, nothing is known here; and its terms stay.
-            let is_told =
+            // The current payload is not known here, and the other members do not change.
+            let is_relevant =
                 |fault: &Fault| fault.member == "type" || payload.is_some() && fault.member.starts_with("payload");
             if let Err(found) = validator(queue, &job) {
                 let in_then = |fault: Fault| {
                     let detail = if kind.is_none() && fault.member == "type" {
-                        "is missing: a payload is looked at by it".to_owned()
+                        "is missing: a new payload requires it".to_owned()
                     } else {
                         fault.detail
                     };
                     Fault::new(format!("then/{}", fault.member), detail).of(index)
                 };
-                faults.extend(found.into_iter().filter(is_told).map(in_then));
+                faults.extend(found.into_iter().filter(is_relevant).map(in_then));
             }
         }
         check::finish(faults)
     }
 
-    /// Gives back jobs that were not begun: they go to the places that they had, and the attempts do not count.
+    /// Releases jobs that were not started: they return to their places in line, and the attempts do not count.
     ///
     /// # Errors
-    /// [`JobsError::Store`]: some come back at the end of their leases.
+    /// [`JobsError::Store`]: some jobs may return only when their leases expire.
     pub async fn release(&self, queue: &Id, leased: Vec<Leased>) -> Result<(), JobsError> {
         let back = leased.into_iter().map(|Leased { id, token, .. }| (id, token));
         self.release_each(queue, back).await.map(drop)
     }
 
-    /// The same for jobs that were leased together. Returns how many were.
+    /// Releases jobs that were leased with the same token. Returns how many were released.
     pub(super) async fn release_all(&self, queue: &Id, ids: &[JobId], token: LeaseToken) -> Result<usize, JobsError> {
         self.release_each(queue, ids.iter().map(|id| (id.clone(), token))).await
     }
@@ -382,8 +382,8 @@ impl Jobs {
         Ok(outcomes.iter().filter(is_released).count())
     }
 
-    /// Lets a lease last for so long from now on, never shorter than it would and never beyond the job's time limit; returns
-    /// when it ends, Unix milliseconds.
+    /// Extends a lease to a duration from now on. It is never shortened, and never extended beyond the job's time limit. Returns when it
+    /// expires, Unix milliseconds.
     ///
     /// # Errors
     /// [`JobsError::NotYours`], [`JobsError::Unknown`], [`JobsError::Invalid`], [`JobsError::Store`].
@@ -392,7 +392,7 @@ impl Jobs {
         commands::extend(self.target(&Self::home(id)?), id, token, lease).await
     }
 
-    /// Notes how far a job is: any JSON of up to 4 KiB, instead of what was noted before.
+    /// Stores the progress of a job: any JSON of up to 4 KiB, which replaces the previous progress.
     ///
     /// # Errors
     /// As [`Self::extend`].
@@ -401,7 +401,7 @@ impl Jobs {
         commands::progress(self.target(&Self::home(id)?), id, token, value).await
     }
 
-    /// A job as it is.
+    /// Returns a job.
     ///
     /// # Errors
     /// [`JobsError::Unknown`], [`JobsError::Store`].
@@ -410,7 +410,7 @@ impl Jobs {
         found.ok_or(JobsError::Unknown)
     }
 
-    /// Cancels a job that has not ended. A worker that has it is told so by whatever it says next. Repeating it changes nothing.
+    /// Cancels a job that has not ended. The next call of a worker that has leased it fails. Repeating the call changes nothing.
     ///
     /// # Errors
     /// [`JobsError::Conflict`]: it has ended. [`JobsError::Unknown`], [`JobsError::Store`].
@@ -420,8 +420,7 @@ impl Jobs {
             .map(drop)
     }
 
-    /// Cancels the job that has a unique key, as [`Self::cancel`] does, and frees the key; returns the job. Where it has ended it keeps
-    /// the key.
+    /// Cancels the job that has a unique key, as [`Self::cancel`] does, and frees the key. Returns the job. A job that has ended keeps the key.
     ///
     /// # Errors
     /// As [`Self::cancel`]; [`JobsError::Unknown`] also if no job has the key.
@@ -430,7 +429,7 @@ impl Jobs {
         commands::cancel(self.target(queue), "", &key.encoded()).await
     }
 
-    /// Makes a delayed job ready now, and one that is dead or was cancelled ready again, with all its attempts before it.
+    /// Makes a delayed job ready now, or a dead or cancelled job ready again with all its attempts restored.
     ///
     /// # Errors
     /// [`JobsError::Conflict`]: it is leased or done, or another job has its unique key. [`JobsError::Unknown`], [`JobsError::Store`].
@@ -439,6 +438,6 @@ impl Jobs {
     }
 
     pub(super) fn forget(&self, queue: &Id) {
-        self.0.known.forget(queue);
+        self.0.queue_cache.forget(queue);
     }
 }

@@ -1,4 +1,4 @@
-//! What is acceptable. Looked at for every caller, from HTTP and from Rust, before anything is sent to Redis.
+//! Validates the arguments of all callers, from HTTP and from Rust, before a command is sent to Redis.
 
 use super::error::{Fault, JobsError};
 use super::id::MAX_QUEUE_LEN;
@@ -9,37 +9,37 @@ use std::collections::HashSet;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// Types of jobs that a queue has at most.
+/// Maximum number of types of jobs of a queue.
 pub const MAX_TYPES: usize = 64;
-/// Jobs that are put in, leased or settled by one call at most.
+/// Maximum number of jobs that one call adds, leases or settles.
 pub const MAX_BATCH: usize = 1_000;
-/// How many jobs a call may lease, as a number in JSON.
+/// The number of jobs that a call may lease, as a number in JSON.
 pub const COUNT: RangeInclusive<i64> = 1..=1_000;
-/// For how long a job can be leased at once, ms; who needs it longer extends.
+/// The duration of a lease, ms. A worker that needs a job longer extends the lease.
 pub const LEASE_MS: RangeInclusive<i64> = 100..=3_600_000;
-/// How long can be waited for jobs, ms.
+/// The time that a request may wait for jobs, ms.
 pub const WAIT_MS: RangeInclusive<i64> = 0..=60_000;
-/// Higher ones first.
+/// The priority of a job; higher priorities run first.
 pub const PRIORITY: RangeInclusive<i64> = 0..=1_000;
-/// How often a job is tried.
+/// The maximum number of attempts of a job.
 pub const ATTEMPTS: RangeInclusive<i64> = 1..=100;
-/// A year, and a day for the leap: no job is due later.
+/// A leap year, the maximum delay of a job.
 pub const YEAR: Duration = Duration::from_hours(366 * 24);
-/// The same in JSON's words.
+/// A delay up to [`YEAR`], ms.
 pub const YEAR_MS: RangeInclusive<i64> = 0..=366 * 86_400_000;
-/// How long one attempt may take, ms; 0 for no limit.
+/// The time limit of an attempt, ms; 0 for none.
 pub const TIMEOUT_MS: RangeInclusive<i64> = 0..=86_400_000;
-/// For how long a done job is remembered, s.
+/// The retention of a done job, s.
 pub const KEEP_S: RangeInclusive<i64> = 0..=31_622_400;
-/// Bytes of an error that are remembered.
+/// Maximum size of a stored error, bytes.
 pub const MAX_ERROR: usize = 1_000;
-/// Bytes of what a worker says of how far it is: it lies with what every lease and settlement of the job reads.
+/// Maximum size of the progress of a job, bytes. Every lease and settlement of the job reads it.
 pub const MAX_PROGRESS: u32 = 4_096;
 
-/// How deep JSON beside a job may be nested, so that whoever gets it can read it.
+/// Maximum nesting of JSON, so that parsers of clients accept it.
 const MAX_DEPTH: usize = 64;
 
-/// How deep JSON is nested.
+/// Returns the nesting depth of JSON.
 fn depth(json: &str) -> usize {
     let (mut depth, mut deepest, mut in_text, mut is_escaped) = (0_usize, 0, false, false);
     for byte in json.bytes() {
@@ -58,7 +58,7 @@ fn depth(json: &str) -> usize {
     deepest
 }
 
-/// A queue's name.
+/// Validates the name of a queue.
 pub(super) fn queue(queue: &Id) -> Result<(), JobsError> {
     if queue.len() <= MAX_QUEUE_LEN {
         return Ok(());
@@ -99,7 +99,7 @@ impl Faults {
     }
 }
 
-/// What is wrong with a job.
+/// Returns the faults of a job.
 pub(super) fn new_job(job: &NewJob, most_bytes: u32) -> Vec<Fault> {
     let mut faults = Faults(Vec::new());
     faults.id("type", &job.kind);
@@ -109,7 +109,7 @@ pub(super) fn new_job(job: &NewJob, most_bytes: u32) -> Vec<Fault> {
     });
     match job.run_at {
         RunAt::After(delay) => faults.ms("delay_ms", delay, &YEAR_MS),
-        // How far that is, Redis's clock decides.
+        // The script compares it with Redis's clock.
         RunAt::At(at) => faults.unless(at <= 9_999_999_999_999, "run_at", || "is too late".to_owned()),
         RunAt::Now => {}
     }
@@ -143,7 +143,7 @@ pub(super) fn new_job(job: &NewJob, most_bytes: u32) -> Vec<Fault> {
     faults.0
 }
 
-/// A call for jobs.
+/// Validates a request for jobs.
 pub(super) fn lease(request: &LeaseRequest) -> Result<(), JobsError> {
     let mut faults = Faults(Vec::new());
     faults.unless((1..=MAX_BATCH).contains(&request.count), "count", || {
@@ -165,7 +165,7 @@ pub(super) fn lease(request: &LeaseRequest) -> Result<(), JobsError> {
     finish(faults.0)
 }
 
-/// The ends of leases.
+/// Validates the ends of leases.
 pub(super) fn settlements(queue: &str, settlements: &[Settlement], most_bytes: u32) -> Result<(), JobsError> {
     let mut all = Vec::new();
     if settlements.len() > MAX_BATCH {
@@ -202,14 +202,14 @@ pub(super) fn settlements(queue: &str, settlements: &[Settlement], most_bytes: u
     finish(all)
 }
 
-/// A time that a lease is to last.
+/// Validates the duration of a lease.
 pub(super) fn lease_time(lease: Duration) -> Result<(), JobsError> {
     let mut faults = Faults(Vec::new());
     faults.ms("lease_ms", lease, &LEASE_MS);
     finish(faults.0)
 }
 
-/// JSON beside a job.
+/// Validates the size and nesting of JSON.
 pub(super) fn json(member: &str, value: &RawValue, most_bytes: u32) -> Result<(), JobsError> {
     let mut faults = Faults(Vec::new());
     faults.json(member, value, most_bytes);
@@ -229,7 +229,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_stands_in_texts_nests_nothing() {
+    fn brackets_in_strings_do_not_nest() {
         for (json, deep) in [
             ("1", 0),
             ("[]", 1),

@@ -1,9 +1,9 @@
-//! Jobs on their way from Redis to the caller that leases them. If the caller has gone meanwhile (the client closed its connection, the
-//! future was dropped), the jobs return to their places at once, and the attempt does not count.
+//! Delivers leased jobs from Redis to the caller. If the caller is gone (its client has disconnected, its future was dropped), the jobs are
+//! released at once, and the attempt does not count.
 //!
-//! Where the answer of Redis itself is lost, Redis has noted under the call's name which jobs were leased: those are given back as soon
-//! as Redis answers. If the instance dies with it, they come back at the ends of their leases as after a crash of their
-//! worker, with the attempt counted; and are dead if it was the last.
+//! If the answer of Redis is lost, Redis has recorded the leased jobs under the name of the call: they are released as soon as Redis answers.
+//! If the instance crashes before that, their leases expire as after a crash of a worker: the attempt counts, and the job is dead if it was
+//! the last.
 
 use super::allowance::Allowance;
 use super::api::Jobs;
@@ -20,15 +20,15 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 impl Taken {
-    /// The same with the part of the memory that was taken for it.
+    /// Adds the part of the allowance that the jobs need.
     fn within(mut self, allowance: Allowance) -> Self {
         self.room = allowance.of(&self.jobs);
         self
     }
 }
 
-/// Leased jobs that nobody has got yet. Dropped by the end of the runtime they are left to the ends of their leases.
-fn parcel(jobs: Jobs, queue: Id, taken: Taken, lease: Duration) -> Undelivered<Taken> {
+/// Wraps leased jobs that are released unless they are delivered. If they are dropped when the runtime ends, their leases expire.
+fn undelivered(jobs: Jobs, queue: Id, taken: Taken, lease: Duration) -> Undelivered<Taken> {
     let Some(drawn) = taken.jobs.first().map(|job| job.token) else {
         return Undelivered::new(taken, GiveBack::nothing());
     };
@@ -47,7 +47,7 @@ fn parcel(jobs: Jobs, queue: Id, taken: Taken, lease: Duration) -> Undelivered<T
     Undelivered::new(taken, give_back)
 }
 
-/// Gives back what a call may have leased whose answer was lost. Its name is another call's only after that.
+/// Releases the jobs that a call may have leased whose answer was lost. The name of the call is reused only after that.
 fn recall_if_lost<T>(
     outcome: &Result<T, JobsError>,
     jobs: &Jobs,
@@ -72,12 +72,12 @@ fn recall_if_lost<T>(
     });
 }
 
-/// A task that panics, or ends with its runtime, drops its answer; the outcome is unknown then.
-fn cut_off<E>(_closed: E) -> JobsError {
+/// Returns the error for a task that ended without an answer, by a panic or with its runtime. The outcome of its call is unknown.
+fn interrupted<E>(_closed: E) -> JobsError {
     StoreError::Interrupted.into()
 }
 
-/// Leases what is ready, in a task of its own: dropped in the middle, this loses nothing.
+/// Leases ready jobs in a task of its own, so that no job is lost if this future is dropped.
 pub(super) async fn lease(
     jobs: &Jobs,
     queue: &Id,
@@ -98,15 +98,15 @@ pub(super) async fn lease(
         };
         let leased = commands::lease(jobs.target(&queue), taking).await;
         recall_if_lost(&leased, &jobs, &queue, token, name, request.lease);
-        let parcel = leased.map(|taken| parcel(jobs, queue, taken.within(allowance), request.lease));
-        // Not to be delivered, it is dropped.
-        drop(answer.send(parcel));
+        let offered = leased.map(|taken| undelivered(jobs, queue, taken.within(allowance), request.lease));
+        // If the caller is gone, this drops the jobs, which releases them.
+        drop(answer.send(offered));
     };
     tokio::spawn(caught("jobs.lease", leasing));
-    answered.await.map_err(cut_off)?
+    answered.await.map_err(interrupted)?
 }
 
-/// Ends leases and leases what is ready, in a task of its own.
+/// Ends leases and leases ready jobs, in a task of its own.
 pub(super) async fn settle(
     jobs: &Jobs,
     queue: &Id,
@@ -129,9 +129,9 @@ pub(super) async fn settle(
         let settled = commands::settle(jobs.target(&queue), &settlements, Some(taking)).await;
         recall_if_lost(&settled, &jobs, &queue, token, name, lease);
         let within = |taken: Taken| taken.within(allowance);
-        let parcel = settled.map(|(outcomes, next)| (outcomes, parcel(jobs, queue, within(next), lease)));
-        drop(answer.send(parcel));
+        let offered = settled.map(|(outcomes, next)| (outcomes, undelivered(jobs, queue, within(next), lease)));
+        drop(answer.send(offered));
     };
     tokio::spawn(caught("jobs.settle", settling));
-    answered.await.map_err(cut_off)?
+    answered.await.map_err(interrupted)?
 }

@@ -2,19 +2,19 @@ use super::model::State;
 use crate::runtime::NoRoom;
 use crate::store::StoreError;
 
-/// What is wrong with one member of a job, or of a call about jobs.
+/// A fault of one member of a job, or of a call about jobs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// Which job of those that were handed in; the first has 0.
+    /// The index of the job in the call; the first is 0.
     pub index: usize,
     /// The member, by its name in JSON.
     pub member: String,
-    /// Why.
+    /// The reason.
     pub detail: String,
 }
 
 impl Fault {
-    /// A fault of the first job.
+    /// Creates a fault of the first job.
     pub fn new(member: impl Into<String>, detail: impl Into<String>) -> Self {
         Self {
             index: 0,
@@ -23,26 +23,26 @@ impl Fault {
         }
     }
 
-    /// The same fault of another job.
+    /// Returns the fault with the index of another job.
     #[must_use]
     pub fn of(self, index: usize) -> Self {
         Self { index, ..self }
     }
 }
 
-/// Why a call about jobs came to nothing.
+/// Why a call about jobs failed.
 #[derive(Debug, thiserror::Error)]
 pub enum JobsError {
-    /// Something is not acceptable; nothing was done.
+    /// Validation failed; nothing was changed.
     #[error("{} value(s) are not acceptable", .0.len())]
     Invalid(Vec<Fault>),
-    /// The queue would have more types of jobs than it may, [`super::MAX_TYPES`].
+    /// The queue would have more than [`super::MAX_TYPES`] types of jobs.
     #[error("a queue has at most {} types of jobs", super::MAX_TYPES)]
     TooManyTypes,
-    /// There would be more queues than there may be.
-    #[error("there are as many queues as there may be; use one that exists")]
+    /// There would be more than `JOBS_MAX_QUEUES` queues.
+    #[error("the maximum number of queues exists (JOBS_MAX_QUEUES); use an existing queue")]
     TooManyQueues,
-    /// The queue would have more schedules than it may, [`super::schedules::MAX_SCHEDULES`].
+    /// The queue would have more than [`super::schedules::MAX_SCHEDULES`] schedules.
     #[error("a queue has at most {} schedules", super::schedules::MAX_SCHEDULES)]
     TooManySchedules,
     /// `JOBS_MAX_WAITING` jobs are waiting or leased.
@@ -54,24 +54,23 @@ pub enum JobsError {
     /// The idempotency key was used with another body.
     #[error("the same key was used with another body; use a new key")]
     KeyReused,
-    /// No memory is left for the answer; nothing was done.
+    /// No memory is left for the answer; nothing was changed.
     #[error(transparent)]
     NoRoom(#[from] NoRoom),
     /// There is no schedule of that name.
     #[error("there is no such schedule")]
     UnknownSchedule,
-    /// There is no such job, or none any more.
+    /// The job does not exist, or is deleted.
     #[error("there is no such job")]
     Unknown,
-    /// The lease is another's or is over; the job is in this state.
-    #[error("the lease is over and the job is {0}; drop what was done, and lease again")]
+    /// The lease has expired or belongs to another worker. The job is in this state.
+    #[error("the lease is over and the job is {0}; discard the result, and lease another job")]
     NotYours(State),
-    /// What is asked for cannot be done to a job in this state, or another job has its unique key.
+    /// The call is not possible for a job in this state, or another job has its unique key.
     #[error("the job is {0}")]
     Conflict(State),
-    /// Redis. After [`StoreError::Lost`] the call may have been carried out: a repeated settlement is answered as the first was,
-    /// repeated adding puts the jobs in again unless they have a unique key, and what was leased unheard is as after a crash of its worker:
-    /// the lease runs out, and the attempt counts.
+    /// An error of Redis. After [`StoreError::Lost`] the call may have been carried out: a repeated settlement has the same outcome, a
+    /// repeated `add` adds the jobs again unless they have unique keys, and jobs that were leased return when their leases expire.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

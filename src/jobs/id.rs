@@ -1,4 +1,4 @@
-//! The names of jobs, and the tokens of their leases.
+//! The ids of jobs, and the tokens of their leases.
 
 use crate::ids::Id;
 use compact_str::CompactString;
@@ -6,15 +6,15 @@ use rand::RngExt;
 use serde::{Serialize, Serializer};
 use std::fmt;
 
-/// Between a queue's name and what names a job in it.
+/// The separator of the name of the queue and the short id.
 const SEPARATOR: char = '.';
-/// 78 bits: among a thousand million jobs of a queue two are drawn alike with a chance of one in half a million.
+/// The length of a short id, 78 bits: the probability of a collision among a billion jobs of a queue is one in half a million.
 pub(super) const SHORT: usize = 13;
-/// The longest name of a queue, so that the ids of its jobs are ids.
+/// Maximum length of the name of a queue, so that the ids of its jobs are valid ids.
 pub const MAX_QUEUE_LEN: usize = Id::MAX_LEN - SHORT - 1;
-/// 96 bits.
+/// The length of a token, 96 bits.
 const TOKEN: usize = 16;
-/// 64 characters of an [`Id`] without the separator.
+/// The characters of short ids and tokens: 64 characters of an [`Id`], without the separator.
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
 
 fn draw<const N: usize>() -> [u8; N] {
@@ -29,7 +29,7 @@ fn text(bytes: &[u8]) -> &str {
     str::from_utf8(bytes).unwrap_or_default()
 }
 
-/// The name of a job: `QUEUE.SHORT`, so that it says where the job is.
+/// The id of a job: `QUEUE.SHORT`, so that it names the queue of the job.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct JobId {
     whole: CompactString,
@@ -38,12 +38,12 @@ pub struct JobId {
 }
 
 impl JobId {
-    /// A new one, drawn by the thread's generator: it stays the only one also where Redis forgot the last ones.
+    /// Draws a random id, which stays unique even if Redis has lost the last jobs.
     pub(super) fn draw(queue: &Id) -> Self {
         Self::of(queue, text(&draw::<SHORT>()))
     }
 
-    /// That of a job by what names it in its queue.
+    /// Creates the id of a job from its queue and its short id.
     pub(super) fn of(queue: &str, short: &str) -> Self {
         let mut whole = CompactString::with_capacity(queue.len() + 1 + short.len());
         whole.push_str(queue);
@@ -55,7 +55,7 @@ impl JobId {
         }
     }
 
-    /// Reads one; `None` if no job can have that name.
+    /// Parses an id; `None` if no job can have it.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (queue, short) = text.rsplit_once(SEPARATOR)?;
@@ -64,18 +64,18 @@ impl JobId {
             .then(|| Self::of(queue, short))
     }
 
-    /// The queue that it is in.
+    /// Returns the name of the queue.
     #[must_use]
     pub fn queue(&self) -> &str {
         &self.whole[..usize::from(self.queue)]
     }
 
-    /// What names it there.
+    /// Returns the short id, which identifies the job in its queue.
     pub(super) fn short(&self) -> &str {
         &self.whole[usize::from(self.queue) + 1..]
     }
 
-    /// All of it.
+    /// Returns the id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.whole
@@ -100,26 +100,26 @@ impl Serialize for JobId {
     }
 }
 
-/// What a worker shows to end or to extend a lease; the jobs of one call have the same.
+/// The token that ends or extends a lease. All jobs that are leased by one call have the same token.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct LeaseToken([u8; TOKEN]);
 
 impl LeaseToken {
-    /// A new one, of the thread's cryptographic generator.
+    /// Draws a random token from a cryptographic generator.
     pub(super) fn draw() -> Self {
         Self(draw())
     }
 
-    /// Reads one; `None` if it cannot be one that was handed out.
+    /// Parses a token; `None` if no lease can have it.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let bytes: [u8; TOKEN] = text.as_bytes().try_into().ok()?;
-        // The scripts stand for no token at all by hyphens.
+        // In the scripts, hyphens stand for no token.
         let is_one = bytes.iter().all(|byte| ALPHABET.contains(byte)) && bytes != [b'-'; TOKEN];
         is_one.then_some(Self(bytes))
     }
 
-    /// The token as text.
+    /// Returns the token as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         text(&self.0)
@@ -127,7 +127,7 @@ impl LeaseToken {
 }
 
 impl fmt::Debug for LeaseToken {
-    /// Without the token: it is a secret, and this goes to logs.
+    /// Omits the token, because it is a secret and the output goes to logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("LeaseToken(…)")
     }
@@ -144,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_says_where_its_job_is() {
+    fn an_id_has_the_queue_of_its_job() {
         let queue = Id::parse("eu.emails").unwrap();
         let id = JobId::draw(&queue);
         assert_eq!(id.queue(), "eu.emails");

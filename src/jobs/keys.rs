@@ -1,8 +1,7 @@
 use crate::ids::Id;
 use crate::store::Keys;
 
-/// The keys of a queue that have a name of their own, in the order that its scripts know them by; those of the lines of its
-/// ready jobs follow.
+/// The names of the keys of a queue, in the order of `lua/queue.lua`. The keys of the lines of ready jobs follow.
 const QUEUE: [&str; 16] = [
     "meta",
     "specs",
@@ -23,10 +22,10 @@ const QUEUE: [&str; 16] = [
 ];
 
 impl Keys {
-    /// Which of the keys of a queue is completed by the name of a call's idempotency key.
+    /// The index of the key to which the digest of an idempotency key is appended.
     pub const QUEUE_ONCE: usize = 13;
 
-    /// All keys of a queue with so many types of jobs, in the order that its scripts know them by.
+    /// Returns all keys of a queue with a number of types of jobs, in the order of `lua/queue.lua`.
     #[must_use]
     pub fn queue(&self, queue: &Id, types: usize) -> Vec<String> {
         let named = QUEUE.iter().map(|what| self.queue_part(queue, what));
@@ -34,31 +33,31 @@ impl Keys {
         named.chain(lines).collect()
     }
 
-    /// What happened in a queue.
+    /// Returns the key of the events of a queue.
     #[must_use]
     pub fn queue_events(&self, queue: &Id) -> String {
         self.queue_part(queue, "events")
     }
 
-    /// What each call that leases jobs has leased last.
+    /// Returns the key of the last lease of each call.
     #[must_use]
     pub fn queue_calls(&self, queue: &Id) -> String {
         self.queue_part(queue, "calls")
     }
 
-    /// The queues that are in use.
+    /// Returns the key of the queues in use.
     #[must_use]
     pub fn queues(&self) -> String {
         format!("{}queues", self.prefix())
     }
 
-    /// The queues that have schedules, or had.
+    /// Returns the key of the queues that have, or had, schedules.
     #[must_use]
     pub fn queues_with_schedules(&self) -> String {
         format!("{}queues-scheduled", self.prefix())
     }
 
-    /// Channel on which every instance hears that there is something to lease.
+    /// Returns the channel that wakes waiting lease requests in every instance.
     #[must_use]
     pub fn queue_wake(&self) -> String {
         format!("{}queue-wake", self.channels())

@@ -1,4 +1,4 @@
-//! Leasing jobs, and waiting for them where there are none.
+//! Leases jobs, and waits for them if there are none.
 
 use super::api::Jobs;
 use super::commands::Taken;
@@ -13,25 +13,25 @@ use std::pin::pin;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
-/// How often the first of those who wait asks without being called; for what no message tells.
+/// The interval at which the first waiting request of a line asks without a wake-up message.
 const ASK_EVERY: Duration = Duration::from_secs(5);
-/// The shortest pause between two askings of one who waits: what is due is promoted in pieces.
+/// The shortest pause between two lease calls of a waiting request: due jobs are promoted in pieces.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
-/// The pause of one who waits while no memory is left for its answer.
+/// The pause of a waiting request while no memory is left for its answer.
 const NO_ROOM_PAUSE: Duration = Duration::from_millis(100);
 
 impl Jobs {
-    /// Leases jobs; if there are none, as soon as there are, or none when it was waited for long enough or the process is about
-    /// to end. Dropped in the middle it takes none.
+    /// Leases jobs. If there are none it waits for them, and returns none if the wait times out or the process stops. If the future is
+    /// dropped, no job is leased.
     ///
     /// # Errors
-    /// [`JobsError::Invalid`]; [`JobsError::Store`], at once if Redis is away.
+    /// [`JobsError::Invalid`]; [`JobsError::Store`], at once if Redis is unavailable.
     pub async fn lease(&self, queue: &Id, request: &LeaseRequest) -> Result<Vec<Leased>, JobsError> {
         self.offer(queue, request, None).await.map(|taken| taken.deliver().jobs)
     }
 
-    /// The same for a caller that may be gone by then, and with memory for what is leased. None is held while it waits; one that waits
-    /// for jobs also waits for memory.
+    /// Leases jobs for a client that may disconnect, and takes memory for them. No memory is held while it waits; a request that waits for
+    /// jobs also waits for memory.
     ///
     /// # Errors
     /// As [`Self::lease`]; [`JobsError::NoRoom`]: nothing was leased.
@@ -51,8 +51,8 @@ impl Jobs {
             .map(|(_, taken)| taken)
     }
 
-    /// Leases jobs, waiting for them until `stop`, and says when they were asked for. A call to Redis that is under way then is
-    /// still waited for, so that nothing is on its way to nobody.
+    /// Leases jobs, and waits for them until `stop`. Returns when the lease call was made. If a call to Redis is in progress at `stop`, its
+    /// answer is awaited, so that no leased job is dropped.
     pub(super) async fn lease_unless(
         &self,
         queue: &Id,
@@ -116,7 +116,7 @@ impl Jobs {
         tokio::select! {
             biased;
             leased = waiting => leased,
-            // While the first subscription is made, or Redis does not answer.
+            // The first subscription is being made, or Redis does not answer.
             () = sleep_until(until + self.link().store().timeout()) => Err(StoreError::Away.into()),
         }
     }

@@ -1,29 +1,29 @@
 use crate::telemetry::MetricsRegistry;
 use prometheus::{Error, IntCounter, IntCounterVec, IntGauge};
 
-/// Of the jobs slice.
+/// The metrics of the jobs slice.
 #[derive(Debug, Clone)]
 pub struct JobMetrics {
-    /// Jobs put in over HTTP, by outcome (`created`, `existing`, `replaced`, `debounced`).
+    /// Jobs added over HTTP, by outcome (`created`, `existing`, `replaced`, `debounced`).
     pub added: IntCounterVec,
     /// Jobs leased over HTTP.
     pub leased: IntCounter,
-    /// Leases ended over HTTP, by what the job is then (`done`, `delayed`, `ready`, `dead`), `not_yours` or `unknown`.
+    /// Leases ended over HTTP, by the state of the job afterwards (`done`, `delayed`, `ready`, `dead`), `not_yours` or `unknown`.
     pub settled: IntCounterVec,
-    /// Requests that may wait for jobs in this instance.
+    /// Requests of this instance that wait for jobs.
     pub waiters: IntGauge,
-    /// Attempts at jobs by pools of this process, by queue and outcome; see [`WorkerMetrics`].
+    /// Attempts by pools of this process, by queue and outcome; see [`WorkerMetrics`].
     pub attempts: IntCounterVec,
 }
 
 impl JobMetrics {
-    /// Registers them, all at zero.
+    /// Registers the metrics, all at zero.
     ///
     /// # Errors
-    /// If another instrument has one of their names.
+    /// If another metric has one of the names.
     pub fn register(registry: &MetricsRegistry) -> Result<Self, Error> {
         Ok(Self {
-            added: registry.counters("fleetpulse_jobs_added_total", "Jobs put in over HTTP", &["outcome"])?,
+            added: registry.counters("fleetpulse_jobs_added_total", "Jobs added over HTTP", &["outcome"])?,
             leased: registry.counter("fleetpulse_jobs_leased_total", "Jobs leased over HTTP")?,
             settled: registry.counters(
                 "fleetpulse_jobs_settled_total",
@@ -40,27 +40,27 @@ impl JobMetrics {
     }
 }
 
-/// Of a pool of workers in this process: how attempts at jobs of its queue ended.
+/// The metrics of a pool of workers of this process: the outcomes of attempts.
 #[derive(Debug, Clone)]
 pub struct WorkerMetrics {
-    /// Well.
+    /// The handler succeeded.
     pub completed: IntCounter,
-    /// The handler said that it could not.
+    /// The handler failed.
     pub failed: IntCounter,
     /// The handler panicked.
     pub panicked: IntCounter,
-    /// It took too long.
+    /// The time limit was exceeded.
     pub timed_out: IntCounter,
-    /// The lease was over, or the job cancelled, before the handler ended.
+    /// The lease expired, or the job was cancelled, before the handler ended.
     pub lost: IntCounter,
-    /// The same, found when its end was told.
+    /// The lease expired, or the job was cancelled, before the attempt was settled.
     pub late: IntCounter,
-    /// Given back because the service stops.
+    /// The job was released because the service stops.
     pub released: IntCounter,
 }
 
 impl WorkerMetrics {
-    /// Of the pool of a queue, out of the counters of all pools.
+    /// Returns the metrics of the pool of a queue from the counters of all pools.
     #[must_use]
     pub fn of(counters: &IntCounterVec, queue: &str) -> Self {
         let of = |outcome| counters.with_label_values(&[queue, outcome]);

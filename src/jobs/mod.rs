@@ -1,33 +1,34 @@
-//! Queues of jobs: none is lost, each runs in its turn, at least once.
+//! Job queues with priorities, schedules and at-least-once delivery.
 //!
 //! ```text
 //! handlers ─▶ api ──────────────────────────▶ commands (Lua) ─▶ Redis ─▶ wake-up channel, event stream
-//!              ├──▶ delivery (nothing lost on its way) ─▶ ▲
-//!              └──▶ wakeups (who waits in this process)   │
+//!              ├──▶ delivery (undelivered jobs return) ─▶ ▲
+//!              └──▶ wakeups (requests that wait)          │
 //!                                              sweep ─────┘
 //! ```
 //!
-//! All of a queue is under the hash tag `q:{QUEUE}`. Jobs go by a short id within it; outside that is `QUEUE.SHORT`, so that an id
-//! says where its job is.
+//! All keys of a queue have the hash tag `q:{QUEUE}`. Within its queue a job has a short id; outside, its id is `QUEUE.SHORT`, so that an
+//! id names the queue of its job.
 //!
-//! | key | type | what |
+//! | key | type | content |
 //! |---|---|---|
-//! | `…:ready:N` | sorted set | the line of the jobs of type `N`, by place: `(1001 − priority) × 2^43 + sequence`, below 2^53 |
-//! | `…:delayed` | sorted set | by when they are due: the first time, or for another attempt |
-//! | `…:leased` | sorted set | by the end of the lease |
-//! | `…:done`, `…:dead`, `…:cancelled` | sorted sets | by when they are forgotten |
-//! | `…:specs` | hash | by short id what was put in: a line of its terms and its place, and the payload |
-//! | `…:runs` | hash | by short id how it goes: state, token, attempts, progress, result, errors; of a job that was never but ready there is none |
-//! | `…:unique` | hash | by unique key `UNTIL SHORT`; 0 for until the job has ended |
-//! | `…:unique_ends` | sorted set | the keys that are kept for a time, by its end |
-//! | `…:meta` | hash | the numbers of the types, the last sequence, whether it is paused, counters, the latest time that a sweep has seen, the last job of each schedule |
-//! | `…:schedules` | hash | by name when a schedule fired last, 13 digits, and what it is, JSON |
-//! | `…:schedules_due` | sorted set | the schedules by when they fire next |
-//! | `…:once:DIGEST` | string | a call with an idempotency key that put jobs in: the digest of its body, and its answer; for 24 h |
-//! | `…:calls` | hash | by the name of a call (`call_names`) the token and the jobs that it leased last |
-//! | `…:events` | stream | an entry for what a call did, with the jobs that it did it to; capped |
-//! | `queues`, `queues-scheduled` | sorted sets | the queues in use, and those that have schedules, by when that was noted last |
-//! | `dbN:queue-wake` | channel | the name of a queue that has a job ready, or will have one earlier than known; `N` is the number of the Redis database |
+//! | `…:ready:N` | sorted set | the line of the ready jobs of type `N`, by place: `(1001 − priority) × 2^43 + sequence`, below 2^53 |
+//! | `…:delayed` | sorted set | delayed jobs, by when they are due |
+//! | `…:leased` | sorted set | leased jobs, by when their leases expire |
+//! | `…:done`, `…:dead`, `…:cancelled` | sorted sets | ended jobs, by when they are deleted |
+//! | `…:specs` | hash | by short id the job as it was added: a line of its terms and its place, and the payload |
+//! | `…:runs` | hash | by short id the execution of the job: state, token, attempts, progress, result, errors; absent for a job that was always ready |
+//! | `…:unique` | hash | by unique key `UNTIL SHORT`; `UNTIL` is 0 for a key that is kept until the job has ended |
+//! | `…:unique_ends` | sorted set | the unique keys that are kept for a time, by its end |
+//! | `…:meta` | hash | numbers of the types, last sequence, whether the queue is paused, counters, latest time of a sweep, last job of each schedule |
+//! | `…:schedules` | hash | by name the last firing of a schedule, 13 digits, and its JSON |
+//! | `…:schedules_due` | sorted set | schedules, by when they fire next |
+//! | `…:once:DIGEST` | string | a call with an idempotency key that added jobs: the digest of its body, and its answer; for 24 h |
+//! | `…:calls` | hash | by the name of a call (`call_names`) the token and the jobs of its last lease |
+//! | `…:sizes` | hash | the sizes of long records |
+//! | `…:events` | stream | an entry for each kind of change of a call, with the changed jobs; capped |
+//! | `queues`, `queues-scheduled` | sorted sets | the queues in use, and those with schedules, by their last registration |
+//! | `dbN:queue-wake` | channel | the name of a queue that has a job ready, or due earlier than before; `N` is the number of the Redis database |
 //!
 //! ```text
 //!           add                lease               complete
@@ -40,55 +41,53 @@
 //!                      complete with then
 //! ```
 //!
-//! **Few commands for many jobs.** What is known of a job lies in two hashes for the whole queue and not in a hash of its own,
-//! because a field of one hash can be read and written for a hundred jobs by one command. So a call that ends a hundred leases and
-//! takes the next hundred jobs makes some twenty commands. The terms of a job never change and its payload is long;
-//! how it goes changes with every step and is short: so there are two of them. A few of the keys have a long name in them that stands for
-//! nothing (`WEIGHT` in `lua/queue.lua`): with fewer than 128 jobs leased Redis would keep them as lists and look for each job
-//! from their beginning, which took a third of all its time.
+//! **Few commands for many jobs.** The records of all jobs of a queue are in two hashes, not in a hash for each job, because one command
+//! reads or writes a hundred fields of a hash. So a call that ends a hundred leases and leases the next hundred jobs makes some twenty
+//! commands. There are two hashes because the terms of a job never change and its payload is long, while its execution changes with every
+//! step and is short. Some keys have a placeholder with a long name (`WEIGHT` in `lua/queue.lua`): with fewer than 128 leased jobs Redis
+//! would encode them as list packs and scan them for each job, which took a third of its time.
 //!
-//! **Higher priorities first, equal ones first come first served,** by the sequence that a script draws as it puts a job in.
-//! A job that comes back (an attempt that failed, a lease that ran out, a delay that is over) has the place that it was given then.
-//! Each type has a line, so that a worker which takes some of them walks past nothing; who takes all has the heads of
-//! the lines merged. With one type that is one `ZRANGE`. With one worker jobs run in this order; with several they
-//! begin in it.
+//! **Order.** Higher priorities run first, and jobs of equal priority in the order in which they were added, by a sequence number. A job
+//! that becomes ready again (after a failed attempt, an expired lease or a delay) has its original place. Each type has a line, so that a
+//! worker that leases some types skips no job; the lines are merged for a worker that leases all types. With one worker jobs run in this
+//! order; with several they start in it.
 //!
-//! **At least once.** A job is lost by no crash of a worker or an instance: its lease runs out, the attempt is counted, and after the
-//! job's backoff the next worker has it: one that takes its workers down with it does not take the next at once. So it may run twice: where the worker was only slow, or its last word was lost. A handler has to
-//! bear that, by making its effect idempotent (the job's id is the same each time) or by a fence of its own. A late word with an old
-//! token is refused. With `keep_result` 0 a job that is done is gone at once, and a repeated completion finds none.
+//! **At-least-once delivery.** No crash of a worker or an instance loses a job: its lease expires, the attempt is counted, and another
+//! worker gets the job after its backoff, so that a job which crashes its workers does not crash them one right after the other. So a job
+//! may run twice: if the worker was only slow, or its last call was lost. A handler must be idempotent (the id of the job is the same at
+//! each attempt) or use a fence of its own. A late call with an old token is refused. With `keep_result` 0 a job is deleted when it is
+//! done, and a repeated completion does not find it.
 //!
-//! **Time is Redis's.** Whatever is due is due by its clock, rounded up to whole milliseconds: nothing runs early. Every
-//! lease and settlement first makes up to 100 delayed jobs ready that are due, and takes up to 100 leases back that ran out. Who
-//! waits is told when the next thing is due and asks then; who does not wait is not kept waiting. Every instance
-//! looks at queues that nobody calls as well: every 400 ms where something is leased or delayed, every 5 s elsewhere.
+//! **Redis's clock** decides what is due, rounded up to whole milliseconds: no job runs early. Each lease and settlement first promotes up
+//! to 100 delayed jobs and reclaims up to 100 expired leases. A request that waits gets the time when the next job is due, and asks again
+//! then. Every instance also sweeps queues that no client calls: every 400 ms if a job is leased or delayed, every 5 s otherwise.
 //!
-//! **Waiting** is by wake-up: a script that makes the first job of a line ready, or puts one before all delayed ones, publishes the queue's name,
-//! and in every instance the first of each row asks. Who is served leaves the row, and the next asks. Jobs on their way to one who
-//! has gone are given back. After a broken subscription everybody who is first asks once, and each five seconds in any case.
+//! **Waiting** requests are woken: a script that makes the first job of a line ready, or delays a job that is due before all others,
+//! publishes the name of the queue, and the first request of each line of every instance asks. A request that is served leaves its line, and
+//! the next one asks. Jobs for a client that has disconnected are released. After an interruption of the subscription the first request of
+//! every line asks once, and every five seconds in any case.
 //!
-//! **A time limit** (`timeout`) bounds one attempt: no lease of it, extended or not, lasts longer. Without one it lasts for as long as
+//! **A time limit** (`timeout`) bounds one attempt: no lease of it lasts longer, extended or not. Without it, an attempt lasts as long as
 //! its worker extends the lease.
 //!
-//! **Unique keys.** A job has its key until it is done, or for a time from its putting in; one that is dead or cancelled has it no more,
-//! whatever the time. So a key names a job that waits, runs or is done. Another one with the key is refused,
-//! or takes the place of the first if that still waits (`replace`), or is what the first becomes, under its id and waiting anew
-//! (`debounce`), for `max_wait_ms` at most if that is given. What runs is never changed: then the other is put in, and has the key. What lost its key while it ran does not run
-//! again beside the other or after it: where it would be tried again, be given back or go on, it is cancelled. So is a series that
-//! would go on while another has its key. What has ended is not made ready again while another job has its key.
+//! **Unique keys.** A job has its key until it is done, or for a time after it is added. A dead or cancelled job has no key, so a key
+//! identifies a job that waits, is leased or is done. Another job with the key is refused; or it replaces the first job if that still waits
+//! (`replace`); or the first job is updated to it, under its own id, and waits anew (`debounce`), for up to `max_wait_ms`. A leased job is
+//! never changed: the other job is added and gets the key, and the leased job is cancelled if it would be retried, released or continued. A
+//! series that would continue while another job has its key is cancelled too. An ended job is not made ready while another job has its key.
 //!
-//! **A series** goes on under one id (`End::Then`): the same job, delayed, with another type or payload. One cancelling ends it,
+//! **A series** continues under one id (`End::Then`): the same job, delayed, with another type or payload. One cancellation ends it,
 //! whether it waits or runs.
 //!
-//! **Percentiles** of how long jobs wait and run are of some sixteen of the jobs of a call, each of which stands for its like.
+//! **Percentiles** of waiting and run times are sampled: some sixteen jobs of a call, each of which counts for several.
 //!
-//! **Bounded.** Done, dead and cancelled jobs are kept by number and age, and what is known of them goes in the step that forgets
-//! them; which is at the number's limit the one whose time would be over first. A queue has up to 64 types of jobs, for ever; there are up to
-//! `JOBS_MAX_QUEUES` queues. Jobs are bounded by `JOBS_MAX_WAITING` and `JOBS_MAX_BYTES`: some 350 bytes each with a short payload.
+//! **Bounds.** Done, dead and cancelled jobs are kept by number and age; if there are too many, those that would be deleted first are
+//! deleted. A queue has up to 64 types of jobs, which it keeps; there are up to `JOBS_MAX_QUEUES` queues. Jobs are bounded by
+//! `JOBS_MAX_WAITING` and `JOBS_MAX_BYTES`: some 350 bytes each with a short payload.
 //!
-//! **Not guaranteed:** what Redis loses (`appendfsync everysec` may lose a second to a power cut) is lost here. That two
-//! instances' waiters are served in the order of their coming. That an `add` whose answer was lost was not carried out: give its jobs
-//! unique keys where once is enough.
+//! **Not guaranteed:** what Redis loses (with `appendfsync everysec` up to a second at a power failure) is lost. Requests that wait in two
+//! instances may not be served in the order of their arrival. An `add` whose answer was lost may have been carried out: use unique keys or
+//! an idempotency key.
 
 mod allowance;
 mod api;
@@ -100,13 +99,13 @@ mod error;
 pub mod handlers;
 mod id;
 mod keys;
-mod known;
 mod leasing;
 mod metrics;
 mod model;
 mod occupancy;
 mod openapi;
 mod overview;
+mod queue_cache;
 mod record;
 mod routes;
 pub mod schedule;
@@ -118,7 +117,7 @@ pub mod sweep;
 mod wakeups;
 pub mod worker;
 
-pub use api::{Jobs, Usual, Validator};
+pub use api::{JobDefaults, Jobs, Validator};
 pub use check::{
     ATTEMPTS, COUNT, KEEP_S, LEASE_MS, MAX_BATCH, MAX_ERROR, MAX_PROGRESS, MAX_TYPES, PRIORITY, TIMEOUT_MS, WAIT_MS,
     YEAR, YEAR_MS,
@@ -132,7 +131,7 @@ pub use model::{
     Settlement, State, Unique, UniqueMode,
 };
 pub use openapi::Document;
-pub use overview::{Cursor, MOST_DRAINED, Page};
+pub use overview::{Cursor, MAX_DRAINED, Page};
 pub use record::{Failure, Job};
 pub use routes::routes;
 pub use settings::JobSettings;

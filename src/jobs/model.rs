@@ -1,4 +1,4 @@
-//! What is put in, what is taken out, and how it ends.
+//! Jobs to add, leased jobs, and the ends of leases.
 
 use super::id::{JobId, LeaseToken};
 use compact_str::CompactString;
@@ -8,43 +8,42 @@ use std::fmt;
 use std::time::Duration;
 use utoipa::ToSchema;
 
-/// When a job is to run first.
+/// When a job is first due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RunAt {
-    /// As soon as it is its turn.
+    /// Now.
     #[default]
     Now,
-    /// So long after it was put in.
+    /// After a delay, counted from when it is added.
     After(Duration),
-    /// At this time, Unix milliseconds by Redis's clock; at once if that is over.
+    /// At a time, Unix milliseconds by Redis's clock; a past time means now.
     At(i64),
 }
 
-/// How long a job that has failed waits before it is ready again.
+/// How long a job waits after a failure before it is ready again.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Backoff {
-    /// Whether the waits double.
+    /// How the delays grow.
     pub kind: BackoffKind,
-    /// The first wait.
+    /// The first delay.
     pub base: Duration,
-    /// The longest.
+    /// The maximum delay.
     pub max: Duration,
-    /// The part of a wait, 0 to 1, of which a random share is left out, so that what failed together does not come
-    /// back together.
+    /// The part of a delay, 0 to 1, of which a random share is subtracted, so that jobs that failed together are not retried together.
     pub jitter: f64,
 }
 
-/// Whether the waits of a [`Backoff`] grow.
+/// How the delays of a [`Backoff`] grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BackoffKind {
-    /// All are as long as the first.
+    /// All delays are equal.
     Fixed,
-    /// Each is twice as long as the one before.
+    /// Each delay is twice the previous one.
     Exponential,
 }
 
 impl Default for Backoff {
-    /// From a second, doubled up to ten minutes, up to a fifth of it left out.
+    /// Exponential, from a second up to ten minutes, with up to a fifth subtracted.
     fn default() -> Self {
         Self {
             kind: BackoffKind::Exponential,
@@ -55,59 +54,57 @@ impl Default for Backoff {
     }
 }
 
-/// What a unique key is for.
+/// A unique key and its terms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unique {
     /// The key: any text that is an [`ExternalId`](crate::ids::ExternalId).
     pub key: CompactString,
-    /// What happens to a job whose key is taken.
+    /// What happens if another job has the key.
     pub mode: UniqueMode,
-    /// For how long from its putting in a job keeps the key, whether it is done or not; until it is done if not given. A job that is
-    /// dead or cancelled keeps none.
+    /// How long the job keeps the key after it is added, even if it is done; `None` until it is done. A dead or cancelled job keeps no key.
     pub keep: Option<Duration>,
-    /// With [`UniqueMode::Debounce`], for how long at most jobs with the key can put off the first of them, from its putting in.
+    /// With [`UniqueMode::Debounce`], the maximum time for which jobs with the key postpone the first of them, after that is added.
     pub max_wait: Option<Duration>,
 }
 
-/// What happens to a job whose unique key another has.
+/// What happens to a job whose unique key another job has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum UniqueMode {
-    /// It is not put in; the answer names the other.
+    /// It is not added; the answer names the other job.
     #[default]
     Refuse,
-    /// It is put in. The other, if it still waits, is withdrawn; if it runs it may end, and is cancelled where it would run again.
+    /// It is added. The other job is deleted if it still waits; if it is leased it may end, and is cancelled if it would run again.
     Replace,
-    /// The other, if it still waits, keeps its id and becomes as this one, and waits for as long anew, up to [`Unique::max_wait`]; else
-    /// this one is put in, as by [`Self::Replace`].
+    /// The other job, if it still waits, is updated to this one under its own id and waits anew, up to [`Unique::max_wait`]; otherwise this
+    /// job is added as by [`Self::Replace`].
     Debounce,
 }
 
-/// A job to be put in.
+/// A job to add.
 #[derive(Debug, Clone)]
 pub struct NewJob {
-    /// What it is; called `type` in JSON. An [`crate::ids::Id`].
+    /// The type, `type` in JSON. An [`crate::ids::Id`].
     pub kind: CompactString,
-    /// What it is about: JSON that its worker understands.
+    /// The payload, JSON.
     pub payload: Box<RawValue>,
-    /// 0 to 1,000; higher ones first.
+    /// 0 to 1,000; higher priorities run first.
     pub priority: u16,
-    /// When it is to run first.
+    /// When it is first due.
     pub run_at: RunAt,
-    /// How often it is tried, 1 to 100.
+    /// Maximum number of attempts, 1 to 100.
     pub max_attempts: u32,
-    /// How long it waits between that.
+    /// The delay between attempts.
     pub backoff: Backoff,
-    /// How long one attempt may take; zero for as long as its worker extends the lease.
+    /// The time limit of an attempt; zero for none.
     pub timeout: Duration,
-    /// A key that no two jobs of the queue have at once.
+    /// A key that at most one job of the queue has at a time.
     pub unique: Option<Unique>,
-    /// For how long it is remembered when it is done; zero for not at all.
+    /// The retention of the job after it is done; zero deletes it at once.
     pub keep_result: Duration,
 }
 
 impl NewJob {
-    /// A job of a type, with what it is about; everything else as usual: priority 0, at once, five attempts, the default
-    /// backoff, no limit of time, no unique key, remembered for an hour.
+    /// Creates a job with defaults: priority 0, due now, five attempts, the default backoff, no time limit, no unique key, kept for an hour.
     #[must_use]
     pub fn new(kind: impl Into<CompactString>, payload: Box<RawValue>) -> Self {
         Self {
@@ -124,44 +121,44 @@ impl NewJob {
     }
 }
 
-/// What became of a job that was to be put in.
+/// The result of adding a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Added {
-    /// The job that there is now.
+    /// The job, or the existing job that has its unique key.
     pub id: JobId,
-    /// How it came to that.
+    /// The outcome.
     pub outcome: AddOutcome,
 }
 
-/// How a job was put in, or not.
+/// The outcome of adding a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AddOutcome {
-    /// It was.
+    /// The job was added.
     Created,
-    /// It was not: another has its unique key, and is named instead.
+    /// The job was not added, because another job has its unique key. The id is that of the other job.
     Existing,
-    /// It was, and one with its unique key was withdrawn.
+    /// The job was added, and another job with its unique key was deleted.
     Replaced,
-    /// One with its unique key took its place, and is named instead.
+    /// Another job with its unique key was updated to it. The id is that of the other job.
     Debounced,
 }
 
-/// What a worker asks for.
+/// A request for jobs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeaseRequest {
-    /// At most so many jobs, 1 to 1,000.
+    /// Maximum number of jobs, 1 to 1,000.
     pub count: usize,
-    /// For how long, 100 ms to an hour.
+    /// The duration of the leases, 100 ms to an hour.
     pub lease: Duration,
-    /// How long to wait if there are none, up to a minute.
+    /// Maximum time to wait for a job if there is none, up to a minute.
     pub wait: Duration,
-    /// Only jobs of these types; of all if empty. Up to [`super::MAX_TYPES`].
+    /// The types of jobs to lease, up to [`super::MAX_TYPES`]; all types if empty.
     pub kinds: Vec<CompactString>,
 }
 
 impl LeaseRequest {
-    /// So many jobs of all types for half a minute, without waiting.
+    /// Requests up to `count` jobs of all types for half a minute, without waiting.
     #[must_use]
     pub const fn of(count: usize) -> Self {
         Self {
@@ -173,30 +170,30 @@ impl LeaseRequest {
     }
 }
 
-/// A job that a worker has for a time.
+/// A leased job.
 #[derive(Debug, Clone)]
 pub struct Leased {
-    /// Which.
+    /// The id.
     pub id: JobId,
-    /// What it is; called `type` in JSON.
+    /// The type, `type` in JSON.
     pub kind: CompactString,
-    /// What it is about.
+    /// The payload.
     pub payload: Box<RawValue>,
     /// 0 to 1,000.
     pub priority: u16,
-    /// Which attempt this is; the first is 1.
+    /// The number of the attempt; the first is 1.
     pub attempt: u32,
-    /// How many there are.
+    /// Maximum number of attempts.
     pub max_attempts: u32,
-    /// How long this one may take; zero for as long as the lease is extended.
+    /// The time limit of the attempt; zero for none.
     pub timeout: Duration,
-    /// When it was put in, by Redis's clock, Unix milliseconds.
+    /// When it was added, by Redis's clock, Unix milliseconds.
     pub created_ms: i64,
-    /// When it was to run first, or as what it is since it went on ([`End::Then`]); the same at each attempt.
+    /// When it was first due, since it was added or last continued ([`End::Then`]); the same at each attempt.
     pub run_at_ms: i64,
-    /// What to settle it with.
+    /// The token to settle the lease with.
     pub token: LeaseToken,
-    /// When the lease ends, by Redis's clock, Unix milliseconds.
+    /// When the lease expires, by Redis's clock, Unix milliseconds.
     pub lease_expires_at: i64,
 }
 
@@ -205,89 +202,89 @@ pub struct Leased {
 pub enum End {
     /// The job is done.
     Complete {
-        /// What came of it, to be remembered with the job.
+        /// The result, kept with the job.
         result: Option<Box<RawValue>>,
     },
-    /// It could not be done.
+    /// The attempt failed.
     Fail {
-        /// Why; the first 1,000 bytes are remembered.
+        /// The reason; the first 1,000 bytes are kept.
         error: String,
-        /// Whether it is tried again.
+        /// Whether the job is retried.
         retry: Retry,
     },
-    /// It is done for now and goes on later under the same id: a series, which one cancelling ends as a whole.
+    /// The job continues later under the same id: a series, which one cancellation ends.
     Then {
-        /// Of what type it is then; as it was if not given.
+        /// The new type; unchanged if `None`.
         kind: Option<CompactString>,
-        /// What it is about then; as it was if not given.
+        /// The new payload; unchanged if `None`.
         payload: Option<Box<RawValue>>,
-        /// After how long.
+        /// The delay.
         delay: Duration,
     },
-    /// It was not begun, and goes back to its place, unless another has taken its unique key; the attempt does not count.
+    /// The job was not started and returns to its place in line, unless another job has taken its unique key. The attempt does not count.
     Release,
 }
 
-/// Whether a job that failed is tried again. Never after its last attempt, nor once another has taken its unique key.
+/// Whether a failed job is retried. It is never retried after its last attempt, or once another job has taken its unique key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Retry {
-    /// As its backoff says.
+    /// After its backoff.
     #[default]
     Policy,
-    /// No: it is dead at once.
+    /// Never: the job is dead.
     Never,
-    /// After so long.
+    /// After a delay.
     After(Duration),
-    /// As its backoff says, but not before so long.
+    /// After its backoff, but not before a delay.
     AtLeast(Duration),
-    /// After so long, and the attempt does not count: what it needs was not to be had, and nothing was begun. A day after the job
-    /// was put in it counts, and the backoff holds beside that: nothing is tried for ever.
+    /// After a delay, and the attempt does not count: nothing was started, because something that the job needs was unavailable. From a day
+    /// after the job was added on, the attempt counts and the backoff applies too, so that no job is retried for ever.
     Uncounted(Duration),
 }
 
 /// The end of one lease.
 #[derive(Debug, Clone)]
 pub struct Settlement {
-    /// Of which job.
+    /// The job.
     pub id: JobId,
-    /// As it was leased with.
+    /// The token of the lease.
     pub token: LeaseToken,
-    /// How.
+    /// The end.
     pub end: End,
 }
 
-/// What a settlement came to.
+/// The outcome of a settlement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SettleOutcome {
-    /// It holds, now or since before; the job is in this state.
+    /// The lease is settled, by this call or an earlier one. The job is in this state.
     Settled(State),
-    /// The lease is another's or is over, and nothing was changed; the job is in this state.
+    /// The lease has expired or belongs to another worker, and nothing was changed. The job is in this state.
     NotYours(State),
-    /// There is no such job, or none any more.
+    /// The job does not exist, or is deleted.
     Unknown,
 }
 
-/// Where a job is.
+/// The state of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = JobState)]
 pub enum State {
-    /// In line.
+    /// Ready to be leased.
     Ready,
-    /// Waits for its time, the first or that of another attempt.
+    /// Due later, for the first time or for a retry.
     Delayed,
-    /// A worker has it.
+    /// Leased by a worker.
     Leased,
-    /// It was completed.
+    /// Completed.
     Done,
-    /// It has failed for the last time.
+    /// Failed for the last time.
     Dead,
-    /// It was cancelled before it ended.
+    /// Cancelled before it ended.
     Cancelled,
 }
 
 impl State {
-    /// All, in the order of a job's life.
+    /// All states, in the order in which a job passes through them.
     pub const ALL: [Self; 6] = [
         Self::Ready,
         Self::Delayed,
@@ -297,7 +294,7 @@ impl State {
         Self::Cancelled,
     ];
 
-    /// Its name.
+    /// Returns the name of the state.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -310,7 +307,7 @@ impl State {
         }
     }
 
-    /// Its letter in Redis.
+    /// Returns the letter that stands for the state in Redis.
     pub(super) const fn letter(self) -> char {
         match self {
             Self::Ready => 'r',

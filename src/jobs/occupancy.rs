@@ -1,23 +1,23 @@
-//! What all queues hold together, as of the last sweep of this process.
+//! The total size of all queues, as of the last sweep of this process.
 //!
-//! Each queue has its slot in Redis, so no script can count all of them. A script bounds its own queue exactly, by what all queues may hold
-//! less what the others held when a sweep of this process last saw them: up to five seconds ago.
+//! Each queue has its slot in Redis, so no script can count all of them. A script bounds its own queue exactly, by the total limit less the
+//! size of the other queues at their last sweep by this process, up to five seconds ago.
 
 use crate::ids::Id;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::mem;
 
-/// What a queue holds.
+/// The size of a queue.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct QueueSize {
     /// Jobs that wait or are leased.
     pub waiting: u64,
-    /// Bytes, as `lua/queue.lua` counts them.
+    /// The size in bytes, as `lua/queue.lua` counts it.
     pub bytes: u64,
 }
 
-/// What each queue holds. There are no more of them than there may be queues (`JOBS_MAX_QUEUES`).
+/// The sizes of the queues; at most `JOBS_MAX_QUEUES`.
 #[derive(Debug, Default)]
 pub(super) struct Occupancy(Mutex<Sizes>);
 
@@ -28,35 +28,35 @@ struct Sizes {
 }
 
 impl Occupancy {
-    /// Notes what a queue holds.
+    /// Sets the size of a queue.
     pub fn set(&self, queue: &Id, held: QueueSize) {
-        let mut known = self.0.lock();
-        let was = known.queues.insert(queue.clone(), held).unwrap_or_default();
-        known.change(was, held);
+        let mut sizes = self.0.lock();
+        let was = sizes.queues.insert(queue.clone(), held).unwrap_or_default();
+        sizes.change(was, held);
     }
 
-    /// Forgets all queues but these.
+    /// Removes all other queues.
     pub fn keep(&self, queues: &[Id]) {
-        let mut known = self.0.lock();
-        if known.queues.len() <= queues.len() && queues.iter().all(|queue| known.queues.contains_key(queue)) {
+        let mut sizes = self.0.lock();
+        if sizes.queues.len() <= queues.len() && queues.iter().all(|queue| sizes.queues.contains_key(queue)) {
             return;
         }
-        let mut before = mem::take(&mut *known);
+        let mut before = mem::take(&mut *sizes);
         for queue in queues {
             if let Some(held) = before.queues.remove(queue) {
-                known.queues.insert(queue.clone(), held);
-                known.change(QueueSize::default(), held);
+                sizes.queues.insert(queue.clone(), held);
+                sizes.change(QueueSize::default(), held);
             }
         }
     }
 
-    /// Returns what all queues but this one hold.
+    /// Returns the total size of the other queues.
     pub fn of_others(&self, queue: &Id) -> QueueSize {
-        let known = self.0.lock();
-        let own = known.queues.get(queue).copied().unwrap_or_default();
+        let sizes = self.0.lock();
+        let own = sizes.queues.get(queue).copied().unwrap_or_default();
         QueueSize {
-            waiting: known.all.waiting.saturating_sub(own.waiting),
-            bytes: known.all.bytes.saturating_sub(own.bytes),
+            waiting: sizes.all.waiting.saturating_sub(own.waiting),
+            bytes: sizes.all.bytes.saturating_sub(own.bytes),
         }
     }
 }

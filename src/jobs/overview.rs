@@ -1,4 +1,4 @@
-//! Looking at queues, and acting on all of one.
+//! Lists, statistics and events of queues, and calls that change many jobs of one.
 
 use super::api::Jobs;
 use super::check;
@@ -15,26 +15,26 @@ use std::fmt;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
-/// How often a stream of events is looked at while there are none behind the one that was seen.
+/// The interval at which a waiting call reads the stream of events.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-/// Dead jobs that one step of clearing forgets, and how many steps a call takes at most.
+/// The number of dead jobs that one step of a call deletes, and the maximum number of steps.
 const PIECE: usize = 1_000;
-const MOST_PIECES: usize = 10_000;
-/// Dead jobs that one call puts back at most, how many at once, and how often.
-const MOST_REDRIVEN: u64 = 1_000;
+const MAX_PIECES: usize = 10_000;
+/// The number of dead jobs that a call moves at most, the number per step, and the maximum number of steps.
+const MAX_REDRIVEN: u64 = 1_000;
 const REDRIVEN_AT_ONCE: u64 = 100;
-const MOST_REDRIVES: usize = 200;
-/// Waiting jobs that one step of draining cancels.
+const MAX_REDRIVES: usize = 200;
+/// The number of waiting jobs that one step of a call cancels.
 const DRAINED_AT_ONCE: u64 = 100;
-/// Waiting jobs that a call cancels at most.
-pub const MOST_DRAINED: u64 = 10_000;
-/// Queues that are listed with how they are.
-const MOST_LISTED: usize = 100;
+/// Maximum number of waiting jobs that a call cancels.
+pub const MAX_DRAINED: u64 = 10_000;
+/// Maximum number of queues in a page.
+const MAX_LISTED: usize = 100;
 
-/// Jobs of a listing, and where it goes on.
+/// A page of jobs, and the cursor of the next page.
 pub type Page = (Vec<Job>, Option<Cursor>);
 
-/// Where a listing goes on: behind a job, by its score and what names it in its queue.
+/// The position in a list after a job: its score and short id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
     score: CompactString,
@@ -42,7 +42,7 @@ pub struct Cursor {
 }
 
 impl Cursor {
-    /// Reads what [`fmt::Display`] wrote.
+    /// Parses the output of [`fmt::Display`].
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (score, short) = text.split_once('.')?;
@@ -61,7 +61,7 @@ impl fmt::Display for Cursor {
 }
 
 impl Jobs {
-    /// How a queue is; one that is not in use is an empty one.
+    /// Returns the statistics of a queue. A queue that is not in use is empty.
     ///
     /// # Errors
     /// [`JobsError::Store`].
@@ -70,9 +70,9 @@ impl Jobs {
         commands::counts(self.target(queue)).await
     }
 
-    /// Up to 100 jobs in a state, in its order: that of the line, by when they are due, by when their leases end, by when they
-    /// are forgotten. Fewer where they are long, and a cursor if there may be more. What changes meanwhile may be missed or seen
-    /// twice.
+    /// Lists up to 100 jobs in a state, by their place in line, when they are due, when their leases expire, or when they are deleted. The
+    /// page has fewer jobs if they are long, and a cursor if there may be more. A job that changes between two pages may be missing or
+    /// listed twice.
     ///
     /// # Errors
     /// [`JobsError::Store`].
@@ -84,9 +84,9 @@ impl Jobs {
         limit: usize,
     ) -> Result<Page, JobsError> {
         check::queue(queue)?;
-        let behind = cursor.map(|Cursor { score, short }| (score.as_str(), short.as_str()));
+        let after = cursor.map(|Cursor { score, short }| (score.as_str(), short.as_str()));
         let limit = limit.clamp(1, 100);
-        let (found, are_more) = commands::list(self.target(queue), state, behind, limit).await?;
+        let (found, are_more) = commands::list(self.target(queue), state, after, limit).await?;
         let last = found.last().filter(|_| are_more);
         let next = last.map(|(job, score)| Cursor {
             score: score.clone(),
@@ -95,37 +95,37 @@ impl Jobs {
         Ok((found.into_iter().map(|(job, _)| job).collect(), next))
     }
 
-    /// Leases nothing of a queue any more. What is leased goes on.
+    /// Pauses a queue: no job of it is leased. Leased jobs are not affected.
     ///
     /// # Errors
     /// [`JobsError::TooManyQueues`], [`JobsError::Store`].
     pub async fn pause(&self, queue: &Id) -> Result<(), JobsError> {
-        self.note(queue).await?;
-        commands::hold(self.target(queue), true).await
+        self.register(queue).await?;
+        commands::set_paused(self.target(queue), true).await
     }
 
-    /// Ends a pause.
+    /// Resumes a queue.
     ///
     /// # Errors
     /// [`JobsError::Store`].
     pub async fn resume(&self, queue: &Id) -> Result<(), JobsError> {
         check::queue(queue)?;
-        commands::hold(self.target(queue), false).await
+        commands::set_paused(self.target(queue), false).await
     }
 
-    /// Puts up to so many (1,000 at most) of the jobs that have been dead for longest back into their lines; returns how many
-    /// were, and how many are left. Those whose unique keys other jobs have stay dead, and are passed over.
+    /// Moves up to `limit` (at most 1,000) of the jobs that have been dead for longest back into their lines. Returns how many were moved, and
+    /// how many are left. Jobs whose unique keys other jobs have stay dead and are skipped.
     ///
     /// # Errors
-    /// [`JobsError::TooManyWaiting`]: none is back. [`JobsError::Store`]: some may be back.
+    /// [`JobsError::TooManyWaiting`]: no job is moved. [`JobsError::Store`]: some jobs may be moved.
     pub async fn redrive(&self, queue: &Id, limit: u64) -> Result<(u64, u64), JobsError> {
         check::queue(queue)?;
-        let limit = limit.clamp(1, MOST_REDRIVEN);
+        let limit = limit.clamp(1, MAX_REDRIVEN);
         let (mut moved, mut stayed) = (0, 0);
-        for _ in 0..MOST_REDRIVES {
+        for _ in 0..MAX_REDRIVES {
             let piece = match commands::redrive(self.target(queue), (limit - moved).min(REDRIVEN_AT_ONCE), stayed).await
             {
-                // What was moved before stays so.
+                // Jobs that were moved before stay moved.
                 Err(JobsError::TooManyWaiting) if moved > 0 => break,
                 piece => piece?,
             };
@@ -139,14 +139,14 @@ impl Jobs {
         Ok((moved, left))
     }
 
-    /// Forgets the dead jobs of a queue, a million at most; returns how many, and how many are left.
+    /// Deletes the dead jobs of a queue, up to a million. Returns how many were deleted, and how many are left.
     ///
     /// # Errors
-    /// [`JobsError::Store`]: some may be forgotten.
+    /// [`JobsError::Store`]: some jobs may be deleted.
     pub async fn clear_dead(&self, queue: &Id) -> Result<(u64, u64), JobsError> {
         check::queue(queue)?;
         let mut forgotten = (0, 0);
-        for _ in 0..MOST_PIECES {
+        for _ in 0..MAX_PIECES {
             let (count, left) = commands::clear(self.target(queue), PIECE).await?;
             forgotten = (forgotten.0 + count, left);
             if left == 0 {
@@ -156,18 +156,18 @@ impl Jobs {
         Ok(forgotten)
     }
 
-    /// Cancels up to so many ([`MOST_DRAINED`] at most) of the jobs that wait: that are ready, or that are delayed. Returns how many were
-    /// cancelled and how many wait still. What is added meanwhile may be cancelled too.
+    /// Cancels up to `limit` (at most [`MAX_DRAINED`]) ready jobs, or delayed jobs. Returns how many were cancelled, and how many are left. Jobs
+    /// that are added meanwhile may be cancelled too.
     ///
     /// # Errors
-    /// [`JobsError::Invalid`] for the other states. [`JobsError::Store`]: some may be cancelled.
+    /// [`JobsError::Invalid`] for other states. [`JobsError::Store`]: some jobs may be cancelled.
     pub async fn drain(&self, queue: &Id, state: State, limit: u64) -> Result<(u64, u64), JobsError> {
         check::queue(queue)?;
         if !matches!(state, State::Ready | State::Delayed) {
             let fault = Fault::new("state", "must be ready or delayed");
             return Err(JobsError::Invalid(vec![fault]));
         }
-        let limit = limit.clamp(1, MOST_DRAINED);
+        let limit = limit.clamp(1, MAX_DRAINED);
         let mut drained = (0, 0);
         loop {
             let most = (limit - drained.0).min(DRAINED_AT_ONCE);
@@ -179,9 +179,9 @@ impl Jobs {
         }
     }
 
-    /// Up to `limit` events of a queue behind one (`0-0` for all that are kept), fewer if they are more than so many bytes of an answer,
-    /// and whether some in between are not kept any more; if there are none, waits for so long. `room` takes the memory for them, and
-    /// holds none while this waits.
+    /// Returns up to `limit` events of a queue after an event (`0-0` for all events that are kept), fewer if they take more than `bytes` in an
+    /// answer, and whether events in between are no longer kept. If there are none, it waits up to `wait`. `room` takes the memory for the
+    /// events, and holds none during the wait.
     ///
     /// # Errors
     /// [`JobsError::NoRoom`], after the wait; [`JobsError::Store`].
@@ -211,17 +211,17 @@ impl Jobs {
         }
     }
 
-    /// The queues that are in use, by name, behind a name; with how each is. Up to 100, and whether there are more.
+    /// Lists up to 100 queues in use by name, after a name, with their statistics. Returns also whether there are more.
     ///
     /// # Errors
     /// [`JobsError::Store`].
-    pub async fn queues(&self, behind: Option<&str>, limit: usize) -> Result<(Vec<(Id, Counts)>, bool), JobsError> {
+    pub async fn queues(&self, after: Option<&str>, limit: usize) -> Result<(Vec<(Id, Counts)>, bool), JobsError> {
         let names = commands::queues(self.link(), &self.queues_key(), self.settings().queues).await?;
         let mut names = names
             .into_iter()
-            .filter(|name| behind.is_none_or(|behind| &**name > behind));
+            .filter(|name| after.is_none_or(|after| &**name > after));
         let mut queues = Vec::new();
-        for name in names.by_ref().take(limit.clamp(1, MOST_LISTED)) {
+        for name in names.by_ref().take(limit.clamp(1, MAX_LISTED)) {
             let counts = commands::counts(self.target(&name)).await?;
             queues.push((name, counts));
         }

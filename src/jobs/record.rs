@@ -1,4 +1,4 @@
-//! Jobs as they are written in Redis (see `lua/queue.lua`), and read from there.
+//! Encodes and decodes the records of jobs in Redis (see `lua/queue.lua`).
 
 use super::id::JobId;
 use super::model::{Backoff, BackoffKind, NewJob, State, UniqueMode};
@@ -9,15 +9,15 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::time::Duration;
 
-/// Bits of the letter that a spec begins with, above `@`.
+/// The flags of a spec, added to `@`.
 const IS_FORGOTTEN: u8 = 1;
 const IS_UNIQUE: u8 = 2;
 const HAS_LIMIT: u8 = 4;
 
-/// JSON on one line: outside of its strings a line end is as good as a blank, and inside there is none.
+/// Returns JSON on one line. Line ends outside of strings are replaced by spaces; strings have none.
 pub(super) fn on_one_line(json: &RawValue) -> Cow<'_, str> {
     let text = json.get();
-    // Most are, and to look for a single byte is several times as fast as to replace.
+    // Most JSON is on one line, and a search for one byte is several times as fast as a replacement.
     if text.contains('\n') || text.contains('\r') {
         text.replace(['\n', '\r'], " ").into()
     } else {
@@ -25,7 +25,7 @@ pub(super) fn on_one_line(json: &RawValue) -> Cow<'_, str> {
     }
 }
 
-/// A job's flags, and for how long it is kept.
+/// Returns the flags of a job, and its retention.
 pub(super) fn flags(job: &NewJob) -> String {
     let mut flags = b'@';
     if job.keep_result.as_secs() == 0 {
@@ -40,7 +40,7 @@ pub(super) fn flags(job: &NewJob) -> String {
     format!("{}{:08}", char::from(flags), job.keep_result.as_secs())
 }
 
-/// How a job's key is wanted, as `lua/put.lua` has it.
+/// Returns the terms of the unique key of a job, as `lua/put_unique.lua` expects them.
 pub(super) fn terms(job: &NewJob) -> String {
     let Some(unique) = &job.unique else {
         return String::new();
@@ -55,13 +55,13 @@ pub(super) fn terms(job: &NewJob) -> String {
     format!("{mode}{keep}{} {}", longest.unwrap_or_default(), encoded(&unique.key))
 }
 
-/// A unique key as it is written: percent-encoded, because words end at spaces. An earlier release's keys are their own encodings.
+/// Percent-encodes a unique key, because spaces separate fields. The keys of an earlier release encode to themselves.
 fn encoded(key: &str) -> String {
-    // `check` has refused what is none.
+    // `check` has refused invalid keys.
     ExternalId::parse(key).map_or_else(|_| String::new(), |key| key.encoded())
 }
 
-/// A job's brief from its attempts on, and the payload.
+/// Returns `BRIEF` from `MAX_ATTEMPTS` on, and the payload.
 pub(super) fn brief(job: &NewJob) -> String {
     let Backoff {
         kind,
@@ -89,7 +89,7 @@ pub(super) fn brief(job: &NewJob) -> String {
     )
 }
 
-/// What a spec says; but for the number of its type, and its place.
+/// A parsed spec, without the number of the type and the place.
 #[derive(Debug)]
 pub(super) struct Spec<'a> {
     pub since_ms: i64,
@@ -101,7 +101,7 @@ pub(super) struct Spec<'a> {
     pub priority: u16,
     pub kind: &'a str,
     pub unique_key: &'a str,
-    /// Empty where it was cut off.
+    /// Empty in lists.
     pub payload: &'a str,
 }
 
@@ -114,17 +114,17 @@ impl<'a> Spec<'a> {
         let (head, payload) = text.split_once('\n').unwrap_or((text, ""));
         let keep_s = head.get(1..9)?.parse().ok()?;
         let since_ms = head.get(9..22)?.parse().ok()?;
-        let mut words = head.get(23..)?.split(' ').skip(2);
-        let created_ms = words.next()?.parse().ok()?;
-        let max_attempts = words.next()?.parse().ok()?;
-        let kind = match words.next()? {
+        let mut fields = head.get(23..)?.split(' ').skip(2);
+        let created_ms = fields.next()?.parse().ok()?;
+        let max_attempts = fields.next()?.parse().ok()?;
+        let kind = match fields.next()? {
             "f" => BackoffKind::Fixed,
             _ => BackoffKind::Exponential,
         };
-        let mut ms = || Some(Duration::from_millis(words.next()?.parse().ok()?));
+        let mut ms = || Some(Duration::from_millis(fields.next()?.parse().ok()?));
         let (base, max) = (ms()?, ms()?);
-        let jitter = words.next()?.parse().ok()?;
-        let timeout = Duration::from_millis(words.next()?.parse().ok()?);
+        let jitter = fields.next()?.parse().ok()?;
+        let timeout = Duration::from_millis(fields.next()?.parse().ok()?);
         Some(Self {
             since_ms,
             created_ms,
@@ -137,70 +137,70 @@ impl<'a> Spec<'a> {
                 jitter,
             },
             timeout,
-            priority: words.next()?.parse().ok()?,
-            kind: words.next()?,
-            unique_key: words.next()?,
+            priority: fields.next()?.parse().ok()?,
+            kind: fields.next()?,
+            unique_key: fields.next()?,
             payload,
         })
     }
 }
 
-/// An attempt that failed.
+/// A failed attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// Which; the first is 1.
+    /// The number of the attempt; the first is 1.
     pub attempt: u32,
     /// When, by Redis's clock, Unix milliseconds.
     pub at_ms: i64,
-    /// Why.
+    /// The reason.
     pub error: String,
 }
 
-/// A job as it is.
+/// A job.
 #[derive(Debug, Clone)]
 pub struct Job {
-    /// Which.
+    /// The id.
     pub id: JobId,
-    /// What it is; called `type` in JSON.
+    /// The type, `type` in JSON.
     pub kind: CompactString,
-    /// Where it is.
+    /// The state.
     pub state: State,
-    /// What it is about; `None` in lists.
+    /// The payload; `None` in lists.
     pub payload: Option<Box<RawValue>>,
-    /// 0 to 1,000; higher ones first.
+    /// 0 to 1,000; higher priorities run first.
     pub priority: u16,
-    /// How often it was tried, an attempt under way included.
+    /// The number of attempts, including one in progress.
     pub attempts: u32,
-    /// How often it is tried at most.
+    /// Maximum number of attempts.
     pub max_attempts: u32,
-    /// How long it waits between that.
+    /// The delay between attempts.
     pub backoff: Backoff,
-    /// How long an attempt may take; zero for no limit.
+    /// The time limit of an attempt; zero for none.
     pub timeout: Duration,
-    /// Its unique key.
+    /// The unique key.
     pub unique_key: Option<CompactString>,
-    /// For how long it is remembered when it is done.
+    /// The retention of the job after it is done.
     pub keep_result: Duration,
-    /// When it was put in, Unix milliseconds; all times are Redis's.
+    /// When it was added, Unix milliseconds; all times are Redis's.
     pub created_ms: i64,
-    /// When it was or is to run first.
+    /// When it is first due.
     pub run_at_ms: i64,
     /// When it was last leased.
     pub leased_ms: Option<i64>,
-    /// When it ended: was done, died or was cancelled.
+    /// When it was completed, died or was cancelled.
     pub ended_ms: Option<i64>,
-    /// When it is due, when its lease ends, or when it is forgotten, by its state; `None` for one that is ready.
+    /// When it is due, its lease expires, or it will be deleted, by its state; `None` for a ready job.
     pub until_ms: Option<i64>,
-    /// What its worker last said of how far it is.
+    /// The last progress that its worker reported.
     pub progress: Option<Box<RawValue>>,
-    /// What came of it.
+    /// The result.
     pub result: Option<Box<RawValue>>,
-    /// Its last failures, the latest last.
+    /// The last failures, the latest last.
     pub failures: Vec<Failure>,
 }
 
 impl Job {
-    /// Reads a job from its records. `run` is empty where there is none, `when` 0.
+    /// Decodes a job from its records. `run` is empty if there is none; `when` is 0 for never.
     pub(super) fn read(id: JobId, spec: &str, run: &str, when: i64) -> Result<Self, StoreError> {
         let spec = Spec::read(spec)?;
         let run = Run::parse(run).ok_or_else(|| StoreError::Answer("jobs: a run".to_owned()))?;
@@ -271,7 +271,7 @@ impl<'a> Run<'a> {
         Some(Self {
             state: State::from_letter(head.chars().next()?)?,
             leased_ms: head.get(18..31)?.parse().ok()?,
-            // While it is leased perhaps not there, and of no use.
+            // Absent in some runs of leased jobs, where it is not used.
             since_ms: head.get(43..56).map_or(Some(0), |since| since.parse().ok())?,
             attempts: head.get(40..43)?.parse().ok()?,
             progress,
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read() {
+    fn records_are_decoded_as_encoded() {
         let mut job = NewJob::new("send-email", raw("{\"to\":\n\"a\"}"));
         job.priority = 7;
         job.timeout = Duration::from_mins(1);

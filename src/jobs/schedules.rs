@@ -1,10 +1,9 @@
-//! Jobs that are put in again and again: what a queue's schedules are, and their firing.
+//! The schedules of queues, which add jobs repeatedly.
 //!
-//! Every instance looks at the schedules of all queues that have any a few times a second and fires what is due. It says what it saw the
-//! schedule to be and when due, and the script puts the job in only if that still holds: so however many try, one fires. A firing that was
-//! due while nobody was there is made up for once, or left out, as the schedule has it; several are never made up for. A firing is left out
-//! as well while the last job of its schedule waits still, unless the schedule allows for that: a queue whose workers are away does
-//! not fill with jobs that all say the same.
+//! A few times a second every instance reads the schedules of all queues and fires those that are due. It passes the schedule that it has
+//! read, and the script adds the job only if the schedule has not changed: so of several instances one fires. Firings that were due while no
+//! instance ran are made up for once, or skipped, as the schedule says. A firing is also skipped while the last job of the schedule still
+//! waits, unless the schedule allows it, so that a queue without workers does not fill with equal jobs.
 
 use super::api::Jobs;
 use super::check;
@@ -24,100 +23,100 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use utoipa::ToSchema;
 
-/// Schedules that a queue has at most.
+/// Maximum number of schedules of a queue.
 pub const MAX_SCHEDULES: usize = 100;
-/// How often every queue is looked at.
+/// The interval at which every queue is checked.
 const TICK: Duration = Duration::from_millis(200);
-/// Queues that are looked at at once.
+/// The number of queues that are checked concurrently.
 const AT_ONCE: usize = 16;
-/// A queue that has had no schedules for so long is not looked at any more.
+/// A queue that has had no schedules for this long is no longer checked.
 const UNUSED: Duration = Duration::from_mins(10);
-/// Of this many looks one checks all schedules, and not only those that are due.
+/// Every so many ticks all schedules are checked, not only those that are due.
 const LOOK_AT_ALL: u32 = 25;
-/// Of this many, an hour's, one checks them by the rules of their time zones, which change with a release of the database. The first
-/// is one of the first looks.
+/// Every so many ticks, an hour, schedules are also checked by the rules of their time zones, which change with a release of the database.
+/// The first check is soon after the start.
 const LOOK_AT_RULES: u32 = 18_000;
 /// A clock that is behind the last firing by less than this is ignored.
 const BEHIND_MS: i64 = 1_000;
-/// A firing that is later by more was missed.
+/// A firing that is later by more than this was missed.
 const LATE_MS: i64 = 30_000;
 
-/// What becomes of a firing that was due while no instance was there.
+/// What happens to firings that were due while no instance ran.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Missed {
-    /// It is made up for, once.
+    /// One firing makes up for all of them.
     #[default]
     RunOnce,
-    /// It is left out.
+    /// They are skipped.
     Skip,
 }
 
-/// A schedule to be set.
+/// A schedule to set.
 #[derive(Debug, Clone)]
 pub struct NewSchedule {
-    /// A cron expression, or
+    /// A cron expression; either it or `every_ms` is set.
     pub cron: Option<String>,
-    /// with its time zone,
+    /// The time zone of the cron expression.
     pub time_zone: Option<String>,
-    /// an interval in milliseconds.
+    /// An interval in milliseconds.
     pub every_ms: Option<i64>,
-    /// What becomes of a firing that was missed.
+    /// What happens to missed firings.
     pub missed: Missed,
-    /// Whether it fires while its last job waits still, ready or delayed.
+    /// Whether it fires while its last job is still ready or delayed.
     pub overlap: bool,
-    /// What is put in at each firing. Its time, if it has one, is a delay.
+    /// The job that each firing adds. Its run time, if any, is a delay.
     pub job: NewJob,
 }
 
-/// A schedule as it is.
+/// A schedule with its firings.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Scheduled {
     /// Its name.
     pub name: String,
-    /// What it is.
+    /// Its definition.
     #[serde(flatten)]
     pub what: Stored,
-    /// When it fires next, Unix milliseconds.
+    /// The next firing, Unix milliseconds.
     #[serde(skip)]
     pub next_ms: i64,
-    /// When it fired last, Unix milliseconds.
+    /// The last firing, Unix milliseconds.
     #[serde(skip)]
     pub last_ms: Option<i64>,
 }
 
-/// What a schedule is, as it is stored and shown.
+/// The definition of a schedule, as it is stored and shown.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Stored {
-    /// A cron expression of five fields, or six with seconds in front.
+    /// A cron expression of five fields, or six with seconds first.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cron: Option<String>,
-    /// A name of the IANA database; UTC if there is none.
+    /// A time zone of the IANA database; UTC if absent.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub time_zone: Option<String>,
     /// An interval.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub every_ms: Option<i64>,
-    /// From when the interval counts, Unix milliseconds.
+    /// The start of the interval, Unix milliseconds.
     pub start_ms: i64,
-    /// What becomes of a firing that was due while no instance was there.
+    /// What happens to firings that were due while no instance ran.
     pub missed: Missed,
-    /// Whether it fires while its last job waits still, ready or delayed; otherwise that firing is left out.
+    /// Whether it fires while its last job is still ready or delayed; otherwise that firing is skipped.
     #[serde(default)]
     pub overlap: bool,
-    /// What is put in at each firing.
+    /// The job that each firing adds.
     pub job: StoredJob,
 }
 
 impl Stored {
-    /// The bytes of its job's payload.
+    /// Returns the size of the payload of its job, bytes.
     #[must_use]
     pub fn payload_bytes(&self) -> usize {
         self.job.payload.get().len()
     }
 }
 
-/// The job of a schedule, member by member as `POST /v1/queues/{queue}/jobs` takes it.
+/// The job of a schedule, with the members that `POST /v1/queues/{queue}/jobs` accepts.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct StoredJob {
     r#type: String,
@@ -231,10 +230,10 @@ impl Stored {
 }
 
 impl Jobs {
-    /// Sets a schedule of a queue, in the place of one of the same name. Set again as it is, it goes on in its rhythm.
+    /// Sets a schedule of a queue, and replaces one of the same name. A schedule that is set again unchanged keeps its rhythm.
     ///
     /// # Errors
-    /// [`JobsError::Invalid`], [`JobsError::TooManySchedules`], [`JobsError::TooManyQueues`]: nothing was done.
+    /// [`JobsError::Invalid`], [`JobsError::TooManySchedules`], [`JobsError::TooManyQueues`]: nothing was changed.
     /// [`JobsError::Store`].
     pub async fn set_schedule(&self, queue: &Id, name: &Id, new: &NewSchedule) -> Result<Scheduled, JobsError> {
         check::queue(queue)?;
@@ -276,8 +275,8 @@ impl Jobs {
         let never = || JobsError::Invalid(vec![Fault::new("cron", "never fires")]);
         let due = what.schedule()?.next_after(now).ok_or_else(never)?;
         let record = serde_json::to_string(&what).unwrap_or_default();
-        self.note(queue).await?;
-        // Before it is set: it is forgotten only where there have been no schedules for a time.
+        self.register(queue).await?;
+        // Registered before the schedule is set: a registration is deleted only after a time without schedules.
         let most = self.settings().queues;
         if !commands::register(self.link(), &scheduled(self), queue, most).await? {
             return Err(JobsError::TooManyQueues);
@@ -299,8 +298,8 @@ impl Jobs {
         })
     }
 
-    /// Up to `most` (1 to 100) schedules of a queue behind the first `skip`, by when they fire next, and how many there are in all. One that
-    /// fires meanwhile may be missed or come twice.
+    /// Returns up to `most` (1 to 100) schedules of a queue after the first `skip`, by their next firing, and the number of all schedules. A
+    /// schedule that fires between two calls may be missing or returned twice.
     ///
     /// # Errors
     /// [`JobsError::Store`].
@@ -319,14 +318,14 @@ impl Jobs {
         Ok((found.schedules.into_iter().filter_map(read).collect(), found.all))
     }
 
-    /// How many schedules a call may read at once if their payloads may take so many bytes together.
+    /// Returns how many schedules a call may read at once if their payloads may take up to `bytes`.
     #[must_use]
     pub fn schedules_within(&self, bytes: usize) -> usize {
         let largest = usize::try_from(self.settings().payload).unwrap_or(usize::MAX);
         (bytes / largest).clamp(1, MAX_SCHEDULES)
     }
 
-    /// Takes a schedule away. What it has put in stays.
+    /// Deletes a schedule. The jobs that it has added stay.
     ///
     /// # Errors
     /// [`JobsError::UnknownSchedule`], [`JobsError::Store`].
@@ -340,13 +339,13 @@ impl Jobs {
     }
 }
 
-/// Fires what is due, for ever.
+/// Fires due schedules, for ever.
 pub async fn keep_firing(jobs: Jobs) {
     // Not in step with the other instances.
     sleep(TICK.mul_f64(rand::random_range(0.0..1.0))).await;
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    // Schedules that could not fire at the last look: it is told once.
+    // Schedules that could not fire at the last tick; each is logged once.
     let mut unable = HashSet::new();
     let mut looks: u32 = 0;
     loop {
@@ -381,7 +380,7 @@ fn scheduled(jobs: &Jobs) -> String {
     jobs.link().store().keys().queues_with_schedules()
 }
 
-/// What is checked besides what is due.
+/// What is checked besides due schedules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Look {
     /// Nothing.
@@ -392,8 +391,8 @@ enum Look {
     Rules,
 }
 
-/// Fires what is due in a queue. Returns what could not fire, and why. What failed because Redis was unavailable fires at the next
-/// look. Schedules that are due at a wrong time are corrected, as far as `what` says.
+/// Fires the due schedules of a queue, and corrects wrong due times as far as `what` says. Returns the schedules that could not fire, with the
+/// errors. A schedule that could not fire because Redis was unavailable fires at the next tick.
 async fn fire_due(jobs: &Jobs, queue: &Id, what: Look) -> Vec<(String, String)> {
     let mut failures = Vec::new();
     let mut note = |place: String, error: JobsError| match error {
@@ -408,7 +407,7 @@ async fn fire_due(jobs: &Jobs, queue: &Id, what: Look) -> Vec<(String, String)> 
                 } else {
                     mend(jobs, queue, found.now, what, &schedule).await
                 };
-                // One that cannot fire keeps none of the others from it.
+                // A failure of one schedule does not affect the others.
                 if let Err(error) = done {
                     note(format!("{queue}/{}", schedule.name), error);
                 }
@@ -423,8 +422,8 @@ async fn fire_due(jobs: &Jobs, queue: &Id, what: Look) -> Vec<(String, String)> 
 async fn look(jobs: &Jobs, queue: &Id, only_due: bool) -> Result<AllFound, JobsError> {
     let found = commands::schedules(jobs.target(queue), only_due, MAX_SCHEDULES).await?;
     if found.all > 0 {
-        // A queue with a schedule is in use, whether there are jobs in it or not.
-        jobs.note(queue).await?;
+        // A queue with a schedule is in use even if it has no jobs.
+        jobs.register(queue).await?;
     } else {
         commands::unregister(jobs.link(), &scheduled(jobs), queue, UNUSED).await?;
     }
@@ -451,7 +450,7 @@ async fn mend(jobs: &Jobs, queue: &Id, now: i64, look: Look, schedule: &Found) -
     if !was_set_back && look != Look::Rules {
         return Ok(());
     }
-    // Of a clock that is behind by less, what has fired is not due again.
+    // If the clock is behind by less, past firings are not due again.
     let after = if was_set_back { now } else { now.max(latest) };
     match what.schedule()?.next_after(after) {
         Some(next) if next < schedule.due || next != schedule.due && look == Look::Rules => {

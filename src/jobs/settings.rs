@@ -12,10 +12,10 @@ pub struct JobSettings {
     /// Done jobs that a queue remembers at most, and as many cancelled ones; the oldest are forgotten before their time
     #[arg(long = "job-keep-done", env = "JOBS_KEEP_DONE", default_value_t = Self::default().keep_done)]
     pub keep_done: u32,
-    /// Dead jobs that a queue remembers at most
+    /// Maximum number of dead jobs that a queue keeps
     #[arg(long = "job-keep-dead", env = "JOBS_KEEP_DEAD", default_value_t = Self::default().keep_dead)]
     pub keep_dead: u32,
-    /// Seconds that a dead job is remembered
+    /// Retention of a dead job, seconds
     #[arg(long = "job-dead-ttl", env = "JOBS_DEAD_TTL_S", default_value_t = Self::default().dead_s, value_parser = clap::value_parser!(u32).range(1..=31_622_400))]
     pub dead_s: u32,
     /// Entries that the event stream of a queue keeps, approximately; 0 for no events
@@ -35,7 +35,7 @@ pub struct JobSettings {
 }
 
 impl JobSettings {
-    /// For how long a dead job is remembered.
+    /// Returns the retention of a dead job.
     #[must_use]
     pub fn dead(&self) -> Duration {
         Duration::from_secs(u64::from(self.dead_s))

@@ -1,66 +1,66 @@
-//! How a queue is: how many jobs are where, and how fast it is.
+//! Statistics of a queue: jobs by state, throughput and latencies.
 
 use super::model::State;
 use std::collections::HashMap;
 
-/// The counters of a span of time begin with its number, modulo 2^16, in these upper bits.
+/// The upper bits of the counters of a span of time are the number of the span, modulo 2^16.
 const SPAN: u64 = 1 << 32;
 const MINUTE_MS: i64 = 60_000;
-/// Times are summed up over windows of this length; an answer is about the last one and the one under way.
+/// Times are counted in windows of this length; the statistics cover the last window and the current one.
 const WINDOW_MS: i64 = 600_000;
-/// The longest time has 2^32 ms; what takes longer counts as that.
+/// The last bucket has times of 2^32 ms and longer.
 const BUCKETS: u32 = 64;
 
-/// How a queue is.
+/// The statistics of a queue.
 #[derive(Debug, Clone, Default)]
 pub struct Counts {
-    /// Jobs by state, as [`State::ALL`] has them.
+    /// Jobs by state, in the order of [`State::ALL`].
     states: [u64; 6],
-    /// Nothing of it is leased.
+    /// Whether the queue is paused.
     pub paused: bool,
-    /// For how long the job waits that is ready for longest, ms: of the first sixteen in line of each type and priority. Behind
-    /// more than fifteen that have come back, which are ready for a shorter time than others behind them, it may be too short.
+    /// The waiting time of the ready job that has waited longest, ms, of the first sixteen in line of each type and priority. It may be too
+    /// short if more than fifteen jobs at the front of a line became ready again.
     pub oldest_ready_ms: Option<i64>,
-    /// Since the queue was made.
+    /// Counters since the queue was created.
     pub totals: Totals,
     /// Jobs completed in each of the last 59 whole minutes, the latest first.
     pub completed_per_minute: Vec<u64>,
-    /// From when they were ready until they were leased, of the last ten to twenty minutes.
+    /// The time from ready to leased, in the last ten to twenty minutes.
     pub wait: Times,
-    /// From when they were leased until they were completed, of the last ten to twenty minutes.
+    /// The time from leased to completed, in the last ten to twenty minutes.
     pub run: Times,
 }
 
-/// Counts since a queue was made. `added + revived` is the sum of the jobs that are ready, delayed and leased and of
-/// `completed`, `died`, `cancelled` and `replaced`.
+/// Counters since a queue was created. `added + revived` is the number of jobs that are ready, delayed or leased, plus `completed`, `died`,
+/// `cancelled` and `replaced`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Jobs put in.
+    /// Jobs added.
     pub added: u64,
-    /// Jobs done.
+    /// Jobs completed.
     pub completed: u64,
     /// Attempts that failed.
     pub failed: u64,
-    /// Leases that ran out.
+    /// Leases that expired.
     pub lost: u64,
     /// Jobs that failed for the last time.
     pub died: u64,
     /// Jobs cancelled.
     pub cancelled: u64,
-    /// Jobs withdrawn for another with their unique key.
+    /// Jobs deleted for another job with their unique key.
     pub replaced: u64,
-    /// Jobs that were dead or cancelled and are not any more.
+    /// Dead or cancelled jobs that were made ready again.
     pub revived: u64,
-    /// Firings of schedules that were left out because their last jobs waited still.
+    /// Firings of schedules that were skipped because their last jobs were still waiting.
     pub skipped: u64,
 }
 
-/// Times of many jobs, in buckets that grow by the square root of two.
+/// A histogram of times, in buckets that grow by the square root of two.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Times(Vec<(u32, u64)>);
 
 impl Counts {
-    /// How many jobs are in a state.
+    /// Returns the number of jobs in a state.
     #[must_use]
     pub fn of(&self, state: State) -> u64 {
         let place = State::ALL.iter().position(|other| *other == state);
@@ -120,7 +120,7 @@ impl Counts {
 }
 
 impl Times {
-    /// The time that so many of a hundred do not exceed, ms: the upper end of its bucket, so up to 41 % too much.
+    /// Returns a percentile, ms: the upper end of its bucket, so up to 41 % too high.
     #[must_use]
     pub fn percentile(&self, part: u64) -> Option<f64> {
         let all: u64 = self.0.iter().map(|(_, count)| count).sum();
@@ -130,7 +130,7 @@ impl Times {
             left = left.saturating_sub(*count);
             is_within
         })?;
-        // Below a millisecond nothing is told apart.
+        // Times below a millisecond are in one bucket.
         Some(2_f64.powf(f64::from(*k) / 2.0).round().max(1.0))
     }
 }

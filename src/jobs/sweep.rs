@@ -1,8 +1,8 @@
-//! What is due in queues that nobody calls.
+//! Sweeps queues that no client calls.
 //!
-//! Every lease and settlement does what is due in its queue on its way, and whoever waits for jobs asks when the next is due. For
-//! queues without workers, or paused ones, every instance looks at each queue in use: a few times a second where something is
-//! leased or delayed, and else every few seconds, as nothing can be due there but what is to be forgotten.
+//! Every lease and settlement also does what is due in its queue, and a waiting request asks when the next job is due. For queues without
+//! workers, and for paused queues, every instance sweeps each queue in use: a few times a second if a job is leased or delayed, otherwise
+//! every few seconds, because only deletions can be due there.
 
 use super::api::Jobs;
 use super::commands;
@@ -14,25 +14,25 @@ use std::collections::HashMap;
 use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
-/// How often a queue is looked at: a lease is taken back well within a second of its end.
+/// The interval of sweeps of a queue: an expired lease is reclaimed well within a second.
 const TICK: Duration = Duration::from_millis(400);
-/// How often one is looked at in which nothing is leased or delayed.
+/// The interval of sweeps of a queue without leased or delayed jobs.
 const IDLE: Duration = Duration::from_secs(5);
-/// Jobs of one piece, and pieces of one queue in one tick; what is left waits for the next.
+/// The number of jobs in a piece, and of pieces of a queue in one tick; the rest waits for the next tick.
 const PIECE: usize = 500;
-const MOST_PIECES: usize = 20;
-/// Queues that are looked at at once.
+const MAX_PIECES: usize = 20;
+/// The number of queues that are swept concurrently.
 const AT_ONCE: usize = 16;
-/// A queue that has nothing, and into which nothing was put for so long, is not in use.
+/// An empty queue to which no job was added for this long is not in use.
 const UNUSED: Duration = Duration::from_mins(10);
 
-/// Sweeps for ever.
+/// Sweeps all queues, for ever.
 pub async fn keep_sweeping(jobs: Jobs) {
     // Not in step with the other instances.
     sleep(TICK.mul_f64(rand::random_range(0.0..1.0))).await;
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    // Until when idle queues are left alone.
+    // When each idle queue is swept next.
     let mut idle = HashMap::new();
     let mut generation = jobs.link().store().generation();
     loop {
@@ -41,7 +41,7 @@ pub async fn keep_sweeping(jobs: Jobs) {
             continue;
         }
         let newest = jobs.link().store().generation();
-        if newest != generation && jobs.note_again().await.is_ok() {
+        if newest != generation && jobs.register_again().await.is_ok() {
             generation = newest;
             idle.clear();
         }
@@ -65,16 +65,16 @@ async fn sweep_all(jobs: &Jobs, idle: &mut HashMap<Id, Instant>) -> Result<(), J
             .await;
     for (queue, swept) in swept {
         if !swept? {
-            // Not all of them at once.
+            // Spread over time.
             idle.insert(queue.clone(), now + IDLE.mul_f64(rand::random_range(0.8..1.2)));
         }
     }
     Ok(())
 }
 
-/// Returns whether something may be due in the queue soon.
+/// Sweeps a queue. Returns whether something may be due in it soon.
 async fn sweep(jobs: &Jobs, queue: &Id) -> Result<bool, JobsError> {
-    for _ in 0..MOST_PIECES {
+    for _ in 0..MAX_PIECES {
         let swept = commands::sweep(jobs.target(queue), PIECE, false).await?;
         jobs.wakeups().occupancy().set(queue, swept.size);
         if swept.is_empty && commands::unregister(jobs.link(), &jobs.queues_key(), queue, UNUSED).await? {

@@ -4,8 +4,8 @@
 //! in which they came; when it leaves, with or without jobs, the next one asks. A message wakes the first of each line of its queue.
 //! After an interruption of the subscription the first of every line asks, because a message may have been missed.
 
-use super::known::NotedQueues;
 use super::occupancy::Occupancy;
+use super::queue_cache::RegisteredQueues;
 use crate::ids::Id;
 use crate::store::{Listener, Store, Waiter, Waiting};
 use compact_str::CompactString;
@@ -23,7 +23,7 @@ struct Registry {
     // Never held across an await.
     queues: Mutex<HashMap<Id, Lines>>,
     waiting: Waiting,
-    noted: NotedQueues,
+    registered: RegisteredQueues,
     occupancy: Occupancy,
 }
 
@@ -46,8 +46,8 @@ impl Wakeups {
         self.0.queues.lock().values().for_each(call_first);
     }
 
-    pub(super) fn noted(&self) -> &NotedQueues {
-        &self.0.noted
+    pub(super) fn registered(&self) -> &RegisteredQueues {
+        &self.0.registered
     }
 
     pub(super) fn occupancy(&self) -> &Occupancy {
@@ -93,7 +93,7 @@ impl Listener for Registry {
         }
     }
 
-    /// Takes in a message of a script: the queue has a job, or will have one earlier than expected.
+    /// Handles a message of a script: the queue has a job, or will have one earlier than expected.
     fn hear(&self, queue: &[u8]) {
         let queues = self.queues.lock();
         if let Some(lines) = str::from_utf8(queue).ok().and_then(|queue| queues.get(queue)) {
@@ -129,7 +129,7 @@ impl Registration {
 
     /// Resolves when the request is called, at the latest at `until`.
     pub async fn called(&self, until: Instant) {
-        // The caller looks at the time itself.
+        // The caller checks the time itself.
         let _ = timeout_at(until, self.waiter.called()).await;
     }
 }

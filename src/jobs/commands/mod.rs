@@ -1,5 +1,5 @@
-//! Every word that the slice says to Redis, each as one typed function; a file per subject. All keys of a call are of one
-//! queue, and so in one slot.
+//! All Redis commands of the slice, each as a typed function; a file per subject. All keys of a call belong to one queue, and so are in
+//! one slot.
 
 mod one;
 mod put;
@@ -11,7 +11,7 @@ mod take;
 pub(super) use one::{cancel, extend, find, progress, retry};
 pub(super) use put::{add, too_far};
 pub use queue::{Event, Events};
-pub(super) use queue::{clear, counts, drain, events, hold, list, redrive, sweep};
+pub(super) use queue::{clear, counts, drain, events, list, redrive, set_paused, sweep};
 pub(super) use registry::{queues, register, unregister};
 pub(super) use schedule::{
     AllFound, Found, fire, mend_schedule, remove_schedule, schedules, schedules_behind, set_schedule,
@@ -19,8 +19,8 @@ pub(super) use schedule::{
 pub(super) use take::{Taken, Taking, lease, leased_by, settle};
 
 use super::error::JobsError;
-use super::known::KnownQueues;
 use super::occupancy::Occupancy;
+use super::queue_cache::QueueCache;
 use crate::ids::Id;
 use crate::jobs::JobSettings;
 use crate::once::Once;
@@ -28,7 +28,7 @@ use crate::store::{Keys, Link, Script, StoreError};
 use redis::{Cmd, Value};
 use std::vec::IntoIter;
 
-/// How often a queue may have more types than was known, within one call.
+/// How often a call is repeated because the queue has more types than the cache.
 const TRIES: usize = 8;
 
 /// A script of a queue: `queue.lua`, the files that it shares with others, and its own. A name with files in brackets is a function that the
@@ -49,11 +49,11 @@ macro_rules! script {
 }
 use script;
 
-/// A queue and how to reach it.
+/// A queue and its connection.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Target<'a> {
     pub link: &'a Link,
-    pub known: &'a KnownQueues,
+    pub queue_cache: &'a QueueCache,
     pub occupancy: &'a Occupancy,
     pub settings: &'a JobSettings,
     pub queue: &'a Id,
@@ -62,14 +62,14 @@ pub(super) struct Target<'a> {
 }
 
 impl Target<'_> {
-    /// Runs a script that changes something: its channel, name and limits, then what `args` adds.
+    /// Runs a script that changes the queue, with the wake-up channel, the name of the queue and the limits before the other arguments.
     async fn change(
         &self,
         script: &Script,
         parts: usize,
         bytes: usize,
         args: impl Fn(&mut Cmd),
-    ) -> Result<Words, JobsError> {
+    ) -> Result<Reply, JobsError> {
         let JobSettings {
             keep_done,
             keep_dead,
@@ -80,14 +80,14 @@ impl Target<'_> {
         let dead_ms = self.settings.dead().as_millis();
         let limits = format!("{keep_done} {keep_dead} {dead_ms} {events} {most_waiting} {most_bytes}");
         let channel = self.link.store().keys().queue_wake();
-        self.look(script, parts + 3, bytes, |call| {
+        self.run(script, parts + 3, bytes, |call| {
             call.arg(&channel).arg(self.queue.as_str()).arg(&limits);
             args(call);
         })
         .await
     }
 
-    /// How many jobs may wait in this queue and how many bytes it may hold: what all queues may, less what the others have.
+    /// Returns how many jobs and bytes this queue may hold: the total limits less the size of the other queues.
     fn room(&self) -> (u64, u64) {
         let others = self.occupancy.of_others(self.queue);
         (
@@ -96,16 +96,16 @@ impl Target<'_> {
         )
     }
 
-    /// Runs a script with the keys of the queue; again, with more of them, where there are more types than was known.
-    async fn look(
+    /// Runs a script with the keys of the queue. It runs again with more keys if the queue has more types than the cache.
+    async fn run(
         &self,
         script: &Script,
         parts: usize,
         bytes: usize,
         args: impl Fn(&mut Cmd),
-    ) -> Result<Words, JobsError> {
+    ) -> Result<Reply, JobsError> {
         for _ in 0..TRIES {
-            let keys = self.known.keys(self.link.store().keys(), self.queue);
+            let keys = self.queue_cache.keys(self.link.store().keys(), self.queue);
             let mut call = script.call(keys.len(), keys.len() + parts, 1_024 + bytes);
             for (index, key) in keys.iter().enumerate() {
                 match self.once {
@@ -114,25 +114,25 @@ impl Target<'_> {
                 };
             }
             args(&mut call);
-            let mut words = Words(self.link.run::<Vec<Value>>(script, &call).await?.into_iter());
-            match &*words.text()? {
+            let mut reply = Reply(self.link.run::<Vec<Value>>(script, &call).await?.into_iter());
+            match &*reply.text()? {
                 "types" => self
-                    .known
-                    .learn(self.queue, usize::try_from(words.number()?).unwrap_or(1)),
+                    .queue_cache
+                    .set_types(self.queue, usize::try_from(reply.number()?).unwrap_or(1)),
                 "full" => return Err(JobsError::TooManyTypes),
-                "ok" => return Ok(words),
-                other => return Err(words.refusal(other)?),
+                "ok" => return Ok(reply),
+                other => return Err(reply.refusal(other)?),
             }
         }
         Err(StoreError::Away.into())
     }
 }
 
-/// The words of an answer, one behind the other.
+/// The reply of a script, read value by value.
 #[derive(Debug)]
-pub(super) struct Words(IntoIter<Value>);
+pub(super) struct Reply(IntoIter<Value>);
 
-impl Words {
+impl Reply {
     fn text(&mut self) -> Result<String, StoreError> {
         match self.0.next() {
             Some(Value::BulkString(bytes)) => String::from_utf8(bytes).map_err(|_no_text| not_understood()),
@@ -157,7 +157,7 @@ impl Words {
         u64::try_from(self.number()?).map_err(|_negative| not_understood())
     }
 
-    /// How many bytes of text are left.
+    /// Returns the number of bytes of text that are left.
     fn bytes(&self) -> usize {
         let text = |value: &Value| match value {
             Value::BulkString(bytes) => bytes.len(),
@@ -170,9 +170,9 @@ impl Words {
         self.0.len()
     }
 
-    /// What a first word other than `ok` means.
-    fn refusal(&mut self, word: &str) -> Result<JobsError, StoreError> {
-        Ok(match word {
+    /// Returns the error of a status other than `ok`.
+    fn refusal(&mut self, status: &str) -> Result<JobsError, StoreError> {
+        Ok(match status {
             "unknown" => JobsError::Unknown,
             "no" => JobsError::Conflict(one::state(&self.text()?)?),
             "far" => too_far(usize::try_from(self.number()? - 1).unwrap_or(0)),

@@ -14,8 +14,8 @@ static FIND: LazyLock<Script> = script!("find");
 static CANCEL: LazyLock<Script> = script!("cancel", "sizes", "record", "job", "forget", "ends");
 static RETRY: LazyLock<Script> = script!("retry", "sizes", "record", "job", "held", "revive");
 
-/// What a refusal is of a call that only the holder of a lease may make.
-fn of_the_holder(error: JobsError) -> JobsError {
+/// Converts the error of a call that requires a lease.
+fn lease_error(error: JobsError) -> JobsError {
     match error {
         JobsError::Conflict(state) => JobsError::NotYours(state),
         error => error,
@@ -27,7 +27,7 @@ pub(super) fn state(letter: &str) -> Result<State, StoreError> {
     State::from_letter(letter).ok_or_else(not_understood)
 }
 
-/// Lets a lease last for so long from now on; returns when it ends, Unix ms.
+/// Extends a lease to a duration from now on. Returns when it expires, Unix milliseconds.
 pub(in crate::jobs) async fn extend(
     target: Target<'_>,
     id: &JobId,
@@ -38,10 +38,10 @@ pub(in crate::jobs) async fn extend(
         let ms = u64::try_from(lease.as_millis()).unwrap_or(0);
         call.arg(id.short()).arg(token.as_str()).arg(ms);
     });
-    Ok(extended.await.map_err(of_the_holder)?.number()?)
+    Ok(extended.await.map_err(lease_error)?.number()?)
 }
 
-/// Notes how far the run of a job is.
+/// Stores the progress of a leased job.
 pub(in crate::jobs) async fn progress(
     target: Target<'_>,
     id: &JobId,
@@ -52,31 +52,31 @@ pub(in crate::jobs) async fn progress(
     let noted = target.change(&PROGRESS, 3, value.len(), |call| {
         call.arg(id.short()).arg(token.as_str()).arg(&value);
     });
-    noted.await.map(drop).map_err(of_the_holder)
+    noted.await.map(drop).map_err(lease_error)
 }
 
-/// A job as it is.
+/// Returns a job.
 pub(in crate::jobs) async fn find(target: Target<'_>, id: &JobId) -> Result<Option<Job>, JobsError> {
-    let mut words = target
-        .look(&FIND, 1, 0, |call| {
+    let mut reply = target
+        .run(&FIND, 1, 0, |call| {
             call.arg(id.short());
         })
         .await?;
-    if words.left() == 0 {
+    if reply.left() == 0 {
         return Ok(None);
     }
-    let (_state, spec, run) = (words.text()?, words.text()?, words.text()?);
-    Ok(Some(Job::read(id.clone(), &spec, &run, words.number()?)?))
+    let (_state, spec, run) = (reply.text()?, reply.text()?, reply.text()?);
+    Ok(Some(Job::read(id.clone(), &spec, &run, reply.number()?)?))
 }
 
-/// Cancels the job with that short id, or if that is empty the one with that unique key.
+/// Cancels a job by its short id, or, if that is empty, by its unique key. Returns the job.
 pub(in crate::jobs) async fn cancel(target: Target<'_>, short: &str, key: &str) -> Result<JobId, JobsError> {
-    let mut words = target
+    let mut reply = target
         .change(&CANCEL, 2, 128, |call| {
             call.arg(short).arg(key);
         })
         .await?;
-    Ok(JobId::of(target.queue, &words.text()?))
+    Ok(JobId::of(target.queue, &reply.text()?))
 }
 
 /// Makes a job ready now.

@@ -10,8 +10,8 @@ use std::sync::LazyLock;
 
 static ADD: LazyLock<Script> = script!("add", "types", "put", "keys", "sizes", "due", "bound_by" ["forget", "held", "bound_by"], "put_unique" ["record", "job", "forget", "put_one", "put_unique"]);
 
-/// Puts jobs in, all or none, once for each idempotency key. They have been checked. Returns what became of them, and whether that was
-/// before, by a call with the same key.
+/// Adds valid jobs, all or none, once for each idempotency key. Returns the results, and whether they are those of an earlier call with the
+/// same key.
 pub(in crate::jobs) async fn add(
     target: Target<'_>,
     jobs: &[NewJob],
@@ -30,7 +30,7 @@ pub(in crate::jobs) async fn add(
     }
     let ids: Vec<JobId> = jobs.iter().map(|_| JobId::draw(target.queue)).collect();
     let bytes: usize = jobs.iter().map(|job| 128 + job.payload.get().len()).sum();
-    let mut words = target
+    let mut reply = target
         .change(&ADD, 3 + kinds.len() + 7 * jobs.len(), bytes, |call| {
             call.arg(digest).arg(whole_ms(Once::KEPT));
             call.arg(kinds.len()).arg(&kinds);
@@ -45,23 +45,23 @@ pub(in crate::jobs) async fn add(
         outcome: AddOutcome::Created,
     };
     let mut added: Vec<Added> = ids.into_iter().map(created).collect();
-    let before = words.text()? == "before";
-    while words.left() > 0 {
-        let index = usize::try_from(words.number()? - 1).map_err(|_negative| not_understood())?;
+    let before = reply.text()? == "before";
+    while reply.left() > 0 {
+        let index = usize::try_from(reply.number()? - 1).map_err(|_negative| not_understood())?;
         let job = added.get_mut(index).ok_or_else(not_understood)?;
-        job.outcome = match &*words.text()? {
+        job.outcome = match &*reply.text()? {
             "created" => AddOutcome::Created,
             "existing" => AddOutcome::Existing,
             "replaced" => AddOutcome::Replaced,
             "debounced" => AddOutcome::Debounced,
             _ => return Err(not_understood().into()),
         };
-        job.id = JobId::of(target.queue, &words.text()?);
+        job.id = JobId::of(target.queue, &reply.text()?);
     }
     Ok((added, before))
 }
 
-/// When a job is to run first, as `lua/put.lua` has it.
+/// Returns the run time of a job, as `lua/put.lua` expects it.
 pub(super) fn when(job: &NewJob) -> String {
     match job.run_at {
         RunAt::Now => String::new(),
@@ -70,7 +70,7 @@ pub(super) fn when(job: &NewJob) -> String {
     }
 }
 
-/// A job is due too late; the first has 0.
+/// Returns the error for a job that is due too late, by its index.
 pub(in crate::jobs) fn too_far(index: usize) -> JobsError {
     JobsError::Invalid(vec![Fault::new("run_at", "must be within a year from now").of(index)])
 }

@@ -14,7 +14,7 @@ use std::sync::LazyLock;
 
 static COUNTS: LazyLock<Script> = script!("counts", "within");
 static LIST: LazyLock<Script> = script!("list", "within");
-static HOLD: LazyLock<Script> = script!("hold");
+static SET_PAUSED: LazyLock<Script> = script!("set_paused");
 static REDRIVE: LazyLock<Script> = script!("redrive", "sizes", "record", "job", "held", "within", "revive");
 static CLEAR: LazyLock<Script> = script!("clear", "sizes", "forget");
 static DRAIN: LazyLock<Script> = script!("drain", "sizes", "record", "job", "forget", "within", "ends");
@@ -23,48 +23,48 @@ static SWEEP: LazyLock<Script> = script!(
     "reclaim", "clock"
 );
 
-/// Heads of lines that are looked at for the job that waits longest.
+/// Maximum number of priorities that are searched for the job that has waited longest.
 const HEADS: u32 = 200;
 
-/// How a queue is.
+/// Returns the statistics of a queue.
 pub(in crate::jobs) async fn counts(target: Target<'_>) -> Result<Counts, JobsError> {
-    let mut words = target
-        .look(&COUNTS, 1, 0, |call| {
+    let mut reply = target
+        .run(&COUNTS, 1, 0, |call| {
             call.arg(HEADS);
         })
         .await?;
-    let now_ms = words.number()?;
+    let now_ms = reply.number()?;
     let mut numbers = [0; 6];
     for number in &mut numbers {
-        *number = words.count()?;
+        *number = reply.count()?;
     }
-    let since = words.number()?;
-    let mut fields = Vec::with_capacity(words.left() / 2);
-    while words.left() > 0 {
-        fields.push((words.text()?, words.text()?));
+    let since = reply.number()?;
+    let mut fields = Vec::with_capacity(reply.left() / 2);
+    while reply.left() > 0 {
+        fields.push((reply.text()?, reply.text()?));
     }
     Ok(Counts::read(now_ms, numbers, since, &fields))
 }
 
-/// Up to `most` jobs in a state, behind a cursor: the score and the short id of the last one that was seen. Returns them each
-/// with its score, and whether there may be more.
+/// Lists up to `most` jobs in a state, after a cursor: the score and the short id of the last job of the previous page. Returns each job with
+/// its score, and whether there may be more.
 pub(in crate::jobs) async fn list(
     target: Target<'_>,
     state: State,
-    behind: Option<(&str, &str)>,
+    after: Option<(&str, &str)>,
     most: usize,
 ) -> Result<(Vec<(Job, CompactString)>, bool), JobsError> {
-    let (score, short) = behind.unwrap_or_default();
-    let mut words = target
-        .look(&LIST, 4, 64, |call| {
+    let (score, short) = after.unwrap_or_default();
+    let mut reply = target
+        .run(&LIST, 4, 64, |call| {
             call.arg(state.letter().to_string()).arg(score).arg(short).arg(most);
         })
         .await?;
-    let are_more = words.number()? == 1;
-    let mut jobs = Vec::with_capacity(words.left() / 4);
-    while words.left() > 0 {
-        let id = JobId::of(target.queue, &words.text()?);
-        let (score, spec, run) = (words.text()?, words.text()?, words.text()?);
+    let are_more = reply.number()? == 1;
+    let mut jobs = Vec::with_capacity(reply.left() / 4);
+    while reply.left() > 0 {
+        let id = JobId::of(target.queue, &reply.text()?);
+        let (score, spec, run) = (reply.text()?, reply.text()?, reply.text()?);
         let when = match state {
             State::Ready => 0,
             _ => score.parse().map_err(|_no_time| not_understood())?,
@@ -74,111 +74,111 @@ pub(in crate::jobs) async fn list(
     Ok((jobs, are_more))
 }
 
-/// Pauses a queue, or lets it go on.
-pub(in crate::jobs) async fn hold(target: Target<'_>, paused: bool) -> Result<(), JobsError> {
-    let held = target.change(&HOLD, 1, 0, |call| {
+/// Pauses or resumes a queue.
+pub(in crate::jobs) async fn set_paused(target: Target<'_>, paused: bool) -> Result<(), JobsError> {
+    let done = target.change(&SET_PAUSED, 1, 0, |call| {
         call.arg(u8::from(paused));
     });
-    held.await.map(drop)
+    done.await.map(drop)
 }
 
-/// What came of putting dead jobs back.
+/// The result of moving dead jobs back to their lines.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::jobs) struct Redriven {
     pub moved: u64,
-    /// Those that were looked at and stay dead.
+    /// The jobs that were read and stay dead.
     pub stayed: u64,
-    /// How many are dead now.
+    /// The dead jobs that are left.
     pub left: u64,
 }
 
-/// Puts up to so many dead jobs back into their lines, passing over the first so many.
-pub(in crate::jobs) async fn redrive(target: Target<'_>, most: u64, behind: u64) -> Result<Redriven, JobsError> {
-    let mut words = target
+/// Moves up to `most` dead jobs back into their lines, and skips the first `after`.
+pub(in crate::jobs) async fn redrive(target: Target<'_>, most: u64, after: u64) -> Result<Redriven, JobsError> {
+    let mut reply = target
         .change(&REDRIVE, 2, 0, |call| {
-            call.arg(most).arg(behind);
+            call.arg(most).arg(after);
         })
         .await?;
     Ok(Redriven {
-        moved: words.count()?,
-        stayed: words.count()?,
-        left: words.count()?,
+        moved: reply.count()?,
+        stayed: reply.count()?,
+        left: reply.count()?,
     })
 }
 
-/// Forgets up to so many dead jobs; returns how many were, and how many are left.
+/// Deletes up to `most` dead jobs. Returns how many were deleted, and how many are left.
 pub(in crate::jobs) async fn clear(target: Target<'_>, most: usize) -> Result<(u64, u64), JobsError> {
-    let mut words = target
+    let mut reply = target
         .change(&CLEAR, 1, 0, |call| {
             call.arg(most);
         })
         .await?;
-    Ok((words.count()?, words.count()?))
+    Ok((reply.count()?, reply.count()?))
 }
 
-/// Cancels up to so many ready or delayed jobs; returns how many were, and how many are left.
+/// Cancels up to `most` ready or delayed jobs. Returns how many were cancelled, and how many are left.
 pub(in crate::jobs) async fn drain(target: Target<'_>, state: State, most: u64) -> Result<(u64, u64), JobsError> {
-    let mut words = target
+    let mut reply = target
         .change(&DRAIN, 2, 0, |call| {
             call.arg(state.letter().to_string()).arg(most);
         })
         .await?;
-    Ok((words.count()?, words.count()?))
+    Ok((reply.count()?, reply.count()?))
 }
 
-/// What a sweep came upon.
+/// The result of a sweep.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::jobs) struct Swept {
     /// There may be more to do.
     pub is_behind: bool,
-    /// The queue has nothing: no job, key or schedule, nor a pause.
+    /// The queue has no job, key or schedule, and is not paused.
     pub is_empty: bool,
-    /// Something is leased or delayed.
+    /// A job is leased or delayed.
     pub is_active: bool,
-    /// What the queue holds.
+    /// The size of the queue.
     pub size: QueueSize,
 }
 
-/// Does up to so much of each kind of what is due. With `forget` a queue that has nothing is forgotten.
+/// Does what is due in a queue, up to `most` of each kind. With `forget` an empty queue is deleted.
 pub(in crate::jobs) async fn sweep(target: Target<'_>, most: usize, forget: bool) -> Result<Swept, JobsError> {
-    let mut words = target
+    let mut reply = target
         .change(&SWEEP, 2, 0, |call| {
             call.arg(most).arg(u8::from(forget));
         })
         .await?;
     Ok(Swept {
-        is_behind: words.number()? > 0,
-        is_empty: words.number()? > 0,
-        is_active: words.number()? > 0,
+        is_behind: reply.number()? > 0,
+        is_empty: reply.number()? > 0,
+        is_active: reply.number()? > 0,
         size: QueueSize {
-            waiting: words.count()?,
-            bytes: words.count()?,
+            waiting: reply.count()?,
+            bytes: reply.count()?,
         },
     })
 }
 
-/// Something that happened in a queue.
+/// An event of a queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// Its place in the stream: Unix milliseconds by Redis's clock and a number, `MS-N`.
+    /// Its id in the stream: Unix milliseconds by Redis's clock and a number, `MS-N`.
     pub id: String,
-    /// What: `added`, `replaced`, `debounced`, `ready`, `leased`, `progress`, `completed`, `failed`, `continued`, `released`,
+    /// The kind: `added`, `replaced`, `debounced`, `ready`, `leased`, `progress`, `completed`, `failed`, `continued`, `released`,
     /// `lost`, `dead`, `cancelled`, `revived`, `cleared`.
     pub kind: String,
-    /// To which jobs.
+    /// The jobs that it happened to.
     pub jobs: Vec<JobId>,
 }
 
-/// Events of a queue behind an entry of its stream.
+/// Events of a queue after an entry of its stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Events {
     /// The oldest first.
     pub events: Vec<Event>,
-    /// That entry is not kept any more, and others between it and these may not be either.
+    /// The entry is no longer kept, so events between it and these may be missing.
     pub gap: bool,
 }
 
-/// Entries of a stream that are read at once: each may name a thousand jobs.
+/// The number of entries that are read at once: each may name a thousand jobs.
 const ENTRIES: usize = 16;
 
 type Entries = Vec<(String, Vec<String>)>;
@@ -188,28 +188,28 @@ impl Event {
     const AROUND: usize = 160;
     const AROUND_ID: usize = 3;
 
-    /// The most bytes that it takes of an answer.
+    /// Returns the maximum size of the event in an answer, bytes.
     #[must_use]
     pub fn size(&self) -> usize {
         let size = |job: &JobId| job.as_str().len() + Self::AROUND_ID;
         Self::AROUND + self.jobs.iter().map(size).sum::<usize>()
     }
 
-    /// The most bytes that any of a queue takes.
+    /// Returns the maximum size of any event of a queue, bytes.
     fn largest(queue: &Id) -> usize {
         Self::AROUND + MAX_BATCH * (queue.len() + 1 + SHORT + Self::AROUND_ID)
     }
 }
 
-/// Up to `most` entries of a queue's stream behind one, fewer if they are more than so many bytes of an answer. There is no gap behind `0-0`,
-/// which stands for all that are kept. The memory for entries is taken before they are read; where too little is left, they are fewer.
+/// Returns up to `most` events of a queue after an entry, fewer if they take more than `most_bytes` in an answer. There is no gap after `0-0`,
+/// which stands for all events that are kept. The memory for entries is taken before they are read; if too little is left, they are fewer.
 ///
 /// # Errors
 /// [`JobsError::NoRoom`] if there is none for the first.
 pub(in crate::jobs) async fn events(
     link: &Link,
     queue: &Id,
-    behind: &str,
+    after: &str,
     most: usize,
     most_bytes: usize,
     mut room: Option<&mut Room>,
@@ -221,7 +221,7 @@ pub(in crate::jobs) async fn events(
         let jobs = jobs.split(' ').map(|short| JobId::of(queue, short)).collect();
         Some(Event { id, kind, jobs })
     };
-    let (mut events, mut bytes, mut last, mut left) = (Vec::new(), 0, behind.to_owned(), most);
+    let (mut events, mut bytes, mut last, mut left) = (Vec::new(), 0, after.to_owned(), most);
     while left > 0 && bytes < most_bytes {
         let count = left.min(ENTRIES);
         if let Some(room) = &mut room
@@ -251,10 +251,10 @@ pub(in crate::jobs) async fn events(
         }
     }
     let mut gap = false;
-    if last != behind && behind != "0-0" {
-        // Looked for afterwards: what is trimmed in between is a gap too many and not one too few.
+    if last != after && after != "0-0" {
+        // Read afterwards: an entry that is trimmed in between causes a false gap, not a missed one.
         let mut earlier = redis::cmd("XRANGE");
-        earlier.arg(&key).arg("-").arg(behind).arg("COUNT").arg(1);
+        earlier.arg(&key).arg("-").arg(after).arg("COUNT").arg(1);
         gap = link.query::<Entries>(&earlier).await?.is_empty();
     }
     Ok(Events { events, gap })

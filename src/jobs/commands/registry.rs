@@ -7,14 +7,14 @@ static REGISTER: LazyLock<Script> = LazyLock::new(|| Script::new("register", "",
 static UNREGISTER: LazyLock<Script> =
     LazyLock::new(|| Script::new("unregister", "", include_str!("../lua/unregister.lua")));
 
-/// Notes a queue in one of the sets of queues; false if there are `most` others.
+/// Registers a queue in a set of queues. Returns false if the set has `most` other queues.
 pub(in crate::jobs) async fn register(link: &Link, set: &str, queue: &Id, most: u32) -> Result<bool, StoreError> {
     let mut call = REGISTER.call(1, 3, 128);
     call.arg(set).arg(queue.as_str()).arg(most);
     link.run(&REGISTER, &call).await
 }
 
-/// Forgets a queue that has not been noted for so long.
+/// Removes a queue that was not registered for a time. Returns whether it was removed.
 pub(in crate::jobs) async fn unregister(
     link: &Link,
     set: &str,
@@ -26,11 +26,11 @@ pub(in crate::jobs) async fn unregister(
     link.run(&UNREGISTER, &call).await
 }
 
-/// The queues of a set, by name; `most` of them.
+/// Returns up to `most` queues of a set, by name.
 pub(in crate::jobs) async fn queues(link: &Link, set: &str, most: u32) -> Result<Vec<Id>, StoreError> {
     let mut cmd = redis::cmd("ZREVRANGE");
     cmd.arg(set).arg(0).arg(i64::from(most) - 1);
-    // As bytes: a name that is no text must not cost the others.
+    // As bytes, so that a name that is not UTF-8 does not hide the others.
     let names: Vec<Vec<u8>> = link.query(&cmd).await?;
     let queue_of = |name: &Vec<u8>| Id::parse(std::str::from_utf8(name).ok()?).ok();
     let mut queues: Vec<Id> = names.iter().filter_map(queue_of).collect();

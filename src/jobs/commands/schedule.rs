@@ -25,11 +25,10 @@ static FIRE: LazyLock<Script> = script!(
 );
 static MEND: LazyLock<Script> = script!("mend_schedule");
 
-/// Digits of the time that stands before what a schedule is.
+/// The number of digits of the last firing, which a record starts with.
 const LAST_DIGITS: usize = 13;
 
-/// Sets a schedule of jobs of a type, and returns when it is due: where the one there is still what `goes_on` was, when that is;
-/// otherwise when `due` says.
+/// Sets a schedule, and returns when it is due: if the schedule is still `goes_on`, it keeps its due time, otherwise it is due at `due`.
 pub(in crate::jobs) async fn set_schedule(
     target: Target<'_>,
     name: &Id,
@@ -39,31 +38,31 @@ pub(in crate::jobs) async fn set_schedule(
     most: usize,
 ) -> Result<i64, JobsError> {
     let was = goes_on.map(Found::record).unwrap_or_default();
-    let mut words = target
-        .look(&SET_SCHEDULE, 7, what.len() + was.len(), |call| {
+    let mut reply = target
+        .run(&SET_SCHEDULE, 7, what.len() + was.len(), |call| {
             call.arg(name.as_str()).arg(what).arg(due).arg(&was);
             call.arg(most).arg(kind).arg(target.room().1);
         })
         .await?;
-    words.number()?;
-    Ok(words.number()?)
+    reply.number()?;
+    Ok(reply.number()?)
 }
 
-/// Takes a schedule away; returns whether there was one of that name.
+/// Deletes a schedule. Returns whether it existed.
 pub(in crate::jobs) async fn remove_schedule(target: Target<'_>, name: &Id) -> Result<bool, JobsError> {
-    let mut words = target
-        .look(&SET_SCHEDULE, 7, 0, |call| {
+    let mut reply = target
+        .run(&SET_SCHEDULE, 7, 0, |call| {
             call.arg(name.as_str()).arg("").arg(0).arg("").arg(0).arg("").arg(0);
         })
         .await?;
-    Ok(words.number()? == 1)
+    Ok(reply.number()? == 1)
 }
 
 /// Changes when a schedule is due, unless the schedule has changed since it was read.
 pub(in crate::jobs) async fn mend_schedule(target: Target<'_>, seen: &Found, due: i64) -> Result<(), JobsError> {
     let record = seen.record();
     target
-        .look(&MEND, 4, record.len(), |call| {
+        .run(&MEND, 4, record.len(), |call| {
             call.arg(&seen.name).arg(seen.due).arg(&record).arg(due);
         })
         .await?;
@@ -76,9 +75,9 @@ pub(in crate::jobs) struct Found {
     pub name: String,
     /// When it is due, Unix milliseconds.
     pub due: i64,
-    /// When it fired last, Unix milliseconds; 0 for never.
+    /// Its last firing, Unix milliseconds; 0 for never.
     pub last: i64,
-    /// What it is, as it was set.
+    /// Its JSON, as it was set.
     pub what: String,
 }
 
@@ -97,33 +96,33 @@ impl Found {
 pub(in crate::jobs) struct AllFound {
     /// Redis's clock, Unix milliseconds.
     pub now: i64,
-    /// How many the queue has in all.
+    /// The number of all schedules of the queue.
     pub all: u64,
-    /// What was looked for.
+    /// The schedules that were asked for.
     pub schedules: Vec<Found>,
 }
 
-/// The schedules of a queue by when they are due, or of those only what is due now.
+/// Returns the schedules of a queue by when they are due, or only those that are due now.
 pub(in crate::jobs) async fn schedules(target: Target<'_>, only_due: bool, most: usize) -> Result<AllFound, JobsError> {
     schedules_behind(target, only_due, 0, most).await
 }
 
-/// The same behind the first `skip` of them.
+/// Returns the schedules after the first `skip`, as [`schedules`] does.
 pub(in crate::jobs) async fn schedules_behind(
     target: Target<'_>,
     only_due: bool,
     skip: usize,
     most: usize,
 ) -> Result<AllFound, JobsError> {
-    let mut words = target
-        .look(&SCHEDULES, 3, 0, |call| {
+    let mut reply = target
+        .run(&SCHEDULES, 3, 0, |call| {
             call.arg(u8::from(only_due)).arg(most).arg(skip);
         })
         .await?;
-    let (now, all) = (words.number()?, words.count()?);
+    let (now, all) = (reply.number()?, reply.count()?);
     let mut schedules = Vec::new();
-    while words.left() > 0 {
-        let (name, due, record) = (words.text()?, words.number()?, words.text()?);
+    while reply.left() > 0 {
+        let (name, due, record) = (reply.text()?, reply.number()?, reply.text()?);
         let (last, what) = record.split_at_checked(LAST_DIGITS).ok_or_else(not_understood)?;
         schedules.push(Found {
             name,
@@ -135,8 +134,8 @@ pub(in crate::jobs) async fn schedules_behind(
     Ok(AllFound { now, all, schedules })
 }
 
-/// Puts the job of a schedule in, if there is one to be put in and the schedule is still what it was seen to be; returns whether
-/// it was. Unless it `overlaps`, the job is left out while the last one of the schedule waits still.
+/// Fires a schedule, unless it has changed since it was read. Returns whether this call fired it. Unless the schedule `overlaps`, no job is
+/// added while its last job still waits.
 pub(in crate::jobs) async fn fire(
     target: Target<'_>,
     seen: &Found,
@@ -147,7 +146,7 @@ pub(in crate::jobs) async fn fire(
     let id = JobId::draw(target.queue);
     let record = seen.record();
     let bytes = record.len() + job.map_or(0, |job| 256 + job.payload.get().len());
-    let mut words = target
+    let mut reply = target
         .change(&FIRE, 12, bytes, |call| {
             call.arg(&seen.name).arg(seen.due).arg(&record);
             match next {
@@ -162,5 +161,5 @@ pub(in crate::jobs) async fn fire(
             }
         })
         .await?;
-    Ok(words.number()? == 1)
+    Ok(reply.number()? == 1)
 }

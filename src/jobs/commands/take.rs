@@ -1,4 +1,4 @@
-use super::{Target, Words, not_understood, script};
+use super::{Reply, Target, not_understood, script};
 use crate::clock::whole_ms;
 use crate::ids::Id;
 use crate::jobs::check::MAX_ERROR;
@@ -17,40 +17,40 @@ use std::time::Duration;
 static LEASE: LazyLock<Script> = script!("lease", "within", "promote", "reclaim" ["sizes", "record", "due", "forget", "ends", "tail", "attempt", "reclaim"], "line");
 static SETTLE: LazyLock<Script> = script!("settle", "sizes", "forget", "tail", "within", "promote", "reclaim" ["record", "due", "ends", "attempt", "reclaim"], "number_new_types" ["types", "new_types"], "end_lease" ["record", "due", "job", "ends", "attempt", "end_lease"], "line");
 
-/// Ends of one call that read the job as it was put in, with its payload: all but completions. Redis's Lua takes some 8 ms a MiB.
-const MOST_HEAVY: usize = 64;
+/// Maximum number of ends in one call that read the spec of the job, with its payload: all but completions. Redis's Lua takes some 8 ms a MiB.
+const MAX_HEAVY: usize = 64;
 
-/// What came of asking for jobs.
+/// The result of a lease call.
 #[derive(Debug, Default)]
 pub(in crate::jobs) struct Taken {
     pub jobs: Vec<Leased>,
-    /// Where there are none: how long from when Redis was asked until something is due, if anything is.
+    /// If there is no job: the time from the call until the next job is due, if any.
     pub due_in: Option<Duration>,
-    /// The memory for them.
+    /// The memory for the jobs.
     pub room: Option<Room>,
 }
 
 impl Taken {
-    /// Reads what is left of an answer: many jobs on another thread.
-    async fn read_all(mut words: Words, queue: &Id, token: LeaseToken, lease: Duration) -> Result<Self, StoreError> {
-        let (bytes, queue) = (words.bytes(), queue.clone());
-        apart(bytes, move || Self::read(&mut words, &queue, token, lease))
+    /// Reads the rest of a reply: a large one on another thread.
+    async fn read_all(mut reply: Reply, queue: &Id, token: LeaseToken, lease: Duration) -> Result<Self, StoreError> {
+        let (bytes, queue) = (reply.bytes(), queue.clone());
+        apart(bytes, move || Self::read(&mut reply, &queue, token, lease))
             .await
             .map_err(|Panicked| StoreError::Interrupted)?
     }
 
-    fn read(words: &mut Words, queue: &Id, token: LeaseToken, lease: Duration) -> Result<Self, StoreError> {
-        let now = words.number()?;
-        if words.left() == 0 {
+    fn read(reply: &mut Reply, queue: &Id, token: LeaseToken, lease: Duration) -> Result<Self, StoreError> {
+        let now = reply.number()?;
+        if reply.left() == 0 {
             return Ok(Self::default());
         }
-        let due = words.number()?;
+        let due = reply.number()?;
         let due_in = (due > 0).then(|| Duration::from_millis(u64::try_from(due - now).unwrap_or(0)));
-        let mut jobs = Vec::with_capacity(words.left() / 3);
-        while words.left() > 0 {
-            let id = JobId::of(queue, &words.text()?);
-            let attempt = u32::try_from(words.number()?).map_err(|_too_large| not_understood())?;
-            let text = words.text()?;
+        let mut jobs = Vec::with_capacity(reply.left() / 3);
+        while reply.left() > 0 {
+            let id = JobId::of(queue, &reply.text()?);
+            let attempt = u32::try_from(reply.number()?).map_err(|_too_large| not_understood())?;
+            let text = reply.text()?;
             let spec = Spec::read(&text)?;
             let lasts = if spec.timeout.is_zero() {
                 lease
@@ -83,7 +83,7 @@ impl Taken {
     }
 }
 
-/// What is wanted, how many bytes of it at most, under which token, and the name of the call.
+/// A lease call: the request, the maximum size of the records, the token, and the name of the call.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::jobs) struct Taking<'a> {
     pub request: &'a LeaseRequest,
@@ -92,7 +92,7 @@ pub(in crate::jobs) struct Taking<'a> {
     pub name: &'a str,
 }
 
-/// Leases what is ready. The request has been checked.
+/// Leases ready jobs. The request is valid.
 pub(in crate::jobs) async fn lease(target: Target<'_>, taking: Taking<'_>) -> Result<Taken, JobsError> {
     let Taking {
         request,
@@ -100,36 +100,36 @@ pub(in crate::jobs) async fn lease(target: Target<'_>, taking: Taking<'_>) -> Re
         token,
         name,
     } = taking;
-    let words = target
+    let reply = target
         .change(&LEASE, 5 + request.kinds.len(), 96, |call| {
             call.arg(token.as_str()).arg(request.count).arg(whole_ms(request.lease));
             call.arg(name).arg(bytes);
             kinds(call, request);
         })
         .await?;
-    Ok(Taken::read_all(words, target.queue, token, request.lease).await?)
+    Ok(Taken::read_all(reply, target.queue, token, request.lease).await?)
 }
 
-/// Ends leases, and leases what is ready if that is asked for and any of the ends holds. Both have been checked.
+/// Ends leases, and leases ready jobs if asked to and if any of the leases was held. Both arguments are valid.
 pub(in crate::jobs) async fn settle(
     target: Target<'_>,
     settlements: &[Settlement],
     next: Option<Taking<'_>>,
 ) -> Result<(Vec<SettleOutcome>, Taken), JobsError> {
     let (mut outcomes, mut rest) = (Vec::with_capacity(settlements.len()), settlements);
-    while let Some((piece, more)) = too_heavy(rest) {
+    while let Some((piece, more)) = split_heavy(rest) {
         outcomes.extend(settle_piece(target, piece, None, false).await?.0);
         rest = more;
     }
     let is_any_held = outcomes
         .iter()
         .any(|outcome| matches!(outcome, SettleOutcome::Settled(_)));
-    let (told, taken) = settle_piece(target, rest, next, is_any_held).await?;
-    outcomes.extend(told);
+    let (last, taken) = settle_piece(target, rest, next, is_any_held).await?;
+    outcomes.extend(last);
     Ok((outcomes, taken))
 }
 
-/// What a call has leased whose answer was lost, if it was the last one with its name and leased anything.
+/// Returns the jobs that a call whose answer was lost has leased, if it is the last call of its name.
 pub(in crate::jobs) async fn leased_by(
     target: Target<'_>,
     name: &str,
@@ -138,18 +138,18 @@ pub(in crate::jobs) async fn leased_by(
     let mut look = redis::cmd("HGET");
     look.arg(target.link.store().keys().queue_calls(target.queue)).arg(name);
     let noted: Option<String> = target.link.query(&look).await?;
-    let mut words = noted.as_deref().unwrap_or_default().split(' ');
-    if words.next() != Some(token.as_str()) {
+    let mut reply = noted.as_deref().unwrap_or_default().split(' ');
+    if reply.next() != Some(token.as_str()) {
         return Ok(Vec::new());
     }
-    Ok(words.map(|short| JobId::of(target.queue, short)).collect())
+    Ok(reply.map(|short| JobId::of(target.queue, short)).collect())
 }
 
-/// Parts settlements for which more whole jobs would be read, payloads and all, than one call may.
-fn too_heavy(settlements: &[Settlement]) -> Option<(&[Settlement], &[Settlement])> {
+/// Splits settlements that would read more than [`MAX_HEAVY`] specs. Returns `None` if they need no split.
+fn split_heavy(settlements: &[Settlement]) -> Option<(&[Settlement], &[Settlement])> {
     let is_heavy = |settlement: &Settlement| !matches!(settlement.end, End::Complete { .. });
     let mut heavy = settlements.iter().enumerate().filter(|(_, one)| is_heavy(one));
-    let (last, _) = heavy.nth(MOST_HEAVY)?;
+    let (last, _) = heavy.nth(MAX_HEAVY)?;
     Some(settlements.split_at(last))
 }
 
@@ -159,12 +159,15 @@ async fn settle_piece(
     next: Option<Taking<'_>>,
     is_any_held: bool,
 ) -> Result<(Vec<SettleOutcome>, Taken), JobsError> {
-    // Drawn once, so that a call that is made again says the same.
-    let ends: Vec<String> = settlements.iter().map(|settlement| word(&settlement.end)).collect();
+    // Encoded once, so that a repeated call draws the same jitter.
+    let ends: Vec<String> = settlements
+        .iter()
+        .map(|settlement| encode_end(&settlement.end))
+        .collect();
     let groups = groups(settlements, &ends);
     let bytes: usize = ends.iter().map(|end| 40 + end.len()).sum();
     let parts = 7 + next.map_or(0, |next| next.request.kinds.len()) + 2 * settlements.len() + 3 * groups.len();
-    let mut words = target
+    let mut reply = target
         .change(&SETTLE, parts, bytes, |call| {
             match next {
                 Some(Taking {
@@ -196,16 +199,16 @@ async fn settle_piece(
             }
         })
         .await?;
-    let outcomes = words.text()?.chars().map(outcome).collect::<Result<_, _>>()?;
+    let outcomes = reply.text()?.chars().map(outcome).collect::<Result<_, _>>()?;
     let taken = match next {
-        Some(next) => Taken::read_all(words, target.queue, next.token, next.request.lease).await?,
+        Some(next) => Taken::read_all(reply, target.queue, next.token, next.request.lease).await?,
         None => Taken::default(),
     };
     Ok((outcomes, taken))
 }
 
-/// Settlements in a row with the same token, that all are completions without a result or all are something else: most are all
-/// of one call's jobs, and so told in few words.
+/// Consecutive settlements with the same token, which are all completions without a result or all others. Most settlements are of jobs of
+/// one call, so groups keep the number of arguments small.
 struct Group {
     token: LeaseToken,
     is_plain: bool,
@@ -246,10 +249,10 @@ fn outcome(letter: char) -> Result<SettleOutcome, StoreError> {
     })
 }
 
-/// An end as `lua/settle.lua` has it.
-fn word(end: &End) -> String {
+/// Encodes an end as `lua/settle.lua` expects it.
+fn encode_end(end: &End) -> String {
     match end {
-        // Told by being in a group of such.
+        // The group says that it is a completion.
         End::Complete { result: None } => String::new(),
         End::Complete { result: Some(result) } => format!("c{}", on_one_line(result)),
         End::Release => "r".to_owned(),
@@ -262,7 +265,7 @@ fn word(end: &End) -> String {
                 Retry::Uncounted(delay) => format!("u{}", delay.as_millis()),
             };
             let error = &error[..error.floor_char_boundary(MAX_ERROR)];
-            // A text is always JSON, and has no line ends then.
+            // A string always serializes, without line ends.
             format!("f{retry} {}", serde_json::to_string(error).unwrap_or_default())
         }
         End::Then { kind, payload, delay } => {
@@ -283,7 +286,7 @@ mod tests {
     #[test]
     fn ends_are_written_as_the_script_reads_them() {
         let fail = |error: &str, retry| {
-            word(&End::Fail {
+            encode_end(&End::Fail {
                 error: error.to_owned(),
                 retry,
             })
@@ -299,6 +302,6 @@ mod tests {
             payload: None,
             delay: Duration::from_millis(5),
         };
-        assert_eq!(word(&then), "t5 next\n");
+        assert_eq!(encode_end(&then), "t5 next\n");
     }
 }

@@ -1,11 +1,11 @@
-//! The bodies of the interface, as they are sent and as the `OpenAPI` document shows them.
+//! The bodies of answers, as they are sent and as the `OpenAPI` document shows them.
 
 use super::super::commands::{Event, Events};
 use super::super::{
     AddOutcome, Added, Backoff, BackoffKind, Counts, Failure, Job, JobId, LeaseToken, Leased, SettleOutcome,
     Settlement, State, Times,
 };
-use super::words::{BackoffKindBody, SettleWord};
+use super::enums::{BackoffKindBody, SettleOutcomeBody};
 use crate::clock::whole_ms;
 use crate::http::Stamp;
 use serde::Serialize;
@@ -13,16 +13,16 @@ use serde_json::value::RawValue;
 use std::ops::Not;
 use utoipa::ToSchema;
 
-/// What became of the jobs, in their order.
+/// The outcomes of adding jobs, in the order of the request.
 #[derive(Serialize, ToSchema)]
 pub(super) struct AddedAnswer<'a> {
     jobs: Vec<AddedJob<'a>>,
 }
 
-/// What became of one.
+/// The outcome of adding a job.
 #[derive(Serialize, ToSchema)]
 pub(super) struct AddedJob<'a> {
-    /// The job that there is now: another one, if that has the unique key.
+    /// The job; the existing one if another job has the unique key.
     #[schema(value_type = String)]
     id: &'a JobId,
     outcome: AddOutcome,
@@ -37,13 +37,13 @@ impl<'a> AddedAnswer<'a> {
     }
 }
 
-/// Jobs that a worker has for a time.
+/// Leased jobs.
 #[derive(Serialize, ToSchema)]
 pub(super) struct LeasedAnswer<'a> {
     jobs: Vec<LeasedJob<'a>>,
 }
 
-/// A job that a worker has for a time.
+/// A leased job.
 #[derive(Serialize, ToSchema)]
 pub(super) struct LeasedJob<'a> {
     #[schema(value_type = String)]
@@ -53,13 +53,13 @@ pub(super) struct LeasedJob<'a> {
     #[schema(value_type = serde_json::Value)]
     payload: &'a RawValue,
     priority: u16,
-    /// Which attempt this is; the first is 1.
+    /// The number of the attempt; the first is 1.
     attempt: u32,
     max_attempts: u32,
-    /// How long this one may take.
+    /// The time limit of the attempt.
     #[serde(skip_serializing_if = "Option::is_none")]
     timeout_ms: Option<u64>,
-    /// What to settle it with.
+    /// The token to settle the lease with.
     #[schema(value_type = String)]
     token: LeaseToken,
     /// By Redis's clock: RFC 3339 with milliseconds, UTC.
@@ -91,11 +91,11 @@ impl<'a> LeasedJob<'a> {
     }
 }
 
-/// The job after the end of its lease, and what its worker has next.
+/// The state of a job after the end of its lease, and the next jobs.
 #[derive(Serialize, ToSchema)]
 pub(super) struct EndedAnswer<'a> {
     pub state: State,
-    /// The next jobs, if they were asked for.
+    /// The next jobs, if the call asked for them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jobs: Option<Vec<LeasedJob<'a>>>,
 }
@@ -109,24 +109,25 @@ impl<'a> EndedAnswer<'a> {
     }
 }
 
-/// What the settlements came to, in their order, and what the worker has next.
+/// The outcomes of settlements, in the order of the request, and the next jobs.
 #[derive(Serialize, ToSchema)]
 pub(super) struct SettledAnswer<'a> {
     outcomes: Vec<SettledJob<'a>>,
-    /// The next jobs, if they were asked for.
+    /// The next jobs, if the call asked for them.
     #[serde(skip_serializing_if = "Option::is_none")]
     jobs: Option<Vec<LeasedJob<'a>>>,
 }
 
-/// What one settlement came to.
+/// The outcome of a settlement.
 #[derive(Serialize, ToSchema)]
 pub(super) struct SettledJob<'a> {
     #[schema(value_type = String)]
     id: &'a JobId,
-    /// `settled`, now or since before; `not_yours`: the lease is another's or is over; `unknown`: no such job, or none any more.
-    #[schema(value_type = SettleWord)]
+    /// `settled`, by this call or an earlier one; `not_yours`: the lease has expired or belongs to another worker; `unknown`: the job does
+    /// not exist, or is deleted.
+    #[schema(value_type = SettleOutcomeBody)]
     outcome: &'static str,
-    /// Where the job is.
+    /// The state of the job.
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<State>,
 }
@@ -160,7 +161,7 @@ pub(super) struct ExtendedAnswer {
     pub lease_expires_at: Stamp,
 }
 
-/// A job as it is. Times are Redis's, RFC 3339 with milliseconds, UTC.
+/// A job. Times are Redis's, RFC 3339 with milliseconds, UTC.
 #[derive(Serialize, ToSchema)]
 pub(super) struct JobAnswer<'a> {
     #[schema(value_type = String)]
@@ -169,12 +170,12 @@ pub(super) struct JobAnswer<'a> {
     #[serde(rename = "type")]
     kind: &'a str,
     state: State,
-    /// Not in lists.
+    /// Absent in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<serde_json::Value>)]
     payload: Option<&'a RawValue>,
     priority: u16,
-    /// How often it was tried, an attempt under way included.
+    /// The number of attempts, including one in progress.
     attempts: u32,
     max_attempts: u32,
     backoff: BackoffAnswer,
@@ -185,45 +186,45 @@ pub(super) struct JobAnswer<'a> {
     keep_result_s: u64,
     #[schema(value_type = String, format = DateTime)]
     created_at: Stamp,
-    /// When it was or is to run first.
+    /// When the job is first due.
     #[schema(value_type = String, format = DateTime)]
     run_at: Stamp,
-    /// When it was last leased.
+    /// When the job was last leased.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     leased_at: Option<Stamp>,
-    /// When its lease ends.
+    /// When the lease expires.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     lease_expires_at: Option<Stamp>,
-    /// When it is due, while it is delayed.
+    /// When the job is due, while it is delayed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     due_at: Option<Stamp>,
-    /// When it was done, died or was cancelled.
+    /// When the job was completed, died or was cancelled.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     ended_at: Option<Stamp>,
-    /// Until when it is remembered.
+    /// When the job will be deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     kept_until: Option<Stamp>,
-    /// What its worker last said of how far it is.
+    /// The last progress that its worker reported.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<serde_json::Value>)]
     progress: Option<&'a RawValue>,
-    /// What came of it.
+    /// The result.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<serde_json::Value>)]
     result: Option<&'a RawValue>,
-    /// Its last five failures, the latest last.
+    /// The last five failures, the latest last.
     errors: Vec<FailureAnswer<'a>>,
 }
 
-/// How long a job waits after a failure.
+/// The backoff of a job after a failure.
 #[derive(Serialize, ToSchema)]
 pub(super) struct BackoffAnswer {
-    /// How waits grow.
+    /// How the delays grow.
     #[schema(value_type = BackoffKindBody)]
     kind: &'static str,
     base_ms: u64,
@@ -231,7 +232,7 @@ pub(super) struct BackoffAnswer {
     jitter: f64,
 }
 
-/// An attempt that failed.
+/// A failed attempt.
 #[derive(Serialize, ToSchema)]
 pub(super) struct FailureAnswer<'a> {
     attempt: u32,
@@ -293,43 +294,43 @@ impl<'a> From<&'a Job> for JobAnswer<'a> {
 #[derive(Serialize, ToSchema)]
 pub(super) struct JobsAnswer<'a> {
     pub jobs: Vec<JobAnswer<'a>>,
-    /// Where to go on; none at the end.
+    /// The `cursor` of the next page; `null` on the last.
     pub next: Option<String>,
 }
 
-/// Which job it was.
+/// The cancelled job.
 #[derive(Serialize, ToSchema)]
 pub(super) struct CancelledAnswer {
     #[schema(value_type = String)]
     pub id: JobId,
 }
 
-/// How many jobs it was.
+/// The number of jobs that a call changed.
 #[derive(Serialize, ToSchema)]
 pub(super) struct MovedAnswer {
-    /// How many were.
+    /// The number of jobs that were changed.
     pub jobs: u64,
-    /// How many are left in the state that they were in.
+    /// The number of jobs that are left in the state.
     pub left: u64,
 }
 
-/// How a queue is.
+/// The statistics of a queue.
 #[derive(Serialize, ToSchema)]
 pub(super) struct QueueAnswer<'a> {
     queue: &'a str,
     paused: bool,
     counts: CountsAnswer,
-    /// For how long the job waits that is ready for longest, of the first sixteen in line of each type and priority.
+    /// The waiting time of the ready job that has waited longest, of the first sixteen in line of each type and priority.
     #[serde(skip_serializing_if = "Option::is_none")]
     oldest_ready_ms: Option<i64>,
     /// Jobs completed in the last whole minute.
     completed_last_minute: u64,
     /// Jobs completed in the last 59 whole minutes.
     completed_last_hour: u64,
-    /// From ready to leased, of the last ten to twenty minutes.
+    /// The time from ready to leased, in the last ten to twenty minutes.
     #[serde(skip_serializing_if = "Option::is_none")]
     wait_ms: Option<TimesAnswer>,
-    /// From leased to completed, of the last ten to twenty minutes.
+    /// The time from leased to completed, in the last ten to twenty minutes.
     #[serde(skip_serializing_if = "Option::is_none")]
     run_ms: Option<TimesAnswer>,
     totals: TotalsAnswer,
@@ -346,7 +347,7 @@ pub(super) struct CountsAnswer {
     cancelled: u64,
 }
 
-/// Since the queue was made. `added` and `revived` are as many as are ready, delayed and leased, and were `completed`, `died`,
+/// Counters since the queue was created. `added + revived` is the number of jobs that are ready, delayed or leased, plus `completed`, `died`,
 /// `cancelled` and `replaced`.
 #[derive(Serialize, ToSchema)]
 pub(super) struct TotalsAnswer {
@@ -358,13 +359,13 @@ pub(super) struct TotalsAnswer {
     replaced: u64,
     /// Attempts that failed.
     failed: u64,
-    /// Leases that ran out.
+    /// Leases that expired.
     lost: u64,
-    /// Firings of schedules that were left out because their last jobs waited still.
+    /// Firings of schedules that were skipped because their last jobs were still waiting.
     skipped: u64,
 }
 
-/// What so many of a hundred do not exceed, up to 41 % too much.
+/// Percentiles, up to 41 % too high.
 #[derive(Serialize, ToSchema)]
 pub(super) struct TimesAnswer {
     p50: f64,
@@ -420,23 +421,23 @@ impl<'a> QueueAnswer<'a> {
 #[derive(Serialize, ToSchema)]
 pub(super) struct QueuesAnswer<'a> {
     pub queues: Vec<QueueAnswer<'a>>,
-    /// Where to go on; none at the end.
+    /// The `cursor` of the next page; `null` on the last.
     pub next: Option<&'a str>,
 }
 
-/// What happened in a queue.
+/// Events of a queue.
 #[derive(Serialize, ToSchema)]
 pub(super) struct EventsAnswer<'a> {
     events: Vec<EventAnswer<'a>>,
-    /// `true` where `after` is not kept any more: events between it and these may be missing. Not there otherwise.
+    /// `true` if `after` is no longer kept: events between it and these may be missing. Absent otherwise.
     #[serde(skip_serializing_if = "Not::not")]
     #[schema(required = false)]
     gap: bool,
-    /// What to ask for as `after` next.
+    /// The `after` of the next page.
     next: &'a str,
 }
 
-/// Something that happened.
+/// An event.
 #[derive(Serialize, ToSchema)]
 #[schema(as = JobEvent)]
 pub(super) struct EventAnswer<'a> {
@@ -444,7 +445,7 @@ pub(super) struct EventAnswer<'a> {
     /// `added`, `replaced`, `debounced`, `ready`, `leased`, `progress`, `completed`, `failed`, `continued`, `released`, `lost`,
     /// `dead`, `cancelled`, `revived`, `cleared`.
     event: &'a str,
-    /// To which jobs.
+    /// The jobs that it happened to.
     #[schema(value_type = Vec<String>)]
     jobs: &'a [JobId],
 }

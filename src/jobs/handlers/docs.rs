@@ -3,63 +3,62 @@
 #![expect(clippy::unreadable_literal, reason = "the schema derive reads no separators")]
 
 use super::super::schedules::Missed;
-use super::words::{BackoffKindBody, EndVerb, JobIdBody, LeaseTokenBody, RetryBody, UniqueModeBody};
+use super::enums::{BackoffKindBody, EndVerb, JobIdBody, LeaseTokenBody, RetryBody, UniqueModeBody};
 use crate::http::TimeBody;
 use crate::ids::{ExternalId, Id};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-/// A job to be put in.
+/// A job to add.
 #[expect(dead_code, reason = "read by the schema derive only")]
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(examples(json!({"type": "send-email", "unique_key": "welcome-ada", "unique_mode": "debounce", "max_wait_ms": 60000})), example = json!({"type": "send-email", "payload": {"to": "ada@example.org"}, "priority": 5, "delay_ms": 1000}))]
 pub(super) struct NewJobBody {
-    /// What it is: 1 to 128 characters of `A-Z a-z 0-9 . _ : @ -`. A queue has up to 64 types.
+    /// The type of the job: 1 to 128 characters of `A-Z a-z 0-9 . _ : @ -`. A queue has up to 64 types.
     r#type: Id,
-    /// What it is about; any JSON, up to 64 KiB if `JOBS_MAX_PAYLOAD` does not say otherwise.
+    /// Any JSON, up to `JOBS_MAX_PAYLOAD` bytes (64 KiB by default).
     payload: Option<Value>,
-    /// 0 to 1,000; higher ones first, equal ones first come first served. 0 if not given.
+    /// 0 to 1,000; higher priorities run first, equal ones in the order of adding.
     #[schema(minimum = 0, maximum = 1000, default = 0)]
     priority: Option<u16>,
-    /// After how long it is to run first, up to a year.
+    /// The delay before the job is due, up to a year.
     #[schema(minimum = 0, maximum = 31622400000.0, default = 0)]
     delay_ms: Option<u64>,
-    /// When it is to run first, instead: RFC 3339, or milliseconds since 1970. At once if that is over.
+    /// When the job is due, instead of `delay_ms`: RFC 3339, or Unix milliseconds. A past time means now.
     run_at: Option<TimeBody>,
-    /// How often it is tried, 1 to 100; 5 if not given.
+    /// Maximum number of attempts, 1 to 100.
     #[schema(minimum = 1, maximum = 100, default = 5)]
     max_attempts: Option<u32>,
     backoff: Option<BackoffBody>,
-    /// How long one attempt may take, up to a day: no lease of it lasts longer. No limit if 0 or not given.
+    /// The time limit of an attempt, up to a day: no lease lasts longer. 0 for no limit.
     #[schema(minimum = 0, maximum = 86400000, default = 0)]
     timeout_ms: Option<u64>,
-    /// A key that no two jobs of the queue have at once; any text of 1 to 256 bytes.
+    /// A key that at most one job of the queue has at a time; any text of 1 to 256 bytes.
     unique_key: Option<ExternalId>,
-    /// What happens if another job has the key: `refuse` (the default) names that instead; `replace` withdraws it if it still
-    /// waits; `debounce` lets it become as this one and wait anew, under its own id, if it still waits. One that runs may end, and
-    /// is cancelled where it would run again.
+    /// What happens if another job has the key. `refuse` (the default): the answer names that job. `replace`: that job is deleted if it
+    /// still waits. `debounce`: that job is updated to this one and waits anew, under its own id, if it still waits. With the latter two, a
+    /// job that is leased may end, and is cancelled if it would run again.
     unique_mode: Option<UniqueModeBody>,
-    /// For how long from now on the job keeps the key, whether it is done or not; until it is done if not given. A job that is dead or
-    /// cancelled keeps no key.
+    /// How long the job keeps the key from now on, even if it is done; by default until it is done. A dead or cancelled job keeps no key.
     #[schema(minimum = 1, maximum = 31622400000.0)]
     unique_for_ms: Option<u64>,
-    /// With `unique_mode` `debounce`: the longest time for which calls with the key postpone the job, from the first call on; no limit
-    /// if not given.
+    /// With `unique_mode` `debounce`: the maximum time for which calls with the key postpone the job, from the first call on. No limit by
+    /// default.
     #[schema(minimum = 1, maximum = 31622400000.0)]
     max_wait_ms: Option<u64>,
-    /// For how long it is remembered when it is done; an hour if not given, 0 for not at all.
+    /// The retention of the job after it is done; 0 deletes it at once.
     #[schema(minimum = 0, maximum = 31622400, default = 3600)]
     keep_result_s: Option<u64>,
 }
 
-/// Jobs to be put in.
+/// Jobs to add.
 #[expect(dead_code, reason = "read by the schema derive only")]
 #[derive(ToSchema)]
 #[schema(value_type = Vec<NewJobBody>, min_items = 1, max_items = 1000)]
 pub(super) struct NewJobList(Vec<NewJobBody>);
 
-/// What is put in: one job, or 1 to 1,000 of them.
+/// One job, or an array of 1 to 1,000 jobs.
 #[expect(dead_code, reason = "read by the schema derive only")]
 #[derive(ToSchema)]
 #[serde(untagged)]
@@ -68,90 +67,90 @@ pub(super) enum NewJobsBody {
     Many(#[schema(inline)] NewJobList),
 }
 
-/// How long a job waits after a failure. What is not given is as usual for the type among the service's own jobs; otherwise as said
-/// here.
+/// The backoff of a job after a failure. Members that are absent have the defaults of the job's type in the service's own queue; in
+/// other queues, the defaults below.
 #[expect(dead_code, reason = "read by the schema derive only")]
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"kind": "exponential", "base_ms": 1000, "max_ms": 60000, "jitter": 0.2}))]
 pub(super) struct BackoffBody {
-    /// `exponential` (the default): each wait is twice as long as the one before; `fixed`.
+    /// `exponential` (the default): each delay is twice the previous one; `fixed`: all delays are equal.
     kind: Option<BackoffKindBody>,
-    /// The first wait; 1,000 if not given.
+    /// The first delay.
     #[schema(minimum = 0, maximum = 31622400000.0, default = 1000)]
     base_ms: Option<u64>,
-    /// The longest; ten minutes if not given, and never less than a first wait that is.
+    /// The maximum delay; at least `base_ms`.
     #[schema(minimum = 0, maximum = 31622400000.0, default = 600000)]
     max_ms: Option<u64>,
-    /// The part of a wait, 0 to 1, of which a random share is left out; 0.2 if not given.
+    /// The part of a delay, 0 to 1, of which a random share is subtracted.
     #[schema(minimum = 0, maximum = 1, default = 0.2)]
     jitter: Option<f64>,
 }
 
-/// What a worker asks for.
+/// A request for jobs.
 #[expect(dead_code, reason = "read by the schema derive only")]
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"count": 10, "lease_ms": 30000, "wait_ms": 20000}))]
 pub(super) struct LeaseBody {
-    /// At most so many jobs, 1 to 1,000; 1 if not given.
+    /// Maximum number of jobs, 1 to 1,000.
     #[schema(minimum = 1, maximum = 1000, default = 1)]
     count: Option<u32>,
-    /// For how long, 100 to 3,600,000 ms; 30,000 if not given.
+    /// The duration of the leases, 100 to 3,600,000 ms.
     #[schema(minimum = 100, maximum = 3600000, default = 30000)]
     lease_ms: Option<u32>,
-    /// How long to wait if there are none, up to 60,000 ms; not at all if not given.
+    /// Maximum time to wait for a job if there is none, up to 60,000 ms.
     #[schema(minimum = 0, maximum = 60000, default = 0)]
     wait_ms: Option<u32>,
-    /// Only jobs of these types, up to 64; of all if not given.
+    /// The types of jobs to lease, up to 64; all types by default.
     #[schema(max_items = 64)]
     types: Option<Vec<Id>>,
 }
 
-/// A job that is done.
+/// A completion.
 #[expect(dead_code, reason = "read by the schema derive only")]
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"token": "pX3v0sQ8kL2mN7rT", "result": {"sent": true}}))]
 pub(super) struct CompleteBody {
-    /// As it was leased with.
+    /// The token of the lease.
     token: LeaseTokenBody,
-    /// What came of it; any JSON, up to 64 KiB if `JOBS_MAX_PAYLOAD` does not say otherwise.
+    /// Any JSON, up to `JOBS_MAX_PAYLOAD` bytes (64 KiB by default).
     result: Option<Value>,
-    /// It goes on, instead, under the same id.
+    /// Continues the job under the same id, instead of completing it.
     then: Option<ThenBody>,
-    /// What the worker wants next, in the same step.
+    /// Leases the next jobs in the same step.
     lease_next: Option<LeaseBody>,
 }
 
-/// How a job goes on.
+/// How a job continues.
 #[expect(dead_code, reason = "read by the schema derive only")]
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"delay_ms": 60000}))]
 pub(super) struct ThenBody {
-    /// After how long, up to a year.
+    /// The delay, up to a year.
     #[schema(minimum = 0, maximum = 31622400000.0)]
     delay_ms: u64,
-    /// Of what type it is then; as it was if not given. Among the service's own jobs it goes with a payload.
+    /// The new type; unchanged by default. In the service's own queue, required with a payload.
     r#type: Option<Id>,
-    /// What it is about then; as it was if not given.
+    /// The new payload; unchanged by default.
     payload: Option<Value>,
 }
 
-/// A job that could not be done.
+/// A failure.
 #[expect(dead_code, reason = "read by the schema derive only")]
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"token": "pX3v0sQ8kL2mN7rT", "error": "connection refused"}))]
 pub(super) struct FailBody {
-    /// As it was leased with.
+    /// The token of the lease.
     token: LeaseTokenBody,
-    /// Why; the first 1,000 bytes are remembered.
+    /// The reason; the first 1,000 bytes are kept.
     error: String,
-    /// `true` (the default): as its backoff has it; `false`: it is dead at once; a number: after so many ms.
+    /// `true` (the default): the job is retried after its backoff; `false`: it is dead; a number: it is retried after that many ms.
     retry: Option<RetryBody>,
-    /// What the worker wants next, in the same step.
+    /// Leases the next jobs in the same step.
     lease_next: Option<LeaseBody>,
 }
 
@@ -164,10 +163,10 @@ pub(super) struct FailBody {
     examples(json!({"jobs": [{"id": "emails.pX3v0sQ8kL2mN", "token": "pX3v0sQ8kL2mN7rT", "end": "fail", "error": "refused", "retry": true}]})),
 )]
 pub(super) struct SettleBody {
-    /// Up to 1,000, each of another job.
+    /// Up to 1,000 ends, each of a different job.
     #[schema(max_items = 1000)]
     jobs: Vec<EndBody>,
-    /// What the worker wants next, in the same step.
+    /// Leases the next jobs in the same step.
     lease_next: Option<LeaseBody>,
 }
 
@@ -181,10 +180,10 @@ pub(super) struct SettleBody {
 )]
 pub(super) struct EndBody {
     id: JobIdBody,
-    /// As it was leased with.
+    /// The token of the lease.
     token: LeaseTokenBody,
-    /// `complete`, with `result` or `then`; `fail`, with `error` and `retry`; `release` for one that was not begun: the
-    /// attempt does not count.
+    /// `complete`, with `result` or `then`; `fail`, with `error` and `retry`; `release` for a job that was not started: the attempt does
+    /// not count.
     end: EndVerb,
     result: Option<Value>,
     then: Option<ThenBody>,
@@ -192,63 +191,63 @@ pub(super) struct EndBody {
     retry: Option<RetryBody>,
 }
 
-/// For how long a lease is to last.
+/// An extension of a lease.
 #[expect(dead_code, reason = "read by the schema derive only")]
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = LeaseExtension, example = json!({"token": "pX3v0sQ8kL2mN7rT", "lease_ms": 30000}))]
 pub(super) struct ExtendBody {
-    /// As it was leased with.
+    /// The token of the lease.
     token: LeaseTokenBody,
-    /// From now on, 100 to 3,600,000 ms.
+    /// The duration from now on, 100 to 3,600,000 ms.
     #[schema(minimum = 100, maximum = 3600000)]
     lease_ms: u32,
 }
 
-/// How far a job is.
+/// The progress of a job.
 #[expect(dead_code, reason = "read by the schema derive only")]
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"token": "pX3v0sQ8kL2mN7rT", "progress": {"percent": 40}}))]
 pub(super) struct ProgressBody {
-    /// As it was leased with.
+    /// The token of the lease.
     token: LeaseTokenBody,
     /// Any JSON, up to 4 KiB.
     progress: Value,
 }
 
-/// How many jobs are to be put back.
+/// A limit for moving dead jobs back to their queue.
 #[expect(dead_code, reason = "read by the schema derive only")]
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"limit": 100}))]
 pub(super) struct RedriveBody {
-    /// 1 to 1,000; 1,000 if not given.
+    /// Maximum number of jobs, 1 to 1,000.
     #[schema(minimum = 1, maximum = 1000, default = 1000)]
     limit: Option<u32>,
 }
 
-/// A schedule to be set: either `cron` or `every_ms`.
+/// A schedule to set, with either `cron` or `every_ms`.
 #[expect(dead_code, reason = "read by the schema derive only")]
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(examples(json!({"every_ms": 60000, "job": {"type": "report", "unique_key": "report", "unique_mode": "debounce", "max_wait_ms": 60000}})), example = json!({"cron": "0 8 * * 1-5", "time_zone": "Europe/Berlin", "job": {"type": "report", "payload": {}}}))]
 pub(super) struct ScheduleBody {
-    /// Five fields (minute, hour, day of month, month, day of week), or six with seconds in front. When the clocks change, fixed times
-    /// (no `*` in minutes, hours and seconds) fire once a day, a skipped one right after the gap; others follow the clock on the wall.
+    /// Five fields (minute, hour, day of month, month, day of week), or six with seconds first. At a daylight-saving change, fixed times
+    /// (no `*` in minutes, hours and seconds) fire once a day, a skipped one right after the gap; others follow local time.
     #[schema(max_length = 256, format = "cron")]
     cron: Option<String>,
-    /// A name of the IANA database; UTC if not given.
+    /// A time zone of the IANA database.
     #[schema(max_length = 64, format = "time-zone", default = "UTC")]
     time_zone: Option<String>,
-    /// An interval, a second to a year, counted from when it was set first.
+    /// An interval, a second to a year, counted from when the schedule was first set.
     #[schema(minimum = 1000, maximum = 31622400000.0)]
     every_ms: Option<i64>,
-    /// What becomes of a firing that was due while no instance was there: `run_once` (the default) makes up for it, however many
-    /// there were, `skip` does not.
+    /// What happens to firings that were due while no instance ran: `run_once` (the default) fires once for all of them, `skip` does not
+    /// fire.
     #[schema(default = "run_once")]
     missed: Option<Missed>,
-    /// Whether it fires while its last job waits still, ready or delayed; `false` if not given: that firing is left out and counted in
+    /// Whether the schedule fires while its last job is still ready or delayed. If `false`, such a firing is skipped and counted in
     /// `totals.skipped` of the queue.
     #[schema(default = false)]
     overlap: Option<bool>,

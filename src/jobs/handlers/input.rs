@@ -1,5 +1,4 @@
-//! Bodies, from clients' words to the model. What is acceptable in range and size, the slice itself looks at; here is what JSON
-//! can get wrong.
+//! Parses the bodies of requests into the model. This checks the structure of the JSON; `check` checks ranges and sizes for all callers.
 
 use super::super::check::{
     ATTEMPTS, COUNT, KEEP_S, LEASE_MS, MAX_BATCH, MAX_TYPES, PRIORITY, TIMEOUT_MS, WAIT_MS, YEAR_MS,
@@ -21,17 +20,17 @@ use std::time::Duration;
 struct Faults(Vec<FieldError>);
 
 impl Faults {
-    /// Returns whether the rest need not be checked.
+    /// Returns whether there are so many faults that the rest need not be checked.
     const fn are_many(&self) -> bool {
         self.0.len() >= MAX_FAULTS
     }
 
-    /// Notes what was wrong.
+    /// Takes the value, or adds the fault.
     fn note<T>(&mut self, read: Result<T, FieldError>) -> Option<T> {
         read.map_err(|error| self.0.push(error)).ok()
     }
 
-    /// Reads the rest of an object.
+    /// Reads the remaining members of an object.
     fn rest<T>(&mut self, object: RawObject<'_>, read: impl FnOnce(&mut Fields) -> T) -> Option<T> {
         let mut fields = self.note(object.into_fields())?;
         let made = read(&mut fields);
@@ -49,17 +48,17 @@ impl Faults {
     }
 }
 
-/// The ranges have no negative numbers.
+/// Converts milliseconds from a range without negative numbers.
 fn ms(number: i64) -> Duration {
     Duration::from_millis(number.unsigned_abs())
 }
 
-/// One job or an array of them, and whether it was an array.
-pub(super) fn new_jobs(body: &[u8], usual: &dyn Fn(NewJob) -> NewJob) -> Result<(Vec<NewJob>, bool), Problem> {
+/// Parses one job or an array of jobs. Returns the jobs, and whether the body is an array.
+pub(super) fn new_jobs(body: &[u8], apply_defaults: &dyn Fn(NewJob) -> NewJob) -> Result<(Vec<NewJob>, bool), Problem> {
     let body = raw(body)?;
     let mut faults = Faults::default();
     let Some(all) = elements(body) else {
-        let job = new_job(&mut faults, body, "", usual);
+        let job = new_job(&mut faults, body, "", apply_defaults);
         return Ok((vec![faults.finish(job)?], false));
     };
     if !(1..=MAX_BATCH).contains(&all.len()) {
@@ -68,7 +67,7 @@ pub(super) fn new_jobs(body: &[u8], usual: &dyn Fn(NewJob) -> NewJob) -> Result<
     }
     let mut jobs = Vec::with_capacity(all.len());
     for (index, element) in all.into_iter().enumerate() {
-        jobs.extend(new_job(&mut faults, element, &index.to_string(), usual));
+        jobs.extend(new_job(&mut faults, element, &index.to_string(), apply_defaults));
         if faults.are_many() {
             break;
         }
@@ -76,12 +75,12 @@ pub(super) fn new_jobs(body: &[u8], usual: &dyn Fn(NewJob) -> NewJob) -> Result<
     Ok((faults.finish(Some(jobs))?, true))
 }
 
-/// A schedule with its job.
-pub(super) fn schedule(body: &[u8], usual: &dyn Fn(NewJob) -> NewJob) -> Result<NewSchedule, Problem> {
+/// Parses a schedule with its job.
+pub(super) fn schedule(body: &[u8], apply_defaults: &dyn Fn(NewJob) -> NewJob) -> Result<NewSchedule, Problem> {
     let mut faults = Faults::default();
     let mut object = RawObject::read(raw(body)?, "").map_err(|error| Problem::unacceptable(vec![error]))?;
     let job = if let Some(value) = object.take("job") {
-        new_job(&mut faults, value, "job", usual)
+        new_job(&mut faults, value, "job", apply_defaults)
     } else {
         faults.0.push(FieldError::new("job", "is missing"));
         None
@@ -118,23 +117,28 @@ pub(super) fn schedule(body: &[u8], usual: &dyn Fn(NewJob) -> NewJob) -> Result<
     faults.finish(made)
 }
 
-/// What is read of a job besides its payload.
-fn new_job(faults: &mut Faults, value: &RawValue, path: &str, usual: &dyn Fn(NewJob) -> NewJob) -> Option<NewJob> {
+/// Parses a job.
+fn new_job(
+    faults: &mut Faults,
+    value: &RawValue,
+    path: &str,
+    apply_defaults: &dyn Fn(NewJob) -> NewJob,
+) -> Option<NewJob> {
     let mut object = faults.note(RawObject::read(value, path))?;
     let payload = object.take("payload").unwrap_or(RawValue::NULL).to_owned();
     let backoff = object.take("backoff");
     let place = object.path_of("backoff");
-    // A fault is noted, and the other members are looked at as well.
+    // The other members are checked even if this one has a fault.
     let backoff = backoff.and_then(|value| {
         let object = faults.note(RawObject::read(value, &place))?;
-        faults.rest(object, SaidBackoff::read)
+        faults.rest(object, BackoffMembers::read)
     });
     faults.rest(object, |fields| {
         // The other members are checked even without a type.
         let kind = fields.required("type", Fields::id);
-        let mut job = usual(NewJob::new(kind.as_deref().unwrap_or_default(), payload));
-        if let Some(said) = backoff {
-            job.backoff = said.over(job.backoff);
+        let mut job = apply_defaults(NewJob::new(kind.as_deref().unwrap_or_default(), payload));
+        if let Some(members) = backoff {
+            job.backoff = members.or(job.backoff);
         }
         if let Some(priority) = fields.integer("priority", PRIORITY) {
             job.priority = u16::try_from(priority).unwrap_or(0);
@@ -162,15 +166,15 @@ fn new_job(faults: &mut Faults, value: &RawValue, path: &str, usual: &dyn Fn(New
     })?
 }
 
-/// What a sender says of a backoff.
-struct SaidBackoff {
+/// The members of a backoff in a body.
+struct BackoffMembers {
     kind: Option<BackoffKind>,
     base: Option<Duration>,
     max: Option<Duration>,
     jitter: Option<f64>,
 }
 
-impl SaidBackoff {
+impl BackoffMembers {
     fn read(fields: &mut Fields) -> Self {
         let kind = fields.text("kind", 16).and_then(|kind| match kind.as_str() {
             "exponential" => Some(BackoffKind::Exponential),
@@ -188,14 +192,14 @@ impl SaidBackoff {
         }
     }
 
-    /// What is usual where nothing was said. The longest wait is not shorter than a first one that was.
-    fn over(self, usual: Backoff) -> Backoff {
-        let base = self.base.unwrap_or(usual.base);
+    /// Returns the backoff with defaults for absent members. The default of the maximum is at least the given base.
+    fn or(self, defaults: Backoff) -> Backoff {
+        let base = self.base.unwrap_or(defaults.base);
         Backoff {
-            kind: self.kind.unwrap_or(usual.kind),
+            kind: self.kind.unwrap_or(defaults.kind),
             base,
-            max: self.max.unwrap_or(usual.max.max(base)),
-            jitter: self.jitter.unwrap_or(usual.jitter),
+            max: self.max.unwrap_or(defaults.max.max(base)),
+            jitter: self.jitter.unwrap_or(defaults.jitter),
         }
     }
 }
@@ -206,7 +210,7 @@ fn read_unique(fields: &mut Fields) -> Option<Unique> {
     let keep = fields.integer("unique_for_ms", 1..=*YEAR_MS.end()).map(ms);
     let max_wait = fields.integer("max_wait_ms", 1..=*YEAR_MS.end()).map(ms);
     if key.is_none() {
-        // Without it they would mean nothing, to somebody who relies on them.
+        // They have no effect without the key, and the client relies on them.
         for (name, is_there) in [
             ("unique_mode", mode.is_some()),
             ("unique_for_ms", keep.is_some()),
@@ -262,19 +266,19 @@ impl FromBody for Redrive {
 }
 
 fn read_lease(fields: &mut Fields) -> LeaseRequest {
-    let usual = LeaseRequest::of(1);
+    let defaults = LeaseRequest::of(1);
     let types = fields.ids("types", MAX_TYPES).unwrap_or_default();
     LeaseRequest {
         count: fields
             .integer("count", COUNT)
             .map_or(1, |count| usize::try_from(count).unwrap_or(1)),
-        lease: fields.integer("lease_ms", LEASE_MS).map_or(usual.lease, ms),
-        wait: fields.integer("wait_ms", WAIT_MS).map_or(usual.wait, ms),
+        lease: fields.integer("lease_ms", LEASE_MS).map_or(defaults.lease, ms),
+        wait: fields.integer("wait_ms", WAIT_MS).map_or(defaults.wait, ms),
         kinds: types.iter().map(|kind| kind.as_str().into()).collect(),
     }
 }
 
-/// How a lease ends, by the call.
+/// How a lease ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verb {
     Complete,
@@ -282,7 +286,7 @@ pub(super) enum Verb {
     Release,
 }
 
-/// The end of the lease that the path names, and what its worker wants next.
+/// Parses the end of the lease of the job in the path, and the request for the next jobs.
 pub(super) fn end(body: &[u8], verb: Verb) -> Result<(LeaseToken, End, Option<LeaseRequest>), Problem> {
     let mut faults = Faults::default();
     let body = raw(body)?;
@@ -295,7 +299,7 @@ pub(super) fn end(body: &[u8], verb: Verb) -> Result<(LeaseToken, End, Option<Le
     faults.finish(read)
 }
 
-/// The ends of many leases, and what their worker wants next.
+/// Parses the ends of many leases, and the request for the next jobs.
 pub(super) fn ends(body: &[u8]) -> Result<(Vec<Settlement>, Option<LeaseRequest>), Problem> {
     let mut faults = Faults::default();
     let body = raw(body)?;
@@ -325,7 +329,7 @@ pub(super) fn ends(body: &[u8]) -> Result<(Vec<Settlement>, Option<LeaseRequest>
     faults.finish(read)
 }
 
-/// What is wanted next, if anything is.
+/// Parses the request for the next jobs, if there is one.
 fn read_next(faults: &mut Faults, object: &mut RawObject<'_>) -> Option<LeaseRequest> {
     let next = object.take("lease_next")?;
     let next = faults.note(RawObject::read(next, "lease_next"))?;
@@ -334,7 +338,7 @@ fn read_next(faults: &mut Faults, object: &mut RawObject<'_>) -> Option<LeaseReq
 
 type ReadEnd = (Option<JobId>, (LeaseToken, End));
 
-/// One end; without a verb that and the id stand in the object.
+/// Parses one end. If `verb` is absent, the object has it and the id.
 fn read_end(faults: &mut Faults, mut object: RawObject<'_>, verb: Option<Verb>) -> Option<ReadEnd> {
     let result = object.take("result").map(ToOwned::to_owned);
     let (then, place) = (object.take("then"), object.path_of("then"));
@@ -396,7 +400,7 @@ fn read_verb(fields: &mut Fields) -> Option<Verb> {
     }
 }
 
-/// True as the job's policy has it, false not again, a number after so many ms.
+/// Parses `retry`: true for the backoff of the job, false for never, a number for a delay in ms.
 fn read_retry(fields: &mut Fields) -> Retry {
     match fields.value("retry") {
         None | Some(Value::Null | Value::Bool(true)) => Retry::Policy,
@@ -447,7 +451,7 @@ fn token(fields: &mut Fields) -> Option<LeaseToken> {
     let text = fields.required("token", |fields, name| fields.text(name, usize::MAX))?;
     let token = LeaseToken::parse(&text);
     if token.is_none() {
-        fields.refuse("token", "is no token of a lease");
+        fields.refuse("token", "is not the token of a lease");
     }
     token
 }

@@ -3,6 +3,7 @@
 mod answer;
 mod arguments;
 mod docs;
+mod enums;
 mod events;
 mod input;
 mod job;
@@ -10,7 +11,6 @@ mod lease;
 mod params;
 mod queue;
 mod schedule;
-mod words;
 
 pub use events::{__path_list_events, list_events};
 pub use job::{
@@ -24,11 +24,11 @@ pub use queue::{
     list_jobs, list_queues, pause_queue, redrive, resume_queue,
 };
 
+pub use enums::{JobIdBody, QueueNameBody};
 pub use schedule::{
     __path_delete_schedule, __path_get_schedule, __path_list_schedules, __path_put_schedule, delete_schedule,
     get_schedule, list_schedules, put_schedule,
 };
-pub use words::{JobIdBody, QueueNameBody};
 
 use super::{Fault, JobMetrics, Jobs, JobsError, Leased, SettleOutcome};
 use crate::http::{Client, FieldError, Problem, gone};

@@ -1,6 +1,6 @@
 //! The query parameters of calls, read from requests and shown in the `OpenAPI` document.
 
-use super::super::{Cursor, MOST_DRAINED, State, WAIT_MS};
+use super::super::{Cursor, MAX_DRAINED, State, WAIT_MS};
 use crate::http::{Problem, QueryParameters, QueryString};
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -129,7 +129,7 @@ pub struct DrainParams {
 
 impl DrainParams {
     pub(super) fn limit(&self) -> u64 {
-        self.limit.unwrap_or(MOST_DRAINED)
+        self.limit.unwrap_or(MAX_DRAINED)
     }
 }
 
@@ -144,7 +144,7 @@ impl QueryParameters for DrainParams {
         };
         Ok(Self {
             state,
-            limit: number(query, "limit", &(1..=MOST_DRAINED))?,
+            limit: number(query, "limit", &(1..=MAX_DRAINED))?,
         })
     }
 }

@@ -1,17 +1,22 @@
--- add: puts jobs in, all or none.
--- KEYS[1..]  the queue, as queue.lua names it
--- ARGV[1]    wake channel
--- ARGV[2]    the queue's name
--- ARGV[3]    limits: done jobs, dead jobs, for how long, ms, events, waiting jobs, bytes
--- ARGV[4]    digest of the body, '' without an idempotency key
--- ARGV[5]    for how long the record of the key is kept, ms
--- ARGV[6]    how many types the jobs have
--- ARGV[7..]  those, then of each job: short id, which of the types, priority, when, unique key ('' or as put.lua has it), flags
---            with KEEP, and its brief from MAX_ATTEMPTS on with the payload
--- Returns {'ok', 'now', {which, outcome, id}...}, flat, of each job that was not simply created; {'ok', 'before', ...} of all jobs, as
--- a call with the same key and body was answered; {'differs'} if the key was used with another body; {'types', n}: the caller has to
--- know of n types; {'full'}: there are too many types; {'far', which}: one is due too late; {'bound', 'waiting' or 'bytes'}: the
--- queue has no room. But for 'ok' nothing is put in.
+-- add: adds jobs, all or none.
+-- KEYS[1..]  the keys of the queue, in the order of queue.lua
+-- ARGV[1]    wake-up channel
+-- ARGV[2]    name of the queue
+-- ARGV[3]    limits: done jobs and dead jobs kept, retention of dead jobs (ms), events kept, waiting jobs, bytes
+-- ARGV[4]    digest of the body; '' without an idempotency key
+-- ARGV[5]    retention of the record of the idempotency key, ms
+-- ARGV[6]    number of types of the jobs
+-- ARGV[7..]  the types; then of each job: short id, index of its type, priority, run time (see put.lua), terms of the unique key ('' or
+--            see put_unique.lua), FLAGS with KEEP, and BRIEF from MAX_ATTEMPTS on with the payload
+-- Returns one of:
+--   {'ok', 'now', {index, outcome, id}...}  flat; has the jobs whose outcome is not 'created'
+--   {'ok', 'before', {index, outcome, id}...}  the first answer to a call with the same key and body, with all jobs
+--   {'differs'}  the idempotency key was used with another body
+--   {'types', n}  the queue has n types: nothing is done, and the caller must pass the keys of n types
+--   {'full'}  the queue would have too many types: nothing is done
+--   {'far', index}  a job is due too late
+--   {'bound', 'waiting' or 'bytes'}  the queue is full
+-- Unless it returns 'ok', no job is added.
 if unknown then return { 'types', types } end
 local digest = ARGV[4]
 if digest ~= '' then
@@ -52,7 +57,7 @@ remember_types(new, all_types)
 forget_keys(100)
 local seq = call('HINCRBY', META, 'seq', n) - n
 local out, added, specs, runs, delayed = { 'ok', 'now' }, {}, {}, {}, {}
--- What the record of the call's key says, if it has one.
+-- The answer that is stored under the idempotency key, if there is one.
 local answer = digest ~= '' and {} or nil
 for i = 1, n do
   local at = first + 7 * (i - 1)

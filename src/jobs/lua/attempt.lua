@@ -1,6 +1,6 @@
--- Shared by what ends attempts that did not complete their jobs.
+-- Shared by scripts that end attempts without completing the job.
 
--- How many errors of a job are kept, the latest.
+-- Number of errors kept of a job, the latest.
 local MOST_ERRORS = 5
 
 local function add_error(r, text)
@@ -13,13 +13,13 @@ local function add_error(r, text)
   r.tail = '\n' .. progress .. '\n' .. result .. errors
 end
 
--- For how long a job waits after its latest attempt, as its policy has it; `drawn` is 0 to 999, for the jitter.
+-- Returns the backoff of a job after its latest attempt; `drawn` is 0 to 999, for the jitter.
 local function backoff_ms(r, drawn)
   local ms = r.base
   if r.backoff == 'e' then ms = math.min(r.cap, ms * 2 ^ math.min(r.attempts - 1, 40)) end
   return math.floor(ms * (1 - r.jitter * drawn / 1000))
 end
--- Makes a job that was leased ready again after that time, at the place in the line that it had.
+-- Makes a job that was leased ready after `ms`, at its original place in line.
 local function try_again(r, id, ms)
   local due = from + ms
   r.state, r.since = ms == 0 and 'r' or 'w', stamp(due)

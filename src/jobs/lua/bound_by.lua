@@ -1,11 +1,11 @@
--- Shared by the scripts that put jobs in, for a queue that may be full.
+-- Shared by scripts that add jobs, for a queue that may be full.
 
--- Which bound n more jobs of `bytes` bytes would exceed, 'waiting' or 'bytes'; nil if there is room. Done jobs are deleted to make room,
--- then cancelled ones, up to some 500 of each in a call.
+-- Returns the bound that n more jobs of `bytes` bytes would exceed: 'waiting' or 'bytes', or nil if there is room. To make room it
+-- deletes done jobs, then cancelled jobs, up to some 500 of each in a call.
 local function bound_by(n, bytes)
   local waiting, all_bytes = held()
   if waiting + n > most_waiting then return 'waiting' end
-  -- Nothing is forgotten for what has no room then either.
+  -- No job is deleted if there would be no room even then.
   if SHORT * (waiting + call('ZCARD', DEAD)) + bytes > most_bytes then return 'bytes' end
   for _, ended in ipairs({ DONE, CANCELLED }) do
     for _ = 1, 32 do

@@ -1,12 +1,15 @@
--- cancel: ends a job that has not ended, wherever it is.
--- KEYS[1..]  the queue, as queue.lua names it
--- ARGV[1]    wake channel
--- ARGV[2]    the queue's name
--- ARGV[3]    limits: done jobs, dead jobs, for how long, ms, events, waiting jobs, bytes
+-- cancel: cancels a job that has not ended, and frees its unique key.
+-- KEYS[1..]  the keys of the queue, in the order of queue.lua
+-- ARGV[1]    wake-up channel
+-- ARGV[2]    name of the queue
+-- ARGV[3]    limits: done jobs and dead jobs kept, retention of dead jobs (ms), events kept, waiting jobs, bytes
 -- ARGV[4]    short id; '' for the job that has the unique key
--- ARGV[5]    unique key, '' if the id is given
--- Returns {'ok', id}, also for one that was cancelled before; {'no', state}: it has ended; {'unknown'}; {'types', n} as lease.lua. Its
--- unique key is free then; but for 'ok' nothing is changed.
+-- ARGV[5]    unique key; '' if the id is given
+-- Returns one of:
+--   {'ok', id}  the job is cancelled, now or before
+--   {'no', state}  the job has ended
+--   {'unknown'}  there is no such job
+--   {'types', n}  the queue has n types: nothing is done, and the caller must pass the keys of n types
 if unknown then return { 'types', types } end
 open(ARGV[1], ARGV[2], ARGV[3])
 local id = ARGV[4]

@@ -1,13 +1,17 @@
--- counts: how a queue is.
--- KEYS[1..]  the queue, as queue.lua names it
--- ARGV[1]    how many heads of lines, of sixteen jobs each, may be looked at for the one that waits longest; fewer where they are long
--- Returns {'ok', now, ready, delayed, leased, done, dead, cancelled, since, {field, value}...}, flat: since when the job waits
--- that is ready for longest, 0 for none, and the counters; {'types', n} as lease.lua.
--- Repeatable: it only reads.
+-- counts: returns the statistics of a queue. Read-only.
+-- KEYS[1..]  the keys of the queue, in the order of queue.lua
+-- ARGV[1]    maximum number of priorities to search for the job that has waited longest, 16 jobs each
+-- Returns one of:
+--   {'ok', now, ready, delayed, leased, done, dead, cancelled, since, {field, value}...}  flat: the number of jobs by state, since when
+--       the longest waiting job is ready (0 for none), and the counters
+--   {'types', n}  the queue has n types: nothing is done, and the caller must pass the keys of n types
+-- Number of sequences of one priority, as in put.lua.
+local SEQUENCES = 8796093022208
+
 if unknown then return { 'types', types } end
 local ready, oldest, looks, bytes = 0, 0, tonumber(ARGV[1]), 0
--- Of those of one priority that were never anything but ready the first in line waits longest. Those that have come back, with the
--- places that they had, may be before it.
+-- Of the jobs of one priority without a run, the first in line has waited longest. Jobs that became ready again, at their original places,
+-- may precede it.
 for number = 1, types do
   local key = KEYS[LINES + number]
   ready = ready + call('ZCARD', key)
@@ -16,7 +20,7 @@ for number = 1, types do
     looks = looks - 1
     local first = call('ZRANGEBYSCORE', key, least, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
     if #first == 0 then break end
-    local behind = format('%d', (math.floor(first[2] / 8796093022208) + 1) * 8796093022208)
+    local behind = format('%d', (math.floor(first[2] / SEQUENCES) + 1) * SEQUENCES)
     local ids = call('ZRANGEBYSCORE', key, first[2], '(' .. behind, 'LIMIT', 0, 16)
     local runs = call('HMGET', RUNS, unpack(ids))
     for _, run in ipairs(runs) do

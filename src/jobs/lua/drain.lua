@@ -1,11 +1,13 @@
--- drain: cancels jobs that wait, the first in line or the first that are due.
--- KEYS[1..]  the queue, as queue.lua names it
--- ARGV[1]    wake channel
--- ARGV[2]    the queue's name
--- ARGV[3]    limits: done jobs, dead jobs, for how long, ms, events, waiting jobs, bytes
--- ARGV[4]    state: 'r' for ready jobs, 'w' for delayed ones
--- ARGV[5]    at most so many, up to 100; fewer where they are long
--- Returns {'ok', cancelled, left}: how many were cancelled, how many are in that state; {'types', n} as lease.lua.
+-- drain: cancels waiting jobs, the first in line or the first that are due.
+-- KEYS[1..]  the keys of the queue, in the order of queue.lua
+-- ARGV[1]    wake-up channel
+-- ARGV[2]    name of the queue
+-- ARGV[3]    limits: done jobs and dead jobs kept, retention of dead jobs (ms), events kept, waiting jobs, bytes
+-- ARGV[4]    state: 'r' for ready jobs, 'w' for delayed jobs
+-- ARGV[5]    maximum number of jobs, up to 100; fewer if their records are long
+-- Returns one of:
+--   {'ok', cancelled, left}  the number of cancelled jobs, and of jobs left in the state
+--   {'types', n}  the queue has n types: nothing is done, and the caller must pass the keys of n types
 if unknown then return { 'types', types } end
 open(ARGV[1], ARGV[2], ARGV[3])
 local sources, most, ids, left = {}, tonumber(ARGV[5]), {}, 0
@@ -27,7 +29,7 @@ end
 local specs, n = within(SPECS, ids)
 for i = 1, n do
   local id = ids[i]
-  -- What has no spec is no job, and only has a place.
+  -- An id without a spec is not a job.
   if not specs[i] then
     for _, key in ipairs(sources) do
       call('ZREM', key, id)

@@ -1,10 +1,10 @@
 -- Shared by scripts that end leases: all ends but completions.
 
--- Delays a job that goes on as another type or with another payload.
+-- Delays a job that continues, with another type or payload.
 local function go_on(r, id, how, types_by_name)
   local holder = r.unique ~= '' and holder_of(r.unique)
   if has_lost_key(r) or holder and holder ~= id then
-    -- Another has the key, and with it its place: else it would go on for ever where no key leads to it.
+    -- Another job has the key: without the key the series could not be cancelled by it.
     r.ended_by = 't'
     end_cancelled(r, id)
     return 'c'
@@ -29,7 +29,7 @@ local function go_on(r, id, how, types_by_name)
   return 'w'
 end
 
--- Fails the attempt of a job, as its worker says.
+-- Ends an attempt as failed. Returns the state of the job.
 local DAY_MS = 86400000
 local function fail(r, id, how)
   local mode, number, least, text = match(how, '^f(%a)(%d+),?(%d*) (.*)$')
@@ -56,7 +56,7 @@ local function fail(r, id, how)
   return r.state
 end
 
--- Puts a job back into its line. The attempt does not count.
+-- Returns a released job to its place in line. The attempt does not count.
 local function give_back(r, id)
   r.state, r.ended_by, r.since, r.attempts = 'r', 'r', now_text, r.attempts - 1
   if has_lost_key(r) then
@@ -69,7 +69,7 @@ local function give_back(r, id)
   return 'r'
 end
 
--- Ends a lease that holds as `how` says; see settle.lua. Returns the job's state.
+-- Ends a lease that is held; settle.lua defines `how`. Returns the state of the job.
 local function end_lease(run, id, how, types_by_name)
   local r, verb = read(run, call('HGET', SPECS, id)), sub(how, 1, 1)
   if verb == 't' then return go_on(r, id, how, types_by_name) end

@@ -1,6 +1,6 @@
--- Shared by what ends jobs without their being done: they are dead or cancelled.
+-- Shared by scripts that end jobs as dead or cancelled.
 
--- Frees the unique key, if it has one, of a job that is dead or cancelled, for however long it was to be kept.
+-- Frees the unique key of a job that is dead or cancelled, even if it was to be kept for a time.
 local function give_key_up(r, id)
   if r.unique == '' or match(call('HGET', UNIQUE, r.unique) or '', '^%d+ (.+)$') ~= id then return end
   call('HDEL', UNIQUE, r.unique)
@@ -23,7 +23,7 @@ end
 local function end_cancelled(r, id)
   r.state, r.since = 'c', now_text
   write_run(id, r)
-  -- It is kept for at least an hour, so that a late call of its worker gets its state.
+  -- Kept for at least an hour, so that a late call of its worker gets its state.
   call('ZADD', CANCELLED, now + math.max(r.keep * 1000, 3600000), id)
   give_key_up(r, id)
   count('cancelled', 1)

@@ -1,13 +1,16 @@
--- extend: lets a lease last for a time from now on; never shorter than it would, nor longer than the job may run.
--- KEYS[1..]  the queue, as queue.lua names it
--- ARGV[1]    wake channel
--- ARGV[2]    the queue's name
--- ARGV[3]    limits: done jobs, dead jobs, for how long, ms, events, waiting jobs, bytes
+-- extend: extends a lease; never shortens it, and never beyond the time limit of the job. Safe to repeat.
+-- KEYS[1..]  the keys of the queue, in the order of queue.lua
+-- ARGV[1]    wake-up channel
+-- ARGV[2]    name of the queue
+-- ARGV[3]    limits: done jobs and dead jobs kept, retention of dead jobs (ms), events kept, waiting jobs, bytes
 -- ARGV[4]    short id
 -- ARGV[5]    token
--- ARGV[6]    for how long, ms
--- Returns {'ok', until, now}; {'no', state}: the lease is not that token's or is over; {'unknown'}; {'types', n} as lease.lua.
--- Repeatable: a lease is never shortened.
+-- ARGV[6]    duration from now on, ms
+-- Returns one of:
+--   {'ok', until, now}  the new end of the lease
+--   {'no', state}  the token does not hold the lease, or the lease has expired
+--   {'unknown'}  there is no such job
+--   {'types', n}  the queue has n types: nothing is done, and the caller must pass the keys of n types
 if unknown then return { 'types', types } end
 open(ARGV[1], ARGV[2], ARGV[3])
 local ran_out = call('ZRANGEBYSCORE', LEASED, '-inf', now_text, 'LIMIT', 0, 100)

@@ -1,9 +1,10 @@
--- find: a job as it is.
--- KEYS[1..]  the queue, as queue.lua names it
+-- find: returns a job. Read-only.
+-- KEYS[1..]  the keys of the queue, in the order of queue.lua
 -- ARGV[1]    short id
--- Returns {'ok', state, spec, run, when}: '' for a run that there is not, when it is due, its lease ends or it is forgotten, 0
--- for none; {'ok'} if there is no such job; {'types', n} as lease.lua.
--- Repeatable: it only reads.
+-- Returns one of:
+--   {'ok', state, spec, run, when}  run is '' if there is none; when the job is due, its lease expires or it is deleted, 0 for never
+--   {'ok'}  there is no such job
+--   {'types', n}  the queue has n types: nothing is done, and the caller must pass the keys of n types
 if unknown then return { 'types', types } end
 local id = ARGV[1]
 local spec = call('HGET', SPECS, id)

@@ -1,17 +1,22 @@
--- fire: puts the job of a schedule in, unless another has done so or the schedule is another by now, and notes when it is due next.
--- KEYS[1..]  the queue, as queue.lua names it
--- ARGV[1]    wake channel
--- ARGV[2]    the queue's name
--- ARGV[3]    limits: done jobs, dead jobs, for how long, ms, events, waiting jobs, bytes
--- ARGV[4]    the schedule
--- ARGV[5]    when it was seen to be due
--- ARGV[6]    what it was seen to be, as `schedules` tells of it
--- ARGV[7]    when it is due next, '' for never
--- ARGV[8]    '1' to put the job in even if the last one of the schedule waits still
--- ARGV[9..]  of the job, nothing if it is left out: type, short id, priority, when, unique key, flags and brief, as add.lua has them
--- Returns {'ok', 1 if it was this call that fired}, and puts no job in if the queue has no room; {'types', n} and {'full'} as add.lua: nothing is done.
+-- fire: adds the job of a schedule and sets when the schedule is due next, unless it has fired or changed since it was read.
 -- META has the short id of the last job of each schedule, as `s:NAME`.
--- Whether a job is in line or delayed.
+-- KEYS[1..]  the keys of the queue, in the order of queue.lua
+-- ARGV[1]    wake-up channel
+-- ARGV[2]    name of the queue
+-- ARGV[3]    limits: done jobs and dead jobs kept, retention of dead jobs (ms), events kept, waiting jobs, bytes
+-- ARGV[4]    name of the schedule
+-- ARGV[5]    when it was due when it was read
+-- ARGV[6]    its record when it was read, as schedules.lua returns it
+-- ARGV[7]    when it is due next; '' for never
+-- ARGV[8]    '1' to add the job even if the last job of the schedule still waits
+-- ARGV[9..]  of the job, absent if the firing is skipped: type, short id, priority, run time, terms of the unique key, FLAGS with KEEP and
+--            BRIEF, as in add.lua
+-- Returns one of:
+--   {'ok', 1}  this call fired the schedule; no job is added if the queue is full or the last job still waits
+--   {'ok', 0}  nothing is done
+--   {'types', n}  the queue has n types: nothing is done, and the caller must pass the keys of n types
+--   {'full'}  the queue would have too many types: nothing is done
+-- Returns whether a job is ready or delayed.
 local function is_waiting(id)
   local run = call('HGET', RUNS, id)
   if not run then return call('HEXISTS', SPECS, id) == 1 end

@@ -1,6 +1,6 @@
--- Shared by what forgets jobs.
+-- Shared by scripts that delete jobs.
 
--- The records of some jobs are gone.
+-- Removes the sizes of the records of deleted jobs.
 local function forget_sizes(ids)
   if long_bytes == 0 then return end
   for first = 1, #ids, 500 do
@@ -22,7 +22,7 @@ local function forget_sizes(ids)
     end
   end
 end
--- Forgets the oldest of those that have ended, as far as they are too many or too old, with all that there is of them.
+-- Deletes the oldest ended jobs that exceed the maximum number or age, up to `bite` of them. Returns how many.
 local function forget(ended, most, bite)
   local over = math.max(call('ZCOUNT', ended, '-inf', now_text), call('ZCARD', ended) - most)
   if over <= 0 then return 0 end

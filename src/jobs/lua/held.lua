@@ -1,6 +1,6 @@
--- Shared by what bounds a queue.
+-- Shared by scripts that bound a queue.
 
--- How many jobs wait or are leased, and how many bytes the queue holds.
+-- Returns the number of jobs that wait or are leased, and the size of the queue in bytes.
 local function held()
   local jobs = call('HLEN', SPECS)
   local ended = call('ZCARD', DONE) + call('ZCARD', DEAD) + call('ZCARD', CANCELLED)

@@ -1,16 +1,16 @@
--- Shared by what looks at one job, or at a unique key.
+-- Shared by scripts that read one job, or a unique key.
 
--- The run of a job that is ready and was never anything else, as if it had one.
+-- Returns the run of a job that has no run, because it was always ready.
 local function first_run(spec)
   return 'r-' .. NO_TOKEN .. NEVER .. sub(spec, 1, 9) .. '000' .. sub(spec, 10, 22)
 end
--- A job as it is; nil if there is none.
+-- Returns a job; nil if there is none.
 local function find_job(id)
   local spec = call('HGET', SPECS, id)
   return spec and read(call('HGET', RUNS, id) or first_run(spec), spec) or nil
 end
 
--- Which job has a unique key now; nil for none. A job that is dead or cancelled has none: earlier versions let it keep its key.
+-- Returns the job that has a unique key; nil for none. A dead or cancelled job has no key: earlier versions let it keep its key.
 local function holder_of(key)
   local ends, holder = match(call('HGET', UNIQUE, key) or '', '^(%d+) (.+)$')
   if not holder or ends ~= '0' and tonumber(ends) <= now then return nil end
@@ -18,7 +18,7 @@ local function holder_of(key)
   return holder
 end
 
--- A job that runs is not to run again once another has its key: that one is put in for it.
+-- Marks a leased job whose unique key another job has taken, so that it does not run again.
 local function lose_key(r, id)
   local flags = byte(r.flags)
   if flags % 16 >= 8 then return end
@@ -26,7 +26,7 @@ local function lose_key(r, id)
   write_run(id, r)
 end
 
--- Takes a job that is not leased out of where it is; false if it is not there to be taken.
+-- Removes a job from the set of its state. Returns false if it is not in it.
 local function take_out(r, id)
   if r.state == 'r' then return call('ZREM', KEYS[LINES + tonumber(r.number)], id) == 1 end
   local places = { w = DELAYED, l = LEASED, d = DONE, x = DEAD, c = CANCELLED }

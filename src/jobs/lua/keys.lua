@@ -1,6 +1,6 @@
--- Shared by what clears unique keys away.
+-- Shared by scripts that delete unique keys.
 
--- Forgets up to so many unique keys that were kept for a time.
+-- Deletes up to `most` unique keys whose time is over. Returns how many.
 local function forget_keys(most)
   local keys = call('ZRANGEBYSCORE', UNIQUE_ENDS, '-inf', now_text, 'LIMIT', 0, most)
   if #keys == 0 then return 0 end

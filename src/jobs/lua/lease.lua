@@ -1,16 +1,17 @@
--- lease: hands out the first jobs in line, each until a deadline.
--- KEYS[1..]  the queue, as queue.lua names it
--- ARGV[1]    wake channel
--- ARGV[2]    the queue's name
--- ARGV[3]    limits: done jobs, dead jobs, for how long, ms, events, waiting jobs, bytes
+-- lease: leases the first jobs in line.
+-- KEYS[1..]  the keys of the queue, in the order of queue.lua
+-- ARGV[1]    wake-up channel
+-- ARGV[2]    name of the queue
+-- ARGV[3]    limits: done jobs and dead jobs kept, retention of dead jobs (ms), events kept, waiting jobs, bytes
 -- ARGV[4]    token of the leases
--- ARGV[5]    at most so many
--- ARGV[6]    for how long, ms
+-- ARGV[5]    maximum number of jobs
+-- ARGV[6]    duration of the leases, ms
 -- ARGV[7]    name of the call
--- ARGV[8]    at most so many bytes of specs, or the first job alone
--- ARGV[9..]  of these types; of all if none is named
--- Returns {'ok', now, due, {id, attempt, spec}...}, flat: where there was none, when something is due next, 0 for nothing; or
--- {'types', n}, and nothing is done: the caller has to know of n types.
+-- ARGV[8]    maximum size of the specs, bytes; a single larger job is leased alone
+-- ARGV[9..]  types to lease; all types if none is named
+-- Returns one of:
+--   {'ok', now, due, {id, attempt, spec}...}  flat; if there is no job, `due` is when the next job is due, 0 for never
+--   {'types', n}  the queue has n types: nothing is done, and the caller must pass the keys of n types
 if unknown then return { 'types', types } end
 open(ARGV[1], ARGV[2], ARGV[3])
 promote(100)

@@ -1,11 +1,11 @@
--- Shared by the scripts that lease jobs: takes them from their lines.
+-- Shared by scripts that lease jobs: takes jobs from their lines.
 
--- Counts what happens within a span of time only: the value begins with the number of the span.
+-- Counts within a span of time: the upper bits of the value are the number of the span.
 local function count_within(span, field, n)
   count(field, n)
-  spans[field] = span % 65536 * 4294967296
+  spans[field] = span % 65536 * SPAN
 end
--- The times from 2^((k-1)/2) to 2^(k/2) ms are in bucket k, of which the last is 64.
+-- Returns the bucket k of a duration: from 2^((k-1)/2) to 2^(k/2) ms; the last is 64.
 local function bucket(ms)
   if ms < 1 then return 0 end
   local m, e = math.frexp(math.min(ms, 4294967295))
@@ -18,7 +18,7 @@ local function took(what, buckets)
   end
 end
 
--- The numbers of the types that are wanted: of all if none is named. A type that the queue does not have has no jobs.
+-- Returns the numbers of the named types, or of all types if none is named. A type that the queue does not have has no jobs.
 local function wanted(names)
   local numbers = {}
   if #names == 0 then
@@ -36,7 +36,8 @@ local function wanted(names)
   return numbers
 end
 
--- The first of several lines by their places, and the line of each. Where only one line has any: nil for the second, and its key.
+-- Returns the first jobs of several lines by their places, and the line of each. If only one line has jobs, the second value is nil and the
+-- third is the key of that line.
 local function merge(keys, most)
   local piece, lines = math.ceil(most / #keys) + 4, {}
   for _, key in ipairs(keys) do
@@ -65,7 +66,7 @@ local function merge(keys, most)
   return heads, whose
 end
 
--- Takes the first so many out of their lines, by rank. Not ZPOPMIN, which prints their places.
+-- Removes the first n jobs from their lines, by rank. ZPOPMIN would also return their places, which is slow.
 local function take_heads(whose, key, n)
   if not whose then
     call('ZREMRANGEBYRANK', key, 0, n - 1)
@@ -90,8 +91,11 @@ local function note_call(name, token, ids)
   end
 end
 
--- Leases up to so many jobs, fewer where their specs are more than `most_bytes`, and appends to `out`: when something is due next (0 for nothing; looked
--- for only where no job was had), and of each job its short id, the number of the attempt and the spec.
+-- The first byte of the spec of a job with a time limit is at least this: '@' plus 4.
+local HAS_LIMIT = 68
+
+-- Leases up to `most` jobs whose specs take up to `most_bytes`. Appends to `out` when the next job is due (0 for never, or if a job was
+-- leased), and of each job its short id, the number of the attempt and the spec.
 local function lease(out, token, name, most, most_bytes, lease_ms, types_wanted)
   local numbers, keys, ids, whose, key = wanted(types_wanted), {}, {}, nil, nil
   for i, number in ipairs(numbers) do
@@ -122,12 +126,12 @@ local function lease(out, token, name, most, most_bytes, lease_ms, types_wanted)
   take_heads(whose, key, n)
   local runs = call('HMGET', RUNS, unpack(ids))
   local head, ends, ends_text = 'l-' .. token .. now_text, from + lease_ms, stamp(from + lease_ms)
-  -- How long jobs waited is looked at for some sixteen of a call, which stand for the others.
+  -- The waiting time is sampled: some sixteen jobs of a call, each of which counts for several.
   local deadlines, records, waits, every = {}, {}, {}, math.ceil(n / 16)
   local m = 0
   for i = 1, n do
     local id, spec, run = ids[i], specs[i], runs[i]
-    -- A job without a spec is not one.
+    -- An id without a spec is not a job.
     if spec then
       local attempt, record, where = 1, nil, ''
       if byte(spec) % 4 >= 2 then where = now_text .. ' ' .. match(spec, ' (%S+)\n', 24) end
@@ -139,7 +143,7 @@ local function lease(out, token, name, most, most_bytes, lease_ms, types_wanted)
         record = head .. sub(spec, 1, 9) .. '001' .. where
       end
       local deadline = ends_text
-      if byte(spec) >= 68 then
+      if byte(spec) >= HAS_LIMIT then
         local limit = match(spec, '^%d+ %d+ %d+ %d+ %a %d+ %d+ %S+ (%d+)', 24)
         deadline = stamp(math.min(ends, from + limit))
       end

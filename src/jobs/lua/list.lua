@@ -1,16 +1,16 @@
--- list: the jobs in a state, in their order, behind a cursor.
--- KEYS[1..]  the queue, as queue.lua names it
+-- list: returns the jobs in a state, in their order, after a cursor. Read-only.
+-- KEYS[1..]  the keys of the queue, in the order of queue.lua
 -- ARGV[1]    state, its letter
--- ARGV[2]    score of the last one that was seen, '' for none
+-- ARGV[2]    score of the last job of the previous page; '' for the first page
 -- ARGV[3]    its short id
--- ARGV[4]    at most so many, up to 100
--- Returns {'ok', 1 if there may be more, {id, score, spec up to the payload, run}...}, flat, with '' for a run that there is not;
--- fewer than are wanted where they are long. {'types', n} as lease.lua.
--- Repeatable: it only reads.
+-- ARGV[4]    maximum number of jobs, up to 100; fewer if their records are long
+-- Returns one of:
+--   {'ok', more, {id, score, spec, run}...}  flat; 1 if there may be more jobs; specs without payloads; run is '' if there is none
+--   {'types', n}  the queue has n types: nothing is done, and the caller must pass the keys of n types
 if unknown then return { 'types', types } end
 local most, found = tonumber(ARGV[4]), {}
 if ARGV[1] == 'r' then
-  -- No two have the same score.
+  -- No two jobs have the same score.
   local least = ARGV[2] == '' and '-inf' or '(' .. ARGV[2]
   for number = 1, types do
     local line = call('ZRANGEBYSCORE', KEYS[LINES + number], least, '+inf', 'WITHSCORES', 'LIMIT', 0, most)

@@ -1,6 +1,6 @@
--- Shared by what looks after a queue.
+-- Shared by scripts that promote delayed jobs.
 
--- Makes up to so many delayed jobs ready that are due.
+-- Makes up to `most` delayed jobs ready that are due. Returns how many.
 local function promote(most)
   local ids = call('ZRANGEBYSCORE', DELAYED, '-inf', now_text, 'LIMIT', 0, most)
   if #ids == 0 then return 0 end

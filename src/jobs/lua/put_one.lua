@@ -1,6 +1,6 @@
--- Shared by what puts jobs in one by one.
+-- Shared by scripts that add jobs one by one.
 
--- Puts one job in, at once.
+-- Adds one job.
 local function put_one(id, number, due, flags, rest, place, created)
   local spec, run = records_of(number, due, flags, rest, place, created)
   call('HSET', SPECS, id, spec)

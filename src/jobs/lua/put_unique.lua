@@ -1,16 +1,16 @@
--- Shared by what puts jobs with unique keys in.
+-- Shared by scripts that add jobs with unique keys.
 
--- A job that is debounced and was not leased yet was put in when the first of the calls was made, and has its place in line from
--- then if it has a longest wait: otherwise calls without end would keep it at the end of the line.
+-- Returns when a debounced job was added, and its place in line. A job that was not leased yet keeps the time of the first call, and its
+-- place from then if it has a maximum wait: otherwise repeated calls would keep it at the end of the line.
 local function debounced(r, place, has_longest)
   if r.leased ~= NEVER then return nil, place end
   if has_longest then place = format('%d', place - place % SEQUENCES + r.place % SEQUENCES) end
   return r.created, place
 end
 
--- Puts one job with a unique key in, as far as the key allows: `terms` is how ('r' refuse, 'p' replace, 'd' debounce), for
--- how many ms the key is kept (0 until the job is done), behind ',' for how many ms calls can put the job off at most, and the
--- key. Returns what became of it and the id.
+-- Adds one job with a unique key, as the mode of the key allows. `terms` is MODE KEEP_MS [',' MAX_WAIT_MS] ' ' KEY: the mode ('r' refuse,
+-- 'p' replace, 'd' debounce), how long the key is kept (0 until the job is done), and how long calls can postpone the job. Returns the
+-- outcome and the id.
 local function put_unique(id, number, due, flags, rest, place, terms)
   local how, for_ms, longest, key = match(terms, '^(%a)(%d+),?(%d*) (.+)$')
   local outcome, holder, created = 'created', holder_of(key), nil

@@ -1,8 +1,7 @@
--- Shared by what takes back leases that ran out.
+-- Shared by scripts that reclaim expired leases.
 
--- Takes back the leases of `ids`, which ran out and of which one call takes up to `most`. Each is a failed attempt: the job is tried
--- again as its policy has it, and is dead after its last attempt, or cancelled where another has taken its key. Returns whether there
--- may be more.
+-- Reclaims the expired leases of `ids`; `most` is the limit of one call. Each is a failed attempt: the job is retried after its backoff, is
+-- dead after its last attempt, or is cancelled if another job has taken its key. Returns whether there may be more.
 local function reclaim(ids, most)
   local specs, n = within(SPECS, ids)
   local behind = n < #ids or n == most
@@ -24,7 +23,7 @@ local function reclaim(ids, most)
         end_cancelled(r, id)
         cancelled = true
       else
-        -- Redis's `math.random` draws the same in each call.
+        -- Redis seeds `math.random` equally in each call.
         try_again(r, id, backoff_ms(r, (time[2] + 389 * i) % 1000))
       end
     end

@@ -1,4 +1,4 @@
--- Shared by what changes jobs one by one: reads and writes their runs.
+-- Shared by scripts that change jobs one by one: parses and writes their runs.
 
 local noted = {}
 local function note(kind, id)
@@ -12,7 +12,7 @@ local function note(kind, id)
   ids[#ids + 1] = id
 end
 
--- A run taken apart, with its spec, for all that is seldom.
+-- Parses a run and its spec, for calls that are rare.
 local function read(run, spec)
   local tail = find(run, '\n', 44, true)
   local number, place, created, most, backoff, base, cap, jitter, limit, priority, kind, unique =

@@ -1,12 +1,14 @@
--- redrive: puts jobs that have been dead for longest back into their lines, but for those whose unique keys others have.
--- KEYS[1..]  the queue, as queue.lua names it
--- ARGV[1]    wake channel
--- ARGV[2]    the queue's name
--- ARGV[3]    limits: done jobs, dead jobs, for how long, ms, events, waiting jobs, bytes
--- ARGV[4]    at most so many, up to 100; fewer where they are long
--- ARGV[5]    how many of the first are passed over, as they stayed dead before
--- Returns {'ok', moved, stayed, left}: how many were moved, how many of those looked at stay dead, how many are dead; {'bound',
--- 'waiting'}: as many jobs wait as may, nothing is done; {'types', n} as lease.lua.
+-- redrive: moves the jobs that have been dead for longest back into their lines, unless other jobs have their unique keys.
+-- KEYS[1..]  the keys of the queue, in the order of queue.lua
+-- ARGV[1]    wake-up channel
+-- ARGV[2]    name of the queue
+-- ARGV[3]    limits: done jobs and dead jobs kept, retention of dead jobs (ms), events kept, waiting jobs, bytes
+-- ARGV[4]    maximum number of jobs, up to 100; fewer if their records are long
+-- ARGV[5]    number of dead jobs to skip, which stayed dead in an earlier call
+-- Returns one of:
+--   {'ok', moved, stayed, left}  the number of jobs that were moved, that stay dead, and that are dead now
+--   {'bound', 'waiting'}  the queue is full: nothing is done
+--   {'types', n}  the queue has n types: nothing is done, and the caller must pass the keys of n types
 if unknown then return { 'types', types } end
 open(ARGV[1], ARGV[2], ARGV[3])
 local ids, moved, gone = call('ZRANGE', DEAD, ARGV[5], ARGV[5] + ARGV[4] - 1), 0, 0

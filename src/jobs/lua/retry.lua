@@ -1,11 +1,15 @@
--- retry: makes a delayed job ready now, and one that is dead or was cancelled ready again.
--- KEYS[1..]  the queue, as queue.lua names it
--- ARGV[1]    wake channel
--- ARGV[2]    the queue's name
--- ARGV[3]    limits: done jobs, dead jobs, for how long, ms, events, waiting jobs, bytes
+-- retry: makes a job ready now that is delayed, dead or cancelled.
+-- KEYS[1..]  the keys of the queue, in the order of queue.lua
+-- ARGV[1]    wake-up channel
+-- ARGV[2]    name of the queue
+-- ARGV[3]    limits: done jobs and dead jobs kept, retention of dead jobs (ms), events kept, waiting jobs, bytes
 -- ARGV[4]    short id
--- Returns {'ok'}, also for one that is ready; {'no', state}: it is leased or done, or another has its unique key; {'unknown'};
--- {'bound', 'waiting'}: as many jobs wait as may; {'types', n} as lease.lua.
+-- Returns one of:
+--   {'ok'}  the job is ready, now or before
+--   {'no', state}  the job is leased or done, or another job has its unique key
+--   {'unknown'}  there is no such job
+--   {'bound', 'waiting'}  the queue is full
+--   {'types', n}  the queue has n types: nothing is done, and the caller must pass the keys of n types
 if unknown then return { 'types', types } end
 open(ARGV[1], ARGV[2], ARGV[3])
 local id = ARGV[4]

@@ -1,7 +1,7 @@
--- Shared by the scripts that give jobs another chance.
+-- Shared by scripts that make ended jobs ready again.
 
--- Puts a job that has ended back into its line, at the place that it had, with all its attempts before it. False, and nothing is
--- done, if another job has its unique key.
+-- Returns a job that has ended to its original place in line, with all its attempts restored. Returns false, and does nothing, if another
+-- job has its unique key.
 local function revive(r, id)
   if r.unique ~= '' then
     local holder = holder_of(r.unique)

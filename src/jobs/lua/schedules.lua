@@ -1,10 +1,10 @@
--- schedules: the schedules of a queue, or of those only what is due, by when they are due.
--- KEYS[1..]  the queue, as queue.lua names it
--- ARGV[1]    '1' for those that are due only
--- ARGV[2]    at most so many, up to 100
--- ARGV[3]    behind the first so many
--- Returns {'ok', now, how many there are in all, {name, due, when it fired last in 13 digits and what it is}...}, flat.
--- Repeatable: it only reads.
+-- schedules: returns the schedules of a queue, or only those that are due, by when they are due. Read-only.
+-- KEYS[1..]  the keys of the queue, in the order of queue.lua
+-- ARGV[1]    '1' for those that are due
+-- ARGV[2]    maximum number of schedules, up to 100
+-- ARGV[3]    number of schedules to skip
+-- Returns:
+--   {'ok', now, all, {name, due, record}...}  flat; the number of all schedules; a record has 13 digits of its last firing, then the JSON
 local latest = ARGV[1] == '1' and now_text or '+inf'
 local found = call('ZRANGEBYSCORE', SCHEDULES_DUE, '-inf', latest, 'WITHSCORES', 'LIMIT', ARGV[3], ARGV[2])
 local out = { 'ok', now, call('HLEN', SCHEDULES) }

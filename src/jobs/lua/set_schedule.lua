@@ -1,14 +1,18 @@
--- set_schedule: sets a schedule of a queue, or takes one away.
--- KEYS[1..]  the queue, as queue.lua names it
--- ARGV[1]    its name
--- ARGV[2]    what it is, '' to take it away
+-- set_schedule: sets or deletes a schedule of a queue.
+-- KEYS[1..]  the keys of the queue, in the order of queue.lua
+-- ARGV[1]    name of the schedule
+-- ARGV[2]    its JSON; '' to delete it
 -- ARGV[3]    when it is due, Unix ms
--- ARGV[4]    the schedule, as `schedules` told of it, whose rhythm it goes on in; '' for none
--- ARGV[5]    how many schedules a queue has at most
--- ARGV[6]    the type of its jobs, which is given its number now: a firing finds nobody to be refused to
--- ARGV[7]    how many bytes the queue may hold
--- Returns {'ok', 1 if there was one of that name, when it is due}; {'crowded'}: there are too many; {'types', n}, {'full'} and
--- {'bound', 'bytes'} as add.lua: nothing is done.
+-- ARGV[4]    its previous record, as schedules.lua returned it, if it keeps its rhythm; else ''
+-- ARGV[5]    maximum number of schedules
+-- ARGV[6]    type of its jobs, which gets its number now, because a firing has no client that could be refused
+-- ARGV[7]    maximum number of bytes of the queue
+-- Returns one of:
+--   {'ok', existed, due}  1 if there was a schedule of that name, and when it is due
+--   {'crowded'}  the queue has too many schedules: nothing is done
+--   {'bound', 'bytes'}  the queue is full: nothing is done
+--   {'types', n}  the queue has n types: nothing is done, and the caller must pass the keys of n types
+--   {'full'}  the queue would have too many types: nothing is done
 if unknown then return { 'types', types } end
 local was = call('HGET', SCHEDULES, ARGV[1])
 if ARGV[2] == '' then
@@ -25,14 +29,14 @@ if not numbers then
   if lacking == 0 then return { 'full' } end
   return { 'types', lacking }
 end
--- All that a schedule is counts, and SHORT for the rest of it.
+-- A schedule counts the bytes of its record, and SHORT for its other entries.
 local size = SHORT + 13 + #ARGV[2]
 local _, all_bytes = held()
 if not was and all_bytes + size > tonumber(ARGV[7]) then return { 'bound', 'bytes' } end
 if was and #was < 13 + #ARGV[2] and all_bytes + 13 + #ARGV[2] - #was > tonumber(ARGV[7]) then return { 'bound', 'bytes' } end
 remember_types(new, all_types)
 resize('s:' .. ARGV[1], size)
--- It may have fired since it was looked at: then it is due later, and keeps that.
+-- If the schedule has fired since it was read, it keeps its new due time.
 local goes_on = was and sub(was, 14) == sub(ARGV[4], 14)
 local due = goes_on and call('ZSCORE', SCHEDULES_DUE, ARGV[1]) or ARGV[3]
 call('HSET', SCHEDULES, ARGV[1], (goes_on and sub(was, 1, 13) or NEVER) .. ARGV[2])

@@ -1,23 +1,34 @@
--- settle: ends leases, each as its worker says, and hands out the next jobs.
--- KEYS[1..]  the queue, as queue.lua names it
--- ARGV[1]    wake channel
--- ARGV[2]    the queue's name
--- ARGV[3]    limits: done jobs, dead jobs, for how long, ms, events, waiting jobs, bytes
--- ARGV[4]    token of the next leases, '' for none
--- ARGV[5]    at most so many
--- ARGV[6]    for how long, ms
--- ARGV[7]    of how many types, 0 for all
--- ARGV[8]    '1' if an end of the same call held in a piece before this one
--- ARGV[9]    name of the call, '' if nothing is to be leased
--- ARGV[10]   at most so many bytes of specs, or the first job alone
--- ARGV[11..] those types, then groups of leases to end: token, 'd' or 'e', how many, and of each the short id and, behind 'e', how:
---            'c' RESULT completed; 'f' failed, with 'p' DRAWN (0 to 999, for the jitter) as the job's policy has it, with ',' MS
---            not before that, 'n0' for good, 'a' MS to be tried again after that, 'u' MS likewise, and in the first day of the job not counted, then ' ' ERROR; 't' MS ' ' TYPE '\n' PAYLOAD to go on as that, both '' as
---            before; 'r' given back. Those behind 'd' are completed without a result
--- Returns {'ok', outcomes, now, due, {id, attempt, spec}...} as lease.lua does, nothing behind `now` if no outcome of the call holds.
--- Outcomes has a letter a lease: the state of the job, in capitals if the lease was not that token's or is over; '?' for no such
--- job. {'types', n} and {'full'} as add.lua.
--- The first bytes of a run that is leased, and of a completion.
+-- settle: ends leases and leases the next jobs.
+-- KEYS[1..]  the keys of the queue, in the order of queue.lua
+-- ARGV[1]    wake-up channel
+-- ARGV[2]    name of the queue
+-- ARGV[3]    limits: done jobs and dead jobs kept, retention of dead jobs (ms), events kept, waiting jobs, bytes
+-- ARGV[4]    token of the next leases; '' to lease nothing
+-- ARGV[5]    maximum number of jobs to lease
+-- ARGV[6]    duration of the leases, ms
+-- ARGV[7]    number of types to lease; 0 for all types
+-- ARGV[8]    '1' if a lease was held in an earlier part of the same call
+-- ARGV[9]    name of the call; '' to lease nothing
+-- ARGV[10]   maximum size of the specs, bytes; a single larger job is leased alone
+-- ARGV[11..] the types, then groups of leases to end. A group has a token, 'd' or 'e', the number of leases, and of each lease the short id
+--            and, in a group 'e', its end. The leases of a group 'd' are completed without a result. An end is one of:
+--              'c' RESULT  completed
+--              'f' RETRY ' ' ERROR  failed
+--              't' MS ' ' TYPE '\n' PAYLOAD  continues after MS with this type and payload; each may be '' to stay as it is
+--              'r'  released
+--            RETRY is one of:
+--              'p' DRAWN  after the backoff; DRAWN is 0 to 999, for the jitter
+--              'p' DRAWN ',' MS  after the backoff, but not before MS
+--              'n0'  never
+--              'a' MS  after MS
+--              'u' MS  after MS, and on the first day of the job the attempt does not count
+-- Returns one of:
+--   {'ok', outcomes, now, due, {id, attempt, spec}...}  flat, as in lease.lua
+--   {'ok', outcomes, now}  nothing is leased, because no lease of the call was held or none was asked for
+--   {'types', n}  the queue has n types: nothing is done, and the caller must pass the keys of n types
+--   {'full'}  the queue would have too many types: nothing is done
+-- Outcomes has a letter for each lease: the state of the job, upper-case if the token does not hold the lease; '?' if there is no such job.
+-- The first byte of a run that is leased (`l`), and of the end of a completed lease (`c`).
 local LEASED_STATE, COMPLETED = 108, 99
 
 local function completed(n)
@@ -25,7 +36,7 @@ local function completed(n)
   count('completed', n)
   count_within(minute, 'm' .. minute % 60, n)
 end
--- Frees the unique key of a job that is done, unless it is kept for a time.
+-- Frees the unique key of a job that is done, unless the key is kept for a time.
 local function free_key(key, id)
   if call('HGET', UNIQUE, key) == '0 ' .. id then call('HDEL', UNIQUE, key) end
 end
@@ -64,7 +75,7 @@ local runs = n > 0 and call('HMGET', RUNS, unpack(ids)) or {}
 local deadlines = behind and n > 0 and call('ZMSCORE', LEASED, unpack(ids))
 local outcomes, over, gone, kept, keeps, ends, done, spent = {}, {}, {}, {}, {}, {}, {}, {}
 local died, cancelled = false, false
--- How long they took is looked at for some sixteen of a call, which stand for the others.
+-- The run time is sampled: some sixteen jobs of a call, each of which counts for several.
 local every = math.ceil(n / 16)
 for i = 1, n do
   local id, run, token, how = ids[i], runs[i], tokens[i], hows[i]
@@ -74,7 +85,7 @@ for i = 1, n do
   elseif sub(run, 3, 18) ~= token then
     outcomes[i] = string.upper(sub(run, 1, 1))
   elseif byte(run) ~= LEASED_STATE or deadlines and tonumber(deadlines[i] or 0) <= now then
-    -- The same call again, or too late.
+    -- A repeated call, or a call after the lease has expired.
     outcomes[i] = byte(run, 2) == verb and sub(run, 1, 1) or string.upper(sub(run, 1, 1))
   elseif verb == COMPLETED then
     over[#over + 1], done[#done + 1], outcomes[i] = id, id, 'd'

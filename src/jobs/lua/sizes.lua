@@ -1,6 +1,6 @@
--- Shared by what writes records: how long they are.
+-- Shared by scripts that write records: keeps account of their sizes.
 
--- Notes how long a record is now.
+-- Sets the size of a record.
 local function resize(field, bytes)
   if bytes <= SHORT and long_bytes == 0 then return end
   local was = tonumber(call('HGET', SIZES, field) or 0)

@@ -1,13 +1,15 @@
--- sweep: does what is due in a queue that perhaps nobody calls: promotes, takes back and forgets, in a bounded piece.
---        After the clock was set back it limits the times of jobs to their durations, counted from now on, in pieces.
--- KEYS[1..]  the queue, as queue.lua names it
--- ARGV[1]    wake channel
--- ARGV[2]    the queue's name
--- ARGV[3]    limits: done jobs, dead jobs, for how long, ms, events, waiting jobs, bytes
--- ARGV[4]    at most so many of each kind, up to 500
--- ARGV[5]    '1' to forget a queue that has nothing: no job, key or schedule, and is not paused
--- Returns {'ok', behind, empty, active, waiting, bytes}: 1 if there may be more to do, 1 if the queue has nothing, 1 if something is
--- leased or delayed; how many jobs wait or are leased, how many bytes the queue holds; {'types', n} as lease.lua.
+-- sweep: does what is due in a queue, in a bounded piece: promotes delayed jobs, reclaims expired leases, deletes old jobs.
+-- After the clock was set back, it also limits the times of jobs to their durations, counted from now on.
+-- KEYS[1..]  the keys of the queue, in the order of queue.lua
+-- ARGV[1]    wake-up channel
+-- ARGV[2]    name of the queue
+-- ARGV[3]    limits: done jobs and dead jobs kept, retention of dead jobs (ms), events kept, waiting jobs, bytes
+-- ARGV[4]    maximum number of jobs of each kind, up to 500
+-- ARGV[5]    '1' to delete the queue if it is empty
+-- Returns one of:
+--   {'ok', behind, empty, active, waiting, bytes}  1 if there may be more to do; 1 if the queue has no job, key or schedule and is not
+--       paused; 1 if a job is leased or delayed; the number of jobs that wait or are leased; the size of the queue
+--   {'types', n}  the queue has n types: nothing is done, and the caller must pass the keys of n types
 if unknown then return { 'types', types } end
 open(ARGV[1], ARGV[2], ARGV[3])
 local most = tonumber(ARGV[4])

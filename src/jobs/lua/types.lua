@@ -1,7 +1,7 @@
--- Shared by what gives types their numbers.
+-- Shared by scripts that number types.
 
--- The numbers of some types. Returns nil and why if there is no room for a new one here: the number of types that the caller
--- has to know of, or 0 if there are as many as may be.
+-- Returns the numbers of types. If there is no room for a new type, returns nil and the number of types whose keys the caller must pass, or
+-- nil and 0 if the queue has the maximum number of types.
 local function number_types(names)
   local fields, numbers, new = {}, {}, {}
   for i, name in ipairs(names) do

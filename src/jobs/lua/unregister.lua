@@ -1,8 +1,10 @@
--- unregister: forgets a queue that has not been noted for a time.
--- KEYS[1]  set of queues
--- ARGV[1]  the queue's name
--- ARGV[2]  for how long, s
--- Returns 1 if it is forgotten, else 0.
+-- unregister: deletes the registration of a queue that was not registered for a time.
+-- KEYS[1]  set of queues, by the time of their last registration
+-- ARGV[1]  name of the queue
+-- ARGV[2]  that time, s
+-- Returns one of:
+--   1  deleted
+--   0  registered more recently, or not registered
 local time = redis.call('TIME')
 local last = redis.call('ZSCORE', KEYS[1], ARGV[1])
 if not last or time[1] - last < tonumber(ARGV[2]) then return 0 end

@@ -1,9 +1,9 @@
--- Shared by what reads many records of a queue at once.
+-- Shared by scripts that read many records of a queue at once.
 
--- How many bytes of records one call reads of a hash, but for the first, whatever it has; and how many records are read at once:
--- Redis's Lua hashes every byte of them, some 8 ms a MiB. `MOST_BYTES` in allowance.rs is the same.
+-- Maximum size of the records that one call reads from a hash, except for a first record that is larger; and the number of records that are
+-- read at once. Redis's Lua hashes every byte of them, some 8 ms a MiB. `MOST_BYTES` in allowance.rs has the same value.
 local MOST_BYTES, PIECE = 4194304, 16
--- The records of jobs, in SPECS or RUNS, from the first on, and how many of them are so few bytes, MOST_BYTES if nothing is said.
+-- Returns the first records of jobs, from SPECS or RUNS, that take up to `most` bytes (MOST_BYTES by default), and their number.
 local function within(key, ids, most)
   local records, bytes, n = {}, 0, #ids
   for from_id = 1, n, PIECE do

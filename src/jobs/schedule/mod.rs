@@ -1,16 +1,16 @@
-//! When something is to be done again and again: a cron expression in a time zone, or a fixed interval.
+//! Recurring times: a cron expression in a time zone, or a fixed interval.
 //!
-//! Pure: no clock is read here. A time is given, the next one is answered, both in Unix milliseconds.
+//! Pure: it reads no clock. It computes the next time after a given time, both in Unix milliseconds.
 //!
-//! **Cron** has five fields (minute, hour, day of month, month, day of week) or six, with seconds in front; `*`, lists,
+//! **Cron** has five fields (minute, hour, day of month, month, day of week) or six, with seconds first; `*`, lists,
 //! ranges, steps, names (`MON`, `JAN`), `L`, `W`, `#` and the nicknames `@hourly` to `@yearly`. If both day fields are
-//! restricted one of them is enough, as in Vixie cron. The time zone is a name of the IANA database; UTC without one.
+//! restricted, one match is enough, as in Vixie cron. The time zone is a name of the IANA database; UTC without one.
 //!
-//! **When the clocks change**, as the manual of Vixie cron and cronie has it. An expression is of *fixed times* if its minutes, its hours
+//! **Daylight-saving changes** are handled as the manuals of Vixie cron and cronie specify. An expression is of *fixed times* if its minutes, its hours
 //! and, if given, its seconds are numbers, lists and ranges, without a `*`: `30 2 * * *`, `30 2,14 * * *`, `0 1-5 * * *`, `@daily`. Each
 //! of these times comes once a day: one that is skipped fires right after the gap (several of them once), and of one that comes
-//! twice the first fires. Every other expression (`*/30 * * * *`, `0 * * * *`, `@hourly`) follows the clock on the wall: what is
-//! skipped does not fire, what comes twice fires twice.
+//! twice the first fires. Every other expression (`*/30 * * * *`, `0 * * * *`, `@hourly`) follows local time: a
+//! skipped time does not fire, a repeated time fires twice.
 //!
 //! **An interval** is counted from the schedule's own start: `start + n × every`, so instances and restarts change
 //! nothing about its times. `n` may be negative, because the clock may have been set back to before the start.
@@ -32,10 +32,10 @@ pub const MAX_EVERY_MS: i64 = 366 * 86_400_000;
 /// The longest cron expression, in bytes.
 pub const MAX_CRON: usize = 256;
 
-/// Changes of the clocks that are looked past for the next time; more than any expression needs that fires at all.
-const MOST_CHANGES: usize = 1_000;
+/// Maximum number of offset changes that are searched for the next time; more than any expression needs that fires at all.
+const MAX_CHANGES: usize = 1_000;
 
-/// When to fire; see the module.
+/// A schedule; see the module.
 #[derive(Debug, Clone)]
 pub struct Schedule(Rule);
 
@@ -52,31 +52,31 @@ struct CronRule {
     is_fixed: bool,
 }
 
-/// Why there is no such schedule.
+/// Why a schedule is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScheduleError {
-    /// Neither an expression nor an interval, or both.
+    /// Neither an expression nor an interval is given, or both are.
     #[error("must have either `cron` or `every_ms`")]
     Which,
-    /// A time zone for an interval, which has none.
+    /// A time zone is given for an interval.
     #[error("is allowed only together with `cron`")]
     ZoneOfInterval,
-    /// Not an expression.
+    /// The cron expression is invalid.
     #[error("is no cron expression: {0}")]
     Cron(String),
-    /// An expression that no date fulfils, such as 30 February.
+    /// No date matches the expression, such as 30 February.
     #[error("never fires")]
     Never,
-    /// Not a name of the IANA database.
+    /// The time zone is not in the IANA database.
     #[error("is no time zone of the IANA database, such as Europe/Berlin")]
     Zone,
-    /// An interval out of bounds.
+    /// The interval is out of range.
     #[error("must be {MIN_EVERY_MS} to {MAX_EVERY_MS}")]
     Every,
 }
 
 impl ScheduleError {
-    /// The member at fault; empty for the whole.
+    /// Returns the member at fault; empty for the whole schedule.
     #[must_use]
     pub const fn member(&self) -> &'static str {
         match self {
@@ -89,8 +89,7 @@ impl ScheduleError {
 }
 
 impl Schedule {
-    /// Either by `cron` and, if given, its `time_zone`, or `every_ms` from `start_ms` on. `start_ms` is also the time from
-    /// which an expression has to fire at all.
+    /// Parses `cron` with an optional `time_zone`, or `every_ms` counted from `start_ms`. A cron expression has to fire after `start_ms`.
     ///
     /// # Errors
     /// [`ScheduleError`] names the member at fault.
@@ -116,7 +115,7 @@ impl Schedule {
         }
         let parser = CronParser::builder()
             .seconds(Seconds::Optional)
-            // A year would be a schedule that ends.
+            // With a year the schedule would end.
             .year(Year::Disallowed)
             .build();
         let cron = parser
@@ -139,7 +138,7 @@ impl Schedule {
         }
     }
 
-    /// The first time later than `after_ms`. `None` if there is none in what dates can express.
+    /// Returns the first time after `after_ms`; `None` if it is out of the range of dates.
     #[must_use]
     pub fn next_after(&self, after_ms: i64) -> Option<i64> {
         match &self.0 {
@@ -154,8 +153,7 @@ impl Schedule {
 }
 
 impl CronRule {
-    /// Goes from one change of the clocks to the next. Between two of them a time on the wall is a time by a constant offset, and there
-    /// the expression is looked up as if that were UTC.
+    /// Searches from one offset change to the next. Between two changes the offset is constant, and the expression is evaluated as in UTC.
     fn next_after(&self, after_ms: i64) -> Option<i64> {
         let after = Timestamp::from_millisecond(after_ms).ok()?;
         let mut offset = self.offset_ms(after);
@@ -166,15 +164,15 @@ impl CronRule {
                 .preceding(Timestamp::from_millisecond(after_ms + 1).ok()?)
                 .next()
         {
-            // Up to here the times on the wall have been before the clocks were set back.
+            // Local times up to this one occurred before the clocks were set back.
             let begins = change.timestamp();
             let before = Timestamp::from_millisecond(begins.as_millisecond() - 1).ok()?;
             local = local.max(begins.as_millisecond() + self.offset_ms(before) - 1);
         }
         let mut begins = i64::MIN;
-        for change in self.zone.following(after).take(MOST_CHANGES) {
+        for change in self.zone.following(after).take(MAX_CHANGES) {
             let change = change.timestamp();
-            // What was skipped is due as this stretch begins.
+            // A skipped time is due when this period begins.
             let next = (self.next_local(local)? - offset).max(begins);
             if next < change.as_millisecond() {
                 return Some(next);
@@ -192,7 +190,7 @@ impl CronRule {
         i64::from(self.zone.to_offset(at).seconds()) * 1_000
     }
 
-    /// The first time on the wall later than this one, in milliseconds as if in UTC.
+    /// Returns the first local time after a local time, in milliseconds as if in UTC.
     fn next_local(&self, local_ms: i64) -> Option<i64> {
         let after = DateTime::<Utc>::from_timestamp_millis(local_ms)?;
         let next = self.cron.find_next_occurrence(&after, false).ok()?;
@@ -200,7 +198,7 @@ impl CronRule {
     }
 }
 
-/// Whether an expression is of fixed times. It is one that can be parsed.
+/// Returns whether a valid expression is of fixed times.
 fn is_fixed(expression: &str) -> bool {
     let fields: Vec<&str> = expression.split_whitespace().collect();
     match fields.len().checked_sub(3) {

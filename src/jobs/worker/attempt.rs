@@ -11,13 +11,13 @@ use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
 use tokio::time::{Sleep, sleep_until};
 
-/// One attempt at a job: the handler, guarded against panics, against taking too long, and against going on without a lease.
+/// One attempt of a job: the handler, guarded by catching panics, by a time limit, and by its lease.
 pub(super) struct Running {
     pub lease: Arc<Lease>,
     work: Attempt,
-    /// From the lease on; zero for none.
+    /// The time limit from the lease on; zero for none.
     limit: Duration,
-    /// Made when the handler first waits: most never do.
+    /// Created when the handler first waits: most handlers never do.
     over: Option<Pin<Box<Sleep>>>,
 }
 
@@ -27,15 +27,15 @@ pub(super) enum Ended {
     Ran(Result<Outcome, JobFailure>),
     Panicked(String),
     TimedOut(Duration),
-    /// The lease is no longer ours: nobody wants to hear how it ended.
+    /// The lease was lost, so the attempt cannot be settled.
     Lost,
 }
 
 impl Running {
-    /// Begins an attempt. What panics before there is anything to wait for is an end as well.
+    /// Starts an attempt. Returns the message of a panic before the first await.
     pub fn begin(leased: &Leased, lease: &Arc<Lease>, handler: &dyn Handler, jobs: &Jobs) -> Result<Self, String> {
         let work = catch_unwind(AssertUnwindSafe(|| handler.start(leased.payload.get(), lease, jobs)))
-            .map_err(|panic| words_of(&*panic))?;
+            .map_err(|panic| panic_message(&*panic))?;
         Ok(Self {
             lease: Arc::clone(lease),
             work,
@@ -64,7 +64,7 @@ impl Running {
         match catch_unwind(AssertUnwindSafe(|| this.work.as_mut().poll(task))) {
             Ok(Poll::Ready(result)) => return Poll::Ready(Ended::Ran(result)),
             Ok(Poll::Pending) => {}
-            Err(panic) => return Poll::Ready(Ended::Panicked(words_of(&*panic))),
+            Err(panic) => return Poll::Ready(Ended::Panicked(panic_message(&*panic))),
         }
         if this.lease.watch(task) {
             return Poll::Ready(Ended::Lost);
@@ -80,7 +80,7 @@ impl Running {
     }
 }
 
-/// What a panic says.
-fn words_of(panic: &(dyn Any + Send)) -> String {
+/// Returns the message of a panic.
+fn panic_message(panic: &(dyn Any + Send)) -> String {
     format!("panicked: {}", panic_text(panic))
 }

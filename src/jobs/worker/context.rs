@@ -12,13 +12,13 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// What a handler knows of its job. Cheap to clone; outlives the handler in whatever it started.
+/// The context of a handler: its job, lease and state. Cheap to clone; tasks that the handler starts may keep it.
 #[derive(Debug)]
 pub struct Context<S> {
     pub(super) lease: Arc<Lease>,
     pub(super) jobs: Jobs,
     pub(super) state: Arc<S>,
-    /// How long the attempt may take from its lease on; zero for as long as it likes.
+    /// The time limit of the attempt from its lease on; zero for none.
     pub(super) limit: Duration,
 }
 
@@ -43,67 +43,68 @@ impl<S> Deref for Context<S> {
 }
 
 impl<S> Context<S> {
-    /// The job's id: the same at each attempt, so of use as an idempotency key.
+    /// Returns the id of the job. It is the same at each attempt, so it can be an idempotency key.
     #[must_use]
     pub fn id(&self) -> &JobId {
         &self.lease.id
     }
 
-    /// Which attempt this is; the first is 1.
+    /// Returns the number of the attempt; the first is 1.
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.lease.attempt
     }
 
-    /// How many there may be.
+    /// Returns the maximum number of attempts.
     #[must_use]
     pub fn max_attempts(&self) -> u32 {
         self.lease.max_attempts
     }
 
-    /// When the job was put in, by Redis's clock, Unix milliseconds.
+    /// Returns when the job was added, by Redis's clock, Unix milliseconds.
     #[must_use]
     pub fn created_ms(&self) -> i64 {
         self.lease.created_ms
     }
 
-    /// When it was to run first, or as what it is since it went on ([`super::Outcome::Then`]), by Redis's clock, Unix milliseconds:
-    /// the same at each attempt. Later than now if it was called on to run before.
+    /// Returns when the job was first due, since it was added or last continued ([`super::Outcome::Then`]), by Redis's clock, Unix
+    /// milliseconds: the same at each attempt. It is later than now if the job was retried before it was due.
     #[must_use]
     pub fn run_at_ms(&self) -> i64 {
         self.lease.run_at_ms
     }
 
-    /// How long this attempt may still take before it is dropped where it waits; `None` for as long as it likes. What has to be
-    /// seen as a failure by the handler itself is given up before.
+    /// Returns the time left of this attempt before its future is dropped; `None` without a time limit. A handler that must see a timeout as
+    /// a failure uses a shorter one.
     #[must_use]
     pub fn time_left(&self) -> Option<Duration> {
         let over = self.lease.start + self.limit;
         (!self.limit.is_zero()).then(|| over.saturating_duration_since(Instant::now()))
     }
 
-    /// Says how far it has come: any JSON of up to 4 KiB, shown by `GET /v1/jobs/{id}`.
+    /// Reports the progress of the job: any JSON of up to 4 KiB, shown by `GET /v1/jobs/{id}`.
     ///
     /// # Errors
-    /// [`JobsError::Invalid`] if it is too long. [`JobsError::NotYours`] if the lease was lost or the job cancelled: it is of no use to go on.
+    /// [`JobsError::Invalid`] if it is too long. [`JobsError::NotYours`] if the lease was lost or the job cancelled: the attempt
+    /// cannot be settled.
     pub async fn progress(&self, value: &impl Serialize) -> Result<(), JobsError> {
         let value =
             to_raw_value(value).map_err(|error| JobsError::Invalid(vec![Fault::new("progress", error.to_string())]))?;
-        let told = self.jobs.progress(&self.lease.id, self.lease.token, &value).await;
-        if matches!(told, Err(JobsError::NotYours(_) | JobsError::Unknown)) {
+        let stored = self.jobs.progress(&self.lease.id, self.lease.token, &value).await;
+        if matches!(stored, Err(JobsError::NotYours(_) | JobsError::Unknown)) {
             self.lease.lose();
         }
-        told
+        stored
     }
 
-    /// Whether the lease was lost: the job was cancelled, has run out of time, or is another's by now. The handler's future
-    /// has been dropped then; this is for what it started elsewhere, such as a thread.
+    /// Returns whether the lease was lost: the job was cancelled or timed out, or another worker has leased it. The future of the handler
+    /// is dropped then; this is for work that it started elsewhere, such as on a thread.
     #[must_use]
     pub fn is_lost(&self) -> bool {
         self.lease.is_lost()
     }
 
-    /// Resolves when [`Self::is_lost`].
+    /// Resolves when the lease is lost.
     pub async fn lost(&self) {
         let notified = self.lease.lost_here.notified();
         if !self.is_lost() {
@@ -116,7 +117,7 @@ fn within(ends: Option<Instant>, until: Instant) -> Instant {
     ends.map_or(until, |ends| until.min(ends))
 }
 
-/// A job that this pool has leased.
+/// The lease of a job of this pool.
 #[derive(Debug)]
 pub(super) struct Lease {
     pub id: JobId,
@@ -126,12 +127,12 @@ pub(super) struct Lease {
     pub max_attempts: u32,
     pub created_ms: i64,
     pub run_at_ms: i64,
-    /// When it was asked for, by this machine's monotonic clock: not later than it began.
+    /// When the lease call was made, by the monotonic clock of this machine: not later than the lease started.
     pub start: Instant,
-    /// When the job's time is over, however often the lease is extended.
+    /// When the time limit of the job is over, even if the lease is extended.
     pub ends: Option<Instant>,
-    /// Until when; counted from before it was asked for, so never later than Redis has it.
-    // Held for a look or a change.
+    /// When the lease expires, counted from the call, so never later than in Redis.
+    // Never held across an await.
     pub until: Mutex<Instant>,
     lost: AtomicBool,
     /// The task that runs the handler.
@@ -159,15 +160,15 @@ impl Lease {
         }
     }
 
-    /// How long an attempt may go on from its start, as the job says or as is usual for its type; zero for as long as it likes.
-    pub fn limit(&self, usual: Duration) -> Duration {
-        let limit = self.ends.map_or(usual, |ends| ends - self.start);
-        // Redis ends the lease when the time is over, so the word that it was has to be there before.
+    /// Returns the time limit of an attempt from its start, by the job or by the default of its type; zero for none.
+    pub fn limit(&self, default: Duration) -> Duration {
+        let limit = self.ends.map_or(default, |ends| ends - self.start);
+        // The lease expires in Redis when the time is over, so the failure has to be settled before.
         let margin = (limit / 10).min(Duration::from_secs(1));
         limit.saturating_sub(margin)
     }
 
-    /// It was extended, as asked at `start`.
+    /// Records an extension that was requested at `start`.
     pub fn extended(&self, start: Instant, time: Duration) {
         let mut until = self.until.lock();
         *until = (*until).max(within(self.ends, start + time));
@@ -183,7 +184,7 @@ impl Lease {
         self.lost.load(Ordering::Acquire)
     }
 
-    /// Wakes this task when the lease is lost; says whether it is.
+    /// Registers a task to wake when the lease is lost. Returns whether it is lost.
     pub fn watch(&self, task: &TaskContext<'_>) -> bool {
         self.runner.register(task.waker());
         self.is_lost()

@@ -9,10 +9,10 @@ use std::error::Error;
 use std::fmt::Display;
 use std::time::Duration;
 
-/// A type of job: what it carries, and what is done about it. Its terms are constants beside the handler.
+/// A type of job: its payload, its handler, and its defaults as constants.
 ///
-/// A job runs **at least once**: again after a failure, and after a crash between its last deed and the word of it. So what
-/// it does has to be safe to do twice: an upsert, a call with the job's id as its idempotency key.
+/// A job runs **at least once**: it runs again after a failure, and after a crash before its completion was stored. So its effect must be
+/// idempotent: an upsert, or a call with the job's id as its idempotency key.
 ///
 /// ```
 /// use fleetpulse::jobs::worker::{Context, Job, JobFailure, Outcome, json};
@@ -38,45 +38,44 @@ use std::time::Duration;
 /// }
 /// ```
 pub trait Job: Sized + Send + 'static {
-    /// The type, as the queue has it.
+    /// The name of the type.
     const NAME: &'static str;
-    /// The queue that its jobs are put into.
+    /// The queue of the jobs.
     const QUEUE: &'static str;
-    /// Higher ones first, 0 to 1,000.
+    /// The priority, 0 to 1,000; higher priorities run first.
     const PRIORITY: u16 = 0;
-    /// How often it is tried before it is dead.
+    /// Maximum number of attempts.
     const MAX_ATTEMPTS: u32 = 5;
-    /// How long to wait before it is tried again.
+    /// The delay between attempts.
     const BACKOFF: Backoff = Backoff {
         kind: BackoffKind::Exponential,
         base: Duration::from_secs(1),
         max: Duration::from_mins(10),
         jitter: 0.2,
     };
-    /// How long one attempt may take, from its lease on; zero for as long as it likes.
+    /// The time limit of an attempt, from its lease on; zero for none.
     const TIMEOUT: Duration = Duration::from_mins(1);
-    /// How long it is remembered when it is done.
+    /// The retention of a job after it is done.
     const KEEP_RESULT: Duration = Duration::from_hours(1);
 
-    /// What all handlers of this type share: clients, settings.
+    /// The state that all handlers of this type share, such as clients and settings.
     type State: Send + Sync + 'static;
 
-    /// Reads the payload. Also asked when a job is put in by way of this service, so that what is not acceptable is refused
-    /// then.
+    /// Parses the payload. It is also called when a job is added, so that an invalid payload is refused then.
     ///
     /// # Errors
-    /// Everything that is wrong with it, each by its member.
+    /// All faults, each with its member.
     fn parse(payload: &str) -> Result<Self, Vec<Fault>>;
 
-    /// What else is wrong with a job that is put in, by the members of a job in JSON.
+    /// Returns further faults of a job that is added, by the members of a job in JSON.
     fn check(&self, _job: &NewJob) -> Vec<Fault> {
         Vec::new()
     }
 
-    /// Does it. The future is dropped where it waits when the lease is lost or the time is over.
+    /// Runs the job. The future is dropped at an await when the lease is lost or the time limit is exceeded.
     fn run(self, context: Context<Self::State>) -> impl Future<Output = Result<Outcome, JobFailure>> + Send;
 
-    /// Puts a job of this type into its queue, on its terms.
+    /// Adds a job of this type to its queue, with its defaults.
     ///
     /// # Errors
     /// As [`Jobs::add`]; [`JobsError::Invalid`] also if the payload cannot be written as JSON.
@@ -90,18 +89,18 @@ pub trait Job: Sized + Send + 'static {
         }
     }
 
-    /// A job of this type, on its terms.
+    /// Creates a job of this type, with its defaults.
     ///
     /// # Errors
     /// If the payload cannot be written as JSON.
     fn new_job(payload: &impl Serialize) -> Result<NewJob, serde_json::Error> {
         let kind = CompactString::const_new(Self::NAME);
-        Ok(Self::on_its_terms(NewJob::new(kind, to_raw_value(payload)?)))
+        Ok(Self::with_defaults(NewJob::new(kind, to_raw_value(payload)?)))
     }
 
-    /// A job on the terms of this type.
+    /// Sets the defaults of this type in a job.
     #[must_use]
-    fn on_its_terms(job: NewJob) -> NewJob {
+    fn with_defaults(job: NewJob) -> NewJob {
         NewJob {
             priority: Self::PRIORITY,
             max_attempts: Self::MAX_ATTEMPTS,
@@ -113,7 +112,7 @@ pub trait Job: Sized + Send + 'static {
     }
 }
 
-/// Reads a payload by serde: [`Job::parse`] for a type that has nothing more to say.
+/// Parses a payload by serde, for [`Job::parse`] of a type without further checks.
 ///
 /// # Errors
 /// One fault, of the payload as a whole.
@@ -121,26 +120,26 @@ pub fn json<T: DeserializeOwned>(payload: &str) -> Result<T, Vec<Fault>> {
     serde_json::from_str(payload).map_err(|error| vec![Fault::new("", error.to_string())])
 }
 
-/// How a job went well.
+/// The outcome of a successful attempt.
 #[derive(Debug)]
 pub enum Outcome {
-    /// Done.
+    /// The job is done.
     Done,
-    /// Done, and this came of it.
+    /// The job is done, with a result.
     Result(Box<RawValue>),
-    /// Goes on later, as the same job: one cancellation ends it, whatever it has become.
+    /// The job continues later under the same id, so that one cancellation ends the series.
     Then {
-        /// As what; as the same type if `None`.
+        /// The new type; unchanged if `None`.
         kind: Option<&'static str>,
-        /// With what; with the same payload if `None`.
+        /// The new payload; unchanged if `None`.
         payload: Option<Box<RawValue>>,
-        /// After how long.
+        /// The delay.
         delay: Duration,
     },
 }
 
 impl Outcome {
-    /// Done, and this came of it.
+    /// Returns the outcome of a job that is done, with a result.
     ///
     /// # Errors
     /// If it cannot be written as JSON.
@@ -149,18 +148,17 @@ impl Outcome {
     }
 }
 
-/// How a job failed: what to remember of it, and whether to try again. Any error becomes one by `?`, tried again as the
-/// job's terms have it.
+/// A failed attempt: the error, and whether the job is retried. `?` converts any error; the job is then retried after its backoff.
 #[derive(Debug)]
 pub struct JobFailure {
-    /// For people.
+    /// The error, for people.
     pub error: String,
-    /// When to try again.
+    /// Whether and when the job is retried.
     pub retry: Retry,
 }
 
 impl JobFailure {
-    /// To be tried again as the job's terms have it.
+    /// Creates a failure that is retried after the backoff.
     pub fn new(error: impl Display) -> Self {
         Self {
             error: error.to_string(),
@@ -168,7 +166,7 @@ impl JobFailure {
         }
     }
 
-    /// Not to be tried again.
+    /// Creates a failure that is not retried.
     pub fn never(error: impl Display) -> Self {
         Self {
             error: error.to_string(),
@@ -176,7 +174,7 @@ impl JobFailure {
         }
     }
 
-    /// To be tried again as the job's terms have it, but not before so long.
+    /// Creates a failure that is retried after the backoff, but not before `delay`.
     pub fn at_least(delay: Duration, error: impl Display) -> Self {
         Self {
             error: error.to_string(),
@@ -184,7 +182,8 @@ impl JobFailure {
         }
     }
 
-    /// Nothing was begun, as what it needs is not to be had: to be tried again after a time, and no attempt.
+    /// Creates a failure that is retried after `delay`, and whose attempt does not count: nothing was started, because something that the job
+    /// needs was unavailable.
     pub fn uncounted(delay: Duration, error: impl Display) -> Self {
         Self {
             error: error.to_string(),
@@ -192,7 +191,7 @@ impl JobFailure {
         }
     }
 
-    /// To be tried again after a time.
+    /// Creates a failure that is retried after `delay`.
     pub fn after(delay: Duration, error: impl Display) -> Self {
         Self {
             error: error.to_string(),

@@ -6,14 +6,14 @@ use std::pin::pin;
 use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
-/// How a pool works.
+/// The settings of a pool.
 #[derive(Debug, Clone, Copy)]
 pub struct PoolSettings {
-    /// Handlers at work at once.
+    /// Maximum number of handlers that run concurrently.
     pub concurrency: usize,
-    /// For how long jobs are leased and leases extended; how long the jobs of a worker that died wait, at most.
+    /// The duration of leases and of extensions; also the longest delay of jobs after a crash of their worker.
     pub lease: Duration,
-    /// How long handlers may go on when the pool is told to stop.
+    /// How long handlers may run after the pool is stopped.
     pub drain: Duration,
 }
 
@@ -27,7 +27,7 @@ impl Default for PoolSettings {
     }
 }
 
-/// Takes jobs off a queue and runs them; see the module.
+/// Leases jobs of a queue and runs them; see the module.
 #[derive(Debug, Clone)]
 pub struct Pool {
     pub(super) jobs: Jobs,
@@ -37,11 +37,11 @@ pub struct Pool {
     pub(super) metrics: WorkerMetrics,
 }
 
-/// How long the last word of what ended may take once everything has ended.
-const LAST_WORD: Duration = Duration::from_secs(2);
+/// How long the last settlements may take after all handlers have ended.
+const LAST_CALL: Duration = Duration::from_secs(2);
 
 impl Pool {
-    /// A pool for the types of a registry in one queue.
+    /// Creates a pool for the types of a registry in a queue.
     #[must_use]
     pub const fn new(
         jobs: Jobs,
@@ -59,7 +59,7 @@ impl Pool {
         }
     }
 
-    /// Runs jobs until `stop`, then drains. Dropped instead, it leaves what it has to the ends of the leases.
+    /// Runs jobs until `stop`, then drains. If the future is dropped, the leases of its jobs expire.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let lease = self.settings.lease;
         let drain = self.settings.drain;
@@ -82,8 +82,8 @@ impl Pool {
                 () = sleep_until(alarm), if work.pause_until().is_some() => work.go_on(),
                 _ = look.tick() => work.look_after_leases(),
                 () = sleep_until(end), if stopped_at.is_some() && !work.is_cut_off() => work.cut_off(),
-                () = sleep_until(end + LAST_WORD), if stopped_at.is_some() => {
-                    tracing::warn!("the ends of some jobs could not be told; their leases run out");
+                () = sleep_until(end + LAST_CALL), if stopped_at.is_some() => {
+                    tracing::warn!("some jobs could not be settled; their leases expire");
                     return;
                 }
                 () = &mut stop, if stopped_at.is_none() => {

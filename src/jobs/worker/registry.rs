@@ -9,14 +9,14 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The types of jobs that somebody handles here, each with what its handlers share.
+/// The types of jobs that this process runs, each with the state of its handlers.
 #[derive(Debug, Default, Clone)]
 pub struct Registry {
     handlers: HashMap<CompactString, Arc<dyn Handler>>,
 }
 
 impl Registry {
-    /// Handles jobs of type `J` with this state; a second registration takes the place of the first.
+    /// Registers the type `J` with its state. A second registration replaces the first.
     #[must_use]
     pub fn with<J: Job>(mut self, state: Arc<J::State>) -> Self {
         let handler: HandlerOf<J> = HandlerOf {
@@ -28,7 +28,7 @@ impl Registry {
         self
     }
 
-    /// The queues of the types, each once, by name.
+    /// Returns the distinct queues of the types, by name.
     #[must_use]
     pub fn queues(&self) -> Vec<&'static str> {
         let mut queues: Vec<_> = self.handlers.values().map(|handler| handler.queue()).collect();
@@ -37,7 +37,7 @@ impl Registry {
         queues
     }
 
-    /// Those of its types that are put into a queue: what a pool of that queue handles.
+    /// Returns the types of a queue, for its pool.
     #[must_use]
     pub fn of_queue(&self, queue: &str) -> Self {
         let of_queue = self.handlers.iter().filter(|(_, handler)| handler.queue() == queue);
@@ -48,7 +48,7 @@ impl Registry {
         }
     }
 
-    /// The types, in the order of their names.
+    /// Returns the types, by name.
     #[must_use]
     pub fn kinds(&self) -> Vec<CompactString> {
         let mut kinds: Vec<_> = self.handlers.keys().cloned().collect();
@@ -56,11 +56,10 @@ impl Registry {
         kinds
     }
 
-    /// What the type of a job says about its payload, by the pointers of a job in JSON. A type that is not handled here is
-    /// a fault as well.
+    /// Validates a job by its type. A type that is not registered is a fault.
     ///
     /// # Errors
-    /// Everything that is wrong with it.
+    /// All faults, by the pointers of a job in JSON.
     pub fn check(&self, job: &NewJob) -> Result<(), Vec<Fault>> {
         let Some(handler) = self.handlers.get(&job.kind) else {
             let kinds = self.kinds().join(", ");
@@ -80,11 +79,11 @@ impl Registry {
         handler.check(job, &under_payload)
     }
 
-    /// A job on the terms of its type.
+    /// Returns a job with the defaults of its type.
     #[must_use]
-    pub fn usual(&self, job: NewJob) -> NewJob {
+    pub fn with_defaults(&self, job: NewJob) -> NewJob {
         match self.handlers.get(&job.kind) {
-            Some(handler) => handler.usual(job),
+            Some(handler) => handler.with_defaults(job),
             None => job,
         }
     }
@@ -96,16 +95,16 @@ impl Registry {
 
 /// A [`Job`] without its type.
 pub(super) trait Handler: Send + Sync + fmt::Debug {
-    /// Begins an attempt.
+    /// Starts an attempt.
     fn start(&self, payload: &str, lease: &Arc<Lease>, jobs: &Jobs) -> Attempt;
-    /// `place` says where a fault of the payload is.
+    /// Validates a job. `place` adds the path of the payload to a fault.
     fn check(&self, job: &NewJob, place: &dyn Fn(Fault) -> Fault) -> Result<(), Vec<Fault>>;
-    fn usual(&self, job: NewJob) -> NewJob;
+    fn with_defaults(&self, job: NewJob) -> NewJob;
     fn timeout(&self) -> Duration;
     fn queue(&self) -> &'static str;
 }
 
-/// A handler at its work.
+/// A running handler.
 pub(super) type Attempt = BoxFuture<'static, Result<Outcome, JobFailure>>;
 
 struct HandlerOf<J: Job> {
@@ -131,7 +130,7 @@ impl<J: Job> Handler for HandlerOf<J> {
             Err(faults) => {
                 let mut error = "the payload is not acceptable".to_owned();
                 for Fault { member, detail, .. } in faults {
-                    // Writing to a string does not fail.
+                    // Writing to a String cannot fail.
                     let _ = write!(error, "; /{member}: {detail}");
                 }
                 Box::pin(async move { Err(JobFailure::never(error)) })
@@ -147,8 +146,8 @@ impl<J: Job> Handler for HandlerOf<J> {
         if faults.is_empty() { Ok(()) } else { Err(faults) }
     }
 
-    fn usual(&self, job: NewJob) -> NewJob {
-        J::on_its_terms(job)
+    fn with_defaults(&self, job: NewJob) -> NewJob {
+        J::with_defaults(job)
     }
 
     fn timeout(&self) -> Duration {

@@ -1,4 +1,4 @@
-//! What a pool has at hand. No clock but the monotonic one is read here.
+//! The state of a pool. It reads only the monotonic clock.
 
 use super::attempt::{Ended, Running};
 use super::context::Lease;
@@ -17,23 +17,23 @@ use std::time::Duration;
 use tokio::sync::SetOnce;
 use tokio::time::Instant;
 
-/// Jobs leased or settled by one call. Redis does nothing else meanwhile: some four milliseconds.
+/// Maximum number of jobs that one call leases or settles. Such a call blocks Redis for some four milliseconds.
 const BATCH: usize = 500;
-/// What is leased ahead is run within this, at the rate of the last jobs,
+/// Prefetched jobs are run within this time at the rate of the last jobs,
 const AHEAD: Duration = Duration::from_millis(8);
 /// which is measured over at least this,
 const WINDOW: Duration = Duration::from_millis(5);
-/// and is never more.
-const MOST_AHEAD: usize = 1_000;
-/// Ends that are worth a second call while one is under way.
+/// and are at most this many.
+const MAX_AHEAD: usize = 1_000;
+/// The number of ends that justify a second call while one is in progress.
 const WORTH: usize = 16;
-/// How long handlers are begun without a look at anything else.
+/// How long the pool starts handlers before it polls anything else.
 const TURN: Duration = Duration::from_millis(2);
 /// How long the pool waits for jobs in one call.
 const WAIT: Duration = Duration::from_secs(30);
-/// What was leased and not begun within this, or a third of the lease, is given back: others may have places for it.
+/// A job that is not started within this time, or a third of the lease, is released, because another worker may have a free place.
 const STUCK: Duration = Duration::from_secs(1);
-/// Leases extended at once.
+/// The number of leases that are extended concurrently.
 const EXTENDING: usize = 64;
 /// The pause after a call that failed; it doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -42,23 +42,23 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct Work {
     pool: Pool,
     kinds: Vec<CompactString>,
-    /// Leased and not begun.
+    /// Leased jobs that are not started.
     waiting: VecDeque<(Leased, Arc<Lease>)>,
     running: FuturesUnordered<Running>,
-    /// Ended and not yet told.
+    /// Ends that are not settled yet.
     ended: Vec<Settlement>,
-    /// Calls under way.
+    /// Calls in progress.
     calls: FuturesUnordered<BoxFuture<'static, Called>>,
     /// The call that waits for jobs.
     waiter: Option<BoxFuture<'static, Called>>,
-    /// Set when it is to wait no longer.
+    /// Set when the waiting call has to stop.
     stopping: Arc<SetOnce<()>>,
     extending: Option<BoxFuture<'static, ()>>,
-    /// Jobs that calls under way have asked for.
+    /// The number of jobs that calls in progress ask for.
     asked: usize,
-    /// The last call brought fewer jobs than it asked for: who asks next waits.
+    /// Whether the last call got fewer jobs than it asked for; the next one then waits.
     is_dry: bool,
-    /// How many ended in the last call.
+    /// The number of ends in the last call.
     last: usize,
     ahead: usize,
     window: Instant,
@@ -69,7 +69,7 @@ pub(super) struct Work {
     is_cut_off: bool,
 }
 
-/// A call that has come back.
+/// An answered call.
 struct Called {
     at: Instant,
     asked: usize,
@@ -102,8 +102,7 @@ impl Work {
         }
     }
 
-    /// Begins what waits, as far as there are places, and lets each go as far as it goes without waiting. Says whether there
-    /// is more to begin.
+    /// Starts waiting jobs while there are free places, and polls each once. Returns whether more jobs can be started.
     pub fn begin(&mut self) -> bool {
         let start = Instant::now();
         let mut task = TaskContext::from_waker(Waker::noop());
@@ -116,7 +115,7 @@ impl Work {
                 continue;
             }
             let Some(handler) = self.pool.registry.get(&leased.kind) else {
-                // Another's.
+                // Another worker runs this type.
                 self.release(&lease);
                 continue;
             };
@@ -124,7 +123,7 @@ impl Work {
                 Err(panic) => self.end(&lease, Ended::Panicked(panic)),
                 Ok(mut running) => match Pin::new(&mut running).poll(&mut task) {
                     Poll::Ready((lease, ended)) => self.end(&lease, ended),
-                    // Polled once more there, by a waker that wakes.
+                    // It is polled again there, with a real waker.
                     Poll::Pending => self.running.push(running),
                 },
             }
@@ -135,7 +134,7 @@ impl Work {
         false
     }
 
-    /// Notes how an attempt ended.
+    /// Adds the end of an attempt.
     fn end(&mut self, lease: &Lease, ended: Ended) {
         let metrics = &self.pool.metrics;
         let failed = |error: String| End::Fail {
@@ -150,7 +149,7 @@ impl Work {
                     Outcome::Done => End::Complete { result: None },
                     Outcome::Result(result) => End::Complete { result: Some(result) },
                     Outcome::Then { kind, payload, delay } => End::Then {
-                        // A payload is looked at by its type, so that is said.
+                        // The validator needs the type of a new payload.
                         kind: match kind {
                             Some(kind) => Some(CompactString::const_new(kind)),
                             None => payload.is_some().then(|| lease.kind.clone()),
@@ -167,10 +166,10 @@ impl Work {
                 }
                 End::Fail { error, retry }
             }
-            Ended::Panicked(words) => {
+            Ended::Panicked(message) => {
                 metrics.panicked.inc();
-                tracing::error!(job = %lease.id, "{words}");
-                failed(words)
+                tracing::error!(job = %lease.id, "{message}");
+                failed(message)
             }
             Ended::TimedOut(limit) => {
                 metrics.timed_out.inc();
@@ -192,7 +191,7 @@ impl Work {
         });
     }
 
-    /// Calls Redis if that is due.
+    /// Makes the calls to Redis that are due.
     pub fn call(&mut self) {
         if self.pause_until.is_some() {
             return;
@@ -200,13 +199,13 @@ impl Work {
         let elapsed = self.window.elapsed();
         if elapsed >= WINDOW {
             let within = AHEAD.as_nanos() * self.ended_in_window as u128 / elapsed.as_nanos();
-            self.ahead = usize::try_from(within).map_or(MOST_AHEAD, |within| within.min(MOST_AHEAD));
+            self.ahead = usize::try_from(within).map_or(MAX_AHEAD, |within| within.min(MAX_AHEAD));
             (self.window, self.ended_in_window) = (Instant::now(), 0);
         }
         let most = self.pool.settings.concurrency + self.ahead;
         let held = self.running.len() + self.waiting.len() + self.asked;
         let mut want = most.saturating_sub(held);
-        // Of two calls under way nobody knows which is answered first: a single worker, who keeps the order, makes one.
+        // Two calls may be answered in either order, so a single worker, which keeps the order, makes one.
         let keeps_order = self.pool.settings.concurrency == 1;
         if self.is_stopping || self.kinds.is_empty() || (keeps_order && self.asked > 0) {
             want = 0;
@@ -278,7 +277,7 @@ impl Work {
         }));
     }
 
-    /// Waits until something has happened, and does what follows from it.
+    /// Waits for the next event and handles it.
     pub async fn next(&mut self) {
         tokio::select! {
             Some(called) = self.calls.next() => self.called(called),
@@ -286,7 +285,7 @@ impl Work {
                 self.waiter = None;
                 let in_vain = matches!(&called.answer, Ok((_, leased)) if leased.is_empty());
                 self.called(called);
-                // Whoever is told at once that there is nothing would ask without end.
+                // Without a pause, a call that returns at once without jobs would be repeated in a busy loop.
                 if in_vain && !self.is_stopping {
                     self.pause_until = Some(Instant::now() + FIRST_PAUSE);
                 }
@@ -294,7 +293,7 @@ impl Work {
             () = or_never(&mut self.extending) => self.extending = None,
             Some((lease, ended)) = self.running.next() => {
                 self.end(&lease, ended);
-                // What else has ended goes with it. The stream is asked again before anybody sleeps.
+                // Other attempts that have ended go in the same call.
                 while let Some(Some((lease, ended))) = self.running.next().now_or_never() {
                     self.end(&lease, ended);
                 }
@@ -347,7 +346,7 @@ impl Work {
         });
     }
 
-    /// What a call would have told is told again: after a pause, or without what made it unacceptable.
+    /// Queues the ends of a failed call again: for a call after a pause, without those that were refused.
     fn failed(&mut self, error: JobsError, mut sent: Vec<Settlement>) {
         let fail = |settlement: &mut Settlement, error: String| {
             settlement.end = End::Fail {
@@ -364,12 +363,12 @@ impl Work {
                         continue;
                     };
                     if fault.member == "id" {
-                        // Leased here once more before its first end could be told: that is of no use any more.
+                        // The job was leased again before its first end was settled, so the first end is obsolete.
                         let earlier = sent[..fault.index].iter().position(|other| other.id == settlement.id);
                         stale.push(earlier.unwrap_or(fault.index));
                     } else {
-                        let words = format!("its end is not acceptable: {}: {}", fault.member, fault.detail);
-                        fail(&mut sent[fault.index], words);
+                        let message = format!("its end is invalid: {}: {}", fault.member, fault.detail);
+                        fail(&mut sent[fault.index], message);
                     }
                 }
                 stale.sort_unstable();
@@ -393,7 +392,7 @@ impl Work {
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
     }
 
-    /// When calls go on after a failure.
+    /// Returns when calls resume after a failure.
     pub const fn pause_until(&self) -> Option<Instant> {
         self.pause_until
     }
@@ -402,8 +401,7 @@ impl Work {
         self.pause_until = None;
     }
 
-    /// Extends what has a third of its time behind it, gives up what has all of it behind, and gives back what has not been
-    /// begun for too long: it waits behind slow ones.
+    /// Extends leases after a third of their duration, gives up expired leases, and releases jobs that wait for too long behind slow jobs.
     pub fn look_after_leases(&mut self) {
         let (now, lease_time) = (Instant::now(), self.pool.settings.lease);
         // The first was leased first.
@@ -439,7 +437,7 @@ impl Work {
                     match jobs.extend(&lease.id, lease.token, lease_time).await {
                         Ok(_) => lease.extended(at, lease_time),
                         Err(JobsError::NotYours(_) | JobsError::Unknown) => lease.lose(),
-                        // Tried again at the next look.
+                        // Retried at the next tick.
                         Err(error) => tracing::debug!(%error, job = %lease.id, "a lease could not be extended"),
                     }
                 }
@@ -448,17 +446,17 @@ impl Work {
         }));
     }
 
-    /// Leases nothing more and gives back what is not begun.
+    /// Stops leasing, and releases jobs that are not started.
     pub fn stop(&mut self) {
         self.is_stopping = true;
-        // The waiter ends by itself: what a call under way brings is still to be given back. It may be told twice.
+        // The waiting call ends by itself, because jobs of a call in progress have to be released. It may be set twice.
         let _ = self.stopping.set(());
         for (_, lease) in mem::take(&mut self.waiting) {
             self.release(&lease);
         }
     }
 
-    /// Drops what still runs, and gives it back.
+    /// Drops running handlers, and releases their jobs.
     pub fn cut_off(&mut self) {
         self.is_cut_off = true;
         for running in &self.running {
@@ -470,7 +468,7 @@ impl Work {
         self.is_cut_off
     }
 
-    /// Whether nothing is left to be done.
+    /// Returns whether nothing is left to do.
     pub fn is_over(&self) -> bool {
         self.running.is_empty() && self.ended.is_empty() && self.calls.is_empty() && self.waiter.is_none()
     }

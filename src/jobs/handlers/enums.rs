@@ -1,10 +1,10 @@
-//! The names, tokens and words in bodies, for the `OpenAPI` document.
+//! The names, tokens and enums in bodies, for the `OpenAPI` document.
 
 #![expect(clippy::unreadable_literal, reason = "the schema derive reads no separators")]
 
 use utoipa::ToSchema;
 
-/// The name of a queue. Its jobs' ids begin with it, so it is shorter than other ids.
+/// The name of a queue. It is shorter than other ids, because the ids of the jobs start with it.
 #[expect(dead_code, reason = "read by the schema derive only")]
 #[derive(ToSchema)]
 #[schema(as = QueueName, value_type = String, min_length = 1, max_length = 114, pattern = r"^(?!\.{1,2}$)[A-Za-z0-9._:@-]+$", example = "emails")]
@@ -33,7 +33,7 @@ pub(super) enum UniqueModeBody {
     Debounce,
 }
 
-/// How waits grow.
+/// How the delays of a backoff grow.
 #[expect(dead_code, reason = "read by the schema derive only")]
 #[derive(ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -43,12 +43,12 @@ pub(super) enum BackoffKindBody {
     Exponential,
 }
 
-/// What one settlement came to.
+/// The outcome of a settlement.
 #[expect(dead_code, reason = "read by the schema derive only")]
 #[derive(ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = SettleOutcome)]
-pub(super) enum SettleWord {
+pub(super) enum SettleOutcomeBody {
     Settled,
     NotYours,
     Unknown,
@@ -70,7 +70,7 @@ pub(super) enum EndVerb {
 #[schema(value_type = u64, minimum = 0, maximum = 31622400000.0)]
 pub(super) struct RetryDelay(u64);
 
-/// Whether and when a failed job runs again: `true`, as its backoff has it; `false`, it is dead; a number, after so many milliseconds.
+/// Whether and when a failed job is retried: `true`, after its backoff; `false`, it is dead; a number, after that many milliseconds.
 #[expect(dead_code, reason = "read by the schema derive only")]
 #[derive(ToSchema)]
 #[serde(untagged)]
