@@ -1,5 +1,7 @@
 //! The HTTP interface of the slice; a file per resource.
 
+mod condition;
+mod input;
 mod items;
 mod owned;
 mod reservations;

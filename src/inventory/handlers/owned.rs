@@ -1,14 +1,9 @@
-use super::super::OwnedCursor;
 use super::super::docs::{OwnedParams, ReleasedAnswer, ReservationsAnswer};
 use super::State;
-use crate::http::{FieldError, Problem, QueryString, reply};
-use crate::ids::ExternalId;
+use super::input::HoldsPage;
+use crate::http::{Problem, Query, reply};
+use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse};
-
-/// Holds of a page if nothing is said, and at most.
-const PAGE: usize = 100;
-const LONGEST_PAGE: usize = 500;
 
 /// List the holds of an owner
 ///
@@ -22,9 +17,8 @@ const LONGEST_PAGE: usize = 500;
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]
-pub async fn list_owned(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
-    let (owner, limit, cursor) = page(&request)?;
-    let (holds, next) = state.owned(&owner, cursor, limit).await?;
+pub async fn list_owned(Query(page): Query<HoldsPage>, state: State) -> Result<HttpResponse, Problem> {
+    let (holds, next) = state.owned(&page.owner, page.cursor, page.limit).await?;
     let answer = ReservationsAnswer {
         reservations: holds.iter().map(Into::into).collect(),
         next: next.map(|cursor| cursor.text()),
@@ -44,41 +38,8 @@ pub async fn list_owned(request: HttpRequest, state: State) -> Result<HttpRespon
         (status = 503, description = "Redis is away; some may be released", body = Problem),
     )
 )]
-pub async fn release_owned(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
-    let (owner, limit, cursor) = page(&request)?;
-    let (released, next) = state.release_owned(&owner, cursor, limit).await?;
+pub async fn release_owned(Query(page): Query<HoldsPage>, state: State) -> Result<HttpResponse, Problem> {
+    let (released, next) = state.release_owned(&page.owner, page.cursor, page.limit).await?;
     let next = next.map(|cursor| cursor.text());
     reply::value(StatusCode::OK, &ReleasedAnswer { released, next })
-}
-
-fn page(request: &HttpRequest) -> Result<(ExternalId, usize, Option<OwnedCursor>), Problem> {
-    let query = QueryString::parse(request.query_string(), &["owner", "limit", "cursor"], &[])?;
-    let mut errors = Vec::new();
-    let owner = match query.text("owner").map(ExternalId::parse) {
-        Some(Ok(owner)) => Some(owner),
-        Some(Err(error)) => {
-            errors.push(FieldError::parameter("owner", error.to_string()));
-            None
-        }
-        None => {
-            errors.push(FieldError::parameter("owner", "is missing"));
-            None
-        }
-    };
-    let limit = query.number::<usize>("limit").unwrap_or_else(|error| {
-        errors.push(error);
-        None
-    });
-    let limit = limit.unwrap_or(PAGE);
-    if !(1..=LONGEST_PAGE).contains(&limit) {
-        errors.push(FieldError::parameter("limit", format!("must be 1 to {LONGEST_PAGE}")));
-    }
-    let cursor = query.text("cursor").map(OwnedCursor::parse);
-    if matches!(cursor, Some(None)) {
-        errors.push(FieldError::parameter("cursor", "must be `next` of an earlier page"));
-    }
-    match owner {
-        Some(owner) if errors.is_empty() => Ok((owner, limit, cursor.flatten())),
-        _ => Err(Problem::unacceptable(errors)),
-    }
 }

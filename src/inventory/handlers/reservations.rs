@@ -1,14 +1,14 @@
 use super::super::docs::{ExtendBody, PortionBody, ReservationAnswer, ReserveBody, ReserveItemBody};
-use super::super::model::{Goods, MAX_GOODS, MAX_QUANTITY, MAX_TTL, Portion, Reservation, Terms};
+use super::super::model::{Goods, Reservation, Terms};
 use super::super::{InventoryError, Name};
-use super::{MAX_BODY, State};
-use crate::http::{FieldError, Fields, Problem, REPLAYED, RawBody, deliver, idempotency_key, no_query, path_id, reply};
+use super::State;
+use super::input::{Extension, NewItemReservation, NewReservation, Selection};
+use crate::http::{Body, Client, FieldError, IdempotencyKey, Path, Problem, REPLAYED, WithBytes, reply};
 use crate::ids::{ExternalId, Id};
 use crate::once::Once;
+use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderValue, LOCATION};
-use actix_web::{HttpRequest, HttpResponse, web};
-use std::time::Duration;
 
 /// Reserve an item
 ///
@@ -31,15 +31,15 @@ use std::time::Duration;
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]
-pub async fn reserve_item(request: HttpRequest, payload: web::Payload, state: State) -> Result<HttpResponse, Problem> {
-    let sku = path_id(&request, "sku")?;
-    no_query(&request)?;
-    let key = idempotency_key(&request)?;
-    let body = RawBody::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
-    let mut fields = Fields::parse(&body)?;
-    let goods = quantity(&mut fields).map(|quantity| vec![Goods { sku, quantity }]);
-    let (terms, id) = terms(fields, goods)?;
-    make(&request, &state, &terms, name(id, key, Name::ItemKey)?).await
+pub async fn reserve_item(
+    Path(sku): Path<Id>,
+    client: Client,
+    IdempotencyKey(key): IdempotencyKey,
+    state: State,
+    Body(NewItemReservation { quantity, hold }): Body<NewItemReservation>,
+) -> Result<HttpResponse, Problem> {
+    let (terms, id) = hold.of(vec![Goods { sku, quantity }]);
+    make(&client, &state, &terms, name(id, key, Name::ItemKey)?).await
 }
 
 /// Reserve several items, all or none
@@ -60,14 +60,14 @@ pub async fn reserve_item(request: HttpRequest, payload: web::Payload, state: St
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]
-pub async fn reserve(request: HttpRequest, payload: web::Payload, state: State) -> Result<HttpResponse, Problem> {
-    no_query(&request)?;
-    let key = idempotency_key(&request)?;
-    let body = RawBody::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
-    let mut fields = Fields::parse(&body)?;
-    let goods = fields.required("items", goods);
-    let (terms, id) = terms(fields, goods)?;
-    make(&request, &state, &terms, name(id, key, Name::Key)?).await
+pub async fn reserve(
+    client: Client,
+    IdempotencyKey(key): IdempotencyKey,
+    state: State,
+    Body(NewReservation { goods, hold }): Body<NewReservation>,
+) -> Result<HttpResponse, Problem> {
+    let (terms, id) = hold.of(goods);
+    make(&client, &state, &terms, name(id, key, Name::Key)?).await
 }
 
 /// Get a reservation
@@ -79,9 +79,7 @@ pub async fn reserve(request: HttpRequest, payload: web::Payload, state: State) 
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]
-pub async fn get_reservation(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
-    let id = path_id(&request, "id")?;
-    no_query(&request)?;
+pub async fn get_reservation(Path(id): Path<Id>, state: State) -> Result<HttpResponse, Problem> {
     answer(state.reservation(&id).await)
 }
 
@@ -97,9 +95,7 @@ pub async fn get_reservation(request: HttpRequest, state: State) -> Result<HttpR
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]
-pub async fn confirm(request: HttpRequest, state: State) -> Result<HttpResponse, Problem> {
-    let id = path_id(&request, "id")?;
-    no_query(&request)?;
+pub async fn confirm(Path(id): Path<Id>, state: State) -> Result<HttpResponse, Problem> {
     answer(state.confirm(&id).await)
 }
 
@@ -120,10 +116,14 @@ pub async fn confirm(request: HttpRequest, state: State) -> Result<HttpResponse,
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]
-pub async fn release(request: HttpRequest, payload: web::Payload, state: State) -> Result<HttpResponse, Problem> {
-    let id = path_id(&request, "id")?;
-    let (portion, once) = portion(&request, payload, "release", &id).await?;
-    match portion {
+pub async fn release(
+    Path(id): Path<Id>,
+    IdempotencyKey(key): IdempotencyKey,
+    state: State,
+    Body(WithBytes { value, bytes }): Body<WithBytes<Selection>>,
+) -> Result<HttpResponse, Problem> {
+    let once = key.map(|key| Once::new(&["release", &id], &key, &bytes));
+    match value.0 {
         None => answer(state.release(&id).await),
         Some(portion) => given_back(state.release_part(&id, &portion, once.as_ref()).await),
     }
@@ -146,32 +146,14 @@ pub async fn release(request: HttpRequest, payload: web::Payload, state: State) 
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]
-pub async fn take_back(request: HttpRequest, payload: web::Payload, state: State) -> Result<HttpResponse, Problem> {
-    let id = path_id(&request, "id")?;
-    let (portion, once) = portion(&request, payload, "return", &id).await?;
-    given_back(state.take_back(&id, portion.as_ref(), once.as_ref()).await)
-}
-
-/// Which part of a reservation a body names, and the call's idempotency key.
-async fn portion(
-    request: &HttpRequest,
-    payload: web::Payload,
-    verb: &str,
-    id: &Id,
-) -> Result<(Option<Portion>, Option<Once>), Problem> {
-    no_query(request)?;
-    let key = idempotency_key(request)?;
-    let body = RawBody::read_json(request, &mut payload.into_inner(), MAX_BODY).await?;
-    let once = key.map(|key| Once::new(&[verb, id], &key, &body));
-    let mut fields = Fields::parse_optional(&body)?;
-    let quantity = fields.integer("quantity", 1..=MAX_QUANTITY.cast_signed());
-    let goods = goods(&mut fields, "items");
-    if quantity.is_some() && goods.is_some() {
-        fields.refuse("items", "is not allowed together with quantity");
-    }
-    let quantity = quantity.map(|quantity| Portion::Quantity(quantity.unsigned_abs()));
-    let portion = fields.finish(Some(quantity.or(goods.map(Portion::Goods))))?;
-    Ok((portion, once))
+pub async fn take_back(
+    Path(id): Path<Id>,
+    IdempotencyKey(key): IdempotencyKey,
+    state: State,
+    Body(WithBytes { value, bytes }): Body<WithBytes<Selection>>,
+) -> Result<HttpResponse, Problem> {
+    let once = key.map(|key| Once::new(&["return", &id], &key, &bytes));
+    given_back(state.take_back(&id, value.0.as_ref(), once.as_ref()).await)
 }
 
 fn given_back(outcome: Result<(Reservation, bool), InventoryError>) -> Result<HttpResponse, Problem> {
@@ -204,22 +186,20 @@ fn key_reused(error: InventoryError) -> Problem {
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]
-pub async fn extend(request: HttpRequest, payload: web::Payload, state: State) -> Result<HttpResponse, Problem> {
-    let id = path_id(&request, "id")?;
-    no_query(&request)?;
-    let body = RawBody::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
-    let mut fields = Fields::parse(&body)?;
-    let ttl = ttl(&mut fields);
-    let ttl = fields.finish(ttl)?;
+pub async fn extend(
+    Path(id): Path<Id>,
+    state: State,
+    Body(Extension(ttl)): Body<Extension>,
+) -> Result<HttpResponse, Problem> {
     answer(state.extend(&id, ttl).await)
 }
 
-async fn make(request: &HttpRequest, state: &State, terms: &Terms, name: Name) -> Result<HttpResponse, Problem> {
+async fn make(client: &Client, state: &State, terms: &Terms, name: Name) -> Result<HttpResponse, Problem> {
     let made = state.offer(terms, &name).await.map_err(|error| match &name {
         Name::ItemKey(_) | Name::Key(_) => key_reused(error),
         _ => error.into(),
     })?;
-    let made = deliver(request, made).await?;
+    let made = client.deliver(made).await?;
     let mut response = reply::value(StatusCode::CREATED, &ReservationAnswer::from(&made.reservation))?;
     let headers = response.headers_mut();
     if let Ok(location) = HeaderValue::from_str(&format!("/v1/reservations/{}", made.reservation.id)) {
@@ -234,46 +214,6 @@ async fn make(request: &HttpRequest, state: &State, terms: &Terms, name: Name) -
 
 fn answer(outcome: Result<Reservation, InventoryError>) -> Result<HttpResponse, Problem> {
     reply::value(StatusCode::OK, &ReservationAnswer::from(&outcome?))
-}
-
-/// A list of items and quantities, none twice.
-fn goods(fields: &mut Fields, name: &'static str) -> Option<Vec<Goods>> {
-    let goods = fields.each(name, 1..=MAX_GOODS, |item| {
-        let sku = item.required("sku", Fields::id);
-        let quantity = quantity(item);
-        Some(Goods {
-            sku: sku?,
-            quantity: quantity?,
-        })
-    });
-    for (index, one) in goods.iter().flatten().enumerate() {
-        if goods.iter().flatten().take(index).any(|other| other.sku == one.sku) {
-            fields.refuse(name, format!("has {} twice", one.sku));
-            break;
-        }
-    }
-    goods
-}
-
-fn quantity(fields: &mut Fields) -> Option<u64> {
-    let range = 1..=MAX_QUANTITY.cast_signed();
-    let quantity = fields.required("quantity", |fields, name| fields.integer(name, range));
-    quantity.map(i64::unsigned_abs)
-}
-
-fn ttl(fields: &mut Fields) -> Option<Duration> {
-    let range = 1..=MAX_TTL.as_secs().cast_signed();
-    let ttl_s = fields.required("ttl_s", |fields, name| fields.integer(name, range));
-    ttl_s.map(|ttl_s| Duration::from_secs(ttl_s.unsigned_abs()))
-}
-
-/// What both ways of reserving have in common.
-fn terms(mut fields: Fields, goods: Option<Vec<Goods>>) -> Result<(Terms, Option<Id>), Problem> {
-    let ttl = ttl(&mut fields);
-    let owner = fields.external_id("owner");
-    let id = fields.id("id");
-    let terms = goods.zip(ttl).map(|(goods, ttl)| Terms { ttl, owner, goods });
-    fields.finish(terms).map(|terms| (terms, id))
 }
 
 /// How the reservation is named: by its id, by a key, or by us.
