@@ -1,18 +1,29 @@
--- Shared by the scripts of the inventory: the books of one partition. They are read as they are needed, changed in memory
--- and written once by close_books, so that many calls about one item cost one read and one write of it.
+-- Shared by the scripts of the inventory: the books of one partition. A script reads what it needs, changes it in memory and writes it
+-- once by close_books, so that many calls about one item cost one read and one write of it.
 --
--- An item is "QUANTITY HELD CONFIRMED VERSION UPDATED BORN GROUP"; BORN is the first version, the group is * for none, times are
--- Unix ms.
+-- An item is "QUANTITY HELD CONFIRMED VERSION UPDATED BORN GROUP". BORN is the first version of the item, GROUP is * for no group,
+-- times are Unix ms.
 -- A reservation is "STATE CREATED EXPIRES ENDED PARTS BORNS TERMS":
 --   STATE  o opening, h held, c confirmed, r released, e expired, b returned
---   PARTS  * where its goods are in this partition, else what names its parts elsewhere; its goods are not counted here then
---   BORNS  of each of its goods the BORN of the item it was taken from, with commas: what is deleted and made anew owes it
---          nothing; 0 once it has been consumed. Of goods elsewhere, what consume.lua says. With *QUANTITY behind it, so much is left of what the terms say
---   TERMS  "TTL_MS OWNER SKU QUANTITY [SKU QUANTITY …]" as it was asked for; the owner is percent-encoded, * for none
--- Words have no spaces, numbers are whole and below 2^53, up to which %d prints them exactly.
+--   PARTS  * if its goods are in this partition; else "NONCE:PARTITION,PARTITION…", and its goods are not counted here
+--   BORNS  for each of its goods, separated by commas, the BORN of the item that it was taken from: an item that was deleted and
+--          created again does not count it; 0 once it was consumed. For goods in other partitions see consume.lua. "*QUANTITY"
+--          after it is what is left of the quantity in the terms
+--   TERMS  "TTL_MS OWNER SKU QUANTITY [SKU QUANTITY …]" as requested; the owner is percent-encoded, * for no owner
+-- Words have no spaces. Numbers are whole and below 2^53, up to which %d prints them exactly.
+local OPENING, HELD, CONFIRMED, RELEASED, EXPIRED, RETURNED = 'o', 'h', 'c', 'r', 'e', 'b'
+local NO_PARTS, NO_OWNER = '*', '*'
+-- The largest quantity: 2^53 - 1.
 local MOST = 9007199254740991
+-- Arguments of one command; unpack takes a bounded number of values.
 local PIECE = 800
--- Looked up once, and not at every call.
+-- Holds that a script expires before its own work. If more are due, it answers 'behind'.
+local MOST_EXPIRED = 50
+-- The time within which a reservation with parts in other partitions has to be created.
+local OPENING_MS = 5000
+-- The time after which a sweep completes a decision if the instance that made it does not.
+local FOLLOW_UP_MS = 5000
+-- Local names, so that calls need no lookup.
 local call, format, match, find = redis.call, string.format, string.match, string.find
 
 local function books_of(items, reservations, due, ended, channel, keep_ms)
@@ -21,11 +32,11 @@ local function books_of(items, reservations, due, ended, channel, keep_ms)
     items = items, reservations = reservations, due = due, ended = ended, channel = channel,
     now = time[1] * 1000 + math.floor(time[2] / 1000), now_us = time[1] * 1000000 + time[2], keep_ms = tonumber(keep_ms),
     verb = find(channel, '{', 1, true) and 'SPUBLISH' or 'PUBLISH',
-    messages = {}, item = {}, changed_items = {}, record = {}, changed_records = {}, due_at = {}, ended_at = {}, wish = {},
+    messages = {}, item = {}, changed_items = {}, record = {}, changed_records = {}, due_at = {}, ended_at = {}, terms = {},
   }
 end
 
--- The item of that name, or false.
+-- Returns the item, or false.
 local function item_of(books, sku)
   local item = books.item[sku]
   if item == nil then
@@ -44,7 +55,7 @@ local function item_of(books, sku)
   return item
 end
 
--- None of an item that is oversold.
+-- Returns what can be reserved; 0 if the item is oversold.
 local function available(item)
   return math.max(item.quantity - item.held - item.confirmed, 0)
 end
@@ -54,7 +65,7 @@ local function item_text(item)
     item.updated, item.born, item.group)
 end
 
--- Kept until the record changes its state: it is answered with and written.
+-- The text is cached until the record changes, because it is both returned and written.
 local function record_text(record)
   if not record.text then
     record.text = format('%s %d %d %d %s %s %s', record.state, record.created, record.expires, record.ended,
@@ -72,7 +83,7 @@ local function read_record(text)
   }
 end
 
--- The reservation of that id, or false.
+-- Returns the reservation, or false.
 local function record_of(books, id)
   local record = books.record[id]
   if record == nil then
@@ -83,10 +94,12 @@ local function record_of(books, id)
   return record
 end
 
--- Reads the reservations that a batch is about in one go: their ids are in every `step`th argument from the second on.
+-- Reads the reservations of a batch by one command. Each call of the batch has `step` arguments from ARGV[FIRST_CALL] on, the first of
+-- which is the id.
+local FIRST_CALL = 2
 local function fetch_records(books, step)
   local ids = {}
-  for at = 2, #ARGV, step do
+  for at = FIRST_CALL, #ARGV, step do
     if books.record[ARGV[at]] == nil then ids[#ids + 1] = ARGV[at] end
   end
   if #ids == 0 then return end
@@ -96,34 +109,34 @@ local function fetch_records(books, step)
   end
 end
 
--- A percent-encoded name as the inside of a JSON string. Names have no control characters.
+-- Converts a percent-encoded name to the content of a JSON string. Names have no control characters.
 local function json_name(encoded)
   local name = string.gsub(encoded, '%%(%x%x)', function(code) return string.char(tonumber(code, 16)) end)
   return (string.gsub(name, '[\\"]', '\\%0'))
 end
 
--- What terms say: their TTL, the goods as a list of {sku, quantity}, and the owner and the goods as JSON. Kept, because the
--- calls of a batch often ask for the same.
-local function wish_of(books, terms)
-  local wish = books.wish[terms]
-  if not wish then
-    local ttl_ms, owner, rest = match(terms, '^(%d+) (%S+) (.+)$')
+-- Parses terms: the TTL, the goods as a list of {sku, quantity}, and the owner and the goods as JSON. The result is cached, because
+-- the calls of a batch often have the same terms.
+local function terms_of(books, text)
+  local terms = books.terms[text]
+  if not terms then
+    local ttl_ms, owner, rest = match(text, '^(%d+) (%S+) (.+)$')
     local goods, json = {}, {}
     for sku, digits in string.gmatch(rest, '(%S+) (%d+)') do
       goods[#goods + 1] = { sku, tonumber(digits) }
       json[#json + 1] = '{"sku":"' .. sku .. '","quantity":' .. digits .. '}'
     end
-    owner = owner ~= '*' and ',"owner":"' .. json_name(owner) .. '"' or ''
+    owner = owner ~= NO_OWNER and ',"owner":"' .. json_name(owner) .. '"' or ''
     json = owner .. ',"items":[' .. table.concat(json, ',') .. ']'
-    wish = { ttl_ms = tonumber(ttl_ms), goods = goods, owner = owner, json = json }
-    books.wish[terms] = wish
+    terms = { ttl_ms = tonumber(ttl_ms), goods = goods, owner = owner, json = json }
+    books.terms[text] = terms
   end
-  return wish
+  return terms
 end
 
--- What a reservation is of: {sku, quantity} for each of its terms, with what is left of it.
+-- Returns {sku, quantity} for each of the goods in the terms of a reservation, with the quantity that is left.
 local function goods_of(books, record)
-  local goods = wish_of(books, record.terms).goods
+  local goods = terms_of(books, record.terms).goods
   if not record.borns or not find(record.borns, '*', 1, true) then return goods end
   local left, i = {}, 0
   for entry in string.gmatch(record.borns, '[^,]+') do
@@ -133,43 +146,43 @@ local function goods_of(books, record)
   return left
 end
 
--- Writes what is left of each of a reservation's goods.
-local function leave(books, record, left)
-  local wished, entries = wish_of(books, record.terms).goods, {}
+-- Notes in the record what is left of each of its goods.
+local function write_left(books, record, left)
+  local requested, entries = terms_of(books, record.terms).goods, {}
   for entry in string.gmatch(record.borns, '[^,]+') do
     local i = #entries + 1
-    entries[i] = match(entry, '^%d+') .. (left[i] == wished[i][2] and '' or format('*%d', left[i]))
+    entries[i] = match(entry, '^%d+') .. (left[i] == requested[i][2] and '' or format('*%d', left[i]))
   end
   record.borns, record.text = table.concat(entries, ','), nil
 end
 
--- The owner and the goods of a reservation, as members of a JSON object.
-local function wish_json(books, record)
-  local wish = wish_of(books, record.terms)
-  if not find(record.borns, '*', 1, true) then return wish.json end
+-- Returns the owner and the goods of a reservation, as members of a JSON object.
+local function terms_json(books, record)
+  local terms = terms_of(books, record.terms)
+  if not find(record.borns, '*', 1, true) then return terms.json end
   local items = {}
   for _, good in ipairs(goods_of(books, record)) do
     if good[2] > 0 then items[#items + 1] = format('{"sku":"%s","quantity":%d}', good[1], good[2]) end
   end
-  return wish.owner .. ',"items":[' .. table.concat(items, ',') .. ']'
+  return terms.owner .. ',"items":[' .. table.concat(items, ',') .. ']'
 end
 
--- Tells a transition, once it is written. A part (it has a slash in its name) is silent: what stands for it tells for all.
-local function tell(books, event, id, record)
+-- Publishes a transition once it is written. A part, which has a slash in its name, publishes nothing: its reservation does.
+local function publish(books, event, id, record)
   if find(id, '/', 1, true) then return end
   books.messages[#books.messages + 1] = format('{"event":"%s","reservation":"%s"%s,"expires_ms":%d,"at_ms":%d}',
-    event, id, wish_json(books, record), record.expires, books.now)
+    event, id, terms_json(books, record), record.expires, books.now)
 end
 
-local function tell_stock(books, event, sku, item)
+local function publish_stock(books, event, sku, item)
   books.messages[#books.messages + 1] = format(
     '{"event":"%s","sku":"%s","quantity":%d,"reserved":%d,"version":%d,"at_ms":%d}',
     event, sku, item.quantity, item.held + item.confirmed, item.version, books.now)
 end
 
--- Adds to what is held and to what is confirmed of everything that a reservation is of.
+-- Adds the goods of a reservation, multiplied by 1, 0 or -1, to the held and confirmed quantities of their items.
 local function count(books, record, held, confirmed)
-  if record.parts ~= '*' then return end
+  if record.parts ~= NO_PARTS then return end
   local goods = goods_of(books, record)
   for i = 1, #goods do
     local good = goods[i]
@@ -182,10 +195,10 @@ local function count(books, record, held, confirmed)
   end
 end
 
--- Remembers from which items a reservation takes its goods, and what is left of them.
+-- Notes in the record from which items it takes its goods, and what is left of them.
 local function stamp(books, record)
-  -- The goods of one with parts come from items elsewhere; what is left of them is noted all the same.
-  if record.parts ~= '*' then
+  -- The items of the parts are in other partitions. What is left of the goods is noted here as well.
+  if record.parts ~= NO_PARTS then
     record.borns = record.borns or '0'
     return
   end
@@ -199,11 +212,11 @@ local function stamp(books, record)
   if is_reduced then
     local left = {}
     for i = 1, #goods do left[i] = goods[i][2] end
-    leave(books, record, left)
+    write_left(books, record, left)
   end
 end
 
--- For each of a reservation's goods whether it still counts in the stock, once that is confirmed.
+-- Returns for each of the goods of a confirmed reservation whether it still counts in the stock.
 local function counting(books, record)
   local counts, i, goods = {}, 0, goods_of(books, record)
   for entry in string.gmatch(record.borns, '[^,]+') do
@@ -215,15 +228,15 @@ local function counting(books, record)
   return counts
 end
 
--- What stands in the way of taking everything that a reservation is of; nil if nothing does.
+-- Returns the answer that refuses to take the goods of a reservation; nil if all are available.
 local function obstacle(books, record)
-  if record.parts ~= '*' then return nil end
+  if record.parts ~= NO_PARTS then return nil end
   local goods = goods_of(books, record)
   for i = 1, #goods do
     local good = goods[i]
     local item = item_of(books, good[1])
     if not item and good[2] > 0 then return 'absent ' .. good[1] end
-    -- What is asked for more than once has to be there as often.
+    -- Goods that are listed twice need the sum.
     local needed = good[2]
     for j = 1, i - 1 do
       if goods[j][1] == good[1] then needed = needed + goods[j][2] end
@@ -233,21 +246,21 @@ local function obstacle(books, record)
   return nil
 end
 
--- Brings a reservation to a state, and lists it by what its time brings: the end of the hold, or being looked at again.
+-- Sets the state of a reservation, and lists it by the time at which it expires or a sweep checks it.
 local function enter(books, id, record, state)
   local before = record.state
   record.state, record.text = state, nil
   books.record[id] = record
   books.changed_records[id] = true
-  if state == 'h' then
+  if state == HELD then
     books.due_at[id] = record.expires
-    if before == 'e' then books.ended_at[id] = false end
+    if before == EXPIRED then books.ended_at[id] = false end
   else
-    if before == 'h' then books.due_at[id] = false end
-    -- One with parts is not deleted at this partition's time, but once the decision has reached its parts: it is looked after
-    -- with them. If it has run out, they run out with it.
-    local looked_after = state ~= 'e' and record.parts ~= '*'
-    books.ended_at[id] = not looked_after and books.now + books.keep_ms
+    if before == HELD then books.due_at[id] = false end
+    -- A reservation with parts is deleted after its parts have followed the decision, so KEYS[6] of the scripts lists it. If it has
+    -- expired, its parts expire as well.
+    local is_followed_up = state ~= EXPIRED and record.parts ~= NO_PARTS
+    books.ended_at[id] = not is_followed_up and books.now + books.keep_ms
   end
 end
 
@@ -257,18 +270,18 @@ local function forget(books, id)
   books.due_at[id], books.ended_at[id] = false, false
 end
 
--- Ends up to `limit` holds whose time is over. Returns whether there are more.
+-- Expires up to `limit` holds that are due. Returns whether more are due.
 local function expire_due(books, limit)
   local ids = call('ZRANGE', books.due, '-inf', books.now, 'BYSCORE', 'LIMIT', 0, limit + 1)
   for i = 1, math.min(#ids, limit) do
     local id = ids[i]
     local record = record_of(books, id)
-    if record and record.state == 'h' then
+    if record and record.state == HELD then
       count(books, record, -1, 0)
       record.ended = record.expires
-      enter(books, id, record, 'e')
-      tell(books, 'expired', id, record)
-    elseif record and record.state == 'o' then
+      enter(books, id, record, EXPIRED)
+      publish(books, 'expired', id, record)
+    elseif record and record.state == OPENING then
       forget(books, id)
     else
       books.due_at[id] = false
@@ -283,7 +296,7 @@ local function in_pieces(command, key, list)
   end
 end
 
--- What has changed, as the arguments of what sets it, and the names of what is to be deleted.
+-- Returns the arguments of the command that sets what has changed, and the names of what is deleted.
 local function fields_of(changed, values, text)
   local sets, deletions = {}, {}
   for name in pairs(changed) do
@@ -311,15 +324,15 @@ local function times_of(times)
   return sets, deletions
 end
 
--- Lists a reservation with parts elsewhere by when those are looked after. Removed first, as in close_books.
+-- Lists a reservation with parts in other partitions by the time at which a sweep checks them. Removed first, as in close_books.
 local function look_after(parted, id, at)
   call('ZREM', parted, id)
   call('ZADD', parted, at, id)
 end
 
--- Writes everything that has changed, publishes what there is to tell of it and hands the answers on.
--- Redis that has no memory left refuses what may take some, but not where the script has written before. So removals come
--- first: whatever gives stock back leaves the list of holds, and is never refused.
+-- Writes what has changed, publishes the events and returns the answers.
+-- A Redis whose memory is full refuses commands that may take memory, unless the script has written before. So removals come
+-- first: every call that gives stock back removes a hold from its list, and is never refused.
 local function close_books(books, answers)
   local items, items_gone = fields_of(books.changed_items, books.item, item_text)
   local records, records_gone = fields_of(books.changed_records, books.record, record_text)

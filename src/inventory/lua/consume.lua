@@ -1,27 +1,30 @@
--- consume: lets what a confirmed reservation has of an item leave for good: it is no longer on hand, nor confirmed.
---         Of a reservation with parts elsewhere it decides that, or takes the decision back: see below.
+-- consume: removes the goods of one item of a confirmed reservation from the stock: they are no longer on hand, nor confirmed.
+--          Of a reservation with parts in other partitions it records that decision, or takes it back.
 -- KEYS[1] items of the partition
 -- KEYS[2] reservations
--- KEYS[3] holds by their end
--- KEYS[4] ended and confirmed reservations by when they are looked at again
--- KEYS[5] event channel; a sharded one if its name has a hash tag
--- KEYS[6] reservations with parts elsewhere, by when those are looked after
--- ARGV[1] how long an ended reservation is remembered, ms
--- ARGV[2] id of the reservation
+-- KEYS[3] holds by the time at which they expire
+-- KEYS[4] ended and confirmed reservations by the time at which a sweep checks them
+-- KEYS[5] event channel; a sharded channel if its name has a hash tag
+-- KEYS[6] reservations with parts in other partitions, by the time at which a sweep checks the parts
+-- ARGV[1] retention of an ended reservation, ms
+-- ARGV[2] id
 -- ARGV[3] SKU
--- ARGV[4] how much, for comparison
--- ARGV[5] 'undo' to take back what this call alone has decided for a reservation with parts elsewhere; else ''
--- Returns {'behind'} as reserve.lua does, else {'done ITEM'}, also if it has left already; {'parts RECORD'} if it has parts elsewhere,
---         and it is decided that it leaves, or decided no more: then the part is consumed next; {'unknown'}, {'wrong RECORD'} if it is not
---         confirmed, {'absent SKU'} if it has none of the item or that is gone, {'differs'} if it has another quantity of it, {'short SKU QUANTITY'}
---         if only so much is on hand.
--- In the BORNS of a reservation with parts elsewhere stands for each of its goods 0, 1 once it was decided that it leaves, 2 if that
--- was decided again: then no call takes it back, because another one may rely on it.
+-- ARGV[4] quantity, which has to be all that the reservation has of the item
+-- ARGV[5] 'undo' to take the decision back, else ''
+-- Returns {'behind'} as reserve.lua does;
+--         {'done ITEM'} if they are removed, now or before;
+--         {'parts RECORD'} if it has parts in other partitions and the decision is recorded, or taken back: consume the part next;
+--         {'unknown'} if there is no reservation;
+--         {'wrong RECORD'} if it is not confirmed;
+--         {'absent SKU'} if it has none of the item, or the item was deleted;
+--         {'differs'} if it has another quantity of the item;
+--         {'short SKU QUANTITY'} if only that quantity is on hand.
+-- For a reservation with parts in other partitions, BORNS has for each of its goods UNDECIDED, DECIDED once its removal is decided, or
+-- DECIDED_AGAIN if another call has decided it as well: then it is not taken back, because that call relies on it.
 local books = books_of(KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], ARGV[1])
-if expire_due(books, 50) then return close_books(books, { 'behind' }) end
+if expire_due(books, MOST_EXPIRED) then return close_books(books, { 'behind' }) end
 
--- After this time a sweep lets the goods leave if the call that decided it has not.
-local DRIVEN_AFTER_MS = 5000
+local UNDECIDED, DECIDED, DECIDED_AGAIN = '0', '1', '2'
 
 local function decide(id, record, sku, quantity, undo)
   local goods, place = goods_of(books, record), nil
@@ -37,39 +40,39 @@ local function decide(id, record, sku, quantity, undo)
     if at ~= place then return nil end
     local decided = match(entry, '^%d+')
     if undo then
-      decided = decided == '1' and '0' or decided
+      decided = decided == DECIDED and UNDECIDED or decided
     else
-      decided = decided == '0' and '1' or '2'
+      decided = decided == UNDECIDED and DECIDED or DECIDED_AGAIN
     end
     return (string.gsub(entry, '^%d+', decided))
   end)
-  enter(books, id, record, 'c')
-  if not undo then look_after(KEYS[6], id, books.now + DRIVEN_AFTER_MS) end
+  enter(books, id, record, CONFIRMED)
+  if not undo then look_after(KEYS[6], id, books.now + FOLLOW_UP_MS) end
   return 'parts ' .. record_text(record)
 end
 
 local function consume(id, sku, quantity, undo)
   local record = record_of(books, id)
-  if not record or record.state == 'o' then return 'unknown' end
-  if record.state ~= 'c' then return 'wrong ' .. record_text(record) end
-  if record.parts ~= '*' then return decide(id, record, sku, quantity, undo) end
+  if not record or record.state == OPENING then return 'unknown' end
+  if record.state ~= CONFIRMED then return 'wrong ' .. record_text(record) end
+  if record.parts ~= NO_PARTS then return decide(id, record, sku, quantity, undo) end
   local item = item_of(books, sku)
   for i, good in ipairs(goods_of(books, record)) do
     if good[1] == sku and item then
       if good[2] ~= quantity then return 'differs' end
       if counting(books, record)[i] then
-        -- It is oversold, so that there is less than has to leave.
+        -- The item is oversold.
         if item.quantity < quantity then return string.format('short %s %d', sku, item.quantity) end
         local at = 0
         record.borns = string.gsub(record.borns, '[^,]+', function(entry)
           at = at + 1
           return at == i and string.gsub(entry, '^%d+', '0') or nil
         end)
-        enter(books, id, record, 'c')
+        enter(books, id, record, CONFIRMED)
         item.quantity, item.confirmed = item.quantity - quantity, item.confirmed - quantity
         item.version, item.updated = item.version + 1, books.now
         books.changed_items[sku] = true
-        tell_stock(books, 'stock', sku, item)
+        publish_stock(books, 'stock', sku, item)
       end
       return 'done ' .. item_text(item)
     end
