@@ -1,8 +1,9 @@
-//! Calls about reservations on their way to Redis, in natural batches.
+//! Batches of operations on reservations.
 //!
-//! Under load a hundred share one script call, which reads and writes their item once. A batch holds calls of one verb about
-//! one partition; one whose partition has holds to end first steps aside. Each partition has rounds of its own, so one that is slow
-//! holds up no other, nor can it fill the places of all.
+//! The operations that arrive while a script runs form the next batch. Under load about a hundred share one script call, which reads and
+//! writes their item once. A batch has operations of one kind and one partition. If its partition has many holds to expire first, the
+//! batch continues in a task of its own. Each partition has a queue of its own, so a slow partition delays no other, and cannot use up the
+//! capacity of all.
 
 use super::commands::{self, MAX_BATCH, Op, Outcome, Outcomes, Target, Verb};
 use super::error::InventoryError;
@@ -15,12 +16,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::{Semaphore, oneshot};
 
-/// Batches of one partition that may be on their way at once: one for each verb, and more where one batch does not hold them.
+/// Batches of one partition that run at the same time: one for each kind of operation, and more if one batch is not enough.
 const IN_FLIGHT: usize = 8;
-/// Batches of one partition that may have stepped aside at once. Beyond it a round waits for them.
+/// Batches of one partition that may run in tasks of their own. Beyond it a round waits for them.
 const ASIDE: usize = 8;
 
-/// The way to the tasks that send the batches, one for each partition; those end when this is dropped.
+/// The tasks that send the batches, one for each partition. They end when this is dropped.
 #[derive(Debug)]
 pub(super) struct Batcher {
     partitions: Vec<store::Batcher<Pending>>,
@@ -32,11 +33,11 @@ pub(super) struct Batcher {
 struct Pending {
     op: Op,
     answer: oneshot::Sender<Result<Outcome, StoreError>>,
-    /// Until it is answered.
+    /// Counts until the operation is answered.
     _place: Place,
 }
 
-/// A place among the calls that wait.
+/// A slot among the waiting operations.
 #[derive(Debug)]
 struct Place(Arc<AtomicUsize>);
 
@@ -46,7 +47,7 @@ impl Drop for Place {
     }
 }
 
-/// Where the batches of a partition go.
+/// The partition of a queue, and the connection to it.
 #[derive(Debug, Clone)]
 struct Way {
     link: Link,
@@ -56,7 +57,7 @@ struct Way {
 }
 
 impl Batcher {
-    /// Starts the tasks on the current runtime; at most `most` calls wait in them, and half of those in one.
+    /// Starts the tasks on the current runtime. At most `most` operations wait, and at most half of them in one partition.
     pub fn start(link: &Link, keep_ms: u64, most: usize) -> Self {
         Self::carrying(link.store().supervisor(), most, |partition| {
             let way = Way {
@@ -69,7 +70,7 @@ impl Batcher {
         })
     }
 
-    /// `carry`: what carries the calls of a partition out.
+    /// Starts the tasks with a function that runs the operations of a partition.
     fn carrying<R, C>(supervisor: &Supervisor, most: usize, carry: impl Fn(u16) -> R) -> Self
     where
         R: Fn(Vec<Pending>) -> C + Send + Sync + 'static,
@@ -83,7 +84,7 @@ impl Batcher {
         }
     }
 
-    /// Carries one call out. A caller that goes away leaves it to be carried out all the same.
+    /// Runs one operation. It is carried out even if the caller is dropped.
     pub async fn call(&self, partition: u16, op: Op) -> Result<Outcome, InventoryError> {
         let (answer, outcome) = oneshot::channel();
         let place = self.place()?;
@@ -118,7 +119,7 @@ async fn round(way: Way, calls: Vec<Pending>) {
         .await;
 }
 
-/// Sorts calls into batches of one verb, keeping their order.
+/// Sorts operations into batches of one kind, and keeps their order.
 fn batches(mut waiting: Vec<Pending>) -> Vec<Vec<Pending>> {
     waiting.sort_by_key(|pending| pending.op.verb);
     let mut batches: Vec<Vec<Pending>> = Vec::new();
@@ -136,7 +137,7 @@ async fn settle(way: &Way, batch: Vec<Pending>) {
         Ok(Some(outcomes)) => answer(batch, Ok(outcomes)),
         Err(error) => answer(batch, Err(error)),
         Ok(None) => {
-            // This may take a while, for which calls of other verbs do not wait.
+            // This may take long. Operations of other kinds do not wait for it.
             let permit = Arc::clone(&way.aside).acquire_owned().await;
             let way = way.clone();
             let asking = async move {
@@ -149,7 +150,7 @@ async fn settle(way: &Way, batch: Vec<Pending>) {
     }
 }
 
-/// `at_once`: `None` rather than to wait until the partition's holds that are over are ended.
+/// Runs a batch. With `at_once` it returns `None` if many holds of the partition have to be expired first.
 async fn ask(way: &Way, batch: &[Pending], at_once: bool) -> Result<Option<Outcomes>, StoreError> {
     let Some(first) = batch.first() else {
         return Ok(Some(Vec::new()));
@@ -169,7 +170,7 @@ async fn ask(way: &Way, batch: &[Pending], at_once: bool) -> Result<Option<Outco
 }
 
 fn answer(batch: Vec<Pending>, outcomes: Result<Outcomes, StoreError>) {
-    // Nobody listening any more is no fault: the caller has gone.
+    // The receiver is gone if the caller was dropped, which is not an error.
     match outcomes {
         Ok(outcomes) => {
             for (pending, outcome) in batch.into_iter().zip(outcomes) {
@@ -241,7 +242,7 @@ mod tests {
             assert!(call.as_mut().now_or_never().is_none());
             hanging.push(call);
         }
-        // Calls whose callers have gone count until they are answered.
+        // Operations whose callers were dropped count until they are answered.
         assert!(batcher.call(3, op()).now_or_never().unwrap().is_err());
         drop(hanging);
         assert!(batcher.call(3, op()).now_or_never().unwrap().is_err());

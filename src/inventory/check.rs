@@ -1,5 +1,5 @@
-//! The ranges of what the Rust interface is given. A number beyond 2⁵³ or a hold without an end would be written into the books
-//! of a whole partition, so it is refused before anything is sent; the HTTP interface refuses the same, member by member.
+//! The ranges of the values that the Rust interface accepts. A number above 2⁵³ or a hold without an end would damage the books of a
+//! whole partition, so it is refused before anything is sent. The HTTP interface refuses the same values, member by member.
 
 use super::commands::Expected;
 use super::error::InventoryError;
@@ -8,7 +8,7 @@ use super::reservations::Name;
 use std::slice;
 use std::time::Duration;
 
-/// Versions of which a change expects one.
+/// The most versions that a change may expect.
 pub(super) const MOST_VERSIONS: usize = 1_000;
 
 fn refuse(field: &'static str, detail: impl Into<String>) -> InventoryError {
@@ -35,7 +35,7 @@ pub(super) fn name(name: &Name) -> Result<(), InventoryError> {
     match name {
         Name::Id(id) if is_ours(id) => Err(refuse(
             "id",
-            "must not begin with r, a hexadecimal digit and a dot: so do names that are given by the service",
+            "must not begin with r, a hexadecimal digit and a dot: that is the form of generated ids",
         )),
         _ => Ok(()),
     }

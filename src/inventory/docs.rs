@@ -1,4 +1,4 @@
-//! The bodies of the interface, as they are sent and as the `OpenAPI` document shows them.
+//! The bodies of requests and responses, as the `OpenAPI` document shows them.
 
 #![expect(clippy::unreadable_literal, reason = "the schema derive reads no separators")]
 
@@ -12,21 +12,21 @@ use utoipa::{IntoParams, ToSchema};
 #[derive(Serialize, ToSchema)]
 pub(super) struct ItemAnswer<'a> {
     sku: &'a str,
-    /// What is on hand, with what is held and confirmed.
+    /// The quantity on hand, including what is held and confirmed.
     quantity: u64,
-    /// What is held and confirmed.
+    /// The quantity that is held or confirmed.
     reserved: u64,
-    /// How much of it is held.
+    /// The quantity that is held.
     held: u64,
-    /// How much of it is confirmed and has not left.
+    /// The quantity that is confirmed and still on hand.
     confirmed: u64,
-    /// What can be reserved.
+    /// The quantity that can be reserved.
     available: u64,
-    /// How much more is held and confirmed than a count found on hand; not there if nothing is.
+    /// The quantity that is held or confirmed beyond the quantity on hand; absent if 0.
     #[serde(skip_serializing_if = "is_zero")]
     #[schema(required = false)]
     oversold: u64,
-    /// Grows by one with every change of the quantity; reservations leave it as it is.
+    /// Increases by one with every change of the quantity. Reservations do not change it.
     version: u64,
     /// When the quantity was last changed, RFC 3339.
     #[schema(format = DateTime, value_type = String)]
@@ -57,15 +57,15 @@ const fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-/// A page of the items.
+/// A page of items.
 #[derive(Serialize, ToSchema)]
 pub(super) struct ItemsAnswer<'a> {
     pub items: Vec<ItemAnswer<'a>>,
-    /// Where to go on; none at the end.
+    /// The cursor of the next page; absent on the last page.
     pub next: Option<String>,
 }
 
-/// So much of an item.
+/// A quantity of an item.
 #[derive(Serialize, ToSchema)]
 pub(super) struct GoodsAnswer<'a> {
     sku: &'a str,
@@ -103,10 +103,10 @@ pub(super) struct ReservationAnswer<'a> {
     items: Vec<GoodsAnswer<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     owner: Option<&'a str>,
-    /// RFC 3339, as the following.
+    /// RFC 3339, like the following.
     #[schema(format = DateTime, value_type = String)]
     created_at: Stamp,
-    /// When the hold ends or ended.
+    /// When the hold expires or expired.
     #[schema(format = DateTime, value_type = String)]
     expires_at: Stamp,
     /// When it was confirmed, released, returned or expired.
@@ -129,87 +129,88 @@ impl<'a> From<&'a Reservation> for ReservationAnswer<'a> {
     }
 }
 
-/// A page of an owner's holds.
+/// A page of the holds of an owner.
 #[derive(Serialize, ToSchema)]
 pub(super) struct ReservationsAnswer<'a> {
     pub reservations: Vec<ReservationAnswer<'a>>,
-    /// Where to go on; none at the end.
+    /// The cursor of the next page; absent on the last page.
     pub next: Option<String>,
 }
 
-/// What was released of an owner's holds.
+/// The result of releasing the holds of an owner.
 #[derive(Serialize, ToSchema)]
 #[schema(example = json!({"released": 100, "next": "3.1700000000000.r3.n0a1b"}))]
 pub(super) struct ReleasedAnswer {
-    /// How many, by this call.
+    /// The number of holds that this call released.
     pub released: u64,
-    /// Where to go on; none at the end.
+    /// The cursor of the next page; absent on the last page.
     pub next: Option<String>,
 }
 
-/// A page of the items.
+/// The query of a page of items.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "shown in the document")]
 pub(super) struct ItemsParams {
-    /// Items of the page.
+    /// Maximum number of items.
     #[param(minimum = 1, maximum = 500, default = 100)]
     limit: Option<u32>,
-    /// `next` of the page before.
+    /// `next` of the previous page.
     #[param(format = "cursor")]
     cursor: Option<String>,
 }
 
-/// A page of an owner's holds.
+/// The query of a page of holds.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "shown in the document")]
 pub(super) struct OwnedParams {
-    /// As it was given when they were reserved.
+    /// The `owner` of the reservations.
     #[param(value_type = ExternalId)]
     owner: String,
-    /// Holds of the page.
+    /// Maximum number of holds.
     #[param(minimum = 1, maximum = 500, default = 100)]
     limit: Option<u32>,
-    /// `next` of the page before.
+    /// `next` of the previous page.
     #[param(format = "cursor")]
     cursor: Option<String>,
 }
 
-/// A part of a reservation; all of it if neither is given.
+/// A part of a reservation; the whole reservation if neither member is given.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"quantity": 1}))]
 #[expect(dead_code, reason = "shown in the document, read member by member")]
 pub(super) struct PortionBody {
-    /// So much of its only item, 1 to 2⁵³ − 1.
+    /// The quantity of its only item, 1 to 2⁵³ − 1.
     #[schema(minimum = 1, maximum = 9007199254740991.0)]
     quantity: Option<u64>,
-    /// So much of each of these, 1 to 50, none twice.
+    /// The quantities of 1 to 50 different items.
     #[schema(min_items = 1, max_items = 50)]
     items: Option<Vec<WishBody>>,
 }
 
-/// What is on hand of an item.
+/// The quantity of an item.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"quantity": 100}))]
 #[expect(dead_code, reason = "shown in the document, read member by member")]
 pub(super) struct PutBody {
-    /// 0 to 2⁵³ − 1, not below what is held and confirmed.
+    /// 0 to 2⁵³ − 1, not less than what is held and confirmed.
     #[schema(maximum = 9007199254740991.0)]
     quantity: u64,
-    /// Whether it may be below that: a count has found less. The item is `oversold` then, and sells nothing until enough is there.
+    /// Whether the quantity may be less than what is held and confirmed, because a count found less. Then the item is `oversold`, and
+    /// cannot be reserved until the quantity is large enough.
     #[schema(default = false)]
     allow_oversold: Option<bool>,
-    /// The version that is expected; 0 for no item. Another one is a 409.
+    /// The expected version; 0 if the item must not exist. A mismatch is a 409.
     #[schema(maximum = 9007199254740991.0)]
     version: Option<u64>,
-    /// Items of one group are reserved together in one step. Fixed for as long as the item exists.
+    /// The group of the item. Items of one group are reserved together in one atomic step. It is fixed while the item exists.
     group: Option<Id>,
 }
 
-/// How much more, or less, is on hand.
+/// A change of the quantity of an item.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"delta": -3}))]
@@ -218,14 +219,15 @@ pub(super) struct AdjustBody {
     /// Not 0.
     #[schema(minimum = -9007199254740991.0, maximum = 9007199254740991.0)]
     delta: i64,
-    /// The version that is expected. Another one is a 409.
+    /// The expected version. A mismatch is a 409.
     #[schema(minimum = 1, maximum = 9007199254740991.0)]
     version: Option<u64>,
-    /// A confirmed reservation of which so much, all that it has of the item, leaves for good. Once, however often it is said.
+    /// A confirmed reservation whose goods of this item are removed from the stock. The quantity must be all that it has of the item.
+    /// Repeating the call changes nothing.
     reservation: Option<Id>,
 }
 
-/// Stock of one item to take.
+/// A reservation of one item.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"quantity": 2, "ttl_s": 120, "owner": "rider-7"}))]
@@ -234,32 +236,32 @@ pub(super) struct ReserveItemBody {
     /// 1 to 2⁵³ − 1.
     #[schema(minimum = 1, maximum = 9007199254740991.0)]
     quantity: u64,
-    /// How long the hold lasts: 1 to 604,800.
+    /// Duration of the hold, seconds: 1 to 604,800.
     #[schema(minimum = 1, maximum = 604800)]
     ttl_s: u32,
     owner: Option<ExternalId>,
-    /// The reservation's id, if the client chooses it. Asked again with the same id it is answered alike.
+    /// The id of the reservation, if the client chooses it. A repeated call with the same id gets the same answer.
     id: Option<Id>,
 }
 
-/// Stock of several items to take.
+/// A reservation of several items.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"items": [{"sku": "seat-a", "quantity": 1}, {"sku": "bike-b", "quantity": 1}], "ttl_s": 120}))]
 #[expect(dead_code, reason = "shown in the document, read member by member")]
 pub(super) struct ReserveBody {
-    /// 1 to 50, none twice.
+    /// 1 to 50 different items.
     #[schema(min_items = 1, max_items = 50)]
     items: Vec<WishBody>,
-    /// How long the hold lasts: 1 to 604,800.
+    /// Duration of the hold, seconds: 1 to 604,800.
     #[schema(minimum = 1, maximum = 604800)]
     ttl_s: u32,
     owner: Option<ExternalId>,
-    /// The reservation's id, if the client chooses it. Asked again with the same id it is answered alike.
+    /// The id of the reservation, if the client chooses it. A repeated call with the same id gets the same answer.
     id: Option<Id>,
 }
 
-/// So much of an item to take.
+/// A quantity of an item.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "shown in the document, read member by member")]
@@ -270,13 +272,13 @@ pub(super) struct WishBody {
     quantity: u64,
 }
 
-/// A new end of a hold.
+/// An extension of a hold.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"ttl_s": 120}))]
 #[expect(dead_code, reason = "shown in the document, read member by member")]
 pub(super) struct ExtendBody {
-    /// How long from now it lasts: 1 to 604,800. Never shorter than it does.
+    /// Duration from now on, seconds: 1 to 604,800. The hold never becomes shorter.
     #[schema(minimum = 1, maximum = 604800)]
     ttl_s: u32,
 }

@@ -2,95 +2,95 @@ use super::model::State;
 use crate::ids::Id;
 use crate::store::{QueueFull, StoreError};
 
-/// Why a call of the inventory was not carried out.
+/// The reason why a call was not carried out.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum InventoryError {
-    /// Redis. After [`StoreError::Lost`] the call may have been carried out; every call may be made again as it is, except
-    /// an adjustment without an expected version or an idempotency key, and a part given back without a key.
+    /// Redis failed. After [`StoreError::Lost`] the call may have been carried out. Every call can be repeated, except an adjustment
+    /// without an expected version or an idempotency key, and a release or return of a portion without a key.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// More calls are waiting for Redis than may.
+    /// The queue of calls that wait for Redis is full.
     #[error("too many calls are waiting; try again")]
     Busy,
-    /// There are as many items as there may be.
+    /// The maximum number of items is reached.
     #[error("there are INVENTORY_MAX_ITEMS items; delete some, or raise INVENTORY_MAX_ITEMS")]
     TooManyItems,
     /// There is no such item.
     #[error("there is no item {0}")]
     NoItem(Id),
-    /// There is no such reservation, or it ended too long ago.
+    /// There is no such reservation, or its retention is over.
     #[error("there is no reservation {0}")]
     NoReservation(Id),
-    /// Less of an item is available than was asked for.
+    /// Less of an item is available than requested.
     #[error("of {sku} only {available} are available; reserve fewer, or try again later")]
     Insufficient {
-        /// Of which.
+        /// The item.
         sku: Id,
-        /// How much there is.
+        /// The available quantity.
         available: u64,
     },
-    /// More is held and confirmed than would be on hand.
+    /// The new quantity is less than what is held and confirmed.
     #[error("{reserved} are held and confirmed; the quantity cannot be less")]
     BelowReserved {
-        /// How much.
+        /// The held and confirmed quantity.
         reserved: u64,
     },
-    /// An item is not deleted while some of it is held.
+    /// The item cannot be deleted, because some of it is held.
     #[error("{held} are held; release them first, or wait until they expire")]
     Held {
-        /// How much.
+        /// The held quantity.
         held: u64,
     },
-    /// More would be on hand than [`super::model::MAX_QUANTITY`].
+    /// The new quantity is larger than [`super::model::MAX_QUANTITY`].
     #[error("more would be on hand than 2^53 - 1")]
     Beyond,
     /// The item has another version than expected.
     #[error("the version is {current}; read the item and repeat the change")]
     Version {
-        /// Which; 0 if there is no item.
+        /// The current version; 0 if there is no item.
         current: u64,
     },
     /// The item belongs to another group, or to none.
     #[error("the item belongs to another group; leave the group out, or delete the item first")]
     OtherGroup {
-        /// To which.
+        /// The group of the item.
         group: Option<Id>,
     },
-    /// The reservation is in a state from which there is no way to what was asked for.
+    /// The state of the reservation does not allow the transition.
     #[error("the reservation is {}", .state.as_str())]
     WrongState {
-        /// Which.
+        /// The current state.
         state: State,
     },
-    /// The id or key was used before, with other terms.
+    /// The id or key was used before with another request.
     #[error("the same key was used with another request; use a new key")]
     KeyReused,
-    /// The reservation is being made right now by another call.
+    /// Another call is creating the reservation.
     #[error("the reservation is being made by another call")]
     InProgress,
-    /// A value outside its range: nothing was sent to Redis.
+    /// A value is outside its range. Nothing was sent to Redis.
     #[error("{field}: {detail}")]
     Unacceptable {
-        /// Of which member of the call, as the HTTP interface names it.
+        /// The member, as the HTTP interface names it.
         field: &'static str,
-        /// Why.
+        /// The reason.
         detail: String,
     },
-    /// The reservation has less of the item than is to be given back.
+    /// The reservation has less of the item than requested to give back.
     #[error("the reservation has only {quantity} of {sku}")]
     NotThatMuch {
-        /// Of which.
+        /// The item.
         sku: Id,
-        /// How much it has.
+        /// The quantity in the reservation.
         quantity: u64,
     },
-    /// A quantity alone does not say of which of the reservation's items.
+    /// A quantity without an item is ambiguous, because the reservation has several items.
     #[error("the reservation has several items: say how much of which")]
     SeveralItems,
-    /// What is to be taken back has left, or its item is gone.
+    /// The goods to return were consumed, or their item was deleted.
     #[error("what was confirmed has left, or its item is gone; it cannot be returned")]
     HasLeft,
-    /// The reservation has none of the item, or another quantity of it.
+    /// The reservation does not have this quantity of the item.
     #[error("the reservation does not have this quantity of the item")]
     NotItsGoods,
 }

@@ -1,4 +1,4 @@
-//! Reservations of which a part is given back, and confirmations that are taken back.
+//! Releases of a portion of a hold, and returns of confirmed reservations.
 
 use super::Inventory;
 use super::check;
@@ -10,8 +10,8 @@ use crate::once::Once;
 use futures_util::future::try_join_all;
 
 impl Inventory {
-    /// Gives a part of a hold back, once for each idempotency key; the hold goes on with the rest, or is released if nothing is left.
-    /// Returns the reservation, and whether a call with the key was carried out before, and left it so.
+    /// Releases a portion of a hold, once per idempotency key. The rest stays held; the hold is released if nothing is left. Returns the
+    /// reservation, and whether the answer is that of an earlier call with the key.
     ///
     /// # Errors
     /// [`InventoryError::NoReservation`], [`InventoryError::WrongState`], [`InventoryError::NotThatMuch`],
@@ -27,8 +27,8 @@ impl Inventory {
         self.carried_on(id, given).await
     }
 
-    /// Takes a confirmation back, all of it or a portion, once for each idempotency key: the stock can be reserved again. What has left
-    /// by [`Self::consume`] stays gone. Returns as [`Self::release_part`] does.
+    /// Returns a confirmed reservation or a portion of it to the stock, once per idempotency key. Goods that [`Self::consume`] removed stay
+    /// removed. The result is as that of [`Self::release_part`].
     ///
     /// # Errors
     /// As [`Self::release_part`], and [`InventoryError::HasLeft`].
@@ -48,7 +48,7 @@ impl Inventory {
         self.carried_on(id, given).await
     }
 
-    /// The reservation of an answer, once its parts have followed.
+    /// Returns the reservation of an outcome, after its parts have followed.
     async fn carried_on(&self, id: &Id, given: Given) -> Result<(Reservation, bool), InventoryError> {
         let (record, before) = given_back(id, given)?;
         if record.parts.is_some() && !before {
@@ -57,8 +57,8 @@ impl Inventory {
         Ok((record.reservation(id), before))
     }
 
-    /// What has left of a reservation with parts is noted in its record before it leaves, except by earlier versions: then only the
-    /// parts say so.
+    /// Refuses a return of consumed goods. The record of a reservation with parts notes that goods are consumed, except in earlier
+    /// versions, which noted it only in the parts.
     async fn check_has_not_left(&self, id: &Id, portion: Option<&Portion>) -> Result<(), InventoryError> {
         let record = self.record(id).await?;
         let (Some(State::Confirmed), Some(parts)) = (record.state, &record.parts) else {
@@ -79,7 +79,7 @@ impl Inventory {
         }
     }
 
-    /// Lets the parts of a reservation have no more than what is left of it. It may be said twice.
+    /// Reduces the parts of a reservation to what is left of it. The call can be repeated.
     pub(super) async fn reduce_parts(&self, id: &Id, record: &Record, parts: &Parts) -> Result<(), InventoryError> {
         let left = record.left_in_part();
         if left.is_empty() {
@@ -94,7 +94,7 @@ impl Inventory {
         Ok(())
     }
 
-    /// Takes back what a part has, whatever its state. Returns whether there was one.
+    /// Gives back all goods of a part, whatever its state. Returns whether the part exists.
     pub(super) async fn take_part_back(&self, partition: u16, part: &str) -> Result<bool, InventoryError> {
         let given = commands::give_back(self.target(partition), part, What::Part, None).await?;
         Ok(matches!(given, Given::Done(_)))

@@ -1,4 +1,4 @@
-//! How many items there are, and whether there may be one more.
+//! The number of items, and its maximum.
 
 use super::keys::INVENTORY_PARTITIONS;
 use super::{Inventory, InventoryError};
@@ -7,7 +7,7 @@ use crate::runtime::{Claim, Tally};
 use crate::store::Keys;
 use std::sync::Arc;
 
-/// The items of each partition, as the sweeps find them and as this process makes them. All workers of a process share one.
+/// The number of items in each partition, as the sweeps count them and this process creates them. All workers of a process share one.
 #[derive(Debug, Clone, Default)]
 pub struct ItemCount(Arc<[Tally; INVENTORY_PARTITIONS as usize]>);
 
@@ -22,7 +22,7 @@ impl ItemCount {
 }
 
 impl Inventory {
-    /// Takes the place of one more item, if there is room for it; or checks that there is this item already, whose quantity may change.
+    /// Claims room for one more item. If there is none, checks that the item exists already, because its quantity may still change.
     ///
     /// # Errors
     /// [`InventoryError::TooManyItems`] and those of Redis.

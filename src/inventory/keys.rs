@@ -1,56 +1,56 @@
 use crate::ids::Id;
 use crate::store::{Keys, fnv1a};
 
-/// How many partitions the inventory has, on a single Redis as on a Cluster, so that what is one script here is one there.
+/// The number of partitions of the inventory, the same on a single Redis and on a Cluster, so that the same calls are atomic on both.
 pub const INVENTORY_PARTITIONS: u16 = 16;
 
 impl Keys {
-    /// The partition of an item without a group by its SKU, of the items of a group by its name, of a reservation that its
-    /// client has named by that name. Stored data, so it stays the same in every release.
+    /// Returns the partition of an item without a group by its SKU, of the items of a group by the name of the group, and of a
+    /// reservation by the id that its client chose. It must be the same in every release, because data are stored by it.
     #[must_use]
     pub fn inventory_partition(name: &str) -> u16 {
         u16::try_from(fnv1a(name) % u64::from(INVENTORY_PARTITIONS)).unwrap_or(0)
     }
 
-    /// The items of a partition, by SKU.
+    /// Returns the key of the items of a partition, by SKU.
     #[must_use]
     pub fn inventory_items(&self, partition: u16) -> String {
         self.inventory("items", partition)
     }
 
-    /// The names of the items of a partition, in order.
+    /// Returns the key of the SKUs of a partition, in order.
     #[must_use]
     pub fn inventory_names(&self, partition: u16) -> String {
         self.inventory("names", partition)
     }
 
-    /// The reservations of a partition, by id.
+    /// Returns the key of the reservations of a partition, by id.
     #[must_use]
     pub fn inventory_reservations(&self, partition: u16) -> String {
         self.inventory("reservations", partition)
     }
 
-    /// The holds of a partition, by their end.
+    /// Returns the key of the holds of a partition, by the time at which they expire.
     #[must_use]
     pub fn inventory_due(&self, partition: u16) -> String {
         self.inventory("due", partition)
     }
 
-    /// The ended and the confirmed reservations of a partition, by when they are looked at again.
+    /// Returns the key of the ended and confirmed reservations of a partition, by the time at which a sweep checks them.
     #[must_use]
     pub fn inventory_ended(&self, partition: u16) -> String {
         self.inventory("ended", partition)
     }
 
-    /// The reservations of a partition whose parts elsewhere have not yet heard of the last decision, by when others look after them.
-    /// An earlier release listed here also those that are in [`Self::inventory_kept`] now.
+    /// Returns the key of the reservations of a partition whose parts in other partitions have not followed the last decision, by the time
+    /// at which a sweep checks them. An earlier release also listed those of [`Self::inventory_kept`] here.
     #[must_use]
     pub fn inventory_parted(&self, partition: u16) -> String {
         self.inventory("parted", partition)
     }
 
-    /// The confirmed and released reservations of a partition whose parts elsewhere have heard of it, by when it is checked whether they
-    /// can be forgotten; and those with a missing part, by when it is asked for again.
+    /// Returns the key of the confirmed and released reservations of a partition whose parts in other partitions have followed, by the time
+    /// at which a sweep checks whether they can be forgotten; and of those with a missing part, by the time of the next attempt.
     #[must_use]
     pub fn inventory_kept(&self, partition: u16) -> String {
         self.inventory("kept", partition)
@@ -63,20 +63,20 @@ impl Keys {
         self.inventory("clock", partition)
     }
 
-    /// The name of an item's group, in the partition that the item would be in without one.
+    /// Returns the key of the group of an item, in the partition that the item is in without a group.
     #[must_use]
     pub fn inventory_group(&self, sku: &Id) -> String {
         let partition = Self::inventory_partition(sku);
         format!("{}inv:{{i:{partition}}}:group:{sku}", self.prefix())
     }
 
-    /// The record of an idempotency key of a call about something in this partition.
+    /// Returns the key of the record of an idempotency key, in the partition that the call is about.
     #[must_use]
     pub fn inventory_once(&self, partition: u16, name: &str) -> String {
         format!("{}inv:{{i:{partition}}}:once:{name}", self.prefix())
     }
 
-    /// Channel of the inventory's events; with several partitions of tracking (Cluster) a sharded one in the slot of the keys.
+    /// Returns the channel of the events; on a Cluster a sharded channel in the slot of the keys.
     #[must_use]
     pub fn inventory_events(&self, partition: u16) -> String {
         if self.partitions() == 1 {

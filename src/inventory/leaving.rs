@@ -1,9 +1,9 @@
-//! Goods of confirmed reservations that leave for good.
+//! Consumption: the goods of confirmed reservations are removed from the stock.
 //!
-//! Where the goods are in the partition of their reservation one script does it. Else the record of the reservation decides that they
-//! leave, and then their part lets them: so of a return and a consumption at the same time the one wins whose decision the record has
-//! first. If the goods cannot leave, because fewer are on hand than were sold, the decision is taken back, unless a call has repeated
-//! it meanwhile: then it stands, and the goods leave as soon as they can.
+//! If the goods are in the partition of their reservation, one script removes them. Otherwise the record of the reservation decides first,
+//! and then the part is consumed: of a concurrent return and consumption, the first decision in the record wins. If the goods cannot be
+//! removed, because fewer are on hand, the decision is taken back, unless another call has repeated it: then it stands, and the goods are
+//! removed as soon as possible.
 
 use super::Inventory;
 use super::check;
@@ -15,8 +15,8 @@ use crate::ids::Id;
 use futures_util::future::try_join_all;
 
 impl Inventory {
-    /// Lets what a confirmed reservation has of an item leave for good, so much of it: it is no longer on hand, and no longer
-    /// confirmed. Once, however often it is called.
+    /// Removes the goods of one item of a confirmed reservation from the stock: they are no longer on hand, and no longer confirmed. The
+    /// quantity must be all that the reservation has of the item. Repeating the call changes nothing.
     ///
     /// # Errors
     /// [`InventoryError::NoReservation`], [`InventoryError::WrongState`], [`InventoryError::NotItsGoods`],
@@ -26,7 +26,7 @@ impl Inventory {
         match commands::consume(self.target_of(id), id, goods).await? {
             ItemOutcome::Parts(record) => {
                 let (this, id, goods) = (self.clone(), id.clone(), goods.clone());
-                // What was decided is carried out or taken back, although its caller has gone.
+                // The decision is carried out or taken back even if the caller disconnects.
                 whole(async move { this.consume_decided(&id, &record, &goods).await }).await
             }
             outcome => consumed(id, &goods.sku, outcome),
@@ -44,19 +44,19 @@ impl Inventory {
         left
     }
 
-    /// `record`: as it was when it was decided that the goods leave.
+    /// Consumes goods of a part. `record` is the record with the decision.
     async fn consume_part(&self, id: &Id, record: &Record, goods: &Goods) -> Result<Item, InventoryError> {
         let Some(parts) = &record.parts else {
             return Err(InventoryError::NotItsGoods);
         };
-        // What was given back in part does not leave.
+        // Goods that were given back are not consumed.
         self.reduce_parts(id, record, parts).await?;
         let part = parts.id_of(id);
         for partition in parts.partitions.iter().copied() {
             let consume = async || commands::consume(self.target(partition), &part, goods).await;
             let mut outcome = consume().await?;
             if matches!(outcome, ItemOutcome::Wrong(_)) {
-                // It is confirmed, and its parts have not heard of it.
+                // The record is confirmed, but its parts have not followed.
                 for confirmed in self.each(parts, |_| Op::confirm(part.clone())).await {
                     confirmed?;
                 }
@@ -70,8 +70,8 @@ impl Inventory {
         Err(InventoryError::NotItsGoods)
     }
 
-    /// Lets goods leave whose leaving was decided and not carried out. Returns how the record stands then ([`Record::seen`]), and
-    /// why goods cannot leave yet.
+    /// Consumes the goods whose consumption was decided but not carried out. Returns the new [`Record::seen`], and the reason why goods
+    /// cannot be consumed yet.
     pub(super) async fn consume_rest(
         &self,
         id: &Id,
@@ -88,12 +88,12 @@ impl Inventory {
             if found.iter().any(|part| part.has_left(&goods.sku)) {
                 continue;
             }
-            // Decided again, so that the first call does not take its decision back meanwhile.
+            // Decided again, so that the first call does not take its decision back in the meantime.
             let outcome = commands::consume(self.target_of(id), id, &goods).await?;
             if let ItemOutcome::Parts(record) = outcome {
                 seen = record.seen();
                 match self.consume_part(id, &record, &goods).await {
-                    // Its item was deleted, or it was returned in between.
+                    // The item was deleted, or the goods were returned.
                     Ok(_) | Err(InventoryError::NotItsGoods | InventoryError::WrongState { .. }) => {}
                     Err(InventoryError::Store(error)) => return Err(error.into()),
                     Err(error) => missing = missing.or(Some(error)),
@@ -103,7 +103,7 @@ impl Inventory {
         Ok((seen, missing))
     }
 
-    /// The parts of a reservation, as far as they are there.
+    /// Returns the parts of a reservation that exist.
     pub(super) async fn part_records(&self, id: &Id, parts: &Parts) -> Result<Vec<Record>, InventoryError> {
         let name = parts.id_of(id);
         let finding = parts.partitions.iter().map(|p| commands::find(self.target(*p), &name));

@@ -1,4 +1,4 @@
-//! Stock and reservations: never sold twice, whoever asks, dies or is away.
+//! Stock and reservations. Stock is never sold twice: not under concurrency, and not when clients, instances or Redis fail.
 //!
 //! ```text
 //! handlers ─▶ stock, leaving ─────────────────▶ commands (Lua) ─▶ Redis ─▶ event channel
@@ -7,55 +7,54 @@
 //!                                             sweep ────┘
 //! ```
 //!
-//! There are 16 partitions, `p`. An item is in that of its group, or of its own name if it has none, with everything
-//! that is about it; so one script keeps its books, and the items of a group are reserved in one step.
+//! There are 16 partitions, `p`. An item and all its data are in the partition of its group, or of its SKU if it has no group. So one
+//! script reads and writes all of it, and the items of a group are reserved in one atomic step.
 //!
-//! | key | type | what |
+//! | key | type | content |
 //! |---|---|---|
-//! | `inv:{i:p}:items` | hash | by SKU: `QUANTITY HELD CONFIRMED VERSION UPDATED BORN GROUP`; under the empty name the highest version of what was deleted |
+//! | `inv:{i:p}:items` | hash | by SKU: `QUANTITY HELD CONFIRMED VERSION UPDATED BORN GROUP`; under the empty name the highest version of a deleted item |
 //! | `inv:{i:p}:names` | sorted set | the SKUs in order, for listings |
 //! | `inv:{i:p}:reservations` | hash | by id: `STATE CREATED EXPIRES ENDED PARTS BORNS TERMS` (see `lua/books.lua`) |
-//! | `inv:{i:p}:due` | sorted set | holds by their end |
-//! | `inv:{i:p}:ended` | sorted set | ended and confirmed reservations by when they are looked at again |
-//! | `inv:{i:p}:parted` | sorted set | reservations with parts in other partitions that have not yet heard of the last decision, by when others look after those |
-//! | `inv:{i:p}:kept` | sorted set | confirmed and released ones whose parts have heard of it, by when it is checked whether they can be forgotten |
+//! | `inv:{i:p}:due` | sorted set | holds by the time at which they expire |
+//! | `inv:{i:p}:ended` | sorted set | ended and confirmed reservations by the time at which a sweep checks them |
+//! | `inv:{i:p}:parted` | sorted set | reservations whose parts in other partitions have not followed the last decision, by the time at which a sweep completes them |
+//! | `inv:{i:p}:kept` | sorted set | confirmed and released reservations whose parts have followed, by the time at which a sweep checks whether they can be forgotten |
 //! | `inv:{i:p}:clock` | string | the latest time that a sweep has seen; a clock that is behind it was set back, and holds are corrected |
-//! | `inv:{i:p}:once:DIGEST` | string | a call with an idempotency key: the digest of its body, and its answer; for 24 h |
-//! | `inv:{i:p}:group:SKU` | string | the group of an item, in the partition that it would be in without one; claimed for a while before the item is made, and kept for a while after it |
-//! | `dbN:inventory` | channel | one message a transition, [below](self#events); `N` is the number of the Redis database |
+//! | `inv:{i:p}:once:DIGEST` | string | an idempotency key: the digest of the body of its call, and the answer; for 24 h |
+//! | `inv:{i:p}:group:SKU` | string | the group of an item, in the partition of its SKU; recorded shortly before the item is created, and kept for a while after it is deleted |
+//! | `dbN:inventory` | channel | one message for each transition, [below](self#events); `N` is the number of the Redis database |
 //!
 //! ```text
 //!  reserve          confirm             return
 //!     ▼            ┌────────▶ confirmed ────────▶ returned
-//!   held ──────────┤           ▲ └─ adjust with the reservation: it has left, its quantity with it
-//!   ▲  │ release   └─▶ released│ confirm, if the stock is there
+//!   held ──────────┤           ▲ └─ adjust with the reservation: its goods are removed from the stock
+//!   ▲  │ release   └─▶ released│ confirm, if the stock is available
 //!   └──┘ extend                │
 //!     └── time over ─▶ expired ┘
 //! ```
 //!
-//! **Invariant.** `HELD + CONFIRMED ≤ QUANTITY` of every item at every moment, and `HELD` and `CONFIRMED` are the sums over its
-//! held and its confirmed reservations. What is available is computed. A change that would break it is refused, but for a count of what
-//! is on hand that says it may be less: then the item is oversold, nothing of it can be reserved, and what is held can be confirmed.
+//! **Invariant.** `HELD + CONFIRMED ≤ QUANTITY` of every item at every moment. `HELD` and `CONFIRMED` are the sums over its held and its
+//! confirmed reservations. The available quantity is computed. A change that would break the invariant is refused. The exception is a
+//! count that allows it explicitly: then the item is oversold, nothing of it can be reserved, and what is held can still be confirmed.
 //!
-//! **Parts.** A part of a hold can be released, and a part of what is confirmed returned; the reservation goes on with the rest.
-//! Its terms stay as they are, because they tell a repeated making; what is left is noted beside them.
+//! **Portions.** A portion of a hold can be released, and a portion of a confirmed reservation returned; the reservation continues with the
+//! rest. Its terms do not change, because a repeated creation is recognised by them; what is left is noted beside them.
 //!
-//! **Ends are Redis's.** No script decides anything while a hold of its partition is over and has not given back: it ends up to
-//! 50 of them on its way, and if there are more it says so and its caller sweeps first.
+//! **Expiry is decided in Redis.** No script decides anything while a hold of its partition is due and has not given back its stock. It
+//! expires up to 50 of them first; if there are more, it answers `behind`, and its caller sweeps before it calls again.
 //!
-//! **Confirmed stock stays on hand** until it is said to have left, and counts for so long: `adjust` with the
-//! reservation takes it off once. So a confirmed reservation is remembered while it counts; others for a day
-//! (`INVENTORY_KEEP_S`) after their end, and an id or a key that is used again after that is a new one. A deleted item takes its
-//! confirmed reservations with it. Memory is bounded by the stock, and by what ends in a day: some 320 bytes each.
+//! **Confirmed stock stays on hand** until it is consumed: `adjust` with the reservation subtracts it once. So a confirmed reservation is
+//! kept while its goods are on hand. Others are kept for a day (`INVENTORY_KEEP_S`) after their end; an id or a key that is used again
+//! later is a new one. A deleted item takes its confirmed reservations with it. Memory is bounded by the stock and by the reservations that
+//! end in a day: about 320 bytes each.
 //!
-//! **A key for one item ends with the item.** It becomes part of an id that lies where the item does. After a deletion the item may
-//! be made anew elsewhere, in a group or without one; then the same key may be answered with the old reservation or make a
-//! new one.
+//! **A key for one item ends with the item.** It is part of a reservation id that is in the partition of the item. After a deletion the item
+//! may be created in another partition; then the same key may return the old reservation or create a new one.
 //!
-//! **Versions** count changes of the quantity alone: an `If-Match` is not made void by a reservation, for it does not need to
-//! be; the invariant protects those.
+//! **Versions** count changes of the quantity only. A reservation does not invalidate an `If-Match`, because the invariant protects
+//! reservations.
 //!
-//! **Across groups** there is no moment at which all is taken: see [`saga`](self#across-groups).
+//! **Across groups** a reservation is not atomic: see [below](self#across-groups).
 //!
 //! # Events
 //!
@@ -65,37 +64,38 @@
 //!
 //! | `event` | when | members besides `at_ms` |
 //! |---|---|---|
-//! | `held` | a reservation was made | `reservation`, `owner` if it has one, `items`, `expires_ms` |
-//! | `extended` | its hold was moved to `expires_ms` | the same |
+//! | `held` | a reservation was created | `reservation`, `owner` if it has one, `items`, `expires_ms` |
+//! | `extended` | its hold was extended to `expires_ms` | the same |
 //! | `confirmed` | it was confirmed, in time or late | the same |
 //! | `released` | it was released | the same |
-//! | `reduced` | a part of it was released or returned; `items` are what is left | the same |
-//! | `returned` | its confirmation was taken back | the same |
-//! | `expired` | its time was over: at `expires_ms`, and `at_ms` is when that was noticed | the same |
-//! | `stock` | the quantity of an item was set or adjusted, or something confirmed has left | `sku`, `quantity`, `reserved`, `version`, as they are now |
-//! | `deleted` | an item was deleted | the same, as they were |
+//! | `reduced` | a portion of it was released or returned; `items` is what is left | the same |
+//! | `returned` | it was returned after its confirmation | the same |
+//! | `expired` | its hold expired at `expires_ms`; `at_ms` is the time of the transition | the same |
+//! | `stock` | the quantity of an item was set or adjusted, or confirmed goods were consumed | `sku`, `quantity`, `reserved`, `version`, after the change |
+//! | `deleted` | an item was deleted | the same, before the deletion |
 //!
-//! `items` is a list of `{"sku", "quantity"}`; of items of several groups as well one event tells of all. Times are Unix
+//! `items` is a list of `{"sku", "quantity"}`; one event has all items, also of several groups. Times are Unix
 //! milliseconds by Redis's clock.
 //!
 //! # Across groups
 //!
-//! A reservation of items in several partitions is a saga. What a reader can see in between: the stock of some of its items
-//! taken while the others are not (for the few round trips of the making; after a crash for 30 s at most), then given back if one
-//! refuses; a part confirmed while another is still held, or held after a release (5 s at most after a crash). The reservation itself
-//! has one state at every moment, which one record decides; it decides as well whether goods of it leave or are returned. A late confirmation that is refused puts back what it had taken
-//! again, unless another call counts on the same parts at that moment: then they run out within 30 s.
+//! A reservation of items in several partitions is a saga. Its intermediate states are visible. The stock of some items is taken while that
+//! of others is not, during the few round trips of the creation, and for 30 s at most if the instance fails; if one item is not available,
+//! the stock is given back. A part is confirmed while another is still held, or held after a release, for 5 s at most if the instance
+//! fails. The reservation itself has one state at every moment, decided by one record, which also decides whether its goods are consumed or
+//! returned. A late confirmation that is refused gives back the stock that it had taken again, unless a concurrent call relies on the same
+//! parts: then they expire within 30 s.
 //!
-//! **A limit.** If Redis goes away right behind a decision, before the parts have heard of it (a moment, or 5 s if the instance dies
-//! as well), and stays away for longer than the parts last then (30 s, or what was left of the hold if that is more; of a
-//! reservation just made 30 s at most), they run out, and whoever comes first may take the stock. A confirmation is not
-//! acknowledged before its parts have heard of it: its client was told a 503, and asking again is a 409 until the stock is there,
-//! which is also tried every ten minutes with a warning in the log. A reservation that is held, or was extended, may have been
-//! acknowledged: it asks for its stock when it is confirmed, and may be refused.
+//! **A limit.** Redis can become unavailable after a decision and before its parts have followed: a moment, or 5 s if the instance fails as
+//! well. If it stays unavailable for longer than the parts last, they expire, and another client may take the stock. The parts last 30 s,
+//! or for the rest of the hold if that is longer; those of a new reservation 30 s at most. A confirmation is not acknowledged before its
+//! parts have followed: its client gets a 503, and a repeated call a 409 until the stock is available, which is also tried every ten
+//! minutes with a warning in the log. A hold or an extension may have been acknowledged: it takes its stock again when it is confirmed,
+//! and may be refused.
 //!
-//! **Not guaranteed:** what Redis loses (`appendfsync everysec` may lose a second to a power cut) is lost here. An item of a group
-//! whose making was not answered, because the instance died, may be found by its name for a day (`INVENTORY_KEEP_S`) only: put it
-//! again, as after every answer that was lost. A client that goes away interrupts nothing.
+//! **Not guaranteed.** What Redis loses is lost: `appendfsync everysec` may lose a second in a power failure. An item of a group whose
+//! creation was not answered, because the instance failed, may be found by its SKU for a day (`INVENTORY_KEEP_S`) only: put it again, as
+//! after every lost answer. A client that disconnects interrupts nothing.
 
 mod batch;
 mod check;
@@ -139,12 +139,12 @@ use parking_lot::Mutex;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
-/// Groups of items that are remembered; beyond it they are asked for again.
+/// Cached groups of items. When the cache is full, it is cleared.
 const MOST_GROUPS: usize = 10_000;
-/// Items that are reconciled with their groups at once; beyond it they wait for a call that is repeated.
+/// Items that are reconciled with their groups at the same time. Beyond it, a repeated call reconciles an item.
 const MOST_RECONCILED: usize = 1_000;
 
-/// The inventory over one connection. Clones are handles to the same one.
+/// The inventory over one connection. Clones are handles to the same inventory.
 #[derive(Debug, Clone)]
 pub struct Inventory(Arc<Inner>);
 
@@ -153,10 +153,10 @@ struct Inner {
     link: Link,
     keep_ms: u64,
     batcher: Batcher,
-    /// Where items are that are not where their names say. A wrong entry costs a round trip and no more: the script of the
-    /// wrong partition finds no such item.
+    /// The groups of items, as far as they are cached. An outdated entry costs a round trip: the script in the wrong partition does not
+    /// find the item.
     groups: Mutex<HashMap<Id, Id>>,
-    /// Bounds the items that are reconciled with their groups at once.
+    /// Bounds the items that are reconciled at the same time.
     reconciling: Arc<Semaphore>,
     items: ItemCount,
     most_items: u64,
@@ -169,7 +169,7 @@ impl Inventory {
         Self::start_with(link, settings, ItemCount::default())
     }
 
-    /// The same for one of several in a process, which count the items together.
+    /// Starts one of several inventories in a process, which share the count of the items.
     #[must_use]
     pub fn start_with(link: &Link, settings: &InventorySettings, items: ItemCount) -> Self {
         let keep_ms = u64::from(settings.keep_s) * 1000;
@@ -185,7 +185,7 @@ impl Inventory {
         }))
     }
 
-    /// The connection.
+    /// Returns the connection.
     #[must_use]
     pub fn link(&self) -> &Link {
         &self.0.link
@@ -203,7 +203,7 @@ impl Inventory {
         }
     }
 
-    /// A reservation's own partition.
+    /// Returns the partition of the record of a reservation.
     fn target_of(&self, id: &Id) -> Target<'_> {
         self.target(home_of(id))
     }
@@ -216,21 +216,21 @@ impl Inventory {
         self.call(home_of(id), op).await
     }
 
-    /// The partition of an item, as far as it is known here.
+    /// Returns the partition of an item according to the cache.
     fn place(&self, sku: &Id) -> u16 {
         let groups = self.0.groups.lock();
         Keys::inventory_partition(groups.get(sku).unwrap_or(sku))
     }
 
-    /// The group of an item, as far as it is known here.
+    /// Returns the cached group of an item.
     fn known_group(&self, sku: &Id) -> Option<Id> {
         self.0.groups.lock().get(sku).cloned()
     }
 
-    /// Where an item is that was not found in `tried`.
+    /// Returns the partition of an item that was not found in `tried`.
     ///
     /// # Errors
-    /// [`InventoryError::NoItem`] if it is nowhere.
+    /// [`InventoryError::NoItem`] if there is no such item.
     async fn moved(&self, sku: &Id, tried: u16) -> Result<u16, InventoryError> {
         self.learn_group(sku).await?;
         let place = self.place(sku);
@@ -241,7 +241,7 @@ impl Inventory {
         }
     }
 
-    /// Asks for an item's group.
+    /// Reads the group of an item into the cache.
     async fn learn_group(&self, sku: &Id) -> Result<(), InventoryError> {
         match commands::group(&self.0.link, sku).await? {
             Some(group) => self.remember_group(sku, &group),

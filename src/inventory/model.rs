@@ -1,13 +1,13 @@
-//! What the slice is about: items, reservations, and how Redis writes them down.
+//! Items and reservations, and their text form in Redis.
 
 use crate::ids::{ExternalId, Id};
 use crate::store::{Keys, StoreError};
 use std::fmt::Write;
 use std::time::Duration;
 
-/// The largest quantity: 2⁵³ − 1, the last whole number that Lua and every JSON reader hold exactly.
+/// The largest quantity: 2⁵³ − 1, up to which Lua and every JSON parser represent integers exactly.
 pub const MAX_QUANTITY: u64 = (1 << 53) - 1;
-/// The longest that a hold may last, and be extended at once: a week.
+/// The longest duration of a hold, and of one extension: a week.
 pub const MAX_TTL: Duration = Duration::from_hours(168);
 /// The most items of one reservation.
 pub const MAX_GOODS: usize = 50;
@@ -15,16 +15,16 @@ pub const MAX_GOODS: usize = 50;
 /// An item of the stock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
-    /// Its name.
+    /// Its SKU.
     pub sku: Id,
-    /// What is on hand, with what is held and what is confirmed.
+    /// The quantity on hand, including what is held and confirmed.
     pub quantity: u64,
-    /// How much of it is held.
+    /// The quantity that is held.
     pub held: u64,
-    /// How much of it is confirmed and has not left.
+    /// The quantity that is confirmed and not consumed.
     pub confirmed: u64,
-    /// Grows by one with every change of the quantity; reservations leave it as it is. Where it begins means nothing, but it is
-    /// behind every version that an item of this name has had.
+    /// Increases by one with every change of the quantity. Reservations do not change it. The first version has no meaning, but it is
+    /// larger than every earlier version of an item with this SKU.
     pub version: u64,
     /// When the quantity was last changed, Unix milliseconds by Redis's clock.
     pub updated_ms: i64,
@@ -33,19 +33,19 @@ pub struct Item {
 }
 
 impl Item {
-    /// What is held and confirmed; above the quantity only while the item is [oversold](Self::oversold).
+    /// Returns what is held and confirmed; more than the quantity only while the item is [oversold](Self::oversold).
     #[must_use]
     pub const fn reserved(&self) -> u64 {
         self.held + self.confirmed
     }
 
-    /// What can be reserved now.
+    /// Returns what can be reserved now.
     #[must_use]
     pub const fn available(&self) -> u64 {
         self.quantity.saturating_sub(self.reserved())
     }
 
-    /// How much more is held and confirmed than is on hand: a count has found less than was sold. Nothing can be reserved then.
+    /// Returns by how much what is held and confirmed exceeds the quantity, because a count found less. Nothing can be reserved then.
     #[must_use]
     pub const fn oversold(&self) -> u64 {
         self.reserved().saturating_sub(self.quantity)
@@ -71,21 +71,21 @@ impl Item {
     }
 }
 
-/// So much of an item.
+/// A quantity of an item.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Goods {
-    /// Of which item.
+    /// The item.
     pub sku: Id,
-    /// How much: 1 to [`MAX_QUANTITY`].
+    /// 1 to [`MAX_QUANTITY`].
     pub quantity: u64,
 }
 
-/// What is on hand of an item, as it is set.
+/// A new quantity of an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OnHand {
-    /// How much: 0 to [`MAX_QUANTITY`].
+    /// 0 to [`MAX_QUANTITY`].
     pub quantity: u64,
-    /// Whether it may be less than what is held and confirmed: a count, and not a plan.
+    /// Whether it may be less than what is held and confirmed, because the goods were counted.
     pub may_be_oversold: bool,
 }
 
@@ -98,32 +98,32 @@ impl From<u64> for OnHand {
     }
 }
 
-/// How much of a reservation.
+/// A portion of a reservation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Portion {
-    /// So much of its only item.
+    /// A quantity of its only item.
     Quantity(u64),
-    /// So much of each of these items.
+    /// Quantities of several items.
     Goods(Vec<Goods>),
 }
 
-/// How a reservation stands.
+/// The state of a reservation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// The stock is taken until the hold ends.
+    /// The stock is taken until the hold expires.
     Held,
-    /// The stock is taken for good.
+    /// The stock is taken permanently.
     Confirmed,
-    /// The stock was given back on demand.
+    /// The hold was released, and its stock given back.
     Released,
-    /// The stock was given back because the hold's time was over.
+    /// The hold expired, and its stock was given back.
     Expired,
-    /// The stock was confirmed, and given back on demand.
+    /// The confirmed stock was returned.
     Returned,
 }
 
 impl State {
-    /// The word for it.
+    /// Returns the name of the state in the HTTP interface.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -139,35 +139,36 @@ impl State {
 /// A reservation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reservation {
-    /// Its name.
+    /// Its id.
     pub id: Id,
-    /// How it stands.
+    /// Its state.
     pub state: State,
-    /// What it is of, by SKU.
+    /// Its goods, by SKU.
     pub goods: Vec<Goods>,
-    /// Who made it, if that was said.
+    /// The owner, if the client named one.
     pub owner: Option<ExternalId>,
-    /// When it was made, Unix milliseconds by Redis's clock, like the following.
+    /// When it was created, Unix milliseconds by Redis's clock, like the following.
     pub created_ms: i64,
-    /// When the hold ends or ended.
+    /// When the hold expires or expired.
     pub expires_ms: i64,
     /// When it was confirmed, released or expired.
     pub ended_ms: Option<i64>,
 }
 
-/// What a reservation was asked for with. Two that are asked for with the same id have to have the same terms.
+/// The terms of a reservation, as requested. A repeated request with the same id must have the same terms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms {
-    /// How long the hold lasts at first.
+    /// The first duration of the hold.
     pub ttl: Duration,
-    /// Who asks.
+    /// The owner, if the client names one.
     pub owner: Option<ExternalId>,
-    /// What for.
+    /// The goods to reserve.
     pub goods: Vec<Goods>,
 }
 
 impl Terms {
-    /// `TTL_MS OWNER SKU QUANTITY …`, the owner percent-encoded, by SKU, so that the same wish is the same text in whichever order it came.
+    /// Returns `TTL_MS OWNER SKU QUANTITY …`, the owner percent-encoded. The goods are sorted by SKU, so that equal terms have the same text
+    /// in whichever order they came.
     pub(super) fn text(&self) -> String {
         let mut goods: Vec<&Goods> = self.goods.iter().collect();
         goods.sort_unstable();
@@ -201,16 +202,16 @@ impl Terms {
     }
 }
 
-/// Where the goods of a reservation are that are not in its own partition.
+/// The parts of a reservation whose goods are not in its own partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Parts {
-    /// Tells the parts of one making from those of another under the same id.
+    /// Distinguishes these parts from those of another reservation that had the same id.
     pub nonce: String,
     pub partitions: Vec<u16>,
 }
 
 impl Parts {
-    /// `NONCE:P,P`.
+    /// Returns `NONCE:PARTITION,PARTITION…`.
     pub fn text(&self) -> String {
         let partitions: Vec<String> = self.partitions.iter().map(ToString::to_string).collect();
         format!("{}:{}", self.nonce, partitions.join(","))
@@ -224,23 +225,23 @@ impl Parts {
         })
     }
 
-    /// The name of a part, the same in every partition. The slash is in no id, so no client can name one.
+    /// Returns the id of a part, the same in every partition. No id has a slash, so a client cannot name a part.
     pub fn id_of(&self, id: &Id) -> String {
         format!("{id}/{}", self.nonce)
     }
 }
 
-/// A reservation as Redis has it.
+/// A reservation as stored in Redis.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Record {
-    /// None while it is being made.
+    /// `None` while it is being created.
     pub state: Option<State>,
     pub created_ms: i64,
     pub expires_ms: i64,
     pub ended_ms: i64,
     pub parts: Option<Parts>,
-    /// From which items the goods were taken, and what is left of them: `BORN[*LEFT],…`. Of goods in parts elsewhere stands there
-    /// whether it was decided that they leave.
+    /// The items from which the goods were taken, and what is left of the goods: `BORN[*LEFT],…`. For goods in other partitions, BORN is
+    /// the decision to consume them.
     borns: String,
     pub terms: Terms,
 }
@@ -280,7 +281,7 @@ impl Record {
         })
     }
 
-    /// `STATE EXPIRES PARTS BORNS`, by which is told whether it has gone on since.
+    /// Returns `STATE EXPIRES PARTS BORNS`, which shows whether the record has changed since.
     pub fn seen(&self) -> String {
         let state = match self.state {
             None => 'o',
@@ -294,20 +295,20 @@ impl Record {
         format!("{state} {} {parts} {}", self.expires_ms, self.borns)
     }
 
-    /// What is left of each of the goods, where that is not what the terms say.
+    /// Returns for each of the goods what is left, where that differs from the terms.
     fn left(&self) -> impl Iterator<Item = Option<u64>> {
         let left = |good: &str| good.split_once('*')?.1.parse().ok();
         self.borns.split(',').map(left)
     }
 
-    /// What is left of those goods of which some were given back; 0 for those of which nothing is.
+    /// Returns what is left of the goods of which some were given back; 0 for those of which nothing is left.
     pub fn left_in_part(&self) -> Vec<Goods> {
         let goods = self.terms.goods.iter().zip(self.left());
         let goods = goods.filter_map(|(goods, left)| Some((goods.sku.clone(), left?)));
         goods.map(|(sku, quantity)| Goods { sku, quantity }).collect()
     }
 
-    /// What is left of the goods.
+    /// Returns what is left of the goods.
     pub fn goods(&self) -> Vec<Goods> {
         let mut goods = self.terms.goods.clone();
         for (goods, left) in goods.iter_mut().zip(self.left()) {
@@ -317,7 +318,7 @@ impl Record {
         goods
     }
 
-    /// The terms, with what is left of the goods.
+    /// Returns the terms with what is left of the goods.
     pub fn remaining(&self) -> Terms {
         Terms {
             goods: self.goods(),
@@ -325,14 +326,14 @@ impl Record {
         }
     }
 
-    /// Whether what a part has of an item has left.
+    /// Returns whether the goods of an item in this part were consumed.
     pub fn has_left(&self, sku: &Id) -> bool {
         let born = |good: &str| good.split('*').next() == Some("0");
         let mut goods = self.terms.goods.iter().zip(self.borns.split(',').map(born));
         goods.any(|(goods, has_left)| goods.sku == *sku && has_left)
     }
 
-    /// Of one with parts elsewhere: the goods whose leaving was decided; see `lua/consume.lua`.
+    /// Returns the goods in other partitions that the record decided to consume; see `lua/consume.lua`.
     pub fn leaving(&self) -> Vec<Goods> {
         if self.parts.is_none() {
             return Vec::new();
@@ -348,11 +349,11 @@ impl Record {
             .collect()
     }
 
-    /// The reservation as it is.
+    /// Returns the reservation as it is.
     pub fn reservation(self, id: &Id) -> Reservation {
         Reservation {
             id: id.clone(),
-            // One that is being made is as good as held for whoever makes it, and nobody else is shown it.
+            // Only the call that creates a reservation sees one without a state.
             state: self.state.unwrap_or(State::Held),
             goods: self.goods(),
             owner: self.terms.owner,
@@ -362,7 +363,7 @@ impl Record {
         }
     }
 
-    /// The reservation as it was when it was made.
+    /// Returns the reservation as it was when it was created.
     pub fn into_made(self, id: &Id) -> Reservation {
         let ttl_ms = i64::try_from(self.terms.ttl.as_millis()).unwrap_or(i64::MAX);
         Self {
@@ -380,7 +381,7 @@ fn unreadable(text: &str) -> StoreError {
     StoreError::Answer(format!("inventory: {text:?}"))
 }
 
-/// Whether a name has the form of those that we give: `r`, a hexadecimal digit and a dot.
+/// Returns whether an id has the form of generated ids: `r`, a hexadecimal digit and a dot.
 pub(super) fn is_ours(id: &Id) -> bool {
     partition_in(id).is_some()
 }
@@ -394,8 +395,7 @@ fn partition_in(id: &Id) -> Option<u16> {
     }
 }
 
-/// The partition in which a reservation is looked for first: the one that a name of ours says, or the hash of a name that its
-/// client gave it.
+/// Returns the partition of the record of a reservation: a generated id contains it, and an id of a client is hashed.
 #[must_use]
 pub(super) fn home_of(id: &Id) -> u16 {
     partition_in(id).unwrap_or_else(|| Keys::inventory_partition(id))

@@ -9,10 +9,10 @@ use super::model::Reservation;
 use crate::ids::ExternalId;
 use futures_util::future::join_all;
 
-/// Calls to Redis for one page, each of which looks at up to 1,000 holds.
+/// Calls to Redis for one page, each of which examines up to 1,000 holds.
 const MOST_CALLS: usize = 64;
 
-/// Where a listing of holds goes on.
+/// The position in a listing of holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnedCursor {
     partition: u16,
@@ -20,14 +20,14 @@ pub struct OwnedCursor {
 }
 
 impl OwnedCursor {
-    /// Reads what [`Self::text`] wrote.
+    /// Parses the output of [`Self::text`].
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.splitn(3, '.');
         let partition = parts.next()?.parse().ok().filter(|p| *p < INVENTORY_PARTITIONS)?;
         let ends_ms = parts.next()?.parse().ok().filter(|ends_ms| *ends_ms >= 0)?;
         let id = parts.next()?;
-        // A part has a slash in its name.
+        // The id of a part has a slash.
         let is_id = |text: &str| text.is_empty() || ExternalId::parse(text).is_ok();
         let cursor = is_id(id).then(|| Self {
             partition,
@@ -37,7 +37,7 @@ impl OwnedCursor {
         (cursor.text() == text).then_some(cursor)
     }
 
-    /// The cursor for a URL, still to be percent-encoded.
+    /// Returns the cursor as text, which a URL has to percent-encode.
     #[must_use]
     pub fn text(&self) -> String {
         let (ends_ms, id) = &self.behind;
@@ -46,8 +46,8 @@ impl OwnedCursor {
 }
 
 impl Inventory {
-    /// Up to `count` (1 to 500) holds of an owner behind a cursor, and where to go on if there may be more: a page may be empty and not
-    /// the last. A hold that is extended meanwhile may come twice.
+    /// Returns up to `count` (1 to 500) holds of an owner after a cursor, and the next cursor if there may be more. A page may be empty
+    /// although it is not the last. A hold that is extended during the listing may be returned twice.
     ///
     /// # Errors
     /// [`InventoryError::Unacceptable`] and those of Redis.
@@ -79,11 +79,11 @@ impl Inventory {
         Ok((holds, Some(at)))
     }
 
-    /// Releases up to `count` (1 to 500) holds of an owner behind a cursor. Returns how many were released, and where to go on as
-    /// [`Self::owned`] does. What ends or is confirmed meanwhile is passed over.
+    /// Releases up to `count` (1 to 500) holds of an owner after a cursor. Returns how many were released, and the next cursor as
+    /// [`Self::owned`] does. Holds that expire or are confirmed meanwhile are ignored.
     ///
     /// # Errors
-    /// [`InventoryError::Unacceptable`], and those of Redis: some are released then.
+    /// [`InventoryError::Unacceptable`], and those of Redis, after which some may be released.
     pub async fn release_owned(
         &self,
         owner: &ExternalId,

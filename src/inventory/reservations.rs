@@ -1,4 +1,4 @@
-//! Reservations: taking stock and what becomes of it.
+//! Reservations: reserve, confirm, release and extend.
 
 use super::Inventory;
 use super::check;
@@ -17,36 +17,35 @@ use std::fmt::Write;
 use std::time::Duration;
 use uuid::{Builder, Uuid};
 
-/// A reservation that was not made by then is not made any more.
+/// The longest time that the creation of a reservation takes. After it, nothing has to be released any more.
 const LONGEST_MAKING: Duration = Duration::from_secs(30);
 
-/// How a reservation is named.
+/// The origin of the id of a reservation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Name {
-    /// By us.
+    /// Generated at random.
     New,
-    /// By its client. Whoever asks again by the same id gets the same answer. Not one that looks like ours: `r`, a
+    /// Chosen by the client. A repeated call with the same id gets the same answer. It must not have the form of generated ids: `r`, a
     /// hexadecimal digit and a dot.
     Id(Id),
-    /// By us, after a key of the client's and the first item: the same key on that item,
-    /// the same answer; on another item it means another reservation. It is recorded where the item is, so for one item this
-    /// costs nothing.
+    /// Derived from an idempotency key and the first item. The same key for another item means another reservation. The id is in the
+    /// partition of the item, so it needs no extra call.
     ItemKey(ExternalId),
-    /// By us, after a key of the client's, wherever the items are; it has nothing to do with the same key on an item.
+    /// Derived from an idempotency key alone. It is unrelated to [`Self::ItemKey`] with the same key.
     Key(ExternalId),
 }
 
-/// A reservation as it was made, now or before.
+/// The result of [`Inventory::reserve`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Made {
-    /// As it was when it was made; for how it is now, look at it by its id.
+    /// The reservation as it was when it was created. [`Inventory::reservation`] returns its current state.
     pub reservation: Reservation,
-    /// Whether it was made before, by the same id or key.
+    /// Whether an earlier call with the same id or key created it.
     pub before: bool,
 }
 
 impl Inventory {
-    /// Takes stock, all of it or none, until the hold ends, is confirmed or released.
+    /// Reserves goods, all or none, until the hold expires, is confirmed or released.
     ///
     /// # Errors
     /// [`InventoryError::NoItem`], [`InventoryError::Insufficient`], [`InventoryError::KeyReused`],
@@ -55,7 +54,7 @@ impl Inventory {
         self.offer(terms, name).await.map(Undelivered::deliver)
     }
 
-    /// The same for one who may have gone meanwhile: a reservation that only its answer names is released then.
+    /// Reserves goods for a client that may disconnect. A reservation with a random id is released if its answer cannot be delivered.
     pub(super) async fn offer(&self, terms: &Terms, name: &Name) -> Result<Undelivered<Made>, InventoryError> {
         check::terms(terms)?;
         check::name(name)?;
@@ -66,7 +65,7 @@ impl Inventory {
         let mut places = self.places(&terms.goods);
         for _ in 0..MOST_MOVES {
             match self.reserve_at(&places, terms, name).await {
-                // Not there: perhaps its group is, of which nobody had told us, or those of others as well.
+                // The cached groups may be outdated.
                 Err(InventoryError::NoItem(sku)) => {
                     self.relearn_groups(&terms.goods).await?;
                     let before = std::mem::replace(&mut places, self.places(&terms.goods));
@@ -84,14 +83,14 @@ impl Inventory {
         goods.iter().map(|goods| self.place(&goods.sku)).collect()
     }
 
-    /// Asks for the groups of all items.
+    /// Reads the groups of all items.
     pub(super) async fn relearn_groups(&self, goods: &[Goods]) -> Result<(), InventoryError> {
         let asking = goods.iter().map(|goods| self.learn_group(&goods.sku));
         try_join_all(asking).await?;
         Ok(())
     }
 
-    /// Asks for the groups of items that we know none of, so that those of one group are taken in one step.
+    /// Reads the groups of items that are not cached, so that items of one group are taken in one step.
     async fn learn_groups(&self, goods: &[Goods]) -> Result<(), InventoryError> {
         let unknown = goods.iter().filter(|goods| self.known_group(&goods.sku).is_none());
         let asking = unknown.map(async |goods| Ok((&goods.sku, commands::group(self.link(), &goods.sku).await?)));
@@ -121,7 +120,7 @@ impl Inventory {
             }
             Name::Key(key) => ours(Keys::inventory_partition(key), 'k', &digest(&[key]))?,
             Name::New => {
-                // One with parts may be recorded anywhere: else all those of an item that many ask for would be in one partition.
+                // The record of a reservation with parts can be in any partition. A random one avoids a hot partition.
                 let home = if together {
                     first
                 } else {
@@ -138,13 +137,13 @@ impl Inventory {
         if made.as_ref().is_err_and(|error| {
             !matches!(error, InventoryError::Store(_)) || matches!(error, InventoryError::Store(StoreError::Away))
         }) {
-            // None was made.
+            // Nothing was created.
             give_back.settle();
         }
         Ok(Undelivered::new(made?, give_back))
     }
 
-    /// `together`: all items are in the first place.
+    /// Creates a reservation. `together`: all items are in the first partition of `places`.
     async fn make(&self, id: Id, together: bool, places: &[u16], terms: &Terms) -> Result<Made, InventoryError> {
         let Some(first) = places.first().copied() else {
             return Err(InventoryError::NotItsGoods);
@@ -160,7 +159,7 @@ impl Inventory {
         made(&id, self.call(first, op).await?)
     }
 
-    /// Releases a reservation in the background whose name nobody has got; it is tried for a while at most, then it runs out.
+    /// Releases a reservation in the background whose answer was not delivered. Attempts end after a while; then the hold expires.
     fn release_unless_delivered(&self, id: &Id, lasting: Duration) -> GiveBack {
         let (this, id, lasting) = (self.clone(), id.clone(), lasting.min(LONGEST_MAKING));
         GiveBack::new(move || {
@@ -170,7 +169,7 @@ impl Inventory {
                 async move {
                     match this.release(&id).await {
                         Err(InventoryError::Store(error)) => Err(error),
-                        // Its making goes on without its caller, and may not have come to it.
+                        // The creation continues without its caller, and may not be complete yet.
                         Err(InventoryError::NoReservation(_) | InventoryError::InProgress | InventoryError::Busy) => {
                             Err(StoreError::Interrupted)
                         }
@@ -181,11 +180,11 @@ impl Inventory {
         })
     }
 
-    /// Makes a hold final. One that has run out takes its stock again if that is there.
+    /// Confirms a hold. An expired hold takes its stock again if that is available.
     ///
     /// # Errors
     /// [`InventoryError::NoReservation`], [`InventoryError::WrongState`] after a release, [`InventoryError::Insufficient`]
-    /// and [`InventoryError::NoItem`] after it has run out, in whole or in a part, and those of Redis.
+    /// and [`InventoryError::NoItem`] if it or a part of it has expired, and those of Redis.
     pub async fn confirm(&self, id: &Id) -> Result<Reservation, InventoryError> {
         match self.call_home(id, Op::confirm(id.as_str().to_owned())).await? {
             Outcome::Parts(record) => self.confirm_parts(id, record).await,
@@ -194,10 +193,10 @@ impl Inventory {
         }
     }
 
-    /// Gives the stock of a hold back.
+    /// Releases a hold.
     ///
     /// # Errors
-    /// [`InventoryError::NoReservation`], [`InventoryError::WrongState`] if it is confirmed or has run out, and those of Redis.
+    /// [`InventoryError::NoReservation`], [`InventoryError::WrongState`] if it is confirmed or has expired, and those of Redis.
     pub async fn release(&self, id: &Id) -> Result<Reservation, InventoryError> {
         match self.call_home(id, Op::release(id.as_str().to_owned())).await? {
             Outcome::Done(record) if record.parts.is_some() => self.follow(id, record).await,
@@ -205,7 +204,7 @@ impl Inventory {
         }
     }
 
-    /// Moves the end of a hold to so long from now; it never comes nearer.
+    /// Extends a hold to `ttl` from now. It never becomes shorter.
     ///
     /// # Errors
     /// [`InventoryError::NoReservation`], [`InventoryError::WrongState`] if it is no longer held,
@@ -219,7 +218,7 @@ impl Inventory {
         }
     }
 
-    /// A reservation as it is now.
+    /// Returns a reservation.
     ///
     /// # Errors
     /// [`InventoryError::NoReservation`] and those of Redis.
@@ -227,7 +226,7 @@ impl Inventory {
         self.record(id).await.map(|record| record.reservation(id))
     }
 
-    /// The record of a reservation that has been made.
+    /// Returns the record of a reservation that is not being created.
     pub(super) async fn record(&self, id: &Id) -> Result<Record, InventoryError> {
         let record = commands::find(self.target(home_of(id)), id).await?;
         record
@@ -236,18 +235,18 @@ impl Inventory {
     }
 }
 
-/// A name that we give: `of` keeps names of one origin apart from those of the others.
+/// Returns a generated id. `of` separates ids of different origins.
 fn ours(partition: u16, of: char, rest: &str) -> Result<Id, InventoryError> {
-    // Short enough, and of the alphabet.
+    // It is short enough and has only valid characters.
     Id::parse(&format!("r{partition:x}.{of}{rest}")).map_err(|_no_id| InventoryError::KeyReused)
 }
 
-/// What stands for words in a name: 128 bits of their SHA-256, so that nobody finds others that come to the same.
+/// Returns 128 bits of the SHA-256 of words, so that collisions cannot be constructed.
 fn digest(words: &[&str]) -> String {
     let mut sha256 = Sha256::new();
     for word in words {
         sha256.update(word.as_bytes());
-        // In no SKU, and a key comes last.
+        // No SKU has a slash, and a key comes last.
         sha256.update(b"/");
     }
     let mut text = String::with_capacity(32);
@@ -258,13 +257,13 @@ fn digest(words: &[&str]) -> String {
     text
 }
 
-/// A version 4 UUID from the thread's own generator, which is as unforeseeable as the system's and asks it now and then only:
-/// a call of the kernel for each reservation stood out in a profile.
+/// Returns a version 4 UUID from the generator of the thread, which is cryptographically secure and reseeds itself from the system: a
+/// system call for each reservation was visible in a profile.
 fn random_id() -> Uuid {
     Builder::from_random_bytes(rand::random()).into_uuid()
 }
 
-/// What a making came to.
+/// Returns the result of a creation.
 pub(super) fn made(id: &Id, outcome: Outcome) -> Result<Made, InventoryError> {
     let before = matches!(outcome, Outcome::There(_));
     match outcome {
@@ -276,7 +275,7 @@ pub(super) fn made(id: &Id, outcome: Outcome) -> Result<Made, InventoryError> {
     }
 }
 
-/// The reservation of an outcome, or why there is none.
+/// Returns the reservation of an outcome, or the error.
 pub(super) fn done(id: &Id, outcome: Outcome) -> Result<Reservation, InventoryError> {
     Err(match outcome {
         Outcome::Done(record) | Outcome::Again(record) | Outcome::There(record) => return Ok(record.reservation(id)),
@@ -292,12 +291,12 @@ pub(super) fn done(id: &Id, outcome: Outcome) -> Result<Reservation, InventoryEr
     })
 }
 
-/// A name that tells the parts of one making from those of another.
+/// Returns a nonce that distinguishes the parts of one reservation from those of an earlier one with the same id.
 pub(super) fn nonce() -> String {
     format!("{:08x}", rand::random::<u32>())
 }
 
-/// The record that stands for all parts.
+/// Returns the parts for goods by partition.
 pub(super) fn parts_of(parts: &BTreeMap<u16, Vec<Goods>>) -> Parts {
     Parts {
         nonce: nonce(),

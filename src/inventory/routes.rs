@@ -1,7 +1,7 @@
 use super::handlers;
 use crate::http::{Route, routes};
 
-/// The routes of stock and reservations.
+/// Returns the routes of stock and reservations.
 #[must_use]
 pub fn routes() -> Vec<Route> {
     routes! {

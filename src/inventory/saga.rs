@@ -1,31 +1,30 @@
-//! Reservations whose items are in several partitions, or elsewhere than their client's name for them.
+//! Reservations whose items are in several partitions, or in another partition than their record.
 //!
-//! One record in the reservation's own partition stands for all, and alone decides what became of it; the goods are taken
-//! by parts, a hold in each partition where there are any. Before a decision the parts last half a minute at most, and no longer
-//! than the hold that they are of; what was decided is carried to them afterwards. Each decision leaves an entry in the list of
-//! those whose parts are looked after, so whoever dies behind it is stood in for within 5 s by the sweep of any instance. Whoever
-//! dies before it leaves parts that run out by themselves.
+//! One record in the partition of the reservation decides its state. The goods are taken by parts: a hold in each partition that has some
+//! of the items. Before a decision the parts last 30 s at most, and no longer than the hold. After a decision the parts follow it. Each
+//! decision lists the reservation for a check of its parts, so if the instance fails after the decision, the sweep of any instance
+//! completes it within 5 s. If the instance fails before the decision, the parts expire.
 //!
-//! - **Making**: the record opens, the parts are taken for the half minute, the record is held: that is the decision. Then the parts
-//!   are made to last as long. On the first refusal what was taken is given back and the record forgotten; a record that is
-//!   left open is forgotten after 5 s.
-//! - **Confirming**: every part is made to last half a minute more (one that has run out takes its stock again; if another one
-//!   cannot, it is put back). Then the record is confirmed: that is the decision. Then the parts are.
-//! - **Releasing**: the record is released, then the parts.
-//! - **Returning**: the record is returned, then the parts, whatever states they are in: a confirmation that is on its way finds
-//!   them returned, and takes nothing again.
-//! - **Giving back in part**: the record, then the parts. They are told how much is left, so it may be said twice.
-//! - **Leaving**: the record says that goods leave, then their part lets them (`leaving`).
-//! - **Extending**: the parts for the half minute, then the record, which decides, then the parts to the end.
+//! - **Create**: the record opens, the parts are taken for 30 s, the record becomes held: that is the decision. Then the parts are
+//!   extended to the end of the hold. If one part is refused, the others are released and the record is forgotten. A record that stays
+//!   open is forgotten after 5 s.
+//! - **Confirm**: every part is extended by 30 s. An expired part takes its stock again; if another part cannot, it is expired again. Then
+//!   the record is confirmed: that is the decision. Then the parts are confirmed.
+//! - **Release**: the record is released, then the parts.
+//! - **Return**: the record is returned, then the parts, whatever their states are: a concurrent confirmation finds them returned, and
+//!   takes no stock again.
+//! - **Release or return a portion**: the record, then the parts. The parts are reduced to what is left, so the step can be repeated.
+//! - **Consume**: the record decides that goods are removed from the stock, then their part is consumed (see `leaving`).
+//! - **Extend**: the parts for 30 s, then the record, which decides, then the parts to the end.
 //!
-//! So a decision can be left without its stock: if Redis goes away behind it, before the parts have heard of it, and for longer than
-//! they last. Then another may take what has run out. A confirmation is therefore not acknowledged before all its parts are
-//! confirmed. A part that is missing is looked for again every ten minutes.
+//! A decision can lose its stock: if Redis becomes unavailable after the decision and before the parts have followed, for longer than they
+//! last. Then another client may take the expired stock. Therefore a confirmation is acknowledged only after all its parts are confirmed.
+//! A missing part is tried again every ten minutes.
 //!
-//! The parts of one making have a name of their own (`Parts::nonce`), and every decision says which parts it is about: a record that
-//! was forgotten and made anew under the same id meanwhile is left as it is.
+//! The parts of one creation have a nonce (`Parts::nonce`), and every decision names the parts that it is about: a record that was
+//! forgotten and created again under the same id is not changed.
 //!
-//! All of it runs in a task of its own, so that a caller that goes away does not leave it half done.
+//! A saga runs in a task of its own, so that it is completed even if the caller is dropped.
 
 use super::Inventory;
 use super::commands::{self, Again, Ends, How, Op, Outcome};
@@ -39,18 +38,17 @@ use futures_util::future::join_all;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// How long parts last while their record has not decided, ms.
+/// The time that parts last before their record decides, ms.
 const READY_MS: u32 = 30_000;
-/// How soon a part is asked for again that ran out before what was decided came to it, ms: nobody knows when its stock is there
-/// again, or whether it ever is.
+/// The interval of attempts to take the stock of a part that expired before it followed a decision, ms.
 const MISSING_MS: u64 = 600_000;
-/// How often a decision is tried anew whose parts did not last until it, or that met a record made anew.
+/// The most attempts at a decision: its parts may expire before it, or the record may be created again under the same id.
 const MOST_TRIES: usize = 3;
-/// Later than every time.
+/// Later than every stored time.
 const FOR_EVER_MS: i64 = (1 << 53) - 1;
 
-/// Runs a saga to its end, whether or not anybody waits for it. If it panics, or the runtime ends, the sweep completes what was begun,
-/// or it expires.
+/// Runs a saga to its end, even if the caller is dropped. If it panics, or the runtime stops, the sweep completes it, or its parts
+/// expire.
 fn whole<T: Send + 'static>(
     work: impl Future<Output = Result<T, InventoryError>> + Send + 'static,
 ) -> impl Future<Output = Result<T, InventoryError>> + Send {
@@ -71,7 +69,7 @@ fn leave_to_sweep(looked_after: Result<(), InventoryError>) {
     }
 }
 
-/// A part whose end was moved, and to when.
+/// A part whose end was moved, and its new end.
 type Moved = (u16, i64);
 
 impl Inventory {
@@ -103,7 +101,7 @@ impl Inventory {
             if let Some(refused) = refused {
                 this.give_back(&id, &parts).await;
                 if let Err(error) = this.undo(&id, &parts).await {
-                    tracing::debug!(%error, "a reservation that was not made runs out");
+                    tracing::debug!(%error, "a reservation that was not created expires");
                 }
                 return Err(refused);
             }
@@ -112,10 +110,10 @@ impl Inventory {
             let held = Op::extend(id.as_str().to_owned(), Ends::At(record.expires_ms), how);
             let decided = match this.call_home(&id, held).await {
                 Ok(Outcome::Done(record)) => Some(record),
-                // It took so long that the record was forgotten, or is being made anew.
+                // It took so long that the record was forgotten, or is being created again.
                 Ok(_) => None,
-                // Nobody knows whether it is held. If not even that can be found out, the parts are left to the sweep if it is,
-                // and run out if it is not.
+                // The record may be held. If that cannot be read either, the sweep completes the parts if it is held, and they expire if
+                // it is not.
                 Err(error) => match this.undo(&id, &parts).await {
                     Ok(Some(record)) => Some(record),
                     Ok(None) => {
@@ -137,17 +135,17 @@ impl Inventory {
         .await
     }
 
-    /// Gives back what was taken, as far as Redis can be reached; the rest runs out.
+    /// Releases the parts, if Redis is available; otherwise they expire.
     async fn give_back(&self, id: &Id, parts: &Parts) {
         let releases = self.each(parts, |_| Op::release(parts.id_of(id)));
         for outcome in releases.await {
             if let Err(error) = outcome {
-                tracing::debug!(%error, "a part of a reservation that was not made runs out");
+                tracing::debug!(%error, "a part of a reservation that was not created expires");
             }
         }
     }
 
-    /// Forgets a record that is still being made with these parts; the record if it has been made.
+    /// Forgets a record that is being created with these parts. Returns the record if it is created already.
     async fn undo(&self, id: &Id, parts: &Parts) -> Result<Option<Record>, InventoryError> {
         match self.call_home(id, Op::undo(id.as_str().to_owned(), parts)).await? {
             Outcome::Wrong(record) if record.parts.as_ref() == Some(parts) => Ok(Some(record)),
@@ -155,12 +153,12 @@ impl Inventory {
         }
     }
 
-    /// Says the same to every part.
+    /// Runs an operation on every part.
     pub(super) async fn each(&self, parts: &Parts, op: impl Fn(u16) -> Op) -> Vec<Result<Outcome, InventoryError>> {
         join_all(parts.partitions.iter().map(|p| self.call(*p, op(*p)))).await
     }
 
-    /// Lets parts run out whose ends were moved for nothing, unless others have moved them since.
+    /// Expires parts again that were extended in vain, unless another call has moved their ends since.
     async fn put_back(&self, id: &Id, parts: &Parts, moved: Vec<Moved>) {
         let part = parts.id_of(id);
         let back = moved.into_iter().map(|(partition, expires_ms)| {
@@ -169,12 +167,12 @@ impl Inventory {
         });
         for outcome in join_all(back).await {
             if let Err(error) = outcome {
-                tracing::debug!(%error, "a part that was taken again runs out");
+                tracing::debug!(%error, "a part that was taken again expires");
             }
         }
     }
 
-    /// `record`: one that is held or has run out, with its parts.
+    /// Confirms a reservation with parts. `record` is held or expired.
     pub(super) async fn confirm_parts(&self, id: &Id, record: Record) -> Result<Reservation, InventoryError> {
         let (this, id) = (self.clone(), id.clone());
         whole(async move {
@@ -202,8 +200,9 @@ impl Inventory {
         .await
     }
 
-    /// Makes every part last until it can be confirmed: until when they do, and which of them had run out and took their stock
-    /// again. If one of them cannot, those are put back. One that is forgotten, because it ran out long before its record, is made anew.
+    /// Extends every part so that it can be confirmed. Returns until when the parts last, and which of them had expired and took their stock
+    /// again. If one part cannot, those are expired again. A part that is forgotten, because it expired long before its record, is created
+    /// again.
     async fn make_ready(&self, id: &Id, parts: &Parts, terms: &Terms) -> Result<(i64, Vec<Moved>), InventoryError> {
         let part = parts.id_of(id);
         let ready = || Op::extend(part.clone(), Ends::In(READY_MS.into()), How::Again);
@@ -233,7 +232,7 @@ impl Inventory {
         }
     }
 
-    /// Takes the stock of a forgotten part again, for as long as parts are made ready for.
+    /// Creates a forgotten part again, for the time that parts last before a decision.
     async fn make_anew(&self, part: &str, partition: u16, terms: &Terms) -> Result<Outcome, InventoryError> {
         self.relearn_groups(&terms.goods).await?;
         let is_there = |goods: &&Goods| self.place(&goods.sku) == partition;
@@ -243,19 +242,19 @@ impl Inventory {
             goods: terms.goods.iter().filter(is_there).cloned().collect(),
         };
         if terms.goods.is_empty() {
-            // Deleted there, or made anew elsewhere.
+            // The items were deleted, or are in other partitions now.
             return Ok(Outcome::Unknown);
         }
         let reserve = Op::reserve(part.to_owned(), None, None, terms.text());
         Ok(match self.call(partition, reserve).await? {
             Outcome::Done(part) => Outcome::Again(part),
-            // Another confirmation has made it just now.
+            // A concurrent confirmation has created it.
             Outcome::There(_) => Outcome::Opening,
             outcome => outcome,
         })
     }
 
-    /// `record`: as it would be, with the end that its parts are to reach first.
+    /// Extends a reservation with parts. `record` has the new end, which its parts must reach first.
     pub(super) async fn extend_parts(&self, id: &Id, record: Record) -> Result<Reservation, InventoryError> {
         let (this, id) = (self.clone(), id.clone());
         whole(async move {
@@ -267,7 +266,7 @@ impl Inventory {
                 let mut moved = Vec::new();
                 for (partition, outcome) in parts.partitions.iter().copied().zip(lasting.await) {
                     let lasts = match outcome? {
-                        // It ran out so long ago that it is forgotten.
+                        // It expired so long ago that it is forgotten.
                         Outcome::Unknown => {
                             return Err(InventoryError::WrongState { state: State::Expired });
                         }
@@ -279,7 +278,7 @@ impl Inventory {
                 match this.call_home(&id, decision).await? {
                     Outcome::Done(record) => return this.carry(&id, record).await,
                     Outcome::Parts(anew) => record = anew,
-                    // It has run out meanwhile, and its parts would have.
+                    // It expired in the meantime, and its parts must as well.
                     outcome => {
                         if let Outcome::Wrong(Record {
                             state: Some(State::Expired),
@@ -297,14 +296,14 @@ impl Inventory {
         .await
     }
 
-    /// Carries to the parts what their record has decided.
+    /// Lets the parts follow the decision of their record, in a task of its own.
     pub(super) async fn follow(&self, id: &Id, record: Record) -> Result<Reservation, InventoryError> {
         let (this, id) = (self.clone(), id.clone());
         whole(async move { this.carry(&id, record).await }).await
     }
 
-    /// The same. A confirmation is answered only when all parts have it, because what was acknowledged must not lose its stock;
-    /// what fails of anything else the sweep makes good.
+    /// Lets the parts follow the decision of their record. A confirmation fails unless all parts have followed, because an acknowledged
+    /// confirmation must not lose its stock. Other failures are left to the sweep.
     async fn carry(&self, id: &Id, record: Record) -> Result<Reservation, InventoryError> {
         let carried = self.look_after(id, &record).await;
         if record.state == Some(State::Confirmed) {
@@ -315,8 +314,8 @@ impl Inventory {
         Ok(record.reservation(id))
     }
 
-    /// Brings the parts to where their record is; says when they are to be looked after again, and forgets the record of a
-    /// reservation of which nothing is left. If a part is missing, the others are brought there all the same.
+    /// Lets the parts follow their record, sets the time of the next check, and forgets the record if nothing is left of the reservation. A
+    /// missing part does not keep the others from following.
     pub(super) async fn look_after(&self, id: &Id, record: &Record) -> Result<(), InventoryError> {
         if let (Some(State::Held | State::Confirmed), Some(parts)) = (record.state, &record.parts) {
             self.reduce_parts(id, record, parts).await?;
@@ -332,7 +331,7 @@ impl Inventory {
                             state: Some(State::Confirmed | State::Released),
                             ..
                         }) => {}
-                        // Never again by itself: what took its place may have been sold. A confirmation asks for it.
+                        // A missing part of a hold is not taken again here, but by a confirmation.
                         outcome => missing = missing.or(done(id, outcome).err()),
                     }
                 }
@@ -352,7 +351,7 @@ impl Inventory {
                     match outcome? {
                         Outcome::Unknown | Outcome::Absent(_) => {}
                         Outcome::Done(_) => left = true,
-                        // Run out before the release came to it: the stock is back.
+                        // It expired before the release: the stock is given back already.
                         Outcome::Wrong(_) if !confirmed => left = true,
                         outcome => missing = missing.or(done(id, outcome).err()),
                     }
@@ -373,7 +372,7 @@ impl Inventory {
                 }
                 if left { Again::In(self.keep_ms()) } else { Again::Forget }
             }
-            // Its parts have run out with it, or it has none.
+            // Its parts expired as well, or it has none.
             _ => Again::Never,
         };
         let again = if missing.is_some() {
@@ -385,7 +384,7 @@ impl Inventory {
         missing.map_or(Ok(()), Err)
     }
 
-    /// What the sweep does about a reservation that nobody has looked after in time.
+    /// Completes a reservation whose parts have not followed in time; for the sweep.
     pub(super) async fn drive(&self, id: &Id) -> Result<(), InventoryError> {
         let target = self.target_of(id);
         match commands::find(target, id).await? {

@@ -19,7 +19,7 @@ pub struct InventorySettings {
 }
 
 impl InventorySettings {
-    /// How long an ended reservation is remembered.
+    /// Returns the retention of an ended reservation.
     #[must_use]
     pub fn keep(&self) -> Duration {
         Duration::from_secs(u64::from(self.keep_s))

@@ -1,4 +1,4 @@
-//! Items: what is on hand.
+//! Items and their quantities.
 
 use super::Inventory;
 use super::check;
@@ -14,25 +14,25 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 
-/// How often a call follows an item to where it is said to be. Once is the rule; more takes an item that is deleted and made
-/// elsewhere while it is looked for.
+/// The most times that a call follows an item to another partition. Usually it is once; more only if the item is deleted and created
+/// in another group at the same time.
 pub(super) const MOST_MOVES: usize = 4;
-/// The shortest that a group is claimed for an item before that is made, ms: its making takes two round trips.
+/// The shortest lifetime of the group entry of an item before the item is created, ms: the creation takes two round trips.
 const CLAIM_MS: u64 = 60_000;
-/// The first pause between two attempts to reconcile an item with its group; it doubles up to the other.
+/// The first pause between two attempts to reconcile an item with its group; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// What a `put` did.
+/// The result of [`Inventory::put`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Put {
-    /// The item as it is now.
+    /// The item after the change.
     pub item: Item,
-    /// Whether there was none before.
+    /// Whether the item was created.
     pub created: bool,
 }
 
-/// Where a listing goes on.
+/// The position in a listing of items.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
     partition: u16,
@@ -40,7 +40,7 @@ pub struct Cursor {
 }
 
 impl Cursor {
-    /// Reads what [`Self::text`] wrote.
+    /// Parses the output of [`Self::text`].
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (partition, behind) = text.split_once('.')?;
@@ -51,7 +51,7 @@ impl Cursor {
         (cursor.text() == text).then_some(cursor)
     }
 
-    /// The cursor for a URL.
+    /// Returns the cursor as text for a URL.
     #[must_use]
     pub fn text(&self) -> String {
         format!("{}.{}", self.partition, self.behind)
@@ -59,8 +59,8 @@ impl Cursor {
 }
 
 impl Inventory {
-    /// Sets what is on hand, and makes the item if there is none; in `group` if one is given, and then every time. Nothing
-    /// happens to what is held and confirmed.
+    /// Sets the quantity of an item, and creates the item if there is none. An item of a group is created in `group`; the group must be
+    /// the same in every later call. What is held and confirmed does not change.
     ///
     /// # Errors
     /// [`InventoryError::Unacceptable`], [`InventoryError::Version`], [`InventoryError::BelowReserved`],
@@ -77,7 +77,7 @@ impl Inventory {
         check::expected(&expected)?;
         let claim = self.claim_item(sku, group).await?;
         let (this, sku, group) = (self.clone(), sku.clone(), group.cloned());
-        // Of an item that is made in a group the name has to be bound for good as well, although its caller has gone.
+        // The group of a new item has to be recorded permanently even if the caller disconnects.
         let put = whole(async move { this.put_whole(&sku, quantity, group.as_ref(), &expected).await }).await?;
         if put.created {
             claim.keep();
@@ -102,7 +102,7 @@ impl Inventory {
                 }
                 continue;
             };
-            // For a while only: whoever goes away behind it binds nothing for good.
+            // For a while only, so that an interrupted call records nothing permanently.
             let begin = Lasting::Begin(self.keep_ms().max(CLAIM_MS));
             match commands::claim(own, sku, of, begin).await? {
                 Claim::Elsewhere(other) if group.is_some() => return Err(InventoryError::OtherGroup { group: other }),
@@ -117,8 +117,8 @@ impl Inventory {
         Err(InventoryError::Busy)
     }
 
-    /// `begun`: the claim, which is for a while only. An instance that dies between the making and the claim for good leaves an item
-    /// that is not found any more after that while, unless it is put again.
+    /// Sets the quantity of an item in its group. `begun` is the temporary claim. If the instance fails between the creation and the
+    /// permanent claim, the item is not found after the temporary claim expires, unless it is put again.
     async fn put_in_group(
         &self,
         own: Target<'_>,
@@ -132,18 +132,18 @@ impl Inventory {
         let outcome = commands::put(target, sku, quantity, expected, Some(group)).await?;
         let claim = match &outcome {
             ItemOutcome::Version(0) => {
-                // None was made, so it belongs nowhere; unless another call makes it at this moment.
+                // The item was not created, so it has no group, unless another call creates it now.
                 if let Claim::Made(ends_ms) = begun {
                     commands::unclaim(own, sku, ends_ms).await?;
                     return put(outcome);
                 }
                 self.let_go(own, target, sku, group).await?
             }
-            // There is one: the claim is for good from now on, also if a deletion under way has given it an end in between.
+            // The item exists, so the claim becomes permanent, even if a concurrent deletion has set an end.
             _ => commands::claim(own, sku, group, Lasting::Keep).await?,
         };
         if let Claim::Elsewhere(group) = claim {
-            // The entry had come to its end, and the item was made elsewhere: there it stays, and not here as well.
+            // The entry expired, and the item was created in another group. It must not exist in both.
             if let ItemOutcome::Created(item) = &outcome {
                 commands::remove(target, sku, &Expected::Version(item.version)).await?;
             }
@@ -153,7 +153,7 @@ impl Inventory {
         put(outcome)
     }
 
-    /// Lets the entry that says an item's group end in a while, because there is no such item; unless somebody has made it again.
+    /// Lets the group entry of a deleted item expire, unless the item was created again.
     async fn let_go(&self, own: Target<'_>, target: Target<'_>, sku: &Id, group: &Id) -> Result<Claim, InventoryError> {
         let mut claim = commands::claim(own, sku, group, Lasting::End(self.keep_ms())).await?;
         if claim == Claim::Done && commands::look(target, sku).await?.is_some() {
@@ -162,8 +162,8 @@ impl Inventory {
         Ok(claim)
     }
 
-    /// Brings the entry that says an item's group to what became of the item, in the background and as soon as Redis answers, if a call
-    /// about both was interrupted. Bounded in time and number; beyond it a call that is repeated does the same.
+    /// Reconciles the group entry of an item with the item in the background, if a call that changes both was interrupted by Redis. It is
+    /// bounded in time and number; beyond the bounds, repeating the call has the same effect.
     fn reconcile_after<T>(&self, outcome: &Result<T, InventoryError>, sku: &Id, group: &Id) {
         let Err(InventoryError::Store(_)) = outcome else { return };
         let Ok(permit) = Arc::clone(&self.0.reconciling).try_acquire_owned() else {
@@ -177,7 +177,7 @@ impl Inventory {
             let mut pause = FIRST_PAUSE;
             let until = Instant::now() + Duration::from_millis(this.keep_ms().max(CLAIM_MS));
             while let Err(InventoryError::Store(error)) = this.let_go(own, target, &sku, &group).await {
-                tracing::debug!(%error, %sku, "the group of an item is noted later");
+                tracing::debug!(%error, %sku, "the group of an item is reconciled later");
                 sleep(pause).await;
                 if timeout_at(until, this.link().connected()).await.is_err() {
                     return;
@@ -188,17 +188,18 @@ impl Inventory {
         tokio::spawn(caught("inventory.reconcile", reconciling));
     }
 
-    /// Adds to what is on hand, or takes from it, never below what is held and confirmed.
+    /// Adds to the quantity of an item, or subtracts from it, never below what is held and confirmed.
     ///
     /// # Errors
     /// [`InventoryError::NoItem`], [`InventoryError::Version`], [`InventoryError::BelowReserved`],
-    /// [`InventoryError::Beyond`], [`InventoryError::Unacceptable`] and those of Redis. After [`crate::store::StoreError::Lost`] it may have been done: give
-    /// the version that you expect, and it is not done twice.
+    /// [`InventoryError::Beyond`], [`InventoryError::Unacceptable`] and those of Redis. After
+    /// [`crate::store::StoreError::Lost`] the change may have been made; with an expected version it is not made twice.
     pub async fn adjust(&self, sku: &Id, delta: i64, expected: Expected) -> Result<Item, InventoryError> {
         self.adjust_once(sku, delta, expected, None).await.map(|(item, _)| item)
     }
 
-    /// The same, once for each idempotency key; says whether a call with the key was carried out before, and how it left the item.
+    /// Adjusts as [`Self::adjust`] does, once per idempotency key. Returns the item, and whether the answer is that of an earlier call with
+    /// the key.
     ///
     /// # Errors
     /// As [`Self::adjust`], and [`InventoryError::KeyReused`].
@@ -225,7 +226,7 @@ impl Inventory {
         Err(InventoryError::Busy)
     }
 
-    /// An item as it is now.
+    /// Returns an item.
     ///
     /// # Errors
     /// [`InventoryError::NoItem`] and those of Redis.
@@ -240,15 +241,15 @@ impl Inventory {
         Err(InventoryError::Busy)
     }
 
-    /// Deletes an item of which nothing is held. What is confirmed of it goes with it; its group is remembered for as long
-    /// as an ended reservation is.
+    /// Deletes an item of which nothing is held. Confirmed goods of it no longer count. Its group stays recorded for as long as an ended
+    /// reservation.
     ///
     /// # Errors
     /// [`InventoryError::NoItem`], [`InventoryError::Version`], [`InventoryError::Held`] and those of Redis.
     pub async fn remove(&self, sku: &Id, expected: Expected) -> Result<(), InventoryError> {
         check::expected(&expected)?;
         let (this, sku) = (self.clone(), sku.clone());
-        // Its name has to be let go of as well, although its caller has gone.
+        // Its group entry has to expire even if the caller disconnects.
         whole(async move { this.remove_whole(&sku, &expected).await }).await
     }
 
@@ -265,7 +266,7 @@ impl Inventory {
                 ItemOutcome::Unknown => match self.moved(sku, partition).await {
                     Ok(place) => partition = place,
                     Err(error) => {
-                        // Whoever deleted it may not have come to this.
+                        // The call that deleted it may have been interrupted before this.
                         if let (InventoryError::NoItem(_), Some(group)) = (&error, self.known_group(sku)) {
                             self.let_go(own, target, sku, &group).await?;
                         }
@@ -287,8 +288,8 @@ impl Inventory {
         Err(InventoryError::Busy)
     }
 
-    /// Up to `count` (1 to 500) items behind a cursor, and the cursor behind those if there may be more. Each item that is
-    /// there all the while comes once; the order is Redis's.
+    /// Returns up to `count` (1 to 500) items after a cursor, and the next cursor if there may be more. Each item that exists during the
+    /// whole listing is returned once.
     ///
     /// # Errors
     /// Those of Redis.
@@ -316,7 +317,7 @@ impl Inventory {
     }
 }
 
-/// Runs a call of several steps to its end, whether or not anybody waits for it. Repeated it completes what a fault has interrupted.
+/// Runs a call of several steps to its end, even if the caller is dropped. Repeating the call completes what a fault has interrupted.
 pub(super) fn whole<T: Send + 'static>(
     work: impl Future<Output = Result<T, InventoryError>> + Send + 'static,
 ) -> impl Future<Output = Result<T, InventoryError>> + Send {
@@ -333,7 +334,7 @@ fn put(outcome: ItemOutcome) -> Result<Put, InventoryError> {
     done(outcome).map(|item| Put { item, created })
 }
 
-/// The item of an outcome, or why there is none. One that is not there has version 0.
+/// Returns the item of an outcome, or the error. A missing item has version 0.
 pub(super) fn done(outcome: ItemOutcome) -> Result<Item, InventoryError> {
     match outcome {
         ItemOutcome::Created(item) | ItemOutcome::Done(item) | ItemOutcome::Before(item) => Ok(item),

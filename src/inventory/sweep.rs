@@ -1,11 +1,11 @@
-//! Holds whose time is over, of items that nobody calls about, and reservations whose parts are to be looked after.
+//! The background sweep: expires holds that no call has expired, and completes the parts of reservations.
 //!
-//! Every instance looks at every partition a few times a second: one script call that finds nothing is all that costs. What
-//! is due is ended in pieces, and by whoever comes first: the script ends each hold once, however many sweep. Each partition is
-//! swept at its own pace, so a slow one delays no other.
+//! Every instance sweeps every partition a few times a second; an idle partition costs one script call. Holds that are due are expired in
+//! pieces. The script expires each hold once, however many instances sweep. Each partition is swept at its own pace, so a slow partition
+//! delays no other.
 //!
-//! Of reservations with parts elsewhere those come first whose parts have not heard of the last decision: their parts run out.
-//! Only when there are none of them is it checked which others can be forgotten, and a bounded number of those in each tick.
+//! Reservations whose parts in other partitions have not followed the last decision come first, because their parts expire. Only when
+//! there are none left, a bounded number of the others is checked in each tick, and those that can be forgotten are deleted.
 
 use super::commands::{self, Capacity, Work};
 use super::keys::INVENTORY_PARTITIONS;
@@ -17,20 +17,20 @@ use futures_util::{StreamExt, stream};
 use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-/// How often each partition is looked at: a hold is ended well within a second of its end.
+/// The interval of sweeps of a partition: a hold is expired well within a second of its end.
 const TICK: Duration = Duration::from_millis(400);
-/// Pieces of one partition in one tick; what is left waits for the next.
+/// The most pieces of one partition in one tick.
 const MOST_PIECES: usize = 100;
-/// Reservations of a piece whose parts are looked after, and how many of them at the same time.
+/// Reservations of a piece whose parts are completed, and how many of them at the same time.
 const PIECE: usize = 100;
 const AT_ONCE: usize = 32;
-/// Reservations of a piece that are checked whether they can be forgotten, how many of them at the same time, and pieces of one
-/// partition in one tick: some 500 a second and partition.
+/// Reservations of a piece that are checked whether they can be forgotten, how many of them at the same time, and the most such pieces
+/// of one partition in one tick: about 500 reservations a second and partition.
 const KEPT_PIECE: usize = 50;
 const KEPT_AT_ONCE: usize = 8;
 const MOST_KEPT_PIECES: usize = 4;
 
-/// Sweeps for ever.
+/// Sweeps until it is dropped.
 pub async fn keep_sweeping(inventory: Inventory) {
     each_at_its_own_pace(async |partition| {
         if inventory.link().is_up()
@@ -42,7 +42,7 @@ pub async fn keep_sweeping(inventory: Inventory) {
     .await;
 }
 
-/// Calls `sweep` for each partition, over and over.
+/// Calls `sweep` for each partition repeatedly.
 async fn each_at_its_own_pace(sweep: impl AsyncFn(u16)) {
     let keep_sweeping = async |partition| {
         // Not in step with the other instances and partitions.
@@ -70,7 +70,7 @@ async fn sweep(inventory: &Inventory, partition: u16) -> Result<(), StoreError> 
         let has_more = match &swept.work {
             Work::Parted(ids) => {
                 look_after(inventory, ids, AT_ONCE).await;
-                // Also if it was the last piece: the others come behind it.
+                // Also after the last piece, because the other list comes next.
                 true
             }
             Work::Kept(ids) => {
@@ -91,9 +91,9 @@ async fn look_after(inventory: &Inventory, ids: &[Id], at_once: usize) {
         if let Err(error) = inventory.drive(id).await {
             match error {
                 InventoryError::Store(_) | InventoryError::Busy => {
-                    tracing::debug!(%error, "the parts of a reservation are looked after later");
+                    tracing::debug!(%error, "the parts of a reservation are completed later");
                 }
-                // Something that was decided cannot be had: its parts ran out while nobody could look after them.
+                // A decision cannot be carried out, because its parts expired while no instance could complete them.
                 _ => tracing::warn!(%id, %error, "a part of a reservation is missing"),
             }
         }

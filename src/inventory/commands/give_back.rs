@@ -8,44 +8,44 @@ use std::sync::LazyLock;
 static GIVE_BACK: LazyLock<Script> = script!("give_back", BOOKS);
 static OWNED: LazyLock<Script> = script!("owned", BOOKS);
 
-/// Holds that one call looks at.
+/// Holds that one call examines.
 const LOOKED_AT: usize = 1_000;
 
-/// What is given back.
+/// The goods that a call gives back.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::inventory) enum What<'a> {
-    /// So much of what is held.
+    /// A portion of a hold.
     Held(&'a Portion),
-    /// So much of what is confirmed, or all of it.
+    /// A portion of a confirmed reservation, or all of it.
     Confirmed(Option<&'a Portion>),
-    /// All that a part has.
+    /// All goods of a part.
     Part,
-    /// Of a part, so that it follows its reservation: all but so much of each of these items.
+    /// The goods of a part except these quantities, so that it follows its reservation.
     AllBut(&'a Portion),
 }
 
-/// What came of giving something back.
+/// The outcome of a call that gives goods back.
 #[derive(Debug, Clone)]
 pub(in crate::inventory) enum Given {
-    /// Done, or it was so already.
+    /// Given back, now or before.
     Done(Record),
-    /// As a call with the same idempotency key left it.
+    /// The answer of an earlier call with the same idempotency key.
     Before(Record),
     /// The idempotency key was used with another body.
     Reused,
-    /// It is in another state.
+    /// The reservation is in another state.
     Wrong(Record),
-    /// There is none.
+    /// There is no such reservation.
     Unknown,
-    /// It has several items, and none was named.
+    /// The reservation has several items, and the call names none.
     Several,
-    /// It has no more of the item.
+    /// The reservation has only this quantity of the item.
     Beyond { sku: Id, quantity: u64 },
-    /// It has left, or the item is gone.
+    /// The goods were consumed, or their item was deleted.
     Left,
 }
 
-/// Gives goods of a reservation back; once for each idempotency key.
+/// Gives goods of a reservation back, once per idempotency key.
 pub(in crate::inventory) async fn give_back(
     target: Target<'_>,
     id: &str,
@@ -92,7 +92,7 @@ pub(in crate::inventory) async fn give_back(
     })
 }
 
-/// Whether a call with this idempotency key was carried out.
+/// Returns whether a call with this idempotency key was carried out.
 pub(in crate::inventory) async fn is_known(target: Target<'_>, once: Option<&Once>) -> Result<bool, StoreError> {
     let Some(_) = once else { return Ok(false) };
     let known: u64 = target
@@ -102,10 +102,10 @@ pub(in crate::inventory) async fn is_known(target: Target<'_>, once: Option<&Onc
     Ok(known > 0)
 }
 
-/// Where a look at the holds of a partition goes on: the end and the id of the last one that was looked at.
+/// The position in the holds of a partition: the expiry time and the id of the last hold that was examined.
 pub(in crate::inventory) type Behind = (i64, String);
 
-/// Up to `most` holds of an owner in a partition behind one, and where to go on if there are more.
+/// Returns up to `most` holds of an owner in a partition after a position, and the next position if there are more.
 pub(in crate::inventory) async fn owned(
     target: Target<'_>,
     owner: &ExternalId,

@@ -14,22 +14,22 @@ static LIST: LazyLock<Script> = script!("list", BOOKS);
 static CLAIM: LazyLock<Script> = script!("claim", "");
 static UNCLAIM: LazyLock<Script> = script!("unclaim", "");
 
-/// Which version of an item a change expects.
+/// The version of an item that a change expects.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Expected {
-    /// Whatever there is.
+    /// Any version, or no item.
     #[default]
     Any,
-    /// Any, but there has to be an item.
+    /// Any version; the item has to exist.
     Present,
-    /// This one; 0 for no item.
+    /// This version; 0 if the item must not exist.
     Version(u64),
-    /// One of these.
+    /// One of these versions.
     OneOf(Vec<u64>),
 }
 
 impl Expected {
-    /// As `lua/expected.lua` has it.
+    /// Returns the argument that `lua/expected.lua` reads.
     fn word(&self) -> String {
         match self {
             Self::Any => String::new(),
@@ -43,31 +43,31 @@ impl Expected {
     }
 }
 
-/// What became of a change of an item.
+/// The outcome of a change of an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::inventory) enum ItemOutcome {
     Created(Item),
     Done(Item),
-    /// As a call with the same idempotency key left it.
+    /// The answer of an earlier call with the same idempotency key.
     Before(Item),
     /// The idempotency key was used with another body.
     Reused,
     Unknown,
-    /// It has another version; 0 for none at all.
+    /// The item has this version; 0 if there is no item.
     Version(u64),
-    /// So much is reserved.
+    /// This quantity is reserved.
     Below(u64),
-    /// It belongs to that group, or to none.
+    /// The item belongs to this group, or to none.
     Elsewhere(Option<Id>),
-    /// 2⁵³ and more.
+    /// The quantity would be 2⁵³ or more.
     Beyond,
-    /// Not confirmed but this.
+    /// The reservation is not confirmed.
     Wrong(Record),
-    /// It has parts elsewhere, and it is decided that the goods leave.
+    /// The reservation has parts in other partitions, and the decision to consume the goods is recorded.
     Parts(Record),
-    /// Nothing of the item is in the reservation.
+    /// The reservation does not have this quantity of the item.
     NotItsGoods,
-    /// Only so much of it is on hand.
+    /// Only this quantity is on hand.
     Short(u64),
 }
 
@@ -97,7 +97,7 @@ impl ItemOutcome {
     }
 }
 
-/// Sets what is on hand. For an item without a group the partition is its own, and an item of a group is not passed over.
+/// Sets the quantity of an item. Without a group the target is the partition of the SKU, and an item that belongs to a group is reported.
 pub(in crate::inventory) async fn put(
     target: Target<'_>,
     sku: &Id,
@@ -118,7 +118,7 @@ pub(in crate::inventory) async fn put(
     ItemOutcome::read(sku, &target.run_one(&PUT, &call).await?)
 }
 
-/// Adds to what is on hand; once for each idempotency key.
+/// Adds to the quantity of an item, once per idempotency key.
 pub(in crate::inventory) async fn adjust(
     target: Target<'_>,
     sku: &Id,
@@ -133,7 +133,7 @@ pub(in crate::inventory) async fn adjust(
     ItemOutcome::read(sku, &target.run_one(&ADJUST, &call).await?)
 }
 
-/// Takes what a confirmed reservation has of an item off what is on hand. Of one with parts elsewhere this decides it.
+/// Removes the goods of one item of a confirmed reservation from the stock. With parts in other partitions it records the decision.
 pub(in crate::inventory) async fn consume(
     target: Target<'_>,
     id: &str,
@@ -142,7 +142,7 @@ pub(in crate::inventory) async fn consume(
     consume_or_undo(target, id, goods, "").await
 }
 
-/// Takes back what one call of [`consume`] has decided about a reservation with parts elsewhere, unless another has decided it as well.
+/// Takes back the decision of one call of [`consume`], unless another call has decided the same.
 pub(in crate::inventory) async fn undo_consume(target: Target<'_>, id: &str, goods: &Goods) -> Result<(), StoreError> {
     consume_or_undo(target, id, goods, "undo").await.map(drop)
 }
@@ -171,7 +171,7 @@ pub(in crate::inventory) async fn remove(
     ItemOutcome::read(sku, &target.run_one(&REMOVE, &call).await?)
 }
 
-/// An item as it is now.
+/// Reads an item.
 pub(in crate::inventory) async fn look(target: Target<'_>, sku: &Id) -> Result<Option<Item>, StoreError> {
     let mut call = target.call(&LOOK, &[], 2, 64);
     call.arg(sku.as_str());
@@ -181,7 +181,7 @@ pub(in crate::inventory) async fn look(target: Target<'_>, sku: &Id) -> Result<O
     }
 }
 
-/// Up to `count` (at most 500) items of the partition behind a name, by name.
+/// Returns up to `count` (at most 500) items of the partition after a SKU, sorted by SKU.
 pub(in crate::inventory) async fn list(
     target: Target<'_>,
     behind: &str,
@@ -200,28 +200,28 @@ pub(in crate::inventory) async fn list(
         .collect()
 }
 
-/// What a claim came to.
+/// The outcome of recording the group of an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::inventory) enum Claim {
     Done,
-    /// Nobody had claimed it before; the claim ends then, Unix ms.
+    /// The entry is new, and expires at this time, Unix ms.
     Made(i64),
-    /// The item belongs to another group, or to none.
+    /// The item belongs to this group, or to none.
     Elsewhere(Option<Id>),
 }
 
-/// How long an item is said to belong to a group.
+/// The lifetime of the entry that names the group of an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::inventory) enum Lasting {
-    /// So many milliseconds at least: it is about to be made there.
+    /// At least this many milliseconds: the item is about to be created.
     Begin(u64),
-    /// For ever: it is there.
+    /// No end: the item exists.
     Keep,
-    /// So many milliseconds, if it would be for ever: it is gone.
+    /// This many milliseconds, if the entry has no end: the item was deleted.
     End(u64),
 }
 
-/// Says that an item belongs to a group. The target is the item's partition without a group.
+/// Records that an item belongs to a group. The target is the partition of the SKU.
 pub(in crate::inventory) async fn claim(
     target: Target<'_>,
     sku: &Id,
@@ -254,7 +254,7 @@ pub(in crate::inventory) async fn claim(
     }
 }
 
-/// Takes a claim back that was made until then, unless somebody else counts on it by now.
+/// Deletes an entry that expires at this time, unless another call relies on it.
 pub(in crate::inventory) async fn unclaim(target: Target<'_>, sku: &Id, ends_ms: i64) -> Result<(), StoreError> {
     let mut call = UNCLAIM.call(1, 2, 128);
     call.arg(target.keys().inventory_group(sku)).arg(ends_ms);
@@ -262,7 +262,7 @@ pub(in crate::inventory) async fn unclaim(target: Target<'_>, sku: &Id, ends_ms:
     Ok(())
 }
 
-/// The group that an item was said to belong to.
+/// Returns the recorded group of an item.
 pub(in crate::inventory) async fn group(link: &Link, sku: &Id) -> Result<Option<Id>, StoreError> {
     let mut cmd = redis::cmd("GET");
     cmd.arg(link.store().keys().inventory_group(sku));

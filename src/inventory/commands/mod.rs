@@ -1,5 +1,5 @@
-//! Every word that the inventory says to Redis, each as one typed function; a file per subject. All keys of a call are of one
-//! partition, and so in one slot.
+//! The Redis commands and scripts of the inventory, each as one typed function; one file per subject. All keys of a call belong to one
+//! partition, and so to one slot.
 
 mod give_back;
 mod items;
@@ -20,7 +20,7 @@ use crate::once::Once;
 use crate::store::{Keys, Link, Script, StoreError};
 use redis::Cmd;
 
-/// How many sweeps a call makes before it gives up: so a million holds that end together are no obstacle.
+/// The most sweeps that a call runs before it gives up: enough for a million holds that expire together.
 const MOST_SWEEPS: usize = 2_000;
 
 macro_rules! script {
@@ -33,14 +33,14 @@ use script;
 const BOOKS: &str = include_str!("../lua/books.lua");
 const EXPECTED: &str = concat!(include_str!("../lua/books.lua"), include_str!("../lua/expected.lua"));
 
-/// A partition of the inventory and how to reach it.
+/// A partition of the inventory, and the connection to it.
 #[derive(Debug, Clone, Copy)]
 pub struct Target<'a> {
     /// The connection.
     pub link: &'a Link,
     /// The partition.
     pub partition: u16,
-    /// How long an ended reservation is remembered, ms.
+    /// Retention of an ended reservation, ms.
     pub keep_ms: u64,
 }
 
@@ -49,7 +49,7 @@ impl Target<'_> {
         self.link.store().keys()
     }
 
-    /// A call of a script that opens the books, with `more` keys behind those.
+    /// Returns a call of a script that opens the books, with `more` keys after theirs.
     fn call(&self, script: &Script, more: &[String], args: usize, bytes: usize) -> Cmd {
         let (keys, partition) = (self.keys(), self.partition);
         let mut call = script.call(5 + more.len(), 6 + more.len() + args, 256 + bytes);
@@ -63,7 +63,7 @@ impl Target<'_> {
         call
     }
 
-    /// The key of the record of a call's idempotency key; one that is not read if the call has none.
+    /// Returns the key of the record of an idempotency key; without one, a key that the script does not read.
     fn once_key(&self, once: Option<&Once>) -> String {
         let (keys, partition) = (self.keys(), self.partition);
         once.map_or_else(
@@ -72,8 +72,8 @@ impl Target<'_> {
         )
     }
 
-    /// Runs a call. Whoever finds more holds over than one call ends on its way ends all of them first: nothing is ever
-    /// decided while stock is to be given back.
+    /// Runs a call. If more holds are due than the script expires by itself, all of them are expired first: no script decides while
+    /// expired stock is not given back.
     async fn run(&self, script: &Script, call: &Cmd) -> Result<Vec<String>, StoreError> {
         let mut sweeps = 0;
         loop {
@@ -81,7 +81,7 @@ impl Target<'_> {
             if !is_behind(&answers) {
                 return Ok(answers);
             }
-            // Their parts are looked after by whoever sweeps for that.
+            // The background sweep completes their parts.
             while sweep(*self, Capacity::default()).await?.due {
                 sweeps += 1;
                 if sweeps > MOST_SWEEPS {
@@ -99,7 +99,7 @@ impl Target<'_> {
     }
 }
 
-/// What a script wants to know of an idempotency key.
+/// Adds the arguments of an idempotency key.
 fn push_once(call: &mut Cmd, once: Option<&Once>) {
     call.arg(once.map_or("", |once| &once.body)).arg(whole_ms(Once::KEPT));
 }

@@ -5,8 +5,7 @@ use crate::store::{Script, StoreError};
 use redis::Cmd;
 use std::sync::LazyLock;
 
-/// The most calls about reservations in one script call: enough that Redis's own cost of a call is shared by many, few enough
-/// that it is done in a millisecond.
+/// The most operations in one script call: enough to share the fixed cost of a call, few enough to take about a millisecond.
 pub const MAX_BATCH: usize = 128;
 
 static RESERVE: LazyLock<Script> = script!("reserve", BOOKS);
@@ -15,29 +14,29 @@ static RELEASE: LazyLock<Script> = script!("release", BOOKS);
 static EXTEND: LazyLock<Script> = script!("extend", BOOKS);
 static FIND: LazyLock<Script> = script!("find", BOOKS);
 
-/// What is done to reservations, in batches of the same.
+/// The kind of an operation. A batch has one kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verb {
     /// Take stock.
     Reserve,
-    /// Make a hold final.
+    /// Confirm a hold.
     Confirm,
-    /// Give stock back.
+    /// Release a hold.
     Release,
-    /// Move the end of a hold.
+    /// Extend a hold.
     Extend,
 }
 
-/// One call about a reservation.
+/// An operation on a reservation.
 #[derive(Debug, Clone)]
 pub(in crate::inventory) struct Op {
     pub verb: Verb,
-    /// As its script wants them.
+    /// The arguments of its script.
     args: Vec<String>,
 }
 
 impl Op {
-    /// `ends_ms`: the end of the hold if it is not the TTL of the terms from now.
+    /// Reserves goods. `ends_ms` is the end of the hold if it is not the TTL of the terms from now.
     pub fn reserve(id: String, ends_ms: Option<i64>, parts: Option<String>, terms: String) -> Self {
         let ends = ends_ms.map(|ms| ms.to_string()).unwrap_or_default();
         Self {
@@ -46,7 +45,7 @@ impl Op {
         }
     }
 
-    /// One whose parts, if it has any, are not ready to be confirmed.
+    /// Confirms a reservation whose parts, if it has any, are not prepared.
     pub fn confirm(id: String) -> Self {
         Self {
             verb: Verb::Confirm,
@@ -54,7 +53,7 @@ impl Op {
         }
     }
 
-    /// One whose parts are ready to be confirmed until then.
+    /// Confirms a reservation whose parts are prepared until `until_ms`.
     pub fn decide(id: String, parts: &Parts, until_ms: i64) -> Self {
         Self {
             verb: Verb::Confirm,
@@ -69,7 +68,7 @@ impl Op {
         }
     }
 
-    /// Forgets one that is still being made with these parts.
+    /// Forgets a reservation that is being created with these parts.
     pub fn undo(id: String, parts: &Parts) -> Self {
         Self {
             verb: Verb::Release,
@@ -98,54 +97,54 @@ impl Op {
     }
 }
 
-/// When a hold is to end.
+/// The new end of a hold.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::inventory) enum Ends {
-    /// So many milliseconds from now.
+    /// Milliseconds from now.
     In(u128),
-    /// At that Unix millisecond.
+    /// Unix milliseconds.
     At(i64),
-    /// So many milliseconds from now, but not after that Unix millisecond.
+    /// Milliseconds from now, but not after this time in Unix milliseconds.
     Within(u128, i64),
 }
 
-/// How a hold is extended.
+/// The mode of an extension.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::inventory) enum How<'a> {
-    /// If it is held.
+    /// Only if it is held.
     Plain,
-    /// Also if it has run out and the stock is there.
+    /// Also if it has expired and its stock is available.
     Again,
-    /// Not at all: it runs out now, if nobody has moved its end since.
+    /// Expires the hold now, if its end has not been moved since.
     Back,
-    /// These parts of it last as long.
+    /// These parts last as long.
     Ready(&'a Parts),
-    /// These parts of it last for a while, and will be lengthened next.
+    /// These parts last for a while, and are extended next.
     Soon(&'a Parts),
 }
 
-/// What became of a call about a reservation.
+/// The outcome of an operation.
 #[derive(Debug, Clone)]
 pub(in crate::inventory) enum Outcome {
-    /// Done, or it was so already.
+    /// Done, now or before.
     Done(Record),
-    /// Done; it had run out, and its stock was taken again.
+    /// Done: it had expired, and took its stock again.
     Again(Record),
-    /// It was made before, with the same terms.
+    /// It was created before with the same terms.
     There(Record),
-    /// It has parts, which come first.
+    /// It has parts that have to be prepared first.
     Parts(Record),
-    /// There is no way from its state to what was asked for.
+    /// Its state does not allow the operation.
     Wrong(Record),
-    /// It was made before, with other terms.
+    /// It was created before with other terms.
     Differs,
-    /// It is being made.
+    /// It is being created.
     Opening,
-    /// There is none.
+    /// There is no such reservation.
     Unknown,
     /// There is no such item in this partition.
     Absent(Id),
-    /// There is not enough of an item.
+    /// Less of an item is available than requested.
     Short { sku: Id, available: u64 },
 }
 
@@ -174,11 +173,11 @@ impl Outcome {
     }
 }
 
-/// An outcome for each call, or why it cannot be read.
+/// The outcome of each operation, or the reason why it cannot be parsed.
 pub(in crate::inventory) type Outcomes = Vec<Result<Outcome, StoreError>>;
 
-/// Carries out up to [`MAX_BATCH`] calls of the same verb, in order; `None` if so many holds of the partition are over that they
-/// are to be ended first.
+/// Runs up to [`MAX_BATCH`] operations of one kind, in order. Returns `None` if so many holds of the partition are due that they have to
+/// be expired first.
 pub(in crate::inventory) async fn batch_at_once(
     target: Target<'_>,
     verb: Verb,
@@ -192,7 +191,7 @@ pub(in crate::inventory) async fn batch_at_once(
     outcomes(&answers, ops.len()).map(Some)
 }
 
-/// The same, once those are ended.
+/// Runs up to [`MAX_BATCH`] operations of one kind, after it expired the holds that are due.
 pub(in crate::inventory) async fn batch(target: Target<'_>, verb: Verb, ops: &[&Op]) -> Result<Outcomes, StoreError> {
     let (script, call) = batch_call(target, verb, ops);
     outcomes(&target.run(script, &call).await?, ops.len())
@@ -221,7 +220,7 @@ fn outcomes(answers: &[String], calls: usize) -> Result<Outcomes, StoreError> {
     Ok(answers.iter().map(|answer| Outcome::read(answer)).collect())
 }
 
-/// A reservation, or a part of one, as it is now.
+/// Reads a reservation, or a part of one.
 pub(in crate::inventory) async fn find(target: Target<'_>, id: &str) -> Result<Option<Record>, StoreError> {
     let mut call = target.call(&FIND, &[], 2, 64);
     call.arg(id);

@@ -3,43 +3,43 @@ use crate::ids::Id;
 use crate::store::{Script, StoreError};
 use std::sync::LazyLock;
 
-/// How many holds a sweep ends at most.
+/// The most holds that one call expires.
 const SWEEP: usize = 500;
 
 static SWEEP_SCRIPT: LazyLock<Script> = script!("sweep", BOOKS);
 static SETTLE: LazyLock<Script> = script!("settle", "");
 
-/// What a sweep leaves.
+/// The result of one call of a sweep.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::inventory) struct Swept {
-    /// Whether more holds are over.
+    /// Whether more holds are due.
     pub due: bool,
     /// Whether there is more to forget.
     pub ended: bool,
-    /// How many items the partition has.
+    /// The number of items in the partition.
     pub items: u64,
-    /// Reservations whose parts are to be looked after.
+    /// Reservations whose parts the caller has to check.
     pub work: Work,
 }
 
-/// Reservations with parts elsewhere whose parts are to be looked after.
+/// Reservations whose parts in other partitions have to be checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::inventory) enum Work {
-    /// Their parts have not heard of the last decision.
+    /// Their parts have not followed the last decision.
     Parted(Vec<Id>),
-    /// They have, and it is to be checked whether they can be forgotten. Only if there are none of the others.
+    /// Their parts have followed, and they may be forgotten. Returned only if there are none of the others.
     Kept(Vec<Id>),
 }
 
-/// How many reservations of each kind of [`Work`] a caller of [`sweep`] looks after.
+/// The number of reservations of each kind of [`Work`] that a caller of [`sweep`] checks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(in crate::inventory) struct Capacity {
     pub parted: usize,
     pub kept: usize,
 }
 
-/// Ends holds whose time is over and forgets what ended long ago, up to 500 of each; names reservations that the caller is to look
-/// after.
+/// Expires holds that are due and forgets reservations that ended long ago, up to 500 of each. Returns reservations that the caller has
+/// to check.
 pub(in crate::inventory) async fn sweep(target: Target<'_>, capacity: Capacity) -> Result<Swept, StoreError> {
     let (keys, partition) = (target.keys(), target.partition);
     let more = [
@@ -70,18 +70,18 @@ pub(in crate::inventory) async fn sweep(target: Target<'_>, capacity: Capacity) 
     })
 }
 
-/// When parts are to be looked after again.
+/// The time of the next check of parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::inventory) enum Again {
-    /// In so many milliseconds.
+    /// Milliseconds from now.
     In(u64),
-    /// Not until something else is decided.
+    /// Not before the next decision.
     Never,
-    /// Never: they are forgotten, and what stands for them with them.
+    /// Never: the parts are gone, and the record is deleted as well.
     Forget,
 }
 
-/// Says when the parts of a reservation are to be looked after again, unless it has gone on since it was `seen` as it is there.
+/// Sets the time of the next check of the parts of a reservation, unless its record has changed since it was `seen`.
 pub(in crate::inventory) async fn settle(
     target: Target<'_>,
     id: &Id,

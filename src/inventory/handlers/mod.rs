@@ -1,4 +1,4 @@
-//! The HTTP interface of the slice; a file per resource.
+//! The HTTP interface of the slice, one file per resource.
 
 mod condition;
 mod input;
@@ -20,13 +20,13 @@ use super::{Inventory, InventoryError};
 use crate::http::{FieldError, Problem};
 use actix_web::web;
 
-/// The state of a worker that the handlers use.
-pub type State = web::Data<Inventory>;
+/// The inventory of a worker, as the handlers take it.
+pub type Stock = web::Data<Inventory>;
 
-/// The largest body, bytes; 50 items with the longest names fit.
+/// The largest body, bytes. 50 items with SKUs of the maximum length fit.
 const MAX_BODY: usize = 16 * 1024;
 
-/// `Retry-After` while there are as many items as there may be, seconds: some have to be deleted.
+/// `Retry-After` when the maximum number of items is reached, seconds: some have to be deleted first.
 const RETRY_FULL_S: u32 = 60;
 
 impl From<InventoryError> for Problem {
