@@ -5,7 +5,7 @@
 //! batch continues in a task of its own. Each partition has a queue of its own, so a slow partition delays no other, and cannot use up the
 //! capacity of all.
 
-use super::commands::{self, MAX_BATCH, Op, Outcome, Outcomes, Target, Verb};
+use super::commands::{self, MAX_BATCH, Op, OpOutcome, OpOutcomes, Target, Verb};
 use super::error::InventoryError;
 use super::keys::INVENTORY_PARTITIONS;
 use crate::runtime::{Supervisor, caught};
@@ -32,16 +32,16 @@ pub(super) struct Batcher {
 #[derive(Debug)]
 struct Pending {
     op: Op,
-    answer: oneshot::Sender<Result<Outcome, StoreError>>,
+    answer: oneshot::Sender<Result<OpOutcome, StoreError>>,
     /// Counts until the operation is answered.
-    _place: Place,
+    _slot: QueueSlot,
 }
 
 /// A slot among the waiting operations.
 #[derive(Debug)]
-struct Place(Arc<AtomicUsize>);
+struct QueueSlot(Arc<AtomicUsize>);
 
-impl Drop for Place {
+impl Drop for QueueSlot {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -49,7 +49,7 @@ impl Drop for Place {
 
 /// The partition of a queue, and the connection to it.
 #[derive(Debug, Clone)]
-struct Way {
+struct OwnedTarget {
     link: Link,
     partition: u16,
     keep_ms: u64,
@@ -60,13 +60,13 @@ impl Batcher {
     /// Starts the tasks on the current runtime. At most `most` operations wait, and at most half of them in one partition.
     pub fn start(link: &Link, keep_ms: u64, most: usize) -> Self {
         Self::carrying(link.store().supervisor(), most, |partition| {
-            let way = Way {
+            let target = OwnedTarget {
                 link: link.clone(),
                 partition,
                 keep_ms,
                 aside: Arc::new(Semaphore::new(ASIDE)),
             };
-            move |calls| round(way.clone(), calls)
+            move |calls| round(target.clone(), calls)
         })
     }
 
@@ -85,9 +85,9 @@ impl Batcher {
     }
 
     /// Runs one operation. It is carried out even if the caller is dropped.
-    pub async fn call(&self, partition: u16, op: Op) -> Result<Outcome, InventoryError> {
+    pub async fn call(&self, partition: u16, op: Op) -> Result<OpOutcome, InventoryError> {
         let (answer, outcome) = oneshot::channel();
-        let place = self.place()?;
+        let slot = self.slot()?;
         let batcher = self
             .partitions
             .get(usize::from(partition))
@@ -95,27 +95,23 @@ impl Batcher {
         batcher.push(Pending {
             op,
             answer,
-            _place: place,
+            _slot: slot,
         })?;
         // A missing answer means that the task panicked or ended with its runtime; the outcome is unknown then.
         let outcome = outcome.await.unwrap_or(Err(StoreError::Interrupted));
         Ok(outcome?)
     }
 
-    fn place(&self) -> Result<Place, QueueFull> {
+    fn slot(&self) -> Result<QueueSlot, QueueFull> {
         let waiting = self.waiting.fetch_add(1, Ordering::Relaxed);
-        let place = Place(Arc::clone(&self.waiting));
-        if waiting >= self.most {
-            Err(QueueFull)
-        } else {
-            Ok(place)
-        }
+        let slot = QueueSlot(Arc::clone(&self.waiting));
+        if waiting >= self.most { Err(QueueFull) } else { Ok(slot) }
     }
 }
 
-async fn round(way: Way, calls: Vec<Pending>) {
+async fn round(target: OwnedTarget, calls: Vec<Pending>) {
     stream::iter(batches(calls))
-        .for_each_concurrent(IN_FLIGHT, |batch| settle(&way, batch))
+        .for_each_concurrent(IN_FLIGHT, |batch| settle(&target, batch))
         .await;
 }
 
@@ -132,16 +128,16 @@ fn batches(mut waiting: Vec<Pending>) -> Vec<Vec<Pending>> {
     batches
 }
 
-async fn settle(way: &Way, batch: Vec<Pending>) {
-    match ask(way, &batch, true).await {
+async fn settle(target: &OwnedTarget, batch: Vec<Pending>) {
+    match ask(target, &batch, true).await {
         Ok(Some(outcomes)) => answer(batch, Ok(outcomes)),
         Err(error) => answer(batch, Err(error)),
         Ok(None) => {
             // This may take long. Operations of other kinds do not wait for it.
-            let permit = Arc::clone(&way.aside).acquire_owned().await;
-            let way = way.clone();
+            let permit = Arc::clone(&target.aside).acquire_owned().await;
+            let target = target.clone();
             let asking = async move {
-                let outcomes = ask(&way, &batch, false).await;
+                let outcomes = ask(&target, &batch, false).await;
                 answer(batch, outcomes.map(Option::unwrap_or_default));
                 drop(permit);
             };
@@ -151,14 +147,14 @@ async fn settle(way: &Way, batch: Vec<Pending>) {
 }
 
 /// Runs a batch. With `at_once` it returns `None` if many holds of the partition have to be expired first.
-async fn ask(way: &Way, batch: &[Pending], at_once: bool) -> Result<Option<Outcomes>, StoreError> {
+async fn ask(target: &OwnedTarget, batch: &[Pending], at_once: bool) -> Result<Option<OpOutcomes>, StoreError> {
     let Some(first) = batch.first() else {
         return Ok(Some(Vec::new()));
     };
     let target = Target {
-        link: &way.link,
-        partition: way.partition,
-        keep_ms: way.keep_ms,
+        link: &target.link,
+        partition: target.partition,
+        keep_ms: target.keep_ms,
     };
     let verb: Verb = first.op.verb;
     let ops: Vec<&Op> = batch.iter().map(|pending| &pending.op).collect();
@@ -169,7 +165,7 @@ async fn ask(way: &Way, batch: &[Pending], at_once: bool) -> Result<Option<Outco
     }
 }
 
-fn answer(batch: Vec<Pending>, outcomes: Result<Outcomes, StoreError>) {
+fn answer(batch: Vec<Pending>, outcomes: Result<OpOutcomes, StoreError>) {
     // The receiver is gone if the caller was dropped, which is not an error.
     match outcomes {
         Ok(outcomes) => {
@@ -198,7 +194,7 @@ mod tests {
         Pending {
             op,
             answer: oneshot::channel().0,
-            _place: Place(Arc::new(AtomicUsize::new(1))),
+            _slot: QueueSlot(Arc::new(AtomicUsize::new(1))),
         }
     }
 
@@ -226,7 +222,7 @@ mod tests {
                 if partition == hanging {
                     never::<()>().await;
                 }
-                let outcomes = calls.iter().map(|_| Ok(Outcome::Unknown)).collect();
+                let outcomes = calls.iter().map(|_| Ok(OpOutcome::Unknown)).collect();
                 answer(calls, Ok(outcomes));
             }
         })
@@ -251,7 +247,7 @@ mod tests {
             let calls = join_all(others.map(|partition| batcher.call(partition, op())));
             let outcomes = timeout(Duration::from_secs(5), calls).await.expect("they do not wait");
             assert!(
-                outcomes.iter().all(|outcome| matches!(outcome, Ok(Outcome::Unknown))),
+                outcomes.iter().all(|outcome| matches!(outcome, Ok(OpOutcome::Unknown))),
                 "{outcomes:?}"
             );
         }

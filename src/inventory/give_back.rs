@@ -2,7 +2,7 @@
 
 use super::Inventory;
 use super::check;
-use super::commands::{self, Given, What};
+use super::commands::{self, GiveBackOutcome, GiveBackScope};
 use super::error::InventoryError;
 use super::model::{Goods, Parts, Portion, Record, Reservation, State};
 use crate::ids::Id;
@@ -23,7 +23,7 @@ impl Inventory {
         once: Option<&Once>,
     ) -> Result<(Reservation, bool), InventoryError> {
         check::portion(portion)?;
-        let given = commands::give_back(self.target_of(id), id, What::Held(portion), once).await?;
+        let given = commands::give_back(self.target_of(id), id, GiveBackScope::Held(portion), once).await?;
         self.carried_on(id, given).await
     }
 
@@ -44,12 +44,12 @@ impl Inventory {
         if !commands::is_known(self.target_of(id), once).await? {
             self.check_has_not_left(id, portion).await?;
         }
-        let given = commands::give_back(self.target_of(id), id, What::Confirmed(portion), once).await?;
+        let given = commands::give_back(self.target_of(id), id, GiveBackScope::Confirmed(portion), once).await?;
         self.carried_on(id, given).await
     }
 
     /// Returns the reservation of an outcome, after its parts have followed.
-    async fn carried_on(&self, id: &Id, given: Given) -> Result<(Reservation, bool), InventoryError> {
+    async fn carried_on(&self, id: &Id, given: GiveBackOutcome) -> Result<(Reservation, bool), InventoryError> {
         let (record, before) = given_back(id, given)?;
         if record.parts.is_some() && !before {
             return Ok((self.follow(id, record).await?, false));
@@ -89,27 +89,27 @@ impl Inventory {
         let reducing = parts
             .partitions
             .iter()
-            .map(|p| commands::give_back(self.target(*p), &part, What::AllBut(&left), None));
+            .map(|p| commands::give_back(self.target(*p), &part, GiveBackScope::AllBut(&left), None));
         try_join_all(reducing).await?;
         Ok(())
     }
 
     /// Gives back all goods of a part, whatever its state. Returns whether the part exists.
     pub(super) async fn take_part_back(&self, partition: u16, part: &str) -> Result<bool, InventoryError> {
-        let given = commands::give_back(self.target(partition), part, What::Part, None).await?;
-        Ok(matches!(given, Given::Done(_)))
+        let given = commands::give_back(self.target(partition), part, GiveBackScope::Part, None).await?;
+        Ok(matches!(given, GiveBackOutcome::Done(_)))
     }
 }
 
-fn given_back(id: &Id, given: Given) -> Result<(Record, bool), InventoryError> {
+fn given_back(id: &Id, given: GiveBackOutcome) -> Result<(Record, bool), InventoryError> {
     Err(match given {
-        Given::Done(record) => return Ok((record, false)),
-        Given::Before(record) => return Ok((record, true)),
-        Given::Wrong(Record { state: Some(state), .. }) => InventoryError::WrongState { state },
-        Given::Wrong(_) | Given::Unknown => InventoryError::NoReservation(id.clone()),
-        Given::Reused => InventoryError::KeyReused,
-        Given::Several => InventoryError::SeveralItems,
-        Given::Beyond { sku, quantity } => InventoryError::NotThatMuch { sku, quantity },
-        Given::Left => InventoryError::HasLeft,
+        GiveBackOutcome::Done(record) => return Ok((record, false)),
+        GiveBackOutcome::Before(record) => return Ok((record, true)),
+        GiveBackOutcome::Wrong(Record { state: Some(state), .. }) => InventoryError::WrongState { state },
+        GiveBackOutcome::Wrong(_) | GiveBackOutcome::Unknown => InventoryError::NoReservation(id.clone()),
+        GiveBackOutcome::Reused => InventoryError::KeyReused,
+        GiveBackOutcome::Several => InventoryError::SeveralItems,
+        GiveBackOutcome::Beyond { sku, quantity } => InventoryError::NotThatMuch { sku, quantity },
+        GiveBackOutcome::Left => InventoryError::HasLeft,
     })
 }

@@ -132,7 +132,7 @@ pub use stock::{Cursor, Put};
 use crate::ids::Id;
 use crate::store::{Keys, Link};
 use batch::Batcher;
-use commands::{Op, Outcome, Target};
+use commands::{Op, OpOutcome, Target};
 use hashbrown::HashMap;
 use model::home_of;
 use parking_lot::Mutex;
@@ -208,11 +208,11 @@ impl Inventory {
         self.target(home_of(id))
     }
 
-    async fn call(&self, partition: u16, op: Op) -> Result<Outcome, InventoryError> {
+    async fn call(&self, partition: u16, op: Op) -> Result<OpOutcome, InventoryError> {
         self.0.batcher.call(partition, op).await
     }
 
-    async fn call_home(&self, id: &Id, op: Op) -> Result<Outcome, InventoryError> {
+    async fn call_home(&self, id: &Id, op: Op) -> Result<OpOutcome, InventoryError> {
         self.call(home_of(id), op).await
     }
 

@@ -2,7 +2,7 @@
 
 use super::Inventory;
 use super::check;
-use super::commands::{self, Behind};
+use super::commands::{self, HoldPosition};
 use super::error::InventoryError;
 use super::keys::INVENTORY_PARTITIONS;
 use super::model::Reservation;
@@ -16,7 +16,7 @@ const MOST_CALLS: usize = 64;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnedCursor {
     partition: u16,
-    behind: Behind,
+    behind: HoldPosition,
 }
 
 impl OwnedCursor {

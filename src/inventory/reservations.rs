@@ -2,7 +2,7 @@
 
 use super::Inventory;
 use super::check;
-use super::commands::{self, Ends, How, Op, Outcome};
+use super::commands::{self, ExtendMode, NewEnd, Op, OpOutcome};
 use super::error::InventoryError;
 use super::keys::INVENTORY_PARTITIONS;
 use super::model::{Goods, Parts, Record, Reservation, Terms, home_of};
@@ -187,8 +187,8 @@ impl Inventory {
     /// and [`InventoryError::NoItem`] if it or a part of it has expired, and those of Redis.
     pub async fn confirm(&self, id: &Id) -> Result<Reservation, InventoryError> {
         match self.call_home(id, Op::confirm(id.as_str().to_owned())).await? {
-            Outcome::Parts(record) => self.confirm_parts(id, record).await,
-            Outcome::Done(record) if record.parts.is_some() => self.follow(id, record).await,
+            OpOutcome::Parts(record) => self.confirm_parts(id, record).await,
+            OpOutcome::Done(record) if record.parts.is_some() => self.follow(id, record).await,
             outcome => done(id, outcome),
         }
     }
@@ -199,7 +199,7 @@ impl Inventory {
     /// [`InventoryError::NoReservation`], [`InventoryError::WrongState`] if it is confirmed or has expired, and those of Redis.
     pub async fn release(&self, id: &Id) -> Result<Reservation, InventoryError> {
         match self.call_home(id, Op::release(id.as_str().to_owned())).await? {
-            Outcome::Done(record) if record.parts.is_some() => self.follow(id, record).await,
+            OpOutcome::Done(record) if record.parts.is_some() => self.follow(id, record).await,
             outcome => done(id, outcome),
         }
     }
@@ -211,9 +211,9 @@ impl Inventory {
     /// [`InventoryError::Unacceptable`] and those of Redis.
     pub async fn extend(&self, id: &Id, ttl: Duration) -> Result<Reservation, InventoryError> {
         check::ttl(ttl)?;
-        let op = Op::extend(id.as_str().to_owned(), Ends::In(ttl.as_millis()), How::Plain);
+        let op = Op::extend(id.as_str().to_owned(), NewEnd::In(ttl.as_millis()), ExtendMode::Plain);
         match self.call_home(id, op).await? {
-            Outcome::Parts(record) => self.extend_parts(id, record).await,
+            OpOutcome::Parts(record) => self.extend_parts(id, record).await,
             outcome => done(id, outcome),
         }
     }
@@ -264,10 +264,10 @@ fn random_id() -> Uuid {
 }
 
 /// Returns the result of a creation.
-pub(super) fn made(id: &Id, outcome: Outcome) -> Result<Made, InventoryError> {
-    let before = matches!(outcome, Outcome::There(_));
+pub(super) fn made(id: &Id, outcome: OpOutcome) -> Result<Made, InventoryError> {
+    let before = matches!(outcome, OpOutcome::There(_));
     match outcome {
-        Outcome::Done(record) | Outcome::There(record) => Ok(Made {
+        OpOutcome::Done(record) | OpOutcome::There(record) => Ok(Made {
             reservation: record.into_made(id),
             before,
         }),
@@ -276,18 +276,20 @@ pub(super) fn made(id: &Id, outcome: Outcome) -> Result<Made, InventoryError> {
 }
 
 /// Returns the reservation of an outcome, or the error.
-pub(super) fn done(id: &Id, outcome: Outcome) -> Result<Reservation, InventoryError> {
+pub(super) fn done(id: &Id, outcome: OpOutcome) -> Result<Reservation, InventoryError> {
     Err(match outcome {
-        Outcome::Done(record) | Outcome::Again(record) | Outcome::There(record) => return Ok(record.reservation(id)),
-        Outcome::Parts(record) | Outcome::Wrong(record) => match record.state {
+        OpOutcome::Done(record) | OpOutcome::Again(record) | OpOutcome::There(record) => {
+            return Ok(record.reservation(id));
+        }
+        OpOutcome::Parts(record) | OpOutcome::Wrong(record) => match record.state {
             Some(state) => InventoryError::WrongState { state },
             None => InventoryError::InProgress,
         },
-        Outcome::Differs => InventoryError::KeyReused,
-        Outcome::Opening => InventoryError::InProgress,
-        Outcome::Unknown => InventoryError::NoReservation(id.clone()),
-        Outcome::Absent(sku) => InventoryError::NoItem(sku),
-        Outcome::Short { sku, available } => InventoryError::Insufficient { sku, available },
+        OpOutcome::Differs => InventoryError::KeyReused,
+        OpOutcome::Opening => InventoryError::InProgress,
+        OpOutcome::Unknown => InventoryError::NoReservation(id.clone()),
+        OpOutcome::Absent(sku) => InventoryError::NoItem(sku),
+        OpOutcome::Short { sku, available } => InventoryError::Insufficient { sku, available },
     })
 }
 

@@ -27,7 +27,7 @@
 //! A saga runs in a task of its own, so that it is completed even if the caller is dropped.
 
 use super::Inventory;
-use super::commands::{self, Again, Ends, How, Op, Outcome};
+use super::commands::{self, ExtendMode, NewEnd, NextCheck, Op, OpOutcome};
 use super::error::InventoryError;
 use super::model::{Goods, Parts, Record, Reservation, State, Terms};
 use super::reservations::{Made, done, made, parts_of};
@@ -84,7 +84,7 @@ impl Inventory {
             let parts = parts_of(&goods);
             let opening = Op::reserve(id.as_str().to_owned(), None, Some(parts.text()), terms.text());
             let record = match this.call_home(&id, opening).await? {
-                Outcome::Done(record) => record,
+                OpOutcome::Done(record) => record,
                 outcome => return made(&id, outcome),
             };
             let until_ms = record.expires_ms.min(record.created_ms + i64::from(READY_MS));
@@ -94,7 +94,7 @@ impl Inventory {
                 this.call(partition, op)
             }));
             let refused = taken.await.into_iter().find_map(|outcome| match outcome {
-                Ok(Outcome::Done(_)) => None,
+                Ok(OpOutcome::Done(_)) => None,
                 Ok(outcome) => done(&id, outcome).err(),
                 Err(error) => Some(error),
             });
@@ -106,10 +106,14 @@ impl Inventory {
                 return Err(refused);
             }
             let short = record.expires_ms > until_ms;
-            let how = if short { How::Soon(&parts) } else { How::Ready(&parts) };
-            let held = Op::extend(id.as_str().to_owned(), Ends::At(record.expires_ms), how);
+            let how = if short {
+                ExtendMode::Soon(&parts)
+            } else {
+                ExtendMode::Ready(&parts)
+            };
+            let held = Op::extend(id.as_str().to_owned(), NewEnd::At(record.expires_ms), how);
             let decided = match this.call_home(&id, held).await {
-                Ok(Outcome::Done(record)) => Some(record),
+                Ok(OpOutcome::Done(record)) => Some(record),
                 // It took so long that the record was forgotten, or is being created again.
                 Ok(_) => None,
                 // The record may be held. If that cannot be read either, the sweep completes the parts if it is held, and they expire if
@@ -130,7 +134,7 @@ impl Inventory {
             if short {
                 leave_to_sweep(this.look_after(&id, &record).await);
             }
-            made(&id, Outcome::Done(record))
+            made(&id, OpOutcome::Done(record))
         })
         .await
     }
@@ -148,13 +152,13 @@ impl Inventory {
     /// Forgets a record that is being created with these parts. Returns the record if it is created already.
     async fn undo(&self, id: &Id, parts: &Parts) -> Result<Option<Record>, InventoryError> {
         match self.call_home(id, Op::undo(id.as_str().to_owned(), parts)).await? {
-            Outcome::Wrong(record) if record.parts.as_ref() == Some(parts) => Ok(Some(record)),
+            OpOutcome::Wrong(record) if record.parts.as_ref() == Some(parts) => Ok(Some(record)),
             _ => Ok(None),
         }
     }
 
     /// Runs an operation on every part.
-    pub(super) async fn each(&self, parts: &Parts, op: impl Fn(u16) -> Op) -> Vec<Result<Outcome, InventoryError>> {
+    pub(super) async fn each(&self, parts: &Parts, op: impl Fn(u16) -> Op) -> Vec<Result<OpOutcome, InventoryError>> {
         join_all(parts.partitions.iter().map(|p| self.call(*p, op(*p)))).await
     }
 
@@ -162,7 +166,7 @@ impl Inventory {
     async fn put_back(&self, id: &Id, parts: &Parts, moved: Vec<Moved>) {
         let part = parts.id_of(id);
         let back = moved.into_iter().map(|(partition, expires_ms)| {
-            let op = Op::extend(part.clone(), Ends::At(expires_ms), How::Back);
+            let op = Op::extend(part.clone(), NewEnd::At(expires_ms), ExtendMode::Back);
             self.call(partition, op)
         });
         for outcome in join_all(back).await {
@@ -182,8 +186,8 @@ impl Inventory {
                 let (until_ms, retaken) = this.make_ready(&id, &parts, &record.remaining()).await?;
                 let decision = Op::decide(id.as_str().to_owned(), &parts, until_ms);
                 match this.call_home(&id, decision).await? {
-                    Outcome::Done(record) => return this.carry(&id, record).await,
-                    Outcome::Parts(anew) => {
+                    OpOutcome::Done(record) => return this.carry(&id, record).await,
+                    OpOutcome::Parts(anew) => {
                         if anew.parts.as_ref() != Some(&parts) {
                             this.put_back(&id, &parts, retaken).await;
                         }
@@ -205,20 +209,20 @@ impl Inventory {
     /// again.
     async fn make_ready(&self, id: &Id, parts: &Parts, terms: &Terms) -> Result<(i64, Vec<Moved>), InventoryError> {
         let part = parts.id_of(id);
-        let ready = || Op::extend(part.clone(), Ends::In(READY_MS.into()), How::Again);
+        let ready = || Op::extend(part.clone(), NewEnd::In(READY_MS.into()), ExtendMode::Again);
         let outcomes = self.each(parts, |_| ready()).await;
         let (mut until_ms, mut retaken, mut refused) = (FOR_EVER_MS, Vec::new(), None);
         for (partition, mut outcome) in parts.partitions.iter().copied().zip(outcomes) {
-            if matches!(outcome, Ok(Outcome::Unknown)) && refused.is_none() {
+            if matches!(outcome, Ok(OpOutcome::Unknown)) && refused.is_none() {
                 outcome = self.make_anew(&part, partition, terms).await;
             }
             match outcome {
-                Ok(Outcome::Done(part)) => until_ms = until_ms.min(part.expires_ms),
-                Ok(Outcome::Again(part)) => {
+                Ok(OpOutcome::Done(part)) => until_ms = until_ms.min(part.expires_ms),
+                Ok(OpOutcome::Again(part)) => {
                     until_ms = until_ms.min(part.expires_ms);
                     retaken.push((partition, part.expires_ms));
                 }
-                Ok(Outcome::Wrong(part)) if part.state == Some(State::Confirmed) => {}
+                Ok(OpOutcome::Wrong(part)) if part.state == Some(State::Confirmed) => {}
                 Ok(outcome) => refused = refused.or(done(id, outcome).err()),
                 Err(error) => refused = refused.or(Some(error)),
             }
@@ -233,7 +237,7 @@ impl Inventory {
     }
 
     /// Creates a forgotten part again, for the time that parts last before a decision.
-    async fn make_anew(&self, part: &str, partition: u16, terms: &Terms) -> Result<Outcome, InventoryError> {
+    async fn make_anew(&self, part: &str, partition: u16, terms: &Terms) -> Result<OpOutcome, InventoryError> {
         self.relearn_groups(&terms.goods).await?;
         let is_there = |goods: &&Goods| self.place(&goods.sku) == partition;
         let terms = Terms {
@@ -243,13 +247,13 @@ impl Inventory {
         };
         if terms.goods.is_empty() {
             // The items were deleted, or are in other partitions now.
-            return Ok(Outcome::Unknown);
+            return Ok(OpOutcome::Unknown);
         }
         let reserve = Op::reserve(part.to_owned(), None, None, terms.text());
         Ok(match self.call(partition, reserve).await? {
-            Outcome::Done(part) => Outcome::Again(part),
+            OpOutcome::Done(part) => OpOutcome::Again(part),
             // A concurrent confirmation has created it.
-            Outcome::There(_) => Outcome::Opening,
+            OpOutcome::There(_) => OpOutcome::Opening,
             outcome => outcome,
         })
     }
@@ -261,26 +265,26 @@ impl Inventory {
             let (ends_ms, mut record) = (record.expires_ms, record);
             for _ in 0..MOST_TRIES {
                 let Some(parts) = record.parts.clone() else { break };
-                let (part, ends) = (parts.id_of(&id), Ends::Within(READY_MS.into(), ends_ms));
-                let lasting = this.each(&parts, |_| Op::extend(part.clone(), ends, How::Plain));
+                let (part, ends) = (parts.id_of(&id), NewEnd::Within(READY_MS.into(), ends_ms));
+                let lasting = this.each(&parts, |_| Op::extend(part.clone(), ends, ExtendMode::Plain));
                 let mut moved = Vec::new();
                 for (partition, outcome) in parts.partitions.iter().copied().zip(lasting.await) {
                     let lasts = match outcome? {
                         // It expired so long ago that it is forgotten.
-                        Outcome::Unknown => {
+                        OpOutcome::Unknown => {
                             return Err(InventoryError::WrongState { state: State::Expired });
                         }
                         outcome => done(&id, outcome)?,
                     };
                     moved.push((partition, lasts.expires_ms));
                 }
-                let decision = Op::extend(id.as_str().to_owned(), Ends::At(ends_ms), How::Soon(&parts));
+                let decision = Op::extend(id.as_str().to_owned(), NewEnd::At(ends_ms), ExtendMode::Soon(&parts));
                 match this.call_home(&id, decision).await? {
-                    Outcome::Done(record) => return this.carry(&id, record).await,
-                    Outcome::Parts(anew) => record = anew,
+                    OpOutcome::Done(record) => return this.carry(&id, record).await,
+                    OpOutcome::Parts(anew) => record = anew,
                     // It expired in the meantime, and its parts must as well.
                     outcome => {
-                        if let Outcome::Wrong(Record {
+                        if let OpOutcome::Wrong(Record {
                             state: Some(State::Expired),
                             ..
                         }) = &outcome
@@ -323,11 +327,11 @@ impl Inventory {
         let (mut missing, mut seen) = (None, record.seen());
         let again = match (record.state, &record.parts) {
             (Some(State::Held), Some(parts)) => {
-                let ends = Ends::At(record.expires_ms);
-                let lengthened = self.each(parts, |_| Op::extend(parts.id_of(id), ends, How::Plain));
+                let ends = NewEnd::At(record.expires_ms);
+                let lengthened = self.each(parts, |_| Op::extend(parts.id_of(id), ends, ExtendMode::Plain));
                 for outcome in lengthened.await {
                     match outcome? {
-                        Outcome::Wrong(Record {
+                        OpOutcome::Wrong(Record {
                             state: Some(State::Confirmed | State::Released),
                             ..
                         }) => {}
@@ -335,7 +339,7 @@ impl Inventory {
                         outcome => missing = missing.or(done(id, outcome).err()),
                     }
                 }
-                Again::Never
+                NextCheck::Never
             }
             (Some(state @ (State::Confirmed | State::Released)), Some(parts)) => {
                 let confirmed = state == State::Confirmed;
@@ -349,10 +353,10 @@ impl Inventory {
                 let mut left = false;
                 for outcome in self.each(parts, |_| op()).await {
                     match outcome? {
-                        Outcome::Unknown | Outcome::Absent(_) => {}
-                        Outcome::Done(_) => left = true,
+                        OpOutcome::Unknown | OpOutcome::Absent(_) => {}
+                        OpOutcome::Done(_) => left = true,
                         // It expired before the release: the stock is given back already.
-                        Outcome::Wrong(_) if !confirmed => left = true,
+                        OpOutcome::Wrong(_) if !confirmed => left = true,
                         outcome => missing = missing.or(done(id, outcome).err()),
                     }
                 }
@@ -361,7 +365,11 @@ impl Inventory {
                     seen = rest.0;
                     missing = missing.or(rest.1);
                 }
-                if left { Again::In(self.keep_ms()) } else { Again::Forget }
+                if left {
+                    NextCheck::In(self.keep_ms())
+                } else {
+                    NextCheck::Forget
+                }
             }
             (Some(State::Returned), Some(parts)) => {
                 let part = parts.id_of(id);
@@ -370,13 +378,17 @@ impl Inventory {
                 for taken in join_all(taking).await {
                     left |= taken?;
                 }
-                if left { Again::In(self.keep_ms()) } else { Again::Forget }
+                if left {
+                    NextCheck::In(self.keep_ms())
+                } else {
+                    NextCheck::Forget
+                }
             }
             // Its parts expired as well, or it has none.
-            _ => Again::Never,
+            _ => NextCheck::Never,
         };
         let again = if missing.is_some() {
-            Again::In(MISSING_MS)
+            NextCheck::In(MISSING_MS)
         } else {
             again
         };
@@ -389,7 +401,7 @@ impl Inventory {
         let target = self.target_of(id);
         match commands::find(target, id).await? {
             Some(record) => self.look_after(id, &record).await,
-            None => Ok(commands::settle(target, id, "", Again::Never).await?),
+            None => Ok(commands::settle(target, id, "", NextCheck::Never).await?),
         }
     }
 }

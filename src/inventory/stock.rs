@@ -2,7 +2,7 @@
 
 use super::Inventory;
 use super::check;
-use super::commands::{self, Claim, Expected, ItemOutcome, Lasting, Target};
+use super::commands::{self, EntryLifetime, Expected, GroupClaim, ItemOutcome, Target};
 use super::error::InventoryError;
 use super::keys::INVENTORY_PARTITIONS;
 use super::model::{Item, OnHand};
@@ -103,10 +103,12 @@ impl Inventory {
                 continue;
             };
             // For a while only, so that an interrupted call records nothing permanently.
-            let begin = Lasting::Begin(self.keep_ms().max(CLAIM_MS));
+            let begin = EntryLifetime::Begin(self.keep_ms().max(CLAIM_MS));
             match commands::claim(own, sku, of, begin).await? {
-                Claim::Elsewhere(other) if group.is_some() => return Err(InventoryError::OtherGroup { group: other }),
-                Claim::Elsewhere(other) => known = other,
+                GroupClaim::Elsewhere(other) if group.is_some() => {
+                    return Err(InventoryError::OtherGroup { group: other });
+                }
+                GroupClaim::Elsewhere(other) => known = other,
                 claim => {
                     let put = self.put_in_group(own, sku, quantity, of, expected, claim).await;
                     self.reconcile_after(&put, sku, of);
@@ -126,23 +128,23 @@ impl Inventory {
         quantity: OnHand,
         group: &Id,
         expected: &Expected,
-        begun: Claim,
+        begun: GroupClaim,
     ) -> Result<Put, InventoryError> {
         let target = self.target(Keys::inventory_partition(group));
         let outcome = commands::put(target, sku, quantity, expected, Some(group)).await?;
         let claim = match &outcome {
             ItemOutcome::Version(0) => {
                 // The item was not created, so it has no group, unless another call creates it now.
-                if let Claim::Made(ends_ms) = begun {
+                if let GroupClaim::Made(ends_ms) = begun {
                     commands::unclaim(own, sku, ends_ms).await?;
                     return put(outcome);
                 }
                 self.let_go(own, target, sku, group).await?
             }
             // The item exists, so the claim becomes permanent, even if a concurrent deletion has set an end.
-            _ => commands::claim(own, sku, group, Lasting::Keep).await?,
+            _ => commands::claim(own, sku, group, EntryLifetime::Keep).await?,
         };
-        if let Claim::Elsewhere(group) = claim {
+        if let GroupClaim::Elsewhere(group) = claim {
             // The entry expired, and the item was created in another group. It must not exist in both.
             if let ItemOutcome::Created(item) = &outcome {
                 commands::remove(target, sku, &Expected::Version(item.version)).await?;
@@ -154,10 +156,16 @@ impl Inventory {
     }
 
     /// Lets the group entry of a deleted item expire, unless the item was created again.
-    async fn let_go(&self, own: Target<'_>, target: Target<'_>, sku: &Id, group: &Id) -> Result<Claim, InventoryError> {
-        let mut claim = commands::claim(own, sku, group, Lasting::End(self.keep_ms())).await?;
-        if claim == Claim::Done && commands::look(target, sku).await?.is_some() {
-            claim = commands::claim(own, sku, group, Lasting::Keep).await?;
+    async fn let_go(
+        &self,
+        own: Target<'_>,
+        target: Target<'_>,
+        sku: &Id,
+        group: &Id,
+    ) -> Result<GroupClaim, InventoryError> {
+        let mut claim = commands::claim(own, sku, group, EntryLifetime::End(self.keep_ms())).await?;
+        if claim == GroupClaim::Done && commands::look(target, sku).await?.is_some() {
+            claim = commands::claim(own, sku, group, EntryLifetime::Keep).await?;
         }
         Ok(claim)
     }

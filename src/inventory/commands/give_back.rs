@@ -13,7 +13,7 @@ const LOOKED_AT: usize = 1_000;
 
 /// The goods that a call gives back.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::inventory) enum What<'a> {
+pub(in crate::inventory) enum GiveBackScope<'a> {
     /// A portion of a hold.
     Held(&'a Portion),
     /// A portion of a confirmed reservation, or all of it.
@@ -26,7 +26,7 @@ pub(in crate::inventory) enum What<'a> {
 
 /// The outcome of a call that gives goods back.
 #[derive(Debug, Clone)]
-pub(in crate::inventory) enum Given {
+pub(in crate::inventory) enum GiveBackOutcome {
     /// Given back, now or before.
     Done(Record),
     /// The answer of an earlier call with the same idempotency key.
@@ -49,14 +49,14 @@ pub(in crate::inventory) enum Given {
 pub(in crate::inventory) async fn give_back(
     target: Target<'_>,
     id: &str,
-    what: What<'_>,
+    what: GiveBackScope<'_>,
     once: Option<&Once>,
-) -> Result<Given, StoreError> {
+) -> Result<GiveBackOutcome, StoreError> {
     let (from, portion) = match what {
-        What::Held(portion) => ("h", Some(portion)),
-        What::Confirmed(portion) => ("c", portion),
-        What::Part => ("p", None),
-        What::AllBut(left) => ("f", Some(left)),
+        GiveBackScope::Held(portion) => ("h", Some(portion)),
+        GiveBackScope::Confirmed(portion) => ("c", portion),
+        GiveBackScope::Part => ("p", None),
+        GiveBackScope::AllBut(left) => ("f", Some(left)),
     };
     let more = [target.keys().inventory_parted(target.partition), target.once_key(once)];
     let mut call = target.call(&GIVE_BACK, &more, 8, 256);
@@ -74,16 +74,16 @@ pub(in crate::inventory) async fn give_back(
     let answer = target.run_one(&GIVE_BACK, &call).await?;
     let (word, rest) = answer.split_once(' ').unwrap_or((&answer, ""));
     Ok(match word {
-        "done" => Given::Done(Record::read(rest)?),
-        "before" => Given::Before(Record::read(rest)?),
-        "reused" => Given::Reused,
-        "wrong" => Given::Wrong(Record::read(rest)?),
-        "unknown" => Given::Unknown,
-        "several" => Given::Several,
-        "left" => Given::Left,
+        "done" => GiveBackOutcome::Done(Record::read(rest)?),
+        "before" => GiveBackOutcome::Before(Record::read(rest)?),
+        "reused" => GiveBackOutcome::Reused,
+        "wrong" => GiveBackOutcome::Wrong(Record::read(rest)?),
+        "unknown" => GiveBackOutcome::Unknown,
+        "several" => GiveBackOutcome::Several,
+        "left" => GiveBackOutcome::Left,
         "beyond" => {
             let (sku, quantity) = rest.split_once(' ').ok_or_else(|| not_understood(&answer))?;
-            Given::Beyond {
+            GiveBackOutcome::Beyond {
                 sku: Id::parse(sku).map_err(|_no_id| not_understood(&answer))?,
                 quantity: quantity.parse().map_err(|_no_number| not_understood(&answer))?,
             }
@@ -103,15 +103,15 @@ pub(in crate::inventory) async fn is_known(target: Target<'_>, once: Option<&Onc
 }
 
 /// The position in the holds of a partition: the expiry time and the id of the last hold that was examined.
-pub(in crate::inventory) type Behind = (i64, String);
+pub(in crate::inventory) type HoldPosition = (i64, String);
 
 /// Returns up to `most` holds of an owner in a partition after a position, and the next position if there are more.
 pub(in crate::inventory) async fn owned(
     target: Target<'_>,
     owner: &ExternalId,
-    (ends_ms, id): &Behind,
+    (ends_ms, id): &HoldPosition,
     most: usize,
-) -> Result<(Vec<(Id, Record)>, Option<Behind>), StoreError> {
+) -> Result<(Vec<(Id, Record)>, Option<HoldPosition>), StoreError> {
     let mut call = target.call(&OWNED, &[], 6, 320);
     call.arg(owner.encoded()).arg(ends_ms).arg(id).arg(LOOKED_AT).arg(most);
     let answers = target.run(&OWNED, &call).await?;

@@ -202,7 +202,7 @@ pub(in crate::inventory) async fn list(
 
 /// The outcome of recording the group of an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::inventory) enum Claim {
+pub(in crate::inventory) enum GroupClaim {
     Done,
     /// The entry is new, and expires at this time, Unix ms.
     Made(i64),
@@ -212,7 +212,7 @@ pub(in crate::inventory) enum Claim {
 
 /// The lifetime of the entry that names the group of an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::inventory) enum Lasting {
+pub(in crate::inventory) enum EntryLifetime {
     /// At least this many milliseconds: the item is about to be created.
     Begin(u64),
     /// No end: the item exists.
@@ -226,13 +226,13 @@ pub(in crate::inventory) async fn claim(
     target: Target<'_>,
     sku: &Id,
     group: &Id,
-    lasting: Lasting,
-) -> Result<Claim, StoreError> {
+    lasting: EntryLifetime,
+) -> Result<GroupClaim, StoreError> {
     let keys = target.keys();
     let (how, ms) = match lasting {
-        Lasting::Begin(ms) => ("begin", ms.to_string()),
-        Lasting::Keep => ("keep", String::new()),
-        Lasting::End(ms) => ("end", ms.to_string()),
+        EntryLifetime::Begin(ms) => ("begin", ms.to_string()),
+        EntryLifetime::Keep => ("keep", String::new()),
+        EntryLifetime::End(ms) => ("end", ms.to_string()),
     };
     let mut call = CLAIM.call(2, 6, 256);
     call.arg(keys.inventory_items(target.partition))
@@ -244,12 +244,12 @@ pub(in crate::inventory) async fn claim(
     let answers: Vec<String> = target.link.run(&CLAIM, &call).await?;
     let answer = answers.first().map_or("", String::as_str);
     match answer.split_once(' ').unwrap_or((answer, "")) {
-        ("done", _) => Ok(Claim::Done),
+        ("done", _) => Ok(GroupClaim::Done),
         ("made", ends) => {
             let ends_ms = ends.parse().map_err(|_no_number| not_understood(answer))?;
-            Ok(Claim::Made(ends_ms))
+            Ok(GroupClaim::Made(ends_ms))
         }
-        ("elsewhere", group) => Ok(Claim::Elsewhere(Id::parse(group).ok())),
+        ("elsewhere", group) => Ok(GroupClaim::Elsewhere(Id::parse(group).ok())),
         _ => Err(not_understood(answer)),
     }
 }

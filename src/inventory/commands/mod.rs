@@ -6,14 +6,15 @@ mod items;
 mod reservations;
 mod upkeep;
 
-pub(super) use give_back::{Behind, Given, What, give_back, is_known, owned};
+pub(super) use give_back::{GiveBackOutcome, GiveBackScope, HoldPosition, give_back, is_known, owned};
 pub use items::Expected;
 pub(super) use items::{
-    Claim, ItemOutcome, Lasting, adjust, claim, consume, group, list, look, put, remove, unclaim, undo_consume,
+    EntryLifetime, GroupClaim, ItemOutcome, adjust, claim, consume, group, list, look, put, remove, unclaim,
+    undo_consume,
 };
-pub(super) use reservations::{Ends, How, Op, Outcome, Outcomes, batch, batch_at_once, find};
+pub(super) use reservations::{ExtendMode, NewEnd, Op, OpOutcome, OpOutcomes, batch, batch_at_once, find};
 pub use reservations::{MAX_BATCH, Verb};
-pub(super) use upkeep::{Again, Capacity, Work, settle, sweep};
+pub(super) use upkeep::{Capacity, NextCheck, Work, settle, sweep};
 
 use crate::clock::whole_ms;
 use crate::once::Once;

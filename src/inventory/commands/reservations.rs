@@ -76,18 +76,18 @@ impl Op {
         }
     }
 
-    pub fn extend(id: String, ends: Ends, how: How<'_>) -> Self {
+    pub fn extend(id: String, ends: NewEnd, how: ExtendMode<'_>) -> Self {
         let (ms, at) = match ends {
-            Ends::In(ms) => (ms.to_string(), String::new()),
-            Ends::At(at) => (String::new(), at.to_string()),
-            Ends::Within(ms, at) => (ms.to_string(), at.to_string()),
+            NewEnd::In(ms) => (ms.to_string(), String::new()),
+            NewEnd::At(at) => (String::new(), at.to_string()),
+            NewEnd::Within(ms, at) => (ms.to_string(), at.to_string()),
         };
         let (how, parts) = match how {
-            How::Plain => ("", None),
-            How::Again => ("again", None),
-            How::Back => ("back", None),
-            How::Ready(parts) => ("ready", Some(parts)),
-            How::Soon(parts) => ("soon", Some(parts)),
+            ExtendMode::Plain => ("", None),
+            ExtendMode::Again => ("again", None),
+            ExtendMode::Back => ("back", None),
+            ExtendMode::Ready(parts) => ("ready", Some(parts)),
+            ExtendMode::Soon(parts) => ("soon", Some(parts)),
         };
         let parts = parts.map(Parts::text).unwrap_or_default();
         Self {
@@ -99,7 +99,7 @@ impl Op {
 
 /// The new end of a hold.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::inventory) enum Ends {
+pub(in crate::inventory) enum NewEnd {
     /// Milliseconds from now.
     In(u128),
     /// Unix milliseconds.
@@ -110,7 +110,7 @@ pub(in crate::inventory) enum Ends {
 
 /// The mode of an extension.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::inventory) enum How<'a> {
+pub(in crate::inventory) enum ExtendMode<'a> {
     /// Only if it is held.
     Plain,
     /// Also if it has expired and its stock is available.
@@ -125,7 +125,7 @@ pub(in crate::inventory) enum How<'a> {
 
 /// The outcome of an operation.
 #[derive(Debug, Clone)]
-pub(in crate::inventory) enum Outcome {
+pub(in crate::inventory) enum OpOutcome {
     /// Done, now or before.
     Done(Record),
     /// Done: it had expired, and took its stock again.
@@ -148,7 +148,7 @@ pub(in crate::inventory) enum Outcome {
     Short { sku: Id, available: u64 },
 }
 
-impl Outcome {
+impl OpOutcome {
     fn read(answer: &str) -> Result<Self, StoreError> {
         let (word, rest) = answer.split_once(' ').unwrap_or((answer, ""));
         Ok(match word {
@@ -174,7 +174,7 @@ impl Outcome {
 }
 
 /// The outcome of each operation, or the reason why it cannot be parsed.
-pub(in crate::inventory) type Outcomes = Vec<Result<Outcome, StoreError>>;
+pub(in crate::inventory) type OpOutcomes = Vec<Result<OpOutcome, StoreError>>;
 
 /// Runs up to [`MAX_BATCH`] operations of one kind, in order. Returns `None` if so many holds of the partition are due that they have to
 /// be expired first.
@@ -182,7 +182,7 @@ pub(in crate::inventory) async fn batch_at_once(
     target: Target<'_>,
     verb: Verb,
     ops: &[&Op],
-) -> Result<Option<Outcomes>, StoreError> {
+) -> Result<Option<OpOutcomes>, StoreError> {
     let (script, call) = batch_call(target, verb, ops);
     let answers: Vec<String> = target.link.run(script, &call).await?;
     if is_behind(&answers) {
@@ -192,7 +192,7 @@ pub(in crate::inventory) async fn batch_at_once(
 }
 
 /// Runs up to [`MAX_BATCH`] operations of one kind, after it expired the holds that are due.
-pub(in crate::inventory) async fn batch(target: Target<'_>, verb: Verb, ops: &[&Op]) -> Result<Outcomes, StoreError> {
+pub(in crate::inventory) async fn batch(target: Target<'_>, verb: Verb, ops: &[&Op]) -> Result<OpOutcomes, StoreError> {
     let (script, call) = batch_call(target, verb, ops);
     outcomes(&target.run(script, &call).await?, ops.len())
 }
@@ -212,12 +212,12 @@ fn batch_call(target: Target<'_>, verb: Verb, ops: &[&Op]) -> (&'static Script, 
     (script, call)
 }
 
-fn outcomes(answers: &[String], calls: usize) -> Result<Outcomes, StoreError> {
+fn outcomes(answers: &[String], calls: usize) -> Result<OpOutcomes, StoreError> {
     if answers.len() != calls {
         let detail = format!("inventory: {} answers to {calls} calls", answers.len());
         return Err(StoreError::Answer(detail));
     }
-    Ok(answers.iter().map(|answer| Outcome::read(answer)).collect())
+    Ok(answers.iter().map(|answer| OpOutcome::read(answer)).collect())
 }
 
 /// Reads a reservation, or a part of one.

@@ -72,7 +72,7 @@ pub(in crate::inventory) async fn sweep(target: Target<'_>, capacity: Capacity) 
 
 /// The time of the next check of parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::inventory) enum Again {
+pub(in crate::inventory) enum NextCheck {
     /// Milliseconds from now.
     In(u64),
     /// Not before the next decision.
@@ -86,7 +86,7 @@ pub(in crate::inventory) async fn settle(
     target: Target<'_>,
     id: &Id,
     seen: &str,
-    again: Again,
+    again: NextCheck,
 ) -> Result<(), StoreError> {
     let keys = target.keys();
     let mut call = SETTLE.call(3, 6, 320);
@@ -96,9 +96,9 @@ pub(in crate::inventory) async fn settle(
         .arg(id.as_str())
         .arg(seen)
         .arg(match again {
-            Again::In(ms) => ms.to_string(),
-            Again::Never => "never".to_owned(),
-            Again::Forget => "forget".to_owned(),
+            NextCheck::In(ms) => ms.to_string(),
+            NextCheck::Never => "never".to_owned(),
+            NextCheck::Forget => "forget".to_owned(),
         });
     let _: Vec<String> = target.link.run(&SETTLE, &call).await?;
     Ok(())
