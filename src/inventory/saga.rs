@@ -24,12 +24,14 @@
 //! The parts of one creation have a nonce (`Parts::nonce`), and every decision names the parts that it is about: a record that was
 //! forgotten and created again under the same id is not changed.
 //!
-//! A saga runs in a task of its own, so that it is completed even if the caller is dropped.
+//! `follow` lets the parts follow a decision. A saga runs in a task of its own, so that it is completed even if the caller is dropped.
 
 use super::Inventory;
-use super::commands::{self, ExtendMode, NewEnd, NextCheck, Op, OpOutcome};
+use super::commands::{ExtendMode, NewEnd, Op, OpOutcome};
 use super::error::InventoryError;
-use super::model::{Goods, Parts, Record, Reservation, State, Terms};
+use super::follow::leave_to_sweep;
+use super::model::{Goods, Reservation, State, Terms};
+use super::record::{Parts, Record};
 use super::reservations::{Made, done, made, parts_of};
 use crate::ids::Id;
 use crate::runtime::{Panicked, failpoint, to_its_end};
@@ -40,8 +42,6 @@ use std::time::Duration;
 
 /// The time that parts last before their record decides, ms.
 const READY_MS: u32 = 30_000;
-/// The interval of attempts to take the stock of a part that expired before it followed a decision, ms.
-const MISSING_MS: u64 = 600_000;
 /// The most attempts at a decision: its parts may expire before it, or the record may be created again under the same id.
 const MOST_TRIES: usize = 3;
 /// Later than every stored time.
@@ -49,7 +49,7 @@ const FOR_EVER_MS: i64 = (1 << 53) - 1;
 
 /// Runs a saga to its end, even if the caller is dropped. If it panics, or the runtime stops, the sweep completes it, or its parts
 /// expire.
-fn whole<T: Send + 'static>(
+pub(super) fn whole<T: Send + 'static>(
     work: impl Future<Output = Result<T, InventoryError>> + Send + 'static,
 ) -> impl Future<Output = Result<T, InventoryError>> + Send {
     let whole = to_its_end("inventory.saga", async {
@@ -60,12 +60,6 @@ fn whole<T: Send + 'static>(
         whole
             .await
             .unwrap_or_else(|Panicked| Err(StoreError::Interrupted.into()))
-    }
-}
-
-fn leave_to_sweep(looked_after: Result<(), InventoryError>) {
-    if let Err(error) = looked_after {
-        tracing::debug!(%error, "the parts of a reservation are left to the sweep");
     }
 }
 
@@ -298,110 +292,5 @@ impl Inventory {
             Err(InventoryError::Busy)
         })
         .await
-    }
-
-    /// Lets the parts follow the decision of their record, in a task of its own.
-    pub(super) async fn follow(&self, id: &Id, record: Record) -> Result<Reservation, InventoryError> {
-        let (this, id) = (self.clone(), id.clone());
-        whole(async move { this.carry(&id, record).await }).await
-    }
-
-    /// Lets the parts follow the decision of their record. A confirmation fails unless all parts have followed, because an acknowledged
-    /// confirmation must not lose its stock. Other failures are left to the sweep.
-    async fn carry(&self, id: &Id, record: Record) -> Result<Reservation, InventoryError> {
-        let carried = self.look_after(id, &record).await;
-        if record.state == Some(State::Confirmed) {
-            carried?;
-        } else {
-            leave_to_sweep(carried);
-        }
-        Ok(record.reservation(id))
-    }
-
-    /// Lets the parts follow their record, sets the time of the next check, and forgets the record if nothing is left of the reservation. A
-    /// missing part does not keep the others from following.
-    pub(super) async fn look_after(&self, id: &Id, record: &Record) -> Result<(), InventoryError> {
-        if let (Some(State::Held | State::Confirmed), Some(parts)) = (record.state, &record.parts) {
-            self.reduce_parts(id, record, parts).await?;
-        }
-        let (mut missing, mut seen) = (None, record.seen());
-        let again = match (record.state, &record.parts) {
-            (Some(State::Held), Some(parts)) => {
-                let ends = NewEnd::At(record.expires_ms);
-                let lengthened = self.each(parts, |_| Op::extend(parts.id_of(id), ends, ExtendMode::Plain));
-                for outcome in lengthened.await {
-                    match outcome? {
-                        OpOutcome::Wrong(Record {
-                            state: Some(State::Confirmed | State::Released),
-                            ..
-                        }) => {}
-                        // A missing part of a hold is not taken again here, but by a confirmation.
-                        outcome => missing = missing.or(done(id, outcome).err()),
-                    }
-                }
-                NextCheck::Never
-            }
-            (Some(state @ (State::Confirmed | State::Released)), Some(parts)) => {
-                let confirmed = state == State::Confirmed;
-                let op = || {
-                    if confirmed {
-                        Op::confirm(parts.id_of(id))
-                    } else {
-                        Op::release(parts.id_of(id))
-                    }
-                };
-                let mut left = false;
-                for outcome in self.each(parts, |_| op()).await {
-                    match outcome? {
-                        OpOutcome::Unknown | OpOutcome::Absent(_) => {}
-                        OpOutcome::Done(_) => left = true,
-                        // It expired before the release: the stock is given back already.
-                        OpOutcome::Wrong(_) if !confirmed => left = true,
-                        outcome => missing = missing.or(done(id, outcome).err()),
-                    }
-                }
-                if confirmed && left {
-                    let rest = self.consume_rest(id, record, parts).await?;
-                    seen = rest.0;
-                    missing = missing.or(rest.1);
-                }
-                if left {
-                    NextCheck::In(self.keep_ms())
-                } else {
-                    NextCheck::Forget
-                }
-            }
-            (Some(State::Returned), Some(parts)) => {
-                let part = parts.id_of(id);
-                let taking = parts.partitions.iter().map(|p| self.take_part_back(*p, &part));
-                let mut left = false;
-                for taken in join_all(taking).await {
-                    left |= taken?;
-                }
-                if left {
-                    NextCheck::In(self.keep_ms())
-                } else {
-                    NextCheck::Forget
-                }
-            }
-            // Its parts expired as well, or it has none.
-            _ => NextCheck::Never,
-        };
-        let again = if missing.is_some() {
-            NextCheck::In(MISSING_MS)
-        } else {
-            again
-        };
-        commands::settle(self.target_of(id), id, &seen, again).await?;
-        missing.map_or(Ok(()), Err)
-    }
-
-    /// Completes a reservation whose parts have not followed in time; for the sweep.
-    pub(super) async fn drive(&self, id: &Id) -> Result<(), InventoryError> {
-        let target = self.target_of(id);
-        match commands::find(target, id).await? {
-            Some(record) => self.look_after(id, &record).await,
-            None => Ok(commands::settle(target, id, "", NextCheck::Never).await?),
-        }
     }
 }

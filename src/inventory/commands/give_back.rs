@@ -1,4 +1,5 @@
-use super::super::model::{Portion, Record};
+use super::super::model::Portion;
+use super::super::record::Record;
 use super::{BOOKS, Target, not_understood, push_once, script};
 use crate::ids::{ExternalId, Id};
 use crate::once::Once;

@@ -1,4 +1,5 @@
-use super::super::model::{Goods, Item, OnHand, Record};
+use super::super::model::{Goods, Item, OnHand};
+use super::super::record::Record;
 use super::{BOOKS, EXPECTED, Target, not_understood, push_once, script};
 use crate::ids::Id;
 use crate::once::Once;

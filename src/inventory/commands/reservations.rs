@@ -1,4 +1,4 @@
-use super::super::model::{Parts, Record};
+use super::super::record::{Parts, Record};
 use super::{BOOKS, Target, is_behind, not_understood, script};
 use crate::ids::Id;
 use crate::store::{Script, StoreError};
