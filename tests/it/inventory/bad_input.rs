@@ -11,7 +11,7 @@ use std::time::Duration;
 const HOLD: &str = "/v1/inventory/seat/reservations";
 
 #[actix_web::test]
-async fn a_body_that_is_not_acceptable_is_told_and_nothing_is_stored() {
+async fn an_invalid_body_is_refused_and_nothing_is_stored() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let stock = Stock(service.drivers());

@@ -1,4 +1,4 @@
-//! Calls that share a batch, and those whose partition has much to do first.
+//! Calls that share a batch, and calls whose partition has many holds to expire first.
 
 use super::books::Books;
 use super::{Expected, apart, id, inventory, terms};
@@ -23,7 +23,7 @@ const MANY: u64 = 30_000;
 const PIECE: usize = 2_000;
 
 #[actix_web::test]
-async fn one_answer_that_cannot_be_read_does_not_spoil_the_others() {
+async fn one_answer_that_cannot_be_parsed_does_not_affect_the_others() {
     let scene = Scene::new().await;
     let inventory = inventory(&scene).await;
     inventory.put(&id("seat"), 100, None, Expected::Any).await.unwrap();
@@ -56,7 +56,7 @@ async fn one_answer_that_cannot_be_read_does_not_spoil_the_others() {
 }
 
 #[actix_web::test]
-async fn a_partition_with_very_many_holds_to_end_answers_right_and_holds_up_no_other() {
+async fn a_partition_with_very_many_due_holds_answers_correctly_and_delays_no_other() {
     let scene = Scene::new().await;
     let inventory = inventory(&scene).await;
     let skus = apart("sku", 2);

@@ -1,4 +1,4 @@
-//! The books of a whole inventory, read from Redis behind the service's back.
+//! The books of a whole inventory, read directly from Redis.
 
 use super::SOON;
 use crate::support::{Redis, Scene};
@@ -12,28 +12,28 @@ for i, key in ipairs(KEYS) do all[i] = redis.call('HGETALL', key) end
 all[#all + 1] = redis.call('TIME')
 return all";
 
-/// What the items say, and what the reservations add up to.
+/// The quantities of the items, and the sums over the reservations.
 #[derive(Debug, Default)]
 pub struct Books {
     /// By SKU: on hand, held, confirmed.
     pub items: BTreeMap<String, (u64, u64, u64)>,
     /// By SKU: held and confirmed by all reservations.
     pub reserved: BTreeMap<String, (u64, u64)>,
-    /// By SKU: what has left by confirmed reservations.
+    /// By SKU: what confirmed reservations consumed.
     pub consumed: BTreeMap<String, u64>,
-    /// How many reservations are in each state, parts and what stands for them apart.
+    /// The number of reservations in each state, with parts and their records counted separately.
     pub states: BTreeMap<(char, bool), usize>,
     /// The state of every reservation as it is written, by id, parts left out.
     pub records: BTreeMap<String, char>,
-    /// How many are written as held whose end is past or not ten seconds away.
+    /// The number of holds whose end is past or less than ten seconds away.
     pub ending: usize,
-    /// Reservations with parts elsewhere, by id.
+    /// Reservations with parts in other partitions, by id.
     homes: BTreeMap<String, Home>,
-    /// By the id of their reservation and what names its parts: partition, state and end of each.
+    /// By the id of their reservation and the nonce of its parts: partition, state and end of each.
     parts: BTreeMap<(String, String), BTreeMap<u16, (char, i64)>>,
 }
 
-/// A record that stands for parts elsewhere.
+/// The record of a reservation with parts in other partitions.
 #[derive(Debug)]
 struct Home {
     state: char,
@@ -83,7 +83,7 @@ impl Books {
     fn tie(&mut self, partition: u16, id: &str, record: &str, now_ms: i64) {
         let words: Vec<&str> = record.split(' ').collect();
         let expires_ms = words[2].parse().unwrap();
-        // What is over is over, even if nobody has come by yet.
+        // A hold that is due counts as expired, even before a script has expired it.
         let written = words[0].chars().next().unwrap();
         let state = match written {
             'h' if expires_ms <= now_ms => 'e',
@@ -107,7 +107,7 @@ impl Books {
         }
     }
 
-    /// What does not belong together as it has to once nobody is at work: each part that is held or confirmed has a record
+    /// Returns the inconsistencies that must not exist once no call is running: each part that is held or confirmed has a record
     /// that names it and is in the same state, and the other way round; no part outlives its record, nor ends before it.
     pub fn loose(&self) -> Vec<String> {
         let mut loose = Vec::new();
@@ -137,7 +137,7 @@ impl Books {
         loose
     }
 
-    /// What has been decided and its parts have not heard of.
+    /// Returns the decisions that parts have not followed.
     pub fn behind(&self) -> Vec<String> {
         let mut behind = Vec::new();
         for (id, home) in self.homes.iter().filter(|(_, home)| "crb".contains(home.state)) {
@@ -156,8 +156,8 @@ impl Books {
         behind
     }
 
-    /// How many reservations were begun to be made more than once.
-    pub fn made_anew(&self) -> usize {
+    /// Returns how many reservations were created more than once.
+    pub fn created_again(&self) -> usize {
         let mut makings: BTreeMap<&str, usize> = BTreeMap::new();
         for (id, _) in self.parts.keys() {
             *makings.entry(id).or_default() += 1;
@@ -176,7 +176,7 @@ impl Books {
         for (goods, of) in words[8..].chunks(2).zip(words[5].split(',')) {
             let (of, left) = of.split_once('*').unwrap_or((of, goods[1]));
             let (quantity, of): (u64, u64) = (left.parse().unwrap(), of.parse().unwrap());
-            // Of an item that was made anew since then it has nothing.
+            // It has nothing of an item that was created again since then.
             let counts = born.get(goods[0]) == Some(&of);
             if state == 'c' && of == 0 {
                 *self.consumed.entry(goods[0].to_owned()).or_default() += quantity;
@@ -190,7 +190,7 @@ impl Books {
         }
     }
 
-    /// The books of an inventory at which nobody is at work: they add up, and all that belongs together is there.
+    /// Asserts that the books are consistent once no call is running.
     #[track_caller]
     pub fn balance(&self) {
         self.add_up();

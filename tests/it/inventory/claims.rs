@@ -1,4 +1,4 @@
-//! What binds a name to a group: for as long as the item is there, and for a while around it.
+//! The entries that name the groups of items: for as long as the item exists, and for a while before and after.
 
 use super::{Expected, SOON, Stock, at, id, inventory};
 use crate::support::{Leaving, Proxy, Raw, Redis, Scene, Service, eventually, send};
@@ -43,7 +43,7 @@ async fn a_refusal_binds_nothing() {
 }
 
 #[actix_web::test]
-async fn whoever_goes_away_behind_a_claim_binds_nothing_for_good() {
+async fn an_interrupted_claim_expires() {
     let scene = Scene::new().await;
     let inventory = inventory(&scene).await;
     let group = id("g");
@@ -63,13 +63,13 @@ async fn whoever_goes_away_behind_a_claim_binds_nothing_for_good() {
 }
 
 #[actix_web::test]
-async fn a_deletion_that_is_repeated_lets_go_of_the_group() {
+async fn a_repeated_deletion_lets_the_group_entry_expire() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let stock = Stock(service.drivers());
     stock.put("x", json!({"quantity": 1, "group": "g"})).await;
     assert_eq!(stock.delete("x").await.status, 204);
-    // As if whoever deleted it had died before it came to that.
+    // As if the call that deleted it had been interrupted before that.
     let key = scene.keys().inventory_group(&id("x"));
     scene.redis.query::<()>(cmd("PERSIST").arg(key)).await;
     assert_eq!(entry_lasts(&scene, "x").await, -1);
@@ -78,7 +78,7 @@ async fn a_deletion_that_is_repeated_lets_go_of_the_group() {
 }
 
 #[actix_web::test]
-async fn who_is_refused_leaves_the_claim_of_others_alone() {
+async fn a_refused_call_does_not_change_the_claim_of_another() {
     let scene = Scene::new().await;
     let (one, two) = (inventory(&scene).await, inventory(&scene).await);
     let group = id("g");
@@ -97,7 +97,7 @@ async fn who_is_refused_leaves_the_claim_of_others_alone() {
 }
 
 #[actix_web::test]
-async fn a_client_that_resets_its_connection_leaves_no_item_half_made_or_half_deleted() {
+async fn a_client_that_resets_its_connection_leaves_no_item_half_created_or_half_deleted() {
     let scene = Scene::new().await.with(&["--redis-timeout=20000", "--workers=1"]);
     let proxy = Proxy::to(&scene.redis.url()).await;
     let mut args = scene.args();
@@ -120,7 +120,7 @@ async fn a_client_that_resets_its_connection_leaves_no_item_half_made_or_half_de
             == 200
     };
     for (request, lasts, there) in [(put, -1, true), (delete, 1, false)] {
-        // It leaves when the item is made or deleted, and its name is still to be bound or let go of.
+        // The client disconnects when the item is created or deleted, and before its group entry is updated.
         proxy.keep_back(":names");
         let mut client = Raw::connect(&service.url()).await;
         client.say(request).await;
@@ -136,7 +136,7 @@ async fn a_client_that_resets_its_connection_leaves_no_item_half_made_or_half_de
 }
 
 #[actix_web::test]
-async fn an_item_whose_making_or_deletion_was_not_answered_is_reconciled_with_its_group() {
+async fn an_item_whose_creation_or_deletion_was_not_answered_is_reconciled_with_its_group() {
     let scene = Scene::new().await;
     let (direct, proxy) = (inventory(&scene).await, Proxy::to(&scene.redis.url()).await);
     let cut_off = at(&proxy.url(), &scene).await;

@@ -1,5 +1,5 @@
-//! Hundreds of clients at once over two instances, some of whom go away in the middle of a call, as Redis does: the books
-//! balance, at every look and at the end.
+//! Hundreds of concurrent clients of two instances. Some disconnect in the middle of a call, and Redis fails: the books balance at
+//! every moment and at the end.
 
 use super::books::Books;
 use super::{Stock, apart};
@@ -17,9 +17,9 @@ const CLIENTS: u64 = 240;
 const ROUNDS: usize = 6;
 const ON_HAND: u64 = 400;
 
-/// What clients were told of their reservations, and has to be true for ever.
+/// What was reported to clients about their reservations, and must stay true.
 #[derive(Default)]
-struct Told {
+struct Reported {
     confirmed: Mutex<Vec<String>>,
     released: Mutex<Vec<String>>,
     refused: AtomicUsize,
@@ -30,7 +30,7 @@ struct Told {
 struct Client<'a> {
     stock: Stock,
     skus: &'a [String],
-    told: &'a Told,
+    reported: &'a Reported,
     random: StdRng,
     number: u64,
 }
@@ -80,7 +80,7 @@ impl Client<'_> {
             };
             let patience = if self.random.random_bool(0.1) { 3 } else { 20_000 };
             let Ok(answer) = timeout(Duration::from_millis(patience), asking).await else {
-                self.told.dropped.fetch_add(1, Ordering::Relaxed);
+                self.reported.dropped.fetch_add(1, Ordering::Relaxed);
                 // Every other one asks again.
                 if self.random.random_bool(0.5) {
                     return None;
@@ -90,11 +90,11 @@ impl Client<'_> {
             match answer.status {
                 201 => return Some(answer.body["id"].as_str().unwrap().to_owned()),
                 409 if answer.body["available"].is_u64() => {
-                    self.told.refused.fetch_add(1, Ordering::Relaxed);
+                    self.reported.refused.fetch_add(1, Ordering::Relaxed);
                     return None;
                 }
                 503 | 409 => {
-                    self.told.away.fetch_add(1, Ordering::Relaxed);
+                    self.reported.away.fetch_add(1, Ordering::Relaxed);
                     sleep(Duration::from_millis(20)).await;
                 }
                 _ => panic!("{answer:?}"),
@@ -108,23 +108,23 @@ impl Client<'_> {
             let answer = self.stock.to(id, verb).await;
             match answer.status {
                 200 => {
-                    let told = if verb == "confirm" {
-                        &self.told.confirmed
+                    let reported = if verb == "confirm" {
+                        &self.reported.confirmed
                     } else {
-                        &self.told.released
+                        &self.reported.released
                     };
-                    told.lock().unwrap().push(id.to_owned());
-                    // Again, by whoever did not hear it.
+                    reported.lock().unwrap().push(id.to_owned());
+                    // Repeated by a client that did not get the answer.
                     if self.random.random_bool(0.2) {
                         let again = self.stock.to(id, verb).await;
                         assert!(again.status == 200 || again.status == 503, "{again:?}");
                     }
                     return;
                 }
-                // Run out, and for a confirmation sold to others since then.
+                // Expired, and for a confirmation sold to another client since then.
                 409 => return,
                 503 => {
-                    self.told.away.fetch_add(1, Ordering::Relaxed);
+                    self.reported.away.fetch_add(1, Ordering::Relaxed);
                     sleep(Duration::from_millis(20)).await;
                 }
                 _ => panic!("{answer:?}"),
@@ -133,7 +133,7 @@ impl Client<'_> {
     }
 }
 
-/// Looks at every item all the while; a frozen or dead Redis shows nothing.
+/// Reads every item repeatedly; a frozen or dead Redis returns nothing.
 async fn watch(stock: &Stock, skus: &[String], done: &AtomicBool) -> usize {
     let mut looks = 0;
     while !done.load(Ordering::Relaxed) {
@@ -157,12 +157,12 @@ async fn state(stock: &Stock, id: &str) -> String {
     answer.body["state"].as_str().unwrap().to_owned()
 }
 
-fn ids(told: &Mutex<Vec<String>>) -> Vec<String> {
-    told.lock().unwrap().clone()
+fn ids(reported: &Mutex<Vec<String>>) -> Vec<String> {
+    reported.lock().unwrap().clone()
 }
 
 #[actix_web::test]
-async fn the_books_balance_whoever_goes_away_and_when() {
+async fn the_books_balance_under_failures_at_any_time() {
     let mut scene = Scene::on(Redis::synced().await).with(&["--redis-timeout=500"]);
     let (one, two) = (scene.start().await, scene.start().await);
     let (one, two) = (Stock(one.drivers()), Stock(two.drivers()));
@@ -173,12 +173,12 @@ async fn the_books_balance_whoever_goes_away_and_when() {
         let made = one.put(sku, json!({"quantity": ON_HAND, "group": group})).await;
         assert_eq!(made.status, 201, "{made:?}");
     }
-    let (told, done) = (Told::default(), AtomicBool::new(false));
+    let (reported, done) = (Reported::default(), AtomicBool::new(false));
     let clients = (0..CLIENTS).map(|number| {
         let client = Client {
             stock: if number % 2 == 0 { one.clone() } else { two.clone() },
             skus: &skus,
-            told: &told,
+            reported: &reported,
             random: StdRng::seed_from_u64(number),
             number,
         };
@@ -198,14 +198,14 @@ async fn the_books_balance_whoever_goes_away_and_when() {
     };
     let ((), (), looks) = tokio::join!(all, breaking, watch(&two, &skus, &done));
     assert!(looks > 20, "{looks}");
-    let (confirmed, released) = (ids(&told.confirmed), ids(&told.released));
+    let (confirmed, released) = (ids(&reported.confirmed), ids(&reported.released));
     assert!(
         confirmed.len() > 100 && released.len() > 50,
         "{} {}",
         confirmed.len(),
         released.len()
     );
-    assert!(told.away.load(Ordering::Relaxed) > 0 && told.dropped.load(Ordering::Relaxed) > 0);
+    assert!(reported.away.load(Ordering::Relaxed) > 0 && reported.dropped.load(Ordering::Relaxed) > 0);
 
     Books::read(&scene).await.add_up();
     for id in &confirmed {
@@ -214,7 +214,7 @@ async fn the_books_balance_whoever_goes_away_and_when() {
     for id in &released {
         assert_eq!(state(&two, id).await, "released", "{id}");
     }
-    // Whatever was half made or half ended is whole again: in 5 s what was decided, in half a minute the parts of what was not.
+    // Interrupted calls are completed: decisions within 5 s; parts without a decision expire within 30 s.
     let books = eventually(Duration::from_secs(45), "what was cut off is made good", async || {
         let books = Books::read(&scene).await;
         let opening = books.states.keys().any(|(state, _)| *state == 'o');

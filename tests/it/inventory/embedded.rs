@@ -33,9 +33,9 @@ impl Wish {
     }
 }
 
-/// What became of a wish, as far as its client was told.
+/// The outcome of a wish, as reported to its client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Told {
+enum Reported {
     Confirmed,
     Released,
     Held,
@@ -64,9 +64,9 @@ async fn patiently(counts: &Counts, hangs_up: bool, call: impl AsyncFn() -> Answ
     }
 }
 
-async fn client(stock: &Stock, number: usize, counts: &Counts) -> Vec<(Wish, Told)> {
+async fn client(stock: &Stock, number: usize, counts: &Counts) -> Vec<(Wish, Reported)> {
     let mut random = StdRng::seed_from_u64(number as u64);
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     for round in 0..ROUNDS {
         let wish = Wish {
             key: format!("c{number}-{round}"),
@@ -74,43 +74,42 @@ async fn client(stock: &Stock, number: usize, counts: &Counts) -> Vec<(Wish, Tol
             quantity: random.random_range(1..4),
         };
         let outcome = one_wish(stock, &wish, &mut random, counts).await;
-        told.push((wish, outcome));
+        reported.push((wish, outcome));
         counts.done.fetch_add(1, Ordering::Relaxed);
         // A client has other things to do as well; with this the calls outlast Redis's death.
         sleep(Duration::from_millis(random.random_range(0..200))).await;
     }
-    told
+    reported
 }
 
-async fn one_wish(stock: &Stock, wish: &Wish, random: &mut StdRng, counts: &Counts) -> Told {
+async fn one_wish(stock: &Stock, wish: &Wish, random: &mut StdRng, counts: &Counts) -> Reported {
     let hangs_up = random.random_bool(0.1);
     let Some(made) = patiently(counts, hangs_up, || wish.ask(stock)).await else {
-        return Told::Nothing;
+        return Reported::Nothing;
     };
     if made.status == 409 {
         assert!(made.body["available"].is_u64(), "{made:?}");
-        return Told::Refused;
+        return Reported::Refused;
     }
     assert_eq!(made.status, 201, "{made:?}");
     let (verb, outcome) = match random.random_range(0..10) {
-        0..5 => ("confirm", Told::Confirmed),
-        5..8 => ("release", Told::Released),
-        _ => return Told::Held,
+        0..5 => ("confirm", Reported::Confirmed),
+        5..8 => ("release", Reported::Released),
+        _ => return Reported::Held,
     };
     let id = made.body["id"].as_str().unwrap();
     let hangs_up = random.random_bool(0.1);
     let Some(ended) = patiently(counts, hangs_up, || stock.to(id, verb)).await else {
-        return Told::Nothing;
+        return Reported::Nothing;
     };
     assert_eq!(ended.status, 200, "{ended:?}");
     outcome
 }
 
-/// Every wish is asked for once more: what became of it must be what its client was told, and together they are what the items
-/// say.
-async fn balance(stock: &Stock, told: &[(Wish, Told)]) {
+/// Repeats every wish: its state must be what was reported to its client, and the sums must be those of the items.
+async fn balance(stock: &Stock, reported: &[(Wish, Reported)]) {
     let mut reserved: HashMap<&str, u64> = HashMap::new();
-    let states = join_all(told.iter().map(async |(wish, _)| {
+    let states = join_all(reported.iter().map(async |(wish, _)| {
         let made = answered(async || wish.ask(stock).await).await;
         if made.status == 409 {
             return "refused".to_owned();
@@ -120,18 +119,18 @@ async fn balance(stock: &Stock, told: &[(Wish, Told)]) {
         let now = answered(async || stock.reservation(id).await).await;
         now.body["state"].as_str().unwrap().to_owned()
     }));
-    for ((wish, told), state) in told.iter().zip(states.await) {
+    for ((wish, reported), state) in reported.iter().zip(states.await) {
         if ["held", "confirmed"].contains(&&*state) {
             *reserved.entry(&wish.sku).or_default() += wish.quantity;
         }
-        let allowed: &[&str] = match told {
-            Told::Confirmed => &["confirmed"],
-            Told::Released => &["released"],
-            Told::Held => &["held"],
-            Told::Refused => &["refused", "held"],
-            Told::Nothing => &["refused", "held", "confirmed", "released"],
+        let allowed: &[&str] = match reported {
+            Reported::Confirmed => &["confirmed"],
+            Reported::Released => &["released"],
+            Reported::Held => &["held"],
+            Reported::Refused => &["refused", "held"],
+            Reported::Nothing => &["refused", "held", "confirmed", "released"],
         };
-        assert!(allowed.contains(&&*state), "{wish:?} {told:?}: {state}");
+        assert!(allowed.contains(&&*state), "{wish:?} {reported:?}: {state}");
     }
     for n in 0..SKUS {
         let sku = format!("seat-{n}");
@@ -167,15 +166,15 @@ async fn what_was_acknowledged_outlives_kills_of_redis_and_of_the_service() {
             }
         }
     };
-    let (told, ()) = join(clients, killing).await;
-    let told: Vec<(Wish, Told)> = told.into_iter().flatten().collect();
-    let count = |what| told.iter().filter(|(_, told)| *told == what).count();
-    assert!(count(Told::Confirmed) > 200 && count(Told::Released) > 100 && count(Told::Nothing) > 20);
+    let (reported, ()) = join(clients, killing).await;
+    let reported: Vec<(Wish, Reported)> = reported.into_iter().flatten().collect();
+    let count = |what| reported.iter().filter(|(_, reported)| *reported == what).count();
+    assert!(count(Reported::Confirmed) > 200 && count(Reported::Released) > 100 && count(Reported::Nothing) > 20);
     assert!(counts.away.load(Ordering::Relaxed) > 20, "{:?}", counts.away);
-    // And the service itself, with the server that it started anew.
+    // And the service itself, with the server that it has started again.
     service.kill().await;
 
     let again = ServiceProcess::start(&flags).await;
-    balance(&Stock(again.drivers()), &told).await;
+    balance(&Stock(again.drivers()), &reported).await;
     assert!(again.terminate().await.success());
 }

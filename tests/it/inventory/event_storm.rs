@@ -1,5 +1,5 @@
-//! Hundreds of clients over two instances, some of whom hang up in the middle of a call: every transition is told once, and in
-//! its order.
+//! Hundreds of clients of two instances, some of which disconnect in the middle of a call: every transition is published once, and in
+//! order.
 
 use super::books::Books;
 use super::{SOON, Stock, apart};
@@ -18,12 +18,12 @@ use tokio::time::{sleep, timeout};
 const CLIENTS: u64 = 240;
 const ROUNDS: usize = 5;
 const ON_HAND: u64 = 600;
-/// Its deletion is the last that is told.
+/// Its deletion is the last event.
 const LAST: &str = "last";
 
-/// What all clients know together.
+/// The counts of all clients.
 #[derive(Default)]
-struct Told {
+struct Counts {
     /// By reservation: extensions that were acknowledged.
     extended: Mutex<BTreeMap<String, usize>>,
     hung_up: Mutex<usize>,
@@ -32,7 +32,7 @@ struct Told {
 struct Client<'a> {
     stock: Stock,
     skus: &'a [String],
-    told: &'a Told,
+    counts: &'a Counts,
     random: StdRng,
     number: u64,
 }
@@ -46,7 +46,7 @@ impl Client<'_> {
         let patience = Duration::from_micros(self.random.random_range(0..8_000));
         let answer = timeout(patience, call).await.ok();
         if answer.is_none() {
-            *self.told.hung_up.lock().unwrap() += 1;
+            *self.counts.hung_up.lock().unwrap() += 1;
         }
         answer
     }
@@ -112,7 +112,7 @@ impl Client<'_> {
             let Some(made) = made else { continue };
             match made.status {
                 201 => id = Some(made.body["id"].as_str().unwrap().to_owned()),
-                // Too little of it, or still under way because the client that hung up was this one.
+                // Too little stock, or still in progress because this client disconnected.
                 409 => {}
                 _ => panic!("{made:?}"),
             }
@@ -123,11 +123,11 @@ impl Client<'_> {
         id
     }
 
-    /// Waits for the answer, so that it is known how often it was told.
+    /// Waits for the answer, so that the number of events is known.
     async fn extend(&self, id: &str) {
         let answer = self.stock.to(id, "extend").await;
         if answer.status == 200 {
-            let mut extended = self.told.extended.lock().unwrap();
+            let mut extended = self.counts.extended.lock().unwrap();
             *extended.entry(id.to_owned()).or_default() += 1;
         } else {
             assert_eq!(answer.status, 409, "{answer:?}");
@@ -135,23 +135,23 @@ impl Client<'_> {
     }
 }
 
-/// All that is told until the last is.
+/// Returns all events up to the last.
 async fn listen(mut events: Subscription) -> Vec<Value> {
-    let mut heard = Vec::new();
+    let mut received = Vec::new();
     loop {
         let message = events.next().await.expect("the connection lives");
         let event: Value = serde_json::from_slice(message.get_payload_bytes()).unwrap();
         if event["sku"] == LAST && event["event"] == "deleted" {
-            return heard;
+            return received;
         }
-        heard.push(event);
+        received.push(event);
     }
 }
 
 /// A transition of each reservation at a time, and each of them one that there is from where it was.
-fn assert_walks(heard: &[Value], records: &BTreeMap<String, char>, extended: &BTreeMap<String, usize>) {
+fn assert_walks(received: &[Value], records: &BTreeMap<String, char>, extended: &BTreeMap<String, usize>) {
     let mut walks: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for event in heard.iter().filter(|event| event["reservation"].is_string()) {
+    for event in received.iter().filter(|event| event["reservation"].is_string()) {
         let walk = walks.entry(event["reservation"].as_str().unwrap()).or_default();
         walk.push(event["event"].as_str().unwrap());
     }
@@ -177,15 +177,15 @@ fn assert_walks(heard: &[Value], records: &BTreeMap<String, char>, extended: &BT
     }
 }
 
-/// Each change of what is on hand is told once: versions have no gaps and none comes twice.
-fn assert_versions(heard: &[Value], sku: &str, first: u64, last: u64) {
-    let versions = heard.iter().filter(|event| event["sku"] == sku);
+/// Asserts that each change of a quantity is published once: versions have no gaps and no duplicates.
+fn assert_versions(received: &[Value], sku: &str, first: u64, last: u64) {
+    let versions = received.iter().filter(|event| event["sku"] == sku);
     let versions: Vec<u64> = versions.map(|event| event["version"].as_u64().unwrap()).collect();
     assert!(versions.iter().copied().eq(first..=last), "{sku}: {versions:?}");
 }
 
 #[actix_web::test]
-async fn every_transition_is_told_once_whoever_hangs_up() {
+async fn every_transition_is_published_once_even_if_clients_disconnect() {
     let scene = Scene::new().await;
     let (one, two) = (scene.start().await, scene.start().await);
     let (one, two) = (Stock(one.drivers()), Stock(two.drivers()));
@@ -202,22 +202,22 @@ async fn every_transition_is_told_once_whoever_hangs_up() {
         let made = one.put(sku, json!({"quantity": ON_HAND, "group": group})).await;
         first.push(made.body["version"].as_u64().unwrap());
     }
-    let told = Told::default();
+    let counts = Counts::default();
     let clients = (0..CLIENTS).map(|number| {
         let client = Client {
             stock: if number % 2 == 0 { one.clone() } else { two.clone() },
             skus: &skus,
-            told: &told,
+            counts: &counts,
             random: StdRng::seed_from_u64(number),
             number,
         };
         client.live()
     });
     join_all(clients).await;
-    let hung_up = *told.hung_up.lock().unwrap();
+    let hung_up = *counts.hung_up.lock().unwrap();
     assert!(hung_up > 100, "{hung_up}");
 
-    // What was cut off in the middle goes on by itself, and what has run out is ended by the sweep.
+    // Interrupted calls are completed, and the sweep expires holds that are due.
     let books = eventually(SOON, "all is done that was begun", async || {
         let books = Books::read(&scene).await;
         let ended = books.records.iter().all(|(_, state)| *state != 'o') && books.ending == 0;
@@ -230,11 +230,11 @@ async fn every_transition_is_told_once_whoever_hangs_up() {
     for sku in &skus {
         last.push(two.item(sku).await.body["version"].as_u64().unwrap());
     }
-    let (heard, _) = join(listening, one.delete(LAST)).await;
-    let heard = heard.unwrap();
-    assert!(heard.len() > 1_500, "{}", heard.len());
-    assert_walks(&heard, &books.records, &told.extended.lock().unwrap());
+    let (received, _) = join(listening, one.delete(LAST)).await;
+    let received = received.unwrap();
+    assert!(received.len() > 1_500, "{}", received.len());
+    assert_walks(&received, &books.records, &counts.extended.lock().unwrap());
     for (sku, (first, last)) in skus.iter().zip(first.into_iter().zip(last)) {
-        assert_versions(&heard, sku, first, last);
+        assert_versions(&received, sku, first, last);
     }
 }

@@ -1,4 +1,4 @@
-//! What is published of it.
+//! Published events.
 
 use super::{Expected, SOON, Stock, apart, id, inventory, terms};
 use crate::support::Scene;
@@ -21,7 +21,7 @@ pub async fn subscribe(scene: &Scene) -> Subscription {
 }
 
 #[actix_web::test]
-async fn each_transition_is_told_once() {
+async fn each_transition_is_published_once() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let stock = Stock(service.drivers());
@@ -43,7 +43,7 @@ async fn each_transition_is_told_once() {
         (&held["owner"], &held["items"]),
         (&json!("rider-7"), &json!([{"sku": "seat", "quantity": 2}]))
     );
-    // What changes nothing is not told.
+    // A call that changes nothing publishes nothing.
     stock.keyed("/v1/inventory/seat/reservations", "k", body).await;
     stock.to(&hold, "extend").await;
     assert_eq!(next(&mut events).await["event"], "extended");
@@ -73,7 +73,7 @@ async fn each_transition_is_told_once() {
 }
 
 #[actix_web::test]
-async fn across_groups_too_each_transition_is_told_once_and_of_all_items() {
+async fn across_groups_each_transition_is_published_once_with_all_items() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let stock = Stock(service.drivers());
@@ -87,14 +87,14 @@ async fn across_groups_too_each_transition_is_told_once_and_of_all_items() {
 
     let items: Vec<Value> = skus.iter().map(|sku| json!({"sku": sku, "quantity": 1})).collect();
     let body = json!({"items": items, "ttl_s": 60});
-    let mut told = Vec::new();
+    let mut expected = Vec::new();
     for last in ["confirm", "release"] {
         let made = stock.post("/v1/reservations", body.clone()).await;
         let hold = made.body["id"].as_str().unwrap();
         for verb in ["extend", last, last] {
             assert_eq!(stock.to(hold, verb).await.status, 200, "{verb}");
         }
-        told.extend(
+        expected.extend(
             [
                 "held",
                 "extended",
@@ -109,8 +109,8 @@ async fn across_groups_too_each_transition_is_told_once_and_of_all_items() {
         .reserve(&terms(&goods, Duration::from_millis(300)), &Name::New)
         .await;
     let short = short.unwrap().reservation.id.as_str().to_owned();
-    told.extend([("held", short.clone()), ("expired", short)]);
-    for (event, id) in told {
+    expected.extend([("held", short.clone()), ("expired", short)]);
+    for (event, id) in expected {
         let said = next(&mut events).await;
         assert_eq!(
             (&said["event"], &said["reservation"]),

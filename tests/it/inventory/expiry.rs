@@ -1,4 +1,4 @@
-//! Holds that run out.
+//! Expiry of holds.
 
 use super::books::Books;
 use super::{Expected, SOON, Stock, id, inventory, terms, with_settings};
@@ -12,9 +12,9 @@ use tokio::time::sleep;
 const MOMENT: Duration = Duration::from_millis(30);
 
 #[actix_web::test]
-async fn the_next_call_sees_at_once_that_a_hold_is_over() {
+async fn the_next_call_sees_at_once_that_a_hold_has_expired() {
     let scene = Scene::new().await;
-    // Without a service: nobody sweeps in the background.
+    // Without a service, so that no sweep runs in the background.
     let inventory = inventory(&scene).await;
     let sku = id("seat");
     inventory.put(&sku, 1, None, Expected::Any).await.unwrap();
@@ -74,7 +74,7 @@ async fn an_idle_item_gets_its_stock_back_within_a_second() {
 }
 
 #[actix_web::test]
-async fn a_hold_that_ran_out_is_confirmed_if_its_stock_is_there() {
+async fn an_expired_hold_is_confirmed_if_its_stock_is_available() {
     let scene = Scene::new().await;
     let inventory = inventory(&scene).await;
     let sku = id("driver-1");
@@ -174,7 +174,7 @@ async fn what_has_ended_is_forgotten_and_what_counts_is_not() {
 }
 
 #[actix_web::test]
-async fn whoever_ends_holds_on_the_way_leaves_other_work_to_those_who_do_it() {
+async fn a_call_that_expires_holds_does_not_do_other_work_of_the_sweep() {
     let scene = Scene::new().await;
     let inventory = inventory(&scene).await;
     inventory.put(&id("seat"), 1_000, None, Expected::Any).await.unwrap();

@@ -1,4 +1,4 @@
-//! Redis away, frozen, and back.
+//! Redis unavailable, frozen, and back.
 
 use super::books::Books;
 use super::{Expected, SOON, Stock, apart, id, inventory, terms};
@@ -9,7 +9,7 @@ use serde_json::json;
 use std::time::{Duration, Instant};
 
 #[actix_web::test]
-async fn with_redis_away_every_call_says_at_once_when_to_come_back() {
+async fn without_redis_every_call_is_refused_at_once_with_a_retry_time() {
     let mut scene = Scene::on(Redis::durable().await).with(&["--redis-timeout=300"]);
     let service = scene.start().await;
     let stock = Stock(service.drivers());
@@ -59,7 +59,7 @@ async fn with_redis_away_every_call_says_at_once_when_to_come_back() {
 }
 
 #[actix_web::test]
-async fn a_frozen_redis_may_have_done_it_and_the_same_key_finds_out() {
+async fn after_a_freeze_the_same_key_finds_out_whether_the_call_was_carried_out() {
     let scene = Scene::on(Redis::durable().await).with(&["--redis-timeout=300"]);
     let service = scene.start().await;
     let stock = Stock(service.drivers());

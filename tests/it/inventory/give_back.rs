@@ -1,4 +1,4 @@
-//! Holds of an owner, parts that are given back, confirmations that are taken back, and stock that was counted short.
+//! Holds of an owner, releases and returns of portions, and oversold items.
 
 use super::books::Books;
 use super::events::{next, subscribe};
@@ -104,7 +104,7 @@ async fn a_part_of_a_hold_is_released_and_the_rest_goes_on() {
 }
 
 #[actix_web::test]
-async fn a_reduced_hold_that_runs_out_takes_the_rest_again_and_is_repeated_as_it_was_made() {
+async fn an_expired_reduced_hold_takes_the_rest_again_and_is_repeated_as_it_was_created() {
     let (scene, _service, stock) = scene().await;
     let made = stock
         .keyed(
@@ -116,7 +116,7 @@ async fn a_reduced_hold_that_runs_out_takes_the_rest_again_and_is_repeated_as_it
     let hold = made.body["id"].as_str().unwrap();
     let less = stock.gives(hold, "release", json!({"quantity": 3})).await;
     assert_eq!(less.status, 200, "{less:?}");
-    eventually(super::SOON, "it runs out", async || {
+    eventually(super::SOON, "it expires", async || {
         (stock.state(hold).await == "expired").then_some(())
     })
     .await;
@@ -135,7 +135,7 @@ async fn a_reduced_hold_that_runs_out_takes_the_rest_again_and_is_repeated_as_it
 }
 
 #[actix_web::test]
-async fn of_several_items_it_is_said_how_much_of_which() {
+async fn with_several_items_a_portion_names_them() {
     let (scene, _service, stock) = scene().await;
     let inventory = inventory(&scene).await;
     let skus = ["a", "b"];
@@ -187,7 +187,7 @@ async fn of_several_items_it_is_said_how_much_of_which() {
 }
 
 #[actix_web::test]
-async fn a_confirmation_is_taken_back_in_part_or_as_a_whole() {
+async fn a_confirmed_reservation_is_returned_in_part_or_completely() {
     let (scene, _service, stock) = scene().await;
     let order = stock.hold("seat", 6, 600).await;
     assert_conflict(&stock.to(&order, "return").await, "wrong_state");
@@ -230,7 +230,7 @@ async fn a_confirmation_is_taken_back_in_part_or_as_a_whole() {
 }
 
 #[actix_web::test]
-async fn across_groups_a_part_is_given_back_too() {
+async fn across_groups_a_portion_is_given_back() {
     let (scene, _service, stock) = scene().await;
     let skus = apart("s", 4);
     for sku in &skus {
@@ -274,7 +274,7 @@ async fn across_groups_a_part_is_given_back_too() {
     let made = stock.post("/v1/reservations", body).await;
     let order = made.body["id"].as_str().unwrap();
     assert_eq!(stock.gives(order, "release", of(0, 2)).await.status, 200);
-    eventually(super::SOON, "it runs out", async || {
+    eventually(super::SOON, "it expires", async || {
         (stock.reservation(order).await.body["state"] == "expired").then_some(())
     })
     .await;
@@ -321,7 +321,7 @@ async fn across_groups_a_part_is_given_back_too() {
 }
 
 #[actix_web::test]
-async fn across_groups_all_is_taken_back_however_many_ask() {
+async fn across_groups_all_is_returned_once_under_concurrent_calls() {
     let (scene, _service, stock) = scene().await;
     let inventory = inventory(&scene).await;
     let skus = apart("s", 3);

@@ -31,7 +31,7 @@ async fn items_of_a_group_are_taken_together_or_not_at_all() {
             "{made:?}"
         );
     }
-    // The other instance has not heard of the group.
+    // The other instance has not cached the group.
     let made = other.post("/v1/reservations", wish(&[("seat", 2), ("bike", 1)])).await;
     assert_eq!(made.status, 201, "{made:?}");
     let id = made.body["id"].as_str().unwrap();
@@ -302,7 +302,7 @@ async fn an_extension_that_is_not_decided_keeps_no_part_for_long() {
 }
 
 #[actix_web::test]
-async fn parts_that_were_not_lengthened_are_by_another_instance() {
+async fn parts_that_were_not_extended_are_extended_by_another_instance() {
     let scene = Scene::new().await;
     let skus = apart("sku", 2);
     let inventory = inventory(&scene).await;
@@ -311,7 +311,7 @@ async fn parts_that_were_not_lengthened_are_by_another_instance() {
     }
     let both = terms(&[(&skus[0], 1), (&skus[1], 1)], Duration::from_secs(20));
     inventory.reserve(&both, &Name::Id(id("order-1"))).await.unwrap();
-    // As if whoever extended it had died after the decision.
+    // As if the instance that extended it had died after the decision.
     let (keys, home) = (scene.keys(), fleetpulse::store::Keys::inventory_partition("order-1"));
     let key = keys.inventory_reservations(home);
     let record: String = scene.redis.query(cmd("HGET").arg(&key).arg("order-1")).await;
@@ -340,7 +340,7 @@ async fn parts_that_were_not_lengthened_are_by_another_instance() {
 }
 
 #[actix_web::test]
-async fn what_was_confirmed_leaves_even_if_its_part_is_behind() {
+async fn confirmed_goods_are_consumed_even_if_their_part_has_not_followed() {
     let scene = Scene::new().await;
     let inventory = inventory(&scene).await;
     let skus = apart("sku", 2);
@@ -369,7 +369,7 @@ async fn what_was_confirmed_leaves_even_if_its_part_is_behind() {
 }
 
 #[actix_web::test]
-async fn a_confirmation_that_was_cut_off_is_carried_through_by_another_instance() {
+async fn an_interrupted_confirmation_is_completed_by_another_instance() {
     let scene = Scene::new().await;
     let skus = apart("sku", 2);
     let reserved = {
@@ -380,7 +380,7 @@ async fn a_confirmation_that_was_cut_off_is_carried_through_by_another_instance(
         let both = terms(&[(&skus[0], 1), (&skus[1], 1)], Duration::from_mins(1));
         inventory.reserve(&both, &Name::New).await.unwrap().reservation.id
     };
-    // As if whoever confirmed it had died after the decision: the parts are held, the record is confirmed and due.
+    // As if the instance that confirmed it had died after the decision: the parts are held, the record is confirmed and due.
     let keys = scene.keys();
     let home = u16::from_str_radix(&reserved[1..2], 16).unwrap();
     let record: String = scene
@@ -411,7 +411,7 @@ async fn a_confirmation_that_was_cut_off_is_carried_through_by_another_instance(
 }
 
 #[actix_web::test]
-async fn the_entry_of_a_group_lasts_as_long_as_the_item_whoever_is_refused_meanwhile() {
+async fn the_entry_of_a_group_lasts_as_long_as_the_item_even_if_calls_are_refused() {
     let scene = Scene::new().await;
     let (one, two) = (inventory(&scene).await, inventory(&scene).await);
     let group = id("g");
@@ -434,7 +434,7 @@ async fn the_entry_of_a_group_lasts_as_long_as_the_item_whoever_is_refused_meanw
 }
 
 #[actix_web::test]
-async fn one_sku_after_the_other_moves_and_all_are_found() {
+async fn items_that_move_to_other_groups_are_found() {
     let scene = Scene::new().await;
     let (one, two) = (inventory(&scene).await, inventory(&scene).await);
     let skus: Vec<String> = (0..9).map(|n| format!("seat-{n}")).collect();
@@ -447,7 +447,7 @@ async fn one_sku_after_the_other_moves_and_all_are_found() {
     }
     let held = two.reserve(&minute, &Name::New).await.unwrap().reservation.id;
     two.release(&held).await.unwrap();
-    // Each is made anew in a group of its own, of which the other has not heard.
+    // Each is created again in a group of its own, which the other instance has not cached.
     for (n, sku) in skus.iter().enumerate() {
         one.remove(&id(sku), super::Expected::Any).await.unwrap();
         let key = scene.keys().inventory_group(&id(sku));

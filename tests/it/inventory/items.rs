@@ -1,4 +1,4 @@
-//! What is on hand.
+//! Items and their quantities.
 
 use super::Stock;
 use crate::support::{Proxy, Scene, Service, send};
@@ -137,7 +137,7 @@ async fn no_version_comes_twice_even_if_the_item_is_deleted_in_between() {
 }
 
 #[actix_web::test]
-async fn no_version_comes_twice_if_the_item_is_made_anew_in_a_group() {
+async fn no_version_comes_twice_if_the_item_is_created_again_in_a_group() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let stock = Stock(service.drivers());
@@ -150,11 +150,11 @@ async fn no_version_comes_twice_if_the_item_is_made_anew_in_a_group() {
                 .unwrap();
         }
         stock.delete(sku).await;
-        let anew = stock.put(sku, json!({"quantity": 1, "group": "shuttle-7"})).await;
-        assert_eq!(anew.status, 201, "{anew:?}");
+        let again = stock.put(sku, json!({"quantity": 1, "group": "shuttle-7"})).await;
+        assert_eq!(again.status, 201, "{again:?}");
         assert!(
-            anew.body["version"].as_u64().unwrap() > latest,
-            "{sku}: {latest} {anew:?}"
+            again.body["version"].as_u64().unwrap() > latest,
+            "{sku}: {latest} {again:?}"
         );
     }
 }
@@ -172,7 +172,7 @@ async fn an_item_that_is_held_is_not_deleted() {
     assert_eq!(refused.body["held"], 1);
     stock.to(&held, "release").await;
     assert_eq!(stock.delete("s").await.status, 204);
-    // Made anew it owes nothing to what was confirmed of the old one.
+    // The new item does not count what was confirmed of the old one.
     stock.has("s", 1).await;
     assert_eq!(stock.counts("s").await, (1, 0, 1));
     let gone = json!({"delta": -1, "reservation": confirmed});

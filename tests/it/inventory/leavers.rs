@@ -1,5 +1,5 @@
-//! Clients that leave while stock is taken for them, over connections to Redis that are late, and thousands of reservations that
-//! come up for being forgotten at once, beside clients that stay: each of those has what it was told that it has.
+//! Clients that disconnect while stock is taken for them over slow connections to Redis, and thousands of reservations that can be
+//! forgotten at once, beside clients that stay: each of these has what was acknowledged to it.
 
 use super::books::Books;
 use super::{Expected, SOON, Stock, apart, id, inventory, terms};
@@ -72,8 +72,8 @@ async fn stays(stock: &Stock, wishes: &[Vec<String>], until: Instant, confirmed:
     }
 }
 
-/// As after a rush a day ago: all come up for being forgotten at once, with one among them that was decided and whose parts have not
-/// heard of it. Returns that one.
+/// Creates reservations that can all be forgotten at once, as a day after a peak, and one that is decided and whose parts have not
+/// followed. Returns that one.
 async fn rush(scene: &Scene, inventory: &Inventory, skus: &[String]) -> String {
     let home = Keys::inventory_partition("order-0");
     let mut orders = (0..).map(|n| format!("order-{n}"));
@@ -159,7 +159,7 @@ async fn clients_that_leave_over_late_connections_have_no_stock_and_take_none() 
             sleep(Duration::from_millis(50)).await;
         }
     });
-    // Parts of what was not made last half a minute.
+    // Parts of reservations that were not created last 30 s.
     let Ok(books) = ending.await else {
         panic!("something is held by those that left: {}", last.into_inner());
     };

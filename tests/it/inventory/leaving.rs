@@ -1,4 +1,4 @@
-//! Goods that leave while others want to return them, where they are in other partitions than their reservation.
+//! Concurrent consumption and return of goods in other partitions than their reservation.
 
 use super::books::Books;
 use super::{Expected, SOON, apart, at, id, inventory, terms};
@@ -62,7 +62,7 @@ async fn take_back(
 }
 
 #[actix_web::test]
-async fn a_return_that_is_decided_behind_a_consumption_is_refused_and_one_before_it_refuses_that() {
+async fn of_a_consumption_and_a_return_the_first_decision_wins() {
     let scene = Scene::new().await;
     let (direct, proxy) = (inventory(&scene).await, Proxy::to(&scene.redis.url()).await);
     let late = at(&proxy.url(), &scene).await;
@@ -130,7 +130,7 @@ async fn of_a_return_and_a_consumption_at_the_same_time_one_wins() {
 }
 
 #[actix_web::test]
-async fn goods_that_cannot_leave_can_be_returned() {
+async fn goods_that_cannot_be_consumed_can_be_returned() {
     let scene = Scene::new().await;
     let inventory = inventory(&scene).await;
     let skus = stocked(&inventory).await;
@@ -164,7 +164,7 @@ async fn goods_that_cannot_leave_can_be_returned() {
 }
 
 #[actix_web::test]
-async fn goods_leave_whose_caller_died_behind_the_decision() {
+async fn goods_are_consumed_even_if_the_caller_dies_after_the_decision() {
     let scene = Scene::new().await;
     let inventory = inventory(&scene).await;
     let skus = stocked(&inventory).await;

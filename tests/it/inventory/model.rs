@@ -334,7 +334,7 @@ impl Run {
                 goods: goods.iter().map(|(sku, quantity)| (*sku, (*quantity, true))).collect(),
             });
         } else {
-            // Which of several is told first is not promised.
+            // The order of several faults is not defined.
             obstacles.retain(|obstacle| *obstacle == got);
             assert!(!obstacles.is_empty(), "{got:?}");
         }
@@ -358,7 +358,7 @@ impl Run {
         let hold = &mut self.model.holds[which];
         match (hold.state, obstacles.is_empty()) {
             (state @ (State::Released | State::Returned), _) => assert_eq!(said, Outcome::Wrong(state)),
-            // Which of several is told first is not promised.
+            // The order of several faults is not defined.
             (_, false) => assert!(obstacles.contains(&said), "{said:?}"),
             (_, true) => {
                 assert_eq!(said, Outcome::Stands(State::Confirmed));

@@ -1,4 +1,4 @@
-//! Holds and what becomes of them.
+//! Holds and their transitions.
 
 use super::Stock;
 use crate::support::Scene;
@@ -186,7 +186,7 @@ async fn a_client_may_choose_the_id() {
 }
 
 #[actix_web::test]
-async fn what_nobody_made_is_not_found() {
+async fn a_reservation_that_was_never_created_is_not_found() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let stock = Stock(service.drivers());
@@ -237,7 +237,7 @@ async fn a_key_counts_for_one_item_and_apart_from_that_for_several() {
 }
 
 #[actix_web::test]
-async fn a_client_does_not_choose_an_id_that_looks_like_ours() {
+async fn a_client_cannot_choose_an_id_of_the_generated_form() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let stock = Stock(service.drivers());

@@ -1,4 +1,4 @@
-//! Reservations across groups whose callers, instances and connections go away between the steps.
+//! Reservations across groups whose callers, instances and connections fail between the steps.
 
 use super::books::Books;
 use super::{Expected, SOON, Stock, apart, at, connect, id, inventory, terms};
@@ -17,7 +17,7 @@ use tokio::time::sleep;
 const CALLERS: u32 = 40;
 const ORDERS: u32 = 8;
 
-/// Asks until there is an answer, as whoever lost one does.
+/// Repeats a call until it is answered.
 async fn until_done(mut call: impl AsyncFnMut() -> Result<Reservation, InventoryError>) -> Reservation {
     eventually(SOON * 2, "it is done", async || match call().await {
         Ok(done) => Some(done),
@@ -68,7 +68,7 @@ async fn a_step_that_is_repeated_because_its_answer_was_lost_is_taken_once() {
         join(join_all(orders), cutting).await;
     }))
     .await;
-    // The parts of makings that came to nothing run out with what they would have been.
+    // The parts of reservations that were not created expire with the time of their hold.
     let books = eventually(SOON, "what was cut off is made good", async || {
         let books = Books::read(&scene).await;
         let held = books.items.values().any(|(_, held, _)| *held > 0);
@@ -79,10 +79,10 @@ async fn a_step_that_is_repeated_because_its_answer_was_lost_is_taken_once() {
     for sku in &skus {
         assert_eq!(books.items[sku], (10_000, 0, 2 * u64::from(CALLERS * ORDERS)), "{sku}");
     }
-    assert!(books.made_anew() > 0, "nothing was cut off in the middle of its making");
+    assert!(books.created_again() > 0, "no creation was interrupted");
 }
 
-/// Confirms or releases orders by an instance that is killed meanwhile; those whose client was answered, and with what.
+/// Confirms or releases orders by an instance that is killed meanwhile. Returns the orders that were answered, with the answers.
 async fn end_under_a_kill(scene: &Scene, orders: &[String]) -> Vec<(String, Value)> {
     let doomed = scene.start_process().await;
     let api = doomed.drivers();
@@ -102,7 +102,7 @@ async fn end_under_a_kill(scene: &Scene, orders: &[String]) -> Vec<(String, Valu
 }
 
 #[actix_web::test]
-async fn whoever_dies_behind_a_decision_is_stood_in_for() {
+async fn a_decision_of_an_instance_that_dies_is_completed_by_another() {
     let scene = Scene::new().await;
     let survivor = scene.start().await;
     let stock = Stock(survivor.drivers());
@@ -129,7 +129,7 @@ async fn whoever_dies_behind_a_decision_is_stood_in_for() {
     }
     assert!(
         !Books::read(&scene).await.behind().is_empty(),
-        "nobody died behind a decision"
+        "no instance died after a decision"
     );
     eventually(SOON, "the survivor stands in for the dead", async || {
         Books::read(&scene).await.behind().is_empty().then_some(())
@@ -138,7 +138,7 @@ async fn whoever_dies_behind_a_decision_is_stood_in_for() {
     for (order, state) in &answered {
         assert_eq!(stock.state(order).await, *state, "{order}");
     }
-    // What was not decided is as it was, and those who were not answered ask again.
+    // Undecided orders are unchanged, and clients without an answer repeat the call.
     for order in &orders {
         let ended = stock.to(order, "confirm").await;
         assert!(
@@ -149,7 +149,7 @@ async fn whoever_dies_behind_a_decision_is_stood_in_for() {
     Books::read(&scene).await.balance();
 }
 
-/// As if Redis had gone away behind the decision to confirm this order, and for longer than the part in `missing` lasted.
+/// Simulates that Redis was unavailable after the decision to confirm this order, for longer than the part in `missing` lasted.
 async fn decided_and_cut_off(scene: &Scene, order: &str, missing: &str) {
     let (keys, home) = (scene.keys(), Keys::inventory_partition(order));
     let key = keys.inventory_reservations(home);
@@ -164,7 +164,7 @@ async fn decided_and_cut_off(scene: &Scene, order: &str, missing: &str) {
 }
 
 #[actix_web::test]
-async fn a_part_that_is_missing_behind_a_decision_keeps_the_others_from_nothing_and_is_asked_for_now_and_then() {
+async fn a_missing_part_does_not_block_the_others_and_is_tried_again() {
     let scene = Scene::new().await;
     let inventory = inventory(&scene).await;
     let skus = apart("sku", 2);
@@ -190,13 +190,13 @@ async fn a_part_that_is_missing_behind_a_decision_keeps_the_others_from_nothing_
     .await;
     let books = Books::read(&scene).await;
     assert_eq!((books.items[&skus[0]], books.items[&skus[1]]), ((1, 1, 0), (1, 0, 1)));
-    // So nobody is told that it is confirmed.
+    // So the confirmation is not acknowledged.
     let refused = inventory.confirm(&id("order-1")).await;
     assert!(
         matches!(refused, Err(InventoryError::Insufficient { .. })),
         "{refused:?}"
     );
-    // When its stock is there again, it is had.
+    // The part takes its stock when it is available again.
     inventory.release(&taken).await.unwrap();
     scene.redis.query::<()>(&look).await;
     let books = eventually(SOON, "it is confirmed", async || {
@@ -208,7 +208,7 @@ async fn a_part_that_is_missing_behind_a_decision_keeps_the_others_from_nothing_
     inventory.confirm(&id("order-1")).await.unwrap();
 }
 
-/// So many names that hash to the same partition.
+/// Returns ids that hash to the same partition.
 fn together(home: u16, count: usize) -> Vec<String> {
     let names = (0..).map(|n| format!("order-{n}"));
     names
@@ -218,7 +218,7 @@ fn together(home: u16, count: usize) -> Vec<String> {
 }
 
 #[actix_web::test]
-async fn what_was_decided_does_not_wait_behind_thousands_that_come_up_for_being_forgotten() {
+async fn a_decision_does_not_wait_for_thousands_of_reservations_that_can_be_forgotten() {
     let scene = Scene::new().await.with(&["--inventory-keep=1"]);
     let inventory = inventory(&scene).await;
     let skus = apart("sku", 2);
@@ -230,7 +230,7 @@ async fn what_was_decided_does_not_wait_behind_thousands_that_come_up_for_being_
     let last = orders.pop().unwrap();
     let both = terms(&[(&skus[0], 1), (&skus[1], 1)], Duration::from_mins(10));
     join_all(orders.iter().map(|name| order(&inventory, &both, name.clone()))).await;
-    // All at once, as after a rush a day ago; half of them in the list in which an earlier release had them.
+    // All at once, as a day after a peak; half of them in the list that an earlier release used.
     let keys = scene.keys();
     for (n, name) in orders.iter().enumerate() {
         let (parted, kept) = (keys.inventory_parted(home), keys.inventory_kept(home));
@@ -241,7 +241,7 @@ async fn what_was_decided_does_not_wait_behind_thousands_that_come_up_for_being_
             scene.redis.query::<()>(cmd("ZREM").arg(&kept).arg(name)).await;
         }
     }
-    // Decided, and nobody has told its parts.
+    // It is decided, and its parts have not followed.
     inventory.reserve(&both, &Name::Id(id(&last))).await.unwrap();
     let key = keys.inventory_reservations(home);
     let record: String = scene.redis.query(cmd("HGET").arg(&key).arg(&last)).await;
@@ -253,7 +253,7 @@ async fn what_was_decided_does_not_wait_behind_thousands_that_come_up_for_being_
     scene.redis.query::<()>(&undecided).await;
 
     let _service = scene.start().await;
-    eventually(SOON, "its parts are told", async || {
+    eventually(SOON, "its parts follow", async || {
         Books::read(&scene).await.behind().is_empty().then_some(())
     })
     .await;
@@ -278,7 +278,7 @@ async fn reservations_of_one_hot_item_are_recorded_in_many_partitions() {
     Books::read(&scene).await.balance();
 }
 
-/// As if the parts that have run out in the partition of an item had been forgotten.
+/// Simulates that the expired parts in the partition of an item are forgotten.
 async fn forget_parts(scene: &Scene, sku: &str) {
     let (keys, partition) = (scene.keys(), Keys::inventory_partition(sku));
     let key = keys.inventory_reservations(partition);
@@ -315,7 +315,7 @@ async fn a_hold_of_which_a_part_is_forgotten_cannot_be_extended() {
 }
 
 #[actix_web::test]
-async fn a_hold_that_ran_out_is_confirmed_though_its_parts_are_forgotten_already() {
+async fn an_expired_hold_is_confirmed_after_its_parts_are_forgotten() {
     let scene = Scene::new().await;
     let inventory = inventory(&scene).await;
     let skus = apart("sku", 2);
@@ -330,10 +330,10 @@ async fn a_hold_that_ran_out_is_confirmed_though_its_parts_are_forgotten_already
         .reservation;
     sleep(Duration::from_millis(5)).await;
     assert_eq!(inventory.reservation(&order.id).await.unwrap().state, State::Expired);
-    // The sweep of their partition came by first.
+    // The sweep of their partition ran first.
     inventory.item(&id(&skus[0])).await.unwrap();
     forget_parts(&scene, &skus[0]).await;
-    // Not while its stock is another's.
+    // Not while its stock is taken by another reservation.
     let taken = terms(&[(&skus[0], 1)], Duration::from_mins(1));
     let taken = inventory.reserve(&taken, &Name::New).await.unwrap().reservation.id;
     let refused = inventory.confirm(&order.id).await.unwrap_err();
@@ -350,8 +350,8 @@ async fn a_hold_that_ran_out_is_confirmed_though_its_parts_are_forgotten_already
 }
 
 #[actix_web::test]
-async fn a_release_is_not_forgotten_before_its_parts_have_heard_of_it() {
-    // Remembered for less time than it takes until others look after the parts.
+async fn a_release_is_not_forgotten_before_its_parts_have_followed() {
+    // The retention is shorter than the time until a sweep completes the parts.
     let scene = Scene::new().await.with(&["--inventory-keep=1"]);
     let brief = InventorySettings {
         keep_s: 1,

@@ -1,4 +1,4 @@
-//! How many items there may be.
+//! The maximum number of items.
 
 use super::*;
 use crate::support::eventually;
