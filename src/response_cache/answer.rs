@@ -1,10 +1,10 @@
-//! What a request is answered with: what is kept, what a handler made, or something stale in the place of an error.
+//! The response to a request: a stored one, the handler's, or a stale one instead of an error.
 
 use super::fetch::Fetched;
-use super::middleware::{Asked, Found, Worker};
-use super::status::{Forward, Left, Status};
+use super::middleware::{CacheRequest, Found, Worker};
+use super::policy::is_failure;
+use super::status::{Forward, Freshness, Status};
 use super::stored::Response;
-use super::terms::is_failure;
 use actix_web::body::BoxBody;
 use actix_web::dev::ServiceResponse;
 use actix_web::error::InternalError;
@@ -12,51 +12,57 @@ use actix_web::http::StatusCode;
 use actix_web::{Error, HttpResponse};
 use std::time::Duration;
 
-/// What is fetched, and for whom.
+/// What is fetched, and for which request.
 #[derive(Debug)]
-pub(super) struct Errand {
-    pub asked: Asked,
+pub(super) struct FetchContext {
+    pub request: CacheRequest,
     pub found: Found,
-    pub why: Forward,
+    pub forward: Forward,
 }
 
-impl Errand {
-    /// `answered` is the handler's status, `told` the client's.
+impl FetchContext {
+    /// `sent` is the status that the client gets.
     fn status(
         &self,
-        (answered, told): (StatusCode, StatusCode),
+        (handler_status, sent): (StatusCode, StatusCode),
         detail: Option<&'static str>,
         stored: bool,
         collapsed: bool,
     ) -> Status {
         Status::Forwarded {
-            why: self.why,
-            answered: (answered != told).then_some(answered),
+            reason: self.forward,
+            handler_status: (handler_status != sent).then_some(handler_status),
             stored,
             collapsed,
-            detail: detail.or(self.found.silence.map(|_| "redis-away")),
+            detail: detail.or(self.found.store_fault.map(|_| "redis-away")),
         }
     }
 }
 
 impl<S> Worker<S> {
-    pub(super) fn hit(&self, response: &Response, age: Duration, left: Left, asked: &Asked) -> HttpResponse {
-        let mut answer = self.answer(response, Some(age), asked);
-        Status::Hit { left }.say(answer.headers_mut());
+    pub(super) fn hit(
+        &self,
+        response: &Response,
+        age: Duration,
+        freshness: Freshness,
+        request: &CacheRequest,
+    ) -> HttpResponse {
+        let mut answer = self.answer(response, Some(age), request);
+        Status::Hit { freshness }.append_to(answer.headers_mut());
         answer
     }
 
-    pub(super) fn count_hit(&self, left: Left) {
+    pub(super) fn count_hit(&self, freshness: Freshness) {
         let metrics = &self.rule.shared.metrics;
-        match left {
-            Left::Fresh(_) => metrics.hits.inc(),
-            Left::Stale(_) => metrics.stale.inc(),
+        match freshness {
+            Freshness::Fresh(_) => metrics.hits.inc(),
+            Freshness::Stale(_) => metrics.stale.inc(),
         }
     }
 
-    /// The response, or a 304 if the client has it.
-    fn answer(&self, response: &Response, age: Option<Duration>, asked: &Asked) -> HttpResponse {
-        if response.status.is_success() && asked.has.is(&response.headers) {
+    /// Returns the response, or a 304 if the client has it.
+    fn answer(&self, response: &Response, age: Option<Duration>, request: &CacheRequest) -> HttpResponse {
+        if response.status.is_success() && request.conditions.match_response(&response.headers) {
             self.rule.shared.metrics.not_modified.inc();
             response.not_modified(age)
         } else {
@@ -64,81 +70,82 @@ impl<S> Worker<S> {
         }
     }
 
-    /// What a handler made, for this request or another, unless something stale is better.
-    pub(super) fn made(
+    /// Returns the response of a handler, which was called for this request or another, or a stale one instead of an error.
+    pub(super) fn fetched(
         &self,
         response: &Response,
-        answered: StatusCode,
+        handler_status: StatusCode,
         stored: bool,
         collapsed: bool,
-        errand: &Errand,
+        context: &FetchContext,
     ) -> HttpResponse {
-        if let Some(answer) = self.better(response.status, collapsed, errand) {
+        if let Some(answer) = self.stale_if_error(response.status, collapsed, context) {
             return answer;
         }
-        let mut answer = self.answer(response, None, &errand.asked);
-        let status = errand.status((answered, answer.status()), None, stored, collapsed);
-        status.say(answer.headers_mut());
+        let mut answer = self.answer(response, None, &context.request);
+        let status = context.status((handler_status, answer.status()), None, stored, collapsed);
+        status.append_to(answer.headers_mut());
         answer
     }
 
-    /// Something stale in the place of an error, where there is something and that is allowed.
-    fn better(&self, status: StatusCode, collapsed: bool, errand: &Errand) -> Option<HttpResponse> {
-        let (response, age) = errand.found.response.as_ref().filter(|_| is_failure(status))?;
-        if !response.terms.good_after_error(*age, &errand.asked.directives) {
+    /// Returns a stale response instead of an error, if there is one and its policy allows that.
+    fn stale_if_error(&self, status: StatusCode, collapsed: bool, context: &FetchContext) -> Option<HttpResponse> {
+        let (response, age) = context.found.response.as_ref().filter(|_| is_failure(status))?;
+        if !response.policy.allows_stale_if_error(*age, &context.request.directives) {
             return None;
         }
         self.rule.shared.metrics.stale.inc();
-        let mut answer = self.answer(response, Some(*age), &errand.asked);
+        let mut answer = self.answer(response, Some(*age), &context.request);
         let status = Status::Forwarded {
-            why: errand.why,
-            answered: Some(status),
+            reason: context.forward,
+            handler_status: Some(status),
             stored: false,
             collapsed,
             detail: Some("stale-if-error"),
         };
-        status.say(answer.headers_mut());
+        status.append_to(answer.headers_mut());
         Some(answer)
     }
 
-    /// The answer for who fetched it.
-    pub(super) fn conclude(&self, fetched: Fetched, errand: &Errand) -> Result<ServiceResponse, Error> {
+    /// Returns the answer to the request that called the handler.
+    pub(super) fn finish_fetch(&self, fetched: Fetched, context: &FetchContext) -> Result<ServiceResponse, Error> {
         self.rule.shared.metrics.misses.inc();
         match fetched {
             Fetched::Shared {
                 request,
                 response,
-                answered,
+                handler_status,
                 stored,
             } => Ok(ServiceResponse::new(
                 request,
-                self.made(&response, answered, stored, false, errand),
+                self.fetched(&response, handler_status, stored, false, context),
             )),
-            Fetched::Alone {
+            Fetched::NotShared {
                 response,
-                answered,
+                handler_status,
                 reason,
             } => {
-                if let Some(answer) = self.better(response.status(), false, errand) {
+                if let Some(answer) = self.stale_if_error(response.status(), false, context) {
                     return Ok(response.into_response(answer));
                 }
-                // The handler was not shown what the client has.
-                let has_it = response.status().is_success() && errand.asked.has.is(response.headers());
+                // The handler did not get the client's conditions.
+                let not_modified =
+                    response.status().is_success() && context.request.conditions.match_response(response.headers());
                 let mut response = response.map_body(|head, body| {
-                    if has_it {
+                    if not_modified {
                         head.status = StatusCode::NOT_MODIFIED;
                         return BoxBody::new(());
                     }
                     body
                 });
-                let status = errand.status((answered, response.status()), Some(reason), false, false);
-                status.say(response.headers_mut());
+                let status = context.status((handler_status, response.status()), Some(reason), false, false);
+                status.append_to(response.headers_mut());
                 Ok(response)
             }
             Fetched::Failed(error) => {
                 let status = error.as_response_error().status_code();
-                Err(match self.better(status, false, errand) {
-                    // There is no request left to answer.
+                Err(match self.stale_if_error(status, false, context) {
+                    // There is no request left for a response.
                     Some(answer) => InternalError::from_response(error, answer).into(),
                     None => error,
                 })

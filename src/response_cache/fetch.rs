@@ -1,13 +1,13 @@
-//! Asking the handler, and what becomes of its answer.
+//! Calls the handler, and stores and shares its response.
 
-use super::answer::Errand;
-use super::flight::Pilot;
-use super::middleware::{Worker, ask_as_get};
-use super::shared::{Answer, FlightKey, Outcome};
-use super::shelf::Keep;
-use super::stored::{Response, Stored, headers_size, kept_headers};
-use super::terms::{MAX_VARY, Terms, Verdict, varies_on};
-use super::validators::make_etag;
+use super::answer::FetchContext;
+use super::middleware::{Worker, send_as_get};
+use super::policy::{CachePolicy, MAX_VARY, Verdict, varies_on};
+use super::shared::{Outcome, ResponseKey, SharedResponse};
+use super::single_flight::Leader;
+use super::store::PutOptions;
+use super::stored::{Response, Stored, headers_size, storable_headers};
+use super::validators::generate_etag;
 use crate::cache::{self, Ticket};
 use crate::clock;
 use crate::http::Problem;
@@ -24,44 +24,44 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::SystemTime;
 
-/// What a stored response has beside its handler's headers and its body, bytes: more than that is seldom.
-const ADDED: usize = 512;
+/// The size that is reserved for what a stored response has besides the handler's headers and the body, in bytes.
+const OVERHEAD: usize = 512;
 
-/// What a handler answered.
+/// The result of a call to the handler.
 #[derive(Debug)]
 pub(super) enum Fetched {
-    /// Something for all who ask the same.
+    /// A response for all requests of the same key.
     Shared {
         request: HttpRequest,
         response: Box<Response>,
-        /// The handler's own status: a confirmation's is not that of what it confirms.
-        answered: StatusCode,
+        /// The status that the handler answered with; 304 if it validated a stored response.
+        handler_status: StatusCode,
         stored: bool,
     },
-    /// Something for this client alone, and why.
-    Alone {
+    /// A response for this client only, for this reason.
+    NotShared {
         response: ServiceResponse,
-        answered: StatusCode,
+        handler_status: StatusCode,
         reason: &'static str,
     },
-    /// Nothing.
+    /// An error.
     Failed(Error),
 }
 
 impl Fetched {
-    /// The handler panicked, or its thread ends.
-    pub fn lost(why: &dyn fmt::Display) -> Self {
-        Self::Failed(Problem::internal(why).into())
+    /// The handler panicked, or its worker stops.
+    pub fn lost(cause: &dyn fmt::Display) -> Self {
+        Self::Failed(Problem::internal(cause).into())
     }
 }
 
-/// A handler's answer that is for several.
-struct Made {
+/// A handler's response that may be shared.
+struct Shareable {
     request: HttpRequest,
     response: Box<Response>,
-    answered: StatusCode,
-    /// Whether it is kept: else it is a failure, to be told and forgotten.
-    terms: Option<Terms>,
+    handler_status: StatusCode,
+    /// The policy under which it is stored; `None` for an error, which is shared and not stored.
+    policy: Option<CachePolicy>,
 }
 
 impl<S, B> Worker<S>
@@ -69,94 +69,104 @@ where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
     B: MessageBody + 'static,
 {
-    /// Asks the handler, stores what may be stored, and tells whoever waits.
+    /// Calls the handler, stores its response if it may be stored, and sends the outcome to the followers.
     pub(super) async fn fetch(
         self: Rc<Self>,
         mut request: ServiceRequest,
-        errand: Rc<Errand>,
-        pilot: Option<Pilot<FlightKey, Outcome>>,
+        context: Rc<FetchContext>,
+        leader: Option<Leader<ResponseKey, Outcome>>,
     ) -> Fetched {
-        let (key, tags) = (&errand.found.key, &errand.asked.tags);
-        let begun = self.shelf.begun(key, tags, errand.found.silence);
-        let ticket = if errand.found.silence.is_some() || errand.asked.directives.no_store {
+        let (key, tags) = (&context.found.key, &context.request.tags);
+        let baseline = self.store.baseline(key, tags, context.found.store_fault);
+        let ticket = if context.found.store_fault.is_some() || context.request.directives.no_store {
             None
         } else {
-            self.shelf.ticket(key, tags).await
+            self.store.ticket(key, tags).await
         };
-        let validates = prepare(&mut request, &errand);
-        if let Some(pilot) = &pilot {
-            pilot.depart();
+        let is_conditional = prepare(&mut request, &context);
+        if let Some(leader) = &leader {
+            leader.begin();
         }
-        let answered = match self.service.call(request).await {
-            Ok(answered) => answered,
+        let response = match self.service.call(request).await {
+            Ok(response) => response,
             Err(error) => {
-                tell(pilot, self.failure(&error, errand.asked.guarded));
+                finish(leader, self.error_outcome(&error, context.request.has_authorization));
                 return Fetched::Failed(error);
             }
         };
-        let made = match self.make(answered, &errand, validates).await {
-            Ok(made) => made,
-            Err(alone) => {
-                tell(pilot, Outcome::Alone);
-                return alone;
+        let shareable = match self.shareable(response, &context, is_conditional).await {
+            Ok(shareable) => shareable,
+            Err(not_shared) => {
+                finish(leader, Outcome::NotShared);
+                return not_shared;
             }
         };
-        let awaited = pilot.as_ref().is_some_and(Pilot::close);
-        let (mut outcome, stored) = self.keep(&made, &errand, ticket, awaited).await;
-        if let Outcome::Answer(answer) = &mut outcome {
-            answer.begun = begun.filter(|_| !stored);
+        let has_followers = leader.as_ref().is_some_and(Leader::begin_storing);
+        let (mut outcome, stored) = self.store_response(&shareable, &context, ticket, has_followers).await;
+        if let Outcome::Shared(shared) = &mut outcome {
+            shared.baseline = baseline.filter(|_| !stored);
         }
-        if let Some(pilot) = pilot {
-            pilot.land(outcome, stored);
+        if let Some(leader) = leader {
+            leader.finish(outcome, stored);
         }
         Fetched::Shared {
-            request: made.request,
-            response: made.response,
-            answered: made.answered,
+            request: shareable.request,
+            response: shareable.response,
+            handler_status: shareable.handler_status,
             stored,
         }
     }
 
-    /// What an answer is, if it is for several.
-    async fn make(&self, answered: ServiceResponse<B>, errand: &Errand, validates: bool) -> Result<Made, Fetched> {
+    /// Returns the response of the handler if it may be shared.
+    async fn shareable(
+        &self,
+        answered: ServiceResponse<B>,
+        context: &FetchContext,
+        is_conditional: bool,
+    ) -> Result<Shareable, Fetched> {
         let (request, answered) = answered.into_parts();
-        let by_handler = answered.status();
-        let confirmed = validates && by_handler == StatusCode::NOT_MODIFIED;
-        let known = errand.found.response.as_ref().filter(|_| confirmed);
-        // What was confirmed goes on with the headers of its confirmation (RFC 9111, section 4.3.4).
-        let (status, headers) = match known {
-            Some((known, _)) => (known.status, updated(known, answered.headers())),
-            None => (by_handler, answered.headers().clone()),
+        let handler_status = answered.status();
+        let is_validated = is_conditional && handler_status == StatusCode::NOT_MODIFIED;
+        let validated = context.found.response.as_ref().filter(|_| is_validated);
+        // A validated response is updated with the headers of the 304 (RFC 9111, section 4.3.4).
+        let (status, headers) = match validated {
+            Some((stored, _)) => (stored.status, freshened(stored, answered.headers())),
+            None => (handler_status, answered.headers().clone()),
         };
         let authorized = request.headers().contains_key(AUTHORIZATION);
-        let verdict = self.rule.rules.judge(status, &headers, authorized, clock::now().into());
-        let wanted = || match (&self.rule.condition, known) {
+        let verdict = self
+            .rule
+            .rules
+            .evaluate(status, &headers, authorized, clock::now().into());
+        let meets_condition = || match (&self.rule.condition, validated) {
             (None, _) => true,
-            (Some(wanted), None) => wanted(answered.head()),
-            // It is about the response that is kept, not about the word that it still holds.
-            (Some(wanted), Some(_)) => {
+            (Some(condition), None) => condition(answered.head()),
+            // The condition is about the stored response, not about the 304.
+            (Some(condition), Some(_)) => {
                 let mut head = ResponseHead::new(status);
                 head.headers = headers.clone();
-                wanted(&head)
+                condition(&head)
             }
         };
-        let terms = match verdict {
-            Verdict::Keep(terms) if wanted() => Ok(Some(terms)),
-            Verdict::Keep(_) => Err("condition"),
-            Verdict::Tell => Ok(None),
-            Verdict::Alone(reason) => Err(reason),
+        let policy = match verdict {
+            Verdict::Store(policy) if meets_condition() => Ok(Some(policy)),
+            Verdict::Store(_) => Err("condition"),
+            Verdict::ShareOnly => Ok(None),
+            Verdict::NotShared(reason) => Err(reason),
         };
-        let terms = match (terms, known) {
-            (Ok(terms), _) => terms,
-            (Err(reason), None) => return Err(alone(request, answered, by_handler, reason)),
-            // The confirmation was for us; its client has not got what it confirms.
-            (Err(reason), Some((known, _))) => return Err(alone(request, known.answer(None), by_handler, reason)),
+        let policy = match (policy, validated) {
+            (Ok(policy), _) => policy,
+            (Err(reason), None) => return Err(not_shared(request, answered, handler_status, reason)),
+            // The cache asked for the 304; the client does not have the response.
+            (Err(reason), Some((stored, _))) => {
+                return Err(not_shared(request, stored.answer(None), handler_status, reason));
+            }
         };
-        let headers = kept_headers(&headers);
-        let room = self.shelf.most().saturating_sub(ADDED + headers_size(&headers));
+        let headers = storable_headers(&headers);
+        let room = self.store.max_size().saturating_sub(OVERHEAD + headers_size(&headers));
         let most = self.rule.max_body.min(room) as u64;
-        let body = match known {
-            Some((known, _)) => known.body.clone(),
+        let body = match validated {
+            Some((stored, _)) => stored.body.clone(),
             None => match answered.body().size() {
                 BodySize::None => Bytes::new(),
                 BodySize::Sized(size) if size <= most => match to_bytes(answered.into_body()).await {
@@ -166,49 +176,49 @@ where
                         return Err(Fetched::Failed(Problem::internal(&error).into()));
                     }
                 },
-                BodySize::Sized(_) => return Err(alone(request, answered, by_handler, "too-large")),
-                // Without an end in sight: whoever waits for it would wait for as long as it streams.
-                BodySize::Stream => return Err(alone(request, answered, by_handler, "streamed")),
+                BodySize::Sized(_) => return Err(not_shared(request, answered, handler_status, "too-large")),
+                // Followers would wait until the stream ends.
+                BodySize::Stream => return Err(not_shared(request, answered, handler_status, "streamed")),
             },
         };
         let mut response = Box::new(Response {
-            terms: terms.unwrap_or(Terms::NONE),
+            policy: policy.unwrap_or(CachePolicy::NONE),
             status,
             headers,
-            made_etag: false,
-            made_control: false,
+            generated_etag: false,
+            generated_cache_control: false,
             body,
         });
-        self.complete(&mut response, terms.is_some());
-        Ok(Made {
+        self.complete(&mut response, policy.is_some());
+        Ok(Shareable {
             request,
             response,
-            answered: by_handler,
-            terms,
+            handler_status,
+            policy,
         })
     }
 
-    /// Adds what every answer from here says.
-    fn complete(&self, response: &mut Response, kept: bool) {
+    /// Adds the headers that every response of the cache has. `is_stored`: it will be stored.
+    fn complete(&self, response: &mut Response, is_stored: bool) {
         let headers = &mut response.headers;
         if !headers.contains_key(DATE)
             && let Ok(now) = HttpDate::from(SystemTime::from(clock::now())).try_into_value()
         {
             headers.insert(DATE, now);
         }
-        let said: Vec<HeaderName> = varies_on(headers).unwrap_or_default();
-        for name in self.rule.key.vary.iter().filter(|name| !said.contains(name)) {
-            // A header's name is a value as well.
+        let present: Vec<HeaderName> = varies_on(headers).unwrap_or_default();
+        for name in self.rule.key.vary.iter().filter(|name| !present.contains(name)) {
+            // Every header name is a valid header value.
             if let Ok(name) = HeaderValue::from_str(name.as_str()) {
                 headers.append(VARY, name);
             }
         }
-        if !kept {
+        if !is_stored {
             return;
         }
         if response.status == StatusCode::OK && !headers.contains_key(ETAG) {
-            headers.insert(ETAG, make_etag(&response.body));
-            response.made_etag = true;
+            headers.insert(ETAG, generate_etag(&response.body));
+            response.generated_etag = true;
         }
         if !headers.contains_key(CACHE_CONTROL) && !headers.contains_key(EXPIRES) {
             let for_clients = self.rule.max_age.map_or_else(
@@ -217,168 +227,185 @@ where
             );
             if let Ok(for_clients) = for_clients {
                 headers.insert(CACHE_CONTROL, for_clients);
-                response.made_control = true;
+                response.generated_cache_control = true;
             }
         }
     }
 
-    /// Stores what was made, if it may be; says what whoever waits is told, and whether it is stored.
-    async fn keep(&self, made: &Made, errand: &Errand, ticket: Option<Ticket>, awaited: bool) -> (Outcome, bool) {
-        let found = &errand.found;
-        let names = self.further_names(&made.response.headers);
+    /// Stores a response if it may be stored. Returns the outcome for the followers, and whether the response is stored.
+    async fn store_response(
+        &self,
+        shareable: &Shareable,
+        context: &FetchContext,
+        ticket: Option<Ticket>,
+        has_followers: bool,
+    ) -> (Outcome, bool) {
+        let found = &context.found;
+        let names = self.further_names(&shareable.response.headers);
         let known = names.iter().all(|name| found.names.contains(name));
-        let (Some(terms), Some(ticket)) = (&made.terms, ticket) else {
-            // A failure, or without Redis.
-            return if known {
-                (
-                    answer(made, Stored::Response(made.response.clone()).encode(), false),
-                    false,
-                )
+        let (Some(policy), Some(ticket)) = (&shareable.policy, ticket) else {
+            // An error, or Redis is unavailable.
+            let outcome = if known {
+                shared(shareable, Stored::Response(shareable.response.clone()).encode(), false)
             } else {
-                (Outcome::Alone, false)
+                Outcome::NotShared
             };
+            return (outcome, false);
         };
-        let tags = &errand.asked.tags;
-        let keep = Keep {
-            terms,
+        let tags = &context.request.tags;
+        let options = PutOptions {
+            policy,
             tags,
             local: self.rule.local,
         };
         if !known {
-            self.note_names(names, &keep, errand, ticket).await;
-            return (Outcome::Again, false);
+            self.store_vary(names, &options, context, ticket).await;
+            return (Outcome::Retry, false);
         }
-        let bytes = Stored::Response(made.response.clone()).encode();
-        match self.shelf.put(&found.key, &bytes, &keep, ticket).await {
-            // Some who wait may have come after an invalidation that the making did not see.
-            Some(cache::Stored::Stored) if !awaited || self.shelf.holds(&found.key, tags, &bytes).await => {
-                (answer(made, bytes, true), true)
+        let bytes = Stored::Response(shareable.response.clone()).encode();
+        match self.store.put(&found.key, &bytes, &options, ticket).await {
+            // A follower may have asked after an invalidation that came after the handler had read its data.
+            Some(cache::Stored::Stored) if !has_followers || self.store.holds(&found.key, tags, &bytes).await => {
+                (shared(shareable, bytes, true), true)
             }
-            Some(cache::Stored::Stored) => (Outcome::Again, true),
-            Some(cache::Stored::Superseded) => (Outcome::Again, false),
-            None => (answer(made, bytes, false), false),
+            Some(cache::Stored::Stored) => (Outcome::Retry, true),
+            Some(cache::Stored::Superseded) => (Outcome::Retry, false),
+            None => (shared(shareable, bytes, false), false),
         }
     }
 
-    /// The headers that a response varies on and the rule does not know of.
+    /// Returns the headers that a response varies on and the rule does not name.
     fn further_names(&self, headers: &HeaderMap) -> Vec<HeaderName> {
         let mut names = varies_on(headers).unwrap_or_default();
         names.retain(|name| !self.rule.key.vary.contains(name));
         names
     }
 
-    /// Notes under the primary key on which headers answers vary, so that the next one is kept under a key with their
-    /// values. This one is not: nobody can say that what it depends on was not invalidated since before it was made,
-    /// because its key was not known then.
-    async fn note_names(&self, mut names: Vec<HeaderName>, keep: &Keep<'_>, errand: &Errand, ticket: Ticket) {
-        let ticket = if errand.found.names.is_empty() {
+    /// Stores the names of the headers that responses vary on under the primary key, so that the next response is stored under a key
+    /// with their values. This response is not stored: its key was not known before the handler was called, so no ticket covers it.
+    async fn store_vary(
+        &self,
+        mut names: Vec<HeaderName>,
+        options: &PutOptions<'_>,
+        context: &FetchContext,
+        ticket: Ticket,
+    ) {
+        let ticket = if context.found.names.is_empty() {
             Some(ticket)
         } else {
-            names.extend(errand.found.names.iter().cloned());
+            names.extend(context.found.names.iter().cloned());
             names.sort_by(|one, other| one.as_str().cmp(other.as_str()));
             names.dedup();
-            self.shelf.ticket(&errand.asked.primary, &errand.asked.tags).await
+            self.store
+                .ticket(&context.request.primary_key, &context.request.tags)
+                .await
         };
         if let Some(ticket) = ticket.filter(|_| names.len() <= MAX_VARY) {
             let noted = Stored::Varies(names).encode();
-            self.shelf.put(&errand.asked.primary, &noted, keep, ticket).await;
+            self.store
+                .put(&context.request.primary_key, &noted, options, ticket)
+                .await;
         }
     }
 
-    /// What whoever waits is told of a middleware's error.
-    fn failure(&self, error: &Error, guarded: bool) -> Outcome {
+    /// Returns the outcome for followers if an inner middleware failed.
+    fn error_outcome(&self, error: &Error, has_authorization: bool) -> Outcome {
         let response = error.error_response();
-        let verdict = self
-            .rule
-            .rules
-            .judge(response.status(), response.headers(), guarded, clock::now().into());
-        let headers = kept_headers(response.headers());
+        let verdict = self.rule.rules.evaluate(
+            response.status(),
+            response.headers(),
+            has_authorization,
+            clock::now().into(),
+        );
+        let headers = storable_headers(response.headers());
         let status = response.status();
         match (verdict, response.into_body().try_into_bytes()) {
-            (Verdict::Tell, Ok(body)) => Outcome::Answer(Answer {
+            (Verdict::ShareOnly, Ok(body)) => Outcome::Shared(SharedResponse {
                 bytes: Stored::Response(Box::new(Response {
-                    terms: Terms::NONE,
+                    policy: CachePolicy::NONE,
                     status,
                     headers,
-                    made_etag: false,
-                    made_control: false,
+                    generated_etag: false,
+                    generated_cache_control: false,
                     body,
                 }))
                 .encode(),
-                answered: status,
+                handler_status: status,
                 stored: false,
-                begun: None,
+                baseline: None,
             }),
-            _ => Outcome::Alone,
+            _ => Outcome::NotShared,
         }
     }
 }
 
-/// Makes of a client's request one for a response that can be kept: the whole of it, or a confirmation of what is. Says
-/// whether it asks for that.
-fn prepare(request: &mut ServiceRequest, errand: &Errand) -> bool {
+/// Turns a client's request into one for a complete response, or into a conditional one that validates the stored response. Returns
+/// whether it is conditional.
+fn prepare(request: &mut ServiceRequest, context: &FetchContext) -> bool {
     for name in [IF_NONE_MATCH, IF_MODIFIED_SINCE] {
         if request.headers().contains_key(&name) {
             request.headers_mut().remove(name);
         }
     }
     if request.method() == Method::HEAD {
-        ask_as_get(request);
+        send_as_get(request);
     }
-    let known = errand.found.response.as_ref().filter(|(known, _)| !known.made_etag);
-    let tag = known.and_then(|(known, _)| known.headers.get(ETAG));
+    let stored = context.found.response.as_ref();
+    let validatable = stored.filter(|(stored, _)| !stored.generated_etag);
+    let tag = validatable.and_then(|(stored, _)| stored.headers.get(ETAG));
     if let Some(tag) = tag {
         request.headers_mut().insert(IF_NONE_MATCH, tag.clone());
     }
     tag.is_some()
 }
 
-fn updated(known: &Response, by: &HeaderMap) -> HeaderMap {
-    let mut headers = known.headers.clone();
-    // Of its confirmation, or of now.
+/// Returns the headers of a stored response, updated with those of a 304.
+fn freshened(stored: &Response, not_modified: &HeaderMap) -> HeaderMap {
+    let mut headers = stored.headers.clone();
+    // That of the 304, or the current date.
     headers.remove(DATE);
-    if known.made_control {
+    if stored.generated_cache_control {
         headers.remove(CACHE_CONTROL);
     }
-    let age = by.get(AGE).cloned();
-    let by = kept_headers(by);
-    for name in by.keys() {
+    let age = not_modified.get(AGE).cloned();
+    let update = storable_headers(not_modified);
+    for name in update.keys() {
         headers.remove(name);
     }
-    for (name, value) in &by {
+    for (name, value) in &update {
         headers.append(name.clone(), value.clone());
     }
-    // Not kept, but it counts: a cache behind the handler may have confirmed it.
+    // It is not stored, and it counts for the freshness: the 304 may come from a cache behind the handler.
     if let Some(age) = age {
         headers.insert(AGE, age);
     }
     headers
 }
 
-fn alone<B: MessageBody + 'static>(
+fn not_shared<B: MessageBody + 'static>(
     request: HttpRequest,
     response: HttpResponse<B>,
-    answered: StatusCode,
+    handler_status: StatusCode,
     reason: &'static str,
 ) -> Fetched {
-    Fetched::Alone {
+    Fetched::NotShared {
         response: ServiceResponse::new(request, response.map_into_boxed_body()),
-        answered,
+        handler_status,
         reason,
     }
 }
 
-fn answer(made: &Made, bytes: Bytes, stored: bool) -> Outcome {
-    Outcome::Answer(Answer {
+fn shared(shareable: &Shareable, bytes: Bytes, stored: bool) -> Outcome {
+    Outcome::Shared(SharedResponse {
         bytes,
-        answered: made.answered,
+        handler_status: shareable.handler_status,
         stored,
-        begun: None,
+        baseline: None,
     })
 }
 
-fn tell(pilot: Option<Pilot<FlightKey, Outcome>>, outcome: Outcome) {
-    if let Some(pilot) = pilot {
-        pilot.land(outcome, false);
+fn finish(leader: Option<Leader<ResponseKey, Outcome>>, outcome: Outcome) {
+    if let Some(leader) = leader {
+        leader.finish(outcome, false);
     }
 }

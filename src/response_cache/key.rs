@@ -1,5 +1,5 @@
-//! Under which key an answer is kept (RFC 9111, sections 2 and 4.1): everything that the answer depends on, and nothing
-//! that clients may change at will without changing the answer.
+//! The keys of responses (RFC 9111, sections 2 and 4.1): a key has everything that the response depends on, and nothing that a client
+//! can change without changing the response.
 
 use super::validators::hex;
 use actix_web::dev::ServiceRequest;
@@ -7,35 +7,35 @@ use actix_web::http::header::{HeaderMap, HeaderName};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
-/// So much of a path stands in a key as it is, for who looks at the keys.
-const READABLE: usize = 96;
+/// How many characters of the path a key starts with, so that listed keys can be recognised.
+const READABLE_CHARS: usize = 96;
 
-/// Which query parameters an answer depends on.
+/// The query parameters that a response depends on.
 #[derive(Debug, Clone, Default)]
 pub enum QueryKey {
-    /// On all of them, in whichever order of their names.
+    /// All, in any order of their names.
     #[default]
     Sorted,
-    /// On all of them as they were sent.
+    /// The query string as it was sent.
     AsSent,
-    /// On these alone, in whichever order.
+    /// Only these, in any order.
     Only(Vec<String>),
-    /// On none.
+    /// None.
     Ignored,
 }
 
 type Custom = Arc<dyn Fn(&ServiceRequest) -> String + Send + Sync>;
 
-/// How keys are made.
+/// How keys are built.
 #[derive(Clone, Default)]
 pub struct KeyRule {
-    /// Whether each scheme and host has answers of its own.
+    /// Whether each scheme and host has responses of its own.
     pub per_host: bool,
     /// The query parameters.
     pub query: QueryKey,
-    /// The request's headers that answers depend on.
+    /// The request headers that responses vary on.
     pub vary: Vec<HeaderName>,
-    /// In the place of path and query.
+    /// Replaces path and query.
     pub custom: Option<Custom>,
 }
 
@@ -50,40 +50,40 @@ impl std::fmt::Debug for KeyRule {
 }
 
 impl KeyRule {
-    /// The key of a request, as far as it is known before the answer is.
+    /// Returns the key of a request, without the headers that only the response names in `Vary`.
     #[must_use]
     pub fn primary(&self, request: &ServiceRequest) -> String {
         let mut digest = Parts(Sha256::new());
         if self.per_host {
-            // As handlers see them: from `Forwarded` and its like before `Host`.
+            // As handlers see them: `Forwarded` and `X-Forwarded-*` come before `Host`.
             let connection = request.connection_info();
             digest.add(connection.scheme().as_bytes());
             digest.add(connection.host().as_bytes());
         }
-        let own = self.custom.as_ref().map(|custom| custom(request));
-        // As the router reads it: `%64rivers` is `drivers`.
-        let what = own.as_deref().unwrap_or(request.match_info().as_str());
-        digest.add(what.as_bytes());
-        if own.is_none() {
+        let custom = self.custom.as_ref().map(|custom| custom(request));
+        // The decoded path of the router: `%64rivers` is `drivers`.
+        let path = custom.as_deref().unwrap_or(request.match_info().as_str());
+        digest.add(path.as_bytes());
+        if custom.is_none() {
             add_query(&mut digest, &self.query, request.query_string());
         }
         add_headers(&mut digest, &self.vary, request.headers());
-        digest.key(what)
+        digest.key(path)
     }
 
-    /// The key where the answer varies on more headers than the rule knows of.
+    /// Returns the key of a response that varies on more headers than the rule names.
     #[must_use]
     pub fn variant(primary: &str, names: &[HeaderName], headers: &HeaderMap) -> String {
         let mut digest = Parts(Sha256::new());
         digest.add(primary.as_bytes());
-        // In whichever order they were named.
+        // In any order of the names.
         let mut names = names.to_vec();
         names.sort_by(|one, other| one.as_str().cmp(other.as_str()));
         add_headers(&mut digest, &names, headers);
         digest.key(primary.split('#').next().unwrap_or_default())
     }
 
-    /// What is put on whatever a path answers, so that a write to it can invalidate all of that.
+    /// Returns the tag of all responses of a path, which a write to the path invalidates.
     #[must_use]
     pub fn path_tag(namespace: &str, request: &ServiceRequest) -> String {
         let mut digest = Parts(Sha256::new());
@@ -93,7 +93,7 @@ impl KeyRule {
     }
 }
 
-/// A digest of parts, each with its length, so that no two lists of parts read the same.
+/// A digest of parts, each with its length, so that different lists of parts have different digests.
 struct Parts(Sha256);
 
 impl Parts {
@@ -103,7 +103,11 @@ impl Parts {
     }
 
     fn key(self, path: &str) -> String {
-        let mut readable: String = path.chars().take(READABLE).filter(char::is_ascii_graphic).collect();
+        let mut readable: String = path
+            .chars()
+            .take(READABLE_CHARS)
+            .filter(char::is_ascii_graphic)
+            .collect();
         readable.retain(|letter| letter != '#');
         format!("{readable}#{}", hex(&self.0.finalize()[..16]))
     }
@@ -115,21 +119,21 @@ fn add_query(digest: &mut Parts, rule: &QueryKey, query: &str) {
         QueryKey::AsSent => return digest.add(query.as_bytes()),
         QueryKey::Sorted => query.split('&').filter(|pair| !pair.is_empty()).collect(),
         QueryKey::Only(names) => {
-            // Else `l%61t`, which is `lat`, would go past the key.
+            // By decoded names: `l%61t` is `lat`.
             let is_meant = |pair: &&str| !pair.is_empty() && names.contains(&name(pair));
             query.split('&').filter(is_meant).collect()
         }
     };
-    // Stable: of a parameter that is given twice the order may matter.
+    // A stable sort: the order of a repeated parameter may matter.
     pairs.sort_by_cached_key(|pair| name(pair));
     for pair in pairs {
         digest.add(pair.as_bytes());
     }
-    // Else a header could be read as a parameter.
+    // Separates the parameters from the headers.
     digest.add(b"");
 }
 
-/// As whoever reads it has it: `%78` is `x`.
+/// Returns the decoded name of a parameter: `%78` is `x`.
 fn name(pair: &str) -> String {
     let read = form_urlencoded::parse(pair.as_bytes()).next();
     read.map(|(name, _)| name.into_owned()).unwrap_or_default()
@@ -166,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn parameters_count_in_any_order_unless_one_is_given_twice() {
+    fn the_order_of_parameters_matters_only_if_one_is_repeated() {
         let rule = KeyRule::default();
         assert!(same(&rule, "/a?x=1&y=2", "/a?y=2&x=1"));
         assert!(same(&rule, "/a?x=1&&", "/a?x=1"));
@@ -183,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn some_parameters_may_count_or_none() {
+    fn the_key_may_have_some_parameters_or_none() {
         let some = KeyRule {
             query: QueryKey::Only(vec!["x".to_owned()]),
             ..KeyRule::default()
@@ -204,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn the_headers_that_an_answer_varies_on_are_in_the_key() {
+    fn the_headers_that_a_response_varies_on_are_in_the_key() {
         let rule = KeyRule {
             vary: vec![ACCEPT, ACCEPT_LANGUAGE],
             ..KeyRule::default()
@@ -235,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_have_answers_of_their_own_if_so_said() {
+    fn hosts_may_have_responses_of_their_own() {
         let rule = KeyRule {
             per_host: true,
             ..KeyRule::default()
@@ -259,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_short_and_plain_whatever_the_path() {
+    fn a_key_is_short_and_printable_for_any_path() {
         let long = format!("/{}?{}", "x".repeat(3_000), "y".repeat(3_000));
         let key = KeyRule::default().primary(&request(&long, &[]));
         assert_eq!(key.len(), 96 + 33);
@@ -269,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_function_may_stand_for_path_and_query() {
+    fn a_function_may_replace_path_and_query() {
         let rule = KeyRule {
             custom: Some(Arc::new(|_| "one".to_owned())),
             ..KeyRule::default()
@@ -278,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn all_queries_of_a_path_have_its_tag() {
+    fn all_queries_of_a_path_have_the_same_tag() {
         let tag = |namespace, uri| KeyRule::path_tag(namespace, &request(uri, &[]));
         assert_eq!(tag("n", "/a?x=1"), tag("n", "/a"));
         assert_ne!(tag("n", "/a"), tag("n", "/b"));

@@ -1,40 +1,40 @@
 use crate::telemetry::MetricsRegistry;
 use prometheus::{Error, IntCounter};
 
-/// Of the HTTP response cache: what requests were answered with.
+/// The metrics of the HTTP response cache: how requests were answered.
 #[derive(Debug, Clone)]
 pub struct ResponseMetrics {
-    /// Something fresh that was kept.
+    /// From a fresh stored response.
     pub hits: IntCounter,
-    /// Something stale that was kept.
+    /// From a stale stored response.
     pub stale: IntCounter,
-    /// What the handler was asked for.
+    /// By the handler.
     pub misses: IntCounter,
-    /// What the handler was asked for by another request at the same time.
-    pub collapsed: IntCounter,
-    /// What is none of the cache's business.
+    /// By the handler, for another request at the same time.
+    pub coalesced: IntCounter,
+    /// By the handler, because the cache does not apply to the request.
     pub bypassed: IntCounter,
-    /// Of all these, a 304.
+    /// With 304, counted in addition to the above.
     pub not_modified: IntCounter,
 }
 
 impl ResponseMetrics {
-    /// Registers them, all at zero.
+    /// Registers the metrics, all at zero.
     ///
     /// # Errors
     /// If another instrument has one of their names.
     pub fn register(registry: &MetricsRegistry) -> Result<Self, Error> {
-        let answers = registry.counters(
+        let requests = registry.counters(
             "fleetpulse_response_cache_total",
-            "Requests to cached routes, by what they were answered with",
+            "Requests to cached routes, by outcome",
             &["outcome"],
         )?;
-        let of = |outcome| answers.with_label_values(&[outcome]);
+        let of = |outcome| requests.with_label_values(&[outcome]);
         Ok(Self {
             hits: of("hit"),
             stale: of("stale"),
             misses: of("miss"),
-            collapsed: of("collapsed"),
+            coalesced: of("coalesced"),
             bypassed: of("bypass"),
             not_modified: registry.counter(
                 "fleetpulse_response_cache_not_modified_total",

@@ -1,17 +1,17 @@
-//! The middleware: what a request asks for, and which way it goes.
+//! The middleware: reads what a request asks of the cache, and decides how it is answered.
 
-use super::answer::Errand;
+use super::answer::FetchContext;
 use super::builder::Builder;
 use super::directives::RequestDirectives;
 use super::fetch::Fetched;
-use super::flight::{Missed, Seat, wait};
 use super::key::KeyRule;
-use super::shared::{Begun, Outcome, Shared};
-use super::shelf::{Look, Shelf, Silence};
+use super::policy::{Decision, is_failure};
+use super::shared::{Baseline, Outcome, ResponseKey, Shared};
+use super::single_flight::{Join, WaitError};
 use super::status::{Forward, Status};
+use super::store::{Lookup, ResponseStore, StoreFault};
 use super::stored::{Response, Stored};
-use super::terms::{Use, is_failure};
-use super::validators::Has;
+use super::validators::Conditions;
 use crate::cache::{Cache, Tag};
 use crate::http::Problem;
 use crate::ids::Id;
@@ -33,26 +33,26 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
-/// Of a GET alone.
-const PARTS: [HeaderName; 2] = [RANGE, IF_RANGE];
-/// So often a request waits for what may turn out not to be for it, the last time for nothing that was under way before it
-/// came; then it goes alone.
-const ROUNDS: usize = 3;
-/// For how long an invalidation is repeated that fails after a write: longer than a connection takes to come back.
-const INSISTENCE: Duration = Duration::from_secs(1);
-/// How long to wait in between.
-const BETWEEN: Duration = Duration::from_millis(50);
+/// Headers that are defined for GET only.
+const RANGE_HEADERS: [HeaderName; 2] = [RANGE, IF_RANGE];
+/// How many times a request joins the fetch of another before it calls the handler by itself. The last time it joins only a fetch that
+/// has not begun.
+const MAX_JOINS: usize = 3;
+/// How long an invalidation after a write is retried. Longer than a reconnection takes.
+const INVALIDATION_RETRY_LIMIT: Duration = Duration::from_secs(1);
+/// The delay between the attempts.
+const INVALIDATION_RETRY_DELAY: Duration = Duration::from_millis(50);
 
-/// Middleware that keeps responses; see the [module](super).
+/// Middleware that caches responses; see the [module](super).
 ///
-/// It changes the headers of requests that it sends on, so nothing outside of it may hold a clone of their [`HttpRequest`]
-/// meanwhile: actix-web panics then, as it does where a clone is held while a request is routed, and does not show
-/// whether one is. What a middleware outside wants of a request it takes before, or of the response's own.
+/// It changes the headers of requests that it forwards, so an outer middleware must not hold a clone of their [`HttpRequest`]
+/// meanwhile: actix-web panics then, as it does if a clone is held while a request is routed. An outer middleware reads what it needs
+/// before it forwards the request, or from the request of the response.
 #[derive(Debug, Clone)]
 pub struct ResponseCache(Arc<Builder>);
 
 impl ResponseCache {
-    /// Begins to say how responses are kept: in a namespace of `cache`, which can be cleared and is counted by itself.
+    /// Starts a builder. Responses are stored in a namespace of `cache`, which can be invalidated and has statistics of its own.
     #[must_use]
     pub fn builder(cache: &Cache, shared: &Arc<Shared>, namespace: Id) -> Builder {
         Builder::new(cache, shared, namespace)
@@ -70,58 +70,58 @@ where
 {
     type Response = ServiceResponse<BoxBody>;
     type Error = Error;
-    type Transform = Caching<S>;
+    type Transform = CachedService<S>;
     type InitError = ();
     type Future = Ready<Result<Self::Transform, Self::InitError>>;
 
     fn new_transform(&self, service: S) -> Self::Future {
-        ready(Ok(Caching(Rc::new(Worker {
+        ready(Ok(CachedService(Rc::new(Worker {
             service,
-            shelf: self.0.shelf(),
+            store: self.0.store(),
             rule: Arc::clone(&self.0),
         }))))
     }
 }
 
-/// What [`ResponseCache`] makes of a service.
+/// A service behind [`ResponseCache`].
 #[derive(Debug)]
-pub struct Caching<S>(Rc<Worker<S>>);
+pub struct CachedService<S>(Rc<Worker<S>>);
 
 /// The middleware in one worker.
 #[derive(Debug)]
 pub(super) struct Worker<S> {
     pub(super) service: S,
-    pub(super) shelf: Shelf,
+    pub(super) store: ResponseStore,
     pub(super) rule: Arc<Builder>,
 }
 
-/// What a request asks for.
+/// What a request asks of the cache.
 #[derive(Debug, Clone)]
-pub(super) struct Asked {
-    /// The key, as far as it is known before the answer is.
-    pub primary: String,
+pub(super) struct CacheRequest {
+    /// The key without the headers that only the response names in `Vary`.
+    pub primary_key: String,
     pub tags: Vec<Tag>,
     pub directives: RequestDirectives,
-    pub has: Has,
-    /// It says who asks, and answers are not said to be the same for all.
-    pub guarded: bool,
+    pub conditions: Conditions,
+    /// Whether it has `Authorization` and the rule does not share such responses.
+    pub has_authorization: bool,
 }
 
-/// What was found for it.
+/// What the lookup for a request found.
 #[derive(Debug)]
 pub(super) struct Found {
-    /// Where its answer lies or is to lie.
+    /// The key under which its response is or will be stored.
     pub key: String,
-    /// The headers on which answers depend besides those of the rule, if any are known of.
+    /// The headers that responses vary on besides those of the rule, as far as they are known.
     pub names: Vec<HeaderName>,
     pub response: Option<(Box<Response>, Duration)>,
-    /// Why Redis did not answer, if it did not.
-    pub silence: Option<Silence>,
-    /// When it began to be looked for.
-    pub looked: Instant,
+    /// Why Redis gave no answer, if it gave none.
+    pub store_fault: Option<StoreFault>,
+    /// When the lookup began.
+    pub looked_up_at: Instant,
 }
 
-impl<S, B> Service<ServiceRequest> for Caching<S>
+impl<S, B> Service<ServiceRequest> for CachedService<S>
 where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
     B: MessageBody + 'static,
@@ -136,8 +136,8 @@ where
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
         let worker = Rc::clone(&self.0);
-        match worker.passes(&request) {
-            Some(why) => Box::pin(worker.pass(request, why)),
+        match worker.bypass_reason(&request) {
+            Some(reason) => Box::pin(worker.bypass(request, reason)),
             None => Box::pin(worker.serve(request)),
         }
     }
@@ -148,17 +148,17 @@ where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
     B: MessageBody + 'static,
 {
-    /// Why the cache is not for a request, if it is not.
-    fn passes(&self, request: &ServiceRequest) -> Option<Forward> {
+    /// Returns why the cache does not apply to a request, if it does not.
+    fn bypass_reason(&self, request: &ServiceRequest) -> Option<Forward> {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return Some(Forward::Method);
         }
-        // Conditions that only the handler can judge, a body, another protocol; a part of a response, which only a GET can
-        // ask for (RFC 9110, section 14.2).
+        // Conditions that only the handler can evaluate, a body, another protocol, or a range. Ranges are defined for GET only (RFC 9110,
+        // section 14.2).
         let special = [IF_MATCH, IF_UNMODIFIED_SINCE, TRANSFER_ENCODING, UPGRADE];
         let headers = request.headers();
         let is_special = special.iter().any(|name| headers.contains_key(name))
-            || request.method() == Method::GET && PARTS.iter().any(|name| headers.contains_key(name))
+            || request.method() == Method::GET && RANGE_HEADERS.iter().any(|name| headers.contains_key(name))
             || headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0")
             || self.skips(request);
         is_special.then_some(Forward::Bypass)
@@ -168,16 +168,16 @@ where
         self.rule.skip.as_ref().is_some_and(|skip| skip(request.head()))
     }
 
-    /// Past the cache.
-    async fn pass(self: Rc<Self>, mut request: ServiceRequest, why: Forward) -> Result<ServiceResponse, Error> {
+    /// Forwards a request without the cache.
+    async fn bypass(self: Rc<Self>, mut request: ServiceRequest, reason: Forward) -> Result<ServiceResponse, Error> {
         if request.method() == Method::HEAD && !self.skips(&request) {
-            ask_as_get(&mut request);
+            send_as_get(&mut request);
         }
         let writes = self.rule.invalidate_on_write && !request.method().is_safe();
         let tag = if writes { self.path_tag(&request) } else { None };
         let (mut response, detail) = match tag {
             Some(tag) => {
-                // A task of its own: what the handler wrote stays written, whether or not its client does.
+                // In a task of its own: the invalidation has to follow the write even if the client disconnects.
                 let writing = rt::spawn(Rc::clone(&self).write(request, tag)).await;
                 writing.unwrap_or_else(|lost| Err(Problem::internal(&lost).into()))?
             }
@@ -185,17 +185,18 @@ where
         };
         self.rule.shared.metrics.bypassed.inc();
         let status = Status::Forwarded {
-            why,
-            answered: None,
+            reason,
+            handler_status: None,
             stored: false,
             collapsed: false,
             detail,
         };
-        status.say(response.headers_mut());
+        status.append_to(response.headers_mut());
         Ok(response)
     }
 
-    /// Asks the handler to write, and invalidates what is kept of its path if it did; says if that failed.
+    /// Calls the handler of a write and, if that succeeds, invalidates what is stored of its path. Returns the detail for
+    /// `Cache-Status` if the invalidation failed.
     async fn write(
         self: Rc<Self>,
         request: ServiceRequest,
@@ -206,191 +207,193 @@ where
             return Ok((response, None));
         }
         let written = Instant::now();
-        while let Err(error) = self.shelf.invalidate(std::slice::from_ref(&tag)).await {
-            if written.elapsed() >= INSISTENCE {
-                tracing::warn!(%error, "what was kept of a path that was written to could not be invalidated");
+        while let Err(error) = self.store.invalidate(std::slice::from_ref(&tag)).await {
+            if written.elapsed() >= INVALIDATION_RETRY_LIMIT {
+                tracing::warn!(%error, "the stored responses of a path could not be invalidated after a write");
                 return Ok((response, Some("not-invalidated")));
             }
-            sleep(BETWEEN).await;
+            sleep(INVALIDATION_RETRY_DELAY).await;
         }
         Ok((response, None))
     }
 
     fn path_tag(&self, request: &ServiceRequest) -> Option<Tag> {
-        Id::parse(&KeyRule::path_tag(self.shelf.namespace(), request)).ok()
+        Id::parse(&KeyRule::path_tag(self.store.namespace(), request)).ok()
     }
 
-    fn asked(&self, request: &ServiceRequest) -> Asked {
+    fn cache_request(&self, request: &ServiceRequest) -> CacheRequest {
         let mut tags = self.rule.tags.as_ref().map_or_else(Vec::new, |tags| tags(request));
         if self.rule.invalidate_on_write {
             tags.extend(self.path_tag(request));
         }
-        Asked {
-            primary: self.rule.key.primary(request),
+        CacheRequest {
+            primary_key: self.rule.key.primary(request),
             tags,
             directives: RequestDirectives::of(request.headers()),
-            has: Has::of(request.headers()),
-            guarded: !self.rule.rules.share_authorized && request.headers().contains_key(AUTHORIZATION),
+            conditions: Conditions::of(request.headers()),
+            has_authorization: !self.rule.rules.share_authorized && request.headers().contains_key(AUTHORIZATION),
         }
     }
 
     async fn serve(self: Rc<Self>, request: ServiceRequest) -> Result<ServiceResponse, Error> {
-        let asked = self.asked(&request);
-        let mut goes_alone = asked.guarded || asked.directives.no_store;
-        let mut round = 1;
+        let wanted = self.cache_request(&request);
+        let mut skips_single_flight = wanted.has_authorization || wanted.directives.no_store;
+        let mut joins = 1;
         loop {
-            let found = self.find(&asked, &request).await;
-            let (use_, response) = match &found.response {
+            let found = self.look_up(&wanted, &request).await;
+            let (decision, response) = match &found.response {
                 Some((response, age)) => {
                     let floor = self.rule.rules.floor;
-                    let use_ = response.terms.good_for(*age, &asked.directives, floor);
-                    (use_, Some((response, *age)))
+                    let decision = response.policy.decide(*age, &wanted.directives, floor);
+                    (decision, Some((response, *age)))
                 }
-                None => (Use::Forward(found.missing()), None),
+                None => (Decision::Forward(found.missing()), None),
             };
-            let why = match (use_, response) {
-                (Use::Serve(left), Some((response, age))) => {
-                    self.count_hit(left);
-                    return Ok(request.into_response(self.hit(response, age, left, &asked)));
+            let forward = match (decision, response) {
+                (Decision::Serve(freshness), Some((response, age))) => {
+                    self.count_hit(freshness);
+                    return Ok(request.into_response(self.hit(response, age, freshness, &wanted)));
                 }
-                (Use::ServeAndRefresh(left), Some((response, age))) => {
-                    self.count_hit(left);
-                    let answer = self.hit(response, age, left, &asked);
-                    if asked.directives.no_store {
+                (Decision::ServeAndRevalidate(freshness), Some((response, age))) => {
+                    self.count_hit(freshness);
+                    let answer = self.hit(response, age, freshness, &wanted);
+                    if wanted.directives.no_store {
                         return Ok(request.into_response(answer));
                     }
-                    return Ok(self.refresh_behind(request, asked, found, answer));
+                    return Ok(self.refresh_in_background(request, wanted, found, answer));
                 }
-                (Use::Forward(why), _) => why,
+                (Decision::Forward(forward), _) => forward,
                 // There is nothing to serve.
                 (_, None) => Forward::Miss,
             };
-            if asked.directives.only_if_cached {
+            if wanted.directives.only_if_cached {
                 let mut answer = Problem::not_cached().error_response();
-                Status::NotCached.say(answer.headers_mut());
+                Status::NotCached.append_to(answer.headers_mut());
                 return Ok(request.into_response(answer));
             }
-            let seat = if goes_alone || round > ROUNDS {
-                Seat::Full
+            let join = if skips_single_flight || joins > MAX_JOINS {
+                Join::Full
             } else {
-                let flights = &self.rule.shared.flights;
-                flights.board(&self.flight(&found), found.looked, round == ROUNDS)
+                let single_flight = &self.rule.shared.single_flight;
+                single_flight.join(&self.response_key(&found), found.looked_up_at, joins == MAX_JOINS)
             };
-            let errand = |found| {
-                Rc::new(Errand {
-                    asked: asked.clone(),
+            let context = |found| {
+                Rc::new(FetchContext {
+                    request: wanted.clone(),
                     found,
-                    why,
+                    forward,
                 })
             };
-            match seat {
-                Seat::Pilot(pilot) => {
-                    let errand = errand(found);
-                    // A task of its own: others wait for what it brings, whether or not this client does.
-                    let fetching = rt::spawn(Rc::clone(&self).fetch(request, Rc::clone(&errand), Some(pilot)));
+            match join {
+                Join::Leader(leader) => {
+                    let context = context(found);
+                    // In a task of its own: followers wait for its outcome even if this client disconnects.
+                    let fetching = rt::spawn(Rc::clone(&self).fetch(request, Rc::clone(&context), Some(leader)));
                     let fetched = fetching.await.unwrap_or_else(|lost| Fetched::lost(&lost));
-                    return self.conclude(fetched, &errand);
+                    return self.finish_fetch(fetched, &context);
                 }
-                Seat::Full => {
-                    let errand = errand(found);
-                    let fetched = Rc::clone(&self).fetch(request, Rc::clone(&errand), None).await;
-                    return self.conclude(fetched, &errand);
+                Join::Full => {
+                    let context = context(found);
+                    let fetched = Rc::clone(&self).fetch(request, Rc::clone(&context), None).await;
+                    return self.finish_fetch(fetched, &context);
                 }
-                Seat::Passenger { arrival, early } => match wait(arrival).await {
-                    Ok(Outcome::Answer(answer)) => {
-                        // Of what is not stored Redis cannot say whether it was invalidated before this one came. If this one
-                        // came before it began to be made it was not; else it is for those alone that Redis does not answer
-                        // either, and only if this process would have heard of it. A failure is for all.
-                        let untouched = |(begun, silence): (&Begun, Silence)| self.shelf.is_untouched(begun, silence);
-                        let silent = answer.begun.as_ref().zip(found.silence).is_some_and(untouched);
-                        let good = answer.stored || early || silent;
-                        if let Some(Stored::Response(response)) = Stored::decode(answer.bytes)
-                            && (good || is_failure(response.status))
+                Join::Follower { in_flight, early } => match in_flight.wait().await {
+                    Ok(Outcome::Shared(shared)) => {
+                        // Whether a response that is not stored was invalidated before this request cannot be read from Redis. It was not
+                        // if this request came before the fetch began. Otherwise only requests that Redis does not answer either may take
+                        // it, and only if this process would have received the invalidation. All may take an error.
+                        let untouched =
+                            |(baseline, fault): (&Baseline, StoreFault)| self.store.is_untouched(baseline, fault);
+                        let without_redis = shared.baseline.as_ref().zip(found.store_fault).is_some_and(untouched);
+                        let is_valid = shared.stored || early || without_redis;
+                        if let Some(Stored::Response(response)) = Stored::decode(shared.bytes)
+                            && (is_valid || is_failure(response.status))
                         {
-                            self.rule.shared.metrics.collapsed.inc();
-                            let (answered, stored) = (answer.answered, answer.stored);
-                            let answer = self.made(&response, answered, stored, true, &errand(found));
+                            self.rule.shared.metrics.coalesced.inc();
+                            let (status, stored) = (shared.handler_status, shared.stored);
+                            let answer = self.fetched(&response, status, stored, true, &context(found));
                             return Ok(request.into_response(answer));
                         }
                     }
-                    Ok(Outcome::Alone) | Err(Missed::Overdue) => goes_alone = true,
-                    Ok(Outcome::Again) | Err(Missed::Lost) => {}
+                    Ok(Outcome::NotShared) | Err(WaitError::Overdue) => skips_single_flight = true,
+                    Ok(Outcome::Retry) | Err(WaitError::Lost) => {}
                 },
-                Seat::Late(arrival) => {
-                    goes_alone = matches!(wait(arrival).await, Err(Missed::Overdue));
+                Join::Storing(in_flight) => {
+                    skips_single_flight = matches!(in_flight.wait().await, Err(WaitError::Overdue));
                 }
-                Seat::Landed => {}
+                Join::Stored => {}
             }
-            round += 1;
+            joins += 1;
         }
     }
 
-    /// What there is for a request.
-    async fn find(&self, asked: &Asked, request: &ServiceRequest) -> Found {
+    /// Looks up the stored response for a request.
+    async fn look_up(&self, wanted: &CacheRequest, request: &ServiceRequest) -> Found {
         let mut found = Found {
-            key: asked.primary.clone(),
+            key: wanted.primary_key.clone(),
             names: Vec::new(),
             response: None,
-            silence: None,
-            looked: Instant::now(),
+            store_fault: None,
+            looked_up_at: Instant::now(),
         };
-        let mut look = self.shelf.look(&found.key, &asked.tags).await;
-        if let Look::Found(Stored::Varies(names), _) = look {
-            found.key = KeyRule::variant(&asked.primary, &names, request.headers());
+        let mut lookup = self.store.lookup(&found.key, &wanted.tags).await;
+        if let Lookup::Found(Stored::Varies(names), _) = lookup {
+            found.key = KeyRule::variant(&wanted.primary_key, &names, request.headers());
             found.names = names;
-            look = self.shelf.look(&found.key, &asked.tags).await;
+            lookup = self.store.lookup(&found.key, &wanted.tags).await;
         }
-        match look {
-            Look::Found(Stored::Response(response), age) if response.terms.open || !asked.guarded => {
+        match lookup {
+            Lookup::Found(Stored::Response(response), age)
+                if response.policy.allows_authorized || !wanted.has_authorization =>
+            {
                 found.response = Some((response, age));
             }
-            Look::Found(..) | Look::Nothing => {}
-            Look::Silent(silence) => found.silence = Some(silence),
+            Lookup::Found(..) | Lookup::Miss => {}
+            Lookup::Unavailable(fault) => found.store_fault = Some(fault),
         }
         found
     }
 
-    fn flight(&self, found: &Found) -> (Id, String) {
-        (self.shelf.namespace().clone(), found.key.clone())
+    fn response_key(&self, found: &Found) -> ResponseKey {
+        (self.store.namespace().clone(), found.key.clone())
     }
 
-    /// Sends the request on for a new response, and gives back the answer that there is.
-    fn refresh_behind(
+    /// Returns a stale answer, and fetches a new response in the background unless another request does.
+    fn refresh_in_background(
         self: Rc<Self>,
         request: ServiceRequest,
-        asked: Asked,
+        wanted: CacheRequest,
         found: Found,
         answer: HttpResponse,
     ) -> ServiceResponse {
-        let Seat::Pilot(pilot) = self
-            .rule
-            .shared
-            .flights
-            .board(&self.flight(&found), found.looked, false)
+        let Join::Leader(leader) =
+            self.rule
+                .shared
+                .single_flight
+                .join(&self.response_key(&found), found.looked_up_at, false)
         else {
-            // Somebody does already.
             return request.into_response(answer);
         };
-        // The handler needs the request itself, with all that routing has put into it; the answer goes out with its twin.
-        let twin = twin(&request);
-        let errand = Rc::new(Errand {
-            asked,
+        // The handler needs the routed request itself, so the answer gets a copy.
+        let copy = copy_of(&request);
+        let context = Rc::new(FetchContext {
+            request: wanted,
             found,
-            why: Forward::Stale,
+            forward: Forward::Stale,
         });
         let refreshing = async move {
-            if let Fetched::Failed(error) = self.fetch(request, errand, Some(pilot)).await {
+            if let Fetched::Failed(error) = self.fetch(request, context, Some(leader)).await {
                 tracing::warn!(%error, "a response could not be refreshed");
             }
         };
         rt::spawn(caught("cache.refresh", refreshing));
-        ServiceResponse::new(twin, answer)
+        ServiceResponse::new(copy, answer)
     }
 }
 
 impl Found {
     const fn missing(&self) -> Forward {
-        if self.silence.is_some() {
+        if self.store_fault.is_some() {
             Forward::Miss
         } else if self.names.is_empty() {
             Forward::UriMiss
@@ -400,26 +403,25 @@ impl Found {
     }
 }
 
-/// Makes of a HEAD a GET, so that there is a HEAD wherever there is a handler of GET. The server sends no body.
-pub(super) fn ask_as_get(request: &mut ServiceRequest) {
+/// Turns a HEAD into a GET, so that every handler of GET serves HEAD too. The server sends no body.
+pub(super) fn send_as_get(request: &mut ServiceRequest) {
     request.head_mut().method = Method::GET;
-    for name in PARTS {
+    for name in RANGE_HEADERS {
         request.headers_mut().remove(name);
     }
 }
 
-/// A request that says the same, for those outside of here that look at an answer's request; it knows nothing of the
-/// application that it was sent to.
-fn twin(request: &ServiceRequest) -> HttpRequest {
-    let mut twin = TestRequest::default()
+/// Returns a copy of a request for outer middleware that reads the request of a response. It has no application data.
+fn copy_of(request: &ServiceRequest) -> HttpRequest {
+    let mut copy = TestRequest::default()
         .method(request.method().clone())
         .uri(&request.uri().to_string())
         .version(request.version());
     for header in request.headers() {
-        twin = twin.append_header(header);
+        copy = copy.append_header(header);
     }
     if let Some(peer) = request.peer_addr() {
-        twin = twin.peer_addr(peer);
+        copy = copy.peer_addr(peer);
     }
-    twin.to_http_request()
+    copy.to_http_request()
 }

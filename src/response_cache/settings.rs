@@ -8,7 +8,7 @@ pub struct ResponseSettings {
     /// Whether the service caches its own answers where that saves work (`/openapi.json`)
     #[arg(long = "response-cache", env = "RESPONSE_CACHE", default_value_t = Self::default().response_cache, action = clap::ArgAction::Set)]
     pub response_cache: bool,
-    /// Seconds for which such an answer is fresh
+    /// Seconds for which such a response is fresh
     #[arg(long = "response-cache-ttl", env = "RESPONSE_CACHE_TTL_S", default_value_t = Self::default().response_ttl_s, value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub response_ttl_s: u32,
     /// Most bytes of a body that is cached; with its headers it must fit into `CACHE_MAX_VALUE_BYTES`
@@ -29,27 +29,27 @@ impl Default for ResponseSettings {
             response_ttl_s: 300,
             response_max_body: 1 << 20,
             response_floor_ms: 1_000,
-            response_patience_ms: 100,
+            response_redis_timeout_ms: 100,
         }
     }
 }
 
 impl ResponseSettings {
-    /// For how long an answer of this service is fresh.
+    /// How long a response of this service is fresh.
     #[must_use]
     pub fn ttl(&self) -> Duration {
         Duration::from_secs(u64::from(self.response_ttl_s))
     }
 
-    /// For how long after its making an answer is fresh enough for any client.
+    /// The age up to which a response is fresh enough for any client.
     #[must_use]
     pub fn floor(&self) -> Duration {
         Duration::from_millis(u64::from(self.response_floor_ms))
     }
 
-    /// How long a request waits for Redis to say what is kept.
+    /// How long a request waits for Redis.
     #[must_use]
-    pub fn patience(&self) -> Duration {
-        Duration::from_millis(u64::from(self.response_patience_ms))
+    pub fn redis_timeout(&self) -> Duration {
+        Duration::from_millis(u64::from(self.response_redis_timeout_ms))
     }
 }

@@ -1,66 +1,66 @@
-//! What all workers of a process have in common, and what a flight brings.
+//! What all workers of a process share, and the outcome of a fetch.
 
-use super::flight::Flights;
 use super::metrics::ResponseMetrics;
 use super::settings::ResponseSettings;
-use super::shelf::Silence;
+use super::single_flight::SingleFlight;
+use super::store::StoreFault;
 use crate::cache::Marks;
 use crate::ids::Id;
 use actix_web::http::StatusCode;
 use bytes::Bytes;
 use std::sync::Arc;
 
-/// What is fetched: in this namespace, under this key.
-pub type FlightKey = (Id, String);
+/// Identifies a response: its namespace and its key.
+pub type ResponseKey = (Id, String);
 
-/// What all workers of a process have in common.
+/// What all workers of a process share.
 #[derive(Debug)]
 pub struct Shared {
     settings: ResponseSettings,
-    pub(super) flights: Arc<Flights<FlightKey, Outcome>>,
+    pub(super) single_flight: Arc<SingleFlight<ResponseKey, Outcome>>,
     pub(super) metrics: ResponseMetrics,
 }
 
-/// What a flight brings.
+/// The outcome of a fetch, for its followers.
 #[derive(Debug, Clone)]
 pub enum Outcome {
-    /// An answer for all who wait.
-    Answer(Answer),
-    /// An answer for the one alone that asked for it.
-    Alone,
-    /// Nothing that those who wait may have as it is: it may have been invalidated before they came, or vary on what differs
-    /// between them. They look again.
-    Again,
+    /// A response for all followers.
+    Shared(SharedResponse),
+    /// A response for the leader's client only.
+    NotShared,
+    /// No response that followers may take: it may have been invalidated before they asked, or vary on headers in which they differ.
+    /// Followers look up the key again.
+    Retry,
 }
 
-/// An answer for several.
+/// A response for several requests.
 #[derive(Debug, Clone)]
-pub struct Answer {
-    /// As it is stored.
+pub struct SharedResponse {
+    /// The response, encoded as it is stored.
     pub bytes: Bytes,
     /// The status that the handler answered with.
-    pub answered: StatusCode,
+    pub handler_status: StatusCode,
     /// Whether it is stored.
     pub stored: bool,
-    /// What this process had heard when it began to be made; none of what is stored, or a failure.
-    pub(super) begun: Option<Begun>,
+    /// The invalidations that this process had received when the fetch began; `None` if the response is stored, or an error.
+    pub(super) baseline: Option<Baseline>,
 }
 
-/// What this process had heard of invalidations before the handler was asked.
+/// The invalidations that this process had received before the handler was called.
 #[derive(Debug, Clone)]
-pub(super) struct Begun {
+pub(super) struct Baseline {
     pub marks: Marks,
-    /// How Redis was silent already, if it was.
-    pub silence: Option<Silence>,
+    /// The fault of Redis at that time, if there was one.
+    pub store_fault: Option<StoreFault>,
 }
 
 impl Shared {
-    /// For one process.
+    /// Creates the shared state of a process.
     #[must_use]
     pub fn new(settings: ResponseSettings, metrics: &ResponseMetrics) -> Arc<Self> {
         Arc::new(Self {
             settings,
-            flights: Arc::default(),
+            single_flight: Arc::default(),
             metrics: metrics.clone(),
         })
     }

@@ -1,4 +1,4 @@
-//! The header `Cache-Status` (RFC 9211): what became of a request here.
+//! The header `Cache-Status` (RFC 9211): how the cache handled a request.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
@@ -8,27 +8,27 @@ use std::time::Duration;
 /// The header's name.
 pub static CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
-/// Why a request went on to the handler.
+/// Why a request was forwarded to the handler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Forward {
-    /// The cache is not for such requests.
+    /// The cache does not apply to the request.
     Bypass,
-    /// Nor for such methods.
+    /// The cache does not apply to the method.
     Method,
-    /// There is nothing under its key.
+    /// Nothing is stored under its key.
     UriMiss,
-    /// There is, but for other values of the headers that it varies on.
+    /// A response is stored, for other values of the headers that it varies on.
     VaryMiss,
-    /// Nobody can say what there is: the store did not answer.
+    /// Unknown whether a response is stored: Redis did not answer.
     Miss,
-    /// There is, and the client wanted it validated.
+    /// A fresh response is stored, and the client wants it validated.
     Request,
-    /// There is, and it is stale.
+    /// A stale response is stored.
     Stale,
 }
 
 impl Forward {
-    /// The word of RFC 9211, section 2.2.
+    /// Returns the token of RFC 9211, section 2.2.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -43,43 +43,43 @@ impl Forward {
     }
 }
 
-/// What became of a request.
+/// How the cache handled a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
-    /// Refused: it is not there, and the client wanted nothing else.
+    /// Refused: nothing is stored, and the client sent `only-if-cached`.
     NotCached,
     /// Answered from the cache.
     Hit {
-        /// For how much longer it is fresh.
-        left: Left,
+        /// Whether the response is fresh.
+        freshness: Freshness,
     },
     /// Answered by the handler.
     Forwarded {
-        /// Why it was asked.
-        why: Forward,
-        /// What it answered, where that is not what the client is told.
-        answered: Option<StatusCode>,
-        /// Whether the answer is kept.
+        /// Why it was called.
+        reason: Forward,
+        /// The handler's status, if the client gets another one.
+        handler_status: Option<StatusCode>,
+        /// Whether the response is stored.
         stored: bool,
-        /// Whether it was another request that asked it.
+        /// Whether it was called for another request.
         collapsed: bool,
-        /// More, for those who look into it.
+        /// A detail for troubleshooting.
         detail: Option<&'static str>,
     },
 }
 
-/// How long something is fresh still, or has been stale.
+/// How long a response stays fresh, or has been stale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Left {
-    /// For so long.
+pub enum Freshness {
+    /// It stays fresh for this long.
     Fresh(Duration),
-    /// Since so long.
+    /// It has been stale for this long.
     Stale(Duration),
 }
 
 impl Status {
-    /// Adds it behind those of the caches that were asked before, if there were any.
-    pub fn say(self, headers: &mut HeaderMap) {
+    /// Appends the header, after those of other caches.
+    pub fn append_to(self, headers: &mut HeaderMap) {
         headers.append(CACHE_STATUS.clone(), self.header());
     }
 
@@ -89,23 +89,23 @@ impl Status {
         let _ = match self {
             Self::NotCached => write!(text, "; detail=not-cached"),
             Self::Hit {
-                left: Left::Fresh(left),
+                freshness: Freshness::Fresh(left),
             } => write!(text, "; hit; ttl={}", left.as_secs()),
             Self::Hit {
-                left: Left::Stale(since),
+                freshness: Freshness::Stale(since),
             } => write!(text, "; hit; ttl=-{}", since.as_millis().div_ceil(1_000)),
-            Self::Forwarded { why, .. } => write!(text, "; fwd={}", why.as_str()),
+            Self::Forwarded { reason, .. } => write!(text, "; fwd={}", reason.as_str()),
         };
         if let Self::Forwarded {
-            answered,
+            handler_status,
             stored,
             collapsed,
             detail,
             ..
         } = self
         {
-            if let Some(answered) = answered {
-                let _ = write!(text, "; fwd-status={}", answered.as_u16());
+            if let Some(status) = handler_status {
+                let _ = write!(text, "; fwd-status={}", status.as_u16());
             }
             text.push_str(if stored { "; stored" } else { "" });
             text.push_str(if collapsed { "; collapsed" } else { "" });
@@ -122,16 +122,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_reads_as_the_rfc_has_it() {
-        let hit = |left| Status::Hit { left }.header();
+    fn it_has_the_form_of_the_rfc() {
+        let hit = |freshness| Status::Hit { freshness }.header();
         assert_eq!(
-            hit(Left::Fresh(Duration::from_millis(30_900))),
+            hit(Freshness::Fresh(Duration::from_millis(30_900))),
             "fleetpulse; hit; ttl=30"
         );
-        assert_eq!(hit(Left::Stale(Duration::from_secs(5))), "fleetpulse; hit; ttl=-5");
+        assert_eq!(hit(Freshness::Stale(Duration::from_secs(5))), "fleetpulse; hit; ttl=-5");
         let bypass = Status::Forwarded {
-            why: Forward::Bypass,
-            answered: None,
+            reason: Forward::Bypass,
+            handler_status: None,
             stored: false,
             collapsed: false,
             detail: None,
@@ -139,8 +139,8 @@ mod tests {
         assert_eq!(bypass.header(), "fleetpulse; fwd=bypass");
         assert_eq!(Status::NotCached.header(), "fleetpulse; detail=not-cached");
         let all = Status::Forwarded {
-            why: Forward::Stale,
-            answered: Some(StatusCode::NOT_MODIFIED),
+            reason: Forward::Stale,
+            handler_status: Some(StatusCode::NOT_MODIFIED),
             stored: true,
             collapsed: true,
             detail: Some("redis-away"),

@@ -1,13 +1,13 @@
-//! A response as it lies in the cache: its terms, status, headers and body in one string.
+//! The encoding of a stored response: its policy, status, headers and body in one string.
 //!
 //! ```text
-//! version 1 · flags 1 · status 2 · fresh, stale while revalidating, stale if error, aged at birth: 8 each, ms
-//! number of headers 2 · of each: length of the name 2, of the value 4, name, value · length of the body 4 · body
+//! version 1 · flags 1 · status 2 · freshness lifetime, stale-while-revalidate, stale-if-error, initial age: 8 each, ms
+//! number of headers 2 · for each: length of the name 2, of the value 4, name, value · length of the body 4 · body
 //! ```
 //!
-//! Integers are big-endian. A string that is not exactly this is no response, whoever wrote it.
+//! Integers are big-endian, sizes in bytes. Any other string is not a response.
 
-use super::terms::Terms;
+use super::policy::CachePolicy;
 use crate::clock::whole_ms;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -19,40 +19,40 @@ use bytes::{Buf, BufMut, Bytes};
 use std::time::Duration;
 
 const VERSION: u8 = 1;
-const OPEN: u8 = 1;
+const ALLOWS_AUTHORIZED: u8 = 1;
 const MUST_REVALIDATE: u8 = 2;
-const MADE_ETAG: u8 = 4;
-const MADE_CONTROL: u8 = 8;
+const GENERATED_ETAG: u8 = 4;
+const GENERATED_CACHE_CONTROL: u8 = 8;
 const VARIES: u8 = 16;
 
-/// What lies under a key.
+/// What is stored under a key.
 #[derive(Debug, Clone)]
 pub enum Stored {
     /// A response.
     Response(Box<Response>),
-    /// The headers on whose values it depends under which further key the response lies.
+    /// The headers that responses vary on. The response is stored under a second key, with the values of these headers.
     Varies(Vec<HeaderName>),
 }
 
-/// A kept response.
+/// A stored response.
 #[derive(Debug, Clone)]
 pub struct Response {
-    /// What holds for it.
-    pub terms: Terms,
+    /// How long and to whom it may be served.
+    pub policy: CachePolicy,
     /// Its status.
     pub status: StatusCode,
-    /// Its headers, without those of a single connection.
+    /// Its headers, without those of a connection.
     pub headers: HeaderMap,
-    /// Whether its entity tag is ours, so that its handler does not know it.
-    pub made_etag: bool,
-    /// Whether its `Cache-Control` is ours, and so says nothing about keeping it here.
-    pub made_control: bool,
+    /// Whether the cache added its entity tag, so that the handler cannot validate it.
+    pub generated_etag: bool,
+    /// Whether the cache added its `Cache-Control`, which therefore does not apply to the cache itself.
+    pub generated_cache_control: bool,
     /// Its body.
     pub body: Bytes,
 }
 
 impl Stored {
-    /// As it is kept.
+    /// Returns the encoded string.
     #[must_use]
     pub fn encode(&self) -> Bytes {
         let mut out = Vec::new();
@@ -68,7 +68,7 @@ impl Stored {
         out.into()
     }
 
-    /// What a string holds; none if it was not written by [`Self::encode`], or only in part.
+    /// Decodes a string; `None` if it is not a complete result of [`Self::encode`].
     #[must_use]
     pub fn decode(mut from: Bytes) -> Option<Self> {
         if from.try_get_u8().ok()? != VERSION {
@@ -77,13 +77,13 @@ impl Stored {
         let flags = from.try_get_u8().ok()?;
         let status = from.try_get_u16().ok()?;
         let mut ms = || from.try_get_u64().ok().map(Duration::from_millis);
-        let terms = Terms {
-            fresh: ms()?,
+        let policy = CachePolicy {
+            freshness_lifetime: ms()?,
             stale_while_revalidate: ms()?,
             stale_if_error: ms()?,
-            born_aged: ms()?,
+            initial_age: ms()?,
             must_revalidate: flags & MUST_REVALIDATE != 0,
-            open: flags & OPEN != 0,
+            allows_authorized: flags & ALLOWS_AUTHORIZED != 0,
         };
         let headers = get_headers(&mut from)?;
         let length = usize::try_from(from.try_get_u32().ok()?).ok()?;
@@ -94,11 +94,11 @@ impl Stored {
             return Some(Self::Varies(headers.keys().cloned().collect()));
         }
         Some(Self::Response(Box::new(Response {
-            terms,
+            policy,
             status: StatusCode::from_u16(status).ok()?,
             headers,
-            made_etag: flags & MADE_ETAG != 0,
-            made_control: flags & MADE_CONTROL != 0,
+            generated_etag: flags & GENERATED_ETAG != 0,
+            generated_cache_control: flags & GENERATED_CACHE_CONTROL != 0,
             body: from,
         })))
     }
@@ -106,20 +106,20 @@ impl Stored {
 
 impl Response {
     fn write(&self, out: &mut Vec<u8>) {
-        let terms = &self.terms;
+        let policy = &self.policy;
         let flag = |is: bool, flag| if is { flag } else { 0 };
-        let flags = flag(terms.open, OPEN)
-            | flag(terms.must_revalidate, MUST_REVALIDATE)
-            | flag(self.made_etag, MADE_ETAG)
-            | flag(self.made_control, MADE_CONTROL);
+        let flags = flag(policy.allows_authorized, ALLOWS_AUTHORIZED)
+            | flag(policy.must_revalidate, MUST_REVALIDATE)
+            | flag(self.generated_etag, GENERATED_ETAG)
+            | flag(self.generated_cache_control, GENERATED_CACHE_CONTROL);
         out.reserve(512 + self.body.len());
         out.put_slice(&[VERSION, flags]);
         out.put_u16(self.status.as_u16());
         for time in [
-            terms.fresh,
-            terms.stale_while_revalidate,
-            terms.stale_if_error,
-            terms.born_aged,
+            policy.freshness_lifetime,
+            policy.stale_while_revalidate,
+            policy.stale_if_error,
+            policy.initial_age,
         ] {
             out.put_u64(whole_ms(time));
         }
@@ -128,18 +128,18 @@ impl Response {
         out.put_slice(&self.body);
     }
 
-    /// As an answer; `age` after its making, or as one that was made for this request.
+    /// Returns it as an answer. `age` is the time since the handler returned it; `None` if it was called for this request.
     #[must_use]
     pub fn answer(&self, age: Option<Duration>) -> HttpResponse {
         let mut answer = HttpResponse::with_body(self.status, self.body.clone()).map_into_boxed_body();
         for (name, value) in &self.headers {
             answer.headers_mut().append(name.clone(), value.clone());
         }
-        self.say_age(&mut answer, age);
+        self.add_age(&mut answer, age);
         answer
     }
 
-    /// As an answer to a client that has it already (RFC 9110, section 15.4.5).
+    /// Returns it as a 304, for a client that has it already (RFC 9110, section 15.4.5).
     #[must_use]
     pub fn not_modified(&self, age: Option<Duration>) -> HttpResponse {
         let mut answer = HttpResponse::new(StatusCode::NOT_MODIFIED);
@@ -148,49 +148,49 @@ impl Response {
                 answer.headers_mut().append(name.clone(), value.clone());
             }
         }
-        self.say_age(&mut answer, age);
+        self.add_age(&mut answer, age);
         answer
     }
 
-    fn say_age(&self, answer: &mut HttpResponse, age: Option<Duration>) {
-        let born_aged = Some(self.terms.born_aged).filter(|aged| !aged.is_zero());
-        // An answer that was made for this request has one only if it had one already; what was kept always (RFC 9111,
-        // section 4), be it of this very millisecond.
-        if age.is_some() || born_aged.is_some() {
-            let age = age.unwrap_or_default().saturating_add(born_aged.unwrap_or_default());
+    fn add_age(&self, answer: &mut HttpResponse, age: Option<Duration>) {
+        let initial_age = Some(self.policy.initial_age).filter(|age| !age.is_zero());
+        // A stored response always has `Age`, even of zero (RFC 9111, section 4). One that was fetched for this request has it only if
+        // the handler sent it.
+        if age.is_some() || initial_age.is_some() {
+            let age = age.unwrap_or_default().saturating_add(initial_age.unwrap_or_default());
             answer.headers_mut().insert(AGE, HeaderValue::from(age.as_secs()));
         }
     }
 }
 
-/// The headers of a response that are kept with it: not those of a single connection (RFC 9110, section 7.6.1), nor those
-/// that are worked out for each answer.
+/// Returns the headers of a response that are stored: without those of the connection (RFC 9110, section 7.6.1) and those that are
+/// computed for each answer.
 #[must_use]
-pub fn kept_headers(headers: &HeaderMap) -> HeaderMap {
+pub fn storable_headers(headers: &HeaderMap) -> HeaderMap {
     let named: Vec<&[u8]> = headers
         .get_all(CONNECTION)
         .flat_map(|line| super::directives::split_list(line.as_bytes()))
         .collect();
-    let mut kept = HeaderMap::with_capacity(headers.len());
+    let mut storable = HeaderMap::with_capacity(headers.len());
     for (name, value) in headers {
         let of_connection = named
             .iter()
             .any(|named| named.eq_ignore_ascii_case(name.as_str().as_bytes()));
-        if !of_connection && !is_left_out(name) {
-            kept.append(name.clone(), value.clone());
+        if !of_connection && !is_not_stored(name) {
+            storable.append(name.clone(), value.clone());
         }
     }
-    kept
+    storable
 }
 
-/// How many bytes headers have where they are stored.
+/// Returns the size of encoded headers, in bytes.
 #[must_use]
 pub fn headers_size(headers: &HeaderMap) -> usize {
     let size = |(name, value): (&HeaderName, &HeaderValue)| 6 + name.as_str().len() + value.len();
     headers.iter().map(size).sum()
 }
 
-fn is_left_out(name: &HeaderName) -> bool {
+fn is_not_stored(name: &HeaderName) -> bool {
     let of_connection = [
         CONNECTION,
         PROXY_AUTHENTICATE,
@@ -200,8 +200,8 @@ fn is_left_out(name: &HeaderName) -> bool {
         TRANSFER_ENCODING,
         UPGRADE,
     ];
-    let worked_out = [CONTENT_LENGTH, AGE];
-    of_connection.contains(name) || worked_out.contains(name) || matches!(name.as_str(), "keep-alive" | "cache-status")
+    let computed = [CONTENT_LENGTH, AGE];
+    of_connection.contains(name) || computed.contains(name) || matches!(name.as_str(), "keep-alive" | "cache-status")
 }
 
 fn put_headers<'a>(out: &mut Vec<u8>, headers: impl Iterator<Item = (&'a HeaderName, &'a [u8])>) {
@@ -231,7 +231,7 @@ fn get_headers(from: &mut Bytes) -> Option<HeaderMap> {
             return None;
         }
         let name = HeaderName::from_bytes(&from.split_to(name)).ok()?;
-        // A piece of the string itself, not a copy.
+        // A slice of the string, not a copy.
         let value = HeaderValue::from_maybe_shared(from.split_to(value)).ok()?;
         headers.append(name, value);
     }
@@ -251,18 +251,18 @@ mod tests {
         headers.append(SET_COOKIE, HeaderValue::from_static("b=2"));
         headers.insert(ETAG, HeaderValue::from_static("W/\"x\""));
         Response {
-            terms: Terms {
-                fresh: Duration::from_mins(1),
+            policy: CachePolicy {
+                freshness_lifetime: Duration::from_mins(1),
                 stale_while_revalidate: Duration::from_millis(1_500),
                 stale_if_error: Duration::ZERO,
-                born_aged: Duration::from_secs(3),
+                initial_age: Duration::from_secs(3),
                 must_revalidate: true,
-                open: false,
+                allows_authorized: false,
             },
             status: StatusCode::NOT_FOUND,
             headers,
-            made_etag: true,
-            made_control: false,
+            generated_etag: true,
+            generated_cache_control: false,
             body: Bytes::from_static(b"hello"),
         }
     }
@@ -272,16 +272,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read() {
-        let Some(Stored::Response(read)) = Stored::decode(encoded()) else {
+    fn decoding_reverses_encoding() {
+        let Some(Stored::Response(decoded)) = Stored::decode(encoded()) else {
             panic!("it is a response");
         };
-        let wrote = response();
+        let original = response();
         assert_eq!(
-            (read.terms, read.status, read.made_etag),
-            (wrote.terms, wrote.status, true)
+            (decoded.policy, decoded.status, decoded.generated_etag),
+            (original.policy, original.status, true)
         );
-        assert_eq!(read.body, wrote.body);
+        assert_eq!(decoded.body, original.body);
         let headers = |of: &Response| -> Vec<(String, HeaderValue)> {
             let mut all: Vec<_> = of
                 .headers
@@ -291,7 +291,7 @@ mod tests {
             all.sort();
             all
         };
-        assert_eq!(headers(&read), headers(&wrote));
+        assert_eq!(headers(&decoded), headers(&original));
         let names = vec![CONTENT_TYPE, ETAG];
         let Some(Stored::Varies(mut read)) = Stored::decode(Stored::Varies(names.clone()).encode()) else {
             panic!("it is a list of names");
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn a_piece_of_one_is_none() {
+    fn a_part_of_a_response_is_not_a_response() {
         let whole = encoded();
         for end in 0..whole.len() {
             assert!(Stored::decode(whole.slice(..end)).is_none(), "{end}");
@@ -314,7 +314,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_string_makes_it_panic(mut bytes in prop::collection::vec(any::<u8>(), 0..200), like in any::<bool>()) {
+        fn no_string_makes_the_decoder_panic(mut bytes in prop::collection::vec(any::<u8>(), 0..200), like in any::<bool>()) {
             if like && !bytes.is_empty() {
                 bytes[0] = VERSION;
             }
@@ -322,7 +322,7 @@ mod tests {
         }
 
         #[test]
-        fn nor_does_one_with_a_byte_changed(at in 0..150_usize, to in any::<u8>()) {
+        fn no_changed_byte_makes_the_decoder_panic(at in 0..150_usize, to in any::<u8>()) {
             let mut bytes = encoded().to_vec();
             let at = at % bytes.len();
             bytes[at] = to;
@@ -334,23 +334,23 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_tells_its_age_and_a_304_only_what_it_has_to() {
+    fn an_answer_has_its_age_and_a_304_only_the_required_headers() {
         let answer = response().answer(Some(Duration::from_millis(4_999)));
         assert_eq!(answer.status(), StatusCode::NOT_FOUND);
         assert_eq!(answer.headers().get(AGE).unwrap(), "7");
         assert_eq!(answer.headers().get_all(SET_COOKIE).count(), 2);
-        let mut unaged = response();
-        unaged.terms.born_aged = Duration::ZERO;
-        // Kept in this very millisecond, and not kept.
-        assert_eq!(unaged.answer(Some(Duration::ZERO)).headers().get(AGE).unwrap(), "0");
-        assert!(!unaged.answer(None).headers().contains_key(AGE));
+        let mut new = response();
+        new.policy.initial_age = Duration::ZERO;
+        // Stored in this millisecond, and not stored.
+        assert_eq!(new.answer(Some(Duration::ZERO)).headers().get(AGE).unwrap(), "0");
+        assert!(!new.answer(None).headers().contains_key(AGE));
         let answer = response().not_modified(None);
         assert_eq!(answer.headers().get(ETAG).unwrap(), "W/\"x\"");
         assert!(!answer.headers().contains_key(CONTENT_TYPE));
     }
 
     #[test]
-    fn headers_of_a_connection_are_not_kept() {
+    fn headers_of_a_connection_are_not_stored() {
         let mut headers = HeaderMap::new();
         for (name, value) in [
             ("connection", "close, X-Secret"),
@@ -360,11 +360,11 @@ mod tests {
             ("content-length", "7"),
             ("age", "3"),
             ("cache-status", "x; hit"),
-            ("x-kept", "1"),
+            ("x-other", "1"),
         ] {
             headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
-        let kept = kept_headers(&headers);
-        assert_eq!(kept.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-kept"]);
+        let storable = storable_headers(&headers);
+        assert_eq!(storable.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-other"]);
     }
 }

@@ -1,5 +1,5 @@
-//! Validators: entity tags and dates of change, and whether a client already has what it asks for (RFC 9110, sections 8.8
-//! and 13).
+//! Validators and conditional requests: entity tags, modification dates, and whether a client already has a response (RFC 9110,
+//! sections 8.8 and 13).
 
 use super::directives::split_list;
 use actix_web::http::header::{
@@ -8,19 +8,19 @@ use actix_web::http::header::{
 use sha2::{Digest, Sha256};
 use std::time::SystemTime;
 
-/// What a client has, as it says: `If-None-Match` and `If-Modified-Since`.
+/// The conditions of a request: `If-None-Match` and `If-Modified-Since`.
 #[derive(Debug, Clone, Default)]
-pub struct Has {
+pub struct Conditions {
     tags: Vec<HeaderValue>,
     since: Option<SystemTime>,
 }
 
-impl Has {
-    /// Reads it from a request's headers.
+impl Conditions {
+    /// Reads the conditions from a request's headers.
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Self {
         let tags: Vec<HeaderValue> = headers.get_all(IF_NONE_MATCH).cloned().collect();
-        // With tags the date is not looked at (section 13.1.3).
+        // The date is ignored if there are tags (section 13.1.3).
         let since = if tags.is_empty() {
             date(headers.get(IF_MODIFIED_SINCE))
         } else {
@@ -29,9 +29,9 @@ impl Has {
         Self { tags, since }
     }
 
-    /// Whether a response with these headers is what the client has, so that a 304 will do.
+    /// Returns whether the client has the response with these headers, so that the answer is a 304.
     #[must_use]
-    pub fn is(&self, response: &HeaderMap) -> bool {
+    pub fn match_response(&self, response: &HeaderMap) -> bool {
         if self.tags.is_empty() {
             let (Some(since), Some(changed)) = (self.since, date(response.get(LAST_MODIFIED))) else {
                 return false;
@@ -44,15 +44,15 @@ impl Has {
     }
 }
 
-/// A weak tag for a body: its digest. Weak, because whoever is outside of this cache may still compress the body.
+/// Returns a weak entity tag for a body: its digest. It is weak because an outer middleware may compress the body.
 #[must_use]
-pub fn make_etag(body: &[u8]) -> HeaderValue {
+pub fn generate_etag(body: &[u8]) -> HeaderValue {
     let digest = Sha256::digest(body);
     let tag = format!("W/\"{}\"", hex(&digest[..16]));
     HeaderValue::try_from(tag).unwrap_or(HeaderValue::from_static("W/\"\""))
 }
 
-/// Lower-case hexadecimal.
+/// Returns bytes as lower-case hexadecimal.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
@@ -60,14 +60,14 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
 }
 
-/// A date as any of HTTP's three forms has it.
+/// Parses a date in any of the three forms of HTTP.
 #[must_use]
 pub fn date(value: Option<&HeaderValue>) -> Option<SystemTime> {
     let date: HttpDate = value?.to_str().ok()?.parse().ok()?;
     Some(date.into())
 }
 
-/// What the weak comparison looks at (section 8.8.3.2).
+/// Returns the part of a tag that the weak comparison compares (section 8.8.3.2).
 fn opaque(tag: &[u8]) -> &[u8] {
     tag.strip_prefix(b"W/").unwrap_or(tag)
 }
@@ -93,7 +93,7 @@ mod tests {
     }
 
     fn is(request: &[(HeaderName, &str)], response: &[(HeaderName, &str)]) -> bool {
-        Has::of(&map(request)).is(&map(response))
+        Conditions::of(&map(request)).match_response(&map(response))
     }
 
     #[test]
@@ -134,9 +134,9 @@ mod tests {
     }
 
     #[test]
-    fn a_made_tag_is_that_of_the_body() {
-        assert_eq!(make_etag(b"a"), make_etag(b"a"));
-        assert_ne!(make_etag(b"a"), make_etag(b"b"));
-        assert_eq!(make_etag(b""), "W/\"e3b0c44298fc1c149afbf4c8996fb924\"");
+    fn a_generated_tag_depends_on_the_body() {
+        assert_eq!(generate_etag(b"a"), generate_etag(b"a"));
+        assert_ne!(generate_etag(b"a"), generate_etag(b"b"));
+        assert_eq!(generate_etag(b""), "W/\"e3b0c44298fc1c149afbf4c8996fb924\"");
     }
 }

@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 const MINUTE: Duration = Duration::from_mins(1);
 const SOON: Duration = Duration::from_secs(20);
 
-async fn start<R: AsRef<Redis>>(scene: &Scene<R>, patience_ms: u32) -> Site {
+async fn start<R: AsRef<Redis>>(scene: &Scene<R>, redis_timeout_ms: u32) -> Site {
     let settings = ResponseSettings {
-        response_patience_ms: patience_ms,
+        response_redis_timeout_ms: redis_timeout_ms,
         ..ResponseSettings::default()
     };
     Site::start_with(
@@ -83,7 +83,7 @@ async fn a_write_without_redis_is_answered_and_says_that_nothing_was_invalidated
 }
 
 #[actix_web::test]
-async fn a_frozen_redis_holds_requests_up_for_no_longer_than_the_patience() {
+async fn a_frozen_redis_delays_requests_for_no_longer_than_the_timeout() {
     let scene = Scene::on(Redis::forgetful().await);
     let site = start(&scene, 100).await;
     eventually(SOON, "it is stored", async || {
@@ -103,7 +103,7 @@ async fn a_frozen_redis_holds_requests_up_for_no_longer_than_the_patience() {
         answered += 1;
     }
     scene.redis.thaw();
-    // The patience, the handler's 20 ms, and a busy machine.
+    // The timeout, the handler's 20 ms, and a busy machine.
     assert!(longest < Duration::from_millis(600), "{longest:?}");
     // Once a second a worker asks whether it is back; all others do not wait.
     assert!(answered > 40, "{answered}");

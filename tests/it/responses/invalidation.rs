@@ -78,13 +78,13 @@ async fn ask_around_an_invalidation(
 async fn ask_patiently_around_an_invalidation(
     scene: &Scene,
     url: &str,
-    patience_ms: u32,
+    redis_timeout_ms: u32,
     build: impl Fn(Builder) -> Builder + Clone + Send + 'static,
     tag: &str,
 ) -> (Vec<Got>, Arc<Site>) {
     let gate = Arc::new(Semaphore::new(0));
     let settings = ResponseSettings {
-        response_patience_ms: patience_ms,
+        response_redis_timeout_ms: redis_timeout_ms,
         ..ResponseSettings::default()
     };
     let site = Arc::new(Site::start_at(url, scene, settings, build, gated(&gate)).await);
@@ -152,7 +152,7 @@ async fn what_was_made_before_a_write_is_not_told_after_it_to_those_who_cannot_a
     // Too far away for those who look, so that they say that it is away; not for those who write, who are not hurried.
     let proxy = Proxy::far_from(&scene.redis.url(), Duration::from_millis(20)).await;
     let settings = ResponseSettings {
-        response_patience_ms: 1,
+        response_redis_timeout_ms: 1,
         ..ResponseSettings::default()
     };
     let (gate, value) = (Arc::new(Semaphore::new(0)), Arc::new(AtomicUsize::new(1)));

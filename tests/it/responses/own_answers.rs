@@ -7,7 +7,7 @@ use serde_json::json;
 use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(20);
-const PATIENT: &str = "--response-cache-patience=5000";
+const LONG_TIMEOUT: &str = "--response-cache-redis-timeout=5000";
 
 async fn document(api: &Api, headers: &[(&str, &str)]) -> Got {
     let mut request = api.request(Method::GET, "/openapi.json");
@@ -19,7 +19,7 @@ async fn document(api: &Api, headers: &[(&str, &str)]) -> Got {
 
 #[actix_web::test]
 async fn the_openapi_document_is_made_once_for_all_instances() {
-    let scene = Scene::new().await.with(&[PATIENT]);
+    let scene = Scene::new().await.with(&[LONG_TIMEOUT]);
     let (one, other) = (scene.start().await, scene.start().await);
     // At their start one of them has made it; whoever asks before that makes it itself.
     let first = document(&one.drivers(), &[]).await;
@@ -55,7 +55,7 @@ async fn the_openapi_document_is_made_once_for_all_instances() {
 
 #[actix_web::test]
 async fn one_instance_fills_the_cache_before_anybody_asks() {
-    let scene = Scene::new().await.with(&[PATIENT]);
+    let scene = Scene::new().await.with(&[LONG_TIMEOUT]);
     let services = [scene.start().await, scene.start().await, scene.start().await];
     let only = [("cache-control", "only-if-cached")];
     for service in &services {
@@ -76,7 +76,7 @@ async fn one_instance_fills_the_cache_before_anybody_asks() {
 
 #[actix_web::test]
 async fn it_is_there_without_redis_and_without_the_cache() {
-    let mut scene = Scene::on(Redis::durable().await).with(&[PATIENT]);
+    let mut scene = Scene::on(Redis::durable().await).with(&[LONG_TIMEOUT]);
     let service = scene.start().await;
     let api = service.drivers();
     eventually(SOON, "it is kept", async || {
@@ -104,7 +104,7 @@ async fn it_is_there_without_redis_and_without_the_cache() {
 
 #[actix_web::test]
 async fn they_can_be_cleared_as_a_namespace() {
-    let scene = Scene::new().await.with(&[PATIENT]);
+    let scene = Scene::new().await.with(&[LONG_TIMEOUT]);
     let (one, other) = (scene.start().await, scene.start().await);
     let kept = async |api: &Api| {
         let only = [("cache-control", "only-if-cached")];

@@ -90,7 +90,7 @@ impl Site {
     ) -> Self {
         // Patient: the machine may be busy, and what is waited for here is not what these tests are about.
         let settings = ResponseSettings {
-            response_patience_ms: 5_000,
+            response_redis_timeout_ms: 5_000,
             ..ResponseSettings::default()
         };
         Self::start_with(scene, settings, build, handler).await
