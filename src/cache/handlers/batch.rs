@@ -1,21 +1,24 @@
 //! Many entries in one call.
 
 use super::super::{Cache, Entry, Put};
+use super::arguments::{FromValueBody, Namespace, ValueBody};
 use super::entries::EntryBody;
 use super::input::{self, KeyBody, PutBody};
-use super::{CacheError, OVERHEAD, State, namespace, read};
-use crate::cache::MAX_KEY;
-use crate::http::{AnswerLimit, Answers, Problem, RawBody, RawObject, no_query, raw, reply};
-use crate::runtime::{Room, apart};
-use actix_web::{HttpRequest, HttpResponse, web};
+use super::{CacheError, OVERHEAD, State};
+use crate::cache::{CacheSettings, MAX_KEY};
+use crate::http::{AnswerLimit, Answers, Argument, Path, Problem, RawObject, raw, reply};
+use crate::runtime::{Budget, Room, apart};
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use bytes::Bytes;
 use futures_util::future::try_join_all;
 use serde::Serialize;
+use std::future::{Ready, ready};
 use utoipa::ToSchema;
 
-/// Elements of each list.
+/// The maximum number of elements of each list.
 const MAX_EACH: usize = 1_000;
-/// The largest body, bytes; larger if a single value may have more.
+/// The maximum size of a body, in bytes; larger if a single value may be larger.
 const MAX_BATCH: usize = 8 * 1_048_576;
 
 /// The most keys that one command reads. It is fewer where that many values of the largest size exceed the limit of an answer. An answer
@@ -102,15 +105,15 @@ enum Without {
         (status = 503, description = "Redis is away: some of it may be deleted and written", body = Problem),
     )
 )]
-pub async fn batch(request: HttpRequest, payload: web::Payload, cache: State) -> Result<HttpResponse, Problem> {
-    let namespace = namespace(&request)?;
-    no_query(&request)?;
-    let largest = usize::try_from(cache.shared().settings().max_value_bytes).unwrap_or(usize::MAX);
-    let most = largest.max(MAX_BATCH);
-    let body = RawBody::read_json(&request, &mut payload.into_inner(), most.saturating_add(OVERHEAD)).await?;
-    let Asked { delete, set, get } = read(&cache, body, Asked::read).await?;
+pub async fn batch(
+    Path(Namespace(namespace)): Path<Namespace>,
+    answers: AnswerMemory,
+    cache: State,
+    ValueBody(Batch { delete, set, get }): ValueBody<Batch>,
+) -> Result<HttpResponse, Problem> {
+    let largest = max_value(cache.shared().settings());
     // Before anything is done.
-    let room = room(&request, get.len(), largest)?;
+    let room = answers.room(get.len(), largest)?;
 
     let deleted: Vec<&str> = delete.iter().map(String::as_str).collect();
     cache.delete_many(&namespace, &deleted).await?;
@@ -121,7 +124,7 @@ pub async fn batch(request: HttpRequest, payload: web::Payload, cache: State) ->
     try_join_all(writes).await?;
     let keys: Vec<&str> = get.iter().map(String::as_str).collect();
     let mut entries = Vec::with_capacity(keys.len());
-    let limit = AnswerLimit::of(&request);
+    let limit = answers.limit;
     let limit = room.as_ref().map_or(limit, |room| room.bytes().min(limit));
     let mut left = limit;
     'reading: for piece in keys.chunks((left / largest.max(1)).clamp(1, READ_AT_ONCE)) {
@@ -142,25 +145,52 @@ pub async fn batch(request: HttpRequest, payload: web::Payload, cache: State) ->
     Ok(Answers::counted(reply::json(body), room))
 }
 
-/// Takes memory for the answer of a call that gets so many entries: for all that it may have, or a share of it if little is left.
-fn room(request: &HttpRequest, keys: usize, largest: usize) -> Result<Option<Room>, Problem> {
-    let Some(memory) = Answers::of(request).filter(|_| keys > 0) else {
-        return Ok(None);
-    };
-    let one = largest.saturating_add(6 * MAX_KEY + AROUND);
-    let most = one.saturating_mul(keys).min(AnswerLimit::of(request));
-    Ok(Some(memory.share(one.min(MOST_OF_ONE).min(most), most)?))
+/// The memory for answers, and the maximum size of this one.
+pub struct AnswerMemory {
+    budget: Option<Budget>,
+    /// In bytes.
+    limit: usize,
 }
 
-/// What a body asks for.
-struct Asked {
+impl AnswerMemory {
+    /// Takes memory for an answer with this number of entries: for its maximum size, or a share of it if little is left.
+    fn room(&self, keys: usize, largest: usize) -> Result<Option<Room>, Problem> {
+        let Some(budget) = self.budget.as_ref().filter(|_| keys > 0) else {
+            return Ok(None);
+        };
+        let one = largest.saturating_add(6 * MAX_KEY + AROUND);
+        let most = one.saturating_mul(keys).min(self.limit);
+        Ok(Some(budget.share(one.min(MOST_OF_ONE).min(most), most)?))
+    }
+}
+
+impl FromRequest for AnswerMemory {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
+        ready(Ok(Self {
+            budget: Answers::of(request).cloned(),
+            limit: AnswerLimit::of(request),
+        }))
+    }
+}
+
+impl Argument for AnswerMemory {}
+
+/// The content of a body.
+pub struct Batch {
     delete: Vec<String>,
     set: Vec<Written>,
     get: Vec<String>,
 }
 
-impl Asked {
-    fn read(cache: &Cache, body: &Bytes) -> Result<Self, Problem> {
+impl FromValueBody for Batch {
+    fn max_bytes(settings: &CacheSettings) -> usize {
+        max_value(settings).max(MAX_BATCH).saturating_add(OVERHEAD)
+    }
+
+    fn read(body: &Bytes, cache: &Cache) -> Result<Self, Problem> {
         let refused = |fault| Problem::unacceptable(vec![fault]);
         let mut object = RawObject::read(raw(body)?, "").map_err(refused)?;
         let set = object.take("set");
@@ -181,6 +211,11 @@ impl Asked {
             get,
         })
     }
+}
+
+/// The maximum size of a value, in bytes.
+fn max_value(settings: &CacheSettings) -> usize {
+    usize::try_from(settings.max_value_bytes).unwrap_or(usize::MAX)
 }
 
 /// The answer's body: what was found under the first keys.

@@ -2,16 +2,19 @@
 
 #![expect(clippy::unreadable_literal, reason = "the schema derive reads no separators")]
 
-use super::super::Counter;
+use super::super::{Cache, Counter};
+use super::arguments::{Key, Namespace};
 use super::input::{self, TtlClassBody};
-use super::{MAX_BODY, State, key, namespace};
+use super::{MAX_BODY, State};
 use crate::cache::TtlClass;
 use crate::clock::whole_ms;
-use crate::http::{Fields, Problem, REPLAYED, RawBody, idempotency_key, no_query, reply};
+use crate::http::{AppData, Body, Fields, FromBody, IdempotencyKey, Path, Problem, REPLAYED, WithBytes, reply};
 use crate::once::Once;
+use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, web};
+use bytes::Bytes;
 use serde::Serialize;
+use std::time::Duration;
 use utoipa::ToSchema;
 
 /// The most that is added at once: 2^53 − 1.
@@ -35,6 +38,24 @@ pub(super) struct CountBody {
     ttl_ms: Option<u64>,
     /// `static`, `dynamic`, `session`, `realtime` or `default`: as long as the service's settings say.
     ttl_class: Option<TtlClassBody>,
+}
+
+/// What is added to a counter, and how long the counter lives if it begins.
+pub struct Addition {
+    by: i64,
+    ttl: Duration,
+}
+
+impl FromBody for Addition {
+    const MAX_BYTES: usize = MAX_BODY;
+
+    fn read(body: &Bytes, app: AppData<'_>) -> Result<Self, Problem> {
+        let settings = app.get::<Cache>()?.shared().settings();
+        let mut fields = Fields::parse_optional(body)?;
+        let by = fields.integer("by", -MOST..=MOST).unwrap_or(1);
+        let ttl = input::ttl(&mut fields, settings).unwrap_or_else(|| settings.ttl(TtlClass::Default));
+        fields.finish(Some(Self { by, ttl }))
+    }
 }
 
 /// A counter.
@@ -75,17 +96,14 @@ impl From<Counter> for CounterBody {
         (status = 503, description = "Redis is away: it may be counted or not", body = Problem),
     )
 )]
-pub async fn count(request: HttpRequest, payload: web::Payload, cache: State) -> Result<HttpResponse, Problem> {
-    let (namespace, key) = (namespace(&request)?, key(&request)?);
-    no_query(&request)?;
-    let once = idempotency_key(&request)?;
-    let body = RawBody::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
-    let once = once.map(|once| Once::new(&["count", &namespace, &key], &once, &body));
-    let mut fields = Fields::parse_optional(&body)?;
-    let settings = cache.shared().settings();
-    let by = fields.integer("by", -MOST..=MOST).unwrap_or(1);
-    let ttl = input::ttl(&mut fields, settings).unwrap_or_else(|| settings.ttl(TtlClass::Default));
-    let by = fields.finish(Some(by))?;
+pub async fn count(
+    Path((Namespace(namespace), Key(key))): Path<(Namespace, Key)>,
+    IdempotencyKey(once): IdempotencyKey,
+    cache: State,
+    Body(WithBytes { value, bytes }): Body<WithBytes<Addition>>,
+) -> Result<HttpResponse, Problem> {
+    let once = once.map(|once| Once::new(&["count", &namespace, &key], &once, &bytes));
+    let Addition { by, ttl } = value;
     let (counter, before) = cache.incr_once(&namespace, &key, by, ttl, once.as_ref()).await?;
     let mut response = reply::value(StatusCode::OK, &CounterBody::from(counter))?;
     if before {
@@ -106,9 +124,10 @@ pub async fn count(request: HttpRequest, payload: web::Payload, cache: State) ->
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]
-pub async fn get_counter(request: HttpRequest, cache: State) -> Result<HttpResponse, Problem> {
-    let (namespace, key) = (namespace(&request)?, key(&request)?);
-    no_query(&request)?;
+pub async fn get_counter(
+    Path((Namespace(namespace), Key(key))): Path<(Namespace, Key)>,
+    cache: State,
+) -> Result<HttpResponse, Problem> {
     let counter = cache.counter(&namespace, &key).await?;
     let counter = counter.ok_or_else(|| Problem::not_found("there is no such counter"))?;
     reply::value(StatusCode::OK, &CounterBody::from(counter))
@@ -123,9 +142,10 @@ pub async fn get_counter(request: HttpRequest, cache: State) -> Result<HttpRespo
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]
-pub async fn delete_counter(request: HttpRequest, cache: State) -> Result<HttpResponse, Problem> {
-    let (namespace, key) = (namespace(&request)?, key(&request)?);
-    no_query(&request)?;
+pub async fn delete_counter(
+    Path((Namespace(namespace), Key(key))): Path<(Namespace, Key)>,
+    cache: State,
+) -> Result<HttpResponse, Problem> {
     cache.delete_counter(&namespace, &key).await?;
     Ok(HttpResponse::NoContent().finish())
 }

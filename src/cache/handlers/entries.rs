@@ -1,14 +1,19 @@
 //! One entry.
 
-use super::super::{Entry, Level, Stored};
+use super::super::portable_ticket::PortableTicket;
+use super::super::{Cache, Entry, Level, Put, Stored};
+use super::arguments::{FromValueBody, Key, Namespace, ValueBody};
 use super::input::{self, PutBody, TouchBody};
-use super::{CacheError, MAX_BODY, OVERHEAD, State, key, namespace, read};
+use super::{CacheError, MAX_BODY, OVERHEAD, State};
+use crate::cache::CacheSettings;
 use crate::clock::whole_ms;
-use crate::http::{Fields, Problem, RawBody, no_query, reply};
+use crate::http::{AppData, Body, Fields, FromBody, Path, Problem, reply};
 use crate::runtime::apart;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::HttpResponse;
+use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use std::time::Duration;
 use utoipa::ToSchema;
 
 /// Whether the time of an entry is over.
@@ -71,6 +76,50 @@ impl<'a> EntryBody<'a> {
     }
 }
 
+/// A value to store, how it is stored, and the ticket that it was computed under.
+pub struct Write {
+    put: Put,
+    ticket: Option<PortableTicket>,
+    /// A slice of the body.
+    value: Bytes,
+}
+
+impl FromValueBody for Write {
+    fn max_bytes(settings: &CacheSettings) -> usize {
+        let value = usize::try_from(settings.max_value_bytes).unwrap_or(usize::MAX);
+        value.saturating_add(OVERHEAD)
+    }
+
+    fn read(body: &Bytes, cache: &Cache) -> Result<Self, Problem> {
+        let (mut fields, value) = input::written(body)?;
+        let put = input::put(&mut fields, cache.shared().settings());
+        let ticket = input::ticket(&mut fields);
+        let value = fields.finish(value)?;
+        Ok(Self {
+            put,
+            ticket,
+            value: body.slice_ref(value.get().as_bytes()),
+        })
+    }
+}
+
+/// For how long an entry is fresh from now on.
+pub struct Touch(Duration);
+
+impl FromBody for Touch {
+    const MAX_BYTES: usize = MAX_BODY;
+
+    fn read(body: &Bytes, app: AppData<'_>) -> Result<Self, Problem> {
+        let settings = app.get::<Cache>()?.shared().settings();
+        let mut fields = Fields::parse(body)?;
+        let ttl = input::ttl(&mut fields, settings);
+        if ttl.is_none() {
+            fields.refuse("ttl_s", "is missing");
+        }
+        fields.finish(ttl.map(Self))
+    }
+}
+
 /// Get an entry
 ///
 /// Of another type than a string what lies there reads as nothing, and is written over.
@@ -84,9 +133,10 @@ impl<'a> EntryBody<'a> {
         (status = 503, description = "Redis is away: nobody knows", body = Problem),
     )
 )]
-pub async fn get_entry(request: HttpRequest, cache: State) -> Result<HttpResponse, Problem> {
-    let (namespace, key) = (namespace(&request)?, key(&request)?);
-    no_query(&request)?;
+pub async fn get_entry(
+    Path((Namespace(namespace), Key(key))): Path<(Namespace, Key)>,
+    cache: State,
+) -> Result<HttpResponse, Problem> {
     let entry = cache.get_bytes(&namespace, &key).await?;
     let entry = entry.ok_or_else(|| Problem::not_found("there is no such entry"))?;
     let length = entry.bytes.len();
@@ -109,19 +159,11 @@ pub async fn get_entry(request: HttpRequest, cache: State) -> Result<HttpRespons
         (status = 503, description = "Redis is away: it may be written or not", body = Problem),
     )
 )]
-pub async fn put_entry(request: HttpRequest, payload: web::Payload, cache: State) -> Result<HttpResponse, Problem> {
-    let (namespace, key) = (namespace(&request)?, key(&request)?);
-    no_query(&request)?;
-    let most = usize::try_from(cache.shared().settings().max_value_bytes).unwrap_or(usize::MAX);
-    let body = RawBody::read_json(&request, &mut payload.into_inner(), most.saturating_add(OVERHEAD)).await?;
-    let (put, ticket, value) = read(&cache, body, |cache, body| {
-        let (mut fields, value) = input::written(body)?;
-        let put = input::put(&mut fields, cache.shared().settings());
-        let ticket = input::ticket(&mut fields);
-        let value = fields.finish(value)?;
-        Ok((put, ticket, body.slice_ref(value.get().as_bytes())))
-    })
-    .await?;
+pub async fn put_entry(
+    Path((Namespace(namespace), Key(key))): Path<(Namespace, Key)>,
+    cache: State,
+    ValueBody(Write { put, ticket, value }): ValueBody<Write>,
+) -> Result<HttpResponse, Problem> {
     let stored = match ticket {
         None => cache.store(&namespace, &key, &value, &put, None).await?,
         Some(carried) => match cache.adopt(&namespace, carried).await? {
@@ -152,15 +194,11 @@ pub async fn put_entry(request: HttpRequest, payload: web::Payload, cache: State
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]
-pub async fn touch_entry(request: HttpRequest, payload: web::Payload, cache: State) -> Result<HttpResponse, Problem> {
-    let (namespace, key) = (namespace(&request)?, key(&request)?);
-    no_query(&request)?;
-    let mut fields = Fields::parse(&RawBody::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?)?;
-    let given = input::ttl(&mut fields, cache.shared().settings());
-    if given.is_none() {
-        fields.refuse("ttl_s", "is missing");
-    }
-    let ttl = fields.finish(given)?;
+pub async fn touch_entry(
+    Path((Namespace(namespace), Key(key))): Path<(Namespace, Key)>,
+    cache: State,
+    Body(Touch(ttl)): Body<Touch>,
+) -> Result<HttpResponse, Problem> {
     if cache.touch(&namespace, &key, ttl).await? {
         Ok(HttpResponse::NoContent().finish())
     } else {
@@ -179,9 +217,10 @@ pub async fn touch_entry(request: HttpRequest, payload: web::Payload, cache: Sta
         (status = 503, description = "Redis is away: it may be deleted or not", body = Problem),
     )
 )]
-pub async fn delete_entry(request: HttpRequest, cache: State) -> Result<HttpResponse, Problem> {
-    let (namespace, key) = (namespace(&request)?, key(&request)?);
-    no_query(&request)?;
+pub async fn delete_entry(
+    Path((Namespace(namespace), Key(key))): Path<(Namespace, Key)>,
+    cache: State,
+) -> Result<HttpResponse, Problem> {
     cache.delete(&namespace, &key).await?;
     Ok(HttpResponse::NoContent().finish())
 }

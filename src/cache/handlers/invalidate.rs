@@ -2,11 +2,12 @@
 
 use super::super::Applied;
 use super::{MAX_BODY, State};
-use crate::cache::Event;
-use crate::http::{FieldError, Fields, Problem, RawBody, TimeBody, no_query, reply};
+use crate::cache::{Event, Tag};
+use crate::http::{AppData, Body, FieldError, Fields, FromBody, Problem, TimeBody, reply};
 use crate::ids::Id;
+use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, web};
+use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
@@ -64,6 +65,61 @@ impl From<Applied> for EventAnswer {
     }
 }
 
+/// The tags to invalidate.
+pub struct Tags(Vec<Tag>);
+
+impl FromBody for Tags {
+    const MAX_BYTES: usize = MAX_BODY;
+
+    fn read(body: &Bytes, _: AppData<'_>) -> Result<Self, Problem> {
+        let mut fields = Fields::parse(body)?;
+        let tags = fields.required("tags", |fields, name| fields.ids(name, MAX_INVALIDATED));
+        let tags = fields.finish(tags)?;
+        if tags.is_empty() {
+            return Err(Problem::unacceptable(vec![FieldError::new(
+                "tags",
+                "must not be empty",
+            )]));
+        }
+        Ok(Self(tags))
+    }
+}
+
+/// An event, and when it happened.
+pub struct Report {
+    event: Event,
+    /// In milliseconds since 1970. A later time than now counts as now.
+    by_ms: u64,
+}
+
+impl FromBody for Report {
+    const MAX_BYTES: usize = MAX_BODY;
+
+    fn read(body: &Bytes, _: AppData<'_>) -> Result<Self, Problem> {
+        let mut fields = Fields::parse(body)?;
+        let kind = fields.required("type", Fields::id);
+        let entity = fields.required("entity_id", Fields::id);
+        let entity_type = fields.id("entity_type");
+        let data = data(&mut fields);
+        let by_ms = fields.time("timestamp").map_or(Some(u64::MAX >> 11), |at| {
+            let at = u64::try_from(at).ok();
+            if at.is_none() {
+                fields.refuse("timestamp", "must not lie before 1970");
+            }
+            at
+        });
+        let event = kind.zip(entity).zip(by_ms);
+        let ((kind, entity), by_ms) = fields.finish(event)?;
+        let event = Event {
+            kind,
+            entity,
+            entity_type,
+            data,
+        };
+        Ok(Self { event, by_ms })
+    }
+}
+
 /// Invalidate tags
 ///
 /// One write for each tag, however many entries have it. Nothing that was computed before, or is being computed, is served to
@@ -75,20 +131,7 @@ impl From<Applied> for EventAnswer {
         (status = 503, description = "Redis is away: some of them may be invalidated", body = Problem),
     )
 )]
-pub async fn invalidate_tags(
-    request: HttpRequest,
-    payload: web::Payload,
-    cache: State,
-) -> Result<HttpResponse, Problem> {
-    let mut fields = fields(&request, payload).await?;
-    let tags = fields.required("tags", |fields, name| fields.ids(name, MAX_INVALIDATED));
-    let tags = fields.finish(tags)?;
-    if tags.is_empty() {
-        return Err(Problem::unacceptable(vec![FieldError::new(
-            "tags",
-            "must not be empty",
-        )]));
-    }
+pub async fn invalidate_tags(cache: State, Body(Tags(tags)): Body<Tags>) -> Result<HttpResponse, Problem> {
     cache.invalidate(&tags).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -104,28 +147,7 @@ pub async fn invalidate_tags(
         (status = 503, description = "Redis is away: tell of it again", body = Problem),
     )
 )]
-pub async fn tell_event(request: HttpRequest, payload: web::Payload, cache: State) -> Result<HttpResponse, Problem> {
-    let mut fields = fields(&request, payload).await?;
-    let kind = fields.required("type", Fields::id);
-    let entity = fields.required("entity_id", Fields::id);
-    let entity_type = fields.id("entity_type");
-    let data = data(&mut fields);
-    // A time to come counts as now.
-    let by_ms = fields.time("timestamp").map_or(Some(u64::MAX >> 11), |at| {
-        let at = u64::try_from(at).ok();
-        if at.is_none() {
-            fields.refuse("timestamp", "must not lie before 1970");
-        }
-        at
-    });
-    let event = kind.zip(entity).zip(by_ms);
-    let ((kind, entity), by_ms) = fields.finish(event)?;
-    let event = Event {
-        kind,
-        entity,
-        entity_type,
-        data,
-    };
+pub async fn tell_event(cache: State, Body(Report { event, by_ms }): Body<Report>) -> Result<HttpResponse, Problem> {
     let targets = cache.targets(&event).map_err(|error| {
         let detail = format!("the rules cannot use this event: {error}");
         Problem::unacceptable(vec![FieldError::new(&error.member(), detail)])
@@ -143,9 +165,4 @@ fn data(fields: &mut Fields) -> Map<String, Value> {
             Map::new()
         }
     }
-}
-
-async fn fields(request: &HttpRequest, payload: web::Payload) -> Result<Fields, Problem> {
-    no_query(request)?;
-    Fields::parse(&RawBody::read_json(request, &mut payload.into_inner(), MAX_BODY).await?)
 }

@@ -1,10 +1,11 @@
 //! A namespace as a whole, and the counts of all.
 
 use super::super::{Invalidated, Stats};
-use super::{State, any_namespace, namespace};
-use crate::http::{Problem, QueryString, bearer, no_query, reply};
+use super::State;
+use super::arguments::{AnyNamespace, ListingToken, Namespace};
+use crate::http::{Path, Problem, Query, QueryParameters, QueryString, reply};
+use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -49,21 +50,13 @@ pub(super) struct InvalidatedBody {
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]
-pub async fn list_keys(request: HttpRequest, cache: State) -> Result<HttpResponse, Problem> {
-    let namespace = namespace(&request)?;
-    let query = QueryString::parse(request.query_string(), &["pattern", "cursor"], &[])?;
-    let Some(token) = &cache.shared().settings().listing_token else {
-        return Err(Problem::forbidden(
-            "keys are not listed here: CACHE_LISTING_TOKEN is not set",
-        ));
-    };
-    if !bearer(&request).is_some_and(|given| token.is(given)) {
-        return Err(Problem::unauthorized(
-            "send the token for listings as Authorization: Bearer",
-        ));
-    }
-    let (pattern, cursor) = piece(&query)?;
-    let page = cache.list(&namespace, pattern, cursor).await?;
+pub async fn list_keys(
+    Path(Namespace(namespace)): Path<Namespace>,
+    Query(Page { pattern, cursor }): Query<Page>,
+    _token: ListingToken,
+    cache: State,
+) -> Result<HttpResponse, Problem> {
+    let page = cache.list(&namespace, &pattern, cursor).await?;
     let body = ListBody {
         keys: page.keys,
         next: page.next.map(|next| next.to_string()),
@@ -71,17 +64,54 @@ pub async fn list_keys(request: HttpRequest, cache: State) -> Result<HttpRespons
     reply::value(StatusCode::OK, &body)
 }
 
-/// A pattern, and where to go on.
-fn piece<'q>(query: &'q QueryString<'_>) -> Result<(&'q str, u64), Problem> {
-    let pattern = query.text("pattern").unwrap_or("*");
-    if pattern.is_empty() || pattern.len() > MAX_PATTERN {
-        let detail = format!("must have 1 to {MAX_PATTERN} bytes");
-        return Err(Problem::unacceptable_parameter("pattern", detail));
+/// The page of the keys that match a pattern.
+pub struct Page {
+    pattern: String,
+    cursor: u64,
+}
+
+impl QueryParameters for Page {
+    const KNOWN: &'static [&'static str] = &["pattern", "cursor"];
+
+    fn read(query: &QueryString<'_>) -> Result<Self, Problem> {
+        let pattern = query.text("pattern").unwrap_or("*");
+        if pattern.is_empty() || pattern.len() > MAX_PATTERN {
+            let detail = format!("must have 1 to {MAX_PATTERN} bytes");
+            return Err(Problem::unacceptable_parameter("pattern", detail));
+        }
+        let cursor = query
+            .number("cursor")
+            .map_err(|error| Problem::unacceptable(vec![error]))?;
+        Ok(Self {
+            pattern: pattern.to_owned(),
+            cursor: cursor.unwrap_or(0),
+        })
     }
-    let cursor = query
-        .number("cursor")
-        .map_err(|error| Problem::unacceptable(vec![error]))?;
-    Ok((pattern, cursor.unwrap_or(0)))
+}
+
+/// What an invalidation covers.
+pub enum Cleared {
+    /// The whole namespace.
+    All,
+    /// A page of the keys that match a pattern.
+    Matching(Page),
+}
+
+impl QueryParameters for Cleared {
+    const KNOWN: &'static [&'static str] = Page::KNOWN;
+
+    fn read(query: &QueryString<'_>) -> Result<Self, Problem> {
+        if query.text("pattern").is_some() {
+            return Page::read(query).map(Self::Matching);
+        }
+        if query.text("cursor").is_some() {
+            return Err(Problem::unacceptable_parameter(
+                "cursor",
+                "is allowed only together with pattern",
+            ));
+        }
+        Ok(Self::All)
+    }
 }
 
 /// Invalidate a namespace or matching keys
@@ -105,25 +135,21 @@ fn piece<'q>(query: &'q QueryString<'_>) -> Result<(&'q str, u64), Problem> {
         (status = 503, description = "Redis is away: it may be invalidated or not", body = Problem),
     )
 )]
-pub async fn clear_namespace(request: HttpRequest, cache: State) -> Result<HttpResponse, Problem> {
-    let query = QueryString::parse(request.query_string(), &["pattern", "cursor"], &[])?;
-    if query.text("pattern").is_some() {
-        let namespace = namespace(&request)?;
-        let (pattern, cursor) = piece(&query)?;
-        let Invalidated { keys, next } = cache.delete_matching(&namespace, pattern, cursor).await?;
+pub async fn clear_namespace(
+    Path(namespace): Path<AnyNamespace>,
+    Query(cleared): Query<Cleared>,
+    cache: State,
+) -> Result<HttpResponse, Problem> {
+    if let Cleared::Matching(Page { pattern, cursor }) = cleared {
+        let Namespace(namespace) = namespace.of_callers()?;
+        let Invalidated { keys, next } = cache.delete_matching(&namespace, &pattern, cursor).await?;
         let body = InvalidatedBody {
             invalidated: keys,
             next: next.map(|next| next.to_string()),
         };
         return reply::value(StatusCode::OK, &body);
     }
-    if query.text("cursor").is_some() {
-        return Err(Problem::unacceptable_parameter(
-            "cursor",
-            "is allowed only together with pattern",
-        ));
-    }
-    let namespace = any_namespace(&request)?;
+    let AnyNamespace(namespace) = namespace;
     cache.clear(&namespace).await?;
     Ok(HttpResponse::NoContent().finish())
 }
@@ -133,7 +159,6 @@ pub async fn clear_namespace(request: HttpRequest, cache: State) -> Result<HttpR
     get, path = "/v1/cache/stats", operation_id = "get_cache_stats", tag = "cache",
     responses((status = 200, description = "The counts of this instance", body = Stats))
 )]
-pub async fn cache_stats(request: HttpRequest, cache: State) -> Result<HttpResponse, Problem> {
-    no_query(&request)?;
+pub async fn cache_stats(cache: State) -> Result<HttpResponse, Problem> {
     reply::value(StatusCode::OK, &cache.shared().stats())
 }

@@ -2,15 +2,17 @@
 
 #![expect(clippy::unreadable_literal, reason = "the schema derive reads no separators")]
 
-use super::super::model::{MAX_TAGS, Name};
+use super::super::model::{MAX_TAGS, Name, Tag};
 use super::super::portable_ticket::PortableTicket;
 use super::super::ticket::{TICKET_LIFE, Ticketing};
-use super::{MAX_BODY, State, key, namespace};
+use super::arguments::{Key, Namespace};
+use super::{MAX_BODY, State};
 use crate::clock::whole_ms;
-use crate::http::{Fields, Problem, RawBody, deliver, no_idempotency_key, no_query, reply};
+use crate::http::{AppData, Body, Client, Fields, FromBody, Path, Problem, reply};
 use crate::ids::Id;
+use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, web};
+use bytes::Bytes;
 use serde::Serialize;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -32,6 +34,25 @@ pub(super) struct TicketRequestBody {
     /// with the ticket ends it.
     #[schema(minimum = 0, maximum = 300000, default = 0)]
     lease_ms: Option<u32>,
+}
+
+/// What a ticket is for.
+pub struct TicketRequest {
+    tags: Vec<Tag>,
+    /// `None`: without a lease.
+    lease: Option<Duration>,
+}
+
+impl FromBody for TicketRequest {
+    const MAX_BYTES: usize = MAX_BODY;
+
+    fn read(body: &Bytes, _: AppData<'_>) -> Result<Self, Problem> {
+        let mut fields = Fields::parse_optional(body)?;
+        let tags = fields.ids("tags", MAX_TAGS).unwrap_or_default();
+        let lease_ms = fields.integer("lease_ms", LEASE_MS).unwrap_or(0).unsigned_abs();
+        let lease = (lease_ms > 0).then(|| Duration::from_millis(lease_ms));
+        fields.finish(Some(Self { tags, lease }))
+    }
 }
 
 /// A ticket.
@@ -59,20 +80,16 @@ pub(super) struct TicketBody {
         (status = 503, description = "Redis is away", body = Problem),
     )
 )]
-pub async fn take_ticket(request: HttpRequest, payload: web::Payload, cache: State) -> Result<HttpResponse, Problem> {
-    let (namespace, key) = (namespace(&request)?, key(&request)?);
-    no_query(&request)?;
-    no_idempotency_key(&request)?;
-    let body = RawBody::read_json(&request, &mut payload.into_inner(), MAX_BODY).await?;
-    let mut fields = Fields::parse_optional(&body)?;
-    let tags = fields.ids("tags", MAX_TAGS).unwrap_or_default();
-    let lease_ms = fields.integer("lease_ms", LEASE_MS).unwrap_or(0).unsigned_abs();
-    let tags = fields.finish(Some(tags))?;
-    let lease = (lease_ms > 0).then(|| Duration::from_millis(lease_ms));
+pub async fn take_ticket(
+    Path((Namespace(namespace), Key(key))): Path<(Namespace, Key)>,
+    client: Client,
+    cache: State,
+    Body(TicketRequest { tags, lease }): Body<TicketRequest>,
+) -> Result<HttpResponse, Problem> {
     let name = Name::new(&namespace, &key)?;
     match cache.ticket_for(&name, &tags, TICKET_LIFE, lease).await? {
         Ticketing::Granted(ticket) => {
-            let ticket = deliver(&request, ticket).await?;
+            let ticket = client.deliver(ticket).await?;
             let body = TicketBody {
                 ticket: PortableTicket::from(&ticket).to_text(),
                 expires_in_ms: whole_ms(TICKET_LIFE),
