@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn an_authorized_answer_is_shared_only_if_somebody_says_so() {
+    fn a_response_to_an_authorized_request_is_shared_only_if_allowed() {
         let of = |rules: &Rules, said: &str| {
             let headers = map(&[(CACHE_CONTROL, said)]);
             rules.evaluate(StatusCode::OK, &headers, true, clock::now().into())
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_told_and_not_kept() {
+    fn an_error_is_shared_and_not_stored() {
         let of = |headers: &[(HeaderName, &str)]| {
             let status = StatusCode::SERVICE_UNAVAILABLE;
             rules().evaluate(status, &map(headers), false, clock::now().into())

@@ -6,7 +6,7 @@
 //! The single-flight of the [`cache`](crate::cache) slice has the same roles and the same terms, and other rules, so the two share no
 //! code. That one admits a follower by the versions of Redis that it has read, shares every value, and counts the
 //! computations that were replaced and still run. This one admits a follower by time alone, has a phase of storing in which
-//! nobody may join, remembers for a moment what was stored, and gives the key up when its leader is dropped. What is left in common is
+//! no request may join, remembers for a moment what was stored, and gives the key up when its leader is dropped. What is left in common is
 //! a map behind a mutex.
 
 use parking_lot::Mutex;

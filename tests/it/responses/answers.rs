@@ -35,7 +35,7 @@ async fn the_second_who_asks_is_answered_from_the_cache() {
         assert_eq!(first.header(header), second.header(header), "{header}");
         assert!(!first.header(header).is_empty(), "{header}");
     }
-    // Whoever keeps it is to ask, because no invalidation reaches it there.
+    // A client has to validate it, because no invalidation reaches the client's cache.
     assert_eq!(second.header("cache-control"), "no-cache");
     assert_eq!(site.calls(), 1);
 
@@ -62,7 +62,7 @@ async fn two_instances_share_what_does_not_depend_on_the_host() {
 }
 
 #[actix_web::test]
-async fn the_age_is_told_in_seconds() {
+async fn the_age_is_in_seconds() {
     let scene = Scene::new().await;
     let site = Site::start(
         &scene,
@@ -78,7 +78,7 @@ async fn the_age_is_told_in_seconds() {
 }
 
 #[actix_web::test]
-async fn who_has_it_already_is_told_so() {
+async fn a_client_that_has_the_response_gets_304() {
     let scene = Scene::new().await;
     let site = Site::start(
         &scene,
@@ -220,7 +220,7 @@ async fn what_the_cache_is_not_for_goes_past_it() {
 }
 
 #[actix_web::test]
-async fn queries_are_told_apart_as_the_rule_has_it() {
+async fn the_rule_says_which_queries_differ() {
     let scene = Scene::new().await;
     let by_query = |request: &actix_web::HttpRequest, _| HttpResponse::Ok().body(request.query_string().to_owned());
     let site = Site::start(&scene, |cache| cache.ttl(MINUTE), by_query).await;
@@ -324,7 +324,7 @@ async fn what_is_too_large_for_the_cache_is_too_large() {
 }
 
 #[actix_web::test]
-async fn only_if_cached_asks_nobody() {
+async fn only_if_cached_does_not_call_the_handler() {
     let scene = Scene::new().await;
     let site = Site::start(
         &scene,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// What says which call it is of, and 304 to whoever has it.
+/// A handler whose response has the number of the call, and which answers 304 to a client that has the response.
 fn confirming(request: &HttpRequest, n: usize) -> HttpResponse {
     let has = request
         .headers()
@@ -65,7 +65,7 @@ async fn a_condition_is_about_the_response_and_not_about_its_confirmation() {
 }
 
 #[actix_web::test]
-async fn the_status_of_the_handler_is_told_where_it_is_not_the_clients() {
+async fn cache_status_has_the_status_of_the_handler_if_the_client_gets_another() {
     let scene = Scene::new().await;
     let site = Site::start(
         &scene,

@@ -27,7 +27,7 @@ async fn a_thousand_who_find_nothing_ask_the_handler_once() {
 }
 
 #[actix_web::test]
-async fn a_failure_is_told_to_all_who_wait_and_the_next_who_comes_asks_again() {
+async fn an_error_is_shared_with_all_followers_and_the_next_request_calls_the_handler() {
     let scene = Scene::new().await;
     let site = Site::start_slow(
         &scene,
@@ -37,7 +37,7 @@ async fn a_failure_is_told_to_all_who_wait_and_the_next_who_comes_asks_again() {
     .await;
     let all = join_all((0..100).map(|_| site.get("/a"))).await;
     assert!(all.iter().all(|got| got.status == 503), "{all:?}");
-    // Whoever is connected late finds nothing under way any more.
+    // A request that connects late finds no fetch in flight.
     assert!(site.calls() <= 3, "{}", site.calls());
     let n = site.calls();
     site.get("/a").await.assert(503, &format!("{}", n + 1), "fwd=uri-miss");
@@ -47,18 +47,18 @@ async fn a_failure_is_told_to_all_who_wait_and_the_next_who_comes_asks_again() {
 async fn what_is_fetched_is_fetched_although_its_client_has_gone() {
     let scene = Scene::new().await;
     let site = Site::start_slow(&scene, |cache| cache.ttl(MINUTE), after(LONG, |_, n| numbered(n))).await;
-    let impatient = site
+    let cancelled = site
         .request(reqwest::Method::GET, "/a")
         .timeout(Duration::from_millis(100))
         .send()
         .await;
-    assert!(impatient.is_err());
+    assert!(cancelled.is_err());
     site.get("/a").await.assert(200, "1", "");
     assert_eq!(site.calls(), 1);
 }
 
 #[actix_web::test]
-async fn a_handler_that_panics_leaves_nobody_waiting() {
+async fn followers_of_a_handler_that_panics_get_an_answer() {
     let scene = Scene::new().await;
     let handler = after(LONG, |_, n| {
         assert!(n > 1, "the first one is to panic");

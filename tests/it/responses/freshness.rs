@@ -86,7 +86,7 @@ async fn who_finds_it_stale_has_it_at_once_and_a_new_one_is_fetched_behind() {
         .await
         .assert(200, "1 for anna, known to the application", "fwd=uri-miss; stored");
     sleep(Duration::from_millis(250)).await;
-    // The handler stands at the gate, and nobody waits for it.
+    // The handler waits at the gate, and no request waits for it.
     let asked = Instant::now();
     for _ in 0..10 {
         ask()

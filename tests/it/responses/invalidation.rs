@@ -1,4 +1,4 @@
-//! What was invalidated is served to nobody.
+//! An invalidated response is not served.
 
 use super::site::{gated, numbered};
 use super::{Got, Site};
@@ -70,12 +70,12 @@ async fn ask_around_an_invalidation(
     build: impl Fn(Builder) -> Builder + Clone + Send + 'static,
     tag: &str,
 ) -> (Vec<Got>, Arc<Site>) {
-    // As patient as the sites of all tests.
-    ask_patiently_around_an_invalidation(scene, &scene.redis.url(), 5_000, build, tag).await
+    // The timeout of the sites of all tests.
+    ask_around_an_invalidation_with_timeout(scene, &scene.redis.url(), 5_000, build, tag).await
 }
 
 /// The same by another way to Redis, for whose answers a request waits for so long.
-async fn ask_patiently_around_an_invalidation(
+async fn ask_around_an_invalidation_with_timeout(
     scene: &Scene,
     url: &str,
     redis_timeout_ms: u32,
@@ -109,7 +109,7 @@ async fn ask_patiently_around_an_invalidation(
 }
 
 #[actix_web::test]
-async fn what_was_made_before_an_invalidation_is_neither_kept_nor_told_after_it() {
+async fn a_response_from_before_an_invalidation_is_neither_stored_nor_shared_after_it() {
     let scene = Scene::new().await;
     let build = |cache: Builder| cache.ttl(MINUTE).tags(|_| vec![id("site:all")]);
     let (after, site) = ask_around_an_invalidation(&scene, build, "site:all").await;
@@ -119,7 +119,7 @@ async fn what_was_made_before_an_invalidation_is_neither_kept_nor_told_after_it(
 }
 
 #[actix_web::test]
-async fn what_could_not_be_stored_is_not_told_to_those_who_came_later() {
+async fn a_response_that_could_not_be_stored_is_not_shared_with_later_requests() {
     let scene = Scene::new().await;
     // More tags than an entry may have.
     let build = |cache: Builder| {
@@ -135,11 +135,11 @@ async fn what_could_not_be_stored_is_not_told_to_those_who_came_later() {
 }
 
 #[actix_web::test]
-async fn what_another_instance_invalidated_is_not_told_after_it_to_those_whom_redis_keeps_waiting() {
+async fn a_response_that_another_instance_invalidated_is_not_shared_while_redis_is_slow() {
     let scene = Scene::new().await;
     let proxy = Proxy::far_from(&scene.redis.url(), Duration::from_millis(20)).await;
     let build = |cache: Builder| cache.ttl(MINUTE).tags(|_| vec![id("site:all")]);
-    let (after, _) = ask_patiently_around_an_invalidation(&scene, &proxy.url(), 1, build, "site:all").await;
+    let (after, _) = ask_around_an_invalidation_with_timeout(&scene, &proxy.url(), 1, build, "site:all").await;
     for got in after {
         assert!(got.status == 200 && got.body != "1", "{got:?}");
         assert!(got.cache().contains("redis-away"), "{got:?}");
@@ -147,7 +147,7 @@ async fn what_another_instance_invalidated_is_not_told_after_it_to_those_whom_re
 }
 
 #[actix_web::test]
-async fn what_was_made_before_a_write_is_not_told_after_it_to_those_who_cannot_ask_redis() {
+async fn a_response_from_before_a_write_is_not_shared_after_it_without_redis() {
     let scene = Scene::new().await;
     // Too far away for those who look, so that they say that it is away; not for those who write, who are not hurried.
     let proxy = Proxy::far_from(&scene.redis.url(), Duration::from_millis(20)).await;

@@ -21,7 +21,7 @@ async fn document(api: &Api, headers: &[(&str, &str)]) -> Got {
 async fn the_openapi_document_is_made_once_for_all_instances() {
     let scene = Scene::new().await.with(&[LONG_TIMEOUT]);
     let (one, other) = (scene.start().await, scene.start().await);
-    // At their start one of them has made it; whoever asks before that makes it itself.
+    // One of them fetches it at the start; a request before that fetches it itself.
     let first = document(&one.drivers(), &[]).await;
     assert_eq!(first.status, 200);
     assert_eq!(first.header("content-type"), "application/json");
@@ -33,7 +33,7 @@ async fn the_openapi_document_is_made_once_for_all_instances() {
         let again = document(&service.drivers(), &[("if-none-match", &tag)]).await;
         again.assert(304, "", "hit");
     }
-    // Nobody else writes there.
+    // No other test writes there.
     let entry = one.drivers().request(Method::PUT, "/v1/cache/responses/a");
     let entry = entry.json(&json!({"value": 1})).send().await.unwrap();
     assert_eq!(entry.status(), 422);

@@ -92,7 +92,7 @@ async fn an_answer_that_sets_a_cookie_is_not_shared_unless_said_so() {
 }
 
 #[actix_web::test]
-async fn what_a_response_keeps_for_its_caller_nobody_else_gets_not_even_who_waited_for_it() {
+async fn a_private_response_is_not_shared_even_with_followers() {
     let scene = Scene::new().await;
     let site = Site::start_slow(
         &scene,

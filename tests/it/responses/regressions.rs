@@ -20,7 +20,7 @@ fn who(request: &actix_web::HttpRequest) -> String {
 #[actix_web::test]
 async fn the_key_ignored_what_answers_vary_by_so_that_one_user_saw_anothers() {
     let scene = Scene::new().await;
-    // Once the middleware is told of it, and once the handler alone says so.
+    // Once the rule names it, and once only the handler does.
     for told in [true, false] {
         let build = move |cache: Builder| {
             let cache = cache.ttl(MINUTE);
@@ -50,7 +50,7 @@ async fn the_key_ignored_what_answers_vary_by_so_that_one_user_saw_anothers() {
             assert!(ask(user).await.is_hit());
         }
         assert_eq!(site.get(&path).await.body, "nobody");
-        // One for each, and one more where the first answer is what told of it.
+        // One for each, and one more if only the first response named the header.
         assert_eq!(site.calls(), if told { 4 } else { 5 });
     }
 }
@@ -73,24 +73,24 @@ async fn users_who_asked_at_once_were_given_one_answer() {
     for (user, got) in join_all(asked).await {
         assert_eq!(&got.body, user, "{got:?}");
     }
-    // One for each, and the first that told of it.
+    // One for each, and the first one, which named the header.
     assert!(site.calls() <= 5, "{}", site.calls());
 }
 
 #[actix_web::test]
 async fn every_no_cache_reached_the_database() {
-    ask_impatiently(|cache| cache.ttl(MINUTE)).await;
+    request_newer_responses(|cache| cache.ttl(MINUTE)).await;
 }
 
 #[actix_web::test]
 async fn every_no_cache_reached_the_database_where_the_instance_keeps_it_itself() {
-    ask_impatiently(|cache| cache.ttl(MINUTE).local(MINUTE)).await;
+    request_newer_responses(|cache| cache.ttl(MINUTE).local(MINUTE)).await;
 }
 
-async fn ask_impatiently(build: impl Fn(Builder) -> Builder + Clone + Send + 'static) {
+async fn request_newer_responses(build: impl Fn(Builder) -> Builder + Clone + Send + 'static) {
     let scene = Scene::new().await;
     let site = Site::start(&scene, build, |_, n| HttpResponse::Ok().body(format!("{n}"))).await;
-    let impatient: [&[(&str, &str)]; 4] = [
+    let directives: [&[(&str, &str)]; 4] = [
         &[("cache-control", "no-cache")],
         &[("cache-control", "max-age=0")],
         &[("pragma", "no-cache")],
@@ -100,7 +100,7 @@ async fn ask_impatiently(build: impl Fn(Builder) -> Builder + Clone + Send + 'st
     let start = std::time::Instant::now();
     let mut asked = 0;
     while start.elapsed() < Duration::from_millis(2_200) {
-        let round = join_all((0..8).map(|n| site.get_with("/a", impatient[n % 4]))).await;
+        let round = join_all((0..8).map(|n| site.get_with("/a", directives[n % 4]))).await;
         assert!(round.iter().all(|got| got.status == 200));
         asked += round.len();
     }
@@ -110,7 +110,7 @@ async fn ask_impatiently(build: impl Fn(Builder) -> Builder + Clone + Send + 'st
     // And it is truly asked after that: once for all who ask at once.
     tokio::time::sleep(Duration::from_millis(1_050)).await;
     let before = site.calls();
-    let all = join_all((0..50).map(|n| site.get_with("/a", impatient[n % 4]))).await;
+    let all = join_all((0..50).map(|n| site.get_with("/a", directives[n % 4]))).await;
     assert_eq!(site.calls(), before + 1);
     let new = (before + 1).to_string();
     assert!(all.iter().all(|got| got.body == new), "{all:?}");

@@ -88,7 +88,7 @@ impl Site {
         build: impl Fn(Builder) -> Builder + Clone + Send + 'static,
         handler: impl Handler,
     ) -> Self {
-        // Patient: the machine may be busy, and what is waited for here is not what these tests are about.
+        // Long, because the machine may be busy, and these tests are not about the timeout.
         let settings = ResponseSettings {
             response_redis_timeout_ms: 5_000,
             ..ResponseSettings::default()
