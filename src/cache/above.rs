@@ -1,4 +1,4 @@
-//! What a slice on top of the cache asks of this process's level: whether it has heard of an invalidation meanwhile.
+//! What slices on top of the cache need: whether this process has received an invalidation meanwhile, and what Redis has.
 
 use super::key_state::Found;
 use super::local::Marks;
@@ -9,18 +9,18 @@ use crate::ids::Id;
 use crate::store::Listener as _;
 
 impl Cache {
-    /// What this process has heard until now of an entry and its tags; nothing for a key that no entry can have.
+    /// Returns the marks of an entry and its tags; `None` if the key is not valid.
     pub(crate) fn marks(&self, namespace: &Id, key: &str, tags: &[Tag]) -> Option<Marks> {
         let name = Name::new(namespace, key).ok()?;
         Some(self.shared().local.marks(&name, tags))
     }
 
-    /// Whether this process has heard of no invalidation since.
+    /// Returns whether this process has received no invalidation since.
     pub(crate) fn is_untouched(&self, marks: &Marks) -> bool {
         self.shared().local.is_untouched(marks)
     }
 
-    /// Whether there was no invalidation since, because this process has listened all the while.
+    /// Returns whether there was no invalidation since: this process has received none, and was subscribed all the time.
     pub(crate) fn stands(&self, marks: &Marks) -> bool {
         let local = &self.shared().local;
         local.is_heard() && local.stand(marks)
@@ -33,12 +33,12 @@ impl Cache {
         }
     }
 
-    /// Has invalidations listened to, if they are not yet.
+    /// Subscribes to invalidations, if this process is not subscribed yet.
     pub(crate) fn want_invalidations(&self) {
         self.shared().local.want();
     }
 
-    /// Whether Redis holds these bytes under a key, and they are valid.
+    /// Returns whether Redis has these bytes under a key, and they are valid.
     ///
     /// # Errors
     /// [`CacheError`].

@@ -1,4 +1,4 @@
-//! The cache as others use it, and how it finds what lies there.
+//! The Rust API of the cache: reads.
 
 use super::error::CacheError;
 use super::key_state::{Found, KeyState};
@@ -10,7 +10,7 @@ use crate::store::Link;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 
-/// The cache, over a connection; clones are handles to the same. One for a worker.
+/// The cache of a worker. Clones share the connection.
 ///
 /// ```no_run
 /// # async fn example(store: fleetpulse::store::Store) -> Result<(), Box<dyn std::error::Error>> {
@@ -46,14 +46,14 @@ struct Inner {
 }
 
 impl Cache {
-    /// A cache over a connection, with what the whole process shares. Its reads are sent by a task of the current runtime.
+    /// Creates a cache over a connection. A task of the current runtime sends its reads.
     #[must_use]
     pub fn new(link: Link, shared: Arc<Shared>) -> Self {
         let reads = Reads::start(&link);
         Self(Arc::new(Inner { link, shared, reads }))
     }
 
-    /// What the whole process shares.
+    /// The state that all workers of the process share.
     #[must_use]
     pub fn shared(&self) -> &Arc<Shared> {
         &self.0.shared
@@ -67,16 +67,16 @@ impl Cache {
         &self.0.reads
     }
 
-    /// The value under a key, fresh or stale but allowed to be served; `None` if there is none. A `null` is a value.
+    /// Returns the value of a key, fresh, or stale and allowed to be served; `None` if there is none. A `null` is a value.
     ///
     /// # Errors
-    /// [`CacheError::Corrupt`] if what is stored is no entry or no `T`; [`CacheError::Store`] if nobody knows.
+    /// [`CacheError::Corrupt`] if what is stored is not an entry or not a `T`; [`CacheError::Store`] if that is unknown.
     pub async fn get<T: DeserializeOwned>(&self, namespace: &Id, key: &str) -> Result<Option<Hit<T>>, CacheError> {
         let found = self.get_bytes(namespace, key).await?;
         found.map(|entry| self.typed(namespace, &entry)).transpose()
     }
 
-    /// The same as bytes.
+    /// Returns the bytes of a key, as [`Self::get`] does.
     ///
     /// # Errors
     /// As [`Self::get`].
@@ -89,10 +89,10 @@ impl Cache {
         self.served(&name, state)
     }
 
-    /// The values under keys of a namespace, each as [`Self::get`] has it, in order.
+    /// Returns the values of keys of a namespace, in their order, each as [`Self::get`] does.
     ///
     /// # Errors
-    /// [`CacheError::Store`], [`CacheError::Key`]: none is known.
+    /// [`CacheError::Store`], [`CacheError::Key`]: nothing was read.
     pub async fn get_many<T: DeserializeOwned>(
         &self,
         namespace: &Id,
@@ -103,7 +103,7 @@ impl Cache {
         Ok(entries.into_iter().map(typed).collect())
     }
 
-    /// The same as bytes.
+    /// Returns the bytes of keys, as [`Self::get_many`] does.
     ///
     /// # Errors
     /// As [`Self::get_many`].
@@ -134,8 +134,8 @@ impl Cache {
         Ok(found)
     }
 
-    /// What lies under a key, for those who decide for themselves what to serve. The versions of `tags` are read at once with
-    /// the entry; those that it has beside these cost a second round.
+    /// Looks up a key, for callers that decide themselves whether a stale entry may be served. The versions of `tags` are read together
+    /// with the entry; other tags of the entry take a second round trip.
     ///
     /// # Errors
     /// As [`Self::get`].
@@ -154,7 +154,7 @@ impl Cache {
         }
     }
 
-    /// Whether there is a value under a key that [`Self::get`] would give.
+    /// Returns whether [`Self::get`] would return a value.
     ///
     /// # Errors
     /// As [`Self::get`].
@@ -162,7 +162,7 @@ impl Cache {
         Ok(self.ttl(namespace, key).await?.is_some())
     }
 
-    /// For how long the value under a key lives; `None` if there is none.
+    /// Returns the remaining TTL of a key; `None` if there is no value.
     ///
     /// # Errors
     /// As [`Self::get`].
@@ -178,7 +178,7 @@ impl Cache {
         }
     }
 
-    /// The entry of a name in this process.
+    /// Returns the entry of a name in the memory of this process.
     #[inline]
     pub(super) fn local(&self, name: &Name<'_>) -> Option<Entry> {
         let entry = self.shared().local.get(name)?;

@@ -1,5 +1,5 @@
-//! Every word that the slice says to Redis but its reads, each as one typed function. The keys of one call share a slot; what
-//! lies in several partitions is asked of each by a call of its own.
+//! The scripts of the slice, each as one typed function. The keys of one call share a slot; keys of several partitions take a call for
+//! each.
 
 use super::entry::{self, Head, Nonce, Version};
 use super::keys::Placed;
@@ -13,7 +13,7 @@ use redis::Value;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-/// Names in one call.
+/// The maximum number of keys in one call.
 const AT_ONCE: usize = 500;
 
 macro_rules! script {
@@ -34,26 +34,26 @@ static TOUCH: LazyLock<Script> = script!("touch");
 static COUNT: LazyLock<Script> = script!("count");
 static WARM: LazyLock<Script> = script!("warm");
 
-/// Milliseconds for a script: at least one.
+/// Returns milliseconds for a script: at least one.
 fn ms(duration: Duration) -> u64 {
     whole_ms(duration).max(1)
 }
 
-/// What came of asking for a ticket.
+/// The result of `ticket`.
 #[derive(Debug)]
 pub(super) enum Asked {
-    /// What lies there has this nonce, and Redis's clock says so many ms.
+    /// The nonce of what is stored, and the clock of Redis in milliseconds.
     Granted {
         nonce: Nonce,
         now_ms: u64,
-        /// Nothing lay there.
+        /// Whether nothing was stored.
         was_nothing: bool,
     },
-    /// Somebody else computes, for at most so long.
+    /// Another caller has the lease, for at most this time.
     Leased(Duration),
 }
 
-/// Notes what lies under a key. `lease` is a token and for how long nobody else is to have a ticket.
+/// Records what is stored under a key. `lease` is a token, and for how long other callers get no ticket.
 pub(super) async fn ticket(
     link: &Link,
     name: &Name<'_>,
@@ -186,7 +186,7 @@ pub(super) async fn give_up(link: &Link, name: &Name<'_>, token: Nonce) -> Resul
     link.run::<Value>(&GIVE_UP, &call).await.map(drop)
 }
 
-/// Writes entries, whatever lies there, by `until_ms` of Redis's clock. `message` is about the keys, in their order, here and below.
+/// Writes entries unconditionally, if the clock of Redis is not past `until_ms`. `message` is about the keys, in their order, here and below.
 pub(super) async fn put(
     link: &Link,
     keys: &[Placed],
@@ -277,7 +277,7 @@ pub(super) async fn touch(
     link.run(&TOUCH, &call).await
 }
 
-/// What came of counting.
+/// The result of `count`.
 #[derive(Debug)]
 pub(super) enum Counted {
     /// What the counter stands at, and how long it lives.
@@ -362,30 +362,29 @@ mod tests {
     }
 }
 
-/// Whose turn it is to warm the cache.
+/// The result of `warm`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// The caller's.
+    /// The caller has the lease.
     Yours,
-    /// Somebody else's, for so long at least.
+    /// Another instance has it, for at least this time.
     UnderWay(Duration),
-    /// It has been done a moment ago.
+    /// The cache was warmed a moment ago.
     Done,
 }
 
-/// What is to become of the turn to warm the cache.
+/// What to do with the lease of warming.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wish {
-    /// To take it, or go on with it.
+    /// Take or extend it.
     Take,
-    /// The same, though it has been done a moment ago.
+    /// Take or extend it even if the cache was warmed a moment ago.
     TakeAnew,
-    /// To end it.
+    /// End it.
     End,
 }
 
-/// Takes the turn to warm the cache, or goes on with it, for so long; or ends it, so that nobody [takes](Wish::Take) it for
-/// so long.
+/// Takes or extends the lease of warming for a time; or ends it, so that no instance can [take](Wish::Take) it for a time.
 pub(super) async fn warm(link: &Link, token: Nonce, lasting: Duration, wish: Wish) -> Result<Turn, StoreError> {
     let mut call = WARM.call(1, 5, 128);
     call.arg(link.store().keys().cache_warming());

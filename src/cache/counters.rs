@@ -1,4 +1,4 @@
-//! Counters: numbers that instances count together, each with an end that is set when it begins.
+//! Counters that all instances share. The expiry of a counter is set when it begins.
 
 use super::Cache;
 use super::commands::{self, Counted};
@@ -9,10 +9,10 @@ use crate::once::Once;
 use std::time::Duration;
 
 impl Cache {
-    /// Adds to a counter, which begins at 0 and ends `ttl` after it began, however it is used meanwhile.
+    /// Adds to a counter, which begins at 0 and expires `ttl` after it began. Later calls do not change the expiry.
     ///
     /// # Errors
-    /// [`CacheError::CounterRange`], [`CacheError::NoCounter`], [`CacheError::Ttl`], [`CacheError::Key`]: it is as it was.
+    /// [`CacheError::CounterRange`], [`CacheError::NoCounter`], [`CacheError::Ttl`], [`CacheError::Key`]: the counter is unchanged.
     /// [`CacheError::Store`]: it may have been counted, and counting again may count twice.
     pub async fn incr(&self, namespace: &Id, name: &str, by: i64, ttl: Duration) -> Result<Counter, CacheError> {
         self.incr_once(namespace, name, by, ttl, None)
@@ -20,7 +20,7 @@ impl Cache {
             .map(|(counter, _)| counter)
     }
 
-    /// The same, once for each idempotency key; says whether a call with the key was carried out before, and with what result.
+    /// Adds to a counter once for each idempotency key. Returns whether a call with the key was carried out before, with its result.
     ///
     /// # Errors
     /// As [`Self::incr`], and [`CacheError::KeyReused`].
@@ -48,7 +48,7 @@ impl Cache {
         }
     }
 
-    /// What a counter stands at; `None` if there is none.
+    /// Returns a counter; `None` if there is none.
     ///
     /// # Errors
     /// [`CacheError::NoCounter`], [`CacheError::Key`], [`CacheError::Store`].
@@ -56,7 +56,7 @@ impl Cache {
         Name::new(namespace, name)?;
         let key = self.link().store().keys().cache_counter(namespace, name);
         let mut all = redis::pipe();
-        // MGET has nothing to say of what is no string, where GET would fail: the type tells it from nothing.
+        // MGET returns nothing for a key of another type, where GET would fail; TYPE distinguishes it from a missing key.
         all.cmd("MGET").arg(&key.name).cmd("TYPE").arg(&key.name);
         all.cmd("PTTL").arg(&key.name);
         let ((value,), kind, ends_ms): ((Option<String>,), String, i64) = self.link().pipeline(&all).await?;
@@ -72,7 +72,7 @@ impl Cache {
         Ok(Some(Counter { value, ends_in }))
     }
 
-    /// Ends a counter.
+    /// Deletes a counter.
     ///
     /// # Errors
     /// [`CacheError::Key`], [`CacheError::Store`].

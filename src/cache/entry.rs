@@ -1,4 +1,4 @@
-//! An entry as it lies in Redis: a header of fixed places, the tags, the value's bytes. Pure.
+//! The encoding of an entry in Redis: a header of fixed size, the tags, the bytes of the value.
 //!
 //! | bytes | what |
 //! |---|---|
@@ -79,7 +79,7 @@ pub(super) struct Head {
 /// What a string in the place of an entry is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Stored {
-    /// Somebody computes it; nothing else is known.
+    /// The mark of a computation.
     Mark(Nonce),
     /// An entry with its value.
     Entry(Head, Bytes),
@@ -99,7 +99,7 @@ impl Stored {
         }
     }
 
-    /// The nonce by which a script knows what was there.
+    /// Returns the nonce that scripts compare.
     pub(super) const fn nonce(&self) -> Option<Nonce> {
         match self {
             Self::Mark(nonce) => Some(*nonce),

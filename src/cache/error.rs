@@ -1,49 +1,49 @@
-//! Why the cache did not do what it was asked to, or has no value.
+//! The errors of the slice.
 
 use super::model::MAX_TAGS;
 use super::settings::{MAX_KEY, MAX_TTL};
 use crate::store::{QueueFull, StoreError};
 use std::sync::Arc;
 
-/// Why the cache did not do what it was asked to. A miss is none of these.
+/// Why a call failed. A miss is not an error.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum CacheError {
-    /// Redis. Whether a write was carried out nobody knows after [`StoreError::Lost`]; repeating it is harmless.
+    /// Redis. After [`StoreError::Lost`] a write may have been carried out; it can be repeated.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// What lies under the key is no entry, or none of the type that was asked for; it may be written over or deleted.
+    /// What is stored under the key is not an entry, or not of the requested type. It can be overwritten or deleted.
     #[error("what is stored under this key is not an entry, or one of another type; delete it, or use another key")]
     Corrupt,
-    /// The value has too many bytes.
+    /// The value is too large.
     #[error("a value has at most {most} bytes, and this one {bytes}")]
     TooBig {
-        /// How many it has.
+        /// Its size in bytes.
         bytes: usize,
-        /// How many it may have.
+        /// The maximum size in bytes.
         most: usize,
     },
-    /// A time to live of nothing, or beyond [`MAX_TTL`]; none means for ever.
+    /// The TTL is zero or longer than [`MAX_TTL`]. There are no entries without expiry.
     #[error("a time to live is 1 ms to {} days", MAX_TTL.as_secs() / 86_400)]
     Ttl,
-    /// A key that is empty or too long.
+    /// The key is empty or too long.
     #[error("a key has 1 to {MAX_KEY} bytes")]
     Key,
-    /// An entry with too many tags.
+    /// The entry has too many tags.
     #[error("an entry has at most {MAX_TAGS} tags")]
     TooManyTags,
-    /// The value has no form in JSON.
+    /// The value cannot be written as JSON.
     #[error("the value cannot be written as JSON: {0}")]
     NotJson(String),
-    /// What is stored is no counter.
+    /// What is stored is not a counter.
     #[error("what is stored under this name is not a counter; delete it, or use another name")]
     NoCounter,
-    /// The counter would leave the whole numbers that every reader has: ±(2^53 − 1).
+    /// The counter would exceed ±(2^53 − 1), the integers that every JSON reader has.
     #[error("a counter stays within ±(2^53 - 1)")]
     CounterRange,
     /// The idempotency key was used with another body.
     #[error("the same key was used with another body; use a new key")]
     KeyReused,
-    /// As many calls or computations are under way as may be.
+    /// The maximum number of calls or computations is in progress.
     #[error("too many calls are under way; try again")]
     Busy,
 }
@@ -54,16 +54,16 @@ impl From<QueueFull> for CacheError {
     }
 }
 
-/// Why there is no value, found or computed.
+/// Why a value could be neither read nor computed.
 #[derive(Debug, thiserror::Error)]
 pub enum ComputeError<E> {
     /// The cache.
     #[error(transparent)]
     Cache(#[from] CacheError),
-    /// The computation failed; everybody who waited for it has the same error.
+    /// The computation failed. All callers that waited for it get the same error.
     #[error("the computation failed")]
     Failed(Arc<E>),
-    /// The computation ended without a result: it panicked, or the thread that it ran on has ended.
+    /// The computation ended without a result: it panicked, or its thread stopped.
     #[error("the computation ended without a result")]
     Lost,
 }

@@ -55,7 +55,7 @@ impl Keys {
         format!("{}cache-warming", self.prefix())
     }
 
-    /// Channel on which every instance hears what its own level must forget.
+    /// The channel of invalidations, to which every instance subscribes.
     #[must_use]
     pub fn cache_channel(&self) -> String {
         format!("{}cache", self.channels())

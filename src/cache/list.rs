@@ -11,7 +11,7 @@ const LOOKED_THROUGH: u32 = 1_000;
 /// A piece of a listing. A key may come twice, and one that is written or ends meanwhile come or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
-    /// Keys under which something lies; what was invalidated lies there until its time is over.
+    /// Keys of stored entries. An invalidated entry stays until it expires.
     pub keys: Vec<String>,
     /// Where to go on; `None` at the end.
     pub next: Option<u64>,

@@ -1,10 +1,9 @@
-//! The level in this process: entries that their writers allow to be kept here for a moment.
+//! The level in this process: entries that their writers allow to be kept in memory for a short time.
 //!
-//! It serves only while the channel of invalidations is heard; when that is lost the level is emptied. What an entry depends
-//! on (its namespace, its tags) is a number in a table of marks, by hash: an invalidation counts the mark up, whatever the
-//! number of entries, and an entry is good for as long as its marks stand where they stood *before it was read from Redis*.
-//! So a read that races with an invalidation never brings the old value back. Two names may share a mark; that costs a
-//! look at Redis and nothing else.
+//! It serves only while this process is subscribed to invalidations; it is emptied when the subscription is lost. Each namespace and tag
+//! has a mark, a number in a table, by hash. An invalidation increments the mark, whatever the number of entries. An entry is valid as
+//! long as its marks have the values that they had *before it was read from Redis*. So a read that races with an invalidation never
+//! brings the old value back. Two names may share a mark; that only causes additional reads from Redis.
 
 use super::model::{Entry, Level, Name, Tag};
 use super::stats::Counts;
@@ -26,40 +25,39 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 const MARKS: usize = 1 << 14;
-/// What an entry costs beside its bytes: the record, its place in the table and in the queues of its order.
+/// The memory that an entry takes besides its bytes: the record, and its place in the table and in the queues of the eviction order.
 const OVERHEAD: usize = 320;
 
-/// The coarse clock's; 250 a second is what most systems have, 100 the least.
+/// The resolution of the coarse clock: most systems have 250 ticks a second, and none fewer than 100.
 const TICK: Duration = Duration::from_millis(10);
 
-/// A monotonic time that costs a few nanoseconds to read, where the system has one: every hit reads it.
+/// Returns a monotonic time. Reading it takes a few nanoseconds on Linux; every hit reads it.
 #[cfg(target_os = "linux")]
 fn coarse() -> Duration {
-    // It is there on every Linux; without it nothing that is kept would ever be good.
+    // Every Linux has it. Without it every entry counts as expired.
     clock_gettime(ClockId::CLOCK_MONOTONIC_COARSE).map_or(Duration::MAX, Duration::from)
 }
 
 #[cfg(not(target_os = "linux"))]
 fn coarse() -> Duration {
     static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
-    // Ahead, so that what was asked for before the first call has a time as well.
+    // Not from zero, so that a read before the first call has a time too.
     Duration::from_hours(1) + ORIGIN.elapsed()
 }
 
-/// Which mark is a subject's.
+/// Returns the index of a subject's mark.
 const fn mark(subject: Subject) -> usize {
-    // The lowest bits; nothing else is left of them.
     #[expect(clippy::cast_possible_truncation, reason = "masked to 14 bits")]
     let mark = (subject.0 & (MARKS as u64 - 1)) as usize;
     mark
 }
 
-/// Where the marks stood; taken before Redis is asked.
+/// The values of marks before a read from Redis.
 #[derive(Debug, Clone)]
 pub(crate) struct Marks {
     epoch: u64,
     entry: (Subject, u32),
-    /// Of the namespace and the tags.
+    /// Those of the namespace and the tags.
     rest: Vec<(Subject, u32)>,
 }
 
@@ -68,7 +66,7 @@ struct Kept {
     namespace: Id,
     key: Box<str>,
     entry: Entry,
-    /// When Redis was asked for it, and until when it may be served; by the coarse clock.
+    /// When it was requested from Redis, and when it expires, by the coarse clock.
     since: Duration,
     until: Duration,
     marks: Marks,
@@ -80,17 +78,17 @@ struct Kept {
 pub(super) struct Local {
     kept: Cache<u64, Arc<Kept>, DefaultHashBuilder>,
     marks: Box<[AtomicU32]>,
-    /// Counts the times that the channel was lost or found.
+    /// Incremented whenever the subscription is lost or restored.
     epoch: AtomicU64,
     heard: AtomicBool,
     is_on: bool,
     longest: Duration,
-    /// Tells the listener that messages are of use from now on, or that they can be of none any more.
+    /// Notifies the listener that the subscription is needed, or that the level was dropped.
     pub wanted: Arc<Notify>,
 }
 
 impl Local {
-    /// At most so many bytes, each entry for at most so long.
+    /// Creates a level of at most `bytes` bytes, which keeps an entry for at most `longest`.
     pub(super) fn new(bytes: u64, longest: Duration) -> Self {
         let kept = Cache::builder()
             .max_capacity(bytes)
@@ -110,7 +108,7 @@ impl Local {
         }
     }
 
-    /// The entry of a name, if it is here and good. Its bytes are shared, not copied.
+    /// Returns the entry of a name, if it is here and valid. Its bytes are shared, not copied.
     #[inline]
     pub(super) fn get(&self, name: &Name<'_>) -> Option<Entry> {
         if !self.heard.load(Ordering::Acquire) {
@@ -139,7 +137,7 @@ impl Local {
         })
     }
 
-    /// Where the marks of a name and of tags stand; to be asked before Redis is.
+    /// Returns the marks of a name and of tags; to be called before the read from Redis.
     pub(super) fn marks<'a>(&self, name: &Name<'_>, tags: impl IntoIterator<Item = &'a Tag>) -> Marks {
         let epoch = self.epoch.load(Ordering::SeqCst);
         let mut marks = Marks {
@@ -153,7 +151,7 @@ impl Local {
         marks
     }
 
-    /// Adds the marks of more tags; to be asked before Redis is asked for their versions.
+    /// Adds the marks of more tags; to be called before their versions are read from Redis.
     pub(super) fn add<'a>(&self, marks: &mut Marks, tags: impl IntoIterator<Item = &'a Tag>) {
         for tag in tags {
             let subject = Subject::tag(tag);
@@ -161,18 +159,18 @@ impl Local {
         }
     }
 
-    /// Whether nothing has happened since, to the entry or to what it depends on.
+    /// Returns whether neither the entry nor what it depends on was invalidated since, as far as this process has received.
     pub(super) fn is_untouched(&self, marks: &Marks) -> bool {
         let mut all = iter::once(&marks.entry).chain(&marks.rest);
         all.all(|&(subject, stood)| self.at(subject) == stood)
     }
 
-    /// The same, and messages were heard all the while.
+    /// Returns whether they are untouched, and this process was subscribed all the time.
     pub(super) fn stand(&self, marks: &Marks) -> bool {
         self.epoch.load(Ordering::SeqCst) == marks.epoch && self.is_untouched(marks)
     }
 
-    /// Keeps an entry that was read after `marks` were taken, for as long as it is fresh and `wanted` says.
+    /// Keeps an entry that was read after `marks` were taken, while it is fresh, and for at most `wanted`.
     pub(super) fn keep(
         &self,
         name: &Name<'_>,
@@ -193,7 +191,7 @@ impl Local {
         if !self.stand(&marks) {
             return;
         }
-        // The coarse clock may be behind by a tick when it is read: what is over is not served by that much longer.
+        // The coarse clock may be behind by a tick. So an entry is not served for a tick after its expiry.
         let asked = coarse().saturating_sub(since.elapsed() + TICK);
         let kept = Arc::new(Kept {
             namespace: name.namespace.clone(),
@@ -206,14 +204,14 @@ impl Local {
         });
         counts.local_bytes.add(u64::from(weight(&kept)));
         self.kept.insert(name.subject.0, Arc::clone(&kept));
-        // Good for nobody any more if its mark was counted up since; then it only takes up room.
+        // Invalid already if a mark was incremented meanwhile; then it would only take memory.
         if !self.is_untouched(&kept.marks) {
             self.kept.invalidate(&name.subject.0);
         }
     }
 
-    /// Forgets an entry that this process has written anew. If nothing else has happened to it since `marks` were taken they
-    /// are then those of the new one.
+    /// Removes an entry that this process has written. If it was not invalidated otherwise since `marks` were taken, they are updated
+    /// to those of the new entry.
     pub(super) fn forget(&self, subject: Subject, marks: Option<&mut Marks>) {
         let stood = self.marks[mark(subject)].fetch_add(1, Ordering::SeqCst);
         self.kept.invalidate(&subject.0);
@@ -224,17 +222,17 @@ impl Local {
         }
     }
 
-    /// Has messages listened to, if they are not yet.
+    /// Subscribes to invalidations, if this process is not subscribed yet.
     pub(super) fn want(&self) {
         self.wanted.notify_one();
     }
 
-    /// Whether messages are heard.
+    /// Returns whether this process is subscribed to invalidations.
     pub(super) fn is_heard(&self) -> bool {
         self.heard.load(Ordering::Acquire)
     }
 
-    /// How many entries are kept, and their bytes; roughly.
+    /// Returns the approximate number of entries and of their bytes.
     pub(super) fn size(&self) -> (u64, u64) {
         self.kept.run_pending_tasks();
         (self.kept.entry_count(), self.kept.weighted_size())
@@ -252,7 +250,7 @@ impl Local {
 }
 
 impl Listener for Local {
-    /// What was kept until now is forgotten.
+    /// Removes all entries when the subscription is lost or restored.
     fn note(&self, heard: bool) {
         if !heard && !self.heard.swap(false, Ordering::SeqCst) {
             return;
@@ -261,11 +259,11 @@ impl Listener for Local {
         if heard {
             self.heard.store(true, Ordering::SeqCst);
         } else {
-            tracing::debug!("invalidations are not heard: the cache in this process is emptied");
+            tracing::debug!("the subscription to invalidations is lost: the cache in this process is emptied");
         }
     }
 
-    /// Forgets what a message is about.
+    /// Removes the entries that a message invalidates.
     fn hear(&self, message: &[u8]) {
         let (subjects, _) = message.as_chunks::<8>();
         for subject in subjects {

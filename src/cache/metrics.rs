@@ -1,20 +1,20 @@
 use crate::telemetry::MetricsRegistry;
 use prometheus::{Error, IntCounter, IntCounterVec};
 
-/// Of the cache slice.
+/// The metrics of the cache slice.
 #[derive(Debug, Clone)]
 pub struct CacheMetrics {
-    /// Looks for an entry, by outcome (`local`: found in this process, `shared`: found in Redis, `stale`, `miss`, `error`,
+    /// Reads of entries, by outcome (`local`: found in this process, `shared`: found in Redis, `stale`, `miss`, `error`,
     /// `corrupt`).
     pub reads: IntCounterVec,
-    /// Computations, by outcome (`computed`, `failed`, `saved`: another one under way made it needless).
+    /// Computations, by outcome (`computed`, `failed`, `coalesced`: another computation in progress made it unnecessary).
     pub computations: IntCounterVec,
     /// Calls that invalidated keys, tags or namespaces.
     pub invalidations: IntCounter,
 }
 
 impl CacheMetrics {
-    /// Registers them, all at zero.
+    /// Registers the metrics, all at zero.
     ///
     /// # Errors
     /// If another instrument has one of their names.

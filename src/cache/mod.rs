@@ -1,4 +1,4 @@
-//! A cache that services share: entries in Redis, a level in each process before it, one computation however many ask.
+//! A shared cache: entries in Redis, a level in the memory of each process, and single-flight computations.
 //!
 //! ```text
 //!             GET: in this process? ──yes──▶ served
@@ -11,60 +11,61 @@
 //!        └────────────────────────────────────────────────────┘
 //! ```
 //!
-//! | in Redis | name | what |
+//! | in Redis | name | content |
 //! |---|---|---|
-//! | an entry | `cache:{c:p}:NAMESPACE/KEY` | string: a header (`entry.rs`), the value; ends when it is of no more use |
-//! | a computation's mark | the same | 24 bytes, where nothing lies when a ticket is taken; ends after five minutes |
-//! | a version | `cache-version:{c:p}:n:NAMESPACE`, `…:t:TAG` | 24 bytes: a nonce, when it was made, by when what began to be computed is outdated; outlives whatever depends on it |
-//! | who computes for all | `cache-lease:{c:p}:NAMESPACE/KEY` | a token; ends with the lease |
-//! | a counter | `cache-count:{c:p}:NAMESPACE/NAME` | number; ends when that was set to be at its beginning |
-//! | a call of a counter with an idempotency key | `cache-once:{c:p}:DIGEST` | the digest of its body, and what it counted to; ends after 24 h |
-//! | who warms | `cache-warming` | a token, which ends with its lease; `done` for 30 seconds after the warming |
-//! | what to invalidate | channel `dbN:cache`, `N` the number of the Redis database | hashes of entries, namespaces and tags, 8 bytes each |
+//! | an entry | `cache:{c:p}:NAMESPACE/KEY` | string: a header (`entry.rs`) and the value; expires when it can no longer be served |
+//! | a computation's mark | the same | 24 bytes, if nothing is stored when a ticket is taken; expires after five minutes |
+//! | a version | `cache-version:{c:p}:n:NAMESPACE`, `…:t:TAG` | 24 bytes: a nonce, its creation time, the time up to which computations are outdated; outlives all entries that depend on it |
+//! | the lease of a computation | `cache-lease:{c:p}:NAMESPACE/KEY` | a token; expires with the lease |
+//! | a counter | `cache-count:{c:p}:NAMESPACE/NAME` | number; its expiry is set when it begins |
+//! | an idempotency key of a counter | `cache-once:{c:p}:DIGEST` | the digest of the body, and the result; expires after 24 h |
+//! | the lease of warming | `cache-warming` | a token, which expires with the lease; `done` for 30 seconds after the warming |
+//! | invalidations | channel `dbN:cache`, `N` the number of the Redis database | hashes of entries, namespaces and tags, 8 bytes each |
 //!
-//! | file | what |
+//! | file | content |
 //! |---|---|
-//! | `api` | the cache as others use it: finding |
-//! | `write`, `events` | storing, deleting, invalidating; what other services tell of |
-//! | `compute`, `computation` | finding or computing; a computation on its way to all who wait |
-//! | `ticket`, `carried`, `single_flight` | what is noted before a computation; that as text, for those who compute elsewhere; one of a key in this process |
-//! | `look`, `reads` | what lies in Redis, and whether it is valid; many reads in one |
-//! | `local`, `subject` | the level in this process; what it hears of that is to be forgotten |
-//! | `entry`, `model`, `error` | an entry's bytes; the words of the slice; why not |
-//! | `commands`, `lua/` | what is said to Redis |
-//! | `counters`, `list`, `stats`, `warm` | counters; a namespace's keys; what was done; what is computed before anybody asks |
-//! | `shared` | what all workers have in common |
+//! | `api`, `reads` | the Rust API for reads; batching of reads |
+//! | `write`, `events` | writes, deletions, invalidations; invalidations by the events of other services |
+//! | `compute`, `computation`, `single_flight` | read or compute; a running computation; leader and followers of a key in this process |
+//! | `ticket`, `portable_ticket` | what is recorded before a computation; a ticket as text, for services that compute elsewhere |
+//! | `key_state` | what Redis has under a key, and whether it is valid |
+//! | `local`, `subject` | the level in this process; the invalidation messages |
+//! | `above` | what slices on top of the cache need of this level |
+//! | `entry`, `model`, `error` | the bytes of an entry; the types of the slice; its errors |
+//! | `commands`, `lua/` | the scripts |
+//! | `counters`, `list`, `stats`, `warm` | counters; the keys of a namespace; statistics; warming at the start |
+//! | `shared` | what all workers of a process share |
 //! | `handlers/` | HTTP |
-//! | `response/` | the HTTP response cache |
 //!
-//! `p` is the partition: 0 on a single Redis; in a Cluster of the name, so that a namespace spreads over all slots. Nothing
-//! needs an entry and its versions in one slot: they are only ever compared, and a difference either way is a miss.
+//! `p` is the partition: 0 on a single Redis; on a Cluster it depends on the name, so that a namespace spreads over all slots. An entry
+//! and its versions need not share a slot: they are only compared, and any difference is a miss.
 //!
-//! **Invalidation.** An entry carries the nonces of its namespace's version and its tags' as they were *before* its value was
-//! computed, and is valid as long as all of them are there. To clear a namespace or to invalidate a tag is to remove one key,
-//! whatever depends on it; the next to compute makes a version with another nonce. So a value from before is not served after,
-//! whenever it is written, and a version that Redis evicted, lost or flushed makes misses and never makes anything valid. An event
-//! raises the time in a version instead: what began to be computed by then is outdated, what began later stays.
+//! **Invalidation.** An entry has the nonces that the versions of its namespace and its tags had *before* its value was computed, and is
+//! valid as long as all of them are still there. Invalidating a namespace or a tag removes one key, however many entries depend on it;
+//! the next computation creates a version with another nonce. So a value that was computed before is not served afterwards, whenever it
+//! is written. A version that Redis evicted, lost or flushed causes misses and never makes an entry valid. An event raises the time in a
+//! version instead: computations that began by then are outdated, later ones are not.
 //!
-//! **One key.** Before a value is computed a ticket notes the nonce of whatever lies under its key; there is always something,
-//! a mark if need be. The value is written only in the place of that. So neither a deletion nor a write that came meanwhile
-//! is undone, and that is decided by what is there and never by what is not.
+//! **One key.** Before a value is computed, a ticket records the nonce of what is stored under its key; if nothing is, a mark with a new
+//! nonce is stored first. The value replaces only what has that nonce. So it undoes neither a deletion nor a write that came meanwhile,
+//! and a key that Redis has lost never makes a write valid.
 //!
-//! **What else may lie there.** A string under an entry's name that is no entry is `Corrupt`. Anything of another type reads as a
-//! miss, because `MGET` has nothing to say of it, and is written over.
+//! **Foreign data.** A string under an entry's key that is not an entry is `Corrupt`. A key of another type reads as a miss, because
+//! `MGET` returns nothing for it, and is overwritten.
 //!
-//! **What is strict.** Reads from Redis, and computations that somebody joins, in every instance: nobody is given a value that is
-//! older than an invalidation acknowledged before they asked. The memory of the instance that acknowledged it as well. The memory
-//! of another hears by a message: it lags for as long as that takes, and in any case no longer than `CACHE_LOCAL_TTL_MS`, or
-//! what the entry's writer allowed. With the subscription lost it is emptied, and not used until messages are heard again; a
-//! connection that dies without a word is noticed within a second and `REDIS_TIMEOUT_MS`. Only entries whose writer says so are kept there.
+//! **What is guaranteed.** Reads from Redis, and computations that a caller joins, in every instance: no caller gets a value that is
+//! older than an invalidation that was acknowledged before the call. The same holds for the memory of the instance that acknowledged it.
+//! The memory of another instance is invalidated by a message: it lags by the time that this takes, and at most by `CACHE_LOCAL_TTL_MS`
+//! or what the entry's writer allowed. If the subscription is lost, the memory is emptied, and stays unused until the instance is
+//! subscribed again; a dead connection is detected within a second and `REDIS_TIMEOUT_MS`. Only entries whose writer allows it are kept
+//! there.
 //!
-//! **What is not promised.** An invalidation is as durable as Redis is set to be: a replica that takes over without it, or a
-//! server that comes back without its last second, has the old version again. Times are compared by Redis's clock; one that is
-//! set back lets entries live longer by as much. A tag that only the computation names counts as untouched if its version was
-//! made before the computation began, by that clock: set back between the two, or in a Cluster ahead on one node of another,
-//! it lets pass what was invalidated within that time. Tags that the policy or the ticket names are compared by nonces alone.
-//! With Redis away, or refusing writes, those who join a computation know only what this process has heard.
+//! **What is not guaranteed.** An invalidation is as durable as Redis: after a failover to a replica that does not have it, or a restart
+//! that loses the last second, the old version is back. Times are compared by the clock of Redis; if it is set back, entries live longer
+//! by that time. A tag that only the computation names counts as not invalidated if its version was created before the computation
+//! began, by that clock. If it is set back between the two, or one node of a Cluster is ahead of another, an invalidation within that
+//! time is missed. Tags that the policy or the ticket names are compared by nonces alone. If Redis is unavailable or refuses writes,
+//! callers that join a computation rely on the invalidations that this process has received.
 
 mod above;
 mod api;

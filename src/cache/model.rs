@@ -1,4 +1,4 @@
-//! The words of the slice: keys, tags, how an entry is to be kept, what is found.
+//! The types of the slice: keys, tags, policies, entries, results.
 
 use super::error::CacheError;
 use super::settings::{MAX_KEY, MAX_TTL};
@@ -7,10 +7,10 @@ use crate::ids::Id;
 use bytes::Bytes;
 use std::time::Duration;
 
-/// The most tags of an entry.
+/// The maximum number of tags of an entry.
 pub const MAX_TAGS: usize = 32;
 
-/// What entries of any namespace may have in common, to be invalidated together.
+/// A label of entries of any namespace, by which they are invalidated together.
 pub type Tag = Id;
 
 /// The name of an entry.
@@ -35,26 +35,26 @@ impl<'a> Name<'a> {
     }
 }
 
-/// How an entry is kept.
+/// How an entry is stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Put {
-    /// For how long it is fresh: 1 ms to [`MAX_TTL`].
+    /// Its TTL, during which it is fresh: 1 ms to [`MAX_TTL`].
     pub ttl: Duration,
-    /// For how long after that it may be served while it is computed anew; at most [`MAX_TTL`].
+    /// How long after that it may be served stale while it is computed again; at most [`MAX_TTL`].
     pub stale_while_revalidate: Duration,
-    /// For how long after that it may be served when computing it anew fails; at most [`MAX_TTL`].
+    /// How long after that it may be served stale if computing it again fails; at most [`MAX_TTL`].
     pub stale_if_error: Duration,
-    /// What it depends on.
+    /// Its tags.
     pub tags: Vec<Tag>,
-    /// The share of `ttl`, 0 to 1, of which a random part is taken off, so that entries written together do not end together.
+    /// The share of `ttl`, 0 to 1, of which a random part is subtracted, so that entries that are stored together do not expire together.
     pub jitter: f64,
-    /// For how long an instance may keep it in its own memory, within what its settings allow; not at all if zero. That
-    /// memory hears of invalidations by message, a moment after they are acknowledged elsewhere.
+    /// How long an instance may keep it in its own memory, within its settings; not at all if zero. That
+    /// memory receives invalidations by message, a moment after another instance has acknowledged them.
     pub local: Duration,
 }
 
 impl Put {
-    /// Fresh for `ttl`, then gone; without tags, jitter, or a copy in anybody's memory.
+    /// Creates one that is fresh for `ttl` and then expires, without tags or jitter, and not in the memory of instances.
     #[must_use]
     pub const fn fresh_for(ttl: Duration) -> Self {
         Self {
@@ -67,7 +67,7 @@ impl Put {
         }
     }
 
-    /// The same with these tags.
+    /// Sets the tags.
     #[must_use]
     pub fn tagged(self, tags: impl IntoIterator<Item = Tag>) -> Self {
         Self {
@@ -76,7 +76,7 @@ impl Put {
         }
     }
 
-    /// The same, served for so long after its time while it is computed anew, and for so long when that fails.
+    /// Sets how long it may be served stale while it is computed again, and if that fails.
     #[must_use]
     pub fn stale_for(self, while_revalidate: Duration, if_error: Duration) -> Self {
         Self {
@@ -86,19 +86,19 @@ impl Put {
         }
     }
 
-    /// The same, kept in an instance's own memory for so long.
+    /// Sets how long an instance may keep it in its own memory.
     #[must_use]
     pub fn kept_locally(self, local: Duration) -> Self {
         Self { local, ..self }
     }
 
-    /// The same with another jitter, 0 to 1.
+    /// Sets the jitter, 0 to 1.
     #[must_use]
     pub fn jittered(self, jitter: f64) -> Self {
         Self { jitter, ..self }
     }
 
-    /// How long it is of any use, before jitter.
+    /// Returns how long it is stored, before jitter.
     #[must_use]
     pub fn life(&self) -> Duration {
         self.ttl + self.stale_while_revalidate.max(self.stale_if_error)
@@ -115,10 +115,10 @@ impl Put {
         Ok(())
     }
 
-    /// The time for which it is fresh, with jitter taken off; at least a millisecond.
+    /// Returns its TTL minus the jitter; at least a millisecond.
     pub(super) fn drawn_ttl(&self) -> Duration {
         let share = self.jitter.clamp(0.0, 1.0);
-        // No number is no share.
+        // Not a number counts as no jitter.
         if share.is_nan() || share <= 0.0 {
             return self.ttl;
         }
@@ -127,31 +127,30 @@ impl Put {
     }
 }
 
-/// What is done when Redis is away.
+/// What to do if Redis is unavailable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outage {
-    /// The value is computed, once for all who wait in this process, and kept nowhere.
+    /// Compute the value, once for all concurrent callers of this process, and do not store it.
     Compute,
-    /// The call fails.
+    /// Fail the call.
     Fail,
 }
 
-/// How a value is found or computed.
+/// How a value is read or computed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
-    /// How it is kept. The tags are read together with the entry.
+    /// How it is stored. The tags are read together with the entry.
     pub put: Put,
-    /// How eagerly a fresh entry is computed anew before its time is over: the β of `XFetch`, 1 as its authors advise, 0 never.
+    /// The probability of an early refresh: the β of `XFetch`. Its authors recommend 1; 0 means never.
     pub beta: f64,
-    /// For how long one instance may keep the others from computing the same; each computes for itself if `None`.
+    /// The duration of the lease with which one instance computes for all; without a lease each instance computes for itself.
     pub lease: Option<Duration>,
-    /// What is done with Redis away.
+    /// What to do if Redis is unavailable.
     pub outage: Outage,
 }
 
 impl Policy {
-    /// Kept as `put` says, refreshed early as the authors of `XFetch` advise, computed by each instance for itself, and
-    /// computed although Redis is away.
+    /// Creates a policy: early refresh as the authors of `XFetch` recommend, no lease, and computing if Redis is unavailable.
     #[must_use]
     pub const fn new(put: Put) -> Self {
         Self {
@@ -162,7 +161,7 @@ impl Policy {
         }
     }
 
-    /// The same, computed by one instance alone; the others wait for it for so long.
+    /// Makes one instance compute for all; the others wait for at most this time.
     #[must_use]
     pub fn leased(self, lease: Duration) -> Self {
         Self {
@@ -188,26 +187,26 @@ pub struct Entry {
     pub bytes: Bytes,
     /// The time since its computation began.
     pub age: Duration,
-    /// For how long it is still fresh; zero if it is not.
+    /// How long it stays fresh; zero if it is stale.
     pub fresh_for: Duration,
-    /// For how long it may still be served, its time being over or not, while it is computed anew.
+    /// How long it may be served, fresh or stale, while it is computed again.
     pub stale_for: Duration,
-    /// For how long it may still be served, its time being over or not, when computing it anew fails.
+    /// How long it may be served, fresh or stale, if computing it again fails.
     pub error_for: Duration,
-    /// What computing it took.
+    /// How long its computation took.
     pub cost: Duration,
     /// Where it was found.
     pub level: Level,
 }
 
 impl Entry {
-    /// Whether its time is not over.
+    /// Returns whether it is fresh.
     #[must_use]
     pub const fn is_fresh(&self) -> bool {
         !self.fresh_for.is_zero()
     }
 
-    /// An entry just computed.
+    /// Creates the entry of a value that was computed now.
     pub(super) fn computed(bytes: Bytes, put: &Put, cost: Duration) -> Self {
         Self {
             bytes,
@@ -221,15 +220,15 @@ impl Entry {
     }
 }
 
-/// What lies under a key.
+/// What is stored under a key.
 #[derive(Debug, Clone)]
 pub enum Lookup {
-    /// Nothing that is valid.
+    /// No valid entry.
     Miss,
-    /// A valid entry whose time is not over.
+    /// A valid, fresh entry.
     Fresh(Entry),
-    /// A valid entry whose time is over: `stale_for` says whether it may be served while it is computed anew, `error_for`
-    /// whether when that fails; one of them is not zero.
+    /// A valid, stale entry. `stale_for` says whether it may be served while it is computed again, `error_for` whether if that fails; one
+    /// of them is not zero.
     Stale(Entry),
 }
 
@@ -240,18 +239,18 @@ pub struct Hit<T> {
     pub value: T,
     /// The time since its computation began.
     pub age: Duration,
-    /// For how long it is still fresh; zero if it is stale, and allowed to be served all the same.
+    /// How long it stays fresh; zero if it is stale and may be served.
     pub fresh_for: Duration,
     /// Where it was found.
     pub level: Level,
 }
 
-/// What became of a write.
+/// The result of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stored {
-    /// It is stored.
+    /// The value is stored.
     Stored,
-    /// It is not: the key was written or deleted since the ticket was taken, or what the value depends on was invalidated.
+    /// The value is not stored: the key was written or deleted since the ticket was taken, or what the value depends on was invalidated.
     Superseded,
 }
 
@@ -260,9 +259,9 @@ pub enum Stored {
 pub enum Source {
     /// Found fresh.
     Fresh(Level),
-    /// Found stale, and computed anew meanwhile.
+    /// Found stale; it is computed again in the background.
     Stale,
-    /// Found stale, and computing it anew failed.
+    /// Found stale; computing it again failed.
     StaleOnError,
     /// Computed for this caller.
     Computed,
@@ -279,30 +278,30 @@ pub struct Fetched<T> {
     pub source: Source,
     /// The time since its computation began.
     pub age: Duration,
-    /// For how long it is still fresh; zero if it is stale, or kept nowhere.
+    /// How long it stays fresh; zero if it is stale or not stored.
     pub fresh_for: Duration,
 }
 
-/// What a computation came to.
+/// The result of a computation.
 #[derive(Debug, Clone)]
 pub struct Made {
     /// The value.
     pub bytes: Bytes,
-    /// How it is kept; not at all if `None`. Its tags need not be those of the policy. One that nobody depended on before
-    /// cannot be shown to have been valid all along, so the first value with a new tag is not kept, and the next is.
+    /// How it is stored; not at all if `None`. Its tags need not be those of the policy. The first value with a new tag is not stored,
+    /// because an invalidation of that tag during the computation could not be detected; the next one is.
     pub put: Option<Put>,
 }
 
-/// A number that instances count together.
+/// A counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counter {
-    /// What it stands at.
+    /// Its value.
     pub value: i64,
-    /// For how long it lives.
+    /// The time until it expires.
     pub ends_in: Duration,
 }
 
-/// For how long an entry lives.
+/// The remaining TTL of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Remaining {
     /// Fresh; zero if it is stale.

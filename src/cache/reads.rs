@@ -1,5 +1,5 @@
 //! Reads in natural batches: those that come while one is on its way share the next, one `MGET` a partition. A version that
-//! many of them need is read once. Each `MGET` goes with a `TIME`, so that ages are told by Redis's clock.
+//! many of them need is read once. Each `MGET` goes with a `TIME`, so that ages come from the clock of Redis.
 
 use super::error::CacheError;
 use super::keys::Placed;
@@ -133,7 +133,7 @@ async fn carry(link: Link, lately: Arc<Pace>, batch: Vec<Asked>) {
             None => Ok(Answer { values, now_ms, asked }),
             Some(error) => Err(error),
         };
-        // Nobody listening any more is no fault: the caller has gone.
+        // If the receiver is gone, the caller has been dropped.
         drop(answer.send(result));
     }
 }

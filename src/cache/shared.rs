@@ -1,4 +1,4 @@
-//! What all workers of a process have in common.
+//! What all workers of a process share.
 
 use super::local::Local;
 use super::metrics::CacheMetrics;
@@ -11,7 +11,7 @@ use prometheus::IntCounter;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What all connections of a process share of the cache: the level in memory, the computations under way, the counts.
+/// What all workers of a process share: the level in memory, the computations in flight, the statistics.
 #[derive(Debug)]
 pub struct Shared {
     settings: CacheSettings,
@@ -38,8 +38,8 @@ pub(super) struct Counted {
 }
 
 impl Shared {
-    /// The state of a fresh process. Invalidations are listened to, in the background of the current runtime, from the first
-    /// time that something is to be kept in memory, or that Redis keeps a response waiting for too long.
+    /// Creates the shared state of a process. A background task of the current runtime subscribes to invalidations when something is to
+    /// be kept in memory for the first time, or when Redis is too slow for the response cache.
     #[must_use]
     pub fn new(store: &Store, settings: CacheSettings, metrics: &CacheMetrics) -> Arc<Self> {
         let longest = Duration::from_millis(u64::from(settings.local_ttl_ms));
@@ -61,7 +61,7 @@ impl Shared {
             corrupt: read("corrupt"),
             computed: computation("computed"),
             failed: computation("failed"),
-            joined: computation("saved"),
+            joined: computation("coalesced"),
             invalidations: metrics.invalidations.clone(),
         };
         Arc::new(Self {
@@ -80,7 +80,7 @@ impl Shared {
         &self.settings
     }
 
-    /// What this process has done.
+    /// Returns the statistics of this process.
     #[must_use]
     pub fn stats(&self) -> Stats {
         // First, because it settles what was evicted.
@@ -104,7 +104,7 @@ impl Shared {
         self.local.forget_all();
     }
 
-    /// Whether invalidations are heard, so that the level in this process serves.
+    /// Returns whether this process is subscribed to invalidations, so that its level in memory serves.
     #[must_use]
     pub fn is_heard(&self) -> bool {
         self.local.is_heard()

@@ -77,8 +77,8 @@ pub struct LocalStats {
     pub bytes: u64,
     /// What they may take.
     pub max_bytes: u64,
-    /// Whether invalidations are heard; it is empty if not. They are listened to once something is to be kept, or responses
-    /// were kept waiting by Redis.
+    /// Whether this instance is subscribed to invalidations; if not, its memory is empty. It subscribes when something is to be kept in
+    /// memory for the first time, or when Redis is too slow for the response cache.
     pub listening: bool,
 }
 
@@ -89,19 +89,19 @@ pub struct NamespaceStats {
     pub local_hits: u64,
     /// Fresh entries found in Redis.
     pub shared_hits: u64,
-    /// Entries served although their time was over.
+    /// Stale entries served.
     pub stale_hits: u64,
-    /// Looks that found nothing valid.
+    /// Reads that found no valid entry.
     pub misses: u64,
-    /// Looks that Redis did not answer.
+    /// Reads that Redis did not answer.
     pub errors: u64,
-    /// Looks that found something that is no entry.
+    /// Reads that found something that is not an entry.
     pub corrupt: u64,
     /// Computations that came to a value.
     pub computed: u64,
     /// Computations that failed.
     pub failed: u64,
-    /// Computations that another one under way made needless.
+    /// Computations that another one in progress made unnecessary.
     pub computations_saved: u64,
     /// Computations begun before the time of the entry was over.
     pub refreshed_early: u64,

@@ -1,4 +1,4 @@
-//! What invalidations are about, as hashes, and the messages that tell of them. Pure.
+//! The subjects of invalidations, as hashes, and the messages that publish them.
 
 use super::model::Tag;
 use crate::ids::Id;

@@ -1,4 +1,4 @@
-//! Tickets: what is noted before a value is computed, so that whatever happens meanwhile shows when it is stored.
+//! Tickets: what is recorded before a value is computed, so that a change meanwhile is detected when the value is stored.
 
 use super::Cache;
 use super::commands::{self, Asked};
@@ -11,14 +11,14 @@ use crate::runtime::{GiveBack, Undelivered};
 use crate::store::StoreError;
 use std::time::{Duration, Instant};
 
-/// For how long what lies under a key is kept for the sake of a ticket: a computation that takes longer is not stored.
+/// The lifetime of a ticket. The value of a longer computation is not stored.
 pub(super) const TICKET_LIFE: Duration = Duration::from_mins(5);
 
-/// What lay under a key, and what its value will depend on, before the value is computed.
+/// The nonce of a key and the versions that its value will depend on, before the value is computed.
 #[derive(Debug, Clone)]
 pub struct Ticket {
     pub(super) nonce: Nonce,
-    /// Nothing lay there, and the nonce is of the ticket's own mark.
+    /// Whether nothing was stored; then the nonce is that of the ticket's own mark.
     pub(super) was_nothing: bool,
     /// Redis's clock, ms.
     pub(super) made_ms: u64,
@@ -39,11 +39,11 @@ impl Ticket {
     }
 }
 
-/// What came of asking for a ticket.
+/// The answer to a request for a ticket.
 #[derive(Debug)]
 pub(super) enum Ticketing {
     Granted(Undelivered<Ticket>),
-    /// Somebody else has it, for at most so long.
+    /// Another caller has the lease, for at most this time.
     Leased(Duration),
 }
 
@@ -124,8 +124,7 @@ impl Cache {
         Ok(Ticketing::Granted(Undelivered::new(ticket, give_back)))
     }
 
-    /// The versions of the tags of a computed value, as they were before it was computed; `None` if they are not, or nobody
-    /// knows.
+    /// Returns the versions that the tags of a computed value had before the computation; `None` if they changed or are unknown.
     pub(super) async fn depending(
         &self,
         name: &Name<'_>,

@@ -1,5 +1,5 @@
-//! Warming: what is wanted from the first request on is computed before it, by one instance for all. Its turn is a lease that it
-//! renews while it warms: if it dies, one of those that started with it takes over.
+//! Warming: one instance computes entries before the first request needs them. It has a lease that it renews; if it dies, another
+//! instance takes over.
 
 use super::Cache;
 use super::commands::{self, Turn, Wish};
@@ -14,19 +14,19 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, interval, sleep, timeout};
 
-/// For how long one instance may warm; whoever has not ended by then is left.
+/// The maximum time of a warming. Warmers that take longer are dropped.
 const LONGEST: Duration = Duration::from_mins(2);
-/// For how long a turn lasts that is not renewed; it is, three times as often.
+/// The duration of the lease. It is renewed three times in this time.
 const TURN: Duration = Duration::from_secs(6);
-/// For how long after the end of one warming none begins at the start of an instance: the instances of a deploy start within that time.
+/// After a warming no starting instance begins another one for this time. The instances of a deployment start within it.
 const REST: Duration = Duration::from_secs(30);
-/// Warmers at work at once.
+/// The maximum number of warmers that run at the same time.
 const AT_ONCE: usize = 4;
 
 /// A warmer: fills the cache that it is given.
 type Warm = dyn Fn(Cache) -> LocalBoxFuture<'static, Result<(), String>> + Send + Sync;
 
-/// What is to be warmed in this process.
+/// The warmers of this process.
 #[derive(Default)]
 pub(super) struct Warmers(RwLock<Vec<(String, Arc<Warm>)>>);
 
@@ -38,21 +38,21 @@ impl fmt::Debug for Warmers {
     }
 }
 
-/// What came of warming.
+/// The result of a warming.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Warmed {
-    /// It was done here.
+    /// This instance did it.
     Here {
-        /// Warmers that came to their end.
+        /// Warmers that succeeded.
         done: usize,
-        /// Warmers that failed or took too long; the log says which.
+        /// Warmers that failed or took too long; the log names them.
         failed: usize,
     },
-    /// Another instance does it; or, for those who begin with it, did a moment ago.
+    /// Another instance does it, or did it a moment ago.
     Elsewhere,
 }
 
-/// Warms as soon as Redis is there, or sees to it that another instance comes to the end of it; for the start of an instance.
+/// Warms the cache when Redis is available, or waits until another instance has done it. For the start of an instance.
 pub async fn warm_at_start(cache: Cache) {
     cache.link().connected().await;
     match cache.warm_within(LONGEST).await {
@@ -73,8 +73,8 @@ impl Cache {
         self.shared().warmers.0.write().push((name.to_owned(), warm));
     }
 
-    /// Runs all warmers of this process, a few at a time, unless another instance does it. That it was done a moment ago
-    /// holds nobody back: it may have been cleared since.
+    /// Runs all warmers of this process, a few at a time, unless another instance does it now. A recent warming does not matter: the cache
+    /// may have been invalidated since.
     ///
     /// # Errors
     /// [`CacheError::Store`]: nothing was warmed.

@@ -1,4 +1,4 @@
-//! What changes entries: writes, deletions, invalidations. Each tells every instance what to forget.
+//! Writes, deletions and invalidations. Each publishes what it changed, so that every instance removes it from its memory.
 
 use super::Cache;
 use super::commands::{self, Written};
@@ -17,10 +17,10 @@ use serde::Serialize;
 use std::time::{Duration, Instant};
 
 impl Cache {
-    /// Writes a value: with a ticket as that has it; without one whatever lies there, as of now.
+    /// Stores a value: with a ticket, if the ticket still holds; without one unconditionally, as a value of now.
     ///
-    /// A tag that the ticket does not have has to have been there before the ticket was taken, because nobody knows else whether
-    /// it was invalidated meanwhile; the value is superseded if not, and the next one with the tag is not.
+    /// The version of a tag that the ticket does not cover has to be older than the ticket. Otherwise the tag may have been invalidated
+    /// meanwhile, and the value is superseded; the next value with the tag is stored.
     ///
     /// # Errors
     /// [`CacheError::TooBig`], [`CacheError::Ttl`], [`CacheError::TooManyTags`], [`CacheError::Key`]: nothing is stored.
@@ -106,7 +106,7 @@ impl Cache {
         stored
     }
 
-    /// Writes a value, whatever lies there.
+    /// Stores a value unconditionally.
     ///
     /// # Errors
     /// As [`Self::store`], and [`CacheError::NotJson`].
@@ -121,7 +121,7 @@ impl Cache {
         self.store(namespace, key, &bytes, put, None).await.map(drop)
     }
 
-    /// Writes values under keys of a namespace, whatever lies there; those of a partition together.
+    /// Stores values under keys of a namespace unconditionally; those of a partition in one call.
     ///
     /// # Errors
     /// As [`Self::set`]: nothing is stored. After [`CacheError::Store`] some of them may be.
@@ -137,7 +137,7 @@ impl Cache {
         self.store_many(namespace, &values, put).await
     }
 
-    /// The same as bytes.
+    /// Stores bytes, as [`Self::set_many`] does.
     ///
     /// # Errors
     /// As [`Self::set_many`].
@@ -174,10 +174,10 @@ impl Cache {
             .map(|name| keys.cache_entry(name.namespace, name.key))
             .collect();
         let message = Message::of(names.iter().map(|name| name.subject));
-        // That clock shows more than this by the time that nobody waits for an answer any more.
+        // The clock of Redis is past this when the callers have stopped waiting for an answer.
         let until_ms = now_ms.saturating_add(whole_ms(self.link().store().timeout()));
         let answer = commands::put(self.link(), &keys, &written, until_ms, &message).await;
-        // Whatever came of it: nobody knows after a lost answer.
+        // Also after an error: if the answer was lost, the values may have been written.
         self.shared().local.hear(message.bytes());
         answer?;
         let counts = self.shared().namespaces.of(first.namespace);
@@ -188,7 +188,7 @@ impl Cache {
         Ok(())
     }
 
-    /// Deletes what is under a key. A value whose computation is under way is not stored any more.
+    /// Deletes the entry of a key. The value of a computation in progress is not stored.
     ///
     /// # Errors
     /// [`CacheError::Store`], [`CacheError::Key`].
@@ -196,7 +196,7 @@ impl Cache {
         self.delete_many(namespace, &[key]).await
     }
 
-    /// The same for many keys of a namespace; those of a partition together.
+    /// Deletes the entries of many keys of a namespace; those of a partition in one call.
     ///
     /// # Errors
     /// As [`Self::delete`]; some of them may be deleted.
@@ -204,7 +204,7 @@ impl Cache {
         self.drop_many(namespace, keys).await.map(drop)
     }
 
-    /// The same; returns under how many of the keys something lay.
+    /// Deletes the entries of many keys. Returns how many there were.
     pub(super) async fn drop_many(&self, namespace: &Id, keys: &[&str]) -> Result<u64, CacheError> {
         let names = keys.iter().map(|key| Name::new(namespace, key));
         let names: Vec<Name<'_>> = names.collect::<Result<_, _>>()?;
@@ -218,7 +218,7 @@ impl Cache {
         self.forget(&message, answer)
     }
 
-    /// Lets the value under a key be fresh for `ttl` from now on. Returns whether there is one.
+    /// Makes the entry of a key fresh for `ttl` from now on. Returns whether there is one.
     ///
     /// # Errors
     /// As [`Self::get`], and [`CacheError::Ttl`].
@@ -264,7 +264,7 @@ impl Cache {
         self.forget(&message, answer).map(drop)
     }
 
-    /// Whatever came of an invalidation, this process forgets at once: nobody knows after a lost answer.
+    /// Removes the subjects from the memory of this process. Also after an error: if the answer was lost, they may be invalidated.
     pub(super) fn forget<T>(&self, message: &Message, answer: Result<T, StoreError>) -> Result<T, CacheError> {
         self.shared().local.hear(message.bytes());
         self.shared().counted.invalidations.inc();

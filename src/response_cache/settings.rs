@@ -5,21 +5,21 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, Args)]
 #[command(next_help_heading = "Response cache")]
 pub struct ResponseSettings {
-    /// Whether the service caches its own answers where that saves work (`/openapi.json`)
+    /// Whether this service caches its own responses where that is worth it
     #[arg(long = "response-cache", env = "RESPONSE_CACHE", default_value_t = Self::default().response_cache, action = clap::ArgAction::Set)]
     pub response_cache: bool,
     /// Seconds for which such a response is fresh
     #[arg(long = "response-cache-ttl", env = "RESPONSE_CACHE_TTL_S", default_value_t = Self::default().response_ttl_s, value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub response_ttl_s: u32,
-    /// Most bytes of a body that is cached; with its headers it must fit into `CACHE_MAX_VALUE_BYTES`
+    /// Maximum size of a stored body, in bytes
     #[arg(long = "response-cache-max-body", env = "RESPONSE_CACHE_MAX_BODY", default_value_t = Self::default().response_max_body)]
     pub response_max_body: usize,
-    /// Milliseconds for which an answer is fresh enough even for a client that sends `no-cache`
+    /// Milliseconds for which a response is fresh enough even for a client that sends no-cache
     #[arg(long = "response-cache-floor", env = "RESPONSE_CACHE_FLOOR_MS", default_value_t = Self::default().response_floor_ms, value_parser = clap::value_parser!(u32).range(0..=60_000))]
     pub response_floor_ms: u32,
     /// Milliseconds that a request waits for Redis; after that it continues without the cache
-    #[arg(long = "response-cache-patience", env = "RESPONSE_CACHE_PATIENCE_MS", default_value_t = Self::default().response_patience_ms, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub response_patience_ms: u32,
+    #[arg(long = "response-cache-redis-timeout", env = "RESPONSE_CACHE_REDIS_TIMEOUT_MS", default_value_t = Self::default().response_redis_timeout_ms, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub response_redis_timeout_ms: u32,
 }
 
 impl Default for ResponseSettings {

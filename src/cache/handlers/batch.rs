@@ -21,17 +21,17 @@ const MAX_EACH: usize = 1_000;
 /// The maximum size of a body, in bytes; larger if a single value may be larger.
 const MAX_BATCH: usize = 8 * 1_048_576;
 
-/// The most keys that one command reads. It is fewer where that many values of the largest size exceed the limit of an answer. An answer
-/// that would be too large is therefore cut before all of it is in memory.
+/// The maximum number of keys that one command reads; fewer if so many values of the maximum size exceed the limit of an answer. So an
+/// answer that would be too large is cut before all of it is in memory.
 const READ_AT_ONCE: usize = 32;
 
-/// The most bytes of an answer that an entry takes besides its value and its key.
+/// The maximum size that an entry takes in an answer besides its value and its key, in bytes.
 const AROUND: usize = 256;
 
-/// The most memory that is taken for one entry before it is read. Few values are larger, whatever the setting allows.
+/// The maximum memory that is taken for one entry before it is read, in bytes. Few values are larger.
 const MOST_OF_ONE: usize = 1_048_576;
 
-/// What is to be deleted, written and found: in this order, at most 1,000 of each.
+/// What to delete, store and read: in this order, at most 1,000 of each.
 #[expect(dead_code, reason = "read by the schema derive only")]
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -85,24 +85,23 @@ enum FoundBody<'a> {
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum Without {
-    /// There is nothing.
+    /// Nothing is stored.
     Miss,
-    /// What lies there is no entry, or not JSON.
+    /// What is stored is not an entry, or not JSON.
     Corrupt,
 }
 
 /// Write, delete and get many entries
 ///
-/// Each of them by itself, not all at one time. What is not acceptable or too large is refused before anything is done;
-/// after that a failure leaves what was deleted and written by then. What was found is cut where it would be larger than
-/// `HTTP_MAX_ANSWER_BYTES`; it has at least the first.
+/// The batch is not atomic. Invalid or too large values are refused before anything is done; a later failure does not undo what was
+/// deleted and stored by then. The results are cut at `HTTP_MAX_ANSWER_BYTES`; there is at least one.
 #[utoipa::path(
     post, path = "/v1/cache/{namespace}", operation_id = "batch_cache_entries", tag = "cache", request_body = BatchBody, params(("namespace" = String, Path)),
     responses(
-        (status = 200, description = "Done; what was found, in the order of `get`", body = BatchAnswer),
+        (status = 200, description = "Done; the results in the order of `get`", body = BatchAnswer),
         (status = 413, description = "A value or the body is too large: nothing was done", body = Problem),
-        (status = 422, description = "Not acceptable: nothing was done", body = Problem),
-        (status = 503, description = "Redis is away: some of it may be deleted and written", body = Problem),
+        (status = 422, description = "A member is not valid: nothing was done", body = Problem),
+        (status = 503, description = "Redis is unavailable: some entries may be deleted or stored", body = Problem),
     )
 )]
 pub async fn batch(

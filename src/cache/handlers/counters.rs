@@ -17,10 +17,10 @@ use serde::Serialize;
 use std::time::Duration;
 use utoipa::ToSchema;
 
-/// The most that is added at once: 2^53 − 1.
+/// The maximum that is added in one call: 2^53 − 1.
 const MOST: i64 = 9_007_199_254_740_991;
 
-/// What is added to a counter.
+/// An addition to a counter.
 #[expect(dead_code, reason = "read by the schema derive only")]
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -29,14 +29,14 @@ pub(super) struct CountBody {
     /// How much, ±(2^53 − 1); 1 if not given.
     #[schema(minimum = -9007199254740991.0, maximum = 9007199254740991.0, default = 1)]
     by: Option<i64>,
-    /// How many seconds the counter lives if it begins now, 1 to 2,678,400 (31 days); as long as the class `default` if not
-    /// given. In its place `ttl_ms` or `ttl_class`. Nothing moves its end later.
+    /// The TTL in seconds of a counter that begins now, 1 to 2,678,400 (31 days); by default that of the class `default`. Alternatives are
+    /// `ttl_ms` and `ttl_class`. Later calls do not change the expiry.
     #[schema(minimum = 1, maximum = 2678400)]
     ttl_s: Option<u32>,
-    /// How many milliseconds it lives, 1 to 2,678,400,000.
+    /// The TTL in milliseconds, 1 to 2,678,400,000.
     #[schema(minimum = 1, maximum = 2678400000.0)]
     ttl_ms: Option<u64>,
-    /// `static`, `dynamic`, `session`, `realtime` or `default`: as long as the service's settings say.
+    /// `static`, `dynamic`, `session`, `realtime` or `default`: a TTL of the service's settings.
     ttl_class: Option<TtlClassBody>,
 }
 
@@ -62,9 +62,9 @@ impl FromBody for Addition {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"value": 7, "ends_in_ms": 3_599_000}))]
 pub(super) struct CounterBody {
-    /// What it stands at.
+    /// Its value.
     value: i64,
-    /// For how long it lives.
+    /// The time until it expires.
     ends_in_ms: u64,
 }
 
@@ -79,8 +79,8 @@ impl From<Counter> for CounterBody {
 
 /// Add to a counter
 ///
-/// It begins at 0, and its end is set when it begins. A call whose answer was lost may have counted: with an `Idempotency-Key` it can
-/// be repeated within a day, counts once, and gets the value that it counted to.
+/// A counter begins at 0, and its expiry is set when it begins. A call whose answer was lost may have counted. With an `Idempotency-Key` it
+/// can be repeated within a day, counts once, and gets the same answer.
 #[utoipa::path(
     post, path = "/v1/cache/counters/{namespace}/{key}", operation_id = "add_to_counter", tag = "cache", request_body = Option<CountBody>,
     params(
@@ -89,11 +89,11 @@ impl From<Counter> for CounterBody {
     ),
     responses(
         (status = 200, description = "Counted", body = CounterBody, headers(
-            ("Idempotent-Replayed" = String, description = "`true` where it was counted before, by the same key; else not there"),
+            ("Idempotent-Replayed" = String, description = "`true` if a call with the same key was counted before; otherwise absent"),
         )),
-        (status = 409, description = "It would leave ±(2^53 - 1) (`counter_range`), or what lies there is none (`no_counter`)", body = Problem),
-        (status = 422, description = "Not acceptable, or the same key with another body", body = Problem),
-        (status = 503, description = "Redis is away: it may be counted or not", body = Problem),
+        (status = 409, description = "The counter would exceed ±(2^53 - 1) (`counter_range`), or what is stored is not a counter (`no_counter`)", body = Problem),
+        (status = 422, description = "A member is not valid, or the idempotency key was used with another body", body = Problem),
+        (status = 503, description = "Redis is unavailable: the call may be counted", body = Problem),
     )
 )]
 pub async fn count(
@@ -118,10 +118,10 @@ pub async fn count(
     get, path = "/v1/cache/counters/{namespace}/{key}", operation_id = "get_counter", tag = "cache",
     params(("namespace" = String, Path), ("key" = String, Path, description = "1 to 256 bytes of UTF-8, percent-encoded")),
     responses(
-        (status = 200, description = "There is one", body = CounterBody),
-        (status = 404, description = "There is none", body = Problem),
-        (status = 409, description = "What lies there is none (`no_counter`)", body = Problem),
-        (status = 503, description = "Redis is away", body = Problem),
+        (status = 200, description = "Found", body = CounterBody),
+        (status = 404, description = "There is no such counter", body = Problem),
+        (status = 409, description = "What is stored is not a counter (`no_counter`)", body = Problem),
+        (status = 503, description = "Redis is unavailable", body = Problem),
     )
 )]
 pub async fn get_counter(
@@ -138,8 +138,8 @@ pub async fn get_counter(
     delete, path = "/v1/cache/counters/{namespace}/{key}", operation_id = "delete_counter", tag = "cache",
     params(("namespace" = String, Path), ("key" = String, Path, description = "1 to 256 bytes of UTF-8, percent-encoded")),
     responses(
-        (status = 204, description = "There is none any more"),
-        (status = 503, description = "Redis is away", body = Problem),
+        (status = 204, description = "There is no such counter any more"),
+        (status = 503, description = "Redis is unavailable", body = Problem),
     )
 )]
 pub async fn delete_counter(

@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 use std::time::Duration;
 use utoipa::ToSchema;
 
-/// Whether the time of an entry is over.
+/// Whether an entry is fresh.
 #[expect(dead_code, reason = "read by the schema derive only")]
 #[derive(ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -43,12 +43,12 @@ pub struct EntryBody<'a> {
     /// The value: any JSON.
     #[schema(value_type = serde_json::Value)]
     value: &'a RawValue,
-    /// `fresh`, or `stale`: its time is over, and it is still served as its writer wanted.
+    /// `fresh`, or `stale`: its TTL is over, and its writer allowed to serve it longer.
     #[schema(value_type = EntryState)]
     state: &'static str,
     /// The time since it was written, or its computation began.
     age_ms: u64,
-    /// For how long it is still fresh; 0 if it is stale.
+    /// For how long it stays fresh; 0 if it is stale.
     ttl_ms: u64,
     /// For how long it is served.
     ends_in_ms: u64,
@@ -122,15 +122,15 @@ impl FromBody for Touch {
 
 /// Get an entry
 ///
-/// Of another type than a string what lies there reads as nothing, and is written over.
+/// A Redis key of another type than a string reads as no entry, and is overwritten.
 #[utoipa::path(
     get, path = "/v1/cache/{namespace}/{key}", operation_id = "get_cache_entry", tag = "cache",
     params(("namespace" = String, Path), ("key" = String, Path, description = "1 to 256 bytes of UTF-8, percent-encoded")),
     responses(
         (status = 200, description = "Found", body = EntryBody),
-        (status = 404, description = "There is none", body = Problem),
-        (status = 409, description = "What lies there is no entry, or not JSON (`cache_corrupt`)", body = Problem),
-        (status = 503, description = "Redis is away: nobody knows", body = Problem),
+        (status = 404, description = "There is no such entry", body = Problem),
+        (status = 409, description = "What is stored is not an entry, or not JSON (`cache_corrupt`)", body = Problem),
+        (status = 503, description = "Redis is unavailable", body = Problem),
     )
 )]
 pub async fn get_entry(
@@ -146,17 +146,17 @@ pub async fn get_entry(
 
 /// Write an entry
 ///
-/// Whatever lies there, as a value of now; one whose computation is under way meanwhile does not overwrite it. A value that was
-/// computed from data which may be older than the last invalidation is written with the ticket that was taken before.
+/// Without a ticket the value is stored unconditionally, and a computation in progress does not overwrite it. A value that was computed
+/// from data which may be older than the last invalidation is stored with a ticket that was taken before.
 #[utoipa::path(
     put, path = "/v1/cache/{namespace}/{key}", operation_id = "put_cache_entry", tag = "cache", request_body = PutBody,
     params(("namespace" = String, Path), ("key" = String, Path, description = "1 to 256 bytes of UTF-8, percent-encoded")),
     responses(
         (status = 204, description = "Written"),
-        (status = 409, description = "Its ticket does not hold any more; nothing is written (`cache_superseded`)", body = Problem),
+        (status = 409, description = "The ticket does not hold any more; nothing is stored (`cache_superseded`)", body = Problem),
         (status = 413, description = "The value is too large", body = Problem),
-        (status = 422, description = "Not acceptable; a time to live of 0 above all", body = Problem),
-        (status = 503, description = "Redis is away: it may be written or not", body = Problem),
+        (status = 422, description = "A member is not valid, such as a TTL of 0", body = Problem),
+        (status = 503, description = "Redis is unavailable: the value may be stored", body = Problem),
     )
 )]
 pub async fn put_entry(
@@ -181,17 +181,17 @@ pub async fn put_entry(
     }
 }
 
-/// Extend the life of an entry
+/// Extend the TTL of an entry
 ///
-/// Its value and what it depends on stay as they are.
+/// The value and the tags do not change.
 #[utoipa::path(
     patch, path = "/v1/cache/{namespace}/{key}", operation_id = "touch_cache_entry", tag = "cache", request_body = TouchBody,
     params(("namespace" = String, Path), ("key" = String, Path, description = "1 to 256 bytes of UTF-8, percent-encoded")),
     responses(
-        (status = 204, description = "It is fresh for so long from now on"),
-        (status = 404, description = "There is none", body = Problem),
-        (status = 409, description = "What lies there is no entry (`cache_corrupt`)", body = Problem),
-        (status = 503, description = "Redis is away", body = Problem),
+        (status = 204, description = "The entry is fresh for this time from now on"),
+        (status = 404, description = "There is no such entry", body = Problem),
+        (status = 409, description = "What is stored is not an entry (`cache_corrupt`)", body = Problem),
+        (status = 503, description = "Redis is unavailable", body = Problem),
     )
 )]
 pub async fn touch_entry(
@@ -208,13 +208,13 @@ pub async fn touch_entry(
 
 /// Delete an entry
 ///
-/// A value whose computation is under way is not stored any more. Repeating it is answered alike.
+/// The value of a computation in progress is not stored. The call is idempotent.
 #[utoipa::path(
     delete, path = "/v1/cache/{namespace}/{key}", operation_id = "delete_cache_entry", tag = "cache",
     params(("namespace" = String, Path), ("key" = String, Path, description = "1 to 256 bytes of UTF-8, percent-encoded")),
     responses(
-        (status = 204, description = "There is none any more"),
-        (status = 503, description = "Redis is away: it may be deleted or not", body = Problem),
+        (status = 204, description = "There is no such entry any more"),
+        (status = 503, description = "Redis is unavailable: the entry may be deleted", body = Problem),
     )
 )]
 pub async fn delete_entry(

@@ -1,4 +1,4 @@
-//! Bodies, from clients' words to the model.
+//! Parses members of bodies into the model.
 
 #![expect(clippy::unreadable_literal, reason = "the schema derive reads no separators")]
 
@@ -15,9 +15,9 @@ use std::time::Duration;
 use utoipa::ToSchema;
 
 const MAX_TTL_S: i64 = MAX_TTL.as_secs().cast_signed();
-/// With 32 tags of 128 characters one has 5,900.
+/// A ticket with 32 tags of 128 characters has about 5,900.
 const MAX_TICKET: usize = 8_192;
-/// An instance's settings say how long it keeps an entry at most; nobody sets more than this.
+/// The settings of an instance limit how long it keeps an entry in memory; they cannot be larger than this.
 const LOCAL_MS: RangeInclusive<i64> = 0..=60_000;
 
 /// The key of an entry: 1 to 256 bytes of UTF-8.
@@ -35,7 +35,7 @@ pub struct KeyBody(String);
 )]
 pub struct NamespaceBody(String);
 
-/// A class of times to live; how long each lasts is a setting of the service.
+/// A TTL class. The TTL of each is a setting of the service.
 #[expect(dead_code, reason = "read by the schema derive only")]
 #[derive(ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -48,48 +48,48 @@ pub(super) enum TtlClassBody {
     Realtime,
 }
 
-/// A value and how it is kept.
+/// A value and how it is stored.
 #[expect(dead_code, reason = "read by the schema derive only")]
 #[derive(ToSchema)]
 #[schema(as = CachePut, example = json!({"value": {"cents": 1999}, "ttl_s": 300, "tags": ["product:7"], "stale_s": 30}))]
 pub(super) struct PutBody {
-    /// The value: any JSON, `null` too. It is kept as it is written, to the last digit.
+    /// The value: any JSON, including `null`. It is stored byte by byte.
     value: Value,
-    /// For how many seconds it is fresh, 1 to 2,678,400 (31 days). In its place `ttl_ms` or `ttl_class`; if none is given as
-    /// long as the class `default`.
+    /// The TTL in seconds, during which the entry is fresh: 1 to 2,678,400 (31 days). Alternatives are `ttl_ms` and `ttl_class`; the default
+    /// is the class `default`.
     #[schema(minimum = 1, maximum = 2678400)]
     ttl_s: Option<u32>,
-    /// For how many milliseconds it is fresh, 1 to 2,678,400,000.
+    /// The TTL in milliseconds, 1 to 2,678,400,000.
     #[schema(minimum = 1, maximum = 2678400000.0)]
     ttl_ms: Option<u64>,
-    /// `static`, `dynamic`, `session`, `realtime` or `default`: as long as the service's settings say.
+    /// `static`, `dynamic`, `session`, `realtime` or `default`: a TTL of the service's settings.
     ttl_class: Option<TtlClassBody>,
-    /// For how many seconds after that it is still served, with `"state":"stale"`; 0 if not given.
+    /// For how many seconds after the TTL the entry is served with `"state":"stale"`; 0 by default.
     #[schema(minimum = 0, maximum = 2678400, default = 0)]
     stale_s: Option<u32>,
-    /// For how many seconds after that those who compute it may serve it when computing it anew fails; 0 if not given.
+    /// For how many seconds after the TTL callers may serve it if computing it again fails; 0 by default.
     #[schema(minimum = 0, maximum = 2678400, default = 0)]
     stale_if_error_s: Option<u32>,
-    /// What it depends on: at most 32 ids.
+    /// Its tags: at most 32 ids.
     #[schema(max_items = 32)]
     tags: Option<Vec<Id>>,
-    /// For how many milliseconds an instance may answer from its own memory, within its settings; 0 if not given. It hears of
-    /// invalidations by message then, a moment after others have acknowledged them.
+    /// For how many milliseconds an instance may answer from its own memory, within its settings; 0 by default. That memory receives
+    /// invalidations by message, a moment after another instance has acknowledged them.
     #[schema(minimum = 0, maximum = 60000, default = 0)]
     local_ms: Option<u32>,
-    /// A ticket that was taken before the value was computed; not in a batch.
+    /// A ticket that was taken before the value was computed. Not allowed in a batch.
     #[schema(max_length = 8192, format = "ticket")]
     ticket: Option<String>,
 }
 
-/// For how long an entry is to live on.
+/// A new TTL of an entry.
 #[expect(dead_code, reason = "read by the schema derive only")]
 #[expect(clippy::struct_field_names, reason = "the words of the interface")]
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(min_properties = 1, example = json!({"ttl_s": 300}))]
 pub(super) struct TouchBody {
-    /// For how many seconds from now on it is fresh, 1 to 2,678,400. In its place `ttl_ms` or `ttl_class`.
+    /// The TTL in seconds from now on, 1 to 2,678,400. Alternatives are `ttl_ms` and `ttl_class`.
     #[schema(minimum = 1, maximum = 2678400)]
     ttl_s: Option<u32>,
     /// For how many milliseconds it is fresh, 1 to 2,678,400,000.
@@ -99,7 +99,7 @@ pub(super) struct TouchBody {
     ttl_class: Option<TtlClassBody>,
 }
 
-/// How a value is to be kept. What is not acceptable is noted in `fields`.
+/// Reads how a value is stored. Faults are recorded in `fields`.
 pub(super) fn put(fields: &mut Fields, settings: &CacheSettings) -> Put {
     let ttl = ttl(fields, settings);
     let mut seconds = |name| {
@@ -119,7 +119,7 @@ pub(super) fn put(fields: &mut Fields, settings: &CacheSettings) -> Put {
         .kept_locally(local)
 }
 
-/// The ticket that a value was computed under.
+/// Reads the ticket that a value was computed under.
 pub(super) fn ticket(fields: &mut Fields) -> Option<PortableTicket> {
     let text = fields.text("ticket", MAX_TICKET)?;
     let ticket = PortableTicket::parse(&text);
@@ -129,7 +129,7 @@ pub(super) fn ticket(fields: &mut Fields) -> Option<PortableTicket> {
     ticket
 }
 
-/// For how long an entry is to be fresh; `None` if it is not said.
+/// Reads a TTL; `None` if there is none.
 pub(super) fn ttl(fields: &mut Fields, settings: &CacheSettings) -> Option<Duration> {
     let seconds = fields.integer("ttl_s", 1..=MAX_TTL_S).map(whole_seconds);
     let millis = fields.integer("ttl_ms", 1..=MAX_TTL_S * 1_000).map(milliseconds);
@@ -147,12 +147,12 @@ pub(super) fn ttl(fields: &mut Fields, settings: &CacheSettings) -> Option<Durat
     given.first().copied()
 }
 
-/// The body of a call that writes: its members, and its value as it was written.
+/// Returns the members of the body of a write, and the unparsed value.
 pub(super) fn written(body: &[u8]) -> Result<(Fields, Option<&RawValue>), Problem> {
     with_value(raw(body)?, "").map_err(|fault| Problem::unacceptable(vec![fault]))
 }
 
-/// The members of an object, and its value as it was written, which has to be there and may be `null`.
+/// Returns the members of an object, and the unparsed value, which is required and may be `null`.
 fn with_value<'a>(object: &'a RawValue, path: &str) -> Result<(Fields, Option<&'a RawValue>), FieldError> {
     let mut object = RawObject::read(object, path)?;
     let value = object.value("value");
@@ -163,10 +163,10 @@ fn with_value<'a>(object: &'a RawValue, path: &str) -> Result<(Fields, Option<&'
     Ok((fields, value))
 }
 
-/// What a batch writes under a key, and how it is kept.
+/// A value of a batch, its key, and how it is stored.
 pub(super) type Write<'a> = (Put, String, &'a RawValue);
 
-/// An array of values with their keys.
+/// Reads an array of values with their keys.
 pub(super) fn writes<'a>(
     fields: &mut Fields,
     name: &'static str,
@@ -206,7 +206,7 @@ fn write<'a>(element: &'a RawValue, path: &str, settings: &CacheSettings) -> Res
     fields.faults(key.zip(value).map(|(key, value)| (put, key, value)))
 }
 
-/// A key in a body.
+/// Reads a key.
 pub(super) fn key(fields: &mut Fields, name: &'static str) -> Option<String> {
     let key = fields.text(name, MAX_KEY)?;
     if key.is_empty() {
@@ -216,7 +216,7 @@ pub(super) fn key(fields: &mut Fields, name: &'static str) -> Option<String> {
     Some(key)
 }
 
-/// An array of keys.
+/// Reads an array of keys.
 pub(super) fn keys(fields: &mut Fields, name: &'static str, most: usize) -> Vec<String> {
     let elements = match fields.value(name) {
         None | Some(Value::Null) => return Vec::new(),

@@ -13,10 +13,10 @@ use serde_json::{Map, Value};
 use std::collections::HashMap;
 use utoipa::ToSchema;
 
-/// Tags that a call invalidates at once.
+/// The maximum number of tags in one call.
 const MAX_INVALIDATED: usize = 1_000;
 
-/// What is to be invalidated.
+/// Tags to invalidate.
 #[expect(dead_code, reason = "read by the schema derive only")]
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -27,7 +27,7 @@ pub(super) struct TagsBody {
     tags: Vec<Id>,
 }
 
-/// Something that happened to an entity.
+/// An event of an entity.
 #[expect(dead_code, reason = "read by the schema derive only")]
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -35,24 +35,24 @@ pub(super) struct TagsBody {
 pub(super) struct EventBody {
     /// What happened; an id.
     r#type: Id,
-    /// To whom; an id.
+    /// The entity; an id.
     entity_id: Id,
-    /// Of what type that is; an id, which rules may use.
+    /// The type of the entity; an id, which rules may use.
     entity_type: Option<Id>,
-    /// Anything else that the sender says; rules may use its texts, whole numbers and booleans.
+    /// Other data of the event. Rules may use its strings, integers and booleans.
     data: Option<HashMap<String, Value>>,
-    /// When: RFC 3339, or milliseconds since 1970; now if not given, or to come.
+    /// When it happened: RFC 3339, or milliseconds since 1970. Now if not given or in the future.
     timestamp: Option<TimeBody>,
 }
 
-/// What an event came to.
+/// The effect of an event.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = CacheEventAnswer, example = json!({"targets": 2, "invalidated": 1}))]
 pub(super) struct EventAnswer {
-    /// Tags, namespaces and keys that the rules name for it; 0 if there is no rule.
+    /// The number of tags, namespaces and keys that the rules name for the event; 0 without a rule.
     targets: usize,
-    /// How many of them it changed: keys whose entry fell; tags and namespaces that something depends on, or lately did, and that
-    /// no event as late had outdated, whether or not anything with them was old enough to fall.
+    /// How many of them it changed: keys whose entry was removed; tags and namespaces that entries depend on, or did a while ago, unless a
+    /// later event had invalidated them already. It counts them even if no entry was old enough to become invalid.
     invalidated: u64,
 }
 
@@ -122,13 +122,13 @@ impl FromBody for Report {
 
 /// Invalidate tags
 ///
-/// One write for each tag, however many entries have it. Nothing that was computed before, or is being computed, is served to
-/// those who ask from then on. Repeating it is harmless.
+/// One write for each tag, however many entries have it. Later calls get no value whose computation began before. The call is
+/// idempotent.
 #[utoipa::path(
     post, path = "/v1/cache/tags/invalidate", operation_id = "invalidate_cache_tags", tag = "cache", request_body = TagsBody,
     responses(
-        (status = 204, description = "Nothing with one of them is served any more"),
-        (status = 503, description = "Redis is away: some of them may be invalidated", body = Problem),
+        (status = 204, description = "Entries with one of the tags are not served any more"),
+        (status = 503, description = "Redis is unavailable: some of the tags may be invalidated", body = Problem),
     )
 )]
 pub async fn invalidate_tags(cache: State, Body(Tags(tags)): Body<Tags>) -> Result<HttpResponse, Problem> {
@@ -138,13 +138,13 @@ pub async fn invalidate_tags(cache: State, Body(Tags(tags)): Body<Tags>) -> Resu
 
 /// Report an event that invalidates entries
 ///
-/// What it invalidates the rules say (`CACHE_RULES`). Entries that began to be computed after the event stay, so one that comes
-/// late, or twice, does nothing to them; times are compared by Redis's clock.
+/// The rules (`CACHE_RULES`) say what an event invalidates. Entries whose computation began after the event stay, so a late or repeated
+/// event does not affect them. Times are compared by the clock of Redis.
 #[utoipa::path(
     post, path = "/v1/cache/events", operation_id = "report_cache_event", tag = "cache", request_body = EventBody,
     responses(
-        (status = 200, description = "What it came to", body = EventAnswer),
-        (status = 503, description = "Redis is away: tell of it again", body = Problem),
+        (status = 200, description = "The effect of the event", body = EventAnswer),
+        (status = 503, description = "Redis is unavailable: report the event again", body = Problem),
     )
 )]
 pub async fn tell_event(cache: State, Body(Report { event, by_ms }): Body<Report>) -> Result<HttpResponse, Problem> {

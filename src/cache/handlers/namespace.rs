@@ -9,45 +9,45 @@ use actix_web::http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// The longest pattern, bytes.
+/// The maximum length of a pattern, in bytes.
 const MAX_PATTERN: usize = 256;
 
-/// A piece of a listing.
+/// A page of keys.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = CacheListing)]
 pub(super) struct ListBody {
-    /// Keys; one may come twice.
+    /// Keys. A key may occur twice.
     keys: Vec<String>,
-    /// Where to go on; none at the end.
+    /// The cursor of the next page; null at the end.
     next: Option<String>,
 }
 
-/// A piece of an invalidation by pattern.
+/// The result of a page of an invalidation by pattern.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = CacheInvalidated, example = json!({"invalidated": 40, "next": "3072"}))]
 pub(super) struct InvalidatedBody {
-    /// How many keys this piece has invalidated.
+    /// How many keys this call has invalidated.
     invalidated: u64,
-    /// Where to go on; none at the end.
+    /// The cursor of the next page; null at the end.
     next: Option<String>,
 }
 
 /// List the keys of a namespace
 ///
-/// For those who look after the service: with the token of `CACHE_LISTING_TOKEN`. Each call looks through a bounded number of
-/// keys, so a piece may be empty and not the last. A key whose value is being computed is among them.
+/// For operators: with the token of `CACHE_LISTING_TOKEN`. Each call reads a bounded number of keys, so a page may be empty and not the
+/// last. The list includes keys whose value is being computed.
 #[utoipa::path(
     get, path = "/v1/cache/{namespace}", operation_id = "list_cache_keys", tag = "cache", security(("admin" = [])),
     params(
         ("namespace" = String, Path),
-        ("pattern" = Option<String>, Query, min_length = 1, max_length = 256, description = "What keys are like: `*`, `?` and `[…]` as Redis has them; all if not given"),
-        ("cursor" = Option<String>, Query, pattern = "^[0-9]{1,19}$", description = "`next` of the last piece"),
+        ("pattern" = Option<String>, Query, min_length = 1, max_length = 256, description = "A pattern of keys with `*`, `?` and `[…]`, as in Redis; all keys by default"),
+        ("cursor" = Option<String>, Query, pattern = "^[0-9]{1,19}$", description = "`next` of the last page"),
     ),
     responses(
-        (status = 200, description = "A piece", body = ListBody),
-        (status = 401, description = "Not with the token that is set", body = Problem),
-        (status = 403, description = "No token is set: keys are not listed here", body = Problem),
-        (status = 503, description = "Redis is away", body = Problem),
+        (status = 200, description = "A page", body = ListBody),
+        (status = 401, description = "The token is missing or wrong", body = Problem),
+        (status = 403, description = "Listing is disabled: no token is set", body = Problem),
+        (status = 503, description = "Redis is unavailable", body = Problem),
     )
 )]
 pub async fn list_keys(
@@ -116,23 +116,23 @@ impl QueryParameters for Cleared {
 
 /// Invalidate a namespace or matching keys
 ///
-/// One write, whatever lies in it. A value whose computation is under way is never served to those who ask from then on.
-/// `responses` is where the service's own answers lie.
+/// One write, however many entries it has. Later calls get no value whose computation began before. `responses` is the namespace of the
+/// service's own responses.
 ///
-/// With a `pattern` only the keys that match it, in pieces: each call looks through a bounded number of keys and says how many it has
-/// invalidated. Call it again with `next` as the `cursor` until there is none; then nothing is served any more that lay under a matching
-/// key when the first call was made.
+/// With a `pattern` only the keys that match it, in pages: each call reads a bounded number of keys and returns how many it has
+/// invalidated. Repeat the call with `next` as the `cursor` until `next` is null. Then no matching entry that was stored before the first
+/// call is served any more.
 #[utoipa::path(
     delete, path = "/v1/cache/{namespace}", operation_id = "invalidate_cache_namespace", tag = "cache",
     params(
         ("namespace" = String, Path),
-        ("pattern" = Option<String>, Query, min_length = 1, max_length = 256, description = "What keys are like: `*`, `?` and `[…]` as Redis has them; everything if not given"),
-        ("cursor" = Option<String>, Query, pattern = "^[0-9]{1,19}$", description = "`next` of the last piece; with a pattern only"),
+        ("pattern" = Option<String>, Query, min_length = 1, max_length = 256, description = "A pattern of keys with `*`, `?` and `[…]`, as in Redis; the whole namespace by default"),
+        ("cursor" = Option<String>, Query, pattern = "^[0-9]{1,19}$", description = "`next` of the last page; only with a pattern"),
     ),
     responses(
-        (status = 200, description = "With a pattern: what this piece came to", body = InvalidatedBody),
-        (status = 204, description = "Nothing of it is served any more"),
-        (status = 503, description = "Redis is away: it may be invalidated or not", body = Problem),
+        (status = 200, description = "With a pattern: the result of this page", body = InvalidatedBody),
+        (status = 204, description = "Its entries are not served any more"),
+        (status = 503, description = "Redis is unavailable: the namespace may be invalidated", body = Problem),
     )
 )]
 pub async fn clear_namespace(

@@ -18,20 +18,20 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 use utoipa::ToSchema;
 
-/// For how long others may be kept from computing the same; 0: they are not.
+/// The duration of a lease in milliseconds; 0 for none.
 const LEASE_MS: RangeInclusive<i64> = 0..=TICKET_LIFE.as_secs().cast_signed() * 1_000;
 
-/// What a value that is to be computed will depend on.
+/// A request for a ticket.
 #[expect(dead_code, reason = "read by the schema derive only")]
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = CacheTicketRequest, example = json!({"tags": ["product:7"], "lease_ms": 5000}))]
 pub(super) struct TicketRequestBody {
-    /// The tags that it will have: at most 32 ids. One that it has besides has to have been in use before.
+    /// The tags that the value will have: at most 32 ids. Another tag of the value must have been in use before.
     #[schema(max_items = 32)]
     tags: Option<Vec<Id>>,
-    /// For how many milliseconds nobody else is given a ticket with a lease for the same key, 0 to 300,000; 0 if not given. Writing
-    /// with the ticket ends it.
+    /// For how many milliseconds the ticket has a lease: no other caller gets a ticket with a lease for the same key. 0 to 300,000; 0 by
+    /// default. Storing a value with the ticket ends the lease.
     #[schema(minimum = 0, maximum = 300000, default = 0)]
     lease_ms: Option<u32>,
 }
@@ -59,25 +59,24 @@ impl FromBody for TicketRequest {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = CacheTicket, example = json!({"ticket": "ARlm3vJx0aEAAAGc…", "expires_in_ms": 300_000}))]
 pub(super) struct TicketBody {
-    /// To be sent with the value, as it is.
+    /// The ticket, to be sent with the value.
     ticket: String,
-    /// A value that comes later than that may not be stored any more.
+    /// After this time a value with the ticket may be refused.
     expires_in_ms: u64,
 }
 
 /// Take a ticket before computing a value
 ///
-/// A value that is written with it is stored only if its key was neither written nor deleted since the ticket was taken, and is
-/// served only for as long as nothing that it depends on was invalidated since then. So what is computed from old data never
-/// passes for new, however long that takes, and through whichever instance it is written. A client that goes before it is answered
-/// gets no lease.
+/// A value with a ticket is stored only if its key was neither written nor deleted since the ticket was taken, and is served only while
+/// nothing that it depends on was invalidated since then. So a value that was computed from old data is never served as a new one,
+/// however long the computation takes, and through any instance. A client that disconnects before the answer gets no lease.
 #[utoipa::path(
     post, path = "/v1/cache/tickets/{namespace}/{key}", operation_id = "take_cache_ticket", tag = "cache", request_body = Option<TicketRequestBody>,
     params(("namespace" = String, Path), ("key" = String, Path, description = "1 to 256 bytes of UTF-8, percent-encoded")),
     responses(
         (status = 201, description = "The ticket", body = TicketBody),
-        (status = 409, description = "Somebody else has the lease, for `retry_after_ms` at most (`cache_leased`)", body = Problem),
-        (status = 503, description = "Redis is away", body = Problem),
+        (status = 409, description = "Another caller has the lease, for at most `retry_after_ms` (`cache_leased`)", body = Problem),
+        (status = 503, description = "Redis is unavailable", body = Problem),
     )
 )]
 pub async fn take_ticket(

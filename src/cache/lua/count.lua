@@ -1,13 +1,13 @@
--- count: adds to a counter; its end is set when it begins, and no call moves it.
+-- count: adds to a counter; its expiry is set when it begins, and later calls do not change it.
 -- KEYS[1] counter
--- KEYS[2] record of the call's idempotency key; the counter again if it has none
+-- KEYS[2] record of the call's idempotency key; the counter again if there is none
 -- ARGV[1] what to add
--- ARGV[2] for how long the counter lives if it begins now, ms
+-- ARGV[2] TTL of a counter that begins now, ms
 -- ARGV[3] digest of the body; '' without an idempotency key
--- ARGV[4] for how long the record of the key is kept, ms
--- Returns {outcome, value, ends in, ms}, the value as text. Outcomes: 'counted'; 'before', a call with the same key and body counted
--- to that value; 'differs', the key was used with another body; 'range', it would leave ±(2^53 - 1) and is as it was; 'none', what
--- lies there is no counter.
+-- ARGV[4] TTL of the record of the key, ms
+-- Returns {outcome, value, TTL in ms}, the value as text. Outcomes: 'counted'; 'before', a call with the same key and body returned
+-- that value; 'differs', the key was used with another body; 'range', the counter would exceed ±(2^53 - 1) and is unchanged; 'none',
+-- what is stored is not a counter.
 if ARGV[3] ~= '' then
   local digest, value = string.match(redis.call('GET', KEYS[2]) or '', '^(%x+) (%-?%d+)$')
   if digest then

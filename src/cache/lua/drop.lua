@@ -1,4 +1,4 @@
--- drop: removes entries or versions, at most 1,000, and tells every instance to forget them.
+-- drop: removes entries or versions, at most 1,000, and publishes their invalidation.
 -- KEYS[1..] entries or versions
 -- ARGV[1] channel
 -- ARGV[2] message

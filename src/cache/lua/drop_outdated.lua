@@ -1,9 +1,9 @@
--- drop_outdated: removes those entries that began to be computed by a time, and tells every instance to forget them.
+-- drop_outdated: removes the entries whose computation began by a time, and publishes their invalidation.
 -- KEYS[1..] entries
--- ARGV[1] the time, Unix ms; one to come counts as now
+-- ARGV[1] the time, Unix ms; a future time counts as now
 -- ARGV[2] channel
 -- ARGV[3] message
--- Returns how many were removed. One that began ahead of the clock began before the clock was set back, and so by now.
+-- Returns how many were removed. A beginning in the future means that the clock was set back since; it counts as now.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local by = math.min(tonumber(ARGV[1]), now)
@@ -15,6 +15,6 @@ for _, key in ipairs(KEYS) do
     dropped = dropped + redis.call('UNLINK', key)
   end
 end
--- Always: what an instance has in its memory may be older than what lies, or lies no more, here.
+-- Always: an instance may have an older entry in its memory than Redis, or one that Redis has removed.
 redis.call('PUBLISH', ARGV[2], ARGV[3])
 return dropped

@@ -1,9 +1,9 @@
--- outdate: lets versions uphold nothing that began to be computed by a time, and tells every instance to look again.
+-- outdate: invalidates what depends on versions and whose computation began by a time, and publishes that.
 -- KEYS[1..] versions
--- ARGV[1] the time, Unix ms; one to come counts as now
+-- ARGV[1] the time, Unix ms; a future time counts as now
 -- ARGV[2] channel
 -- ARGV[3] message
--- Returns how many changed: one that is not there upholds nothing, and one that was outdated by a later time stays as it is.
+-- Returns how many changed. Nothing depends on a missing version, and a version with a later time stays unchanged.
 local time = redis.call('TIME')
 local by = math.min(tonumber(ARGV[1]), time[1] * 1000 + math.floor(time[2] / 1000))
 local changed = 0

@@ -1,10 +1,10 @@
--- put: writes entries, whatever lies there, and tells every instance to forget them.
+-- put: writes entries unconditionally, and publishes the invalidation of the old ones.
 -- KEYS[1..] entries
 -- ARGV[1] channel
 -- ARGV[2] message
 -- ARGV[3] deadline, Unix ms: a write that arrives later is dropped, because its caller has given up and the key may have been deleted
--- ARGV[4..] for each: for how long, ms, and the entry
--- Returns how many were written; -1 if it is too late, and then nothing is.
+-- ARGV[4..] for each: its TTL, ms, and the entry
+-- Returns how many were written; -1 if the deadline is over, and then none is.
 local time = redis.call('TIME')
 if time[1] * 1000 + math.floor(time[2] / 1000) > tonumber(ARGV[3]) then return -1 end
 for i, key in ipairs(KEYS) do

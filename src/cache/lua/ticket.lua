@@ -1,12 +1,12 @@
--- ticket: notes what lies under a key before its value is computed, so that what is written or deleted meanwhile shows.
+-- ticket: records what is stored under a key before its value is computed, so that a write or deletion meanwhile is detected.
 -- KEYS[1] entry
 -- KEYS[2] lease
--- ARGV[1] a mark without its time, for where nothing lies: 16 bytes, the last 8 a nonce
--- ARGV[2] for how long what lies there has to stay, ms
--- ARGV[3] for how long nobody else may have a ticket, ms; '0' if others may
+-- ARGV[1] a mark without its time, to store if nothing is stored: 16 bytes, the last 8 a nonce
+-- ARGV[2] minimum TTL of what is stored, ms
+-- ARGV[3] duration of the lease, ms; '0' for none
 -- ARGV[4] the lease's token
--- Returns {outcome, nonce, now}. Outcomes: 'granted', with the nonce of what lay there already and Redis's clock, ms; 'marked', the
--- same with that of the mark, as nothing lay there; 'leased', somebody else computes, with '' and for how long that may last, ms.
+-- Returns {outcome, nonce, now}. Outcomes: 'granted', with the nonce of what is stored and the clock of Redis, ms; 'marked', with the
+-- nonce of the mark, because nothing was stored; 'leased', another caller has the lease, with '' and the rest of the lease, ms.
 -- The longest lease, as LEASE_MS of the handlers. One that lasts longer has expired, because the clock was set back since.
 local LONGEST_MS = 300000
 if ARGV[3] ~= '0' and not redis.call('SET', KEYS[2], ARGV[4], 'NX', 'PX', ARGV[3]) then

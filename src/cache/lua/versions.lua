@@ -1,9 +1,9 @@
--- versions: reads the versions of namespaces and tags, makes those that are not there, and lets all of them live.
+-- versions: reads the versions of namespaces and tags, creates missing ones, and extends their TTL.
 -- KEYS[1..] versions
--- ARGV[1] for how long what depends on them may live from now on, ms
--- ARGV[2..] a nonce for each, for where there is none
--- Returns {now, versions ...}: Redis's clock, ms; each version 24 bytes: nonce, when it was made, and by when what began to be
--- computed is outdated (0: nothing is), both in ms.
+-- ARGV[1] maximum TTL of an entry that depends on them, ms
+-- ARGV[2..] a nonce for each, used if it is missing
+-- Returns {now, versions ...}: the clock of Redis, ms; each version has 24 bytes: nonce, creation time, and the time up to which
+-- computations are outdated (0 for none), both in ms.
 -- Repeatable: an existing version stays.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

@@ -1,10 +1,10 @@
--- warm: takes the turn to warm the cache, or goes on with it, or ends it.
--- KEYS[1] turn
--- ARGV[1] token of whoever asks
--- ARGV[2] for how long from now on, ms
--- ARGV[3] '1' to end it: for so long nobody else has a turn who does not pass over that
--- ARGV[4] '1' to pass over a turn that has been ended
--- Returns {'yours', ms}; {'under way', ms}, somebody else has it for so long at least; {'done', ms}, it has been ended.
+-- warm: takes, extends or ends the lease of warming the cache.
+-- KEYS[1] lease
+-- ARGV[1] token of the caller
+-- ARGV[2] its duration from now on, ms
+-- ARGV[3] '1' to end it: for that time only callers that ignore the end can take it
+-- ARGV[4] '1' to ignore the end of the last warming
+-- Returns {'yours', ms}; {'under way', ms}, another caller has it for at least this time; {'done', ms}, the last warming has ended.
 -- A TTL above this is longer than a turn or the pause after one: the clock was set back since, and the key counts as expired.
 local LONGEST_MS = 120000
 local holder, left = redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])

@@ -8,19 +8,19 @@ use crate::settings::SecretParser;
 use clap::Args;
 use std::time::Duration;
 
-/// The longest that an entry may be fresh, and as much again that it may be of use after that.
+/// The maximum TTL of an entry, and the maximum time that it may be served stale after that.
 pub const MAX_TTL: Duration = Duration::from_hours(31 * 24);
 const MAX_TTL_S: i64 = 31 * 24 * 3_600;
 
-/// The longest key of an entry, bytes.
+/// The maximum length of a key, in bytes.
 pub const MAX_KEY: usize = 256;
 
 /// The cache slice.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Cache")]
 pub struct CacheSettings {
-    /// Seconds for which an entry is fresh if its writer does not say
-    #[arg(long = "cache-default-ttl", env = "CACHE_DEFAULT_TTL", default_value_t = Self::default().default_ttl_s, value_parser = seconds())]
+    /// Seconds for which an entry of the class `default`, or without a TTL, is fresh
+    #[arg(long = "cache-ttl-default", env = "CACHE_TTL_DEFAULT_S", default_value_t = Self::default().default_ttl_s, value_parser = seconds())]
     pub default_ttl_s: u32,
     /// Seconds for which an entry of the class `static` is fresh
     #[arg(long = "cache-ttl-static", env = "CACHE_TTL_STATIC_S", default_value_t = Self::default().static_ttl_s, value_parser = seconds())]
@@ -34,25 +34,24 @@ pub struct CacheSettings {
     /// Seconds for which an entry of the class `realtime` is fresh
     #[arg(long = "cache-ttl-realtime", env = "CACHE_TTL_REALTIME_S", default_value_t = Self::default().realtime_ttl_s, value_parser = seconds())]
     pub realtime_ttl_s: u32,
-    /// Most bytes of a value
+    /// Maximum size of a value, in bytes
     #[arg(long = "cache-max-value", env = "CACHE_MAX_VALUE_BYTES", default_value_t = Self::default().max_value_bytes, value_parser = clap::value_parser!(u32).range(1_024..=67_108_864))]
     pub max_value_bytes: u32,
-    /// Bytes of entries that each instance may keep in its own memory; 0 for none
+    /// Maximum size of the cache in the memory of each instance, in bytes; 0 for none
     #[arg(long = "cache-local-bytes", env = "CACHE_LOCAL_BYTES", default_value_t = Self::default().local_bytes)]
     pub local_bytes: u64,
-    /// Milliseconds for which an instance keeps an entry in its own memory at most, whatever its writer allows
+    /// Maximum time that an instance keeps an entry in its own memory, in milliseconds, whatever its writer allows
     #[arg(long = "cache-local-ttl", env = "CACHE_LOCAL_TTL_MS", default_value_t = Self::default().local_ttl_ms, value_parser = clap::value_parser!(u32).range(1..=60_000))]
     pub local_ttl_ms: u32,
-    /// Computations that may be in progress at once in an instance; beyond it the answer is 503
+    /// Maximum number of computations in progress in an instance; beyond it the answer is 503
     #[arg(long = "cache-computations", env = "CACHE_MAX_COMPUTATIONS", default_value_t = Self::default().max_computations, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub max_computations: u32,
-    /// Bearer token of callers that may list the keys of a namespace; without it the keys cannot be listed
+    /// Bearer token that allows a client to list the keys of a namespace; without it keys cannot be listed
     #[arg(long = "cache-listing-token", env = "CACHE_LISTING_TOKEN", hide_env_values = true, value_parser = SecretParser::<AdminToken>::new())]
     pub listing_token: Option<AdminToken>,
-    /// What events invalidate: `TYPE=tag:TAG,namespace:NAMESPACE,key:NAMESPACE/KEY; …`, with `{id}` for the id of the entity
+    /// What events invalidate: TYPE=tag:TAG,namespace:NAMESPACE,key:NAMESPACE/KEY; … with {id} for the entity's id
     ///
-    /// A TYPE that ends with `*` stands for all that begin with the text before it. All rules that match an event apply.
-    /// Example: `product.updated=tag:product:{id},key:prices/{id}; catalog.*=namespace:catalog`
+    /// A TYPE that ends with * is a prefix. Every rule that matches an event applies to it.
     #[arg(long = "cache-rules", env = "CACHE_RULES", default_value = "")]
     pub rules: EventRules,
 }
@@ -75,7 +74,7 @@ impl Default for CacheSettings {
     }
 }
 
-/// From a second to [`MAX_TTL`]: no time to live means for ever.
+/// From a second to [`MAX_TTL`]: there are no entries without expiry.
 fn seconds() -> clap::builder::RangedI64ValueParser<u32> {
     clap::value_parser!(u32).range(1..=MAX_TTL_S)
 }
@@ -83,7 +82,7 @@ fn seconds() -> clap::builder::RangedI64ValueParser<u32> {
 /// How long a kind of data is good for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TtlClass {
-    /// Where nobody says.
+    /// The default.
     Default,
     /// Hardly ever changes.
     Static,
