@@ -340,7 +340,7 @@ mod tests {
         assert_eq!(of(&rules(), "max-age=5"), Verdict::NotShared("authorized"));
         for said in ["public, max-age=5", "s-maxage=5", "must-revalidate, max-age=5"] {
             assert!(
-                matches!(of(&rules(), said), Verdict::Store(policy) if policy.open),
+                matches!(of(&rules(), said), Verdict::Store(policy) if policy.allows_authorized),
                 "{said}"
             );
         }
@@ -348,8 +348,8 @@ mod tests {
             share_authorized: true,
             ..rules()
         };
-        assert!(matches!(of(&sharing, "max-age=5"), Verdict::Store(policy) if policy.open));
-        assert!(matches!(judged(&[]), Verdict::Store(policy) if !policy.open));
+        assert!(matches!(of(&sharing, "max-age=5"), Verdict::Store(policy) if policy.allows_authorized));
+        assert!(matches!(judged(&[]), Verdict::Store(policy) if !policy.allows_authorized));
     }
 
     #[test]
@@ -373,7 +373,7 @@ mod tests {
             stale_if_error: s(20),
             initial_age: Duration::ZERO,
             must_revalidate: false,
-            open: false,
+            allows_authorized: false,
         }
     }
 

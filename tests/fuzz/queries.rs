@@ -2,10 +2,11 @@
 
 use crate::campaign::{bounded, mutated_text, run};
 use actix_web::ResponseError;
-use fleetpulse::http::{Problem, QueryString};
+use fleetpulse::http::{Problem, Query, QueryString};
 use fleetpulse::ids::Id;
 use fleetpulse::tracking::Kind;
-use fleetpulse::tracking::input::{MAX_LIMIT, MAX_RADIUS_M, parse_nearby, parse_within, write_cursor};
+use fleetpulse::tracking::input::{MAX_LIMIT, MAX_RADIUS_M, NearbyParameters, WithinParameters, write_cursor};
+use fleetpulse::tracking::model::WithinQuery;
 use std::borrow::Cow;
 
 const CORPUS: &[&str] = &[
@@ -60,11 +61,16 @@ const TOKENS: &[&str] = &[
 const KNOWN: &[&str] = &["lat", "lon", "limit", "cursor", "bbox", "a", ""];
 const REPEATABLE: &[&str] = &["status", "vehicle_type"];
 
+fn parse_within(query: &str, kind: Kind) -> Result<WithinQuery, Problem> {
+    let Query(parameters) = Query::<WithinParameters>::parse(query)?;
+    parameters.page(kind)
+}
+
 fn check(query: &str) {
     let len = query.len();
     split(query);
-    match bounded(len, || parse_nearby(query)) {
-        Ok((nearby, _)) => {
+    match bounded(len, || Query::<NearbyParameters>::parse(query)) {
+        Ok(Query(NearbyParameters { query: nearby, .. })) => {
             assert!((1..=MAX_LIMIT).contains(&nearby.limit) && (0.0..=MAX_RADIUS_M).contains(&nearby.radius_m));
             assert!(nearby.center.lat().abs() <= 90.0 && nearby.center.lon().abs() <= 180.0);
             let lat = value(query, "lat").unwrap();
