@@ -208,7 +208,7 @@ pub(super) async fn put(
         }
         match link.run::<i64>(&PUT, &call).await? {
             // As if it had not been sent.
-            -1 => Err(StoreError::Away),
+            -1 => Err(StoreError::Unavailable),
             _ => Ok(()),
         }
     });

@@ -96,7 +96,7 @@ async fn carry(link: Link, lately: Arc<Pace>, batch: Vec<Asked>) {
                 partition: *partition,
                 names: Vec::new(),
                 places: HashMap::with_capacity(batch.len() + 1),
-                read: Err(StoreError::Away),
+                read: Err(StoreError::Unavailable),
             });
             groups.len() - 1
         });

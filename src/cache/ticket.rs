@@ -90,7 +90,7 @@ impl Cache {
             Ok(both) => both,
             Err(error) => {
                 // With Redis away nothing was sent; else each call would leave a task behind until it is there again.
-                if matches!(error, StoreError::Away) && !was_up {
+                if matches!(error, StoreError::Unavailable) && !was_up {
                     give_back.settle();
                 }
                 return Err(error.into());

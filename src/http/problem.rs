@@ -409,7 +409,7 @@ impl From<Panicked> for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Away | StoreError::Lost(_) => Self::unavailable("Redis is unavailable; try again", 1),
+            StoreError::Unavailable | StoreError::Lost(_) => Self::unavailable("Redis is unavailable; try again", 1),
             StoreError::Refused(cause) => {
                 tracing::warn!(%cause, "Redis refused a command");
                 Self::unavailable(

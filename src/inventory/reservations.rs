@@ -136,7 +136,8 @@ impl Inventory {
         };
         let made = self.make(id, together, places, terms).await;
         if made.as_ref().is_err_and(|error| {
-            !matches!(error, InventoryError::Store(_)) || matches!(error, InventoryError::Store(StoreError::Away))
+            !matches!(error, InventoryError::Store(_))
+                || matches!(error, InventoryError::Store(StoreError::Unavailable))
         }) {
             // Nothing was created.
             give_back.settle();

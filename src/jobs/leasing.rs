@@ -117,7 +117,7 @@ impl Jobs {
             biased;
             leased = waiting => leased,
             // The first subscription is being made, or Redis does not answer.
-            () = sleep_until(until + self.link().store().timeout()) => Err(StoreError::Away.into()),
+            () = sleep_until(until + self.link().store().timeout()) => Err(StoreError::Unavailable.into()),
         }
     }
 }

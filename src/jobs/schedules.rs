@@ -396,7 +396,7 @@ enum Look {
 async fn fire_due(jobs: &Jobs, queue: &Id, what: Look) -> Vec<(String, String)> {
     let mut failures = Vec::new();
     let mut note = |place: String, error: JobsError| match error {
-        JobsError::Store(StoreError::Away | StoreError::Lost(_)) => {}
+        JobsError::Store(StoreError::Unavailable | StoreError::Lost(_)) => {}
         error => failures.push((place, error.to_string())),
     };
     match look(jobs, queue, what == Look::Due).await {

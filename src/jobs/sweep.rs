@@ -46,7 +46,7 @@ pub async fn keep_sweeping(jobs: Jobs) {
             idle.clear();
         }
         match sweep_all(&jobs, &mut idle).await {
-            Err(JobsError::Store(StoreError::Away | StoreError::Lost(_))) | Ok(()) => {}
+            Err(JobsError::Store(StoreError::Unavailable | StoreError::Lost(_))) | Ok(()) => {}
             Err(error) => tracing::warn!(?error, "the queues cannot be swept"),
         }
     }

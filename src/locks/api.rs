@@ -112,7 +112,7 @@ impl Locks {
             };
             match answer {
                 Some(Ok(answer)) => answer,
-                Some(Err(_)) if seen.is_unheard || self.wakeups.is_interrupted() => Err(StoreError::Away.into()),
+                Some(Err(_)) if seen.is_unheard || self.wakeups.is_interrupted() => Err(StoreError::Unavailable.into()),
                 Some(Err(_)) => Err(LockError::TimedOut(seen.holder)),
                 None => {
                     // Not in the background: the runtime may end with those who wait.
@@ -129,7 +129,7 @@ impl Locks {
                 LockError::Taken(_)
                 | LockError::QueueFull
                 | LockError::TokenReused
-                | LockError::Store(StoreError::Away | StoreError::Full | StoreError::Refused(_)),
+                | LockError::Store(StoreError::Unavailable | StoreError::Full | StoreError::Refused(_)),
             ) if !seen.may_queue => attempt.settle(),
             _ => {}
         }
@@ -154,7 +154,7 @@ impl Locks {
             let heard = registration.heard();
             let (answer, since) = match self.ask(name, wanted, attempt).await {
                 // Who waits, waits for Redis as well. Whether it was granted meanwhile, the next asking tells.
-                Err(StoreError::Away | StoreError::Lost(_)) if was_asked => {
+                Err(StoreError::Unavailable | StoreError::Lost(_)) if was_asked => {
                     self.link.connected().await;
                     // A Redis may be there and take no writes. Jitter keeps those who wait from asking in step.
                     sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;

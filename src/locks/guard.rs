@@ -132,7 +132,7 @@ async fn keep(locks: Locks, name: Id, token: Token, ttl: Duration, lease: watch:
             let renewed = locks.renew(&name, &token, None).await;
             let is_unheard = match &renewed {
                 // Of this or of one before nobody knows; what this one did not do, that may have done.
-                Err(LockError::Store(StoreError::Away | StoreError::Refused(_))) => was_unheard,
+                Err(LockError::Store(StoreError::Unavailable | StoreError::Refused(_))) => was_unheard,
                 Err(LockError::Store(_)) => true,
                 _ => false,
             };

@@ -77,7 +77,7 @@ impl ResponseStore {
             Err(error) => {
                 tracing::debug!(%error, "a response could not be looked up");
                 return match error {
-                    CacheError::Store(StoreError::Away) => Lookup::Unavailable(StoreFault::Disconnected),
+                    CacheError::Store(StoreError::Unavailable) => Lookup::Unavailable(StoreFault::Disconnected),
                     CacheError::Store(_) | CacheError::Busy => Lookup::Unavailable(StoreFault::Slow),
                     // Redis is available; the call itself was refused.
                     _ => Lookup::Miss,

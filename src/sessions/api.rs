@@ -99,7 +99,7 @@ impl Sessions {
             let limit = settings.per_subject;
             let created = commands::create(&self.link, &token, new, lifetimes, limit, &known, repeated).await;
             match created.inspect_err(|error| {
-                if matches!(error, StoreError::Away | StoreError::Refused(_)) {
+                if matches!(error, StoreError::Unavailable | StoreError::Refused(_)) {
                     give_back.settle();
                 }
             })? {

@@ -119,7 +119,7 @@ mod tests {
             (shared.counted().active.get(), shared.stats().active_estimate),
             (7, Some(7))
         );
-        shared.keep(&Err(StoreError::Away));
+        shared.keep(&Err(StoreError::Unavailable));
         assert_eq!(
             (shared.counted().active.get(), shared.stats().active_estimate),
             (7, None)

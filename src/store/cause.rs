@@ -123,7 +123,7 @@ impl Store {
     pub fn cause(&self, error: &StoreError) -> Cause {
         match error {
             StoreError::Lost(error) | StoreError::Refused(error) => Cause::of(error),
-            StoreError::Away => self
+            StoreError::Unavailable => self
                 .unreachable()
                 .unwrap_or(Cause::without_code("Redis is unavailable")),
             StoreError::Full | StoreError::Interrupted | StoreError::Answer(_) => {
@@ -147,7 +147,7 @@ impl Store {
         let recent = refused.filter(|(at, _)| at.elapsed() < REFUSES_FOR);
         recent
             .map(|(_, cause)| cause)
-            .or_else(|| self.has_link_down().then(|| self.cause(&StoreError::Away)))
+            .or_else(|| self.has_link_down().then(|| self.cause(&StoreError::Unavailable)))
     }
 }
 

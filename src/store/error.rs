@@ -5,7 +5,7 @@ use redis::{ErrorKind, RedisError, ServerErrorKind};
 pub enum StoreError {
     /// There is no connection; nothing was sent.
     #[error("Redis is unavailable")]
-    Away,
+    Unavailable,
     /// The connection broke or timed out after the command may have been sent. It may or may not have been executed.
     #[error("the connection to Redis was lost")]
     Lost(#[source] RedisError),

@@ -50,7 +50,7 @@ const OPTIONAL: [&[u8]; 3] = [b"CONFIG", b"INFO", b"SLOWLOG"];
 /// One multiplexed connection that is replaced when it breaks.
 ///
 /// Every HTTP worker has its own link, so that a command and its reply stay on one thread: a hop to another thread costs more than the
-/// command. Without a connection a call fails at once with [`StoreError::Away`]. Nothing is queued here, because only the caller can
+/// command. Without a connection a call fails at once with [`StoreError::Unavailable`]. Nothing is queued here, because only the caller can
 /// decide whether a later execution makes sense.
 ///
 /// Redis (`timeout`) and proxies close idle connections. The link notices the end when it arrives, not at the next call: calls then
@@ -283,7 +283,7 @@ impl Link {
             .await;
         let mut state = self.0.state.lock();
         state.used = true;
-        let connection = state.connection.clone().ok_or(StoreError::Away)?;
+        let connection = state.connection.clone().ok_or(StoreError::Unavailable)?;
         Ok((connection, state.generation))
     }
 

@@ -102,7 +102,7 @@ impl Store {
         Ok(Self(Arc::new(inner), Supervisor::default()))
     }
 
-    /// Creates a store without Redis: every call fails with [`StoreError::Away`].
+    /// Creates a store without Redis: every call fails with [`StoreError::Unavailable`].
     #[must_use]
     pub fn absent(keys: Keys) -> Self {
         let inner = Inner {
@@ -178,7 +178,7 @@ impl Store {
         pushed: impl AsyncPushSender,
         before: &[Peer],
     ) -> Result<(MultiplexedConnection, Option<Peer>), StoreError> {
-        let Clients { commands: client, .. } = self.0.clients.as_ref().ok_or(StoreError::Away)?;
+        let Clients { commands: client, .. } = self.0.clients.as_ref().ok_or(StoreError::Unavailable)?;
         let config = AsyncConnectionConfig::new()
             .set_push_sender(pushed)
             .set_connection_timeout(Some(self.0.timeout))
@@ -204,7 +204,7 @@ impl Store {
 
     /// Opens a connection for subscriptions.
     async fn subscriber(&self) -> Result<PubSub, StoreError> {
-        let Clients { subscriptions, .. } = self.0.clients.as_ref().ok_or(StoreError::Away)?;
+        let Clients { subscriptions, .. } = self.0.clients.as_ref().ok_or(StoreError::Unavailable)?;
         subscriptions.get_async_pubsub().await.map_err(StoreError::classify)
     }
 }

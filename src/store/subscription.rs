@@ -26,7 +26,7 @@ impl Store {
         };
         tokio::time::timeout(self.timeout(), subscribing)
             .await
-            .map_err(|_elapsed| StoreError::Away)?
+            .map_err(|_elapsed| StoreError::Unavailable)?
     }
 }
 
@@ -40,7 +40,7 @@ impl Subscription {
     pub async fn ping(&mut self) -> Result<(), StoreError> {
         match tokio::time::timeout(self.timeout, self.sink.ping::<redis::Value>()).await {
             Ok(answer) => answer.map(drop).map_err(StoreError::classify),
-            Err(_elapsed) => Err(StoreError::Away),
+            Err(_elapsed) => Err(StoreError::Unavailable),
         }
     }
 }

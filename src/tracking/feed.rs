@@ -75,7 +75,7 @@ pub async fn follow(shared: Arc<Shared>, link: Link) {
         let is_refused = matches!(&lost, Lost::Store(error) if error.is_refusal());
         shared.set_unsynced(&lost.to_string(), is_refused || !link.is_up());
         match lost {
-            Lost::Store(StoreError::Away) => {}
+            Lost::Store(StoreError::Unavailable) => {}
             lost => tracing::warn!(%lost, "the live index no longer follows Redis; it will be loaded anew"),
         }
         // Without a pause, a Redis that refuses commands or drops connections would receive requests in a tight loop.

@@ -146,7 +146,7 @@ async fn exact(
 fn unavailable(error: StoreError) -> Problem {
     tracing::debug!(%error, "GEOSEARCH failed");
     match error {
-        StoreError::Away | StoreError::Lost(_) => {
+        StoreError::Unavailable | StoreError::Lost(_) => {
             Problem::unavailable("Redis is unavailable; use source=live, which does not need it", 1)
         }
         error => error.into(),

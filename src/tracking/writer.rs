@@ -375,7 +375,7 @@ async fn store(shared: &Shared, link: &Link, batch: Batch) {
         Err(error) => {
             timer.stop_and_discard();
             drop(fixes);
-            if !matches!(error, StoreError::Away) {
+            if !matches!(error, StoreError::Unavailable) {
                 tracing::warn!(error = %cause(&error), "a batch could not be written; its fixes wait in memory");
             }
             buffer(shared, batch.kind, batch.entities);

@@ -12,9 +12,9 @@ use std::borrow::Cow;
 const CORPUS: &[&str] = &[
     "lat=40.7&lon=-74",
     "lat=40.7&lon=-74&radius_m=500&limit=10&status=free&status=busy&vehicle_type=van&max_age_s=60&min_capacity=2&source=live",
-    "lat=-85.05112878&lon=180&source=redis&fields=position,profile",
+    "lat=-85.05112878&lon=180&source=redis&fields=lat,status",
     "bbox=-74.1,40.6,-73.9,40.8&limit=1000",
-    "bbox=170,-10,-170,10&status=free&max_age_s=1.5&min_capacity=4&fields=position",
+    "bbox=170,-10,-170,10&status=free&max_age_s=1.5&min_capacity=4&fields=lat,lon",
     "bbox=-180,-90,180,90&cursor=AQECAwQFBgcIZC0x",
     "lat=%34%30&lon=1e1&status=a%20b+c",
     "lat=NaN&lon=inf",

@@ -86,7 +86,7 @@ impl Target<'_> {
             while sweep(*self, Capacity::default()).await?.due {
                 sweeps += 1;
                 if sweeps > MOST_SWEEPS {
-                    return Err(StoreError::Away);
+                    return Err(StoreError::Unavailable);
                 }
             }
         }

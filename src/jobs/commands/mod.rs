@@ -124,7 +124,7 @@ impl Target<'_> {
                 other => return Err(reply.refusal(other)?),
             }
         }
-        Err(StoreError::Away.into())
+        Err(StoreError::Unavailable.into())
     }
 }
 

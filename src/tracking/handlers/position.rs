@@ -135,7 +135,7 @@ pub async fn forget(kind: Kind, Path(EntityId(id)): Path<EntityId>, state: State
             }
             Ok(HttpResponse::NoContent().finish())
         }
-        Err(StoreError::Away | StoreError::Lost(_)) => {
+        Err(StoreError::Unavailable | StoreError::Lost(_)) => {
             removed.at_ms = removed.at_ms.max(target.now_ms);
             live.remove(Origin::Local, &id, removed);
             if !live.has_record(&id) {

@@ -59,7 +59,7 @@ async fn a_look_is_an_error_and_what_is_wanted_is_computed_once_and_kept_nowhere
     scene.redis.kill();
     eventually(SOON, "the loss is noticed", async || {
         let looked = cache.get::<u64>(&id("n"), "k").await;
-        matches!(looked, Err(CacheError::Store(StoreError::Away))).then_some(())
+        matches!(looked, Err(CacheError::Store(StoreError::Unavailable))).then_some(())
     })
     .await;
     let asked = Arc::new(AtomicU64::new(0));

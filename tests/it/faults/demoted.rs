@@ -31,7 +31,7 @@ async fn a_demoted_redis_is_not_connected_to_over_and_over() {
         link.connected().await;
         let answer = link.query::<()>(&write).await;
         assert!(
-            matches!(answer, Err(StoreError::Lost(_) | StoreError::Away)),
+            matches!(answer, Err(StoreError::Lost(_) | StoreError::Unavailable)),
             "{answer:?}"
         );
     }
