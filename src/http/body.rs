@@ -94,7 +94,7 @@ impl RawBody {
     pub fn json(self) -> Result<Bytes, Problem> {
         match self.media_type {
             MediaType::Json => Ok(self.bytes),
-            MediaType::Ndjson => Err(Problem::wrong_type("send application/json")),
+            MediaType::Ndjson => Err(Problem::unsupported_media_type("send application/json")),
         }
     }
 }
@@ -137,7 +137,7 @@ async fn arrive(
     let BodyTimeout(timeout) = request.app_data().copied().unwrap_or_default();
     tokio::time::timeout(timeout, reading)
         .await
-        .map_err(|_elapsed| Problem::too_slow("the body did not arrive in time; send it at once"))?
+        .map_err(|_elapsed| Problem::request_timeout("the body did not arrive in time; send it at once"))?
 }
 
 /// Reads a body. A large body takes memory for bodies as it arrives, and releases it when the last handle to it is dropped.
@@ -229,7 +229,7 @@ pub(super) fn broken_off(error: PayloadError) -> Problem {
 }
 
 pub(super) fn too_large(limit: usize) -> Problem {
-    Problem::too_large(format!("the body may have at most {limit} bytes; send less at once"))
+    Problem::content_too_large(format!("the body may have at most {limit} bytes; send less at once"))
 }
 
 /// Parses a `Content-Type`.
@@ -252,7 +252,7 @@ pub(super) fn media_type(value: &HeaderValue) -> Result<MediaType, Problem> {
         "application/json" => Ok(MediaType::Json),
         "application/x-ndjson" | "application/ndjson" | "application/jsonl" => Ok(MediaType::Ndjson),
         name if name.starts_with("application/") && name.ends_with("+json") => Ok(MediaType::Json),
-        _ => Err(Problem::wrong_type(
+        _ => Err(Problem::unsupported_media_type(
             "send the body as Content-Type: application/json; a batch of positions may also be application/x-ndjson",
         )),
     }

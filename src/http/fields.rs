@@ -34,14 +34,17 @@ impl Fields {
     pub fn parse(body: &[u8]) -> Result<Self, Problem> {
         let Plain(value) = serde_json::from_slice(body).map_err(|error| {
             if error.is_data() {
-                Problem::unacceptable(vec![FieldError::new("", error.to_string())])
+                Problem::validation_failed(vec![FieldError::new("", error.to_string())])
             } else {
                 Problem::malformed(format!("the body is not JSON: {error}"))
             }
         })?;
         match value {
             Value::Object(members) => Ok(Self::new(members, String::new(), Vec::new())),
-            _ => Err(Problem::unacceptable(vec![FieldError::new("", "must be an object")])),
+            _ => Err(Problem::validation_failed(vec![FieldError::new(
+                "",
+                "must be an object",
+            )])),
         }
     }
 
@@ -249,7 +252,7 @@ impl Fields {
     /// # Errors
     /// 422 with every fault.
     pub fn finish<T>(self, made: Option<T>) -> Result<T, Problem> {
-        self.faults(made).map_err(Problem::unacceptable)
+        self.faults(made).map_err(Problem::validation_failed)
     }
 
     /// Does the same for callers that do not answer with the faults.

@@ -35,7 +35,7 @@ pub async fn deliver<T>(request: &HttpRequest, given: Undelivered<T>) -> Result<
 /// Returns the answer for a client that has disconnected.
 #[must_use]
 pub fn gone() -> Problem {
-    Problem::timed_out("the client has gone")
+    Problem::lock_wait_timeout("the client has gone")
 }
 
 async fn has_gone(request: &HttpRequest) -> bool {

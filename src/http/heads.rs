@@ -73,7 +73,7 @@ impl Refusal {
     /// Returns the answer that replaces it; `date` is the line of the server.
     fn answer(&self, date: &[u8]) -> Bytes {
         let problem = match self.status {
-            StatusCode::REQUEST_TIMEOUT => Problem::too_slow(self.detail),
+            StatusCode::REQUEST_TIMEOUT => Problem::request_timeout(self.detail),
             status => Problem::malformed_head(status, self.detail),
         };
         let body = serde_json::to_vec(&problem).unwrap_or_default();

@@ -21,7 +21,7 @@ pub fn idempotency_key(request: &HttpRequest) -> Result<Option<ExternalId>, Prob
     if lines.next().is_some() {
         return Err(Problem::malformed("Idempotency-Key is given twice; send one"));
     }
-    let refused = |detail: String| Problem::unacceptable_parameter("Idempotency-Key", detail);
+    let refused = |detail: String| Problem::invalid_parameter("Idempotency-Key", detail);
     let text = str::from_utf8(value.as_bytes()).map_err(|_no_text| refused("must be UTF-8".to_owned()))?;
     let text = unquoted(text.trim()).ok_or_else(|| refused("has a quote that is not closed".to_owned()))?;
     ExternalId::parse(&text)
@@ -54,7 +54,7 @@ pub fn no_idempotency_key(request: &HttpRequest) -> Result<(), Problem> {
         return Ok(());
     }
     let detail = "is not honoured here: a repeated call is carried out again; leave the header out";
-    Err(Problem::unacceptable_parameter("Idempotency-Key", detail))
+    Err(Problem::invalid_parameter("Idempotency-Key", detail))
 }
 
 #[cfg(test)]

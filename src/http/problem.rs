@@ -181,13 +181,13 @@ impl Problem {
 
     /// Returns a 422: a parameter of the query or path, or a header, is not acceptable.
     #[must_use]
-    pub fn unacceptable_parameter(name: &str, detail: impl Into<String>) -> Self {
-        Self::unacceptable(vec![FieldError::parameter(name, detail)])
+    pub fn invalid_parameter(name: &str, detail: impl Into<String>) -> Self {
+        Self::validation_failed(vec![FieldError::parameter(name, detail)])
     }
 
     /// Returns a 422: the request is well-formed, but not acceptable.
     #[must_use]
-    pub fn unacceptable(errors: Vec<FieldError>) -> Self {
+    pub fn validation_failed(errors: Vec<FieldError>) -> Self {
         let detail = match errors.as_slice() {
             [one] => one.to_string(),
             many => format!("{} fields are not acceptable", many.len()),
@@ -203,7 +203,7 @@ impl Problem {
 
     /// Returns a 401: the credentials are missing or invalid.
     #[must_use]
-    pub fn unauthorized(detail: impl Into<String>) -> Self {
+    pub fn unauthenticated(detail: impl Into<String>) -> Self {
         Self::new(
             StatusCode::UNAUTHORIZED,
             "unauthenticated",
@@ -238,7 +238,7 @@ impl Problem {
 
     /// Returns a 408: the request did not arrive in time.
     #[must_use]
-    pub fn too_slow(detail: impl Into<String>) -> Self {
+    pub fn request_timeout(detail: impl Into<String>) -> Self {
         Self::new(
             StatusCode::REQUEST_TIMEOUT,
             "request_timeout",
@@ -266,7 +266,7 @@ impl Problem {
 
     /// Returns a 413.
     #[must_use]
-    pub fn too_large(detail: impl Into<String>) -> Self {
+    pub fn content_too_large(detail: impl Into<String>) -> Self {
         Self::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "content_too_large",
@@ -277,7 +277,7 @@ impl Problem {
 
     /// Returns a 415.
     #[must_use]
-    pub fn wrong_type(detail: impl Into<String>) -> Self {
+    pub fn unsupported_media_type(detail: impl Into<String>) -> Self {
         Self::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "unsupported_media_type",
@@ -291,7 +291,7 @@ impl Problem {
     pub fn unsupported_coding(detail: impl Into<String>) -> Self {
         Self {
             names_codings: true,
-            ..Self::wrong_type(detail)
+            ..Self::unsupported_media_type(detail)
         }
     }
 
@@ -312,7 +312,7 @@ impl Problem {
 
     /// Returns a 504: the wait timed out.
     #[must_use]
-    pub fn timed_out(detail: impl Into<String>) -> Self {
+    pub fn lock_wait_timeout(detail: impl Into<String>) -> Self {
         Self::new(
             StatusCode::GATEWAY_TIMEOUT,
             "lock_wait_timeout",

@@ -78,7 +78,7 @@ impl<'a> RawObject<'a> {
     pub fn into_members(self) -> Result<Fields, Problem> {
         self.read_rest().map_err(|(fault, is_data)| {
             if is_data {
-                Problem::unacceptable(vec![fault])
+                Problem::validation_failed(vec![fault])
             } else {
                 Problem::malformed(format!("the body is not JSON: {fault}"))
             }

@@ -18,7 +18,7 @@ pub fn path_id(request: &HttpRequest, name: &str) -> Result<Id, Problem> {
 /// 422 if it is not an id, or is a reserved word.
 pub fn unreserved_path_id(request: &HttpRequest, name: &str, reserved: &'static [&'static str]) -> Result<Id, Problem> {
     let id = request.match_info().get(name).unwrap_or_default();
-    parse_member(id, reserved).map_err(|error| Problem::unacceptable_parameter(name, error.to_string()))
+    parse_member(id, reserved).map_err(|error| Problem::invalid_parameter(name, error.to_string()))
 }
 
 /// Parses a name of another system from the path, percent-decoded. It reads the path as sent by the client, because the router leaves
@@ -27,7 +27,7 @@ pub fn unreserved_path_id(request: &HttpRequest, name: &str, reserved: &'static 
 /// # Errors
 /// 422 if it is not such a name.
 pub fn path_external_id(request: &HttpRequest, name: &str) -> Result<ExternalId, Problem> {
-    let refused = |detail: String| Problem::unacceptable_parameter(name, detail);
+    let refused = |detail: String| Problem::invalid_parameter(name, detail);
     let pattern = request.match_pattern().unwrap_or_default();
     let mut parts = pattern.split('/').zip(request.uri().path().split('/'));
     let is_it = |part: &str| part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) == Some(name);

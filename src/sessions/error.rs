@@ -60,7 +60,7 @@ pub enum SessionError {
 impl From<SessionError> for Problem {
     fn from(error: SessionError) -> Self {
         match error {
-            SessionError::Unknown | SessionError::Reused => Self::unauthorized(error.to_string()),
+            SessionError::Unknown | SessionError::Reused => Self::unauthenticated(error.to_string()),
             SessionError::Superseded => {
                 Self::conflict("token_superseded", "Another token is in use", error.to_string())
             }
@@ -75,9 +75,9 @@ impl From<SessionError> for Problem {
             )
             .with("version", version),
             SessionError::TooMuchData | SessionError::TooDeep | SessionError::NoData(_) => {
-                Self::unacceptable(vec![FieldError::new("data", error.to_string())])
+                Self::validation_failed(vec![FieldError::new("data", error.to_string())])
             }
-            SessionError::KeyReused => Self::unacceptable_parameter("Idempotency-Key", error.to_string()),
+            SessionError::KeyReused => Self::invalid_parameter("Idempotency-Key", error.to_string()),
             SessionError::TooMany => Self::too_many(
                 "too_many_sessions",
                 "There are too many sessions",

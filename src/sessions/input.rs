@@ -60,7 +60,7 @@ impl DataPatch {
     /// The merge patch.
     pub(super) fn data(&self) -> Result<Object<'_>, Problem> {
         Object::read(&self.patch, MAX_NESTING)
-            .map_err(|fault| Problem::unacceptable(vec![FieldError::new("data", fault.to_string())]))
+            .map_err(|fault| Problem::validation_failed(vec![FieldError::new("data", fault.to_string())]))
     }
 }
 
@@ -86,7 +86,7 @@ impl FromBody for DataPatch {
 }
 
 fn object(body: &[u8]) -> Result<RawObject<'_>, Problem> {
-    RawObject::read(raw(body)?, "").map_err(|fault| Problem::unacceptable(vec![fault]))
+    RawObject::read(raw(body)?, "").map_err(|fault| Problem::validation_failed(vec![fault]))
 }
 
 /// By how much a session is extended.

@@ -89,7 +89,7 @@ async fn nearby_in(
             return Ok(hits);
         }
         if count >= MAX_EXAMINED {
-            return Err(Problem::unacceptable_parameter(
+            return Err(Problem::invalid_parameter(
                 "radius_m",
                 "too many entities lie inside it and too few pass the filter; narrow it or use source=live",
             ));

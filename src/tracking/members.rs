@@ -72,7 +72,7 @@ impl Members {
                 None => {
                     let known: Vec<&str> = NAMES.iter().map(|(known, _)| *known).collect();
                     let detail = format!("`{}` is unknown: {}", names::shown(name), names::hint(name, &known));
-                    return Err(Problem::unacceptable(vec![FieldError::new(FIELDS, detail)]));
+                    return Err(Problem::validation_failed(vec![FieldError::new(FIELDS, detail)]));
                 }
             }
         }

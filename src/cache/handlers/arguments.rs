@@ -30,7 +30,7 @@ impl AnyNamespace {
         let Self(id) = self;
         if id.as_str() == OWN {
             let detail = format!("{OWN} is the service's own, and can only be cleared");
-            return Err(Problem::unacceptable_parameter("namespace", detail));
+            return Err(Problem::invalid_parameter("namespace", detail));
         }
         Ok(Namespace(id))
     }
@@ -58,7 +58,7 @@ impl PathValue for Key {
         let key = percent_decoded(raw).filter(|key| (1..=MAX_KEY).contains(&key.len()));
         key.map(Self).ok_or_else(|| {
             let detail = format!("must be 1 to {MAX_KEY} bytes of UTF-8, percent-encoded");
-            Problem::unacceptable_parameter(name, detail)
+            Problem::invalid_parameter(name, detail)
         })
     }
 }
@@ -85,7 +85,7 @@ fn check_listing_token(request: &HttpRequest) -> Result<ListingToken, Problem> {
         ));
     };
     if !bearer(request).is_some_and(|given| token.is(given)) {
-        return Err(Problem::unauthorized(
+        return Err(Problem::unauthenticated(
             "send the token for listings as Authorization: Bearer",
         ));
     }

@@ -190,7 +190,7 @@ impl FromValueBody for Batch {
     }
 
     fn read(body: &Bytes, cache: &Cache) -> Result<Self, Problem> {
-        let refused = |fault| Problem::unacceptable(vec![fault]);
+        let refused = |fault| Problem::validation_failed(vec![fault]);
         let mut object = RawObject::read(raw(body)?, "").map_err(refused)?;
         let set = object.take("set");
         let mut fields = object.into_fields().map_err(refused)?;

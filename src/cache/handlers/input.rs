@@ -149,7 +149,7 @@ pub(super) fn ttl(fields: &mut Fields, settings: &CacheSettings) -> Option<Durat
 
 /// Returns the members of the body of a write, and the unparsed value.
 pub(super) fn written(body: &[u8]) -> Result<(Fields, Option<&RawValue>), Problem> {
-    with_value(raw(body)?, "").map_err(|fault| Problem::unacceptable(vec![fault]))
+    with_value(raw(body)?, "").map_err(|fault| Problem::validation_failed(vec![fault]))
 }
 
 /// Returns the members of an object, and the unparsed value, which is required and may be `null`.

@@ -76,7 +76,7 @@ impl FromBody for Tags {
         let tags = fields.required("tags", |fields, name| fields.ids(name, MAX_INVALIDATED));
         let tags = fields.finish(tags)?;
         if tags.is_empty() {
-            return Err(Problem::unacceptable(vec![FieldError::new(
+            return Err(Problem::validation_failed(vec![FieldError::new(
                 "tags",
                 "must not be empty",
             )]));
@@ -150,7 +150,7 @@ pub async fn invalidate_tags(cache: State, Body(Tags(tags)): Body<Tags>) -> Resu
 pub async fn tell_event(cache: State, Body(Report { event, by_ms }): Body<Report>) -> Result<HttpResponse, Problem> {
     let targets = cache.targets(&event).map_err(|error| {
         let detail = format!("the rules cannot use this event: {error}");
-        Problem::unacceptable(vec![FieldError::new(&error.member(), detail)])
+        Problem::validation_failed(vec![FieldError::new(&error.member(), detail)])
     })?;
     let applied = cache.outdate(&targets, by_ms).await?;
     reply::value(StatusCode::OK, &EventAnswer::from(applied))

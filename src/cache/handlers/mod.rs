@@ -33,15 +33,15 @@ const MAX_BODY: usize = 256 * 1024;
 impl From<CacheError> for Problem {
     fn from(error: CacheError) -> Self {
         let detail = error.to_string();
-        let refused = |member| Self::unacceptable(vec![FieldError::new(member, detail.clone())]);
+        let refused = |member| Self::validation_failed(vec![FieldError::new(member, detail.clone())]);
         match error {
             CacheError::Store(error) => error.into(),
             CacheError::Corrupt => Self::conflict("cache_corrupt", "There is something else", detail),
             CacheError::NoCounter => Self::conflict("no_counter", "There is something else", detail),
             CacheError::CounterRange => Self::conflict("counter_range", "The counter is at its end", detail),
-            CacheError::TooBig { .. } => Self::too_large(detail),
+            CacheError::TooBig { .. } => Self::content_too_large(detail),
             CacheError::Busy => Self::unavailable(detail, 1),
-            CacheError::KeyReused => Self::unacceptable_parameter("Idempotency-Key", detail),
+            CacheError::KeyReused => Self::invalid_parameter("Idempotency-Key", detail),
             CacheError::Ttl => refused("ttl_s"),
             CacheError::Key => refused("key"),
             CacheError::TooManyTags => refused("tags"),

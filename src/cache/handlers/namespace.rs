@@ -77,11 +77,11 @@ impl QueryParameters for Page {
         let pattern = query.text("pattern").unwrap_or("*");
         if pattern.is_empty() || pattern.len() > MAX_PATTERN {
             let detail = format!("must have 1 to {MAX_PATTERN} bytes");
-            return Err(Problem::unacceptable_parameter("pattern", detail));
+            return Err(Problem::invalid_parameter("pattern", detail));
         }
         let cursor = query
             .number("cursor")
-            .map_err(|error| Problem::unacceptable(vec![error]))?;
+            .map_err(|error| Problem::validation_failed(vec![error]))?;
         Ok(Self {
             pattern: pattern.to_owned(),
             cursor: cursor.unwrap_or(0),
@@ -105,7 +105,7 @@ impl QueryParameters for Cleared {
             return Page::read(query).map(Self::Matching);
         }
         if query.text("cursor").is_some() {
-            return Err(Problem::unacceptable_parameter(
+            return Err(Problem::invalid_parameter(
                 "cursor",
                 "is allowed only together with pattern",
             ));

@@ -84,7 +84,7 @@ impl Condition {
             (Self::Absent, None | Some(0)) => Ok(Expected::Version(0)),
             (Self::OneOf(versions), Some(body)) if versions.contains(&body) => Ok(Expected::Version(body)),
             (Self::OneOf(versions), None) => Ok(Expected::OneOf(versions.clone())),
-            (_, Some(_)) => Err(Problem::unacceptable(vec![FieldError::new(
+            (_, Some(_)) => Err(Problem::validation_failed(vec![FieldError::new(
                 "version",
                 "is not what If-Match says",
             )])),

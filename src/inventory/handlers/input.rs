@@ -211,7 +211,7 @@ impl QueryParameters for ItemsPage {
         if errors.is_empty() {
             Ok(Self { limit, cursor })
         } else {
-            Err(Problem::unacceptable(errors))
+            Err(Problem::validation_failed(errors))
         }
     }
 }
@@ -243,7 +243,7 @@ impl QueryParameters for HoldsPage {
         let cursor = cursor(query, OwnedCursor::parse, &mut errors);
         match owner {
             Some(owner) if errors.is_empty() => Ok(Self { owner, limit, cursor }),
-            _ => Err(Problem::unacceptable(errors)),
+            _ => Err(Problem::validation_failed(errors)),
         }
     }
 }

@@ -108,11 +108,11 @@ pub async fn adjust_item(
         }
         Some(_) => {
             let detail = "a reservation leaves once as it is; no version is needed";
-            return Err(Problem::unacceptable(vec![FieldError::new("version", detail)]));
+            return Err(Problem::validation_failed(vec![FieldError::new("version", detail)]));
         }
     };
     let (adjusted, before) = adjusted.map_err(|error| match error {
-        InventoryError::KeyReused => Problem::unacceptable_parameter("Idempotency-Key", error.to_string()),
+        InventoryError::KeyReused => Problem::invalid_parameter("Idempotency-Key", error.to_string()),
         error => condition.problem(error),
     })?;
     let mut response = item(StatusCode::OK, &adjusted)?;

@@ -80,17 +80,19 @@ impl From<InventoryError> for Problem {
                     .with("sku", sku.as_str())
                     .with("quantity", quantity)
             }
-            InventoryError::SeveralItems => Self::unacceptable(vec![FieldError::new("quantity", detail)]),
+            InventoryError::SeveralItems => Self::validation_failed(vec![FieldError::new("quantity", detail)]),
             InventoryError::HasLeft => Self::conflict("has_left", "It is not there any more", detail),
-            InventoryError::KeyReused => Self::unacceptable(vec![FieldError::new("id", detail)]),
+            InventoryError::KeyReused => Self::validation_failed(vec![FieldError::new("id", detail)]),
             InventoryError::InProgress => Self::conflict(
                 "in_progress",
                 "The reservation is being made",
                 format!("{detail}; try again"),
             ),
-            InventoryError::Unacceptable { field, detail } => Self::unacceptable(vec![FieldError::new(field, detail)]),
+            InventoryError::Unacceptable { field, detail } => {
+                Self::validation_failed(vec![FieldError::new(field, detail)])
+            }
             InventoryError::Beyond | InventoryError::NotItsGoods => {
-                Self::unacceptable(vec![FieldError::new("delta", detail)])
+                Self::validation_failed(vec![FieldError::new("delta", detail)])
             }
         }
     }

@@ -171,7 +171,7 @@ fn given_back(outcome: Result<(Reservation, bool), InventoryError>) -> Result<Ht
 /// Converts an error of a call with a key: a reused key is a fault of `Idempotency-Key`.
 fn key_reused(error: InventoryError) -> Problem {
     match error {
-        InventoryError::KeyReused => Problem::unacceptable_parameter("Idempotency-Key", error.to_string()),
+        InventoryError::KeyReused => Problem::invalid_parameter("Idempotency-Key", error.to_string()),
         error => error.into(),
     }
 }
@@ -221,7 +221,7 @@ fn answer(outcome: Result<Reservation, InventoryError>) -> Result<HttpResponse, 
 /// Returns how the reservation is named: by an id or a key of the client, or by the service.
 fn name(id: Option<Id>, key: Option<ExternalId>, of_key: impl FnOnce(ExternalId) -> Name) -> Result<Name, Problem> {
     match (id, key) {
-        (Some(_), Some(_)) => Err(Problem::unacceptable(vec![FieldError::new(
+        (Some(_), Some(_)) => Err(Problem::validation_failed(vec![FieldError::new(
             "id",
             "give an id or an Idempotency-Key, not both",
         )])),

@@ -43,7 +43,7 @@ impl Faults {
     fn finish<T>(self, made: Option<T>) -> Result<T, Problem> {
         match made {
             Some(made) if self.0.is_empty() => Ok(made),
-            _ => Err(Problem::unacceptable(self.0)),
+            _ => Err(Problem::validation_failed(self.0)),
         }
     }
 }
@@ -63,7 +63,7 @@ pub(super) fn new_jobs(body: &[u8], apply_defaults: &dyn Fn(NewJob) -> NewJob) -
     };
     if !(1..=MAX_BATCH).contains(&all.len()) {
         let detail = format!("must have 1 to {MAX_BATCH} elements");
-        return Err(Problem::unacceptable(vec![FieldError::new("", detail)]));
+        return Err(Problem::validation_failed(vec![FieldError::new("", detail)]));
     }
     let mut jobs = Vec::with_capacity(all.len());
     for (index, element) in all.into_iter().enumerate() {
@@ -78,7 +78,7 @@ pub(super) fn new_jobs(body: &[u8], apply_defaults: &dyn Fn(NewJob) -> NewJob) -
 /// Parses a schedule with its job.
 pub(super) fn schedule(body: &[u8], apply_defaults: &dyn Fn(NewJob) -> NewJob) -> Result<NewSchedule, Problem> {
     let mut faults = Faults::default();
-    let mut object = RawObject::read(raw(body)?, "").map_err(|error| Problem::unacceptable(vec![error]))?;
+    let mut object = RawObject::read(raw(body)?, "").map_err(|error| Problem::validation_failed(vec![error]))?;
     let job = if let Some(value) = object.take("job") {
         new_job(&mut faults, value, "job", apply_defaults)
     } else {

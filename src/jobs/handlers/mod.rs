@@ -62,7 +62,7 @@ impl From<JobsError> for Problem {
             JobsError::Invalid(faults) => unacceptable(faults, |_| String::new()),
             JobsError::TooManyTypes => Self::conflict("too_many_types", "The queue has too many types of jobs", detail),
             JobsError::TooManyQueues => Self::conflict("too_many_queues", "There are too many queues", detail),
-            JobsError::KeyReused => Self::unacceptable_parameter("Idempotency-Key", error.to_string()),
+            JobsError::KeyReused => Self::invalid_parameter("Idempotency-Key", error.to_string()),
             JobsError::TooManySchedules => {
                 Self::conflict("too_many_schedules", "The queue has too many schedules", detail)
             }
@@ -86,7 +86,7 @@ fn unacceptable(faults: Vec<Fault>, path: impl Fn(usize) -> String) -> Problem {
         let place = format!("{}{}", path(fault.index), fault.member);
         FieldError::new(place.trim_end_matches('/'), fault.detail)
     };
-    Problem::unacceptable(faults.into_iter().map(error).collect())
+    Problem::validation_failed(faults.into_iter().map(error).collect())
 }
 
 /// Returns the problem for an error of a call about many jobs.

@@ -56,7 +56,7 @@ impl QueryParameters for SchedulesParams {
     fn read(query: &QueryString<'_>) -> Result<Self, Problem> {
         let cursor = query.number("cursor");
         Ok(Self {
-            cursor: cursor.map_err(|error| Problem::unacceptable(vec![error]))?,
+            cursor: cursor.map_err(|error| Problem::validation_failed(vec![error]))?,
         })
     }
 }
@@ -210,11 +210,13 @@ impl EventId {
 }
 
 fn refused(name: &str, detail: impl Into<String>) -> Problem {
-    Problem::unacceptable_parameter(name, detail)
+    Problem::invalid_parameter(name, detail)
 }
 
 fn number(query: &QueryString<'_>, name: &str, range: &RangeInclusive<u64>) -> Result<Option<u64>, Problem> {
-    let number = query.number(name).map_err(|error| Problem::unacceptable(vec![error]))?;
+    let number = query
+        .number(name)
+        .map_err(|error| Problem::validation_failed(vec![error]))?;
     match number {
         Some(number) if !range.contains(&number) => {
             Err(refused(name, format!("must be {} to {}", range.start(), range.end())))

@@ -92,5 +92,5 @@ pub async fn check(limits: State, Body(Check { key, policy, cost }): Body<Check>
 }
 
 fn refused(member: &str, error: &LimitError) -> Problem {
-    Problem::unacceptable(vec![FieldError::new(member, error.to_string())])
+    Problem::validation_failed(vec![FieldError::new(member, error.to_string())])
 }

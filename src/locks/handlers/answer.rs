@@ -81,9 +81,9 @@ impl From<LockError> for Problem {
                 Self::conflict("lock_taken", "The lock is taken", detail),
                 holder.as_ref(),
             ),
-            LockError::TimedOut(holder) => naming(Self::timed_out(detail), holder.as_ref()),
+            LockError::TimedOut(holder) => naming(Self::lock_wait_timeout(detail), holder.as_ref()),
             LockError::QueueFull | LockError::Closed => Self::unavailable(detail, 1),
-            LockError::TokenReused => Self::unacceptable(vec![FieldError::new(
+            LockError::TokenReused => Self::validation_failed(vec![FieldError::new(
                 "token",
                 "holds this lock already, for another owner or ttl_ms, or has released it",
             )]),

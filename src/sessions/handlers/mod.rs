@@ -37,7 +37,7 @@ impl FromRequest for Token {
     fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
         let token = bearer(request).ok_or_else(|| {
             // It says how to send a token, and nothing of the form of tokens.
-            Problem::unauthorized("send the session's token as Authorization: Bearer")
+            Problem::unauthenticated("send the session's token as Authorization: Bearer")
         });
         ready(token.and_then(|token| Self::parse(token).ok_or_else(|| super::SessionError::Unknown.into())))
     }

@@ -29,7 +29,7 @@ impl QueryParameters for Except {
 
     fn read(query: &QueryString<'_>) -> Result<Self, Problem> {
         // A misspelt one is not taken for none: that would end the session that is to stay.
-        let no_id = || Problem::unacceptable_parameter("except", "is not the id of a session");
+        let no_id = || Problem::invalid_parameter("except", "is not the id of a session");
         let except = query.text("except").map(|id| SessionId::parse(id).ok_or_else(no_id));
         except.transpose().map(Self)
     }

@@ -108,7 +108,7 @@ pub async fn report_batch(
     let counted = context.reserve(refused)?;
     // Not the same as a queue that is full now: this batch would never fit.
     if reports.len() > room {
-        return Err(Problem::too_large(format!(
+        return Err(Problem::content_too_large(format!(
             "this service takes at most {room} fixes at once"
         )));
     }

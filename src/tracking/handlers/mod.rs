@@ -39,8 +39,8 @@ impl From<BodyError> for Problem {
     fn from(error: BodyError) -> Self {
         match error {
             BodyError::Malformed(detail) => Self::malformed(detail),
-            BodyError::Unacceptable(errors) => Self::unacceptable(errors),
-            BodyError::TooMany => Self::too_large(error.to_string()),
+            BodyError::Unacceptable(errors) => Self::validation_failed(errors),
+            BodyError::TooMany => Self::content_too_large(error.to_string()),
         }
     }
 }
@@ -74,7 +74,7 @@ impl From<NotWritten> for Problem {
 }
 
 fn too_many_attributes() -> Problem {
-    Problem::unacceptable(vec![FieldError::new(
+    Problem::validation_failed(vec![FieldError::new(
         "attributes",
         "a profile has at most 32 attributes",
     )])

@@ -120,7 +120,7 @@ impl QueryParameters for WithinParameters {
         let (Ok(bounds), []) = (bounds, errors.as_slice()) else {
             return Err(unacceptable(errors));
         };
-        let refused = |detail| Problem::unacceptable_parameter("cursor", detail);
+        let refused = |detail| Problem::invalid_parameter("cursor", detail);
         Ok(Self {
             query: WithinQuery {
                 bounds,
@@ -140,7 +140,7 @@ impl WithinParameters {
     /// # Errors
     /// 422 if the cursor belongs to another listing.
     pub fn page(mut self, kind: Kind) -> Result<WithinQuery, Problem> {
-        let refused = |detail| Problem::unacceptable_parameter("cursor", detail);
+        let refused = |detail| Problem::invalid_parameter("cursor", detail);
         if let Some(cursor) = self.cursor {
             self.query.after = Some(cursor.after(kind, &self.query).map_err(refused)?);
         }
@@ -319,7 +319,7 @@ fn malformed_parameter(name: &str, detail: &str) -> Problem {
 
 /// Returns the problem for invalid parameters. The faults come from code that query strings share with bodies.
 fn unacceptable(errors: Vec<FieldError>) -> Problem {
-    Problem::unacceptable(errors.into_iter().map(FieldError::into_parameter).collect())
+    Problem::validation_failed(errors.into_iter().map(FieldError::into_parameter).collect())
 }
 
 fn source(query: &QueryString<'_>, errors: &mut Vec<FieldError>) -> Source {
