@@ -155,6 +155,21 @@ fn a_body_uses_what_its_header_declares_and_nothing_else() {
 }
 
 #[test]
+fn a_script_that_says_it_may_be_repeated_is_declared_so() {
+    for lua in scripts().iter().filter(|lua| !lua.is_include()) {
+        let says_so = ["Read-only", "Safe to repeat"]
+            .iter()
+            .any(|word| lua.header[0].contains(word));
+        let is_declared = lua.header.iter().any(|line| line.starts_with("Repeatable"));
+        assert!(
+            is_declared || !says_so,
+            "{}: its header has no line `Repeatable`",
+            lua.name
+        );
+    }
+}
+
+#[test]
 fn no_script_walks_the_whole_of_redis() {
     for lua in scripts() {
         for command in ["'KEYS'", "\"KEYS\"", "'SCAN'", "'FLUSHDB'", "'SMEMBERS'"] {

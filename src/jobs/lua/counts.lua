@@ -6,6 +6,7 @@
 --       the longest waiting job is ready (0 for none), and the counters
 --   {'types', n}  the queue has n types: nothing is done, and the caller must pass the keys of n types
 -- Number of sequences of one priority, as in put.lua.
+-- Repeatable: it only reads.
 local SEQUENCES = 8796093022208
 
 if unknown then return { 'types', types } end

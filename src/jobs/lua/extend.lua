@@ -11,6 +11,7 @@
 --   {'no', state}  the token does not hold the lease, or the lease has expired
 --   {'unknown'}  there is no such job
 --   {'types', n}  the queue has n types: nothing is done, and the caller must pass the keys of n types
+-- Repeatable: a lease is never shortened.
 if unknown then return { 'types', types } end
 open(ARGV[1], ARGV[2], ARGV[3])
 local ran_out = call('ZRANGEBYSCORE', LEASED, '-inf', now_text, 'LIMIT', 0, 100)

@@ -5,6 +5,7 @@
 --   {'ok', state, spec, run, when}  run is '' if there is none; when the job is due, its lease expires or it is deleted, 0 for never
 --   {'ok'}  there is no such job
 --   {'types', n}  the queue has n types: nothing is done, and the caller must pass the keys of n types
+-- Repeatable: it only reads.
 if unknown then return { 'types', types } end
 local id = ARGV[1]
 local spec = call('HGET', SPECS, id)

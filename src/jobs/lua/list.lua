@@ -7,6 +7,7 @@
 -- Returns one of:
 --   {'ok', more, {id, score, spec, run}...}  flat; 1 if there may be more jobs; specs without payloads; run is '' if there is none
 --   {'types', n}  the queue has n types: nothing is done, and the caller must pass the keys of n types
+-- Repeatable: it only reads.
 if unknown then return { 'types', types } end
 local most, found = tonumber(ARGV[4]), {}
 if ARGV[1] == 'r' then

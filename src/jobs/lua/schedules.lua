@@ -3,8 +3,9 @@
 -- ARGV[1]    '1' for those that are due
 -- ARGV[2]    maximum number of schedules, up to 100
 -- ARGV[3]    number of schedules to skip
--- Returns:
---   {'ok', now, all, {name, due, record}...}  flat; the number of all schedules; a record has 13 digits of its last firing, then the JSON
+-- Returns {'ok', now, all, {name, due, record}...}, flat: the number of all schedules; a record has 13 digits of its last firing, then
+--         the JSON
+-- Repeatable: it only reads.
 local latest = ARGV[1] == '1' and now_text or '+inf'
 local found = call('ZRANGEBYSCORE', SCHEDULES_DUE, '-inf', latest, 'WITHSCORES', 'LIMIT', ARGV[3], ARGV[2])
 local out = { 'ok', now, call('HLEN', SCHEDULES) }

@@ -7,11 +7,11 @@ local function change_end(at)
 end
 
 -- Merges m changes behind n fixes, and adds what came of them to the outcomes. Returns the profiles that changed.
-local function merge_changes(n, m, outcomes)
+local function merge_changes(n, m, ttl_ms, outcomes)
   local changed, now, at = {}, clock_ms(), 5 + 4 * n
   for i = 1, m do
     local fix, key = tonumber(ARGV[at]), KEYS[3 + n + i]
-    local is_changed, left_out = merge_profile(key, at + 1, now, ARGV[2], false)
+    local is_changed, left_out = merge_profile(key, at + 1, now, ttl_ms, false)
     if is_changed then changed[#changed + 1] = { fix = fix, key = key } end
     local outcome = tonumber(outcomes[fix]) + (is_changed and 2 or 0) + (left_out and 4 or 0)
     outcomes[fix] = tostring(outcome)

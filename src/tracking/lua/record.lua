@@ -44,7 +44,7 @@ for from = 1, 2 * stored, 800 do
   call('ZADD', KEYS[1], unpack(scores, from, math.min(from + 799, 2 * stored)))
 end
 
-local changed = m > 0 and merge_changes(n, m, outcomes) or {}
+local changed = m > 0 and merge_changes(n, m, ARGV[2], outcomes) or {}
 if stored == 0 and #changed == 0 then return table.concat(outcomes) end
 
 local sequence = call('INCR', KEYS[2])
