@@ -70,7 +70,7 @@ impl fmt::Display for Scope {
     }
 }
 
-/// One method of a path. Made by [`routes!`](crate::http::routes).
+/// One method of a path. The macro `routes!` makes it.
 #[derive(Debug, Clone)]
 pub struct Route {
     /// The method.
@@ -155,7 +155,7 @@ pub fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     all.into_iter().flatten()
 }
 
-/// Mounts a handler. Parts of a request that no argument reads are refused first ([`check`]); then the arguments are extracted in order.
+/// Mounts a handler. Parts of a request that no argument reads are refused first; then the arguments are extracted in order.
 pub fn serve<H, A>(handler: H, is_idempotent: bool) -> actix_web::Route
 where
     H: Handler<A>,

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 /// When to ask again after a refusal that Redis had no part in.
 const RETRY_WITHOUT_REDIS: Duration = Duration::from_secs(1);
 /// How often the log tells that checks are decided without Redis.
-const TOLD_EVERY: Duration = Duration::from_mins(1);
+const LOG_EVERY: Duration = Duration::from_mins(1);
 
 /// The limits, for those who embed the crate; cheap to clone. One for each link, so that a check stays on its thread.
 ///
@@ -37,8 +37,8 @@ struct Inner {
     policies: Policies,
     /// In the order of the policies.
     counters: Vec<Counters>,
-    /// When the log was last told of a check without Redis.
-    told: Mutex<Option<Instant>>,
+    /// When a check without Redis was last logged.
+    logged_at: Mutex<Option<Instant>>,
 }
 
 /// The counters of one policy, looked up once.
@@ -81,7 +81,7 @@ impl Limits {
             link: link.clone(),
             policies: policies.clone(),
             counters: counters.collect(),
-            told: Mutex::new(None),
+            logged_at: Mutex::new(None),
         }))
     }
 
@@ -136,13 +136,13 @@ impl Limits {
 
     /// A warning a minute and not one a check: without Redis there are as many as there are callers.
     fn tell_degraded(&self, policy: &Policy, error: &StoreError) {
-        let mut told = self.0.told.lock();
-        if told.is_some_and(|told| told.elapsed() < TOLD_EVERY) {
+        let mut logged_at = self.0.logged_at.lock();
+        if logged_at.is_some_and(|logged_at| logged_at.elapsed() < LOG_EVERY) {
             tracing::debug!(%policy, ?error, "a check was decided without Redis");
             return;
         }
-        *told = Some(Instant::now());
-        drop(told);
+        *logged_at = Some(Instant::now());
+        drop(logged_at);
         tracing::warn!(%policy, %error, "checks are decided without Redis, by what their policies say for that");
     }
 

@@ -23,7 +23,7 @@
 //!
 //! What is counted survives as far as Redis's data do: with `appendfsync always` not one admitted unit is forgotten. A check
 //! whose answer was lost on the way may have been counted: its retry counts again, which limits more, never less. A check that
-//! was answered without Redis (see [`Outage`](crate::limits::Outage)) is counted nowhere, and says so.
+//! was answered without Redis (see [`Outage`]) is counted nowhere, and says so.
 //!
 //! A stored value that is not a count (somebody else wrote it) is taken for a spent quota and written over: it limits once,
 //! ends by itself, and is told in the log.

@@ -9,7 +9,7 @@ pub struct Decision {
     pub limit: u32,
     /// Units that are left.
     pub remaining: u32,
-    /// After which time the same cost would be admitted if nobody else asks; zero if it was.
+    /// After which time the same cost would be admitted without other requests; zero if it was.
     pub retry_after: Duration,
     /// After which time all units are back.
     pub reset: Duration,

@@ -1,23 +1,23 @@
-//! An instance's share of the limits on its own requests: counted in memory, settled with the others in the background.
+//! An instance's share of the limits on its own requests: counted in memory, settled with the other instances in the background.
 //!
-//! Each instance admits by a gcra count of its own, so a request waits for nobody. Ten times a second it adds what it has
-//! admitted to the count of all instances in Redis, as of the time of the first of it, and takes that over where it is further
-//! ahead than its own. One instance keeps the policy. With *n* instances each may admit a caller's whole
-//! burst before it hears of the others, and what was admitted too much is then waited for: within any time *t* at most about
-//! `n × burst + (t + n × 100 ms) / interval`; over a long time the policy's rate, not *n* times it. Less than the policy is
-//! admitted by as much as the ways to Redis differ in time (some milliseconds), and after a charge whose answer was lost, which
-//! is made again.
+//! Each instance admits by a GCRA count of its own, so no request waits for Redis. Ten times a second it adds what it has admitted to
+//! the count of all instances in Redis, dated back to the first of these requests, and takes over that count if it is further ahead
+//! than its own. One instance alone keeps the policy exactly. With *n* instances each may admit a caller's whole burst before it
+//! learns of the others; the excess is then waited for. Within any time *t* at most about `n × burst + (t + n × 100 ms) / interval`
+//! requests are admitted; over a long time the rate is the policy's, not *n* times it. Slightly fewer requests than the policy
+//! allows are admitted in two cases: by as much as the round trips to Redis differ (some milliseconds), and after a charge whose
+//! answer was lost, because it is repeated.
 //!
-//! With Redis away each instance goes on by itself, at its own count: neither open nor closed, at most `n` times the policy.
+//! While Redis is unavailable each instance continues with its own count: at most `n` times the policy.
 //!
-//! The counts in memory are those of this process. One that is started anew has none and hears of a caller's count only once it
-//! has admitted something itself, so each start is worth one burst more, which is then waited for. What was admitted
-//! before a planned end is told to Redis at that end; a kill forgets what was not yet settled, the last 100 ms.
+//! Counts live in this process. After a start there are none, and an instance learns a caller's shared count only after it has
+//! admitted a request of that caller, so each start costs at most one more burst, which is then waited for. A planned stop settles what
+//! was admitted before it; a killed process loses what was not settled yet, the last 100 ms.
 //!
-//! A clock of Redis that was set back makes nobody wait for longer than what was owed when it was last written.
+//! If the clock of Redis is set back, no caller waits longer than it owed at the last write.
 //!
-//! Memory is bounded: [`MOST_CALLERS`] at once, and one whose debt has drained is forgotten. Whoever finds no room shares
-//! one count with all others who do not.
+//! Memory is bounded: [`MOST_CALLERS`] callers at once, and a caller whose debt has drained is forgotten. All callers beyond that share
+//! one count.
 
 use super::commands::{self, Charge, Charged};
 use super::settings::Policy;
@@ -33,29 +33,28 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::time::{MissedTickBehavior, interval};
 
-/// Callers that are told apart at once.
+/// Maximum callers with a count of their own.
 pub const MOST_CALLERS: usize = 100_000;
 /// Parts of the table, each with a lock of its own.
 const SHARDS: usize = 16;
 /// How often what was admitted is settled with the other instances.
 const SETTLE_EVERY: Duration = Duration::from_millis(100);
-/// Callers of a shard that are settled at once: 20,480 charges a second. Who comes later waits for the next time.
+/// Callers of a shard that are settled in one round: 20,480 charges a second in all. The others wait for the next round.
 const SETTLED_AT_ONCE: usize = 128;
 /// Charges of a shard on their way at once; of all shards together 128.
 const IN_FLIGHT: usize = 8;
 /// Times that a share is settled at its end: enough for a full table.
 const LAST_ROUNDS: usize = MOST_CALLERS.div_ceil(SHARDS * SETTLED_AT_ONCE);
-/// What has drained for longer than this is not told any more: so after a time without Redis a caller does not owe for all that
-/// the instances admitted meanwhile, each by itself.
+/// Debt that drained earlier than this is not reported to Redis: so after an outage of Redis a caller does not owe for everything that
+/// the instances admitted meanwhile, each with its own count.
 const FORGIVEN_US: u64 = 1_000_000;
 /// Rounds of settling after which the table is swept.
 const SWEEP_EVERY: u64 = 10;
-/// Instances whose admissions may all be owed to Redis: of each a burst, and what drained between two of its settlements, which
-/// is never told for longer than [`FORGIVEN_US`]. The bursts alone would be too little where they are short: whatever is
-/// above is admitted and never waited for.
+/// Instances whose admissions Redis can hold as debt: a burst of each, and what drained between two settlements, at most
+/// [`FORGIVEN_US`]. Bursts alone would be too little for policies with short bursts: anything above the bound is admitted and never waited for.
 const MOST_INSTANCES: u64 = 64;
 
-/// Whose count: of a policy, and of a caller or (none) of all who found no room.
+/// The key of a count: the policy, and the caller; none for all callers beyond [`MOST_CALLERS`].
 type Account = (u16, Option<Caller>);
 
 /// This instance's counts.
@@ -78,18 +77,18 @@ struct Rate {
 #[derive(Debug, Default)]
 struct Shard {
     counts: HashMap<Account, Count>,
-    /// Those with something to settle, each once.
+    /// Accounts with something to settle, each once.
     unsettled: Vec<Account>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
 #[expect(clippy::struct_field_names, reason = "every name says its unit")]
 struct Count {
-    /// When all that was admitted will have drained, µs since the share began.
+    /// When everything admitted will have drained, µs since the share began.
     drained_us: u64,
-    /// What was admitted and Redis has not been told, µs.
+    /// Admitted and not reported to Redis yet, µs.
     unsettled_us: u64,
-    /// When the first of that was admitted, µs since the share began.
+    /// When the first of these requests was admitted, µs since the share began.
     since_us: u64,
 }
 
@@ -178,7 +177,7 @@ impl Share {
             .await;
     }
 
-    /// Tells Redis all that it was not told yet, as far as it takes it.
+    /// Reports everything that is unsettled, as long as Redis answers.
     async fn settle_all(&self, link: &Link) {
         for _ in 0..LAST_ROUNDS {
             let is_settled = self.shards.iter().all(|shard| shard.lock().unsettled.is_empty());
@@ -189,11 +188,11 @@ impl Share {
         }
     }
 
-    /// Tells Redis what was taken at `taken_us`.
+    /// Reports what was taken at `taken_us`.
     async fn charge(&self, link: &Link, unsettled: Unsettled, taken_us: u64) {
         let Unsettled { account, us, ago_us } = unsettled;
         let rate = &self.policies[usize::from(account.0)];
-        // Those who share a count here share it with nobody elsewhere: each instance has others without room.
+        // The shared count of callers beyond the maximum is this instance's alone: other instances have other such callers.
         let Some(caller) = account.1 else { return };
         let charge = Charge {
             us,
@@ -230,7 +229,7 @@ impl Share {
         }
     }
 
-    /// Forgets whose debt has drained, and was told or is not told any more.
+    /// Deletes the accounts whose debt has drained and is settled, or is too old to be settled.
     fn sweep(&self, now_us: u64) {
         for shard in &self.shards {
             let mut shard = shard.lock();
@@ -261,7 +260,7 @@ impl Share {
     }
 }
 
-/// What Redis is to be told of an account.
+/// The unsettled debt of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Unsettled {
     account: Account,
@@ -269,7 +268,7 @@ struct Unsettled {
     ago_us: u64,
 }
 
-/// What of a shard is to be told now.
+/// Takes the unsettled debts of a shard for one round.
 fn take_unsettled(shard: &Mutex<Shard>, now_us: u64) -> Vec<Unsettled> {
     let mut shard = shard.lock();
     let shard = &mut *shard;
@@ -287,7 +286,7 @@ fn take_unsettled(shard: &Mutex<Shard>, now_us: u64) -> Vec<Unsettled> {
     charges
 }
 
-/// Settles a share with the other instances until it is told to stop, and then once more all that is left.
+/// Settles a share with the other instances until `stop`, and then everything that is left.
 pub async fn keep_settling(share: Arc<Share>, link: Link, stop: impl Future<Output = ()>) {
     let mut stop = pin!(stop);
     let mut ticks = interval(SETTLE_EVERY);
@@ -371,7 +370,7 @@ mod tests {
         let told = |us, ago_us| [Unsettled { account, us, ago_us }];
         assert_eq!(take_all(&share, 70_000), told(300_000, 50_000));
         assert_eq!(take_all(&share, 70_000), []);
-        // An hour with Redis away is not told as a debt of an hour.
+        // After an outage of an hour the debt is not an hour's.
         for ms in (1_000..3_600_000).step_by(100) {
             assert!(share.admit_at(0, caller(1), ms * 1_000).admitted);
         }
@@ -386,7 +385,7 @@ mod tests {
         }
         let held = |share: &Share| -> usize { share.shards.iter().map(|shard| shard.lock().counts.len()).sum() };
         share.sweep(100_000);
-        assert_eq!(held(&share), 1_000, "they are still to be told");
+        assert_eq!(held(&share), 1_000, "they are still to be settled");
         let long_after = 100_000 + FORGIVEN_US;
         share.sweep(long_after);
         assert_eq!(held(&share), 0);

@@ -18,12 +18,12 @@ const TICK: Duration = Duration::from_millis(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// What one who waits knows so far.
+/// What a waiting call has learned so far.
 #[derive(Debug, Default)]
 struct Seen {
-    /// Who had the lock when Redis was last heard.
+    /// The holder at the last answer of Redis.
     holder: Option<Holder>,
-    /// The last asking has no answer.
+    /// The last call of Redis was not answered.
     is_unheard: bool,
     /// Something of the attempt may be in Redis.
     may_queue: bool,
@@ -44,7 +44,7 @@ struct Seen {
 /// let guard = locks.acquire(&Id::parse("invoices:2026-11")?, wanted).await?;
 /// tokio::select! {
 ///     () = async { /* work that passes guard.fence() on to whatever it writes to */ } => {}
-///     () = guard.lost() => { /* stop: somebody else may hold it now */ }
+///     () = guard.lost() => { /* stop: another holder may have it now */ }
 /// }
 /// guard.release().await?;
 /// # Ok(())
@@ -76,7 +76,7 @@ impl Locks {
         &self.wakeups
     }
 
-    /// Acquires a lock for as long as the guard lives: it renews the grant, tells when it is lost, and releases it.
+    /// Acquires a lock for as long as the guard lives: the guard renews the grant, reports its loss, and releases it.
     ///
     /// # Errors
     /// As [`Self::grant`].
@@ -85,8 +85,8 @@ impl Locks {
         Ok(LockGuard::keep(self.clone(), name.clone(), grant, wanted.ttl))
     }
 
-    /// Acquires a lock once, for its time to live; for those who see to its renewal and release themselves. Dropped before
-    /// its end it gives back what it has come to.
+    /// Acquires a lock once, for its time to live; for callers that renew and release it themselves. If it is dropped before its end,
+    /// it gives back what it may have got.
     ///
     /// # Errors
     /// [`LockError::Taken`], [`LockError::TimedOut`], [`LockError::QueueFull`], [`LockError::TokenReused`],
@@ -97,7 +97,7 @@ impl Locks {
         self.offer(name, wanted).await.map(Undelivered::deliver)
     }
 
-    /// The same for one who may have gone meanwhile.
+    /// Acquires a lock for a client that may have disconnected meanwhile.
     pub(super) async fn offer(&self, name: &Id, wanted: &Wanted) -> Result<Undelivered<Grant>, LockError> {
         let mut attempt = Attempt::new(self, name, wanted.wait + wanted.ttl);
         let mut seen = Seen::default();
@@ -124,7 +124,7 @@ impl Locks {
             }
         };
         match &answer {
-            // Not in the queue, and told so or never sent: nothing is left behind.
+            // Redis refused the attempt, or it was never sent: nothing is left in Redis.
             Err(
                 LockError::Taken(_)
                 | LockError::QueueFull
@@ -141,10 +141,10 @@ impl Locks {
         granted(asked, since, wanted)
     }
 
-    /// Asks whenever there is reason to, until there is another answer than to wait.
+    /// Asks Redis at each wake-up, until the answer is not to wait.
     async fn wait(&self, name: &Id, wanted: &Wanted, attempt: &str, seen: &mut Seen) -> Result<Grant, LockError> {
         let key = self.link.store().keys().lock(name);
-        // Before the first asking, so that no wake-up is missed.
+        // Before the first call, so that no wake-up is missed.
         seen.is_unheard = true;
         let registration = self.wakeups.register(key, attempt).await;
         let mut pause = FIRST_PAUSE;
@@ -153,7 +153,7 @@ impl Locks {
             seen.is_unheard = true;
             let heard = registration.heard();
             let (answer, since) = match self.ask(name, wanted, attempt).await {
-                // Who waits, waits for Redis as well. Whether it was granted meanwhile, the next asking tells.
+                // A waiting call also waits for Redis. The next call finds a grant that was made meanwhile.
                 Err(StoreError::Unavailable | StoreError::Lost(_)) if was_asked => {
                     self.link.connected().await;
                     // A Redis may be there and take no writes. Jitter keeps those who wait from asking in step.
@@ -210,7 +210,7 @@ impl Locks {
                 until: since + held.expires_in,
             }),
             Held::ByOther(holder) => Err(LockError::HeldByOther(holder)),
-            Held::ByNobody | Held::Done(_) => Err(LockError::NotHeld),
+            Held::ByNone | Held::Done(_) => Err(LockError::NotHeld),
         }
     }
 
@@ -222,7 +222,7 @@ impl Locks {
         match commands::release(&self.link, name, token).await? {
             Held::Done(_) => Ok(()),
             Held::ByOther(holder) => Err(LockError::HeldByOther(holder)),
-            Held::ByNobody => Err(LockError::NotHeld),
+            Held::ByNone => Err(LockError::NotHeld),
         }
     }
 

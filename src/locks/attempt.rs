@@ -6,8 +6,8 @@ use crate::runtime::{GiveBack, Undelivered};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// One asking for a lock, from before it is sent until its answer is handed on. Dropped before that, because the client has
-/// gone or the answer was lost, it gives back whatever it has come to: its place in the queue, an offer, a grant.
+/// One attempt to get a lock, from before it is sent until its answer is delivered. If it is dropped before that, because the client has
+/// disconnected or the answer was lost, it gives back what it may have: its place in the queue, an offer, a grant.
 #[derive(Debug)]
 pub(super) struct Attempt {
     /// Names it.
@@ -29,16 +29,16 @@ impl Attempt {
         self.give_back.settle();
     }
 
-    /// The grant that it has come to.
+    /// The grant that it got.
     pub(super) fn granted(self, grant: Grant) -> Undelivered<Grant> {
         Undelivered::new(grant, self.give_back)
     }
 }
 
-/// What nobody waits for any more and Redis may still have.
+/// What an abandoned attempt may still have in Redis.
 #[derive(Debug)]
 pub(super) enum Left {
-    /// All that an attempt has come to.
+    /// Everything that an attempt may have.
     Attempt(String),
     /// The grant with this token.
     Grant(Token),

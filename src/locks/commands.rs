@@ -107,10 +107,10 @@ pub(super) async fn acquire(
 pub(super) enum Held {
     /// It is carried out; the lock, as it was or is now.
     Done(View),
-    /// Somebody else holds the lock.
+    /// Another token holds the lock.
     ByOther(Holder),
-    /// Nobody does.
-    ByNobody,
+    /// The lock is free.
+    ByNone,
 }
 
 impl Held {
@@ -119,7 +119,7 @@ impl Held {
         match (outcome.as_str(), view) {
             (outcome, view) if outcome == done => Ok(Self::Done(view)),
             ("other", View { holder: Some(held), .. }) => Ok(Self::ByOther(held)),
-            ("free", _) => Ok(Self::ByNobody),
+            ("free", _) => Ok(Self::ByNone),
             _ => Err(not_understood(script, &outcome)),
         }
     }

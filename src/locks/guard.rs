@@ -11,10 +11,9 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 /// A lock that is held for as long as this lives.
 ///
-/// In the background it renews the lease at a third of its time. It counts a lease from before the request for it was sent,
-/// by this process's monotonic clock, and so believes it over before Redis does. That clock stands still while the machine
-/// is suspended, and no clock helps a process that is stopped between a look at it and a write: see the module's page for
-/// what only [`Self::fence`] does.
+/// A background task renews the lease at a third of its time. A lease counts from before its request was sent, by this process's
+/// monotonic clock, so it ends here before it ends in Redis. That clock stops while the machine is suspended, and no clock helps a
+/// process that is stopped between a look at it and a write: the module's page says what only [`Self::fence`] does.
 #[derive(Debug)]
 pub struct LockGuard {
     locks: Locks,
@@ -27,7 +26,7 @@ pub struct LockGuard {
     released: bool,
 }
 
-/// What is known of the lease.
+/// The state of the lease, as far as this process has heard.
 #[derive(Debug, Clone, Copy)]
 struct Lease {
     until: Instant,
@@ -64,7 +63,7 @@ impl LockGuard {
         self.fence
     }
 
-    /// What the grant is renewed and released with.
+    /// The token with which the grant is renewed and released.
     #[must_use]
     pub const fn token(&self) -> &Token {
         &self.token
@@ -86,7 +85,7 @@ impl LockGuard {
     /// Resolves when the lock can no longer be relied on: somebody else has it, or it could not be renewed in time.
     pub async fn lost(&self) {
         let mut lease = self.lease.clone();
-        // Without a keeper nobody renews it: that is a loss as well.
+        // If the task has ended, the lease is not renewed: that is a loss as well.
         let _ = lease.wait_for(|lease| lease.lost).await;
     }
 
@@ -107,7 +106,7 @@ impl Drop for LockGuard {
     fn drop(&mut self) {
         self.keeper.abort();
         let Lease { until, unheard, .. } = *self.lease.borrow();
-        // A renewal that nobody heard of was carried out before the end, or not at all.
+        // A renewal whose answer was lost was carried out before the end, or not at all.
         let moot = if unheard { until + self.ttl } else { until };
         let lasting = moot.saturating_duration_since(Instant::now());
         if self.released || lasting.is_zero() {
@@ -131,7 +130,7 @@ async fn keep(locks: Locks, name: Id, token: Token, ttl: Duration, lease: watch:
             lease.send_modify(|lease| lease.unheard = true);
             let renewed = locks.renew(&name, &token, None).await;
             let is_unheard = match &renewed {
-                // Of this or of one before nobody knows; what this one did not do, that may have done.
+                // The answer of this or of an earlier renewal was lost: either may have been carried out.
                 Err(LockError::Store(StoreError::Unavailable | StoreError::Refused(_))) => was_unheard,
                 Err(LockError::Store(_)) => true,
                 _ => false,
@@ -145,7 +144,7 @@ async fn keep(locks: Locks, name: Id, token: Token, ttl: Duration, lease: watch:
                 next = Instant::now() + third;
                 lease.send_modify(|lease| lease.until = until);
             }
-            // Redis was asked and did not answer; it may by the next time.
+            // Redis did not answer; the next renewal may succeed.
             Ok(Err(LockError::Store(error))) => {
                 tracing::debug!(?error, "a lock could not be renewed");
                 sleep(third / 10).await;

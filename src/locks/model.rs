@@ -9,7 +9,7 @@ pub const TTL_MS: RangeInclusive<i64> = 100..=3_600_000;
 /// How long one can wait for a lock, milliseconds.
 pub const WAIT_MS: RangeInclusive<i64> = 0..=60_000;
 
-/// What a holder shows to renew and to release: whoever has it is the holder. An [`Id`] of at least 16 characters.
+/// The token with which a holder renews and releases a lock. An [`Id`] of at least 16 characters.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(Id);
 

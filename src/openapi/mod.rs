@@ -126,7 +126,7 @@ static NAMESPACE: LazyLock<Id> = LazyLock::new(|| Id::parse("responses").expect(
 const LOCAL: Duration = Duration::from_mins(1);
 
 /// Tells this build's document from those of other builds that run beside it, as during a deploy: the version, and the size
-/// and time of the executable, which instances of one image have in common. Two builds of one version and size are told apart
+/// and time of the executable, which instances of one image have in common. Two builds of one version and size are distinguished
 /// by their time alone: where images set all times alike, they may share a document until it is stale.
 static BUILD: LazyLock<String> = LazyLock::new(|| {
     let executable = env::current_exe().and_then(fs::metadata).ok();
@@ -139,7 +139,7 @@ static BUILD: LazyLock<String> = LazyLock::new(|| {
             modified.as_nanos()
         ))
     });
-    // Its own alone, if nobody can say.
+    // A value of its own, if the executable cannot be examined.
     named.unwrap_or_else(|| format!("openapi.json of {}", Uuid::new_v4()))
 });
 

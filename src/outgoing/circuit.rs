@@ -44,7 +44,8 @@ struct Circuit {
     called: Instant,
 }
 
-/// The leave to make one call. To be told how that went; dropped untold it counts for nothing, and lets another one try.
+/// The permission to make one call. Report the result to it; if it is dropped without one, the call does not count and another call may
+/// try.
 #[derive(Debug)]
 pub struct Pass {
     circuits: Circuits,

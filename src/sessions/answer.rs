@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 #[derive(Serialize, ToSchema)]
 #[schema(as = Session)]
 pub(super) struct SessionBody<'a> {
-    /// What opens it; in the answers to its creation and its rotations alone, and known to nobody else.
+    /// The token that opens it; only in the answers to its creation and its rotations.
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<&'a str>,
     /// Its public name.

@@ -13,8 +13,8 @@ use crate::store::{Link, StoreError};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often a creation or a sign-out names the subject's sessions anew, because others changed them meanwhile. Each time
-/// one of those others has got its will, so that it takes as many of them at once for this to be not enough.
+/// Maximum attempts of a creation or a sign-out, each with a new list of the subject's sessions, because other calls changed them
+/// meanwhile. Each failed attempt means that another call succeeded, so it takes as many concurrent calls to exceed this.
 const ROUNDS: usize = 32;
 /// For how long it is tried to end a session whose client has gone.
 const LONGEST_ENDING: Duration = Duration::from_mins(1);
@@ -57,13 +57,13 @@ impl Sessions {
     /// # Errors
     /// [`SessionError::TooMany`], [`SessionError::Busy`], [`SessionError::Random`], or [`SessionError::Store`]: after
     /// [`StoreError::Lost`] there may be
-    /// a session whose token nobody knows; it is ended as soon as Redis answers.
+    /// a session whose token was lost; it is ended as soon as Redis answers.
     pub async fn create(&self, new: &NewSession) -> Result<(Token, Session), SessionError> {
         self.offer(new, None).await.map(Undelivered::deliver)
     }
 
-    /// The same, once for each idempotency key, for one who may have gone meanwhile: what an earlier call with the key created ends,
-    /// because nobody can be given its token again.
+    /// Creates a session once for each idempotency key, for a client that may have disconnected meanwhile. The session of an earlier call
+    /// with the key ends, because its token cannot be returned again.
     pub(super) async fn offer(
         &self,
         new: &NewSession,
@@ -128,7 +128,7 @@ impl Sessions {
         Err(SessionError::Busy)
     }
 
-    /// Ends a session in the background whose token nobody has got.
+    /// Ends a session in the background whose token was not delivered.
     fn end_unless_delivered(&self, subject: &ExternalId, id: &SessionId, lasting: Duration) -> GiveBack {
         let (link, subject, id) = (self.link.clone(), subject.clone(), id.clone());
         GiveBack::new(move || {
@@ -142,7 +142,7 @@ impl Sessions {
     /// The session that a token opens. Moves its end to its idle time to live from now, never past its absolute end.
     ///
     /// # Errors
-    /// [`SessionError::Unknown`], [`SessionError::Reused`], or [`SessionError::Store`]: without Redis nobody can say.
+    /// [`SessionError::Unknown`], [`SessionError::Reused`], or [`SessionError::Store`]: without Redis no token can be validated.
     pub async fn validate(&self, token: &Token) -> Result<Session, SessionError> {
         let validated = self.settle(token, commands::validate(&self.link, token).await).await;
         let counted = self.shared.counted();
@@ -178,8 +178,8 @@ impl Sessions {
     /// Replaces the token of a session. The old one is honoured for the grace that is set, and beyond it until a later one is
     /// used for the first time; after both its use ends the session.
     ///
-    /// Until a later one is used the old token may be rotated again: whoever did not get the answer, after
-    /// [`StoreError::Lost`] too, goes on with the old token and loses nothing.
+    /// Until a later token is used the old token may be rotated again: a client that did not get the answer, also after
+    /// [`StoreError::Lost`], continues with the old token.
     ///
     /// # Errors
     /// As [`Self::validate`], [`SessionError::Superseded`], [`SessionError::TooManyRotations`], and [`SessionError::Random`].

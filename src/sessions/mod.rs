@@ -1,4 +1,4 @@
-//! Sessions of the platform's users: a token that opens one, until it is over.
+//! Sessions of the platform's users, opened by tokens, with immediate revocation.
 //!
 //! | key | type | what | ends |
 //! |---|---|---|---|
@@ -9,7 +9,7 @@
 //! | `sessions_used:{s:pp}:WINDOW` | `HyperLogLog` | sessions in use in five minutes | ten minutes after the last use in them |
 //!
 //! `pp` is the partition, `00` to `ff`: the low byte of FNV-1a of the subject. All of a subject's sessions lie in one slot,
-//! and every token carries its partition, so a token leads to its session without saying whose it is.
+//! and every token carries its partition, so a token leads to its session without containing the subject.
 //!
 //! | field | what |
 //! |---|---|
@@ -31,37 +31,36 @@
 //! valid ────────▶ replaced, honoured ─────────────────────────────────────────────▶ replaced: its use ends the session
 //! ```
 //!
-//! **Rotation.** The tokens of a session have a secret in common. So whoever shows one that is not honoured had a token of
-//! this session, however long ago that was, and nothing needs to be remembered of those. A replaced token is honoured, and
-//! may be rotated again, beyond its grace until a later one is used: an answer that nobody got costs nobody the session. A
-//! rotation that would leave more than eight to be honoured has to wait for the first of their graces to end.
+//! **Rotation.** The tokens of a session have a secret in common. So a token with that secret that is no longer accepted was once a
+//! token of this session, however long ago, and old tokens need not be stored. A replaced token is accepted, and may be rotated again,
+//! for its grace period and after that until a later token is used: a lost answer does not cost the session. A rotation that would
+//! leave more than eight accepted tokens has to wait for the first of their grace periods to end.
 //!
-//! So a token whose last part is damaged ends its session as well: nothing tells it from one that was replaced long ago, since
-//! those are not remembered. Nobody but who had a token of the session can do that; its family is 128 bits that nobody guesses.
+//! A token whose last part is damaged ends its session too, because it cannot be distinguished from one that was replaced long ago. Only a
+//! client that had a token of the session can cause this: the common secret has 128 random bits.
 //!
 //! **Who may call.** The calls about `current` are opened by their token. Creating a session, the calls about a subject and the
-//! stats carry no credentials: they are for the platform's own services, who know who the user is, and have to be reachable
-//! from their network alone.
+//! stats take no credentials: they are for the platform's own services, which have authenticated the user, and must be reachable only
+//! from their network.
 //!
 //! **Repeated creations.** Only the hash of a token is kept, so the answer to a creation cannot be given again. A creation that is
 //! repeated with its idempotency key ends the session of the earlier one and creates another, in one script.
 //!
 //! **Invariants.** A session is one key, written with its end by one script. No script writes to a session that it did not
-//! find: what is gone stays gone, and an acknowledged end is final. Redis's clock decides, and Redis's expiry ends: a
-//! session is over at `ends` to the millisecond. Redis never sees a token, nor does the log.
+//! find: an acknowledged end is final. Redis's clock and expiry decide: a session ends at `ends`, to the millisecond. Neither Redis nor
+//! the log contains a token.
 //!
 //! **Sliding.** A use moves the end only if the last move was a minute ago, or a tenth of the idle time to live if that is
 //! shorter. So a session may end by so much less than its idle time to live after its last use, and never later; one used
-//! at least every nine tenths of its idle time to live does not end by it. The end that an answer tells is the one that
-//! holds.
+//! at least every nine tenths of its idle time to live does not end by it. An answer contains the end that applies.
 //!
 //! **How many there may be** (`SESSIONS_MAX`) is checked in the process: the sessions of all instances as of the last count, and those that
 //! it has created since. A creation writes the session's first end into `sessions_open`. A use does not: a count asks for the ends of those
 //! whose noted end has come, and takes out those that are gone.
 //!
 //! **Not guaranteed.** A session whose creation, or an extension whose answer, was lost on the way may be there; both end
-//! by themselves. A subject's list is read in two steps, so it may miss a session created meanwhile. Redis decides: with it
-//! away nobody can say whether a token is valid, and every call answers [`StoreError`](crate::store::StoreError). A Redis
+//! by themselves. A subject's list is read in two steps, so it may miss a session created meanwhile. Without Redis no token can be
+//! validated, and every call fails with a [`StoreError`](crate::store::StoreError). A Redis
 //! that acknowledges before it writes (`appendfsync everysec`) or before its replica has it may forget an end when it dies.
 
 mod answer;

@@ -104,7 +104,7 @@ pub(super) fn id(text: &str) -> Result<ExternalId, StoreError> {
     ExternalId::parse(text).map_err(|_private| not_understood("a subject"))
 }
 
-/// Says what was not understood, never how it reads: that is nobody's business.
+/// Says which part was not understood, without its text, which may be confidential.
 pub(super) fn not_understood(what: &str) -> StoreError {
     StoreError::Answer(format!("sessions: {what}"))
 }

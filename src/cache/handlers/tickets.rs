@@ -98,7 +98,7 @@ pub async fn take_ticket(
         Ticketing::Leased(left) => {
             let problem = Problem::conflict(
                 "cache_leased",
-                "Somebody else computes it",
+                "Another caller computes it",
                 "look for the value a little later",
             );
             Err(problem.with("retry_after_ms", whole_ms(left)))

@@ -44,7 +44,7 @@ pub struct DecisionBody {
     limit: u32,
     /// Units that are left.
     remaining: u32,
-    /// After how many milliseconds the same cost would be allowed if nobody else asks; 0 if it was.
+    /// After how many milliseconds the same cost would be allowed without other requests; 0 if it was.
     retry_after_ms: u64,
     /// After how many milliseconds all units are back.
     reset_ms: u64,

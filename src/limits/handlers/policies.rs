@@ -65,7 +65,7 @@ pub async fn policies(limits: State) -> Result<HttpResponse, Problem> {
     responses(
         (status = 204, description = "Forgotten, or there was nothing"),
         (status = 404, description = "No such policy", body = Problem),
-        (status = 503, description = "Redis is away", body = Problem),
+        (status = 503, description = "Redis is unavailable", body = Problem),
     )
 )]
 pub async fn reset(Path((policy, key)): Path<(String, ExternalId)>, limits: State) -> Result<HttpResponse, Problem> {

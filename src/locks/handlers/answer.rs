@@ -89,7 +89,7 @@ impl From<LockError> for Problem {
             )]),
             LockError::NotHeld => Self::not_found(detail),
             LockError::HeldByOther(holder) => naming(
-                Self::conflict("lock_held_by_other", "Somebody else holds the lock", detail),
+                Self::conflict("lock_held_by_other", "Another token holds the lock", detail),
                 Some(&holder),
             ),
             LockError::Store(error) => error.into(),

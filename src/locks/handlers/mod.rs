@@ -30,9 +30,9 @@ pub struct State {
     post, path = "/v1/locks/{name}", operation_id = "acquire_lock", tag = "locks", request_body = AcquireBody, params(("name" = String, Path)),
     responses(
         (status = 201, description = "Granted", body = GrantBody),
-        (status = 409, description = "Somebody has it (`lock_taken`), with `owner`, `fence` and `expires_at`", body = Problem),
+        (status = 409, description = "The lock is held (`lock_taken`), with `owner`, `fence` and `expires_at`", body = Problem),
         (status = 422, description = "Not acceptable, or the token holds the lock for another owner or time, or has released it", body = Problem),
-        (status = 503, description = "Redis is away, too many wait, or this instance is about to end: ask again", body = Problem),
+        (status = 503, description = "Redis is unavailable, too many requests wait, or this instance is about to stop: try again", body = Problem),
         (status = 504, description = "The wait timed out (`lock_wait_timeout`), with the holder", body = Problem),
     )
 )]
@@ -77,9 +77,9 @@ pub async fn acquire(
     post, path = "/v1/locks/{name}/renew", operation_id = "renew_lock", tag = "locks", request_body = RenewBody, params(("name" = String, Path)),
     responses(
         (status = 200, description = "Renewed", body = GrantBody),
-        (status = 404, description = "Nobody holds it: it has ended", body = Problem),
-        (status = 409, description = "Somebody else holds it (`lock_held_by_other`)", body = Problem),
-        (status = 503, description = "Redis is away", body = Problem),
+        (status = 404, description = "The lock is free: the grant has ended", body = Problem),
+        (status = 409, description = "Another token holds the lock (`lock_held_by_other`)", body = Problem),
+        (status = 503, description = "Redis is unavailable", body = Problem),
     )
 )]
 pub async fn renew(
@@ -93,14 +93,14 @@ pub async fn renew(
 
 /// Release a lock
 ///
-/// Whoever waits longest has it next. Repeating it is answered alike, until the next holder has released it too.
+/// The request that has waited longest gets the lock next. A repeated call gets the same answer until the next holder has released it.
 #[utoipa::path(
     delete, path = "/v1/locks/{name}", operation_id = "release_lock", tag = "locks", request_body = TokenBody, params(("name" = String, Path)),
     responses(
         (status = 204, description = "Released"),
-        (status = 404, description = "Nobody holds it: it had ended before", body = Problem),
-        (status = 409, description = "Somebody else holds it (`lock_held_by_other`)", body = Problem),
-        (status = 503, description = "Redis is away", body = Problem),
+        (status = 404, description = "The lock is free: the grant had ended before", body = Problem),
+        (status = 409, description = "Another token holds the lock (`lock_held_by_other`)", body = Problem),
+        (status = 503, description = "Redis is unavailable", body = Problem),
     )
 )]
 pub async fn release(
@@ -120,9 +120,9 @@ pub async fn release(
     params(("name" = String, Path)),
     responses(
         (status = 204, description = "Released"),
-        (status = 404, description = "Nobody holds it: it had ended before", body = Problem),
-        (status = 409, description = "Somebody else holds it (`lock_held_by_other`)", body = Problem),
-        (status = 503, description = "Redis is away", body = Problem),
+        (status = 404, description = "The lock is free: the grant had ended before", body = Problem),
+        (status = 409, description = "Another token holds the lock (`lock_held_by_other`)", body = Problem),
+        (status = 503, description = "Redis is unavailable", body = Problem),
     )
 )]
 pub async fn release_with_post(
@@ -138,8 +138,8 @@ pub async fn release_with_post(
     get, path = "/v1/locks/{name}", operation_id = "get_lock", tag = "locks", params(("name" = String, Path)),
     responses(
         (status = 200, description = "Held", body = LockBody),
-        (status = 404, description = "Nobody holds it", body = Problem),
-        (status = 503, description = "Redis is away", body = Problem),
+        (status = 404, description = "The lock is free", body = Problem),
+        (status = 503, description = "Redis is unavailable", body = Problem),
     )
 )]
 pub async fn inspect(Path(name): Path<Id>, state: web::Data<State>) -> Result<HttpResponse, Problem> {

@@ -15,7 +15,7 @@ use actix_web::http::StatusCode;
     responses(
         (status = 200, description = "It is valid", body = SessionBody),
         (status = 401, description = "No token, or one that opens nothing (any more)", body = Problem),
-        (status = 503, description = "Redis is away: nobody can say", body = Problem),
+        (status = 503, description = "Redis is unavailable, so the token cannot be validated", body = Problem),
     )
 )]
 pub async fn get_session(token: Token, state: State) -> Result<HttpResponse, Problem> {
@@ -35,7 +35,7 @@ pub async fn get_session(token: Token, state: State) -> Result<HttpResponse, Pro
         (status = 409, description = "The data are at another version (`version_conflict`)", body = Problem),
         (status = 413, description = "A body of more than 64 KiB", body = Problem),
         (status = 422, description = "Not acceptable, or more than 16 KiB with what is there", body = Problem),
-        (status = 503, description = "Redis is away", body = Problem),
+        (status = 503, description = "Redis is unavailable", body = Problem),
     )
 )]
 pub async fn patch_session(token: Token, state: State, Body(patch): Body<DataPatch>) -> Result<HttpResponse, Problem> {
@@ -51,7 +51,7 @@ pub async fn patch_session(token: Token, state: State, Body(patch): Body<DataPat
     responses(
         (status = 204, description = "It is over"),
         (status = 401, description = "No token, or one that opens nothing (any more)", body = Problem),
-        (status = 503, description = "Redis is away", body = Problem),
+        (status = 503, description = "Redis is unavailable", body = Problem),
     )
 )]
 pub async fn sign_out(token: Token, state: State) -> Result<HttpResponse, Problem> {
@@ -71,7 +71,7 @@ pub async fn sign_out(token: Token, state: State) -> Result<HttpResponse, Proble
         (status = 200, description = "The session with its new token", body = SessionBody),
         (status = 401, description = "No token, or one that opens nothing (any more)", body = Problem),
         (status = 409, description = "The token was replaced, and a later one is in use: rotate that (`token_superseded`)", body = Problem),
-        (status = 503, description = "Redis is away; the old token is honoured, repeat the call with it", body = Problem),
+        (status = 503, description = "Redis is unavailable; the old token stays valid: repeat the call with it", body = Problem),
     )
 )]
 pub async fn rotate_session(token: Token, state: State) -> Result<HttpResponse, Problem> {
@@ -89,7 +89,7 @@ pub async fn rotate_session(token: Token, state: State) -> Result<HttpResponse, 
     responses(
         (status = 200, description = "The session with its new ends", body = SessionBody),
         (status = 401, description = "No token, or one that opens nothing (any more)", body = Problem),
-        (status = 503, description = "Redis is away", body = Problem),
+        (status = 503, description = "Redis is unavailable", body = Problem),
     )
 )]
 pub async fn extend_session(

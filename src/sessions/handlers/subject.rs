@@ -14,7 +14,7 @@ use actix_web::http::StatusCode;
     get, path = "/v1/subjects/{subject}/sessions", operation_id = "list_subject_sessions", tag = "sessions", params(("subject" = String, Path)),
     responses(
         (status = 200, description = "Those that there are, the oldest first", body = SessionsBody),
-        (status = 503, description = "Redis is away", body = Problem),
+        (status = 503, description = "Redis is unavailable", body = Problem),
     )
 )]
 pub async fn list_sessions(Path(subject): Path<ExternalId>, state: State) -> Result<HttpResponse, Problem> {
@@ -44,7 +44,7 @@ impl QueryParameters for Except {
     params(("subject" = String, Path), ("except" = Option<String>, Query, pattern = "^[0-9a-f]{32}$", description = "Id of a session that stays")),
     responses(
         (status = 200, description = "How many were ended", body = EndedBody),
-        (status = 503, description = "Redis is away; call it again", body = Problem),
+        (status = 503, description = "Redis is unavailable; repeat the call", body = Problem),
     )
 )]
 pub async fn end_sessions(
@@ -65,7 +65,7 @@ pub async fn end_sessions(
     responses(
         (status = 204, description = "It is over"),
         (status = 404, description = "The subject has no such session (any more)", body = Problem),
-        (status = 503, description = "Redis is away", body = Problem),
+        (status = 503, description = "Redis is unavailable", body = Problem),
     )
 )]
 pub async fn end_session(Path((subject, id)): Path<(ExternalId, Id)>, state: State) -> Result<HttpResponse, Problem> {
