@@ -232,13 +232,30 @@ pub(super) struct PositionBody {
     attributes: Option<BTreeMap<String, serde_json::Value>>,
 }
 
-/// An entity of a list.
+/// An entity of a list: its id, and the members that `fields` names, or all.
 #[derive(ToSchema)]
 pub(super) struct HitBody {
-    #[serde(flatten)]
-    position: PositionBody,
+    id: String,
+    #[schema(required = false)]
+    lat: f64,
+    #[schema(required = false)]
+    lon: f64,
     /// Haversine distance from the place of the query, metres; only in answers to such queries.
     distance_m: Option<f64>,
+    /// The age of the position, milliseconds.
+    #[schema(required = false)]
+    age_ms: u64,
+    /// RFC 3339 with milliseconds, UTC.
+    #[schema(required = false, format = DateTime)]
+    timestamp: String,
+    accuracy_m: Option<f32>,
+    altitude_m: Option<f32>,
+    speed_mps: Option<f32>,
+    heading_deg: Option<f32>,
+    status: Option<String>,
+    vehicle_type: Option<String>,
+    capacity: Option<u32>,
+    attributes: Option<BTreeMap<String, serde_json::Value>>,
 }
 
 /// The entities that a query found.

@@ -91,7 +91,7 @@ pub async fn get_reservation(Path(id): Path<Id>, stock: Stock) -> Result<HttpRes
     responses(
         (status = 200, description = "The reservation is confirmed", body = ReservationAnswer),
         (status = 404, description = "There is no such reservation", body = Problem),
-        (status = 409, description = "`wrong_state` with the `state`; `insufficient_stock` if it has expired", body = Problem),
+        (status = 409, description = "`wrong_state` with the `state`; `insufficient_stock` if it has expired; `in_progress` while another call is creating it", body = Problem),
         (status = 503, description = "Redis is unavailable", body = Problem),
     )
 )]
@@ -112,7 +112,7 @@ pub async fn confirm(Path(id): Path<Id>, stock: Stock) -> Result<HttpResponse, P
             ("Idempotent-Replayed" = String, description = "`true` if an earlier call with the same key released the part; absent otherwise"),
         )),
         (status = 404, description = "There is no such reservation", body = Problem),
-        (status = 409, description = "`wrong_state` with the `state`; `not_that_much` for a part", body = Problem),
+        (status = 409, description = "`wrong_state` with the `state`; `in_progress` while another call is creating it; `not_that_much` for a part", body = Problem),
         (status = 422, description = "A value is not valid, or the key was used with another body", body = Problem),
         (status = 503, description = "Redis is unavailable", body = Problem),
     )
@@ -184,7 +184,7 @@ fn key_reused(error: InventoryError) -> Problem {
     responses(
         (status = 200, description = "The hold is extended", body = ReservationAnswer),
         (status = 404, description = "There is no such reservation", body = Problem),
-        (status = 409, description = "`wrong_state` with the `state`", body = Problem),
+        (status = 409, description = "`wrong_state` with the `state`; `in_progress` while another call is creating it", body = Problem),
         (status = 503, description = "Redis is unavailable", body = Problem),
     )
 )]

@@ -1,7 +1,9 @@
 //! Holds and their transitions.
 
 use super::Stock;
-use crate::support::Scene;
+use crate::support::{Document, Scene, send};
+use fleetpulse::store::Keys;
+use redis::cmd;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -254,4 +256,36 @@ async fn a_client_cannot_choose_an_id_of_the_generated_form() {
         assert_eq!(stock.reserve("seat", body).await.status, 201, "{id}");
     }
     assert_eq!(stock.counts("seat").await, (10, 4, 6));
+}
+
+#[actix_web::test]
+async fn a_reservation_that_is_being_created_is_in_progress() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let stock = Stock(service.drivers());
+    let document = Document::of(&stock.0).await;
+    stock.has("seat", 10).await;
+    stock
+        .reserve("seat", json!({"id": "a", "quantity": 2, "ttl_s": 120}))
+        .await;
+    let key = scene.keys().inventory_reservations(Keys::inventory_partition("a"));
+    let record: String = scene.redis.query(cmd("HGET").arg(&key).arg("a")).await;
+    let opening = record.replacen('h', "o", 1);
+    scene
+        .redis
+        .query::<()>(cmd("HSET").arg(&key).arg("a").arg(opening))
+        .await;
+    for verb in ["confirm", "release", "extend"] {
+        let refused = stock.to("a", verb).await;
+        assert_eq!(refused.body["type"], "urn:fleetpulse:problem:in_progress", "{verb}: {refused:?}");
+        document.has(&format!("post /v1/reservations/{{id}}/{verb}"), 409, &refused.body);
+    }
+    let again = stock
+        .reserve("seat", json!({"id": "a", "quantity": 2, "ttl_s": 120}))
+        .await;
+    document.has("post /v1/inventory/{sku}/reservations", 409, &again.body);
+    for (method, path) in [(Method::GET, ""), (Method::POST, "/return")] {
+        let missing = send(stock.0.request(method, &format!("/v1/reservations/a{path}"))).await;
+        missing.assert_problem(404, &[]);
+    }
 }

@@ -1,6 +1,7 @@
 //! The `OpenAPI` document is true of what the calls take and answer.
 
-use crate::support::{Document, Scene};
+use crate::support::{Document, Scene, send};
+use reqwest::Method;
 use serde_json::json;
 
 const BATCH: &str = "post /v1/{kind}/positions";
@@ -40,4 +41,24 @@ async fn a_profile_is_answered_with_its_id() {
         assert_eq!(answer.body["id"].take(), "d-1", "{answer:?}");
     }
     assert_eq!(document.schema("ProfileAnswer")["required"], json!(["id"]));
+}
+
+#[actix_web::test]
+async fn a_list_may_have_only_some_members() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = service.drivers();
+    let document = Document::of(&api).await;
+    api.place("d-1", json!({"lat": 60, "lon": 25})).await;
+    for fields in ["", "&fields=id", "&fields=lat,lon,distance_m"] {
+        let nearest = api.nearby(&format!("lat=60&lon=25{fields}")).await;
+        document.has("get /v1/{kind}/nearby", 200, &nearest.body);
+        let inside = api.within(&format!("bbox=24,59,26,61{fields}")).await;
+        document.has("get /v1/{kind}/within", 200, &inside.body);
+        assert_eq!(inside.body["results"][0]["id"], "d-1", "{inside:?}");
+    }
+    let queries = json!({"queries": [{"lat": 60, "lon": 25}]});
+    let request = api.request(Method::POST, "/v1/drivers/nearby?fields=lon");
+    let many = send(request.json(&queries)).await;
+    document.has("post /v1/{kind}/nearby", 200, &many.body);
 }
