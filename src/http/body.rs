@@ -7,7 +7,10 @@ use actix_web::error::PayloadError;
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt, StreamExt};
+use std::future::poll_fn;
+use std::mem;
 use std::pin::{Pin, pin};
+use std::task::Poll;
 use std::time::Duration;
 
 /// The time within which a body has to arrive after its head; application data.
@@ -130,10 +133,19 @@ async fn arrive(
     request: &HttpRequest,
     mut reading: Pin<&mut impl Future<Output = Result<Bytes, Problem>>>,
 ) -> Result<Bytes, Problem> {
-    // A small body usually arrives in one packet with its head; then no timer is needed.
     if let Some(read) = reading.as_mut().now_or_never() {
         return read;
     }
+    // The server polls a request before it hands over the bytes that arrived with the head, and again right after that. So the first time
+    // nothing waits for these bytes: otherwise they would wake the connection's task once more for nothing.
+    let mut is_handed_over = false;
+    let reading = poll_fn(|cx| {
+        if mem::replace(&mut is_handed_over, true) {
+            reading.as_mut().poll(cx)
+        } else {
+            Poll::Pending
+        }
+    });
     let BodyTimeout(timeout) = request.app_data().copied().unwrap_or_default();
     tokio::time::timeout(timeout, reading)
         .await

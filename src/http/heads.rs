@@ -16,11 +16,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// `HTTP/1.1`, or another version.
 const VERSION_LEN: usize = 8;
 /// The line between, if there is one: it depends on the request before on the connection.
-const CONNECTION: [&[u8]; 4] = [
+const CONNECTION: [&[u8]; 3] = [
     b"connection: close\r\n",
     b"connection: keep-alive\r\n",
     b"connection: upgrade\r\n",
-    b"",
 ];
 const DATE: &[u8] = b"date: ";
 /// A line such as `date: Mon, 30 Nov 2026 06:35:16 GMT`, and the end of the head.
@@ -57,16 +56,21 @@ const REFUSALS: [Refusal; 3] = [
 ];
 
 impl Refusal {
-    /// Returns where the refusal begins in the bytes that the server writes. A refusal is always at their end, and every answer of the
-    /// service itself has further headers.
-    fn find(&self, bytes: &[u8]) -> Option<usize> {
-        CONNECTION.iter().find_map(|between| {
-            let len = VERSION_LEN + self.head.len() + between.len() + DATE_LEN;
-            let at = bytes.len().checked_sub(len)?;
-            let rest = bytes[at + VERSION_LEN..]
-                .strip_prefix(self.head)?
-                .strip_prefix(*between)?;
-            (bytes[at..].starts_with(b"HTTP/1.") && rest.starts_with(DATE)).then_some(at)
+    /// Returns a refusal in the bytes that the server writes, and where it begins. A refusal is always at their end, and every answer of
+    /// the service itself has further headers. It is compared from its end, because that tells most answers apart at once.
+    fn find(bytes: &[u8]) -> Option<(&'static Self, usize)> {
+        let (head, date) = bytes.split_at_checked(bytes.len().checked_sub(DATE_LEN)?)?;
+        if !date.starts_with(DATE) || !date.ends_with(b"\r\n\r\n") {
+            return None;
+        }
+        let head = CONNECTION
+            .iter()
+            .find_map(|line| head.strip_suffix(*line))
+            .unwrap_or(head);
+        REFUSALS.iter().find_map(|refusal| {
+            let version = head.strip_suffix(refusal.head)?;
+            let at = version.len().checked_sub(VERSION_LEN)?;
+            version[at..].starts_with(b"HTTP/1.").then_some((refusal, at))
         })
     }
 
@@ -136,10 +140,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Heads<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for Heads<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         if self.answer.is_none() {
-            let found = REFUSALS
-                .iter()
-                .find_map(|refusal| Some((refusal, refusal.find(bytes)?)));
-            match found {
+            match Refusal::find(bytes) {
                 None => return Pin::new(&mut self.stream).poll_write(context, bytes),
                 // Earlier answers first.
                 Some((_, at)) if at > 0 => return Pin::new(&mut self.stream).poll_write(context, &bytes[..at]),

@@ -99,17 +99,29 @@ fn is_encoded(query: &str) -> bool {
     bytes.contains(&b'%') || bytes.contains(&b'+')
 }
 
+/// Parameters for which memory is reserved at once.
+const USUAL_PAIRS: usize = 8;
+
 /// Returns the names and values of a query string.
-#[inline]
 fn split(query: &str) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
     if is_encoded(query) {
         return form_urlencoded::parse(query.as_bytes()).collect();
     }
-    let pair = |part| {
-        let (name, value) = str::split_once(part, '=').unwrap_or((part, ""));
-        (Cow::Borrowed(name), Cow::Borrowed(value))
-    };
-    query.split('&').filter(|part| !part.is_empty()).map(pair).collect()
+    let mut pairs = Vec::with_capacity(USUAL_PAIRS);
+    let mut rest = query;
+    while !rest.is_empty() {
+        // By bytes, which is several times faster than the search for a character in such short texts.
+        let end = rest.bytes().position(|byte| byte == b'&');
+        let part = &rest[..end.unwrap_or(rest.len())];
+        rest = end.map_or("", |end| &rest[end + 1..]);
+        if part.is_empty() {
+            continue;
+        }
+        let equals = part.bytes().position(|byte| byte == b'=');
+        let (name, value) = equals.map_or((part, ""), |at| (&part[..at], &part[at + 1..]));
+        pairs.push((Cow::Borrowed(name), Cow::Borrowed(value)));
+    }
+    pairs
 }
 
 #[cfg(test)]

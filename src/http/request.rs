@@ -2,7 +2,7 @@ use super::coding::prefers;
 use super::{Problem, QueryString};
 use crate::ids::{ExternalId, Id, parse_member, percent_decoded};
 use actix_web::HttpRequest;
-use actix_web::http::header::{ACCEPT, AUTHORIZATION};
+use actix_web::http::header::{ACCEPT, AUTHORIZATION, HeaderValue};
 
 /// Parses an id from the path.
 ///
@@ -40,7 +40,10 @@ pub fn path_external_id(request: &HttpRequest, name: &str) -> Result<ExternalId,
 /// Returns whether the client prefers a media type to JSON.
 #[must_use]
 pub fn asks_for(request: &HttpRequest, media_type: &str) -> bool {
-    prefers(request.headers().get_all(ACCEPT), media_type, "application/json")
+    let is_any = |accept: &HeaderValue| accept == "*/*" || accept == "application/json";
+    let accepted = request.headers().get_all(ACCEPT);
+    // Most clients have no preference, and nothing has to be parsed to see that.
+    !accepted.clone().all(is_any) && prefers(accepted, media_type, "application/json")
 }
 
 /// Returns the token of `Authorization: Bearer`, if the request has one.
