@@ -44,21 +44,22 @@ const COMMON: [Common; 9] = [
     },
     Common {
         status: "408",
-        name: "TooSlow",
+        name: "RequestTimeout",
         description: "The body did not arrive in time (`HTTP_REQUEST_TIMEOUT_MS`)",
         is_of: |_, call| call.request_body.is_some(),
     },
     Common {
         status: "413",
-        name: "TooLarge",
+        name: "ContentTooLarge",
         description: "The body is larger than the call takes",
         is_of: |_, call| call.request_body.is_some(),
     },
     Common {
         status: "415",
-        name: "WrongType",
-        description: "The body is of a media type or a content coding that the call does not take; of a coding, with `Accept-Encoding`",
-        is_of: |_, call| call.request_body.is_some(),
+        name: "UnsupportedMediaType",
+        description: "The body is of a media type or a content coding that the call does not take; of a coding, with `Accept-Encoding`. \
+                      A body of a type that no call takes is refused also where none is read",
+        is_of: |_, _| true,
     },
     Common {
         status: "421",
@@ -68,7 +69,7 @@ const COMMON: [Common; 9] = [
     },
     Common {
         status: "422",
-        name: "Unacceptable",
+        name: "ValidationFailed",
         description: "A value of the path, the query or the body is not acceptable: `errors` says which, and why",
         is_of: |_, call| takes_values(call),
     },

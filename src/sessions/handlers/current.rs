@@ -71,6 +71,7 @@ pub async fn sign_out(token: Token, state: State) -> Result<HttpResponse, Proble
         (status = 200, description = "The session with its new token", body = SessionBody),
         (status = 401, description = "No token, or one that opens nothing (any more)", body = Problem),
         (status = 409, description = "The token was replaced, and a later one is in use: rotate that (`token_superseded`)", body = Problem),
+        (status = 422, description = "An `Idempotency-Key` was sent, which is not honoured here", body = Problem),
         (status = 503, description = "Redis is unavailable; the old token stays valid: repeat the call with it", body = Problem),
     )
 )]

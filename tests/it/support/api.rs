@@ -1,3 +1,4 @@
+use super::described::assert_described;
 use super::wait::eventually;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use reqwest::{Client, ClientBuilder, Method, RequestBuilder};
@@ -191,9 +192,12 @@ pub async fn send(request: RequestBuilder) -> Answer {
     try_send(request).await.unwrap()
 }
 
-/// Sends a request to an instance that may be killed meanwhile.
+/// Sends a request to an instance that may be killed at the same time. A problem has to be one that the OpenAPI document describes.
 pub async fn try_send(request: RequestBuilder) -> reqwest::Result<Answer> {
-    let response = request.send().await?;
+    let (http, request) = request.build_split();
+    let request = request?;
+    let (method, path) = (request.method().clone(), request.url().path().to_owned());
+    let response = http.execute(request).await?;
     let header = |name: &str| {
         response
             .headers()
@@ -203,10 +207,14 @@ pub async fn try_send(request: RequestBuilder) -> reqwest::Result<Answer> {
     let (content_type, retry_after) = (header("content-type").unwrap_or_default(), header("retry-after"));
     let status = response.status().as_u16();
     let body = response.bytes().await?;
+    let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
+    if content_type == "application/problem+json" && method != Method::HEAD {
+        assert_described(method.as_str(), &path, status, &body);
+    }
     Ok(Answer {
         status,
         content_type,
         retry_after,
-        body: serde_json::from_slice(&body).unwrap_or(Value::Null),
+        body,
     })
 }

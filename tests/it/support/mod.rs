@@ -3,6 +3,7 @@
 //! A [`Scene`] is a Redis and a key prefix of its own; every instance started in it sees the same data.
 
 mod api;
+mod described;
 mod document;
 mod folder;
 mod leash;
