@@ -277,7 +277,10 @@ async fn a_reservation_that_is_being_created_is_in_progress() {
         .await;
     for verb in ["confirm", "release", "extend"] {
         let refused = stock.to("a", verb).await;
-        assert_eq!(refused.body["type"], "urn:fleetpulse:problem:in_progress", "{verb}: {refused:?}");
+        assert_eq!(
+            refused.body["type"], "urn:fleetpulse:problem:in_progress",
+            "{verb}: {refused:?}"
+        );
         document.has(&format!("post /v1/reservations/{{id}}/{verb}"), 409, &refused.body);
     }
     let again = stock
