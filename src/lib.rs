@@ -4,7 +4,7 @@
 //! A **slice** is one feature in one folder, with its model, its Rust API, its Lua scripts, its HTTP handlers and its errors: [`tracking`], [`inventory`], [`sessions`], [`limits`], [`locks`], [`jobs`], [`cache`], [`health`].
 //! [`response_cache`] and [`builtin_jobs`] are slices on top of others, which their first lines name. Mechanics that slices share are in
 //! folders of their own: [`store`], [`http`], [`outgoing`], [`settings`], [`telemetry`], [`runtime`]; types and functions that they
-//! share, in [`ids`], [`kind`], [`clock`], [`zones`], [`json`] and [`once`].
+//! share, in [`ids`], [`kind`], [`clock`], [`zones`], [`json`] and [`once`]. [`wiring`] is how [`app`] runs a slice.
 //!
 //! Points, distances and boxes ([`geo`]) and the live index are a crate of their own, [`fleetpulse_index`].
 //!
@@ -35,6 +35,7 @@ pub mod settings;
 pub mod store;
 pub mod telemetry;
 pub mod tracking;
+pub mod wiring;
 pub mod zones;
 
 pub use fleetpulse_index::geo;

@@ -4,7 +4,6 @@ use super::AppError;
 use super::parts::Parts;
 use crate::http::HttpSettings;
 use crate::http::{BoundAnswers, CloseWhenStopping, Connection, Edge, Heads, Stream, Timeouts};
-use crate::limits::Guard;
 use crate::runtime::{Connections, Descriptors};
 use actix_http::HttpService;
 use actix_http::error::DispatchError;
@@ -40,7 +39,6 @@ const UNSENT: u32 = 128 * 1_024;
 pub(super) struct Http {
     pub settings: HttpSettings,
     pub parts: Arc<Parts>,
-    pub guard: Guard,
     pub edge: Edge,
     pub connections: Connections,
     /// Counts requests that are refused before their head is parsed.
@@ -61,7 +59,8 @@ impl Http {
         );
         let room = Descriptors::claim(settings.max_connections.get().saturating_mul(workers), workers);
         self.parts
-            .components()
+            .process
+            .components
             .warn("few_descriptors", room.warning().as_deref());
         let listener = bind(settings).map_err(cannot)?;
         let address = listener.local_addr().map_err(cannot)?;
@@ -87,8 +86,8 @@ impl Http {
         let draining = draining.clone();
         let app = App::new().configure(|app| self.parts.worker(app));
         let app = app
-            .wrap(self.guard.clone())
-            .wrap(CloseWhenStopping(self.parts.supervisor.phases().clone()))
+            .wrap(self.parts.slices.limits.guard())
+            .wrap(CloseWhenStopping(self.parts.process.supervisor().phases().clone()))
             .wrap(BoundAnswers(self.parts.answers.clone()))
             .wrap(self.edge.clone());
         let app = app.into_factory().map_err(|error: Error| error.error_response());
@@ -109,7 +108,7 @@ impl Http {
             write: self.settings.write_timeout(),
             // The server closes idle connections before that.
             idle: KEEP_ALIVE + self.settings.request_timeout(),
-            unread: self.parts.write_timeouts().clone(),
+            unread: self.parts.metrics.write_timeouts.clone(),
         };
         fn_service(move |socket: TcpStream| {
             let peer = socket.peer_addr().ok();

@@ -10,22 +10,20 @@ mod stop;
 mod warm;
 
 pub use settings::Settings;
-pub use slices::{document, routes};
+pub use slices::{SliceSettings, document, routes};
 
-use crate::builtin_jobs::webhook::{WebhookError, Webhooks};
 use crate::http::Edge;
-use crate::limits::RuleError;
-use crate::limits::{Gate, Guard};
-use crate::outgoing::CallError;
 use crate::runtime::{Connections, Phases, StopReason, Supervisor};
 use crate::store::embedded::{Embedded, EmbeddedError, EmbeddedSettings, half_of_memory};
 use crate::store::{Keys, Link, Store, StoreError};
 use crate::store::{RedisSource, RedisSourceError};
 use crate::telemetry::HealthRegistry;
+use crate::wiring::{Process, SetupError};
 use actix_web::dev::Server;
 use listen::Http;
 use metrics::Metrics;
 use parts::Parts;
+use slices::Slices;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -63,15 +61,9 @@ pub enum AppError {
     /// The settings contradict each other.
     #[error(transparent)]
     Settings(#[from] RedisSourceError),
-    /// A limit on requests names a policy that it cannot have.
+    /// A slice cannot start.
     #[error(transparent)]
-    Limits(#[from] RuleError),
-    /// The settings of webhooks are invalid.
-    #[error(transparent)]
-    Webhooks(#[from] WebhookError),
-    /// Calls to other hosts cannot be set up.
-    #[error("outgoing calls cannot be set up")]
-    Outgoing(#[source] CallError),
+    Slice(#[from] SetupError),
     /// The embedded Redis does not start.
     #[error("the embedded Redis does not start")]
     Embedded(#[source] EmbeddedError),
@@ -110,7 +102,7 @@ impl AppError {
     /// Returns whether the settings are the reason, so that another start with the same settings fails as well.
     #[must_use]
     pub const fn is_of_settings(&self) -> bool {
-        matches!(self, Self::Settings(_) | Self::Limits(_) | Self::Webhooks(_))
+        matches!(self, Self::Settings(_) | Self::Slice(SetupError::Settings(_)))
     }
 }
 
@@ -120,32 +112,34 @@ impl Application {
     /// # Errors
     /// [`AppError`]. An unavailable Redis is not an error.
     pub async fn build(settings: &Settings) -> Result<Self, AppError> {
-        let metrics = Arc::new(Metrics::register()?);
-        let gate = Gate::new(&settings.limits, &metrics.limits)?;
+        Self::check(settings)?;
+        let metrics = Metrics::register()?;
         let keys = Keys::new(&settings.redis.key_prefix, 1);
         let components = Arc::new(HealthRegistry::default());
-        let supervisor = Supervisor::new(
-            Phases::default(),
-            Arc::clone(&components),
-            metrics.task_restarts.clone(),
-        );
+        let supervisor = Supervisor::new(Phases::default(), Arc::clone(&components), metrics.task_restarts);
         let (store, redis) = open_store(settings, keys).await?;
         let store = store.supervised_by(&supervisor);
         let link = Link::open(&store);
         check_layout(&link, store.timeout()).await?;
 
-        let parts = Arc::new(Parts::new(settings, store, components, &metrics, link)?);
+        let process = Process {
+            store,
+            link,
+            components,
+            registry: metrics.registry,
+            redis_full_percent: settings.redis.full_percent,
+        };
+        let parts = Arc::new(Parts::new(settings, process, Arc::clone(&metrics.http))?);
         let connections = Connections::default();
         let http = Http {
             settings: settings.http.clone(),
             parts: Arc::clone(&parts),
-            guard: Guard(gate.clone()),
             edge: Edge::new(settings.http.rules(), &metrics.http.refused_requests),
             connections: connections.clone(),
             refused: metrics.http.refused_requests.clone(),
         };
         let (server, address) = http.serve()?;
-        parts.start_tasks(address, gate.as_ref());
+        parts.start_tasks(address);
         Ok(Self {
             server,
             address,
@@ -161,8 +155,7 @@ impl Application {
     /// An [`AppError`] that [is of settings](AppError::is_of_settings).
     pub fn check(settings: &Settings) -> Result<(), AppError> {
         settings.redis.source()?;
-        settings.limits.request_rules()?;
-        Webhooks::parse(&settings.work.webhook_urls, &settings.work.webhook_secrets)?;
+        Slices::check(&settings.slices)?;
         Ok(())
     }
 

@@ -1,46 +1,89 @@
-//! Every slice: its routes and its part of the document.
+//! The list of the slices. No other file of `app` imports one.
 
-use crate::cache;
-use crate::health;
 use crate::http::Route;
-use crate::inventory;
-use crate::jobs;
-use crate::limits;
-use crate::locks;
 use crate::openapi;
-use crate::sessions;
-use crate::tracking;
-use utoipa::OpenApi;
+use crate::store::Link;
+use crate::wiring::{Process, SetupError, Wiring};
+use actix_web::web::ServiceConfig;
+use clap::Args;
 
-/// The routes and the document of a slice.
-struct Slice {
-    routes: Vec<Route>,
-    document: utoipa::openapi::OpenApi,
+/// Expands to the sum of the slices: their settings, and what [`Wiring`] says about each, for all of them. In parentheses are the slices
+/// that one is on top of, in the order in which its constructor takes them; they stand before it.
+macro_rules! slices {
+    ($($slice:ident $(($($below:ident),+))?,)+) => {
+        /// The settings of all slices.
+        #[derive(Debug, Clone, Args)]
+        pub struct SliceSettings {
+            $(
+                #[doc = concat!("Those of [`", stringify!($slice), "`](crate::", stringify!($slice), ").")]
+                #[command(flatten)]
+                pub $slice: <crate::$slice::Slice as Wiring>::Settings,
+            )+
+        }
+
+        /// All slices in a process.
+        pub(super) struct Slices {
+            $(pub $slice: crate::$slice::Slice,)+
+        }
+
+        impl Slices {
+            /// Creates the state of the process.
+            pub fn new(process: &Process, settings: &SliceSettings) -> Result<Self, SetupError> {
+                $(let $slice = <crate::$slice::Slice>::new(process, &settings.$slice $($(, &$below)+)?)?;)+
+                Ok(Self { $($slice),+ })
+            }
+
+            /// Checks that settings do not contradict each other. Opens nothing.
+            pub fn check(settings: &SliceSettings) -> Result<(), SetupError> {
+                $(<crate::$slice::Slice as Wiring>::check(&settings.$slice)?;)+
+                Ok(())
+            }
+
+            /// Gives a worker the state that the handlers use.
+            pub fn set_up_worker(&self, link: &Link, app: &mut ServiceConfig) {
+                $(self.$slice.set_up_worker(link, app);)+
+            }
+
+            /// Starts the background tasks.
+            pub fn start_tasks(&self, process: &Process) {
+                $(self.$slice.start_tasks(process);)+
+            }
+
+            /// Discards what is cached about the data in Redis.
+            pub fn forget(&self) {
+                $(self.$slice.forget();)+
+            }
+
+            /// Ends the waits of requests.
+            pub fn end_waits(&self) {
+                $(self.$slice.end_waits();)+
+            }
+        }
+
+        /// Returns the routes and the document of each slice.
+        fn parts() -> Vec<(Vec<Route>, utoipa::openapi::OpenApi)> {
+            vec![$((<crate::$slice::Slice as Wiring>::routes(), <crate::$slice::Slice as Wiring>::document())),+]
+        }
+    };
 }
 
-impl Slice {
-    fn new<D: OpenApi>(routes: Vec<Route>) -> Self {
-        let document = D::openapi();
-        Self { routes, document }
-    }
+// The order is that of `--help`, of the routes and of the document.
+slices! {
+    tracking,
+    inventory,
+    sessions,
+    limits,
+    locks,
+    cache,
+    jobs,
+    health,
+    builtin_jobs(jobs, cache),
+    response_cache,
 }
 
-fn slices() -> [Slice; 8] {
-    [
-        Slice::new::<tracking::Document>(tracking::routes()),
-        Slice::new::<inventory::Document>(inventory::routes()),
-        Slice::new::<sessions::Document>(sessions::routes()),
-        Slice::new::<limits::Document>(limits::routes()),
-        Slice::new::<locks::Document>(locks::routes()),
-        Slice::new::<jobs::Document>(jobs::routes()),
-        Slice::new::<cache::Document>(cache::routes()),
-        Slice::new::<health::Document>(health::routes()),
-    ]
-}
-
-/// Returns the routes of the service, except those of the document and its page.
+/// Returns the routes of the slices: all of the service, except those of the document and its page.
 pub(super) fn of_slices() -> Vec<Route> {
-    slices().into_iter().flat_map(|slice| slice.routes).collect()
+    parts().into_iter().flat_map(|(routes, _)| routes).collect()
 }
 
 /// Returns every route of the service.
@@ -54,10 +97,10 @@ pub fn routes() -> Vec<Route> {
 /// Returns the `OpenAPI` document of the service.
 #[must_use]
 pub fn document() -> utoipa::openapi::OpenApi {
-    let mut parts = Vec::new();
-    for Slice { routes, document } in slices() {
-        parts.push(document);
-        parts.extend(routes.iter().filter_map(Route::document));
+    let mut documents = Vec::new();
+    for (routes, document) in parts() {
+        documents.push(document);
+        documents.extend(routes.iter().filter_map(Route::document));
     }
-    openapi::document(parts)
+    openapi::document(documents)
 }

@@ -2,21 +2,16 @@
 
 use super::{AppError, Application, Redis};
 use crate::runtime::{Connections, Phase, StopReason};
-use crate::store::Link;
 use crate::store::embedded::Embedded;
-use crate::tracking::{self, Kind, flush};
 use actix_web::dev::ServerHandle;
 use actix_web::rt;
-use futures_util::future::join_all;
 use std::io;
 use std::time::Duration;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 /// How long tasks may take to end after they are asked to.
 const TASKS_END_WITHIN: Duration = Duration::from_secs(2);
-/// The pause before unsaved positions that Redis did not accept are tried again.
-const FLUSH_AGAIN: Duration = Duration::from_millis(100);
 
 type Serving = JoinHandle<io::Result<()>>;
 
@@ -52,7 +47,7 @@ pub(super) async fn serve_until(app: Application, stop: impl Future<Output = Sto
         connections,
         address: _,
     } = app;
-    let (http, supervisor) = (&parts.settings.http, &parts.supervisor);
+    let (http, supervisor) = (&parts.settings.http, parts.process.supervisor());
     let handle = server.handle();
     let mut serving: Serving = rt::spawn(server);
     let stopped = tokio::select! {
@@ -67,21 +62,23 @@ pub(super) async fn serve_until(app: Application, stop: impl Future<Output = Sto
     }
     tracing::info!("stopping: requests under way may end");
     supervisor.enter(Phase::Finishing);
-    // Otherwise they would wait for as long as the drain lasts, and then be cut off without an answer.
-    parts.lock_wakeups.close();
-    parts.job_wakeups.close();
+    parts.slices.end_waits();
     let ended = match stopped {
         Ok(_) => finish(&handle, serving, &connections, deadlines.of_tasks(http.drain())).await,
         Err(ended) => ended.unwrap_or_else(|panic| Err(io::Error::other(panic))),
     };
-    let work_drain = parts.settings.work.drain() + TASKS_END_WITHIN;
+    let work_drain = parts.settings.slices.builtin_jobs.work.drain() + TASKS_END_WITHIN;
     supervisor.ended(Phase::Finishing, deadlines.of_tasks(work_drain)).await;
     supervisor.enter(Phase::StoppingTasks);
     supervisor
         .ended(Phase::StoppingTasks, deadlines.of_tasks(TASKS_END_WITHIN))
         .await;
     supervisor.enter(Phase::Flushing);
-    last_flush(&parts.tracking, &parts.link, deadlines.flush).await;
+    parts
+        .slices
+        .tracking
+        .last_flush(&parts.process.link, deadlines.flush)
+        .await;
     supervisor.enter(Phase::Closing);
     if let Redis::Embedded(embedded) = redis {
         close(*embedded, deadlines.close).await;
@@ -107,29 +104,6 @@ async fn finish(handle: &ServerHandle, mut serving: Serving, open: &Connections,
     // An abort is not a failure.
     let _ = serving.await;
     Ok(())
-}
-
-/// Writes unsaved positions. Waits until a deadline for Redis to become available.
-async fn last_flush(tracking: &tracking::Shared, link: &Link, until: Instant) {
-    // Together, so that a kind that cannot be written does not keep the others waiting.
-    join_all(Kind::ALL.map(|kind| flush_kind(tracking, link, kind, until))).await;
-}
-
-async fn flush_kind(tracking: &tracking::Shared, link: &Link, kind: Kind, until: Instant) {
-    let unsaved = || tracking.live(kind).unsaved_len();
-    let writing = async {
-        while unsaved() > 0 {
-            link.connected().await;
-            if let Err(error) = flush::flush(tracking, link, kind).await {
-                tracing::debug!(%kind, %error, "unsaved positions cannot be written yet");
-                sleep(FLUSH_AGAIN).await;
-            }
-        }
-    };
-    if timeout_at(until, writing).await.is_err() {
-        let lost = unsaved();
-        tracing::warn!(%kind, lost, "unsaved positions could not be written in time and are lost with this process");
-    }
 }
 
 async fn close(embedded: Embedded, until: Instant) {

@@ -22,6 +22,7 @@ mod notify;
 mod payload;
 mod reminder;
 mod settings;
+mod tasks;
 mod upkeep;
 mod vendor;
 pub mod webhook;
@@ -30,11 +31,13 @@ mod wiring;
 pub use commission::Commission;
 pub use notify::{Notification, Notifier};
 pub use reminder::{AlternativeVendorRecommendation, Reminders, ResponseReminder};
-pub use settings::{HoursError, MAX_SCALE, Rate, RateError, ReminderHours, WORK_QUEUE, WorkSettings, exact_decimal};
+pub use settings::{
+    BuiltinJobSettings, HoursError, MAX_SCALE, Rate, RateError, ReminderHours, WORK_QUEUE, WorkSettings, exact_decimal,
+};
 pub use upkeep::{CacheWarmup, CleanupExpiredSessions, Sweep, SweepPiece, Warmup};
 pub use vendor::{VendorCartAdd, VendorWishlistAdd};
 pub use webhook::{WebhookError, Webhooks};
-pub use wiring::{build, defaults, pool, validator};
+pub use wiring::Slice;
 
 use crate::jobs::worker::Registry;
 use crate::outgoing::Outgoing;

@@ -1,4 +1,5 @@
 use crate::ids::Id;
+use crate::outgoing::OutgoingSettings;
 use clap::Args;
 use rust_decimal::Decimal;
 use std::fmt;
@@ -12,6 +13,17 @@ pub const MAX_SCALE: u32 = 8;
 
 /// The default queue of the service's own jobs.
 pub const WORK_QUEUE: &str = "platform";
+
+/// The settings of the slice.
+#[derive(Debug, Clone, Args)]
+pub struct BuiltinJobSettings {
+    /// Calls to other hosts: only these jobs make any.
+    #[command(flatten)]
+    pub outgoing: OutgoingSettings,
+    /// The jobs.
+    #[command(flatten)]
+    pub work: WorkSettings,
+}
 
 /// The jobs that the service runs itself.
 #[derive(Clone, Args)]

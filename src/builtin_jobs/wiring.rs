@@ -1,20 +1,84 @@
-//! Connects the service's own jobs with other slices, and creates the pool, the validator and the defaults of their queue.
+//! Connects the service's own jobs with the slices below: the registry of their types, and the validator and the defaults of their queue.
 
-use super::{Dependencies, SweepPiece, Webhooks, WorkSettings, registry};
-use crate::cache::{Cache, Warmed};
-use crate::jobs::worker::{Pool, PoolSettings, Registry};
-use crate::jobs::{JobDefaults, Jobs, Validator, WorkerMetrics};
+use super::{BuiltinJobSettings, Dependencies, SweepPiece, Webhooks, WorkSettings, registry, tasks};
+use crate::cache::{self, Cache, Warmed};
+use crate::jobs::worker::Registry;
+use crate::jobs::{self, JobDefaults, Jobs, Validator};
 use crate::outgoing::Outgoing;
 use crate::sessions;
 use crate::store::Link;
+use crate::wiring::{Process, SetupError, Wiring};
 use actix_web::rt;
 use futures_util::FutureExt;
 use prometheus::IntCounterVec;
 use std::sync::Arc;
 
-/// Returns the registry of the service's own jobs.
-#[must_use]
-pub fn build(settings: &WorkSettings, outgoing: Outgoing, webhooks: Webhooks, link: &Link, cache: Cache) -> Registry {
+/// The slice in a process.
+#[derive(Debug)]
+pub struct Slice {
+    settings: WorkSettings,
+    types: Registry,
+    jobs: Jobs,
+    /// Attempts at jobs, by queue and outcome.
+    attempts: IntCounterVec,
+}
+
+impl Slice {
+    /// Creates the state of the process, and sets the validator and the defaults of the own queue.
+    ///
+    /// # Errors
+    /// [`SetupError`].
+    pub fn new(
+        process: &Process,
+        settings: &BuiltinJobSettings,
+        jobs: &jobs::Slice,
+        cache: &cache::Slice,
+    ) -> Result<Self, SetupError> {
+        let work = &settings.work;
+        let outgoing = Outgoing::new(&settings.outgoing).map_err(SetupError::Outgoing)?;
+        let types = types(
+            work,
+            outgoing,
+            webhooks(work)?,
+            &process.link,
+            cache.cache(&process.link),
+        );
+        jobs.validate_with(validator(work, &types), defaults(work, &types));
+        Ok(Self {
+            settings: work.clone(),
+            types,
+            jobs: jobs.jobs(&process.link),
+            attempts: jobs.metrics().attempts.clone(),
+        })
+    }
+}
+
+impl Wiring for Slice {
+    type Settings = BuiltinJobSettings;
+
+    fn check(settings: &BuiltinJobSettings) -> Result<(), SetupError> {
+        webhooks(&settings.work).map(drop)
+    }
+
+    fn start_tasks(&self, process: &Process) {
+        if process.store.is_configured() && self.settings.work_concurrency > 0 {
+            tasks::start(
+                &self.settings,
+                &self.jobs,
+                &self.types,
+                &self.attempts,
+                process.supervisor(),
+            );
+        }
+    }
+}
+
+fn webhooks(settings: &WorkSettings) -> Result<Webhooks, SetupError> {
+    Webhooks::parse(&settings.webhook_urls, &settings.webhook_secrets).map_err(SetupError::settings)
+}
+
+/// Returns the types of the service's own jobs.
+fn types(settings: &WorkSettings, outgoing: Outgoing, webhooks: Webhooks, link: &Link, cache: Cache) -> Registry {
     let sweeping = link.clone();
     registry(Dependencies {
         outgoing,
@@ -51,31 +115,13 @@ async fn warm(cache: Cache) -> Result<u64, String> {
 }
 
 /// Returns the validator of jobs in the service's own queue. Jobs in other queues are not checked.
-#[must_use]
-pub fn validator(settings: &WorkSettings, own_jobs: &Registry) -> Validator {
-    let (queue, types) = (settings.work_queue.clone(), own_jobs.clone());
+fn validator(settings: &WorkSettings, types: &Registry) -> Validator {
+    let (queue, types) = (settings.work_queue.clone(), types.clone());
     Arc::new(move |at, job| if *at == queue { types.check(job) } else { Ok(()) })
 }
 
 /// Returns the defaults of the types of jobs in the service's own queue.
-#[must_use]
-pub fn defaults(settings: &WorkSettings, own_jobs: &Registry) -> JobDefaults {
-    let (queue, types) = (settings.work_queue.clone(), own_jobs.clone());
+fn defaults(settings: &WorkSettings, types: &Registry) -> JobDefaults {
+    let (queue, types) = (settings.work_queue.clone(), types.clone());
     Arc::new(move |at, job| if *at == queue { types.with_defaults(job) } else { job })
-}
-
-/// Returns the pool that runs the jobs, or `None` if this instance runs none.
-#[must_use]
-pub fn pool(settings: &WorkSettings, jobs: Jobs, own_jobs: Registry, counters: &IntCounterVec) -> Option<Pool> {
-    if settings.work_concurrency == 0 {
-        return None;
-    }
-    let pool = PoolSettings {
-        concurrency: settings.work_concurrency.into(),
-        lease: settings.lease(),
-        drain: settings.drain(),
-    };
-    let queue = settings.work_queue.clone();
-    let metrics = WorkerMetrics::of(counters, &queue);
-    Some(Pool::new(jobs, queue, own_jobs, pool, metrics))
 }

@@ -92,8 +92,10 @@ mod shared;
 mod single_flight;
 mod stats;
 mod subject;
+mod tasks;
 mod ticket;
 mod warm;
+mod wiring;
 mod write;
 
 pub use api::Cache;
@@ -114,4 +116,5 @@ pub use settings::{
 pub use shared::Shared;
 pub use stats::{LocalStats, NamespaceStats, Stats};
 pub use ticket::Ticket;
-pub use warm::{Warmed, warm_at_start};
+pub use warm::Warmed;
+pub use wiring::Slice;

@@ -13,11 +13,13 @@ mod openapi;
 mod redis;
 mod routes;
 mod setup;
+mod tasks;
 mod watch;
+mod wiring;
 
 pub use handlers::Health;
 pub use metrics::HealthMetrics;
 pub use openapi::Document;
 pub use redis::{RedisReport, SlowCommand};
 pub use routes::routes;
-pub use watch::watch;
+pub use wiring::Slice;

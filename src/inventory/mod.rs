@@ -119,6 +119,8 @@ mod saga;
 mod settings;
 mod stock;
 pub mod sweep;
+mod tasks;
+mod wiring;
 
 pub use commands::Expected;
 pub use error::InventoryError;
@@ -131,6 +133,7 @@ pub use reservations::{Made, Name};
 pub use routes::routes;
 pub use settings::InventorySettings;
 pub use stock::{Cursor, Put};
+pub use wiring::Slice;
 
 use crate::ids::Id;
 use crate::store::{Keys, Link};

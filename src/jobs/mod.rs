@@ -113,8 +113,9 @@ pub mod schedules;
 mod settings;
 mod stats;
 pub mod sweep;
-
+mod tasks;
 mod wakeups;
+mod wiring;
 pub mod worker;
 
 pub use api::{JobDefaults, Jobs, Validator};
@@ -137,3 +138,4 @@ pub use routes::routes;
 pub use settings::JobSettings;
 pub use stats::{Counts, Times, Totals};
 pub use wakeups::Wakeups;
+pub use wiring::Slice;

@@ -42,6 +42,8 @@ mod openapi;
 mod routes;
 mod settings;
 mod share;
+mod tasks;
+mod wiring;
 
 pub use check::{LimitError, Limits};
 pub use guard::{Gate, Guard};
@@ -51,3 +53,4 @@ pub use openapi::Document;
 pub use routes::routes;
 pub use settings::{Algorithm, LimitSettings, MAX_QUOTA, Outage, PartError, Policies, Policy, RequestRules, RuleError};
 pub use share::{Admission, Share, keep_settling};
+pub use wiring::Slice;

@@ -57,6 +57,7 @@ mod openapi;
 mod routes;
 mod settings;
 mod wakeups;
+mod wiring;
 
 pub use api::Locks;
 pub use error::LockError;
@@ -67,3 +68,4 @@ pub use openapi::Document;
 pub use routes::routes;
 pub use settings::LockSettings;
 pub use wakeups::Wakeups;
+pub use wiring::Slice;

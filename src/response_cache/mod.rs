@@ -103,6 +103,7 @@ mod status;
 mod store;
 mod stored;
 mod validators;
+mod wiring;
 
 pub use builder::Builder;
 pub use key::QueryKey;
@@ -110,3 +111,4 @@ pub use metrics::ResponseMetrics;
 pub use middleware::{CachedService, ResponseCache};
 pub use settings::ResponseSettings;
 pub use shared::Shared;
+pub use wiring::Slice;

@@ -79,7 +79,9 @@ mod settings;
 mod shared;
 pub mod stats;
 pub mod sweep;
+mod tasks;
 mod token;
+mod wiring;
 
 pub use api::Sessions;
 pub use error::SessionError;
@@ -91,6 +93,7 @@ pub use routes::routes;
 pub use settings::SessionSettings;
 pub use shared::Shared;
 pub use token::{SessionId, Token};
+pub use wiring::Slice;
 
 /// The most bytes that a session's data have, as JSON without spaces.
 pub const MAX_DATA: usize = 16 * 1024;

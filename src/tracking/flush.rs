@@ -12,12 +12,16 @@ use super::snapshot::Record;
 use crate::clock;
 use crate::ids::Id;
 use crate::store::{Link, StoreError};
+use futures_util::future::join_all;
 use hashbrown::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::{Instant, sleep, timeout_at};
 
 /// How often unsaved entities are searched for.
 const CHECK_EVERY: Duration = Duration::from_millis(200);
+/// The pause before unsaved positions that Redis did not accept are tried again at the end of the process.
+const FLUSH_AGAIN: Duration = Duration::from_millis(100);
 
 /// Flushes for ever.
 pub async fn keep_flushing(shared: Arc<Shared>, link: Link) {
@@ -33,6 +37,29 @@ pub async fn keep_flushing(shared: Arc<Shared>, link: Link) {
                 tracing::debug!(%kind, %error, "unsaved fixes cannot be written yet");
             }
         }
+    }
+}
+
+/// Writes unsaved positions, for the end of the process. Waits until a deadline for Redis to become available.
+pub async fn last_flush(shared: &Shared, link: &Link, until: Instant) {
+    // Together, so that a kind that cannot be written does not keep the others waiting.
+    join_all(Kind::ALL.map(|kind| last_flush_of(shared, link, kind, until))).await;
+}
+
+async fn last_flush_of(shared: &Shared, link: &Link, kind: Kind, until: Instant) {
+    let unsaved = || shared.live(kind).unsaved_len();
+    let writing = async {
+        while unsaved() > 0 {
+            link.connected().await;
+            if let Err(error) = flush(shared, link, kind).await {
+                tracing::debug!(%kind, %error, "unsaved positions cannot be written yet");
+                sleep(FLUSH_AGAIN).await;
+            }
+        }
+    };
+    if timeout_at(until, writing).await.is_err() {
+        let lost = unsaved();
+        tracing::warn!(%kind, lost, "unsaved positions could not be written in time and are lost with this process");
     }
 }
 

@@ -54,8 +54,10 @@ mod settings;
 mod settle;
 pub mod shared;
 pub mod snapshot;
+mod tasks;
 mod ticket;
 mod unread;
+mod wiring;
 pub mod writer;
 
 pub use crate::kind::Kind;
@@ -65,4 +67,5 @@ pub use openapi::Document;
 pub use routes::routes;
 pub use settings::TrackingSettings;
 pub use shared::Shared;
+pub use wiring::Slice;
 pub use writer::Writer;
