@@ -9,8 +9,9 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
-/// The name by which `serde_json` marks the text of a value: a reader that uses it would take the member for the value itself.
-const RESERVED: &str = "$serde_json::private::RawValue";
+/// The name by which `serde_json` marks the text of a value. A reader of [`serde_json::Value`] would take such a member of a client for the
+/// value itself, and read its text as deep as it goes.
+pub(crate) const RESERVED: &str = "$serde_json::private::RawValue";
 /// How much of a name an error repeats, in characters.
 const SHOWN: usize = 40;
 

@@ -1,6 +1,6 @@
 use super::payload::read;
 use super::settings::{MAX_SCALE, Rate, exact_decimal};
-use crate::http::Fields;
+use crate::http::{Fields, Scalar};
 use crate::ids::ExternalId;
 use crate::jobs::Fault;
 use crate::jobs::worker::{Context, Job, JobFailure, Outcome};
@@ -46,11 +46,10 @@ impl Commission {
 }
 
 /// Reads a decimal number as a string, because a JSON number may have been converted to a `double`. Integers are accepted as numbers.
-fn text_of(fields: &mut Fields, name: &'static str) -> Option<String> {
-    match fields.value(name)? {
-        Value::Null => None,
-        Value::String(text) => Some(text),
-        Value::Number(number) if number.is_i64() => Some(number.to_string()),
+fn text_of(fields: &mut Fields<'_>, name: &'static str) -> Option<String> {
+    match fields.scalar(name)? {
+        Scalar::Text(text) => Some(text.into_owned()),
+        Scalar::Number(number) if number.is_i64() => Some(number.to_string()),
         _ => {
             fields.refuse(
                 name,

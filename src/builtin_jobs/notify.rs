@@ -1,4 +1,4 @@
-use super::payload::{non_empty_text, object, read_rest};
+use super::payload::{non_empty_text, read};
 use super::webhook::{DEFAULT, Webhooks};
 use crate::clock;
 use crate::http::{Fields, Stamp};
@@ -142,7 +142,7 @@ pub struct Notification {
 
 /// Reads the name of a webhook. Whether it is configured is checked when the message is sent: instances may be configured one after the
 /// other.
-pub(super) fn webhook(fields: &mut Fields) -> Option<String> {
+pub(super) fn webhook(fields: &mut Fields<'_>) -> Option<String> {
     fields.id("webhook").map(|name| name.to_string())
 }
 
@@ -154,13 +154,12 @@ impl Job for Notification {
     type State = Notifier;
 
     fn parse(payload: &str) -> Result<Self, Vec<Fault>> {
-        let mut object = object(payload)?;
-        let data = object.take("data").unwrap_or(RawValue::NULL);
-        read_rest(object, |fields| {
+        read(payload, |fields| {
+            let data = fields.take("data");
             let title = non_empty_text(fields, "title", 200);
             let body = non_empty_text(fields, "body", 4_000);
             let webhook = webhook(fields);
-            if data.get() != "null"
+            if let Some(data) = data
                 && let Err(fault) = Object::read(data, MAX_NESTING)
             {
                 fields.refuse("data", fault.to_string());
@@ -168,7 +167,7 @@ impl Job for Notification {
             Some(Self {
                 title: title?,
                 body: body?,
-                data: data.to_owned(),
+                data: data.unwrap_or(RawValue::NULL).to_owned(),
                 webhook,
             })
         })

@@ -32,7 +32,7 @@ struct Conversation {
 }
 
 impl Conversation {
-    fn read(fields: &mut Fields) -> Option<Self> {
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let conversation_id = fields.required("conversation_id", Fields::external_id);
         let (vendor_id, user_id) = (fields.external_id("vendor_id"), fields.external_id("user_id"));
         let webhook = webhook(fields);

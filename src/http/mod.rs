@@ -57,7 +57,6 @@ pub mod names;
 mod observe;
 mod problem;
 mod query;
-mod raw;
 pub mod reply;
 mod request;
 mod route;
@@ -76,7 +75,7 @@ pub use extract::{
     AnswerContext, AnyQuery, AppData, Argument, Arguments, Body, Client, FromBody, IdempotencyKey, LargeAnswer, Path,
     PathValue, PathValues, Query, QueryParameters, Unparsed, UnreadKey, WithBytes,
 };
-pub use fields::{Fields, MAX_FAULTS, unknown_member};
+pub use fields::{Fields, MAX_FAULTS, Scalar};
 pub use gone::{client_gone, deliver, gone};
 pub use heads::Heads;
 pub use idempotency::{REPLAYED, idempotency_key, no_idempotency_key};
@@ -85,7 +84,6 @@ pub use mount::{mount, not_found, resource};
 pub use observe::Observe;
 pub use problem::{FieldError, Problem};
 pub use query::QueryString;
-pub use raw::{RawObject, elements, raw};
 pub use request::{asks_for, bearer, no_query, path_external_id, path_id, unreserved_path_id};
 pub(crate) use route::routes;
 pub use route::{Endpoint, Route, Scope, operations, serve};

@@ -3,10 +3,9 @@
 use super::model::{About, Data, NewSession};
 use super::settings::SessionSettings;
 use super::{MAX_NESTING, Sessions};
-use crate::http::{AppData, FieldError, Fields, FromBody, Problem, RawObject, raw};
+use crate::http::{AppData, FieldError, Fields, FromBody, Problem};
 use crate::json::Object;
 use bytes::Bytes;
-use serde_json::Value;
 use serde_json::value::RawValue;
 use std::time::Duration;
 
@@ -25,13 +24,12 @@ impl FromBody for NewSession {
 
     fn read(body: &Bytes, app: AppData<'_>) -> Result<Self, Problem> {
         let settings = app.get::<Sessions>()?.shared().settings();
-        let mut object = object(body)?;
-        let (data, device) = (object.take("data"), object.take("device"));
-        let mut fields = object.into_members()?;
+        let mut fields = Fields::parse(body)?;
+        let (data, device) = (fields.take("data"), fields.take("device"));
         let subject = fields.required("subject", Fields::external_id);
         let about = About {
             role: fields.text("role", MAX_ROLE),
-            scopes: scopes(&mut fields),
+            scopes: fields.texts("scopes", MAX_SCOPES, 1..=MAX_SCOPE).unwrap_or_default(),
             device: device.and_then(|device| read_device(&mut fields, device)),
         };
         let data = data.map_or_else(|| Ok(Data::default()), Data::read);
@@ -68,9 +66,8 @@ impl FromBody for DataPatch {
     const MAX_BYTES: usize = MAX_BODY;
 
     fn read(body: &Bytes, _: AppData<'_>) -> Result<Self, Problem> {
-        let mut object = object(body)?;
-        let data = object.take("data");
-        let mut fields = object.into_members()?;
+        let mut fields = Fields::parse(body)?;
+        let data = fields.take("data");
         let version = fields.required("version", |fields, name| fields.integer(name, 1..=MAX_VERSION));
         match data.map(|data| Object::read(data, MAX_NESTING)) {
             Some(Ok(_)) => {}
@@ -83,10 +80,6 @@ impl FromBody for DataPatch {
         });
         fields.finish(patch)
     }
-}
-
-fn object(body: &[u8]) -> Result<RawObject<'_>, Problem> {
-    RawObject::read(raw(body)?, "").map_err(|fault| Problem::validation_failed(vec![fault]))
 }
 
 /// By how much a session is extended.
@@ -103,12 +96,12 @@ impl FromBody for Extension {
     }
 }
 
-fn seconds(fields: &mut Fields, name: &'static str, settings: &SessionSettings) -> Option<Duration> {
+fn seconds(fields: &mut Fields<'_>, name: &'static str, settings: &SessionSettings) -> Option<Duration> {
     let seconds = fields.integer(name, 1..=i64::from(settings.max_ttl_s))?;
     Some(Duration::from_secs(seconds.unsigned_abs()))
 }
 
-fn read_device(fields: &mut Fields, given: &RawValue) -> Option<Box<RawValue>> {
+fn read_device(fields: &mut Fields<'_>, given: &RawValue) -> Option<Box<RawValue>> {
     let device = match Object::read(given, MAX_NESTING) {
         Ok(device) => device.to_string(),
         Err(fault) => {
@@ -121,30 +114,4 @@ fn read_device(fields: &mut Fields, given: &RawValue) -> Option<Box<RawValue>> {
         return None;
     }
     RawValue::from_string(device).ok()
-}
-
-fn scopes(fields: &mut Fields) -> Vec<String> {
-    let elements = match fields.value("scopes") {
-        None | Some(Value::Null) => return Vec::new(),
-        Some(Value::Array(elements)) if elements.len() <= MAX_SCOPES => elements,
-        Some(Value::Array(_)) => {
-            fields.refuse("scopes", format!("must have at most {MAX_SCOPES} elements"));
-            return Vec::new();
-        }
-        Some(_) => {
-            fields.refuse("scopes", "must be an array");
-            return Vec::new();
-        }
-    };
-    let mut scopes = Vec::with_capacity(elements.len());
-    for (index, element) in elements.into_iter().enumerate() {
-        match element {
-            Value::String(scope) if (1..=MAX_SCOPE).contains(&scope.len()) => scopes.push(scope),
-            _ => fields.refuse(
-                &format!("scopes/{index}"),
-                format!("must be a string of 1 to {MAX_SCOPE} bytes"),
-            ),
-        }
-    }
-    scopes
 }

@@ -2,6 +2,7 @@
 //! JSON into values of its own.
 
 use crate::campaign::{bounded, mutated, run};
+use fleetpulse::http::{MAX_FAULTS, Problem};
 use fleetpulse::ids::Id;
 use fleetpulse::tracking::input::{
     Batch, BodyError, Clock, MAX_BATCH, MAX_LIMIT, MAX_RADIUS_M, Report, parse_batch, parse_fix, parse_ndjson,
@@ -167,7 +168,7 @@ fn lines(body: &[u8]) {
 fn profile(body: &[u8]) {
     match bounded(body.len(), || parse_profile(body)) {
         Ok(_) => assert!(serde_json::from_slice::<&RawValue>(body).is_ok(), "it is not JSON"),
-        Err(error) => refused(&error),
+        Err(problem) => answered(&problem),
     }
 }
 
@@ -180,7 +181,17 @@ fn queries(body: &[u8]) {
                 assert!((1..=MAX_LIMIT).contains(&query.limit) && (0.0..=MAX_RADIUS_M).contains(&query.radius_m));
             }
         }
-        Err(error) => refused(&error),
+        Err(problem) => answered(&problem),
+    }
+}
+
+fn answered(problem: &Problem) {
+    let answer = serde_json::to_value(problem).unwrap();
+    assert!(answer["detail"].as_str().is_some_and(|detail| !detail.is_empty()));
+    let errors = answer["errors"].as_array().map_or(0, Vec::len);
+    match answer["status"].as_u64() {
+        Some(400) => assert_eq!(errors, 0),
+        status => assert!(status == Some(422) && (1..=MAX_FAULTS).contains(&errors), "{answer}"),
     }
 }
 

@@ -6,7 +6,7 @@ use super::entries::EntryBody;
 use super::input::{self, KeyBody, PutBody};
 use super::{CacheError, OVERHEAD, State};
 use crate::cache::{CacheSettings, MAX_KEY};
-use crate::http::{AnswerLimit, Answers, Argument, Path, Problem, RawObject, raw, reply};
+use crate::http::{AnswerLimit, Answers, Argument, Fields, Path, Problem, reply};
 use crate::runtime::{Budget, Room, apart};
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
@@ -190,12 +190,9 @@ impl FromValueBody for Batch {
     }
 
     fn read(body: &Bytes, cache: &Cache) -> Result<Self, Problem> {
-        let refused = |fault| Problem::validation_failed(vec![fault]);
-        let mut object = RawObject::read(raw(body)?, "").map_err(refused)?;
-        let set = object.take("set");
-        let mut fields = object.into_fields().map_err(refused)?;
+        let mut fields = Fields::parse(body)?;
         let delete = input::keys(&mut fields, "delete", MAX_EACH);
-        let set = input::writes(&mut fields, "set", set, MAX_EACH, cache.shared().settings());
+        let set = input::writes(&mut fields, "set", MAX_EACH, cache.shared().settings()).unwrap_or_default();
         let get = input::keys(&mut fields, "get", MAX_EACH);
         let set = fields.finish(Some(set))?;
         for (_, _, value) in &set {

@@ -91,7 +91,8 @@ impl FromValueBody for Write {
     }
 
     fn read(body: &Bytes, cache: &Cache) -> Result<Self, Problem> {
-        let (mut fields, value) = input::written(body)?;
+        let mut fields = Fields::parse(body)?;
+        let value = fields.required_value("value");
         let put = input::put(&mut fields, cache.shared().settings());
         let ticket = input::ticket(&mut fields);
         let value = fields.finish(value)?;

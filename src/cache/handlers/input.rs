@@ -6,7 +6,7 @@ use super::super::Put;
 use super::super::model::MAX_TAGS;
 use super::super::portable_ticket::PortableTicket;
 use crate::cache::{CacheSettings, MAX_KEY, MAX_TTL, TtlClass};
-use crate::http::{FieldError, Fields, Problem, RawObject, elements, raw};
+use crate::http::Fields;
 use crate::ids::Id;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -100,7 +100,7 @@ pub(super) struct TouchBody {
 }
 
 /// Reads how a value is stored. Faults are recorded in `fields`.
-pub(super) fn put(fields: &mut Fields, settings: &CacheSettings) -> Put {
+pub(super) fn put(fields: &mut Fields<'_>, settings: &CacheSettings) -> Put {
     let ttl = ttl(fields, settings);
     let mut seconds = |name| {
         fields
@@ -120,7 +120,7 @@ pub(super) fn put(fields: &mut Fields, settings: &CacheSettings) -> Put {
 }
 
 /// Reads the ticket that a value was computed under.
-pub(super) fn ticket(fields: &mut Fields) -> Option<PortableTicket> {
+pub(super) fn ticket(fields: &mut Fields<'_>) -> Option<PortableTicket> {
     let text = fields.text("ticket", MAX_TICKET)?;
     let ticket = PortableTicket::parse(&text);
     if ticket.is_none() {
@@ -130,7 +130,7 @@ pub(super) fn ticket(fields: &mut Fields) -> Option<PortableTicket> {
 }
 
 /// Reads a TTL; `None` if there is none.
-pub(super) fn ttl(fields: &mut Fields, settings: &CacheSettings) -> Option<Duration> {
+pub(super) fn ttl(fields: &mut Fields<'_>, settings: &CacheSettings) -> Option<Duration> {
     let seconds = fields.integer("ttl_s", 1..=MAX_TTL_S).map(whole_seconds);
     let millis = fields.integer("ttl_ms", 1..=MAX_TTL_S * 1_000).map(milliseconds);
     let class = fields.text("ttl_class", usize::MAX).and_then(|name| {
@@ -147,67 +147,29 @@ pub(super) fn ttl(fields: &mut Fields, settings: &CacheSettings) -> Option<Durat
     given.first().copied()
 }
 
-/// Returns the members of the body of a write, and the unparsed value.
-pub(super) fn written(body: &[u8]) -> Result<(Fields, Option<&RawValue>), Problem> {
-    with_value(raw(body)?, "").map_err(|fault| Problem::validation_failed(vec![fault]))
-}
-
-/// Returns the members of an object, and the unparsed value, which is required and may be `null`.
-fn with_value<'a>(object: &'a RawValue, path: &str) -> Result<(Fields, Option<&'a RawValue>), FieldError> {
-    let mut object = RawObject::read(object, path)?;
-    let value = object.value("value");
-    let mut fields = object.into_fields()?;
-    if value.is_none() {
-        fields.refuse("value", "is missing");
-    }
-    Ok((fields, value))
-}
-
 /// A value of a batch, its key, and how it is stored.
 pub(super) type Write<'a> = (Put, String, &'a RawValue);
 
 /// Reads an array of values with their keys.
 pub(super) fn writes<'a>(
-    fields: &mut Fields,
+    fields: &mut Fields<'a>,
     name: &'static str,
-    given: Option<&'a RawValue>,
     most: usize,
     settings: &CacheSettings,
-) -> Vec<Write<'a>> {
-    let Some(given) = given else { return Vec::new() };
-    let Some(all) = elements(given) else {
-        fields.refuse(name, "must be an array");
-        return Vec::new();
-    };
-    if all.len() > most {
-        fields.refuse(name, format!("must have at most {most} elements"));
-        return Vec::new();
-    }
-    let mut writes = Vec::with_capacity(all.len());
-    for (index, element) in all.into_iter().enumerate() {
-        match write(element, &format!("{name}/{index}"), settings) {
-            Ok(write) => writes.push(write),
-            Err(faults) => fields.add(faults),
+) -> Option<Vec<Write<'a>>> {
+    fields.each(name, 0..=most, |fields| {
+        let value = fields.required_value("value");
+        let key = fields.required("key", key);
+        let put = put(fields, settings);
+        if fields.take("ticket").is_some() {
+            fields.refuse("ticket", "is for a value by itself: PUT it");
         }
-        if fields.has_many_faults() {
-            break;
-        }
-    }
-    writes
-}
-
-fn write<'a>(element: &'a RawValue, path: &str, settings: &CacheSettings) -> Result<Write<'a>, Vec<FieldError>> {
-    let (mut fields, value) = with_value(element, path).map_err(|fault| vec![fault])?;
-    let key = fields.required("key", key);
-    let put = put(&mut fields, settings);
-    if fields.value("ticket").is_some() {
-        fields.refuse("ticket", "is for a value by itself: PUT it");
-    }
-    fields.faults(key.zip(value).map(|(key, value)| (put, key, value)))
+        Some((put, key?, value?))
+    })
 }
 
 /// Reads a key.
-pub(super) fn key(fields: &mut Fields, name: &'static str) -> Option<String> {
+pub(super) fn key(fields: &mut Fields<'_>, name: &'static str) -> Option<String> {
     let key = fields.text(name, MAX_KEY)?;
     if key.is_empty() {
         fields.refuse(name, "must not be empty");
@@ -217,30 +179,8 @@ pub(super) fn key(fields: &mut Fields, name: &'static str) -> Option<String> {
 }
 
 /// Reads an array of keys.
-pub(super) fn keys(fields: &mut Fields, name: &'static str, most: usize) -> Vec<String> {
-    let elements = match fields.value(name) {
-        None | Some(Value::Null) => return Vec::new(),
-        Some(Value::Array(elements)) => elements,
-        Some(_) => {
-            fields.refuse(name, "must be an array");
-            return Vec::new();
-        }
-    };
-    if elements.len() > most {
-        fields.refuse(name, format!("must have at most {most} elements"));
-        return Vec::new();
-    }
-    let mut keys = Vec::with_capacity(elements.len());
-    for (index, element) in elements.into_iter().enumerate() {
-        match element {
-            Value::String(key) if (1..=MAX_KEY).contains(&key.len()) => keys.push(key),
-            _ => fields.refuse(
-                &format!("{name}/{index}"),
-                format!("must be a string of 1 to {MAX_KEY} bytes"),
-            ),
-        }
-    }
-    keys
+pub(super) fn keys(fields: &mut Fields<'_>, name: &'static str, most: usize) -> Vec<String> {
+    fields.texts(name, most, 1..=MAX_KEY).unwrap_or_default()
 }
 
 /// The ranges have no negative numbers.

@@ -9,7 +9,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use bytes::Bytes;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::collections::HashMap;
 use utoipa::ToSchema;
 
@@ -100,7 +100,7 @@ impl FromBody for Report {
         let kind = fields.required("type", Fields::id);
         let entity = fields.required("entity_id", Fields::id);
         let entity_type = fields.id("entity_type");
-        let data = data(&mut fields);
+        let data = fields.map("data").unwrap_or_default();
         let by_ms = fields.time("timestamp").map_or(Some(u64::MAX >> 11), |at| {
             let at = u64::try_from(at).ok();
             if at.is_none() {
@@ -154,15 +154,4 @@ pub async fn tell_event(cache: State, Body(Report { event, by_ms }): Body<Report
     })?;
     let applied = cache.outdate(&targets, by_ms).await?;
     reply::value(StatusCode::OK, &EventAnswer::from(applied))
-}
-
-fn data(fields: &mut Fields) -> Map<String, Value> {
-    match fields.value("data") {
-        Some(Value::Object(data)) => data,
-        None | Some(Value::Null) => Map::new(),
-        Some(_) => {
-            fields.refuse("data", "must be an object");
-            Map::new()
-        }
-    }
 }

@@ -86,7 +86,7 @@ pub struct Hold {
 }
 
 impl Hold {
-    fn read(fields: &mut Fields) -> Option<Self> {
+    fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let ttl = ttl(fields);
         let owner = fields.external_id("owner");
         let id = fields.id("id");
@@ -166,7 +166,7 @@ impl FromBody for Extension {
 }
 
 /// Reads a list of items and quantities that names no item twice.
-fn goods(fields: &mut Fields, name: &'static str) -> Option<Vec<Goods>> {
+fn goods(fields: &mut Fields<'_>, name: &'static str) -> Option<Vec<Goods>> {
     let goods = fields.each(name, 1..=MAX_GOODS, |item| {
         let sku = item.required("sku", Fields::id);
         let quantity = quantity(item);
@@ -184,12 +184,12 @@ fn goods(fields: &mut Fields, name: &'static str) -> Option<Vec<Goods>> {
     goods
 }
 
-fn quantity(fields: &mut Fields) -> Option<u64> {
+fn quantity(fields: &mut Fields<'_>) -> Option<u64> {
     let quantity = fields.required("quantity", |fields, name| fields.integer(name, 1..=MOST));
     quantity.map(i64::unsigned_abs)
 }
 
-fn ttl(fields: &mut Fields) -> Option<Duration> {
+fn ttl(fields: &mut Fields<'_>) -> Option<Duration> {
     let range = 1..=MAX_TTL.as_secs().cast_signed();
     let ttl_s = fields.required("ttl_s", |fields, name| fields.integer(name, range));
     ttl_s.map(|ttl_s| Duration::from_secs(ttl_s.unsigned_abs()))

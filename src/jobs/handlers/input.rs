@@ -9,44 +9,10 @@ use super::super::{
     Backoff, BackoffKind, End, JobId, LeaseRequest, LeaseToken, NewJob, Retry, RunAt, Settlement, Unique, UniqueMode,
 };
 use super::MAX_SMALL_BODY;
-use crate::http::{AppData, FieldError, Fields, FromBody, MAX_FAULTS, Problem, RawObject, elements, raw};
+use crate::http::{AppData, Fields, FromBody, Problem, Scalar};
 use bytes::Bytes;
-use serde_json::Value;
 use serde_json::value::RawValue;
 use std::time::Duration;
-
-/// The faults of a body that is read object by object.
-#[derive(Debug, Default)]
-struct Faults(Vec<FieldError>);
-
-impl Faults {
-    /// Returns whether there are so many faults that the rest need not be checked.
-    const fn are_many(&self) -> bool {
-        self.0.len() >= MAX_FAULTS
-    }
-
-    /// Takes the value, or adds the fault.
-    fn note<T>(&mut self, read: Result<T, FieldError>) -> Option<T> {
-        read.map_err(|error| self.0.push(error)).ok()
-    }
-
-    /// Reads the remaining members of an object.
-    fn rest<T>(&mut self, object: RawObject<'_>, read: impl FnOnce(&mut Fields) -> T) -> Option<T> {
-        let mut fields = self.note(object.into_fields())?;
-        let made = read(&mut fields);
-        fields
-            .faults(Some(made))
-            .map_err(|mut faults| self.0.append(&mut faults))
-            .ok()
-    }
-
-    fn finish<T>(self, made: Option<T>) -> Result<T, Problem> {
-        match made {
-            Some(made) if self.0.is_empty() => Ok(made),
-            _ => Err(Problem::validation_failed(self.0)),
-        }
-    }
-}
 
 /// Converts milliseconds from a range without negative numbers.
 fn ms(number: i64) -> Duration {
@@ -55,115 +21,75 @@ fn ms(number: i64) -> Duration {
 
 /// Parses one job or an array of jobs. Returns the jobs, and whether the body is an array.
 pub(super) fn new_jobs(body: &[u8], apply_defaults: &dyn Fn(NewJob) -> NewJob) -> Result<(Vec<NewJob>, bool), Problem> {
-    let body = raw(body)?;
-    let mut faults = Faults::default();
-    let Some(all) = elements(body) else {
-        let job = new_job(&mut faults, body, "", apply_defaults);
-        return Ok((vec![faults.finish(job)?], false));
-    };
-    if !(1..=MAX_BATCH).contains(&all.len()) {
-        let detail = format!("must have 1 to {MAX_BATCH} elements");
-        return Err(Problem::validation_failed(vec![FieldError::new("", detail)]));
-    }
-    let mut jobs = Vec::with_capacity(all.len());
-    for (index, element) in all.into_iter().enumerate() {
-        jobs.extend(new_job(&mut faults, element, &index.to_string(), apply_defaults));
-        if faults.are_many() {
-            break;
-        }
-    }
-    Ok((faults.finish(Some(jobs))?, true))
+    Fields::parse_one_or_many(body, 1..=MAX_BATCH, |fields| new_job(fields, apply_defaults))
 }
 
 /// Parses a schedule with its job.
 pub(super) fn schedule(body: &[u8], apply_defaults: &dyn Fn(NewJob) -> NewJob) -> Result<NewSchedule, Problem> {
-    let mut faults = Faults::default();
-    let mut object = RawObject::read(raw(body)?, "").map_err(|error| Problem::validation_failed(vec![error]))?;
-    let job = if let Some(value) = object.take("job") {
-        new_job(&mut faults, value, "job", apply_defaults)
-    } else {
-        faults.0.push(FieldError::new("job", "is missing"));
-        None
-    };
-    if job.as_ref().is_some_and(|job| matches!(job.run_at, RunAt::At(_))) {
-        faults
-            .0
-            .push(FieldError::new("job/run_at", "is not allowed in a schedule"));
-    }
-    let rest = faults.rest(object, |fields| {
-        let (cron, time_zone) = (fields.text("cron", 256), fields.text("time_zone", 64));
-        let every_ms = fields.integer("every_ms", MIN_EVERY_MS..=MAX_EVERY_MS);
-        let missed = match fields.text("missed", 16).as_deref() {
-            None | Some("run_once") => Missed::RunOnce,
-            Some("skip") => Missed::Skip,
-            Some(_) => {
-                fields.refuse("missed", "must be run_once or skip");
-                Missed::RunOnce
+    let mut fields = Fields::parse(body)?;
+    let job = fields.required("job", |fields, name| {
+        fields.object(name, |job| {
+            let made = new_job(job, apply_defaults)?;
+            if matches!(made.run_at, RunAt::At(_)) {
+                job.refuse("run_at", "is not allowed in a schedule");
             }
-        };
-        let overlap = fields.boolean("overlap").unwrap_or(false);
-        (cron, time_zone, every_ms, missed, overlap)
+            Some(made)
+        })?
     });
-    let made = rest
-        .zip(job)
-        .map(|((cron, time_zone, every_ms, missed, overlap), job)| NewSchedule {
-            cron,
-            time_zone,
-            every_ms,
-            missed,
-            overlap,
-            job,
-        });
-    faults.finish(made)
+    let (cron, time_zone) = (fields.text("cron", 256), fields.text("time_zone", 64));
+    let every_ms = fields.integer("every_ms", MIN_EVERY_MS..=MAX_EVERY_MS);
+    let missed = match fields.text("missed", 16).as_deref() {
+        None | Some("run_once") => Missed::RunOnce,
+        Some("skip") => Missed::Skip,
+        Some(_) => {
+            fields.refuse("missed", "must be run_once or skip");
+            Missed::RunOnce
+        }
+    };
+    let overlap = fields.boolean("overlap").unwrap_or(false);
+    fields.finish(job.map(|job| NewSchedule {
+        cron,
+        time_zone,
+        every_ms,
+        missed,
+        overlap,
+        job,
+    }))
 }
 
 /// Parses a job.
-fn new_job(
-    faults: &mut Faults,
-    value: &RawValue,
-    path: &str,
-    apply_defaults: &dyn Fn(NewJob) -> NewJob,
-) -> Option<NewJob> {
-    let mut object = faults.note(RawObject::read(value, path))?;
-    let payload = object.take("payload").unwrap_or(RawValue::NULL).to_owned();
-    let backoff = object.take("backoff");
-    let place = object.path_of("backoff");
-    // The other members are checked even if this one has a fault.
-    let backoff = backoff.and_then(|value| {
-        let object = faults.note(RawObject::read(value, &place))?;
-        faults.rest(object, BackoffMembers::read)
-    });
-    faults.rest(object, |fields| {
-        // The other members are checked even without a type.
-        let kind = fields.required("type", Fields::id);
-        let mut job = apply_defaults(NewJob::new(kind.as_deref().unwrap_or_default(), payload));
-        if let Some(members) = backoff {
-            job.backoff = members.or(job.backoff);
+fn new_job(fields: &mut Fields<'_>, apply_defaults: &dyn Fn(NewJob) -> NewJob) -> Option<NewJob> {
+    let payload = fields.take("payload").unwrap_or(RawValue::NULL).to_owned();
+    let backoff = fields.object("backoff", BackoffMembers::read);
+    // The other members are checked even without a type.
+    let kind = fields.required("type", Fields::id);
+    let mut job = apply_defaults(NewJob::new(kind.as_deref().unwrap_or_default(), payload));
+    if let Some(members) = backoff {
+        job.backoff = members.or(job.backoff);
+    }
+    if let Some(priority) = fields.integer("priority", PRIORITY) {
+        job.priority = u16::try_from(priority).unwrap_or(0);
+    }
+    job.run_at = match (fields.integer("delay_ms", YEAR_MS), fields.time("run_at")) {
+        (Some(_), Some(_)) => {
+            fields.refuse("run_at", "is not allowed together with delay_ms");
+            RunAt::Now
         }
-        if let Some(priority) = fields.integer("priority", PRIORITY) {
-            job.priority = u16::try_from(priority).unwrap_or(0);
-        }
-        job.run_at = match (fields.integer("delay_ms", YEAR_MS), fields.time("run_at")) {
-            (Some(_), Some(_)) => {
-                fields.refuse("run_at", "is not allowed together with delay_ms");
-                RunAt::Now
-            }
-            (Some(delay), None) => RunAt::After(ms(delay)),
-            (None, Some(at)) => RunAt::At(at),
-            (None, None) => RunAt::Now,
-        };
-        if let Some(attempts) = fields.integer("max_attempts", ATTEMPTS) {
-            job.max_attempts = u32::try_from(attempts).unwrap_or(1);
-        }
-        if let Some(timeout) = fields.integer("timeout_ms", TIMEOUT_MS) {
-            job.timeout = ms(timeout);
-        }
-        if let Some(keep) = fields.integer("keep_result_s", KEEP_S) {
-            job.keep_result = Duration::from_secs(keep.unsigned_abs());
-        }
-        job.unique = read_unique(fields);
-        kind.map(|_| job)
-    })?
+        (Some(delay), None) => RunAt::After(ms(delay)),
+        (None, Some(at)) => RunAt::At(at),
+        (None, None) => RunAt::Now,
+    };
+    if let Some(attempts) = fields.integer("max_attempts", ATTEMPTS) {
+        job.max_attempts = u32::try_from(attempts).unwrap_or(1);
+    }
+    if let Some(timeout) = fields.integer("timeout_ms", TIMEOUT_MS) {
+        job.timeout = ms(timeout);
+    }
+    if let Some(keep) = fields.integer("keep_result_s", KEEP_S) {
+        job.keep_result = Duration::from_secs(keep.unsigned_abs());
+    }
+    job.unique = read_unique(fields);
+    kind.map(|_| job)
 }
 
 /// The members of a backoff in a body.
@@ -175,7 +101,7 @@ struct BackoffMembers {
 }
 
 impl BackoffMembers {
-    fn read(fields: &mut Fields) -> Self {
+    fn read(fields: &mut Fields<'_>) -> Self {
         let kind = fields.text("kind", 16).and_then(|kind| match kind.as_str() {
             "exponential" => Some(BackoffKind::Exponential),
             "fixed" => Some(BackoffKind::Fixed),
@@ -204,7 +130,7 @@ impl BackoffMembers {
     }
 }
 
-fn read_unique(fields: &mut Fields) -> Option<Unique> {
+fn read_unique(fields: &mut Fields<'_>) -> Option<Unique> {
     let key = fields.external_id("unique_key");
     let mode = fields.text("unique_mode", 16);
     let keep = fields.integer("unique_for_ms", 1..=*YEAR_MS.end()).map(ms);
@@ -265,7 +191,7 @@ impl FromBody for Redrive {
     }
 }
 
-fn read_lease(fields: &mut Fields) -> LeaseRequest {
+fn read_lease(fields: &mut Fields<'_>) -> LeaseRequest {
     let defaults = LeaseRequest::of(1);
     let types = fields.ids("types", MAX_TYPES).unwrap_or_default();
     LeaseRequest {
@@ -288,97 +214,65 @@ pub(super) enum Verb {
 
 /// Parses the end of the lease of the job in the path, and the request for the next jobs.
 pub(super) fn end(body: &[u8], verb: Verb) -> Result<(LeaseToken, End, Option<LeaseRequest>), Problem> {
-    let mut faults = Faults::default();
-    let body = raw(body)?;
-    let read = (|| {
-        let mut object = faults.note(RawObject::read(body, ""))?;
-        let next = read_next(&mut faults, &mut object);
-        let (token, end) = read_end(&mut faults, object, Some(verb))?.1;
-        Some((token, end, next))
-    })();
-    faults.finish(read)
+    let mut fields = Fields::parse(body)?;
+    let next = fields.object("lease_next", read_lease);
+    let end = read_end(&mut fields, Some(verb));
+    fields.finish(end.map(|(_, (token, end))| (token, end, next)))
 }
 
 /// Parses the ends of many leases, and the request for the next jobs.
 pub(super) fn ends(body: &[u8]) -> Result<(Vec<Settlement>, Option<LeaseRequest>), Problem> {
-    let mut faults = Faults::default();
-    let body = raw(body)?;
-    let read = (|| {
-        let mut object = faults.note(RawObject::read(body, ""))?;
-        let next = read_next(&mut faults, &mut object);
-        let all = object.take("jobs");
-        faults.rest(object, |_| ());
-        let Some(all) = all.and_then(elements).filter(|all| all.len() <= MAX_BATCH) else {
-            faults.0.push(FieldError::new(
-                "jobs",
-                format!("must be an array of at most {MAX_BATCH}"),
-            ));
-            return None;
-        };
-        let mut settlements = Vec::with_capacity(all.len());
-        for (index, value) in all.iter().enumerate() {
-            let object = faults.note(RawObject::read(value, &format!("jobs/{index}")));
-            let read = object.and_then(|object| read_end(&mut faults, object, None));
-            settlements.extend(read.and_then(|(id, (token, end))| Some(Settlement { id: id?, token, end })));
-            if faults.are_many() {
-                break;
-            }
-        }
-        Some((settlements, next))
-    })();
-    faults.finish(read)
-}
-
-/// Parses the request for the next jobs, if there is one.
-fn read_next(faults: &mut Faults, object: &mut RawObject<'_>) -> Option<LeaseRequest> {
-    let next = object.take("lease_next")?;
-    let next = faults.note(RawObject::read(next, "lease_next"))?;
-    faults.rest(next, read_lease)
+    let mut fields = Fields::parse(body)?;
+    let next = fields.object("lease_next", read_lease);
+    let settlements = fields.required("jobs", |fields, name| {
+        fields.each(name, 0..=MAX_BATCH, |job| {
+            let (id, (token, end)) = read_end(job, None)?;
+            Some(Settlement { id: id?, token, end })
+        })
+    });
+    fields.finish(settlements.map(|settlements| (settlements, next)))
 }
 
 type ReadEnd = (Option<JobId>, (LeaseToken, End));
 
 /// Parses one end. If `verb` is absent, the object has it and the id.
-fn read_end(faults: &mut Faults, mut object: RawObject<'_>, verb: Option<Verb>) -> Option<ReadEnd> {
-    let result = object.take("result").map(ToOwned::to_owned);
-    let (then, place) = (object.take("then"), object.path_of("then"));
-    let then = then.and_then(|then| read_then(faults, then, &place));
-    faults.rest(object, |fields| {
-        let (id, verb) = if let Some(verb) = verb {
-            (None, Some(verb))
-        } else {
-            let (id, verb) = (read_id(fields), read_verb(fields));
-            if verb != Some(Verb::Fail) {
-                fields.pass_over(&["error", "retry"]);
-            }
-            (id, verb)
-        };
-        let token = token(fields);
-        if verb.is_some_and(|verb| verb != Verb::Complete) {
-            for (name, is_there) in [("result", result.is_some()), ("then", then.is_some())] {
-                if is_there {
-                    fields.refuse(name, "is allowed only for a completion");
-                }
+fn read_end(fields: &mut Fields<'_>, verb: Option<Verb>) -> Option<ReadEnd> {
+    let result = fields.take("result").map(ToOwned::to_owned);
+    let then = fields.object("then", read_then).flatten();
+    let (id, verb) = if let Some(verb) = verb {
+        (None, Some(verb))
+    } else {
+        let (id, verb) = (read_id(fields), read_verb(fields));
+        if verb != Some(Verb::Fail) {
+            fields.pass_over(&["error", "retry"]);
+        }
+        (id, verb)
+    };
+    let token = token(fields);
+    if verb.is_some_and(|verb| verb != Verb::Complete) {
+        for (name, is_there) in [("result", result.is_some()), ("then", then.is_some())] {
+            if is_there {
+                fields.refuse(name, "is allowed only for a completion");
             }
         }
-        let end = match verb? {
-            Verb::Complete if then.is_some() && result.is_some() => {
-                fields.refuse("result", "is not allowed together with then");
-                None
-            }
-            Verb::Complete => Some(then.unwrap_or(End::Complete { result })),
-            Verb::Release => Some(End::Release),
-            Verb::Fail => {
-                let error = fields.required("error", |fields, name| fields.text(name, usize::MAX));
-                let retry = read_retry(fields);
-                error.map(|error| End::Fail { error, retry })
-            }
-        };
-        Some((id, (token?, end?)))
-    })?
+    }
+    let end = match verb? {
+        Verb::Complete if then.is_some() && result.is_some() => {
+            fields.refuse("result", "is not allowed together with then");
+            None
+        }
+        Verb::Complete => Some(then.unwrap_or(End::Complete { result })),
+        Verb::Release => Some(End::Release),
+        Verb::Fail => {
+            let error = fields.required("error", |fields, name| fields.text(name, usize::MAX));
+            let retry = read_retry(fields);
+            error.map(|error| End::Fail { error, retry })
+        }
+    };
+    Some((id, (token?, end?)))
 }
 
-fn read_id(fields: &mut Fields) -> Option<JobId> {
+fn read_id(fields: &mut Fields<'_>) -> Option<JobId> {
     let text = fields.required("id", |fields, name| fields.text(name, usize::MAX))?;
     let id = JobId::parse(&text);
     if id.is_none() {
@@ -387,7 +281,7 @@ fn read_id(fields: &mut Fields) -> Option<JobId> {
     id
 }
 
-fn read_verb(fields: &mut Fields) -> Option<Verb> {
+fn read_verb(fields: &mut Fields<'_>) -> Option<Verb> {
     let end = fields.required("end", |fields, name| fields.text(name, 16))?;
     match end.as_str() {
         "complete" => Some(Verb::Complete),
@@ -401,32 +295,30 @@ fn read_verb(fields: &mut Fields) -> Option<Verb> {
 }
 
 /// Parses `retry`: true for the backoff of the job, false for never, a number for a delay in ms.
-fn read_retry(fields: &mut Fields) -> Retry {
-    match fields.value("retry") {
-        None | Some(Value::Null | Value::Bool(true)) => Retry::Policy,
-        Some(Value::Bool(false)) => Retry::Never,
-        Some(value) => {
-            if let Some(after) = value.as_i64().filter(|after| YEAR_MS.contains(after)) {
+fn read_retry(fields: &mut Fields<'_>) -> Retry {
+    match fields.scalar("retry") {
+        None | Some(Scalar::Bool(true)) => return Retry::Policy,
+        Some(Scalar::Bool(false)) => return Retry::Never,
+        Some(Scalar::Number(number)) => {
+            if let Some(after) = number.as_i64().filter(|after| YEAR_MS.contains(after)) {
                 return Retry::After(ms(after));
             }
-            fields.refuse("retry", format!("must be true, false, or 0 to {} ms", YEAR_MS.end()));
-            Retry::Policy
         }
+        Some(_) => {}
     }
+    fields.refuse("retry", format!("must be true, false, or 0 to {} ms", YEAR_MS.end()));
+    Retry::Policy
 }
 
-fn read_then(faults: &mut Faults, value: &RawValue, place: &str) -> Option<End> {
-    let mut object = faults.note(RawObject::read(value, place))?;
-    let payload = object.take("payload").map(ToOwned::to_owned);
-    faults.rest(object, |fields| {
-        let kind = fields.id("type").map(|kind| kind.as_str().into());
-        let delay = fields.required("delay_ms", |fields, name| fields.integer(name, YEAR_MS))?;
-        Some(End::Then {
-            kind,
-            payload,
-            delay: ms(delay),
-        })
-    })?
+fn read_then(fields: &mut Fields<'_>) -> Option<End> {
+    let payload = fields.take("payload").map(ToOwned::to_owned);
+    let kind = fields.id("type").map(|kind| kind.as_str().into());
+    let delay = fields.required("delay_ms", |fields, name| fields.integer(name, YEAR_MS))?;
+    Some(End::Then {
+        kind,
+        payload,
+        delay: ms(delay),
+    })
 }
 
 /// A lease to extend, by its token, and its new duration.
@@ -447,7 +339,7 @@ impl FromBody for Extension {
     }
 }
 
-fn token(fields: &mut Fields) -> Option<LeaseToken> {
+fn token(fields: &mut Fields<'_>) -> Option<LeaseToken> {
     let text = fields.required("token", |fields, name| fields.text(name, usize::MAX))?;
     let token = LeaseToken::parse(&text);
     if token.is_none() {
@@ -466,17 +358,9 @@ impl FromBody for Progress {
     const MAX_BYTES: usize = MAX_SMALL_BODY;
 
     fn read(body: &Bytes, _: AppData<'_>) -> Result<Self, Problem> {
-        let mut faults = Faults::default();
-        let body = raw(body)?;
-        let read = (|| {
-            let mut object = faults.note(RawObject::read(body, ""))?;
-            let progress = object.value("progress").map(ToOwned::to_owned);
-            if progress.is_none() {
-                faults.0.push(FieldError::new("progress", "is missing"));
-            }
-            let token = faults.rest(object, token)??;
-            progress.map(|progress| Self { token, progress })
-        })();
-        faults.finish(read)
+        let mut fields = Fields::parse(body)?;
+        let progress = fields.required_value("progress").map(ToOwned::to_owned);
+        let token = token(&mut fields);
+        fields.finish(token.zip(progress).map(|(token, progress)| Self { token, progress }))
     }
 }

@@ -113,7 +113,7 @@ impl FromBody for Release {
     }
 }
 
-fn read_token(fields: &mut Fields, name: &'static str) -> Option<Token> {
+fn read_token(fields: &mut Fields<'_>, name: &'static str) -> Option<Token> {
     let text = fields.text(name, usize::MAX)?;
     Token::parse(&text)
         .map_err(|error| fields.refuse(name, error.to_string()))

@@ -17,7 +17,7 @@ impl FromBody for ProfilePatch {
     const MAX_BYTES: usize = 32 * 1024;
 
     fn read(body: &Bytes, _: AppData<'_>) -> Result<Self, Problem> {
-        Ok(parse_profile(body)?)
+        parse_profile(body)
     }
 }
 

@@ -16,17 +16,17 @@ pub(super) enum Loose<'a> {
     /// A number as it was written; among the members of [`Attributes`] only.
     Number(&'a str),
     Text(Cow<'a, str>),
-    /// An array of strings only; the one kind of array that any member of ours may be.
-    Words(Vec<Cow<'a, str>>),
-    /// Any other array; read to its end, not kept.
+    /// Read to its end, not kept.
     Array,
+    /// The members are kept of [`Attributes`] only. Of other objects they would be of no use, and a body of nothing but members would
+    /// take many times its size.
     Object(Vec<(Cow<'a, str>, Self)>),
     /// JSON that the parser cannot represent: a number beyond any double, half of a surrogate pair, nesting that is too deep. Does not
     /// occur in a body that was read in one pass.
     Unreadable,
 }
 
-/// Members of an object that are kept; more than any object of ours may have.
+/// Attributes that are kept; more than a profile may have.
 const MOST_MEMBERS: usize = 64;
 
 impl Loose<'_> {
@@ -37,7 +37,7 @@ impl Loose<'_> {
             Self::Bool(_) => "a boolean",
             Self::Int(_) | Self::Float(_) | Self::Number(_) => "a number",
             Self::Text(_) => "a string",
-            Self::Words(_) | Self::Array => "an array",
+            Self::Array => "an array",
             Self::Object(_) => "an object",
             Self::Unreadable => "a value beyond what can be read",
         }
@@ -92,26 +92,13 @@ impl<'de> Visitor<'de> for LooseVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut words = Some(Vec::new());
-        while let Some(element) = seq.next_element::<Loose<'de>>()? {
-            match (element, &mut words) {
-                (Loose::Text(word), Some(words)) => words.push(word),
-                _ => words = None,
-            }
-        }
-        Ok(words.map_or(Loose::Array, Loose::Words))
+        while seq.next_element::<Loose<'de>>()?.is_some() {}
+        Ok(Loose::Array)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = Vec::new();
-        while let Some(Text(name)) = map.next_key::<Text<'de>>()? {
-            let value = map.next_value()?;
-            // Enough to see that there are too many; a body of nothing but members takes no memory for the rest.
-            if members.len() <= MOST_MEMBERS {
-                members.push((name, value));
-            }
-        }
-        Ok(Loose::Object(members))
+        while map.next_entry::<Text<'de>, Loose<'de>>()?.is_some() {}
+        Ok(Loose::Object(Vec::new()))
     }
 }
 
@@ -154,6 +141,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for RawMembers<'a> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut members = Vec::new();
                 while let Some((Text(name), value)) = map.next_entry::<Text<'de>, &RawValue>()? {
+                    // Enough to see that there are too many.
                     if members.len() <= MOST_MEMBERS {
                         members.push((name, value));
                     }

@@ -1,12 +1,11 @@
-use super::loose::{Attributes, Loose, Text};
+use super::loose::{Attributes, Loose};
 use super::raw::RawProfile;
-use super::{BodyError, malformed};
-use crate::http::{FieldError, MAX_FAULTS, unknown_member};
+use crate::http::{FieldError, Fields, Problem};
 use crate::tracking::model::{Digits, Scalar};
 use crate::tracking::patch::{Change, MAX_ATTRIBUTES, ProfilePatch};
 use compact_str::CompactString;
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
-use std::fmt;
+use serde::de::{Deserialize, DeserializeSeed};
+use serde_json::value::RawValue;
 
 /// The longest text, in bytes.
 const MAX_TEXT: usize = 256;
@@ -20,86 +19,33 @@ pub(super) enum Nulls {
     Remove,
 }
 
-/// The members of a profile's body.
-const MEMBERS: [&str; 4] = ["status", "vehicle_type", "capacity", "attributes"];
-
 /// Parses the body of `PUT` or `PATCH` of a profile. A member of another name is refused: a `PUT` that ignored it would remove the
 /// value that the client meant to set.
 ///
 /// # Errors
-/// [`BodyError`] with the invalid fields.
-pub fn parse_profile(body: &[u8]) -> Result<ProfilePatch, BodyError> {
-    let text = body;
-    let body: Loose<'_> = serde_json::from_slice(text).map_err(|error| malformed(&error))?;
-    let mut errors = Vec::new();
-    let mut raw = raw_profile(body, &mut errors);
-    if let Some(attributes) = &mut raw.attributes
-        && let Ok(WithAttributes(Some(again))) = serde_json::from_slice(text)
-    {
-        *attributes = again;
-    }
-    let patch = patch(&raw, Nulls::Remove, &mut errors);
-    if errors.is_empty() {
-        Ok(patch)
-    } else {
-        errors.truncate(MAX_FAULTS);
-        Err(BodyError::Unacceptable(errors))
-    }
-}
-
-/// The first attributes of a body, with their numbers as they were written.
-struct WithAttributes<'a>(Option<Loose<'a>>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for WithAttributes<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct BodyVisitor;
-        impl<'de> Visitor<'de> for BodyVisitor {
-            type Value = WithAttributes<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut attributes = None;
-                while let Some(Text(name)) = map.next_key::<Text<'de>>()? {
-                    if name == "attributes" && attributes.is_none() {
-                        attributes = Some(map.next_value_seed(Attributes)?);
-                    } else {
-                        map.next_value::<IgnoredAny>()?;
-                    }
-                }
-                Ok(WithAttributes(attributes))
-            }
-        }
-        deserializer.deserialize_map(BodyVisitor)
-    }
-}
-
-fn raw_profile<'a>(body: Loose<'a>, errors: &mut Vec<FieldError>) -> RawProfile<'a> {
-    let mut raw = RawProfile::default();
-    let members = match body {
-        Loose::Object(members) => members,
-        other => {
-            let detail = format!("must be an object, not {}", other.type_name());
-            errors.push(FieldError::new("", detail));
-            return raw;
-        }
+/// 400 or 422 with the invalid members.
+pub fn parse_profile(body: &[u8]) -> Result<ProfilePatch, Problem> {
+    let mut fields = Fields::parse(body)?;
+    let raw = RawProfile {
+        status: loose(&mut fields, "status", Loose::deserialize)?,
+        vehicle_type: loose(&mut fields, "vehicle_type", Loose::deserialize)?,
+        capacity: loose(&mut fields, "capacity", Loose::deserialize)?,
+        attributes: loose(&mut fields, "attributes", |value| Attributes.deserialize(value))?,
     };
-    for (name, value) in members {
-        let slot = match &*name {
-            "status" => &mut raw.status,
-            "vehicle_type" => &mut raw.vehicle_type,
-            "capacity" => &mut raw.capacity,
-            "attributes" => &mut raw.attributes,
-            _ => {
-                errors.push(unknown_member("", &name, &MEMBERS));
-                continue;
-            }
-        };
-        if slot.replace(value).is_some() {
-            errors.push(FieldError::new(&name, "is given twice"));
-        }
-    }
-    raw
+    let mut errors = Vec::new();
+    let patch = patch(&raw, Nulls::Remove, &mut errors);
+    fields.add(errors);
+    fields.finish(Some(patch))
+}
+
+/// Removes and returns a member; `null` counts as a value.
+fn loose<'a>(
+    fields: &mut Fields<'a>,
+    name: &'static str,
+    read: fn(&'a RawValue) -> serde_json::Result<Loose<'a>>,
+) -> Result<Option<Loose<'a>>, Problem> {
+    let value = fields.value(name).map(read).transpose();
+    value.map_err(|error| Problem::malformed(format!("the body cannot be read: {name}: {error}")))
 }
 
 /// The patch in a body's profile members; faults go to `errors`.
@@ -212,7 +158,7 @@ fn scalar(value: &Loose<'_>) -> Result<Option<Scalar>, &'static str> {
         Loose::Number(_) => return Err("has at most 256 digits"),
         Loose::Text(text) if text.len() <= MAX_TEXT => Scalar::Text(CompactString::new(text)),
         Loose::Text(_) => return Err("has at most 256 bytes"),
-        Loose::Float(_) | Loose::Words(_) | Loose::Array | Loose::Object(_) | Loose::Unreadable => {
+        Loose::Float(_) | Loose::Array | Loose::Object(_) | Loose::Unreadable => {
             return Err("must be a string, a number or a boolean");
         }
     }))

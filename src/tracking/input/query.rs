@@ -1,15 +1,10 @@
 use super::cursor::Cursor;
-use super::loose::{Loose, Text};
-use super::{BodyError, malformed, number};
 use crate::geo::{BoundingBox, MAX_WRAPPED_LONGITUDE_DEG, Point, PointError, wrap_longitude};
-use crate::http::{FieldError, MAX_FAULTS, Problem, QueryParameters, QueryString, unknown_member};
+use crate::http::{FieldError, Fields, Problem, QueryParameters, QueryString, Scalar};
 use crate::tracking::Kind;
 use crate::tracking::members::{FIELDS, Members};
 use crate::tracking::model::{Filter, NearbyQuery, WithinQuery};
 use compact_str::CompactString;
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
-use std::borrow::Cow;
-use std::fmt;
 
 /// The largest radius, metres.
 pub const MAX_RADIUS_M: f64 = 200_000.0;
@@ -72,7 +67,7 @@ impl QueryParameters for NearbyParameters {
         let limit = given(query.number("limit"))?;
         let filter = filter(query, &mut errors)?;
         let source = source(query, &mut errors);
-        match build(lat, lon, radius_m, limit, filter, "", &mut errors) {
+        match build(lat, lon, radius_m, limit, filter, &mut errors) {
             Some(nearby) if errors.is_empty() => Ok(Self {
                 query: nearby,
                 source,
@@ -115,7 +110,7 @@ impl QueryParameters for WithinParameters {
         if let Err(error) = &bounds {
             errors.push(FieldError::new("bbox", error.to_string()));
         }
-        let limit = limit(given(query.number("limit"))?, MAX_LIMIT, "", &mut errors);
+        let limit = limit(given(query.number("limit"))?, MAX_LIMIT, &mut errors);
         let filter = filter(query, &mut errors)?;
         let (Ok(bounds), []) = (bounds, errors.as_slice()) else {
             return Err(unacceptable(errors));
@@ -151,148 +146,64 @@ impl WithinParameters {
 /// Parses the body of `POST …/nearby`: `{"queries":[…]}`.
 ///
 /// # Errors
-/// [`BodyError`] with the fields at fault, by query.
-pub fn parse_queries(body: &[u8]) -> Result<Vec<NearbyQuery>, BodyError> {
-    let unacceptable = |path: &str, detail: String| BodyError::Unacceptable(vec![FieldError::new(path, detail)]);
-    let Queries { queries, unknown } = serde_json::from_slice(body).map_err(|error| malformed(&error))?;
-    let mut errors: Vec<_> = unknown
-        .iter()
-        .map(|name| unknown_member("", name, &["queries"]))
-        .collect();
-    let Some(raw) = queries else {
-        errors.push(FieldError::new("", "misses the member \"queries\""));
-        return Err(BodyError::Unacceptable(errors));
-    };
-    if raw.len() > MAX_QUERIES {
-        return Err(unacceptable("queries", format!("has at most {MAX_QUERIES} elements")));
-    }
-    let mut queries = Vec::with_capacity(raw.len());
-    for (index, raw) in raw.iter().enumerate() {
-        queries.extend(one_query(raw, index, &mut errors));
-        if errors.len() >= MAX_FAULTS {
-            break;
-        }
-    }
-    if !errors.is_empty() {
-        errors.truncate(MAX_FAULTS);
-        return Err(BodyError::Unacceptable(errors));
-    }
-    if queries.iter().map(|query| query.limit).sum::<usize>() > MAX_ANSWERS {
-        return Err(unacceptable(
+/// 400 or 422 with the fields at fault, by query.
+pub fn parse_queries(body: &[u8]) -> Result<Vec<NearbyQuery>, Problem> {
+    let mut fields = Fields::parse(body)?;
+    let queries = fields.required("queries", |fields, name| fields.each(name, 0..=MAX_QUERIES, one_query));
+    if queries.iter().flatten().map(|query| query.limit).sum::<usize>() > MAX_ANSWERS {
+        fields.refuse(
             "queries",
             format!("their limits must not add up to more than {MAX_ANSWERS}"),
-        ));
+        );
     }
-    Ok(queries)
+    fields.finish(queries)
 }
 
-#[derive(Default)]
-struct Queries<'a> {
-    queries: Option<Vec<Loose<'a>>>,
-    /// The first unknown members.
-    unknown: Vec<Cow<'a, str>>,
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Queries<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(QueriesVisitor)
-    }
-}
-
-/// Written by hand because a derived one would read an array as well, and other members to any depth.
-struct QueriesVisitor;
-
-impl<'de> Visitor<'de> for QueriesVisitor {
-    type Value = Queries<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object with the member \"queries\"")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut body = Queries::default();
-        while let Some(Text(name)) = map.next_key::<Text<'de>>()? {
-            if name != "queries" {
-                let _: Loose<'de> = map.next_value()?;
-                if body.unknown.len() < MAX_FAULTS {
-                    body.unknown.push(name);
-                }
-            } else if body.queries.replace(map.next_value()?).is_some() {
-                return Err(A::Error::duplicate_field("queries"));
-            }
-        }
-        Ok(body)
-    }
-}
-
-/// The members of a query; coordinates are accepted under their other names as well.
-const MEMBERS: [&str; 8] = [
-    "lat", "lon", "radius_m", "limit", FILTER[0], FILTER[1], WORDS[0], WORDS[1],
-];
-
-fn one_query(raw: &Loose<'_>, index: usize, errors: &mut Vec<FieldError>) -> Option<NearbyQuery> {
-    let path = format!("queries/{index}/");
-    let Loose::Object(members) = raw else {
-        errors.push(FieldError::new(
-            path.trim_end_matches('/'),
-            format!("must be an object, not {}", raw.type_name()),
-        ));
-        return None;
-    };
-    let before = errors.len();
-    let (mut lat, mut lon, mut radius_m, mut count) = (None, None, None, None);
-    let (mut max_age_s, mut min_capacity, mut filter) = (None, None, Filter::default());
-    let mut seen: Vec<&str> = Vec::with_capacity(members.len());
-    for (name, value) in members {
-        let name = match &**name {
-            "latitude" => "lat",
-            "lng" | "longitude" => "lon",
-            name => name,
-        };
-        let slot = match name {
-            "lat" => Some(&mut lat),
-            "lon" => Some(&mut lon),
-            "radius_m" => Some(&mut radius_m),
-            "limit" => Some(&mut count),
-            "max_age_s" => Some(&mut max_age_s),
-            "min_capacity" => Some(&mut min_capacity),
-            "status" | "vehicle_type" => None,
-            _ => {
-                errors.push(unknown_member(&path, name, &MEMBERS));
-                continue;
-            }
-        };
-        let at = format!("{path}{name}");
-        if seen.contains(&name) {
-            errors.push(FieldError::new(&at, "is given twice"));
-            continue;
-        }
-        seen.push(name);
-        match (value, slot) {
-            (Loose::Null, _) => {}
-            (value, Some(slot)) => match number(value) {
-                Some(number) => *slot = Some(number),
-                None => errors.push(FieldError::new(&at, "must be a number")),
-            },
-            (value, None) if name == "status" => filter.statuses = words(value, &at, errors),
-            (value, None) => filter.vehicle_types = words(value, &at, errors),
-        }
-    }
-    let count = count.map(|count| whole(count).unwrap_or(usize::MAX));
-    let capacity = min_capacity.map(|least| {
+/// Reads a query. Coordinates are accepted under their other names as well.
+fn one_query(fields: &mut Fields<'_>) -> Option<NearbyQuery> {
+    fields.alias("latitude", "lat");
+    fields.alias("lng", "lon");
+    fields.alias("longitude", "lon");
+    let lat = fields.required("lat", any_number);
+    let lon = fields.required("lon", any_number);
+    let radius_m = any_number(fields, "radius_m");
+    // A number beyond any limit is refused as one of a wrong size.
+    let count = any_number(fields, "limit").map(|count| whole(count).unwrap_or(usize::MAX));
+    let max_age_s = any_number(fields, "max_age_s");
+    let capacity = any_number(fields, "min_capacity").map(|least| {
         whole(least)
             .and_then(|least| u32::try_from(least).ok())
             .ok_or("must be a whole number")
     });
-    filter_numbers(max_age_s, capacity.transpose(), &path, &mut filter, errors);
-    for (name, value) in [("lat", lat), ("lon", lon)] {
-        let at = FieldError::new(&format!("{path}{name}"), "is required");
-        if value.is_none() && !errors[before..].iter().any(|error| error.pointer == at.pointer) {
-            errors.push(at);
-        }
+    let mut filter = Filter {
+        statuses: words(fields, WORDS[0]),
+        vehicle_types: words(fields, WORDS[1]),
+        ..Filter::default()
+    };
+    let mut errors = Vec::new();
+    filter_numbers(max_age_s, capacity.transpose(), &mut filter, &mut errors);
+    let query = lat
+        .zip(lon)
+        .and_then(|(lat, lon)| build(lat, lon, radius_m, count, filter, &mut errors));
+    for FieldError { pointer, detail, .. } in errors {
+        fields.refuse(pointer.trim_start_matches('/'), detail);
     }
-    let query = build(lat?, lon?, radius_m, count, filter, &path, errors)?;
-    (errors.len() == before).then_some(query)
+    query
+}
+
+/// Returns a number of any size; its meaning has a range of its own.
+fn any_number(fields: &mut Fields<'_>, name: &'static str) -> Option<f64> {
+    if let Scalar::Number(number) = fields.scalar(name)? {
+        return number.as_f64();
+    }
+    fields.refuse(name, "must be a number");
+    None
+}
+
+/// Returns the words of a filter: a string or an array of strings.
+fn words(fields: &mut Fields<'_>, name: &'static str) -> Vec<CompactString> {
+    let words = fields.text_or_texts(name, MAX_WORDS).unwrap_or_default();
+    words.iter().map(CompactString::new).collect()
 }
 
 /// Returns a small whole number.
@@ -337,7 +248,7 @@ fn filter(query: &QueryString<'_>, errors: &mut Vec<FieldError>) -> Result<Filte
     let mut filter = Filter::default();
     let max_age_s = given(query.number("max_age_s"))?;
     let min_capacity = given(query.number("min_capacity"))?;
-    filter_numbers(max_age_s, Ok(min_capacity), "", &mut filter, errors);
+    filter_numbers(max_age_s, Ok(min_capacity), &mut filter, errors);
     for (name, words) in [
         ("status", &mut filter.statuses),
         ("vehicle_type", &mut filter.vehicle_types),
@@ -354,42 +265,24 @@ fn filter(query: &QueryString<'_>, errors: &mut Vec<FieldError>) -> Result<Filte
 fn filter_numbers(
     max_age_s: Option<f64>,
     min_capacity: Result<Option<u32>, &'static str>,
-    path: &str,
     filter: &mut Filter,
     errors: &mut Vec<FieldError>,
 ) {
     match max_age_s {
         None => {}
         Some(seconds) if (0.0..=1e9).contains(&seconds) => filter.max_age_ms = Some((seconds * 1000.0) as i64),
-        Some(_) => errors.push(FieldError::new(&format!("{path}max_age_s"), "must be at least 0")),
+        Some(_) => errors.push(FieldError::new("max_age_s", "must be at least 0")),
     }
     match min_capacity {
         Ok(least) => filter.min_capacity = least,
-        Err(detail) => errors.push(FieldError::new(&format!("{path}min_capacity"), detail)),
+        Err(detail) => errors.push(FieldError::new("min_capacity", detail)),
     }
 }
 
-fn words(value: &Loose<'_>, path: &str, errors: &mut Vec<FieldError>) -> Vec<CompactString> {
-    match value {
-        Loose::Text(word) => vec![CompactString::new(word)],
-        Loose::Words(words) if words.len() <= MAX_WORDS => words.iter().map(|word| CompactString::new(word)).collect(),
-        _ => {
-            errors.push(FieldError::new(
-                path,
-                format!("must be a string or an array of at most {MAX_WORDS} strings"),
-            ));
-            Vec::new()
-        }
-    }
-}
-
-fn limit(given: Option<usize>, default: usize, path: &str, errors: &mut Vec<FieldError>) -> usize {
+fn limit(given: Option<usize>, default: usize, errors: &mut Vec<FieldError>) -> usize {
     let limit = given.unwrap_or(default);
     if !(1..=MAX_LIMIT).contains(&limit) {
-        errors.push(FieldError::new(
-            &format!("{path}limit"),
-            "must be a whole number between 1 and 1000",
-        ));
+        errors.push(FieldError::new("limit", "must be a whole number between 1 and 1000"));
     }
     limit
 }
@@ -400,18 +293,14 @@ fn build(
     radius_m: Option<f64>,
     count: Option<usize>,
     filter: Filter,
-    path: &str,
     errors: &mut Vec<FieldError>,
 ) -> Option<NearbyQuery> {
     let radius_m = radius_m.unwrap_or(DEFAULT_RADIUS_M);
     if !(0.0..=MAX_RADIUS_M).contains(&radius_m) {
-        errors.push(FieldError::new(
-            &format!("{path}radius_m"),
-            "must be between 0 and 200000 metres",
-        ));
+        errors.push(FieldError::new("radius_m", "must be between 0 and 200000 metres"));
     }
-    let limit = limit(count, DEFAULT_LIMIT, path, errors);
-    let center = center(lat, lon, path, errors)?;
+    let limit = limit(count, DEFAULT_LIMIT, errors);
+    let center = center(lat, lon, errors)?;
     Some(NearbyQuery {
         center,
         radius_m,
@@ -421,11 +310,11 @@ fn build(
 }
 
 /// Parses the centre of a query. Its longitude may be beyond the antimeridian, because maps that scroll across it send such values.
-fn center(lat: f64, lon: f64, path: &str, errors: &mut Vec<FieldError>) -> Option<Point> {
+fn center(lat: f64, lon: f64, errors: &mut Vec<FieldError>) -> Option<Point> {
     let Some(lon) = wrap_longitude(lon) else {
         let detail =
             format!("longitude must be between -{MAX_WRAPPED_LONGITUDE_DEG} and {MAX_WRAPPED_LONGITUDE_DEG} degrees");
-        errors.push(FieldError::new(&format!("{path}lon"), detail));
+        errors.push(FieldError::new("lon", detail));
         return None;
     };
     let point = Point::new(lat, lon);
@@ -434,6 +323,6 @@ fn center(lat: f64, lon: f64, path: &str, errors: &mut Vec<FieldError>) -> Optio
         PointError::Longitude => "lon",
     };
     point
-        .map_err(|error| errors.push(FieldError::new(&format!("{path}{}", name(error)), error.to_string())))
+        .map_err(|error| errors.push(FieldError::new(name(error), error.to_string())))
         .ok()
 }

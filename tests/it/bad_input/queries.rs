@@ -86,8 +86,11 @@ async fn of_many_queries_each_fault_is_named_and_none_is_answered() {
     let body = r#"{"queries": [{"lat": 1, "lon": 1}, {"lat": 91, "lon": 1}, {"lat": 1}, 7]}"#;
     let answer = post_json(&api, path, body).await;
     answer.assert_problem(422, &["/queries/1/lat", "/queries/2/lon", "/queries/3"]);
-    for body in ["[]", "{}", r#"[[{"lat": 1, "lon": 1}]]"#, r#"{"queries": 7}"#] {
+    for body in ["[]", r#"[[{"lat": 1, "lon": 1}]]"#] {
         post_json(&api, path, body).await.assert_problem(422, &[""]);
+    }
+    for body in ["{}", r#"{"queries": 7}"#, r#"{"queries": [], "queries": []}"#] {
+        post_json(&api, path, body).await.assert_problem(422, &["/queries"]);
     }
     let (open, close) = ("[".repeat(10_000), "]".repeat(10_000));
     let deep = format!(r#"{{"queries": [], "x": {open}{close}}}"#);

@@ -4,6 +4,7 @@ mod aliases;
 mod batches;
 mod fixes;
 mod ids;
+mod memory;
 mod nesting;
 mod numbers;
 mod profiles;
@@ -75,11 +76,24 @@ fn faults(body: &str) -> Vec<String> {
 }
 
 #[track_caller]
-fn pointers<T: std::fmt::Debug>(what: &str, parsed: Result<T, BodyError>) -> Vec<String> {
-    match parsed {
-        Err(BodyError::Unacceptable(errors)) => errors.into_iter().map(|error| error.pointer).collect(),
-        other => panic!("{what}: {other:?}"),
-    }
+fn pointers<T: std::fmt::Debug>(what: &str, parsed: Result<T, impl Into<Problem>>) -> Vec<String> {
+    let (status, pointers) = reported(&parsed.map_err(Into::into).unwrap_err());
+    assert_eq!(status, 422, "{what}");
+    pointers
+}
+
+/// The faults of a problem, each with its place.
+fn details(problem: &Problem) -> Vec<String> {
+    let body: Value = serde_json::to_value(problem).unwrap();
+    let errors = body["errors"].as_array().map_or(&[][..], Vec::as_slice);
+    let text = |error: &Value, name: &str| error[name].as_str().unwrap_or_default().to_owned();
+    let detail = |error| format!("{}: {}", text(error, "pointer"), text(error, "detail"));
+    errors.iter().map(detail).collect()
+}
+
+/// Whether a body of queries or of a profile cannot be read at all.
+fn is_unreadable<T: std::fmt::Debug>(parsed: Result<T, Problem>) -> bool {
+    reported(&parsed.unwrap_err()) == (400, Vec::new())
 }
 
 /// Whether a body cannot be read at all.

@@ -25,7 +25,7 @@ fn a_deep_body_is_malformed() {
         } else {
             assert!(is_malformed(&deep));
         }
-        assert!(matches!(parse_profile(deep.as_bytes()), Err(BodyError::Malformed(_))));
+        assert!(is_unreadable(parse_profile(deep.as_bytes())));
         assert!(parse_queries(deep.as_bytes()).is_err());
     }
 }
@@ -37,18 +37,12 @@ fn a_deep_member_is_malformed_but_in_a_position_where_it_decides_nothing() {
             let body = with(&format!(r#""{name}": {deep}"#));
             let (decides, ends) = (["lat", "timestamp", "id"].contains(&name), !deep.ends_with(['[', ':']));
             assert_eq!(is_malformed(&body), decides || !ends, "{name}");
-            assert!(
-                matches!(parse_profile(body.as_bytes()), Err(BodyError::Malformed(_))),
-                "{name}"
-            );
+            assert!(is_unreadable(parse_profile(body.as_bytes())), "{name}");
             let body = format!(r#"{{"queries": [], "{name}": {deep}}}"#);
-            assert!(
-                matches!(parse_queries(body.as_bytes()), Err(BodyError::Malformed(_))),
-                "{name}"
-            );
+            assert!(is_unreadable(parse_queries(body.as_bytes())), "{name}");
         }
         let body = format!(r#"{{"queries": [{{"lat": 1, "lon": 2, "x": {deep}}}]}}"#);
-        assert!(matches!(parse_queries(body.as_bytes()), Err(BodyError::Malformed(_))));
+        assert!(is_unreadable(parse_queries(body.as_bytes())));
     }
 }
 

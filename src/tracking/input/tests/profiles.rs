@@ -40,11 +40,7 @@ fn an_unknown_member_or_one_that_is_given_twice_is_refused() {
         ),
         (r#"{"status": null, "status": "busy"}"#, "/status: is given twice"),
     ] {
-        let errors = match parse_profile(body.as_bytes()) {
-            Err(BodyError::Unacceptable(errors)) => errors,
-            other => panic!("{body}: {other:?}"),
-        };
-        assert_eq!(errors.iter().map(ToString::to_string).collect::<Vec<_>>(), [fault]);
+        assert_eq!(details(&parse_profile(body.as_bytes()).unwrap_err()), [fault]);
     }
 }
 

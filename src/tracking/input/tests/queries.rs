@@ -85,10 +85,7 @@ fn a_member_given_twice_is_refused_here_too() {
 
 #[test]
 fn an_unknown_member_is_refused_with_the_nearest_known_name() {
-    let faults = |body: &str| match parse_queries(body.as_bytes()) {
-        Err(BodyError::Unacceptable(errors)) => errors.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        other => panic!("{body}: {other:?}"),
-    };
+    let faults = |body: &str| details(&parse_queries(body.as_bytes()).unwrap_err());
     for (member, fault) in [
         ("statuses", "/queries/1/statuses: is unknown: did you mean `status`?"),
         (
@@ -110,30 +107,25 @@ fn an_unknown_member_is_refused_with_the_nearest_known_name() {
     assert_eq!(outside, ["/Queries: is unknown: did you mean `queries`?"]);
     assert_eq!(faults(r#"{"query": []}"#).len(), 2);
     let members: Vec<_> = (0..1_000).map(|n| format!(r#""x{n}":{n}"#)).collect();
-    assert_eq!(faults(&format!("{{{}}}", members.join(","))).len(), MAX_FAULTS + 1);
+    assert_eq!(faults(&format!("{{{}}}", members.join(","))).len(), MAX_FAULTS);
     assert_eq!(faults(&one(&members.join(","))).len(), MAX_FAULTS);
 }
 
 #[test]
 fn a_body_of_another_form_is_refused() {
+    for body in ["null", "7", "[]", "[[]]", r#"[[{"lat": 1, "lon": 2}]]"#] {
+        assert_eq!(query_faults(body), [""], "{body}");
+    }
     for body in [
-        "null",
-        "7",
-        "[]",
-        "[[]]",
-        r#"[[{"lat": 1, "lon": 2}]]"#,
         "{}",
         r#"{"queries": null}"#,
         r#"{"queries": {}}"#,
         r#"{"queries": [], "queries": []}"#,
     ] {
-        assert_eq!(query_faults(body), [""], "{body}");
+        assert_eq!(query_faults(body), ["/queries"], "{body}");
     }
     for body in ["", "{", r#"{"queries": [{"lat": 1e999}]}"#, r#"{"queries": [NaN]}"#] {
-        assert!(
-            matches!(parse_queries(body.as_bytes()), Err(BodyError::Malformed(_))),
-            "{body}"
-        );
+        assert!(is_unreadable(parse_queries(body.as_bytes())), "{body}");
     }
 }
 
