@@ -2,6 +2,7 @@
 
 use actix_web::http::header::{FORWARDED, HeaderMap, HeaderName, HeaderValue};
 use clap::ValueEnum;
+use ipnet::IpNet;
 use std::fmt;
 use std::iter;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -195,58 +196,23 @@ fn forwarded_for(element: &[u8]) -> Option<IpAddr> {
 
 /// Networks in CIDR notation; a bare address is a network of one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Networks(Vec<Network>);
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Network {
-    address: IpAddr,
-    bits: u8,
-}
+pub struct Networks(Vec<IpNet>);
 
 impl Networks {
     /// Returns whether one of them contains an address.
     #[must_use]
     pub fn contain(&self, address: IpAddr) -> bool {
-        self.0.iter().any(|network| network.contains(address))
+        self.0.iter().any(|network| network.contains(&address))
     }
 }
 
-impl Network {
-    fn contains(self, address: IpAddr) -> bool {
-        let outside = |length: u8| u32::from(length - self.bits);
-        match (self.address, address) {
-            (IpAddr::V4(network), IpAddr::V4(address)) => {
-                let differ = u32::from(network) ^ u32::from(address);
-                differ.checked_shr(outside(32)).unwrap_or(0) == 0
-            }
-            (IpAddr::V6(network), IpAddr::V6(address)) => {
-                let differ = u128::from(network) ^ u128::from(address);
-                differ.checked_shr(outside(128)).unwrap_or(0) == 0
-            }
-            _ => false,
-        }
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        let (address, bits) = match text.split_once('/') {
-            Some((address, bits)) => (address, Some(bits.parse().ok()?)),
-            None => (text, None),
-        };
-        let address: IpAddr = address.parse().ok()?;
-        let most = if address.is_ipv4() { 32 } else { 128 };
-        let bits: u8 = bits.unwrap_or(most);
-        if bits > most {
-            return None;
-        }
-        // Addresses are compared in canonical form, so networks are stored in it as well. A network that also contains other addresses
-        // has no canonical form.
-        match address {
-            IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some() => Some(Self {
-                address: address.to_canonical(),
-                bits: bits.checked_sub(96)?,
-            }),
-            _ => Some(Self { address, bits }),
-        }
+fn network(text: &str) -> Option<IpNet> {
+    let network: IpNet = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).ok()?;
+    // Addresses are compared in canonical form, so networks are stored in it as well. A network that also contains other addresses has
+    // no canonical form.
+    match network.addr().to_canonical() {
+        v4 if v4 != network.addr() => IpNet::new(v4, network.prefix_len().checked_sub(96)?).ok(),
+        _ => Some(network),
     }
 }
 
@@ -260,7 +226,7 @@ impl FromStr for Networks {
 
     fn from_str(text: &str) -> Result<Self, NetworkError> {
         let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-        let network = |part: &str| Network::parse(part).ok_or_else(|| NetworkError(part.to_owned()));
+        let network = |part: &str| network(part).ok_or_else(|| NetworkError(part.to_owned()));
         parts.map(network).collect::<Result<_, _>>().map(Self)
     }
 }
