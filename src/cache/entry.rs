@@ -18,6 +18,7 @@
 
 use super::model::Tag;
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 const FORM: u8 = 1;
 /// Where the fixed places of an entry end.
@@ -26,7 +27,7 @@ const FIXED: usize = 52;
 const MARK: usize = 24;
 
 /// A random name that no two writes share, so that a lost, evicted or renewed one is never taken for another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) struct Nonce(pub [u8; 8]);
 
 impl Nonce {

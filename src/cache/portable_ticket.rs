@@ -1,9 +1,7 @@
 //! A ticket as text, for services that compute a value themselves and bring it to any instance.
 //!
-//! Base64 (RFC 4648, section 5, without padding) of: the form's number, 1; the nonce of what lay under the key (8 bytes); when it was
-//! taken, ms of Redis's clock (8); the version of the namespace (8); for how long what depends on the versions may live, ms (4);
-//! the lease's token (8, zeros for none); how many tags (1), and for each its length (1), itself, its version (8). Numbers are
-//! big-endian. It is neither secret nor signed: a client may write without a ticket anyway.
+//! Base64 (RFC 4648, section 5, without padding) of the version of the form, one byte, and of [`PortableTicket`] as `postcard` writes it.
+//! It is neither secret nor signed: a client may write without a ticket anyway.
 
 use super::Cache;
 use super::commands;
@@ -14,13 +12,14 @@ use super::ticket::{TICKET_LIFE, Ticket};
 use crate::ids::Id;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 
+/// Changes with the fields of [`PortableTicket`]: instances of two releases run at once, and a ticket is good for five minutes.
 const FORM: u8 = 1;
-const NO_LEASE: Nonce = Nonce([0; 8]);
 
 /// The parts of a ticket that mean the same in every process.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct PortableTicket {
     nonce: Nonce,
     made_ms: u64,
@@ -44,45 +43,17 @@ impl From<&Ticket> for PortableTicket {
 }
 
 impl PortableTicket {
-    pub(super) fn to_text(&self) -> String {
-        let mut bytes = vec![FORM];
-        bytes.extend(self.nonce.0);
-        bytes.extend(self.made_ms.to_be_bytes());
-        bytes.extend(self.namespace.0);
-        let life_ms = u32::try_from(self.life.as_millis()).unwrap_or(u32::MAX);
-        bytes.extend(life_ms.to_be_bytes());
-        bytes.extend(self.lease.unwrap_or(NO_LEASE).0);
-        bytes.extend(u8::try_from(self.tags.len()));
-        for (tag, version) in &self.tags {
-            bytes.extend(u8::try_from(tag.len()));
-            bytes.extend(tag.as_bytes());
-            bytes.extend(version.0);
-        }
-        URL_SAFE_NO_PAD.encode(bytes)
+    /// # Errors
+    /// None of a ticket's parts makes one.
+    pub(super) fn to_text(&self) -> Result<String, postcard::Error> {
+        Ok(URL_SAFE_NO_PAD.encode(postcard::to_extend(self, vec![FORM])?))
     }
 
     /// `None` for anything that is not the text of a ticket.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
-        let mut rest = bytes.as_slice();
-        let rest = &mut rest;
-        let [FORM] = take(rest)? else { return None };
-        let nonce = Nonce(take(rest)?);
-        let made_ms = u64::from_be_bytes(take(rest)?);
-        let namespace = Nonce(take(rest)?);
-        let life = Duration::from_millis(u32::from_be_bytes(take(rest)?).into());
-        let lease = Some(Nonce(take(rest)?)).filter(|token| *token != NO_LEASE);
-        let [count] = take(rest)?;
-        let tags: Option<Vec<_>> = (0..count).map(|_| take_tag(rest)).collect();
-        let tags = tags.filter(|tags| tags.len() <= MAX_TAGS && rest.is_empty())?;
-        Some(Self {
-            nonce,
-            made_ms,
-            namespace,
-            life,
-            lease,
-            tags,
-        })
+        let (ticket, rest) = postcard::take_from_bytes::<Self>(bytes.strip_prefix(&[FORM])?).ok()?;
+        (rest.is_empty() && ticket.tags.len() <= MAX_TAGS).then_some(ticket)
     }
 
     /// Returns the ticket for use in this process, at the time `now_ms` of Redis's clock.
@@ -104,20 +75,6 @@ impl PortableTicket {
             lease: self.lease,
         }
     }
-}
-
-fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
-    let (taken, left) = rest.split_first_chunk()?;
-    *rest = left;
-    Some(*taken)
-}
-
-fn take_tag(rest: &mut &[u8]) -> Option<(Tag, Nonce)> {
-    let [length] = take(rest)?;
-    let (tag, left) = rest.split_at_checked(length.into())?;
-    *rest = left;
-    let tag = Tag::parse(str::from_utf8(tag).ok()?).ok()?;
-    Some((tag, Nonce(take(rest)?)))
 }
 
 impl Cache {
@@ -149,7 +106,7 @@ mod tests {
         let nonce = || any::<[u8; 8]>().prop_map(Nonce);
         let tag = "[a-zA-Z0-9._:@-]{1,128}".prop_filter("a tag", |tag| Tag::parse(tag).is_ok());
         let tags = prop::collection::vec((tag, nonce()), 0..=MAX_TAGS);
-        let lease = prop::option::of(nonce().prop_filter("some", |token| *token != NO_LEASE));
+        let lease = prop::option::of(nonce());
         (nonce(), any::<u64>(), nonce(), any::<u32>(), lease, tags).prop_map(
             |(nonce, made_ms, namespace, life_ms, lease, tags)| PortableTicket {
                 nonce,
@@ -168,12 +125,12 @@ mod tests {
     proptest! {
         #[test]
         fn a_ticket_comes_back_as_it_went(carried in carried()) {
-            prop_assert_eq!(PortableTicket::parse(&carried.to_text()), Some(carried));
+            prop_assert_eq!(PortableTicket::parse(&carried.to_text().unwrap()), Some(carried));
         }
 
         #[test]
         fn what_is_no_ticket_is_not_taken_for_one(carried in carried(), at in any::<prop::sample::Index>()) {
-            let text = carried.to_text();
+            let text = carried.to_text().unwrap();
             let cut = &text[..at.index(text.len())];
             prop_assert_eq!(PortableTicket::parse(cut), None);
             prop_assert_eq!(PortableTicket::parse(&format!("{text}AAAA")), None);
@@ -188,9 +145,9 @@ mod tests {
     #[test]
     fn a_made_up_time_does_no_harm() {
         let ticket = PortableTicket {
-            nonce: NO_LEASE,
+            nonce: Nonce([0; 8]),
             made_ms: u64::MAX,
-            namespace: NO_LEASE,
+            namespace: Nonce([0; 8]),
             life: Duration::ZERO,
             lease: None,
             tags: Vec::new(),

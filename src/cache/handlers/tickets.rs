@@ -89,8 +89,9 @@ pub async fn take_ticket(
     match cache.ticket_for(&name, &tags, TICKET_LIFE, lease).await? {
         Ticketing::Granted(ticket) => {
             let ticket = client.deliver(ticket).await?;
+            let text = PortableTicket::from(&ticket).to_text();
             let body = TicketBody {
-                ticket: PortableTicket::from(&ticket).to_text(),
+                ticket: text.map_err(|error| Problem::internal(&error))?,
                 expires_in_ms: whole_ms(TICKET_LIFE),
             };
             reply::value(StatusCode::CREATED, &body)
