@@ -10,7 +10,7 @@ use super::check;
 use super::commands::{self, AllFound, Found};
 use super::error::{Fault, JobsError};
 use super::model::{Backoff, BackoffKind, NewJob, RunAt, Unique, UniqueMode};
-use super::schedule::Schedule;
+use super::schedule::{Schedule, ScheduleError};
 use crate::clock::whole_ms;
 use crate::ids::Id;
 use crate::store::StoreError;
@@ -224,9 +224,12 @@ impl StoredJob {
 impl Stored {
     fn schedule(&self) -> Result<Schedule, JobsError> {
         let (cron, zone) = (self.cron.as_deref(), self.time_zone.as_deref());
-        Schedule::parse(cron, zone, self.every_ms, self.start_ms)
-            .map_err(|error| JobsError::Invalid(vec![Fault::new(error.member(), error.to_string())]))
+        Schedule::parse(cron, zone, self.every_ms, self.start_ms).map_err(|error| invalid(&error))
     }
+}
+
+fn invalid(error: &ScheduleError) -> JobsError {
+    JobsError::Invalid(vec![Fault::new(error.member(), error.to_string())])
 }
 
 impl Jobs {
@@ -272,8 +275,10 @@ impl Jobs {
         if goes_on.is_none() {
             what.start_ms = now;
         }
-        let never = || JobsError::Invalid(vec![Fault::new("cron", "never fires")]);
-        let due = what.schedule()?.next_after(now).ok_or_else(never)?;
+        let due = what
+            .schedule()?
+            .next_after(now)
+            .ok_or_else(|| invalid(&ScheduleError::Never))?;
         let record = serde_json::to_string(&what).unwrap_or_default();
         self.register(queue).await?;
         // Registered before the schedule is set: a registration is deleted only after a time without schedules.

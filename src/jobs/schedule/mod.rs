@@ -12,6 +12,9 @@
 //! twice the first fires. Every other expression (`*/30 * * * *`, `0 * * * *`, `@hourly`) follows local time: a
 //! skipped time does not fire, a repeated time fires twice.
 //!
+//! **An expression that does not fire within 41 years** is refused. Dates come back after at most 40 years, so it either matches no date and
+//! time, such as 30 February, or matches only times that the clocks of its zone skip.
+//!
 //! **An interval** is counted from the schedule's own start: `start + n × every`, so instances and restarts change
 //! nothing about its times. `n` may be negative, because the clock may have been set back to before the start.
 
@@ -22,6 +25,7 @@ use crate::zones;
 use chrono::{DateTime, Utc};
 use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
+use croner::time::{Weekday, days_in_month};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -32,8 +36,9 @@ pub const MAX_EVERY_MS: i64 = 366 * 86_400_000;
 /// The longest cron expression, in bytes.
 pub const MAX_CRON: usize = 256;
 
-/// Maximum number of offset changes that are searched for the next time; more than any expression needs that fires at all.
-const MAX_CHANGES: usize = 1_000;
+/// The longest time to a firing, 41 years in milliseconds. A day of a month falls on the same weekday again, in a year of the same length,
+/// after at most 40 years: after 2072, 29 February is a Monday only in 2112.
+const MAX_WAIT_MS: i64 = 41 * 366 * 86_400_000;
 
 /// A schedule; see the module.
 #[derive(Debug, Clone)]
@@ -64,8 +69,8 @@ pub enum ScheduleError {
     /// The cron expression is invalid.
     #[error("is no cron expression: {0}")]
     Cron(String),
-    /// No date matches the expression, such as 30 February.
-    #[error("never fires")]
+    /// No date within 41 years matches the expression, such as 30 February.
+    #[error("does not fire within 41 years: give a day, month and time that occur together")]
     Never,
     /// The time zone is not in the IANA database.
     #[error("is no time zone of the IANA database, such as Europe/Berlin")]
@@ -121,6 +126,9 @@ impl Schedule {
         let cron = parser
             .parse(expression)
             .map_err(|error| ScheduleError::Cron(error.to_string()))?;
+        if !matches_a_time(&cron) {
+            return Err(ScheduleError::Never);
+        }
         let schedule = Self(Rule::Cron(Box::new(CronRule {
             cron,
             zone,
@@ -156,6 +164,7 @@ impl CronRule {
     /// Searches from one offset change to the next. Between two changes the offset is constant, and the expression is evaluated as in UTC.
     fn next_after(&self, after_ms: i64) -> Option<i64> {
         let after = Timestamp::from_millisecond(after_ms).ok()?;
+        let latest = after_ms + MAX_WAIT_MS;
         let mut offset = self.offset_ms(after);
         let mut local = after_ms + offset;
         if self.is_fixed
@@ -169,21 +178,30 @@ impl CronRule {
             let before = Timestamp::from_millisecond(begins.as_millisecond() - 1).ok()?;
             local = local.max(begins.as_millisecond() + self.offset_ms(before) - 1);
         }
+        // The local times for which the next match is known, and, as the end, that match. A match years ahead is searched for once, not
+        // after each change up to it.
+        let mut known = 0..0;
+        let mut next_local = |local: i64| {
+            if !known.contains(&local) {
+                known = local..self.next_local(local)?;
+            }
+            Some(known.end)
+        };
         let mut begins = i64::MIN;
-        for change in self.zone.following(after).take(MAX_CHANGES) {
+        for change in self.zone.following(after) {
             let change = change.timestamp();
             // A skipped time is due when this period begins.
-            let next = (self.next_local(local)? - offset).max(begins);
-            if next < change.as_millisecond() {
-                return Some(next);
+            let next = (next_local(local)? - offset).max(begins);
+            if next < change.as_millisecond() || next > latest {
+                return (next <= latest).then_some(next);
             }
             begins = change.as_millisecond();
             let before = offset;
             offset = self.offset_ms(change);
             local = begins + if self.is_fixed { before } else { offset } - 1;
         }
-        let next = self.next_local(local)? - offset;
-        Some(next.max(begins))
+        let next = (next_local(local)? - offset).max(begins);
+        (next <= latest).then_some(next)
     }
 
     fn offset_ms(&self, at: Timestamp) -> i64 {
@@ -196,6 +214,29 @@ impl CronRule {
         let next = self.cron.find_next_occurrence(&after, false).ok()?;
         Some(next.timestamp_millis())
     }
+}
+
+/// Returns whether any date and time match. croner would search for a match up to the year 5000.
+fn matches_a_time(cron: &Cron) -> bool {
+    let pattern = &cron.pattern;
+    let times = [&pattern.seconds, &pattern.minutes, &pattern.hours];
+    if times.iter().any(|field| field.values().is_empty()) {
+        return false;
+    }
+    // 1 January 2000. These years are of every kind: leap or not, beginning on each weekday.
+    let mut days_before = Weekday::Saturday.num_days_from_sunday();
+    for (year, month) in (2000..2028).flat_map(|year| (1..=12).map(move |month| (year, month))) {
+        let days = days_in_month(year, month);
+        let matches = |day: u32| {
+            let weekday = Weekday::from_days_from_sunday(days_before + day - 1);
+            matches!(pattern.day_match(year, month, day, weekday), Ok(true))
+        };
+        if matches!(pattern.month_match(month), Ok(true)) && (1..=days).any(matches) {
+            return true;
+        }
+        days_before += days;
+    }
+    false
 }
 
 /// Returns whether a valid expression is of fixed times.

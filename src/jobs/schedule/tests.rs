@@ -253,7 +253,52 @@ fn what_is_at_fault_is_named() {
         assert!(matches!(error, ScheduleError::Cron(_)), "{cron:?}: {error:?}");
         assert_eq!(error.member(), "cron");
     }
-    for never in ["0 0 30 2 *", "0 0 31 4,6,9,11 *", "0 0 12 31 2,4 *"] {
+}
+
+#[test]
+fn an_expression_without_a_firing_within_41_years_is_refused() {
+    for never in [
+        "0 0 30 2 *",
+        "0 0 31 4,6,9,11 *",
+        "0 0 12 31 2,4 *",
+        // The first of a month is never its fifth Saturday.
+        "0 0 1 * +6#5",
+        "0 0 1W * +SAT",
+        // Fields without a value.
+        ", * * * *",
+        "* , * * *",
+        ", * * * * *",
+        "* * , * *",
+        "* * * , *",
+    ] {
         assert_eq!(refused(Some(never), None, None), ScheduleError::Never, "{never}");
+    }
+    // Berlin skips this hour on each last Sunday of March.
+    let skipped = "*/5 2 * 3 SUN#L";
+    assert_eq!(
+        refused(Some(skipped), Some("Europe/Berlin"), None),
+        ScheduleError::Never
+    );
+    assert_eq!(
+        firings(skipped, "UTC", "2026-03-29T01:00:00Z", 1),
+        ["03-29 02:00:00 +0000"]
+    );
+}
+
+/// Over 2100, which has no 29 February, 40 years pass.
+#[test]
+fn the_rarest_dates_fire() {
+    for zone in ["UTC", "Europe/Berlin"] {
+        let at = |year: i16| {
+            let local = jiff::civil::date(year, 2, 29).at(12, 0, 0, 0);
+            let time = zones::zone(zone).unwrap().to_ambiguous_timestamp(local);
+            time.compatible().unwrap().as_millisecond()
+        };
+        for cron in ["0 12 29 2 +MON", "*/30 12 29 2 +1#5", "0 12 L 2 +MON#5"] {
+            let schedule = Schedule::parse(Some(cron), Some(zone), None, at(2072)).unwrap();
+            let last_of_the_day = at(2072) + 30 * 60_000;
+            assert_eq!(schedule.next_after(last_of_the_day), Some(at(2112)), "{cron} in {zone}");
+            assert_eq!(schedule.next_after(at(2072) - 1), Some(at(2072)), "{cron} in {zone}");
+        }
     }
 }
