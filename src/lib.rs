@@ -39,3 +39,28 @@ pub mod wiring;
 pub mod zones;
 
 pub use fleetpulse_index::geo;
+
+/// Compiles the Rust code of the pages, by `cargo test --doc`.
+#[cfg(doctest)]
+mod pages {
+    #[doc = include_str!("../README.md")]
+    mod readme {}
+    #[doc = include_str!("../docs/guides/builtin-jobs.md")]
+    mod builtin_jobs {}
+    #[doc = include_str!("../docs/guides/cache.md")]
+    mod cache {}
+    #[doc = include_str!("../docs/guides/inventory.md")]
+    mod inventory {}
+    #[doc = include_str!("../docs/guides/jobs.md")]
+    mod jobs {}
+    #[doc = include_str!("../docs/guides/limits.md")]
+    mod limits {}
+    #[doc = include_str!("../docs/guides/locks.md")]
+    mod locks {}
+    #[doc = include_str!("../docs/guides/response-cache.md")]
+    mod response_cache {}
+    #[doc = include_str!("../docs/guides/sessions.md")]
+    mod sessions {}
+    #[doc = include_str!("../docs/guides/tracking.md")]
+    mod tracking {}
+}

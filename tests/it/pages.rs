@@ -116,6 +116,28 @@ fn every_relative_link_of_the_pages_leads_somewhere() {
     assert!(links > 50, "{links}");
 }
 
+#[test]
+fn every_page_with_rust_code_is_compiled() {
+    let compiled = include_str!("../../src/lib.rs");
+    let mut with_code = 0;
+    for (page, text) in pages() {
+        if text.contains("\n```rust") {
+            with_code += 1;
+            let included = format!("include_str!(\"../{}\")", page.display());
+            assert!(compiled.contains(&included), "{} is not in src/lib.rs", page.display());
+        }
+        // rustdoc takes a block without a language for Rust.
+        for opening in text.split("\n```").skip(1).step_by(2) {
+            assert!(
+                opening.starts_with(char::is_alphabetic),
+                "{}: a block without a language",
+                page.display()
+            );
+        }
+    }
+    assert!(with_code > 5, "{with_code}");
+}
+
 #[actix_web::test]
 async fn the_generated_pages_are_what_the_commands_print() {
     for (page, words) in GENERATED {
