@@ -59,15 +59,6 @@ impl<T> Undelivered<T> {
         self.give_back.settle();
         self.value
     }
-
-    /// Returns the same with the value converted.
-    #[must_use]
-    pub fn map<U>(self, form: impl FnOnce(T) -> U) -> Undelivered<U> {
-        Undelivered {
-            value: form(self.value),
-            give_back: self.give_back,
-        }
-    }
 }
 
 impl<T> Deref for Undelivered<T> {
@@ -94,9 +85,9 @@ mod tests {
             });
             Undelivered::new(value, give_back)
         };
-        assert_eq!(taken(7).map(|seven| seven + 1).deliver(), 8);
+        assert_eq!(taken(7).deliver(), 7);
         assert_eq!(returned.load(Ordering::Relaxed), 0);
-        drop(taken(7).map(|seven| seven + 1));
+        drop(taken(7));
         assert_eq!(returned.load(Ordering::Relaxed), 1);
     }
 }
