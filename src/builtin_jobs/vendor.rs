@@ -6,19 +6,62 @@ use crate::jobs::worker::{Context, Job, JobFailure, Outcome};
 use crate::jobs::{Backoff, Fault};
 use serde_json::json;
 use serde_json::value::to_raw_value;
+use std::marker::PhantomData;
 
-/// An item that a user has added to a cart or a wish list.
+/// A list of a user to which items are added.
+pub trait List: Send + Sync + 'static {
+    /// The name of the type of jobs.
+    const NAME: &'static str;
+    /// The title of the notification.
+    const TITLE: &'static str;
+    /// Where the item was put, as the notification says it.
+    const PLACE: &'static str;
+}
+
+/// A cart.
 #[derive(Debug)]
-struct Added {
+pub enum Cart {}
+
+impl List for Cart {
+    const NAME: &'static str = "vendor_cart_add";
+    const TITLE: &'static str = "Added to a cart";
+    const PLACE: &'static str = "into a cart";
+}
+
+/// A wish list.
+#[derive(Debug)]
+pub enum WishList {}
+
+impl List for WishList {
+    const NAME: &'static str = "vendor_wishlist_add";
+    const TITLE: &'static str = "Added to a wish list";
+    const PLACE: &'static str = "onto a wish list";
+}
+
+/// `vendor_cart_add`: notifies a webhook that a user added an item of a vendor to a cart.
+pub type VendorCartAdd = VendorAdd<Cart>;
+/// `vendor_wishlist_add`: notifies a webhook that a user added an item of a vendor to a wish list.
+pub type VendorWishlistAdd = VendorAdd<WishList>;
+
+/// Notifies a webhook that a user added an item of a vendor to a list.
+#[derive(Debug)]
+pub struct VendorAdd<L> {
     vendor: ExternalId,
     user: ExternalId,
     item: ExternalId,
     name: String,
     quantity: i64,
     webhook: Option<String>,
+    list: PhantomData<L>,
 }
 
-impl Added {
+impl<L: List> Job for VendorAdd<L> {
+    const NAME: &'static str = L::NAME;
+    const QUEUE: &'static str = super::QUEUE;
+    const MAX_ATTEMPTS: u32 = ATTEMPTS;
+    const BACKOFF: Backoff = BACKOFF;
+    type State = Notifier;
+
     fn parse(payload: &str) -> Result<Self, Vec<Fault>> {
         read(payload, |fields| {
             let mut id = |name| fields.required(name, Fields::external_id);
@@ -33,24 +76,19 @@ impl Added {
                 name: item_name?,
                 quantity,
                 webhook,
+                list: PhantomData,
             })
         })
     }
 
-    async fn notify(
-        self,
-        context: Context<Notifier>,
-        kind: &str,
-        title: &str,
-        place: &str,
-    ) -> Result<Outcome, JobFailure> {
+    async fn run(self, context: Context<Notifier>) -> Result<Outcome, JobFailure> {
         let Self { quantity, name, .. } = &self;
         let message = Message {
             id: context.id().as_str(),
             at_ms: context.created_ms(),
-            kind,
-            title,
-            body: &format!("{quantity} × {name} was put {place}."),
+            kind: L::NAME,
+            title: L::TITLE,
+            body: &format!("{quantity} × {name} was put {}.", L::PLACE),
             data: &to_raw_value(&json!({
                 "vendor_id": self.vendor,
                 "user_id": self.user,
@@ -61,50 +99,6 @@ impl Added {
         };
         context.notify(&context, self.webhook.as_deref(), &message).await?;
         Ok(Outcome::Done)
-    }
-}
-
-/// `vendor_cart_add`: notifies a webhook that a user added an item of a vendor to a cart.
-#[derive(Debug)]
-pub struct VendorCartAdd(Added);
-
-impl Job for VendorCartAdd {
-    const NAME: &'static str = "vendor_cart_add";
-    const QUEUE: &'static str = super::QUEUE;
-    const MAX_ATTEMPTS: u32 = ATTEMPTS;
-    const BACKOFF: Backoff = BACKOFF;
-    type State = Notifier;
-
-    fn parse(payload: &str) -> Result<Self, Vec<Fault>> {
-        Added::parse(payload).map(Self)
-    }
-
-    async fn run(self, context: Context<Notifier>) -> Result<Outcome, JobFailure> {
-        self.0
-            .notify(context, Self::NAME, "Added to a cart", "into a cart")
-            .await
-    }
-}
-
-/// `vendor_wishlist_add`: notifies a webhook that a user added an item of a vendor to a wish list.
-#[derive(Debug)]
-pub struct VendorWishlistAdd(Added);
-
-impl Job for VendorWishlistAdd {
-    const NAME: &'static str = "vendor_wishlist_add";
-    const QUEUE: &'static str = super::QUEUE;
-    const MAX_ATTEMPTS: u32 = ATTEMPTS;
-    const BACKOFF: Backoff = BACKOFF;
-    type State = Notifier;
-
-    fn parse(payload: &str) -> Result<Self, Vec<Fault>> {
-        Added::parse(payload).map(Self)
-    }
-
-    async fn run(self, context: Context<Notifier>) -> Result<Outcome, JobFailure> {
-        self.0
-            .notify(context, Self::NAME, "Added to a wish list", "onto a wish list")
-            .await
     }
 }
 
