@@ -12,6 +12,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use answer::{GrantBody, LockBody};
 use input::{AcquireBody, Release, RenewBody, Renewal, TokenBody};
+use utoipa::IntoResponses;
 
 /// The state of a worker that the handlers use.
 #[derive(Debug, Clone)]
@@ -91,17 +92,26 @@ pub async fn renew(
     reply::value(StatusCode::OK, &GrantBody::new(&name, &grant))
 }
 
+/// The responses of both calls that release a lock.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "shown in the document")]
+enum ReleaseResponses {
+    #[response(status = 204, description = "Released")]
+    Released,
+    #[response(status = 404, description = "The lock is free: the grant had ended before")]
+    Free(Problem),
+    #[response(status = 409, description = "Another token holds the lock (`lock_held_by_other`)")]
+    HeldByOther(Problem),
+    #[response(status = 503, description = "Redis is unavailable")]
+    Unavailable(Problem),
+}
+
 /// Release a lock
 ///
 /// The request that has waited longest gets the lock next. A repeated call gets the same answer until the next holder has released it.
 #[utoipa::path(
     delete, path = "/v1/locks/{name}", operation_id = "release_lock", tag = "locks", request_body = TokenBody, params(("name" = String, Path)),
-    responses(
-        (status = 204, description = "Released"),
-        (status = 404, description = "The lock is free: the grant had ended before", body = Problem),
-        (status = 409, description = "Another token holds the lock (`lock_held_by_other`)", body = Problem),
-        (status = 503, description = "Redis is unavailable", body = Problem),
-    )
+    responses(ReleaseResponses)
 )]
 pub async fn release(
     Path(name): Path<Id>,
@@ -118,12 +128,7 @@ pub async fn release(
 #[utoipa::path(
     post, path = "/v1/locks/{name}/release", tag = "locks", operation_id = "release_lock_with_post", request_body = TokenBody,
     params(("name" = String, Path)),
-    responses(
-        (status = 204, description = "Released"),
-        (status = 404, description = "The lock is free: the grant had ended before", body = Problem),
-        (status = 409, description = "Another token holds the lock (`lock_held_by_other`)", body = Problem),
-        (status = 503, description = "Redis is unavailable", body = Problem),
-    )
+    responses(ReleaseResponses)
 )]
 pub async fn release_with_post(
     name: Path<Id>,
