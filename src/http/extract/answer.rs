@@ -1,11 +1,11 @@
 use super::super::{AnswerLimit, Answers, Problem, asks_for};
 use super::Argument;
-use crate::runtime::Room;
+use crate::runtime::{Budget, Room};
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use std::future::{Ready, ready};
 
-/// What an answer depends on: the media types that the client accepts, and the memory for answers. For handlers of lists.
+/// What an answer depends on: the media types that the client accepts, and the memory for answers. For handlers of lists and of other large answers.
 #[derive(Debug, Clone)]
 pub struct AnswerContext(HttpRequest);
 
@@ -20,6 +20,12 @@ impl AnswerContext {
     #[must_use]
     pub fn max_bytes(&self) -> usize {
         AnswerLimit::of(&self.0)
+    }
+
+    /// Returns the memory for answers.
+    #[must_use]
+    pub fn memory(&self) -> Option<&Budget> {
+        Answers::of(&self.0)
     }
 
     /// Returns room for the answer while it is written: see [`Answers::room`].

@@ -3,11 +3,9 @@
 use super::super::{JobId, Jobs, JobsError};
 use super::State;
 use super::params::EventId;
-use crate::http::{
-    AnswerLimit, Answers, AppData, Argument, EVENT_STREAM, FromBody, PathValue, Problem, asks_for, path_id,
-};
+use crate::http::{AppData, Argument, EVENT_STREAM, FromBody, PathValue, Problem, asks_for, path_id};
 use crate::ids::Id;
-use crate::runtime::{Budget, Room, apart, takes_long};
+use crate::runtime::{apart, takes_long};
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use bytes::Bytes;
@@ -49,48 +47,6 @@ impl<const MAX_BYTES: usize> LargeBody<MAX_BYTES> {
         apart(body.len(), move || parse(&jobs, &queue, &body)).await?
     }
 }
-
-/// What an answer depends on: the media types that the client accepts, and the memory for answers.
-#[derive(Debug, Clone)]
-pub struct AnswerContext(HttpRequest);
-
-impl AnswerContext {
-    /// Returns whether the client asks for an event stream rather than for JSON.
-    pub(super) fn is_stream(&self) -> bool {
-        asks_for(&self.0, EVENT_STREAM)
-    }
-
-    /// Returns the largest size of an answer that is a list, bytes.
-    pub(super) fn max_bytes(&self) -> usize {
-        AnswerLimit::of(&self.0)
-    }
-
-    /// Returns the memory for answers.
-    pub(super) fn memory(&self) -> Option<&Budget> {
-        Answers::of(&self.0)
-    }
-
-    /// Returns room for the answer while it is written: see [`Answers::room`].
-    pub(super) fn room(&self) -> Option<Room> {
-        Answers::room(&self.0)
-    }
-
-    /// Takes room for an answer of at most `bytes`: see [`Answers::reserve`].
-    pub(super) fn reserve(&self, bytes: usize) -> Result<Option<Room>, Problem> {
-        Answers::reserve(&self.0, bytes)
-    }
-}
-
-impl FromRequest for AnswerContext {
-    type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
-
-    fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
-        ready(Ok(Self(request.clone())))
-    }
-}
-
-impl Argument for AnswerContext {}
 
 /// `Last-Event-ID`, which the client of an event stream sends when it reconnects. A request for a page ignores it.
 #[derive(Debug)]

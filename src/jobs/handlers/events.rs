@@ -1,9 +1,9 @@
 use super::super::{Event, Events, Jobs, JobsError};
 use super::answer::{EventAnswer, EventsAnswer};
-use super::arguments::{AnswerContext, LastEventId};
+use super::arguments::LastEventId;
 use super::params::{EventId, EventsParams};
 use super::{Data, while_connected};
-use crate::http::{Answers, Client, Path, Problem, Query, ServerEvents, reply};
+use crate::http::{AnswerContext, Answers, Client, EVENT_STREAM, Path, Problem, Query, ServerEvents, reply};
 use crate::ids::Id;
 use crate::runtime::Room;
 use actix_web::HttpResponse;
@@ -49,7 +49,7 @@ pub async fn list_events(
 ) -> Result<HttpResponse, Problem> {
     let EventId(after) = query.start(last)?;
     let (limit, wait) = (query.limit(), query.wait());
-    if answer.is_stream() {
+    if answer.prefers(EVENT_STREAM) {
         let mut following = Following {
             jobs: state.jobs.clone(),
             queue,

@@ -1,10 +1,10 @@
 use super::super::{JobId, Jobs, JobsError, LeaseRequest, SettleOutcome, Settlement};
 use super::answer::{EndedAnswer, ExtendedAnswer, JobAnswer};
-use super::arguments::{AnswerContext, LargeBody};
+use super::arguments::LargeBody;
 use super::docs::{CompleteBody, ExtendBody, FailBody, ProgressBody};
 use super::input::{self, Extension, Progress, Verb};
 use super::{Data, MAX_BODY, count_leased, count_settled, while_connected};
-use crate::http::{Answers, Body, Client, Path, Problem, Stamp, UnreadKey, reply};
+use crate::http::{AnswerContext, Answers, Body, Client, Path, Problem, Stamp, UnreadKey, reply};
 use crate::ids::Id;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;

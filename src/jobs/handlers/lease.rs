@@ -1,10 +1,10 @@
 use super::super::{AddOutcome, Jobs, LeaseRequest};
 use super::answer::{AddedAnswer, LeasedAnswer, SettledAnswer, ids};
-use super::arguments::{AnswerContext, LargeBody};
+use super::arguments::LargeBody;
 use super::docs::{LeaseBody, NewJobsBody, SettleBody};
 use super::input;
 use super::{Data, MAX_BODY, count_leased, count_settled, problem_of_many, while_connected};
-use crate::http::{Answers, Body, Client, IdempotencyKey, Path, Problem, REPLAYED, UnreadKey, reply};
+use crate::http::{AnswerContext, Answers, Body, Client, IdempotencyKey, Path, Problem, REPLAYED, UnreadKey, reply};
 use crate::ids::Id;
 use crate::once::Once;
 use crate::runtime::Room;

@@ -1,9 +1,9 @@
 use super::super::schedules::{Scheduled, Stored};
-use super::arguments::{AnswerContext, LargeBody};
+use super::arguments::LargeBody;
 use super::docs::ScheduleBody;
 use super::params::SchedulesParams;
 use super::{Data, input};
-use crate::http::{Body, Path, Problem, Query, Stamp, reply};
+use crate::http::{AnswerContext, Body, Path, Problem, Query, Stamp, reply};
 use crate::ids::Id;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
