@@ -267,3 +267,30 @@ fn header(kind: Type, description: &str) -> Header {
     let header = HeaderBuilder::new().schema(Some(schema));
     header.description(Some(description)).build()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::{BTreeMap, BTreeSet};
+
+    #[test]
+    fn the_page_about_http_has_the_same_types_by_status() {
+        let page = include_str!("../../docs/http.md");
+        let (_, rows) = page
+            .split_once("| status | meaning | types |\n|---|---|---|\n")
+            .unwrap();
+        let mut on_the_page = BTreeMap::<&str, BTreeSet<&str>>::new();
+        let mut status = "";
+        for row in rows.lines().map_while(|line| line.strip_prefix("| ")) {
+            // A row without a status continues the one above.
+            let cell = row.split('|').next().map(str::trim);
+            status = cell.filter(|cell| !cell.is_empty()).unwrap_or(status);
+            let types = row.split('`').skip(1).step_by(2);
+            on_the_page.entry(status).or_default().extend(types);
+        }
+        // The document does not describe a fault of the service itself.
+        assert_eq!(on_the_page.remove("500"), Some(BTreeSet::from(["internal"])));
+        let described = TYPES.map(|(status, types)| (status, types.iter().copied().collect()));
+        assert_eq!(on_the_page, BTreeMap::from(described));
+    }
+}
