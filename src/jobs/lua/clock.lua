@@ -8,21 +8,24 @@ local MENDED, MOST_KEYS = 100, 1000
 
 -- A lease that was granted ahead of the clock was granted before the clock was set back: it lasts from now on for its full duration.
 local function mend_lease(id, run)
-  local leased = sub(run, 19, 31)
+  local LEASED_AT, LEASED_END, WHERE, TIME_DIGITS = 19, 31, 44, 13
+  local leased = sub(run, LEASED_AT, LEASED_END)
   local ahead = tonumber(leased) - now
   if ahead <= 0 then return end
   local ends = call('ZSCORE', LEASED, id)
   if ends then call('ZADD', LEASED, 'XX', stamp(math.max(ends - ahead, now)), id) end
-  local where = sub(run, 44)
-  if sub(where, 1, 13) == leased then where = now_text .. sub(where, 14) end
-  call('HSET', RUNS, id, sub(run, 1, 18) .. now_text .. sub(run, 32, 43) .. where)
+  local where = sub(run, WHERE)
+  if sub(where, 1, TIME_DIGITS) == leased then where = now_text .. sub(where, TIME_DIGITS + 1) end
+  call('HSET', RUNS, id, sub(run, 1, LEASED_AT - 1) .. now_text .. sub(run, LEASED_END + 1, WHERE - 1) .. where)
 end
 
 -- A delay that was set ahead of the clock (at the earliest when the job was made or last leased) lasts from now on for its full
 -- duration. It is counted from the original due time, so that a second run changes nothing.
 local function mend_delay(id, run)
-  local due, spec = tonumber(sub(run, 44, 56)), call('HGET', SPECS, id)
-  local since = math.max(tonumber(sub(run, 19, 31)), tonumber(spec and match(spec, '^%d+ %d+ (%d+) ', 24) or 0))
+  local LEASED_AT, LEASED_END, SINCE, SINCE_END, BRIEF = 19, 31, 44, 56, 24
+  local due, spec = tonumber(sub(run, SINCE, SINCE_END)), call('HGET', SPECS, id)
+  local created = tonumber(spec and match(spec, '^%d+ %d+ (%d+) ', BRIEF) or 0)
+  local since = math.max(tonumber(sub(run, LEASED_AT, LEASED_END)), created)
   local score = tonumber(call('ZSCORE', DELAYED, id) or 0)
   local sooner = math.max(due - (since - now), now)
   if since <= now or sooner >= score then return end

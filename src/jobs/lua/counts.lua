@@ -5,9 +5,12 @@
 --   {'ok', now, ready, delayed, leased, done, dead, cancelled, since, {field, value}...}  flat: the number of jobs by state, since when
 --       the longest waiting job is ready (0 for none), and the counters
 --   {'types', n}  the queue has n types: nothing is done, and the caller must pass the keys of n types
--- Number of sequences of one priority, as in put.lua.
 -- Repeatable: it only reads.
+
+-- Number of sequences of one priority, as in put.lua.
 local SEQUENCES = 8796093022208
+-- SINCE in runs and in specs.
+local RUN_SINCE, RUN_SINCE_END, SPEC_SINCE, SPEC_SINCE_END = 44, 56, 10, 22
 
 if unknown then return { 'types', types } end
 local ready, oldest, looks, bytes = 0, 0, tonumber(ARGV[1]), 0
@@ -30,7 +33,7 @@ for number = 1, types do
     for i, id in ipairs(ids) do
       local record = runs[i] or call('HGET', SPECS, id) or ''
       if not runs[i] then bytes = bytes + #record end
-      local since = tonumber(sub(record, runs[i] and 44 or 10, runs[i] and 56 or 22))
+      local since = tonumber(sub(record, runs[i] and RUN_SINCE or SPEC_SINCE, runs[i] and RUN_SINCE_END or SPEC_SINCE_END))
       if since and (oldest == 0 or since < oldest) then oldest = since end
       if not runs[i] then break end
     end

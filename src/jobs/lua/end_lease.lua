@@ -11,8 +11,9 @@ local function go_on(r, id, how, types_by_name)
   end
   local ms, name, payload = match(how, '^t(%d+) ([^\n]*)\n(.*)$')
   if payload == '' then
+    local BRIEF = 24
     local spec = call('HGET', SPECS, id)
-    payload = sub(spec, find(spec, '\n', 24, true) + 1)
+    payload = sub(spec, find(spec, '\n', BRIEF, true) + 1)
   end
   if name ~= '' then r.number, r.kind = types_by_name[name], name end
   local due = from + ms

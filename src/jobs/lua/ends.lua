@@ -8,7 +8,8 @@ local function give_key_up(r, id)
 end
 
 local function has_lost_key(r)
-  return byte(r.flags) % 16 >= 8
+  local LOST_KEY = 8
+  return byte(r.flags) % (2 * LOST_KEY) >= LOST_KEY
 end
 
 local function die(r, id)
@@ -23,8 +24,9 @@ end
 local function end_cancelled(r, id)
   r.state, r.since = 'c', now_text
   write_run(id, r)
+  local HOUR_MS = 3600000
   -- Kept for at least an hour, so that a late call of its worker gets its state.
-  call('ZADD', CANCELLED, now + math.max(r.keep * 1000, 3600000), id)
+  call('ZADD', CANCELLED, now + math.max(r.keep * 1000, HOUR_MS), id)
   give_key_up(r, id)
   count('cancelled', 1)
   note('cancelled', id)

@@ -16,6 +16,7 @@
 --   {'ok', 0}  nothing is done
 --   {'types', n}  the queue has n types: nothing is done, and the caller must pass the keys of n types
 --   {'full'}  the queue would have too many types: nothing is done
+
 -- Returns whether a job is ready or delayed.
 local function is_waiting(id)
   local run = call('HGET', RUNS, id)
@@ -73,7 +74,8 @@ if ARGV[7] == '' then
   resize('s:' .. ARGV[4], 0)
 else
   call('ZADD', SCHEDULES_DUE, ARGV[7], ARGV[4])
-  if fires then call('HSET', SCHEDULES, ARGV[4], now_text .. sub(ARGV[6], 14)) end
+  local LAST_END = 13
+  if fires then call('HSET', SCHEDULES, ARGV[4], now_text .. sub(ARGV[6], LAST_END + 1)) end
 end
 close()
 return { 'ok', 1 }

@@ -2,7 +2,9 @@
 
 -- Returns the run of a job that has no run, because it was always ready.
 local function first_run(spec)
-  return 'r-' .. NO_TOKEN .. NEVER .. sub(spec, 1, 9) .. '000' .. sub(spec, 10, 22)
+  -- FLAGS with KEEP, then SINCE.
+  local KEEP_END, SINCE_END = 9, 22
+  return 'r-' .. NO_TOKEN .. NEVER .. sub(spec, 1, KEEP_END) .. '000' .. sub(spec, KEEP_END + 1, SINCE_END)
 end
 -- Returns a job; nil if there is none.
 local function find_job(id)
@@ -20,9 +22,10 @@ end
 
 -- Marks a leased job whose unique key another job has taken, so that it does not run again.
 local function lose_key(r, id)
+  local LOST_KEY = 8
   local flags = byte(r.flags)
-  if flags % 16 >= 8 then return end
-  r.flags = string.char(flags + 8)
+  if flags % (2 * LOST_KEY) >= LOST_KEY then return end
+  r.flags = string.char(flags + LOST_KEY)
   write_run(id, r)
 end
 

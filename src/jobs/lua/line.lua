@@ -91,9 +91,6 @@ local function note_call(name, token, ids)
   end
 end
 
--- The first byte of the spec of a job with a time limit is at least this: '@' plus 4.
-local HAS_LIMIT = 68
-
 -- Leases up to `most` jobs whose specs take up to `most_bytes`. Appends to `out` when the next job is due (0 for never, or if a job was
 -- leased), and of each job its short id, the number of the attempt and the spec.
 local function lease(out, token, name, most, most_bytes, lease_ms, types_wanted)
@@ -128,27 +125,32 @@ local function lease(out, token, name, most, most_bytes, lease_ms, types_wanted)
   local head, ends, ends_text = 'l-' .. token .. now_text, from + lease_ms, stamp(from + lease_ms)
   -- The waiting time is sampled: some sixteen jobs of a call, each of which counts for several.
   local deadlines, records, waits, every = {}, {}, {}, math.ceil(n / 16)
+  -- In FLAGS of a spec; the first byte of the spec of a job with a time limit is at least '@' plus 4.
+  local HAS_KEY, HAS_LIMIT = 2, 68
+  -- Of a spec, FLAGS with KEEP, SINCE and BRIEF; of a run, ATTEMPTS and WHERE, which begins with SINCE.
+  local KEEP_END, SPEC_SINCE, SPEC_SINCE_END, BRIEF = 9, 10, 22, 24
+  local ATTEMPTS, ATTEMPTS_END, WHERE, SINCE_END = 41, 43, 44, 56
   local m = 0
   for i = 1, n do
     local id, spec, run = ids[i], specs[i], runs[i]
     -- An id without a spec is not a job.
     if spec then
       local attempt, record, where = 1, nil, ''
-      if byte(spec) % 4 >= 2 then where = now_text .. ' ' .. match(spec, ' (%S+)\n', 24) end
+      if byte(spec) % (2 * HAS_KEY) >= HAS_KEY then where = now_text .. ' ' .. match(spec, ' (%S+)\n', BRIEF) end
       if run then
-        attempt = sub(run, 41, 43) + 1
-        local tail = find(run, '\n', 44, true)
-        record = head .. sub(spec, 1, 9) .. format('%03d', attempt) .. where .. (tail and sub(run, tail) or '')
+        attempt = sub(run, ATTEMPTS, ATTEMPTS_END) + 1
+        local tail = find(run, '\n', WHERE, true)
+        record = head .. sub(spec, 1, KEEP_END) .. format('%03d', attempt) .. where .. (tail and sub(run, tail) or '')
       else
-        record = head .. sub(spec, 1, 9) .. '001' .. where
+        record = head .. sub(spec, 1, KEEP_END) .. '001' .. where
       end
       local deadline = ends_text
       if byte(spec) >= HAS_LIMIT then
-        local limit = match(spec, '^%d+ %d+ %d+ %d+ %a %d+ %d+ %S+ (%d+)', 24)
+        local limit = match(spec, '^%d+ %d+ %d+ %d+ %a %d+ %d+ %S+ (%d+)', BRIEF)
         deadline = stamp(math.min(ends, from + limit))
       end
       if i % every == 0 then
-        local k = bucket(now - (run and sub(run, 44, 56) or sub(spec, 10, 22)))
+        local k = bucket(now - (run and sub(run, WHERE, SINCE_END) or sub(spec, SPEC_SINCE, SPEC_SINCE_END)))
         waits[k] = (waits[k] or 0) + every
       end
       local j = 2 * m

@@ -46,11 +46,12 @@ end
 local runs
 runs, n = within(RUNS, ids)
 local out = { 'ok', (n == most or n < all) and 1 or 0 }
+local BRIEF = 24
 for i = 1, n do
   local spec = specs[i]
   if spec then
     local at = #out
-    out[at + 1], out[at + 2], out[at + 3] = ids[i], found[i][2], sub(spec, 1, find(spec, '\n', 24, true) - 1)
+    out[at + 1], out[at + 2], out[at + 3] = ids[i], found[i][2], sub(spec, 1, find(spec, '\n', BRIEF, true) - 1)
     out[at + 4] = runs[i] or ''
   end
 end

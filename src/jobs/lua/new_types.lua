@@ -8,9 +8,10 @@ local function number_new_types(renamed, ids, tokens, hows)
     asked[k] = ids[i]
   end
   local runs, ends = call('HMGET', RUNS, unpack(asked)), call('ZMSCORE', LEASED, unpack(asked))
+  local TOKEN, TOKEN_END = 3, 18
   for k, i in ipairs(renamed) do
     local run, name = runs[k], match(hows[i], '^t%d+ ([^\n]+)\n')
-    local holds = run and sub(run, 1, 1) == 'l' and sub(run, 3, 18) == tokens[i] and tonumber(ends[k] or math.huge) > now
+    local holds = run and sub(run, 1, 1) == 'l' and sub(run, TOKEN, TOKEN_END) == tokens[i] and tonumber(ends[k] or math.huge) > now
     if holds and not numbers_of[name] then
       numbers_of[name] = true
       names[#names + 1] = name

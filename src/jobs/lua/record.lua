@@ -14,12 +14,15 @@ end
 
 -- Parses a run and its spec, for calls that are rare.
 local function read(run, spec)
-  local tail = find(run, '\n', 44, true)
+  local TOKEN, LEASED_AT, FLAGS, KEEP, ATTEMPTS, WHERE, SINCE_END = 3, 19, 32, 33, 41, 44, 56
+  local BRIEF = 24
+  local tail = find(run, '\n', WHERE, true)
   local number, place, created, most, backoff, base, cap, jitter, limit, priority, kind, unique =
-    match(spec, '^(%d+) (%d+) (%d+) (%d+) (%a) (%d+) (%d+) (%S+) (%d+) (%d+) (%S+) (%S*)\n', 24)
+    match(spec, '^(%d+) (%d+) (%d+) (%d+) (%a) (%d+) (%d+) (%S+) (%d+) (%d+) (%S+) (%S*)\n', BRIEF)
   return {
-    state = sub(run, 1, 1), ended_by = sub(run, 2, 2), token = sub(run, 3, 18), leased = sub(run, 19, 31),
-    flags = sub(run, 32, 32), keep = sub(run, 33, 40), attempts = tonumber(sub(run, 41, 43)), since = sub(run, 44, 56),
+    state = sub(run, 1, 1), ended_by = sub(run, 2, 2), token = sub(run, TOKEN, LEASED_AT - 1),
+    leased = sub(run, LEASED_AT, FLAGS - 1), flags = sub(run, FLAGS, FLAGS), keep = sub(run, KEEP, ATTEMPTS - 1),
+    attempts = tonumber(sub(run, ATTEMPTS, WHERE - 1)), since = sub(run, WHERE, SINCE_END),
     tail = tail and sub(run, tail) or '', number = number, place = place, created = created, most = tonumber(most),
     backoff = backoff, base = tonumber(base), cap = tonumber(cap), jitter = tonumber(jitter), limit = tonumber(limit),
     terms = table.concat({ most, backoff, base, cap, jitter, limit, priority }, ' '), kind = kind, unique = unique,

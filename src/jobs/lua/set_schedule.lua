@@ -29,17 +29,20 @@ if not numbers then
   if lacking == 0 then return { 'full' } end
   return { 'types', lacking }
 end
+-- A record has the last firing, then the JSON.
+local LAST_END = 13
 -- A schedule counts the bytes of its record, and SHORT for its other entries.
-local size = SHORT + 13 + #ARGV[2]
+local size = SHORT + LAST_END + #ARGV[2]
 local _, all_bytes = held()
 if not was and all_bytes + size > tonumber(ARGV[7]) then return { 'bound', 'bytes' } end
-if was and #was < 13 + #ARGV[2] and all_bytes + 13 + #ARGV[2] - #was > tonumber(ARGV[7]) then return { 'bound', 'bytes' } end
+local grows_by = was and LAST_END + #ARGV[2] - #was or 0
+if grows_by > 0 and all_bytes + grows_by > tonumber(ARGV[7]) then return { 'bound', 'bytes' } end
 remember_types(new, all_types)
 resize('s:' .. ARGV[1], size)
 -- If the schedule has fired since it was read, it keeps its new due time.
-local goes_on = was and sub(was, 14) == sub(ARGV[4], 14)
+local goes_on = was and sub(was, LAST_END + 1) == sub(ARGV[4], LAST_END + 1)
 local due = goes_on and call('ZSCORE', SCHEDULES_DUE, ARGV[1]) or ARGV[3]
-call('HSET', SCHEDULES, ARGV[1], (goes_on and sub(was, 1, 13) or NEVER) .. ARGV[2])
+call('HSET', SCHEDULES, ARGV[1], (goes_on and sub(was, 1, LAST_END) or NEVER) .. ARGV[2])
 call('ZADD', SCHEDULES_DUE, due, ARGV[1])
 close()
 return { 'ok', was and 1 or 0, due }

@@ -28,6 +28,7 @@
 --   {'types', n}  the queue has n types: nothing is done, and the caller must pass the keys of n types
 --   {'full'}  the queue would have too many types: nothing is done
 -- Outcomes has a letter for each lease: the state of the job, upper-case if the token does not hold the lease; '?' if there is no such job.
+
 -- The first byte of a run that is leased (`l`), and of the end of a completed lease (`c`).
 local LEASED_STATE, COMPLETED = 108, 99
 
@@ -77,12 +78,17 @@ local outcomes, over, gone, kept, keeps, ends, done, spent = {}, {}, {}, {}, {},
 local died, cancelled = false, false
 -- The run time is sampled: some sixteen jobs of a call, each of which counts for several.
 local every = math.ceil(n / 16)
+-- In FLAGS.
+local IS_FORGOTTEN, HAS_KEY = 1, 2
+-- The offsets of fields in runs, and of BRIEF in specs.
+local TOKEN, LEASED_AT, FLAGS, KEEP, WHERE, SINCE_END = 3, 19, 32, 33, 44, 56
+local TOKEN_END, LEASED_END, KEEP_END, ATTEMPTS_END, BRIEF = 18, 31, 40, 43, 24
 for i = 1, n do
   local id, run, token, how = ids[i], runs[i], tokens[i], hows[i]
   local verb = how and byte(how) or COMPLETED
   if not run then
     outcomes[i] = call('HEXISTS', SPECS, id) == 1 and 'R' or '?'
-  elseif sub(run, 3, 18) ~= token then
+  elseif sub(run, TOKEN, TOKEN_END) ~= token then
     outcomes[i] = string.upper(sub(run, 1, 1))
   elseif byte(run) ~= LEASED_STATE or deadlines and tonumber(deadlines[i] or 0) <= now then
     -- A repeated call, or a call after the lease has expired.
@@ -90,25 +96,27 @@ for i = 1, n do
   elseif verb == COMPLETED then
     over[#over + 1], done[#done + 1], outcomes[i] = id, id, 'd'
     if i % every == 0 then
-      local k = bucket(now - sub(run, 19, 31))
+      local k = bucket(now - sub(run, LEASED_AT, LEASED_END))
       spent[k] = (spent[k] or 0) + every
     end
-    local flags = byte(run, 32)
+    local flags = byte(run, FLAGS)
     -- The runs of jobs that an earlier version has leased do not have the key.
-    if flags % 4 >= 2 then free_key(match(run, '^%d+ (%S+)', 44) or match(call('HGET', SPECS, id), ' (%S*)\n', 24), id) end
-    if flags % 2 == 1 then
+    if flags % (2 * HAS_KEY) >= HAS_KEY then
+      free_key(match(run, '^%d+ (%S+)', WHERE) or match(call('HGET', SPECS, id), ' (%S*)\n', BRIEF), id)
+    end
+    if flags % (2 * IS_FORGOTTEN) >= IS_FORGOTTEN then
       gone[#gone + 1] = id
     else
-      local tail = find(run, '\n', 44, true)
+      local tail = find(run, '\n', WHERE, true)
       tail = tail and sub(run, tail) or ''
       if how then
         local progress, _, errors = parts(tail)
         tail = '\n' .. progress .. '\n' .. sub(how, 2) .. errors
       end
       local j = #kept
-      kept[j + 1], kept[j + 2] = id, 'dc' .. sub(run, 3, 43) .. now_text .. tail
-      resize(id .. 'r', 56 + #tail)
-      local keep = sub(run, 33, 40)
+      kept[j + 1], kept[j + 2] = id, 'dc' .. sub(run, TOKEN, ATTEMPTS_END) .. now_text .. tail
+      resize(id .. 'r', SINCE_END + #tail)
+      local keep = sub(run, KEEP, KEEP_END)
       keeps[keep] = keeps[keep] or stamp(now + 1000 * keep)
       ends[j + 1], ends[j + 2] = keeps[keep], id
     end
