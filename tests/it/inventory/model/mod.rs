@@ -1,11 +1,16 @@
 //! Random sequences of calls, held against a model in memory. Time moves by holds of a millisecond that are waited out.
 
+mod call;
+mod state;
+
 use super::books::Books;
 use super::{Expected, apart, id, inventory};
 use crate::support::Scene;
+use call::{Call, call};
 use fleetpulse::ids::Id;
 use fleetpulse::inventory::{Goods, Inventory, InventoryError, Name, Portion, State, Terms};
 use proptest::prelude::*;
+use state::{Hold, Item, Model, Outcome};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::runtime::Builder;
@@ -13,155 +18,6 @@ use tokio::time::sleep;
 
 const SHORT: Duration = Duration::from_millis(1);
 const LONG: Duration = Duration::from_hours(1);
-
-#[derive(Debug, Clone)]
-enum Call {
-    /// `expected`: none, the version that is there, or another one.
-    Put {
-        sku: usize,
-        quantity: u64,
-        expected: u8,
-    },
-    Adjust {
-        sku: usize,
-        delta: i64,
-    },
-    Remove {
-        sku: usize,
-    },
-    /// By `id` or by us; over at once if `short`.
-    Reserve {
-        goods: BTreeMap<usize, u64>,
-        id: Option<u8>,
-        short: bool,
-    },
-    Confirm {
-        which: usize,
-    },
-    Release {
-        which: usize,
-    },
-    Return {
-        which: usize,
-    },
-    /// Gives some of a hold back, or of a confirmed reservation.
-    GiveSome {
-        which: usize,
-        sku: usize,
-        quantity: u64,
-    },
-    Extend {
-        which: usize,
-    },
-    Consume {
-        which: usize,
-        sku: usize,
-    },
-    Look {
-        sku: usize,
-    },
-}
-
-fn call() -> impl Strategy<Value = Call> {
-    let (sku, which) = (0..4_usize, 0..12_usize);
-    prop_oneof![
-        2 => (sku.clone(), 0..9_u64, 0..4_u8).prop_map(|(sku, quantity, expected)| Call::Put { sku, quantity, expected }),
-        1 => (sku.clone(), prop_oneof![-4..0_i64, 1..5_i64]).prop_map(|(sku, delta)| Call::Adjust { sku, delta }),
-        1 => sku.clone().prop_map(|sku| Call::Remove { sku }),
-        6 => (prop::collection::btree_map(sku.clone(), 1..4_u64, 1..4), prop::option::of(0..6_u8), prop::bool::weighted(0.25))
-            .prop_map(|(goods, id, short)| Call::Reserve { goods, id, short }),
-        3 => which.clone().prop_map(|which| Call::Confirm { which }),
-        2 => which.clone().prop_map(|which| Call::Release { which }),
-        1 => which.clone().prop_map(|which| Call::Return { which }),
-        2 => (which.clone(), sku.clone(), 1..4_u64).prop_map(|(which, sku, quantity)| Call::GiveSome { which, sku, quantity }),
-        1 => which.clone().prop_map(|which| Call::Extend { which }),
-        2 => (which, sku.clone()).prop_map(|(which, sku)| Call::Consume { which, sku }),
-        1 => sku.prop_map(|sku| Call::Look { sku }),
-    ]
-}
-
-/// What a call comes to, in a form that both sides have.
-#[derive(Debug, PartialEq)]
-enum Outcome {
-    Item(Option<(u64, u64, u64)>),
-    Stands(State),
-    Made { again: bool },
-    NoItem,
-    Short(u64),
-    Below(u64),
-    Held(u64),
-    Version(u64),
-    Wrong(State),
-    Reused,
-    NotItsGoods,
-    NotThatMuch(u64),
-    HasLeft,
-    Done,
-}
-
-impl From<InventoryError> for Outcome {
-    fn from(error: InventoryError) -> Self {
-        match error {
-            InventoryError::NoItem(_) => Self::NoItem,
-            InventoryError::Insufficient { available, .. } => Self::Short(available),
-            InventoryError::BelowReserved { reserved } => Self::Below(reserved),
-            InventoryError::Held { held } => Self::Held(held),
-            InventoryError::Version { current } => Self::Version(current),
-            InventoryError::WrongState { state } => Self::Wrong(state),
-            InventoryError::KeyReused => Self::Reused,
-            InventoryError::NotItsGoods => Self::NotItsGoods,
-            InventoryError::NotThatMuch { quantity, .. } => Self::NotThatMuch(quantity),
-            InventoryError::HasLeft => Self::HasLeft,
-            other => panic!("{other}"),
-        }
-    }
-}
-
-#[derive(Debug, Clone)]
-struct Item {
-    quantity: u64,
-    version: u64,
-}
-
-#[derive(Debug)]
-struct Hold {
-    id: Id,
-    ttl: Duration,
-    state: State,
-    wanted: BTreeMap<usize, u64>,
-    /// How much of each is left, and whether it still counts.
-    goods: BTreeMap<usize, (u64, bool)>,
-}
-
-#[derive(Debug, Default)]
-struct Model {
-    items: BTreeMap<usize, Item>,
-    holds: Vec<Hold>,
-}
-
-impl Model {
-    fn sum(&self, sku: usize, state: State) -> u64 {
-        let holds = self.holds.iter().filter(|hold| hold.state == state);
-        let goods = holds.filter_map(|hold| hold.goods.get(&sku));
-        goods.filter(|(_, counts)| *counts).map(|(quantity, _)| quantity).sum()
-    }
-
-    fn reserved(&self, sku: usize) -> u64 {
-        self.sum(sku, State::Held) + self.sum(sku, State::Confirmed)
-    }
-
-    /// What stands in the way of each of these goods.
-    fn obstacles(&self, goods: impl IntoIterator<Item = (usize, u64)>) -> Vec<Outcome> {
-        let obstacle = |(sku, quantity)| match self.items.get(&sku) {
-            None => Some(Outcome::NoItem),
-            Some(item) => {
-                let available = item.quantity - self.reserved(sku);
-                (available < quantity).then_some(Outcome::Short(available))
-            }
-        };
-        goods.into_iter().filter_map(obstacle).collect()
-    }
-}
 
 struct Run {
     inventory: Inventory,
