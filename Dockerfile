@@ -4,6 +4,7 @@
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
+COPY crates/fleetpulse-client/Cargo.toml crates/fleetpulse-client/
 COPY crates/fleetpulse-index/Cargo.toml crates/fleetpulse-index/
 # Stand-ins for the sources: enough for cargo to build what they depend on. The benches are named in the manifests.
 RUN set -e; \
