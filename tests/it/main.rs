@@ -6,6 +6,7 @@ mod bad_input;
 mod bounds;
 mod cache;
 mod cli;
+mod client;
 mod docs;
 mod faults;
 mod health;
