@@ -4,7 +4,8 @@
 //! be the same in the same order, distances within the millimetre that answers are rounded to. Exits with 1 if not.
 
 use flate2::read::MultiGzDecoder;
-use fleetpulse::cli::client::{Client, Endpoint, Limits};
+use fleetpulse_client::Client;
+use fleetpulse_client::tracking::{Hit, Kind, NearbyQuery};
 use geo::{Distance, Haversine, Point};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -31,15 +32,15 @@ async fn main() -> Result<ExitCode, Failure> {
     };
     let queries: usize = args.next().map_or(Ok(3_000), |text| text.parse())?;
     let places = read(&file)?;
-    let mut client = Client::new(Endpoint::parse(&url)?, Limits::default());
+    let client = Client::new(&url)?;
     let mut rng = StdRng::seed_from_u64(20_140_401);
     let (mut wrong, mut results) = (0, 0);
     for _ in 0..queries {
         let query = Query::draw(&mut rng, &places);
         let expected = query.brute_force(&places);
-        let answer = query.ask(&mut client).await?;
+        let answer = client.tracking(Kind::Drivers).nearby(&query.request()).await?;
         results += expected.len();
-        if let Err(why) = compare(&expected, &answer) {
+        if let Err(why) = compare(&expected, &answer.results) {
             wrong += 1;
             if wrong <= SHOWN {
                 println!("wrong: {query}: {why}");
@@ -92,7 +93,7 @@ fn read(file: &str) -> Result<Vec<Place>, Failure> {
 struct Query {
     from: Point,
     radius_m: f64,
-    limit: usize,
+    limit: u32,
 }
 
 impl Query {
@@ -122,7 +123,7 @@ impl Query {
         Self {
             from,
             radius_m: radius_m.min(200_000.0),
-            limit: limit as usize,
+            limit: limit as u32,
         }
     }
 
@@ -133,29 +134,16 @@ impl Query {
             .filter(|(_, distance_m)| *distance_m <= self.radius_m)
             .collect();
         inside.sort_unstable_by(|a, b| a.1.total_cmp(&b.1).then_with(|| a.0.cmp(b.0)));
-        inside.truncate(self.limit);
+        inside.truncate(self.limit as usize);
         inside
     }
 
-    async fn ask(&self, client: &mut Client) -> Result<Vec<Found>, Failure> {
-        #[derive(Deserialize)]
-        struct Answer {
-            results: Vec<Found>,
+    fn request(&self) -> NearbyQuery {
+        NearbyQuery {
+            radius_m: Some(self.radius_m),
+            limit: Some(self.limit),
+            ..NearbyQuery::new(self.from.y(), self.from.x())
         }
-        let request = format!(
-            "GET {}/v1/drivers/nearby?lat={}&lon={}&radius_m={}&limit={} HTTP/1.1\r\nHost: {}\r\n\r\n",
-            client.endpoint().prefix(),
-            self.from.y(),
-            self.from.x(),
-            self.radius_m,
-            self.limit,
-            client.endpoint().authority()
-        );
-        let response = client.send(request.as_bytes()).await?;
-        if response.status != 200 {
-            return Err(format!("{self}: {} {}", response.status, String::from_utf8_lossy(response.body)).into());
-        }
-        Ok(serde_json::from_slice::<Answer>(response.body)?.results)
     }
 }
 
@@ -166,21 +154,15 @@ impl fmt::Display for Query {
     }
 }
 
-#[derive(Deserialize)]
-struct Found {
-    id: String,
-    distance_m: f64,
-}
-
-fn compare(expected: &[(&str, f64)], answer: &[Found]) -> Result<(), String> {
+fn compare(expected: &[(&str, f64)], answer: &[Hit]) -> Result<(), String> {
     if expected.len() != answer.len() {
         return Err(format!("{} results in the place of {}", answer.len(), expected.len()));
     }
     for (nth, ((id, distance_m), found)) in expected.iter().zip(answer).enumerate() {
-        if *id != found.id || (distance_m - found.distance_m).abs() > TOLERANCE_M {
+        if *id != found.entity.id || (distance_m - found.distance_m).abs() > TOLERANCE_M {
             return Err(format!(
                 "result {nth} is {} at {} m in the place of {id} at {distance_m} m",
-                found.id, found.distance_m
+                found.entity.id, found.distance_m
             ));
         }
     }
