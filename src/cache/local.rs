@@ -34,14 +34,14 @@ const TICK: Duration = Duration::from_millis(10);
 /// Returns a monotonic time. Reading it takes a few nanoseconds on Linux; every hit reads it.
 #[cfg(target_os = "linux")]
 fn coarse() -> Duration {
-    // Every Linux has it. Without it every entry counts as expired.
+    // Every Linux has this clock. Without it every entry counts as expired.
     clock_gettime(ClockId::CLOCK_MONOTONIC_COARSE).map_or(Duration::MAX, Duration::from)
 }
 
 #[cfg(not(target_os = "linux"))]
 fn coarse() -> Duration {
     static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
-    // Not from zero, so that a read before the first call has a time too.
+    // It does not start at zero, so that a time before the first call can be represented.
     Duration::from_hours(1) + ORIGIN.elapsed()
 }
 
@@ -57,7 +57,7 @@ const fn mark(subject: Subject) -> usize {
 pub(crate) struct Marks {
     epoch: u64,
     entry: (Subject, u32),
-    /// Those of the namespace and the tags.
+    /// The marks of the namespace and the tags.
     rest: Vec<(Subject, u32)>,
 }
 
@@ -80,7 +80,7 @@ pub(super) struct Local {
     marks: Box<[AtomicU32]>,
     /// Incremented whenever the subscription is lost or restored.
     epoch: AtomicU64,
-    heard: AtomicBool,
+    subscribed: AtomicBool,
     is_on: bool,
     longest: Duration,
     /// Notifies the listener that the subscription is needed, or that the level was dropped.
@@ -101,7 +101,7 @@ impl Local {
             kept,
             marks: (0..MARKS).map(|_| AtomicU32::new(0)).collect(),
             epoch: AtomicU64::new(0),
-            heard: AtomicBool::new(false),
+            subscribed: AtomicBool::new(false),
             is_on: bytes > 0,
             longest,
             wanted: Arc::default(),
@@ -111,7 +111,7 @@ impl Local {
     /// Returns the entry of a name, if it is here and valid. Its bytes are shared, not copied.
     #[inline]
     pub(super) fn get(&self, name: &Name<'_>) -> Option<Entry> {
-        if !self.heard.load(Ordering::Acquire) {
+        if !self.subscribed.load(Ordering::Acquire) {
             return None;
         }
         let kept = self.kept.get(&name.subject.0)?;
@@ -119,7 +119,7 @@ impl Local {
             return None;
         }
         let now = coarse();
-        if now >= kept.until || !self.stand(&kept.marks) {
+        if now >= kept.until || !self.are_current(&kept.marks) {
             self.kept.invalidate(&name.subject.0);
             return None;
         }
@@ -159,14 +159,14 @@ impl Local {
         }
     }
 
-    /// Returns whether neither the entry nor what it depends on was invalidated since, as far as this process has received.
+    /// Returns whether neither the entry nor its namespace and tags were invalidated since, as far as this process knows.
     pub(super) fn is_untouched(&self, marks: &Marks) -> bool {
         let mut all = iter::once(&marks.entry).chain(&marks.rest);
-        all.all(|&(subject, stood)| self.at(subject) == stood)
+        all.all(|&(subject, value)| self.at(subject) == value)
     }
 
-    /// Returns whether they are untouched, and this process was subscribed all the time.
-    pub(super) fn stand(&self, marks: &Marks) -> bool {
+    /// Returns whether the marks are untouched, and this process was subscribed all the time.
+    pub(super) fn are_current(&self, marks: &Marks) -> bool {
         self.epoch.load(Ordering::SeqCst) == marks.epoch && self.is_untouched(marks)
     }
 
@@ -184,27 +184,27 @@ impl Local {
         if !self.is_on || lasting.is_zero() {
             return;
         }
-        if !self.is_heard() {
+        if !self.is_subscribed() {
             self.want();
             return;
         }
-        if !self.stand(&marks) {
+        if !self.are_current(&marks) {
             return;
         }
         // The coarse clock may be behind by a tick. So an entry is not served for a tick after its expiry.
-        let asked = coarse().saturating_sub(since.elapsed() + TICK);
+        let requested = coarse().saturating_sub(since.elapsed() + TICK);
         let kept = Arc::new(Kept {
             namespace: name.namespace.clone(),
             key: name.key.into(),
             entry: entry.clone(),
-            since: asked,
-            until: asked + lasting,
+            since: requested,
+            until: requested + lasting,
             marks,
             counts: Arc::clone(counts),
         });
         counts.local_bytes.add(u64::from(weight(&kept)));
         self.kept.insert(name.subject.0, Arc::clone(&kept));
-        // Invalid already if a mark was incremented meanwhile; then it would only take memory.
+        // If a mark was incremented in the meantime the entry is invalid, and would only take memory.
         if !self.is_untouched(&kept.marks) {
             self.kept.invalidate(&name.subject.0);
         }
@@ -213,12 +213,12 @@ impl Local {
     /// Removes an entry that this process has written. If it was not invalidated otherwise since `marks` were taken, they are updated
     /// to those of the new entry.
     pub(super) fn forget(&self, subject: Subject, marks: Option<&mut Marks>) {
-        let stood = self.marks[mark(subject)].fetch_add(1, Ordering::SeqCst);
+        let value = self.marks[mark(subject)].fetch_add(1, Ordering::SeqCst);
         self.kept.invalidate(&subject.0);
         if let Some(marks) = marks
-            && marks.entry == (subject, stood)
+            && marks.entry == (subject, value)
         {
-            marks.entry.1 = stood.wrapping_add(1);
+            marks.entry.1 = value.wrapping_add(1);
         }
     }
 
@@ -228,8 +228,8 @@ impl Local {
     }
 
     /// Returns whether this process is subscribed to invalidations.
-    pub(super) fn is_heard(&self) -> bool {
-        self.heard.load(Ordering::Acquire)
+    pub(super) fn is_subscribed(&self) -> bool {
+        self.subscribed.load(Ordering::Acquire)
     }
 
     /// Returns the approximate number of entries and of their bytes.
@@ -251,20 +251,20 @@ impl Local {
 
 impl Listener for Local {
     /// Removes all entries when the subscription is lost or restored.
-    fn note(&self, heard: bool) {
-        if !heard && !self.heard.swap(false, Ordering::SeqCst) {
+    fn set_subscribed(&self, subscribed: bool) {
+        if !subscribed && !self.subscribed.swap(false, Ordering::SeqCst) {
             return;
         }
         self.forget_all();
-        if heard {
-            self.heard.store(true, Ordering::SeqCst);
+        if subscribed {
+            self.subscribed.store(true, Ordering::SeqCst);
         } else {
             tracing::debug!("the subscription to invalidations is lost: the cache in this process is emptied");
         }
     }
 
     /// Removes the entries that a message invalidates.
-    fn hear(&self, message: &[u8]) {
+    fn receive(&self, message: &[u8]) {
         let (subjects, _) = message.as_chunks::<8>();
         for subject in subjects {
             let subject = Subject(u64::from_be_bytes(*subject));
@@ -313,7 +313,7 @@ mod tests {
     impl Bench {
         fn new() -> Self {
             let local = Local::new(1 << 20, Duration::from_mins(1));
-            local.note(true);
+            local.set_subscribed(true);
             Self {
                 local,
                 namespace: Id::parse("prices").unwrap(),
@@ -350,13 +350,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_found_until_it_is_invalidated() {
+    fn an_entry_is_found_until_it_is_invalidated() {
         for subject in 0..3 {
             let bench = Bench::new();
             assert!(!bench.has());
             bench.keep(bench.marks());
             assert!(bench.has());
-            bench.local.hear(Message::of([bench.subjects()[subject]]).bytes());
+            bench.local.receive(Message::of([bench.subjects()[subject]]).bytes());
             assert!(!bench.has());
         }
     }
@@ -366,7 +366,7 @@ mod tests {
         for subject in 0..3 {
             let bench = Bench::new();
             let marks = bench.marks();
-            bench.local.hear(Message::of([bench.subjects()[subject]]).bytes());
+            bench.local.receive(Message::of([bench.subjects()[subject]]).bytes());
             bench.keep(marks);
             assert!(!bench.has());
             bench.keep(bench.marks());
@@ -375,24 +375,24 @@ mod tests {
     }
 
     #[test]
-    fn with_the_channel_lost_it_is_empty_and_what_was_read_meanwhile_does_not_count_afterwards() {
+    fn it_is_empty_without_a_subscription_and_reads_of_that_time_are_not_kept_later() {
         let bench = Bench::new();
         bench.keep(bench.marks());
-        bench.local.note(false);
+        bench.local.set_subscribed(false);
         assert!(!bench.has());
-        let meanwhile = bench.marks();
-        bench.keep(meanwhile.clone());
+        let unsubscribed = bench.marks();
+        bench.keep(unsubscribed.clone());
         assert!(!bench.has());
-        bench.local.note(true);
+        bench.local.set_subscribed(true);
         assert!(!bench.has());
-        bench.keep(meanwhile);
+        bench.keep(unsubscribed);
         assert!(!bench.has());
         bench.keep(bench.marks());
         assert!(bench.has());
     }
 
     #[test]
-    fn an_entry_of_the_same_hash_is_not_taken_for_another() {
+    fn two_names_with_the_same_hash_are_not_confused() {
         let bench = Bench::new();
         bench.keep(bench.marks());
         let other = Name {
@@ -414,7 +414,7 @@ mod tests {
         bench.keep(bench.marks());
         assert_eq!(bench.local.size().0, 1);
         assert_eq!(bench.local.size().1, bench.counts.local_bytes.get());
-        bench.local.note(false);
+        bench.local.set_subscribed(false);
         bench.local.size();
         assert_eq!(bench.counts.local_bytes.get(), 0);
     }

@@ -14,13 +14,13 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 
-/// Wakes the lease requests that wait in this process; clones are handles to the same. One for a process.
+/// Wakes the lease requests that wait in this process. A process has one; clones share it.
 #[derive(Debug, Clone)]
 pub struct Wakeups(Arc<Registry>);
 
 #[derive(Debug, Default)]
 struct Registry {
-    // Never held across an await.
+    // Never locked across an await.
     queues: Mutex<HashMap<Id, Lines>>,
     waiting: Waiting,
     registered: RegisteredQueues,
@@ -41,7 +41,7 @@ impl Wakeups {
         Self(registry)
     }
 
-    /// Lets the first request of every line ask again; used when Redis was flushed or replaced.
+    /// Lets the first request of every line query Redis again; used when Redis was flushed or replaced.
     pub fn ask_again(&self) {
         self.0.queues.lock().values().for_each(call_first);
     }
@@ -64,7 +64,7 @@ impl Wakeups {
         self.0.waiting.closed().await;
     }
 
-    /// Registers a request at the end of its line. The first of all waits until messages are heard.
+    /// Registers a request at the end of its line. The first request of the process waits for the subscription.
     pub(super) async fn register(&self, queue: &Id, kinds: &[CompactString]) -> Registration {
         let mut kinds = kinds.to_vec();
         kinds.sort_unstable();
@@ -86,15 +86,15 @@ impl Wakeups {
 }
 
 impl Listener for Registry {
-    fn note(&self, heard: bool) {
+    fn set_subscribed(&self, subscribed: bool) {
         self.waiting.note_attempt();
-        if heard {
+        if subscribed {
             self.queues.lock().values().for_each(call_first);
         }
     }
 
     /// Handles a message of a script: the queue has a job, or will have one earlier than expected.
-    fn hear(&self, queue: &[u8]) {
+    fn receive(&self, queue: &[u8]) {
         let queues = self.queues.lock();
         if let Some(lines) = str::from_utf8(queue).ok().and_then(|queue| queues.get(queue)) {
             call_first(lines);
@@ -109,7 +109,7 @@ fn call_first(lines: &Lines) {
         .for_each(|waiter| waiter.call());
 }
 
-/// A waiting request's place in its line. It leaves the line when this is dropped.
+/// The place of a waiting request in its line. The request leaves the line when this is dropped.
 #[derive(Debug)]
 pub(super) struct Registration {
     registry: Arc<Registry>,

@@ -1,9 +1,9 @@
 //! Requests of this process that wait for locks, and the subscription that wakes them.
 //!
-//! A request registers before it asks for the lock, so that no message comes before it listens. Of the requests that wait for the same
-//! lock the first keeps watch: it asks when the lease in its way must have ended. So a lock whose holder died is found by one call
-//! of each instance, however many requests wait. After an interruption of the subscription every request asks once, because a
-//! message may have been missed.
+//! A request registers before it tries to acquire the lock, so that it misses no message. Of the requests that wait for the same lock
+//! the first one has a timer: it tries again when the current lease must have expired. So a lock whose holder crashed is acquired after
+//! one call of each instance, however many requests wait. After an interruption of the subscription every request tries once, because
+//! a message may have been missed.
 
 use super::commands::CLAIM;
 use crate::store::{Listener, Store, Waiter, Waiting};
@@ -15,31 +15,31 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
-/// Wakes the requests that wait in this process; clones are handles to the same. One for a process.
+/// Wakes the requests that wait in this process. A process has one; clones share it.
 #[derive(Debug, Clone)]
 pub struct Wakeups(Arc<Registry>);
 
 #[derive(Debug)]
 struct Registry {
-    /// 16 hexadecimal digits; names the channel, and begins the name of every attempt.
+    /// 16 hexadecimal digits: part of the channel's name, and the prefix of the name of every attempt.
     instance: String,
     attempts: AtomicU64,
-    /// By the lock's key. Never held across an await.
+    /// Keyed by the lock's key. Never locked across an await.
     lines: Mutex<HashMap<String, Line>>,
     waiting: Waiting,
     /// Whether the subscription is interrupted, because Redis is unavailable.
     is_interrupted: AtomicBool,
 }
 
-/// The requests that wait for one lock, in the order in which they came.
+/// The requests that wait for one lock, in order of arrival.
 #[derive(Debug)]
 struct Line {
     members: VecDeque<Member>,
-    /// When the lease in their way ends, as far as this process has heard.
+    /// When the current lease or offer ends, as far as this process knows.
     until: Instant,
-    /// Messages about the lock. Messages and answers of Redis come by different connections, so an answer may be older than a
-    /// message that came before it.
-    heard: u64,
+    /// The number of messages about the lock. Messages and replies of Redis arrive on different connections, so a reply may be older than
+    /// a message that arrived before it.
+    messages: u64,
 }
 
 #[derive(Debug)]
@@ -63,13 +63,13 @@ impl Wakeups {
         self.0.is_interrupted.load(Ordering::Acquire)
     }
 
-    /// Lets all requests ask again; used when Redis was flushed or replaced.
+    /// Lets all requests try again; used when Redis was flushed or replaced.
     pub fn ask_again(&self) {
         self.0.call_all();
     }
 
-    /// Refuses all waiting requests, and later ones, with [`super::LockError::Closed`]; for the stop of the process, so that they leave
-    /// their queues while they can, and ask another instance.
+    /// Refuses all waiting requests, and later ones, with [`super::LockError::Closed`]. Called when the process stops, so that the requests
+    /// leave their queues in Redis, and their clients can use another instance.
     pub fn close(&self) {
         self.0.waiting.close();
     }
@@ -85,7 +85,7 @@ impl Wakeups {
         format!("{}-{number}", self.0.instance)
     }
 
-    /// Registers an attempt at the lock with this key. The first of all waits until messages are heard.
+    /// Registers an attempt to acquire the lock with this key. The first request of the process waits for the subscription.
     pub(super) async fn register(&self, key: String, attempt: &str) -> Registration {
         let waiter = Arc::<Waiter>::default();
         self.0.add(&key, attempt, &waiter);
@@ -115,7 +115,7 @@ impl Registry {
         let line = lines.entry(key.to_owned()).or_insert_with(|| Line {
             members: VecDeque::new(),
             until: Instant::now() + CLAIM,
-            heard: 0,
+            messages: 0,
         });
         line.members.push_back(Member {
             attempt: attempt.to_owned(),
@@ -131,17 +131,17 @@ impl Registry {
 }
 
 impl Listener for Registry {
-    fn note(&self, heard: bool) {
-        self.is_interrupted.store(!heard, Ordering::Release);
+    fn set_subscribed(&self, subscribed: bool) {
+        self.is_interrupted.store(!subscribed, Ordering::Release);
         self.waiting.note_attempt();
-        if heard {
+        if subscribed {
             self.call_all();
         }
     }
 
-    /// Takes in a message of a script: `ATTEMPT KEY`, the lock is offered to that attempt. If that is an attempt of another instance, the
-    /// watching request takes the end of the offer from it.
-    fn hear(&self, message: &[u8]) {
+    /// Handles a message of a script, `ATTEMPT KEY`: the lock is offered to that attempt. The first request sets its timer to the end of
+    /// the offer, also if it is for an attempt of another instance.
+    fn receive(&self, message: &[u8]) {
         let message = str::from_utf8(message).ok();
         let Some((attempt, key)) = message.and_then(|message| message.split_once(' ')) else {
             return;
@@ -149,7 +149,7 @@ impl Listener for Registry {
         let mut lines = self.lines.lock();
         let Some(line) = lines.get_mut(key) else { return };
         line.until = Instant::now() + CLAIM;
-        line.heard += 1;
+        line.messages += 1;
         if let Some(member) = line.members.iter().find(|member| member.attempt == attempt) {
             member.waiter.call();
         }
@@ -158,7 +158,7 @@ impl Listener for Registry {
 }
 
 impl Line {
-    /// Wakes the request that keeps watch.
+    /// Wakes the first request, which has the timer.
     fn wake_first(&self) {
         if let Some(first) = self.members.front() {
             first.waiter.wake();
@@ -166,7 +166,7 @@ impl Line {
     }
 }
 
-/// A waiting request's place in its line. It leaves the line when this is dropped.
+/// The place of a waiting request in its line. The request leaves the line when this is dropped.
 #[derive(Debug)]
 pub(super) struct Registration {
     registry: Arc<Registry>,
@@ -175,16 +175,16 @@ pub(super) struct Registration {
 }
 
 impl Registration {
-    /// Returns how many messages about the lock were heard so far; for [`Self::note`], with the answer to the next question.
-    pub(super) fn heard(&self) -> u64 {
-        self.registry.lines.lock().get(&self.key).map_or(0, |line| line.heard)
+    /// Returns the number of messages about the lock so far, for [`Self::set_end`] after the next reply.
+    pub(super) fn messages(&self) -> u64 {
+        self.registry.lines.lock().get(&self.key).map_or(0, |line| line.messages)
     }
 
-    /// Notes when the lease in the way ends, by an answer that was asked for after `heard` messages. If there are more by now, the answer
-    /// may be older than those, and does not make the watch longer.
-    pub(super) fn note(&self, heard: u64, until: Instant) {
+    /// Sets when the current lease or offer ends, from a reply that was requested after `messages` messages. If more have arrived since, the
+    /// reply may be older than those, and can only make the wait shorter.
+    pub(super) fn set_end(&self, messages: u64, until: Instant) {
         if let Some(line) = self.registry.lines.lock().get_mut(&self.key) {
-            line.until = if line.heard == heard {
+            line.until = if line.messages == messages {
                 until
             } else {
                 line.until.min(until)
@@ -193,13 +193,13 @@ impl Registration {
         }
     }
 
-    /// Resolves when it is time to ask for the lock.
+    /// Resolves when it is time to try to acquire the lock.
     pub(super) async fn called(&self) {
         loop {
             if self.waiter.take_call() {
                 return;
             }
-            let watch = self.watch_until();
+            let watch = self.timer_end();
             let ended = async {
                 match watch {
                     Some(until) => sleep_until(until).await,
@@ -213,8 +213,8 @@ impl Registration {
         }
     }
 
-    /// Returns until when this request watches, if it is the first.
-    fn watch_until(&self) -> Option<Instant> {
+    /// Returns when the timer of this request ends, if it is the first one.
+    fn timer_end(&self) -> Option<Instant> {
         let lines = self.registry.lines.lock();
         let line = lines.get(&self.key)?;
         let first = line.members.front()?;
@@ -230,7 +230,7 @@ impl Drop for Registration {
         if line.members.is_empty() {
             lines.remove(&self.key);
         } else {
-            // Another request may keep watch from now on.
+            // Another request may be the first one now, and set its timer.
             line.wake_first();
         }
     }
@@ -243,10 +243,10 @@ mod tests {
 
     const HOUR: Duration = Duration::from_hours(1);
 
-    /// Two requests that wait for the same lock while messages are heard.
+    /// Two requests that wait for the same lock while the process is subscribed.
     async fn two_requests() -> (Wakeups, Registration, Registration) {
         let wakeups = Wakeups(Arc::new(Registry::new()));
-        wakeups.0.note(true);
+        wakeups.0.set_subscribed(true);
         let (first, second) = (
             wakeups.register("lock".into(), "a-1").await,
             wakeups.register("lock".into(), "a-2").await,
@@ -255,23 +255,23 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_that_is_older_than_a_message_does_not_lengthen_the_watch() {
+    async fn a_reply_that_is_older_than_a_message_does_not_lengthen_the_wait() {
         let (wakeups, first, second) = two_requests().await;
-        let (asked, later) = (first.heard(), Instant::now() + HOUR);
-        wakeups.0.hear(b"b-1 lock");
-        let until = first.watch_until();
+        let (messages, later) = (first.messages(), Instant::now() + HOUR);
+        wakeups.0.receive(b"b-1 lock");
+        let until = first.timer_end();
         assert!(until < Some(later), "{until:?}");
-        // Whichever of them asked before the message.
+        // Both replies were requested before the message.
         for request in [&first, &second] {
-            request.note(asked, later);
-            assert_eq!(first.watch_until(), until);
+            request.set_end(messages, later);
+            assert_eq!(first.timer_end(), until);
         }
-        // An earlier end still counts, and the watching request asks then.
+        // An earlier end still applies, and the first request tries then.
         let soon = Instant::now() + Duration::from_millis(5);
-        second.note(asked, soon);
-        assert_eq!(first.watch_until(), Some(soon));
+        second.set_end(messages, soon);
+        assert_eq!(first.timer_end(), Some(soon));
         first.called().await;
-        first.note(first.heard(), later);
-        assert_eq!(first.watch_until(), Some(later));
+        first.set_end(first.messages(), later);
+        assert_eq!(first.timer_end(), Some(later));
     }
 }

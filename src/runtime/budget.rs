@@ -20,12 +20,12 @@ struct Inner {
 
 /// The budget has less left than was requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{what} take all the memory that is set aside for them; try again")]
+#[error("{what} use all the memory that is reserved for them; try again")]
 pub struct NoRoom {
     what: &'static str,
 }
 
-/// A part of what is left, for one of many calls that can do with less than they want.
+/// The part of the remaining bytes that [`Budget::share`] takes at most: 1 / `SHARE`.
 const SHARE: usize = 8;
 
 /// Bytes taken from a [`Budget`]; released when dropped.
@@ -62,8 +62,8 @@ impl Budget {
         self.0.limit.saturating_sub(self.0.used.load(Ordering::Relaxed))
     }
 
-    /// Takes `most` bytes, or an eighth of what is left if that is less, but at least `least`. So many calls at the same time all get
-    /// some, and one that gets less than it wants does less.
+    /// Takes `most` bytes, or an eighth of what is left if that is less, but at least `least`. So all of many concurrent calls get some
+    /// bytes. A call that gets fewer than `most` processes less data.
     ///
     /// # Errors
     /// [`NoRoom`] if `least` is not left.
@@ -183,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_taken_is_given_back() {
+    fn taken_bytes_are_released() {
         let gauge = IntGauge::new("used", "used").unwrap();
         let budget = Budget::new(100, gauge.clone(), "answers");
         let mut first = budget.room();
@@ -194,7 +194,7 @@ mod tests {
         assert_eq!(gauge.get(), 100);
         first.give_back(10);
         assert!(second.try_take(10).is_ok());
-        // What cannot be refused is taken beyond the limit, and counted.
+        // Bytes that cannot be refused are taken beyond the limit, and counted.
         first.take(1_000);
         assert_eq!(gauge.get(), 1_100);
         drop((first, second));
@@ -206,18 +206,18 @@ mod tests {
     fn many_calls_share_what_is_left() {
         let budget = Budget::new(800, IntGauge::new("used", "used").unwrap(), "answers");
         let first = budget.share(10, 50).unwrap();
-        assert_eq!(first.bytes(), 50, "an eighth is more than it wants");
+        assert_eq!(first.bytes(), 50, "an eighth is more than the call requested");
         let mut others = Vec::new();
         while let Ok(share) = budget.share(10, 500) {
             others.push(share);
         }
         assert_eq!(others[0].bytes(), 750 / SHARE);
         assert!(others.len() > 20 && others.iter().all(|share| share.bytes() >= 10));
-        assert!(budget.left() < 10, "each gets the least as long as that is left");
+        assert!(budget.left() < 10, "each call gets the minimum as long as that is left");
     }
 
     #[test]
-    fn a_part_of_what_is_taken_is_given_back_by_itself() {
+    fn a_split_off_part_is_released_on_its_own() {
         let budget = Budget::new(100, IntGauge::new("used", "used").unwrap(), "answers");
         let mut room = budget.share(80, 80).unwrap();
         assert!(room.try_resize(101).is_err() && room.bytes() == 80);

@@ -23,8 +23,7 @@ pub struct Descriptors {
 }
 
 impl Descriptors {
-    /// Raises the soft limit to the hard limit, and divides what there is; `wanted` connections are enough for so many
-    /// workers.
+    /// Raises the soft limit to the hard limit, and divides the descriptors; at most `wanted` connections are served, by `workers` workers.
     #[must_use]
     pub fn claim(wanted: usize, workers: usize) -> Self {
         let limit = match getrlimit(Resource::RLIMIT_NOFILE) {
@@ -40,7 +39,7 @@ impl Descriptors {
 
     fn of(limit: u64, wanted: usize, workers: usize) -> Self {
         let reserve = RESERVE + PER_WORKER * u64::try_from(workers).unwrap_or(0);
-        // Of very few, half.
+        // If there are very few descriptors, half of them.
         let free = limit.saturating_sub(reserve).max(limit / 2);
         let surplus = (free / SURPLUS_PART).min(256);
         let served = usize::try_from(free - surplus).unwrap_or(usize::MAX).min(wanted);
@@ -67,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reserve_is_kept_whatever_the_limit() {
+    fn a_reserve_is_kept_for_every_limit() {
         for limit in [0, 1, 64, 128, 200, 256, 1_024, 4_096, 65_536, 1_048_576, u64::MAX] {
             let Descriptors { served, surplus, .. } = Descriptors::of(limit, 50_000, 2);
             assert!(
@@ -84,10 +83,10 @@ mod tests {
     }
 
     #[test]
-    fn few_are_worth_a_warning() {
+    fn a_low_limit_causes_a_warning() {
         assert!(Descriptors::of(1_024, 50_000, 2).warning().is_some());
         assert!(Descriptors::of(65_536, 50_000, 2).warning().is_none());
-        // Not if few are wanted.
+        // No warning if few connections are wanted.
         assert!(Descriptors::of(65_536, 100, 2).warning().is_none());
     }
 }

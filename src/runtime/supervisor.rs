@@ -156,7 +156,7 @@ impl Supervisor {
             }
         };
         if timeout_at(deadline, all).await.is_err() {
-            tracing::warn!(tasks = ?left(), "some tasks did not end in time");
+            tracing::warn!(tasks = ?left(), "some tasks did not stop in time; they are aborted");
         }
     }
 
@@ -200,7 +200,7 @@ impl Supervisor {
             self.0.health.set(
                 name,
                 State::Degraded,
-                Some("the task panicked and is started again; the log says more"),
+                Some("the task panicked and is restarted; see the log"),
             );
         } else {
             self.0.health.set(name, State::Ok, None);
@@ -252,7 +252,7 @@ impl Supervisor {
 impl Entry {
     fn is_down(&self, panic: &str, pause: Duration) {
         let name = self.name;
-        tracing::error!(task = name, panic, again_in = ?pause, "a task panicked; it is started again");
+        tracing::error!(task = name, panic, again_in = ?pause, "a task panicked; it is restarted");
         let inner = &self.supervisor.0;
         if let Some(restarts) = &inner.restarts {
             restarts.with_label_values(&[name]).inc();
@@ -263,7 +263,7 @@ impl Entry {
     }
 
     fn is_up(&self) {
-        tracing::info!(task = self.name, "a task that panicked runs again");
+        tracing::info!(task = self.name, "a task that panicked has recovered");
         self.change(|task| task.down = None);
     }
 

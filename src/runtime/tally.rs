@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[derive(Debug, Default)]
 pub struct Tally {
     counted: AtomicU64,
-    /// Claims of this process since it was counted.
+    /// Claims of this process since the last count.
     claimed: AtomicU64,
-    /// Those of them that were kept.
+    /// The claims among them that were kept.
     kept: AtomicU64,
 }
 
@@ -22,7 +22,7 @@ impl Tally {
         self.counted.load(Ordering::Acquire) + self.claimed.load(Ordering::Acquire)
     }
 
-    /// Adds one that is about to be created; it is taken out again when the returned guard is dropped without [`Claim::keep`].
+    /// Adds an item that is about to be created. It is subtracted again if the returned guard is dropped without [`Claim::keep`].
     #[must_use]
     pub fn claim(&self) -> Claim<'_> {
         let before = self.counted.load(Ordering::Acquire) + self.claimed.fetch_add(1, Ordering::AcqRel);
@@ -33,7 +33,7 @@ impl Tally {
         }
     }
 
-    /// Begins a count, of which a process makes one at a time. What is being created, or is created from now on, is added to what it finds.
+    /// Begins a count; a process makes one at a time. Items that are created during the count are added to its result.
     #[must_use]
     pub fn begin_count(&self) -> Count<'_> {
         Count {
@@ -43,7 +43,7 @@ impl Tally {
     }
 }
 
-/// One that is about to be created.
+/// An item that is about to be created.
 #[derive(Debug)]
 pub struct Claim<'a> {
     tally: &'a Tally,
@@ -52,13 +52,13 @@ pub struct Claim<'a> {
 }
 
 impl Claim<'_> {
-    /// Returns the total without it and those that were claimed later.
+    /// Returns the total without this item and those that were claimed later.
     #[must_use]
     pub const fn before(&self) -> u64 {
         self.before
     }
 
-    /// It was created.
+    /// Records that the item was created.
     pub fn keep(mut self) {
         self.is_kept = true;
         self.tally.kept.fetch_add(1, Ordering::AcqRel);
@@ -81,7 +81,7 @@ pub struct Count<'a> {
 }
 
 impl Count<'_> {
-    /// Ends the count with what it found.
+    /// Ends the count with its result.
     pub fn end(self, counted: u64) {
         let Self { tally, kept } = self;
         tally.counted.store(counted, Ordering::Release);
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_created_since_the_count_is_added() {
+    fn items_created_since_the_count_are_added() {
         let tally = Tally::default();
         tally.claim().keep();
         let second = tally.claim();

@@ -1,5 +1,5 @@
-//! Long work on a thread that serves requests: one call at a time, in steps, with the thread's other tasks in between. A request therefore
-//! waits for at most one step, however many such calls there are.
+//! Long work on a thread that serves requests: one call at a time, in steps, between which the thread runs its other tasks. A request
+//! therefore waits for at most one step, however many such calls there are.
 
 use std::cell::{Cell, OnceCell};
 use std::sync::Arc;
@@ -21,11 +21,11 @@ pub struct Turn {
 
 /// Too many calls with long work wait on this thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("too many calls with long work wait for their turn")]
+#[error("too many calls with long work wait for their turn; try again")]
 pub struct NoTurn;
 
 impl Turn {
-    /// Waits until no other call on this thread has the turn; the calls get it in the order in which they came.
+    /// Waits until no other call on this thread has the turn. Calls get it in order of arrival.
     ///
     /// # Errors
     /// [`NoTurn`], at once.
@@ -39,7 +39,7 @@ impl Turn {
     }
 }
 
-/// One of those that wait.
+/// A call that waits for its turn.
 struct Waiting;
 
 impl Waiting {
@@ -74,7 +74,7 @@ mod tests {
         drop(first);
         assert!((&mut third).now_or_never().is_none());
         let second = second.now_or_never().unwrap().unwrap();
-        // One that gives up waits no longer.
+        // A call that gives up is no longer counted.
         drop(third);
         drop(second);
         assert!(Turn::wait().now_or_never().unwrap().is_ok());
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_a_limit_to_those_that_wait() {
+    fn the_number_of_waiting_calls_is_limited() {
         let _turn = Turn::wait().now_or_never().unwrap().unwrap();
         let mut waiting: Vec<_> = (0..MOST_WAITING).map(|_| Box::pin(Turn::wait())).collect();
         for waiting in &mut waiting {

@@ -1,8 +1,8 @@
 use std::fmt;
 use std::ops::Deref;
 
-/// Gives something back when dropped, unless it is [settled](Self::settle) before. Made before what it is about is asked for, so that
-/// a call which is dropped in the middle leaves nothing behind.
+/// Releases something when dropped, unless it is [settled](Self::settle) before. It is created before the request that acquires the thing,
+/// so that a call that is dropped in the middle leaves nothing acquired.
 pub struct GiveBack(Option<Box<dyn FnOnce() + Send>>);
 
 impl GiveBack {
@@ -12,13 +12,13 @@ impl GiveBack {
         Self(Some(Box::new(give_back)))
     }
 
-    /// There is nothing to give back.
+    /// Creates a guard that releases nothing.
     #[must_use]
     pub const fn nothing() -> Self {
         Self(None)
     }
 
-    /// There is nothing to give back any more.
+    /// Makes the guard release nothing.
     pub fn settle(&mut self) {
         self.0 = None;
     }
@@ -76,7 +76,7 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     #[test]
-    fn what_is_not_delivered_is_returned_once() {
+    fn an_undelivered_value_is_released_once() {
         let returned = Arc::new(AtomicU32::new(0));
         let taken = |value| {
             let returned = Arc::clone(&returned);

@@ -12,12 +12,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::sync::Notify;
 
-/// From a batch of this size on there is load, and the next one waits for so many turns of the runtime's other tasks: the
-/// answers of the last batch go out and the calls that they bring come in.
+/// A batch of at least this size indicates load. The next batch then yields to the runtime's other tasks [`TURNS`] times, so that the
+/// answers of the last batch are sent and the requests that follow them arrive.
 const BUSY: usize = 8;
 const TURNS: usize = 4;
 
-/// The way to the task that carries the batches; that ends when this is dropped and what it holds is carried.
+/// A handle to the task that sends the batches. When the handle is dropped, the task sends the items that it holds, and ends.
 #[derive(Debug)]
 pub struct Batcher<T> {
     queue: Arc<Queue<T>>,
@@ -26,9 +26,9 @@ pub struct Batcher<T> {
 
 #[derive(Debug)]
 struct Queue<T> {
-    // Held for a push or a swap, never across an await.
+    // Locked for a push or a swap, never across an await.
     waiting: Mutex<Vec<T>>,
-    /// Items accepted whose batch has not ended.
+    /// The number of accepted items whose batch has not ended.
     held: AtomicUsize,
     wake: Notify,
     closed: AtomicBool,
@@ -36,7 +36,7 @@ struct Queue<T> {
 
 /// The queue has no room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("too many calls wait for Redis")]
+#[error("too many calls wait for Redis; try again later")]
 pub struct QueueFull;
 
 impl<T> Drop for Batcher<T> {
@@ -48,7 +48,7 @@ impl<T> Drop for Batcher<T> {
 
 impl<T: Send + 'static> Batcher<T> {
     /// Starts the task called `name` on the current runtime. At most `most` items wait in its queue. `carry` sends a batch and answers
-    /// each of its items. If it panics, the items of the batches in flight are dropped.
+    /// each of its items. If it panics, the items of the batches in progress are dropped.
     pub fn start<C>(
         supervisor: &Supervisor,
         name: &'static str,
@@ -85,7 +85,7 @@ impl<T: Send + 'static> Batcher<T> {
     }
 }
 
-/// The items of a batch in flight. Their room is released when this is dropped.
+/// The items of a batch in progress. Their places in the queue are released when this is dropped.
 struct Held<'a>(&'a AtomicUsize, usize);
 
 impl Drop for Held<'_> {
@@ -106,7 +106,7 @@ async fn run<T, C: Future<Output = ()>>(queue: Arc<Queue<T>>, carry: Arc<impl Fn
         let waiting = queue.waiting.lock().len();
         let goes = match batches.len() {
             0 => waiting > 0,
-            // A second one keeps Redis busy while the answers of the first are handed out, if it is worth a call.
+            // A second batch keeps Redis busy while the answers of the first are distributed, if the batch is large enough.
             1 => waiting >= BUSY.max(last / 2),
             _ => false,
         };
@@ -141,7 +141,7 @@ mod tests {
     use tokio::sync::{Semaphore, oneshot};
 
     #[tokio::test]
-    async fn what_comes_while_a_batch_is_on_its_way_shares_the_next() {
+    async fn items_that_arrive_during_a_batch_share_the_next_one() {
         let (gate, sizes) = (Arc::new(Semaphore::new(0)), Arc::new(Mutex::new(Vec::new())));
         let (passing, noting) = (Arc::clone(&gate), Arc::clone(&sizes));
         let batcher = Batcher::start(
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_queue_is_bounded_and_what_it_holds_is_carried_to_the_end() {
+    async fn the_queue_is_bounded_and_its_items_are_sent_after_the_handle_is_dropped() {
         let carried = Arc::new(AtomicU32::new(0));
         let count = Arc::clone(&carried);
         let batcher = Batcher::start(&Supervisor::default(), "batches", 2, move |batch: Vec<()>| {

@@ -8,11 +8,11 @@ use redis::{ErrorKind, RedisError};
 use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
-/// For how long after a refused command Redis counts as refusing: longer than the pause between two attempts to write what waits in
-/// memory, so that what is refused again and again does not seem well in between.
+/// How long after a refused command the refusal is reported. This is longer than the pause between two attempts to write buffered
+/// positions, so that a permanent refusal is reported without interruption.
 const REFUSES_FOR: Duration = Duration::from_secs(3);
 
-/// How Redis answers to a script that runs a command, or reads a key, for which the user lacks the right.
+/// The beginning of Redis's error for a script that runs a command, or reads a key, for which the user lacks the permission.
 const NO_RIGHT_IN_SCRIPT: &str = "The user executing the script can't";
 
 /// Why Redis cannot be used.
@@ -24,7 +24,7 @@ pub struct Cause {
     pub detail: Cow<'static, str>,
 }
 
-/// The latest troubles with Redis of all connections of a process.
+/// The latest problems with Redis, of all connections of a process.
 #[derive(Debug, Default)]
 pub(super) struct Troubles {
     /// The latest command that Redis refused.
@@ -41,13 +41,13 @@ impl Cause {
         }
     }
 
-    /// Sorts an error of the client library.
+    /// Returns the cause that an error of the client library describes.
     pub(super) fn of(error: &RedisError) -> Self {
         if error.kind() == ErrorKind::AuthenticationFailed {
             return Self::with_code("WRONGPASS", None);
         }
         if let Some(code) = error.code() {
-            // What a script may not do has no code of its own before Redis 7.2.
+            // Before Redis 7.2 a command that is not permitted in a script has no error code of its own.
             let is_right = error
                 .detail()
                 .is_some_and(|words| words.starts_with(NO_RIGHT_IN_SCRIPT));
@@ -72,7 +72,7 @@ impl Cause {
     }
 
     fn with_code(code: &str, words: Option<&str>) -> Self {
-        let says = |text: &str| words.is_some_and(|words| words.contains(text));
+        let contains = |text: &str| words.is_some_and(|words| words.contains(text));
         let detail = match code {
             "OOM" => "Redis has reached maxmemory and refuses writes; raise maxmemory or remove data",
             "READONLY" => "this Redis is a read-only replica; connect to the primary",
@@ -80,22 +80,22 @@ impl Cause {
             "WRONGPASS" => "the user name or password for Redis is wrong; correct REDIS_URL or REDIS_PASSWORD",
             "NOAUTH" => "Redis requires a password; set it in REDIS_URL or REDIS_PASSWORD",
             "MISCONF" => "Redis cannot save its data and refuses writes; check its log and its disk",
-            "LOADING" => "Redis is loading its data; wait until it has",
+            "LOADING" => "Redis is loading its data; wait until it has finished",
             "NOREPLICAS" => "Redis has fewer replicas than min-replicas-to-write; bring the replicas back",
             "MASTERDOWN" => "this replica has lost its primary; connect to the primary",
             "CLUSTERDOWN" => "the Redis Cluster is down; check its nodes",
             "BUSY" => "a script blocks Redis; end it with SCRIPT KILL",
             "WRONGTYPE" => "a key of the service has another type; find the program that writes under REDIS_KEY_PREFIX",
-            _ if says("max number of clients reached") => {
+            _ if contains("max number of clients reached") => {
                 "max number of clients reached; raise maxclients of Redis, or close other clients"
             }
-            _ if says("DB index is out of range") => {
+            _ if contains("DB index is out of range") => {
                 "DB index is out of range: Redis has no database of this number; correct REDIS_URL or REDIS_DB"
             }
-            _ if says("AUTH") => "Redis has no password set, or is too old for user names; correct REDIS_URL",
-            _ => "Redis refuses a command; the log has its words at level debug",
+            _ if contains("AUTH") => "Redis has no password set, or is too old for user names; correct REDIS_URL",
+            _ => "Redis refuses a command; its message is in the log at level debug",
         };
-        // What is not a code is not shown: it came over the network.
+        // Text that is not an error code is not shown, because it came over the network.
         let is_code = code.len() <= 32 && code.bytes().all(|byte| byte.is_ascii_uppercase());
         Self {
             code: is_code.then(|| code.to_owned()),
@@ -132,7 +132,7 @@ impl Store {
         }
     }
 
-    /// Returns why connections cannot be made. An attempt that failed longer ago than two attempts take does not count.
+    /// Returns why connections cannot be made. A failure that is older than the time of two attempts does not count.
     fn unreachable(&self) -> Option<Cause> {
         let failed = self.troubles().unreachable.lock().clone();
         let lately = 2 * self.timeout() + REFUSES_FOR;
@@ -157,14 +157,14 @@ mod tests {
     use redis::{ServerErrorKind, parse_redis_value};
     use std::io;
 
-    /// The error that an answer of Redis is.
+    /// Returns the error that a reply of Redis contains.
     fn answered(line: &str) -> RedisError {
         let value = parse_redis_value(format!("-{line}\r\n").as_bytes()).unwrap();
         value.extract_error().unwrap_err()
     }
 
     #[test]
-    fn the_code_is_redis_own_and_the_text_says_what_to_do() {
+    fn the_code_is_that_of_redis_and_the_detail_describes_the_remedy() {
         for (line, code, part) in [
             (
                 "OOM command not allowed when used memory > 'maxmemory'.",

@@ -16,14 +16,14 @@ pub enum StoreError {
     #[error("Redis is nearly full and nothing new is stored; delete data, or raise its maxmemory")]
     Full,
     /// The task that made the call panicked, or ended with its thread: the call may or may not have been executed.
-    #[error("the call was interrupted by a fault of the service")]
+    #[error("the call was interrupted by an internal error; try again")]
     Interrupted,
     /// Redis sent a reply that this release does not expect.
-    #[error("unexpected reply of Redis: {0}")]
+    #[error("unexpected reply of Redis: {0}; check that no other program writes under REDIS_KEY_PREFIX")]
     Answer(String),
 }
 
-/// Returns the code of an error, for the end of a message.
+/// Returns the code of an error, to be appended to a message.
 fn code(error: &RedisError) -> String {
     error.code().map(|code| format!(" ({code})")).unwrap_or_default()
 }
@@ -37,7 +37,7 @@ impl StoreError {
             return Self::Lost(error);
         }
         match error.kind() {
-            // A server that is loading, demoted or disconnected from its primary is the wrong one: connect again.
+            // A server that is loading, demoted or disconnected from its primary cannot serve this process: connect again.
             ErrorKind::Server(
                 ServerErrorKind::BusyLoading
                 | ServerErrorKind::ReadOnly
@@ -48,8 +48,8 @@ impl StoreError {
         }
     }
 
-    /// Returns whether Redis refused for a reason that does not pass by itself: it lacks memory, permissions or a disk, or is a replica.
-    /// Waiting does not help then.
+    /// Returns whether Redis refused for a reason that an operator must remove: it lacks memory, permissions or disk space, or is a replica.
+    /// Waiting does not help.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
         match self {

@@ -4,9 +4,9 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep_until};
 
-/// The most releases in progress under one name; beyond that, things expire by themselves.
+/// The maximum number of releases in progress under one name. What is not released then expires by itself.
 pub(super) const MOST_AT_ONCE: usize = 10_000;
-/// The first pause between two attempts to release something; it doubles up to the longest.
+/// The first pause between two attempts to release something. It doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -28,7 +28,7 @@ impl Link {
             let mut pause = FIRST_PAUSE;
             let mut moot = None;
             while let Err(error) = call(link.clone()).await {
-                tracing::debug!(%error, task = name, "something is given back later");
+                tracing::debug!(%error, task = name, "a release failed and is retried");
                 link.connected().await;
                 let moot = *moot.get_or_insert_with(|| Instant::now() + lasting);
                 // Jitter keeps callers from retrying at the same time.

@@ -1,18 +1,18 @@
-//! What the names of all keys and channels have in common. Each slice adds its own names to [`Keys`] in its `keys.rs`.
+//! The common part of the names of all keys and channels. Each slice adds its own names to [`Keys`] in its `keys.rs`.
 
-/// Builds every key and channel name of the service; no name is put together outside this file and those of the slices.
+/// Builds the names of all keys and channels. Names are built only here and in the `keys.rs` of the slices.
 ///
-/// `{…}` is the Cluster hash tag: all names with the same one share a slot, so that one script may touch them together.
+/// `{…}` is the Cluster hash tag: names with the same tag share a slot, so that one script may use all of them.
 #[derive(Debug, Clone)]
 pub struct Keys {
     prefix: String,
     partitions: u16,
-    /// The common beginning of all channels: prefix and database.
+    /// The prefix of all channels: the key prefix and the database.
     channels: String,
 }
 
 impl Keys {
-    /// Names under `prefix`, the entities of each kind spread over `partitions` (at least 1) slots.
+    /// Creates names with this prefix. The entities of each kind are distributed over `partitions` slots (at least 1).
     #[must_use]
     pub fn new(prefix: &str, partitions: u16) -> Self {
         Self {
@@ -34,25 +34,25 @@ impl Keys {
         }
     }
 
-    /// What all keys begin with.
+    /// Returns the prefix of all keys.
     pub(crate) fn prefix(&self) -> &str {
         &self.prefix
     }
 
-    /// What all channels begin with: prefix and database.
+    /// Returns the prefix of all channels: the key prefix and the database.
     pub(crate) fn channels(&self) -> &str {
         &self.channels
     }
 
-    /// How many partitions each kind has.
+    /// Returns the number of partitions of each kind.
     #[must_use]
     pub const fn partitions(&self) -> u16 {
         self.partitions
     }
 
-    /// The partition that holds all of an entity's data: FNV-1a of its id, modulo the number of partitions.
+    /// Returns the partition that contains all data of an entity: FNV-1a of its id, modulo the number of partitions.
     ///
-    /// FNV-1a because the mapping is stored data: it has to stay the same in every release and be easy to compute elsewhere.
+    /// The mapping determines where data is stored, so it must be the same in every release, and other programs must be able to compute it.
     #[must_use]
     pub fn partition(&self, id: &str) -> u16 {
         if self.partitions == 1 {
@@ -61,19 +61,19 @@ impl Keys {
         u16::try_from(fnv1a(id) % u64::from(self.partitions)).unwrap_or(0)
     }
 
-    /// Where the number of partitions is written at the first start.
+    /// Returns the key that contains the number of partitions, written at the first start.
     #[must_use]
     pub fn layout(&self) -> String {
         format!("{}layout", self.prefix)
     }
 
-    /// Returns the key of the mark of the data set: absent or different after a flush.
+    /// Returns the key of the random value that identifies the data: absent or different after a flush.
     #[must_use]
     pub fn life(&self) -> String {
         format!("{}life", self.prefix)
     }
 
-    /// Returns the key that is written to find out whether Redis takes writes.
+    /// Returns the key that is written to check whether Redis accepts writes.
     #[must_use]
     pub fn probe(&self) -> String {
         format!("{}probe", self.prefix)

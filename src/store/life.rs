@@ -59,7 +59,7 @@ struct Identity {
     server: Option<String>,
 }
 
-/// Watches forever whether Redis is still the same one. Runs once in a process.
+/// Checks forever whether Redis is still the same one. Runs once in a process.
 pub async fn watch_life(link: Link) {
     let mut tick = interval(ASK_EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -69,12 +69,12 @@ pub async fn watch_life(link: Link) {
         match identity(&link).await {
             Ok(found) => {
                 if known.as_ref().is_some_and(|known| *known != found) {
-                    tracing::warn!("Redis was flushed, or is another one: what was remembered of it is forgotten");
+                    tracing::warn!("Redis was flushed or replaced; everything cached about it is discarded");
                     link.store().begin_generation();
                 }
                 known = Some(found);
             }
-            Err(error) => tracing::debug!(%error, "Redis does not say who it is"),
+            Err(error) => tracing::debug!(%error, "the identity of Redis cannot be read"),
         }
     }
 }
@@ -108,6 +108,6 @@ async fn begin_life(link: &Link, key: &str) -> Result<String, StoreError> {
     let mark = Uuid::new_v4().simple().to_string();
     let mut set = cmd("SET");
     set.arg(key).arg(&mark).arg("NX").arg("GET");
-    let stands: Option<String> = link.query(&set).await?;
-    Ok(stands.unwrap_or(mark))
+    let stored: Option<String> = link.query(&set).await?;
+    Ok(stored.unwrap_or(mark))
 }

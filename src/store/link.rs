@@ -23,7 +23,7 @@ const SHORT_LIVED: Duration = Duration::from_secs(1);
 /// (`timeout 1`); a connection is pinged at the latest two ticks after its last use.
 const PING_IDLE: Duration = Duration::from_millis(500);
 
-/// Commands that change nothing: one whose reply was lost can be sent again. Scripts declare this in their header.
+/// Commands that change nothing, so one whose reply was lost can be sent again. Scripts declare this in their header.
 const READS: [&[u8]; 17] = [
     b"EXISTS",
     b"GEOSEARCH",
@@ -51,20 +51,20 @@ const OPTIONAL: [&[u8]; 3] = [b"CONFIG", b"INFO", b"SLOWLOG"];
 ///
 /// Every HTTP worker has its own link, so that a command and its reply stay on one thread: a hop to another thread costs more than the
 /// command. Without a connection a call fails at once with [`StoreError::Unavailable`]. Nothing is queued here, because only the caller can
-/// decide whether a later execution makes sense.
+/// decide whether a later execution is useful.
 ///
-/// Redis (`timeout`) and proxies close idle connections. The link notices the end when it arrives, not at the next call: calls then
-/// wait for the first attempt to reconnect, and nothing of them has been sent before. Connections without traffic are pinged. A call
-/// that meets the end of its connection is repeated once if it only reads, or if it is a script that is repeatable. Any other call
-/// fails with [`StoreError::Lost`], because Redis may have carried it out.
+/// Redis (`timeout`) and proxies close idle connections. The link notices this when the end arrives, not at the next call. Calls then
+/// wait for the first attempt to reconnect before they send anything. Connections without traffic are pinged. A call whose connection
+/// ends before the reply is repeated once if it only reads, or if it is a script that is repeatable. Any other call fails with
+/// [`StoreError::Lost`], because Redis may have executed it.
 ///
-/// A connection whose answer is late is given up, and Redis closes it before the next one is used: what was sent by the old one is
-/// carried out before that or not at all, and so never after what its caller does next. The same holds for a connection that was closed:
-/// a proxy may have closed it, and may still pass a command on.
+/// A connection whose reply is late is abandoned, and Redis closes it before the next one is used. So a command on the old connection is
+/// executed before that or never, and not after what its caller does next. The same applies to a connection that was closed: a proxy may
+/// have closed it, and may still forward a command.
 #[derive(Debug, Clone)]
 pub struct Link(Arc<Inner>);
 
-/// A link as its store lists it.
+/// A weak reference to a link, for the list in its store.
 #[derive(Debug)]
 pub(super) struct WeakLink(Weak<Inner>);
 
@@ -85,7 +85,7 @@ struct Inner {
     /// The runtime on which the link was opened. Its connections are opened and driven there, whichever thread finds one broken: a
     /// thread that ends earlier must not close the connection.
     runtime: Handle,
-    // Held for a clone or a swap, never across an await.
+    // Locked for a clone or a swap, never across an await.
     state: Mutex<State>,
     /// Changed only while the state is locked, so that the two agree.
     phase: watch::Sender<Phase>,
@@ -102,16 +102,16 @@ enum Phase {
 
 struct State {
     connection: Option<MultiplexedConnection>,
-    /// The name of that connection in Redis, if Redis reported it.
+    /// The identity of that connection in Redis, if Redis reported it.
     peer: Option<Peer>,
-    /// Connections that were given up, and that Redis may have still. Each attempt to connect adds one at most, and one that succeeds
-    /// closes all.
-    given_up: Vec<Peer>,
+    /// Abandoned connections that may still be open in Redis. Each attempt to connect adds at most one, and a successful attempt closes
+    /// all.
+    abandoned: Vec<Peer>,
     /// Counts attempts to connect, so that a late failure of an old connection does not drop the new one.
     generation: u64,
     /// When the last connection was made.
     since: Instant,
-    /// What to wait before the next one if that one is short-lived.
+    /// The pause before the next connection is opened if the current one is short-lived.
     pause: Duration,
     /// Whether a call has used the connection since the last check of [`keep_alive`].
     used: bool,
@@ -136,7 +136,7 @@ impl Link {
             state: Mutex::new(State {
                 connection: None,
                 peer: None,
-                given_up: Vec::new(),
+                abandoned: Vec::new(),
                 generation: 0,
                 since: Instant::now(),
                 pause: FIRST_RETRY,
@@ -216,7 +216,7 @@ impl Link {
                 self.send(cmd).await.map_err(|again| unless_unknown(again, error))?
             }
             Err(error) if error.is_lost() && !is_repeatable() => {
-                // Its caller may take it back by another connection, or another process.
+                // Its caller may undo it on another connection, or from another process.
                 let _ = timeout(self.store().timeout(), self.old_one_closed(&error)).await;
                 return Err(error);
             }
@@ -225,8 +225,9 @@ impl Link {
         T::from_redis_value(value).map_err(|error| StoreError::Answer(error.to_string()))
     }
 
-    /// Resolves when no command of a lost connection can be carried out any more. A proxy may have closed the connection and still hold the
-    /// command; for a closed one this also resolves when the first attempt to reconnect has failed: Redis is likely to be unavailable.
+    /// Resolves when no command of a lost connection can be executed any more. A proxy may have closed the connection and still hold the
+    /// command. For a closed connection this also resolves when the first attempt to reconnect has failed, because Redis is probably
+    /// unavailable.
     async fn old_one_closed(&self, lost: &StoreError) {
         if lost.is_late() {
             return self.connected().await;
@@ -240,14 +241,14 @@ impl Link {
         let (mut connection, generation) = self.current().await?;
         let answer = connection.send_packed_command(cmd).await.and_then(Value::extract_error);
         self.note_refusal(&answer, || is_optional(cmd));
-        self.judge(generation, answer)
+        self.check(generation, answer)
     }
 
     async fn send_all<T: FromRedisValue>(&self, pipeline: &Pipeline) -> Result<T, StoreError> {
         let (mut connection, generation) = self.current().await?;
         let answer = pipeline.query_async(&mut connection).await;
         self.note_refusal(&answer, || pipeline.cmd_iter().any(is_optional));
-        self.judge(generation, answer)
+        self.check(generation, answer)
     }
 
     /// Records that Redis refused a command, for the health of the service.
@@ -287,7 +288,7 @@ impl Link {
         Ok((connection, state.generation))
     }
 
-    fn judge<T>(&self, generation: u64, answer: redis::RedisResult<T>) -> Result<T, StoreError> {
+    fn check<T>(&self, generation: u64, answer: redis::RedisResult<T>) -> Result<T, StoreError> {
         answer.map_err(|error| {
             let error = StoreError::classify(error);
             if error.is_lost() {
@@ -317,15 +318,15 @@ impl Link {
             Phase::Down
         });
         let peer = state.peer.take();
-        state.given_up.extend(peer);
+        state.abandoned.extend(peer);
         drop(state);
         drop(connection);
         self.0.start_connecting(pause);
     }
 }
 
-/// Returns the result of a call that was repeated and failed again: the first failure, unless Redis asks for the script's source. The
-/// first attempt may have been carried out, whatever the second one returned.
+/// Returns the error of a call that was repeated and failed again: the first error, unless Redis does not have the script. The first
+/// attempt may have been executed, whatever the second one returned.
 fn unless_unknown(again: StoreError, first: StoreError) -> StoreError {
     match again {
         StoreError::Refused(error) if is_unknown_script(&error) => StoreError::Refused(error),
@@ -365,9 +366,9 @@ async fn connect(link: Weak<Inner>, first: Option<Duration>) {
             return;
         };
         let ended = Arc::new(AtomicBool::new(false));
-        let given_up = link.upgrade().map(|link| link.state.lock().given_up.clone());
+        let abandoned = link.upgrade().map(|link| link.state.lock().abandoned.clone());
         let attempt = store
-            .connect(notice_end(&link, generation, &ended), &given_up.unwrap_or_default())
+            .connect(notice_end(&link, generation, &ended), &abandoned.unwrap_or_default())
             .await;
         let Some(link_here) = link.upgrade() else { return };
         match attempt {
@@ -427,8 +428,8 @@ impl Inner {
     /// Makes a connection the current one, unless it has ended already.
     fn take_up(&self, connection: MultiplexedConnection, peer: Option<Peer>, ended: &AtomicBool) -> bool {
         let mut state = self.state.lock();
-        // It has closed them.
-        state.given_up.clear();
+        // The new connection has closed them.
+        state.abandoned.clear();
         if ended.load(Ordering::Acquire) {
             return false;
         }
@@ -450,8 +451,8 @@ impl Inner {
     }
 }
 
-/// Pings the connection whenever no call uses it. So neither Redis nor a proxy closes it as idle, and a connection that was dropped
-/// silently is noticed before a caller needs it.
+/// Pings the connection whenever no call uses it. So neither Redis nor a proxy closes it as idle, and a connection that was silently
+/// dropped is detected before a caller needs it.
 async fn keep_alive(link: Weak<Inner>) {
     let mut tick = interval(PING_IDLE);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -464,8 +465,8 @@ async fn keep_alive(link: Weak<Inner>) {
                 .send_packed_command(&ping)
                 .await
                 .and_then(Value::extract_error);
-            // `judge` handles an error.
-            let _ = link.judge(generation, answer);
+            // `check` handles an error.
+            let _ = link.check(generation, answer);
         }
     }
 }

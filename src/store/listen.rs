@@ -13,36 +13,36 @@ pub const PING_EVERY: Duration = Duration::from_secs(1);
 
 /// Receives the messages of a channel, which is subscribed again whenever the subscription ends.
 pub trait Listener: Send + Sync + 'static {
-    /// Records whether messages are received from now on: after each attempt to subscribe, and when a subscription has ended. Messages
-    /// between the end of one and the start of the next are missed.
-    fn note(&self, heard: bool);
+    /// Records whether messages are received from now on: called after each attempt to subscribe, and when a subscription has ended.
+    /// Messages between the end of a subscription and the start of the next are missed.
+    fn set_subscribed(&self, subscribed: bool);
 
-    /// Receives a message.
-    fn hear(&self, message: &[u8]);
+    /// Handles a message.
+    fn receive(&self, message: &[u8]);
 }
 
-/// Reports the end of a subscription, also after a panic: messages are missed from then on.
-struct Heard<'a, L: Listener>(&'a Weak<L>);
+/// Reports the end of a subscription when dropped, also after a panic.
+struct Subscribed<'a, L: Listener>(&'a Weak<L>);
 
-impl<L: Listener> Drop for Heard<'_, L> {
+impl<L: Listener> Drop for Subscribed<'_, L> {
     fn drop(&mut self) {
-        note(self.0, false);
+        set_subscribed(self.0, false);
     }
 }
 
-fn note(listener: &Weak<impl Listener>, heard: bool) {
+fn set_subscribed(listener: &Weak<impl Listener>, subscribed: bool) {
     if let Some(listener) = listener.upgrade() {
-        listener.note(heard);
+        listener.set_subscribed(subscribed);
     }
 }
 
 impl Store {
-    /// Listens to a channel in a task called `name`, on the current runtime: from the first notification of `wanted`, for as long as
-    /// the listener is held. Code that drops the listener has to notify `wanted` as well. Without any Redis the listener is informed at
-    /// once.
+    /// Subscribes `listener` to a channel in a task called `name` on the current runtime: from the first notification of `wanted` until the
+    /// listener is dropped. Code that drops the listener must notify `wanted` as well. Without a Redis the listener is informed at once that
+    /// it is not subscribed.
     pub fn listen<L: Listener>(&self, name: &'static str, channel: String, wanted: &Arc<Notify>, listener: &Arc<L>) {
         if !self.is_configured() {
-            listener.note(false);
+            listener.set_subscribed(false);
             return;
         }
         let (store, wanted, listener) = (self.clone(), Arc::clone(wanted), Arc::downgrade(listener));
@@ -51,7 +51,7 @@ impl Store {
             let (store, wanted, listener) = (store.clone(), Arc::clone(&wanted), Weak::clone(&listener));
             let (is_wanted, channel) = (Arc::clone(&is_wanted), channel.clone());
             async move {
-                // Kept for a restart after a panic: the waiters have already sent their notification.
+                // Remembered for a restart after a panic, because the notification is sent only once.
                 if !is_wanted.load(Ordering::Acquire) {
                     wanted.notified().await;
                     is_wanted.store(true, Ordering::Release);
@@ -68,11 +68,11 @@ impl Store {
         let mut pause = FIRST_RETRY;
         while listener.strong_count() > 0 {
             match self.listen_once(name, &channels, &listener).await {
-                // It worked for a while.
+                // It was subscribed, so the next attempt may follow soon.
                 Ok(()) => pause = FIRST_RETRY,
                 Err(error) => {
-                    tracing::debug!(?error, channel = channels[0], "a channel cannot be heard");
-                    note(&listener, false);
+                    tracing::debug!(?error, channel = channels[0], "cannot subscribe to a channel");
+                    set_subscribed(&listener, false);
                 }
             }
             rest(pause).await;
@@ -80,7 +80,7 @@ impl Store {
         }
     }
 
-    /// Listens until the subscription ends, or the listener is gone; an error if there was none.
+    /// Subscribes, and receives messages until the subscription ends or the listener is dropped. An error if the subscription failed.
     async fn listen_once(
         &self,
         name: &'static str,
@@ -88,15 +88,15 @@ impl Store {
         listener: &Weak<impl Listener>,
     ) -> Result<(), StoreError> {
         let mut subscription = self.subscribe(channels).await?;
-        note(listener, true);
-        let _heard = Heard(listener);
+        set_subscribed(listener, true);
+        let _subscribed = Subscribed(listener);
         let mut ping = interval(PING_EVERY);
         loop {
             tokio::select! {
                 message = subscription.next() => {
                     let (Some(message), Some(listener)) = (message, listener.upgrade()) else { return Ok(()) };
                     failpoint_of(name, "message");
-                    listener.hear(message.get_payload_bytes());
+                    listener.receive(message.get_payload_bytes());
                 }
                 _ = ping.tick() => {
                     if listener.strong_count() == 0 || subscription.ping().await.is_err() {

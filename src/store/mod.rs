@@ -1,5 +1,5 @@
-//! Redis: its address, its connections, the names of keys, scripts. Slices use a [`Link`], a [`Script`] and [`Keys`], which are the same
-//! in all modes (embedded, standalone). No command, pipeline or script crosses a slot.
+//! Redis: its address, its connections, the names of keys, and scripts. Slices use [`Link`], [`Script`] and [`Keys`], which work the same
+//! way in all modes (embedded, standalone). No command, pipeline or script uses keys of several slots.
 
 mod batch;
 mod cause;
@@ -136,7 +136,7 @@ impl Store {
         self.0.clients.is_some()
     }
 
-    /// Returns the names of keys.
+    /// Returns the builder of key and channel names.
     #[must_use]
     pub fn keys(&self) -> &Keys {
         &self.0.keys
@@ -170,9 +170,9 @@ impl Store {
         self.0.timeout
     }
 
-    /// Opens a connection to a Redis that answers commands; one that still loads its data does not.
-    /// `pushed` receives the push messages of the server and of the client library, finally the disconnection. `before` are connections
-    /// that were given up: Redis is asked to close them, so that no command in transit on one of them is executed any more.
+    /// Opens a connection and checks that Redis answers commands, which it does not while it loads its data.
+    /// `pushed` receives the push messages of the server and of the client library, finally the disconnection. `before` are abandoned
+    /// connections: Redis is requested to close them, so that no command in transit on one of them is executed any more.
     async fn connect(
         &self,
         pushed: impl AsyncPushSender,
@@ -186,8 +186,8 @@ impl Store {
         let mut connection = match client.get_multiplexed_async_connection_with_config(&config).await {
             Ok(connection) => connection,
             Err(error) if error.is_connection_dropped() && !error.is_connection_refusal() => {
-                let said = rejection(client.get_connection_info().addr()).await;
-                return Err(StoreError::classify(said.unwrap_or(error)));
+                let rejected = rejection(client.get_connection_info().addr()).await;
+                return Err(StoreError::classify(rejected.unwrap_or(error)));
             }
             Err(error) => return Err(StoreError::classify(error)),
         };

@@ -54,8 +54,8 @@ impl Peer {
 fn refused(error: &StoreError) {
     tracing::warn!(
         ?error,
-        "Redis does not let this user name and close its connections (CLIENT INFO, CLIENT KILL): a command whose answer was late may be \
-         carried out after the call that took it back"
+        "the Redis user may not run CLIENT INFO and CLIENT KILL, so a command whose reply was late may be executed after the call that \
+        undoes it; permit both, see \"The user of Redis\" in docs/operations.md"
     );
 }
 
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_connection_is_read_as_redis_describes_it() {
+    fn the_identity_is_parsed_from_client_info() {
         let info = "id=12 addr=127.0.0.1:50000 laddr=127.0.0.1:6379 fd=8 name= age=0 user=default\n";
         let peer = Peer::read(info).unwrap();
         assert_eq!((peer.id, peer.address.as_str()), (12, "127.0.0.1:50000"));

@@ -1,7 +1,7 @@
 //! The error with which Redis rejects a connection.
 //!
-//! A server at `maxclients` sends an error to a new client and closes the connection. If the client has sent its login meanwhile, the
-//! connection is reset and the error is lost. So a second connection is made that sends nothing and only reads.
+//! A server at `maxclients` sends an error to a new client and closes the connection. If the client has already sent its login, the
+//! connection is reset and the error is lost. So a second connection is opened that sends nothing and only reads.
 
 use redis::{ConnectionAddr, RedisError, parse_redis_value};
 use std::time::Duration;
@@ -9,9 +9,9 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
-/// How long that may take; a server that accepts the connection sends nothing.
+/// How long to wait for the error; a server that accepts the connection sends nothing.
 const WITHIN: Duration = Duration::from_millis(200);
-/// More than any such error has, bytes.
+/// The maximum size of the error, bytes. Redis's errors are shorter.
 const MOST: u64 = 256;
 
 /// Returns the error that a server sends to a new connection, if it does.
@@ -25,14 +25,14 @@ pub(super) async fn rejection(address: &ConnectionAddr) -> Option<RedisError> {
             _ => None,
         }
     };
-    let said = timeout(WITHIN, answer).await.ok().flatten()?;
-    parse_redis_value(&said).ok()?.extract_error().err()
+    let received = timeout(WITHIN, answer).await.ok().flatten()?;
+    parse_redis_value(&received).ok()?.extract_error().err()
 }
 
 async fn read(connection: impl AsyncRead + Unpin) -> Option<Vec<u8>> {
-    let mut said = Vec::new();
-    connection.take(MOST).read_to_end(&mut said).await.ok()?;
-    Some(said)
+    let mut received = Vec::new();
+    connection.take(MOST).read_to_end(&mut received).await.ok()?;
+    Some(received)
 }
 
 #[cfg(test)]
@@ -43,7 +43,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_error_that_a_server_closes_with_is_read() {
-        for (says, code) in [
+        for (sent, code) in [
             ("-ERR max number of clients reached\r\n", Some("ERR")),
             ("+OK\r\n", None),
             ("", None),
@@ -52,11 +52,11 @@ mod tests {
             let port = listener.local_addr().unwrap().port();
             let server = async {
                 let (mut client, _) = listener.accept().await.unwrap();
-                client.write_all(says.as_bytes()).await.unwrap();
+                client.write_all(sent.as_bytes()).await.unwrap();
             };
             let address = ConnectionAddr::Tcp("127.0.0.1".to_owned(), port);
-            let (said, ()) = tokio::join!(rejection(&address), server);
-            assert_eq!(said.as_ref().and_then(RedisError::code), code, "{says}");
+            let (received, ()) = tokio::join!(rejection(&address), server);
+            assert_eq!(received.as_ref().and_then(RedisError::code), code, "{sent}");
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Room for new data in Redis.
 //!
-//! Once a share of the memory is in use, nothing new is stored. The rest is reserved for existing data: known entities report positions,
-//! jobs are completed, sessions are used and ended, locks are renewed and released. Beyond `maxmemory` Redis itself refuses writes (`OOM`).
+//! When a configured share of the memory is in use, nothing new is stored. The rest is reserved for existing data: known entities report
+//! positions, jobs are completed, sessions are used and ended, locks are renewed and released. Beyond `maxmemory` Redis itself refuses
+//! writes (`OOM`).
 //!
 //! The memory is measured in the background ([`Link::measure_memory`]); a call that creates something reads a flag.
 
@@ -16,7 +17,7 @@ pub struct Memory {
     pub used: u64,
     /// Bytes that it may use: its `maxmemory`, or all memory of its machine if it has none; 0 if it is unknown.
     pub most: u64,
-    /// Whether it evicts data when all of that is in use: then it always has room.
+    /// Whether it evicts data when its memory is full; then it always has room.
     pub evicts: bool,
 }
 
@@ -32,7 +33,7 @@ impl Memory {
                 .and_then(|value| value.trim().parse().ok())
                 .unwrap_or(0_u64)
         };
-        // Buffers of replicas and of the append-only file do not count in the limit.
+        // Redis does not count the buffers of replicas and of the append-only file towards its limit.
         let used = number("used_memory").saturating_sub(number("mem_not_counted_for_evict"));
         let most = match number("maxmemory") {
             0 => number("total_system_memory"),
@@ -123,8 +124,8 @@ mod tests {
         let at = |used| memory(used, 1_000, false).is_nearly_full(90);
         assert_eq!([0, 899, 900, 999].map(at), [false, false, true, true]);
         assert!(!at(1_000), "Redis itself refuses writes");
-        assert!(!memory(950, 1_000, true).is_nearly_full(90), "it makes room by itself");
-        assert!(!memory(5, 0, false).is_nearly_full(90), "not known");
+        assert!(!memory(950, 1_000, true).is_nearly_full(90), "Redis evicts data");
+        assert!(!memory(5, 0, false).is_nearly_full(90), "unknown limit");
         assert!(!memory(999, 1_000, false).is_nearly_full(100), "switched off");
     }
 }

@@ -2,8 +2,8 @@ use redis::Cmd;
 
 /// A Lua script with its contract.
 ///
-/// The file opens with comment lines that say what `KEYS` and `ARGV` hold; in debug builds (so: in every test) each call
-/// is held against them.
+/// The file begins with comment lines that declare the contents of `KEYS` and `ARGV`. Debug builds, and so all tests, check each call
+/// against them.
 #[derive(Debug)]
 pub struct Script {
     name: &'static str,
@@ -23,7 +23,7 @@ struct Contract {
     args: Arity,
 }
 
-/// A number of fixed places, and whether more may follow.
+/// A number of required items, and whether more may follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Arity {
     fixed: usize,
@@ -31,7 +31,7 @@ struct Arity {
 }
 
 impl Arity {
-    /// Reads `NAME[3]` and `NAME[4..]` off the comment lines that open a script.
+    /// Reads `NAME[3]` and `NAME[4..]` from the comment lines at the beginning of a script.
     fn declared(source: &str, name: &str) -> Self {
         let mut arity = Self::default();
         for line in source.lines().map_while(|line| line.strip_prefix("--")) {
@@ -60,7 +60,7 @@ impl Arity {
 }
 
 impl Script {
-    /// A script from its file, preceded by the shared functions it uses (`""` if none).
+    /// Creates a script from its file, preceded by the shared functions that it uses (`""` if none).
     #[must_use]
     pub fn new(name: &'static str, include: &str, source: &str) -> Self {
         let contract = Contract {
@@ -82,14 +82,14 @@ impl Script {
         }
     }
 
-    /// Returns whether a call whose answer was lost may be repeated.
+    /// Returns whether a call whose reply was lost may be repeated.
     #[must_use]
     pub(super) const fn is_repeatable(&self) -> bool {
         self.repeatable
     }
 
-    /// An `EVALSHA` for `keys` keys; the caller appends them, then the arguments. `parts` and `bytes` say how many keys and
-    /// arguments, and how many bytes, to make room for.
+    /// Returns an `EVALSHA` for `keys` keys. The caller appends the keys, then the arguments. `parts` (keys and arguments) and `bytes` are the
+    /// expected sizes, for the allocation.
     #[must_use]
     pub fn call(&self, keys: usize, parts: usize, bytes: usize) -> Cmd {
         let mut cmd = Cmd::with_capacity(3 + parts, 64 + bytes);
@@ -97,7 +97,7 @@ impl Script {
         cmd
     }
 
-    /// The same call with the source in the place of its hash, for a server that does not know the script yet.
+    /// Returns the same call with the source instead of its hash, for a server that does not have the script yet.
     pub(super) fn with_source(&self, call: &Cmd) -> Cmd {
         let mut cmd = redis::cmd("EVAL");
         cmd.arg(&self.source);
@@ -110,10 +110,11 @@ impl Script {
     }
 }
 
-/// Returns the text of a function that a script defines at its first call, with everything in `files`. The last file defines it.
+/// Returns the source of a function that a script defines only when it is called for the first time. `files` contain everything that it
+/// needs; the last file defines the function.
 ///
-/// Redis runs a script from its beginning at each call, and so makes all its functions again, each for the price of a command. Functions
-/// that few calls need are deferred.
+/// Redis runs a script from its beginning at each call and creates all its functions again. Each costs about as much as a command, so
+/// functions that few calls need are deferred.
 #[must_use]
 pub fn deferred(name: &str, files: &[&str]) -> String {
     format!(
@@ -122,7 +123,7 @@ pub fn deferred(name: &str, files: &[&str]) -> String {
     )
 }
 
-/// Checks that a call carries what it announced; see [`Script::call`].
+/// Checks that a call has the number of keys and arguments that the script's header declares.
 pub(super) fn assert_contract(script: &Script, call: &Cmd) {
     let total = call.args_iter().count();
     let keys = call.args_iter().nth(2).map_or(0, |arg| match arg {
@@ -146,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_header_declares_fixed_and_open_places() {
+    fn a_header_declares_required_and_further_items() {
         let source = "-- a script\n-- KEYS[1] index\n-- KEYS[2..] snapshots\n-- ARGV[1] channel\nreturn KEYS[9]";
         let script = Script::new("s", "local function f() end\n", source);
         assert_eq!(script.contract.keys, Arity { fixed: 1, more: true });
@@ -163,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_says_whether_a_call_may_be_repeated() {
+    fn a_header_declares_whether_a_call_may_be_repeated() {
         let is_repeatable = |source| Script::new("s", "", source).is_repeatable();
         assert!(is_repeatable("-- a script\n-- Repeatable: it only reads.\nreturn 1"));
         assert!(!is_repeatable(

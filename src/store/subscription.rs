@@ -4,7 +4,7 @@ use redis::Msg;
 use redis::aio::{PubSubSink, PubSubStream};
 use std::time::Duration;
 
-/// Channels that are listened to, on a connection of their own.
+/// A subscription to channels, on a connection of its own.
 pub struct Subscription {
     sink: PubSubSink,
     messages: PubSubStream,
@@ -12,7 +12,7 @@ pub struct Subscription {
 }
 
 impl Store {
-    /// Listens to channels; returns when Redis has confirmed all of them, so that nothing published from then on is missed.
+    /// Subscribes to channels. Returns when Redis has confirmed all of them, so that no message published later is missed.
     pub async fn subscribe(&self, channels: &[String]) -> Result<Subscription, StoreError> {
         let subscribing = async {
             let (mut sink, messages) = self.subscriber().await?.split();
@@ -31,12 +31,12 @@ impl Store {
 }
 
 impl Subscription {
-    /// The next message; `None` when the connection has ended.
+    /// Returns the next message; `None` when the connection has ended.
     pub async fn next(&mut self) -> Option<Msg> {
         self.messages.next().await
     }
 
-    /// Asks whether the other side still lives.
+    /// Checks that Redis still answers on this connection.
     pub async fn ping(&mut self) -> Result<(), StoreError> {
         match tokio::time::timeout(self.timeout, self.sink.ping::<redis::Value>()).await {
             Ok(answer) => answer.map(drop).map_err(StoreError::classify),

@@ -1,7 +1,6 @@
-//! Requests of this process that wait for a message, and when they may begin to wait.
+//! The common part of requests of this process that wait for a message. Slices keep their waiters in queues of their own.
 //!
-//! A request registers before it asks Redis, so that no message is missed between its question and its waiting. Slices keep their
-//! waiters in queues of their own; what they have in common is here.
+//! A request registers before it queries Redis, so that no message is missed between the query and the wait.
 
 use super::{Listener, Store};
 use std::sync::Arc;
@@ -11,24 +10,24 @@ use tokio::sync::{Notify, SetOnce};
 /// A request that waits.
 #[derive(Debug, Default)]
 pub struct Waiter {
-    /// Whether it has to ask Redis again.
+    /// Whether it must query Redis again.
     is_called: AtomicBool,
     wake: Notify,
 }
 
 impl Waiter {
-    /// Lets the request ask Redis again. A call that comes before it waits is not lost.
+    /// Wakes the request and requires it to query Redis again. A call that comes before the request waits is not lost.
     pub fn call(&self) {
         self.is_called.store(true, Ordering::Release);
         self.wake.notify_one();
     }
 
-    /// Wakes the request without a call: something that it watches has changed.
+    /// Wakes the request without a call: something that it observes has changed.
     pub fn wake(&self) {
         self.wake.notify_one();
     }
 
-    /// Takes the call, if there is one.
+    /// Returns whether there was a call, and resets it.
     pub fn take_call(&self) -> bool {
         self.is_called.swap(false, Ordering::AcqRel)
     }
@@ -38,7 +37,7 @@ impl Waiter {
         self.wake.notified().await;
     }
 
-    /// Resolves when the request is called, and takes the call.
+    /// Resolves when the request is called, and resets the call.
     pub async fn called(&self) {
         while !self.take_call() {
             self.woken().await;
@@ -58,18 +57,18 @@ pub struct Waiting {
 }
 
 impl Waiting {
-    /// Subscribes `listener` to `channel` in a background task called `name`, from the first request that waits on.
+    /// Subscribes `listener` to `channel` in a background task called `name`, once the first request waits.
     pub fn listen<L: Listener>(&self, store: &Store, name: &'static str, channel: String, listener: &Arc<L>) {
         store.listen(name, channel, &self.wanted, listener);
     }
 
     /// Notes that there was an attempt to subscribe.
     pub fn note_attempt(&self) {
-        // It is set already at later attempts.
+        // At later attempts it is set already.
         let _ = self.is_tried.set(());
     }
 
-    /// Resolves once messages can be heard, or it is known that they cannot. Call it after the request is registered.
+    /// Resolves after the first attempt to subscribe, whether it succeeded or not. Call it after the request is registered.
     pub async fn begin(&self) {
         self.wanted.notify_one();
         if !self.is_tried.initialized() {
@@ -101,7 +100,7 @@ mod tests {
     use futures_util::FutureExt;
 
     #[tokio::test]
-    async fn a_call_before_the_waiting_is_not_lost_and_is_taken_once() {
+    async fn a_call_before_the_wait_is_not_lost_and_is_returned_once() {
         let waiter = Waiter::default();
         waiter.call();
         waiter.called().await;

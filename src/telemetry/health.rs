@@ -62,7 +62,7 @@ impl HealthRegistry {
         }
         let mut components = self.components.write();
         let since = match components.get(name) {
-            // Another reason does not begin the state anew.
+            // A new reason alone does not change when the state began.
             Some(known) if known.state == state => known.since.clone(),
             _ => now(),
         };

@@ -15,13 +15,13 @@ use tracing_subscriber::fmt::Subscriber;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::{EnvFilter, Layer};
 
-/// What a line of the log looks like.
+/// The format of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum LogFormat {
-    /// For people.
+    /// Plain text, for people.
     #[default]
     Text,
-    /// One JSON object a line, for collectors.
+    /// One JSON object per line, for log collectors.
     Json,
 }
 
@@ -29,7 +29,7 @@ pub enum LogFormat {
 const DEFAULT: &str = "info,actix_server=warn";
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
-/// What of the log is shown: directives that are known to be valid.
+/// Which lines are logged: a list of valid directives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogFilter(String);
 
@@ -41,7 +41,7 @@ pub enum LogFilterError {
         "{0}; use a level (error, warn, info, debug, trace or off) or directives such as info,fleetpulse::jobs=debug"
     )]
     Directive(#[from] ParseError),
-    /// A word without a level is the name of a module, and this one is nearly a level.
+    /// A directive without a level is the name of a module, and this one is probably a misspelled level.
     #[error("{0:?} is not a level: did you mean {1}?")]
     Level(String, &'static str),
 }
@@ -97,14 +97,14 @@ pub fn init(filter: &LogFilter, format: LogFormat) {
             tracing::subscriber::set_global_default(lines.with(NoClientFaults))
         }
     };
-    // An error says that a subscriber is there already.
+    // An error means that a subscriber is installed already.
     if set.is_ok() {
         report_left_out(limit);
     }
     panic::set_hook(Box::new(log_panic));
 }
 
-/// Logs once a second how many lines were left out. On a thread of its own: the log begins before any runtime, and ends after it.
+/// Logs once a second how many lines were left out. Uses its own thread, because logging starts before any runtime and ends after it.
 fn report_left_out(limit: LogLimit) {
     let report = move || {
         loop {
@@ -114,9 +114,9 @@ fn report_left_out(limit: LogLimit) {
             }
         }
     };
-    // Without the thread lines are left out all the same; only their number is missing.
+    // Without the thread lines are still left out; only their number is not logged.
     if let Err(error) = thread::Builder::new().name("log".to_owned()).spawn(report) {
-        tracing::warn!(%error, "lines that are left out are not counted");
+        tracing::warn!(%error, "cannot start the thread that reports left-out log lines; their number is not logged");
     }
 }
 

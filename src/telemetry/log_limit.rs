@@ -1,8 +1,8 @@
 //! Bounds the log: each kind of line appears at most once a second, and those that were left out are counted.
 //!
-//! A failing Redis or a client can cause thousands of lines a second; they cost CPU, fill the disk and hide everything else. A kind of
-//! line is its place in the code, and the values of the fields that name a kind ([`NAMING`]). Only lines at `info` and above are limited:
-//! `debug` shows every line.
+//! A failing Redis or a client can cause thousands of lines a second; they cost CPU, fill the disk and hide everything else. Lines are of
+//! the same kind if they come from the same place in the code and have the same values of the fields in [`NAMING`]. Only lines at `info`
+//! and above are limited: `debug` shows every line.
 
 use hashbrown::HashMap;
 use parking_lot::Mutex;
@@ -19,16 +19,16 @@ use tracing_subscriber::layer::Context;
 
 /// How often a line of one kind appears at most.
 pub(super) const EVERY: Duration = Duration::from_secs(1);
-/// Fields by whose values the lines of one place are of different kinds. All have few values: names in the code or in the settings.
+/// Fields whose values distinguish kinds of lines of the same place. All have few values: names in the code or in the settings.
 const NAMING: [&str; 6] = ["code", "kind", "lines_of", "policy", "task", "warning"];
-/// The most kinds that are remembered. A place in the code that has more shares one limit.
+/// The maximum number of kinds that are remembered. Beyond it, all further kinds of a place in the code share one limit.
 const MOST_KINDS: usize = 1_024;
 
-/// The layer that leaves lines out; clones share their counts.
+/// The layer that leaves out lines. Clones share their counts.
 #[derive(Debug, Clone)]
 pub(super) struct LogLimit {
     kinds: Arc<Mutex<HashMap<LineKind, Repeats>>>,
-    /// [`Instant::now`], but for tests.
+    /// [`Instant::now`], except in tests.
     clock: fn() -> Instant,
 }
 
@@ -65,7 +65,7 @@ impl LogLimit {
         }
     }
 
-    /// Returns whether a line appears; one that does not is counted.
+    /// Returns whether a line appears. Counts it if it does not.
     fn admits(&self, kind: LineKind, line: &'static Metadata<'static>, now: Instant) -> bool {
         let mut kinds = self.kinds.lock();
         let kind = if kinds.len() >= MOST_KINDS && !kinds.contains_key(&kind) {
@@ -92,7 +92,7 @@ impl LogLimit {
         true
     }
 
-    /// Returns the lines that were left out since the last call, by place, and forgets the kinds that have been quiet.
+    /// Returns the lines that were left out since the last call, by place, and forgets the kinds without recent lines.
     pub(super) fn take_left_out(&self, now: Instant) -> Vec<LeftOut> {
         let mut all: Vec<LeftOut> = Vec::new();
         self.kinds.lock().retain(|_, lines| {
@@ -161,7 +161,7 @@ mod tests {
     use tracing_subscriber::layer::SubscriberExt;
     use tracing_subscriber::{Registry, fmt};
 
-    /// What a program logs through the limit.
+    /// Returns what a program logs through the limit.
     fn logged(limit: &LogLimit, program: impl FnOnce()) -> String {
         #[derive(Clone, Default)]
         struct Sink(Arc<Mutex<Vec<u8>>>);
@@ -182,7 +182,7 @@ mod tests {
         String::from_utf8(sink.0.lock().clone()).unwrap()
     }
 
-    /// A clock that stands still.
+    /// A clock that does not advance.
     fn now() -> Instant {
         static NOW: LazyLock<Instant> = LazyLock::new(Instant::now);
         *NOW
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_of_other_places_codes_and_tasks_are_of_other_kinds() {
+    fn lines_of_different_places_codes_and_tasks_are_of_different_kinds() {
         let limit = stopped();
         let log = logged(&limit, || {
             for code in ["OOM", "READONLY", "OOM"] {

@@ -1,11 +1,11 @@
 use prometheus::IntGauge;
 
-/// One of those that a gauge counts, for as long as this lives: however it ends, it is counted out.
+/// Increments a gauge while it exists: the gauge is decremented when this is dropped.
 #[derive(Debug)]
 pub struct Present<'a>(&'a IntGauge);
 
 impl<'a> Present<'a> {
-    /// Counts one in.
+    /// Increments the gauge.
     #[must_use]
     pub fn count(gauge: &'a IntGauge) -> Self {
         gauge.inc();

@@ -4,7 +4,7 @@ use super::MetricsRegistry;
 use prometheus::{Error, Gauge, IntGauge};
 use std::fs;
 
-/// Of this process.
+/// The CPU time and the memory of this process.
 #[derive(Debug, Clone)]
 pub struct ProcessMetrics {
     cpu_seconds: Gauge,
@@ -12,7 +12,7 @@ pub struct ProcessMetrics {
 }
 
 impl ProcessMetrics {
-    /// Registers them, all at zero.
+    /// Registers the metrics, all at zero.
     ///
     /// # Errors
     /// If another instrument has one of their names.
@@ -23,7 +23,7 @@ impl ProcessMetrics {
         })
     }
 
-    /// Measures them.
+    /// Measures both.
     pub fn update(&self) {
         if let Some(seconds) = cpu_seconds() {
             self.cpu_seconds.set(seconds);
@@ -37,7 +37,7 @@ impl ProcessMetrics {
 /// CPU time used so far by all threads, seconds.
 fn cpu_seconds() -> Option<f64> {
     // utime and stime are fields 14 and 15 of stat, in ticks of USER_HZ, which Linux fixes at 100 for user space. The name
-    // in parentheses may hold spaces, so fields are counted from behind it.
+    // in parentheses may contain spaces, so fields are counted after it.
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
     let (_, fields) = stat.rsplit_once(')')?;
     let mut fields = fields.split_whitespace().skip(11);

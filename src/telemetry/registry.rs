@@ -9,8 +9,8 @@ pub const LATENCY: [f64; 14] = [
     1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 5e-2, 0.25, 1.0, 5.0,
 ];
 
-/// Everything that `/metrics` shows. Each part of the service registers its instruments here and holds them; a name that is
-/// taken is an error.
+/// All metrics that `/metrics` returns. Each part of the service registers its instruments here and keeps them. A name can be registered
+/// only once.
 #[derive(Debug, Clone, Default)]
 pub struct MetricsRegistry(Registry);
 
@@ -58,7 +58,7 @@ impl MetricsRegistry {
         self.add(IntCounterVec::new(Opts::new(name, help), labels))
     }
 
-    /// All of it in Prometheus's text format.
+    /// Returns all metrics in Prometheus's text format.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut text = Vec::with_capacity(16 * 1024);

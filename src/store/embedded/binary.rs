@@ -1,4 +1,4 @@
-//! Finds a server binary, and compares its version with the oldest supported one.
+//! Finds a server binary and checks that its version is supported.
 
 use super::error::EmbeddedError;
 use std::env;
@@ -10,13 +10,13 @@ use std::time::Duration;
 use tokio::process::Command;
 use tokio::time;
 
-/// The names in the order of preference.
+/// Names of server binaries, in order of preference.
 const NAMES: [&str; 2] = ["redis-server", "valkey-server"];
 
 /// Sharded pub/sub and multi-part append-only files came with 7.0; Valkey's versions begin above it.
 const OLDEST_MAJOR: u32 = 7;
 
-/// `--version` answers in milliseconds; what takes longer is not a Redis server.
+/// A Redis server answers `--version` in milliseconds. A binary that takes longer than this is something else.
 const VERSION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A server binary that is new enough.
@@ -27,7 +27,7 @@ pub(super) struct Binary {
 }
 
 impl Binary {
-    /// The `named` binary, or the first in `PATH` that is new enough.
+    /// Returns the `named` binary, or the first one in `PATH` that is new enough.
     pub(super) async fn find(named: Option<&Path>) -> Result<Self, EmbeddedError> {
         match named {
             Some(path) => Self::check(path).await,
@@ -37,7 +37,8 @@ impl Binary {
         }
     }
 
-    /// An old `redis-server` must not hide a good `valkey-server`, so a fault counts only if nothing better follows.
+    /// Returns the first usable binary in `folders`, or the error of the last unusable one: an old `redis-server` must not prevent the use
+    /// of a newer `valkey-server`.
     async fn search(folders: &[PathBuf]) -> Result<Self, EmbeddedError> {
         let mut fault = EmbeddedError::NotInstalled;
         for name in NAMES {
@@ -66,8 +67,8 @@ impl Binary {
             .await
             .map_err(|_elapsed| unusable("no answer to --version".to_owned()))?
             .map_err(|error| unusable(error.to_string()))?;
-        let said = String::from_utf8_lossy(&output.stdout);
-        let version = version_in(&said).ok_or_else(|| unusable("its --version names no version".to_owned()))?;
+        let reported = String::from_utf8_lossy(&output.stdout);
+        let version = version_in(&reported).ok_or_else(|| unusable("its output for --version contains no version".to_owned()))?;
         let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
         if major.is_some_and(|major| major < OLDEST_MAJOR) {
             return Err(EmbeddedError::TooOld {
@@ -76,8 +77,8 @@ impl Binary {
             });
         }
         Ok(Self {
-            // Absolute, for the server is started in another folder. Links stay as they are: Debian's redis-server is a
-            // link to redis-check-rdb, which looks at the name it is called by.
+            // Absolute, because the server is started in another folder. Symbolic links are not resolved: Debian's redis-server
+            // is a link to redis-check-rdb, which decides by the name under which it was started.
             path: absolute(path).map_err(EmbeddedError::io(path))?,
             version: version.to_owned(),
         })
@@ -99,9 +100,9 @@ fn executable(path: &Path) -> bool {
         .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
 }
 
-/// The version in `Redis server v=7.0.15 sha=…` or `Valkey server v=8.1.3 sha=…`.
-fn version_in(said: &str) -> Option<&str> {
-    let version = said.split_whitespace().find_map(|word| word.strip_prefix("v="))?;
+/// Returns the version in `Redis server v=7.0.15 sha=…` or `Valkey server v=8.1.3 sha=…`.
+fn version_in(reported: &str) -> Option<&str> {
+    let version = reported.split_whitespace().find_map(|word| word.strip_prefix("v="))?;
     version.starts_with(|c: char| c.is_ascii_digit()).then_some(version)
 }
 
@@ -112,9 +113,9 @@ mod tests {
     use std::process;
     use std::slice::from_ref;
 
-    /// Made by a process of its own: a file that this one holds open for writing could be inherited by a fork of another
-    /// test, and then not be run ("text file busy").
-    fn fake(folder: &Path, name: &str, says: &str) -> PathBuf {
+    /// Creates a script that prints `output`. Another process writes the file: if this process had it open for writing, a child of another
+    /// test could inherit the descriptor, and running the file would fail with "text file busy".
+    fn fake(folder: &Path, name: &str, output: &str) -> PathBuf {
         let path = folder.join(name);
         fs::create_dir_all(folder).unwrap();
         let made = process::Command::new("sh")
@@ -123,14 +124,14 @@ mod tests {
                 r##"printf "#!/bin/sh\necho '%s'\n" "$2" > "$1" && chmod 755 "$1""##,
                 "sh",
             ])
-            .args([path.as_os_str(), says.as_ref()])
+            .args([path.as_os_str(), output.as_ref()])
             .status();
         assert!(made.unwrap().success());
         path
     }
 
     #[test]
-    fn versions_of_both_kinds_are_read() {
+    fn versions_of_redis_and_valkey_are_parsed() {
         assert_eq!(
             version_in("Redis server v=7.0.15 sha=00000000:0 malloc=x"),
             Some("7.0.15")
@@ -141,7 +142,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_old_server_is_refused_and_does_not_hide_a_good_one() {
+    async fn an_old_server_is_skipped_if_a_newer_one_exists() {
         let folder = env::temp_dir().join(format!("fleetpulse-binary-{}", uuid::Uuid::new_v4()));
         let old = fake(&folder, "redis-server", "Redis server v=6.2.7 sha=0");
         let alone = Binary::search(from_ref(&folder)).await;
@@ -158,7 +159,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn none_at_all_is_told_apart_from_a_wrong_setting() {
+    async fn a_missing_server_and_a_wrong_setting_are_different_errors() {
         let nothing = [PathBuf::from("/nonexistent")];
         assert!(matches!(
             Binary::search(&nothing).await,

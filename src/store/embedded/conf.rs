@@ -3,22 +3,22 @@
 use super::EmbeddedSettings;
 use super::home::Home;
 
-/// When what is written reaches the disk. A killed service or server loses nothing that was acknowledged either way: each
-/// write precedes its answer. This is about the machine losing power.
+/// When a write is synced to the disk. This matters only if the machine loses power: each write reaches the file before its reply is
+/// sent, so a killed service or server loses no acknowledged write in either mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum AppendFsync {
-    /// Once a second, beside the work: about a second of writes can be lost with the power.
+    /// Once a second, in the background. A power failure can lose about a second of writes.
     #[default]
     #[value(name = "everysec")]
     EverySec,
-    /// Before every answer.
+    /// Before every reply.
     Always,
 }
 
 impl AppendFsync {
-    /// The server's word for it. Its own `everysec` would not do: while its background thread syncs, it answers before it
-    /// writes, for up to two seconds, and a kill then loses what clients believe stored. With `no` it always writes
-    /// first, and the once-a-second sync is the supervisor's ([`super::sync`]).
+    /// Returns the value of the server's `appendfsync` directive. The server's own `everysec` is not used: while its background thread
+    /// syncs, the server replies before it writes, for up to two seconds, and a kill loses these acknowledged writes. With `no` the server
+    /// always writes first, and the supervisor syncs once a second ([`super::sync`]).
     const fn directive(self) -> &'static str {
         match self {
             Self::EverySec => "no",
@@ -27,7 +27,7 @@ impl AppendFsync {
     }
 }
 
-/// The configuration as the server reads it. Paths are relative: the server's working directory is its folder.
+/// Returns the configuration file of the server. Paths are relative to its working directory, which is its folder.
 pub(super) fn render(home: &Home, settings: &EmbeddedSettings) -> String {
     format!(
         "\
@@ -52,16 +52,17 @@ maxmemory {max_memory}
     )
 }
 
-/// What no setting changes. Left as the server has them, for they moved the CPU time of a recorded fix by less than the
-/// noise of 5 %: `hz`, `io-threads`, `latency-tracking`, the slow log, `lazyfree-*`, `activedefrag`, `rdbcompression`.
+/// The directives that do not depend on the settings. These keep the server's defaults, because they changed the CPU time of a recorded
+/// fix by less than the noise of 5 %: `hz`, `io-threads`, `latency-tracking`, the slow log, `lazyfree-*`, `activedefrag`,
+/// `rdbcompression`.
 ///
-/// - `noeviction`: a full Redis must refuse a reservation, not forget one.
-/// - A file that a power cut left with half a command at its end is loaded up to there.
-/// - Positions overwrite each other, so the file is soon mostly history. At the default of 64 MB a busy fleet of 100,000
-///   has it rewritten every few seconds, 1–8 % of the server's time; at 256 MB that is lost in the noise, and such a
-///   file loads in a few seconds.
-/// - A subscriber that lags is cut off, and reloads, before it takes the server's memory. The default of 8 MB is half a
-///   second of updates at full load: a pause, not a lag.
+/// - `maxmemory-policy noeviction`: a full Redis must refuse a new reservation, not evict an existing one.
+/// - `aof-load-truncated`: a power failure may leave half a command at the end of the file; the file is loaded up to there.
+/// - `auto-aof-rewrite-min-size`: positions overwrite each other, so most of the file is soon outdated. With the default of 64 MB a fleet
+///   of 100,000 causes a rewrite every few seconds, 1–8 % of the server's time. With 256 MB the cost is not measurable, and a file of
+///   that size loads in a few seconds.
+/// - `client-output-buffer-limit pubsub`: a subscriber that reads too slowly is disconnected, and reloads, before it uses up the server's
+///   memory. The default of 8 MB is half a second of updates at full load, so a short pause of a subscriber would exceed it.
 const FIXED: &str = "\
 maxmemory-policy noeviction
 aof-load-truncated yes

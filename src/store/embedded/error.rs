@@ -2,7 +2,7 @@ use redis::RedisError;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Why there is no embedded Redis.
+/// Why the embedded Redis did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum EmbeddedError {
     /// The machine has neither `redis-server` nor `valkey-server`.
@@ -11,23 +11,23 @@ pub enum EmbeddedError {
          does (Debian: apt-get install redis-server), or REDIS_SERVER_BIN names one"
     )]
     NotInstalled,
-    /// The binary that the settings name cannot be run, or is something else.
-    #[error("{} cannot be used as the Redis server: {reason}", path.display())]
+    /// The configured binary cannot be run, or is not a Redis server.
+    #[error("{} cannot be used as the Redis server: {reason}; correct REDIS_SERVER_BIN", path.display())]
     Unusable {
         /// The binary.
         path: PathBuf,
-        /// What happened when it was asked for its version.
+        /// The result of running it with `--version`.
         reason: String,
     },
-    /// The binary is older than the oldest that the service works with.
-    #[error("{} is version {version}; 7.0 or newer is needed", path.display())]
+    /// The binary is older than the oldest supported version.
+    #[error("{} is version {version}; install Redis or Valkey 7.0 or newer, or set REDIS_SERVER_BIN", path.display())]
     TooOld {
         /// The binary.
         path: PathBuf,
         /// The version it reports.
         version: String,
     },
-    /// Another service runs on this data folder.
+    /// Another service uses this data folder.
     #[error("{} is in use by another fleetpulse{}; give each its own data folder (--data-dir)", folder.display(), owner(*pid))]
     InUse {
         /// The server's folder.
@@ -35,19 +35,19 @@ pub enum EmbeddedError {
         /// The pid of the other service, if it is known.
         pid: Option<u32>,
     },
-    /// The server that an earlier service left behind does not end.
-    #[error("a Redis server that an earlier run left in {} does not end; stop it by hand", folder.display())]
+    /// A server that an earlier run of the service left running cannot be stopped.
+    #[error("a Redis server that an earlier run left in {} does not stop; stop it manually", folder.display())]
     OrphanStays {
         /// The server's folder.
         folder: PathBuf,
     },
-    /// The server started and ended, or never answered.
+    /// The server exited during its start, or did not answer.
     #[error("the Redis server does not start: {reason}")]
     NotStarted {
-        /// How it ended, and its last output.
+        /// How it exited, and its last output.
         reason: String,
     },
-    /// The path of the socket does not fit into a socket address, and this system knows no way around it.
+    /// The path of the socket does not fit into a socket address, and this system has no `/proc` to shorten it.
     #[error("the path of {} is too long for a unix socket; choose a shorter data folder", folder.display())]
     PathTooLong {
         /// The server's folder.
@@ -58,7 +58,7 @@ pub enum EmbeddedError {
     Io {
         /// The file or process.
         path: PathBuf,
-        /// The error of the system.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// The client library refused the address.
@@ -67,7 +67,7 @@ pub enum EmbeddedError {
 }
 
 impl EmbeddedError {
-    /// For `map_err` on an operation on `path`.
+    /// Returns a function for `map_err` on an operation on `path`.
     pub(super) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { path, source }

@@ -16,22 +16,22 @@ const LONGEST_SOCKET_PATH: usize = 103;
 
 const SOCKET: &str = "redis.sock";
 
-/// The folder, owned: while this lives no other service gets it.
+/// The folder, locked for this process: while this value exists no other service can use the folder.
 #[derive(Debug)]
 pub(super) struct Home {
     dir: PathBuf,
     password: Password,
-    /// Locked. The lock goes with the process, so nothing is left behind however it ends.
+    /// The locked `owner.lock`. The kernel releases the lock when the process ends, however it ends.
     _owner: File,
-    /// The folder itself, held open: the way to a socket whose path is too long.
+    /// The folder itself, kept open: a socket whose path is too long is reached through this descriptor.
     opened: File,
 }
 
-/// 256 random bits in hex. Not shown by `Debug`.
+/// 256 random bits in hex. `Debug` does not show them.
 pub(super) struct Password(String);
 
 impl Home {
-    /// Makes the folder if need be and locks it for this process.
+    /// Creates the folder if it does not exist, and locks it for this process.
     pub(super) fn claim(data_dir: &Path) -> Result<Self, EmbeddedError> {
         fs::create_dir_all(data_dir).map_err(EmbeddedError::io(data_dir))?;
         let dir = data_dir.join("redis");
@@ -39,7 +39,7 @@ impl Home {
         private.recursive(true).mode(0o700);
         private.create(&dir).map_err(EmbeddedError::io(&dir))?;
         fs::set_permissions(&dir, Permissions::from_mode(0o700)).map_err(EmbeddedError::io(&dir))?;
-        // Real, for it is held against the links in /proc.
+        // Canonical, because it is compared with the links in /proc.
         let dir = dir.canonicalize().map_err(EmbeddedError::io(&dir))?;
         let owner = lock_owner(&dir)?;
         let password = Password::load_or_make(&dir.join("password"))?;
@@ -52,17 +52,17 @@ impl Home {
         })
     }
 
-    /// The folder, absolute and without links.
+    /// Returns the canonical path of the folder.
     pub(super) fn dir(&self) -> &Path {
         &self.dir
     }
 
-    /// The file that is locked while a server lives.
+    /// Returns the path of the file that is locked while a server runs.
     pub(super) fn console(&self) -> PathBuf {
         self.dir.join("server.lock")
     }
 
-    /// Where the server keeps its append-only files, by its default name for it.
+    /// Returns the path of the folder with the append-only files. Its name is the server's default.
     pub(super) fn data(&self) -> PathBuf {
         self.dir.join("appendonlydir")
     }
@@ -75,13 +75,13 @@ impl Home {
         &self.password.0
     }
 
-    /// The socket as the server names it: its working directory is the folder, so no length limits it.
+    /// Returns the path of the socket for the server. It is relative to the server's working directory, so it is never too long.
     pub(super) const fn socket_in_dir() -> &'static str {
         SOCKET
     }
 
-    /// The socket as this process reaches it. A path too long for a socket address goes through the open folder instead of
-    /// a folder in `/tmp`: nothing that another user could have put there first, and nothing to clean up.
+    /// Returns the path of the socket for this process. A path that is too long for a socket address goes through the descriptor of the
+    /// folder and not through a link in `/tmp`, which another user could have created first, and which would have to be removed.
     fn socket(&self) -> Result<PathBuf, EmbeddedError> {
         let plain = self.dir.join(SOCKET);
         if plain.as_os_str().len() <= LONGEST_SOCKET_PATH {
@@ -96,7 +96,7 @@ impl Home {
         })
     }
 
-    /// Address and password, the same for every server that runs in this folder.
+    /// Returns address and password, which are the same for every server that runs in this folder.
     pub(super) fn connection_info(&self) -> Result<ConnectionInfo, EmbeddedError> {
         let address = ConnectionAddr::Unix(self.socket()?).into_connection_info()?;
         Ok(address.set_redis_settings(RedisConnectionInfo::default().set_password(self.password())))
@@ -111,7 +111,7 @@ fn lock_owner(dir: &Path) -> Result<File, EmbeddedError> {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             let mut pid = String::new();
-            // A message only: a pid that cannot be read is left out of it.
+            // The pid is only for the error message, which omits a pid that cannot be read.
             let _ = file.read_to_string(&mut pid);
             return Err(EmbeddedError::InUse {
                 folder: dir.to_owned(),
@@ -126,7 +126,7 @@ fn lock_owner(dir: &Path) -> Result<File, EmbeddedError> {
     Ok(file)
 }
 
-/// Opens for reading and writing, made with mode 0600 if it is not there, never emptied.
+/// Returns options that open a file for reading and writing, without truncating it, and create it with mode 0600 if it does not exist.
 pub(super) fn private_file() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
@@ -134,7 +134,7 @@ pub(super) fn private_file() -> OpenOptions {
 }
 
 impl Password {
-    /// The folder's password. A new one replaces what is no password, such as the empty file of a full disk.
+    /// Reads the folder's password. Replaces an invalid one, such as the empty file that a full disk leaves, with a new one.
     fn load_or_make(path: &Path) -> Result<Self, EmbeddedError> {
         if let Ok(kept) = fs::read_to_string(path)
             && kept.len() == 64
@@ -145,10 +145,10 @@ impl Password {
         }
         let mut made = String::with_capacity(64);
         for byte in rand::random::<[u8; 32]>() {
-            // Writing to a String does not fail.
+            // Writing to a String cannot fail.
             let _ = write!(made, "{byte:02x}");
         }
-        // Beside and then renamed: a kill in between leaves the old file or the new one, never half of it.
+        // Written to another file that is then renamed: a kill leaves either the old file or the complete new one.
         let beside = path.with_extension("new");
         let _ = fs::remove_file(&beside);
         OpenOptions::new()

@@ -3,21 +3,21 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Returns half of the memory that this process may use, bytes: of the machine's, or of the least limit of its cgroups. The other half
-/// is for the service, and for the copies that Redis makes while it rewrites its file. 0 if this system does not say.
+/// Returns half of the memory that this process may use, bytes: of the machine's, or of the lowest limit of its cgroups. The other half
+/// is for the service, and for the copies that Redis makes while it rewrites its file. 0 if this system does not report it.
 #[must_use]
 pub fn half_of_memory() -> u64 {
     available(Path::new("/")) / 2
 }
 
-/// The same below another root, for tests.
+/// Returns the memory that this process may use, bytes; 0 if unknown. `root` is `/` except in tests.
 fn available(root: &Path) -> u64 {
     let read = |path: &Path| fs::read_to_string(path).ok();
     let machine = read(&root.join("proc/meminfo")).and_then(|info| total(&info));
     let limits = limit_files(root, &read(&root.join("proc/self/cgroup")).unwrap_or_default());
     let limits = limits.iter().filter_map(|file| read(file)?.trim().parse::<u64>().ok());
     let least = limits.filter(|limit| *limit > 0).min();
-    // Without a limit the file contains `max`, or a number beyond any memory.
+    // Without a limit the file contains `max`, or a number larger than any memory.
     match (machine, least) {
         (Some(machine), Some(limit)) => machine.min(limit),
         (Some(machine), None) => machine,
@@ -25,15 +25,15 @@ fn available(root: &Path) -> u64 {
     }
 }
 
-/// `MemTotal` of `/proc/meminfo`, bytes.
+/// Reads `MemTotal` from the text of `/proc/meminfo`, bytes.
 fn total(info: &str) -> Option<u64> {
     let line = info.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     kibibytes.checked_mul(1_024)
 }
 
-/// The files that may limit the memory of a process, by its `/proc/self/cgroup`: those of its cgroup and of all above it. In a container
-/// the path may be the host's, which is not there; the limit is then at the mount itself.
+/// Returns the files that may limit the memory of a process with this `/proc/self/cgroup`: those of its cgroup and of all its ancestors.
+/// In a container the path may be that of the host, which does not exist there; the limit is then in the root of the mount.
 fn limit_files(root: &Path, cgroups: &str) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for line in cgroups.lines() {
@@ -60,7 +60,7 @@ mod tests {
     use std::env;
     use uuid::Uuid;
 
-    /// A root with some files, removed at the end.
+    /// A temporary root folder with some files.
     struct Root(PathBuf);
 
     impl Root {
@@ -85,7 +85,7 @@ mod tests {
     const MACHINE: u64 = 16 << 30;
 
     #[test]
-    fn the_least_limit_of_the_cgroups_counts() {
+    fn the_lowest_limit_of_the_cgroups_applies() {
         let cases: [(&[(&str, &str)], u64); 6] = [
             (&[], MACHINE),
             (
@@ -130,6 +130,6 @@ mod tests {
             let root = Root::with(&[&[MEMINFO], files].concat());
             assert_eq!(available(&root.0), expected, "{files:?}");
         }
-        assert_eq!(available(&Root::with(&[]).0), 0, "a system that does not say");
+        assert_eq!(available(&Root::with(&[]).0), 0, "a system that does not report its memory");
     }
 }

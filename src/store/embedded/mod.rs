@@ -6,7 +6,7 @@
 //! | file | content |
 //! |---|---|
 //! | `owner.lock` | locked by the service that owns the folder; contains its pid for the error message of a second one |
-//! | `server.lock` | standard output of the server, **locked while the server or a fork of it lives** |
+//! | `server.lock` | standard output of the server, **locked while the server or a fork of it runs** |
 //! | `redis.sock` | the socket of the server; there is no TCP port |
 //! | `password` | 256 random bits in hex, mode 0600; kept, so that the next service can connect to an orphan |
 //! | `redis.log` | the server's log |
@@ -18,7 +18,7 @@
 //! ```
 //!
 //! The server has its own process group: Ctrl-C in a terminal reaches only the service, which first writes its positions to Redis and
-//! then stops it. A `kill -9` of the service leaves the server running; the next start finds `server.lock` locked, ends that server
+//! then stops the server. A `kill -9` of the service leaves the server running; the next start finds `server.lock` locked, ends that server
 //! (`orphan.rs`) and starts a new one.
 
 mod binary;
@@ -103,7 +103,7 @@ impl Embedded {
         let connection_info = home.connection_info()?;
         let launcher = Launcher::new(home, binary, settings)?;
         let server = Server::launch(&launcher).await?;
-        info!(pid = server.pid(), binary = %launcher.binary(), folder = %folder.display(), "embedded Redis runs");
+        info!(pid = server.pid(), binary = %launcher.binary(), folder = %folder.display(), "embedded Redis has started");
 
         let (announce, status) = watch::channel(Status::running(server.pid()));
         let (stop, stopping) = oneshot::channel();

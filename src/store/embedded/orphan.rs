@@ -1,8 +1,8 @@
-//! Ends the server processes that an earlier service, or a server that has just died, left running in the folder.
+//! Stops the server processes that an earlier service, or a server that has just crashed, left running in the folder.
 //!
-//! Whether anything is left is not asked of a pid file, which a kill leaves stale and a reused pid makes a lie. A server's
-//! standard output is `server.lock`, opened and locked by the service before the server starts. Such a lock belongs to
-//! the open file, which server and forks inherit: it is free exactly when the last of them is gone.
+//! A lock shows whether such a process exists. A pid file could not: after a kill it remains, and its pid may belong to another process.
+//! The service opens and locks `server.lock`, and passes it to the server as standard output. The lock belongs to the open file, which
+//! the server and its forks inherit, so it is released exactly when the last of them has exited.
 
 use super::error::EmbeddedError;
 use super::home::{Home, private_file};
@@ -19,12 +19,12 @@ use tracing::{info, warn};
 
 /// How long a server may take to answer PING before it counts as frozen.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
-/// How long one that answers may take to sync its file and end.
-const ENDS_WITHIN: Duration = Duration::from_secs(30);
-/// How long one that does not answer gets between SIGTERM and SIGKILL, and after.
+/// How long a server that answers may take to sync its file and exit.
+const EXITS_WITHIN: Duration = Duration::from_secs(30);
+/// How long a server that does not answer gets between SIGTERM and SIGKILL, and how long the wait after SIGKILL lasts.
 const DIES_WITHIN: Duration = Duration::from_secs(3);
 
-/// The locked console file, for the next server to inherit. Ends what holds it first.
+/// Stops all processes that hold the lock, and returns the locked console file for the next server.
 pub(super) async fn clear(home: &Home) -> Result<File, EmbeddedError> {
     let path = home.console();
     let console = private_file()
@@ -32,30 +32,30 @@ pub(super) async fn clear(home: &Home) -> Result<File, EmbeddedError> {
         .open(&path)
         .map_err(EmbeddedError::io(&path))?;
     if !freed(&console, &path, Duration::ZERO).await? {
-        warn!(folder = %home.dir().display(), "a Redis server of an earlier run is still there; ending it");
+        warn!(folder = %home.dir().display(), "a Redis server of an earlier run is still running; stopping it");
         end(home, &console, &path).await?;
-        info!("the earlier Redis server has ended");
+        info!("the Redis server of the earlier run has stopped");
     }
     console.set_len(0).map_err(EmbeddedError::io(&path))?;
     Ok(console)
 }
 
-/// Ends the server: by SHUTDOWN, then SIGTERM, then SIGKILL.
+/// Stops the server: with SHUTDOWN, then SIGTERM, then SIGKILL.
 async fn end(home: &Home, console: &File, path: &Path) -> Result<(), EmbeddedError> {
     if let Some(mut connection) = answering(home).await {
-        // The answer to SHUTDOWN is a closed connection.
+        // Redis replies to SHUTDOWN by closing the connection.
         let _: Result<(), RedisError> = redis::cmd("SHUTDOWN").query_async(&mut connection).await;
-        if freed(console, path, ENDS_WITHIN).await? {
+        if freed(console, path, EXITS_WITHIN).await? {
             return Ok(());
         }
     }
     for signal in [Signal::SIGTERM, Signal::SIGKILL] {
         for pid in holders(home) {
-            warn!(%pid, %signal, "the earlier Redis server does not answer");
+            warn!(%pid, %signal, "the Redis server of the earlier run does not answer; sending it a signal");
             match kill(pid, signal) {
-                // It has ended meanwhile, or belongs to another user: the lock shows which.
+                // It has exited in the meantime, or belongs to another user: the lock shows which.
                 Ok(()) | Err(Errno::ESRCH | Errno::EPERM) => {}
-                Err(errno) => warn!(%pid, %errno, "kill"),
+                Err(errno) => warn!(%pid, %errno, "cannot send a signal to the Redis server of the earlier run"),
             }
         }
         if freed(console, path, DIES_WITHIN).await? {
@@ -67,7 +67,7 @@ async fn end(home: &Home, console: &File, path: &Path) -> Result<(), EmbeddedErr
     })
 }
 
-/// A connection to the folder's server, if one listens, takes the folder's password and answers. Loading is an answer.
+/// Returns a connection to the folder's server if it accepts the folder's password and answers. `LOADING` counts as an answer.
 async fn answering(home: &Home) -> Option<MultiplexedConnection> {
     let client = Client::open(home.connection_info().ok()?).ok()?;
     let config = AsyncConnectionConfig::new()
@@ -84,13 +84,13 @@ async fn answering(home: &Home) -> Option<MultiplexedConnection> {
     }
 }
 
-/// Whether a server is alive but still reading its data.
+/// Returns whether a server runs but still loads its data.
 pub(super) fn is_loading(error: &RedisError) -> bool {
     error.kind() == ServerErrorKind::BusyLoading.into()
 }
 
-/// Whether the lock could be taken within `patience`. The kernel tells of its release only to a blocked thread, which could
-/// not be called back, so it is tried at growing intervals.
+/// Returns whether the lock could be acquired within `patience`. A blocking call could not be cancelled, so the lock is polled with
+/// growing pauses.
 async fn freed(console: &File, path: &Path, patience: Duration) -> Result<bool, EmbeddedError> {
     let give_up = Instant::now() + patience;
     let mut pause = Duration::from_millis(2);
@@ -111,8 +111,8 @@ async fn freed(console: &File, path: &Path, patience: Duration) -> Result<bool, 
     }
 }
 
-/// The processes that work in the folder **and** have its console as standard output: servers we started and their forks,
-/// regardless of their names, and no other process. Empty where there is no `/proc`.
+/// Returns the processes whose working directory is the folder **and** whose standard output is its console: servers that this service
+/// started and their forks, whatever their names, and no other process. Empty on systems without `/proc`.
 fn holders(home: &Home) -> Vec<Pid> {
     let Ok(entries) = fs::read_dir("/proc") else {
         return Vec::new();

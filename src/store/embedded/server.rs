@@ -1,4 +1,4 @@
-//! One server process, from its launch to its end.
+//! One server process, from its launch to its exit.
 
 use super::EmbeddedSettings;
 use super::binary::Binary;
@@ -19,14 +19,14 @@ use tokio::process::{Child, Command};
 use tokio::time::{self, Instant};
 use tracing::{debug, info, warn};
 
-/// How long a server may take until it answers at all.
+/// How long a server may take until it answers, with a reply or with `LOADING`.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
-/// How long it may take to load its data: a minute reads some gigabytes.
+/// How long it may take to load its data; it loads some gigabytes a minute.
 const LOADS_WITHIN: Duration = Duration::from_mins(10);
 /// How long it may take to write, sync and exit on request.
 const STOPS_WITHIN: Duration = Duration::from_secs(10);
 
-/// All that a launch needs, and a relaunch needs again.
+/// What is needed to launch a server, the first time and after a crash.
 #[derive(Debug)]
 pub(super) struct Launcher {
     home: Home,
@@ -55,7 +55,7 @@ impl Launcher {
         &self.home
     }
 
-    /// Readies the data for a planned end.
+    /// Rewrites a long append-only file before a planned stop.
     pub(super) async fn compact(&self) {
         compact::compact(&self.client, &self.home.data()).await;
     }
@@ -63,8 +63,8 @@ impl Launcher {
     async fn spawn(&self) -> Result<Child, EmbeddedError> {
         let at_binary = || EmbeddedError::io(self.binary.path());
         let console = orphan::clear(&self.home).await?;
-        // Filled and closed before the server exists: a kill of this process in between cannot leave a server that read
-        // half a configuration. It is far smaller than a pipe's buffer, so the write never waits for a reader.
+        // Written and closed before the server is started, so that a server cannot read half a configuration if this process is killed.
+        // The configuration is far smaller than a pipe's buffer, so the write never waits for a reader.
         let (stdin, mut config) = pipe().map_err(at_binary())?;
         config.write_all(self.config.as_bytes()).map_err(at_binary())?;
         drop(config);
@@ -75,16 +75,16 @@ impl Launcher {
             .stdin(stdin)
             .stdout(console.try_clone().map_err(at_binary())?)
             .stderr(Stdio::from(console))
-            // Scripts compare text, and Redis does that by the locale that it finds; this one takes the least time.
+            // Scripts compare strings. Redis does that by the locale of its environment, and this locale is the fastest.
             .env("LC_ALL", "C")
             .process_group(0)
             .kill_on_drop(true);
-        // `command` ends here and with it this process's handles on the console: from now on the lock is the server's.
+        // `command` is dropped here, and with it this process's handles of the console: from now on only the server holds the lock.
         command.spawn().map_err(at_binary())
     }
 
-    /// Waits until the server says PONG.
-    async fn answers(&self) -> Result<(), RedisError> {
+    /// Waits until the server answers PING.
+    async fn wait_for_answer(&self) -> Result<(), RedisError> {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(Duration::from_secs(2)))
             .set_response_timeout(Some(Duration::from_secs(2)));
@@ -113,8 +113,8 @@ impl Launcher {
         }
     }
 
-    /// The last lines of a file in the folder, on one line.
-    fn last_words(&self, ended: &str) -> String {
+    /// Returns how the server ended, with the last lines of its output and of its log, on one line.
+    fn last_output(&self, ended: &str) -> String {
         let tail = |path: &Path| {
             let text = fs::read(path).unwrap_or_default();
             let text = String::from_utf8_lossy(&text[text.len().saturating_sub(600)..]).into_owned();
@@ -122,7 +122,7 @@ impl Launcher {
             lines[lines.len().saturating_sub(3)..].join(" | ")
         };
         format!(
-            "{ended}; it said: {} | {}; its log: {}",
+            "{ended}; its last output: {} | {}; its log: {}",
             tail(&self.home.console()),
             tail(&self.home.log()),
             self.home.log().display()
@@ -130,7 +130,7 @@ impl Launcher {
     }
 }
 
-/// A server that answers. Dropping it kills the process.
+/// A server that has answered. Dropping this value kills the process.
 #[derive(Debug)]
 pub(super) struct Server {
     child: Child,
@@ -143,15 +143,15 @@ impl Server {
         let started = Instant::now();
         let mut child = launcher.spawn().await?;
         let not_started = |how: &str| EmbeddedError::NotStarted {
-            reason: launcher.last_words(how),
+            reason: launcher.last_output(how),
         };
-        let pid = child.id().ok_or_else(|| not_started("it ended at once"))?;
+        let pid = child.id().ok_or_else(|| not_started("it exited at once"))?;
         tokio::select! {
             ended = child.wait() => {
                 let how = ended.map_or_else(|error| error.to_string(), |status| status.to_string());
                 return Err(not_started(&how));
             }
-            answered = launcher.answers() => {
+            answered = launcher.wait_for_answer() => {
                 if let Err(error) = answered {
                     return Err(not_started(&format!("it does not answer ({error})")));
                 }
@@ -165,7 +165,7 @@ impl Server {
         self.pid
     }
 
-    /// Waits for the server to end by itself; says how.
+    /// Waits until the server exits by itself, and returns its exit status as text.
     pub(super) async fn ended(&mut self) -> String {
         match self.child.wait().await {
             Ok(status) => status.to_string(),
@@ -173,28 +173,28 @@ impl Server {
         }
     }
 
-    /// Lets the server write and sync, then ends it; kills it if that takes too long.
+    /// Stops the server gracefully: it writes and syncs its file and exits. Kills it if that takes too long.
     pub(super) async fn stop(mut self) {
         let started = Instant::now();
-        // Not yet waited for, so the pid is still the server's. SIGTERM works while it loads, too.
+        // The child has not been waited for, so the pid cannot belong to another process yet. SIGTERM also works while the server loads.
         if let Some(pid) = self.child.id().and_then(|pid| i32::try_from(pid).ok())
             && let Err(errno) = kill(Pid::from_raw(pid), Signal::SIGTERM)
         {
-            warn!(pid, %errno, "embedded Redis cannot be signalled");
+            warn!(pid, %errno, "cannot send SIGTERM to the embedded Redis");
         }
         match time::timeout(STOPS_WITHIN, self.child.wait()).await {
             Ok(_) => info!(pid = self.pid, elapsed = ?started.elapsed(), "embedded Redis has stopped"),
             Err(_elapsed) => {
-                warn!(pid = self.pid, "embedded Redis does not stop; killing it");
+                warn!(pid = self.pid, "embedded Redis does not stop in time; killing it");
                 self.kill().await;
             }
         }
     }
 
-    /// Ends the server at once. What it acknowledged is in its file all the same.
+    /// Kills the server. All writes that it has acknowledged are in its file.
     pub(super) async fn kill(mut self) {
         if let Err(error) = self.child.kill().await {
-            warn!(pid = self.pid, %error, "embedded Redis cannot be killed");
+            warn!(pid = self.pid, %error, "cannot kill the embedded Redis");
         }
     }
 }

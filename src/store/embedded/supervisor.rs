@@ -34,7 +34,7 @@ pub struct Status {
 /// The state of the embedded server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// It runs and has answered.
+    /// It runs and answers.
     Running {
         /// Its process.
         pid: u32,
@@ -56,8 +56,8 @@ impl Status {
     }
 }
 
-/// Runs until `stop` is sent to (then the server ends gracefully) or dropped (then it is killed). Owns the folder by
-/// `launcher`, so the folder is free when this returns, not before the server is gone.
+/// Supervises the server until `stop` receives a value (the server is stopped gracefully) or its sender is dropped (the server is
+/// killed). `launcher` owns the lock of the folder, so the folder becomes free only after the server has exited.
 pub(super) async fn supervise(
     launcher: Launcher,
     server: Server,
@@ -67,19 +67,19 @@ pub(super) async fn supervise(
 ) {
     let sync = async {
         match append_fsync {
-            // Ends only by a panic.
+            // Returns only after a panic.
             AppendFsync::EverySec => loop {
                 let _ = caught("store.sync", keep_synced(launcher.home().data())).await;
                 time::sleep(LONGEST_PAUSE).await;
             },
-            // The server does it.
+            // The server syncs by itself.
             AppendFsync::Always => {}
         }
         pending::<()>().await;
     };
     let running = async {
         let (mut server, mut stop) = (server, stop);
-        // A panic drops the server, which kills its process; the loop starts another one.
+        // A panic drops the server, which kills its process; the loop starts a new one.
         while caught("store.embedded", keep_running(&launcher, server, &status, &mut stop))
             .await
             .is_err()
@@ -116,8 +116,8 @@ async fn keep_running(
     loop {
         let running_since = Instant::now();
         let how = tokio::select! {
-            asked = &mut *stop => {
-                if asked.is_ok() {
+            requested = &mut *stop => {
+                if requested.is_ok() {
                     launcher.compact().await;
                     server.stop().await;
                 } else {
@@ -127,17 +127,17 @@ async fn keep_running(
             }
             how = server.ended() => how,
         };
-        warn!(pid = server.pid(), how, "embedded Redis died; starting it again");
+        warn!(pid = server.pid(), how, "embedded Redis exited unexpectedly; restarting it");
         if running_since.elapsed() > STABLE_AFTER {
             pause = FIRST_PAUSE;
         }
         status.send_modify(|status| status.restarting(format!("the server ended: {how}")));
-        // Dropped by a stop in the middle, a half-launched server is killed with it.
+        // If a stop drops the launch in the middle, the new server is killed with it.
         server = tokio::select! {
             _ = &mut *stop => return,
             server = relaunch(launcher, status, &mut pause) => server,
         };
-        info!(pid = server.pid(), "embedded Redis runs again");
+        info!(pid = server.pid(), "embedded Redis has restarted");
         status.send_modify(|status| {
             *status = Status {
                 restarts: status.restarts + 1,
@@ -155,7 +155,7 @@ async fn relaunch(launcher: &Launcher, status: &watch::Sender<Status>, pause: &m
         match Server::launch(launcher).await {
             Ok(server) => return server,
             Err(error) => {
-                warn!(%error, again_in = ?*pause, "embedded Redis does not start");
+                warn!(%error, again_in = ?*pause, "embedded Redis does not start; retrying");
                 status.send_modify(|status| status.reason = Some(error.to_string()));
             }
         }

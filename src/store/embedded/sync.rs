@@ -1,4 +1,4 @@
-//! The once-a-second sync of the append-only file, in place of the server's own (see `AppendFsync` for why).
+//! Syncs the append-only file once a second, instead of the server (`AppendFsync::directive` explains why).
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -9,15 +9,15 @@ use tokio::task;
 use tokio::time;
 use tracing::{debug, warn};
 
-/// How much of the past a power cut can take.
+/// The pause between two syncs: a power failure can lose the writes of about this time.
 const EVERY: Duration = Duration::from_secs(1);
-/// A sync that takes this long says something about the disk.
+/// A sync that takes longer than this is logged, because the disk may be overloaded.
 const SLOW: Duration = Duration::from_secs(1);
 
-/// Lengths of the files at their last sync.
+/// The lengths of the files at their last sync.
 type Synced = HashMap<PathBuf, u64>;
 
-/// Syncs what has grown in `folder`, for ever. A sync that outlasts its second delays the next; they never pile up.
+/// Syncs the files in `folder` that have grown, forever. A slow sync delays the next one; two never run at the same time.
 pub(super) async fn keep_synced(folder: PathBuf) {
     let mut synced = Synced::new();
     loop {
@@ -28,11 +28,11 @@ pub(super) async fn keep_synced(folder: PathBuf) {
             let result = sync(&folder, &mut synced);
             (result, synced)
         });
-        // A runtime that ends also drops this task; after a panic the caller starts again.
+        // An error means that the runtime is shutting down, or that `sync` panicked; after a panic the caller starts this function again.
         let Ok((result, kept)) = working.await else { return };
         synced = kept;
         if let Err(error) = result {
-            warn!(%error, "the append-only file cannot be synced to disk");
+            warn!(%error, "cannot sync the append-only file to the disk; a power failure may lose more than a second of writes");
         }
         if started.elapsed() > SLOW {
             debug!(elapsed = ?started.elapsed(), "slow sync of the append-only file");
@@ -40,8 +40,8 @@ pub(super) async fn keep_synced(folder: PathBuf) {
     }
 }
 
-/// Syncs every file whose length is not the one last synced: files here only ever grow or go. An idle service thus leaves
-/// the disk alone. A rewrite starts a new file within the same second, so it is all files, not the newest.
+/// Syncs every file whose length has changed since its last sync; files in this folder only grow or are deleted. An idle service
+/// therefore does not use the disk. All files are checked and not only the newest, because a rewrite may start a new file at any time.
 fn sync(folder: &Path, synced: &mut Synced) -> io::Result<()> {
     let mut now = Synced::new();
     for entry in fs::read_dir(folder)? {
@@ -49,7 +49,7 @@ fn sync(folder: &Path, synced: &mut Synced) -> io::Result<()> {
         let path = entry.path();
         match sync_grown(&path, synced.get(&path).copied()) {
             Ok(length) => now.insert(path, length),
-            // Replaced by a rewrite meanwhile.
+            // A rewrite has deleted it in the meantime.
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(error),
         };
@@ -60,7 +60,7 @@ fn sync(folder: &Path, synced: &mut Synced) -> io::Result<()> {
 
 fn sync_grown(path: &Path, synced: Option<u64>) -> io::Result<u64> {
     let file = File::open(path)?;
-    // Read first: what is appended during the sync is the next round's.
+    // Read before the sync: what is appended during the sync belongs to the next one.
     let length = file.metadata()?.len();
     if synced != Some(length) {
         file.sync_data()?;
@@ -75,7 +75,7 @@ mod tests {
     use uuid::Uuid;
 
     #[test]
-    fn what_grew_is_synced_and_what_went_is_forgotten() {
+    fn files_that_grew_are_synced_and_deleted_files_are_forgotten() {
         let folder = env::temp_dir().join(format!("fleetpulse-sync-{}", Uuid::new_v4()));
         fs::create_dir(&folder).unwrap();
         let (first, second) = (folder.join("1.incr.aof"), folder.join("2.incr.aof"));

@@ -1,4 +1,4 @@
-//! Stories of a server's life, told with a real one. A machine without `redis-server` fails them; none is skipped.
+//! Tests of the embedded Redis with a real server. They fail on a machine without `redis-server`; none is skipped.
 
 use super::{Embedded, EmbeddedError, EmbeddedSettings, Phase};
 use nix::sys::signal::{Signal, kill};
@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
-/// A data folder of a test's own, removed at its end.
+/// The data folder of one test, removed at its end.
 struct DataDir(PathBuf);
 
 impl DataDir {
@@ -40,7 +40,7 @@ fn settings(data_dir: &Path) -> EmbeddedSettings {
     }
 }
 
-/// Fails with the error's own words: they say how to get a server.
+/// Panics with the message of the error, which says how to install a server.
 async fn start(settings: &EmbeddedSettings) -> Embedded {
     match Embedded::start(settings).await {
         Ok(embedded) => embedded,
@@ -70,16 +70,16 @@ fn signal(pid: u32, signal: Signal) {
     kill(Pid::from_raw(i32::try_from(pid).unwrap()), signal).unwrap();
 }
 
-/// Neither running nor dead and unburied: an orphan's body is its new parent's to bury, which may take a moment.
-async fn gone(pid: u32) {
-    let gone = async {
+/// Waits until a process has exited. A zombie counts as exited: its new parent may take a moment to reap it.
+async fn exited(pid: u32) {
+let exited = async {
         while alive(pid) {
             sleep(Duration::from_millis(5)).await;
         }
     };
-    timeout(Duration::from_secs(10), gone)
+    timeout(Duration::from_secs(10), exited)
         .await
-        .expect("the server is gone");
+        .expect("the server exits");
 }
 
 fn alive(pid: u32) -> bool {
@@ -90,7 +90,7 @@ fn alive(pid: u32) -> bool {
     }
 }
 
-/// Runs this very test again in a process of its own, which owns the data folder; returns it once its server holds a key.
+/// Runs the same test in another process, which owns the data folder. Returns the process when its server has stored a key.
 fn owner_process(test: &str, data_dir: &DataDir) -> (process::Child, u32) {
     let mut owner = Command::new(env::current_exe().unwrap())
         .args(["--exact", &format!("store::embedded::tests::{test}"), "--nocapture"])
@@ -106,8 +106,8 @@ fn owner_process(test: &str, data_dir: &DataDir) -> (process::Child, u32) {
     (owner, server)
 }
 
-/// The other side of [`owner_process`]: never returns when run by it.
-async fn own_if_told() {
+/// Owns the data folder if this process was started by [`owner_process`]; then it never returns.
+async fn own_if_requested() {
     let Some(folder) = env::var_os("FLEETPULSE_TEST_OWNS") else {
         return;
     };
@@ -131,7 +131,7 @@ async fn kept(embedded: &Embedded) -> Option<String> {
 }
 
 #[tokio::test]
-async fn it_starts_in_private_and_stop_ends_it() {
+async fn only_the_owner_can_connect_and_stop_ends_the_server() {
     let data_dir = DataDir::new();
     let embedded = data_dir.start().await;
     let server = pid(&embedded);
@@ -160,12 +160,12 @@ async fn it_starts_in_private_and_stop_ends_it() {
 }
 
 #[tokio::test]
-async fn a_server_killed_while_it_works_is_started_again_with_all_it_acknowledged() {
+async fn a_killed_server_is_restarted_with_all_acknowledged_writes() {
     let data_dir = DataDir::new();
     let embedded = data_dir.start().await;
     let (first, mut events) = (pid(&embedded), embedded.events());
     let mut redis = connect(&embedded).await;
-    // Longer than a second, so that a sync falls into it: an `appendfsync everysec` loses hundreds here now and then.
+    // Longer than a second, so that it includes a sync: with `appendfsync everysec` this test sometimes loses hundreds of writes.
     let kill_it = async {
         sleep(Duration::from_millis(1300)).await;
         signal(first, Signal::SIGKILL);
@@ -188,7 +188,7 @@ async fn a_server_killed_while_it_works_is_started_again_with_all_it_acknowledge
 }
 
 #[tokio::test]
-async fn a_stop_leaves_the_data_and_not_their_history() {
+async fn a_stop_rewrites_a_long_append_only_file() {
     let data_dir = DataDir::new();
     let embedded = data_dir.start().await;
     let mut redis = connect(&embedded).await;
@@ -213,50 +213,50 @@ async fn a_stop_leaves_the_data_and_not_their_history() {
 }
 
 #[tokio::test]
-async fn a_killed_owner_leaves_a_server_that_the_next_start_reclaims() {
-    own_if_told().await;
+async fn a_server_whose_owner_was_killed_is_stopped_by_the_next_start() {
+    own_if_requested().await;
     let data_dir = DataDir::new();
-    let (mut owner, orphan) = owner_process("a_killed_owner_leaves_a_server_that_the_next_start_reclaims", &data_dir);
+    let (mut owner, orphan) = owner_process("a_server_whose_owner_was_killed_is_stopped_by_the_next_start", &data_dir);
     owner.kill().unwrap();
     owner.wait().unwrap();
     assert!(alive(orphan), "the server outlives its owner");
 
     let embedded = data_dir.start().await;
-    gone(orphan).await;
+    exited(orphan).await;
     assert_ne!(pid(&embedded), orphan);
     assert_eq!(kept(&embedded).await.as_deref(), Some("yes"));
     embedded.stop().await;
 }
 
 #[tokio::test]
-async fn a_frozen_orphan_is_killed_and_a_bystander_is_not() {
-    own_if_told().await;
+async fn a_frozen_orphan_is_killed_and_another_process_in_its_folder_is_not() {
+    own_if_requested().await;
     let data_dir = DataDir::new();
-    let (mut owner, orphan) = owner_process("a_frozen_orphan_is_killed_and_a_bystander_is_not", &data_dir);
+    let (mut owner, orphan) = owner_process("a_frozen_orphan_is_killed_and_another_process_in_its_folder_is_not", &data_dir);
     owner.kill().unwrap();
     owner.wait().unwrap();
-    // Only now: the kernel wakes the stopped processes of a group that loses its parent.
+    // Only now, because the kernel continues the stopped processes of a group whose parent exits.
     signal(orphan, Signal::SIGSTOP);
-    let mut bystander = Command::new("sleep")
+    let mut other = Command::new("sleep")
         .arg("100")
         .current_dir(data_dir.0.join("redis"))
         .spawn()
         .unwrap();
 
     let embedded = data_dir.start().await;
-    gone(orphan).await;
+    exited(orphan).await;
     assert_eq!(kept(&embedded).await.as_deref(), Some("yes"));
     assert!(
-        bystander.try_wait().unwrap().is_none(),
-        "another process in the folder lives on"
+        other.try_wait().unwrap().is_none(),
+        "another process in the folder keeps running"
     );
-    bystander.kill().unwrap();
-    bystander.wait().unwrap();
+    other.kill().unwrap();
+    other.wait().unwrap();
     embedded.stop().await;
 }
 
 #[tokio::test]
-async fn a_second_owner_is_refused_and_the_first_unharmed() {
+async fn a_second_owner_is_refused_and_the_first_one_keeps_working() {
     let data_dir = DataDir::new();
     let first = data_dir.start().await;
     let refused = Embedded::start(&data_dir.settings()).await.unwrap_err();
@@ -265,7 +265,7 @@ async fn a_second_owner_is_refused_and_the_first_unharmed() {
     cmd("PING").exec_async(&mut connect(&first).await).await.unwrap();
     first.stop().await;
 
-    // And free again after.
+    // The folder is free again.
     data_dir.start().await.stop().await;
 }
 
@@ -275,11 +275,11 @@ async fn a_dropped_handle_kills_the_server() {
     let embedded = data_dir.start().await;
     let server = pid(&embedded);
     drop(embedded);
-    gone(server).await;
+    exited(server).await;
 }
 
 #[tokio::test]
-async fn a_path_too_long_for_a_socket_works() {
+async fn a_data_folder_may_have_a_path_too_long_for_a_socket() {
     let short = DataDir::new();
     let long = EmbeddedSettings {
         data_dir: short.0.join("deep ".repeat(30)),
@@ -291,7 +291,7 @@ async fn a_path_too_long_for_a_socket_works() {
 }
 
 #[tokio::test]
-async fn a_server_that_cannot_start_says_why() {
+async fn a_failed_start_reports_the_reason() {
     let data_dir = DataDir::new();
     data_dir.start().await.stop().await;
     let appended = data_dir.0.join("redis/appendonlydir/appendonly.aof.manifest");
