@@ -1,4 +1,4 @@
-//! What slices on top of the cache need: whether this process has received an invalidation meanwhile, and what Redis has.
+//! Functions for slices on top of the cache: whether this process has received an invalidation since, and what Redis has.
 
 use super::key_state::Found;
 use super::local::Marks;
@@ -21,15 +21,15 @@ impl Cache {
     }
 
     /// Returns whether there was no invalidation since: this process has received none, and was subscribed all the time.
-    pub(crate) fn stands(&self, marks: &Marks) -> bool {
+    pub(crate) fn are_current(&self, marks: &Marks) -> bool {
         let local = &self.shared().local;
-        local.is_heard() && local.stand(marks)
+        local.is_subscribed() && local.are_current(marks)
     }
 
     /// Makes this process treat an entry as invalidated.
     pub(crate) fn forget_here(&self, namespace: &Id, key: &str) {
         if let Ok(name) = Name::new(namespace, key) {
-            self.shared().local.hear(Message::of([name.subject]).bytes());
+            self.shared().local.receive(Message::of([name.subject]).bytes());
         }
     }
 

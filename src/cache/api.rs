@@ -27,7 +27,7 @@ use std::sync::Arc;
 /// let put = Put::fresh_for(Duration::from_mins(5)).tagged([Id::parse("product:7")?]);
 /// let price = cache
 ///     .get_or_compute(&prices, "7/eur", &Policy::new(put), || async {
-///         Ok::<u64, std::io::Error>(1_999) // in truth from somewhere slow
+///         Ok::<u64, std::io::Error>(1_999) // usually from a slow source
 ///     })
 ///     .await?;
 /// assert_eq!(price.value, 1_999);

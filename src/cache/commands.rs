@@ -81,16 +81,16 @@ pub(super) async fn ticket(
     }
 }
 
-/// Versions that are there, and Redis's clock from before they were read.
+/// The versions that are stored, and Redis's clock from before they were read.
 #[derive(Debug)]
 pub(super) struct Versions {
     /// In the order of the keys.
     pub all: Vec<Version>,
-    /// ms; the earliest, if several were asked.
+    /// ms; the earliest, if several nodes were asked.
     pub now_ms: u64,
 }
 
-/// The versions of namespaces and tags, made where there are none; what depends on them may live for `life` from now on.
+/// Returns the versions of namespaces and tags, and creates missing ones. Entries that depend on them may live for `life` from now on.
 pub(super) async fn versions(link: &Link, keys: &[Placed], life: Duration) -> Result<Versions, StoreError> {
     let groups = groups(keys);
     let answers = try_join_all(groups.iter().map(|group| versions_of(link, keys, group, life))).await?;
@@ -136,7 +136,7 @@ async fn versions_of(
     Ok((now_ms, versions))
 }
 
-/// Writes a computed entry in the place of what had this nonce, and ends the lease.
+/// Writes a computed entry if what is stored has the nonce `was`, and ends the lease.
 pub(super) async fn store(
     link: &Link,
     name: &Name<'_>,
@@ -160,7 +160,7 @@ pub(super) async fn store(
     }
 }
 
-/// An entry as it is to be written, and how long it is of use.
+/// An entry as it is to be written, and its TTL.
 #[derive(Debug)]
 pub(super) struct Written {
     pub bytes: Vec<u8>,
@@ -207,7 +207,7 @@ pub(super) async fn put(
             call.arg(ms(entries[index].life)).arg(&entries[index].bytes);
         }
         match link.run::<i64>(&PUT, &call).await? {
-            // As if it had not been sent.
+            // The script wrote nothing, as if it had not been sent.
             -1 => Err(StoreError::Unavailable),
             _ => Ok(()),
         }
@@ -220,12 +220,12 @@ pub(super) async fn drop_all(link: &Link, keys: &[Placed], message: &Message) ->
     each_group(link, &DROP, keys, None, message).await
 }
 
-/// Lets versions uphold nothing that began to be computed by a time, Unix ms. Returns how many changed.
+/// Makes versions invalidate everything whose computation began by a time, Unix ms. Returns how many changed.
 pub(super) async fn outdate(link: &Link, keys: &[Placed], by_ms: u64, message: &Message) -> Result<u64, StoreError> {
     each_group(link, &OUTDATE, keys, Some(by_ms), message).await
 }
 
-/// Removes those entries that began to be computed by a time, Unix ms. Returns how many.
+/// Removes those entries whose computation began by a time, Unix ms. Returns how many.
 pub(super) async fn drop_outdated(
     link: &Link,
     keys: &[Placed],
@@ -258,7 +258,7 @@ async fn each_group(
     Ok(try_join_all(calls).await?.into_iter().sum())
 }
 
-/// Lets the entry that has this nonce be fresh until another time, ms of Redis's clock. Returns whether it was there.
+/// Changes until when the entry with this nonce is fresh, ms of Redis's clock. Returns whether it was there.
 pub(super) async fn touch(
     link: &Link,
     name: &Name<'_>,
@@ -280,19 +280,19 @@ pub(super) async fn touch(
 /// The result of `count`.
 #[derive(Debug)]
 pub(super) enum Counted {
-    /// What the counter stands at, and how long it lives.
+    /// The value of the counter, and its remaining TTL.
     At(i64, Duration),
     /// The same, after a call with the same idempotency key.
     Before(i64, Duration),
     /// The idempotency key was used with another body.
     Differs,
-    /// It would leave its range.
+    /// The counter would exceed its range.
     Range,
-    /// It is none.
+    /// What is stored is not a counter.
     NoCounter,
 }
 
-/// Adds to a counter, which lives for `life` if it begins now; once for each idempotency key.
+/// Adds to a counter, once for each idempotency key. A counter that begins now expires after `life`.
 pub(super) async fn count(
     link: &Link,
     key: &Placed,
@@ -319,7 +319,7 @@ pub(super) async fn count(
     }
 }
 
-/// The places of those keys that may go into one call: of one partition, and not too many.
+/// Groups the indexes of keys by call: a call has keys of one partition, and at most [`AT_ONCE`].
 fn groups(keys: &[Placed]) -> Vec<Vec<usize>> {
     let mut groups: Vec<Vec<usize>> = Vec::new();
     for (index, key) in keys.iter().enumerate() {
@@ -341,7 +341,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_call_has_keys_of_one_partition_and_not_too_many() {
+    fn a_call_has_keys_of_one_partition_up_to_the_maximum() {
         let keys: Vec<_> = (0..1_300_u16)
             .map(|n| Placed {
                 partition: n % 2,
@@ -369,7 +369,7 @@ pub(super) enum Turn {
     Yours,
     /// Another instance has it, for at least this time.
     UnderWay(Duration),
-    /// The cache was warmed a moment ago.
+    /// The cache was warmed recently.
     Done,
 }
 
@@ -378,20 +378,20 @@ pub(super) enum Turn {
 pub(super) enum Wish {
     /// Take or extend it.
     Take,
-    /// Take or extend it even if the cache was warmed a moment ago.
-    TakeAnew,
+    /// Take or extend it even if the cache was warmed recently.
+    TakeAgain,
     /// End it.
     End,
 }
 
-/// Takes or extends the lease of warming for a time; or ends it, so that no instance can [take](Wish::Take) it for a time.
+/// Takes or extends the lease of warming for a time, or ends it, so that no instance can [take](Wish::Take) it for that time.
 pub(super) async fn warm(link: &Link, token: Nonce, lasting: Duration, wish: Wish) -> Result<Turn, StoreError> {
     let mut call = WARM.call(1, 5, 128);
     call.arg(link.store().keys().cache_warming());
     call.arg(format!("{:016x}", u64::from_be_bytes(token.0)))
         .arg(ms(lasting))
         .arg(u8::from(wish == Wish::End))
-        .arg(u8::from(wish == Wish::TakeAnew));
+        .arg(u8::from(wish == Wish::TakeAgain));
     let (whose, left): (String, u64) = link.run(&WARM, &call).await?;
     match whose.as_str() {
         "yours" => Ok(Turn::Yours),

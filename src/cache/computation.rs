@@ -79,12 +79,12 @@ impl Computation {
         self.in_flight.finish(outcome);
     }
 
-    /// Takes a ticket, or finds what another instance has computed meanwhile. There is no ticket if Redis is unavailable and the policy
+    /// Takes a ticket, or finds what another instance has computed in the meantime. There is no ticket if Redis is unavailable and the policy
     /// says to compute anyway.
     async fn ticket(&self) -> Result<Ready, CacheError> {
         let (name, policy) = (self.key.name()?, &self.policy);
         if self.seen == Seen::Unavailable {
-            // Asking again would only cost another timeout.
+            // A second attempt would only take another timeout.
             return Ok(Ready::Compute(None));
         }
         let mut pause = FIRST_PAUSE;
@@ -107,7 +107,7 @@ impl Computation {
                     });
                 }
                 Ok(Ticketing::Leased(left)) => {
-                    // Jitter keeps instances from asking in step. A lease ends by itself if its holder died.
+                    // Jitter keeps instances from polling at the same time. A lease expires if its holder crashed.
                     let pausing = pause.mul_f64(rand::random_range(0.5..1.0));
                     sleep(pausing.min(left + Duration::from_millis(1))).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);

@@ -1,4 +1,4 @@
-//! Get, or compute: one computation for a key in this process and, if asked for, across instances.
+//! Get or compute: one computation for a key in this process and, if the policy requests it, across instances.
 
 use super::Cache;
 use super::computation::{Computation, Seen};
@@ -19,8 +19,8 @@ use std::time::Instant;
 use tokio::task::spawn_local;
 use tokio::time::timeout_at;
 
-/// Maximum computations that a follower waits for and may not use, because they had begun before it asked. Then it joins only one that has
-/// not begun.
+/// Maximum number of computations that a follower waits for without using the result, because they had begun before its request. After
+/// that it joins only a computation that has not begun.
 const ROUNDS: usize = 3;
 
 /// Why a typed computation failed.
@@ -267,7 +267,7 @@ impl Cache {
         let outcome = match part {
             Role::Leader => in_flight.outcome.wait().await,
             Role::Follower { early } => {
-                // A computation that hangs does not block its key for ever.
+                // A computation that hangs does not block its key forever.
                 let outcome = timeout_at(in_flight.overdue().into(), in_flight.outcome.wait())
                     .await
                     .ok()?;

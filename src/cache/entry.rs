@@ -1,18 +1,18 @@
 //! The encoding of an entry in Redis: a header of fixed size, the tags, the bytes of the value.
 //!
-//! | bytes | what |
+//! | bytes | content |
 //! |---|---|
-//! | 0 | the form's number, 1 |
-//! | 1 | 0 an entry, 1 the mark of a computation: nothing but the first 24 bytes |
-//! | 2–3 | how many tags |
-//! | 4–7 | what computing it took, µs |
+//! | 0 | the version of the format, 1 |
+//! | 1 | 0 for an entry, 1 for the mark of a computation, which has only the first 24 bytes |
+//! | 2–3 | the number of tags |
+//! | 4–7 | the duration of the computation, µs |
 //! | 8–15 | its nonce; the scripts compare it |
 //! | 16–23 | when its computation began, ms of Redis's clock; the scripts compare it |
 //! | 24–31 | until when it is fresh, ms of Redis's clock; the scripts change it |
-//! | 32–35, 36–39 | for how long after that it may be served while it is computed anew, and when that fails, ms |
-//! | 40–43 | for how long an instance may keep it in its own memory, ms |
+//! | 32–35, 36–39 | how long after that it may be served while it is computed again, and if that fails, ms |
+//! | 40–43 | how long an instance may keep it in its own memory, ms |
 //! | 44–51 | the version of the namespace that it depends on |
-//! | 52– | for each tag: its length (1), itself, the version that it depends on (8); then the value |
+//! | 52– | for each tag: its length (1), its text, the version that the entry depends on (8); then the value |
 //!
 //! Numbers are big-endian.
 
@@ -21,9 +21,9 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 const FORM: u8 = 1;
-/// Where the fixed places of an entry end.
+/// The length of the fixed part of an entry.
 const FIXED: usize = 52;
-/// Where those of a mark do.
+/// The length of a mark.
 const MARK: usize = 24;
 
 /// A random name that no two writes share, so that a lost, evicted or renewed one is never taken for another.
@@ -36,18 +36,18 @@ impl Nonce {
     }
 }
 
-/// The version of a tag or a namespace: gone with the next invalidation.
+/// The version of a tag or a namespace. The next invalidation removes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Version {
     pub nonce: Nonce,
-    /// When it was made, ms of Redis's clock.
+    /// When it was created, ms of Redis's clock.
     pub born_ms: u64,
-    /// What began to be computed by then is outdated, ms of Redis's clock; 0 for nothing.
+    /// Entries whose computation began by this time are outdated, ms of Redis's clock; 0 for none.
     pub floor_ms: u64,
 }
 
 impl Version {
-    /// Reads what the scripts write; `None` for anything else, on which then nothing can depend.
+    /// Decodes what the scripts write; `None` for anything else, which then counts as a missing version.
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         let bytes: &[u8; 24] = bytes.try_into().ok()?;
         Some(Self {
@@ -57,7 +57,7 @@ impl Version {
         })
     }
 
-    /// Whether what was computed from `made_ms` on, under `nonce`, is not outdated.
+    /// Returns whether a value is valid whose computation began at `made_ms`, under `nonce`.
     pub(super) fn upholds(&self, nonce: Nonce, made_ms: u64) -> bool {
         self.nonce == nonce && made_ms > self.floor_ms
     }
@@ -77,14 +77,14 @@ pub(super) struct Head {
     pub tags: Vec<(Tag, Nonce)>,
 }
 
-/// What a string in the place of an entry is.
+/// What a stored string is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Stored {
     /// The mark of a computation.
     Mark(Nonce),
     /// An entry with its value.
     Entry(Head, Bytes),
-    /// Something else, with what stands in the nonce's place.
+    /// Something else, with the bytes at the position of the nonce.
     Corrupt(Option<Nonce>),
 }
 
@@ -110,7 +110,7 @@ impl Stored {
     }
 }
 
-/// The first 16 bytes of a computation's mark; the script adds the time.
+/// Returns the first 16 bytes of a computation's mark; the script adds the time.
 pub(super) fn mark(nonce: Nonce) -> [u8; 16] {
     let mut bytes = [0; 16];
     (bytes[0], bytes[1]) = (FORM, 1);
@@ -119,7 +119,7 @@ pub(super) fn mark(nonce: Nonce) -> [u8; 16] {
 }
 
 impl Head {
-    /// The string to write. There are at most 255 tags, each of at most 128 bytes.
+    /// Returns the string to write. There are at most 255 tags, each of at most 128 bytes.
     pub(super) fn encode(&self, value: &[u8]) -> Vec<u8> {
         let tags: usize = self.tags.iter().map(|(tag, _)| 9 + tag.len()).sum();
         let mut bytes = Vec::with_capacity(FIXED + tags + value.len());
@@ -142,7 +142,7 @@ impl Head {
         bytes
     }
 
-    /// For how long it is of any use after it has stopped being fresh, ms.
+    /// Returns how long it is kept after it is no longer fresh, ms.
     pub(super) const fn afterlife_ms(&self) -> u64 {
         (if self.stale_ms > self.error_ms {
             self.stale_ms
@@ -176,7 +176,7 @@ fn entry(bytes: &Bytes) -> Option<Stored> {
     Some(Stored::Entry(head, bytes.slice(from..)))
 }
 
-/// The `N` bytes from a place on, if they are there.
+/// Returns the `N` bytes from an index on, if there are as many.
 fn at<const N: usize>(bytes: &[u8], from: usize) -> Option<[u8; N]> {
     bytes.get(from..from + N)?.try_into().ok()
 }
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_is_read_as_it_was_written() {
+    fn an_encoded_entry_decodes_to_the_same() {
         for tags in [&[][..], &["a"], &["product:7", "b", &"x".repeat(128)]] {
             for value in [&b""[..], b"null", b"{\"a\":1}"] {
                 let head = head(tags);
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_is_told_from_an_entry() {
+    fn a_mark_is_not_an_entry() {
         let nonce = Nonce::random();
         let mut bytes = mark(nonce).to_vec();
         bytes.extend([0; 8]);
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_upholds_what_was_computed_under_it_and_after_its_floor() {
+    fn a_version_validates_values_computed_under_it_after_its_time() {
         let nonce = Nonce::random();
         let mut bytes = nonce.0.to_vec();
         bytes.extend(5_u64.to_be_bytes());
@@ -242,7 +242,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_that_lies_in_redis_is_more_than_corrupt(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn any_stored_bytes_decode_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             Stored::decode(&bytes.into());
         }
 

@@ -44,7 +44,7 @@ pub enum CacheError {
     #[error("the same key was used with another body; use a new key")]
     KeyReused,
     /// The maximum number of calls or computations is in progress.
-    #[error("too many calls are under way; try again")]
+    #[error("too many calls are in progress; try again")]
     Busy,
 }
 

@@ -6,13 +6,13 @@ use super::error::CacheError;
 use super::settings::{Event, Target, TargetError};
 use super::subject::{Message, Subject};
 
-/// What an event came to.
+/// The effect of an event.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Applied {
     /// Tags, namespaces and keys that the rules name for it.
     pub targets: usize,
-    /// How many of them it changed: keys whose entry fell; tags and namespaces whose version is there, and was not outdated by
-    /// as late a time, whether or not anything that depends on them was old enough to fall.
+    /// How many of them it changed: keys whose entry was removed, and tags and namespaces whose version exists and had no later time.
+    /// Those count even if every entry that depends on them is newer than the event.
     pub invalidated: u64,
 }
 
@@ -25,8 +25,8 @@ impl Cache {
         self.shared().settings().rules.targets(event)
     }
 
-    /// Invalidates those entries that began to be computed at `by_ms`, Unix milliseconds, or before; newer ones stay, and an
-    /// event that comes late or twice does nothing to them. A time to come counts as now. By Redis's clock.
+    /// Invalidates the entries whose computation began at `by_ms` or before, Unix milliseconds of Redis's clock. Newer entries stay, also if
+    /// an event arrives late or twice. A future time counts as now.
     ///
     /// # Errors
     /// [`CacheError::Store`]: some of it may be invalidated. [`CacheError::Key`].

@@ -18,11 +18,11 @@ pub(super) struct KeyState {
     pub nonce: Option<Nonce>,
     /// The version of the namespace.
     pub namespace: Option<Version>,
-    /// The versions of the tags that were asked for, or found in the entry.
+    /// The versions of the tags that were requested or found in the entry.
     pub tags: Vec<(Tag, Option<Version>)>,
     /// Redis's clock, ms.
     pub now_ms: u64,
-    /// When Redis was asked.
+    /// When the read was sent to Redis.
     pub asked: Instant,
     /// The local marks before that.
     pub marks: Marks,

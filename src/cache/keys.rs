@@ -3,71 +3,72 @@ use crate::store::Keys;
 
 const FNV_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
 
-/// A key, and the partition whose slot it lies in: names of one partition may go into one command.
+/// A key and its partition: keys of one partition share a slot, and may be used in one command.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Placed {
-    /// Which partition.
+    /// The partition.
     pub partition: u16,
     /// The key.
     pub name: String,
 }
 
 impl Keys {
-    /// An entry of the cache. A namespace has no slash, so no two pairs share a name; its entries spread over all partitions.
+    /// Returns the key of an entry. A namespace has no slash, so no two pairs share a name. The entries of a namespace are distributed over all
+    /// partitions.
     #[must_use]
     pub fn cache_entry(&self, namespace: &Id, key: &str) -> Placed {
         self.cache_key("cache:{c:", namespace, "/", key)
     }
 
-    /// Who computes an entry for all instances; in the entry's slot.
+    /// Returns the key of the lease for computing an entry; in the entry's slot.
     #[must_use]
     pub fn cache_lease(&self, namespace: &Id, key: &str) -> Placed {
         self.cache_key("cache-lease:{c:", namespace, "/", key)
     }
 
-    /// A counter.
+    /// Returns the key of a counter.
     #[must_use]
     pub fn cache_counter(&self, namespace: &Id, name: &str) -> Placed {
         self.cache_key("cache-count:{c:", namespace, "/", name)
     }
 
-    /// The record of an idempotency key of a call about a counter of this partition.
+    /// Returns the key of the record of an idempotency key, for a counter of this partition.
     #[must_use]
     pub fn cache_once(&self, partition: u16, name: &str) -> String {
         format!("{}cache-once:{{c:{partition}}}:{name}", self.prefix())
     }
 
-    /// The version of a namespace, on which all of its entries depend.
+    /// Returns the key of the version of a namespace, on which all of its entries depend.
     #[must_use]
     pub fn cache_namespace(&self, namespace: &Id) -> Placed {
         self.cache_key("cache-version:{c:", "n:", "", namespace)
     }
 
-    /// The version of a tag.
+    /// Returns the key of the version of a tag.
     #[must_use]
     pub fn cache_tag(&self, tag: &Id) -> Placed {
         self.cache_key("cache-version:{c:", "t:", "", tag)
     }
 
-    /// Which instance warms the cache, or has done so lately.
+    /// Returns the key of the lease for warming the cache.
     #[must_use]
     pub fn cache_warming(&self) -> String {
         format!("{}cache-warming", self.prefix())
     }
 
-    /// The channel of invalidations, to which every instance subscribes.
+    /// Returns the channel of invalidations, to which every instance subscribes.
     #[must_use]
     pub fn cache_channel(&self) -> String {
         format!("{}cache", self.channels())
     }
 
-    /// What all entries of a namespace in a partition begin with.
+    /// Returns the prefix of all entries of a namespace in a partition.
     #[must_use]
     pub fn cache_entries(&self, namespace: &Id, partition: u16) -> String {
         format!("{}cache:{{c:{partition}}}:{namespace}/", self.prefix())
     }
 
-    // By hand and not by `format!`, because every read of the cache builds two names.
+    // Without `format!`, because every read of the cache builds two names, and this is faster.
     fn cache_key(&self, what: &str, first: &str, between: &str, last: &str) -> Placed {
         let partition = if self.partitions() == 1 {
             0
@@ -100,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_as_agreed() {
+    fn key_names_are_stable() {
         let keys = Keys::new("fp:", 1);
         let prices = id("prices");
         assert_eq!(
@@ -121,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_namespace_spreads_over_all_partitions_and_a_lease_lies_beside_its_entry() {
+    fn a_namespace_uses_all_partitions_and_a_lease_shares_the_slot_of_its_entry() {
         let keys = Keys::new("fp:", 64);
         let mut seen = [0_u32; 64];
         for n in 0..6_400 {

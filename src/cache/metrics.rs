@@ -20,15 +20,15 @@ impl CacheMetrics {
     /// If another instrument has one of their names.
     pub fn register(registry: &MetricsRegistry) -> Result<Self, Error> {
         Ok(Self {
-            reads: registry.counters("fleetpulse_cache_reads_total", "Looks into the cache", &["outcome"])?,
+            reads: registry.counters("fleetpulse_cache_reads_total", "Reads of the cache", &["outcome"])?,
             computations: registry.counters(
                 "fleetpulse_cache_computations_total",
-                "Computations of what the cache did not have",
+                "Computations of values that the cache did not have",
                 &["outcome"],
             )?,
             invalidations: registry.counter(
                 "fleetpulse_cache_invalidations_total",
-                "Calls that invalidated something in the cache",
+                "Calls that invalidated keys, tags or namespaces of the cache",
             )?,
         })
     }

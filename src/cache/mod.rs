@@ -6,7 +6,7 @@
 //!                        ▼ MGET: the entry, and the versions it depends on
 //!   ┌─────────┐ ttl over ┌───────┐ allowance over  ┌──────┐
 //!   │  fresh  │─────────▶│ stale │────────────────▶│ gone │──▶ ticket ─▶ compute ─▶ store, if nothing
-//!   └─────────┘          └───────┘                 └──────┘             happened to it meanwhile
+//!   └─────────┘          └───────┘                 └──────┘             happened to it since
 //!        │   a version of its namespace or of a tag changed   ▲
 //!        └────────────────────────────────────────────────────┘
 //! ```
@@ -47,7 +47,7 @@
 //! version instead: computations that began by then are outdated, later ones are not.
 //!
 //! **One key.** Before a value is computed, a ticket records the nonce of what is stored under its key; if nothing is, a mark with a new
-//! nonce is stored first. The value replaces only what has that nonce. So it undoes neither a deletion nor a write that came meanwhile,
+//! nonce is stored first. The value replaces only what has that nonce. So it undoes neither a deletion nor a write in the meantime,
 //! and a key that Redis has lost never makes a write valid.
 //!
 //! **Foreign data.** A string under an entry's key that is not an entry is `Corrupt`. A key of another type reads as a miss, because

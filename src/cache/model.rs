@@ -315,7 +315,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_to_live_of_nothing_is_refused_and_never_means_for_ever() {
+    fn a_ttl_of_zero_is_refused() {
         let put = |ttl| Put::fresh_for(ttl).check();
         assert!(matches!(put(Duration::ZERO), Err(CacheError::Ttl)));
         assert!(matches!(put(Duration::from_micros(999)), Err(CacheError::Ttl)));
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn jitter_takes_off_no_more_than_its_share() {
+    fn jitter_subtracts_at_most_its_share() {
         let put = Put::fresh_for(Duration::from_secs(100)).jittered(0.1);
         let drawn: Vec<_> = (0..1_000).map(|_| put.drawn_ttl().as_secs_f64()).collect();
         assert!(drawn.iter().all(|ttl| (90.0..=100.0).contains(ttl)));

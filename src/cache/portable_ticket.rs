@@ -1,4 +1,4 @@
-//! A ticket as text, for services that compute a value themselves and bring it to any instance.
+//! A ticket as text, for services that compute a value themselves and store it through any instance.
 //!
 //! Base64 (RFC 4648, section 5, without padding) of the version of the form, one byte, and of [`PortableTicket`] as `postcard` writes it.
 //! It is neither secret nor signed: a client may write without a ticket anyway.
@@ -78,7 +78,7 @@ impl PortableTicket {
 }
 
 impl Cache {
-    /// Returns the ticket for [`Self::store`]; `None` if something that it covers was invalidated meanwhile.
+    /// Returns the ticket for [`Self::store`]; `None` if something that it covers has been invalidated since.
     ///
     /// # Errors
     /// [`CacheError::Store`].
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_made_up_time_does_no_harm() {
+    fn a_forged_time_is_harmless() {
         let ticket = PortableTicket {
             nonce: Nonce([0; 8]),
             made_ms: u64::MAX,

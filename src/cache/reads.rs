@@ -1,5 +1,5 @@
-//! Reads in natural batches: those that come while one is on its way share the next, one `MGET` a partition. A version that
-//! many of them need is read once. Each `MGET` goes with a `TIME`, so that ages come from the clock of Redis.
+//! Reads in natural batches: reads that arrive during a batch share the next one, which is one `MGET` per partition. A version that many
+//! of them need is read once. Each `MGET` is sent with a `TIME`, so that ages come from the clock of Redis.
 
 use super::error::CacheError;
 use super::keys::Placed;
@@ -14,13 +14,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 use tokio::sync::oneshot;
 
-/// Reads that may wait in a worker at once.
+/// The maximum number of reads that wait in a worker.
 const MOST: usize = 100_000;
-/// The most keys in one `MGET`, and the most bytes that its answer should have.
+/// The maximum number of keys in one `MGET`, and the intended maximum size of its reply, bytes.
 const AT_ONCE: usize = 256;
 const ONE_ANSWER: usize = 8 * 1_048_576;
 
-/// The way to the task that reads.
+/// A handle to the task that reads.
 #[derive(Debug)]
 pub(super) struct Reads(Batcher<Asked>);
 
@@ -35,14 +35,14 @@ struct Asked {
 pub(super) struct Answer {
     /// In the order of the keys. A key of another type than a string reads as none.
     pub values: Vec<Option<Bytes>>,
-    /// What Redis's clock said, ms; the earliest, if several were asked.
+    /// The time of Redis's clock, ms; the earliest, if several nodes were asked.
     pub now_ms: u64,
-    /// When Redis was asked.
+    /// When the read was sent to Redis.
     pub asked: Instant,
 }
 
-/// How many keys go into one `MGET`: as many as fit if all values are as large as the largest that was met lately. How large
-/// they are shows only when they are there, and an upper bound would part small ones for nothing.
+/// The number of keys in one `MGET`: as many as fit into a reply if all values are as large as the largest recent one. The actual sizes are
+/// known only after the read, and a fixed upper bound would split reads of small values without need.
 #[derive(Debug, Default)]
 struct Pace(AtomicUsize);
 
@@ -52,7 +52,7 @@ impl Pace {
     }
 
     fn note(&self, largest: usize) {
-        // Forgotten by and by.
+        // The estimate decreases slowly.
         let left = self.0.load(Ordering::Relaxed) / 2;
         self.0.store(largest.max(left), Ordering::Relaxed);
     }
@@ -60,10 +60,10 @@ impl Pace {
 
 impl Reads {
     pub(super) fn start(link: &Link) -> Self {
-        let (link, lately) = (link.clone(), Arc::<Pace>::default());
+        let (link, pace) = (link.clone(), Arc::<Pace>::default());
         let supervisor = link.store().supervisor().clone();
         Self(Batcher::start(&supervisor, "cache.reads", MOST, move |batch| {
-            carry(link.clone(), Arc::clone(&lately), batch)
+            carry(link.clone(), Arc::clone(&pace), batch)
         }))
     }
 
@@ -84,10 +84,10 @@ struct Group<'a> {
     read: Result<(Vec<Option<Bytes>>, u64), StoreError>,
 }
 
-async fn carry(link: Link, lately: Arc<Pace>, batch: Vec<Asked>) {
+async fn carry(link: Link, pace: Arc<Pace>, batch: Vec<Asked>) {
     let asked = Instant::now();
     let mut groups: Vec<Group<'_>> = Vec::new();
-    // Where each key of each asking is: the group, and the place in it.
+    // For each key of each caller: its group, and its index in the group.
     let mut places: Vec<(usize, usize)> = Vec::with_capacity(2 * batch.len());
     for Placed { partition, name } in batch.iter().flat_map(|asked| &asked.keys) {
         let index = groups.iter().position(|group| group.partition == *partition);
@@ -109,8 +109,8 @@ async fn carry(link: Link, lately: Arc<Pace>, batch: Vec<Asked>) {
         });
         places.push((index, place));
     }
-    let (link, lately) = (&link, &lately);
-    let answers = join_all(groups.iter().map(|group| read(link, lately, &group.names))).await;
+    let (link, pace) = (&link, &pace);
+    let answers = join_all(groups.iter().map(|group| read(link, pace, &group.names))).await;
     for (group, answer) in groups.iter_mut().zip(answers) {
         group.read = answer;
     }
@@ -138,11 +138,11 @@ async fn carry(link: Link, lately: Arc<Pace>, batch: Vec<Asked>) {
     }
 }
 
-async fn read(link: &Link, lately: &Pace, mut names: &[&str]) -> Result<(Vec<Option<Bytes>>, u64), StoreError> {
+async fn read(link: &Link, pace: &Pace, mut names: &[&str]) -> Result<(Vec<Option<Bytes>>, u64), StoreError> {
     let mut values = Vec::with_capacity(names.len());
     let mut now_ms = u64::MAX;
     while !names.is_empty() {
-        let (now, later) = names.split_at(names.len().min(lately.keys()));
+        let (now, later) = names.split_at(names.len().min(pace.keys()));
         names = later;
         let mut pipeline = redis::pipe();
         let get = pipeline.cmd("MGET");
@@ -157,14 +157,14 @@ async fn read(link: &Link, lately: &Pace, mut names: &[&str]) -> Result<(Vec<Opt
         let from = values.len();
         values.extend(found.into_iter().map(text));
         let largest = values[from..].iter().flatten().map(Bytes::len).max();
-        lately.note(largest.unwrap_or(0));
+        pace.note(largest.unwrap_or(0));
     }
     Ok((values, now_ms))
 }
 
 fn text(mut value: Value) -> Option<Bytes> {
     match &mut value {
-        // Taken over, not copied.
+        // Moved, not copied.
         Value::BulkString(bytes) => Some(Bytes::from(mem::take(bytes))),
         _ => None,
     }
@@ -176,20 +176,20 @@ mod tests {
 
     #[test]
     fn the_larger_the_values_the_fewer_are_read_at_once() {
-        let lately = Pace::default();
-        assert_eq!(lately.keys(), AT_ONCE);
-        lately.note(1_000);
-        assert_eq!(lately.keys(), AT_ONCE);
-        lately.note(ONE_ANSWER / 8);
-        assert_eq!(lately.keys(), 8);
-        lately.note(ONE_ANSWER * 8);
-        assert_eq!(lately.keys(), 1);
-        // One small answer does not undo that, many do.
-        lately.note(0);
-        assert_eq!(lately.keys(), 1);
+        let pace = Pace::default();
+        assert_eq!(pace.keys(), AT_ONCE);
+        pace.note(1_000);
+        assert_eq!(pace.keys(), AT_ONCE);
+        pace.note(ONE_ANSWER / 8);
+        assert_eq!(pace.keys(), 8);
+        pace.note(ONE_ANSWER * 8);
+        assert_eq!(pace.keys(), 1);
+        // One small reply does not change that; many do.
+        pace.note(0);
+        assert_eq!(pace.keys(), 1);
         for _ in 0..20 {
-            lately.note(0);
+            pace.note(0);
         }
-        assert_eq!(lately.keys(), AT_ONCE);
+        assert_eq!(pace.keys(), AT_ONCE);
     }
 }

@@ -1,4 +1,4 @@
-//! What all workers of a process share.
+//! The state that all workers of a process share.
 
 use super::local::Local;
 use super::metrics::CacheMetrics;
@@ -11,7 +11,7 @@ use prometheus::IntCounter;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What all workers of a process share: the level in memory, the computations in flight, the statistics.
+/// The state that all workers of a process share: the level in memory, the computations in progress, the statistics.
 #[derive(Debug)]
 pub struct Shared {
     settings: CacheSettings,
@@ -83,7 +83,7 @@ impl Shared {
     /// Returns the statistics of this process.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        // First, because it settles what was evicted.
+        // First, because it processes pending evictions.
         let (entries, bytes) = self.local.size();
         let (namespaces, total) = self.namespaces.read();
         Stats {
@@ -93,7 +93,7 @@ impl Shared {
                 entries,
                 bytes,
                 max_bytes: self.settings.local_bytes,
-                listening: self.is_heard(),
+                listening: self.is_subscribed(),
             },
             computing: self.single_flight.count(),
         }
@@ -106,7 +106,7 @@ impl Shared {
 
     /// Returns whether this process is subscribed to invalidations, so that its level in memory serves.
     #[must_use]
-    pub fn is_heard(&self) -> bool {
-        self.local.is_heard()
+    pub fn is_subscribed(&self) -> bool {
+        self.local.is_subscribed()
     }
 }

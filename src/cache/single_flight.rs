@@ -1,4 +1,4 @@
-//! Computations under way in this process: one for a key, however many wait for it.
+//! Computations in progress in this process: one for a key, however many callers wait for it.
 //!
 //! No caller gets a value that is older than an invalidation that was acknowledged before the caller asked. A caller has read the
 //! versions in Redis, and joins a computation only if it began under the same versions. An outdated computation is left to the
@@ -38,15 +38,15 @@ impl ComputationKey {
     }
 }
 
-/// A computation under way, or ended a moment ago.
+/// A computation that is in progress or has just ended.
 #[derive(Debug)]
 pub(super) struct InFlight {
-    /// Where the marks stood before it began.
+    /// The marks before it began.
     marks: Marks,
     /// What Redis had then; `None` if Redis was unavailable.
     base: Option<Base>,
     began: Instant,
-    // Never held across an await.
+    // Never locked across an await.
     stage: Mutex<Stage>,
     pub outcome: SetOnce<Outcome>,
 }
@@ -106,7 +106,7 @@ pub(super) enum Outcome {
         /// because something that it depends on may have been invalidated before they asked.
         for_all: bool,
     },
-    /// A value that another instance had stored meanwhile. It was read before some followers asked, so followers read again.
+    /// A value that another instance has stored. It was read before some followers asked, so followers read again.
     Found(Entry),
     /// Its own error, of the type in the key.
     Failed(Arc<dyn Any + Send + Sync>),
@@ -208,7 +208,7 @@ impl InFlight {
             // Only the invalidations that this process has received can be compared.
             (Stage::Unsaved, View::Unavailable) if self.base.is_none() => local.is_untouched(&self.marks),
             // Redis was available when it began, so other instances may have invalidated something since.
-            (Stage::Ticketed(_) | Stage::Unsaved, View::Unavailable) => local.is_heard() && local.stand(&self.marks),
+            (Stage::Ticketed(_) | Stage::Unsaved, View::Unavailable) => local.is_subscribed() && local.are_current(&self.marks),
         }
     }
 }
@@ -216,7 +216,7 @@ impl InFlight {
 /// The computations in flight in a process.
 #[derive(Debug)]
 pub(super) struct SingleFlight {
-    // Never held across an await.
+    // Never locked across an await.
     table: Mutex<Table>,
     most: usize,
 }
@@ -303,7 +303,7 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    /// The computations of a process without a level of its own, and where one goes.
+    /// The computations of a process without a level in memory, and the key of one.
     struct Bench {
         single_flight: SingleFlight,
         local: Local,
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_has_begun_is_replaced_for_a_caller_that_needs_a_newer_one() {
+    fn a_computation_that_has_begun_is_replaced_for_a_caller_that_needs_a_newer_value() {
         let bench = Bench::new();
         let first = bench.start();
         assert!(matches!(bench.join(Replace::Begun), Join::Follower { early: true, .. }));
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn an_overdue_one_is_replaced() {
+    fn an_overdue_computation_is_replaced() {
         let bench = Bench::new();
         let first = bench.start();
         first.begin(None);

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use utoipa::ToSchema;
 
-/// Namespaces that are counted one by one; those beyond it are counted together.
+/// The maximum number of namespaces with counts of their own; all others share theirs.
 const NAMESPACES: usize = 256;
-/// The name under which those are; no namespace is named so.
+/// The name of the shared counts. It is not a valid namespace.
 const OTHERS: &str = "*";
 
 /// A number that only the stats read.
@@ -73,7 +73,7 @@ pub struct Stats {
 pub struct LocalStats {
     /// Entries in it, roughly.
     pub entries: u64,
-    /// What they take, roughly.
+    /// The memory that they use, bytes, roughly.
     pub bytes: u64,
     /// What they may take.
     pub max_bytes: u64,
@@ -97,7 +97,7 @@ pub struct NamespaceStats {
     pub errors: u64,
     /// Reads that found something that is not an entry.
     pub corrupt: u64,
-    /// Computations that came to a value.
+    /// Computations that returned a value.
     pub computed: u64,
     /// Computations that failed.
     pub failed: u64,
@@ -107,7 +107,7 @@ pub struct NamespaceStats {
     pub refreshed_early: u64,
     /// Values written to Redis.
     pub stored: u64,
-    /// Computed values that were not written, because what they depend on had changed meanwhile.
+    /// Computed values that were not written, because what they depend on had changed in the meantime.
     pub superseded: u64,
     /// Bytes served from this instance's own memory.
     pub local_served_bytes: u64,
@@ -168,13 +168,13 @@ impl NamespaceStats {
 /// The counts of all namespaces.
 #[derive(Debug, Default)]
 pub(super) struct Namespaces {
-    // Held for a look or an entry, never across an await; the level in this process finds its counts without it.
+    // Locked for a lookup or an insertion, never across an await. The level in this process does not use it.
     by_name: RwLock<HashMap<Id, Arc<Counts>>>,
     others: Arc<Counts>,
 }
 
 impl Namespaces {
-    /// The counts of a namespace in which something is, or is computed: by its name from now on, if there is room.
+    /// Returns the counts of a namespace in which something is stored or computed. It gets counts of its own, unless too many have.
     pub(super) fn of(&self, namespace: &Id) -> Arc<Counts> {
         if let Some(counts) = self.by_name.read().get(namespace) {
             return Arc::clone(counts);
@@ -186,7 +186,8 @@ impl Namespaces {
         Arc::clone(by_name.entry(namespace.clone()).or_default())
     }
 
-    /// The counts of a namespace in which nothing may ever have been: anybody can ask for any, and is not to use up the names.
+    /// Returns the counts of a namespace that may not exist. It does not get counts of its own, so that reads of arbitrary namespaces do not
+    /// use up the maximum.
     pub(super) fn if_named(&self, namespace: &Id) -> Arc<Counts> {
         let by_name = self.by_name.read();
         Arc::clone(by_name.get(namespace).unwrap_or(&self.others))
@@ -224,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn who_asks_for_what_is_not_there_uses_up_no_names() {
+    fn reads_of_missing_namespaces_do_not_use_up_the_maximum() {
         let namespaces = Namespaces::default();
         let name = |n| Id::parse(&format!("n{n}")).unwrap();
         for n in 0..NAMESPACES {

@@ -3,8 +3,8 @@
 use super::model::Tag;
 use crate::ids::Id;
 
-/// The hash of what an invalidation is about: an entry, a namespace, a tag. It goes over the channel, so it stays the same in
-/// every release. Eight bytes a step and not one, because each hit computes it.
+/// The hash of what is invalidated: an entry, a namespace or a tag. It is sent over the channel, so it is the same in every release. It
+/// processes eight bytes per step, because each hit computes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Subject(pub u64);
 
@@ -31,18 +31,18 @@ fn taken_in(hash: u64, bytes: &[u8]) -> u64 {
         .fold(hash, |hash, word| step(hash, u64::from_le_bytes(*word)));
     let mut last = [0; 8];
     last[..rest.len()].copy_from_slice(rest);
-    // The length keeps apart what ends in zeros, and where one text ends and the next begins.
+    // The length distinguishes texts that end in zeros, and where one text ends and the next begins.
     step(step(hash, u64::from_le_bytes(last)), bytes.len() as u64)
 }
 
-/// The finish of `MurmurHash3` (Appleby), so that every bit counts in the lowest.
+/// The finalizer of `MurmurHash3` (Appleby), so that every bit affects the lowest ones.
 const fn mixed(hash: u64) -> u64 {
     let hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
     let hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
     hash ^ (hash >> 33)
 }
 
-/// What a message over the channel says: the hashes of what is to be forgotten, 8 bytes each, big-endian.
+/// A message of the channel: the hashes of what is invalidated, 8 bytes each, big-endian.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Message(Vec<u8>);
 
@@ -59,7 +59,7 @@ impl Message {
         &self.0
     }
 
-    /// What it says of those alone that stand in these places of it.
+    /// Returns a message with only the hashes at these indexes.
     pub(super) fn part(&self, places: &[usize]) -> Self {
         let (subjects, _) = self.0.as_chunks::<8>();
         let those = places.iter().filter_map(|&place| subjects.get(place));

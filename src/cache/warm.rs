@@ -1,4 +1,4 @@
-//! Warming: one instance computes entries before the first request needs them. It has a lease that it renews; if it dies, another
+//! Warming: one instance computes entries before the first request needs them. It has a lease that it renews; if it crashes, another
 //! instance takes over.
 
 use super::Cache;
@@ -48,7 +48,7 @@ pub enum Warmed {
         /// Warmers that failed or took too long; the log names them.
         failed: usize,
     },
-    /// Another instance does it, or did it a moment ago.
+    /// Another instance does it, or has just done it.
     Elsewhere,
 }
 
@@ -58,7 +58,7 @@ pub async fn warm_at_start(cache: Cache) {
     match cache.warm_within(LONGEST).await {
         Ok(Warmed::Here { done: 0, failed: 0 }) => {}
         Ok(warmed) => tracing::info!(?warmed, "the cache is warmed"),
-        Err(error) => tracing::warn!(%error, "the cache is not warmed"),
+        Err(error) => tracing::warn!(%error, "the cache could not be warmed"),
     }
 }
 
@@ -79,11 +79,11 @@ impl Cache {
     /// # Errors
     /// [`CacheError::Store`]: nothing was warmed.
     pub async fn warm(&self) -> Result<Warmed, CacheError> {
-        self.warm_as(Wish::TakeAnew, Duration::ZERO).await
+        self.warm_as(Wish::TakeAgain, Duration::ZERO).await
     }
 
-    /// The same for the start of an instance: unless another has just done it; and if one does it, waits for so long whether
-    /// it comes to the end of it, and takes over if not.
+    /// Warms the cache at the start of an instance, unless another instance has just done it. If another instance does it now, waits up to
+    /// `patience` for its end, and takes over if it does not end.
     ///
     /// # Errors
     /// As [`Self::warm`].
@@ -129,26 +129,26 @@ impl Cache {
             let mut renew = interval(TURN / 3);
             loop {
                 renew.tick().await;
-                // A turn that is lost costs a second warming, and is no reason to leave this one.
-                self.say_turn(token, TURN, Wish::Take).await;
+                // If the lease is lost, another instance warms the cache as well, which is no reason to stop.
+                self.set_lease(token, TURN, Wish::Take).await;
             }
         };
         tokio::select! {
             () = renewing => {}
             ended = timeout(LONGEST, warming) => {
                 if ended.is_err() {
-                    tracing::warn!("warming the cache took too long, and was left");
+                    tracing::warn!("warming the cache took too long and was stopped");
                 }
             }
         }
-        self.say_turn(token, REST, Wish::End).await;
+        self.set_lease(token, REST, Wish::End).await;
         Warmed::Here {
             done,
             failed: count.saturating_sub(done),
         }
     }
 
-    async fn say_turn(&self, token: Nonce, lasting: Duration, wish: Wish) {
+    async fn set_lease(&self, token: Nonce, lasting: Duration, wish: Wish) {
         if let Err(error) = commands::warm(self.link(), token, lasting, wish).await {
             tracing::debug!(%error, "another instance may warm the cache as well");
         }

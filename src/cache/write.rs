@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 impl Cache {
     /// Stores a value: with a ticket, if the ticket still holds; without one unconditionally, as a value of now.
     ///
-    /// The version of a tag that the ticket does not cover has to be older than the ticket. Otherwise the tag may have been invalidated
-    /// meanwhile, and the value is superseded; the next value with the tag is stored.
+    /// The version of a tag that the ticket does not cover must be older than the ticket. Otherwise the tag may have been invalidated since,
+    /// and the value is superseded; the next value with the tag is stored.
     ///
     /// # Errors
     /// [`CacheError::TooBig`], [`CacheError::Ttl`], [`CacheError::TooManyTags`], [`CacheError::Key`]: nothing is stored.
@@ -43,8 +43,7 @@ impl Cache {
         Ok(Stored::Stored)
     }
 
-    /// Writes a value as a ticket has it. `marks`, as they stood before, are afterwards those under which the value may be kept
-    /// in this process.
+    /// Writes a value under a ticket. Updates `marks` to those under which the value may be kept in this process.
     pub(super) async fn store_computed(
         &self,
         name: &Name<'_>,
@@ -62,7 +61,7 @@ impl Cache {
             return Err(error);
         }
         let stored = self.store_with(name, bytes, put, ticket).await;
-        // Whatever came of it: what this process has of before is not served any more.
+        // In every case, so that this process no longer serves the old value.
         self.shared().local.forget(name.subject, marks);
         stored
     }
@@ -75,11 +74,11 @@ impl Cache {
         ticket: &Ticket,
     ) -> Result<Stored, CacheError> {
         let cost = ticket.taken.elapsed();
-        // Also if this is dropped because the client has gone.
+        // Also if this future is dropped because the client has disconnected.
         let mut give_back = self.give_up_unless_settled(name, ticket);
         let stored = match self.depending(name, put, ticket).await {
             Ok(Some(tags)) => {
-                // Of Redis's clock, and never ahead of it: nothing is fresh for longer than it was given.
+                // By Redis's clock, and never ahead of it, so that no entry is fresh for longer than requested.
                 let now_ms = ticket.made_ms.saturating_add(whole_ms(ticket.granted.elapsed()));
                 let head = head(put, now_ms, ticket.made_ms, cost, ticket.namespace, tags);
                 let written = Written::new(&head, bytes, now_ms);
@@ -161,7 +160,7 @@ impl Cache {
         let mut nonces = versions.all.iter().map(|version| version.nonce);
         let namespace = nonces.next().ok_or(CacheError::Busy)?;
         let tags: Vec<_> = put.tags.iter().cloned().zip(nonces).collect();
-        // Of Redis's clock, and never ahead of it: nothing is fresh for longer than it was given.
+        // By Redis's clock, and never ahead of it, so that no entry is fresh for longer than requested.
         let now_ms = versions.now_ms.saturating_add(whole_ms(answered.elapsed()));
         let written = values.iter().map(|value| {
             let head = head(put, now_ms, versions.now_ms, Duration::ZERO, namespace, tags.clone());
@@ -178,7 +177,7 @@ impl Cache {
         let until_ms = now_ms.saturating_add(whole_ms(self.link().store().timeout()));
         let answer = commands::put(self.link(), &keys, &written, until_ms, &message).await;
         // Also after an error: if the answer was lost, the values may have been written.
-        self.shared().local.hear(message.bytes());
+        self.shared().local.receive(message.bytes());
         answer?;
         let counts = self.shared().namespaces.of(first.namespace);
         counts.stored.add(names.len() as u64);
@@ -237,7 +236,7 @@ impl Cache {
         let versions = commands::versions(self.link(), &keys, life + TICKET_LIFE).await?;
         let fresh_until_ms = versions.now_ms.saturating_add(whole_ms(ttl));
         let answer = commands::touch(self.link(), &name, head.nonce, fresh_until_ms, life).await;
-        self.shared().local.hear(Message::of([name.subject]).bytes());
+        self.shared().local.receive(Message::of([name.subject]).bytes());
         Ok(answer?)
     }
 
@@ -266,7 +265,7 @@ impl Cache {
 
     /// Removes the subjects from the memory of this process. Also after an error: if the answer was lost, they may be invalidated.
     pub(super) fn forget<T>(&self, message: &Message, answer: Result<T, StoreError>) -> Result<T, CacheError> {
-        self.shared().local.hear(message.bytes());
+        self.shared().local.receive(message.bytes());
         self.shared().counted.invalidations.inc();
         Ok(answer?)
     }
@@ -280,7 +279,7 @@ impl Cache {
     }
 }
 
-/// An entry that is stored at `now_ms`, ms of Redis's clock.
+/// Returns the header of an entry that is stored at `now_ms`, ms of Redis's clock.
 fn head(put: &Put, now_ms: u64, made_ms: u64, cost: Duration, namespace: Nonce, tags: Vec<(Tag, Nonce)>) -> Head {
     let ms = |duration: Duration| u32::try_from(duration.min(MAX_TTL).as_millis()).unwrap_or(u32::MAX);
     Head {

@@ -139,7 +139,7 @@ impl Builder {
     }
 
     /// Sets a function that returns the tags of a response from its request: before the handler is called, so that no invalidation
-    /// meanwhile is missed.
+    /// during the call is missed.
     #[must_use]
     pub fn tags(mut self, tags: impl Fn(&ServiceRequest) -> Vec<Tag> + Send + Sync + 'static) -> Self {
         self.tags = Some(Arc::new(tags));

@@ -46,7 +46,7 @@ const INVALIDATION_RETRY_DELAY: Duration = Duration::from_millis(50);
 /// Middleware that caches responses; see the [module](super).
 ///
 /// It changes the headers of requests that it forwards, so an outer middleware must not hold a clone of their [`HttpRequest`]
-/// meanwhile: actix-web panics then, as it does if a clone is held while a request is routed. An outer middleware reads what it needs
+/// during the call: actix-web panics then, as it does if a clone is held while a request is routed. An outer middleware reads what it needs
 /// before it forwards the request, or from the request of the response.
 #[derive(Debug, Clone)]
 pub struct ResponseCache(Arc<Builder>);

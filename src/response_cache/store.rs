@@ -104,7 +104,7 @@ impl ResponseStore {
         if (baseline.store_fault, store_fault) == (Some(StoreFault::Disconnected), StoreFault::Disconnected) {
             self.cache.is_untouched(&baseline.marks)
         } else {
-            self.cache.stands(&baseline.marks)
+            self.cache.are_current(&baseline.marks)
         }
     }
 

@@ -21,7 +21,7 @@ const MAX_EACH: usize = 1_000;
 /// The maximum size of a body, in bytes; larger if a single value may be larger.
 const MAX_BATCH: usize = 8 * 1_048_576;
 
-/// The maximum number of keys that one command reads; fewer if so many values of the maximum size exceed the limit of an answer. So an
+/// The maximum number of keys that one command reads; fewer if that many values of the maximum size exceed the limit of an answer. So an
 /// answer that would be too large is cut before all of it is in memory.
 const READ_AT_ONCE: usize = 32;
 

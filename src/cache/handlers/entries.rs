@@ -43,7 +43,7 @@ pub struct EntryBody<'a> {
     /// The value: any JSON.
     #[schema(value_type = serde_json::Value)]
     value: &'a RawValue,
-    /// `fresh`, or `stale`: its TTL is over, and its writer allowed to serve it longer.
+    /// `fresh`, or `stale`: its TTL has ended, and its writer allows it to be served longer.
     #[schema(value_type = EntryState)]
     state: &'static str,
     /// The time since it was written, or its computation began.
@@ -176,7 +176,7 @@ pub async fn put_entry(
         Stored::Stored => Ok(HttpResponse::NoContent().finish()),
         Stored::Superseded => Err(Problem::conflict(
             "cache_superseded",
-            "Something happened meanwhile",
+            "The value was superseded",
             "the key was written or deleted, or what the value depends on invalidated, since the ticket was taken",
         )),
     }

@@ -5,7 +5,7 @@
 -- ARGV[2] the entry
 -- ARGV[3] TTL, ms
 -- ARGV[4] the lease's token, '' for none
--- Returns 'stored', or 'superseded' if the key was written or deleted meanwhile.
+-- Returns 'stored', or 'superseded' if the key was written or deleted since.
 if ARGV[4] ~= '' and redis.call('GET', KEYS[2]) == ARGV[4] then redis.call('DEL', KEYS[2]) end
 local nonce = redis.pcall('GETRANGE', KEYS[1], 8, 15)
 if nonce ~= ARGV[1] then return 'superseded' end

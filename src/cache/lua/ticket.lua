@@ -1,4 +1,4 @@
--- ticket: records what is stored under a key before its value is computed, so that a write or deletion meanwhile is detected.
+-- ticket: records what is stored under a key before its value is computed, so that a later write or deletion is detected.
 -- KEYS[1] entry
 -- KEYS[2] lease
 -- ARGV[1] a mark without its time, to store if nothing is stored: 16 bytes, the last 8 a nonce
@@ -16,10 +16,10 @@ if ARGV[3] ~= '0' and not redis.call('SET', KEYS[2], ARGV[4], 'NX', 'PX', ARGV[3
 end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
--- Of another type it is an error here, and written over.
+-- A key of another type causes an error here, and is overwritten.
 local nonce = redis.pcall('GETRANGE', KEYS[1], 8, 15)
 if type(nonce) == 'string' and #nonce == 8 then
-  -- Longer than it is of use, if need be: its header says until when that is.
+  -- It may be kept for longer than it can be served; its header has the actual end.
   if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
   return { 'granted', nonce, now }
 end

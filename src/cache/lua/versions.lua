@@ -17,7 +17,7 @@ for i, key in ipairs(KEYS) do
     version = ARGV[i + 1] .. struct.pack('>I8I8', now, 0)
     redis.call('SET', key, version, 'PX', 2 * life)
   elseif redis.call('PTTL', key) < life then
-    -- Twice as long as it needs to, so that the next one need not.
+    -- Twice as long as necessary, so that the next call need not extend it.
     redis.call('PEXPIRE', key, 2 * life)
   end
   versions[i + 1] = version

@@ -15,7 +15,7 @@ const MAX_TTL_S: i64 = 31 * 24 * 3_600;
 /// The maximum length of a key, in bytes.
 pub const MAX_KEY: usize = 256;
 
-/// The cache slice.
+/// The settings of the cache slice.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Cache")]
 pub struct CacheSettings {
@@ -74,28 +74,28 @@ impl Default for CacheSettings {
     }
 }
 
-/// From a second to [`MAX_TTL`]: there are no entries without expiry.
+/// Returns a parser for one second to [`MAX_TTL`]; there are no entries without expiry.
 fn seconds() -> clap::builder::RangedI64ValueParser<u32> {
     clap::value_parser!(u32).range(1..=MAX_TTL_S)
 }
 
-/// How long a kind of data is good for.
+/// A class of data by how often it changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TtlClass {
     /// The default.
     Default,
-    /// Hardly ever changes.
+    /// Rarely changes.
     Static,
-    /// Changes now and then.
+    /// Changes sometimes.
     Dynamic,
-    /// As long as a user is there.
+    /// Lasts as long as a user's session.
     Session,
-    /// Changes all the time.
+    /// Changes constantly.
     Realtime,
 }
 
 impl TtlClass {
-    /// The class of a name.
+    /// Returns the class with a name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         match name {
@@ -110,7 +110,7 @@ impl TtlClass {
 }
 
 impl CacheSettings {
-    /// For how long an entry of a class is fresh.
+    /// Returns how long an entry of a class is fresh.
     #[must_use]
     pub fn ttl(&self, class: TtlClass) -> Duration {
         Duration::from_secs(u64::from(match class {
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_classes_are_as_agreed() {
+    fn the_classes_have_stable_names() {
         let settings = CacheSettings::default();
         let of = |name| settings.ttl(TtlClass::parse(name).unwrap()).as_secs();
         assert_eq!(

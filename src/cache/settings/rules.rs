@@ -14,12 +14,12 @@ pub struct Event {
     pub entity: Id,
     /// The type of the entity; `{entity_type}` in a rule.
     pub entity_type: Option<Id>,
-    /// Whatever else the sender says; its texts, whole numbers and booleans are `{data.NAME}` in a rule.
+    /// Further data of the sender; its strings, integers and booleans are `{data.NAME}` in a rule.
     pub data: Map<String, Value>,
 }
 
 impl Event {
-    /// An event that says no more than what happened to whom.
+    /// Creates an event without further data.
     #[must_use]
     pub fn new(kind: Id, entity: Id) -> Self {
         Self {
@@ -45,7 +45,7 @@ impl Event {
     }
 }
 
-/// What a placeholder for a member of the data begins with.
+/// The prefix of placeholders for members of the data.
 const DATA: &str = "data.";
 
 /// What an event invalidates.
@@ -59,7 +59,7 @@ pub enum Target {
     Key(Id, String),
 }
 
-/// A part of the rules that is not understood.
+/// A part of the rules that cannot be parsed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("\"{part}\": {why}")]
 pub struct TargetError {
@@ -80,19 +80,19 @@ impl TargetError {
     }
 }
 
-/// Which events invalidate what. Cheap to clone.
+/// The rules by which events invalidate entries. Cheap to clone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EventRules(Arc<[Rule]>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Rule {
-    /// The event's type, or what it begins with.
+    /// The event's type, or its prefix.
     kind: String,
     is_prefix: bool,
     targets: Vec<Template>,
 }
 
-/// A target whose placeholders are still to be replaced.
+/// A target with placeholders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Template {
     Tag(String),
@@ -101,22 +101,22 @@ enum Template {
 }
 
 impl EventRules {
-    /// How many rules there are.
+    /// Returns the number of rules.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// What an event invalidates, each target once.
+    /// Returns what an event invalidates, each target once.
     ///
     /// # Errors
-    /// [`TargetError`] if a rule needs what the event does not say, or if that makes a tag, a namespace or a key invalid.
+    /// [`TargetError`] if the event has no value for a placeholder, or if a value makes a tag, a namespace or a key invalid.
     pub fn targets(&self, event: &Event) -> Result<Vec<Target>, TargetError> {
         let mut targets = Vec::new();
         for rule in self.0.iter().filter(|rule| rule.is_for(&event.kind)) {
@@ -172,7 +172,7 @@ impl Template {
             },
             _ => return Err(Self::fault(text, "is none of tag:…, namespace:…, key:…")),
         };
-        // Whatever is wrong with it but its length shows with the shortest values.
+        // The shortest values reveal every fault except the length.
         let is_known =
             |name: &str| ["id", "entity_type"].contains(&name) || name.len() > DATA.len() && name.starts_with(DATA);
         template
@@ -208,7 +208,7 @@ impl Template {
     }
 }
 
-/// What is wrong with a text once it is filled, and with the value of its last placeholder.
+/// Returns the error for a target that is invalid after its placeholders are replaced.
 fn unfit(text: &str, filled: &str, why: &str) -> TargetError {
     let last = text.rsplit_once('{').and_then(|(_, rest)| rest.split_once('}'));
     TargetError {
@@ -217,7 +217,7 @@ fn unfit(text: &str, filled: &str, why: &str) -> TargetError {
     }
 }
 
-/// Replaces the placeholders of a text, `{NAME}`, by their values.
+/// Replaces the placeholders of a text, `{NAME}`, with their values.
 fn filled<'a>(text: &str, value: impl Fn(&str) -> Option<Cow<'a, str>>) -> Result<String, TargetError> {
     let mut filled = String::with_capacity(text.len());
     let mut rest = text;
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_goes_by_every_rule_that_names_it() {
+    fn every_matching_rule_applies_to_an_event() {
         let rules: EventRules =
             "product.updated = tag:product:{id}, key:prices/{id}/eur ; product.*=tag:product:{id},namespace:catalog;"
                 .parse()
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_rule_is_refused_with_the_part() {
+    fn an_invalid_rule_is_refused_with_its_text() {
         for bad in [
             "product.updated",
             "=tag:a",
@@ -301,13 +301,13 @@ mod tests {
     }
 
     #[test]
-    fn an_id_that_makes_a_tag_too_long_is_told() {
+    fn an_id_that_makes_a_tag_too_long_is_an_error() {
         let rules: EventRules = "a=tag:product:{id}".parse().unwrap();
         assert!(rules.targets(&event("a", &"x".repeat(128))).is_err());
     }
 
     #[test]
-    fn a_rule_may_use_what_else_the_event_says() {
+    fn a_rule_may_use_further_data_of_the_event() {
         let rules: EventRules = "moved=tag:{entity_type}:{id},key:zones/{data.city}/{data.zone}/{data.is_open}"
             .parse()
             .unwrap();

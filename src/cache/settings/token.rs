@@ -2,11 +2,11 @@ use sha2::{Digest, Sha256};
 use std::fmt;
 use std::str::FromStr;
 
-/// The fewest characters of a token: 16 random bytes have 22 in base64.
+/// The minimum length of a token: 16 random bytes have 22 characters in base64.
 const LEAST: usize = 22;
 
-/// A token that those who look after the service show. Kept as its hash, so that nothing shows it again, and so that comparing tells
-/// nothing by the time it takes.
+/// A token of operators. It is stored as its hash, so that it cannot be shown, and so that the time of a comparison reveals nothing about
+/// it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AdminToken([u8; 32]);
 
@@ -16,7 +16,7 @@ pub struct AdminToken([u8; 32]);
 pub struct TokenError;
 
 impl AdminToken {
-    /// Whether it is this one.
+    /// Returns whether it equals this token.
     #[must_use]
     pub fn is(&self, token: &str) -> bool {
         self.0 == hash(token)
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_knows_itself_and_is_not_shown() {
+    fn a_token_equals_itself_and_is_not_shown() {
         let token: AdminToken = "0123456789abcdefghijkl".parse().unwrap();
         assert!(token.is("0123456789abcdefghijkl"));
         assert!(!token.is("0123456789abcdefghijkm") && !token.is(""));
