@@ -9,12 +9,12 @@ use prometheus::IntCounter;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// When to ask again after a refusal that Redis had no part in.
+/// When to try again after a refusal that was decided without Redis.
 const RETRY_WITHOUT_REDIS: Duration = Duration::from_secs(1);
-/// How often the log tells that checks are decided without Redis.
+/// The minimum time between two log lines that report checks without Redis.
 const LOG_EVERY: Duration = Duration::from_mins(1);
 
-/// The limits, for those who embed the crate; cheap to clone. One for each link, so that a check stays on its thread.
+/// The limits, for programs that embed the crate; cheap to clone. One for each link, so that a check stays on its thread.
 ///
 /// ```no_run
 /// # use fleetpulse::{ids::ExternalId, limits::{LimitMetrics, Limits, Policies}, store::Link};
@@ -50,25 +50,25 @@ struct Counters {
     degraded: IntCounter,
 }
 
-/// Why a check or a reset has no answer.
+/// Why a check or a reset failed.
 #[derive(Debug, thiserror::Error)]
 pub enum LimitError {
     /// There is no policy of that name.
     #[error("there is no such policy; GET /v1/limits/policies lists them")]
     UnknownPolicy,
-    /// No time would ever come at which the policy admits that.
+    /// The policy never admits this cost.
     #[error("must be 1 to {most} under this policy")]
     Cost {
-        /// The most that it ever admits at once.
+        /// The maximum cost that it admits.
         most: u32,
     },
-    /// Redis is away (for a reset), or its answer is not understood.
+    /// Redis is unavailable (for a reset), or its reply is invalid.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl Limits {
-    /// The limits of these policies, counted over `link`.
+    /// Creates the limits of these policies, counted over `link`.
     #[must_use]
     pub fn new(link: &Link, policies: &Policies, metrics: &LimitMetrics) -> Self {
         let counter = |policy: &Policy, outcome| metrics.checks.with_label_values(&[policy.name(), outcome]);
@@ -85,15 +85,14 @@ impl Limits {
         }))
     }
 
-    /// All policies.
+    /// Returns all policies.
     #[must_use]
     pub fn policies(&self) -> &Policies {
         &self.0.policies
     }
 
-    /// Asks whether something of `cost` units may be done for `key`; if so, it is counted. Counting in one script on
-    /// Redis's clock, right under any concurrency. With Redis away, or nearly full and the key not counted yet, the policy's [`Outage`]
-    /// decides.
+    /// Checks whether `key` may use `cost` units, and counts them if so. One script does both by Redis's clock, so the count is exact under
+    /// concurrency. If Redis is unavailable, or nearly full and the key has no count yet, the policy's [`Outage`] decides.
     ///
     /// # Errors
     /// [`LimitError`].
@@ -106,7 +105,7 @@ impl Limits {
         match commands::check(&self.0.link, policy, key, cost).await {
             Ok(verdict) => {
                 if verdict.damaged {
-                    tracing::error!(%policy, "what Redis held for a key was no count; it is limited as if its quota were spent");
+                    tracing::error!(%policy, "the stored value of a key is not a count; the key is limited as if its quota were used up");
                 }
                 let counter = if verdict.admitted {
                     &counters.allowed
@@ -118,14 +117,14 @@ impl Limits {
             }
             Err(error @ StoreError::Answer(_)) => Err(error.into()),
             Err(error) => {
-                self.tell_degraded(policy, &error);
+                self.warn_degraded(policy, &error);
                 counters.degraded.inc();
                 Ok(without_redis(policy))
             }
         }
     }
 
-    /// Forgets what was counted of a key under a policy. Returns whether there was anything.
+    /// Deletes the count of a key under a policy. Returns whether there was one.
     ///
     /// # Errors
     /// [`LimitError`].
@@ -134,8 +133,8 @@ impl Limits {
         Ok(commands::reset(&self.0.link, policy, key).await?)
     }
 
-    /// A warning a minute and not one a check: without Redis there are as many as there are callers.
-    fn tell_degraded(&self, policy: &Policy, error: &StoreError) {
+    /// Logs a warning at most once a minute, because without Redis every check is decided this way.
+    fn warn_degraded(&self, policy: &Policy, error: &StoreError) {
         let mut logged_at = self.0.logged_at.lock();
         if logged_at.is_some_and(|logged_at| logged_at.elapsed() < LOG_EVERY) {
             tracing::debug!(%policy, ?error, "a check was decided without Redis");
@@ -143,7 +142,7 @@ impl Limits {
         }
         *logged_at = Some(Instant::now());
         drop(logged_at);
-        tracing::warn!(%policy, %error, "checks are decided without Redis, by what their policies say for that");
+        tracing::warn!(%policy, %error, "checks are decided without Redis, by the `fail` of their policies");
     }
 
     fn find(&self, name: &str) -> Result<(&Policy, &Counters), LimitError> {

@@ -1,4 +1,4 @@
-//! Every word that the limits slice says to Redis, each as one typed function on one key.
+//! The scripts of the limits slice, each as one typed function on one key.
 
 use super::settings::{Algorithm, Policy};
 use crate::ids::ExternalId;
@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-/// The slices of a sliding window; `check_window.lua` counts in these and the one that is leaving.
+/// The number of slices of a sliding window; `check_window.lua` counts in these and in the one that is leaving.
 const SLICES: u64 = 20;
 
 macro_rules! script {
@@ -20,22 +20,22 @@ static CHECK_GCRA: LazyLock<Script> = script!("check_gcra");
 static CHECK_WINDOW: LazyLock<Script> = script!("check_window");
 static CHARGE: LazyLock<Script> = script!("charge");
 
-/// What Redis made of a check.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verdict {
     /// Whether the cost was admitted and is counted.
     pub admitted: bool,
-    /// Units that are left.
+    /// The remaining units.
     pub remaining: u32,
     /// After which time the cost could be admitted; zero if it was.
     pub retry_after: Duration,
     /// After which time all units are back.
     pub reset: Duration,
-    /// What was stored was no count; it was taken for a spent quota and written over.
+    /// The stored value was not a count; it was treated as a used-up quota and overwritten.
     pub damaged: bool,
 }
 
-/// Asks for `cost` units, 1 to the policy's capacity.
+/// Requests `cost` units, 1 to the policy's capacity.
 pub async fn check(link: &Link, policy: &Policy, key: &ExternalId, cost: u32) -> Result<Verdict, StoreError> {
     let (script, length_us) = match policy.algorithm() {
         Algorithm::Gcra => (&CHECK_GCRA, policy.interval_us()),
@@ -56,34 +56,34 @@ pub async fn check(link: &Link, policy: &Policy, key: &ExternalId, cost: u32) ->
     })
 }
 
-/// Forgets what was counted of a key. Returns whether there was anything.
+/// Deletes the count of a key. Returns whether there was one.
 pub async fn reset(link: &Link, policy: &Policy, key: &ExternalId) -> Result<bool, StoreError> {
     link.query(redis::cmd("DEL").arg(name(link, policy, key))).await
 }
 
-/// What an instance has admitted of a caller by itself, in the time of a gcra policy.
+/// What an instance has admitted for a caller by itself, as time of a gcra policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Charge {
-    /// The units, each at the policy's interval, µs.
+    /// The admitted units times the policy's interval, µs.
     pub us: u64,
     /// How long ago the first of them was admitted, µs.
     pub ago_us: u64,
-    /// The most that may be ahead of all instances together, µs.
+    /// The maximum time that all instances together may be ahead, µs.
     pub most_us: u64,
-    /// A burst, µs.
+    /// The burst, µs.
     pub full_us: u64,
 }
 
-/// What Redis made of a charge.
+/// The result of a charge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Charged {
     /// How far ahead all instances together are, µs.
     pub ahead_us: u64,
-    /// What was stored was no count; it was taken for a spent burst and written over.
+    /// The stored value was not a count; it was treated as a used-up burst and overwritten.
     pub damaged: bool,
 }
 
-/// Adds a charge to what all instances have admitted of a caller.
+/// Adds a charge to what all instances have admitted for a caller.
 pub async fn charge(
     link: &Link,
     policy: &str,

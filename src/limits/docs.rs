@@ -1,4 +1,4 @@
-//! The shapes of bodies, for `OpenAPI` alone: the handlers read and write them without these types.
+//! The schemas of bodies, only for `OpenAPI`: the handlers read and write them without these types.
 
 #![expect(clippy::unreadable_literal, reason = "the schema derive reads no separators")]
 #![expect(dead_code, reason = "read by the schema derive only")]
@@ -6,7 +6,7 @@
 use crate::ids::ExternalId;
 use utoipa::ToSchema;
 
-/// How a policy counts: `gcra`, an even rate with a burst; `window`, so many in any window.
+/// How a policy counts: `gcra`, an even rate with a burst; `window`, a maximum in any window of time.
 #[derive(ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = Algorithm)]
@@ -15,7 +15,7 @@ pub(super) enum AlgorithmBody {
     Window,
 }
 
-/// What a check answers while Redis is unavailable: `open`, allowed; `closed`, not allowed.
+/// The result of a check while Redis is unavailable: `open`, allowed; `closed`, not allowed.
 #[derive(ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = Outage)]
@@ -24,17 +24,17 @@ pub(super) enum OutageBody {
     Closed,
 }
 
-/// What is to be checked.
+/// A check of a limit.
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"key": "login:anna", "policy": "login", "cost": 1}))]
 pub(super) struct CheckBody {
-    /// What is limited: 1 to 256 bytes of any text without control characters.
+    /// The key that is limited: 1 to 256 bytes of any text without control characters.
     key: ExternalId,
-    /// By which policy.
+    /// The name of the policy.
     #[schema(max_length = 128, format = "policy")]
     policy: String,
-    /// How many units it takes, 1 to what the policy admits at once; 1 if not given.
+    /// The number of units, 1 to the maximum that the policy admits at once; 1 if not given.
     #[schema(minimum = 1, maximum = 1000000, default = 1)]
     cost: Option<u32>,
 }

@@ -19,7 +19,7 @@ static RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy
 /// The limits on this service's own requests, shared by all its workers.
 #[derive(Debug)]
 pub struct Gate {
-    /// The longest prefix first.
+    /// The rules, the longest prefix first.
     rules: Vec<Rule>,
     callers: Callers,
     share: Arc<Share>,
@@ -27,18 +27,18 @@ pub struct Gate {
 
 #[derive(Debug)]
 struct Rule {
-    /// Without a slash at its end; empty for everything.
+    /// The path prefix without a slash at its end; empty for all paths.
     prefix: String,
-    /// The place of the policy in the share.
+    /// The index of the policy in the share.
     place: u16,
     policy: String,
-    /// What `RateLimit-Policy` says of it.
+    /// The value of `RateLimit-Policy`.
     header: HeaderValue,
     refused: IntCounter,
 }
 
 impl Gate {
-    /// What the settings ask for; none if they limit no path.
+    /// Creates the gate from the settings; `None` if they limit no path.
     ///
     /// # Errors
     /// [`RuleError`].
@@ -60,7 +60,7 @@ impl Gate {
                 prefix: prefix.to_owned(),
                 place: u16::try_from(place).unwrap_or(u16::MAX),
                 policy: policy.name().to_owned(),
-                // The alphabet of names is that of a header.
+                // The characters of names are allowed in headers.
                 header: HeaderValue::try_from(advertised(policy)).unwrap_or(HeaderValue::from_static("")),
                 refused: metrics.refused_requests.with_label_values(&[policy.name()]),
             });
@@ -76,7 +76,7 @@ impl Gate {
         })))
     }
 
-    /// The counts behind it, to be settled in the background.
+    /// Returns the counts, which are settled in the background.
     #[must_use]
     pub fn share(&self) -> &Arc<Share> {
         &self.share
@@ -91,7 +91,7 @@ impl Gate {
     }
 
     fn caller(&self, request: &ServiceRequest) -> Caller {
-        // Without an address are connections that are none of the network: all of them one caller.
+        // Connections that are not from the network have no address; all of them count as one caller.
         let peer = request
             .peer_addr()
             .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
@@ -103,7 +103,7 @@ impl Rule {
     /// The fields of draft-ietf-httpapi-ratelimit-headers, as its version 10 has them.
     fn say(&self, headers: &mut HeaderMap, admission: &Admission) {
         headers.insert(RATE_LIMIT_POLICY.clone(), self.header.clone());
-        // Put together by hand: with `format!` this was a third of what the whole check costs a request.
+        // Built without `format!`, which took a third of the time of the whole check.
         let mut now = String::with_capacity(self.policy.len() + 32);
         now.push('"');
         now.push_str(&self.policy);
@@ -118,9 +118,9 @@ impl Rule {
 
     fn refusal(&self, admission: &Admission) -> HttpResponse {
         self.refused.inc();
-        // The same as `t`: a client that heeds either is not refused again for having come too early.
+        // The same as `t`, so that a client that waits for either of them is not refused again for trying too early.
         let wait_s = seconds(admission.more_after);
-        let problem = Problem::too_many_requests("the caller has spent what the policy allows", wait_s)
+        let problem = Problem::too_many_requests("the caller has used up its rate limit", wait_s)
             .with("violated-policies", vec![self.policy.clone()]);
         let mut response = problem.error_response();
         self.say(response.headers_mut(), admission);
@@ -128,9 +128,8 @@ impl Rule {
     }
 }
 
-/// What `RateLimit-Policy` says of a policy: the burst, and the time in which it comes back. That is the policy's rate, and
-/// what is left (`r`) is never more than this quota. The field has whole seconds alone; of another time it says nothing
-/// rather than something else.
+/// Returns the value of `RateLimit-Policy`: the burst, and the time in which it is refilled. This is the policy's rate, and the remaining
+/// units (`r`) are never more than this quota. The field allows only whole seconds, so another time is omitted.
 fn advertised(policy: &Policy) -> String {
     let (name, burst, quota) = (policy.name(), policy.capacity(), u64::from(policy.quota()));
     let window_s = policy.window_us() * u64::from(burst) / (quota * 1_000_000);
@@ -141,12 +140,12 @@ fn advertised(policy: &Policy) -> String {
     }
 }
 
-/// Whole seconds, rounded up.
+/// Returns whole seconds, rounded up.
 fn seconds(duration: Duration) -> u32 {
     u32::try_from(duration.as_micros().div_ceil(1_000_000)).unwrap_or(u32::MAX)
 }
 
-/// Middleware that holds requests against a [`Gate`]; without one it only hands them on.
+/// Middleware that checks requests against a [`Gate`]; without one it only forwards them.
 #[derive(Debug, Clone)]
 pub struct Guard(pub Option<Arc<Gate>>);
 
@@ -170,7 +169,7 @@ where
     }
 }
 
-/// What [`Guard`] makes of a service.
+/// The service that [`Guard`] wraps.
 #[derive(Debug)]
 pub struct Guarded<S> {
     service: S,
@@ -218,7 +217,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_burst_is_advertised_with_the_time_in_which_it_comes_back() {
+    fn the_burst_is_advertised_with_the_time_in_which_it_is_refilled() {
         for (policy, header) in [
             ("a=gcra:10/1h", "\"a\";q=10;w=3600"),
             ("a=gcra:600/1m,burst=100", "\"a\";q=100;w=10"),

@@ -1,7 +1,7 @@
 use crate::telemetry::MetricsRegistry;
 use prometheus::{Error, IntCounterVec};
 
-/// Of the limits slice.
+/// The metrics of the limits slice.
 #[derive(Debug, Clone)]
 pub struct LimitMetrics {
     /// Checks, by policy and outcome (`allowed`, `denied`, `degraded`: decided without Redis).
@@ -11,7 +11,7 @@ pub struct LimitMetrics {
 }
 
 impl LimitMetrics {
-    /// Registers them, all at zero.
+    /// Registers the metrics, all at zero.
     ///
     /// # Errors
     /// If another instrument has one of their names.

@@ -7,22 +7,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const DAY: Duration = Duration::from_hours(24);
-/// The largest quota, burst and cost.
+/// The maximum quota, burst and cost.
 pub const MAX_QUOTA: u32 = 1_000_000;
 const WINDOWS: std::ops::RangeInclusive<Duration> = Duration::from_millis(10)..=DAY.saturating_mul(31);
-/// How long an exhausted burst may take to come back: keeps every sum of times far below 2^53 µs.
+/// The maximum time in which a used-up burst is refilled: keeps every sum of times far below 2^53 µs.
 const LONGEST_REFILL: Duration = DAY.saturating_mul(366);
-/// The longest name of a policy.
+/// The maximum length of a policy's name.
 const MAX_NAME: usize = 64;
 
-/// Rate limits.
+/// The settings of rate limits.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Limits")]
 pub struct LimitSettings {
     /// Policies, separated by semicolons: `NAME=gcra|window:QUOTA/WINDOW`, each with `,burst=N` and `,fail=open|closed` if
     /// needed
     ///
-    /// WINDOW is a number with ms, s, m, h or d. `burst` (gcra only) is the quota if not given. `fail` decides what is answered
+    /// WINDOW is a number with ms, s, m, h or d. `burst` (gcra only) is the quota if not given. `fail` is the result
     /// while Redis is unavailable, `closed` if not given.
     #[arg(
         long = "limits",
@@ -30,7 +30,7 @@ pub struct LimitSettings {
         default_value = "login=window:5/1m,fail=closed; api=gcra:600/1m,burst=100,fail=open"
     )]
     pub policies: Policies,
-    /// Paths of this service that are limited by caller, each with a gcra policy: `/v1=api; /v1/users=few`; none if not given
+    /// Paths of this service with a limit for each caller, each with a gcra policy: `/v1=api; /v1/users=few`; none if not given
     #[arg(long = "limit-requests", env = "LIMIT_REQUESTS", default_value = "")]
     pub requests: RequestRules,
     /// Networks of the proxies that may name the caller in a header, separated by commas: `10.0.0.0/8, 192.0.2.1`
@@ -46,7 +46,7 @@ pub struct LimitSettings {
 }
 
 impl LimitSettings {
-    /// The rules for this service's own requests with their policies, the longest prefix first.
+    /// Returns the rules for this service's own requests with their policies, the longest prefix first.
     ///
     /// # Errors
     /// [`RuleError`] if a rule names an unknown policy or one that is not `gcra`, or if `CALLER_KEY_HEADER` is set without
@@ -71,16 +71,16 @@ impl LimitSettings {
     }
 }
 
-/// A rule for this service's own requests that cannot be kept.
+/// Why a rule for this service's own requests is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RuleError {
     /// No such policy.
     #[error("LIMIT_REQUESTS names a policy that LIMITS_POLICIES does not have: {0}")]
     Unknown(String),
-    /// Each instance keeps a share of its own, which only a gcra policy can be cut into.
-    #[error("LIMIT_REQUESTS takes gcra policies alone, and {0} is none")]
+    /// Each instance has a share of its own, and only a gcra policy can be divided into shares.
+    #[error("LIMIT_REQUESTS takes only gcra policies, and {0} is not one; use another policy")]
     NotGcra(String),
-    /// Only a trusted proxy is believed when it names a caller's key.
+    /// A caller's key is accepted only from a trusted proxy.
     #[error("CALLER_KEY_HEADER is set without TRUSTED_PROXIES and would be ignored; set TRUSTED_PROXIES, or remove it")]
     KeyWithoutProxies,
 }
@@ -90,12 +90,12 @@ pub enum RuleError {
 pub enum Algorithm {
     /// The generic cell rate algorithm: an even rate with a burst.
     Gcra,
-    /// A sliding window: so many in any window.
+    /// A sliding window: a maximum in any window of time.
     Window,
 }
 
 impl Algorithm {
-    /// Its name in settings, answers and keys.
+    /// Returns its name in settings, responses and keys.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -105,7 +105,7 @@ impl Algorithm {
     }
 }
 
-/// What a check answers when Redis does not.
+/// The result of a check while Redis is unavailable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outage {
     /// Allowed.
@@ -115,7 +115,7 @@ pub enum Outage {
 }
 
 impl Outage {
-    /// Its name in settings and answers.
+    /// Returns its name in settings and responses.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -125,7 +125,7 @@ impl Outage {
     }
 }
 
-/// One policy; its numbers are such that no sum of theirs leaves the integers that a double holds.
+/// A policy. Its numbers are limited so that all sums stay within the integers that a double represents exactly.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
     name: String,
@@ -137,19 +137,19 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Its name: 1–64 of `A–Z a–z 0–9 . _ -`.
+    /// Returns its name: 1–64 of `A–Z a–z 0–9 . _ -`.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// How it counts.
+    /// The algorithm.
     #[must_use]
     pub const fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
 
-    /// Units a window.
+    /// Units per window.
     #[must_use]
     pub const fn quota(&self) -> u32 {
         self.quota
@@ -161,25 +161,25 @@ impl Policy {
         self.window
     }
 
-    /// The most that may be admitted at once: the burst, or the quota of a window.
+    /// The maximum that may be admitted at once: the burst, or the quota of a window.
     #[must_use]
     pub const fn capacity(&self) -> u32 {
         self.burst
     }
 
-    /// What it does with Redis away.
+    /// The result of its checks while Redis is unavailable.
     #[must_use]
     pub const fn outage(&self) -> Outage {
         self.outage
     }
 
-    /// The window, µs.
+    /// Returns the window, µs.
     #[must_use]
     pub fn window_us(&self) -> u64 {
         micros(self.window)
     }
 
-    /// The time after which a unit is free again, µs; rounded up, so that the rate is never above the quota.
+    /// Returns the time after which a unit is refilled, µs; rounded up, so that the rate is never above the quota.
     #[must_use]
     pub fn interval_us(&self) -> u64 {
         self.window_us().div_ceil(u64::from(self.quota))
@@ -211,7 +211,7 @@ impl Policy {
             return Err("a window is 10ms to 31d");
         }
         if u64::from(quota) > micros(window) {
-            return Err("at most one a microsecond");
+            return Err("at most one unit a microsecond");
         }
         let (mut burst, mut outage) = (None, None);
         for word in words {
@@ -236,7 +236,7 @@ impl Policy {
             outage: outage.unwrap_or(Outage::Closed),
         };
         if policy.interval_us() * u64::from(policy.burst) > micros(LONGEST_REFILL) {
-            return Err("a burst comes back within 366d");
+            return Err("a burst must be refilled within 366d");
         }
         Ok(policy)
     }
@@ -265,7 +265,7 @@ fn duration(text: &str) -> Option<Duration> {
     Some(Duration::from_millis(number.checked_mul(unit_ms)?))
 }
 
-/// A part of a setting that is not understood.
+/// A part of a setting that cannot be parsed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("\"{part}\": {why}")]
 pub struct PartError {
@@ -273,7 +273,7 @@ pub struct PartError {
     why: &'static str,
 }
 
-/// The parts of a list with semicolons, without those that are empty.
+/// Returns the parts of a list with semicolons, without the empty ones.
 fn parts(text: &str) -> impl Iterator<Item = &str> {
     text.split(';').map(str::trim).filter(|part| !part.is_empty())
 }
@@ -283,13 +283,13 @@ fn parts(text: &str) -> impl Iterator<Item = &str> {
 pub struct Policies(Arc<[Policy]>);
 
 impl Policies {
-    /// The policy of a name.
+    /// Returns the policy with a name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Policy> {
         self.0.iter().find(|policy| policy.name == name)
     }
 
-    /// All of them.
+    /// Returns all policies.
     pub fn iter(&self) -> impl Iterator<Item = &Policy> {
         self.0.iter()
     }
@@ -359,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn policies_are_read() {
+    fn policies_are_parsed() {
         let policies: Policies = " login=window:5/60s ;\n api = gcra:600/1m, burst=100, fail=open; "
             .parse()
             .unwrap();
@@ -389,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_policy_is_told_with_its_place() {
+    fn an_invalid_policy_is_refused_with_its_text() {
         for (text, why) in [
             ("login", "no ="),
             ("=gcra:1/1s", "a name"),
@@ -408,7 +408,7 @@ mod tests {
             ("a=gcra:1/0s", "10ms to 31d"),
             ("a=gcra:1/32d", "10ms to 31d"),
             ("a=gcra:1/99999999999999999999d", "a window"),
-            ("a=gcra:1000000/10ms", "one a microsecond"),
+            ("a=gcra:1000000/10ms", "one unit a microsecond"),
             ("a=gcra:1/31d,burst=1000000", "366d"),
             ("a=gcra:1/1s,burst=0", "a burst"),
             ("a=gcra:1/1s,burst=1,burst=2", "each once"),
@@ -423,7 +423,7 @@ mod tests {
     }
 
     #[test]
-    fn rules_are_read_and_held_against_the_policies() {
+    fn rules_are_parsed_and_checked_against_the_policies() {
         let settings = |requests: &str| LimitSettings {
             policies: "login=window:5/60s; api=gcra:600/1m".parse().unwrap(),
             requests: requests.parse().unwrap(),

@@ -3,20 +3,20 @@
 //! Each instance admits by a GCRA count of its own, so no request waits for Redis. Ten times a second it adds what it has admitted to
 //! the count of all instances in Redis, dated back to the first of these requests, and takes over that count if it is further ahead
 //! than its own. One instance alone keeps the policy exactly. With *n* instances each may admit a caller's whole burst before it
-//! learns of the others; the excess is then waited for. Within any time *t* at most about `n × burst + (t + n × 100 ms) / interval`
+//! receives the counts of the others; the excess is then waited for. Within any time *t* at most about `n × burst + (t + n × 100 ms) / interval`
 //! requests are admitted; over a long time the rate is the policy's, not *n* times it. Slightly fewer requests than the policy
 //! allows are admitted in two cases: by as much as the round trips to Redis differ (some milliseconds), and after a charge whose
 //! answer was lost, because it is repeated.
 //!
 //! While Redis is unavailable each instance continues with its own count: at most `n` times the policy.
 //!
-//! Counts live in this process. After a start there are none, and an instance learns a caller's shared count only after it has
+//! Counts are kept in this process. After a start there are none, and an instance reads a caller's shared count only after it has
 //! admitted a request of that caller, so each start costs at most one more burst, which is then waited for. A planned stop settles what
 //! was admitted before it; a killed process loses what was not settled yet, the last 100 ms.
 //!
 //! If the clock of Redis is set back, no caller waits longer than it owed at the last write.
 //!
-//! Memory is bounded: [`MOST_CALLERS`] callers at once, and a caller whose debt has drained is forgotten. All callers beyond that share
+//! Memory is bounded: [`MOST_CALLERS`] callers at once, and a caller without debt is removed. All callers beyond that share
 //! one count.
 
 use super::commands::{self, Charge, Charged};
@@ -39,14 +39,14 @@ pub const MOST_CALLERS: usize = 100_000;
 const SHARDS: usize = 16;
 /// How often what was admitted is settled with the other instances.
 const SETTLE_EVERY: Duration = Duration::from_millis(100);
-/// Callers of a shard that are settled in one round: 20,480 charges a second in all. The others wait for the next round.
+/// Maximum callers of a shard that are settled in one round: 20,480 charges a second in all. The others wait for the next round.
 const SETTLED_AT_ONCE: usize = 128;
-/// Charges of a shard on their way at once; of all shards together 128.
+/// Maximum concurrent charges of a shard; of all shards together 128.
 const IN_FLIGHT: usize = 8;
-/// Times that a share is settled at its end: enough for a full table.
+/// Maximum rounds of settling at the end of a share: enough for a full table.
 const LAST_ROUNDS: usize = MOST_CALLERS.div_ceil(SHARDS * SETTLED_AT_ONCE);
-/// Debt that drained earlier than this is not reported to Redis: so after an outage of Redis a caller does not owe for everything that
-/// the instances admitted meanwhile, each with its own count.
+/// Debt that drained earlier than this is not reported to Redis. So after an outage of Redis a caller does not owe for everything that
+/// the instances admitted during it, each with its own count.
 const FORGIVEN_US: u64 = 1_000_000;
 /// Rounds of settling after which the table is swept.
 const SWEEP_EVERY: u64 = 10;
@@ -97,16 +97,16 @@ struct Count {
 pub struct Admission {
     /// Whether it is admitted; then it is counted.
     pub admitted: bool,
-    /// Requests that are left.
+    /// The remaining requests.
     pub remaining: u64,
-    /// After which time one more is left; to who was refused, when to come again.
+    /// After which time one more request is possible; for a refused request, when to try again.
     pub more_after: Duration,
-    /// After which time all are back.
+    /// After which time all requests are possible again.
     pub reset: Duration,
 }
 
 impl Share {
-    /// Empty counts for these policies, which are named by their place from now on.
+    /// Creates empty counts for these policies, which are identified by their index from now on.
     #[must_use]
     pub fn new<'a>(policies: impl Iterator<Item = &'a Policy>) -> Self {
         let rate = |policy: &Policy| Rate {
@@ -164,8 +164,8 @@ impl Share {
         }
     }
 
-    /// Tells Redis what was admitted since the last time, and takes over what the others have admitted. All shards at once, so
-    /// that a long way to Redis is gone as often as the fullest of them needs it.
+    /// Reports to Redis what was admitted since the last time, and takes over what the others have admitted. All shards at once, so
+    /// that with a slow connection the number of round trips is that of the fullest shard.
     async fn settle(&self, link: &Link) {
         join_all(self.shards.iter().map(|shard| self.settle_shard(link, shard))).await;
     }
@@ -211,10 +211,10 @@ impl Share {
                 if damaged {
                     tracing::error!(
                         policy = rate.name,
-                        "what Redis held for a caller was no count; it is limited as if its burst were spent"
+                        "the stored value of a caller is not a count; the caller is limited as if its burst were used up"
                     );
                 }
-                // As of when it was taken: what the way to Redis took is not held against the caller.
+                // As of the time when it was taken, so that the time of the round trip does not count against the caller.
                 let drained_us = taken_us + ahead_us + count.unsettled_us;
                 count.drained_us = count.drained_us.max(drained_us);
             }
@@ -348,7 +348,7 @@ mod tests {
         assert!(!refused.admitted);
         assert_eq!(refused.more_after, Duration::from_millis(80));
         assert_eq!(refused.reset, Duration::from_millis(280));
-        // What was refused costs nothing.
+        // A refused request is not counted.
         assert!(!at(99).admitted);
         assert!(at(100).admitted);
         assert!(!at(100).admitted);
@@ -361,24 +361,24 @@ mod tests {
     }
 
     #[test]
-    fn what_was_admitted_is_told_once_and_as_of_when() {
+    fn admissions_are_reported_once_with_their_time() {
         let share = share("api=gcra:10/1s,burst=5");
         let account = (0, Some(caller(1)));
         for _ in 0..3 {
             assert!(share.admit_at(0, caller(1), 20_000).admitted);
         }
-        let told = |us, ago_us| [Unsettled { account, us, ago_us }];
-        assert_eq!(take_all(&share, 70_000), told(300_000, 50_000));
+        let charges = |us, ago_us| [Unsettled { account, us, ago_us }];
+        assert_eq!(take_all(&share, 70_000), charges(300_000, 50_000));
         assert_eq!(take_all(&share, 70_000), []);
         // After an outage of an hour the debt is not an hour's.
         for ms in (1_000..3_600_000).step_by(100) {
             assert!(share.admit_at(0, caller(1), ms * 1_000).admitted);
         }
-        assert_eq!(take_all(&share, 3_600_000_000), told(FORGIVEN_US, FORGIVEN_US));
+        assert_eq!(take_all(&share, 3_600_000_000), charges(FORGIVEN_US, FORGIVEN_US));
     }
 
     #[test]
-    fn who_has_drained_is_forgotten() {
+    fn callers_without_debt_are_removed() {
         let share = share("api=gcra:10/1s,burst=5");
         for n in 0..1_000 {
             share.admit_at(0, caller(n), 0);
@@ -395,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_is_bounded_and_who_finds_no_room_is_limited_all_the_same() {
+    fn the_table_is_bounded_and_further_callers_share_a_limit() {
         let share = share("api=gcra:1/1h,burst=5");
         let mut admitted = 0;
         let callers = 2 * u32::try_from(MOST_CALLERS).unwrap();

@@ -12,24 +12,24 @@ use std::mem;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
-/// Redis counts in milliseconds: a lease that ends within one is over in the next.
+/// The resolution of times in Redis: a lease that ends within a millisecond has expired in the next one.
 const TICK: Duration = Duration::from_millis(1);
-/// The first pause before Redis is asked again that was lost; it doubles up to the other.
+/// The first pause before a retry after the connection to Redis was lost. It doubles up to the longest pause.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// What a waiting call has learned so far.
+/// The state of a waiting call.
 #[derive(Debug, Default)]
 struct Seen {
-    /// The holder at the last answer of Redis.
+    /// The holder in the last reply of Redis.
     holder: Option<Holder>,
-    /// The last call of Redis was not answered.
-    is_unheard: bool,
-    /// Something of the attempt may be in Redis.
+    /// Whether the last call to Redis got no reply.
+    is_unconfirmed: bool,
+    /// Whether Redis may have something of the attempt: a place in the queue, an offer or a grant.
     may_queue: bool,
 }
 
-/// Locks with leases and fences; clones are handles to the same connection.
+/// Locks with leases and fencing tokens. Clones share the connection.
 ///
 /// ```no_run
 /// # async fn example(store: fleetpulse::store::Store) -> Result<(), Box<dyn std::error::Error>> {
@@ -58,7 +58,7 @@ pub struct Locks {
 }
 
 impl Locks {
-    /// Locks over a connection, woken by what the whole process shares.
+    /// Creates the locks of a connection. `wakeups` is shared by the whole process.
     #[must_use]
     pub const fn new(link: Link, wakeups: Wakeups, settings: LockSettings) -> Self {
         Self {
@@ -85,19 +85,19 @@ impl Locks {
         Ok(LockGuard::keep(self.clone(), name.clone(), grant, wanted.ttl))
     }
 
-    /// Acquires a lock once, for its time to live; for callers that renew and release it themselves. If it is dropped before its end,
-    /// it gives back what it may have got.
+    /// Acquires a lock once, for its time to live, for callers that renew and release it themselves. If the future is dropped before it
+    /// completes, a grant or a place in the queue is released.
     ///
     /// # Errors
     /// [`LockError::Taken`], [`LockError::TimedOut`], [`LockError::QueueFull`], [`LockError::TokenReused`],
     /// [`LockError::Closed`];
-    /// [`LockError::Store`]: at once if Redis is away when it is first asked; if it goes away later, or does not answer in
-    /// time, at the end of the wait, which bounds all of it.
+    /// [`LockError::Store`]: at once if Redis is unavailable at the first call; at the end of the wait if Redis becomes unavailable later, or
+    /// does not answer in time.
     pub async fn grant(&self, name: &Id, wanted: &Wanted) -> Result<Grant, LockError> {
         self.offer(name, wanted).await.map(Undelivered::deliver)
     }
 
-    /// Acquires a lock for a client that may have disconnected meanwhile.
+    /// Acquires a lock for a client that may disconnect before the response.
     pub(super) async fn offer(&self, name: &Id, wanted: &Wanted) -> Result<Undelivered<Grant>, LockError> {
         let mut attempt = Attempt::new(self, name, wanted.wait + wanted.ttl);
         let mut seen = Seen::default();
@@ -112,10 +112,10 @@ impl Locks {
             };
             match answer {
                 Some(Ok(answer)) => answer,
-                Some(Err(_)) if seen.is_unheard || self.wakeups.is_interrupted() => Err(StoreError::Unavailable.into()),
+                Some(Err(_)) if seen.is_unconfirmed || self.wakeups.is_interrupted() => Err(StoreError::Unavailable.into()),
                 Some(Err(_)) => Err(LockError::TimedOut(seen.holder)),
                 None => {
-                    // Not in the background: the runtime may end with those who wait.
+                    // Not in the background, because the runtime may stop together with the waiting requests.
                     if commands::leave(&self.link, name, &attempt.id).await.is_ok() {
                         attempt.settle();
                     }
@@ -124,7 +124,7 @@ impl Locks {
             }
         };
         match &answer {
-            // Redis refused the attempt, or it was never sent: nothing is left in Redis.
+            // Redis refused the attempt, or it was never sent, so there is nothing to release in Redis.
             Err(
                 LockError::Taken(_)
                 | LockError::QueueFull
@@ -141,22 +141,22 @@ impl Locks {
         granted(asked, since, wanted)
     }
 
-    /// Asks Redis at each wake-up, until the answer is not to wait.
+    /// Tries to acquire the lock at each wake-up, until the reply is something other than to wait.
     async fn wait(&self, name: &Id, wanted: &Wanted, attempt: &str, seen: &mut Seen) -> Result<Grant, LockError> {
         let key = self.link.store().keys().lock(name);
-        // Before the first call, so that no wake-up is missed.
-        seen.is_unheard = true;
+        // Registered before the first call, so that no wake-up is missed.
+        seen.is_unconfirmed = true;
         let registration = self.wakeups.register(key, attempt).await;
         let mut pause = FIRST_PAUSE;
         loop {
             let was_asked = mem::replace(&mut seen.may_queue, true);
-            seen.is_unheard = true;
-            let heard = registration.heard();
+            seen.is_unconfirmed = true;
+            let messages = registration.messages();
             let (answer, since) = match self.ask(name, wanted, attempt).await {
-                // A waiting call also waits for Redis. The next call finds a grant that was made meanwhile.
+                // A waiting call also waits for Redis. If the lost call was granted the lock, the next one gets the same grant.
                 Err(StoreError::Unavailable | StoreError::Lost(_)) if was_asked => {
                     self.link.connected().await;
-                    // A Redis may be there and take no writes. Jitter keeps those who wait from asking in step.
+                    // Redis may be reachable and refuse writes. Jitter keeps the waiting calls from retrying at the same time.
                     sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                     continue;
@@ -168,14 +168,14 @@ impl Locks {
                 Ok(answer) => answer,
             };
             pause = FIRST_PAUSE;
-            seen.is_unheard = false;
+            seen.is_unconfirmed = false;
             match answer {
                 Asked::Waiting(view) => {
-                    registration.note(heard, Instant::now() + view.left + TICK);
+                    registration.set_end(messages, Instant::now() + view.left + TICK);
                     seen.holder = view.holder;
                 }
                 Asked::Granted(ref held) => {
-                    registration.note(heard, Instant::now() + held.expires_in + TICK);
+                    registration.set_end(messages, Instant::now() + held.expires_in + TICK);
                     return granted(answer, since, wanted);
                 }
                 answer => {
@@ -193,11 +193,10 @@ impl Locks {
         Ok((asked, since))
     }
 
-    /// Lets a grant last for `ttl` from now on, brought within [`TTL_MS`], or for as long as it was granted; never shorter
-    /// than it would.
+    /// Extends a lease to `ttl` from now, limited to [`TTL_MS`], or to the time that it was granted for. Never makes it shorter.
     ///
     /// # Errors
-    /// [`LockError::NotHeld`], [`LockError::HeldByOther`]: it has ended. [`LockError::Store`]: it may have been renewed.
+    /// [`LockError::NotHeld`], [`LockError::HeldByOther`]: the grant has ended. [`LockError::Store`]: it may have been renewed.
     pub async fn renew(&self, name: &Id, token: &Token, ttl: Option<Duration>) -> Result<Grant, LockError> {
         let since = Instant::now();
         let ttl = ttl.map(|ttl| within(&TTL_MS, ttl));
@@ -214,10 +213,10 @@ impl Locks {
         }
     }
 
-    /// Releases a lock. Repeating it is answered alike, until the next holder has released the lock as well.
+    /// Releases a lock. A repeated call gets the same answer until the next holder has released the lock as well.
     ///
     /// # Errors
-    /// [`LockError::NotHeld`], [`LockError::HeldByOther`]: it had ended before. [`LockError::Store`]: it may be released.
+    /// [`LockError::NotHeld`], [`LockError::HeldByOther`]: the grant had ended before. [`LockError::Store`]: it may be released.
     pub async fn release(&self, name: &Id, token: &Token) -> Result<(), LockError> {
         match commands::release(&self.link, name, token).await? {
             Held::Done(_) => Ok(()),
@@ -226,7 +225,7 @@ impl Locks {
         }
     }
 
-    /// Who holds a lock, if anybody does, and how many wait for it.
+    /// Returns the holder of a lock, if there is one, and the number of waiting requests.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -235,7 +234,7 @@ impl Locks {
     }
 }
 
-/// What an answer is to who asked. `since` is from before it was asked for.
+/// Converts a grant of the script for its caller. `since` is a time before the request.
 fn granted(asked: Asked, since: Instant, wanted: &Wanted) -> Result<Grant, LockError> {
     match asked {
         Asked::Granted(held) => Ok(Grant {

@@ -6,17 +6,17 @@ use crate::runtime::{GiveBack, Undelivered};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// One attempt to get a lock, from before it is sent until its answer is delivered. If it is dropped before that, because the client has
-/// disconnected or the answer was lost, it gives back what it may have: its place in the queue, an offer, a grant.
+/// One attempt to acquire a lock, from before it is sent until its answer is delivered. If it is dropped before that, because the client
+/// has disconnected or the reply was lost, it releases what it may have: a place in the queue, an offer or a grant.
 #[derive(Debug)]
 pub(super) struct Attempt {
-    /// Names it.
+    /// The name of the attempt.
     pub id: String,
     give_back: GiveBack,
 }
 
 impl Attempt {
-    /// An attempt of which nothing is left when Redis has had it for `lasting`.
+    /// Creates an attempt. What it obtains in Redis expires by itself after `lasting`.
     pub(super) fn new(locks: &Locks, name: &Id, lasting: Duration) -> Self {
         let id = locks.wakeups().attempt();
         let (locks, name, left) = (locks.clone(), name.clone(), Left::Attempt(id.clone()));
@@ -24,12 +24,12 @@ impl Attempt {
         Self { id, give_back }
     }
 
-    /// There is nothing to give back.
+    /// Records that there is nothing to release.
     pub(super) fn settle(&mut self) {
         self.give_back.settle();
     }
 
-    /// The grant that it got.
+    /// Records the grant that the attempt obtained.
     pub(super) fn granted(self, grant: Grant) -> Undelivered<Grant> {
         Undelivered::new(grant, self.give_back)
     }
@@ -38,13 +38,13 @@ impl Attempt {
 /// What an abandoned attempt may still have in Redis.
 #[derive(Debug)]
 pub(super) enum Left {
-    /// Everything that an attempt may have.
+    /// Everything that the attempt may have.
     Attempt(String),
     /// The grant with this token.
     Grant(Token),
 }
 
-/// Gives something back in the background, until Redis has had it for `lasting`.
+/// Releases something in the background, and retries until it expires by itself, `lasting` after Redis stored it.
 pub(super) fn give_back(locks: &Locks, name: &Id, left: Left, lasting: Duration) {
     let (name, left) = (name.clone(), Arc::new(left));
     locks.link().give_back("locks.give_back", lasting, move |link| {

@@ -1,4 +1,4 @@
-//! Every word that the slice says to Redis, each as one typed function. All keys of a call are of one lock and share a slot.
+//! The scripts of the slice, each as one typed function. All keys of a call belong to one lock and share a slot.
 
 use super::model::{Holder, Token, WAIT_MS, Wanted};
 use crate::ids::{ExternalId, Id};
@@ -6,11 +6,11 @@ use crate::store::{Link, Script, StoreError};
 use std::sync::LazyLock;
 use std::time::Duration;
 
-/// How long a lock that is handed over waits for who was woken to take it, before it goes to the next. Redis passes over
-/// instances that are gone by itself; this is for one that is there and does not answer.
+/// How long an offer of the lock is valid before the lock is offered to the next attempt. The scripts skip instances that are not
+/// subscribed; this time is for an instance that is subscribed and does not respond.
 pub(super) const CLAIM: Duration = Duration::from_secs(1);
-/// How long a lock's last fence is remembered after its last grant; see the module's page for what comes then. Longer than
-/// a lease can be, and no longer than it has to be: services that name a lock after an order or a job leave one each behind.
+/// How long the last fencing token of a lock is kept after its last grant; the module's page describes what happens afterwards. It is
+/// longer than any lease, and not much longer, because services that name a lock after an order or a job leave a key for each.
 const REMEMBERED_MS: i64 = 24 * 3_600 * 1_000;
 
 const LOCK: &str = include_str!("lua/lock.lua");
@@ -27,15 +27,15 @@ static LEAVE: LazyLock<Script> = script!("leave");
 static RENEW: LazyLock<Script> = script!("renew");
 static INSPECT: LazyLock<Script> = script!("inspect");
 
-/// What the scripts answer: the outcome, the owner, the fence, until when, and now.
+/// The reply of the scripts: outcome, owner, fence, end, and the current time.
 type Words = (String, String, u64, i64, i64);
 
-/// How a lock was found.
+/// The state of a lock.
 #[derive(Debug, Clone)]
 pub(super) struct View {
-    /// Who has it; `None` where it is offered to somebody.
+    /// The holder; `None` if the lock is offered to an attempt.
     pub holder: Option<Holder>,
-    /// How long until that ends, from when Redis was asked.
+    /// The remaining time of the lease or the offer, from when the request was sent.
     pub left: Duration,
 }
 
@@ -52,22 +52,22 @@ impl View {
     }
 }
 
-/// What came of asking for a lock.
+/// The result of an attempt to acquire a lock.
 #[derive(Debug)]
 pub(super) enum Asked {
-    /// It was granted, now or before.
+    /// It was granted, by this call or an earlier one.
     Granted(Holder),
-    /// Somebody has it.
+    /// Another caller holds it.
     Taken(View),
-    /// Somebody has it, and the attempt is in the queue.
+    /// Another caller holds it, and the attempt is in the queue.
     Waiting(View),
     /// The queue has no room.
     Full,
-    /// The token holds it for another owner or time, or was the last to be released.
+    /// The token holds it for another owner or duration, or was released last.
     Reused,
 }
 
-/// Asks for a lock. `attempt` names this one asking, whatever the token; it stands in the queue if the lock is waited for.
+/// Tries to acquire a lock. `attempt` identifies this call, independently of the token, and is queued if the call waits.
 pub(super) async fn acquire(
     link: &Link,
     name: &Id,
@@ -102,10 +102,10 @@ pub(super) async fn acquire(
     }
 }
 
-/// What came of a call that only the holder may make.
+/// The result of a call that only the holder may make.
 #[derive(Debug)]
 pub(super) enum Held {
-    /// It is carried out; the lock, as it was or is now.
+    /// The call was executed; the lock as it was before a release, or is after a renewal.
     Done(View),
     /// Another token holds the lock.
     ByOther(Holder),
@@ -125,7 +125,7 @@ impl Held {
     }
 }
 
-/// Releases a lock and hands it to who waits longest.
+/// Releases a lock, and offers it to the attempt that has waited longest.
 pub(super) async fn release(link: &Link, name: &Id, token: &Token) -> Result<Held, StoreError> {
     let keys = link.store().keys();
     let mut call = RELEASE.call(2, 6, 256);
@@ -137,7 +137,7 @@ pub(super) async fn release(link: &Link, name: &Id, token: &Token) -> Result<Hel
     Held::read("release", "released", link.run(&RELEASE, &call).await?)
 }
 
-/// Takes back all that an attempt has come to. Returns whether there was something.
+/// Removes everything that an attempt has obtained. Returns whether there was anything.
 pub(super) async fn leave(link: &Link, name: &Id, attempt: &str) -> Result<bool, StoreError> {
     let keys = link.store().keys();
     let mut call = LEAVE.call(2, 6, 256);
@@ -149,7 +149,7 @@ pub(super) async fn leave(link: &Link, name: &Id, attempt: &str) -> Result<bool,
     link.run(&LEAVE, &call).await
 }
 
-/// Lets a grant last for `ttl` from now on, or for as long as it was granted.
+/// Extends a lease to `ttl` from now, or to the time that it was granted for.
 pub(super) async fn renew(link: &Link, name: &Id, token: &Token, ttl: Option<Duration>) -> Result<Held, StoreError> {
     let mut call = RENEW.call(1, 4, 192);
     call.arg(link.store().keys().lock(name));
@@ -159,7 +159,7 @@ pub(super) async fn renew(link: &Link, name: &Id, token: &Token, ttl: Option<Dur
     Held::read("renew", "renewed", link.run(&RENEW, &call).await?)
 }
 
-/// Who holds a lock, if anybody does, and how many wait for it.
+/// Returns the holder of a lock, if there is one, and the number of waiting attempts.
 pub(super) async fn inspect(link: &Link, name: &Id) -> Result<(Option<Holder>, u64), StoreError> {
     let keys = link.store().keys();
     let mut call = INSPECT.call(2, 3, 192);
@@ -185,7 +185,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_scripts_know_the_longest_time_to_live() {
+    fn the_scripts_have_the_same_maximum_lease() {
         assert!(LOCK.contains(&format!("\nlocal LONGEST_MS = {}\n", TTL_MS.end())));
     }
 }

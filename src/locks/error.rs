@@ -17,7 +17,7 @@ pub enum LockError {
     #[error("the token holds this lock for another owner or time, or has released it; use a new token")]
     TokenReused,
     /// The call waited, and this process is about to stop: [`super::Wakeups::close`].
-    #[error("this instance is stopping; ask another")]
+    #[error("this instance is stopping; use another")]
     Closed,
     /// The lock is free: the grant has ended.
     #[error("the lock is not held: it was released, or has expired; acquire it again")]

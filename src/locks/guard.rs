@@ -9,11 +9,11 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
-/// A lock that is held for as long as this lives.
+/// A lock that is held as long as this value exists.
 ///
-/// A background task renews the lease at a third of its time. A lease counts from before its request was sent, by this process's
-/// monotonic clock, so it ends here before it ends in Redis. That clock stops while the machine is suspended, and no clock helps a
-/// process that is stopped between a look at it and a write: the module's page says what only [`Self::fence`] does.
+/// A background task renews the lease after a third of its time. A lease is counted from before its request was sent, by this process's
+/// monotonic clock, so it ends here before it ends in Redis. That clock stops while the machine is suspended, and a process can be
+/// paused between a check of the clock and a write. Only [`Self::fence`] protects against these; see the module's page.
 #[derive(Debug)]
 pub struct LockGuard {
     locks: Locks,
@@ -26,22 +26,22 @@ pub struct LockGuard {
     released: bool,
 }
 
-/// The state of the lease, as far as this process has heard.
+/// The state of the lease, as far as this process knows.
 #[derive(Debug, Clone, Copy)]
 struct Lease {
     until: Instant,
     lost: bool,
-    /// A renewal was sent, and its answer is not there yet or was lost: Redis may hold the lock for longer than is known.
-    unheard: bool,
+    /// Whether the reply to a renewal is outstanding or lost, so that the lease in Redis may end later than `until`.
+    unconfirmed: bool,
 }
 
 impl LockGuard {
-    /// Keeps a grant, each time for `ttl`.
+    /// Keeps a grant by renewing it for `ttl` each time.
     pub(super) fn keep(locks: Locks, name: Id, grant: Grant, ttl: Duration) -> Self {
         let (sender, lease) = watch::channel(Lease {
             until: grant.until,
             lost: false,
-            unheard: false,
+            unconfirmed: false,
         });
         let keeping = keep(locks.clone(), name.clone(), grant.token.clone(), ttl, sender);
         Self {
@@ -56,44 +56,44 @@ impl LockGuard {
         }
     }
 
-    /// The number of the grant, greater than that of every grant of the name before. Whatever is written under the lock
-    /// should carry it, and what is written to should refuse a smaller one than it has seen.
+    /// Returns the fencing token of the grant, greater than those of all earlier grants of this name. Writes under the lock should carry
+    /// it, and the storage should refuse a smaller one than it has seen.
     #[must_use]
     pub const fn fence(&self) -> u64 {
         self.fence
     }
 
-    /// The token with which the grant is renewed and released.
+    /// Returns the token with which the grant is renewed and released.
     #[must_use]
     pub const fn token(&self) -> &Token {
         &self.token
     }
 
-    /// Until when the lock can be relied on as it is now; renewals move it.
+    /// Returns until when the lock is held without another renewal.
     #[must_use]
     pub fn until(&self) -> Instant {
         self.lease.borrow().until
     }
 
-    /// Whether the lock can be relied on at this moment.
+    /// Returns whether the lock is held at this moment.
     #[must_use]
     pub fn is_held(&self) -> bool {
         let lease = self.lease.borrow();
         !lease.lost && Instant::now() < lease.until
     }
 
-    /// Resolves when the lock can no longer be relied on: somebody else has it, or it could not be renewed in time.
+    /// Resolves when the lock is lost: another caller holds it, or it could not be renewed in time.
     pub async fn lost(&self) {
         let mut lease = self.lease.clone();
-        // If the task has ended, the lease is not renewed: that is a loss as well.
+        // If the task has ended, the lease is not renewed any more, so the lock is lost.
         let _ = lease.wait_for(|lease| lease.lost).await;
     }
 
-    /// Releases the lock and waits for Redis to say so.
+    /// Releases the lock, and waits for the reply of Redis.
     ///
     /// # Errors
-    /// [`LockError::NotHeld`], [`LockError::HeldByOther`]: it was lost before. [`LockError::Store`]: Redis is away; it is
-    /// released in the background when it is back, or ends by itself.
+    /// [`LockError::NotHeld`], [`LockError::HeldByOther`]: it was lost before. [`LockError::Store`]: Redis is unavailable; the lock is
+    /// released in the background when Redis is available, or expires.
     pub async fn release(mut self) -> Result<(), LockError> {
         self.keeper.abort();
         let released = self.locks.release(&self.name, &self.token).await;
@@ -105,9 +105,9 @@ impl LockGuard {
 impl Drop for LockGuard {
     fn drop(&mut self) {
         self.keeper.abort();
-        let Lease { until, unheard, .. } = *self.lease.borrow();
-        // A renewal whose answer was lost was carried out before the end, or not at all.
-        let moot = if unheard { until + self.ttl } else { until };
+        let Lease { until, unconfirmed, .. } = *self.lease.borrow();
+        // A renewal whose reply was lost was executed before the end of the lease, or not at all.
+        let moot = if unconfirmed { until + self.ttl } else { until };
         let lasting = moot.saturating_duration_since(Instant::now());
         if self.released || lasting.is_zero() {
             return;
@@ -116,26 +116,26 @@ impl Drop for LockGuard {
     }
 }
 
-/// Renews a lease at a third of its time until it is lost.
+/// Renews a lease after each third of its time until it is lost.
 async fn keep(locks: Locks, name: Id, token: Token, ttl: Duration, lease: watch::Sender<Lease>) {
     let third = ttl / 3;
     let mut until = lease.borrow().until;
-    // A grant that was found by asking again may be nearly over.
+    // A grant that was found by a repeated call may be about to expire.
     let mut next = Instant::now() + until.saturating_duration_since(Instant::now()).min(ttl) / 3;
     loop {
         sleep_until(next.min(until)).await;
         let renewing = async {
             locks.link().connected().await;
-            let was_unheard = lease.borrow().unheard;
-            lease.send_modify(|lease| lease.unheard = true);
+            let was_unconfirmed = lease.borrow().unconfirmed;
+            lease.send_modify(|lease| lease.unconfirmed = true);
             let renewed = locks.renew(&name, &token, None).await;
-            let is_unheard = match &renewed {
-                // The answer of this or of an earlier renewal was lost: either may have been carried out.
-                Err(LockError::Store(StoreError::Unavailable | StoreError::Refused(_))) => was_unheard,
+            let is_unconfirmed = match &renewed {
+                // The reply of this or of an earlier renewal was lost; either may have been executed.
+                Err(LockError::Store(StoreError::Unavailable | StoreError::Refused(_))) => was_unconfirmed,
                 Err(LockError::Store(_)) => true,
                 _ => false,
             };
-            lease.send_modify(|lease| lease.unheard = is_unheard);
+            lease.send_modify(|lease| lease.unconfirmed = is_unconfirmed);
             renewed
         };
         match timeout_at(until, renewing).await {

@@ -2,20 +2,20 @@ use crate::ids::Id;
 use crate::store::Keys;
 
 impl Keys {
-    /// A lock: who holds it, and the last fence that was given.
+    /// Returns the key of a lock: its holder, and its last fencing token.
     #[must_use]
     pub fn lock(&self, name: &Id) -> String {
         format!("{}lock:{{{name}}}", self.prefix())
     }
 
-    /// Who waits for a lock.
+    /// Returns the key of the queue of waiting attempts.
     #[must_use]
     pub fn lock_queue(&self, name: &Id) -> String {
         format!("{}lock:{{{name}}}:queue", self.prefix())
     }
 
-    /// Channel on which an instance hears that it is the turn of one of its waiters; the scripts put the instance behind
-    /// that of `""`.
+    /// Returns the channel on which an instance receives offers for its waiting attempts. Scripts get the channel of the instance `""`, and
+    /// append the instance.
     #[must_use]
     pub fn lock_wake(&self, instance: &str) -> String {
         format!("{}lock-wake:{instance}", self.channels())
@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_names_of_a_lock_share_a_slot() {
+    fn the_keys_of_a_lock_share_a_slot() {
         let keys = Keys::new("fp:", 1);
         let name = Id::parse("dock:7").unwrap();
         assert_eq!(keys.lock(&name), "fp:lock:{dock:7}");

@@ -1,17 +1,17 @@
 use crate::telemetry::MetricsRegistry;
 use prometheus::{Error, IntCounterVec, IntGauge};
 
-/// Of the locks slice.
+/// The metrics of the locks slice.
 #[derive(Debug, Clone)]
 pub struct LockMetrics {
-    /// Answers to those who wanted a lock, by outcome (`granted`, `taken`, `timed_out`, `closed`, `gone`, `failed`).
+    /// Requests to acquire a lock, by outcome (`granted`, `taken`, `timed_out`, `closed`, `gone`, `failed`).
     pub acquires: IntCounterVec,
     /// Requests that wait for a lock in this instance.
     pub waiters: IntGauge,
 }
 
 impl LockMetrics {
-    /// Registers them, all at zero.
+    /// Registers the metrics, all at zero.
     ///
     /// # Errors
     /// If another instrument has one of their names.
@@ -19,7 +19,7 @@ impl LockMetrics {
         Ok(Self {
             acquires: registry.counters(
                 "fleetpulse_lock_acquires_total",
-                "Answers to those who wanted a lock",
+                "Requests to acquire a lock",
                 &["outcome"],
             )?,
             waiters: registry.gauge("fleetpulse_lock_waiters", "Requests that wait for a lock")?,

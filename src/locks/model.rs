@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// For how long a lock can be had at once, milliseconds: a tenth of a second to an hour. Who needs it longer renews.
+/// The range of leases, milliseconds: a tenth of a second to an hour. A holder that needs the lock for longer renews it.
 pub const TTL_MS: RangeInclusive<i64> = 100..=3_600_000;
 /// How long one can wait for a lock, milliseconds.
 pub const WAIT_MS: RangeInclusive<i64> = 0..=60_000;
@@ -35,7 +35,7 @@ impl Token {
         Self(id)
     }
 
-    /// A token that a client has chosen.
+    /// Parses a token that a client has chosen.
     ///
     /// # Errors
     /// [`TokenError`].
@@ -46,7 +46,7 @@ impl Token {
         Ok(Self(Id::parse(text)?))
     }
 
-    /// The token as text.
+    /// Returns the token as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -54,13 +54,13 @@ impl Token {
 }
 
 impl fmt::Debug for Token {
-    /// Without the token: it is a secret, and this goes to logs.
+    /// Omits the token, because it is a secret and `Debug` output is logged.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Token(…)")
     }
 }
 
-/// How a lock is wanted.
+/// The parameters for acquiring a lock.
 #[derive(Debug, Clone)]
 pub struct Wanted {
     pub(super) token: Token,
@@ -70,7 +70,7 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// For so long, brought within [`TTL_MS`], under a new token and without waiting.
+    /// Requests a lease of this duration, limited to [`TTL_MS`], under a new token and without waiting.
     #[must_use]
     pub fn lasting(ttl: Duration) -> Self {
         Self {
@@ -81,7 +81,7 @@ impl Wanted {
         }
     }
 
-    /// The same, waiting for so long, brought within [`WAIT_MS`], if somebody has the lock.
+    /// Sets how long to wait if the lock is held, limited to [`WAIT_MS`].
     #[must_use]
     pub fn waiting(self, wait: Duration) -> Self {
         Self {
@@ -90,27 +90,27 @@ impl Wanted {
         }
     }
 
-    /// The same, showing others who has it.
+    /// Sets the name of the caller, which other callers can see.
     #[must_use]
     pub fn owned_by(self, owner: Option<ExternalId>) -> Self {
         Self { owner, ..self }
     }
 
-    /// The same under this token. It identifies the grant: asking again with it, because an answer was lost, is answered with
-    /// the same grant. So there is one for each time that a lock is wanted, and no two have the same.
+    /// Sets the token. It identifies the grant: a repeated call with the same token, after a lost answer, gets the same grant. So use a new
+    /// token for each acquisition.
     #[must_use]
     pub fn under(self, token: Token) -> Self {
         Self { token, ..self }
     }
 
-    /// The token that the grant will have.
+    /// Returns the token that the grant will have.
     #[must_use]
     pub const fn token(&self) -> &Token {
         &self.token
     }
 }
 
-/// The nearest time within a range of milliseconds, in whole ones.
+/// Limits a duration to a range of milliseconds, and rounds it to whole ones.
 pub(super) fn within(range_ms: &RangeInclusive<i64>, time: Duration) -> Duration {
     let ms = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
     Duration::from_millis(ms.clamp(*range_ms.start(), *range_ms.end()).unsigned_abs())
@@ -119,29 +119,28 @@ pub(super) fn within(range_ms: &RangeInclusive<i64>, time: Duration) -> Duration
 /// A lock that was granted, or renewed.
 #[derive(Debug, Clone)]
 pub struct Grant {
-    /// What to renew and to release it with.
+    /// The token for renewing and releasing it.
     pub token: Token,
     /// Greater than that of every grant of the same name before.
     pub fence: u64,
-    /// Who has it now.
+    /// The current owner.
     pub owner: Option<ExternalId>,
     /// When it ends, by Redis's clock, Unix milliseconds.
     pub expires_at_ms: i64,
-    /// Until when it can be relied on, by this process's clock, counted from before the request was sent: never later than
-    /// it ends.
+    /// Until when it is held by this process's clock, counted from before the request was sent: never later than its end in Redis.
     pub until: Instant,
 }
 
-/// Who has a lock.
+/// The holder of a lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
-    /// Who, if it was said.
+    /// The name of the owner, if one was given.
     pub owner: Option<ExternalId>,
     /// The fence of the grant.
     pub fence: u64,
     /// When it ends, by Redis's clock, Unix milliseconds.
     pub expires_at_ms: i64,
-    /// How long that is from when Redis was asked.
+    /// The remaining time, from when the request was sent.
     pub expires_in: Duration,
 }
 
@@ -150,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_an_id_that_is_not_short() {
+    fn a_token_is_an_id_of_a_minimum_length() {
         assert_eq!(Token::parse(""), Err(TokenError::NoId(IdError::Empty)));
         assert_eq!(Token::parse("0123456789abcde"), Err(TokenError::TooShort));
         assert_eq!(
@@ -161,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_brought_within_what_is_possible() {
+    fn durations_are_limited_to_their_range() {
         for (wanted, ttl_ms, wait_ms) in [
             (Duration::ZERO, 100, 0),
             (Duration::from_micros(250_900), 250, 250),
@@ -173,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_differ_and_do_not_show() {
+    fn tokens_are_random_and_hidden_by_debug() {
         let (one, other) = (Token::random(), Token::random());
         assert_ne!(one, other);
         assert_eq!(one.as_str().len(), 32);

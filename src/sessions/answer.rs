@@ -1,4 +1,4 @@
-//! Answers, and the shapes of bodies for `OpenAPI`.
+//! Response bodies, and the schemas of request bodies for `OpenAPI`.
 
 #![expect(clippy::unreadable_literal, reason = "the schema derive reads no separators")]
 
@@ -14,10 +14,10 @@ use utoipa::ToSchema;
 #[derive(Serialize, ToSchema)]
 #[schema(as = Session)]
 pub(super) struct SessionBody<'a> {
-    /// The token that opens it; only in the answers to its creation and its rotations.
+    /// The token that opens it; only in the responses to its creation and its rotations.
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<&'a str>,
-    /// Its public name.
+    /// The public id of the session.
     id: &'a str,
     subject: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -28,19 +28,19 @@ pub(super) struct SessionBody<'a> {
     device: Option<&'a RawValue>,
     #[schema(value_type = Object)]
     data: &'a RawValue,
-    /// Counts the changes of `data`, from 1.
+    /// The version of `data`: counts its changes, from 1.
     version: u64,
-    /// How long it lives without use.
+    /// Its idle time to live: the time without use after which it ends.
     idle_ttl_s: i64,
     #[schema(value_type = String, format = DateTime)]
     created_at: Stamp,
-    /// Its last use that was written: up to a minute, or a tenth of the idle time to live, before the last.
+    /// Its last recorded use: up to a minute, or a tenth of the idle time to live, before the actual last use.
     #[schema(value_type = String, format = DateTime)]
     last_seen_at: Stamp,
-    /// When it ends if it is not used any more.
+    /// When it ends if it is not used again.
     #[schema(value_type = String, format = DateTime)]
     expires_at: Stamp,
-    /// When it ends however much it is used.
+    /// When it ends in any case.
     #[schema(value_type = String, format = DateTime)]
     absolute_expires_at: Stamp,
 }
@@ -112,14 +112,14 @@ impl<'a> SessionsBody<'a> {
     }
 }
 
-/// How many sessions were ended.
+/// The number of sessions that were ended.
 #[derive(Serialize, ToSchema)]
 #[schema(as = EndedSessions)]
 pub(super) struct EndedBody {
     pub(super) ended: u64,
 }
 
-/// What a session may be used for: 1 to 128 bytes.
+/// A scope: what a session may be used for, 1 to 128 bytes.
 #[derive(ToSchema)]
 #[schema(as = Scope, value_type = String, min_length = 1, max_length = 128, example = "rides:book")]
 #[expect(dead_code, reason = "read by the schema derive only")]
@@ -131,7 +131,7 @@ struct ScopeBody(String);
 #[schema(as = NewSession, example = json!({"subject": "user-123", "role": "rider", "scopes": ["rides:book"], "device": {"name": "Anna's phone"}, "data": {"locale": "de"}, "idle_ttl_s": 3600, "absolute_ttl_s": 86400}))]
 #[expect(dead_code, reason = "read by the schema derive only")]
 pub(super) struct NewSessionBody {
-    /// Whose: 1 to 256 bytes of any text without control characters.
+    /// The owner of the session: 1 to 256 bytes of any text without control characters.
     subject: ExternalId,
     /// At most 64 bytes.
     #[schema(max_length = 64)]
@@ -142,14 +142,14 @@ pub(super) struct NewSessionBody {
     /// At most 2 KiB as JSON, nested at most 32 deep.
     #[schema(value_type = Option<Object>)]
     device: Option<()>,
-    /// At most 16 KiB as JSON without spaces, nested at most 32 deep. All but the spaces is kept as it is sent, numbers to the last
-    /// digit.
+    /// At most 16 KiB as JSON without spaces, nested at most 32 deep. Everything except spaces is kept exactly as sent, including all digits
+    /// of numbers.
     #[schema(value_type = Option<Object>)]
     data: Option<()>,
-    /// How long it lives without use; at most `SESSION_MAX_TTL_S`, and `SESSION_IDLE_TTL_S` if not given.
+    /// Seconds without use after which it ends; at most `SESSION_MAX_TTL_S`, and `SESSION_IDLE_TTL_S` if not given.
     #[schema(minimum = 1, maximum = 31536000)]
     idle_ttl_s: Option<u32>,
-    /// How long it lives at all; at most `SESSION_MAX_TTL_S`, and `SESSION_ABSOLUTE_TTL_S` if not given.
+    /// Seconds after which it ends in any case; at most `SESSION_MAX_TTL_S`, and `SESSION_ABSOLUTE_TTL_S` if not given.
     #[schema(minimum = 1, maximum = 31536000)]
     absolute_ttl_s: Option<u32>,
 }
@@ -160,10 +160,10 @@ pub(super) struct NewSessionBody {
 #[schema(as = SessionDataPatch, example = json!({"version": 1, "data": {"cart": {"sku": "scooter-1"}, "locale": null}}))]
 #[expect(dead_code, reason = "read by the schema derive only")]
 pub(super) struct DataPatchBody {
-    /// The version that the data were read at.
+    /// The version of the data that was read.
     #[schema(minimum = 1, maximum = 9007199254740991.0)]
     version: u64,
-    /// JSON merge patch (RFC 7396): `null` takes a member away, what is not named stays.
+    /// JSON merge patch (RFC 7396): `null` removes a member, and members that are not named stay.
     #[schema(value_type = Object)]
     data: (),
 }
@@ -174,7 +174,7 @@ pub(super) struct DataPatchBody {
 #[schema(as = SessionExtension, example = json!({"seconds": 3600}))]
 #[expect(dead_code, reason = "read by the schema derive only")]
 pub(super) struct ExtensionBody {
-    /// By how much both ends move; at most `SESSION_MAX_TTL_S`.
+    /// Seconds to add to both ends; at most `SESSION_MAX_TTL_S`.
     #[schema(minimum = 1, maximum = 31536000)]
     seconds: u32,
 }

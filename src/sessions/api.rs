@@ -14,9 +14,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Maximum attempts of a creation or a sign-out, each with a new list of the subject's sessions, because other calls changed them
-/// meanwhile. Each failed attempt means that another call succeeded, so it takes as many concurrent calls to exceed this.
+/// in the meantime. Each failed attempt means that another call succeeded, so it takes as many concurrent calls to exceed this.
 const ROUNDS: usize = 32;
-/// For how long it is tried to end a session whose client has gone.
+/// How long the service retries to end a session whose client has disconnected.
 const LONGEST_ENDING: Duration = Duration::from_mins(1);
 
 /// The sessions, over one connection. Clones are cheap and share it.
@@ -40,19 +40,19 @@ pub struct Sessions {
 }
 
 impl Sessions {
-    /// Sessions over a connection; `shared` is what all connections of a process have in common.
+    /// Creates the sessions of a connection; `shared` is the state that all connections of a process share.
     #[must_use]
     pub fn new(link: Link, shared: Arc<Shared>) -> Self {
         Self { link, shared }
     }
 
-    /// What all connections of this process have in common.
+    /// Returns the state that all connections of this process share.
     #[must_use]
     pub fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
 
-    /// Creates a session. Its token is known to the caller alone. Where the subject has too many the oldest end.
+    /// Creates a session. Only the caller gets its token. If the subject has too many sessions the oldest ones end.
     ///
     /// # Errors
     /// [`SessionError::TooMany`], [`SessionError::Busy`], [`SessionError::Random`], or [`SessionError::Store`]: after
@@ -62,7 +62,7 @@ impl Sessions {
         self.offer(new, None).await.map(Undelivered::deliver)
     }
 
-    /// Creates a session once for each idempotency key, for a client that may have disconnected meanwhile. The session of an earlier call
+    /// Creates a session once for each idempotency key, for a client that may disconnect before the response. The session of an earlier call
     /// with the key ends, because its token cannot be returned again.
     pub(super) async fn offer(
         &self,
@@ -85,7 +85,7 @@ impl Sessions {
             absolute_ms: within(new.absolute_ttl, settings.absolute_ttl()),
         };
         let (mut known, mut before) = (Vec::new(), None);
-        // Also if the answer is lost, or this is dropped because the client has gone.
+        // Also if the reply is lost, or this future is dropped because the client has disconnected.
         let mut give_back = self.end_unless_delivered(
             &new.subject,
             &id,
@@ -139,7 +139,7 @@ impl Sessions {
         })
     }
 
-    /// The session that a token opens. Moves its end to its idle time to live from now, never past its absolute end.
+    /// Returns the session that a token opens. Moves its end to its idle time to live from now, never past its absolute end.
     ///
     /// # Errors
     /// [`SessionError::Unknown`], [`SessionError::Reused`], or [`SessionError::Store`]: without Redis no token can be validated.
@@ -158,8 +158,8 @@ impl Sessions {
     /// Merges a patch (RFC 7396) into the data of the session that a token opens, if they are still those of `version`.
     ///
     /// # Errors
-    /// As [`Self::validate`], [`SessionError::TooMuchData`], [`SessionError::TooDeep`], and [`SessionError::Conflict`]; also where an earlier attempt,
-    /// whose answer was lost, did it.
+    /// As [`Self::validate`], [`SessionError::TooMuchData`], [`SessionError::TooDeep`], and [`SessionError::Conflict`], also if an earlier
+    /// attempt, whose reply was lost, has changed the data.
     pub async fn merge(&self, token: &Token, version: u64, patch: Object<'_>) -> Result<Session, SessionError> {
         let session = self.settle(token, commands::validate(&self.link, token).await).await?;
         if session.version != version {
@@ -175,8 +175,8 @@ impl Sessions {
         self.settle(token, written).await
     }
 
-    /// Replaces the token of a session. The old one is honoured for the grace that is set, and beyond it until a later one is
-    /// used for the first time; after both its use ends the session.
+    /// Replaces the token of a session. The old token is accepted for the configured grace period, and after that until a later token is used
+    /// for the first time. After both its use ends the session.
     ///
     /// Until a later token is used the old token may be rotated again: a client that did not get the answer, also after
     /// [`StoreError::Lost`], continues with the old token.
@@ -191,9 +191,9 @@ impl Sessions {
         Ok((new, session))
     }
 
-    /// Lets a session end later: both its ends move by so much, but not beyond the longest life that is set
-    /// ([`SessionSettings::max_ttl`](crate::sessions::SessionSettings::max_ttl)); what its creator gave is no bound. Neither
-    /// ever moves to an earlier time. Repeating it after a lost answer may move them twice.
+    /// Extends a session: adds a duration to both its ends, up to the configured maximum
+    /// ([`SessionSettings::max_ttl`](crate::sessions::SessionSettings::max_ttl)). The absolute time to live of its creation is no limit.
+    /// Neither end ever moves to an earlier time. A repeated call after a lost reply may extend the session twice.
     ///
     /// # Errors
     /// As [`Self::validate`].
@@ -207,14 +207,14 @@ impl Sessions {
     /// Ends the session that a token opens.
     ///
     /// # Errors
-    /// As [`Self::validate`]; [`SessionError::Unknown`] also where an earlier attempt, whose answer was lost, did it.
+    /// As [`Self::validate`]; [`SessionError::Unknown`] also if an earlier attempt, whose reply was lost, has ended the session.
     pub async fn sign_out(&self, token: &Token) -> Result<(), SessionError> {
         let subject = self.subject_of(token).await?;
         let ended = commands::sign_out(&self.link, token, &subject).await;
         self.settle(token, ended).await
     }
 
-    /// The sessions of a subject, the oldest first.
+    /// Returns the sessions of a subject, the oldest first.
     ///
     /// # Errors
     /// [`SessionError::Store`].
@@ -237,13 +237,13 @@ impl Sessions {
         Ok(ended > 0)
     }
 
-    /// Ends all sessions of a subject, but `except`. Returns how many.
+    /// Ends all sessions of a subject except `except`. Returns how many.
     ///
-    /// When it returns, every session that there was when it was called is over. One that is created meanwhile is over as
-    /// well, unless so many are that it gives up looking for more.
+    /// When it returns, every session that existed at the call has ended. So have sessions that were created during the call, unless there
+    /// were so many that it stopped searching for more.
     ///
     /// # Errors
-    /// [`SessionError::Store`]: some may be over, others not. Call it again.
+    /// [`SessionError::Store`]: some may have ended. Call it again.
     pub async fn end_all(&self, subject: &ExternalId, except: Option<&SessionId>) -> Result<u64, SessionError> {
         let mut total = 0;
         let mut named = Vec::new();
@@ -263,7 +263,7 @@ impl Sessions {
         commands::subject(&self.link, token).await?.ok_or(SessionError::Unknown)
     }
 
-    /// What a script's refusal means, and what is to be done after a theft.
+    /// Maps the refusal of a script to an error. Logs and cleans up if a replaced token was used again.
     async fn settle<T>(&self, token: &Token, outcome: Result<T, Refusal>) -> Result<T, SessionError> {
         match outcome {
             Ok(done) => Ok(done),
@@ -286,12 +286,12 @@ impl Sessions {
         }
     }
 
-    /// Takes a session that is gone out of its subject's index. Were this to fail, the next reader would do it.
+    /// Removes an ended session from its subject's index. If this fails, the next reader does it.
     async fn forget(&self, subject: &ExternalId, token: &Token) {
         let Some(id) = SessionId::parse(token.id()) else { return };
         let forgotten: Result<_, StoreError> = commands::end_sessions(&self.link, subject, &[id]).await;
         if let Err(error) = forgotten {
-            tracing::debug!(%error, "the index of a subject is cleaned later");
+            tracing::debug!(%error, "an ended session could not be removed from its subject's index; the next reader removes it");
         }
     }
 }

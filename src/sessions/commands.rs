@@ -1,4 +1,4 @@
-//! Every word that the sessions slice says to Redis, each as one typed function. All keys of a call share a slot.
+//! The scripts of the sessions slice, each as one typed function. All keys of a call share a slot.
 
 use super::keys::SessionPartition;
 use super::model::{Data, Listed, NewSession, Session, Times};
@@ -12,10 +12,10 @@ use redis::Cmd;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-/// The windows in which sessions in use are counted. A count lives for two of them.
+/// The length of the windows in which sessions in use are counted. A count is kept for two windows.
 const USED_WINDOW: Duration = Duration::from_mins(5);
 
-/// Sessions of a partition that one count checks at most.
+/// The maximum number of sessions of a partition that one count checks.
 const MOST_RECOUNTED: usize = 500;
 
 const CLOCK: &str = include_str!("lua/clock.lua");
@@ -38,27 +38,27 @@ static LIST: LazyLock<Script> = script!("list", CLOCK);
 static COUNT: LazyLock<Script> = script!("count", CLOCK);
 static RECOUNT: LazyLock<Script> = script!("recount", CLOCK);
 
-/// What became of a session to create.
+/// The result of creating a session.
 #[derive(Debug)]
 pub(super) enum Created {
-    /// It is there.
+    /// It was created.
     Done(Times),
-    /// Not created: room is to be made, and these are the sessions that there are.
+    /// Not created: the subject has too many sessions. These are all of them; the next attempt must name them.
     Full(Vec<SessionId>),
-    /// Not created: a call with the same idempotency key created this session, which is to be named.
+    /// Not created: a call with the same idempotency key created this session; the next attempt must name it.
     Before(SessionId),
     /// Not created: the idempotency key was used with another body.
     Differs,
 }
 
-/// How long a session lives, milliseconds.
+/// The times to live of a session, milliseconds.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Lifetimes {
     pub(super) idle_ms: i64,
     pub(super) absolute_ms: i64,
 }
 
-/// The idempotency key of a creation, and the session that an earlier call with it created, as far as is known.
+/// The idempotency key of a creation, and the session that an earlier call with it created, if it is known.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Repeated<'a> {
     pub(super) once: &'a Once,
@@ -78,7 +78,7 @@ pub(super) async fn create(
 ) -> Result<Created, StoreError> {
     let keys = link.store().keys();
     let partition = token.partition();
-    // Between the words of a device that was not written here there may be line breaks, which separate values in answers.
+    // A device that another program wrote may contain line breaks, which separate values in replies.
     let about = serde_json::to_string(&new.about)
         .map_err(|error| StoreError::Answer(error.to_string()))?
         .replace('\n', " ");
@@ -124,8 +124,8 @@ pub(super) async fn validate(link: &Link, token: &Token) -> Result<Session, Refu
     open(link, &VALIDATE, &call, token).await
 }
 
-/// Replaces the data of the session that a token opens, if they are at this version. For a token that [`validate`] took just
-/// now: its grace may have ended since.
+/// Replaces the data of the session that a token opens, if they are at this version. The token was accepted by [`validate`] just before;
+/// its grace period may have ended since.
 pub(super) async fn write_data(link: &Link, token: &Token, version: u64, data: &Data) -> Result<Session, Refusal> {
     let mut call = token_call(&WRITE_DATA, 2, link, token);
     push_token(&mut call, token);
@@ -141,7 +141,7 @@ pub(super) async fn rotate(link: &Link, old: &Token, new: &Token, grace: Duratio
     open(link, &ROTATE, &call, old).await
 }
 
-/// Lets a session of this subject end later.
+/// Extends a session of this subject.
 pub(super) async fn extend(
     link: &Link,
     token: &Token,
@@ -169,7 +169,7 @@ pub(super) async fn sign_out(link: &Link, token: &Token, subject: &ExternalId) -
     Reply::new(&reply).accepted().map(drop)
 }
 
-/// Whose session a token names, whether or not it opens it.
+/// Returns the subject of the session that a token names, even if the token does not open it.
 pub(super) async fn subject(link: &Link, token: &Token) -> Result<Option<ExternalId>, StoreError> {
     let mut cmd = redis::cmd("HGET");
     cmd.arg(link.store().keys().session(token.partition(), token.id()))
@@ -178,7 +178,7 @@ pub(super) async fn subject(link: &Link, token: &Token) -> Result<Option<Externa
     subject.map(|subject| id(&subject)).transpose()
 }
 
-/// Ends those of a subject's sessions that are named. Returns how many there were, and all that are left.
+/// Ends the named sessions of a subject. Returns how many were ended, and the ids of all that are left.
 pub(super) async fn end_sessions(
     link: &Link,
     subject: &ExternalId,
@@ -195,7 +195,7 @@ pub(super) async fn end_sessions(
     Ok((ended, ids(&left)?))
 }
 
-/// Reads those of a subject's sessions that are named. Returns those that are there, and the names of all.
+/// Reads the named sessions of a subject. Returns those that exist, and the ids of all.
 pub(super) async fn list(
     link: &Link,
     subject: &ExternalId,
@@ -222,11 +222,11 @@ pub(super) async fn list(
 pub(super) struct Sum {
     /// How many were in use in this window or the one before, roughly.
     pub(super) used: u64,
-    /// How many there are.
+    /// The number of sessions.
     pub(super) open: u64,
 }
 
-/// Counts the sessions of a partition. Up to 500 whose end has come are checked: they have ended, or their end has moved.
+/// Counts the sessions of a partition. Up to 500 whose recorded end has passed are checked: they have ended, or their end has moved.
 pub(super) async fn count(link: &Link, partition: SessionPartition) -> Result<Sum, StoreError> {
     let (keys, window) = (link.store().keys(), window());
     let open = keys.sessions_open(partition);
@@ -237,7 +237,7 @@ pub(super) async fn count(link: &Link, partition: SessionPartition) -> Result<Su
         .arg(MOST_RECOUNTED);
     let counted: Vec<String> = link.run(&COUNT, &call).await?;
     let [used, all, due @ ..] = counted.as_slice() else {
-        return Err(StoreError::Answer("count: too little".to_owned()));
+        return Err(StoreError::Answer("count: the reply is too short".to_owned()));
     };
     let number = |text: &String| {
         text.parse::<u64>()
@@ -259,7 +259,7 @@ pub(super) async fn count(link: &Link, partition: SessionPartition) -> Result<Su
     })
 }
 
-/// The count of sessions in use that a use now adds to. By this instance's clock: it is rough anyway.
+/// Returns the key that counts the sessions in use now. It depends on this instance's clock, because the count is approximate anyway.
 fn used_now(link: &Link, partition: SessionPartition) -> String {
     link.store().keys().sessions_used(partition, window())
 }
@@ -268,7 +268,7 @@ fn window() -> u64 {
     clock::now_ms().unsigned_abs() / 1_000 / USED_WINDOW.as_secs()
 }
 
-/// A call with the session that a token names, and what counts its use.
+/// Begins a call with the session that a token names, and the key that counts its use.
 fn token_call(script: &Script, keys: usize, link: &Link, token: &Token) -> Cmd {
     let mut call = script.call(keys, keys + 5, 448);
     call.arg(link.store().keys().session(token.partition(), token.id()))
@@ -276,7 +276,7 @@ fn token_call(script: &Script, keys: usize, link: &Link, token: &Token) -> Cmd {
     call
 }
 
-/// What held.lua knows a token by.
+/// Appends the hashes by which held.lua identifies a token.
 fn push_token(call: &mut Cmd, token: &Token) {
     call.arg(token.sha256()).arg(token.family_sha256());
 }
@@ -297,7 +297,7 @@ fn push_ids(call: &mut Cmd, sessions: &[SessionId]) {
 async fn open(link: &Link, script: &Script, call: &Cmd, token: &Token) -> Result<Session, Refusal> {
     let reply: String = link.run(script, call).await?;
     let mut reply = Reply::new(&reply).accepted()?;
-    // In the order of held.lua.
+    // In the order in which held.lua returns them.
     Ok(Session {
         id: session_id(token.id())?,
         subject: reply.id()?,
@@ -312,7 +312,7 @@ fn ids(texts: &[String]) -> Result<Vec<SessionId>, StoreError> {
     texts.iter().map(|text| session_id(text)).collect()
 }
 
-/// As Redis and Lua have it: whole, and far below 2^53.
+/// Converts a number to one that Redis and Lua represent exactly: an integer far below 2^53.
 pub(super) fn milliseconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

@@ -3,32 +3,32 @@ use crate::json::JsonFault;
 use crate::store::StoreError;
 use std::time::Duration;
 
-/// `Retry-After` while there are as many sessions as there may be, seconds: by then they have been counted again.
+/// `Retry-After` while there are `SESSIONS_MAX` sessions, seconds: they are counted again in this time.
 const RETRY_FULL_S: u32 = 10;
 
-/// Why a call about a session was not carried out.
+/// Why a call about a session failed.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
-    /// The token opens nothing: it never did, or its session has ended.
+    /// The token does not open a session: it never did, or its session has ended.
     #[error("there is no such session, or it has ended; sign in again")]
     Unknown,
-    /// The token was replaced before and is honoured no more: two hold tokens of this session, so one of them has stolen
-    /// theirs. The session is ended.
+    /// The token was replaced before and is no longer accepted. Two parties have tokens of this session, so one of them may have stolen
+    /// it. The session is ended.
     #[error("the token was replaced before, so its session is ended; sign in again")]
     Reused,
-    /// The token was replaced, and what replaced it is in use: it is honoured for its grace, and cannot be rotated again.
-    #[error("the token was replaced before, and a later one is in use: rotate that")]
+    /// The token was replaced, and a later one is in use. It is accepted for its grace period, and cannot be rotated again.
+    #[error("the token was replaced before, and a later one is in use; rotate the later one")]
     Superseded,
-    /// The session was rotated so often that too many of its replaced tokens are honoured still.
-    #[error("the token was replaced too often lately; use the one that you have and try again later")]
+    /// The session was rotated so often that too many of its replaced tokens are still accepted.
+    #[error("the token was replaced too often in a short time; use the current one, and try again later")]
     TooManyRotations {
-        /// When there is room again.
+        /// When it can be rotated again.
         after: Duration,
     },
-    /// The data are not those of the version that the caller has read.
-    #[error("the data were changed meanwhile; read the session and repeat the change with its version")]
+    /// The data are at another version than the caller has read.
+    #[error("the data were changed by another call; read the session, and repeat the change with its version")]
     Conflict {
-        /// The version that is there.
+        /// The current version.
         version: u64,
     },
     /// The data would be larger than [`super::MAX_DATA`].
@@ -37,20 +37,20 @@ pub enum SessionError {
     /// The data would be nested deeper than [`super::MAX_NESTING`].
     #[error("the data would be nested more than 32 deep; nest them less")]
     TooDeep,
-    /// What was given as data is none.
+    /// The given data are not a JSON object.
     #[error(transparent)]
     NoData(JsonFault),
     /// The idempotency key was used with another body.
     #[error("the same key was used with another body; use a new key")]
     KeyReused,
-    /// There are as many sessions as there may be.
+    /// There are `SESSIONS_MAX` sessions.
     #[error("there are SESSIONS_MAX sessions; try again when some have ended, or raise SESSIONS_MAX")]
     TooMany,
     /// Too many sessions of the subject were created at the same time.
-    #[error("too many sessions of the subject are created at once; try again")]
+    #[error("too many sessions of the subject are being created at the same time; try again")]
     Busy,
     /// The system's generator of random numbers failed.
-    #[error("the system gives no random numbers")]
+    #[error("the operating system returned no random numbers")]
     Random(#[from] rand::rngs::SysError),
     /// Redis.
     #[error(transparent)]
@@ -70,8 +70,8 @@ impl From<SessionError> for Problem {
             }
             SessionError::Conflict { version } => Self::conflict(
                 "version_conflict",
-                "It was changed meanwhile",
-                format!("the data are at version {version}: read them, and merge into those"),
+                "The session data have changed",
+                format!("the data are at version {version}; read them, and merge into that version"),
             )
             .with("version", version),
             SessionError::TooMuchData | SessionError::TooDeep | SessionError::NoData(_) => {
@@ -86,8 +86,8 @@ impl From<SessionError> for Problem {
             ),
             SessionError::Busy => Self::unavailable(error.to_string(), 1),
             SessionError::Random(cause) => {
-                tracing::error!(%cause, "the system gives no random numbers");
-                Self::unavailable("no session can be created now", 5)
+                tracing::error!(%cause, "the operating system returned no random numbers");
+                Self::unavailable("sessions cannot be created at the moment; try again", 5)
             }
             SessionError::Store(error) => error.into(),
         }

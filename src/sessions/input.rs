@@ -1,4 +1,4 @@
-//! Clients' words.
+//! Request bodies.
 
 use super::model::{About, Data, NewSession};
 use super::settings::SessionSettings;
@@ -9,14 +9,14 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 use std::time::Duration;
 
-/// The largest body, bytes. Data are measured as they are kept, so this leaves room for spaces and some escapes; data near
-/// their limit whose every character is written as an escape do not fit.
+/// The maximum size of a body, bytes. The limit of the data applies without spaces and escapes, so this is larger. Data near their limit
+/// do not fit if every character is written as an escape.
 const MAX_BODY: usize = 64 * 1024;
 const MAX_DEVICE: usize = 2 * 1024;
 const MAX_ROLE: usize = 64;
 const MAX_SCOPES: usize = 64;
 const MAX_SCOPE: usize = 128;
-/// As large as a number of Lua's that is whole.
+/// The largest integer that Lua represents exactly.
 const MAX_VERSION: i64 = (1 << 53) - 1;
 
 impl FromBody for NewSession {
@@ -49,7 +49,7 @@ impl FromBody for NewSession {
 
 /// A change of data.
 pub struct DataPatch {
-    /// The version that the data were read at.
+    /// The version of the data that was read.
     pub(super) version: u64,
     patch: Box<RawValue>,
 }

@@ -1,19 +1,19 @@
 use crate::ids::ExternalId;
 use crate::store::{Keys, fnv1a};
 
-/// A part of the sessions, in a slot of its own; all sessions of a subject lie in the same one.
+/// A partition of the sessions, in a slot of its own; all sessions of a subject are in the same one.
 ///
-/// There are 256 in every mode, and each token carries the number of its own: so a token leads to its session by itself.
+/// There are 256 in every mode. Each token contains the number of its partition, so the token is enough to find its session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionPartition(pub u8);
 
 impl SessionPartition {
-    /// Every partition.
+    /// Returns all partitions.
     pub fn all() -> impl Iterator<Item = Self> {
         (0..=u8::MAX).map(Self)
     }
 
-    /// Where a subject's sessions lie: the low byte of FNV-1a of its id.
+    /// Returns the partition of a subject's sessions: the low byte of FNV-1a of its id.
     #[must_use]
     pub fn of(subject: &ExternalId) -> Self {
         Self(fnv1a(subject).to_le_bytes()[0])
@@ -21,38 +21,38 @@ impl SessionPartition {
 }
 
 impl Keys {
-    /// A session.
+    /// Returns the key of a session.
     #[must_use]
     pub fn session(&self, SessionPartition(p): SessionPartition, id: &str) -> String {
         format!("{}session:{{s:{p:02x}}}:{id}", self.prefix())
     }
 
-    /// The ids of a subject's sessions.
+    /// Returns the key of the ids of a subject's sessions.
     #[must_use]
     pub fn sessions_of(&self, subject: &ExternalId) -> String {
         let SessionPartition(p) = SessionPartition::of(subject);
         format!("{}sessions:{{s:{p:02x}}}:{subject}", self.prefix())
     }
 
-    /// The ids of a partition's sessions.
+    /// Returns the key of the ids of a partition's sessions.
     #[must_use]
     pub fn sessions_open(&self, SessionPartition(p): SessionPartition) -> String {
         format!("{}sessions_open:{{s:{p:02x}}}", self.prefix())
     }
 
-    /// The record of an idempotency key of a creation in this partition.
+    /// Returns the key of the record of an idempotency key of a creation in this partition.
     #[must_use]
     pub fn session_once(&self, SessionPartition(p): SessionPartition, name: &str) -> String {
         format!("{}session-once:{{s:{p:02x}}}:{name}", self.prefix())
     }
 
-    /// The pattern of all subjects' lists.
+    /// Returns a pattern that matches the lists of all subjects.
     #[must_use]
     pub fn all_sessions_of(&self) -> String {
         format!("{}sessions:{{s:*", glob(self.prefix()))
     }
 
-    /// A session whose id is in a subject's list; `None` if that is not the name of a list.
+    /// Returns the key of a session whose id is in the list with this key; `None` if that is not the key of a list.
     #[must_use]
     pub fn session_in(&self, list: &str, id: &str) -> Option<String> {
         let partition = list
@@ -63,14 +63,14 @@ impl Keys {
         Some(self.session(SessionPartition(partition), id))
     }
 
-    /// The sessions of a partition that were in use in a window of time, counted roughly.
+    /// Returns the key of the approximate count of a partition's sessions that were in use in a window of time.
     #[must_use]
     pub fn sessions_used(&self, SessionPartition(p): SessionPartition, window: u64) -> String {
         format!("{}sessions_used:{{s:{p:02x}}}:{window}", self.prefix())
     }
 }
 
-/// A text as a pattern that matches it alone.
+/// Returns a pattern that matches only this text.
 fn glob(text: &str) -> String {
     let mut pattern = String::with_capacity(text.len());
     for character in text.chars() {
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_as_agreed() {
+    fn key_names_are_stable() {
         let keys = Keys::new("fp:", 1);
         let anna = ExternalId::parse("anna").unwrap();
         let partition = SessionPartition::of(&anna);
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn subjects_spread_over_all_partitions() {
+    fn subjects_use_all_partitions() {
         let mut seen = [0_u32; 256];
         for n in 0..64_000 {
             let SessionPartition(p) = SessionPartition::of(&ExternalId::parse(&format!("user-{n}")).unwrap());

@@ -1,23 +1,23 @@
 use crate::telemetry::MetricsRegistry;
 use prometheus::{Error, IntCounter, IntCounterVec, IntGauge};
 
-/// Of the sessions slice.
+/// The metrics of the sessions slice.
 #[derive(Debug, Clone)]
 pub struct SessionMetrics {
     /// Sessions created.
     pub created: IntCounter,
-    /// Tokens looked at, by outcome (`valid`, `unknown`, `reused`).
+    /// Tokens validated, by outcome (`valid`, `unknown`, `reused`).
     pub validations: IntCounterVec,
     /// Sessions ended because a token that had been replaced was used again.
     pub stolen: IntCounter,
-    /// Sessions in use lately, of all instances, roughly.
+    /// Sessions of all instances that were recently in use, approximately.
     pub active: IntGauge,
     /// Sessions of all instances, by the last count.
     pub open: IntGauge,
 }
 
 impl SessionMetrics {
-    /// Registers them, all at zero.
+    /// Registers the metrics, all at zero.
     ///
     /// # Errors
     /// If another instrument has one of their names.
@@ -26,7 +26,7 @@ impl SessionMetrics {
             created: registry.counter("fleetpulse_sessions_created_total", "Sessions created")?,
             validations: registry.counters(
                 "fleetpulse_session_validations_total",
-                "Tokens of sessions looked at",
+                "Tokens of sessions validated",
                 &["outcome"],
             )?,
             stolen: registry.counter(
@@ -36,7 +36,7 @@ impl SessionMetrics {
             open: registry.gauge("fleetpulse_sessions_open", "Sessions of all instances")?,
             active: registry.gauge(
                 "fleetpulse_sessions_active",
-                "Sessions of all instances in use lately, roughly",
+                "Sessions of all instances recently in use, approximately",
             )?,
         })
     }

@@ -1,24 +1,24 @@
 //! Sessions of the platform's users, opened by tokens, with immediate revocation.
 //!
-//! | key | type | what | ends |
+//! | key | type | content | expires |
 //! |---|---|---|---|
 //! | `session:{s:pp}:ID` | hash | a session, below | when the session does |
 //! | `sessions:{s:pp}:SUBJECT` | sorted set | ids of a subject's sessions by their absolute end, ms | with the latest of them |
-//! | `sessions_open:{s:pp}` | sorted set | ids of the partition's sessions by an end that they had, ms: to count them | with the latest of them |
+//! | `sessions_open:{s:pp}` | sorted set | ids of the partition's sessions by a former or current end, ms; for counting them | with the latest of them |
 //! | `session-once:{s:pp}:DIGEST` | string | a creation with an idempotency key: the digest of its body, and the session's id | after 24 h |
 //! | `sessions_used:{s:pp}:WINDOW` | `HyperLogLog` | sessions in use in five minutes | ten minutes after the last use in them |
 //!
-//! `pp` is the partition, `00` to `ff`: the low byte of FNV-1a of the subject. All of a subject's sessions lie in one slot,
-//! and every token carries its partition, so a token leads to its session without containing the subject.
+//! `pp` is the partition, `00` to `ff`: the low byte of FNV-1a of the subject. All sessions of a subject are in one slot. Every token
+//! contains its partition, so its session can be found although the token does not contain the subject.
 //!
-//! | field | what |
+//! | field | content |
 //! |---|---|
-//! | `token`, `family` | SHA-256 of the token, and of what all the session's tokens have in common |
-//! | `number`, `used` | how many tokens came before this one; the highest number of one that was used |
-//! | `replaced` | `SHA256:MS:NUMBER,` of each replaced token that may be honoured still, at most eight; until when, Unix ms |
-//! | `subject`, `about`, `data`, `version` | whose; role, scopes and device (JSON); the data (JSON), the number of their version |
-//! | `born` | creation, Unix µs: also orders sessions of one millisecond |
-//! | `seen`, `idle`, `ends`, `absolute` | last use that was written, idle time to live, end without further use, end at all: ms |
+//! | `token`, `family` | SHA-256 of the token, and of the secret that all tokens of the session share |
+//! | `number`, `used` | the number of earlier tokens; the highest number of a token that was used |
+//! | `replaced` | `SHA256:MS:NUMBER,` of each replaced token that may still be accepted, at most eight; `MS` is the end of its grace period, Unix ms |
+//! | `subject`, `about`, `data`, `version` | the owner; role, scopes and device (JSON); the data (JSON), the number of their version |
+//! | `born` | creation, Unix µs; also orders sessions of one millisecond |
+//! | `seen`, `idle`, `ends`, `absolute` | last recorded use, idle time to live, end without further use, absolute end: ms |
 //!
 //! ```text
 //!                 use, extend, data, rotate
@@ -28,7 +28,7 @@
 //!                          └──────────────────────────────────────────────────────────────────────▶ gone
 //!
 //!          rotate                      its grace is over, and a later one was used
-//! valid ────────▶ replaced, honoured ─────────────────────────────────────────────▶ replaced: its use ends the session
+//! valid ────────▶ replaced, accepted ─────────────────────────────────────────────▶ replaced: its use ends the session
 //! ```
 //!
 //! **Rotation.** The tokens of a session have a secret in common. So a token with that secret that is no longer accepted was once a
@@ -51,17 +51,17 @@
 //! the log contains a token.
 //!
 //! **Sliding.** A use moves the end only if the last move was a minute ago, or a tenth of the idle time to live if that is
-//! shorter. So a session may end by so much less than its idle time to live after its last use, and never later; one used
-//! at least every nine tenths of its idle time to live does not end by it. An answer contains the end that applies.
+//! shorter. So a session may end up to that much earlier than its idle time to live after its last use, and never later; one that is
+//! used at least every nine tenths of its idle time to live does not end for lack of use. A response contains the end that applies.
 //!
 //! **How many there may be** (`SESSIONS_MAX`) is checked in the process: the sessions of all instances as of the last count, and those that
-//! it has created since. A creation writes the session's first end into `sessions_open`. A use does not: a count asks for the ends of those
-//! whose noted end has come, and takes out those that are gone.
+//! it has created since. A creation writes the session's first end into `sessions_open`. A use does not: a count reads the ends of those
+//! whose recorded end has passed, and removes those that have ended.
 //!
-//! **Not guaranteed.** A session whose creation, or an extension whose answer, was lost on the way may be there; both end
-//! by themselves. A subject's list is read in two steps, so it may miss a session created meanwhile. Without Redis no token can be
+//! **Not guaranteed.** If the reply to a creation or an extension is lost, the session may exist or may be extended; it expires by
+//! itself. A subject's list is read in two steps, so it may miss a session that is created in between. Without Redis no token can be
 //! validated, and every call fails with a [`StoreError`](crate::store::StoreError). A Redis
-//! that acknowledges before it writes (`appendfsync everysec`) or before its replica has it may forget an end when it dies.
+//! that acknowledges before it writes (`appendfsync everysec`) or before its replica has it may forget the end of a session when it crashes.
 
 mod answer;
 mod api;

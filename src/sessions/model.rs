@@ -8,13 +8,13 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use std::time::Duration;
 
-/// What its creator says of a session once and for all.
+/// The properties of a session that its creator sets and that never change.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct About {
-    /// What the subject is there as.
+    /// The role of the subject.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
-    /// What it may do.
+    /// The scopes: what the session may be used for.
     #[serde(default)]
     pub scopes: Vec<String>,
     /// The device, as a JSON object.
@@ -33,17 +33,17 @@ impl Default for Data {
 }
 
 impl Data {
-    /// An object as data.
+    /// Converts an object to data.
     ///
     /// # Errors
     /// As [`Self::read`].
     pub fn new(members: &Map<String, Value>) -> Result<Self, SessionError> {
-        // An object of values is always JSON; were it not, it would be no data.
+        // An object of values can always be written as JSON.
         let text = serde_json::value::to_raw_value(members).map_err(|_not_json| JsonFault::NoObject)?;
         Self::read(&text)
     }
 
-    /// An object as it was written, without the spaces.
+    /// Reads a JSON object, and keeps its text without the spaces.
     ///
     /// # Errors
     /// [`SessionError::TooMuchData`], [`SessionError::TooDeep`] and [`SessionError::NoData`].
@@ -60,18 +60,18 @@ impl Data {
         Ok(Self(text))
     }
 
-    /// What Redis gave back; `None` if it is not JSON.
+    /// Reads data that were stored in Redis; `None` if they are not JSON.
     pub(super) fn stored(text: String) -> Option<Self> {
         RawValue::from_string(text).ok().map(Self)
     }
 
-    /// The JSON.
+    /// Returns the JSON text.
     #[must_use]
     pub fn raw(&self) -> &RawValue {
         &self.0
     }
 
-    /// These data with a merge patch (RFC 7396) applied.
+    /// Returns these data with a merge patch (RFC 7396) applied.
     pub(super) fn merged(&self, patch: Object<'_>) -> Result<Self, SessionError> {
         let mut object =
             Object::read(&self.0, MAX_NESTING).map_err(|_private| not_understood("the data of a session"))?;
@@ -94,13 +94,13 @@ impl From<JsonFault> for SessionError {
 pub struct NewSession {
     /// Whose.
     pub subject: ExternalId,
-    /// What there is to say of it.
+    /// Its unchanging properties.
     pub about: About,
     /// Its first data.
     pub data: Data,
-    /// How long it lives without use; the setting's if not given. At least a millisecond, at most the setting for all.
+    /// The idle time to live; that of the settings if not given. At least a millisecond, at most the maximum in the settings.
     pub idle_ttl: Option<Duration>,
-    /// How long it lives at all; in the same bounds.
+    /// The absolute time to live; in the same bounds.
     pub absolute_ttl: Option<Duration>,
 }
 
@@ -109,41 +109,41 @@ pub struct NewSession {
 pub struct Times {
     /// Its creation.
     pub created_ms: i64,
-    /// Its last use that was written: up to a minute, or a tenth of `idle_ttl_ms`, before the last.
+    /// Its last recorded use: up to a minute, or a tenth of `idle_ttl_ms`, before the actual last use.
     pub seen_ms: i64,
-    /// How long it lives without use, milliseconds.
+    /// The idle time to live, milliseconds.
     pub idle_ttl_ms: i64,
-    /// When it ends if it is not used any more. Never after `absolute_ms`.
+    /// When it ends if it is not used again. Never after `absolute_ms`.
     pub ends_ms: i64,
-    /// When it ends however much it is used.
+    /// When it ends in any case.
     pub absolute_ms: i64,
 }
 
-/// A session as its token opens it.
+/// A session with its data, as returned to the holder of its token.
 #[derive(Debug, Clone)]
 pub struct Session {
-    /// Its public name.
+    /// Its public id.
     pub id: SessionId,
     /// Whose.
     pub subject: ExternalId,
-    /// What its creator said of it.
+    /// Its unchanging properties.
     pub about: About,
     /// Its data.
     pub data: Data,
-    /// Counts the changes of the data, from 1.
+    /// The version of the data: counts their changes, from 1.
     pub version: u64,
-    /// When it began and ends.
+    /// Its creation, its last use and its end.
     pub times: Times,
 }
 
-/// A session as it is listed.
+/// A session in a list.
 #[derive(Debug, Clone)]
 pub struct Listed {
-    /// Its public name.
+    /// Its public id.
     pub id: SessionId,
-    /// What its creator said of it.
+    /// Its unchanging properties.
     pub about: About,
-    /// When it began and ends.
+    /// Its creation, its last use and its end.
     pub times: Times,
 }
 
@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn data_that_cannot_be_read_are_not_taken_for_none() {
+    fn unreadable_data_are_not_treated_as_empty() {
         for stored in ["[]", r#"{"a":1,"a":2}"#] {
             let data = Data::stored(stored.to_owned()).unwrap();
             let merged = data.merged(Object::default());

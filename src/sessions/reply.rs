@@ -1,4 +1,4 @@
-//! What the scripts answer, read value by value.
+//! The replies of the scripts, read value by value.
 
 use super::model::{About, Data, Times};
 use super::token::SessionId;
@@ -6,16 +6,16 @@ use crate::ids::ExternalId;
 use crate::store::StoreError;
 use std::str::{FromStr, Split};
 
-/// Why a script did nothing.
+/// Why a script refused a call.
 #[derive(Debug)]
 pub(super) enum Refusal {
-    /// There is no such session, or this is no token of it.
+    /// There is no such session, or the token does not belong to it.
     Unknown,
-    /// A token that is honoured no more; the session of this subject is ended.
+    /// The token is no longer accepted; the session of this subject is ended.
     Reused(ExternalId),
-    /// A token that is still honoured but may not be rotated: a later one is in use.
+    /// The token is still accepted but may not be rotated, because a later one is in use.
     Superseded,
-    /// As many replaced tokens as may be are honoured still; the first of them for so many milliseconds.
+    /// The maximum number of replaced tokens is still accepted; the first grace period ends after this many milliseconds.
     Crowded(u64),
     /// The data are at another version.
     Conflict(u64),
@@ -29,7 +29,7 @@ impl From<StoreError> for Refusal {
     }
 }
 
-/// A script's answer: a value a line, the first of them a word.
+/// A script's reply: one value per line; the first one is the outcome.
 pub(super) struct Reply<'a> {
     outcome: &'a str,
     rest: Split<'a, char>,
@@ -42,12 +42,12 @@ impl<'a> Reply<'a> {
         Self { outcome, rest }
     }
 
-    /// Its first word.
+    /// The outcome.
     pub(super) const fn outcome(&self) -> &'a str {
         self.outcome
     }
 
-    /// The answer, if it is one of consent.
+    /// Returns the reply if its outcome is not a refusal.
     pub(super) fn accepted(mut self) -> Result<Self, Refusal> {
         match self.outcome {
             "ok" => Ok(self),
@@ -61,7 +61,7 @@ impl<'a> Reply<'a> {
     }
 
     pub(super) fn text(&mut self) -> Result<&'a str, StoreError> {
-        self.rest.next().ok_or_else(|| not_understood("too short an answer"))
+        self.rest.next().ok_or_else(|| not_understood("the reply is too short"))
     }
 
     pub(super) fn number<T: FromStr>(&mut self) -> Result<T, StoreError> {
@@ -73,7 +73,7 @@ impl<'a> Reply<'a> {
     }
 
     pub(super) fn about(&mut self) -> Result<About, StoreError> {
-        serde_json::from_str(self.text()?).map_err(|_private| not_understood("what is said of a session"))
+        serde_json::from_str(self.text()?).map_err(|_private| not_understood("the properties of a session"))
     }
 
     pub(super) fn data(&mut self) -> Result<Data, StoreError> {
@@ -90,7 +90,7 @@ impl<'a> Reply<'a> {
         })
     }
 
-    /// The rest of it, which are ids of sessions.
+    /// Returns the remaining values, which are ids of sessions.
     pub(super) fn ids(self) -> Result<Vec<SessionId>, StoreError> {
         self.rest.map(session_id).collect()
     }
@@ -104,7 +104,7 @@ pub(super) fn id(text: &str) -> Result<ExternalId, StoreError> {
     ExternalId::parse(text).map_err(|_private| not_understood("a subject"))
 }
 
-/// Says which part was not understood, without its text, which may be confidential.
+/// Returns an error that names the unexpected part, without its text, which may be confidential.
 pub(super) fn not_understood(what: &str) -> StoreError {
     StoreError::Answer(format!("sessions: {what}"))
 }

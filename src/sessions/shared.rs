@@ -8,14 +8,14 @@ use parking_lot::Mutex;
 use prometheus::{IntCounter, IntGauge};
 use std::sync::Arc;
 
-/// What all connections of a process share of the sessions slice.
+/// The state of the sessions slice that all connections of a process share.
 #[derive(Debug)]
 pub struct Shared {
     settings: SessionSettings,
     counted: Counted,
-    // Held for a look or an entry, never across an await; by the sampling task and by who asks for the stats.
+    // Locked for a read or a new sample, never across an await, by the sampling task and by requests for the statistics.
     rates: Mutex<Rates>,
-    /// The sessions of all instances.
+    /// The number of sessions of all instances.
     open: Tally,
 }
 
@@ -32,7 +32,7 @@ pub(super) struct Counted {
 }
 
 impl Shared {
-    /// The state of a fresh process.
+    /// Creates the state of a new process.
     #[must_use]
     pub fn new(settings: SessionSettings, metrics: &SessionMetrics) -> Arc<Self> {
         let validations = |outcome| metrics.validations.with_label_values(&[outcome]);
@@ -58,21 +58,21 @@ impl Shared {
         &self.settings
     }
 
-    /// How much is going on.
+    /// Returns the statistics.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.rates.lock().stats(&self.counted)
     }
 
-    /// Takes over how many sessions there are, and how many are in use, by a count of Redis's.
+    /// Stores the number of sessions, and of those in use, from a count in Redis.
     pub(super) fn keep(&self, sum: &Result<Sum, StoreError>) {
         match sum {
-            // The gauges keep their last values when Redis does not answer: none in use would be a false alarm.
+            // If Redis does not answer, the gauges keep their last values, because 0 sessions in use would cause a false alarm.
             Ok(sum) => {
                 self.counted.active.set(i64::try_from(sum.used).unwrap_or(i64::MAX));
                 self.counted.open.set(i64::try_from(sum.open).unwrap_or(i64::MAX));
             }
-            Err(error) => tracing::debug!(%error, "the sessions are not counted"),
+            Err(error) => tracing::debug!(%error, "the sessions cannot be counted"),
         }
         self.rates.lock().active = sum.as_ref().ok().map(|sum| sum.used);
     }
@@ -81,7 +81,7 @@ impl Shared {
         &self.open
     }
 
-    /// Returns whether there are as many sessions as there may be.
+    /// Returns whether there are `SESSIONS_MAX` sessions.
     pub(super) fn is_full(&self) -> bool {
         self.open.total() >= self.settings.max
     }

@@ -1,7 +1,7 @@
-//! How much is going on. Creations and validations are counted in this process, and looked at every few seconds, so that
-//! the calls themselves pay for no more than a counter. Twice a minute, by a script call for each of the 256 partitions, Redis is asked
-//! how many sessions there are and how many are in use: each use that moves a session's end puts it into a `HyperLogLog` of its
-//! partition, one for every five minutes. While there are as many sessions as there may be, it is asked every five seconds.
+//! Statistics of sessions. Creations and validations increment counters of this process, which are sampled every few seconds. Twice a
+//! minute the sessions and those in use are counted in Redis, by a script call for each of the 256 partitions: each use that moves a
+//! session's end adds it to a `HyperLogLog` of its partition, one for every five minutes. While there are `SESSIONS_MAX` sessions they
+//! are counted every five seconds.
 
 use super::commands::{self, Sum};
 use super::keys::SessionPartition;
@@ -17,22 +17,22 @@ use tokio::time::{MissedTickBehavior, interval};
 use utoipa::ToSchema;
 
 const EVERY: Duration = Duration::from_secs(5);
-/// A minute of them.
+/// The number of samples in a minute.
 const SAMPLES: usize = 13;
-/// One look in so many asks Redis as well: half a minute.
+/// After this number of samples, half a minute, the sessions are also counted in Redis.
 const ASKING: u32 = 6;
-/// Partitions that Redis is asked about at once.
+/// The number of partitions that are counted concurrently.
 const AT_ONCE: usize = 16;
 
-/// How much is going on.
+/// Statistics of sessions.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[schema(as = SessionStats)]
 pub struct Stats {
     /// Sessions that this instance has created.
     pub created_total: u64,
-    /// Tokens that this instance has looked at by `GET /v1/sessions/current` and found valid.
+    /// Tokens that `GET /v1/sessions/current` of this instance found valid.
     pub valid_total: u64,
-    /// The same of those that opened nothing.
+    /// Tokens that `GET /v1/sessions/current` of this instance found invalid.
     pub refused_total: u64,
     /// Sessions that this instance ended because a replaced token was used again.
     pub stolen_total: u64,
@@ -40,12 +40,12 @@ pub struct Stats {
     pub created_per_s: Option<f64>,
     /// Validations a second in the last minute, on this instance; null in its first seconds.
     pub validations_per_s: Option<f64>,
-    /// Sessions of all instances that were in use in the last five to ten minutes, by `HyperLogLog`, those ended since
-    /// included; up to half a minute old, null while it is not known.
+    /// Approximate number of sessions of all instances that were in use in the last five to ten minutes, including those that have ended
+    /// since. Updated every half minute; null while it is unknown.
     pub active_estimate: Option<u64>,
 }
 
-/// The counters' values of the last minute.
+/// The values of the counters in the last minute.
 #[derive(Debug, Default)]
 pub(super) struct Rates {
     samples: VecDeque<Sample>,
@@ -67,7 +67,7 @@ impl Rates {
         self.samples.push_back(sample);
     }
 
-    /// A second's share of what was counted from the oldest sample to the newest.
+    /// Returns the rate per second between the oldest and the newest sample.
     fn per_second(&self, count: impl Fn(&Sample) -> u64) -> Option<f64> {
         let (oldest, newest) = (self.samples.front()?, self.samples.back()?);
         let seconds = newest.at.duration_since(oldest.at).as_secs_f64();
@@ -88,7 +88,7 @@ impl Rates {
     }
 }
 
-/// Looks at the counters every few seconds, and asks Redis for its count less often; for ever.
+/// Samples the counters every few seconds, and counts the sessions in Redis less often, forever.
 pub async fn keep_measuring(shared: Arc<Shared>, link: Link) {
     let mut every = interval(EVERY);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -101,7 +101,7 @@ pub async fn keep_measuring(shared: Arc<Shared>, link: Link) {
             validated: counted.valid.get() + counted.unknown.get() + counted.reused.get(),
         };
         shared.rates().lock().take(sample);
-        // While it is not known it is asked for at each look: at the start, and when Redis is back.
+        // While the number is unknown, at the start and after an outage of Redis, it is counted with each sample.
         let is_known = shared.rates().lock().active.is_some();
         if look == 0 || !is_known || shared.is_full() {
             let counting = shared.open().begin_count();
@@ -114,7 +114,7 @@ pub async fn keep_measuring(shared: Arc<Shared>, link: Link) {
     }
 }
 
-/// The sum over all partitions. Their slots differ, so each is a command of its own.
+/// Returns the sum over all partitions. Each needs its own command, because their slots differ.
 async fn count(link: &Link) -> Result<Sum, StoreError> {
     let add = |sum: Sum, of_one: Sum| Sum {
         used: sum.used + of_one.used,
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rate_is_that_of_the_last_minute() {
+    fn a_rate_covers_the_last_minute() {
         let start = Instant::now();
         let mut rates = Rates::default();
         let mut take = |n: u32| {

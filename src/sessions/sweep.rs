@@ -1,32 +1,32 @@
-//! Takes sessions that have ended out of the lists of their subjects.
+//! Removes ended sessions from the lists of their subjects.
 //!
-//! Nothing of a session outlives it but its id in the subject's list, and that until somebody lists the subject's sessions or
-//! the last of them would have ended. Who never comes back leaves his ids there for so long: this takes them out.
+//! When a session ends, its id stays in the subject's list until the list is read, or until the last of the subject's sessions would have
+//! ended. The lists of subjects that never return are not read, so this sweep removes the ids.
 
 use crate::store::{Link, StoreError};
 use redis::{Pipeline, cmd};
 
-/// Keys that one step of the scan looks at, roughly.
+/// The approximate number of keys that one step of the scan checks.
 const KEYS: usize = 500;
-/// Ids of a list that are looked at: no list is longer.
+/// The maximum number of ids of a list that are checked; no list is longer.
 const IDS: isize = 512;
 
-/// What a piece of the sweep came to.
+/// The result of one step of the sweep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Swept {
-    /// Where to go on; 0 at the end.
+    /// The cursor of the next step; 0 at the end.
     pub next: u64,
-    /// Ids that were looked at.
+    /// The number of ids that were checked.
     pub looked_at: u64,
-    /// Ids of ended sessions that were taken out.
+    /// The number of ids of ended sessions that were removed.
     pub removed: u64,
 }
 
-/// Sweeps a piece, from a cursor on; 0 is the beginning. What a session that is created meanwhile leaves is not touched: an
-/// id is taken out only after its session was found to be gone, and what is gone does not come back.
+/// Runs one step of the sweep from a cursor; 0 is the beginning. Sessions that are created during the sweep are not affected: an id is
+/// removed only after its session was found to have ended, and an ended session never exists again.
 ///
 /// # Errors
-/// [`StoreError`]; nothing is lost by making the piece again.
+/// [`StoreError`]; the step can be repeated.
 pub async fn sweep(link: &Link, cursor: u64) -> Result<Swept, StoreError> {
     let keys = link.store().keys();
     let mut scan = cmd("SCAN");
@@ -35,7 +35,7 @@ pub async fn sweep(link: &Link, cursor: u64) -> Result<Swept, StoreError> {
         .arg(keys.all_sessions_of())
         .arg("COUNT")
         .arg(KEYS);
-    // As bytes: what is no text was put there by another program, and must not cost the others.
+    // As bytes: an id that is not text was written by another program, and must not make the others fail.
     let (next, lists): (u64, Vec<Vec<u8>>) = link.query(scan.arg("TYPE").arg("zset")).await?;
     let mut swept = Swept {
         next,

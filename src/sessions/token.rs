@@ -1,4 +1,4 @@
-//! Tokens and the ids of sessions, as hexadecimal digits of bits that the system's generator gave.
+//! Tokens and ids of sessions: random bits of the operating system's generator as hexadecimal digits.
 
 use super::keys::SessionPartition;
 use rand::rand_core::TryRng;
@@ -6,41 +6,41 @@ use rand::rngs::{SysError, SysRng};
 use sha2::{Digest, Sha256};
 use std::fmt;
 
-/// So that a token is known for one where it should not be: in a log, in a repository.
+/// The prefix by which scanners recognise a token that was leaked into a log or a repository.
 const PREFIX: &str = "fps_";
-/// 128 bits. Public, and worth nothing without the secret.
+/// The id, 128 bits: public, and useless without the secret.
 const ID_DIGITS: usize = 32;
-/// 128 bits, which all tokens of a session have in common.
+/// The family secret, 128 bits, which all tokens of a session share.
 const FAMILY_DIGITS: usize = 32;
-/// 256 bits, which no other token has.
+/// The secret of the token, 256 bits.
 const SECRET_DIGITS: usize = 64;
 const ID_AT: usize = PREFIX.len() + 2;
 const FAMILY_AT: usize = ID_AT + ID_DIGITS;
 const SECRET_AT: usize = FAMILY_AT + FAMILY_DIGITS;
 const TOKEN_LEN: usize = SECRET_AT + SECRET_DIGITS;
 
-/// What names a session in public: 32 hexadecimal digits.
+/// The public id of a session: 32 hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SessionId(String);
 
 impl SessionId {
-    /// A new one.
+    /// Creates a random id.
     ///
     /// # Errors
-    /// [`SysError`] if the system's generator fails.
+    /// [`SysError`] if the operating system's generator fails.
     pub(super) fn draw() -> Result<Self, SysError> {
         let mut text = String::with_capacity(ID_DIGITS);
         push_random::<{ ID_DIGITS / 2 }>(&mut text)?;
         Ok(Self(text))
     }
 
-    /// Reads an id; `None` if it is not one that this slice gives.
+    /// Parses an id; `None` if it does not have the form of one.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         (text.len() == ID_DIGITS && is_hex(text)).then(|| Self(text.to_owned()))
     }
 
-    /// Its digits.
+    /// Returns its digits.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -53,20 +53,20 @@ impl fmt::Display for SessionId {
     }
 }
 
-/// What opens a session: `fps_`, two digits that name the partition, the session's id, a secret of 32 digits that all of
-/// the session's tokens have, and one of 64 that is its own.
+/// A token that opens a session: `fps_`, two digits for the partition, the session's id, the family secret of 32 digits that all tokens of
+/// the session share, and a secret of 64 digits of its own.
 ///
-/// The id is in it so that one key leads to the session, whose hash tells whether the secret is right. The secret of the
-/// family is in it so that any token that was ever one of the session's is known for one, without a list of them: nobody
-/// else can have it. Nobody who sees Redis or the log sees a token: it has no `Display`, and its `Debug` shows nothing.
+/// With the id one key read finds the session, which contains the hash of the secret. The family secret identifies every former token of
+/// the session without a list of them, because only its holders know that secret. Neither Redis nor the log contains a token: it has no
+/// `Display`, and its `Debug` shows nothing.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(String);
 
 impl Token {
-    /// The first one of a session.
+    /// Creates the first token of a session.
     ///
     /// # Errors
-    /// [`SysError`] if the system's generator fails.
+    /// [`SysError`] if the operating system's generator fails.
     pub(super) fn draw(partition: SessionPartition, id: &SessionId) -> Result<Self, SysError> {
         let mut text = String::with_capacity(TOKEN_LEN);
         text.push_str(PREFIX);
@@ -77,10 +77,10 @@ impl Token {
         Ok(Self(text))
     }
 
-    /// Another one of the same session.
+    /// Creates another token of the same session.
     ///
     /// # Errors
-    /// [`SysError`] if the system's generator fails.
+    /// [`SysError`] if the operating system's generator fails.
     pub(super) fn draw_next(&self) -> Result<Self, SysError> {
         let mut text = String::with_capacity(TOKEN_LEN);
         text.push_str(&self.0[..SECRET_AT]);
@@ -88,39 +88,39 @@ impl Token {
         Ok(Self(text))
     }
 
-    /// Reads a token; `None` if it has not the form of one.
+    /// Parses a token; `None` if it does not have the form of one.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let digits = text.strip_prefix(PREFIX)?;
         (text.len() == TOKEN_LEN && is_hex(digits)).then(|| Self(text.to_owned()))
     }
 
-    /// The token itself, for its owner alone.
+    /// Returns the token itself, which only its owner may get.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0
     }
 
-    /// Where its session lies.
+    /// Returns the partition of its session.
     #[must_use]
     pub fn partition(&self) -> SessionPartition {
         SessionPartition(u8::from_str_radix(&self.0[PREFIX.len()..ID_AT], 16).unwrap_or_default())
     }
 
-    /// The digits of its session's id.
+    /// Returns the digits of its session's id.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.0[ID_AT..FAMILY_AT]
     }
 
-    /// SHA-256 of the whole token. Unsalted and fast, as is right for so many random bits and would not be for a password.
-    /// This and [`Self::family_sha256`] are all that Redis knows of it.
+    /// Returns the SHA-256 of the whole token. A fast hash without salt is enough for this many random bits, unlike for a password. Redis
+    /// stores only this and [`Self::family_sha256`].
     #[must_use]
     pub fn sha256(&self) -> String {
         sha256(&self.0)
     }
 
-    /// SHA-256 of what all tokens of its session have in common.
+    /// Returns the SHA-256 of the part that all tokens of its session share.
     #[must_use]
     pub fn family_sha256(&self) -> String {
         sha256(&self.0[..SECRET_AT])

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 /// Longer than any policy's name.
 const MAX_NAME: usize = 128;
 
-/// What is to be checked.
+/// A check of a limit.
 pub struct Check {
     key: ExternalId,
     policy: String,
@@ -34,21 +34,21 @@ impl FromBody for Check {
     }
 }
 
-/// The answer to a check.
+/// The result of a check.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(example = json!({"allowed": true, "limit": 5, "remaining": 4, "retry_after_ms": 0, "reset_ms": 62000}))]
 pub struct DecisionBody {
-    /// Whether it may be done; then it is counted.
+    /// Whether it is allowed; then it is counted.
     allowed: bool,
-    /// The most units that the policy ever admits at once.
+    /// The maximum number of units that the policy admits at once.
     limit: u32,
-    /// Units that are left.
+    /// The remaining units.
     remaining: u32,
     /// After how many milliseconds the same cost would be allowed without other requests; 0 if it was.
     retry_after_ms: u64,
     /// After how many milliseconds all units are back.
     reset_ms: u64,
-    /// There and true where Redis did not answer: decided by the policy's `fail`, and counted nowhere.
+    /// Present and true if Redis did not answer: the policy's `fail` decided, and nothing was counted.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     degraded: bool,
 }
@@ -66,20 +66,21 @@ impl From<Decision> for DecisionBody {
     }
 }
 
-/// Whole milliseconds, rounded up: who waits for them does not come early.
+/// Returns whole milliseconds, rounded up, so that a caller that waits this long does not try too early.
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX)
 }
 
 /// Check a limit and count the request
 ///
-/// Answered 200 either way. One count for all instances, by Redis's clock; what is refused changes nothing. With Redis away,
-/// or nearly full and the key not counted yet, the policy decides (`fail`), and the answer has `"degraded": true`.
+/// The status is 200 whether the request is allowed or not. All instances share one count, by Redis's clock; a refused request changes
+/// nothing. If Redis is unavailable, or nearly full and the key has no count yet, the policy's `fail` decides, and the response has
+/// `"degraded": true`.
 #[utoipa::path(
     post, path = "/v1/limits/check", operation_id = "check_limit", tag = "limits", request_body = CheckBody,
     responses(
-        (status = 200, description = "Whether it may", body = DecisionBody),
-        (status = 422, description = "Not acceptable, no such policy, or a cost that the policy never admits", body = Problem),
+        (status = 200, description = "Whether the request is allowed", body = DecisionBody),
+        (status = 422, description = "Validation failed, there is no such policy, or the policy never admits the cost", body = Problem),
     )
 )]
 pub async fn check(limits: State, Body(Check { key, policy, cost }): Body<Check>) -> Result<HttpResponse, Problem> {

@@ -16,13 +16,13 @@ pub struct PolicyBody {
     /// `gcra` or `window`.
     #[schema(value_type = AlgorithmBody)]
     algorithm: &'static str,
-    /// Units a window.
+    /// Units per window.
     quota: u32,
     window_ms: u64,
-    /// The most units at once; of gcra alone.
+    /// Maximum units at once; only for `gcra`.
     #[serde(skip_serializing_if = "Option::is_none")]
     burst: Option<u32>,
-    /// What is answered with Redis away: `open` or `closed`.
+    /// The result of a check while Redis is unavailable: `open` or `closed`.
     #[schema(value_type = OutageBody)]
     fail: &'static str,
 }
@@ -48,9 +48,9 @@ impl From<&Policy> for PolicyBody {
 
 /// List the policies
 ///
-/// They are settings of the service; there is no call that changes them.
+/// The policies are settings of the service and cannot be changed by a call.
 #[utoipa::path(get, path = "/v1/limits/policies", operation_id = "list_limit_policies", tag = "limits",
-    responses((status = 200, description = "All of them", body = PoliciesBody)))]
+    responses((status = 200, description = "All policies", body = PoliciesBody)))]
 pub async fn policies(limits: State) -> Result<HttpResponse, Problem> {
     let policies = limits.policies().iter().map(PolicyBody::from).collect();
     reply::value(StatusCode::OK, &PoliciesBody { policies })
@@ -58,12 +58,12 @@ pub async fn policies(limits: State) -> Result<HttpResponse, Problem> {
 
 /// Reset the count of a key
 ///
-/// As after a login that succeeded.
+/// For example after a successful login.
 #[utoipa::path(
     delete, path = "/v1/limits/{policy}/{key}", operation_id = "reset_limit", tag = "limits",
     params(("policy" = String, Path), ("key" = String, Path, description = "1 to 256 bytes of UTF-8, percent-encoded")),
     responses(
-        (status = 204, description = "Forgotten, or there was nothing"),
+        (status = 204, description = "The count is reset, or there was none"),
         (status = 404, description = "No such policy", body = Problem),
         (status = 503, description = "Redis is unavailable", body = Problem),
     )

@@ -4,22 +4,22 @@
 -- ARGV[1] length of a slice, µs: a 20th of the window, rounded up
 -- ARGV[2] quota, units
 -- ARGV[3] cost, units; at most the quota
--- Returns {admitted 1 or 0, units that are left, µs until the cost could be admitted (0 if it was), µs until all units
---         are back, 1 if what was stored is no count of ours, else 0}.
--- A slice counts in full until its last moment has left the window: a unit comes back late, never early. What is no
--- count is taken for a quota spent just now and is written over, so that it limits and then ends.
--- Packed, because to read and write 21 numbers as text takes five times as long as all else here.
+-- Returns {admitted 1 or 0, remaining units, µs until the cost could be admitted (0 if it was), µs until all units
+--         are refilled, 1 if the stored value is not a count, else 0}.
+-- A slice counts in full until its last moment has left the window, so a unit is refilled late, never early. A value that is not a
+-- count is treated as a quota that was used up just now, and overwritten, so that it limits once and expires.
+-- Packed, because reading and writing 21 numbers as text takes five times as long as everything else here.
 local form = '>I8I8I4I4I4I4I4I4I4I4I4I4I4I4I4I4I4I4I4I4I4I4I4'
 local length, quota, cost = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local current = now - now % length
 
--- slices[3] is the one that is under way, slices[23] the one that leaves next; [24] is where the unpacking ended.
+-- slices[3] is the current one, slices[23] the one that leaves next; [24] is the position after the last one.
 local slices = { length, current, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 local used, damaged, mended = 0, 0, false
 
--- Of another type it is an error here, and no reason to let everything pass.
+-- A key of another type causes an error here, and is treated in the same way: it must not disable the limit.
 local stored = redis.pcall('GET', KEYS[1])
 if type(stored) == 'string' and #stored == 100 then
   local was = { struct.unpack(form, stored) }

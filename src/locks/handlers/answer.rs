@@ -1,4 +1,4 @@
-//! Answers, from the model to the service's words.
+//! Response bodies.
 
 use super::super::LockError;
 use super::super::model::{Grant, Holder};
@@ -9,14 +9,14 @@ use serde::Serialize;
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
-/// A grant.
+/// A grant of a lock.
 #[derive(Serialize, ToSchema)]
 pub(super) struct GrantBody<'a> {
     #[schema(value_type = String)]
     name: &'a Id,
-    /// What to renew and to release it with; a secret.
+    /// The token for renewing and releasing it; a secret.
     token: &'a str,
-    /// Greater than that of every grant of the name before; below 2^53.
+    /// The fencing token: greater than those of all earlier grants of this name; below 2^53.
     fence: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
@@ -24,8 +24,8 @@ pub(super) struct GrantBody<'a> {
     /// When it ends, by Redis's clock: RFC 3339 with milliseconds, UTC.
     #[schema(value_type = String, format = DateTime)]
     expires_at: Stamp,
-    /// What is left of it when this is written, rounded down, for clients whose clock is another. The answer takes time on
-    /// its way: without waiting count from before the request was sent; else take off what the way can have taken.
+    /// The remaining time when the response is written, rounded down, for clients with another clock. The response takes time to arrive: if
+    /// the call did not wait, count from before the request was sent; otherwise subtract the maximum network latency.
     expires_in_ms: u64,
 }
 
@@ -51,12 +51,12 @@ pub(super) struct LockBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     owner: Option<&'a ExternalId>,
-    /// That of the grant.
+    /// The fencing token of the grant.
     fence: u64,
     /// When it ends, by Redis's clock: RFC 3339 with milliseconds, UTC.
     #[schema(value_type = String, format = DateTime)]
     expires_at: Stamp,
-    /// How many wait for it.
+    /// The number of requests that wait for it.
     waiting: u64,
 }
 
@@ -72,7 +72,7 @@ impl<'a> LockBody<'a> {
     }
 }
 
-/// What a refusal is to a client.
+/// Maps a refusal to an error response.
 impl From<LockError> for Problem {
     fn from(error: LockError) -> Self {
         let detail = error.to_string();
@@ -97,7 +97,7 @@ impl From<LockError> for Problem {
     }
 }
 
-/// Adds who has the lock.
+/// Adds the holder of the lock.
 fn naming(problem: Problem, holder: Option<&Holder>) -> Problem {
     let Some(holder) = holder else { return problem };
     let problem = problem

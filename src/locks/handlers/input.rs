@@ -1,4 +1,4 @@
-//! Bodies, from clients' words to the model.
+//! Request bodies.
 
 #![expect(clippy::unreadable_literal, reason = "the schema derive reads no separators")]
 
@@ -15,13 +15,13 @@ use utoipa::ToSchema;
 #[schema(value_type = String, min_length = 16, max_length = 128, pattern = r"^[A-Za-z0-9._:@-]+$", example = "0f9c2b7a41d84e55a1c3")]
 pub(super) struct LockToken(String);
 
-/// How a lock is wanted.
+/// A lock to acquire.
 #[expect(dead_code, reason = "read by the schema derive only")]
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"ttl_ms": 30000, "wait_ms": 0, "owner": "billing-7"}))]
 pub(super) struct AcquireBody {
-    /// For how long, 100 to 3,600,000 ms.
+    /// Duration of the lease, 100 to 3,600,000 ms.
     #[schema(minimum = 100, maximum = 3600000)]
     ttl_ms: u32,
     /// How long to wait if the lock is taken, 0 to 60,000 ms; not at all if not given.
@@ -29,35 +29,35 @@ pub(super) struct AcquireBody {
     wait_ms: Option<u32>,
     /// The name of the caller, for others to see: any text of 1 to 256 bytes without control characters.
     owner: Option<ExternalId>,
-    /// The token for renewing and releasing, for clients that repeat the call after a lost answer: 16 to 128 random characters of
-    /// `A-Z a-z 0-9 . _ : @ -`, new ones for each attempt to get the lock. If not given, the service makes one.
+    /// The token for renewing and releasing, for clients that repeat the call after a lost response: 16 to 128 random characters of
+    /// `A-Z a-z 0-9 . _ : @ -`, new ones for each acquisition. If not given, the service generates one.
     token: Option<LockToken>,
 }
 
-/// Who renews a lock.
+/// The renewal of a lock.
 #[expect(dead_code, reason = "read by the schema derive only")]
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"token": "0f9c2b7a41d84e55a1c3", "ttl_ms": 30000}))]
 pub(super) struct RenewBody {
-    /// As it was granted with.
+    /// The token of the grant.
     token: LockToken,
-    /// For how long from now on, 100 to 3,600,000 ms; as granted if not given.
+    /// Duration of the lease from now on, 100 to 3,600,000 ms; as granted if not given.
     #[schema(minimum = 100, maximum = 3600000)]
     ttl_ms: Option<u32>,
 }
 
-/// Who releases a lock.
+/// The release of a lock.
 #[expect(dead_code, reason = "read by the schema derive only")]
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({"token": "0f9c2b7a41d84e55a1c3"}))]
 pub(super) struct TokenBody {
-    /// As it was granted with.
+    /// The token of the grant.
     token: LockToken,
 }
 
-/// The largest body, bytes.
+/// The maximum size of a body, bytes.
 const MAX_BODY: usize = 4 * 1024;
 
 impl FromBody for Wanted {
@@ -81,7 +81,7 @@ impl FromBody for Wanted {
     }
 }
 
-/// A lock to renew: by its token, for so long if that is given.
+/// A lock to renew: its token, and the duration if it is given.
 pub struct Renewal {
     pub(super) token: Token,
     pub(super) ttl: Option<Duration>,
@@ -98,7 +98,7 @@ impl FromBody for Renewal {
     }
 }
 
-/// A lock to release, by its token.
+/// A lock to release: its token.
 pub struct Release {
     pub(super) token: Token,
 }
@@ -120,7 +120,7 @@ fn read_token(fields: &mut Fields<'_>, name: &'static str) -> Option<Token> {
         .ok()
 }
 
-/// The ranges have no negative numbers.
+/// Converts a range of milliseconds, none of which is negative.
 fn milliseconds(number: i64) -> Duration {
     Duration::from_millis(number.unsigned_abs())
 }

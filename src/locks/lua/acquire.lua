@@ -1,33 +1,33 @@
--- acquire: grants the lock if it is free and this attempt's turn; else lets the attempt wait, or not.
+-- acquire: grants the lock if it is free and it is this attempt's turn. Otherwise queues the attempt if it waits.
 -- KEYS[1]  lock
 -- KEYS[2]  queue
--- ARGV[1]  token; whoever has it holds the lock, so that asking again is answered alike
+-- ARGV[1]  token; a repeated call with the token of the grant gets the same grant
 -- ARGV[2]  owner, '' for none
--- ARGV[3]  for how long, ms
+-- ARGV[3]  duration of the lease, ms
 -- ARGV[4]  attempt, INSTANCE-NUMBER
--- ARGV[5]  '1' to wait if it is not free, '0' not to
--- ARGV[6]  how many may wait
--- ARGV[7]  how long one may wait at most, ms
+-- ARGV[5]  '1' to wait if it is not free, else '0'
+-- ARGV[6]  maximum number of waiting attempts
+-- ARGV[7]  maximum wait, ms
 -- ARGV[8]  wake channel, without the instance
--- ARGV[9]  how long an offer stands, ms
--- ARGV[10] how long the last fence is remembered, ms
+-- ARGV[9]  duration of an offer, ms
+-- ARGV[10] how long the last fence is kept, ms
 -- Returns {outcome, owner, fence, until, now}, both times in Unix ms, now rounded up. Outcomes: 'granted'; 'taken' and 'waiting',
--- with the holder, or with fence 0 where the lock is offered to somebody until then; 'full', too many wait; 'reused', the token
--- holds the lock for another owner or time, or was the last to be released.
+-- with the holder, or with fence 0 if the lock is offered to an attempt until then; 'full', too many wait; 'reused', the token
+-- holds the lock for another owner or duration, or was released last.
 -- Repeatable: the same attempt with the same token gets the same grant or the same place.
 local now_us = clock_us()
 local now, from = milliseconds(now_us)
 local token, owner, ttl_ms, until_ms, attempt, offer, offer_ms, fence, last = read(KEYS[1], now)
 local me = ARGV[4]
 
--- An asking that was sent before the release and comes after it: nobody would release what it is granted.
+-- A call that was sent before the release and arrives after it: its caller would not release a new grant.
 if last == ARGV[1] then return { 'reused', '', 0, 0, from } end
 
 if until_ms > now then
   if token == ARGV[1] then
     if owner ~= ARGV[2] or ttl_ms ~= ARGV[3] then return { 'reused', owner, fence, until_ms, from } end
     if attempt ~= me then
-      -- Two attempts have the same grant now: neither may give it up for the other.
+      -- Two attempts have the same grant now, so neither of them may release it when it is abandoned.
       redis.call('HSET', KEYS[1], 'attempt', '')
       redis.call('ZREM', KEYS[2], me)
     end
@@ -39,7 +39,7 @@ else
   local mine = offer == me
   if not mine then
     if offer then
-      -- Not taken up in time: its place is gone, so that it does not hold up everybody again.
+      -- The offer was not accepted in time. The attempt loses its place, so that it does not delay the others again.
       redis.call('ZREM', KEYS[2], offer)
       redis.call('HDEL', KEYS[1], 'offer', 'offer_ms')
       put_behind(KEYS[2], instance_of(offer), now_us, tonumber(ARGV[7]))
@@ -55,7 +55,7 @@ else
     if ARGV[5] == '1' then redis.call('ZREM', KEYS[2], me) end
     return { 'granted', ARGV[2], fence, until_ms, from }
   end
-  -- A hash that the offer has made, in a Redis that lost the lock and kept the queue, must end as well.
+  -- If Redis lost the lock and kept the queue, the offer has created the hash, which must expire as well.
   redis.call('PEXPIRE', KEYS[1], ARGV[10])
   owner, fence, until_ms = '', 0, from + tonumber(ARGV[9])
 end

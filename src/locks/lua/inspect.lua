@@ -1,7 +1,7 @@
--- inspect: says who holds the lock, until when, and how many wait.
+-- inspect: returns the holder of the lock, its end, and the number of waiting attempts.
 -- KEYS[1] lock
 -- KEYS[2] queue
--- ARGV[1] how long one may wait at most, ms
+-- ARGV[1] maximum wait, ms
 -- Returns {outcome, owner, fence, until, now, waiting}. Outcomes: 'held'; 'free'.
 -- Repeatable: it only reads.
 local now_us = clock_us()

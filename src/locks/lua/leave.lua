@@ -1,11 +1,11 @@
--- leave: takes back all that an attempt has come to, its place in the queue, an offer or a grant that nobody heard of.
+-- leave: removes everything that an attempt has obtained: its place in the queue, an offer, or a grant whose reply was lost.
 -- KEYS[1] lock
 -- KEYS[2] queue
 -- ARGV[1] attempt
 -- ARGV[2] wake channel, without the instance
--- ARGV[3] how long an offer stands, ms
--- ARGV[4] how long one may wait at most, ms
--- Returns 1 if there was something to take back, else 0.
+-- ARGV[3] duration of an offer, ms
+-- ARGV[4] maximum wait, ms
+-- Returns 1 if there was something to remove, else 0.
 local now_us = clock_us()
 local now = milliseconds(now_us)
 local left = redis.call('ZREM', KEYS[2], ARGV[1])

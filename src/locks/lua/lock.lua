@@ -1,6 +1,6 @@
--- Shared by the scripts of the slice: Redis's clock, what a lock is, whose turn it is.
+-- Shared by the scripts of the slice: Redis's clock, the fields of a lock, and the queue.
 -- A lock is a hash. Its holder: token, owner, ttl_ms, until_ms, attempt, longest_ms (the longest time that it was granted or renewed
--- for). To whom it is offered: offer, offer_ms. The fence that was given last: fence. The token that was released last: last.
+-- for). The attempt that it is offered to: offer, offer_ms. The last fence: fence. The token that was released last: last.
 
 -- Microseconds; below 2^53 until the year 2255, and so printed whole by Redis (as %.17g).
 local function clock_us()
@@ -8,13 +8,12 @@ local function clock_us()
   return now[1] * 1000000 + now[2]
 end
 
--- The millisecond to compare an end with, and the one that a time to come is counted from: rounded up, or a lease would end
--- before its time was over, and what is left of one would be told too long.
+-- The current millisecond, rounded up: otherwise a lease would end early, and its remaining time would be reported as too long.
 local function milliseconds(now_us)
   return math.floor(now_us / 1000), math.ceil(now_us / 1000)
 end
 
--- The longest time for which a lock can be granted, ms; as TTL_MS in the model. For locks that an earlier release granted, without
+-- The maximum duration of a lease, ms; as TTL_MS in the model. Used for locks of an earlier release of the service, which have no
 -- longest_ms.
 local LONGEST_MS = 3600000
 
@@ -39,16 +38,16 @@ local function free(lock)
   redis.call('HDEL', lock, 'token', 'owner', 'ttl_ms', 'until_ms', 'attempt', 'longest_ms')
 end
 
--- The score of a place behind all others. Behind those as well that came before the clock was set back, as long as that was by less
--- than one may wait: beyond it a place would outlast its wait for too long.
+-- Returns the score of a place after all others. That includes places from before the clock was set back, if it was set back by less than
+-- the maximum wait; otherwise the place would stay for too long after its wait.
 local function last_place(queue, now_us, longest_ms)
   local last = redis.call('ZRANGE', queue, -1, -1, 'WITHSCORES')[2]
   return math.max(now_us, math.min((tonumber(last) or 0) + 1, now_us + longest_ms * 1000))
 end
 
--- Puts the attempts of an instance that does not answer behind all others, as far as they are among the first hundred: else
--- each of them would cost the others the time of an offer. They stay in the queue, because only the first of them asks by
--- itself when the instance goes on.
+-- Moves the attempts of an instance that does not respond behind all others, if they are among the first hundred. Otherwise each of them
+-- would delay the others by the duration of an offer. They stay in the queue, because only the first of them tries again by itself when
+-- the instance resumes.
 local function put_behind(queue, instance, now_us, longest_ms)
   local behind, place = {}, last_place(queue, now_us, longest_ms)
   for _, attempt in ipairs(redis.call('ZRANGE', queue, 0, 99)) do
@@ -62,10 +61,10 @@ local function put_behind(queue, instance, now_us, longest_ms)
   redis.call('PEXPIRE', queue, longest_ms)
 end
 
--- Offers a free lock to the first in the queue whose instance listens, and tells every other instance among the first
--- thousand, so that each looks again soon: whoever has it next may go without a word long before the end they knew of. Who
--- cannot be reached keeps its place. `me`, if given, is reached by being here. Returns true if nobody was before it, and the
--- lock is not offered then.
+-- Offers a free lock to the first attempt in the queue whose instance is subscribed, and notifies every other instance among the first
+-- thousand, so that each tries again soon: the next holder may release the lock, or crash, long before the end that they know. An attempt
+-- whose instance cannot be reached keeps its place. `me`, if given, is the attempt of the caller. Returns true if no reachable attempt is
+-- before it; the lock is not offered then.
 local function hand_over(lock, queue, channel, claim_ms, longest_ms, now_us, me)
   if redis.call('EXISTS', queue) == 0 then return true end
   redis.call('ZREMRANGEBYSCORE', queue, '-inf', now_us - longest_ms * 1000)

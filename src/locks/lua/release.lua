@@ -1,12 +1,12 @@
--- release: ends a holder's grant and hands the lock to who waits longest.
+-- release: ends a grant, and offers the lock to the attempt that has waited longest.
 -- KEYS[1] lock
 -- KEYS[2] queue
 -- ARGV[1] the holder's token
 -- ARGV[2] wake channel, without the instance
--- ARGV[3] how long an offer stands, ms
--- ARGV[4] how long one may wait at most, ms
--- Returns {outcome, owner, fence, until, now}. Outcomes: 'released', also when this token was the last to be released;
--- 'other', somebody else holds it, with who; 'free', nobody does.
+-- ARGV[3] duration of an offer, ms
+-- ARGV[4] maximum wait, ms
+-- Returns {outcome, owner, fence, until, now}. Outcomes: 'released', also if this token was released last; 'other', another token holds
+-- the lock, with its holder; 'free', the lock is not held.
 -- Repeatable: a call with the token that was released last gets the same answer.
 local now_us = clock_us()
 local now, from = milliseconds(now_us)

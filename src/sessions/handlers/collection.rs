@@ -10,10 +10,10 @@ use actix_web::http::StatusCode;
 /// Create a session
 ///
 /// The response contains the token, which is never shown again. If the client disconnects before the response, the session is ended.
-/// Where the subject has as many as it may have, the oldest ends. Beyond
-/// `SESSIONS_MAX` sessions of all subjects the answer is a 429. For the platform's other services, once they know who the user is:
-/// it carries no credentials yet. A call whose answer was lost can be repeated within a day with the same `Idempotency-Key`: the
-/// session that it created ends, and a new one is created, because only the hash of a token is kept.
+/// If the subject has `SESSIONS_PER_SUBJECT` sessions already, the oldest one ends. Beyond `SESSIONS_MAX` sessions of all subjects the
+/// response is a 429. For the platform's other services, which have authenticated the user: the call requires no credentials yet. A call
+/// whose response was lost can be repeated within a day with the same `Idempotency-Key`: the session that it created ends, and a new one
+/// is created, because only the hash of a token is stored.
 #[utoipa::path(
     post, path = "/v1/sessions", operation_id = "create_session", tag = "sessions", request_body = NewSessionBody,
     params(("Idempotency-Key" = Option<String>, Header)),
@@ -21,7 +21,7 @@ use actix_web::http::StatusCode;
         (status = 201, description = "Created", body = SessionBody),
         (status = 413, description = "A body of more than 64 KiB", body = Problem),
         (status = 422, description = "Not acceptable, or the same key with another body", body = Problem),
-        (status = 503, description = "Redis is unavailable; a session that was created all the same is ended in the background", body = Problem),
+        (status = 503, description = "Redis is unavailable; if a session was created nevertheless, it is ended in the background", body = Problem),
     )
 )]
 pub async fn create_session(
@@ -37,7 +37,7 @@ pub async fn create_session(
 
 /// Get session statistics
 ///
-/// What this instance has counted, and a rough count of the sessions of all instances that are in use.
+/// Counters of this instance, and an approximate number of sessions of all instances that are in use.
 #[utoipa::path(
     get, path = "/v1/sessions/stats", operation_id = "get_session_stats", tag = "sessions",
     responses(

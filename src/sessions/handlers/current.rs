@@ -8,13 +8,13 @@ use actix_web::http::StatusCode;
 
 /// Validate a session
 ///
-/// A use of it: its end moves to its idle time to live from now, never past its absolute end. Written at most once a minute,
-/// or in a tenth of the idle time to live if that is shorter; `expires_at` is the end that holds.
+/// This counts as a use: the end of the session moves to its idle time to live from now, never past its absolute end. The end is moved at
+/// most once a minute, or once in a tenth of the idle time to live if that is shorter; `expires_at` is the end that applies.
 #[utoipa::path(
     get, path = "/v1/sessions/current", operation_id = "get_session", tag = "sessions", security(("session" = [])),
     responses(
         (status = 200, description = "It is valid", body = SessionBody),
-        (status = 401, description = "No token, or one that opens nothing (any more)", body = Problem),
+        (status = 401, description = "No token, or one that does not open a session (any more)", body = Problem),
         (status = 503, description = "Redis is unavailable, so the token cannot be validated", body = Problem),
     )
 )]
@@ -25,16 +25,16 @@ pub async fn get_session(token: Token, state: State) -> Result<HttpResponse, Pro
 
 /// Merge into a session's data
 ///
-/// With the version that they were read at. A 409 has the version that is there: read again, and merge into that. After a
-/// 503 the change may have been made; the same call again is then a 409.
+/// Requires the version of the data that was read. A 409 contains the current version: read again, and merge into that version. After a
+/// 503 the change may have been made; the same call then returns 409.
 #[utoipa::path(
     patch, path = "/v1/sessions/current", operation_id = "patch_session", tag = "sessions", security(("session" = [])), request_body = DataPatchBody,
     responses(
         (status = 200, description = "Merged", body = SessionBody),
-        (status = 401, description = "No token, or one that opens nothing (any more)", body = Problem),
+        (status = 401, description = "No token, or one that does not open a session (any more)", body = Problem),
         (status = 409, description = "The data are at another version (`version_conflict`)", body = Problem),
         (status = 413, description = "A body of more than 64 KiB", body = Problem),
-        (status = 422, description = "Not acceptable, or more than 16 KiB with what is there", body = Problem),
+        (status = 422, description = "Validation failed, or more than 16 KiB together with the existing data", body = Problem),
         (status = 503, description = "Redis is unavailable", body = Problem),
     )
 )]
@@ -45,12 +45,12 @@ pub async fn patch_session(token: Token, state: State, Body(patch): Body<DataPat
 
 /// End a session
 ///
-/// Over for good once this is answered. After a 503 it may be over; then the same call again is a 401.
+/// After the response the session has ended for good. After a 503 it may have ended; the same call then returns 401.
 #[utoipa::path(
     delete, path = "/v1/sessions/current", operation_id = "end_session", tag = "sessions", security(("session" = [])),
     responses(
-        (status = 204, description = "It is over"),
-        (status = 401, description = "No token, or one that opens nothing (any more)", body = Problem),
+        (status = 204, description = "The session has ended"),
+        (status = 401, description = "No token, or one that does not open a session (any more)", body = Problem),
         (status = 503, description = "Redis is unavailable", body = Problem),
     )
 )]
@@ -61,17 +61,17 @@ pub async fn sign_out(token: Token, state: State) -> Result<HttpResponse, Proble
 
 /// Replace a session's token
 ///
-/// The old one is honoured for a short grace, and beyond it until a later one is used for the first time. Its use after both
-/// means that two have it, and ends the session with all its tokens. Should the answer be lost, or be a 503, go on with the
-/// old token and repeat the call with it: that gives another new one. Of several new ones keep the one that came last. While eight replaced tokens are honoured still, the
-/// answer is a 429 whose `Retry-After` says for how long.
+/// The old token is accepted for a short grace period, and after that until a later token is used for the first time. Its use after both
+/// means that two parties have it, and ends the session with all its tokens. If the response is lost, or is a 503, continue with the old
+/// token and repeat the call with it: that returns another new token. Of several new tokens keep the last one. While eight replaced
+/// tokens are still accepted, the response is a 429 with `Retry-After`.
 #[utoipa::path(
     post, path = "/v1/sessions/current/rotate", operation_id = "rotate_session", tag = "sessions", security(("session" = [])),
     responses(
         (status = 200, description = "The session with its new token", body = SessionBody),
-        (status = 401, description = "No token, or one that opens nothing (any more)", body = Problem),
-        (status = 409, description = "The token was replaced, and a later one is in use: rotate that (`token_superseded`)", body = Problem),
-        (status = 422, description = "An `Idempotency-Key` was sent, which is not honoured here", body = Problem),
+        (status = 401, description = "No token, or one that does not open a session (any more)", body = Problem),
+        (status = 409, description = "The token was replaced, and a later one is in use; rotate the later one (`token_superseded`)", body = Problem),
+        (status = 422, description = "An `Idempotency-Key` was sent, which is not supported here", body = Problem),
         (status = 503, description = "Redis is unavailable; the old token stays valid: repeat the call with it", body = Problem),
     )
 )]
@@ -82,14 +82,14 @@ pub async fn rotate_session(token: Token, state: State) -> Result<HttpResponse, 
 
 /// Extend a session
 ///
-/// Both its ends move by so much; neither ever moves to an earlier time. Whoever has the token may do this over and over, up
-/// to the longest life that the service allows (`SESSION_MAX_TTL_S`, from the session's creation on): the absolute time to
-/// live that its creator gave is no bound to it. Repeated after a 503 it may move them twice.
+/// Adds the duration to both its ends; neither ever moves to an earlier time. The holder of the token may repeat this up to the maximum
+/// lifetime (`SESSION_MAX_TTL_S`, from the creation of the session); the absolute time to live of its creation is no limit. A repeated
+/// call after a 503 may extend the session twice.
 #[utoipa::path(
     post, path = "/v1/sessions/current/extend", operation_id = "extend_session", tag = "sessions", security(("session" = [])), request_body = ExtensionBody,
     responses(
         (status = 200, description = "The session with its new ends", body = SessionBody),
-        (status = 401, description = "No token, or one that opens nothing (any more)", body = Problem),
+        (status = 401, description = "No token, or one that does not open a session (any more)", body = Problem),
         (status = 503, description = "Redis is unavailable", body = Problem),
     )
 )]

@@ -29,14 +29,14 @@ use std::future::{Ready, ready};
 /// The state of a worker that the handlers use.
 pub type State = web::Data<Sessions>;
 
-/// The token that a request carries. Without one that can be a session's the answer is a 401.
+/// The token of a request. A request without a token in the form of a session token is answered 401.
 impl FromRequest for Token {
     type Error = Problem;
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _payload: &mut Payload) -> Self::Future {
         let token = bearer(request).ok_or_else(|| {
-            // It says how to send a token, and nothing of the form of tokens.
+            // The message describes how to send a token, but not the form of tokens.
             Problem::unauthenticated("send the session's token as Authorization: Bearer")
         });
         ready(token.and_then(|token| Self::parse(token).ok_or_else(|| super::SessionError::Unknown.into())))
@@ -45,12 +45,12 @@ impl FromRequest for Token {
 
 impl Argument for Token {}
 
-/// A session as the answer.
+/// Returns a response with a session.
 fn answer(status: StatusCode, session: &Session, token: Option<&Token>) -> Result<HttpResponse, Problem> {
     private(status, &SessionBody::new(session, token))
 }
 
-/// An answer that no cache may keep.
+/// Returns a response that no cache may store.
 fn private(status: StatusCode, body: &impl Serialize) -> Result<HttpResponse, Problem> {
     let mut response = reply::value(status, body)?;
     response

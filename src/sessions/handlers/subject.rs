@@ -8,12 +8,12 @@ use actix_web::http::StatusCode;
 
 /// List the sessions of a subject
 ///
-/// With their devices and when they were last seen; no tokens and no data. For the platform's other services: it carries no
-/// credentials yet.
+/// Includes their devices and last uses, but neither tokens nor data. For the platform's other services: the call requires no credentials
+/// yet.
 #[utoipa::path(
     get, path = "/v1/subjects/{subject}/sessions", operation_id = "list_subject_sessions", tag = "sessions", params(("subject" = String, Path)),
     responses(
-        (status = 200, description = "Those that there are, the oldest first", body = SessionsBody),
+        (status = 200, description = "The sessions, the oldest first", body = SessionsBody),
         (status = 503, description = "Redis is unavailable", body = Problem),
     )
 )]
@@ -21,14 +21,14 @@ pub async fn list_sessions(Path(subject): Path<ExternalId>, state: State) -> Res
     private(StatusCode::OK, &SessionsBody::new(&state.list(&subject).await?))
 }
 
-/// The session that stays.
+/// The session that is not ended.
 pub struct Except(Option<SessionId>);
 
 impl QueryParameters for Except {
     const KNOWN: &'static [&'static str] = &["except"];
 
     fn read(query: &QueryString<'_>) -> Result<Self, Problem> {
-        // A misspelt one is not taken for none: that would end the session that is to stay.
+        // A misspelt id is not ignored, because that would end the session that is to stay.
         let no_id = || Problem::invalid_parameter("except", "is not the id of a session");
         let except = query.text("except").map(|id| SessionId::parse(id).ok_or_else(no_id));
         except.transpose().map(Self)
@@ -37,13 +37,13 @@ impl QueryParameters for Except {
 
 /// End the sessions of a subject
 ///
-/// Every session that there was when this was called is over once it is answered, but the one that `except` names. For the
-/// platform's other services: it carries no credentials yet.
+/// After the response every session that existed at the call has ended, except the one that `except` names. For the platform's other
+/// services: the call requires no credentials yet.
 #[utoipa::path(
     delete, path = "/v1/subjects/{subject}/sessions", operation_id = "end_subject_sessions", tag = "sessions",
     params(("subject" = String, Path), ("except" = Option<String>, Query, pattern = "^[0-9a-f]{32}$", description = "Id of a session that stays")),
     responses(
-        (status = 200, description = "How many were ended", body = EndedBody),
+        (status = 200, description = "The number of sessions that were ended", body = EndedBody),
         (status = 503, description = "Redis is unavailable; repeat the call", body = Problem),
     )
 )]
@@ -58,7 +58,7 @@ pub async fn end_sessions(
 
 /// End one session of a subject
 ///
-/// For the platform's other services: it carries no credentials yet.
+/// For the platform's other services: the call requires no credentials yet.
 #[utoipa::path(
     delete, path = "/v1/subjects/{subject}/sessions/{id}", operation_id = "end_subject_session", tag = "sessions",
     params(("subject" = String, Path), ("id" = String, Path, description = "The session's id")),

@@ -1,5 +1,4 @@
--- Shared by the scripts of the slice: Redis's clock, and whole numbers as text. What Lua makes of a large number by itself
--- has 14 digits.
+-- Shared by the scripts of the slice: Redis's clock, and integers as text. Lua's own conversion of a number has only 14 digits.
 local call = redis.call
 
 local function now_us()
@@ -11,7 +10,7 @@ local function now_ms() return math.floor(now_us() / 1000) end
 
 local function text(n) return string.format('%.0f', n) end
 
--- An answer of several values is one text, a value a line: that costs both sides less than a list. Neither ids, numbers nor
--- compact JSON have line breaks.
+-- A reply of several values is one text with a value per line, which is faster for both sides than a list. Ids, numbers and compact
+-- JSON contain no line breaks.
 local function lines(values) return table.concat(values, '\n') end
 

@@ -1,27 +1,27 @@
--- create: opens a session, and ends the oldest of its subject where that has too many.
+-- create: creates a session, and ends the oldest of its subject if the subject has too many.
 -- KEYS[1]   index of the subject
--- KEYS[2]   sessions in use lately, of the partition
+-- KEYS[2]   sessions in use in the current window, of the partition
 -- KEYS[3]   the session
 -- KEYS[4]   record of the call's idempotency key; the index again if it has none
--- KEYS[5]   the session that an earlier call with the key created, if the caller knows of one; else the new session again
+-- KEYS[5]   the session that an earlier call with the idempotency key created, if the caller knows it; else the new session again
 -- KEYS[6]   ids of the partition's sessions
--- KEYS[7..] sessions of the subject that the caller knows of
+-- KEYS[7..] sessions of the subject that the caller knows
 -- ARGV[1]   id
 -- ARGV[2]   SHA-256 of the token
--- ARGV[3]   SHA-256 of what all its tokens will have in common
+-- ARGV[3]   SHA-256 of the part that all its tokens share
 -- ARGV[4]   subject
 -- ARGV[5]   role, scopes and device, JSON
 -- ARGV[6]   data, JSON
 -- ARGV[7]   idle time to live, ms
 -- ARGV[8]   absolute time to live, ms
--- ARGV[9]   how many sessions the subject may have, at most 512
+-- ARGV[9]   maximum number of sessions of the subject, at most 512
 -- ARGV[10]  digest of the body, '' without an idempotency key
--- ARGV[11]  for how long the record of the key is kept, ms
+-- ARGV[11]  TTL of the record of the idempotency key, ms
 -- ARGV[12]  the id of the session in KEYS[5], '' for none: it ends
 -- ARGV[13..] the ids of the sessions in KEYS[7..], in their order
--- Returns 'created', born, seen, idle, ends and absolute, as held.lua has them, or 'full' and ids: nothing was created,
---         because room is to be made and too few of those that exist were named; these are all. 'before' and the id of the session
---         that an earlier call with the key created, if it was not named; 'differs' if that had another body. A value a line.
+-- Returns, one value per line: 'created', born, seen, idle, ends and absolute, as in held.lua; or 'full' and the ids of all sessions of
+--         the subject: nothing was created, because the subject has too many and the call named too few of them; or 'before' and the id
+--         of the session that an earlier call with the key created, if it was not named; or 'differs' if that call had another body.
 -- Redis that has no memory left refuses a script's HSET, but not where the script has written before: so the session comes
 -- first, and what makes room for it after that. A subject keeps its sessions where it cannot have one more.
 local index, active, session, open, id = KEYS[1], KEYS[2], KEYS[3], KEYS[6], ARGV[1]
@@ -47,7 +47,7 @@ if over > 0 then
       if since then
         alive[#alive + 1] = { born = tonumber(since), key = KEYS[i - 6], id = ARGV[i] }
       else
-        -- It ended by itself, unused, before its absolute end.
+        -- It expired without use, before its absolute end.
         unused[#unused + 1] = ARGV[i]
         over = over - 1
       end
@@ -86,7 +86,7 @@ end
 call('ZREMRANGEBYSCORE', index, '-inf', '(' .. text(now))
 call('ZADD', index, absolute, id)
 call('PEXPIREAT', index, text(tonumber(call('ZRANGE', index, -1, -1, 'WITHSCORES')[2])))
--- Uses move the end and do not write it here: a count asks for it once this one has come (recount.lua).
+-- A use moves the end without writing it here. A count reads the new end when this one has passed (recount.lua).
 call('ZADD', open, ends, id)
 call('PEXPIREAT', open, absolute, 'NX')
 call('PEXPIREAT', open, absolute, 'GT')

@@ -1,4 +1,4 @@
--- end_sessions: ends those of a subject's sessions that the caller names.
+-- end_sessions: ends the named sessions of a subject.
 -- KEYS[1]   index of the subject
 -- KEYS[2]   ids of the partition's sessions
 -- KEYS[3..] sessions, at most 512
@@ -8,7 +8,7 @@
 local index, ended = KEYS[1], 0
 call('ZREMRANGEBYSCORE', index, '-inf', '(' .. text(now_ms()))
 for i = 2, #ARGV do
-  -- Subjects share partitions: what is another's is left alone.
+  -- Subjects share partitions, so sessions of another subject are left unchanged.
   local whose = call('HGET', KEYS[i + 1], 'subject')
   if whose == ARGV[1] then
     call('DEL', KEYS[i + 1])

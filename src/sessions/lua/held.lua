@@ -1,8 +1,8 @@
 -- Shared by the scripts that take a token; clock.lua precedes it. A session is one hash. `token` is the SHA-256 of the
--- token that is valid, `family` that of what all its tokens have in common. Its tokens are numbered in the order in which they
--- were given, from 0: `number` is that of the valid one, `used` the highest of one that was ever used. `replaced` has those
--- that rotate has replaced and that may be honoured still: SHA-256, Unix ms up to which it is honoured in any case, and
--- number, as `SHA256:ms:number,` each.
+-- token that is valid, `family` that of the part that all its tokens share. Its tokens are numbered in the order in which they
+-- were created, from 0: `number` is that of the valid one, `used` the highest number of a token that was ever used. `replaced` contains
+-- the tokens that rotate has replaced and that may still be accepted, each as `SHA256:ms:number,` where ms is the end of the grace
+-- period, Unix ms.
 
 -- When its memory is full Redis refuses a script's HSET, unless the script has written before. PERSIST is that first write, so existing
 -- sessions keep working. PEXPIREAT cannot come first: if the end has passed since the script read the clock, it deletes the session,
@@ -24,13 +24,13 @@ local function move_back(session, f, now)
   write_until(session, f[9], 'born', f[6], 'seen', f[7], 'ends', f[9], 'absolute', f[10], 'replaced', f[14])
 end
 
--- The session's fields if `token` opens it. Returns 'ok' and the fields, as the callers return them: 1 token, 2 subject,
+-- Reads the session if `token` opens it. Returns 'ok' and the fields, as the callers return them: 1 token, 2 subject,
 -- 3 about, 4 data, 5 version, 6 born, 7 seen, 8 idle, 9 ends, 10 absolute; and besides 12 the number of the valid token,
--- 14 replaced, `number` that of this one, `used`. Else 'unknown'; or 'reused' and the fields for a token of the session that
--- is honoured no more: two have it, and the session is gone, with all its tokens.
--- At its end a session is 'unknown' as well: Redis has its key until that millisecond is over.
--- A replaced token is honoured beyond its time until one that came later is used: nobody may have heard of that one.
--- `begun` says that the call found the token honoured a moment ago: its time does not end in the middle of a call.
+-- 14 replaced, `number` that of this one, `used`. Otherwise returns 'unknown'; or 'reused' and the fields for a token of the session
+-- that is no longer accepted: two parties have it, and the session is deleted, with all its tokens.
+-- In the millisecond of its end a session is 'unknown' as well, although Redis still has its key.
+-- A replaced token is accepted after its grace period until a later one is used, because the reply with that one may have been lost.
+-- `begun`: an earlier script of the same call has accepted the token, so its grace period does not end in the middle of the call.
 local function held(session, token, family, now, begun)
   local f = call('HMGET', session, 'token', 'subject', 'about', 'data', 'version', 'born', 'seen', 'idle', 'ends',
     'absolute', 'family', 'number', 'used', 'replaced')
@@ -52,19 +52,19 @@ local function held(session, token, family, now, begun)
   return 'reused', f
 end
 
--- The answer where there is no session to go on with.
+-- Returns the reply if there is no session to continue with.
 local function refusal(outcome, f)
   if outcome == 'reused' then return lines({ outcome, f[2] }) end
   return outcome
 end
 
--- The answer where there is one.
+-- Returns the reply if there is one.
 local function opened(f)
   f[1] = 'ok'
   return table.concat(f, '\n', 1, 10)
 end
 
--- Keeps in mind that a token was used.
+-- Records that a token was used.
 local function note_use(session, f)
   write_until(session, f[9], 'used', text(f.number))
 end

@@ -1,9 +1,9 @@
--- list: reads those of a subject's sessions that the caller names, and names all.
+-- list: reads the named sessions of a subject, and returns the ids of all.
 -- KEYS[1]   index of the subject
 -- KEYS[2..] sessions, at most 512
 -- ARGV[1..] the ids of the sessions, in their order
--- Returns {the ids of all, for each session named that is there, the oldest first: id, about, born, seen, idle, ends and
---         absolute, a value a line}. The index is cleaned of those that have ended.
+-- Returns {the ids of all, then for each named session that exists, the oldest first: id, about, born, seen, idle, ends and
+--         absolute, one value per line}. Removes ended sessions from the index.
 -- Repeatable: it removes only what has ended.
 local index, rows = KEYS[1], {}
 call('ZREMRANGEBYSCORE', index, '-inf', '(' .. text(now_ms()))

@@ -1,21 +1,21 @@
 -- rotate: replaces a session's token; the one before is honoured for a while still.
 -- KEYS[1] session
--- KEYS[2] sessions in use lately, of the partition
+-- KEYS[2] sessions in use in the current window, of the partition
 -- ARGV[1] SHA-256 of a token of the session
--- ARGV[2] SHA-256 of what all its tokens have in common
+-- ARGV[2] SHA-256 of the part that all its tokens share
 -- ARGV[3] SHA-256 of the new token
--- ARGV[4] how long the one before is honoured, ms
--- Returns what validate does; or 'superseded' for a token that is honoured while a later one is in use; or 'crowded' and the
---         ms until there is room, if too many replaced tokens are honoured still.
--- A token that was replaced may rotate again until a later one is used: the answer to the first time may have been lost.
--- The time up to which it is honoured does not move by that, unless it is over.
+-- ARGV[4] grace period of the replaced token, ms
+-- Returns what validate does; or 'superseded' for a token that is accepted while a later one is in use; or 'crowded' and the ms until
+--         the next rotation is possible, if too many replaced tokens are still accepted.
+-- A token that was replaced may rotate again until a later one is used, because the reply to the first rotation may have been lost.
+-- That does not extend its grace period, unless it has ended.
 local ROOM = 8
 local session, now = KEYS[1], now_ms()
 local outcome, f = held(session, ARGV[1], ARGV[2], now)
 if outcome ~= 'ok' then return refusal(outcome, f) end
 if f.number < f.used then return 'superseded' end
 local ends = text(now + tonumber(ARGV[4]))
--- What is forgotten is known by its family, as one that is honoured no more.
+-- A token that is no longer listed is recognised by its family, as one that is no longer accepted.
 local replaced, first = { f[1] .. ':' .. ends .. ':' .. f[12] .. ',' }, nil
 for token, honoured, number in string.gmatch(f[14], '(%x+):(%d+):(%d+),') do
   local left = tonumber(honoured) - now

@@ -3,7 +3,7 @@
 -- KEYS[2] index of the subject
 -- KEYS[3] ids of the partition's sessions
 -- ARGV[1] SHA-256 of the token
--- ARGV[2] SHA-256 of what all tokens of its session have in common
+-- ARGV[2] SHA-256 of the part that all tokens of its session share
 -- ARGV[3] id
 -- Returns 'ok', 'unknown', or 'reused' and the subject on a line of its own.
 local outcome, f = held(KEYS[1], ARGV[1], ARGV[2], now_ms())

@@ -1,13 +1,12 @@
--- validate: reads the session that a token opens, and moves its end if it was not moved lately.
+-- validate: reads the session that a token opens, and moves its end if it was not moved recently.
 -- KEYS[1] session
--- KEYS[2] sessions in use lately, of the partition
+-- KEYS[2] sessions in use in the current window, of the partition
 -- ARGV[1] SHA-256 of the token
--- ARGV[2] SHA-256 of what all tokens of its session have in common
--- Returns 'ok' and the fields from the second on as held.lua has them, 'unknown', or 'reused' and the subject; a value a
---         line.
+-- ARGV[2] SHA-256 of the part that all tokens of its session share
+-- Returns, one value per line: 'ok' and the fields from the second on as in held.lua; or 'unknown'; or 'reused' and the subject.
 -- It moves the end at most once a minute, or in a tenth of the idle time to live if that is shorter. So a session ends at its
--- `ends` to the millisecond, and one that is used at least every nine tenths of its idle time to live does not end by that.
--- Besides, it writes at the first use of a token that rotate gave.
+-- `ends` to the millisecond, and one that is used at least every nine tenths of its idle time to live does not end for lack of use.
+-- It also writes at the first use of a token that rotate created.
 -- Repeatable: an end is moved to the same time from now on.
 local now = now_ms()
 local outcome, f = held(KEYS[1], ARGV[1], ARGV[2], now)

@@ -1,11 +1,11 @@
--- write_data: replaces a session's data, if nobody else did since they were read.
+-- write_data: replaces a session's data if they have not changed since they were read.
 -- KEYS[1] session
--- KEYS[2] sessions in use lately, of the partition
--- ARGV[1] SHA-256 of the token, which was honoured when the data were read
--- ARGV[2] SHA-256 of what all tokens of its session have in common
+-- KEYS[2] sessions in use in the current window, of the partition
+-- ARGV[1] SHA-256 of the token, which was accepted when the data were read
+-- ARGV[2] SHA-256 of the part that all tokens of its session share
 -- ARGV[3] version that was read
 -- ARGV[4] data, JSON
--- Returns what validate does, or 'conflict' and the version that is there.
+-- Returns what validate does, or 'conflict' and the current version.
 local now = now_ms()
 local outcome, f = held(KEYS[1], ARGV[1], ARGV[2], now, true)
 if outcome ~= 'ok' then return refusal(outcome, f) end
