@@ -1,9 +1,9 @@
-//! The clock of this machine. It may be wrong, it may jump, and no two instances have the same one.
+//! The clock of this machine. It may be wrong, it may jump, and each instance has its own.
 //!
-//! So it decides nothing about what services share: what is due, over or first, Redis's clock tells, inside the scripts; and how
-//! long something takes here, the monotonic one. This one is for positions (when they were reported and how old they are), for
-//! dates that leave the service, and for what is rough by nature. `clippy.toml` keeps everybody from asking the system past this
-//! module, so that a new use of it is seen.
+//! So it decides nothing about shared state. Redis's clock, read inside the scripts, decides what is due, expired or first, and the
+//! monotonic clock measures durations in this process. This clock is for positions (when they were reported, and how old they are), for
+//! dates that are sent to clients, and for approximate values. `clippy.toml` forbids other calls to the system clock, so that a new use
+//! is noticed.
 
 use chrono::{DateTime, Utc};
 use std::sync::atomic::AtomicI64;
@@ -38,7 +38,7 @@ pub fn unique_us() -> i64 {
     }
 }
 
-/// A duration in whole milliseconds, as it is told to clients and to Redis; what is beyond 64 bits is the most that they hold.
+/// Returns a duration in whole milliseconds, as clients and Redis receive it; `u64::MAX` if it is longer.
 #[must_use]
 pub fn whole_ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)

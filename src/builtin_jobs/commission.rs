@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_amount_or_rate_is_refused() {
+    fn invalid_amounts_and_rates_are_refused() {
         for (payload, member) in [
             ("{}", "amount"),
             (r#"{"amount":1.5}"#, "amount"),
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn the_result_says_all_that_it_came_from() {
+    fn the_result_contains_all_inputs() {
         let commission = Commission::parse(r#"{"amount":"80","currency":"EUR","order_id":"o-1"}"#).unwrap();
         let result = json!({"amount":"80","rate":"0.1","commission":"8.00","currency":"EUR","order_id":"o-1"});
         assert_eq!(commission.result(Rate::default()), result);

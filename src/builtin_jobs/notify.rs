@@ -121,13 +121,13 @@ impl Notifier {
 }
 
 fn judge(reply: &Reply) -> Result<(), JobFailure> {
-    let said = format!("the webhook answered {}", reply.status);
+    let detail = format!("the webhook answered {}", reply.status);
     match (reply.status, reply.retry_after) {
         (200..=299, _) => Ok(()),
-        (410, _) => Err(JobFailure::never(said)),
-        (429 | 503, Some(wait)) => Err(JobFailure::at_least(wait.max(LEAST_WAIT), said)),
-        // A 404 or 401 too: of a receiver that is being set up, or whose secret is being changed.
-        _ => Err(JobFailure::new(said)),
+        (410, _) => Err(JobFailure::never(detail)),
+        (429 | 503, Some(wait)) => Err(JobFailure::at_least(wait.max(LEAST_WAIT), detail)),
+        // A 404 or 401 too: the receiver may be being set up, or its secret may be being changed.
+        _ => Err(JobFailure::new(detail)),
     }
 }
 
@@ -193,7 +193,7 @@ mod tests {
     use crate::jobs::Retry;
 
     #[test]
-    fn all_but_a_webhook_that_is_gone_is_tried_again() {
+    fn every_status_except_410_is_retried() {
         let judged = |status, retry_after: Option<u64>| {
             let reply = Reply {
                 status,
@@ -201,8 +201,8 @@ mod tests {
             };
             judge(&reply).err().map(|failure| failure.retry)
         };
-        for heard in [200, 202, 204] {
-            assert_eq!(judged(heard, None), None);
+        for status in [200, 202, 204] {
+            assert_eq!(judged(status, None), None);
         }
         for later in [301, 302, 307, 400, 401, 403, 404, 408, 413, 422, 425, 500, 502, 504] {
             assert_eq!(judged(later, Some(5)), Some(Retry::Policy), "{later}");
@@ -216,14 +216,14 @@ mod tests {
     }
 
     #[test]
-    fn a_payload_is_read_and_its_faults_are_named() {
+    fn the_faults_of_a_payload_are_named() {
         let read = Notification::parse(r#"{"title":"Hi","body":"There","data":{"a":1.10}}"#).unwrap();
         assert_eq!((read.title.as_str(), read.data.get()), ("Hi", r#"{"a":1.10}"#));
         let faults = Notification::parse(r#"{"title":"","data":[1],"webhook":"no webhook"}"#).unwrap_err();
         let members: Vec<_> = faults.iter().map(|fault| fault.member.as_str()).collect();
         assert_eq!(members, ["title", "body", "webhook", "data"]);
         let faults = Notification::parse(r#"{"title":"Hi","body":"There","Data":{"a":1}}"#).unwrap_err();
-        assert_eq!(faults[0].member, "Data", "what it does not know is refused: {faults:?}");
+        assert_eq!(faults[0].member, "Data", "an unknown member is refused: {faults:?}");
         for wrong in ["[]", "1", "\"\""] {
             assert_eq!(Notification::parse(wrong).unwrap_err()[0].member, "", "{wrong}");
         }

@@ -121,7 +121,7 @@ impl Job for ResponseReminder {
                     return Err(failure);
                 }
                 // A reminder that fails does not end the series.
-                tracing::warn!(job = %context.id(), number, failure.error, "a reminder could not be sent; the series goes on");
+                tracing::warn!(job = %context.id(), number, failure.error, "a reminder could not be sent; the series continues");
             }
         }
         let (kind, delay, payload) = if let Some(wait) = hours.wait_for(number + 1) {

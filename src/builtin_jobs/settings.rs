@@ -32,10 +32,10 @@ pub struct WorkSettings {
     /// Queue of the jobs that the service runs itself
     #[arg(long = "work-queue", env = "WORK_QUEUE", default_value = WORK_QUEUE, value_parser = Id::parse)]
     pub work_queue: Id,
-    /// Jobs of that queue that this instance runs at once; 0 for none
+    /// Jobs of that queue that this instance runs concurrently; 0 for none
     #[arg(long = "work-concurrency", env = "WORK_CONCURRENCY", default_value_t = 16, value_parser = clap::value_parser!(u16).range(0..=1_000))]
     pub work_concurrency: u16,
-    /// Milliseconds for which those jobs are leased; the jobs of an instance that was killed wait at most that long
+    /// Duration of the leases of those jobs, milliseconds; jobs of a killed instance wait at most this long
     #[arg(long = "work-lease", env = "WORK_LEASE_MS", default_value_t = 30_000, value_parser = clap::value_parser!(u32).range(500..=3_600_000))]
     pub work_lease_ms: u32,
     /// Seconds that those jobs may take to end when the service stops

@@ -99,19 +99,19 @@ pub struct Webhooks(BTreeMap<Id, Webhook>);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WebhookError {
     /// An invalid name. It has the number of the word, because the word may be a part of a secret.
-    #[error("{0}: what stands before the = of word {1} is no name: 1 to 128 characters of A-Z a-z 0-9 . _ : @ -")]
+    #[error("{0}: the name before the = of word {1} is invalid; use 1 to 128 characters of A-Z a-z 0-9 . _ : @ -")]
     Name(&'static str, usize),
     /// A name has two addresses.
-    #[error("WEBHOOK_URLS: \"{0}\" has two addresses")]
+    #[error("WEBHOOK_URLS: \"{0}\" has two addresses; remove one, or give it another name")]
     TwoUrls(String),
     /// An invalid address.
-    #[error("WEBHOOK_URLS: the address of \"{0}\" is none, or not of http or https")]
+    #[error("WEBHOOK_URLS: the address of \"{0}\" is invalid; use an http or https URL")]
     Url(String),
     /// An invalid secret.
-    #[error("WEBHOOK_SECRETS: the secret of \"{0}\" is none; it is whsec_ and the Base64 of 24 to 64 bytes")]
+    #[error("WEBHOOK_SECRETS: the secret of \"{0}\" is invalid; use whsec_ and the Base64 of 24 to 64 bytes")]
     Secret(String),
     /// A webhook without a secret, or a secret without a webhook.
-    #[error("WEBHOOK_URLS and WEBHOOK_SECRETS: \"{0}\" is in only one of them")]
+    #[error("WEBHOOK_URLS and WEBHOOK_SECRETS: \"{0}\" is in only one of them; set both")]
     Unpaired(String),
 }
 
@@ -174,7 +174,7 @@ mod tests {
     const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
     #[test]
-    fn a_message_is_signed_as_the_published_example() {
+    fn the_signature_matches_the_published_example() {
         // The example of the reference libraries of Standard Webhooks.
         let secret = Secret::parse(SECRET).unwrap();
         let signature = secret.sign(
@@ -199,14 +199,14 @@ mod tests {
         assert_eq!(two.get("ops").unwrap().url.host_str(), Some("b.example"));
         assert!(two.get("other").is_none());
         assert!(Webhooks::parse("", "").unwrap().get(DEFAULT).is_none());
-        // With Base64's own equals signs.
+        // With the equals signs of Base64.
         let padded = format!("whsec_{}", STANDARD.encode([7; 25]));
         assert!(padded.ends_with('='));
         assert!(Webhooks::parse("https://a.example/", &padded).is_ok());
     }
 
     #[test]
-    fn while_a_secret_is_changed_both_sign() {
+    fn during_a_rotation_both_secrets_sign() {
         let (old, new) = (SECRET, format!("whsec_{}", STANDARD.encode([7; 32])));
         let secrets = format!("{old} ops={old} {new}");
         let webhooks = Webhooks::parse("https://a.example/ ops=https://b.example/", &secrets).unwrap();

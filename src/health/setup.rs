@@ -42,7 +42,7 @@ fn warnings(info: &HashMap<&str, &str>, has_snapshots: bool) -> [(&'static str, 
             "redis_evicts",
             evicts.then(|| {
                 format!(
-                    "maxmemory-policy of Redis is {}: with its memory full it deletes sessions, locks, limits and positions; set it to \
+                    "maxmemory-policy of Redis is {}: when its memory is full it deletes sessions, locks, limits and positions; set it to \
                      noeviction",
                     value("maxmemory_policy")
                 )
@@ -51,7 +51,7 @@ fn warnings(info: &HashMap<&str, &str>, has_snapshots: bool) -> [(&'static str, 
         (
             "redis_not_persistent",
             is_volatile.then(|| {
-                "Redis keeps its data in memory alone: a restart of Redis loses everything; set appendonly yes".to_owned()
+                "Redis keeps its data only in memory, so a restart of Redis loses everything; set appendonly yes".to_owned()
             }),
         ),
         (

@@ -20,7 +20,7 @@ const MEMORY_EVERY: Duration = Duration::from_secs(1);
 /// How often the setup of Redis is checked.
 const SETUP_EVERY: Duration = Duration::from_mins(1);
 
-/// Watches Redis for ever: whether it takes writes, for the health registry and the metrics, and whether it has room for new data. It
+/// Watches Redis forever: whether it accepts writes, for the health registry and the metrics, and whether it has room for new data. It
 /// has none once `full_percent` of its memory is in use.
 pub async fn watch(link: Link, health: Arc<HealthRegistry>, metrics: HealthMetrics, full_percent: u8) {
     let mut tick = interval(WATCH_EVERY);
@@ -74,7 +74,7 @@ async fn probe(link: &Link) -> Result<(), StoreError> {
 async fn measure(link: &Link, health: &HealthRegistry, metrics: &HealthMetrics, full_percent: u8) {
     let memory = match link.measure_memory(full_percent).await {
         Ok(memory) => memory,
-        Err(error) => return tracing::debug!(%error, "the memory of Redis cannot be measured"),
+        Err(error) => return tracing::debug!(%error, "the memory of Redis cannot be read"),
     };
     let (used, most) = memory.map_or((0, 0), |Memory { used, most, .. }| (used, most));
     metrics.redis_memory_used.set(i64::try_from(used).unwrap_or(i64::MAX));
@@ -101,7 +101,7 @@ impl Logged {
         let Some(cause) = cause else {
             health.set("redis", State::Ok, None);
             if self.last.take().is_some() {
-                tracing::info!("Redis takes writes again");
+                tracing::info!("Redis accepts writes again");
             }
             return;
         };

@@ -218,7 +218,7 @@ fn network(text: &str) -> Option<IpNet> {
 
 /// Not a list of networks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("\"{0}\" is no network; write 10.0.0.0/8 or 2001:db8::/32")]
+#[error("\"{0}\" is not a network; write 10.0.0.0/8 or 2001:db8::/32")]
 pub struct NetworkError(String);
 
 impl FromStr for Networks {
@@ -265,22 +265,22 @@ mod tests {
     }
 
     #[test]
-    fn the_walk_begins_at_the_right_and_ends_at_the_first_stranger() {
-        // What a client wrote itself stands on the left.
+    fn the_search_starts_at_the_right_and_ends_at_the_first_untrusted_address() {
+        // What a client has written itself is on the left.
         assert_eq!(by_xff("10.1.2.3", &["1.1.1.1, 198.51.100.1"]), "198.51.100.1");
         assert_eq!(by_xff("10.1.2.3", &["1.1.1.1, 198.51.100.1, 10.9.9.9"]), "198.51.100.1");
         assert_eq!(
             by_xff("10.1.2.3", &["1.1.1.1", "198.51.100.1, 10.9.9.9"]),
             "198.51.100.1"
         );
-        // All of them trusted: the farthest.
+        // If all are trusted, the leftmost one.
         assert_eq!(by_xff("10.1.2.3", &["10.0.0.7, 10.0.0.8"]), "10.0.0.7");
         let long = vec!["10.0.0.1"; 1_000].join(",");
         assert_eq!(by_xff("10.1.2.3", &[&format!("1.1.1.1,{long}")]), "10.0.0.1");
     }
 
     #[test]
-    fn addresses_come_with_ports_and_brackets() {
+    fn addresses_may_have_ports_and_brackets() {
         for (value, caller) in [
             ("198.51.100.1:4711", "198.51.100.1"),
             ("::ffff:198.51.100.1", "198.51.100.1"),
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn junk_ends_the_walk_at_the_last_address() {
+    fn an_invalid_value_ends_the_search_at_the_last_address() {
         for junk in [
             "",
             "unknown",
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn forwarded_is_read_as_rfc_7239_has_it() {
+    fn forwarded_is_parsed_by_rfc_7239() {
         let by = |value| who(ProxyHeader::Forwarded, "10.1.2.3", &[("forwarded", value)]);
         assert_eq!(
             by("for=192.0.2.43, For=\"[2001:db8:cafe::17]:4711\""),
@@ -334,9 +334,9 @@ mod tests {
     }
 
     #[test]
-    fn what_a_proxy_quotes_is_not_read_as_its_own_words() {
+    fn quoted_text_is_not_parsed_as_parameters() {
         for said in [
-            // What a client sent as its Host, copied by the proxy.
+            // The Host of a client, copied by the proxy.
             "1.1.1.1,for=1.1.1.1",
             "x;for=1.1.1.1",
             "x,for=1.1.1.1;",
@@ -361,14 +361,14 @@ mod tests {
     }
 
     #[test]
-    fn a_quote_without_an_end_hides_nothing_of_the_proxies() {
+    fn an_unterminated_quote_hides_no_element_of_the_proxies() {
         for begun in ["for=\"1.1.1.1", "host=\"", "\"", "for=1.1.1.1;host=\"a\\\"", "\"\"\""] {
             for element in ["for=198.51.100.1", "host=\"a,b\";for=\"198.51.100.1\""] {
                 let value = format!("{begun}, {element}");
                 assert_eq!(by_forwarded(&value), "198.51.100.1", "{value}");
             }
         }
-        // In the place of the proxies' own words it is no address.
+        // In an element of a proxy it is not an address.
         for value in [
             "for=\"198.51.100.1",
             "\"\"\"",
@@ -380,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn an_element_that_says_for_twice_says_nothing() {
+    fn an_element_with_two_for_parameters_is_ignored() {
         // A proxy that quotes without escaping what it quotes.
         for value in [
             "for=198.51.100.1;host=\"x\";for=\"1.1.1.1\"",
@@ -392,7 +392,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_text_spoil_only_what_they_stand_in() {
+    fn invalid_utf_8_affects_only_its_element() {
         let value = HeaderValue::from_bytes(b"for=198.51.100.1;host=\"\xff\"").unwrap();
         let headers: HeaderMap = [(FORWARDED, value)].into_iter().collect();
         let caller = callers(ProxyHeader::Forwarded).identify("10.1.2.3".parse().unwrap(), &headers);
@@ -400,11 +400,11 @@ mod tests {
     }
 
     #[test]
-    fn an_address_behind_nat64_is_the_one_that_it_stands_for() {
+    fn a_nat64_address_is_the_ipv4_address_that_it_represents() {
         assert_eq!(by_xff("64:ff9b::198.51.100.1", &[]), "198.51.100.1");
         assert_eq!(by_xff("10.1.2.3", &["64:ff9b::198.51.100.2"]), "198.51.100.2");
         assert_eq!(by_xff("10.1.2.3", &["64:ff9b:1::198.51.100.2"]), "64:ff9b:1::");
-        // It is not trusted for it.
+        // But it is not trusted like that address.
         assert_eq!(by_xff("64:ff9b::10.1.2.3", &["198.51.100.1"]), "10.1.2.3");
     }
 
@@ -418,7 +418,7 @@ mod tests {
     }
 
     #[test]
-    fn networks_are_read() {
+    fn networks_are_parsed() {
         let networks: Networks = "10.0.0.0/8,192.0.2.1, 2001:db8::/33, 0.0.0.0/0".parse().unwrap();
         assert!(
             networks.contain("203.0.113.1".parse().unwrap()),

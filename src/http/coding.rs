@@ -1,8 +1,8 @@
-//! Content codings and media types as clients ask for them: lists with quality values (RFC 9110, section 12).
+//! Content codings and media types as clients request them: lists with quality values (RFC 9110, section 12).
 
 use actix_web::http::header::{ACCEPT_ENCODING, HeaderMap, HeaderValue};
 
-/// The codings that bodies are taken and answered in, as `Accept-Encoding` and `Content-Encoding` name them.
+/// The supported codings of request and response bodies, as `Accept-Encoding` and `Content-Encoding` name them.
 pub const CODINGS: HeaderValue = HeaderValue::from_static("gzip, deflate");
 
 /// A content coding (RFC 9110, section 8.4.1).
@@ -15,7 +15,7 @@ pub enum Coding {
 }
 
 impl Coding {
-    /// Reads a coding's name.
+    /// Parses a coding's name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         let is = |known: &str| name.eq_ignore_ascii_case(known);
@@ -36,8 +36,8 @@ impl Coding {
     }
 }
 
-/// Returns the coding that a client prefers to the plain body, if it prefers one: gzip, or deflate where it asks for that alone or
-/// rather.
+/// Returns the coding that a client prefers to the plain body, if there is one: gzip, or deflate if the client accepts only that or
+/// prefers it.
 #[must_use]
 pub fn preferred_coding(headers: &HeaderMap) -> Option<Coding> {
     let (mut gzip, mut deflate, mut identity, mut others) = (None, None, None, None);
@@ -62,8 +62,7 @@ pub fn preferred_coding(headers: &HeaderMap) -> Option<Coding> {
     (best > 0 && best >= identity.unwrap_or(0)).then_some(coding)
 }
 
-/// Returns whether a client prefers a media type to the one that it is answered with otherwise: it names the type itself, with at
-/// least the quality of the other.
+/// Returns whether a client prefers a media type to the default one: it names the type itself, with at least the quality of the default.
 #[must_use]
 pub fn prefers<'h>(accept: impl Iterator<Item = &'h HeaderValue>, media_type: &str, usual: &str) -> bool {
     let range = usual.split_once('/').map_or("", |(range, _)| range);
@@ -161,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_media_type_is_chosen_whole_and_by_its_quality() {
+    fn a_media_type_is_chosen_by_name_and_quality() {
         for (accept, is) in [
             ("application/geo+json", true),
             ("Application/Geo+JSON; charset=utf-8", true),

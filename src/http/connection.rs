@@ -186,9 +186,9 @@ impl Stream {
         Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, "the client does not read"))
     }
 
-    /// Waits for something to read, unless nothing has come to an end here for too long.
+    /// Waits for something to read, unless no request has begun or ended for too long.
     fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
-        // Usually one atomic read: the timer is polled once per period, because the task that it wakes is always the same.
+        // Usually one atomic read: the timer is polled once per period, because it always wakes the same task.
         while self.idle.is_elapsed() || !self.is_idle_awaited {
             if self.idle.as_mut().poll(cx).is_pending() {
                 self.is_idle_awaited = true;
@@ -305,7 +305,7 @@ mod tests {
     const SHORT: Duration = Duration::from_millis(50);
 
     #[actix_web::test]
-    async fn what_is_sent_is_read_and_the_end_is_seen_by_handlers() {
+    async fn data_is_read_and_handlers_see_the_end_of_the_stream() {
         let (mut stream, mut client) = pair(LONG, LONG).await;
         let connection = Rc::clone(stream.connection());
         assert_eq!(connection.presence(), Presence::Here);
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_client_that_does_not_read_is_cut_off_and_not_read_meanwhile() {
+    async fn a_client_that_does_not_read_is_not_read_from_and_then_disconnected() {
         let (mut stream, mut client) = pair(SHORT, LONG).await;
         client.write_all(b"more").await.unwrap();
         let much = vec![0; 64 * 1024 * 1024];
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_read_goes_on_once_the_client_has_read() {
+    async fn reading_continues_once_the_client_has_read() {
         let (mut stream, client) = pair(LONG, LONG).await;
         let (mut from_server, mut to_server) = client.into_split();
         to_server.write_all(b"more").await.unwrap();
@@ -353,11 +353,11 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_connection_on_which_nothing_ends_is_cut_off() {
+    async fn a_connection_on_which_no_request_ends_is_closed() {
         let (mut stream, mut client) = pair(LONG, SHORT).await;
         client.write_all(b"GET / HT").await.unwrap();
         assert_eq!(stream.read(&mut [0; 64]).await.unwrap(), 8);
-        // Bytes alone do not count.
+        // Single bytes do not count as progress.
         let trickling = async {
             while client.write_all(b"T").await.is_ok() {
                 sleep(SHORT / 10).await;
@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_request_that_takes_long_keeps_its_connection() {
+    async fn a_slow_request_keeps_its_connection() {
         let (mut stream, mut client) = pair(LONG, SHORT).await;
         stream.connection().set_busy(true);
         let read = timeout(SHORT * 6, stream.read(&mut [0; 8])).await;
@@ -384,7 +384,7 @@ mod tests {
         stream.connection().set_busy(false);
         client.write_all(b"next").await.unwrap();
         assert_eq!(stream.read(&mut [0; 8]).await.unwrap(), 4);
-        // And not for ever.
+        // But not forever.
         assert!(timeout(LONG, stream.read(&mut [0; 8])).await.unwrap().is_err());
     }
 
@@ -395,7 +395,7 @@ mod tests {
         let mut read = 0;
         while read < 4 * TURN {
             let mut in_turn = 0;
-            // As the server reads: until nothing comes.
+            // Like the server: reads until there is no more data.
             poll_fn(|cx| {
                 loop {
                     let mut bytes = [0; 4_096];

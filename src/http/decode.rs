@@ -100,7 +100,7 @@ fn refused(error: &io::Error, limit: usize) -> Problem {
         body::too_large(limit)
     } else {
         Problem::malformed(
-            "the body is not what its Content-Encoding says: it is damaged, cut off, or not compressed; send it again, plain if need be",
+            "the body does not match its Content-Encoding: it is damaged, truncated, or not compressed; send it again, or without compression",
         )
     }
 }
@@ -354,7 +354,7 @@ mod tests {
         encoder.finish().unwrap()
     }
 
-    /// What becomes of a body that arrives in pieces of this size.
+    /// Returns the result for a body that arrives in pieces of this size.
     fn decoded(first: Coding, second: Option<Coding>, body: &[u8], size: usize) -> io::Result<Bytes> {
         let mut chain = Chain::new(Codings { first, second }, LIMIT);
         for piece in body.chunks(size) {
@@ -368,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_encoded_is_decoded_whatever_the_pieces() {
+    fn an_encoded_body_is_decoded_in_pieces_of_any_size() {
         let plain = plain();
         for size in [1, 7, PIECE, usize::MAX] {
             for (coding, body) in [
@@ -389,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_damaged_is_refused() {
+    fn a_damaged_body_is_refused() {
         let plain = plain();
         for (coding, whole) in [
             (Coding::Gzip, gzip(&plain)),
@@ -427,7 +427,7 @@ mod tests {
             let error = decoded(coding, Some(Coding::Gzip), &gzip(&bomb), PIECE).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::FileTooLarge, "{coding:?}");
         }
-        // Nor in between, though nothing is left of it in the end.
+        // Also between two codings, even if the final output is small.
         let empty_members = gzip(&gzip(b"").repeat(10_000));
         let error = decoded(Coding::Gzip, Some(Coding::Gzip), &empty_members, PIECE).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::FileTooLarge);

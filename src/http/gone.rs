@@ -10,9 +10,10 @@ use tokio::time::timeout;
 /// How long to wait for the server to read data that the client has sent after its request; the end of the stream may follow them.
 const READ_WAIT: Duration = Duration::from_millis(2);
 
-/// Resolves when the client of a request has closed its side of the connection, even if the next request has already arrived on it; for handlers that wait for long. The server itself does not stop the handler, because a client may close its sending
-/// side only. If a client has sent more than the server buffers, some hundred kilobytes, the end of the stream behind that is not detected,
-/// and the handler waits for its full time.
+/// Resolves when the client of a request has closed its side of the connection, even if the next request has already arrived on it. It is
+/// for handlers that wait for long. The server itself does not stop the handler, because a client may close only its sending side. If a
+/// client has sent more than the server buffers, some hundred kilobytes, the end of the stream after that is not detected, and the handler
+/// waits for its full time.
 pub async fn client_gone(request: &HttpRequest) {
     match request.conn_data::<Rc<Connection>>() {
         Some(connection) => connection.closed().await,
@@ -35,7 +36,7 @@ pub async fn deliver<T>(request: &HttpRequest, given: Undelivered<T>) -> Result<
 /// Returns the answer for a client that has disconnected.
 #[must_use]
 pub fn gone() -> Problem {
-    Problem::lock_wait_timeout("the client has gone")
+    Problem::lock_wait_timeout("the client has disconnected")
 }
 
 async fn has_gone(request: &HttpRequest) -> bool {

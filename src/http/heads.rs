@@ -39,7 +39,7 @@ const REFUSALS: [Refusal; 3] = [
         head: b" 400 Bad Request\r\ncontent-length: 0\r\n",
         status: StatusCode::BAD_REQUEST,
         reason: "malformed_head",
-        detail: "the request line or a header is not HTTP/1.1; send plain HTTP as RFC 9112 has it",
+        detail: "the request line or a header is not valid HTTP/1.1; send plain HTTP as RFC 9112 specifies",
     },
     Refusal {
         head: b" 408 Request Timeout\r\ncontent-length: 0\r\n",
@@ -180,7 +180,7 @@ mod tests {
 
     const BARE: &str = "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\ndate: Mon, 30 Nov 2026 06:35:16 GMT\r\n\r\n";
 
-    /// A socket that takes a few bytes at a time, and now and then none.
+    /// A socket that accepts a few bytes at a time, and sometimes none.
     #[derive(Default)]
     struct Slow {
         taken: Vec<u8>,
@@ -207,7 +207,7 @@ mod tests {
         }
     }
 
-    /// What reaches the client of what the server writes as it does: on from what was taken.
+    /// Returns what the client receives if the server writes like actix-http: it continues after the bytes that were accepted.
     fn written(buffer: &str) -> String {
         let refused = IntCounterVec::new(prometheus::opts!("refused", "refused"), &["reason"]).unwrap();
         let mut heads = Heads::new(Slow::default(), None, refused);
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bare_refusal_gets_a_body_behind_whatever_came_before() {
+    fn a_bare_refusal_gets_a_body_after_any_earlier_answers() {
         let [closed, kept, upgraded] = ["close", "keep-alive", "upgrade"]
             .map(|connection| BARE.replace("date", &format!("connection: {connection}\r\ndate")));
         let earlier = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\ndate: Mon, 30 Nov 2026 06:35:16 GMT\r\n\r\n{}";
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn every_other_answer_is_written_as_it_is() {
+    fn every_other_answer_is_written_unchanged() {
         for other in [
             "HTTP/1.1 204 No Content\r\ndate: Mon, 30 Nov 2026 06:35:16 GMT\r\n\r\n".to_owned(),
             BARE.replace("date", "cache-control: no-store\r\ndate"),

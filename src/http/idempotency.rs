@@ -45,7 +45,7 @@ fn unquoted(text: &str) -> Option<String> {
     None
 }
 
-/// Refuses an `Idempotency-Key`, for a call that is not idempotent and does not store keys: the client would rely on it in vain.
+/// Refuses an `Idempotency-Key`, for a call that is not idempotent and does not store keys: the client would rely on a key that has no effect.
 ///
 /// # Errors
 /// 422 if the request has an `Idempotency-Key`.
@@ -53,7 +53,7 @@ pub fn no_idempotency_key(request: &HttpRequest) -> Result<(), Problem> {
     if !request.headers().contains_key(&IDEMPOTENCY_KEY) {
         return Ok(());
     }
-    let detail = "is not honoured here: a repeated call is carried out again; leave the header out";
+    let detail = "is not supported here, because a repeated call is executed again; remove the header";
     Err(Problem::invalid_parameter("Idempotency-Key", detail))
 }
 

@@ -1,7 +1,7 @@
 use crate::telemetry::{LATENCY, MetricsRegistry};
 use prometheus::{Error, HistogramVec, IntCounter, IntCounterVec, IntGauge};
 
-/// Of the HTTP server.
+/// The metrics of the HTTP server.
 #[derive(Debug, Clone)]
 pub struct HttpMetrics {
     /// Time to answer, by route.
@@ -19,7 +19,7 @@ pub struct HttpMetrics {
 }
 
 impl HttpMetrics {
-    /// Registers them, all at zero.
+    /// Registers the metrics, all at zero.
     ///
     /// # Errors
     /// If another instrument has one of their names.

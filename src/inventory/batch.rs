@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_is_of_one_verb_and_bounded() {
+    fn a_batch_has_one_verb_and_a_maximum_size() {
         let mut waiting = Vec::new();
         for n in 0..300_u16 {
             waiting.push(pending(Op::release(n.to_string())));
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_partition_that_hangs_holds_up_no_other_and_does_not_take_all_places() {
+    async fn a_hanging_partition_delays_no_other_and_does_not_use_all_slots() {
         let batcher = but(3, 10);
         let op = || Op::release("r".to_owned());
         let mut hanging = Vec::new();

@@ -18,7 +18,7 @@ pub enum InventoryError {
     /// There is no such item.
     #[error("there is no item {0}")]
     NoItem(Id),
-    /// There is no such reservation, or its retention is over.
+    /// There is no such reservation, or its retention has ended.
     #[error("there is no reservation {0}")]
     NoReservation(Id),
     /// Less of an item is available than requested.

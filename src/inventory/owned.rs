@@ -80,7 +80,7 @@ impl Inventory {
     }
 
     /// Releases up to `count` (1 to 500) holds of an owner after a cursor. Returns how many were released, and the next cursor as
-    /// [`Self::owned`] does. Holds that expire or are confirmed meanwhile are ignored.
+    /// [`Self::owned`] does. Holds that expire or are confirmed during the call are ignored.
     ///
     /// # Errors
     /// [`InventoryError::Unacceptable`], and those of Redis, after which some may be released.

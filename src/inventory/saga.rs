@@ -156,7 +156,7 @@ impl Inventory {
         join_all(parts.partitions.iter().map(|p| self.call(*p, op(*p)))).await
     }
 
-    /// Expires parts again that were extended in vain, unless another call has moved their ends since.
+    /// Expires parts again whose extension failed as a whole, unless another call has moved their ends since.
     async fn put_back(&self, id: &Id, parts: &Parts, moved: Vec<Moved>) {
         let part = parts.id_of(id);
         let back = moved.into_iter().map(|(partition, expires_ms)| {
@@ -181,11 +181,11 @@ impl Inventory {
                 let decision = Op::decide(id.as_str().to_owned(), &parts, until_ms);
                 match this.call_home(&id, decision).await? {
                     OpOutcome::Done(record) => return this.carry(&id, record).await,
-                    OpOutcome::Parts(anew) => {
-                        if anew.parts.as_ref() != Some(&parts) {
+                    OpOutcome::Parts(updated) => {
+                        if updated.parts.as_ref() != Some(&parts) {
                             this.put_back(&id, &parts, retaken).await;
                         }
-                        record = anew;
+                        record = updated;
                     }
                     outcome => {
                         this.put_back(&id, &parts, retaken).await;
@@ -275,7 +275,7 @@ impl Inventory {
                 let decision = Op::extend(id.as_str().to_owned(), NewEnd::At(ends_ms), ExtendMode::Soon(&parts));
                 match this.call_home(&id, decision).await? {
                     OpOutcome::Done(record) => return this.carry(&id, record).await,
-                    OpOutcome::Parts(anew) => record = anew,
+                    OpOutcome::Parts(updated) => record = updated,
                     // It expired in the meantime, and its parts must as well.
                     outcome => {
                         if let OpOutcome::Wrong(Record {

@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn many_large_leases_share_what_there_is() {
+    fn many_large_leases_share_the_memory() {
         let memory = budget(128 << 20);
         let held: Vec<_> = (0..40).map(|_| take(&memory, 1_000).unwrap()).collect();
         assert_eq!(held[0].bytes, MOST_BYTES);
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_job_needs_is_given_back() {
+    fn memory_that_no_job_needs_is_released() {
         let memory = budget(128 << 20);
         assert!(take(&memory, 1_000).unwrap().of(&[]).is_none());
         assert_eq!(memory.left(), 128 << 20);

@@ -26,7 +26,7 @@ struct Names {
     made: u32,
 }
 
-/// A name that a call has until this is dropped.
+/// The name of a call, which has it until this is dropped.
 #[derive(Debug)]
 pub(super) struct CallName {
     name: String,
@@ -42,7 +42,7 @@ impl CallNames {
         })
     }
 
-    /// A name that no other call has.
+    /// Returns a name that no other call has.
     pub fn take(self: &Arc<Self>) -> CallName {
         let mut names = self.names.lock();
         let name = names.free.pop().unwrap_or_else(|| {
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_has_one_call_at_a_time_and_is_used_again() {
+    fn a_name_belongs_to_one_call_at_a_time_and_is_reused() {
         let names = CallNames::new();
         let (one, other) = (names.take(), names.take());
         assert_ne!(one.as_str(), other.as_str());

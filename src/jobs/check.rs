@@ -159,7 +159,7 @@ pub(super) fn lease(request: &LeaseRequest) -> Result<(), JobsError> {
         faults.unless(
             !request.kinds[..index].contains(kind),
             &format!("types/{index}"),
-            || "is there twice".to_owned(),
+            || "is listed twice".to_owned(),
         );
     }
     finish(faults.0)
@@ -178,7 +178,7 @@ pub(super) fn settlements(queue: &str, settlements: &[Settlement], most_bytes: u
             "is of another queue".to_owned()
         });
         faults.unless(seen.insert(settlement.id.as_str()), "id", || {
-            "is there twice".to_owned()
+            "is listed twice".to_owned()
         });
         match &settlement.end {
             End::Complete { result: Some(result) } => faults.json("result", result, most_bytes),

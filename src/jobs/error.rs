@@ -64,7 +64,7 @@ pub enum JobsError {
     #[error("there is no such job")]
     Unknown,
     /// The lease has expired or belongs to another worker. The job is in this state.
-    #[error("the lease is over and the job is {0}; discard the result, and lease another job")]
+    #[error("the lease has ended and the job is {0}; discard the result, and lease another job")]
     NotYours(State),
     /// The call is not possible for a job in this state, or another job has its unique key.
     #[error("the job is {0}")]

@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_names_of_a_queue_share_a_slot() {
+    fn the_keys_of_a_queue_share_a_slot() {
         let keys = Keys::new("fp:", 1);
         let queue = Id::parse("emails").unwrap();
         let names = keys.queue(&queue, 2);

@@ -72,7 +72,7 @@
 //!
 //! **Unique keys.** A job has its key until it is done, or for a time after it is added. A dead or cancelled job has no key, so a key
 //! identifies a job that waits, is leased or is done. Another job with the key is refused; or it replaces the first job if that still waits
-//! (`replace`); or the first job is updated to it, under its own id, and waits anew (`debounce`), for up to `max_wait_ms`. A leased job is
+//! (`replace`); or the first job is updated to it, under its own id, and waits again (`debounce`), for up to `max_wait_ms`. A leased job is
 //! never changed: the other job is added and gets the key, and the leased job is cancelled if it would be retried, released or continued. A
 //! series that would continue while another job has its key is cancelled too. An ended job is not made ready while another job has its key.
 //!

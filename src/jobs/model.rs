@@ -75,7 +75,7 @@ pub enum UniqueMode {
     Refuse,
     /// It is added. The other job is deleted if it still waits; if it is leased it may end, and is cancelled if it would run again.
     Replace,
-    /// The other job, if it still waits, is updated to this one under its own id and waits anew, up to [`Unique::max_wait`]; otherwise this
+    /// The other job, if it still waits, is updated to this one under its own id and waits again, up to [`Unique::max_wait`]; otherwise this
     /// job is added as by [`Self::Replace`].
     Debounce,
 }
@@ -238,7 +238,7 @@ pub enum Retry {
     /// After its backoff, but not before a delay.
     AtLeast(Duration),
     /// After a delay, and the attempt does not count: nothing was started, because something that the job needs was unavailable. From a day
-    /// after the job was added on, the attempt counts and the backoff applies too, so that no job is retried for ever.
+    /// after the job was added on, the attempt counts and the backoff applies too, so that no job is retried forever.
     Uncounted(Duration),
 }
 

@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn the_others_are_all_but_one() {
+    fn the_size_of_the_others_excludes_one_queue() {
         let occupancy = Occupancy::default();
         let held = |waiting, bytes| QueueSize { waiting, bytes };
         assert_eq!(occupancy.of_others(&id("a")), held(0, 0));

@@ -157,7 +157,7 @@ impl Jobs {
     }
 
     /// Cancels up to `limit` (at most [`MAX_DRAINED`]) ready jobs, or delayed jobs. Returns how many were cancelled, and how many are left. Jobs
-    /// that are added meanwhile may be cancelled too.
+    /// that are added during the call may be cancelled too.
     ///
     /// # Errors
     /// [`JobsError::Invalid`] for other states. [`JobsError::Store`]: some jobs may be cancelled.
@@ -234,7 +234,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cursor_is_read_as_it_is_written() {
+    fn a_cursor_is_parsed_as_it_is_written() {
         let cursor = Cursor::parse("8805000000000001.AbCdEfGhIjKl-").unwrap();
         assert_eq!(Cursor::parse(&cursor.to_string()), Some(cursor));
         for wrong in [

@@ -31,9 +31,10 @@ const TICK: Duration = Duration::from_millis(200);
 const AT_ONCE: usize = 16;
 /// A queue that has had no schedules for this long is no longer checked.
 const UNUSED: Duration = Duration::from_mins(10);
-/// Every so many ticks all schedules are checked, not only those that are due.
+/// After this number of ticks all schedules are checked, not only those that are due.
 const LOOK_AT_ALL: u32 = 25;
-/// Every so many ticks, an hour, schedules are also checked by the rules of their time zones, which change with a release of the database.
+/// After this number of ticks, an hour, schedules are also checked by the rules of their time zones, which change with a release of the
+/// database.
 /// The first check is soon after the start.
 const LOOK_AT_RULES: u32 = 18_000;
 /// A clock that is behind the last firing by less than this is ignored.
@@ -344,9 +345,9 @@ impl Jobs {
     }
 }
 
-/// Fires due schedules, for ever.
+/// Fires due schedules, forever.
 pub async fn keep_firing(jobs: Jobs) {
-    // Not in step with the other instances.
+    // Not at the same time as the other instances.
     sleep(TICK.mul_f64(rand::random_range(0.0..1.0))).await;
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -375,7 +376,7 @@ pub async fn keep_firing(jobs: Jobs) {
             .await;
         let now: HashSet<_> = failures.into_iter().flatten().collect();
         for (place, error) in now.difference(&unable) {
-            tracing::warn!(place, error, "a schedule cannot fire");
+            tracing::warn!(place, error, "a schedule cannot fire; it is retried");
         }
         unable = now;
     }

@@ -2,14 +2,14 @@ use crate::settings::bytes;
 use clap::Args;
 use std::time::Duration;
 
-/// The jobs slice.
+/// The settings of the jobs slice.
 #[derive(Debug, Clone, Copy, Args)]
 #[command(next_help_heading = "Jobs")]
 pub struct JobSettings {
-    /// Most bytes of a job's payload, and of its result
+    /// Maximum size of a job's payload, and of its result, bytes
     #[arg(long = "job-payload", env = "JOBS_MAX_PAYLOAD", default_value_t = Self::default().payload, value_parser = clap::value_parser!(u32).range(1_024..=1_048_576))]
     pub payload: u32,
-    /// Done jobs that a queue remembers at most, and as many cancelled ones; the oldest are forgotten before their time
+    /// Maximum number of done jobs that a queue keeps, and of cancelled ones; beyond it the oldest are deleted early
     #[arg(long = "job-keep-done", env = "JOBS_KEEP_DONE", default_value_t = Self::default().keep_done)]
     pub keep_done: u32,
     /// Maximum number of dead jobs that a queue keeps
@@ -21,15 +21,15 @@ pub struct JobSettings {
     /// Entries that the event stream of a queue keeps, approximately; 0 for no events
     #[arg(long = "job-events", env = "JOBS_EVENTS", default_value_t = Self::default().events)]
     pub events: u32,
-    /// Queues that there may be; beyond it the answer is 409 `too_many_queues`
-    // Every instance looks at each of them every 5 s, and a few times a second where something is leased or delayed.
+    /// Maximum number of queues; a job for one more is answered 409 `too_many_queues`
+    // Every instance sweeps each of them every 5 s, and a few times a second if a job is leased or delayed.
     #[arg(long = "job-queues", env = "JOBS_MAX_QUEUES", default_value_t = Self::default().queues, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub queues: u32,
-    /// Jobs of all queues that may wait or be leased; beyond it the answer is 429 `queue_full`
+    /// Maximum number of waiting and leased jobs of all queues; one more is answered 429 `queue_full`
     #[arg(long = "job-waiting", env = "JOBS_MAX_WAITING", default_value_t = Self::default().waiting, value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     pub waiting: u64,
-    /// Bytes that all queues may hold, such as 512mb: their jobs, including remembered ones that have ended, and their
-    /// schedules; beyond it the answer is 429 `queue_full`
+    /// Maximum size of all queues, such as 512mb: their jobs, including ended ones that are kept, and their schedules; beyond
+    /// it the answer is 429 `queue_full`
     #[arg(long = "job-bytes", env = "JOBS_MAX_BYTES", default_value_t = Self::default().bytes, value_parser = bytes)]
     pub bytes: u64,
 }

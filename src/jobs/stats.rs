@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counters_of_another_time_do_not_count() {
+    fn counters_of_an_earlier_window_are_ignored() {
         let now = 1_000 * WINDOW_MS + 5;
         let field = |name: &str, span: u64, count: u64| (name.to_owned(), (span * SPAN + count).to_string());
         let minute = u64::try_from(now / MINUTE_MS).unwrap();

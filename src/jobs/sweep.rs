@@ -26,9 +26,9 @@ const AT_ONCE: usize = 16;
 /// An empty queue to which no job was added for this long is not in use.
 const UNUSED: Duration = Duration::from_mins(10);
 
-/// Sweeps all queues, for ever.
+/// Sweeps all queues, forever.
 pub async fn keep_sweeping(jobs: Jobs) {
-    // Not in step with the other instances.
+    // Not at the same time as the other instances.
     sleep(TICK.mul_f64(rand::random_range(0.0..1.0))).await;
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -119,15 +119,15 @@ pub fn kept(cache: &Cache, responses: &Arc<Shared>) -> Condition<ResponseCache> 
     Condition::new(settings.response_cache, kept)
 }
 
-/// Of the cache: where the answers of this service lie.
+/// The namespace of the cache for responses of this service.
 static NAMESPACE: LazyLock<Id> = LazyLock::new(|| Id::parse("responses").expect("it is an id"));
 
-/// For how long an instance keeps the document in its own memory, if the cache's settings allow as much.
+/// How long an instance keeps the document in its own memory, if the settings of the cache allow it.
 const LOCAL: Duration = Duration::from_mins(1);
 
-/// Tells this build's document from those of other builds that run beside it, as during a deploy: the version, and the size
-/// and time of the executable, which instances of one image have in common. Two builds of one version and size are distinguished
-/// by their time alone: where images set all times alike, they may share a document until it is stale.
+/// Distinguishes the document of this build from those of other builds that run at the same time, as during a deployment: the version, and
+/// the size and time of the executable, which instances of one image share. Two builds with the same version and size differ only in the
+/// time; if images set all times to the same value, they may share a document until it is stale.
 static BUILD: LazyLock<String> = LazyLock::new(|| {
     let executable = env::current_exe().and_then(fs::metadata).ok();
     let named = executable.and_then(|executable| {

@@ -5,8 +5,8 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-/// Whether an address is one of the public Internet: of nobody's own network, this machine, this link, or a purpose of its
-/// own (the registries of RFC 6890). Addresses that stand for an IPv4 address (mapped, NAT64, 6to4) count as that.
+/// Returns whether an address belongs to the public Internet, and not to a private network, this machine, this link, or a special purpose
+/// (the registries of RFC 6890). Addresses that represent an IPv4 address (mapped, NAT64, 6to4) are treated as that address.
 #[must_use]
 pub fn is_public(address: IpAddr) -> bool {
     match address {
@@ -20,7 +20,7 @@ const fn is_public_v4(address: Ipv4Addr) -> bool {
         address.octets(),
         [0 | 10 | 127 | 224..=255, ..]
             | [100, 64..=127, ..]
-            // Link-local; where clouds serve credentials.
+            // Link-local; cloud providers serve credentials there.
             | [169, 254, ..]
             | [172, 16..=31, ..]
             | [192, 0, 0 | 2, _]
@@ -44,12 +44,12 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         }
         // IETF protocols (Teredo, ORCHID, …), and two ranges for documentation.
         [0x2001, 0..=0x1ff | 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => false,
-        // Everything that is given out to the Internet is in 2000::/3.
+        // All addresses that are allocated to the Internet are in 2000::/3.
         [first, ..] => first & 0xe000 == 0x2000,
     }
 }
 
-/// Which addresses may be called.
+/// The addresses that may be called.
 #[derive(Debug, Clone)]
 pub(super) struct Allowed(pub Arc<Networks>);
 
@@ -58,7 +58,7 @@ impl Allowed {
         is_public(address) || self.0.contain(address.to_canonical())
     }
 
-    /// Whether the host of a URL may be called as far as the URL tells: a name is looked at when it is resolved.
+    /// Returns whether the host of a URL may be called, if it is an address. A name is checked when it is resolved.
     pub fn url(&self, url: &Url) -> bool {
         let host = url.host_str().unwrap_or_default();
         let literal = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
@@ -69,7 +69,7 @@ impl Allowed {
     }
 }
 
-/// Hands on only addresses that may be called, so what is connected to is what was looked at.
+/// Returns only addresses that may be called, so the address that is connected to is the one that was checked.
 impl Resolve for Allowed {
     fn resolve(&self, name: Name) -> Resolving {
         let allowed = self.clone();
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_the_internet_routes_is_public() {
+    fn only_addresses_of_the_internet_are_public() {
         for public in [
             "1.1.1.1",
             "100.63.255.255",
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_in_a_url_is_recognized_in_every_way_to_write_it() {
+    fn an_address_in_a_url_is_recognized_in_every_notation() {
         let allowed = Allowed(Arc::new(Networks::default()));
         let may = |url: &str| allowed.url(&Url::parse(url).unwrap());
         for inside in [

@@ -1,24 +1,24 @@
-//! A circuit breaker for each host that fails.
+//! A circuit breaker for each failing host.
 //!
 //! ```text
-//!            failures in a row            the time is over: one call may try
+//!            failures in a row            the time is up: one call may try
 //!  closed ───────────────────▶ open ──────────────────────────────────────▶ half open
 //!    ▲                          ▲                failed, or given up            │ │
 //!    │                          └───────────────────────────────────────────────┘ │
 //!    └────────────────────────────────────────────────────────────────────────────┘ answered
 //! ```
 //!
-//! A host that answers has no entry at all, so the table holds only what fails, and of that a bounded number: past it
-//! the host that was called longest ago is forgotten.
+//! A host that answers has no entry, so the table contains only failing hosts. Their number is bounded: beyond it the host that was called
+//! longest ago is removed.
 
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long others stay away while one call tries whether a host is back, if the host rests for as long.
+/// How long other calls are refused while one call tries whether the host has recovered; at most the time that a circuit stays open.
 const TRIAL: Duration = Duration::from_secs(10);
-/// Hosts that are remembered.
+/// The maximum number of hosts in the table.
 const MOST: usize = 1_024;
 
 /// The breakers of all hosts; cheap to clone.
@@ -31,7 +31,7 @@ struct Inner {
     failures: u32,
     /// How long it stays open.
     rest: Duration,
-    // Held for a look and a change, never across an await.
+    // Locked for a check and a change, never across an await.
     hosts: Mutex<HashMap<String, Circuit>>,
 }
 
@@ -39,7 +39,7 @@ struct Inner {
 struct Circuit {
     failures: u32,
     open_until: Option<Instant>,
-    /// A call tries whether the host is back.
+    /// A call tries whether the host has recovered.
     trying: bool,
     called: Instant,
 }
@@ -54,7 +54,7 @@ pub struct Pass {
 }
 
 impl Circuits {
-    /// Breakers that open after so many failures in a row, for so long.
+    /// Creates breakers that open after `failures` failures in a row, for the time `rest`.
     #[must_use]
     pub fn new(failures: u32, rest: Duration) -> Self {
         Self(Arc::new(Inner {
@@ -64,10 +64,10 @@ impl Circuits {
         }))
     }
 
-    /// Asks leave to call a host.
+    /// Requests permission to call a host.
     ///
     /// # Errors
-    /// For how long the host is left alone still.
+    /// For how long the host is not called.
     pub fn enter(&self, host: &str, now: Instant) -> Result<Pass, Duration> {
         let mut hosts = self.0.hosts.lock();
         let mut trying = false;
@@ -78,8 +78,8 @@ impl Circuits {
                     return Err(until - now);
                 }
                 if circuit.trying {
-                    // What the one that tries will find is worth waiting for, but not to be waited for here. A call may take
-                    // its time, and those who wait are not to come back again and again.
+                    // Another call tries at the moment. The result is not awaited here. That call may take long, so the
+                    // delay is not too short, to avoid repeated attempts.
                     return Err(self.0.rest.min(TRIAL));
                 }
                 circuit.trying = true;
@@ -129,7 +129,7 @@ impl Pass {
         self.circuits.succeeded(&self.host);
     }
 
-    /// The host did not answer, or said that it is not well.
+    /// The host did not answer, or answered with a server error.
     pub fn failed(mut self, now: Instant) {
         let tried = std::mem::take(&mut self.trying);
         self.circuits.failed(&self.host, tried, now);
@@ -153,12 +153,12 @@ mod tests {
     const REST: Duration = Duration::from_secs(30);
 
     #[test]
-    fn it_opens_after_failures_in_a_row_and_closes_when_one_that_tries_is_answered() {
+    fn it_opens_after_failures_in_a_row_and_closes_when_a_trial_call_is_answered() {
         let (circuits, start) = (Circuits::new(3, REST), Instant::now());
         let fail = |at| circuits.enter("a:443", at).unwrap().failed(at);
         fail(start);
         fail(start);
-        // One that is answered in between ends the row.
+        // A successful call in between resets the count.
         circuits.enter("a:443", start).unwrap().succeeded();
         fail(start);
         fail(start);
@@ -167,7 +167,7 @@ mod tests {
         assert!(circuits.enter("b:443", start).is_ok());
         let later = start + REST;
         let trying = circuits.enter("a:443", later).unwrap();
-        // Only one tries.
+        // Only one call tries.
         assert!(circuits.enter("a:443", later).is_err());
         trying.failed(later);
         assert_eq!(circuits.enter("a:443", later).unwrap_err(), REST);
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_tries_and_goes_away_lets_another_one_try() {
+    fn a_trial_call_that_is_dropped_lets_another_call_try() {
         let (circuits, start) = (Circuits::new(1, REST), Instant::now());
         circuits.enter("a", start).unwrap().failed(start);
         let later = start + REST;
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_that_were_under_way_when_it_opened_do_not_open_it_for_longer() {
+    fn calls_in_progress_when_it_opened_do_not_keep_it_open_for_longer() {
         let (circuits, start) = (Circuits::new(1, REST), Instant::now());
         let (first, second) = (circuits.enter("a", start).unwrap(), circuits.enter("a", start).unwrap());
         first.failed(start);
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_is_bounded_and_forgets_the_host_called_longest_ago() {
+    fn the_table_is_bounded_and_the_host_called_longest_ago_is_removed() {
         let (circuits, start) = (Circuits::new(1, REST), Instant::now());
         for n in 0..MOST + 10 {
             let at = start + Duration::from_millis(u64::try_from(n).unwrap());

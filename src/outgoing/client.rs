@@ -13,12 +13,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
-/// The most bytes of a body that are read, and for how long: what comes after is not waited for, and its connection is closed.
+/// How many bytes of a body are read at most, and for how long. The rest is not awaited, and its connection is closed.
 const MOST_READ: usize = 64 * 1024;
 const SHORT: Duration = Duration::from_millis(100);
-/// The longest that an answer may ask us to wait.
+/// The longest `Retry-After` that is honoured.
 const MOST_WAIT: Duration = Duration::from_hours(24);
-/// A host that has not answered within less than this is not known to be unwell: some callers have no time.
+/// A timeout that is shorter than this does not count as a failure of the host, because some callers have little time left.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How long an unused connection is kept: shorter than the minute after which many servers close theirs.
 const IDLE: Duration = Duration::from_secs(30);
@@ -38,27 +38,27 @@ struct Inner {
     circuits: Circuits,
 }
 
-/// What a host answered.
+/// The response of a host.
 #[derive(Debug, Clone)]
 pub struct Reply {
     /// The HTTP status.
     pub status: u16,
-    /// When the host wants to be called again (`Retry-After`), at most a day.
+    /// How long to wait before the next call (`Retry-After`), at most a day.
     pub retry_after: Option<Duration>,
 }
 
 impl Outgoing {
-    /// A client of these settings.
+    /// Creates a client with these settings.
     ///
     /// # Errors
-    /// If TLS cannot be set up; a mistake in this folder.
+    /// If TLS cannot be set up, which would be a programming error in this folder.
     pub fn new(settings: &OutgoingSettings) -> Result<Self, CallError> {
         let allowed = Allowed(Arc::new(settings.allow.clone()));
         let tls = tls::config().map_err(|error| CallError::Failed(error.to_string()))?;
         let client = Client::builder()
             .tls_backend_preconfigured(tls)
             .dns_resolver(Arc::new(allowed.clone()))
-            // Followed here, so that each host is looked at and has its own circuit.
+            // Redirects are followed here, so that each host is checked and has its own circuit breaker.
             .redirect(Policy::none())
             .connect_timeout(settings.connect_timeout())
             .pool_idle_timeout(IDLE)
@@ -76,9 +76,9 @@ impl Outgoing {
         })))
     }
 
-    /// Posts a body, within this time if the settings allow no less. A host that answers with 5xx, or not at all, has failed;
-    /// whatever else it says is an answer. A call that is dropped instead of given up tells nothing of its host. Each host to which
-    /// the call is redirected stands for itself.
+    /// Posts a body, within `within` or the time of the settings, whichever is shorter. A host that answers with 5xx, or not at all, has
+    /// failed; any other status is a success for the circuit breaker. A dropped call does not count. Each host to which the call is redirected
+    /// counts by itself.
     ///
     /// # Errors
     /// [`CallError`].
@@ -95,7 +95,7 @@ impl Outgoing {
         let (mut url, mut followed) = (url.clone(), 0);
         loop {
             let mut response = inner.call(&url, headers.clone(), body.clone(), left).await?;
-            // Read to its end if that comes soon: the connection can be used again then. A status says what became of the call.
+            // The body is read to its end if that is quick, so that the connection can be reused. The status alone is the result.
             let _ = timeout(SHORT, read_out(&mut response)).await;
             let next = redirect(&response).filter(|_| followed < inner.redirects);
             let Some(next) = next else {
@@ -117,7 +117,7 @@ impl Outgoing {
 }
 
 impl Inner {
-    /// Calls one host, and notes whether it is well.
+    /// Calls one host, and reports the result to its circuit breaker.
     async fn call(&self, url: &Url, headers: HeaderMap, body: Bytes, limit: Duration) -> Result<Response, CallError> {
         if !self.allowed.url(url) {
             return Err(CallError::Forbidden);
@@ -131,13 +131,13 @@ impl Inner {
             Ok(response) => response,
             Err(error) => {
                 let error = CallError::of(error);
-                let tells = match error {
-                    // Of a host that may not be called nothing is known.
+                let counts = match error {
+                    // A host that may not be called has neither failed nor answered.
                     CallError::Forbidden => false,
                     CallError::TimedOut => limit >= PATIENCE.min(self.timeout / 2),
                     _ => true,
                 };
-                if tells {
+                if counts {
                     pass.failed(Instant::now());
                 }
                 return Err(error);
@@ -152,7 +152,7 @@ impl Inner {
     }
 }
 
-/// A host as the circuit breakers know it.
+/// Returns the name of a host for the circuit breakers.
 fn host(url: &Url) -> String {
     let port = url.port_or_known_default().unwrap_or(0);
     format!("{}:{port}", url.host_str().unwrap_or_default())
@@ -168,23 +168,23 @@ async fn read_out(response: &mut Response) {
     }
 }
 
-/// Where an answer leads, if that may be followed: only by 307 and 308, which keep the method and the body. What was sent over TLS is
-/// not sent again in the clear.
+/// Returns the target of a redirect that may be followed: only of a 307 or 308, which keep the method and the body. A body that was sent
+/// over TLS is not sent again without it.
 fn redirect(response: &Response) -> Option<Url> {
     if ![StatusCode::TEMPORARY_REDIRECT, StatusCode::PERMANENT_REDIRECT].contains(&response.status()) {
         return None;
     }
     let location = response.headers().get(LOCATION)?.to_str().ok()?;
     let to = response.url().join(location).ok()?;
-    (["http", "https"].contains(&to.scheme()) && !bares(response.url(), &to)).then_some(to)
+    (["http", "https"].contains(&to.scheme()) && !leaves_tls(response.url(), &to)).then_some(to)
 }
 
-/// Whether a redirect leads out of TLS.
-fn bares(from: &Url, to: &Url) -> bool {
+/// Returns whether a redirect leads from TLS to plain HTTP.
+fn leaves_tls(from: &Url, to: &Url) -> bool {
     from.scheme() == "https" && to.scheme() != "https"
 }
 
-/// `Retry-After` in seconds, or as a date: measured from the date of the answer, as the clocks may differ.
+/// Reads `Retry-After` in seconds, or as a date. A date is compared with the date of the response, because the clocks may differ.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let date = |text: &str| DateTime::parse_from_rfc2822(text).map(|date| date.to_utc()).ok();
@@ -203,14 +203,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_redirect_may_lead_into_tls_and_not_out_of_it() {
+    fn a_redirect_may_lead_to_tls_but_not_to_plain_http() {
         let [plain, secret] = ["http://a.example/", "https://a.example/"].map(|url| Url::parse(url).unwrap());
-        assert!(bares(&secret, &plain));
-        assert!(!bares(&plain, &secret) && !bares(&secret, &secret) && !bares(&plain, &plain));
+        assert!(leaves_tls(&secret, &plain));
+        assert!(!leaves_tls(&plain, &secret) && !leaves_tls(&secret, &secret) && !leaves_tls(&plain, &plain));
     }
 
     #[test]
-    fn how_long_to_wait_is_read_as_seconds_and_as_a_date() {
+    fn retry_after_is_read_as_seconds_and_as_a_date() {
         let read = |text: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(RETRY_AFTER, text.parse().unwrap());

@@ -2,29 +2,29 @@ use std::error::Error;
 use std::iter::successors;
 use std::time::Duration;
 
-/// Why a call brought no answer. Nothing here holds the URL: it may carry a secret.
+/// Why a call failed. No variant contains the URL, because it may contain a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
-    /// The host, or where it redirects to, is not on the public Internet, and not allowed for.
-    #[error("the address is not allowed: it is not on the public Internet (OUTGOING_ALLOW)")]
+    /// The host, or the target of its redirect, is not on the public Internet, and is not allowed by the settings.
+    #[error("the address is not on the public Internet; add its network to OUTGOING_ALLOW to allow it")]
     Forbidden,
-    /// The host failed lately and is left alone for so long.
-    #[error("the host failed lately, and is left alone for {} ms more", .0.as_millis())]
+    /// The host failed recently and is not called for this time.
+    #[error("the host failed recently, and is not called for {} ms", .0.as_millis())]
     Open(Duration),
-    /// It took too long; the other side may have got the call.
-    #[error("no answer in time")]
+    /// The host did not answer in time; it may have received the call.
+    #[error("the host did not answer in time")]
     TimedOut,
     /// There was no connection.
     #[error("no connection: {0}")]
     Connect(String),
-    /// The connection broke, or what came back is not HTTP; the other side may have got the call.
+    /// The connection broke, or the response is not HTTP; the host may have received the call.
     #[error("the call failed: {0}")]
     Failed(String),
 }
 
-/// Every address of the name is one that may not be called.
+/// None of the addresses of the name may be called.
 #[derive(Debug, thiserror::Error)]
-#[error("the name leads to no address that may be called")]
+#[error("the name has no address that may be called; see OUTGOING_ALLOW")]
 pub(super) struct Forbidden;
 
 impl CallError {
@@ -35,7 +35,7 @@ impl CallError {
         } else if error.is_timeout() {
             Self::TimedOut
         } else {
-            // The last cause is the one that says something.
+            // The last cause is the most specific one.
             let cause = causes(&error)
                 .last()
                 .map_or_else(|| error.to_string(), ToString::to_string);

@@ -1,16 +1,15 @@
-//! Calls to hosts that are not ours: webhooks.
+//! Calls to other hosts: webhooks.
 //!
-//! What a call may do is bounded on every side: the time to connect and the time of the whole, the time and the bytes for which a body is
-//! read (a status is the answer), the redirects that are followed (none, if not set otherwise, and then only those that keep method and
-//! body).
+//! A call is bounded in every respect: the time to connect, the total time, the time and the bytes of the response body (only the status
+//! is used), and the number of redirects (none by default, and only those that keep method and body).
 //!
-//! **No call reaches the inside.** A name is resolved here and only addresses of the public Internet are handed to the
-//! connection, so it does not matter what the name resolves to a moment later (DNS rebinding); an address in the place of a
-//! name is looked at before the call, and again at each redirect. `OUTGOING_ALLOW` opens networks of one's own. Proxies of
-//! the environment are not used: they would resolve names themselves.
+//! **No call reaches the internal network.** A name is resolved here, and only addresses of the public Internet are passed to the
+//! connection, so it does not matter what the name resolves to later (DNS rebinding). An address instead of a name is checked before the
+//! call, and again at each redirect. `OUTGOING_ALLOW` permits additional networks. Proxies of the environment are not used, because they
+//! would resolve names themselves.
 //!
-//! **A host that fails is left alone** for a while ([`circuit`]): calls to it are refused at once, then one may try. Where a call was
-//! redirected to another host, the failure is that one's.
+//! **A failing host is not called** for some time ([`circuit`]): calls to it are refused at once, then one call may try. If a call was
+//! redirected to another host, the failure counts for that host.
 
 mod address;
 pub mod circuit;

@@ -22,7 +22,7 @@ pub(super) struct NearbyParams {
     /// The radius, metres.
     #[param(minimum = 0, maximum = 200000, default = 2000.0)]
     radius_m: Option<f64>,
-    /// The most entities of the answer.
+    /// Maximum number of entities in the response.
     #[param(minimum = 1, maximum = 1000, default = 10)]
     limit: Option<u32>,
     /// `live` (the replica of this instance) or `redis` (GEOSEARCH).
@@ -41,7 +41,7 @@ pub(super) struct WithinParams {
         example = "-74.02,40.70,-73.93,40.80"
     )]
     bbox: String,
-    /// The most entities of the answer.
+    /// Maximum number of entities in the response.
     #[param(minimum = 1, maximum = 1000, default = 1000)]
     limit: Option<u32>,
     /// `cursor` of the previous answer; kind, bbox and filters must be the same.
@@ -285,7 +285,7 @@ pub(super) struct QueryBody {
     /// The radius, metres; 0 to 200,000, default 2,000.
     #[schema(minimum = 0, maximum = 200000, default = 2000.0)]
     radius_m: Option<f64>,
-    /// The most entities of the answer; 1 to 1,000, default 10.
+    /// Maximum number of entities in the response; 1 to 1,000, default 10.
     #[schema(minimum = 1, maximum = 1000, default = 10)]
     limit: Option<u32>,
     #[schema(minimum = 0, maximum = 1000000000.0)]

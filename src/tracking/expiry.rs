@@ -34,7 +34,7 @@ const KEEPINGS: u32 = 30;
 /// The fewest slots that are scanned for profiles in a tick: a million take two minutes.
 const MIN_SCANNED: u32 = 2048;
 
-/// Sweeps for ever.
+/// Sweeps forever.
 pub async fn keep_sweeping(shared: Arc<Shared>, link: Link) {
     let mut keeping = Keeping::default();
     let mut tick = tokio::time::interval(TICK);

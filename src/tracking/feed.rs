@@ -45,26 +45,26 @@ const HOPELESS: u32 = 10;
 
 /// The latest batch that was received, by kind and partition.
 #[derive(Debug)]
-struct Heard(Vec<Vec<Latest>>);
+struct Received(Vec<Vec<Latest>>);
 
 #[derive(Debug, Clone, Copy)]
 struct Latest {
     sequence: u64,
     /// Whether it was received on the channel. Otherwise it was read from Redis after the subscription, and batches up to it may still
     /// arrive.
-    heard: bool,
+    received: bool,
 }
 
-/// Follows Redis for ever.
+/// Follows Redis forever.
 pub async fn follow(shared: Arc<Shared>, link: Link) {
-    let mut heard = Heard::nothing(&link);
+    let mut received = Received::nothing(&link);
     let mut pause = FIRST_PAUSE;
     loop {
         if !link.is_up() {
             wait(&shared, &link).await;
         }
         shared.set_loading();
-        let lost = match follow_once(&shared, &link, &mut heard).await {
+        let lost = match follow_once(&shared, &link, &mut received).await {
             Ok(never) => match never {},
             Err(lost) => lost,
         };
@@ -76,7 +76,7 @@ pub async fn follow(shared: Arc<Shared>, link: Link) {
         shared.set_unsynced(&lost.to_string(), is_refused || !link.is_up());
         match lost {
             Lost::Store(StoreError::Unavailable) => {}
-            lost => tracing::warn!(%lost, "the live index no longer follows Redis; it will be loaded anew"),
+            lost => tracing::warn!(%lost, "the live index no longer follows Redis; it will be loaded again"),
         }
         // Without a pause, a Redis that refuses commands or drops connections would receive requests in a tight loop.
         tokio::time::sleep(pause).await;
@@ -98,11 +98,11 @@ async fn wait(shared: &Shared, link: &Link) {
 
 enum Never {}
 
-async fn follow_once(shared: &Shared, link: &Link, heard: &mut Heard) -> Result<Never, Lost> {
+async fn follow_once(shared: &Shared, link: &Link, received: &mut Received) -> Result<Never, Lost> {
     let channels = channels(shared);
     let names: Vec<String> = channels.iter().map(|(name, _)| name.clone()).collect();
     let mut subscription = shared.store.subscribe(&names).await?;
-    heard.catch_up(link).await?;
+    received.catch_up(link).await?;
     for kind in Kind::ALL {
         // Damage after this point requests another load.
         shared.live(kind).set_complete();
@@ -112,7 +112,7 @@ async fn follow_once(shared: &Shared, link: &Link, heard: &mut Heard) -> Result<
 
     let mut following = Following {
         shared,
-        heard,
+        received,
         unread: Unread::default(),
         lag: Lag::default(),
         notes_new: Rc::default(),
@@ -127,7 +127,7 @@ async fn follow_once(shared: &Shared, link: &Link, heard: &mut Heard) -> Result<
             message = subscription.next() => {
                 let message = message.ok_or(Lost::Ended)?;
                 if let Some((_, kind)) = channels.iter().find(|(name, _)| name == message.get_channel_name()) {
-                    following.hear(*kind, message.get_payload_bytes())?;
+                    following.receive(*kind, message.get_payload_bytes())?;
                 }
             }
             result = &mut loading, if !loaded => {
@@ -139,7 +139,7 @@ async fn follow_once(shared: &Shared, link: &Link, heard: &mut Heard) -> Result<
                 tracing::info!(entities, "the live index is loaded");
             }
             // Not before the load has ended: the load may still store an older reading of a profile, and a change that arrived
-            // meanwhile must be read after it.
+            // during the load must be read after it.
             read = following.unread.read(shared, link), if loaded => read?,
             () = shared.resync.notified() => return Err(Lost::Asked),
             _ = ping.tick() => {
@@ -160,11 +160,11 @@ fn channels(shared: &Shared) -> Vec<(String, Kind)> {
     Kind::ALL.into_iter().flat_map(of_kind).collect()
 }
 
-impl Heard {
+impl Received {
     fn nothing(link: &Link) -> Self {
         let nothing = Latest {
             sequence: 0,
-            heard: false,
+            received: false,
         };
         let partitions = usize::from(link.store().keys().partitions());
         Self(Kind::ALL.map(|_| vec![nothing; partitions]).to_vec())
@@ -176,7 +176,7 @@ impl Heard {
         for kind in Kind::ALL {
             for (partition, latest) in (0_u16..).zip(&mut self.0[kind.index()]) {
                 let sequence = commands::raise_sequence(link, kind, partition, latest.sequence).await?;
-                *latest = Latest { sequence, heard: false };
+                *latest = Latest { sequence, received: false };
             }
         }
         Ok(())
@@ -187,7 +187,7 @@ impl Heard {
         let Some(latest) = self.0[kind.index()].get_mut(usize::from(head.partition)) else {
             return Ok(());
         };
-        if !latest.heard && head.sequence <= latest.sequence {
+        if !latest.received && head.sequence <= latest.sequence {
             return Ok(());
         }
         if head.sequence != latest.sequence + 1 {
@@ -199,7 +199,7 @@ impl Heard {
         }
         *latest = Latest {
             sequence: head.sequence,
-            heard: true,
+            received: true,
         };
         Ok(())
     }
@@ -208,7 +208,7 @@ impl Heard {
 /// The state of one subscription.
 struct Following<'a> {
     shared: &'a Shared,
-    heard: &'a mut Heard,
+    received: &'a mut Received,
     unread: Unread<'a>,
     lag: Lag,
     /// Whether the profile of a new entity has to be read here. Until the load sets this, the load reads it.
@@ -217,13 +217,13 @@ struct Following<'a> {
 
 impl Following<'_> {
     /// Applies one message to the live index.
-    fn hear(&mut self, kind: Kind, message: &[u8]) -> Result<(), Lost> {
+    fn receive(&mut self, kind: Kind, message: &[u8]) -> Result<(), Lost> {
         let Ok(text) = std::str::from_utf8(message) else {
             return Ok(());
         };
         // Any client may publish; messages that cannot be parsed as ours are ignored.
         let Some(head) = Head::read(text) else { return Ok(()) };
-        self.heard.note(kind, &head)?;
+        self.received.note(kind, &head)?;
         let now_ms = clock::now_ms();
         #[expect(clippy::cast_precision_loss, reason = "a lag of 2^52 ms does not occur")]
         let lag_s = (now_ms - head.sent_ms).max(0) as f64 / 1000.0;

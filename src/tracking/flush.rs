@@ -23,7 +23,7 @@ const CHECK_EVERY: Duration = Duration::from_millis(200);
 /// The pause before unsaved positions that Redis did not accept are tried again at the end of the process.
 const FLUSH_AGAIN: Duration = Duration::from_millis(100);
 
-/// Flushes for ever.
+/// Flushes forever.
 pub async fn keep_flushing(shared: Arc<Shared>, link: Link) {
     let mut tick = tokio::time::interval(CHECK_EVERY);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

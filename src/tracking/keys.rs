@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_as_agreed() {
+    fn key_names_are_stable() {
         let keys = Keys::new("fp:", 1);
         let id = Id::parse("d-1").unwrap();
         assert_eq!(keys.geo(Kind::Drivers, 0), "fp:geo:{drivers:0}");

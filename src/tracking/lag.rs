@@ -4,7 +4,7 @@ use std::time::Duration;
 /// The most instances whose clocks are distinguished; messages of others are ignored.
 const MOST_ORIGINS: usize = 1024;
 
-/// Ticks after which the least age of a sender's messages is measured anew.
+/// Ticks after which the least age of a sender's messages is measured again.
 const WINDOW_TICKS: u32 = 60;
 
 /// Measures how late messages arrive.
@@ -18,7 +18,7 @@ pub(super) struct Lag {
     least_before_ms: HashMap<String, i64>,
     latest: Duration,
     /// Messages since the last tick.
-    heard: u32,
+    messages: u32,
     /// Ticks of this window.
     ticks: u32,
 }
@@ -26,7 +26,7 @@ pub(super) struct Lag {
 impl Lag {
     /// Records a message of an instance with its age by our clock.
     pub fn note(&mut self, origin: &str, age_ms: i64) {
-        self.heard = self.heard.saturating_add(1);
+        self.messages = self.messages.saturating_add(1);
         if self.least_ms.len() >= MOST_ORIGINS && !self.least_ms.contains_key(origin) {
             return;
         }
@@ -39,10 +39,10 @@ impl Lag {
 
     /// Resets the lag if no message arrived since the last tick. Called once a second.
     pub fn tick(&mut self) {
-        if self.heard == 0 {
+        if self.messages == 0 {
             self.latest = Duration::ZERO;
         }
-        self.heard = 0;
+        self.messages = 0;
         self.ticks += 1;
         if self.ticks == WINDOW_TICKS {
             self.ticks = 0;
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clocks_that_differ_are_no_lag_and_late_messages_are() {
+    fn different_clocks_do_not_count_as_lag_and_late_messages_do() {
         let mut lag = Lag::default();
         for (origin, age_ms, late_ms) in [
             ("ahead", -5_000, 0),
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_set_is_no_lag_for_long() {
+    fn a_changed_clock_counts_as_lag_only_for_a_limited_time() {
         let mut lag = Lag::default();
         lag.note("set back", 0);
         for second in 0..=2 * WINDOW_TICKS {

@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_named_is_shown() {
+    fn only_named_members_are_shown() {
         let members = read("lat=1&fields=lat,distance_m,id").unwrap();
         assert!(members.has(Member::Lat) && members.has(Member::DistanceM));
         assert!(!members.has(Member::Lon) && !members.has(Member::Attributes));

@@ -54,7 +54,7 @@ pub fn read(answer: Value) -> Result<VersionedProfile, StoreError> {
         WARNED.call_once(|| {
             // The key contains an id, which must not be logged.
             tracing::warn!(
-                "a key that should be a profile is of another type; it is read as none and replaced by the next change"
+                "a key that should be a profile is of another type; it is treated as missing, and the next change replaces it"
             );
         });
     }

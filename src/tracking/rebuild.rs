@@ -17,7 +17,7 @@ async fn rebuild(shared: &Shared, kind: Kind) {
         live.damaged().await;
         tracing::error!(%kind, "a panic interrupted a change of the live index; it is loaded again from Redis");
         if shared.store.is_configured() {
-            shared.set_unsynced("a fault of the service damaged it; it is loaded again", false);
+            shared.set_unsynced("an internal error damaged it; it is loaded again", false);
             shared.resync.notify_one();
         }
         let restored = live.restore_unsaved(clock::now_ms());

@@ -1,4 +1,4 @@
-//! A time limit that costs a busy connection nothing: the timer is set anew only when it fires, not with every request.
+//! A time limit that costs a busy connection nothing: the timer is reset only when it fires, not with every request.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};

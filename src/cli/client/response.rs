@@ -62,7 +62,7 @@ pub(super) fn parse(bytes: &mut [u8], progress: &mut Progress, max: usize) -> Re
         Framing::Length(length) => {
             let end = head.body.start.checked_add(*length).filter(|end| *end <= max);
             head.body.end = end.ok_or(ClientError::TooLarge(max))?;
-            // More than was asked for cannot be told from the next answer's beginning: such a connection is not reused.
+            // Bytes beyond the response cannot be distinguished from the next response, so such a connection is not reused.
             head.keep_alive &= bytes.len() <= head.body.end;
             bytes.len() >= head.body.end
         }

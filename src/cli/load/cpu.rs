@@ -8,7 +8,7 @@ use std::str;
 /// Clock ticks a second in `/proc`: fixed at 100 on every Linux that Rust runs on.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// CPU seconds used so far; `None` where it is not told.
+/// CPU seconds used so far; `None` if it is not reported.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) struct CpuReading {
     pub(super) service: Option<f64>,
@@ -17,7 +17,7 @@ pub(super) struct CpuReading {
 }
 
 impl CpuReading {
-    /// Reads all three; a service without `/metrics` tells nothing, which is no error.
+    /// Reads all three; a service without `/metrics` reports nothing, which is not an error.
     pub(super) async fn take(control: &mut Client) -> Self {
         let mut request = Vec::new();
         encode::get(&mut request, control.endpoint(), "/metrics");

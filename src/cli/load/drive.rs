@@ -148,7 +148,7 @@ fn run_thread(
         let clients = runtime.block_on(connect(plan, share.len()))?;
         Ok((runtime, clients))
     });
-    // Also after a failure, or the other threads would wait for this one for ever.
+    // Also after a failure, because otherwise the other threads would wait for this one forever.
     ready.wait();
     let (runtime, clients) = connected?;
     let start = Instant::now();

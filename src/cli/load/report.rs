@@ -47,7 +47,7 @@ pub struct GroupReport {
     pub errors: BTreeMap<&'static str, u64>,
 }
 
-/// CPU time for each operation of all groups together, microseconds; `None` where the server does not tell.
+/// CPU time for each operation of all groups together, microseconds; `None` if the server does not report it.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct CpuReport {
     /// Of the service.
@@ -154,10 +154,10 @@ impl fmt::Display for LoadReport {
             writeln!(f, "kept     {:.0} % of the rate alone", kept * 100.0)?;
         }
         write!(f, "cpu     ")?;
-        let mut told = |name: &str, us: Option<f64>| us.map_or(Ok(()), |us| write!(f, " {name} {us:.2} µs"));
-        told("service", self.cpu.service_us_per_op)?;
-        told("+ redis", self.cpu.redis_us_per_op)?;
-        told("=", self.cpu.total_us_per_op)?;
+        let mut part = |name: &str, us: Option<f64>| us.map_or(Ok(()), |us| write!(f, " {name} {us:.2} µs"));
+        part("service", self.cpu.service_us_per_op)?;
+        part("+ redis", self.cpu.redis_us_per_op)?;
+        part("=", self.cpu.total_us_per_op)?;
         if self.cpu.service_us_per_op.is_some() {
             write!(f, " an operation;")?;
         }

@@ -95,7 +95,7 @@ struct Member {
     moved_at: Option<Instant>,
 }
 
-/// Simulates a fleet until its duration is over or `stop` is ready. Runs on the caller's tokio runtime.
+/// Simulates a fleet until its duration has passed or `stop` is ready. Runs on the caller's tokio runtime.
 ///
 /// # Errors
 /// [`SimulateError::Unreachable`] if the service is not there at the start; what goes wrong later is counted.
@@ -139,7 +139,7 @@ pub async fn run_fleet(options: FleetOptions, stop: impl Future<Output = ()>) ->
     select! {
         () = stop => {}
         () = time_is_up => {}
-        // Lanes drive for ever; one that is back has panicked.
+        // Lanes run forever; one that has returned has panicked.
         _ = lanes.join_next() => return Err(SimulateError::Lost),
     }
     stopper.send_replace(true);

@@ -90,7 +90,7 @@ pub struct Verified {
     pub right: u64,
     /// Different, or not there although their TTL is not over.
     pub wrong: u64,
-    /// Gone, as their TTL is over.
+    /// Expired, because their TTL has ended.
     pub expired: u64,
     /// The first few that are wrong.
     pub wrong_ids: Vec<String>,

@@ -155,7 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn origins_are_read_as_browsers_write_them() {
+    fn origins_are_parsed_as_browsers_write_them() {
         assert_eq!("".parse(), Ok(Origins::Own));
         assert_eq!(" * ".parse(), Ok(Origins::Any));
         let listed: Origins = "https://Console.Example.com:443, http://localhost:3000,"

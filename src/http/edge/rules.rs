@@ -86,7 +86,7 @@ impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::ForeignHost => Self::misdirected(
-                "the Host header names another host than this; ask for localhost or 127.0.0.1, or add the name to HTTP_HOSTS",
+                "the Host header names another host than this; use localhost or 127.0.0.1, or add the name to HTTP_HOSTS",
             ),
             Refusal::ForeignPage => Self::forbidden(
                 "a page of another origin may not call this service; add its origin to CORS_ORIGINS, or this service's own name to \
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_host_is_refused_on_loopback_alone() {
+    fn a_foreign_host_is_refused_only_on_loopback() {
         let (local, open) = (rules("", "api.example", "127.0.0.1"), rules("", "", "0.0.0.0"));
         for (host, expected) in [
             ("localhost", ""),
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_may_be_followed_from_anywhere() {
+    fn a_link_may_be_followed_from_any_page() {
         let own = rules("", "", "0.0.0.0");
         let followed = [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")];
         let framed = [&followed[..], &[("sec-fetch-dest", "iframe")]].concat();
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn listed_origins_may_call_and_no_other() {
+    fn only_listed_origins_may_call() {
         let listed = rules("https://console.example", "", "0.0.0.0");
         let site = ("sec-fetch-site", "cross-site");
         for (origin, expected) in [
@@ -321,7 +321,7 @@ mod tests {
             let headers = [site, ("origin", origin)];
             assert_eq!(verdict(&listed, Method::POST, &headers), expected, "{origin}");
         }
-        // An image or a script says no origin.
+        // An image or a script sends no origin.
         assert_eq!(verdict(&listed, Method::GET, &[site]), "foreign_page");
         let any = rules("*", "", "127.0.0.1");
         assert_eq!(verdict(&any, Method::POST, &[site, ("origin", "null")]), "");
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_is_of_a_type_that_is_taken() {
+    fn a_body_of_an_unsupported_type_is_refused() {
         let rules = Rules::default();
         let length = ("content-length", "2");
         for (media_type, expected) in [
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_hosts_are_names() {
+    fn names_of_hosts_are_validated() {
         assert_eq!("".parse(), Ok(HostNames::default()));
         assert!("api.example, 10.0.0.1,2001:db8::1".parse::<HostNames>().is_ok());
         for wrong in ["https://api.example", "api.example:80", "*", "a b"] {

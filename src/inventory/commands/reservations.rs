@@ -176,7 +176,7 @@ impl OpOutcome {
 /// The outcome of each operation, or the reason why it cannot be parsed.
 pub(in crate::inventory) type OpOutcomes = Vec<Result<OpOutcome, StoreError>>;
 
-/// Runs up to [`MAX_BATCH`] operations of one kind, in order. Returns `None` if so many holds of the partition are due that they have to
+/// Runs up to [`MAX_BATCH`] operations of one kind, in order. Returns `None` if too many holds of the partition are due, so that they have to
 /// be expired first.
 pub(in crate::inventory) async fn batch_at_once(
     target: Target<'_>,

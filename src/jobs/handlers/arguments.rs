@@ -32,7 +32,7 @@ impl<const MAX_BYTES: usize> FromBody for LargeBody<MAX_BYTES> {
 }
 
 impl<const MAX_BYTES: usize> LargeBody<MAX_BYTES> {
-    /// Parses and checks the body: a large one on another thread, so that the worker serves other requests meanwhile.
+    /// Parses and checks the body: a large one on another thread, so that the worker can serve other requests.
     pub(super) async fn parse<T: Send + 'static>(
         self,
         state: &State,

@@ -37,7 +37,7 @@ pub(super) struct NewJobBody {
     /// A key that at most one job of the queue has at a time; any text of 1 to 256 bytes.
     unique_key: Option<ExternalId>,
     /// What happens if another job has the key. `refuse` (the default): the answer names that job. `replace`: that job is deleted if it
-    /// still waits. `debounce`: that job is updated to this one and waits anew, under its own id, if it still waits. With the latter two, a
+    /// still waits. `debounce`: that job is updated to this one and waits again, under its own id, if it still waits. With the latter two, a
     /// job that is leased may end, and is cancelled if it would run again.
     unique_mode: Option<UniqueModeBody>,
     /// How long the job keeps the key from now on, even if it is done; by default until it is done. A dead or cancelled job keeps no key.

@@ -69,7 +69,7 @@ impl From<JobsError> for Problem {
             JobsError::TooManyWaiting | JobsError::TooManyBytes => Self::queue_full(detail, RETRY_FULL_S),
             JobsError::Unknown | JobsError::UnknownSchedule => Self::not_found(detail),
             JobsError::NotYours(state) => {
-                Self::conflict("lease_over", "The lease is over", detail).with("state", state.name())
+                Self::conflict("lease_over", "The lease has ended", detail).with("state", state.name())
             }
             JobsError::Conflict(state) => {
                 Self::conflict("wrong_state", "The job's state does not allow it", detail).with("state", state.name())

@@ -81,7 +81,7 @@ pub async fn list_jobs(
 ///
 /// Cancels ready jobs, the first in line first, or delayed jobs; leased jobs are not affected. A call cancels up to `limit` jobs, a
 /// hundred at a time, and returns how many are left: repeat it until none is. Each job is kept as cancelled while it is among the last
-/// `JOBS_KEEP_DONE`, so that `retry` restores it, and its unique key is free. Pause the queue first if no job may be leased meanwhile.
+/// `JOBS_KEEP_DONE`, so that `retry` restores it, and its unique key is free. Pause the queue first if no job may be leased during the call.
 #[utoipa::path(
     delete, path = "/v1/queues/{queue}/jobs", operation_id = "drain_jobs", tag = "jobs",
     params(

@@ -132,7 +132,7 @@ pub(super) struct Lease {
     /// When the time limit of the job is over, even if the lease is extended.
     pub ends: Option<Instant>,
     /// When the lease expires, counted from the call, so never later than in Redis.
-    // Never held across an await.
+    // Never locked across an await.
     pub until: Mutex<Instant>,
     lost: AtomicBool,
     /// The task that runs the handler.

@@ -160,7 +160,7 @@ pub struct Lists {
 }
 
 impl Lists {
-    /// Begins an answer of at most so many bytes, to be shown at `now_ms`.
+    /// Begins an answer of at most `most_bytes` bytes, as of `now_ms`.
     #[must_use]
     pub fn new(members: Members, now_ms: i64, most_bytes: usize) -> Self {
         let mut json = Json::new(0, members);
@@ -281,7 +281,7 @@ impl Json {
         self.raw(zmij::Buffer::new().format_finite(degrees).as_bytes());
     }
 
-    /// A length with millimetres: a position is no better than this, and the digits behind cost more than they tell.
+    /// A length with millimetres: positions are not more precise, and further digits would only make the answer larger.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

@@ -2,7 +2,7 @@
 //!
 //! A vehicle drives from place to place of the city's hot spots along a grid of streets: it keeps to the grid's two
 //! directions, speeds up and brakes at rates a passenger bears, slows for corners and turns through them, waits at some
-//! of the crossings, and stands for a while where it picks somebody up. Rivers and parks are not known to it.
+//! of the crossings, and stops for some time to pick up passengers. Rivers and parks are not modelled.
 
 use crate::cli::hotspots::HotSpots;
 use rand::rngs::SmallRng;
@@ -37,11 +37,11 @@ const RED_SHARE: f64 = 0.35;
 enum Activity {
     /// On its way.
     Driving,
-    /// Braking for a red light, to wait there so many seconds.
+    /// Braking for a red light, to wait there for this many seconds.
     Braking(f64),
-    /// Waiting at a light for so many seconds more.
+    /// Waiting at a light for this many more seconds.
     AtLight(f64),
-    /// Standing for so many seconds more while somebody gets in or out.
+    /// Standing for this many more seconds while passengers get in or out.
     AtKerb(f64),
 }
 
@@ -119,7 +119,7 @@ impl Vehicle {
         }
     }
 
-    /// Lives on for so many seconds.
+    /// Advances the simulation by this many seconds.
     pub(super) fn advance(&mut self, city: &HotSpots, seconds: f64) {
         let mut left = seconds;
         while left > 0.0 {
@@ -187,7 +187,7 @@ impl Vehicle {
         };
         let before = self.speed;
         self.speed += (wanted - self.speed).clamp(-BRAKING * dt, ACCELERATION * dt);
-        // Nobody turns on the spot, and nobody corners at speed.
+        // A vehicle does not turn on the spot, and slows down for corners.
         let agility = if self.speed > CORNER_MPS + 1.0 {
             0.3
         } else {

@@ -7,7 +7,7 @@ fn at(timestamp: &str) -> i64 {
     fix(&with(&format!(r#""timestamp": {timestamp}"#))).timestamp_ms
 }
 
-/// The moment as RFC 3339, so many seconds east of Greenwich.
+/// The moment as RFC 3339, with this offset from UTC in seconds.
 fn text(unix_ms: i64, east_s: i32) -> String {
     let moment: DateTime<Utc> = DateTime::from_timestamp_millis(unix_ms).unwrap();
     let zone = FixedOffset::east_opt(east_s).unwrap();

@@ -18,7 +18,7 @@ enum Step {
     Apply(Origin, Vec<(u32, Point, i64, i64)>),
     Remove(Origin, u32, i64, i64),
     Sweep,
-    /// Writes up to so many unsaved changes to the store.
+    /// Writes up to this many unsaved changes to the store.
     Save(usize),
     BeginReload,
     MarkUnsaved(Vec<u32>),

@@ -1,7 +1,7 @@
 /// The most moves that are remembered. Between two pieces of a search there are rarely more than a few dozen.
 const REMEMBERED: usize = 4096;
 
-/// The slots whose entries moved to another leaf lately. A search in pieces uses them to find entities that moved from a part that it
+/// The slots whose entries recently moved to another leaf. A search in pieces uses them to find entities that moved from a part that it
 /// has not searched yet to one that it has.
 #[derive(Debug)]
 pub(in super::super) struct Moves {
