@@ -130,7 +130,7 @@ async fn every_call_of_the_openapi_document_may_be_answered_with_a_429() {
 }
 
 #[actix_web::test]
-async fn a_refusal_is_a_problem_and_one_that_passes_says_when_to_come_again() {
+async fn a_refusal_is_a_problem_and_a_temporary_one_has_retry_after() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let document = service.drivers().get("/openapi.json").await.body;
@@ -192,7 +192,7 @@ fn wrong(path: &str, call: &Value) -> Vec<(u16, String, &'static str)> {
 }
 
 #[actix_web::test]
-async fn every_call_answers_as_it_describes_to_what_none_takes() {
+async fn every_call_answers_invalid_input_as_documented() {
     let scene = Scene::new().await.with(&["--request-timeout=1000"]);
     let service = scene.start().await;
     let (api, url) = (service.drivers(), service.url());
@@ -226,7 +226,7 @@ async fn every_call_answers_as_it_describes_to_what_none_takes() {
 }
 
 #[actix_web::test]
-async fn a_method_that_a_path_does_not_have_is_answered_with_those_that_it_has() {
+async fn an_unsupported_method_is_answered_with_the_supported_ones() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -255,7 +255,7 @@ async fn a_method_that_a_path_does_not_have_is_answered_with_those_that_it_has()
 }
 
 #[actix_web::test]
-async fn every_reference_of_the_document_leads_somewhere() {
+async fn every_reference_in_the_document_resolves() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let document = service.drivers().get("/openapi.json").await.body;
@@ -286,7 +286,7 @@ fn collect_references(value: &Value, found: &mut Vec<String>) {
 }
 
 #[actix_web::test]
-async fn the_page_comes_from_the_service_alone() {
+async fn the_docs_page_loads_nothing_from_other_hosts() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -326,7 +326,7 @@ fn sources(folder: &Path, all: &mut Vec<String>) {
 }
 
 #[test]
-fn no_two_schemas_have_one_name() {
+fn schema_names_are_unique() {
     let mut all = Vec::new();
     sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut all);
     let mut names = BTreeSet::new();
@@ -357,7 +357,7 @@ fn no_two_schemas_have_one_name() {
 }
 
 #[test]
-fn the_page_about_http_names_every_type_of_problem() {
+fn the_http_page_lists_every_problem_type() {
     let mut all = Vec::new();
     sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut all);
     let mut types = BTreeSet::new();

@@ -35,7 +35,7 @@ async fn shows(api: &Api, name: &str, expected: f64) {
 }
 
 #[actix_web::test]
-async fn a_service_that_is_well_says_so_of_every_part() {
+async fn a_healthy_service_reports_every_component_as_ok() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -59,7 +59,7 @@ async fn a_service_that_is_well_says_so_of_every_part() {
 }
 
 #[actix_web::test]
-async fn what_is_wrong_is_told_with_its_reason_and_for_how_long() {
+async fn a_degraded_component_is_reported_with_its_reason_and_start() {
     let mut scene = Scene::on(Redis::durable().await).with(&["--redis-timeout=300"]);
     let service = scene.start().await;
     let api = service.drivers();
@@ -105,7 +105,7 @@ async fn what_is_wrong_is_told_with_its_reason_and_for_how_long() {
 }
 
 #[actix_web::test]
-async fn redis_is_reported_on_without_its_clients_or_what_they_sent() {
+async fn reports_about_redis_contain_no_clients_or_their_data() {
     let scene = Scene::on(Redis::durable().await);
     let service = scene.start().await;
     let api = service.drivers();
@@ -156,7 +156,7 @@ async fn redis_is_reported_on_without_its_clients_or_what_they_sent() {
 }
 
 #[actix_web::test]
-async fn the_metrics_move_with_what_happens() {
+async fn the_metrics_follow_the_events() {
     let scene = Scene::on(Redis::durable().await);
     let (service, other) = (scene.start().await, scene.start().await);
     let api = service.drivers();
@@ -212,7 +212,7 @@ async fn the_metrics_move_with_what_happens() {
 }
 
 #[actix_web::test]
-async fn what_waits_for_redis_is_counted_while_it_waits() {
+async fn fixes_that_wait_for_redis_are_counted() {
     let scene = Scene::on(Redis::durable().await).with(&["--workers=1", "--redis-timeout=5000"]);
     let service = scene.start().await;
     let api = service.drivers();

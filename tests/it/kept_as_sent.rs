@@ -63,7 +63,7 @@ async fn attributes_of_profiles_keep_the_digits_of_their_numbers() {
     let put = attributes(["18446744073709551616", "1.10", "1E5"]);
     text(api.request(Method::PUT, "/v1/drivers/d-1"), format!("{{{put}}}")).await;
     assert!(get(&api, "/v1/drivers/d-1").await.contains(&put));
-    // Those of a position, by itself and in a batch, as well; another instance hears the same.
+    // Those of a position, by itself and in a batch, as well; another instance receives the same.
     let sent = attributes(["2.50", "9007199254740993", "1e400"]);
     let position = format!(r#"{{"lat":1,"lon":2,{sent}}}"#);
     text(api.request(Method::POST, "/v1/drivers/d-1/position"), position).await;
@@ -77,7 +77,7 @@ async fn attributes_of_profiles_keep_the_digits_of_their_numbers() {
 }
 
 #[actix_web::test]
-async fn payloads_results_progress_and_values_are_kept() {
+async fn payloads_results_progress_and_values_are_kept_as_sent() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -107,7 +107,7 @@ async fn payloads_results_progress_and_values_are_kept() {
 }
 
 #[actix_web::test]
-async fn a_webhook_is_sent_what_was_put_in() {
+async fn a_webhook_receives_the_payload_as_sent() {
     let receiver = Receiver::start();
     let scene = with_webhook(Scene::new().await, &receiver);
     let service = scene.start().await;

@@ -59,7 +59,7 @@ impl Lua {
         }
     }
 
-    /// Functions that other scripts include: they are given their places by whoever calls them.
+    /// Functions that other scripts include: their callers pass the keys to them.
     fn is_include(&self) -> bool {
         self.header[0].starts_with("Shared by ")
     }
@@ -111,7 +111,7 @@ impl Lua {
 }
 
 #[test]
-fn every_script_opens_with_what_it_does_takes_and_returns() {
+fn every_script_has_a_header_with_purpose_inputs_and_return_values() {
     for lua in scripts() {
         if lua.is_include() {
             assert!(
@@ -155,7 +155,7 @@ fn a_body_uses_what_its_header_declares_and_nothing_else() {
 }
 
 #[test]
-fn a_script_that_says_it_may_be_repeated_is_declared_so() {
+fn a_script_documented_as_repeatable_is_declared_so() {
     for lua in scripts().iter().filter(|lua| !lua.is_include()) {
         let says_so = ["Read-only", "Safe to repeat"]
             .iter()
@@ -170,7 +170,7 @@ fn a_script_that_says_it_may_be_repeated_is_declared_so() {
 }
 
 #[test]
-fn no_script_walks_the_whole_of_redis() {
+fn no_script_scans_all_of_redis() {
     for lua in scripts() {
         for command in ["'KEYS'", "\"KEYS\"", "'SCAN'", "'FLUSHDB'", "'SMEMBERS'"] {
             assert!(!lua.body.to_uppercase().contains(command), "{}: {command}", lua.name);

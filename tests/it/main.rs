@@ -1,6 +1,6 @@
-//! Stories of use, told against the real service and a real Redis; a folder per slice.
+//! Integration tests with the real service and a real Redis; a folder per slice.
 
-#![expect(clippy::unwrap_used, reason = "a story that cannot go on fails")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 mod bad_input;
 mod bounds;

@@ -26,7 +26,7 @@ async fn post_within(outgoing: &Outgoing, url: &str, within: Option<Duration>) -
 }
 
 #[actix_web::test]
-async fn a_call_brings_the_answer_and_how_long_to_wait() {
+async fn a_call_returns_the_status_and_retry_after() {
     let receiver = Receiver::start();
     receiver.answer_with([HttpAnswer(429, vec![("retry-after", "7".to_owned())], Duration::ZERO)]);
     let outgoing = Outgoing::new(&settings()).unwrap();
@@ -39,7 +39,7 @@ async fn a_call_brings_the_answer_and_how_long_to_wait() {
 }
 
 #[actix_web::test]
-async fn a_status_is_the_answer_though_the_body_breaks_off_or_drips_without_end() {
+async fn the_status_is_the_result_even_if_the_body_is_truncated_or_endless() {
     let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", server.local_addr().unwrap());
     let outgoing = Outgoing::new(&OutgoingSettings {
@@ -67,7 +67,7 @@ async fn a_status_is_the_answer_though_the_body_breaks_off_or_drips_without_end(
 }
 
 #[actix_web::test]
-async fn a_redirects_target_that_fails_is_left_alone_and_not_who_redirected() {
+async fn a_failing_redirect_target_opens_its_own_circuit() {
     let gone = TcpSocket::new_v4().unwrap();
     gone.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let refusing = format!("http://{}/", gone.local_addr().unwrap());
@@ -93,7 +93,7 @@ async fn a_redirects_target_that_fails_is_left_alone_and_not_who_redirected() {
 }
 
 #[actix_web::test]
-async fn no_call_reaches_the_inside_by_address_name_or_redirect() {
+async fn no_call_reaches_the_internal_network_by_address_name_or_redirect() {
     let receiver = Receiver::start();
     let closed = Outgoing::new(&OutgoingSettings::default()).unwrap();
     let port = receiver.url.rsplit_once(':').unwrap().1;
@@ -131,7 +131,7 @@ async fn no_call_reaches_the_inside_by_address_name_or_redirect() {
 }
 
 #[actix_web::test]
-async fn a_host_that_does_not_answer_is_given_up_in_time_and_left_alone() {
+async fn a_host_that_does_not_answer_times_out_and_opens_its_circuit() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", silent.local_addr().unwrap());
     let outgoing = Outgoing::new(&OutgoingSettings {
@@ -154,7 +154,7 @@ async fn a_host_that_does_not_answer_is_given_up_in_time_and_left_alone() {
 }
 
 #[actix_web::test]
-async fn who_has_less_time_gives_a_host_up_earlier_and_says_nothing_of_it_if_that_was_too_little() {
+async fn a_very_short_timeout_does_not_count_as_a_failure_of_the_host() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", silent.local_addr().unwrap());
     let outgoing = Outgoing::new(&OutgoingSettings {
@@ -173,7 +173,7 @@ async fn who_has_less_time_gives_a_host_up_earlier_and_says_nothing_of_it_if_tha
 }
 
 #[actix_web::test]
-async fn a_host_that_is_not_there_or_not_well_is_left_alone_and_called_again_when_it_is() {
+async fn a_failing_host_is_not_called_until_it_recovers() {
     // Bound and not listening: it refuses connections, and its port is not given to another server.
     let gone = TcpSocket::new_v4().unwrap();
     gone.bind("127.0.0.1:0".parse().unwrap()).unwrap();

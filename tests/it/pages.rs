@@ -88,7 +88,7 @@ fn anchors(text: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_relative_link_of_the_pages_leads_somewhere() {
+fn every_relative_link_of_the_pages_resolves() {
     let mut links = 0;
     for (page, text) in pages() {
         let prose = prose(&text);
@@ -139,7 +139,7 @@ fn every_page_with_rust_code_is_compiled() {
 }
 
 #[actix_web::test]
-async fn the_generated_pages_are_what_the_commands_print() {
+async fn the_generated_pages_match_the_output_of_the_commands() {
     for (page, words) in GENERATED {
         let mut command = Command::new(env!("CARGO_BIN_EXE_fleetpulse"));
         // Settings of this machine are not in the page.
@@ -180,7 +180,7 @@ fn script(text: &str, url: &str) -> Option<String> {
 }
 
 #[actix_web::test]
-async fn every_call_of_the_pages_is_answered_as_they_say() {
+async fn every_example_call_of_the_pages_is_answered_as_shown() {
     let scene = Scene::new().await;
     let service = ServiceProcess::start(&scene.args()).await;
     let mut tried = 0;

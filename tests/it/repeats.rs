@@ -35,7 +35,7 @@ async fn scene() -> (Scene, Service) {
 }
 
 #[actix_web::test]
-async fn an_adjustment_is_made_once() {
+async fn a_repeated_adjustment_is_executed_once() {
     let (scene, service) = scene().await;
     let (api, path) = (service.drivers(), "/v1/inventory/seat/adjust");
     let less = json!({"delta": -3});
@@ -75,7 +75,7 @@ async fn an_adjustment_is_made_once() {
 }
 
 #[actix_web::test]
-async fn a_repeated_adjustment_with_if_match_is_answered_as_the_first() {
+async fn a_repeated_adjustment_with_if_match_gets_the_first_answer() {
     let (_scene, service) = scene().await;
     let api = service.drivers();
     let version = api.get("/v1/inventory/seat").await.body["version"].as_u64().unwrap();
@@ -106,7 +106,7 @@ async fn a_repeated_adjustment_with_if_match_is_answered_as_the_first() {
 }
 
 #[actix_web::test]
-async fn jobs_are_put_in_once() {
+async fn repeated_jobs_are_added_once() {
     let (_scene, service) = scene().await;
     let (api, path) = (service.drivers(), "/v1/queues/q/jobs");
     let many = json!([{"type": "a"}, {"type": "b", "unique_key": "u"}, {"type": "c", "unique_key": "u"}]);
@@ -191,7 +191,7 @@ async fn a_repeated_sign_in_leaves_one_session() {
 }
 
 #[actix_web::test]
-async fn a_key_where_none_is_honoured_is_refused_and_nothing_is_done() {
+async fn a_key_on_a_call_without_support_is_refused_and_nothing_is_done() {
     let (scene, service) = scene().await;
     let api = service.drivers();
     let created = post(&api, "/v1/sessions", None, &json!({"subject": "anna"})).await.1;
@@ -252,7 +252,7 @@ const REFUSING: [&str; 8] = [
 ];
 
 #[actix_web::test]
-async fn every_post_honours_a_key_refuses_it_or_may_be_repeated() {
+async fn every_post_supports_a_key_refuses_it_or_is_idempotent() {
     let (_scene, service) = scene().await;
     let api = service.drivers();
     let document = api.get("/openapi.json").await.body;

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 const PATH: &str = "/v1/drivers/positions";
 
-/// What a batch may hold beside good fixes, and the id that is told of it.
+/// Invalid elements of a batch, and the id that is reported for each.
 fn bad() -> Vec<(String, Option<&'static str>)> {
     let deep = "[".repeat(10_000) + &"]".repeat(10_000);
     let long = "x".repeat(10_000);
@@ -67,7 +67,7 @@ fn assert_rejections(answer: &Value, accepted: usize) {
 }
 
 #[actix_web::test]
-async fn the_good_ones_go_in_and_each_bad_one_is_named() {
+async fn valid_fixes_are_stored_and_each_invalid_one_is_reported() {
     let (elements, ids) = mixed();
     for (content_type, body) in [
         ("application/json", format!("[{}]", elements.join(","))),
@@ -91,7 +91,7 @@ async fn the_good_ones_go_in_and_each_bad_one_is_named() {
 }
 
 #[actix_web::test]
-async fn what_is_no_text_is_one_bad_element() {
+async fn invalid_utf_8_is_one_invalid_element() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -133,7 +133,7 @@ async fn what_is_no_text_is_one_bad_element() {
 }
 
 #[actix_web::test]
-async fn a_byte_order_mark_loses_nothing() {
+async fn a_byte_order_mark_is_ignored() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -155,7 +155,7 @@ async fn a_byte_order_mark_loses_nothing() {
 }
 
 #[actix_web::test]
-async fn what_is_no_batch_as_a_whole_is_refused_as_a_whole() {
+async fn a_body_that_is_not_a_batch_is_refused_as_a_whole() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();

@@ -7,7 +7,7 @@ use reqwest::Method;
 const PATH: &str = "/v1/drivers/d-1/position";
 
 #[actix_web::test]
-async fn a_body_that_is_no_valid_fix_is_told_and_not_stored() {
+async fn an_invalid_fix_is_refused_and_not_stored() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -79,7 +79,7 @@ async fn a_body_that_cannot_be_read_is_a_400() {
 }
 
 #[actix_web::test]
-async fn a_body_over_the_limit_is_a_413_announced_or_not() {
+async fn a_body_over_the_limit_is_a_413_with_and_without_content_length() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -146,7 +146,7 @@ async fn another_media_type_is_a_415() {
 }
 
 #[actix_web::test]
-async fn ids_outside_the_alphabet_are_refused_before_redis_hears_of_them() {
+async fn invalid_ids_are_refused_before_any_call_to_redis() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -181,7 +181,7 @@ async fn ids_outside_the_alphabet_are_refused_before_redis_hears_of_them() {
 
 /// Clients would resolve these paths; here they are sent unchanged.
 #[actix_web::test]
-async fn a_dot_segment_is_no_id_in_any_path() {
+async fn a_dot_segment_is_not_an_id_in_any_path() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let before = scene.stored_for_callers().await;
@@ -215,7 +215,7 @@ async fn a_dot_segment_is_no_id_in_any_path() {
 }
 
 #[actix_web::test]
-async fn a_parameter_that_a_call_does_not_know_is_a_400_and_nothing_is_done() {
+async fn an_unknown_parameter_is_a_400_and_nothing_is_done() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();

@@ -15,7 +15,7 @@ async fn impatient() -> Scene {
 }
 
 #[actix_web::test]
-async fn half_a_head_times_out_and_harms_nobody() {
+async fn half_a_head_times_out_and_does_not_affect_others() {
     let scene = impatient().await;
     let service = scene.start().await;
     let mut half = Raw::connect(&service.url()).await;
@@ -42,7 +42,7 @@ async fn half_a_body_times_out_and_is_not_stored() {
 }
 
 #[actix_web::test]
-async fn a_body_that_trickles_has_no_more_time_than_one_that_stops() {
+async fn a_slow_body_has_the_same_timeout_as_one_that_stops() {
     let scene = impatient().await;
     let service = scene.start().await;
     let mut slow = Raw::connect(&service.url()).await;
@@ -64,7 +64,7 @@ async fn a_body_that_trickles_has_no_more_time_than_one_that_stops() {
 }
 
 #[actix_web::test]
-async fn a_body_that_breaks_off_is_not_stored() {
+async fn a_truncated_body_is_not_stored() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -77,7 +77,7 @@ async fn a_body_that_breaks_off_is_not_stored() {
 }
 
 #[actix_web::test]
-async fn a_hundred_slow_clients_keep_nobody_waiting() {
+async fn a_hundred_slow_clients_do_not_delay_others() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let mut slow = Vec::new();
@@ -88,11 +88,11 @@ async fn a_hundred_slow_clients_keep_nobody_waiting() {
     }
     let api = service.drivers();
     let quick = timeout(Duration::from_secs(5), still_works(&api)).await;
-    quick.expect("others are served meanwhile");
+    quick.expect("others are served in the meantime");
 }
 
 #[actix_web::test]
-async fn what_is_no_http_is_a_400_and_the_end_of_the_connection() {
+async fn bytes_that_are_not_http_are_a_400_and_close_the_connection() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let before = scene.stored_for_callers().await;
@@ -123,7 +123,7 @@ async fn what_is_no_http_is_a_400_and_the_end_of_the_connection() {
 }
 
 #[actix_web::test]
-async fn heads_of_any_size_are_refused_without_harm() {
+async fn oversized_heads_are_refused_without_affecting_others() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let long = "x".repeat(1024 * 1024);
@@ -144,7 +144,7 @@ async fn heads_of_any_size_are_refused_without_harm() {
 }
 
 #[actix_web::test]
-async fn garbage_behind_good_requests_does_not_reach_back() {
+async fn garbage_after_valid_requests_does_not_affect_them() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();

@@ -29,7 +29,7 @@ async fn logged(args: &[String]) -> ServiceProcess {
     process
 }
 
-/// Everything that a client may do, right and wrong, with values that are nobody's business.
+/// Valid and invalid requests of a client, with confidential values.
 async fn everything(process: &ServiceProcess) {
     let api = process.drivers();
     let fix = json!({
@@ -82,7 +82,7 @@ fn assert_clean(log: &str) {
 }
 
 #[actix_web::test]
-async fn nothing_private_is_logged_with_redis_there_away_and_back() {
+async fn nothing_private_is_logged_before_during_and_after_an_outage_of_redis() {
     let mut scene = Scene::on(Redis::durable().await).with(&["--redis-timeout=300"]);
     let process = logged(&scene.args()).await;
     let api = process.drivers();
@@ -110,7 +110,7 @@ async fn nothing_private_is_logged_with_redis_there_away_and_back() {
 }
 
 #[actix_web::test]
-async fn no_password_is_logged_or_told() {
+async fn no_password_is_logged_or_sent() {
     let redis = Redis::shared().await;
     // This server has no password, so the login fails; the words of that failure are what is looked at.
     let url = redis.url().replace("redis://", "redis://hidden-7:hidden-secret@");

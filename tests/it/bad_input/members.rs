@@ -187,7 +187,7 @@ async fn call(api: &Api, method: &str, path: &str, body: &str) -> Answer {
 }
 
 #[actix_web::test]
-async fn a_misspelt_member_is_a_422_that_names_the_one_that_was_meant() {
+async fn a_misspelt_member_is_a_422_that_suggests_the_nearest_name() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -202,7 +202,7 @@ async fn a_misspelt_member_is_a_422_that_names_the_one_that_was_meant() {
 }
 
 #[actix_web::test]
-async fn a_misspelt_name_neither_loosens_a_filter_nor_wipes_a_profile() {
+async fn a_misspelt_name_neither_removes_a_filter_nor_clears_a_profile() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -228,7 +228,7 @@ async fn a_misspelt_name_neither_loosens_a_filter_nor_wipes_a_profile() {
 }
 
 #[actix_web::test]
-async fn a_member_that_is_given_twice_is_a_422() {
+async fn a_member_given_twice_is_a_422() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -269,7 +269,7 @@ async fn a_member_that_is_given_twice_is_a_422() {
 }
 
 #[actix_web::test]
-async fn a_misspelt_parameter_is_a_400_that_names_the_one_that_was_meant() {
+async fn a_misspelt_parameter_is_a_400_that_suggests_the_nearest_name() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();

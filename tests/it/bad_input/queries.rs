@@ -4,7 +4,7 @@ use super::{post_json, still_works};
 use crate::support::Scene;
 
 #[actix_web::test]
-async fn nearby_says_what_it_does_not_understand() {
+async fn nearby_reports_invalid_parameters() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -48,7 +48,7 @@ async fn nearby_says_what_it_does_not_understand() {
 }
 
 #[actix_web::test]
-async fn within_says_what_it_does_not_understand() {
+async fn within_reports_invalid_parameters() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -78,7 +78,7 @@ async fn within_says_what_it_does_not_understand() {
 }
 
 #[actix_web::test]
-async fn of_many_queries_each_fault_is_named_and_none_is_answered() {
+async fn each_fault_of_many_queries_is_reported_and_none_is_answered() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();

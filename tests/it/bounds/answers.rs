@@ -1,4 +1,4 @@
-//! Answers are bounded by bytes, and say where they are cut.
+//! Answers are bounded in bytes, and show where they are cut.
 
 use super::{place_fat, times};
 use crate::support::{Answer, Scene, send};
@@ -12,12 +12,12 @@ const WITH_SMALL: &str = "--max-answer-bytes=262144";
 
 fn size(answer: &Answer) -> usize {
     assert_eq!(answer.status, 200);
-    // The same as was sent, but for the form of numbers.
+    // The same as was sent, except for the format of numbers.
     serde_json::to_vec(&answer.body).unwrap().len()
 }
 
 #[actix_web::test]
-async fn a_short_query_gets_no_huge_answer() {
+async fn a_short_query_does_not_get_a_huge_answer() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -44,7 +44,7 @@ async fn a_short_query_gets_no_huge_answer() {
 }
 
 #[actix_web::test]
-async fn the_pages_of_a_box_go_on_where_they_were_cut() {
+async fn the_pages_of_a_box_continue_where_they_were_cut() {
     let scene = Scene::new().await.with(&[WITH_SMALL]);
     let service = scene.start().await;
     let api = service.drivers();
@@ -67,7 +67,7 @@ async fn the_pages_of_a_box_go_on_where_they_were_cut() {
 }
 
 #[actix_web::test]
-async fn fields_choose_what_is_shown() {
+async fn fields_selects_the_members_of_answers() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -129,7 +129,7 @@ async fn a_batch_of_the_cache_is_cut() {
 }
 
 #[actix_web::test]
-async fn the_schedules_of_a_queue_come_in_pages() {
+async fn the_schedules_of_a_queue_are_listed_in_pages() {
     let scene = Scene::new().await.with(&[WITH_SMALL]);
     let service = scene.start().await;
     let api = service.drivers();
@@ -159,7 +159,7 @@ async fn the_schedules_of_a_queue_come_in_pages() {
 }
 
 #[actix_web::test]
-async fn the_events_of_a_queue_come_in_pages_of_bytes() {
+async fn the_events_of_a_queue_are_listed_in_pages_of_bounded_size() {
     let scene = Scene::new().await.with(&[WITH_SMALL]);
     let service = scene.start().await;
     let api = service.drivers();

@@ -1,4 +1,4 @@
-//! Bodies under way share a bounded memory, and a batch without room is refused before it is read.
+//! Bodies in transit share a bounded memory, and a batch without memory is refused before it is read.
 
 use super::{metric, others_are_served};
 use crate::support::{Raw, Redis, Scene, eventually, now_ms, send};
@@ -14,7 +14,7 @@ const HELD: &str = "fleetpulse_http_body_bytes";
 const MIB: usize = 1024 * 1024;
 
 #[actix_web::test]
-async fn large_bodies_share_a_memory_and_small_ones_do_not_need_it() {
+async fn large_bodies_share_a_budget_and_small_ones_do_not_use_it() {
     let scene = Scene::new().await.with(&["--max-bodies-bytes=16777216"]);
     let service = scene.start().await;
     let api = service.drivers();
@@ -54,8 +54,8 @@ async fn large_bodies_share_a_memory_and_small_ones_do_not_need_it() {
 }
 
 #[actix_web::test]
-async fn a_batch_without_room_is_refused_before_it_is_parsed() {
-    // So patient that the frozen Redis is not given up while the test looks.
+async fn a_batch_without_memory_is_refused_before_it_is_parsed() {
+    // A timeout that is so long that the service keeps waiting for the frozen Redis during the test.
     let flags = ["--workers=1", "--writer-queue=10", "--redis-timeout=30000"];
     let scene = Scene::on(Redis::durable().await).with(&flags);
     let service = scene.start().await;
@@ -86,7 +86,7 @@ async fn a_batch_without_room_is_refused_before_it_is_parsed() {
         .await;
         refused.assert_problem(503, &[]);
         assert_eq!(refused.retry_after.as_deref(), Some("1"));
-        // What is reserved for one that is not taken is given back.
+        // The memory of a refused batch is released.
         for _ in 0..5 {
             broken(4).await.assert_problem(400, &[]);
         }
@@ -105,7 +105,7 @@ async fn a_batch_without_room_is_refused_before_it_is_parsed() {
 }
 
 #[actix_web::test]
-async fn a_large_batch_is_read_as_a_small_one() {
+async fn a_large_batch_is_parsed_like_a_small_one() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();

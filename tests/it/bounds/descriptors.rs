@@ -1,4 +1,4 @@
-//! A connection takes one descriptor, and some are kept for Redis whatever connections there are.
+//! A connection takes one descriptor, and some are reserved for Redis regardless of the number of connections.
 
 use super::others_are_served;
 use crate::support::{Api, Raw, Redis, Scene, ServiceProcess, eventually};
@@ -79,7 +79,7 @@ async fn the_soft_limit_is_raised_to_the_hard_one() {
 }
 
 #[actix_web::test]
-async fn with_few_descriptors_new_clients_are_refused_and_redis_is_reached() {
+async fn with_few_descriptors_new_clients_are_refused_and_redis_is_still_reachable() {
     let scene = Scene::on(Redis::durable().await);
     let process = limited(&scene, "ulimit -n 300").await;
     let mut first = Raw::connect(process.url()).await;
@@ -95,7 +95,7 @@ async fn with_few_descriptors_new_clients_are_refused_and_redis_is_reached() {
     })
     .await;
     assert!(open_files(&process) < 290, "{}", open_files(&process));
-    // The way to Redis is opened anew.
+    // The connection to Redis is opened again.
     let _: i64 = scene
         .redis
         .query(cmd("CLIENT").arg("KILL").arg("TYPE").arg("NORMAL"))

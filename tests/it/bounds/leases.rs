@@ -1,4 +1,4 @@
-//! Leased jobs take from the memory for answers before they are leased.
+//! Memory for leased jobs is taken from the memory for answers before they are leased.
 
 use super::{metric, times};
 use crate::support::{Answer, Api, Raw, Scene, eventually, send};
@@ -28,14 +28,14 @@ async fn lease(api: &Api, wanted: &Value) -> Answer {
     post(api, "/v1/queues/q/lease", wanted).await
 }
 
-/// How many jobs an answer has, which has to be one.
+/// The number of jobs in a response, which must be successful.
 fn count(answer: &Answer) -> usize {
     assert_eq!(answer.status, 200, "{:?}", answer.body["detail"]);
     answer.body["jobs"].as_array().unwrap().len()
 }
 
 #[actix_web::test]
-async fn leases_that_are_not_read_hold_a_bounded_memory_and_no_job_is_lost_for_want_of_it() {
+async fn unread_leases_use_bounded_memory_and_lose_no_job() {
     let flags = [
         "--job-payload=1048576",
         "--max-unsent-bytes=16777216",
@@ -103,7 +103,7 @@ async fn leases_that_are_not_read_hold_a_bounded_memory_and_no_job_is_lost_for_w
 }
 
 #[actix_web::test]
-async fn many_small_leases_at_once_are_not_refused() {
+async fn many_small_concurrent_leases_are_not_refused() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();

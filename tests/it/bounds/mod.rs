@@ -1,4 +1,4 @@
-//! What few clients can take of an instance: memory, descriptors, time of its threads. Others are served meanwhile.
+//! Limits on what a few clients can use of an instance: memory, descriptors, time of its threads. Other clients are still served.
 
 mod answers;
 mod bodies;
@@ -20,7 +20,7 @@ fn fat_attributes() -> Value {
     Value::Object(attributes.collect())
 }
 
-/// Places so many entities with large profiles at one spot, by the names `f-000`, `f-001` ….
+/// Places `count` entities with large profiles at one spot, with the ids `f-000`, `f-001` ….
 async fn place_fat(api: &Api, count: usize) {
     let attributes = fat_attributes();
     let fixes: Vec<_> = (0..count)
@@ -39,13 +39,13 @@ async fn metric(api: &Api, name: &str) -> u64 {
     value.unwrap_or_else(|| panic!("there is no {name}")).parse().unwrap()
 }
 
-/// A call that costs little is answered.
+/// Checks that a cheap call is answered.
 async fn others_are_served(api: &Api) {
     api.place("other", json!({"lat": 50, "lon": 50})).await;
     assert_eq!(api.nearby("lat=50&lon=50").await.ids(), ["other"]);
 }
 
-/// The same thing so many times.
+/// Repeats a value this many times.
 fn times<T: Clone>(count: usize, thing: &T) -> Vec<T> {
     iter::repeat_n(thing.clone(), count).collect()
 }

@@ -1,4 +1,4 @@
-//! Clients that do not read what they asked for.
+//! Clients that do not read their answers.
 
 use super::{metric, others_are_served, place_fat, times};
 use crate::support::{Api, Raw, Scene, eventually};
@@ -26,7 +26,7 @@ async fn asked(url: &str, count: usize) -> Vec<Raw> {
 }
 
 #[actix_web::test]
-async fn clients_that_do_not_read_hold_a_bounded_memory_for_a_bounded_time() {
+async fn clients_that_do_not_read_use_bounded_memory_for_a_bounded_time() {
     let flags = ["--write-timeout=3000", "--max-unsent-bytes=16777216"];
     let scene = Scene::new().await.with(&flags);
     let service = scene.start().await;
@@ -58,7 +58,7 @@ async fn clients_that_do_not_read_hold_a_bounded_memory_for_a_bounded_time() {
 }
 
 #[actix_web::test]
-async fn the_faults_of_batches_that_are_not_read_hold_a_bounded_memory() {
+async fn unread_faults_of_batches_use_bounded_memory() {
     let flags = ["--write-timeout=60000", "--max-unsent-bytes=16777216"];
     let scene = Scene::new().await.with(&flags);
     let service = scene.start().await;
@@ -86,7 +86,7 @@ async fn the_faults_of_batches_that_are_not_read_hold_a_bounded_memory() {
 }
 
 #[actix_web::test]
-async fn a_client_that_reads_a_byte_now_and_then_is_cut_off_as_well() {
+async fn a_client_that_reads_single_bytes_is_disconnected_too() {
     let scene = Scene::new().await.with(&["--write-timeout=500"]);
     let service = scene.start().await;
     let api = service.drivers();
@@ -125,11 +125,11 @@ async fn a_client_that_reads_slowly_gets_its_answer() {
 }
 
 #[actix_web::test]
-async fn the_answers_of_pipelined_requests_do_not_pile_up() {
+async fn the_answers_of_pipelined_requests_do_not_accumulate() {
     let scene = Scene::new().await.with(&["--write-timeout=60000"]);
     let service = scene.start().await;
     let api = service.drivers();
-    // Many small requests with an empty answer each: nothing of these goes by the memory for answers.
+    // Many small requests with an empty answer each, which do not use the memory for answers.
     let request = "DELETE /v1/drivers/d-1/position HTTP/1.1\r\nHost: x\r\n\r\n";
     let mut client = Raw::connect(&service.url()).await;
     let bytes = request.repeat(COUNT);

@@ -1,4 +1,4 @@
-//! A Redis that is nearly full: what creates something is refused and changes nothing, and what is there goes on.
+//! A nearly full Redis: calls that create something are refused and change nothing, and existing data keep working.
 
 use crate::support::{Answer, Api, Redis, Scene, eventually, send};
 use redis::cmd;
@@ -36,7 +36,7 @@ async fn current(api: &Api, method: &str, path: &str, token: &str) -> Answer {
     send(request.bearer_auth(token)).await
 }
 
-/// What creates something, and what it needs.
+/// The calls that create something, and their bodies.
 fn creations() -> Vec<(&'static str, &'static str, Value)> {
     vec![
         ("POST", "/v1/drivers/new/position", json!({"lat": 1, "lon": 1})),
@@ -63,7 +63,7 @@ fn creations() -> Vec<(&'static str, &'static str, Value)> {
     ]
 }
 
-/// Waits until Redis is nearly full, or is not any more.
+/// Waits until Redis is nearly full, or is no longer.
 async fn is_nearly_full(api: &Api, expected: bool) {
     eventually(SOON, "health reports how full Redis is", async || {
         let warnings = api.get("/health").await.body["warnings"].take();
@@ -76,7 +76,7 @@ fn check(policy: &str, key: &str) -> Value {
     json!({"policy": policy, "key": key})
 }
 
-/// What was there before.
+/// The data that existed before.
 struct Before {
     session: Value,
     grant: Value,
@@ -176,7 +176,7 @@ async fn all_creations_are_refused(api: &Api) {
 }
 
 #[actix_web::test]
-async fn a_redis_that_is_nearly_full_takes_nothing_new_and_what_is_there_goes_on() {
+async fn a_nearly_full_redis_stores_nothing_new_and_existing_data_keeps_working() {
     let scene = Scene::on(Redis::forgetful().await).with(&FLAGS);
     let service = scene.start().await;
     let api = service.drivers();
@@ -192,7 +192,7 @@ async fn a_redis_that_is_nearly_full_takes_nothing_new_and_what_is_there_goes_on
     assert_eq!(scene.stored_for_callers().await, stored, "refused calls change nothing");
     before.goes_on(&api).await;
 
-    // With room again all of it is taken.
+    // With room again everything is accepted.
     scene.redis.configure("maxmemory", "0").await;
     is_nearly_full(&api, false).await;
     for (method, path, body) in creations().into_iter().filter(|(_, _, body)| body["wait_ms"].is_null()) {

@@ -12,7 +12,7 @@ const EVENTS: usize = 40;
 const CLIENTS: usize = 10;
 
 #[actix_web::test]
-async fn a_stream_reads_no_more_events_than_it_sends_soon() {
+async fn a_stream_reads_only_the_events_that_it_sends_next() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();

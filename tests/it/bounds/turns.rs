@@ -1,4 +1,4 @@
-//! Work that takes long leaves the thread to other requests in between.
+//! Long work yields the thread to other requests.
 
 use super::{metric, others_are_served, times};
 use crate::support::{Api, Raw, Scene, eventually};
@@ -16,7 +16,7 @@ const SOON: Duration = Duration::from_mins(1);
 /// Requests that one client pipelines.
 const COUNT: usize = 2_000;
 
-/// Places so many entities within a kilometre.
+/// Places this many entities within a kilometre.
 async fn crowd(api: &Api, count: u32) {
     let fixes: Vec<_> = (0..count)
         .map(|n| json!({"id": format!("c-{n}"), "lat": 60.0 + f64::from(n) * 1e-7, "lon": 25}))
@@ -25,7 +25,7 @@ async fn crowd(api: &Api, count: u32) {
 }
 
 #[actix_web::test]
-async fn searches_that_find_nothing_take_turns_with_other_requests() {
+async fn fruitless_searches_alternate_with_other_requests() {
     let scene = Scene::new().await.with(&["--workers=1"]);
     let service = scene.start().await;
     let api = service.drivers();
@@ -62,7 +62,7 @@ async fn searches_that_find_nothing_take_turns_with_other_requests() {
 }
 
 #[actix_web::test]
-async fn large_bodies_are_read_while_others_are_served() {
+async fn large_bodies_do_not_block_other_requests() {
     let scene = Scene::new().await.with(&["--workers=1"]);
     let service = scene.start().await;
     let api = service.drivers();
@@ -113,7 +113,7 @@ async fn large_bodies_are_read_while_others_are_served() {
 }
 
 #[actix_web::test]
-async fn what_one_client_pipelines_leaves_turns_to_others() {
+async fn pipelined_requests_of_one_client_alternate_with_those_of_others() {
     let scene = Scene::new().await.with(&["--workers=1"]);
     let service = scene.start().await;
     let api = service.drivers();

@@ -1,4 +1,4 @@
-//! Redis away, or there and silent.
+//! Redis is unavailable, or does not answer.
 
 use super::{CacheApi, LISTING, SOON, embedded, get_or, id, minute};
 use crate::support::{Redis, Scene, eventually};
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 #[actix_web::test]
-async fn every_call_says_so_at_once_and_goes_on_when_redis_is_back() {
+async fn every_call_fails_at_once_and_works_again_after_the_outage() {
     let mut scene = Scene::on(Redis::durable().await).with(&[LISTING[0], "--cache-rules=a=tag:t"]);
     let service = scene.start().await;
     let api = CacheApi::of(&service);
@@ -51,7 +51,7 @@ async fn every_call_says_so_at_once_and_goes_on_when_redis_is_back() {
 }
 
 #[actix_web::test]
-async fn a_look_is_an_error_and_what_is_wanted_is_computed_once_and_kept_nowhere() {
+async fn a_read_fails_and_a_computed_value_is_shared_but_not_stored() {
     let mut scene = Scene::on(Redis::durable().await);
     let cache = embedded(&scene).await;
     let policy = Policy::new(minute().kept_locally(Duration::from_secs(5)));
@@ -95,7 +95,7 @@ async fn a_look_is_an_error_and_what_is_wanted_is_computed_once_and_kept_nowhere
 }
 
 #[actix_web::test]
-async fn a_redis_that_does_not_answer_holds_nobody_up_for_long() {
+async fn a_redis_that_does_not_answer_delays_calls_only_briefly() {
     let scene = Scene::on(Redis::forgetful().await);
     let cache = embedded(&scene).await;
     assert_eq!(get_or(&cache, "n", "k", &Policy::new(minute()), 1).await, 1);

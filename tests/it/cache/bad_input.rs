@@ -1,4 +1,4 @@
-//! What clients may get wrong: a clear answer, and nothing stored.
+//! Invalid requests: a clear answer, and nothing stored.
 
 use super::{CacheApi, LISTING, id};
 use crate::support::Scene;
@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 #[actix_web::test]
-async fn what_is_not_acceptable_is_refused_with_its_place() {
+async fn an_invalid_value_is_refused_with_its_pointer() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = CacheApi::of(&service);
@@ -51,7 +51,7 @@ async fn what_is_not_acceptable_is_refused_with_its_place() {
 }
 
 #[actix_web::test]
-async fn every_other_call_has_its_refusals() {
+async fn every_other_call_refuses_invalid_values() {
     let scene = Scene::new()
         .await
         .with(&["--cache-rules=a=tag:product:{id}", LISTING[0]]);

@@ -41,7 +41,7 @@ async fn an_entry_is_written_found_touched_and_deleted() {
 }
 
 #[actix_web::test]
-async fn a_key_is_any_text_and_comes_encoded() {
+async fn a_key_is_any_percent_encoded_text() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = CacheApi::of(&service);
@@ -67,7 +67,7 @@ async fn a_key_is_any_text_and_comes_encoded() {
 }
 
 #[actix_web::test]
-async fn a_value_is_kept_as_it_was_written() {
+async fn a_value_is_stored_exactly_as_sent() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = CacheApi::of(&service);
@@ -87,7 +87,7 @@ async fn a_value_is_kept_as_it_was_written() {
 }
 
 #[actix_web::test]
-async fn a_stale_entry_says_so_and_ends() {
+async fn a_stale_entry_is_marked_and_expires() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = CacheApi::of(&service);
@@ -105,7 +105,7 @@ async fn a_stale_entry_says_so_and_ends() {
 }
 
 #[actix_web::test]
-async fn a_batch_deletes_writes_and_finds_in_this_order() {
+async fn a_batch_deletes_writes_and_reads_in_this_order() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = CacheApi::of(&service);
@@ -162,7 +162,7 @@ async fn a_batch_with_a_value_that_is_too_large_does_nothing() {
 }
 
 #[actix_web::test]
-async fn a_batch_that_finds_too_much_is_cut_before_all_of_it_is_read() {
+async fn a_batch_that_reads_too_much_is_cut_before_all_of_it_is_read() {
     let scene = Scene::on(Redis::forgetful().await);
     let service = scene.start().await;
     let api = CacheApi::of(&service);
@@ -192,7 +192,7 @@ async fn a_batch_that_finds_too_much_is_cut_before_all_of_it_is_read() {
 }
 
 #[actix_web::test]
-async fn a_counter_counts_over_all_instances_and_its_end_is_set_once() {
+async fn a_counter_is_shared_by_all_instances_and_its_expiry_is_set_once() {
     let scene = Scene::new().await;
     let (one, other) = (scene.start().await, scene.start().await);
     let (one, other) = (CacheApi::of(&one), CacheApi::of(&other));
@@ -220,7 +220,7 @@ async fn a_counter_counts_over_all_instances_and_its_end_is_set_once() {
 }
 
 #[actix_web::test]
-async fn keys_are_listed_in_pieces_to_who_has_the_token() {
+async fn keys_are_listed_in_pages_with_the_token() {
     let scene = Scene::new().await;
     let closed = scene.start().await;
     CacheApi::of(&closed).list("n").await.assert_problem(403, &[]);
@@ -251,12 +251,12 @@ async fn keys_are_listed_in_pieces_to_who_has_the_token() {
 }
 
 #[actix_web::test]
-async fn the_stats_tell_namespaces_and_levels_apart() {
+async fn the_stats_distinguish_namespaces_and_levels() {
     // Without the service's own entries, which are counted as well.
     let scene = Scene::new().await.with(&["--workers=1", "--response-cache=false"]);
     let service = scene.start().await;
     let api = CacheApi::of(&service);
-    // Where nothing ever was counts under no name: it may be anybody's invention.
+    // A namespace in which nothing was ever stored has no counts of its own, because clients can read any name.
     api.get("a/k").await;
     api.put("a/k", json!({"value": "xy", "ttl_s": 60})).await;
     api.get("a/k").await;

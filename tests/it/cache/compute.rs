@@ -1,4 +1,4 @@
-//! Get, or compute: one computation however many ask, stale values where they are allowed.
+//! Get or compute: one computation for any number of callers, and stale values if they are allowed.
 
 use super::{MINUTE, SOON, embedded, embedded_with, get_or, id, minute};
 use crate::support::{Redis, Scene, eventually};
@@ -57,7 +57,7 @@ async fn is_computed_once_however_they_come(instances: &[Cache], policy: &Policy
 }
 
 #[actix_web::test]
-async fn who_looked_before_a_computation_ended_does_not_compute_again_after_it() {
+async fn a_read_before_the_end_of_a_computation_does_not_cause_another_one() {
     let scene = Scene::new().await;
     let one = [embedded(&scene).await];
     is_computed_once_however_they_come(&one, &Policy::new(minute())).await;
@@ -126,7 +126,7 @@ async fn with_a_lease_several_instances_compute_once() {
 }
 
 #[actix_web::test]
-async fn a_lease_whose_holder_died_is_waited_for_no_longer_than_it_lasts() {
+async fn a_lease_of_a_crashed_holder_is_awaited_until_it_expires() {
     let scene = Scene::new().await;
     let cache = embedded(&scene).await;
     let lease = scene.keys().cache_lease(&id("n"), "k").name;
@@ -144,7 +144,7 @@ async fn a_lease_whose_holder_died_is_waited_for_no_longer_than_it_lasts() {
 }
 
 #[actix_web::test]
-async fn a_waiter_that_goes_away_does_not_end_the_computation() {
+async fn a_dropped_waiter_does_not_end_the_computation() {
     let scene = Scene::new().await;
     let cache = embedded(&scene).await;
     let (origin, policy) = (Origin::default(), Policy::new(minute()));
@@ -161,7 +161,7 @@ async fn a_waiter_that_goes_away_does_not_end_the_computation() {
 struct Broken(u32);
 
 #[actix_web::test]
-async fn the_error_of_a_computation_goes_to_all_who_wait_and_is_not_kept() {
+async fn the_error_of_a_computation_goes_to_all_waiters_and_is_not_stored() {
     let scene = Scene::new().await;
     let cache = embedded(&scene).await;
     let policy = Policy::new(minute()).leased(MINUTE);
@@ -185,10 +185,10 @@ async fn the_error_of_a_computation_goes_to_all_who_wait_and_is_not_kept() {
 }
 
 #[actix_web::test]
-async fn a_panic_in_a_computation_is_told_to_those_who_wait() {
+async fn a_panic_in_a_computation_is_reported_to_all_waiters() {
     let scene = Scene::new().await;
     let cache = embedded(&scene).await;
-    // Its lease is given back as well.
+    // Its lease is released as well.
     let policy = Policy::new(minute()).leased(MINUTE);
     let panics = async || {
         let compute = || async {
@@ -208,7 +208,7 @@ fn cache_is_broken() -> bool {
 }
 
 #[actix_web::test]
-async fn stale_is_served_while_it_is_computed_anew_by_one() {
+async fn a_stale_value_is_served_while_one_caller_computes_it_again() {
     let scene = Scene::new().await;
     let cache = embedded(&scene).await;
     let origin = Origin::default();
@@ -232,7 +232,7 @@ async fn stale_is_served_while_it_is_computed_anew_by_one() {
     };
     let began = Instant::now();
     let all = join_all((0..100).map(|_| origin.fetch(&cache, &minute, Duration::from_millis(300)))).await;
-    assert!(began.elapsed() < Duration::from_millis(250), "nobody waits");
+    assert!(began.elapsed() < Duration::from_millis(250), "no caller waits");
     assert!(
         all.iter()
             .all(|fetched| (fetched.value, fetched.source) == (1, Source::Stale))
@@ -245,7 +245,7 @@ async fn stale_is_served_while_it_is_computed_anew_by_one() {
 }
 
 #[actix_web::test]
-async fn stale_is_served_when_computing_it_anew_fails_for_as_long_as_allowed() {
+async fn a_stale_value_is_served_on_error_for_as_long_as_allowed() {
     let scene = Scene::new().await;
     let cache = embedded(&scene).await;
     let put = Put::fresh_for(Duration::from_millis(20)).stale_for(Duration::ZERO, Duration::from_millis(400));
@@ -255,7 +255,7 @@ async fn stale_is_served_when_computing_it_anew_fails_for_as_long_as_allowed() {
     };
     assert_eq!(get_or(&cache, "n", "k", &policy, 1).await, 1);
     sleep(Duration::from_millis(30)).await;
-    // Nobody is served it but for a failure.
+    // It is served only after a failure.
     assert!(cache.get::<u64>(&id("n"), "k").await.unwrap().is_none());
     let fail = async || {
         cache
@@ -271,7 +271,7 @@ async fn stale_is_served_when_computing_it_anew_fails_for_as_long_as_allowed() {
 }
 
 #[actix_web::test]
-async fn an_entry_is_refreshed_before_its_time_is_over() {
+async fn an_entry_is_refreshed_before_it_expires() {
     let scene = Scene::new().await;
     let cache = embedded(&scene).await;
     let origin = Origin::default();
@@ -286,7 +286,7 @@ async fn an_entry_is_refreshed_before_its_time_is_over() {
         origin.fetch(&cache, &policy, takes).await.source,
         Source::Fresh(Level::Shared)
     );
-    eventually(SOON, "it was computed anew", async || {
+    eventually(SOON, "it was computed again", async || {
         let hit = cache.get::<u64>(&id("n"), "k").await.unwrap().unwrap();
         (hit.value == 2).then_some(())
     })
@@ -295,7 +295,7 @@ async fn an_entry_is_refreshed_before_its_time_is_over() {
 }
 
 #[actix_web::test]
-async fn an_entry_that_the_process_keeps_is_refreshed_before_its_time_is_over_as_well() {
+async fn an_entry_in_process_memory_is_refreshed_before_it_expires_too() {
     let scene = Scene::new().await;
     let settings = CacheSettings {
         local_ttl_ms: 60_000,
@@ -317,9 +317,9 @@ async fn an_entry_that_the_process_keeps_is_refreshed_before_its_time_is_over_as
         beta: 1e9,
         ..kept.clone()
     };
-    // Nobody waits for that.
+    // No caller waits for that.
     assert_eq!(origin.fetch(&cache, &eager, takes).await.value, 1);
-    eventually(SOON, "it was computed anew", async || {
+    eventually(SOON, "it was computed again", async || {
         (origin.asked() == 2).then_some(())
     })
     .await;
@@ -332,7 +332,7 @@ async fn an_entry_that_the_process_keeps_is_refreshed_before_its_time_is_over_as
 }
 
 #[actix_web::test]
-async fn who_computes_is_told_the_time_that_was_drawn() {
+async fn the_computing_caller_gets_the_ttl_with_jitter() {
     let scene = Scene::new().await;
     let cache = embedded(&scene).await;
     let (origin, policy) = (Origin::default(), Policy::new(minute().jittered(1.0)));
@@ -348,7 +348,7 @@ async fn who_computes_is_told_the_time_that_was_drawn() {
 }
 
 #[actix_web::test]
-async fn a_computation_may_say_that_its_value_is_not_kept() {
+async fn a_computation_may_return_a_value_that_is_not_stored() {
     let scene = Scene::new().await;
     let cache = embedded(&scene).await;
     let policy = Policy::new(minute()).leased(MINUTE);
@@ -401,7 +401,7 @@ async fn the_number_of_computations_is_bounded() {
 }
 
 #[actix_web::test]
-async fn with_redis_refusing_writes_one_computes_for_all() {
+async fn while_redis_refuses_writes_one_caller_computes_for_all() {
     let scene = Scene::on(Redis::durable().await);
     let cache = embedded(&scene).await;
     let mut limit = redis::cmd("CONFIG");
@@ -428,7 +428,7 @@ async fn with_redis_refusing_writes_one_computes_for_all() {
 }
 
 #[actix_web::test]
-async fn a_value_of_another_type_that_is_due_is_a_miss() {
+async fn a_stale_value_of_another_type_is_a_miss() {
     let scene = Scene::new().await;
     let cache = embedded(&scene).await;
     let policy = Policy::new(minute());

@@ -1,4 +1,4 @@
-//! What lies in Redis and is no entry: told from a miss, and never in the way.
+//! Stored values that are not entries: distinguished from a miss, and replaceable.
 
 use super::{CacheApi, embedded, get_or, id, minute, tagged};
 use crate::support::Scene;
@@ -6,7 +6,7 @@ use fleetpulse::cache::{CacheError, Policy};
 use serde_json::json;
 
 #[actix_web::test]
-async fn a_corrupt_entry_is_neither_a_miss_nor_an_error_and_is_computed_anew() {
+async fn a_corrupt_entry_is_reported_as_corrupt_and_computed_again() {
     let scene = Scene::new().await;
     let cache = embedded(&scene).await;
     let name = scene.keys().cache_entry(&id("n"), "k").name;
@@ -33,7 +33,7 @@ async fn a_corrupt_entry_is_neither_a_miss_nor_an_error_and_is_computed_anew() {
 }
 
 #[actix_web::test]
-async fn a_key_of_another_type_is_written_over() {
+async fn a_key_of_another_type_is_overwritten() {
     let scene = Scene::new().await;
     let cache = embedded(&scene).await;
     for key in ["computed", "set"] {
@@ -49,7 +49,7 @@ async fn a_key_of_another_type_is_written_over() {
 }
 
 #[actix_web::test]
-async fn a_value_of_another_type_is_corrupt_to_who_asks_for_this_one_and_computed_anew() {
+async fn a_value_of_another_rust_type_is_corrupt_and_computed_again() {
     let scene = Scene::new().await;
     let cache = embedded(&scene).await;
     cache.set(&id("n"), "k", "text", &minute()).await.unwrap();
@@ -62,7 +62,7 @@ async fn a_value_of_another_type_is_corrupt_to_who_asks_for_this_one_and_compute
 }
 
 #[actix_web::test]
-async fn over_http_it_is_a_conflict_until_it_is_written_or_deleted() {
+async fn over_http_a_corrupt_entry_is_a_409_until_it_is_overwritten_or_deleted() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = CacheApi::of(&service);

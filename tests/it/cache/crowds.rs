@@ -1,4 +1,4 @@
-//! Many who want at once what cannot be kept.
+//! Many concurrent callers of a value that cannot be stored.
 
 use super::{SOON, embedded, embedded_with, id, minute};
 use crate::support::{Redis, Scene, eventually};
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::Semaphore;
 
-/// A computation that names a tag of its own, and comes to the number of its call, once it is let through.
+/// A computation that names a tag of its own, and returns the number of its call, once it is released.
 #[derive(Clone)]
 struct Origin {
     asked: Arc<AtomicUsize>,
@@ -48,7 +48,7 @@ impl Origin {
 }
 
 #[actix_web::test]
-async fn a_value_that_is_too_large_to_be_kept_is_not_computed_by_each_who_waits() {
+async fn a_value_that_is_too_large_to_be_stored_is_computed_once_for_all_waiters() {
     let scene = Scene::new().await;
     let settings = CacheSettings {
         max_value_bytes: 100,
@@ -56,7 +56,7 @@ async fn a_value_that_is_too_large_to_be_kept_is_not_computed_by_each_who_waits(
     };
     let cache = embedded_with(&scene.redis.url(), &scene, settings).await;
     let origin = Origin::of(101);
-    // One that nobody shares, so that all who come now join what has begun.
+    // A computation that no one has joined, so that all callers from now on join a computation that has begun.
     let first = {
         let (origin, cache) = (origin.clone(), cache.clone());
         rt::spawn(async move { origin.fetch(&cache).await })
@@ -80,7 +80,7 @@ async fn a_value_that_is_too_large_to_be_kept_is_not_computed_by_each_who_waits(
 }
 
 #[actix_web::test]
-async fn with_redis_refusing_writes_a_tag_that_only_the_computation_names_counts_as_well() {
+async fn while_redis_refuses_writes_tags_named_by_the_computation_count_too() {
     let scene = Scene::on(Redis::forgetful().await);
     let (cache, other) = (embedded(&scene).await, embedded(&scene).await);
     let mut full = redis::cmd("CONFIG");

@@ -1,11 +1,11 @@
-//! The `OpenAPI` document is true of what the calls take and answer.
+//! The `OpenAPI` document matches the bodies of the calls.
 
 use super::CacheApi;
 use crate::support::{Document, Scene, any_json};
 use serde_json::json;
 
 #[actix_web::test]
-async fn what_the_calls_take_and_answer_is_what_the_document_says() {
+async fn bodies_match_the_openapi_document() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = CacheApi::of(&service);

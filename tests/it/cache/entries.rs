@@ -1,4 +1,4 @@
-//! Entries by the Rust interface: written, found, told from each other, ended.
+//! Entries in the Rust interface: written, found, distinguished, expired.
 
 use super::{MINUTE, SOON, embedded, id, minute};
 use crate::support::{Scene, eventually};
@@ -35,7 +35,7 @@ async fn null_is_a_value() {
 }
 
 #[actix_web::test]
-async fn many_are_written_found_and_deleted_at_once() {
+async fn many_entries_are_written_read_and_deleted_in_one_call() {
     let scene = Scene::new().await;
     let cache = embedded(&scene).await;
     let names: Vec<String> = (0..1_200).map(|n| format!("k{n}")).collect();
@@ -56,7 +56,7 @@ async fn many_are_written_found_and_deleted_at_once() {
 }
 
 #[actix_web::test]
-async fn many_are_found_in_no_time_though_each_has_tags_of_its_own() {
+async fn many_entries_with_different_tags_are_read_quickly() {
     let scene = Scene::new().await;
     let cache = embedded(&scene).await;
     let names: Vec<String> = (0..500).map(|n| format!("k{n}")).collect();
@@ -77,7 +77,7 @@ async fn many_are_found_in_no_time_though_each_has_tags_of_its_own() {
 }
 
 #[actix_web::test]
-async fn an_entry_ends_with_its_time_and_redis_keeps_it_no_longer() {
+async fn an_expired_entry_is_deleted_from_redis() {
     let scene = Scene::new().await;
     let cache = embedded(&scene).await;
     let put = Put::fresh_for(Duration::from_millis(60)).stale_for(Duration::from_millis(60), Duration::ZERO);
@@ -101,7 +101,7 @@ async fn an_entry_ends_with_its_time_and_redis_keeps_it_no_longer() {
 }
 
 #[actix_web::test]
-async fn a_touch_lets_an_entry_live_on() {
+async fn a_touch_extends_an_entry() {
     let scene = Scene::new().await;
     let (here, there) = (embedded(&scene).await, embedded(&scene).await);
     here.set(
@@ -124,7 +124,7 @@ async fn a_touch_lets_an_entry_live_on() {
 }
 
 #[actix_web::test]
-async fn keys_values_and_tags_have_their_bounds() {
+async fn keys_values_and_tags_are_bounded() {
     let scene = Scene::new().await;
     let cache = embedded(&scene).await;
     let n = id("n");
@@ -149,7 +149,7 @@ async fn keys_values_and_tags_have_their_bounds() {
 }
 
 #[actix_web::test]
-async fn a_number_that_redis_does_not_count_on_is_no_counter() {
+async fn a_value_that_redis_cannot_increment_is_not_a_counter() {
     let scene = Scene::new().await;
     let cache = embedded(&scene).await;
     let name = scene.keys().cache_counter(&id("n"), "c").name;

@@ -1,4 +1,4 @@
-//! Events of other services, by the rules, on all instances.
+//! Events of other services, applied by the rules on all instances.
 
 use super::{CacheApi, SOON, id};
 use crate::support::{Scene, eventually, now_ms};
@@ -7,7 +7,7 @@ use serde_json::json;
 const RULES: &str = "--cache-rules=product.updated=tag:product:{id},key:prices/{id}/eur; catalog.*=namespace:catalog";
 
 #[actix_web::test]
-async fn an_event_invalidates_what_the_rules_say_on_all_instances() {
+async fn an_event_invalidates_by_the_rules_on_all_instances() {
     let scene = Scene::new().await.with(&[RULES]);
     let (one, other) = (scene.start().await, scene.start().await);
     let (one, other) = (CacheApi::of(&one), CacheApi::of(&other));
@@ -37,7 +37,7 @@ async fn an_event_invalidates_what_the_rules_say_on_all_instances() {
     );
     for path in ["pages/p", "prices/7%2Feur"] {
         assert_eq!(one.get(path).await.status, 404);
-        eventually(SOON, "the other has heard", async || {
+        eventually(SOON, "the other instance has received it", async || {
             (other.get(path).await.status == 404).then_some(())
         })
         .await;
@@ -85,7 +85,7 @@ async fn an_event_older_than_what_it_would_invalidate_does_nothing() {
 }
 
 #[actix_web::test]
-async fn an_event_is_told_to_all_also_where_redis_has_nothing_to_remove() {
+async fn an_event_is_published_even_if_redis_has_nothing_to_remove() {
     let scene = Scene::new().await.with(&[RULES, "--cache-local-ttl=60000"]);
     let (one, other) = (scene.start().await, scene.start().await);
     let (one, other) = (CacheApi::of(&one), CacheApi::of(&other));
@@ -109,7 +109,7 @@ async fn an_event_is_told_to_all_also_where_redis_has_nothing_to_remove() {
     let event = json!({"type": "product.updated", "entity_id": "7"});
     assert_eq!(one.post("events", event).await.body["invalidated"], 0);
     for path in ["prices/7%2Feur", "pages/p"] {
-        eventually(SOON, "the other has heard", async || {
+        eventually(SOON, "the other instance has received it", async || {
             (other.get(path).await.status == 404).then_some(())
         })
         .await;
@@ -117,7 +117,7 @@ async fn an_event_is_told_to_all_also_where_redis_has_nothing_to_remove() {
 }
 
 #[actix_web::test]
-async fn rules_use_what_else_an_event_says() {
+async fn rules_use_other_members_of_an_event() {
     let rules = "--cache-rules=moved=tag:{entity_type}:{id},key:zones/{data.zone}";
     let scene = Scene::new().await.with(&[rules]);
     let service = scene.start().await;

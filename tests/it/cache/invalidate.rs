@@ -1,4 +1,4 @@
-//! What was invalidated is served to nobody who asks afterwards, however it is computed, written or lost meanwhile.
+//! An invalidated value is not served to later callers, regardless of concurrent computations, writes and losses.
 
 use super::{CacheApi, SOON, embedded, get_or, id, minute, tagged};
 use crate::support::{Redis, Scene, eventually};
@@ -56,7 +56,7 @@ async fn a_namespace_is_cleared_by_one_write() {
 }
 
 /// Computes 1 under a key, does something once the computation has begun, and lets it end.
-async fn meanwhile(cache: &Cache, policy: &Policy, act: impl AsyncFnOnce()) -> u64 {
+async fn during_computation(cache: &Cache, policy: &Policy, act: impl AsyncFnOnce()) -> u64 {
     let (begun, end) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (beginning, ending) = (Arc::clone(&begun), Arc::clone(&end));
     let compute = move || async move {
@@ -82,32 +82,32 @@ async fn a_value_computed_before_an_invalidation_is_never_served_after_it() {
     for local in [Duration::ZERO, Duration::from_secs(5)] {
         let policy = Policy::new(minute().tagged([id("t")]).kept_locally(local));
         for who in [&here, &there] {
-            let value = meanwhile(&here, &policy, async || {
+            let value = during_computation(&here, &policy, async || {
                 who.invalidate(&[id("t")]).await.unwrap();
-                // Who asks now does not wait for the computation that began before.
+                // A caller from now on does not wait for the computation that began before.
                 assert_eq!(get_or(&here, "n", "k", &policy, 2).await, 2);
             });
             assert_eq!(value.await, 1);
             assert_eq!(get_or(&here, "n", "k", &policy, 9).await, 2, "the newer value stays");
             assert_eq!(get_or(&there, "n", "k", &policy, 9).await, 2);
             here.delete(&id("n"), "k").await.unwrap();
-            meanwhile(&here, &policy, async || who.invalidate(&[id("t")]).await.unwrap()).await;
+            during_computation(&here, &policy, async || who.invalidate(&[id("t")]).await.unwrap()).await;
             assert_eq!(get_or(&there, "n", "k", &policy, 3).await, 3);
             here.delete(&id("n"), "k").await.unwrap();
-            meanwhile(&here, &policy, async || who.clear(&id("n")).await.unwrap()).await;
+            during_computation(&here, &policy, async || who.clear(&id("n")).await.unwrap()).await;
             assert_eq!(get_or(&here, "n", "k", &policy, 4).await, 4);
             here.delete(&id("n"), "k").await.unwrap();
-            meanwhile(&here, &policy, async || who.delete(&id("n"), "k").await.unwrap()).await;
+            during_computation(&here, &policy, async || who.delete(&id("n"), "k").await.unwrap()).await;
             assert_eq!(get_or(&here, "n", "k", &policy, 5).await, 5);
-            // By who computes next: its memory has forgotten it at once.
+            // By the next computation: the memory of its process was updated at once.
             here.delete(&id("n"), "k").await.unwrap();
-            meanwhile(&here, &policy, async || {
+            during_computation(&here, &policy, async || {
                 who.set(&id("n"), "k", &6, &minute()).await.unwrap();
             })
             .await;
             assert_eq!(get_or(&here, "n", "k", &policy, 9).await, 6);
             who.delete(&id("n"), "k").await.unwrap();
-            eventually(SOON, "the other has heard of it", async || {
+            eventually(SOON, "the other instance has received it", async || {
                 (!here.exists(&id("n"), "k").await.unwrap() && here.get_bytes(&id("n"), "k").await.unwrap().is_none())
                     .then_some(())
             })
@@ -117,7 +117,7 @@ async fn a_value_computed_before_an_invalidation_is_never_served_after_it() {
 }
 
 #[actix_web::test]
-async fn a_version_that_redis_lost_or_evicted_never_makes_an_old_value_good_again() {
+async fn a_lost_or_evicted_version_never_makes_an_old_value_valid_again() {
     let scene = Scene::new().await;
     let cache = embedded(&scene).await;
     let policy = tagged("t");
@@ -141,7 +141,7 @@ async fn a_version_that_redis_lost_or_evicted_never_makes_an_old_value_good_agai
         cache.delete(&id("n"), "k").await.unwrap();
     }
     // Everything lost while a value is computed.
-    let value = meanwhile(&cache, &policy, async || {
+    let value = during_computation(&cache, &policy, async || {
         let entry = scene.keys().cache_entry(&id("n"), "k").name;
         let _: u64 = scene.redis.query(redis::cmd("DEL").arg(&versions).arg(entry)).await;
     });
@@ -150,7 +150,7 @@ async fn a_version_that_redis_lost_or_evicted_never_makes_an_old_value_good_agai
 }
 
 #[actix_web::test]
-async fn what_lies_in_redis_ends_by_itself() {
+async fn every_key_in_redis_expires() {
     let scene = Scene::new().await;
     let cache = embedded(&scene).await;
     let put = Put::fresh_for(Duration::from_secs(5)).tagged([id("t")]);
@@ -175,7 +175,7 @@ async fn what_lies_in_redis_ends_by_itself() {
 }
 
 #[actix_web::test]
-async fn a_ticket_is_good_for_one_value_whose_tags_were_valid_all_along() {
+async fn a_ticket_stores_one_value_and_only_if_its_tags_stayed_valid() {
     let scene = Scene::new().await;
     let cache = embedded(&scene).await;
     let n = id("n");
@@ -186,7 +186,7 @@ async fn a_ticket_is_good_for_one_value_whose_tags_were_valid_all_along() {
     let ticket = cache.ticket(&n, "k", &[id("t")]).await.unwrap();
     assert_eq!(store(&["t"], ticket.clone()).await, Stored::Stored);
     assert_eq!(store(&["t"], ticket).await, Stored::Superseded);
-    // A tag that is known only when the value is: nobody knows yet that it was valid before.
+    // A tag that only the computation names: it is unknown whether it was valid before.
     let ticket = cache.ticket(&n, "k", &[id("t")]).await.unwrap();
     assert_eq!(store(&["t", "late"], ticket).await, Stored::Superseded);
     tokio::time::sleep(Duration::from_millis(2)).await;
@@ -200,7 +200,7 @@ async fn a_ticket_is_good_for_one_value_whose_tags_were_valid_all_along() {
 }
 
 #[actix_web::test]
-async fn an_early_refresh_does_not_keep_what_was_invalidated_alive() {
+async fn an_early_refresh_does_not_revive_an_invalidated_entry() {
     let scene = Scene::new().await;
     let (here, there) = (embedded(&scene).await, embedded(&scene).await);
     let policy = tagged("t");
@@ -216,7 +216,7 @@ async fn an_early_refresh_does_not_keep_what_was_invalidated_alive() {
 }
 
 #[actix_web::test]
-async fn who_joins_is_given_nothing_of_before_an_invalidation_of_a_tag_that_only_the_computation_names() {
+async fn a_follower_gets_no_value_from_before_an_invalidation_of_a_tag_named_by_the_computation() {
     let scene = Scene::new().await;
     let cache = embedded(&scene).await;
     let (n, policy) = (id("n"), Policy::new(minute()));
@@ -251,7 +251,7 @@ async fn who_joins_is_given_nothing_of_before_an_invalidation_of_a_tag_that_only
 }
 
 #[actix_web::test]
-async fn keys_are_invalidated_by_pattern_in_pieces_on_all_instances() {
+async fn keys_are_invalidated_by_pattern_page_by_page_on_all_instances() {
     let scene = Scene::new().await;
     let (one, other) = (scene.start().await, scene.start().await);
     let (one, other) = (CacheApi::of(&one), CacheApi::of(&other));
@@ -281,7 +281,7 @@ async fn keys_are_invalidated_by_pattern_in_pieces_on_all_instances() {
     assert_eq!(invalidated, 701);
     assert!(pieces > 1, "{pieces}");
     assert_eq!(one.get("n/price%2F7%5Beur%5D").await.status, 404);
-    eventually(SOON, "the other has heard", async || {
+    eventually(SOON, "the other instance has received the invalidation", async || {
         (other.get("n/price%2F7%5Beur%5D").await.status == 404).then_some(())
     })
     .await;

@@ -1,4 +1,4 @@
-//! Leases: one instance computes for all, and one that fails holds nobody up.
+//! Leases: one instance computes for all, and a failed computation does not block the others.
 
 use super::{MINUTE, SOON, embedded, embedded_at, get_or, id, minute};
 use crate::support::{Redis, Scene, eventually};
@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Notify;
 
 #[actix_web::test]
-async fn one_that_is_taken_by_a_call_that_fails_is_given_up() {
+async fn a_lease_of_a_failed_computation_is_released() {
     let scene = Scene::on(Redis::forgetful().await);
     let (namespace, key) = (id("n"), "k");
     let keys = scene.keys();
@@ -44,7 +44,7 @@ async fn one_that_is_taken_by_a_call_that_fails_is_given_up() {
 }
 
 #[actix_web::test]
-async fn who_waited_for_another_instance_is_told_so() {
+async fn a_value_computed_by_another_instance_is_marked() {
     let scene = Scene::new().await;
     let (here, there) = (embedded(&scene).await, embedded(&scene).await);
     let policy = Policy::new(minute()).leased(MINUTE);

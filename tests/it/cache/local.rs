@@ -1,4 +1,4 @@
-//! The level in the process: kept right by messages, emptied when they are not heard.
+//! The level in the process: invalidated by messages, emptied without a subscription.
 
 use super::{MINUTE, SOON, embedded, embedded_at, embedded_with, id, minute};
 use crate::support::{Proxy, Redis, Scene, eventually};
@@ -22,7 +22,7 @@ async fn is_kept(cache: &Cache, key: &str, value: u64) {
 }
 
 #[actix_web::test]
-async fn what_is_kept_in_a_process_follows_every_change_elsewhere() {
+async fn process_memory_follows_changes_of_other_instances() {
     let scene = Scene::new().await;
     let (here, there) = (embedded(&scene).await, embedded(&scene).await);
     let n = id("n");
@@ -47,7 +47,7 @@ async fn what_is_kept_in_a_process_follows_every_change_elsewhere() {
 }
 
 #[actix_web::test]
-async fn it_is_not_used_unless_the_writer_allows_it_and_not_for_longer() {
+async fn process_memory_is_used_only_if_and_as_long_as_the_writer_allows() {
     let scene = Scene::new().await;
     let settings = CacheSettings {
         local_ttl_ms: 50,
@@ -68,7 +68,7 @@ async fn it_is_not_used_unless_the_writer_allows_it_and_not_for_longer() {
 }
 
 #[actix_web::test]
-async fn right_after_a_lost_channel_it_is_empty_and_nothing_that_was_missed_is_served() {
+async fn after_a_lost_subscription_process_memory_is_empty() {
     let scene = Scene::new().await;
     let proxy = Proxy::to(&scene.redis.url()).await;
     let (here, there) = (embedded_at(&proxy.url(), &scene).await, embedded(&scene).await);
@@ -80,10 +80,10 @@ async fn right_after_a_lost_channel_it_is_empty_and_nothing_that_was_missed_is_s
         is_kept(&here, "tagged", round).await;
         proxy.cut();
         eventually(SOON, "the loss is noticed", async || {
-            (!here.shared().is_heard()).then_some(())
+            (!here.shared().is_subscribed()).then_some(())
         })
         .await;
-        // It does not answer from what it had, and nobody else does.
+        // It does not answer from its memory, and Redis is unavailable.
         assert!(here.get::<u64>(&n, "k").await.is_err());
         there.set(&n, "k", &(round + 100), &local()).await.unwrap();
         there.invalidate(&[id("t")]).await.unwrap();
@@ -99,8 +99,8 @@ async fn right_after_a_lost_channel_it_is_empty_and_nothing_that_was_missed_is_s
 }
 
 #[actix_web::test]
-async fn the_subscription_alone_may_be_lost() {
-    // The connection for commands lives on: only the messages are missed.
+async fn only_the_subscription_may_be_lost() {
+    // The connection for commands stays open: only the messages are missed.
     let redis = Redis::forgetful().await;
     let scene = Scene::on(redis);
     let (here, there) = (embedded(&scene).await, embedded(&scene).await);
@@ -112,8 +112,8 @@ async fn the_subscription_alone_may_be_lost() {
         .query(redis::cmd("CLIENT").arg("KILL").arg("TYPE").arg("pubsub"))
         .await;
     eventually(SOON, "the loss is noticed", async || {
-        let unheard = !here.shared().is_heard() || level(&here, "k").await == Some((1, Level::Shared));
-        unheard.then_some(())
+        let unsubscribed = !here.shared().is_subscribed() || level(&here, "k").await == Some((1, Level::Shared));
+        unsubscribed.then_some(())
     })
     .await;
     there.set(&n, "k", &2, &local()).await.unwrap();
@@ -136,7 +136,7 @@ async fn its_memory_is_bounded() {
     cache.set(&id("n"), "first", &text, &local()).await.unwrap();
     eventually(SOON, "it listens", async || {
         cache.get::<String>(&id("n"), "first").await.unwrap();
-        cache.shared().is_heard().then_some(())
+        cache.shared().is_subscribed().then_some(())
     })
     .await;
     for n in 0..200 {

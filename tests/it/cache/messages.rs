@@ -1,4 +1,4 @@
-//! What instances tell each other.
+//! The invalidation messages between instances.
 
 use super::{embedded, id, minute};
 use crate::support::Scene;
@@ -9,7 +9,7 @@ use redis::Client;
 const KEYS: usize = 1_200;
 
 #[actix_web::test]
-async fn each_piece_of_a_call_tells_of_its_own_keys_alone() {
+async fn each_script_call_publishes_only_its_own_keys() {
     let scene = Scene::new().await;
     let cache = embedded(&scene).await;
     let client = Client::open(scene.redis.url()).unwrap();

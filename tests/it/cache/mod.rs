@@ -30,10 +30,10 @@ use serde_json::Value;
 use std::convert::Infallible;
 use std::time::Duration;
 
-/// The setting that lets keys be listed, and how that is asked for.
+/// The setting that allows keys to be listed, and the header of the request.
 const LISTING: [&str; 1] = ["--cache-listing-token=0123456789abcdefghijkl"];
 
-/// Longer than anything here takes that comes soon.
+/// A timeout that is longer than any expected event takes.
 const SOON: Duration = Duration::from_secs(20);
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -56,7 +56,7 @@ async fn embedded(scene: &Scene<impl AsRef<Redis>>) -> Cache {
     embedded_at(&scene.redis.as_ref().url(), scene).await
 }
 
-/// The same by another way to the scene's Redis.
+/// The same over another connection to the scene's Redis.
 async fn embedded_at(url: &str, scene: &Scene<impl AsRef<Redis>>) -> Cache {
     embedded_with(url, scene, CacheSettings::default()).await
 }

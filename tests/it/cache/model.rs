@@ -1,6 +1,6 @@
-//! Against a model: whatever is read, written and lost at the same time, nobody is served a value that is older than an
-//! invalidation which was acknowledged before they asked; not from Redis, not by a computation under way, and not from the
-//! memory of the instance that acknowledged it. The memory of another may lag, for as long as it may keep an entry.
+//! A model test: under concurrent reads, writes and losses, no caller gets a value that is older than an invalidation which was acknowledged
+//! before the call; neither from Redis, nor from a computation in progress, nor from the memory of the instance that acknowledged it. The
+//! memory of another instance may lag, at most for as long as it may keep an entry.
 
 use super::{embedded_with, id, minute};
 use crate::support::Scene;
@@ -22,7 +22,7 @@ const KEYS: usize = 3;
 /// For how long the memory of an instance may keep an entry, and what a busy machine takes beside that.
 const LAG: Duration = Duration::from_millis(40 + 400);
 
-/// What an actor does next, with a key, after a pause of so many tenths of a millisecond.
+/// The next action of an actor, with a key, after a pause in tenths of a millisecond.
 #[derive(Debug, Clone)]
 struct Step {
     act: Act,
@@ -32,10 +32,10 @@ struct Step {
 
 #[derive(Debug, Clone)]
 enum Act {
-    /// Get or compute; the computation takes so many tenths of a millisecond after it has read the truth.
+    /// Get or compute; the computation takes this many tenths of a millisecond after it has read the source.
     Read(u64),
     Look,
-    /// The truth changes, and then is told in one of the ways.
+    /// The source changes, and then the cache is invalidated in one of the ways.
     Change(Way),
     /// Redis loses a version.
     Lose,
@@ -57,7 +57,7 @@ struct Truth {
 }
 
 impl Truth {
-    /// The least that a read may see which begins now at an instance.
+    /// The oldest value that a read may return which begins now at an instance.
     fn floor(&self, instance: usize, is_local: bool) -> u64 {
         let now = Instant::now();
         let acknowledged = self.acknowledged.lock();
@@ -238,16 +238,16 @@ fn hold(is_local: bool, is_leased: bool) {
 }
 
 #[test]
-fn nobody_is_served_what_was_invalidated_before_they_asked() {
+fn no_caller_gets_a_value_that_was_invalidated_before_the_call() {
     hold(false, false);
 }
 
 #[test]
-fn with_a_lease_nobody_is_either() {
+fn with_a_lease_no_caller_gets_an_invalidated_value() {
     hold(false, true);
 }
 
 #[test]
-fn from_memory_nobody_is_where_it_was_acknowledged_and_elsewhere_for_no_longer_than_it_may_lag() {
+fn process_memory_serves_an_invalidated_value_at_most_for_the_allowed_lag() {
     hold(true, false);
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use std::time::Duration;
 
 #[actix_web::test]
-async fn ttl_0_meant_for_ever() {
+async fn ttl_0_meant_no_expiry() {
     let scene = Scene::new().await;
     let (cache, service) = (embedded(&scene).await, scene.start().await);
     let nothing = Put::fresh_for(Duration::ZERO);
@@ -113,7 +113,7 @@ async fn a_value_computed_before_the_invalidation_overwrote_it() {
     let cache = embedded(&scene).await;
     let ticket = cache.ticket(&id("n"), "k", &[id("t")]).await.unwrap();
     cache.invalidate(&[id("t")]).await.unwrap();
-    // In Redis or not, nobody is served it.
+    // Whether it is in Redis or not, it is not served.
     let put = minute().tagged([id("t")]);
     cache.store(&id("n"), "k", b"1", &put, Some(ticket)).await.unwrap();
     assert_eq!(get_or(&cache, "n", "k", &tagged("t"), 2).await, 2);

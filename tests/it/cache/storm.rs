@@ -1,5 +1,5 @@
-//! Clients that leave with a ticket on its way to them, over connections to Redis that are late, beside clients that compute values
-//! and clients that invalidate them: no key is leased to nobody, and no value outlives its deletion.
+//! Clients that disconnect before they receive their ticket, over slow connections to Redis, together with clients that compute values and
+//! clients that invalidate them: no lease is left behind, and no value survives its deletion.
 
 use super::{CacheApi, SOON};
 use crate::support::{Leavers, Parting, Scene, eventually};
@@ -63,7 +63,7 @@ async fn live(ways: &[CacheApi], sources: &[Source], until: Instant) {
                     });
                     match stored.await {
                         204 => source.stored.set(source.stored.get() + 1),
-                        // Deleted meanwhile.
+                        // Deleted in the meantime.
                         409 => {}
                         status => panic!("{status}"),
                     }
@@ -79,7 +79,7 @@ async fn live(ways: &[CacheApi], sources: &[Source], until: Instant) {
 }
 
 #[actix_web::test]
-async fn clients_that_leave_over_late_connections_keep_no_key_from_being_computed() {
+async fn disconnecting_clients_on_slow_connections_leave_every_key_computable() {
     let scene = Scene::new().await;
     let (one, leavers) = (scene.start().await, Leavers::beside(&scene).await);
     let ways = [CacheApi::of(&one), CacheApi::of(&one), CacheApi::of(leavers.service())];
@@ -98,7 +98,7 @@ async fn clients_that_leave_over_late_connections_keep_no_key_from_being_compute
     assert!(left > 50, "{left}");
     for (number, source) in sources.iter().enumerate() {
         assert!(source.stored.get() > 3, "{}", source.stored.get());
-        eventually(SOON, "nobody computes it", async || {
+        eventually(SOON, "no client computes it", async || {
             let ticket = ways[0]
                 .post(&format!("tickets/{}", key(number)), json!({"lease_ms": 1}))
                 .await;

@@ -23,24 +23,24 @@ fn assert_is(answer: &Answer, kind: &str) {
 }
 
 #[actix_web::test]
-async fn a_value_from_before_an_invalidation_does_not_pass_for_one_from_after() {
+async fn a_value_computed_before_an_invalidation_is_not_stored_after_it() {
     let scene = Scene::new().await;
     let (one, other) = (scene.start().await, scene.start().await);
     let (one, other) = (CacheApi::of(&one), CacheApi::of(&other));
     let tagged = || json!({"tags": ["product:7"]});
     for happens in ["tag", "key", "namespace", "write", "event"] {
         let before = ticket(&one, "n/k", tagged()).await;
-        let meanwhile = match happens {
+        let change = match happens {
             "tag" => other.post("tags/invalidate", tagged()).await,
             "key" => other.delete("n/k").await,
             "namespace" => other.delete("n").await,
             _ => other.put("n/k", json!({"value": 0, "ttl_s": 60})).await,
         };
-        assert_eq!(meanwhile.status, 204, "{happens}");
+        assert_eq!(change.status, 204, "{happens}");
         assert_is(&other.put("n/k", value(1, &before)).await, "cache_superseded");
         let found = one.get("n/k").await;
         assert!(found.status == 404 || found.body["value"] == 0, "{happens}: {found:?}");
-        // Computed anew it is stored, once.
+        // Computed again it is stored, once.
         let after = ticket(&other, "n/k", tagged()).await;
         assert_eq!(one.put("n/k", value(2, &after)).await.status, 204, "{happens}");
         assert_eq!(other.get("n/k").await.body["value"], 2);
@@ -53,7 +53,7 @@ async fn a_value_from_before_an_invalidation_does_not_pass_for_one_from_after() 
 }
 
 #[actix_web::test]
-async fn one_client_computes_and_the_others_come_back() {
+async fn one_client_computes_and_the_others_retry() {
     let scene = Scene::new().await;
     let (one, other) = (scene.start().await, scene.start().await);
     let (one, other) = (CacheApi::of(&one), CacheApi::of(&other));
@@ -72,7 +72,7 @@ async fn one_client_computes_and_the_others_come_back() {
 }
 
 #[actix_web::test]
-async fn what_is_no_ticket_is_refused_and_nothing_is_written() {
+async fn an_invalid_ticket_is_refused_and_nothing_is_written() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = CacheApi::of(&service);
@@ -106,7 +106,7 @@ async fn what_is_no_ticket_is_refused_and_nothing_is_written() {
 }
 
 #[actix_web::test]
-async fn a_lease_ends_whose_value_could_not_be_stored_because_redis_went_away() {
+async fn a_lease_ends_if_the_value_cannot_be_stored_during_an_outage() {
     let scene = Scene::new().await.with(&["--redis-timeout=300"]);
     let proxy = Proxy::to(&scene.redis.url()).await;
     let mut args = scene.args();

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 #[actix_web::test]
-async fn of_many_instances_that_start_together_one_warms() {
+async fn of_many_instances_that_start_together_one_warms_the_cache() {
     let scene = Scene::new().await;
     let (ran, mut instances) = (Arc::new(AtomicU64::new(0)), Vec::new());
     for _ in 0..5 {
@@ -45,7 +45,7 @@ async fn of_many_instances_that_start_together_one_warms() {
 }
 
 #[actix_web::test]
-async fn a_warming_whose_instance_died_is_taken_over_and_one_that_ended_is_not() {
+async fn a_warming_of_a_crashed_instance_is_taken_over_and_a_finished_one_is_not() {
     let scene = Scene::new().await;
     let ran = Arc::new(AtomicU64::new(0));
     let (dies, lives) = (embedded(&scene).await, embedded(&scene).await);
@@ -62,7 +62,7 @@ async fn a_warming_whose_instance_died_is_taken_over_and_one_that_ended_is_not()
         (has == 1).then_some(())
     })
     .await;
-    // Whoever does not wait leaves it to the other.
+    // A caller that does not wait leaves it to the other instance.
     assert_eq!(lives.warm().await.unwrap(), Warmed::Elsewhere);
     warming.abort();
     let here = Warmed::Here { done: 1, failed: 0 };
@@ -72,7 +72,7 @@ async fn a_warming_whose_instance_died_is_taken_over_and_one_that_ended_is_not()
 }
 
 #[actix_web::test]
-async fn a_wish_to_warm_is_done_though_it_was_done_a_moment_ago() {
+async fn an_explicit_warming_runs_even_after_a_recent_one() {
     let scene = Scene::new().await;
     let cache = embedded(&scene).await;
     cache.add_warmer("prices", |cache: Cache| async move {

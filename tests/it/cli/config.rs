@@ -29,7 +29,7 @@ async fn policy(scene: &Scene, flags: &[String], variable: Option<&str>) -> Valu
 }
 
 #[actix_web::test]
-async fn a_flag_counts_before_a_variable_and_a_variable_before_the_file() {
+async fn a_flag_overrides_a_variable_and_a_variable_overrides_the_file() {
     let (scene, folder) = (Scene::new().await, Folder::new());
     let path = file(
         &folder,
@@ -46,7 +46,7 @@ async fn a_flag_counts_before_a_variable_and_a_variable_before_the_file() {
 }
 
 #[actix_web::test]
-async fn a_file_with_a_fault_is_refused_by_name() {
+async fn an_invalid_file_is_refused_with_its_name() {
     let folder = Folder::new();
     for (text, said) in [
         ("HTTP_WROKERS = 2", "\"HTTP_WROKERS\": did you mean HTTP_WORKERS?"),

@@ -48,7 +48,7 @@ async fn a_load_without_any_success_fails() {
 }
 
 #[actix_web::test]
-async fn a_load_removes_what_it_has_made() {
+async fn a_load_removes_its_data() {
     let scene = Scene::new().await;
     let service = scene.start_process().await;
     for kind in [
@@ -82,7 +82,7 @@ async fn a_load_removes_what_it_has_made() {
 }
 
 #[actix_web::test]
-async fn a_load_that_is_interrupted_removes_what_it_has_made() {
+async fn an_interrupted_load_removes_its_data() {
     let scene = Scene::new().await;
     let service = scene.start_process().await;
     let words = [
@@ -112,7 +112,7 @@ async fn a_load_that_is_interrupted_removes_what_it_has_made() {
 }
 
 #[actix_web::test]
-async fn a_load_on_a_terminal_shows_how_far_it_is() {
+async fn a_load_on_a_terminal_shows_its_progress() {
     let scene = Scene::new().await;
     let service = scene.start_process().await;
     let binary = env!("CARGO_BIN_EXE_fleetpulse");

@@ -6,14 +6,14 @@ use std::fs;
 use std::net::TcpListener;
 use tokio::process::Command;
 
-/// An address at which nobody listens.
+/// An address without a listener.
 fn nobody() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     format!("http://{}", listener.local_addr().unwrap())
 }
 
 #[actix_web::test]
-async fn an_error_says_its_cause_once() {
+async fn an_error_states_its_cause_once() {
     let url = nobody();
     for words in [
         &["check", "--url", &url][..],
@@ -37,7 +37,7 @@ async fn an_error_says_its_cause_once() {
 }
 
 #[actix_web::test]
-async fn the_exit_status_says_whether_anything_was_begun() {
+async fn the_exit_status_shows_whether_anything_was_started() {
     for (words, code) in [
         (&["--help"][..], 0),
         (&["--version"], 0),
@@ -98,7 +98,7 @@ async fn flags_are_listed_under_their_headings() {
 }
 
 #[actix_web::test]
-async fn the_document_that_is_printed_is_the_one_that_is_served() {
+async fn the_printed_document_is_the_served_one() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let served = service.drivers().get("/openapi.json").await.body;
@@ -136,7 +136,7 @@ async fn the_routes_are_printed_with_their_operations_and_scopes() {
 }
 
 #[actix_web::test]
-async fn each_shell_has_its_completions() {
+async fn completions_exist_for_each_shell() {
     let folder = Folder::new();
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let script = run(&["completions", shell]).await;

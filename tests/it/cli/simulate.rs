@@ -38,7 +38,7 @@ async fn slow_service() -> (String, Arc<AtomicU64>) {
 }
 
 #[actix_web::test]
-async fn every_position_that_was_sent_is_counted_as_what_it_came_to() {
+async fn every_sent_position_is_counted_by_its_outcome() {
     let (url, stored) = slow_service().await;
     let words = [
         "simulate",

@@ -23,7 +23,7 @@ async fn the_address_may_be_a_name() {
 }
 
 #[actix_web::test]
-async fn a_filter_of_the_log_that_is_not_one_is_refused() {
+async fn an_invalid_log_filter_is_refused() {
     for (filter, said) in [
         ("debgu", "did you mean debug?"),
         ("info,fleetpulse=wran", "did you mean warn?"),
@@ -53,13 +53,13 @@ async fn a_filter_of_the_log_that_is_not_one_is_refused() {
 }
 
 #[actix_web::test]
-async fn the_filter_of_the_log_is_a_flag_too() {
+async fn the_log_filter_is_a_flag_too() {
     let scene = Scene::new().await.with(&["--log-filter=info"]);
     let mut command = ServiceProcess::command(&scene.args());
     command.env_remove("RUST_LOG").stderr(Stdio::piped());
     let service = ServiceProcess::spawn(command).await;
     service.drivers().ready().await;
-    service.tell_to_stop();
+    service.request_stop();
     crate::support::eventually(std::time::Duration::from_secs(20), "the stop is logged", async || {
         service.said().contains("stopping").then_some(())
     })

@@ -9,7 +9,7 @@ mod commit;
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
 #[actix_web::test]
-async fn the_version_says_what_was_built() {
+async fn the_version_identifies_the_build() {
     for words in [&["--version"][..], &["serve", "--version"]] {
         let version = run(words).await;
         assert_eq!(version.code, Some(0), "{version:?}");
@@ -38,7 +38,7 @@ fn found(root: &Path) -> Option<String> {
 }
 
 #[test]
-fn the_commit_is_read_from_the_files_of_git() {
+fn the_commit_is_read_from_the_git_files() {
     let line = format!("{COMMIT}\n");
     let packed = format!(
         "# pack-refs with: peeled\n{} refs/heads/other\n{COMMIT} refs/heads/main\n",

@@ -1,4 +1,4 @@
-//! Redis away from the start, or from one instance only.
+//! Redis is unavailable from the start, or for one instance only.
 
 use super::{NOTICE, SOON, becomes, here, here_at, is_stored, is_taken, stored_ms};
 use crate::support::{Proxy, Redis, Scene, Service, eventually, now_ms};
@@ -6,7 +6,7 @@ use fleetpulse::tracking::input::parse_rfc3339;
 use serde_json::json;
 
 #[actix_web::test]
-async fn a_service_that_starts_without_its_redis_works_and_finds_it_later() {
+async fn a_service_that_starts_without_redis_works_and_connects_later() {
     let mut scene = Scene::on(Redis::durable().await).with(&[NOTICE]);
     scene.redis.kill();
     let service = scene.start().await;
@@ -29,7 +29,7 @@ async fn a_service_that_starts_without_its_redis_works_and_finds_it_later() {
 }
 
 #[actix_web::test]
-async fn what_needs_redis_says_at_once_when_to_come_back() {
+async fn calls_that_need_redis_fail_at_once_with_retry_after() {
     let scene = Scene::on(Redis::durable().await).with(&[NOTICE]);
     let service = scene.start().await;
     let api = service.drivers();
@@ -61,7 +61,7 @@ async fn pair(scene: &Scene) -> (Proxy, Service, Service) {
 }
 
 #[actix_web::test]
-async fn the_newest_wins_between_what_was_taken_meanwhile_and_what_others_stored() {
+async fn the_newest_wins_between_buffered_fixes_and_those_of_other_instances() {
     let scene = Scene::new().await.with(&[NOTICE]);
     let (proxy, a, b) = pair(&scene).await;
     let (a, b) = (a.drivers(), b.drivers());
@@ -98,7 +98,7 @@ async fn the_newest_wins_between_what_was_taken_meanwhile_and_what_others_stored
 }
 
 #[actix_web::test]
-async fn a_removal_while_away_is_carried_out_later_unless_something_newer_came() {
+async fn a_removal_during_an_outage_is_executed_later_unless_a_newer_fix_exists() {
     let scene = Scene::new().await.with(&[NOTICE]);
     let (proxy, a, b) = pair(&scene).await;
     let (a, b) = (a.drivers(), b.drivers());
@@ -139,7 +139,7 @@ async fn a_removal_while_away_is_carried_out_later_unless_something_newer_came()
 }
 
 #[actix_web::test]
-async fn what_a_fix_said_of_the_profile_meanwhile_is_merged_into_what_others_wrote() {
+async fn buffered_profile_members_are_merged_with_those_of_other_instances() {
     let scene = Scene::new().await.with(&[NOTICE]);
     let (proxy, a, b) = pair(&scene).await;
     let (a, b) = (a.drivers(), b.drivers());

@@ -1,4 +1,4 @@
-//! A Redis that takes connections and answers, and refuses every write: it has become another's replica.
+//! A Redis that accepts connections and answers, but refuses every write, because it has become a replica.
 
 use crate::support::{Redis, Scene, eventually};
 use fleetpulse::store::{Link, Store, StoreError};
@@ -6,7 +6,7 @@ use redis::{IntoConnectionInfo, cmd};
 use std::time::{Duration, Instant};
 
 #[actix_web::test]
-async fn a_demoted_redis_is_not_connected_to_over_and_over() {
+async fn connections_to_a_demoted_redis_are_limited_by_backoff() {
     let scene = Scene::on(Redis::durable().await);
     let info = scene.redis.url().into_connection_info().unwrap();
     let store = Store::new(info, scene.keys(), Duration::from_secs(1)).unwrap();

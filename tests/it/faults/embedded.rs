@@ -1,4 +1,4 @@
-//! The service with a Redis of its own: killed, told to stop, started twice, and where no Redis is installed.
+//! The service with the embedded Redis: killed, stopped, started twice, and without an installed Redis.
 
 use super::{SOON, becomes, here};
 use crate::support::{Api, Folder, Raw, ServiceProcess, eventually, send};
@@ -20,7 +20,7 @@ async fn start(folder: &Folder) -> ServiceProcess {
 }
 
 #[actix_web::test]
-async fn a_killed_service_comes_back_with_all_that_it_acknowledged() {
+async fn a_killed_service_restarts_with_all_acknowledged_data() {
     let folder = Folder::new();
     let service = start(&folder).await;
     let api = service.drivers();
@@ -42,7 +42,7 @@ async fn a_killed_service_comes_back_with_all_that_it_acknowledged() {
 }
 
 #[actix_web::test]
-async fn a_killed_redis_is_started_again() {
+async fn a_killed_redis_is_restarted() {
     let folder = Folder::new();
     let service = start(&folder).await;
     let api = service.drivers();
@@ -66,7 +66,7 @@ async fn a_killed_redis_is_started_again() {
 }
 
 #[actix_web::test]
-async fn a_service_that_is_told_to_stop_ends_what_is_under_way_and_leaves_nobody_behind() {
+async fn a_stopping_service_finishes_requests_and_leaves_no_process() {
     let folder = Folder::new();
     let service = start(&folder).await;
     assert_eq!(folder.processes().len(), 1);
@@ -80,7 +80,7 @@ async fn a_service_that_is_told_to_stop_ends_what_is_under_way_and_leaves_nobody
     under_way.say(head).await;
     service.drivers().place("before", here()).await;
 
-    service.tell_to_stop();
+    service.request_stop();
     eventually(SOON, "it takes no new connections", async || {
         let address = service.url().strip_prefix("http://")?;
         TcpStream::connect(address).await.is_err().then_some(())
@@ -99,7 +99,7 @@ async fn a_service_that_is_told_to_stop_ends_what_is_under_way_and_leaves_nobody
 }
 
 #[actix_web::test]
-async fn a_second_service_on_the_same_folder_refuses_and_the_first_goes_on() {
+async fn a_second_service_on_the_same_folder_refuses_to_start() {
     let folder = Folder::new();
     let first = start(&folder).await;
     first.drivers().place("d-1", here()).await;
@@ -113,7 +113,7 @@ async fn a_second_service_on_the_same_folder_refuses_and_the_first_goes_on() {
 }
 
 #[actix_web::test]
-async fn without_any_redis_it_runs_from_memory_and_says_so() {
+async fn without_any_redis_it_runs_from_memory_and_warns() {
     let folder = Folder::new();
     let mut command = ServiceProcess::command(&[folder.flag()]);
     command.env("PATH", folder.path()).env_remove("REDIS_SERVER_BIN");
@@ -123,8 +123,8 @@ async fn without_any_redis_it_runs_from_memory_and_says_so() {
     api.ready().await;
     eventually(SOON, "it says so", async || {
         let said = service.said();
-        let told = said.contains("none installed") && said.contains("positions are lost when the service stops");
-        told.then_some(())
+        let warned = said.contains("none installed") && said.contains("positions are lost when the service stops");
+        warned.then_some(())
     })
     .await;
     becomes(&api, "degraded").await;
@@ -154,7 +154,7 @@ async fn redis_report(api: &Api) -> Value {
 }
 
 #[actix_web::test]
-async fn the_memory_of_the_embedded_redis_is_bounded_and_full_it_refuses_writes() {
+async fn the_embedded_redis_is_bounded_and_refuses_writes_when_full() {
     let by_default = Folder::new();
     let service = start(&by_default).await;
     let report = redis_report(&service.drivers()).await;

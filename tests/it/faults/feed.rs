@@ -8,7 +8,7 @@ use serde_json::json;
 use std::time::Duration;
 
 #[actix_web::test]
-async fn changes_of_profiles_hold_no_position_up() {
+async fn changes_of_profiles_do_not_delay_positions() {
     let scene = Scene::new().await;
     let far = Proxy::far_from(&scene.redis.url(), Duration::from_millis(50)).await;
     let mut args = scene.args();
@@ -23,7 +23,7 @@ async fn changes_of_profiles_hold_no_position_up() {
     }
     near.place("last", here()).await;
     // Sequential reads would take at least 300 times 50 ms.
-    eventually(Duration::from_secs(8), "the position is heard", async || {
+    eventually(Duration::from_secs(8), "the position is received", async || {
         (far_away.position("last").await.status == 200).then_some(())
     })
     .await;
@@ -58,7 +58,7 @@ async fn answers_are_stale_while_updates_come_late() {
     // The other instance's clock is an hour behind.
     publish(&scene, 3_600_000).await;
     publish(&scene, 3_600_000).await;
-    assert!(!is_stale().await, "a clock that differs is no lag");
+    assert!(!is_stale().await, "a different clock is not a lag");
     publish(&scene, 3_600_000 + 100_000).await;
     eventually(SOON, "answers are stale", async || is_stale().await.then_some(())).await;
     let health = api.get("/health").await.body;
@@ -70,7 +70,7 @@ async fn answers_are_stale_while_updates_come_late() {
 }
 
 #[actix_web::test]
-async fn a_feed_that_is_far_behind_is_given_up_for_a_load() {
+async fn a_feed_that_is_far_behind_is_replaced_by_a_load() {
     let scene = Scene::on(std::sync::Arc::new(Redis::forgetful().await)).with(&["--feed-max-lag=1000"]);
     let service = scene.start().await;
     let api = service.drivers();
@@ -85,7 +85,7 @@ async fn a_feed_that_is_far_behind_is_given_up_for_a_load() {
     let before = reloads().await;
     publish(&scene, 0).await;
     publish(&scene, 100_000).await;
-    eventually(SOON, "all is loaded anew", async || {
+    eventually(SOON, "everything is loaded again", async || {
         (reloads().await > before).then_some(())
     })
     .await;

@@ -8,7 +8,7 @@ use redis::cmd;
 use serde_json::json;
 
 #[actix_web::test]
-async fn a_key_of_another_type_stops_neither_a_start_nor_a_batch() {
+async fn a_key_of_another_type_prevents_neither_a_start_nor_a_batch() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     for id in ["good", "odd-profile", "odd-snapshot"] {

@@ -1,11 +1,11 @@
-//! Redis stopped in its tracks: connections stay open and nothing answers.
+//! Redis is suspended: connections stay open, and nothing is answered.
 
 use super::{NOTICE, becomes, here_at, is_stored, is_taken};
 use crate::support::{Redis, Scene, now_ms};
 use std::time::{Duration, Instant};
 
 #[actix_web::test]
-async fn fixes_are_taken_within_the_timeout_and_written_when_it_goes_on() {
+async fn fixes_are_buffered_within_the_timeout_and_written_when_redis_resumes() {
     let scene = Scene::on(Redis::durable().await).with(&[NOTICE]);
     let service = scene.start().await;
     let api = service.drivers();

@@ -51,7 +51,7 @@ fn run(command: &mut Command) {
 
 #[actix_web::test]
 #[ignore = "mounts a file system, which only root may: make faults"]
-async fn on_a_full_disk_positions_are_buffered_and_written_when_there_is_room() {
+async fn on_a_full_disk_positions_are_buffered_and_written_later() {
     let disk = Disk::of("8m");
     let redis = Redis::durable_in(disk.redis_folder()).await;
     let scene = Scene::on(redis).with(&[NOTICE]);

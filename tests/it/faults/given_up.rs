@@ -1,5 +1,5 @@
-//! What a call hands out to nobody: its client has gone, with a FIN or a RST, or its answer was late and the command came behind
-//! whatever took it back. Nothing of it is left, at each call that hands something out.
+//! Calls that acquire something for a client that does not receive it: the client has disconnected with a FIN or a RST, or the reply was
+//! late, and the command arrived after its undo. No call leaves anything acquired.
 
 use super::{NOTICE, SOON};
 use crate::support::{Answer, Api, Leavers, Leaving, Parting, Proxy, Raw, Scene, Service, send};
@@ -9,15 +9,15 @@ use std::cell::RefCell;
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
-/// A call that hands something out, and what shows that nobody has it.
+/// A call that acquires something, and a call that shows that it was released.
 struct Call {
     sent: Parting,
-    /// A word of the last command that is sent to Redis before the answer.
+    /// A part of the last command that is sent to Redis before the response.
     command: &'static str,
     probe: Probe,
 }
 
-/// A call that is answered like this if nobody has what was handed out.
+/// A call that has this answer if everything was released.
 struct Probe {
     method: Method,
     path: &'static str,
@@ -50,14 +50,14 @@ fn calls() -> Vec<Call> {
             "lock:{l}",
             get("/v1/locks/l", |answer| answer.status == 404),
         ),
-        // Nobody waits in the queue of a lock that somebody has.
+        // The queue of a held lock is empty.
         call(
             "/v1/locks/held",
             json!({"ttl_ms": 600_000, "wait_ms": 30_000}),
             "lock:{held}",
             get("/v1/locks/held", |answer| answer.body["waiting"] == 0),
         ),
-        // It has one attempt: leased to nobody it would be dead at the end of its lease.
+        // It has one attempt, so an undelivered lease would make it dead at the end of the lease.
         call(
             "/v1/queues/once/lease",
             json!({"lease_ms": 600_000}),
@@ -105,7 +105,7 @@ fn calls() -> Vec<Call> {
     ]
 }
 
-/// An instance behind a proxy, another one with a way of its own to the same Redis, and what the calls are about.
+/// An instance behind a proxy, another one with a direct connection to the same Redis, and the data of the calls.
 async fn prepared(args: &[&str]) -> (Scene, Proxy, Service, Service) {
     let scene = Scene::new().await.with(args);
     let proxy = Proxy::to(&scene.redis.url()).await;
@@ -122,7 +122,7 @@ async fn prepared(args: &[&str]) -> (Scene, Proxy, Service, Service) {
         post(&api, &format!("/v1/queues/{queue}/jobs"), job).await;
     }
     post(&api, "/v1/locks/held", json!({"ttl_ms": 600_000})).await;
-    // From now on Redis knows the scripts, so that each command is one that is carried out when it arrives.
+    // From now on Redis has the scripts, so each command is executed when it arrives.
     for (path, body) in [
         ("/v1/locks/warm", json!({"ttl_ms": 1_000})),
         ("/v1/queues/warm/lease", json!({})),
@@ -196,7 +196,7 @@ async fn nobody_has_it(api: &Api, call: &Call, how: &str) {
 }
 
 #[actix_web::test]
-async fn a_client_that_goes_away_keeps_nothing_that_it_never_got() {
+async fn a_disconnected_client_holds_nothing_that_it_never_received() {
     let (_scene, proxy, service, other) = prepared(&["--redis-timeout=20000"]).await;
     for how in [Leaving::Fin, Leaving::Rst] {
         for call in calls().into_iter().chain([ending(&service).await]) {
@@ -204,7 +204,7 @@ async fn a_client_that_goes_away_keeps_nothing_that_it_never_got() {
             if how == Leaving::Fin {
                 client.close_own_side().await;
                 proxy.let_go().await;
-                // The service has done with it.
+                // The service has finished it.
                 client.rest().await;
             } else {
                 client.leave(how);
@@ -216,13 +216,13 @@ async fn a_client_that_goes_away_keeps_nothing_that_it_never_got() {
 }
 
 #[actix_web::test]
-async fn a_command_that_was_given_up_does_not_arrive_behind_what_takes_it_back() {
+async fn an_abandoned_command_is_not_executed_after_its_undo() {
     let (_scene, proxy, service, other) = prepared(&[NOTICE]).await;
     for call in calls() {
         let mut client = under_way(&proxy, &service, &call).await;
         let head = client.head().await;
         assert!(head.starts_with("HTTP/1.1 503"), "{:?}: {head}", call.sent);
-        // The instance has another connection by then, and has taken back by that what it could.
+        // The instance has another connection by then, and has released on it what it could.
         nobody_has_it(&service.drivers(), &call, "a late answer").await;
         proxy.let_go().await;
         nobody_has_it(&other.drivers(), &call, "its arrival").await;
@@ -230,7 +230,7 @@ async fn a_command_that_was_given_up_does_not_arrive_behind_what_takes_it_back()
 }
 
 #[actix_web::test]
-async fn a_value_whose_writing_was_given_up_is_not_there_again_after_its_deletion() {
+async fn an_abandoned_write_does_not_undo_a_deletion() {
     let (_scene, proxy, service, other) = prepared(&[NOTICE]).await;
     let write = Call {
         sent: Parting::new("/v1/cache/n", json!({"set": [{"key": "k", "value": 1, "ttl_s": 60}]})),
@@ -253,7 +253,7 @@ async fn a_value_whose_writing_was_given_up_is_not_there_again_after_its_deletio
 }
 
 #[actix_web::test]
-async fn a_value_whose_writing_a_proxy_cut_off_is_not_there_again_after_its_deletion() {
+async fn a_write_that_a_proxy_interrupted_does_not_undo_a_deletion() {
     let scene = Scene::new().await.with(&["--redis-timeout=5000", "--workers=1"]);
     // So far away that it takes a while to connect again.
     let proxy = Proxy::far_from(&scene.redis.url(), Duration::from_millis(60)).await;
@@ -278,7 +278,7 @@ async fn a_value_whose_writing_a_proxy_cut_off_is_not_there_again_after_its_dele
 }
 
 #[actix_web::test]
-async fn a_storm_of_clients_that_leave_over_connections_that_are_late_leaves_nothing_behind() {
+async fn many_disconnecting_clients_on_slow_connections_leave_nothing_in_redis() {
     let (scene, _proxy, _service, other) = prepared(&[]).await;
     let (leavers, calls) = (Leavers::beside(&scene).await, calls());
     let sent = |_round| {

@@ -1,4 +1,4 @@
-//! More than the service was set to hold.
+//! More entities than the settings allow.
 
 use super::{NOTICE, SOON, here, here_at, is_stored};
 use crate::support::{Redis, Scene, eventually, now_ms};
@@ -9,8 +9,8 @@ use redis::cmd;
 use serde_json::json;
 
 #[actix_web::test]
-async fn a_full_queue_is_a_503_that_says_when_to_come_back() {
-    // So patient that the frozen Redis is not given up while the test looks.
+async fn a_full_queue_is_a_503_with_retry_after() {
+    // A timeout that is so long that the service keeps waiting for the frozen Redis during the test.
     let flags = ["--workers=1", "--writer-queue=4", "--redis-timeout=30000"];
     let scene = Scene::on(Redis::durable().await).with(&flags);
     let service = scene.start().await;
@@ -28,7 +28,7 @@ async fn a_full_queue_is_a_503_that_says_when_to_come_back() {
             async move { api.post_fix(&format!("d-{n}"), here_at(at)).await }
         })
         .collect();
-    // Four are held; the others are told at once.
+    // Four are queued; the others are refused at once.
     for _ in 0..2 {
         let refused = waiting.next().await.unwrap();
         refused.assert_problem(503, &[]);
@@ -47,7 +47,7 @@ async fn a_full_queue_is_a_503_that_says_when_to_come_back() {
 }
 
 #[actix_web::test]
-async fn no_more_entities_are_taken_than_the_index_may_hold() {
+async fn the_number_of_entities_is_limited() {
     let mut scene = Scene::on(Redis::durable().await).with(&["--max-entities=3", NOTICE]);
     scene.redis.kill();
     let service = scene.start().await;
@@ -59,7 +59,7 @@ async fn no_more_entities_are_taken_than_the_index_may_hold() {
     let refused = api.post_fix("d-4", here_at(at)).await;
     refused.assert_problem(503, &[]);
     assert!(refused.retry_after.is_some());
-    // A removal that it could not keep is not acknowledged, nor is what a late position says of the profile of one it does not know.
+    // A removal that it cannot keep is not acknowledged, nor are the profile members of a late position of an unknown entity.
     api.forget("d-4").await.assert_problem(503, &[]);
     assert_eq!(api.forget("d-3").await.status, 202);
     assert_eq!(api.post_fix("d-3", here_at(at + 60_000)).await.status, 202);

@@ -1,4 +1,4 @@
-//! Redis killed in the middle of load and started again.
+//! Redis is killed under load and restarted.
 
 use super::{NOTICE, SOON, becomes, stored_ms};
 use crate::support::{Api, Redis, Scene, eventually, now_ms};
@@ -11,7 +11,7 @@ use std::rc::Rc;
 const SENDERS: usize = 4;
 const DRIVERS_EACH: usize = 50;
 
-/// What the senders were answered.
+/// The responses to the senders.
 #[derive(Default)]
 struct Tally {
     stored: Cell<usize>,
@@ -22,7 +22,7 @@ struct Tally {
     over: Cell<bool>,
 }
 
-/// Drives its drivers round and round, one fix after the other, until told to end.
+/// Moves its drivers in circles, one fix after the other, until `stop`.
 async fn send(api: Api, sender: usize, tally: Rc<Tally>) {
     for round in 0.. {
         let id = format!("d-{sender}-{}", round % DRIVERS_EACH);
@@ -43,7 +43,7 @@ async fn send(api: Api, sender: usize, tally: Rc<Tally>) {
     }
 }
 
-/// Asks who is near, all the while.
+/// Queries the nearest drivers all the time.
 async fn ask(api: Api, tally: Rc<Tally>) {
     while !tally.over.get() {
         let answer = api.nearby("lat=40.7484&lon=-73.9857&limit=1000").await;
@@ -54,7 +54,7 @@ async fn ask(api: Api, tally: Rc<Tally>) {
 }
 
 #[actix_web::test]
-async fn nothing_that_was_acknowledged_is_lost() {
+async fn no_acknowledged_fix_is_lost() {
     let mut scene = Scene::on(Redis::durable().await).with(&[NOTICE]);
     let service = scene.start().await;
     let api = service.drivers();

@@ -5,7 +5,7 @@ use redis::cmd;
 use serde_json::json;
 
 #[actix_web::test]
-async fn a_redis_that_lost_its_data_is_given_them_back_and_its_numbers_go_on() {
+async fn lost_data_of_redis_are_restored_and_sequences_continue() {
     let mut scene = Scene::on(Redis::forgetful().await).with(&[NOTICE]);
     let (one, two) = (scene.start().await, scene.start().await);
     let (one, two) = (one.drivers(), two.drivers());
@@ -14,7 +14,7 @@ async fn a_redis_that_lost_its_data_is_given_them_back_and_its_numbers_go_on() {
         one.place(&format!("d-{n}"), here_at(at + n)).await;
     }
     assert_eq!(one.forget("d-7").await.status, 204);
-    eventually(SOON, "the other has heard it all", async || {
+    eventually(SOON, "the other instance has received everything", async || {
         (two.position("d-19").await.status == 200 && two.position("d-7").await.status == 404).then_some(())
     })
     .await;
@@ -37,13 +37,13 @@ async fn a_redis_that_lost_its_data_is_given_them_back_and_its_numbers_go_on() {
         .await;
     assert_eq!(indexed.len(), 19);
 
-    // Were the numbers begun anew, the other instance would take what follows for old.
+    // If the numbers started again, the other instance would treat the next messages as old.
     let goes_on: u64 = scene.redis.query(&sequence).await;
     assert!(goes_on >= reached, "{goes_on} after {reached}");
     // Taken even if this worker's own connection is not back yet.
     let moved = json!({"lat": 40.75, "lon": -73.9857, "timestamp": at + 100});
     assert!([202, 204].contains(&one.post_fix("d-0", moved).await.status));
-    eventually(SOON, "the other hears what follows", async || {
+    eventually(SOON, "the other instance receives the next messages", async || {
         (two.position("d-0").await.body["lat"] == 40.75).then_some(())
     })
     .await;

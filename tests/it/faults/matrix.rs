@@ -29,7 +29,7 @@ enum Fault {
     WrongPassword,
     NoRightToScripts,
     NoRightToACommand,
-    /// Far away: every command takes a third of the time after which Redis counts as away.
+    /// A slow network: every command takes a third of the timeout.
     Slow,
     Flushed,
 }
@@ -39,7 +39,7 @@ use Fault::{
     NoRightToScripts, OutOfClients, ReadOnly, Slow, WrongPassword,
 };
 
-/// A fault with what it looks like: the code and a part of the reason in health; no reason if all goes on working.
+/// A fault, with its code and a part of its reason in health; no reason if everything keeps working.
 const MATRIX: [(Fault, Option<&str>, Option<&str>); 14] = [
     (Killed, None, Some("check that it runs")),
     (Frozen, None, Some("does not answer")),
@@ -68,7 +68,7 @@ async fn add_user(admin: &mut MultiplexedConnection) {
     user.query_async::<()>(admin).await.unwrap();
 }
 
-/// A Redis, the way to it, and a service.
+/// A Redis, the proxy to it, and a service.
 struct World {
     redis: Redis,
     /// Stays open whatever the fault is.
@@ -168,7 +168,7 @@ impl World {
 /// How often each status was answered.
 type Statuses = BTreeMap<u16, u32>;
 
-/// Pushes and asks without a pause until it is told to stop.
+/// Pushes and queries without a pause until `stop`.
 async fn traffic(api: Api, ends: Arc<AtomicBool>) -> (Statuses, Statuses) {
     let (mut pushes, mut queries) = (Statuses::new(), Statuses::new());
     let mut n = 0;
@@ -268,7 +268,7 @@ async fn every_fault_of_redis_is_survived_reported_and_logged_once() {
 }
 
 #[actix_web::test]
-async fn a_database_that_does_not_exist_is_reported_and_logged() {
+async fn a_missing_database_is_reported_and_logged() {
     let scene = Scene::new().await.with(&[NOTICE]);
     let mut args = scene.args();
     args.push(format!("--redis-url={}/99", scene.redis.url()));
@@ -307,7 +307,7 @@ async fn an_instance_that_starts_while_redis_refuses_writes_is_ready_and_says_wh
 }
 
 #[actix_web::test]
-async fn a_dangerous_setup_of_redis_is_a_warning_in_health_and_in_the_log() {
+async fn a_risky_configuration_of_redis_is_a_warning_in_health_and_log() {
     let scene = Scene::on(Redis::forgetful().await).with(&[NOTICE, "--max-entities=1"]);
     scene.redis.configure("maxmemory-policy", "allkeys-lru").await;
     let mut command = ServiceProcess::command(&scene.args());

@@ -1,4 +1,4 @@
-//! What breaks, and what stays true meanwhile and afterwards.
+//! Faults, and the guarantees during and after them.
 
 mod away;
 mod demoted;

@@ -74,7 +74,7 @@ fn is_interrupted(answer: &Answer) {
 }
 
 #[actix_web::test]
-async fn every_task_that_panics_is_started_again() {
+async fn every_task_that_panics_is_restarted() {
     let limits = ["--limits=api=gcra:1000/1s,burst=1000", "--limit-requests=/v1=api"];
     let scene = Scene::new().await.with(&limits);
     let failpoints: Vec<String> = TASKS
@@ -117,7 +117,7 @@ async fn every_task_that_panics_is_started_again() {
 }
 
 #[actix_web::test]
-async fn a_position_that_was_in_hand_is_answered_503_and_the_next_is_stored() {
+async fn a_position_in_progress_at_a_panic_is_a_503_and_the_next_is_stored() {
     let scene = Scene::on(Redis::durable().await);
     let service = armed(&scene, "tracking.writer.fix@bad=panic:2").await;
     let api = service.drivers();
@@ -168,7 +168,7 @@ async fn an_index_whose_change_panics_is_loaded_again() {
 }
 
 #[actix_web::test]
-async fn what_redis_does_not_have_outlives_a_damaged_index() {
+async fn unsaved_positions_survive_a_damaged_index() {
     let mut scene = Scene::on(Redis::durable().await).with(&[NOTICE]);
     let service = armed(&scene, "tracking.live@bad=panic:1").await;
     let api = service.drivers();
@@ -206,7 +206,7 @@ async fn two_items(api: &Api) -> [String; 2] {
 }
 
 #[actix_web::test]
-async fn a_saga_that_panics_does_not_blame_redis() {
+async fn a_panic_in_a_saga_is_not_reported_as_an_error_of_redis() {
     let scene = Scene::new().await;
     let service = armed(&scene, "inventory.saga=panic:1;inventory.batches@batch=panic:1").await;
     let api = service.drivers();
@@ -226,7 +226,7 @@ async fn a_saga_that_panics_does_not_blame_redis() {
 }
 
 #[actix_web::test]
-async fn what_panics_on_behalf_of_a_request_is_answered_and_goes_on() {
+async fn a_panic_during_a_request_is_answered_and_the_service_continues() {
     // No other test reads this cache or leases these jobs.
     let scene = Scene::new()
         .await
@@ -248,7 +248,7 @@ async fn what_panics_on_behalf_of_a_request_is_answered_and_goes_on() {
 }
 
 #[actix_web::test]
-async fn who_waits_is_woken_although_the_message_for_it_panics() {
+async fn waiters_are_woken_even_if_the_message_handler_panics() {
     let scene = Scene::new().await;
     let service = armed(&scene, "locks.wakeups@message=panic:1").await;
     let api = service.drivers();

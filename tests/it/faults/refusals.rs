@@ -14,7 +14,7 @@ async fn refusal(args: &[&str]) -> String {
 }
 
 #[actix_web::test]
-async fn a_redis_that_is_named_twice() {
+async fn two_addresses_of_redis() {
     let said = refusal(&["--redis-url=redis://127.0.0.1:1", "--redis-host=localhost"]).await;
     assert!(said.contains("REDIS_URL or REDIS_HOST, not both"), "{said}");
 }
@@ -49,7 +49,7 @@ async fn settings_that_would_be_ignored() {
 }
 
 #[actix_web::test]
-async fn a_secret_that_is_none_is_not_shown() {
+async fn an_invalid_secret_is_not_shown() {
     let said = refusal(&["--cache-listing-token=hidden-word"]).await;
     assert!(
         said.contains("--cache-listing-token") && said.contains("22 characters"),
@@ -59,7 +59,7 @@ async fn a_secret_that_is_none_is_not_shown() {
 }
 
 #[actix_web::test]
-async fn a_url_that_is_none() {
+async fn an_invalid_url() {
     for url in ["localhost:6379", "https://x", "redis:", "redis://x:port"] {
         let said = refusal(&[&format!("--redis-url={url}")]).await;
         assert!(said.contains("REDIS_URL is not a redis://"), "{url}: {said}");
@@ -83,7 +83,7 @@ async fn settings_out_of_range() {
 }
 
 #[actix_web::test]
-async fn data_that_are_laid_out_for_another_number_of_partitions() {
+async fn data_with_another_number_of_partitions() {
     let scene = Scene::new().await;
     let layout = scene.keys().layout();
     scene.redis.query::<()>(cmd("SET").arg(&layout).arg(64)).await;
@@ -97,7 +97,7 @@ async fn data_that_are_laid_out_for_another_number_of_partitions() {
 }
 
 #[actix_web::test]
-async fn a_port_that_is_taken() {
+async fn a_port_in_use() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     let scene = Scene::new().await;
@@ -108,7 +108,7 @@ async fn a_port_that_is_taken() {
 }
 
 #[actix_web::test]
-async fn a_redis_server_that_is_none_or_a_folder_that_cannot_be_made() {
+async fn an_invalid_redis_server_or_data_folder() {
     let folder = Folder::new();
     let said = refusal(&[&folder.flag(), "--redis-server-bin=/bin/true"]).await;
     assert!(said.contains("/bin/true cannot be used as the Redis server"), "{said}");

@@ -38,7 +38,7 @@ fn status_at(timestamp_ms: i64, status: &str) -> Value {
 }
 
 #[actix_web::test]
-async fn what_another_instance_removed_during_the_cut_is_no_ghost_afterwards() {
+async fn removals_missed_during_a_disconnection_are_applied_afterwards() {
     let scene = Scene::new().await.with(&[NOTICE]);
     let (proxy, a, b) = pair(&scene).await;
     let (a, b) = (a.drivers(), b.drivers());
@@ -62,7 +62,7 @@ async fn what_another_instance_removed_during_the_cut_is_no_ghost_afterwards() {
 }
 
 #[actix_web::test]
-async fn an_instance_that_never_heard_of_a_removal_learns_of_it() {
+async fn an_instance_that_missed_a_removal_applies_it_later() {
     let scene = Scene::new().await.with(&[NOTICE]);
     let at = now_ms();
     let b = scene.start().await;
@@ -110,7 +110,7 @@ async fn an_acknowledged_change_is_not_undone_by_what_was_buffered_before_it() {
 }
 
 #[actix_web::test]
-async fn who_was_first_seen_in_a_hiccup_gets_its_stored_profile() {
+async fn an_entity_first_seen_during_an_outage_gets_its_stored_profile() {
     let scene = Scene::new().await.with(&[NOTICE]);
     let (proxy, a, b) = pair(&scene).await;
     let (a, b) = (a.drivers(), b.drivers());
@@ -139,7 +139,7 @@ async fn who_was_first_seen_in_a_hiccup_gets_its_stored_profile() {
 }
 
 #[actix_web::test]
-async fn a_redis_that_came_back_empty_is_given_profiles_and_removals_back() {
+async fn profiles_and_removals_are_restored_in_an_emptied_redis() {
     let mut scene = Scene::on(Redis::forgetful().await).with(&[NOTICE]);
     let (one, two) = (scene.start().await, scene.start().await);
     let (one, two) = (one.drivers(), two.drivers());
@@ -187,7 +187,7 @@ async fn a_redis_that_came_back_empty_is_given_profiles_and_removals_back() {
 }
 
 #[actix_web::test]
-async fn a_redis_restored_from_an_older_file_is_brought_up_to_date() {
+async fn a_redis_restored_from_an_older_file_is_updated() {
     let scene = Scene::on(Redis::forgetful().await).with(&[NOTICE]);
     let service = scene.start().await;
     let api = service.drivers();
@@ -223,7 +223,7 @@ async fn a_redis_restored_from_an_older_file_is_brought_up_to_date() {
 }
 
 #[actix_web::test]
-async fn a_removal_outdoes_the_unsaved_fix_of_a_phone_whose_clock_is_ahead() {
+async fn a_removal_wins_over_an_unsaved_fix_with_a_future_timestamp() {
     let scene = Scene::new().await.with(&[NOTICE]);
     let (proxy, a, b) = pair(&scene).await;
     let (a, b) = (a.drivers(), b.drivers());

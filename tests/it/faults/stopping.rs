@@ -130,7 +130,7 @@ async fn a_draining_instance_serves_and_closes_connections_until_a_second_signal
     let scene = Scene::new().await.with(&["--lame-duck=600", "--shutdown-budget=3600"]);
     let service = scene.start_process().await;
     let api = service.drivers();
-    service.tell_to_stop();
+    service.request_stop();
     is_draining(&api).await;
     assert_eq!(api.get("/health/live").await.status, 200);
     let answer = api.request(Method::POST, "/v1/drivers/d-1/position").json(&here());
@@ -139,12 +139,12 @@ async fn a_draining_instance_serves_and_closes_connections_until_a_second_signal
         (answer.status().as_u16(), &answer.headers()["connection"]),
         (204, &"close".parse().unwrap())
     );
-    service.tell_to_stop();
+    service.request_stop();
     assert!(!service.ended().await.success());
 }
 
 #[actix_web::test]
-async fn somebody_who_interrupts_it_does_not_wait_for_load_balancers() {
+async fn an_interrupt_skips_the_wait_for_load_balancers() {
     let scene = Scene::new()
         .await
         .with(&["--lame-duck=600", "--drain=600", "--shutdown-budget=3600"]);
@@ -158,7 +158,7 @@ async fn somebody_who_interrupts_it_does_not_wait_for_load_balancers() {
 }
 
 #[actix_web::test]
-async fn unsaved_positions_wait_for_redis_to_come_back() {
+async fn a_stop_waits_for_redis_to_write_unsaved_positions() {
     let mut scene = Scene::on(Redis::durable().await).with(&[NOTICE]);
     let mut command = ServiceProcess::command(&scene.args());
     command.env("RUST_LOG", "info").stderr(Stdio::piped());
@@ -172,7 +172,7 @@ async fn unsaved_positions_wait_for_redis_to_come_back() {
         (api.post_fix("d-1", fix).await.status == 202).then_some(())
     })
     .await;
-    service.tell_to_stop();
+    service.request_stop();
     eventually(SOON, "it is stopping", async || {
         service.said().contains("stopping").then_some(())
     })

@@ -271,7 +271,7 @@ async fn older_file(scene: &Scene<Redis>, age: Duration) {
 }
 
 #[actix_web::test]
-async fn all_agree_after_every_mend() {
+async fn all_instances_converge_after_every_repair() {
     let seed: u64 = rand::random();
     let seconds = env::var("SOAK_SECONDS")
         .ok()

@@ -38,7 +38,7 @@ fn all(headers: &HeaderMap, name: &str) -> String {
 }
 
 #[actix_web::test]
-async fn a_large_answer_is_compressed_as_its_client_asks() {
+async fn a_large_answer_is_compressed_in_the_requested_coding() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -169,7 +169,7 @@ async fn the_media_type_is_chosen_by_its_quality() {
 }
 
 #[actix_web::test]
-async fn no_answer_is_stored_by_caches_unless_it_says_so() {
+async fn answers_are_no_store_by_default() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();

@@ -120,7 +120,7 @@ async fn a_name_that_was_rebound_to_loopback_is_not_served() {
 }
 
 #[actix_web::test]
-async fn a_body_is_sent_as_what_is_documented() {
+async fn a_body_needs_a_documented_content_type() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -221,7 +221,7 @@ async fn listed_origins_may_call() {
 }
 
 #[actix_web::test]
-async fn all_origins_may_call_where_that_is_asked_for() {
+async fn all_origins_may_call_if_the_setting_allows_it() {
     let scene = Scene::new().await.with(&["--cors-origins=*"]);
     let service = scene.start().await;
     let api = service.drivers();
@@ -237,7 +237,7 @@ async fn all_origins_may_call_where_that_is_asked_for() {
 }
 
 #[actix_web::test]
-async fn without_origins_no_answer_speaks_of_them() {
+async fn without_origins_no_answer_has_cors_headers() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -251,7 +251,7 @@ async fn without_origins_no_answer_speaks_of_them() {
 }
 
 #[actix_web::test]
-async fn a_limit_is_refused_with_what_every_answer_says() {
+async fn a_rate_limited_answer_has_the_usual_headers() {
     let flags = [
         "--limits=few=gcra:1/1h",
         "--limit-requests=/v1=few",
@@ -280,7 +280,7 @@ async fn a_limit_is_refused_with_what_every_answer_says() {
 }
 
 #[actix_web::test]
-async fn origins_and_hosts_that_are_none_are_refused_at_the_start() {
+async fn invalid_origins_and_hosts_are_refused_at_the_start() {
     for (flag, named) in [
         ("--cors-origins=console.example", "not an origin"),
         ("--cors-origins=*,https://a.example", "not an origin"),

@@ -12,7 +12,7 @@ async fn send_encoded(api: &Api, (method, path): (Method, &str), coding: &str, b
 }
 
 #[actix_web::test]
-async fn a_compressed_body_is_taken_as_a_plain_one() {
+async fn a_compressed_body_is_accepted_like_a_plain_one() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -73,7 +73,7 @@ async fn every_call_with_a_body_decodes_it_and_refuses_other_codings() {
 }
 
 #[actix_web::test]
-async fn what_is_not_what_its_coding_says_is_refused_and_nothing_is_stored() {
+async fn a_body_that_does_not_match_its_coding_is_refused_and_not_stored() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -99,7 +99,7 @@ async fn what_is_not_what_its_coding_says_is_refused_and_nothing_is_stored() {
 }
 
 #[actix_web::test]
-async fn a_bomb_is_refused_at_the_limit_of_its_route() {
+async fn a_decompression_bomb_is_refused_at_the_limit_of_its_route() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();

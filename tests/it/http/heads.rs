@@ -43,7 +43,7 @@ async fn a_head_that_cannot_be_read_is_answered_with_a_problem() {
 }
 
 #[actix_web::test]
-async fn what_follows_a_good_request_is_refused_behind_its_answer() {
+async fn an_invalid_request_after_a_valid_one_is_refused_after_its_answer() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let mut raw = Raw::connect(&service.url()).await;
@@ -62,7 +62,7 @@ async fn what_follows_a_good_request_is_refused_behind_its_answer() {
 }
 
 #[actix_web::test]
-async fn a_client_writes_no_line_to_the_log_but_at_debug() {
+async fn client_faults_are_logged_only_at_debug() {
     let scene = Scene::new().await;
     for (level, shown) in [("info", false), ("info,fleetpulse=debug", true)] {
         let mut command = ServiceProcess::command(&scene.args());
@@ -76,7 +76,7 @@ async fn a_client_writes_no_line_to_the_log_but_at_debug() {
             .rest()
             .await;
         // Written after what the client caused.
-        service.tell_to_stop();
+        service.request_stop();
         let said = eventually(Duration::from_secs(20), "it stops", async || {
             Some(service.said()).filter(|said| said.contains("stopping"))
         });

@@ -45,7 +45,7 @@ async fn head_is_answered_wherever_get_is() {
 }
 
 #[actix_web::test]
-async fn no_byte_of_a_body_follows_the_head_of_a_head() {
+async fn an_answer_to_head_has_no_body() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     // The next answer begins where the first ends: large, small, without end.
@@ -107,7 +107,7 @@ async fn options_names_the_methods_of_a_path_and_of_the_whole_service() {
 }
 
 #[actix_web::test]
-async fn the_root_leads_to_the_documentation() {
+async fn the_root_redirects_to_the_documentation() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -122,7 +122,7 @@ async fn the_root_leads_to_the_documentation() {
 }
 
 #[actix_web::test]
-async fn a_lock_is_released_by_a_post_as_well() {
+async fn a_lock_can_be_released_with_post() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();

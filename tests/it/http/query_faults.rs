@@ -14,7 +14,7 @@ fn faults(problem: &Value) -> Vec<(&str, &str)> {
 }
 
 #[actix_web::test]
-async fn a_fault_of_the_query_names_its_parameter_and_the_nearest() {
+async fn a_fault_of_the_query_names_its_parameter_and_the_nearest_known_one() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();

@@ -117,7 +117,7 @@ async fn an_invalid_body_is_refused_and_nothing_is_stored() {
 }
 
 #[actix_web::test]
-async fn what_cannot_be_read_is_a_400_and_a_wrong_type_a_415() {
+async fn an_unreadable_body_is_a_400_and_a_wrong_media_type_a_415() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let stock = Stock(service.drivers());
@@ -205,7 +205,7 @@ fn assert_refused<T: std::fmt::Debug>(said: Result<T, InventoryError>, of: &str)
 }
 
 #[actix_web::test]
-async fn the_rust_interface_refuses_what_the_books_could_not_hold() {
+async fn the_rust_interface_refuses_values_out_of_range() {
     let scene = Scene::new().await;
     let inventory = inventory(&scene).await;
     let (seat, minute) = (id("seat"), Duration::from_mins(1));

@@ -10,7 +10,7 @@ use redis::cmd;
 use std::pin::pin;
 use std::time::Duration;
 
-/// Holds that are over, made behind the service's back: of an item and its BORN, so many behind so many.
+/// Expired holds that are written directly to Redis: of an item with its BORN, this many after that many.
 const OVERDUE: &str = "
     for n = ARGV[3] + 1, ARGV[3] + ARGV[4] do
       redis.call('HSET', KEYS[2], 'old-' .. n, 'h 1 2 0 * ' .. ARGV[2] .. ' 1000 * ' .. ARGV[1] .. ' 1')
@@ -35,7 +35,7 @@ async fn one_answer_that_cannot_be_parsed_does_not_affect_the_others() {
     let spoiled = holds[10].clone();
     let key = scene.keys().inventory_reservations(Keys::inventory_partition("seat"));
     let mut set = cmd("HSET");
-    set.arg(&key).arg(spoiled.as_str()).arg("somebody else's");
+    set.arg(&key).arg(spoiled.as_str()).arg("of another program");
     scene.redis.query::<()>(&set).await;
     for (hold, confirmed) in holds
         .iter()

@@ -108,7 +108,7 @@ impl Books {
     }
 
     /// Returns the inconsistencies that must not exist once no call is running: each part that is held or confirmed has a record
-    /// that names it and is in the same state, and the other way round; no part outlives its record, nor ends before it.
+    /// that names it and is in the same state, and vice versa; no part exists longer than its record, nor ends before it.
     pub fn loose(&self) -> Vec<String> {
         let mut loose = Vec::new();
         for ((id, nonce), parts) in &self.parts {

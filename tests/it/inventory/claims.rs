@@ -15,7 +15,7 @@ async fn entry_lasts<R: AsRef<Redis>>(scene: &Scene<R>, sku: &str) -> i64 {
 }
 
 #[actix_web::test]
-async fn a_refusal_binds_nothing() {
+async fn a_refused_call_claims_nothing() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let stock = Stock(service.drivers());

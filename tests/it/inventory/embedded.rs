@@ -142,7 +142,7 @@ async fn balance(stock: &Stock, reported: &[(Wish, Reported)]) {
 }
 
 #[actix_web::test]
-async fn what_was_acknowledged_outlives_kills_of_redis_and_of_the_service() {
+async fn acknowledged_changes_survive_kills_of_redis_and_of_the_service() {
     let folder = Folder::new();
     let flags = [
         folder.flag(),

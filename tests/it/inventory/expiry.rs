@@ -99,7 +99,7 @@ async fn an_expired_hold_is_confirmed_if_its_stock_is_available() {
 }
 
 #[actix_web::test]
-async fn a_thousand_holds_that_end_together_do_not_hide_the_stock() {
+async fn a_thousand_holds_that_expire_together_free_their_stock_at_once() {
     let scene = Scene::new().await;
     let inventory = inventory(&scene).await;
     // In one partition, so that the others' holds are in the way.
@@ -136,7 +136,7 @@ async fn a_thousand_holds_that_end_together_do_not_hide_the_stock() {
 }
 
 #[actix_web::test]
-async fn what_has_ended_is_forgotten_and_what_counts_is_not() {
+async fn ended_reservations_are_deleted_and_active_ones_are_not() {
     let scene = Scene::new().await.with(&["--inventory-keep=1"]);
     let service = scene.start().await;
     let stock = Stock(service.drivers());

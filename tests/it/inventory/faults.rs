@@ -59,7 +59,7 @@ async fn without_redis_every_call_is_refused_at_once_with_a_retry_time() {
 }
 
 #[actix_web::test]
-async fn after_a_freeze_the_same_key_finds_out_whether_the_call_was_carried_out() {
+async fn after_a_freeze_a_retry_with_the_same_key_returns_the_outcome() {
     let scene = Scene::on(Redis::durable().await).with(&["--redis-timeout=300"]);
     let service = scene.start().await;
     let stock = Stock(service.drivers());
@@ -82,7 +82,7 @@ async fn after_a_freeze_the_same_key_finds_out_whether_the_call_was_carried_out(
 }
 
 #[actix_web::test]
-async fn a_full_redis_takes_stock_back_and_gives_none_out() {
+async fn a_full_redis_accepts_releases_and_refuses_reservations() {
     let scene = Scene::on(Redis::durable().await).with(&["--inventory-keep=1"]);
     let service = scene.start().await;
     let (stock, inventory) = (Stock(service.drivers()), inventory(&scene).await);

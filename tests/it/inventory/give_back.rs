@@ -20,7 +20,7 @@ async fn scene() -> (Scene, Service, Stock) {
 }
 
 impl Stock {
-    /// Gives so much back of a reservation; the answer's status and what it says.
+    /// Releases or returns this quantity of a reservation. Returns the status and the body.
     async fn gives(&self, id: &str, verb: &str, body: Value) -> Answer {
         self.post(&format!("/v1/reservations/{id}/{verb}"), body).await
     }
@@ -43,7 +43,7 @@ fn assert_conflict(answer: &Answer, kind: &str) {
 }
 
 #[actix_web::test]
-async fn a_part_of_a_hold_is_released_and_the_rest_goes_on() {
+async fn a_part_of_a_hold_is_released_and_the_rest_stays_held() {
     let (scene, _service, stock) = scene().await;
     let hold = stock.hold("seat", 5, 600).await;
     let mut events = subscribe(&scene).await;
@@ -104,7 +104,7 @@ async fn a_part_of_a_hold_is_released_and_the_rest_goes_on() {
 }
 
 #[actix_web::test]
-async fn an_expired_reduced_hold_takes_the_rest_again_and_is_repeated_as_it_was_created() {
+async fn an_expired_reduced_hold_is_confirmed_with_the_rest() {
     let (scene, _service, stock) = scene().await;
     let made = stock
         .keyed(
@@ -230,7 +230,7 @@ async fn a_confirmed_reservation_is_returned_in_part_or_completely() {
 }
 
 #[actix_web::test]
-async fn across_groups_a_portion_is_given_back() {
+async fn across_groups_a_portion_is_released() {
     let (scene, _service, stock) = scene().await;
     let skus = apart("s", 4);
     for sku in &skus {
@@ -321,7 +321,7 @@ async fn across_groups_a_portion_is_given_back() {
 }
 
 #[actix_web::test]
-async fn across_groups_all_is_returned_once_under_concurrent_calls() {
+async fn across_groups_everything_is_returned_once_under_concurrent_calls() {
     let (scene, _service, stock) = scene().await;
     let inventory = inventory(&scene).await;
     let skus = apart("s", 3);
@@ -349,7 +349,7 @@ async fn across_groups_all_is_returned_once_under_concurrent_calls() {
 }
 
 #[actix_web::test]
-async fn the_holds_of_an_owner_are_listed_and_released_in_pieces() {
+async fn the_holds_of_an_owner_are_listed_and_released_in_pages() {
     let (scene, _service, stock) = scene().await;
     let owner = "auth0|5f7c +\"}";
     let skus = apart("s", 4);

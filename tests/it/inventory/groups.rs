@@ -17,7 +17,7 @@ fn wish(items: &[(&str, u64)]) -> Value {
 }
 
 #[actix_web::test]
-async fn items_of_a_group_are_taken_together_or_not_at_all() {
+async fn items_of_a_group_are_reserved_together_or_not_at_all() {
     let scene = Scene::new().await;
     let (one, two) = (scene.start().await, scene.start().await);
     let (stock, other) = (Stock(one.drivers()), Stock(two.drivers()));
@@ -70,7 +70,7 @@ async fn an_item_keeps_its_group() {
     let other = stock.put("seat", json!({"quantity": 1, "group": "g-2"})).await;
     other.assert_problem(409, &[]);
     assert_eq!(other.body["group"], "g-1");
-    // Whoever does not name it means it all the same.
+    // A call that does not name the group applies to the same item.
     let set = stock.put("seat", json!({"quantity": 7})).await;
     assert_eq!(
         (set.status, &set.body["group"], &set.body["version"]),
@@ -109,7 +109,7 @@ async fn an_item_keeps_its_group() {
 }
 
 #[actix_web::test]
-async fn across_groups_all_are_taken_or_what_was_taken_is_given_back() {
+async fn across_groups_all_items_are_reserved_or_none_stays_reserved() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let stock = Stock(service.drivers());
@@ -185,7 +185,7 @@ async fn a_key_across_groups_means_one_reservation() {
 }
 
 #[actix_web::test]
-async fn across_groups_a_hold_that_ran_out_is_confirmed_if_all_of_it_is_there_again() {
+async fn across_groups_an_expired_hold_is_confirmed_if_all_its_stock_is_available() {
     let scene = Scene::new().await;
     let inventory = inventory(&scene).await;
     let skus = apart("sku", 2);
@@ -209,7 +209,7 @@ async fn across_groups_a_hold_that_ran_out_is_confirmed_if_all_of_it_is_there_ag
 }
 
 #[actix_web::test]
-async fn a_late_confirmation_that_is_refused_keeps_nothing() {
+async fn a_refused_late_confirmation_keeps_no_stock() {
     let scene = Scene::new().await;
     let inventory = inventory(&scene).await;
     let skus = apart("sku", 2);
@@ -242,7 +242,7 @@ async fn no_decisions(scene: &Scene, home: u16) {
 }
 
 #[actix_web::test]
-async fn a_making_that_fails_at_its_last_step_keeps_nothing_and_its_key_may_be_used_again() {
+async fn a_reservation_that_fails_at_its_last_step_keeps_no_stock_and_its_key_can_be_reused() {
     let scene = Scene::new().await;
     let inventory = inventory(&scene).await;
     let skus = apart("sku", 2);
@@ -273,7 +273,7 @@ async fn a_making_that_fails_at_its_last_step_keeps_nothing_and_its_key_may_be_u
 }
 
 #[actix_web::test]
-async fn an_extension_that_is_not_decided_keeps_no_part_for_long() {
+async fn an_undecided_extension_extends_no_part_for_long() {
     let scene = Scene::new().await;
     let inventory = inventory(&scene).await;
     let skus = apart("sku", 2);

@@ -38,7 +38,7 @@ async fn an_item_is_set_read_adjusted_and_deleted() {
 }
 
 #[actix_web::test]
-async fn the_largest_quantity_is_kept_to_the_last_digit() {
+async fn the_largest_quantity_is_stored_exactly() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let stock = Stock(service.drivers());
@@ -57,7 +57,7 @@ async fn the_largest_quantity_is_kept_to_the_last_digit() {
 }
 
 #[actix_web::test]
-async fn a_change_says_which_version_it_expects() {
+async fn a_change_may_require_a_version() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let stock = Stock(service.drivers());
@@ -122,7 +122,7 @@ async fn a_change_says_which_version_it_expects() {
 }
 
 #[actix_web::test]
-async fn no_version_comes_twice_even_if_the_item_is_deleted_in_between() {
+async fn no_version_is_used_twice_even_if_the_item_is_deleted_in_between() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let stock = Stock(service.drivers());
@@ -137,7 +137,7 @@ async fn no_version_comes_twice_even_if_the_item_is_deleted_in_between() {
 }
 
 #[actix_web::test]
-async fn no_version_comes_twice_if_the_item_is_created_again_in_a_group() {
+async fn no_version_is_used_twice_if_the_item_is_created_again_in_a_group() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let stock = Stock(service.drivers());
@@ -160,7 +160,7 @@ async fn no_version_comes_twice_if_the_item_is_created_again_in_a_group() {
 }
 
 #[actix_web::test]
-async fn an_item_that_is_held_is_not_deleted() {
+async fn a_held_item_cannot_be_deleted() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let stock = Stock(service.drivers());
@@ -181,7 +181,7 @@ async fn an_item_that_is_held_is_not_deleted() {
 }
 
 #[actix_web::test]
-async fn what_is_confirmed_leaves_once() {
+async fn confirmed_goods_are_consumed_once() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let stock = Stock(service.drivers());
@@ -219,7 +219,7 @@ async fn what_is_confirmed_leaves_once() {
 }
 
 #[actix_web::test]
-async fn a_listing_has_every_item_once_a_page_at_a_time() {
+async fn a_listing_returns_every_item_once_page_by_page() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let stock = Stock(service.drivers());
@@ -248,7 +248,7 @@ async fn a_listing_has_every_item_once_a_page_at_a_time() {
 }
 
 #[actix_web::test]
-async fn a_version_that_moves_within_the_list_of_if_match_is_matched() {
+async fn a_version_that_changes_within_the_list_of_if_match_is_matched() {
     let scene = Scene::new().await;
     let proxy = Proxy::to(&scene.redis.url()).await;
     let mut args = scene.args();

@@ -107,7 +107,7 @@ async fn rush(scene: &Scene, inventory: &Inventory, skus: &[String]) -> String {
 }
 
 #[actix_web::test]
-async fn clients_that_leave_over_late_connections_have_no_stock_and_take_none() {
+async fn disconnecting_clients_on_slow_connections_hold_no_stock() {
     let scene = Scene::new().await.with(&["--inventory-keep=1"]);
     let api = inventory(&scene).await;
     let apart = apart("sku", 3);
@@ -141,7 +141,7 @@ async fn clients_that_leave_over_late_connections_have_no_stock_and_take_none() 
             })
             .collect()
     };
-    let finishing = eventually(SOON, "what was decided is finished meanwhile", async || {
+    let finishing = eventually(SOON, "decided reservations are finished in the meantime", async || {
         let behind = Books::read(&scene).await.behind();
         (!behind.iter().any(|line| line.contains(&last))).then_some(())
     });

@@ -62,7 +62,7 @@ async fn take_back(
 }
 
 #[actix_web::test]
-async fn of_a_consumption_and_a_return_the_first_decision_wins() {
+async fn the_first_of_a_consumption_and_a_return_wins() {
     let scene = Scene::new().await;
     let (direct, proxy) = (inventory(&scene).await, Proxy::to(&scene.redis.url()).await);
     let late = at(&proxy.url(), &scene).await;
@@ -100,7 +100,7 @@ async fn of_a_consumption_and_a_return_the_first_decision_wins() {
 }
 
 #[actix_web::test]
-async fn of_a_return_and_a_consumption_at_the_same_time_one_wins() {
+async fn one_of_a_concurrent_return_and_consumption_wins() {
     let scene = Scene::new().await;
     let (one, other) = (inventory(&scene).await, inventory(&scene).await);
     let all = stocked(&one).await;
@@ -164,7 +164,7 @@ async fn goods_that_cannot_be_consumed_can_be_returned() {
 }
 
 #[actix_web::test]
-async fn goods_are_consumed_even_if_the_caller_dies_after_the_decision() {
+async fn goods_are_consumed_even_if_the_caller_crashes_after_the_decision() {
     let scene = Scene::new().await;
     let inventory = inventory(&scene).await;
     let skus = stocked(&inventory).await;

@@ -45,7 +45,7 @@ impl Stock {
         send(self.0.request(Method::PUT, &format!("/v1/inventory/{sku}")).json(&body)).await
     }
 
-    /// An item of so much.
+    /// An item with this quantity.
     async fn has(&self, sku: &str, quantity: u64) {
         let answer = self.put(sku, json!({ "quantity": quantity })).await;
         assert!(answer.status == 200 || answer.status == 201, "{answer:?}");

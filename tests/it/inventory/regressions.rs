@@ -43,7 +43,7 @@ async fn a_blind_overwrite_does_not_race_a_reservation() {
 }
 
 #[actix_web::test]
-async fn what_is_available_is_stored_nowhere_but_computed() {
+async fn the_available_quantity_is_computed_and_not_stored() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let stock = Stock(service.drivers());

@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 #[actix_web::test]
-async fn a_hold_is_made_seen_and_confirmed() {
+async fn a_hold_is_created_read_and_confirmed() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let stock = Stock(service.drivers());
@@ -41,7 +41,7 @@ async fn a_hold_is_made_seen_and_confirmed() {
 }
 
 #[actix_web::test]
-async fn an_answer_says_where_the_reservation_is_and_whether_it_was_there_before() {
+async fn an_answer_has_the_location_and_whether_the_reservation_existed() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let stock = Stock(service.drivers());
@@ -76,7 +76,7 @@ async fn an_answer_says_where_the_reservation_is_and_whether_it_was_there_before
 }
 
 #[actix_web::test]
-async fn what_is_released_is_there_again() {
+async fn released_stock_is_available_again() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let stock = Stock(service.drivers());
@@ -124,7 +124,7 @@ async fn an_extension_never_shortens() {
 }
 
 #[actix_web::test]
-async fn the_same_key_gives_the_same_answer_also_after_the_hold_has_ended() {
+async fn the_same_key_returns_the_same_answer_even_after_the_hold_has_ended() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let other = scene.start().await;
@@ -207,7 +207,7 @@ async fn a_reservation_that_was_never_created_is_not_found() {
 }
 
 #[actix_web::test]
-async fn a_key_counts_for_one_item_and_apart_from_that_for_several() {
+async fn a_key_is_scoped_to_one_item_or_to_calls_with_several() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let stock = Stock(service.drivers());

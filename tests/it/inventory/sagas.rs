@@ -41,7 +41,7 @@ async fn order(inventory: &Inventory, terms: &Terms, name: String) {
 }
 
 #[actix_web::test]
-async fn a_step_that_is_repeated_because_its_answer_was_lost_is_taken_once() {
+async fn a_step_repeated_after_a_lost_reply_is_executed_once() {
     let scene = Scene::on(Redis::forgetful().await);
     let _sweeping = scene.start().await;
     let direct = inventory(&scene).await;
@@ -82,7 +82,7 @@ async fn a_step_that_is_repeated_because_its_answer_was_lost_is_taken_once() {
     assert!(books.created_again() > 0, "no creation was interrupted");
 }
 
-/// Confirms or releases orders by an instance that is killed meanwhile. Returns the orders that were answered, with the answers.
+/// Confirms or releases orders by an instance that is killed during the calls. Returns the orders that were answered, with the answers.
 async fn end_under_a_kill(scene: &Scene, orders: &[String]) -> Vec<(String, Value)> {
     let doomed = scene.start_process().await;
     let api = doomed.drivers();
@@ -102,7 +102,7 @@ async fn end_under_a_kill(scene: &Scene, orders: &[String]) -> Vec<(String, Valu
 }
 
 #[actix_web::test]
-async fn a_decision_of_an_instance_that_dies_is_completed_by_another() {
+async fn a_decision_of_a_crashed_instance_is_completed_by_another() {
     let scene = Scene::new().await;
     let survivor = scene.start().await;
     let stock = Stock(survivor.drivers());
@@ -164,7 +164,7 @@ async fn decided_and_cut_off(scene: &Scene, order: &str, missing: &str) {
 }
 
 #[actix_web::test]
-async fn a_missing_part_does_not_block_the_others_and_is_tried_again() {
+async fn a_missing_part_does_not_block_the_others_and_is_retried() {
     let scene = Scene::new().await;
     let inventory = inventory(&scene).await;
     let skus = apart("sku", 2);
@@ -218,7 +218,7 @@ fn together(home: u16, count: usize) -> Vec<String> {
 }
 
 #[actix_web::test]
-async fn a_decision_does_not_wait_for_thousands_of_reservations_that_can_be_forgotten() {
+async fn a_decision_does_not_wait_for_thousands_of_deletable_reservations() {
     let scene = Scene::new().await.with(&["--inventory-keep=1"]);
     let inventory = inventory(&scene).await;
     let skus = apart("sku", 2);
@@ -292,7 +292,7 @@ async fn forget_parts(scene: &Scene, sku: &str) {
 }
 
 #[actix_web::test]
-async fn a_hold_of_which_a_part_is_forgotten_cannot_be_extended() {
+async fn a_hold_with_a_deleted_part_cannot_be_extended() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let stock = Stock(service.drivers());
@@ -315,7 +315,7 @@ async fn a_hold_of_which_a_part_is_forgotten_cannot_be_extended() {
 }
 
 #[actix_web::test]
-async fn an_expired_hold_is_confirmed_after_its_parts_are_forgotten() {
+async fn an_expired_hold_is_confirmed_after_its_parts_are_deleted() {
     let scene = Scene::new().await;
     let inventory = inventory(&scene).await;
     let skus = apart("sku", 2);
@@ -350,7 +350,7 @@ async fn an_expired_hold_is_confirmed_after_its_parts_are_forgotten() {
 }
 
 #[actix_web::test]
-async fn a_release_is_not_forgotten_before_its_parts_have_followed() {
+async fn a_release_is_not_deleted_before_its_parts_are_released() {
     // The retention is shorter than the time until a sweep completes the parts.
     let scene = Scene::new().await.with(&["--inventory-keep=1"]);
     let brief = InventorySettings {

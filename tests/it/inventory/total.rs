@@ -15,7 +15,7 @@ async fn is_refused(stock: &Stock, sku: &str, item: Value) {
 }
 
 #[actix_web::test]
-async fn no_more_items_are_made_than_there_may_be() {
+async fn the_number_of_items_is_limited() {
     let scene = Scene::new().await.with(&["--inventory-items=3"]);
     let (one, other) = (scene.start().await, scene.start().await);
     let (stock, others) = (Stock(one.drivers()), Stock(other.drivers()));

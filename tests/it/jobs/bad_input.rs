@@ -8,7 +8,7 @@ async fn keys_in_redis(scene: &Scene) -> Vec<String> {
 }
 
 #[actix_web::test]
-async fn a_job_that_is_not_acceptable() {
+async fn an_invalid_job() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = JobApi::of(&service);
@@ -88,7 +88,7 @@ async fn a_job_that_is_not_acceptable() {
 }
 
 #[actix_web::test]
-async fn a_worker_that_asks_for_what_cannot_be() {
+async fn an_invalid_lease_request() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = JobApi::of(&service);
@@ -201,7 +201,7 @@ async fn a_worker_that_asks_for_what_cannot_be() {
 }
 
 #[actix_web::test]
-async fn who_has_no_lease_names_no_types() {
+async fn types_without_a_lease_are_refused() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = JobApi::of(&service);
@@ -241,7 +241,7 @@ async fn who_has_no_lease_names_no_types() {
 }
 
 #[actix_web::test]
-async fn bodies_that_cannot_be_read() {
+async fn unreadable_bodies() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = JobApi::of(&service);
@@ -309,7 +309,7 @@ async fn bodies_that_cannot_be_read() {
 }
 
 #[actix_web::test]
-async fn names_query_parameters_and_methods_that_are_none() {
+async fn invalid_names_query_parameters_and_methods() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = JobApi::of(&service);

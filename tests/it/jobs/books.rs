@@ -22,7 +22,7 @@ pub struct Books {
 }
 
 impl Books {
-    /// All of it as it is at one moment, whoever works at it.
+    /// Reads a consistent state of the queue, regardless of concurrent calls.
     pub async fn read<R: AsRef<Redis>>(scene: &Scene<R>, queue: &Id) -> Self {
         let keys = scene.keys().queue(queue, 64);
         let mut all = pipe();

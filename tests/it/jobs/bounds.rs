@@ -7,7 +7,7 @@ use redis::cmd;
 use std::ops::Range;
 
 #[actix_web::test]
-async fn a_lease_of_long_jobs_takes_as_many_as_are_not_too_long_together() {
+async fn a_lease_of_long_jobs_is_bounded_by_their_total_size() {
     let (scene, queue) = (Scene::new().await, id_of("long"));
     let settings = JobSettings {
         payload: 1 << 20,
@@ -53,7 +53,7 @@ async fn a_lease_of_long_jobs_takes_as_many_as_are_not_too_long_together() {
 }
 
 #[actix_web::test]
-async fn long_jobs_are_listed_ended_and_redriven_in_pieces() {
+async fn long_jobs_are_listed_ended_and_redriven_in_pages() {
     const JOBS: usize = 30;
     let (scene, queue) = (Scene::new().await, id_of("long"));
     let settings = JobSettings {
@@ -116,7 +116,7 @@ async fn long_jobs_are_listed_ended_and_redriven_in_pieces() {
 }
 
 #[actix_web::test]
-async fn long_results_are_listed_in_pieces() {
+async fn long_results_are_listed_in_pages() {
     const JOBS: usize = 20;
     let (scene, queue) = (Scene::new().await, id_of("long"));
     let settings = JobSettings {
@@ -145,7 +145,7 @@ async fn long_results_are_listed_in_pieces() {
 }
 
 #[actix_web::test]
-async fn how_a_queue_is_does_not_depend_on_how_long_its_jobs_are() {
+async fn the_statistics_of_a_queue_do_not_depend_on_the_size_of_its_jobs() {
     let (scene, queue) = (Scene::on(Redis::forgetful().await), id_of("long"));
     let settings = JobSettings {
         payload: 1 << 20,
@@ -169,7 +169,7 @@ async fn how_a_queue_is_does_not_depend_on_how_long_its_jobs_are() {
 }
 
 #[actix_web::test]
-async fn many_ends_of_all_kinds_in_one_call_are_answered_in_their_order() {
+async fn many_settlements_of_all_kinds_in_one_call_are_answered_in_order() {
     let (scene, queue) = (Scene::new().await, id_of("many"));
     let jobs = embedded(&scene).await;
     jobs.add(&queue, (0..300).map(job).collect()).await.unwrap();
@@ -195,7 +195,7 @@ async fn many_ends_of_all_kinds_in_one_call_are_answered_in_their_order() {
 }
 
 #[actix_web::test]
-async fn the_next_jobs_come_where_any_end_holds_in_whatever_piece() {
+async fn the_next_jobs_are_leased_if_any_settlement_of_the_call_succeeds() {
     let (scene, queue) = (Scene::new().await, id_of("pieces"));
     let jobs = embedded(&scene).await;
     jobs.add(&queue, (0..130).map(job).collect()).await.unwrap();
@@ -248,7 +248,7 @@ async fn calls_of(redis: &Redis, command: &str) -> usize {
 }
 
 #[actix_web::test]
-async fn the_ends_of_jobs_with_keys_do_not_read_what_they_are_about() {
+async fn settlements_of_jobs_with_keys_do_not_read_their_payloads() {
     const JOBS: usize = 100;
     let (scene, queue) = (Scene::on(Redis::forgetful().await), id_of("orders"));
     let jobs = embedded(&scene).await;
@@ -282,7 +282,7 @@ async fn the_ends_of_jobs_with_keys_do_not_read_what_they_are_about() {
 }
 
 #[actix_web::test]
-async fn what_has_to_stay_dead_does_not_keep_others_from_being_redriven() {
+async fn jobs_that_must_stay_dead_do_not_block_the_redrive_of_others() {
     let (scene, queue) = (Scene::new().await, id_of("orders"));
     let jobs = embedded(&scene).await;
     jobs.add(&queue, (0..150).map(keyed).chain([job(150)]).collect())
@@ -305,7 +305,7 @@ async fn what_has_to_stay_dead_does_not_keep_others_from_being_redriven() {
 }
 
 #[actix_web::test]
-async fn queues_in_which_nothing_can_be_due_cost_next_to_nothing() {
+async fn queues_without_due_jobs_cost_almost_nothing() {
     const QUEUES: usize = 60;
     let scene = Scene::on(Redis::forgetful().await);
     let service = scene.start().await;

@@ -10,7 +10,7 @@ const LEASE: &str = "post /v1/queues/{queue}/lease";
 const JOB: &str = "get /v1/jobs/{id}";
 
 #[actix_web::test]
-async fn what_the_calls_take_and_answer_is_what_the_document_says() {
+async fn bodies_match_the_openapi_document() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = JobApi::of(&service);

@@ -7,7 +7,7 @@ use redis::cmd;
 use std::sync::Arc;
 
 #[actix_web::test]
-async fn what_is_put_in_is_taken_out_in_order_and_done() {
+async fn jobs_are_leased_in_order_and_completed() {
     let (scene, queue) = (Scene::new().await, id_of("orders"));
     let jobs = embedded(&scene).await;
     let added = jobs.add(&queue, (0..5).map(job).collect()).await.unwrap();
@@ -33,7 +33,7 @@ async fn what_is_put_in_is_taken_out_in_order_and_done() {
 }
 
 #[actix_web::test]
-async fn who_only_asks_for_jobs_takes_no_place_among_the_queues() {
+async fn a_lease_request_does_not_register_a_queue() {
     let (scene, queue) = (Scene::new().await, id_of("orders"));
     let settings = JobSettings {
         queues: 1,
@@ -47,7 +47,7 @@ async fn who_only_asks_for_jobs_takes_no_place_among_the_queues() {
     let full = jobs.add(&id_of("three"), vec![job(2)]).await;
     assert!(matches!(full, Err(JobsError::TooManyQueues)), "{full:?}");
     let leased = jobs.lease(&queue, &up_to(1)).await.unwrap();
-    // As another instance, which has never heard of the queue, while the places are taken.
+    // As another instance, which does not have the queue in its cache, while the maximum number of queues exists.
     let other = embedded_with(&scene, settings).await;
     scene
         .redis
@@ -59,7 +59,7 @@ async fn who_only_asks_for_jobs_takes_no_place_among_the_queues() {
 }
 
 #[actix_web::test]
-async fn a_queue_that_still_has_something_is_looked_after() {
+async fn a_queue_with_jobs_stays_registered() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let jobs = embedded(&scene).await;
@@ -97,7 +97,7 @@ async fn a_queue_that_still_has_something_is_looked_after() {
         (exists == 0).then_some(())
     })
     .await;
-    // The queues are swept in turn, so once more over all of them.
+    // The queues are swept in turn, so this covers all of them again.
     tokio::time::sleep(Duration::from_millis(900)).await;
     let left: Vec<String> = scene.redis.query(cmd("ZRANGE").arg(&registry).arg(0).arg(-1)).await;
     let has = |name: &str| left.iter().any(|left| left == name);
@@ -106,7 +106,7 @@ async fn a_queue_that_still_has_something_is_looked_after() {
 }
 
 #[actix_web::test]
-async fn giving_back_can_be_repeated_until_another_has_the_job() {
+async fn a_release_can_be_repeated_until_another_worker_has_the_job() {
     let (scene, queue) = (Scene::new().await, id_of("orders"));
     let jobs = embedded(&scene).await;
     jobs.add(&queue, vec![job(1)]).await.unwrap();
@@ -127,7 +127,7 @@ async fn giving_back_can_be_repeated_until_another_has_the_job() {
 }
 
 #[actix_web::test]
-async fn a_job_that_came_back_does_not_hide_who_waits_for_longer() {
+async fn a_returned_job_does_not_hide_a_longer_waiting_one() {
     let (scene, queue) = (Scene::new().await, id_of("orders"));
     let jobs = embedded(&scene).await;
     jobs.add(&queue, vec![job(1), job(2)]).await.unwrap();
@@ -144,7 +144,7 @@ fn short(leased: &Leased) -> String {
 }
 
 #[actix_web::test]
-async fn a_delay_may_be_a_year_and_a_lease_never_becomes_shorter() {
+async fn a_delay_may_be_a_year_and_an_extension_never_shortens_a_lease() {
     let (scene, queue) = (Scene::new().await, id_of("orders"));
     let jobs = embedded(&scene).await;
     let year = fleetpulse::jobs::YEAR;
@@ -172,12 +172,12 @@ async fn a_delay_may_be_a_year_and_a_lease_never_becomes_shorter() {
 }
 
 #[actix_web::test]
-async fn a_token_that_ran_out_is_refused_among_many_that_did() {
+async fn an_expired_token_is_refused_among_many_expired_ones() {
     let (scene, queue) = (Scene::new().await, id_of("orders"));
     let jobs = embedded(&scene).await;
     jobs.add(&queue, (0..300).map(job).collect()).await.unwrap();
     let leased = jobs.lease(&queue, &up_to(300)).await.unwrap();
-    // All are over, which nobody has looked at: each call takes back a hundred.
+    // All leases have expired and were not reclaimed yet: each call reclaims a hundred.
     let key = &scene.keys().queue(&queue, 1)[4];
     let mut over = cmd("ZADD");
     over.arg(key);
@@ -193,7 +193,7 @@ async fn a_token_that_ran_out_is_refused_among_many_that_did() {
 }
 
 #[actix_web::test]
-async fn a_job_that_fails_comes_back_and_dies_in_the_end() {
+async fn a_failing_job_is_retried_and_finally_dead() {
     let (scene, queue) = (Scene::new().await, id_of("orders"));
     let jobs = embedded(&scene).await;
     let mut one = job(1);
@@ -222,7 +222,7 @@ async fn a_job_that_fails_comes_back_and_dies_in_the_end() {
 }
 
 #[actix_web::test]
-async fn a_delayed_job_waits_for_its_time() {
+async fn a_delayed_job_is_ready_when_it_is_due() {
     let (scene, queue) = (Scene::new().await, id_of("orders"));
     let jobs = embedded(&scene).await;
     let mut one = job(1);
@@ -243,7 +243,7 @@ async fn a_delayed_job_waits_for_its_time() {
 }
 
 #[actix_web::test]
-async fn a_job_that_its_type_refuses_is_not_put_in() {
+async fn a_job_that_its_type_refuses_is_not_added() {
     let (scene, queue) = (Scene::new().await, id_of("orders"));
     let validator = |_: &Id, job: &NewJob| match job.payload.get() {
         "1" => Err(vec![Fault::new("payload", "is odd")]),
@@ -260,7 +260,7 @@ async fn a_job_that_its_type_refuses_is_not_put_in() {
 }
 
 #[actix_web::test]
-async fn what_a_job_goes_on_with_is_looked_at_by_its_type() {
+async fn the_payload_of_a_continued_job_is_validated_by_its_type() {
     let (scene, queue) = (Scene::new().await, id_of("q"));
     let validator = |_: &Id, job: &NewJob| match &*job.kind {
         "deed" => Ok(()),
@@ -289,7 +289,7 @@ async fn what_a_job_goes_on_with_is_looked_at_by_its_type() {
 }
 
 #[actix_web::test]
-async fn a_queue_of_many_types_is_known_to_who_has_not_seen_them() {
+async fn an_instance_without_cached_types_leases_all_types() {
     let (scene, queue) = (Scene::new().await, id_of("orders"));
     let (one, other) = (embedded(&scene).await, embedded(&scene).await);
     other.counts(&queue).await.unwrap();
@@ -318,7 +318,7 @@ async fn a_queue_of_many_types_is_known_to_who_has_not_seen_them() {
 }
 
 #[actix_web::test]
-async fn what_is_put_off_uncounted_counts_once_it_has_gone_on_for_a_day() {
+async fn uncounted_attempts_count_after_a_day() {
     let (scene, queue) = (Scene::new().await, id_of("orders"));
     let jobs = embedded(&scene).await;
     let mut one = job(0);
@@ -338,7 +338,7 @@ async fn what_is_put_off_uncounted_counts_once_it_has_gone_on_for_a_day() {
         (job.state, job.attempts, job.failures.len())
     };
     for times in 1..=4 {
-        assert_eq!(put_off().await, (State::Delayed, 0, times), "why is told");
+        assert_eq!(put_off().await, (State::Delayed, 0, times), "the reason is reported");
     }
     // As if it had been put in a day ago: the fourth word of its spec says when.
     let specs = &scene.keys().queue(&queue, 1)[1];

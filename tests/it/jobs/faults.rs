@@ -54,7 +54,7 @@ async fn all_calls(api: &JobApi) -> Vec<Answer> {
 }
 
 #[actix_web::test]
-async fn redis_away_is_a_503_at_once_and_nothing_is_lost() {
+async fn without_redis_calls_fail_at_once_with_503_and_no_job_is_lost() {
     let mut scene = Scene::on(Redis::durable().await).with(&[NOTICE]);
     let service = scene.start().await;
     let api = JobApi::of(&service);
@@ -109,7 +109,7 @@ async fn a_frozen_redis_is_a_503_after_its_timeout() {
 }
 
 #[actix_web::test]
-async fn who_waits_hears_of_a_redis_that_goes_away_and_comes_back() {
+async fn waiting_requests_survive_an_outage_of_redis() {
     let mut scene = Scene::on(Redis::forgetful().await).with(&[NOTICE]);
     let service = scene.start().await;
     let api = JobApi::of(&service);

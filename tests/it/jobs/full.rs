@@ -5,13 +5,13 @@ use crate::support::eventually;
 use fleetpulse::jobs::{JobsError, Retry, State};
 use futures_util::future::join_all;
 
-/// A job of so many bytes.
+/// A job with a payload of this size.
 fn large(bytes: usize) -> NewJob {
     NewJob::new("large", json(&format!("\"{}\"", "x".repeat(bytes - 2))))
 }
 
 #[actix_web::test]
-async fn never_more_jobs_wait_than_may_whoever_adds_them_at_once() {
+async fn the_number_of_waiting_jobs_is_limited_under_concurrency() {
     let (scene, queue) = (Scene::new().await, id_of("full"));
     let settings = JobSettings {
         waiting: 50,
@@ -42,7 +42,7 @@ async fn never_more_jobs_wait_than_may_whoever_adds_them_at_once() {
 }
 
 #[actix_web::test]
-async fn a_queue_holds_no_more_bytes_than_it_may_and_done_jobs_give_way() {
+async fn a_queue_is_limited_in_bytes_and_done_jobs_are_deleted_first() {
     let (scene, queue) = (Scene::new().await, id_of("full"));
     let settings = JobSettings {
         bytes: 1 << 20,
@@ -90,7 +90,7 @@ async fn a_queue_holds_no_more_bytes_than_it_may_and_done_jobs_give_way() {
 }
 
 #[actix_web::test]
-async fn dead_jobs_come_back_only_where_there_is_room() {
+async fn dead_jobs_are_retried_only_within_the_limits() {
     let (scene, queue) = (Scene::new().await, id_of("full"));
     let settings = JobSettings {
         waiting: 5,
@@ -120,7 +120,7 @@ async fn dead_jobs_come_back_only_where_there_is_room() {
 }
 
 #[actix_web::test]
-async fn schedules_count_and_fire_only_where_there_is_room() {
+async fn schedules_count_towards_the_limits_and_fire_only_within_them() {
     let scene = Scene::new().await.with(&["--job-bytes=200kb", "--job-waiting=3"]);
     let service = scene.start().await;
     let api = JobApi::of(&service);

@@ -1,4 +1,4 @@
-//! The jobs that the service runs itself: what they refuse, and what comes of them, told by a real receiver of webhooks.
+//! The jobs that the service runs itself: what they refuse, and their effects, with a real receiver of webhooks.
 
 use super::{Books, SOON, id_of};
 use crate::support::{Answer, Api, HttpAnswer, Receiver, Redis, Scene, Service, eventually, send};
@@ -53,7 +53,7 @@ async fn refused(api: &Api, job: Value) -> Answer {
 }
 
 #[actix_web::test]
-async fn a_notification_is_told_once_and_its_signature_can_be_checked() {
+async fn a_notification_is_sent_once_with_a_valid_signature() {
     let receiver = Receiver::start();
     let scene = with_webhook(Scene::new().await, &receiver);
     let service = scene.start().await;
@@ -89,7 +89,7 @@ async fn a_notification_is_told_once_and_its_signature_can_be_checked() {
 }
 
 #[actix_web::test]
-async fn what_is_said_of_a_backoff_is_laid_over_that_of_the_type() {
+async fn a_given_backoff_overrides_that_of_the_type() {
     let scene = Scene::new().await.with(&["--work-concurrency=0"]);
     let service = scene.start().await;
     let api = service.drivers();
@@ -116,7 +116,7 @@ async fn what_is_said_of_a_backoff_is_laid_over_that_of_the_type() {
 }
 
 #[actix_web::test]
-async fn a_webhook_that_is_not_well_is_told_again_under_the_same_id() {
+async fn a_failed_notification_is_retried_with_the_same_id() {
     let receiver = Receiver::start();
     let scene = with_webhook(Scene::new().await, &receiver).with(&["--circuit-failures=100"]);
     let service = scene.start().await;
@@ -142,7 +142,7 @@ async fn a_webhook_that_is_not_well_is_told_again_under_the_same_id() {
 }
 
 #[actix_web::test]
-async fn a_webhook_that_is_down_for_a_while_kills_no_job_that_waits_for_it() {
+async fn an_outage_of_a_webhook_kills_no_waiting_job() {
     let receiver = Receiver::start();
     let scene = with_webhook(Scene::new().await, &receiver).with(&["--circuit-failures=2", "--circuit-rest=50"]);
     let service = scene.start().await;
@@ -159,13 +159,13 @@ async fn a_webhook_that_is_down_for_a_while_kills_no_job_that_waits_for_it() {
     for id in &ids {
         attempts += reaches(&api, id, "done").await["attempts"].as_u64().unwrap();
     }
-    // Only what was told counts.
+    // Only what was sent counts.
     assert_eq!((attempts, receiver.received().len()), (42, 42));
     Books::read(&scene, &id_of("platform")).await.balance();
 }
 
 #[actix_web::test]
-async fn what_will_never_be_heard_is_dead_at_once() {
+async fn a_notification_that_is_refused_for_good_is_dead_at_once() {
     let receiver = Receiver::start();
     let scene = with_webhook(Scene::new().await, &receiver);
     let service = scene.start().await;
@@ -185,7 +185,7 @@ async fn what_will_never_be_heard_is_dead_at_once() {
 }
 
 #[actix_web::test]
-async fn a_webhook_that_hangs_for_longer_than_an_attempt_is_left_alone() {
+async fn a_webhook_that_hangs_longer_than_an_attempt_opens_the_circuit() {
     let receiver = Receiver::start();
     let settings = ["--outgoing-timeout=60000", "--circuit-failures=1"];
     let scene = with_webhook(Scene::new().await, &receiver).with(&settings);
@@ -197,16 +197,16 @@ async fn a_webhook_that_hangs_for_longer_than_an_attempt_is_left_alone() {
     new["max_attempts"] = json!(1);
     let id = put(&api, new.clone()).await;
     let dead = reaches(&api, &id, "dead").await;
-    assert_eq!(dead["errors"][0]["error"], "no answer in time", "{dead}");
+    assert_eq!(dead["errors"][0]["error"], "the host did not answer in time", "{dead}");
     let id = put(&api, new).await;
     let waits = reaches(&api, &id, "delayed").await;
     let error = waits["errors"][0]["error"].as_str().unwrap();
-    assert!(error.starts_with("the host failed lately"), "{waits}");
+    assert!(error.starts_with("the host failed recently"), "{waits}");
     assert_eq!(receiver.received().len(), 1);
 }
 
 #[actix_web::test]
-async fn a_webhook_on_the_inside_is_not_called_unless_allowed() {
+async fn a_webhook_in_the_internal_network_is_called_only_if_allowed() {
     let receiver = Receiver::start();
     let scene = with_webhook(Scene::new().await, &receiver).with(&["--outgoing-allow=192.0.2.0/24"]);
     let service = scene.start().await;
@@ -221,7 +221,7 @@ async fn a_webhook_on_the_inside_is_not_called_unless_allowed() {
 }
 
 #[actix_web::test]
-async fn the_templates_say_what_was_added() {
+async fn the_templates_contain_the_added_item() {
     let receiver = Receiver::start();
     let scene = with_webhook(Scene::new().await, &receiver);
     let service = scene.start().await;
@@ -263,7 +263,7 @@ async fn a_commission_is_exact_and_its_result_is_kept() {
 }
 
 #[actix_web::test]
-async fn sessions_that_have_ended_leave_their_lists() {
+async fn ended_sessions_are_removed_from_their_lists() {
     let scene = Scene::new().await;
     let service: Service = scene.start().await;
     let api = service.drivers();
@@ -312,7 +312,7 @@ async fn the_cache_is_warmed_as_a_job_and_by_one_instance() {
 }
 
 #[actix_web::test]
-async fn what_a_type_does_not_take_is_refused_with_its_place_and_nothing_is_stored() {
+async fn an_invalid_payload_is_refused_with_its_pointer_and_not_stored() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -379,7 +379,7 @@ async fn what_a_type_does_not_take_is_refused_with_its_place_and_nothing_is_stor
 }
 
 #[actix_web::test]
-async fn what_a_job_is_to_go_on_as_is_looked_at_as_well() {
+async fn the_payload_of_a_continuation_is_validated_too() {
     let scene = Scene::new().await.with(&["--work-concurrency=0"]);
     let service = scene.start().await;
     let api = service.drivers();
@@ -401,7 +401,7 @@ async fn what_a_job_is_to_go_on_as_is_looked_at_as_well() {
     ] {
         complete(then).await.assert_problem(422, &[pointer]);
     }
-    // Looked at by a type, without which nobody knows what it should be.
+    // The type validates the payload, so a payload needs a type.
     complete(json!({"delay_ms":0,"payload":[1]}))
         .await
         .assert_problem(422, &["/then/type"]);
@@ -411,7 +411,7 @@ async fn what_a_job_is_to_go_on_as_is_looked_at_as_well() {
 }
 
 #[actix_web::test]
-async fn an_instance_that_is_to_run_none_leaves_them_to_the_others() {
+async fn an_instance_with_concurrency_0_runs_no_jobs() {
     let receiver = Receiver::start();
     let scene = with_webhook(Scene::new().await, &receiver).with(&["--work-concurrency=0"]);
     let idle = scene.start().await;
@@ -425,14 +425,14 @@ async fn an_instance_that_is_to_run_none_leaves_them_to_the_others() {
 }
 
 #[actix_web::test]
-async fn settings_that_name_no_webhook_refuse_to_start_without_showing_a_secret() {
+async fn invalid_webhook_settings_refuse_to_start_without_showing_a_secret() {
     use crate::support::ServiceProcess;
     let redis = Redis::shared().await;
     for (urls, secrets, word) in [
         ("https://a.example/?key=topsecret", "", "only one of them"),
         ("https://a.example/?key=topsecret", "whsec_topsecret", "the secret of"),
         ("gopher://a.example/?key=topsecret", SECRET, "the address of"),
-        ("top/secret=https://a.example/?key=topsecret", SECRET, "is no name"),
+        ("top/secret=https://a.example/?key=topsecret", SECRET, "the name before"),
     ] {
         let output = ServiceProcess::refusal(&[
             format!("--redis-url={}", redis.url()),

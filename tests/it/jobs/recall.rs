@@ -35,7 +35,7 @@ async fn scripts(redis: &Redis) -> u64 {
 }
 
 #[actix_web::test]
-async fn jobs_whose_lease_was_not_answered_come_back_at_once_however_many_others_are_leased() {
+async fn jobs_of_an_unanswered_lease_are_released_at_once_among_many_leases() {
     let scene = Scene::on(Redis::forgetful().await);
     let (direct, proxy, queue) = (embedded(&scene).await, Proxy::to(&scene.redis.url()).await, id_of("q"));
     let cut_off = behind(&proxy, &scene).await;
@@ -89,7 +89,7 @@ async fn jobs_whose_lease_was_not_answered_come_back_at_once_however_many_others
 }
 
 #[actix_web::test]
-async fn a_job_whose_only_attempt_was_leased_to_nobody_is_not_dead_before_it_ran() {
+async fn an_undelivered_lease_does_not_use_up_the_only_attempt() {
     let scene = Scene::new().await;
     let (direct, proxy, queue) = (embedded(&scene).await, Proxy::to(&scene.redis.url()).await, id_of("q"));
     let (_looked_after, cut_off) = (scene.start().await, behind(&proxy, &scene).await);
@@ -102,7 +102,7 @@ async fn a_job_whose_only_attempt_was_leased_to_nobody_is_not_dead_before_it_ran
     let lost = cut_off.lease(&queue, &brief).await;
     assert!(matches!(lost, Err(JobsError::Store(StoreError::Lost(_)))), "{lost:?}");
     proxy.let_go().await;
-    // It waits for its worker, also beyond the end of the lease that nobody had.
+    // It waits for a worker, also after the end of the undelivered lease.
     let waiting = LeaseRequest {
         wait: Duration::from_secs(6),
         ..up_to(1)

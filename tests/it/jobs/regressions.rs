@@ -16,7 +16,7 @@ fn brief(count: usize) -> LeaseRequest {
 }
 
 #[actix_web::test]
-async fn three_writes_could_tear_before_a_step_is_one_script_call_now() {
+async fn before_three_writes_now_one_script_call() {
     let (scene, queue) = (Scene::new().await, id_of("q"));
     let jobs = embedded(&scene).await;
     for n in 0..20 {
@@ -34,7 +34,7 @@ async fn three_writes_could_tear_before_a_step_is_one_script_call_now() {
 }
 
 #[actix_web::test]
-async fn two_workers_took_the_same_job_before_each_has_its_own_now() {
+async fn before_two_workers_leased_the_same_job() {
     let (scene, queue) = (Scene::new().await, id_of("q"));
     let workers = join_all((0..8).map(|_| embedded(&scene))).await;
     workers[0].add(&queue, (0..1_000).map(job).collect()).await.unwrap();
@@ -59,7 +59,7 @@ async fn two_workers_took_the_same_job_before_each_has_its_own_now() {
 }
 
 #[actix_web::test]
-async fn equal_priority_ran_newest_first_before_it_is_first_come_first_served_now() {
+async fn before_equal_priorities_ran_newest_first() {
     let (scene, queue) = (Scene::new().await, id_of("q"));
     let jobs = embedded(&scene).await;
     let mut expected = Vec::new();
@@ -80,7 +80,7 @@ async fn equal_priority_ran_newest_first_before_it_is_first_come_first_served_no
 }
 
 #[actix_web::test]
-async fn a_crash_lost_the_job_before_the_next_worker_has_it_now() {
+async fn before_a_crash_lost_the_job() {
     let (scene, queue) = (Scene::new().await, id_of("q"));
     let jobs = embedded(&scene).await;
     let mut one = job(0);
@@ -109,7 +109,7 @@ async fn a_crash_lost_the_job_before_the_next_worker_has_it_now() {
         let (outcomes, _) = jobs.settle(&queue, vec![ended(&lost[0], end)], None).await.unwrap();
         assert_eq!(outcomes, [SettleOutcome::NotYours(State::Leased)]);
     }
-    // Nobody asks: a service that looks after the queues takes it back, and it was the last attempt.
+    // Without any call, the sweep of the service reclaims it, and it was the last attempt.
     let service = scene.start().await;
     let _api = JobApi::of(&service);
     eventually(SOON, "the job is dead", async || {
@@ -120,7 +120,7 @@ async fn a_crash_lost_the_job_before_the_next_worker_has_it_now() {
 }
 
 #[actix_web::test]
-async fn a_lost_job_was_first_in_line_at_once_before_it_backs_off_as_if_it_had_failed_now() {
+async fn before_a_lost_job_was_retried_without_backoff() {
     let (scene, queue) = (Scene::new().await, id_of("q"));
     let jobs = embedded(&scene).await;
     let mut poison = job(0);
@@ -162,7 +162,7 @@ async fn a_lost_job_was_first_in_line_at_once_before_it_backs_off_as_if_it_had_f
 }
 
 #[actix_web::test]
-async fn a_jobs_record_died_before_the_job_before_they_go_together_now() {
+async fn before_the_record_expired_earlier_than_the_job() {
     let (scene, queue) = (Scene::new().await, id_of("q"));
     let few = JobSettings {
         keep_done: 10,
@@ -194,7 +194,7 @@ async fn a_jobs_record_died_before_the_job_before_they_go_together_now() {
         );
         assert_eq!(books.count("done") + books.count("dead"), books.records());
     }
-    // By age as well, by whoever comes by.
+    // By age as well, by any call.
     let queue = id_of("other");
     let mut short = job(0);
     short.keep_result = Duration::from_secs(1);
@@ -213,7 +213,7 @@ async fn a_jobs_record_died_before_the_job_before_they_go_together_now() {
 }
 
 #[actix_web::test]
-async fn there_were_no_retries_before_a_failed_job_waits_longer_each_time_now() {
+async fn before_there_were_no_retries_now_they_back_off() {
     let (scene, queue) = (Scene::new().await, id_of("q"));
     let jobs = embedded(&scene).await;
     let mut one = job(0);
@@ -242,7 +242,7 @@ async fn there_were_no_retries_before_a_failed_job_waits_longer_each_time_now() 
 }
 
 #[actix_web::test]
-async fn statistics_walked_over_every_key_before_they_are_counters_now() {
+async fn before_statistics_scanned_all_keys_now_they_are_counters() {
     let (scene, queue) = (Scene::new().await, id_of("q"));
     let jobs = embedded(&scene).await;
     jobs.add(&queue, (0..10).map(job).collect()).await.unwrap();

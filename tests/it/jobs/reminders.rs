@@ -33,7 +33,7 @@ async fn due_in_h(scene: &Scene, api: &Api, id: &str) -> i64 {
 }
 
 #[actix_web::test]
-async fn a_conversation_is_reminded_of_at_its_hours_and_then_another_vendor_recommended() {
+async fn reminders_are_sent_at_the_configured_hours_and_then_a_recommendation() {
     let receiver = Receiver::start();
     let scene = with_webhook(Scene::new().await, &receiver);
     let service = scene.start().await;
@@ -45,7 +45,7 @@ async fn a_conversation_is_reminded_of_at_its_hours_and_then_another_vendor_reco
             (receiver.received().len() == sent && due == hours).then_some(due)
         });
         assert_eq!(due.await, hours);
-        // Nobody gets a second series beside it.
+        // A second series cannot be started.
         let again = send(api.request(Method::POST, &format!("{QUEUE}/jobs")).json(&reminder())).await;
         assert_eq!(again.body["jobs"][0]["id"], id.as_str(), "{again:?}");
         hurry(&api, &id).await;
@@ -106,7 +106,7 @@ async fn a_reminder_that_cannot_be_sent_does_not_end_its_series() {
 }
 
 #[actix_web::test]
-async fn a_series_outlives_the_last_attempt_that_its_sender_allowed() {
+async fn a_series_survives_its_last_attempt() {
     let receiver = Receiver::start();
     let scene = with_webhook(Scene::new().await, &receiver).with(&["--circuit-failures=100"]);
     let service = scene.start().await;
@@ -127,7 +127,7 @@ async fn a_series_outlives_the_last_attempt_that_its_sender_allowed() {
 }
 
 #[actix_web::test]
-async fn a_series_outlives_a_last_attempt_that_runs_out_of_time() {
+async fn a_series_survives_a_last_attempt_that_times_out() {
     let receiver = Receiver::start();
     let scene = with_webhook(Scene::new().await, &receiver).with(&["--outgoing-timeout=60000"]);
     let service = scene.start().await;
@@ -147,7 +147,7 @@ async fn a_series_outlives_a_last_attempt_that_runs_out_of_time() {
 }
 
 #[actix_web::test]
-async fn one_call_ends_a_series_as_a_whole_whatever_it_has_become() {
+async fn one_call_ends_a_whole_series_at_any_step() {
     let receiver = Receiver::start();
     let scene = with_webhook(Scene::new().await, &receiver).with(&["--response-reminder-hours=1"]);
     let service = scene.start().await;

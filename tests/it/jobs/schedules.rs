@@ -39,7 +39,7 @@ async fn was_due<R: AsRef<Redis>>(scene: &Scene<R>, name: &str, ago_ms: i64) {
 }
 
 #[actix_web::test]
-async fn each_firing_puts_one_job_in_however_many_instances_there_are() {
+async fn each_firing_adds_one_job_with_several_instances() {
     let scene = Scene::new().await;
     let (one, other) = (scene.start().await, scene.start().await);
     let api = one.drivers();
@@ -70,7 +70,7 @@ async fn each_firing_puts_one_job_in_however_many_instances_there_are() {
 }
 
 #[actix_web::test]
-async fn a_firing_of_what_a_schedule_was_or_before_its_time_puts_nothing_in() {
+async fn a_firing_of_a_changed_schedule_or_before_its_time_adds_nothing() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -144,7 +144,7 @@ async fn a_firing_of_what_a_schedule_was_or_before_its_time_puts_nothing_in() {
 }
 
 #[actix_web::test]
-async fn a_schedule_has_room_for_its_type_or_is_not_set() {
+async fn a_schedule_whose_type_exceeds_the_limit_is_refused() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let (api, jobs) = (service.drivers(), JobApi::of(&service));
@@ -194,7 +194,7 @@ async fn a_schedule_is_shown_as_it_was_set_and_keeps_its_rhythm_when_set_again()
 }
 
 #[actix_web::test]
-async fn a_firing_is_left_out_while_the_last_job_waits_unless_it_may_overlap() {
+async fn a_firing_is_skipped_while_the_last_job_waits_unless_it_may_overlap() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let (api, jobs) = (service.drivers(), JobApi::of(&service));
@@ -247,7 +247,7 @@ async fn a_schedule_that_is_due_by_old_rules_of_its_zone_is_corrected() {
 }
 
 #[actix_web::test]
-async fn a_firing_that_was_missed_is_made_up_for_once_or_left_out() {
+async fn a_missed_firing_is_made_up_for_once_or_skipped() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -273,7 +273,7 @@ async fn a_firing_that_was_missed_is_made_up_for_once_or_left_out() {
 }
 
 #[actix_web::test]
-async fn what_is_no_schedule_is_refused_with_its_place_and_nothing_is_stored() {
+async fn an_invalid_schedule_is_refused_with_its_pointer_and_not_stored() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -322,7 +322,7 @@ async fn what_is_no_schedule_is_refused_with_its_place_and_nothing_is_stored() {
 }
 
 #[actix_web::test]
-async fn a_queue_has_so_many_schedules_and_no_more() {
+async fn the_schedules_of_a_queue_are_limited() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -334,7 +334,7 @@ async fn a_queue_has_so_many_schedules_and_no_more() {
 }
 
 #[actix_web::test]
-async fn with_redis_away_the_answer_is_503_and_schedules_go_on_when_it_is_back() {
+async fn without_redis_the_answer_is_503_and_schedules_continue_after_the_outage() {
     let mut scene = Scene::on(Redis::durable().await);
     let service = scene.start().await;
     let api = service.drivers();

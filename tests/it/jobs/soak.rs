@@ -155,9 +155,9 @@ async fn with_processes_and_redis_killed_at_random_every_acknowledged_job_comple
     })
     .await;
     // Its effect is there as well.
-    let mut told = BTreeMap::<String, usize>::new();
+    let mut sent = BTreeMap::<String, usize>::new();
     for message in receiver.received() {
-        *told.entry(message.headers["webhook-id"].clone()).or_default() += 1;
+        *sent.entry(message.headers["webhook-id"].clone()).or_default() += 1;
     }
     let (mut attempts, mut replaced) = (BTreeMap::<u32, usize>::new(), 0);
     for (id, may_go) in &acknowledged {
@@ -178,8 +178,8 @@ async fn with_processes_and_redis_killed_at_random_every_acknowledged_job_comple
         assert_eq!(job.state, end, "{job:?}");
         if end == State::Done {
             *attempts.entry(job.attempts).or_default() += 1;
-            let was_told = told.contains_key(&id.as_str().replace('.', ":"));
-            assert!(was_told, "{id} was told to nobody");
+            let was_sent = sent.contains_key(&id.as_str().replace('.', ":"));
+            assert!(was_sent, "{id} was sent to no webhook");
         }
     }
     let books = Books::read(&scene, &platform).await;
@@ -190,12 +190,12 @@ async fn with_processes_and_redis_killed_at_random_every_acknowledged_job_comple
     assert!((most - unknown..=most).contains(&all), "{all} {most} {unknown}");
     assert!(acknowledged.len() > 100 && killed > 0, "{most} {killed}");
     tell(&format!(
-        "soak of {seconds} s: {} jobs acknowledged ({unknown} more nobody knew), {} done, {} cancelled, {replaced} replaced; \
-         {killed} processes and {redis_killed} times Redis killed; jobs by attempts {attempts:?}; {} told more than once",
+        "soak of {seconds} s: {} jobs acknowledged ({unknown} more with a lost answer), {} done, {} cancelled, {replaced} replaced; \
+         {killed} processes and {redis_killed} times Redis killed; jobs by attempts {attempts:?}; {} sent more than once",
         acknowledged.len(),
         books.count("done"),
         books.count("cancelled"),
-        told.values().filter(|count| **count > 1).count(),
+        sent.values().filter(|count| **count > 1).count(),
     ));
 }
 

@@ -18,7 +18,7 @@ const WORKERS: usize = 6;
 const LEAVING: Duration = Duration::from_secs(5);
 
 #[actix_web::test]
-async fn every_job_ends_though_workers_die_fail_and_give_back() {
+async fn every_job_ends_even_if_workers_crash_fail_and_release() {
     let (scene, queue) = (Scene::new().await, id_of("q"));
     let looked_after = scene.start().await;
     let producer = embedded(&scene).await;
@@ -60,7 +60,7 @@ async fn every_job_ends_though_workers_die_fail_and_give_back() {
             if leased.is_empty() {
                 return done;
             }
-            assert!(Instant::now() < until, "it comes to an end");
+            assert!(Instant::now() < until, "it ends");
             let mut settlements = Vec::new();
             for one in &leased {
                 match rand::rng().random_range(0..10) {
@@ -126,7 +126,7 @@ fn keyed(n: usize) -> NewJob {
 }
 
 #[actix_web::test]
-async fn the_books_balance_whatever_is_done_to_jobs_with_keys() {
+async fn the_counters_balance_under_any_calls_on_jobs_with_keys() {
     let (scene, queue) = (Scene::new().await, id_of("q"));
     let _looked_after = scene.start().await;
     let clients = join_all((0..4).map(|_| embedded(&scene))).await;
@@ -172,7 +172,7 @@ async fn the_books_balance_whatever_is_done_to_jobs_with_keys() {
 }
 
 #[actix_web::test]
-async fn clients_that_leave_over_late_connections_cost_no_job_its_only_attempt() {
+async fn disconnecting_clients_on_slow_connections_use_up_no_attempt() {
     let (scene, queue) = (Scene::new().await, id_of("q"));
     let leavers = Leavers::beside(&scene).await;
     let (_looked_after, producer) = (scene.start().await, embedded(&scene).await);

@@ -5,7 +5,7 @@ use crate::support::eventually;
 use serde_json::json as value;
 
 #[actix_web::test]
-async fn a_series_goes_on_under_one_id_and_ends_as_a_whole() {
+async fn a_series_continues_under_one_id_and_ends_as_a_whole() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = JobApi::of(&service);
@@ -65,7 +65,7 @@ async fn a_unique_key_refuses_replaces_or_debounces() {
         value!({"id": replaced.body["jobs"][0]["id"], "outcome": "debounced"})
     );
     Books::read(&scene, &id_of("q")).await.balance();
-    assert!(api.lease("q", value!({})).await.is_empty(), "it waits anew");
+    assert!(api.lease("q", value!({})).await.is_empty(), "it waits again");
     let leased = api.lease("q", value!({"wait_ms": 5_000})).await;
     assert_eq!(leased[0]["payload"], 4);
     // What runs cannot be changed any more: another one is put in, and has the key.
@@ -102,7 +102,7 @@ async fn a_unique_key_refuses_replaces_or_debounces() {
 }
 
 #[actix_web::test]
-async fn a_series_ends_where_another_has_taken_its_key() {
+async fn a_series_ends_if_another_job_has_taken_its_key() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = JobApi::of(&service);
@@ -124,7 +124,7 @@ async fn a_series_ends_where_another_has_taken_its_key() {
 }
 
 #[actix_web::test]
-async fn what_lost_its_key_while_it_ran_does_not_run_again_after_the_other() {
+async fn a_job_that_lost_its_key_while_it_ran_is_not_retried() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = JobApi::of(&service);
@@ -171,7 +171,7 @@ async fn what_lost_its_key_while_it_ran_does_not_run_again_after_the_other() {
 }
 
 #[actix_web::test]
-async fn what_has_ended_stays_so_while_another_has_its_key() {
+async fn an_ended_job_is_not_retried_while_another_has_its_key() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = JobApi::of(&service);
@@ -203,7 +203,7 @@ async fn what_has_ended_stays_so_while_another_has_its_key() {
 }
 
 #[actix_web::test]
-async fn a_key_names_no_job_that_is_dead_or_cancelled_and_is_not_freed_by_a_refusal() {
+async fn dead_and_cancelled_jobs_have_no_key_and_a_refusal_does_not_free_one() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = JobApi::of(&service);
@@ -242,7 +242,7 @@ async fn a_key_names_no_job_that_is_dead_or_cancelled_and_is_not_freed_by_a_refu
         api.delete("/v1/queues/q/unique/k").await.assert_problem(404, &[]);
         Books::read(&scene, &id_of("q")).await.balance();
     }
-    // One that is done keeps its key, whoever asks for it to be cancelled.
+    // A job that is done keeps its key, even if its cancellation is requested.
     assert_eq!(outcome().await, "created");
     let leased = api.lease("q", value!({})).await;
     api.complete(&leased[0]).await;
@@ -254,7 +254,7 @@ async fn a_key_names_no_job_that_is_dead_or_cancelled_and_is_not_freed_by_a_refu
 }
 
 #[actix_web::test]
-async fn what_is_debounced_without_end_runs_after_its_longest_wait() {
+async fn a_job_that_is_debounced_repeatedly_runs_after_max_wait() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = JobApi::of(&service);
@@ -289,7 +289,7 @@ async fn what_is_debounced_without_end_runs_after_its_longest_wait() {
         (&leased[0]["payload"], &leased[1]["payload"]),
         (&value!(5), &value!("later"))
     );
-    // Once it has run its wait begins anew.
+    // Once it has run, the maximum wait starts again.
     let failed = value!({"token": leased[0]["token"], "error": "no", "retry": 60_000});
     api.post(&format!("/v1/jobs/{id}/fail"), failed).await;
     api.add("q", job(6, 50_000, 40_000)).await;

@@ -23,7 +23,7 @@ async fn settle_down() {
 }
 
 #[actix_web::test]
-async fn who_waits_has_a_job_as_soon_as_it_is_put_in_anywhere() {
+async fn a_waiting_request_gets_a_job_as_soon_as_any_instance_adds_it() {
     let (scene, queue) = (Scene::new().await, id_of("q"));
     let (one, other) = (embedded(&scene).await, embedded(&scene).await);
     for jobs in [&one, &other] {
@@ -37,7 +37,7 @@ async fn who_waits_has_a_job_as_soon_as_it_is_put_in_anywhere() {
 }
 
 #[actix_web::test]
-async fn first_come_first_served_among_those_who_wait_at_one_instance() {
+async fn waiting_requests_of_one_instance_are_served_in_order() {
     let (scene, queue) = (Scene::new().await, id_of("q"));
     let jobs = embedded(&scene).await;
     let mut waiters = Vec::new();
@@ -53,7 +53,7 @@ async fn first_come_first_served_among_those_who_wait_at_one_instance() {
 }
 
 #[actix_web::test]
-async fn who_wants_other_types_holds_nobody_up() {
+async fn a_waiting_request_for_other_types_blocks_no_other() {
     let (scene, queue) = (Scene::new().await, id_of("q"));
     let jobs = embedded(&scene).await;
     let stuck = waiting(&jobs, &queue, &["other"]);
@@ -69,10 +69,10 @@ async fn who_wants_other_types_holds_nobody_up() {
 }
 
 #[actix_web::test]
-async fn delayed_jobs_come_within_a_hundredth_of_a_second_or_ten_of_their_time() {
+async fn delayed_jobs_are_leased_within_ten_to_a_hundred_milliseconds_of_their_due_time() {
     let (scene, queue) = (Scene::new().await, id_of("q"));
     let jobs = embedded(&scene).await;
-    // The later one first, so that who waits has to hear of the earlier one.
+    // The later one first, so that the waiting request must be notified of the earlier one.
     for (n, delay_ms) in [(0, 400), (1, 250), (2, 100)] {
         let waiter = (n == 0).then(|| waiting(&jobs, &queue, &[]));
         let mut one = job(n);
@@ -95,7 +95,7 @@ async fn delayed_jobs_come_within_a_hundredth_of_a_second_or_ten_of_their_time()
 }
 
 #[actix_web::test]
-async fn a_client_that_goes_while_it_waits_takes_nothing() {
+async fn a_client_that_disconnects_while_it_waits_leases_nothing() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = JobApi::of(&service);
@@ -113,7 +113,7 @@ async fn a_client_that_goes_while_it_waits_takes_nothing() {
         })
         .await;
         drop(raw);
-        eventually(SOON, "nobody waits", async || {
+        eventually(SOON, "no request waits", async || {
             let metrics = api.0.metrics().await;
             metrics.contains("fleetpulse_job_waiters 0").then_some(())
         })
@@ -125,7 +125,7 @@ async fn a_client_that_goes_while_it_waits_takes_nothing() {
 }
 
 #[actix_web::test]
-async fn a_lease_that_is_dropped_in_the_middle_loses_nothing() {
+async fn a_dropped_lease_future_loses_no_job() {
     let (scene, queue) = (Scene::new().await, id_of("q"));
     let jobs = embedded(&scene).await;
     jobs.add(&queue, (0..50).map(job).collect()).await.unwrap();
@@ -144,7 +144,7 @@ async fn a_lease_that_is_dropped_in_the_middle_loses_nothing() {
 }
 
 #[actix_web::test]
-async fn a_service_that_stops_sends_those_who_wait_away_without_jobs() {
+async fn a_stopping_service_answers_waiting_requests_without_jobs() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = JobApi::of(&service);

@@ -1,4 +1,4 @@
-//! Redis away or frozen.
+//! Redis is unavailable or frozen.
 
 use super::{SLOW, check, reset};
 use crate::support::{Redis, Scene, ServiceProcess, eventually};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 const SOON: Duration = Duration::from_secs(20);
 
 #[actix_web::test]
-async fn a_check_without_redis_is_open_or_closed_as_the_policy_says() {
+async fn a_check_without_redis_is_decided_by_the_fail_of_the_policy() {
     let mut scene = Scene::on(Redis::durable().await).with(&[SLOW, "--redis-timeout=300"]);
     let service = scene.start().await;
     let api = service.drivers();
@@ -35,7 +35,7 @@ async fn a_check_without_redis_is_open_or_closed_as_the_policy_says() {
     let line = "fleetpulse_limit_checks_total{outcome=\"degraded\",policy=\"sliding\"} 5";
     assert!(metrics.contains(line), "{metrics}");
 
-    // What was answered without Redis is counted nowhere; what was counted before is still there.
+    // Checks without Redis are not counted; earlier counts still exist.
     scene.redis.restart().await;
     for policy in ["even", "sliding"] {
         let answer = eventually(SOON, "Redis decides again", async || {
@@ -52,7 +52,7 @@ async fn a_check_without_redis_is_open_or_closed_as_the_policy_says() {
 }
 
 #[actix_web::test]
-async fn the_log_tells_of_checks_without_redis_once_and_not_for_each() {
+async fn checks_without_redis_are_logged_once() {
     let scene = Scene::on(Redis::durable().await).with(&[SLOW, "--redis-timeout=300", "--workers=1"]);
     let mut command = ServiceProcess::command(&scene.args());
     command.stderr(Stdio::piped());
@@ -64,12 +64,12 @@ async fn the_log_tells_of_checks_without_redis_once_and_not_for_each() {
         assert_eq!(check(&api, "sliding", "k", 1).await["degraded"], true);
     }
     let warned = || service.said().matches("checks are decided without Redis").count();
-    eventually(SOON, "it is told", async || (warned() > 0).then_some(())).await;
+    eventually(SOON, "it is logged", async || (warned() > 0).then_some(())).await;
     assert_eq!(warned(), 1);
 }
 
 #[actix_web::test]
-async fn a_frozen_redis_holds_up_one_check_for_its_timeout_and_then_none() {
+async fn a_frozen_redis_delays_one_check_by_its_timeout_and_then_none() {
     let scene = Scene::on(Redis::durable().await).with(&[SLOW, "--redis-timeout=200", "--workers=1"]);
     let service = scene.start().await;
     let api = service.drivers();
@@ -93,7 +93,7 @@ async fn a_frozen_redis_holds_up_one_check_for_its_timeout_and_then_none() {
 }
 
 #[actix_web::test]
-async fn the_limits_on_requests_go_on_without_redis() {
+async fn the_limits_on_requests_work_without_redis() {
     let limits = [
         "--limits=api=gcra:10/1h,burst=3,fail=closed",
         "--limit-requests=/v1=api",
@@ -109,14 +109,14 @@ async fn the_limits_on_requests_go_on_without_redis() {
 }
 
 #[actix_web::test]
-async fn settings_that_cannot_be_kept_refuse_to_start() {
+async fn invalid_settings_refuse_to_start() {
     for (flag, why) in [
         ("--limits=login=window:0/1m", "a quota is 1 to 1000000"),
         ("--limits=login", "has no ="),
         ("--limit-requests=/v1=nobody", "does not have: nobody"),
-        ("--limit-requests=/v1=login", "gcra policies alone"),
+        ("--limit-requests=/v1=login", "takes only gcra policies"),
         ("--limit-requests=v1=api", "a prefix begins with /"),
-        ("--trusted-proxies=10.0.0.0/33", "is no network"),
+        ("--trusted-proxies=10.0.0.0/33", "is not a network"),
     ] {
         let scene = Scene::new().await.with(&[flag]);
         let refused = ServiceProcess::refusal(&scene.args()).await;

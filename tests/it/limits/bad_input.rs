@@ -6,7 +6,7 @@ use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 
 #[actix_web::test]
-async fn a_body_that_is_no_check_is_told_and_not_counted() {
+async fn an_invalid_check_is_refused_and_not_counted() {
     let scene = Scene::new().await.with(&[SLOW]);
     let service = scene.start().await;
     let api = service.drivers();
@@ -67,7 +67,7 @@ async fn a_body_that_is_no_check_is_told_and_not_counted() {
 }
 
 #[actix_web::test]
-async fn what_cannot_be_read_is_told_by_its_status() {
+async fn unreadable_requests_have_their_own_statuses() {
     let scene = Scene::new().await.with(&[SLOW]);
     let service = scene.start().await;
     let api = service.drivers();
@@ -96,7 +96,7 @@ async fn what_cannot_be_read_is_told_by_its_status() {
 }
 
 #[actix_web::test]
-async fn a_reset_of_what_is_no_key_or_no_policy_is_told() {
+async fn a_reset_of_an_invalid_key_or_policy_is_refused() {
     let scene = Scene::new().await.with(&[SLOW]);
     let service = scene.start().await;
     let api = service.drivers();

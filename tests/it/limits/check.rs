@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 #[actix_web::test]
-async fn a_quota_is_spent_and_then_refused_until_it_is_back() {
+async fn a_used_up_quota_is_refused_until_it_is_refilled() {
     let scene = Scene::new().await.with(&[SLOW]);
     let service = scene.start().await;
     let api = service.drivers();
@@ -59,7 +59,7 @@ async fn a_cost_is_counted_whole_or_not_at_all() {
         // What was refused was not counted: the last unit is still there.
         assert_eq!(check(&api, policy, "k", 1).await["allowed"], true);
         assert_eq!(check(&api, policy, "k", 1).await["allowed"], false);
-        // More than the policy ever admits would wait for ever.
+        // A cost that the policy never admits would wait forever.
         let never = ask(&api, json!({"policy": policy, "key": "k", "cost": 4})).await;
         never.assert_problem(422, &["/cost"]);
         assert!(never.body["detail"].as_str().unwrap().contains("1 to 3"), "{never:?}");
@@ -67,7 +67,7 @@ async fn a_cost_is_counted_whole_or_not_at_all() {
 }
 
 #[actix_web::test]
-async fn keys_and_policies_do_not_touch_each_other_and_instances_share_them() {
+async fn keys_and_policies_are_independent_and_shared_by_instances() {
     let scene = Scene::new().await.with(&[SLOW]);
     let (one, other) = (scene.start().await, scene.start().await);
     let (one, other) = (one.drivers(), other.drivers());
@@ -84,7 +84,7 @@ async fn keys_and_policies_do_not_touch_each_other_and_instances_share_them() {
 }
 
 #[actix_web::test]
-async fn a_reset_forgets_one_key_under_one_policy() {
+async fn a_reset_affects_one_key_under_one_policy() {
     let scene = Scene::new().await.with(&[SLOW]);
     let service = scene.start().await;
     let api = service.drivers();
@@ -107,7 +107,7 @@ async fn a_reset_forgets_one_key_under_one_policy() {
 }
 
 #[actix_web::test]
-async fn units_come_back_with_time_and_nothing_is_left_in_redis() {
+async fn units_are_refilled_over_time_and_keys_expire() {
     let limits = "--limits=even=gcra:10/500ms,burst=2; sliding=window:2/200ms";
     let scene = Scene::new().await.with(&[limits]);
     let service = scene.start().await;
@@ -116,7 +116,7 @@ async fn units_come_back_with_time_and_nothing_is_left_in_redis() {
         check(&api, policy, "k", 2).await;
         let refused = check(&api, policy, "k", 1).await;
         assert_eq!(refused["allowed"], false, "{policy}");
-        // Whoever waits as long as told is admitted.
+        // A caller that waits for `retry_after_ms` is admitted.
         sleep(Duration::from_millis(refused["retry_after_ms"].as_u64().unwrap())).await;
         let admitted = check(&api, policy, "k", 1).await;
         assert_eq!(admitted["allowed"], true, "{policy}: {refused} {admitted}");
@@ -128,7 +128,7 @@ async fn units_come_back_with_time_and_nothing_is_left_in_redis() {
 }
 
 #[actix_web::test]
-async fn a_window_is_kept_in_few_bytes_however_often_it_is_asked() {
+async fn a_window_takes_a_fixed_number_of_bytes() {
     let scene = Scene::new().await.with(&["--limits=sliding=window:200000/200ms"]);
     let service = scene.start().await;
     let api = service.drivers();
@@ -144,7 +144,7 @@ async fn a_window_is_kept_in_few_bytes_however_often_it_is_asked() {
 }
 
 #[actix_web::test]
-async fn the_policies_are_listed_as_they_are_set() {
+async fn the_policies_are_listed_as_configured() {
     let scene = Scene::new().await.with(&[SLOW]);
     let service = scene.start().await;
     let api = service.drivers();

@@ -1,6 +1,5 @@
-//! Hundreds of callers at once over several instances, with clients that hang up and a Redis that is killed in the middle.
-//! Afterwards the books are balanced: no more was admitted than the policy allows, and nothing was counted that nobody asked
-//! for.
+//! Hundreds of concurrent callers over several instances, with clients that disconnect and a Redis that is killed in the middle.
+//! Afterwards the counts are checked: no more was admitted than the policy allows, and nothing was counted that no client requested.
 
 use super::check;
 use crate::support::{Api, Folder, Redis, Scene, ServiceProcess, eventually, now_ms};
@@ -61,8 +60,7 @@ async fn one_call(api: &Api, policy: &'static str, key: &'static str, books: &Mu
     }
 }
 
-/// Callers at the instances in turn, all at once, and what becomes of Redis meanwhile: `strike` is called when a third and two
-/// thirds of the calls are done.
+/// Concurrent callers at the instances in turn; `strike` is called when a third and two thirds of the calls are done.
 async fn storm(apis: &[Api], tasks: usize, mut strike: impl AsyncFnMut()) -> Books {
     let (books, done) = (Mutex::new(Books::new()), AtomicUsize::new(0));
     let callers = (0..tasks).map(async |n| {
@@ -71,7 +69,7 @@ async fn storm(apis: &[Api], tasks: usize, mut strike: impl AsyncFnMut()) -> Boo
             let key = KEYS[rand::random_range(0..KEYS.len())];
             one_call(&apis[n % apis.len()], policy, key, &books).await;
             done.fetch_add(1, Ordering::Relaxed);
-            // A client has other things to do as well; with this the calls outlast Redis's death.
+            // With this pause the calls last longer than the outage of Redis.
             sleep(Duration::from_millis(rand::random_range(0..150))).await;
         }
     });
@@ -98,7 +96,7 @@ async fn balance(api: &Api, books: &Books, begun: Instant) {
 }
 
 #[actix_web::test]
-async fn no_more_is_admitted_than_the_policy_allows_whatever_happens() {
+async fn no_more_is_admitted_than_the_policy_allows_under_faults() {
     let scene = Scene::on(Redis::synced().await).with(&[LIMITS, "--redis-timeout=300"]);
     let (one, other) = (scene.start().await, scene.start().await);
     let (apis, begun) = ([one.drivers(), other.drivers()], Instant::now());
@@ -113,7 +111,7 @@ async fn no_more_is_admitted_than_the_policy_allows_whatever_happens() {
 }
 
 #[actix_web::test]
-async fn costs_of_more_than_one_fill_the_quota_and_never_more() {
+async fn costs_above_one_never_exceed_the_quota() {
     const MOST: u32 = 7;
     let scene = Scene::new().await.with(&[LIMITS]);
     let (one, other) = (scene.start().await, scene.start().await);
@@ -125,7 +123,7 @@ async fn costs_of_more_than_one_fill_the_quota_and_never_more() {
             if answer["allowed"] == true { cost } else { 0 }
         });
         let spent: u32 = join_all(calls).await.into_iter().sum();
-        // Whoever was refused wanted more than was left.
+        // A refused caller requested more than was left.
         assert!(spent <= 150 && spent > 150 - MOST, "{policy}: {spent}");
         let mut left = 0;
         while check(&apis[0], policy, "k", 1).await["allowed"] == true {
@@ -136,7 +134,7 @@ async fn costs_of_more_than_one_fill_the_quota_and_never_more() {
 }
 
 #[actix_web::test]
-async fn not_one_unit_is_forgotten_by_an_embedded_redis_that_syncs_always() {
+async fn an_embedded_redis_that_syncs_always_loses_no_unit() {
     let folder = Folder::new();
     let flags = [
         folder.flag(),
@@ -150,13 +148,13 @@ async fn not_one_unit_is_forgotten_by_an_embedded_redis_that_syncs_always() {
         }
     })
     .await;
-    // And the service itself, with the server that it started anew.
+    // And the service itself, with the restarted server.
     service.kill().await;
     let again = ServiceProcess::start(&flags).await;
     balance(&again.drivers(), &books, begun).await;
 }
 
-/// What Redis has counted is what the clients were told, and at most what they could not be told besides.
+/// Checks that Redis has counted what was answered to clients, and at most the unanswered calls in addition.
 async fn balanced(api: &Api, policy: &str, key: &str, book: &Book, begun: Instant) {
     let mut seen = book.admitted.len();
     let mut left = 0;

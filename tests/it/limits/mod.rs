@@ -1,4 +1,4 @@
-//! How often something may be done: checks over one or several instances, and the limits on the service's own requests.
+//! Rate limits: checks over one or several instances, and the limits on the service's own requests.
 
 mod away;
 mod bad_input;

@@ -1,6 +1,6 @@
-//! Random calls against the real Redis beside a simple model of each algorithm. When exactly Redis looked at its clock is
-//! not known, only that it was between the call and its answer: so the model says what must be admitted, what must not be,
-//! and leaves open what depends on the microsecond.
+//! Random calls to the real Redis, compared with a simple model of each algorithm. When exactly Redis read its clock is not known, only that
+//! it was between the call and its answer. So the model decides what must be admitted and what must not, and accepts either answer if it
+//! depends on the microsecond.
 
 use crate::support::{Scene, now_us};
 use fleetpulse::ids::ExternalId;
@@ -154,7 +154,7 @@ fn tells_the_truth(policy: &Policy, admitted: &Admitted, from: i64, to: i64, ans
 }
 
 #[test]
-fn any_sequence_of_calls_is_answered_as_the_model_has_it() {
+fn any_sequence_of_calls_matches_the_model() {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let (scene, limits) = runtime.block_on(async {
         let scene = Scene::new().await;

@@ -8,9 +8,9 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
-/// `INCR` and `EXPIRE` at every call began the window anew each time: who kept asking never came in again.
+/// `INCR` and `EXPIRE` at every call restarted the window each time, so a caller that kept trying was never admitted again.
 #[actix_web::test]
-async fn asking_again_does_not_extend_the_window() {
+async fn repeated_checks_do_not_extend_the_window() {
     let scene = Scene::new()
         .await
         .with(&["--limits=even=gcra:1/300ms; sliding=window:1/300ms"]);
@@ -26,7 +26,7 @@ async fn asking_again_does_not_extend_the_window() {
             refused += 1;
             assert!(
                 begun.elapsed() < Duration::from_secs(5),
-                "{policy}: it never comes in again"
+                "{policy}: it is never admitted again"
             );
             let still: i64 = scene.redis.query(cmd("PEXPIRETIME").arg(&name)).await;
             assert!(still == ends || still < 0, "{policy}: a refusal changed the end");
@@ -36,9 +36,9 @@ async fn asking_again_does_not_extend_the_window() {
     }
 }
 
-/// A key that was made without its end, by a crash between `INCR` and `EXPIRE`, limited for ever.
+/// A key that was made without its end, by a crash between `INCR` and `EXPIRE`, limited forever.
 #[actix_web::test]
-async fn no_count_is_without_an_end() {
+async fn every_count_expires() {
     let scene = Scene::new().await.with(&[SLOW]);
     let service = scene.start().await;
     let api = service.drivers();
@@ -54,7 +54,7 @@ async fn no_count_is_without_an_end() {
 
 /// A client of another version made the count `NaN`, which is below every limit: nothing was ever limited.
 #[actix_web::test]
-async fn a_count_that_is_no_number_limits_and_then_ends() {
+async fn an_invalid_count_limits_and_then_expires() {
     let scene = Scene::new()
         .await
         .with(&["--limits=even=gcra:10/1h,burst=3; sliding=window:3/1h"]);
@@ -118,16 +118,16 @@ async fn a_count_that_is_no_number_limits_and_then_ends() {
             );
         }
     }
-    let log = eventually(Duration::from_secs(5), "the log tells of it", async || {
+    let log = eventually(Duration::from_secs(5), "it is logged", async || {
         Some(service.said()).filter(|said| said.contains("ERROR"))
     })
     .await;
-    assert!(log.contains("was no count"), "{log}");
+    assert!(log.contains("is not a count"), "{log}");
 }
 
-/// The same of what instances share about this service's own callers.
+/// The same for the shared counts of this service's own callers.
 #[actix_web::test]
-async fn a_callers_count_that_is_no_number_limits_and_is_told_in_the_log() {
+async fn an_invalid_count_of_a_caller_limits_and_is_logged() {
     let limits = ["--limits=api=gcra:10/1h,burst=3", "--limit-requests=/v1=api"];
     let scene = Scene::new().await.with(&limits);
     let name = scene.keys().limit_requests("api", "127.0.0.1");
@@ -138,22 +138,22 @@ async fn a_callers_count_that_is_no_number_limits_and_is_told_in_the_log() {
     let api = service.drivers();
     api.ready().await;
     let nearby = "/v1/drivers/nearby?lat=1&lon=1";
-    assert_eq!(api.get(nearby).await.status, 200, "it has not heard of it yet");
+    assert_eq!(api.get(nearby).await.status, 200, "it has not read the shared count yet");
     let soon = Duration::from_secs(5);
     eventually(soon, "the burst is spent", async || {
         (api.get(nearby).await.status == 429).then_some(())
     })
     .await;
-    eventually(soon, "the log tells of it", async || {
+    eventually(soon, "it is logged", async || {
         let said = service.said();
-        (said.contains("ERROR") && said.contains("was no count")).then_some(())
+        (said.contains("ERROR") && said.contains("is not a count")).then_some(())
     })
     .await;
 }
 
 /// A clock that was set back, or a stricter policy, leaves times that lie too far ahead: they count as a spent quota from now.
 #[actix_web::test]
-async fn what_lies_in_the_future_limits_for_no_longer_than_a_spent_quota() {
+async fn a_time_in_the_future_limits_no_longer_than_a_used_up_quota() {
     let scene = Scene::new()
         .await
         .with(&["--limits=even=gcra:10/500ms,burst=3; sliding=window:3/200ms"]);
@@ -196,7 +196,7 @@ async fn a_spoofed_address_does_not_get_past_the_limit() {
 
 /// An error of Redis meant yes, whatever was limited.
 #[actix_web::test]
-async fn an_error_of_redis_is_a_yes_only_where_the_policy_says_so() {
+async fn an_error_of_redis_is_admitted_only_if_the_policy_fails_open() {
     let scene = Scene::on(Redis::durable().await).with(&[SLOW]);
     let service: Service = scene.start().await;
     let api = service.drivers();

@@ -35,7 +35,7 @@ async fn admitted(api: &Api, path: &str, headers: &[(&str, &str)]) -> usize {
 }
 
 #[actix_web::test]
-async fn a_limited_answer_says_what_is_left_and_a_429_when_to_come_back() {
+async fn a_limited_answer_has_the_remaining_units_and_a_429_has_retry_after() {
     let scene = Scene::new().await.with(&[SLOW, "--limit-requests=/v1=api"]);
     let service = scene.start().await;
     let api = service.drivers();
@@ -68,7 +68,7 @@ async fn a_limited_answer_says_what_is_left_and_a_429_when_to_come_back() {
 }
 
 #[actix_web::test]
-async fn without_a_rule_nothing_is_limited_or_said() {
+async fn without_a_rule_nothing_is_limited_and_no_header_is_sent() {
     let scene = Scene::new().await.with(&[SLOW]);
     let service = scene.start().await;
     let api = service.drivers();
@@ -77,7 +77,7 @@ async fn without_a_rule_nothing_is_limited_or_said() {
 }
 
 #[actix_web::test]
-async fn the_longest_prefix_decides_and_what_has_no_rule_is_free() {
+async fn the_longest_prefix_decides_and_other_paths_are_not_limited() {
     let rules = "--limit-requests=/v1/users=few; /v1=api";
     let limits = "--limits=api=gcra:10/1h,burst=3; few=gcra:10/1h,burst=1";
     let scene = Scene::new().await.with(&[limits, rules]);
@@ -93,7 +93,7 @@ async fn the_longest_prefix_decides_and_what_has_no_rule_is_free() {
 }
 
 #[actix_web::test]
-async fn callers_behind_a_trusted_proxy_are_told_apart_by_address_and_by_key() {
+async fn callers_behind_a_trusted_proxy_are_distinguished_by_address_and_key() {
     let proxied = [
         "--trusted-proxies=127.0.0.0/8, 10.0.0.0/8",
         "--caller-key-header=x-api-key",
@@ -106,7 +106,7 @@ async fn callers_behind_a_trusted_proxy_are_told_apart_by_address_and_by_key() {
     let api = service.drivers();
     let anna = [("x-forwarded-for", "198.51.100.1")];
     assert_eq!(admitted(&api, NEARBY, &anna).await, 3);
-    // What a caller writes itself stands on the left, and changes nothing.
+    // What a caller writes itself is on the left, and changes nothing.
     let spoofed = [("x-forwarded-for", "203.0.113.77, 198.51.100.1, 10.0.0.3")];
     assert_eq!(admitted(&api, NEARBY, &spoofed).await, 0);
     assert_eq!(admitted(&api, NEARBY, &[("x-forwarded-for", "198.51.100.2")]).await, 3);
@@ -126,7 +126,7 @@ async fn callers_behind_a_trusted_proxy_are_told_apart_by_address_and_by_key() {
         .await,
         3
     );
-    // Junk is the proxy itself, not nobody.
+    // An invalid value is attributed to the proxy itself.
     assert_eq!(admitted(&api, NEARBY, &[("x-forwarded-for", "unknown")]).await, 3);
     assert_eq!(admitted(&api, NEARBY, &[("x-forwarded-for", "")]).await, 0);
 
@@ -183,7 +183,7 @@ async fn instances_settle_what_they_admit_and_keep_one_rate_together() {
 }
 
 #[actix_web::test]
-async fn an_instance_hears_of_what_another_has_admitted() {
+async fn an_instance_takes_over_what_another_has_admitted() {
     let scene = Scene::new().await.with(&[SLOW, "--limit-requests=/v1=api"]);
     let (one, other) = (scene.start().await, scene.start().await);
     assert_eq!(admitted(&one.drivers(), NEARBY, &[]).await, 3);
@@ -203,7 +203,7 @@ async fn an_instance_hears_of_what_another_has_admitted() {
 }
 
 #[actix_web::test]
-async fn what_was_admitted_last_is_settled_when_an_instance_stops() {
+async fn the_last_admissions_are_settled_when_an_instance_stops() {
     let scene = Scene::new().await.with(&[SLOW, "--limit-requests=/v1=api"]);
     let service = scene.start().await;
     assert_eq!(get(&service.drivers(), NEARBY, &[]).await.status(), 200);
@@ -228,7 +228,7 @@ async fn pace(services: &[&Service], period: Duration, time: Duration) -> (u32, 
 }
 
 #[actix_web::test]
-async fn a_caller_below_the_rate_at_each_instance_and_above_it_at_all_is_limited() {
+async fn a_caller_above_the_total_rate_is_limited() {
     let limits = ["--limits=api=gcra:20/1s,burst=3", "--limit-requests=/v1=api"];
     let scene = Scene::new().await.with(&limits);
     let (one, other) = (scene.start().await, scene.start().await);
@@ -239,7 +239,7 @@ async fn a_caller_below_the_rate_at_each_instance_and_above_it_at_all_is_limited
 }
 
 #[actix_web::test]
-async fn a_caller_within_the_policy_is_never_refused_whatever_is_settled_behind_it() {
+async fn a_caller_within_the_policy_is_never_refused() {
     // A burst that drains in less time than lies between two settlements.
     let limits = ["--limits=api=gcra:500/1s,burst=20", "--limit-requests=/v1=api"];
     let scene = Scene::new().await.with(&limits);

@@ -26,7 +26,7 @@ async fn link<R: AsRef<Redis>>(scene: &Scene<R>, timeout: Duration) -> Link {
     link
 }
 
-/// The shares of so many instances, each settled over a connection of its own.
+/// The shares of this many instances, each settled over a connection of its own.
 async fn instances<R: AsRef<Redis>>(scene: &Scene<R>, count: usize, policy: &str) -> Vec<Arc<Share>> {
     let policies: Policies = policy.parse().unwrap();
     let mut shares = Vec::new();
@@ -40,7 +40,7 @@ async fn instances<R: AsRef<Redis>>(scene: &Scene<R>, count: usize, policy: &str
 }
 
 #[actix_web::test]
-async fn many_instances_keep_one_rate_together_however_short_the_burst() {
+async fn many_instances_share_one_rate_with_a_short_burst() {
     const INSTANCES: u32 = 16;
     let scene = Scene::new().await;
     // The bursts of 64 instances are less than what these admit between two settlements.
@@ -71,7 +71,7 @@ async fn owed<R: AsRef<Redis>>(scene: &Scene<R>) -> Option<u64> {
 }
 
 #[actix_web::test]
-async fn a_charge_whose_answer_was_lost_is_not_forgotten_and_all_instances_hear_of_it() {
+async fn a_charge_whose_reply_was_lost_is_repeated() {
     let scene = Scene::on(Redis::durable().await);
     let shares = instances(&scene, 3, "api=gcra:10/1h,burst=30").await;
     // So that Redis knows the script, and a charge is one command.
@@ -89,7 +89,7 @@ async fn a_charge_whose_answer_was_lost_is_not_forgotten_and_all_instances_hear_
     // Longer than a charge is waited for.
     sleep(Duration::from_millis(700)).await;
     scene.redis.thaw();
-    eventually(SOON, "it is told again", async || {
+    eventually(SOON, "it is reported again", async || {
         owed(&scene).await.filter(|owed| *owed >= 5)
     })
     .await;
@@ -102,10 +102,10 @@ async fn a_charge_whose_answer_was_lost_is_not_forgotten_and_all_instances_hear_
     })
     .await;
     assert!(owed <= 12, "{owed}");
-    // Each hears of all when it next settles.
+    // Each takes over the total when it settles next.
     for share in &shares[1..] {
         let mut own = 1;
-        eventually(SOON, "it has heard of the others", async || {
+        eventually(SOON, "it has the counts of the others", async || {
             own += 1;
             // By its own count alone it would have all the rest.
             (share.admit(0, ANNA).remaining < 30 - own - 4).then_some(())
@@ -115,7 +115,7 @@ async fn a_charge_whose_answer_was_lost_is_not_forgotten_and_all_instances_hear_
 }
 
 #[actix_web::test]
-async fn all_that_was_admitted_is_told_at_a_planned_end() {
+async fn all_admissions_are_settled_at_a_planned_stop() {
     let scene = Scene::new().await;
     let policies: Policies = "api=gcra:10/1h,burst=3".parse().unwrap();
     let share = Arc::new(Share::new(policies.iter()));
@@ -138,7 +138,7 @@ const CHARGE: Charge = Charge {
 };
 
 #[actix_web::test]
-async fn a_clock_that_was_set_back_makes_nobody_owe_more_than_before() {
+async fn a_clock_that_was_set_back_does_not_increase_debt() {
     let scene = Scene::new().await;
     let link = link(&scene, Duration::from_secs(10)).await;
     let (seconds, us): (u64, u64) = scene.redis.query(&cmd("TIME")).await;
@@ -166,7 +166,7 @@ async fn a_clock_that_was_set_back_makes_nobody_owe_more_than_before() {
 }
 
 #[actix_web::test]
-async fn what_is_no_count_of_a_caller_is_a_spent_burst_and_ends() {
+async fn an_invalid_count_of_a_caller_is_a_used_up_burst_and_expires() {
     let scene = Scene::new().await;
     let link = link(&scene, Duration::from_secs(10)).await;
     let name = scene.keys().limit_requests("api", ANNA);

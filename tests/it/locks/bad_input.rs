@@ -1,4 +1,4 @@
-//! What is not acceptable is told, all of it at once, and leaves nothing in Redis.
+//! All faults of an invalid request are reported at once, and nothing is stored in Redis.
 
 use super::LockApi;
 use crate::support::{Scene, send};
@@ -12,7 +12,7 @@ async fn keys_in_redis(scene: &Scene) -> usize {
 }
 
 #[actix_web::test]
-async fn a_body_that_is_not_acceptable() {
+async fn an_invalid_body() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let locks = LockApi::of(&service);
@@ -91,7 +91,7 @@ async fn a_body_that_cannot_be_read() {
 }
 
 #[actix_web::test]
-async fn names_query_parameters_and_methods_that_are_none() {
+async fn invalid_names_query_parameters_and_methods() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let locks = LockApi::of(&service);

@@ -1,4 +1,4 @@
-//! Every call, and what it answers where it does not do what was asked.
+//! Every call, and its errors.
 
 use super::{LockApi, SOON, granted};
 use crate::support::{Scene, eventually, now_ms};
@@ -45,7 +45,7 @@ async fn a_lock_is_granted_shown_renewed_and_released() {
 }
 
 #[actix_web::test]
-async fn who_comes_second_is_told_who_has_it_and_until_when() {
+async fn a_second_request_gets_the_holder_and_the_expiry() {
     let scene = Scene::new().await;
     let (one, other) = (scene.start().await, scene.start().await);
     let (one, other) = (LockApi::of(&one), LockApi::of(&other));
@@ -71,7 +71,7 @@ async fn who_comes_second_is_told_who_has_it_and_until_when() {
 }
 
 #[actix_web::test]
-async fn what_nobody_holds_is_a_404() {
+async fn a_free_lock_is_a_404() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let locks = LockApi::of(&service);
@@ -86,7 +86,7 @@ async fn what_nobody_holds_is_a_404() {
 }
 
 #[actix_web::test]
-async fn asking_again_with_the_same_token_is_answered_with_the_same_grant() {
+async fn a_repeated_call_with_the_same_token_gets_the_same_grant() {
     let scene = Scene::new().await;
     let (one, other) = (scene.start().await, scene.start().await);
     let (one, other) = (LockApi::of(&one), LockApi::of(&other));
@@ -115,7 +115,7 @@ async fn asking_again_with_the_same_token_is_answered_with_the_same_grant() {
 }
 
 #[actix_web::test]
-async fn a_release_that_is_repeated_is_answered_alike() {
+async fn a_repeated_release_gets_the_same_answer() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let locks = LockApi::of(&service);
@@ -124,7 +124,7 @@ async fn a_release_that_is_repeated_is_answered_alike() {
         assert_eq!(locks.release("l", &token).await.status, 204);
     }
     let (next, fence) = locks.grant("l", 30_000).await;
-    // Also while the next one has it, to whom it does nothing.
+    // Also while the next holder has it, which is not affected.
     assert_eq!(locks.release("l", &token).await.status, 204);
     assert_eq!(locks.look("l").await.body["fence"], fence);
     assert_eq!(locks.release("l", &next).await.status, 204);
@@ -132,7 +132,7 @@ async fn a_release_that_is_repeated_is_answered_alike() {
 }
 
 #[actix_web::test]
-async fn an_asking_that_comes_after_the_release_of_its_grant_is_granted_nothing() {
+async fn a_late_call_with_a_released_token_is_not_granted() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let locks = LockApi::of(&service);
@@ -141,7 +141,7 @@ async fn an_asking_that_comes_after_the_release_of_its_grant_is_granted_nothing(
     waiting["wait_ms"] = json!(20_000);
     granted(&locks.acquire("l", body.clone()).await);
     assert_eq!(locks.release("l", TOKEN).await.status, 204);
-    // A repetition that was late on its way: nobody would release it.
+    // A delayed repetition of the call: its client would not release a grant.
     for body in [&body, &waiting] {
         locks.acquire("l", body.clone()).await.assert_problem(422, &["/token"]);
     }
@@ -170,7 +170,7 @@ async fn an_asking_that_comes_after_the_release_of_its_grant_is_granted_nothing(
 }
 
 #[actix_web::test]
-async fn locks_of_other_names_have_nothing_to_do_with_each_other() {
+async fn locks_with_different_names_are_independent() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let locks = LockApi::of(&service);

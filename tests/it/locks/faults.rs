@@ -1,4 +1,4 @@
-//! Redis away, frozen, killed; answers that are lost on their way.
+//! Redis is unavailable, frozen or killed; replies are lost.
 
 use super::{LockApi, SOON, embedded, granted, name};
 use crate::support::{Answer, Proxy, Redis, Scene, Service, eventually};
@@ -8,7 +8,7 @@ use serde_json::json;
 use std::time::{Duration, Instant};
 use tokio::time::{sleep, timeout};
 
-/// So that a Redis that is away is noticed soon.
+/// A short timeout, so that an unavailable Redis is detected soon.
 const NOTICE: &str = "--redis-timeout=300";
 const TOKEN: &str = "0123456789abcdef";
 
@@ -30,7 +30,7 @@ async fn all_calls(locks: &LockApi) -> [Answer; 5] {
 }
 
 #[actix_web::test]
-async fn redis_away_looked_like_taken_before_and_is_a_503_at_once_now() {
+async fn an_unavailable_redis_is_a_503_and_not_a_taken_lock() {
     let mut scene = Scene::on(Redis::durable().await).with(&[NOTICE]);
     let service = scene.start().await;
     let locks = LockApi::of(&service);
@@ -70,7 +70,7 @@ async fn a_frozen_redis_is_a_503_after_its_timeout() {
     }
     assert!(asked.elapsed() < Duration::from_secs(8), "{:?}", asked.elapsed());
     scene.redis.thaw();
-    // What was asked for reached it, and nobody heard of a grant: it is given back, long before it would end.
+    // The request reached Redis, and the reply with the grant was lost: the grant is released long before its lease ends.
     eventually(SOON, "it can be had", async || {
         (locks.acquire("l", json!({"ttl_ms": 30_000})).await.status == 201).then_some(())
     })
@@ -78,11 +78,11 @@ async fn a_frozen_redis_is_a_503_after_its_timeout() {
 }
 
 #[actix_web::test]
-async fn a_grant_that_a_frozen_redis_makes_when_its_time_would_be_over_is_given_back() {
+async fn a_grant_of_a_frozen_redis_that_comes_too_late_is_released() {
     let scene = Scene::on(Redis::durable().await).with(&[NOTICE]);
     let service = scene.start().await;
     let locks = LockApi::of(&service);
-    // Redis has to know the script, or it will not carry out what nobody can say twice.
+    // Redis must have the script already, because the call cannot be repeated with its source.
     locks.grant("other", 1_000).await;
     scene.redis.freeze();
     assert_away(&locks.acquire("l", json!({"ttl_ms": 6_000})).await);
@@ -98,7 +98,7 @@ async fn a_grant_that_a_frozen_redis_makes_when_its_time_would_be_over_is_given_
 }
 
 #[actix_web::test]
-async fn a_wait_is_over_in_time_though_redis_does_not_answer() {
+async fn a_wait_times_out_even_if_redis_does_not_answer() {
     let scene = Scene::on(Redis::durable().await).with(&["--redis-timeout=20000"]);
     let service = scene.start().await;
     let locks = LockApi::of(&service);
@@ -118,7 +118,7 @@ async fn a_wait_is_over_in_time_though_redis_does_not_answer() {
 }
 
 #[actix_web::test]
-async fn those_who_wait_leave_a_redis_alone_that_takes_no_writes() {
+async fn waiting_requests_do_not_overload_a_redis_that_refuses_writes() {
     let scene = Scene::on(Redis::durable().await);
     let locks = embedded(&scene).await;
     let mut waiters = Vec::new();
@@ -161,7 +161,7 @@ async fn those_who_wait_leave_a_redis_alone_that_takes_no_writes() {
 }
 
 #[actix_web::test]
-async fn a_grant_whose_answer_was_lost_is_found_by_who_asks_again() {
+async fn a_grant_whose_reply_was_lost_is_found_by_a_retry() {
     let scene = Scene::new().await.with(&[NOTICE]);
     let proxy = Proxy::to(&scene.redis.url()).await;
     let mut args = scene.args();
@@ -194,7 +194,7 @@ async fn a_grant_whose_answer_was_lost_is_found_by_who_asks_again() {
 }
 
 #[actix_web::test]
-async fn those_who_wait_outlast_a_redis_that_is_killed_and_started_again() {
+async fn waiting_requests_survive_a_restart_of_redis() {
     let mut scene = Scene::on(Redis::durable().await);
     let locks = embedded(&scene).await;
     let l = name("l");
@@ -219,7 +219,7 @@ async fn those_who_wait_outlast_a_redis_that_is_killed_and_started_again() {
 }
 
 #[actix_web::test]
-async fn who_waits_when_redis_goes_for_good_is_told_so_at_the_end_of_the_wait() {
+async fn a_waiting_request_fails_at_the_end_of_its_wait_if_redis_stays_down() {
     let scene = Scene::on(Redis::durable().await).with(&[NOTICE]);
     let service = scene.start().await;
     let locks = LockApi::of(&service);
@@ -234,12 +234,12 @@ async fn who_waits_when_redis_goes_for_good_is_told_so_at_the_end_of_the_wait() 
 }
 
 #[actix_web::test]
-async fn a_script_call_of_the_wrong_form_never_released_before_and_a_release_releases_now() {
+async fn a_release_with_a_correct_script_call_releases() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let locks = LockApi::of(&service);
     for _ in 0..3 {
-        // A Redis that was restarted knows no script any more.
+        // A restarted Redis has no scripts.
         scene.redis.query::<()>(cmd("SCRIPT").arg("FLUSH")).await;
         let (token, _) = locks.grant("l", 60_000).await;
         scene.redis.query::<()>(cmd("SCRIPT").arg("FLUSH")).await;
@@ -252,7 +252,7 @@ async fn a_script_call_of_the_wrong_form_never_released_before_and_a_release_rel
 }
 
 #[actix_web::test]
-async fn a_full_redis_lets_who_holds_a_lock_keep_it_and_give_it_back() {
+async fn a_full_redis_allows_renewals_and_releases() {
     let scene = Scene::on(Redis::durable().await);
     let locks = embedded(&scene).await;
     let (l, other) = (name("l"), name("other"));

@@ -1,4 +1,4 @@
-//! Fences grow with every grant, whatever happened in between.
+//! Fences grow with every grant, regardless of faults in between.
 
 use super::{LockApi, name};
 use crate::support::{Scene, now_ms};
@@ -6,7 +6,7 @@ use fleetpulse::tracking::input::parse_rfc3339;
 use redis::cmd;
 
 #[actix_web::test]
-async fn no_fence_before_each_grant_has_a_greater_one_than_the_last() {
+async fn each_grant_has_a_greater_fence_than_the_last() {
     let scene = Scene::new().await;
     let (one, other) = (scene.start().await, scene.start().await);
     let (one, other) = (LockApi::of(&one), LockApi::of(&other));
@@ -26,7 +26,7 @@ async fn no_fence_before_each_grant_has_a_greater_one_than_the_last() {
 }
 
 #[actix_web::test]
-async fn a_redis_that_forgot_the_last_fence_gives_a_greater_one_still() {
+async fn fences_grow_even_if_redis_lost_the_last_one() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let locks = LockApi::of(&service);
@@ -38,7 +38,7 @@ async fn a_redis_that_forgot_the_last_fence_gives_a_greater_one_still() {
 }
 
 #[actix_web::test]
-async fn a_clock_that_was_set_back_does_not_set_the_fence_back() {
+async fn a_clock_that_was_set_back_does_not_decrease_the_fence() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let locks = LockApi::of(&service);
@@ -56,7 +56,7 @@ async fn a_clock_that_was_set_back_does_not_set_the_fence_back() {
 }
 
 #[actix_web::test]
-async fn a_clock_that_was_set_back_does_not_keep_a_lock_for_longer_than_it_can_be_had() {
+async fn a_clock_that_was_set_back_keeps_a_lock_no_longer_than_the_longest_lease() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let locks = LockApi::of(&service);
@@ -87,7 +87,7 @@ async fn a_clock_that_was_set_back_does_not_keep_a_lock_for_longer_than_it_can_b
 }
 
 #[actix_web::test]
-async fn nothing_of_a_lock_stays_in_redis_for_ever() {
+async fn every_key_of_a_lock_expires() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let locks = LockApi::of(&service);

@@ -16,7 +16,7 @@ async fn is_free(locks: &Locks, l: &Id) {
 }
 
 #[actix_web::test]
-async fn no_renewal_before_the_guard_renews_itself_for_as_long_as_it_lives() {
+async fn a_guard_renews_itself_as_long_as_it_exists() {
     let scene = Scene::new().await;
     let (locks, other) = (embedded(&scene).await, embedded(&scene).await);
     let l = name("l");
@@ -42,7 +42,7 @@ async fn no_renewal_before_the_guard_renews_itself_for_as_long_as_it_lives() {
 }
 
 #[actix_web::test]
-async fn a_guard_that_is_dropped_releases() {
+async fn a_dropped_guard_releases_the_lock() {
     let scene = Scene::new().await;
     let (locks, other) = (embedded(&scene).await, embedded(&scene).await);
     let l = name("l");
@@ -68,7 +68,7 @@ async fn a_guard_that_is_dropped_releases() {
 }
 
 #[actix_web::test]
-async fn a_guard_whose_lock_was_taken_away_tells_at_its_next_renewal() {
+async fn a_guard_whose_lock_was_taken_reports_the_loss_at_its_next_renewal() {
     let scene = Scene::new().await;
     let (locks, other) = (embedded(&scene).await, embedded(&scene).await);
     let l = name("l");
@@ -84,10 +84,10 @@ async fn a_guard_whose_lock_was_taken_away_tells_at_its_next_renewal() {
         .acquire(&l, Wanted::lasting(Duration::from_mins(1)))
         .await
         .unwrap();
-    timeout(SOON, guard.lost()).await.expect("it tells");
+    timeout(SOON, guard.lost()).await.expect("the loss is reported");
     assert!(!guard.is_held());
     assert!(next.fence() > guard.fence());
-    // What it does now does nothing to who has it.
+    // Its calls no longer affect the new holder.
     let released = guard.release().await;
     assert!(matches!(released, Err(LockError::HeldByOther(_))), "{released:?}");
     assert!(next.is_held());
@@ -95,7 +95,7 @@ async fn a_guard_whose_lock_was_taken_away_tells_at_its_next_renewal() {
 }
 
 #[actix_web::test]
-async fn a_guard_never_believes_its_lease_longer_than_it_lasts() {
+async fn a_guard_never_reports_its_lease_as_longer_than_it_is() {
     let scene = Scene::on(Redis::durable().await);
     let proxy = Proxy::to(&scene.redis.url()).await;
     let locks = embedded_at(&proxy.url(), &scene).await;
@@ -106,7 +106,7 @@ async fn a_guard_never_believes_its_lease_longer_than_it_lasts() {
         .await
         .unwrap();
     proxy.cut();
-    timeout(SOON, guard.lost()).await.expect("it tells");
+    timeout(SOON, guard.lost()).await.expect("the loss is reported");
     assert!(!guard.is_held());
     let wanted = Wanted::lasting(Duration::from_secs(1)).waiting(Duration::from_secs(5));
     let next = other.grant(&l, &wanted).await.unwrap();
@@ -115,7 +115,7 @@ async fn a_guard_never_believes_its_lease_longer_than_it_lasts() {
 }
 
 #[actix_web::test]
-async fn a_lease_is_not_believed_for_a_part_of_a_millisecond_longer_than_it_lasts() {
+async fn a_lease_is_not_reported_as_held_for_a_fraction_of_a_millisecond_too_long() {
     let scene = Scene::new().await;
     let locks = embedded(&scene).await;
     let l = name("l");
@@ -130,7 +130,7 @@ async fn a_lease_is_not_believed_for_a_part_of_a_millisecond_longer_than_it_last
         let wanted = Wanted::lasting(Duration::from_mins(1));
         let grant = locks.grant(&l, &wanted).await.unwrap();
         assert_over(&grant);
-        // The same grant, as who asks again has it.
+        // The same grant, as a repeated call gets it.
         assert_over(&locks.grant(&l, &wanted).await.unwrap());
         let ttl = Duration::from_secs(rand::random_range(61..90));
         assert_over(&locks.renew(&l, &grant.token, Some(ttl)).await.unwrap());
@@ -139,7 +139,7 @@ async fn a_lease_is_not_believed_for_a_part_of_a_millisecond_longer_than_it_last
 }
 
 #[actix_web::test]
-async fn a_guard_outlives_an_interruption_that_is_shorter_than_its_lease() {
+async fn a_guard_survives_an_interruption_that_is_shorter_than_its_lease() {
     let scene = Scene::on(Redis::durable().await);
     let proxy = Proxy::to(&scene.redis.url()).await;
     let locks = embedded_at(&proxy.url(), &scene).await;
@@ -163,7 +163,7 @@ async fn a_guard_outlives_an_interruption_that_is_shorter_than_its_lease() {
 }
 
 #[actix_web::test]
-async fn a_guard_whose_renewal_nobody_heard_of_releases_what_that_has_made_longer() {
+async fn a_guard_releases_a_lease_that_an_unanswered_renewal_has_extended() {
     let scene = Scene::on(Redis::durable().await);
     let proxy = Proxy::to(&scene.redis.url()).await;
     // The timeout is so long that the connection is not given up before the renewal uses it.
@@ -172,7 +172,7 @@ async fn a_guard_whose_renewal_nobody_heard_of_releases_what_that_has_made_longe
     let l = name("l");
     let wanted = Wanted::lasting(Duration::from_secs(9));
     let guard = locks.acquire(&l, wanted).await.unwrap();
-    // Redis has to know the script, or it will not carry out what nobody can say twice.
+    // Redis must have the script already, because the call cannot be repeated with its source.
     locks.renew(&l, guard.token(), None).await.unwrap();
     scene.redis.freeze();
     // The renewal is sent after three seconds, and its answer has no way back when Redis goes on.
@@ -180,7 +180,7 @@ async fn a_guard_whose_renewal_nobody_heard_of_releases_what_that_has_made_longe
     proxy.cut();
     sleep(Duration::from_millis(500)).await;
     scene.redis.thaw();
-    timeout(SOON, guard.lost()).await.expect("it tells");
+    timeout(SOON, guard.lost()).await.expect("the loss is reported");
     let holder = eventually(SOON, "Redis is found", async || other.inspect(&l).await.ok())
         .await
         .0;
@@ -197,7 +197,7 @@ async fn a_guard_whose_renewal_nobody_heard_of_releases_what_that_has_made_longe
 }
 
 #[actix_web::test]
-async fn an_acquisition_that_is_given_up_leaves_nothing_behind() {
+async fn an_abandoned_acquisition_leaves_nothing_in_redis() {
     let scene = Scene::new().await;
     let locks = embedded(&scene).await;
     let l = name("l");
@@ -211,7 +211,7 @@ async fn an_acquisition_that_is_given_up_leaves_nothing_behind() {
         let given_up = timeout(Duration::from_millis(rand::random_range(0..5)), acquiring).await;
         assert!(given_up.is_err());
     }
-    eventually(SOON, "nobody waits", async || {
+    eventually(SOON, "no request waits", async || {
         (locks.inspect(&l).await.unwrap().1 == 0).then_some(())
     })
     .await;

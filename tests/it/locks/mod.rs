@@ -18,7 +18,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// Longer than anything here takes that comes soon.
+/// A timeout that is longer than any expected event takes.
 const SOON: Duration = Duration::from_secs(20);
 
 /// The calls of one instance about locks.
@@ -38,7 +38,7 @@ impl LockApi {
         send(self.0.request(Method::POST, &format!("/v1/locks/{name}")).json(&body)).await
     }
 
-    /// A grant for so long, which has to be given.
+    /// Acquires a lock for this duration.
     async fn grant(&self, name: &str, ttl_ms: u64) -> (String, u64) {
         granted(&self.acquire(name, json!({"ttl_ms": ttl_ms})).await)
     }
@@ -57,7 +57,7 @@ impl LockApi {
         self.0.get(&format!("/v1/locks/{name}")).await
     }
 
-    /// Waits until so many wait for a held lock.
+    /// Waits until this many requests wait for a held lock.
     async fn has_waiting(&self, name: &str, count: u64) {
         eventually(SOON, &format!("{count} wait for {name}"), async || {
             (self.look(name).await.body["waiting"] == count).then_some(())
@@ -65,7 +65,7 @@ impl LockApi {
         .await;
     }
 
-    /// Waits until nobody holds a lock.
+    /// Waits until a lock is free.
     async fn is_free(&self, name: &str) {
         eventually(SOON, &format!("{name} is free"), async || {
             (self.look(name).await.status == 404).then_some(())
@@ -91,7 +91,7 @@ async fn embedded(scene: &Scene<impl AsRef<Redis>>) -> Locks {
     embedded_at(&scene.redis.as_ref().url(), scene).await
 }
 
-/// The same by another way to the scene's Redis.
+/// The same over another connection to the scene's Redis.
 async fn embedded_at(url: &str, scene: &Scene<impl AsRef<Redis>>) -> Locks {
     embedded_with(url, scene, Duration::from_millis(300)).await
 }

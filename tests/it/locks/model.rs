@@ -1,7 +1,6 @@
-//! Random sequences of calls against a model in memory: who holds the lock, until when, and who waits.
+//! Random sequences of calls, compared with a model in memory: the holder of the lock, its end, and the waiting requests.
 //!
-//! Time passes while a call is made, so where the end of a lease falls into a call either answer is right; the model goes on
-//! from the one that came.
+//! If a lease ends during a call either answer is correct, and the model continues from the actual one.
 
 use super::{SOON, embedded, name};
 use crate::support::{Scene, eventually};
@@ -34,9 +33,9 @@ enum Call {
         who: usize,
     },
     Look,
-    /// Somebody else begins to wait.
+    /// Another request begins to wait.
     Wait,
-    /// The one who waits at this place goes.
+    /// The request that waits at this place disconnects.
     Go {
         place: usize,
     },
@@ -155,7 +154,7 @@ impl Model {
             }
             Ok(grant) => {
                 assert_ne!(held, Some(true));
-                assert!(self.waiting.is_empty(), "nobody comes before those who wait");
+                assert!(self.waiting.is_empty(), "no request overtakes waiting ones");
                 assert_ne!(self.last.as_ref(), Some(&token), "what was released stays released");
                 self.holds(token, &grant, ttl, from);
             }
@@ -248,7 +247,7 @@ impl Model {
 }
 
 #[test]
-fn random_calls_are_answered_as_a_simple_model_says() {
+fn random_calls_match_the_model() {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let (scene, instances) = runtime.block_on(async {
         let scene = Scene::new().await;

@@ -1,6 +1,5 @@
-//! Hundreds of clients over several instances, some of whom go without a word; an instance and a Redis that are killed in the
-//! middle.
-//! Afterwards the books are balanced: no two grants of a name overlapped, and fences grew in the order of the grants.
+//! Hundreds of clients over several instances, some of which disconnect without a release; an instance and a Redis are killed in the middle.
+//! Afterwards the grants are checked: no two grants of a name overlapped, and fences grew in the order of the grants.
 
 use super::{LockApi, SOON, embedded, name};
 use crate::support::{Folder, Leavers, Parting, Redis, Scene, ServiceProcess, answered, eventually, now_us, try_send};
@@ -24,7 +23,7 @@ const NAMES: usize = 6;
 const TTL_MS: u64 = 500;
 const WAIT_MS: u64 = 1_500;
 
-/// A time in which somebody could rely on a lock, Unix microseconds.
+/// A time in which a client held a lock, Unix microseconds.
 #[derive(Debug, Clone, Copy)]
 struct Held {
     fence: u64,
@@ -183,14 +182,14 @@ impl Storm {
         Self { books, clients }
     }
 
-    /// Goes on until so many more are counted.
+    /// Continues until this many more are counted.
     async fn reaches(&self, what: &str, count: impl Fn(&Books) -> &Cell<usize>, more: usize) {
         let count = count(&self.books);
         let goal = count.get() + more;
         eventually(SOON, what, async || (count.get() >= goal).then_some(())).await;
     }
 
-    /// Ends it and balances the books; returns how many grants are in them, and how many clients went.
+    /// Ends the test and checks the grants. Returns the number of grants, and of clients that disconnected.
     async fn end(self) -> (usize, usize) {
         self.books.over.set(true);
         for ended in join_all(self.clients).await {
@@ -210,7 +209,7 @@ impl Storm {
 }
 
 #[actix_web::test]
-async fn no_two_grants_overlap_and_fences_grow_whoever_dies() {
+async fn no_two_grants_overlap_and_fences_grow_under_crashes() {
     let mut scene = Scene::on(Redis::synced().await).with(&["--redis-timeout=500"]);
     let (one, other, doomed) = (scene.start().await, scene.start().await, scene.start_process().await);
     let ways = [
@@ -221,13 +220,13 @@ async fn no_two_grants_overlap_and_fences_grow_whoever_dies() {
     ];
     let storm = Storm::begin(CLIENTS, &ways);
     storm.reaches("locks are granted", |books| &books.grants, 300).await;
-    // With whatever it holds and whoever waits there.
+    // With its locks and its waiting requests.
     doomed.kill().await;
     storm.reaches("some are cut off", |books| &books.killed, 50).await;
     storm.reaches("the others have locks", |books| &books.grants, 200).await;
     scene.redis.kill();
     storm
-        .reaches("some are told that Redis is away", |books| &books.away, 50)
+        .reaches("some get the error that Redis is unavailable", |books| &books.away, 50)
         .await;
     scene.redis.restart().await;
     storm
@@ -240,7 +239,7 @@ async fn no_two_grants_overlap_and_fences_grow_whoever_dies() {
     for number in 0..NAMES {
         let l = name(&format!("l{number}"));
         let Way::Rust(locks) = &ways[3] else { unreachable!() };
-        eventually(SOON, "everything is free, and nobody waits", async || {
+        eventually(SOON, "everything is free, and no request waits", async || {
             let mut queue = cmd("ZRANGE");
             let queue: Vec<String> = scene
                 .redis
@@ -257,14 +256,14 @@ async fn no_two_grants_overlap_and_fences_grow_whoever_dies() {
             locks.inspect(&l).await.ok()?.0.is_none().then_some(())
         })
         .await;
-        // Those hold up nobody.
+        // Those block no other request.
         let grant = locks.grant(&l, &Wanted::lasting(Duration::from_secs(1))).await.unwrap();
         locks.release(&l, &grant.token).await.unwrap();
     }
 }
 
 #[actix_web::test]
-async fn the_embedded_redis_forgets_no_grant_that_it_acknowledged_when_it_is_killed() {
+async fn a_killed_embedded_redis_loses_no_acknowledged_grant() {
     let folder = Folder::new();
     let args = [
         folder.flag(),
@@ -273,14 +272,14 @@ async fn the_embedded_redis_forgets_no_grant_that_it_acknowledged_when_it_is_kil
     ];
     let service = ServiceProcess::start(&args).await;
     let locks = LockApi::of_process(&service);
-    // Somebody has this one all the time.
+    // This lock is held all the time.
     let (token, fence) = locks.grant("kept", 3_600_000).await;
     let storm = Storm::begin(CLIENTS, &[Way::Http(locks.clone())]);
     for _ in 0..3 {
         storm.reaches("locks are granted", |books| &books.grants, 100).await;
         kill(folder.processes()[0], Signal::SIGKILL).unwrap();
         storm
-            .reaches("some are told that Redis is away", |books| &books.away, 10)
+            .reaches("some get the error that Redis is unavailable", |books| &books.away, 10)
             .await;
     }
     storm
@@ -312,7 +311,7 @@ async fn the_embedded_redis_forgets_no_grant_that_it_acknowledged_when_it_is_kil
 }
 
 #[actix_web::test]
-async fn clients_that_leave_over_late_connections_hold_up_nobody() {
+async fn disconnecting_clients_on_slow_connections_block_no_other() {
     let scene = Scene::new().await;
     let (one, leavers) = (scene.start().await, Leavers::beside(&scene).await);
     let ways = [
@@ -321,7 +320,7 @@ async fn clients_that_leave_over_late_connections_hold_up_nobody() {
         Way::Rust(embedded(&scene).await),
     ];
     let storm = Storm::begin(60, &ways);
-    // For so long that one grant that is kept by nobody would stop the others.
+    // Long enough that a single undelivered grant would block the others.
     let leaving = |_round| {
         let at_once = json!({"ttl_ms": 600_000});
         let waiting = json!({"ttl_ms": 600_000, "wait_ms": 30_000});
@@ -339,7 +338,7 @@ async fn clients_that_leave_over_late_connections_hold_up_nobody() {
     assert!(fences > 300, "{fences}");
     let Way::Rust(locks) = &ways[2] else { unreachable!() };
     for number in 0..NAMES {
-        eventually(SOON, "everything is free, and nobody waits", async || {
+        eventually(SOON, "everything is free, and no request waits", async || {
             let (held, waiting) = locks.inspect(&name(&format!("l{number}"))).await.ok()?;
             (held.is_none() && waiting == 0).then_some(())
         })

@@ -1,4 +1,4 @@
-//! Waiting: by wake-up, first come first served over all instances, and never behind one that is gone.
+//! Waiting: by wake-up, first come first served over all instances, and never behind a request that no longer waits.
 
 use super::{LockApi, SOON, embedded, granted, name};
 use crate::support::{Answer, Raw, Redis, Scene, eventually};
@@ -22,7 +22,7 @@ fn wait(locks: &LockApi, owner: &str, wait_ms: u64) -> JoinHandle<Answer> {
 }
 
 #[actix_web::test]
-async fn nobody_could_wait_before_who_waits_has_it_as_soon_as_it_is_released() {
+async fn a_waiting_request_gets_the_lock_as_soon_as_it_is_released() {
     let scene = Scene::new().await;
     let (one, other) = (scene.start().await, scene.start().await);
     let (one, other) = (LockApi::of(&one), LockApi::of(&other));
@@ -41,7 +41,7 @@ async fn nobody_could_wait_before_who_waits_has_it_as_soon_as_it_is_released() {
 }
 
 #[actix_web::test]
-async fn first_come_first_served_over_all_instances() {
+async fn waiting_requests_of_all_instances_are_served_in_order() {
     let scene = Scene::new().await;
     let instances = [scene.start().await, scene.start().await];
     let instances = instances.each_ref().map(LockApi::of);
@@ -64,14 +64,14 @@ async fn first_come_first_served_over_all_instances() {
 }
 
 #[actix_web::test]
-async fn who_came_before_the_clock_was_set_back_is_served_first() {
+async fn requests_from_before_the_clock_was_set_back_are_served_first() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let locks = LockApi::of(&service);
     let (mut token, _) = locks.grant("l", 30_000).await;
     let mut waiters = vec![wait(&locks, "w0", 30_000)];
     locks.has_waiting("l", 1).await;
-    // As it is for whoever comes later, by a clock that is behind.
+    // A request that comes later, by a clock that was set back.
     let queue = scene.keys().lock_queue(&name("l"));
     let first: Vec<String> = scene.redis.query(cmd("ZRANGE").arg(&queue).arg(0).arg(0)).await;
     let mut ahead = cmd("ZINCRBY");
@@ -89,7 +89,7 @@ async fn who_came_before_the_clock_was_set_back_is_served_first() {
 }
 
 #[actix_web::test]
-async fn nobody_comes_in_between_those_who_wait() {
+async fn no_new_request_overtakes_waiting_ones() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let locks = LockApi::of(&service);
@@ -99,7 +99,7 @@ async fn nobody_comes_in_between_those_who_wait() {
     let wanted = Wanted::lasting(Duration::from_secs(30)).waiting(Duration::from_secs(30));
     let waiter = tokio::spawn(async move { patient.grant(&l, &wanted).await });
     locks.has_waiting("l", 1).await;
-    // Released and asked for in one breath: the release has handed it over already.
+    // Released and requested on one connection: the release has already offered it to the waiting request.
     let mut raw = Raw::connect(&service.url()).await;
     let release = format!("{{\"token\":\"{token}\"}}");
     let acquire = "{\"ttl_ms\":1000}";
@@ -117,7 +117,7 @@ async fn nobody_comes_in_between_those_who_wait() {
 }
 
 #[actix_web::test]
-async fn who_waits_in_vain_is_told_and_leaves_the_queue() {
+async fn a_wait_that_times_out_is_answered_and_leaves_the_queue() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let locks = LockApi::of(&service);
@@ -132,7 +132,7 @@ async fn who_waits_in_vain_is_told_and_leaves_the_queue() {
 }
 
 #[actix_web::test]
-async fn a_lease_that_ends_by_itself_goes_to_who_waits() {
+async fn an_expired_lease_goes_to_the_waiting_request() {
     let scene = Scene::new().await;
     let (one, other) = (scene.start().await, scene.start().await);
     let (one, other) = (LockApi::of(&one), LockApi::of(&other));
@@ -144,7 +144,7 @@ async fn a_lease_that_ends_by_itself_goes_to_who_waits() {
 }
 
 #[actix_web::test]
-async fn every_instance_hears_that_the_end_it_knew_of_is_no_longer_true() {
+async fn every_instance_is_notified_that_the_end_of_the_lease_has_changed() {
     let scene = Scene::new().await;
     let holding = embedded(&scene).await;
     let instances = [
@@ -174,7 +174,7 @@ async fn every_instance_hears_that_the_end_it_knew_of_is_no_longer_true() {
 }
 
 #[actix_web::test]
-async fn a_client_that_goes_while_it_waits_leaves_the_queue() {
+async fn a_client_that_disconnects_while_it_waits_leaves_the_queue() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let locks = LockApi::of(&service);
@@ -193,7 +193,7 @@ async fn a_client_that_goes_while_it_waits_leaves_the_queue() {
 }
 
 #[actix_web::test]
-async fn a_client_that_closes_its_side_has_gone_also_behind_requests_that_nobody_has_read() {
+async fn a_closed_sending_side_is_detected_even_after_unread_requests() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let locks = LockApi::of(&service);
@@ -226,7 +226,7 @@ async fn a_client_that_closes_its_side_has_gone_also_behind_requests_that_nobody
 }
 
 #[actix_web::test]
-async fn those_of_an_instance_that_was_killed_are_passed_over_at_once() {
+async fn waiting_requests_of_a_killed_instance_are_skipped_at_once() {
     let scene = Scene::new().await;
     let (killed, alive) = (scene.start_process().await, scene.start().await);
     let (dead, alive) = (LockApi::of_process(&killed), LockApi::of(&alive));
@@ -246,12 +246,12 @@ async fn those_of_an_instance_that_was_killed_are_passed_over_at_once() {
     let released = Instant::now();
     alive.release("l", &token).await;
     granted(&next.await.unwrap());
-    // Eight offers that nobody takes up would take eight seconds.
+    // Eight offers that are not accepted would take eight seconds.
     assert!(released.elapsed() < Duration::from_secs(4), "{:?}", released.elapsed());
 }
 
 #[actix_web::test]
-async fn an_instance_that_does_not_answer_is_passed_over_after_a_second() {
+async fn an_instance_that_does_not_respond_is_skipped_after_a_second() {
     let scene = Scene::new().await;
     let (frozen, alive) = (scene.start_process().await, scene.start().await);
     let (asleep, alive) = (LockApi::of_process(&frozen), LockApi::of(&alive));
@@ -268,7 +268,7 @@ async fn an_instance_that_does_not_answer_is_passed_over_after_a_second() {
     assert!(released.elapsed() >= Duration::from_secs(1));
     assert!(released.elapsed() < Duration::from_secs(6), "{:?}", released.elapsed());
 
-    // When it goes on it finds that its turn is over, and waits anew.
+    // When it resumes, its offer has expired, and it waits again.
     kill(pid, Signal::SIGCONT).unwrap();
     alive.has_waiting("l", 1).await;
     alive.release("l", &token).await;
@@ -276,7 +276,7 @@ async fn an_instance_that_does_not_answer_is_passed_over_after_a_second() {
 }
 
 #[actix_web::test]
-async fn an_instance_that_does_not_answer_costs_a_second_once_however_many_wait_there() {
+async fn an_unresponsive_instance_costs_one_second_for_all_its_waiting_requests() {
     let scene = Scene::new().await;
     let (frozen, alive) = (scene.start_process().await, scene.start().await);
     let (asleep, alive) = (LockApi::of_process(&frozen), LockApi::of(&alive));
@@ -307,15 +307,15 @@ async fn an_instance_that_does_not_answer_costs_a_second_once_however_many_wait_
 }
 
 #[actix_web::test]
-async fn who_waits_in_an_instance_that_is_told_to_stop_is_told_to_ask_again() {
+async fn a_stopping_instance_answers_waiting_requests_with_a_retry() {
     let scene = Scene::new().await.with(&["--drain=20"]);
     let (stopped, alive) = (scene.start_process().await, scene.start().await);
     let (there, alive) = (LockApi::of_process(&stopped), LockApi::of(&alive));
     let (token, _) = alive.grant("l", 60_000).await;
     let waiters = [wait(&there, "a", 60_000), wait(&there, "b", 60_000)];
     alive.has_waiting("l", 2).await;
-    let told = Instant::now();
-    stopped.tell_to_stop();
+    let requested = Instant::now();
+    stopped.request_stop();
     for waiter in waiters {
         let answer = waiter.await.unwrap();
         answer.assert_problem(503, &[]);
@@ -324,12 +324,12 @@ async fn who_waits_in_an_instance_that_is_told_to_stop_is_told_to_ask_again() {
     // Who has an answer is in the queue no more.
     assert_eq!(alive.look("l").await.body["waiting"], 0);
     assert!(stopped.ended().await.success());
-    assert!(told.elapsed() < Duration::from_secs(12), "{:?}", told.elapsed());
+    assert!(requested.elapsed() < Duration::from_secs(12), "{:?}", requested.elapsed());
     assert_eq!(alive.release("l", &token).await.status, 204);
 }
 
 #[actix_web::test]
-async fn a_full_queue_is_a_503_and_holds_nobody_up() {
+async fn a_full_queue_is_a_503_and_blocks_no_other_request() {
     let scene = Scene::new().await.with(&["--lock-waiters=2"]);
     let service = scene.start().await;
     let locks = LockApi::of(&service);
@@ -343,7 +343,7 @@ async fn a_full_queue_is_a_503_and_holds_nobody_up() {
     locks.grant("other", 30_000).await;
     let other = locks.acquire("other", json!({"ttl_ms": 1000, "wait_ms": 100})).await;
     other.assert_problem(504, &[]);
-    // Who does not want to wait is not told of the queue.
+    // A request that does not wait does not get an error about the queue.
     locks
         .acquire("l", json!({"ttl_ms": 1000}))
         .await
@@ -359,7 +359,7 @@ async fn a_full_queue_is_a_503_and_holds_nobody_up() {
 }
 
 #[actix_web::test]
-async fn waiting_holds_no_connection_and_asks_only_when_there_is_reason_to() {
+async fn waiting_uses_no_connection_and_does_not_poll() {
     let scene = Scene::on(Redis::durable().await);
     let locks = embedded(&scene).await;
     let l = name("l");
@@ -396,7 +396,7 @@ async fn waiting_holds_no_connection_and_asks_only_when_there_is_reason_to() {
         assert_eq!(
             count(&after, calls),
             count(&before, calls),
-            "somebody asks in intervals"
+            "a request polls"
         );
     }
     // The connection, the subscription, and the one that this test asks by.

@@ -92,7 +92,7 @@ tests! {
 }
 
 #[actix_web::test]
-async fn no_group_of_calls_is_left_out() {
+async fn every_group_of_calls_is_covered() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let document = Document::of(&service.drivers()).await;

@@ -45,7 +45,7 @@ const MORE_VERBS: [&str; 9] = [
 ];
 
 #[actix_web::test]
-async fn each_call_has_an_id_of_its_own_and_a_short_imperative_summary() {
+async fn each_call_has_a_unique_id_and_a_short_imperative_summary() {
     let document = document().await;
     let mut ids = HashSet::new();
     for call in Call::all(&document) {
@@ -127,7 +127,7 @@ async fn the_document_is_openapi_3_1() {
 }
 
 #[actix_web::test]
-async fn examples_are_as_their_schemas_have_it() {
+async fn examples_match_their_schemas() {
     let document = document().await;
     let mut seen = 0;
     for (name, schema) in document.0["components"]["schemas"].as_object().unwrap() {
@@ -167,7 +167,7 @@ const UNBOUNDED: [(&str, &str); 5] = [
 ];
 
 #[actix_web::test]
-async fn every_parameter_and_member_says_its_bounds() {
+async fn every_parameter_and_member_has_bounds() {
     let document = document().await;
     let mut unbounded = Vec::new();
     for call in Call::all(&document) {
@@ -216,7 +216,7 @@ fn is_bounded(document: &Document, schema: &Value) -> bool {
 }
 
 #[actix_web::test]
-async fn each_answer_that_is_a_problem_lists_its_types() {
+async fn each_problem_answer_lists_its_types() {
     let document = document().await;
     let page = include_str!("../../../docs/http.md");
     for call in Call::all(&document) {

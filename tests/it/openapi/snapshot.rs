@@ -3,7 +3,7 @@ use serde_json::to_string_pretty;
 
 /// A change of the interface shows as a change of this file. To accept it: `INSTA_UPDATE=always cargo test --test it openapi::snapshot`.
 #[actix_web::test]
-async fn the_document_is_the_one_that_was_reviewed() {
+async fn the_document_matches_the_snapshot() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let document = service.drivers().get("/openapi.json").await.body;

@@ -13,7 +13,7 @@ use std::time::Duration;
 const MINUTE: Duration = Duration::from_mins(1);
 
 #[actix_web::test]
-async fn the_second_who_asks_is_answered_from_the_cache() {
+async fn the_second_request_is_answered_from_the_cache() {
     let scene = Scene::new().await;
     let site = Site::start(
         &scene,
@@ -78,7 +78,7 @@ async fn the_age_is_in_seconds() {
 }
 
 #[actix_web::test]
-async fn a_client_that_has_the_response_gets_304() {
+async fn a_client_with_the_current_response_gets_a_304() {
     let scene = Scene::new().await;
     let site = Site::start(
         &scene,
@@ -175,7 +175,7 @@ async fn a_head_is_answered_from_a_get() {
 }
 
 #[actix_web::test]
-async fn what_the_cache_is_not_for_goes_past_it() {
+async fn uncacheable_requests_bypass_the_cache() {
     let scene = Scene::new().await;
     let build = |cache: Builder| {
         cache
@@ -220,7 +220,7 @@ async fn what_the_cache_is_not_for_goes_past_it() {
 }
 
 #[actix_web::test]
-async fn the_rule_says_which_queries_differ() {
+async fn the_rule_decides_which_query_parameters_are_in_the_key() {
     let scene = Scene::new().await;
     let by_query = |request: &actix_web::HttpRequest, _| HttpResponse::Ok().body(request.query_string().to_owned());
     let site = Site::start(&scene, |cache| cache.ttl(MINUTE), by_query).await;
@@ -239,7 +239,7 @@ async fn the_rule_says_which_queries_differ() {
 }
 
 #[actix_web::test]
-async fn some_statuses_are_kept_and_others_are_not() {
+async fn some_statuses_are_stored_and_others_are_not() {
     let scene = Scene::new().await;
     let site = Site::start(
         &scene,
@@ -279,7 +279,7 @@ async fn some_statuses_are_kept_and_others_are_not() {
 }
 
 #[actix_web::test]
-async fn what_is_too_large_or_has_no_end_in_sight_is_handed_on_as_it_comes() {
+async fn large_and_endless_bodies_are_streamed_through() {
     let scene = Scene::new().await;
     let site = Site::start(
         &scene,
@@ -307,7 +307,7 @@ async fn what_is_too_large_or_has_no_end_in_sight_is_handed_on_as_it_comes() {
 }
 
 #[actix_web::test]
-async fn what_is_too_large_for_the_cache_is_too_large() {
+async fn a_body_above_the_limit_is_not_stored() {
     let scene = Scene::new().await;
     let site = Site::start(
         &scene,

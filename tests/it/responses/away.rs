@@ -56,7 +56,7 @@ async fn without_redis_requests_are_answered_as_without_the_cache() {
 }
 
 #[actix_web::test]
-async fn a_write_without_redis_is_answered_and_says_that_nothing_was_invalidated() {
+async fn a_write_without_redis_is_answered_and_reports_the_failed_invalidation() {
     let mut scene = Scene::on(Redis::durable().await);
     let site = Site::start(
         &scene,
@@ -114,7 +114,7 @@ async fn a_frozen_redis_delays_requests_for_no_longer_than_the_timeout() {
 }
 
 #[actix_web::test]
-async fn what_cannot_be_read_is_a_miss() {
+async fn an_unreadable_entry_is_a_miss() {
     let scene = Scene::new().await;
     let site = start(&scene, 5_000).await;
     site.get("/a").await.assert(200, "1", "fwd=uri-miss; stored");

@@ -8,7 +8,7 @@ use fleetpulse::response_cache::Builder;
 use std::time::Duration;
 
 #[actix_web::test]
-async fn no_header_makes_anything_but_an_answer() {
+async fn no_header_causes_a_failure() {
     let scene = Scene::new().await;
     let build = |cache: Builder| cache.ttl(Duration::from_mins(1)).vary([ACCEPT_LANGUAGE]);
     let site = Site::start(&scene, build, |_, _| HttpResponse::Ok().body("fine")).await;
@@ -48,7 +48,7 @@ async fn no_header_makes_anything_but_an_answer() {
 }
 
 #[actix_web::test]
-async fn a_handler_that_writes_nonsense_is_read_on_the_safe_side() {
+async fn invalid_headers_of_a_handler_are_treated_as_uncacheable() {
     let scene = Scene::new().await;
     let site = Site::start(
         &scene,

@@ -26,7 +26,7 @@ fn confirming(request: &HttpRequest, n: usize) -> HttpResponse {
 }
 
 #[actix_web::test]
-async fn the_handler_confirms_what_is_kept_where_it_can() {
+async fn a_stored_response_is_revalidated_with_the_handler() {
     let scene = Scene::new().await;
     let build = |cache: Builder| cache.ttl(MINUTE).floor(Duration::ZERO);
     let site = Site::start(&scene, build, confirming).await;

@@ -15,7 +15,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 const LONG: Duration = Duration::from_millis(300);
 
 #[actix_web::test]
-async fn a_thousand_who_find_nothing_ask_the_handler_once() {
+async fn a_thousand_concurrent_misses_call_the_handler_once() {
     let scene = Scene::new().await;
     let site = Site::start_slow(&scene, |cache| cache.ttl(MINUTE), after(LONG, |_, n| numbered(n))).await;
     let all = join_all((0..1_000).map(|_| site.get("/a"))).await;
@@ -44,7 +44,7 @@ async fn an_error_is_shared_with_all_followers_and_the_next_request_calls_the_ha
 }
 
 #[actix_web::test]
-async fn what_is_fetched_is_fetched_although_its_client_has_gone() {
+async fn a_fetch_continues_after_its_client_has_disconnected() {
     let scene = Scene::new().await;
     let site = Site::start_slow(&scene, |cache| cache.ttl(MINUTE), after(LONG, |_, n| numbered(n))).await;
     let cancelled = site
@@ -83,7 +83,7 @@ async fn calls_of_a_crowd(
 }
 
 #[actix_web::test]
-async fn what_a_full_redis_does_not_take_is_shared_all_the_same() {
+async fn a_response_that_a_full_redis_refuses_is_still_shared() {
     let scene = Scene::on(Redis::forgetful().await);
     let mut full = cmd("CONFIG");
     full.arg(&["SET", "maxmemory", "1", "maxmemory-policy", "noeviction"]);
@@ -93,7 +93,7 @@ async fn what_a_full_redis_does_not_take_is_shared_all_the_same() {
 }
 
 #[actix_web::test]
-async fn what_has_too_many_tags_to_be_kept_is_shared_all_the_same() {
+async fn a_response_with_too_many_tags_is_still_shared() {
     let scene = Scene::new().await;
     let build = |cache: Builder| {
         cache

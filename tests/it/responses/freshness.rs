@@ -13,7 +13,7 @@ use tokio::time::sleep;
 const SOON: Duration = Duration::from_secs(10);
 
 #[actix_web::test]
-async fn it_is_fresh_for_as_long_as_it_says_itself() {
+async fn a_response_is_fresh_for_its_max_age() {
     let scene = Scene::new().await;
     let site = Site::start(
         &scene,
@@ -42,7 +42,7 @@ async fn it_is_fresh_for_as_long_as_it_says_itself() {
 }
 
 #[actix_web::test]
-async fn a_client_says_how_fresh_it_wants_it() {
+async fn a_client_can_limit_the_age_of_a_response() {
     let scene = Scene::new().await;
     let build = |cache: Builder| {
         let cache = cache.ttl(Duration::from_secs(1)).floor(Duration::from_millis(100));
@@ -62,7 +62,7 @@ async fn a_client_says_how_fresh_it_wants_it() {
 }
 
 #[actix_web::test]
-async fn who_finds_it_stale_has_it_at_once_and_a_new_one_is_fetched_behind() {
+async fn a_stale_response_is_served_at_once_and_revalidated_in_the_background() {
     let scene = Scene::new().await;
     let gate = Arc::new(Semaphore::new(1));
     let behind = Arc::clone(&gate);
@@ -105,7 +105,7 @@ async fn who_finds_it_stale_has_it_at_once_and_a_new_one_is_fetched_behind() {
 }
 
 #[actix_web::test]
-async fn something_stale_is_served_where_the_handler_fails_for_as_long_as_allowed() {
+async fn a_stale_response_is_served_on_error_for_as_long_as_allowed() {
     let scene = Scene::new().await;
     let fails = Arc::new(AtomicBool::new(false));
     let failing = Arc::clone(&fails);

@@ -24,7 +24,7 @@ fn id(id: &str) -> Id {
     Id::parse(id).unwrap()
 }
 
-/// The cache as anybody else has it.
+/// The cache as another process uses it.
 fn cache(scene: &Scene) -> Cache {
     let client = redis::Client::open(scene.redis.url()).unwrap();
     let store = Store::new(
@@ -42,7 +42,7 @@ fn cache(scene: &Scene) -> Cache {
 }
 
 #[actix_web::test]
-async fn a_tag_takes_everything_with_it_that_has_it() {
+async fn a_tag_invalidates_every_response_that_has_it() {
     let scene = Scene::new().await;
     let build = |cache: Builder| {
         cache
@@ -74,7 +74,7 @@ async fn ask_around_an_invalidation(
     ask_around_an_invalidation_with_timeout(scene, &scene.redis.url(), 5_000, build, tag).await
 }
 
-/// The same by another way to Redis, for whose answers a request waits for so long.
+/// The same over another connection to Redis, with this timeout.
 async fn ask_around_an_invalidation_with_timeout(
     scene: &Scene,
     url: &str,
@@ -181,7 +181,7 @@ async fn a_response_from_before_a_write_is_not_shared_after_it_without_redis() {
     gate.add_permits(1);
     site.get("/b").await.assert(200, "1", "fwd=miss; detail=redis-away");
     let channel = scene.keys().cache_channel();
-    eventually(MINUTE, "invalidations are heard", async || {
+    eventually(MINUTE, "invalidations are received", async || {
         let mut listeners = redis::cmd("PUBSUB");
         let listeners: (String, u64) = scene.redis.query(listeners.arg("NUMSUB").arg(&channel)).await;
         (listeners.1 == 1).then_some(())
@@ -209,7 +209,7 @@ async fn a_response_from_before_a_write_is_not_shared_after_it_without_redis() {
 }
 
 #[actix_web::test]
-async fn a_write_whose_client_goes_invalidates_nevertheless() {
+async fn a_write_whose_client_disconnects_still_invalidates() {
     let scene = Scene::new().await;
     let written = Arc::new(Semaphore::new(0));
     let handler = {
@@ -230,7 +230,7 @@ async fn a_write_whose_client_goes_invalidates_nevertheless() {
     let request = site.request(Method::POST, "/a").timeout(Duration::from_millis(300));
     assert!(request.send().await.unwrap_err().is_timeout());
     assert_eq!(site.calls(), 2);
-    // The server hears of it, and drops what the client waited for.
+    // The server detects it, and drops the response that the client waited for.
     sleep(Duration::from_millis(100)).await;
     site.get("/a").await.assert(200, "1", "hit");
     written.add_permits(1);
@@ -241,7 +241,7 @@ async fn a_write_whose_client_goes_invalidates_nevertheless() {
 }
 
 #[actix_web::test]
-async fn a_write_to_a_path_takes_all_that_is_kept_of_it() {
+async fn a_write_to_a_path_invalidates_all_its_responses() {
     let scene = Scene::new().await;
     let build = |cache: Builder| cache.ttl(MINUTE).any_host().invalidate_on_write();
     let handler = |request: &HttpRequest, n: usize| {
@@ -273,7 +273,7 @@ async fn a_write_to_a_path_takes_all_that_is_kept_of_it() {
         assert!(!other.get("/a?x").await.is_hit(), "{method}");
         assert!(other.get("/b").await.is_hit());
         assert!(site.calls() > n);
-        // Kept anew by the other one.
+        // Stored again by the other instance.
         Got::of(site.request(Method::POST, "/a")).await;
     }
 }

@@ -18,7 +18,7 @@ async fn document(api: &Api, headers: &[(&str, &str)]) -> Got {
 }
 
 #[actix_web::test]
-async fn the_openapi_document_is_made_once_for_all_instances() {
+async fn the_openapi_document_is_built_once_for_all_instances() {
     let scene = Scene::new().await.with(&[LONG_TIMEOUT]);
     let (one, other) = (scene.start().await, scene.start().await);
     // One of them fetches it at the start; a request before that fetches it itself.
@@ -54,7 +54,7 @@ async fn the_openapi_document_is_made_once_for_all_instances() {
 }
 
 #[actix_web::test]
-async fn one_instance_fills_the_cache_before_anybody_asks() {
+async fn one_instance_fills_the_cache_before_the_first_request() {
     let scene = Scene::new().await.with(&[LONG_TIMEOUT]);
     let services = [scene.start().await, scene.start().await, scene.start().await];
     let only = [("cache-control", "only-if-cached")];
@@ -75,7 +75,7 @@ async fn one_instance_fills_the_cache_before_anybody_asks() {
 }
 
 #[actix_web::test]
-async fn it_is_there_without_redis_and_without_the_cache() {
+async fn the_document_is_served_without_redis_and_without_the_cache() {
     let mut scene = Scene::on(Redis::durable().await).with(&[LONG_TIMEOUT]);
     let service = scene.start().await;
     let api = service.drivers();
@@ -103,7 +103,7 @@ async fn it_is_there_without_redis_and_without_the_cache() {
 }
 
 #[actix_web::test]
-async fn they_can_be_cleared_as_a_namespace() {
+async fn own_responses_can_be_cleared_as_a_namespace() {
     let scene = Scene::new().await.with(&[LONG_TIMEOUT]);
     let (one, other) = (scene.start().await, scene.start().await);
     let kept = async |api: &Api| {
@@ -114,7 +114,7 @@ async fn they_can_be_cleared_as_a_namespace() {
     let cleared = one.drivers().request(Method::DELETE, "/v1/cache/responses");
     assert_eq!(cleared.send().await.unwrap().status(), 204);
     assert!(!kept(&one.drivers()).await);
-    eventually(SOON, "the other has heard of it", async || {
+    eventually(SOON, "the other instance has received it", async || {
         (!kept(&other.drivers()).await).then_some(())
     })
     .await;
@@ -123,7 +123,7 @@ async fn they_can_be_cleared_as_a_namespace() {
 }
 
 #[actix_web::test]
-async fn there_is_a_head_wherever_there_is_a_get() {
+async fn head_works_for_every_cached_get() {
     for caches in ["true", "false"] {
         let scene = Scene::new().await.with(&[&format!("--response-cache={caches}")]);
         let service = scene.start().await;
@@ -148,7 +148,7 @@ async fn there_is_a_head_wherever_there_is_a_get() {
 }
 
 #[actix_web::test]
-async fn what_has_to_be_fresh_is_not_cached() {
+async fn responses_that_must_be_fresh_are_not_cached() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();

@@ -43,7 +43,7 @@ async fn an_authorized_answer_is_not_shared() {
 }
 
 #[actix_web::test]
-async fn it_is_if_the_response_or_the_rule_says_so() {
+async fn an_authorized_answer_is_shared_if_the_response_or_the_rule_allows_it() {
     let scene = Scene::new().await;
     let site = Site::start(
         &scene,
@@ -73,7 +73,7 @@ async fn it_is_if_the_response_or_the_rule_says_so() {
 }
 
 #[actix_web::test]
-async fn an_answer_that_sets_a_cookie_is_not_shared_unless_said_so() {
+async fn an_answer_that_sets_a_cookie_is_not_shared_unless_allowed() {
     let scene = Scene::new().await;
     let handler = |_: &HttpRequest, n: usize| {
         HttpResponse::Ok()
@@ -118,7 +118,7 @@ async fn a_private_response_is_not_shared_even_with_followers() {
 }
 
 #[actix_web::test]
-async fn a_request_that_nothing_is_to_be_kept_of_leaves_nothing() {
+async fn a_no_store_request_leaves_nothing_in_the_cache() {
     let scene = Scene::new().await;
     let site = Site::start(
         &scene,

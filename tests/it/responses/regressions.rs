@@ -18,7 +18,7 @@ fn who(request: &actix_web::HttpRequest) -> String {
 }
 
 #[actix_web::test]
-async fn the_key_ignored_what_answers_vary_by_so_that_one_user_saw_anothers() {
+async fn the_key_ignored_vary_so_one_user_saw_the_answer_of_another() {
     let scene = Scene::new().await;
     // Once the rule names it, and once only the handler does.
     for told in [true, false] {
@@ -56,7 +56,7 @@ async fn the_key_ignored_what_answers_vary_by_so_that_one_user_saw_anothers() {
 }
 
 #[actix_web::test]
-async fn users_who_asked_at_once_were_given_one_answer() {
+async fn concurrent_users_got_the_same_answer() {
     let scene = Scene::new().await;
     let site = Site::start_slow(
         &scene,
@@ -83,7 +83,7 @@ async fn every_no_cache_reached_the_database() {
 }
 
 #[actix_web::test]
-async fn every_no_cache_reached_the_database_where_the_instance_keeps_it_itself() {
+async fn every_no_cache_reached_the_database_with_process_memory() {
     request_newer_responses(|cache| cache.ttl(MINUTE).local(MINUTE)).await;
 }
 
@@ -104,7 +104,7 @@ async fn request_newer_responses(build: impl Fn(Builder) -> Builder + Clone + Se
         assert!(round.iter().all(|got| got.status == 200));
         asked += round.len();
     }
-    // What was made within the last second is new enough for anybody.
+    // A response of the last second is fresh enough for any request.
     assert!(asked > 40, "{asked}");
     assert!((2..=4).contains(&site.calls()), "{} of {asked}", site.calls());
     // And it is truly asked after that: once for all who ask at once.

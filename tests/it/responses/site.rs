@@ -37,7 +37,7 @@ pub struct Got {
 pub trait Handler: Fn(HttpRequest, usize) -> LocalBoxFuture<'static, HttpResponse> + Clone + Send + 'static {}
 impl<F: Fn(HttpRequest, usize) -> LocalBoxFuture<'static, HttpResponse> + Clone + Send + 'static> Handler for F {}
 
-/// A handler that takes so long.
+/// A handler that takes this long.
 pub fn after(
     takes: Duration,
     answer: impl Fn(&HttpRequest, usize) -> HttpResponse + Clone + Send + 'static,

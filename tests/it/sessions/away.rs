@@ -1,4 +1,4 @@
-//! Redis away, frozen, and back.
+//! Redis is unavailable, frozen, and available again.
 
 use super::{Calls, ms};
 use crate::support::{Answer, Redis, Scene, eventually};
@@ -28,7 +28,7 @@ async fn all(calls: &Calls, token: &str) -> Vec<Answer> {
 }
 
 #[actix_web::test]
-async fn without_redis_nobody_can_say_and_says_so_at_once() {
+async fn without_redis_every_call_fails_at_once() {
     let mut scene = Scene::on(Redis::durable().await).with(&[NOTICE]);
     let service = scene.start().await;
     let calls = Calls::of(&service);
@@ -45,7 +45,7 @@ async fn without_redis_nobody_can_say_and_says_so_at_once() {
         assert!(answer.retry_after.is_some(), "{answer:?}");
     }
     assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
-    // What is wrong with a call is told all the same.
+    // Faults of a call are still reported.
     calls
         .with("fps_none", Method::GET, "", None)
         .await
@@ -70,7 +70,7 @@ async fn without_redis_nobody_can_say_and_says_so_at_once() {
 }
 
 #[actix_web::test]
-async fn a_full_redis_keeps_those_who_are_signed_in_and_takes_nobody_else() {
+async fn a_full_redis_keeps_existing_sessions_and_refuses_new_ones() {
     let scene = Scene::on(Redis::durable().await).with(&["--sessions-per-subject=2", "--session-rotation-grace=0"]);
     let service = scene.start().await;
     let calls = Calls::of(&service);
@@ -98,7 +98,7 @@ async fn a_full_redis_keeps_those_who_are_signed_in_and_takes_nobody_else() {
         scene.redis.query::<i64>(cmd("PEXPIRETIME").arg(&key)).await,
         ms(&moved.body, "expires_at")
     );
-    // The first use of a new token, by which the old one becomes a thief's.
+    // The first use of a new token, after which a use of the old one counts as theft.
     assert_eq!(calls.get(&new).await.status, 200);
     // No room for one more: none of those that there are is ended for it.
     for subject in ["anna", "carla"] {
@@ -124,7 +124,7 @@ async fn a_full_redis_keeps_those_who_are_signed_in_and_takes_nobody_else() {
 }
 
 #[actix_web::test]
-async fn a_frozen_redis_holds_nobody_up() {
+async fn a_frozen_redis_delays_calls_only_by_the_timeout() {
     let scene = Scene::on(Redis::durable().await).with(&[NOTICE]);
     let service = scene.start().await;
     let calls = Calls::of(&service);

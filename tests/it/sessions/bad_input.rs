@@ -1,4 +1,4 @@
-//! What a client may send: clear answers, and nothing stored.
+//! Invalid requests: clear answers, and nothing stored.
 
 use super::{Calls, keys};
 use crate::support::{Scene, send};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 const CENTURY_S: i64 = 3_153_600_000;
 
 #[actix_web::test]
-async fn a_creation_that_is_not_acceptable() {
+async fn an_invalid_creation() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let calls = Calls::of(&service);
@@ -105,7 +105,7 @@ async fn a_body_that_cannot_be_read() {
 }
 
 #[actix_web::test]
-async fn a_change_or_an_extension_that_is_not_acceptable() {
+async fn an_invalid_change_or_extension() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let calls = Calls::of(&service);
@@ -148,7 +148,7 @@ async fn a_change_or_an_extension_that_is_not_acceptable() {
     assert_eq!(calls.get(&token).await.body, before);
 }
 
-/// An object that is nested so deep.
+/// An object that is nested this deep.
 fn nested(levels: usize) -> Value {
     let inner = json!({});
     // The outermost and every second one are objects, the others arrays.
@@ -163,7 +163,7 @@ fn nested(levels: usize) -> Value {
 }
 
 #[actix_web::test]
-async fn what_is_nested_too_deep_is_refused_and_nothing_is_lost_by_it() {
+async fn deeply_nested_data_are_refused_and_existing_data_stay() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let calls = Calls::of(&service);
@@ -187,7 +187,7 @@ async fn what_is_nested_too_deep_is_refused_and_nothing_is_lost_by_it() {
 }
 
 #[actix_web::test]
-async fn json_in_a_text_of_json_is_a_text() {
+async fn json_inside_a_string_stays_a_string() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let calls = Calls::of(&service);
@@ -196,7 +196,7 @@ async fn json_in_a_text_of_json_is_a_text() {
         .await
         .token;
     let before = calls.get(&token).await.body;
-    // What serde_json would take for a value that somebody has read already, and read with a depth of its own.
+    // The name that serde_json reserves for a value that was parsed already, whose nesting it would count separately.
     let hidden = json!({"$serde_json::private::RawValue": nested(100).to_string()});
     let patch = json!({"x": hidden});
     calls.patch(&token, 1, patch).await.assert_problem(422, &["/data"]);

@@ -13,7 +13,7 @@ use tokio::time::sleep;
 const SOON: Duration = Duration::from_secs(10);
 
 #[actix_web::test]
-async fn what_is_no_token_opens_nothing() {
+async fn an_invalid_token_opens_no_session() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let calls = Calls::of(&service);
@@ -55,7 +55,7 @@ async fn what_is_no_token_opens_nothing() {
 }
 
 #[actix_web::test]
-async fn a_use_moves_the_end_but_never_past_the_absolute_one() {
+async fn a_use_moves_the_end_but_never_past_the_absolute_end() {
     let scene = Scene::new().await;
     let sessions = embedded(&scene, settings()).await;
     let (token, created) = sessions.create(&new("anna", 200, 500)).await.unwrap();
@@ -92,7 +92,7 @@ async fn a_use_moves_the_end_but_never_past_the_absolute_one() {
 }
 
 #[actix_web::test]
-async fn without_use_it_ends_when_it_said_it_would() {
+async fn without_use_a_session_ends_at_its_announced_end() {
     let scene = Scene::new().await;
     let sessions = embedded(&scene, settings()).await;
     let (token, _) = sessions.create(&new("anna", 250, 60_000)).await.unwrap();
@@ -107,7 +107,7 @@ async fn without_use_it_ends_when_it_said_it_would() {
 }
 
 #[actix_web::test]
-async fn the_end_is_written_once_a_minute_however_often_it_is_used() {
+async fn the_end_is_written_at_most_once_a_minute() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let calls = Calls::of(&service);

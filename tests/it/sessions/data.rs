@@ -31,7 +31,7 @@ async fn a_patch_merges_and_counts_its_versions() {
 }
 
 #[actix_web::test]
-async fn of_two_changes_of_one_version_the_second_is_a_conflict() {
+async fn the_second_of_two_changes_of_one_version_is_a_conflict() {
     let scene = Scene::new().await;
     let (one, other) = (scene.start().await, scene.start().await);
     let (one, other) = (Calls::of(&one), Calls::of(&other));
@@ -47,7 +47,7 @@ async fn of_two_changes_of_one_version_the_second_is_a_conflict() {
 }
 
 #[actix_web::test]
-async fn no_update_is_lost_among_many() {
+async fn no_concurrent_update_is_lost() {
     let scene = Scene::new().await;
     let (one, other) = (scene.start().await, scene.start().await);
     let instances = [Calls::of(&one), Calls::of(&other)];
@@ -75,7 +75,7 @@ async fn no_update_is_lost_among_many() {
 }
 
 #[actix_web::test]
-async fn data_have_at_most_16_kib_however_they_come() {
+async fn data_are_limited_to_16_kib_in_every_call() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let calls = Calls::of(&service);

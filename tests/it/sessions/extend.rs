@@ -1,4 +1,4 @@
-//! A session that is to live longer.
+//! Extension of a session.
 
 use super::{Calls, embedded, ms, new, settings};
 use crate::support::Scene;
@@ -40,7 +40,7 @@ async fn both_ends_move_and_so_does_the_index() {
 }
 
 #[actix_web::test]
-async fn it_never_moves_beyond_the_longest_life_that_is_set() {
+async fn an_extension_never_exceeds_the_maximum_lifetime() {
     let scene = Scene::new().await.with(&["--session-max-ttl=5000"]);
     let service = scene.start().await;
     let calls = Calls::of(&service);
@@ -61,7 +61,7 @@ async fn it_never_moves_beyond_the_longest_life_that_is_set() {
 }
 
 #[actix_web::test]
-async fn a_lower_longest_life_shortens_no_session_that_is_there() {
+async fn a_lower_maximum_lifetime_shortens_no_existing_session() {
     let scene = Scene::new().await;
     let (token, created) = embedded(&scene, settings())
         .await

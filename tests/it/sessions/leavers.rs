@@ -1,5 +1,5 @@
-//! Clients that leave while a session or a token is made for them, over connections to Redis that are late, beside clients that
-//! stay: nobody has what no client got, and every token that a client did get is good for as long as it should be.
+//! Clients that disconnect while a session or a token is created for them, over slow connections to Redis, together with clients that
+//! stay: no session is left that no client received, and every received token is valid for as long as it should be.
 
 use super::{Calls, listed};
 use crate::support::{Leavers, Parting, Scene, eventually};
@@ -36,7 +36,7 @@ async fn stays(calls: &Calls, subject: String, until: Instant, count: &Cell<usiz
 }
 
 #[actix_web::test]
-async fn clients_that_leave_over_late_connections_have_no_session_and_take_none() {
+async fn disconnecting_clients_on_slow_connections_keep_no_session() {
     let scene = Scene::new().await.with(&["--session-rotation-grace=1500"]);
     let (service, leavers) = (scene.start().await, Leavers::beside(&scene).await);
     let calls = Calls::of(&service);
@@ -57,7 +57,7 @@ async fn clients_that_leave_over_late_connections_have_no_session_and_take_none(
     };
     let (until, count) = (Instant::now() + LEAVING, Cell::new(0));
     let staying = join_all((0..CLIENTS).map(|n| stays(&calls, format!("stays-{n}"), until, &count)));
-    // Who did not get the new token goes on with the old one.
+    // A client that did not get the new token continues with the old one.
     let going_on = async {
         while Instant::now() < until {
             for session in &rotated {
@@ -70,7 +70,7 @@ async fn clients_that_leave_over_late_connections_have_no_session_and_take_none(
     let (left, _, ()) = join!(leavers.storm(LEAVING, leaving), staying, going_on);
     assert!(left > 50 && count.get() > CLIENTS, "{left}, {}", count.get());
     for number in 0..LEFT {
-        eventually(SOON, "nobody has a session of those that left", async || {
+        eventually(SOON, "no session of the disconnected clients is left", async || {
             let answer = calls.list(&format!("left-{number}")).await;
             listed(&answer).is_empty().then_some(())
         })
@@ -79,7 +79,7 @@ async fn clients_that_leave_over_late_connections_have_no_session_and_take_none(
     for session in &rotated {
         let again = eventually(SOON, "the old token is replaced", async || {
             let again = calls.rotate(&session.token).await;
-            // Too many that were replaced are honoured still.
+            // Too many replaced tokens are still accepted.
             (again.status != 429).then_some(again)
         })
         .await;

@@ -68,7 +68,7 @@ async fn a_session_is_created_used_and_ended() {
 }
 
 #[actix_web::test]
-async fn what_is_not_said_has_its_default() {
+async fn omitted_members_have_defaults() {
     let scene = Scene::new()
         .await
         .with(&["--session-idle-ttl=50", "--session-absolute-ttl=20"]);
@@ -87,7 +87,7 @@ async fn what_is_not_said_has_its_default() {
 }
 
 #[actix_web::test]
-async fn no_cache_keeps_a_token_or_who_is_signed_in_where() {
+async fn answers_with_tokens_or_sessions_are_no_store() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -114,7 +114,7 @@ async fn no_cache_keeps_a_token_or_who_is_signed_in_where() {
 }
 
 #[actix_web::test]
-async fn it_lies_in_redis_as_documented_all_of_a_subject_in_one_slot() {
+async fn the_keys_are_as_documented_with_each_subject_in_one_slot() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let calls = Calls::of(&service);
@@ -166,7 +166,7 @@ async fn use_until_it_ends(sessions: &Sessions, first: Token) -> SessionError {
 }
 
 #[actix_web::test]
-async fn a_use_in_the_last_millisecond_of_a_session_leaves_nothing_behind() {
+async fn a_use_in_the_last_millisecond_of_a_session_leaves_no_key() {
     let scene = Scene::on(Redis::durable().await);
     let mut none = settings();
     none.rotation_grace_ms = 0;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 #[actix_web::test]
-async fn the_oldest_goes() {
+async fn the_oldest_session_ends() {
     let scene = Scene::new().await.with(&["--sessions-per-subject=3"]);
     let service = scene.start().await;
     let calls = Calls::of(&service);
@@ -27,7 +27,7 @@ async fn the_oldest_goes() {
 }
 
 #[actix_web::test]
-async fn the_oldest_is_the_one_created_first_whenever_it_would_end() {
+async fn the_oldest_is_the_one_created_first_regardless_of_its_end() {
     let scene = Scene::new().await;
     let mut two = settings();
     two.per_subject = 2;
@@ -40,7 +40,7 @@ async fn the_oldest_is_the_one_created_first_whenever_it_would_end() {
 }
 
 #[actix_web::test]
-async fn what_has_ended_unused_takes_nobodys_place() {
+async fn an_expired_session_does_not_count_towards_the_limit() {
     let scene = Scene::new().await;
     let mut two = settings();
     two.per_subject = 2;
@@ -54,7 +54,7 @@ async fn what_has_ended_unused_takes_nobodys_place() {
 }
 
 #[actix_web::test]
-async fn a_lower_limit_takes_hold_with_the_next_session() {
+async fn a_lower_limit_applies_from_the_next_session_on() {
     let scene = Scene::new().await;
     let sessions = embedded(&scene, settings()).await;
     for _ in 0..10 {
@@ -70,7 +70,7 @@ async fn a_lower_limit_takes_hold_with_the_next_session() {
 }
 
 #[actix_web::test]
-async fn many_at_once_are_never_too_many() {
+async fn concurrent_creations_never_exceed_the_limit() {
     let scene = Scene::new().await.with(&["--sessions-per-subject=4"]);
     let (one, other) = (scene.start().await, scene.start().await);
     let instances = [Calls::of(&one), Calls::of(&other)];

@@ -1,5 +1,5 @@
-//! Random calls in random order, held against a model in memory. Time is moved by short times to live: what a call may
-//! answer follows from when it was sent and when its answer came.
+//! Random calls in random order, compared with a model in memory. Times to live are short, so the possible answers to a call follow from
+//! when it was sent and when it was answered.
 
 use super::{embedded, new, settings};
 use crate::support::{Redis, Scene, now_ms};
@@ -64,7 +64,7 @@ fn call() -> impl Strategy<Value = Call> {
     ]
 }
 
-/// A session as the model has it.
+/// A session in the model.
 #[derive(Debug)]
 struct Known {
     subject: usize,
@@ -79,13 +79,13 @@ struct Known {
     over: bool,
 }
 
-/// A token as the model has it.
+/// A token in the model.
 #[derive(Debug)]
 struct Given {
     token: Token,
     /// When it was replaced, at the earliest and the latest.
     replaced: Span,
-    /// Whether a rotation has forgotten it, its grace being over; if not it may be honoured until a later one is used.
+    /// Whether a rotation has removed it after its grace period; otherwise it may be accepted until a later one is used.
     forgotten: Sure,
 }
 
@@ -193,7 +193,7 @@ impl Known {
             (before.created_ms, before.idle_ttl_ms)
         );
         assert_eq!(after.absolute_ms, before.absolute_ms);
-        // Whether so long a time since the last move asks for another.
+        // Whether the end is moved again after this time since the last move.
         let due = |now_ms: i64| 10 * (now_ms - before.seen_ms) >= before.idle_ttl_ms;
         if after.seen_ms == before.seen_ms && !wrote {
             assert!(!due(*span.start()), "{before:?} {span:?}");
@@ -383,7 +383,7 @@ impl Model {
             .filter(|known| known.subject == subject && !known.over)
             .collect();
         if there.iter().any(|known| (known.times.ends_ms - at_ms).abs() <= 2) {
-            // Whether one was there at its last moment only Redis can tell.
+            // Only Redis can decide whether a session existed in its last millisecond.
             let listed = self
                 .sessions
                 .list(&ExternalId::parse(SUBJECTS[subject]).unwrap())
@@ -451,7 +451,7 @@ async fn run(redis: Arc<Redis>, calls: Vec<Call>) {
 }
 
 #[test]
-fn any_sequence_of_calls_does_as_the_model_says() {
+fn any_sequence_of_calls_matches_the_model() {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let redis = runtime.block_on(Redis::shared());
     let config = Config {

@@ -37,7 +37,7 @@ async fn everything(calls: &Calls) -> Vec<String> {
 }
 
 #[actix_web::test]
-async fn guessable_ids_with_the_users_id_in_them() {
+async fn guessable_ids_with_the_user_id() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let calls = Calls::of(&service);
@@ -67,7 +67,7 @@ async fn guessable_ids_with_the_users_id_in_them() {
 }
 
 #[actix_web::test]
-async fn a_write_and_then_its_end_immortal_after_a_crash_between_them() {
+async fn a_crash_between_write_and_expiry_left_an_immortal_session() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     everything(&Calls::of(&service)).await;
@@ -80,7 +80,7 @@ async fn a_write_and_then_its_end_immortal_after_a_crash_between_them() {
 }
 
 #[actix_web::test]
-async fn reading_revived_a_destroyed_session_and_so_did_an_update() {
+async fn reads_and_updates_revived_a_destroyed_session() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let calls = Calls::of(&service);
@@ -106,7 +106,7 @@ async fn reading_revived_a_destroyed_session_and_so_did_an_update() {
 }
 
 #[actix_web::test]
-async fn an_update_lost_writes() {
+async fn concurrent_updates_lost_writes() {
     let scene = Scene::new().await;
     let (one, other) = (scene.start().await, scene.start().await);
     let (one, other) = (Calls::of(&one), Calls::of(&other));
@@ -142,7 +142,7 @@ async fn an_extension_by_an_hour_shortened_a_session_of_a_day() {
 }
 
 #[actix_web::test]
-async fn the_whole_keyspace_was_walked() {
+async fn the_whole_keyspace_was_scanned() {
     let redis = Arc::new(Redis::durable().await);
     let scene = Scene::on(Arc::clone(&redis));
     let service = scene.start().await;
@@ -175,28 +175,28 @@ async fn raw_tokens_at_rest() {
     let redis = Arc::new(Redis::durable().await);
     let scene = Scene::on(Arc::clone(&redis));
     let service = scene.start().await;
-    // Everything that Redis is told from here on.
+    // All commands that Redis receives from now on.
     let monitor = Client::open(redis.url()).unwrap().get_async_monitor().await.unwrap();
-    let mut told = monitor.into_on_message::<String>();
+    let mut commands = monitor.into_on_message::<String>();
     let tokens = everything(&Calls::of(&service)).await;
     redis.query::<()>(cmd("SET").arg("the").arg("end")).await;
-    let (mut heard, mut scripts) = (String::new(), 0);
-    while !heard.contains("\"SET\" \"the\" \"end\"") {
-        let line = told.next().await.unwrap();
+    let (mut received, mut scripts) = (String::new(), 0);
+    while !received.contains("\"SET\" \"the\" \"end\"") {
+        let line = commands.next().await.unwrap();
         scripts += usize::from(line.contains("EVAL"));
-        heard.push_str(&line);
+        received.push_str(&line);
     }
     assert!(scripts > 30, "{scripts}");
     for token in tokens {
-        assert!(heard.contains(&token[6..38]), "the session's id is heard");
+        assert!(received.contains(&token[6..38]), "the session's id is received");
         for secret in [&token[38..70], &token[70..]] {
-            assert!(!heard.contains(secret), "so is its secret");
+            assert!(!received.contains(secret), "its secret is received as well");
         }
     }
 }
 
 #[actix_web::test]
-async fn a_sign_out_was_undone_by_a_save_under_way() {
+async fn a_sign_out_was_undone_by_a_concurrent_save() {
     let scene = Scene::new().await;
     let (one, other) = (scene.start().await, scene.start().await);
     let (one, other) = (Calls::of(&one), Calls::of(&other));
@@ -205,7 +205,7 @@ async fn a_sign_out_was_undone_by_a_save_under_way() {
         let token = &opened.token;
         let saving = async {
             let mut version = 1;
-            // Saves until it is told that there is nothing to save to.
+            // Saves until the session no longer exists.
             loop {
                 let saved = one.patch(token, version, json!({"n": n})).await;
                 match saved.status {

@@ -1,4 +1,4 @@
-//! A new token for an old one, and what the old one is then.
+//! Rotation of tokens, and the state of the replaced ones.
 
 use super::{Calls, embedded, ms, new, session_keys, settings};
 use crate::support::{Document, Redis, Scene, ServiceProcess, eventually};
@@ -41,7 +41,7 @@ async fn a_rotation_gives_a_new_token_to_the_same_session() {
 }
 
 #[actix_web::test]
-async fn a_replaced_token_used_after_its_grace_ends_the_whole_family() {
+async fn a_replaced_token_used_after_its_grace_ends_the_session() {
     let scene = Scene::new().await;
     let mut short = settings();
     short.rotation_grace_ms = 100;
@@ -85,7 +85,7 @@ async fn a_replaced_token_used_after_its_grace_ends_the_whole_family() {
 }
 
 #[actix_web::test]
-async fn whoever_lost_the_answer_may_rotate_again_within_the_grace() {
+async fn a_client_that_lost_the_answer_may_rotate_again_within_the_grace() {
     let scene = Scene::new().await;
     let mut short = settings();
     short.rotation_grace_ms = 300;
@@ -104,7 +104,7 @@ async fn whoever_lost_the_answer_may_rotate_again_within_the_grace() {
 }
 
 #[actix_web::test]
-async fn a_rotation_moves_the_end_forward_only() {
+async fn a_rotation_never_moves_the_end_back() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let calls = Calls::of(&service);
@@ -119,7 +119,7 @@ async fn a_rotation_moves_the_end_forward_only() {
 }
 
 #[actix_web::test]
-async fn no_number_of_rotations_makes_a_token_forgotten() {
+async fn old_tokens_are_recognised_after_any_number_of_rotations() {
     let scene = Scene::new().await;
     let mut none = settings();
     none.rotation_grace_ms = 0;
@@ -146,7 +146,7 @@ async fn no_number_of_rotations_makes_a_token_forgotten() {
 }
 
 #[actix_web::test]
-async fn only_so_many_replaced_tokens_are_honoured_at_once() {
+async fn the_number_of_accepted_replaced_tokens_is_limited() {
     let scene = Scene::new().await;
     let mut long = settings();
     long.rotation_grace_ms = 3_000;
@@ -168,7 +168,7 @@ async fn only_so_many_replaced_tokens_are_honoured_at_once() {
 }
 
 #[actix_web::test]
-async fn too_many_rotations_are_told_when_there_is_room_again() {
+async fn too_many_rotations_are_a_429_with_retry_after() {
     let scene = Scene::new().await.with(&["--session-rotation-grace=60000"]);
     let service = scene.start().await;
     let calls = Calls::of(&service);
@@ -189,13 +189,13 @@ async fn too_many_rotations_are_told_when_there_is_room_again() {
 }
 
 #[actix_web::test]
-async fn whoever_never_got_the_new_token_goes_on_with_the_old_one_however_late() {
+async fn a_client_that_never_got_the_new_token_continues_with_the_old_one() {
     let scene = Scene::new().await;
     let mut short = settings();
     short.rotation_grace_ms = 50;
     let sessions = embedded(&scene, short).await;
     let (first, _) = sessions.create(&new("anna", 60_000, 60_000)).await.unwrap();
-    // Carried out; the answers are lost, and nobody comes back in time.
+    // Executed; the answers are lost, and the client does not retry in time.
     let (lost, _) = sessions.rotate(&first).await.unwrap();
     sleep(Duration::from_millis(60)).await;
     assert!(sessions.validate(&first).await.is_ok());
@@ -204,7 +204,7 @@ async fn whoever_never_got_the_new_token_goes_on_with_the_old_one_however_late()
     let (second, _) = sessions.rotate(&first).await.unwrap();
     assert!(sessions.merge(&first, 1, Object::default()).await.is_ok());
     assert!(sessions.validate(&second).await.is_ok());
-    // From its first use on the old one has its grace alone, and is a thief's after that.
+    // From the first use of the new token on, the old one is accepted only in its grace period, and counts as stolen after that.
     sleep(Duration::from_millis(60)).await;
     assert!(sessions.validate(&second).await.is_ok());
     assert!(matches!(sessions.validate(&first).await, Err(SessionError::Reused)));
@@ -212,7 +212,7 @@ async fn whoever_never_got_the_new_token_goes_on_with_the_old_one_however_late()
 }
 
 #[actix_web::test]
-async fn a_token_that_was_lost_gives_away_whoever_found_it() {
+async fn the_use_of_a_lost_token_is_detected() {
     let scene = Scene::new().await;
     let mut none = settings();
     none.rotation_grace_ms = 0;
@@ -226,7 +226,7 @@ async fn a_token_that_was_lost_gives_away_whoever_found_it() {
 }
 
 #[actix_web::test]
-async fn a_token_with_a_damaged_end_ends_its_session_and_one_with_another_family_opens_nothing() {
+async fn a_token_with_a_wrong_secret_ends_its_session_and_one_with_a_wrong_family_does_not() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let calls = Calls::of(&service);
@@ -235,17 +235,17 @@ async fn a_token_with_a_damaged_end_ends_its_session_and_one_with_another_family
         let digit = if token.as_bytes()[at] == b'0' { "1" } else { "0" };
         format!("{}{digit}{}", &token[..at], &token[at + 1..])
     };
-    // Before the secret of the family ends there is nothing that only its holder knows.
+    // Without the whole family secret there is no proof that the sender had a token of the session.
     let (in_family, at_the_end) = (flipped(token.len() - 65), flipped(token.len() - 1));
     assert_eq!(calls.get(&in_family).await.status, 401);
     assert_eq!(calls.get(&token).await.status, 200);
-    // Nothing tells it from one that was replaced long ago.
+    // It cannot be distinguished from a token that was replaced long ago.
     assert_eq!(calls.get(&at_the_end).await.status, 401);
     assert_eq!(calls.get(&token).await.status, 401);
 }
 
 #[actix_web::test]
-async fn a_token_whose_successor_is_in_use_is_not_rotated_again() {
+async fn a_token_whose_successor_is_in_use_cannot_be_rotated() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let calls = Calls::of(&service);
@@ -262,7 +262,7 @@ async fn a_token_whose_successor_is_in_use_is_not_rotated_again() {
 }
 
 #[actix_web::test]
-async fn of_two_rotations_of_one_token_at_once_either_goes_on() {
+async fn after_two_concurrent_rotations_either_token_is_valid() {
     let scene = Scene::new().await;
     let mut short = settings();
     short.rotation_grace_ms = 200;
@@ -275,7 +275,7 @@ async fn of_two_rotations_of_one_token_at_once_either_goes_on() {
         let (kept, lost) = if n.is_multiple_of(2) { (a, b) } else { (b, a) };
         assert!(one.validate(&kept).await.is_ok());
         sleep(Duration::from_millis(210)).await;
-        // Whichever came last: nobody used the other.
+        // Whichever came last, because the other was not used.
         assert!(other.validate(&kept).await.is_ok());
         let (next, _) = other.rotate(&kept).await.unwrap();
         assert!(one.validate(&next).await.is_ok());
@@ -287,7 +287,7 @@ async fn of_two_rotations_of_one_token_at_once_either_goes_on() {
 }
 
 #[actix_web::test]
-async fn a_rotation_under_way_does_not_undo_a_sign_out() {
+async fn a_concurrent_rotation_does_not_undo_a_sign_out() {
     let scene = Scene::new().await;
     let (one, other) = (scene.start().await, scene.start().await);
     let (one, other) = (Calls::of(&one), Calls::of(&other));
@@ -317,7 +317,7 @@ async fn scripts_run(redis: &Redis) -> usize {
 }
 
 #[actix_web::test]
-async fn a_change_is_refused_before_it_is_begun_or_not_at_all() {
+async fn a_change_is_refused_before_it_starts_or_not_at_all() {
     let scene = Scene::on(Arc::new(Redis::durable().await));
     let mut short = settings();
     short.rotation_grace_ms = 20;
@@ -360,12 +360,12 @@ async fn a_theft_is_counted_and_logged_without_the_token() {
     assert_eq!(calls.get(&new).await.status, 200);
     calls.get(&opened.token).await.assert_problem(401, &[]);
     calls.get(&new).await.assert_problem(401, &[]);
-    let log = eventually(SOON, "it is told", async || {
+    let log = eventually(SOON, "it is logged", async || {
         let said = process.said();
         said.contains("a replaced token was used again").then_some(said)
     })
     .await;
-    assert!(log.contains(&opened.id), "which session it was is told: {log}");
+    assert!(log.contains(&opened.id), "the log names the session: {log}");
     for private in [&opened.token[38..70], &opened.token[70..], &new[70..], "somebody"] {
         assert!(!log.contains(private), "{private} in {log}");
     }

@@ -1,4 +1,4 @@
-//! How much is going on.
+//! Statistics of sessions.
 
 use super::Calls;
 use crate::support::{Scene, eventually};
@@ -7,7 +7,7 @@ use std::time::Duration;
 const SOON: Duration = Duration::from_secs(20);
 
 #[actix_web::test]
-async fn creations_validations_and_sessions_in_use_are_told() {
+async fn creations_validations_and_sessions_in_use_are_counted() {
     let scene = Scene::new().await;
     let (one, other) = (scene.start().await, scene.start().await);
     let (one, other) = (Calls::of(&one), Calls::of(&other));
@@ -33,7 +33,7 @@ async fn creations_validations_and_sessions_in_use_are_told() {
     })
     .await;
     assert!((39..=41).contains(&estimate), "{estimate}");
-    // What has not the form of a token is not looked at.
+    // A text without the form of a token is not validated.
     for (name, count) in [
         ("created_total", 30),
         ("valid_total", 30),

@@ -1,5 +1,5 @@
-//! Hundreds of clients over two instances, some of whom hang up in the middle, and a Redis that is killed under them and
-//! comes back. Then the books are balanced.
+//! Hundreds of clients over two instances, some of which disconnect in the middle, and a Redis that is killed and restarted. Afterwards the
+//! state is compared with what was acknowledged.
 
 use super::{Calls, keys, listed, session_keys};
 use crate::support::{Answer, Folder, Redis, Scene, ServiceProcess, answered};
@@ -18,7 +18,7 @@ const CLIENTS: u64 = 300;
 /// Few, so that clients of the same subject meet.
 const SUBJECTS: u64 = 40;
 const PER_SUBJECT: usize = 6;
-/// Clients that share their subject with nobody and end nothing: what they hold has to be there at the end.
+/// Clients with a subject of their own that end no session: their sessions must exist at the end.
 const QUIET: u64 = 30;
 const LASTS: Duration = Duration::from_secs(4);
 /// How much longer the clients go on where the machine is too busy for enough calls in that time.
@@ -35,7 +35,7 @@ struct Held {
     subject: String,
     id: String,
     token: String,
-    /// Changes of its data that were acknowledged, and those whose answer nobody heard.
+    /// Changes of its data that were acknowledged, and those whose answer was lost.
     acknowledged: u64,
     unheard: u64,
 }
@@ -57,7 +57,7 @@ impl Held {
 struct Books {
     /// Counts creations and sign-outs, so that "before" has a meaning.
     now: u64,
-    /// Sessions that were acknowledged and that nobody is known to have ended: token and time, by subject and id.
+    /// Acknowledged sessions that no client has ended, as far as is known: token and time, by subject and id.
     open: HashMap<String, HashMap<String, (String, u64)>>,
     /// Tokens of those whose end was acknowledged.
     over: Vec<String>,
@@ -92,7 +92,7 @@ impl Books {
         }
     }
 
-    /// One was told to end, and perhaps this was acknowledged.
+    /// The end of a session was requested, and possibly acknowledged.
     fn ended(&mut self, held: &Held, acknowledged: bool) {
         self.open.get_mut(&held.subject).unwrap().remove(&held.id);
         if acknowledged {
@@ -100,7 +100,7 @@ impl Books {
         }
     }
 
-    /// All of a subject were told to end at a time, and perhaps this was acknowledged. What came later may be over as well.
+    /// The end of all sessions of a subject was requested at a time, and possibly acknowledged. Later sessions may have ended as well.
     fn all_ended(&mut self, subject: &str, asked: u64, acknowledged: bool) {
         for (_, (token, since)) in self.open.get_mut(subject).unwrap().drain() {
             if acknowledged && since < asked {
@@ -117,7 +117,7 @@ struct Storm {
 }
 
 impl Storm {
-    /// Lets the clients live, while `killing` does its work. Returns what the quiet ones hold at the end.
+    /// Runs the clients while `killing` runs. Returns the sessions of the quiet ones at the end.
     async fn rage(instances: [Calls; 2], killing: impl Future<Output = ()>) -> (Books, Vec<Held>) {
         let storm = Self {
             instances,
@@ -149,7 +149,7 @@ impl Storm {
     }
 }
 
-/// A client, with its own dice.
+/// A client, with its own random numbers.
 struct Client<'a> {
     storm: &'a Storm,
     rng: StdRng,
@@ -259,7 +259,7 @@ impl Client<'_> {
         };
         match written.status {
             200 => held.acknowledged += 1,
-            // An earlier one that was not heard of was carried out in between.
+            // An earlier call whose answer was lost was executed in between.
             409 => assert!(held.unheard > 0, "{written:?}"),
             _ => return self.still_there(&written),
         }
@@ -268,7 +268,7 @@ impl Client<'_> {
 
     async fn rotate(&mut self, held: &mut Held) -> bool {
         let calls = self.instance();
-        // Where the answer is not heard the old token goes on, and is honoured for as long as nobody uses a later one.
+        // If the answer is lost, the client continues with the old token, which is accepted as long as no later one is used.
         let Some(answer) = self.call(calls.rotate(&held.token)).await else {
             return true;
         };
@@ -276,7 +276,7 @@ impl Client<'_> {
             answer.body["token"].as_str().unwrap().clone_into(&mut held.token);
             self.storm.books.borrow_mut().rotated(held);
         }
-        // So often that too many are honoured still: no harm is done.
+        // Too many replaced tokens are still accepted: nothing has changed.
         answer.status == 429 || self.still_there(&answer)
     }
 
@@ -317,7 +317,7 @@ impl Client<'_> {
         }
     }
 
-    /// Nobody ends the session of a quiet client.
+    /// No client ends the session of a quiet client.
     fn still_there(&self, answer: &Answer) -> bool {
         assert!(answer.status == 200 || !self.quiet, "{answer:?}");
         answer.status == 200
@@ -325,7 +325,7 @@ impl Client<'_> {
 }
 
 #[actix_web::test]
-async fn whatever_happens_what_is_over_is_over_and_what_is_not_is_there() {
+async fn under_faults_ended_sessions_stay_ended_and_others_stay_valid() {
     let mut scene = Scene::on(Redis::synced().await).with(&SETTINGS);
     let (one, other) = (scene.start().await, scene.start().await);
     let instances = [Calls::of(&one), Calls::of(&other)];
@@ -349,7 +349,7 @@ async fn whatever_happens_what_is_over_is_over_and_what_is_not_is_there() {
 }
 
 #[actix_web::test]
-async fn the_embedded_redis_forgets_nothing_that_it_acknowledged_when_it_is_killed() {
+async fn a_killed_embedded_redis_loses_no_acknowledged_change() {
     let folder = Folder::new();
     let mut flags = vec![folder.flag(), "--redis-append-fsync=always".to_owned()];
     flags.extend(SETTINGS.map(str::to_owned));
@@ -366,7 +366,7 @@ async fn the_embedded_redis_forgets_nothing_that_it_acknowledged_when_it_is_kill
     let instances = [calls.clone(), calls];
     let (books, quiet) = Storm::rage(instances.clone(), killing).await;
     nothing_was_stolen(&instances).await;
-    // And the service itself, with the server that it started anew.
+    // And the service itself, with the restarted server.
     service.kill().await;
     let again = ServiceProcess::start(&flags).await;
     let calls = Calls(again.drivers());

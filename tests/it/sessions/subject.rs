@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 #[actix_web::test]
-async fn a_subject_sees_its_devices_and_no_tokens() {
+async fn the_list_of_a_subject_has_devices_and_no_tokens() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let calls = Calls::of(&service);
@@ -32,13 +32,13 @@ async fn a_subject_sees_its_devices_and_no_tokens() {
 }
 
 #[actix_web::test]
-async fn one_of_them_is_ended() {
+async fn one_session_of_a_subject_is_ended() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let calls = Calls::of(&service);
     let (first, second) = (calls.open("anna").await, calls.open("anna").await);
     let berta = calls.open("berta").await;
-    // Another's session is not hers to end, and what is none is none.
+    // A session of another subject cannot be ended, nor can a missing one.
     for id in [&berta.id, "0123", &"0".repeat(32), &first.id.to_uppercase()] {
         calls.end("anna", &format!("/{id}")).await.assert_problem(404, &[]);
     }
@@ -54,7 +54,7 @@ async fn one_of_them_is_ended() {
 }
 
 #[actix_web::test]
-async fn a_subject_of_the_same_partition_is_another_subject() {
+async fn subjects_of_the_same_partition_are_separate() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let calls = Calls::of(&service);
@@ -71,7 +71,7 @@ async fn a_subject_of_the_same_partition_is_another_subject() {
 }
 
 #[actix_web::test]
-async fn signed_out_everywhere_but_here() {
+async fn all_sessions_except_one_are_ended() {
     let scene = Scene::new().await;
     let (one, other) = (scene.start().await, scene.start().await);
     let (one, other) = (Calls::of(&one), Calls::of(&other));
@@ -87,7 +87,7 @@ async fn signed_out_everywhere_but_here() {
     }
     assert_eq!(one.get(&here.token).await.status, 200);
     assert_eq!(one.ids("anna").await, *std::slice::from_ref(&here.id));
-    // What is no id of a session is not taken for "none", which would end this one as well.
+    // An invalid id is not treated as absent, which would end this session as well.
     other.end("anna", "?except=").await.assert_problem(422, &["/except"]);
     other
         .end("anna", "?except=mine")
@@ -105,7 +105,7 @@ async fn signed_out_everywhere_but_here() {
 }
 
 #[actix_web::test]
-async fn the_index_is_cleaned_as_it_is_read() {
+async fn reading_the_index_cleans_it() {
     let scene = Scene::new().await;
     let sessions = embedded(&scene, settings()).await;
     let anna = ExternalId::parse("anna").unwrap();

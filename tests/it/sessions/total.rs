@@ -1,4 +1,4 @@
-//! How many sessions there may be in all.
+//! The limit on the number of all sessions.
 
 use super::*;
 use crate::support::eventually;
@@ -6,7 +6,7 @@ use fleetpulse::sessions::SessionPartition;
 use futures_util::future::join_all;
 use redis::cmd;
 
-/// Redis is asked every five seconds how many there are while there are as many as there may be.
+/// While the limit is reached the sessions are counted every five seconds.
 const SOON: Duration = Duration::from_secs(40);
 
 /// Waits until a session can be created again.
@@ -29,7 +29,7 @@ async fn is_refused(calls: &Calls, subject: &str) {
 }
 
 #[actix_web::test]
-async fn no_more_sessions_are_created_than_there_may_be() {
+async fn the_number_of_sessions_is_limited() {
     let scene = Scene::new().await.with(&["--sessions-max=5"]);
     let service = scene.start().await;
     let calls = Calls::of(&service);
@@ -53,7 +53,7 @@ async fn no_more_sessions_are_created_than_there_may_be() {
 }
 
 #[actix_web::test]
-async fn the_sessions_of_all_instances_count_and_those_whose_end_has_moved() {
+async fn sessions_of_all_instances_and_with_moved_ends_are_counted() {
     let scene = Scene::new().await.with(&["--sessions-max=3"]);
     let (one, other) = (scene.start().await, scene.start().await);
     let (one, other) = (Calls::of(&one), Calls::of(&other));

@@ -91,7 +91,7 @@ async fn a_session_lasts_no_longer_than_its_idle_time() {
 }
 
 #[actix_web::test]
-async fn what_was_kept_in_the_cache_is_not_fresh_for_longer_and_new_values_are_kept() {
+async fn cached_values_are_not_fresh_for_longer_and_new_values_are_stored() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let put = json!({"value": 1, "ttl_s": 5});
@@ -115,7 +115,7 @@ async fn what_was_kept_in_the_cache_is_not_fresh_for_longer_and_new_values_are_k
 }
 
 #[actix_web::test]
-async fn a_hold_ends_in_the_time_for_which_it_was_made() {
+async fn a_hold_expires_after_its_duration() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let item = json!({"quantity": 1});
@@ -147,7 +147,7 @@ async fn a_hold_ends_in_the_time_for_which_it_was_made() {
 }
 
 #[actix_web::test]
-async fn jobs_and_schedules_do_not_wait_for_the_clock_to_come_back() {
+async fn jobs_and_schedules_do_not_wait_until_the_clock_catches_up() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let queue = "/v1/queues/q";

@@ -18,7 +18,7 @@ async fn on_database(scene: &Scene, number: u8) -> Service {
 }
 
 #[actix_web::test]
-async fn databases_of_one_server_do_not_hear_each_others_positions() {
+async fn databases_of_one_server_do_not_receive_positions_of_each_other() {
     let scene = Scene::new().await;
     let staging = on_database(&scene, 0).await;
     let (live, other_live) = (on_database(&scene, 1).await, on_database(&scene, 1).await);
@@ -26,7 +26,7 @@ async fn databases_of_one_server_do_not_hear_each_others_positions() {
     staging.place("staging-1", json!({"lat": 1, "lon": 1})).await;
     other_live.place("live-1", json!({"lat": 1, "lon": 1})).await;
     // Messages arrive in order, so an update of the other database would have arrived by then.
-    eventually(SOON, "the update of the same database is heard", async || {
+    eventually(SOON, "the update of the same database is received", async || {
         (live.position("live-1").await.status == 200).then_some(())
     })
     .await;
@@ -36,7 +36,7 @@ async fn databases_of_one_server_do_not_hear_each_others_positions() {
 }
 
 #[actix_web::test]
-async fn every_channel_that_an_instance_listens_to_names_its_database() {
+async fn every_channel_of_an_instance_contains_its_database() {
     let scene = Scene::new().await;
     let service = on_database(&scene, 1).await;
     let api = service.drivers();

@@ -49,7 +49,7 @@ async fn idle_positions_are_written_again_without_any_traffic() {
 }
 
 #[actix_web::test]
-async fn a_queue_that_every_worker_has_noted_is_listed_and_swept_again() {
+async fn a_queue_cached_by_every_worker_is_registered_again() {
     let scene = Scene::on(Redis::forgetful().await);
     let service = started(&scene).await;
     for _ in 0..12 {
@@ -71,7 +71,7 @@ async fn a_queue_that_every_worker_has_noted_is_listed_and_swept_again() {
 }
 
 #[actix_web::test]
-async fn who_waits_for_a_lock_that_nobody_holds_any_more_has_it() {
+async fn after_a_flush_a_waiting_request_gets_the_lock() {
     let scene = Scene::on(Redis::forgetful().await);
     let service = started(&scene).await;
     let hour = json!({"ttl_ms": 3_600_000});
@@ -89,7 +89,7 @@ async fn who_waits_for_a_lock_that_nobody_holds_any_more_has_it() {
 }
 
 #[actix_web::test]
-async fn what_was_kept_in_the_process_is_gone() {
+async fn after_a_flush_process_memory_is_empty() {
     let scene = Scene::on(Redis::forgetful().await).with(&["--cache-local-ttl=60000"]);
     let service = started(&scene).await;
     let api = service.drivers();

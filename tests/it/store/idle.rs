@@ -58,7 +58,7 @@ async fn all_are_carried_out(api: &Api, name: &str) {
 const FLAGS: [&str; 2] = ["--workers=1", "--limits=closed=gcra:10/1h,fail=closed"];
 
 #[actix_web::test]
-async fn redis_does_not_find_the_connections_idle() {
+async fn idle_connections_are_kept_alive() {
     let scene = Scene::on(Redis::forgetful().await).with(&FLAGS);
     let mut timeout = cmd("CONFIG");
     let _: () = scene.redis.query(timeout.arg("SET").arg("timeout").arg(1)).await;
@@ -69,7 +69,7 @@ async fn redis_does_not_find_the_connections_idle() {
 }
 
 #[actix_web::test]
-async fn a_connection_that_was_closed_while_idle_costs_its_next_caller_nothing() {
+async fn an_idle_connection_that_was_closed_does_not_fail_the_next_call() {
     let scene = Scene::on(Redis::forgetful().await).with(&FLAGS);
     let proxy = Proxy::to(&scene.redis.url()).await;
     let mut args = scene.args();

@@ -9,7 +9,7 @@ use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 
 #[actix_web::test]
-async fn a_connection_that_another_thread_found_broken_outlives_that_thread() {
+async fn a_connection_replaced_by_another_thread_survives_that_thread() {
     let scene = Scene::on(Redis::forgetful().await);
     let address = redis::IntoConnectionInfo::into_connection_info(scene.redis.url()).unwrap();
     let store = Store::new(address, scene.keys(), Duration::from_millis(100)).unwrap();

@@ -25,7 +25,7 @@ pub struct Api {
     kind: &'static str,
 }
 
-/// What came back: the status, the media type, and the body if it was JSON.
+/// A response: the status, the media type, and the body if it was JSON.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
     pub status: u16,
@@ -80,7 +80,7 @@ impl Api {
         send(self.to(Method::POST, &format!("{id}/position")).json(&fix)).await
     }
 
-    /// A fix that has to be stored.
+    /// Stores a fix.
     pub async fn place(&self, id: &str, fix: Value) {
         let answer = self.post_fix(id, fix).await;
         assert_eq!(answer.status, 204, "{answer:?}");
@@ -91,7 +91,7 @@ impl Api {
         send(self.to(Method::POST, "positions").json(batch)).await
     }
 
-    /// A batch all of which has to be stored, in as many calls as it takes.
+    /// Stores all positions of a batch, in as many calls as necessary.
     pub async fn place_all(&self, fixes: &[Value]) {
         for fixes in fixes.chunks(5_000) {
             let answer = self.post_batch(&json!(fixes)).await;
@@ -171,7 +171,7 @@ impl Answer {
             assert!(self.body[member].is_string(), "{member}: {self:?}");
         }
         let errors = self.body["errors"].as_array().map_or(&[][..], Vec::as_slice);
-        // Which parameters cannot be read is asked of all calls at once, in `http::query_faults`.
+        // Invalid parameters are tested for all calls in `http::query_faults`.
         let named = errors.iter().filter_map(|error| match error["parameter"].as_str() {
             Some(parameter) => (status != 400).then(|| format!("/{parameter}")),
             None => Some(error["pointer"].as_str().unwrap().to_owned()),
@@ -187,12 +187,12 @@ pub fn ids(results: &Value) -> Vec<&str> {
     results.iter().map(|entity| entity["id"].as_str().unwrap()).collect()
 }
 
-/// Sends a request that has to be answered.
+/// Sends a request that must be answered.
 pub async fn send(request: RequestBuilder) -> Answer {
     try_send(request).await.unwrap()
 }
 
-/// Sends a request to an instance that may be killed at the same time. A problem has to be one that the OpenAPI document describes.
+/// Sends a request to an instance that may be killed during the call. A problem must be one that the OpenAPI document describes.
 pub async fn try_send(request: RequestBuilder) -> reqwest::Result<Answer> {
     let (http, request) = request.build_split();
     let request = request?;

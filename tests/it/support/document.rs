@@ -2,7 +2,7 @@ use super::Api;
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
-/// One of each kind of JSON.
+/// Returns one JSON value of each type.
 pub fn any_json() -> [Value; 6] {
     [
         json!(null),
@@ -14,7 +14,7 @@ pub fn any_json() -> [Value; 6] {
     ]
 }
 
-/// What the service says of its calls.
+/// The `OpenAPI` document of the service.
 pub struct Document(pub Value);
 
 impl Document {
@@ -31,19 +31,19 @@ impl Document {
         &self.call(call)["requestBody"]["content"][media_type]["example"]
     }
 
-    /// The document allows such a body of a call, named `post /v1/…` as it stands there.
+    /// Checks that the document allows a body of a call. The call is named as in the document: `post /v1/…`.
     #[track_caller]
     pub fn allows(&self, call: &str, body: &Value) {
         self.fits(&self.call(call)["requestBody"], body);
     }
 
-    /// The document has such an answer.
+    /// Checks that the document has a response with this status and body.
     #[track_caller]
     pub fn has(&self, call: &str, status: u16, answer: &Value) {
         self.fits(&self.call(call)["responses"][status.to_string()], answer);
     }
 
-    /// What stands where a reference leads; a value that is none as it is.
+    /// Returns the target of a reference, or the value itself if it is not a reference.
     pub fn resolved<'a>(&'a self, value: &'a Value) -> &'a Value {
         match value["$ref"].as_str() {
             Some(reference) => self.0.pointer(reference.trim_start_matches('#')).unwrap(),
@@ -51,7 +51,7 @@ impl Document {
         }
     }
 
-    /// A validator of a schema of the document, with what it refers to.
+    /// Returns a validator of a schema of the document, including the schemas that it refers to.
     #[track_caller]
     pub fn validator(&self, schema: &Value) -> Validator {
         let mut root = schema.clone();
@@ -62,7 +62,7 @@ impl Document {
     /// The schema of a body in JSON, of a request or an answer.
     pub fn json_schema<'a>(&'a self, of: &'a Value) -> Option<&'a Value> {
         let content = self.resolved(of)["content"].as_object()?;
-        // A refusal is a problem, and everything else of ours is JSON.
+        // An error is a problem, and every other body is JSON.
         let kinds = ["application/problem+json", "application/json"];
         kinds.into_iter().find_map(|kind| content.get(kind)?.get("schema"))
     }

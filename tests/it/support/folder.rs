@@ -5,14 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
-/// Ends whoever works in the folder, and removes it.
+/// Kills all processes that work in the folder, and removes it.
 const END: &str = r#"
     for process in /proc/[0-9]*; do
         case "$(readlink "$process/cwd")" in "$0" | "$0"/*) kill -9 "${process#/proc/}" ;; esac
     done
     rm -rf "$0""#;
 
-/// A folder for an instance's data. Dropped, it ends the servers that still work in it and takes everything away.
+/// A folder for an instance's data. When dropped, it kills the servers that still work in it, and removes everything.
 pub struct Folder {
     path: PathBuf,
     _leash: Leash,
@@ -38,7 +38,7 @@ impl Folder {
 
     /// The processes that work in it.
     pub fn processes(&self) -> Vec<Pid> {
-        // One that has ended and is only not buried yet works nowhere.
+        // A zombie has no working directory.
         let processes = fs::read_dir("/proc").unwrap().filter_map(|entry| {
             let entry = entry.ok()?;
             let pid = entry.file_name().to_str()?.parse().ok()?;

@@ -2,8 +2,8 @@ use std::ffi::OsStr;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
-/// A shell that waits for this process to close a pipe, and then ends what the tests started: after [`Leash::pull`], or
-/// after this process died, of whatever cause.
+/// A shell that waits until this process closes a pipe, and then kills what the tests have started: after [`Leash::pull`], or after this
+/// process has ended for any reason.
 pub struct Leash(Child);
 
 impl Leash {
@@ -16,13 +16,13 @@ impl Leash {
         Self(shell.process_group(0).spawn().unwrap())
     }
 
-    /// Lets it do its work, and waits for it.
+    /// Makes the shell do its work, and waits for it.
     pub fn pull(&mut self) {
         drop(self.0.stdin.take());
         let _ = self.0.wait();
     }
 
-    /// There is nothing left to end.
+    /// Ends the shell without any work.
     pub fn release(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();

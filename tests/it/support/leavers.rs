@@ -5,14 +5,14 @@ use serde_json::Value;
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
-/// What the instance waits for an answer of Redis. Calls leave well within it, so that none of them is answered before.
+/// How long the instance waits for a reply of Redis. Clients disconnect much earlier, so that none of them is answered before.
 const REDIS_TIMEOUT_MS: u64 = 600;
-/// The longest that a connection to Redis is late.
+/// The maximum delay of a connection to Redis.
 const LATEST_MS: u64 = 2_500;
-/// However slow the machine is.
+/// A timeout that is long enough for a slow machine.
 const FEWEST_ROUNDS: usize = 6;
 
-/// A POST whose client does not stay until it is answered.
+/// A POST whose client disconnects before the response.
 #[derive(Debug, Clone)]
 pub struct Parting {
     path: String,
@@ -56,15 +56,15 @@ impl Parting {
     }
 }
 
-/// Clients that leave in the middle of their calls, by FIN and by RST, of an instance whose connections to Redis are late now and
-/// then, by seconds too. New connections are not late, nor are those of other instances.
+/// Clients that disconnect in the middle of their calls, with FIN and with RST, from an instance whose connections to Redis are sometimes
+/// delayed, also by seconds. New connections, and those of other instances, are not delayed.
 pub struct Leavers {
     proxy: Proxy,
     service: Service,
 }
 
 impl Leavers {
-    /// Beside the other instances of a scene.
+    /// Starts the instance in addition to the other instances of a scene.
     pub async fn beside(scene: &Scene<impl AsRef<Redis>>) -> Self {
         let proxy = Proxy::to(&scene.redis.as_ref().url()).await;
         let mut args = scene.args();
@@ -76,13 +76,13 @@ impl Leavers {
         Self { proxy, service }
     }
 
-    /// The instance that they call, for others who call it too.
+    /// The instance that they call, for other callers.
     pub fn service(&self) -> &Service {
         &self.service
     }
 
-    /// Sends calls in rounds for so long; their clients leave while the commands are on their way to Redis, so that none of them is
-    /// answered. Returns how many left.
+    /// Sends calls in rounds for this duration. Their clients disconnect while the commands are in transit to Redis, so that none of them is
+    /// answered. Returns how many disconnected.
     pub async fn storm(&self, lasting: Duration, calls: impl Fn(usize) -> Vec<Parting>) -> usize {
         let (until, mut left) = (Instant::now() + lasting, 0);
         for round in 0.. {

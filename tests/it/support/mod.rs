@@ -1,4 +1,4 @@
-//! What the stories are told with: a real Redis, the service in this process or as one of its own, a client, patience.
+//! Helpers of the tests: a real Redis, the service in this process or in another one, a client, and functions that wait.
 //!
 //! A [`Scene`] is a Redis and a key prefix of its own; every instance started in it sees the same data.
 

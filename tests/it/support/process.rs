@@ -14,9 +14,9 @@ use tokio::time::timeout;
 const STARTS_WITHIN: Duration = Duration::from_secs(30);
 const ENDS_WITHIN: Duration = Duration::from_secs(30);
 
-/// The real binary as a process of its own; killed and buried when dropped.
+/// The real binary in another process, which is killed and reaped when this is dropped.
 pub struct ServiceProcess {
-    // Pulled before the child is buried, when its pid is still its own.
+    // Before the child is reaped, while its pid cannot belong to another process.
     leash: Leash,
     child: Child,
     url: String,
@@ -75,7 +75,7 @@ impl ServiceProcess {
         }
     }
 
-    /// Runs it where it has to refuse to start; returns how it ended and what it said.
+    /// Runs the binary with settings with which it must refuse to start. Returns its exit status and its output.
     pub async fn refusal(args: &[impl AsRef<str>]) -> Output {
         let mut command = Self::command(args);
         let output = command.kill_on_drop(true).output();
@@ -88,7 +88,7 @@ impl ServiceProcess {
         &self.url
     }
 
-    /// Everything that it said so far, its log included if that is a pipe.
+    /// Returns its output so far, including its log if that is a pipe.
     pub fn said(&self) -> String {
         self.said.lock().clone()
     }
@@ -113,25 +113,25 @@ impl ServiceProcess {
     }
 
     /// SIGTERM.
-    pub fn tell_to_stop(&self) {
+    pub fn request_stop(&self) {
         kill(Pid::from_raw(self.pid().try_into().unwrap()), Signal::SIGTERM).unwrap();
     }
 
-    /// Returns how it ended, once it has.
+    /// Waits for its end, and returns the exit status.
     pub async fn ended(mut self) -> ExitStatus {
         self.leash.release();
         let ended = timeout(ENDS_WITHIN, self.child.wait()).await;
-        ended.expect("it ends when told to").unwrap()
+        ended.expect("it stops on request").unwrap()
     }
 
-    /// SIGTERM; returns how it ended.
+    /// Sends SIGTERM, and returns the exit status.
     pub async fn terminate(self) -> ExitStatus {
-        self.tell_to_stop();
+        self.request_stop();
         self.ended().await
     }
 }
 
-/// Reads lines to their end, keeps them, and tells the address when it is said.
+/// Reads all lines, stores them, and sends the address when it is printed.
 async fn listen(from: impl AsyncRead + Unpin, said: Arc<Mutex<String>>, mut address: Option<oneshot::Sender<String>>) {
     let mut lines = BufReader::new(from).lines();
     while let Ok(Some(line)) = lines.next_line().await {

@@ -11,10 +11,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-/// Longer than anything here takes that comes.
+/// A timeout that is longer than any expected event takes.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The way from one instance to Redis, which can be cut while others keep theirs.
+/// A proxy between one instance and Redis, which can be interrupted without affecting other instances.
 pub struct Proxy {
     address: SocketAddr,
     open: watch::Sender<bool>,
@@ -24,7 +24,7 @@ pub struct Proxy {
     trouble: watch::Sender<Trouble>,
 }
 
-/// What is wrong with the way, for the connections that are open and for new ones.
+/// The fault of the proxy, for open and for new connections.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
     Nothing,
@@ -39,13 +39,13 @@ pub enum Trouble {
 struct Gate {
     /// How often connections were made late.
     rounds: u64,
-    /// Those that were open then are late from when they are sent this on; `None` when it is over.
+    /// Connections that were open then are delayed from the first occurrence of this text on; `None` if none is delayed.
     from: Option<String>,
-    /// What is sent goes on, and the answers are late.
+    /// Commands are forwarded, and the replies are delayed.
     is_answered_late: bool,
-    /// Those that have something are closed towards the instance.
+    /// Connections that hold something are closed on the side of the instance.
     is_hung_up: bool,
-    /// How many of them have something.
+    /// The number of connections that hold something.
     keeping: usize,
 }
 
@@ -57,12 +57,12 @@ impl Gate {
 }
 
 impl Proxy {
-    /// Leads to a `redis://` URL; open at first.
+    /// Starts a proxy to a `redis://` URL, without a fault.
     pub async fn to(url: &str) -> Self {
         Self::far_from(url, Duration::ZERO).await
     }
 
-    /// The same, and what is sent arrives so much later.
+    /// Starts a proxy that delays everything by this time.
     pub async fn far_from(url: &str, latency: Duration) -> Self {
         let upstream = url.strip_prefix("redis://").unwrap().to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -115,18 +115,18 @@ impl Proxy {
         self.trouble.send_replace(Trouble::Nothing);
     }
 
-    /// Troubles the way until [`Self::mend`].
+    /// Applies a fault until [`Self::mend`].
     pub fn trouble(&self, trouble: Trouble) {
         self.trouble.send_replace(trouble);
     }
 
-    /// Keeps back what is sent by the connections that are open now, from when that has `from` in it; those that are opened later
-    /// are not late.
+    /// Holds back what the currently open connections send, from the first occurrence of `from` on. Connections that are opened later are not
+    /// delayed.
     pub fn keep_back(&self, from: &str) {
         self.make_late(from, false);
     }
 
-    /// The same for the answers to it: Redis carries it out.
+    /// Does the same with the replies: Redis executes the commands.
     pub fn keep_answers_back(&self, from: &str) {
         self.make_late(from, true);
     }
@@ -140,20 +140,19 @@ impl Proxy {
         });
     }
 
-    /// Closes the connections that have something towards the instance; what they have goes on to Redis all the same when it is
-    /// let go.
+    /// Closes the connections that hold something on the side of the instance. What they hold is still sent to Redis after [`Self::let_go`].
     pub fn hang_up(&self) {
         self.gate.send_modify(|gate| gate.is_hung_up = true);
     }
 
-    /// Resolves when something is kept back.
+    /// Resolves when something is held back.
     pub async fn keeps_something(&self) {
         let mut gate = self.gate.subscribe();
         let kept = timeout(PATIENCE, gate.wait_for(|gate| gate.keeping > 0)).await;
         kept.expect("it is sent").unwrap();
     }
 
-    /// Lets it go on. Returns when it has arrived, or its connection has ended.
+    /// Forwards what was held back. Returns when it has arrived, or its connection has ended.
     pub async fn let_go(&self) {
         self.gate.send_modify(|gate| gate.from = None);
         let mut gate = self.gate.subscribe();
@@ -176,7 +175,7 @@ async fn lead(
     let ((mut asks, mut hears), (mut answers, mut is_asked)) = (client.into_split(), server.into_split());
     let (mute, keeps) = (AtomicBool::new(false), AtomicBool::new(false));
     tokio::select! {
-        // What is kept back when connections are cut goes nowhere.
+        // What is held back when connections are cut is discarded.
         biased;
         _ = is_open.wait_for(|open| !open) => {}
         _ = lasts.wait_for(|lasts| !lasts) => {}
@@ -185,7 +184,7 @@ async fn lead(
     }
 }
 
-/// Counted for as long as a connection has something that is kept back.
+/// Counted as long as a connection holds something back.
 struct Keeping<'a>(&'a watch::Sender<Gate>);
 
 impl Drop for Keeping<'_> {

@@ -6,14 +6,14 @@ use tokio::time::timeout;
 /// Longer than any timeout that a test sets for the service.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How a client goes away.
+/// How a client disconnects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Leaving {
     Fin,
     Rst,
 }
 
-/// A connection on which a test says what no well-bred client would.
+/// A connection on which a test sends arbitrary bytes.
 pub struct Raw(TcpStream);
 
 impl Raw {
@@ -22,25 +22,25 @@ impl Raw {
         Self(TcpStream::connect(address).await.unwrap())
     }
 
-    /// Sends bytes. A service that has closed already is none the worse for it.
+    /// Sends bytes. The service may have closed the connection already.
     pub async fn say(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
         let _ = self.0.write_all(bytes.as_ref()).await;
         self
     }
 
-    /// Says that no more will be said, and can still read.
+    /// Closes the sending side, and can still read.
     pub async fn close_own_side(&mut self) {
         let _ = self.0.shutdown().await;
     }
 
-    /// Goes away without reading on: with a FIN, or with a RST.
+    /// Disconnects without reading: with a FIN or a RST.
     pub fn leave(self, how: Leaving) {
         if how == Leaving::Rst {
             self.0.set_zero_linger().unwrap();
         }
     }
 
-    /// Everything that comes back until the service closes.
+    /// Returns everything that is received until the service closes the connection.
     pub async fn rest(&mut self) -> String {
         let mut answer = Vec::new();
         // A reset after the answer is one way to close.
@@ -50,7 +50,7 @@ impl Raw {
         String::from_utf8_lossy(&answer).into_owned()
     }
 
-    /// Sends bytes as long as the service takes them; returns how many it took before it took none for a time.
+    /// Sends bytes as long as the service accepts them. Returns how many it accepted before it accepted none for some time.
     pub async fn say_while_taken(&mut self, bytes: impl AsRef<[u8]>) -> usize {
         let (bytes, mut taken) = (bytes.as_ref(), 0);
         while taken < bytes.len() {
@@ -62,13 +62,13 @@ impl Raw {
         taken
     }
 
-    /// One byte of what comes back; none if the service has closed.
+    /// Receives one byte; none if the service has closed the connection.
     pub async fn one_byte(&mut self) -> Option<u8> {
         let byte = timeout(PATIENCE, self.0.read_u8()).await;
         byte.expect("something comes, or it is closed").ok()
     }
 
-    /// Some of what comes back; nothing once the service has closed.
+    /// Receives some bytes; nothing once the service has closed the connection.
     pub async fn read_piece(&mut self, most: usize) -> Vec<u8> {
         let mut piece = vec![0; most];
         let read = timeout(PATIENCE, self.0.read(&mut piece)).await;
@@ -76,7 +76,7 @@ impl Raw {
         piece
     }
 
-    /// Reads until a text has come back so many times; returns how often it has when the service closes before that.
+    /// Reads until a text was received this many times. Returns how often it was, if the service closes the connection earlier.
     pub async fn count(&mut self, text: &str, most: usize) -> usize {
         let (mut counted, mut tail, mut buffer) = (0, Vec::new(), vec![0; 64 * 1024]);
         while counted < most {
@@ -95,14 +95,14 @@ impl Raw {
         counted
     }
 
-    /// What came back by now, if anything did.
+    /// Returns what was received so far, if anything.
     pub async fn answered(&mut self) -> Option<String> {
         let mut answer = vec![0; 4096];
         let read = timeout(Duration::from_millis(1), self.0.read(&mut answer)).await.ok()?;
         Some(String::from_utf8_lossy(&answer[..read.unwrap_or(0)]).into_owned())
     }
 
-    /// The head of the next answer; whatever of its body came along is dropped.
+    /// Returns the head of the next response, and drops what was received of its body.
     pub async fn head(&mut self) -> String {
         let mut answer = Vec::new();
         let mut buffer = [0; 4096];

@@ -6,7 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// An HTTP server of somebody else's: keeps what it is sent, and answers as it was told to, or with 204.
+/// An external HTTP server: records requests, and answers with prepared responses, or with 204.
 #[derive(Clone)]
 pub struct Receiver {
     pub url: String,
@@ -57,17 +57,17 @@ impl Receiver {
         Self { url, state }
     }
 
-    /// What to answer next, in this order.
+    /// Prepares the next responses, in this order.
     pub fn answer_with(&self, answers: impl IntoIterator<Item = impl Into<HttpAnswer>>) {
         self.state.answers.lock().extend(answers.into_iter().map(Into::into));
     }
 
-    /// What came so far.
+    /// Returns the requests so far.
     pub fn received(&self) -> Vec<Received> {
         self.state.received.lock().clone()
     }
 
-    /// Waits until so many have come.
+    /// Waits until it has received this many requests.
     pub async fn wait_for(&self, count: usize) -> Vec<Received> {
         let what = format!("{count} requests have come");
         eventually(Duration::from_secs(15), &what, async || {

@@ -1,7 +1,7 @@
 //! A Redis server that belongs to the tests.
 //!
-//! A child of this process and not a daemon of a wrapper crate: those that there are end a server that lingers as a zombie
-//! by `kill -9 -PID` in a shell, which the `kill` of Debian 12 reads as every process of the machine.
+//! It is a child of this process. The existing wrapper crates are not used: they kill a server that is a zombie with `kill -9 -PID` in a
+//! shell, which the `kill` of Debian 12 interprets as every process of the machine.
 
 use super::leash::Leash;
 use super::wait::eventually;
@@ -21,10 +21,9 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-/// Below the ports that systems hand out to clients, so that none of those takes the port of a server that was killed and
-/// is to come back on it.
+/// Below the ephemeral ports, so that no client gets the port of a server that was killed and will be restarted on it.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
-/// Kills whichever server runs in a folder, and removes that; for a test process that ends without its destructors.
+/// Kills the server in a folder, and removes the folder; for a test process that ends without its destructors.
 const END: &str = "find \"$0\" -name redis.pid -exec cat {} + | xargs -r kill -9; rm -rf \"$0\"";
 const STARTS_WITHIN: Duration = Duration::from_secs(20);
 
@@ -51,8 +50,8 @@ impl Redis {
         redis
     }
 
-    /// A server of the test's own that may be killed: what it acknowledged is in its file. Not synced, because what a
-    /// process has written outlives it; and not `everysec`, which may hold a write back while it syncs.
+    /// A server of the test's own that may be killed: everything that it acknowledged is in its file. The file is not synced, because what a
+    /// process has written survives the process. It does not use `everysec`, which may delay a write while it syncs.
     pub async fn durable() -> Self {
         Self::start(Some("no")).await
     }
@@ -62,7 +61,7 @@ impl Redis {
         Self::start(Some("always")).await
     }
 
-    /// A server of the test's own that has lost everything when it comes back from a kill.
+    /// A server of the test's own that loses everything when it is killed and restarted.
     pub async fn forgetful() -> Self {
         Self::start(None).await
     }
@@ -124,12 +123,12 @@ impl Redis {
         child.wait().unwrap();
     }
 
-    /// Stops it in its tracks: connections stay open and nothing answers.
+    /// Suspends it: connections stay open, and nothing is answered.
     pub fn freeze(&self) {
         self.signal(Signal::SIGSTOP);
     }
 
-    /// Lets it go on.
+    /// Resumes it.
     pub fn thaw(&self) {
         self.signal(Signal::SIGCONT);
     }

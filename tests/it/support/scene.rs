@@ -6,7 +6,7 @@ use redis::cmd;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// A Redis, a key prefix of its own and settings: what the instances of one test share.
+/// A Redis, a key prefix of its own and settings, which the instances of one test share.
 pub struct Scene<R = Arc<Redis>> {
     pub redis: R,
     prefix: String,
@@ -67,7 +67,7 @@ impl<R: AsRef<Redis>> Scene<R> {
         Keys::new(&self.prefix, 1)
     }
 
-    /// Every key in Redis whose name goes on with `start` behind the scene's prefix, in order.
+    /// Returns every key in Redis whose name continues with `start` after the scene's prefix, in order.
     pub async fn stored(&self, start: &str) -> Vec<String> {
         let pattern = format!("{}{start}*", self.prefix);
         let mut keys: Vec<String> = self.redis.as_ref().query(cmd("KEYS").arg(pattern)).await;

@@ -72,8 +72,8 @@ impl Drop for Service {
 }
 
 fn settings(args: &[impl AsRef<str>]) -> Settings {
-    // No lame duck and no drain: a client of the test may hold its connection while the test waits for the service to end. The service
-    // does not wait for a Redis that the test has ended.
+    // Neither a delay nor a drain at a stop, because a client of the test may keep its connection while the test waits for the end of the
+    // service. The service does not wait for a Redis that the test has ended.
     let base = [
         "--bind=127.0.0.1:0",
         "--workers=2",
@@ -81,7 +81,7 @@ fn settings(args: &[impl AsRef<str>]) -> Settings {
         "--drain=0",
         "--shutdown-budget=1",
         "--redis-host=",
-        // What tests that write requests themselves ask for.
+        // Used by tests that write requests themselves.
         "--http-hosts=x",
     ];
     let args = iter::once("fleetpulse").chain(last_of_each(&base, args));

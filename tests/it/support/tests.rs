@@ -1,4 +1,4 @@
-//! The means themselves: stories that trust them are worth no more than they are.
+//! Tests of the helpers, on which all other tests rely.
 
 use super::{Redis, Scene};
 use redis::cmd;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 #[actix_web::test]
-async fn a_killed_redis_comes_back_with_what_it_acknowledged() {
+async fn a_killed_redis_restarts_with_all_acknowledged_data() {
     let mut redis = Redis::durable().await;
     let url = redis.url();
     redis.query::<()>(cmd("SET").arg("word").arg("kept")).await;
@@ -18,7 +18,7 @@ async fn a_killed_redis_comes_back_with_what_it_acknowledged() {
 }
 
 #[actix_web::test]
-async fn a_frozen_redis_is_silent_until_it_goes_on() {
+async fn a_frozen_redis_does_not_answer_until_it_resumes() {
     let redis = Redis::durable().await;
     let mut connection = redis.connect().await;
     redis.freeze();
@@ -30,7 +30,7 @@ async fn a_frozen_redis_is_silent_until_it_goes_on() {
 }
 
 #[actix_web::test]
-async fn the_binary_runs_and_ends_as_it_is_told() {
+async fn the_binary_starts_and_stops() {
     let scene = Scene::new().await;
     let killed = scene.start_process().await;
     killed
@@ -39,8 +39,8 @@ async fn the_binary_runs_and_ends_as_it_is_told() {
         .await;
     killed.kill().await;
 
-    let told = scene.start_process().await;
-    assert!(told.url().starts_with("http://127.0.0.1:"), "{}", told.url());
-    assert_eq!(told.api("drivers").position("d-1").await.status, 200);
-    assert!(told.terminate().await.success());
+    let service = scene.start_process().await;
+    assert!(service.url().starts_with("http://127.0.0.1:"), "{}", service.url());
+    assert_eq!(service.api("drivers").position("d-1").await.status, 200);
+    assert!(service.terminate().await.success());
 }

@@ -3,11 +3,11 @@ use fleetpulse::clock;
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
-/// Between two looks at what is awaited.
+/// The pause between two checks.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-/// Looks until there is something to see and gives it back; fails the test after `within`. For statements that are only
-/// ever true "soon", such as what another instance has heard.
+/// Repeats a check until it returns something, and returns that. Fails the test after `within`. For conditions that become true soon, such
+/// as that another instance has received a message.
 pub async fn eventually<T>(within: Duration, what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + within;
     loop {
@@ -19,8 +19,8 @@ pub async fn eventually<T>(within: Duration, what: &str, mut look: impl AsyncFnM
     }
 }
 
-/// Calls an instance whose Redis has come back until that is there for the worker that answers: it may be on its way back to
-/// it still, or learn by this very call that its connection has ended, and both are a 503 that says to come back.
+/// Repeats a call after an outage of Redis until the worker that answers is connected again. Until then it may still be connecting, or may
+/// detect the end of its connection only by this call; both are a 503 with `Retry-After`.
 pub async fn answered(mut call: impl AsyncFnMut() -> Answer) -> Answer {
     eventually(Duration::from_secs(20), "Redis is back for every worker", async || {
         Some(call().await).filter(|answer| answer.status != 503)
@@ -28,7 +28,7 @@ pub async fn answered(mut call: impl AsyncFnMut() -> Answer) -> Answer {
     .await
 }
 
-/// Unix microseconds, by the clock that the service and Redis read as well.
+/// Unix microseconds, by the same clock as the service and Redis.
 pub fn now_us() -> i64 {
     clock::now().timestamp_micros()
 }

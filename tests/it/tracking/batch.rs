@@ -1,4 +1,4 @@
-//! Many fixes in one call: three forms, the good ones go in.
+//! Many fixes in one call: three formats, and the valid ones are stored.
 
 use crate::support::{Document, Scene, now_ms, send};
 use reqwest::Method;
@@ -16,7 +16,7 @@ fn all_accepted(count: usize) -> Value {
 }
 
 #[actix_web::test]
-async fn an_array_an_object_and_lines_say_the_same() {
+async fn an_array_an_object_and_lines_are_equivalent() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -38,7 +38,7 @@ async fn an_array_an_object_and_lines_say_the_same() {
 }
 
 #[actix_web::test]
-async fn the_good_ones_go_in_whatever_the_others_are() {
+async fn valid_fixes_are_stored_regardless_of_invalid_ones() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -90,7 +90,7 @@ async fn the_good_ones_go_in_whatever_the_others_are() {
 }
 
 #[actix_web::test]
-async fn a_broken_line_harms_no_other() {
+async fn an_invalid_line_affects_no_other() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -103,7 +103,7 @@ async fn a_broken_line_harms_no_other() {
 }
 
 #[actix_web::test]
-async fn of_an_entity_that_is_in_a_batch_often_the_newest_stands() {
+async fn of_several_fixes_of_an_entity_the_newest_is_stored() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -119,7 +119,7 @@ async fn of_an_entity_that_is_in_a_batch_often_the_newest_stands() {
 }
 
 #[actix_web::test]
-async fn ten_thousand_go_in_and_one_more_does_not() {
+async fn ten_thousand_fixes_are_accepted_and_one_more_is_not() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -135,7 +135,7 @@ async fn ten_thousand_go_in_and_one_more_does_not() {
 }
 
 #[actix_web::test]
-async fn a_body_that_is_no_batch_is_a_problem() {
+async fn a_body_that_is_not_a_batch_is_a_problem() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -153,7 +153,7 @@ async fn a_body_that_is_no_batch_is_a_problem() {
 }
 
 #[actix_web::test]
-async fn what_is_dropped_is_listed_beside_what_is_rejected() {
+async fn dropped_members_are_listed_together_with_rejected_fixes() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -189,7 +189,7 @@ async fn what_is_dropped_is_listed_beside_what_is_rejected() {
 }
 
 #[actix_web::test]
-async fn what_a_phone_has_queued_for_hours_is_stale_and_stops_nothing() {
+async fn fixes_queued_for_hours_are_stale_and_do_not_affect_others() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 const COUNT: i64 = 10_000;
 
 #[actix_web::test]
-async fn many_fixes_of_one_entity_cost_what_one_costs() {
+async fn many_fixes_of_one_entity_cost_as_much_as_one() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();

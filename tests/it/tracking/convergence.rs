@@ -1,4 +1,4 @@
-//! Whatever is done to an entity through two instances at once, both end with what Redis holds.
+//! After any concurrent calls about an entity through two instances, both converge to the state of Redis.
 
 use super::SOON;
 use crate::support::{Api, Scene, eventually};
@@ -31,11 +31,11 @@ async fn in_redis(scene: &Scene, id: &str) -> Option<Value> {
 }
 
 #[actix_web::test]
-async fn fixes_and_removals_end_the_same_everywhere() {
+async fn fixes_and_removals_converge_on_all_instances() {
     let scene = Scene::new().await;
     let (one, two) = (scene.start().await, scene.start().await);
     let instances = [one.drivers(), two.drivers()];
-    // Each sender goes on as soon as it is answered, so many things happen within one millisecond.
+    // Each sender continues as soon as it is answered, so many calls fall into one millisecond.
     let senders = (0..8_u64).map(|sender| {
         let api = &instances[usize::from(sender % 2 == 0)];
         async move {
@@ -78,7 +78,7 @@ async fn shown(api: &Api, id: &str) -> Value {
 }
 
 #[actix_web::test]
-async fn changes_of_profiles_end_the_same_everywhere() {
+async fn changes_of_profiles_converge_on_all_instances() {
     let scene = Scene::new().await;
     let (one, two) = (scene.start().await, scene.start().await);
     let instances = [one.drivers(), two.drivers()];

@@ -127,7 +127,7 @@ async fn check_within(api: &Api, drivers: &[Driver], [west, south, east, north]:
 }
 
 #[actix_web::test]
-async fn the_nearest_pick_ups_of_new_york_are_the_nearest() {
+async fn the_nearest_of_the_new_york_pick_ups_are_found() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/nyc_pickups_5k.csv.gz");
     let mut rows = csv::Reader::from_reader(GzDecoder::new(File::open(path).unwrap()));
     let places = rows.deserialize().map(|row| {
@@ -183,7 +183,7 @@ fn treacherous(rng: &mut StdRng) -> (f64, f64) {
 }
 
 #[actix_web::test]
-async fn treacherous_places_are_found_by_the_live_index_and_by_redis_alike() {
+async fn difficult_places_are_found_by_the_live_index_and_redis_alike() {
     let mut rng = StdRng::seed_from_u64(2);
     let drivers = drivers((0..2_000).map(|_| treacherous(&mut rng)));
     let scene = Scene::new().await;
@@ -203,7 +203,7 @@ async fn treacherous_places_are_found_by_the_live_index_and_by_redis_alike() {
 }
 
 #[actix_web::test]
-async fn equally_far_drivers_come_by_id_from_both_sources() {
+async fn equally_distant_drivers_are_ordered_by_id_in_both_sources() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();

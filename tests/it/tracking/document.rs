@@ -1,4 +1,4 @@
-//! The `OpenAPI` document is true of what the calls take and answer.
+//! The `OpenAPI` document matches the bodies of the calls.
 
 use crate::support::{Document, Scene, send};
 use reqwest::Method;
@@ -9,7 +9,7 @@ const PUT: &str = "put /v1/{kind}/{id}";
 const GET: &str = "get /v1/{kind}/{id}";
 
 #[actix_web::test]
-async fn a_batch_is_an_array_or_has_one_or_is_lines() {
+async fn a_batch_is_an_array_an_object_or_lines() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -27,7 +27,7 @@ async fn a_batch_is_an_array_or_has_one_or_is_lines() {
 }
 
 #[actix_web::test]
-async fn a_profile_is_answered_with_its_id() {
+async fn the_answer_with_a_profile_has_its_id() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();

@@ -79,14 +79,14 @@ async fn no_ghosts(scene: &Scene) {
 }
 
 #[actix_web::test]
-async fn a_fix_is_in_every_answer_until_its_time_is_over_and_in_none_after() {
+async fn a_fix_is_in_every_answer_until_it_expires() {
     let scene = Scene::new().await.with(&["--ttl-drivers=2"]);
     let (one, two) = (scene.start().await, scene.start().await);
     let at = now_ms();
     one.drivers()
         .place("d-1", json!({"lat": 0, "lon": 0, "timestamp": at, "status": "busy"}))
         .await;
-    eventually(Duration::from_secs(2), "the other instance has heard", async || {
+    eventually(Duration::from_secs(2), "the other instance has received it", async || {
         (two.drivers().position("d-1").await.status == 200).then_some(())
     })
     .await;
@@ -104,7 +104,7 @@ async fn a_fix_is_in_every_answer_until_its_time_is_over_and_in_none_after() {
 }
 
 #[actix_web::test]
-async fn a_fix_that_comes_late_lives_for_what_is_left() {
+async fn a_late_fix_expires_by_its_timestamp() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let at = now_ms() - 299_000;
@@ -118,7 +118,7 @@ async fn a_fix_that_comes_late_lives_for_what_is_left() {
 }
 
 #[actix_web::test]
-async fn a_crowd_whose_time_is_over_leaves_no_ghosts_with_two_instances() {
+async fn many_expired_entities_leave_no_index_entries_with_two_instances() {
     let scene = Scene::new().await.with(&["--ttl=1"]);
     let (one, two) = (scene.start().await, scene.start().await);
     let crowd = |name: &str| -> Vec<Value> {
@@ -147,7 +147,7 @@ async fn an_entity_that_reports_again_in_time_stays_in_the_index() {
 }
 
 #[actix_web::test]
-async fn ghosts_from_when_no_instance_ran_are_gone_after_a_start() {
+async fn entities_that_expired_while_no_instance_ran_are_removed_at_the_start() {
     let scene = Scene::new().await.with(&["--ttl=1"]);
     let service = scene.start().await;
     service.drivers().place("d-1", json!({"lat": 0, "lon": 0})).await;

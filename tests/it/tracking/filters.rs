@@ -20,7 +20,7 @@ fn row() -> Vec<Value> {
 }
 
 #[actix_web::test]
-async fn the_nearest_that_pass_are_answered_wherever_they_are_looked_for() {
+async fn the_nearest_that_pass_the_filter_are_found_in_both_sources() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -58,7 +58,7 @@ async fn the_nearest_that_pass_are_answered_wherever_they_are_looked_for() {
 }
 
 #[actix_web::test]
-async fn only_fixes_young_enough_are_answered() {
+async fn only_fixes_within_the_maximum_age_are_returned() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -84,7 +84,7 @@ async fn only_fixes_young_enough_are_answered() {
 }
 
 #[actix_web::test]
-async fn each_of_many_queries_has_filters_of_its_own() {
+async fn each_of_many_queries_has_its_own_filters() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();

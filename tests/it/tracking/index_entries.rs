@@ -25,7 +25,7 @@ async fn is_empty(scene: &Scene<impl AsRef<Redis>>) {
 }
 
 #[actix_web::test]
-async fn entries_that_a_full_live_index_has_no_room_for_end() {
+async fn index_entries_without_room_in_a_full_live_index_expire() {
     let scene = Scene::new().await.with(&["--ttl=3", "--max-entities=50"]);
     let (one, _two) = (scene.start().await, scene.start().await);
     let answer = one.drivers().post_batch(&json!(fleet(500))).await.body;
@@ -34,7 +34,7 @@ async fn entries_that_a_full_live_index_has_no_room_for_end() {
 }
 
 #[actix_web::test]
-async fn entries_that_were_loaded_past_our_time_to_live_end() {
+async fn index_entries_loaded_after_their_ttl_expire() {
     let scene = Scene::new().await;
     let patient = {
         let mut args = scene.args();

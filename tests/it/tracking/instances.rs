@@ -45,7 +45,7 @@ async fn two_instances_see_each_others_fixes_profiles_and_deletions() {
 }
 
 #[actix_web::test]
-async fn a_profile_from_before_the_first_fix_is_known_everywhere() {
+async fn a_profile_from_before_the_first_fix_is_on_all_instances() {
     let scene = Scene::new().await;
     let (one, two) = (scene.start().await, scene.start().await);
     one.drivers().put_profile("d-1", json!({"status": "available"})).await;
@@ -88,7 +88,7 @@ async fn an_instance_that_starts_later_loads_everything() {
 }
 
 #[actix_web::test]
-async fn the_binary_loads_again_what_it_knew_before_a_kill() {
+async fn a_killed_instance_loads_its_data_again() {
     let scene = Scene::new().await;
     let service = scene.start_process().await;
     service
@@ -125,7 +125,7 @@ async fn an_instance_whose_subscription_was_cut_recovers_what_it_missed() {
             .await;
         assert!(cut >= 2, "{cut}");
         let lat = f64::from(round + 2) * 1e-3;
-        // Nobody hears of these, or somebody half of them.
+        // No instance receives these updates, or one receives only some of them.
         let (new, status) = (format!("new-{round}"), format!("s{round}"));
         one.place(&new, json!({"lat": lat, "lon": 0})).await;
         one.place("moved", json!({"lat": lat + 1e-4, "lon": 0, "status": status}))
@@ -149,7 +149,7 @@ async fn an_instance_whose_subscription_was_cut_recovers_what_it_missed() {
 }
 
 #[actix_web::test]
-async fn what_was_missed_counts_even_if_it_is_no_newer_than_what_is_known() {
+async fn a_missed_fix_with_an_equal_timestamp_is_applied() {
     let scene = Scene::on(crate::support::Redis::durable().await);
     let (one, two) = (scene.start().await, scene.start().await);
     let (one, two) = (one.drivers(), two.drivers());
@@ -175,7 +175,7 @@ async fn what_was_missed_counts_even_if_it_is_no_newer_than_what_is_known() {
 }
 
 #[actix_web::test]
-async fn a_removal_taken_while_redis_was_away_is_made_good_when_it_is_back() {
+async fn a_removal_during_an_outage_is_written_afterwards() {
     let mut scene = Scene::on(crate::support::Redis::durable().await);
     let service = scene.start().await;
     let api = service.drivers();

@@ -1,4 +1,4 @@
-//! Positions in, the nearest out: a file per subject.
+//! Ingest positions and query the nearest entities: a file per subject.
 
 mod batch;
 mod coalescing;
@@ -20,5 +20,5 @@ mod within;
 
 use std::time::Duration;
 
-/// How long another instance may take to hear of something.
+/// How long another instance may take to receive an update.
 const SOON: Duration = Duration::from_secs(10);

@@ -8,7 +8,7 @@ use redis::cmd;
 use serde_json::{Value, json};
 
 #[actix_web::test]
-async fn an_answer_holds_what_is_known_and_the_distance() {
+async fn an_answer_contains_all_members_and_the_distance() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -44,7 +44,7 @@ async fn an_answer_holds_what_is_known_and_the_distance() {
 }
 
 #[actix_web::test]
-async fn without_a_radius_it_is_two_kilometres_and_without_a_limit_ten() {
+async fn the_default_radius_is_two_kilometres_and_the_default_limit_ten() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -63,7 +63,7 @@ async fn without_a_radius_it_is_two_kilometres_and_without_a_limit_ten() {
 }
 
 #[actix_web::test]
-async fn it_is_near_across_the_antimeridian_too() {
+async fn entities_across_the_antimeridian_are_near() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -88,7 +88,7 @@ async fn it_is_near_across_the_antimeridian_too() {
 }
 
 #[actix_web::test]
-async fn those_who_ask_for_geojson_get_it() {
+async fn geojson_is_returned_on_request() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -137,7 +137,7 @@ async fn many_queries_are_bounded_and_all_or_nothing() {
 }
 
 #[actix_web::test]
-async fn what_others_have_put_into_redis_neither_ends_nor_fails_a_search_there() {
+async fn members_of_other_programs_do_not_affect_a_search_in_redis() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();

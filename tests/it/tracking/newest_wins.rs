@@ -1,4 +1,4 @@
-//! Of an entity's fixes the newest stands, whatever the order and the instance they came by.
+//! The newest fix of an entity wins, in whatever order and through whichever instance they arrive.
 
 use super::SOON;
 use crate::support::{Api, Scene, eventually, now_ms};
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 const DRIVERS: usize = 40;
 const FIXES_EACH: i64 = 25;
 
-/// A driver's fix of a moment; where he is tells which moment it was.
+/// A driver's fix at a time; its place encodes the time.
 fn fix(driver: usize, base_ms: i64, moment: i64) -> Value {
     #[expect(clippy::cast_precision_loss, reason = "small numbers")]
     let (lat, lon) = (driver as f64, moment as f64 * 0.01);
@@ -105,7 +105,7 @@ async fn concurrent_pushes_through_two_instances_end_with_the_newest() {
 }
 
 #[actix_web::test]
-async fn batches_that_are_under_way_when_redis_forgets_its_scripts_end_with_the_newest() {
+async fn batches_in_progress_at_a_script_flush_end_with_the_newest() {
     let scene = Scene::new().await;
     let (one, two) = (scene.start().await, scene.start().await);
     let instances = [one.drivers(), two.drivers()];
@@ -122,7 +122,7 @@ async fn batches_that_are_under_way_when_redis_forgets_its_scripts_end_with_the_
 }
 
 #[actix_web::test]
-async fn of_equally_new_fixes_all_hold_the_same_one() {
+async fn all_instances_choose_the_same_of_equally_new_fixes() {
     let scene = Scene::new().await;
     let (one, two) = (scene.start().await, scene.start().await);
     let instances = [one.drivers(), two.drivers()];

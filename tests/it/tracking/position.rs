@@ -1,4 +1,4 @@
-//! One entity's fix: stored, read, overtaken, forgotten.
+//! One entity's fix: stored, read, replaced, deleted.
 
 use crate::support::{Api, Document, Scene, now_ms, send};
 use fleetpulse::tracking::input::parse_rfc3339;
@@ -8,7 +8,7 @@ use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
 #[actix_web::test]
-async fn a_driver_reports_and_is_read_back() {
+async fn a_position_is_reported_and_read() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -41,7 +41,7 @@ async fn a_driver_reports_and_is_read_back() {
 }
 
 #[actix_web::test]
-async fn the_names_that_existing_apps_send_are_understood() {
+async fn member_names_of_existing_apps_are_accepted() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -69,7 +69,7 @@ async fn the_names_that_existing_apps_send_are_understood() {
 }
 
 #[actix_web::test]
-async fn the_time_is_read_under_the_names_that_devices_use() {
+async fn the_time_is_accepted_under_the_names_of_devices() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -101,7 +101,7 @@ async fn the_time_is_read_under_the_names_that_devices_use() {
 }
 
 #[actix_web::test]
-async fn what_a_device_does_not_know_or_says_oddly_costs_no_place() {
+async fn unknown_and_unusual_values_do_not_prevent_the_position() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -137,7 +137,7 @@ async fn what_a_device_does_not_know_or_says_oddly_costs_no_place() {
 }
 
 #[actix_web::test]
-async fn what_cannot_be_used_is_dropped_with_a_warning() {
+async fn unusable_members_are_dropped_with_a_warning() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -173,7 +173,7 @@ async fn what_cannot_be_used_is_dropped_with_a_warning() {
 }
 
 #[actix_web::test]
-async fn of_too_many_attributes_the_first_are_kept() {
+async fn the_first_of_too_many_attributes_are_kept() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -268,7 +268,7 @@ fn second_of(unix_s: i64) -> String {
 }
 
 #[actix_web::test]
-async fn an_older_fix_is_stale_and_an_equally_old_one_corrects() {
+async fn an_older_fix_is_stale_and_an_equally_old_one_replaces() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -289,7 +289,7 @@ async fn an_older_fix_is_stale_and_an_equally_old_one_corrects() {
 }
 
 #[actix_web::test]
-async fn a_forgotten_driver_is_gone_at_once_and_only_a_newer_fix_brings_him_back() {
+async fn a_deleted_driver_is_gone_at_once_and_only_a_newer_fix_restores_it() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -313,12 +313,12 @@ async fn a_forgotten_driver_is_gone_at_once_and_only_a_newer_fix_brings_him_back
     api.place("d-1", json!({"lat": 10, "lon": 20, "timestamp": now_ms() + 1_000}))
         .await;
     assert_eq!(api.nearby(near).await.ids(), ["d-1"]);
-    // Nobody is forgotten as well.
+    // Deleting an unknown entity succeeds as well.
     assert_eq!(api.forget("d-2").await.status, 204);
 }
 
 #[actix_web::test]
-async fn the_kinds_do_not_know_each_other() {
+async fn the_kinds_are_independent() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     for (kind, lat) in [("drivers", 1), ("vehicles", 2), ("users", 3)] {
@@ -331,7 +331,7 @@ async fn the_kinds_do_not_know_each_other() {
 }
 
 #[actix_web::test]
-async fn what_is_not_a_fix_is_told_field_by_field_and_not_stored() {
+async fn an_invalid_fix_is_refused_field_by_field_and_not_stored() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();

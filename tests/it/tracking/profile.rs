@@ -1,4 +1,4 @@
-//! What is known of an entity besides where it is.
+//! The profile of an entity.
 
 use crate::support::Scene;
 use fleetpulse::ids::Id;
@@ -6,7 +6,7 @@ use fleetpulse::kind::Kind;
 use redis::cmd;
 use serde_json::{Map, Value, json};
 
-/// So many attributes, the first of that number.
+/// This many attributes, numbered from a first one.
 fn attributes(first: usize, count: usize) -> Value {
     let members = (first..first + count).map(|n| (format!("a{n}"), json!(n)));
     Value::Object(members.collect::<Map<_, _>>())
@@ -20,7 +20,7 @@ fn full() -> Value {
 }
 
 #[actix_web::test]
-async fn a_profile_is_put_read_and_deleted() {
+async fn a_profile_is_written_read_and_deleted() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -40,7 +40,7 @@ async fn a_profile_is_put_read_and_deleted() {
 }
 
 #[actix_web::test]
-async fn a_patch_merges_and_null_takes_away() {
+async fn a_patch_merges_and_null_removes() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -58,7 +58,7 @@ async fn a_patch_merges_and_null_takes_away() {
 }
 
 #[actix_web::test]
-async fn a_profile_of_nothing_is_none_and_does_not_stay_in_redis() {
+async fn an_empty_profile_is_deleted_from_redis() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -83,7 +83,7 @@ async fn a_profile_of_nothing_is_none_and_does_not_stay_in_redis() {
 }
 
 #[actix_web::test]
-async fn the_profile_shows_in_answers_and_outlives_the_position() {
+async fn the_profile_is_in_answers_and_survives_the_position() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -104,7 +104,7 @@ async fn the_profile_shows_in_answers_and_outlives_the_position() {
 }
 
 #[actix_web::test]
-async fn a_fix_says_of_the_profile_what_its_sender_knows() {
+async fn a_fix_updates_the_profile_members_that_it_has() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -134,7 +134,7 @@ async fn a_fix_says_of_the_profile_what_its_sender_knows() {
 }
 
 #[actix_web::test]
-async fn a_profile_has_at_most_32_attributes_however_they_come() {
+async fn a_profile_has_at_most_32_attributes_in_every_call() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -160,7 +160,7 @@ async fn a_profile_has_at_most_32_attributes_however_they_come() {
 }
 
 #[actix_web::test]
-async fn what_is_no_profile_is_told_and_not_stored() {
+async fn an_invalid_profile_is_refused_and_not_stored() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();

@@ -1,4 +1,4 @@
-//! What lies in Redis, for the services that read it there.
+//! The Redis key layout, for services that read it directly.
 
 use crate::support::{Scene, now_ms};
 use fleetpulse::geo::{MAX_LATITUDE_DEG, Point, distance_m, geohash52};
@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 #[actix_web::test]
-async fn our_score_is_the_one_that_geoadd_gives() {
+async fn our_score_equals_that_of_geoadd() {
     let scene = Scene::new().await;
     let key = scene.geo(Kind::Drivers);
     let mut connection = scene.redis.connect().await;
@@ -55,7 +55,7 @@ async fn our_score_is_the_one_that_geoadd_gives() {
 }
 
 #[actix_web::test]
-async fn a_fix_is_an_index_member_and_a_snapshot_that_ends_with_it() {
+async fn a_fix_is_an_index_entry_and_a_snapshot_with_a_ttl() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let at = now_ms() - 40_000;
@@ -113,7 +113,7 @@ fn profile_key(scene: &Scene, id: &str) -> String {
 }
 
 #[actix_web::test]
-async fn each_kind_keeps_its_own_time() {
+async fn each_kind_has_its_own_ttl() {
     let scene = Scene::new().await.with(&["--ttl=100", "--ttl-users=20"]);
     let service = scene.start().await;
     for (kind, ttl_s) in [(Kind::Drivers, 100), (Kind::Users, 20)] {

@@ -1,10 +1,10 @@
-//! What is under no path, and what no method does.
+//! Unknown paths and unsupported methods.
 
 use crate::support::{Scene, send};
 use reqwest::Method;
 
 #[actix_web::test]
-async fn a_path_that_is_none_is_a_404() {
+async fn an_unknown_path_is_a_404() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -21,7 +21,7 @@ async fn a_path_that_is_none_is_a_404() {
 }
 
 #[actix_web::test]
-async fn a_method_that_a_path_does_not_have_is_a_405() {
+async fn an_unsupported_method_is_a_405() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -40,7 +40,7 @@ async fn a_method_that_a_path_does_not_have_is_a_405() {
 }
 
 #[actix_web::test]
-async fn an_id_that_is_none_is_a_422_in_every_call() {
+async fn an_invalid_id_is_a_422_in_every_call() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();

@@ -19,7 +19,7 @@ fn profile_key(scene: &Scene, id: &str) -> String {
 }
 
 #[actix_web::test]
-async fn a_position_that_waited_on_a_phone_does_not_undo_what_was_set_since() {
+async fn a_delayed_position_does_not_undo_newer_profile_changes() {
     let scene = Scene::new().await;
     let (one, two) = (scene.start().await, scene.start().await);
     let (one, two) = (one.drivers(), two.drivers());
@@ -61,7 +61,7 @@ async fn a_position_that_waited_on_a_phone_does_not_undo_what_was_set_since() {
 }
 
 #[actix_web::test]
-async fn a_stale_position_still_says_what_is_newer_of_the_profile() {
+async fn a_stale_position_still_updates_newer_profile_members() {
     let scene = Scene::new().await;
     let (one, two) = (scene.start().await, scene.start().await);
     let (one, two) = (one.drivers(), two.drivers());
@@ -88,7 +88,7 @@ async fn a_stale_position_still_says_what_is_newer_of_the_profile() {
 }
 
 #[actix_web::test]
-async fn what_is_repeated_counts_from_its_last_time() {
+async fn a_repeated_value_has_the_time_of_its_last_report() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -101,7 +101,7 @@ async fn what_is_repeated_counts_from_its_last_time() {
 }
 
 #[actix_web::test]
-async fn put_and_delete_count_for_all_members() {
+async fn put_and_delete_apply_to_all_members() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -122,7 +122,7 @@ async fn put_and_delete_count_for_all_members() {
 }
 
 #[actix_web::test]
-async fn the_thirty_third_attribute_costs_neither_the_place_nor_the_rest() {
+async fn the_thirty_third_attribute_is_dropped_and_the_rest_is_stored() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -189,7 +189,7 @@ async fn removed_members_are_remembered_within_bounds() {
 }
 
 #[actix_web::test]
-async fn a_time_from_before_the_clock_was_set_back_is_not_waited_for() {
+async fn a_profile_time_from_before_the_clock_was_set_back_does_not_block_changes() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -214,7 +214,7 @@ async fn a_time_from_before_the_clock_was_set_back_is_not_waited_for() {
 }
 
 #[actix_web::test]
-async fn a_position_from_before_the_clock_was_set_back_gives_way() {
+async fn a_position_from_before_the_clock_was_set_back_is_replaced() {
     let scene = Scene::new().await;
     let (one, two) = (scene.start().await, scene.start().await);
     let (one, two) = (one.drivers(), two.drivers());
@@ -237,7 +237,7 @@ async fn a_position_from_before_the_clock_was_set_back_gives_way() {
         .await;
     one.place("other", json!({"lat": 1, "lon": 1})).await;
     for api in [&one, &two] {
-        eventually(SOON, "all is loaded anew", async || {
+        eventually(SOON, "everything is loaded again", async || {
             (api.position("placed").await.status == 200).then_some(())
         })
         .await;
@@ -257,7 +257,7 @@ async fn a_position_from_before_the_clock_was_set_back_gives_way() {
 }
 
 #[actix_web::test]
-async fn a_profile_ends_some_time_after_the_last_position_or_change() {
+async fn a_profile_expires_some_time_after_the_last_position_or_change() {
     // The TTL of profiles is extended every ten seconds.
     let scene = Scene::new().await.with(&["--ttl=2", "--profile-ttl=300"]);
     let service = scene.start().await;

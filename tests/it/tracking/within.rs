@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 #[actix_web::test]
-async fn a_box_holds_its_border_and_says_whether_there_were_more() {
+async fn a_box_includes_its_border_and_reports_whether_there_are_more() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -32,7 +32,7 @@ async fn a_box_holds_its_border_and_says_whether_there_were_more() {
 }
 
 #[actix_web::test]
-async fn a_box_whose_west_is_greater_lies_across_the_antimeridian() {
+async fn a_box_whose_west_is_greater_crosses_the_antimeridian() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -129,7 +129,7 @@ async fn a_box_is_listed_page_by_page_at_any_instance_while_all_move() {
 }
 
 #[actix_web::test]
-async fn a_cursor_is_for_the_listing_that_gave_it() {
+async fn a_cursor_is_valid_only_for_its_listing() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();

@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-/// A job that does as it is told, and notes it.
+/// A job that does what its payload requests, and records it.
 #[derive(Debug, Deserialize)]
 struct Deed {
     n: usize,
@@ -71,9 +71,9 @@ impl Job for Deed {
         let (deed, ms) = deed.and_then(|deed| deed.split_once(' ')).unwrap_or_default();
         sleep(Duration::from_millis(ms.parse().unwrap_or(0))).await;
         match deed {
-            "fail" => return Err(JobFailure::new("as told")),
+            "fail" => return Err(JobFailure::new("as requested")),
             "die" => return Err(JobFailure::never("for good")),
-            "panic" => panic!("as told"),
+            "panic" => panic!("as requested"),
             "progress" => {
                 context.progress(&value!({ "half": true })).await?;
                 std::future::pending::<()>().await;
@@ -128,7 +128,7 @@ impl Running {
         }
     }
 
-    /// Tells it to stop and waits until it has.
+    /// Requests its stop and waits until it has stopped.
     async fn stop(self) -> Arc<Notes> {
         drop(self.stop);
         self.pool.await.unwrap();
@@ -158,7 +158,7 @@ async fn reaches(jobs: &Jobs, job: &JobId, state: State) -> fleetpulse::jobs::Jo
 }
 
 #[actix_web::test]
-async fn every_job_runs_once_with_at_most_so_many_at_a_time_and_its_result_is_kept() {
+async fn every_job_runs_once_within_the_concurrency_and_its_result_is_kept() {
     let scene = Scene::new().await;
     let jobs = embedded(&scene).await;
     let ids = put(&jobs, (0..300).map(|n| deed(n, &["wait 5"])).collect()).await;
@@ -198,7 +198,7 @@ async fn one_worker_keeps_the_order_within_a_priority() {
 }
 
 #[actix_web::test]
-async fn a_panic_is_a_failure_and_the_pool_goes_on() {
+async fn a_panic_is_a_failure_and_the_pool_continues() {
     let scene = Scene::new().await;
     let jobs = embedded(&scene).await;
     let ids = put(
@@ -214,7 +214,7 @@ async fn a_panic_is_a_failure_and_the_pool_goes_on() {
     let pool = Running::start(&jobs, settings(4));
     let panicked = reaches(&jobs, &ids[0], State::Dead).await;
     assert_eq!((panicked.attempts, panicked.failures.len()), (3, 3));
-    assert!(panicked.failures[0].error.contains("panicked: as told"), "{panicked:?}");
+    assert!(panicked.failures[0].error.contains("panicked: as requested"), "{panicked:?}");
     assert_eq!(reaches(&jobs, &ids[1], State::Done).await.attempts, 3);
     let died = reaches(&jobs, &ids[2], State::Dead).await;
     assert_eq!((died.attempts, died.failures[0].error.as_str()), (1, "for good"));
@@ -225,7 +225,7 @@ async fn a_panic_is_a_failure_and_the_pool_goes_on() {
 }
 
 #[actix_web::test]
-async fn a_payload_that_the_type_does_not_take_is_dead_at_once() {
+async fn a_job_with_an_invalid_payload_is_dead_at_once() {
     let scene = Scene::new().await;
     let jobs = embedded(&scene).await;
     let ids = put(&jobs, vec![NewJob::new(Deed::NAME, super::json("[]"))]).await;
@@ -240,7 +240,7 @@ async fn a_payload_that_the_type_does_not_take_is_dead_at_once() {
 }
 
 #[actix_web::test]
-async fn what_takes_too_long_is_stopped_and_fails() {
+async fn a_handler_that_exceeds_its_time_limit_fails() {
     let scene = Scene::new().await;
     let jobs = embedded(&scene).await;
     let new = NewJob {
@@ -288,7 +288,7 @@ async fn a_handler_whose_job_is_cancelled_is_dropped() {
         ..settings(4)
     };
     let pool = Running::start(&jobs, short);
-    let job = eventually(SOON, "it has told how far it is", async || {
+    let job = eventually(SOON, "it has reported its progress", async || {
         let job = jobs.get(&ids[0]).await.unwrap();
         job.progress.is_some().then_some(job)
     })
@@ -306,7 +306,7 @@ async fn a_handler_whose_job_is_cancelled_is_dropped() {
 }
 
 #[actix_web::test]
-async fn a_job_that_goes_on_is_the_same_job() {
+async fn a_continued_job_keeps_its_id() {
     let scene = Scene::new().await;
     let types = Registry::default().with::<Deed>(Arc::default());
     let validator = move |_: &Id, job: &NewJob| types.check(job);
@@ -319,7 +319,7 @@ async fn a_job_that_goes_on_is_the_same_job() {
 }
 
 #[actix_web::test]
-async fn what_was_leased_ahead_does_not_wait_behind_slow_ones() {
+async fn prefetched_jobs_do_not_wait_behind_slow_ones() {
     let scene = Scene::new().await;
     let jobs = embedded(&scene).await;
     // So quick that many are leased ahead; then slow all at once.
@@ -360,7 +360,7 @@ impl Job for ElsewhereDeed {
 }
 
 #[actix_web::test]
-async fn each_type_is_put_into_its_queue_where_a_pool_of_its_own_handles_it() {
+async fn each_type_is_added_to_its_queue_and_run_by_its_pool() {
     let scene = Scene::new().await;
     let jobs = embedded(&scene).await;
     let notes = [Arc::<Notes>::default(), Arc::default()];
@@ -388,7 +388,7 @@ async fn each_type_is_put_into_its_queue_where_a_pool_of_its_own_handles_it() {
 }
 
 #[actix_web::test]
-async fn a_pool_without_types_takes_no_jobs() {
+async fn a_pool_without_types_leases_no_jobs() {
     let scene = Scene::new().await;
     let jobs = embedded(&scene).await;
     let ids = put(&jobs, vec![deed(0, &[])]).await;
@@ -403,7 +403,7 @@ async fn a_pool_without_types_takes_no_jobs() {
 }
 
 #[actix_web::test]
-async fn with_redis_gone_for_a_while_what_ended_is_told_when_it_is_back() {
+async fn jobs_that_end_during_an_outage_are_settled_afterwards() {
     let mut scene = Scene::on(Redis::durable().await);
     let jobs = embedded(&scene).await;
     let ids = put(&jobs, (0..40).map(|n| deed(n, &["wait 200"])).collect()).await;

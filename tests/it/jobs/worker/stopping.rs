@@ -1,9 +1,9 @@
-//! A pool that is told to stop: what it has is done or given back.
+//! A pool that is requested to stop: its jobs are completed or released.
 
 use super::*;
 
 #[actix_web::test]
-async fn a_deploy_neither_loses_nor_doubles_a_job() {
+async fn a_deployment_neither_loses_nor_repeats_a_job() {
     let scene = Scene::new().await;
     let jobs = embedded(&scene).await;
     let ids = put(&jobs, (0..200).map(|n| deed(n, &["wait 40"])).collect()).await;
@@ -36,7 +36,7 @@ async fn a_deploy_neither_loses_nor_doubles_a_job() {
 }
 
 #[actix_web::test]
-async fn what_comes_while_a_pool_stops_is_done_or_given_back() {
+async fn jobs_leased_while_a_pool_stops_are_completed_or_released() {
     let scene = Scene::new().await;
     let jobs = embedded(&scene).await;
     for n in 0..40 {
@@ -58,7 +58,7 @@ async fn what_comes_while_a_pool_stops_is_done_or_given_back() {
 }
 
 #[actix_web::test]
-async fn what_does_not_end_in_time_is_cut_off_and_goes_back() {
+async fn handlers_that_do_not_end_in_time_are_dropped_and_released() {
     let scene = Scene::new().await;
     let jobs = embedded(&scene).await;
     let ids = put(&jobs, vec![deed(0, &["wait 60000", "well 0"])]).await;
