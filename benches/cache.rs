@@ -70,7 +70,7 @@ fn cache(c: &mut Criterion) {
             or_exit(link.query::<()>(&set).await);
         }
         or_exit(cache.store(&kept, &keys[0], VALUE, &local, None).await);
-        // Until the process hears of invalidations, and so answers by itself.
+        // Until the process is subscribed to invalidations, and so answers from its memory.
         while or_exit(cache.get_bytes(&kept, &keys[0]).await).is_none_or(|entry| entry.level == Level::Shared) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -78,7 +78,7 @@ fn cache(c: &mut Criterion) {
 
     let mut group = c.benchmark_group("cache");
     group.bench_function("local_hit", |b| {
-        // A hit awaits nothing: it is there when it is first asked for. Once a minute it is not, and is read anew.
+        // A hit awaits nothing: its future is ready at the first poll. Once a minute the entry expires and is read again.
         b.iter(|| {
             let hit = cache.get_bytes(&kept, &keys[0]);
             let mut hit = pin!(hit);

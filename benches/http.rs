@@ -27,7 +27,7 @@ mod ground;
 mod support;
 
 const DRIVERS: usize = 100_000;
-/// A body of so many stays below the limit.
+/// A body with this many positions stays below the limit.
 const LOADED_AT_ONCE: usize = 1_000;
 /// Different requests of each sort.
 const REQUESTS: usize = 4_096;

@@ -25,7 +25,7 @@ const ADDED: usize = 1_000;
 const BATCH: usize = 100;
 const PRIORITIES: usize = 3;
 const WAITING: [(&str, usize); 2] = [("100", 100), ("1,000,000", 1_000_000)];
-/// Jobs of a run whose time is told at the end.
+/// The number of jobs of a run whose time is reported.
 const RUN: usize = 300_000;
 
 fn queue(name: &str) -> Id {
@@ -179,7 +179,7 @@ fn own_cpu() -> Duration {
 }
 
 /// What a job takes of both processes, from when it is ready until it is done, with an empty handler.
-#[expect(clippy::print_stdout, reason = "a bench tells its user what it measured")]
+#[expect(clippy::print_stdout, reason = "a bench prints its results")]
 fn figures(_c: &mut Criterion) {
     for (keep, kept) in [
         (Duration::ZERO, "forgotten when done"),

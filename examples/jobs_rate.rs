@@ -1,8 +1,8 @@
 //! How many jobs with an empty handler one pool runs a second, and what a job costs, on a Redis of its own:
 //! `cargo run --release --example jobs_rate [JOBS] [WAITING] [CONCURRENCY] [PRIORITIES] [REDIS_URL]`.
 //!
-//! First `WAITING` jobs are put in, then `JOBS` more; then `JOBS` are run while the others wait. `PRIORITIES` above 1 gives each
-//! job one of so many, in turns. Done jobs are not kept.
+//! First `WAITING` jobs are added, then `JOBS` more; then `JOBS` are run while the others wait. `PRIORITIES` above 1 gives each
+//! job one of this many priorities, in turns. Done jobs are not kept.
 
 use fleetpulse::ids::Id;
 use fleetpulse::jobs::worker::{Context, Job, JobFailure, Outcome, Pool, PoolSettings, Registry};
@@ -88,7 +88,7 @@ async fn main() -> Result<()> {
     let before = queue.cpu().await?;
     let start = Instant::now();
     queue.add(jobs).await?;
-    queue.tell("put in", jobs, start.elapsed(), before).await?;
+    queue.report("put in", jobs, start.elapsed(), before).await?;
     queue.run(jobs, concurrency).await?;
     if let Some(server) = server {
         server.stop().await;
@@ -157,7 +157,7 @@ impl Queue {
             elapsed = start.elapsed();
         })
         .await;
-        self.tell("run", count, elapsed, before).await
+        self.report("run", count, elapsed, before).await
     }
 
     async fn cpu(&self) -> Result<Cpu> {
@@ -176,7 +176,7 @@ impl Queue {
 
     #[expect(clippy::print_stdout, reason = "what it is run for")]
     #[expect(clippy::cast_precision_loss, reason = "a count of jobs is far below 2^52")]
-    async fn tell(&self, what: &str, count: usize, elapsed: Duration, before: Cpu) -> Result<()> {
+    async fn report(&self, what: &str, count: usize, elapsed: Duration, before: Cpu) -> Result<()> {
         let now = self.cpu().await?;
         let (own, redis) = (now.0 - before.0, now.1 - before.1);
         let each = |seconds: f64| seconds * 1e6 / count as f64;

@@ -114,9 +114,9 @@ struct Fleet {
 
 struct Commands {
     each: Vec<Vec<u8>>,
-    /// What stands before so many of them.
+    /// Returns what is sent before this number of commands.
     head: fn(usize) -> Vec<u8>,
-    /// Lines that answer so many of them.
+    /// Returns the number of reply lines for this number of commands.
     answers: fn(usize) -> usize,
 }
 
@@ -208,7 +208,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    /// Sends `depth` of the commands at once, again and again, for so long and at least so many.
+    /// Sends `depth` of the commands at once, again and again, for this duration and at least this number.
     async fn run(
         &mut self,
         commands: &Commands,

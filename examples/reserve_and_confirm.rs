@@ -81,7 +81,7 @@ async fn cpu_seconds(redis: &Link) -> Outcome<f64> {
 
 #[expect(clippy::print_stdout, reason = "what it is run for")]
 #[expect(clippy::cast_precision_loss, reason = "a count of pairs is far below 2^52")]
-fn tell(pairs: u64, elapsed: Duration, redis_cpu: f64) {
+fn report(pairs: u64, elapsed: Duration, redis_cpu: f64) {
     let seconds = elapsed.as_secs_f64();
     println!(
         "{:.0} pairs/s, Redis {:.1} µs CPU a pair ({:.0} % of a core)",
@@ -109,7 +109,7 @@ async fn by_rust(inventory: &Inventory, callers: usize, until: Duration, link: &
         Ok::<_, Box<dyn Error>>(())
     };
     try_join_all((0..callers).map(|_| caller())).await?;
-    tell(pairs.get(), start.elapsed(), cpu_seconds(link).await? - cpu);
+    report(pairs.get(), start.elapsed(), cpu_seconds(link).await? - cpu);
     Ok(())
 }
 
@@ -140,7 +140,7 @@ async fn by_http(url: &str, callers: usize, until: Duration, link: &Link) -> Out
         Ok::<_, Box<dyn Error>>(())
     };
     try_join_all((0..callers).map(|_| caller())).await?;
-    tell(pairs.get(), start.elapsed(), cpu_seconds(link).await? - cpu);
+    report(pairs.get(), start.elapsed(), cpu_seconds(link).await? - cpu);
     Ok(())
 }
 

@@ -47,7 +47,7 @@ pairs() {
     note "$1_redis_us" "$(sed -nE 's/.*Redis ([0-9.]+).*/\1/p' <<<"$said")"
 }
 
-# run_jobs NAME WAITING PRIORITIES: jobs with an empty handler, put in and run by one pool while so many others wait.
+# run_jobs NAME WAITING PRIORITIES: jobs with an empty handler, added and run by one pool while WAITING others wait.
 run_jobs() {
     local said
     said=$(target/release/examples/jobs_rate 300000 "$2" 100 "$3")

@@ -55,7 +55,7 @@ load() {
 }
 errors=
 
-# A service with its embedded Redis; an hour's TTL, so that nobody drops out while others are measured.
+# A service with its embedded Redis; an hour's TTL, so that no entity expires during the measurement.
 serve() { start "$1" "$fleetpulse" serve --bind 127.0.0.1:0 --data-dir "$work/$1" --ttl 3600; await_ready "$1"; }
 
 common=(--connections "$CONNECTIONS" --duration "${SECONDS_EACH}s")

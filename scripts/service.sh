@@ -2,7 +2,7 @@
 # one temporary folder ($work). Whatever was started is ended, and the folder removed, when the script ends.
 # shellcheck shell=bash
 
-# The service's defaults, and no Redis that the environment names: that is somebody else's.
+# The service's defaults, and not the Redis of the environment, which belongs to other programs.
 for variable in "${!REDIS_@}" "${!TRACKING_@}" "${!HTTP_@}" "${!LIMIT@}" "${!SESSION@}" "${!INVENTORY_@}" "${!LOCKS_@}" \
     "${!CACHE_@}" "${!RESPONSE_@}" "${!JOBS_@}" "${!WORK_@}" "${!WEBHOOK_@}" "${!OUTGOING_@}" "${!CIRCUIT_@}" COMMISSION_RATE \
     TRUSTED_PROXIES PROXY_HEADER CALLER_KEY_HEADER DATA_DIR RUST_LOG LOG_FORMAT FLEETPULSE_CONFIG; do
@@ -40,7 +40,7 @@ start() {
 }
 
 # stop NAME: SIGTERM, and waits until it has gone. Only what is still a job of this shell is signalled: the number of one
-# that ended by itself may be somebody else's by now.
+# that ended by itself may belong to another process by now.
 stop() {
     local pid=${pids[$1]:-}
     [ -n "$pid" ] || return 0

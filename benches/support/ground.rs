@@ -20,7 +20,7 @@ impl Drop for Scratch {
 }
 
 /// What a bench cannot do without.
-#[expect(clippy::print_stderr, reason = "a bench tells its user why it ended")]
+#[expect(clippy::print_stderr, reason = "a bench prints why it ended")]
 pub fn or_exit<T, E: Error>(result: Result<T, E>) -> T {
     result.unwrap_or_else(|error| {
         eprintln!("the bench cannot go on: {error} (it needs a redis-server; `make setup` installs one)");
