@@ -42,8 +42,8 @@ local function held(session, token, family, now, begun)
     f.number = tonumber(f[12])
     return 'ok', f
   end
-  local honoured, number = string.match(f[14], token .. ':(%d+):(%d+),')
-  if honoured and (begun or now < tonumber(honoured) or tonumber(number) >= f.used) then
+  local accepted, number = string.match(f[14], token .. ':(%d+):(%d+),')
+  if accepted and (begun or now < tonumber(accepted) or tonumber(number) >= f.used) then
     f.number = tonumber(number)
     return 'ok', f
   end

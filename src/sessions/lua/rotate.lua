@@ -1,4 +1,4 @@
--- rotate: replaces a session's token; the one before is honoured for a while still.
+-- rotate: replaces a session's token; the replaced one is accepted for a grace period.
 -- KEYS[1] session
 -- KEYS[2] sessions in use in the current window, of the partition
 -- ARGV[1] SHA-256 of a token of the session
@@ -17,11 +17,11 @@ if f.number < f.used then return 'superseded' end
 local ends = text(now + tonumber(ARGV[4]))
 -- A token that is no longer listed is recognised by its family, as one that is no longer accepted.
 local replaced, first = { f[1] .. ':' .. ends .. ':' .. f[12] .. ',' }, nil
-for token, honoured, number in string.gmatch(f[14], '(%x+):(%d+):(%d+),') do
-  local left = tonumber(honoured) - now
+for token, accepted, number in string.gmatch(f[14], '(%x+):(%d+):(%d+),') do
+  local left = tonumber(accepted) - now
   if left > 0 then first = math.min(first or left, left) end
-  if token == ARGV[1] and left <= 0 then honoured, left = ends, 1 end
-  if left > 0 then replaced[#replaced + 1] = token .. ':' .. honoured .. ':' .. number .. ',' end
+  if token == ARGV[1] and left <= 0 then accepted, left = ends, 1 end
+  if left > 0 then replaced[#replaced + 1] = token .. ':' .. accepted .. ':' .. number .. ',' end
 end
 if first and #replaced > ROOM then return lines({ 'crowded', text(first) }) end
 call('HSET', session, 'token', ARGV[3], 'number', text(tonumber(f[12]) + 1), 'replaced', table.concat(replaced))
