@@ -208,7 +208,9 @@ impl InFlight {
             // Only the invalidations that this process has received can be compared.
             (Stage::Unsaved, View::Unavailable) if self.base.is_none() => local.is_untouched(&self.marks),
             // Redis was available when it began, so other instances may have invalidated something since.
-            (Stage::Ticketed(_) | Stage::Unsaved, View::Unavailable) => local.is_subscribed() && local.are_current(&self.marks),
+            (Stage::Ticketed(_) | Stage::Unsaved, View::Unavailable) => {
+                local.is_subscribed() && local.are_current(&self.marks)
+            }
         }
     }
 }

@@ -14,7 +14,10 @@ pub struct Latencies(Histogram<u64>);
 
 /// Percentiles of [`Latencies`], microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[expect(clippy::struct_field_names, reason = "the names are those of the report, and contain the unit")]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the names are those of the report, and contain the unit"
+)]
 pub struct Percentiles {
     /// Half of the requests took at most this.
     pub p50_us: f64,

@@ -151,7 +151,10 @@ where
 
 /// Refuses a request and closes its connection, because more connections are open than the service serves.
 fn refusal(request: ServiceRequest) -> ServiceResponse {
-    let problem = Problem::unavailable("the maximum number of connections is open; use another instance, or try again", 1);
+    let problem = Problem::unavailable(
+        "the maximum number of connections is open; use another instance, or try again",
+        1,
+    );
     let mut response = request.into_response(problem.error_response());
     let head = response.response_mut().head_mut();
     head.set_connection_type(ConnectionType::Close);

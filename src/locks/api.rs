@@ -112,7 +112,9 @@ impl Locks {
             };
             match answer {
                 Some(Ok(answer)) => answer,
-                Some(Err(_)) if seen.is_unconfirmed || self.wakeups.is_interrupted() => Err(StoreError::Unavailable.into()),
+                Some(Err(_)) if seen.is_unconfirmed || self.wakeups.is_interrupted() => {
+                    Err(StoreError::Unavailable.into())
+                }
                 Some(Err(_)) => Err(LockError::TimedOut(seen.holder)),
                 None => {
                     // Not in the background, because the runtime may stop together with the waiting requests.

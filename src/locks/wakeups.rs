@@ -177,7 +177,11 @@ pub(super) struct Registration {
 impl Registration {
     /// Returns the number of messages about the lock so far, for [`Self::set_end`] after the next reply.
     pub(super) fn messages(&self) -> u64 {
-        self.registry.lines.lock().get(&self.key).map_or(0, |line| line.messages)
+        self.registry
+            .lines
+            .lock()
+            .get(&self.key)
+            .map_or(0, |line| line.messages)
     }
 
     /// Sets when the current lease or offer ends, from a reply that was requested after `messages` messages. If more have arrived since, the

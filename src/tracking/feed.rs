@@ -176,7 +176,10 @@ impl Received {
         for kind in Kind::ALL {
             for (partition, latest) in (0_u16..).zip(&mut self.0[kind.index()]) {
                 let sequence = commands::raise_sequence(link, kind, partition, latest.sequence).await?;
-                *latest = Latest { sequence, received: false };
+                *latest = Latest {
+                    sequence,
+                    received: false,
+                };
             }
         }
         Ok(())

@@ -68,7 +68,8 @@ impl Binary {
             .map_err(|_elapsed| unusable("no answer to --version".to_owned()))?
             .map_err(|error| unusable(error.to_string()))?;
         let reported = String::from_utf8_lossy(&output.stdout);
-        let version = version_in(&reported).ok_or_else(|| unusable("its output for --version contains no version".to_owned()))?;
+        let version =
+            version_in(&reported).ok_or_else(|| unusable("its output for --version contains no version".to_owned()))?;
         let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
         if major.is_some_and(|major| major < OLDEST_MAJOR) {
             return Err(EmbeddedError::TooOld {

@@ -37,7 +37,9 @@ pub(super) async fn compact(client: &Client, folder: &Path) {
     match time::timeout(REWRITE_TIMEOUT, rewrite(client)).await {
         Ok(Ok(())) => info!(elapsed = ?started.elapsed(), "embedded Redis has rewritten its append-only file"),
         Ok(Err(error)) => warn!(%error, "cannot rewrite the append-only file; the next start takes longer"),
-        Err(_elapsed) => info!("the rewrite of the append-only file takes too long and is abandoned; the next start takes longer"),
+        Err(_elapsed) => {
+            info!("the rewrite of the append-only file takes too long and is abandoned; the next start takes longer")
+        }
     }
 }
 

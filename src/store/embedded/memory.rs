@@ -130,6 +130,10 @@ mod tests {
             let root = Root::with(&[&[MEMINFO], files].concat());
             assert_eq!(available(&root.0), expected, "{files:?}");
         }
-        assert_eq!(available(&Root::with(&[]).0), 0, "a system that does not report its memory");
+        assert_eq!(
+            available(&Root::with(&[]).0),
+            0,
+            "a system that does not report its memory"
+        );
     }
 }

@@ -127,7 +127,10 @@ async fn keep_running(
             }
             how = server.ended() => how,
         };
-        warn!(pid = server.pid(), how, "embedded Redis exited unexpectedly; restarting it");
+        warn!(
+            pid = server.pid(),
+            how, "embedded Redis exited unexpectedly; restarting it"
+        );
         if running_since.elapsed() > STABLE_AFTER {
             pause = FIRST_PAUSE;
         }

@@ -72,7 +72,7 @@ fn signal(pid: u32, signal: Signal) {
 
 /// Waits until a process has exited. A zombie counts as exited: its new parent may take a moment to reap it.
 async fn exited(pid: u32) {
-let exited = async {
+    let exited = async {
         while alive(pid) {
             sleep(Duration::from_millis(5)).await;
         }
@@ -216,7 +216,10 @@ async fn a_stop_rewrites_a_long_append_only_file() {
 async fn a_server_whose_owner_was_killed_is_stopped_by_the_next_start() {
     own_if_requested().await;
     let data_dir = DataDir::new();
-    let (mut owner, orphan) = owner_process("a_server_whose_owner_was_killed_is_stopped_by_the_next_start", &data_dir);
+    let (mut owner, orphan) = owner_process(
+        "a_server_whose_owner_was_killed_is_stopped_by_the_next_start",
+        &data_dir,
+    );
     owner.kill().unwrap();
     owner.wait().unwrap();
     assert!(alive(orphan), "the server outlives its owner");
@@ -232,7 +235,10 @@ async fn a_server_whose_owner_was_killed_is_stopped_by_the_next_start() {
 async fn a_frozen_orphan_is_killed_and_another_process_in_its_folder_is_not() {
     own_if_requested().await;
     let data_dir = DataDir::new();
-    let (mut owner, orphan) = owner_process("a_frozen_orphan_is_killed_and_another_process_in_its_folder_is_not", &data_dir);
+    let (mut owner, orphan) = owner_process(
+        "a_frozen_orphan_is_killed_and_another_process_in_its_folder_is_not",
+        &data_dir,
+    );
     owner.kill().unwrap();
     owner.wait().unwrap();
     // Only now, because the kernel continues the stopped processes of a group whose parent exits.
