@@ -1,4 +1,4 @@
-//! What the service says of itself: its `OpenAPI` document, the page that shows it, the types of its problems.
+//! The documentation that the service serves: its `OpenAPI` document, the page that shows it, and the types of its problems.
 
 use crate::support::{Raw, Scene, send};
 use fleetpulse::app;
@@ -100,7 +100,7 @@ fn calls(document: &Value) -> impl Iterator<Item = Call<'_>> {
     })
 }
 
-/// What a call says of a status, there or where it refers to.
+/// The response of a call with a status, with references resolved.
 fn described<'a>(document: &'a Value, (method, path, call): Call<'a>, status: u16) -> &'a Value {
     let answer = &call["responses"][status.to_string()];
     assert!(answer.is_object(), "{method} {path} says nothing of {status}");
@@ -167,7 +167,7 @@ fn filled(path: &str, kind: &str, id: &str) -> String {
     path.split('/').map(word).collect::<Vec<_>>().join("/")
 }
 
-/// Requests as a call does not take them: what each is answered with, its path, and what follows the lines that all have.
+/// Requests that a call refuses: the expected status, the path, and the lines after the common head.
 fn wrong(path: &str, call: &Value) -> Vec<(u16, String, &'static str)> {
     let good = filled(path, "drivers", ID);
     let mut wrong = Vec::new();

@@ -1,4 +1,4 @@
-//! How the service says that it is: to orchestrators, to people, to Prometheus.
+//! Health and metrics: for orchestrators, operators and Prometheus.
 
 use crate::support::{Api, Redis, Scene, eventually, now_ms};
 use fleetpulse::tracking::input::parse_rfc3339;
@@ -88,7 +88,7 @@ async fn a_degraded_component_is_reported_with_its_reason_and_start() {
             "{health}"
         );
     }
-    // A restart of the service would not bring Redis back, and it answers from memory.
+    // A restart of the service would not make Redis available, and the service answers from memory.
     assert_eq!(api.get("/health/live").await.status, 200);
     assert_eq!(api.get("/health/ready").await.status, 200);
     let report = api.get("/health/redis").await;
@@ -216,7 +216,7 @@ async fn fixes_that_wait_for_redis_are_counted() {
     let scene = Scene::on(Redis::durable().await).with(&["--workers=1", "--redis-timeout=5000"]);
     let service = scene.start().await;
     let api = service.drivers();
-    // The writer has its connection, and does not know that it leads nowhere any more.
+    // The writer has a connection, and has not detected yet that it is broken.
     api.place("d-0", json!({"lat": 1, "lon": 1})).await;
     scene.redis.freeze();
     // Once the watch has given up, `/metrics` itself no longer waits for Redis; the writer has not tried yet.

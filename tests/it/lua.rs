@@ -1,5 +1,4 @@
-//! Every script opens with its contract, and keeps to it. What callers pass is held against it at each call, in debug
-//! builds, by `store::Script`.
+//! Every script begins with its contract, and complies with it. In debug builds `store::Script` checks at each call what callers pass.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,7 +11,7 @@ struct Lua {
     body: String,
 }
 
-/// The places that a header declares, or a body uses.
+/// The indexes that a header declares, or a body uses.
 #[derive(Debug, Default, PartialEq)]
 struct Places {
     single: BTreeSet<usize>,
@@ -48,7 +47,7 @@ impl Lua {
             .map(|line| line.trim().to_owned())
             .collect();
         let code = text.lines().skip(header.len());
-        // What a comment says of places is not a use of them.
+        // Indexes in comments are not uses.
         let body = code
             .map(|line| line.split("--").next().unwrap_or_default())
             .collect::<Vec<_>>();
@@ -101,7 +100,7 @@ impl Lua {
         places
     }
 
-    /// The places that the body names by a number.
+    /// The indexes that the body uses as numbers.
     fn used(&self, array: &str) -> BTreeSet<usize> {
         let opening = format!("{array}[");
         let uses = self.body.split(&opening).skip(1);

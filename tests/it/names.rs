@@ -1,11 +1,11 @@
-//! Names that other systems gave: any text, in bodies, in paths and in headers.
+//! Names of other systems: any text, in bodies, in paths and in headers.
 
 use crate::inventory::events::{next, subscribe};
 use crate::support::{Answer, Api, Scene, send};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-/// Each with something that means something in a path, a key, a hash tag, a pattern, JSON or a record.
+/// Each has characters with a meaning in a path, a key, a hash tag, a pattern, JSON or a record.
 const NAMES: [&str; 14] = [
     "auth0|5f7c",
     "a+b@x.com",

@@ -103,7 +103,7 @@ async fn no_call_reaches_the_internal_network_by_address_name_or_redirect() {
     }
     assert!(receiver.received().is_empty());
 
-    // To where it may go it follows, if it is set to, and what keeps method and body.
+    // Allowed redirects are followed if the settings permit it, and if they keep method and body.
     let open = Outgoing::new(&OutgoingSettings {
         redirects: 1,
         ..settings()
@@ -147,7 +147,7 @@ async fn a_host_that_does_not_answer_times_out_and_opens_its_circuit() {
         assert!(start.elapsed() < Duration::from_secs(1));
     }
     assert!(matches!(post(&outgoing, &url).await.unwrap_err(), CallError::Open(_)));
-    // After its rest one may try.
+    // After the pause one call may try.
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(post(&outgoing, &url).await.unwrap_err(), CallError::TimedOut);
     assert!(matches!(post(&outgoing, &url).await.unwrap_err(), CallError::Open(_)));
@@ -196,7 +196,7 @@ async fn a_failing_host_is_not_called_until_it_recovers() {
         CallError::Open(_)
     ));
     receiver.answer_with([404, 204]);
-    // What it says is an answer, whatever it says: the host is well.
+    // Any status below 500 is an answer: the host works.
     let answer = eventually(Duration::from_secs(10), "it is called again", async || {
         post(&outgoing, &receiver.url).await.ok()
     });

@@ -1,4 +1,4 @@
-//! The Markdown pages: their links lead somewhere, their calls succeed, and the README stays short.
+//! The Markdown pages: their links resolve, their example calls succeed, and the README stays short.
 
 use crate::support::{Scene, ServiceProcess};
 use std::collections::BTreeSet;

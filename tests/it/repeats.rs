@@ -62,7 +62,7 @@ async fn a_repeated_adjustment_is_executed_once() {
         (422, &json!("Idempotency-Key"))
     );
     assert_eq!(quantity(&api, "seat").await, 94);
-    // What was refused did nothing, and is tried again.
+    // A refused call did nothing, and can be repeated.
     let (status, ..) = post(&api, path, Some("k|2"), &json!({"delta": -95})).await;
     assert_eq!(status, 409);
     post(&api, path, None, &json!({"delta": 1})).await;

@@ -27,7 +27,7 @@ fn header<'h>(headers: &'h HeaderMap, name: &str) -> &'h str {
     headers.get(name).map_or("", |value| value.to_str().unwrap())
 }
 
-/// All that is said under a name, in lower case and in one line.
+/// All values of a header, in lower case and on one line.
 fn all(headers: &HeaderMap, name: &str) -> String {
     let lines: Vec<_> = headers
         .get_all(name)
@@ -59,7 +59,7 @@ async fn a_large_answer_is_compressed_in_the_requested_coding() {
     ] {
         let answer = get(&api, HERE, asked).await;
         assert_eq!(header(answer.headers(), "content-encoding"), coding, "{asked}");
-        // Whichever was chosen, another client may be answered otherwise.
+        // Whichever was chosen, another client may get a different answer.
         assert!(all(answer.headers(), "vary").contains("accept-encoding"), "{asked}");
         let body = answer.bytes().await.unwrap();
         let mut read = Vec::new();
@@ -113,7 +113,7 @@ async fn an_answer_of_the_response_cache_is_the_same_in_every_coding() {
             _ => (&*body).read_to_end(&mut read).unwrap(),
         };
         assert!(read == plain, "{coding}");
-        // What a client has in one coding it has.
+        // A client that has the response in one coding gets a 304.
         let request = api
             .request(Method::GET, "/openapi.json")
             .header(ACCEPT_ENCODING, coding);
@@ -210,7 +210,7 @@ async fn a_compressed_call_may_have_a_compressed_answer() {
         assert_eq!(answer.status(), 200, "{coding}");
         assert_eq!(header(answer.headers(), "content-encoding"), coding);
     }
-    // Refusals are small, and the client that sent what cannot be read reads this.
+    // Errors are small, and are readable for a client that sent an unreadable body.
     let request = api
         .request(Method::POST, "/v1/drivers/nearby")
         .header("content-encoding", "br");

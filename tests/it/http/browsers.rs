@@ -44,7 +44,7 @@ async fn a_page_of_another_site_can_do_nothing() {
         }
     }
     assert_eq!(refused(&api, "foreign_page").await, count);
-    // As a form and as an image would.
+    // As a form and an image do.
     let fix = json!({"lat": 40.7, "lon": -73.9});
     let post = api.request(Method::POST, "/v1/drivers/x/position").json(&fix);
     send(with(post, &[("origin", "http://localhost:3000")]))
@@ -146,7 +146,7 @@ async fn a_body_needs_a_documented_content_type() {
     assert_eq!(scene.stored_for_callers().await, before);
 }
 
-/// Asks as a browser does before it sends what a page wants.
+/// Sends a preflight, as a browser does before the request of a page.
 async fn preflight(api: &Api, origin: &str) -> reqwest::Response {
     let request = api.request(Method::OPTIONS, "/v1/drivers/x/position");
     let asked = [
@@ -185,7 +185,7 @@ async fn listed_origins_may_call() {
     let fix = json!({"lat": 40.7, "lon": -73.9});
     let post = api.request(Method::POST, "/v1/drivers/x/position").json(&fix);
     assert_eq!(with(post, &cross).send().await.unwrap().status(), 204);
-    // Refusals can be read as well, by whichever part of the service they are made.
+    // A page can read errors as well, whichever part of the service returns them.
     for path in [
         "/v1/drivers/x/position",
         "/v1/drivers/nearby?lng=1",
@@ -208,7 +208,7 @@ async fn listed_origins_may_call() {
             .collect();
         assert!(vary.contains(&"origin"), "{path} {vary:?}");
     }
-    // To others the same answer says that it depends on who asks.
+    // For other origins the same answer has `Vary`.
     let other = api.request(Method::GET, "/health/live").send().await.unwrap();
     assert_eq!(other.headers()["vary"], "origin");
     assert!(!other.headers().contains_key("access-control-allow-origin"));
@@ -275,7 +275,7 @@ async fn a_rate_limited_answer_has_the_usual_headers() {
         limited.headers()["access-control-allow-origin"],
         "https://console.example"
     );
-    // A browser's question costs nothing of it.
+    // A preflight does not count towards the limit.
     assert_eq!(preflight(&api, "https://console.example").await.status(), 204);
 }
 

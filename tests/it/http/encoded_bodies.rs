@@ -54,7 +54,7 @@ async fn every_call_with_a_body_decodes_it_and_refuses_other_codings() {
         count += 1;
         let method: Method = method.parse().unwrap();
         let at = || (method.clone(), &*path);
-        // It is read: what is in it is no object.
+        // It is decoded: its content is not an object.
         let decoded = send_encoded(&api, at(), "gzip", gzip(b"7")).await;
         assert!([401, 422].contains(&decoded.status), "{method} {path} {decoded:?}");
         let plain = send_encoded(&api, at(), "gzip", b"{}".to_vec()).await;
@@ -92,7 +92,7 @@ async fn a_body_that_does_not_match_its_coding_is_refused_and_not_stored() {
         answer.assert_problem(400, &[]);
     }
     assert_eq!(api.position("x").await.status, 404);
-    // Nothing is nothing in any coding: a body that may be left out may be left out so.
+    // An empty body is empty in any coding, so an optional body may be omitted in this way too.
     let confirm = (Method::POST, "/v1/queues/q/redrive");
     let answer = send_encoded(&api, confirm, "gzip", Vec::new()).await;
     assert_eq!(answer.status, 200, "{answer:?}");

@@ -5,7 +5,7 @@ use reqwest::header::HeaderMap;
 use serde_json::json;
 use std::collections::BTreeSet;
 
-/// What of an answer's headers does not depend on the moment.
+/// The headers of an answer that do not depend on the time.
 fn lasting(headers: &HeaderMap) -> BTreeSet<(String, String)> {
     let text = |(name, value): (&reqwest::header::HeaderName, &reqwest::header::HeaderValue)| {
         (name.to_string(), value.to_str().unwrap().to_owned())
@@ -56,7 +56,7 @@ async fn an_answer_to_head_has_no_body() {
         "/v1/queues/q/events HTTP/1.1\r\nAccept: text/event-stream",
     ] {
         let mut raw = Raw::connect(&service.url()).await;
-        // The last is no request, and ends the connection.
+        // The last one is not a request, and ends the connection.
         let next = "GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\nEND\r\n\r\n";
         raw.say(format!("HEAD {first}\r\nHost: localhost\r\n\r\n{next}")).await;
         let said = raw.rest().await;

@@ -1,4 +1,4 @@
-//! HTTP as browsers, proxies, phones and probes expect it, on every route alike.
+//! HTTP behaviour that is the same on every route, as browsers, proxies, phones and probes expect it.
 
 mod answers;
 mod browsers;
@@ -25,7 +25,7 @@ fn deflate(plain: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// Every call of the service: its method, a path of it, and what the document says of it.
+/// Every call of the service: its method, one of its paths, and its operation in the document.
 async fn calls(api: &Api) -> Vec<(String, String, Value)> {
     let document = api.get("/openapi.json").await.body;
     let mut calls = Vec::new();

@@ -2,7 +2,7 @@ use crate::support::{Scene, send};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-/// The faults of a problem: which parameter, and what is said of it.
+/// The faults of a problem: the parameter and the detail.
 fn faults(problem: &Value) -> Vec<(&str, &str)> {
     let errors = problem["errors"].as_array().map_or(&[][..], Vec::as_slice);
     let fault = |error| {

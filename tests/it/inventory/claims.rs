@@ -1,4 +1,4 @@
-//! The entries that name the groups of items: for as long as the item exists, and for a while before and after.
+//! The entries that contain the groups of items: they exist as long as the item, and for some time before and after.
 
 use super::{Expected, SOON, Stock, at, id, inventory};
 use crate::support::{Leaving, Proxy, Raw, Redis, Scene, Service, eventually, send};
@@ -8,7 +8,7 @@ use redis::cmd;
 use reqwest::Method;
 use serde_json::json;
 
-/// How long the entry of an item's group lasts, ms; -1 for ever, -2 if there is none.
+/// How long the entry of an item's group lasts, ms; -1 without expiry, -2 if there is none.
 async fn entry_lasts<R: AsRef<Redis>>(scene: &Scene<R>, sku: &str) -> i64 {
     let key = scene.keys().inventory_group(&id(sku));
     scene.redis.as_ref().query(cmd("PTTL").arg(key)).await
@@ -29,7 +29,7 @@ async fn a_refused_call_claims_nothing() {
         let made = stock.put(sku, body).await;
         assert_eq!((made.status, made.body["group"].as_str()), (201, group), "{made:?}");
     }
-    // What is bound already stays so, for as long as it was.
+    // An existing claim stays, with its expiry.
     for lasts in [-1, 0] {
         if lasts == 0 {
             stock.delete("y").await;
@@ -145,10 +145,10 @@ async fn an_item_whose_creation_or_deletion_was_not_answered_is_reconciled_with_
     direct.remove(&id("warm"), Expected::Any).await.unwrap();
     for (deletes, began, lasts) in [(false, 1, -1), (true, -1, 1)] {
         if deletes {
-            // Where it is, is known.
+            // Its group is known.
             cut_off.item(&x).await.unwrap();
         }
-        // Carried out, but for what is to be said of the group.
+        // Executed, except for the group entry.
         proxy.keep_answers_back(":names");
         let cutting = async {
             proxy.keeps_something().await;

@@ -49,7 +49,7 @@ impl Client<'_> {
         }
     }
 
-    /// Asks by a key until there is an answer, as a good client does; a bad one goes away.
+    /// Repeats a call with its key until there is an answer, as a correct client does; another client disconnects.
     async fn reserve(&mut self, name: &str) -> Option<String> {
         let first = self.random.random_range(0..self.skus.len());
         let quantity = self.random.random_range(1..4);
@@ -81,7 +81,7 @@ impl Client<'_> {
             let patience = if self.random.random_bool(0.1) { 3 } else { 20_000 };
             let Ok(answer) = timeout(Duration::from_millis(patience), asking).await else {
                 self.reported.dropped.fetch_add(1, Ordering::Relaxed);
-                // Every other one asks again.
+                // Every other one repeats the call.
                 if self.random.random_bool(0.5) {
                     return None;
                 }
@@ -133,7 +133,7 @@ impl Client<'_> {
     }
 }
 
-/// Reads every item repeatedly; a frozen or dead Redis returns nothing.
+/// Reads every item repeatedly; a frozen or killed Redis returns nothing.
 async fn watch(stock: &Stock, skus: &[String], done: &AtomicBool) -> usize {
     let mut looks = 0;
     while !done.load(Ordering::Relaxed) {

@@ -1,4 +1,4 @@
-//! The embedded Redis, killed under hundreds of clients: what was acknowledged stands, and the books balance.
+//! The embedded Redis, killed under hundreds of clients: acknowledged changes survive, and the books balance.
 
 use super::Stock;
 use crate::support::{Answer, Folder, ServiceProcess, answered};
@@ -17,7 +17,7 @@ const ROUNDS: usize = 6;
 const SKUS: usize = 4;
 const ON_HAND: u64 = 400;
 
-/// One wish: always asked for by the same key on the same terms.
+/// One request: always repeated with the same key and the same body.
 #[derive(Debug, Clone)]
 struct Wish {
     key: String,
@@ -51,7 +51,7 @@ struct Counts {
     away: AtomicUsize,
 }
 
-/// Asks until there is an answer, as a good client does; a bad one hangs up in the middle.
+/// Repeats a call until there is an answer, as a correct client does; another client disconnects in the middle.
 async fn patiently(counts: &Counts, hangs_up: bool, call: impl AsyncFn() -> Answer) -> Option<Answer> {
     loop {
         let patience = Duration::from_millis(if hangs_up { 3 } else { 30_000 });
@@ -76,7 +76,7 @@ async fn client(stock: &Stock, number: usize, counts: &Counts) -> Vec<(Wish, Rep
         let outcome = one_wish(stock, &wish, &mut random, counts).await;
         reported.push((wish, outcome));
         counts.done.fetch_add(1, Ordering::Relaxed);
-        // A client has other things to do as well; with this the calls outlast Redis's death.
+        // With this pause the calls last longer than the outage of Redis.
         sleep(Duration::from_millis(random.random_range(0..200))).await;
     }
     reported
@@ -171,7 +171,7 @@ async fn acknowledged_changes_survive_kills_of_redis_and_of_the_service() {
     let count = |what| reported.iter().filter(|(_, reported)| *reported == what).count();
     assert!(count(Reported::Confirmed) > 200 && count(Reported::Released) > 100 && count(Reported::Nothing) > 20);
     assert!(counts.away.load(Ordering::Relaxed) > 20, "{:?}", counts.away);
-    // And the service itself, with the server that it has started again.
+    // And the service itself, with the restarted server.
     service.kill().await;
 
     let again = ServiceProcess::start(&flags).await;

@@ -148,7 +148,7 @@ async fn listen(mut events: Subscription) -> Vec<Value> {
     }
 }
 
-/// A transition of each reservation at a time, and each of them one that there is from where it was.
+/// Asserts that each reservation has one transition at a time, and that each transition is possible from the state before.
 fn assert_walks(received: &[Value], records: &BTreeMap<String, char>, extended: &BTreeMap<String, usize>) {
     let mut walks: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for event in received.iter().filter(|event| event["reservation"].is_string()) {

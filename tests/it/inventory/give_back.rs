@@ -178,7 +178,7 @@ async fn with_several_items_a_portion_names_them() {
         (stock.counts("a").await, stock.counts("b").await),
         ((10, 3, 7), (10, 0, 10))
     );
-    // The item of which it has nothing any more may go.
+    // An item of which it has nothing any more may be deleted.
     assert_eq!(stock.delete("b").await.status, 204);
     assert_eq!(stock.to(&hold, "confirm").await.status, 200);
     assert_eq!(stock.to(&hold, "return").await.body["state"], "returned");
@@ -219,7 +219,7 @@ async fn a_confirmed_reservation_is_returned_in_part_or_completely() {
         .gives("r0.none", "return", json!({}))
         .await
         .assert_problem(404, &[]);
-    // What has left cannot be taken back.
+    // Consumed goods cannot be returned.
     let gone = stock.hold("seat", 1, 600).await;
     stock.to(&gone, "confirm").await;
     stock.adjust("seat", json!({"delta": -1, "reservation": gone})).await;
@@ -269,7 +269,7 @@ async fn across_groups_a_portion_is_released() {
     }
     Books::read(&scene).await.balance();
 
-    // One that was reduced and has run out takes what was left of it again.
+    // An expired reduced hold takes the rest of its stock again.
     let body = json!({"items": items, "ttl_s": 1});
     let made = stock.post("/v1/reservations", body).await;
     let order = made.body["id"].as_str().unwrap();
@@ -288,7 +288,7 @@ async fn across_groups_a_portion_is_released() {
         (stock.counts(&skus[0]).await, stock.counts(&skus[1]).await),
         ((10, 1, 9), (10, 3, 7))
     );
-    // By a key it is answered as it was, whatever has left since.
+    // With its key it gets the first answer, whatever was consumed since.
     let keyed = async || {
         let path = format!("/v1/reservations/{order}/return");
         stock.keyed(&path, "k", of(1, 1)).await
@@ -302,7 +302,7 @@ async fn across_groups_a_portion_is_released() {
     stock.has(&skus[1], 10).await;
     stock.has(&skus[3], 10).await;
 
-    // A reservation that its client named lies elsewhere than its item as a rule.
+    // A reservation whose client chose the id is usually in another partition than its item.
     for name in ["order-1", "order-2", "order-3"] {
         let body = json!({"id": name, "quantity": 4, "ttl_s": 600});
         assert_eq!(stock.reserve(&skus[0], body.clone()).await.status, 201);
@@ -432,12 +432,12 @@ async fn a_count_below_what_is_reserved_makes_an_item_oversold() {
     let refused = stock.reserve("seat", json!({"quantity": 1, "ttl_s": 60})).await;
     assert_conflict(&refused, "insufficient_stock");
     assert_eq!(refused.body["available"], 0);
-    // What is not there cannot leave; what was held stays held.
+    // Stock that is not on hand cannot be consumed; held stock stays held.
     let leave = stock.adjust("seat", json!({"delta": -4, "reservation": sold})).await;
     assert_conflict(&leave, "insufficient_stock");
     assert_conflict(&stock.adjust("seat", json!({"delta": -1})).await, "below_reserved");
     assert_eq!(stock.to(&held, "confirm").await.status, 200);
-    // It gets better by stock that comes, and by what is given back.
+    // New stock and returns reduce the oversold quantity.
     assert_eq!(
         oversold(&stock.adjust("seat", json!({"delta": 2})).await.body),
         (json!(0), json!(3))

@@ -234,7 +234,7 @@ async fn a_refused_late_confirmation_keeps_no_stock() {
     Books::read(&scene).await.balance();
 }
 
-/// Breaks the list of those whose parts are looked after, so that a decision that has to be entered there cannot be written.
+/// Replaces the list of undecided reservations by a key of another type, so that a decision cannot be written to it.
 async fn no_decisions(scene: &Scene, home: u16) {
     let mut set = cmd("SET");
     set.arg(scene.keys().inventory_parted(home)).arg("broken");
@@ -263,7 +263,7 @@ async fn a_reservation_that_fails_at_its_last_step_keeps_no_stock_and_its_key_ca
         .await;
     let made = inventory.reserve(&both, &name).await.unwrap();
     assert!(!made.before);
-    // The parts last as long as what stands for them, and nothing is left to look after.
+    // The parts last as long as their record, and nothing is left to complete.
     Books::read(&scene).await.balance();
     let parted: usize = scene
         .redis
@@ -311,7 +311,7 @@ async fn parts_that_were_not_extended_are_extended_by_another_instance() {
     }
     let both = terms(&[(&skus[0], 1), (&skus[1], 1)], Duration::from_secs(20));
     inventory.reserve(&both, &Name::Id(id("order-1"))).await.unwrap();
-    // As if the instance that extended it had died after the decision.
+    // As if the instance that extended it had crashed after the decision.
     let (keys, home) = (scene.keys(), fleetpulse::store::Keys::inventory_partition("order-1"));
     let key = keys.inventory_reservations(home);
     let record: String = scene.redis.query(cmd("HGET").arg(&key).arg("order-1")).await;
@@ -380,7 +380,7 @@ async fn an_interrupted_confirmation_is_completed_by_another_instance() {
         let both = terms(&[(&skus[0], 1), (&skus[1], 1)], Duration::from_mins(1));
         inventory.reserve(&both, &Name::New).await.unwrap().reservation.id
     };
-    // As if the instance that confirmed it had died after the decision: the parts are held, the record is confirmed and due.
+    // As if the instance that confirmed it had crashed after the decision: the parts are held, the record is confirmed and due.
     let keys = scene.keys();
     let home = u16::from_str_radix(&reserved[1..2], 16).unwrap();
     let record: String = scene

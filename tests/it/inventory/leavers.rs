@@ -19,7 +19,7 @@ use tokio::time::{sleep, timeout};
 const LEAVING: Duration = Duration::from_secs(4);
 const CLIENTS: usize = 20;
 const ON_HAND: u64 = 100_000;
-/// Come up for being forgotten while the clients are at work.
+/// Reservations that can be deleted while the clients work.
 const RECORDS: usize = 1_200;
 /// Of which there is one, so that a hold of a client that left stops the others.
 const SCARCE: &str = "scarce";
@@ -41,7 +41,7 @@ fn unnamed(skus: &[String], ttl_s: u64) -> (String, Value) {
     }
 }
 
-/// A client that stays: whatever it is given stays its own until it has given it back.
+/// A client that stays: what it has reserved stays reserved until it releases it.
 async fn stays(stock: &Stock, wishes: &[Vec<String>], until: Instant, confirmed: &Confirmed) {
     while Instant::now() < until {
         let skus = &wishes[rand::rng().random_range(0..wishes.len())];
@@ -161,7 +161,7 @@ async fn disconnecting_clients_on_slow_connections_hold_no_stock() {
     });
     // Parts of reservations that were not created last 30 s.
     let Ok(books) = ending.await else {
-        panic!("something is held by those that left: {}", last.into_inner());
+        panic!("disconnected clients still hold something: {}", last.into_inner());
     };
     books.balance();
     let confirmed = confirmed.into_inner();

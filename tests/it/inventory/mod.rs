@@ -29,7 +29,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// How long what happens by itself may take on a busy machine.
+/// How long background work may take on a busy machine.
 const SOON: Duration = Duration::from_secs(10);
 
 /// The calls of one instance about its stock.
@@ -75,7 +75,7 @@ impl Stock {
         self.post(&format!("/v1/inventory/{sku}/reservations"), body).await
     }
 
-    /// A hold that has to be made; its id.
+    /// Creates a hold, and returns its id.
     async fn hold(&self, sku: &str, quantity: u64, ttl_s: u64) -> String {
         let answer = self.reserve(sku, json!({"quantity": quantity, "ttl_s": ttl_s})).await;
         assert_eq!(answer.status, 201, "{answer:?}");
@@ -117,7 +117,7 @@ async fn with_settings<R: AsRef<Redis>>(scene: &Scene<R>, settings: &InventorySe
     connect(&scene.redis.as_ref().url(), scene, settings).await
 }
 
-/// The same by another way to the scene's Redis.
+/// The same over another connection to the scene's Redis.
 async fn at<R: AsRef<Redis>>(url: &str, scene: &Scene<R>) -> Inventory {
     connect(url, scene, &InventorySettings::default()).await
 }
@@ -134,7 +134,7 @@ fn id(text: &str) -> Id {
     Id::parse(text).unwrap()
 }
 
-/// So long a hold on these goods.
+/// A hold of this duration on these goods.
 fn terms(goods: &[(&str, u64)], ttl: Duration) -> Terms {
     let goods = goods.iter().map(|(sku, quantity)| Goods {
         sku: id(sku),
@@ -147,7 +147,7 @@ fn terms(goods: &[(&str, u64)], ttl: Duration) -> Terms {
     }
 }
 
-/// So many names, each of a partition of its own.
+/// This many names, each in a partition of its own.
 fn apart(what: &str, count: usize) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     let mut taken = Vec::new();

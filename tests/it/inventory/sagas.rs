@@ -129,7 +129,7 @@ async fn a_decision_of_a_crashed_instance_is_completed_by_another() {
     }
     assert!(
         !Books::read(&scene).await.behind().is_empty(),
-        "no instance died after a decision"
+        "no instance was killed after a decision"
     );
     eventually(SOON, "the survivor stands in for the dead", async || {
         Books::read(&scene).await.behind().is_empty().then_some(())

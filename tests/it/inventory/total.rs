@@ -26,7 +26,7 @@ async fn the_number_of_items_is_limited() {
     is_refused(&stock, "d", json!({"quantity": 1})).await;
     is_refused(&stock, "e", json!({"quantity": 1, "group": "g"})).await;
     assert_eq!(scene.stored("inv").await, stored, "a refused call changes nothing");
-    // Those that there are go on.
+    // Existing items keep working.
     stock.has("a", 2).await;
     assert_eq!(stock.put("c", json!({"quantity": 2, "group": "g"})).await.status, 200);
     assert_eq!(stock.adjust("b", json!({"delta": 1})).await.status, 200);

@@ -1,4 +1,4 @@
-//! What is not acceptable is told, all of it at once, and leaves nothing in Redis.
+//! All faults of an invalid request are reported at once, and nothing is stored in Redis.
 
 use super::*;
 
@@ -78,7 +78,7 @@ async fn an_invalid_job() {
         .assert_problem(409, &[]);
     let kept = keys_in_redis(&scene).await;
     assert!(kept.is_empty(), "{kept:?}");
-    // Nor has it taken a place among the queues.
+    // It has not registered a queue either.
     let queues = api.get("/v1/queues").await.body;
     assert!(!queues.to_string().contains("\"q\""), "{queues}");
     // `null` counts as not given: the default applies.

@@ -1,4 +1,4 @@
-//! The books of a queue, read from Redis behind the service's back.
+//! The books of a queue: its records and counters, read directly from Redis.
 
 use super::SOON;
 use crate::support::{Redis, Scene};
@@ -27,7 +27,7 @@ impl Books {
         let keys = scene.keys().queue(queue, 64);
         let mut all = pipe();
         all.atomic();
-        // But for what keeps sorted sets and hashes from being lists.
+        // Without the placeholders that keep sorted sets and hashes from being encoded as list packs.
         let zset = |key| cmd("ZRANGE").arg(key).arg("-inf").arg("(+inf").arg("BYSCORE").clone();
         for key in keys[3..8].iter().chain(&keys[LINES..]) {
             all.add_command(zset(key));
@@ -75,7 +75,7 @@ impl Books {
         self.places[place].len()
     }
 
-    /// Every job is in one state, has its records and no other has any, and all that were put in are accounted for.
+    /// Asserts that every job is in one state and has its records, that there are no other records, and that all added jobs are counted.
     #[track_caller]
     pub fn balance(&self) {
         let mut all = BTreeMap::new();

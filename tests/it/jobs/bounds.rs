@@ -1,4 +1,4 @@
-//! What one call takes of Redis is bounded: long jobs and many of them go in pieces, and idle queues cost next to nothing.
+//! The work of one call in Redis is bounded: long and many jobs are processed in pieces, and idle queues cost almost nothing.
 
 use super::*;
 use crate::support::eventually;
@@ -271,7 +271,7 @@ async fn settlements_of_jobs_with_keys_do_not_read_their_payloads() {
     let ends = leased.iter().map(completed).collect();
     let (outcomes, _) = jobs.settle(&queue, ends, None).await.unwrap();
     assert_eq!(outcomes, [SettleOutcome::Settled(State::Done); JOBS]);
-    // Who has the key is looked at once for each.
+    // The holder of each key is read once.
     assert_eq!(calls_of(&scene.redis, "hget").await - before, JOBS + 1);
     Books::read(&scene, &queue).await.balance();
     let again = jobs.add(&queue, (0..JOBS).map(keyed).collect()).await.unwrap();
@@ -321,7 +321,7 @@ async fn queues_without_due_jobs_cost_almost_nothing() {
         (calls().await - before < QUEUES).then_some(())
     })
     .await;
-    // What is leased is looked after as ever.
+    // Leased jobs are still swept.
     let mut leased = api.lease("q7", body!({"lease_ms": 1_000})).await;
     let id = leased.remove(0)["id"].as_str().unwrap().to_owned();
     eventually(SOON, "it is taken back", async || {

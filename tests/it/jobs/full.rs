@@ -1,4 +1,4 @@
-//! Queues that are full: what is refused, exactly how much is taken, and what makes room.
+//! Full queues: what is refused, exactly how much is accepted, and what makes room.
 
 use super::*;
 use crate::support::eventually;
@@ -60,7 +60,7 @@ async fn a_queue_is_limited_in_bytes_and_done_jobs_are_deleted_first() {
     assert_eq!(taken, (1 << 20) / 60_700);
     Books::read(&scene, &queue).await.balance();
 
-    // With long results they hold more bytes than may be put in; they are remembered until others need the room.
+    // With long results they hold more bytes than may be added; they are kept until other jobs need the room.
     let leased = jobs.lease(&queue, &up_to(taken)).await.unwrap();
     let result = Some(json(&format!("\"{}\"", "y".repeat(60_000))));
     let ends = leased
@@ -153,7 +153,7 @@ async fn schedules_count_towards_the_limits_and_fire_only_within_them() {
     );
     assert!(refused.retry_after.is_some());
     assert!((3..7).contains(&taken), "{taken}");
-    // They fire as far as there is room, and what is left out is counted.
+    // They fire as long as there is room, and skipped firings are counted.
     eventually(SOON, "firings are left out", async || {
         let queue = api.get("/v1/queues/full").await.body;
         (queue["totals"]["skipped"].as_u64() > Some(3)).then_some(())

@@ -1,4 +1,4 @@
-//! Leases of which only Redis has a note, because its answer was lost.
+//! Leases that only Redis has recorded, because the reply was lost.
 
 use super::*;
 use crate::support::{Proxy, eventually};

@@ -1,4 +1,4 @@
-//! Processes that run jobs are killed at random, and Redis too, while jobs are put in. Eight seconds; `make soak` goes on for
+//! Processes that run jobs are killed at random, and Redis too, while jobs are added. Eight seconds; `make soak` goes on for
 //! `SOAK_SECONDS`.
 
 use super::{Books, embedded_with, id_of};

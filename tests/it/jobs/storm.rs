@@ -1,4 +1,4 @@
-//! Many at once, some of whom die: every job that was put in ends once, and the books balance all along.
+//! Many concurrent workers, some of which crash: every added job ends once, and the books balance at all times.
 
 use super::*;
 use crate::support::{Leavers, Parting};

@@ -1,4 +1,4 @@
-//! Waiting for jobs: by wake-up, first come first served, and nothing taken for one that has gone.
+//! Waiting for jobs: by wake-up, first come first served, and no job leased for a disconnected client.
 
 use super::*;
 use crate::support::{Raw, eventually};
@@ -134,7 +134,7 @@ async fn a_dropped_lease_future_loses_no_job() {
         let leasing = jobs.lease(&queue, &request);
         let _ = timeout(Duration::from_micros(n * 40), leasing).await.map(drop);
     }
-    // What was handed on is lost with who took it; all others come back by themselves.
+    // Delivered jobs are lost with their client; all others are released.
     eventually(SOON, "all of them are back, or were handed on", async || {
         let books = Books::read(&scene, &queue).await;
         books.balance();

@@ -138,7 +138,11 @@ async fn an_invalid_count_of_a_caller_limits_and_is_logged() {
     let api = service.drivers();
     api.ready().await;
     let nearby = "/v1/drivers/nearby?lat=1&lon=1";
-    assert_eq!(api.get(nearby).await.status, 200, "it has not read the shared count yet");
+    assert_eq!(
+        api.get(nearby).await.status,
+        200,
+        "it has not read the shared count yet"
+    );
     let soon = Duration::from_secs(5);
     eventually(soon, "the burst is spent", async || {
         (api.get(nearby).await.status == 429).then_some(())

@@ -324,7 +324,11 @@ async fn a_stopping_instance_answers_waiting_requests_with_a_retry() {
     // Who has an answer is in the queue no more.
     assert_eq!(alive.look("l").await.body["waiting"], 0);
     assert!(stopped.ended().await.success());
-    assert!(requested.elapsed() < Duration::from_secs(12), "{:?}", requested.elapsed());
+    assert!(
+        requested.elapsed() < Duration::from_secs(12),
+        "{:?}",
+        requested.elapsed()
+    );
     assert_eq!(alive.release("l", &token).await.status, 204);
 }
 
@@ -393,11 +397,7 @@ async fn waiting_uses_no_connection_and_does_not_poll() {
     tokio::time::sleep(Duration::from_millis(700)).await;
     let after = info().await;
     for calls in ["cmdstat_evalsha:", "cmdstat_eval:"] {
-        assert_eq!(
-            count(&after, calls),
-            count(&before, calls),
-            "a request polls"
-        );
+        assert_eq!(count(&after, calls), count(&before, calls), "a request polls");
     }
     // The connection, the subscription, and the one that this test asks by.
     assert!(count(&after, "connected_clients:") <= 4, "{after}");

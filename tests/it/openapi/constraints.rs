@@ -29,7 +29,7 @@ const AT_ONCE: usize = 8;
 enum Verdict {
     Accepted,
     Refused,
-    /// Nothing has this name, be it one or not.
+    /// A name that does not exist.
     Missing,
 }
 
@@ -146,7 +146,7 @@ async fn agree(tag: &str) {
     assert!(sent > 0 || tag == "health", "{sent}");
 }
 
-/// What the call has to carry: the token of a session of its own, or that of listings.
+/// The credentials of the call: the token of a session of its own, or that for listings.
 async fn token(service: &Service, call: &Call<'_>) -> String {
     if call.operation["security"][0].get("session").is_none() {
         return LISTING_TOKEN.to_owned();

@@ -1,4 +1,4 @@
-//! The `OpenAPI` document: well-formed, complete, and true.
+//! The `OpenAPI` document: well-formed, complete, and correct.
 
 mod call;
 mod constraints;

@@ -1,4 +1,4 @@
-//! What a cached route answers.
+//! The answers of a cached route.
 
 use super::{Got, Site};
 use crate::support::{Raw, Scene, http_client};
@@ -41,7 +41,7 @@ async fn the_second_request_is_answered_from_the_cache() {
 
     // Another instance has it as well.
     let other = Site::start(&scene, |cache| cache.ttl(MINUTE), |_, _| HttpResponse::Ok().finish()).await;
-    // By another address: answers may depend on the host unless it is said that they do not.
+    // With another host: answers may depend on the host unless the rule excludes it.
     other.get("/a").await.assert(200, "", "fwd=uri-miss");
     let host = site.url().trim_start_matches("http://");
     other.get_with("/a", &[("host", host)]).await.assert(200, "1", "hit");
@@ -106,7 +106,7 @@ async fn a_client_with_the_current_response_gets_a_304() {
         (&*tag, "accept", "max-age=9")
     );
     assert_eq!(again.header("content-type"), "");
-    // The first who asks may have it as well, from before.
+    // The client of the first request may already have it as well.
     site.get_with("/a?other", &[("if-none-match", &tag)])
         .await
         .assert(304, "", "fwd=uri-miss; fwd-status=200; stored");
@@ -147,7 +147,7 @@ async fn a_head_is_answered_from_a_get() {
     head.assert(200, "", "fwd=uri-miss; stored");
     assert_eq!(head.header("content-length"), "3");
     site.get("/a").await.assert(200, "GET", "hit");
-    // Nothing of a body is sent, or the next answer on the connection would not be found.
+    // No body is sent, because otherwise the next answer on the connection could not be parsed.
     let mut raw = Raw::connect(site.url()).await;
     let host = site.url().trim_start_matches("http://");
     let head = raw
@@ -161,7 +161,7 @@ async fn a_head_is_answered_from_a_get() {
     let next = raw.rest().await;
     assert!(next.starts_with("HTTP/1.1 200 OK") && next.ends_with("GET"), "{next}");
     assert_eq!(site.calls(), 1);
-    // Of a part only a GET can ask; and what goes past the cache is asked of the handler in the same way.
+    // Only a GET can request a range, and a request that bypasses the cache reaches the handler unchanged.
     let head = async |path, name, value| Got::of(site.request(Method::HEAD, path).header(name, value)).await;
     head("/a", "range", "bytes=0-1").await.assert(200, "", "hit");
     for (path, name, value, cache) in [

@@ -1,4 +1,4 @@
-//! Redis away, frozen, or full of rubbish.
+//! Redis is unavailable, frozen, or contains invalid data.
 
 use super::{Got, Site};
 use crate::support::{Redis, Scene, eventually};
@@ -44,7 +44,7 @@ async fn without_redis_requests_are_answered_as_without_the_cache() {
         got.assert(200, &format!("{n}"), "fwd=miss; detail=redis-away");
     }
     assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
-    // Those who ask at once still have one answer among them.
+    // Concurrent requests still share one answer.
     let all = join_all((0..20).map(|_| site.get("/a"))).await;
     assert!(all.iter().all(|got| got.status == 200), "{all:?}");
     assert!(site.calls() < 20, "{}", site.calls());
@@ -105,7 +105,7 @@ async fn a_frozen_redis_delays_requests_for_no_longer_than_the_timeout() {
     scene.redis.thaw();
     // The timeout, the handler's 20 ms, and a busy machine.
     assert!(longest < Duration::from_millis(600), "{longest:?}");
-    // Once a second a worker asks whether it is back; all others do not wait.
+    // A worker tries Redis once a second; all other requests do not wait.
     assert!(answered > 40, "{answered}");
     eventually(SOON, "it is answered from the cache again", async || {
         site.get("/a").await.is_hit().then_some(())
@@ -125,7 +125,7 @@ async fn an_unreadable_entry_is_a_miss() {
     let mut n = 1;
     let mut poison = vec![b"rubbish".to_vec(), Vec::new(), vec![0; 4_096], b"{\"a\":1}".to_vec()];
     poison.extend((1..whole.len()).step_by(23).map(|end| whole[..end].to_vec()));
-    // The envelope is whole, what is in it is not.
+    // The entry is intact, but its value is not.
     let mut inside = whole.clone();
     let end = inside.len() - 3;
     inside.truncate(end);

@@ -1,4 +1,4 @@
-//! Headers that no well-bred client sends.
+//! Invalid headers.
 
 use super::Site;
 use crate::support::Scene;

@@ -1,4 +1,4 @@
-//! Handlers that say that what is kept still holds.
+//! Handlers that confirm stored responses (304).
 
 use super::Site;
 use crate::support::Scene;

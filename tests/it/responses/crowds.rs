@@ -1,4 +1,4 @@
-//! Many who want the same at once.
+//! Many concurrent requests for the same response.
 
 use super::Site;
 use super::site::{after, numbered};
@@ -11,7 +11,7 @@ use redis::cmd;
 use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_mins(1);
-/// Longer than many requests take to come in.
+/// A time in which many requests arrive.
 const LONG: Duration = Duration::from_millis(300);
 
 #[actix_web::test]
@@ -70,7 +70,7 @@ async fn followers_of_a_handler_that_panics_get_an_answer() {
     assert_eq!(all.iter().filter(|got| got.body == "2").count(), 9, "{all:?}");
 }
 
-/// Many ask at once; how often the handler was.
+/// Sends many concurrent requests, and returns how often the handler was called.
 async fn calls_of_a_crowd(
     scene: &Scene<impl AsRef<Redis>>,
     build: impl Fn(Builder) -> Builder + Clone + Send + 'static,

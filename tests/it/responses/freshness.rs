@@ -29,7 +29,7 @@ async fn a_response_is_fresh_for_its_max_age() {
     site.get("/max-age=1").await.assert(200, "1", "fwd=uri-miss; stored");
     let kept = site.get("/max-age=1").await;
     kept.assert(200, "1", "hit; ttl=0");
-    // Its own word is handed on.
+    // The header of the handler is forwarded.
     assert_eq!(kept.header("cache-control"), "max-age=1");
     sleep(Duration::from_millis(1_050)).await;
     site.get("/max-age=1").await.assert(200, "2", "fwd=uri-miss; stored");
@@ -55,7 +55,7 @@ async fn a_client_can_limit_the_age_of_a_response() {
     sleep(Duration::from_millis(150)).await;
     ask("min-fresh=1").await.assert(200, "2", "fwd=request; stored");
     sleep(Duration::from_millis(1_050)).await;
-    // Stale, and kept for the case of an error.
+    // Stale, and stored for the case of an error.
     ask("max-stale=60").await.assert(200, "2", "hit; ttl=-1");
     ask("max-stale").await.assert(200, "2", "hit; ttl=-1");
     ask("max-stale=0").await.assert(200, "3", "fwd=stale; stored");
@@ -74,7 +74,7 @@ async fn a_stale_response_is_served_at_once_and_revalidated_in_the_background() 
         let gate = Arc::clone(&behind);
         Box::pin(async move {
             gate.acquire().await.unwrap().forget();
-            // A handler behind the client's back has all that others have.
+            // A handler that runs in the background has the same data as any other call.
             let known = request.app_data::<web::Data<&'static str>>().unwrap();
             let user = request.headers().get("x-user").unwrap().to_str().unwrap();
             HttpResponse::Ok().body(format!("{n} for {user}, {}", known.get_ref()))
@@ -139,6 +139,6 @@ async fn a_stale_response_is_served_on_error_for_as_long_as_allowed() {
     site.get("/a").await.assert(502, "broken", "fwd");
     site.get("/strict").await.assert(502, "broken", "fwd");
     fails.store(false, Ordering::SeqCst);
-    // A failure is not kept.
+    // A failure is not stored.
     site.get("/a").await.assert(200, "whole", "fwd=uri-miss; stored");
 }

@@ -63,8 +63,8 @@ async fn a_tag_invalidates_every_response_that_has_it() {
     site.get("/b").await.assert(200, "6", "fwd=uri-miss");
 }
 
-/// Asks once, invalidates a tag while the handler is at work, and asks five times more; what those later ones were given, and
-/// how often the handler was asked.
+/// Sends a request, invalidates a tag while the handler runs, and sends five more requests. Returns the answers to these, and the number
+/// of calls of the handler.
 async fn ask_around_an_invalidation(
     scene: &Scene,
     build: impl Fn(Builder) -> Builder + Clone + Send + 'static,
@@ -149,7 +149,7 @@ async fn a_response_that_another_instance_invalidated_is_not_shared_while_redis_
 #[actix_web::test]
 async fn a_response_from_before_a_write_is_not_shared_after_it_without_redis() {
     let scene = Scene::new().await;
-    // Too far away for those who look, so that they say that it is away; not for those who write, who are not hurried.
+    // Too slow for reads, which therefore report Redis as unavailable, but not for writes, which have a longer timeout.
     let proxy = Proxy::far_from(&scene.redis.url(), Duration::from_millis(20)).await;
     let settings = ResponseSettings {
         response_redis_timeout_ms: 1,
@@ -177,7 +177,7 @@ async fn a_response_from_before_a_write_is_not_shared_after_it_without_redis() {
         let site = Arc::clone(&site);
         actix_web::rt::spawn(async move { site.get("/a").await })
     };
-    // Whom Redis keeps waiting listens to invalidations from then on.
+    // An instance whose Redis is slow subscribes to invalidations from then on.
     gate.add_permits(1);
     site.get("/b").await.assert(200, "1", "fwd=miss; detail=redis-away");
     let channel = scene.keys().cache_channel();

@@ -1,5 +1,4 @@
-//! The HTTP response cache: as middleware of a small application whose handler the test is, and on the service's own
-//! answers.
+//! The HTTP response cache: as middleware of a small application whose handler the test provides, and for the service's own responses.
 
 mod answers;
 mod away;

@@ -1,4 +1,4 @@
-//! What is for one caller alone.
+//! Responses for a single caller.
 
 use super::Site;
 use super::site::after;
@@ -35,7 +35,7 @@ async fn an_authorized_answer_is_not_shared() {
             .await
             .assert(200, body, "fwd=uri-miss; detail=authorized");
     }
-    // Nor with those without, nor is theirs with these.
+    // Nor with requests without it, in either direction.
     site.get("/a").await.assert(200, "nobody", "fwd=uri-miss; stored");
     site.get("/a").await.assert(200, "nobody", "hit");
     site.get_with("/a", &[ANNA]).await.assert(200, "Bearer anna", "fwd");
@@ -131,6 +131,6 @@ async fn a_no_store_request_leaves_nothing_in_the_cache() {
         .await
         .assert(200, "1", "fwd=uri-miss");
     site.get("/a").await.assert(200, "2", "fwd=uri-miss; stored");
-    // It may have what is there.
+    // It may get a stored response.
     site.get_with("/a", &keep_nothing).await.assert(200, "2", "hit");
 }

@@ -107,7 +107,7 @@ async fn request_newer_responses(build: impl Fn(Builder) -> Builder + Clone + Se
     // A response of the last second is fresh enough for any request.
     assert!(asked > 40, "{asked}");
     assert!((2..=4).contains(&site.calls()), "{} of {asked}", site.calls());
-    // And it is truly asked after that: once for all who ask at once.
+    // After that the handler is called: once for all concurrent requests.
     tokio::time::sleep(Duration::from_millis(1_050)).await;
     let before = site.calls();
     let all = join_all((0..50).map(|n| site.get_with("/a", directives[n % 4]))).await;

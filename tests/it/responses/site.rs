@@ -25,7 +25,7 @@ pub struct Site {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What came back.
+/// A response.
 #[derive(Debug)]
 pub struct Got {
     pub status: u16,
@@ -33,7 +33,7 @@ pub struct Got {
     pub body: String,
 }
 
-/// What the handler answers: to this request, which is the so-manieth, from 1.
+/// The handler: gets the request and its number, counted from 1.
 pub trait Handler: Fn(HttpRequest, usize) -> LocalBoxFuture<'static, HttpResponse> + Clone + Send + 'static {}
 impl<F: Fn(HttpRequest, usize) -> LocalBoxFuture<'static, HttpResponse> + Clone + Send + 'static> Handler for F {}
 
@@ -51,7 +51,7 @@ pub fn after(
     }
 }
 
-/// A handler that says which call it is, once it is let through.
+/// A handler that returns the number of its call, once it is released.
 pub fn gated(gate: &Arc<Semaphore>) -> impl Handler {
     let gate = Arc::clone(gate);
     move |_: HttpRequest, n| -> LocalBoxFuture<'static, HttpResponse> {
@@ -63,7 +63,7 @@ pub fn gated(gate: &Arc<Semaphore>) -> impl Handler {
     }
 }
 
-/// An answer that says which call it is of.
+/// An answer with the number of its call.
 pub fn numbered(n: usize) -> HttpResponse {
     HttpResponse::Ok().body(n.to_string())
 }
@@ -82,7 +82,7 @@ impl Site {
         Self::start_slow(scene, build, handler).await
     }
 
-    /// With one that may take its time.
+    /// With a handler that may be slow.
     pub async fn start_slow<R: AsRef<Redis>>(
         scene: &Scene<R>,
         build: impl Fn(Builder) -> Builder + Clone + Send + 'static,
@@ -105,7 +105,7 @@ impl Site {
         Self::start_at(&scene.redis.as_ref().url(), scene, settings, build, handler).await
     }
 
-    /// By another way to the scene's Redis.
+    /// Over another connection to the scene's Redis.
     pub async fn start_at<R: AsRef<Redis>>(
         url: &str,
         scene: &Scene<R>,
@@ -160,7 +160,7 @@ impl Site {
         }
     }
 
-    /// How often the handler was asked.
+    /// The number of calls of the handler.
     pub fn calls(&self) -> usize {
         self.calls.load(Ordering::SeqCst)
     }
@@ -204,12 +204,12 @@ impl Got {
         }
     }
 
-    /// A header, empty if it is not there.
+    /// A header, empty if it is absent.
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    /// What `Cache-Status` says behind the cache's name.
+    /// The parameters of `Cache-Status` after the name of the cache.
     pub fn cache(&self) -> &str {
         self.header("cache-status")
             .strip_prefix("fleetpulse; ")

@@ -1,4 +1,4 @@
-//! What a session carries, and who may change it.
+//! The data of a session, and their changes.
 
 use super::Calls;
 use crate::support::Scene;

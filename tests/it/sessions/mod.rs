@@ -99,7 +99,7 @@ impl Calls {
         self.0.get(&format!("/v1/subjects/{subject}/sessions")).await
     }
 
-    /// `DELETE` of what comes after the subject's sessions: nothing, a query, or a slash and an id.
+    /// `DELETE` of the subject's sessions, with a suffix: nothing, a query, or a slash and an id.
     async fn end(&self, subject: &str, rest: &str) -> Answer {
         let path = format!("/v1/subjects/{subject}/sessions{rest}");
         send(self.0.request(Method::DELETE, &path)).await
@@ -141,7 +141,7 @@ fn settings() -> SessionSettings {
     }
 }
 
-/// The sessions as one who embeds the crate has them: with times to live of milliseconds.
+/// The Rust interface, with times to live of milliseconds.
 async fn embedded<R: AsRef<Redis>>(scene: &Scene<R>, settings: SessionSettings) -> Sessions {
     let address = scene.redis.as_ref().url().into_connection_info().unwrap();
     let store = Store::new(address, scene.keys(), Duration::from_secs(5)).unwrap();

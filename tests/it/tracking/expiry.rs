@@ -86,9 +86,11 @@ async fn a_fix_is_in_every_answer_until_it_expires() {
     one.drivers()
         .place("d-1", json!({"lat": 0, "lon": 0, "timestamp": at, "status": "busy"}))
         .await;
-    eventually(Duration::from_secs(2), "the other instance has received it", async || {
-        (two.drivers().position("d-1").await.status == 200).then_some(())
-    })
+    eventually(
+        Duration::from_secs(2),
+        "the other instance has received it",
+        async || (two.drivers().position("d-1").await.status == 200).then_some(()),
+    )
     .await;
     ends_exactly_at(&[&one, &two], at + 2_000).await;
     let snapshot: Option<String> = scene

@@ -1,4 +1,4 @@
-//! The pool of workers: what it makes of handlers that fail, panic, take long or are cut off.
+//! The pool of workers: handlers that fail, panic, take long or lose their lease.
 
 mod stopping;
 
@@ -214,7 +214,10 @@ async fn a_panic_is_a_failure_and_the_pool_continues() {
     let pool = Running::start(&jobs, settings(4));
     let panicked = reaches(&jobs, &ids[0], State::Dead).await;
     assert_eq!((panicked.attempts, panicked.failures.len()), (3, 3));
-    assert!(panicked.failures[0].error.contains("panicked: as requested"), "{panicked:?}");
+    assert!(
+        panicked.failures[0].error.contains("panicked: as requested"),
+        "{panicked:?}"
+    );
     assert_eq!(reaches(&jobs, &ids[1], State::Done).await.attempts, 3);
     let died = reaches(&jobs, &ids[2], State::Dead).await;
     assert_eq!((died.attempts, died.failures[0].error.as_str()), (1, "for good"));
