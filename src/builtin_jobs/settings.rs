@@ -32,13 +32,13 @@ pub struct WorkSettings {
     /// Queue of the jobs that the service runs itself
     #[arg(long = "work-queue", env = "WORK_QUEUE", default_value = WORK_QUEUE, value_parser = Id::parse)]
     pub work_queue: Id,
-    /// Jobs of that queue that this instance runs concurrently; 0 for none
+    /// Maximum jobs of that queue that this instance runs concurrently; 0 for none
     #[arg(long = "work-concurrency", env = "WORK_CONCURRENCY", default_value_t = 16, value_parser = clap::value_parser!(u16).range(0..=1_000))]
     pub work_concurrency: u16,
     /// Duration of the leases of those jobs, milliseconds; jobs of a killed instance wait at most this long
     #[arg(long = "work-lease", env = "WORK_LEASE_MS", default_value_t = 30_000, value_parser = clap::value_parser!(u32).range(500..=3_600_000))]
     pub work_lease_ms: u32,
-    /// Seconds that those jobs may take to end when the service stops
+    /// Maximum time for those jobs to end when the service stops, seconds
     #[arg(long = "work-drain", env = "WORK_DRAIN_S", default_value_t = 10, value_parser = clap::value_parser!(u32).range(0..=3_600))]
     pub work_drain_s: u32,
     /// Webhooks, `NAME=URL` separated by blanks; one without a name is called `default`
@@ -65,7 +65,7 @@ pub struct WorkSettings {
         default_value = "8,24,48,168"
     )]
     pub reminder_hours: ReminderHours,
-    /// Rate of a commission that names none, 0 to 1, with at most 8 decimal places
+    /// Rate of a commission whose job has no rate, 0 to 1, with at most 8 decimal places
     #[arg(long = "commission-rate", env = "COMMISSION_RATE", default_value = "0.1")]
     pub commission_rate: Rate,
 }

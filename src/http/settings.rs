@@ -4,7 +4,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-/// The HTTP server.
+/// The settings of the HTTP server.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "HTTP")]
 pub struct HttpSettings {
@@ -12,8 +12,8 @@ pub struct HttpSettings {
     /// http://HOST:PORT`
     #[arg(long = "bind", env = "HTTP_BIND", default_value = "127.0.0.1:8080", value_parser = bind_address)]
     pub bind: SocketAddr,
-    /// Names and addresses by which the service is reached, without ports, separated by commas; a service that listens on a
-    /// loopback address answers to them besides localhost
+    /// Names and addresses of the service, without ports, separated by commas; a service that listens on a loopback address
+    /// accepts them in addition to localhost
     #[arg(
         long = "http-hosts",
         env = "HTTP_HOSTS",
@@ -21,7 +21,7 @@ pub struct HttpSettings {
         hide_default_value = true
     )]
     pub hosts: HostNames,
-    /// Origins whose pages may call the service from a browser, separated by commas, such as `https://console.example.com,
+    /// Origins whose pages may call the service in a browser, separated by commas, such as `https://console.example.com,
     /// http://localhost:3000`; `*` for all
     #[arg(
         long = "cors-origins",
@@ -33,36 +33,36 @@ pub struct HttpSettings {
     /// Threads that serve requests; one per core if not given
     #[arg(long = "workers", env = "HTTP_WORKERS")]
     pub workers: Option<NonZeroUsize>,
-    /// Connections that may be open at once, per worker; fewer if the limit on open files is low
+    /// Maximum open connections per worker; fewer if the limit on open files is low
     #[arg(long = "max-connections", env = "HTTP_MAX_CONNECTIONS", default_value = "25000")]
     pub max_connections: NonZeroUsize,
-    /// Milliseconds that the head of a request may take to arrive, and then its body
-    // The server counts the head's time from a clock that is up to half a second old, so that with less than that the
-    // time of a prompt request could be over before it began.
+    /// Timeout for the head of a request to arrive, and again for its body, milliseconds
+    // The server measures the time of the head with a clock that is up to half a second old, so with less than that a prompt
+    // request could time out.
     #[arg(long = "request-timeout", env = "HTTP_REQUEST_TIMEOUT_MS", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1000..=600_000))]
     pub request_timeout_ms: u32,
-    /// Milliseconds within which a client must read the next 64 KiB or so of an answer; else it is disconnected
+    /// Timeout for a client to read the next 64 KiB or so of an answer, milliseconds; then it is disconnected
     #[arg(long = "write-timeout", env = "HTTP_WRITE_TIMEOUT_MS", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(100..=600_000))]
     pub write_timeout_ms: u32,
-    /// Most bytes of an answer that is a list, at least 262144; a longer list is cut and has `truncated`, or its page ends
-    /// earlier
-    // The least leaves room for any one thing that is listed.
+    /// Maximum size of an answer that is a list, bytes, at least 262144; a longer list is cut and has `truncated`, or its page
+    /// ends earlier
+    // The minimum leaves room for any single element of a list.
     #[arg(long = "max-answer-bytes", env = "HTTP_MAX_ANSWER_BYTES", default_value = "4194304", value_parser = bytes(256 * KIB))]
     pub max_answer_bytes: usize,
-    /// Bytes of all answers above 32 KiB together that clients have not read yet, and of what calls in progress have reserved
-    /// for theirs, at least 16777216; beyond them large answers are 503
+    /// Maximum memory for answers above 32 KiB that clients have not read yet, bytes, including what calls in progress have
+    /// reserved, at least 16777216; beyond it large answers are 503
     #[arg(long = "max-unsent-bytes", env = "HTTP_MAX_UNSENT_BYTES", default_value = "134217728", value_parser = bytes(16 * KIB * KIB))]
     pub max_unsent_bytes: usize,
-    /// Bytes of all request bodies above 64 KiB together that are in memory, at least 16777216; beyond them the answer is 503
+    /// Maximum memory for request bodies above 64 KiB, bytes, at least 16777216; beyond it the answer is 503
     #[arg(long = "max-bodies-bytes", env = "HTTP_MAX_BODIES_BYTES", default_value = "134217728", value_parser = bytes(16 * KIB * KIB))]
     pub max_bodies_bytes: usize,
     /// Seconds for which requests are still served after a SIGTERM, while `/health/ready` answers 503; not used after a SIGINT
     #[arg(long = "lame-duck", env = "HTTP_LAME_DUCK_S", default_value_t = 5, value_parser = clap::value_parser!(u32).range(0..=600))]
     pub lame_duck_s: u32,
-    /// Seconds that requests in progress may take to end when the service stops
+    /// Maximum time for requests in progress to end when the service stops, seconds
     #[arg(long = "drain", env = "HTTP_DRAIN_S", default_value_t = 10)]
     pub drain_s: u64,
-    /// Seconds that a stop may take in total, including the two above and the last write of unsaved positions
+    /// Maximum time of a stop in total, seconds, including the two above and the last write of unsaved positions
     #[arg(long = "shutdown-budget", env = "SHUTDOWN_BUDGET_S", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3_600))]
     pub shutdown_budget_s: u32,
 }
@@ -122,7 +122,7 @@ impl HttpSettings {
         Duration::from_secs(self.shutdown_budget_s.into())
     }
 
-    /// How long a request's head may take to arrive, and again its body.
+    /// Returns the timeout for the head of a request to arrive, and again for its body.
     #[must_use]
     pub fn request_timeout(&self) -> Duration {
         Duration::from_millis(u64::from(self.request_timeout_ms))

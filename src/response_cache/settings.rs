@@ -1,11 +1,11 @@
 use clap::Args;
 use std::time::Duration;
 
-/// The HTTP response cache.
+/// The settings of the HTTP response cache.
 #[derive(Debug, Clone, Copy, Args)]
 #[command(next_help_heading = "Response cache")]
 pub struct ResponseSettings {
-    /// Whether this service caches its own responses where that is worth it
+    /// Whether this service caches its own responses if that saves work
     #[arg(long = "response-cache", env = "RESPONSE_CACHE", default_value_t = Self::default().response_cache, action = clap::ArgAction::Set)]
     pub response_cache: bool,
     /// Seconds for which such a response is fresh
@@ -35,19 +35,19 @@ impl Default for ResponseSettings {
 }
 
 impl ResponseSettings {
-    /// How long a response of this service is fresh.
+    /// Returns how long a response of this service is fresh.
     #[must_use]
     pub fn ttl(&self) -> Duration {
         Duration::from_secs(u64::from(self.response_ttl_s))
     }
 
-    /// The age up to which a response is fresh enough for any client.
+    /// Returns the age up to which a response is fresh enough for any client.
     #[must_use]
     pub fn floor(&self) -> Duration {
         Duration::from_millis(u64::from(self.response_floor_ms))
     }
 
-    /// How long a request waits for Redis.
+    /// Returns how long a request waits for Redis.
     #[must_use]
     pub fn redis_timeout(&self) -> Duration {
         Duration::from_millis(u64::from(self.response_redis_timeout_ms))

@@ -5,21 +5,21 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Where Redis is. Nothing given: the service starts one of its own.
+/// The settings of Redis. If none is given, the service starts the embedded Redis.
 #[derive(Clone, Args)]
 #[command(next_help_heading = "Redis")]
 pub struct RedisSettings {
-    /// URL of a standalone Redis: `redis://`, `rediss://` (TLS) or `unix://`; without it and without a host the service runs a
-    /// Redis of its own
+    /// URL of a standalone Redis: `redis://`, `rediss://` (TLS) or `unix://`; without it and without a host the service runs
+    /// the embedded Redis
     #[arg(long = "redis-url", env = "REDIS_URL", hide_env_values = true)]
     pub url: Option<String>,
-    /// Host of a standalone Redis, instead of a URL; not allowed beside a URL, like the four settings that follow
+    /// Host of a standalone Redis, instead of a URL; not allowed together with a URL, like the four settings that follow
     #[arg(long = "redis-host", env = "REDIS_HOST")]
     pub host: Option<String>,
     /// Port of that Redis; 6379 if not given
     #[arg(long = "redis-port", env = "REDIS_PORT")]
     pub port: Option<u16>,
-    /// Password of that Redis; set the variable rather than the flag, because flags show in the list of processes
+    /// Password of that Redis; set the variable and not the flag, because flags are visible in the list of processes
     #[arg(long = "redis-password", env = "REDIS_PASSWORD", hide_env_values = true)]
     pub password: Option<String>,
     /// Database of that Redis; 0 if not given
@@ -28,36 +28,36 @@ pub struct RedisSettings {
     /// Whether to connect to that Redis with TLS; false if not given
     #[arg(long = "redis-tls", env = "REDIS_TLS", action = clap::ArgAction::Set)]
     pub tls: Option<bool>,
-    /// Not yet taken: named here so that a fleet set up for Sentinel is refused and does not start a Redis of its own
+    /// Not supported yet; defined so that a configuration for Sentinel is refused and does not start the embedded Redis
     #[arg(long = "redis-sentinels", env = "REDIS_SENTINELS", hide = true)]
     pub sentinels: Option<String>,
-    /// Not yet taken, like the above
+    /// Not supported yet, like the above
     #[arg(long = "redis-cluster-nodes", env = "REDIS_CLUSTER_NODES", hide = true)]
     pub cluster_nodes: Option<String>,
-    /// Prefix of every key and channel; in channels the number of the database follows it: `fp:db0:inventory`
+    /// Prefix of every key and channel; in channels the database number follows it: `fp:db0:inventory`
     #[arg(long = "redis-key-prefix", env = "REDIS_KEY_PREFIX", default_value = "fp:", value_parser = key_prefix)]
     pub key_prefix: String,
-    /// Milliseconds that a connection attempt or an answer may take before Redis counts as unavailable
+    /// Timeout of a connection attempt and of a reply, milliseconds; then Redis counts as unavailable
     #[arg(long = "redis-timeout", env = "REDIS_TIMEOUT_MS", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(10..=60_000))]
     pub timeout_ms: u32,
-    /// Server that runs as the embedded Redis, 7.0 or newer; searched for in PATH if not given
+    /// Binary of the embedded Redis, 7.0 or newer; searched for in PATH if not given
     #[arg(long = "redis-server-bin", env = "REDIS_SERVER_BIN")]
     pub server_bin: Option<PathBuf>,
     /// When the embedded Redis syncs its append-only file to the disk: once a second (`everysec`, if not given), or before
-    /// every answer (`always`)
+    /// every reply (`always`)
     #[arg(long = "redis-append-fsync", env = "REDIS_APPEND_FSYNC", value_enum)]
     pub append_fsync: Option<AppendFsync>,
-    /// Memory that the embedded Redis may use for its data, such as 2gb; 0 for no limit. If not given, half of this machine's
-    /// memory, or of the least limit of its cgroups. A full Redis refuses writes and evicts nothing
+    /// Maximum memory of the embedded Redis for its data, such as 2gb; 0 for no limit. If not given, half of this machine's
+    /// memory, or of the lowest limit of its cgroups. A full Redis refuses writes and evicts nothing
     #[arg(long = "redis-max-memory", env = "REDIS_MAX_MEMORY", value_parser = bytes)]
     pub max_memory: Option<u64>,
-    /// Percent of Redis's memory from which on nothing new is stored, and calls that create something are answered 503
-    /// `storage_full`; 100 for no such bound. The memory is Redis's maxmemory, or that of its machine if it has none
+    /// Percentage of Redis's memory from which on nothing new is stored, and calls that create something are answered 503
+    /// `storage_full`; 100 for no such limit. The memory is Redis's maxmemory, or that of its machine if it has none
     #[arg(long = "redis-full-percent", env = "REDIS_FULL_PERCENT", default_value_t = 90, value_parser = clap::value_parser!(u8).range(10..=100))]
     pub full_percent: u8,
 }
 
-/// Braces would be taken for the hash tag that puts the keys of a partition into one slot.
+/// Refuses braces, because they would act as the hash tag that determines the slot of a key.
 fn key_prefix(prefix: &str) -> Result<String, &'static str> {
     if prefix.contains(['{', '}']) {
         Err("must not contain braces")
@@ -67,7 +67,7 @@ fn key_prefix(prefix: &str) -> Result<String, &'static str> {
 }
 
 impl fmt::Debug for RedisSettings {
-    /// Without the password, which a URL may hold as well.
+    /// Omits the password, and the URL, which may contain one.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisSettings")
             .field("host", &self.host)
@@ -76,50 +76,50 @@ impl fmt::Debug for RedisSettings {
     }
 }
 
-/// Where Redis comes from.
+/// The source of Redis.
 #[derive(Debug, Clone)]
 pub enum RedisSource {
-    /// A child of ours.
+    /// The embedded Redis, a child process.
     Embedded,
     /// One server at an address.
     Standalone(Box<redis::ConnectionInfo>),
 }
 
-/// Settings that contradict each other or cannot be read.
+/// Why the settings of Redis are invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum RedisSourceError {
-    /// Both ways of naming a server.
+    /// Both a URL and a host are given.
     #[error("give REDIS_URL or REDIS_HOST, not both")]
     Both,
-    /// A mode that is to come.
+    /// A mode that is not supported yet.
     #[error("Sentinel and Cluster are not supported yet; give REDIS_URL or REDIS_HOST")]
     NotYet,
-    /// Parts of an address beside a URL, which has all of them.
+    /// A part of an address is given together with a URL, which contains all of them.
     #[error(
         "REDIS_URL and {0} are both set; write it into the URL, as in rediss://USER:PASSWORD@HOST:PORT/DB, and remove {0}, or set \
          REDIS_HOST in the place of REDIS_URL"
     )]
     BesideUrl(&'static str),
-    /// Parts of an address without a host.
+    /// A part of an address is given without a host.
     #[error("{0} is set without REDIS_HOST; set REDIS_HOST as well, or remove {0} to run the embedded Redis")]
     WithoutHost(&'static str),
-    /// A setting of the embedded Redis beside the address of another.
+    /// A setting of the embedded Redis is given together with the address of another Redis.
     #[error(
         "{0} is for the embedded Redis, and another Redis is named; set this in the configuration of that Redis, and remove {0}"
     )]
     NotEmbedded(&'static str),
-    /// Not a URL of ours. The URL is not repeated: it may hold a password.
+    /// The URL is invalid. It is not repeated, because it may contain a password.
     #[error("REDIS_URL is not a redis://, rediss:// or unix:// URL")]
     Url,
 }
 
 impl RedisSettings {
-    /// What the settings come to.
+    /// Returns the source of Redis by these settings.
     ///
     /// # Errors
     /// [`RedisSourceError`].
     pub fn source(&self) -> Result<RedisSource, RedisSourceError> {
-        // A variable that is set to nothing, as compose files like to do, is a variable that is not set.
+        // An empty variable counts as not set; compose files often set empty variables.
         let given = |value: &'_ Option<String>| value.as_deref().is_some_and(|value| !value.is_empty());
         if given(&self.sentinels) || given(&self.cluster_nodes) {
             return Err(RedisSourceError::NotYet);
@@ -146,7 +146,7 @@ impl RedisSettings {
         }
     }
 
-    /// The first setting that is given of those that complete `REDIS_HOST`.
+    /// Returns the first given setting of those that complete `REDIS_HOST`.
     fn part(&self) -> Option<&'static str> {
         let password = self.password.as_deref().is_some_and(|password| !password.is_empty());
         [
@@ -159,7 +159,7 @@ impl RedisSettings {
         .find_map(|(name, is_given)| is_given.then_some(name))
     }
 
-    /// The first setting that is given of those that say how the embedded Redis runs. Not its binary: that only says which one would.
+    /// Returns the first given setting of those that configure the embedded Redis, except its binary, which has no effect on another Redis.
     fn of_embedded(&self) -> Option<&'static str> {
         [
             ("REDIS_APPEND_FSYNC", self.append_fsync.is_some()),
@@ -192,7 +192,7 @@ impl RedisSettings {
             .set_redis_settings(login))
     }
 
-    /// How long an answer may take.
+    /// Returns the timeout of a reply.
     #[must_use]
     pub fn timeout(&self) -> Duration {
         Duration::from_millis(u64::from(self.timeout_ms))
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_belongs_together_is_taken() {
+    fn valid_combinations_are_accepted() {
         let parts = [
             "--redis-host=h",
             "--redis-port=1",

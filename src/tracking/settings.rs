@@ -21,10 +21,10 @@ pub struct TrackingSettings {
     #[arg(long = "profile-ttl", env = "TRACKING_PROFILE_TTL_S", default_value_t = 2_592_000,
         value_parser = clap::value_parser!(u32).range(1..=315_360_000))]
     pub profile_ttl_s: u32,
-    /// Entities of one kind that an instance holds in memory, some 140 bytes each
+    /// Maximum entities of one kind that an instance holds in memory, some 140 bytes each
     #[arg(long = "max-entities", env = "TRACKING_MAX_ENTITIES", default_value_t = 5_000_000)]
     pub max_entities: usize,
-    /// Positions that may wait for Redis, per worker; beyond it the answer is 503
+    /// Maximum positions that wait for Redis, per worker; beyond it the answer is 503
     #[arg(long = "writer-queue", env = "TRACKING_WRITER_QUEUE", default_value_t = 50_000)]
     pub writer_queue: usize,
     /// Milliseconds by which updates of other instances may be late before answers are marked stale

@@ -19,7 +19,7 @@
 -- ARGV[11]  TTL of the record of the idempotency key, ms
 -- ARGV[12]  the id of the session in KEYS[5], '' for none: it ends
 -- ARGV[13..] the ids of the sessions in KEYS[7..], in their order
--- Returns, one value per line: 'created', born, seen, idle, ends and absolute, as in held.lua; or 'full' and the ids of all sessions of
+-- Returns one value per line: 'created', born, seen, idle, ends and absolute, as in held.lua; or 'full' and the ids of all sessions of
 --         the subject: nothing was created, because the subject has too many and the call named too few of them; or 'before' and the id
 --         of the session that an earlier call with the key created, if it was not named; or 'differs' if that call had another body.
 -- Redis that has no memory left refuses a script's HSET, but not where the script has written before: so the session comes

@@ -3,7 +3,7 @@
 -- KEYS[2] sessions in use in the current window, of the partition
 -- ARGV[1] SHA-256 of the token
 -- ARGV[2] SHA-256 of the part that all tokens of its session share
--- Returns, one value per line: 'ok' and the fields from the second on as in held.lua; or 'unknown'; or 'reused' and the subject.
+-- Returns one value per line: 'ok' and the fields from the second on as in held.lua; or 'unknown'; or 'reused' and the subject.
 -- It moves the end at most once a minute, or in a tenth of the idle time to live if that is shorter. So a session ends at its
 -- `ends` to the millisecond, and one that is used at least every nine tenths of its idle time to live does not end for lack of use.
 -- It also writes at the first use of a token that rotate created.
