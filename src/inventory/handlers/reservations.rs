@@ -9,6 +9,7 @@ use crate::once::Once;
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderValue, LOCATION};
+use utoipa::IntoResponses;
 
 /// Reserve an item
 ///
@@ -99,6 +100,21 @@ pub async fn confirm(Path(id): Path<Id>, stock: Stock) -> Result<HttpResponse, P
     answer(stock.confirm(&id).await)
 }
 
+/// The problems that a call may be answered with that gives back a reservation or a part of it.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "shown in the document")]
+enum PortionProblems {
+    #[response(status = 404, description = "There is no such reservation")]
+    Unknown(Problem),
+    #[response(
+        status = 422,
+        description = "A value is not valid, or the key was used with another body"
+    )]
+    Invalid(Problem),
+    #[response(status = 503, description = "Redis is unavailable")]
+    Unavailable(Problem),
+}
+
 /// Release a hold or a part of it
 ///
 /// Without a body the whole hold is released, and a repeated call gets the same answer. With a body a part of it is released: `quantity`
@@ -111,10 +127,8 @@ pub async fn confirm(Path(id): Path<Id>, stock: Stock) -> Result<HttpResponse, P
         (status = 200, description = "Released; the state is still `held` if something is left", body = ReservationAnswer, headers(
             ("Idempotent-Replayed" = String, description = "`true` if an earlier call with the same key released the part; absent otherwise"),
         )),
-        (status = 404, description = "There is no such reservation", body = Problem),
-        (status = 409, description = "`wrong_state` with the `state`; `in_progress` while another call is creating it; `not_that_much` for a part", body = Problem),
-        (status = 422, description = "A value is not valid, or the key was used with another body", body = Problem),
-        (status = 503, description = "Redis is unavailable", body = Problem),
+        (status = 409, description = "`wrong_state` with the `state`; `not_that_much` for a part; `in_progress` while another call is creating it", body = Problem),
+        PortionProblems,
     )
 )]
 pub async fn release(
@@ -142,10 +156,8 @@ pub async fn release(
         (status = 200, description = "Returned; the state is still `confirmed` if something is left", body = ReservationAnswer, headers(
             ("Idempotent-Replayed" = String, description = "`true` if an earlier call with the same key returned it; absent otherwise"),
         )),
-        (status = 404, description = "There is no such reservation", body = Problem),
-        (status = 409, description = "`wrong_state` with the `state`; `has_left`; `not_that_much` for a part", body = Problem),
-        (status = 422, description = "A value is not valid, or the key was used with another body", body = Problem),
-        (status = 503, description = "Redis is unavailable", body = Problem),
+        (status = 409, description = "`wrong_state` with the `state`; `has_left`; `not_that_much` for a part; `in_progress` while another call is creating it", body = Problem),
+        PortionProblems,
     )
 )]
 pub async fn take_back(
