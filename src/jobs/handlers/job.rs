@@ -68,7 +68,7 @@ pub async fn retry_job(Path(id): Path<JobId>, state: Data) -> Result<HttpRespons
         (status = 200, description = "The job is done, or delayed with `then`", body = EndedAnswer),
         (status = 404, description = "The job does not exist, or is deleted", body = Problem),
         (status = 409, description = "The lease has expired or belongs to another worker (`lease_over`), with the job's `state`; or `then` names one type too many (`too_many_types`)", body = Problem),
-        (status = 503, description = "Redis is unavailable", body = Problem),
+        (status = 503, description = "Redis is unavailable, or the memory for answers is exhausted: try again", body = Problem),
     )
 )]
 pub async fn complete_job(
@@ -92,7 +92,7 @@ pub async fn complete_job(
         (status = 200, description = "The job is delayed, ready or dead; or cancelled, if another job has taken its unique key", body = EndedAnswer),
         (status = 404, description = "The job does not exist, or is deleted", body = Problem),
         (status = 409, description = "The lease has expired or belongs to another worker (`lease_over`), with the job's `state`", body = Problem),
-        (status = 503, description = "Redis is unavailable", body = Problem),
+        (status = 503, description = "Redis is unavailable, or the memory for answers is exhausted: try again", body = Problem),
     )
 )]
 pub async fn fail_job(

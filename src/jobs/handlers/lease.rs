@@ -31,7 +31,7 @@ const SETTLED: usize = 96;
         (status = 409, description = "`too_many_queues`, or `too_many_types` of jobs in the queue", body = Problem),
         (status = 413, description = "More than 8 MiB", body = Problem),
         (status = 422, description = "Validation failed, or the same key with another body; no job was added", body = Problem),
-        (status = 503, description = "Redis is unavailable", body = Problem),
+        (status = 503, description = "Redis is unavailable, or the memory for answers is exhausted: try again", body = Problem),
     )
 )]
 pub async fn add_jobs(
@@ -93,7 +93,7 @@ fn path(is_array: bool) -> impl Fn(usize) -> String {
     post, path = "/v1/queues/{queue}/lease", operation_id = "lease_jobs", tag = "jobs", request_body = Option<LeaseBody>, params(("queue" = String, Path)),
     responses(
         (status = 200, description = "The jobs; an empty list if there are none", body = LeasedAnswer),
-        (status = 503, description = "Redis is unavailable", body = Problem),
+        (status = 503, description = "Redis is unavailable, or the memory for answers is exhausted: try again", body = Problem),
     )
 )]
 pub async fn lease_jobs(
@@ -126,7 +126,7 @@ pub async fn lease_jobs(
         (status = 409, description = "`too_many_types` of jobs in the queue", body = Problem),
         (status = 413, description = "More than 8 MiB", body = Problem),
         (status = 422, description = "Validation failed; nothing was changed", body = Problem),
-        (status = 503, description = "Redis is unavailable", body = Problem),
+        (status = 503, description = "Redis is unavailable, or the memory for answers is exhausted: try again", body = Problem),
     )
 )]
 pub async fn settle_jobs(

@@ -61,7 +61,7 @@ impl From<Scheduled> for ScheduleAnswer {
     responses(
         (status = 200, description = "The schedule, with its next firing", body = ScheduleAnswer),
         (status = 409, description = "The queue has a hundred other schedules (`too_many_schedules`) or no room for another type of job (`too_many_types`), or the maximum number of queues exists (`too_many_queues`)", body = Problem),
-        (status = 422, description = "Validation failed: not a cron expression, one that never fires, an unknown time zone, …", body = Problem),
+        (status = 422, description = "Validation failed: not a cron expression, one that does not fire within 41 years, an unknown time zone, …", body = Problem),
         (status = 503, description = "Redis is unavailable", body = Problem),
     )
 )]
