@@ -156,7 +156,7 @@ pub async fn release(
         (status = 200, description = "Returned; the state is still `confirmed` if something is left", body = ReservationAnswer, headers(
             ("Idempotent-Replayed" = String, description = "`true` if an earlier call with the same key returned it; absent otherwise"),
         )),
-        (status = 409, description = "`wrong_state` with the `state`; `has_left`; `not_that_much` for a part; `in_progress` while another call is creating it", body = Problem),
+        (status = 409, description = "`wrong_state` with the `state`; `has_left`; `not_that_much` for a part", body = Problem),
         PortionProblems,
     )
 )]

@@ -8,7 +8,7 @@ use super::{Expected, apart, id, inventory};
 use crate::support::Scene;
 use call::{Call, call};
 use fleetpulse::ids::Id;
-use fleetpulse::inventory::{Goods, Inventory, InventoryError, Name, Portion, State, Terms};
+use fleetpulse::inventory::{Goods, Inventory, Name, Portion, State, Terms};
 use proptest::prelude::*;
 use state::{Hold, Item, Model, Outcome};
 use std::collections::BTreeMap;
