@@ -211,7 +211,7 @@ async fn a_key_on_a_call_without_support_is_refused_and_nothing_is_done() {
         let answer = crate::support::send(request.header("Idempotency-Key", "k")).await;
         answer.assert_problem(422, &["/Idempotency-Key"]);
         assert!(
-            answer.body["detail"].as_str().unwrap().contains("not honoured"),
+            answer.body["detail"].as_str().unwrap().contains("not supported"),
             "{path}"
         );
     }
