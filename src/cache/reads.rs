@@ -103,11 +103,11 @@ async fn carry(link: Link, pace: Arc<Pace>, batch: Vec<Asked>) {
         let Group {
             names, places: known, ..
         } = &mut groups[index];
-        let place = *known.entry(name.as_str()).or_insert_with(|| {
+        let in_group = *known.entry(name.as_str()).or_insert_with(|| {
             names.push(name);
             names.len() - 1
         });
-        places.push((index, place));
+        places.push((index, in_group));
     }
     let (link, pace) = (&link, &pace);
     let answers = join_all(groups.iter().map(|group| read(link, pace, &group.names))).await;

@@ -69,7 +69,7 @@ pub enum ProblemType {
     UnsupportedMediaType,
     /// 421: the request is for another host.
     MisdirectedRequest,
-    /// 422: a value is invalid; [`Problem::errors`] names the fields.
+    /// 422: a value is invalid; [`Problem::errors`](crate::Problem::errors) names the fields.
     ValidationFailed,
     /// 429: the caller sends too many requests.
     TooManyRequests,

@@ -38,7 +38,7 @@ pub(super) async fn compact(client: &Client, folder: &Path) {
         Ok(Ok(())) => info!(elapsed = ?started.elapsed(), "embedded Redis has rewritten its append-only file"),
         Ok(Err(error)) => warn!(%error, "cannot rewrite the append-only file; the next start takes longer"),
         Err(_elapsed) => {
-            info!("the rewrite of the append-only file takes too long and is abandoned; the next start takes longer")
+            info!("the rewrite of the append-only file takes too long and is abandoned; the next start takes longer");
         }
     }
 }

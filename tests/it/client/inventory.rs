@@ -34,7 +34,7 @@ async fn an_item_is_held_confirmed_and_taken_from_the_stock() {
     assert_eq!(too_many.problem().unwrap().members["available"], 6);
 
     let holds = inventory.holds("rider/7", None).await.unwrap();
-    assert_eq!(holds.reservations, [held.clone()]);
+    assert_eq!(holds.reservations, std::slice::from_ref(&held));
     let extended = inventory.extend(&held.id, 120).await.unwrap();
     assert!(extended.expires_at > held.expires_at);
     inventory.release(&held.id, Some(&Part::Quantity(1))).await.unwrap();

@@ -20,11 +20,10 @@ fn patient() -> RetryPolicy {
 
 /// The idempotency key of each request.
 fn keys(receiver: &Receiver) -> Vec<Option<String>> {
-    let key = "idempotency-key";
-    let received = receiver.received();
-    received
+    let requests = receiver.received();
+    requests
         .iter()
-        .map(|request| request.headers.get(key).cloned())
+        .map(|request| request.headers.get("idempotency-key").cloned())
         .collect()
 }
 

@@ -192,7 +192,7 @@ pub async fn send(request: RequestBuilder) -> Answer {
     try_send(request).await.unwrap()
 }
 
-/// Sends a request to an instance that may be killed during the call. A problem must be one that the OpenAPI document describes.
+/// Sends a request to an instance that may be killed during the call. A problem must be one that the `OpenAPI` document describes.
 pub async fn try_send(request: RequestBuilder) -> reqwest::Result<Answer> {
     let (http, request) = request.build_split();
     let request = request?;
