@@ -4,7 +4,7 @@ use crate::http::{FieldError, Fields, Problem};
 use crate::tracking::model::{Digits, Scalar};
 use crate::tracking::patch::{Change, MAX_ATTRIBUTES, ProfilePatch};
 use compact_str::CompactString;
-use serde::de::{Deserialize, DeserializeSeed};
+use serde::de::{Deserialize, DeserializeSeed, Error};
 use serde_json::value::RawValue;
 
 /// The longest text, in bytes.
@@ -30,7 +30,7 @@ pub fn parse_profile(body: &[u8]) -> Result<ProfilePatch, Problem> {
         status: loose(&mut fields, "status", Loose::deserialize)?,
         vehicle_type: loose(&mut fields, "vehicle_type", Loose::deserialize)?,
         capacity: loose(&mut fields, "capacity", Loose::deserialize)?,
-        attributes: loose(&mut fields, "attributes", |value| Attributes.deserialize(value))?,
+        attributes: loose(&mut fields, "attributes", readable_attributes)?,
     };
     let mut errors = Vec::new();
     let patch = patch(&raw, Nulls::Remove, &mut errors);
@@ -46,6 +46,23 @@ fn loose<'a>(
 ) -> Result<Option<Loose<'a>>, Problem> {
     let value = fields.value(name).map(read).transpose();
     value.map_err(|error| Problem::malformed(format!("the body cannot be read: {name}: {error}")))
+}
+
+/// Reads attributes. What cannot be represented is an error here, while a position only loses that member.
+fn readable_attributes(value: &RawValue) -> serde_json::Result<Loose<'_>> {
+    let read = Attributes.deserialize(value)?;
+    let is_readable = match &read {
+        Loose::Unreadable => false,
+        Loose::Object(members) => !members.iter().any(|(_, value)| matches!(value, Loose::Unreadable)),
+        _ => true,
+    };
+    if is_readable {
+        Ok(read)
+    } else {
+        Err(serde_json::Error::custom(
+            "a value cannot be represented, or is nested too deep",
+        ))
+    }
 }
 
 /// The patch in a body's profile members; faults go to `errors`.
