@@ -57,7 +57,8 @@ pub async fn warm_at_start(cache: Cache) {
     cache.link().connected().await;
     match cache.warm_within(LONGEST).await {
         Ok(Warmed::Here { done: 0, failed: 0 }) => {}
-        Ok(warmed) => tracing::info!(?warmed, "the cache is warmed"),
+        Ok(Warmed::Here { done, failed }) => tracing::info!(done, failed, "the cache is warmed"),
+        Ok(Warmed::Elsewhere) => tracing::info!("another instance warms the cache"),
         Err(error) => tracing::warn!(%error, "the cache could not be warmed"),
     }
 }
