@@ -1,7 +1,6 @@
 //! The errors of the slice.
 
-use super::model::MAX_TAGS;
-use super::settings::{MAX_KEY, MAX_TTL};
+use super::settings::{MAX_KEY, MAX_TAGS, MAX_TTL};
 use crate::store::{QueueFull, StoreError};
 use std::sync::Arc;
 

@@ -106,12 +106,12 @@ pub use list::{Invalidated, Page};
 pub(crate) use local::Marks;
 pub use metrics::CacheMetrics;
 pub use model::{
-    Counter, Entry, Fetched, Hit, Level, Lookup, MAX_TAGS, Made, Outage, Policy, Put, Remaining, Source, Stored, Tag,
+    Counter, Entry, Fetched, Hit, Level, Lookup, Made, Outage, Policy, Put, Remaining, Source, Stored, Tag,
 };
 pub use openapi::Document;
 pub use routes::routes;
 pub use settings::{
-    AdminToken, CacheSettings, Event, EventRules, MAX_KEY, MAX_TTL, Target, TargetError, TokenError, TtlClass,
+    AdminToken, CacheSettings, Event, EventRules, MAX_KEY, MAX_TAGS, MAX_TTL, Target, TargetError, TokenError, TtlClass,
 };
 pub use shared::Shared;
 pub use stats::{LocalStats, NamespaceStats, Stats};

@@ -1,14 +1,11 @@
 //! The types of the slice: keys, tags, policies, entries, results.
 
 use super::error::CacheError;
-use super::settings::{MAX_KEY, MAX_TTL};
+use super::settings::{MAX_KEY, MAX_TAGS, MAX_TTL};
 use super::subject::Subject;
 use crate::ids::Id;
 use bytes::Bytes;
 use std::time::Duration;
-
-/// The maximum number of tags of an entry.
-pub const MAX_TAGS: usize = 32;
 
 /// A label of entries of any namespace, by which they are invalidated together.
 pub type Tag = Id;

@@ -1,6 +1,5 @@
 //! The subjects of invalidations, as hashes, and the messages that publish them.
 
-use super::model::Tag;
 use crate::ids::Id;
 
 /// The hash of what is invalidated: an entry, a namespace or a tag. It is sent over the channel, so it is the same in every release. It
@@ -17,7 +16,7 @@ impl Subject {
         Self(mixed(taken_in(2, namespace.as_bytes())))
     }
 
-    pub(super) fn tag(tag: &Tag) -> Self {
+    pub(super) fn tag(tag: &Id) -> Self {
         Self(mixed(taken_in(3, tag.as_bytes())))
     }
 }

@@ -3,8 +3,8 @@
 #![expect(clippy::unreadable_literal, reason = "the schema derive reads no separators")]
 
 use super::super::Put;
-use super::super::model::MAX_TAGS;
 use super::super::portable_ticket::PortableTicket;
+use super::super::settings::MAX_TAGS;
 use crate::cache::{CacheSettings, MAX_KEY, MAX_TTL, TtlClass};
 use crate::http::Fields;
 use crate::ids::Id;

@@ -2,8 +2,9 @@
 
 #![expect(clippy::unreadable_literal, reason = "the schema derive reads no separators")]
 
-use super::super::model::{MAX_TAGS, Name, Tag};
+use super::super::model::{Name, Tag};
 use super::super::portable_ticket::PortableTicket;
+use super::super::settings::MAX_TAGS;
 use super::super::ticket::{TICKET_LIFE, Ticketing};
 use super::arguments::{Key, Namespace};
 use super::{MAX_BODY, State};

@@ -15,6 +15,9 @@ const MAX_TTL_S: i64 = 31 * 24 * 3_600;
 /// The maximum length of a key, in bytes.
 pub const MAX_KEY: usize = 256;
 
+/// The maximum number of tags of an entry.
+pub const MAX_TAGS: usize = 32;
+
 /// The settings of the cache slice.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Cache")]
