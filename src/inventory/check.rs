@@ -3,8 +3,7 @@
 
 use super::commands::Expected;
 use super::error::InventoryError;
-use super::model::{Goods, MAX_GOODS, MAX_QUANTITY, MAX_TTL, Portion, Terms, is_ours};
-use super::reservations::Name;
+use super::model::{Goods, MAX_GOODS, MAX_QUANTITY, MAX_TTL, Name, Portion, Terms, is_ours};
 use std::slice;
 use std::time::Duration;
 

@@ -6,7 +6,7 @@ use super::error::InventoryError;
 use super::model::{Reservation, State};
 use super::record::Record;
 use super::reservations::done;
-use super::saga::whole;
+use super::steps::{SAGA, all_steps};
 use crate::ids::Id;
 use futures_util::future::join_all;
 
@@ -24,7 +24,7 @@ impl Inventory {
     /// Lets the parts follow the decision of their record, in a task of its own.
     pub(super) async fn follow(&self, id: &Id, record: Record) -> Result<Reservation, InventoryError> {
         let (this, id) = (self.clone(), id.clone());
-        whole(async move { this.carry(&id, record).await }).await
+        all_steps(SAGA, async move { this.carry(&id, record).await }).await
     }
 
     /// Lets the parts follow the decision of their record. A confirmation fails unless all parts have followed, because an acknowledged

@@ -11,7 +11,8 @@ use super::commands::{self, ItemOutcome, Op};
 use super::error::InventoryError;
 use super::model::{Goods, Item};
 use super::record::{Parts, Record};
-use super::stock::{done, whole};
+use super::steps::{STOCK, all_steps};
+use super::stock::done;
 use crate::ids::Id;
 use futures_util::future::try_join_all;
 
@@ -28,7 +29,7 @@ impl Inventory {
             ItemOutcome::Parts(record) => {
                 let (this, id, goods) = (self.clone(), id.clone(), goods.clone());
                 // The decision is carried out or taken back even if the caller disconnects.
-                whole(async move { this.consume_decided(&id, &record, &goods).await }).await
+                all_steps(STOCK, async move { this.consume_decided(&id, &record, &goods).await }).await
             }
             outcome => consumed(id, &goods.sku, outcome),
         }

@@ -155,6 +155,21 @@ pub struct Reservation {
     pub ended_ms: Option<i64>,
 }
 
+/// The origin of the id of a reservation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Name {
+    /// Generated at random.
+    New,
+    /// Chosen by the client. A repeated call with the same id gets the same answer. It must not have the form of generated ids: `r`, a
+    /// hexadecimal digit and a dot.
+    Id(Id),
+    /// Derived from an idempotency key and the first item. The same key for another item means another reservation. The id is in the
+    /// partition of the item, so it needs no extra call.
+    ItemKey(ExternalId),
+    /// Derived from an idempotency key alone. It is unrelated to [`Self::ItemKey`] with the same key.
+    Key(ExternalId),
+}
+
 /// The terms of a reservation, as requested. A repeated request with the same id must have the same terms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms {

@@ -5,10 +5,10 @@ use super::check;
 use super::commands::{self, ExtendMode, NewEnd, Op, OpOutcome};
 use super::error::InventoryError;
 use super::keys::INVENTORY_PARTITIONS;
-use super::model::{Goods, Reservation, Terms, home_of};
+use super::model::{Goods, Name, Reservation, Terms, home_of};
 use super::record::{Parts, Record};
 use super::stock::MOST_MOVES;
-use crate::ids::{ExternalId, Id};
+use crate::ids::Id;
 use crate::runtime::{GiveBack, Undelivered};
 use crate::store::{Keys, StoreError};
 use futures_util::future::try_join_all;
@@ -20,21 +20,6 @@ use uuid::{Builder, Uuid};
 
 /// The longest time that the creation of a reservation takes. After it, nothing has to be released any more.
 const LONGEST_MAKING: Duration = Duration::from_secs(30);
-
-/// The origin of the id of a reservation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Name {
-    /// Generated at random.
-    New,
-    /// Chosen by the client. A repeated call with the same id gets the same answer. It must not have the form of generated ids: `r`, a
-    /// hexadecimal digit and a dot.
-    Id(Id),
-    /// Derived from an idempotency key and the first item. The same key for another item means another reservation. The id is in the
-    /// partition of the item, so it needs no extra call.
-    ItemKey(ExternalId),
-    /// Derived from an idempotency key alone. It is unrelated to [`Self::ItemKey`] with the same key.
-    Key(ExternalId),
-}
 
 /// The result of [`Inventory::reserve`].
 #[derive(Debug, Clone, PartialEq, Eq)]

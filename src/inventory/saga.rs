@@ -33,9 +33,8 @@ use super::follow::leave_to_sweep;
 use super::model::{Goods, Reservation, State, Terms};
 use super::record::{Parts, Record};
 use super::reservations::{Made, done, made, parts_of};
+use super::steps::{SAGA, all_steps};
 use crate::ids::Id;
-use crate::runtime::{Panicked, failpoint, to_its_end};
-use crate::store::StoreError;
 use futures_util::future::join_all;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -46,22 +45,6 @@ const READY_MS: u32 = 30_000;
 const MOST_TRIES: usize = 3;
 /// Later than every stored time.
 const FOR_EVER_MS: i64 = (1 << 53) - 1;
-
-/// Runs a saga to its end, even if the caller is dropped. If it panics, or the runtime stops, the sweep completes it, or its parts
-/// expire.
-pub(super) fn whole<T: Send + 'static>(
-    work: impl Future<Output = Result<T, InventoryError>> + Send + 'static,
-) -> impl Future<Output = Result<T, InventoryError>> + Send {
-    let whole = to_its_end("inventory.saga", async {
-        failpoint("inventory.saga");
-        work.await
-    });
-    async {
-        whole
-            .await
-            .unwrap_or_else(|Panicked| Err(StoreError::Interrupted.into()))
-    }
-}
 
 /// A part whose end was moved, and its new end.
 type Moved = (u16, i64);
@@ -74,7 +57,7 @@ impl Inventory {
         goods: BTreeMap<u16, Vec<Goods>>,
     ) -> Result<Made, InventoryError> {
         let this = self.clone();
-        whole(async move {
+        all_steps(SAGA, async move {
             let parts = parts_of(&goods);
             let opening = Op::reserve(id.as_str().to_owned(), None, Some(parts.text()), terms.text());
             let record = match this.call_home(&id, opening).await? {
@@ -173,7 +156,7 @@ impl Inventory {
     /// Confirms a reservation with parts. `record` is held or expired.
     pub(super) async fn confirm_parts(&self, id: &Id, record: Record) -> Result<Reservation, InventoryError> {
         let (this, id) = (self.clone(), id.clone());
-        whole(async move {
+        all_steps(SAGA, async move {
             let mut record = record;
             for _ in 0..MOST_TRIES {
                 let Some(parts) = record.parts.clone() else { break };
@@ -255,7 +238,7 @@ impl Inventory {
     /// Extends a reservation with parts. `record` has the new end, which its parts must reach first.
     pub(super) async fn extend_parts(&self, id: &Id, record: Record) -> Result<Reservation, InventoryError> {
         let (this, id) = (self.clone(), id.clone());
-        whole(async move {
+        all_steps(SAGA, async move {
             let (ends_ms, mut record) = (record.expires_ms, record);
             for _ in 0..MOST_TRIES {
                 let Some(parts) = record.parts.clone() else { break };

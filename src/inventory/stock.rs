@@ -6,10 +6,10 @@ use super::commands::{self, Expected, ItemOutcome};
 use super::error::InventoryError;
 use super::keys::INVENTORY_PARTITIONS;
 use super::model::{Item, OnHand};
+use super::steps::{STOCK, all_steps};
 use crate::ids::Id;
 use crate::once::Once;
-use crate::runtime::{Panicked, to_its_end};
-use crate::store::{Keys, StoreError};
+use crate::store::Keys;
 
 /// The most times that a call follows an item to another partition. Usually it is once; more only if the item is deleted and created
 /// in another group at the same time.
@@ -70,7 +70,10 @@ impl Inventory {
         let claim = self.claim_item(sku, group).await?;
         let (this, sku, group) = (self.clone(), sku.clone(), group.cloned());
         // The group of a new item has to be recorded permanently even if the caller disconnects.
-        let put = whole(async move { this.put_whole(&sku, quantity, group.as_ref(), &expected).await }).await?;
+        let put = all_steps(STOCK, async move {
+            this.put_whole(&sku, quantity, group.as_ref(), &expected).await
+        })
+        .await?;
         if put.created {
             claim.keep();
         }
@@ -82,7 +85,7 @@ impl Inventory {
     /// # Errors
     /// [`InventoryError::NoItem`], [`InventoryError::Version`], [`InventoryError::BelowReserved`],
     /// [`InventoryError::Beyond`], [`InventoryError::Unacceptable`] and those of Redis. After
-    /// [`crate::store::StoreError::Lost`] the change may have been made; with an expected version it is not made twice.
+    /// [`StoreError::Lost`](crate::store::StoreError::Lost) the change may have been made; with an expected version it is not made twice.
     pub async fn adjust(&self, sku: &Id, delta: i64, expected: Expected) -> Result<Item, InventoryError> {
         self.adjust_once(sku, delta, expected, None).await.map(|(item, _)| item)
     }
@@ -139,7 +142,7 @@ impl Inventory {
         check::expected(&expected)?;
         let (this, sku) = (self.clone(), sku.clone());
         // Its group entry has to expire even if the caller disconnects.
-        whole(async move { this.remove_whole(&sku, &expected).await }).await
+        all_steps(STOCK, async move { this.remove_whole(&sku, &expected).await }).await
     }
 
     async fn remove_whole(&self, sku: &Id, expected: &Expected) -> Result<(), InventoryError> {
@@ -203,18 +206,6 @@ impl Inventory {
             }
         }
         Ok((items, None))
-    }
-}
-
-/// Runs a call of several steps to its end, even if the caller is dropped. Repeating the call completes what a fault has interrupted.
-pub(super) fn whole<T: Send + 'static>(
-    work: impl Future<Output = Result<T, InventoryError>> + Send + 'static,
-) -> impl Future<Output = Result<T, InventoryError>> + Send {
-    let whole = to_its_end("inventory.stock", work);
-    async {
-        whole
-            .await
-            .unwrap_or_else(|Panicked| Err(StoreError::Interrupted.into()))
     }
 }
 
