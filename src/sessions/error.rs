@@ -1,10 +1,6 @@
-use crate::http::{FieldError, Problem};
 use crate::json::JsonFault;
 use crate::store::StoreError;
 use std::time::Duration;
-
-/// `Retry-After` while there are `SESSIONS_MAX` sessions, seconds: they are counted again in this time.
-const RETRY_FULL_S: u32 = 10;
 
 /// Why a call about a session failed.
 #[derive(Debug, thiserror::Error)]
@@ -57,39 +53,7 @@ pub enum SessionError {
     Store(#[from] StoreError),
 }
 
-impl From<SessionError> for Problem {
-    fn from(error: SessionError) -> Self {
-        match error {
-            SessionError::Unknown | SessionError::Reused => Self::unauthenticated(error.to_string()),
-            SessionError::Superseded => {
-                Self::conflict("token_superseded", "Another token is in use", error.to_string())
-            }
-            SessionError::TooManyRotations { after } => {
-                let seconds = u32::try_from(after.as_millis().div_ceil(1000)).unwrap_or(u32::MAX);
-                Self::too_many_requests(error.to_string(), seconds.max(1))
-            }
-            SessionError::Conflict { version } => Self::conflict(
-                "version_conflict",
-                "The session data have changed",
-                format!("the data are at version {version}; read them, and merge into that version"),
-            )
-            .with("version", version),
-            SessionError::TooMuchData | SessionError::TooDeep | SessionError::NoData(_) => {
-                Self::validation_failed(vec![FieldError::new("data", error.to_string())])
-            }
-            SessionError::KeyReused => Self::invalid_parameter("Idempotency-Key", error.to_string()),
-            SessionError::TooMany => Self::too_many(
-                "too_many_sessions",
-                "There are too many sessions",
-                error.to_string(),
-                RETRY_FULL_S,
-            ),
-            SessionError::Busy => Self::unavailable(error.to_string(), 1),
-            SessionError::Random(cause) => {
-                tracing::error!(%cause, "the operating system returned no random numbers");
-                Self::unavailable("sessions cannot be created at the moment; try again", 5)
-            }
-            SessionError::Store(error) => error.into(),
-        }
-    }
+/// Returns an error that names the unexpected part, without its text, which may be confidential.
+pub(super) fn not_understood(what: &str) -> StoreError {
+    StoreError::Answer(format!("sessions: {what}"))
 }

@@ -63,12 +63,10 @@
 //! validated, and every call fails with a [`StoreError`](crate::store::StoreError). A Redis
 //! that acknowledges before it writes (`appendfsync everysec`) or before its replica has it may forget the end of a session when it crashes.
 
-mod answer;
 mod api;
 mod commands;
 mod error;
 pub mod handlers;
-mod input;
 mod keys;
 mod metrics;
 mod model;

@@ -1,4 +1,4 @@
-use super::reply::not_understood;
+use super::error::not_understood;
 use super::token::SessionId;
 use super::{MAX_DATA, MAX_NESTING, SessionError};
 use crate::ids::ExternalId;

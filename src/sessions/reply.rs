@@ -1,5 +1,6 @@
 //! The replies of the scripts, read value by value.
 
+use super::error::not_understood;
 use super::model::{About, Data, Times};
 use super::token::SessionId;
 use crate::ids::ExternalId;
@@ -102,9 +103,4 @@ pub(super) fn session_id(text: &str) -> Result<SessionId, StoreError> {
 
 pub(super) fn id(text: &str) -> Result<ExternalId, StoreError> {
     ExternalId::parse(text).map_err(|_private| not_understood("a subject"))
-}
-
-/// Returns an error that names the unexpected part, without its text, which may be confidential.
-pub(super) fn not_understood(what: &str) -> StoreError {
-    StoreError::Answer(format!("sessions: {what}"))
 }

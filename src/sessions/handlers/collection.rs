@@ -1,6 +1,6 @@
-use super::super::answer::{NewSessionBody, SessionBody};
 use super::super::model::NewSession;
 use super::super::stats::Stats;
+use super::answer::{NewSessionBody, SessionBody};
 use super::{State, answer};
 use crate::http::{Body, Client, IdempotencyKey, Problem, WithBytes, reply};
 use crate::once::Once;

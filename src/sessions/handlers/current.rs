@@ -1,6 +1,6 @@
-use super::super::answer::{DataPatchBody, ExtensionBody, SessionBody};
-use super::super::input::{DataPatch, Extension};
 use super::super::token::Token;
+use super::answer::{DataPatchBody, ExtensionBody, SessionBody};
+use super::input::{DataPatch, Extension};
 use super::{State, answer};
 use crate::http::{Body, Problem};
 use actix_web::HttpResponse;

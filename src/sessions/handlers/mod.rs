@@ -3,8 +3,10 @@
 //! A token authenticates its own session. The calls about a subject are for the platform's other services: they carry no
 //! credentials yet, so they must not be reachable from outside.
 
+mod answer;
 mod collection;
 mod current;
+mod input;
 mod subject;
 
 pub use collection::{__path_create_session, __path_session_stats, create_session, session_stats};
@@ -16,15 +18,18 @@ pub use subject::{
     __path_end_session, __path_end_sessions, __path_list_sessions, end_session, end_sessions, list_sessions,
 };
 
-use super::answer::SessionBody;
-use super::{Session, Sessions, Token};
-use crate::http::{Argument, Problem, bearer, reply};
+use super::{Session, SessionError, Sessions, Token};
+use crate::http::{Argument, FieldError, Problem, bearer, reply};
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
+use answer::SessionBody;
 use serde::Serialize;
 use std::future::{Ready, ready};
+
+/// `Retry-After` while there are `SESSIONS_MAX` sessions, seconds: they are counted again in this time.
+const RETRY_FULL_S: u32 = 10;
 
 /// The state of a worker that the handlers use.
 pub type State = web::Data<Sessions>;
@@ -39,11 +44,48 @@ impl FromRequest for Token {
             // The message describes how to send a token, but not the form of tokens.
             Problem::unauthenticated("send the session's token as Authorization: Bearer")
         });
-        ready(token.and_then(|token| Self::parse(token).ok_or_else(|| super::SessionError::Unknown.into())))
+        ready(token.and_then(|token| Self::parse(token).ok_or_else(|| SessionError::Unknown.into())))
     }
 }
 
 impl Argument for Token {}
+
+impl From<SessionError> for Problem {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Unknown | SessionError::Reused => Self::unauthenticated(error.to_string()),
+            SessionError::Superseded => {
+                Self::conflict("token_superseded", "Another token is in use", error.to_string())
+            }
+            SessionError::TooManyRotations { after } => {
+                let seconds = u32::try_from(after.as_millis().div_ceil(1000)).unwrap_or(u32::MAX);
+                Self::too_many_requests(error.to_string(), seconds.max(1))
+            }
+            SessionError::Conflict { version } => Self::conflict(
+                "version_conflict",
+                "The session data have changed",
+                format!("the data are at version {version}; read them, and merge into that version"),
+            )
+            .with("version", version),
+            SessionError::TooMuchData | SessionError::TooDeep | SessionError::NoData(_) => {
+                Self::validation_failed(vec![FieldError::new("data", error.to_string())])
+            }
+            SessionError::KeyReused => Self::invalid_parameter("Idempotency-Key", error.to_string()),
+            SessionError::TooMany => Self::too_many(
+                "too_many_sessions",
+                "There are too many sessions",
+                error.to_string(),
+                RETRY_FULL_S,
+            ),
+            SessionError::Busy => Self::unavailable(error.to_string(), 1),
+            SessionError::Random(cause) => {
+                tracing::error!(%cause, "the operating system returned no random numbers");
+                Self::unavailable("sessions cannot be created at the moment; try again", 5)
+            }
+            SessionError::Store(error) => error.into(),
+        }
+    }
+}
 
 /// Returns a response with a session.
 fn answer(status: StatusCode, session: &Session, token: Option<&Token>) -> Result<HttpResponse, Problem> {

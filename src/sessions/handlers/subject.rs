@@ -1,5 +1,5 @@
 use super::super::SessionId;
-use super::super::answer::{EndedBody, SessionsBody};
+use super::answer::{EndedBody, SessionsBody};
 use super::{State, private};
 use crate::http::{Path, Problem, Query, QueryParameters, QueryString};
 use crate::ids::{ExternalId, Id};

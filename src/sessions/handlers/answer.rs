@@ -2,8 +2,8 @@
 
 #![expect(clippy::unreadable_literal, reason = "the schema derive reads no separators")]
 
-use super::model::{Listed, Session};
-use super::token::Token;
+use super::super::model::{Listed, Session};
+use super::super::token::Token;
 use crate::http::Stamp;
 use crate::ids::ExternalId;
 use serde::Serialize;

@@ -1,8 +1,8 @@
 //! Request bodies.
 
-use super::model::{About, Data, NewSession};
-use super::settings::SessionSettings;
-use super::{MAX_NESTING, Sessions};
+use super::super::model::{About, Data, NewSession};
+use super::super::settings::SessionSettings;
+use super::super::{MAX_NESTING, Sessions};
 use crate::http::{AppData, FieldError, Fields, FromBody, Problem};
 use crate::json::Object;
 use bytes::Bytes;
