@@ -68,6 +68,7 @@ mod commands;
 mod error;
 pub mod handlers;
 mod keys;
+mod measure;
 mod metrics;
 mod model;
 mod openapi;

@@ -1,11 +1,10 @@
 use super::commands::Sum;
 use super::metrics::SessionMetrics;
 use super::settings::SessionSettings;
-use super::stats::{Rates, Stats};
+use super::stats::{Counted, Rates, Stats};
 use crate::runtime::Tally;
 use crate::store::StoreError;
 use parking_lot::Mutex;
-use prometheus::{IntCounter, IntGauge};
 use std::sync::Arc;
 
 /// The state of the sessions slice that all connections of a process share.
@@ -17,18 +16,6 @@ pub struct Shared {
     rates: Mutex<Rates>,
     /// The number of sessions of all instances.
     open: Tally,
-}
-
-/// The instruments, looked up once.
-#[derive(Debug)]
-pub(super) struct Counted {
-    pub(super) created: IntCounter,
-    pub(super) valid: IntCounter,
-    pub(super) unknown: IntCounter,
-    pub(super) reused: IntCounter,
-    pub(super) stolen: IntCounter,
-    pub(super) active: IntGauge,
-    pub(super) open: IntGauge,
 }
 
 impl Shared {

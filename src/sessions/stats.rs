@@ -1,28 +1,16 @@
-//! Statistics of sessions. Creations and validations increment counters of this process, which are sampled every few seconds. Twice a
-//! minute the sessions and those in use are counted in Redis, by a script call for each of the 256 partitions: each use that moves a
-//! session's end adds it to a `HyperLogLog` of its partition, one for every five minutes. While there are `SESSIONS_MAX` sessions they
-//! are counted every five seconds.
+//! Statistics of sessions: creations and validations increment counters of this process, which are sampled every few seconds (see
+//! `measure`).
 
-use super::commands::{self, Sum};
-use super::keys::SessionPartition;
-use super::shared::{Counted, Shared};
-use crate::store::{Link, StoreError};
-use futures_util::{StreamExt, TryStreamExt, stream};
+use prometheus::{IntCounter, IntGauge};
 use serde::Serialize;
 use std::collections::VecDeque;
-use std::future::ready;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::time::{MissedTickBehavior, interval};
 use utoipa::ToSchema;
 
-const EVERY: Duration = Duration::from_secs(5);
+/// The interval of the samples.
+pub(super) const EVERY: Duration = Duration::from_secs(5);
 /// The number of samples in a minute.
 const SAMPLES: usize = 13;
-/// After this number of samples, half a minute, the sessions are also counted in Redis.
-const ASKING: u32 = 6;
-/// The number of partitions that are counted concurrently.
-const AT_ONCE: usize = 16;
 
 /// Statistics of sessions.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -45,6 +33,18 @@ pub struct Stats {
     pub active_estimate: Option<u64>,
 }
 
+/// The instruments, looked up once.
+#[derive(Debug)]
+pub(super) struct Counted {
+    pub(super) created: IntCounter,
+    pub(super) valid: IntCounter,
+    pub(super) unknown: IntCounter,
+    pub(super) reused: IntCounter,
+    pub(super) stolen: IntCounter,
+    pub(super) active: IntGauge,
+    pub(super) open: IntGauge,
+}
+
 /// The values of the counters in the last minute.
 #[derive(Debug, Default)]
 pub(super) struct Rates {
@@ -52,6 +52,7 @@ pub(super) struct Rates {
     pub(super) active: Option<u64>,
 }
 
+/// The values of the counters at one time.
 #[derive(Debug, Clone, Copy)]
 struct Sample {
     at: Instant,
@@ -59,7 +60,22 @@ struct Sample {
     validated: u64,
 }
 
+impl Sample {
+    fn of(counted: &Counted) -> Self {
+        Self {
+            at: Instant::now(),
+            created: counted.created.get(),
+            validated: counted.valid.get() + counted.unknown.get() + counted.reused.get(),
+        }
+    }
+}
+
 impl Rates {
+    /// Samples the counters.
+    pub(super) fn sample(&mut self, counted: &Counted) {
+        self.take(Sample::of(counted));
+    }
+
     fn take(&mut self, sample: Sample) {
         if self.samples.len() == SAMPLES {
             self.samples.pop_front();
@@ -86,45 +102,6 @@ impl Rates {
             active_estimate: self.active,
         }
     }
-}
-
-/// Samples the counters every few seconds, and counts the sessions in Redis less often, forever.
-pub async fn keep_measuring(shared: Arc<Shared>, link: Link) {
-    let mut every = interval(EVERY);
-    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    for look in (0..ASKING).cycle() {
-        every.tick().await;
-        let counted = shared.counted();
-        let sample = Sample {
-            at: Instant::now(),
-            created: counted.created.get(),
-            validated: counted.valid.get() + counted.unknown.get() + counted.reused.get(),
-        };
-        shared.rates().lock().take(sample);
-        // While the number is unknown, at the start and after an outage of Redis, it is counted with each sample.
-        let is_known = shared.rates().lock().active.is_some();
-        if look == 0 || !is_known || shared.is_full() {
-            let counting = shared.open().begin_count();
-            let sum = count(&link).await;
-            if let Ok(sum) = &sum {
-                counting.end(sum.open);
-            }
-            shared.keep(&sum);
-        }
-    }
-}
-
-/// Returns the sum over all partitions. Each needs its own command, because their slots differ.
-async fn count(link: &Link) -> Result<Sum, StoreError> {
-    let add = |sum: Sum, of_one: Sum| Sum {
-        used: sum.used + of_one.used,
-        open: sum.open + of_one.open,
-    };
-    stream::iter(SessionPartition::all())
-        .map(|partition| commands::count(link, partition))
-        .buffer_unordered(AT_ONCE)
-        .try_fold(Sum::default(), |sum, of_one| ready(Ok(add(sum, of_one))))
-        .await
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The background task of the slice.
 
-use super::{Shared, stats};
+use super::{Shared, measure};
 use crate::wiring::Process;
 use std::sync::Arc;
 
@@ -8,6 +8,6 @@ use std::sync::Arc;
 pub(super) fn start(shared: &Arc<Shared>, process: &Process) {
     let (sessions, link) = (Arc::clone(shared), process.link.clone());
     process.supervisor().spawn_local("sessions.stats", move || {
-        stats::keep_measuring(Arc::clone(&sessions), link.clone())
+        measure::keep_measuring(Arc::clone(&sessions), link.clone())
     });
 }
