@@ -1,4 +1,5 @@
 use super::call_names::CallNames;
+use super::check;
 use super::commands::{self, Taken, Target};
 use super::error::{Fault, JobsError};
 use super::id::{JobId, LeaseToken};
@@ -7,7 +8,6 @@ use super::queue_cache::QueueCache;
 use super::record::Job;
 use super::settings::JobSettings;
 use super::wakeups::Wakeups;
-use super::{check, delivery};
 use crate::ids::{ExternalId, Id};
 use crate::once::Once;
 use crate::runtime::{Budget, GiveBack, Undelivered};
@@ -291,7 +291,7 @@ impl Jobs {
             return Ok((Vec::new(), self.offer(queue, next, memory).await?));
         }
         check::lease(next)?;
-        let (outcomes, taken) = delivery::settle(self, queue, settlements, next.clone(), memory).await?;
+        let (outcomes, taken) = self.settle_in_task(queue, settlements, next.clone(), memory).await?;
         let is_any_held = outcomes
             .iter()
             .any(|outcome| matches!(outcome, SettleOutcome::Settled(_)));

@@ -77,61 +77,63 @@ fn interrupted<E>(_closed: E) -> JobsError {
     StoreError::Interrupted.into()
 }
 
-/// Leases ready jobs in a task of its own, so that no job is lost if this future is dropped.
-pub(super) async fn lease(
-    jobs: &Jobs,
-    queue: &Id,
-    request: &LeaseRequest,
-    memory: Option<&Budget>,
-) -> Result<Undelivered<Taken>, JobsError> {
-    let allowance = Allowance::take(memory, request, jobs.settings())?;
-    let (answer, answered) = oneshot::channel();
-    let (jobs, queue, request) = (jobs.clone(), queue.clone(), request.clone());
-    let leasing = async move {
-        failpoint("jobs.lease");
-        let (token, name) = (LeaseToken::draw(), jobs.call_names().take());
-        let taking = Taking {
-            request: &request,
-            bytes: allowance.bytes,
-            token,
-            name: name.as_str(),
+impl Jobs {
+    /// Leases ready jobs in a task of its own, so that no job is lost if this future is dropped.
+    pub(super) async fn lease_in_task(
+        &self,
+        queue: &Id,
+        request: &LeaseRequest,
+        memory: Option<&Budget>,
+    ) -> Result<Undelivered<Taken>, JobsError> {
+        let allowance = Allowance::take(memory, request, self.settings())?;
+        let (answer, answered) = oneshot::channel();
+        let (jobs, queue, request) = (self.clone(), queue.clone(), request.clone());
+        let leasing = async move {
+            failpoint("jobs.lease");
+            let (token, name) = (LeaseToken::draw(), jobs.call_names().take());
+            let taking = Taking {
+                request: &request,
+                bytes: allowance.bytes,
+                token,
+                name: name.as_str(),
+            };
+            let leased = commands::lease(jobs.target(&queue), taking).await;
+            recall_if_lost(&leased, &jobs, &queue, token, name, request.lease);
+            let offered = leased.map(|taken| undelivered(jobs, queue, taken.within(allowance), request.lease));
+            // If the caller is gone, this drops the jobs, which releases them.
+            drop(answer.send(offered));
         };
-        let leased = commands::lease(jobs.target(&queue), taking).await;
-        recall_if_lost(&leased, &jobs, &queue, token, name, request.lease);
-        let offered = leased.map(|taken| undelivered(jobs, queue, taken.within(allowance), request.lease));
-        // If the caller is gone, this drops the jobs, which releases them.
-        drop(answer.send(offered));
-    };
-    tokio::spawn(caught("jobs.lease", leasing));
-    answered.await.map_err(interrupted)?
-}
+        tokio::spawn(caught("jobs.lease", leasing));
+        answered.await.map_err(interrupted)?
+    }
 
-/// Ends leases and leases ready jobs, in a task of its own.
-pub(super) async fn settle(
-    jobs: &Jobs,
-    queue: &Id,
-    settlements: Vec<Settlement>,
-    next: LeaseRequest,
-    memory: Option<&Budget>,
-) -> Result<(Vec<SettleOutcome>, Undelivered<Taken>), JobsError> {
-    let allowance = Allowance::take(memory, &next, jobs.settings())?;
-    let (answer, answered) = oneshot::channel();
-    let (jobs, queue) = (jobs.clone(), queue.clone());
-    let settling = async move {
-        failpoint("jobs.settle");
-        let (token, name, lease) = (LeaseToken::draw(), jobs.call_names().take(), next.lease);
-        let taking = Taking {
-            request: &next,
-            bytes: allowance.bytes,
-            token,
-            name: name.as_str(),
+    /// Ends leases and leases ready jobs, in a task of its own.
+    pub(super) async fn settle_in_task(
+        &self,
+        queue: &Id,
+        settlements: Vec<Settlement>,
+        next: LeaseRequest,
+        memory: Option<&Budget>,
+    ) -> Result<(Vec<SettleOutcome>, Undelivered<Taken>), JobsError> {
+        let allowance = Allowance::take(memory, &next, self.settings())?;
+        let (answer, answered) = oneshot::channel();
+        let (jobs, queue) = (self.clone(), queue.clone());
+        let settling = async move {
+            failpoint("jobs.settle");
+            let (token, name, lease) = (LeaseToken::draw(), jobs.call_names().take(), next.lease);
+            let taking = Taking {
+                request: &next,
+                bytes: allowance.bytes,
+                token,
+                name: name.as_str(),
+            };
+            let settled = commands::settle(jobs.target(&queue), &settlements, Some(taking)).await;
+            recall_if_lost(&settled, &jobs, &queue, token, name, lease);
+            let within = |taken: Taken| taken.within(allowance);
+            let offered = settled.map(|(outcomes, next)| (outcomes, undelivered(jobs, queue, within(next), lease)));
+            drop(answer.send(offered));
         };
-        let settled = commands::settle(jobs.target(&queue), &settlements, Some(taking)).await;
-        recall_if_lost(&settled, &jobs, &queue, token, name, lease);
-        let within = |taken: Taken| taken.within(allowance);
-        let offered = settled.map(|(outcomes, next)| (outcomes, undelivered(jobs, queue, within(next), lease)));
-        drop(answer.send(offered));
-    };
-    tokio::spawn(caught("jobs.settle", settling));
-    answered.await.map_err(interrupted)?
+        tokio::spawn(caught("jobs.settle", settling));
+        answered.await.map_err(interrupted)?
+    }
 }

@@ -1,10 +1,10 @@
 //! Leases jobs, and waits for them if there are none.
 
 use super::api::Jobs;
+use super::check;
 use super::commands::Taken;
 use super::error::JobsError;
 use super::model::{LeaseRequest, Leased};
-use super::{check, delivery};
 use crate::ids::Id;
 use crate::runtime::{Budget, GiveBack, Undelivered};
 use crate::store::StoreError;
@@ -44,7 +44,7 @@ impl Jobs {
         check::queue(queue)?;
         check::lease(request)?;
         if request.wait.is_zero() {
-            return delivery::lease(self, queue, request, memory).await;
+            return self.lease_in_task(queue, request, memory).await;
         }
         self.wait(queue, request, memory, pending())
             .await
@@ -91,7 +91,7 @@ impl Jobs {
                 if waiter.is_first() {
                     let since = Instant::now();
                     no_room = None;
-                    let due = match delivery::lease(self, queue, request, memory).await {
+                    let due = match self.lease_in_task(queue, request, memory).await {
                         Ok(taken) if !taken.jobs.is_empty() => return Ok((since, taken)),
                         Ok(taken) => taken.due_in.unwrap_or(ASK_EVERY),
                         Err(JobsError::NoRoom(error)) => {
