@@ -1,9 +1,8 @@
 use super::Problem;
+use super::body_bounds::{Claim, SMALL, broken_off, too_large};
 use super::decode::{self, Codings};
-use crate::runtime::{Budget, Room};
 use actix_web::HttpRequest;
 use actix_web::dev::Payload;
-use actix_web::error::PayloadError;
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt, StreamExt};
@@ -22,14 +21,6 @@ impl Default for BodyTimeout {
         Self(Duration::from_secs(10))
     }
 }
-
-/// Bodies up to this size take nothing from the memory for bodies, so that they are read regardless of large ones. They are bounded by
-/// the number of connections.
-const SMALL: usize = 64 * 1024;
-
-/// The memory for large bodies; application data.
-#[derive(Debug, Clone)]
-pub struct Bodies(pub Budget);
 
 /// The media type of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -188,60 +179,6 @@ async fn collect(
     } else {
         Ok(room.keep(bytes))
     }
-}
-
-/// The share of a body in the memory for bodies: none while it is small.
-pub(super) struct Claim<'a> {
-    budget: Option<&'a Budget>,
-    room: Option<Room>,
-}
-
-impl<'a> Claim<'a> {
-    fn of(bodies: Option<&'a Bodies>) -> Self {
-        let budget = bodies.map(|Bodies(budget)| budget);
-        Self { budget, room: None }
-    }
-
-    /// Claims memory for a body that has `bytes` bytes so far.
-    ///
-    /// # Errors
-    /// 503 if other bodies take all memory.
-    pub(super) fn take(&mut self, bytes: usize) -> Result<(), Problem> {
-        let Some(budget) = self.budget.filter(|_| bytes > SMALL) else {
-            return Ok(());
-        };
-        let room = self.room.get_or_insert_with(|| budget.room());
-        Ok(room.try_take(bytes.saturating_sub(room.bytes()))?)
-    }
-
-    /// Returns a body that holds its memory until its last handle is dropped.
-    fn keep(self, bytes: Bytes) -> Bytes {
-        match self.room {
-            Some(room) => Bytes::from_owner(Counted { bytes, _room: room }),
-            None => bytes,
-        }
-    }
-}
-
-/// A body with its share of the memory for bodies.
-struct Counted {
-    bytes: Bytes,
-    _room: Room,
-}
-
-impl AsRef<[u8]> for Counted {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
-    }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
-pub(super) fn broken_off(error: PayloadError) -> Problem {
-    Problem::malformed(format!("the body ended early; send it again: {error}"))
-}
-
-pub(super) fn too_large(limit: usize) -> Problem {
-    Problem::content_too_large(format!("the body may have at most {limit} bytes; send less at once"))
 }
 
 /// Parses a `Content-Type`.

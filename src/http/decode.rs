@@ -2,7 +2,7 @@
 //! grows beyond the limit.
 
 use super::Problem;
-use super::body::{self, Claim};
+use super::body_bounds::{Claim, broken_off, too_large};
 use super::coding::Coding;
 use actix_web::HttpRequest;
 use actix_web::dev::Payload;
@@ -73,10 +73,10 @@ pub(super) async fn collect(
 ) -> Result<Bytes, Problem> {
     let mut chain = Chain::new(codings, limit);
     let (mut encoded, mut turn) = (0, 0);
-    while let Some(chunk) = payload.next().await.transpose().map_err(body::broken_off)? {
+    while let Some(chunk) = payload.next().await.transpose().map_err(broken_off)? {
         encoded += chunk.len();
         if encoded > limit {
-            return Err(body::too_large(limit));
+            return Err(too_large(limit));
         }
         for piece in chunk.chunks(PIECE) {
             let before = chain.decoded();
@@ -97,7 +97,7 @@ pub(super) async fn collect(
 
 fn refused(error: &io::Error, limit: usize) -> Problem {
     if error.kind() == ErrorKind::FileTooLarge {
-        body::too_large(limit)
+        too_large(limit)
     } else {
         Problem::malformed(
             "the body does not match its Content-Encoding: it is damaged, truncated, or not compressed; send it again, or without compression",

@@ -40,6 +40,7 @@
 
 mod answers;
 mod body;
+mod body_bounds;
 mod caller;
 mod close;
 mod coding;
@@ -66,7 +67,8 @@ mod stamp;
 pub mod timestamp;
 
 pub use answers::{AnswerLimit, Answers, BoundAnswers};
-pub use body::{Bodies, BodyTimeout, MediaType, RawBody};
+pub use body::{BodyTimeout, MediaType, RawBody};
+pub use body_bounds::Bodies;
 pub use caller::{Caller, Callers, NetworkError, Networks, ProxyHeader};
 pub use close::CloseWhenStopping;
 pub use connection::{Connection, Stream, Timeouts};
