@@ -1,9 +1,9 @@
-//! How the words of a command line are read.
+//! Parsers of command-line values.
 
 use crate::tracking::Kind;
 use std::time::Duration;
 
-/// Parses `500ms`, `10s`, `1.5m`, `2h`; a number alone is seconds.
+/// Parses `500ms`, `10s`, `1.5m`, `2h`; a number without a unit is in seconds.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let text = text.trim();
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
@@ -21,11 +21,11 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(number * seconds_per_unit).map_err(|error| error.to_string())
 }
 
-/// [`duration`], and not nothing.
+/// Parses a [`duration`] that is not zero.
 pub(super) fn positive_duration(text: &str) -> Result<Duration, String> {
     let length = duration(text)?;
     if length.is_zero() {
-        return Err("must be more than nothing".to_owned());
+        return Err("must be longer than 0".to_owned());
     }
     Ok(length)
 }

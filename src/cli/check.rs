@@ -1,32 +1,32 @@
-//! `fleetpulse check`: asks a running service whether it is alive, for container health checks without curl.
+//! `fleetpulse check`: checks whether a running service is alive, for container health checks without curl.
 
 use super::client::{Client, ClientError, Endpoint, Limits};
 use clap::Args;
 use std::time::Duration;
 
-/// What `check` takes.
+/// The arguments of `check`.
 #[derive(Debug, Clone, Args)]
 pub struct CheckArgs {
     /// The service
     #[arg(long, env = "FLEETPULSE_URL", default_value = "http://127.0.0.1:8080")]
     pub url: String,
-    /// What to ask: alive (/health/live) or ready (/health/ready)
+    /// The check: alive (/health/live) or ready (/health/ready)
     #[arg(long, default_value = "/health/live")]
     pub path: String,
 }
 
-/// Why the service does not pass.
+/// Why the check failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
-    /// It cannot be asked.
-    #[error("the service cannot be asked")]
+    /// The service cannot be reached.
+    #[error("the service cannot be reached")]
     Client(#[from] ClientError),
-    /// It said no.
+    /// The service answered with another status than a 2xx.
     #[error("the service answers {0}")]
     Status(u16),
 }
 
-/// Asks once.
+/// Sends one request.
 ///
 /// # Errors
 /// [`CheckError`] for anything but a 2xx.

@@ -34,7 +34,7 @@ struct Cli {
     command: Command,
 }
 
-/// What is to be done.
+/// The command to run.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the service
@@ -73,7 +73,7 @@ pub enum Command {
     },
 }
 
-/// Why nothing is begun.
+/// Why no command is started.
 #[derive(Debug)]
 pub enum Refusal {
     /// The command line is not valid, or asks for help.
@@ -173,7 +173,7 @@ fn print(text: &[u8]) -> io::Result<()> {
 }
 
 /// Prints an error with its causes.
-#[expect(clippy::print_stderr, reason = "a command says why it ended")]
+#[expect(clippy::print_stderr, reason = "a command reports why it failed")]
 fn complain(error: &dyn Error) {
     eprintln!("fleetpulse: {}", chain(error));
 }

@@ -19,9 +19,9 @@ pub enum ConfigFileError {
     /// It cannot be read.
     #[error("the configuration file {} cannot be read", path.display())]
     Read {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The error.
         #[source]
         source: io::Error,
     },
@@ -31,30 +31,30 @@ pub enum ConfigFileError {
     /// It is not TOML.
     #[error("the configuration file {} is not TOML", path.display())]
     NotToml {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Where and why.
+        /// The position and the reason.
         #[source]
         source: Box<toml::de::Error>,
     },
     /// A name is not that of a setting.
     #[error("the configuration file {} has an unknown name {name:?}: {hint}", path.display())]
     Unknown {
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// The name.
         name: String,
-        /// The nearest known name, or where the names are.
+        /// The nearest known name, or where to find the names.
         hint: String,
     },
     /// The value of a setting is not valid.
     #[error("the configuration file {}: {name}: {reason}", path.display())]
     Value {
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// The setting.
         name: String,
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
 }
@@ -83,7 +83,7 @@ pub(super) fn extend(cli: &Command, words: Vec<OsString>) -> Result<Vec<OsString
             flags.push(OsString::from(flag));
         }
     }
-    // Behind the command's name, whatever flags the words have.
+    // After the name of the command, whatever flags come before it.
     let mut words = words;
     let at = words
         .iter()
@@ -116,7 +116,7 @@ fn read(path: &Path) -> Result<Table, ConfigFileError> {
     })
 }
 
-/// The settings that a file may have: those with a variable, but for the one that names the file.
+/// The settings that a file may have: those with a variable, except the one that names the file.
 pub(super) fn settings(serve: &Command) -> impl Iterator<Item = (&str, &Arg)> {
     let named = serve.get_arguments().filter(|arg| arg.get_id() != "config");
     named.filter_map(|arg| Some((arg.get_env()?.to_str()?, arg)))
@@ -150,7 +150,7 @@ fn flag(setting: &Arg, value: &Value) -> Result<String, String> {
     Ok(format!("--{long}={value}"))
 }
 
-/// Parses a flag alone, so that an error names the file. The error does not repeat a value that may be a secret.
+/// Parses a single flag, so that an error names the file. The error does not repeat a value that may be a secret.
 fn check(serve: &Command, setting: &Arg, flag: &str) -> Result<(), String> {
     let alone = serve.clone().mut_args(|arg| arg.env(None::<&str>));
     match alone.try_get_matches_from(["serve", flag]) {
@@ -164,7 +164,7 @@ fn check(serve: &Command, setting: &Arg, flag: &str) -> Result<(), String> {
     }
 }
 
-/// Whether a flag or a variable is given, which overrides the file.
+/// Returns whether a flag or a variable is given, which overrides the file.
 fn is_given(given: &ArgMatches, setting: &Arg) -> bool {
     let source = given.value_source(setting.get_id().as_str());
     matches!(source, Some(ValueSource::CommandLine | ValueSource::EnvVariable))

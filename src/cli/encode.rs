@@ -1,4 +1,4 @@
-//! Requests as bytes, composed into buffers that are used again: no allocation and no serializer per request.
+//! Requests as bytes, composed into reused buffers: no allocation and no serializer per request.
 
 use super::client::Endpoint;
 use std::io::Write;
@@ -8,17 +8,17 @@ pub(super) const JSON: &str = "application/json";
 /// Media type of a body with one JSON value a line.
 pub(super) const NDJSON: &str = "application/x-ndjson";
 
-/// The part of a request's head that does not change: method, path, and the headers up to the length's value.
+/// The constant part of a request's head: method, path, and the headers up to the value of `Content-Length`.
 #[derive(Debug, Clone)]
 pub(super) struct Template {
-    /// Up to where an id goes into the path, if one does.
+    /// Up to the position of the id in the path, if there is one.
     before_id: Vec<u8>,
-    /// From there to where the body's length goes.
+    /// From there up to the position of the length of the body.
     after_id: Vec<u8>,
 }
 
 impl Template {
-    /// A POST; an id goes where `path` has a `*`.
+    /// Creates a template of a POST; the id replaces the `*` of `path`.
     pub(super) fn post(endpoint: &Endpoint, path: &str, media_type: &str) -> Self {
         let (before, after) = path.split_once('*').unwrap_or((path, ""));
         Self {
@@ -31,7 +31,7 @@ impl Template {
         }
     }
 
-    /// The whole request with this id and body, in place of what `out` held.
+    /// Writes the whole request with this id and body into `out`, which is cleared first.
     pub(super) fn write(&self, out: &mut Vec<u8>, id: &[u8], body: &[u8]) {
         out.clear();
         out.extend_from_slice(&self.before_id);
@@ -43,7 +43,7 @@ impl Template {
     }
 }
 
-/// A whole GET request, in place of what `out` held.
+/// Writes a whole GET request into `out`, which is cleared first.
 pub(super) fn get(out: &mut Vec<u8>, endpoint: &Endpoint, path: &str) {
     out.clear();
     // Writing to a Vec cannot fail.
@@ -108,7 +108,7 @@ pub(super) fn push_decimals<const N: usize>(out: &mut Vec<u8>, mut value: u32) {
     out.extend_from_slice(&digits);
 }
 
-/// Degrees as the millionths that [`push_millionths`] writes.
+/// Converts degrees to the millionths that [`push_millionths`] writes.
 pub(super) fn millionths(degrees: f64) -> i32 {
     // Degrees are within ±180, so the product fits with room to spare (and a cast saturates).
     #[expect(clippy::cast_possible_truncation, reason = "±180 million fits an i32")]
@@ -116,7 +116,7 @@ pub(super) fn millionths(degrees: f64) -> i32 {
     rounded
 }
 
-/// A number that is not negative as the tenths that [`push_tenths`] writes.
+/// Converts a number that is not negative to the tenths that [`push_tenths`] writes.
 pub(super) fn tenths(value: f64) -> u32 {
     #[expect(
         clippy::cast_possible_truncation,

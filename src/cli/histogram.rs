@@ -1,14 +1,14 @@
-//! Latencies, recorded in nanoseconds to three digits and shown in microseconds.
+//! Latencies, recorded in nanoseconds with three significant digits and shown in microseconds.
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
 use std::fmt;
 use std::time::Duration;
 
-/// Longer waits than this are recorded as this.
+/// Longer latencies are recorded as this.
 const LONGEST_NS: u64 = 120_000_000_000;
 
-/// How long requests took.
+/// The latencies of requests.
 #[derive(Debug, Clone)]
 pub struct Latencies(Histogram<u64>);
 
@@ -27,7 +27,7 @@ pub struct Percentiles {
     pub p99_us: f64,
     /// 99.9 %.
     pub p999_us: f64,
-    /// The slowest.
+    /// The slowest request.
     pub max_us: f64,
 }
 
@@ -54,13 +54,13 @@ impl Latencies {
         let _ = self.0.add(&other.0);
     }
 
-    /// How many requests were recorded.
+    /// Returns the number of recorded requests.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.0.len()
     }
 
-    /// The percentiles; all 0 when nothing was recorded.
+    /// Returns the percentiles; all 0 if nothing was recorded.
     #[must_use]
     pub fn percentiles(&self) -> Percentiles {
         #[expect(clippy::cast_precision_loss, reason = "recorded values are below 2^53 ns (104 days)")]

@@ -1,11 +1,11 @@
-//! Where a real city's people are: places of New York weighted by the pick-ups counted there
-//! (`fixtures/nyc_hotspots.csv`; `fixtures/README.md` says how it was made).
+//! Hot spots of a real city: places of New York, weighted by the number of pick-ups there
+//! (`fixtures/nyc_hotspots.csv`; `fixtures/README.md` describes its source).
 
 use rand::{Rng, RngExt};
 
 const CSV: &str = include_str!("../../fixtures/nyc_hotspots.csv");
 
-/// A place stands for a cell of this many degrees.
+/// A place represents a cell of this many degrees.
 const CELL_DEG: f64 = 0.005;
 
 /// Weighted places to draw from.
@@ -18,7 +18,7 @@ pub struct HotSpots {
 }
 
 impl HotSpots {
-    /// New York's.
+    /// Returns the hot spots of New York.
     #[must_use]
     pub fn new_york() -> Self {
         let (mut places, mut sums, mut sum) = (Vec::new(), Vec::new(), 0);

@@ -18,7 +18,7 @@ fn line<const N: usize>(page: &mut String, cells: [impl AsRef<str>; N]) {
     page.push_str("|\n");
 }
 
-/// A cell that is shown as it is typed; nothing if there is none (empty, or `-`).
+/// Returns a cell in code style; nothing if there is none (empty, or `-`).
 pub(super) fn code(text: &str) -> String {
     match text {
         "" | "-" => String::new(),
@@ -26,7 +26,7 @@ pub(super) fn code(text: &str) -> String {
     }
 }
 
-/// A cell of prose.
+/// Returns a cell of text.
 pub(super) fn text(text: &str) -> String {
     text.replace('|', r"\|")
 }

@@ -1,6 +1,6 @@
-//! The commands, and what they share. `serve` is the service itself. The others talk to a running one over HTTP and see what any
-//! client sees: `simulate` is a fleet or a recording that pushes its positions, `load` measures, `check` asks whether it is well.
-//! `client` is their HTTP client, and that of the service where it asks itself.
+//! The commands, and what they share. `serve` runs the service. The others are clients of a running service over HTTP:
+//! `simulate` pushes the positions of a fleet or of a recording, `load` measures, `check` checks the health.
+//! `client` is their HTTP client, which the service also uses for requests to itself.
 
 pub mod check;
 pub mod client;

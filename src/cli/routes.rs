@@ -4,10 +4,10 @@ use super::markdown;
 use crate::app;
 use std::fmt::Write;
 
-/// What a route is: method, path, operation, scope, summary.
+/// The columns of a route: method, path, operation, scope, summary.
 type Row = [String; 5];
 
-/// Above the table of the page.
+/// The text above the table of the page.
 const ABOVE: &str = "# Routes
 
 <!-- Written by `fleetpulse routes --markdown`. Do not edit; run `make docs`. -->
@@ -19,7 +19,7 @@ without an operation are not in it.
 The scope is what a caller will need once there is [authentication](../SECURITY.md). It is not enforced yet.
 ";
 
-/// The table, a line for each route.
+/// Returns the table, a line for each route.
 #[must_use]
 pub fn table() -> String {
     let mut rows = vec![["METHOD", "PATH", "OPERATION", "SCOPE", "SUMMARY"].map(str::to_owned)];
@@ -40,7 +40,7 @@ pub fn table() -> String {
     table
 }
 
-/// The Markdown page.
+/// Returns the Markdown page.
 #[must_use]
 pub fn page() -> String {
     let mut page = format!("{ABOVE}\n");

@@ -1,4 +1,4 @@
-//! `fleetpulse serve`: the service itself.
+//! `fleetpulse serve`: runs the service.
 
 use super::simulate::{FleetOptions, run_fleet};
 use crate::app::Settings;
@@ -12,10 +12,10 @@ use std::path::PathBuf;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
-/// What `serve` takes.
+/// The arguments of `serve`.
 #[derive(Debug, Clone, Args)]
 pub struct ServeArgs {
-    // These come first: what follows a group of settings is listed under its heading.
+    // These come first, because arguments after a group of settings are listed under the heading of the group.
     /// Configuration file (TOML), each setting under the name of its variable; flags and variables override it
     #[arg(long, value_name = "FILE", env = "FLEETPULSE_CONFIG")]
     pub config: Option<PathBuf>,
@@ -34,7 +34,7 @@ pub struct ServeArgs {
 ///
 /// # Errors
 /// [`AppError`].
-#[expect(clippy::print_stdout, reason = "what is said here is this command's output")]
+#[expect(clippy::print_stdout, reason = "this is the output of the command")]
 pub async fn run(args: ServeArgs) -> Result<(), AppError> {
     if args.check_settings {
         Application::check(&args.settings)?;
@@ -42,7 +42,7 @@ pub async fn run(args: ServeArgs) -> Result<(), AppError> {
         return Ok(());
     }
     telemetry::init(&args.settings.log.filter, args.settings.log.format);
-    // Before anything is started, so that no signal finds us without a handler.
+    // Before anything is started, so that every signal has a handler.
     let mut signals = Signals::listen();
     let (stop, stopped) = oneshot::channel();
     let app = Application::build(&args.settings).await?;
@@ -68,13 +68,13 @@ pub async fn run(args: ServeArgs) -> Result<(), AppError> {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "what is said here is this command's output")]
+#[expect(clippy::print_stdout, reason = "this is the output of the command")]
 fn greet(app: &Application, fleet: u32) {
     let url = format!("http://{}", app.address());
     println!("listening on {url}");
     match app.data_folder() {
         Some(folder) => println!("Redis:    embedded, its data in {}", folder.display()),
-        None if app.is_without_redis() => println!("Redis:    none installed; positions live in memory alone"),
+        None if app.is_without_redis() => println!("Redis:    none installed; positions are kept in memory only"),
         None => println!("Redis:    as configured"),
     }
     println!("API:      {url}/docs");
@@ -85,11 +85,11 @@ fn greet(app: &Application, fleet: u32) {
             "  curl -i -X POST {url}/v1/drivers/me/position -H 'content-type: application/json' \\\n       \
              -d '{{\"lat\":40.7484,\"lon\":-73.9857}}'"
         );
-        println!("\nCtrl-C ends it all.");
+        println!("\nPress Ctrl-C to stop.");
     }
 }
 
-/// The demo fleet, over HTTP like any other client.
+/// Runs the demo fleet, a client that uses HTTP like any other.
 async fn drive(address: SocketAddr, vehicles: u32) {
     let options = FleetOptions {
         url: format!("http://{address}"),
@@ -98,7 +98,7 @@ async fn drive(address: SocketAddr, vehicles: u32) {
         ..FleetOptions::default()
     };
     if let Err(error) = run_fleet(options, pending()).await {
-        tracing::warn!(%error, "the simulated fleet stands still");
+        tracing::warn!(%error, "the simulated fleet has stopped");
     }
 }
 
@@ -112,7 +112,7 @@ impl Signals {
         let terminate = signal(SignalKind::terminate());
         let signals = interrupt.ok().zip(terminate.ok());
         if signals.is_none() {
-            tracing::error!("signals cannot be handled; end the service by other means");
+            tracing::error!("signal handlers cannot be installed; stop the service with SIGKILL");
         }
         Self(signals)
     }

@@ -5,7 +5,7 @@ use super::{config_file, markdown};
 use clap::{Arg, Command};
 use std::error::Error;
 
-/// Above the tables.
+/// The text above the tables.
 const ABOVE: &str = "# Settings
 
 <!-- Written by `fleetpulse settings`. Do not edit; run `make docs`. -->
@@ -17,10 +17,10 @@ the service. [Operations](operations.md#settings) shows an example of the file.
 A default that is empty means: not set.
 ";
 
-/// What the first row of each table says.
+/// The header row of each table.
 const HEAD: [&str; 5] = ["variable", "flag", "default", "range", "meaning"];
 
-/// The page: a table for each heading, in the order of `--help`.
+/// Returns the page: a table for each heading, in the order of `--help`.
 #[must_use]
 pub fn page(serve: &Command) -> String {
     let mut headings: Vec<&str> = Vec::new();
@@ -56,7 +56,7 @@ fn row(variable: &str, setting: &Arg) -> [String; 5] {
     ]
 }
 
-/// What a setting is: its paragraphs as sentences.
+/// Returns the description of a setting: its paragraphs as sentences.
 fn meaning(setting: &Arg) -> String {
     let help = setting.get_long_help().or(setting.get_help());
     let help = help.map(ToString::to_string).unwrap_or_default();
@@ -64,7 +64,7 @@ fn meaning(setting: &Arg) -> String {
     paragraphs.collect::<Vec<_>>().join(". ")
 }
 
-/// Which values a setting takes, if they are words or numbers.
+/// Returns the values that a setting accepts, if they are words or numbers.
 fn range(setting: &Arg) -> String {
     let words = setting.get_possible_values();
     if !words.is_empty() {
@@ -76,7 +76,7 @@ fn range(setting: &Arg) -> String {
         .unwrap_or_default()
 }
 
-/// The bounds of a number. clap shows them nowhere but in the error for a number beyond them.
+/// Returns the bounds of a number. clap shows them only in the error for a number beyond them.
 fn bounds(setting: &Arg) -> Option<(String, String)> {
     let flag = format!("--{}={}", setting.get_long()?, i64::MAX);
     let alone = Command::new("setting").arg(setting.clone().env(None::<&str>));

@@ -1,4 +1,4 @@
-//! The index beside a list that is searched from end to end, on the same city at the same moment.
+//! Compares the index with a linear scan of a list, for the same city at the same moment.
 //!
 //! `cargo bench -p fleetpulse-index`; the memory of an entity is printed first. `CITY_CSV` names a CSV file with `lat` and
 //! `lon` columns to measure other places as well.
@@ -20,9 +20,9 @@ use std::time::Duration;
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-/// The largest first: its memory is measured while none that was freed can be taken again.
+/// The largest comes first, so that its memory is measured before any freed memory can be reused.
 const SIZES: [(&str, usize); 3] = [("1M", 1_000_000), ("100k", 100_000), ("10k", 10_000)];
-/// Above this a full search is not worth waiting for.
+/// Above this number of entities the linear scan takes too long to measure.
 const NAIVE_UP_TO: usize = 100_000;
 const BATCH: usize = 32;
 /// The time of the bench, Unix milliseconds.
@@ -99,7 +99,7 @@ fn nearest(center: Point) -> NearbyQuery {
 
 fn nearby(c: &mut Criterion, name: &str, points: &[Point], index: &LiveIndex) {
     let mut group = c.benchmark_group("nearby");
-    // So many places that the caches do not hold what all of them need.
+    // Enough places that the processor's caches cannot hold the data of all of them.
     let queries: Vec<NearbyQuery> = points
         .iter()
         .step_by((points.len() / 100_000).max(1))

@@ -14,12 +14,12 @@ pub(super) struct Deadline {
 }
 
 impl Deadline {
-    /// Gives what [`Self::guard`] watches next this long from now.
+    /// Sets the time limit for the next [`Self::guard`], counted from now.
     pub(super) fn start(&mut self, timeout: Duration) {
         self.due = Some(Instant::now() + timeout);
     }
 
-    /// Runs `work`; `None` if the time is up first.
+    /// Runs `work`; returns `None` if the time limit ends first.
     pub(super) async fn guard<F: Future>(&mut self, work: F) -> Option<F::Output> {
         let Some(due) = self.due else {
             return Some(work.await);

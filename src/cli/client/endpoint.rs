@@ -1,14 +1,14 @@
 use super::ClientError;
 use std::fmt;
 
-/// Where the service is: a parsed `http://HOST[:PORT][/PREFIX]`, or the same with `https`.
+/// The URL of the service: a parsed `http://HOST[:PORT][/PREFIX]`, or the same with `https`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
-    /// `HOST:PORT` as the resolver wants it.
+    /// `HOST:PORT` for the resolver.
     address: String,
     /// The value of the `Host` header.
     authority: String,
-    /// What stands before every path, without a slash at its end.
+    /// The prefix of every path, without a slash at its end.
     prefix: String,
     /// The name that its certificate has to have; `None` without TLS.
     tls_host: Option<String>,
@@ -27,14 +27,14 @@ impl Endpoint {
         let (rest, default_port, is_tls) = match (url.strip_prefix("http://"), url.strip_prefix("https://")) {
             (Some(rest), _) => (rest, "80", false),
             (None, Some(rest)) => (rest, "443", true),
-            (None, None) => return Err(refuse("it has to begin with http:// or https://")),
+            (None, None) => return Err(refuse("it must begin with http:// or https://")),
         };
         let (authority, prefix) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
         if url
             .bytes()
             .any(|byte| byte <= b' ' || byte == 0x7f || b"?#@".contains(&byte))
         {
-            return Err(refuse("a host, a port and a path are all it may have"));
+            return Err(refuse("it may have only a host, a port and a path"));
         }
         // The colons inside an IPv6 address's brackets are not the port's.
         let after_host = authority.rfind(']').map_or(0, |bracket| bracket + 1);
@@ -79,7 +79,7 @@ impl Endpoint {
         self.tls_host.as_deref()
     }
 
-    /// What stands before every path.
+    /// Returns the prefix of every path.
     #[must_use]
     pub fn prefix(&self) -> &str {
         &self.prefix

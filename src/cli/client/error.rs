@@ -3,12 +3,12 @@ use std::io;
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// The URL is not one this client can use.
+    /// This client cannot use the URL.
     #[error("{url:?} is not usable: {reason}")]
     Url {
-        /// What was given.
+        /// The URL.
         url: String,
-        /// What is wrong with it.
+        /// The reason.
         reason: &'static str,
     },
     /// No connection could be opened.
@@ -32,7 +32,7 @@ pub enum ClientError {
 }
 
 impl ClientError {
-    /// A short word for counting errors by kind.
+    /// Returns a short name for counting errors by kind.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {
@@ -46,7 +46,7 @@ impl ClientError {
         }
     }
 
-    /// The errors by which a connection that was closed while idle shows itself become [`ClientError::Closed`].
+    /// Converts the errors of a connection that was closed while it was idle to [`ClientError::Closed`].
     pub(super) fn from_io(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => {

@@ -1,7 +1,7 @@
 //! A small keep-alive HTTP/1.1 client for `http://` and `https://` URLs: one connection, one request at a time.
 //!
-//! Our own because the load generator shares a machine's cores with the server it measures: every microsecond spent here
-//! is taken from what is measured, and a general client does more than is needed here. A request is one `write`, its answer
+//! It is our own because the load generator shares the cores of a machine with the server that it measures: every microsecond spent here
+//! distorts the measurement, and a general client does more than is needed here. A request is one `write`, its answer
 //! typically one `read`, and neither allocates once the buffers have grown to their working size.
 
 mod deadline;
@@ -22,7 +22,7 @@ use stream::Stream;
 /// Room for an answer before the buffer grows; most answers of the service fit.
 const INITIAL_BUFFER: usize = 16 * 1024;
 
-/// What a client tolerates.
+/// The limits of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// The longest wait for a connection, and for an answer from the moment its request is sent.
@@ -40,26 +40,26 @@ impl Default for Limits {
     }
 }
 
-/// An answer; its body lies in the client's buffer until the next request.
+/// An answer; its body is in the buffer of the client until the next request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Response<'a> {
     /// The status code.
     pub status: u16,
-    /// How long a 503 or 429 asks to wait, if it says so in seconds.
+    /// The `Retry-After` of a 503 or 429, if it is in seconds.
     pub retry_after: Option<Duration>,
-    /// The body, freed of its transfer coding.
+    /// The body without its transfer coding.
     pub body: &'a [u8],
 }
 
 impl Response<'_> {
-    /// Whether the status is a 2xx.
+    /// Returns whether the status is a 2xx.
     #[must_use]
     pub const fn is_success(&self) -> bool {
         self.status >= 200 && self.status < 300
     }
 }
 
-/// One connection to a server, opened when first needed and opened again after it was closed.
+/// One connection to a server, opened when it is needed first, and again after it was closed.
 #[derive(Debug)]
 pub struct Client {
     endpoint: Endpoint,
@@ -70,7 +70,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client that has no connection yet.
+    /// Creates a client that has no connection yet.
     #[must_use]
     pub fn new(endpoint: Endpoint, limits: Limits) -> Self {
         Self {
@@ -82,7 +82,7 @@ impl Client {
         }
     }
 
-    /// The server it talks to.
+    /// Returns the server.
     #[must_use]
     pub const fn endpoint(&self) -> &Endpoint {
         &self.endpoint
@@ -107,9 +107,9 @@ impl Client {
 
     /// Sends a request, already encoded with all its headers, and reads the answer.
     ///
-    /// A connection that turns out closed before a byte of the answer came is opened again and the request sent once
-    /// more: a server may close an idle connection at any time. Everything this crate sends can be sent twice (the
-    /// service keeps the newest fix, whichever came how often).
+    /// A connection that was closed before a byte of the answer arrived is opened again, and the request is sent a second
+    /// time: a server may close an idle connection at any time. All requests of this crate can be sent twice (the
+    /// service keeps the newest fix, however often each arrives).
     ///
     /// # Errors
     /// [`ClientError`]; after any of them the next request opens a connection of its own.
@@ -128,8 +128,8 @@ impl Client {
 
     async fn exchange(&mut self, request: &[u8]) -> Result<Head, ClientError> {
         self.connect().await?;
-        // Taken out and put back only when the answer is complete and the connection may stay: whatever else happens,
-        // also a caller who drops this future half-way, closes it, so that no answer is read as another request's.
+        // Taken out, and put back only if the answer is complete and the connection may stay open. In every other case,
+        // also if the caller drops this future, it is closed, so that no answer is read as that of another request.
         let Some(mut stream) = self.stream.take() else {
             return Err(ClientError::Closed);
         };

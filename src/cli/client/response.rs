@@ -1,4 +1,4 @@
-//! Finding an answer's end in the bytes that have come so far.
+//! Finds the end of an answer in the bytes received so far.
 
 use super::ClientError;
 use std::mem::MaybeUninit;
@@ -15,7 +15,7 @@ pub(super) struct Head {
     pub(super) status: u16,
     pub(super) retry_after: Option<Duration>,
     pub(super) keep_alive: bool,
-    /// Where in the buffer the body lies.
+    /// The range of the body in the buffer.
     pub(super) body: Range<usize>,
 }
 
@@ -28,16 +28,16 @@ enum Framing {
     End,
 }
 
-/// What is known of an answer so far; starts empty.
+/// The state of parsing an answer; starts empty.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     head: Option<(Head, Framing)>,
-    /// For a chunked body, where the next undecoded byte lies; what is decoded is moved down to the body's range.
+    /// For a chunked body, the position of the next undecoded byte; decoded bytes are moved to the range of the body.
     undecoded: usize,
 }
 
 impl Progress {
-    /// The connection ended after `filled` bytes: the answer, if that is how it had to end.
+    /// Handles the end of the connection after `filled` bytes. Returns the answer if it had to end like that.
     pub(super) fn finish_at_end(self, filled: usize) -> Option<Head> {
         match self.head {
             Some((mut head, Framing::End)) => {
@@ -50,7 +50,7 @@ impl Progress {
     }
 }
 
-/// Looks at all the bytes so far; the answer once it is complete.
+/// Parses all bytes so far; returns the answer once it is complete.
 pub(super) fn parse(bytes: &mut [u8], progress: &mut Progress, max: usize) -> Result<Option<Head>, ClientError> {
     if progress.head.is_none() {
         progress.head = parse_head(bytes)?;
@@ -92,7 +92,7 @@ fn parse_head(bytes: &[u8]) -> Result<Option<(Head, Framing)>, ClientError> {
         };
         start += length;
         let code = response.code.unwrap_or(0);
-        // 1xx are announcements before the answer proper.
+        // Responses with a 1xx status precede the final one.
         if (100..200).contains(&code) && code != 101 {
             continue;
         }
@@ -109,7 +109,7 @@ fn describe(response: &httparse::Response, status: u16, body: usize) -> Result<(
     };
     let mut framing = Framing::End;
     for header in &*response.headers {
-        // The length sorts out most headers before a comparison that ignores case.
+        // The length excludes most headers before a comparison that ignores case.
         match header.name.len() {
             14 if header.name.eq_ignore_ascii_case("content-length") && framing == Framing::End => {
                 let length = number(header.value).ok_or(ClientError::Malformed("bad Content-Length"))?;
@@ -144,7 +144,7 @@ fn number(value: &[u8]) -> Option<usize> {
     str::from_utf8(value).ok()?.trim().parse().ok()
 }
 
-/// Moves the content of the chunks that have come down to the body's end; true once the last one is there.
+/// Moves the content of the received chunks to the end of the body; returns whether the last one was received.
 fn decode_chunks(bytes: &mut [u8], undecoded: &mut usize, head: &mut Head) -> Result<bool, ClientError> {
     const BAD: ClientError = ClientError::Malformed("bad chunk");
     loop {
@@ -161,7 +161,7 @@ fn decode_chunks(bytes: &mut [u8], undecoded: &mut usize, head: &mut Head) -> Re
         let from = *undecoded + line;
         let end = from.checked_add(size).ok_or(BAD)?;
         match bytes.get(end..).and_then(|after| after.get(..2)) {
-            // A chunk is taken when it is whole, with the line end behind it.
+            // A chunk is taken when it is complete, with the line end after it.
             None => return Ok(false),
             Some(b"\r\n") => {}
             Some(_) => return Err(BAD),
@@ -172,7 +172,7 @@ fn decode_chunks(bytes: &mut [u8], undecoded: &mut usize, head: &mut Head) -> Re
     }
 }
 
-/// Whether all the trailer lines behind the last chunk are there, up to the empty one.
+/// Returns whether all trailer lines after the last chunk were received, up to the empty one.
 fn skip_trailers(mut rest: &[u8], head: &mut Head) -> bool {
     while let Some(end) = rest.windows(2).position(|pair| pair == b"\r\n") {
         rest = &rest[end + 2..];

@@ -15,7 +15,7 @@ use tokio_rustls::client::TlsStream;
 #[derive(Debug)]
 pub(super) enum Stream {
     Plain(TcpStream),
-    // Boxed: its buffers would make every plain connection as large.
+    // Boxed, because its buffers would make every plain connection as large.
     Tls(Box<TlsStream<TcpStream>>),
 }
 

@@ -6,7 +6,7 @@ use tokio::time::sleep;
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
 
-/// A server that answers every request of each connection with the next list of pieces, a moment between them.
+/// A server that answers every request of each connection with the next list of pieces, with a short pause between them.
 async fn server(connections: Vec<Vec<Vec<&'static [u8]>>>) -> (Client, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -90,8 +90,8 @@ async fn a_slow_answer_ends_in_a_timeout_and_the_next_is_not_mixed_up_with_it() 
     let ok: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
     let (mut client, _task) = server(vec![vec![vec![ok], vec![&ok[..30]]], vec![vec![ok]]]).await;
     assert_eq!(client.send(REQUEST).await.unwrap().body, b"ok");
-    // The server has gone on to wait for the next connection: only the first half of this answer ever comes. The
-    // connection is closed by it, so the half answer is an error of its own.
+    // The server waits for the next connection already, so only the first half of this answer arrives. The
+    // server closes the connection, so the incomplete answer is an error.
     assert!(matches!(client.send(REQUEST).await, Err(ClientError::Io(_))));
     assert_eq!(client.send(REQUEST).await.unwrap().body, b"ok");
 

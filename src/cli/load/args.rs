@@ -1,4 +1,4 @@
-//! The words of `fleetpulse load`.
+//! The arguments of `fleetpulse load`.
 
 use super::crowd::MAX_ENTITIES;
 use crate::cli::args::{kind, positive_duration};
@@ -6,10 +6,10 @@ use crate::tracking::Kind;
 use clap::{Args, Subcommand};
 use std::time::Duration;
 
-/// Put closed-loop load on a running service and measure it.
+/// Measure a running service under closed-loop load.
 #[derive(Debug, Clone, Args)]
 pub struct LoadArgs {
-    /// What kind of load.
+    /// The kind of load.
     #[command(subcommand)]
     pub command: LoadCommand,
 }
@@ -21,9 +21,9 @@ pub enum LoadCommand {
     Ingest(CommonArgs),
     /// Batches of fixes.
     Batch(CommonArgs),
-    /// Nearest-k queries at places drawn from a city's hot spots.
+    /// Nearest-k queries at random places near the hot spots of a city.
     Nearby(CommonArgs),
-    /// Single fixes on --connections while --query-connections ask nearby without pause.
+    /// Single fixes on --connections, and nearby queries on --query-connections at the same time.
     Mix(MixArgs),
     /// GET any path.
     Get(PathArgs),
@@ -31,23 +31,23 @@ pub enum LoadCommand {
     Post(PathArgs),
 }
 
-/// What all loads have in common.
+/// The arguments of all loads.
 #[derive(Debug, Clone, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct CommonArgs {
     /// The service.
     #[arg(long, default_value = "http://127.0.0.1:8080")]
     pub url: String,
-    /// How many connections, each with one request under way.
+    /// Number of connections, each with one request in progress.
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub connections: u32,
-    /// How long: 10s, 500ms, 2m.
+    /// Duration: 10s, 500ms, 2m.
     #[arg(long, default_value = "10s", value_parser = positive_duration)]
     pub duration: Duration,
-    /// Whose positions: drivers, vehicles or users.
+    /// Kind of the entities: drivers, vehicles or users.
     #[arg(long, default_value = "drivers", value_parser = kind)]
     pub kind: Kind,
-    /// How many entities the fixes are of.
+    /// Number of entities.
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=MAX_ENTITIES))]
     pub entities: u32,
     /// Fixes in a batch.
@@ -62,7 +62,7 @@ pub struct CommonArgs {
     /// Radius of a query, metres.
     #[arg(long, default_value_t = 2000)]
     pub radius_m: u32,
-    /// How many a query asks for.
+    /// Limit of a query.
     #[arg(long, default_value_t = 10)]
     pub limit: u32,
     /// Threads of the load generator.
@@ -74,7 +74,7 @@ pub struct CommonArgs {
     /// Do not delete the entities that the load has created.
     #[arg(long)]
     pub keep: bool,
-    /// The longest wait for an answer.
+    /// Time limit of a request.
     #[arg(long, default_value = "10s", value_parser = positive_duration)]
     pub timeout: Duration,
     /// Print the report as JSON.
@@ -85,13 +85,13 @@ pub struct CommonArgs {
 /// `load mix`.
 #[derive(Debug, Clone, Args)]
 pub struct MixArgs {
-    /// What all loads have in common.
+    /// The arguments of all loads.
     #[command(flatten)]
     pub common: CommonArgs,
-    /// How many connections ask nearby.
+    /// Number of connections that send nearby queries.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub query_connections: u32,
-    /// Run the writes alone first, for as long, and report the ratio of their rate that is kept.
+    /// Run the writes alone first, for the same duration, and report the share of their rate that is kept.
     #[arg(long)]
     pub baseline: bool,
     /// Write in batches instead of single fixes.
@@ -102,7 +102,7 @@ pub struct MixArgs {
 /// `load get` and `load post`.
 #[derive(Debug, Clone, Args)]
 pub struct PathArgs {
-    /// What all loads have in common.
+    /// The arguments of all loads.
     #[command(flatten)]
     pub common: CommonArgs,
     /// The path, with its query.
@@ -111,7 +111,7 @@ pub struct PathArgs {
     /// A header to send, such as "authorization: Bearer …".
     #[arg(long)]
     pub header: Option<String>,
-    /// What a POST sends, as application/json.
+    /// Body of a POST, as application/json.
     #[arg(
         long,
         default_value = r#"{"lat":40.758896,"lon":-73.985130,"speed_mps":8.3,"heading_deg":119.0}"#
@@ -120,7 +120,7 @@ pub struct PathArgs {
 }
 
 impl LoadArgs {
-    /// What all loads have in common.
+    /// The arguments of all loads.
     pub(super) const fn common(&self) -> &CommonArgs {
         match &self.command {
             LoadCommand::Ingest(common) | LoadCommand::Batch(common) | LoadCommand::Nearby(common) => common,

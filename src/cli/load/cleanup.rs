@@ -1,4 +1,4 @@
-//! Removes the entities that a load has made.
+//! Removes the entities that a load has created.
 
 use super::LoadError;
 use super::crowd::Visited;
@@ -8,7 +8,7 @@ use crate::tracking::Kind;
 use std::io::Write;
 use tokio::task::JoinSet;
 
-/// Connections that remove at once.
+/// The number of connections that remove entities.
 const AT_ONCE: usize = 16;
 
 /// After this many requests in a row without an answer the service counts as stopped.

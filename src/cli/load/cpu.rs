@@ -1,4 +1,4 @@
-//! CPU times: the service's and its Redis's from its `/metrics`, our own from `/proc`.
+//! CPU times: those of the service and its Redis from `/metrics`, those of this process from `/proc`.
 
 use crate::cli::client::Client;
 use crate::cli::encode;
@@ -37,12 +37,12 @@ impl CpuReading {
     }
 }
 
-/// The sum of a metric's samples in Prometheus's text format, over all its labels.
+/// Returns the sum of the samples of a metric in the text format of Prometheus, over all its labels.
 fn sample(text: &str, name: &str) -> Option<f64> {
     text.lines()
         .filter_map(|line| {
             let rest = line.strip_prefix(name)?;
-            // What follows is a space, or labels up to the last brace: else the name was only another's beginning.
+            // A space or labels follow; otherwise it is the beginning of a longer name.
             let value = if rest.starts_with('{') {
                 rest.rsplit_once('}')?.1
             } else {
@@ -53,7 +53,7 @@ fn sample(text: &str, name: &str) -> Option<f64> {
         .reduce(|sum, value| sum + value)
 }
 
-/// User and system time of this process: the 14th and 15th field, counted behind the name in brackets.
+/// Returns the user and system time of this process: the 14th and 15th field, counted after the name in brackets.
 fn own_seconds() -> Option<f64> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);

@@ -18,18 +18,18 @@ pub(super) struct Crowd {
     nth: u32,
     of: u32,
     at: usize,
-    /// Shares no factor with the number of places: visits all of them before any comes again, and no two neighbours in
-    /// a row, which a service's caches would like too well.
+    /// Has no common factor with the number of places, so that each is visited once before any is repeated, and no two
+    /// neighbours follow each other, which would favour the caches of the service.
     stride: usize,
-    /// How often an entity was sent.
+    /// The number of entities sent so far.
     advances: u64,
     rng: SmallRng,
-    /// Leave speed and heading out.
+    /// Whether to omit speed and heading.
     bare: bool,
 }
 
 impl Crowd {
-    /// The entities below `entities` that belong to connection `nth` of `of`; at least one.
+    /// Returns the entities below `entities` that belong to connection `nth` of `of`; at least one.
     pub(super) fn new(city: &HotSpots, entities: u32, nth: u32, of: u32, bare: bool) -> Self {
         let mut rng = SmallRng::seed_from_u64(u64::from(nth) + 1);
         let count = entities.saturating_sub(nth).div_ceil(of).max(1) as usize;
@@ -48,7 +48,7 @@ impl Crowd {
         }
     }
 
-    /// Goes on to the next entity and moves it.
+    /// Selects the next entity and moves it.
     pub(super) fn advance(&mut self) {
         self.at = (self.at + self.stride) % self.places.len();
         self.advances += 1;
@@ -65,7 +65,7 @@ impl Crowd {
         push_id(out, self.nth, self.of, self.at);
     }
 
-    /// The entities that were sent so far.
+    /// Returns the entities that were sent so far.
     pub(super) const fn visited(&self) -> Visited {
         Visited {
             nth: self.nth,
@@ -121,7 +121,7 @@ impl Visited {
         }
     }
 
-    /// Their ids, each once.
+    /// Returns their ids, each once.
     pub(super) fn ids(self) -> impl Iterator<Item = String> {
         let count = usize::try_from(self.advances).unwrap_or(usize::MAX).min(self.places);
         (1..=count).map(move |step| {
@@ -132,7 +132,7 @@ impl Visited {
     }
 }
 
-/// A stride near the golden section of `count` that shares no factor with it.
+/// Returns a stride near the golden section of `count` that has no common factor with it.
 fn coprime_stride(count: usize) -> usize {
     let gcd = |mut a: usize, mut b: usize| {
         while b != 0 {

@@ -1,4 +1,4 @@
-//! The closed loop: threads with a runtime each, connections shared out among them, one clock for all.
+//! The closed loop: threads with a runtime each, connections distributed among them, one clock for all.
 
 use super::LoadError;
 use super::crowd::Visited;
@@ -19,24 +19,24 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-/// A connection that got no answer, or a 503, waits this long: a refused request costs next to nothing, and without a
-/// pause a failing service would be asked a million times a second.
+/// A connection that got no answer, or a 503, waits this long: a refused request costs very little, and without a
+/// pause a failing service would get a million requests a second.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(10);
 
-/// How the load is put on.
+/// The options of a load.
 #[derive(Debug, Clone)]
 pub(super) struct Plan {
     pub(super) endpoint: Endpoint,
     pub(super) limits: Limits,
     pub(super) duration: Duration,
     pub(super) threads: u32,
-    /// Whether to draw the progress.
+    /// Whether to show the progress.
     pub(super) shows_progress: bool,
-    /// True once the load is to end before its time.
+    /// True once the load has to end early.
     pub(super) stop: Arc<AtomicBool>,
 }
 
-/// When a connection sends no more.
+/// When a connection stops sending.
 struct Until {
     end: Instant,
     stop: Arc<AtomicBool>,
@@ -56,7 +56,7 @@ pub(super) struct Group {
     pub(super) workloads: Vec<Workload>,
 }
 
-/// What one connection, then one group, went through.
+/// The results of one connection, then of one group.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
     pub(super) latencies: Latencies,
@@ -86,7 +86,7 @@ impl Outcome {
     }
 }
 
-/// Runs all groups at once for the plan's time; returns what they came to, and the entities that they have sent.
+/// Runs all groups at once for the duration of the plan; returns their results, and the entities that they have sent.
 pub(super) async fn drive(plan: &Plan, groups: Vec<Group>) -> Result<(Vec<GroupReport>, Vec<Visited>), LoadError> {
     let threads = plan.threads as usize;
     let mut shares: Vec<Vec<(usize, Workload)>> = (0..threads).map(|_| Vec::new()).collect();

@@ -1,6 +1,6 @@
-//! `fleetpulse load`: closed-loop load and what it costs. Each connection sends its next request when the answer to its
-//! last has come, so a latency is that of a service as busy as the connections make it, and never counts a queue that
-//! the generator built itself.
+//! `fleetpulse load`: closed-loop load and its cost. Each connection sends its next request when it has the answer to its
+//! last, so a latency is that of a service which is as busy as the connections make it, and does not include a queue in
+//! the generator.
 
 mod args;
 mod cleanup;
@@ -27,7 +27,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::signal::ctrl_c;
 use workload::Workload;
 
-/// Exit status of a process that was ended by Ctrl-C, as shells have it.
+/// Exit status of a process that was ended by Ctrl-C, as in shells.
 const INTERRUPTED: i32 = 130;
 
 /// Why there is no report.
@@ -36,15 +36,15 @@ pub enum LoadError {
     /// The service cannot be reached, or its URL is not usable.
     #[error("{url}: {source}")]
     Unreachable {
-        /// What was asked for.
+        /// The URL.
         url: String,
-        /// What is wrong.
+        /// The error.
         source: ClientError,
     },
     /// A thread or its runtime could not be started.
     #[error("cannot start a load thread: {0}")]
     Thread(#[source] io::Error),
-    /// A load thread died.
+    /// A load thread ended early.
     #[error("a load thread ended early")]
     Lost,
     /// The entities could not all be sent before the start.
@@ -53,8 +53,8 @@ pub enum LoadError {
     /// No request of a kind succeeded.
     #[error("no request of {0} succeeded")]
     NoSuccess(&'static str),
-    /// Some of the entities that the load has made are still there.
-    #[error("{0} of the entities that the load has made could not be removed; they end with their time to live")]
+    /// Some of the entities that the load has created still exist.
+    #[error("{0} of the entities that the load has created could not be removed; they expire with their time to live")]
     Left(u64),
     /// The report could not be printed.
     #[error("cannot write the report: {0}")]
@@ -82,7 +82,7 @@ pub async fn run(args: LoadArgs) -> Result<(), LoadError> {
     Ok(())
 }
 
-/// Runs the load, and removes the entities that it has made unless they are to be kept; returns its report, and how many entities could not
+/// Runs the load, and removes the entities that it has created unless they are to be kept; returns its report, and how many entities could not
 /// be removed.
 ///
 /// # Errors
@@ -120,7 +120,7 @@ pub async fn measure(args: &LoadArgs) -> Result<(LoadReport, u64), LoadError> {
     Ok((measured?, left))
 }
 
-/// Ends the load at the first Ctrl-C, so that what it has made is removed; a second one ends the process as it is.
+/// Ends the load at the first Ctrl-C, so that the entities that it has created are removed; a second one ends the process at once.
 async fn stop_at_interrupt(stop: Arc<AtomicBool>) {
     if ctrl_c().await.is_ok() {
         stop.store(true, Ordering::Relaxed);

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-/// How often it is drawn: seldom enough not to be measured.
+/// The interval of drawing: long enough not to affect the measurement.
 const EVERY: Duration = Duration::from_millis(250);
 
-/// Requests that one thread has had answered. One for each thread, so that threads do not contend for it.
+/// Answered requests of one thread. One for each thread, so that threads do not contend for it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Counter(Arc<AtomicU64>);
 

@@ -1,4 +1,4 @@
-//! What a load found, as text and as JSON.
+//! The report of a load, as text and as JSON.
 
 use super::cpu::CpuReading;
 use super::drive::Outcome;
@@ -12,9 +12,9 @@ use std::fmt;
 pub struct LoadReport {
     /// One per kind of request.
     pub groups: Vec<GroupReport>,
-    /// What the operations of all groups cost.
+    /// The cost of the operations of all groups.
     pub cpu: CpuReport,
-    /// The writes alone, if they were run alone first.
+    /// The results of the writes alone, if they ran alone first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub baseline: Option<GroupReport>,
     /// The share of the baseline's rate that the writes kept.
@@ -27,9 +27,9 @@ pub struct LoadReport {
 pub struct GroupReport {
     /// `ingest`, `batch`, `nearby`, `get` or `post`.
     pub name: &'static str,
-    /// On how many connections.
+    /// The number of connections.
     pub connections: usize,
-    /// For how long, seconds.
+    /// The duration, seconds.
     pub seconds: f64,
     /// Answered requests.
     pub requests: u64,
@@ -43,7 +43,7 @@ pub struct GroupReport {
     pub mean_body_bytes: f64,
     /// Answers by status.
     pub statuses: BTreeMap<u16, u64>,
-    /// What went wrong, by kind.
+    /// Errors by kind.
     pub errors: BTreeMap<&'static str, u64>,
 }
 
@@ -106,12 +106,12 @@ impl LoadReport {
         }
     }
 
-    /// The groups, and the writes alone.
+    /// Returns the groups, and the writes alone.
     pub(super) fn all_groups(&self) -> impl Iterator<Item = &GroupReport> {
         self.groups.iter().chain(&self.baseline)
     }
 
-    /// Holds the writes, which are the first group, against the same writes alone.
+    /// Compares the writes, which are the first group, with the same writes alone.
     pub(super) fn compare_with(&mut self, alone: Option<Self>) {
         self.baseline = alone.and_then(|alone| alone.groups.into_iter().next());
         self.kept = self

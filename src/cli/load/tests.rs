@@ -1,4 +1,4 @@
-//! Each kind of load against a stand-in for the service.
+//! Each kind of load against a stub of the service.
 
 use super::*;
 use actix_web::rt::spawn;
@@ -14,7 +14,7 @@ struct Command {
     load: LoadArgs,
 }
 
-/// Grows with every reading by a second of the service and half a second of its Redis.
+/// Increases with every reading by a second of the service and half a second of its Redis.
 static READINGS: AtomicU32 = AtomicU32::new(0);
 
 async fn metrics() -> String {

@@ -1,4 +1,4 @@
-//! What one connection sends, request after request.
+//! The requests of one connection.
 
 use super::CommonArgs;
 use super::crowd::{Crowd, Visited};
@@ -9,7 +9,7 @@ use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use std::sync::LazyLock;
 
-/// How many places a connection asks about before it begins again.
+/// The number of places that a connection queries before it starts over.
 const QUERY_PLACES: usize = 4096;
 
 static CITY: LazyLock<HotSpots> = LazyLock::new(HotSpots::new_york);
@@ -18,7 +18,7 @@ static CITY: LazyLock<HotSpots> = LazyLock::new(HotSpots::new_york);
 #[derive(Debug)]
 pub(super) struct Workload {
     source: Source,
-    /// The request being sent; used again for the next.
+    /// The request being sent; the buffer is reused for the next.
     request: Vec<u8>,
 }
 
@@ -43,7 +43,7 @@ enum Source {
         before: Vec<u8>,
         after: Vec<u8>,
     },
-    /// The request is there already.
+    /// The request is composed already.
     Fixed,
 }
 
@@ -90,7 +90,7 @@ impl Workload {
         })
     }
 
-    /// The same request again and again.
+    /// The same request repeatedly.
     pub(super) const fn fixed(request: Vec<u8>) -> Self {
         Self {
             source: Source::Fixed,
@@ -105,7 +105,7 @@ impl Workload {
         }
     }
 
-    /// How many operations a request is: the fixes of a batch, else one.
+    /// Returns the number of operations of a request: the fixes of a batch, else one.
     pub(super) const fn operations(&self) -> u64 {
         match &self.source {
             Source::Batch { size, .. } => *size as u64,
@@ -113,7 +113,7 @@ impl Workload {
         }
     }
 
-    /// The entities that it has sent.
+    /// Returns the entities that it has sent.
     pub(super) const fn visited(&self) -> Option<Visited> {
         match &self.source {
             Source::Single { crowd, .. } | Source::Batch { crowd, .. } => Some(crowd.visited()),
@@ -121,7 +121,7 @@ impl Workload {
         }
     }
 
-    /// The request composed last.
+    /// Returns the request composed last.
     pub(super) fn request(&self) -> &[u8] {
         &self.request
     }
@@ -175,7 +175,7 @@ impl Workload {
         request
     }
 
-    /// What is wrong with an answer although its status is a success.
+    /// Returns the fault of an answer whose status is a success.
     pub(super) fn complaint(&self, response: &Response) -> Option<&'static str> {
         const NONE_REJECTED: &[u8] = b"\"rejected\":[]";
         match self.source {

@@ -1,4 +1,4 @@
-//! A fleet on its way: vehicles shared out among connections, each pushing its fix when its moment has come.
+//! A simulated fleet: its vehicles are distributed among connections, and each pushes its fix when it is due.
 
 use super::movement::Vehicle;
 use super::push::Pusher;
@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
-/// What vehicles there are and how many seats they have; a type named twice is twice as frequent.
+/// The types of vehicles and their numbers of seats; a type that is listed twice is twice as frequent.
 const TYPES: [(&str, u32); 8] = [
     ("sedan", 4),
     ("sedan", 4),
@@ -28,34 +28,34 @@ const TYPES: [(&str, u32); 8] = [
     ("accessible", 3),
 ];
 
-/// How long requests that are under way at the end may take.
+/// The time limit of requests that are in progress at the end.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How a fleet is simulated.
+/// The options of a simulated fleet.
 #[derive(Debug, Clone)]
 pub struct FleetOptions {
     /// The service.
     pub url: String,
-    /// Whose positions.
+    /// The kind of the entities.
     pub kind: Kind,
     /// Size of the fleet.
     pub vehicles: u32,
     /// Simulated seconds in a second, more than 0.
     pub speed: f64,
     /// Push as fast as the service answers, one `interval` of simulated time (times `speed`) between two fixes of a
-    /// vehicle. Fixes then carry no timestamp: the service takes them as of now.
+    /// vehicle. Fixes then have no timestamp: the service uses the current time.
     pub as_fast: bool,
-    /// For how long; `None` until stopped.
+    /// The duration; `None` until it is stopped.
     pub duration: Option<Duration>,
     /// Time between two fixes of a vehicle.
     pub interval: Duration,
-    /// Fixes in a request; 1 means a POST each.
+    /// Fixes in a request; 1 means a POST for each fix.
     pub batch: u32,
-    /// What the ids of its vehicles begin with: two fleets of one service have different ones.
+    /// The prefix of the ids of its vehicles: two fleets of one service have different prefixes.
     pub prefix: &'static str,
-    /// The fleet's life is drawn from this.
+    /// The seed of the random movement.
     pub seed: u64,
-    /// How many connections.
+    /// The number of connections.
     pub connections: u32,
     /// The longest wait for an answer.
     pub timeout: Duration,
@@ -83,22 +83,22 @@ impl Default for FleetOptions {
     }
 }
 
-/// One vehicle of the fleet and what the service knows of it.
+/// One vehicle of the fleet, and what was sent about it.
 #[derive(Debug)]
 struct Member {
     id: String,
     vehicle: Vehicle,
-    /// When in each interval it reports.
+    /// The offset of its reports in each interval.
     phase: Duration,
     kind: (&'static str, u32),
-    told_status: Option<&'static str>,
+    sent_status: Option<&'static str>,
     moved_at: Option<Instant>,
 }
 
 /// Simulates a fleet until its duration has passed or `stop` is ready. Runs on the caller's tokio runtime.
 ///
 /// # Errors
-/// [`SimulateError::Unreachable`] if the service is not there at the start; what goes wrong later is counted.
+/// [`SimulateError::Unreachable`] if the service cannot be reached at the start; later errors are counted.
 pub async fn run_fleet(options: FleetOptions, stop: impl Future<Output = ()>) -> Result<Summary, SimulateError> {
     let city = Arc::new(HotSpots::new_york());
     let bar = progress_bar(options.progress, None);
@@ -117,8 +117,8 @@ pub async fn run_fleet(options: FleetOptions, stop: impl Future<Output = ()>) ->
         };
         let (signal, mut at_end) = (signal.clone(), signal.clone());
         lanes.spawn(async move {
-            // A request that is under way at the end gets its answer, so that it is counted as what it came to, but is not waited for
-            // long: who stops a fleet may be about to stop the service.
+            // A request that is in progress at the end is awaited, so that its outcome is counted, but only briefly: the caller may
+            // be about to stop the service.
             let patience = async {
                 let _ = at_end.wait_for(|stop| *stop).await;
                 sleep(PATIENCE).await;
@@ -160,7 +160,7 @@ struct Lane {
 }
 
 impl Lane {
-    /// Drives until the signal is true.
+    /// Runs until the signal is true.
     async fn drive(&mut self, pusher: &mut Pusher, start: Instant, mut stop: watch::Receiver<bool>) {
         let (interval, batch) = (self.options.interval, self.options.batch.max(1) as usize);
         let mut round = start;
@@ -168,7 +168,7 @@ impl Lane {
             for first in (0..self.members.len()).step_by(batch) {
                 let group = first..(first + batch).min(self.members.len());
                 if !self.options.as_fast {
-                    // A batch goes when its last member's moment has come.
+                    // A batch is sent when its last member is due.
                     let moment = round + self.members[group.end - 1].phase;
                     select! {
                         _ = stop.wait_for(|stop| *stop) => return,
@@ -190,10 +190,10 @@ impl Lane {
                     pusher.single(&members[0].id, &self.body).await
                 };
                 for member in members {
-                    member.told_status = taken.then(|| member.vehicle.status());
+                    member.sent_status = taken.then(|| member.vehicle.status());
                 }
             }
-            // A round that took longer than its time is not made up for by hurrying.
+            // The next rounds do not make up for a round that took too long.
             round = (round + interval).max(Instant::now().checked_sub(interval).unwrap_or(start));
         }
     }
@@ -210,7 +210,7 @@ impl Member {
             vehicle: Vehicle::new(city, options.seed, u64::from(nth)),
             phase: options.interval.mul_f64(f64::from(nth) / f64::from(options.vehicles)),
             kind: TYPES[nth as usize % TYPES.len()],
-            told_status: None,
+            sent_status: None,
             moved_at: None,
         }
     }
@@ -240,17 +240,17 @@ impl Member {
         out.extend_from_slice(b",\"speed_mps\":");
         push_tenths(out, tenths(self.vehicle.speed_mps()));
         out.extend_from_slice(b",\"heading_deg\":");
-        // 359.96 rounds to 360, which is no heading.
+        // 359.96 rounds to 360, which is not a valid heading.
         push_tenths(out, tenths(self.vehicle.heading_deg()) % 3600);
         if !options.as_fast {
             out.extend_from_slice(b",\"timestamp\":");
             push_integer(out, clock::now_ms().unsigned_abs());
         }
-        // People have neither seats nor a sign on the roof.
-        if options.kind != Kind::Users && self.told_status != Some(self.vehicle.status()) {
+        // Users have no seats and no status.
+        if options.kind != Kind::Users && self.sent_status != Some(self.vehicle.status()) {
             out.push(b',');
             push_word(out, "status", self.vehicle.status());
-            if self.told_status.is_none() {
+            if self.sent_status.is_none() {
                 out.push(b',');
                 push_word(out, "vehicle_type", self.kind.0);
                 out.extend_from_slice(b",\"capacity\":");

@@ -1,4 +1,4 @@
-//! `fleetpulse simulate`: a fleet that moves through a city, or a recording played again, pushing positions to a running
+//! `fleetpulse simulate`: a fleet that moves through a city, or a replayed recording, pushing positions to a running
 //! service over HTTP as apps and vehicles do.
 
 mod fleet;
@@ -26,7 +26,7 @@ pub struct SimulateArgs {
     /// The service.
     #[arg(long, default_value = "http://127.0.0.1:8080")]
     pub url: String,
-    /// Whose positions: drivers, vehicles or users [default: drivers; vehicles with --replay].
+    /// Kind of the entities: drivers, vehicles or users [default: drivers; vehicles with --replay].
     #[arg(long, value_parser = kind)]
     pub kind: Option<Kind>,
     /// Size of the fleet.
@@ -38,31 +38,31 @@ pub struct SimulateArgs {
     /// Push as fast as the service answers.
     #[arg(long)]
     pub as_fast: bool,
-    /// For how long the fleet drives: 60s, 500ms, 2m [default: until Ctrl-C].
+    /// Duration of the simulation: 60s, 500ms, 2m [default: until Ctrl-C].
     #[arg(long, value_parser = positive_duration)]
     pub duration: Option<Duration>,
     /// Time between two fixes of a vehicle.
     #[arg(long, default_value = "2s", value_parser = positive_duration)]
     pub interval: Duration,
-    /// Fixes in a request [default: 1, each in a POST of its own; 500 with --replay].
+    /// Fixes in a request [default: 1, in a POST each; 500 with --replay].
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub batch: Option<u32>,
-    /// The fleet's life is drawn from this.
+    /// Seed of the random movement.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// How many connections; each entity keeps to one of them, so that its fixes stay in order.
+    /// Number of connections. Each entity uses one of them, so that its fixes stay in order.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub connections: u32,
     /// Play this recording instead: CSV with a header, `id,ts_ms,lat,lon[,speed,heading]`, gzip or plain.
     #[arg(long, value_name = "FILE")]
     pub replay: Option<PathBuf>,
-    /// After a replay ask for every entity's position and compare it with its last row; exit 1 if one is wrong.
+    /// After a replay, read the position of every entity and compare it with its last row; exit 1 if one is wrong.
     #[arg(long, requires = "replay")]
     pub verify: bool,
-    /// The service's TTL: an entity whose last fix is older may be gone when --verify asks.
+    /// TTL of the service: --verify accepts that an entity whose last fix is older has expired.
     #[arg(long, default_value = "300s", value_parser = positive_duration)]
     pub ttl: Duration,
-    /// The longest wait for an answer.
+    /// Time limit of a request.
     #[arg(long, default_value = "10s", value_parser = positive_duration)]
     pub timeout: Duration,
     /// Print the summary as JSON.
@@ -110,24 +110,24 @@ impl SimulateArgs {
     }
 }
 
-/// Why a simulation did not run, or did not end well.
+/// Why a simulation did not run, or failed.
 #[derive(Debug, thiserror::Error)]
 pub enum SimulateError {
     /// The service cannot be reached, or its URL is not usable.
     #[error("{url}: {source}")]
     Unreachable {
-        /// What was asked for.
+        /// The URL.
         url: String,
-        /// What is wrong.
+        /// The error.
         source: ClientError,
     },
     /// The recording cannot be read.
     #[error(transparent)]
     Trace(#[from] TraceError),
-    /// A connection's task died.
+    /// The task of a connection ended early.
     #[error("a connection's task ended early")]
     Lost,
-    /// `--verify` found positions that are not the recording's last.
+    /// `--verify` found positions that differ from the last rows of the recording.
     #[error("{0} positions are wrong")]
     Wrong(u64),
     /// The summary could not be printed.
@@ -143,7 +143,7 @@ pub enum SimulateError {
 pub async fn run(args: SimulateArgs) -> Result<(), SimulateError> {
     let json = args.json;
     let stop = async {
-        // Where the signal cannot be listened for it ends the process, as it does without us.
+        // If the handler cannot be installed, the signal ends the process, as it does by default.
         let _ = ctrl_c().await;
     };
     let summary = if let Some(path) = args.replay.clone() {
@@ -162,7 +162,7 @@ pub async fn run(args: SimulateArgs) -> Result<(), SimulateError> {
     }
 }
 
-/// A bar on stderr, which draws nothing where stderr is no terminal.
+/// A progress bar on stderr, drawn only if stderr is a terminal.
 fn progress_bar(shown: bool, total: Option<u64>) -> ProgressBar {
     if !shown {
         return ProgressBar::hidden();

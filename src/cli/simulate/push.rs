@@ -1,4 +1,4 @@
-//! One connection's way of pushing: send, understand the answer, try again where that helps, count.
+//! Pushes fixes over one connection: sends, reads the answer, retries where that helps, and counts.
 
 use super::SimulateError;
 use super::summary::Tally;
@@ -10,9 +10,9 @@ use serde::Deserialize;
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
-/// How often a request is sent at most.
+/// The most attempts of a request.
 const ATTEMPTS: u32 = 6;
-/// The wait before a request is sent again if the service names none, and the longest it can ask for.
+/// The delay before a retry if the service names none, and the longest that it can name.
 const PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -30,7 +30,7 @@ struct Rejected {
     detail: String,
 }
 
-/// A connection that pushes fixes and counts what became of them.
+/// A connection that pushes fixes and counts their outcomes.
 #[derive(Debug)]
 pub(super) struct Pusher {
     client: Client,
@@ -38,7 +38,7 @@ pub(super) struct Pusher {
     batch: Template,
     request: Vec<u8>,
     bar: ProgressBar,
-    /// What became of them so far.
+    /// Their outcomes so far.
     pub(super) tally: Tally,
 }
 
@@ -76,14 +76,14 @@ impl Pusher {
         Ok(pushers)
     }
 
-    /// Counts what was sent and not answered as lost.
+    /// Counts fixes that were sent and not answered as lost.
     pub(super) const fn give_up(&mut self) {
         let tally = &mut self.tally;
         let answered = tally.accepted + tally.stale + tally.buffered + tally.rejected;
         tally.lost = tally.sent.saturating_sub(answered);
     }
 
-    /// Pushes one fix; true if it was taken.
+    /// Pushes one fix; returns whether it was accepted.
     pub(super) async fn single(&mut self, id: &str, body: &[u8]) -> bool {
         self.single.write(&mut self.request, id.as_bytes(), body);
         self.exchange(1, |tally, status, _body| match status {
@@ -94,7 +94,7 @@ impl Pusher {
         .await
     }
 
-    /// Pushes fixes, one a line; true if the request was taken.
+    /// Pushes fixes, one a line; returns whether the request was accepted.
     pub(super) async fn batch(&mut self, lines: &[u8], count: u64) -> bool {
         self.batch.write(&mut self.request, b"", lines);
         self.exchange(count, move |tally, _status, body| {

@@ -1,4 +1,4 @@
-//! What a simulation did, counted per connection and summed.
+//! The results of a simulation, counted per connection and summed.
 
 use crate::cli::histogram::{Latencies, Percentiles};
 use serde::Serialize;
@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-/// How many kinds of error are told apart; details can name values, and there is no end to those.
+/// The most kinds of errors that are counted separately, because details can contain values.
 const MAX_ERROR_KINDS: usize = 32;
 
 /// Counts of one connection.
@@ -51,10 +51,10 @@ impl Tally {
     }
 }
 
-/// What a simulation did.
+/// The results of a simulation.
 #[derive(Debug, Clone, Serialize)]
 pub struct Summary {
-    /// For how long it pushed, seconds.
+    /// The duration of the simulation, seconds.
     pub seconds: f64,
     /// Fixes sent, each counted once however often it had to be sent.
     pub sent: u64,
@@ -62,13 +62,13 @@ pub struct Summary {
     pub per_second: f64,
     /// Fixes stored.
     pub accepted: u64,
-    /// Fixes ignored as older than what the service had.
+    /// Fixes ignored because the service had newer ones.
     pub stale: u64,
-    /// Fixes taken while the service's Redis was away.
+    /// Fixes accepted while the Redis of the service was unavailable.
     pub buffered: u64,
     /// Fixes refused.
     pub rejected: u64,
-    /// Fixes that no answer was got for in the end.
+    /// Fixes for which no answer was received, even after retries.
     pub lost: u64,
     /// Requests sent again after a 503 or a broken connection.
     pub retries: u64,
@@ -78,17 +78,17 @@ pub struct Summary {
     pub latency: Percentiles,
     /// Errors by kind.
     pub errors: BTreeMap<String, u64>,
-    /// What `--verify` found.
+    /// The result of `--verify`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verified: Option<Verified>,
 }
 
-/// Positions asked for after a replay.
+/// The positions that were read after a replay.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Verified {
     /// Equal to the last row of their entity.
     pub right: u64,
-    /// Different, or not there although their TTL is not over.
+    /// Different, or missing although their TTL has not ended.
     pub wrong: u64,
     /// Expired, because their TTL has ended.
     pub expired: u64,

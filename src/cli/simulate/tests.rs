@@ -1,4 +1,4 @@
-//! The fleet and a replay against a stand-in for the service that keeps the newest fix of each entity.
+//! Runs the fleet and a replay against a stub of the service that keeps the newest fix of each entity.
 
 use super::*;
 use crate::clock;
@@ -12,12 +12,12 @@ use std::path::Path;
 use std::sync::Mutex;
 use tokio::time::sleep;
 
-/// What the stand-in has seen.
+/// The requests that the stub has received.
 #[derive(Debug, Default)]
 struct Seen {
     newest: HashMap<String, Value>,
     fixes: u64,
-    /// So many batches are answered 503 first.
+    /// The number of batches that are answered with 503 at first.
     busy: u32,
     /// Times that the service would refuse.
     bad_times: u64,
@@ -74,7 +74,7 @@ async fn read(seen: Data<Mutex<Seen>>, path: UrlPath<(String, String)>) -> HttpR
     }
 }
 
-/// Starts the stand-in; its URL.
+/// Starts the stub; returns its URL.
 fn service(seen: &Data<Mutex<Seen>>) -> String {
     let seen = seen.clone();
     let server = HttpServer::new(move || {
@@ -128,7 +128,7 @@ async fn a_replay_leaves_every_entity_where_its_recording_ends() {
     assert_eq!((verified.right, verified.wrong), (6, 0));
     assert_eq!(seen.lock().unwrap().bad_times, 0);
 
-    // What is moved behind its back is found out.
+    // A position that another client has changed is reported.
     for fix in seen.lock().unwrap().newest.values_mut() {
         fix["lat"] = json!(0.0);
         fix["timestamp"] = json!(clock::now_ms() + 60_000);

@@ -2,7 +2,7 @@ use super::{Point, wrap_longitude};
 
 /// An area between two parallels and two meridians, its borders included.
 ///
-/// `west > east` means the box lies across the antimeridian. Since +180° and −180° are one meridian, a box that touches it contains the
+/// `west > east` means that the box crosses the antimeridian. Since +180° and −180° are one meridian, a box that touches it contains the
 /// points with either value. Both are kept within ±180°.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BoundingBox {
@@ -21,7 +21,7 @@ pub enum BoundingBoxError {
     /// West or east is not finite, or is beyond ±540°.
     #[error("west and east must be between -540 and 540 degrees")]
     Longitude,
-    /// South lies north of north.
+    /// South is greater than north.
     #[error("south must not be greater than north")]
     UpsideDown,
 }
@@ -33,7 +33,7 @@ impl BoundingBox {
     /// # Errors
     /// [`BoundingBoxError`] names the first rule that the numbers break.
     pub fn new(west: f64, south: f64, east: f64, north: f64) -> Result<Self, BoundingBoxError> {
-        // A NaN lies in no range.
+        // A NaN is in no range.
         if ![south, north].iter().all(|lat| (-90.0..=90.0).contains(lat)) {
             return Err(BoundingBoxError::Latitude);
         }
@@ -56,7 +56,7 @@ impl BoundingBox {
         })
     }
 
-    /// Whether a place lies in the box or on its border.
+    /// Returns whether a place is in the box or on its border.
     #[must_use]
     #[inline]
     pub fn contains(&self, point: Point) -> bool {
@@ -101,7 +101,7 @@ impl BoundingBox {
         self.north
     }
 
-    /// How far it is from the western border eastwards to the eastern one, 0° to 360°.
+    /// Returns the width from the western border eastwards to the eastern one, 0° to 360°.
     #[must_use]
     #[inline]
     pub fn width_deg(&self) -> f64 {
@@ -170,7 +170,7 @@ mod tests {
             ((180.0, 200.0), (180.0, -160.0)),
             // The width stays the same.
             ((-10.0, 349.5), (-10.0, -10.5)),
-            // East is west of west: the box extends to the next meridian of that longitude.
+            // East is less than west: the box extends to the next meridian of that longitude.
             ((370.0, 20.0), (10.0, 20.0)),
             // 360° or more is the whole circle.
             ((-10.0, 350.0), (-180.0, 180.0)),

@@ -34,11 +34,11 @@ pub fn geohash52(point: Point) -> u64 {
     bits as f64 as u64
 }
 
-/// The same place as a Redis GEO index can find it.
+/// Returns the same place in a form that a search of a Redis GEO index finds.
 ///
-/// What lies on an upper limit has a score past all cells that a search looks through (see [`geohash52`]), and a search
-/// from there looks through cells of nowhere. So 180° is written as −180°, the same meridian, and the northern limit is
-/// left by a tenth of a millimetre.
+/// A place on an upper limit has a score beyond all cells that a search examines (see [`geohash52`]), and a search that
+/// starts there examines only empty cells. So 180° is written as −180°, the same meridian, and a place on the northern
+/// limit is moved south by a tenth of a millimetre.
 #[must_use]
 #[inline]
 pub fn searchable(point: Point) -> Point {

@@ -23,7 +23,7 @@ impl Point {
     /// Latitude 0, longitude 0.
     pub const NULL_ISLAND: Self = Self { lat: 0.0, lon: 0.0 };
 
-    /// A point from degrees.
+    /// Creates a point from degrees.
     ///
     /// # Errors
     /// [`PointError`] names the coordinate that is not finite or out of range.

@@ -4,16 +4,16 @@ use super::{MAX_LATITUDE_DEG, Point};
 use geo::{Bearing, Destination, Distance, Haversine};
 use std::f64::consts::PI;
 
-/// The mean earth radius, metres (GRS 80), as the `geo` crate's `Haversine` has it.
+/// The mean earth radius, metres (GRS 80), as the `geo` crate's `Haversine` uses it.
 pub const EARTH_RADIUS_M: f64 = 6_371_008.8;
 
-/// Great-circle distance, metres; symmetric, and exactly 0 between equal places.
+/// Returns the great-circle distance, metres; symmetric, and exactly 0 between equal places.
 ///
 /// ```
 /// use fleetpulse_index::geo::{Point, distance_m};
 /// let east = Point::new(10.0, 180.0)?;
 /// let west = Point::new(10.0, -180.0)?;
-/// assert!(distance_m(east, west).total_cmp(&0.0).is_eq(), "one meridian, two names");
+/// assert!(distance_m(east, west).total_cmp(&0.0).is_eq(), "±180° are one meridian");
 /// # Ok::<(), fleetpulse_index::geo::PointError>(())
 /// ```
 #[must_use]
@@ -25,18 +25,18 @@ pub fn distance_m(a: Point, b: Point) -> f64 {
     if metres.is_nan() { EARTH_RADIUS_M * PI } else { metres }
 }
 
-/// Initial course from `from` to `to`, degrees clockwise from north, `0 ≤ b < 360`; 0 between equal places.
+/// Returns the initial course from `from` to `to`, degrees clockwise from north, `0 ≤ b < 360`; 0 between equal places.
 #[must_use]
 pub fn bearing_deg(from: Point, to: Point) -> f64 {
     let (from, to) = side_by_side(from, to);
     let degrees: f64 = Haversine.bearing(from, to);
-    // A course a hair west of north rounds up to 360.
+    // A course slightly west of north rounds up to 360.
     if degrees >= 360.0 { 0.0 } else { degrees }
 }
 
-/// Where one arrives `distance_m` metres from `from` on the initial course `bearing_deg`.
+/// Returns the destination `distance_m` metres from `from` on the initial course `bearing_deg`.
 ///
-/// Clamped to the places a [`Point`] can hold, so a simulated vehicle that drives into the polar cap stays at its edge;
+/// Clamped to the places a [`Point`] can hold, so a simulated vehicle that reaches the polar cap stays at its edge;
 /// a course or distance that is not finite stays at `from`.
 #[must_use]
 pub fn destination(from: Point, bearing_deg: f64, distance_m: f64) -> Point {

@@ -1,6 +1,6 @@
 //! Recovery of an index in which a panic has interrupted a change.
 //!
-//! The lock has replaced the damaged state with an empty one. The caller loads from the store what it has; what the store does not have
+//! The lock has replaced the damaged state with an empty one. The caller loads what the store has; what the store does not have
 //! yet is restored from the damaged state here, as far as it can be read.
 
 use super::state::State;

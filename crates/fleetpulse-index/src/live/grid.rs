@@ -21,7 +21,7 @@ pub(super) const STEPS: f64 = (1_u32 << (BITS - 1)) as f64;
 pub(super) const SLACK: f64 = 6.0;
 
 /// Cells are cut by place down to this depth (19 cm), and below it by slot number, so that any number of entities at one
-/// place still lie in small leaves.
+/// place are still in small leaves.
 pub(super) const PLACE_DEPTH: u8 = 26;
 
 /// The grid point of a place.
@@ -72,7 +72,7 @@ const fn square(d: u32) -> u64 {
     d as u64 * d as u64
 }
 
-/// Which child of a cell at `depth` holds an entry.
+/// Returns which child of a cell at `depth` holds an entry.
 pub(super) const fn child_of(at: GridPoint, slot: u32, depth: u8) -> usize {
     if depth < PLACE_DEPTH {
         let shift = BITS - 1 - depth as u32;

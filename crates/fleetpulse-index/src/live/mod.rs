@@ -3,7 +3,7 @@
 //! The index can be a replica of a store, such as Redis, that several processes share: an [`Origin`] states whether the store has a
 //! change, and the index records what is still to be written. The index itself has no connection and no clock; the time is an argument.
 //!
-//! | part | what it is |
+//! | part | purpose |
 //! |---|---|
 //! | `grid`, `tree` | an adaptive octree over 31-bit unit vectors of the sphere: no antimeridian, no poles |
 //! | `record`, `slab` | one packed record an entity, in slots that never move |

@@ -34,7 +34,7 @@ impl<T> Slab<T> {
         }
     }
 
-    /// How many slots are taken.
+    /// The number of taken slots.
     pub(super) const fn len(&self) -> usize {
         self.taken
     }
@@ -76,7 +76,7 @@ impl<T> Slab<T> {
         value
     }
 
-    /// What a slot holds; `None` if it is free or was never taken.
+    /// Returns the content of a slot; `None` if it is free or was never taken.
     pub(super) fn get(&self, at: u32) -> Option<&T> {
         match self.chunks.get(at as usize / CHUNK)?.get(at as usize % CHUNK)? {
             Slot::Taken(value) => Some(value),

@@ -1,4 +1,4 @@
-//! What the store does not have: accepted while it was unavailable, or lost by it.
+//! Data that the store does not have: accepted while it was unavailable, or lost by it.
 
 use super::record::Record;
 use super::state::State;

@@ -137,7 +137,7 @@ impl<'a> InBox<'a> {
     }
 }
 
-/// A box as planes through the earth's centre and a range of z, which cells of the grid are easily held against.
+/// A box as planes through the earth's centre and a range of z, that cells of the grid are easily compared with.
 #[derive(Debug)]
 struct Area {
     south: f64,
@@ -149,9 +149,9 @@ struct Area {
 #[derive(Debug)]
 enum Wedge {
     All,
-    /// At most half the earth: what lies east of west, west of east, and on this side of the axis.
+    /// At most half the earth: east of west, west of east, and on this side of the axis.
     Both([(f64, f64); 3]),
-    /// More than half: what lies east of west or west of east.
+    /// More than half: east of west or west of east.
     Either([(f64, f64); 2]),
 }
 
@@ -174,7 +174,7 @@ impl Area {
         }
     }
 
-    /// Whether a cell may hold anything of the area.
+    /// Returns whether a cell may contain a part of the area.
     fn touches(&self, cell: Cell) -> bool {
         let low = cell.low.map(|v| f64::from(v) - STEPS);
         let edge = f64::from(cell.edge());

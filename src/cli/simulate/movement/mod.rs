@@ -1,7 +1,7 @@
-//! How a vehicle moves: pure, seeded, no clock and no I/O.
+//! The movement of a vehicle: pure, seeded, no clock and no I/O.
 //!
 //! A vehicle drives from place to place of the city's hot spots along a grid of streets: it keeps to the grid's two
-//! directions, speeds up and brakes at rates a passenger bears, slows for corners and turns through them, waits at some
+//! directions, accelerates and brakes at realistic rates, slows down at corners and turns through them, waits at some
 //! of the crossings, and stops for some time to pick up passengers. Rivers and parks are not modelled.
 
 use crate::cli::hotspots::HotSpots;
@@ -15,33 +15,33 @@ const METRES_PER_DEGREE: f64 = 111_195.0;
 /// Longest step that is computed in one piece, seconds.
 const STEP_S: f64 = 0.5;
 
-/// Speeding up, m/s².
+/// Acceleration, m/s².
 const ACCELERATION: f64 = 2.0;
-/// Braking, m/s².
+/// Deceleration, m/s².
 const BRAKING: f64 = 3.0;
 /// Fastest turn, degrees a second.
 const TURN_DEG_PER_S: f64 = 40.0;
 /// Speed through a corner, m/s.
 const CORNER_MPS: f64 = 4.0;
-/// Highest speed anyone drives in the city, m/s.
+/// Highest speed in the city, m/s.
 pub(super) const TOP_SPEED_MPS: f64 = 20.0;
-/// A destination, or a corner, is reached within this, metres.
+/// A destination, or a corner, is reached at this distance, metres.
 const NEAR_M: f64 = 15.0;
 /// Mean distance between crossings with lights, metres.
 const BETWEEN_LIGHTS_M: f64 = 300.0;
-/// How many of them are red.
+/// The share of them that are red.
 const RED_SHARE: f64 = 0.35;
 
-/// What a vehicle is doing.
+/// The current activity of a vehicle.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Activity {
-    /// On its way.
+    /// Driving to its destination.
     Driving,
     /// Braking for a red light, to wait there for this many seconds.
     Braking(f64),
     /// Waiting at a light for this many more seconds.
     AtLight(f64),
-    /// Standing for this many more seconds while passengers get in or out.
+    /// Stopped for this many more seconds while passengers get in or out.
     AtKerb(f64),
 }
 
@@ -52,12 +52,12 @@ pub(super) struct Vehicle {
     lon: f64,
     speed: f64,
     heading: f64,
-    /// The speed its driver likes, and how much over or under it the traffic lets it go just now.
+    /// The preferred speed of its driver, and the factor by which the current traffic changes it.
     cruise: f64,
     traffic: f64,
     activity: Activity,
     destination: (f64, f64),
-    /// Which of the grid's directions it drives along: avenues, or else streets.
+    /// Whether it drives along the avenues; otherwise along the streets.
     along_avenue: bool,
     until_light_m: f64,
     with_rider: bool,
@@ -65,9 +65,9 @@ pub(super) struct Vehicle {
 }
 
 impl Vehicle {
-    /// The `nth` vehicle of a fleet; the same seed gives the same life.
+    /// Creates the `nth` vehicle of a fleet; the same seed gives the same movement.
     pub(super) fn new(city: &HotSpots, seed: u64, nth: u64) -> Self {
-        // Seeding spreads even neighbouring numbers; the factor keeps the vehicles of one seed from being another's.
+        // Neighbouring seeds give unrelated vehicles; the factor keeps the fleets of different seeds distinct.
         let mut rng = SmallRng::seed_from_u64(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(nth));
         let (lat, lon) = city.draw(&mut rng);
         let along_avenue = rng.random();
@@ -86,7 +86,7 @@ impl Vehicle {
             rng,
         };
         vehicle.choose_destination(city);
-        // Most of a fleet is on its way when one starts to look.
+        // Most of a fleet is driving at the start.
         if vehicle.rng.random_bool(0.7) {
             vehicle.activity = Activity::Driving;
             vehicle.speed = vehicle.cruise * 0.6;
@@ -95,22 +95,22 @@ impl Vehicle {
         vehicle
     }
 
-    /// Latitude and longitude, degrees.
+    /// Returns the latitude and longitude, degrees.
     pub(super) const fn place(&self) -> (f64, f64) {
         (self.lat, self.lon)
     }
 
-    /// Metres a second.
+    /// Returns the speed, metres a second.
     pub(super) const fn speed_mps(&self) -> f64 {
         self.speed
     }
 
-    /// Degrees clockwise from north, 0 ≤ h < 360.
+    /// Returns the heading, degrees clockwise from north, 0 ≤ h < 360.
     pub(super) const fn heading_deg(&self) -> f64 {
         self.heading
     }
 
-    /// `busy` with a rider or while one gets in or out, else `available`.
+    /// Returns `busy` with a passenger or while one gets in or out, else `available`.
     pub(super) const fn status(&self) -> &'static str {
         match self.activity {
             Activity::AtKerb(_) => "busy",
@@ -163,7 +163,7 @@ impl Vehicle {
             self.along_avenue = !self.along_avenue;
         }
         let ahead = on_axis(self.along_avenue);
-        // A little slower, a little faster: drawn towards 1, so that it never strays.
+        // The factor varies a little, and returns towards 1.
         self.traffic += (1.0 - self.traffic) * 0.1 * dt + self.rng.random_range(-0.15..0.15) * dt.sqrt();
         let cruise = (self.cruise * self.traffic.clamp(0.4, 1.3)).min(TOP_SPEED_MPS);
         let before_corner = (CORNER_MPS.powi(2) + 2.0 * BRAKING * 0.7 * (ahead.abs() - NEAR_M).max(0.0)).sqrt();
@@ -177,7 +177,7 @@ impl Vehicle {
         }
     }
 
-    /// Speeds up or brakes, turns, and moves.
+    /// Accelerates or brakes, turns, and moves.
     fn drive_towards(&mut self, wanted_mps: f64, bearing: f64, dt: f64) {
         let turn = (bearing - self.heading + 540.0).rem_euclid(360.0) - 180.0;
         let wanted = if turn.abs() > 20.0 {
@@ -201,7 +201,7 @@ impl Vehicle {
         self.lon += distance * course.sin() / (METRES_PER_DEGREE * self.lat.to_radians().cos());
     }
 
-    /// Metres to the destination along the avenues and along the streets.
+    /// Returns the metres to the destination along the avenues and along the streets.
     fn remaining(&self) -> (f64, f64) {
         let north = (self.destination.0 - self.lat) * METRES_PER_DEGREE;
         let east = (self.destination.1 - self.lon) * METRES_PER_DEGREE * self.lat.to_radians().cos();
@@ -209,7 +209,7 @@ impl Vehicle {
         (north * cos + east * sin, east * cos - north * sin)
     }
 
-    /// The nearest of three draws: trips are short more often than long.
+    /// Draws three destinations and returns the nearest, because most trips are short.
     fn choose_destination(&mut self, city: &HotSpots) {
         let mut nearest = f64::INFINITY;
         for _ in 0..3 {

@@ -45,7 +45,7 @@ fn a_fleet_drives_stops_arrives_and_stays_in_the_city() {
     let (mean, standing) = (sum / f64::from(count), f64::from(standing) / f64::from(count));
     assert!((3.0..10.0).contains(&mean), "mean speed {mean} m/s");
     assert!((0.1..0.5).contains(&standing), "standing {standing} of the time");
-    // In an hour everyone makes a few trips.
+    // In an hour every vehicle makes a few trips.
     assert!((200..4000).contains(&changes), "{changes} changes of status");
 }
 

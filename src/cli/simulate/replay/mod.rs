@@ -1,5 +1,5 @@
-//! Playing a recording: a first pass finds its span and its faults, the second sends it. Rows go out in batches over several
-//! connections; an entity keeps to one of them, so that its fixes arrive in their order. At most a few batches per
+//! Replays a recording: a first pass finds its time span and its faults, the second sends it. Rows are sent in batches over several
+//! connections; an entity uses one of them, so that its fixes arrive in order. At most a few batches per
 //! connection are held, however long the file.
 
 mod reader;
@@ -26,15 +26,15 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-/// Batches waiting for a connection: enough that it never waits for the file, few enough to be nothing.
+/// Batches waiting for a connection: enough that it never waits for the file, and few enough to take little memory.
 const BATCHES_WAITING: usize = 2;
 
-/// How a recording is played.
+/// The options of a replay.
 #[derive(Debug, Clone)]
 pub struct ReplayOptions {
     /// The service.
     pub url: String,
-    /// Whose positions.
+    /// The kind of the entities.
     pub kind: Kind,
     /// The recording: CSV with the header `id,ts_ms,lat,lon[,speed,heading]`, gzip or plain, in order of time (a row
     /// earlier than those before it is sent at once, with its own time).
@@ -45,30 +45,30 @@ pub struct ReplayOptions {
     pub as_fast: bool,
     /// Fixes in a request.
     pub batch: u32,
-    /// How many connections.
+    /// The number of connections.
     pub connections: u32,
-    /// Ask for every entity's position afterwards.
+    /// Read the position of every entity afterwards.
     pub verify: bool,
     /// The service's TTL, for `verify`.
     pub ttl: Duration,
-    /// The longest wait for an answer.
+    /// The time limit of a request.
     pub timeout: Duration,
     /// Show progress on stderr if it is a terminal.
     pub progress: bool,
 }
 
-/// Rows on their way: one NDJSON line each.
+/// Rows to send: one NDJSON line each.
 #[derive(Debug, Default)]
 struct Batch {
     lines: Vec<u8>,
     count: u64,
 }
 
-/// Plays a recording to its end, or until `stop` is ready. Runs on the caller's tokio runtime.
+/// Replays a recording to its end, or until `stop` is ready. Runs on the caller's tokio runtime.
 ///
 /// # Errors
-/// [`SimulateError::Trace`] before anything is sent, [`SimulateError::Unreachable`] if the service is not there at the
-/// start; what goes wrong later is counted.
+/// [`SimulateError::Trace`] before anything is sent, [`SimulateError::Unreachable`] if the service cannot be reached at the
+/// start; later errors are counted.
 pub async fn run_replay(options: ReplayOptions, stop: impl Future<Output = ()>) -> Result<Summary, SimulateError> {
     let survey = Survey::of(TraceReader::open(&options.path)?)?;
     let bar = progress_bar(options.progress, Some(survey.rows));
@@ -103,7 +103,7 @@ pub async fn run_replay(options: ReplayOptions, stop: impl Future<Output = ()>) 
         lanes: channels,
         ..
     } = player;
-    // Each connection ends when it has sent what is waiting.
+    // Each connection ends when it has sent its queue.
     drop(channels);
     let mut total = Tally::default();
     while let Some(tally) = lanes.join_next().await {
@@ -120,7 +120,7 @@ pub async fn run_replay(options: ReplayOptions, stop: impl Future<Output = ()>) 
 struct Player {
     timeline: Timeline,
     ledger: Ledger,
-    /// When rows are due by the clock; `None` as fast as it goes.
+    /// When rows are due by the clock; `None` to send as fast as possible.
     clock: Option<(Instant, i64)>,
     start_ms: i64,
     batch: u64,
@@ -157,7 +157,7 @@ impl Player {
                     sleep_until(due).await;
                 }
             }
-            // A row without a time is sent without one and counts as of now, in the order of the file.
+            // A row without a time is sent without one and has the current time, in the order of the file.
             let (recorded, base) = (row.recorded_ms.unwrap_or(0), mapped.unwrap_or(self.start_ms));
             let sent = self.ledger.note(&row.id, recorded, base, row.lat, row.lon);
             #[expect(clippy::cast_possible_truncation, reason = "less than the number of lanes")]

@@ -13,9 +13,9 @@ pub enum TraceError {
     /// The file cannot be opened or read.
     #[error("{}: {source}", path.display())]
     Io {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The reason.
         source: io::Error,
     },
     /// The first line is not a header with the columns that are needed.
@@ -26,7 +26,7 @@ pub enum TraceError {
     Row {
         /// Counted from 1, the header included.
         line: u64,
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
 }
@@ -35,7 +35,7 @@ pub enum TraceError {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Row {
     pub(super) id: Id,
-    /// Unix milliseconds; `None` where the source has no time (0 in the file).
+    /// Unix milliseconds; `None` if the source has no time (0 in the file).
     pub(super) recorded_ms: Option<i64>,
     pub(super) lat: f64,
     pub(super) lon: f64,
@@ -45,7 +45,7 @@ pub(super) struct Row {
     pub(super) heading: Option<f64>,
 }
 
-/// Where the columns are.
+/// The indexes of the columns.
 #[derive(Debug)]
 struct Columns {
     id: usize,
@@ -98,7 +98,7 @@ impl TraceReader {
         })
     }
 
-    /// The next row; `None` at the end.
+    /// Returns the next row; `None` at the end.
     pub(super) fn next(&mut self) -> Result<Option<Row>, TraceError> {
         let more = self.csv.read_record(&mut self.record);
         if !more.map_err(|error| understand(&self.path, error))? {
@@ -122,7 +122,7 @@ fn understand(path: &Path, error: csv::Error) -> TraceError {
         },
         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => TraceError::Row {
             line,
-            reason: format!("{len} columns where the header has {expected_len}"),
+            reason: format!("{len} columns, but the header has {expected_len}"),
         },
         csv::ErrorKind::Utf8 { .. } => TraceError::Row {
             line,
@@ -210,7 +210,7 @@ mod tests {
     fn what_is_wrong_is_told_with_its_line() {
         let header = "id,ts_ms,lat,lon\na,1,2,3\n";
         for (name, row, expected) in [
-            ("short", "b,1,2", "line 3: 3 columns where the header has 4"),
+            ("short", "b,1,2", "line 3: 3 columns, but the header has 4"),
             ("nan", "b,1,NaN,3", "line 3: lat \"NaN\" is not a number"),
             (
                 "time",

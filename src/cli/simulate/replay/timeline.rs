@@ -1,18 +1,18 @@
-//! Recorded times, moved to now.
+//! Maps recorded times to the present.
 //!
-//! The service refuses a fix from the future or from before its TTL, so a recording's times are mapped by one straight
-//! line. Played at a speed, the first fix is now and every later one is stamped with the moment it is sent. As fast as
-//! it goes, the whole recording is mapped onto the last [`WINDOW_MS`] before the start: order is kept, nothing is in the
+//! The service refuses a fix from the future or from before its TTL, so the times of a recording are mapped by one straight
+//! line. At a given speed, the first fix is now and every later one has the time at which it is sent. As fast as
+//! possible, the whole recording is mapped onto the last [`WINDOW_MS`] before the start: order is kept, nothing is in the
 //! future, and four minutes of a TTL of five are left for sending it all.
 
 use super::reader::{TraceError, TraceReader};
 use crate::ids::Id;
 use hashbrown::HashMap;
 
-/// How far back the first fix of a recording lies that is sent as fast as it goes.
+/// The age of the first fix of a recording that is sent as fast as possible.
 pub(super) const WINDOW_MS: i64 = 60_000;
 
-/// What a first pass over a recording finds; it also finds whatever is wrong with a row before anything is sent.
+/// The result of a first pass over a recording, which also detects invalid rows before anything is sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Survey {
     pub(super) rows: u64,
@@ -39,7 +39,7 @@ impl Survey {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Timeline {
     first_ms: i64,
-    /// Where the recording's first moment goes.
+    /// The time of the start of the recording.
     origin_ms: i64,
     /// Sent milliseconds for each recorded one.
     scale: f64,
@@ -85,13 +85,13 @@ impl Timeline {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Newest {
     recorded_ms: i64,
-    /// What was sent as its time.
+    /// The time that was sent.
     pub(super) sent_ms: i64,
     pub(super) lat: f64,
     pub(super) lon: f64,
 }
 
-/// The newest row of every entity: the one that must be left standing. Grows with the entities, not with the rows.
+/// The newest row of every entity, which must be its position at the end. Grows with the entities, not with the rows.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     pub(super) newest: HashMap<Id, Newest>,
@@ -100,9 +100,9 @@ pub(super) struct Ledger {
 impl Ledger {
     /// Notes a row and returns the time to send for it.
     ///
-    /// Fast replays squeeze several rows of an entity into a millisecond. Equal times would leave it to chance which of
-    /// them stands, so each is sent at least a millisecond after the one before; a row that was recorded earlier than
-    /// what came before stays earlier.
+    /// Fast replays map several rows of an entity to the same millisecond. With equal times it would be undefined which of
+    /// them wins, so each time is at least a millisecond after the one before; a row that was recorded earlier than
+    /// the row before it stays earlier.
     pub(super) fn note(&mut self, id: &Id, recorded_ms: i64, mapped_ms: i64, lat: f64, lon: f64) -> i64 {
         let mut row = Newest {
             recorded_ms,
@@ -151,7 +151,7 @@ mod tests {
         let times: Vec<_> = (0..=17 * 60).map(|minute| line.sent_ms(5 + minute * 60_000)).collect();
         assert_eq!((times[0], times[times.len() - 1]), (NOW - WINDOW_MS, NOW));
         assert!(times.is_sorted());
-        // A short recording keeps its own pace, and one of a single moment has one.
+        // A short recording keeps its pace, and a recording with a single time has one too.
         assert_eq!(Timeline::compressed(&survey(5, 1005), NOW).sent_ms(505), NOW - 500);
         assert!((NOW - 1..=NOW).contains(&Timeline::compressed(&survey(5, 5), NOW).sent_ms(5)));
     }

@@ -1,4 +1,4 @@
-//! Whether what the service knows after a replay is what the recording ends with.
+//! Checks that the positions in the service after a replay are the last ones of the recording.
 
 use super::timeline::{Ledger, Newest};
 use super::{ReplayOptions, SimulateError};
@@ -10,9 +10,9 @@ use crate::ids::Id;
 use serde::Deserialize;
 use tokio::task::JoinSet;
 
-/// Coordinates further apart than this are different, degrees (a centimetre): more than any rounding on the way.
+/// Coordinates further apart than this are different, degrees (a centimetre): more than the rounding of all conversions.
 const TOLERANCE_DEG: f64 = 1e-7;
-/// How many wrong ids are named.
+/// The most wrong ids that are reported.
 const NAMED: usize = 5;
 
 #[derive(Debug, Deserialize)]
@@ -21,7 +21,7 @@ struct Place {
     lon: f64,
 }
 
-/// Asks for every entity of the ledger.
+/// Reads the position of every entity of the ledger.
 pub(super) async fn verify(options: &ReplayOptions, ledger: Ledger) -> Result<Verified, SimulateError> {
     let unreachable = |source| SimulateError::Unreachable {
         url: options.url.clone(),

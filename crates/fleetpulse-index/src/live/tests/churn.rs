@@ -1,4 +1,4 @@
-//! Roaming, removal and memory: the tree follows what it holds.
+//! Movement, removal and memory: the size of the tree depends on its entries only.
 
 use super::*;
 use crate::geo::destination;
@@ -18,7 +18,7 @@ fn roaming_the_whole_earth_leaves_nothing_behind() {
     let entities = 2_000_u32;
     let mut most = (0, 0);
     for (round, now) in (NOW..NOW + 30).enumerate() {
-        // Gathers and scatters by turns, so that leaves split and join at every depth.
+        // Gathers and scatters in turn, so that leaves split and join at every depth.
         let center = at(rng.random_range(-80.0..80.0), rng.random_range(-180.0..180.0));
         let spread_m = [20.0, 2_000.0, 5_000_000.0][round % 3];
         let updates: Vec<Update> = (0..entities)

@@ -1,4 +1,4 @@
-//! What is unsaved, what a reload finds missing.
+//! Unsaved entities, and entities that a reload does not confirm.
 
 use super::*;
 use crate::live::{Missing, Outcome};
@@ -31,7 +31,7 @@ fn what_is_taken_while_redis_is_away_is_unsaved_until_acknowledged() {
         .collect();
     assert_eq!(seen, [("d-1", true, NOW + 1), ("d-2", true, NOW), ("d-3", false, NOW)]);
 
-    // While the first was on its way it moved again, so it stays unsaved.
+    // It moved again while its first fix was being written, so it stays unsaved.
     put(&index, Origin::Local, 1, NOW + 2, 0);
     index.mark_saved(unsaved.iter());
     assert_eq!(

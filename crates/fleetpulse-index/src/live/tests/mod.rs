@@ -1,4 +1,4 @@
-//! The index held against the plainest possible one: a list that is searched from end to end.
+//! Compares the index with the simplest possible one: a list that is scanned from end to end.
 
 mod churn;
 mod damage;
@@ -68,7 +68,7 @@ fn ids(hits: &[Hit]) -> Vec<&str> {
     hits.iter().map(|hit| hit.entity.id.as_str()).collect()
 }
 
-/// The reference: a map by id, searched from end to end.
+/// The reference: a map by id that is scanned from end to end.
 #[derive(Debug, Default)]
 struct Naive {
     entities: BTreeMap<Id, Entity>,

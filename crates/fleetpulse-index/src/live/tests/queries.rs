@@ -1,4 +1,4 @@
-//! The queries against the reference, over places that are random, crowded or on the edge of something.
+//! Compares queries with the reference, for places that are random, crowded or at a limit.
 
 use super::*;
 use crate::geo::{MAX_LATITUDE_DEG, destination};
@@ -124,7 +124,7 @@ proptest! {
         steps in prop::collection::vec(step(), 1..400),
         queries in prop::collection::vec((place(), radius(), 1..40_usize, filter()), 1..12),
     ) {
-        // Removals forget profiles in the reference only, so filters by profile are played without removals.
+        // Removals discard profiles in the reference only, so filters by profile are played without removals.
         let plain: Vec<Step> = steps.iter().filter(|step| !matches!(step, Step::Remove(_))).cloned().collect();
         for (steps, by_profile) in [(&plain, true), (&steps, false)] {
             let (index, naive) = play(steps);

@@ -1,4 +1,4 @@
-//! Readers beside writers: every answer is well-formed while everything moves.
+//! Concurrent readers and writers: every answer is well-formed while entities move.
 
 use super::*;
 use crate::geo::destination;

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::thread;
 
-/// Entities up to here stand still, the others roam.
+/// Entities up to here do not move; the others do.
 const STILL: u32 = 300;
 const ALL: u32 = 1_200;
 
@@ -23,7 +23,7 @@ fn a_walk_in_pieces_visits_all_that_stands_still() {
     let city = at(40.75, -73.98);
     for round in 0..20 {
         let mut spot = |n: u32| {
-            // Everybody at one corner by turns: splits and joins wherever the walk pauses.
+            // All gather at one corner and scatter, in turn: leaves split and join wherever the walk pauses.
             let spread_m = if n < STILL {
                 5_000.0
             } else {
