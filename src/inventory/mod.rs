@@ -30,7 +30,7 @@
 //!   held ──────────┤           ▲ └─ adjust with the reservation: its goods are removed from the stock
 //!   ▲  │ release   └─▶ released│ confirm, if the stock is available
 //!   └──┘ extend                │
-//!     └── time over ─▶ expired ┘
+//!     └───── expire ─▶ expired ┘
 //! ```
 //!
 //! **Invariant.** `HELD + CONFIRMED ≤ QUANTITY` of every item at every moment. `HELD` and `CONFIRMED` are the sums over its held and its
