@@ -123,7 +123,7 @@ impl Http {
     }
 }
 
-/// Accepted connections inherit what is set here.
+/// Accepted connections inherit these options.
 fn bind(settings: &HttpSettings) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(settings.bind), Type::STREAM, None)?;
     socket.set_reuse_address(true)?;

@@ -68,7 +68,7 @@ pub enum AppError {
     #[error("the embedded Redis does not start")]
     Embedded(#[source] EmbeddedError),
     /// The address of Redis is invalid.
-    #[error("the address of Redis is not understood")]
+    #[error("the address of Redis is not valid")]
     Store(#[source] StoreError),
     /// The address to listen on is in use or does not belong to this machine.
     #[error("cannot listen on {address}")]
@@ -80,7 +80,9 @@ pub enum AppError {
         source: io::Error,
     },
     /// The data in Redis are laid out for another number of partitions.
-    #[error("the data in Redis are laid out in {found} partitions, this service is set to {wanted}")]
+    #[error(
+        "the data in Redis are laid out in {found} partitions, this service is set to {wanted}; use another REDIS_KEY_PREFIX"
+    )]
     Layout {
         /// The number in Redis.
         found: u16,
@@ -91,7 +93,7 @@ pub enum AppError {
     #[error("the metrics cannot be set up")]
     Metrics(#[from] prometheus::Error),
     /// A second signal arrived while the service was stopping.
-    #[error("ended by a second signal before it had stopped; what was not yet written is lost")]
+    #[error("ended by a second signal before it had stopped; data that were not written yet are lost")]
     Interrupted,
     /// The server failed.
     #[error("the HTTP server failed")]
@@ -208,7 +210,7 @@ async fn open_store(settings: &Settings, keys: Keys) -> Result<(Store, Redis), A
                 )),
                 Err(EmbeddedError::NotInstalled) => {
                     tracing::warn!("{}", EmbeddedError::NotInstalled);
-                    tracing::warn!("running with the live index alone: positions are lost when the service stops");
+                    tracing::warn!("running without Redis, in memory only: positions are lost when the service stops");
                     Ok((Store::absent(keys), Redis::NotInstalled))
                 }
                 Err(error) => Err(AppError::Embedded(error)),

@@ -11,16 +11,16 @@ use std::path::PathBuf;
 /// All settings of the service.
 #[derive(Debug, Clone, Args)]
 pub struct Settings {
-    /// The HTTP server's.
+    /// The settings of the HTTP server.
     #[command(flatten)]
     pub http: HttpSettings,
-    /// Where Redis is.
+    /// The settings of the connection to Redis.
     #[command(flatten)]
     pub redis: RedisSettings,
-    /// Those of the slices.
+    /// The settings of the slices.
     #[command(flatten)]
     pub slices: SliceSettings,
-    /// The log's.
+    /// The settings of the log.
     #[command(flatten)]
     pub log: LogSettings,
     /// Data folder of the embedded Redis

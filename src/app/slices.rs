@@ -7,8 +7,8 @@ use crate::wiring::{Process, SetupError, Wiring};
 use actix_web::web::ServiceConfig;
 use clap::Args;
 
-/// Expands to the sum of the slices: their settings, and what [`Wiring`] says about each, for all of them. In parentheses are the slices
-/// that one is on top of, in the order in which its constructor takes them; they stand before it.
+/// Expands to the sum of the slices: their settings, and the items of [`Wiring`], for all of them. In parentheses are the slices
+/// that one is on top of, in the order of the arguments of its constructor; they come before it in the list.
 macro_rules! slices {
     ($($slice:ident $(($($below:ident),+))?,)+) => {
         /// The settings of all slices.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-/// How long tasks may take to end after they are asked to.
+/// The time that tasks have to end after the stop signal.
 const TASKS_END_WITHIN: Duration = Duration::from_secs(2);
 
 type Serving = JoinHandle<io::Result<()>>;
@@ -56,11 +56,11 @@ pub(super) async fn serve_until(app: Application, stop: impl Future<Output = Sto
     };
     let deadlines = Deadlines::within(http.shutdown_budget());
     if matches!(stopped, Ok(StopReason::Terminate)) && !http.lame_duck().is_zero() {
-        tracing::info!("stopping: not ready any more, requests are still served");
+        tracing::info!("stopping: not ready, requests are still served");
         supervisor.enter(Phase::Draining);
         sleep_until(deadlines.of_tasks(http.lame_duck())).await;
     }
-    tracing::info!("stopping: requests under way may end");
+    tracing::info!("stopping: requests in progress are completed");
     supervisor.enter(Phase::Finishing);
     parts.slices.end_waits();
     let ended = match stopped {

@@ -101,7 +101,7 @@ impl Notifier {
             },
         };
         let body = Bytes::from(serde_json::to_vec(&body)?);
-        // The id is a part of what is signed, which has full stops between its parts.
+        // The id is a part of the signed text, whose parts are separated by full stops.
         let id = message.id.replace('.', ":");
         let headers = webhook.headers(&id, now.timestamp(), &body);
         let within = context

@@ -14,7 +14,7 @@ pub trait List: Send + Sync + 'static {
     const NAME: &'static str;
     /// The title of the notification.
     const TITLE: &'static str;
-    /// Where the item was put, as the notification says it.
+    /// The list that the item was added to, as in the notification.
     const PLACE: &'static str;
 }
 

@@ -66,7 +66,7 @@ pub enum InventoryError {
     #[error("the same key was used with another request; use a new key")]
     KeyReused,
     /// Another call is creating the reservation.
-    #[error("the reservation is being made by another call")]
+    #[error("another call is creating the reservation; try again")]
     InProgress,
     /// A value is outside its range. Nothing was sent to Redis.
     #[error("{field}: {detail}")]
@@ -85,10 +85,10 @@ pub enum InventoryError {
         quantity: u64,
     },
     /// A quantity without an item is ambiguous, because the reservation has several items.
-    #[error("the reservation has several items: say how much of which")]
+    #[error("the reservation has several items: name the items and their quantities")]
     SeveralItems,
     /// The goods to return were consumed, or their item was deleted.
-    #[error("what was confirmed has left, or its item is gone; it cannot be returned")]
+    #[error("the goods were consumed, or their item was deleted; they cannot be returned")]
     HasLeft,
     /// The reservation does not have this quantity of the item.
     #[error("the reservation does not have this quantity of the item")]

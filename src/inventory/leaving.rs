@@ -2,7 +2,7 @@
 //!
 //! If the goods are in the partition of their reservation, one script removes them. Otherwise the record of the reservation decides first,
 //! and then the part is consumed: of a concurrent return and consumption, the first decision in the record wins. If the goods cannot be
-//! removed, because fewer are on hand, the decision is taken back, unless another call has repeated it: then it stands, and the goods are
+//! removed, because fewer are on hand, the decision is taken back, unless another call has repeated it: then it is kept, and the goods are
 //! removed as soon as possible.
 
 use super::Inventory;

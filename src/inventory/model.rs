@@ -183,7 +183,7 @@ pub struct Terms {
 
 impl Terms {
     /// Returns `TTL_MS OWNER SKU QUANTITY …`, the owner percent-encoded. The goods are sorted by SKU, so that equal terms have the same text
-    /// in whichever order they came.
+    /// in any order.
     pub(super) fn text(&self) -> String {
         let mut goods: Vec<&Goods> = self.goods.iter().collect();
         goods.sort_unstable();

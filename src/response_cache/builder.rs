@@ -93,14 +93,14 @@ impl Builder {
         self
     }
 
-    /// Sets how long a response is then served stale while a new one is fetched, unless the response says it itself.
+    /// Sets how long a response is then served stale while a new one is fetched, unless the response specifies it.
     #[must_use]
     pub fn stale_while_revalidate(mut self, window: Duration) -> Self {
         self.rules.stale_while_revalidate = window;
         self
     }
 
-    /// Sets how long a response is then served stale instead of a 500, 502, 503 or 504, unless the response says it itself.
+    /// Sets how long a response is then served stale instead of a 500, 502, 503 or 504, unless the response specifies it.
     #[must_use]
     pub fn stale_if_error(mut self, window: Duration) -> Self {
         self.rules.stale_if_error = window;
@@ -189,7 +189,7 @@ impl Builder {
         self
     }
 
-    /// Sets how long clients may reuse a response without a request (`max-age`), unless the handler says it itself. By default they have
+    /// Sets how long clients may reuse a response without a request (`max-age`), unless the handler specifies it. By default they have
     /// to validate it each time (`no-cache`), because an invalidation does not reach the caches of clients.
     #[must_use]
     pub fn max_age(mut self, max_age: Duration) -> Self {
@@ -214,7 +214,7 @@ impl Builder {
         self
     }
 
-    /// Sets the age up to which a response is fresh enough even for a client that wants it validated.
+    /// Sets the age up to which a response is fresh enough even for a client that requires validation.
     #[must_use]
     pub fn floor(mut self, floor: Duration) -> Self {
         self.rules.floor = floor;

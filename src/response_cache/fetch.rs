@@ -157,7 +157,7 @@ where
         let policy = match (policy, validated) {
             (Ok(policy), _) => policy,
             (Err(reason), None) => return Err(not_shared(request, answered, handler_status, reason)),
-            // The cache asked for the 304; the client does not have the response.
+            // The cache requested the 304; the client does not have the response.
             (Err(reason), Some((stored, _))) => {
                 return Err(not_shared(request, stored.answer(None), handler_status, reason));
             }
@@ -264,7 +264,7 @@ where
         }
         let bytes = Stored::Response(shareable.response.clone()).encode();
         match self.store.put(&found.key, &bytes, &options, ticket).await {
-            // A follower may have asked after an invalidation that came after the handler had read its data.
+            // A follower may have arrived after an invalidation that followed the handler's reading of its data.
             Some(cache::Stored::Stored) if !has_followers || self.store.holds(&found.key, tags, &bytes).await => {
                 (shared(shareable, bytes, true), true)
             }

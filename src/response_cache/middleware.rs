@@ -1,4 +1,4 @@
-//! The middleware: reads what a request asks of the cache, and decides how it is answered.
+//! The middleware: reads the cache directives of a request, and decides how it is answered.
 
 use super::answer::FetchContext;
 use super::builder::Builder;
@@ -95,7 +95,7 @@ pub(super) struct Worker<S> {
     pub(super) rule: Arc<Builder>,
 }
 
-/// What a request asks of the cache.
+/// The cache directives of a request.
 #[derive(Debug, Clone)]
 pub(super) struct CacheRequest {
     /// The key without the headers that only the response names in `Vary`.
@@ -300,7 +300,7 @@ where
                 Join::Follower { in_flight, early } => match in_flight.wait().await {
                     Ok(Outcome::Shared(shared)) => {
                         // Whether a response that is not stored was invalidated before this request cannot be read from Redis. It was not
-                        // if this request came before the fetch began. Otherwise only requests that Redis does not answer either may take
+                        // if this request arrived before the fetch began. Otherwise only requests that Redis does not answer either may take
                         // it, and only if this process would have received the invalidation. All may take an error.
                         let untouched =
                             |(baseline, fault): (&Baseline, StoreFault)| self.store.is_untouched(baseline, fault);

@@ -50,17 +50,17 @@
 //! # Single-flight
 //!
 //! Of all concurrent requests of a key in a process one, the leader, calls the handler. The others are followers and get its response if
-//! it may be shared with them: it is stored, or they came before the handler was called, or it is an error (500, 502, 503, 504). If the
+//! it may be shared with them: it is stored, or they arrived before the handler was called, or it is an error (500, 502, 503, 504). If the
 //! response or the rule allows it for one client only, each follower calls the handler itself. The handler runs to its end even if its
 //! client disconnects. After 30 seconds followers stop waiting and call the handler themselves, and the next request of the key becomes
 //! the leader. Instances do not wait for each other: each calls the handler once at most.
 //!
-//! A response that was computed before an invalidation is neither stored nor sent to a request that came after it. For that the leader
+//! A response that was computed before an invalidation is neither stored nor sent to a request that arrived after it. For that the leader
 //! takes a ticket before it calls the handler. If there are followers, the stored response is read back from Redis first; if it is not
 //! valid any more, the followers look up the key again. They also do so if the response could not be stored, with two exceptions: they
-//! came before the handler was called; or Redis does not answer them either and this process has received no invalidation since then. If
+//! arrived before the handler was called; or Redis does not answer them either and this process has received no invalidation since then. If
 //! Redis is slow and not disconnected, the process must also have been subscribed to invalidations. This single-flight is not that of
-//! [`Cache::fetch`](crate::cache::Cache::fetch): here a client may want a response that is newer than a fresh one, and only the response
+//! [`Cache::fetch`](crate::cache::Cache::fetch): here a client may require a response that is newer than a fresh one, and only the response
 //! says whether it may be shared.
 //!
 //! **`stale-while-revalidate`:** a request that finds a stale response is answered at once. The first such request becomes the leader of
@@ -84,7 +84,7 @@
 //! # Why no crate
 //!
 //! `http-cache-semantics` (3.0, maintained, fits a shared cache) takes the header maps of `http` 1, and actix has its own, so every
-//! request would be copied for it. It computes ages with the wall clock, and here they come from the clock of Redis. It stores the
+//! request would be copied for it. It computes ages with the wall clock, and here they are computed with the clock of Redis. It stores the
 //! headers of the request and the response as its policy, in addition to the response. It has no floor and no single-flight. The rest of
 //! the RFCs (`directives`, `policy`) is smaller than the adapter would be.
 

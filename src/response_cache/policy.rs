@@ -144,7 +144,7 @@ impl CachePolicy {
 
     /// Returns whether it may be served at this age to a client that sent these directives.
     ///
-    /// A fresh response that is younger than `floor` counts as validated, so that clients that always ask for a new response cannot make
+    /// A fresh response that is younger than `floor` counts as validated, so that clients that always require a new response cannot make
     /// the handler work each time. To a request with `no-store` any fresh response is served.
     #[must_use]
     pub fn decide(&self, age: Duration, request: &RequestDirectives, floor: Duration) -> Decision {
@@ -395,7 +395,7 @@ mod tests {
             (10, "", "refresh"),
             (15, "", "refresh"),
             (16, "", "stale"),
-            // The client wants a newer response: not if it is younger than the floor.
+            // The client requires a newer response: not if it is younger than the floor.
             (0, "no-cache", "fresh 10"),
             (1, "no-cache", "request"),
             (9, "no-cache, no-store", "fresh 1"),

@@ -28,7 +28,7 @@ pub enum Outcome {
     Shared(SharedResponse),
     /// A response for the leader's client only.
     NotShared,
-    /// No response that followers may take: it may have been invalidated before they asked, or vary on headers in which they differ.
+    /// No response that followers may take: it may have been invalidated before they arrived, or vary on headers in which they differ.
     /// Followers look up the key again.
     Retry,
 }

@@ -6,7 +6,7 @@
 //! The single-flight of the [`cache`](crate::cache) slice has the same roles and the same terms, and other rules, so the two share no
 //! code. That one admits a follower by the versions of Redis that it has read, shares every value, and counts the
 //! computations that were replaced and still run. This one admits a follower by time alone, has a phase of storing in which
-//! no request may join, remembers for a moment what was stored, and gives the key up when its leader is dropped. What is left in common is
+//! no request may join, remembers for a moment what was stored, and releases the key when its leader is dropped. All that they have in common is
 //! a map behind a mutex.
 
 use parking_lot::Mutex;
@@ -39,7 +39,7 @@ struct Table<K, T> {
 
 #[derive(Debug)]
 enum Stage<T> {
-    /// The handler has not been called. Followers that join now asked before it.
+    /// The handler has not been called. Followers that join now arrived before the call.
     Pending(InFlight<T>),
     /// The handler has been called.
     Begun(InFlight<T>),

@@ -21,7 +21,7 @@ pub enum Forward {
     VaryMiss,
     /// Unknown whether a response is stored: Redis did not answer.
     Miss,
-    /// A fresh response is stored, and the client wants it validated.
+    /// A fresh response is stored, and the client requires validation.
     Request,
     /// A stale response is stored.
     Stale,

@@ -10,7 +10,7 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
-/// How long a worker does not ask Redis again after a timeout.
+/// The back-off of a worker after a timeout of Redis.
 const BACK_OFF: Duration = Duration::from_secs(1);
 
 /// The responses that are stored in a namespace of the cache.
@@ -136,7 +136,7 @@ impl ResponseStore {
         };
         let storing = self.cache.store(&self.namespace, key, bytes, &put, Some(ticket));
         let stored = self.in_time(storing).await;
-        // Whether or not it was stored: the local entry is older than what the client asked for.
+        // Whether or not it was stored: the local entry is older than the client requires.
         self.cache.forget_here(&self.namespace, key);
         stored?
             .inspect_err(|error| tracing::debug!(%error, "a response was not stored"))
@@ -157,7 +157,7 @@ impl ResponseStore {
         self.cache.invalidate(tags).await
     }
 
-    /// Returns the result of a call if it comes before the timeout, and not during the back-off.
+    /// Returns the result of a call if it arrives before the timeout, and not during the back-off.
     async fn in_time<T>(&self, call: impl Future<Output = T>) -> Option<T> {
         if self.backs_off_until.get().is_some_and(|until| Instant::now() < until) {
             return None;

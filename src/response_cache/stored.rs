@@ -139,7 +139,7 @@ impl Response {
         answer
     }
 
-    /// Returns it as a 304, for a client that has it already (RFC 9110, section 15.4.5).
+    /// Returns it as a 304, for a client that already has it (RFC 9110, section 15.4.5).
     #[must_use]
     pub fn not_modified(&self, age: Option<Duration>) -> HttpResponse {
         let mut answer = HttpResponse::new(StatusCode::NOT_MODIFIED);

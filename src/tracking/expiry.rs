@@ -22,12 +22,12 @@ use std::time::{Duration, Instant};
 const TICK: Duration = Duration::from_millis(250);
 /// The number of ticks in which the whole index is swept: every expired entity is found within 4 s.
 const TICKS_A_ROUND: usize = 16;
-/// How long after the expiry here Redis is asked about an entity, milliseconds.
+/// The delay from the expiry here to the check of an entity in Redis, milliseconds.
 const ASK_AFTER_MS: i64 = 500;
-/// The same for an entity that Redis was asked about before, milliseconds. Redis expires snapshots by its own clock, which may be behind
+/// The same for an entity that was checked before, milliseconds. Redis expires snapshots by its own clock, which may be behind
 /// ours.
 const ASK_AGAIN_AFTER_MS: i64 = 3_000;
-/// The most entities that Redis is asked about in a tick.
+/// The most entities that are checked in Redis in a tick.
 const MOST_ASKED: usize = 8_192;
 /// How often the TTL of a profile is extended within that TTL.
 const KEEPINGS: u32 = 30;
@@ -78,7 +78,7 @@ fn sweep(shared: &Shared, kind: Kind) -> impl Iterator<Item = Id> {
         .map(|swept| swept.id)
 }
 
-/// Removes the index entries of entities whose snapshots have expired from Redis. Asks again later about entities whose snapshot still
+/// Removes the index entries of entities whose snapshots have expired from Redis. Checks again later the entities whose snapshot still
 /// exists but that the live index does not have, and about those for which the call failed.
 async fn ask_about_orphans(shared: &Shared, link: &Link) -> Result<(), StoreError> {
     let now_ms = clock::now_ms();

@@ -1,6 +1,6 @@
 //! Answers `source=redis` queries from Redis itself, for clients that prefer current data to a fast answer.
 //!
-//! The GEO index holds places rounded to some decimetres; the snapshots hold them exactly. So the search asks for more entries than the
+//! The GEO index holds places rounded to some decimetres; the snapshots hold them exactly. So the search requests more entries than the
 //! limit and computes their exact distances. It ends when no further entry can be nearer than those found. Other programs may have added
 //! members that are not ids; they are counted and skipped.
 
@@ -91,7 +91,7 @@ async fn nearby_in(
         if count >= MAX_EXAMINED {
             return Err(Problem::invalid_parameter(
                 "radius_m",
-                "too many entities lie inside it and too few pass the filter; narrow it or use source=live",
+                "too many entities are inside it and too few pass the filter; use a smaller one or source=live",
             ));
         }
         count = (4 * count).min(MAX_EXAMINED);

@@ -105,7 +105,7 @@ fn take(shared: &Shared, kind: Kind, records: impl Iterator<Item = Record>) {
     });
 }
 
-/// Asks Redis about each entity that the live index has and the load did not return. An entity that was removed in Redis is removed
+/// Checks each entity in Redis that the live index has and the load did not return. An entity that was removed in Redis is removed
 /// here. A fix or removal that Redis lost (it was killed before its file was written, or a replica without it took over) is marked as
 /// unsaved, and is written again. Profiles that were not read are read.
 async fn reconcile(shared: &Shared, link: &Link, kind: Kind) -> Result<(), StoreError> {

@@ -17,7 +17,7 @@ pub(super) struct Orphans(Mutex<Waiting>);
 #[derive(Debug, Default)]
 struct Waiting {
     known: HashSet<(Kind, Id)>,
-    /// The time at which Redis is asked about each, Unix milliseconds.
+    /// The time at which each is checked in Redis, Unix milliseconds.
     due: BinaryHeap<Reverse<(i64, usize, Id)>>,
 }
 

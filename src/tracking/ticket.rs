@@ -26,7 +26,7 @@ pub enum Outcome {
     Full,
     /// Redis is nearly full, and the entity is a new one.
     NoRoom,
-    /// It is past its time to live, and what it says of the profile cannot be kept until Redis is available.
+    /// It is past its time to live, and its profile members cannot be kept until Redis is available.
     Unavailable,
     /// A panic interrupted its writing: it may or may not be stored.
     Interrupted,

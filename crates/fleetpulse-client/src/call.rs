@@ -116,7 +116,7 @@ impl<'c> Call<'c> {
         Ok(self)
     }
 
-    /// Sends the call, and repeats it as the policy says.
+    /// Sends the call, and repeats it according to the policy.
     pub async fn send(self) -> Result<Answer, Error> {
         let policy = &self.client.inner().retry;
         let total = policy.total_timeout.saturating_add(self.waiting);
@@ -170,7 +170,7 @@ impl<'c> Call<'c> {
         let effect = Effect::of_status(status.as_u16(), retry_after);
         let body = match read(response, inner.max_answer_bytes).await {
             Ok(body) => body,
-            // The status of an error answer says enough, even if its body is lost.
+            // The status of an error answer is sufficient, even if its body is lost.
             Err(failure) if status.is_success() => return Err(failure),
             Err(_lost) => Vec::new(),
         };

@@ -14,14 +14,14 @@ pub enum Error {
     /// The service answered with an error.
     #[error("the service answered {0}")]
     Problem(Box<Problem>),
-    /// No answer came in time. The service may have done what was asked.
-    #[error("no answer came in time: check the service, or set a longer timeout")]
+    /// No answer arrived in time. The service may have carried out the call.
+    #[error("no answer arrived in time: check the service, or set a longer timeout")]
     Timeout(#[source] Source),
-    /// The connection could not be opened, or it broke. If it broke, the service may have done what was asked.
+    /// The connection could not be opened, or it broke. If it broke, the service may have carried out the call.
     #[error("the service cannot be reached, or the connection broke: check the URL and the service")]
     Transport(#[source] Source),
     /// The answer is larger than [`crate::ClientBuilder::max_answer_bytes`].
-    #[error("the answer is larger than {max_bytes} bytes: ask for less, or set a higher limit")]
+    #[error("the answer is larger than {max_bytes} bytes: request less, or set a higher limit")]
     AnswerTooLarge {
         /// The limit, bytes.
         max_bytes: usize,

@@ -89,7 +89,7 @@ pub enum ProblemType {
     LockWaitTimeout,
     /// 504: the response is not cached.
     NotCached,
-    /// A type that this version of the client does not know, or an answer that did not come from the service.
+    /// A type that this version of the client does not know, or an answer that is not from the service.
     #[serde(skip)]
     Unknown,
 }

@@ -57,17 +57,17 @@ pub(super) struct SetBody {
     put: PutBody,
 }
 
-/// What was found, in order.
+/// The entries that were found, in order.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = CacheBatchAnswer)]
 pub(super) struct BatchAnswer<'a> {
     results: Vec<FoundBody<'a>>,
-    /// True if what is under the last keys of `get` did not fit into the answer: get those keys in another call. Else absent.
+    /// True if the entries of the last keys of `get` did not fit into the answer: get those keys in another call. Otherwise absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     truncated: Option<bool>,
 }
 
-/// What was found under a key.
+/// The result of a key.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 enum FoundBody<'a> {
@@ -87,7 +87,7 @@ enum FoundBody<'a> {
 enum Without {
     /// Nothing is stored.
     Miss,
-    /// What is stored is not an entry, or not JSON.
+    /// The stored value is not an entry, or not JSON.
     Corrupt,
 }
 
@@ -131,7 +131,7 @@ pub async fn batch(
             let value = entry
                 .as_ref()
                 .map_or(0, |entry| entry.as_ref().map_or(0, |entry| entry.bytes.len()));
-            // A key may have nothing but characters that are escaped.
+            // A key may consist only of characters that are escaped.
             let size = value + 6 * key.len() + AROUND;
             if size > left && !entries.is_empty() {
                 break 'reading;
@@ -214,7 +214,7 @@ fn max_value(settings: &CacheSettings) -> usize {
     usize::try_from(settings.max_value_bytes).unwrap_or(usize::MAX)
 }
 
-/// The answer's body: what was found under the first keys.
+/// The body of the answer: the results of the first keys.
 fn answer(keys: &[String], entries: &[Result<Option<Entry>, CacheError>]) -> Result<Vec<u8>, Problem> {
     let truncated = (entries.len() < keys.len()).then_some(true);
     let results = keys.iter().zip(entries).map(|(key, entry)| {

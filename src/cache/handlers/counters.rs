@@ -40,7 +40,7 @@ pub(super) struct CountBody {
     ttl_class: Option<TtlClassBody>,
 }
 
-/// What is added to a counter, and how long the counter lives if it begins.
+/// The amount that is added to a counter, and the TTL of the counter if it is created.
 pub struct Addition {
     by: i64,
     ttl: Duration,
@@ -91,7 +91,7 @@ impl From<Counter> for CounterBody {
         (status = 200, description = "Counted", body = CounterBody, headers(
             ("Idempotent-Replayed" = String, description = "`true` if a call with the same key was counted before; otherwise absent"),
         )),
-        (status = 409, description = "The counter would exceed ±(2^53 - 1) (`counter_range`), or what is stored is not a counter (`no_counter`)", body = Problem),
+        (status = 409, description = "The counter would exceed ±(2^53 - 1) (`counter_range`), or the stored value is not a counter (`no_counter`)", body = Problem),
         (status = 422, description = "A member is not valid, or the idempotency key was used with another body", body = Problem),
         (status = 503, description = "Redis is unavailable: the call may be counted", body = Problem),
     )
@@ -120,7 +120,7 @@ pub async fn count(
     responses(
         (status = 200, description = "Found", body = CounterBody),
         (status = 404, description = "There is no such counter", body = Problem),
-        (status = 409, description = "What is stored is not a counter (`no_counter`)", body = Problem),
+        (status = 409, description = "The stored value is not a counter (`no_counter`)", body = Problem),
         (status = 503, description = "Redis is unavailable", body = Problem),
     )
 )]

@@ -130,7 +130,7 @@ impl FromBody for Touch {
     responses(
         (status = 200, description = "Found", body = EntryBody),
         (status = 404, description = "There is no such entry", body = Problem),
-        (status = 409, description = "What is stored is not an entry, or not JSON (`cache_corrupt`)", body = Problem),
+        (status = 409, description = "The stored value is not an entry, or not JSON (`cache_corrupt`)", body = Problem),
         (status = 503, description = "Redis is unavailable", body = Problem),
     )
 )]
@@ -191,7 +191,7 @@ pub async fn put_entry(
     responses(
         (status = 204, description = "The entry is fresh for this time from now on"),
         (status = 404, description = "There is no such entry", body = Problem),
-        (status = 409, description = "What is stored is not an entry (`cache_corrupt`)", body = Problem),
+        (status = 409, description = "The stored value is not an entry (`cache_corrupt`)", body = Problem),
         (status = 503, description = "Redis is unavailable", body = Problem),
     )
 )]

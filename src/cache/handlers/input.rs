@@ -124,7 +124,7 @@ pub(super) fn ticket(fields: &mut Fields<'_>) -> Option<PortableTicket> {
     let text = fields.text("ticket", MAX_TICKET)?;
     let ticket = PortableTicket::parse(&text);
     if ticket.is_none() {
-        fields.refuse("ticket", "is none that was given out here");
+        fields.refuse("ticket", "is not a ticket of this service; take a new one");
     }
     ticket
 }

@@ -104,7 +104,7 @@ impl FromBody for Report {
         let by_ms = fields.time("timestamp").map_or(Some(u64::MAX >> 11), |at| {
             let at = u64::try_from(at).ok();
             if at.is_none() {
-                fields.refuse("timestamp", "must not lie before 1970");
+                fields.refuse("timestamp", "must not be before 1970");
             }
             at
         });
@@ -138,7 +138,7 @@ pub async fn invalidate_tags(cache: State, Body(Tags(tags)): Body<Tags>) -> Resu
 
 /// Report an event that invalidates entries
 ///
-/// The rules (`CACHE_RULES`) say what an event invalidates. Entries whose computation began after the event stay, so a late or repeated
+/// The rules (`CACHE_RULES`) define what an event invalidates. Entries whose computation began after the event stay, so a late or repeated
 /// event does not affect them. Times are compared by the clock of Redis.
 #[utoipa::path(
     post, path = "/v1/cache/events", operation_id = "report_cache_event", tag = "cache", request_body = EventBody,

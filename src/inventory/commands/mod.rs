@@ -21,7 +21,7 @@ use crate::once::Once;
 use crate::store::{Keys, Link, Script, StoreError};
 use redis::Cmd;
 
-/// The most sweeps that a call runs before it gives up: enough for a million holds that expire together.
+/// The most sweeps that a call runs before it fails: enough for a million holds that expire together.
 const MOST_SWEEPS: usize = 2_000;
 
 macro_rules! script {

@@ -86,7 +86,7 @@ impl Condition {
             (Self::OneOf(versions), None) => Ok(Expected::OneOf(versions.clone())),
             (_, Some(_)) => Err(Problem::validation_failed(vec![FieldError::new(
                 "version",
-                "is not what If-Match says",
+                "differs from If-Match",
             )])),
         }
     }
@@ -96,7 +96,7 @@ impl Condition {
         match (self, error) {
             (Self::None, error) => error.into(),
             (_, InventoryError::Version { current }) => {
-                Problem::precondition_failed("the item has another version, or is not there").with("version", current)
+                Problem::precondition_failed("the item has another version, or does not exist").with("version", current)
             }
             (_, InventoryError::NoItem(_)) => Problem::precondition_failed("there is no such item"),
             (_, error) => error.into(),

@@ -48,7 +48,7 @@ pub struct Adjustment {
     pub(super) delta: i64,
     /// The expected version.
     pub(super) version: Option<i64>,
-    /// The confirmed reservation whose goods leave.
+    /// The confirmed reservation whose goods are removed.
     pub(super) reservation: Option<Id>,
 }
 
@@ -68,7 +68,7 @@ impl FromBody for Adjustment {
         let version = fields.integer("version", 1..=MOST);
         let reservation = fields.id("reservation");
         if reservation.is_some() && delta.is_some_and(|delta| delta > 0) {
-            fields.refuse("delta", "must be negative: what a reservation has can only leave");
+            fields.refuse("delta", "must be negative: the goods of a reservation can only be removed");
         }
         fields.finish(delta.map(|delta| Self {
             delta,

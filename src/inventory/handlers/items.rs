@@ -107,7 +107,7 @@ pub async fn adjust_item(
             stock.consume(&id, &goods).await.map(|item| (item, false))
         }
         Some(_) => {
-            let detail = "a reservation leaves once as it is; no version is needed";
+            let detail = "must be absent with a reservation, whose goods are removed only once";
             return Err(Problem::validation_failed(vec![FieldError::new("version", detail)]));
         }
     };

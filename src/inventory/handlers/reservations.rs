@@ -13,7 +13,7 @@ use utoipa::IntoResponses;
 
 /// Reserve an item
 ///
-/// The stock is held until the reservation is confirmed or released, or its time is over. With an `Idempotency-Key`, or an `id` in the
+/// The stock is held until the reservation is confirmed or released, or it expires. With an `Idempotency-Key`, or an `id` in the
 /// body, a repeated call takes no more stock and gets the same answer, whatever the state of the reservation is, until a day after its
 /// end. With another body it is a 422. A key is scoped to this item; an id is unique in the whole inventory, and must not begin with `r`,
 /// a hexadecimal digit and a dot, which is the form of generated ids. Without a key or an id, the reservation is released if the client
@@ -147,7 +147,7 @@ pub async fn release(
 /// Return a confirmed reservation or a part of it
 ///
 /// All that is confirmed, or a part as for `release`, can be reserved again. Goods that were removed from the stock (`adjust` with the
-/// reservation) are not added again: adjust the quantity of the item if they come back. A repeated call for the whole reservation gets the
+/// reservation) are not added again: adjust the quantity of the item if they are back in stock. A repeated call for the whole reservation gets the
 /// same answer; for a part see `release`.
 #[utoipa::path(
     post, path = "/v1/reservations/{id}/return", operation_id = "return_reservation", tag = "inventory", request_body = Option<PortionBody>,

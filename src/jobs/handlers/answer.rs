@@ -95,7 +95,7 @@ impl<'a> LeasedJob<'a> {
 #[derive(Serialize, ToSchema)]
 pub(super) struct EndedAnswer<'a> {
     pub state: State,
-    /// The next jobs, if the call asked for them.
+    /// The next jobs, if the call requested them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jobs: Option<Vec<LeasedJob<'a>>>,
 }
@@ -113,7 +113,7 @@ impl<'a> EndedAnswer<'a> {
 #[derive(Serialize, ToSchema)]
 pub(super) struct SettledAnswer<'a> {
     outcomes: Vec<SettledJob<'a>>,
-    /// The next jobs, if the call asked for them.
+    /// The next jobs, if the call requested them.
     #[serde(skip_serializing_if = "Option::is_none")]
     jobs: Option<Vec<LeasedJob<'a>>>,
 }

@@ -144,7 +144,7 @@ impl Following {
         (!is_over).then(|| self.chunk(gap))
     }
 
-    /// Reads events, and waits for them up to `wait`. Returns what is to be sent before them.
+    /// Reads events, and waits for them up to `wait`. Returns the text to send before them.
     async fn read(&mut self, wait: Duration) -> Result<ServerEvents, JobsError> {
         let room = self.room.as_mut();
         let events = self

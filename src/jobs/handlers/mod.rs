@@ -59,7 +59,7 @@ impl From<JobsError> for Problem {
     fn from(error: JobsError) -> Self {
         let detail = error.to_string();
         match error {
-            JobsError::Invalid(faults) => unacceptable(faults, |_| String::new()),
+            JobsError::Invalid(faults) => invalid_terms(faults, |_| String::new()),
             JobsError::TooManyTypes => Self::conflict("too_many_types", "The queue has too many types of jobs", detail),
             JobsError::TooManyQueues => Self::conflict("too_many_queues", "There are too many queues", detail),
             JobsError::KeyReused => Self::invalid_parameter("Idempotency-Key", error.to_string()),
@@ -81,7 +81,7 @@ impl From<JobsError> for Problem {
 }
 
 /// Returns a 422 for faults. `path` gives the path of the object of a fault in the body: empty, or with a trailing slash.
-fn unacceptable(faults: Vec<Fault>, path: impl Fn(usize) -> String) -> Problem {
+fn invalid_terms(faults: Vec<Fault>, path: impl Fn(usize) -> String) -> Problem {
     let error = |fault: Fault| {
         let place = format!("{}{}", path(fault.index), fault.member);
         FieldError::new(place.trim_end_matches('/'), fault.detail)
@@ -92,7 +92,7 @@ fn unacceptable(faults: Vec<Fault>, path: impl Fn(usize) -> String) -> Problem {
 /// Returns the problem for an error of a call about many jobs.
 fn problem_of_many(error: JobsError, path: impl Fn(usize) -> String) -> Problem {
     match error {
-        JobsError::Invalid(faults) => unacceptable(faults, path),
+        JobsError::Invalid(faults) => invalid_terms(faults, path),
         error => error.into(),
     }
 }

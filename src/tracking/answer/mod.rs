@@ -1,7 +1,7 @@
 //! Writes answers as JSON, directly from the data of the live index.
 //!
 //! The JSON is written by hand: an answer has some hundred member names, and serde searches each for characters to escape, which took a
-//! visible share of the CPU time of nearby queries. Only text that comes from a client is written by serde.
+//! visible share of the CPU time of nearby queries. Only text from a client is written by serde.
 
 use super::members::{Member, Members};
 use super::model::{Entity, Hit, Profile};
@@ -138,7 +138,7 @@ pub enum NotWritten {
     NoRoom(#[from] NoRoom),
 }
 
-/// Lets other tasks go on between two steps, in the turn of long work. What is written by then, and in the next step, is counted before.
+/// Yields to other tasks between two steps of long work. The bytes written so far, and those of the next step, are counted first.
 async fn pause(json: &Json, turn: &mut Option<Turn>, memory: &mut Option<Room>) -> Result<(), NotWritten> {
     if let Some(memory) = memory {
         memory.try_resize(json.text.len() + STEP)?;
@@ -209,7 +209,7 @@ impl Lists {
         Ok(!self.is_cut)
     }
 
-    /// Says that the answers of the next queries are missing.
+    /// Marks that the answers of the next queries are missing.
     pub const fn cut(&mut self) {
         self.is_cut = true;
     }
@@ -381,7 +381,7 @@ impl Json {
         ALL || self.members.has(member)
     }
 
-    /// Writes the members that follow the place. `ALL` says that all members are shown and that some are written already: most answers are
+    /// Writes the members that follow the place. `ALL` means that all members are shown and that some are written already: most answers are
     /// such, and a check for each member would be a measurable part of a query.
     fn members<const ALL: bool>(&mut self, entity: &Entity, distance_m: Option<f64>, now_ms: i64) {
         let fix = &entity.fix;

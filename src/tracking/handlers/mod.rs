@@ -98,7 +98,7 @@ fn left_out_attributes() -> FieldError {
 
 const GEO_JSON: &str = "application/geo+json";
 
-/// Returns the form of a list that the client asks for.
+/// Returns the form of a list that the client accepts.
 fn form(context: &AnswerContext) -> Form {
     if context.prefers(GEO_JSON) {
         Form::GeoJson

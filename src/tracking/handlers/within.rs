@@ -12,7 +12,7 @@ use actix_web::HttpResponse;
 /// List the entities in a box
 ///
 /// In order of id. `west` greater than `east` means across the antimeridian; longitudes beyond ±180 are wrapped (up to ±540), and an
-/// extent of 360 degrees or more is the whole circle. `truncated` says whether there are more than the limit, or than fit into
+/// extent of 360 degrees or more is the whole circle. `truncated` is true if there are more than the limit, or than fit into
 /// `HTTP_MAX_ANSWER_BYTES`; then repeat the call with `cursor` for the next page; any instance accepts it. An entity that is in the box
 /// from the first call to the last is listed exactly once, even if it moves; others may be listed or not.
 #[utoipa::path(

@@ -20,7 +20,7 @@ pub struct Batch {
     pub warnings: Warnings,
 }
 
-/// An element of a batch: its id and report, or what is wrong with it.
+/// An element of a batch: its id and report, or its faults.
 pub type Element = Result<(Id, Report), Rejection>;
 
 /// Why an element of a batch was rejected.

@@ -18,7 +18,7 @@ pub(super) enum Loose<'a> {
     Text(Cow<'a, str>),
     /// Read to its end, not kept.
     Array,
-    /// The members are kept of [`Attributes`] only. Of other objects they would be of no use, and a body of nothing but members would
+    /// The members are kept of [`Attributes`] only. Of other objects they would be of no use, and a body that consists of members only would
     /// take many times its size.
     Object(Vec<(Cow<'a, str>, Self)>),
     /// JSON that the parser cannot represent: a number beyond any double, half of a surrogate pair, nesting that is too deep. Does not

@@ -49,7 +49,7 @@ const MAX_LONGITUDE_DEG: f64 = 180.0;
 pub struct Report {
     /// The fix.
     pub fix: Fix,
-    /// The profile members that came with it, if any.
+    /// The profile members that were sent with it, if any.
     pub patch: Option<Box<ProfilePatch>>,
     /// The members of the position that were dropped.
     pub warnings: Vec<FieldError>,

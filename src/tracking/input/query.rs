@@ -73,7 +73,7 @@ impl QueryParameters for NearbyParameters {
                 source,
                 members: Members::read(query)?,
             }),
-            _ => Err(unacceptable(errors)),
+            _ => Err(invalid_parameters(errors)),
         }
     }
 }
@@ -113,7 +113,7 @@ impl QueryParameters for WithinParameters {
         let limit = limit(given(query.number("limit"))?, MAX_LIMIT, &mut errors);
         let filter = filter(query, &mut errors)?;
         let (Ok(bounds), []) = (bounds, errors.as_slice()) else {
-            return Err(unacceptable(errors));
+            return Err(invalid_parameters(errors));
         };
         let refused = |detail| Problem::invalid_parameter("cursor", detail);
         Ok(Self {
@@ -130,7 +130,7 @@ impl QueryParameters for WithinParameters {
 }
 
 impl WithinParameters {
-    /// Returns the query for the page that the request asks for.
+    /// Returns the query for the requested page.
     ///
     /// # Errors
     /// 422 if the cursor belongs to another listing.
@@ -228,8 +228,8 @@ fn malformed_parameter(name: &str, detail: &str) -> Problem {
     Problem::malformed_query(vec![FieldError::parameter(name, detail)])
 }
 
-/// Returns the problem for invalid parameters. The faults come from code that query strings share with bodies.
-fn unacceptable(errors: Vec<FieldError>) -> Problem {
+/// Returns the problem for invalid parameters. The faults are from code that query strings share with bodies.
+fn invalid_parameters(errors: Vec<FieldError>) -> Problem {
     Problem::validation_failed(errors.into_iter().map(FieldError::into_parameter).collect())
 }
 

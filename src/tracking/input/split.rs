@@ -90,7 +90,7 @@ fn end_of_string(text: &[u8], start: usize) -> usize {
     text.len()
 }
 
-/// Iterates over what is between commas in an array or object, up to its closing bracket or the end of the text.
+/// Iterates over the texts between commas in an array or object, up to its closing bracket or the end of the text.
 #[derive(Debug)]
 struct Scanner<'a> {
     text: &'a [u8],

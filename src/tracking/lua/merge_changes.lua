@@ -6,7 +6,7 @@ local function change_end(at)
   return at + 1 + 2 * tonumber(ARGV[at])
 end
 
--- Merges m changes behind n fixes, and adds what came of them to the outcomes. Returns the profiles that changed.
+-- Merges m changes behind n fixes, and adds their results to the outcomes. Returns the profiles that changed.
 local function merge_changes(n, m, ttl_ms, outcomes)
   local changed, now, at = {}, clock_ms(), 5 + 4 * n
   for i = 1, m do

@@ -3,7 +3,7 @@ use crate::json::{self, RawValue};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// An entry to write. At most one of `ttl_s`, `ttl_ms` and `ttl_class` says how long it is fresh; by default the class `default` does.
+/// An entry to write. At most one of `ttl_s`, `ttl_ms` and `ttl_class` sets how long it is fresh; by default the class `default` does.
 #[derive(Debug, Clone, Serialize)]
 pub struct NewEntry {
     /// The value: any JSON; see [`json::raw`].
@@ -103,7 +103,7 @@ impl Entry {
 pub enum EntryState {
     /// The TTL of the entry is not over.
     Fresh,
-    /// The TTL of the entry is over, and it is still served.
+    /// The TTL of the entry has ended, and it is still served.
     Stale,
 }
 
@@ -168,7 +168,7 @@ impl BatchEntry {
 pub enum BatchState {
     /// There is an entry whose TTL is not over.
     Fresh,
-    /// There is an entry whose TTL is over, and it is still served.
+    /// There is an entry whose TTL has ended, and it is still served.
     Stale,
     /// There is no entry.
     Miss,

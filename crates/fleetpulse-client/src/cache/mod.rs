@@ -18,7 +18,7 @@ pub struct Ticket {
     pub expires_in_ms: u64,
 }
 
-/// An event of an entity. Rules of the service (`CACHE_RULES`) say what it invalidates.
+/// An event of an entity. Rules of the service (`CACHE_RULES`) define what it invalidates.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Event {
     /// The type of the event, such as `product.updated`.
@@ -167,7 +167,7 @@ impl<'c> Cache<'c> {
         call.json(&Tags { tags })?.repeatable().done().await
     }
 
-    /// Reports an event, which invalidates what the rules of the service say.
+    /// Reports an event, which invalidates what the rules of the service define.
     ///
     /// # Errors
     /// 422 `validation_failed` if a member is invalid.

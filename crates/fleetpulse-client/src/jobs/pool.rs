@@ -110,7 +110,7 @@ impl WorkerPool {
         self
     }
 
-    /// Sets what is done with errors of calls, for example to log them. By default they are ignored: the pool retries, or the lease
+    /// Sets the handler of errors of calls, for example to log them. By default they are ignored: the pool retries, or the lease
     /// expires and the job runs again.
     pub fn on_error(mut self, on_error: impl Fn(&Error) + Send + Sync + 'static) -> Self {
         self.on_error = Arc::new(on_error);

@@ -1,4 +1,4 @@
-//! Batches in their three forms: one element's fault is that element's alone.
+//! Batches in their three forms: a fault of one element does not affect the others.
 
 use super::raw::MAX_BATCH;
 use super::*;

@@ -1,4 +1,4 @@
-//! What a body takes in memory beside its own bytes.
+//! The memory that a body takes besides its own bytes.
 
 use super::*;
 

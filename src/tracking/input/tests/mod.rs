@@ -69,7 +69,7 @@ fn dropped(body: &str) -> Vec<String> {
         .collect()
 }
 
-/// The pointers of what is wrong with a body that is JSON and no valid fix.
+/// The pointers of the faults of a body that is JSON but not a valid fix.
 #[track_caller]
 fn faults(body: &str) -> Vec<String> {
     pointers(body, parse(body.as_bytes()))

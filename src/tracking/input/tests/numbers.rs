@@ -1,4 +1,4 @@
-//! Numbers at and beyond their limits, and what is no number in any spelling.
+//! Numbers at and beyond their limits, and texts that are not numbers.
 
 use super::*;
 

@@ -85,7 +85,7 @@ fn any_fix() -> impl Strategy<Value = Fix> {
         )
 }
 
-/// Every parser on the same bytes. Valid or not, whatever comes out keeps the promises that the rest builds on.
+/// Runs every parser on the same bytes. The results keep the invariants that the rest relies on, whether the bytes are valid or not.
 fn parse_all(bytes: &[u8]) {
     let mut reports = Vec::new();
     reports.extend(parse(bytes));

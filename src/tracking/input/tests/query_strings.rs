@@ -1,4 +1,4 @@
-//! Query strings: 400 for what cannot be read, 422 for what is out of range.
+//! Query strings: 400 if it cannot be parsed, 422 if a value is out of range.
 
 use super::*;
 
@@ -41,7 +41,7 @@ fn every_parameter_is_read() {
             "{query}"
         );
     }
-    // An empty pair is none.
+    // An empty pair is ignored.
     assert!(parse_nearby("lat=0&lon=0&").is_ok());
 }
 
