@@ -86,7 +86,7 @@ pub(super) async fn ticket(
 pub(super) struct Versions {
     /// In the order of the keys.
     pub all: Vec<Version>,
-    /// ms; the earliest, if several nodes were asked.
+    /// ms; the earliest, if several nodes answered.
     pub now_ms: u64,
 }
 

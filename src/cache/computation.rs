@@ -24,7 +24,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 pub(super) enum Seen {
     There(Nonce),
     Nothing,
-    /// Redis is unavailable, and the policy says to compute anyway.
+    /// Redis is unavailable, and the policy is to compute anyway.
     Unavailable,
 }
 
@@ -80,7 +80,7 @@ impl Computation {
     }
 
     /// Takes a ticket, or finds what another instance has computed in the meantime. There is no ticket if Redis is unavailable and the policy
-    /// says to compute anyway.
+    /// is to compute anyway.
     async fn ticket(&self) -> Result<Ready, CacheError> {
         let (name, policy) = (self.key.name()?, &self.policy);
         if self.seen == Seen::Unavailable {
@@ -98,7 +98,7 @@ impl Computation {
                     }
                     // It was written between the read and the ticket: by a computation of this process, or an instance that had the
                     // lease.
-                    return Ok(match self.found_anew().await {
+                    return Ok(match self.found_again().await {
                         Some(entry) => {
                             self.cache.give_up(&name, &ticket).await;
                             Ready::Found(entry)
@@ -111,7 +111,7 @@ impl Computation {
                     let pausing = pause.mul_f64(rand::random_range(0.5..1.0));
                     sleep(pausing.min(left + Duration::from_millis(1))).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
-                    if let Some(entry) = self.found_anew().await {
+                    if let Some(entry) = self.found_again().await {
                         return Ok(Ready::Found(entry));
                     }
                 }
@@ -127,7 +127,7 @@ impl Computation {
     }
 
     /// Returns the current entry if it is fresh and newer than the one that was read.
-    async fn found_anew(&self) -> Option<Entry> {
+    async fn found_again(&self) -> Option<Entry> {
         let name = self.key.name().ok()?;
         let state = self.cache.read_key(&name, &self.policy.put.tags).await.ok()?;
         match &state.found {

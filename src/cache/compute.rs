@@ -44,11 +44,11 @@ impl Cache {
     ///
     /// Of all callers in this process that want the same key, one computes, and all get its value or its error. The computation is a
     /// task of the current thread and continues if its caller goes away. A value from before an invalidation is returned only to
-    /// callers that asked before the invalidation was acknowledged. A stored value that is not a `T` counts as a miss.
+    /// callers that called before the invalidation was acknowledged. A stored value that is not a `T` counts as a miss.
     ///
     /// # Errors
     /// [`ComputeError::Failed`], unless there is an entry that may be served then. [`ComputeError::Cache`]: with
-    /// [`CacheError::Store`] only if the policy says so.
+    /// [`CacheError::Store`] only if the policy requires it.
     ///
     /// # Panics
     /// Outside of a `LocalSet`; every actix worker runs in one.
@@ -118,7 +118,7 @@ impl Cache {
         }
     }
 
-    /// Returns the bytes of a key, as [`Self::get_or_compute`] does. The computation says how its value is stored.
+    /// Returns the bytes of a key, as [`Self::get_or_compute`] does. The computation determines how its value is stored.
     ///
     /// # Errors
     /// As [`Self::get_or_compute`].

@@ -11,7 +11,9 @@ pub enum CacheError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// What is stored under the key is not an entry, or not of the requested type. It can be overwritten or deleted.
-    #[error("what is stored under this key is not an entry, or one of another type; delete it, or use another key")]
+    #[error(
+        "the value stored under this key is not an entry, or an entry of another type; delete it, or use another key"
+    )]
     Corrupt,
     /// The value is too large.
     #[error("a value has at most {most} bytes, and this one {bytes}")]
@@ -34,7 +36,7 @@ pub enum CacheError {
     #[error("the value cannot be written as JSON: {0}")]
     NotJson(String),
     /// What is stored is not a counter.
-    #[error("what is stored under this name is not a counter; delete it, or use another name")]
+    #[error("the value stored under this name is not a counter; delete it, or use another name")]
     NoCounter,
     /// The counter would exceed ±(2^53 − 1), the integers that every JSON reader has.
     #[error("a counter stays within ±(2^53 - 1)")]

@@ -224,8 +224,8 @@ pub enum Lookup {
     Miss,
     /// A valid, fresh entry.
     Fresh(Entry),
-    /// A valid, stale entry. `stale_for` says whether it may be served while it is computed again, `error_for` whether if that fails; one
-    /// of them is not zero.
+    /// A valid, stale entry. `stale_for` is how long it may still be served while it is computed again, `error_for` how long if that
+    /// fails; one of them is not zero.
     Stale(Entry),
 }
 
@@ -251,7 +251,7 @@ pub enum Stored {
     Superseded,
 }
 
-/// Where a value comes from.
+/// The source of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     /// Found fresh.
@@ -271,7 +271,7 @@ pub enum Source {
 pub struct Fetched<T> {
     /// The value.
     pub value: T,
-    /// Where it comes from.
+    /// Its source.
     pub source: Source,
     /// The time since its computation began.
     pub age: Duration,

@@ -125,7 +125,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_ticket_comes_back_as_it_went(carried in carried()) {
+        fn a_ticket_is_read_as_it_was_written(carried in carried()) {
             prop_assert_eq!(PortableTicket::parse(&carried.to_text().unwrap()), Some(carried));
         }
 

@@ -35,7 +35,7 @@ struct Asked {
 pub(super) struct Answer {
     /// In the order of the keys. A key of another type than a string reads as none.
     pub values: Vec<Option<Bytes>>,
-    /// The time of Redis's clock, ms; the earliest, if several nodes were asked.
+    /// The time of Redis's clock, ms; the earliest, if several nodes answered.
     pub now_ms: u64,
     /// When the read was sent to Redis.
     pub asked: Instant,

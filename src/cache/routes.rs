@@ -6,7 +6,7 @@ use crate::http::{Route, routes};
 pub fn routes() -> Vec<Route> {
     routes! {
         GET             "/v1/cache/stats"                      "cache_stats"     Cache handlers::cache_stats;
-        POST idempotent "/v1/cache/events"                     "cache_events"    Cache handlers::tell_event;
+        POST idempotent "/v1/cache/events"                     "cache_events"    Cache handlers::report_event;
         POST idempotent "/v1/cache/tags/invalidate"            "cache_tags"      Cache handlers::invalidate_tags;
         POST            "/v1/cache/tickets/{namespace}/{key}"  "cache_ticket"    Cache handlers::take_ticket;
         POST            "/v1/cache/counters/{namespace}/{key}" "cache_counter"   Cache handlers::count;

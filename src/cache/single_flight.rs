@@ -1,6 +1,6 @@
 //! Computations in progress in this process: one for a key, however many callers wait for it.
 //!
-//! No caller gets a value that is older than an invalidation that was acknowledged before the caller asked. A caller has read the
+//! No caller gets a value that is older than an invalidation that was acknowledged before its call. A caller has read the
 //! versions in Redis, and joins a computation only if it began under the same versions. An outdated computation is left to the
 //! callers that already wait for it, and a new one replaces it. Some dependencies are only known at the end, such as tags that
 //! the computation names itself. They matter to followers that joined after it had begun: these read Redis again, and after some
@@ -88,7 +88,7 @@ impl Base {
 
 #[derive(Debug)]
 enum Stage {
-    /// The computation has not begun. Followers that join now asked before it.
+    /// The computation has not begun. Followers that join now arrived before it.
     Pending,
     /// It has begun, with this ticket.
     Ticketed(Ticket),
@@ -102,11 +102,11 @@ pub(super) enum Outcome {
     /// A value.
     Made {
         entry: Entry,
-        /// Whether all followers may take it. Otherwise only those that asked before the computation began; the others read again,
-        /// because something that it depends on may have been invalidated before they asked.
+        /// Whether all followers may take it. Otherwise only those that arrived before the computation began; the others read again,
+        /// because something that it depends on may have been invalidated before they arrived.
         for_all: bool,
     },
-    /// A value that another instance has stored. It was read before some followers asked, so followers read again.
+    /// A value that another instance has stored. It was read before some followers arrived, so followers read again.
     Found(Entry),
     /// Its own error, of the type in the key.
     Failed(Arc<dyn Any + Send + Sync>),

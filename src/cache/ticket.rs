@@ -1,4 +1,4 @@
-//! Tickets: what is recorded before a value is computed, so that a change meanwhile is detected when the value is stored.
+//! Tickets: the state before a value is computed, so that a change during the computation is detected when the value is stored.
 
 use super::Cache;
 use super::commands::{self, Asked};
@@ -23,7 +23,7 @@ pub struct Ticket {
     pub(super) was_nothing: bool,
     /// Redis's clock, ms.
     pub(super) made_ms: u64,
-    /// Before Redis was asked for it, and when it had answered.
+    /// The time before the call to Redis, and the time of its answer.
     pub(super) taken: Instant,
     pub(super) granted: Instant,
     pub(super) namespace: Nonce,
@@ -49,9 +49,9 @@ pub(super) enum Ticketing {
 }
 
 impl Cache {
-    /// To be taken before a value is computed: [`Self::store`] then writes the value only if the key was neither written nor
-    /// deleted meanwhile, and readers take it only for as long as nothing that it depends on was invalidated since. Good
-    /// for five minutes.
+    /// Takes a ticket before a value is computed: [`Self::store`] then writes the value only if the key was neither written nor
+    /// deleted since then, and readers use it only as long as nothing that it depends on was invalidated since. A ticket is
+    /// valid for five minutes.
     ///
     /// # Errors
     /// [`CacheError::Store`], [`CacheError::Key`], [`CacheError::TooManyTags`].
@@ -59,7 +59,7 @@ impl Cache {
         let name = Name::new(namespace, key)?;
         match self.ticket_for(&name, tags, TICKET_LIFE, None).await? {
             Ticketing::Granted(ticket) => Ok(ticket.deliver()),
-            // Not asked for.
+            // Not requested.
             Ticketing::Leased(_) => Err(CacheError::Busy),
         }
     }
@@ -77,7 +77,7 @@ impl Cache {
         self.link().store().room()?;
         let (taken, life) = (Instant::now(), life + TICKET_LIFE);
         let lease = lease.map(|lasting| (Nonce::random(), lasting));
-        // Also if the answer is lost, or this is dropped because the client has gone.
+        // Also if the answer is lost, or this is dropped because the client has disconnected.
         let mut give_back = lease.map_or_else(GiveBack::nothing, |(token, lasting)| {
             self.give_up_unless_delivered(name, token, lasting)
         });
@@ -169,7 +169,7 @@ impl Cache {
         let mut give_back = self.give_up_unless_settled(name, ticket);
         match commands::give_up(self.link(), name, token).await {
             Ok(()) => give_back.settle(),
-            Err(error) => tracing::debug!(%error, "a lease of the cache is given up later"),
+            Err(error) => tracing::debug!(%error, "a lease of the cache is released later"),
         }
     }
 

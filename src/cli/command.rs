@@ -76,7 +76,7 @@ pub enum Command {
 /// Why no command is started.
 #[derive(Debug)]
 pub enum Refusal {
-    /// The command line is not valid, or asks for help.
+    /// The command line is not valid, or requests help.
     CommandLine(clap::Error),
     /// The configuration file is not valid.
     File(ConfigFileError),

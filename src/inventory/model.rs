@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_of_ours_says_its_partition() {
+    fn a_generated_name_contains_its_partition() {
         assert_eq!(home_of(&id("rb.0123")), 11);
         assert_eq!(home_of(&id("r0.x")), 0);
         for given in ["order-77", "rg.x", "r.x", "r", "rB.x"] {

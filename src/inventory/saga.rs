@@ -191,7 +191,7 @@ impl Inventory {
         let (mut until_ms, mut retaken, mut refused) = (FOR_EVER_MS, Vec::new(), None);
         for (partition, mut outcome) in parts.partitions.iter().copied().zip(outcomes) {
             if matches!(outcome, Ok(OpOutcome::Unknown)) && refused.is_none() {
-                outcome = self.make_anew(&part, partition, terms).await;
+                outcome = self.create_again(&part, partition, terms).await;
             }
             match outcome {
                 Ok(OpOutcome::Done(part)) => until_ms = until_ms.min(part.expires_ms),
@@ -214,7 +214,7 @@ impl Inventory {
     }
 
     /// Creates a forgotten part again, for the time that parts last before a decision.
-    async fn make_anew(&self, part: &str, partition: u16, terms: &Terms) -> Result<OpOutcome, InventoryError> {
+    async fn create_again(&self, part: &str, partition: u16, terms: &Terms) -> Result<OpOutcome, InventoryError> {
         self.relearn_groups(&terms.goods).await?;
         let is_there = |goods: &&Goods| self.place(&goods.sku) == partition;
         let terms = Terms {

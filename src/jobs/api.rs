@@ -253,7 +253,7 @@ impl Jobs {
         late.map_or(Ok(()), |index| Err(commands::too_far(index)))
     }
 
-    /// Ends up to 1,000 leases, each independently, and leases the next jobs in the same step, if asked to and if any of the leases is held.
+    /// Ends up to 1,000 leases, each independently, and leases the next jobs in the same step, if requested and if any of the leases is held.
     /// It waits for jobs only if none is ready. With no leases to end it is a lease. A repeated settlement has the same outcome as long as the
     /// job is kept and not leased again.
     ///

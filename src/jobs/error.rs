@@ -34,7 +34,7 @@ impl Fault {
 #[derive(Debug, thiserror::Error)]
 pub enum JobsError {
     /// Validation failed; nothing was changed.
-    #[error("{} value(s) are not acceptable", .0.len())]
+    #[error("{} value(s) are not valid", .0.len())]
     Invalid(Vec<Fault>),
     /// The queue would have more than [`super::MAX_TYPES`] types of jobs.
     #[error("a queue has at most {} types of jobs", super::MAX_TYPES)]

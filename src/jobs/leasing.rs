@@ -13,7 +13,7 @@ use std::pin::pin;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
-/// The interval at which the first waiting request of a line asks without a wake-up message.
+/// The interval at which the first waiting request of a line tries without a wake-up message.
 const ASK_EVERY: Duration = Duration::from_secs(5);
 /// The shortest pause between two lease calls of a waiting request: due jobs are promoted in pieces.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);

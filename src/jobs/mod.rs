@@ -59,13 +59,13 @@
 //! done, and a repeated completion does not find it.
 //!
 //! **Redis's clock** decides what is due, rounded up to whole milliseconds: no job runs early. Each lease and settlement first promotes up
-//! to 100 delayed jobs and reclaims up to 100 expired leases. A request that waits gets the time when the next job is due, and asks again
+//! to 100 delayed jobs and reclaims up to 100 expired leases. A request that waits gets the time when the next job is due, and tries again
 //! then. Every instance also sweeps queues that no client calls: every 400 ms if a job is leased or delayed, every 5 s otherwise.
 //!
 //! **Waiting** requests are woken: a script that makes the first job of a line ready, or delays a job that is due before all others,
-//! publishes the name of the queue, and the first request of each line of every instance asks. A request that is served leaves its line, and
-//! the next one asks. Jobs for a client that has disconnected are released. After an interruption of the subscription the first request of
-//! every line asks once, and every five seconds in any case.
+//! publishes the name of the queue, and the first request of each line of every instance tries. A request that is served leaves its line, and
+//! the next one tries. Jobs for a client that has disconnected are released. After an interruption of the subscription the first request of
+//! every line tries once, and every five seconds in any case.
 //!
 //! **A time limit** (`timeout`) bounds one attempt: no lease of it lasts longer, extended or not. Without it, an attempt lasts as long as
 //! its worker extends the lease.

@@ -2,7 +2,7 @@
 //!
 //! A few times a second every instance reads the schedules of all queues and fires those that are due. It passes the schedule that it has
 //! read, and the script adds the job only if the schedule has not changed: so of several instances one fires. Firings that were due while no
-//! instance ran are made up for once, or skipped, as the schedule says. A firing is also skipped while the last job of the schedule still
+//! instance ran fire once afterwards, or are skipped, as the schedule specifies. A firing is also skipped while the last job of the schedule still
 //! waits, unless the schedule allows it, so that a queue without workers does not fill with equal jobs.
 
 use super::api::Jobs;
@@ -234,7 +234,7 @@ fn invalid(error: &ScheduleError) -> JobsError {
 }
 
 impl Jobs {
-    /// Sets a schedule of a queue, and replaces one of the same name. A schedule that is set again unchanged keeps its rhythm.
+    /// Sets a schedule of a queue, and replaces one of the same name. A schedule that is set again unchanged keeps its firing times.
     ///
     /// # Errors
     /// [`JobsError::Invalid`], [`JobsError::TooManySchedules`], [`JobsError::TooManyQueues`]: nothing was changed.
@@ -397,7 +397,7 @@ enum Look {
     Rules,
 }
 
-/// Fires the due schedules of a queue, and corrects wrong due times as far as `what` says. Returns the schedules that could not fire, with the
+/// Fires the due schedules of a queue, and corrects wrong due times as far as `what` specifies. Returns the schedules that could not fire, with the
 /// errors. A schedule that could not fire because Redis was unavailable fires at the next tick.
 async fn fire_due(jobs: &Jobs, queue: &Id, what: Look) -> Vec<(String, String)> {
     let mut failures = Vec::new();

@@ -1,6 +1,6 @@
 //! Sweeps queues that no client calls.
 //!
-//! Every lease and settlement also does what is due in its queue, and a waiting request asks when the next job is due. For queues without
+//! Every lease and settlement also does what is due in its queue, and a waiting request gets the time when the next job is due. For queues without
 //! workers, and for paused queues, every instance sweeps each queue in use: a few times a second if a job is leased or delayed, otherwise
 //! every few seconds, because only deletions can be due there.
 

@@ -1,8 +1,8 @@
 //! Lease requests of this process that wait for jobs, and the subscription that wakes them.
 //!
-//! Requests for the same types of the same queue form one line. Only the first of a line asks Redis, so requests are served in the order
-//! in which they came; when it leaves, with or without jobs, the next one asks. A message wakes the first of each line of its queue.
-//! After an interruption of the subscription the first of every line asks, because a message may have been missed.
+//! Requests for the same types of the same queue form one line. Only the first of a line calls Redis, so requests are served in the order
+//! in which they arrived; when it leaves, with or without jobs, the next one tries. A message wakes the first of each line of its queue.
+//! After an interruption of the subscription the first of every line tries, because a message may have been missed.
 
 use super::occupancy::Occupancy;
 use super::queue_cache::RegisteredQueues;

@@ -70,7 +70,7 @@ const COMMON: [Common; 9] = [
     Common {
         status: "422",
         name: "ValidationFailed",
-        description: "A value of the path, the query or the body is not acceptable: `errors` says which, and why",
+        description: "A value of the path, the query or the body is not valid: `errors` names it and the reason",
         is_of: |_, call| takes_values(call),
     },
     Common {

@@ -61,7 +61,7 @@
 //! arrived before the handler was called; or Redis does not answer them either and this process has received no invalidation since then. If
 //! Redis is slow and not disconnected, the process must also have been subscribed to invalidations. This single-flight is not that of
 //! [`Cache::fetch`](crate::cache::Cache::fetch): here a client may require a response that is newer than a fresh one, and only the response
-//! says whether it may be shared.
+//! determines whether it may be shared.
 //!
 //! **`stale-while-revalidate`:** a request that finds a stale response is answered at once. The first such request becomes the leader of
 //! a fetch in the background, with the request itself; the answer goes out with a copy, for outer middleware. **`stale-if-error`**

@@ -1,6 +1,6 @@
 //! Fetches in flight in this process: one for a key, however many requests wait for it.
 //!
-//! The first request of a key leads the fetch, the others follow it. Only the answer says whether it may be shared, and a follower may
+//! The first request of a key leads the fetch, the others follow it. Only the answer determines whether it may be shared, and a follower may
 //! have been too late for it, so a follower may have to look up the key again.
 //!
 //! The single-flight of the [`cache`](crate::cache) slice has the same roles and the same terms, and other rules, so the two share no

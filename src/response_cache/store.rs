@@ -116,7 +116,7 @@ impl ResponseStore {
             .ok()
     }
 
-    /// Stores something for as long as its policy says. Returns `None` if that failed.
+    /// Stores something for the time that its policy allows. Returns `None` if that failed.
     pub async fn put(
         &self,
         key: &str,

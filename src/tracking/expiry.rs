@@ -79,7 +79,7 @@ fn sweep(shared: &Shared, kind: Kind) -> impl Iterator<Item = Id> {
 }
 
 /// Removes the index entries of entities whose snapshots have expired from Redis. Checks again later the entities whose snapshot still
-/// exists but that the live index does not have, and about those for which the call failed.
+/// exists but that the live index does not have, and those for which the call failed.
 async fn ask_about_orphans(shared: &Shared, link: &Link) -> Result<(), StoreError> {
     let now_ms = clock::now_ms();
     let due = shared.orphans.take_due(now_ms, MOST_ASKED);

@@ -24,7 +24,7 @@
 //!    └── expired ────┴───────────────────── expired ───┘
 //! ```
 //!
-//! **Invariant.** Of the fixes and removals of one entity, the newest one wins, in whatever order and through whichever instance they
+//! **Invariant.** Of the fixes and removals of one entity, the newest one wins, regardless of the order and the instance in which they
 //! arrive. The scripts in Redis and every live index compare the same pair: the timestamp (`ts_ms`), then the time of receipt
 //! (`rx_us`). Of each member of a profile, the value with the newest time wins.
 

@@ -9,7 +9,7 @@ use std::collections::BinaryHeap;
 const MOST: usize = 2_000_000;
 
 /// Entities that may be in Redis's index but are not in the live index: expired here, past their time to live when they were loaded, or
-/// without room. No other task handles their index entries, so Redis is asked to remove these when their snapshots have expired; see
+/// without room. No other task handles their index entries, so they are removed from Redis when their snapshots have expired; see
 /// [`super::expiry`].
 #[derive(Debug, Default)]
 pub(super) struct Orphans(Mutex<Waiting>);

@@ -18,7 +18,7 @@ pub struct ProfilePatch {
     pub attributes: Vec<(CompactString, Option<Scalar>)>,
 }
 
-/// What a patch does to one member.
+/// The change of one member by a patch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Change<T> {
     /// Leaves the member as it is.

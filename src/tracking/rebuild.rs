@@ -26,7 +26,7 @@ async fn rebuild(shared: &Shared, kind: Kind) {
             live.set_complete();
         }
         if restored > 0 {
-            tracing::warn!(%kind, restored, "positions that Redis does not have yet were taken over");
+            tracing::warn!(%kind, restored, "positions that Redis does not have yet were restored");
         }
     }
 }

@@ -85,7 +85,7 @@ impl Shared {
                 rejected: counter("rejected"),
             }
         });
-        // 16 hexadecimal digits: short, because every message carries it.
+        // 16 hexadecimal digits: short, because every message contains it.
         let origin = Uuid::new_v4().simple().to_string()[..16].to_owned();
         // Without Redis there is nothing to load, and no other instance to follow.
         let alone = !store.is_configured();

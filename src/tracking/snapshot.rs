@@ -1,4 +1,4 @@
-//! The JSON that crosses Redis: snapshots and update messages.
+//! The JSON in Redis: snapshots and update messages.
 //!
 //! A snapshot begins with `{"ts_ms":` and 13 digits, then `,"rx_us":` and 16 digits. The scripts compare that text, so they order the
 //! snapshots and tombstones of an entity as the live index does. Every timestamp that passes `tracking::input` has 13 digits (2001 to
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_snapshot_comes_back_as_it_went_and_has_its_time_where_scripts_look() {
+    fn a_snapshot_is_read_as_it_was_written_and_has_its_time_at_a_fixed_place() {
         let id = Id::parse("d-1").unwrap();
         let mut json = Vec::new();
         write(&mut json, &id, &fix());

@@ -376,7 +376,7 @@ async fn store(shared: &Shared, link: &Link, batch: Batch) {
             timer.stop_and_discard();
             drop(fixes);
             if !matches!(error, StoreError::Unavailable) {
-                tracing::warn!(error = %cause(&error), "a batch could not be written; its fixes wait in memory");
+                tracing::warn!(error = %cause(&error), "a batch could not be written; its fixes are buffered in memory");
             }
             buffer(shared, batch.kind, batch.entities);
         }

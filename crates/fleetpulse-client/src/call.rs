@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_post_is_safe_to_repeat_with_a_key_alone() {
+    fn a_post_can_be_repeated_only_with_a_key() {
         let client = Client::new("http://x").unwrap();
         assert_eq!(client.post(&["a"]).unwrap().repeat, Repeat::Unsafe);
         assert_eq!(client.get(&["a"]).unwrap().repeat, Repeat::Safe);

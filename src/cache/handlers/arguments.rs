@@ -103,7 +103,7 @@ pub trait FromValueBody: Sized + Send + 'static {
     /// Reads a body.
     ///
     /// # Errors
-    /// 400 if it is not JSON, 413 if a value is too large, 422 if a member is not acceptable.
+    /// 400 if it is not JSON, 413 if a value is too large, 422 if a member is not valid.
     fn read(body: &Bytes, cache: &Cache) -> Result<Self, Problem>;
 }
 

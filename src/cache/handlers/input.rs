@@ -162,7 +162,7 @@ pub(super) fn writes<'a>(
         let key = fields.required("key", key);
         let put = put(fields, settings);
         if fields.take("ticket").is_some() {
-            fields.refuse("ticket", "is for a value by itself: PUT it");
+            fields.refuse("ticket", "is allowed only in a PUT of a single value");
         }
         Some((put, key?, value?))
     })

@@ -147,7 +147,7 @@ pub async fn invalidate_tags(cache: State, Body(Tags(tags)): Body<Tags>) -> Resu
         (status = 503, description = "Redis is unavailable: report the event again", body = Problem),
     )
 )]
-pub async fn tell_event(cache: State, Body(Report { event, by_ms }): Body<Report>) -> Result<HttpResponse, Problem> {
+pub async fn report_event(cache: State, Body(Report { event, by_ms }): Body<Report>) -> Result<HttpResponse, Problem> {
     let targets = cache.targets(&event).map_err(|error| {
         let detail = format!("the rules cannot use this event: {error}");
         Problem::validation_failed(vec![FieldError::new(&error.member(), detail)])

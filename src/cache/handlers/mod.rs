@@ -36,9 +36,9 @@ impl From<CacheError> for Problem {
         let refused = |member| Self::validation_failed(vec![FieldError::new(member, detail.clone())]);
         match error {
             CacheError::Store(error) => error.into(),
-            CacheError::Corrupt => Self::conflict("cache_corrupt", "There is something else", detail),
-            CacheError::NoCounter => Self::conflict("no_counter", "There is something else", detail),
-            CacheError::CounterRange => Self::conflict("counter_range", "The counter is at its end", detail),
+            CacheError::Corrupt => Self::conflict("cache_corrupt", "The stored value has another type", detail),
+            CacheError::NoCounter => Self::conflict("no_counter", "The stored value has another type", detail),
+            CacheError::CounterRange => Self::conflict("counter_range", "The counter would exceed its range", detail),
             CacheError::TooBig { .. } => Self::content_too_large(detail),
             CacheError::Busy => Self::unavailable(detail, 1),
             CacheError::KeyReused => Self::invalid_parameter("Idempotency-Key", detail),

@@ -89,7 +89,7 @@ impl QueryParameters for Page {
     }
 }
 
-/// What an invalidation covers.
+/// The scope of an invalidation.
 pub enum Cleared {
     /// The whole namespace.
     All,

@@ -100,8 +100,8 @@ pub async fn take_ticket(
         Ticketing::Leased(left) => {
             let problem = Problem::conflict(
                 "cache_leased",
-                "Another caller computes it",
-                "look for the value a little later",
+                "Another caller is computing the value",
+                "read the value again a little later",
             );
             Err(problem.with("retry_after_ms", whole_ms(left)))
         }

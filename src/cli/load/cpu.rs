@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn samples_are_found_by_their_whole_name_and_summed_over_labels() {
+    fn samples_are_found_by_their_full_name_and_summed_over_labels() {
         let text =
             "# HELP cpu_total x\ncpu_total_more 9\ncpu_total{mode=\"user\"} 1.5\ncpu_total{mode=\"a b}\"} 2 1700\n";
         assert_eq!(sample(text, "cpu_total"), Some(3.5));

@@ -84,7 +84,7 @@ async fn single_fixes_batches_and_queries_are_what_the_service_understands() {
 }
 
 #[actix_web::test]
-async fn a_mix_is_held_against_the_writes_alone() {
+async fn a_mix_is_compared_with_the_writes_alone() {
     let report = run_load("mix --query-connections 2 --baseline").await;
     all_went_well(&report.groups[0], 204);
     all_went_well(&report.groups[1], 200);

@@ -110,7 +110,7 @@ fn replay(url: String, file: &str) -> ReplayOptions {
 }
 
 #[actix_web::test]
-async fn a_replay_leaves_every_entity_where_its_recording_ends() {
+async fn a_replay_ends_with_the_last_position_of_every_entity() {
     let seen = Data::new(Mutex::new(Seen {
         busy: 2,
         ..Seen::default()
@@ -185,7 +185,7 @@ async fn a_fleet_pushes_each_vehicle_once_an_interval_and_its_profile_first() {
 }
 
 #[actix_web::test]
-async fn a_fleet_as_fast_as_it_goes_ends_when_it_is_told_to() {
+async fn a_fleet_without_a_pace_ends_when_it_is_stopped() {
     let seen = Data::new(Mutex::new(Seen::default()));
     let options = FleetOptions {
         url: service(&seen),

@@ -68,7 +68,10 @@ impl FromBody for Adjustment {
         let version = fields.integer("version", 1..=MOST);
         let reservation = fields.id("reservation");
         if reservation.is_some() && delta.is_some_and(|delta| delta > 0) {
-            fields.refuse("delta", "must be negative: the goods of a reservation can only be removed");
+            fields.refuse(
+                "delta",
+                "must be negative: the goods of a reservation can only be removed",
+            );
         }
         fields.finish(delta.map(|delta| Self {
             delta,

@@ -47,16 +47,11 @@ impl From<InventoryError> for Problem {
             }
             InventoryError::BelowReserved { reserved } => Self::conflict(
                 "below_reserved",
-                "Less would be on hand than is reserved",
-                format!("{detail}; no less can be on hand, unless a count is put with allow_oversold"),
+                "The quantity would be less than what is reserved",
+                format!("{detail}, unless it is set with allow_oversold"),
             )
             .with("reserved", reserved),
-            InventoryError::Held { held } => Self::conflict(
-                "held",
-                "The item is held",
-                format!("{detail}; release them, or wait until the holds have ended"),
-            )
-            .with("held", held),
+            InventoryError::Held { held } => Self::conflict("held", "The item is held", detail).with("held", held),
             InventoryError::Version { current } => {
                 let detail = match current {
                     0 => "there is no such item".to_owned(),

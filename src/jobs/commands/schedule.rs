@@ -98,7 +98,7 @@ pub(in crate::jobs) struct AllFound {
     pub now: i64,
     /// The number of all schedules of the queue.
     pub all: u64,
-    /// The schedules that were asked for.
+    /// The requested schedules.
     pub schedules: Vec<Found>,
 }
 

@@ -110,7 +110,7 @@ pub(in crate::jobs) async fn lease(target: Target<'_>, taking: Taking<'_>) -> Re
     Ok(Taken::read_all(reply, target.queue, token, request.lease).await?)
 }
 
-/// Ends leases, and leases ready jobs if asked to and if any of the leases was held. Both arguments are valid.
+/// Ends leases, and leases ready jobs if requested and if any of the leases was held. Both arguments are valid.
 pub(in crate::jobs) async fn settle(
     target: Target<'_>,
     settlements: &[Settlement],

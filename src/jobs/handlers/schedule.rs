@@ -53,7 +53,7 @@ impl From<Scheduled> for ScheduleAnswer {
 
 /// Set a schedule
 ///
-/// Replaces a schedule of the same name. A schedule that is set again unchanged keeps its rhythm. Each firing adds one job, however
+/// Replaces a schedule of the same name. A schedule that is set again unchanged keeps its firing times. Each firing adds one job, however
 /// many instances run.
 #[utoipa::path(
     put, path = "/v1/queues/{queue}/schedules/{name}", operation_id = "put_schedule", tag = "jobs", request_body = ScheduleBody,

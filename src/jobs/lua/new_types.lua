@@ -1,7 +1,7 @@
 -- Shared by scripts that end leases: the numbers of the types that jobs are to go on as.
 
 -- Returns the numbers by name, or nil and the answer of the script if there is no room for a type. Types are numbered for valid leases
--- only, because a type keeps its number for ever.
+-- only, because a type keeps its number forever.
 local function number_new_types(renamed, ids, tokens, hows)
   local asked, names, numbers_of = {}, {}, {}
   for k, i in ipairs(renamed) do

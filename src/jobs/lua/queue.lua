@@ -1,5 +1,5 @@
 -- Shared by all scripts of a queue: the names of its keys, and the end of every call. Functions that few scripts use are in files of their
--- own: Redis creates every function anew for each call of a script, which costs as much as a command. Functions that few calls of a script
+-- own: Redis creates every function again for each call of a script, which costs as much as a command. Functions that few calls of a script
 -- use are created at their first use, by `script!` in `commands/mod.rs`.
 --
 -- A job has two records, in hashes under its short id. Times are Unix ms of 13 digits; names in capitals are fields:

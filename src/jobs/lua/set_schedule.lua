@@ -3,7 +3,7 @@
 -- ARGV[1]    name of the schedule
 -- ARGV[2]    its JSON; '' to delete it
 -- ARGV[3]    when it is due, Unix ms
--- ARGV[4]    its previous record, as schedules.lua returned it, if it keeps its rhythm; else ''
+-- ARGV[4]    its previous record, as schedules.lua returned it, if it keeps its firing times; else ''
 -- ARGV[5]    maximum number of schedules
 -- ARGV[6]    type of its jobs, which gets its number now, because a firing has no client that could be refused
 -- ARGV[7]    maximum number of bytes of the queue

@@ -95,7 +95,7 @@ fn a_skipped_hour_fires_once_after_the_gap() {
 }
 
 #[test]
-fn a_doubled_hour_fires_once_unless_it_goes_by_the_clock_on_the_wall() {
+fn a_doubled_hour_fires_once_unless_the_expression_follows_local_time() {
     // On 25 October 2026 Berlin goes from 03:00 back to 02:00.
     assert_eq!(
         firings("30 2 * * *", "Europe/Berlin", "2026-10-24T12:00:00Z", 2),
@@ -193,7 +193,7 @@ fn firings_only_go_forward_around_every_change_of_the_clocks() {
             for _ in 0..300 {
                 let next = schedule.next_after(at).unwrap();
                 assert!(next > at, "{cron} in {zone}: {at} then {next}");
-                // Whoever asks in between hears the same.
+                // A call in between returns the same.
                 assert_eq!(schedule.next_after(next - 1), Some(next), "{cron} in {zone}");
                 at = next;
             }

@@ -128,7 +128,7 @@ impl<J: Job> Handler for HandlerOf<J> {
                 limit: lease.limit(J::TIMEOUT),
             })),
             Err(faults) => {
-                let mut error = "the payload is not acceptable".to_owned();
+                let mut error = "the payload is not valid".to_owned();
                 for Fault { member, detail, .. } in faults {
                     // Writing to a String cannot fail.
                     let _ = write!(error, "; /{member}: {detail}");

@@ -56,7 +56,7 @@ pub(super) struct Work {
     extending: Option<BoxFuture<'static, ()>>,
     /// The number of jobs that calls in progress ask for.
     asked: usize,
-    /// Whether the last call got fewer jobs than it asked for; the next one then waits.
+    /// Whether the last call got fewer jobs than it requested; the next one then waits.
     is_dry: bool,
     /// The number of ends in the last call.
     last: usize,

@@ -56,7 +56,7 @@ fn list(found: Found<'_>, form: Form) -> Value {
 }
 
 #[test]
-fn a_long_list_is_cut_and_says_so() {
+fn a_long_list_is_truncated_and_marked() {
     let hits = vec![hit(); 1_000];
     let cursor = |id: &Id| format!("behind-{id}");
     for form in [Form::Json, Form::GeoJson] {

@@ -15,7 +15,7 @@ use actix_web::HttpResponse;
 /// The largest body of many queries, bytes.
 const MAX_BODY: usize = 1024 * 1024;
 
-/// Steps of about a millisecond that the queries of one call take together, before those that are left are cut.
+/// Steps of about a millisecond that the queries of one call take together, before the remaining ones are cut.
 const MOST_STEPS: usize = 1_000;
 
 /// Find the nearest entities
@@ -90,7 +90,7 @@ pub async fn nearby(
     responses(
         (status = 200, description = "A list for each query", body = QueriesAnswer),
         (status = 413, description = "More than 1 MiB", body = Problem),
-        (status = 422, description = "A query is not acceptable; none was answered", body = Problem),
+        (status = 422, description = "A query is not valid; none was answered", body = Problem),
         (status = 503, description = "Too many searches of very many entities are waiting; or other bodies, or answers that clients do not read, take all memory", body = Problem),
     )
 )]

@@ -14,9 +14,9 @@ use std::fmt;
 /// The content of a batch.
 #[derive(Debug, PartialEq)]
 pub struct Batch {
-    /// Its elements, in order. Their reports carry no warnings of their own.
+    /// Its elements, in order. Their reports have no warnings of their own.
     pub elements: Vec<Element>,
-    /// What was dropped of the accepted elements.
+    /// The warnings about members that were dropped from the accepted elements.
     pub warnings: Warnings,
 }
 
@@ -111,7 +111,7 @@ fn text_element(json: &[u8], clock: Clock) -> Element {
         Err(error) => Err(Rejection {
             id: split::id(json).and_then(|id| parse_member(&id, RESERVED_ENTITIES).ok()),
             detail: if json.is_empty() {
-                "is empty: there is a comma too many".to_owned()
+                "is empty: remove the extra comma".to_owned()
             } else {
                 format!("cannot be read: {error}")
             },

@@ -54,7 +54,9 @@ impl Cursor {
     /// The fault of a cursor that belongs to another listing.
     pub fn after(self, kind: Kind, query: &WithinQuery) -> Result<Id, &'static str> {
         if self.listing != digest(kind, query) {
-            return Err("is of another listing: repeat the kind, the bbox and the filters of the call that gave it");
+            return Err(
+                "belongs to another listing: repeat the kind, the bbox and the filters of the call that returned it",
+            );
         }
         Ok(self.last)
     }

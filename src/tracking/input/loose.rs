@@ -3,7 +3,7 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::fmt;
 
-/// Any JSON value, borrowed where it can be. Its type is judged later, so that one field of a wrong type is an error of
+/// Any JSON value, borrowed if possible. Its type is checked later, so that one field of a wrong type is an error of
 /// that field and not of the whole body.
 ///
 /// Its depth is bounded by the parser's own recursion limit of 128.
@@ -18,7 +18,7 @@ pub(super) enum Loose<'a> {
     Text(Cow<'a, str>),
     /// Read to its end, not kept.
     Array,
-    /// The members are kept of [`Attributes`] only. Of other objects they would be of no use, and a body that consists of members only would
+    /// The members are kept of [`Attributes`] only. The members of other objects are not needed, and a body that consists of members only would
     /// take many times its size.
     Object(Vec<(Cow<'a, str>, Self)>),
     /// JSON that the parser cannot represent: a number beyond any double, half of a surrogate pair, nesting that is too deep. Does not

@@ -61,8 +61,8 @@ pub enum BodyError {
     /// Not JSON, or cut off, or nested too deep.
     #[error("{0}")]
     Malformed(String),
-    /// JSON of a wrong form or with values that are not acceptable.
-    #[error("the body is not acceptable")]
+    /// JSON of a wrong form or with values that are not valid.
+    #[error("the body is not valid")]
     Unacceptable(Vec<FieldError>),
     /// More elements than a batch may have.
     #[error("a batch has at most 10000 positions")]

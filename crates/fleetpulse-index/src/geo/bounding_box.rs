@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn west_beyond_east_goes_across_the_antimeridian() {
+    fn west_greater_than_east_crosses_the_antimeridian() {
         let bbox = BoundingBox::new(170.0, -5.0, -170.0, 5.0).unwrap();
         assert!((bbox.width_deg() - 20.0).abs() < 1e-12);
         for lon in [170.0, 180.0, -180.0, -170.0] {

@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_destination_lies_at_its_distance_and_bearing() {
+    fn a_destination_is_at_its_distance_and_bearing() {
         let from = at(52.5, 179.99);
         let there = destination(from, 75.0, 5_000.0);
         assert!((distance_m(from, there) - 5_000.0).abs() < 1e-6);

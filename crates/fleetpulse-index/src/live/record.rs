@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fix_comes_back_as_it_was() {
+    fn a_fix_is_read_as_it_was_written() {
         let fix = Fix {
             point: Point::new(1.5, 2.5).unwrap(),
             timestamp_ms: 7,

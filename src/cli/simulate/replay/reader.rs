@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_with_its_line() {
+    fn a_fault_is_reported_with_its_line() {
         let header = "id,ts_ms,lat,lon\na,1,2,3\n";
         for (name, row, expected) in [
             ("short", "b,1,2", "line 3: 3 columns, but the header has 4"),

@@ -5,7 +5,7 @@ use super::*;
 
 const GOOD: &str = r#"{"id": "d-1", "lat": 1, "lon": 2}"#;
 
-/// Which of a batch's elements are good.
+/// Returns which elements of a batch are valid.
 fn taken(elements: &[Element]) -> Vec<bool> {
     elements.iter().map(Result::is_ok).collect()
 }
@@ -86,7 +86,7 @@ fn one_bad_element_never_harms_the_others() {
         r#"{"id": "{}", "lat": 1, "lon": 2}"#,
         r#"{"id": "d-2", "lat": 1, "lon": 2, "timestamp": 5}"#,
         r#"{"id": "d-2", "id": "d-3", "lat": 1, "lon": 2}"#,
-        // JSON by its grammar, and more than the parser holds.
+        // JSON by its grammar, but beyond the limits of the parser.
         r#"{"id": "d-2", "lat": 1e999, "lon": 2}"#,
         r#"{"id": "d-2", "lat": 1, "lon": 2, "time": -1e400}"#,
         "1e999",
@@ -107,7 +107,7 @@ fn one_bad_element_never_harms_the_others() {
 }
 
 #[test]
-fn a_rejection_says_what_is_wrong() {
+fn a_rejection_has_the_reason() {
     let body = format!(r#"[7, {{"id": "d-2", "lat": 86, "speed": -2}}, {{"id": "d-3", "lat": 1e999}}, {GOOD}]"#);
     let elements = parse_batch(body.as_bytes(), CLOCK).unwrap().elements;
     let details: Vec<_> = elements
@@ -229,7 +229,7 @@ fn ten_thousand_are_taken_and_one_more_is_too_many() {
         assert_eq!(parse_batch(body.as_bytes(), CLOCK), Err(BodyError::TooMany));
     }
     assert_eq!(parse_ndjson(more.join("\n").as_bytes(), CLOCK), Err(BodyError::TooMany));
-    // Empty lines are no elements, however many.
+    // Empty lines are not elements, however many.
     let empty = parse_ndjson("\n".repeat(100_000).as_bytes(), CLOCK).unwrap();
     assert!(empty.elements.is_empty());
 }

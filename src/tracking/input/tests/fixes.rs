@@ -1,4 +1,4 @@
-//! What decides whether a position is accepted: types of members, missing members, invalid JSON.
+//! The members that decide whether a position is accepted: wrong types, missing members, invalid JSON.
 
 use super::*;
 

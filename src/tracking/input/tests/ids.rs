@@ -70,7 +70,7 @@ fn every_other_id_is_refused_and_not_repeated() {
 }
 
 #[test]
-fn a_valid_id_comes_back_with_what_is_wrong_beside_it() {
+fn a_valid_id_is_returned_with_the_faults_of_its_element() {
     let elements = parse_batch(br#"[{"id": "d-1", "lat": 91, "lon": 2}]"#, CLOCK)
         .unwrap()
         .elements;

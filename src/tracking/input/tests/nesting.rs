@@ -1,4 +1,4 @@
-//! Depth: an error of the parser, never of the stack. A thread of an HTTP worker has 2 MiB of it, as a test's has.
+//! Depth: an error of the parser, never of the stack. A thread of an HTTP worker has a stack of 2 MiB, as the thread of a test.
 
 use super::*;
 

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// What does not belong to JSON, however some writers spell it.
+/// Numbers that are not JSON, in the spellings of some writers.
 const BARE: [&str; 12] = [
     "NaN",
     "nan",
@@ -17,7 +17,7 @@ const BARE: [&str; 12] = [
     "undefined",
     "1e",
 ];
-/// Grammatical numbers that no double holds.
+/// Valid JSON numbers that no double can represent.
 const BEYOND: [&str; 4] = ["1e999", "-1e999", "1e309", "-2.5E400"];
 /// The same as text.
 const QUOTED: [&str; 8] = ["NaN", "nan", "Infinity", "-Infinity", "inf", "1e999", "40.7", ""];
@@ -177,7 +177,7 @@ fn a_heading_is_taken_modulo_360_and_never_becomes_the_full_circle() {
 }
 
 #[test]
-fn minus_one_says_that_a_reading_is_not_known() {
+fn minus_one_means_that_a_measurement_is_unknown() {
     for value in ["-1", "-1.0", "\"-1\""] {
         let fix = fix(&with(&format!(
             r#""speed": {value}, "course": {value}, "accuracy": {value}, "altitude": {value}"#

@@ -9,7 +9,7 @@ fn profile_faults(body: &str) -> Vec<String> {
 }
 
 #[test]
-fn null_takes_away_in_a_profile_and_says_nothing_in_a_fix() {
+fn null_removes_in_a_profile_and_is_ignored_in_a_fix() {
     let body = r#"{"status": null, "capacity": 4, "attributes": {"wifi": null, "seats": 2, "pets": true}}"#;
     let patch = parse_profile(body.as_bytes()).unwrap();
     assert_eq!((&patch.status, &patch.capacity), (&Change::Remove, &Change::Set(4)));

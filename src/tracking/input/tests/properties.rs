@@ -1,4 +1,4 @@
-//! Bytes at random, JSON at random, fixes at random.
+//! Random bytes, random JSON, random fixes.
 
 use super::*;
 use crate::geo::MAX_LATITUDE_DEG;
@@ -9,7 +9,7 @@ use proptest::option;
 use proptest::prelude::*;
 use serde_json::{Map, Number, json};
 
-/// Names that mean something somewhere, so that random JSON gets further than the first member.
+/// Names that some parser knows, so that random JSON reaches more code.
 const NAMES: [&str; 18] = [
     "id",
     "lat",
@@ -149,13 +149,13 @@ proptest! {
     }
 
     #[test]
-    fn a_fix_comes_back_from_its_snapshot_as_it_went(id in any_id(), fix in any_fix()) {
+    fn a_fix_is_read_from_its_snapshot_as_it_was_written(id in any_id(), fix in any_fix()) {
         let mut json = Vec::new();
         snapshot::write(&mut json, &id, &fix);
         prop_assert_eq!(snapshot::read(&json), Some(Record::Position(id, fix)));
     }
 
-    /// A client that sends what it was answered means the same place and time.
+    /// A client that sends a position from an answer sends the same place and time.
     #[test]
     fn a_fix_is_read_as_it_was_written(id in any_id(), fix in any_fix()) {
         let body = json!([{

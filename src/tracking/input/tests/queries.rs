@@ -1,4 +1,4 @@
-//! `POST …/nearby`: all queries are good, or none is answered.
+//! `POST …/nearby`: all queries are valid, or none is answered.
 
 use super::*;
 use crate::http::MAX_FAULTS;

@@ -147,7 +147,7 @@ fn boxes_are_four_numbers_in_order() {
 }
 
 #[test]
-fn a_cursor_goes_on_with_the_listing_that_gave_it() {
+fn a_cursor_continues_the_listing_that_returned_it() {
     const FILTERS: &str = "status=a&status=b&max_age_s=60&min_capacity=2&vehicle_type=van";
     let of = |query: &str| write_cursor(Kind::Drivers, &box_of(query), &Id::parse("d-7").unwrap());
     let cursor = of(&format!("bbox=170,-20,190,-10&limit=5&{FILTERS}"));
@@ -179,7 +179,7 @@ fn a_cursor_goes_on_with_the_listing_that_gave_it() {
         (own.replace("max_age_s=60", "max_age_s=61"), Kind::Drivers),
         (own.replace("min_capacity=2", "min_capacity=3"), Kind::Drivers),
     ] {
-        assert!(refused(&query, &cursor, kind).contains("is of another listing"));
+        assert!(refused(&query, &cursor, kind).contains("belongs to another listing"));
     }
     let long = "A".repeat(4_000);
     for malformed in [

@@ -5,7 +5,7 @@ use crate::tracking::model::Scalar;
 use crate::tracking::patch::Change;
 
 #[test]
-fn a_member_of_a_wrong_type_is_dropped_alone() {
+fn a_member_of_a_wrong_type_is_dropped_without_the_others() {
     for wrong in [
         "true",
         "[]",

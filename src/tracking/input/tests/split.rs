@@ -74,7 +74,7 @@ proptest! {
     }
 
     #[test]
-    fn no_cut_and_no_damage_makes_it_fall_over(
+    fn truncated_and_damaged_bytes_cause_no_panic(
         elements in vec(prop_oneof![garbage(), (0..9_usize).prop_map(good)], 0..5),
         cut in any::<Index>(),
         byte in any::<u8>(),
@@ -89,7 +89,7 @@ proptest! {
 }
 
 #[test]
-fn an_element_that_is_not_json_is_rejected_alone_with_its_index_and_id() {
+fn an_element_that_is_not_json_is_rejected_with_its_index_and_id() {
     for bad in [
         &br#"{"id": "bad", "lat": 1, "lon": 1, "heading": NaN}"#[..],
         br#"{"id": "bad", "lat": 1, "lon": 1, "heading": -Infinity}"#,

@@ -1,4 +1,4 @@
-//! Times: in every form that clients send, and none that is not one.
+//! Timestamps in every form that clients send, and invalid ones.
 
 use super::*;
 use chrono::{DateTime, FixedOffset, SecondsFormat, Utc};
@@ -26,7 +26,7 @@ fn without_one_it_is_now() {
 }
 
 #[test]
-fn milliseconds_and_seconds_are_told_apart() {
+fn milliseconds_and_seconds_are_distinguished() {
     assert_eq!(at(&NOW.to_string()), NOW);
     assert_eq!(at(&format!("{NOW}.0")), NOW);
     assert_eq!(at("1.790000000123e12"), NOW);

@@ -12,7 +12,7 @@ fn branches(index: &LiveIndex) -> (usize, usize) {
 }
 
 #[test]
-fn roaming_the_whole_earth_leaves_nothing_behind() {
+fn moving_over_the_whole_earth_leaks_no_memory() {
     let mut rng = StdRng::seed_from_u64(7);
     let index = LiveIndex::new(i64::MAX, 10_000);
     let entities = 2_000_u32;

@@ -17,7 +17,7 @@ fn put(index: &LiveIndex, origin: Origin, n: u32, timestamp_ms: i64, received_us
 }
 
 #[test]
-fn what_is_taken_while_redis_is_away_is_unsaved_until_acknowledged() {
+fn changes_during_an_outage_are_unsaved_until_acknowledged() {
     let index = LiveIndex::new(TTL, 10);
     put(&index, Origin::Stored, 1, NOW, 7);
     assert_eq!(index.unsaved_len(), 0);
@@ -185,7 +185,7 @@ fn a_reading_from_before_a_change_that_was_heard_since_the_load_began_is_ignored
 }
 
 #[test]
-fn an_entity_whose_profile_was_never_read_is_new_whoever_told_of_it() {
+fn an_entity_whose_profile_was_never_read_is_new_for_any_origin() {
     let index = LiveIndex::new(TTL, 10);
     put(&index, Origin::Local, 1, NOW, 0);
     let mut outcomes = Vec::new();
@@ -250,7 +250,7 @@ fn what_is_older_than_something_heard_since_the_load_began_was_not_lost() {
 }
 
 #[test]
-fn a_reload_tells_of_what_redis_did_not_mention() {
+fn a_reload_returns_entities_that_redis_did_not_confirm() {
     let index = LiveIndex::new(TTL, 1_000);
     (0..700).for_each(|n| put(&index, Origin::Stored, n, NOW, 1));
     (0..700).for_each(|n| read(&index, n, Profile::default(), 0));
@@ -279,7 +279,7 @@ fn a_reload_tells_of_what_redis_did_not_mention() {
 }
 
 #[test]
-fn expiry_forgets_marks_and_tombstones_but_tells_of_fixes_only() {
+fn expiry_removes_marks_and_tombstones_but_returns_fixes_only() {
     let index = LiveIndex::new(TTL, 10);
     put(&index, Origin::Local, 1, NOW, 0);
     put(&index, Origin::Stored, 2, NOW + 1, 1);
@@ -291,7 +291,7 @@ fn expiry_forgets_marks_and_tombstones_but_tells_of_fixes_only() {
 }
 
 #[test]
-fn a_sweep_goes_on_where_the_last_one_stopped() {
+fn a_sweep_continues_where_the_last_one_stopped() {
     let index = LiveIndex::new(TTL, 10_000);
     (0..1_000).for_each(|n| put(&index, Origin::Stored, n, NOW, 1));
     assert_eq!(index.sweep(NOW + TTL, 10).len(), 10);

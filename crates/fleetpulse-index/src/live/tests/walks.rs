@@ -18,7 +18,7 @@ const STILL: u32 = 300;
 const ALL: u32 = 1_200;
 
 #[test]
-fn a_walk_in_pieces_visits_all_that_stands_still() {
+fn a_walk_in_pieces_visits_all_entities_that_do_not_move() {
     let mut rng = StdRng::seed_from_u64(3);
     let city = at(40.75, -73.98);
     for round in 0..20 {
