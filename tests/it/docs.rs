@@ -22,7 +22,7 @@ async fn the_openapi_document_names_every_route_and_no_other() {
     let mut described = BTreeSet::new();
     for (path, operations) in document["paths"].as_object().unwrap() {
         for (method, operation) in operations.as_object().unwrap() {
-            assert!(operation["summary"].is_string(), "{method} {path} says what it does");
+            assert!(operation["summary"].is_string(), "{method} {path} has a summary");
             assert!(operation["responses"].as_object().is_some_and(|all| !all.is_empty()));
             let scope = operation["x-scope"].as_str().unwrap().to_owned();
             described.insert((method.to_uppercase(), path.clone(), scope));
@@ -63,7 +63,7 @@ fn every_route_is_in_the_table_once_and_a_path_has_one_name() {
 }
 
 #[actix_web::test]
-async fn every_method_of_every_path_answers_as_the_table_says() {
+async fn every_method_of_every_path_matches_the_route_table() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -89,7 +89,7 @@ async fn every_method_of_every_path_answers_as_the_table_says() {
 /// An id of anything, that of a job as well.
 const ID: &str = "a.ABCDEFGHIJKLM";
 
-/// A call of the document: its method, its path, and what is said of it.
+/// A call of the document: its method, its path, and its description.
 type Call<'a> = (&'a str, &'a str, &'a Value);
 
 fn calls(document: &Value) -> impl Iterator<Item = Call<'_>> {
@@ -103,7 +103,7 @@ fn calls(document: &Value) -> impl Iterator<Item = Call<'_>> {
 /// The response of a call with a status, with references resolved.
 fn described<'a>(document: &'a Value, (method, path, call): Call<'a>, status: u16) -> &'a Value {
     let answer = &call["responses"][status.to_string()];
-    assert!(answer.is_object(), "{method} {path} says nothing of {status}");
+    assert!(answer.is_object(), "{method} {path} does not describe {status}");
     let reference = answer["$ref"]
         .as_str()
         .and_then(|reference| reference.strip_prefix('#'));
@@ -124,7 +124,7 @@ async fn every_call_of_the_openapi_document_may_be_answered_with_a_429() {
         let body = &answer["content"]["application/problem+json"]["schema"]["allOf"];
         assert_eq!(body[0]["$ref"], "#/components/schemas/Problem", "{answer}");
         assert_eq!(body[1]["properties"]["violated-policies"]["type"], "array", "{answer}");
-        // Where it is the session that was rotated too often there are none.
+        // There are none if the session was rotated too often.
         assert_eq!(body[1]["required"], Value::Null, "{answer}");
     }
 }
@@ -212,7 +212,7 @@ async fn every_call_answers_invalid_input_as_documented() {
             let request = format!("{method} {there} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n{rest}");
             let url = &url;
             asked.push(async move {
-                let answer = Raw::connect(url).await.say(&request).await.head().await;
+                let answer = Raw::connect(url).await.send(&request).await.head().await;
                 assert!(
                     answer.starts_with(&format!("HTTP/1.1 {status} ")),
                     "{request}\n{answer}"
@@ -238,7 +238,7 @@ async fn an_unsupported_method_is_answered_with_the_supported_ones() {
             .keys()
             .map(|name| name.to_uppercase())
             .collect();
-        // Any id does where none is looked up.
+        // Any id is sufficient if none is looked up.
         let path = filled(path, "drivers", "x");
         if described.contains("GET") {
             described.insert("HEAD".to_owned());
@@ -295,7 +295,7 @@ async fn the_docs_page_loads_nothing_from_other_hosts() {
         assert_eq!(answer.status(), 200, "{path}");
         answer.text().await.unwrap()
     };
-    // Without its slash it is found as well: that is how it is printed at the start.
+    // It is also found without its slash, as it is printed at the start.
     get("/docs").await;
     let page = get("/docs/").await;
     let links: Vec<_> = ["src=\"", "href=\""]
@@ -336,7 +336,7 @@ fn schema_names_are_unique() {
             if !derived.contains("ToSchema") {
                 continue;
             }
-            // What the attributes say, or else the name of the type.
+            // From the attributes, or else the name of the type.
             let (attributes, rest) = item.split_at(
                 item.find("struct ")
                     .into_iter()

@@ -219,7 +219,7 @@ async fn fixes_that_wait_for_redis_are_counted() {
     // The writer has a connection, and has not detected yet that it is broken.
     api.place("d-0", json!({"lat": 1, "lon": 1})).await;
     scene.redis.freeze();
-    // Once the watch has given up, `/metrics` itself no longer waits for Redis; the writer has not tried yet.
+    // Once the watch has timed out, `/metrics` itself no longer waits for Redis; the writer has not tried yet.
     eventually(SOON, "the watch has noticed", async || {
         (api.get("/health").await.body["parts"]["redis"]["state"] == "degraded").then_some(())
     })

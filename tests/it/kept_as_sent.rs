@@ -1,11 +1,11 @@
-//! JSON that is handed on comes back as it was sent, to the last digit, wherever the service takes any.
+//! JSON that the service stores is returned exactly as it was sent, to the last digit, on every route.
 
 use crate::jobs::presets::with_webhook;
 use crate::support::{Api, Receiver, Scene};
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 
-/// No double holds any of these as it is written, and members are not in the order of the alphabet.
+/// No double represents any of these exactly, and the members are not in alphabetical order.
 const NUMBERS: &str =
     r#"{"z":18446744073709551616,"p":1.10,"e":1E5,"m":-0,"d":0.1000000000000000055,"n":[1.0,{"t":"\u00e9"}]}"#;
 

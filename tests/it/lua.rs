@@ -100,7 +100,7 @@ impl Lua {
         places
     }
 
-    /// The indexes that the body uses as numbers.
+    /// The indexes that the body uses, as numbers.
     fn used(&self, array: &str) -> BTreeSet<usize> {
         let opening = format!("{array}[");
         let uses = self.body.split(&opening).skip(1);
@@ -122,7 +122,7 @@ fn every_script_has_a_header_with_purpose_inputs_and_return_values() {
         }
         let (verb, what) = lua.header[0].split_once(": ").unwrap_or_default();
         assert_eq!(verb, lua.name, "the first line names the file's verb");
-        assert!(what.ends_with('.'), "{}: the first line says what it does", lua.name);
+        assert!(what.ends_with('.'), "{}: the first line is a sentence", lua.name);
         let place_of = |word: &str| lua.header.iter().position(|line| line.starts_with(word));
         let order = ["KEYS[1", "ARGV[1", "Returns "]
             .map(|word| place_of(word).unwrap_or_else(|| panic!("{}: its header has no {word}", lua.name)));

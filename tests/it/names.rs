@@ -1,4 +1,4 @@
-//! Names of other systems: any text, in bodies, in paths and in headers.
+//! Names from other systems: any text, in bodies, in paths and in headers.
 
 use crate::inventory::events::{next, subscribe};
 use crate::support::{Answer, Api, Scene, send};

@@ -124,7 +124,7 @@ async fn no_call_reaches_the_internal_network_by_address_name_or_redirect() {
         assert_eq!(post(&open, &receiver.url).await.unwrap_err(), CallError::Forbidden);
     }
     assert_eq!(receiver.received().len(), before + 2);
-    // Set to follow none the redirect is the answer.
+    // If no redirects are followed, the redirect is the answer.
     let none = Outgoing::new(&settings()).unwrap();
     receiver.answer_with([to("/elsewhere")]);
     assert_eq!(post(&none, &receiver.url).await.unwrap().status, 307);
@@ -165,8 +165,8 @@ async fn a_very_short_timeout_does_not_count_as_a_failure_of_the_host() {
     .unwrap();
     for within in [0, 50, 50, 1_000] {
         let within = Some(Duration::from_millis(within));
-        let given_up = post_within(&outgoing, &url, within).await.unwrap_err();
-        assert_eq!(given_up, CallError::TimedOut);
+        let ended = post_within(&outgoing, &url, within).await.unwrap_err();
+        assert_eq!(ended, CallError::TimedOut);
     }
     let left_alone = post(&outgoing, &url).await.unwrap_err();
     assert!(matches!(left_alone, CallError::Open(_)), "{left_alone:?}");

@@ -71,7 +71,7 @@ fn prose(text: &str) -> String {
     text.split("\n```").step_by(2).collect()
 }
 
-/// The name by which a link finds a heading.
+/// The fragment by which a link names a heading.
 fn anchor(heading: &str) -> String {
     let kept = heading
         .chars()

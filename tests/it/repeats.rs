@@ -53,7 +53,7 @@ async fn a_repeated_adjustment_is_executed_once() {
         assert_eq!((*status, &body["quantity"]), (200, &json!(97)), "{body}");
     }
     post(&api, path, None, &less).await;
-    // The answer is the first one, whatever happened since.
+    // The answer is the first one, regardless of later changes.
     let (_, body, replayed) = post(&api, path, Some("k|1"), &less).await;
     assert_eq!((&body["quantity"], replayed), (&json!(97), true));
     let (status, body, _) = post(&api, path, Some("k|1"), &json!({"delta": -4})).await;
@@ -130,7 +130,7 @@ async fn repeated_jobs_are_added_once() {
     let first = post(&api, path, Some("single"), &one).await;
     let again = post(&api, path, Some("single"), &one).await;
     assert_eq!((again.0, again.2, &again.1), (201, true, &first.1));
-    // The keys of another queue are others.
+    // Keys are scoped to their queue.
     assert!(!post(&api, "/v1/queues/other/jobs", Some("single"), &one).await.2);
     assert_eq!(post(&api, path, Some("k"), &one).await.0, 422);
     let ready = api.get("/v1/queues/q").await.body;

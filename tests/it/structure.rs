@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What sees every slice. Nothing else imports one of them.
+/// The modules that import every slice. No other module does.
 const TOP: [&str; 5] = ["app", "cli", "main", "openapi", "routes"];
-/// Imports that the rule forbids and that are still there: file, what it imports, why.
+/// Exceptions from the rule: the file, its import, and the reason.
 const EXCEPTIONS: [(&str, &str, &str); 1] = [(
     "app/warm.rs",
     "cli",
@@ -61,7 +61,7 @@ fn slices() -> BTreeSet<String> {
     names.map(str::to_owned).collect()
 }
 
-/// Every `crate::…` outside of comments, unit tests included. What the list of slices names is not among them.
+/// Every `crate::…` outside of comments, unit tests included. The names in the list of slices are not included.
 fn imports() -> BTreeSet<Import> {
     let mut files = Vec::new();
     collect(src(), &mut files);
@@ -73,7 +73,7 @@ fn imports() -> BTreeSet<Import> {
         for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
             for (at, _) in line.match_indices("crate::") {
                 let rest = &line[at + "crate::".len()..];
-                // An argument of the macro that the list of slices is for.
+                // An argument of the macro that expands the list of slices.
                 if file == "app/slices.rs" && rest.starts_with(['$', '"']) {
                     continue;
                 }
@@ -90,7 +90,7 @@ fn imports() -> BTreeSet<Import> {
     imports
 }
 
-/// What the first sentence of a slice says that it is on top of.
+/// Returns the slices that the first sentence of a slice names as those that it is on top of.
 fn named_by(slice: &str) -> BTreeSet<String> {
     let text = fs::read_to_string(src().join(slice).join("mod.rs")).unwrap();
     let header: Vec<&str> = text.lines().map_while(|line| line.strip_prefix("//! ")).collect();
@@ -126,10 +126,10 @@ fn a_slice_imports_no_slice_that_its_first_line_does_not_name() {
 }
 
 #[test]
-fn app_lists_every_slice_and_names_them_nowhere_else() {
+fn only_the_list_of_app_names_the_slices() {
     let slices = slices();
     let imports = imports();
-    // A folder that says how it is run is a slice.
+    // A folder that imports `wiring` is a slice.
     let wired = imports.iter().filter(|import| import.module == "wiring");
     let wired: BTreeSet<String> = wired.map(|import| import.from().to_owned()).collect();
     let wired: BTreeSet<String> = wired.into_iter().filter(|from| !TOP.contains(&&**from)).collect();

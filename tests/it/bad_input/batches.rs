@@ -1,4 +1,4 @@
-//! One bad fix in a batch never harms the others.
+//! An invalid fix in a batch does not affect the others.
 
 use super::{post, post_json, still_works};
 use crate::support::Scene;
@@ -121,12 +121,12 @@ async fn invalid_utf_8_is_one_invalid_element() {
             "{answer:?}"
         );
         let rejected = answer.body["rejected"].as_array().unwrap();
-        let told: Vec<_> = rejected
+        let found: Vec<_> = rejected
             .iter()
             .map(|one| (one["index"].as_u64().unwrap(), one["id"].as_str()))
             .collect();
         assert_eq!(
-            told,
+            found,
             [(0, None), (2, None), (3, None), (4, Some("d-2")), (5, Some("d-3"))]
         );
     }

@@ -89,23 +89,23 @@ async fn a_body_over_the_limit_is_a_413_with_and_without_content_length() {
         ("/v1/drivers/positions", 8 * 1024 * 1024),
         ("/v1/drivers/nearby", 1024 * 1024),
     ] {
-        // What is announced is refused unread.
+        // A body with a Content-Length is refused unread.
         let mut announced = Raw::connect(&service.url()).await;
         let head = format!(
             "POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n",
             limit + 1
         );
-        let answer = announced.say(&head).await.head().await;
+        let answer = announced.send(&head).await.head().await;
         assert!(answer.starts_with("HTTP/1.1 413 "), "{path}: {answer}");
         assert!(answer.contains("application/problem+json"), "{path}: {answer}");
 
-        // What is not is counted.
+        // Without one, the bytes are counted.
         let mut chunked = Raw::connect(&service.url()).await;
         let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
-        chunked.say(&head).await;
+        chunked.send(&head).await;
         let spaces = " ".repeat(16 * 1024);
         for _ in 0..=limit / spaces.len() {
-            chunked.say(format!("{:x}\r\n{spaces}\r\n", spaces.len())).await;
+            chunked.send(format!("{:x}\r\n{spaces}\r\n", spaces.len())).await;
         }
         let answer = chunked.head().await;
         assert!(answer.starts_with("HTTP/1.1 413 "), "{path}: {answer}");
@@ -207,7 +207,7 @@ async fn a_dot_segment_is_not_an_id_in_any_path() {
             let mut raw = Raw::connect(&service.url()).await;
             let length = body.len();
             let request = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n{body}");
-            let answer = raw.say(&request).await.head().await;
+            let answer = raw.send(&request).await.head().await;
             assert!(answer.starts_with("HTTP/1.1 422 "), "{method} {path}: {answer}");
         }
     }

@@ -1,4 +1,4 @@
-//! Clients that are slow, stop half-way, or speak no HTTP.
+//! Clients that are slow, stop half-way, or do not send HTTP.
 
 use super::still_works;
 use crate::support::{Raw, Scene};
@@ -9,7 +9,7 @@ const HALF_A_HEAD: &str = "POST /v1/drivers/d-1/position HTTP/1.1\r\nHost: x\r\n
 const HALF_A_BODY: &str =
     "POST /v1/drivers/d-1/position HTTP/1.1\r\nHost: x\r\nContent-Length: 40\r\n\r\n{\"lat\": 1, ";
 
-/// For instances that wait no longer than a test likes to.
+/// Short timeouts for the tests.
 async fn impatient() -> Scene {
     Scene::new().await.with(&["--request-timeout=1000"])
 }
@@ -19,7 +19,7 @@ async fn half_a_head_times_out_and_does_not_affect_others() {
     let scene = impatient().await;
     let service = scene.start().await;
     let mut half = Raw::connect(&service.url()).await;
-    half.say(HALF_A_HEAD).await;
+    half.send(HALF_A_HEAD).await;
     still_works(&service.drivers()).await;
     let before = scene.stored_for_callers().await;
     let answer = half.rest().await;
@@ -33,7 +33,7 @@ async fn half_a_body_times_out_and_is_not_stored() {
     let service = scene.start().await;
     let api = service.drivers();
     let mut half = Raw::connect(&service.url()).await;
-    half.say(HALF_A_BODY).await;
+    half.send(HALF_A_BODY).await;
     still_works(&api).await;
     let answer = half.rest().await;
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
@@ -46,19 +46,19 @@ async fn a_slow_body_has_the_same_timeout_as_one_that_stops() {
     let scene = impatient().await;
     let service = scene.start().await;
     let mut slow = Raw::connect(&service.url()).await;
-    slow.say("POST /v1/drivers/positions HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+    slow.send("POST /v1/drivers/positions HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
         .await;
     let mut pace = interval(Duration::from_millis(20));
     let trickling = async {
         loop {
             pace.tick().await;
-            if let Some(answer) = slow.say("1\r\n \r\n").await.answered().await {
+            if let Some(answer) = slow.send("1\r\n \r\n").await.answered().await {
                 break answer;
             }
         }
     };
     let answer = timeout(Duration::from_secs(10), trickling).await;
-    let answer = answer.expect("it does not wait for ever");
+    let answer = answer.expect("it must not wait forever");
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     still_works(&service.drivers()).await;
 }
@@ -70,7 +70,7 @@ async fn a_truncated_body_is_not_stored() {
     let api = service.drivers();
     for _ in 0..20 {
         let mut half = Raw::connect(&service.url()).await;
-        half.say(HALF_A_BODY).await;
+        half.send(HALF_A_BODY).await;
     }
     still_works(&api).await;
     assert_eq!(api.position("d-1").await.status, 404);
@@ -83,7 +83,7 @@ async fn a_hundred_slow_clients_do_not_delay_others() {
     let mut slow = Vec::new();
     for n in 0..100 {
         let mut client = Raw::connect(&service.url()).await;
-        client.say(if n % 2 == 0 { HALF_A_HEAD } else { HALF_A_BODY }).await;
+        client.send(if n % 2 == 0 { HALF_A_HEAD } else { HALF_A_BODY }).await;
         slow.push(client);
     }
     let api = service.drivers();
@@ -111,7 +111,7 @@ async fn bytes_that_are_not_http_are_a_400_and_close_the_connection() {
         format!("{post}Transfer-Encoding: chunked\r\n\r\nzz\r\n{fix}\r\n0\r\n\r\n").as_bytes(),
     ] {
         let mut client = Raw::connect(&service.url()).await;
-        let answer = client.say(garbage).await.rest().await;
+        let answer = client.send(garbage).await.rest().await;
         assert!(
             answer.starts_with("HTTP/1.1 400 "),
             "{}: {answer}",
@@ -135,8 +135,8 @@ async fn oversized_heads_are_refused_without_affecting_others() {
         format!("{long} / HTTP/1.1\r\nHost: x\r\n\r\n"),
     ] {
         let mut client = Raw::connect(&service.url()).await;
-        let answer = client.say(&head).await.head().await;
-        // Closed while the client still speaks, the answer may be lost with the connection.
+        let answer = client.send(&head).await.head().await;
+        // The connection is closed while the client still sends, so the answer may be lost with it.
         let refused = answer.is_empty() || answer.starts_with("HTTP/1.1 4");
         assert!(refused, "{head:.60}: {answer}");
     }
@@ -155,7 +155,7 @@ async fn garbage_after_valid_requests_does_not_affect_them() {
     };
     let mut client = Raw::connect(&service.url()).await;
     let said = format!("{}{}\x01\r\n\r\n{}", post("d-1"), post("d-2"), post("d-3"));
-    let answer = client.say(&said).await.rest().await;
+    let answer = client.send(&said).await.rest().await;
     assert_eq!(answer.matches("HTTP/1.1 204 ").count(), 2, "{answer}");
     assert_eq!(answer.matches("HTTP/1.1 400 ").count(), 1, "{answer}");
     assert_eq!(api.position("d-1").await.status, 200);

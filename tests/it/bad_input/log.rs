@@ -1,4 +1,4 @@
-//! What the log says of all this: no panic, and at info neither a coordinate, an id nor a secret.
+//! The log of invalid requests: no panic, and at info neither a coordinate, an id nor a secret.
 
 use crate::support::{Raw, Redis, Scene, ServiceProcess, eventually, send};
 use fleetpulse::kind::Kind;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::process::Stdio;
 use std::time::Duration;
 
-/// What must not be found, in forms that nothing else has.
+/// Texts that must not be in the log, in forms that nothing else has.
 const PRIVATE: [&str; 6] = [
     "40.123456",
     "73.987654",
@@ -59,7 +59,7 @@ async fn everything(process: &ServiceProcess) {
         send(request.bearer_auth("hidden-secret")).await;
     }
     let mut raw = Raw::connect(process.url()).await;
-    raw.say("GET /hidden-7 hidden-word\r\nhidden-tag\r\n\r\n")
+    raw.send("GET /hidden-7 hidden-word\r\nhidden-tag\r\n\r\n")
         .await
         .rest()
         .await;
@@ -88,7 +88,7 @@ async fn nothing_private_is_logged_before_during_and_after_an_outage_of_redis() 
     let api = process.drivers();
     everything(&process).await;
 
-    // A key of another type makes Redis refuse what is to be written, and its words go to the log.
+    // A key of another type makes Redis refuse a write, and its message is logged.
     let key = scene.geo(Kind::Drivers);
     scene.redis.query::<()>(cmd("DEL").arg(&key)).await;
     scene.redis.query::<()>(cmd("RPUSH").arg(&key).arg("x")).await;
@@ -103,7 +103,7 @@ async fn nothing_private_is_logged_before_during_and_after_an_outage_of_redis() 
     })
     .await;
     everything(&process).await;
-    let log = process.said();
+    let log = process.output();
     assert!(log.contains("\"level\":\"INFO\""), "{log}");
     assert!(log.contains("a batch could not be written"), "{log}");
     assert_clean(&log);
@@ -112,18 +112,18 @@ async fn nothing_private_is_logged_before_during_and_after_an_outage_of_redis() 
 #[actix_web::test]
 async fn no_password_is_logged_or_sent() {
     let redis = Redis::shared().await;
-    // This server has no password, so the login fails; the words of that failure are what is looked at.
+    // This server has no password, so the login fails; the test checks the message of that failure.
     let url = redis.url().replace("redis://", "redis://hidden-7:hidden-secret@");
     let process = logged(&[format!("--redis-url={url}"), "--redis-timeout=300".to_owned()]).await;
     let api = process.drivers();
-    let health = eventually(SOON, "it says that Redis is away", async || {
+    let health = eventually(SOON, "health reports the outage", async || {
         let health = api.get("/health").await;
         (health.body["parts"]["redis"]["state"] == "degraded").then_some(health)
     })
     .await;
     assert!(!health.body.to_string().contains("hidden-"), "{health:?}");
     everything(&process).await;
-    assert_clean(&process.said());
+    assert_clean(&process.output());
 
     for args in [
         [format!("--redis-url={url}"), "--redis-host=localhost".to_owned()],

@@ -1,4 +1,4 @@
-//! Anything a client can send: a problem that says what is wrong, nothing stored, and the service goes on.
+//! Anything a client can send: a problem with the reason, nothing stored, and the service continues.
 
 mod batches;
 mod bodies;
@@ -22,7 +22,7 @@ async fn post_json(api: &Api, path: &str, body: impl Into<Body>) -> Answer {
     post(api, path, "application/json", body).await
 }
 
-/// Whether the service still takes and finds a fix; it stays.
+/// Checks that the service still accepts and finds a fix, which is not removed.
 async fn still_works(api: &Api) {
     api.place("well", json!({"lat": 40.7484, "lon": -73.9857})).await;
     assert_eq!(api.nearby("lat=40.7484&lon=-73.9857").await.ids(), ["well"]);

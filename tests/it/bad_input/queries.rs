@@ -1,4 +1,4 @@
-//! Questions that cannot be answered.
+//! Invalid queries.
 
 use super::{post_json, still_works};
 use crate::support::Scene;

@@ -26,7 +26,7 @@ async fn a_short_query_does_not_get_a_huge_answer() {
     assert!((MOST - 60_000..=MOST).contains(&size(&nearest)), "{}", size(&nearest));
     assert_eq!(nearest.body["truncated"], true);
     assert_eq!(nearest.ids()[..2], ["f-000", "f-001"]);
-    // One that fits says nothing of it.
+    // An answer that fits does not have the member.
     let few = api.nearby("lat=60&lon=25&limit=10").await;
     assert_eq!((few.ids().len(), few.body.get("truncated")), (10, None));
 

@@ -23,7 +23,7 @@ async fn large_bodies_share_a_budget_and_small_ones_do_not_use_it() {
     let mut half = Vec::new();
     for _ in 0..5 {
         let mut client = Raw::connect(&service.url()).await;
-        client.say(head).await.say(&part).await;
+        client.send(head).await.send(&part).await;
         half.push(client);
     }
     eventually(SOON, "they hold 15 MiB", async || {
@@ -31,7 +31,7 @@ async fn large_bodies_share_a_budget_and_small_ones_do_not_use_it() {
     })
     .await;
     let mut refused = Raw::connect(&service.url()).await;
-    let answer = refused.say(head).await.say(&part).await.head().await;
+    let answer = refused.send(head).await.send(&part).await.head().await;
     assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
     assert!(answer.to_ascii_lowercase().contains("retry-after: 1"), "{answer}");
     others_are_served(&api).await;

@@ -18,7 +18,7 @@ fn resident(pid: u32) -> usize {
     line.split_whitespace().next().unwrap().parse::<usize>().unwrap() * 1024
 }
 
-/// How many sockets this process may have for a test.
+/// Returns how many sockets this process may open for a test.
 fn sockets() -> usize {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
     let limit = if setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok() {
@@ -37,27 +37,27 @@ async fn idle_slow_and_unreading_clients_leave_others_served_and_memory_bounded(
     place_fat(&api, 100).await;
     others_are_served(&api).await;
     let before = resident(process.pid());
-    // As many as asked of the service, or what the machine lets this process have.
+    // The requested number, or the most that the machine allows this process.
     let idle_count = sockets().saturating_sub(2_000).min(10_000);
     let mut idle = Vec::with_capacity(idle_count);
     for _ in 0..idle_count {
         let mut client = Raw::connect(process.url()).await;
-        client.say(HEALTH).await;
+        client.send(HEALTH).await;
         idle.push(client);
     }
     let mut slow = Vec::new();
     for _ in 0..1_000 {
         let mut client = Raw::connect(process.url()).await;
-        client.say(HALF_A_HEAD).await;
+        client.send(HALF_A_HEAD).await;
         slow.push(client);
     }
     let mut unreading = Vec::new();
     for _ in 0..100 {
         let mut client = Raw::connect(process.url()).await;
-        client.say(MUCH).await;
+        client.send(MUCH).await;
         unreading.push(client);
     }
-    // While they are all there.
+    // While all of them are connected.
     let mut slowest = Duration::ZERO;
     for _ in 0..50 {
         let begin = Instant::now();

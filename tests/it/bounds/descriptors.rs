@@ -48,7 +48,7 @@ async fn a_connection_takes_one_descriptor() {
     let before = open_files(&process);
     let mut clients = connect(process.url(), 200).await;
     for client in &mut clients {
-        assert!(client.say(HEALTH).await.head().await.starts_with("HTTP/1.1 200 "));
+        assert!(client.send(HEALTH).await.head().await.starts_with("HTTP/1.1 200 "));
     }
     let taken = open_files(&process) - before;
     assert!((180..220).contains(&taken), "{taken}");
@@ -69,7 +69,7 @@ async fn the_soft_limit_is_raised_to_the_hard_one() {
     assert_eq!(words[3..5], ["1000", "1000"], "{files}");
     eventually(SOON, "it warns", async || {
         process
-            .said()
+            .output()
             .contains("the limit of 1000 open files leaves room for")
             .then_some(())
     })
@@ -88,7 +88,7 @@ async fn with_few_descriptors_new_clients_are_refused_and_redis_is_still_reachab
     let mut refused = 0;
     eventually(SOON, "new clients are refused", async || {
         for client in &mut idle[150..] {
-            let answer = client.say(HEALTH).await.answered().await.unwrap_or_default();
+            let answer = client.send(HEALTH).await.answered().await.unwrap_or_default();
             refused += usize::from(answer.starts_with("HTTP/1.1 503 "));
         }
         (refused > 0).then_some(())
@@ -107,7 +107,7 @@ async fn with_few_descriptors_new_clients_are_refused_and_redis_is_still_reachab
     );
     eventually(SOON, "Redis is there", async || {
         first
-            .say(&post)
+            .send(&post)
             .await
             .head()
             .await

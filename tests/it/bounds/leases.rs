@@ -55,7 +55,7 @@ async fn unread_leases_use_bounded_memory_and_lose_no_job() {
         let body = r#"{"count":4}"#;
         let length = body.len();
         let head = format!("POST /v1/queues/q/lease HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n");
-        client.say(head + body).await;
+        client.send(head + body).await;
         client
     };
     // All at once, and then one after the other until no memory is left.
@@ -79,7 +79,7 @@ async fn unread_leases_use_bounded_memory_and_lose_no_job() {
     let leased = metric(&api, LEASED).await;
     // One that waits for jobs waits for memory as well.
     lease(&api, &json!({"wait_ms": 300})).await.assert_problem(503, &[]);
-    // With a settlement nothing is done at all.
+    // A settlement changes nothing at all.
     let path = format!("/v1/jobs/{}/complete", ours["id"].as_str().unwrap());
     let next = json!({"token": ours["token"], "lease_next": {}});
     post(&api, &path, &next).await.assert_problem(503, &[]);

@@ -19,7 +19,7 @@ async fn asked(url: &str, count: usize) -> Vec<Raw> {
     let mut clients = Vec::with_capacity(count);
     for _ in 0..count {
         let mut client = Raw::connect(url).await;
-        client.say(MUCH).await;
+        client.send(MUCH).await;
         clients.push(client);
     }
     clients
@@ -33,7 +33,7 @@ async fn clients_that_do_not_read_use_bounded_memory_for_a_bounded_time() {
     let api = service.drivers();
     place_fat(&api, 100).await;
     let clients = asked(&service.url(), 20).await;
-    // Four answers fit. The others are refused, and what is small is served.
+    // Four answers fit. The others are refused, and small answers are sent.
     let refused = Api::new(service.url(), "drivers");
     let refused = eventually(SOON, "no more memory", async || {
         let answer = refused.nearby("lat=60&lon=25&limit=1000").await;
@@ -46,7 +46,7 @@ async fn clients_that_do_not_read_use_bounded_memory_for_a_bounded_time() {
     many.assert_problem(503, &[]);
     assert!(metric(&api, UNSENT).await <= 16_777_216);
     others_are_served(&api).await;
-    // Those that do not read are cut off, and what they held is free.
+    // Clients that do not read are disconnected, and their memory is freed.
     eventually(SOON, "they are cut off", async || {
         (metric(&api, UNSENT).await == 0).then_some(())
     })
@@ -72,7 +72,7 @@ async fn unread_faults_of_batches_use_bounded_memory() {
     let mut clients = Vec::new();
     for _ in 0..40 {
         let mut client = Raw::connect(&service.url()).await;
-        client.say(&head).await.say(&body).await;
+        client.send(&head).await.send(&body).await;
         clients.push(client);
     }
     eventually(SOON, "no more memory", async || {
@@ -135,7 +135,7 @@ async fn the_answers_of_pipelined_requests_do_not_accumulate() {
     let bytes = request.repeat(COUNT);
     let taken = client.say_while_taken(&bytes).await;
     others_are_served(&api).await;
-    // All that was sent whole is answered once the client reads.
+    // All complete requests are answered once the client reads.
     let whole = taken / request.len();
     assert_eq!(client.count("HTTP/1.1 204 ", whole).await, whole);
 }

@@ -103,7 +103,7 @@ impl Before {
         }
     }
 
-    async fn goes_on(&self, api: &Api) {
+    async fn assert_usable(&self, api: &Api) {
         api.place("d-1", json!({"lat": 3, "lon": 3})).await;
         assert_eq!(api.patch_profile("d-1", json!({"status": "busy"})).await.status, 204);
         assert_eq!(api.delete_profile("unknown").await.status, 204);
@@ -190,7 +190,7 @@ async fn a_nearly_full_redis_stores_nothing_new_and_existing_data_keeps_working(
     let stored = scene.stored_for_callers().await;
     all_creations_are_refused(&api).await;
     assert_eq!(scene.stored_for_callers().await, stored, "refused calls change nothing");
-    before.goes_on(&api).await;
+    before.assert_usable(&api).await;
 
     // With room again everything is accepted.
     scene.redis.configure("maxmemory", "0").await;

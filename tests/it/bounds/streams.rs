@@ -25,18 +25,18 @@ async fn a_stream_reads_only_the_events_that_it_sends_next() {
     let mut clients = Vec::new();
     for _ in 0..CLIENTS {
         let mut client = Raw::connect(&service.url()).await;
-        let head = client.say(get).await.head().await;
+        let head = client.send(get).await.head().await;
         assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
         clients.push(client);
     }
-    // What is read at once: sixteen events, where all of them may be that large.
+    // Read at once: sixteen events, because all of them may be that large.
     let unsent = metric(&api, UNSENT).await;
     assert!(unsent <= (CLIENTS * 16 * 23_000) as u64, "{unsent}");
     for client in &mut clients {
-        // The first of them came with the head.
+        // The first of them was received with the head.
         assert!(client.count("event: added", EVENTS - 1).await >= EVENTS - 1);
     }
-    // Each stream takes memory for a moment when it asks for more.
+    // Each stream takes memory for a moment when it reads more.
     let none_held = async || (metric(&api, UNSENT).await == 0).then_some(());
     eventually(
         Duration::from_secs(10),

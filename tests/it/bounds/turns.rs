@@ -30,7 +30,7 @@ async fn fruitless_searches_alternate_with_other_requests() {
     let service = scene.start().await;
     let api = service.drivers();
     crowd(&api, 20_000).await;
-    let query = json!({"lat": 60, "lon": 25, "radius_m": 10_000, "status": "nobody"});
+    let query = json!({"lat": 60, "lon": 25, "radius_m": 10_000, "status": "unknown"});
     let queries = json!(times(20, &query));
     let searching = Cell::new(0);
     let mut searches: FuturesUnordered<_> = (0..4)
@@ -57,7 +57,7 @@ async fn fruitless_searches_alternate_with_other_requests() {
     let (served, ()) = timeout(SOON, async { tokio::join!(others, all) })
         .await
         .expect("it ends");
-    // Eighty searches of five steps each: others came in between.
+    // Eighty searches of five steps each: other requests ran in between.
     assert!(served > 20, "{served}");
 }
 
@@ -66,7 +66,7 @@ async fn large_bodies_do_not_block_other_requests() {
     let scene = Scene::new().await.with(&["--workers=1"]);
     let service = scene.start().await;
     let api = service.drivers();
-    // All of it is read, and nothing is done.
+    // All of it is read, and nothing is changed.
     let job = json!({"type": "t", "payload": times(30_000, &json!(0))});
     let mut jobs = times(LARGE / 60_000, &job);
     jobs.push(json!({"type": "t", "priority": -1}));
@@ -84,14 +84,14 @@ async fn large_bodies_do_not_block_other_requests() {
         let (most, last) = body.split_at(length - 1);
         let mut client = Raw::connect(&service.url()).await;
         let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n");
-        client.say(head).await.say(most).await;
+        client.send(head).await.send(most).await;
         eventually(SOON, "it is there but for its end", async || {
             (metric(&api, HELD).await >= most.len() as u64).then_some(())
         })
         .await;
         let is_over = Cell::new(false);
         let reading = async {
-            let answer = client.say(last).await.head().await;
+            let answer = client.send(last).await.head().await;
             is_over.set(true);
             answer
         };
@@ -107,7 +107,7 @@ async fn large_bodies_do_not_block_other_requests() {
             .await
             .expect("it ends");
         assert!(answer.starts_with("HTTP/1.1 422 "), "{path}: {answer}");
-        // Read in one go, it leaves time for one or two.
+        // Parsed without a pause, it leaves time for one or two.
         assert!(served > 5, "{path}: {served}");
     }
 }
@@ -118,11 +118,11 @@ async fn pipelined_requests_of_one_client_alternate_with_those_of_others() {
     let service = scene.start().await;
     let api = service.drivers();
     crowd(&api, 3_000).await;
-    let get = "GET /v1/drivers/nearby?lat=60&lon=25&status=nobody HTTP/1.1\r\nHost: x\r\n\r\n";
+    let get = "GET /v1/drivers/nearby?lat=60&lon=25&status=unknown HTTP/1.1\r\nHost: x\r\n\r\n";
     let mut client = Raw::connect(&service.url()).await;
     let done = Cell::new(false);
     let pipelined = async {
-        client.say(get.repeat(COUNT)).await;
+        client.send(get.repeat(COUNT)).await;
         let answered = client.count("\"results\":[]", COUNT).await;
         done.set(true);
         answered

@@ -98,7 +98,7 @@ async fn a_stale_entry_is_marked_and_expires() {
         (found.body["state"] == "stale" && found.body["ttl_ms"] == 0).then_some(())
     })
     .await;
-    eventually(SOON, "it is gone", async || {
+    eventually(SOON, "it no longer exists", async || {
         (api.get("n/k").await.status == 404).then_some(())
     })
     .await;
@@ -184,7 +184,7 @@ async fn a_batch_that_reads_too_much_is_cut_before_all_of_it_is_read() {
     assert_eq!((results.len(), &found.body["truncated"]), (4, &json!(true)));
     let sent = sent().await - before;
     assert!((4_000_000..12_000_000).contains(&sent), "{sent}");
-    // The others are there as well.
+    // The others exist as well.
     let found = api.post("n", json!({ "get": keys[4..7] })).await;
     let results = found.body["results"].as_array().unwrap();
     assert!(results.iter().all(|result| result["value"] == large.as_str()));
@@ -204,7 +204,7 @@ async fn a_counter_is_shared_by_all_instances_and_its_expiry_is_set_once() {
     assert_eq!(second.body["value"], 3);
     assert!(second.body["ends_in_ms"].as_u64().unwrap() <= 60_000, "{second:?}");
     assert_eq!(other.get("counters/n/c").await.body["value"], 3);
-    // It is no entry, and no part of what is cleared with the namespace.
+    // It is not an entry, and is not cleared with the namespace.
     assert_eq!(one.get("n/c").await.status, 404);
     let most = json!({"by": 9_007_199_254_740_991_i64});
     one.post("counters/n/c", most).await.assert_problem(409, &[]);
@@ -213,7 +213,7 @@ async fn a_counter_is_shared_by_all_instances_and_its_expiry_is_set_once() {
     assert_eq!(one.get("counters/n/c").await.status, 404);
     let short = one.post("counters/n/c", json!({"ttl_ms": 30})).await;
     assert_eq!(short.body["value"], 1);
-    eventually(SOON, "it is over", async || {
+    eventually(SOON, "it has expired", async || {
         (one.get("counters/n/c").await.status == 404).then_some(())
     })
     .await;

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
-/// A slow source that counts how often it is asked.
+/// A slow source that counts its calls.
 #[derive(Clone, Default)]
 struct Origin(Arc<AtomicU64>);
 
@@ -37,8 +37,8 @@ impl Origin {
     }
 }
 
-/// Callers keep coming while a computation begins and ends, so that some have looked before it was stored and ask after it
-/// has landed.
+/// Callers arrive while a computation begins and ends, so that some read the cache before the value was stored, and call after it
+/// was stored.
 async fn is_computed_once_however_they_come(instances: &[Cache], policy: &Policy) {
     for round in 0..60 {
         let (key, origin) = (format!("k{round}"), Origin::default());
@@ -180,7 +180,7 @@ async fn the_error_of_a_computation_goes_to_all_waiters_and_is_not_stored() {
     for failed in all {
         assert!(matches!(failed, Err(ComputeError::Failed(error)) if *error == Broken(7)));
     }
-    // Its lease is given up, and the next one may try at once.
+    // Its lease is released, and the next one may try at once.
     assert_eq!(get_or(&cache, "n", "k", &policy, 5).await, 5);
 }
 
@@ -264,7 +264,7 @@ async fn a_stale_value_is_served_on_error_for_as_long_as_allowed() {
     };
     let fetched = fail().await.unwrap();
     assert_eq!((fetched.value, fetched.source), (1, Source::StaleOnError));
-    eventually(SOON, "that is over as well", async || {
+    eventually(SOON, "that one has expired as well", async || {
         fail().await.is_err().then_some(())
     })
     .await;
@@ -339,7 +339,7 @@ async fn the_computing_caller_gets_the_ttl_with_jitter() {
     for n in 0..10 {
         let key = format!("k{n}");
         let fetched = origin.fetch_for(&key, &cache, &policy, Duration::ZERO).await;
-        // By the drawn time it may be over already.
+        // It may have expired already at the random time.
         let left = cache.ttl(&id("n"), &key).await.unwrap();
         let left = left.map_or(Duration::ZERO, |left| left.fresh_for);
         let difference = fetched.fresh_for.abs_diff(left);

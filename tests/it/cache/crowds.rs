@@ -56,7 +56,7 @@ async fn a_value_that_is_too_large_to_be_stored_is_computed_once_for_all_waiters
     };
     let cache = embedded_with(&scene.redis.url(), &scene, settings).await;
     let origin = Origin::of(101);
-    // A computation that no one has joined, so that all callers from now on join a computation that has begun.
+    // A computation without followers, so that all callers from now on join a computation that has begun.
     let first = {
         let (origin, cache) = (origin.clone(), cache.clone());
         rt::spawn(async move { origin.fetch(&cache).await })
@@ -73,7 +73,7 @@ async fn a_value_that_is_too_large_to_be_stored_is_computed_once_for_all_waiters
     origin.gate.add_permits(1_000);
     first.await.unwrap();
     for waited in join_all(all).await {
-        // Made after they had asked.
+        // Computed after their calls.
         assert_ne!(waited.unwrap(), format!("{:0101}", 1));
     }
     assert!(origin.asked() <= 6, "{}", origin.asked());

@@ -49,8 +49,8 @@ async fn bodies_match_the_openapi_document() {
     for time in [json!("2026-11-21T10:14:57.123Z"), json!(1_763_720_097_123_u64)] {
         let tell = json!({"type": "a", "entity_id": "7", "timestamp": time});
         document.allows(event, &tell);
-        let told = api.post("events", tell).await;
-        assert_eq!(told.status, 200);
-        document.has(event, 200, &told.body);
+        let answer = api.post("events", tell).await;
+        assert_eq!(answer.status, 200);
+        document.has(event, 200, &answer.body);
     }
 }

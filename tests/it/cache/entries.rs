@@ -87,7 +87,7 @@ async fn an_expired_entry_is_deleted_from_redis() {
         hit.fresh_for.is_zero().then_some(())
     })
     .await;
-    eventually(SOON, "it is gone", async || {
+    eventually(SOON, "it no longer exists", async || {
         let hit = cache.get::<u8>(&id("n"), "k").await.unwrap();
         hit.is_none().then_some(())
     })
@@ -162,6 +162,6 @@ async fn a_value_that_redis_cannot_increment_is_not_a_counter() {
     let () = scene.redis.query(redis::cmd("RPUSH").arg(&name).arg(1)).await;
     let counted = cache.incr(&id("n"), "c", 1, MINUTE).await;
     assert!(matches!(counted, Err(CacheError::NoCounter)), "{counted:?}");
-    let stands = cache.counter(&id("n"), "c").await;
-    assert!(matches!(stands, Err(CacheError::NoCounter)), "{stands:?}");
+    let again = cache.counter(&id("n"), "c").await;
+    assert!(matches!(again, Err(CacheError::NoCounter)), "{again:?}");
 }

@@ -25,14 +25,14 @@ async fn an_event_invalidates_by_the_rules_on_all_instances() {
         })
         .await;
     }
-    let told = one
+    let answer = one
         .post(
             "events",
             json!({"type": "product.updated", "entity_id": "7", "timestamp": now_ms() + 1}),
         )
         .await;
     assert_eq!(
-        (told.status, &told.body),
+        (answer.status, &answer.body),
         (200, &json!({"targets": 2, "invalidated": 2}))
     );
     for path in ["pages/p", "prices/7%2Feur"] {
@@ -43,16 +43,16 @@ async fn an_event_invalidates_by_the_rules_on_all_instances() {
         .await;
     }
     assert_eq!(other.get("catalog/all").await.status, 200);
-    let told = other
+    let answer = other
         .post("events", json!({"type": "catalog.moved", "entity_id": "x"}))
         .await;
-    assert_eq!(told.body, json!({"targets": 1, "invalidated": 1}));
+    assert_eq!(answer.body, json!({"targets": 1, "invalidated": 1}));
     assert_eq!(other.get("catalog/all").await.status, 404);
     assert_eq!(other.get("n/k").await.status, 200);
-    let told = other
+    let answer = other
         .post("events", json!({"type": "weather.changed", "entity_id": "x"}))
         .await;
-    assert_eq!(told.body, json!({"targets": 0, "invalidated": 0}));
+    assert_eq!(answer.body, json!({"targets": 0, "invalidated": 0}));
 }
 
 #[actix_web::test]
@@ -73,11 +73,14 @@ async fn an_event_older_than_what_it_would_invalidate_does_nothing() {
             assert_eq!(api.get(path).await.status, 200, "{path}");
         }
     }
-    // One that is newer does its work, and comes late for what is written afterwards.
+    // A newer event invalidates the entry, and does not affect entries that are written afterwards.
     let now = now_ms();
     api.post("events", event("product.updated", now)).await;
     assert_eq!(api.get("pages/p").await.status, 404);
-    eventually(SOON, "the clock goes on", async || (now_ms() > now + 1).then_some(())).await;
+    eventually(SOON, "the clock has advanced", async || {
+        (now_ms() > now + 1).then_some(())
+    })
+    .await;
     api.put("pages/p", json!({"value": 2, "ttl_s": 60, "tags": ["product:7"]}))
         .await;
     api.post("events", event("product.updated", now)).await;
@@ -142,13 +145,13 @@ async fn rules_use_other_members_of_an_event() {
         api.post("events", event(more)).await.assert_problem(422, &[pointer]);
         assert_eq!(api.get("pages/p").await.status, 200, "nothing is invalidated");
     }
-    let told = api
+    let answer = api
         .post(
             "events",
             event(json!({"entity_type": "scooter", "data": {"zone": 12, "more": [null]}})),
         )
         .await;
-    assert_eq!(told.body, json!({"targets": 2, "invalidated": 2}));
+    assert_eq!(answer.body, json!({"targets": 2, "invalidated": 2}));
     for path in ["pages/p", "zones/12"] {
         assert_eq!(api.get(path).await.status, 404, "{path}");
     }

@@ -140,7 +140,7 @@ async fn a_lost_or_evicted_version_never_makes_an_old_value_valid_again() {
         assert!(!cache.exists(&id("n"), "k").await.unwrap());
         cache.delete(&id("n"), "k").await.unwrap();
     }
-    // Everything lost while a value is computed.
+    // All data are lost while a value is computed.
     let value = during_computation(&cache, &policy, async || {
         let entry = scene.keys().cache_entry(&id("n"), "k").name;
         let _: u64 = scene.redis.query(redis::cmd("DEL").arg(&versions).arg(entry)).await;
@@ -277,7 +277,7 @@ async fn keys_are_invalidated_by_pattern_page_by_page_on_all_instances() {
         let Some(next) = piece.body["next"].as_str() else { break };
         cursor = format!("&cursor={next}");
     }
-    // With the mark of what is being computed.
+    // With the mark of the computation in progress.
     assert_eq!(invalidated, 701);
     assert!(pieces > 1, "{pieces}");
     assert_eq!(one.get("n/price%2F7%5Beur%5D").await.status, 404);

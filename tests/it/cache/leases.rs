@@ -17,7 +17,7 @@ async fn a_lease_of_a_failed_computation_is_released() {
     let keys = scene.keys();
     let prefix = keys.cache_tag(&id("t")).name;
     let prefix = prefix.split_once("cache-version:").unwrap().0;
-    // It may take leases and write entries, but versions it can only read: one half of what it asks for is refused.
+    // It may take leases and write entries, but versions it can only read: one half of its commands is refused.
     let mut user = cmd("ACL");
     user.arg(&["SETUSER", "half", "on", ">secret", "allcommands", "allchannels"])
         .arg(format!("%RW~{prefix}cache:*"))
@@ -27,12 +27,12 @@ async fn a_lease_of_a_failed_computation_is_released() {
     let url = scene.redis.url().replace("redis://", "redis://half:secret@");
     let (half, whole) = (embedded_at(&url, &scene).await, embedded(&scene).await);
     let policy = Policy::new(minute()).leased(MINUTE);
-    // From now on Redis knows the scripts, so that both halves are asked for by one call each.
+    // From now on Redis has the scripts, so that each half is one call.
     assert_eq!(get_or(&whole, "n", "other", &policy, 1).await, 1);
-    // Computed, and kept nowhere.
+    // Computed, but not stored.
     assert_eq!(get_or(&half, "n", key, &policy, 1).await, 1);
     let lease = keys.cache_lease(&namespace, key).name;
-    eventually(SOON, "its lease is given up", async || {
+    eventually(SOON, "its lease is released", async || {
         let there: bool = scene.redis.query(cmd("EXISTS").arg(&lease)).await;
         (!there).then_some(())
     })

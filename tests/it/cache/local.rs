@@ -13,7 +13,7 @@ async fn level(cache: &Cache, key: &str) -> Option<(u64, Level)> {
     Some((hit.value, hit.level))
 }
 
-/// Waits until the process answers by itself.
+/// Waits until the process answers from its memory.
 async fn is_kept(cache: &Cache, key: &str, value: u64) {
     eventually(SOON, "it is kept in the process", async || {
         (level(cache, key).await == Some((value, Level::Local))).then_some(())
@@ -37,7 +37,7 @@ async fn process_memory_follows_changes_of_other_instances() {
             "tag" => there.invalidate(&[id("t")]).await.unwrap(),
             _ => there.clear(&n).await.unwrap(),
         }
-        // Where it was acknowledged it is so at once; elsewhere when the message has come.
+        // On the instance that acknowledged it, this holds at once; elsewhere when the message has arrived.
         assert_eq!(level(&there, "k").await.map(|(value, _)| value), expected, "{change}");
         eventually(SOON, change, async || {
             (level(&here, "k").await.map(|(value, _)| value) == expected).then_some(())
@@ -56,8 +56,8 @@ async fn process_memory_is_used_only_if_and_as_long_as_the_writer_allows() {
     let cache = embedded_with(&scene.redis.url(), &scene, settings).await;
     cache.set(&id("n"), "kept", &1, &local()).await.unwrap();
     is_kept(&cache, "kept", 1).await;
-    // Whatever its writer allows, an instance keeps it for no longer than its settings say.
-    eventually(SOON, "it is asked for again", async || {
+    // An instance keeps it for no longer than its settings allow, even if its writer allows more.
+    eventually(SOON, "it is read from Redis again", async || {
         (level(&cache, "kept").await == Some((1, Level::Shared))).then_some(())
     })
     .await;

@@ -27,16 +27,16 @@ async fn each_script_call_publishes_only_its_own_keys() {
             cache.delete_many(&id("n"), &keys).await.unwrap();
         }
         end(&cache).await;
-        let mut told = Vec::new();
-        while told.len() < 8 * KEYS + 8 {
+        let mut received = Vec::new();
+        while received.len() < 8 * KEYS + 8 {
             let message = messages.next().await.unwrap();
-            told.extend_from_slice(message.get_payload_bytes());
+            received.extend_from_slice(message.get_payload_bytes());
         }
-        assert_eq!(told.len(), 8 * KEYS + 8);
-        let mut subjects: Vec<&[u8]> = told.chunks(8).collect();
+        assert_eq!(received.len(), 8 * KEYS + 8);
+        let mut subjects: Vec<&[u8]> = received.chunks(8).collect();
         subjects.sort_unstable();
         subjects.dedup();
-        assert_eq!(subjects.len(), KEYS + 1, "each is told of once");
+        assert_eq!(subjects.len(), KEYS + 1, "each is published once");
     }
     assert!(messages.next().now_or_never().is_none());
 }

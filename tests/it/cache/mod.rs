@@ -1,6 +1,5 @@
 //! The shared cache: a file per subject.
 
-mod away;
 mod bad_input;
 mod calls;
 mod compute;
@@ -14,6 +13,7 @@ mod leases;
 mod local;
 mod messages;
 mod model;
+mod outages;
 mod regressions;
 mod storm;
 mod tickets;

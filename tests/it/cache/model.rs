@@ -19,7 +19,7 @@ use tokio::time::sleep;
 
 const INSTANCES: usize = 3;
 const KEYS: usize = 3;
-/// For how long the memory of an instance may keep an entry, and what a busy machine takes beside that.
+/// For how long the memory of an instance may keep an entry, and the additional time of a busy machine.
 const LAG: Duration = Duration::from_millis(40 + 400);
 
 /// The next action of an actor, with a key, after a pause in tenths of a millisecond.
@@ -52,7 +52,7 @@ enum Way {
 #[derive(Debug, Default)]
 struct Truth {
     value: AtomicU64,
-    /// What was acknowledged, by which instance, and when.
+    /// The acknowledged values, with the instance and the time.
     acknowledged: Mutex<Vec<(u64, usize, Instant)>>,
 }
 
@@ -165,7 +165,7 @@ impl World {
             }
             Act::Change(way) => {
                 let value = truth.value.fetch_add(1, Ordering::SeqCst) + 1;
-                let told: Result<(), CacheError> = match way {
+                let result: Result<(), CacheError> = match way {
                     Way::Tag => cache.invalidate(&[tag(key)]).await,
                     Way::Namespace => cache.clear(&namespace(key)).await,
                     Way::Key => cache.delete(&namespace(key), &name).await,
@@ -174,7 +174,7 @@ impl World {
                         cache.outdate(&[target], u64::MAX >> 11).await.map(drop)
                     }
                 };
-                told.unwrap();
+                result.unwrap();
                 truth.acknowledged.lock().push((value, instance, Instant::now()));
             }
             Act::Lose => {
@@ -233,7 +233,7 @@ fn hold(is_local: bool, is_leased: bool) {
         panic!("{error}");
     }
     let (computed, read) = counts.into_inner();
-    // It is a cache all the same.
+    // It still caches.
     assert!(computed > 0 && computed < read, "{computed} computed of {read}");
 }
 

@@ -105,6 +105,6 @@ async fn a_redis_that_does_not_answer_delays_calls_only_briefly() {
     let took = began.elapsed();
     scene.redis.thaw();
     assert_eq!(value, 2);
-    // Once the time that Redis has for an answer, and no more.
+    // One timeout of Redis, and no more.
     assert!(took < Duration::from_millis(600), "{took:?}");
 }

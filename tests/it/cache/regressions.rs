@@ -30,7 +30,7 @@ async fn ttl_0_meant_no_expiry() {
     api.post("n", json!({"set": [{"key": "k", "value": 1, "ttl_ms": 0}]}))
         .await
         .assert_problem(422, &["/set/0/ttl_ms"]);
-    // And what says nothing has the default.
+    // An entry without a TTL has the default.
     api.put("n/k", json!({"value": 1})).await;
     let name = scene.keys().cache_entry(&id("n"), "k").name;
     let left: i64 = scene.redis.query(redis::cmd("PTTL").arg(name)).await;
@@ -66,7 +66,7 @@ async fn tag_sets_leaked() {
         cache.set(&id("n"), &format!("k{n}"), &1, &put).await.unwrap();
     }
     let tag = scene.keys().cache_tag(&id("t")).name;
-    // However many entries had it, a tag is 24 bytes, and ends.
+    // However many entries had it, a tag is 24 bytes, and expires.
     assert_eq!(scene.redis.query::<u64>(redis::cmd("STRLEN").arg(&tag)).await, 24);
     assert!(scene.redis.query::<i64>(redis::cmd("PTTL").arg(&tag)).await > 0);
     eventually(SOON, "the entries have ended and left nothing", async || {

@@ -2,7 +2,7 @@
 //! clients that invalidate them: no lease is left behind, and no value survives its deletion.
 
 use super::{CacheApi, SOON};
-use crate::support::{Leavers, Parting, Scene, eventually};
+use crate::support::{AbandonedPost, DisconnectingClients, Scene, eventually};
 use futures_util::future::join_all;
 use rand::RngExt;
 use serde_json::json;
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::join;
 use tokio::time::sleep;
 
-const LEAVING: Duration = Duration::from_secs(5);
+const DISCONNECTING: Duration = Duration::from_secs(5);
 const KEYS: usize = 6;
 const CLIENTS: usize = 24;
 
@@ -56,7 +56,7 @@ async fn live(ways: &[CacheApi], sources: &[Source], until: Instant) {
                     sleep(Duration::from_millis(rand::rng().random_range(0..5))).await;
                     let ticket = &ticket.body["ticket"];
                     let body = json!({"value": value, "ttl_s": 60, "ticket": ticket});
-                    // Until it is known what became of it, so that no lease stays behind.
+                    // Until its outcome is known, so that no lease remains.
                     let stored = eventually(SOON, "it is stored or refused", async || {
                         let stored = ways[0].put(&path, body.clone()).await;
                         (stored.status != 503).then_some(stored.status)
@@ -81,20 +81,24 @@ async fn live(ways: &[CacheApi], sources: &[Source], until: Instant) {
 #[actix_web::test]
 async fn disconnecting_clients_on_slow_connections_leave_every_key_computable() {
     let scene = Scene::new().await;
-    let (one, leavers) = (scene.start().await, Leavers::beside(&scene).await);
-    let ways = [CacheApi::of(&one), CacheApi::of(&one), CacheApi::of(leavers.service())];
+    let (one, disconnecting) = (scene.start().await, DisconnectingClients::beside(&scene).await);
+    let ways = [
+        CacheApi::of(&one),
+        CacheApi::of(&one),
+        CacheApi::of(disconnecting.service()),
+    ];
     let sources: Vec<Source> = (0..KEYS).map(|_| Source::default()).collect();
-    let until = Instant::now() + LEAVING;
+    let until = Instant::now() + DISCONNECTING;
     let living = join_all((0..CLIENTS).map(|_| live(&ways, &sources, until)));
     let leaving = |_round| {
         let keys = (0..KEYS).flat_map(|number| [number, number]);
         keys.map(|number| {
             let path = format!("/v1/cache/tickets/{}", key(number));
-            Parting::new(path, json!({"lease_ms": 300_000}))
+            AbandonedPost::new(path, json!({"lease_ms": 300_000}))
         })
         .collect()
     };
-    let (left, _) = join!(leavers.storm(LEAVING, leaving), living);
+    let (left, _) = join!(disconnecting.storm(DISCONNECTING, leaving), living);
     assert!(left > 50, "{left}");
     for (number, source) in sources.iter().enumerate() {
         assert!(source.stored.get() > 3, "{}", source.stored.get());

@@ -47,7 +47,7 @@ async fn a_value_computed_before_an_invalidation_is_not_stored_after_it() {
         assert_is(&one.put("n/k", value(3, &after)).await, "cache_superseded");
         assert_eq!(other.get("n/k").await.body["value"], 2);
     }
-    // Also what is invalidated between a value's coming and its reading.
+    // This includes invalidations between the arrival of a value and its reading.
     other.post("tags/invalidate", tagged()).await;
     one.get("n/k").await.assert_problem(404, &[]);
 }
@@ -63,7 +63,7 @@ async fn one_client_computes_and_the_others_retry() {
     assert_is(&refused, "cache_leased");
     let wait = refused.body["retry_after_ms"].as_u64().unwrap();
     assert!(wait > 30_000 && wait <= 60_000, "{wait}");
-    // Another key is another matter.
+    // Another key is independent.
     ticket(&other, "n/l", leased()).await;
     let value = json!({"value": 1, "ttl_s": 60, "ticket": mine});
     assert_eq!(other.put("n/k", value).await.status, 204);
@@ -95,7 +95,7 @@ async fn an_invalid_ticket_is_refused_and_nothing_is_written() {
     api.post("tickets/responses/k", json!({}))
         .await
         .assert_problem(422, &["/namespace"]);
-    // One for another key is no longer true there.
+    // A ticket of another key is not valid there.
     assert_is(&api.put("n/other", value(1, &good)).await, "cache_superseded");
     assert_eq!(
         scene.stored_for_callers().await.len(),

@@ -36,7 +36,7 @@ async fn of_many_instances_that_start_together_one_warms_the_cache() {
     assert_eq!((here.count(), elsewhere.count()), (1, 4), "{all:?}");
     assert_eq!(ran.load(Ordering::SeqCst), 2);
     assert!(instances[4].exists(&id("catalog"), "k").await.unwrap());
-    // The turn ends by itself.
+    // The lease expires by itself.
     let left: i64 = scene
         .redis
         .query(redis::cmd("PTTL").arg(scene.keys().cache_warming()))
@@ -45,17 +45,17 @@ async fn of_many_instances_that_start_together_one_warms_the_cache() {
 }
 
 #[actix_web::test]
-async fn a_warming_of_a_crashed_instance_is_taken_over_and_a_finished_one_is_not() {
+async fn a_warming_is_continued_after_a_crash_and_not_repeated_after_its_end() {
     let scene = Scene::new().await;
     let ran = Arc::new(AtomicU64::new(0));
-    let (dies, lives) = (embedded(&scene).await, embedded(&scene).await);
-    dies.add_warmer("stuck", |_| pending());
+    let (crashing, lives) = (embedded(&scene).await, embedded(&scene).await);
+    crashing.add_warmer("stuck", |_| pending());
     let counted = Arc::clone(&ran);
     lives.add_warmer("prices", move |_| {
         counted.fetch_add(1, Ordering::SeqCst);
         async { Ok(()) }
     });
-    let warming = actix_web::rt::spawn(async move { dies.warm().await });
+    let warming = actix_web::rt::spawn(async move { crashing.warm().await });
     let turn = scene.keys().cache_warming();
     eventually(SOON, "it has the turn", async || {
         let has: i64 = scene.redis.query(redis::cmd("EXISTS").arg(&turn)).await;
@@ -82,7 +82,7 @@ async fn an_explicit_warming_runs_even_after_a_recent_one() {
     let here = Warmed::Here { done: 1, failed: 0 };
     assert_eq!(cache.warm_within(SOON).await.unwrap(), here);
     cache.clear(&id("prices")).await.unwrap();
-    // For those who start it is done; who asks for it has it.
+    // An instance that starts does not repeat it; an explicit request does.
     assert_eq!(cache.warm_within(SOON).await.unwrap(), Warmed::Elsewhere);
     assert!(!cache.exists(&id("prices"), "k").await.unwrap());
     assert_eq!(cache.warm().await.unwrap(), here);

@@ -82,7 +82,7 @@ async fn an_invalid_file_is_refused_with_its_name() {
 #[actix_web::test]
 async fn the_settings_are_checked_without_a_start() {
     let folder = Folder::new();
-    // Of a port that is taken and a Redis that is not there nothing is seen.
+    // A port in use and an unavailable Redis are not detected.
     let words = [
         "serve",
         "--check-settings",

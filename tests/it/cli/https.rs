@@ -13,7 +13,7 @@ const AUTHORITY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/tls/ca.pe
 const CERTIFICATE: &[u8] = include_bytes!("../../../fixtures/tls/server.pem");
 const KEY: &[u8] = include_bytes!("../../../fixtures/tls/server.key");
 
-/// A proxy that speaks TLS with clients and leads to a service; returns its port.
+/// Starts a proxy that accepts TLS and forwards to a service; returns its port.
 async fn terminated(service: &ServiceProcess) -> u16 {
     let certificates: Vec<_> = CertificateDer::pem_slice_iter(CERTIFICATE)
         .map(Result::unwrap)
@@ -32,7 +32,7 @@ async fn terminated(service: &ServiceProcess) -> u16 {
         while let Ok((client, _)) = listener.accept().await {
             let (acceptor, behind) = (acceptor.clone(), behind.clone());
             tokio::spawn(async move {
-                // A client that does not trust the certificate leaves.
+                // A client that does not trust the certificate disconnects.
                 let Ok(mut client) = acceptor.accept(client).await else {
                     return;
                 };

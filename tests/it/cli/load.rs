@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 const BOX: &str = "bbox=-76,39,-72,42";
 
-async fn everybody(service: &ServiceProcess) -> Answer {
+async fn all_entities(service: &ServiceProcess) -> Answer {
     let answer = service.drivers().within(BOX).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     answer
@@ -68,11 +68,11 @@ async fn a_load_removes_its_data() {
         ]);
         let done = run(&words).await;
         assert_eq!(done.code, Some(0), "{words:?}: {done:?}");
-        assert_eq!(everybody(&service).await.ids(), [""; 0], "{words:?}");
+        assert_eq!(all_entities(&service).await.ids(), [""; 0], "{words:?}");
         words.push("--keep");
         let kept = run(&words).await;
         assert_eq!(kept.code, Some(0), "{words:?}: {kept:?}");
-        let left = everybody(&service).await;
+        let left = all_entities(&service).await;
         assert!(left.ids().iter().all(|id| id.starts_with("load-")), "{left:?}");
         assert!(!left.ids().is_empty(), "{words:?}");
         for id in left.ids() {
@@ -96,7 +96,7 @@ async fn an_interrupted_load_removes_its_data() {
     let mut command = fleetpulse(&words);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     eventually(Duration::from_secs(20), "the load has made something", async || {
-        (!everybody(&service).await.ids().is_empty()).then_some(())
+        (!all_entities(&service).await.ids().is_empty()).then_some(())
     })
     .await;
     let pid = Pid::from_raw(child.id().unwrap().try_into().unwrap());
@@ -108,7 +108,7 @@ async fn an_interrupted_load_removes_its_data() {
         done.out.contains("ingest"),
         "what was measured until then is reported: {done:?}"
     );
-    assert_eq!(everybody(&service).await.ids(), [""; 0]);
+    assert_eq!(all_entities(&service).await.ids(), [""; 0]);
 }
 
 #[actix_web::test]
@@ -126,7 +126,7 @@ async fn a_load_on_a_terminal_shows_its_progress() {
     let shown = ended(command).await;
     assert_eq!(shown.code, Some(0), "{shown:?}");
     assert!(shown.out.contains(" requests · "), "{shown:?}");
-    // Not where it is no terminal: the report stands alone.
+    // Without a terminal there is only the report.
     let plain = ended(fleetpulse(&[
         "load",
         "get",

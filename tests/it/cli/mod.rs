@@ -1,4 +1,4 @@
-//! The command line: what each command says, how it ends, and where settings come from.
+//! The command line: the output and the exit status of each command, and the sources of settings.
 
 mod config;
 mod https;
@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 const ENDS_WITHIN: Duration = Duration::from_mins(1);
 
-/// The binary, without settings of the machine's.
+/// The binary, without the settings of this machine.
 fn fleetpulse(words: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fleetpulse"));
     command.env_clear().args(words).kill_on_drop(true);

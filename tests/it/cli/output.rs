@@ -7,14 +7,14 @@ use std::net::TcpListener;
 use tokio::process::Command;
 
 /// An address without a listener.
-fn nobody() -> String {
+fn unreachable_url() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     format!("http://{}", listener.local_addr().unwrap())
 }
 
 #[actix_web::test]
 async fn an_error_states_its_cause_once() {
-    let url = nobody();
+    let url = unreachable_url();
     for words in [
         &["check", "--url", &url][..],
         &["simulate", "--url", &url],

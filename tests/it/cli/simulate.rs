@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::time::sleep;
 
-/// Longer than the fleet drives: the end finds a request without its answer.
+/// Longer than the simulation, so that a request is in progress at its end.
 const ANSWERS_AFTER: Duration = Duration::from_millis(500);
 
 /// A service that stores every position, slowly; returns its address and how many it has stored.
@@ -25,7 +25,7 @@ async fn slow_service() -> (String, Arc<AtomicU64>) {
                 let mut request = [0; 4_096];
                 while client.read(&mut request).await.is_ok_and(|read| read > 0) {
                     count.fetch_add(1, Ordering::Relaxed);
-                    // What is slow is the service; nothing is waited for.
+                    // The delay is that of the service; the test does not wait for anything.
                     sleep(ANSWERS_AFTER).await;
                     if client.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.is_err() {
                         return;

@@ -61,7 +61,7 @@ async fn the_log_filter_is_a_flag_too() {
     service.drivers().ready().await;
     service.request_stop();
     crate::support::eventually(std::time::Duration::from_secs(20), "the stop is logged", async || {
-        service.said().contains("stopping").then_some(())
+        service.output().contains("stopping").then_some(())
     })
     .await;
 }

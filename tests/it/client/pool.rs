@@ -30,7 +30,7 @@ fn pool(service: &Service) -> WorkerPool {
     WorkerPool::new(client(service), "q").on_error(|error| panic!("{error}: {error:?}"))
 }
 
-/// Behaves as the type of its job says.
+/// Behaves according to the type of its job.
 async fn run(job: LeasedJob) -> Result<Completion, Failure> {
     match &*job.job_type {
         "add" => Completion::with_result(&3).map_err(Failure::new),
@@ -100,7 +100,7 @@ async fn leases_are_extended_and_a_cancelled_job_stops_its_handler() {
         })
         .await;
         client.jobs().cancel(&id).await.unwrap();
-        assert!(lost.recv().await.unwrap(), "the lease is over");
+        assert!(lost.recv().await.unwrap(), "the lease has expired");
         dropped.await.unwrap_err();
     };
     select! {

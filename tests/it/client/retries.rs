@@ -1,4 +1,4 @@
-//! What is repeated, and what is not.
+//! Calls that are repeated, and calls that are not.
 
 use super::{SOON, builder, client};
 use crate::support::{HttpAnswer, Proxy, Receiver, Scene, Trouble, eventually};
@@ -147,7 +147,7 @@ async fn a_call_waits_for_retry_after_and_fails_at_once_if_that_takes_too_long()
     let locks = client.locks();
     receiver.answer_with([unavailable("1")]);
     let start = Instant::now();
-    // The receiver answers 204 then, which is no holder.
+    // The receiver answers 204 then, which has no holder.
     assert!(matches!(locks.holder("a").await, Err(Error::Decode(_))));
     assert!(start.elapsed() >= Duration::from_secs(1));
     assert_eq!(receiver.received().len(), 2);

@@ -27,7 +27,7 @@ async fn connections_to_a_demoted_redis_are_limited_by_backoff() {
     let before = connections().await;
     let until = Instant::now() + Duration::from_secs(2);
     while Instant::now() < until {
-        // As who waits for Redis does.
+        // As a client that waits for Redis does.
         link.connected().await;
         let answer = link.query::<()>(&write).await;
         assert!(

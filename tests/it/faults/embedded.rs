@@ -77,7 +77,7 @@ async fn a_stopping_service_finishes_requests_and_leaves_no_process() {
         "POST /v1/drivers/last/position HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{half}",
         fix.len()
     );
-    under_way.say(head).await;
+    under_way.send(head).await;
     service.drivers().place("before", here()).await;
 
     service.request_stop();
@@ -86,11 +86,11 @@ async fn a_stopping_service_finishes_requests_and_leaves_no_process() {
         TcpStream::connect(address).await.is_err().then_some(())
     })
     .await;
-    let answer = under_way.say(rest).await.head().await;
+    let answer = under_way.send(rest).await.head().await;
     assert!(answer.starts_with("HTTP/1.1 204 "), "{answer}");
     drop(under_way);
     assert!(service.ended().await.success());
-    assert!(folder.processes().is_empty(), "the embedded server is gone");
+    assert!(folder.processes().is_empty(), "the embedded server has ended");
 
     let again = start(&folder).await;
     for id in ["before", "last"] {
@@ -121,8 +121,8 @@ async fn without_any_redis_it_runs_from_memory_and_warns() {
     let service = ServiceProcess::spawn(command).await;
     let api = service.drivers();
     api.ready().await;
-    eventually(SOON, "it says so", async || {
-        let said = service.said();
+    eventually(SOON, "health reports it", async || {
+        let said = service.output();
         let warned = said.contains("none installed") && said.contains("positions are lost when the service stops");
         warned.then_some(())
     })
@@ -144,7 +144,7 @@ async fn without_any_redis_it_runs_from_memory_and_warns() {
     assert!(service.terminate().await.success());
 }
 
-/// What Redis says of itself, once it answers.
+/// Returns the `INFO` of Redis, once it answers.
 async fn redis_report(api: &Api) -> Value {
     eventually(SOON, "Redis reports", async || {
         let answer = api.get("/health/redis").await;
@@ -177,7 +177,7 @@ async fn the_embedded_redis_is_bounded_and_refuses_writes_when_full() {
     })
     .await;
     full.assert_problem(503, &[]);
-    eventually(SOON, "health says why", async || {
+    eventually(SOON, "health has the reason", async || {
         (api.get("/health").await.body["parts"]["redis"]["code"] == "OOM").then_some(())
     })
     .await;

@@ -24,7 +24,7 @@ async fn a_key_of_another_type_prevents_neither_a_start_nor_a_batch() {
     let _: i64 = scene.redis.query(cmd("DEL").arg(&snapshot)).await;
     let _: i64 = scene.redis.query(cmd("LPUSH").arg(&snapshot).arg("foreign")).await;
 
-    // A member of the index that is no text.
+    // A member of the index that is not text.
     let index = scene.geo(Kind::Drivers);
     let _: i64 = scene.redis.query(cmd("ZADD").arg(&index).arg(1).arg(b"\xff\xfe")).await;
 

@@ -62,10 +62,10 @@ async fn on_a_full_disk_positions_are_buffered_and_written_later() {
     let large = "x".repeat(5 << 20);
     let mut connection = scene.redis.connect().await;
     for name in ["a", "b"] {
-        // Redis refuses what comes after it noticed.
+        // Redis refuses writes after it has detected the fault.
         let _: RedisResult<()> = cmd("SET").arg(name).arg(&large).query_async(&mut connection).await;
     }
-    eventually(SOON, "health says why", async || {
+    eventually(SOON, "health has the reason", async || {
         (api.get("/health").await.body["parts"]["redis"]["code"] == "MISCONF").then_some(())
     })
     .await;

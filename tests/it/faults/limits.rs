@@ -40,7 +40,7 @@ async fn a_full_queue_is_a_503_with_retry_after() {
     while let Some(answer) = waiting.next().await {
         assert_eq!(answer.status, 204, "{answer:?}");
     }
-    // The queue is free again, and what was refused was not taken.
+    // The queue is free again, and refused positions were not stored.
     api.place("d-9", here()).await;
     assert_eq!(api.position("b-0").await.status, 404);
     assert_eq!(api.nearby("lat=40.7484&lon=-73.9857&limit=100").await.ids().len(), 6);
@@ -67,7 +67,7 @@ async fn the_number_of_entities_is_limited() {
     assert_eq!(api.post_fix("d-4", late.clone()).await.body["outcome"], "stale");
     late["status"] = json!("busy");
     api.post_fix("d-4", late).await.assert_problem(503, &[]);
-    // Those that it knows may move, and another kind has room of its own.
+    // Known entities may move, and another kind has its own limit.
     assert_eq!(api.post_fix("d-1", here_at(at + 1)).await.status, 202);
     assert_eq!(service.api("vehicles").post_fix("v-1", here_at(at)).await.status, 202);
     let mixed = json!([{"id": "d-1", "lat": 1, "lon": 1}, {"id": "d-5", "lat": 1, "lon": 1}]);

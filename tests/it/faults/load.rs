@@ -32,7 +32,7 @@ async fn send(api: Api, sender: usize, tally: Rc<Tally>) {
         match answer.status {
             204 => tally.stored.set(tally.stored.get() + 1),
             202 => tally.buffered.set(tally.buffered.get() + 1),
-            // The load outran the clock's milliseconds, or one fix came twice: nothing new was promised.
+            // Two fixes had the same millisecond, or a fix arrived twice: nothing new was acknowledged.
             200 => continue,
             _ => panic!("{answer:?}"),
         }

@@ -40,7 +40,7 @@ async fn lost_data_of_redis_are_restored_and_sequences_continue() {
     // If the numbers started again, the other instance would treat the next messages as old.
     let goes_on: u64 = scene.redis.query(&sequence).await;
     assert!(goes_on >= reached, "{goes_on} after {reached}");
-    // Taken even if this worker's own connection is not back yet.
+    // Accepted even if this worker is not connected again yet.
     let moved = json!({"lat": 40.75, "lon": -73.9857, "timestamp": at + 100});
     assert!([202, 204].contains(&one.post_fix("d-0", moved).await.status));
     eventually(SOON, "the other instance receives the next messages", async || {

@@ -1,5 +1,5 @@
-//! Every fault of Redis under steady pushes and queries, of which none may fail: what clients are answered, what health reports, and what
-//! the log says.
+//! Every fault of Redis under steady pushes and queries, of which none may fail: the answers to clients, the report of health, and the
+//! lines of the log.
 
 use super::{NOTICE, SOON, here};
 use crate::support::{Api, Proxy, Redis, Scene, ServiceProcess, Trouble, eventually};
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// What goes wrong.
+/// The faults.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
     Killed,
@@ -71,7 +71,7 @@ async fn add_user(admin: &mut MultiplexedConnection) {
 /// A Redis, the proxy to it, and a service.
 struct World {
     redis: Redis,
-    /// Stays open whatever the fault is.
+    /// Stays open during every fault.
     admin: MultiplexedConnection,
     proxy: Proxy,
     process: ServiceProcess,
@@ -119,7 +119,7 @@ impl World {
             Full => self.admin(&["CONFIG", "SET", "maxmemory", "1"]).await,
             ReadOnly => self.admin(&["REPLICAOF", "127.0.0.1", "1"]).await,
             DiskFull => {
-                // Where the snapshot would go there is a folder.
+                // There is a folder at the path of the snapshot.
                 fs::create_dir(self.redis.folder().join("dump.rdb")).unwrap();
                 self.admin(&["CONFIG", "SET", "save", "3600 1"]).await;
                 self.admin(&["BGSAVE"]).await;
@@ -182,13 +182,13 @@ async fn traffic(api: Api, ends: Arc<AtomicBool>) -> (Statuses, Statuses) {
     (pushes, queries)
 }
 
-/// Waits until health says this of Redis.
+/// Waits until health reports this about Redis.
 async fn reports(api: &Api, fault: Fault, code: Option<&str>, why: &str) {
     eventually(SOON, &format!("{fault:?}: {code:?} {why}"), async || {
         let health = api.get("/health").await.body;
         let redis = &health["parts"]["redis"];
-        let says = redis["why"].as_str().is_some_and(|said| said.contains(why));
-        let is_seen = redis["state"] == "degraded" && redis["code"].as_str() == code && says;
+        let is_reason = redis["why"].as_str().is_some_and(|said| said.contains(why));
+        let is_seen = redis["state"] == "degraded" && redis["code"].as_str() == code && is_reason;
         (is_seen && health["status"] == "degraded").then_some(())
     })
     .await;
@@ -224,7 +224,7 @@ async fn survives(fault: Fault, code: Option<&str>, why: Option<&str>) {
             assert_eq!(api.get(path).await.status, status, "{fault:?}: {path}");
         }
         eventually(SOON, &format!("{fault:?} is logged"), async || {
-            let logged = warnings(&world.process.said());
+            let logged = warnings(&world.process.output());
             assert!(logged.len() <= 2, "{fault:?}: {logged:?}");
             (logged.last().map(Option::as_deref) == Some(code)).then_some(())
         })
@@ -237,7 +237,7 @@ async fn survives(fault: Fault, code: Option<&str>, why: Option<&str>) {
     })
     .await;
 
-    // Some faults are over before much was asked.
+    // Some faults end before many requests were sent.
     for _ in 0..20 {
         let answer = api.nearby("lat=40.7484&lon=-73.9857").await;
         assert_eq!(answer.status, 200, "{fault:?}: {answer:?}");
@@ -250,7 +250,7 @@ async fn survives(fault: Fault, code: Option<&str>, why: Option<&str>) {
     );
     assert_eq!(queries.keys().collect::<Vec<_>>(), [&200], "{fault:?}: {queries:?}");
     assert!(!pushes.is_empty(), "{fault:?}: nothing was pushed");
-    let log = world.process.said();
+    let log = world.process.output();
     let lines = log.lines().filter(|line| line.contains("\"WARN\"")).count();
     let most = 20 + 4 * began.elapsed().as_secs();
     assert!(
@@ -283,13 +283,13 @@ async fn a_missing_database_is_reported_and_logged() {
     assert_eq!(api.post_fix("d-1", here()).await.status, 202);
     api.ready().await;
     eventually(SOON, "it is logged", async || {
-        (warnings(&process.said()) == [Some("ERR".to_owned())]).then_some(())
+        (warnings(&process.output()) == [Some("ERR".to_owned())]).then_some(())
     })
     .await;
 }
 
 #[actix_web::test]
-async fn an_instance_that_starts_while_redis_refuses_writes_is_ready_and_says_why() {
+async fn an_instance_that_starts_while_redis_refuses_writes_is_ready_and_reports_why() {
     for (name, code) in [("maxmemory", "OOM"), ("min-replicas-to-write", "NOREPLICAS")] {
         let scene = Scene::on(Redis::durable().await).with(&[NOTICE]);
         scene.redis.configure(name, "1").await;
@@ -327,11 +327,11 @@ async fn a_risky_configuration_of_redis_is_a_warning_in_health_and_log() {
     })
     .await;
     assert_eq!(warned.as_object().unwrap().len(), names.len(), "{warned}");
-    let log = process.said();
+    let log = process.output();
     for name in names {
         assert_eq!(log.matches(&format!("\"warning\":\"{name}\"")).count(), 1, "{log}");
     }
-    // What works is still well.
+    // Health stays ok for commands that work.
     eventually(SOON, "the status is ok", async || {
         (api.get("/health").await.body["status"] == "ok").then_some(())
     })

@@ -1,22 +1,22 @@
 //! Faults, and the guarantees during and after them.
 
-mod away;
 mod demoted;
 mod embedded;
 mod feed;
 mod foreign_keys;
 mod frozen;
 mod full_disk;
-mod given_up;
 mod limits;
 mod load;
 mod lost_tail;
 mod matrix;
+mod outages;
 mod panics;
 mod refusals;
 mod replicas;
 mod stopping;
 mod storm;
+mod undelivered;
 
 use crate::support::{Api, Redis, Scene, eventually};
 use fleetpulse::kind::Kind;
@@ -26,7 +26,7 @@ use std::time::Duration;
 
 /// Longer than any recovery takes.
 const SOON: Duration = Duration::from_secs(20);
-/// So that a Redis that is away is noticed soon.
+/// A short timeout, so that an unavailable Redis is detected soon.
 const NOTICE: &str = "--redis-timeout=300";
 
 /// A place that all tests here use.
@@ -39,7 +39,7 @@ fn here_at(timestamp_ms: i64) -> Value {
     json!({"lat": 40.7484, "lon": -73.9857, "timestamp": timestamp_ms})
 }
 
-/// Waits until health says so.
+/// Waits until health has this status.
 async fn becomes(api: &Api, status: &str) {
     eventually(SOON, status, async || {
         (api.get("/health").await.body["status"] == status).then_some(())
@@ -47,7 +47,7 @@ async fn becomes(api: &Api, status: &str) {
     .await;
 }
 
-/// Reports a fix until Redis has it: each worker has a connection of its own, and health speaks of one.
+/// Reports a fix until Redis has it: each worker has a connection of its own, and health is about one.
 async fn is_taken(api: &Api, id: &str, fix: Value) {
     eventually(SOON, "every worker has Redis again", async || {
         (api.post_fix(id, fix.clone()).await.status == 204).then_some(())

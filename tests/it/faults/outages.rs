@@ -45,13 +45,13 @@ async fn calls_that_need_redis_fail_at_once_with_retry_after() {
         answer.assert_problem(503, &[]);
         assert!(answer.retry_after.is_some());
     }
-    // What a fix says of its sender is taken with the fix.
+    // Profile members of a fix are accepted with the fix.
     let taken = api.post_fix("d-1", json!({"lat": 1, "lon": 1, "status": "busy"})).await;
     assert_eq!(taken.status, 202);
     assert_eq!(api.nearby("lat=1&lon=1&status=busy").await.ids(), ["d-1"]);
 }
 
-/// Two instances on one Redis, the first by a way that can be cut.
+/// Two instances on one Redis, the first behind a proxy that can be cut.
 async fn pair(scene: &Scene) -> (Proxy, Service, Service) {
     let proxy = Proxy::to(&scene.redis.url()).await;
     let mut args = scene.args();
@@ -83,14 +83,14 @@ async fn the_newest_wins_between_buffered_fixes_and_those_of_other_instances() {
     is_stored(&scene, "newer", at + 2_000).await;
     is_stored(&scene, "alone", at).await;
     is_stored(&scene, "older", at + 1_000).await;
-    // And both instances agree with Redis.
+    // Both instances agree with Redis.
     for api in [&a, &b] {
         for id in ["older", "newer", "alone"] {
             let stored = stored_ms(&scene, id).await.unwrap();
             eventually(SOON, id, async || {
-                let told = api.position(id).await.body["timestamp"].take();
-                let told = parse_rfc3339(told.as_str()?);
-                (told == Some(stored)).then_some(())
+                let answered = api.position(id).await.body["timestamp"].take();
+                let answered = parse_rfc3339(answered.as_str()?);
+                (answered == Some(stored)).then_some(())
             })
             .await;
         }
@@ -112,7 +112,7 @@ async fn a_removal_during_an_outage_is_executed_later_unless_a_newer_fix_exists(
         assert_eq!(a.position(id).await.status, 404);
     }
     assert!(a.nearby("lat=40.7484&lon=-73.9857").await.ids().is_empty());
-    // The other instance does not know yet.
+    // The other instance has not received it yet.
     assert_eq!(b.position("gone").await.status, 200);
     let later = now_ms() + 1_000;
     b.place("back", here_at(later)).await;
@@ -124,14 +124,14 @@ async fn a_removal_during_an_outage_is_executed_later_unless_a_newer_fix_exists(
             (api.position("gone").await.status == 404).then_some(())
         })
         .await;
-        eventually(SOON, "the newer fix stands everywhere", async || {
+        eventually(SOON, "every instance has the newer fix", async || {
             (api.position("back").await.status == 200).then_some(())
         })
         .await;
     }
     assert_eq!(stored_ms(&scene, "gone").await, None);
     assert_eq!(stored_ms(&scene, "back").await, Some(later));
-    // A fix from before the removal that arrives late is ignored still.
+    // A fix from before the removal that arrives late is still ignored.
     assert_eq!(
         b.post_fix("gone", here_at(later - 10_000)).await.body["outcome"],
         "stale"

@@ -105,9 +105,9 @@ async fn every_task_that_panics_is_restarted() {
         assert_eq!(restarts(&api, task).await, times, "{task}");
         let line = format!("task=\"{task}\" panic=\"failpoint {task}\"");
         assert!(
-            service.said().contains(&line),
+            service.output().contains(&line),
             "{task} is not in the log:\n{}",
-            service.said()
+            service.output()
         );
     }
     assert_eq!(api.get("/health/live").await.status, 200);
@@ -159,10 +159,10 @@ async fn an_index_whose_change_panics_is_loaded_again() {
     becomes(&api, "ok").await;
     assert!(
         service
-            .said()
+            .output()
             .contains("a panic interrupted a change of the live index"),
         "{}",
-        service.said()
+        service.output()
     );
     api.place("bad", here()).await;
 }
@@ -220,7 +220,11 @@ async fn a_panic_in_a_saga_is_not_reported_as_an_error_of_redis() {
     is_interrupted(&post(&api, "/v1/reservations", order.clone()).await);
     let made = post(&api, "/v1/reservations", order).await;
     assert_eq!(made.status, 201, "{made:?}");
-    assert!(service.said().contains("task=\"inventory.saga\""), "{}", service.said());
+    assert!(
+        service.output().contains("task=\"inventory.saga\""),
+        "{}",
+        service.output()
+    );
     assert_eq!(restarts(&api, "inventory.batches").await, 1);
     becomes(&api, "ok").await;
 }
@@ -287,5 +291,5 @@ async fn a_handler_that_panics_is_answered_500() {
     api.ready().await;
     api.nearby("lat=1&lon=1").await.assert_problem(500, &[]);
     assert_eq!(api.nearby("lat=1&lon=1").await.status, 200);
-    assert!(service.said().contains("task=\"nearby\""), "{}", service.said());
+    assert!(service.output().contains("task=\"nearby\""), "{}", service.output());
 }

@@ -1,11 +1,11 @@
-//! Settings and data with which the service does not start, and what it says then.
+//! Settings and data with which the service does not start, and its messages.
 
 use crate::support::{Folder, Scene, ServiceProcess};
 use redis::cmd;
 use std::fs;
 use std::net::TcpListener;
 
-/// What a service says that must not start with these flags.
+/// Returns the output of a service that must not start with these flags.
 async fn refusal(args: &[&str]) -> String {
     let output = ServiceProcess::refusal(args).await;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();

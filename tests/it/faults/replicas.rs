@@ -174,7 +174,7 @@ async fn profiles_and_removals_are_restored_in_an_emptied_redis() {
         shows(api, "d-1", "status", "busy").await;
     }
     // A late fix from before the removal does not restore the entity.
-    eventually(SOON, "Redis knows of the removal", async || {
+    eventually(SOON, "Redis has the removal", async || {
         let snapshot: Option<String> = scene
             .redis
             .query(cmd("GET").arg(scene.snapshot(Kind::Drivers, "d-0")))

@@ -174,7 +174,7 @@ async fn a_stop_waits_for_redis_to_write_unsaved_positions() {
     .await;
     service.request_stop();
     eventually(SOON, "it is stopping", async || {
-        service.said().contains("stopping").then_some(())
+        service.output().contains("stopping").then_some(())
     })
     .await;
     scene.redis.restart().await;

@@ -290,7 +290,7 @@ async fn all_instances_converge_after_every_repair() {
         storm.agrees(&format!("seed {seed}, round {rounds}, {fault:?}")).await;
         rounds += 1;
     }
-    // What was hidden has to agree as well: removals, and profiles of entities that were nowhere.
+    // Data that answers do not show has to agree as well: removals, and profiles of entities without a position.
     let apis = storm.apis();
     let late = now_ms() - 60_000;
     for id in (0..ENTITIES).map(entity) {
@@ -303,7 +303,7 @@ async fn all_instances_converge_after_every_repair() {
         apis[1].post_fix(&id, fix).await;
     }
     storm.agrees(&format!("seed {seed}, with all placed")).await;
-    // And one that starts now.
+    // An instance that starts now agrees as well.
     storm.instances.push(storm.scene.start().await);
     storm.agrees(&format!("seed {seed}, with a new instance")).await;
 }

@@ -2,7 +2,7 @@
 //! late, and the command arrived after its undo. No call leaves anything acquired.
 
 use super::{NOTICE, SOON};
-use crate::support::{Answer, Api, Leavers, Leaving, Parting, Proxy, Raw, Scene, Service, send};
+use crate::support::{AbandonedPost, Answer, Api, Disconnect, DisconnectingClients, Proxy, Raw, Scene, Service, send};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::cell::RefCell;
@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 
 /// A call that acquires something, and a call that shows that it was released.
 struct Call {
-    sent: Parting,
+    sent: AbandonedPost,
     /// A part of the last command that is sent to Redis before the response.
     command: &'static str,
     probe: Probe,
@@ -27,7 +27,7 @@ struct Probe {
 
 fn calls() -> Vec<Call> {
     let call = |path: &str, body, command, probe| Call {
-        sent: Parting::new(path, body),
+        sent: AbandonedPost::new(path, body),
         command,
         probe,
     };
@@ -154,7 +154,7 @@ async fn ending(service: &Service) -> Call {
     let job = &leased.body["jobs"][0];
     let body = json!({"token": job["token"], "lease_next": {"lease_ms": 600_000}});
     Call {
-        sent: Parting::new(format!("/v1/jobs/{}/complete", job["id"].as_str().unwrap()), body),
+        sent: AbandonedPost::new(format!("/v1/jobs/{}/complete", job["id"].as_str().unwrap()), body),
         command: "ended",
         probe: Probe {
             method: Method::GET,
@@ -165,7 +165,7 @@ async fn ending(service: &Service) -> Call {
     }
 }
 
-/// Sends a call, and returns when its command is kept back.
+/// Sends a call, and returns when its command is held back.
 async fn under_way(proxy: &Proxy, service: &Service, call: &Call) -> Raw {
     proxy.keep_back(call.command);
     let client = call.sent.send(service).await;
@@ -173,7 +173,7 @@ async fn under_way(proxy: &Proxy, service: &Service, call: &Call) -> Raw {
     client
 }
 
-async fn nobody_has_it(api: &Api, call: &Call, how: &str) {
+async fn assert_released(api: &Api, call: &Call, how: &str) {
     let Probe {
         method,
         path,
@@ -198,10 +198,10 @@ async fn nobody_has_it(api: &Api, call: &Call, how: &str) {
 #[actix_web::test]
 async fn a_disconnected_client_holds_nothing_that_it_never_received() {
     let (_scene, proxy, service, other) = prepared(&["--redis-timeout=20000"]).await;
-    for how in [Leaving::Fin, Leaving::Rst] {
+    for how in [Disconnect::Fin, Disconnect::Rst] {
         for call in calls().into_iter().chain([ending(&service).await]) {
             let mut client = under_way(&proxy, &service, &call).await;
-            if how == Leaving::Fin {
+            if how == Disconnect::Fin {
                 client.close_own_side().await;
                 proxy.let_go().await;
                 // The service has finished it.
@@ -210,7 +210,7 @@ async fn a_disconnected_client_holds_nothing_that_it_never_received() {
                 client.leave(how);
                 proxy.let_go().await;
             }
-            nobody_has_it(&other.drivers(), &call, &format!("{how:?}")).await;
+            assert_released(&other.drivers(), &call, &format!("{how:?}")).await;
         }
     }
 }
@@ -223,9 +223,9 @@ async fn an_abandoned_command_is_not_executed_after_its_undo() {
         let head = client.head().await;
         assert!(head.starts_with("HTTP/1.1 503"), "{:?}: {head}", call.sent);
         // The instance has another connection by then, and has released on it what it could.
-        nobody_has_it(&service.drivers(), &call, "a late answer").await;
+        assert_released(&service.drivers(), &call, "a late answer").await;
         proxy.let_go().await;
-        nobody_has_it(&other.drivers(), &call, "its arrival").await;
+        assert_released(&other.drivers(), &call, "its arrival").await;
     }
 }
 
@@ -233,7 +233,7 @@ async fn an_abandoned_command_is_not_executed_after_its_undo() {
 async fn an_abandoned_write_does_not_undo_a_deletion() {
     let (_scene, proxy, service, other) = prepared(&[NOTICE]).await;
     let write = Call {
-        sent: Parting::new("/v1/cache/n", json!({"set": [{"key": "k", "value": 1, "ttl_s": 60}]})),
+        sent: AbandonedPost::new("/v1/cache/n", json!({"set": [{"key": "k", "value": 1, "ttl_s": 60}]})),
         command: "cache:{c:",
         probe: Probe {
             method: Method::GET,
@@ -255,13 +255,13 @@ async fn an_abandoned_write_does_not_undo_a_deletion() {
 #[actix_web::test]
 async fn a_write_that_a_proxy_interrupted_does_not_undo_a_deletion() {
     let scene = Scene::new().await.with(&["--redis-timeout=5000", "--workers=1"]);
-    // So far away that it takes a while to connect again.
+    // With a latency at which a new connection takes a while.
     let proxy = Proxy::far_from(&scene.redis.url(), Duration::from_millis(60)).await;
     let mut args = scene.args();
     args.push(format!("--redis-url={}", proxy.url()));
     let (service, other) = (Service::start(&args).await, scene.start().await);
-    let set = |key: &str| Parting::new("/v1/cache/n", json!({"set": [{"key": key, "value": 1, "ttl_s": 60}]}));
-    // The connection is not short-lived, and the script is known.
+    let set = |key: &str| AbandonedPost::new("/v1/cache/n", json!({"set": [{"key": key, "value": 1, "ttl_s": 60}]}));
+    // The connection is not short-lived, and Redis has the script.
     sleep(Duration::from_millis(1_100)).await;
     set("warm").send(&service).await.head().await;
     proxy.keep_back("n/k");
@@ -280,16 +280,16 @@ async fn a_write_that_a_proxy_interrupted_does_not_undo_a_deletion() {
 #[actix_web::test]
 async fn many_disconnecting_clients_on_slow_connections_leave_nothing_in_redis() {
     let (scene, _proxy, _service, other) = prepared(&[]).await;
-    let (leavers, calls) = (Leavers::beside(&scene).await, calls());
+    let (disconnecting, calls) = (DisconnectingClients::beside(&scene).await, calls());
     let sent = |_round| {
         calls
             .iter()
             .flat_map(|call| [call.sent.clone(), call.sent.clone()])
             .collect()
     };
-    let left = leavers.storm(Duration::from_secs(5), sent).await;
+    let left = disconnecting.storm(Duration::from_secs(5), sent).await;
     assert!(left > 50, "{left}");
     for call in &calls {
-        nobody_has_it(&other.drivers(), call, "the storm").await;
+        assert_released(&other.drivers(), call, "the storm").await;
     }
 }

@@ -84,7 +84,7 @@ async fn a_name_that_was_rebound_to_loopback_is_not_served() {
     let api = service.drivers();
     let ask = async |host: &str| {
         let request = format!("GET /health/live HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-        Raw::connect(&service.url()).await.say(request).await.rest().await
+        Raw::connect(&service.url()).await.send(request).await.rest().await
     };
     for host in [
         "localhost:1",
@@ -115,7 +115,7 @@ async fn a_name_that_was_rebound_to_loopback_is_not_served() {
     let open = scene.with(&["--bind=0.0.0.0:0"]).start().await;
     let url = open.url().replace("0.0.0.0", "127.0.0.1");
     let request = "GET /health/live HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n";
-    let answer = Raw::connect(&url).await.say(request).await.rest().await;
+    let answer = Raw::connect(&url).await.send(request).await.rest().await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
 }
 
@@ -212,7 +212,7 @@ async fn listed_origins_may_call() {
     let other = api.request(Method::GET, "/health/live").send().await.unwrap();
     assert_eq!(other.headers()["vary"], "origin");
     assert!(!other.headers().contains_key("access-control-allow-origin"));
-    // An image says no origin.
+    // A request for an image has no origin.
     let image = with(
         api.request(Method::GET, "/health/live"),
         &[("sec-fetch-site", "cross-site")],

@@ -23,7 +23,7 @@ async fn a_head_that_cannot_be_read_is_answered_with_a_problem() {
         ("\u{16}\u{3}\u{1}\u{2}\r\n\r\n", 400),
         (&*long, 431),
     ] {
-        let answer = Raw::connect(&service.url()).await.say(request).await.rest().await;
+        let answer = Raw::connect(&service.url()).await.send(request).await.rest().await;
         let shown = &request[..request.len().min(60)];
         let (said, head, problem) = parts(&answer);
         assert_eq!(said, status, "{shown:?}: {answer}");
@@ -48,7 +48,7 @@ async fn an_invalid_request_after_a_valid_one_is_refused_after_its_answer() {
     let service = scene.start().await;
     let mut raw = Raw::connect(&service.url()).await;
     let good = "GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n";
-    let said = raw.say(format!("{good}GARBAGE\r\n\r\n")).await.rest().await;
+    let said = raw.send(format!("{good}GARBAGE\r\n\r\n")).await.rest().await;
     let answers: Vec<&str> = said.split("HTTP/1.1 ").skip(1).collect();
     assert_eq!(answers.len(), 2, "{said}");
     assert!(
@@ -71,14 +71,14 @@ async fn client_faults_are_logged_only_at_debug() {
         service.drivers().ready().await;
         Raw::connect(service.url())
             .await
-            .say("GARBAGE\r\n\r\n")
+            .send("GARBAGE\r\n\r\n")
             .await
             .rest()
             .await;
-        // Written after what the client caused.
+        // Logged after the lines that the client has caused.
         service.request_stop();
         let said = eventually(Duration::from_secs(20), "it stops", async || {
-            Some(service.said()).filter(|said| said.contains("stopping"))
+            Some(service.output()).filter(|said| said.contains("stopping"))
         });
         let said = said.await;
         assert!(

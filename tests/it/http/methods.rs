@@ -58,7 +58,7 @@ async fn an_answer_to_head_has_no_body() {
         let mut raw = Raw::connect(&service.url()).await;
         // The last one is not a request, and ends the connection.
         let next = "GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\nEND\r\n\r\n";
-        raw.say(format!("HEAD {first}\r\nHost: localhost\r\n\r\n{next}")).await;
+        raw.send(format!("HEAD {first}\r\nHost: localhost\r\n\r\n{next}")).await;
         let said = raw.rest().await;
         let answers: Vec<&str> = said.split("HTTP/1.1 ").skip(1).collect();
         assert_eq!(answers.len(), 3, "{first}: {said}");
@@ -96,7 +96,7 @@ async fn options_names_the_methods_of_a_path_and_of_the_whole_service() {
     );
     let mut raw = Raw::connect(&service.url()).await;
     let all = raw
-        .say("OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .send("OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n")
         .await
         .head()
         .await;

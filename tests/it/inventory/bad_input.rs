@@ -212,7 +212,7 @@ async fn the_rust_interface_refuses_values_out_of_range() {
     inventory.put(&seat, 10, None, Expected::Any).await.unwrap();
     let before = scene.stored_for_callers().await;
     let reserve = async |goods: &[(&str, u64)], ttl| inventory.reserve(&terms(goods, ttl), &Name::New).await;
-    // Each alone would fit; together they are more than there is.
+    // Each would fit; together they are more than the stock.
     assert_refused(reserve(&[("seat", 6), ("seat", 6)], minute).await, "items");
     assert_refused(reserve(&[], minute).await, "items");
     for quantity in [0, 1 << 53, u64::MAX] {

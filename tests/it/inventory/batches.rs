@@ -19,7 +19,7 @@ const OVERDUE: &str = "
     local item = redis.call('HGET', KEYS[1], ARGV[1])
     redis.call('HSET', KEYS[1], ARGV[1], (string.gsub(item, '^(%d+) %d+', '%1 ' .. ARGV[3] + ARGV[4])))";
 const MANY: u64 = 30_000;
-/// How many are made at once.
+/// The number of holds that are written at once.
 const PIECE: usize = 2_000;
 
 #[actix_web::test]
@@ -80,7 +80,7 @@ async fn a_partition_with_very_many_due_holds_answers_correctly_and_delays_no_ot
     }
     Books::read(&scene).await.add_up();
 
-    // All of it: it can be had only once every hold has given back.
+    // All of it: it is available only after every hold has expired.
     let (most, one) = (
         terms(&[(&skus[0], MANY)], Duration::from_mins(1)),
         terms(&[(&skus[1], 1)], Duration::from_mins(1)),

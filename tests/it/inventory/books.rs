@@ -6,7 +6,7 @@ use fleetpulse::inventory::INVENTORY_PARTITIONS;
 use redis::{Value, cmd, from_redis_value};
 use std::collections::BTreeMap;
 
-/// All at one moment, because between two looks scripts change items and reservations. Not a transaction, which a full Redis refuses.
+/// Reads everything at one moment, because scripts change items and reservations between two reads. Not a transaction, which a full Redis refuses.
 const READ: &str = "local all = {}
 for i, key in ipairs(KEYS) do all[i] = redis.call('HGETALL', key) end
 all[#all + 1] = redis.call('TIME')
@@ -23,7 +23,7 @@ pub struct Books {
     pub consumed: BTreeMap<String, u64>,
     /// The number of reservations in each state, with parts and their records counted separately.
     pub states: BTreeMap<(char, bool), usize>,
-    /// The state of every reservation as it is written, by id, parts left out.
+    /// The stored state of every reservation, by id, without parts.
     pub records: BTreeMap<String, char>,
     /// The number of holds whose end is past or less than ten seconds away.
     pub ending: usize,
@@ -79,7 +79,7 @@ impl Books {
         books
     }
 
-    /// Notes what belongs together.
+    /// Links parts with their records.
     fn tie(&mut self, partition: u16, id: &str, record: &str, now_ms: i64) {
         let words: Vec<&str> = record.split(' ').collect();
         let expires_ms = words[2].parse().unwrap();
@@ -176,7 +176,7 @@ impl Books {
         for (goods, of) in words[8..].chunks(2).zip(words[5].split(',')) {
             let (of, left) = of.split_once('*').unwrap_or((of, goods[1]));
             let (quantity, of): (u64, u64) = (left.parse().unwrap(), of.parse().unwrap());
-            // It has nothing of an item that was created again since then.
+            // It has no goods of an item that was created again since then.
             let counts = born.get(goods[0]) == Some(&of);
             if state == 'c' && of == 0 {
                 *self.consumed.entry(goods[0].to_owned()).or_default() += quantity;
@@ -198,7 +198,7 @@ impl Books {
         assert!(loose.is_empty(), "{loose:#?}");
     }
 
-    /// Every item has on hand what is reserved of it, and says what its reservations add up to.
+    /// Every item has at least its reserved quantity on hand, and its counts are the sums of its reservations.
     #[track_caller]
     pub fn add_up(&self) {
         for (sku, (quantity, held, confirmed)) in &self.items {

@@ -1,7 +1,7 @@
 //! The entries that contain the groups of items: they exist as long as the item, and for some time before and after.
 
 use super::{Expected, SOON, Stock, at, id, inventory};
-use crate::support::{Leaving, Proxy, Raw, Redis, Scene, Service, eventually, send};
+use crate::support::{Disconnect, Proxy, Raw, Redis, Scene, Service, eventually, send};
 use fleetpulse::inventory::InventoryError;
 use fleetpulse::store::Keys;
 use redis::cmd;
@@ -47,7 +47,7 @@ async fn an_interrupted_claim_expires() {
     let scene = Scene::new().await;
     let inventory = inventory(&scene).await;
     let group = id("g");
-    // Its item cannot be made.
+    // Its item cannot be created.
     let items = scene.keys().inventory_items(Keys::inventory_partition("g"));
     scene.redis.query::<()>(cmd("SET").arg(&items).arg("broken")).await;
     let lost = inventory
@@ -104,7 +104,7 @@ async fn a_client_that_resets_its_connection_leaves_no_item_half_created_or_half
     args.push(format!("--redis-url={}", proxy.url()));
     let service = Service::start(&args).await;
     let stock = Stock(service.drivers());
-    // The scripts are known, so that each step is one command.
+    // Redis has the scripts, so that each step is one command.
     stock.put("warm", json!({"quantity": 1, "group": "warm-group"})).await;
     stock.delete("warm").await;
     let body = r#"{"quantity":1,"group":"g"}"#;
@@ -123,9 +123,9 @@ async fn a_client_that_resets_its_connection_leaves_no_item_half_created_or_half
         // The client disconnects when the item is created or deleted, and before its group entry is updated.
         proxy.keep_back(":names");
         let mut client = Raw::connect(&service.url()).await;
-        client.say(request).await;
+        client.send(request).await;
         proxy.keeps_something().await;
-        client.leave(Leaving::Rst);
+        client.leave(Disconnect::Rst);
         proxy.let_go().await;
         eventually(SOON, "it is carried out to its end", async || {
             let done = entry_lasts(&scene, "x").await.signum() == lasts && is_there().await == there;
@@ -166,7 +166,7 @@ async fn an_item_whose_creation_or_deletion_was_not_answered_is_reconciled_with_
         assert!(matches!(lost, Err(InventoryError::Store(_))), "{lost:?}");
         assert_eq!(direct.item(&x).await.is_err(), deletes);
         assert_eq!(entry_lasts(&scene, "x").await.signum(), began);
-        // The caller does not ask again.
+        // The caller does not repeat the call.
         proxy.mend();
         eventually(SOON, "the entry is as the item is", async || {
             (entry_lasts(&scene, "x").await.signum() == lasts).then_some(())

@@ -23,7 +23,7 @@ struct Reported {
     confirmed: Mutex<Vec<String>>,
     released: Mutex<Vec<String>>,
     refused: AtomicUsize,
-    away: AtomicUsize,
+    unavailable: AtomicUsize,
     dropped: AtomicUsize,
 }
 
@@ -94,7 +94,7 @@ impl Client<'_> {
                     return None;
                 }
                 503 | 409 => {
-                    self.reported.away.fetch_add(1, Ordering::Relaxed);
+                    self.reported.unavailable.fetch_add(1, Ordering::Relaxed);
                     sleep(Duration::from_millis(20)).await;
                 }
                 _ => panic!("{answer:?}"),
@@ -124,7 +124,7 @@ impl Client<'_> {
                 // Expired, and for a confirmation sold to another client since then.
                 409 => return,
                 503 => {
-                    self.reported.away.fetch_add(1, Ordering::Relaxed);
+                    self.reported.unavailable.fetch_add(1, Ordering::Relaxed);
                     sleep(Duration::from_millis(20)).await;
                 }
                 _ => panic!("{answer:?}"),
@@ -205,7 +205,7 @@ async fn the_books_balance_under_failures_at_any_time() {
         confirmed.len(),
         released.len()
     );
-    assert!(reported.away.load(Ordering::Relaxed) > 0 && reported.dropped.load(Ordering::Relaxed) > 0);
+    assert!(reported.unavailable.load(Ordering::Relaxed) > 0 && reported.dropped.load(Ordering::Relaxed) > 0);
 
     Books::read(&scene).await.add_up();
     for id in &confirmed {

@@ -1,9 +1,9 @@
 //! Clients that disconnect while stock is taken for them over slow connections to Redis, and thousands of reservations that can be
-//! forgotten at once, beside clients that stay: each of these has what was acknowledged to it.
+//! forgotten at once, while other clients stay connected: each of these has the reservations that were acknowledged to it.
 
 use super::books::Books;
 use super::{Expected, SOON, Stock, apart, id, inventory, terms};
-use crate::support::{Leavers, Parting, Scene, eventually, now_ms};
+use crate::support::{AbandonedPost, DisconnectingClients, Scene, eventually, now_ms};
 use fleetpulse::inventory::{Inventory, Name};
 use fleetpulse::store::Keys;
 use futures_util::future::join_all;
@@ -16,18 +16,18 @@ use std::time::{Duration, Instant};
 use tokio::join;
 use tokio::time::{sleep, timeout};
 
-const LEAVING: Duration = Duration::from_secs(4);
+const DISCONNECTING: Duration = Duration::from_secs(4);
 const CLIENTS: usize = 20;
 const ON_HAND: u64 = 100_000;
 /// Reservations that can be deleted while the clients work.
 const RECORDS: usize = 1_200;
-/// Of which there is one, so that a hold of a client that left stops the others.
+/// It has a quantity of one, so that a hold of a disconnected client stops the others.
 const SCARCE: &str = "scarce";
 
-/// What was confirmed to clients that stay, by SKU.
+/// The quantities that were confirmed to clients that stay, by SKU.
 type Confirmed = RefCell<BTreeMap<String, u64>>;
 
-/// The path and the body of a reservation that is given its name by the service.
+/// Returns the path and the body of a reservation whose id the service generates.
 fn unnamed(skus: &[String], ttl_s: u64) -> (String, Value) {
     match skus {
         [sku] => (
@@ -41,7 +41,7 @@ fn unnamed(skus: &[String], ttl_s: u64) -> (String, Value) {
     }
 }
 
-/// A client that stays: what it has reserved stays reserved until it releases it.
+/// A client that stays: its reservations exist until it releases them.
 async fn stays(stock: &Stock, wishes: &[Vec<String>], until: Instant, confirmed: &Confirmed) {
     while Instant::now() < until {
         let skus = &wishes[rand::rng().random_range(0..wishes.len())];
@@ -120,7 +120,7 @@ async fn disconnecting_clients_on_slow_connections_hold_no_stock() {
     api.put(&id(SCARCE), 1, None, Expected::Any).await.unwrap();
     let last = rush(&scene, &api, &apart).await;
 
-    let (service, leavers) = (scene.start().await, Leavers::beside(&scene).await);
+    let (service, disconnecting) = (scene.start().await, DisconnectingClients::beside(&scene).await);
     let stock = Stock(service.drivers());
     let wishes: Vec<Vec<String>> = vec![
         vec![SCARCE.to_owned()],
@@ -130,14 +130,14 @@ async fn disconnecting_clients_on_slow_connections_hold_no_stock() {
         vec![apart[2].clone(), "a".to_owned()],
     ];
     let confirmed = Confirmed::default();
-    let until = Instant::now() + LEAVING;
+    let until = Instant::now() + DISCONNECTING;
     let staying = join_all((0..CLIENTS).map(|_| stays(&stock, &wishes, until, &confirmed)));
     let leaving = |_round| {
         let wishes = wishes.iter().flat_map(|skus| [skus, skus]);
         wishes
             .map(|skus| {
                 let (path, body) = unnamed(skus, 600);
-                Parting::new(path, body)
+                AbandonedPost::new(path, body)
             })
             .collect()
     };
@@ -145,7 +145,7 @@ async fn disconnecting_clients_on_slow_connections_hold_no_stock() {
         let behind = Books::read(&scene).await.behind();
         (!behind.iter().any(|line| line.contains(&last))).then_some(())
     });
-    let (left, _, ()) = join!(leavers.storm(LEAVING, leaving), staying, finishing);
+    let (left, _, ()) = join!(disconnecting.storm(DISCONNECTING, leaving), staying, finishing);
     assert!(left > 50, "{left}");
     let last = RefCell::new(String::new());
     let ending = timeout(SOON * 4, async {

@@ -40,15 +40,15 @@ enum Reported {
     Released,
     Held,
     Refused,
-    /// The client hung up.
+    /// The client disconnected.
     Nothing,
 }
 
-/// What the clients count together.
+/// The counts of all clients.
 #[derive(Default)]
 struct Counts {
     done: AtomicUsize,
-    away: AtomicUsize,
+    unavailable: AtomicUsize,
 }
 
 /// Repeats a call until there is an answer, as a correct client does; another client disconnects in the middle.
@@ -59,7 +59,7 @@ async fn patiently(counts: &Counts, hangs_up: bool, call: impl AsyncFn() -> Answ
         if answer.status != 503 {
             return Some(answer);
         }
-        counts.away.fetch_add(1, Ordering::Relaxed);
+        counts.unavailable.fetch_add(1, Ordering::Relaxed);
         sleep(Duration::from_millis(20)).await;
     }
 }
@@ -170,7 +170,11 @@ async fn acknowledged_changes_survive_kills_of_redis_and_of_the_service() {
     let reported: Vec<(Wish, Reported)> = reported.into_iter().flatten().collect();
     let count = |what| reported.iter().filter(|(_, reported)| *reported == what).count();
     assert!(count(Reported::Confirmed) > 200 && count(Reported::Released) > 100 && count(Reported::Nothing) > 20);
-    assert!(counts.away.load(Ordering::Relaxed) > 20, "{:?}", counts.away);
+    assert!(
+        counts.unavailable.load(Ordering::Relaxed) > 20,
+        "{:?}",
+        counts.unavailable
+    );
     // And the service itself, with the restarted server.
     service.kill().await;
 

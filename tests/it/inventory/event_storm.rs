@@ -64,7 +64,7 @@ impl Client<'_> {
                 continue;
             };
             if brief && self.random.random_bool(0.5) {
-                // Until it has run out.
+                // Until it has expired.
                 sleep(Duration::from_millis(1_100)).await;
             } else if self.random.random_bool(0.3) {
                 self.extend(&id).await;
@@ -81,7 +81,7 @@ impl Client<'_> {
         }
     }
 
-    /// Of one item or of two, by a key or an id of the client's, asked for up to three times.
+    /// Of one item or of two, with a key or an id of the client, called up to three times.
     async fn reserve(&mut self, round: usize, ttl_s: u64) -> Option<String> {
         let name = format!("c{}-{round}", self.number);
         let first = self.random.random_range(0..self.skus.len());
@@ -139,7 +139,7 @@ impl Client<'_> {
 async fn listen(mut events: Subscription) -> Vec<Value> {
     let mut received = Vec::new();
     loop {
-        let message = events.next().await.expect("the connection lives");
+        let message = events.next().await.expect("the connection is open");
         let event: Value = serde_json::from_slice(message.get_payload_bytes()).unwrap();
         if event["sku"] == LAST && event["event"] == "deleted" {
             return received;

@@ -59,7 +59,7 @@ async fn an_idle_item_gets_its_stock_back_within_a_second() {
         .keys()
         .inventory_items(fleetpulse::store::Keys::inventory_partition("seat"));
     let over = Instant::now() + MOMENT;
-    // Read past the scripts, which would end it themselves.
+    // Read directly, because scripts would expire it.
     eventually(SOON, "it is swept", async || {
         let item: String = scene.redis.query(cmd("HGET").arg(&key).arg("seat")).await;
         item.starts_with("4 0 0 ").then_some(())
@@ -102,7 +102,7 @@ async fn an_expired_hold_is_confirmed_if_its_stock_is_available() {
 async fn a_thousand_holds_that_expire_together_free_their_stock_at_once() {
     let scene = Scene::new().await;
     let inventory = inventory(&scene).await;
-    // In one partition, so that the others' holds are in the way.
+    // In one partition, so that the holds of the others expire first.
     let group = id("g");
     for sku in ["many", "one"] {
         inventory
@@ -120,7 +120,7 @@ async fn a_thousand_holds_that_expire_together_free_their_stock_at_once() {
         made.unwrap();
     }
     let short = terms(&[("one", 1_000)], Duration::from_mins(1));
-    let taken = eventually(SOON, "they are over", async || {
+    let taken = eventually(SOON, "they have expired", async || {
         let before = Instant::now();
         inventory
             .reserve(&short, &Name::New)

@@ -1,4 +1,4 @@
-//! Redis unavailable, frozen, and back.
+//! Redis is unavailable, frozen, and available again.
 
 use super::books::Books;
 use super::{Expected, SOON, Stock, apart, id, inventory, terms};
@@ -40,7 +40,7 @@ async fn without_redis_every_call_is_refused_at_once_with_a_retry_time() {
         answer.assert_problem(503, &[]);
         assert!(answer.retry_after.is_some(), "{answer:?}");
     }
-    // Two workers may each have to notice by themselves, by a connection that breaks: no timeout is waited for.
+    // Two workers may each have to detect it by a broken connection; no timeout has to pass.
     assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", asked.elapsed());
 
     scene.redis.restart().await;

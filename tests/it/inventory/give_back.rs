@@ -71,7 +71,7 @@ async fn a_part_of_a_hold_is_released_and_the_rest_stays_held() {
         (&beyond.body["quantity"], stock.counts("seat").await),
         (&json!(2), (10, 2, 8))
     );
-    // What is left is extended, confirmed and leaves.
+    // The rest is extended, confirmed and consumed.
     assert_eq!(stock.to(&hold, "extend").await.status, 200);
     assert_eq!(
         stock.to(&hold, "confirm").await.body["items"],
@@ -288,7 +288,7 @@ async fn across_groups_a_portion_is_released() {
         (stock.counts(&skus[0]).await, stock.counts(&skus[1]).await),
         ((10, 1, 9), (10, 3, 7))
     );
-    // With its key it gets the first answer, whatever was consumed since.
+    // With its key it gets the first answer, also after goods were consumed.
     let keyed = async || {
         let path = format!("/v1/reservations/{order}/return");
         stock.keyed(&path, "k", of(1, 1)).await
@@ -335,7 +335,7 @@ async fn across_groups_everything_is_returned_once_under_concurrent_calls() {
         .unwrap();
     let order = order.reservation.id;
     inventory.confirm(&order).await.unwrap();
-    // Many at once, with a confirmation on its way as well.
+    // Many at once, and a concurrent confirmation.
     let returns = (0..4).map(|_| inventory.take_back(&order, None, None));
     let (returned, _confirmed) = tokio::join!(join_all(returns), inventory.confirm(&order));
     for returned in returned {
@@ -368,7 +368,7 @@ async fn the_holds_of_an_owner_are_listed_and_released_in_pages() {
         .unwrap()
         .to_owned();
     let mut expected: Vec<String> = (0..60).filter(|n| n % 3 != 0).map(|n| held[n].clone()).collect();
-    // What is not held any more is not listed.
+    // Reservations that are not held any more are not listed.
     stock.to(&expected.remove(0), "confirm").await;
     stock.to(&expected.remove(0), "release").await;
     expected.push(both);
@@ -410,7 +410,7 @@ async fn the_holds_of_an_owner_are_listed_and_released_in_pages() {
             .await
             .assert_problem(422, &[&format!("/{}", &wrong[1..].split('=').next().unwrap())]);
     }
-    // Another owner is not taken for one that is no text.
+    // An owner that is not text is distinguished from another owner.
     stock.0.get("/v1/reservations?owner=%FF").await.assert_problem(400, &[]);
     stock.0.get("/v1/reservations").await.assert_problem(422, &["/owner"]);
 }

@@ -165,7 +165,7 @@ async fn a_key_across_groups_means_one_reservation() {
     let body = wish(&[(&skus[0], 1), (&skus[1], 2)]);
     let made = stock.keyed("/v1/reservations", "k-1", body.clone()).await;
     assert_eq!(made.status, 201, "{made:?}");
-    // The order of the items means nothing.
+    // The order of the items has no effect.
     let turned = wish(&[(&skus[1], 2), (&skus[0], 1)]);
     assert_eq!(
         other.keyed("/v1/reservations", "k-1", turned).await.body["id"],

@@ -89,7 +89,7 @@ async fn a_change_may_require_a_version() {
     assert_eq!(stock.item("s").await.body["version"], version);
     let tag = |version: u64| format!("\"{version}\"");
     assert_eq!(etag, tag(version));
-    // A reservation does not make it void.
+    // A reservation does not invalidate it.
     stock.hold("s", 1, 60).await;
     assert_eq!(put(&[(if_match, &etag)], json!({"quantity": 5})).await.status, 200);
     put(&[(if_match, &etag)], json!({"quantity": 6}))
@@ -203,7 +203,7 @@ async fn confirmed_goods_are_consumed_once() {
         .await
         .assert_problem(422, &["/delta"]);
     stock
-        .adjust("scooter", leaves("nobody", -2))
+        .adjust("scooter", leaves("unknown", -2))
         .await
         .assert_problem(404, &[]);
     for _ in 0..3 {
@@ -259,7 +259,7 @@ async fn a_version_that_changes_within_the_list_of_if_match_is_matched() {
         .as_u64()
         .unwrap();
     let both = format!("\"{version}\", \"{}\"", version + 1);
-    // On its way while another change comes first.
+    // In transit while another change is carried out first.
     proxy.keep_back(":names");
     let put = async {
         let request = late

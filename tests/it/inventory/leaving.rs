@@ -14,7 +14,7 @@ use tokio::time::sleep;
 
 const ON_HAND: u64 = 1_000;
 const QUANTITY: u64 = 2;
-/// What the decision of a return has in it.
+/// A text that only the decision of a return contains.
 const RETURN: &str = "\r\nc\r\n$0\r\n";
 
 fn some(sku: &str) -> Goods {
@@ -81,7 +81,7 @@ async fn the_first_of_a_consumption_and_a_return_wins() {
         assert!(matches!(returned, Err(InventoryError::HasLeft)), "{returned:?}");
 
         let order = confirmed(&direct, skus, 10 + number).await;
-        // On its way to the part.
+        // In transit to the part.
         proxy.keep_back(&format!("{order}/"));
         let returning = async {
             proxy.keeps_something().await;
@@ -110,7 +110,7 @@ async fn one_of_a_concurrent_return_and_consumption_wins() {
         let portion = portions(skus)[usize::from(number % 3 != 1)].clone();
         let order = confirmed(&one, skus, number).await;
         let goods = some(&skus[0]);
-        // A return looks at the parts before it is decided: now the one is first, now the other.
+        // A return reads the parts before it is decided: either call may be first.
         let leaving = async {
             sleep(Duration::from_micros(rand::rng().random_range(0..3_000))).await;
             one.consume(&order, &goods).await
@@ -154,7 +154,7 @@ async fn goods_that_cannot_be_consumed_can_be_returned() {
     let refused = inventory.consume(&order, &some(&skus[0])).await;
     assert!(matches!(refused, Err(InventoryError::NotItsGoods)), "{refused:?}");
     assert_eq!(inventory.item(&id(&skus[0])).await.unwrap().confirmed, 0);
-    // The rest leaves, once, and is not returned then.
+    // The rest is consumed once, and cannot be returned then.
     for _ in 0..2 {
         let item = inventory.consume(&order, &some(&skus[1])).await.unwrap();
         assert_eq!((item.quantity, item.confirmed), (ON_HAND - QUANTITY, 0));
@@ -189,7 +189,7 @@ async fn goods_are_consumed_even_if_the_caller_crashes_after_the_decision() {
         (books.items[&skus[0]] == (ON_HAND - QUANTITY, 0, 0)).then_some(())
     })
     .await;
-    // It is looked after no more.
+    // It is not swept any more.
     eventually(SOON, "it is done with", async || {
         let waits: usize = scene
             .redis

@@ -5,6 +5,7 @@ mod batches;
 mod books;
 mod claims;
 mod concurrency;
+mod disconnecting_clients;
 mod embedded;
 mod event_storm;
 pub mod events;
@@ -13,7 +14,6 @@ mod faults;
 mod give_back;
 mod groups;
 mod items;
-mod leavers;
 mod leaving;
 mod model;
 mod regressions;
@@ -55,7 +55,7 @@ impl Stock {
         self.0.get(&format!("/v1/inventory/{sku}")).await
     }
 
-    /// What is on hand, reserved and available.
+    /// The quantities on hand, reserved and available.
     async fn counts(&self, sku: &str) -> (u64, u64, u64) {
         let item = self.item(sku).await;
         assert_eq!(item.status, 200, "{item:?}");

@@ -192,7 +192,7 @@ async fn a_reservation_that_was_never_created_is_not_found() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let stock = Stock(service.drivers());
-    for id in ["r0.nobody", "order-1"] {
+    for id in ["r0.unknown", "order-1"] {
         stock.reservation(id).await.assert_problem(404, &[]);
         for verb in ["confirm", "release", "extend"] {
             stock.to(id, verb).await.assert_problem(404, &[]);
@@ -220,7 +220,7 @@ async fn a_key_is_scoped_to_one_item_or_to_calls_with_several() {
         ["/v1/inventory/seat/reservations", "/v1/inventory/bike/reservations"],
     );
     let several = json!({"items": [{"sku": "seat", "quantity": 1}], "ttl_s": 60});
-    // One key of several looks like a name that the service gives.
+    // One of the keys has the form of a generated id.
     for key in ["k-1", "r0.k-1"] {
         let mut ids = std::collections::BTreeSet::new();
         for _ in 0..2 {

@@ -143,7 +143,7 @@ async fn a_decision_of_a_crashed_instance_is_completed_by_another() {
         !Books::read(&scene).await.behind().is_empty(),
         "no instance was killed after a decision"
     );
-    eventually(SOON, "the survivor stands in for the dead", async || {
+    eventually(SOON, "the other instance completes the reservations", async || {
         Books::read(&scene).await.behind().is_empty().then_some(())
     })
     .await;
@@ -195,7 +195,7 @@ async fn a_missing_part_does_not_block_the_others_and_is_retried() {
     scene.redis.query::<()>(&look).await;
 
     let _service = scene.start().await;
-    eventually(SOON, "it is asked for by and by", async || {
+    eventually(SOON, "its check is scheduled for later", async || {
         let next: Option<i64> = scene.redis.query(cmd("ZSCORE").arg(&kept).arg("order-1")).await;
         next.is_some_and(|next| next > now_ms() + 60_000).then_some(())
     })

@@ -210,7 +210,7 @@ async fn types_without_a_lease_are_refused() {
     api.post(unknown, stranger("x")).await.assert_problem(404, &[]);
     let kept = keys_in_redis(&scene).await;
     assert!(kept.is_empty(), "{kept:?}");
-    // Nor where there is such a job: with another's token, or with its own once that has been said.
+    // It is refused for an existing job too: with the token of another, or with its own if that was used already.
     let ids = api.add("q", body!([{"type": "a"}, {"type": "a"}])).await;
     let leased = api.lease("q", body!({"count": 2})).await;
     api.complete(&leased[1]).await;
@@ -232,7 +232,7 @@ async fn types_without_a_lease_are_refused() {
         )
         .await;
     assert_eq!(types, Some(1));
-    // Who has it does.
+    // The holder of the token can.
     let then = body!({"token": leased[0]["token"], "then": {"type": "b", "delay_ms": 0}});
     let on = api.post(&format!("/v1/jobs/{}/complete", ids[0]), then).await;
     assert_eq!((on.status, &on.body["state"]), (200, &body!("delayed")));
@@ -278,7 +278,7 @@ async fn unreadable_bodies() {
     send(large.body(" ".repeat(8 * 1024 * 1024 + 1)))
         .await
         .assert_problem(413, &[]);
-    // Nested as deep as it may be sent, the payload comes back as it was.
+    // Nested as deep as it may be sent, the payload is returned unchanged.
     let deep = |depth: usize| {
         format!(
             "{{\"type\":\"a\",\"payload\":{}1{}}}",

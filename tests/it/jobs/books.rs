@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The keys of the ready jobs of each type are the last ones.
 const LINES: usize = 16;
 
-/// What a queue's keys say.
+/// The content of the keys of a queue.
 #[derive(Debug, Default)]
 pub struct Books {
     /// Short ids by where they are: `ready`, `delayed`, `leased`, `done`, `dead`, `cancelled`.
@@ -114,7 +114,7 @@ impl Books {
             );
             assert!(!is_in(&["dead", "cancelled"]), "{key} names {id}: {self:#?}");
         }
-        // What is long is counted, and nothing else.
+        // Only long records are counted.
         let counted: i64 = self.sizes.values().map(|size| size.parse::<i64>().unwrap()).sum();
         let bytes = self.meta.get("bytes").map_or(0, |bytes| bytes.parse().unwrap());
         assert_eq!(bytes, counted, "{self:#?}");

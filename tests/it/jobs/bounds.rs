@@ -25,7 +25,7 @@ async fn a_lease_of_long_jobs_is_bounded_by_their_total_size() {
         Books::read(&scene, &queue).await.balance();
     }
     assert_eq!(lengths, [4, 4, 4]);
-    // Of one type alike.
+    // The same with one type.
     let small = id_of("small");
     for _ in 0..10 {
         jobs.add(&small, vec![NewJob::new("a", text.clone())]).await.unwrap();
@@ -98,7 +98,7 @@ async fn long_jobs_are_listed_ended_and_redriven_in_pages() {
     assert_eq!(jobs.redrive(&queue, 25).await.unwrap(), (25, 5));
     assert_eq!(jobs.redrive(&queue, 1_000).await.unwrap(), (5, 0));
     assert_eq!(all(State::Ready).await, put_in, "at the places that they had");
-    // Leases that run out come back as well, however many at once.
+    // Jobs of expired leases return as well, however many expire at once.
     let brief = LeaseRequest {
         lease: Duration::from_secs(2),
         ..up_to(100)
@@ -205,7 +205,7 @@ async fn the_next_jobs_are_leased_if_any_settlement_of_the_call_succeeds() {
     };
     let leased = jobs.lease(&queue, &up_to(100)).await.unwrap();
     let ends = |range: Range<usize>| leased[range].iter().map(|one| ended(one, fail())).collect::<Vec<_>>();
-    // The last piece is of those beyond 64, and all of them are done already.
+    // The last piece has the jobs beyond 64, and all of them are done already.
     jobs.settle(&queue, leased[64..].iter().map(completed).collect(), None)
         .await
         .unwrap();
@@ -239,7 +239,7 @@ fn keyed(n: usize) -> NewJob {
     }
 }
 
-/// How often a command was called, by scripts as well.
+/// Returns how often a command was called, also by scripts.
 async fn calls_of(redis: &Redis, command: &str) -> usize {
     let stats: String = redis.query(cmd("INFO").arg("commandstats")).await;
     let opening = format!("cmdstat_{command}:calls=");
@@ -314,8 +314,8 @@ async fn queues_without_due_jobs_cost_almost_nothing() {
         api.add(&format!("q{n}"), body!([{"type": "a"}])).await;
     }
     let calls = async || calls_of(&scene.redis, "evalsha").await;
-    // All of them have been looked at once.
-    eventually(SOON, "they are left alone", async || {
+    // All of them have been examined once.
+    eventually(SOON, "they are not examined again", async || {
         let before = calls().await;
         tokio::time::sleep(Duration::from_secs(1)).await;
         (calls().await - before < QUEUES).then_some(())

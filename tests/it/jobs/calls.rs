@@ -1,4 +1,4 @@
-//! What workers call, one by one, in any language: a job from its adding to its end.
+//! The calls of workers, in any language: a job from its enqueueing to its end.
 
 use super::*;
 use crate::support::now_ms;
@@ -7,7 +7,7 @@ use serde_json::json as value;
 use std::time::Instant;
 
 #[actix_web::test]
-async fn a_job_from_its_putting_in_to_its_end() {
+async fn a_job_from_its_enqueueing_to_its_end() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = JobApi::of(&service);
@@ -52,7 +52,7 @@ async fn a_job_from_its_putting_in_to_its_end() {
         stamp(&extended.body["lease_expires_at"]) >= ends + 10_000,
         "{extended:?}"
     );
-    // Never beyond the time that one attempt may take.
+    // Never beyond the timeout of one attempt.
     let extended = api
         .post(
             &format!("/v1/jobs/{id}/extend"),

@@ -1,4 +1,4 @@
-//! The `OpenAPI` document is true of what the calls take and answer.
+//! The `OpenAPI` document matches the bodies of the calls.
 
 use super::{JobApi, Scene};
 use crate::support::{Document, any_json};

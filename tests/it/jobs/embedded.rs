@@ -138,7 +138,7 @@ async fn a_returned_job_does_not_hide_a_longer_waiting_one() {
     assert!(oldest >= Some(300), "{oldest:?}");
 }
 
-/// What names a job in its queue's keys.
+/// Returns the name of a job in the keys of its queue.
 fn short(leased: &Leased) -> String {
     leased.id.to_string().split_once('.').unwrap().1.to_owned()
 }
@@ -340,7 +340,7 @@ async fn uncounted_attempts_count_after_a_day() {
     for times in 1..=4 {
         assert_eq!(put_off().await, (State::Delayed, 0, times), "the reason is reported");
     }
-    // As if it had been put in a day ago: the fourth word of its spec says when.
+    // As if it had been enqueued a day ago: the fourth word of its spec is the time.
     let specs = &scene.keys().queue(&queue, 1)[1];
     let (_, short) = id.as_str().split_once('.').unwrap();
     let spec: String = scene.redis.query(cmd("HGET").arg(specs).arg(short)).await;

@@ -37,7 +37,7 @@ async fn events_that_are_not_kept_any_more_are_a_gap() {
             "{place}"
         );
     }
-    // One who waits behind the last that there was, and one who follows, are told as well.
+    // A call that waits after the last known event, and a stream, receive the gap as well.
     trim(0).await;
     let none = api.get(&after(places[3])).await.body;
     assert_eq!(
@@ -59,7 +59,7 @@ async fn events_that_are_not_kept_any_more_are_a_gap() {
 }
 
 #[actix_web::test]
-async fn lists_and_events_tell_what_there_is_and_was() {
+async fn lists_and_events_show_current_and_past_jobs() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = JobApi::of(&service);
@@ -103,13 +103,13 @@ async fn lists_and_events_tell_what_there_is_and_was() {
         assert_eq!(page["jobs"].as_array().unwrap().len(), count, "{state}");
     }
     let events = api.get("/v1/queues/q/events").await.body;
-    let told: Vec<_> = events["events"]
+    let kinds: Vec<_> = events["events"]
         .as_array()
         .unwrap()
         .iter()
         .map(|event| &event["event"])
         .collect();
-    assert_eq!(told, ["added", "leased", "completed"]);
+    assert_eq!(kinds, ["added", "leased", "completed"]);
     assert_eq!(events["events"][0]["jobs"].as_array().unwrap().len(), 7);
     let path = format!(
         "/v1/queues/q/events?wait_ms=5000&after={}",
@@ -129,7 +129,7 @@ async fn lists_and_events_tell_what_there_is_and_was() {
 }
 
 #[actix_web::test]
-async fn what_happens_is_streamed_and_goes_on_behind_the_last_that_a_client_has() {
+async fn events_are_streamed_and_resume_after_the_last_id_of_the_client() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = JobApi::of(&service);
@@ -151,9 +151,9 @@ async fn what_happens_is_streamed_and_goes_on_behind_the_last_that_a_client_has(
     let added = next(&mut stream).await;
     let (id, rest) = added.strip_prefix("id: ").unwrap().split_once('\n').unwrap();
     let data = value!({"id": id, "event": "added", "jobs": ids});
-    let told = rest.strip_prefix("event: added\ndata: ").unwrap();
-    assert!(told.ends_with("\n\n"), "{told:?}");
-    assert_eq!(serde_json::from_str::<Value>(told).unwrap(), data);
+    let sent = rest.strip_prefix("event: added\ndata: ").unwrap();
+    assert!(sent.ends_with("\n\n"), "{sent:?}");
+    assert_eq!(serde_json::from_str::<Value>(sent).unwrap(), data);
     assert_eq!(api.lease("q", value!({})).await.len(), 1);
     assert!(next(&mut stream).await.contains("\nevent: leased\n"));
     assert!(next(&mut follow(Some(id)).await).await.contains("\nevent: leased\n"));

@@ -1,16 +1,16 @@
-//! Redis away, frozen, killed.
+//! Redis is unavailable, frozen or killed.
 
 use super::*;
 use crate::support::eventually;
 use std::time::Instant;
 use tokio::time::{sleep, timeout};
 
-/// So that a Redis that is away is noticed soon.
+/// A short timeout, so that an unavailable Redis is detected soon.
 const NOTICE: &str = "--redis-timeout=300";
 const TOKEN: &str = "AAAAAAAAAAAAAAAA";
 
 #[track_caller]
-fn assert_away(answer: &Answer) {
+fn assert_unavailable(answer: &Answer) {
     answer.assert_problem(503, &[]);
     assert!(answer.retry_after.is_some(), "{answer:?}");
 }
@@ -68,7 +68,7 @@ async fn without_redis_calls_fail_at_once_with_503_and_no_job_is_lost() {
     scene.redis.kill();
     let asked = Instant::now();
     for answer in all_calls(&api).await {
-        assert_away(&answer);
+        assert_unavailable(&answer);
     }
     assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
     scene.redis.restart().await;
@@ -97,11 +97,11 @@ async fn a_frozen_redis_is_a_503_after_its_timeout() {
     scene.redis.freeze();
     let asked = Instant::now();
     for answer in all_calls(&api).await {
-        assert_away(&answer);
+        assert_unavailable(&answer);
     }
     assert!(asked.elapsed() < Duration::from_secs(15), "{:?}", asked.elapsed());
     scene.redis.thaw();
-    eventually(SOON, "it goes on", async || {
+    eventually(SOON, "it continues", async || {
         (api.get("/v1/queues/q").await.status == 200).then_some(())
     })
     .await;
@@ -117,8 +117,8 @@ async fn waiting_requests_survive_an_outage_of_redis() {
     let waiter = tokio::spawn(async move { waiting.post("/v1/queues/q/lease", body!({"wait_ms": 60_000})).await });
     sleep(Duration::from_millis(200)).await;
     scene.redis.kill();
-    // It hears of it at the latest when it asks next.
-    assert_away(&waiter.await.unwrap());
+    // It detects the loss at its next call at the latest.
+    assert_unavailable(&waiter.await.unwrap());
     scene.redis.restart().await;
     let waiting = eventually(SOON, "one can wait again", async || {
         let api = api.clone();

@@ -1,4 +1,4 @@
-//! Full queues: what is refused, exactly how much is accepted, and what makes room.
+//! Full queues: what is refused, exactly how much is accepted, and what frees space.
 
 use super::*;
 use crate::support::eventually;
@@ -31,7 +31,7 @@ async fn the_number_of_waiting_jobs_is_limited_under_concurrency() {
     jobs.add(&queue, vec![job(0)]).await.unwrap();
     jobs.add(&queue, vec![job(0)]).await.unwrap_err();
 
-    // What is leased counts until it ends.
+    // Leased jobs count until they end.
     let leased = jobs.lease(&queue, &up_to(10)).await.unwrap();
     jobs.add(&queue, vec![job(0)]).await.unwrap_err();
     let ends = leased.iter().map(completed).collect();
@@ -60,7 +60,7 @@ async fn a_queue_is_limited_in_bytes_and_done_jobs_are_deleted_first() {
     assert_eq!(taken, (1 << 20) / 60_700);
     Books::read(&scene, &queue).await.balance();
 
-    // With long results they hold more bytes than may be added; they are kept until other jobs need the room.
+    // With long results they hold more bytes than may be added; they are kept until other jobs need the space.
     let leased = jobs.lease(&queue, &up_to(taken)).await.unwrap();
     let result = Some(json(&format!("\"{}\"", "y".repeat(60_000))));
     let ends = leased
@@ -83,7 +83,7 @@ async fn a_queue_is_limited_in_bytes_and_done_jobs_are_deleted_first() {
     jobs.add(&queue, vec![large(60_000)]).await.unwrap_err();
     // Short jobs count as well.
     jobs.add(&queue, (0..500).map(job).collect()).await.unwrap_err();
-    // What is cancelled makes room at once.
+    // Cancelled jobs free their space at once.
     jobs.drain(&queue, State::Ready, 1_000).await.unwrap();
     jobs.add(&queue, (0..500).map(job).collect()).await.unwrap();
     Books::read(&scene, &queue).await.balance();
@@ -109,7 +109,7 @@ async fn dead_jobs_are_retried_only_within_the_limits() {
     assert_eq!(jobs.redrive(&queue, 100).await.unwrap(), (2, 3));
     let full = jobs.redrive(&queue, 100).await;
     assert!(matches!(full, Err(JobsError::TooManyWaiting)), "{full:?}");
-    // Which of them came back is of no matter here.
+    // It does not matter here which of them were restored.
     let one_in = async |state| jobs.list(&queue, state, None, 1).await.unwrap().0.remove(0).id;
     let (ready, dead) = (one_in(State::Ready).await, one_in(State::Dead).await);
     let full = jobs.retry(&dead).await;
@@ -153,7 +153,7 @@ async fn schedules_count_towards_the_limits_and_fire_only_within_them() {
     );
     assert!(refused.retry_after.is_some());
     assert!((3..7).contains(&taken), "{taken}");
-    // They fire as long as there is room, and skipped firings are counted.
+    // They fire as long as there is space, and skipped firings are counted.
     eventually(SOON, "firings are left out", async || {
         let queue = api.get("/v1/queues/full").await.body;
         (queue["totals"]["skipped"].as_u64() > Some(3)).then_some(())
@@ -162,7 +162,7 @@ async fn schedules_count_towards_the_limits_and_fire_only_within_them() {
     let queue = id_of("full");
     let books = Books::read(&scene, &queue).await;
     assert!(books.count("ready") <= 3, "{books:?}");
-    // Without them there is room again.
+    // Without them there is space again.
     for n in 0..taken {
         let answer = api.delete(&format!("/v1/queues/full/schedules/s-{n}")).await;
         assert_eq!(answer.status, 204, "{answer:?}");
@@ -179,7 +179,7 @@ async fn all_queues_together_are_bounded() {
     let api = JobApi::of(&service);
     let ten: Vec<Value> = (0..10).map(|n| body!({"type": "a", "payload": n})).collect();
     api.add("first", body!(ten)).await;
-    // Of one unique key there is one job however often it is put in.
+    // A unique key has one job, however often it is enqueued.
     let one = body!({"type": "a", "unique_key": "k"});
     let refused = eventually(SOON, "the other queue is full too", async || {
         let answer = api.post("/v1/queues/second/jobs", one.clone()).await;

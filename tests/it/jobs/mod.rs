@@ -33,7 +33,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json as body};
 use std::time::Duration;
 
-/// Longer than anything here takes that comes soon.
+/// A timeout that is longer than any expected event takes.
 const SOON: Duration = Duration::from_secs(20);
 
 fn id_of(text: &str) -> Id {
@@ -61,7 +61,7 @@ impl JobApi {
         send(self.0.request(Method::DELETE, path)).await
     }
 
-    /// Puts jobs in, which has to be done; their ids.
+    /// Enqueues jobs, which must succeed; returns their ids.
     async fn add(&self, queue: &str, jobs: Value) -> Vec<String> {
         let answer = self.post(&format!("/v1/queues/{queue}/jobs"), jobs).await;
         assert_eq!(answer.status, 201, "{answer:?}");
@@ -78,7 +78,7 @@ impl JobApi {
         answer.body["jobs"].as_array().unwrap().clone()
     }
 
-    /// Completes a leased job, which has to be done.
+    /// Completes a leased job, which must succeed.
     async fn complete(&self, job: &Value) {
         let path = format!("/v1/jobs/{}/complete", job["id"].as_str().unwrap());
         let answer = self.post(&path, body!({"token": job["token"]})).await;
@@ -100,12 +100,12 @@ fn json(text: &str) -> Box<RawValue> {
     RawValue::from_string(text.to_owned()).unwrap()
 }
 
-/// A job that says which it is.
+/// A job whose payload identifies it.
 fn job(n: usize) -> NewJob {
     NewJob::new("count", json(&n.to_string()))
 }
 
-/// Which it is.
+/// Returns the identity of the job.
 fn number(leased: &Leased) -> usize {
     leased.payload.get().parse().unwrap()
 }
@@ -126,7 +126,7 @@ fn completed(leased: &Leased) -> Settlement {
     ended(leased, End::Complete { result: None })
 }
 
-/// As many as there are now.
+/// Returns the current number.
 fn up_to(count: usize) -> LeaseRequest {
     LeaseRequest::of(count)
 }

@@ -1,4 +1,4 @@
-//! What operators call: cancel, drain, pause, redrive and clear.
+//! The calls of operators: cancel, drain, pause, redrive and clear.
 
 use super::*;
 use futures_util::join;
@@ -89,7 +89,7 @@ async fn the_waiting_jobs_of_a_queue_are_cancelled_in_pieces() {
         );
         Books::read(&scene, &id_of("q")).await.balance();
     }
-    // What runs goes on, a key is free, and one that was cancelled by mistake comes back.
+    // Leased jobs continue, the keys are free, and a job that was cancelled by mistake can be restored.
     api.complete(&leased[0]).await;
     let again = api.post("/v1/queues/q/jobs", jobs[0].clone()).await;
     assert_eq!(again.body["jobs"][0]["outcome"], "created");
@@ -104,7 +104,7 @@ async fn the_waiting_jobs_of_a_queue_are_cancelled_in_pieces() {
 }
 
 #[actix_web::test]
-async fn a_paused_queue_hands_nothing_out_until_it_goes_on() {
+async fn a_paused_queue_leases_nothing_until_it_is_resumed() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = JobApi::of(&service);
@@ -117,7 +117,7 @@ async fn a_paused_queue_hands_nothing_out_until_it_goes_on() {
         api.post("/v1/queues/q/resume", value!({})).await
     });
     assert_eq!((ids_of(&leased), resumed.status), (vec![&*ids[0]], 204));
-    // What is leased of a paused queue can be ended.
+    // Leased jobs of a paused queue can be settled.
     assert_eq!(api.post("/v1/queues/q/pause", value!({})).await.status, 204);
     api.complete(&leased[0]).await;
 }

@@ -1,4 +1,4 @@
-//! The jobs that the service runs itself: what they refuse, and their effects, with a real receiver of webhooks.
+//! The built-in jobs: their validation and their effects, with a real receiver of webhooks.
 
 use super::{Books, SOON, id_of};
 use crate::support::{Answer, Api, HttpAnswer, Receiver, Redis, Scene, Service, eventually, send};
@@ -60,7 +60,7 @@ async fn a_notification_is_sent_once_with_a_valid_signature() {
     let api = service.drivers();
     let id = put(&api, notification()).await;
     let done = reaches(&api, &id, "done").await;
-    // On the terms of its type, as nothing else was said.
+    // With the default terms of its type.
     assert_eq!(
         (&done["max_attempts"], &done["backoff"]["base_ms"]),
         (&json!(15), &json!(5_000)),
@@ -106,7 +106,7 @@ async fn a_given_backoff_overrides_that_of_the_type() {
         let expected = json!({"kind":"exponential","base_ms":base,"max_ms":max,"jitter":jitter});
         assert_eq!(job(&api, &id).await["backoff"], expected);
     }
-    // Elsewhere over the general one.
+    // Other webhooks use the general one.
     let elsewhere = api.request(Method::POST, "/v1/queues/mine/jobs");
     let new = json!({"type":"send-email","backoff":{"kind":"fixed"}});
     let answer = send(elsewhere.json(&new)).await;
@@ -132,17 +132,17 @@ async fn a_failed_notification_is_retried_with_the_same_id() {
     let ids: Vec<&String> = received.iter().map(|message| &message.headers["webhook-id"]).collect();
     assert_eq!(ids.len(), 5);
     assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
-    // So is what was said: when it happened is no other time because it was heard later.
+    // The body is the same as well: a repetition does not change the time of the event.
     assert!(received.iter().all(|message| message.body == received[0].body));
     let body: Value = serde_json::from_str(&received[0].body).unwrap();
     assert_eq!(body["timestamp"], done["created_at"]);
-    // The second wait is the one that was asked for.
+    // The second delay is that of `Retry-After`.
     let failures = done["errors"].as_array().unwrap();
     assert!(failures[1]["error"].as_str().unwrap().contains("503"), "{done}");
 }
 
 #[actix_web::test]
-async fn an_outage_of_a_webhook_kills_no_waiting_job() {
+async fn an_outage_of_a_webhook_makes_no_waiting_job_dead() {
     let receiver = Receiver::start();
     let scene = with_webhook(Scene::new().await, &receiver).with(&["--circuit-failures=2", "--circuit-rest=50"]);
     let service = scene.start().await;
@@ -159,7 +159,7 @@ async fn an_outage_of_a_webhook_kills_no_waiting_job() {
     for id in &ids {
         attempts += reaches(&api, id, "done").await["attempts"].as_u64().unwrap();
     }
-    // Only what was sent counts.
+    // Only sent notifications count.
     assert_eq!((attempts, receiver.received().len()), (42, 42));
     Books::read(&scene, &id_of("platform")).await.balance();
 }
@@ -269,7 +269,7 @@ async fn ended_sessions_are_removed_from_their_lists() {
     let api = service.drivers();
     for n in 0..30 {
         let subject = format!("user-{}", n % 10);
-        // Of each subject two end soon and one lives on.
+        // Of each subject two end soon and one continues.
         let idle = if n < 20 { 1 } else { 600 };
         let new = json!({"subject":subject,"idle_ttl_s":idle});
         let made = send(api.request(Method::POST, "/v1/sessions").json(&new)).await;
@@ -300,10 +300,10 @@ async fn the_cache_is_warmed_as_a_job_and_by_one_instance() {
         (turn.as_deref() == Some("done")).then_some(())
     };
     eventually(SOON, "it was warmed at the start", is_done).await;
-    // A moment ago; a job is the wish to have it done again.
+    // It ran a moment ago; a job requests it again.
     let id = put(&api, json!({"type":"cache_warmup"})).await;
     assert_eq!(reaches(&api, &id, "done").await["result"], json!({"warmed":1}));
-    // While another instance is at it there is nothing to do.
+    // While another instance does it there is nothing to do.
     let mut taken = cmd("SET");
     taken.arg(&warming).arg("another").arg("PX").arg(60_000);
     let _: String = scene.redis.query(&taken).await;
@@ -405,7 +405,7 @@ async fn the_payload_of_a_continuation_is_validated_too() {
     complete(json!({"delay_ms":0,"payload":[1]}))
         .await
         .assert_problem(422, &["/then/type"]);
-    // Its payload stays: whether that is one of a notification shows when it runs.
+    // Its payload does not change; it is validated as that of a notification when it runs.
     let on = complete(json!({"type":"notification","delay_ms":60_000})).await;
     assert_eq!((on.status, &on.body["state"]), (200, &json!("delayed")));
 }

@@ -9,7 +9,7 @@ use redis::cmd;
 const LEASED: usize = 4_000;
 const LONG: Duration = Duration::from_mins(10);
 
-/// Over a proxy, with a timeout that is over soon.
+/// Over a proxy, with a short timeout.
 async fn behind(proxy: &Proxy, scene: &Scene<impl AsRef<Redis>>) -> Jobs {
     let address = proxy.url().into_connection_info().unwrap();
     let store = Store::new(address, scene.keys(), Duration::from_millis(300)).unwrap();
@@ -25,7 +25,7 @@ fn only_once(n: usize) -> NewJob {
     one
 }
 
-/// How many scripts Redis has run.
+/// Returns how many scripts Redis has run.
 async fn scripts(redis: &Redis) -> u64 {
     let stats: String = redis.query(cmd("INFO").arg("commandstats")).await;
     let line = stats

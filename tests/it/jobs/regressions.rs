@@ -88,7 +88,7 @@ async fn before_a_crash_lost_the_job() {
     one.backoff.base = Duration::from_millis(100);
     jobs.add(&queue, vec![one, job(1)]).await.unwrap();
     let lost = jobs.lease(&queue, &brief(1)).await.unwrap();
-    // Who waits has it within a second of the end of the lease and its backoff.
+    // A waiting call gets it within a second of the end of the lease and its backoff.
     let wait = LeaseRequest { wait: SOON, ..brief(1) };
     assert_eq!(numbers(&jobs.lease(&queue, &up_to(1)).await.unwrap()), [1]);
     let next = jobs.lease(&queue, &wait).await.unwrap();
@@ -97,7 +97,7 @@ async fn before_a_crash_lost_the_job() {
     let late = found.leased_ms.unwrap() - lost[0].lease_expires_at;
     assert!((0..1_000).contains(&late), "{late} ms late");
     assert_eq!(found.failures[0].error, "the lease ran out");
-    // A late answer is refused, whatever it says.
+    // A late settlement is refused, regardless of its result.
     for end in [
         End::Complete { result: None },
         End::Release,

@@ -1,4 +1,4 @@
-//! The series of reminders: when each is sent, what comes after the last, and how it ends.
+//! The series of reminders: when each is sent, what follows the last, and how it ends.
 
 use super::presets::{QUEUE, put, reaches, with_webhook};
 use super::{Books, SOON, id_of};
@@ -11,13 +11,13 @@ fn reminder() -> Value {
     json!({"type":"response_reminder","unique_key":"c-1","payload":{"conversation_id":"c-1","vendor_id":"v-1"}})
 }
 
-/// Lets a delayed job be due now.
+/// Makes a delayed job due now.
 async fn hurry(api: &Api, id: &str) {
     let answer = send(api.request(Method::POST, &format!("/v1/jobs/{id}/retry"))).await;
     assert!(answer.status < 300, "{answer:?}");
 }
 
-/// How many hours from now a delayed job is due, by Redis's clock.
+/// Returns in how many hours a delayed job is due, by Redis's clock.
 async fn due_in_h(scene: &Scene, api: &Api, id: &str) -> i64 {
     reaches(api, id, "delayed").await;
     let delayed = &scene.keys().queue(&id_of("platform"), 1)[3];
@@ -99,7 +99,7 @@ async fn a_reminder_that_cannot_be_sent_does_not_end_its_series() {
         (receiver.received().len() == 3).then_some(())
     })
     .await;
-    // And the answer ends it still.
+    // A response still ends it.
     let end = api.request(Method::DELETE, &format!("{QUEUE}/unique/c-1"));
     assert_eq!(send(end).await.status, 200);
     reaches(&api, &id, "cancelled").await;

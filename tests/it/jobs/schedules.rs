@@ -1,4 +1,4 @@
-//! Schedules: set, shown, taken away; each firing once, however many instances there are.
+//! Schedules: set, read, deleted; each firing happens once, however many instances there are.
 
 use super::{Books, JobApi, SOON, id_of};
 use crate::support::{Answer, Api, Redis, Scene, ServiceProcess, eventually, now_ms, send};
@@ -31,7 +31,7 @@ async fn ready(api: &Api) -> u64 {
         .unwrap_or_else(|| panic!("{answer:?}"))
 }
 
-/// Makes a schedule due so long ago.
+/// Makes a schedule due for this long.
 async fn was_due<R: AsRef<Redis>>(scene: &Scene<R>, name: &str, ago_ms: i64) {
     let due = &scene.keys().queue(&id_of("reports"), 1)[12];
     let at = now_ms() - ago_ms;
@@ -59,7 +59,7 @@ async fn each_firing_adds_one_job_with_several_instances() {
         .collect();
     let start = parse_rfc3339(set.body["next_at"].as_str().unwrap()).unwrap();
     for (n, at) in created.iter().enumerate() {
-        // In its rhythm, none twice, none early.
+        // At its interval, none twice, none early.
         let due = start + 1_000 * i64::try_from(n).unwrap();
         assert!((due..due + 900).contains(at), "{n}: {due} {created:?}");
     }
@@ -94,7 +94,7 @@ async fn a_firing_of_a_changed_schedule_or_before_its_time_adds_nothing() {
         include_str!("../../../src/jobs/lua/fire.lua"),
     ]
     .concat();
-    // As an instance says it that saw the schedule to be so, and due then.
+    // As an instance does that has read the schedule as due at this time.
     let fires = async |seen: &str, due: i64| -> bool {
         let mut call = cmd("EVAL");
         call.arg(&script).arg(keys.len());
@@ -162,7 +162,7 @@ async fn a_schedule_whose_type_exceeds_the_limit_is_refused() {
 }
 
 #[actix_web::test]
-async fn a_schedule_is_shown_as_it_was_set_and_keeps_its_rhythm_when_set_again() {
+async fn a_schedule_is_shown_as_it_was_set_and_keeps_its_firing_times_when_set_again() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -210,10 +210,10 @@ async fn a_firing_is_skipped_while_the_last_job_waits_unless_it_may_overlap() {
         .await
     };
     assert_eq!(skipped(2).await["counts"]["ready"], 1);
-    // One that runs does not keep the next from waiting behind it.
+    // A job that runs does not prevent the next one from waiting.
     let leased = jobs.lease("reports", json!({})).await;
     eventually(SOON, "it fires again", async || (ready(&api).await == 1).then_some(())).await;
-    // One that was tried and waits for its next attempt does.
+    // A job that waits for its next attempt does.
     let failed = json!({"token":leased[0]["token"],"error":"no","retry":60_000});
     let path = format!("/v1/jobs/{}/fail", leased[0]["id"].as_str().unwrap());
     assert_eq!(jobs.post(&path, failed).await.status, 200);
@@ -236,7 +236,7 @@ async fn a_schedule_that_is_due_by_old_rules_of_its_zone_is_corrected() {
     // Due in the past it would fire.
     was_due(&scene, "early", early.min(-60_000)).await;
     let service = scene.start().await;
-    eventually(SOON, "both are due when their zone says", async || {
+    eventually(SOON, "both are due by the time of their zone", async || {
         let listed = service.drivers().get(&format!("{QUEUE}/schedules")).await;
         (0..2)
             .all(|n| listed.body["schedules"][n]["next_at"] == right)
@@ -247,7 +247,7 @@ async fn a_schedule_that_is_due_by_old_rules_of_its_zone_is_corrected() {
 }
 
 #[actix_web::test]
-async fn a_missed_firing_is_made_up_for_once_or_skipped() {
+async fn a_missed_firing_runs_once_or_is_skipped() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
@@ -312,7 +312,7 @@ async fn an_invalid_schedule_is_refused_with_its_pointer_and_not_stored() {
     assert_eq!(set(&api, "a%20b", every(5_000)).await.status, 422);
     let listed = api.get(&format!("{QUEUE}/schedules")).await;
     assert_eq!(listed.body, json!({"schedules":[]}));
-    // The service's own queue looks at the job as well.
+    // The queue of the built-in jobs validates the job as well.
     let own = api.request(Method::PUT, "/v1/queues/platform/schedules/s");
     let answer = send(own.json(&json!({"every_ms":5000,"job":{"type":"commission","payload":{}}}))).await;
     assert_eq!(

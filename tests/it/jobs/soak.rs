@@ -1,4 +1,4 @@
-//! Processes that run jobs are killed at random, and Redis too, while jobs are added. Eight seconds; `make soak` goes on for
+//! Processes that run jobs are killed at random, and Redis too, while jobs are added. Eight seconds; `make soak` continues for
 //! `SOAK_SECONDS`.
 
 use super::{Books, embedded_with, id_of};
@@ -17,7 +17,7 @@ const PROCESSES: usize = 3;
 const BATCH: usize = 20;
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
-/// Some at once, some later, some under keys of which each puts the one before out of the line.
+/// Some are ready at once, some later, and some have a unique key by which each replaces the one before.
 fn job(n: usize) -> NewJob {
     let payload = json!({ "title": "soak", "body": n.to_string() });
     NewJob {
@@ -38,13 +38,13 @@ fn job(n: usize) -> NewJob {
     }
 }
 
-/// What the client knows.
+/// The state that the client expects.
 #[derive(Debug, Default)]
 struct Known {
-    /// Jobs that are there, and whether they may be put out of the line.
+    /// Jobs that exist, and whether they may be replaced.
     acknowledged: HashMap<JobId, bool>,
     last: Option<JobId>,
-    /// Jobs that may be there or not.
+    /// Jobs that may exist or not.
     unknown: usize,
     /// Jobs that were to be cancelled, and whether they are.
     cancelled: HashMap<JobId, bool>,
@@ -80,7 +80,7 @@ impl Known {
     }
 }
 
-/// What is written is on the disk before it is acknowledged.
+/// Writes are on the disk before they are acknowledged.
 async fn always(redis: &Redis) {
     let mut set = cmd("CONFIG");
     let () = redis.query(set.arg("SET").arg("appendfsync").arg("always")).await;
@@ -135,7 +135,7 @@ async fn with_processes_and_redis_killed_at_random_every_acknowledged_job_comple
             processes.push(scene.start_process_unready().await);
             killed += 1;
         }
-        // In the middle of it, as at every moment; as long as reading them all is no burden of its own.
+        // During the test, as long as reading all of them does not affect the load.
         if known.count() < 30_000 {
             Books::read(&scene, &platform).await.balance();
         }
@@ -154,7 +154,7 @@ async fn with_processes_and_redis_killed_at_random_every_acknowledged_job_comple
         (alive.iter().sum::<u64>() == 0).then_some(())
     })
     .await;
-    // Its effect is there as well.
+    // Its effect exists as well.
     let mut sent = BTreeMap::<String, usize>::new();
     for message in receiver.received() {
         *sent.entry(message.headers["webhook-id"].clone()).or_default() += 1;
@@ -171,7 +171,7 @@ async fn with_processes_and_redis_killed_at_random_every_acknowledged_job_comple
         let end = match cancelled.get(id) {
             Some(true) => State::Cancelled,
             Some(false) if job.state == State::Cancelled => continue,
-            // Another took its key while a process had it that was killed: it does not run again after that one.
+            // Another job took its key while a process that was killed had it: it does not run again after that one.
             None if *may_go && job.state == State::Cancelled && job.leased_ms.is_some() => continue,
             _ => State::Done,
         };
@@ -189,7 +189,7 @@ async fn with_processes_and_redis_killed_at_random_every_acknowledged_job_comple
     let most = acknowledged.len() - replaced + unknown;
     assert!((most - unknown..=most).contains(&all), "{all} {most} {unknown}");
     assert!(acknowledged.len() > 100 && killed > 0, "{most} {killed}");
-    tell(&format!(
+    print(&format!(
         "soak of {seconds} s: {} jobs acknowledged ({unknown} more with a lost answer), {} done, {} cancelled, {replaced} replaced; \
          {killed} processes and {redis_killed} times Redis killed; jobs by attempts {attempts:?}; {} sent more than once",
         acknowledged.len(),
@@ -200,6 +200,6 @@ async fn with_processes_and_redis_killed_at_random_every_acknowledged_job_comple
 }
 
 #[expect(clippy::print_stdout, reason = "the report of a long run")]
-fn tell(report: &str) {
+fn print(report: &str) {
     println!("{report}");
 }

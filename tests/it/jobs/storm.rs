@@ -1,7 +1,7 @@
 //! Many concurrent workers, some of which crash: every added job ends once, and the books balance at all times.
 
 use super::*;
-use crate::support::{Leavers, Parting};
+use crate::support::{AbandonedPost, DisconnectingClients};
 use fleetpulse::ids::ExternalId;
 use fleetpulse::jobs::{JobsError, Retry, RunAt, SettleOutcome, State, Unique, UniqueMode};
 use futures_util::future::join_all;
@@ -14,8 +14,8 @@ use tokio::time::sleep;
 
 const JOBS: usize = 600;
 const WORKERS: usize = 6;
-/// For how long clients leave in the middle of their calls.
-const LEAVING: Duration = Duration::from_secs(5);
+/// The duration in which clients disconnect in the middle of their calls.
+const DISCONNECTING: Duration = Duration::from_secs(5);
 
 #[actix_web::test]
 async fn every_job_ends_even_if_workers_crash_fail_and_release() {
@@ -64,7 +64,7 @@ async fn every_job_ends_even_if_workers_crash_fail_and_release() {
             let mut settlements = Vec::new();
             for one in &leased {
                 match rand::rng().random_range(0..10) {
-                    // It dies with it.
+                    // It ends with the worker.
                     0 => {}
                     1 => settlements.push(ended(one, End::Release)),
                     2 => settlements.push(ended(
@@ -174,7 +174,7 @@ async fn the_counters_balance_under_any_calls_on_jobs_with_keys() {
 #[actix_web::test]
 async fn disconnecting_clients_on_slow_connections_use_up_no_attempt() {
     let (scene, queue) = (Scene::new().await, id_of("q"));
-    let leavers = Leavers::beside(&scene).await;
+    let disconnecting = DisconnectingClients::beside(&scene).await;
     let (_looked_after, producer) = (scene.start().await, embedded(&scene).await);
     let put_in = async {
         for n in (0..JOBS).step_by(20) {
@@ -185,7 +185,7 @@ async fn disconnecting_clients_on_slow_connections_use_up_no_attempt() {
                 one
             });
             producer.add(&queue, batch.collect()).await.unwrap();
-            sleep(LEAVING / 40).await;
+            sleep(DISCONNECTING / 40).await;
         }
     };
     let done = RefCell::new(BTreeMap::new());
@@ -210,7 +210,7 @@ async fn disconnecting_clients_on_slow_connections_use_up_no_attempt() {
             for one in &leased {
                 *done.borrow_mut().entry(number(one)).or_insert(0) += 1;
             }
-            // Something is left for those who leave.
+            // Some jobs remain for clients that disconnect.
             sleep(Duration::from_millis(10)).await;
         }
     };
@@ -218,17 +218,17 @@ async fn disconnecting_clients_on_slow_connections_use_up_no_attempt() {
     let leaving = |_round| {
         let next = body!({"count": 5, "lease_ms": 600_000});
         [
-            Parting::new("/v1/queues/q/lease", next.clone()),
-            Parting::new("/v1/queues/q/settle", body!({"jobs": [], "lease_next": next.clone()})),
-            Parting::new(
+            AbandonedPost::new("/v1/queues/q/lease", next.clone()),
+            AbandonedPost::new("/v1/queues/q/settle", body!({"jobs": [], "lease_next": next.clone()})),
+            AbandonedPost::new(
                 "/v1/queues/q/lease",
                 body!({"types": ["t1"], "wait_ms": 5_000, "lease_ms": 600_000}),
             ),
-            Parting::new("/v1/queues/q/settle", body!({"jobs": [], "lease_next": next})),
+            AbandonedPost::new("/v1/queues/q/settle", body!({"jobs": [], "lease_next": next})),
         ]
         .into()
     };
-    let ((), _, left) = join!(put_in, working, leavers.storm(LEAVING, leaving));
+    let ((), _, left) = join!(put_in, working, disconnecting.storm(DISCONNECTING, leaving));
     assert!(left > 20, "{left}");
     assert!(done.borrow().values().all(|times| *times == 1), "{done:?}");
     let books = Books::read(&scene, &queue).await;

@@ -68,7 +68,7 @@ async fn a_unique_key_refuses_replaces_or_debounces() {
     assert!(api.lease("q", value!({})).await.is_empty(), "it waits again");
     let leased = api.lease("q", value!({"wait_ms": 5_000})).await;
     assert_eq!(leased[0]["payload"], 4);
-    // What runs cannot be changed any more: another one is put in, and has the key.
+    // A leased job cannot be changed any more: another one is enqueued, and has the key.
     let next = api.post("/v1/queues/q/jobs", job(5, "debounce")).await;
     assert_eq!(next.body["jobs"][0]["outcome"], "created");
     api.complete(&leased[0]).await;
@@ -135,7 +135,7 @@ async fn a_job_that_lost_its_key_while_it_ran_is_not_retried() {
             let lease_ms = if end == "none" { 2_000 } else { 30_000 };
             let leased = api.lease("q", value!({"lease_ms": lease_ms})).await;
             let second = api.add("q", job(mode)).await;
-            // The other has its turn, and its end, in between: the key is free again.
+            // The other one runs and ends in between: the key is free again.
             let other = api.lease("q", value!({})).await;
             assert_eq!(ids_of(&other), second);
             api.complete(&other[0]).await;
@@ -154,7 +154,7 @@ async fn a_job_that_lost_its_key_while_it_ran_is_not_retried() {
             Books::read(&scene, &id_of("q")).await.balance();
         }
     }
-    // Called back by hand, it has the key as before.
+    // After a manual retry it has the key as before.
     let first = api.add("q", job("refuse")).await.remove(0);
     let leased = api.lease("q", value!({})).await;
     let second = api.add("q", job("replace")).await.remove(0);
@@ -212,7 +212,7 @@ async fn dead_and_cancelled_jobs_have_no_key_and_a_refusal_does_not_free_one() {
         let answer = api.post("/v1/queues/q/jobs", kept.clone()).await;
         answer.body["jobs"][0]["outcome"].as_str().unwrap().to_owned()
     };
-    // Cancelled by its id, by its key, while it runs; failed for good; lost for the last time.
+    // Cancelled by its id, by its key, while it runs; failed without a retry; lost at its last attempt.
     for end in ["id", "key", "running", "fail", "lost"] {
         let mut job = kept.clone();
         job["max_attempts"] = value!(if end == "lost" { 1 } else { 5 });
@@ -279,7 +279,7 @@ async fn a_job_that_is_debounced_repeatedly_runs_after_max_wait() {
         let due = stamp(&found["run_at"]) - stamp(&first["created_at"]);
         assert!(due_ms.contains(&due), "{n}: {due}");
     }
-    // Over its longest wait it is ready, and stays before what came after it, however often it is debounced.
+    // After its maximum wait it is ready, and stays ahead of later jobs, however often it is debounced.
     api.add("q", value!({"type": "a", "payload": "later"})).await;
     for n in 4..6 {
         api.add("q", job(n, 600_000, 1)).await;

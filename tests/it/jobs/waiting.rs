@@ -17,7 +17,7 @@ fn waiting(jobs: &Jobs, queue: &Id, kinds: &[&str]) -> JoinHandle<Vec<Leased>> {
     tokio::spawn(async move { jobs.lease(&queue, &request).await.unwrap() })
 }
 
-/// Lets those who have been started come to rest.
+/// Lets the started calls run until they wait.
 async fn settle_down() {
     sleep(Duration::from_millis(100)).await;
 }
@@ -106,7 +106,7 @@ async fn a_client_that_disconnects_while_it_waits_leases_nothing() {
             "POST /v1/queues/q/lease HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n",
             body.len()
         );
-        raw.say(head + body).await;
+        raw.send(head + body).await;
         eventually(SOON, "it waits", async || {
             let metrics = api.0.metrics().await;
             metrics.contains("fleetpulse_job_waiters 1").then_some(())

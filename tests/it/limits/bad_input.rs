@@ -1,4 +1,4 @@
-//! Anything a client can send: a problem that says what is wrong, and nothing stored.
+//! Anything a client can send: a problem with the reason, and nothing stored.
 
 use super::{SLOW, allowed, reset, stored};
 use crate::support::{Scene, send};

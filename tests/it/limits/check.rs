@@ -17,13 +17,13 @@ async fn a_used_up_quota_is_refused_until_it_is_refilled() {
         for left in [2, 1, 0] {
             let answer = check(&api, policy, "login:anna", 1).await;
             let expected = (&json!(true), &json!(3), &json!(left), &json!(0));
-            let told = (
+            let shown = (
                 &answer["allowed"],
                 &answer["limit"],
                 &answer["remaining"],
                 &answer["retry_after_ms"],
             );
-            assert_eq!(told, expected, "{policy}");
+            assert_eq!(shown, expected, "{policy}");
             assert_eq!(answer["degraded"], Value::Null);
         }
         let refused = check(&api, policy, "login:anna", 1).await;
@@ -39,7 +39,7 @@ async fn a_used_up_quota_is_refused_until_it_is_refilled() {
         } else {
             (3_780_000, 3_780_000)
         };
-        let is_about = |told: u64, whole: u64| told <= whole && told > whole - 200_000;
+        let is_about = |shown: u64, whole: u64| shown <= whole && shown > whole - 200_000;
         assert!(
             is_about(wait, expected.0) && is_about(back, expected.1),
             "{policy}: {refused}"

@@ -16,7 +16,7 @@ use tokio::time::{sleep, timeout};
 const SOON: Duration = Duration::from_secs(20);
 const CALLS: usize = 10;
 const KEYS: [&str; 4] = ["a", "b", "c", "d"];
-/// All fail closed: what fails open is not bounded while Redis is away, and says so.
+/// All fail closed: a policy that fails open admits without a bound while Redis is unavailable, and reports it.
 const LIMITS: &str = "--limits=sliding=window:150/1h; even=gcra:10/1h,burst=150; brief=window:20/300ms";
 const POLICIES: [&str; 3] = ["sliding", "even", "brief"];
 const BRIEF: (usize, i64) = (20, 300);
@@ -24,7 +24,7 @@ const BRIEF: (usize, i64) = (20, 300);
 /// One admitted unit: between which moments, Unix ms.
 type Span = (i64, i64);
 
-/// What the clients know of one key under one policy.
+/// The answers that clients received about one key under one policy.
 #[derive(Debug, Default)]
 struct Book {
     admitted: Vec<Span>,

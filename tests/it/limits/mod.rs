@@ -1,10 +1,10 @@
 //! Rate limits: checks over one or several instances, and the limits on the service's own requests.
 
-mod away;
 mod bad_input;
 mod check;
 mod concurrency;
 mod model;
+mod outages;
 mod regressions;
 mod requests;
 mod share;

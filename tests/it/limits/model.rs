@@ -35,10 +35,10 @@ fn calls() -> impl Strategy<Value = Vec<Call>> {
     vec(prop_oneof![12 => check, 1 => reset, 3 => pause], 1..60)
 }
 
-/// What a key has been admitted, with what is not known of it: (not before, not after, units), µs.
+/// The units that were admitted for a key, with their uncertainty: (not before, not after, units), µs.
 type Admitted = Vec<(i64, i64, i64)>;
 
-/// What the model says of a call.
+/// The prediction of the model for a call.
 #[derive(Debug, PartialEq)]
 enum Verdict {
     Must,
@@ -127,14 +127,14 @@ async fn follow(limits: &Limits, calls: Vec<Call>, case: u32) {
                 if answer.allowed {
                     admitted.push((from, to, i64::from(cost)));
                 }
-                tells_the_truth(policy, admitted, from, to, &answer);
+                assert_within_bounds(policy, admitted, from, to, &answer);
             }
         }
     }
 }
 
-/// What is left and when all is back lie between what the model knows at the least and at the most.
-fn tells_the_truth(policy: &Policy, admitted: &Admitted, from: i64, to: i64, answer: &Decision) {
+/// The rest, and the time at which all is refilled, are between the bounds of the model.
+fn assert_within_bounds(policy: &Policy, admitted: &Admitted, from: i64, to: i64, answer: &Decision) {
     let (least, most) = bounds(policy, admitted, from, to);
     let capacity = i64::from(policy.capacity());
     let left = match policy.algorithm() {

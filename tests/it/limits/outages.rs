@@ -63,7 +63,7 @@ async fn checks_without_redis_are_logged_once() {
     for _ in 0..20 {
         assert_eq!(check(&api, "sliding", "k", 1).await["degraded"], true);
     }
-    let warned = || service.said().matches("checks are decided without Redis").count();
+    let warned = || service.output().matches("checks are decided without Redis").count();
     eventually(SOON, "it is logged", async || (warned() > 0).then_some(())).await;
     assert_eq!(warned(), 1);
 }
@@ -81,7 +81,7 @@ async fn a_frozen_redis_delays_one_check_by_its_timeout_and_then_none() {
     }
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
     scene.redis.thaw();
-    // Those that were on their way may have been counted: then less is left, never more.
+    // Calls in progress may have been counted: then less is left, never more.
     let answer = eventually(SOON, "Redis decides again", async || {
         let answer = check(&api, "sliding", "other", 1).await;
         answer["degraded"].is_null().then_some(answer)
@@ -113,7 +113,7 @@ async fn invalid_settings_refuse_to_start() {
     for (flag, why) in [
         ("--limits=login=window:0/1m", "a quota is 1 to 1000000"),
         ("--limits=login", "has no ="),
-        ("--limit-requests=/v1=nobody", "does not have: nobody"),
+        ("--limit-requests=/v1=unknown", "does not have: unknown"),
         ("--limit-requests=/v1=login", "takes only gcra policies"),
         ("--limit-requests=v1=api", "a prefix begins with /"),
         ("--trusted-proxies=10.0.0.0/33", "is not a network"),

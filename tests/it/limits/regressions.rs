@@ -100,7 +100,7 @@ async fn an_invalid_count_limits_and_then_expires() {
                 "{policy}: {garbage:?} ends: {lives_ms}"
             );
         }
-        // Nor is a key of another type a reason to let everything pass.
+        // A key of another type does not disable the limit either.
         for (verb, member) in [("SADD", "x"), ("RPUSH", "x")] {
             n += 1;
             let name = format!("k{n}");
@@ -119,7 +119,7 @@ async fn an_invalid_count_limits_and_then_expires() {
         }
     }
     let log = eventually(Duration::from_secs(5), "it is logged", async || {
-        Some(service.said()).filter(|said| said.contains("ERROR"))
+        Some(service.output()).filter(|said| said.contains("ERROR"))
     })
     .await;
     assert!(log.contains("is not a count"), "{log}");
@@ -149,13 +149,13 @@ async fn an_invalid_count_of_a_caller_limits_and_is_logged() {
     })
     .await;
     eventually(soon, "it is logged", async || {
-        let said = service.said();
+        let said = service.output();
         (said.contains("ERROR") && said.contains("is not a count")).then_some(())
     })
     .await;
 }
 
-/// A clock that was set back, or a stricter policy, leaves times that lie too far ahead: they count as a spent quota from now.
+/// A clock that was set back, or a stricter policy, leaves times that are too far ahead: they count as a spent quota from now.
 #[actix_web::test]
 async fn a_time_in_the_future_limits_no_longer_than_a_used_up_quota() {
     let scene = Scene::new()
@@ -181,7 +181,7 @@ async fn a_time_in_the_future_limits_no_longer_than_a_used_up_quota() {
     }
 }
 
-/// The address was whatever `X-Forwarded-For` said: a new one in each request was never limited.
+/// The address was the value of `X-Forwarded-For`: a client with a new one in each request was never limited.
 #[actix_web::test]
 async fn a_spoofed_address_does_not_get_past_the_limit() {
     let limits = ["--limits=api=gcra:10/1h,burst=3", "--limit-requests=/v1=api"];
@@ -198,13 +198,13 @@ async fn a_spoofed_address_does_not_get_past_the_limit() {
     assert_eq!(admitted, 3);
 }
 
-/// An error of Redis meant yes, whatever was limited.
+/// An error of Redis admitted every call.
 #[actix_web::test]
 async fn an_error_of_redis_is_admitted_only_if_the_policy_fails_open() {
     let scene = Scene::on(Redis::durable().await).with(&[SLOW]);
     let service: Service = scene.start().await;
     let api = service.drivers();
-    // No memory left: Redis is there, and refuses.
+    // Redis is available, but has no memory left and refuses writes.
     let set = |bytes: &'static str| cmd("CONFIG").arg("SET").arg("maxmemory").arg(bytes).to_owned();
     scene.redis.query::<()>(&set("1")).await;
     let (open, closed) = (check(&api, "even", "k", 1).await, check(&api, "sliding", "k", 1).await);

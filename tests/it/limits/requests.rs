@@ -25,7 +25,7 @@ fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
     response.headers().get(name).map(|value| value.to_str().unwrap())
 }
 
-/// How many of ten requests are admitted.
+/// Returns how many of ten requests are admitted.
 async fn admitted(api: &Api, path: &str, headers: &[(&str, &str)]) -> usize {
     let mut admitted = 0;
     for _ in 0..10 {
@@ -86,7 +86,7 @@ async fn the_longest_prefix_decides_and_other_paths_are_not_limited() {
     assert_eq!(admitted(&api, "/health", &[]).await, 10);
     assert_eq!(admitted(&api, "/v1", &[]).await, 3, "also where there is nothing");
     assert_eq!(admitted(&api, NEARBY, &[]).await, 0, "one rule, one count");
-    // However the path is spelt: the router reads these as /v1/users/…
+    // In any spelling of the path: the router reads these as /v1/users/…
     assert_eq!(admitted(&api, "/v1/%75sers/nearby?lat=1&lon=1", &[]).await, 1);
     assert_eq!(admitted(&api, "/v1/users/nearby?lat=1&lon=1", &[]).await, 0);
     assert_eq!(admitted(&api, "/v10", &[]).await, 10, "another name that begins alike");
@@ -106,7 +106,7 @@ async fn callers_behind_a_trusted_proxy_are_distinguished_by_address_and_key() {
     let api = service.drivers();
     let anna = [("x-forwarded-for", "198.51.100.1")];
     assert_eq!(admitted(&api, NEARBY, &anna).await, 3);
-    // What a caller writes itself is on the left, and changes nothing.
+    // The entries that a caller adds are on the left, and change nothing.
     let spoofed = [("x-forwarded-for", "203.0.113.77, 198.51.100.1, 10.0.0.3")];
     assert_eq!(admitted(&api, NEARBY, &spoofed).await, 0);
     assert_eq!(admitted(&api, NEARBY, &[("x-forwarded-for", "198.51.100.2")]).await, 3);
@@ -116,7 +116,7 @@ async fn callers_behind_a_trusted_proxy_are_distinguished_by_address_and_key() {
         admitted(&api, NEARBY, &[("x-forwarded-for", "[2001:db8::2]:99")]).await,
         0
     );
-    // A key that the proxy has checked counts in the place of the address.
+    // A key that the proxy has checked counts instead of the address.
     assert_eq!(
         admitted(
             &api,
@@ -130,7 +130,7 @@ async fn callers_behind_a_trusted_proxy_are_distinguished_by_address_and_key() {
     assert_eq!(admitted(&api, NEARBY, &[("x-forwarded-for", "unknown")]).await, 3);
     assert_eq!(admitted(&api, NEARBY, &[("x-forwarded-for", "")]).await, 0);
 
-    // What is settled in Redis names no key.
+    // The counts in Redis contain no caller's key.
     let names = eventually(SOON, "all callers are settled", async || {
         Some(stored(&scene).await).filter(|names| names.len() == 5)
     })
@@ -174,8 +174,8 @@ async fn instances_settle_what_they_admit_and_keep_one_rate_together() {
     let scene = Scene::new().await.with(&limits);
     let (one, other) = (scene.start().await, scene.start().await);
     let (admitted, took) = hammer(&[&one, &other], Duration::from_secs(3)).await;
-    // A burst at each instance, then one rate for both, less exact by what each admits between two settlements. Two that
-    // knew nothing of each other would admit 320.
+    // A burst at each instance, then one rate for both, with the deviation that each admits between two settlements. Two that
+    // share no counts would admit 320.
     let rate = took.as_secs_f64() * 50.0;
     let most = 20.0 + rate + 2.0 * 0.2 * 50.0;
     assert!(f64::from(admitted) <= most, "{admitted} > {most}");
@@ -191,7 +191,7 @@ async fn an_instance_takes_over_what_another_has_admitted() {
         (stored(&scene).await.len() == 1).then_some(())
     })
     .await;
-    // It knows once it has admitted one itself and settled that.
+    // It has the total once it has admitted a request itself and settled that.
     assert_eq!(get(&other.drivers(), NEARBY, &[]).await.status(), 200);
     eventually(SOON, "what was admitted too much is waited for", async || {
         let refused = get(&other.drivers(), NEARBY, &[]).await;
@@ -240,7 +240,7 @@ async fn a_caller_above_the_total_rate_is_limited() {
 
 #[actix_web::test]
 async fn a_caller_within_the_policy_is_never_refused() {
-    // A burst that drains in less time than lies between two settlements.
+    // A burst that drains in less time than passes between two settlements.
     let limits = ["--limits=api=gcra:500/1s,burst=20", "--limit-requests=/v1=api"];
     let scene = Scene::new().await.with(&limits);
     let service = scene.start().await;

@@ -60,7 +60,7 @@ async fn many_instances_share_one_rate_with_a_short_burst() {
     assert!(f64::from(admitted) >= took * 500.0 * 0.5, "{admitted} in {took} s");
 }
 
-/// What Redis says that all instances have admitted, in units of six minutes.
+/// Returns what all instances have admitted according to Redis, in units of six minutes.
 async fn owed<R: AsRef<Redis>>(scene: &Scene<R>) -> Option<u64> {
     let name = scene.keys().limit_requests("api", ANNA);
     let stored: Option<String> = scene.redis.as_ref().query(cmd("GET").arg(name)).await;
@@ -74,7 +74,7 @@ async fn owed<R: AsRef<Redis>>(scene: &Scene<R>) -> Option<u64> {
 async fn a_charge_whose_reply_was_lost_is_repeated() {
     let scene = Scene::on(Redis::durable().await);
     let shares = instances(&scene, 3, "api=gcra:10/1h,burst=30").await;
-    // So that Redis knows the script, and a charge is one command.
+    // So that Redis has the script, and a charge is one command.
     assert!(shares[0].admit(0, OTHER).admitted);
     let other = scene.keys().limit_requests("api", OTHER);
     eventually(SOON, "the first charge is there", async || {
@@ -86,7 +86,7 @@ async fn a_charge_whose_reply_was_lost_is_repeated() {
     for _ in 0..5 {
         assert!(shares[0].admit(0, ANNA).admitted);
     }
-    // Longer than a charge is waited for.
+    // Longer than the timeout of a charge.
     sleep(Duration::from_millis(700)).await;
     scene.redis.thaw();
     eventually(SOON, "it is reported again", async || {
@@ -96,7 +96,7 @@ async fn a_charge_whose_reply_was_lost_is_repeated() {
     for share in &shares[1..] {
         assert!(share.admit(0, ANNA).admitted);
     }
-    // Counted twice if Redis had read the charge before its sender gave up: more is limited, never less.
+    // Counted twice if Redis had read the charge before its sender timed out: the limit is stricter, never weaker.
     let owed = eventually(SOON, "the others' are added", async || {
         owed(&scene).await.filter(|owed| *owed >= 7)
     })
@@ -146,11 +146,11 @@ async fn a_clock_that_was_set_back_does_not_increase_debt() {
     let name = scene.keys().limit_requests("api", ANNA);
     let (minute, hour) = (60_000_000, 3_600_000_000);
     for (written, drained, owed) in [
-        // A minute, an hour: what was owed then is owed now.
+        // A minute, an hour: the debt does not change.
         (now + minute, now + minute + 3_000_000, 3_000_000),
         (now + hour, now + hour + 3_000_000, 3_000_000),
         (now + hour, now + hour, 0),
-        // Nothing leaves as much as that: a burst.
+        // Without a debt, a burst remains.
         (now, now + hour, CHARGE.full_us),
         (now + hour, now + 3 * hour, CHARGE.full_us),
     ] {

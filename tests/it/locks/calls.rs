@@ -36,7 +36,7 @@ async fn a_lock_is_granted_shown_renewed_and_released() {
     let renewed = locks.renew("dock:7", json!({"token": token, "ttl_ms": 60_000})).await;
     assert_eq!((renewed.status, &renewed.body["fence"]), (200, &json!(fence)));
     assert!(ends_at(&renewed.body) >= first_end + 30_000);
-    // Never shorter than it was.
+    // It never becomes shorter.
     let again = locks.renew("dock:7", json!({"token": token})).await;
     assert_eq!(again.body["expires_at"], renewed.body["expires_at"]);
 
@@ -59,7 +59,7 @@ async fn a_second_request_gets_the_holder_and_the_expiry() {
         (&json!("anna"), &json!(fence))
     );
     assert_eq!(taken.body["expires_at"], mine.body["expires_at"]);
-    // Nor can the other do anything to it.
+    // The other cannot change it either.
     let wrong = other.release("l", TOKEN).await;
     wrong.assert_problem(409, &[]);
     assert_eq!(wrong.body["type"], "urn:fleetpulse:problem:lock_held_by_other");
@@ -78,7 +78,7 @@ async fn a_free_lock_is_a_404() {
     locks.look("l").await.assert_problem(404, &[]);
     locks.release("l", TOKEN).await.assert_problem(404, &[]);
     locks.renew("l", json!({"token": TOKEN})).await.assert_problem(404, &[]);
-    // A lease that is over is over: it is neither revived nor released.
+    // An expired lease can be neither renewed nor released.
     let (token, _) = locks.grant("l", 100).await;
     locks.is_free("l").await;
     locks.renew("l", json!({"token": token})).await.assert_problem(404, &[]);
@@ -146,7 +146,7 @@ async fn a_late_call_with_a_released_token_is_not_granted() {
         locks.acquire("l", body.clone()).await.assert_problem(422, &["/token"]);
     }
     assert_eq!(locks.look("l").await.status, 404);
-    // One that waits while its grant is released is not left waiting, and leaves nothing.
+    // A call that waits while its grant is released is answered, and holds nothing.
     let (held, _) = locks.grant("l", 30_000).await;
     let [one, other] = ["fedcba9876543210"; 2].map(|token| {
         let (locks, body) = (

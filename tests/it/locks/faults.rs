@@ -13,7 +13,7 @@ const NOTICE: &str = "--redis-timeout=300";
 const TOKEN: &str = "0123456789abcdef";
 
 #[track_caller]
-fn assert_away(answer: &Answer) {
+fn assert_unavailable(answer: &Answer) {
     answer.assert_problem(503, &[]);
     assert!(answer.retry_after.is_some(), "{answer:?}");
 }
@@ -38,12 +38,12 @@ async fn an_unavailable_redis_is_a_503_and_not_a_taken_lock() {
     scene.redis.kill();
     let asked = Instant::now();
     for answer in all_calls(&locks).await {
-        assert_away(&answer);
+        assert_unavailable(&answer);
     }
     assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
 
     scene.redis.restart().await;
-    // It is as it was: the same grant for who asks again, taken for others.
+    // It has not changed: a repeated call gets the same grant, and for others it is taken.
     eventually(SOON, "Redis is found again", async || {
         (locks.look("l").await.status == 200).then_some(())
     })
@@ -66,7 +66,7 @@ async fn a_frozen_redis_is_a_503_after_its_timeout() {
     scene.redis.freeze();
     let asked = Instant::now();
     for answer in all_calls(&locks).await {
-        assert_away(&answer);
+        assert_unavailable(&answer);
     }
     assert!(asked.elapsed() < Duration::from_secs(8), "{:?}", asked.elapsed());
     scene.redis.thaw();
@@ -85,7 +85,7 @@ async fn a_grant_of_a_frozen_redis_that_comes_too_late_is_released() {
     // Redis must have the script already, because the call cannot be repeated with its source.
     locks.grant("other", 1_000).await;
     scene.redis.freeze();
-    assert_away(&locks.acquire("l", json!({"ttl_ms": 6_000})).await);
+    assert_unavailable(&locks.acquire("l", json!({"ttl_ms": 6_000})).await);
     sleep(Duration::from_millis(6_500)).await;
     scene.redis.thaw();
     let thawed = Instant::now();
@@ -93,7 +93,7 @@ async fn a_grant_of_a_frozen_redis_that_comes_too_late_is_released() {
         (locks.acquire("l", json!({"ttl_ms": 1_000})).await.status == 201).then_some(())
     })
     .await;
-    // It was granted when Redis went on, for the six seconds that were asked for.
+    // It was granted when Redis resumed, for the requested six seconds.
     assert!(thawed.elapsed() < Duration::from_secs(5), "{:?}", thawed.elapsed());
 }
 
@@ -103,14 +103,14 @@ async fn a_wait_times_out_even_if_redis_does_not_answer() {
     let service = scene.start().await;
     let locks = LockApi::of(&service);
     for is_first in [true, false] {
-        // With the subscription still to come, and with all there that it takes.
+        // Before the subscription exists, and after it.
         if !is_first {
             let waited = locks.acquire("l", json!({"ttl_ms": 100, "wait_ms": 2_000})).await;
             assert_eq!(waited.status, 201);
         }
         scene.redis.freeze();
         let asked = Instant::now();
-        assert_away(&locks.acquire("l", json!({"ttl_ms": 1_000, "wait_ms": 500})).await);
+        assert_unavailable(&locks.acquire("l", json!({"ttl_ms": 1_000, "wait_ms": 500})).await);
         assert!(asked.elapsed() < Duration::from_secs(8), "{:?}", asked.elapsed());
         scene.redis.thaw();
         locks.is_free("l").await;
@@ -150,7 +150,7 @@ async fn waiting_requests_do_not_overload_a_redis_that_refuses_writes() {
     scene.redis.query::<()>(demote.arg("127.0.0.1").arg(1)).await;
     let before = scripts().await;
     sleep(Duration::from_secs(4)).await;
-    // They ask when the leases end, and then by and by.
+    // They try when the leases expire, and then periodically.
     let asked = scripts().await - before;
     assert!(asked < 40 * 12, "{asked}");
     let mut promote = cmd("REPLICAOF");
@@ -170,7 +170,7 @@ async fn a_grant_whose_reply_was_lost_is_found_by_a_retry() {
     let (cut_off, other) = (LockApi::of(&cut_off), LockApi::of(&other));
     let body = json!({"ttl_ms": 60_000, "token": TOKEN, "wait_ms": 10_000});
     let (held, _) = other.grant("l", 60_000).await;
-    // It waits when its instance is cut off, and asks again elsewhere.
+    // It waits when its instance is disconnected, and repeats the call on another instance.
     let first = tokio::spawn({
         let (cut_off, body) = (cut_off.clone(), body.clone());
         async move { cut_off.acquire("l", body).await }
@@ -187,7 +187,7 @@ async fn a_grant_whose_reply_was_lost_is_found_by_a_retry() {
     proxy.mend();
     let first = granted(&first.await.unwrap());
     assert_eq!(first, second, "one token, one grant");
-    // Neither may take it from the other; it stands until it is released.
+    // Neither may take it from the other; it is held until it is released.
     assert_eq!(other.look("l").await.body["fence"], second.1);
     assert_eq!(other.release("l", TOKEN).await.status, 204);
     assert_eq!(other.look("l").await.status, 404);
@@ -230,7 +230,7 @@ async fn a_waiting_request_fails_at_the_end_of_its_wait_if_redis_stays_down() {
     });
     locks.has_waiting("l", 1).await;
     scene.redis.kill();
-    assert_away(&waiter.await.unwrap());
+    assert_unavailable(&waiter.await.unwrap());
 }
 
 #[actix_web::test]

@@ -76,10 +76,10 @@ async fn a_clock_that_was_set_back_keeps_a_lock_no_longer_than_the_longest_lease
     };
     let first = ends().await;
     assert!(first <= now_ms() + 3_600_000, "{first}");
-    assert_eq!(ends().await, first, "it comes nearer");
+    assert_eq!(ends().await, first, "it does not move");
     assert_eq!(locks.look("l").await.body["fence"], fence);
     assert_eq!(locks.release("l", &token).await.status, 204);
-    // Nor does an offer stand for longer.
+    // An offer does not last longer either.
     let mut offer = cmd("HSET");
     offer.arg(&key).arg("offer").arg("0-0").arg("offer_ms").arg(day_ahead);
     scene.redis.query::<()>(&offer).await;
@@ -108,6 +108,6 @@ async fn every_key_of_a_lock_expires() {
     assert!((1..=60).contains(&ttl_s(&queue).await));
     locks.release("l", &token).await;
     assert_eq!(waiter.await.unwrap().status, 201);
-    assert_eq!(ttl_s(&queue).await, -2, "an empty queue is gone");
+    assert_eq!(ttl_s(&queue).await, -2, "an empty queue does not exist");
     assert!((day_s - 60..=day_s).contains(&ttl_s(&key).await));
 }

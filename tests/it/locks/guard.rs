@@ -78,7 +78,7 @@ async fn a_guard_whose_lock_was_taken_reports_the_loss_at_its_next_renewal() {
         .unwrap();
     assert!(guard.is_held());
     assert!(timeout(Duration::from_millis(50), guard.lost()).await.is_err());
-    // As a Redis that lost its tail would.
+    // As a Redis does that lost the end of its file.
     scene.redis.query::<()>(cmd("DEL").arg(scene.keys().lock(&l))).await;
     let next = other
         .acquire(&l, Wanted::lasting(Duration::from_mins(1)))
@@ -120,7 +120,7 @@ async fn a_lease_is_not_reported_as_held_for_a_fraction_of_a_millisecond_too_lon
     let locks = embedded(&scene).await;
     let l = name("l");
     let assert_over = |grant: &Grant| {
-        // Of the two clocks Redis's is read first, so that what passes in between does not speak against us.
+        // The clock of Redis is read first, so that the time between the two reads cannot fail the test.
         let now = Duration::from_micros(now_us().unsigned_abs());
         let left = grant.until.into_std().saturating_duration_since(Instant::now());
         let ends = Duration::from_millis(grant.expires_at_ms.unsigned_abs());
@@ -166,7 +166,7 @@ async fn a_guard_survives_an_interruption_that_is_shorter_than_its_lease() {
 async fn a_guard_releases_a_lease_that_an_unanswered_renewal_has_extended() {
     let scene = Scene::on(Redis::durable().await);
     let proxy = Proxy::to(&scene.redis.url()).await;
-    // The timeout is so long that the connection is not given up before the renewal uses it.
+    // The timeout is so long that the connection is not closed before the renewal uses it.
     let locks = embedded_with(&proxy.url(), &scene, Duration::from_secs(30)).await;
     let other = embedded(&scene).await;
     let l = name("l");
@@ -175,7 +175,7 @@ async fn a_guard_releases_a_lease_that_an_unanswered_renewal_has_extended() {
     // Redis must have the script already, because the call cannot be repeated with its source.
     locks.renew(&l, guard.token(), None).await.unwrap();
     scene.redis.freeze();
-    // The renewal is sent after three seconds, and its answer has no way back when Redis goes on.
+    // The renewal is sent after three seconds, and its answer is lost when Redis resumes.
     sleep(Duration::from_millis(4_500)).await;
     proxy.cut();
     sleep(Duration::from_millis(500)).await;
@@ -208,15 +208,15 @@ async fn an_abandoned_acquisition_leaves_nothing_in_redis() {
     let wanted = || Wanted::lasting(Duration::from_mins(1)).waiting(Duration::from_mins(1));
     for _ in 0..20 {
         let acquiring = locks.acquire(&l, wanted());
-        let given_up = timeout(Duration::from_millis(rand::random_range(0..5)), acquiring).await;
-        assert!(given_up.is_err());
+        let dropped = timeout(Duration::from_millis(rand::random_range(0..5)), acquiring).await;
+        assert!(dropped.is_err());
     }
     eventually(SOON, "no request waits", async || {
         (locks.inspect(&l).await.unwrap().1 == 0).then_some(())
     })
     .await;
     guard.release().await.unwrap();
-    // Given up in the middle of being granted as well.
+    // The same if the call is dropped while it is granted.
     for _ in 0..50 {
         let asked = timeout(
             Duration::from_micros(rand::random_range(0..600)),

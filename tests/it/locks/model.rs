@@ -19,7 +19,7 @@ const SHORT: Duration = Duration::from_millis(100);
 const LONG: Duration = Duration::from_mins(10);
 const TOKENS: usize = 4;
 
-/// What one of several clients does, each with a token of its own, on one of two instances.
+/// The action of one of several clients, each with its own token, on one of two instances.
 #[derive(Debug, Clone, Copy)]
 enum Call {
     Acquire {
@@ -56,7 +56,7 @@ fn calls() -> impl Strategy<Value = Vec<(Call, usize)>> {
     prop::collection::vec((call, 0..2_usize), 1..40)
 }
 
-/// Who has the lock. Its end lies between the two times.
+/// The holder of the lock. Its expiry is between the two times.
 #[derive(Debug, Clone)]
 struct Lease {
     token: Token,
@@ -65,12 +65,12 @@ struct Lease {
     ends: (Instant, Instant),
 }
 
-/// Whether a lease held during a call: `None` where it ended in it.
+/// Returns whether a lease was valid during a call: `None` if it expired during the call.
 fn held_during(lease: Option<&Lease>, from: Instant, until: Instant) -> Option<bool> {
     match lease {
         None => Some(false),
         Some(lease) if until < lease.ends.0 => Some(true),
-        // A millisecond for what Redis rounds.
+        // A millisecond for the rounding of Redis.
         Some(lease) if from > lease.ends.1 + Duration::from_millis(2) => Some(false),
         Some(_) => None,
     }
@@ -81,14 +81,14 @@ struct Model {
     instances: [Locks; 2],
     tokens: Vec<Token>,
     lease: Option<Lease>,
-    /// Whose release was the last.
+    /// The client that released it last.
     last: Option<Token>,
     fence: u64,
     waiting: VecDeque<(Token, JoinHandle<Result<Grant, LockError>>)>,
 }
 
 impl Model {
-    /// The one who waits longest has the lock now, and with the wait over it is the holder.
+    /// The longest waiting request gets the lock, and its client is the holder.
     async fn hand_over(&mut self) {
         let Some((token, waiter)) = self.waiting.pop_front() else {
             return;
@@ -116,7 +116,7 @@ impl Model {
     }
 
     async fn step(&mut self, call: Call, instance: usize) {
-        // Behind a lease that is about to end nothing is certain but that the next one has it then.
+        // While a lease may be about to expire, only the next holder is certain.
         if self.lease.as_ref().is_some_and(|lease| lease.ttl == SHORT) && !self.waiting.is_empty() {
             self.ended().await;
         }
@@ -132,7 +132,7 @@ impl Model {
         }
     }
 
-    /// Whether the lease held during a call that was made at `from` and is answered now.
+    /// Returns whether the lease was valid during a call that was made at `from` and is answered now.
     fn held_since(&self, from: Instant) -> Option<bool> {
         held_during(self.lease.as_ref(), from, Instant::now())
     }
@@ -231,7 +231,7 @@ impl Model {
         .await;
     }
 
-    /// Somebody waits behind a lease that lasts, or has the lock if there is none.
+    /// A client waits for a lease that does not expire soon, or gets the lock if it is free.
     async fn wait(&mut self, locks: Locks) {
         let wanted = Wanted::lasting(LONG).waiting(Duration::from_mins(1));
         let (token, l) = (wanted.token().clone(), self.l.clone());

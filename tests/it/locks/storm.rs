@@ -2,7 +2,9 @@
 //! Afterwards the grants are checked: no two grants of a name overlapped, and fences grew in the order of the grants.
 
 use super::{LockApi, SOON, embedded, name};
-use crate::support::{Folder, Leavers, Parting, Redis, Scene, ServiceProcess, answered, eventually, now_us, try_send};
+use crate::support::{
+    AbandonedPost, DisconnectingClients, Folder, Redis, Scene, ServiceProcess, answered, eventually, now_us, try_send,
+};
 use actix_web::rt::task::JoinHandle;
 use fleetpulse::locks::{LockError, Locks, Token, Wanted};
 use fleetpulse::tracking::input::parse_rfc3339;
@@ -35,9 +37,9 @@ struct Held {
 struct Books {
     held: RefCell<HashMap<String, Vec<Held>>>,
     grants: Cell<usize>,
-    away: Cell<usize>,
+    unavailable: Cell<usize>,
     killed: Cell<usize>,
-    in_vain: Cell<usize>,
+    timed_out: Cell<usize>,
     dropped: Cell<usize>,
     over: Cell<bool>,
 }
@@ -46,19 +48,19 @@ fn count(cell: &Cell<usize>) {
     cell.set(cell.get() + 1);
 }
 
-/// One way to the locks: an instance by HTTP, or the Rust interface.
+/// An interface of the locks: HTTP, or Rust.
 #[derive(Clone)]
 enum Way {
     Http(LockApi),
     Rust(Locks),
 }
 
-/// What came of asking.
+/// The outcome of an acquisition.
 enum Asked {
     /// The token, the fence, and when it ends, Unix microseconds.
     Granted(String, u64, i64),
-    InVain,
-    Away,
+    TimedOut,
+    Unavailable,
     /// Its instance was killed.
     Killed,
 }
@@ -78,8 +80,8 @@ impl Way {
                         let token = answer.body["token"].as_str().unwrap().to_owned();
                         Asked::Granted(token, answer.body["fence"].as_u64().unwrap(), ends_ms * 1_000)
                     }
-                    504 => Asked::InVain,
-                    503 => Asked::Away,
+                    504 => Asked::TimedOut,
+                    503 => Asked::Unavailable,
                     _ => panic!("{answer:?}"),
                 }
             }
@@ -91,15 +93,15 @@ impl Way {
                         grant.fence,
                         grant.expires_at_ms * 1_000,
                     ),
-                    Err(LockError::TimedOut(_)) => Asked::InVain,
-                    Err(LockError::Store(_)) => Asked::Away,
+                    Err(LockError::TimedOut(_)) => Asked::TimedOut,
+                    Err(LockError::Store(_)) => Asked::Unavailable,
                     Err(error) => panic!("{error:?}"),
                 }
             }
         }
     }
 
-    /// Whether it still had the lock; nothing is known where Redis is away or the instance was killed.
+    /// Returns whether it still held the lock; `None` if Redis was unavailable or the instance was killed.
     async fn release(&self, lock: &str, token: &str) -> Option<bool> {
         match self {
             Self::Http(api) => {
@@ -137,8 +139,8 @@ async fn client(ways: Vec<Way>, books: Rc<Books>) {
         };
         let (token, fence, ends) = match asked {
             Asked::Granted(token, fence, ends) => (token, fence, ends),
-            Asked::InVain => {
-                count(&books.in_vain);
+            Asked::TimedOut => {
+                count(&books.timed_out);
                 continue;
             }
             Asked::Killed => {
@@ -146,8 +148,8 @@ async fn client(ways: Vec<Way>, books: Rc<Books>) {
                 sleep(Duration::from_millis(50)).await;
                 continue;
             }
-            Asked::Away => {
-                count(&books.away);
+            Asked::Unavailable => {
+                count(&books.unavailable);
                 sleep(Duration::from_millis(50)).await;
                 continue;
             }
@@ -160,14 +162,14 @@ async fn client(ways: Vec<Way>, books: Rc<Books>) {
             books.held.borrow_mut().entry(lock.clone()).or_default().push(held);
         }
         count(&books.grants);
-        // Some die instead.
+        // Some crash instead.
         if rand::rng().random_bool(0.97) {
             way.release(&lock, &token).await;
         }
     }
 }
 
-/// Clients at work.
+/// The running clients.
 struct Storm {
     books: Rc<Books>,
     clients: Vec<JoinHandle<()>>,
@@ -226,7 +228,11 @@ async fn no_two_grants_overlap_and_fences_grow_under_crashes() {
     storm.reaches("the others have locks", |books| &books.grants, 200).await;
     scene.redis.kill();
     storm
-        .reaches("some get the error that Redis is unavailable", |books| &books.away, 50)
+        .reaches(
+            "some get the error that Redis is unavailable",
+            |books| &books.unavailable,
+            50,
+        )
         .await;
     scene.redis.restart().await;
     storm
@@ -235,7 +241,7 @@ async fn no_two_grants_overlap_and_fences_grow_under_crashes() {
     let (fences, dropped) = storm.end().await;
     assert!(fences > 500, "{fences}");
     assert!(dropped > 50, "{dropped}");
-    // Nothing is left of those who went, but places that those had who waited in the instance that was killed.
+    // Nothing is left of the clients, except the queue entries of requests that waited in the killed instance.
     for number in 0..NAMES {
         let l = name(&format!("l{number}"));
         let Way::Rust(locks) = &ways[3] else { unreachable!() };
@@ -247,8 +253,8 @@ async fn no_two_grants_overlap_and_fences_grow_under_crashes() {
                 .await;
             for attempt in queue {
                 let channel = scene.keys().lock_wake(attempt.split('-').next().unwrap());
-                let mut hear = cmd("PUBSUB");
-                let (_, listeners): (String, u64) = scene.redis.query(hear.arg("NUMSUB").arg(channel)).await;
+                let mut numsub = cmd("PUBSUB");
+                let (_, listeners): (String, u64) = scene.redis.query(numsub.arg("NUMSUB").arg(channel)).await;
                 if listeners > 0 {
                     return None;
                 }
@@ -256,7 +262,7 @@ async fn no_two_grants_overlap_and_fences_grow_under_crashes() {
             locks.inspect(&l).await.ok()?.0.is_none().then_some(())
         })
         .await;
-        // Those block no other request.
+        // These do not block other requests.
         let grant = locks.grant(&l, &Wanted::lasting(Duration::from_secs(1))).await.unwrap();
         locks.release(&l, &grant.token).await.unwrap();
     }
@@ -279,7 +285,11 @@ async fn a_killed_embedded_redis_loses_no_acknowledged_grant() {
         storm.reaches("locks are granted", |books| &books.grants, 100).await;
         kill(folder.processes()[0], Signal::SIGKILL).unwrap();
         storm
-            .reaches("some get the error that Redis is unavailable", |books| &books.away, 10)
+            .reaches(
+                "some get the error that Redis is unavailable",
+                |books| &books.unavailable,
+                10,
+            )
             .await;
     }
     storm
@@ -300,7 +310,7 @@ async fn a_killed_embedded_redis_loses_no_acknowledged_grant() {
     }
     service.kill().await;
 
-    // Nor when the service is killed with it.
+    // The same if the service is killed with it.
     let again = ServiceProcess::start(&args).await;
     let locks = LockApi::of_process(&again);
     assert_eq!(locks.look("kept").await.body["fence"], fence);
@@ -313,10 +323,10 @@ async fn a_killed_embedded_redis_loses_no_acknowledged_grant() {
 #[actix_web::test]
 async fn disconnecting_clients_on_slow_connections_block_no_other() {
     let scene = Scene::new().await;
-    let (one, leavers) = (scene.start().await, Leavers::beside(&scene).await);
+    let (one, disconnecting) = (scene.start().await, DisconnectingClients::beside(&scene).await);
     let ways = [
         Way::Http(LockApi::of(&one)),
-        Way::Http(LockApi::of(leavers.service())),
+        Way::Http(LockApi::of(disconnecting.service())),
         Way::Rust(embedded(&scene).await),
     ];
     let storm = Storm::begin(60, &ways);
@@ -326,10 +336,10 @@ async fn disconnecting_clients_on_slow_connections_block_no_other() {
         let waiting = json!({"ttl_ms": 600_000, "wait_ms": 30_000});
         let names = (0..NAMES).map(|number| format!("/v1/locks/l{number}"));
         names
-            .flat_map(|path| [&at_once, &waiting].map(|body| Parting::new(&*path, body.clone())))
+            .flat_map(|path| [&at_once, &waiting].map(|body| AbandonedPost::new(&*path, body.clone())))
             .collect()
     };
-    let left = leavers.storm(Duration::from_secs(5), leaving).await;
+    let left = disconnecting.storm(Duration::from_secs(5), leaving).await;
     assert!(left > 50, "{left}");
     storm
         .reaches("locks are granted", |books| &books.grants, 20 * NAMES)

@@ -33,7 +33,7 @@ async fn a_waiting_request_gets_the_lock_as_soon_as_it_is_released() {
         let released = Instant::now();
         assert_eq!(holding.release("l", &token).await.status, 204);
         let (token, next) = granted(&waiter.await.unwrap());
-        // Not at the end of anything, but at once; a busy machine has its time.
+        // At once, and not at the end of a lease; the bound allows for a busy machine.
         assert!(released.elapsed() < Duration::from_secs(5), "{:?}", released.elapsed());
         assert!(next > fence);
         waiting.release("l", &token).await;
@@ -48,7 +48,7 @@ async fn waiting_requests_of_all_instances_are_served_in_order() {
     let (mut token, _) = instances[0].grant("l", 30_000).await;
     let mut waiters = Vec::new();
     for number in 0..12_u64 {
-        // Not simply by turns.
+        // Not in the order of the instances.
         let instance = &instances[usize::from(number % 3 == 0)];
         waiters.push(wait(instance, &format!("w{number}"), 30_000));
         instances[0].has_waiting("l", number + 1).await;
@@ -71,7 +71,7 @@ async fn requests_from_before_the_clock_was_set_back_are_served_first() {
     let (mut token, _) = locks.grant("l", 30_000).await;
     let mut waiters = vec![wait(&locks, "w0", 30_000)];
     locks.has_waiting("l", 1).await;
-    // A request that comes later, by a clock that was set back.
+    // A request that arrives later, by a clock that was set back.
     let queue = scene.keys().lock_queue(&name("l"));
     let first: Vec<String> = scene.redis.query(cmd("ZRANGE").arg(&queue).arg(0).arg(0)).await;
     let mut ahead = cmd("ZINCRBY");
@@ -103,7 +103,7 @@ async fn no_new_request_overtakes_waiting_ones() {
     let mut raw = Raw::connect(&service.url()).await;
     let release = format!("{{\"token\":\"{token}\"}}");
     let acquire = "{\"ttl_ms\":1000}";
-    raw.say(format!(
+    raw.send(format!(
         "DELETE /v1/locks/l HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{release}\
          POST /v1/locks/l HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{acquire}",
         release.len(),
@@ -160,7 +160,7 @@ async fn every_instance_is_notified_that_the_end_of_the_lease_has_changed() {
     for (number, locks) in (1..).zip(instances) {
         let mine = l.clone();
         let wanted = Wanted::lasting(Duration::from_millis(100)).waiting(Duration::from_mins(1));
-        // Each has it in its turn and goes without a word.
+        // Each acquires it in turn and disconnects without a release.
         waiters.push(tokio::spawn(async move { locks.grant(&mine, &wanted).await }));
         eventually(SOON, "it waits", async || {
             (holding.inspect(&l).await.unwrap().1 == number).then_some(())
@@ -169,7 +169,11 @@ async fn every_instance_is_notified_that_the_end_of_the_lease_has_changed() {
     }
     holding.release(&l, &held.token).await.unwrap();
     for waiter in waiters {
-        timeout(SOON, waiter).await.expect("its turn comes").unwrap().unwrap();
+        timeout(SOON, waiter)
+            .await
+            .expect("it acquires the lock")
+            .unwrap()
+            .unwrap();
     }
 }
 
@@ -203,15 +207,15 @@ async fn a_closed_sending_side_is_detected_even_after_unread_requests() {
         "POST /v1/locks/l HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     );
-    // More than the 128 KiB that the server reads ahead, and less than the kernel keeps beside that in any case: behind what it
-    // has no room for it does not learn of the end either.
+    // More than the 128 KiB that the server reads ahead, and less than the kernel always buffers in addition: after data that it
+    // cannot buffer, it does not receive the end of the connection either.
     let next = "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n".repeat(4_200);
     for follows in ["", &next] {
         let mut raw = Raw::connect(&service.url()).await;
-        raw.say(&asking).await;
+        raw.send(&asking).await;
         locks.has_waiting("l", 1).await;
-        raw.say(follows).await;
-        // It waits on, whatever lies there.
+        raw.send(follows).await;
+        // It continues to wait, regardless of the buffered data.
         tokio::time::sleep(Duration::from_millis(200)).await;
         assert_eq!(locks.look("l").await.body["waiting"], 1);
         raw.close_own_side().await;
@@ -298,7 +302,7 @@ async fn an_unresponsive_instance_costs_one_second_for_all_its_waiting_requests(
     let (token, _) = granted(&next.await.unwrap());
     assert!(released.elapsed() < Duration::from_secs(5), "{:?}", released.elapsed());
 
-    // Those who were put behind have their turn when it goes on.
+    // The requests that were moved behind it get the lock when it resumes.
     kill(pid, Signal::SIGCONT).unwrap();
     alive.release("l", &token).await;
     for waiter in stuck {
@@ -321,7 +325,7 @@ async fn a_stopping_instance_answers_waiting_requests_with_a_retry() {
         answer.assert_problem(503, &[]);
         assert!(answer.retry_after.is_some(), "{answer:?}");
     }
-    // Who has an answer is in the queue no more.
+    // Answered requests are not in the queue any more.
     assert_eq!(alive.look("l").await.body["waiting"], 0);
     assert!(stopped.ended().await.success());
     assert!(
@@ -343,7 +347,7 @@ async fn a_full_queue_is_a_503_and_blocks_no_other_request() {
     let refused = wait(&locks, "c", 30_000).await.unwrap();
     refused.assert_problem(503, &[]);
     assert!(refused.retry_after.is_some());
-    // Of another name as many may wait again.
+    // For another name the same number may wait.
     locks.grant("other", 30_000).await;
     let other = locks.acquire("other", json!({"ttl_ms": 1000, "wait_ms": 100})).await;
     other.assert_problem(504, &[]);
@@ -352,7 +356,7 @@ async fn a_full_queue_is_a_503_and_blocks_no_other_request() {
         .acquire("l", json!({"ttl_ms": 1000}))
         .await
         .assert_problem(409, &[]);
-    // Both of those who came in time are served.
+    // Both requests that arrived in time are served.
     let [a, b] = waiters;
     locks.release("l", &token).await;
     let release = async |waiter: JoinHandle<Answer>| {
@@ -399,7 +403,7 @@ async fn waiting_uses_no_connection_and_does_not_poll() {
     for calls in ["cmdstat_evalsha:", "cmdstat_eval:"] {
         assert_eq!(count(&after, calls), count(&before, calls), "a request polls");
     }
-    // The connection, the subscription, and the one that this test asks by.
+    // The connection, the subscription, and the connection of this test.
     assert!(count(&after, "connected_clients:") <= 4, "{after}");
     for waiter in waiters {
         assert!(matches!(waiter.await.unwrap(), Err(LockError::TimedOut(Some(_)))));

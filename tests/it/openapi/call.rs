@@ -56,7 +56,7 @@ impl<'a> Call<'a> {
     }
 }
 
-/// Every member and element below a schema, by its JSON pointer; the first element stands for all.
+/// Every member and element below a schema, by its JSON pointer; the first element represents all.
 pub fn members<'a>(document: &'a Document, schema: &'a Value, pointer: &str, found: &mut Vec<(String, &'a Value)>) {
     let schema = document.resolved(schema);
     for part in ["allOf", "oneOf", "anyOf"] {

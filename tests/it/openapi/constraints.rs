@@ -20,9 +20,9 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 const LISTING_TOKEN: &str = "0123456789abcdef0123456789abcdef";
-/// A request that is accepted may wait for something to come. One that is refused is answered at once.
+/// A request that is accepted may wait for an event. One that is refused is answered at once.
 const WAITS: Duration = Duration::from_secs(1);
-/// Calls that are made at once.
+/// The number of concurrent calls.
 const AT_ONCE: usize = 8;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +33,7 @@ enum Verdict {
     Missing,
 }
 
-/// What depends on more than one value, so that the document cannot say it.
+/// Rules that depend on more than one value, so that the document cannot state them.
 const BEYOND_FORM: [(&str, &str); 5] = [
     // `null` is as if it was not given, and one has to be.
     ("touch_cache_entry", "/ttl_s"),
@@ -47,7 +47,7 @@ const BEYOND_FORM: [(&str, &str); 5] = [
 ];
 
 impl Verdict {
-    /// Whether a value that the document allows, or refuses, may come to this.
+    /// Whether a value that the document allows, or refuses, may have this result.
     fn is_of(self, is_valid: bool) -> bool {
         match self {
             Self::Accepted => is_valid,
@@ -170,7 +170,7 @@ impl Trial<'_> {
         sent
     }
 
-    /// A request with what is required.
+    /// A request with the required values.
     fn base(&self) -> Request {
         let mut request = Request::default();
         for parameter in self.call.parameters().filter(|parameter| parameter["required"] == true) {
@@ -189,7 +189,7 @@ impl Trial<'_> {
         let mut sent = 0;
         for probe in probes(self.document, schema) {
             let Some(text) = as_text(&probe) else { continue };
-            // A client leaves out what is empty, and resolves dots; a header has no control characters.
+            // A client leaves out empty values, and resolves dots; a header has no control characters.
             let no_path = parameter["in"] == "path" && ["", ".", ".."].contains(&text.as_str());
             let no_header = parameter["in"] == "header" && HeaderValue::from_str(&text).is_err();
             if no_path || no_header || probe.is_null() || probe.is_object() {
@@ -260,7 +260,7 @@ impl Trial<'_> {
         };
         let bodies: Vec<Value> = bases.iter().filter_map(body).collect();
         let mut sent = 0;
-        // Where another member says that this one means nothing, it is not looked at.
+        // If another member makes this one irrelevant, it is not checked.
         let is_there = |base: &&Value| base.pointer(place).is_some();
         let used: Vec<Value> = bases.iter().filter(is_there).filter_map(body).collect();
         let refused = if used.is_empty() { &bodies } else { &used };

@@ -181,7 +181,7 @@ async fn every_parameter_and_member_has_bounds() {
     assert!(unbounded.is_empty(), "{}", unbounded.join("\n"));
 }
 
-/// Whether a schema of one value bounds it; what is in objects and arrays is looked at by itself.
+/// Whether a schema of one value bounds it; objects and arrays are checked separately.
 fn is_bounded(document: &Document, schema: &Value) -> bool {
     let schema = document.resolved(schema);
     let has = |name: &str| !schema[name].is_null();
@@ -230,7 +230,7 @@ async fn each_problem_answer_lists_its_types() {
             let types = types.unwrap_or_else(|| panic!("{id}: {status} lists no types: {problem}"));
             assert!(
                 !types.is_empty() && types.len() < 5,
-                "{id}: {status} does not say which types: {types:?}"
+                "{id}: {status} does not list its types: {types:?}"
             );
             for name in types {
                 let name = name

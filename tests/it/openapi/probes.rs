@@ -15,7 +15,7 @@ fn types<'a>(document: &'a Document, schema: &'a Value) -> Vec<&'a Value> {
     all
 }
 
-/// Whether what is behind a value, and not its form, decides whether it is accepted.
+/// Returns whether more than the form of a value decides whether it is accepted.
 pub fn has_format(document: &Document, schema: &Value) -> bool {
     let meant = |schema: &&Value| {
         schema["format"]
@@ -39,7 +39,7 @@ fn is_number(schema: &Value) -> bool {
     (is(schema, "integer") || is(schema, "number")) && schema["format"] != "epoch-ms"
 }
 
-/// Values that a schema's bounds, types and words decide about.
+/// Values at and beyond the bounds, types and words of a schema.
 pub fn probes(document: &Document, schema: &Value) -> Vec<Value> {
     let mut probes = vec![json!(true), json!("x"), json!({}), json!(null)];
     let schemas = types(document, schema);
@@ -204,7 +204,7 @@ pub fn with(body: &Value, pointer: &str, value: &Value) -> Option<Value> {
     Some(body)
 }
 
-/// The body, and the body without each of the members beside a place or beside what holds it: some exclude each other.
+/// The body, and the body without each of the members next to a place or next to a parent of it: some exclude each other.
 pub fn variants(body: &Value, pointer: &str) -> Vec<Value> {
     let mut all = vec![body.clone()];
     let mut place = pointer;

@@ -70,7 +70,7 @@ fn encoded(text: &str) -> String {
     })
 }
 
-/// A text in a URL has no type of its own: it is what its schema takes it for.
+/// A text in a URL has no type: its schema determines how it is parsed.
 pub fn typed(probe: &Value, validator: &Validator) -> Value {
     match probe {
         Value::Array(_) => probe.clone(),

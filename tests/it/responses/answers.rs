@@ -151,12 +151,12 @@ async fn a_head_is_answered_from_a_get() {
     let mut raw = Raw::connect(site.url()).await;
     let host = site.url().trim_start_matches("http://");
     let head = raw
-        .say(format!("HEAD /a HTTP/1.1\r\nhost: {host}\r\n\r\n"))
+        .send(format!("HEAD /a HTTP/1.1\r\nhost: {host}\r\n\r\n"))
         .await
         .head()
         .await;
     assert!(head.contains("hit; ttl="), "{head}");
-    raw.say(format!("GET /a HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n"))
+    raw.send(format!("GET /a HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n"))
         .await;
     let next = raw.rest().await;
     assert!(next.starts_with("HTTP/1.1 200 OK") && next.ends_with("GET"), "{next}");
@@ -265,7 +265,7 @@ async fn some_statuses_are_stored_and_others_are_not() {
         (503, false),
     ] {
         let path = format!("/{status}");
-        // A client that follows nothing.
+        // A client that follows no redirects.
         let http = http_client()
             .redirect(reqwest::redirect::Policy::none())
             .build()

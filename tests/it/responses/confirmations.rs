@@ -83,14 +83,14 @@ async fn cache_status_has_the_status_of_the_handler_if_the_client_gets_another()
     )
     .await;
     let has = ("if-none-match", "\"v1\"");
-    let anew = ("cache-control", "no-cache");
+    let fresh = ("cache-control", "no-cache");
     let ask = async |path: &str, headers: &[(&str, &str)], status: u16, cache: &str| {
         let got = site.get_with(path, headers).await;
         assert_eq!((got.status, got.cache()), (status, cache), "{got:?}");
     };
     ask("/a", &[has], 304, "fwd=uri-miss; fwd-status=200; stored").await;
-    ask("/a", &[anew], 200, "fwd=request; fwd-status=304; stored").await;
-    ask("/a", &[anew, has], 304, "fwd=request; stored").await;
+    ask("/a", &[fresh], 200, "fwd=request; fwd-status=304; stored").await;
+    ask("/a", &[fresh, has], 304, "fwd=request; stored").await;
     ask("/b", &[], 200, "fwd=uri-miss; stored").await;
     ask("/alone", &[], 200, "fwd=uri-miss; detail=response-says-so").await;
     ask(

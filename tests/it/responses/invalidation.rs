@@ -99,7 +99,7 @@ async fn ask_around_an_invalidation_with_timeout(
     .await;
     cache(scene).invalidate(&[id(tag)]).await.unwrap();
     let after: Vec<_> = (0..5).map(|_| ask()).collect();
-    // Most of them are there by then; it holds for those that are not as well.
+    // Most of them have arrived by then; the same applies to the others.
     sleep(Duration::from_millis(50)).await;
     gate.add_permits(1);
     assert_eq!(before.await.unwrap().body, "1");
@@ -196,7 +196,7 @@ async fn a_response_from_before_a_write_is_not_shared_after_it_without_redis() {
     written.assert(200, "", "fwd=method");
     assert_eq!(written.cache(), "fwd=method");
     let after: Vec<_> = (0..5).map(|_| ask()).collect();
-    // Most of them are there by then; it holds for those that are not as well.
+    // Most of them have arrived by then; the same applies to the others.
     sleep(Duration::from_millis(50)).await;
     gate.add_permits(1);
     before.await.unwrap().assert(200, "1", "fwd=miss; detail=redis-away");
@@ -204,7 +204,7 @@ async fn a_response_from_before_a_write_is_not_shared_after_it_without_redis() {
     for got in join_all(after).await {
         got.unwrap().assert(200, "2", "fwd=miss");
     }
-    // They still have one answer among them.
+    // They still share one answer.
     assert!(site.calls() <= 5, "{}", site.calls());
 }
 

@@ -1,12 +1,12 @@
 //! The HTTP response cache: as middleware of a small application whose handler the test provides, and for the service's own responses.
 
 mod answers;
-mod away;
 mod bad_input;
 mod confirmations;
 mod crowds;
 mod freshness;
 mod invalidation;
+mod outages;
 mod own_answers;
 mod privacy;
 mod regressions;

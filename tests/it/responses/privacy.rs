@@ -14,7 +14,7 @@ const BERT: (&str, &str) = ("authorization", "Bearer bert");
 
 fn who(request: &HttpRequest) -> String {
     let user = request.headers().get("authorization");
-    user.map_or_else(|| "nobody".to_owned(), |user| user.to_str().unwrap().to_owned())
+    user.map_or_else(|| "anonymous".to_owned(), |user| user.to_str().unwrap().to_owned())
 }
 
 #[actix_web::test]
@@ -35,9 +35,9 @@ async fn an_authorized_answer_is_not_shared() {
             .await
             .assert(200, body, "fwd=uri-miss; detail=authorized");
     }
-    // Nor with requests without it, in either direction.
-    site.get("/a").await.assert(200, "nobody", "fwd=uri-miss; stored");
-    site.get("/a").await.assert(200, "nobody", "hit");
+    // The same applies to requests without it, in either direction.
+    site.get("/a").await.assert(200, "anonymous", "fwd=uri-miss; stored");
+    site.get("/a").await.assert(200, "anonymous", "hit");
     site.get_with("/a", &[ANNA]).await.assert(200, "Bearer anna", "fwd");
     assert_eq!(site.calls(), 5);
 }

@@ -14,27 +14,27 @@ static USER: HeaderName = HeaderName::from_static("x-user");
 
 fn who(request: &actix_web::HttpRequest) -> String {
     let user = request.headers().get(&USER);
-    user.map_or_else(|| "nobody".to_owned(), |user| user.to_str().unwrap().to_owned())
+    user.map_or_else(|| "anonymous".to_owned(), |user| user.to_str().unwrap().to_owned())
 }
 
 #[actix_web::test]
 async fn the_key_ignored_vary_so_one_user_saw_the_answer_of_another() {
     let scene = Scene::new().await;
-    // Once the rule names it, and once only the handler does.
-    for told in [true, false] {
+    // The header is named by the rule, or only by the handler.
+    for by_rule in [true, false] {
         let build = move |cache: Builder| {
             let cache = cache.ttl(MINUTE);
-            if told { cache.vary([USER.clone()]) } else { cache }
+            if by_rule { cache.vary([USER.clone()]) } else { cache }
         };
         let site = Site::start(&scene, build, move |request, _| {
             let mut response = HttpResponse::Ok();
-            if !told {
+            if !by_rule {
                 response.insert_header(("vary", "X-User"));
             }
             response.body(who(request))
         })
         .await;
-        let path = format!("/{told}");
+        let path = format!("/{by_rule}");
         let ask = async |user: &str| {
             let got = site.get_with(&path, &[("x-user", user)]).await;
             assert_eq!((got.status, &*got.body), (200, user), "{got:?}");
@@ -49,9 +49,9 @@ async fn the_key_ignored_vary_so_one_user_saw_the_answer_of_another() {
         for user in ["anna", "bert", "carl"] {
             assert!(ask(user).await.is_hit());
         }
-        assert_eq!(site.get(&path).await.body, "nobody");
+        assert_eq!(site.get(&path).await.body, "anonymous");
         // One for each, and one more if only the first response named the header.
-        assert_eq!(site.calls(), if told { 4 } else { 5 });
+        assert_eq!(site.calls(), if by_rule { 4 } else { 5 });
     }
 }
 

@@ -1,4 +1,4 @@
-//! Validation, and how it moves the end.
+//! Validation, and how it extends the idle expiry.
 
 use super::{Calls, embedded, ms, new, settings};
 use crate::support::{Scene, eventually, now_ms, send};
@@ -22,7 +22,7 @@ async fn an_invalid_token_opens_no_session() {
     send(bare).await.assert_problem(401, &[]);
     let (token, id) = (opened.token.as_str(), opened.id.as_str());
     let another = calls.open("anna").await.token;
-    // The right session with the wrong secret, above all.
+    // In particular, the right session with a wrong secret.
     let mixed = format!("{}{}", &token[..38], &another[38..]);
     for credentials in [
         String::new(),
@@ -43,7 +43,7 @@ async fn an_invalid_token_opens_no_session() {
             send(request).await.assert_problem(401, &[]);
         }
     }
-    // None of that has harmed the session.
+    // None of these calls has changed the session.
     assert_eq!(calls.get(token).await.status, 200);
     let lower = calls.0.request(Method::GET, "/v1/sessions/current");
     assert_eq!(
@@ -65,7 +65,7 @@ async fn a_use_moves_the_end_but_never_past_the_absolute_end() {
         match sessions.validate(&token).await {
             Ok(session) => {
                 let times = session.times;
-                // A move is one to the idle time to live from now, or to the absolute end; it happens every 20 ms.
+                // The expiry moves to the idle time to live from now, or to the absolute expiry; it moves every 20 ms.
                 assert!(
                     times.ends_ms >= last.ends_ms && times.ends_ms <= times.absolute_ms,
                     "{times:?}"

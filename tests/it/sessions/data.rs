@@ -20,7 +20,7 @@ async fn a_patch_merges_and_counts_its_versions() {
         (200, &expected, &json!(2))
     );
     assert_eq!(calls.get(&opened.token).await.body["data"], expected);
-    // Nothing of the session itself is in reach of its data.
+    // The data cannot change the session itself.
     let patch = json!({"subject": "else", "role": "admin", "version": 99, "token": "x"});
     let merged = calls.patch(&opened.token, 2, patch).await.body;
     assert_eq!(

@@ -2,7 +2,7 @@
 //! stay: no session is left that no client received, and every received token is valid for as long as it should be.
 
 use super::{Calls, listed};
-use crate::support::{Leavers, Parting, Scene, eventually};
+use crate::support::{AbandonedPost, DisconnectingClients, Scene, eventually};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use std::cell::Cell;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::join;
 use tokio::time::sleep;
 
-const LEAVING: Duration = Duration::from_secs(5);
+const DISCONNECTING: Duration = Duration::from_secs(5);
 const SOON: Duration = Duration::from_secs(20);
 const CLIENTS: usize = 20;
 /// Their tokens are rotated by clients that leave.
@@ -38,7 +38,7 @@ async fn stays(calls: &Calls, subject: String, until: Instant, count: &Cell<usiz
 #[actix_web::test]
 async fn disconnecting_clients_on_slow_connections_keep_no_session() {
     let scene = Scene::new().await.with(&["--session-rotation-grace=1500"]);
-    let (service, leavers) = (scene.start().await, Leavers::beside(&scene).await);
+    let (service, disconnecting) = (scene.start().await, DisconnectingClients::beside(&scene).await);
     let calls = Calls::of(&service);
     let mut rotated = Vec::new();
     for number in 0..ROTATED {
@@ -46,16 +46,16 @@ async fn disconnecting_clients_on_slow_connections_keep_no_session() {
     }
     let leaving = |_round| {
         let made = (0..LEFT).flat_map(|number| {
-            let one = Parting::new("/v1/sessions", json!({"subject": format!("left-{number}")}));
+            let one = AbandonedPost::new("/v1/sessions", json!({"subject": format!("left-{number}")}));
             [one.clone(), one]
         });
         let again = rotated.iter().flat_map(|session| {
-            let one = Parting::new("/v1/sessions/current/rotate", Value::Null).by(&session.token);
+            let one = AbandonedPost::new("/v1/sessions/current/rotate", Value::Null).by(&session.token);
             [one.clone(), one]
         });
         made.chain(again).collect()
     };
-    let (until, count) = (Instant::now() + LEAVING, Cell::new(0));
+    let (until, count) = (Instant::now() + DISCONNECTING, Cell::new(0));
     let staying = join_all((0..CLIENTS).map(|n| stays(&calls, format!("stays-{n}"), until, &count)));
     // A client that did not get the new token continues with the old one.
     let going_on = async {
@@ -67,7 +67,7 @@ async fn disconnecting_clients_on_slow_connections_keep_no_session() {
             sleep(Duration::from_millis(50)).await;
         }
     };
-    let (left, _, ()) = join!(leavers.storm(LEAVING, leaving), staying, going_on);
+    let (left, _, ()) = join!(disconnecting.storm(DISCONNECTING, leaving), staying, going_on);
     assert!(left > 50 && count.get() > CLIENTS, "{left}, {}", count.get());
     for number in 0..LEFT {
         eventually(SOON, "no session of the disconnected clients is left", async || {

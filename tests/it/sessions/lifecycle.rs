@@ -34,7 +34,7 @@ async fn a_session_is_created_used_and_ended() {
     );
     assert_eq!(expected["scopes"], json!(["rides:book", "rides:see"]));
     assert_eq!(expected["device"], json!({"name": "Anna's phone", "os": 17}));
-    // What the data call themselves is their own business.
+    // The names of members of the data are not restricted.
     assert_eq!(
         expected["data"],
         json!({"cart": [1, 2.5, null], "id": "mine", "subject": "else"})
@@ -81,7 +81,7 @@ async fn omitted_members_have_defaults() {
     assert_eq!((&body["data"], &body["scopes"]), (&json!({}), &json!([])));
     assert!(body.get("role").is_none() && body.get("device").is_none(), "{body}");
     assert_eq!(body["idle_ttl_s"], 50);
-    // The earlier of the two ends is the end.
+    // The session ends at the earlier of its two expiries.
     assert_eq!(ms(&body, "expires_at"), ms(&body, "created_at") + 20_000);
     assert_eq!(ms(&body, "absolute_expires_at"), ms(&body, "expires_at"));
 }

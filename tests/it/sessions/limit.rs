@@ -1,4 +1,4 @@
-//! How many sessions a subject may have.
+//! The limit on the sessions of a subject.
 
 use super::{Calls, embedded, new, session_keys, settings};
 use crate::support::Scene;
@@ -46,7 +46,7 @@ async fn an_expired_session_does_not_count_towards_the_limit() {
     two.per_subject = 2;
     let sessions = embedded(&scene, two).await;
     let (kept, _) = sessions.create(&new("anna", 50_000, 50_000)).await.unwrap();
-    // Its absolute end, by which the index would be cleaned, is far away.
+    // Its absolute expiry, at which the index would be cleaned, is much later.
     sessions.create(&new("anna", 30, 50_000)).await.unwrap();
     sleep(Duration::from_millis(31)).await;
     sessions.create(&new("anna", 50_000, 50_000)).await.unwrap();

@@ -1,14 +1,14 @@
 //! Sessions, from their creation to their end: a file per subject.
 
-mod away;
 mod bad_input;
 mod current;
 mod data;
+mod disconnecting_clients;
 mod extend;
-mod leavers;
 mod lifecycle;
 mod limit;
 mod model;
+mod outages;
 mod regressions;
 mod rotate;
 mod stats;
@@ -57,7 +57,7 @@ impl Calls {
         send(self.0.request(Method::POST, "/v1/sessions").json(&session)).await
     }
 
-    /// A session of a subject, with nothing else said.
+    /// A session of a subject with the defaults.
     async fn open(&self, subject: &str) -> Opened {
         self.open_as(json!({ "subject": subject })).await
     }

@@ -100,7 +100,7 @@ impl From<Token> for Given {
 }
 
 impl Given {
-    /// Whether its grace was over at a time.
+    /// Whether its grace period had ended at a time.
     fn is_past_grace(&self, span: &Span) -> Sure {
         let grace = i64::from(GRACE_MS);
         if *span.end() < self.replaced.start() + grace {
@@ -113,7 +113,7 @@ impl Given {
     }
 }
 
-/// What the model knows of what depends on a moment.
+/// The certainty of the model about a fact that depends on the time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Sure {
     Yes,
@@ -121,13 +121,13 @@ enum Sure {
     Perhaps,
 }
 
-/// What a call may answer.
+/// The possible answers of a call.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Expected {
     Open,
     Unknown,
     Reused,
-    /// Its time came while it was under way.
+    /// It expired while the call was in progress.
     Any,
 }
 
@@ -136,11 +136,11 @@ struct Model {
     known: Vec<Known>,
 }
 
-/// When a call was under way.
+/// The time in which a call was in progress.
 type Span = RangeInclusive<i64>;
 
 impl Known {
-    /// What a call with one of its tokens answers that was under way at this time.
+    /// Returns the possible answers to a call with one of its tokens that was in progress at this time.
     fn expects(&self, token: usize, span: &Span) -> Expected {
         if self.over || *span.start() > self.times.ends_ms {
             return Expected::Unknown;
@@ -161,7 +161,7 @@ impl Known {
         }
     }
 
-    /// Takes a token over that was given for the one at this place.
+    /// Adds the token that replaced the one at this place.
     fn rotated(&mut self, token: usize, new: Token, span: &Span) {
         assert!(token >= self.used, "a later one was in use: {self:?}");
         let last = self.tokens.len() - 1;
@@ -172,7 +172,7 @@ impl Known {
                 given.is_past_grace(span)
             };
             match (place == token || place == last, past_grace) {
-                // It is given its grace, for the first time or anew.
+                // Its grace period starts, for the first time or again.
                 (true, Sure::Yes) => given.replaced = span.clone(),
                 (true, Sure::Perhaps) => given.replaced = *given.replaced.start()..=*span.end(),
                 (false, Sure::Yes) => given.forgotten = Sure::Yes,
@@ -183,7 +183,7 @@ impl Known {
         self.tokens.push(new.into());
     }
 
-    /// Holds what a call answered against what it may, and takes over what the model cannot know exactly.
+    /// Compares the answer of a call with the possible ones, and adopts what the model cannot predict exactly.
     fn opened(&mut self, session: &Session, span: &Span, wrote: bool) {
         let (before, after) = (self.times, session.times);
         assert_eq!((session.id.as_str(), session.version), (&*self.id, self.version));
@@ -193,7 +193,7 @@ impl Known {
             (before.created_ms, before.idle_ttl_ms)
         );
         assert_eq!(after.absolute_ms, before.absolute_ms);
-        // Whether the end is moved again after this time since the last move.
+        // Whether the expiry is moved again after this time since the last move.
         let due = |now_ms: i64| 10 * (now_ms - before.seen_ms) >= before.idle_ttl_ms;
         if after.seen_ms == before.seen_ms && !wrote {
             assert!(!due(*span.start()), "{before:?} {span:?}");
@@ -212,7 +212,7 @@ impl Known {
 }
 
 impl Model {
-    /// Of the session and its token that a number means; the newest few, so that calls meet.
+    /// Returns the session and its token that a number selects: one of the newest few, so that calls meet.
     fn token(&self, number: usize) -> Option<(usize, usize)> {
         let tokens = self.known.iter().enumerate().rev();
         tokens
@@ -220,7 +220,7 @@ impl Model {
             .nth(number)
     }
 
-    /// What became of a call with a token. Returns the session, if the call opened it.
+    /// Checks the outcome of a call with a token. Returns the session, if the call was accepted.
     fn settle<T>(&mut self, at: (usize, usize), span: &Span, answer: Result<T, SessionError>) -> Option<T> {
         let known = &mut self.known[at.0];
         let expected = known.expects(at.1, span);
@@ -284,7 +284,7 @@ impl Model {
                 let span = start..=now_ms();
                 if let Err(SessionError::Conflict { version }) = answer {
                     assert!(stale && version == self.known[at.0].version);
-                    // It was a use, by which the end may have moved.
+                    // It was a use, which may have moved the expiry.
                     let answer = sessions.validate(&token).await;
                     let span = start..=now_ms();
                     if let Some(session) = self.settle(at, &span, answer) {
@@ -375,7 +375,7 @@ impl Model {
         self.evict(subject, times.created_ms).await;
     }
 
-    /// At the limit the oldest of those that were still there at this time have gone.
+    /// At the limit the oldest of those that still existed at this time were ended.
     async fn evict(&mut self, subject: usize, at_ms: i64) {
         let mut there: Vec<&mut Known> = self
             .known
@@ -434,7 +434,7 @@ impl Model {
                 assert!(end >= known.times.ends_ms, "it is missing: {known:?}");
             }
         }
-        assert!(listed.next().is_none(), "one is listed that is over");
+        assert!(listed.next().is_none(), "a session that has ended is listed");
     }
 }
 

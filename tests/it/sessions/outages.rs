@@ -35,7 +35,7 @@ async fn without_redis_every_call_fails_at_once() {
     let (kept, over) = (calls.open("anna").await, calls.open("anna").await);
     assert_eq!(calls.sign_out(&over.token).await.status, 204);
     scene.redis.kill();
-    eventually(SOON, "it is noticed", async || {
+    eventually(SOON, "the outage is detected", async || {
         (calls.0.get("/health").await.body["status"] == "degraded").then_some(())
     })
     .await;
@@ -57,7 +57,7 @@ async fn without_redis_every_call_fails_at_once() {
     assert_eq!(calls.0.get("/v1/sessions/stats").await.status, 200);
 
     scene.redis.restart().await;
-    eventually(SOON, "every worker has it back", async || {
+    eventually(SOON, "every worker is connected again", async || {
         for _ in 0..8 {
             if calls.get(&kept.token).await.status != 200 {
                 return None;
@@ -100,7 +100,7 @@ async fn a_full_redis_keeps_existing_sessions_and_refuses_new_ones() {
     );
     // The first use of a new token, after which a use of the old one counts as theft.
     assert_eq!(calls.get(&new).await.status, 200);
-    // No room for one more: none of those that there are is ended for it.
+    // There is no memory for one more, and no existing session is ended for it.
     for subject in ["anna", "carla"] {
         let refused = calls.create(json!({ "subject": subject })).await;
         refused.assert_problem(503, &[]);

@@ -9,7 +9,7 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Every call once or more, with its good and its bad end. Returns every token that there was.
+/// Makes every call once or more, with success and with an error. Returns every token that was issued.
 async fn everything(calls: &Calls) -> Vec<String> {
     let mut tokens = Vec::new();
     for n in 0..4 {
@@ -158,7 +158,7 @@ async fn a_deletion_by_pattern_never_matched() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let calls = Calls::of(&service);
-    // With characters that mean something in a pattern, as far as an id has any.
+    // With those characters of ids that have a meaning in a pattern.
     for subject in ["user-123", "a.b_c:d@e", "session", "s:00"] {
         let first = calls.open(subject).await;
         let second = calls.open(subject).await;

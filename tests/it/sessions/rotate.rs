@@ -27,7 +27,7 @@ async fn a_rotation_gives_a_new_token_to_the_same_session() {
     assert_eq!(rotated.body["data"], json!({"a": 1}));
     let new = rotated.body["token"].as_str().unwrap();
     assert_ne!(new, opened.token);
-    // Within the grace both open it, and what one changes the other sees.
+    // Within the grace period both tokens are valid, and changes by one are visible by the other.
     assert_eq!(calls.patch(&opened.token, 1, json!({"b": 2})).await.status, 200);
     let seen = calls.get(new).await.body;
     assert_eq!(
@@ -35,7 +35,7 @@ async fn a_rotation_gives_a_new_token_to_the_same_session() {
         (&json!({"a": 1, "b": 2}), Some(&*opened.id))
     );
     assert_eq!(calls.ids("anna").await, [opened.id]);
-    // Ended by one it is ended for the other.
+    // If it is ended by one, it has ended for the other.
     assert_eq!(calls.sign_out(&opened.token).await.status, 204);
     calls.get(new).await.assert_problem(401, &[]);
 }
@@ -96,7 +96,7 @@ async fn a_client_that_lost_the_answer_may_rotate_again_within_the_grace() {
     let (second, _) = sessions.rotate(&first).await.unwrap();
     assert!(sessions.validate(&lost).await.is_ok());
     sleep(Duration::from_millis(160)).await;
-    // The time of the first was not prolonged by its second rotation; it alone would give the thief away.
+    // The grace period of the first token was not extended by its second rotation; its use alone reveals the theft.
     assert!(sessions.validate(&lost).await.is_ok());
     assert!(sessions.validate(&second).await.is_ok());
     assert!(matches!(sessions.validate(&first).await, Err(SessionError::Reused)));
@@ -127,7 +127,7 @@ async fn old_tokens_are_recognised_after_any_number_of_rotations() {
     for old in [0, 1, 150] {
         let (first, _) = sessions.create(&new("anna", 60_000, 60_000)).await.unwrap();
         let mut tokens = vec![first];
-        // The thief's, who hopes that the owner's is taken for one that never was.
+        // The thief's token, in case the owner's is treated as unknown.
         for n in 0..300 {
             tokens.push(sessions.rotate(&tokens[n]).await.unwrap().0);
         }
@@ -204,7 +204,7 @@ async fn a_client_that_never_got_the_new_token_continues_with_the_old_one() {
     let (second, _) = sessions.rotate(&first).await.unwrap();
     assert!(sessions.merge(&first, 1, Object::default()).await.is_ok());
     assert!(sessions.validate(&second).await.is_ok());
-    // From the first use of the new token on, the old one is accepted only in its grace period, and counts as stolen after that.
+    // After the first use of the new token the old one is accepted only in its grace period, and counts as stolen after that.
     sleep(Duration::from_millis(60)).await;
     assert!(sessions.validate(&second).await.is_ok());
     assert!(matches!(sessions.validate(&first).await, Err(SessionError::Reused)));
@@ -275,7 +275,7 @@ async fn after_two_concurrent_rotations_either_token_is_valid() {
         let (kept, lost) = if n.is_multiple_of(2) { (a, b) } else { (b, a) };
         assert!(one.validate(&kept).await.is_ok());
         sleep(Duration::from_millis(210)).await;
-        // Whichever came last, because the other was not used.
+        // The later one, because the other was not used.
         assert!(other.validate(&kept).await.is_ok());
         let (next, _) = other.rotate(&kept).await.unwrap();
         assert!(one.validate(&next).await.is_ok());
@@ -309,7 +309,7 @@ async fn a_concurrent_rotation_does_not_undo_a_sign_out() {
     assert!(rotated_first > 0);
 }
 
-/// How many scripts a server has run.
+/// Returns how many scripts a server has run.
 async fn scripts_run(redis: &Redis) -> usize {
     let stats: String = redis.query(cmd("INFO").arg("commandstats")).await;
     let calls = stats.split("cmdstat_evalsha:calls=").nth(1).unwrap();
@@ -322,7 +322,7 @@ async fn a_change_is_refused_before_it_starts_or_not_at_all() {
     let mut short = settings();
     short.rotation_grace_ms = 20;
     let sessions = embedded(&scene, short).await;
-    // The first round teaches Redis the scripts.
+    // The first round loads the scripts into Redis.
     for n in 0..16 {
         let before = if n == 0 { 0 } else { scripts_run(&scene.redis).await };
         let (first, _) = sessions.create(&new("anna", 60_000, 60_000)).await.unwrap();
@@ -336,8 +336,8 @@ async fn a_change_is_refused_before_it_starts_or_not_at_all() {
             }
         };
         assert!(matches!(refused, SessionError::Reused), "{refused:?}");
-        // Each change that was made is a reading and a writing, and so the last was a reading alone: the grace did not end for
-        // it in between. Besides there are the three calls above, and the index that is cleaned after a theft.
+        // Each change is a read and a write, so the last call was a read only: the grace period did not end for
+        // it in between. In addition there are the three calls above, and the index that is cleaned after a theft.
         let changes = usize::try_from(version - 1).unwrap();
         let run = scripts_run(&scene.redis).await - before;
         assert!(n == 0 || run == 3 + 2 * changes + 1 + 1, "{run} for {changes}");
@@ -352,7 +352,7 @@ async fn a_theft_is_counted_and_logged_without_the_token() {
     let process = ServiceProcess::spawn(command).await;
     let calls = Calls(process.drivers());
     calls.0.ready().await;
-    let opened = calls.open("somebody").await;
+    let opened = calls.open("subject-7").await;
     let new = calls.rotate(&opened.token).await.body["token"]
         .as_str()
         .unwrap()
@@ -361,12 +361,12 @@ async fn a_theft_is_counted_and_logged_without_the_token() {
     calls.get(&opened.token).await.assert_problem(401, &[]);
     calls.get(&new).await.assert_problem(401, &[]);
     let log = eventually(SOON, "it is logged", async || {
-        let said = process.said();
+        let said = process.output();
         said.contains("a replaced token was used again").then_some(said)
     })
     .await;
     assert!(log.contains(&opened.id), "the log names the session: {log}");
-    for private in [&opened.token[38..70], &opened.token[70..], &new[70..], "somebody"] {
+    for private in [&opened.token[38..70], &opened.token[70..], &new[70..], "subject-7"] {
         assert!(!log.contains(private), "{private} in {log}");
     }
     let metrics = calls.0.metrics().await;

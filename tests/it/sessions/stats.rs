@@ -28,7 +28,7 @@ async fn creations_validations_and_sessions_in_use_are_counted() {
     // Redis is asked at the start of an instance, and twice a minute from then on: here by one that starts now.
     let third = scene.start().await;
     let third = Calls::of(&third);
-    let estimate = eventually(SOON, "it has asked", async || {
+    let estimate = eventually(SOON, "it has counted", async || {
         third.0.get("/v1/sessions/stats").await.body["active_estimate"].as_u64()
     })
     .await;

@@ -21,12 +21,12 @@ const PER_SUBJECT: usize = 6;
 /// Clients with a subject of their own that end no session: their sessions must exist at the end.
 const QUIET: u64 = 30;
 const LASTS: Duration = Duration::from_secs(4);
-/// How much longer the clients go on where the machine is too busy for enough calls in that time.
+/// How much longer the clients continue if the machine is too busy for enough calls in that time.
 const LASTS_AT_MOST: Duration = Duration::from_mins(1);
 const SETTINGS: [&str; 3] = [
     "--redis-timeout=500",
     "--sessions-per-subject=6",
-    // Longer than a call that its client gave up may be under way, and much shorter than all this lasts.
+    // Longer than an abandoned call may be in progress, and much shorter than the test.
     "--session-rotation-grace=1500",
 ];
 
@@ -52,7 +52,7 @@ impl Held {
     }
 }
 
-/// What all clients know together.
+/// The acknowledged state of all clients together.
 #[derive(Default)]
 struct Books {
     /// Counts creations and sign-outs, so that "before" has a meaning.
@@ -66,7 +66,7 @@ struct Books {
 }
 
 impl Books {
-    /// Whether there were enough of everything.
+    /// Returns whether there were enough calls of every kind.
     fn are_enough(&self) -> bool {
         self.calls > 2_000 && self.hung_up > 50 && self.over.len() > 100
     }
@@ -161,12 +161,12 @@ impl Client<'_> {
         self.storm.instances[self.rng.random_range(0..2)].clone()
     }
 
-    fn goes_on(&self) -> bool {
+    fn continues(&self) -> bool {
         let now = Instant::now();
         now < self.storm.until || !self.storm.books.borrow().are_enough() && now < self.storm.until + LASTS_AT_MOST
     }
 
-    /// A call for whose answer the client may not wait. None: it hung up, or Redis was away.
+    /// A call for whose answer the client may not wait. `None`: it disconnected, or Redis was unavailable.
     async fn call(&mut self, call: impl Future<Output = Answer>) -> Option<Answer> {
         self.storm.books.borrow_mut().calls += 1;
         let answer = if self.rng.random_bool(0.1) {
@@ -191,10 +191,10 @@ impl Client<'_> {
         Some(answer)
     }
 
-    /// One session after another, each used until it or the time is over. Returns the last.
+    /// Uses one session after another, each until it or the test ends. Returns the last.
     async fn run(mut self, subject: String) -> Option<Held> {
         let mut last = None;
-        while self.goes_on() {
+        while self.continues() {
             let calls = self.instance();
             let Some(created) = self.call(calls.create(json!({ "subject": subject }))).await else {
                 continue;
@@ -208,13 +208,13 @@ impl Client<'_> {
                 unheard: 0,
             };
             self.storm.books.borrow_mut().opened(&held);
-            while self.goes_on() && self.step(&mut held).await {}
+            while self.continues() && self.step(&mut held).await {}
             last = Some(held);
         }
         last
     }
 
-    /// One call; false if the session is of no more use.
+    /// Makes one call; returns false if the session has ended.
     async fn step(&mut self, held: &mut Held) -> bool {
         let most = if self.quiet { 80 } else { 100 };
         match self.rng.random_range(0..most) {
@@ -233,7 +233,7 @@ impl Client<'_> {
             return true;
         };
         if answer.status == 200 {
-            // Valid, so that no end of it can have been acknowledged before it was asked.
+            // It is valid, so no end of it can have been acknowledged before the call.
             assert!(
                 !self.storm.books.borrow().over[..over_before].contains(&held.token),
                 "{answer:?}"
@@ -290,7 +290,7 @@ impl Client<'_> {
         let acknowledged = ended.is_some_and(|answer| answer.status == 204);
         self.storm.books.borrow_mut().ended(held, acknowledged);
         if acknowledged {
-            self.assert_over(&held.token).await;
+            self.assert_ended(&held.token).await;
         }
         false
     }
@@ -304,13 +304,13 @@ impl Client<'_> {
             .borrow_mut()
             .all_ended(&held.subject, asked, answer.is_some());
         if answer.is_some() {
-            self.assert_over(&held.token).await;
+            self.assert_ended(&held.token).await;
         }
         false
     }
 
-    /// What is acknowledged to be over is so on both instances from that moment.
-    async fn assert_over(&mut self, token: &str) {
+    /// Once the end of a session is acknowledged, it has ended on both instances.
+    async fn assert_ended(&mut self, token: &str) {
         let calls = self.instance();
         if let Some(answer) = self.call(calls.get(token)).await {
             assert_eq!(answer.status, 401, "{answer:?}");
@@ -340,7 +340,7 @@ async fn under_faults_ended_sessions_stay_ended_and_others_stay_valid() {
     let (books, quiet) = Storm::rage(instances.clone(), killing).await;
     let count = balance(&instances, &books, &quiet).await;
     nothing_was_stolen(&instances).await;
-    // No session escapes its subject's index, and nothing is immortal.
+    // Every session is in the index of its subject, and every key has a TTL.
     assert_eq!(session_keys(&scene).await.len(), count);
     for key in keys(&scene).await {
         let left_ms: i64 = scene.redis.query(cmd("PTTL").arg(&key)).await;
@@ -373,7 +373,7 @@ async fn a_killed_embedded_redis_loses_no_acknowledged_change() {
     balance(&[calls.clone(), calls], &books, &quiet).await;
 }
 
-/// Each token had one holder, whatever answers were lost.
+/// Each token had one holder, also when answers were lost.
 async fn nothing_was_stolen(instances: &[Calls]) {
     for calls in instances {
         let stats = answered(async || calls.0.get("/v1/sessions/stats").await).await;
@@ -381,7 +381,7 @@ async fn nothing_was_stolen(instances: &[Calls]) {
     }
 }
 
-/// What there is, held against what was acknowledged; returns how many sessions there are.
+/// Compares the existing sessions with the acknowledged ones; returns how many sessions there are.
 async fn balance(instances: &[Calls; 2], books: &Books, quiet: &[Held]) -> usize {
     let [one, other] = instances;
     for (n, token) in books.over.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! All sessions of a subject: seen, and ended.
+//! All sessions of a subject: listed, and ended.
 
 use super::{Calls, embedded, keys, new, session_keys, settings};
 use crate::support::Scene;
@@ -110,7 +110,7 @@ async fn reading_the_index_cleans_it() {
     let sessions = embedded(&scene, settings()).await;
     let anna = ExternalId::parse("anna").unwrap();
     let (_, kept) = sessions.create(&new("anna", 50_000, 50_000)).await.unwrap();
-    // One ends by its absolute end, one for want of use.
+    // One reaches its absolute expiry, one its idle expiry.
     sessions.create(&new("anna", 30, 30)).await.unwrap();
     sessions.create(&new("anna", 30, 50_000)).await.unwrap();
     let count = async || -> u64 {
@@ -125,7 +125,7 @@ async fn reading_the_index_cleans_it() {
     assert_eq!(listed.iter().map(|session| &session.id).collect::<Vec<_>>(), [&kept.id]);
     assert_eq!(count().await, 1);
     assert!(sessions.end(&anna, &kept.id).await.unwrap());
-    // What counts the sessions is cleaned when they are counted.
+    // The index that counts the sessions is cleaned when they are counted.
     let counts = |key: &String| key.contains(":sessions_used:") || key.contains(":sessions_open:");
     assert!(keys(&scene).await.iter().all(counts));
 }

@@ -43,7 +43,7 @@ async fn the_number_of_sessions_is_limited() {
     let token = created[0].body["token"].as_str().unwrap();
     assert_eq!(calls.get(token).await.status, 200, "those that there are go on");
 
-    // What has ended makes room: signed out, ended for the subject, or by itself.
+    // Sessions that have ended free space: signed out, ended for the subject, or expired.
     assert_eq!(calls.sign_out(token).await.status, 204);
     opens(&calls, json!({"subject": "brief", "idle_ttl_s": 1})).await;
     opens(&calls, json!({"subject": "next"})).await;

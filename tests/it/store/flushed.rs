@@ -101,7 +101,7 @@ async fn after_a_flush_process_memory_is_empty() {
     })
     .await;
     flush(&scene).await;
-    eventually(SOON, "it is gone", async || {
+    eventually(SOON, "it no longer exists", async || {
         (api.get("/v1/cache/n/k").await.status == 404).then_some(())
     })
     .await;

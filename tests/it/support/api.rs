@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The tests speak plain HTTP: no certificates are loaded for each of their clients.
+/// The tests use plain HTTP: no certificates are loaded for each of their clients.
 pub fn no_tls() -> rustls::ClientConfig {
     rustls::ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -47,7 +47,7 @@ impl Api {
         Self { http, url, kind }
     }
 
-    /// Waits until the instance says that it is ready.
+    /// Waits until the instance is ready.
     pub async fn ready(&self) {
         eventually(Duration::from_secs(20), "the service is ready", async || {
             let ready = self.request(Method::GET, "/health/ready").send().await;
@@ -161,7 +161,7 @@ impl Answer {
         ids(&self.body["results"])
     }
 
-    /// Whether it is a problem as RFC 9457 wants it, naming these members of the body by their pointers, or these parameters as `/NAME`.
+    /// Asserts that it is a problem as defined by RFC 9457, naming these members of the body by their pointers, or these parameters as `/NAME`.
     #[track_caller]
     pub fn assert_problem(&self, status: u16, pointers: &[&str]) {
         assert_eq!(self.status, status, "{self:?}");

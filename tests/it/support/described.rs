@@ -1,4 +1,4 @@
-//! Holds every problem that a test receives against the `OpenAPI` document.
+//! Compares every problem that a test receives with the `OpenAPI` document.
 
 use serde_json::Value;
 use std::sync::LazyLock;

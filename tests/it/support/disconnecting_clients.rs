@@ -1,4 +1,4 @@
-use super::{Leaving, Proxy, Raw, Redis, Scene, Service};
+use super::{Disconnect, Proxy, Raw, Redis, Scene, Service};
 use futures_util::future::join_all;
 use rand::RngExt;
 use serde_json::Value;
@@ -14,13 +14,13 @@ const FEWEST_ROUNDS: usize = 6;
 
 /// A POST whose client disconnects before the response.
 #[derive(Debug, Clone)]
-pub struct Parting {
+pub struct AbandonedPost {
     path: String,
     body: Value,
     bearer: Option<String>,
 }
 
-impl Parting {
+impl AbandonedPost {
     pub fn new(path: impl Into<String>, body: Value) -> Self {
         Self {
             path: path.into(),
@@ -51,19 +51,19 @@ impl Parting {
             self.path,
             body.len()
         );
-        client.say(head + &body).await;
+        client.send(head + &body).await;
         client
     }
 }
 
 /// Clients that disconnect in the middle of their calls, with FIN and with RST, from an instance whose connections to Redis are sometimes
 /// delayed, also by seconds. New connections, and those of other instances, are not delayed.
-pub struct Leavers {
+pub struct DisconnectingClients {
     proxy: Proxy,
     service: Service,
 }
 
-impl Leavers {
+impl DisconnectingClients {
     /// Starts the instance in addition to the other instances of a scene.
     pub async fn beside(scene: &Scene<impl AsRef<Redis>>) -> Self {
         let proxy = Proxy::to(&scene.redis.as_ref().url()).await;
@@ -83,7 +83,7 @@ impl Leavers {
 
     /// Sends calls in rounds for this duration. Their clients disconnect while the commands are in transit to Redis, so that none of them is
     /// answered. Returns how many disconnected.
-    pub async fn storm(&self, lasting: Duration, calls: impl Fn(usize) -> Vec<Parting>) -> usize {
+    pub async fn storm(&self, lasting: Duration, calls: impl Fn(usize) -> Vec<AbandonedPost>) -> usize {
         let (until, mut left) = (Instant::now() + lasting, 0);
         for round in 0.. {
             if round >= FEWEST_ROUNDS && Instant::now() >= until {
@@ -94,7 +94,11 @@ impl Leavers {
             let clients = join_all(calls.iter().map(|call| call.send(&self.service))).await;
             self.proxy.keeps_something().await;
             for (n, client) in clients.into_iter().enumerate() {
-                client.leave(if n % 2 == round % 2 { Leaving::Fin } else { Leaving::Rst });
+                client.leave(if n % 2 == round % 2 {
+                    Disconnect::Fin
+                } else {
+                    Disconnect::Rst
+                });
                 left += 1;
             }
             // Every third time for longer than the instance waits.

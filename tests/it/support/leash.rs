@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 pub struct Leash(Child);
 
 impl Leash {
-    /// `end` is what the shell then does, with `$0` for `what`.
+    /// `end` is the command that the shell then runs, with `$0` for `what`.
     pub fn new(end: &str, what: &OsStr) -> Self {
         let mut shell = Command::new("sh");
         shell.arg("-c").arg(format!("read _; {end}")).arg(what);

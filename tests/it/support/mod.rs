@@ -4,10 +4,10 @@
 
 mod api;
 mod described;
+mod disconnecting_clients;
 mod document;
 mod folder;
 mod leash;
-mod leavers;
 mod process;
 mod proxy;
 mod raw;
@@ -19,13 +19,13 @@ mod tests;
 mod wait;
 
 pub use api::{Answer, Api, http_client, ids, send, try_send};
+pub use disconnecting_clients::{AbandonedPost, DisconnectingClients};
 pub use document::{Document, any_json};
 pub use fleetpulse::clock::now_ms;
 pub use folder::Folder;
-pub use leavers::{Leavers, Parting};
 pub use process::ServiceProcess;
 pub use proxy::{Proxy, Trouble};
-pub use raw::{Leaving, Raw};
+pub use raw::{Disconnect, Raw};
 pub use receiver::{HttpAnswer, Receiver};
 pub use redis::Redis;
 pub use scene::Scene;

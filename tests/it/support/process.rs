@@ -36,8 +36,8 @@ impl ServiceProcess {
         Self::spawn(Self::command(args)).await
     }
 
-    /// The command that starts it, for those who want to change the environment or to read the log: that is kept if
-    /// standard error is made a pipe, else shown with the test's.
+    /// The command that starts it, for tests that change the environment or read the log: the log is kept if
+    /// standard error is a pipe, and otherwise shown with the output of the test.
     pub fn command(args: &[impl AsRef<str>]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_fleetpulse"));
         let base = [
@@ -45,7 +45,7 @@ impl ServiceProcess {
             "--workers=2",
             "--lame-duck=0",
             "--redis-host=",
-            // What tests that write requests themselves ask for.
+            // Used by tests that write requests themselves.
             "--http-hosts=x",
         ];
         command.arg("serve").args(last_of_each(&base, args));
@@ -89,7 +89,7 @@ impl ServiceProcess {
     }
 
     /// Returns its output so far, including its log if that is a pipe.
-    pub fn said(&self) -> String {
+    pub fn output(&self) -> String {
         self.said.lock().clone()
     }
 

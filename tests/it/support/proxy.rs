@@ -34,10 +34,10 @@ pub enum Trouble {
     CutAnswers,
 }
 
-/// Connections that are late while the others are not.
+/// Connections that are delayed while the others are not.
 #[derive(Default)]
 struct Gate {
-    /// How often connections were made late.
+    /// How often connections were delayed.
     rounds: u64,
     /// Connections that were open then are delayed from the first occurrence of this text on; `None` if none is delayed.
     from: Option<String>,

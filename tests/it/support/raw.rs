@@ -8,7 +8,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How a client disconnects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Leaving {
+pub enum Disconnect {
     Fin,
     Rst,
 }
@@ -23,7 +23,7 @@ impl Raw {
     }
 
     /// Sends bytes. The service may have closed the connection already.
-    pub async fn say(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
+    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
         let _ = self.0.write_all(bytes.as_ref()).await;
         self
     }
@@ -34,8 +34,8 @@ impl Raw {
     }
 
     /// Disconnects without reading: with a FIN or a RST.
-    pub fn leave(self, how: Leaving) {
-        if how == Leaving::Rst {
+    pub fn leave(self, how: Disconnect) {
+        if how == Disconnect::Rst {
             self.0.set_zero_linger().unwrap();
         }
     }
@@ -65,14 +65,14 @@ impl Raw {
     /// Receives one byte; none if the service has closed the connection.
     pub async fn one_byte(&mut self) -> Option<u8> {
         let byte = timeout(PATIENCE, self.0.read_u8()).await;
-        byte.expect("something comes, or it is closed").ok()
+        byte.expect("something is received, or it is closed").ok()
     }
 
     /// Receives some bytes; nothing once the service has closed the connection.
     pub async fn read_piece(&mut self, most: usize) -> Vec<u8> {
         let mut piece = vec![0; most];
         let read = timeout(PATIENCE, self.0.read(&mut piece)).await;
-        piece.truncate(read.expect("something comes, or it is closed").unwrap_or(0));
+        piece.truncate(read.expect("something is received, or it is closed").unwrap_or(0));
         piece
     }
 

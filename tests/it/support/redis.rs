@@ -32,7 +32,7 @@ pub struct Redis {
     child: SyncMutex<Child>,
     folder: PathBuf,
     port: u16,
-    /// What `appendfsync` is, if there is a file.
+    /// The `appendfsync` setting, if there is a file.
     synced: Option<&'static str>,
     leash: Leash,
 }
@@ -56,7 +56,7 @@ impl Redis {
         Self::start(Some("no")).await
     }
 
-    /// The same with what it acknowledged on the disk as well.
+    /// The same, but acknowledged writes are also synced to the disk.
     pub async fn synced() -> Self {
         Self::start(Some("always")).await
     }
@@ -92,7 +92,7 @@ impl Redis {
         redis
     }
 
-    /// Where its files are.
+    /// Returns the folder of its files.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
@@ -116,7 +116,7 @@ impl Redis {
         cmd.query_async(&mut self.connect().await).await.unwrap()
     }
 
-    /// `kill -9`; returns when it is gone.
+    /// `kill -9`; returns when it has ended.
     pub fn kill(&self) {
         let mut child = self.child.lock();
         child.kill().unwrap();
@@ -195,7 +195,7 @@ fn free_port() -> u16 {
     panic!("no free port between {} and {}", PORTS.start, PORTS.end);
 }
 
-/// What `REDIS_SERVER_BIN` names, or the first in `PATH`.
+/// Returns the server of `REDIS_SERVER_BIN`, or the first in `PATH`.
 fn server_bin() -> PathBuf {
     let named = env::var_os("REDIS_SERVER_BIN").map(PathBuf::from);
     let found = named.or_else(|| ["redis-server", "valkey-server"].into_iter().find_map(in_path));

@@ -62,7 +62,7 @@ impl<R: AsRef<Redis>> Scene<R> {
         args
     }
 
-    /// The names of keys under the scene's prefix.
+    /// Returns the names of keys under the scene's prefix.
     pub fn keys(&self) -> Keys {
         Keys::new(&self.prefix, 1)
     }

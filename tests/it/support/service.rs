@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::thread::{self, JoinHandle};
 use tokio::sync::oneshot;
 
-/// The settings as the command line gives them, so that what a test does not name has its real default.
+/// The settings, parsed as by the command line, so that settings that a test does not name have their real defaults.
 #[derive(Parser)]
 struct Args {
     #[command(flatten)]

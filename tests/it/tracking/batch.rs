@@ -27,7 +27,7 @@ async fn an_array_an_object_and_lines_are_equivalent() {
         .await;
     assert_eq!(object.body, all_accepted(3));
     let lines: Vec<String> = fixes("line", 3).iter().map(ToString::to_string).collect();
-    // Empty lines and Windows' line ends are passed over.
+    // Empty lines and Windows line ends are ignored.
     let ndjson = api.post_ndjson(&format!("\n{}\r\n\r\n", lines.join("\r\n"))).await;
     assert_eq!(ndjson.body, all_accepted(3));
     for id in ["array-2", "object-2", "line-2"] {
@@ -110,7 +110,7 @@ async fn of_several_fixes_of_an_entity_the_newest_is_stored() {
     let now = now_ms();
     let fix = |age_ms: i64| json!({"id": "d-1", "lat": age_ms, "lon": 0, "timestamp": now - age_ms});
     let answer = api.post_batch(&json!([fix(5), fix(9), fix(1), fix(3), fix(2)])).await;
-    // The first, then the one that is newer; the others came too late.
+    // The first, then the one that is newer; the others arrived too late.
     assert_eq!(
         (&answer.body["accepted"], &answer.body["stale"]),
         (&json!(2), &json!(3))

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 const DRIVERS: usize = 6;
 
-/// What Redis says of an entity: where it is, if it is anywhere.
+/// Returns the position of an entity in Redis, if there is one.
 async fn in_redis(scene: &Scene, id: &str) -> Option<Value> {
     let snapshot: Option<String> = scene
         .redis
@@ -56,11 +56,11 @@ async fn fixes_and_removals_converge_on_all_instances() {
     for id in (0..DRIVERS).map(|driver| format!("d-{driver}")) {
         let truth = in_redis(&scene, &id).await;
         for api in &instances {
-            eventually(SOON, "every instance holds what Redis holds", async || {
-                let told = api.position(&id).await;
+            eventually(SOON, "every instance agrees with Redis", async || {
+                let answer = api.position(&id).await;
                 let agrees = match &truth {
-                    Some(snapshot) => told.status == 200 && told.body["lat"] == snapshot["lat"],
-                    None => told.status == 404,
+                    Some(snapshot) => answer.status == 200 && answer.body["lat"] == snapshot["lat"],
+                    None => answer.status == 404,
                 };
                 agrees.then_some(())
             })

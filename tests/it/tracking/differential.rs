@@ -1,4 +1,4 @@
-//! Answers over HTTP held against the plainest search there is: every distance by the `geo` crate, sorted.
+//! Compares answers over HTTP with the simplest search: every distance by the `geo` crate, sorted.
 
 use crate::support::{Answer, Api, Scene};
 use flate2::read::GzDecoder;
@@ -9,7 +9,7 @@ use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 use std::fs::File;
 
-/// Two ways to a distance may differ in its last bits; nothing closer to a border than this is held against either side.
+/// Two computations of a distance may differ in its last bits, so entities closer to a border than this may be on either side.
 const HAIR_M: f64 = 0.002;
 
 struct Driver {
@@ -35,28 +35,28 @@ async fn place(api: &Api, drivers: &[Driver]) {
     api.place_all(&fixes).await;
 }
 
-/// By the `geo` crate; with longitudes side by side, for it takes them as they are.
+/// Returns the distance by the `geo` crate, with longitudes at most 180° apart, because it does not wrap them.
 fn distance_m(a: Point, b: Point) -> f64 {
     let apart = a.x() - b.x();
     let b = Point::new(b.x() + 360.0 * (apart / 360.0).round(), b.y());
     Haversine.distance(a, b)
 }
 
-/// Asks, and holds the answer against all drivers.
+/// Queries, and compares the answer with all drivers.
 async fn check_nearby(api: &Api, drivers: &[Driver], center: Point, radius_m: f64, limit: usize, source: &str) {
     let (lon, lat) = center.x_y();
     let query = format!("lat={lat}&lon={lon}&radius_m={radius_m}&limit={limit}&source={source}");
     let answer = api.nearby(&query).await;
     let ids = answer.ids();
     let mut distances: Vec<f64> = drivers.iter().map(|driver| distance_m(center, driver.place)).collect();
-    for (id, told) in ids.iter().zip(told_distances(&answer)) {
+    for (id, shown) in ids.iter().zip(shown_distances(&answer)) {
         let n: usize = id.strip_prefix("d-").unwrap().parse().unwrap();
         assert!(
-            (distances[n] - told).abs() < HAIR_M,
-            "{query}: {id} {told} {}",
+            (distances[n] - shown).abs() < HAIR_M,
+            "{query}: {id} {shown} {}",
             distances[n]
         );
-        assert!(told <= radius_m + HAIR_M, "{query}: {id} {told}");
+        assert!(shown <= radius_m + HAIR_M, "{query}: {id} {shown}");
     }
     distances.sort_by(f64::total_cmp);
     let surely = distances
@@ -72,9 +72,9 @@ async fn check_nearby(api: &Api, drivers: &[Driver], center: Point, radius_m: f6
         "{query}: {} of {surely}",
         ids.len()
     );
-    // The n-th nearest is as far as the n-th nearest is, whatever those are called that are equally far.
-    for (told, expected) in told_distances(&answer).zip(&distances) {
-        assert!((told - expected).abs() < HAIR_M, "{query}: {told} {expected}");
+    // The n-th distances are equal; the ids may differ between drivers at equal distances.
+    for (shown, expected) in shown_distances(&answer).zip(&distances) {
+        assert!((shown - expected).abs() < HAIR_M, "{query}: {shown} {expected}");
     }
     let mut unique = ids.clone();
     unique.sort_unstable();
@@ -82,7 +82,7 @@ async fn check_nearby(api: &Api, drivers: &[Driver], center: Point, radius_m: f6
     assert_eq!(unique.len(), ids.len(), "{query}");
 }
 
-fn told_distances(answer: &Answer) -> impl Iterator<Item = f64> {
+fn shown_distances(answer: &Answer) -> impl Iterator<Item = f64> {
     let results = answer.body["results"].as_array().unwrap();
     results.iter().map(|result| result["distance_m"].as_f64().unwrap())
 }
@@ -144,7 +144,7 @@ async fn the_nearest_of_the_new_york_pick_ups_are_found() {
     let mut rng = StdRng::seed_from_u64(1);
     for n in 0..120 {
         let at = drivers[rng.random_range(0..drivers.len())].place;
-        // Every third time from where somebody stands, and with him at distance 0.
+        // Every third time from the place of a driver, who is at distance 0.
         let stray = if n % 3 == 0 { 0.0 } else { 0.02 };
         let center = Point::new(
             at.x() + rng.random_range(-stray..=stray),
@@ -166,7 +166,7 @@ async fn the_nearest_of_the_new_york_pick_ups_are_found() {
     }
 }
 
-/// Where things go wrong: on and beside the antimeridian, at the limits of latitude, all in one place, at 0° 0°.
+/// Edge cases: on and next to the antimeridian, at the limits of latitude, all in one place, at 0° 0°.
 fn treacherous(rng: &mut StdRng) -> (f64, f64) {
     let hair = [0.0, 1e-9, 1e-4, 0.1, 1.0][rng.random_range(0..5)];
     let side = if rng.random() { 1.0 } else { -1.0 };

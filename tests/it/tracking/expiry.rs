@@ -7,10 +7,10 @@ use redis::cmd;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// How long an index entry may outlive its snapshot.
+/// The time that an index entry may outlive its snapshot.
 const NO_GHOST_AFTER: Duration = Duration::from_secs(10);
 
-/// The ways to see `d-1` at 0° 0°.
+/// The queries that find `d-1` at 0° 0°.
 const CALLS: [&str; 5] = ["position", "nearby", "nearby from Redis", "nearby many", "within"];
 
 async fn sees(api: &Api, call: &str) -> bool {
@@ -35,8 +35,8 @@ async fn sees(api: &Api, call: &str) -> bool {
     }
 }
 
-/// Asks in every way, again and again, until none sees the driver any more: each answer given before `ends_ms` has to have
-/// him, none given from then on may.
+/// Repeats every query until none finds the driver any more: each answer before `ends_ms` must contain the driver,
+/// and none after it may.
 async fn ends_exactly_at(instances: &[&Service], ends_ms: i64) {
     let apis: Vec<Api> = instances.iter().map(|service| service.drivers()).collect();
     let mut left: Vec<(&Api, &str)> = apis.iter().flat_map(|api| CALLS.map(|call| (api, call))).collect();
@@ -69,7 +69,7 @@ async fn ends_exactly_at(instances: &[&Service], ends_ms: i64) {
 async fn no_ghosts(scene: &Scene) {
     eventually(
         NO_GHOST_AFTER,
-        "the index is rid of those whose time is over",
+        "expired entities are removed from the index",
         async || {
             let left: u64 = scene.redis.query(cmd("ZCARD").arg(scene.geo(Kind::Drivers))).await;
             (left == 0).then_some(())
@@ -100,7 +100,7 @@ async fn a_fix_is_in_every_answer_until_it_expires() {
     assert_eq!(snapshot, None);
     no_ghosts(&scene).await;
 
-    // The profile outlives him, and a new fix brings him back with it.
+    // The profile outlives the position, and is shown again with a new fix.
     two.drivers().place("d-1", json!({"lat": 0, "lon": 0})).await;
     assert_eq!(two.drivers().position("d-1").await.body["status"], "busy");
 }

@@ -1,4 +1,4 @@
-//! Filters, in every call that takes them: they apply before the limit.
+//! Filters, in every call that accepts them: they apply before the limit.
 
 use crate::support::{Scene, now_ms};
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ async fn the_nearest_that_pass_the_filter_are_found_in_both_sources() {
     let service = scene.start().await;
     let api = service.drivers();
     api.place_all(&row()).await;
-    // Without a profile only a filter that asks nothing of it is passed.
+    // An entity without a profile passes only a filter without conditions on it.
     api.place("bare", json!({"lat": -0.000_5, "lon": 0})).await;
 
     let stories: [(&str, &[&str]); 9] = [

@@ -1,4 +1,4 @@
-//! Entries of Redis's GEO index are removed with their snapshots, even if no live index holds them.
+//! Entries of Redis's GEO index are removed with their snapshots, even if no live index has them.
 
 use super::SOON;
 use crate::support::{Redis, Scene, eventually};
@@ -43,7 +43,7 @@ async fn index_entries_loaded_after_their_ttl_expire() {
     };
     patient.drivers().place_all(&fleet(100)).await;
     drop(patient);
-    // When it loads them they are too old for it, and Redis keeps them for some more seconds.
+    // When it loads them they have expired by its TTL, and Redis keeps them for some more seconds.
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     let scene = scene.with(&["--ttl=1"]);
     let hasty = scene.start().await;

@@ -105,7 +105,7 @@ async fn a_killed_instance_loads_its_data_again() {
 
 #[actix_web::test]
 async fn an_instance_whose_subscription_was_cut_recovers_what_it_missed() {
-    // Alone on its Redis, because the cut goes through everybody's subscriptions.
+    // On its own Redis, because all subscriptions are cut.
     let scene = Scene::on(crate::support::Redis::durable().await);
     let (one, two) = (scene.start().await, scene.start().await);
     let (one, two) = (one.drivers(), two.drivers());
@@ -137,7 +137,7 @@ async fn an_instance_whose_subscription_was_cut_recovers_what_it_missed() {
             &["moved"],
         )
         .await;
-        eventually(SOON, "it knows the new and no longer the removed", async || {
+        eventually(SOON, "it has the new ones and not the removed ones", async || {
             let known = two.position(&new).await.status == 200 && two.position("removed").await.status == 404;
             let fresh = two.nearby("lat=0&lon=0").await.body["stale"] == false;
             (known && fresh).then_some(())
@@ -190,7 +190,7 @@ async fn a_removal_during_an_outage_is_written_afterwards() {
     }
     scene.redis.restart().await;
     for id in ["usual", "ahead"] {
-        eventually(SOON, "Redis knows of the removal", async || {
+        eventually(SOON, "Redis has the removal", async || {
             let word: Option<String> = scene
                 .redis
                 .query(cmd("GET").arg(scene.snapshot(Kind::Drivers, id)))

@@ -1,4 +1,4 @@
-//! Who is near: the form of the answer, its bounds, what is refused.
+//! Nearby queries: the form of the answer, its bounds, and invalid queries.
 
 use crate::support::Scene;
 use fleetpulse::geo::{Point, distance_m};
@@ -35,7 +35,7 @@ async fn an_answer_contains_all_members_and_the_distance() {
         "{near} {exact}"
     );
     assert_eq!((&near["heading_deg"], &near["speed_mps"]), (&json!(90.0), &json!(5.0)));
-    // What is not known is not there.
+    // Unknown members are absent.
     let members: Vec<_> = answer.body["results"][1].as_object().unwrap().keys().cloned().collect();
     for member in ["id", "lat", "lon", "distance_m", "age_ms", "timestamp", "status"] {
         assert!(members.iter().any(|name| name == member), "{member} of {members:?}");
@@ -48,7 +48,7 @@ async fn the_default_radius_is_two_kilometres_and_the_default_limit_ten() {
     let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
-    // 1e-3 degrees of latitude are 111.2 m: 17 of these lie within 2 km.
+    // 1e-3 degrees of latitude are 111.2 m: 17 of these are within 2 km.
     let row: Vec<Value> = (0..30)
         .map(|n| json!({"id": format!("d-{n:02}"), "lat": f64::from(n) * 1e-3, "lon": 0}))
         .collect();

@@ -1,4 +1,4 @@
-//! The newest fix of an entity wins, in whatever order and through whichever instance they arrive.
+//! The newest fix of an entity wins, regardless of the order and the instance in which they arrive.
 
 use super::SOON;
 use crate::support::{Api, Scene, eventually, now_ms};
@@ -48,8 +48,8 @@ async fn all_agree(scene: &Scene, instances: &[Api], base_ms: i64) {
         assert!(distance_m(indexed, place(&newest)) < 0.5, "{id}: {indexed:?}");
         for api in instances {
             eventually(SOON, "every instance has the newest", async || {
-                let told = api.position(&id).await;
-                (told.status == 200 && place(&told.body) == place(&newest)).then_some(())
+                let answer = api.position(&id).await;
+                (answer.status == 200 && place(&answer.body) == place(&newest)).then_some(())
             })
             .await;
         }
@@ -134,7 +134,7 @@ async fn all_instances_choose_the_same_of_equally_new_fixes() {
         let api = &instances[n % 2];
         async move {
             let pushed = api.post_fix(&id, json!({"lat": lat, "lon": 0, "timestamp": at})).await;
-            // One that was received earlier and comes to Redis later is stale.
+            // A fix that was received earlier and reaches Redis later is stale.
             assert!(matches!(pushed.status, 200 | 204), "{pushed:?}");
         }
     });

@@ -16,7 +16,7 @@ async fn a_position_is_reported_and_read() {
     let fix = json!({
         "lat": 40.748_433, "lon": -73.985_656, "timestamp": at,
         "accuracy_m": 4.5, "altitude_m": -12.25, "speed_mps": 13.5, "heading_deg": 271.5,
-        "battery": {"percent": 80}, // Not ours; to be ignored.
+        "battery": {"percent": 80}, // Unknown; ignored.
     });
     api.place("d:1@nyc.taxi_7-B", fix).await;
 
@@ -25,11 +25,11 @@ async fn a_position_is_reported_and_read() {
     let mut body = read.body;
     let age_ms = body["age_ms"].take().as_i64().unwrap();
     assert!((1_500..60_000).contains(&age_ms), "{age_ms}");
-    let told = body["timestamp"].take();
-    assert_eq!(parse_rfc3339(told.as_str().unwrap()), Some(at));
+    let timestamp = body["timestamp"].take();
+    assert_eq!(parse_rfc3339(timestamp.as_str().unwrap()), Some(at));
     assert!(
-        told.as_str().unwrap().ends_with('Z') && told.as_str().unwrap().len() == 24,
-        "{told}"
+        timestamp.as_str().unwrap().ends_with('Z') && timestamp.as_str().unwrap().len() == 24,
+        "{timestamp}"
     );
     assert_eq!(
         body,
@@ -74,9 +74,9 @@ async fn the_time_is_accepted_under_the_names_of_devices() {
     let service = scene.start().await;
     let api = service.drivers();
     let at = now_ms() - 60_000;
-    let told = async |id: &str| {
-        let told = api.position(id).await.body["timestamp"].take();
-        parse_rfc3339(told.as_str().unwrap())
+    let stored_ms = async |id: &str| {
+        let timestamp = api.position(id).await.body["timestamp"].take();
+        parse_rfc3339(timestamp.as_str().unwrap())
     };
     for name in [
         "timestamp",
@@ -89,7 +89,7 @@ async fn the_time_is_accepted_under_the_names_of_devices() {
         "TIME",
     ] {
         api.place(name, json!({"lat": 1, "lon": 2, name: at})).await;
-        assert_eq!(told(name).await, Some(at), "{name}");
+        assert_eq!(stored_ms(name).await, Some(at), "{name}");
     }
     // A member under two names, as OwnTracks and its bridges send it; the first in the order above counts.
     api.place(
@@ -97,7 +97,7 @@ async fn the_time_is_accepted_under_the_names_of_devices() {
         json!({"lat": 1, "lon": 2, "ts": now_ms(), "time": at, "timestamp": null}),
     )
     .await;
-    assert_eq!(told("twice").await, Some(at));
+    assert_eq!(stored_ms("twice").await, Some(at));
 }
 
 #[actix_web::test]
@@ -249,14 +249,14 @@ async fn times_come_as_rfc_3339_as_milliseconds_and_as_seconds() {
         let id = format!("d-{n}");
         api.place(&id, json!({"lat": 1, "lon": 2, "timestamp": timestamp}))
             .await;
-        let told = api.position(&id).await.body["timestamp"].take();
-        assert_eq!(parse_rfc3339(told.as_str().unwrap()), Some(*expected), "{timestamp}");
+        let shown = api.position(&id).await.body["timestamp"].take();
+        assert_eq!(parse_rfc3339(shown.as_str().unwrap()), Some(*expected), "{timestamp}");
     }
     let before = now_ms();
     api.place("d-now", json!({"lat": 1, "lon": 2, "timestamp": null})).await;
-    let told = api.position("d-now").await.body["timestamp"].take();
-    let told = parse_rfc3339(told.as_str().unwrap()).unwrap();
-    assert!((before..=now_ms()).contains(&told));
+    let timestamp = api.position("d-now").await.body["timestamp"].take();
+    let timestamp = parse_rfc3339(timestamp.as_str().unwrap()).unwrap();
+    assert!((before..=now_ms()).contains(&timestamp));
 }
 
 /// A second of Unix time as RFC 3339 without its offset.
@@ -303,7 +303,7 @@ async fn a_deleted_driver_is_gone_at_once_and_only_a_newer_fix_restores_it() {
     assert!(api.nearby(&format!("{near}&source=redis")).await.ids().is_empty());
     assert!(api.within("bbox=19,9,21,11").await.ids().is_empty());
 
-    // Taken before the removal, come after it.
+    // Fixes from before the removal that arrive after it.
     let answer = api
         .post_fix("d-1", json!({"lat": 10, "lon": 20, "timestamp": late - 1}))
         .await;
@@ -361,7 +361,7 @@ async fn an_invalid_fix_is_refused_field_by_field_and_not_stored() {
     assert_eq!(api.position("d-1").await.status, 404);
     // The body may repeat the id of the path.
     api.place("d-1", json!({"id": "d-1", "lat": 1, "lon": 1})).await;
-    // The limits themselves are in.
+    // The limits are included.
     for (n, (lat, lon)) in [(85.051_128_78, 180.0), (-85.051_128_78, -180.0)]
         .into_iter()
         .enumerate()

@@ -30,7 +30,7 @@ async fn a_profile_is_written_read_and_deleted() {
     expected["id"] = json!("d-1");
     assert_eq!(api.profile("d-1").await.body, expected);
 
-    // What is not in the body is gone.
+    // Members that are not in the body are removed.
     assert_eq!(api.put_profile("d-1", json!({"status": "busy"})).await.status, 204);
     assert_eq!(api.profile("d-1").await.body, json!({"id": "d-1", "status": "busy"}));
 

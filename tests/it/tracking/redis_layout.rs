@@ -86,7 +86,7 @@ async fn a_fix_is_an_index_entry_and_a_snapshot_with_a_ttl() {
     let profile: HashMap<String, String> = scene.redis.query(cmd("HGETALL").arg(profile_key(&scene, "d-1"))).await;
     assert_eq!(profile["status"], "busy");
 
-    // Gone from the index at once; what is left of the snapshot says so, and ends as well.
+    // Removed from the index at once; the snapshot is replaced by a tombstone, which expires as well.
     service.drivers().forget("d-1").await;
     let rank: Option<u64> = scene.redis.query(cmd("ZRANK").arg(&geo).arg("d-1")).await;
     assert_eq!(rank, None);
@@ -150,7 +150,7 @@ async fn a_batch_is_one_message_with_all_that_changed() {
     api.post_batch(&batch).await;
     let mut message = next().await;
     let received = [0, 1].map(|n| take_received_us(&mut message["fixes"][n]));
-    assert_eq!(received[0], received[1], "they came together");
+    assert_eq!(received[0], received[1], "they were received together");
     assert_eq!((&message["seq"], &message["partition"]), (&json!(1), &json!(0)));
     assert!((message["sent_ms"].as_i64().unwrap() - at).abs() < 10_000);
     assert_eq!(
@@ -162,7 +162,7 @@ async fn a_batch_is_one_message_with_all_that_changed() {
     );
     assert_eq!(message["profiles"], json!(["d-1"]));
 
-    // What is stale says nothing, so the next number is the next message's.
+    // A stale fix publishes nothing, so the next message has the next number.
     api.post_fix("d-1", json!({"lat": 1, "lon": 2, "timestamp": at - 1}))
         .await;
     api.forget("d-2").await;

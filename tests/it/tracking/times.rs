@@ -175,7 +175,7 @@ async fn removed_members_are_remembered_within_bounds() {
             assert_eq!(answer.status, 204, "{answer:?}");
         }
     }
-    // Also of members that never were.
+    // Also of members that never existed.
     for round in 0..12 {
         let removed = (0..30).map(|n| (format!("x{round}_{n}"), Value::Null));
         let removed: Map<String, Value> = removed.collect();
@@ -230,7 +230,7 @@ async fn a_position_from_before_the_clock_was_set_back_is_replaced() {
         .redis
         .query(cmd("GEOADD").arg(scene.geo(Kind::Drivers)).arg(5).arg(5).arg("placed"))
         .await;
-    // Both know of it.
+    // Both have it.
     let _: u64 = scene
         .redis
         .query(cmd("INCRBY").arg(scene.keys().sequence(Kind::Drivers, 0)).arg(7))
@@ -275,14 +275,14 @@ async fn a_profile_expires_some_time_after_the_last_position_or_change() {
     // The expiry of a position extends the TTL.
     runs_out().await;
     api.place("d-1", json!({"lat": 1, "lon": 1})).await;
-    eventually(SOON, "the profile lives on", async || {
+    eventually(SOON, "the profile is kept", async || {
         (ttl_s().await > 100).then_some(())
     })
     .await;
     // The TTL is also extended periodically while positions arrive.
     let lives_on = async {
         runs_out().await;
-        eventually(2 * SOON, "the profile lives on while positions come", async || {
+        eventually(2 * SOON, "the profile is kept while positions arrive", async || {
             api.place("d-1", json!({"lat": 1, "lon": 1})).await;
             (ttl_s().await > 100).then_some(())
         })

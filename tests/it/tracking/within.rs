@@ -1,4 +1,4 @@
-//! Who is inside a box.
+//! Queries for the entities in a box.
 
 use crate::support::{Answer, Api, Scene, eventually};
 use serde_json::{Value, json};
@@ -47,7 +47,7 @@ async fn a_box_whose_west_is_greater_crosses_the_antimeridian() {
     }
     for (bbox, expected) in [
         ("175,-20,-170,-10", vec!["east", "fiji", "samoa", "west"]),
-        // The meridian has two names.
+        // The meridian has two longitudes.
         ("180,-20,-175,-10", vec!["east", "west"]),
         ("175,-20,180,-10", vec!["east", "fiji", "west"]),
         ("-180,-20,-170,-10", vec!["east", "samoa", "west"]),
@@ -123,7 +123,7 @@ async fn a_box_is_listed_page_by_page_at_any_instance_while_all_move() {
         let listed: Vec<&str> = pages.iter().flat_map(Answer::ids).collect();
         assert_eq!(listed, expected, "{filter}");
     }
-    // In GeoJSON the cursor is a member beside `features`.
+    // In GeoJSON the cursor is a member next to `features`.
     let features = instances[0].geojson("within?bbox=-1,-1,3,3&limit=60").await;
     assert!(features.body["cursor"].is_string(), "{features:?}");
 }

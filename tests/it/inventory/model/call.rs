@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 /// A call; items and reservations are numbers.
 #[derive(Debug, Clone)]
 pub enum Call {
-    /// `expected`: none, the version that is there, or another one.
+    /// `expected`: none, the current version, or another one.
     Put {
         sku: usize,
         quantity: u64,
@@ -19,7 +19,7 @@ pub enum Call {
     Remove {
         sku: usize,
     },
-    /// By `id` or by us; over at once if `short`.
+    /// With an `id` of the client or of the service; it expires at once if `short`.
     Reserve {
         goods: BTreeMap<usize, u64>,
         id: Option<u8>,
@@ -34,7 +34,7 @@ pub enum Call {
     Return {
         which: usize,
     },
-    /// Gives some of a hold back, or of a confirmed reservation.
+    /// Releases a portion of a hold, or returns a portion of a confirmed reservation.
     GiveSome {
         which: usize,
         sku: usize,

@@ -1,4 +1,4 @@
-//! Random sequences of calls, held against a model in memory. Time moves by holds of a millisecond that are waited out.
+//! Random sequences of calls, compared with a model in memory. Time passes by holds of a millisecond that expire.
 
 mod call;
 mod state;
@@ -149,7 +149,7 @@ impl Run {
             Some(_) => {
                 self.model.items.remove(&sku);
                 for hold in &mut self.model.holds {
-                    // What was confirmed of it has gone with it.
+                    // Its confirmed goods were deleted with it.
                     if let (State::Confirmed, Some(goods)) = (hold.state, hold.goods.get_mut(&sku)) {
                         goods.1 = false;
                     }
@@ -233,7 +233,7 @@ impl Run {
             State::Confirmed | State::Returned => Outcome::Stands(State::Returned),
             state => Outcome::Wrong(state),
         };
-        // Of one of which nothing counts any more only its parts know so.
+        // If none of its goods counts any more, only its parts have that information.
         let counts = hold.goods.values().any(|(left, counts)| *left > 0 && *counts);
         if hold.state == State::Confirmed && !counts && said == Outcome::HasLeft {
             return;
@@ -264,11 +264,11 @@ impl Run {
         }
         let all_left: u64 = hold.goods.values().map(|(left, _)| left).sum();
         let expected = match hold.goods.get_mut(&sku) {
-            // Of an item that is gone a part does not know whether it is.
+            // A part does not know whether a missing item was deleted.
             Some((_, false)) if said == Outcome::HasLeft => Outcome::HasLeft,
             Some((left, _)) if quantity > *left => Outcome::NotThatMuch(*left),
             None => Outcome::NotThatMuch(0),
-            // One of which nothing is left says what it had last.
+            // A reservation of which nothing is left shows its last quantities.
             Some(_) if quantity == all_left => {
                 hold.state = last;
                 Outcome::Stands(last)
@@ -331,7 +331,7 @@ impl Run {
 }
 
 #[test]
-fn any_sequence_of_calls_ends_as_a_simple_model_says() {
+fn any_sequence_of_calls_matches_a_simple_model() {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let scene = runtime.block_on(Scene::new());
     let config = ProptestConfig {

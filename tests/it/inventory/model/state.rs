@@ -1,11 +1,11 @@
-//! The model: items and holds in memory, and what a call comes to.
+//! The model: items and holds in memory, and the results of calls.
 
 use fleetpulse::ids::Id;
 use fleetpulse::inventory::{InventoryError, State};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// What a call comes to, in a form that both sides have.
+/// The result of a call, in a form that both sides have.
 #[derive(Debug, PartialEq)]
 pub enum Outcome {
     Item(Option<(u64, u64, u64)>),
@@ -75,7 +75,7 @@ impl Model {
         self.sum(sku, State::Held) + self.sum(sku, State::Confirmed)
     }
 
-    /// What stands in the way of each of these goods.
+    /// Returns the fault of each of these goods.
     pub fn obstacles(&self, goods: impl IntoIterator<Item = (usize, u64)>) -> Vec<Outcome> {
         let obstacle = |(sku, quantity)| match self.items.get(&sku) {
             None => Some(Outcome::NoItem),

@@ -35,7 +35,7 @@ struct Notes {
     most: AtomicUsize,
 }
 
-/// Counted out however the handler ends.
+/// Decremented however the handler ends.
 struct Inside<'a>(&'a Notes);
 
 impl Drop for Inside<'_> {
@@ -236,7 +236,7 @@ async fn a_job_with_an_invalid_payload_is_dead_at_once() {
     let dead = reaches(&jobs, &ids[0], State::Dead).await;
     assert_eq!(dead.attempts, 1);
     assert!(
-        dead.failures[0].error.starts_with("the payload is not acceptable"),
+        dead.failures[0].error.starts_with("the payload is not valid"),
         "{dead:?}"
     );
     assert!(pool.stop().await.begun.lock().is_empty());
@@ -269,7 +269,7 @@ async fn a_lease_lasts_as_long_as_its_handler() {
         lease: Duration::from_millis(400),
         ..settings(20)
     };
-    // Another one stands by to take what is let go.
+    // Another pool waits for released jobs.
     let (pool, other) = (
         Running::start(&jobs, short),
         Running::start(&embedded(&scene).await, short),
@@ -298,7 +298,7 @@ async fn a_handler_whose_job_is_cancelled_is_dropped() {
     .await;
     assert_eq!(job.progress.unwrap().get(), r#"{"half":true}"#);
     jobs.cancel(&ids[0]).await.unwrap();
-    eventually(SOON, "the handler is gone", async || {
+    eventually(SOON, "the handler has ended", async || {
         (pool.notes.dropped.load(Ordering::SeqCst) == 1).then_some(())
     })
     .await;
@@ -325,7 +325,7 @@ async fn a_continued_job_keeps_its_id() {
 async fn prefetched_jobs_do_not_wait_behind_slow_ones() {
     let scene = Scene::new().await;
     let jobs = embedded(&scene).await;
-    // So quick that many are leased ahead; then slow all at once.
+    // So fast that many are leased ahead; then all are slow at once.
     let new = (0..400).map(|n| deed(n, if n < 350 { &[] } else { &["wait 4000"] }));
     let ids = put(&jobs, new.collect()).await;
     let pool = Running::start(&jobs, settings(2));

@@ -1,4 +1,4 @@
-//! A pool that is requested to stop: its jobs are completed or released.
+//! A pool that stops: its jobs are completed or released.
 
 use super::*;
 
