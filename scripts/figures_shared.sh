@@ -61,7 +61,7 @@ run_jobs() {
 ask() {
     local address=${urls[service]#http://}
     exec 9<>"/dev/tcp/${address%:*}/${address#*:}"
-    printf '%s %s HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %s\r\nConnection: close\r\n\r\n%s' \
+    printf '%s %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %s\r\nConnection: close\r\n\r\n%s' \
         "$1" "$2" "${#3}" "$3" >&9
     sed '1,/^\r$/d' <&9
     exec 9>&-

@@ -62,7 +62,7 @@ await_ready() {
 metric() {
     local address=${urls[$1]#http://}
     exec 9<>"/dev/tcp/${address%:*}/${address#*:}"
-    printf 'GET /metrics HTTP/1.1\r\nHost: metrics\r\nConnection: close\r\n\r\n' >&9
+    printf 'GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' >&9
     awk -v name="$2" '{ split($1, word, "{") } word[1] == name { sum += $2; any = 1 } END { if (any) printf "%.0f\n", sum }' <&9
     exec 9>&-
 }
