@@ -32,7 +32,7 @@ static RECORD: LazyLock<Script> = script!(
     CLOCK,
     &deferred("merge_changes", &[MERGE_PROFILE, MERGE_CHANGES])
 );
-static REMOVE: LazyLock<Script> = script!("remove", PUBLISH);
+static REMOVE: LazyLock<Script> = script!("remove", PUBLISH, CLOCK);
 static EXPIRE: LazyLock<Script> = script!("expire", "");
 static PUT_PROFILE: LazyLock<Script> = script!("put_profile", PUBLISH, CLOCK, MERGE_PROFILE);
 

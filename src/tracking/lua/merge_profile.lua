@@ -6,6 +6,8 @@
 local MAX_ATTRIBUTES = 32
 -- With more fields than this the times of removed members are dropped.
 local MAX_FIELDS = 200
+-- A prefix such as 't:' ends at PREFIX_END; the name follows from NAME on.
+local PREFIX_END, NAME = 2, 3
 
 local function as_ms(time)
   return string.format('%.0f', time)
@@ -27,7 +29,7 @@ end
 local function newest_ms(key, now)
   local newest = 0
   for name, value in pairs(fields_of(key)) do
-    if name == 'floor' or string.sub(name, 1, 2) == 't:' then newest = math.max(newest, known_ms(value, now)) end
+    if name == 'floor' or string.sub(name, 1, PREFIX_END) == 't:' then newest = math.max(newest, known_ms(value, now)) end
   end
   return newest
 end
@@ -36,9 +38,9 @@ end
 local function raise_floor(key, floor, now)
   local gone = {}
   for name, value in pairs(fields_of(key)) do
-    if string.sub(name, 1, 2) == 't:' and known_ms(value, now) < floor then
+    if string.sub(name, 1, PREFIX_END) == 't:' and known_ms(value, now) < floor then
       gone[#gone + 1] = name
-      gone[#gone + 1] = string.sub(name, 3)
+      gone[#gone + 1] = string.sub(name, NAME)
     end
   end
   redis.call('HSET', key, 'floor', as_ms(floor))
@@ -50,7 +52,7 @@ local function give_up_removals(key, now)
   local fields = fields_of(key)
   local gone, floor = {}, known_ms(fields.floor, now)
   for name, value in pairs(fields) do
-    if string.sub(name, 1, 2) == 't:' and not fields[string.sub(name, 3)] then
+    if string.sub(name, 1, PREFIX_END) == 't:' and not fields[string.sub(name, NAME)] then
       gone[#gone + 1] = name
       floor = math.max(floor, known_ms(value, now))
     end
@@ -59,7 +61,7 @@ local function give_up_removals(key, now)
   redis.call('HDEL', key, unpack(gone))
   local times = { 'floor', as_ms(floor) }
   for name, value in pairs(fields) do
-    if string.sub(name, 1, 2) == 't:' and fields[string.sub(name, 3)] and known_ms(value, now) < floor then
+    if string.sub(name, 1, PREFIX_END) == 't:' and fields[string.sub(name, NAME)] and known_ms(value, now) < floor then
       times[#times + 1] = name
       times[#times + 1] = as_ms(floor)
     end
@@ -71,7 +73,7 @@ end
 local function room_for_attributes(key, removed)
   local room = MAX_ATTRIBUTES
   for _, name in ipairs(redis.call('HKEYS', key)) do
-    if string.sub(name, 1, 2) == 'a:' and not removed[name] then room = room - 1 end
+    if string.sub(name, 1, PREFIX_END) == 'a:' and not removed[name] then room = room - 1 end
   end
   return room
 end
@@ -133,7 +135,7 @@ local function merge_profile(key, at, now, ttl_ms, is_patch)
     local name, time, value = ARGV[arg], time_of(ARGV[arg + 1]), ARGV[arg + 2]
     if counts(time, i + 1) then
       local fits = true
-      if not known[i] and string.sub(name, 1, 2) == 'a:' then
+      if not known[i] and string.sub(name, 1, PREFIX_END) == 'a:' then
         room = (room or room_for_attributes(key, gone_names)) - 1
         fits = room >= 0
       end

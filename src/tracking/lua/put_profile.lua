@@ -7,7 +7,10 @@
 -- ARGV[3]   TTL of profiles, ms
 -- ARGV[4]   'replace' or 'merge'
 -- ARGV[5..] the change (see merge_profile.lua), whose times are ignored; an empty change to delete the profile
--- Returns the sequence; 0 where nothing changed, -1 where the profile would have too many attributes.
+-- Returns one of:
+--   the sequence  the profile changed
+--   0  nothing changed
+--   -1  the profile would have too many attributes: nothing is done
 -- A deleted profile is a hash with only a floor. It expires like any other, so that late members and instances that were disconnected
 -- see it.
 local now, key, replaces = clock_ms(), KEYS[1], ARGV[4] == 'replace'

@@ -8,16 +8,21 @@
 -- ARGV[3]   n, at most 512; no entity twice
 -- ARGV[4]   m
 -- ARGV[5..] for each fix: id, GEO score, expiry (Unix ms; '0' for one that is not to be stored), snapshot (JSON whose characters 10-22
---           are its Unix ms, 32-47 the Unix us at which it was received); then for each change of a profile: the number of its fix (from 1), the change (see merge_profile.lua)
--- Returns a digit for each fix, the sum of 1 stored (else stale), 2 its profile changed, 4 attributes were left out because the profile
---         would have more than 32.
+--           are its Unix ms, 32-47 the Unix us at which it was received); then for each change of a profile: the number of its fix
+--           (from 1), the change (see merge_profile.lua)
+-- Returns a digit for each fix, the sum of:
+--   1  it is stored; else it is stale
+--   2  its profile changed
+--   4  attributes were left out because the profile would have more than 32
 local n, m = tonumber(ARGV[3]), tonumber(ARGV[4])
 local call, sub = redis.call, string.sub
 
 -- Returns whether the stored value is kept instead of an older fix. Not if it is not a record or is from before the clock was set back:
 -- senders' clocks may be a minute ahead, and the instances' clocks differ.
 local function stays(newest)
-  local at = sub(newest, 1, 9) == '{"ts_ms":' and tonumber(sub(newest, 10, 22))
+  -- A snapshot begins with LABEL and its Unix ms.
+  local LABEL, LABEL_END, MS, MS_END = '{"ts_ms":', 9, 10, 22
+  local at = sub(newest, 1, LABEL_END) == LABEL and tonumber(sub(newest, MS, MS_END))
   return at and at <= clock_ms() + 2 * MAX_AHEAD_MS
 end
 
@@ -40,8 +45,9 @@ for i = 1, n do
   end
 end
 -- In pieces, because unpack is bounded by the Lua stack.
-for from = 1, 2 * stored, 800 do
-  call('ZADD', KEYS[1], unpack(scores, from, math.min(from + 799, 2 * stored)))
+local PIECE = 800
+for from = 1, 2 * stored, PIECE do
+  call('ZADD', KEYS[1], unpack(scores, from, math.min(from + PIECE - 1, 2 * stored)))
 end
 
 local changed = m > 0 and merge_changes(n, m, ARGV[2], outcomes) or {}

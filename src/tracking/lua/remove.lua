@@ -10,16 +10,19 @@
 --         from the future, because a second copy of that may be on its way
 -- ARGV[5] Unix ms
 -- ARGV[6] Unix us at which the removal was received
--- Returns {Unix ms, Unix us} of the removal as stored; false where a newer fix stays.
+-- Returns one of:
+--   {Unix ms, Unix us}  the times of the removal as stored
+--   false  a newer fix stays
+-- The place of the Unix ms in a snapshot, as in record.lua.
+local MS, MS_END = 10, 22
 -- MGET returns nil for a key of another type.
 local newest = redis.call('MGET', KEYS[4])[1]
-local newest_ms = newest and tonumber(string.sub(newest, 10, 22)) or 0
+local newest_ms = newest and tonumber(string.sub(newest, MS, MS_END)) or 0
 -- 0 in a snapshot of an earlier release.
 local newest_us = newest and tonumber(string.match(newest, '"rx_us":(%d+)')) or 0
-local now, at, received = redis.call('TIME'), tonumber(ARGV[5]), tonumber(ARGV[6])
-now = now[1] * 1000 + math.floor(now[2] / 1000)
+local now, at, received = clock_ms(), tonumber(ARGV[5]), tonumber(ARGV[6])
 -- A time further ahead was written before the clock was set back; see record.lua.
-if newest_ms > now + 120000 then newest_ms = 0 end
+if newest_ms > now + 2 * MAX_AHEAD_MS then newest_ms = 0 end
 if ARGV[4] == 'not_before' then
   at = math.max(now, at)
   if newest_ms > now then at = math.max(at, newest_ms + 1) end
