@@ -5,9 +5,14 @@
 -- ARGV[2] TTL of a counter that begins now, ms
 -- ARGV[3] digest of the body; '' without an idempotency key
 -- ARGV[4] TTL of the record of the key, ms
--- Returns {outcome, value, TTL in ms}, the value as text. Outcomes: 'counted'; 'before', a call with the same key and body returned
--- that value; 'differs', the key was used with another body; 'range', the counter would exceed ±(2^53 - 1) and is unchanged; 'none',
--- what is stored is not a counter.
+-- Returns one of, the value as text and the TTL in ms:
+--   {'counted', value, TTL}
+--   {'before', value, TTL}  a call with the same key and body returned that value
+--   {'differs', '', 0}  the key was used with another body
+--   {'range', value, TTL}  the counter would exceed ±(2^53 - 1) and is unchanged
+--   {'none', '', 0}  what is stored is not a counter
+-- The largest value: 2^53 - 1.
+local MOST = 9007199254740991
 if ARGV[3] ~= '' then
   local digest, value = string.match(redis.call('GET', KEYS[2]) or '', '^(%x+) (%-?%d+)$')
   if digest then
@@ -20,8 +25,8 @@ if type(was) == 'table' then return { 'none', '', 0 } end
 local number = was and tonumber(was) or 0
 -- Whole as INCRBY reads it, without zeros in front. Exact: within 2^53 each of them, and so no further off than 2^54.
 local is_whole = was == '0' or not was or string.match(was, '^%-?[1-9]%d*$')
-if not is_whole or math.abs(number) > 9007199254740991 then return { 'none', '', 0 } end
-if math.abs(number + tonumber(ARGV[1])) > 9007199254740991 then
+if not is_whole or math.abs(number) > MOST then return { 'none', '', 0 } end
+if math.abs(number + tonumber(ARGV[1])) > MOST then
   return { 'range', was or '0', math.max(redis.call('PTTL', KEYS[1]), 0) }
 end
 local now = redis.call('INCRBY', KEYS[1], ARGV[1])

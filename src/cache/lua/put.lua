@@ -4,7 +4,9 @@
 -- ARGV[2] message
 -- ARGV[3] deadline, Unix ms: a write that arrives later is dropped, because its caller has given up and the key may have been deleted
 -- ARGV[4..] for each: its TTL, ms, and the entry
--- Returns how many were written; -1 if the deadline has passed, and then none is.
+-- Returns one of:
+--   how many were written
+--   -1  the deadline has passed: none is written
 local time = redis.call('TIME')
 if time[1] * 1000 + math.floor(time[2] / 1000) > tonumber(ARGV[3]) then return -1 end
 for i, key in ipairs(KEYS) do

@@ -4,7 +4,10 @@
 -- ARGV[2] its duration from now on, ms
 -- ARGV[3] '1' to end it: for that time only callers that ignore the end can take it
 -- ARGV[4] '1' to ignore the end of the last warming
--- Returns {'yours', ms}; {'under way', ms}, another caller has it for at least this time; {'done', ms}, the last warming has ended.
+-- Returns one of:
+--   {'yours', ms}  the caller has it for this time
+--   {'under way', ms}  another caller has it for at least this time
+--   {'done', ms}  the last warming has ended; only callers that ignore the end can take it for this time
 -- A TTL above this is longer than a turn or the pause after one: the clock was set back since, and the key counts as expired.
 local LONGEST_MS = 120000
 local holder, left = redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])
