@@ -2,8 +2,10 @@
 
 -- Counts within a span of time: the upper bits of the value are the number of the span.
 local function count_within(span, field, n)
+  -- The number of the span has 16 bits.
+  local NUMBERS = 65536
   count(field, n)
-  spans[field] = span % 65536 * SPAN
+  spans[field] = span % NUMBERS * SPAN
 end
 -- Returns the bucket k of a duration: from 2^((k-1)/2) to 2^(k/2) ms; the last is 64.
 local function bucket(ms)
@@ -12,7 +14,8 @@ local function bucket(ms)
   return m < 0.70710678 and 2 * e - 1 or 2 * e
 end
 local function took(what, buckets)
-  local window = math.floor(now / 600000)
+  local WINDOW_MS = 600000
+  local window = math.floor(now / WINDOW_MS)
   for k, n in pairs(buckets) do
     count_within(window, what .. window % 2 .. k, n)
   end

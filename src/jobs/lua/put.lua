@@ -25,7 +25,9 @@ end
 
 -- Returns the maximum number of bytes that a job with these flags and the rest of its spec counts.
 local function bytes_of(flags, rest)
-  local bytes = #flags + #rest + 64
+  -- At most what a spec has besides: SINCE, NUMBER, PLACE, CREATED and spaces.
+  local OTHER_BYTES = 64
+  local bytes = #flags + #rest + OTHER_BYTES
   return bytes > SHORT and SHORT + bytes or SHORT
 end
 

@@ -6,6 +6,8 @@
 -- ARGV[4] a burst, µs
 -- Returns {µs until all admitted units are refilled, 1 if the stored value is not a count, else 0}.
 -- A value that is not a count is treated as a used-up burst and overwritten, so that it limits once and expires.
+-- The maximum length of the value: two times of 16 digits, and the space.
+local MOST_BYTES = 33
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local ago, most, full = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -15,7 +17,7 @@ local stored = redis.pcall('GET', KEYS[1])
 local ahead, damaged = -ago, 0
 if stored then
   local written, drained
-  if type(stored) == 'string' and #stored <= 33 then written, drained = string.match(stored, '^(%d+) (%d+)$') end
+  if type(stored) == 'string' and #stored <= MOST_BYTES then written, drained = string.match(stored, '^(%d+) (%d+)$') end
   if written then
     -- If it was written later than now, the clock was set back: the debt is the same as when it was written.
     ahead = math.max(ahead, tonumber(drained) - math.max(now, tonumber(written)))

@@ -6,6 +6,8 @@
 -- Returns {admitted 1 or 0, remaining units, µs until the cost could be admitted (0 if it was), µs until all units
 --         are refilled, 1 if the stored value is not a time, else 0}.
 -- A value that is not a time is treated as a used-up burst and overwritten, so that it limits once and expires.
+-- The maximum number of digits of a time.
+local TIME_DIGITS = 16
 local interval, burst, cost = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -14,7 +16,7 @@ local full = interval * burst
 -- A key of another type causes an error here, and is treated in the same way: it must not disable the limit.
 local stored = redis.pcall('GET', KEYS[1])
 local ahead, damaged, mended = 0, 0, false
-if type(stored) == 'string' and #stored <= 16 and string.find(stored, '^%d+$') then
+if type(stored) == 'string' and #stored <= TIME_DIGITS and string.find(stored, '^%d+$') then
   ahead = math.max(0, tonumber(stored) - now)
   -- Further ahead than any call sets it: the clock was set back, or the policy was made stricter.
   if ahead > full then ahead, mended = full, true end
