@@ -11,9 +11,13 @@
 -- ARGV[8]  wake channel, without the instance
 -- ARGV[9]  duration of an offer, ms
 -- ARGV[10] how long the last fence is kept, ms
--- Returns {outcome, owner, fence, until, now}, both times in Unix ms, now rounded up. Outcomes: 'granted'; 'taken' and 'waiting',
--- with the holder, or with fence 0 if the lock is offered to an attempt until then; 'full', too many wait; 'reused', the token
--- holds the lock for another owner or duration, or was released last.
+-- Returns {outcome, owner, fence, until, now}, both times in Unix ms, now rounded up. The outcome is one of:
+--   'granted'
+--   'taken'  it is not free, and the attempt does not wait
+--   'waiting'  it is not free, and the attempt is in the queue
+--   'full'  it is not free, and too many wait
+--   'reused'  the token holds the lock for another owner or duration, or was released last
+-- 'taken', 'waiting' and 'full' have the holder, or fence 0 if the lock is offered to an attempt until then.
 -- Repeatable: the same attempt with the same token gets the same grant or the same place.
 local now_us = clock_us()
 local now, from = milliseconds(now_us)

@@ -2,7 +2,9 @@
 -- KEYS[1] lock
 -- KEYS[2] queue
 -- ARGV[1] maximum wait, ms
--- Returns {outcome, owner, fence, until, now, waiting}. Outcomes: 'held'; 'free'.
+-- Returns {outcome, owner, fence, until, now, waiting}. The outcome is one of:
+--   'held'
+--   'free'
 -- Repeatable: it only reads.
 local now_us = clock_us()
 local now, from = milliseconds(now_us)

@@ -5,7 +5,9 @@
 -- ARGV[2] wake channel, without the instance
 -- ARGV[3] duration of an offer, ms
 -- ARGV[4] maximum wait, ms
--- Returns 1 if there was something to remove, else 0.
+-- Returns one of:
+--   1  something was removed
+--   0  there was nothing to remove
 local now_us = clock_us()
 local now = milliseconds(now_us)
 local left = redis.call('ZREM', KEYS[2], ARGV[1])

@@ -5,8 +5,10 @@
 -- ARGV[2] wake channel, without the instance
 -- ARGV[3] duration of an offer, ms
 -- ARGV[4] maximum wait, ms
--- Returns {outcome, owner, fence, until, now}. Outcomes: 'released', also if this token was released last; 'other', another token holds
--- the lock, with its holder; 'free', the lock is not held.
+-- Returns {outcome, owner, fence, until, now}. The outcome is one of:
+--   'released'  now, or this token was released last
+--   'other'  another token holds the lock; with its holder
+--   'free'  the lock is not held
 -- Repeatable: a call with the token that was released last gets the same answer.
 local now_us = clock_us()
 local now, from = milliseconds(now_us)

@@ -3,8 +3,10 @@
 -- ARGV[1] the holder's token
 -- ARGV[2] duration from now on, ms; '' for the duration that it was granted for
 -- ARGV[3] how long the last fence is kept, ms
--- Returns {outcome, owner, fence, until, now}. Outcomes: 'renewed'; 'other', another token holds the lock, with its holder; 'free', the
--- lock is not held: a grant that has ended is not revived.
+-- Returns {outcome, owner, fence, until, now}. The outcome is one of:
+--   'renewed'
+--   'other'  another token holds the lock; with its holder
+--   'free'  the lock is not held: a grant that has ended is not revived
 -- Repeatable: a grant is never shortened.
 local now, from = milliseconds(clock_us())
 local token, owner, ttl_ms, until_ms, _, _, _, fence, _, longest_ms = read(KEYS[1], now)

@@ -19,9 +19,11 @@
 -- ARGV[11]  TTL of the record of the idempotency key, ms
 -- ARGV[12]  the id of the session in KEYS[5], '' for none: it ends
 -- ARGV[13..] the ids of the sessions in KEYS[7..], in their order
--- Returns one value per line: 'created', born, seen, idle, ends and absolute, as in held.lua; or 'full' and the ids of all sessions of
---         the subject: nothing was created, because the subject has too many and the call named too few of them; or 'before' and the id
---         of the session that an earlier call with the key created, if it was not named; or 'differs' if that call had another body.
+-- Returns one of, one value per line:
+--   'created', born, seen, idle, ends, absolute  as in held.lua
+--   'full', ids  nothing was created, because the subject has too many sessions and the call named too few of them; has the ids of all
+--   'before', id  an earlier call with the key created this session, which was not named
+--   'differs'  the earlier call with the key had another body
 -- Redis that has no memory left refuses a script's HSET, but not where the script has written before: so the session comes
 -- first, and what makes room for it after that. A subject keeps its sessions where it cannot have one more.
 local index, active, session, open, id = KEYS[1], KEYS[2], KEYS[3], KEYS[6], ARGV[1]

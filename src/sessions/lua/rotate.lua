@@ -5,8 +5,10 @@
 -- ARGV[2] SHA-256 of the part that all its tokens share
 -- ARGV[3] SHA-256 of the new token
 -- ARGV[4] grace period of the replaced token, ms
--- Returns what validate does; or 'superseded' for a token that is accepted while a later one is in use; or 'crowded' and the ms until
---         the next rotation is possible, if too many replaced tokens are still accepted.
+-- Returns one of, one value per line:
+--   what validate returns
+--   'superseded'  the token is accepted, but a later one is in use
+--   'crowded', ms  too many replaced tokens are still accepted; has the time until the next rotation is possible
 -- A token that was replaced may rotate again until a later one is used, because the reply to the first rotation may have been lost.
 -- That does not extend its grace period, unless it has ended.
 local ROOM = 8

@@ -5,7 +5,9 @@
 -- ARGV[2] SHA-256 of the part that all tokens of its session share
 -- ARGV[3] version that was read
 -- ARGV[4] data, JSON
--- Returns what validate does, or 'conflict' and the current version.
+-- Returns one of, one value per line:
+--   what validate returns
+--   'conflict', version  the data have changed since; has their current version
 local now = now_ms()
 local outcome, f = held(KEYS[1], ARGV[1], ARGV[2], now, true)
 if outcome ~= 'ok' then return refusal(outcome, f) end
