@@ -22,8 +22,8 @@ pub struct ServeArgs {
     /// Check the settings and exit; opens no port and no connection
     #[arg(long)]
     pub check_settings: bool,
-    /// Run this many simulated drivers in New York, so that queries have results
-    #[arg(long, value_name = "DRIVERS", default_value_t = 0)]
+    /// Run this many simulated drivers in New York, at most 10,000, so that queries have results
+    #[arg(long, value_name = "DRIVERS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=10_000))]
     pub demo_fleet: u32,
     /// The service's settings.
     #[command(flatten)]

@@ -23,6 +23,17 @@ async fn the_address_may_be_a_name() {
 }
 
 #[actix_web::test]
+async fn a_demo_fleet_has_at_most_10000_drivers() {
+    for (drivers, code) in [("10000", 0), ("10001", 2), ("99999999", 2)] {
+        let flag = format!("--demo-fleet={drivers}");
+        let checked = ended(fleetpulse(&["serve", "--check-settings", &flag])).await;
+        assert_eq!(checked.code, Some(code), "{drivers}: {checked:?}");
+        let said = format!("invalid value '{drivers}' for '--demo-fleet <DRIVERS>': {drivers} is not in 0..=10000");
+        assert_eq!(checked.err.contains(&said), code == 2, "{drivers}: {checked:?}");
+    }
+}
+
+#[actix_web::test]
 async fn an_invalid_log_filter_is_refused() {
     for (filter, said) in [
         ("debgu", "did you mean debug?"),
