@@ -10,11 +10,8 @@ use tokio::time::timeout;
 /// How long to wait for the server to read data that the client has sent after its request; the end of the stream may follow them.
 const READ_WAIT: Duration = Duration::from_millis(2);
 
-/// Resolves when the client of a request has closed its side of the connection, even if the next request has already arrived on it. It is
-/// for handlers that wait for long. The server itself does not stop the handler, because a client may close only its sending side. If a
-/// client has sent more than the server buffers, some hundred kilobytes, the end of the stream after that is not detected, and the handler
-/// waits for its full time.
-pub async fn client_gone(request: &HttpRequest) {
+/// Resolves when the client of a request has closed its side of the connection: see [`Client::gone`](super::Client::gone).
+pub(super) async fn client_gone(request: &HttpRequest) {
     match request.conn_data::<Rc<Connection>>() {
         Some(connection) => connection.closed().await,
         None => pending().await,

@@ -78,7 +78,7 @@ pub use extract::{
     PathValue, PathValues, Query, QueryParameters, Unparsed, UnreadKey, WithBytes,
 };
 pub use fields::{Fields, MAX_FAULTS, Scalar};
-pub use gone::{client_gone, deliver, gone};
+pub use gone::{deliver, gone};
 pub use heads::Heads;
 pub use idempotency::{REPLAYED, idempotency_key, no_idempotency_key};
 pub use metrics::HttpMetrics;
@@ -86,7 +86,7 @@ pub use mount::{mount, not_found, resource};
 pub use observe::Observe;
 pub use problem::{FieldError, Problem};
 pub use query::QueryString;
-pub use request::{asks_for, bearer, no_query, path_external_id, path_id, unreserved_path_id};
+pub use request::{asks_for, bearer, path_external_id, path_id, unreserved_path_id};
 pub(crate) use route::routes;
 pub use route::{Endpoint, Route, Scope, operations, serve};
 pub use settings::HttpSettings;

@@ -58,7 +58,7 @@ pub fn bearer(request: &HttpRequest) -> Option<&str> {
 ///
 /// # Errors
 /// 400 if the request has one.
-pub fn no_query(request: &HttpRequest) -> Result<(), Problem> {
+pub(super) fn no_query(request: &HttpRequest) -> Result<(), Problem> {
     match request.query_string() {
         "" => Ok(()),
         query => QueryString::parse(query, &[], &[]).map(drop),

@@ -1,4 +1,5 @@
-use super::super::{Problem, no_idempotency_key, no_query};
+use super::super::request::no_query;
+use super::super::{Problem, no_idempotency_key};
 use actix_web::{FromRequest, HttpRequest, web};
 
 /// An argument of a handler. It states whether it reads the parts of a request that are refused unless an argument reads them.

@@ -1,4 +1,5 @@
-use super::super::{Problem, client_gone, deliver};
+use super::super::gone::client_gone;
+use super::super::{Problem, deliver};
 use super::Argument;
 use crate::runtime::Undelivered;
 use actix_web::dev::Payload;
@@ -10,7 +11,10 @@ use std::future::{Ready, ready};
 pub struct Client(HttpRequest);
 
 impl Client {
-    /// Resolves when the client has disconnected: see [`client_gone`].
+    /// Resolves when the client has closed its side of the connection, even if its next request has already arrived on it. It is for
+    /// handlers that wait for long. The server itself does not stop the handler, because a client may close only its sending side. If a
+    /// client has sent more than the server buffers, some hundred kilobytes, the end of the stream after that is not detected, and the
+    /// handler waits for its full time.
     pub async fn gone(&self) {
         client_gone(&self.0).await;
     }
