@@ -22,10 +22,8 @@ use super::{Session, SessionError, Sessions, Token};
 use crate::http::{Argument, FieldError, Problem, bearer, reply};
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, HeaderValue};
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use answer::SessionBody;
-use serde::Serialize;
 use std::future::{Ready, ready};
 
 /// `Retry-After` while there are `SESSIONS_MAX` sessions, seconds: they are counted again in this time.
@@ -89,14 +87,5 @@ impl From<SessionError> for Problem {
 
 /// Returns a response with a session.
 fn answer(status: StatusCode, session: &Session, token: Option<&Token>) -> Result<HttpResponse, Problem> {
-    private(status, &SessionBody::new(session, token))
-}
-
-/// Returns a response that no cache may store.
-fn private(status: StatusCode, body: &impl Serialize) -> Result<HttpResponse, Problem> {
-    let mut response = reply::value(status, body)?;
-    response
-        .headers_mut()
-        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(response)
+    reply::value(status, &SessionBody::new(session, token))
 }

@@ -1,7 +1,7 @@
 use super::super::SessionId;
+use super::State;
 use super::answer::{EndedBody, SessionsBody};
-use super::{State, private};
-use crate::http::{Path, Problem, Query, QueryParameters, QueryString};
+use crate::http::{Path, Problem, Query, QueryParameters, QueryString, reply};
 use crate::ids::{ExternalId, Id};
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -18,7 +18,7 @@ use actix_web::http::StatusCode;
     )
 )]
 pub async fn list_sessions(Path(subject): Path<ExternalId>, state: State) -> Result<HttpResponse, Problem> {
-    private(StatusCode::OK, &SessionsBody::new(&state.list(&subject).await?))
+    reply::value(StatusCode::OK, &SessionsBody::new(&state.list(&subject).await?))
 }
 
 /// The session that is not ended.
@@ -53,7 +53,7 @@ pub async fn end_sessions(
     state: State,
 ) -> Result<HttpResponse, Problem> {
     let ended = state.end_all(&subject, except.as_ref()).await?;
-    private(StatusCode::OK, &EndedBody { ended })
+    reply::value(StatusCode::OK, &EndedBody { ended })
 }
 
 /// End one session of a subject
