@@ -67,11 +67,11 @@ impl Inventory {
         };
         let parts = self.part_records(id, parts).await?;
         let left = record.goods();
-        let has_left = |goods: &Goods| parts.iter().any(|part| part.has_left(&goods.sku));
+        let is_consumed = |goods: &Goods| parts.iter().any(|part| part.was_consumed(&goods.sku));
         let is_refused = match portion {
-            None => left.iter().all(has_left),
-            Some(Portion::Quantity(_)) => left.iter().any(has_left),
-            Some(Portion::Goods(goods)) => goods.iter().any(has_left),
+            None => left.iter().all(is_consumed),
+            Some(Portion::Quantity(_)) => left.iter().any(is_consumed),
+            Some(Portion::Goods(goods)) => goods.iter().any(is_consumed),
         };
         if is_refused {
             Err(InventoryError::HasLeft)

@@ -1,7 +1,7 @@
 //! Stock and reservations. Stock is never sold twice: not under concurrency, and not when clients, instances or Redis fail.
 //!
 //! ```text
-//! handlers ─▶ stock, leaving ─────────────────▶ commands (Lua) ─▶ Redis ─▶ event channel
+//! handlers ─▶ stock, consume ─────────────────▶ commands (Lua) ─▶ Redis ─▶ event channel
 //!       └───▶ reservations ─▶ batch ──────────▶ ▲
 //!                    └──────▶ saga (several partitions) ▲
 //!                                             sweep ────┘
@@ -100,6 +100,7 @@
 mod batch;
 mod check;
 pub mod commands;
+mod consume;
 mod docs;
 mod error;
 mod follow;
@@ -108,7 +109,6 @@ mod group_entry;
 pub mod handlers;
 mod item_count;
 mod keys;
-mod leaving;
 pub mod model;
 mod openapi;
 mod owned;

@@ -129,14 +129,14 @@ impl Record {
     }
 
     /// Returns whether the goods of an item in this part were consumed.
-    pub fn has_left(&self, sku: &Id) -> bool {
+    pub fn was_consumed(&self, sku: &Id) -> bool {
         let born = |good: &str| good.split('*').next() == Some("0");
         let mut goods = self.terms.goods.iter().zip(self.borns.split(',').map(born));
-        goods.any(|(goods, has_left)| goods.sku == *sku && has_left)
+        goods.any(|(goods, was_consumed)| goods.sku == *sku && was_consumed)
     }
 
     /// Returns the goods in other partitions that the record decided to consume; see `lua/consume.lua`.
-    pub fn leaving(&self) -> Vec<Goods> {
+    pub fn decided(&self) -> Vec<Goods> {
         if self.parts.is_none() {
             return Vec::new();
         }
@@ -198,14 +198,14 @@ mod tests {
         );
         assert_eq!(record.seen(), "c 1700000002000 0a1b:3,12 0");
         assert_eq!(record.clone().reservation(&id("x")).ended_ms, Some(1_700_000_001_000));
-        assert_eq!(record.leaving(), []);
-        let leaving = Record::read("c 1 2 3 0a1b:3,12 1,2*0,2*3,0 2000 * a 2 b 1 c 5 d 1").unwrap();
-        let leaving: Vec<_> = leaving
-            .leaving()
+        assert_eq!(record.decided(), []);
+        let record = Record::read("c 1 2 3 0a1b:3,12 1,2*0,2*3,0 2000 * a 2 b 1 c 5 d 1").unwrap();
+        let decided: Vec<_> = record
+            .decided()
             .iter()
             .map(|goods| (goods.sku.to_string(), goods.quantity))
             .collect();
-        assert_eq!(leaving, [("a".to_owned(), 2), ("c".to_owned(), 3)]);
+        assert_eq!(decided, [("a".to_owned(), 2), ("c".to_owned(), 3)]);
         assert!(Record::read("x 1 2 3 * 0 2000 * a 2").is_err());
         let some = Record::read("c 1700000000000 1700000002000 1 * 16000*1,0,17*0 2000 * a 2 b 1 c 5").unwrap();
         let quantities =

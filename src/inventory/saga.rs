@@ -14,7 +14,7 @@
 //! - **Return**: the record is returned, then the parts, whatever their states are: a concurrent confirmation finds them returned, and
 //!   takes no stock again.
 //! - **Release or return a portion**: the record, then the parts. The parts are reduced to what is left, so the step can be repeated.
-//! - **Consume**: the record decides that goods are removed from the stock, then their part is consumed (see `leaving`).
+//! - **Consume**: the record decides that goods are removed from the stock, then their part is consumed (see `consume`).
 //! - **Extend**: the parts for 30 s, then the record, which decides, then the parts to the end.
 //!
 //! A decision can lose its stock: if Redis becomes unavailable after the decision and before the parts have followed, for longer than they

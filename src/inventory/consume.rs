@@ -36,14 +36,14 @@ impl Inventory {
     }
 
     async fn consume_decided(&self, id: &Id, record: &Record, goods: &Goods) -> Result<Item, InventoryError> {
-        let left = self.consume_part(id, record, goods).await;
-        if left
+        let outcome = self.consume_part(id, record, goods).await;
+        if outcome
             .as_ref()
             .is_err_and(|error| !matches!(error, InventoryError::Store(_)))
         {
             commands::undo_consume(self.target_of(id), id, goods).await?;
         }
-        left
+        outcome
     }
 
     /// Consumes goods of a part. `record` is the record with the decision.
@@ -81,16 +81,16 @@ impl Inventory {
         parts: &Parts,
     ) -> Result<(String, Option<InventoryError>), InventoryError> {
         let (mut seen, mut missing) = (record.seen(), None);
-        let leaving = record.leaving();
-        if leaving.is_empty() {
+        let decided = record.decided();
+        if decided.is_empty() {
             return Ok((seen, missing));
         }
         let found = self.part_records(id, parts).await?;
-        for goods in leaving {
-            if found.iter().any(|part| part.has_left(&goods.sku)) {
+        for goods in decided {
+            if found.iter().any(|part| part.was_consumed(&goods.sku)) {
                 continue;
             }
-            // Decided again, so that the first call does not take its decision back in the meantime.
+            // Decided again, so that the first call does not take its decision back before this one is carried out.
             let outcome = commands::consume(self.target_of(id), id, &goods).await?;
             if let ItemOutcome::Parts(record) = outcome {
                 seen = record.seen();

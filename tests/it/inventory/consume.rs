@@ -70,13 +70,13 @@ async fn the_first_of_a_consumption_and_a_return_wins() {
     for (number, portion) in portions(skus).into_iter().enumerate() {
         let order = confirmed(&direct, skus, number).await;
         proxy.keep_back(RETURN);
-        let leaving = async {
+        let consuming = async {
             proxy.keeps_something().await;
             let left = direct.consume(&order, &some(&skus[0])).await;
             proxy.let_go().await;
             left
         };
-        let (returned, left) = join!(take_back(&late, &order, portion.as_ref()), leaving);
+        let (returned, left) = join!(take_back(&late, &order, portion.as_ref()), consuming);
         left.unwrap();
         assert!(matches!(returned, Err(InventoryError::HasLeft)), "{returned:?}");
 
@@ -111,11 +111,11 @@ async fn one_of_a_concurrent_return_and_consumption_wins() {
         let order = confirmed(&one, skus, number).await;
         let goods = some(&skus[0]);
         // A return reads the parts before it is decided: either call may be first.
-        let leaving = async {
+        let consuming = async {
             sleep(Duration::from_micros(rand::rng().random_range(0..3_000))).await;
             one.consume(&order, &goods).await
         };
-        let (leaves, returns) = join!(leaving, take_back(&other, &order, portion.as_ref()));
+        let (leaves, returns) = join!(consuming, take_back(&other, &order, portion.as_ref()));
         match (leaves, returns) {
             (Ok(_), Err(InventoryError::HasLeft)) => left += 1,
             (Err(InventoryError::NotItsGoods | InventoryError::WrongState { .. }), Ok(_)) => returned += 1,
