@@ -49,8 +49,9 @@ end
 -- would delay the others by the duration of an offer. They stay in the queue, because only the first of them tries again by itself when
 -- the instance resumes.
 local function put_behind(queue, instance, now_us, longest_ms)
+  local PIECE = 100
   local behind, place = {}, last_place(queue, now_us, longest_ms)
-  for _, attempt in ipairs(redis.call('ZRANGE', queue, 0, 99)) do
+  for _, attempt in ipairs(redis.call('ZRANGE', queue, 0, PIECE - 1)) do
     if instance_of(attempt) == instance then
       behind[#behind + 1] = place + #behind
       behind[#behind + 1] = attempt
@@ -68,10 +69,11 @@ end
 local function hand_over(lock, queue, channel, claim_ms, longest_ms, now_us, me)
   if redis.call('EXISTS', queue) == 0 then return true end
   redis.call('ZREMRANGEBYSCORE', queue, '-inf', now_us - longest_ms * 1000)
+  local PIECE, MOST, MOST_NOTIFIED = 100, 10000, 1000
   local listens, first = {}, nil
-  for from = 0, 9900, 100 do
-    if first and from >= 1000 then break end
-    local piece = redis.call('ZRANGE', queue, from, from + 99)
+  for from = 0, MOST - PIECE, PIECE do
+    if first and from >= MOST_NOTIFIED then break end
+    local piece = redis.call('ZRANGE', queue, from, from + PIECE - 1)
     for _, attempt in ipairs(piece) do
       local instance = instance_of(attempt)
       if attempt == me then
@@ -85,7 +87,7 @@ local function hand_over(lock, queue, channel, claim_ms, longest_ms, now_us, me)
         end
       end
     end
-    if #piece < 100 then break end
+    if #piece < PIECE then break end
   end
   return first == nil or first == me
 end

@@ -1,5 +1,9 @@
--- Shared by the scripts of the slice: Redis's clock, and integers as text. Lua's own conversion of a number has only 14 digits.
+-- Shared by the scripts of the slice: Redis's clock, limits, and integers as text. Lua's own conversion of a number has only 14 digits.
 local call = redis.call
+-- The maximum number of sessions of a subject.
+local MOST_SESSIONS = 512
+-- How long the count of sessions in use is kept after the last use, ms.
+local ACTIVE_MS = 600000
 
 local function now_us()
   local time = call('TIME')

@@ -42,12 +42,15 @@ local over = call('ZCOUNT', index, text(now), '+inf') + 1 - tonumber(ARGV[9])
 if before ~= '' and tonumber(call('ZSCORE', index, before) or 0) >= now then over = over - 1 end
 local alive, unused = {}, {}
 if over > 0 then
-  for i = 13, #ARGV do
+  -- The first of the ids, and of their sessions.
+  local IDS, SESSIONS = 13, 7
+  for i = IDS, #ARGV do
+    local key = KEYS[SESSIONS + i - IDS]
     local ends = call('ZSCORE', index, ARGV[i])
     if ends and tonumber(ends) >= now and ARGV[i] ~= before then
-      local since = call('HGET', KEYS[i - 6], 'born')
+      local since = call('HGET', key, 'born')
       if since then
-        alive[#alive + 1] = { born = tonumber(since), key = KEYS[i - 6], id = ARGV[i] }
+        alive[#alive + 1] = { born = tonumber(since), key = key, id = ARGV[i] }
       else
         -- It expired without use, before its absolute end.
         unused[#unused + 1] = ARGV[i]
@@ -56,7 +59,7 @@ if over > 0 then
     end
   end
   if over > #alive then
-    return lines({ 'full', unpack(call('ZRANGEBYSCORE', index, text(now), '+inf', 'LIMIT', 0, 512)) })
+    return lines({ 'full', unpack(call('ZRANGEBYSCORE', index, text(now), '+inf', 'LIMIT', 0, MOST_SESSIONS)) })
   end
   table.sort(alive, function(a, b)
     if a.born ~= b.born then return a.born < b.born end
@@ -93,5 +96,5 @@ call('ZADD', open, ends, id)
 call('PEXPIREAT', open, absolute, 'NX')
 call('PEXPIREAT', open, absolute, 'GT')
 call('PFADD', active, session)
-call('PEXPIRE', active, 600000)
+call('PEXPIRE', active, ACTIVE_MS)
 return lines({ 'created', text(born), text(now), ARGV[7], ends, absolute })

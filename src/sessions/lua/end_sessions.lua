@@ -17,4 +17,4 @@ for i = 2, #ARGV do
   if not whose or whose == ARGV[1] then call('ZREM', KEYS[2], ARGV[i]) end
   call('ZREM', index, ARGV[i])
 end
-return { ended, call('ZRANGE', index, 0, 511) }
+return { ended, call('ZRANGE', index, 0, MOST_SESSIONS - 1) }

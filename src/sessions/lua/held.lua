@@ -76,6 +76,6 @@ local function slide(session, active, f, now)
   f[7], f[9] = text(now), text(ends)
   write_until(session, f[9], 'seen', f[7], 'ends', f[9], 'used', text(math.max(f.used, f.number)))
   call('PFADD', active, session)
-  call('PEXPIRE', active, 600000)
+  call('PEXPIRE', active, ACTIVE_MS)
 end
 

@@ -17,4 +17,4 @@ for i = 1, #ARGV do
 end
 table.sort(rows, function(a, b) return tonumber(a[3]) < tonumber(b[3]) end)
 for i, row in ipairs(rows) do rows[i] = lines(row) end
-return { call('ZRANGE', index, 0, 511), rows }
+return { call('ZRANGE', index, 0, MOST_SESSIONS - 1), rows }
