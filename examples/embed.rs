@@ -52,7 +52,8 @@ fn settings() -> Result<Settings, clap::Error> {
 
 /// Reports a position and finds it.
 async fn call(url: &str) -> Result<(), fleetpulse_client::Error> {
-    let drivers = Client::new(url)?.tracking(Kind::Drivers);
+    let client = Client::new(url)?;
+    let drivers = client.tracking(Kind::Drivers);
     drivers.report("d-1", &Position::new(40.7484, -73.9857)).await?;
     for hit in drivers.nearby(&NearbyQuery::new(40.7484, -73.9857)).await?.results {
         println!("{}: {:.0} m", hit.entity.id, hit.distance_m);
