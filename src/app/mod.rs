@@ -7,7 +7,6 @@ mod parts;
 mod settings;
 mod slices;
 mod stop;
-mod warm;
 
 pub use settings::Settings;
 pub use slices::{SliceSettings, document, routes};
@@ -141,7 +140,7 @@ impl Application {
             refused: metrics.http.refused_requests.clone(),
         };
         let (server, address) = http.serve()?;
-        parts.start_tasks(address);
+        parts.start_tasks();
         Ok(Self {
             server,
             address,

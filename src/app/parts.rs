@@ -3,14 +3,12 @@
 use super::AppError;
 use super::settings::Settings;
 use super::slices::{self, Slices};
-use super::warm::warm_path;
 use crate::http::{AnswerLimit, Answers, Bodies, BodyTimeout, HttpMetrics, mount, not_found};
 use crate::openapi;
 use crate::runtime::Budget;
 use crate::store::{self, Link};
 use crate::wiring::Process;
 use actix_web::web::{self, ServiceConfig};
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// The state that a process has once.
@@ -19,6 +17,7 @@ pub(super) struct Parts {
     pub process: Process,
     pub slices: Arc<Slices>,
     pub metrics: Arc<HttpMetrics>,
+    document: web::Data<openapi::Served>,
     /// The memory for answers that are not read yet.
     pub answers: Answers,
     bodies: Bodies,
@@ -30,6 +29,7 @@ impl Parts {
             settings: settings.clone(),
             slices: Arc::new(Slices::new(&process, &settings.slices)?),
             process,
+            document: web::Data::new(openapi::Served::new(&slices::document())),
             answers: Answers(Budget::new(
                 settings.http.max_unsent_bytes,
                 metrics.unsent_bytes.clone(),
@@ -52,19 +52,17 @@ impl Parts {
             .app_data(self.bodies.clone())
             .app_data(self.answers.clone())
             .app_data(AnswerLimit(settings.http.max_answer_bytes))
-            .app_data(web::Data::new(openapi::Document(slices::document)));
+            .app_data(self.document.clone());
         slices.set_up_worker(&link, app);
         mount(app, &slices::of_slices(), &self.metrics);
-        let kept = openapi::kept(&slices.cache.cache(&link), slices.response_cache.shared());
-        openapi::configure(app, &self.metrics, kept);
+        openapi::configure(app, &self.metrics);
         app.default_service(web::to(not_found));
     }
 
     /// Starts the background tasks.
-    pub fn start_tasks(&self, address: SocketAddr) {
+    pub fn start_tasks(&self) {
         if self.process.store.is_configured() {
             self.watch_store();
-            self.warm_document(address);
         }
         self.slices.start_tasks(&self.process);
     }
@@ -82,13 +80,5 @@ impl Parts {
                 }
             }
         });
-    }
-
-    /// Adds the document to what the cache is warmed with.
-    fn warm_document(&self, address: SocketAddr) {
-        if self.settings.slices.response_cache.response_cache {
-            let cache = self.slices.cache.cache(&self.process.link);
-            cache.add_warmer("/openapi.json", move |_| warm_path(address, "/openapi.json"));
-        }
     }
 }

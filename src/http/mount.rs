@@ -1,6 +1,7 @@
 //! Mounts route tables, and answers requests whose path or method is in no table.
 
-use super::{HttpMetrics, Observe, Problem, Route};
+use super::observe::Observe;
+use super::{HttpMetrics, Problem, Route};
 use crate::kind::Kind;
 use actix_web::http::Method;
 use actix_web::http::header::{ALLOW, HeaderValue};
@@ -63,8 +64,7 @@ fn observed(
 }
 
 /// Returns a resource with the methods of a path, mounted at `at`. It answers every other method with a list of them.
-#[must_use]
-pub fn resource(routes: &[Route], path: &str, at: &str) -> Resource {
+fn resource(routes: &[Route], path: &str, at: &str) -> Resource {
     let methods = || routes.iter().filter(|route| route.path == path);
     let allow = allow(methods());
     let resource = web::resource(at.to_owned()).default_service(web::to(move |method: Method| {

@@ -3,25 +3,23 @@
 mod answers;
 mod parameters;
 
-use crate::cache::Cache;
-use crate::http::{AnyQuery, Endpoint, HttpMetrics, Observe, Problem, Route, Scope, mount, resource, serve};
+use crate::http::{AnyQuery, Endpoint, HttpMetrics, Problem, Route, Scope, mount, serve};
 use crate::ids::{ExternalId, Id};
-use crate::response_cache::{ResponseCache, Shared};
 use actix_web::http::Method;
-use actix_web::http::header::{CACHE_CONTROL, HeaderValue, LOCATION};
-use actix_web::middleware::Condition;
+use actix_web::http::header::{
+    CACHE_CONTROL, CacheControl, CacheDirective, ContentType, ETag, EntityTag, Header, HeaderValue, IfNoneMatch,
+    LOCATION,
+};
 use actix_web::web::ServiceConfig;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use answers::Answers;
 use bytes::Bytes;
 use parameters::Parameters;
+use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
-use std::time::{Duration, UNIX_EPOCH};
-use std::{env, fs};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi, openapi};
-use uuid::Uuid;
 
 /// What the document says of the service as a whole; its slices add their operations.
 #[derive(Debug, OpenApi)]
@@ -78,22 +76,56 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-/// Mounts the document, whose answers `cache` keeps, and the page. A cached answer counts in the metrics as well.
-pub fn configure(config: &mut ServiceConfig, metrics: &Arc<HttpMetrics>, cache: Condition<ResponseCache>) {
-    let routes = routes();
-    let (document, pages) = routes.split_at(1);
-    let observe = Observe::new(metrics, "openapi");
-    config.service(resource(document, DOCUMENT, DOCUMENT).wrap(cache).wrap(observe));
-    mount(config, pages, metrics);
+/// Mounts the document and the page.
+pub fn configure(config: &mut ServiceConfig, metrics: &Arc<HttpMetrics>) {
+    mount(config, &routes(), metrics);
 }
 
-/// Makes the document; the application's data.
-#[derive(Debug, Clone, Copy)]
-pub struct Document(pub fn() -> openapi::OpenApi);
+/// The document as it is served. It does not change while the process runs, so it is written once for all workers.
+#[derive(Debug)]
+pub struct Served {
+    body: Bytes,
+    tag: EntityTag,
+}
+
+impl Served {
+    /// Writes the document. The entity tag is the digest of its bytes, so instances of one build have the same tag.
+    #[must_use]
+    pub fn new(document: &openapi::OpenApi) -> Self {
+        let body = Bytes::from(serde_json::to_vec(document).unwrap_or_default());
+        let digest = Sha256::digest(&body);
+        let digest = digest.first_chunk().copied().map_or(0, u128::from_be_bytes);
+        let tag = EntityTag::new_strong(format!("{digest:032x}"));
+        Self { body, tag }
+    }
+
+    /// Returns whether the client has the document already (RFC 9110, section 13.1.2). A malformed condition is ignored.
+    fn is_known_to(&self, request: &HttpRequest) -> bool {
+        match IfNoneMatch::parse(request) {
+            Ok(IfNoneMatch::Any) => true,
+            Ok(IfNoneMatch::Items(tags)) => tags.iter().any(|tag| tag.weak_eq(&self.tag)),
+            Err(_) => false,
+        }
+    }
+}
 
 /// `GET /openapi.json`
-async fn json(_: AnyQuery, document: web::Data<Document>) -> HttpResponse {
-    HttpResponse::Ok().json(document.0())
+async fn json(_: AnyQuery, request: HttpRequest, served: web::Data<Served>) -> HttpResponse {
+    let is_known = served.is_known_to(&request);
+    let mut answer = if is_known {
+        HttpResponse::NotModified()
+    } else {
+        HttpResponse::Ok()
+    };
+    // Clients may keep it, and ask each time whether it has changed: an upgrade of the service changes it.
+    answer
+        .insert_header(ETag(served.tag.clone()))
+        .insert_header(CacheControl(vec![CacheDirective::NoCache]));
+    if is_known {
+        answer.finish()
+    } else {
+        answer.content_type(ContentType::json()).body(served.body.clone())
+    }
 }
 
 /// The document as text, for people.
@@ -103,45 +135,6 @@ pub fn pretty(document: &openapi::OpenApi) -> Vec<u8> {
     text.push(b'\n');
     text
 }
-
-/// How the document is kept: put together once for all instances of a build, and not for each request.
-#[must_use]
-pub fn kept(cache: &Cache, responses: &Arc<Shared>) -> Condition<ResponseCache> {
-    let settings = responses.settings();
-    let kept = ResponseCache::builder(cache, responses, NAMESPACE.clone())
-        .ttl(settings.ttl())
-        .stale_while_revalidate(settings.ttl())
-        .any_host()
-        .share_authorized()
-        .local(LOCAL)
-        .key(|_| BUILD.clone())
-        .build();
-    Condition::new(settings.response_cache, kept)
-}
-
-/// The namespace of the cache for responses of this service.
-static NAMESPACE: LazyLock<Id> = LazyLock::new(|| Id::parse("responses").expect("it is an id"));
-
-/// How long an instance keeps the document in its own memory, if the settings of the cache allow it.
-const LOCAL: Duration = Duration::from_mins(1);
-
-/// Distinguishes the document of this build from those of other builds that run at the same time, as during a deployment: the version, and
-/// the size and time of the executable, which instances of one image share. Two builds with the same version and size differ only in the
-/// time; if images set all times to the same value, they may share a document until it is stale.
-static BUILD: LazyLock<String> = LazyLock::new(|| {
-    let executable = env::current_exe().and_then(fs::metadata).ok();
-    let named = executable.and_then(|executable| {
-        let modified = executable.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
-        let version = env!("CARGO_PKG_VERSION");
-        Some(format!(
-            "openapi.json of {version} {} {}",
-            executable.len(),
-            modified.as_nanos()
-        ))
-    });
-    // A value of its own, if the executable cannot be examined.
-    named.unwrap_or_else(|| format!("openapi.json of {}", Uuid::new_v4()))
-});
 
 /// `GET /` and `GET /docs`: leads to the page. Relative, so that it holds behind a proxy that serves this under a path.
 async fn index(_: AnyQuery) -> HttpResponse {

@@ -14,22 +14,24 @@ use std::future::{Ready, ready};
 
 /// Words of the slice's own routes, which cannot be namespaces.
 const RESERVED: &[&str] = &["stats", "events", "tags", "counters", "tickets"];
-/// The namespace of the service's own responses.
-const OWN: &str = "responses";
+/// The namespace for responses that programs cache, which clients must not write.
+const CACHED_RESPONSES: &str = "responses";
 
 /// A namespace of callers.
 pub struct Namespace(pub(super) Id);
 
-/// A namespace of callers, or the service's own.
+/// A namespace of callers, or that of cached responses.
 pub struct AnyNamespace(pub(super) Id);
 
 impl AnyNamespace {
     /// # Errors
-    /// 422 if it is the service's own.
+    /// 422 if it is that of cached responses.
     pub(super) fn of_callers(self) -> Result<Namespace, Problem> {
         let Self(id) = self;
-        if id.as_str() == OWN {
-            let detail = format!("{OWN} is the service's own, and can only be cleared");
+        if id.as_str() == CACHED_RESPONSES {
+            let detail = format!(
+                "{CACHED_RESPONSES} is reserved for cached responses, and can only be cleared; use another namespace"
+            );
             return Err(Problem::invalid_parameter("namespace", detail));
         }
         Ok(Namespace(id))

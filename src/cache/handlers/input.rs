@@ -26,7 +26,7 @@ const LOCAL_MS: RangeInclusive<i64> = 0..=60_000;
 #[schema(as = CacheKey, value_type = String, min_length = 1, max_length = 256, example = "product/7")]
 pub struct KeyBody(String);
 
-/// A namespace. `responses` is the service's own, and can only be invalidated.
+/// A namespace. `responses` is reserved for cached responses, and can only be invalidated.
 #[expect(dead_code, reason = "read by the schema derive only")]
 #[derive(ToSchema)]
 #[schema(

@@ -116,8 +116,8 @@ impl QueryParameters for Cleared {
 
 /// Invalidate a namespace or matching keys
 ///
-/// One write, however many entries it has. Later calls get no value whose computation began before. `responses` is the namespace of the
-/// service's own responses.
+/// One write, however many entries it has. Later calls get no value whose computation began before. `responses` is reserved for
+/// cached responses.
 ///
 /// With a `pattern` only the keys that match it, in pages: each call reads a bounded number of keys and returns how many it has
 /// invalidated. Repeat the call with `next` as the `cursor` until `next` is null. Then no matching entry that was stored before the first

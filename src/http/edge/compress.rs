@@ -1,7 +1,7 @@
 //! Compresses large answers for clients that accept it.
 //!
 //! They are compressed while they are sent, a piece at a time, and other requests of the worker run in between. This is outside of the
-//! response cache, so the cache keeps one plain answer for all clients. Its own entity tags are weak for that reason.
+//! routes and their caches, which keep one plain answer for all clients. A strong entity tag becomes weak, because the bytes differ.
 
 use crate::http::coding::{Coding, preferred_coding};
 use crate::runtime::Turn;

@@ -1,13 +1,13 @@
-//! The service's own answers that are cached.
+//! How clients may cache the service's own answers, and how cached responses are cleared.
 
-use super::Got;
+use super::{Got, Site};
+use crate::responses::site::numbered;
 use crate::support::{Api, Redis, Scene, eventually};
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(20);
-const LONG_TIMEOUT: &str = "--response-cache-redis-timeout=5000";
 
 async fn document(api: &Api, headers: &[(&str, &str)]) -> Got {
     let mut request = api.request(Method::GET, "/openapi.json");
@@ -17,134 +17,129 @@ async fn document(api: &Api, headers: &[(&str, &str)]) -> Got {
     Got::of(request).await
 }
 
+/// Asserts that the answer is the whole document.
+#[track_caller]
+fn assert_whole(got: &Got) {
+    assert_eq!((got.status, got.header("content-type")), (200, "application/json"));
+    assert_eq!(
+        (got.header("cache-control"), got.header("cache-status")),
+        ("no-cache", "")
+    );
+    let tag = got.header("etag");
+    assert!(tag.starts_with('"') && tag.ends_with('"') && tag.len() > 30, "{tag}");
+    let length: usize = got.header("content-length").parse().unwrap();
+    assert_eq!(length, got.body.len());
+    let document: Value = serde_json::from_str(&got.body).unwrap();
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1."));
+}
+
 #[actix_web::test]
-async fn the_openapi_document_is_built_once_for_all_instances() {
-    let scene = Scene::new().await.with(&[LONG_TIMEOUT]);
+async fn the_openapi_document_is_the_same_at_every_instance() {
+    let scene = Scene::new().await;
     let (one, other) = (scene.start().await, scene.start().await);
-    // One of them fetches it at the start; a request before that fetches it itself.
     let first = document(&one.drivers(), &[]).await;
-    assert_eq!(first.status, 200);
-    assert_eq!(first.header("content-type"), "application/json");
+    assert_whole(&first);
     for service in [&one, &other] {
-        let got = document(&service.drivers(), &[]).await;
-        assert!(got.is_hit(), "{got:?}");
-        assert_eq!(got.body, first.body);
-        let tag = got.header("etag").to_owned();
-        let again = document(&service.drivers(), &[("if-none-match", &tag)]).await;
-        again.assert(304, "", "hit");
+        for _ in 0..4 {
+            let got = document(&service.drivers(), &[]).await;
+            assert_whole(&got);
+            assert_eq!((got.header("etag"), &got.body), (first.header("etag"), &first.body));
+        }
     }
-    // No other test writes there.
-    let entry = one.drivers().request(Method::PUT, "/v1/cache/responses/a");
-    let entry = entry.json(&json!({"value": 1})).send().await.unwrap();
-    assert_eq!(entry.status(), 422);
+    // It is not kept in Redis.
     let stats = one.drivers().get("/v1/cache/stats").await.body;
-    let own = stats["namespaces"]["responses"].as_object();
-    let own = own.unwrap_or_else(|| panic!("{stats}"));
-    let hits = own["local_hits"].as_u64().unwrap() + own["shared_hits"].as_u64().unwrap();
-    assert!(hits > 0, "{stats}");
+    assert_eq!(stats["namespaces"], json!({}), "{stats}");
     let metrics = one.drivers().request(Method::GET, "/metrics").send().await.unwrap();
     let metrics = metrics.text().await.unwrap();
-    for line in [
-        "fleetpulse_response_cache_total{outcome=\"hit\"}",
-        "fleetpulse_response_cache_not_modified_total 1",
-        "fleetpulse_request_seconds_count{route=\"openapi\"}",
-    ] {
-        assert!(metrics.contains(line), "{line}: {metrics}");
-    }
+    let line = "fleetpulse_request_seconds_count{route=\"openapi\"} 5";
+    assert!(metrics.contains(line), "{metrics}");
 }
 
 #[actix_web::test]
-async fn one_instance_fills_the_cache_before_the_first_request() {
-    let scene = Scene::new().await.with(&[LONG_TIMEOUT]);
-    let services = [scene.start().await, scene.start().await, scene.start().await];
-    let only = [("cache-control", "only-if-cached")];
-    for service in &services {
-        let api = service.drivers();
-        eventually(SOON, "it is there", async || {
-            document(&api, &only).await.is_hit().then_some(())
-        })
-        .await;
-    }
-    let mut made = 0;
-    for service in &services {
-        let metrics = service.drivers().request(Method::GET, "/metrics").send().await.unwrap();
-        let metrics = metrics.text().await.unwrap();
-        made += usize::from(metrics.contains("fleetpulse_response_cache_total{outcome=\"miss\"} 1"));
-    }
-    assert_eq!(made, 1);
-}
-
-#[actix_web::test]
-async fn the_document_is_served_without_redis_and_without_the_cache() {
-    let mut scene = Scene::on(Redis::durable().await).with(&[LONG_TIMEOUT]);
+async fn a_client_that_has_the_document_gets_a_304() {
+    let scene = Scene::new().await;
     let service = scene.start().await;
     let api = service.drivers();
-    eventually(SOON, "it is kept", async || {
-        document(&api, &[]).await.is_hit().then_some(())
-    })
-    .await;
-    scene.redis.kill();
-    eventually(SOON, "the memory of the instance has let go of it", async || {
-        let got = document(&api, &[]).await;
-        assert_eq!(got.status, 200);
-        got.cache().contains("redis-away").then_some(())
-    })
-    .await;
-    scene.redis.restart().await;
-    eventually(SOON, "it is kept again", async || {
-        document(&api, &[]).await.is_hit().then_some(())
-    })
-    .await;
-
-    let without = Scene::new().await.with(&["--response-cache=false"]);
-    let service = without.start().await;
-    let got = document(&service.drivers(), &[]).await;
-    assert_eq!((got.status, got.header("cache-status")), (200, ""));
-}
-
-#[actix_web::test]
-async fn own_responses_can_be_cleared_as_a_namespace() {
-    let scene = Scene::new().await.with(&[LONG_TIMEOUT]);
-    let (one, other) = (scene.start().await, scene.start().await);
-    let kept = async |api: &Api| {
-        let only = [("cache-control", "only-if-cached")];
-        document(api, &only).await.status == 200
-    };
-    eventually(SOON, "it is kept", async || kept(&one.drivers()).await.then_some(())).await;
-    let cleared = one.drivers().request(Method::DELETE, "/v1/cache/responses");
-    assert_eq!(cleared.send().await.unwrap().status(), 204);
-    assert!(!kept(&one.drivers()).await);
-    eventually(SOON, "the other instance has received it", async || {
-        (!kept(&other.drivers()).await).then_some(())
-    })
-    .await;
-    let again = document(&other.drivers(), &[]).await;
-    again.assert(200, &again.body, "fwd=uri-miss; stored");
-}
-
-#[actix_web::test]
-async fn head_works_for_every_cached_get() {
-    for caches in ["true", "false"] {
-        let scene = Scene::new().await.with(&[&format!("--response-cache={caches}")]);
-        let service = scene.start().await;
-        let api = service.drivers();
-        for (name, value) in [("accept", "*/*"), ("range", "bytes=0-9"), ("if-match", "\"x\"")] {
-            let head = Got::of(api.request(Method::HEAD, "/openapi.json").header(name, value)).await;
+    let whole = document(&api, &[]).await;
+    let tag = whole.header("etag");
+    let (weak, listed) = (format!("W/{tag}"), format!("\"a\", {tag}"));
+    for known in [tag, &weak, &listed, "*"] {
+        for method in [Method::GET, Method::HEAD] {
+            let request = api.request(method.clone(), "/openapi.json");
+            let got = Got::of(request.header("if-none-match", known)).await;
+            assert_eq!((got.status, got.body.as_str()), (304, ""), "{method} {known}");
             assert_eq!(
-                (head.status, head.body.as_str()),
-                (200, ""),
-                "{caches} {name}: {head:?}"
+                (got.header("etag"), got.header("cache-control"), got.header("vary")),
+                (tag, "no-cache", "accept-encoding"),
+                "{method} {known}"
             );
-            let length: usize = head.header("content-length").parse().unwrap();
-            assert!(length > 10_000, "{caches} {name}: {head:?}");
         }
-        let other = Got::of(api.request(Method::POST, "/openapi.json")).await;
-        assert_eq!(
-            (other.status, other.header("allow")),
-            (405, "GET, HEAD, OPTIONS"),
-            "{other:?}"
-        );
     }
+    for unknown in ["\"a\"", "W/\"a\"", "a", "", ","] {
+        let got = document(&api, &[("if-none-match", unknown)]).await;
+        assert_whole(&got);
+    }
+}
+
+#[actix_web::test]
+async fn the_document_is_served_without_redis() {
+    let mut scene = Scene::on(Redis::durable().await);
+    let service = scene.start().await;
+    let api = service.drivers();
+    let before = document(&api, &[]).await;
+    scene.redis.kill();
+    eventually(SOON, "Redis is unavailable", async || {
+        (api.get("/v1/cache/n/k").await.status == 503).then_some(())
+    })
+    .await;
+    let during = document(&api, &[]).await;
+    assert_whole(&during);
+    assert_eq!(
+        (during.header("etag"), during.body),
+        (before.header("etag"), before.body.clone())
+    );
+}
+
+#[actix_web::test]
+async fn head_and_other_methods_of_the_document_are_answered() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = service.drivers();
+    let whole = document(&api, &[]).await;
+    for (name, value) in [("accept", "*/*"), ("range", "bytes=0-9"), ("if-match", "\"x\"")] {
+        let head = Got::of(api.request(Method::HEAD, "/openapi.json").header(name, value)).await;
+        assert_eq!((head.status, head.body.as_str()), (200, ""), "{name}: {head:?}");
+        for same in ["content-length", "etag", "cache-control", "content-type"] {
+            assert_eq!(head.header(same), whole.header(same), "{name}: {head:?}");
+        }
+        let length: usize = head.header("content-length").parse().unwrap();
+        assert!(length > 10_000, "{name}: {head:?}");
+    }
+    let other = Got::of(api.request(Method::POST, "/openapi.json")).await;
+    assert_eq!(
+        (other.status, other.header("allow")),
+        (405, "GET, HEAD, OPTIONS"),
+        "{other:?}"
+    );
+}
+
+#[actix_web::test]
+async fn cached_responses_can_be_cleared_as_a_namespace() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = service.drivers();
+    // A program that embeds the cache, on the same Redis.
+    let site = Site::start(&scene, |cache| cache.ttl(Duration::from_mins(1)), |_, n| numbered(n)).await;
+    site.get("/a").await.assert(200, "1", "fwd=uri-miss; stored");
+    site.get("/a").await.assert(200, "1", "hit; ttl=");
+    let cleared = api.request(Method::DELETE, "/v1/cache/site").send().await.unwrap();
+    assert_eq!(cleared.status(), 204);
+    site.get("/a").await.assert(200, "2", "fwd=uri-miss; stored");
+    // Clients cannot write to the namespace that is reserved for responses.
+    let entry = api.request(Method::PUT, "/v1/cache/responses/a");
+    assert_eq!(entry.json(&json!({"value": 1})).send().await.unwrap().status(), 422);
+    let cleared = api.request(Method::DELETE, "/v1/cache/responses").send().await.unwrap();
+    assert_eq!(cleared.status(), 204);
 }
 
 #[actix_web::test]
