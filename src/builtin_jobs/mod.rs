@@ -10,7 +10,7 @@
 //! | `alternative_vendor_recommendation` | as `response_reminder` | notifies a webhook |
 //! | `commission` | `amount`, `rate`?, `currency`?, `scale`?, `order_id`? | computes a commission; the result is kept for a week |
 //! | `cleanup_expired_sessions` | none | removes ended sessions from the lists of their subjects |
-//! | `cache_warmup` | none | fills the cache |
+//! | `cache_warmup` | none | runs the warmers of the cache that the process has added; the service adds none |
 //!
 //! **A series is one job.** After a reminder is sent, the job continues, delayed, with the next reminder, and after the last one with the
 //! recommendation. A reminder that cannot be sent is skipped. The unique key of the job is the conversation, so one call ends the series:

@@ -33,7 +33,7 @@
 //! | `above` | what slices on top of the cache need of this level |
 //! | `entry`, `model`, `error` | the bytes of an entry; the types of the slice; its errors |
 //! | `commands`, `lua/` | the scripts |
-//! | `counters`, `list`, `stats`, `warm` | counters; the keys of a namespace; statistics; warming at the start |
+//! | `counters`, `list`, `stats`, `warm` | counters; the keys of a namespace; statistics; warming, which a program that embeds the cache calls at its start |
 //! | `shared` | what all workers of a process share |
 //! | `handlers/` | HTTP |
 //!
@@ -92,7 +92,6 @@ mod shared;
 mod single_flight;
 mod stats;
 mod subject;
-mod tasks;
 mod ticket;
 mod warm;
 mod wiring;

@@ -52,17 +52,6 @@ pub enum Warmed {
     Elsewhere,
 }
 
-/// Warms the cache when Redis is available, or waits until another instance has done it. For the start of an instance.
-pub async fn warm_at_start(cache: Cache) {
-    cache.link().connected().await;
-    match cache.warm_within(LONGEST).await {
-        Ok(Warmed::Here { done: 0, failed: 0 }) => {}
-        Ok(Warmed::Here { done, failed }) => tracing::info!(done, failed, "the cache is warmed"),
-        Ok(Warmed::Elsewhere) => tracing::info!("another instance warms the cache"),
-        Err(error) => tracing::warn!(%error, "the cache could not be warmed"),
-    }
-}
-
 impl Cache {
     /// Adds a warmer to those of this process, by a name for the log.
     pub fn add_warmer<W, F>(&self, name: &str, warm: W)

@@ -1,4 +1,4 @@
-use super::{Cache, CacheMetrics, CacheSettings, Document, Shared, routes, tasks};
+use super::{Cache, CacheMetrics, CacheSettings, Document, Shared, routes};
 use crate::http::Route;
 use crate::store::Link;
 use crate::wiring::{Process, SetupError, Wiring};
@@ -44,12 +44,6 @@ impl Wiring for Slice {
 
     fn set_up_worker(&self, link: &Link, app: &mut ServiceConfig) {
         app.app_data(Data::new(self.cache(link)));
-    }
-
-    fn start_tasks(&self, process: &Process) {
-        if process.store.is_configured() {
-            tasks::start(&self.cache(&process.link), process.supervisor());
-        }
     }
 
     fn forget(&self) {
