@@ -78,7 +78,6 @@ slices! {
     jobs,
     health,
     builtin_jobs(jobs, cache),
-    response_cache,
 }
 
 /// Returns the routes of the slices: all of the service, except those of the document and its page.

@@ -57,7 +57,7 @@ impl fmt::Debug for Builder {
 
 impl Builder {
     pub(super) fn new(cache: &Cache, shared: &Arc<Shared>, namespace: Id) -> Self {
-        let settings = shared.settings();
+        let options = shared.options();
         Self {
             shared: Arc::clone(shared),
             cache: cache.clone(),
@@ -73,16 +73,16 @@ impl Builder {
                 statuses: STATUSES.to_vec(),
                 share_authorized: false,
                 share_cookies: false,
-                floor: settings.floor(),
+                floor: options.floor,
             },
             tags: None,
             skip: None,
             condition: None,
-            max_body: settings.response_max_body,
+            max_body: options.max_body,
             max_age: None,
             local: Duration::ZERO,
             invalidate_on_write: false,
-            redis_timeout: settings.redis_timeout(),
+            redis_timeout: options.redis_timeout,
         }
     }
 

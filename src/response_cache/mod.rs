@@ -1,6 +1,8 @@
 //! The HTTP response cache, on top of [`cache`](crate::cache): middleware that caches the responses of a route for all instances.
 //!
-//! A shared cache in the sense of RFC 9111, in front of a handler in the same process. Usage:
+//! A shared cache in the sense of RFC 9111, in front of a handler in the same process. It is for programs that embed this crate: no route
+//! of the service is behind it. Such a program registers [`ResponseMetrics`], creates one [`Shared`] with its [`ResponseOptions`], and wraps
+//! its routes:
 //!
 //! ```no_run
 //! # use actix_web::{HttpResponse, web, http::header::ACCEPT_LANGUAGE};
@@ -30,7 +32,7 @@
 //! | `stored` | the encoding of a stored response |
 //! | `store` | access to the cache; its failures count as misses |
 //! | `single_flight` | leader and followers of a fetch |
-//! | `builder`, `shared` | the rule of a route; what all workers share |
+//! | `options`, `builder`, `shared` | what is the same for all routes; the rule of a route; what all workers share |
 //! | `middleware`, `fetch` | how a request is answered; the call to the handler, storing and sharing its response |
 //! | `answer` | the response that a client gets |
 //!
@@ -69,7 +71,7 @@
 //!
 //! **The floor.** `no-cache`, `max-age` or `min-fresh` of a client make the cache call the handler, or validate the stored response if
 //! its entity tag is the handler's. They do not if the computation of the stored response began within the last second
-//! (`RESPONSE_CACHE_FLOOR_MS`). So clients cause at most one call of a handler per second, key and instance. With `no-store` the response
+//! ([`ResponseOptions::floor`]). So clients cause at most one call of a handler per second, key and instance. With `no-store` the response
 //! is not stored, and any fresh response is served. The floor does not limit requests that bypass the cache (a range, `If-Match`, a
 //! body, `Upgrade`), `no-store` if nothing is fresh, responses for one client only, and new keys: hosts, queries and headers that count.
 //! Use rate limits and a narrow key against these.
@@ -79,7 +81,7 @@
 //! A write on a route with `invalidate_on_write` tries for a second to invalidate, and answers with the detail `not-invalidated` if it
 //! could not. Requests are answered as if there were no cache, and `Cache-Status` says `redis-away`; concurrent requests still share one
 //! response (if Redis is slow and not disconnected, only while this process is subscribed to invalidations). A Redis that does not
-//! answer delays one request per second and worker, by at most `RESPONSE_CACHE_REDIS_TIMEOUT_MS`.
+//! answer delays one request per second and worker, by at most [`ResponseOptions::redis_timeout`].
 //!
 //! # Why no crate
 //!
@@ -95,20 +97,18 @@ mod fetch;
 mod key;
 mod metrics;
 mod middleware;
+mod options;
 mod policy;
-mod settings;
 mod shared;
 mod single_flight;
 mod status;
 mod store;
 mod stored;
 mod validators;
-mod wiring;
 
 pub use builder::Builder;
 pub use key::QueryKey;
 pub use metrics::ResponseMetrics;
 pub use middleware::{CachedService, ResponseCache};
-pub use settings::ResponseSettings;
+pub use options::ResponseOptions;
 pub use shared::Shared;
-pub use wiring::Slice;

@@ -1,7 +1,7 @@
 //! What all workers of a process share, and the outcome of a fetch.
 
 use super::metrics::ResponseMetrics;
-use super::settings::ResponseSettings;
+use super::options::ResponseOptions;
 use super::single_flight::SingleFlight;
 use super::store::StoreFault;
 use crate::cache::Marks;
@@ -16,7 +16,7 @@ pub type ResponseKey = (Id, String);
 /// What all workers of a process share.
 #[derive(Debug)]
 pub struct Shared {
-    settings: ResponseSettings,
+    options: ResponseOptions,
     pub(super) single_flight: Arc<SingleFlight<ResponseKey, Outcome>>,
     pub(super) metrics: ResponseMetrics,
 }
@@ -57,17 +57,17 @@ pub(super) struct Baseline {
 impl Shared {
     /// Creates the shared state of a process.
     #[must_use]
-    pub fn new(settings: ResponseSettings, metrics: &ResponseMetrics) -> Arc<Self> {
+    pub fn new(options: ResponseOptions, metrics: &ResponseMetrics) -> Arc<Self> {
         Arc::new(Self {
-            settings,
+            options,
             single_flight: Arc::default(),
             metrics: metrics.clone(),
         })
     }
 
-    /// The settings.
+    /// The options.
     #[must_use]
-    pub fn settings(&self) -> &ResponseSettings {
-        &self.settings
+    pub fn options(&self) -> &ResponseOptions {
+        &self.options
     }
 }

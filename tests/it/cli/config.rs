@@ -33,7 +33,7 @@ async fn a_flag_overrides_a_variable_and_a_variable_overrides_the_file() {
     let (scene, folder) = (Scene::new().await, Folder::new());
     let path = file(
         &folder,
-        "# Comments are allowed.\nLIMITS_POLICIES = \"file=gcra:1/1s\"\nHTTP_LAME_DUCK_S = 1\nRESPONSE_CACHE = false\nRUST_LOG = \"warn\"\n",
+        "# Comments are allowed.\nLIMITS_POLICIES = \"file=gcra:1/1s\"\nHTTP_LAME_DUCK_S = 1\nRUST_LOG = \"warn\"\n",
     );
     let of_file = [flag(&path)];
     let (variable, with_flag) = (
@@ -43,6 +43,17 @@ async fn a_flag_overrides_a_variable_and_a_variable_overrides_the_file() {
     assert_eq!(policy(&scene, &of_file, None).await, "file");
     assert_eq!(policy(&scene, &of_file, Some(variable)).await, "variable");
     assert_eq!(policy(&scene, &with_flag, Some(variable)).await, "flag");
+}
+
+#[actix_web::test]
+async fn a_value_may_be_a_string_a_number_or_a_boolean() {
+    let folder = Folder::new();
+    let path = file(
+        &folder,
+        "REDIS_HOST = \"localhost\"\nREDIS_TLS = false\nHTTP_WORKERS = 2\n",
+    );
+    let accepted = ended(fleetpulse(&["serve", "--check-settings", &flag(&path)])).await;
+    assert_eq!(accepted.code, Some(0), "{accepted:?}");
 }
 
 #[actix_web::test]

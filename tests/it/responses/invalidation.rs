@@ -7,7 +7,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse};
 use fleetpulse::cache::{self, Cache, CacheMetrics, CacheSettings};
 use fleetpulse::ids::Id;
-use fleetpulse::response_cache::{Builder, ResponseSettings};
+use fleetpulse::response_cache::{Builder, ResponseOptions};
 use fleetpulse::store::{Link, Store};
 use fleetpulse::telemetry::MetricsRegistry;
 use futures_util::future::{LocalBoxFuture, join_all};
@@ -83,11 +83,11 @@ async fn ask_around_an_invalidation_with_timeout(
     tag: &str,
 ) -> (Vec<Got>, Arc<Site>) {
     let gate = Arc::new(Semaphore::new(0));
-    let settings = ResponseSettings {
-        response_redis_timeout_ms: redis_timeout_ms,
-        ..ResponseSettings::default()
+    let options = ResponseOptions {
+        redis_timeout: Duration::from_millis(redis_timeout_ms.into()),
+        ..ResponseOptions::default()
     };
-    let site = Arc::new(Site::start_at(url, scene, settings, build, gated(&gate)).await);
+    let site = Arc::new(Site::start_at(url, scene, options, build, gated(&gate)).await);
     let ask = || {
         let site = Arc::clone(&site);
         actix_web::rt::spawn(async move { site.get("/a").await })
@@ -151,9 +151,9 @@ async fn a_response_from_before_a_write_is_not_shared_after_it_without_redis() {
     let scene = Scene::new().await;
     // Too slow for reads, which therefore report Redis as unavailable, but not for writes, which have a longer timeout.
     let proxy = Proxy::far_from(&scene.redis.url(), Duration::from_millis(20)).await;
-    let settings = ResponseSettings {
-        response_redis_timeout_ms: 1,
-        ..ResponseSettings::default()
+    let options = ResponseOptions {
+        redis_timeout: Duration::from_millis(1),
+        ..ResponseOptions::default()
     };
     let (gate, value) = (Arc::new(Semaphore::new(0)), Arc::new(AtomicUsize::new(1)));
     let handler = {
@@ -172,7 +172,7 @@ async fn a_response_from_before_a_write_is_not_shared_after_it_without_redis() {
         }
     };
     let build = |cache: Builder| cache.ttl(MINUTE).invalidate_on_write();
-    let site = Arc::new(Site::start_at(&proxy.url(), &scene, settings, build, handler).await);
+    let site = Arc::new(Site::start_at(&proxy.url(), &scene, options, build, handler).await);
     let ask = || {
         let site = Arc::clone(&site);
         actix_web::rt::spawn(async move { site.get("/a").await })

@@ -1,4 +1,5 @@
-//! The HTTP response cache: as middleware of a small application whose handler the test provides, and for the service's own responses.
+//! The HTTP response cache, as middleware of a small application whose handler the test provides; and the caching of the service's answers,
+//! which does without it.
 
 mod answers;
 mod bad_input;

@@ -4,7 +4,7 @@ use super::{Got, Site};
 use crate::support::{Redis, Scene, eventually};
 use actix_web::HttpResponse;
 use fleetpulse::ids::Id;
-use fleetpulse::response_cache::ResponseSettings;
+use fleetpulse::response_cache::ResponseOptions;
 use futures_util::future::join_all;
 use redis::cmd;
 use reqwest::Method;
@@ -14,13 +14,13 @@ const MINUTE: Duration = Duration::from_mins(1);
 const SOON: Duration = Duration::from_secs(20);
 
 async fn start<R: AsRef<Redis>>(scene: &Scene<R>, redis_timeout_ms: u32) -> Site {
-    let settings = ResponseSettings {
-        response_redis_timeout_ms: redis_timeout_ms,
-        ..ResponseSettings::default()
+    let options = ResponseOptions {
+        redis_timeout: Duration::from_millis(redis_timeout_ms.into()),
+        ..ResponseOptions::default()
     };
     Site::start_with(
         scene,
-        settings,
+        options,
         |cache| cache.ttl(MINUTE),
         |_, n| {
             Box::pin(async move {

@@ -3,7 +3,7 @@ use actix_web::web;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 use fleetpulse::cache::{self, Cache, CacheMetrics, CacheSettings};
 use fleetpulse::ids::Id;
-use fleetpulse::response_cache::{Builder, ResponseCache, ResponseMetrics, ResponseSettings, Shared};
+use fleetpulse::response_cache::{Builder, ResponseCache, ResponseMetrics, ResponseOptions, Shared};
 use fleetpulse::store::{Link, Store};
 use fleetpulse::telemetry::MetricsRegistry;
 use futures_util::future::LocalBoxFuture;
@@ -89,27 +89,27 @@ impl Site {
         handler: impl Handler,
     ) -> Self {
         // Long, because the machine may be busy, and these tests are not about the timeout.
-        let settings = ResponseSettings {
-            response_redis_timeout_ms: 5_000,
-            ..ResponseSettings::default()
+        let options = ResponseOptions {
+            redis_timeout: Duration::from_secs(5),
+            ..ResponseOptions::default()
         };
-        Self::start_with(scene, settings, build, handler).await
+        Self::start_with(scene, options, build, handler).await
     }
 
     pub async fn start_with<R: AsRef<Redis>>(
         scene: &Scene<R>,
-        settings: ResponseSettings,
+        options: ResponseOptions,
         build: impl Fn(Builder) -> Builder + Clone + Send + 'static,
         handler: impl Handler,
     ) -> Self {
-        Self::start_at(&scene.redis.as_ref().url(), scene, settings, build, handler).await
+        Self::start_at(&scene.redis.as_ref().url(), scene, options, build, handler).await
     }
 
     /// Over another connection to the scene's Redis.
     pub async fn start_at<R: AsRef<Redis>>(
         url: &str,
         scene: &Scene<R>,
-        settings: ResponseSettings,
+        options: ResponseOptions,
         build: impl Fn(Builder) -> Builder + Clone + Send + 'static,
         handler: impl Handler,
     ) -> Self {
@@ -124,7 +124,7 @@ impl Site {
             actix_web::rt::System::new().block_on(async move {
                 let registry = MetricsRegistry::default();
                 let metrics = CacheMetrics::register(&registry).unwrap();
-                let shared = Shared::new(settings, &ResponseMetrics::register(&registry).unwrap());
+                let shared = Shared::new(options, &ResponseMetrics::register(&registry).unwrap());
                 let cache_shared = cache::Shared::new(&store, CacheSettings::default(), &metrics);
                 let server = HttpServer::new(move || {
                     let cache = Cache::new(Link::open(&store), Arc::clone(&cache_shared));
