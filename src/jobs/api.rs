@@ -1,6 +1,7 @@
-use super::call_names::CallNames;
+use super::call_names::{CallName, CallNames};
 use super::check;
 use super::commands::{self, Taken, Target};
+use super::delivery;
 use super::error::{Fault, JobsError};
 use super::id::{JobId, LeaseToken};
 use super::model::{Added, End, LeaseRequest, Leased, NewJob, RunAt, SettleOutcome, Settlement};
@@ -34,7 +35,7 @@ struct Inner {
     link: Link,
     wakeups: Wakeups,
     settings: JobSettings,
-    queue_cache: QueueCache,
+    queue_cache: Arc<QueueCache>,
     call_names: Arc<CallNames>,
     validator: Option<Validator>,
     defaults: Option<JobDefaults>,
@@ -54,7 +55,7 @@ impl Jobs {
     #[must_use]
     pub fn new(link: Link, wakeups: Wakeups, settings: JobSettings) -> Self {
         Self(Arc::new(Inner {
-            queue_cache: QueueCache::new(link.store()),
+            queue_cache: Arc::new(QueueCache::new(link.store())),
             call_names: CallNames::new(),
             link,
             wakeups,
@@ -89,7 +90,7 @@ impl Jobs {
             link: self.0.link.clone(),
             wakeups: self.0.wakeups.clone(),
             settings: self.0.settings,
-            queue_cache: QueueCache::new(self.0.link.store()),
+            queue_cache: Arc::new(QueueCache::new(self.0.link.store())),
             call_names: CallNames::new(),
             validator: self.0.validator.clone(),
             defaults: self.0.defaults.clone(),
@@ -117,18 +118,19 @@ impl Jobs {
         &self.0.settings
     }
 
-    /// Returns the names of calls that lease jobs.
-    pub(super) fn call_names(&self) -> &Arc<CallNames> {
-        &self.0.call_names
+    /// Returns a name for a call that leases jobs.
+    pub(super) fn call_name(&self) -> CallName {
+        self.0.call_names.take()
     }
 
-    pub(super) fn target<'a>(&'a self, queue: &'a Id) -> Target<'a> {
+    /// Returns a queue, for the commands.
+    pub(super) fn target(&self, queue: &Id) -> Target {
         Target {
-            link: &self.0.link,
-            queue_cache: &self.0.queue_cache,
-            occupancy: self.0.wakeups.occupancy(),
-            settings: &self.0.settings,
-            queue,
+            link: self.0.link.clone(),
+            queue_cache: Arc::clone(&self.0.queue_cache),
+            occupancy: Arc::clone(self.0.wakeups.occupancy()),
+            settings: self.0.settings,
+            queue: queue.clone(),
             once: None,
         }
     }
@@ -284,14 +286,15 @@ impl Jobs {
     ) -> Result<(Vec<SettleOutcome>, Undelivered<Taken>), JobsError> {
         let none = || Undelivered::new(Taken::default(), GiveBack::nothing());
         let Some(next) = next else {
-            let (outcomes, _) = commands::settle(self.target(queue), &settlements, None).await?;
+            let (outcomes, _) = commands::settle(&self.target(queue), &settlements, None).await?;
             return Ok((outcomes, none()));
         };
         if settlements.is_empty() {
             return Ok((Vec::new(), self.offer(queue, next, memory).await?));
         }
         check::lease(next)?;
-        let (outcomes, taken) = self.settle_in_task(queue, settlements, next.clone(), memory).await?;
+        let (target, name) = (self.target(queue), self.call_name());
+        let (outcomes, taken) = delivery::settle(target, name, settlements, next.clone(), memory).await?;
         let is_any_held = outcomes
             .iter()
             .any(|outcome| matches!(outcome, SettleOutcome::Settled(_)));
@@ -354,32 +357,8 @@ impl Jobs {
     /// # Errors
     /// [`JobsError::Store`]: some jobs may return only when their leases expire.
     pub async fn release(&self, queue: &Id, leased: Vec<Leased>) -> Result<(), JobsError> {
-        let back = leased.into_iter().map(|Leased { id, token, .. }| (id, token));
-        self.release_each(queue, back).await.map(drop)
-    }
-
-    /// Releases jobs that were leased with the same token. Returns how many were released.
-    pub(super) async fn release_all(&self, queue: &Id, ids: &[JobId], token: LeaseToken) -> Result<usize, JobsError> {
-        self.release_each(queue, ids.iter().map(|id| (id.clone(), token))).await
-    }
-
-    async fn release_each(
-        &self,
-        queue: &Id,
-        leased: impl Iterator<Item = (JobId, LeaseToken)>,
-    ) -> Result<usize, JobsError> {
-        let back = |(id, token)| Settlement {
-            id,
-            token,
-            end: End::Release,
-        };
-        let settlements: Vec<Settlement> = leased.map(back).collect();
-        if settlements.is_empty() {
-            return Ok(0);
-        }
-        let (outcomes, _) = commands::settle(self.target(queue), &settlements, None).await?;
-        let is_released = |outcome: &&SettleOutcome| matches!(outcome, SettleOutcome::Settled(_));
-        Ok(outcomes.iter().filter(is_released).count())
+        let leased = leased.into_iter().map(|Leased { id, token, .. }| (id, token));
+        commands::release(&self.target(queue), leased).await
     }
 
     /// Extends a lease to a duration from now on. It is never shortened, and never extended beyond the job's time limit. Returns when it
@@ -389,7 +368,7 @@ impl Jobs {
     /// [`JobsError::NotYours`], [`JobsError::Unknown`], [`JobsError::Invalid`], [`JobsError::Store`].
     pub async fn extend(&self, id: &JobId, token: LeaseToken, lease: Duration) -> Result<i64, JobsError> {
         check::lease_time(lease)?;
-        commands::extend(self.target(&Self::home(id)?), id, token, lease).await
+        commands::extend(&self.target(&Self::home(id)?), id, token, lease).await
     }
 
     /// Stores the progress of a job: any JSON of up to 4 KiB, which replaces the previous progress.
@@ -398,7 +377,7 @@ impl Jobs {
     /// As [`Self::extend`].
     pub async fn progress(&self, id: &JobId, token: LeaseToken, value: &RawValue) -> Result<(), JobsError> {
         check::json("progress", value, check::MAX_PROGRESS)?;
-        commands::progress(self.target(&Self::home(id)?), id, token, value).await
+        commands::progress(&self.target(&Self::home(id)?), id, token, value).await
     }
 
     /// Returns a job.
@@ -406,7 +385,7 @@ impl Jobs {
     /// # Errors
     /// [`JobsError::Unknown`], [`JobsError::Store`].
     pub async fn get(&self, id: &JobId) -> Result<Job, JobsError> {
-        let found = commands::find(self.target(&Self::home(id)?), id).await?;
+        let found = commands::find(&self.target(&Self::home(id)?), id).await?;
         found.ok_or(JobsError::Unknown)
     }
 
@@ -415,7 +394,7 @@ impl Jobs {
     /// # Errors
     /// [`JobsError::Conflict`]: it has ended. [`JobsError::Unknown`], [`JobsError::Store`].
     pub async fn cancel(&self, id: &JobId) -> Result<(), JobsError> {
-        commands::cancel(self.target(&Self::home(id)?), id.short(), "")
+        commands::cancel(&self.target(&Self::home(id)?), id.short(), "")
             .await
             .map(drop)
     }
@@ -426,7 +405,7 @@ impl Jobs {
     /// As [`Self::cancel`]; [`JobsError::Unknown`] also if no job has the key.
     pub async fn cancel_unique(&self, queue: &Id, key: &ExternalId) -> Result<JobId, JobsError> {
         check::queue(queue)?;
-        commands::cancel(self.target(queue), "", &key.encoded()).await
+        commands::cancel(&self.target(queue), "", &key.encoded()).await
     }
 
     /// Makes a delayed job ready now, or a dead or cancelled job ready again with all its attempts restored.
@@ -434,7 +413,7 @@ impl Jobs {
     /// # Errors
     /// [`JobsError::Conflict`]: it is leased or done, or another job has its unique key. [`JobsError::Unknown`], [`JobsError::Store`].
     pub async fn retry(&self, id: &JobId) -> Result<(), JobsError> {
-        commands::retry(self.target(&Self::home(id)?), id).await
+        commands::retry(&self.target(&Self::home(id)?), id).await
     }
 
     pub(super) fn forget(&self, queue: &Id) {

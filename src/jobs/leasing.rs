@@ -3,6 +3,7 @@
 use super::api::Jobs;
 use super::check;
 use super::commands::Taken;
+use super::delivery;
 use super::error::JobsError;
 use super::model::{LeaseRequest, Leased};
 use crate::ids::Id;
@@ -44,7 +45,7 @@ impl Jobs {
         check::queue(queue)?;
         check::lease(request)?;
         if request.wait.is_zero() {
-            return self.lease_in_task(queue, request, memory).await;
+            return delivery::lease(self.target(queue), self.call_name(), request, memory).await;
         }
         self.wait(queue, request, memory, pending())
             .await
@@ -91,7 +92,7 @@ impl Jobs {
                 if waiter.is_first() {
                     let since = Instant::now();
                     no_room = None;
-                    let due = match self.lease_in_task(queue, request, memory).await {
+                    let due = match delivery::lease(self.target(queue), self.call_name(), request, memory).await {
                         Ok(taken) if !taken.jobs.is_empty() => return Ok((since, taken)),
                         Ok(taken) => taken.due_in.unwrap_or(ASK_EVERY),
                         Err(JobsError::NoRoom(error)) => {

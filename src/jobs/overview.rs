@@ -67,7 +67,7 @@ impl Jobs {
     /// [`JobsError::Store`].
     pub async fn counts(&self, queue: &Id) -> Result<Counts, JobsError> {
         check::queue(queue)?;
-        commands::counts(self.target(queue)).await
+        commands::counts(&self.target(queue)).await
     }
 
     /// Lists up to 100 jobs in a state, by their place in line, when they are due, when their leases expire, or when they are deleted. The
@@ -86,7 +86,7 @@ impl Jobs {
         check::queue(queue)?;
         let after = cursor.map(|Cursor { score, short }| (score.as_str(), short.as_str()));
         let limit = limit.clamp(1, 100);
-        let (found, are_more) = commands::list(self.target(queue), state, after, limit).await?;
+        let (found, are_more) = commands::list(&self.target(queue), state, after, limit).await?;
         let last = found.last().filter(|_| are_more);
         let next = last.map(|(job, score)| Cursor {
             score: score.clone(),
@@ -101,7 +101,7 @@ impl Jobs {
     /// [`JobsError::TooManyQueues`], [`JobsError::Store`].
     pub async fn pause(&self, queue: &Id) -> Result<(), JobsError> {
         self.register(queue).await?;
-        commands::set_paused(self.target(queue), true).await
+        commands::set_paused(&self.target(queue), true).await
     }
 
     /// Resumes a queue.
@@ -110,7 +110,7 @@ impl Jobs {
     /// [`JobsError::Store`].
     pub async fn resume(&self, queue: &Id) -> Result<(), JobsError> {
         check::queue(queue)?;
-        commands::set_paused(self.target(queue), false).await
+        commands::set_paused(&self.target(queue), false).await
     }
 
     /// Moves up to `limit` (at most 1,000) of the jobs that have been dead for longest back into their lines. Returns how many were moved, and
@@ -123,19 +123,19 @@ impl Jobs {
         let limit = limit.clamp(1, MAX_REDRIVEN);
         let (mut moved, mut stayed) = (0, 0);
         for _ in 0..MAX_REDRIVES {
-            let piece = match commands::redrive(self.target(queue), (limit - moved).min(REDRIVEN_AT_ONCE), stayed).await
-            {
-                // Jobs that were moved before stay moved.
-                Err(JobsError::TooManyWaiting) if moved > 0 => break,
-                piece => piece?,
-            };
+            let piece =
+                match commands::redrive(&self.target(queue), (limit - moved).min(REDRIVEN_AT_ONCE), stayed).await {
+                    // Jobs that were moved before stay moved.
+                    Err(JobsError::TooManyWaiting) if moved > 0 => break,
+                    piece => piece?,
+                };
             moved += piece.moved;
             stayed += piece.stayed;
             if moved >= limit || stayed >= piece.left {
                 return Ok((moved, piece.left));
             }
         }
-        let left = commands::counts(self.target(queue)).await?.of(State::Dead);
+        let left = commands::counts(&self.target(queue)).await?.of(State::Dead);
         Ok((moved, left))
     }
 
@@ -147,7 +147,7 @@ impl Jobs {
         check::queue(queue)?;
         let mut forgotten = (0, 0);
         for _ in 0..MAX_PIECES {
-            let (count, left) = commands::clear(self.target(queue), PIECE).await?;
+            let (count, left) = commands::clear(&self.target(queue), PIECE).await?;
             forgotten = (forgotten.0 + count, left);
             if left == 0 {
                 break;
@@ -171,7 +171,7 @@ impl Jobs {
         let mut drained = (0, 0);
         loop {
             let most = (limit - drained.0).min(DRAINED_AT_ONCE);
-            let (count, left) = commands::drain(self.target(queue), state, most).await?;
+            let (count, left) = commands::drain(&self.target(queue), state, most).await?;
             drained = (drained.0 + count, left);
             if count == 0 || left == 0 || drained.0 >= limit {
                 return Ok(drained);
@@ -222,7 +222,7 @@ impl Jobs {
             .filter(|name| after.is_none_or(|after| &**name > after));
         let mut queues = Vec::new();
         for name in names.by_ref().take(limit.clamp(1, MAX_LISTED)) {
-            let counts = commands::counts(self.target(&name)).await?;
+            let counts = commands::counts(&self.target(&name)).await?;
             queues.push((name, counts));
         }
         Ok((queues, names.next().is_some()))

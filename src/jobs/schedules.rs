@@ -261,7 +261,7 @@ impl Jobs {
         if !faults.is_empty() {
             return Err(JobsError::Invalid(faults));
         }
-        let AllFound { now, schedules, .. } = commands::schedules(self.target(queue), false, MAX_SCHEDULES).await?;
+        let AllFound { now, schedules, .. } = commands::schedules(&self.target(queue), false, MAX_SCHEDULES).await?;
         let was = schedules.iter().find(|known| *known.name == **name);
         if was.is_none() {
             self.link().store().room()?;
@@ -288,7 +288,7 @@ impl Jobs {
             return Err(JobsError::TooManyQueues);
         }
         let next_ms = commands::set_schedule(
-            self.target(queue),
+            &self.target(queue),
             name,
             (&record, &new.job.kind),
             due,
@@ -312,7 +312,7 @@ impl Jobs {
     pub async fn schedules(&self, queue: &Id, skip: usize, most: usize) -> Result<(Vec<Scheduled>, u64), JobsError> {
         check::queue(queue)?;
         let most = most.clamp(1, MAX_SCHEDULES);
-        let found = commands::schedules_behind(self.target(queue), false, skip, most).await?;
+        let found = commands::schedules_behind(&self.target(queue), false, skip, most).await?;
         let read = |found: Found| {
             Some(Scheduled {
                 what: serde_json::from_str(&found.what).ok()?,
@@ -337,7 +337,7 @@ impl Jobs {
     /// [`JobsError::UnknownSchedule`], [`JobsError::Store`].
     pub async fn remove_schedule(&self, queue: &Id, name: &Id) -> Result<(), JobsError> {
         check::queue(queue)?;
-        if commands::remove_schedule(self.target(queue), name).await? {
+        if commands::remove_schedule(&self.target(queue), name).await? {
             Ok(())
         } else {
             Err(JobsError::UnknownSchedule)
@@ -426,7 +426,7 @@ async fn fire_due(jobs: &Jobs, queue: &Id, what: Look) -> Vec<(String, String)> 
 
 /// Returns the schedules of a queue, or only those that are due.
 async fn look(jobs: &Jobs, queue: &Id, only_due: bool) -> Result<AllFound, JobsError> {
-    let found = commands::schedules(jobs.target(queue), only_due, MAX_SCHEDULES).await?;
+    let found = commands::schedules(&jobs.target(queue), only_due, MAX_SCHEDULES).await?;
     if found.all > 0 {
         // A queue with a schedule is in use even if it has no jobs.
         jobs.register(queue).await?;
@@ -442,7 +442,7 @@ async fn fire(jobs: &Jobs, queue: &Id, now: i64, schedule: &Found) -> Result<(),
     let next = what.schedule()?.next_after(now.max(schedule.due));
     let is_left_out = what.missed == Missed::Skip && now - schedule.due > LATE_MS;
     let job = (!is_left_out).then(|| what.job.job());
-    commands::fire(jobs.target(queue), schedule, next, job.as_ref(), what.overlap).await?;
+    commands::fire(&jobs.target(queue), schedule, next, job.as_ref(), what.overlap).await?;
     Ok(())
 }
 
@@ -460,7 +460,7 @@ async fn mend(jobs: &Jobs, queue: &Id, now: i64, look: Look, schedule: &Found) -
     let after = if was_set_back { now } else { now.max(latest) };
     match what.schedule()?.next_after(after) {
         Some(next) if next < schedule.due || next != schedule.due && look == Look::Rules => {
-            commands::mend_schedule(jobs.target(queue), schedule, next).await
+            commands::mend_schedule(&jobs.target(queue), schedule, next).await
         }
         _ => Ok(()),
     }

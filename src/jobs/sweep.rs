@@ -75,10 +75,10 @@ async fn sweep_all(jobs: &Jobs, idle: &mut HashMap<Id, Instant>) -> Result<(), J
 /// Sweeps a queue. Returns whether something may be due in it soon.
 async fn sweep(jobs: &Jobs, queue: &Id) -> Result<bool, JobsError> {
     for _ in 0..MAX_PIECES {
-        let swept = commands::sweep(jobs.target(queue), PIECE, false).await?;
+        let swept = commands::sweep(&jobs.target(queue), PIECE, false).await?;
         jobs.wakeups().occupancy().set(queue, swept.size);
         if swept.is_empty && commands::unregister(jobs.link(), &jobs.queues_key(), queue, UNUSED).await? {
-            commands::sweep(jobs.target(queue), PIECE, true).await?;
+            commands::sweep(&jobs.target(queue), PIECE, true).await?;
             jobs.forget(queue);
         }
         if !swept.is_behind {

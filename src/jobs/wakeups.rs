@@ -24,7 +24,7 @@ struct Registry {
     queues: Mutex<HashMap<Id, Lines>>,
     waiting: Waiting,
     registered: RegisteredQueues,
-    occupancy: Occupancy,
+    occupancy: Arc<Occupancy>,
 }
 
 /// The waiting requests of one queue, by the types that they ask for.
@@ -50,7 +50,7 @@ impl Wakeups {
         &self.0.registered
     }
 
-    pub(super) fn occupancy(&self) -> &Occupancy {
+    pub(super) fn occupancy(&self) -> &Arc<Occupancy> {
         &self.0.occupancy
     }
 

@@ -16,7 +16,7 @@ pub(super) use registry::{queues, register, unregister};
 pub(super) use schedule::{
     AllFound, Found, fire, mend_schedule, remove_schedule, schedules, schedules_behind, set_schedule,
 };
-pub(super) use take::{Taken, Taking, lease, leased_by, settle};
+pub(super) use take::{Taken, Taking, lease, leased_by, release, settle};
 
 use super::error::JobsError;
 use super::occupancy::Occupancy;
@@ -26,6 +26,7 @@ use crate::jobs::JobSettings;
 use crate::once::Once;
 use crate::store::{Keys, Link, Script, StoreError};
 use redis::{Cmd, Value};
+use std::sync::Arc;
 use std::vec::IntoIter;
 
 /// How often a call is repeated because the queue has more types than the cache.
@@ -50,18 +51,18 @@ macro_rules! script {
 use script;
 
 /// A queue and its connection.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Target<'a> {
-    pub link: &'a Link,
-    pub queue_cache: &'a QueueCache,
-    pub occupancy: &'a Occupancy,
-    pub settings: &'a JobSettings,
-    pub queue: &'a Id,
+#[derive(Debug, Clone)]
+pub(super) struct Target {
+    pub link: Link,
+    pub queue_cache: Arc<QueueCache>,
+    pub occupancy: Arc<Occupancy>,
+    pub settings: JobSettings,
+    pub queue: Id,
     /// The idempotency key of the call.
-    pub once: Option<&'a Once>,
+    pub once: Option<Once>,
 }
 
-impl Target<'_> {
+impl Target {
     /// Runs a script that changes the queue, with the wake-up channel, the name of the queue and the limits before the other arguments.
     async fn change(
         &self,
@@ -89,7 +90,7 @@ impl Target<'_> {
 
     /// Returns how many jobs and bytes this queue may hold: the total limits less the size of the other queues.
     fn room(&self) -> (u64, u64) {
-        let others = self.occupancy.of_others(self.queue);
+        let others = self.occupancy.of_others(&self.queue);
         (
             self.settings.waiting.saturating_sub(others.waiting),
             self.settings.bytes.saturating_sub(others.bytes),
@@ -105,10 +106,10 @@ impl Target<'_> {
         args: impl Fn(&mut Cmd),
     ) -> Result<Reply, JobsError> {
         for _ in 0..TRIES {
-            let keys = self.queue_cache.keys(self.link.store().keys(), self.queue);
+            let keys = self.queue_cache.keys(self.link.store().keys(), &self.queue);
             let mut call = script.call(keys.len(), keys.len() + parts, 1_024 + bytes);
             for (index, key) in keys.iter().enumerate() {
-                match self.once {
+                match &self.once {
                     Some(once) if index == Keys::QUEUE_ONCE => call.arg(format!("{key}:{}", once.name)),
                     _ => call.arg(key),
                 };
@@ -118,7 +119,7 @@ impl Target<'_> {
             match &*reply.text()? {
                 "types" => self
                     .queue_cache
-                    .set_types(self.queue, usize::try_from(reply.number()?).unwrap_or(1)),
+                    .set_types(&self.queue, usize::try_from(reply.number()?).unwrap_or(1)),
                 "full" => return Err(JobsError::TooManyTypes),
                 "ok" => return Ok(reply),
                 other => return Err(reply.refusal(other)?),

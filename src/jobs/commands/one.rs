@@ -29,7 +29,7 @@ pub(super) fn state(letter: &str) -> Result<State, StoreError> {
 
 /// Extends a lease to a duration from now on. Returns when it expires, Unix milliseconds.
 pub(in crate::jobs) async fn extend(
-    target: Target<'_>,
+    target: &Target,
     id: &JobId,
     token: LeaseToken,
     lease: Duration,
@@ -43,7 +43,7 @@ pub(in crate::jobs) async fn extend(
 
 /// Stores the progress of a leased job.
 pub(in crate::jobs) async fn progress(
-    target: Target<'_>,
+    target: &Target,
     id: &JobId,
     token: LeaseToken,
     value: &RawValue,
@@ -56,7 +56,7 @@ pub(in crate::jobs) async fn progress(
 }
 
 /// Returns a job.
-pub(in crate::jobs) async fn find(target: Target<'_>, id: &JobId) -> Result<Option<Job>, JobsError> {
+pub(in crate::jobs) async fn find(target: &Target, id: &JobId) -> Result<Option<Job>, JobsError> {
     let mut reply = target
         .run(&FIND, 1, 0, |call| {
             call.arg(id.short());
@@ -70,17 +70,17 @@ pub(in crate::jobs) async fn find(target: Target<'_>, id: &JobId) -> Result<Opti
 }
 
 /// Cancels a job by its short id, or, if that is empty, by its unique key. Returns the job.
-pub(in crate::jobs) async fn cancel(target: Target<'_>, short: &str, key: &str) -> Result<JobId, JobsError> {
+pub(in crate::jobs) async fn cancel(target: &Target, short: &str, key: &str) -> Result<JobId, JobsError> {
     let mut reply = target
         .change(&CANCEL, 2, 128, |call| {
             call.arg(short).arg(key);
         })
         .await?;
-    Ok(JobId::of(target.queue, &reply.text()?))
+    Ok(JobId::of(&target.queue, &reply.text()?))
 }
 
 /// Makes a job ready now.
-pub(in crate::jobs) async fn retry(target: Target<'_>, id: &JobId) -> Result<(), JobsError> {
+pub(in crate::jobs) async fn retry(target: &Target, id: &JobId) -> Result<(), JobsError> {
     target
         .change(&RETRY, 1, 0, |call| {
             call.arg(id.short());

@@ -13,11 +13,14 @@ static ADD: LazyLock<Script> = script!("add", "types", "put", "keys", "sizes", "
 /// Adds valid jobs, all or none, once for each idempotency key. Returns the results, and whether they are those of an earlier call with the
 /// same key.
 pub(in crate::jobs) async fn add(
-    target: Target<'_>,
+    target: Target,
     jobs: &[NewJob],
     once: Option<&Once>,
 ) -> Result<(Vec<Added>, bool), JobsError> {
-    let target = Target { once, ..target };
+    let target = Target {
+        once: once.cloned(),
+        ..target
+    };
     let digest = once.map_or("", |once| &once.body);
     let mut kinds: Vec<&str> = Vec::new();
     let mut numbers = Vec::with_capacity(jobs.len());
@@ -28,7 +31,7 @@ pub(in crate::jobs) async fn add(
         });
         numbers.push(number + 1);
     }
-    let ids: Vec<JobId> = jobs.iter().map(|_| JobId::draw(target.queue)).collect();
+    let ids: Vec<JobId> = jobs.iter().map(|_| JobId::draw(&target.queue)).collect();
     let bytes: usize = jobs.iter().map(|job| 128 + job.payload.get().len()).sum();
     let mut reply = target
         .change(&ADD, 3 + kinds.len() + 7 * jobs.len(), bytes, |call| {
@@ -56,7 +59,7 @@ pub(in crate::jobs) async fn add(
             "debounced" => AddOutcome::Debounced,
             _ => return Err(not_understood().into()),
         };
-        job.id = JobId::of(target.queue, &reply.text()?);
+        job.id = JobId::of(&target.queue, &reply.text()?);
     }
     Ok((added, before))
 }

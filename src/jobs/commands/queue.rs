@@ -27,7 +27,7 @@ static SWEEP: LazyLock<Script> = script!(
 const HEADS: u32 = 200;
 
 /// Returns the statistics of a queue.
-pub(in crate::jobs) async fn counts(target: Target<'_>) -> Result<Counts, JobsError> {
+pub(in crate::jobs) async fn counts(target: &Target) -> Result<Counts, JobsError> {
     let mut reply = target
         .run(&COUNTS, 1, 0, |call| {
             call.arg(HEADS);
@@ -49,7 +49,7 @@ pub(in crate::jobs) async fn counts(target: Target<'_>) -> Result<Counts, JobsEr
 /// Lists up to `most` jobs in a state, after a cursor: the score and the short id of the last job of the previous page. Returns each job with
 /// its score, and whether there may be more.
 pub(in crate::jobs) async fn list(
-    target: Target<'_>,
+    target: &Target,
     state: State,
     after: Option<(&str, &str)>,
     most: usize,
@@ -63,7 +63,7 @@ pub(in crate::jobs) async fn list(
     let are_more = reply.number()? == 1;
     let mut jobs = Vec::with_capacity(reply.left() / 4);
     while reply.left() > 0 {
-        let id = JobId::of(target.queue, &reply.text()?);
+        let id = JobId::of(&target.queue, &reply.text()?);
         let (score, spec, run) = (reply.text()?, reply.text()?, reply.text()?);
         let when = match state {
             State::Ready => 0,
@@ -75,7 +75,7 @@ pub(in crate::jobs) async fn list(
 }
 
 /// Pauses or resumes a queue.
-pub(in crate::jobs) async fn set_paused(target: Target<'_>, paused: bool) -> Result<(), JobsError> {
+pub(in crate::jobs) async fn set_paused(target: &Target, paused: bool) -> Result<(), JobsError> {
     let done = target.change(&SET_PAUSED, 1, 0, |call| {
         call.arg(u8::from(paused));
     });
@@ -93,7 +93,7 @@ pub(in crate::jobs) struct Redriven {
 }
 
 /// Moves up to `most` dead jobs back into their lines, and skips the first `after`.
-pub(in crate::jobs) async fn redrive(target: Target<'_>, most: u64, after: u64) -> Result<Redriven, JobsError> {
+pub(in crate::jobs) async fn redrive(target: &Target, most: u64, after: u64) -> Result<Redriven, JobsError> {
     let mut reply = target
         .change(&REDRIVE, 2, 0, |call| {
             call.arg(most).arg(after);
@@ -107,7 +107,7 @@ pub(in crate::jobs) async fn redrive(target: Target<'_>, most: u64, after: u64) 
 }
 
 /// Deletes up to `most` dead jobs. Returns how many were deleted, and how many are left.
-pub(in crate::jobs) async fn clear(target: Target<'_>, most: usize) -> Result<(u64, u64), JobsError> {
+pub(in crate::jobs) async fn clear(target: &Target, most: usize) -> Result<(u64, u64), JobsError> {
     let mut reply = target
         .change(&CLEAR, 1, 0, |call| {
             call.arg(most);
@@ -117,7 +117,7 @@ pub(in crate::jobs) async fn clear(target: Target<'_>, most: usize) -> Result<(u
 }
 
 /// Cancels up to `most` ready or delayed jobs. Returns how many were cancelled, and how many are left.
-pub(in crate::jobs) async fn drain(target: Target<'_>, state: State, most: u64) -> Result<(u64, u64), JobsError> {
+pub(in crate::jobs) async fn drain(target: &Target, state: State, most: u64) -> Result<(u64, u64), JobsError> {
     let mut reply = target
         .change(&DRAIN, 2, 0, |call| {
             call.arg(state.letter().to_string()).arg(most);
@@ -140,7 +140,7 @@ pub(in crate::jobs) struct Swept {
 }
 
 /// Does what is due in a queue, up to `most` of each kind. With `forget` an empty queue is deleted.
-pub(in crate::jobs) async fn sweep(target: Target<'_>, most: usize, forget: bool) -> Result<Swept, JobsError> {
+pub(in crate::jobs) async fn sweep(target: &Target, most: usize, forget: bool) -> Result<Swept, JobsError> {
     let mut reply = target
         .change(&SWEEP, 2, 0, |call| {
             call.arg(most).arg(u8::from(forget));

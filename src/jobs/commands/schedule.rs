@@ -30,7 +30,7 @@ const LAST_DIGITS: usize = 13;
 
 /// Sets a schedule, and returns when it is due: if the schedule is still `goes_on`, it keeps its due time, otherwise it is due at `due`.
 pub(in crate::jobs) async fn set_schedule(
-    target: Target<'_>,
+    target: &Target,
     name: &Id,
     (what, kind): (&str, &str),
     due: i64,
@@ -49,7 +49,7 @@ pub(in crate::jobs) async fn set_schedule(
 }
 
 /// Deletes a schedule. Returns whether it existed.
-pub(in crate::jobs) async fn remove_schedule(target: Target<'_>, name: &Id) -> Result<bool, JobsError> {
+pub(in crate::jobs) async fn remove_schedule(target: &Target, name: &Id) -> Result<bool, JobsError> {
     let mut reply = target
         .run(&SET_SCHEDULE, 7, 0, |call| {
             call.arg(name.as_str()).arg("").arg(0).arg("").arg(0).arg("").arg(0);
@@ -59,7 +59,7 @@ pub(in crate::jobs) async fn remove_schedule(target: Target<'_>, name: &Id) -> R
 }
 
 /// Changes when a schedule is due, unless the schedule has changed since it was read.
-pub(in crate::jobs) async fn mend_schedule(target: Target<'_>, seen: &Found, due: i64) -> Result<(), JobsError> {
+pub(in crate::jobs) async fn mend_schedule(target: &Target, seen: &Found, due: i64) -> Result<(), JobsError> {
     let record = seen.record();
     target
         .run(&MEND, 4, record.len(), |call| {
@@ -103,13 +103,13 @@ pub(in crate::jobs) struct AllFound {
 }
 
 /// Returns the schedules of a queue by when they are due, or only those that are due now.
-pub(in crate::jobs) async fn schedules(target: Target<'_>, only_due: bool, most: usize) -> Result<AllFound, JobsError> {
+pub(in crate::jobs) async fn schedules(target: &Target, only_due: bool, most: usize) -> Result<AllFound, JobsError> {
     schedules_behind(target, only_due, 0, most).await
 }
 
 /// Returns the schedules after the first `skip`, as [`schedules`] does.
 pub(in crate::jobs) async fn schedules_behind(
-    target: Target<'_>,
+    target: &Target,
     only_due: bool,
     skip: usize,
     most: usize,
@@ -137,13 +137,13 @@ pub(in crate::jobs) async fn schedules_behind(
 /// Fires a schedule, unless it has changed since it was read. Returns whether this call fired it. Unless the schedule `overlaps`, no job is
 /// added while its last job still waits.
 pub(in crate::jobs) async fn fire(
-    target: Target<'_>,
+    target: &Target,
     seen: &Found,
     next: Option<i64>,
     job: Option<&NewJob>,
     overlaps: bool,
 ) -> Result<bool, JobsError> {
-    let id = JobId::draw(target.queue);
+    let id = JobId::draw(&target.queue);
     let record = seen.record();
     let bytes = record.len() + job.map_or(0, |job| 256 + job.payload.get().len());
     let mut reply = target

@@ -93,7 +93,7 @@ pub(in crate::jobs) struct Taking<'a> {
 }
 
 /// Leases ready jobs. The request is valid.
-pub(in crate::jobs) async fn lease(target: Target<'_>, taking: Taking<'_>) -> Result<Taken, JobsError> {
+pub(in crate::jobs) async fn lease(target: &Target, taking: Taking<'_>) -> Result<Taken, JobsError> {
     let Taking {
         request,
         bytes,
@@ -107,12 +107,12 @@ pub(in crate::jobs) async fn lease(target: Target<'_>, taking: Taking<'_>) -> Re
             kinds(call, request);
         })
         .await?;
-    Ok(Taken::read_all(reply, target.queue, token, request.lease).await?)
+    Ok(Taken::read_all(reply, &target.queue, token, request.lease).await?)
 }
 
 /// Ends leases, and leases ready jobs if requested and if any of the leases was held. Both arguments are valid.
 pub(in crate::jobs) async fn settle(
-    target: Target<'_>,
+    target: &Target,
     settlements: &[Settlement],
     next: Option<Taking<'_>>,
 ) -> Result<(Vec<SettleOutcome>, Taken), JobsError> {
@@ -129,20 +129,38 @@ pub(in crate::jobs) async fn settle(
     Ok((outcomes, taken))
 }
 
+/// Releases leased jobs; the attempts do not count.
+pub(in crate::jobs) async fn release(
+    target: &Target,
+    leased: impl Iterator<Item = (JobId, LeaseToken)>,
+) -> Result<(), JobsError> {
+    let release = |(id, token)| Settlement {
+        id,
+        token,
+        end: End::Release,
+    };
+    let settlements: Vec<Settlement> = leased.map(release).collect();
+    if settlements.is_empty() {
+        return Ok(());
+    }
+    settle(target, &settlements, None).await.map(drop)
+}
+
 /// Returns the jobs that a call whose answer was lost has leased, if it is the last call of its name.
 pub(in crate::jobs) async fn leased_by(
-    target: Target<'_>,
+    target: &Target,
     name: &str,
     token: LeaseToken,
 ) -> Result<Vec<JobId>, StoreError> {
     let mut look = redis::cmd("HGET");
-    look.arg(target.link.store().keys().queue_calls(target.queue)).arg(name);
+    look.arg(target.link.store().keys().queue_calls(&target.queue))
+        .arg(name);
     let noted: Option<String> = target.link.query(&look).await?;
     let mut reply = noted.as_deref().unwrap_or_default().split(' ');
     if reply.next() != Some(token.as_str()) {
         return Ok(Vec::new());
     }
-    Ok(reply.map(|short| JobId::of(target.queue, short)).collect())
+    Ok(reply.map(|short| JobId::of(&target.queue, short)).collect())
 }
 
 /// Splits settlements that would read more than [`MAX_HEAVY`] specs. Returns `None` if they need no split.
@@ -154,7 +172,7 @@ fn split_heavy(settlements: &[Settlement]) -> Option<(&[Settlement], &[Settlemen
 }
 
 async fn settle_piece(
-    target: Target<'_>,
+    target: &Target,
     settlements: &[Settlement],
     next: Option<Taking<'_>>,
     is_any_held: bool,
@@ -201,7 +219,7 @@ async fn settle_piece(
         .await?;
     let outcomes = reply.text()?.chars().map(outcome).collect::<Result<_, _>>()?;
     let taken = match next {
-        Some(next) => Taken::read_all(reply, target.queue, next.token, next.request.lease).await?,
+        Some(next) => Taken::read_all(reply, &target.queue, next.token, next.request.lease).await?,
         None => Taken::default(),
     };
     Ok((outcomes, taken))
