@@ -4,6 +4,7 @@ use super::commands::{self, Taken, Target};
 use super::delivery;
 use super::error::{Fault, JobsError};
 use super::id::{JobId, LeaseToken};
+use super::limits::{MAX_BATCH, MAX_PROGRESS, MAX_TYPES, YEAR_MS};
 use super::model::{Added, End, LeaseRequest, Leased, NewJob, RunAt, SettleOutcome, Settlement};
 use super::queue_cache::QueueCache;
 use super::record::Job;
@@ -179,7 +180,7 @@ impl Jobs {
     pub fn check(&self, queue: &Id, jobs: &[NewJob]) -> Result<(), JobsError> {
         check::queue(queue)?;
         let mut faults = Vec::new();
-        if !(1..=check::MAX_BATCH).contains(&jobs.len()) {
+        if !(1..=MAX_BATCH).contains(&jobs.len()) {
             faults.push(Fault::new("", "must be 1 to 1000 jobs"));
             return check::finish(faults);
         }
@@ -240,7 +241,7 @@ impl Jobs {
     /// Checks what the script would refuse in a new queue.
     async fn check_for_new_queue(&self, jobs: &[NewJob]) -> Result<(), JobsError> {
         let kinds: HashSet<&str> = jobs.iter().map(|job| job.kind.as_str()).collect();
-        if kinds.len() > check::MAX_TYPES {
+        if kinds.len() > MAX_TYPES {
             return Err(JobsError::TooManyTypes);
         }
         let at = |job: &NewJob| match job.run_at {
@@ -250,7 +251,7 @@ impl Jobs {
         if jobs.iter().all(|job| at(job).is_none()) {
             return Ok(());
         }
-        let latest = self.0.link.now_ms().await? + check::YEAR_MS.end();
+        let latest = self.0.link.now_ms().await? + YEAR_MS.end();
         let late = jobs.iter().position(|job| at(job).is_some_and(|at| at > latest));
         late.map_or(Ok(()), |index| Err(commands::too_far(index)))
     }
@@ -376,7 +377,7 @@ impl Jobs {
     /// # Errors
     /// As [`Self::extend`].
     pub async fn progress(&self, id: &JobId, token: LeaseToken, value: &RawValue) -> Result<(), JobsError> {
-        check::json("progress", value, check::MAX_PROGRESS)?;
+        check::json("progress", value, MAX_PROGRESS)?;
         commands::progress(&self.target(&Self::home(id)?), id, token, value).await
     }
 

@@ -1,3 +1,4 @@
+use super::limits::{MAX_SCHEDULES, MAX_TYPES};
 use super::model::State;
 use crate::runtime::NoRoom;
 use crate::store::StoreError;
@@ -36,14 +37,14 @@ pub enum JobsError {
     /// Validation failed; nothing was changed.
     #[error("{} value(s) are not valid", .0.len())]
     Invalid(Vec<Fault>),
-    /// The queue would have more than [`super::MAX_TYPES`] types of jobs.
-    #[error("a queue has at most {} types of jobs", super::MAX_TYPES)]
+    /// The queue would have more than [`MAX_TYPES`] types of jobs.
+    #[error("a queue has at most {MAX_TYPES} types of jobs")]
     TooManyTypes,
     /// There would be more than `JOBS_MAX_QUEUES` queues.
     #[error("the maximum number of queues exists (JOBS_MAX_QUEUES); use an existing queue")]
     TooManyQueues,
-    /// The queue would have more than [`super::schedules::MAX_SCHEDULES`] schedules.
-    #[error("a queue has at most {} schedules", super::schedules::MAX_SCHEDULES)]
+    /// The queue would have more than [`MAX_SCHEDULES`] schedules.
+    #[error("a queue has at most {MAX_SCHEDULES} schedules")]
     TooManySchedules,
     /// `JOBS_MAX_WAITING` jobs are waiting or leased.
     #[error("JOBS_MAX_WAITING jobs are waiting or leased; try again when some have ended, or cancel jobs")]

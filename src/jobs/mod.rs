@@ -100,6 +100,7 @@ pub mod handlers;
 mod id;
 mod keys;
 mod leasing;
+mod limits;
 mod metrics;
 mod model;
 mod occupancy;
@@ -119,13 +120,13 @@ mod wiring;
 pub mod worker;
 
 pub use api::{JobDefaults, Jobs, Validator};
-pub use check::{
-    ATTEMPTS, COUNT, KEEP_S, LEASE_MS, MAX_BATCH, MAX_ERROR, MAX_PROGRESS, MAX_TYPES, PRIORITY, TIMEOUT_MS, WAIT_MS,
-    YEAR, YEAR_MS,
-};
 pub use commands::{Event, Events};
 pub use error::{Fault, JobsError};
 pub use id::{JobId, LeaseToken, MAX_QUEUE_LEN};
+pub use limits::{
+    ATTEMPTS, COUNT, KEEP_S, LEASE_MS, MAX_BATCH, MAX_ERROR, MAX_PROGRESS, MAX_SCHEDULES, MAX_TYPES, PRIORITY,
+    TIMEOUT_MS, WAIT_MS, YEAR, YEAR_MS,
+};
 pub use metrics::{JobMetrics, WorkerMetrics};
 pub use model::{
     AddOutcome, Added, Backoff, BackoffKind, End, LeaseRequest, Leased, NewJob, Retry, RunAt, SettleOutcome,

@@ -9,6 +9,7 @@ use super::api::Jobs;
 use super::check;
 use super::commands::{self, AllFound, Found};
 use super::error::{Fault, JobsError};
+use super::limits::MAX_SCHEDULES;
 use super::model::{Backoff, BackoffKind, NewJob, RunAt, Unique, UniqueMode};
 use super::schedule::{Schedule, ScheduleError};
 use crate::clock::whole_ms;
@@ -23,8 +24,6 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use utoipa::ToSchema;
 
-/// Maximum number of schedules of a queue.
-pub const MAX_SCHEDULES: usize = 100;
 /// The interval at which every queue is checked.
 const TICK: Duration = Duration::from_millis(200);
 /// The number of queues that are checked concurrently.

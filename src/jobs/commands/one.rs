@@ -1,9 +1,8 @@
-use super::{Target, not_understood, script};
+use super::target::{Target, script};
 use crate::jobs::error::JobsError;
 use crate::jobs::id::{JobId, LeaseToken};
-use crate::jobs::model::State;
 use crate::jobs::record::{Job, on_one_line};
-use crate::store::{Script, StoreError};
+use crate::store::Script;
 use serde_json::value::RawValue;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -20,11 +19,6 @@ fn lease_error(error: JobsError) -> JobsError {
         JobsError::Conflict(state) => JobsError::NotYours(state),
         error => error,
     }
-}
-
-pub(super) fn state(letter: &str) -> Result<State, StoreError> {
-    let letter = letter.chars().next().ok_or_else(not_understood)?;
-    State::from_letter(letter).ok_or_else(not_understood)
 }
 
 /// Extends a lease to a duration from now on. Returns when it expires, Unix milliseconds.

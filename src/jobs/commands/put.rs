@@ -1,6 +1,6 @@
-use super::{Target, not_understood, script};
+use super::target::{Target, not_understood, script};
 use crate::clock::whole_ms;
-use crate::jobs::error::{Fault, JobsError};
+use crate::jobs::error::JobsError;
 use crate::jobs::id::JobId;
 use crate::jobs::model::{AddOutcome, Added, NewJob, RunAt};
 use crate::jobs::record::{brief, flags, terms};
@@ -71,9 +71,4 @@ pub(super) fn when(job: &NewJob) -> String {
         RunAt::After(delay) => format!("+{}", delay.as_millis()),
         RunAt::At(at) => format!("@{}", at.max(0)),
     }
-}
-
-/// Returns the error for a job that is due too late, by its index.
-pub(in crate::jobs) fn too_far(index: usize) -> JobsError {
-    JobsError::Invalid(vec![Fault::new("run_at", "must be within a year from now").of(index)])
 }

@@ -1,8 +1,8 @@
-use super::{Target, not_understood, script};
+use super::target::{Target, not_understood, script};
 use crate::ids::Id;
-use crate::jobs::check::MAX_BATCH;
 use crate::jobs::error::JobsError;
 use crate::jobs::id::{JobId, SHORT};
+use crate::jobs::limits::MAX_BATCH;
 use crate::jobs::model::State;
 use crate::jobs::occupancy::QueueSize;
 use crate::jobs::record::Job;

@@ -1,4 +1,4 @@
-use super::{Target, not_understood, script};
+use super::target::{Target, not_understood, script};
 use crate::ids::Id;
 use crate::jobs::error::JobsError;
 use crate::jobs::id::JobId;

@@ -1,9 +1,9 @@
-use super::{Reply, Target, not_understood, script};
+use super::target::{Reply, Target, not_understood, script};
 use crate::clock::whole_ms;
 use crate::ids::Id;
-use crate::jobs::check::MAX_ERROR;
 use crate::jobs::error::JobsError;
 use crate::jobs::id::{JobId, LeaseToken};
+use crate::jobs::limits::MAX_ERROR;
 use crate::jobs::model::{End, LeaseRequest, Leased, Retry, SettleOutcome, Settlement, State};
 use crate::jobs::record::{Spec, on_one_line};
 use crate::runtime::{Panicked, Room, apart};

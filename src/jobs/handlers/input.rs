@@ -1,6 +1,6 @@
 //! Parses the bodies of requests into the model. This checks the structure of the JSON; `check` checks ranges and sizes for all callers.
 
-use super::super::check::{
+use super::super::limits::{
     ATTEMPTS, COUNT, KEEP_S, LEASE_MS, MAX_BATCH, MAX_TYPES, PRIORITY, TIMEOUT_MS, WAIT_MS, YEAR_MS,
 };
 use super::super::schedule::{MAX_EVERY_MS, MIN_EVERY_MS};
