@@ -1,4 +1,4 @@
-use super::ClientError;
+use super::error::ClientError;
 use std::fmt;
 
 /// The URL of the service: a parsed `http://HOST[:PORT][/PREFIX]`, or the same with `https`.

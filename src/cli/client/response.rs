@@ -1,6 +1,6 @@
 //! Finds the end of an answer in the bytes received so far.
 
-use super::ClientError;
+use super::error::ClientError;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::str;

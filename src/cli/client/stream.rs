@@ -1,6 +1,7 @@
 //! A connection, with or without TLS.
 
-use super::{ClientError, Endpoint};
+use super::endpoint::Endpoint;
+use super::error::ClientError;
 use crate::outgoing;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;

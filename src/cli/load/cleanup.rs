@@ -1,8 +1,8 @@
 //! Removes the entities that a load has created.
 
-use super::LoadError;
 use super::crowd::Visited;
 use super::drive::Plan;
+use super::error::LoadError;
 use crate::cli::client::{Client, Endpoint};
 use crate::tracking::Kind;
 use std::io::Write;

@@ -1,13 +1,12 @@
 //! The closed loop: threads with a runtime each, connections distributed among them, one clock for all.
 
-use super::LoadError;
 use super::crowd::Visited;
+use super::error::LoadError;
+use super::outcome::Outcome;
 use super::progress::{self, Counter};
 use super::report::GroupReport;
 use super::workload::Workload;
 use crate::cli::client::{Client, ClientError, Endpoint, Limits};
-use crate::cli::histogram::Latencies;
-use std::collections::BTreeMap;
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier};
@@ -54,36 +53,6 @@ pub(super) struct Group {
     pub(super) name: &'static str,
     /// One per connection.
     pub(super) workloads: Vec<Workload>,
-}
-
-/// The results of one connection, then of one group.
-#[derive(Debug, Default)]
-pub(super) struct Outcome {
-    pub(super) latencies: Latencies,
-    pub(super) operations: u64,
-    pub(super) body_bytes: u64,
-    pub(super) statuses: BTreeMap<u16, u64>,
-    pub(super) errors: BTreeMap<&'static str, u64>,
-    /// From the common start to the last answer.
-    pub(super) elapsed: Duration,
-    /// The entities that were sent.
-    pub(super) made: Vec<Visited>,
-}
-
-impl Outcome {
-    fn merge(&mut self, other: &Self) {
-        self.latencies.merge(&other.latencies);
-        self.operations += other.operations;
-        self.body_bytes += other.body_bytes;
-        self.elapsed = self.elapsed.max(other.elapsed);
-        self.made.extend_from_slice(&other.made);
-        for (status, count) in &other.statuses {
-            *self.statuses.entry(*status).or_default() += count;
-        }
-        for (error, count) in &other.errors {
-            *self.errors.entry(error).or_default() += count;
-        }
-    }
 }
 
 /// Runs all groups at once for the duration of the plan; returns their results, and the entities that they have sent.

@@ -1,7 +1,7 @@
 //! The report of a load, as text and as JSON.
 
 use super::cpu::CpuReading;
-use super::drive::Outcome;
+use super::outcome::Outcome;
 use crate::cli::histogram::Percentiles;
 use serde::Serialize;
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
 //! The requests of one connection.
 
-use super::CommonArgs;
+use super::args::CommonArgs;
 use super::crowd::{Crowd, Visited};
 use crate::cli::client::{Endpoint, Response};
 use crate::cli::encode::{JSON, NDJSON, Template, millionths, push_millionths};
