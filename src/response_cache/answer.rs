@@ -1,24 +1,16 @@
 //! The response to a request: a stored one, the handler's, or a stale one instead of an error.
 
 use super::fetch::Fetched;
-use super::middleware::{CacheRequest, Found, Worker};
 use super::policy::is_failure;
-use super::status::{Forward, Freshness, Status};
+use super::status::{Freshness, Status};
 use super::stored::Response;
+use super::worker::{CacheRequest, FetchContext, Worker};
 use actix_web::body::BoxBody;
 use actix_web::dev::ServiceResponse;
 use actix_web::error::InternalError;
 use actix_web::http::StatusCode;
 use actix_web::{Error, HttpResponse};
 use std::time::Duration;
-
-/// What is fetched, and for which request.
-#[derive(Debug)]
-pub(super) struct FetchContext {
-    pub request: CacheRequest,
-    pub found: Found,
-    pub forward: Forward,
-}
 
 impl FetchContext {
     /// `sent` is the status that the client gets.

@@ -1,7 +1,6 @@
-//! The builder of the middleware: the caching rule of a route.
+//! The middleware and its builder: the caching rule of a route.
 
 use super::key::{KeyRule, QueryKey};
-use super::middleware::ResponseCache;
 use super::policy::Rules;
 use super::shared::Shared;
 use super::store::ResponseStore;
@@ -26,6 +25,22 @@ const STATUSES: [StatusCode; 5] = [
 type Tags = Arc<dyn Fn(&ServiceRequest) -> Vec<Tag> + Send + Sync>;
 type OfRequest = Arc<dyn Fn(&RequestHead) -> bool + Send + Sync>;
 type OfResponse = Arc<dyn Fn(&ResponseHead) -> bool + Send + Sync>;
+
+/// Middleware that caches responses; see the [module](super).
+///
+/// It changes the headers of requests that it forwards, so an outer middleware must not hold a clone of their [`HttpRequest`](actix_web::HttpRequest)
+/// during the call: actix-web panics then, as it does if a clone is held while a request is routed. An outer middleware reads what it needs
+/// before it forwards the request, or from the request of the response.
+#[derive(Debug, Clone)]
+pub struct ResponseCache(pub(super) Arc<Builder>);
+
+impl ResponseCache {
+    /// Starts a builder. Responses are stored in a namespace of `cache`, which can be invalidated and has statistics of its own.
+    #[must_use]
+    pub fn builder(cache: &Cache, shared: &Arc<Shared>, namespace: Id) -> Builder {
+        Builder::new(cache, shared, namespace)
+    }
+}
 
 /// Builds a [`ResponseCache`]; see [`ResponseCache::builder`].
 #[derive(Clone)]
@@ -224,7 +239,7 @@ impl Builder {
     /// Builds the middleware.
     #[must_use]
     pub fn build(self) -> ResponseCache {
-        ResponseCache::new(self)
+        ResponseCache(Arc::new(self))
     }
 
     pub(super) fn store(&self) -> ResponseStore {

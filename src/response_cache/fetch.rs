@@ -1,13 +1,12 @@
 //! Calls the handler, and stores and shares its response.
 
-use super::answer::FetchContext;
-use super::middleware::{Worker, send_as_get};
 use super::policy::{CachePolicy, MAX_VARY, Verdict, varies_on};
 use super::shared::{Outcome, ResponseKey, SharedResponse};
 use super::single_flight::Leader;
 use super::store::PutOptions;
 use super::stored::{Response, Stored, headers_size, storable_headers};
 use super::validators::generate_etag;
+use super::worker::{FetchContext, Worker, send_as_get};
 use crate::cache::{self, Ticket};
 use crate::clock;
 use crate::http::Problem;

@@ -1,18 +1,19 @@
 //! The middleware: reads the cache directives of a request, and decides how it is answered.
 
-use super::answer::FetchContext;
-use super::builder::Builder;
+use super::builder::ResponseCache;
 use super::directives::RequestDirectives;
+use super::fault::StoreFault;
 use super::fetch::Fetched;
 use super::key::KeyRule;
 use super::policy::{Decision, is_failure};
-use super::shared::{Baseline, Outcome, ResponseKey, Shared};
+use super::shared::{Baseline, Outcome, ResponseKey};
 use super::single_flight::{Join, WaitError};
 use super::status::{Forward, Status};
-use super::store::{Lookup, ResponseStore, StoreFault};
-use super::stored::{Response, Stored};
+use super::store::Lookup;
+use super::stored::Stored;
 use super::validators::Conditions;
-use crate::cache::{Cache, Tag};
+use super::worker::{CacheRequest, FetchContext, Found, RANGE_HEADERS, Worker, send_as_get};
+use crate::cache::Tag;
 use crate::http::Problem;
 use crate::ids::Id;
 use crate::runtime::caught;
@@ -20,8 +21,7 @@ use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::http::Method;
 use actix_web::http::header::{
-    AUTHORIZATION, CONTENT_LENGTH, HeaderName, IF_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE, TRANSFER_ENCODING,
-    UPGRADE,
+    AUTHORIZATION, CONTENT_LENGTH, IF_MATCH, IF_UNMODIFIED_SINCE, TRANSFER_ENCODING, UPGRADE,
 };
 use actix_web::test::TestRequest;
 use actix_web::{Error, HttpRequest, HttpResponse, ResponseError, rt};
@@ -33,8 +33,6 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
-/// Headers that are defined for GET only.
-const RANGE_HEADERS: [HeaderName; 2] = [RANGE, IF_RANGE];
 /// How many times a request joins the fetch of another before it calls the handler by itself. The last time it joins only a fetch that
 /// has not begun.
 const MAX_JOINS: usize = 3;
@@ -42,26 +40,6 @@ const MAX_JOINS: usize = 3;
 const INVALIDATION_RETRY_LIMIT: Duration = Duration::from_secs(1);
 /// The delay between the attempts.
 const INVALIDATION_RETRY_DELAY: Duration = Duration::from_millis(50);
-
-/// Middleware that caches responses; see the [module](super).
-///
-/// It changes the headers of requests that it forwards, so an outer middleware must not hold a clone of their [`HttpRequest`]
-/// during the call: actix-web panics then, as it does if a clone is held while a request is routed. An outer middleware reads what it needs
-/// before it forwards the request, or from the request of the response.
-#[derive(Debug, Clone)]
-pub struct ResponseCache(Arc<Builder>);
-
-impl ResponseCache {
-    /// Starts a builder. Responses are stored in a namespace of `cache`, which can be invalidated and has statistics of its own.
-    #[must_use]
-    pub fn builder(cache: &Cache, shared: &Arc<Shared>, namespace: Id) -> Builder {
-        Builder::new(cache, shared, namespace)
-    }
-
-    pub(super) fn new(builder: Builder) -> Self {
-        Self(Arc::new(builder))
-    }
-}
 
 impl<S, B> Transform<S, ServiceRequest> for ResponseCache
 where
@@ -86,40 +64,6 @@ where
 /// A service behind [`ResponseCache`].
 #[derive(Debug)]
 pub struct CachedService<S>(Rc<Worker<S>>);
-
-/// The middleware in one worker.
-#[derive(Debug)]
-pub(super) struct Worker<S> {
-    pub(super) service: S,
-    pub(super) store: ResponseStore,
-    pub(super) rule: Arc<Builder>,
-}
-
-/// The cache directives of a request.
-#[derive(Debug, Clone)]
-pub(super) struct CacheRequest {
-    /// The key without the headers that only the response names in `Vary`.
-    pub primary_key: String,
-    pub tags: Vec<Tag>,
-    pub directives: RequestDirectives,
-    pub conditions: Conditions,
-    /// Whether it has `Authorization` and the rule does not share such responses.
-    pub has_authorization: bool,
-}
-
-/// What the lookup for a request found.
-#[derive(Debug)]
-pub(super) struct Found {
-    /// The key under which its response is or will be stored.
-    pub key: String,
-    /// The headers that responses vary on besides those of the rule, as far as they are known.
-    pub names: Vec<HeaderName>,
-    pub response: Option<(Box<Response>, Duration)>,
-    /// Why Redis gave no answer, if it gave none.
-    pub store_fault: Option<StoreFault>,
-    /// When the lookup began.
-    pub looked_up_at: Instant,
-}
 
 impl<S, B> Service<ServiceRequest> for CachedService<S>
 where
@@ -400,14 +344,6 @@ impl Found {
         } else {
             Forward::VaryMiss
         }
-    }
-}
-
-/// Turns a HEAD into a GET, so that every handler of GET serves HEAD too. The server sends no body.
-pub(super) fn send_as_get(request: &mut ServiceRequest) {
-    request.head_mut().method = Method::GET;
-    for name in RANGE_HEADERS {
-        request.headers_mut().remove(name);
     }
 }
 

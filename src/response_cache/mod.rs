@@ -30,7 +30,7 @@
 //! | `key` | the keys of responses |
 //! | `status` | `Cache-Status` (RFC 9211) |
 //! | `stored` | the encoding of a stored response |
-//! | `store` | access to the cache; its failures count as misses |
+//! | `store`, `fault` | access to the cache; its failures count as misses |
 //! | `single_flight` | leader and followers of a fetch |
 //! | `options`, `builder`, `shared` | what is the same for all routes; the rule of a route; what all workers share |
 //! | `middleware`, `fetch` | how a request is answered; the call to the handler, storing and sharing its response |
@@ -93,6 +93,7 @@
 mod answer;
 mod builder;
 mod directives;
+mod fault;
 mod fetch;
 mod key;
 mod metrics;
@@ -106,7 +107,7 @@ mod store;
 mod stored;
 mod validators;
 
-pub use builder::Builder;
+pub use builder::{Builder, ResponseCache};
 pub use key::QueryKey;
 pub use metrics::ResponseMetrics;
 pub use middleware::{CachedService, ResponseCache};

@@ -1,9 +1,9 @@
 //! What all workers of a process share, and the outcome of a fetch.
 
+use super::fault::StoreFault;
 use super::metrics::ResponseMetrics;
 use super::options::ResponseOptions;
 use super::single_flight::SingleFlight;
-use super::store::StoreFault;
 use crate::cache::Marks;
 use crate::ids::Id;
 use actix_web::http::StatusCode;

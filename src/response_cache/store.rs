@@ -1,5 +1,6 @@
 //! Access to the cache. No failure of the cache fails a request.
 
+use super::fault::StoreFault;
 use super::policy::CachePolicy;
 use super::shared::Baseline;
 use super::stored::Stored;
@@ -34,15 +35,6 @@ pub enum Lookup {
     Miss,
     /// Unknown, for this reason.
     Unavailable(StoreFault),
-}
-
-/// Why Redis gave no answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StoreFault {
-    /// There is no connection to Redis.
-    Disconnected,
-    /// Redis did not answer in time, now or a moment ago. Other instances may still reach it and invalidate what is stored.
-    Slow,
 }
 
 impl ResponseStore {
