@@ -1,6 +1,6 @@
 //! The HTTP server. Its connections have a type of our own; their number is bounded, and each has one descriptor.
 
-use super::AppError;
+use super::error::AppError;
 use super::parts::Parts;
 use crate::http::HttpSettings;
 use crate::http::{BoundAnswers, CloseWhenStopping, Connection, Edge, Heads, Stream, Timeouts};

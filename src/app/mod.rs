@@ -1,6 +1,7 @@
 //! Settings → store → slices → workers → HTTP server. [`Application::build`] returns a service that knows the port it bound;
 //!  [`Application::run`] serves until a stop is requested, then stops in phases (`stop`).
 
+mod error;
 mod listen;
 mod metrics;
 mod parts;
@@ -8,22 +9,21 @@ mod settings;
 mod slices;
 mod stop;
 
+pub use error::AppError;
 pub use settings::Settings;
 pub use slices::{SliceSettings, document, routes};
 
 use crate::http::Edge;
 use crate::runtime::{Connections, Phases, StopReason, Supervisor};
 use crate::store::embedded::{Embedded, EmbeddedError, EmbeddedSettings, half_of_memory};
-use crate::store::{Keys, Link, Store, StoreError};
-use crate::store::{RedisSource, RedisSourceError};
+use crate::store::{Keys, Link, RedisSource, Store};
 use crate::telemetry::HealthRegistry;
-use crate::wiring::{Process, SetupError};
+use crate::wiring::Process;
 use actix_web::dev::Server;
 use listen::Http;
 use metrics::Metrics;
 use parts::Parts;
 use slices::Slices;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,59 +52,6 @@ enum Redis {
     Embedded(Box<Embedded>),
     Elsewhere,
     NotInstalled,
-}
-
-/// Why the service cannot start, or ended in failure.
-#[derive(Debug, thiserror::Error)]
-pub enum AppError {
-    /// The settings contradict each other.
-    #[error(transparent)]
-    Settings(#[from] RedisSourceError),
-    /// A slice cannot start.
-    #[error(transparent)]
-    Slice(#[from] SetupError),
-    /// The embedded Redis does not start.
-    #[error("the embedded Redis does not start")]
-    Embedded(#[source] EmbeddedError),
-    /// The address of Redis is invalid.
-    #[error("the address of Redis is not valid")]
-    Store(#[source] StoreError),
-    /// The address to listen on is in use or does not belong to this machine.
-    #[error("cannot listen on {address}")]
-    Bind {
-        /// The address.
-        address: SocketAddr,
-        /// The error.
-        #[source]
-        source: io::Error,
-    },
-    /// The data in Redis are laid out for another number of partitions.
-    #[error(
-        "the data in Redis are laid out in {found} partitions, this service is set to {wanted}; use another REDIS_KEY_PREFIX"
-    )]
-    Layout {
-        /// The number in Redis.
-        found: u16,
-        /// The number in the settings.
-        wanted: u16,
-    },
-    /// The instruments cannot be registered.
-    #[error("the metrics cannot be set up")]
-    Metrics(#[from] prometheus::Error),
-    /// A second signal arrived while the service was stopping.
-    #[error("ended by a second signal before it had stopped; data that were not written yet are lost")]
-    Interrupted,
-    /// The server failed.
-    #[error("the HTTP server failed")]
-    Server(#[source] io::Error),
-}
-
-impl AppError {
-    /// Returns whether the settings are the reason, so that another start with the same settings fails as well.
-    #[must_use]
-    pub const fn is_of_settings(&self) -> bool {
-        matches!(self, Self::Settings(_) | Self::Slice(SetupError::Settings(_)))
-    }
 }
 
 impl Application {
@@ -186,7 +133,11 @@ impl Application {
     /// # Errors
     /// [`AppError::Server`].
     pub async fn run(self, stop: impl Future<Output = StopReason>) -> Result<(), AppError> {
-        stop::serve_until(self, stop).await
+        let embedded = match self.redis {
+            Redis::Embedded(embedded) => Some(*embedded),
+            Redis::Elsewhere | Redis::NotInstalled => None,
+        };
+        stop::serve_until(self.server, embedded, &self.parts, &self.connections, stop).await
     }
 }
 

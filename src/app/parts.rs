@@ -1,6 +1,6 @@
 //! The state that a process has once. Its workers share it, and its background tasks use it.
 
-use super::AppError;
+use super::error::AppError;
 use super::settings::Settings;
 use super::slices::{self, Slices};
 use crate::http::{AnswerLimit, Answers, Bodies, BodyTimeout, HttpMetrics, mount, not_found};

@@ -1,9 +1,10 @@
 //! Serves requests, and stops in phases within one time budget.
 
-use super::{AppError, Application, Redis};
+use super::error::AppError;
+use super::parts::Parts;
 use crate::runtime::{Connections, Phase, StopReason};
 use crate::store::embedded::Embedded;
-use actix_web::dev::ServerHandle;
+use actix_web::dev::{Server, ServerHandle};
 use actix_web::rt;
 use std::io;
 use std::time::Duration;
@@ -39,14 +40,13 @@ impl Deadlines {
 }
 
 /// Serves until `stop` resolves, then stops.
-pub(super) async fn serve_until(app: Application, stop: impl Future<Output = StopReason>) -> Result<(), AppError> {
-    let Application {
-        server,
-        redis,
-        parts,
-        connections,
-        address: _,
-    } = app;
+pub(super) async fn serve_until(
+    server: Server,
+    embedded: Option<Embedded>,
+    parts: &Parts,
+    connections: &Connections,
+    stop: impl Future<Output = StopReason>,
+) -> Result<(), AppError> {
     let (http, supervisor) = (&parts.settings.http, parts.process.supervisor());
     let handle = server.handle();
     let mut serving: Serving = rt::spawn(server);
@@ -64,7 +64,7 @@ pub(super) async fn serve_until(app: Application, stop: impl Future<Output = Sto
     supervisor.enter(Phase::Finishing);
     parts.slices.end_waits();
     let ended = match stopped {
-        Ok(_) => finish(&handle, serving, &connections, deadlines.of_tasks(http.drain())).await,
+        Ok(_) => finish(&handle, serving, connections, deadlines.of_tasks(http.drain())).await,
         Err(ended) => ended.unwrap_or_else(|panic| Err(io::Error::other(panic))),
     };
     let work_drain = parts.settings.slices.builtin_jobs.work.drain() + TASKS_END_WITHIN;
@@ -80,8 +80,8 @@ pub(super) async fn serve_until(app: Application, stop: impl Future<Output = Sto
         .last_flush(&parts.process.link, deadlines.flush)
         .await;
     supervisor.enter(Phase::Closing);
-    if let Redis::Embedded(embedded) = redis {
-        close(*embedded, deadlines.close).await;
+    if let Some(embedded) = embedded {
+        close(embedded, deadlines.close).await;
     }
     ended.map_err(AppError::Server)
 }
