@@ -1,31 +1,7 @@
 //! The configuration of the server. It is passed through a pipe, so that no secret is in an argument list.
 
-use super::EmbeddedSettings;
 use super::home::Home;
-
-/// When a write is synced to the disk. This matters only if the machine loses power: each write reaches the file before its reply is
-/// sent, so a killed service or server loses no acknowledged write in either mode.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub enum AppendFsync {
-    /// Once a second, in the background. A power failure can lose about a second of writes.
-    #[default]
-    #[value(name = "everysec")]
-    EverySec,
-    /// Before every reply.
-    Always,
-}
-
-impl AppendFsync {
-    /// Returns the value of the server's `appendfsync` directive. The server's own `everysec` is not used: while its background thread
-    /// syncs, the server replies before it writes, for up to two seconds, and a kill loses these acknowledged writes. With `no` the server
-    /// always writes first, and the supervisor syncs once a second ([`super::sync`]).
-    const fn directive(self) -> &'static str {
-        match self {
-            Self::EverySec => "no",
-            Self::Always => "always",
-        }
-    }
-}
+use super::settings::EmbeddedSettings;
 
 /// Returns the configuration file of the server. Paths are relative to its working directory, which is its folder.
 pub(super) fn render(home: &Home, settings: &EmbeddedSettings) -> String {

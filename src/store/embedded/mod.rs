@@ -29,14 +29,15 @@ mod home;
 mod memory;
 mod orphan;
 mod server;
+mod settings;
 mod supervisor;
 mod sync;
 #[cfg(test)]
 mod tests;
 
-pub use conf::AppendFsync;
 pub use error::EmbeddedError;
 pub use memory::half_of_memory;
+pub use settings::{AppendFsync, EmbeddedSettings};
 pub use supervisor::{Phase, Status};
 
 use binary::Binary;
@@ -49,32 +50,6 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time;
 use tracing::info;
-
-/// The settings of the embedded Redis.
-#[derive(Debug, Clone)]
-pub struct EmbeddedSettings {
-    /// The service's data folder; the server's own is `redis/` inside it. Created if it does not exist.
-    pub data_dir: PathBuf,
-    /// The server's binary. Without one: `redis-server`, then `valkey-server`, from `PATH`.
-    pub binary: Option<PathBuf>,
-    /// When a write reaches the disk.
-    pub append_fsync: AppendFsync,
-    /// The most memory its data may take, bytes; above it writes are refused, nothing is evicted. 0 means no limit.
-    pub max_memory_bytes: u64,
-}
-
-impl EmbeddedSettings {
-    /// The defaults for a data folder: binary from `PATH`, an fsync every second, no memory limit.
-    #[must_use]
-    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
-        Self {
-            data_dir: data_dir.into(),
-            binary: None,
-            append_fsync: AppendFsync::EverySec,
-            max_memory_bytes: 0,
-        }
-    }
-}
 
 /// A running embedded Redis. [`Embedded::stop`] ends it gracefully; dropping it kills the server, best effort.
 #[derive(Debug)]

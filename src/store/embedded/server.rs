@@ -1,12 +1,12 @@
 //! One server process, from its launch to its exit.
 
-use super::EmbeddedSettings;
 use super::binary::Binary;
 use super::compact;
 use super::conf;
 use super::error::EmbeddedError;
 use super::home::Home;
 use super::orphan;
+use super::settings::EmbeddedSettings;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use redis::{AsyncConnectionConfig, Client, RedisError};

@@ -1,7 +1,7 @@
 //! Keeps a server running until a stop is requested, and reports its state.
 
-use super::conf::AppendFsync;
 use super::server::{Launcher, Server};
+use super::settings::AppendFsync;
 use super::sync::keep_synced;
 use crate::clock;
 use crate::runtime::caught;
