@@ -2,15 +2,10 @@
 //!
 //! The messages of Redis are not repeated, because they can contain data that was sent to it, such as a password or an id.
 
-use super::{Store, StoreError};
 use parking_lot::Mutex;
 use redis::{ErrorKind, RedisError};
 use std::borrow::Cow;
-use std::time::{Duration, Instant};
-
-/// How long after a refused command the refusal is reported. This is longer than the pause between two attempts to write buffered
-/// positions, so that a permanent refusal is reported without interruption.
-const REFUSES_FOR: Duration = Duration::from_secs(3);
+use std::time::Instant;
 
 /// The beginning of Redis's error for a script that runs a command, or reads a key, for which the user lacks the permission.
 const NO_RIGHT_IN_SCRIPT: &str = "The user executing the script can't";
@@ -28,13 +23,13 @@ pub struct Cause {
 #[derive(Debug, Default)]
 pub(super) struct Troubles {
     /// The latest command that Redis refused.
-    refused: Mutex<Option<(Instant, Cause)>>,
+    pub(super) refused: Mutex<Option<(Instant, Cause)>>,
     /// Why the latest attempt to connect failed.
-    unreachable: Mutex<Option<(Instant, Cause)>>,
+    pub(super) unreachable: Mutex<Option<(Instant, Cause)>>,
 }
 
 impl Cause {
-    fn without_code(detail: impl Into<Cow<'static, str>>) -> Self {
+    pub(super) fn without_code(detail: impl Into<Cow<'static, str>>) -> Self {
         Self {
             code: None,
             detail: detail.into(),
@@ -101,53 +96,6 @@ impl Cause {
             code: is_code.then(|| code.to_owned()),
             detail: detail.into(),
         }
-    }
-}
-
-impl Store {
-    /// Notes that Redis refused a command that the service needs.
-    pub(super) fn note_refusal(&self, error: &RedisError) {
-        tracing::debug!(%error, "Redis refused a command");
-        *self.troubles().refused.lock() = Some((Instant::now(), Cause::of(error)));
-    }
-
-    /// Notes why an attempt to connect failed.
-    pub(super) fn note_unreachable(&self, error: &StoreError) {
-        if let StoreError::Lost(error) | StoreError::Refused(error) = error {
-            *self.troubles().unreachable.lock() = Some((Instant::now(), Cause::of(error)));
-        }
-    }
-
-    /// Returns why a call failed.
-    #[must_use]
-    pub fn cause(&self, error: &StoreError) -> Cause {
-        match error {
-            StoreError::Lost(error) | StoreError::Refused(error) => Cause::of(error),
-            StoreError::Unavailable => self
-                .unreachable()
-                .unwrap_or(Cause::without_code("Redis is unavailable")),
-            StoreError::Full | StoreError::Interrupted | StoreError::Answer(_) => {
-                Cause::without_code(error.to_string())
-            }
-        }
-    }
-
-    /// Returns why connections cannot be made. A failure that is older than the time of two attempts does not count.
-    fn unreachable(&self) -> Option<Cause> {
-        let failed = self.troubles().unreachable.lock().clone();
-        let lately = 2 * self.timeout() + REFUSES_FOR;
-        failed.filter(|(at, _)| at.elapsed() < lately).map(|(_, cause)| cause)
-    }
-
-    /// Returns why calls of this process fail though others succeed: a command was refused within the last seconds, or a connection
-    /// cannot be made.
-    #[must_use]
-    pub fn trouble(&self) -> Option<Cause> {
-        let refused = self.troubles().refused.lock().clone();
-        let recent = refused.filter(|(at, _)| at.elapsed() < REFUSES_FOR);
-        recent
-            .map(|(_, cause)| cause)
-            .or_else(|| self.has_link_down().then(|| self.cause(&StoreError::Unavailable)))
     }
 }
 

@@ -4,8 +4,6 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep_until};
 
-/// The maximum number of releases in progress under one name. What is not released then expires by itself.
-pub(super) const MOST_AT_ONCE: usize = 10_000;
 /// The first pause between two attempts to release something. It doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);

@@ -4,52 +4,15 @@
 //! identifies the server. When either changes, the store's generation is incremented. Caches compare the generation, or wait for its
 //! change.
 
-use super::{Link, Store, StoreError};
+use super::error::StoreError;
+use super::link::Link;
 use redis::cmd;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 use uuid::Uuid;
 
 /// How often the identity of Redis is checked.
 const ASK_EVERY: Duration = Duration::from_millis(500);
-
-/// The number of times that Redis was found flushed or replaced, for comparison and for waiting.
-#[derive(Debug)]
-pub(super) struct Life {
-    generation: AtomicU64,
-    changes: watch::Sender<u64>,
-}
-
-impl Life {
-    pub(super) fn new() -> Self {
-        Self {
-            generation: AtomicU64::new(0),
-            changes: watch::channel(0).0,
-        }
-    }
-}
-
-impl Store {
-    /// Returns the generation: how often Redis was found flushed or replaced. What was cached under another number is outdated.
-    #[must_use]
-    pub fn generation(&self) -> u64 {
-        self.0.life.generation.load(Ordering::Acquire)
-    }
-
-    /// Notifies of each change of [`Self::generation`].
-    #[must_use]
-    pub fn generations(&self) -> watch::Receiver<u64> {
-        self.0.life.changes.subscribe()
-    }
-
-    fn begin_generation(&self) {
-        let life = &self.0.life;
-        let generation = life.generation.fetch_add(1, Ordering::AcqRel) + 1;
-        life.changes.send_replace(generation);
-    }
-}
 
 /// The identity of a Redis: its data and its server.
 #[derive(Debug, PartialEq, Eq)]
