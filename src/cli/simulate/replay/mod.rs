@@ -2,23 +2,23 @@
 //! connections; an entity uses one of them, so that its fixes arrive in order. At most a few batches per
 //! connection are held, however long the file.
 
+mod options;
 mod reader;
 mod timeline;
 mod verify;
 
+pub use options::ReplayOptions;
 pub use reader::TraceError;
 
 use super::push::Pusher;
 use super::summary::{Summary, Tally};
 use super::{SimulateError, progress_bar};
 use crate::clock;
-use crate::tracking::Kind;
 use reader::{Row, TraceReader};
 use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
 use std::io::Write;
 use std::mem;
-use std::path::PathBuf;
 use std::time::Duration;
 use timeline::{Ledger, Survey, Timeline};
 use tokio::select;
@@ -28,34 +28,6 @@ use tokio::time::{Instant, sleep_until};
 
 /// Batches waiting for a connection: enough that it never waits for the file, and few enough to take little memory.
 const BATCHES_WAITING: usize = 2;
-
-/// The options of a replay.
-#[derive(Debug, Clone)]
-pub struct ReplayOptions {
-    /// The service.
-    pub url: String,
-    /// The kind of the entities.
-    pub kind: Kind,
-    /// The recording: CSV with the header `id,ts_ms,lat,lon[,speed,heading]`, gzip or plain, in order of time (a row
-    /// earlier than those before it is sent at once, with its own time).
-    pub path: PathBuf,
-    /// Recorded seconds in a second.
-    pub speed: f64,
-    /// Send as fast as the service answers; times are then mapped onto the minute before the start.
-    pub as_fast: bool,
-    /// Fixes in a request.
-    pub batch: u32,
-    /// The number of connections.
-    pub connections: u32,
-    /// Read the position of every entity afterwards.
-    pub verify: bool,
-    /// The service's TTL, for `verify`.
-    pub ttl: Duration,
-    /// The time limit of a request.
-    pub timeout: Duration,
-    /// Show progress on stderr if it is a terminal.
-    pub progress: bool,
-}
 
 /// Rows to send: one NDJSON line each.
 #[derive(Debug, Default)]

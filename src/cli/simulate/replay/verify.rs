@@ -1,9 +1,10 @@
 //! Checks that the positions in the service after a replay are the last ones of the recording.
 
+use super::options::ReplayOptions;
 use super::timeline::{Ledger, Newest};
-use super::{ReplayOptions, SimulateError};
 use crate::cli::client::{Client, ClientError, Endpoint, Limits};
 use crate::cli::encode;
+use crate::cli::simulate::SimulateError;
 use crate::cli::simulate::summary::Verified;
 use crate::clock;
 use crate::ids::Id;
