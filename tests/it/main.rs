@@ -5,6 +5,7 @@
 mod bad_input;
 mod bounds;
 mod cache;
+mod circles;
 mod cli;
 mod client;
 mod docs;

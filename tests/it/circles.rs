@@ -1,0 +1,187 @@
+//! The files of a folder of `src` do not import each other in a circle.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::mem;
+use std::path::Path;
+
+/// Exceptions from the rule: a file, one that it imports, and the reason.
+const EXCEPTIONS: [&str; 13] = [
+    "builtin_jobs::notify imports builtin_jobs: the default queue is a constant of the module",
+    "cache::key_state imports cache::api: methods of the API on the state of a key",
+    "cache::ticket imports cache::api: methods of the API on tickets",
+    "cache::warm imports cache::api: a function that fills the cache gets the API",
+    "cache::settings::rules imports cache::settings: the bound of a key is a constant of the settings",
+    "http::fields::values imports http::fields: methods of the reader, by type of value",
+    "inventory::commands::upkeep imports inventory::commands: a call that finds due holds sweeps first",
+    "inventory::item_count imports inventory: methods of the API that count items",
+    "jobs::worker::work imports jobs::worker::pool: the state of a pool has its settings",
+    "locks::attempt imports locks::api: an abandoned attempt releases its lock through the API",
+    "locks::guard imports locks::api: a guard extends and releases its lock through the API",
+    "store::shared imports store::link: a store lists its links, and each link has the store",
+    "tracking::input::side imports tracking::input: numbers are parsed for all members there",
+];
+
+/// By module, such as `jobs::model`, the code of its file.
+type Files = BTreeMap<String, String>;
+/// By file the files of the same folder of `src` that it imports.
+type Graph = BTreeMap<String, BTreeSet<String>>;
+
+/// What a file imports.
+#[derive(Debug, Default)]
+struct Imports {
+    /// By name the path of what is imported, for this file or for others.
+    names: BTreeMap<String, String>,
+    /// The paths that this file uses.
+    used: Vec<String>,
+}
+
+fn join(module: &str, path: &str) -> String {
+    format!("{module}::{path}").trim_start_matches("::").to_owned()
+}
+
+/// Reads the files below a folder, without comments and unit tests.
+fn collect(folder: &Path, module: &str, files: &mut Files) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        if path.is_dir() && name != "tests" {
+            collect(&path, &join(module, name), files);
+        } else if path.extension().is_some_and(|ending| ending == "rs") && name != "tests" {
+            let text = fs::read_to_string(&path).unwrap();
+            let code = text.split("\nmod tests {").next().unwrap();
+            let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+            let module = if name == "mod" {
+                module.to_owned()
+            } else {
+                join(module, name)
+            };
+            files.insert(module, lines.collect::<Vec<_>>().join("\n"));
+        }
+    }
+}
+
+/// Returns the paths of a tree of imports, such as `a::{b, c::d}`.
+fn expand(tree: &str) -> Vec<String> {
+    let (mut paths, mut outer, mut path) = (Vec::new(), Vec::new(), String::new());
+    for c in tree.chars().filter(|c| !c.is_whitespace()).chain([',']) {
+        match c {
+            '{' => outer.push(mem::take(&mut path)),
+            '}' | ',' => {
+                if !path.is_empty() {
+                    let full = outer.concat() + &mem::take(&mut path);
+                    paths.push(full.trim_end_matches("::self").to_owned());
+                }
+                if c == '}' {
+                    outer.pop();
+                }
+            }
+            _ => path.push(c),
+        }
+    }
+    paths
+}
+
+/// Returns a path from the root of the crate; `None` if it is of another crate.
+fn absolute(path: &str, module: &str, files: &Files) -> Option<String> {
+    let (first, rest) = path.split_once("::")?;
+    let base = match first {
+        "crate" => "",
+        "self" => module,
+        "super" => module.rsplit_once("::").map_or("", |(parent, _)| parent),
+        child => return files.contains_key(&join(module, child)).then(|| join(module, path)),
+    };
+    if rest.starts_with("super::") {
+        absolute(rest, base, files)
+    } else {
+        Some(join(base, rest))
+    }
+}
+
+fn read(module: &str, files: &Files) -> Imports {
+    let (mut imports, mut code) = (Imports::default(), String::new());
+    for statement in files[module].split(';') {
+        let parts = statement.rsplit_once("use ");
+        let tree = parts.filter(|(_, tree)| tree.chars().all(|c| c.is_alphanumeric() || "_:{}, *\n".contains(c)));
+        code.push_str(tree.map_or(statement, |(before, _)| before));
+        for path in tree.into_iter().flat_map(|(_, tree)| expand(tree)) {
+            let Some(path) = absolute(&path, module, files) else {
+                continue;
+            };
+            // A re-export is no use.
+            if !tree.is_some_and(|(before, _)| before.trim_end().ends_with("pub") || before.ends_with(") ")) {
+                imports.used.push(path.clone());
+            }
+            imports.names.insert(path.rsplit("::").next().unwrap().to_owned(), path);
+        }
+    }
+    for word in code.split(|c: char| !c.is_alphanumeric() && c != '_' && c != ':') {
+        let Some((first, rest)) = word.split_once("::") else {
+            continue;
+        };
+        let imported = imports.names.get(first).map(|of| join(of, rest));
+        imports.used.extend(imported.or_else(|| absolute(word, module, files)));
+    }
+    imports
+}
+
+/// Returns the file that defines what a path names, which a module may re-export.
+fn definer(path: &str, imports: &BTreeMap<String, Imports>) -> Option<String> {
+    let (module, item) = path.rsplit_once("::")?;
+    match imports.get(module).map(|of| of.names.get(item)) {
+        Some(Some(from)) => definer(from, imports),
+        Some(None) => Some(module.to_owned()),
+        // A member of a type.
+        None => definer(module, imports),
+    }
+}
+
+fn graph() -> Graph {
+    let mut files = Files::new();
+    collect(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")), "", &mut files);
+    let imports = files.keys().map(|module| (module.clone(), read(module, &files)));
+    let imports: BTreeMap<_, _> = imports.collect();
+    let mut graph = Graph::new();
+    for (module, Imports { used, .. }) in &imports {
+        // Not an imported module is an edge, but what is used of it.
+        let used = used.iter().filter(|path| !files.contains_key(*path));
+        for from in used.filter_map(|path| definer(path, &imports)) {
+            if from != *module && from.split("::").next() == module.split("::").next() {
+                graph.entry(module.clone()).or_default().insert(from);
+            }
+        }
+    }
+    graph
+}
+
+fn reaches(graph: &Graph, from: &str, to: &str) -> bool {
+    let (mut seen, mut next) = (BTreeSet::new(), vec![from]);
+    while let Some(file) = next.pop() {
+        if seen.insert(file) {
+            next.extend(graph.get(file).into_iter().flatten().map(String::as_str));
+        }
+    }
+    seen.contains(to)
+}
+
+#[test]
+fn no_files_of_a_folder_import_each_other_in_a_circle() {
+    let mut graph = graph();
+    assert!(graph.len() > 100, "the sources are found");
+    let exceptions = EXCEPTIONS.map(|exception| {
+        let (edge, _reason) = exception.split_once(": ").unwrap();
+        edge.split_once(" imports ").unwrap()
+    });
+    for (from, to) in exceptions {
+        let is_circle = graph.get(from).is_some_and(|all| all.contains(to)) && reaches(&graph, to, from);
+        assert!(is_circle, "{from} and {to} are no circle any more");
+    }
+    for (from, to) in exceptions {
+        graph.get_mut(from).unwrap().remove(to);
+    }
+    let edges = graph
+        .iter()
+        .flat_map(|(from, all)| all.iter().map(move |to| (from, to)));
+    let circles: Vec<_> = edges.filter(|(from, to)| reaches(&graph, to, from)).collect();
+    assert!(circles.is_empty(), "imports in a circle: {circles:#?}");
+}
