@@ -33,6 +33,7 @@
 //! | `store`, `fault` | access to the cache; its failures count as misses |
 //! | `single_flight` | leader and followers of a fetch |
 //! | `options`, `builder`, `shared` | what is the same for all routes; the rule of a route; what all workers share |
+//! | `worker` | the middleware in one worker, and what is known of a request |
 //! | `middleware`, `fetch` | how a request is answered; the call to the handler, storing and sharing its response |
 //! | `answer` | the response that a client gets |
 //!
@@ -106,10 +107,11 @@ mod status;
 mod store;
 mod stored;
 mod validators;
+mod worker;
 
 pub use builder::{Builder, ResponseCache};
 pub use key::QueryKey;
 pub use metrics::ResponseMetrics;
-pub use middleware::{CachedService, ResponseCache};
+pub use middleware::CachedService;
 pub use options::ResponseOptions;
 pub use shared::Shared;

@@ -83,7 +83,7 @@ async fn a_client_that_has_the_document_gets_a_304() {
 
 #[actix_web::test]
 async fn the_document_is_served_without_redis() {
-    let mut scene = Scene::on(Redis::durable().await);
+    let scene = Scene::on(Redis::durable().await);
     let service = scene.start().await;
     let api = service.drivers();
     let before = document(&api, &[]).await;
