@@ -67,7 +67,7 @@ impl<'c> Limits<'c> {
     /// it may have been counted.
     ///
     /// # Errors
-    /// 422 `validation_failed` if there is no such policy, or it never allows such a cost. A request that is not allowed is not an error:
+    /// 422 `validation_failed` if the policy does not exist, or never allows this cost. A request that is not allowed is not an error:
     /// see [`Decision::allowed`].
     pub async fn check(self, policy: &str, key: &str, cost: u32) -> Result<Decision, Error> {
         let call = self.client.post(&["v1", "limits", "check"])?;
@@ -77,7 +77,7 @@ impl<'c> Limits<'c> {
     /// Resets the count of a key, for example after a successful login.
     ///
     /// # Errors
-    /// 404 `not_found` if there is no such policy; 503 `unavailable` while Redis is.
+    /// 404 `not_found` if the policy does not exist; 503 `unavailable` while Redis is unavailable.
     pub async fn reset(self, policy: &str, key: &str) -> Result<(), Error> {
         self.client.delete(&["v1", "limits", policy, key])?.done().await
     }

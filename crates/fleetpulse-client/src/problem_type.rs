@@ -13,7 +13,7 @@ pub enum ProblemType {
     Unauthenticated,
     /// 403: the caller may not do this.
     Forbidden,
-    /// 404: there is no such thing.
+    /// 404: the item, job or other resource does not exist.
     NotFound,
     /// 405: the path does not have this method.
     MethodNotAllowed,

@@ -172,7 +172,7 @@ impl<'c> Sessions<'c> {
     /// Validates a token: returns its session, which is used by this, so its idle end moves.
     ///
     /// # Errors
-    /// 401 `unauthenticated` if the session has ended or never existed; 503 `unavailable` while Redis is.
+    /// 401 `unauthenticated` if the session has ended or never existed; 503 `unavailable` while Redis is unavailable.
     pub async fn validate(self, token: &SessionToken) -> Result<Session, Error> {
         self.client.get(&CURRENT)?.bearer(token.as_str())?.fetch().await
     }

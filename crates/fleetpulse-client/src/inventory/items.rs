@@ -106,8 +106,8 @@ impl Inventory<'_> {
     /// Adds to the quantity of an item, or removes what a reservation has confirmed. The call sends an idempotency key.
     ///
     /// # Errors
-    /// 404 `not_found` if there is no such item or reservation; 409 `below_reserved` if more is reserved; 409 `version_conflict` if the
-    /// item has another version; 409 `wrong_state` if the reservation is not confirmed.
+    /// 404 `not_found` if the item or the reservation does not exist; 409 `below_reserved` if more is reserved; 409 `version_conflict` if
+    /// the item has another version; 409 `wrong_state` if the reservation is not confirmed.
     pub async fn adjust_item(self, sku: &str, adjustment: &Adjustment) -> Result<Item, Error> {
         let call = self.client.post(&["v1", "inventory", sku, "adjust"])?;
         call.json(adjustment)?.keyed().fetch().await
@@ -116,7 +116,7 @@ impl Inventory<'_> {
     /// Returns an item; `None` if there is none.
     ///
     /// # Errors
-    /// 422 `validation_failed` if the id is invalid; 503 `unavailable` while Redis is.
+    /// 422 `validation_failed` if the id is invalid; 503 `unavailable` while Redis is unavailable.
     pub async fn item(self, sku: &str) -> Result<Option<Item>, Error> {
         self.client.get(&["v1", "inventory", sku])?.find().await
     }

@@ -144,7 +144,7 @@ impl Inventory<'_> {
     /// Returns a reservation; `None` if there is none, or it ended more than a day ago.
     ///
     /// # Errors
-    /// 422 `validation_failed` if the id is invalid; 503 `unavailable` while Redis is.
+    /// 422 `validation_failed` if the id is invalid; 503 `unavailable` while Redis is unavailable.
     pub async fn reservation(self, id: &str) -> Result<Option<Reservation>, Error> {
         self.client.get(&["v1", "reservations", id])?.find().await
     }
@@ -162,7 +162,7 @@ impl Inventory<'_> {
     /// Confirms a hold. A hold that has expired takes its stock again if that is available.
     ///
     /// # Errors
-    /// 404 `not_found` if there is no such reservation; 409 `wrong_state` if it was released or returned; 409 `insufficient_stock` if it
+    /// 404 `not_found` if the reservation does not exist; 409 `wrong_state` if it was released or returned; 409 `insufficient_stock` if it
     /// has expired and its stock is not available.
     pub async fn confirm(self, id: &str) -> Result<Reservation, Error> {
         let call = self.client.post(&["v1", "reservations", id, "confirm"])?;
@@ -172,7 +172,7 @@ impl Inventory<'_> {
     /// Extends a hold to `ttl_s` seconds from now. It never becomes shorter.
     ///
     /// # Errors
-    /// 404 `not_found` if there is no such reservation; 409 `wrong_state` if it is not held.
+    /// 404 `not_found` if the reservation does not exist; 409 `wrong_state` if it is not held.
     pub async fn extend(self, id: &str, ttl_s: u32) -> Result<Reservation, Error> {
         let call = self.client.post(&["v1", "reservations", id, "extend"])?;
         call.json(&Extension { ttl_s })?.repeatable().fetch().await
@@ -181,7 +181,7 @@ impl Inventory<'_> {
     /// Releases a hold, or a part of it. The call sends an idempotency key.
     ///
     /// # Errors
-    /// 404 `not_found` if there is no such reservation; 409 `wrong_state` if it is confirmed; 409 `not_that_much` if the part is larger
+    /// 404 `not_found` if the reservation does not exist; 409 `wrong_state` if it is confirmed; 409 `not_that_much` if the part is larger
     /// than what is held.
     pub async fn release(self, id: &str, part: Option<&Part>) -> Result<Reservation, Error> {
         self.undo(id, "release", part).await
@@ -190,7 +190,7 @@ impl Inventory<'_> {
     /// Returns a confirmed reservation, or a part of it, to the available stock. The call sends an idempotency key.
     ///
     /// # Errors
-    /// 404 `not_found` if there is no such reservation; 409 `wrong_state` if it is not confirmed; 409 `has_left` if its stock was removed
+    /// 404 `not_found` if the reservation does not exist; 409 `wrong_state` if it is not confirmed; 409 `has_left` if its stock was removed
     /// from the quantity; 409 `not_that_much` if the part is larger than what is confirmed.
     pub async fn return_confirmed(self, id: &str, part: Option<&Part>) -> Result<Reservation, Error> {
         self.undo(id, "return", part).await

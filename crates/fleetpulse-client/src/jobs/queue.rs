@@ -147,7 +147,7 @@ impl Jobs<'_> {
     /// Returns a job; `None` if it does not exist, or is deleted.
     ///
     /// # Errors
-    /// 422 `validation_failed` if the id is invalid; 503 `unavailable` while Redis is.
+    /// 422 `validation_failed` if the id is invalid; 503 `unavailable` while Redis is unavailable.
     pub async fn job(self, id: &str) -> Result<Option<Job>, Error> {
         self.client.get(&["v1", "jobs", id])?.find().await
     }
@@ -160,7 +160,8 @@ impl Jobs<'_> {
         self.client.delete(&["v1", "jobs", id])?.done().await
     }
 
-    /// Makes a delayed, dead or cancelled job ready now. The call is not repeated after a lost answer, because the job may have been leased.
+    /// Makes a delayed, dead or cancelled job ready now. The call is not repeated after a lost answer, because the job may have been
+    /// leased.
     ///
     /// # Errors
     /// 404 `not_found` if the job does not exist, or is deleted; 409 `wrong_state` if it is leased or done, or another job has its unique
@@ -182,7 +183,7 @@ impl Jobs<'_> {
     /// Returns the statistics of a queue. A queue without jobs has zeros.
     ///
     /// # Errors
-    /// 422 `validation_failed` if the name is invalid; 503 `unavailable` while Redis is.
+    /// 422 `validation_failed` if the name is invalid; 503 `unavailable` while Redis is unavailable.
     pub async fn queue(self, queue: &str) -> Result<Queue, Error> {
         self.client.get(&["v1", "queues", queue])?.fetch().await
     }
@@ -199,7 +200,7 @@ impl Jobs<'_> {
     /// Resumes a queue that was paused.
     ///
     /// # Errors
-    /// 422 `validation_failed` if the name is invalid; 503 `unavailable` while Redis is.
+    /// 422 `validation_failed` if the name is invalid; 503 `unavailable` while Redis is unavailable.
     pub async fn resume(self, queue: &str) -> Result<(), Error> {
         let call = self.client.post(&["v1", "queues", queue, "resume"])?;
         call.repeatable().done().await
