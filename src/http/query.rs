@@ -15,8 +15,8 @@ impl<'a> QueryString<'a> {
     /// 400 with every parameter that is unknown, or that is given more than once and is not in `repeatable`; 400 if one is not UTF-8,
     /// because it would be read as another text.
     pub fn parse(query: &'a str, known: &[&str], repeatable: &[&str]) -> Result<Self, Problem> {
-        let pairs = split(query);
-        if is_encoded(query) && !is_text(query, &pairs) {
+        let (pairs, is_decoded) = split(query);
+        if is_decoded && !is_text(query, &pairs) {
             return Err(Problem::malformed_query(not_text(&pairs)));
         }
         let mut errors = Vec::new();
@@ -93,35 +93,33 @@ fn is_text(query: &str, pairs: &[(Cow<'_, str>, Cow<'_, str>)]) -> bool {
     decoded == 0 || decoded == count(query) + query.to_ascii_uppercase().matches("%EF%BF%BD").count()
 }
 
-/// Returns whether a query string has anything to decode. Most have nothing.
-fn is_encoded(query: &str) -> bool {
-    let bytes = query.as_bytes();
-    bytes.contains(&b'%') || bytes.contains(&b'+')
-}
-
 /// Parameters for which memory is reserved at once.
 const USUAL_PAIRS: usize = 8;
 
-/// Returns the names and values of a query string.
-fn split(query: &str) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
-    if is_encoded(query) {
-        return form_urlencoded::parse(query.as_bytes()).collect();
-    }
+/// Returns the names and values of a query string, and whether any of them was decoded. Most queries have nothing to decode.
+fn split(query: &str) -> (Vec<(Cow<'_, str>, Cow<'_, str>)>, bool) {
     let mut pairs = Vec::with_capacity(USUAL_PAIRS);
-    let mut rest = query;
-    while !rest.is_empty() {
-        // By bytes, which is several times faster than the search for a character in such short texts.
-        let end = rest.bytes().position(|byte| byte == b'&');
-        let part = &rest[..end.unwrap_or(rest.len())];
-        rest = end.map_or("", |end| &rest[end + 1..]);
-        if part.is_empty() {
-            continue;
+    let (mut start, mut equals) = (0, None);
+    // In one pass over the bytes, which is several times faster than a search for each character in such short texts.
+    for (at, byte) in query.bytes().enumerate() {
+        match byte {
+            b'%' | b'+' => return (form_urlencoded::parse(query.as_bytes()).collect(), true),
+            b'=' if equals.is_none() => equals = Some(at),
+            b'&' => {
+                pairs.extend(pair(query, start, equals, at));
+                (start, equals) = (at + 1, None);
+            }
+            _ => {}
         }
-        let equals = part.bytes().position(|byte| byte == b'=');
-        let (name, value) = equals.map_or((part, ""), |at| (&part[..at], &part[at + 1..]));
-        pairs.push((Cow::Borrowed(name), Cow::Borrowed(value)));
     }
-    pairs
+    pairs.extend(pair(query, start, equals, query.len()));
+    (pairs, false)
+}
+
+/// Returns the parameter between two places of a query string; `None` if nothing is there.
+fn pair(query: &str, start: usize, equals: Option<usize>, end: usize) -> Option<(Cow<'_, str>, Cow<'_, str>)> {
+    let (name, value) = equals.map_or((start..end, end..end), |equals| (start..equals, equals + 1..end));
+    (start < end).then(|| (Cow::Borrowed(&query[name]), Cow::Borrowed(&query[value])))
 }
 
 #[cfg(test)]
@@ -175,7 +173,7 @@ mod tests {
     fn what_has_nothing_to_decode_is_split_alike() {
         for query in ["", "a", "a=", "=b", "a=b=c", "&&a=1&", "lat=40.7&lon=-74&status=é"] {
             let decoded: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
-            assert_eq!(split(query), decoded, "{query:?}");
+            assert_eq!(split(query).0, decoded, "{query:?}");
         }
     }
 }

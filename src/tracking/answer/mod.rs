@@ -29,7 +29,7 @@ pub enum Found<'a> {
 }
 
 impl Found<'_> {
-    const fn len(&self) -> usize {
+    pub(super) const fn len(&self) -> usize {
         match self {
             Self::Hits(hits) => hits.len(),
             Self::Entities(entities) => entities.len(),

@@ -60,10 +60,11 @@ pub async fn nearby(
             let (hits, _) = live(shared.live(kind), query, now_ms, &mut turn).await?;
             (hits, !shared.is_synced())
         }
-        Source::Redis => (
-            geosearch::nearby(shared, state.link(), kind, query, now_ms).await?,
-            false,
-        ),
+        Source::Redis => {
+            // In a box, because it would make the state of every other search several times as large.
+            let search = geosearch::nearby(shared, state.link(), kind, query, now_ms);
+            (Box::pin(search).await?, false)
+        }
     };
     let list = List {
         found: Found::Hits(&hits),
@@ -130,17 +131,27 @@ pub async fn nearby_many(
     Ok(Answers::counted(answer, room))
 }
 
-/// Returns the nearest entities in the live index, and how many steps it took to find them if the search had to examine very many. Such a
-/// search yields to other tasks on this thread after each step, in the turn of long work.
+/// Returns the nearest entities in the live index, and how many steps it took to find them if the search had to examine very many.
 async fn live(
     index: &LiveIndex,
     query: &NearbyQuery,
     now_ms: i64,
     turn: &mut Option<Turn>,
 ) -> Result<(Vec<Hit>, usize), Problem> {
-    if let Some(hits) = index.nearby_at_once(query, now_ms) {
-        return Ok((hits, 0));
+    match index.nearby_at_once(query, now_ms) {
+        Some(hits) => Ok((hits, 0)),
+        // In a box, because it would make the state of every short search several times as large.
+        None => Box::pin(in_steps(index, query, now_ms, turn)).await,
     }
+}
+
+/// Yields to other tasks on this thread after each step, in the turn of long work.
+async fn in_steps(
+    index: &LiveIndex,
+    query: &NearbyQuery,
+    now_ms: i64,
+    turn: &mut Option<Turn>,
+) -> Result<(Vec<Hit>, usize), Problem> {
     if turn.is_none() {
         *turn = Some(Turn::wait().await.map_err(too_many_searches)?);
     }
