@@ -5,8 +5,8 @@ use super::parts::Parts;
 use crate::http::HttpSettings;
 use crate::http::{BoundAnswers, CloseWhenStopping, Connection, Edge, Heads, Stream, Timeouts};
 use crate::runtime::{Connections, Descriptors};
-use actix_http::HttpService;
 use actix_http::error::DispatchError;
+use actix_http::{HttpService, KeepAlive};
 use actix_server::GracefulShutdownSignal;
 use actix_service::{IntoServiceFactory, ServiceFactoryExt, map_config};
 use actix_web::dev::{AppConfig, Extensions, Server, ServiceFactory, fn_service};
@@ -25,7 +25,7 @@ use tokio::net::TcpStream;
 
 /// Connections that the kernel keeps until they are accepted.
 const BACKLOG: i32 = 1_024;
-/// How long a connection may be idle.
+/// How long a connection may be idle, at least. It is closed within twice this time.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How long to wait for a client to close its side, after the server has closed the connection.
 const DISCONNECT: Duration = Duration::from_secs(1);
@@ -96,7 +96,8 @@ impl Http {
                 let draining = draining.clone();
                 async move { draining.notified().await }
             })
-            .keep_alive(KEEP_ALIVE)
+            // `Stream` closes idle connections. It sets its timer once per period, and actix-http would set one per request.
+            .keep_alive(KeepAlive::Os)
             .client_request_timeout(self.settings.request_timeout())
             .client_disconnect_timeout(DISCONNECT)
             .on_connect_ext(|heads: &Heads<Stream>, data: &mut Extensions| {
@@ -106,8 +107,7 @@ impl Http {
         let (connections, refused) = (self.connections.clone(), self.refused.clone());
         let timeouts = Timeouts {
             write: self.settings.write_timeout(),
-            // The server closes idle connections before that.
-            idle: KEEP_ALIVE + self.settings.request_timeout(),
+            idle: KEEP_ALIVE,
             unread: self.parts.metrics.write_timeouts.clone(),
         };
         fn_service(move |socket: TcpStream| {

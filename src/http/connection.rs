@@ -3,7 +3,7 @@
 //! These bounds hold here, below HTTP. A client that does not read is cut off after a time. While its answers wait, no further request
 //! of it is read, so pipelined requests do not pile up answers. One turn reads a bounded number of bytes, so a client that pipelines
 //! leaves the thread to the others in between. A connection on which no request begins or ends, and nothing is written, for too long is
-//! closed: actix-http has a timeout only for the head of the first request, and would wait for the rest of a later one without end.
+//! closed, whether the client is idle or does not finish the head of a request.
 
 use crate::runtime::OpenConnection;
 use prometheus::IntCounter;
@@ -197,7 +197,7 @@ impl Stream {
             if !self.connection.is_active.take() && !self.connection.is_busy.get() {
                 return Poll::Ready(io::Error::new(
                     io::ErrorKind::TimedOut,
-                    "the client does not end its request",
+                    "the client is idle, or does not end its request",
                 ));
             }
             let next = Instant::now() + self.timeouts.idle;
