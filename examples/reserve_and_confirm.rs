@@ -118,7 +118,7 @@ async fn by_http(url: &str, callers: usize, until: Duration, link: &Link) -> Out
     let request = |path: &str, body: &str| {
         let length = body.len();
         format!(
-            "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
         )
     };
     let reserve = request("/v1/inventory/seat/reservations", body);
