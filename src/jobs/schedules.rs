@@ -312,15 +312,17 @@ impl Jobs {
         check::queue(queue)?;
         let most = most.clamp(1, MAX_SCHEDULES);
         let found = commands::schedules_behind(&self.target(queue), false, skip, most).await?;
-        let read = |found: Found| {
-            Some(Scheduled {
-                what: serde_json::from_str(&found.what).ok()?,
-                next_ms: found.due,
-                last_ms: found.fired_last(),
-                name: found.name,
-            })
-        };
         Ok((found.schedules.into_iter().filter_map(read).collect(), found.all))
+    }
+
+    /// Returns a schedule.
+    ///
+    /// # Errors
+    /// [`JobsError::UnknownSchedule`], [`JobsError::Store`].
+    pub async fn schedule(&self, queue: &Id, name: &Id) -> Result<Scheduled, JobsError> {
+        check::queue(queue)?;
+        let found = commands::find_schedule(&self.target(queue), name).await?;
+        found.and_then(read).ok_or(JobsError::UnknownSchedule)
     }
 
     /// Returns how many schedules a call may read at once if their payloads may take up to `bytes`.
@@ -342,6 +344,16 @@ impl Jobs {
             Err(JobsError::UnknownSchedule)
         }
     }
+}
+
+/// Returns a schedule that was stored, unless its record is damaged.
+fn read(found: Found) -> Option<Scheduled> {
+    Some(Scheduled {
+        what: serde_json::from_str(&found.what).ok()?,
+        next_ms: found.due,
+        last_ms: found.fired_last(),
+        name: found.name,
+    })
 }
 
 /// Fires due schedules, forever.

@@ -15,7 +15,7 @@ pub use queue::{Event, Events};
 pub(super) use queue::{clear, counts, drain, events, list, redrive, set_paused, sweep};
 pub(super) use registry::{queues, register, unregister};
 pub(super) use schedule::{
-    AllFound, Found, fire, mend_schedule, remove_schedule, schedules, schedules_behind, set_schedule,
+    AllFound, Found, find_schedule, fire, mend_schedule, remove_schedule, schedules, schedules_behind, set_schedule,
 };
 pub(super) use take::{Taken, Taking, lease, leased_by, release, settle};
 pub(super) use target::{Target, too_far};

@@ -1,4 +1,4 @@
-use super::target::{Target, not_understood, script};
+use super::target::{Reply, Target, not_understood, script};
 use crate::ids::Id;
 use crate::jobs::error::JobsError;
 use crate::jobs::id::JobId;
@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 
 static SET_SCHEDULE: LazyLock<Script> = script!("set_schedule", "sizes", "held", "types");
 static SCHEDULES: LazyLock<Script> = script!("schedules");
+static FIND_SCHEDULE: LazyLock<Script> = script!("find_schedule");
 static FIRE: LazyLock<Script> = script!(
     "fire",
     "types",
@@ -114,11 +115,25 @@ pub(in crate::jobs) async fn schedules_behind(
     skip: usize,
     most: usize,
 ) -> Result<AllFound, JobsError> {
-    let mut reply = target
+    let reply = target
         .run(&SCHEDULES, 3, 0, |call| {
             call.arg(u8::from(only_due)).arg(most).arg(skip);
         })
         .await?;
+    read(reply)
+}
+
+/// Returns a schedule by its name.
+pub(in crate::jobs) async fn find_schedule(target: &Target, name: &Id) -> Result<Option<Found>, JobsError> {
+    let reply = target
+        .run(&FIND_SCHEDULE, 1, 0, |call| {
+            call.arg(name.as_str());
+        })
+        .await?;
+    Ok(read(reply)?.schedules.pop())
+}
+
+fn read(mut reply: Reply) -> Result<AllFound, JobsError> {
     let (now, all) = (reply.number()?, reply.count()?);
     let mut schedules = Vec::new();
     while reply.left() > 0 {

@@ -89,22 +89,9 @@ pub async fn put_schedule(
         (status = 503, description = "Redis is unavailable", body = Problem),
     )
 )]
-pub async fn get_schedule(
-    Path((queue, name)): Path<(Id, Id)>,
-    answer: AnswerContext,
-    state: Data,
-) -> Result<HttpResponse, Problem> {
-    let (mut skip, piece) = (0, state.jobs.schedules_within(answer.max_bytes()));
-    loop {
-        let (schedules, all) = state.jobs.schedules(&queue, skip, piece).await?;
-        if let Some(found) = schedules.into_iter().find(|schedule| *schedule.name == *name) {
-            return reply::value(StatusCode::OK, &ScheduleAnswer::from(found));
-        }
-        skip += piece;
-        if skip as u64 >= all {
-            return Err(Problem::not_found("there is no such schedule"));
-        }
-    }
+pub async fn get_schedule(Path((queue, name)): Path<(Id, Id)>, state: Data) -> Result<HttpResponse, Problem> {
+    let found = state.jobs.schedule(&queue, &name).await?;
+    reply::value(StatusCode::OK, &ScheduleAnswer::from(found))
 }
 
 /// List the schedules of a queue

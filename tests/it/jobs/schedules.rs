@@ -6,6 +6,7 @@ use fleetpulse::http::timestamp::parse_rfc3339;
 use redis::cmd;
 use reqwest::Method;
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -331,6 +332,26 @@ async fn the_schedules_of_a_queue_are_limited() {
     }
     assert_eq!(set(&api, "s100", every(3_600_000)).await.status, 409);
     assert_eq!(set(&api, "s7", every(7_200_000)).await.status, 200);
+}
+
+#[actix_web::test]
+async fn a_schedule_is_found_while_it_and_the_others_fire() {
+    let scene = Scene::new().await;
+    let service = scene.start().await;
+    let api = service.drivers();
+    for n in 0..100 {
+        assert_eq!(set(&api, &format!("s{n}"), every(1_000)).await.status, 200);
+    }
+    let path = format!("{QUEUE}/schedules/s99");
+    let mut firings = HashSet::new();
+    eventually(SOON, "it has fired three times", async || {
+        let found = api.get(&path).await;
+        assert_eq!(found.status, 200, "{found:?}");
+        firings.insert(found.body["last_at"].to_string());
+        (firings.len() > 3).then_some(())
+    })
+    .await;
+    assert_eq!(api.get(&format!("{QUEUE}/schedules/s100")).await.status, 404);
 }
 
 #[actix_web::test]
