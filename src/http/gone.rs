@@ -30,10 +30,10 @@ pub async fn deliver<T>(request: &HttpRequest, given: Undelivered<T>) -> Result<
     Ok(given.deliver())
 }
 
-/// Returns the answer for a client that has disconnected.
+/// Returns the problem for a client that has disconnected. Only the log and the metrics show it.
 #[must_use]
 pub fn gone() -> Problem {
-    Problem::lock_wait_timeout("the client has disconnected")
+    Problem::request_timeout("the client has disconnected")
 }
 
 async fn has_gone(request: &HttpRequest) -> bool {
