@@ -1,5 +1,5 @@
 use super::payload::read;
-use super::settings::{MAX_SCALE, Rate, exact_decimal};
+use super::settings::{MAX_SCALE, Rate, WORK_QUEUE, exact_decimal};
 use crate::http::{Fields, Scalar};
 use crate::ids::ExternalId;
 use crate::jobs::Fault;
@@ -62,7 +62,7 @@ fn text_of(fields: &mut Fields<'_>, name: &'static str) -> Option<String> {
 
 impl Job for Commission {
     const NAME: &'static str = "commission";
-    const QUEUE: &'static str = super::QUEUE;
+    const QUEUE: &'static str = WORK_QUEUE;
     const KEEP_RESULT: Duration = Duration::from_hours(7 * 24);
     type State = Rate;
 

@@ -1,4 +1,5 @@
 use super::payload::{non_empty_text, read};
+use super::settings::WORK_QUEUE;
 use super::webhook::{DEFAULT, Webhooks};
 use crate::clock;
 use crate::http::{Fields, Stamp};
@@ -148,7 +149,7 @@ pub(super) fn webhook(fields: &mut Fields<'_>) -> Option<String> {
 
 impl Job for Notification {
     const NAME: &'static str = "notification";
-    const QUEUE: &'static str = super::QUEUE;
+    const QUEUE: &'static str = WORK_QUEUE;
     const MAX_ATTEMPTS: u32 = ATTEMPTS;
     const BACKOFF: Backoff = BACKOFF;
     type State = Notifier;

@@ -1,6 +1,6 @@
 use super::notify::{ATTEMPTS, BACKOFF, Message, Notifier, webhook};
 use super::payload::read;
-use super::settings::ReminderHours;
+use super::settings::{ReminderHours, WORK_QUEUE};
 use crate::clock;
 use crate::http::Fields;
 use crate::ids::ExternalId;
@@ -66,7 +66,7 @@ pub struct ResponseReminder {
 
 impl Job for ResponseReminder {
     const NAME: &'static str = "response_reminder";
-    const QUEUE: &'static str = super::QUEUE;
+    const QUEUE: &'static str = WORK_QUEUE;
     const MAX_ATTEMPTS: u32 = ATTEMPTS;
     const BACKOFF: Backoff = BACKOFF;
     type State = Reminders;
@@ -155,7 +155,7 @@ pub struct AlternativeVendorRecommendation(Conversation);
 
 impl Job for AlternativeVendorRecommendation {
     const NAME: &'static str = "alternative_vendor_recommendation";
-    const QUEUE: &'static str = super::QUEUE;
+    const QUEUE: &'static str = WORK_QUEUE;
     const MAX_ATTEMPTS: u32 = ATTEMPTS;
     const BACKOFF: Backoff = BACKOFF;
     type State = Notifier;

@@ -1,6 +1,7 @@
 //! Maintenance jobs. Their work is done by functions of other slices, which are passed in.
 
 use super::payload::read;
+use super::settings::WORK_QUEUE;
 use crate::jobs::Fault;
 use crate::jobs::worker::{Context, Job, JobFailure, Outcome};
 use crate::store::StoreError;
@@ -41,7 +42,7 @@ pub struct CleanupExpiredSessions {
 
 impl Job for CleanupExpiredSessions {
     const NAME: &'static str = "cleanup_expired_sessions";
-    const QUEUE: &'static str = super::QUEUE;
+    const QUEUE: &'static str = WORK_QUEUE;
     type State = Box<Sweep>;
 
     fn parse(payload: &str) -> Result<Self, Vec<Fault>> {
@@ -96,7 +97,7 @@ pub struct CacheWarmup;
 
 impl Job for CacheWarmup {
     const NAME: &'static str = "cache_warmup";
-    const QUEUE: &'static str = super::QUEUE;
+    const QUEUE: &'static str = WORK_QUEUE;
     const TIMEOUT: Duration = Duration::from_mins(10);
     type State = Box<Warmup>;
 

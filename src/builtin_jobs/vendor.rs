@@ -1,5 +1,6 @@
 use super::notify::{ATTEMPTS, BACKOFF, Message, Notifier, webhook};
 use super::payload::{non_empty_text, read};
+use super::settings::WORK_QUEUE;
 use crate::http::Fields;
 use crate::ids::ExternalId;
 use crate::jobs::worker::{Context, Job, JobFailure, Outcome};
@@ -57,7 +58,7 @@ pub struct VendorAdd<L> {
 
 impl<L: List> Job for VendorAdd<L> {
     const NAME: &'static str = L::NAME;
-    const QUEUE: &'static str = super::QUEUE;
+    const QUEUE: &'static str = WORK_QUEUE;
     const MAX_ATTEMPTS: u32 = ATTEMPTS;
     const BACKOFF: Backoff = BACKOFF;
     type State = Notifier;

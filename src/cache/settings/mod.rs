@@ -1,22 +1,15 @@
+mod limits;
 mod rules;
 mod token;
 
+pub use limits::{MAX_KEY, MAX_TAGS, MAX_TTL};
 pub use rules::{Event, EventRules, Target, TargetError};
 pub use token::{AdminToken, TokenError};
 
 use crate::settings::SecretParser;
 use clap::Args;
+use limits::MAX_TTL_S;
 use std::time::Duration;
-
-/// The maximum TTL of an entry, and the maximum time that it may be served stale after that.
-pub const MAX_TTL: Duration = Duration::from_hours(31 * 24);
-const MAX_TTL_S: i64 = 31 * 24 * 3_600;
-
-/// The maximum length of a key, in bytes.
-pub const MAX_KEY: usize = 256;
-
-/// The maximum number of tags of an entry.
-pub const MAX_TAGS: usize = 32;
 
 /// The settings of the cache slice.
 #[derive(Debug, Clone, Args)]

@@ -1,4 +1,4 @@
-use super::MAX_KEY;
+use super::limits::MAX_KEY;
 use crate::ids::Id;
 use serde_json::{Map, Value};
 use std::borrow::Cow;

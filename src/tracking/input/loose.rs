@@ -174,3 +174,30 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
         deserializer.deserialize_str(TextVisitor)
     }
 }
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "an integer beyond 2^53 is out of every field's range"
+)]
+pub(super) fn number(value: &Loose<'_>) -> Option<f64> {
+    match value {
+        Loose::Int(value) => Some(*value as f64),
+        Loose::Float(value) => Some(*value),
+        _ => None,
+    }
+}
+
+/// Returns the number of a value, also of a number in quotes: templates of tracking apps produce these.
+pub(super) fn numeric(value: &Loose<'_>) -> Option<f64> {
+    match value {
+        Loose::Text(text) => number(&quoted(text)?),
+        other => number(other),
+    }
+}
+
+/// Parses a text that is a JSON number and nothing else; not `NaN`, which Rust would accept.
+pub(super) fn quoted(text: &str) -> Option<Loose<'_>> {
+    let text = text.trim_ascii();
+    let is_number = text.starts_with(|first: char| first == '-' || first.is_ascii_digit());
+    is_number.then(|| serde_json::from_str(text).ok()).flatten()
+}

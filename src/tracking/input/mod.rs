@@ -33,7 +33,7 @@ use super::patch::ProfilePatch;
 use crate::geo::{MAX_LATITUDE_DEG, Point, PointError};
 use crate::http::FieldError;
 use crate::ids::Id;
-use loose::Loose;
+use loose::{Loose, number};
 use names::Member;
 use raw::RawFix;
 
@@ -201,31 +201,4 @@ fn wrapped(lon: f64) -> f64 {
     } else {
         lon
     }
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "an integer beyond 2^53 is out of every field's range"
-)]
-fn number(value: &Loose<'_>) -> Option<f64> {
-    match value {
-        Loose::Int(value) => Some(*value as f64),
-        Loose::Float(value) => Some(*value),
-        _ => None,
-    }
-}
-
-/// Returns the number of a value, also of a number in quotes: templates of tracking apps produce these.
-fn numeric(value: &Loose<'_>) -> Option<f64> {
-    match value {
-        Loose::Text(text) => number(&quoted(text)?),
-        other => number(other),
-    }
-}
-
-/// Parses a text that is a JSON number and nothing else; not `NaN`, which Rust would accept.
-fn quoted(text: &str) -> Option<Loose<'_>> {
-    let text = text.trim_ascii();
-    let is_number = text.starts_with(|first: char| first == '-' || first.is_ascii_digit());
-    is_number.then(|| serde_json::from_str(text).ok()).flatten()
 }

@@ -1,10 +1,10 @@
 //! Members other than id, place and time: normalised where possible, otherwise dropped with a warning. They never cause a position to
 //! be refused.
 
-use super::loose::Loose;
+use super::loose::{Loose, numeric};
 use super::names::Member;
+use super::profile;
 use super::raw::RawFix;
-use super::{numeric, profile};
 use crate::http::FieldError;
 use crate::tracking::patch::ProfilePatch;
 

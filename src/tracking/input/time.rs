@@ -1,9 +1,9 @@
 //! The timestamp of a position. Together with id and place it decides whether the position is accepted.
 
-use super::loose::Loose;
+use super::loose::{Loose, quoted};
 use super::names::Member;
 use super::raw::RawFix;
-use super::{Clock, MAX_AHEAD_MS, quoted};
+use super::{Clock, MAX_AHEAD_MS};
 use crate::http::FieldError;
 use crate::http::timestamp::{self, Unit, parse_rfc3339};
 use std::borrow::Cow;
