@@ -27,6 +27,7 @@ mod context;
 mod job;
 mod pool;
 mod registry;
+mod run;
 mod work;
 
 pub use context::Context;
