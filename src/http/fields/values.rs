@@ -1,9 +1,10 @@
 //! Members by their types. What is not acceptable is recorded as a fault and read as absent.
 
+use super::faults::Faults;
 use super::members::elements;
 use super::tree::Tree;
-use super::{Faults, FieldError, Fields, Scalar};
-use crate::http::timestamp;
+use super::{Fields, Scalar};
+use crate::http::{FieldError, timestamp};
 use crate::ids::{ExternalId, Id};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -161,25 +162,6 @@ impl<'a> Fields<'a> {
         Some(strings)
     }
 
-    /// Returns what `read` makes of the members of an object.
-    pub fn object<T>(&mut self, name: &'static str, read: impl FnOnce(&mut Self) -> T) -> Option<T> {
-        let value = self.take(name)?;
-        let path = format!("{}{name}", self.path);
-        read_object(value, path, &mut self.faults, read)
-    }
-
-    /// Returns an array of `count` objects, each read by `read` from its own members.
-    pub fn each<T>(
-        &mut self,
-        name: &'static str,
-        count: RangeInclusive<usize>,
-        read: impl FnMut(&mut Self) -> Option<T>,
-    ) -> Option<Vec<T>> {
-        let array = self.take(name)?;
-        let path = format!("{}{name}", self.path);
-        read_each(array, &path, count, &mut self.faults, read)
-    }
-
     /// Returns an object with members of any names. All of it is kept in memory, so only small bodies may have one.
     pub fn map(&mut self, name: &'static str) -> Option<Map<String, Value>> {
         let value = self.take(name)?;
@@ -193,50 +175,8 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Reads the members of the object at `path`. Its faults are added to `faults`.
-fn read_object<'a, T>(
-    value: &'a RawValue,
-    path: String,
-    faults: &mut Faults,
-    read: impl FnOnce(&mut Fields<'a>) -> T,
-) -> Option<T> {
-    let mut fields = match Fields::of(value, path) {
-        Ok(fields) => fields,
-        Err(more) => {
-            faults.append(more);
-            return None;
-        }
-    };
-    let made = read(&mut fields);
-    fields.end(Some(made)).map_err(|more| faults.append(more)).ok()
-}
-
-/// Reads the objects of the array at `path`. Their faults are added to `faults`.
-pub(super) fn read_each<'a, T>(
-    array: &'a RawValue,
-    path: &str,
-    count: RangeInclusive<usize>,
-    faults: &mut Faults,
-    mut read: impl FnMut(&mut Fields<'a>) -> Option<T>,
-) -> Option<Vec<T>> {
-    let elements = read_elements(array, path, count, faults)?;
-    let mut all = Vec::with_capacity(elements.len());
-    for (index, element) in elements.into_iter().enumerate() {
-        let at = if path.is_empty() {
-            index.to_string()
-        } else {
-            format!("{path}/{index}")
-        };
-        all.extend(read_object(element, at, faults, &mut read).flatten());
-        if faults.are_many() {
-            break;
-        }
-    }
-    Some(all)
-}
-
 /// Returns the elements of the array at `path`.
-fn read_elements<'a>(
+pub(super) fn read_elements<'a>(
     array: &'a RawValue,
     path: &str,
     count: RangeInclusive<usize>,

@@ -1,5 +1,6 @@
 //! How much of a body is kept, and how much is answered.
 
+use super::super::MAX_FAULTS;
 use super::*;
 
 #[test]

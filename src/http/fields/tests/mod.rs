@@ -1,8 +1,10 @@
 mod bounds;
 
-use super::*;
+use super::Fields;
+use crate::http::{FieldError, Problem};
 use crate::ids::Id;
 use crate::json::RESERVED;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 fn read(body: &str) -> Result<(i64, Option<Id>, Vec<i64>), Problem> {
