@@ -97,6 +97,7 @@
 //! creation was not answered, because the instance failed, may be found by its SKU for a day (`INVENTORY_KEEP_S`) only: put it again, as
 //! after every lost answer. A client that disconnects interrupts nothing.
 
+mod api;
 mod batch;
 mod check;
 pub mod commands;
@@ -123,6 +124,7 @@ pub mod sweep;
 mod tasks;
 mod wiring;
 
+pub use api::Inventory;
 pub use commands::Expected;
 pub use error::InventoryError;
 pub use item_count::ItemCount;
@@ -135,133 +137,3 @@ pub use routes::routes;
 pub use settings::InventorySettings;
 pub use stock::{Cursor, Put};
 pub use wiring::Slice;
-
-use crate::ids::Id;
-use crate::store::{Keys, Link};
-use batch::Batcher;
-use commands::{Op, OpOutcome, Target};
-use hashbrown::HashMap;
-use model::home_of;
-use parking_lot::Mutex;
-use std::sync::Arc;
-use tokio::sync::Semaphore;
-
-/// Cached groups of items. When the cache is full, it is cleared.
-const MOST_GROUPS: usize = 10_000;
-/// Items that are reconciled with their groups at the same time. Beyond it, a repeated call reconciles an item.
-const MOST_RECONCILED: usize = 1_000;
-
-/// The inventory over one connection. Clones are handles to the same inventory.
-#[derive(Debug, Clone)]
-pub struct Inventory(Arc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
-    link: Link,
-    keep_ms: u64,
-    batcher: Batcher,
-    /// The groups of items, as far as they are cached. An outdated entry costs a round trip: the script in the wrong partition does not
-    /// find the item.
-    groups: Mutex<HashMap<Id, Id>>,
-    /// Bounds the items that are reconciled at the same time.
-    reconciling: Arc<Semaphore>,
-    items: ItemCount,
-    most_items: u64,
-}
-
-impl Inventory {
-    /// Starts the task that sends reservations in batches, on the current runtime. It ends with the last handle.
-    #[must_use]
-    pub fn start(link: &Link, settings: &InventorySettings) -> Self {
-        Self::start_with(link, settings, ItemCount::default())
-    }
-
-    /// Starts one of several inventories in a process, which share the count of the items.
-    #[must_use]
-    pub fn start_with(link: &Link, settings: &InventorySettings, items: ItemCount) -> Self {
-        let keep_ms = u64::from(settings.keep_s) * 1000;
-        let most = usize::try_from(settings.queue).unwrap_or(usize::MAX);
-        Self(Arc::new(Inner {
-            link: link.clone(),
-            keep_ms,
-            batcher: Batcher::start(link, keep_ms, most),
-            groups: Mutex::default(),
-            reconciling: Arc::new(Semaphore::new(MOST_RECONCILED)),
-            items,
-            most_items: settings.items,
-        }))
-    }
-
-    /// Returns the connection.
-    #[must_use]
-    pub fn link(&self) -> &Link {
-        &self.0.link
-    }
-
-    fn keep_ms(&self) -> u64 {
-        self.0.keep_ms
-    }
-
-    fn target(&self, partition: u16) -> Target<'_> {
-        Target {
-            link: &self.0.link,
-            partition,
-            keep_ms: self.0.keep_ms,
-        }
-    }
-
-    /// Returns the partition of the record of a reservation.
-    fn target_of(&self, id: &Id) -> Target<'_> {
-        self.target(home_of(id))
-    }
-
-    async fn call(&self, partition: u16, op: Op) -> Result<OpOutcome, InventoryError> {
-        self.0.batcher.call(partition, op).await
-    }
-
-    async fn call_home(&self, id: &Id, op: Op) -> Result<OpOutcome, InventoryError> {
-        self.call(home_of(id), op).await
-    }
-
-    /// Returns the partition of an item according to the cache.
-    fn place(&self, sku: &Id) -> u16 {
-        let groups = self.0.groups.lock();
-        Keys::inventory_partition(groups.get(sku).unwrap_or(sku))
-    }
-
-    /// Returns the cached group of an item.
-    fn known_group(&self, sku: &Id) -> Option<Id> {
-        self.0.groups.lock().get(sku).cloned()
-    }
-
-    /// Returns the partition of an item that was not found in `tried`.
-    ///
-    /// # Errors
-    /// [`InventoryError::NoItem`] if there is no such item.
-    async fn moved(&self, sku: &Id, tried: u16) -> Result<u16, InventoryError> {
-        self.learn_group(sku).await?;
-        let place = self.place(sku);
-        if place == tried {
-            Err(InventoryError::NoItem(sku.clone()))
-        } else {
-            Ok(place)
-        }
-    }
-
-    /// Reads the group of an item into the cache.
-    async fn learn_group(&self, sku: &Id) -> Result<(), InventoryError> {
-        match commands::group(&self.0.link, sku).await? {
-            Some(group) => self.remember_group(sku, &group),
-            None => drop(self.0.groups.lock().remove(sku)),
-        }
-        Ok(())
-    }
-
-    fn remember_group(&self, sku: &Id, group: &Id) {
-        let mut groups = self.0.groups.lock();
-        if groups.len() >= MOST_GROUPS {
-            groups.clear();
-        }
-        groups.insert(sku.clone(), group.clone());
-    }
-}

@@ -9,6 +9,7 @@ use super::model::{Item, OnHand};
 use super::steps::{STOCK, all_steps};
 use crate::ids::Id;
 use crate::once::Once;
+use crate::runtime::Claim;
 use crate::store::Keys;
 
 /// The most times that a call follows an item to another partition. Usually it is once; more only if the item is deleted and created
@@ -78,6 +79,25 @@ impl Inventory {
             claim.keep();
         }
         Ok(put)
+    }
+
+    /// Claims room for one more item. If there is none, checks that the item exists already, because its quantity may still change.
+    ///
+    /// # Errors
+    /// [`InventoryError::TooManyItems`] and those of Redis.
+    async fn claim_item(&self, sku: &Id, group: Option<&Id>) -> Result<Claim<'_>, InventoryError> {
+        let items = &self.0.items;
+        let claim = items.of(Keys::inventory_partition(group.unwrap_or(sku))).claim();
+        let refusal = match self.link().store().room() {
+            Err(full) => full.into(),
+            Ok(()) if items.total() > self.0.most_items => InventoryError::TooManyItems,
+            Ok(()) => return Ok(claim),
+        };
+        match self.item(sku).await {
+            Ok(_) => Ok(claim),
+            Err(InventoryError::NoItem(_)) => Err(refusal),
+            Err(error) => Err(error),
+        }
     }
 
     /// Adds to the quantity of an item, or subtracts from it, never below what is held and confirmed.
