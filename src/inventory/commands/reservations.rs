@@ -1,5 +1,6 @@
 use super::super::record::{Parts, Record};
-use super::{BOOKS, Target, is_behind, not_understood, script};
+use super::run::is_behind;
+use super::{BOOKS, Target, not_understood, script};
 use crate::ids::Id;
 use crate::store::{Script, StoreError};
 use redis::Cmd;
