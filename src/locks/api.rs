@@ -1,8 +1,9 @@
 use super::LockError;
 use super::attempt::Attempt;
-use super::commands::{self, Asked, Held, View};
+use super::commands::{self, Asked};
 use super::guard::LockGuard;
-use super::model::{Grant, Holder, TTL_MS, Token, Wanted, within};
+use super::lease;
+use super::model::{Grant, Holder, Token, Wanted};
 use super::settings::LockSettings;
 use super::wakeups::Wakeups;
 use crate::ids::Id;
@@ -68,21 +69,13 @@ impl Locks {
         }
     }
 
-    pub(super) const fn link(&self) -> &Link {
-        &self.link
-    }
-
-    pub(super) const fn wakeups(&self) -> &Wakeups {
-        &self.wakeups
-    }
-
     /// Acquires a lock for as long as the guard lives: the guard renews the grant, reports its loss, and releases it.
     ///
     /// # Errors
     /// As [`Self::grant`].
     pub async fn acquire(&self, name: &Id, wanted: Wanted) -> Result<LockGuard, LockError> {
         let grant = self.grant(name, &wanted).await?;
-        Ok(LockGuard::keep(self.clone(), name.clone(), grant, wanted.ttl))
+        Ok(LockGuard::keep(self.link.clone(), name.clone(), grant, wanted.ttl))
     }
 
     /// Acquires a lock once, for its time to live, for callers that renew and release it themselves. If the future is dropped before it
@@ -99,7 +92,8 @@ impl Locks {
 
     /// Acquires a lock for a client that may disconnect before the response.
     pub(super) async fn offer(&self, name: &Id, wanted: &Wanted) -> Result<Undelivered<Grant>, LockError> {
-        let mut attempt = Attempt::new(self, name, wanted.wait + wanted.ttl);
+        let id = self.wakeups.attempt();
+        let mut attempt = Attempt::new(&self.link, name, id, wanted.wait + wanted.ttl);
         let mut seen = Seen::default();
         let answer = if wanted.wait.is_zero() {
             self.ask_once(name, wanted, &attempt.id).await
@@ -195,24 +189,13 @@ impl Locks {
         Ok((asked, since))
     }
 
-    /// Extends a lease to `ttl` from now, limited to [`TTL_MS`], or to the time that it was granted for. Never makes it shorter.
+    /// Extends a lease to `ttl` from now, limited to [`TTL_MS`](super::TTL_MS), or to the time that it was granted for. Never makes it
+    /// shorter.
     ///
     /// # Errors
     /// [`LockError::NotHeld`], [`LockError::HeldByOther`]: the grant has ended. [`LockError::Store`]: it may have been renewed.
     pub async fn renew(&self, name: &Id, token: &Token, ttl: Option<Duration>) -> Result<Grant, LockError> {
-        let since = Instant::now();
-        let ttl = ttl.map(|ttl| within(&TTL_MS, ttl));
-        match commands::renew(&self.link, name, token, ttl).await? {
-            Held::Done(View { holder: Some(held), .. }) => Ok(Grant {
-                token: token.clone(),
-                fence: held.fence,
-                owner: held.owner,
-                expires_at_ms: held.expires_at_ms,
-                until: since + held.expires_in,
-            }),
-            Held::ByOther(holder) => Err(LockError::HeldByOther(holder)),
-            Held::ByNone | Held::Done(_) => Err(LockError::NotHeld),
-        }
+        lease::renew(&self.link, name, token, ttl).await
     }
 
     /// Releases a lock. A repeated call gets the same answer until the next holder has released the lock as well.
@@ -220,11 +203,7 @@ impl Locks {
     /// # Errors
     /// [`LockError::NotHeld`], [`LockError::HeldByOther`]: the grant had ended before. [`LockError::Store`]: it may be released.
     pub async fn release(&self, name: &Id, token: &Token) -> Result<(), LockError> {
-        match commands::release(&self.link, name, token).await? {
-            Held::Done(_) => Ok(()),
-            Held::ByOther(holder) => Err(LockError::HeldByOther(holder)),
-            Held::ByNone => Err(LockError::NotHeld),
-        }
+        lease::release(&self.link, name, token).await
     }
 
     /// Returns the holder of a lock, if there is one, and the number of waiting requests.

@@ -1,8 +1,8 @@
-use super::Locks;
 use super::commands;
 use super::model::{Grant, Token};
 use crate::ids::Id;
 use crate::runtime::{GiveBack, Undelivered};
+use crate::store::Link;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,10 +17,9 @@ pub(super) struct Attempt {
 
 impl Attempt {
     /// Creates an attempt. What it obtains in Redis expires by itself after `lasting`.
-    pub(super) fn new(locks: &Locks, name: &Id, lasting: Duration) -> Self {
-        let id = locks.wakeups().attempt();
-        let (locks, name, left) = (locks.clone(), name.clone(), Left::Attempt(id.clone()));
-        let give_back = GiveBack::new(move || give_back(&locks, &name, left, lasting));
+    pub(super) fn new(link: &Link, name: &Id, id: String, lasting: Duration) -> Self {
+        let (link, name, left) = (link.clone(), name.clone(), Left::Attempt(id.clone()));
+        let give_back = GiveBack::new(move || give_back(&link, &name, left, lasting));
         Self { id, give_back }
     }
 
@@ -45,9 +44,9 @@ pub(super) enum Left {
 }
 
 /// Releases something in the background, and retries until it expires by itself, `lasting` after Redis stored it.
-pub(super) fn give_back(locks: &Locks, name: &Id, left: Left, lasting: Duration) {
+pub(super) fn give_back(link: &Link, name: &Id, left: Left, lasting: Duration) {
     let (name, left) = (name.clone(), Arc::new(left));
-    locks.link().give_back("locks.give_back", lasting, move |link| {
+    link.give_back("locks.give_back", lasting, move |link| {
         let (name, left) = (name.clone(), Arc::clone(&left));
         async move {
             match &*left {

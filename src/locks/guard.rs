@@ -1,9 +1,9 @@
 use super::attempt::{Left, give_back};
 use super::model::{Grant, Token};
-use super::{LockError, Locks};
+use super::{LockError, lease};
 use crate::ids::Id;
 use crate::runtime::caught;
-use crate::store::StoreError;
+use crate::store::{Link, StoreError};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 /// paused between a check of the clock and a write. Only [`Self::fence`] protects against these; see the module's page.
 #[derive(Debug)]
 pub struct LockGuard {
-    locks: Locks,
+    link: Link,
     name: Id,
     token: Token,
     fence: u64,
@@ -37,15 +37,15 @@ struct Lease {
 
 impl LockGuard {
     /// Keeps a grant by renewing it for `ttl` each time.
-    pub(super) fn keep(locks: Locks, name: Id, grant: Grant, ttl: Duration) -> Self {
+    pub(super) fn keep(link: Link, name: Id, grant: Grant, ttl: Duration) -> Self {
         let (sender, lease) = watch::channel(Lease {
             until: grant.until,
             lost: false,
             unconfirmed: false,
         });
-        let keeping = keep(locks.clone(), name.clone(), grant.token.clone(), ttl, sender);
+        let keeping = keep(link.clone(), name.clone(), grant.token.clone(), ttl, sender);
         Self {
-            locks,
+            link,
             name,
             token: grant.token,
             fence: grant.fence,
@@ -96,7 +96,7 @@ impl LockGuard {
     /// released in the background when Redis is available, or expires.
     pub async fn release(mut self) -> Result<(), LockError> {
         self.keeper.abort();
-        let released = self.locks.release(&self.name, &self.token).await;
+        let released = lease::release(&self.link, &self.name, &self.token).await;
         self.released = !matches!(released, Err(LockError::Store(_)));
         released
     }
@@ -112,12 +112,12 @@ impl Drop for LockGuard {
         if self.released || lasting.is_zero() {
             return;
         }
-        give_back(&self.locks, &self.name, Left::Grant(self.token.clone()), lasting);
+        give_back(&self.link, &self.name, Left::Grant(self.token.clone()), lasting);
     }
 }
 
 /// Renews a lease after each third of its time until it is lost.
-async fn keep(locks: Locks, name: Id, token: Token, ttl: Duration, lease: watch::Sender<Lease>) {
+async fn keep(link: Link, name: Id, token: Token, ttl: Duration, lease: watch::Sender<Lease>) {
     let third = ttl / 3;
     let mut until = lease.borrow().until;
     // A grant that was found by a repeated call may be about to expire.
@@ -125,10 +125,10 @@ async fn keep(locks: Locks, name: Id, token: Token, ttl: Duration, lease: watch:
     loop {
         sleep_until(next.min(until)).await;
         let renewing = async {
-            locks.link().connected().await;
+            link.connected().await;
             let was_unconfirmed = lease.borrow().unconfirmed;
             lease.send_modify(|lease| lease.unconfirmed = true);
-            let renewed = locks.renew(&name, &token, None).await;
+            let renewed = lease::renew(&link, &name, &token, None).await;
             let is_unconfirmed = match &renewed {
                 // The reply of this or of an earlier renewal was lost; either may have been executed.
                 Err(LockError::Store(StoreError::Unavailable | StoreError::Refused(_))) => was_unconfirmed,

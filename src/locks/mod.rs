@@ -51,6 +51,7 @@ mod error;
 mod guard;
 pub mod handlers;
 mod keys;
+mod lease;
 mod metrics;
 mod model;
 mod openapi;

@@ -6,12 +6,10 @@ use std::mem;
 use std::path::Path;
 
 /// Exceptions from the rule: a file, one that it imports, and the reason.
-const EXCEPTIONS: [&str; 6] = [
+const EXCEPTIONS: [&str; 4] = [
     "cache::key_state imports cache::api: methods of the API on the state of a key",
     "cache::ticket imports cache::api: methods of the API on tickets",
     "cache::warm imports cache::api: a function that fills the cache gets the API",
-    "locks::attempt imports locks::api: an abandoned attempt releases its lock through the API",
-    "locks::guard imports locks::api: a guard extends and releases its lock through the API",
     "store::shared imports store::link: a store lists its links, and each link has the store",
 ];
 
