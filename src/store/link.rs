@@ -1,4 +1,5 @@
 use super::peer::Peer;
+use super::phase::Phase;
 use super::script::Script;
 use super::{Store, StoreError};
 use parking_lot::Mutex;
@@ -64,22 +65,6 @@ const OPTIONAL: [&[u8]; 3] = [b"CONFIG", b"INFO", b"SLOWLOG"];
 #[derive(Debug, Clone)]
 pub struct Link(Arc<Inner>);
 
-/// A weak reference to a link, for the list in its store.
-#[derive(Debug)]
-pub(super) struct WeakLink(Weak<Inner>);
-
-impl WeakLink {
-    /// Returns whether the link is still in use.
-    pub(super) fn is_held(&self) -> bool {
-        self.0.strong_count() > 0
-    }
-
-    /// Returns whether the link is still in use and cannot connect.
-    pub(super) fn is_down(&self) -> bool {
-        self.0.upgrade().is_some_and(|link| *link.phase.borrow() == Phase::Down)
-    }
-}
-
 struct Inner {
     store: Store,
     /// The runtime on which the link was opened. Its connections are opened and driven there, whichever thread finds one broken: a
@@ -89,15 +74,6 @@ struct Inner {
     state: Mutex<State>,
     /// Changed only while the state is locked, so that the two agree.
     phase: watch::Sender<Phase>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    /// The first attempt to connect is in progress, and Redis is not known to be unavailable: calls wait for its end.
-    Connecting,
-    Up,
-    /// The last attempt failed. Calls fail until an attempt succeeds.
-    Down,
 }
 
 struct State {
@@ -146,7 +122,7 @@ impl Link {
         });
         inner.start_connecting(None);
         if store.is_configured() {
-            store.add_link(WeakLink(Arc::downgrade(&inner)));
+            store.add_link(inner.phase.subscribe());
             let link = Arc::downgrade(&inner);
             let task = move || keep_alive(Weak::clone(&link));
             store.supervisor().spawn_on(&inner.runtime, "redis.keep_alive", task);

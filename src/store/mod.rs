@@ -12,6 +12,7 @@ mod life;
 mod link;
 mod listen;
 mod peer;
+mod phase;
 mod rejection;
 mod room;
 mod script;

@@ -2,8 +2,8 @@ use super::cause::{Cause, Troubles};
 use super::error::StoreError;
 use super::generation::Generation;
 use super::keys::Keys;
-use super::link::WeakLink;
 use super::peer::Peer;
+use super::phase::Phase;
 use super::rejection::rejection;
 use crate::runtime::Supervisor;
 use hashbrown::HashMap;
@@ -35,8 +35,8 @@ pub(super) struct Inner {
     troubles: Troubles,
     /// Whether Redis is nearly full by the last measurement, so that nothing new is stored.
     pub(super) is_nearly_full: AtomicBool,
-    /// All links of this store that may be in use.
-    links: Mutex<Vec<WeakLink>>,
+    /// The phases of all links of this store that may be in use.
+    links: Mutex<Vec<watch::Receiver<Phase>>>,
     /// Bounds the releases in progress by name, so that those of one slice do not use up the permits of another.
     giving_back: Mutex<HashMap<&'static str, Arc<Semaphore>>>,
 }
@@ -116,14 +116,18 @@ impl Store {
         &self.0.keys
     }
 
-    pub(super) fn add_link(&self, link: WeakLink) {
+    /// Adds a link by its phase.
+    pub(super) fn add_link(&self, phase: watch::Receiver<Phase>) {
         let mut links = self.0.links.lock();
-        links.retain(WeakLink::is_held);
-        links.push(link);
+        links.retain(is_in_use);
+        links.push(phase);
     }
 
     fn has_link_down(&self) -> bool {
-        self.0.links.lock().iter().any(WeakLink::is_down)
+        let links = self.0.links.lock();
+        links
+            .iter()
+            .any(|phase| is_in_use(phase) && *phase.borrow() == Phase::Down)
     }
 
     pub(super) fn giving_back(&self, name: &'static str) -> Arc<Semaphore> {
@@ -242,4 +246,9 @@ impl Store {
             .map(|(_, cause)| cause)
             .or_else(|| self.has_link_down().then(|| self.cause(&StoreError::Unavailable)))
     }
+}
+
+/// Returns whether the link with this phase is still in use. The sender is dropped with its link.
+fn is_in_use(phase: &watch::Receiver<Phase>) -> bool {
+    phase.has_changed().is_ok()
 }
