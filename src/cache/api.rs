@@ -1,72 +1,13 @@
 //! The Rust API of the cache: reads.
 
+use super::Cache;
 use super::error::CacheError;
 use super::key_state::{Found, KeyState};
 use super::model::{Entry, Hit, Lookup, Name, Remaining, Tag};
-use super::reads::Reads;
-use super::shared::Shared;
 use crate::ids::Id;
-use crate::store::Link;
 use serde::de::DeserializeOwned;
-use std::sync::Arc;
-
-/// The cache of a worker. Clones share the connection.
-///
-/// ```no_run
-/// # async fn example(store: fleetpulse::store::Store) -> Result<(), Box<dyn std::error::Error>> {
-/// use fleetpulse::cache::{Cache, CacheMetrics, CacheSettings, Policy, Put, Shared};
-/// use fleetpulse::ids::Id;
-/// use fleetpulse::store::Link;
-/// use fleetpulse::telemetry::MetricsRegistry;
-/// use std::time::Duration;
-///
-/// let metrics = CacheMetrics::register(&MetricsRegistry::default())?;
-/// let shared = Shared::new(&store, CacheSettings::default(), &metrics);
-/// let cache = Cache::new(Link::open(&store), shared);
-/// let prices = Id::parse("prices")?;
-/// let put = Put::fresh_for(Duration::from_mins(5)).tagged([Id::parse("product:7")?]);
-/// let price = cache
-///     .get_or_compute(&prices, "7/eur", &Policy::new(put), || async {
-///         Ok::<u64, std::io::Error>(1_999) // usually from a slow source
-///     })
-///     .await?;
-/// assert_eq!(price.value, 1_999);
-/// cache.invalidate(&[Id::parse("product:7")?]).await?;
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Debug, Clone)]
-pub struct Cache(Arc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
-    link: Link,
-    shared: Arc<Shared>,
-    reads: Reads,
-}
 
 impl Cache {
-    /// Creates a cache over a connection. A task of the current runtime sends its reads.
-    #[must_use]
-    pub fn new(link: Link, shared: Arc<Shared>) -> Self {
-        let reads = Reads::start(&link);
-        Self(Arc::new(Inner { link, shared, reads }))
-    }
-
-    /// The state that all workers of the process share.
-    #[must_use]
-    pub fn shared(&self) -> &Arc<Shared> {
-        &self.0.shared
-    }
-
-    pub(super) fn link(&self) -> &Link {
-        &self.0.link
-    }
-
-    pub(super) fn reads(&self) -> &Reads {
-        &self.0.reads
-    }
-
     /// Returns the value of a key, fresh, or stale and allowed to be served; `None` if there is none. A `null` is a value.
     ///
     /// # Errors
@@ -178,14 +119,6 @@ impl Cache {
         }
     }
 
-    /// Returns the entry of a name in the memory of this process.
-    #[inline]
-    pub(super) fn local(&self, name: &Name<'_>) -> Option<Entry> {
-        let entry = self.shared().local.get(name)?;
-        self.shared().counted.local.inc();
-        Some(entry)
-    }
-
     /// Returns the entry that may be served, and counts the read.
     fn served(&self, name: &Name<'_>, state: Result<KeyState, CacheError>) -> Result<Option<Entry>, CacheError> {
         let state = self.counted(name, state)?;
@@ -195,49 +128,6 @@ impl Cache {
             Found::Live(..) | Found::Nothing => Ok(None),
             Found::Corrupt => Err(CacheError::Corrupt),
         }
-    }
-
-    /// Counts a read by what was found.
-    pub(super) fn counted(&self, name: &Name<'_>, state: Result<KeyState, CacheError>) -> Result<KeyState, CacheError> {
-        let counted = &self.shared().counted;
-        let state = match state {
-            Ok(state) => state,
-            Err(error) => {
-                self.note_error(name.namespace, 1);
-                return Err(error);
-            }
-        };
-        let namespaces = &self.shared().namespaces;
-        let counts = match &state.found {
-            Found::Live(..) => namespaces.of(name.namespace),
-            Found::Nothing | Found::Corrupt => namespaces.if_named(name.namespace),
-        };
-        match &state.found {
-            Found::Live(_, entry) if entry.is_fresh() => {
-                counts.shared_hits.add(1);
-                counts.shared_served.add(entry.bytes.len() as u64);
-                counted.shared.inc();
-            }
-            Found::Live(_, entry) if !entry.stale_for.is_zero() => {
-                counts.stale.add(1);
-                counts.shared_served.add(entry.bytes.len() as u64);
-                counted.stale.inc();
-            }
-            Found::Live(..) | Found::Nothing => {
-                counts.misses.add(1);
-                counted.miss.inc();
-            }
-            Found::Corrupt => {
-                counts.corrupt.add(1);
-                counted.corrupt.inc();
-            }
-        }
-        Ok(state)
-    }
-
-    fn note_error(&self, namespace: &Id, times: usize) {
-        self.shared().namespaces.if_named(namespace).errors.add(times as u64);
-        self.shared().counted.error.inc_by(times as u64);
     }
 
     fn typed<T: DeserializeOwned>(&self, namespace: &Id, entry: &Entry) -> Result<Hit<T>, CacheError> {

@@ -1,13 +1,9 @@
 //! The state of a key in Redis: the entry, read together with the versions that it depends on, and whether it is valid.
 
-use super::Cache;
 use super::entry::{Head, Nonce, Stored, Version};
-use super::error::CacheError;
-use super::keys::Placed;
 use super::local::Marks;
-use super::model::{Entry, Level, Name, Tag};
+use super::model::{Entry, Level, Tag};
 use bytes::Bytes;
-use hashbrown::HashMap;
 use std::time::{Duration, Instant};
 
 /// The state of a key when it was read.
@@ -56,7 +52,7 @@ impl KeyState {
     }
 
     /// Sets what was found, once the versions are known.
-    fn judge(&mut self, stored: Option<Stored>) {
+    pub(super) fn judge(&mut self, stored: Option<Stored>) {
         self.found = match stored {
             None | Some(Stored::Mark(_)) => Found::Nothing,
             Some(Stored::Corrupt(_)) => Found::Corrupt,
@@ -89,85 +85,4 @@ fn entry(head: &Head, value: Bytes, now_ms: u64) -> Option<Entry> {
     };
     let is_of_use = now_ms < head.fresh_until_ms.saturating_add(head.afterlife_ms());
     is_of_use.then_some(entry)
-}
-
-impl Cache {
-    /// Reads one key, with the versions of `tags`. The versions of other tags of the entry are read in a second round trip.
-    pub(super) async fn read_key(&self, name: &Name<'_>, tags: &[Tag]) -> Result<KeyState, CacheError> {
-        let mut states = self.read_keys(std::slice::from_ref(name), tags).await?;
-        states.pop().ok_or(CacheError::Busy)
-    }
-
-    /// Reads many keys at once, as [`Self::read_key`] does.
-    pub(super) async fn read_keys(&self, names: &[Name<'_>], tags: &[Tag]) -> Result<Vec<KeyState>, CacheError> {
-        let (keys, local) = (self.link().store().keys(), &self.shared().local);
-        let marks: Vec<_> = names.iter().map(|name| local.marks(name, tags)).collect();
-        let mut asked: Vec<Placed> = Vec::with_capacity(2 * names.len() + tags.len());
-        for name in names {
-            asked.push(keys.cache_entry(name.namespace, name.key));
-            asked.push(keys.cache_namespace(name.namespace));
-        }
-        asked.extend(tags.iter().map(|tag| keys.cache_tag(tag)));
-        let answer = self.reads().get(asked).await?;
-        let version = |value: &Option<Bytes>| value.as_deref().and_then(Version::decode);
-        let (of_names, of_tags) = answer.values.split_at(2 * names.len());
-        let known: Vec<_> = tags.iter().cloned().zip(of_tags.iter().map(version)).collect();
-        let mut states = Vec::with_capacity(names.len());
-        let mut stored = Vec::with_capacity(names.len());
-        // The tags of all entries whose versions are not read yet, with their indexes in `of_unknown`. A map, because there may be
-        // thousands.
-        let mut unknown: HashMap<Tag, usize> = HashMap::new();
-        let mut of_unknown: Vec<Placed> = Vec::new();
-        for (values, mut marks) in of_names.chunks_exact(2).zip(marks) {
-            let found = values[0].as_ref().map(Stored::decode);
-            if let Some(Stored::Entry(head, _)) = &found {
-                for (tag, _) in head.tags.iter().filter(|(tag, _)| !tags.contains(tag)) {
-                    // Before its version is read.
-                    local.add(&mut marks, [tag]);
-                    if !unknown.contains_key(tag) {
-                        unknown.insert(tag.clone(), of_unknown.len());
-                        of_unknown.push(keys.cache_tag(tag));
-                    }
-                }
-            }
-            states.push(KeyState {
-                found: Found::Nothing,
-                nonce: found.as_ref().and_then(Stored::nonce),
-                namespace: version(&values[1]),
-                tags: known.clone(),
-                now_ms: answer.now_ms,
-                asked: answer.asked,
-                marks,
-            });
-            stored.push(found);
-        }
-        if !unknown.is_empty() {
-            let versions = self.reads().get(of_unknown).await?.values;
-            for (state, found) in states.iter_mut().zip(&stored) {
-                if let Some(Stored::Entry(head, _)) = found {
-                    let of_entry = head.tags.iter().filter_map(|(tag, _)| {
-                        let &place = unknown.get(tag)?;
-                        Some((tag.clone(), versions.get(place).and_then(version)))
-                    });
-                    state.tags.extend(of_entry);
-                }
-            }
-        }
-        for (state, found) in states.iter_mut().zip(stored) {
-            state.judge(found);
-        }
-        Ok(states)
-    }
-
-    /// Keeps a fresh entry in this process, if its writer allows that.
-    pub(super) fn keep(&self, name: &Name<'_>, state: &KeyState) {
-        if let Found::Live(head, entry) = &state.found
-            && head.local_ms > 0
-        {
-            let counts = self.shared().namespaces.of(name.namespace);
-            let wanted = Duration::from_millis(head.local_ms.into());
-            let local = &self.shared().local;
-            local.keep(name, entry, state.asked, wanted, state.marks.clone(), &counts);
-        }
-    }
 }

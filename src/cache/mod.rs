@@ -24,10 +24,11 @@
 //!
 //! | file | content |
 //! |---|---|
-//! | `api`, `reads` | the Rust API for reads; batching of reads |
+//! | `handle`, `api` | the cache of a worker; its Rust API for reads |
+//! | `key_read`, `reads` | reads of keys; batching of reads |
 //! | `write`, `events` | writes, deletions, invalidations; invalidations by the events of other services |
 //! | `compute`, `computation`, `single_flight` | read or compute; a running computation; leader and followers of a key in this process |
-//! | `ticket`, `portable_ticket` | what is recorded before a computation; a ticket as text, for services that compute elsewhere |
+//! | `ticket`, `ticketing`, `portable_ticket` | what is recorded before a computation; how it is taken; a ticket as text, for services that compute elsewhere |
 //! | `key_state` | what Redis has under a key, and whether it is valid |
 //! | `local`, `subject` | the level in this process; the invalidation messages |
 //! | `above` | what slices on top of the cache need of this level |
@@ -76,7 +77,9 @@ mod counters;
 mod entry;
 mod error;
 mod events;
+mod handle;
 pub mod handlers;
+mod key_read;
 mod key_state;
 mod keys;
 mod list;
@@ -93,13 +96,14 @@ mod single_flight;
 mod stats;
 mod subject;
 mod ticket;
+mod ticketing;
 mod warm;
 mod wiring;
 mod write;
 
-pub use api::Cache;
 pub use error::{CacheError, ComputeError};
 pub use events::Applied;
+pub use handle::Cache;
 pub use keys::Placed;
 pub use list::{Invalidated, Page};
 pub(crate) use local::Marks;

@@ -5,7 +5,8 @@
 use super::super::model::{Name, Tag};
 use super::super::portable_ticket::PortableTicket;
 use super::super::settings::MAX_TAGS;
-use super::super::ticket::{TICKET_LIFE, Ticketing};
+use super::super::ticket::TICKET_LIFE;
+use super::super::ticketing::Ticketing;
 use super::arguments::{Key, Namespace};
 use super::{MAX_BODY, State};
 use crate::clock::whole_ms;
