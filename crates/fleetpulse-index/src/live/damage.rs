@@ -1,12 +1,4 @@
-//! Recovery of an index in which a panic has interrupted a change.
-//!
-//! The lock has replaced the damaged state with an empty one. The caller loads what the store has; what the store does not have
-//! yet is restored from the damaged state here, as far as it can be read.
-
 use super::state::State;
-use super::unsaved::Unsaved;
-use super::{LiveIndex, Origin, Update};
-use crate::model::Removed;
 use parking_lot::Mutex;
 use std::future::poll_fn;
 use std::mem;
@@ -56,6 +48,30 @@ impl Damage {
         }
     }
 
+    /// Returns whether the index misses what it held before the damage.
+    pub(super) fn is_incomplete(&self) -> bool {
+        self.is_incomplete.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_complete(&self) {
+        self.is_incomplete.store(false, Ordering::Release);
+    }
+
+    /// Resolves when there was damage that no task has been woken for.
+    pub(super) async fn reported(&self) {
+        poll_fn(|context| self.poll(context)).await;
+    }
+
+    /// Begins a restoration. Returns the damaged state, if there is one, and what ends the restoration when it is dropped.
+    pub(super) fn begin_restoring(&self) -> (Option<Box<State>>, Restoring<'_>) {
+        let damaged = mem::replace(&mut *self.damaged_state.lock(), Damaged::Restoring);
+        let restoring = Restoring(self);
+        match damaged {
+            Damaged::State(state) => (Some(state), restoring),
+            Damaged::Nothing | Damaged::Restoring => (None, restoring),
+        }
+    }
+
     fn poll(&self, context: &Context<'_>) -> Poll<()> {
         let mut signal = self.signal.lock();
         if mem::take(&mut signal.is_set) {
@@ -67,78 +83,10 @@ impl Damage {
 }
 
 /// Ends a restoration, also after a panic.
-struct Restoring<'a>(&'a Damage);
+pub(super) struct Restoring<'a>(&'a Damage);
 
 impl Drop for Restoring<'_> {
     fn drop(&mut self) {
         *self.0.damaged_state.lock() = Damaged::Nothing;
-    }
-}
-
-impl LiveIndex {
-    /// Returns whether a panic interrupted a change and what was held before is not loaded again yet.
-    #[must_use]
-    pub fn is_incomplete(&self) -> bool {
-        self.state.damage.is_incomplete.load(Ordering::Acquire)
-    }
-
-    /// Records that what the store has is loaded.
-    pub fn set_complete(&self) {
-        self.state.damage.is_incomplete.store(false, Ordering::Release);
-    }
-
-    /// Resolves when a panic has interrupted a change: the index is empty from then on, until it is loaded again.
-    ///
-    /// Runs on any executor. One task may wait at a time: a later call replaces an earlier one, which then never resolves.
-    pub async fn damaged(&self) {
-        poll_fn(|context| self.state.damage.poll(context)).await;
-    }
-
-    /// Restores what was unsaved in the damaged state. Returns the number of entities.
-    ///
-    /// # Panics
-    /// May panic, because the state is damaged. A second call does nothing then.
-    pub fn restore_unsaved(&self, now_ms: i64) -> usize {
-        let damage = &self.state.damage;
-        let damaged = mem::replace(&mut *damage.damaged_state.lock(), Damaged::Restoring);
-        let _restoring = Restoring(damage);
-        let Damaged::State(damaged) = damaged else { return 0 };
-        let (mut at, mut restored) = (0, 0);
-        while let Some(slot) = damaged.unsaved.next(at) {
-            at = slot + 1;
-            if let Some(record) = damaged.records.get(slot) {
-                self.restore(Unsaved::of(record), now_ms);
-                restored += 1;
-            }
-        }
-        restored
-    }
-
-    fn restore(&self, unsaved: Unsaved, now_ms: i64) {
-        let Unsaved {
-            id,
-            fix,
-            timestamp_ms,
-            received_us,
-            position_unsaved,
-            change,
-        } = unsaved;
-        match fix {
-            Some(fix) if position_unsaved || change.is_some() => {
-                let update = Update { id: id.clone(), fix };
-                self.apply(Origin::Local, &[update], now_ms);
-            }
-            None if position_unsaved => {
-                let removed = Removed {
-                    at_ms: timestamp_ms,
-                    received_us,
-                };
-                self.remove(Origin::Local, &id, removed);
-            }
-            _ => {}
-        }
-        if let Some(change) = change {
-            self.change_profile(&id, &change);
-        }
     }
 }

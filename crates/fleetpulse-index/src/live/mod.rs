@@ -8,7 +8,7 @@
 //! | `grid`, `tree` | an adaptive octree over 31-bit unit vectors of the sphere: no antimeridian, no poles |
 //! | `record`, `slab` | one packed record an entity, in slots that never move |
 //! | `id_map`, `slot_set` | id to slot; the slots that wait to be written to the store |
-//! | `damage` | recovery after a panic interrupts a change |
+//! | `damage`, `recovery` | what a panic left of a change; recovery from it |
 //! | `nearby`, `nearest` | the nearest entities, in one hold of the lock |
 //! | `within`, `ranking`, `pieces`, `walk`, `smallest` | the entities in a box, and the nearest of very many, in pieces |
 //! | `visible`, `examined` | what a query may return; what it has examined, for tests |
@@ -34,6 +34,7 @@ mod pieces;
 mod profiles;
 mod ranking;
 mod record;
+mod recovery;
 mod slab;
 mod slot_set;
 mod smallest;
