@@ -57,7 +57,7 @@ pub enum InventoryError {
         group: Option<Id>,
     },
     /// The state of the reservation does not allow the transition.
-    #[error("the reservation is {}", .state.as_str())]
+    #[error("the reservation is {}; read it before you try again", .state.as_str())]
     WrongState {
         /// The current state.
         state: State,

@@ -13,9 +13,9 @@ use futures_util::future::join_all;
 /// The interval of attempts to take the stock of a part that expired before it followed a decision, ms.
 const MISSING_MS: u64 = 600_000;
 
-/// Logs a failure that the sweep makes good.
-pub(super) fn leave_to_sweep(looked_after: Result<(), InventoryError>) {
-    if let Err(error) = looked_after {
+/// Logs a failure, after which the sweep completes the parts.
+pub(super) fn leave_to_sweep(completed: Result<(), InventoryError>) {
+    if let Err(error) = completed {
         tracing::debug!(%error, "the parts of a reservation are left to the sweep");
     }
 }
@@ -24,24 +24,24 @@ impl Inventory {
     /// Lets the parts follow the decision of their record, in a task of its own.
     pub(super) async fn follow(&self, id: &Id, record: Record) -> Result<Reservation, InventoryError> {
         let (this, id) = (self.clone(), id.clone());
-        all_steps(SAGA, async move { this.carry(&id, record).await }).await
+        all_steps(SAGA, async move { this.complete_or_leave(&id, record).await }).await
     }
 
     /// Lets the parts follow the decision of their record. A confirmation fails unless all parts have followed, because an acknowledged
     /// confirmation must not lose its stock. Other failures are left to the sweep.
-    pub(super) async fn carry(&self, id: &Id, record: Record) -> Result<Reservation, InventoryError> {
-        let carried = self.look_after(id, &record).await;
+    pub(super) async fn complete_or_leave(&self, id: &Id, record: Record) -> Result<Reservation, InventoryError> {
+        let completed = self.complete_parts(id, &record).await;
         if record.state == Some(State::Confirmed) {
-            carried?;
+            completed?;
         } else {
-            leave_to_sweep(carried);
+            leave_to_sweep(completed);
         }
         Ok(record.reservation(id))
     }
 
     /// Lets the parts follow their record, sets the time of the next check, and forgets the record if nothing is left of the reservation. A
     /// missing part does not keep the others from following.
-    pub(super) async fn look_after(&self, id: &Id, record: &Record) -> Result<(), InventoryError> {
+    pub(super) async fn complete_parts(&self, id: &Id, record: &Record) -> Result<(), InventoryError> {
         if let (Some(State::Held | State::Confirmed), Some(parts)) = (record.state, &record.parts) {
             self.reduce_parts(id, record, parts).await?;
         }
@@ -118,10 +118,10 @@ impl Inventory {
     }
 
     /// Completes a reservation whose parts have not followed in time; for the sweep.
-    pub(super) async fn drive(&self, id: &Id) -> Result<(), InventoryError> {
+    pub(super) async fn complete_one(&self, id: &Id) -> Result<(), InventoryError> {
         let target = self.target_of(id);
         match commands::find(target, id).await? {
-            Some(record) => self.look_after(id, &record).await,
+            Some(record) => self.complete_parts(id, &record).await,
             None => Ok(commands::settle(target, id, "", NextCheck::Never).await?),
         }
     }

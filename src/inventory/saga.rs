@@ -109,7 +109,7 @@ impl Inventory {
                 return Err(InventoryError::InProgress);
             };
             if short {
-                leave_to_sweep(this.look_after(&id, &record).await);
+                leave_to_sweep(this.complete_parts(&id, &record).await);
             }
             made(&id, OpOutcome::Done(record))
         })
@@ -163,7 +163,7 @@ impl Inventory {
                 let (until_ms, retaken) = this.make_ready(&id, &parts, &record.remaining()).await?;
                 let decision = Op::decide(id.as_str().to_owned(), &parts, until_ms);
                 match this.call_home(&id, decision).await? {
-                    OpOutcome::Done(record) => return this.carry(&id, record).await,
+                    OpOutcome::Done(record) => return this.complete_or_leave(&id, record).await,
                     OpOutcome::Parts(updated) => {
                         if updated.parts.as_ref() != Some(&parts) {
                             this.put_back(&id, &parts, retaken).await;
@@ -257,7 +257,7 @@ impl Inventory {
                 }
                 let decision = Op::extend(id.as_str().to_owned(), NewEnd::At(ends_ms), ExtendMode::Soon(&parts));
                 match this.call_home(&id, decision).await? {
-                    OpOutcome::Done(record) => return this.carry(&id, record).await,
+                    OpOutcome::Done(record) => return this.complete_or_leave(&id, record).await,
                     OpOutcome::Parts(updated) => record = updated,
                     // It expired in the meantime, and its parts must as well.
                     outcome => {

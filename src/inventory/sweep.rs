@@ -69,12 +69,12 @@ async fn sweep(inventory: &Inventory, partition: u16) -> Result<(), StoreError> 
         counting.end(swept.items);
         let has_more = match &swept.work {
             Work::Parted(ids) => {
-                look_after(inventory, ids, AT_ONCE).await;
+                complete_all(inventory, ids, AT_ONCE).await;
                 // Also after the last piece, because the other list comes next.
                 true
             }
             Work::Kept(ids) => {
-                look_after(inventory, ids, KEPT_AT_ONCE).await;
+                complete_all(inventory, ids, KEPT_AT_ONCE).await;
                 kept_pieces += 1;
                 ids.len() == KEPT_PIECE
             }
@@ -86,9 +86,10 @@ async fn sweep(inventory: &Inventory, partition: u16) -> Result<(), StoreError> 
     Ok(())
 }
 
-async fn look_after(inventory: &Inventory, ids: &[Id], at_once: usize) {
-    let driving = stream::iter(ids).for_each_concurrent(at_once, async |id| {
-        if let Err(error) = inventory.drive(id).await {
+/// Completes the parts of these reservations, `at_once` at the same time. Failures are logged.
+async fn complete_all(inventory: &Inventory, ids: &[Id], at_once: usize) {
+    let completing = stream::iter(ids).for_each_concurrent(at_once, async |id| {
+        if let Err(error) = inventory.complete_one(id).await {
             match error {
                 InventoryError::Store(_) | InventoryError::Busy => {
                     tracing::debug!(%error, "the parts of a reservation are completed later");
@@ -98,7 +99,7 @@ async fn look_after(inventory: &Inventory, ids: &[Id], at_once: usize) {
             }
         }
     });
-    driving.await;
+    completing.await;
 }
 
 #[cfg(test)]

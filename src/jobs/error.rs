@@ -68,7 +68,7 @@ pub enum JobsError {
     #[error("the lease has ended and the job is {0}; discard the result, and lease another job")]
     NotYours(State),
     /// The call is not possible for a job in this state, or another job has its unique key.
-    #[error("the job is {0}")]
+    #[error("the job is {0}, which does not allow this call, or another job has its unique key; read the job first")]
     Conflict(State),
     /// An error of Redis. After [`StoreError::Lost`] the call may have been carried out: a repeated settlement has the same outcome, a
     /// repeated `add` adds the jobs again unless they have unique keys, and jobs that were leased return when their leases expire.

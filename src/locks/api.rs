@@ -87,7 +87,7 @@ impl Locks {
     /// [`LockError::Store`]: at once if Redis is unavailable at the first call; at the end of the wait if Redis becomes unavailable later, or
     /// does not answer in time.
     pub async fn grant(&self, name: &Id, wanted: &Wanted) -> Result<Grant, LockError> {
-        self.offer(name, wanted).await.map(Undelivered::deliver)
+        self.acquire_undelivered(name, wanted).await.map(Undelivered::deliver)
     }
 
     /// Acquires a lock for a client that may disconnect before the response.

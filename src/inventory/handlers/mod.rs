@@ -37,7 +37,7 @@ impl From<InventoryError> for Problem {
             InventoryError::TooManyItems => {
                 Self::too_many("too_many_items", "There are too many items", detail, RETRY_FULL_S)
             }
-            InventoryError::Busy => Self::unavailable("more calls are waiting than the service can hold; try again", 1),
+            InventoryError::Busy => Self::unavailable(detail, 1),
             InventoryError::NoItem(sku) => Self::not_found(detail).with("sku", sku.as_str()),
             InventoryError::NoReservation(_) => Self::not_found(detail),
             InventoryError::Insufficient { sku, available } => {
@@ -57,10 +57,10 @@ impl From<InventoryError> for Problem {
                     0 => "there is no such item".to_owned(),
                     _ => detail,
                 };
-                Self::conflict("version_conflict", "It has another version", detail).with("version", current)
+                Self::conflict("version_conflict", "The version does not match", detail).with("version", current)
             }
             InventoryError::OtherGroup { group } => {
-                let problem = Self::conflict("other_group", "The item belongs elsewhere", detail);
+                let problem = Self::conflict("other_group", "The item has another group", detail);
                 match group {
                     Some(group) => problem.with("group", group.as_str()),
                     None => problem,
@@ -71,18 +71,14 @@ impl From<InventoryError> for Problem {
                     .with("state", state.as_str())
             }
             InventoryError::NotThatMuch { sku, quantity } => {
-                Self::conflict("not_that_much", "The reservation has less", detail)
+                Self::conflict("not_that_much", "The part is larger than the reservation", detail)
                     .with("sku", sku.as_str())
                     .with("quantity", quantity)
             }
             InventoryError::SeveralItems => Self::validation_failed(vec![FieldError::new("quantity", detail)]),
-            InventoryError::HasLeft => Self::conflict("has_left", "It is not there any more", detail),
+            InventoryError::HasLeft => Self::conflict("has_left", "The stock was already consumed", detail),
             InventoryError::KeyReused => Self::validation_failed(vec![FieldError::new("id", detail)]),
-            InventoryError::InProgress => Self::conflict(
-                "in_progress",
-                "The reservation is being made",
-                format!("{detail}; try again"),
-            ),
+            InventoryError::InProgress => Self::conflict("in_progress", "The reservation is being made", detail),
             InventoryError::Unacceptable { field, detail } => {
                 Self::validation_failed(vec![FieldError::new(field, detail)])
             }

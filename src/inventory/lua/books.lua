@@ -325,7 +325,7 @@ local function times_of(times)
 end
 
 -- Lists a reservation with parts in other partitions by the time at which a sweep checks them. Removed first, as in close_books.
-local function look_after(parted, id, at)
+local function schedule_check(parted, id, at)
   call('ZREM', parted, id)
   call('ZADD', parted, at, id)
 end

@@ -39,7 +39,7 @@ local function confirm(id, ready, ends)
   end
   record.ended = books.now
   enter(books, id, record, CONFIRMED)
-  if record.parts ~= NO_PARTS then look_after(KEYS[6], id, books.now + FOLLOW_UP_MS) end
+  if record.parts ~= NO_PARTS then schedule_check(KEYS[6], id, books.now + FOLLOW_UP_MS) end
   publish(books, 'confirmed', id, record)
   return 'done ' .. record_text(record)
 end

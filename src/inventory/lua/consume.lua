@@ -47,7 +47,7 @@ local function decide(id, record, sku, quantity, undo)
     return (string.gsub(entry, '^%d+', decided))
   end)
   enter(books, id, record, CONFIRMED)
-  if not undo then look_after(KEYS[6], id, books.now + FOLLOW_UP_MS) end
+  if not undo then schedule_check(KEYS[6], id, books.now + FOLLOW_UP_MS) end
   return 'parts ' .. record_text(record)
 end
 

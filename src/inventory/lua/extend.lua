@@ -65,7 +65,7 @@ local function extend(id, ms, ends, how, parts)
   end
   record.expires = math.max(record.expires, ends)
   enter(books, id, record, HELD)
-  if how == 'soon' then look_after(KEYS[6], id, books.now + FOLLOW_UP_MS) end
+  if how == 'soon' then schedule_check(KEYS[6], id, books.now + FOLLOW_UP_MS) end
   publish(books, event, id, record)
   return answer .. record_text(record)
 end

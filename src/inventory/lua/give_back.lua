@@ -68,7 +68,7 @@ end
 local function finish(id, record, state, event)
   record.ended = books.now
   enter(books, id, record, state)
-  if record.parts ~= NO_PARTS then look_after(parted, id, books.now + FOLLOW_UP_MS) end
+  if record.parts ~= NO_PARTS then schedule_check(parted, id, books.now + FOLLOW_UP_MS) end
   publish(books, event, id, record)
   return 'done ' .. record_text(record)
 end
@@ -107,7 +107,7 @@ local function give_some(id, record, final, event)
   end
   write_left(books, record, left)
   enter(books, id, record, record.state)
-  if record.parts ~= NO_PARTS then look_after(parted, id, books.now + FOLLOW_UP_MS) end
+  if record.parts ~= NO_PARTS then schedule_check(parted, id, books.now + FOLLOW_UP_MS) end
   publish(books, 'reduced', id, record)
   return 'done ' .. record_text(record)
 end

@@ -25,7 +25,7 @@ local function release(id, undo)
     count(books, record, -1, 0)
     record.ended = books.now
     enter(books, id, record, RELEASED)
-    if record.parts ~= NO_PARTS then look_after(KEYS[6], id, books.now + FOLLOW_UP_MS) end
+    if record.parts ~= NO_PARTS then schedule_check(KEYS[6], id, books.now + FOLLOW_UP_MS) end
     publish(books, 'released', id, record)
   elseif record.state ~= RELEASED then
     return 'wrong ' .. record_text(record)

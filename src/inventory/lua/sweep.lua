@@ -55,7 +55,7 @@ local function correct_times()
     -- Checking parts too early does no harm.
     for _, list in ipairs({ KEYS[6], KEYS[8] }) do
       for _, id in ipairs(call('ZRANGE', list, books.now + FOLLOW_UP_MS, '+inf', 'BYSCORE', 'LIMIT', 0, MOST_CORRECTED)) do
-        look_after(list, id, books.now + FOLLOW_UP_MS)
+        schedule_check(list, id, books.now + FOLLOW_UP_MS)
       end
     end
   end
@@ -103,7 +103,7 @@ local answers = { more and 'more' or (#ids == limit or is_correcting) and 'later
 local function hand_out(list, most, again_ms)
   if most == 0 then return end
   for _, id in ipairs(call('ZRANGE', list, '-inf', books.now, 'BYSCORE', 'LIMIT', 0, most)) do
-    look_after(list, id, books.now + again_ms)
+    schedule_check(list, id, books.now + again_ms)
     answers[#answers + 1] = id
   end
 end

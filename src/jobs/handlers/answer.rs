@@ -307,7 +307,7 @@ pub(super) struct CancelledAnswer {
 
 /// The number of jobs that a call changed.
 #[derive(Serialize, ToSchema)]
-pub(super) struct MovedAnswer {
+pub(super) struct ChangedAnswer {
     /// The number of jobs that were changed.
     pub jobs: u64,
     /// The number of jobs that are left in the state.

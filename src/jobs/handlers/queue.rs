@@ -1,5 +1,5 @@
 use super::Data;
-use super::answer::{CancelledAnswer, JobAnswer, JobsAnswer, MovedAnswer, QueueAnswer, QueuesAnswer};
+use super::answer::{CancelledAnswer, ChangedAnswer, JobAnswer, JobsAnswer, QueueAnswer, QueuesAnswer};
 use super::docs::RedriveBody;
 use super::input::Redrive;
 use super::params::{DrainParams, JobsParams, QueuesParams};
@@ -89,7 +89,7 @@ pub async fn list_jobs(
         DrainParams,
     ),
     responses(
-        (status = 200, description = "The number of cancelled jobs, and of those left", body = MovedAnswer),
+        (status = 200, description = "The number of cancelled jobs, and of those left", body = ChangedAnswer),
         (status = 503, description = "Redis is unavailable; some jobs may be cancelled", body = Problem),
     )
 )]
@@ -99,7 +99,7 @@ pub async fn drain_jobs(
     Query(query): Query<DrainParams>,
 ) -> Result<HttpResponse, Problem> {
     let (jobs, left) = state.jobs.drain(&queue, query.state.into(), query.limit()).await?;
-    reply::value(StatusCode::OK, &MovedAnswer { jobs, left })
+    reply::value(StatusCode::OK, &ChangedAnswer { jobs, left })
 }
 
 /// Pause a queue
@@ -139,7 +139,7 @@ pub async fn resume_queue(Path(queue): Path<Id>, state: Data) -> Result<HttpResp
 #[utoipa::path(
     post, path = "/v1/queues/{queue}/redrive", operation_id = "redrive_jobs", tag = "jobs", request_body = Option<RedriveBody>, params(("queue" = String, Path)),
     responses(
-        (status = 200, description = "The number of moved jobs", body = MovedAnswer),
+        (status = 200, description = "The number of moved jobs", body = ChangedAnswer),
         (status = 503, description = "Redis is unavailable; some jobs may be moved", body = Problem),
     )
 )]
@@ -149,20 +149,20 @@ pub async fn redrive(
     Body(Redrive { limit }): Body<Redrive>,
 ) -> Result<HttpResponse, Problem> {
     let (jobs, left) = state.jobs.redrive(&queue, limit).await?;
-    reply::value(StatusCode::OK, &MovedAnswer { jobs, left })
+    reply::value(StatusCode::OK, &ChangedAnswer { jobs, left })
 }
 
 /// Delete the dead jobs of a queue
 #[utoipa::path(
     delete, path = "/v1/queues/{queue}/dead", operation_id = "delete_dead_jobs", tag = "jobs", params(("queue" = String, Path)),
     responses(
-        (status = 200, description = "The number of deleted jobs", body = MovedAnswer),
+        (status = 200, description = "The number of deleted jobs", body = ChangedAnswer),
         (status = 503, description = "Redis is unavailable; some jobs may be deleted", body = Problem),
     )
 )]
 pub async fn clear_dead(Path(queue): Path<Id>, state: Data) -> Result<HttpResponse, Problem> {
     let (jobs, left) = state.jobs.clear_dead(&queue).await?;
-    reply::value(StatusCode::OK, &MovedAnswer { jobs, left })
+    reply::value(StatusCode::OK, &ChangedAnswer { jobs, left })
 }
 
 /// Cancel the job that has a unique key

@@ -402,7 +402,7 @@ impl Work {
     }
 
     /// Extends leases after a third of their duration, gives up expired leases, and releases jobs that wait for too long behind slow jobs.
-    pub fn look_after_leases(&mut self) {
+    pub fn maintain_leases(&mut self) {
         let (now, lease_time) = (Instant::now(), self.pool.settings.lease);
         // The first was leased first.
         while let Some((_, lease)) = self

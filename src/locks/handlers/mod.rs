@@ -19,7 +19,7 @@ use utoipa::IntoResponses;
 pub struct State {
     /// The locks.
     pub locks: Locks,
-    /// The instruments.
+    /// The metrics.
     pub metrics: LockMetrics,
 }
 
@@ -44,19 +44,19 @@ pub async fn acquire(
     Body(wanted): Body<Wanted>,
 ) -> Result<HttpResponse, Problem> {
     let count = |outcome| state.metrics.acquires.with_label_values(&[outcome]).inc();
-    let offered = if wanted.wait.is_zero() {
-        state.locks.offer(&name, &wanted).await
+    let acquired = if wanted.wait.is_zero() {
+        state.locks.acquire_undelivered(&name, &wanted).await
     } else {
         let _waiting = Present::count(&state.metrics.waiters);
         tokio::select! {
-            offered = state.locks.offer(&name, &wanted) => offered,
+            acquired = state.locks.acquire_undelivered(&name, &wanted) => acquired,
             () = client.gone() => {
                 count("gone");
                 return Err(gone());
             }
         }
     };
-    let answer = match offered {
+    let answer = match acquired {
         Ok(grant) => Ok(client.deliver(grant).await.inspect_err(|_gone| count("gone"))?),
         Err(error) => Err(error),
     };

@@ -5,7 +5,7 @@
 -- Returns {outcome, owner, fence, until, now, waiting}. The outcome is one of:
 --   'held'
 --   'free'
--- Repeatable: it only reads.
+-- Repeatable: it reads, and limits an end that is too far ahead.
 local now_us = clock_us()
 local now, from = milliseconds(now_us)
 local _, owner, _, until_ms, _, _, _, fence = read(KEYS[1], now)
