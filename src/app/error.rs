@@ -38,7 +38,7 @@ pub enum AppError {
         /// The number in the settings.
         wanted: u16,
     },
-    /// The instruments cannot be registered.
+    /// The metrics cannot be registered.
     #[error("the metrics cannot be set up")]
     Metrics(#[from] prometheus::Error),
     /// A second signal arrived while the service was stopping.

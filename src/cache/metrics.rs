@@ -17,7 +17,7 @@ impl CacheMetrics {
     /// Registers the metrics, all at zero.
     ///
     /// # Errors
-    /// If another instrument has one of their names.
+    /// If another metric has one of their names.
     pub fn register(registry: &MetricsRegistry) -> Result<Self, Error> {
         Ok(Self {
             reads: registry.counters("fleetpulse_cache_reads_total", "Reads of the cache", &["outcome"])?,

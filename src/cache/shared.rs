@@ -22,7 +22,7 @@ pub struct Shared {
     pub(super) counted: Counted,
 }
 
-/// The instruments, looked up once.
+/// The metrics, looked up once.
 #[derive(Debug)]
 pub(super) struct Counted {
     pub local: IntCounter,

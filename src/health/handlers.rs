@@ -22,9 +22,9 @@ pub struct Health {
     pub components: Arc<HealthRegistry>,
     /// The background tasks and the phase of the shutdown.
     pub supervisor: Supervisor,
-    /// The instruments of this slice.
+    /// The metrics of this slice.
     pub metrics: HealthMetrics,
-    /// The instruments of the whole service.
+    /// The metrics of the whole service.
     pub registry: MetricsRegistry,
     /// A connection for reports.
     pub link: Link,

@@ -1,7 +1,7 @@
 use crate::telemetry::{MetricsRegistry, ProcessMetrics};
 use prometheus::{Error, Gauge, IntGauge};
 
-/// The instruments of the health slice.
+/// The metrics of the health slice.
 #[derive(Debug, Clone)]
 pub struct HealthMetrics {
     /// Whether Redis answers and takes writes (1) or not (0).
@@ -12,15 +12,15 @@ pub struct HealthMetrics {
     pub redis_memory_most: IntGauge,
     /// CPU time of Redis, seconds.
     pub redis_cpu_seconds: Gauge,
-    /// The instruments of this process.
+    /// The metrics of this process.
     pub process: ProcessMetrics,
 }
 
 impl HealthMetrics {
-    /// Registers the instruments, all at zero.
+    /// Registers the metrics, all at zero.
     ///
     /// # Errors
-    /// If another instrument has one of their names.
+    /// If another metric has one of their names.
     pub fn register(registry: &MetricsRegistry) -> Result<Self, Error> {
         Ok(Self {
             redis_up: registry.gauge("fleetpulse_redis_up", "1 if Redis answers and takes writes, else 0")?,

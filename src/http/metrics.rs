@@ -22,7 +22,7 @@ impl HttpMetrics {
     /// Registers the metrics, all at zero.
     ///
     /// # Errors
-    /// If another instrument has one of their names.
+    /// If another metric has one of their names.
     pub fn register(registry: &MetricsRegistry) -> Result<Self, Error> {
         Ok(Self {
             request_seconds: registry.histograms(

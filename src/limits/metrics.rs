@@ -14,7 +14,7 @@ impl LimitMetrics {
     /// Registers the metrics, all at zero.
     ///
     /// # Errors
-    /// If another instrument has one of their names.
+    /// If another metric has one of their names.
     pub fn register(registry: &MetricsRegistry) -> Result<Self, Error> {
         Ok(Self {
             checks: registry.counters(

@@ -22,7 +22,7 @@ impl ResponseMetrics {
     /// Registers the metrics, all at zero.
     ///
     /// # Errors
-    /// If another instrument has one of their names.
+    /// If another metric has one of their names.
     pub fn register(registry: &MetricsRegistry) -> Result<Self, Error> {
         let requests = registry.counters(
             "fleetpulse_response_cache_total",

@@ -20,7 +20,7 @@ impl SessionMetrics {
     /// Registers the metrics, all at zero.
     ///
     /// # Errors
-    /// If another instrument has one of their names.
+    /// If another metric has one of their names.
     pub fn register(registry: &MetricsRegistry) -> Result<Self, Error> {
         Ok(Self {
             created: registry.counter("fleetpulse_sessions_created_total", "Sessions created")?,

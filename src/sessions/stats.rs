@@ -33,7 +33,7 @@ pub struct Stats {
     pub active_estimate: Option<u64>,
 }
 
-/// The instruments, looked up once.
+/// The metrics, looked up once.
 #[derive(Debug)]
 pub(super) struct Counted {
     pub(super) created: IntCounter,

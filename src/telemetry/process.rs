@@ -15,7 +15,7 @@ impl ProcessMetrics {
     /// Registers the metrics, all at zero.
     ///
     /// # Errors
-    /// If another instrument has one of their names.
+    /// If another metric has one of their names.
     pub fn register(registry: &MetricsRegistry) -> Result<Self, Error> {
         Ok(Self {
             cpu_seconds: registry.float("process_cpu_seconds_total", "CPU time used by this process")?,

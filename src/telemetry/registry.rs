@@ -9,16 +9,16 @@ pub const LATENCY: [f64; 14] = [
     1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 5e-2, 0.25, 1.0, 5.0,
 ];
 
-/// All metrics that `/metrics` returns. Each part of the service registers its instruments here and keeps them. A name can be registered
+/// All metrics that `/metrics` returns. Each part of the service registers its metrics here and keeps them. A name can be registered
 /// only once.
 #[derive(Debug, Clone, Default)]
 pub struct MetricsRegistry(Registry);
 
 impl MetricsRegistry {
-    fn add<T: Collector + Clone + 'static>(&self, instrument: Result<T, Error>) -> Result<T, Error> {
-        let instrument = instrument?;
-        self.0.register(Box::new(instrument.clone()))?;
-        Ok(instrument)
+    fn add<T: Collector + Clone + 'static>(&self, metric: Result<T, Error>) -> Result<T, Error> {
+        let metric = metric?;
+        self.0.register(Box::new(metric.clone()))?;
+        Ok(metric)
     }
 
     pub(crate) fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> Result<Histogram, Error> {

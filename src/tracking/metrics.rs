@@ -1,7 +1,7 @@
 use crate::telemetry::{LATENCY, MetricsRegistry};
 use prometheus::{Error, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
-/// The instruments of the tracking slice.
+/// The metrics of the tracking slice.
 #[derive(Debug, Clone)]
 pub struct TrackingMetrics {
     /// Received fixes, by kind and outcome (`stored`, `stale`, `buffered`, `rejected`).
@@ -29,10 +29,10 @@ pub struct TrackingMetrics {
 }
 
 impl TrackingMetrics {
-    /// Registers the instruments, all at zero.
+    /// Registers the metrics, all at zero.
     ///
     /// # Errors
-    /// If another instrument has one of their names.
+    /// If another metric has one of their names.
     pub fn register(registry: &MetricsRegistry) -> Result<Self, Error> {
         Ok(Self {
             fixes: registry.counters("fleetpulse_fixes_total", "Fixes received", &["kind", "outcome"])?,

@@ -30,7 +30,7 @@ pub struct Shared {
     pub settings: TrackingSettings,
     /// The Redis store.
     pub store: Store,
-    /// The instruments.
+    /// The metrics.
     pub metrics: TrackingMetrics,
     health: Arc<HealthRegistry>,
     counters: [FixCounters; 3],

@@ -46,7 +46,7 @@ const MAX_SMALL_BODY: usize = 256 * 1024;
 pub struct State {
     /// The queues.
     pub jobs: Jobs,
-    /// The instruments.
+    /// The metrics.
     pub metrics: JobMetrics,
 }
 
