@@ -1,14 +1,12 @@
-//! Calls that are carried out once however often they are made: what is remembered of one that came with a key.
-//!
-//! The script that does what the call asks for also writes the record of its key, and answers a repeat from it. So a call is either
-//! carried out and remembered, or neither.
+//! Idempotency keys. The script that executes a call also writes the record of its key and answers repeated calls from it, so both
+//! happen or neither.
 
 use crate::ids::ExternalId;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 use std::time::Duration;
 
-/// What a key stands for: the first call with it, so that a repeat is known for one and another request is refused.
+/// The record of the first call with a key. It distinguishes a repeated call from another request, which is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Once {
     /// The name of the record: 128 bits of the SHA-256 of the call's path and the key.
@@ -18,10 +16,10 @@ pub struct Once {
 }
 
 impl Once {
-    /// How long the record of a key is kept after the call.
+    /// How long a record is kept.
     pub const KEPT: Duration = Duration::from_hours(24);
 
-    /// The record of a call with this key and body. `about` is what the call is about, in parts.
+    /// Creates the record of a call. `about` is what the call is about, in parts.
     #[must_use]
     pub fn new(about: &[&str], key: &ExternalId, body: &[u8]) -> Self {
         let mut parts = Sha256::new();

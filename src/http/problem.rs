@@ -393,7 +393,6 @@ impl Problem {
 /// `Retry-After` if there is no room for new data, seconds: memory becomes free when data expire or are deleted.
 const RETRY_FULL_S: u32 = 10;
 
-/// Maps a failure of Redis to an answer.
 impl From<NoRoom> for Problem {
     fn from(error: NoRoom) -> Self {
         Self::unavailable(error.to_string(), 1)
@@ -406,6 +405,7 @@ impl From<Panicked> for Problem {
     }
 }
 
+/// Maps a failure of Redis to an answer.
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {

@@ -1,5 +1,5 @@
-//! What the document says of errors for all calls alike. Their handlers owe these answers to what they have in common
-//! (`http::Body`, `http::Query`, `http::Path`, `limits::Guard`), so they stand here once, each beside the calls that it is of.
+//! The error answers that many operations share. Shared code (`http::Body`, `http::Query`, `http::Path`, `limits::Guard`) returns them,
+//! so they are described here once.
 
 use crate::http::operations;
 use utoipa::Modify;
@@ -9,17 +9,17 @@ use utoipa::openapi::request_body::RequestBody;
 use utoipa::openapi::schema::{AllOfBuilder, ArrayBuilder, ObjectBuilder, Schema, Type};
 use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Required, Response, ResponseBuilder};
 
-/// What a derived answer is said to be, and what a problem is.
+/// The media type that a derived answer has, and that of a problem.
 const JSON: &str = "application/json";
 const PROBLEM_JSON: &str = "application/problem+json";
 const RETRY_AFTER: &str = "Retry-After";
 
-/// An answer that calls have in common.
+/// An answer that operations share.
 struct Common {
     status: &'static str,
     name: &'static str,
     description: &'static str,
-    /// Whether a call of this path may be answered so.
+    /// Whether an operation of this path may have this answer.
     is_of: fn(&str, &Operation) -> bool,
 }
 
@@ -27,13 +27,13 @@ const COMMON: [Common; 9] = [
     Common {
         status: "400",
         name: "Malformed",
-        description: "It cannot be read; above all a query parameter that the call does not have, or a body that is not JSON",
+        description: "The request cannot be read, for example an unknown query parameter or a body that is not JSON",
         is_of: |path, _| path.starts_with("/v1/"),
     },
     Common {
         status: "403",
         name: "Forbidden",
-        description: "A browser sent it for a page of another origin, which is not one of `CORS_ORIGINS`",
+        description: "A page of another origin sent the request, and the origin is not in `CORS_ORIGINS`",
         is_of: |_, _| true,
     },
     Common {
@@ -51,14 +51,14 @@ const COMMON: [Common; 9] = [
     Common {
         status: "413",
         name: "ContentTooLarge",
-        description: "The body is larger than the call takes",
+        description: "The body is larger than the operation accepts",
         is_of: |_, call| call.request_body.is_some(),
     },
     Common {
         status: "415",
         name: "UnsupportedMediaType",
-        description: "The body is of a media type or a content coding that the call does not take; of a coding, with `Accept-Encoding`. \
-                      A body of a type that no call takes is refused also where none is read",
+        description: "The media type or the content coding of the body is not supported; if it is the coding, with `Accept-Encoding`. A \
+                      media type that no operation accepts is also refused by operations that read no body",
         is_of: |_, _| true,
     },
     Common {
@@ -76,13 +76,13 @@ const COMMON: [Common; 9] = [
     Common {
         status: "429",
         name: "TooManyRequests",
-        description: "Too often: by this caller, where the service limits its callers (other answers have the two `RateLimit` headers \
-                      there as well), or as the call says itself",
+        description: "Too many requests by this caller, or a limit of the operation is reached; with `LIMIT_REQUESTS` other answers \
+                      have the `RateLimit` headers too",
         is_of: |_, _| true,
     },
 ];
 
-/// Whether a client says anything that may be refused. Another kind than those that there are is another path.
+/// Returns whether a parameter or body can be invalid. An unknown kind is not: it is a 404.
 fn takes_values(call: &Operation) -> bool {
     let is_value = |parameter: &RefOr<Parameter>| match parameter {
         RefOr::T(parameter) => !(parameter.parameter_in == ParameterIn::Path && parameter.name == "kind"),
@@ -91,8 +91,7 @@ fn takes_values(call: &Operation) -> bool {
     call.request_body.is_some() || call.parameters.iter().flatten().any(is_value)
 }
 
-/// Adds to each call the common answers that are of it, where it does not describe that status itself; and sets right in
-/// its own what the derive does not know of problems.
+/// Adds the shared answers to each operation that does not describe the status itself. Completes the problems that it describes.
 pub(super) struct Answers;
 
 impl Modify for Answers {
@@ -126,7 +125,7 @@ fn complete(path: &str, call: &mut Operation) {
     }
 }
 
-/// A body that may be left out is not `null` where it is there, as the derive has it.
+/// Removes `null` from the schema of an optional body.
 fn leave_out(body: &mut RequestBody) {
     if body.required == Some(Required::True) {
         return;
@@ -141,7 +140,7 @@ fn leave_out(body: &mut RequestBody) {
     }
 }
 
-/// A problem has a media type of its own, the types that its description names, and one that passes says when to come again.
+/// Gives a problem its media type, its types, and `Retry-After` if it is a 503.
 fn set_right(status: &str, answer: &mut Response) {
     let problem = RefOr::from(Ref::from_schema_name("Problem"));
     let is_problem =
@@ -206,7 +205,7 @@ const TYPES: [(&str, &[&str]); 15] = [
     ("504", &["lock_wait_timeout", "not_cached"]),
 ];
 
-/// The types that the description of an answer names in backticks, or else all of its status.
+/// Returns the types that the description of an answer names in backticks, otherwise all types of its status.
 fn named_types(status: &str, description: &str) -> Vec<&'static str> {
     let all = TYPES.iter().find(|(of, _)| *of == status);
     let all = all.map_or(&[][..], |(_, types)| *types);
@@ -215,7 +214,7 @@ fn named_types(status: &str, description: &str) -> Vec<&'static str> {
     if named.is_empty() { all.to_vec() } else { named }
 }
 
-/// A problem of one of these types, with these members besides.
+/// Returns the content of a problem of one of these types, with additional members.
 fn problem_of(types: &[&str], members: ObjectBuilder) -> Content {
     let types = types.iter().map(|name| format!("urn:fleetpulse:problem:{name}"));
     let kind = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(types));
@@ -240,16 +239,14 @@ impl Common {
     }
 }
 
-/// A refusal of the `Guard`'s has more than one of a handler's: nothing but `Retry-After` is in both.
+/// Describes a 429: the guard adds headers that a handler does not send.
 fn too_often(response: ResponseBuilder, types: &[&str]) -> Response {
     let policies = ArrayBuilder::new()
         .items(ObjectBuilder::new().schema_type(Type::String))
-        .description(Some(
-            "Those of which the caller has spent what they allow; there where the service limits its callers",
-        ));
+        .description(Some("The exceeded policies; present if the service limits requests"));
     let problem = problem_of(types, ObjectBuilder::new().property("violated-policies", policies));
-    let left = "`\"POLICY\";r=LEFT;t=SECONDS` until one more is left; there where the service limits its callers";
-    let policy = "`\"POLICY\";q=QUOTA;w=SECONDS`; there where the service limits its callers";
+    let left = "`\"POLICY\";r=LEFT;t=SECONDS` until one more is left; present if the service limits requests";
+    let policy = "`\"POLICY\";q=QUOTA;w=SECONDS`; present if the service limits requests";
     response
         .header(RETRY_AFTER, retry_after())
         .header("RateLimit", header(Type::String, left))
@@ -259,7 +256,7 @@ fn too_often(response: ResponseBuilder, types: &[&str]) -> Response {
 }
 
 fn retry_after() -> Header {
-    header(Type::Integer, "After how many seconds to come again")
+    header(Type::Integer, "Seconds to wait before the next attempt")
 }
 
 fn header(kind: Type, description: &str) -> Header {

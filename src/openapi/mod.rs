@@ -21,12 +21,12 @@ use std::sync::{Arc, LazyLock};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi, openapi};
 
-/// What the document says of the service as a whole; its slices add their operations.
+/// The description of the whole service; its slices add their operations.
 #[derive(Debug, OpenApi)]
 #[openapi(
     info(
         title = "fleetpulse",
-        description = "Ingest positions of drivers, vehicles and users, and query the nearest ones. Beside that the state that services share: stock, sessions, rate limits, locks, job queues, a cache.\n\nErrors are `application/problem+json` (RFC 9457).",
+        description = "Ingest positions of drivers, vehicles and users, and query the nearest ones. It also stores state that services share: stock, sessions, rate limits, locks, job queues, a cache.\n\nErrors are `application/problem+json` (RFC 9457).",
     ),
     components(schemas(Id, ExternalId)),
     servers((url = "/", description = "This instance")),

@@ -55,7 +55,7 @@ fn in_path(path: &str, name: &str) -> Described {
         "sku" => (named("Id"), "The id of the item"),
         "subject" => (
             named("ExternalId"),
-            "Whose sessions: any text of 1 to 256 bytes, percent-encoded",
+            "The subject: any text of 1 to 256 bytes, percent-encoded",
         ),
         "namespace" => (named("CacheNamespace"), "The namespace of the cache"),
         "key" if path.starts_with("/v1/cache") => (named("CacheKey"), "1 to 256 bytes of UTF-8, percent-encoded"),
@@ -67,13 +67,13 @@ fn in_path(path: &str, name: &str) -> Described {
     }
 }
 
-/// A header that calls have in common.
+/// A header that operations share.
 fn in_header(name: &str) -> Option<Described> {
     let described = match name {
         "Idempotency-Key" => (
             RefOr::from(Ref::from_schema_name("ExternalId")),
-            "A text of 1 to 256 bytes, bare or in quotes. A call that is repeated with the same key within a day is carried out once and \
-             answered alike",
+            "A text of 1 to 256 bytes, bare or in quotes. A call that is repeated with the same key within a day is executed once; each \
+             repetition gets the same answer",
         ),
         "If-Match" => (
             text(r#"^(\*|(W/)?"[^"]*"( *, *(W/)?"[^"]*")*)$"#, "\"3\""),
@@ -95,7 +95,7 @@ fn kind() -> RefOr<Schema> {
     text.enum_values(Some(Kind::ALL.map(Kind::as_str))).into()
 }
 
-/// Which policies there are the settings say; any other name is a 404.
+/// The settings define the policies; any other name is a 404.
 fn policy() -> RefOr<Schema> {
     let text = ObjectBuilder::new()
         .schema_type(Type::String)
