@@ -1,16 +1,15 @@
-//! JSON objects as their senders wrote them: numbers keep their digits, texts their escapes, members their order. Only the spaces
+//! JSON objects as clients sent them: numbers keep their digits, texts their escapes, members their order. Only the spaces
 //! between them are lost.
 //!
-//! `serde_json::Value` holds numbers as 64-bit integers or doubles, so `18446744073709551616` and `1.10` do not survive it. What a
-//! client wants back goes through here instead.
+//! `serde_json::Value` holds numbers as 64-bit integers or doubles, so `18446744073709551616` and `1.10` do not survive it.
+//! JSON that is returned as it was sent uses these types instead.
 
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
-/// The name by which `serde_json` marks the text of a value. A reader of [`serde_json::Value`] would take such a member of a client for the
-/// value itself, and read its text as deep as it goes.
+/// `serde_json` uses this name internally; a member of a client with it would be parsed as raw JSON, so it is refused.
 pub(crate) const RESERVED: &str = "$serde_json::private::RawValue";
 /// How much of a name an error repeats, in characters.
 const SHOWN: usize = 40;
@@ -154,7 +153,7 @@ impl<'a> Reader<'a> {
                 let levels = levels.checked_sub(1).ok_or(JsonFault::TooDeep)?;
                 self.at += 1;
                 let mut elements = Vec::new();
-                while self.goes_on(b']') {
+                while self.has_next(b']') {
                     elements.push(self.value(levels)?);
                 }
                 Ok(Node::Array(elements))
@@ -178,7 +177,7 @@ impl<'a> Reader<'a> {
         self.at += 1;
         let mut members: Vec<Member<'a>> = Vec::new();
         let mut names = HashSet::new();
-        while self.goes_on(b'}') {
+        while self.has_next(b'}') {
             let written = self.string();
             let name = text_of(written)?;
             if name == RESERVED {
@@ -206,7 +205,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Moves behind a comma or behind the end of an array or object. Returns whether there is another element.
-    fn goes_on(&mut self, end: u8) -> bool {
+    fn has_next(&mut self, end: u8) -> bool {
         let mut byte = self.next_byte();
         if byte == b',' {
             self.at += 1;
@@ -235,7 +234,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// What a string with its quotes says.
+/// Returns the text of a JSON string.
 fn text_of(written: &str) -> Result<Cow<'_, str>, JsonFault> {
     if written.contains('\\') {
         return serde_json::from_str(written)

@@ -1,10 +1,12 @@
 //! fleetpulse: geo-tracking for a Mobility-as-a-Service platform. It ingests positions of drivers, vehicles and users, and answers
 //! queries for the nearest ones.
 //!
-//! A **slice** is one feature in one folder, with its model, its Rust API, its Lua scripts, its HTTP handlers and its errors: [`tracking`], [`inventory`], [`sessions`], [`limits`], [`locks`], [`jobs`], [`cache`], [`health`].
-//! [`builtin_jobs`] is a slice on top of others, which its first line names. [`response_cache`] is middleware on top of the cache, for
-//! programs that embed this crate. Mechanics that slices share are in folders of their own: [`store`], [`http`], [`outgoing`], [`settings`], [`telemetry`], [`runtime`]; types and functions that they
-//! share, in [`ids`], [`kind`], [`clock`], [`zones`], [`json`] and [`once`]. [`wiring`] is how [`app`] runs a slice.
+//! A **slice** is one feature in one folder, with its model, its Rust API, its Lua scripts, its HTTP handlers and its errors:
+//! [`tracking`], [`inventory`], [`sessions`], [`limits`], [`locks`], [`jobs`], [`cache`], [`health`]. [`builtin_jobs`] is a slice on top
+//! of others, which its first line names. [`response_cache`] is middleware on top of the cache, for programs that embed this crate.
+//! Mechanics that slices share are in folders of their own: [`store`], [`http`], [`openapi`], [`outgoing`], [`settings`],
+//! [`telemetry`], [`runtime`]; types and functions that they share, in [`ids`], [`kind`], [`clock`], [`zones`], [`json`] and [`once`].
+//! [`wiring`] is how [`app`] runs a slice.
 //!
 //! Points, distances and boxes ([`geo`]) and the live index are a crate of their own, [`fleetpulse_index`].
 //!

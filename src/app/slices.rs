@@ -1,4 +1,4 @@
-//! The list of the slices. No other file of `app` imports one.
+//! The list of the slices. No other file of `app` imports one; `stop` and `listen` use three of them through `Slices` and its settings.
 
 use crate::http::Route;
 use crate::openapi;

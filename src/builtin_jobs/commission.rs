@@ -71,8 +71,10 @@ impl Job for Commission {
             let amount = fields.required("amount", |fields, name| {
                 let amount = exact_decimal(&text_of(fields, name)?, AMOUNT_DIGITS);
                 if amount.is_none() {
-                    let detail =
-                        format!("must have at most {AMOUNT_DIGITS} digits, {MAX_SCALE} of them behind the point");
+                    let detail = format!(
+                        "must be a decimal number of at most {AMOUNT_DIGITS} digits, \
+                         at most {MAX_SCALE} after the decimal point"
+                    );
                     fields.refuse(name, detail);
                 }
                 amount

@@ -41,7 +41,7 @@ pub struct WorkSettings {
     /// Maximum time for those jobs to end when the service stops, seconds
     #[arg(long = "work-drain", env = "WORK_DRAIN_S", default_value_t = 10, value_parser = clap::value_parser!(u32).range(0..=3_600))]
     pub work_drain_s: u32,
-    /// Webhooks, `NAME=URL` separated by blanks; one without a name is called `default`
+    /// Webhooks, `NAME=URL` separated by spaces; one without a name is called `default`
     #[arg(
         long = "webhook-urls",
         env = "WEBHOOK_URLS",
@@ -49,7 +49,7 @@ pub struct WorkSettings {
         hide_env_values = true
     )]
     pub webhook_urls: String,
-    /// Secrets that sign their calls, `NAME=whsec_BASE64` separated by blanks; all secrets of a name sign, so that one can be
+    /// Secrets that sign their calls, `NAME=whsec_BASE64` separated by spaces; all secrets of a name sign, so that one can be
     /// replaced
     #[arg(
         long = "webhook-secrets",
@@ -100,7 +100,7 @@ pub struct ReminderHours(Vec<u64>);
 
 /// The text is not a list of hours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("up to 20 whole numbers of hours, each greater than the one before and at most 8760, with commas between")]
+#[error("up to 20 whole numbers of hours, each greater than the one before and at most 8760, separated by commas")]
 pub struct HoursError;
 
 impl Default for ReminderHours {
@@ -142,7 +142,7 @@ pub struct Rate(Decimal);
 
 /// The text is not a rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a decimal number from 0 to 1 with at most 8 digits behind the point, such as 0.125")]
+#[error("a decimal number from 0 to 1 with at most 8 digits after the decimal point, such as 0.125")]
 pub struct RateError;
 
 impl Default for Rate {

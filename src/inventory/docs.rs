@@ -61,7 +61,7 @@ const fn is_zero(number: &u64) -> bool {
 #[derive(Serialize, ToSchema)]
 pub(super) struct ItemsAnswer<'a> {
     pub items: Vec<ItemAnswer<'a>>,
-    /// The cursor of the next page; absent on the last page.
+    /// The cursor of the next page; `null` on the last page.
     pub next: Option<String>,
 }
 
@@ -133,7 +133,7 @@ impl<'a> From<&'a Reservation> for ReservationAnswer<'a> {
 #[derive(Serialize, ToSchema)]
 pub(super) struct ReservationsAnswer<'a> {
     pub reservations: Vec<ReservationAnswer<'a>>,
-    /// The cursor of the next page; absent on the last page.
+    /// The cursor of the next page; `null` on the last page.
     pub next: Option<String>,
 }
 
@@ -143,7 +143,7 @@ pub(super) struct ReservationsAnswer<'a> {
 pub(super) struct ReleasedAnswer {
     /// The number of holds that this call released.
     pub released: u64,
-    /// The cursor of the next page; absent on the last page.
+    /// The cursor of the next page; `null` on the last page.
     pub next: Option<String>,
 }
 

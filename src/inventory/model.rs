@@ -151,7 +151,7 @@ pub struct Reservation {
     pub created_ms: i64,
     /// When the hold expires or expired.
     pub expires_ms: i64,
-    /// When it was confirmed, released or expired.
+    /// When it was confirmed, released or returned, or has expired.
     pub ended_ms: Option<i64>,
 }
 

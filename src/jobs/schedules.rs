@@ -33,8 +33,7 @@ const UNUSED: Duration = Duration::from_mins(10);
 /// After this number of ticks all schedules are checked, not only those that are due.
 const LOOK_AT_ALL: u32 = 25;
 /// After this number of ticks, an hour, schedules are also checked by the rules of their time zones, which change with a release of the
-/// database.
-/// The first check is soon after the start.
+/// database. The first check is soon after the start.
 const LOOK_AT_RULES: u32 = 18_000;
 /// A clock that is behind the last firing by less than this is ignored.
 const BEHIND_MS: i64 = 1_000;

@@ -19,8 +19,8 @@
 //! before they act. It cannot stop a holder that pauses (a garbage collector, a suspended machine, a stopped process) after it has
 //! checked the time and before it writes: it resumes after its lease has expired, and writes while the next holder works. Only
 //! the fencing token stops that write: each grant of a name has a greater one than all earlier grants, every write carries it, and
-//! the storage refuses a smaller one than it has seen. Use a lock without its fencing token where two holders at once cost work,
-//! and with it where they would cost data.
+//! the storage refuses a smaller one than it has seen. Without its fencing token, use a lock only where two holders at once would
+//! waste work; with it, also where they would damage data.
 //!
 //! **Fencing tokens** are the greater of the last one plus one and Redis's clock in microseconds. So they grow even if Redis
 //! lost the last one: with the tail of its file, in a failover, or because the name has not been granted for a day (unused names do

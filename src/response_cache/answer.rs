@@ -26,7 +26,7 @@ impl FetchContext {
             handler_status: (handler_status != sent).then_some(handler_status),
             stored,
             collapsed,
-            detail: detail.or(self.found.store_fault.map(|_| "redis-away")),
+            detail: detail.or(self.found.store_fault.map(|_| "redis-unavailable")),
         }
     }
 }

@@ -33,6 +33,7 @@
 //! | `store`, `fault` | access to the cache; its failures count as misses |
 //! | `single_flight` | leader and followers of a fetch |
 //! | `options`, `builder`, `shared` | what is the same for all routes; the rule of a route; what all workers share |
+//! | `metrics` | its metrics |
 //! | `worker` | the middleware in one worker, and what is known of a request |
 //! | `middleware`, `fetch` | how a request is answered; the call to the handler, storing and sharing its response |
 //! | `answer` | the response that a client gets |
@@ -80,9 +81,9 @@
 //! # Without Redis
 //!
 //! A write on a route with `invalidate_on_write` tries for a second to invalidate, and answers with the detail `not-invalidated` if it
-//! could not. Requests are answered as if there were no cache, and `Cache-Status` says `redis-away`; concurrent requests still share one
-//! response (if Redis is slow and not disconnected, only while this process is subscribed to invalidations). A Redis that does not
-//! answer delays one request per second and worker, by at most [`ResponseOptions::redis_timeout`].
+//! could not. Requests are answered as if there were no cache, and `Cache-Status` has the detail `redis-unavailable`; concurrent requests
+//! still share one response (if Redis is slow and not disconnected, only while this process is subscribed to invalidations). A Redis
+//! that does not answer delays one request per second and worker, by at most [`ResponseOptions::redis_timeout`].
 //!
 //! # Why no crate
 //!

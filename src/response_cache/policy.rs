@@ -66,7 +66,7 @@ impl Rules {
     pub fn evaluate(&self, status: StatusCode, headers: &HeaderMap, authorized: bool, now: SystemTime) -> Verdict {
         let directives = ResponseDirectives::of(headers);
         if directives.uncacheable {
-            return Verdict::NotShared("response-says-so");
+            return Verdict::NotShared("uncacheable");
         }
         if headers.contains_key(SET_COOKIE) && !self.share_cookies {
             return Verdict::NotShared("sets-cookie");
@@ -307,7 +307,7 @@ mod tests {
         ] {
             assert_eq!(
                 judged(&[(CACHE_CONTROL, said)]),
-                Verdict::NotShared("response-says-so"),
+                Verdict::NotShared("uncacheable"),
                 "{said}"
             );
         }
@@ -361,7 +361,7 @@ mod tests {
         assert_eq!(of(&[]), Verdict::ShareOnly);
         assert_eq!(
             of(&[(CACHE_CONTROL, "private")]),
-            Verdict::NotShared("response-says-so")
+            Verdict::NotShared("uncacheable")
         );
         assert_eq!(of(&[(SET_COOKIE, "a=b")]), Verdict::NotShared("sets-cookie"));
     }

@@ -143,11 +143,11 @@ mod tests {
             handler_status: Some(StatusCode::NOT_MODIFIED),
             stored: true,
             collapsed: true,
-            detail: Some("redis-away"),
+            detail: Some("redis-unavailable"),
         };
         assert_eq!(
             all.header(),
-            "fleetpulse; fwd=stale; fwd-status=304; stored; collapsed; detail=redis-away"
+            "fleetpulse; fwd=stale; fwd-status=304; stored; collapsed; detail=redis-unavailable"
         );
     }
 }

@@ -1,7 +1,7 @@
 /// Parses a number of bytes as Redis's configuration has it: `1073741824`, `1024mb`, `1gb`; units of 1,024.
 ///
 /// # Errors
-/// What is wrong with it.
+/// A message that describes the fault.
 pub fn bytes(text: &str) -> Result<u64, String> {
     let text = text.trim().to_ascii_lowercase();
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
@@ -17,7 +17,7 @@ pub fn bytes(text: &str) -> Result<u64, String> {
         .map_err(|_error| format!("{digits:?} is not a whole number; write for example 512mb or 2gb"))?;
     number
         .checked_mul(per_unit)
-        .ok_or_else(|| "is more than can be counted".to_owned())
+        .ok_or_else(|| "is too large".to_owned())
 }
 
 #[cfg(test)]

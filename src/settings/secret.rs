@@ -16,7 +16,7 @@ impl<T> SecretParser<T> {
     }
 }
 
-// Derived, it would ask for a `T` that can be cloned.
+// A derived implementation would require `T: Clone`.
 impl<T> Clone for SecretParser<T> {
     fn clone(&self) -> Self {
         Self::new()

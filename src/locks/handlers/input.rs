@@ -120,7 +120,7 @@ fn read_token(fields: &mut Fields<'_>, name: &'static str) -> Option<Token> {
         .ok()
 }
 
-/// Converts a range of milliseconds, none of which is negative.
+/// Converts milliseconds from a range without negative numbers.
 fn milliseconds(number: i64) -> Duration {
     Duration::from_millis(number.unsigned_abs())
 }

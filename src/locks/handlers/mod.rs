@@ -73,7 +73,7 @@ pub async fn acquire(
 
 /// Renew a lock
 ///
-/// It never ends earlier than it would have. One that has ended is not revived.
+/// A renewal never shortens the lease. An expired lease cannot be renewed.
 #[utoipa::path(
     post, path = "/v1/locks/{name}/renew", operation_id = "renew_lock", tag = "locks", request_body = RenewBody, params(("name" = String, Path)),
     responses(

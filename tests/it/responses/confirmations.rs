@@ -92,12 +92,12 @@ async fn cache_status_has_the_status_of_the_handler_if_the_client_gets_another()
     ask("/a", &[fresh], 200, "fwd=request; fwd-status=304; stored").await;
     ask("/a", &[fresh, has], 304, "fwd=request; stored").await;
     ask("/b", &[], 200, "fwd=uri-miss; stored").await;
-    ask("/alone", &[], 200, "fwd=uri-miss; detail=response-says-so").await;
+    ask("/alone", &[], 200, "fwd=uri-miss; detail=uncacheable").await;
     ask(
         "/alone",
         &[has],
         304,
-        "fwd=uri-miss; fwd-status=200; detail=response-says-so",
+        "fwd=uri-miss; fwd-status=200; detail=uncacheable",
     )
     .await;
 }

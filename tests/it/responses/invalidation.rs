@@ -130,7 +130,7 @@ async fn a_response_that_could_not_be_stored_is_not_shared_with_later_requests()
     let (after, _) = ask_around_an_invalidation(&scene, build, "site:7").await;
     for got in after {
         assert!(got.status == 200 && got.body != "1", "{got:?}");
-        assert!(!got.cache().contains("redis-away"), "{got:?}");
+        assert!(!got.cache().contains("redis-unavailable"), "{got:?}");
     }
 }
 
@@ -142,7 +142,7 @@ async fn a_response_that_another_instance_invalidated_is_not_shared_while_redis_
     let (after, _) = ask_around_an_invalidation_with_timeout(&scene, &proxy.url(), 1, build, "site:all").await;
     for got in after {
         assert!(got.status == 200 && got.body != "1", "{got:?}");
-        assert!(got.cache().contains("redis-away"), "{got:?}");
+        assert!(got.cache().contains("redis-unavailable"), "{got:?}");
     }
 }
 
@@ -179,7 +179,7 @@ async fn a_response_from_before_a_write_is_not_shared_after_it_without_redis() {
     };
     // An instance whose Redis is slow subscribes to invalidations from then on.
     gate.add_permits(1);
-    site.get("/b").await.assert(200, "1", "fwd=miss; detail=redis-away");
+    site.get("/b").await.assert(200, "1", "fwd=miss; detail=redis-unavailable");
     let channel = scene.keys().cache_channel();
     eventually(MINUTE, "invalidations are received", async || {
         let mut listeners = redis::cmd("PUBSUB");
@@ -199,7 +199,7 @@ async fn a_response_from_before_a_write_is_not_shared_after_it_without_redis() {
     // Most of them have arrived by then; the same applies to the others.
     sleep(Duration::from_millis(50)).await;
     gate.add_permits(1);
-    before.await.unwrap().assert(200, "1", "fwd=miss; detail=redis-away");
+    before.await.unwrap().assert(200, "1", "fwd=miss; detail=redis-unavailable");
     gate.add_permits(100);
     for got in join_all(after).await {
         got.unwrap().assert(200, "2", "fwd=miss");
