@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .PHONY: help run test faults fuzz soak setup fmt bench figures audit api-check clean docs
 
 CARGO ?= cargo
-# Vehicles that drive about in `make run`.
+# Number of simulated vehicles in `make run`.
 FLEET ?= 200
 
 help: ## list the targets
@@ -27,7 +27,7 @@ test: setup ## every check: format, lints, documentation, all tests
 		set -x; $(CARGO) test --workspace --locked; \
 	fi
 
-# Seconds that `make soak` goes on.
+# Duration of `make soak`, seconds.
 SOAK_SECONDS ?= 120
 
 soak: setup ## kill processes and Redis at random while jobs run and positions come, for SOAK_SECONDS each

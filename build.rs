@@ -1,4 +1,4 @@
-//! Says which version is built: that of the package, and the commit where it is known.
+//! Records the version: that of the package, and the commit where it is known.
 
 use std::env;
 
@@ -15,7 +15,7 @@ fn main() {
     let given = env::var("FLEETPULSE_COMMIT").ok().filter(|commit| !commit.is_empty());
     let version = match given {
         Some(commit) => format!("{version} ({})", commit::short(&commit)),
-        // Every commit would build everything anew.
+        // Otherwise every commit would rebuild everything.
         None if !is_release => format!("{version} (debug build)"),
         None => match env::var("CARGO_MANIFEST_DIR")
             .ok()

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 pub struct Commit {
     /// Its whole name.
     pub commit: String,
-    /// The files that say so.
+    /// The files that determine it.
     pub files: Vec<PathBuf>,
 }
 

@@ -1,4 +1,5 @@
-//! Integration tests with the real service and a real Redis; a folder per slice.
+//! Integration tests with the real service and a real Redis; folders per slice, and by topic (`bounds`, `faults`, `bad_input`,
+//! `responses`).
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 

@@ -54,7 +54,7 @@ impl Client {
         }
     }
 
-    /// Returns a client whose calls send this `Idempotency-Key` instead of a generated one, where the service honours it. Use it for one
+    /// Returns a client whose calls send this `Idempotency-Key` instead of a generated one, where the service supports it. Use it for one
     /// operation that may be repeated after a restart of the caller.
     ///
     /// # Errors
