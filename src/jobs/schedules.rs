@@ -264,14 +264,14 @@ impl Jobs {
         if was.is_none() {
             self.link().store().room()?;
         }
-        let goes_on = was.filter(|was| {
+        let unchanged = was.filter(|was| {
             let Ok(was) = serde_json::from_str::<Stored>(&was.what) else {
                 return false;
             };
             what.start_ms = was.start_ms;
             (&was.cron, &was.time_zone, was.every_ms) == (&what.cron, &what.time_zone, what.every_ms)
         });
-        if goes_on.is_none() {
+        if unchanged.is_none() {
             what.start_ms = now;
         }
         let due = what
@@ -290,7 +290,7 @@ impl Jobs {
             name,
             (&record, &new.job.kind),
             due,
-            goes_on,
+            unchanged,
             MAX_SCHEDULES,
         )
         .await?;
@@ -298,7 +298,7 @@ impl Jobs {
             name: name.to_string(),
             what,
             next_ms,
-            last_ms: goes_on.and_then(Found::fired_last),
+            last_ms: unchanged.and_then(Found::fired_last),
         })
     }
 

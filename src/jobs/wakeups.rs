@@ -27,7 +27,7 @@ struct Registry {
     occupancy: Arc<Occupancy>,
 }
 
-/// The waiting requests of one queue, by the types that they ask for.
+/// The waiting requests of one queue, by the types that they request.
 type Lines = HashMap<Vec<CompactString>, VecDeque<Arc<Waiter>>>;
 
 impl Wakeups {
@@ -42,7 +42,7 @@ impl Wakeups {
     }
 
     /// Lets the first request of every line query Redis again; used when Redis was flushed or replaced.
-    pub fn ask_again(&self) {
+    pub fn wake_all(&self) {
         self.0.queues.lock().values().for_each(call_first);
     }
 

@@ -29,16 +29,16 @@ static MEND: LazyLock<Script> = script!("mend_schedule");
 /// The number of digits of the last firing, which a record starts with.
 const LAST_DIGITS: usize = 13;
 
-/// Sets a schedule, and returns when it is due: if the schedule is still `goes_on`, it keeps its due time, otherwise it is due at `due`.
+/// Sets a schedule, and returns when it is due: if it still has the record `unchanged`, it keeps its due time, otherwise it is due at `due`.
 pub(in crate::jobs) async fn set_schedule(
     target: &Target,
     name: &Id,
     (what, kind): (&str, &str),
     due: i64,
-    goes_on: Option<&Found>,
+    unchanged: Option<&Found>,
     most: usize,
 ) -> Result<i64, JobsError> {
-    let was = goes_on.map(Found::record).unwrap_or_default();
+    let was = unchanged.map(Found::record).unwrap_or_default();
     let mut reply = target
         .run(&SET_SCHEDULE, 7, what.len() + was.len(), |call| {
             call.arg(name.as_str()).arg(what).arg(due).arg(&was);

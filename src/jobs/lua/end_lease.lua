@@ -1,7 +1,7 @@
 -- Shared by scripts that end leases: all ends but completions.
 
 -- Delays a job that continues, with another type or payload.
-local function go_on(r, id, how, types_by_name)
+local function continue_job(r, id, how, types_by_name)
   local holder = r.unique ~= '' and holder_of(r.unique)
   if has_lost_key(r) or holder and holder ~= id then
     -- Another job has the key: without the key the series could not be cancelled by it.
@@ -73,7 +73,7 @@ end
 -- Ends a lease that is held; settle.lua defines `how`. Returns the state of the job.
 local function end_lease(run, id, how, types_by_name)
   local r, verb = read(run, call('HGET', SPECS, id)), sub(how, 1, 1)
-  if verb == 't' then return go_on(r, id, how, types_by_name) end
+  if verb == 't' then return continue_job(r, id, how, types_by_name) end
   if verb == 'r' then return give_back(r, id) end
   return fail(r, id, how)
 end

@@ -14,8 +14,8 @@
 -- Repeatable: a lease is never shortened.
 if unknown then return { 'types', types } end
 open(ARGV[1], ARGV[2], ARGV[3])
-local ran_out = call('ZRANGEBYSCORE', LEASED, '-inf', now_text, 'LIMIT', 0, 100)
-if #ran_out > 0 then reclaim(ran_out, 100) end
+local expired = call('ZRANGEBYSCORE', LEASED, '-inf', now_text, 'LIMIT', 0, 100)
+if #expired > 0 then reclaim(expired, 100) end
 line_up()
 close()
 local r = find_job(ARGV[4])

@@ -15,8 +15,8 @@
 if unknown then return { 'types', types } end
 open(ARGV[1], ARGV[2], ARGV[3])
 promote(100)
-local ran_out = call('ZRANGEBYSCORE', LEASED, '-inf', now_text, 'LIMIT', 0, 100)
-if #ran_out > 0 then reclaim(ran_out, 100) end
+local expired = call('ZRANGEBYSCORE', LEASED, '-inf', now_text, 'LIMIT', 0, 100)
+if #expired > 0 then reclaim(expired, 100) end
 line_up()
 local out = { 'ok', now }
 lease(out, ARGV[4], ARGV[7], tonumber(ARGV[5]), tonumber(ARGV[8]), tonumber(ARGV[6]), { unpack(ARGV, 9) })

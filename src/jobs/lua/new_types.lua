@@ -1,4 +1,4 @@
--- Shared by scripts that end leases: the numbers of the types that jobs are to go on as.
+-- Shared by scripts that end leases: the numbers of the types that jobs continue as.
 
 -- Returns the numbers by name, or nil and the answer of the script if there is no room for a type. Types are numbered for valid leases
 -- only, because a type keeps its number forever.

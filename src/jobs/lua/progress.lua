@@ -13,8 +13,8 @@
 --   {'types', n}  the queue has n types: nothing is done, and the caller must pass the keys of n types
 if unknown then return { 'types', types } end
 open(ARGV[1], ARGV[2], ARGV[3])
-local ran_out = call('ZRANGEBYSCORE', LEASED, '-inf', now_text, 'LIMIT', 0, 100)
-if #ran_out > 0 then reclaim(ran_out, 100) end
+local expired = call('ZRANGEBYSCORE', LEASED, '-inf', now_text, 'LIMIT', 0, 100)
+if #expired > 0 then reclaim(expired, 100) end
 line_up()
 local r = find_job(ARGV[4])
 local ends = tonumber(call('ZSCORE', LEASED, ARGV[4]) or 0)

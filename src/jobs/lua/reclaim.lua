@@ -15,7 +15,7 @@ local function reclaim(ids, most)
     if runs[i] and specs[i] then
       local r = read(runs[i], specs[i])
       r.token, r.ended_by = NO_TOKEN, '-'
-      add_error(r, '"the lease ran out"')
+      add_error(r, '"the lease expired"')
       if r.attempts >= r.most then
         die(r, id)
         died = true

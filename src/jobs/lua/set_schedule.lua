@@ -40,9 +40,9 @@ if grows_by > 0 and all_bytes + grows_by > tonumber(ARGV[7]) then return { 'boun
 remember_types(new, all_types)
 resize('s:' .. ARGV[1], size)
 -- If the schedule has fired since it was read, it keeps its new due time.
-local goes_on = was and sub(was, LAST_END + 1) == sub(ARGV[4], LAST_END + 1)
-local due = goes_on and call('ZSCORE', SCHEDULES_DUE, ARGV[1]) or ARGV[3]
-call('HSET', SCHEDULES, ARGV[1], (goes_on and sub(was, 1, LAST_END) or NEVER) .. ARGV[2])
+local unchanged = was and sub(was, LAST_END + 1) == sub(ARGV[4], LAST_END + 1)
+local due = unchanged and call('ZSCORE', SCHEDULES_DUE, ARGV[1]) or ARGV[3]
+call('HSET', SCHEDULES, ARGV[1], (unchanged and sub(was, 1, LAST_END) or NEVER) .. ARGV[2])
 call('ZADD', SCHEDULES_DUE, due, ARGV[1])
 close()
 return { 'ok', was and 1 or 0, due }

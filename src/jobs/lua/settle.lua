@@ -24,7 +24,7 @@
 --              'u' MS  after MS, and on the first day of the job the attempt does not count
 -- Returns one of:
 --   {'ok', outcomes, now, due, {id, attempt, spec}...}  flat, as in lease.lua
---   {'ok', outcomes, now}  nothing is leased, because no lease of the call was held or none was asked for
+--   {'ok', outcomes, now}  nothing is leased, because no lease of the call was held or none was requested
 --   {'types', n}  the queue has n types: nothing is done, and the caller must pass the keys of n types
 --   {'full'}  the queue would have too many types: nothing is done
 -- Outcomes has a letter for each lease: the state of the job, upper-case if the token does not hold the lease; '?' if there is no such job.
@@ -68,8 +68,8 @@ if #renamed > 0 then
 end
 
 promote(100)
-local ran_out = call('ZRANGEBYSCORE', LEASED, '-inf', now_text, 'LIMIT', 0, 100)
-local behind = #ran_out > 0 and reclaim(ran_out, 100)
+local expired = call('ZRANGEBYSCORE', LEASED, '-inf', now_text, 'LIMIT', 0, 100)
+local behind = #expired > 0 and reclaim(expired, 100)
 line_up()
 
 local runs = n > 0 and call('HMGET', RUNS, unpack(ids)) or {}

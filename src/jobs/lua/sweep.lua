@@ -15,8 +15,8 @@ open(ARGV[1], ARGV[2], ARGV[3])
 local most = tonumber(ARGV[4])
 local is_mending = mend_times()
 local behind = promote(most) == most or is_mending
-local ran_out = call('ZRANGEBYSCORE', LEASED, '-inf', now_text, 'LIMIT', 0, most)
-if #ran_out > 0 then behind = reclaim(ran_out, most) or behind end
+local expired = call('ZRANGEBYSCORE', LEASED, '-inf', now_text, 'LIMIT', 0, most)
+if #expired > 0 then behind = reclaim(expired, most) or behind end
 line_up()
 behind = forget(DONE, most_done, most) == most or behind
 behind = forget(DEAD, most_dead, most) == most or behind

@@ -54,7 +54,7 @@ pub(super) struct Work {
     /// Set when the waiting call has to stop.
     stopping: Arc<SetOnce<()>>,
     extending: Option<BoxFuture<'static, ()>>,
-    /// The number of jobs that calls in progress ask for.
+    /// The number of jobs that calls in progress request.
     asked: usize,
     /// Whether the last call got fewer jobs than it requested; the next one then waits.
     is_dry: bool,
@@ -283,10 +283,10 @@ impl Work {
             Some(called) = self.calls.next() => self.called(called),
             called = or_never(&mut self.waiter) => {
                 self.waiter = None;
-                let in_vain = matches!(&called.answer, Ok((_, leased)) if leased.is_empty());
+                let got_no_jobs = matches!(&called.answer, Ok((_, leased)) if leased.is_empty());
                 self.called(called);
                 // Without a pause, a call that returns at once without jobs would be repeated in a busy loop.
-                if in_vain && !self.is_stopping {
+                if got_no_jobs && !self.is_stopping {
                     self.pause_until = Some(Instant::now() + FIRST_PAUSE);
                 }
             }
@@ -397,11 +397,11 @@ impl Work {
         self.pause_until
     }
 
-    pub const fn go_on(&mut self) {
+    pub const fn resume(&mut self) {
         self.pause_until = None;
     }
 
-    /// Extends leases after a third of their duration, gives up expired leases, and releases jobs that wait for too long behind slow jobs.
+    /// Extends leases after a third of their duration, drops expired leases, and releases jobs that wait for too long behind slow jobs.
     pub fn maintain_leases(&mut self) {
         let (now, lease_time) = (Instant::now(), self.pool.settings.lease);
         // The first was leased first.
@@ -449,7 +449,7 @@ impl Work {
     /// Stops leasing, and releases jobs that are not started.
     pub fn stop(&mut self) {
         self.is_stopping = true;
-        // The waiting call ends by itself, because jobs of a call in progress have to be released. It may be set twice.
+        // The waiting call is not dropped, because jobs of a call in progress have to be released. It may be set twice.
         let _ = self.stopping.set(());
         for (_, lease) in mem::take(&mut self.waiting) {
             self.release(&lease);

@@ -96,7 +96,7 @@ async fn before_a_crash_lost_the_job() {
     let found = jobs.get(&lost[0].id).await.unwrap();
     let late = found.leased_ms.unwrap() - lost[0].lease_expires_at;
     assert!((0..1_000).contains(&late), "{late} ms late");
-    assert_eq!(found.failures[0].error, "the lease ran out");
+    assert_eq!(found.failures[0].error, "the lease expired");
     // A late settlement is refused, regardless of its result.
     for end in [
         End::Complete { result: None },
