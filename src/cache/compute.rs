@@ -43,7 +43,7 @@ impl Cache {
     /// Returns the value of a key. A miss is computed by `compute` and stored.
     ///
     /// Of all callers in this process that want the same key, one computes, and all get its value or its error. The computation is a
-    /// task of the current thread and continues if its caller goes away. A value from before an invalidation is returned only to
+    /// task of the current thread and continues if its caller is dropped. A value from before an invalidation is returned only to
     /// callers that called before the invalidation was acknowledged. A stored value that is not a `T` counts as a miss.
     ///
     /// # Errors

@@ -26,8 +26,8 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    /// Whether it notes the version of a tag.
-    pub(super) fn knows(&self, tag: &Tag) -> bool {
+    /// Returns whether the ticket has the version of a tag.
+    pub(super) fn has_version_of(&self, tag: &Tag) -> bool {
         self.tags.iter().any(|(other, _)| other == tag)
     }
 }

@@ -74,7 +74,7 @@ impl Inventory {
                     commands::unclaim(own, sku, ends_ms).await?;
                     return put(outcome);
                 }
-                self.let_go(own, target, sku, group).await?
+                self.expire_entry(own, target, sku, group).await?
             }
             // The item exists, so the claim becomes permanent, even if a concurrent deletion has set an end.
             _ => commands::claim(own, sku, group, EntryLifetime::Keep).await?,
@@ -91,7 +91,7 @@ impl Inventory {
     }
 
     /// Lets the group entry of a deleted item expire, unless the item was created again.
-    pub(super) async fn let_go(
+    pub(super) async fn expire_entry(
         &self,
         own: Target<'_>,
         target: Target<'_>,
@@ -119,7 +119,7 @@ impl Inventory {
             let target = this.target(Keys::inventory_partition(&group));
             let mut pause = FIRST_PAUSE;
             let until = Instant::now() + Duration::from_millis(this.keep_ms().max(CLAIM_MS));
-            while let Err(InventoryError::Store(error)) = this.let_go(own, target, &sku, &group).await {
+            while let Err(InventoryError::Store(error)) = this.expire_entry(own, target, &sku, &group).await {
                 tracing::debug!(%error, %sku, "the group of an item is reconciled later");
                 sleep(pause).await;
                 if timeout_at(until, this.link().connected()).await.is_err() {

@@ -180,7 +180,7 @@ impl Inventory {
                     Err(error) => {
                         // The call that deleted it may have been interrupted before this.
                         if let (InventoryError::NoItem(_), Some(group)) = (&error, self.known_group(sku)) {
-                            self.let_go(own, target, sku, &group).await?;
+                            self.expire_entry(own, target, sku, &group).await?;
                         }
                         return Err(error);
                     }
@@ -189,9 +189,9 @@ impl Inventory {
                 outcome => {
                     let item = done(outcome)?;
                     if let Some(group) = &item.group {
-                        let let_go = self.let_go(own, target, sku, group).await;
-                        self.reconcile_after(&let_go, sku, group);
-                        let_go?;
+                        let entry = self.expire_entry(own, target, sku, group).await;
+                        self.reconcile_after(&entry, sku, group);
+                        entry?;
                     }
                     return Ok(());
                 }

@@ -61,7 +61,7 @@ pub async fn reset(link: &Link, policy: &Policy, key: &ExternalId) -> Result<boo
     link.query(redis::cmd("DEL").arg(name(link, policy, key))).await
 }
 
-/// What an instance has admitted for a caller by itself, as time of a gcra policy.
+/// What an instance has admitted for a caller without a call to Redis, as time of a gcra policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Charge {
     /// The admitted units times the policy's interval, µs.

@@ -101,7 +101,7 @@ impl Gate {
 
 impl Rule {
     /// The fields of draft-ietf-httpapi-ratelimit-headers, as its version 10 has them.
-    fn say(&self, headers: &mut HeaderMap, admission: &Admission) {
+    fn add_headers(&self, headers: &mut HeaderMap, admission: &Admission) {
         headers.insert(RATE_LIMIT_POLICY.clone(), self.header.clone());
         // Built without `format!`, which took a third of the time of the whole check.
         let mut now = String::with_capacity(self.policy.len() + 32);
@@ -123,7 +123,7 @@ impl Rule {
         let problem = Problem::too_many_requests("the caller has used up its rate limit", wait_s)
             .with("violated-policies", vec![self.policy.clone()]);
         let mut response = problem.error_response();
-        self.say(response.headers_mut(), admission);
+        self.add_headers(response.headers_mut(), admission);
         response
     }
 }
@@ -205,7 +205,7 @@ where
         let (gate, handling) = (Arc::clone(gate), self.service.call(request));
         Either::Right(Box::pin(async move {
             let mut response = handling.await?;
-            gate.rules[at].say(response.headers_mut(), &admission);
+            gate.rules[at].add_headers(response.headers_mut(), &admission);
             Ok(response)
         }))
     }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! POST /v1/limits/check ─▶ Limits ─▶ commands (Lua) ─▶ Redis          one answer for all instances
-//! this service's requests ─▶ Guard ─▶ Share ── every 100 ms ─▶ Redis   each instance by itself, then settled
+//! this service's requests ─▶ Guard ─▶ Share ── every 100 ms ─▶ Redis   each instance separately, then settled
 //! ```
 //!
 //! | key | type | content |

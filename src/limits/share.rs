@@ -14,7 +14,7 @@
 //! admitted a request of that caller, so each start costs at most one more burst, which is then waited for. A planned stop settles what
 //! was admitted before it; a killed process loses what was not settled yet, the last 100 ms.
 //!
-//! If the clock of Redis is set back, no caller waits longer than it owed at the last write.
+//! If the clock of Redis is set back, no caller waits longer than its debt at the last write required.
 //!
 //! Memory is bounded: [`MOST_CALLERS`] callers at once, and a caller without debt is removed. All callers beyond that share
 //! one count.
@@ -239,7 +239,7 @@ impl Share {
         }
     }
 
-    /// Discards the counts of the other instances, because Redis was flushed or replaced: no caller owes more than a burst.
+    /// Discards the counts of the other instances, because Redis was flushed or replaced: no debt exceeds a burst.
     fn forget_others(&self, now_us: u64) {
         for shard in &self.shards {
             for ((policy, _), count) in &mut shard.lock().counts {

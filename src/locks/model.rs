@@ -25,7 +25,7 @@ pub enum TokenError {
 }
 
 impl Token {
-    /// A new one: 128 bits of the thread's cryptographic generator, as 32 hexadecimal digits.
+    /// Returns a new token: 128 bits of the thread's cryptographic generator, as 32 hexadecimal digits.
     #[must_use]
     pub fn random() -> Self {
         let text = format!("{:032x}", rand::random::<u128>());

@@ -64,7 +64,7 @@ impl Wakeups {
     }
 
     /// Lets all requests try again; used when Redis was flushed or replaced.
-    pub fn ask_again(&self) {
+    pub fn wake_all(&self) {
         self.0.call_all();
     }
 

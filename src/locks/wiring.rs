@@ -47,7 +47,7 @@ impl Wiring for Slice {
     }
 
     fn forget(&self) {
-        self.wakeups.ask_again();
+        self.wakeups.wake_all();
     }
 
     fn end_waits(&self) {

@@ -239,7 +239,7 @@ type Written = (Put, String, Bytes);
 /// Keys with their values, and how all of them are kept.
 type Alike<'a> = (&'a Put, Vec<(&'a str, &'a [u8])>);
 
-/// Values that are kept alike, together; of one key that is given twice the last.
+/// Returns the values with the same terms, in one group; of a key that is given twice, the last.
 fn alike(written: &[Written]) -> Vec<Alike<'_>> {
     let mut groups: Vec<Alike<'_>> = Vec::new();
     for (index, (put, key, value)) in written.iter().enumerate() {

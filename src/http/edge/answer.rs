@@ -37,7 +37,7 @@ fn complete(headers: &mut HeaderMap, cors: &Cors) {
     if !headers.contains_key(CACHE_CONTROL) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
-    cors.say(headers);
+    cors.add_headers(headers);
 }
 
 /// Keeps `Content-Length` and removes the body. The body's size is hidden from actix-http: once that has read the next request, it no

@@ -121,7 +121,7 @@ impl Cors {
     }
 
     /// Adds the headers.
-    pub(super) fn say(&self, headers: &mut HeaderMap) {
+    pub(super) fn add_headers(&self, headers: &mut HeaderMap) {
         match self {
             Self::Silent => return,
             Self::Varies => {}
