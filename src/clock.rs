@@ -10,20 +10,20 @@ use std::sync::atomic::AtomicI64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-/// Now.
+/// Returns the current time.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "the one place")]
 pub fn now() -> DateTime<Utc> {
     Utc::now()
 }
 
-/// Now, in Unix milliseconds.
+/// Returns the current time, in Unix milliseconds.
 #[must_use]
 pub fn now_ms() -> i64 {
     now().timestamp_millis()
 }
 
-/// Now, in Unix microseconds; greater than at every earlier call in this process, whatever becomes of the clock.
+/// Returns the current time, in Unix microseconds; greater than at every earlier call in this process, even if the clock is set back.
 #[must_use]
 pub fn unique_us() -> i64 {
     static LATEST: AtomicI64 = AtomicI64::new(0);

@@ -110,7 +110,7 @@ impl ExternalId {
     }
 }
 
-/// What a percent-encoded text says; `None` if it is malformed or not UTF-8.
+/// Decodes percent-encoded text; `None` if it is malformed or not UTF-8.
 #[must_use]
 pub fn percent_decoded(raw: &str) -> Option<String> {
     let mut parts = raw.split('%');

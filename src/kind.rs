@@ -1,4 +1,4 @@
-//! The three kinds of entity; named by keys, channels, URLs and metrics alike.
+//! The three kinds of entity; keys, channels, URLs and metrics use their names.
 
 use std::fmt;
 

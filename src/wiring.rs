@@ -45,7 +45,7 @@ pub trait Wiring {
     fn start_tasks(&self, _process: &Process) {}
 
     /// Discards what is cached about the data in Redis; called when Redis was flushed or replaced. Code that compares the generation of the
-    /// store by itself does not need it.
+    /// store itself does not need it.
     fn forget(&self) {}
 
     /// Ends the waits of requests; called when the process is about to stop. Otherwise they would wait for as long as the drain lasts, and

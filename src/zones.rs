@@ -2,8 +2,8 @@
 //!
 //! Governments change the rules of their clocks several times a year, often at a few weeks' notice, and systems are updated more often
 //! than this program. The system's database is read from `TZDIR`, or `/usr/share/zoneinfo` without that, and is compared by its release
-//! (`2026f`), which stands in its file `tzdata.zi` or `+VERSION`. A database without a release is not used. The choice is made
-//! once, when a zone is first asked for or shown.
+//! (`2026f`), which its file `tzdata.zi` or `+VERSION` contains. A database without a release is not used. The choice is made
+//! once, when a zone is first used.
 
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use serde::Serialize;

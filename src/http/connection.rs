@@ -242,7 +242,7 @@ impl AsyncRead for Stream {
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
                 Err(error) => {
-                    // The server goes on with a request that came before a reset.
+                    // The server continues with a request that came before a reset.
                     connection.note_end();
                     return Poll::Ready(Err(error));
                 }

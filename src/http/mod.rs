@@ -36,7 +36,7 @@
 //! of it is read if anything else is wrong. Neither refusal can be forgotten, because both follow from the types of the arguments.
 //!
 //! The handler gets a line in the `routes.rs` of its slice: method, path, name in the metrics, scope. Mounting, the `OpenAPI` document
-//! and `fleetpulse routes` read that table ([`Route`]). A handler that takes `HttpRequest` has to refuse by itself what it does not read.
+//! and `fleetpulse routes` read that table ([`Route`]). A handler that takes `HttpRequest` has to refuse what it does not read.
 
 mod answers;
 mod body;

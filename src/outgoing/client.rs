@@ -16,7 +16,7 @@ use tokio::time::timeout;
 /// How many bytes of a body are read at most, and for how long. The rest is not awaited, and its connection is closed.
 const MOST_READ: usize = 64 * 1024;
 const SHORT: Duration = Duration::from_millis(100);
-/// The longest `Retry-After` that is honoured.
+/// The longest `Retry-After` that is applied.
 const MOST_WAIT: Duration = Duration::from_hours(24);
 /// A timeout that is shorter than this does not count as a failure of the host, because some callers have little time left.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -78,7 +78,7 @@ impl Outgoing {
 
     /// Posts a body, within `within` or the time of the settings, whichever is shorter. A host that answers with 5xx, or not at all, has
     /// failed; any other status is a success for the circuit breaker. A dropped call does not count. Each host to which the call is redirected
-    /// counts by itself.
+    /// is counted separately.
     ///
     /// # Errors
     /// [`CallError`].

@@ -33,7 +33,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
-/// How many times a request joins the fetch of another before it calls the handler by itself. The last time it joins only a fetch that
+/// How many times a request joins the fetch of another before it calls the handler itself. The last time it joins only a fetch that
 /// has not begun.
 const MAX_JOINS: usize = 3;
 /// How long an invalidation after a write is retried. Longer than a reconnection takes.

@@ -17,12 +17,12 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::time::timeout_at;
 
-/// The maximum number of keys in flight. Beyond it a request calls the handler by itself.
+/// The maximum number of keys in flight. Beyond it a request calls the handler itself.
 const MAX_IN_FLIGHT: usize = 10_000;
 /// How long a stored result is remembered, for requests that read the cache before it was stored. Longer than a lookup takes.
 const REMEMBERED: Duration = Duration::from_secs(1);
 
-/// How long followers wait. If a handler never returns, its followers then continue by themselves, and the next request of the key
+/// How long followers wait. If a handler never returns, its followers then continue without it, and the next request of the key
 /// replaces the leader.
 const MAX_WAIT: Duration = Duration::from_secs(30);
 

@@ -2,7 +2,7 @@
 //!
 //! `FLEETPULSE_FAILPOINTS` lists `NAME=panic:TIMES` or `NAME@KEY=panic:TIMES`, separated by `;`. It is read once.
 
-/// Panics here if the environment variable says so.
+/// Panics here if the environment variable is set.
 pub fn failpoint(name: &str) {
     #[cfg(debug_assertions)]
     armed::hit(name, None);
@@ -10,7 +10,7 @@ pub fn failpoint(name: &str) {
     let _ = name;
 }
 
-/// Panics here if the environment variable says so for this name, or for this name and key.
+/// Panics here if the environment variable is set for this name, or for this name and key.
 pub fn failpoint_of(name: &str, key: &str) {
     #[cfg(debug_assertions)]
     armed::hit(name, Some(key));
@@ -35,7 +35,7 @@ mod armed {
     static ARMED: OnceLock<Vec<Failpoint>> = OnceLock::new();
 
     /// # Panics
-    /// As often as the environment variable says.
+    /// As often as the environment variable specifies.
     pub(super) fn hit(name: &str, key: Option<&str>) {
         let armed = ARMED.get_or_init(|| parse(&env::var(VARIABLE).unwrap_or_default()));
         let meant = |point: &&Failpoint| point.name == name && (point.key.is_none() || point.key.as_deref() == key);

@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// A task that has not run for this long does not recover by itself: the process should be restarted.
+/// A task that has not run for this long is not expected to recover: the process should be restarted.
 pub const STUCK_AFTER: Duration = Duration::from_mins(1);
 
 /// Resolves when tasks are to end.
@@ -57,7 +57,7 @@ struct Task {
     name: &'static str,
     /// The phase in which the task ends.
     ends: Phase,
-    /// Aborts the task at its next await point; a task without this ends by itself.
+    /// Aborts the task at its next await point; a task without this ends without being aborted.
     abort: Option<AbortHandle>,
     /// Since when the task does not run, because it panicked.
     down: Option<Instant>,
@@ -124,7 +124,7 @@ impl Supervisor {
         runtime.spawn(Abortable::new(running, registration));
     }
 
-    /// Starts a task on the current thread that ends by itself from a phase on. On the thread, because jobs may start local tasks.
+    /// Starts a task on the current thread that returns from a phase on. On the thread, because jobs may start local tasks.
     pub fn spawn_draining<T>(&self, name: &'static str, ends: Phase, task: impl FnMut(Stopping) -> T + 'static)
     where
         T: Future<Output = ()> + 'static,
@@ -207,7 +207,7 @@ impl Supervisor {
         }
     }
 
-    /// Runs a task until it ends by itself; restarts it after each panic.
+    /// Runs a task until it returns; restarts it after each panic.
     async fn run<T: Future<Output = ()>>(self, entry: Entry, mut task: impl FnMut(Stopping) -> T) {
         let mut pause = FIRST_PAUSE;
         let mut is_down = false;

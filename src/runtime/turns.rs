@@ -74,7 +74,7 @@ mod tests {
         drop(first);
         assert!((&mut third).now_or_never().is_none());
         let second = second.now_or_never().unwrap().unwrap();
-        // A call that gives up is no longer counted.
+        // A call that is dropped is no longer counted.
         drop(third);
         drop(second);
         assert!(Turn::wait().now_or_never().unwrap().is_ok());

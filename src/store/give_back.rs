@@ -11,7 +11,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 impl Link {
     /// Releases something in the background, and retries until it would have expired anyway, `lasting` after Redis stored it. A Redis
     /// that was suspended executes what was sent when it resumes, however late; so after a failure that time counts from when Redis is
-    /// reachable again. Without a runtime, as at the end of a process, or with too many releases in progress, it expires by itself.
+    /// reachable again. Without a runtime, as at the end of a process, or with too many releases in progress, it is left to expire.
     pub fn give_back<F>(&self, name: &'static str, lasting: Duration, call: impl Fn(Self) -> F + Send + 'static)
     where
         F: Future<Output = Result<(), StoreError>> + Send,

@@ -15,7 +15,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, watch};
 
-/// The maximum number of releases in progress under one name. What is not released then expires by itself.
+/// The maximum number of releases in progress under one name. What is not released then is left to expire.
 const MOST_GIVEN_BACK_AT_ONCE: usize = 10_000;
 /// How long after a refused command the refusal is reported. This is longer than the pause between two attempts to write buffered
 /// positions, so that a permanent refusal is reported without interruption.

@@ -1,4 +1,4 @@
--- probe: writes a small key, the way that every write of the service goes.
+-- probe: writes a small key, as a script, like every write of the service.
 -- KEYS[1]  the key
 -- ARGV[1]  when it ends, ms from now on
 -- Returns 1.

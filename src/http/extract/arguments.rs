@@ -52,7 +52,7 @@ pub fn check<A: Arguments>(request: &HttpRequest, is_idempotent: bool) -> Result
 
 impl<T: 'static> Argument for web::Data<T> {}
 
-/// For handlers that read the request themselves. They have to refuse by themselves what they do not read.
+/// For handlers that read the request themselves. They have to refuse what they do not read.
 impl Argument for HttpRequest {
     const READS_QUERY: bool = true;
     const READS_KEY: bool = true;

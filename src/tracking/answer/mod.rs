@@ -227,7 +227,7 @@ impl Lists {
     }
 }
 
-/// One entity by itself.
+/// Serialises one entity.
 #[must_use]
 pub fn entity(entity: &Entity, now_ms: i64) -> Vec<u8> {
     let mut json = Json::new(1, Members::default());
@@ -235,7 +235,7 @@ pub fn entity(entity: &Entity, now_ms: i64) -> Vec<u8> {
     json.text
 }
 
-/// A profile by itself.
+/// Serialises a profile.
 #[must_use]
 pub fn profile(id: &str, profile: &Profile) -> Vec<u8> {
     let mut json = Json::new(1, Members::default());
