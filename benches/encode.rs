@@ -21,7 +21,7 @@ const CLOCK: Clock = Clock {
     now_ms: NOW,
     ttl_ms: 300_000,
 };
-/// Different fixes, so that no branch is learnt by heart.
+/// Different fixes, so that no branch is memorised by the branch predictor.
 const FIXES: usize = 1_000;
 const HITS: usize = 10;
 const BATCH: usize = 500;

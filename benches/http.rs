@@ -50,9 +50,9 @@ impl Running {
     fn new<F: Future<Output = ()>>(
         serve: impl FnOnce(mpsc::Sender<SocketAddr>, oneshot::Receiver<()>) -> F + Send + 'static,
     ) -> Self {
-        let (told, address) = mpsc::channel();
+        let (address_sender, address) = mpsc::channel();
         let (stop, stopped) = oneshot::channel();
-        let thread = thread::spawn(move || rt::System::new().block_on(serve(told, stopped)));
+        let thread = thread::spawn(move || rt::System::new().block_on(serve(address_sender, stopped)));
         Self {
             address: or_exit(address.recv()),
             stop: Some(stop),
@@ -80,9 +80,9 @@ fn service(folder: &Scratch) -> Running {
     settings.data_dir.clone_from(&folder.0);
     // Whatever the environment says: a bench writes to no Redis but its own.
     (settings.redis.url, settings.redis.host) = (None, None);
-    Running::new(|told, stopped| async move {
+    Running::new(|address_sender, stopped| async move {
         let app = or_exit(Application::build(&settings).await);
-        let _ = told.send(app.address());
+        let _ = address_sender.send(app.address());
         or_exit(
             app.run(async {
                 let _ = stopped.await;
@@ -94,8 +94,8 @@ fn service(folder: &Scratch) -> Running {
 }
 
 fn nothing() -> Running {
-    Running::new(|told, stopped| async move {
-        let server = or_exit(serve_nothing(&told));
+    Running::new(|address_sender, stopped| async move {
+        let server = or_exit(serve_nothing(&address_sender));
         let handle: ServerHandle = server.handle();
         rt::spawn(server);
         let _ = stopped.await;
@@ -103,7 +103,7 @@ fn nothing() -> Running {
     })
 }
 
-fn serve_nothing(told: &mpsc::Sender<SocketAddr>) -> io::Result<actix_web::dev::Server> {
+fn serve_nothing(address_sender: &mpsc::Sender<SocketAddr>) -> io::Result<actix_web::dev::Server> {
     let server = HttpServer::new(|| {
         let get = || async {
             HttpResponse::Ok()
@@ -120,7 +120,7 @@ fn serve_nothing(told: &mpsc::Sender<SocketAddr>) -> io::Result<actix_web::dev::
     .workers(1)
     .disable_signals()
     .bind("127.0.0.1:0")?;
-    let _ = told.send(server.addrs()[0]);
+    let _ = address_sender.send(server.addrs()[0]);
     Ok(server.run())
 }
 

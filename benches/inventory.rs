@@ -1,5 +1,5 @@
 //! Reserve and confirm on one item of a real Redis: the Rust interface under 256 callers at once, whose calls share script
-//! calls by themselves, beside as many callers that each send the bare `EVALSHA` of the least that it takes: check, count and
+//! calls automatically, beside as many callers that each send the bare `EVALSHA` of the least that it takes: check, count and
 //! write a hash, without ids, ends, idempotency and events. One element is a pair of both calls.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -24,7 +24,7 @@ const CALLERS: usize = 256;
 const PAIRS: usize = 8;
 const STOCK: u64 = 1 << 50;
 
-/// The least that a reservation can be: available stock goes to what is held, and from there to what is confirmed.
+/// A minimal reservation: available stock goes to what is held, and from there to what is confirmed.
 const RESERVE: &str = "local q, h, c = unpack(redis.call('HMGET', KEYS[1], 'q', 'h', 'c')) \
     if q - (h or 0) - (c or 0) < 1 then return 0 end return redis.call('HINCRBY', KEYS[1], 'h', 1)";
 const CONFIRM: &str = "redis.call('HINCRBY', KEYS[1], 'h', -1) return redis.call('HINCRBY', KEYS[1], 'c', 1)";

@@ -35,7 +35,7 @@ fn queue(name: &str) -> Id {
     queue
 }
 
-/// A job with a payload as they are: what it is about, by ids.
+/// A job with a typical payload: what it is about, by ids.
 fn job(n: usize, keep: Duration) -> NewJob {
     let payload = format!("{{\"order\":\"ord-{n:08}\",\"customer\":\"cus-{n:08}\",\"total\":1999}}");
     let mut job = NewJob::new("invoice", or_exit(RawValue::from_string(payload)));
@@ -67,8 +67,8 @@ async fn fill(jobs: &Jobs, queue: &Id, count: usize, keep: Duration) {
     }
 }
 
-/// Completes jobs and takes the next ones.
-async fn go_on(jobs: &Jobs, queue: &Id, leased: Vec<Leased>) -> Vec<Leased> {
+/// Completes jobs and leases the next ones.
+async fn settle_and_lease(jobs: &Jobs, queue: &Id, leased: Vec<Leased>) -> Vec<Leased> {
     let done = |Leased { id, token, .. }| Settlement {
         id,
         token,
@@ -115,13 +115,13 @@ fn lease_and_complete(c: &mut Criterion) {
                     let mut leased = or_exit(jobs.lease(&name, &LeaseRequest::of(BATCH)).await);
                     let mut spent = Duration::ZERO;
                     for _ in 0..rounds {
-                        // As many come as go.
+                        // One is added for each completed.
                         fill(&jobs, &name, BATCH, Duration::ZERO).await;
                         let start = Instant::now();
-                        leased = go_on(&jobs, &name, leased).await;
+                        leased = settle_and_lease(&jobs, &name, leased).await;
                         spent += start.elapsed();
                     }
-                    go_on(&jobs, &name, leased).await;
+                    settle_and_lease(&jobs, &name, leased).await;
                     fill(&jobs, &name, 2 * BATCH, Duration::ZERO).await;
                     spent
                 })
@@ -196,7 +196,7 @@ fn figures(_c: &mut Criterion) {
                 let mut done = 0;
                 while !leased.is_empty() && done < RUN {
                     done += leased.len();
-                    leased = go_on(&jobs, &name, leased).await;
+                    leased = settle_and_lease(&jobs, &name, leased).await;
                 }
                 let each = |time: Duration| time.as_secs_f64() * 1e6 / 300_000.0;
                 println!(

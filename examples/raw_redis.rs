@@ -61,7 +61,7 @@ async fn measure(socket: &Path, time: Duration) -> Result<serde_json::Value, Fai
     }))
 }
 
-/// The server, our own child: nothing but it is ever signalled.
+/// The server, our own child: only it is signalled.
 struct Server(Child);
 
 impl Server {
@@ -124,7 +124,7 @@ impl Fleet {
     fn new() -> Result<Self, Failure> {
         let (city, mut rng) = (HotSpots::new_york(), StdRng::seed_from_u64(1));
         let (mut fixes, mut members) = (Vec::new(), Vec::new());
-        // Everybody has two places and goes from one to the other: a place that does not change costs the index nothing.
+        // Each entity alternates between two places: a place that does not change costs the index nothing.
         for n in (0..ENTITIES).chain(0..ENTITIES) {
             let (lat, lon) = city.draw(&mut rng);
             let id = Id::parse(&format!("load-{n:07}"))?;
@@ -222,7 +222,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             request.clear();
             request.extend((commands.head)(depth));
             for _ in 0..depth {
-                // A stride without a factor in common with the number: neighbours in a row would please the caches.
+                // A stride without a factor in common with the number: neighbours in a row would favour the caches.
                 self.at = (self.at + 61_803) % commands.each.len();
                 request.extend_from_slice(&commands.each[self.at]);
             }

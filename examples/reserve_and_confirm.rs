@@ -157,13 +157,13 @@ impl Service {
         let mut settings = Words::try_parse_from(words)?.settings;
         (settings.redis.url, settings.redis.host) = (Some(redis_url), None);
         let (stop, stopped) = oneshot::channel();
-        let (told, address) = mpsc::channel();
+        let (address_sender, address) = mpsc::channel();
         let thread = thread::spawn(move || {
             actix_web::rt::System::new().block_on(async move {
                 let Ok(app) = Application::build(&settings).await else {
                     return;
                 };
-                let _ = told.send(app.address());
+                let _ = address_sender.send(app.address());
                 let stopped = async {
                     drop(stopped.await);
                     StopReason::Interrupt

@@ -1,4 +1,4 @@
-//! Holds a running service's nearby answers against brute force by the `geo` crate over the same places.
+//! Compares a running service's nearby answers with brute force by the `geo` crate over the same places.
 //! `cargo run --release --example verify_nearby -- URL FILE [QUERIES]`: FILE is the CSV (gzip or plain, each id once) whose
 //! points the service has as drivers, such as after `fleetpulse simulate --kind drivers --replay FILE --as-fast`. Ids must
 //! be the same in the same order, distances within the millimetre that answers are rounded to. Exits with 1 if not.

@@ -43,7 +43,7 @@ ratio() { note "$1" "$(awk -v a="$2" -v b="$3" 'BEGIN { print a / b }')"; }
 # The first number under a name in a line of JSON.
 number() { grep -oE "\"$1\":[-+0-9.eE]+" <<<"$report" | head -1 | cut -d: -f2; }
 
-# load SERVER WORDS...: puts load on a server; what it says is in $report.
+# load SERVER WORDS...: puts load on a server; its output is in $report.
 load() {
     local server=$1 words=("${@:2}")
     # The queries of the next load need the entities that this one has created.
@@ -60,7 +60,7 @@ serve() { start "$1" "$fleetpulse" serve --bind 127.0.0.1:0 --data-dir "$work/$1
 
 common=(--connections "$CONNECTIONS" --duration "${SECONDS_EACH}s")
 
-# row WHAT REACH VALUE UNIT BESIDE: REACH is "<= number" or ">= number", and VALUE is held against it.
+# row WHAT REACH VALUE UNIT BESIDE: REACH is "<= number" or ">= number", and VALUE is compared with it.
 row() {
     awk -v what="$1" -v reach="$2" -v value="$3" -v unit="$4" -v beside="$5" 'BEGIN {
         split(reach, r, " ")

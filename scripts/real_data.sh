@@ -2,8 +2,8 @@
 # Real recordings through the real service: scripts/real_data.sh DIR
 #
 # DIR holds nyc_uber_pickups.csv.gz (100,000 places in New York) and swiss_aircraft.csv.gz (139,098 fixes of 842 craft);
-# fixtures/README.md names their sources. All of New York goes in as drivers, then nearby answers are held against brute
-# force by the geo crate; the craft are replayed as fast as it goes, then the last position of each is asked for.
+# fixtures/README.md names their sources. All of New York goes in as drivers, then nearby answers are compared with brute
+# force by the geo crate; the craft are replayed as fast as it goes, then the last position of each is requested.
 #   QUERIES=3000  how many nearby answers are checked
 set -euo pipefail
 [ $# -eq 1 ] || { sed -n '2,7s/^# \{0,1\}//p' "$0" >&2; exit 2; }

@@ -1,4 +1,4 @@
-//! What a bench with a server stands on: a folder of its own, and a clear end where the machine lacks something.
+//! Setup of a bench with a server: a folder of its own, and an end with a message if the machine lacks something.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -19,11 +19,11 @@ impl Drop for Scratch {
     }
 }
 
-/// What a bench cannot do without.
+/// Returns the value, or ends the bench.
 #[expect(clippy::print_stderr, reason = "a bench prints why it ended")]
 pub fn or_exit<T, E: Error>(result: Result<T, E>) -> T {
     result.unwrap_or_else(|error| {
-        eprintln!("the bench cannot go on: {error} (it needs a redis-server; `make setup` installs one)");
+        eprintln!("the bench cannot continue: {error} (it needs a redis-server; `make setup` installs one)");
         process::exit(1)
     })
 }

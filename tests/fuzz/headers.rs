@@ -135,7 +135,7 @@ fn key(text: &str) {
     }
 }
 
-/// A caller is the peer unless the peer is trusted. What stands left of a trusted proxy's element does not change the caller.
+/// A caller is the peer unless the peer is trusted. What is left of a trusted proxy's element does not change the caller.
 fn caller(header: &HeaderValue) {
     let (stranger, proxy): (IpAddr, IpAddr) = ("203.0.113.9".parse().unwrap(), "10.1.2.3".parse().unwrap());
     for (name, kind) in [

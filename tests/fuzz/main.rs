@@ -3,7 +3,7 @@
 //! Each target runs for `FUZZ_SECONDS` (2 without it; `make fuzz` runs longer). A failure prints its seed and the smallest input that
 //! still fails. `FUZZ_SEED=… cargo test --test fuzz -- TARGET` repeats it. The input then becomes a case of the target's `regressions`.
 
-#![expect(clippy::unwrap_used, reason = "a target that cannot go on fails")]
+#![expect(clippy::unwrap_used, reason = "a target that cannot continue fails")]
 #![expect(clippy::print_stdout, reason = "a target shows its seed and how far it came")]
 
 mod campaign;

@@ -91,7 +91,7 @@ fn check(query: &str) {
     }
 }
 
-/// A listing goes on after the id that its cursor was written for, and the cursor is of no other kind's listing.
+/// A listing continues after the id that its cursor was written for, and the cursor is of no other kind's listing.
 fn continued(query: &str) {
     let last = Id::parse("driver:7@fleet.a_b-C").unwrap();
     let first = parse_within(query, Kind::Drivers).unwrap();

@@ -32,7 +32,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
         if path.is_dir() {
             collect(&path, files);
         } else if path.extension().is_some_and(|ending| ending == "lua") {
-            assert!(folder.ends_with("lua"), "{} lies in its slice's lua/", path.display());
+            assert!(folder.ends_with("lua"), "{} is in its slice's lua/", path.display());
             files.push(path);
         }
     }
@@ -72,7 +72,7 @@ impl Lua {
             let (place, what) = place.split_once(']').unwrap();
             assert!(
                 !what.trim().is_empty(),
-                "{}: {array}[{place}] is said to be something",
+                "{}: {array}[{place}] has a description",
                 self.name
             );
             assert_eq!(places.from, None, "{}: nothing follows an open list", self.name);

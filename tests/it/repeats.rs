@@ -259,14 +259,14 @@ async fn every_post_supports_a_key_refuses_it_or_is_idempotent() {
     for (path, calls) in document["paths"].as_object().unwrap() {
         let Some(call) = calls.get("post") else { continue };
         let parameters = call["parameters"].as_array();
-        let honours = parameters
+        let accepts = parameters
             .into_iter()
             .flatten()
             .any(|one| one["name"] == "Idempotency-Key");
         let refuses = REFUSING.contains(&path.as_str());
         let is_harmless = HARMLESS.contains(&path.as_str());
         assert_eq!(
-            [honours, refuses, is_harmless].iter().filter(|is| **is).count(),
+            [accepts, refuses, is_harmless].iter().filter(|is| **is).count(),
             1,
             "{path}"
         );

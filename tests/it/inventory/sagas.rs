@@ -53,7 +53,7 @@ async fn a_step_repeated_after_a_lost_reply_is_executed_once() {
     }
     let goods: Vec<(&str, u64)> = skus.iter().map(|sku| (sku.as_str(), 2)).collect();
     let all = terms(&goods, Duration::from_secs(2));
-    // Which step is cut off is a matter of chance, so it goes on until a creation was.
+    // Which step is cut off is a matter of chance, so it continues until a creation was.
     for round in 1..=ROUNDS {
         join_all((0..CALLERS).map(async |caller| {
             let proxy = Proxy::to(&scene.redis.url()).await;

@@ -309,8 +309,8 @@ impl Model {
                     }
                     Err(SessionError::TooManyRotations { .. }) => {
                         let replaced = known.tokens.iter().rev().skip(1);
-                        let honoured = replaced.filter(|given| given.is_past_grace(&span) != Sure::Yes);
-                        assert!(honoured.count() >= 7, "{known:?}");
+                        let accepted = replaced.filter(|given| given.is_past_grace(&span) != Sure::Yes);
+                        assert!(accepted.count() >= 7, "{known:?}");
                         return;
                     }
                     _ => {}

@@ -157,7 +157,7 @@ async fn the_number_of_accepted_replaced_tokens_is_limited() {
         tokens.push(sessions.rotate(&tokens[n]).await.unwrap().0);
     }
     let Err(SessionError::TooManyRotations { after }) = sessions.rotate(&tokens[8]).await else {
-        panic!("a ninth is honoured");
+        panic!("a ninth is accepted");
     };
     for token in &tokens {
         assert!(sessions.validate(token).await.is_ok());

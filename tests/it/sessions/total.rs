@@ -41,7 +41,7 @@ async fn the_number_of_sessions_is_limited() {
     is_refused(&calls, "new").await;
     assert_eq!(scene.stored("session").await, stored, "a refused call changes nothing");
     let token = created[0].body["token"].as_str().unwrap();
-    assert_eq!(calls.get(token).await.status, 200, "those that there are go on");
+    assert_eq!(calls.get(token).await.status, 200, "existing sessions continue");
 
     // Sessions that have ended free space: signed out, ended for the subject, or expired.
     assert_eq!(calls.sign_out(token).await.status, 204);
